@@ -1,0 +1,145 @@
+//! Reason codes: the stable word for every refusal, the same in errors, logs, metrics and the termination message.
+
+use std::fmt;
+
+/// Which kind of trouble a reason is, and so which exit code a process ends with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Trouble {
+    /// A setting or an argument is wrong; the same call never succeeds.
+    Configuration,
+    /// Data is malformed, or not signed by those who must sign it.
+    Untrusted,
+    /// The store did not give what was asked for before the deadline.
+    Store,
+    /// We are wrong: a bug of Longshore.
+    Bug,
+    /// The local disk refused.
+    Disk,
+    /// Nothing is wrong but the moment: the same call may succeed later.
+    TryAgain,
+}
+
+impl Trouble {
+    /// The exit code, from the ranges of `sysexits.h`.
+    #[must_use]
+    pub const fn exit_code(self) -> u8 {
+        match self {
+            Self::Configuration => 64,
+            Self::Untrusted => 65,
+            Self::Store => 69,
+            Self::Bug => 70,
+            Self::Disk => 74,
+            Self::TryAgain => 75,
+        }
+    }
+}
+
+macro_rules! reasons {
+    ($($variant:ident $code:literal $trouble:ident $meaning:literal, $hint:literal;)+) => {
+        /// Why something was refused or failed. The code never changes once released.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[non_exhaustive]
+        pub enum Reason {
+            $(#[doc = $meaning] $variant,)+
+        }
+
+        impl Reason {
+            /// Every reason, in the order of the reference page.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// The stable code, such as `rollback`.
+            #[must_use]
+            pub const fn code(self) -> &'static str {
+                match self { $(Self::$variant => $code,)+ }
+            }
+
+            /// The kind of trouble, which decides the exit code.
+            #[must_use]
+            pub const fn trouble(self) -> Trouble {
+                match self { $(Self::$variant => Trouble::$trouble,)+ }
+            }
+
+            /// What it means, in one sentence.
+            #[must_use]
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => $meaning,)+ }
+            }
+
+            /// What to do about it.
+            #[must_use]
+            pub const fn hint(self) -> &'static str {
+                match self { $(Self::$variant => $hint,)+ }
+            }
+        }
+    };
+}
+
+reasons! {
+    // what a person configured
+    Config "config" Configuration "A setting or an argument is missing or malformed.", "correct the named setting";
+    StoreMissing "store-missing" Configuration "The bucket or the directory of the store does not exist.", "check LONGSHORE_STORE and that the bucket exists in this region";
+    Forbidden "forbidden" Configuration "The store refused the credentials or lacks a permission.", "check the pod's identity and that its policy allows the named action on this key";
+    Region "region" Configuration "The bucket is in another region than the one that was asked.", "set AWS_REGION to the bucket's region";
+    ChannelMissing "channel-missing" Configuration "The store holds no release for this channel.", "check LONGSHORE_CHANNEL, or publish a first release to it";
+    Key "key" Configuration "A file is not the key that was expected.", "expected PEM: PKCS#8 for private keys, SPKI for public keys, ECDSA P-256 or Ed25519";
+    Workspace "workspace" Configuration "The release root or the output directory cannot be used.", "give an absolute path of a directory that this process may write";
+    // who signed what
+    Signature "signature" Untrusted "No trusted key signed these bytes.", "sign with a key of the trust root, or check that the pod has the right trust root";
+    Threshold "threshold" Untrusted "Fewer distinct trusted keys signed than the trust root asks for.", "add the missing signatures with `longshore release attach` or `longshore sign`";
+    Channel "channel" Untrusted "The release was signed for another channel.", "publish to this channel, or correct LONGSHORE_CHANNEL";
+    Rollback "rollback" Untrusted "The release is older than one this node has accepted, or below the floor.", "to go back, publish a new sequence that names the older manifest: `longshore release rollback`";
+    SequenceJump "sequence-jump" Untrusted "The sequence is further ahead of the accepted one than is plausible.", "check who signed it; rotating the trust root resets the limit";
+    Expired "expired" Untrusted "The release or the trust root has expired.", "publish again, or rotate the trust root";
+    Rejected "rejected" Untrusted "This node rejected the release before, as it failed here.", "publish a corrected release";
+    RootChain "root-chain" Untrusted "A trust root does not follow from the one before it.", "rotate with `longshore trust rotate`, which signs with the keys of both versions";
+    RootVersion "root-version" Untrusted "The release needs a newer trust root than the store offers.", "upload the trust root that the publisher used to trust/ in the store";
+    Envelope "envelope" Untrusted "The release object or trust root is not a well-formed envelope.", "check that the object was made by `longshore` and not changed since";
+    Statement "statement" Untrusted "The signed statement is not a well-formed release.", "sign again with a current `longshore`";
+    Manifest "manifest" Untrusted "The manifest is not well-formed.", "pack again with a current `longshore`";
+    Digest "digest" Untrusted "The bytes are not those that were signed.", "the store's object is damaged or was replaced: publish again";
+    TooLarge "too-large" Untrusted "The object is larger than its limit.", "check what wrote this object; limits are in docs/formats";
+    // what a tarball holds
+    PathUnsafe "path-unsafe" Untrusted "A path is absolute, empty, leaves the tree or goes through a link.", "pack the module again with `longshore pack`";
+    LinkEscape "link-escape" Untrusted "A link points out of its module.", "replace the link by what it points to, or exclude it";
+    TypeForbidden "type-forbidden" Untrusted "An entry is neither a file, a directory nor a symbolic link.", "remove it from the module, or exclude it";
+    Header "header" Untrusted "A tar header is malformed or of a kind that is not allowed.", "pack the module again with `longshore pack`";
+    Duplicate "duplicate" Untrusted "Two entries claim one path.", "let one module own the file, or say `overrides` in longshore.toml";
+    NameCollision "name-collision" Untrusted "Two names differ only in case or Unicode form.", "rename one of them";
+    NameEncoding "name-encoding" Untrusted "A name is not UTF-8 or has control bytes.", "rename the file";
+    PathTooLong "path-too-long" Untrusted "A name is over 255 bytes, a path over 1024, or deeper than 64.", "shorten the path";
+    Limit "limit" Untrusted "A chunk holds more bytes or entries than was signed.", "pack the module again with `longshore pack`";
+    Truncated "truncated" Untrusted "A chunk or a body ends early.", "publish again";
+    Window "window" Untrusted "A zstd frame asks for a window over 8 MiB.", "pack the module again with `longshore pack`";
+    Trailing "trailing" Untrusted "A chunk has bytes after its only zstd frame, or after the archive's end.", "pack the module again with `longshore pack`";
+    // what the world does
+    Unreachable "unreachable" Store "The store did not answer in time.", "check the network, the endpoint and the store's status";
+    Stalled "stalled" Store "The store sent bytes more slowly than the floor until the deadline.", "check the network and the store's status";
+    Deadline "deadline" Store "The deadline passed.", "raise LONGSHORE_DEADLINE, or look for what is slow with LONGSHORE_LOG=debug";
+    ObjectMissing "object-missing" Store "The store does not hold an object that a signed release names.", "publish the release again: it uploads what is missing";
+    Replaced "replaced" Store "An object changed while it was being read.", "immutable objects must not be overwritten: check who writes to the bucket";
+    Disk "disk" Disk "The local disk refused.", "check the named path: space, inodes, permissions, read-only mounts";
+    Clock "clock" TryAgain "The clock is behind a time that is known to have passed.", "correct the node's clock";
+    Busy "busy" TryAgain "Another process holds the lock of this release root.", "wait for it, or look who it is: the lock names its process";
+    Conflict "conflict" TryAgain "Another publisher moved the channel meanwhile.", "look at what they published with `longshore release list`, then publish again";
+    Interrupted "interrupted" TryAgain "The process was asked to stop.", "run it again";
+    Bug "bug" Bug "Longshore is wrong.", "please report it with the log";
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn codes_are_distinct_lower_case_words() {
+        let codes: BTreeSet<_> = Reason::ALL.iter().map(|reason| reason.code()).collect();
+        assert_eq!(codes.len(), Reason::ALL.len());
+        assert!(codes.iter().all(|code| code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')));
+    }
+}
