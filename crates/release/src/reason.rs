@@ -118,6 +118,7 @@ reasons! {
     ObjectMissing "object-missing" Store "The store does not hold an object that a signed release names.", "publish the release again: it uploads what is missing";
     Replaced "replaced" Store "An object changed while it was being read.", "immutable objects must not be overwritten: check who writes to the bucket";
     Disk "disk" Disk "The local disk refused.", "check the named path: space, inodes, permissions, read-only mounts";
+    State "state" Disk "The release root's state.json is damaged, or a newer Longshore wrote it.", "restore it; or delete it and set LONGSHORE_FLOOR, as what this root had accepted is then forgotten";
     Clock "clock" TryAgain "The clock is behind a time that is known to have passed.", "correct the node's clock";
     Busy "busy" TryAgain "Another process holds the lock of this release root.", "wait for it, or look who it is: the lock names its process";
     Conflict "conflict" TryAgain "Another publisher moved the channel meanwhile.", "look at what they published with `longshore release list`, then publish again";
