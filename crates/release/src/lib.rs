@@ -1,12 +1,36 @@
-//! The pure half of Longshore.
+//! What a release is and who may say so.
+mod accept;
+mod armor;
+mod attach;
 mod digest;
+mod envelope;
+mod json;
+pub mod key;
+pub mod limits;
 mod manifest;
+mod manifest_check;
+mod migration;
 mod name;
 mod path;
+mod public_key;
 mod reason;
+mod secret_key;
+mod statement;
+mod trust;
+mod verified;
 
+pub use accept::{Accepted, Policy, Refusal};
+pub use attach::AttachError;
 pub use digest::{DigestError, Sha256};
-pub use manifest::{Chunk, Manifest, Migration, Module, Php, Writable};
+pub use envelope::{Envelope, EnvelopeError, Signature};
+pub use manifest::{Chunk, Manifest, Module, Php, Writable};
+pub use manifest_check::ManifestError;
+pub use migration::{Migration, MigrationError};
 pub use name::{ChannelName, ModuleName, NameError, Sequence, Version};
 pub use path::{DEPTH_LIMIT, NAME_LIMIT, PATH_LIMIT, PathError, RelativePath};
+pub use public_key::{Algorithm, KeyError, PublicKey};
 pub use reason::{Reason, Trouble};
+pub use secret_key::SecretKey;
+pub use statement::{RELEASE_PAYLOAD_TYPE, RELEASE_PREDICATE_TYPE, Release, STATEMENT_TYPE, StatementError};
+pub use trust::{ROOT_PAYLOAD_TYPE, TrustError, TrustRoot};
+pub use verified::Verified;

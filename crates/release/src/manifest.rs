@@ -1,6 +1,6 @@
 //! The manifest: a release's modules and chunks, with digests and sizes. `docs/formats/manifest.md` is its specification.
 
-use crate::{ModuleName, RelativePath, Sha256, Version};
+use crate::{Migration, ModuleName, RelativePath, Sha256, Version, json};
 use serde::{Deserialize, Serialize};
 
 /// What a release puts on disk. Its SHA-256 over the exact bytes names it.
@@ -10,6 +10,7 @@ pub struct Manifest {
     /// Version of this format: 1.
     pub schema: u32,
     /// The modules, sorted by name.
+    #[serde(deserialize_with = "json::list")]
     pub modules: Vec<Module>,
     /// Regular files in the whole tree, without those another module replaces.
     pub files: u64,
@@ -19,10 +20,10 @@ pub struct Manifest {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shared: Vec<RelativePath>,
     /// Directories that the shop writes, local to each pod.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "json::list")]
     pub writable: Vec<Writable>,
     /// What PHP needs to know.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "json::optional")]
     pub php: Option<Php>,
     /// What the release does to the database.
     pub migration: Migration,
@@ -44,6 +45,7 @@ pub struct Module {
     /// Bytes of the whole tarball: the sum of its chunks'.
     pub size: u64,
     /// The tarball's chunks, in the order of their bytes.
+    #[serde(deserialize_with = "json::list")]
     pub chunks: Vec<Chunk>,
     /// Paths of this module, relative to its target, that another module of the release replaces: not unpacked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -84,17 +86,4 @@ pub struct Php {
     /// Scripts to compile into OPcache before the release takes requests.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warm: Vec<RelativePath>,
-}
-
-/// What a release does to the database.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Migration {
-    /// Nothing: old and new pods may run side by side.
-    #[default]
-    None,
-    /// Adds only: old pods still work while and after it runs.
-    Additive,
-    /// Old pods break once it has run.
-    Breaking,
 }

@@ -64,10 +64,10 @@ name!(
     /// The stream of releases that a pod follows, such as `shops/acme`.
     ///
     /// At most 128 bytes; segments of `a-z 0-9 . _ -`, each starting with a letter or a digit, joined by `/`. No segment
-    /// is `releases`, the folder of a channel's history.
+    /// is `releases` or `release.json`, which stand below a channel in the bucket.
     ChannelName,
     "a channel: lower-case segments of a-z, 0-9, '.', '_' or '-' joined by '/', such as shops/acme",
-    |text| segments(text, 128) && text.split('/').all(|segment| segment != "releases")
+    |text| segments(text, 128) && !text.split('/').any(|segment| matches!(segment, "releases" | "release.json"))
 );
 
 name!(
@@ -164,7 +164,7 @@ mod tests {
         for good in ["a", "shops/acme", "magento2-stable", "0.x_y/z-1"] {
             assert!(good.parse::<ChannelName>().is_ok(), "{good}");
         }
-        for bad in ["", "/", "a/", "/a", "a//b", "A", "a b", "../a", ".", "a/releases", "-a", "ă", &"a".repeat(129)] {
+        for bad in ["", "/", "a/", "/a", "a//b", "A", "a b", "../a", ".", "a/releases", "release.json/b", "-a", "ă", &"a".repeat(129)] {
             assert!(bad.parse::<ChannelName>().is_err(), "{bad}");
         }
     }

@@ -20,6 +20,22 @@ pub enum Trouble {
 }
 
 impl Trouble {
+    /// Every kind, by exit code.
+    pub const ALL: &'static [Self] = &[Self::Configuration, Self::Untrusted, Self::Store, Self::Bug, Self::Disk, Self::TryAgain];
+
+    /// What it means, in one sentence.
+    #[must_use]
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Configuration => "A setting or an argument is wrong: the same call never succeeds.",
+            Self::Untrusted => "Data is malformed, or not signed by those who must sign it.",
+            Self::Store => "The store did not give what was asked for before the deadline.",
+            Self::Bug => "A bug of Longshore.",
+            Self::Disk => "The local disk refused.",
+            Self::TryAgain => "Nothing is wrong but the moment: the same call may succeed later.",
+        }
+    }
+
     /// The exit code, from the ranges of `sysexits.h`.
     #[must_use]
     pub const fn exit_code(self) -> u8 {
@@ -92,9 +108,9 @@ reasons! {
     Expired "expired" Untrusted "The release or the trust root has expired.", "publish again, or rotate the trust root";
     Rejected "rejected" Untrusted "This node rejected the release before, as it failed here.", "publish a corrected release";
     RootChain "root-chain" Untrusted "A trust root does not follow from the one before it.", "rotate with `longshore trust rotate`, which signs with the keys of both versions";
-    RootVersion "root-version" Untrusted "The release needs a newer trust root than the store offers.", "upload the trust root that the publisher used to trust/ in the store";
+    RootVersion "root-version" Untrusted "A newer trust root is needed than the store offers.", "upload the trust root that the publisher used to trust/ in the store";
     Envelope "envelope" Untrusted "The release object or trust root is not a well-formed envelope.", "check that the object was made by `longshore` and not changed since";
-    Statement "statement" Untrusted "The signed statement is not a well-formed release.", "sign again with a current `longshore`";
+    Statement "statement" Untrusted "The signed payload is not a well-formed release or trust root.", "sign again with a current `longshore`";
     Manifest "manifest" Untrusted "The manifest is not well-formed.", "pack again with a current `longshore`";
     Digest "digest" Untrusted "The bytes are not those that were signed.", "the store's object is damaged or was replaced: publish again";
     TooLarge "too-large" Untrusted "The object is larger than its limit.", "check what wrote this object; limits are in docs/formats";
