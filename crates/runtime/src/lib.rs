@@ -1,1 +1,28 @@
-//! skeleton
+//! The process: settings from the environment, telemetry, the request to stop, and the last line with its exit code.
+//!
+//! A binary is `main` over these, in this order:
+//!
+//! 1. [`Env::of_process`] takes every `LONGSHORE_*` variable once; the binary's `config.rs` reads its settings from it, and
+//!    [`Env::finish`] returns all problems together.
+//! 2. [`telemetry::start`] sends events to standard error, as text or as JSON.
+//! 3. [`Stop::listen`] turns SIGTERM and SIGINT into something to wait for.
+//! 4. [`Report::failure`] prints the last line, leaves the termination message for Kubernetes, and gives the exit code.
+//!
+//! The settings themselves are data, in [`variable`]: error messages, `--help` and the reference page ([`reference()`]) all
+//! come from that one table.
+
+mod env;
+mod quantity;
+mod reference;
+mod report;
+mod setting;
+mod stop;
+pub mod telemetry;
+pub mod variable;
+
+pub use env::{ConfigError, Env};
+pub use quantity::ByteSize;
+pub use reference::reference;
+pub use report::{Chain, Report, TERMINATION_LIMIT, TERMINATION_LOG};
+pub use setting::{AbsolutePath, Setting};
+pub use stop::{Signal, Stop};
