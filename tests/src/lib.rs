@@ -1,1 +1,6 @@
-//! skeleton
+//! The harness of the end-to-end tests: an S3 server with faults, process runners, and trees of files.
+//!
+//! What is here serves tests and benchmarks only; a call that cannot do its part panics where that makes a test shorter,
+//! and says so.
+
+pub mod s3;

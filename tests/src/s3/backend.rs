@@ -1,0 +1,304 @@
+//! S3's operations on the buckets in memory.
+
+use super::{
+    checksum::Expected,
+    content::Content,
+    listing::{Query, list},
+    memory::{Condition, Memory, Object, Part, is},
+};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use s3s::{
+    S3, S3Request, S3Response, S3Result, TrailingHeaders,
+    dto::{self, ETag, ETagCondition, Range, StreamingBlob},
+    s3_error,
+};
+use std::{ops, sync::Arc, time::SystemTime};
+
+/// Characters that `encoding-type=url` leaves as they are.
+const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
+/// The most entries of one page of a listing, by S3's documentation.
+const PAGE: i32 = 1000;
+
+type Answer<T> = S3Result<S3Response<T>>;
+
+/// The service behind the protocol.
+#[derive(Debug, Clone)]
+pub(super) struct Backend {
+    pub(super) memory: Arc<Memory>,
+    pub(super) region: String,
+}
+
+fn etag(object: &Object) -> ETag {
+    ETag::Strong(object.etag.clone())
+}
+
+fn length(bytes: u64) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
+}
+
+/// Finds an object as GET and HEAD do: conditions first, then the range.
+fn find(
+    memory: &Memory,
+    (bucket, key): (&str, &str),
+    if_match: Option<&ETagCondition>,
+    if_none_match: Option<&ETagCondition>,
+    range: Option<Range>,
+) -> S3Result<(Object, ops::Range<u64>)> {
+    memory.read(bucket, |bucket| {
+        let object = bucket.object(key)?;
+        if if_match.is_some_and(|wanted| !is(wanted, object)) {
+            return Err(s3_error!(PreconditionFailed));
+        }
+        if if_none_match.is_some_and(|known| is(known, object)) {
+            return Err(s3_error!(NotModified));
+        }
+        let all = 0..object.content.len();
+        let range = range.map_or(Ok(all.clone()), |range| range.check(all.end)).map_err(|_| s3_error!(InvalidRange))?;
+        Ok((object.clone(), range))
+    })
+}
+
+/// Reads an uploaded body and compares its checksums.
+async fn receive(
+    body: Option<StreamingBlob>,
+    announced: Option<i64>,
+    expected: Expected,
+    trailing: Option<&TrailingHeaders>,
+) -> S3Result<Content> {
+    let announced = announced.and_then(|length| usize::try_from(length).ok());
+    let Some(body) = body else { return Ok(Content::default()) };
+    let content = Content::read(body, announced.unwrap_or_default()).await.map_err(|_| s3_error!(IncompleteBody))?;
+    expected.trailing(trailing).check(&content)?;
+    Ok(content)
+}
+
+/// Collects the checksums of an input, whose type differs from operation to operation.
+macro_rules! expected {
+    ($input:expr) => {
+        Expected {
+            md5: $input.content_md5,
+            sums: dto::Checksum {
+                checksum_crc32: $input.checksum_crc32,
+                checksum_crc32c: $input.checksum_crc32c,
+                checksum_crc64nvme: $input.checksum_crc64nvme,
+                checksum_sha1: $input.checksum_sha1,
+                checksum_sha256: $input.checksum_sha256,
+                checksum_type: None,
+            },
+        }
+    };
+}
+
+#[async_trait::async_trait]
+impl S3 for Backend {
+    async fn get_object(&self, req: S3Request<dto::GetObjectInput>) -> Answer<dto::GetObjectOutput> {
+        let input = req.input;
+        let place = (input.bucket.as_str(), input.key.as_str());
+        let (object, range) = find(&self.memory, place, input.if_match.as_ref(), input.if_none_match.as_ref(), input.range)?;
+        let content_range = input.range.map(|_| format!("bytes {}-{}/{}", range.start, range.end - 1, object.content.len()));
+        Ok(S3Response::new(dto::GetObjectOutput {
+            accept_ranges: Some("bytes".into()),
+            content_length: Some(length(range.end - range.start)),
+            content_range,
+            e_tag: Some(etag(&object)),
+            last_modified: Some(object.modified.into()),
+            body: Some(StreamingBlob::new(object.content.stream(range))),
+            content_type: object.content_type,
+            ..Default::default()
+        }))
+    }
+
+    async fn head_object(&self, req: S3Request<dto::HeadObjectInput>) -> Answer<dto::HeadObjectOutput> {
+        let input = req.input;
+        let place = (input.bucket.as_str(), input.key.as_str());
+        let (object, range) = find(&self.memory, place, input.if_match.as_ref(), input.if_none_match.as_ref(), input.range)?;
+        Ok(S3Response::new(dto::HeadObjectOutput {
+            accept_ranges: Some("bytes".into()),
+            content_length: Some(length(range.end - range.start)),
+            e_tag: Some(etag(&object)),
+            last_modified: Some(object.modified.into()),
+            content_type: object.content_type,
+            ..Default::default()
+        }))
+    }
+
+    async fn put_object(&self, req: S3Request<dto::PutObjectInput>) -> Answer<dto::PutObjectOutput> {
+        let input = req.input;
+        let content = receive(input.body, input.content_length, expected!(input), req.trailing_headers.as_ref()).await?;
+        let object = Object::new(content, input.content_type);
+        let e_tag = Some(etag(&object));
+        let condition = Condition { matches: input.if_match, none_match: input.if_none_match };
+        self.memory.write(&input.bucket, |bucket| bucket.put(input.key, object, &condition))?;
+        Ok(S3Response::new(dto::PutObjectOutput { e_tag, ..Default::default() }))
+    }
+
+    async fn delete_object(&self, req: S3Request<dto::DeleteObjectInput>) -> Answer<dto::DeleteObjectOutput> {
+        let condition = Condition { matches: req.input.if_match, none_match: None };
+        self.memory.write(&req.input.bucket, |bucket| bucket.delete(&req.input.key, &condition))?;
+        Ok(S3Response::new(dto::DeleteObjectOutput::default()))
+    }
+
+    async fn delete_objects(&self, req: S3Request<dto::DeleteObjectsInput>) -> Answer<dto::DeleteObjectsOutput> {
+        let keys: Vec<_> = req.input.delete.objects.into_iter().map(|object| object.key).collect();
+        self.memory.write(&req.input.bucket, |bucket| keys.iter().try_for_each(|key| bucket.delete(key, &Condition::default())))?;
+        let quiet = req.input.delete.quiet == Some(true);
+        let deleted = keys.into_iter().map(|key| dto::DeletedObject { key: Some(key), ..Default::default() }).collect();
+        Ok(S3Response::new(dto::DeleteObjectsOutput { deleted: (!quiet).then_some(deleted), ..Default::default() }))
+    }
+
+    async fn list_objects_v2(&self, req: S3Request<dto::ListObjectsV2Input>) -> Answer<dto::ListObjectsV2Output> {
+        let input = req.input;
+        let max_keys = input.max_keys.unwrap_or(PAGE).clamp(0, PAGE);
+        let query = Query {
+            prefix: input.prefix.as_deref().unwrap_or_default(),
+            delimiter: input.delimiter.as_deref(),
+            after: input.continuation_token.as_deref().or(input.start_after.as_deref()),
+            limit: usize::try_from(max_keys).unwrap_or_default(),
+        };
+        let encoded = input.encoding_type.is_some();
+        let shown = |key: &str| if encoded { utf8_percent_encode(key, KEPT).to_string() } else { key.to_owned() };
+        self.memory.read(&input.bucket, |bucket| {
+            let page = list(&bucket.objects, query);
+            let count = page.objects.len() + page.prefixes.len();
+            let contents = page.objects.iter().map(|(key, object)| dto::Object {
+                key: Some(shown(key)),
+                size: Some(length(object.content.len())),
+                e_tag: Some(etag(object)),
+                last_modified: Some(object.modified.into()),
+                ..Default::default()
+            });
+            Ok(S3Response::new(dto::ListObjectsV2Output {
+                contents: Some(contents.collect()),
+                common_prefixes: Some(page.prefixes.iter().map(|prefix| dto::CommonPrefix { prefix: Some(shown(prefix)) }).collect()),
+                key_count: i32::try_from(count).ok(),
+                max_keys: Some(max_keys),
+                is_truncated: Some(page.next.is_some()),
+                next_continuation_token: page.next,
+                name: Some(input.bucket.clone()),
+                prefix: input.prefix.as_deref().map(shown),
+                delimiter: input.delimiter.as_deref().map(shown),
+                continuation_token: input.continuation_token.clone(),
+                start_after: input.start_after.as_deref().map(shown),
+                encoding_type: input.encoding_type.clone(),
+                ..Default::default()
+            }))
+        })
+    }
+
+    async fn create_multipart_upload(&self, req: S3Request<dto::CreateMultipartUploadInput>) -> Answer<dto::CreateMultipartUploadOutput> {
+        let dto::CreateMultipartUploadInput { bucket, key, content_type, .. } = req.input;
+        let upload_id = self.memory.write(&bucket, |bucket| Ok(bucket.start(key.clone(), content_type)))?;
+        Ok(S3Response::new(dto::CreateMultipartUploadOutput {
+            bucket: Some(bucket),
+            key: Some(key),
+            upload_id: Some(upload_id),
+            ..Default::default()
+        }))
+    }
+
+    async fn upload_part(&self, req: S3Request<dto::UploadPartInput>) -> Answer<dto::UploadPartOutput> {
+        let input = req.input;
+        let content = receive(input.body, input.content_length, expected!(input), req.trailing_headers.as_ref()).await?;
+        let part = Part { digest: content.md5(), content, modified: SystemTime::now() };
+        let e_tag = Some(ETag::Strong(part.etag()));
+        self.memory.write(&input.bucket, |bucket| {
+            bucket.upload(&input.key, &input.upload_id)?.parts.insert(input.part_number, part);
+            Ok(())
+        })?;
+        Ok(S3Response::new(dto::UploadPartOutput { e_tag, ..Default::default() }))
+    }
+
+    async fn complete_multipart_upload(
+        &self,
+        req: S3Request<dto::CompleteMultipartUploadInput>,
+    ) -> Answer<dto::CompleteMultipartUploadOutput> {
+        let input = req.input;
+        let parts = input.multipart_upload.and_then(|upload| upload.parts).unwrap_or_default();
+        let chosen = parts.into_iter().map(|part| Some((part.part_number?, part.e_tag?.into_value())));
+        let chosen: Vec<_> = chosen.collect::<Option<_>>().ok_or_else(|| s3_error!(MalformedXML))?;
+        let condition = Condition { matches: input.if_match, none_match: input.if_none_match };
+        let e_tag = self.memory.write(&input.bucket, |bucket| bucket.complete(&input.key, &input.upload_id, &chosen, &condition))?;
+        Ok(S3Response::new(dto::CompleteMultipartUploadOutput {
+            bucket: Some(input.bucket),
+            key: Some(input.key),
+            e_tag: Some(ETag::Strong(e_tag)),
+            ..Default::default()
+        }))
+    }
+
+    async fn abort_multipart_upload(&self, req: S3Request<dto::AbortMultipartUploadInput>) -> Answer<dto::AbortMultipartUploadOutput> {
+        self.memory.write(&req.input.bucket, |bucket| bucket.abort(&req.input.key, &req.input.upload_id))?;
+        Ok(S3Response::new(dto::AbortMultipartUploadOutput::default()))
+    }
+
+    async fn list_parts(&self, req: S3Request<dto::ListPartsInput>) -> Answer<dto::ListPartsOutput> {
+        let input = req.input;
+        let max = input.max_parts.unwrap_or(PAGE).clamp(1, PAGE);
+        let after = input.part_number_marker.unwrap_or_default();
+        let found = self.memory.write(&input.bucket, |bucket| {
+            let upload = bucket.upload(&input.key, &input.upload_id)?;
+            let parts = upload.parts.range(after + 1..).map(|(number, part)| dto::Part {
+                part_number: Some(*number),
+                size: Some(length(part.content.len())),
+                e_tag: Some(ETag::Strong(part.etag())),
+                last_modified: Some(part.modified.into()),
+                ..Default::default()
+            });
+            Ok(parts.collect::<Vec<_>>())
+        })?;
+        let limit = usize::try_from(max).unwrap_or_default();
+        let more = found.len() > limit;
+        let parts: Vec<_> = found.into_iter().take(limit).collect();
+        Ok(S3Response::new(dto::ListPartsOutput {
+            bucket: Some(input.bucket),
+            key: Some(input.key),
+            upload_id: Some(input.upload_id),
+            is_truncated: Some(more),
+            max_parts: Some(max),
+            part_number_marker: Some(after),
+            next_part_number_marker: parts.last().and_then(|part| part.part_number),
+            parts: Some(parts),
+            ..Default::default()
+        }))
+    }
+
+    async fn list_multipart_uploads(&self, req: S3Request<dto::ListMultipartUploadsInput>) -> Answer<dto::ListMultipartUploadsOutput> {
+        let prefix = req.input.prefix.unwrap_or_default();
+        let uploads = self.memory.read(&req.input.bucket, |bucket| {
+            let uploads = bucket.uploads.iter().filter(|(_, upload)| upload.key.starts_with(&prefix));
+            let uploads = uploads.map(|(id, upload)| dto::MultipartUpload {
+                key: Some(upload.key.clone()),
+                upload_id: Some(id.clone()),
+                initiated: Some(upload.started.into()),
+                ..Default::default()
+            });
+            Ok(uploads.collect())
+        })?;
+        Ok(S3Response::new(dto::ListMultipartUploadsOutput {
+            bucket: Some(req.input.bucket),
+            prefix: Some(prefix),
+            is_truncated: Some(false),
+            uploads: Some(uploads),
+            ..Default::default()
+        }))
+    }
+
+    async fn create_bucket(&self, req: S3Request<dto::CreateBucketInput>) -> Answer<dto::CreateBucketOutput> {
+        self.memory.create(&req.input.bucket);
+        Ok(S3Response::new(dto::CreateBucketOutput { location: Some(format!("/{}", req.input.bucket)) }))
+    }
+
+    async fn head_bucket(&self, req: S3Request<dto::HeadBucketInput>) -> Answer<dto::HeadBucketOutput> {
+        self.memory.read(&req.input.bucket, |_| Ok(()))?;
+        Ok(S3Response::new(dto::HeadBucketOutput { bucket_region: Some(self.region.clone()), ..Default::default() }))
+    }
+
+    async fn list_buckets(&self, _: S3Request<dto::ListBucketsInput>) -> Answer<dto::ListBucketsOutput> {
+        let buckets = self.memory.names().into_iter().map(|name| dto::Bucket {
+            name: Some(name),
+            bucket_region: Some(self.region.clone()),
+            ..Default::default()
+        });
+        Ok(S3Response::new(dto::ListBucketsOutput { buckets: Some(buckets.collect()), ..Default::default() }))
+    }
+}
