@@ -9,6 +9,12 @@
 
 use crate::{ChannelName, Sequence, Sha256};
 
+/// The prefix of every channel's objects.
+#[must_use]
+pub fn channels() -> String {
+    "channels/".to_owned()
+}
+
 /// The release object in force in a channel: the only object that is ever replaced.
 #[must_use]
 pub fn channel_head(channel: &ChannelName) -> String {
@@ -37,6 +43,12 @@ pub fn blobs() -> String {
 #[must_use]
 pub fn blob(digest: &Sha256) -> String {
     format!("blobs/sha256/{digest}")
+}
+
+/// The prefix of every trust root.
+#[must_use]
+pub fn trust_roots() -> String {
+    "trust/".to_owned()
 }
 
 /// One version of the trust root, immutable.
