@@ -45,7 +45,8 @@ fn drawn() -> Arrows {
 
 #[test]
 fn each_crate_imports_what_the_map_says_and_nothing_else() {
-    let built: Arrows = packages().iter().filter(|package| name(package) != HARNESS).map(|package| (name(package), imports(package))).collect();
+    let built: Arrows =
+        packages().iter().filter(|package| name(package) != HARNESS).map(|package| (name(package), imports(package))).collect();
     let drawn = drawn();
     let all: BTreeSet<_> = built.keys().chain(drawn.keys()).collect();
     let differ: Vec<_> = all
