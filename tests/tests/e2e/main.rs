@@ -1,5 +1,7 @@
 //! The end-to-end tests: one binary, so that it links once; one module for each thing that is put to the test.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails there, also inside a function that it calls")]
+
 mod arrows;
 mod harness;
 mod server;
