@@ -22,6 +22,7 @@ RUN apt-get update \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin shop
 COPY images/shop/nginx.conf /etc/nginx/nginx.conf
 COPY images/shop/php-fpm.conf /etc/php/8.2/fpm/php-fpm.conf
+COPY images/shop/php.ini /etc/php/8.2/fpm/conf.d/90-longshore.ini
 COPY --from=init /usr/local/bin/longshore-init /usr/local/bin/longshore-init
 USER 10001:10001
 EXPOSE 8080
