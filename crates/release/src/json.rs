@@ -55,6 +55,11 @@ pub(crate) fn optional<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deseriali
     one(deserializer).map(Some)
 }
 
+/// Reads a field that is a `T` where it is present, so that `null` is not absence; for `deserialize_with` beside `default`.
+pub(crate) fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
 /// Reads a field that is an array of objects; for `deserialize_with`.
 pub(crate) fn list<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
     Vec::<Object<T>>::deserialize(deserializer).map(|list| list.into_iter().map(|object| object.0).collect())

@@ -38,7 +38,7 @@ pub struct Module {
     /// Its version, as its maker writes it.
     pub version: Version,
     /// Where it lands in the release tree; absent at the top.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "json::present")]
     pub target: Option<RelativePath>,
     /// Digest of the whole tarball, which names its blob.
     pub sha256: Sha256,

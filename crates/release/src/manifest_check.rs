@@ -151,7 +151,7 @@ impl Manifest {
         let (mut entries, mut unpacked) = (0_u64, 0_u64);
         for module in &self.modules {
             let sums = check_module(module, &mut seen)?;
-            // No overflow: 16 MiB hold fewer than 2^18 chunks, whose numbers stay below 2^45 by the check of each sum.
+            // A sum that saturates is over the limit below, and a chunk's size and entries are bounded by its unpacked bytes.
             (entries, unpacked) = (entries.saturating_add(sums.0), unpacked.saturating_add(sums.1));
         }
         if unpacked > limits::NUMBER_LIMIT {
@@ -181,7 +181,6 @@ fn check_module(module: &Module, seen: &mut HashMap<Sha256, Chunk>) -> Result<(u
         if let Some(problem) = problem {
             return Err(ManifestError::Chunk { module: module.name.to_string(), index, problem });
         }
-        // No overflow in practice: each is at most 2^53 − 1; a module with 2^11 such chunks is refused just below.
         size = size.saturating_add(chunk.size);
         entries = entries.saturating_add(chunk.entries);
         unpacked = unpacked.saturating_add(chunk.unpacked);

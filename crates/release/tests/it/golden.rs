@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use release::{Chunk, Envelope, Manifest, Migration, Module, Php, Policy, PublicKey, Release, SecretKey, Sha256, TrustRoot, Writable};
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
-fn path(name: &str) -> PathBuf {
+pub(crate) fn path(name: &str) -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/v1")).join(name)
 }
 
@@ -12,7 +12,7 @@ fn read(name: &str) -> Vec<u8> {
     fs::read(path(name)).unwrap()
 }
 
-fn text(name: &str) -> String {
+pub(crate) fn text(name: &str) -> String {
     fs::read_to_string(path(name)).unwrap()
 }
 
@@ -131,6 +131,23 @@ fn ed25519_signs_the_same_bytes_the_same_way() {
         assert_eq!(golden.signatures()[1].sig, key.sign(&golden.pae()).unwrap(), "{name}");
         assert_eq!(golden.signatures()[1].keyid, Some(key.public().id().to_string()), "{name}");
     }
+}
+
+/// The last JSON block of a page of `docs/formats`.
+fn example(page: &str) -> String {
+    let page = fs::read_to_string(path("../../../docs/formats").join(page)).unwrap();
+    let (_, block) = page.rsplit_once("```json\n").unwrap();
+    block.split_once("```").unwrap().0.to_owned()
+}
+
+#[test]
+fn the_examples_of_the_specifications_are_true() {
+    let golden = |name: &str| serde_json::from_slice::<serde_json::Value>(Envelope::parse(&read(name)).unwrap().payload()).unwrap();
+    for (page, name) in [("release.md", "release.json"), ("trust-root.md", "2.root.json")] {
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&example(page)).unwrap(), golden(name), "{page}");
+    }
+    let shortened = Manifest { modules: vec![manifest().modules[1].clone()], ..manifest() };
+    assert_eq!(example("manifest.md").as_bytes(), shortened.to_json());
 }
 
 #[test]

@@ -5,6 +5,7 @@
 mod dsse;
 mod faults;
 mod golden;
+mod independent;
 mod keys;
 mod made;
 mod manifest;

@@ -95,10 +95,14 @@ fn contradictions_are_refused() {
 }
 
 #[test]
-fn unknown_and_repeated_fields_are_refused() {
+fn unknown_repeated_and_null_fields_are_refused() {
     let text = String::from_utf8(manifest().to_json()).unwrap();
-    for to in [r#""files": 4, "files": 4"#, r#""files": 4, "more": 1"#] {
+    for to in [r#""files": 4, "files": 4"#, r#""files": 4, "more": 1"#, r#""files": null"#] {
         assert!(Manifest::parse(text.replacen(r#""files": 4"#, to, 1).as_bytes()).is_err(), "{to}");
+    }
+    for null in [r#""name": "core", "target": null"#, r#""name": "core", "replaced": null"#] {
+        let with = text.replacen(r#""name": "core""#, null, 1);
+        assert!(with != text && Manifest::parse(with.as_bytes()).is_err(), "{null}");
     }
     // Another schema may have other fields: what matters is which.
     let later = text.replacen(r#""schema": 1"#, r#""schema": 3, "more": 1"#, 1);
