@@ -1,0 +1,132 @@
+//! From verified chunks to a tree on disk, in any order and by any number of threads.
+
+mod error;
+mod frame;
+mod pax;
+mod reader;
+mod spool;
+mod tree;
+mod worker;
+
+pub use error::UnpackError;
+pub use worker::Worker;
+
+use crate::link;
+use release::RelativePath;
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    path::Path,
+    sync::{Mutex, PoisonError},
+};
+use tree::{DUPLICATE, Descent, THROUGH_LINK, Tree};
+use worker::{Found, Link};
+
+/// Unpacks the chunks of a release into one directory. Threads take a [`Worker`] each; [`Self::finish`] comes when all chunks are in.
+#[derive(Debug)]
+pub struct Unpacker {
+    tree: Tree,
+    found: Mutex<Found>,
+}
+
+/// Where a chunk belongs.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    /// The module's target in the release tree; `None` at the top.
+    pub target: Option<&'a RelativePath>,
+    /// Entries of the module, relative to its target, that another module replaces: they are checked and not written.
+    pub replaced: &'a BTreeSet<RelativePath>,
+    /// Whether it is the last chunk of its tarball, which ends with the end-of-archive mark.
+    pub last: bool,
+}
+
+/// What an [`Unpacker`] put into its tree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Totals {
+    /// Regular files.
+    pub files: u64,
+    /// Bytes in those files.
+    pub bytes: u64,
+    /// Directories.
+    pub directories: u64,
+    /// Symbolic links.
+    pub links: u64,
+}
+
+impl Unpacker {
+    /// Unpacks into `tree`, an existing directory that nobody else writes to.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be opened as a directory.
+    pub fn new(tree: &Path) -> Result<Self, UnpackError> {
+        Ok(Self { tree: Tree::open(tree)?, found: Mutex::default() })
+    }
+
+    /// What one thread needs to unpack chunks.
+    #[must_use]
+    pub fn worker(&self) -> Worker<'_> {
+        Worker::new(self)
+    }
+
+    fn merge(&self, found: &mut Found) {
+        let mut all = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        all.listed.append(&mut found.listed);
+        all.made.append(&mut found.made);
+        all.links.append(&mut found.links);
+        all.files += std::mem::take(&mut found.files);
+        all.bytes += std::mem::take(&mut found.bytes);
+    }
+
+    /// Creates the links, after following each through all others and through links that the tree has already, and dates the
+    /// directories. Until then there is no link in the tree that came from a chunk, so nothing could be written through one.
+    ///
+    /// # Errors
+    ///
+    /// A link that leaves its module, that another entry's path goes through, or whose path is taken; the disk.
+    pub fn finish(self) -> Result<Totals, UnpackError> {
+        let Found { listed, made, mut links, files, bytes } = self.found.into_inner().unwrap_or_else(PoisonError::into_inner);
+        links.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        let listed: HashSet<&str> = listed.iter().map(RelativePath::as_str).collect();
+        check_links(&self.tree, &listed, &links)?;
+        let mut descent = Descent::new(&self.tree);
+        let mut implied = Vec::new();
+        for link in &links {
+            let parent = descent.parent(link.path.as_str(), &mut implied)?;
+            self.tree.link(parent, link.path.as_str(), &link.target)?;
+        }
+        let mut directories: Vec<&str> = made.iter().chain(&implied).map(String::as_str).chain(listed).collect();
+        directories.sort_unstable();
+        directories.dedup();
+        for directory in &directories {
+            let parent = descent.parent(directory, &mut Vec::new())?;
+            self.tree.date_at(parent, directory)?;
+        }
+        Ok(Totals { files, bytes, directories: directories.len() as u64, links: links.len() as u64 })
+    }
+}
+
+fn check_links(tree: &Tree, listed: &HashSet<&str>, links: &[Link]) -> Result<(), UnpackError> {
+    let mut targets: HashMap<&str, &str> = HashMap::with_capacity(links.len());
+    for link in links {
+        let path = link.path.as_str();
+        if targets.insert(path, &link.target).is_some() || listed.contains(path) {
+            return Err(UnpackError::entry(path, DUPLICATE));
+        }
+        // A directory that no entry listed was made for an entry below it.
+        if tree.is_directory(path)? {
+            return Err(UnpackError::entry(path, THROUGH_LINK));
+        }
+    }
+    for link in links {
+        let above = link.path.as_str().match_indices('/').map(|(at, _)| &link.path.as_str()[..at]);
+        if let Some(through) = above.into_iter().find(|above| targets.contains_key(above)) {
+            return Err(UnpackError::entry(through, THROUGH_LINK));
+        }
+        let walked = link::walk(&link.base, link.path.as_str(), &link.target, |at| match targets.get(at) {
+            Some(target) => Ok(Some((*target).to_owned())),
+            None => tree.link_at(at),
+        })?;
+        walked.map_err(|escape| UnpackError::entry(link.path.as_str(), escape.problem()))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,347 @@
+//! One thread's part of unpacking: chunks in, files out.
+
+use super::{
+    Place, Unpacker,
+    error::UnpackError,
+    frame,
+    reader::{End, Head, Names, ReadError, Reader, Type},
+    spool::Spool,
+    tree::Descent,
+};
+use crate::{
+    entry::{BLOCK, Kind, SPOOL_THRESHOLD, Unpacked, length},
+    link,
+    problem::Problem,
+};
+use release::{Chunk, Reason, RelativePath, Sha256};
+use sha2::Digest as _;
+use std::{
+    fmt,
+    fs::File,
+    io::{self, BufRead, BufReader, Write as _},
+    time::{Duration, Instant},
+};
+use zstd::zstd_safe::{DCtx, DParameter, ResetDirective, get_error_name};
+
+/// Unpacks chunks in one thread. Keeps its buffers and its open directories from chunk to chunk: give one thread chunks that follow
+/// one another where there is a choice.
+pub struct Worker<'u> {
+    unpacker: &'u Unpacker,
+    descent: Descent<'u>,
+    context: DCtx<'static>,
+    buffer: Vec<u8>,
+    names: Names,
+    found: Found,
+    verify: Duration,
+    decompress: Duration,
+    write: Duration,
+}
+
+impl fmt::Debug for Worker<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Worker").field("verify", &self.verify).field("write", &self.write).finish_non_exhaustive()
+    }
+}
+
+/// What chunks brought that can only be finished when all are there.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) listed: Vec<RelativePath>,
+    /// Directories that were made as an entry below them came first.
+    pub(super) made: Vec<String>,
+    pub(super) links: Vec<Link>,
+    pub(super) files: u64,
+    pub(super) bytes: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) path: RelativePath,
+    pub(super) target: String,
+    /// The module's target, which the link must not leave; empty at the top.
+    pub(super) base: String,
+}
+
+impl<'u> Worker<'u> {
+    pub(super) fn new(unpacker: &'u Unpacker) -> Self {
+        Self {
+            unpacker,
+            descent: Descent::new(&unpacker.tree),
+            context: DCtx::create(),
+            buffer: Vec::new(),
+            names: Names::default(),
+            found: Found::default(),
+            verify: Duration::ZERO,
+            decompress: Duration::ZERO,
+            write: Duration::ZERO,
+        }
+    }
+
+    /// Time that this worker spent on digests.
+    #[must_use]
+    pub const fn verify(&self) -> Duration {
+        self.verify
+    }
+
+    /// Time that this worker spent on decompressing chunks in memory; for spooled chunks it counts as [`Self::write`].
+    #[must_use]
+    pub const fn decompress(&self) -> Duration {
+        self.decompress
+    }
+
+    /// Time that this worker spent on reading entries and creating files.
+    #[must_use]
+    pub const fn write(&self) -> Duration {
+        self.write
+    }
+
+    /// Unpacks a chunk that is in memory: its bytes are verified, then decompressed, then read and written.
+    ///
+    /// What comes back are the entries that belong to this chunk, in order; links among them exist only after [`Unpacker::finish`].
+    /// Entries that `place` calls replaced are not among them.
+    ///
+    /// # Errors
+    ///
+    /// Bytes that are not the signed ones; a frame or an entry that a tarball must not hold (docs/formats/tarball.md lists
+    /// them with their reasons); a chunk above [`SPOOL_THRESHOLD`], which is for [`Self::spooled`]; the disk. The tree is useless then.
+    pub fn chunk(&mut self, compressed: &[u8], chunk: &Chunk, place: &Place<'_>) -> Result<Vec<Unpacked>, UnpackError> {
+        let refuse = |problem| UnpackError::chunk(&chunk.sha256, problem);
+        let start = Instant::now();
+        let received = Sha256::from_bytes(sha2::Sha256::digest(compressed).into());
+        self.verify += start.elapsed();
+        check_signed(chunk, received, compressed.len() as u64)?;
+        if chunk.unpacked > SPOOL_THRESHOLD {
+            return Err(refuse(Problem::new(Reason::Limit, "is too large to be unpacked in memory")));
+        }
+        frame::whole(compressed, chunk.unpacked).map_err(refuse)?;
+
+        let start = Instant::now();
+        let length = length(chunk.unpacked);
+        let mut buffer = std::mem::take(&mut self.buffer);
+        if buffer.len() < length {
+            buffer.resize(length, 0);
+        }
+        let decoded = self.context.decompress(&mut buffer[..length], compressed);
+        self.decompress += start.elapsed();
+        let entries = match decoded {
+            Ok(decoded) if decoded == length => {
+                let start = Instant::now();
+                let entries = self.entries(&buffer[..length], chunk, place).map(|(entries, _)| entries);
+                self.write += start.elapsed();
+                entries
+            }
+            Ok(_) => Err(refuse(Problem::new(Reason::Truncated, "holds fewer bytes than were signed"))),
+            Err(code) => Err(undecodable(&chunk.sha256, get_error_name(code))),
+        };
+        self.buffer = buffer;
+        entries
+    }
+
+    /// Unpacks a chunk that is in a file of its own, with the memory of a zstd window (8 MiB) whatever its size.
+    ///
+    /// The file is read twice, once for its digest; nobody else must be able to write to it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::chunk`], without its limit of size.
+    pub fn spooled(&mut self, spool: &File, chunk: &Chunk, place: &Place<'_>) -> Result<Vec<Unpacked>, UnpackError> {
+        let tree = &self.unpacker.tree;
+        let lost = |error: io::Error| tree.disk("read the spool file of", "", error);
+        let start = Instant::now();
+        let (received, size) = Spool::new(spool).digest().map_err(lost)?;
+        self.verify += start.elapsed();
+        check_signed(chunk, received, size)?;
+        let mut head = [0; frame::HEADER_LIMIT];
+        let length = Spool::new(spool).head(&mut head).map_err(lost)?;
+        frame::header(&head[..length], chunk.unpacked).map_err(|problem| UnpackError::chunk(&chunk.sha256, problem))?;
+
+        let start = Instant::now();
+        let window = |code| lost(io::Error::other(get_error_name(code)));
+        let mut context = DCtx::create();
+        context.reset(ResetDirective::SessionAndParameters).map_err(window)?;
+        context.set_parameter(DParameter::WindowLogMax(23)).map_err(window)?;
+        let input = BufReader::with_capacity(DCtx::in_size(), Spool::new(spool));
+        let decoder = zstd::stream::read::Decoder::with_context(input, &mut context).single_frame();
+        let (entries, mut decoder) = self.entries(BufReader::with_capacity(SPOOL_BUFFER, decoder), chunk, place)?;
+        // Reading past the last byte makes the decoder look at the end of the frame.
+        let broken = |error| broken_input(tree, &chunk.sha256, error);
+        let over = decoder.fill_buf().map_err(broken)?.is_empty();
+        let rest = over && decoder.into_inner().finish().fill_buf().map_err(lost)?.is_empty();
+        self.write += start.elapsed();
+        if rest {
+            Ok(entries)
+        } else {
+            Err(UnpackError::chunk(&chunk.sha256, Problem::new(Reason::Trailing, "has bytes after its zstd frame")))
+        }
+    }
+
+    /// Reads and writes the entries of a chunk, and gives back the input behind them.
+    fn entries<R: BufRead>(&mut self, input: R, chunk: &Chunk, place: &Place<'_>) -> Result<(Vec<Unpacked>, R), UnpackError> {
+        let mut names = std::mem::take(&mut self.names);
+        let end = if place.last { End::Marker } else { End::Entry };
+        let mut reader = Reader::new(input, chunk.unpacked, end, &mut names);
+        // The signed count is a limit, not a promise: it must not decide how much memory is set aside.
+        let mut entries = Vec::with_capacity(length(chunk.entries.min(chunk.unpacked / BLOCK)).min(1 << 16));
+        let mut count = 0;
+        loop {
+            let head = match reader.next() {
+                Ok(Some(head)) => head,
+                Ok(None) => break,
+                Err(error) => return Err(self.read_error(error, reader.name(), chunk)),
+            };
+            count += 1;
+            if count > chunk.entries {
+                return Err(UnpackError::entry(
+                    &String::from_utf8_lossy(reader.name()),
+                    Problem::new(Reason::Limit, "is one more than were signed"),
+                ));
+            }
+            if let Some(entry) = self.entry(&mut reader, head, chunk, place)? {
+                entries.push(entry);
+            }
+        }
+        if count < chunk.entries {
+            return Err(UnpackError::chunk(&chunk.sha256, Problem::new(Reason::Truncated, "holds fewer entries than were signed")));
+        }
+        let input = reader.into_input();
+        self.names = names;
+        self.unpacker.merge(&mut self.found);
+        Ok((entries, input))
+    }
+
+    fn entry<R: BufRead>(
+        &mut self,
+        reader: &mut Reader<'_, R>,
+        head: Head,
+        chunk: &Chunk,
+        place: &Place<'_>,
+    ) -> Result<Option<Unpacked>, UnpackError> {
+        let path = full_path(place.target, reader.name())?;
+        let replaced = !place.replaced.is_empty() && own_path(reader.name())?.is_some_and(|own| place.replaced.contains(&own));
+        let kind = match head.kind {
+            Type::Directory if replaced => return Ok(None),
+            Type::Directory => {
+                self.descent.make(path.as_str(), &mut self.found.made)?;
+                self.found.listed.push(path.clone());
+                Kind::Directory
+            }
+            Type::Link => {
+                let target = link::target(reader.target()).map_err(|problem| UnpackError::entry(path.as_str(), problem))?.to_owned();
+                let base = place.target.map_or("", RelativePath::as_str);
+                // What the link itself says; through other links it is followed when all of them are known.
+                if let Ok(Err(escape)) = link::walk(base, path.as_str(), &target, |_| Ok::<_, UnpackError>(None)) {
+                    return Err(UnpackError::entry(path.as_str(), escape.problem()));
+                }
+                if replaced {
+                    return Ok(None);
+                }
+                self.found.links.push(Link { path: path.clone(), target: target.clone(), base: base.to_owned() });
+                Kind::Link { target }
+            }
+            Type::File { executable } => {
+                let file = if replaced {
+                    None
+                } else {
+                    let parent = self.descent.parent(path.as_str(), &mut self.found.made)?;
+                    Some(self.unpacker.tree.create(parent, path.as_str(), executable)?)
+                };
+                self.body(reader, head, path.as_str(), file.as_ref(), chunk)?;
+                let Some(file) = file else { return Ok(None) };
+                self.unpacker.tree.date(&file, path.as_str(), head.mtime)?;
+                self.found.files += 1;
+                self.found.bytes += head.size;
+                Kind::File { size: head.size, executable }
+            }
+        };
+        Ok(Some(Unpacked { path, kind }))
+    }
+
+    fn body<R: BufRead>(
+        &self,
+        reader: &mut Reader<'_, R>,
+        head: Head,
+        path: &str,
+        mut file: Option<&File>,
+        chunk: &Chunk,
+    ) -> Result<(), UnpackError> {
+        let tree = &self.unpacker.tree;
+        let mut left = head.size;
+        while left > 0 {
+            let piece = reader.piece(left).map_err(|error| self.read_error(error, path.as_bytes(), chunk))?;
+            let length = piece.len();
+            if let Some(file) = &mut file {
+                tree.hit("tarball.file.write", path)?;
+                file.write_all(piece).map_err(|error| tree.disk("write", path, error))?;
+            }
+            reader.advance(length);
+            left -= length as u64;
+        }
+        reader.padding(head.size).map_err(|error| self.read_error(error, path.as_bytes(), chunk))
+    }
+
+    fn read_error(&self, error: ReadError, entry: &[u8], chunk: &Chunk) -> UnpackError {
+        match error {
+            ReadError::Refused(problem) if entry.is_empty() => UnpackError::chunk(&chunk.sha256, problem),
+            ReadError::Refused(problem) => UnpackError::entry(&String::from_utf8_lossy(entry), problem),
+            ReadError::Input(error) => broken_input(&self.unpacker.tree, &chunk.sha256, error),
+        }
+    }
+}
+
+/// Bytes (256 KiB) that a spooled chunk is decompressed and written at a time.
+const SPOOL_BUFFER: usize = 256 << 10;
+
+/// Compares what came with what was signed, before anybody looks into it.
+fn check_signed(chunk: &Chunk, received: Sha256, size: u64) -> Result<(), UnpackError> {
+    if received != chunk.sha256 {
+        return Err(UnpackError::Digest { signed: chunk.sha256, received });
+    }
+    let problem = match size.cmp(&chunk.size) {
+        std::cmp::Ordering::Equal => return Ok(()),
+        std::cmp::Ordering::Less => Problem::new(Reason::Truncated, "has fewer compressed bytes than were signed"),
+        std::cmp::Ordering::Greater => Problem::new(Reason::Limit, "has more compressed bytes than were signed"),
+    };
+    Err(UnpackError::chunk(&chunk.sha256, problem))
+}
+
+fn undecodable(chunk: &Sha256, cause: &str) -> UnpackError {
+    UnpackError::Chunk { chunk: *chunk, problem: format!("cannot be decompressed to its signed bytes: {cause}"), reason: Reason::Limit }
+}
+
+/// A failure of the file under the decoder has an error number, one of the decoder has none.
+fn broken_input(tree: &super::tree::Tree, chunk: &Sha256, error: io::Error) -> UnpackError {
+    match error.kind() {
+        _ if error.raw_os_error().is_some() => tree.disk("read the spool file of", "", error),
+        io::ErrorKind::UnexpectedEof => UnpackError::chunk(chunk, Problem::new(Reason::Truncated, "ends within its zstd frame")),
+        _ => undecodable(chunk, &error.to_string()),
+    }
+}
+
+/// The path in the release tree of an entry with this name.
+fn full_path(target: Option<&RelativePath>, name: &[u8]) -> Result<RelativePath, UnpackError> {
+    let path = match (target, std::str::from_utf8(name)) {
+        (None, Ok(name)) => name.parse(),
+        (Some(target), Ok(name)) => {
+            let mut path = String::with_capacity(target.as_str().len() + 1 + name.len());
+            path.push_str(target.as_str());
+            path.push('/');
+            path.push_str(name);
+            path.try_into()
+        }
+        (_, Err(_)) => RelativePath::from_bytes(name),
+    };
+    path.map_err(|error| bad_path(name, &error))
+}
+
+fn bad_path(name: &[u8], error: &release::PathError) -> UnpackError {
+    UnpackError::Entry {
+        entry: String::from_utf8_lossy(name).into_owned(),
+        problem: format!("has a bad name: {error}"),
+        reason: error.reason(),
+    }
+}
+
+/// The same within the module, as manifests name it.
+fn own_path(name: &[u8]) -> Result<Option<RelativePath>, UnpackError> {
+    RelativePath::from_bytes(name).map(Some).map_err(|error| bad_path(name, &error))
+}
