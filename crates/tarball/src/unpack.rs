@@ -11,7 +11,10 @@ mod worker;
 pub use error::UnpackError;
 pub use worker::Worker;
 
-use crate::link;
+use crate::{
+    entry::{Kind, Unpacked},
+    link,
+};
 use release::RelativePath;
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
@@ -66,6 +69,25 @@ impl Unpacker {
     #[must_use]
     pub fn worker(&self) -> Worker<'_> {
         Worker::new(self)
+    }
+
+    /// Takes over what the caller brings into the tree by other means than a chunk, such as links to an earlier release's files:
+    /// files and directories that are there, and symbolic links, which [`Self::finish`] checks and creates with the others.
+    /// `target` is the target of their module.
+    pub fn adopt(&self, entries: impl IntoIterator<Item = Unpacked>, target: Option<&RelativePath>) {
+        let mut found = Found::default();
+        let base = target.map_or("", RelativePath::as_str);
+        for Unpacked { path, kind } in entries {
+            match kind {
+                Kind::Directory => found.listed.push(path),
+                Kind::Link { target } => found.links.push(Link { path, target, base: base.to_owned() }),
+                Kind::File { size, .. } => {
+                    found.files += 1;
+                    found.bytes += size;
+                }
+            }
+        }
+        self.merge(&mut found);
     }
 
     fn merge(&self, found: &mut Found) {
