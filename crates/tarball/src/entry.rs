@@ -61,7 +61,8 @@ pub(crate) fn length(bytes: u64) -> usize {
 
 /// `size` rounded up to whole blocks.
 pub(crate) const fn padded(size: u64) -> u64 {
-    size.div_ceil(BLOCK) * BLOCK
+    // A hostile size may be anything up to 2^64 − 1.
+    size.div_ceil(BLOCK).saturating_mul(BLOCK)
 }
 
 #[cfg(test)]

@@ -96,7 +96,7 @@ mod tests {
         for bytes in [
             b"9 path=a\n9 path=b\n".as_slice(),
             b"8 path=a\n",
-            b"10 path=a\n",
+            b"11 path=a\n",
             b"010 path=a\n",
             b"+10 path=a\n",
             b"9 path:a\n",

@@ -6,7 +6,10 @@ use crate::{
     problem::Problem,
 };
 use release::Reason;
-use std::io::{self, BufRead};
+use std::{
+    io::{self, BufRead},
+    ops::Range,
+};
 
 /// Why the next entry is not read.
 #[derive(Debug)]
@@ -95,6 +98,7 @@ impl<'n, R: BufRead> Reader<'n, R> {
         if is_zero(&block) {
             return self.marker();
         }
+        self.take_names(&block, &pax);
         if check(&block)? == b'x' {
             self.names.name.clear();
             pax = self.extension(&block)?;
@@ -102,11 +106,12 @@ impl<'n, R: BufRead> Reader<'n, R> {
             if is_zero(&block) {
                 return Err(header("is announced, and the archive ends").into());
             }
+            self.take_names(&block, &pax);
             if check(&block)? == b'x' {
                 return Err(header("has an extension header before an extension header").into());
             }
         }
-        self.take_names(&block, &pax)?;
+        self.check_names(&block, &pax)?;
         let head = head(&block, &pax, self.names)?;
         if padded(head.size) > self.left {
             return Err(SHORT.into());
@@ -194,29 +199,41 @@ impl<'n, R: BufRead> Reader<'n, R> {
         Ok(found)
     }
 
-    /// Takes the names from the block where PAX gave none, and takes off a directory's `/`.
-    fn take_names(&mut self, block: &Block, pax: &Pax) -> Result<(), Problem> {
+    /// Takes the names from the block where PAX gave none, each up to its first NUL.
+    fn take_names(&mut self, block: &Block, pax: &Pax) {
         let Names { name, target, .. } = &mut *self.names;
-        let nul = Problem::new(Reason::PathUnsafe, "has a name with a NUL byte");
         if !pax.path {
             name.clear();
-            let prefix = text(&block[345..500]).ok_or(nul)?;
+            let prefix = text(&block[PREFIX]);
             if !prefix.is_empty() {
                 name.extend_from_slice(prefix);
                 name.push(b'/');
             }
-            name.extend_from_slice(text(&block[..100]).ok_or(nul)?);
+            name.extend_from_slice(text(&block[NAME]));
         }
         if !pax.linkpath {
             target.clear();
-            target.extend_from_slice(text(&block[157..257]).ok_or(nul)?);
+            target.extend_from_slice(text(&block[LINK]));
         }
-        if block[156] == b'5' && name.pop_if(|&mut last| last == b'/').is_none() {
+    }
+
+    /// Checks the names that were taken from the block, and takes off a directory's `/`.
+    fn check_names(&mut self, block: &Block, pax: &Pax) -> Result<(), Problem> {
+        let hidden = |field: Range<usize>| block[field.start + text(&block[field.clone()]).len()..field.end].iter().any(|&byte| byte != 0);
+        if !pax.path && (hidden(PREFIX) || hidden(NAME)) || !pax.linkpath && hidden(LINK) {
+            return Err(Problem::new(Reason::PathUnsafe, "has a name with a NUL byte"));
+        }
+        if block[156] == b'5' && self.names.name.pop_if(|&mut last| last == b'/').is_none() {
             return Err(header("is a directory whose name does not end with '/'"));
         }
         Ok(())
     }
 }
+
+/// Where ustar has an entry's names.
+const NAME: Range<usize> = 0..100;
+const LINK: Range<usize> = 157..257;
+const PREFIX: Range<usize> = 345..500;
 
 /// Checks what every header must have, and gives its type.
 fn check(block: &Block) -> Result<u8, Problem> {
@@ -287,10 +304,9 @@ fn octal(field: &[u8]) -> Option<u64> {
     Some(field[..digits].iter().fold(0, |number, digit| number << 3 | u64::from(digit - b'0')))
 }
 
-/// The text of a field up to its first NUL, or `None` where something follows that.
-fn text(field: &[u8]) -> Option<&[u8]> {
-    let end = field.iter().position(|&byte| byte == 0).unwrap_or(field.len());
-    field[end..].iter().all(|&byte| byte == 0).then(|| &field[..end])
+/// The text of a field up to its first NUL.
+fn text(field: &[u8]) -> &[u8] {
+    &field[..field.iter().position(|&byte| byte == 0).unwrap_or(field.len())]
 }
 
 fn is_zero(block: &Block) -> bool {

@@ -187,14 +187,11 @@ impl<'u> Worker<'u> {
             let head = match reader.next() {
                 Ok(Some(head)) => head,
                 Ok(None) => break,
-                Err(error) => return Err(self.read_error(error, reader.name(), chunk)),
+                Err(error) => return Err(self.read_error(error, reader.name(), chunk, place)),
             };
             count += 1;
             if count > chunk.entries {
-                return Err(UnpackError::entry(
-                    &String::from_utf8_lossy(reader.name()),
-                    Problem::new(Reason::Limit, "is one more than were signed"),
-                ));
+                return Err(UnpackError::entry(&shown(place, reader.name()), Problem::new(Reason::Limit, "is one more than were signed")));
             }
             if let Some(entry) = self.entry(&mut reader, head, chunk, place)? {
                 entries.push(entry);
@@ -216,8 +213,8 @@ impl<'u> Worker<'u> {
         chunk: &Chunk,
         place: &Place<'_>,
     ) -> Result<Option<Unpacked>, UnpackError> {
-        let path = full_path(place.target, reader.name())?;
-        let replaced = !place.replaced.is_empty() && own_path(reader.name())?.is_some_and(|own| place.replaced.contains(&own));
+        let path = full_path(place, reader.name())?;
+        let replaced = is_replaced(place, reader.name());
         let kind = match head.kind {
             Type::Directory if replaced => return Ok(None),
             Type::Directory => {
@@ -267,7 +264,7 @@ impl<'u> Worker<'u> {
         let tree = &self.unpacker.tree;
         let mut left = head.size;
         while left > 0 {
-            let piece = reader.piece(left).map_err(|error| self.read_error(error, path.as_bytes(), chunk))?;
+            let piece = reader.piece(left).map_err(|error| self.body_error(error, path, chunk))?;
             let length = piece.len();
             if let Some(file) = &mut file {
                 tree.hit("tarball.file.write", path)?;
@@ -276,13 +273,20 @@ impl<'u> Worker<'u> {
             reader.advance(length);
             left -= length as u64;
         }
-        reader.padding(head.size).map_err(|error| self.read_error(error, path.as_bytes(), chunk))
+        reader.padding(head.size).map_err(|error| self.body_error(error, path, chunk))
     }
 
-    fn read_error(&self, error: ReadError, entry: &[u8], chunk: &Chunk) -> UnpackError {
+    fn body_error(&self, error: ReadError, path: &str, chunk: &Chunk) -> UnpackError {
         match error {
-            ReadError::Refused(problem) if entry.is_empty() => UnpackError::chunk(&chunk.sha256, problem),
-            ReadError::Refused(problem) => UnpackError::entry(&String::from_utf8_lossy(entry), problem),
+            ReadError::Refused(problem) => UnpackError::entry(path, problem),
+            ReadError::Input(error) => broken_input(&self.unpacker.tree, &chunk.sha256, error),
+        }
+    }
+
+    fn read_error(&self, error: ReadError, name: &[u8], chunk: &Chunk, place: &Place<'_>) -> UnpackError {
+        match error {
+            ReadError::Refused(problem) if name.is_empty() => UnpackError::chunk(&chunk.sha256, problem),
+            ReadError::Refused(problem) => UnpackError::entry(&shown(place, name), problem),
             ReadError::Input(error) => broken_input(&self.unpacker.tree, &chunk.sha256, error),
         }
     }
@@ -318,8 +322,8 @@ fn broken_input(tree: &super::tree::Tree, chunk: &Sha256, error: io::Error) -> U
 }
 
 /// The path in the release tree of an entry with this name.
-fn full_path(target: Option<&RelativePath>, name: &[u8]) -> Result<RelativePath, UnpackError> {
-    let path = match (target, std::str::from_utf8(name)) {
+fn full_path(place: &Place<'_>, name: &[u8]) -> Result<RelativePath, UnpackError> {
+    let path = match (place.target, std::str::from_utf8(name)) {
         (None, Ok(name)) => name.parse(),
         (Some(target), Ok(name)) => {
             let mut path = String::with_capacity(target.as_str().len() + 1 + name.len());
@@ -330,18 +334,17 @@ fn full_path(target: Option<&RelativePath>, name: &[u8]) -> Result<RelativePath,
         }
         (_, Err(_)) => RelativePath::from_bytes(name),
     };
-    path.map_err(|error| bad_path(name, &error))
+    path.map_err(|error| UnpackError::Entry { entry: shown(place, name), problem: format!("is refused: {error}"), reason: error.reason() })
 }
 
-fn bad_path(name: &[u8], error: &release::PathError) -> UnpackError {
-    UnpackError::Entry {
-        entry: String::from_utf8_lossy(name).into_owned(),
-        problem: format!("has a bad name: {error}"),
-        reason: error.reason(),
-    }
+/// Whether another module replaces the entry of this name, which is a good path.
+fn is_replaced(place: &Place<'_>, name: &[u8]) -> bool {
+    // Most modules have nothing replaced, and then no path is made.
+    !place.replaced.is_empty() && RelativePath::from_bytes(name).is_ok_and(|own| place.replaced.contains(&own))
 }
 
-/// The same within the module, as manifests name it.
-fn own_path(name: &[u8]) -> Result<Option<RelativePath>, UnpackError> {
-    RelativePath::from_bytes(name).map(Some).map_err(|error| bad_path(name, &error))
+/// A name for an error, whatever its bytes are.
+fn shown(place: &Place<'_>, name: &[u8]) -> String {
+    let name = String::from_utf8_lossy(name);
+    place.target.map_or_else(|| name.to_string(), |target| format!("{target}/{name}"))
 }
