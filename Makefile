@@ -1,0 +1,84 @@
+# The only entry point, for people and for CI. `make` lists what there is.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+# How long `make fuzz` spends on each target, in seconds.
+SECONDS ?= 60
+# How often `make bench` repeats each program.
+ROUNDS ?= 5
+
+target := $(abspath $(or $(CARGO_TARGET_DIR),target))
+tools := tests/tools/tools $(target)/tools
+fuzz_targets := envelope manifest trust_root entries
+
+.PHONY: help
+help: ## list these targets
+	@awk -F ':[^#]*## ' '/^[a-z]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' Makefile
+
+.PHONY: tools
+tools: ## install or check what is not Rust: awscli, s5cmd, moto, linters (kept outside the tree, by version)
+	@$(tools)
+
+.PHONY: build
+build: ## build everything, debug
+	cargo build --locked --workspace --all-features
+
+# Tests run the built binaries, and cargo builds only those of the tested package by itself.
+.PHONY: test
+test: tools build ## unit, property and end-to-end tests, with real binaries
+	cargo test --locked --workspace --all-features
+
+.PHONY: interop
+interop: build ## the same against MinIO and cosign, which Go builds first (4 minutes each on 2 cores)
+	@$(tools) interop
+	cargo test --locked --package e2e --all-features
+
+.PHONY: demo
+demo: release ## the main job on real PHP sources: publish, pull, change, roll back, refuse
+	$(target)/release/demo
+
+.PHONY: bench
+bench: tools release ## cold pull against awscli + tar and s5cmd + zstd + tar (ROUNDS=5)
+	$(target)/release/bench-pull --rounds $(ROUNDS) --out $(target)/bench
+
+.PHONY: release
+release: ## build the binaries, optimised
+	cargo build --locked --release --workspace --bins
+
+.PHONY: fuzz
+fuzz: ## run every fuzz target (SECONDS=60 each)
+	@$(tools) fuzz
+	@# What libFuzzer finds on the way goes to the first directory; the seeds in the tree stay as they are.
+	for name in $(fuzz_targets); do \
+	  mkdir -p $(target)/fuzz/corpus/$$name; \
+	  PATH="$(target)/tools/bin:$$PATH" cargo +nightly fuzz run --fuzz-dir fuzz --target-dir $(target)/fuzz/build $$name \
+	    $(target)/fuzz/corpus/$$name fuzz/corpus/$$name -- -max_total_time=$(SECONDS) -rss_limit_mb=1024 -timeout=10; \
+	done
+
+.PHONY: lint
+lint: tools ## formatting, clippy, docs, shell scripts, Dockerfiles, YAML
+	tests/tools/lint $(target)/tools/bin
+
+.PHONY: fmt
+fmt: ## format the code
+	cargo fmt --all
+	cargo fmt --manifest-path fuzz/Cargo.toml
+
+.PHONY: doc
+doc: ## build the crates' documentation
+	cargo doc --locked --workspace --all-features --no-deps --document-private-items
+
+.PHONY: reference
+reference: ## write docs/reference.md: variables, exit codes, reasons
+	cargo run --locked --quiet --package runtime --example reference > $(target)/reference.md
+	mv $(target)/reference.md docs/reference.md
+
+.PHONY: ci
+ci: ## what CI runs
+	.ci/run
+
+.PHONY: clean
+clean: ## remove what was built; the tools' cache stays
+	cargo clean
