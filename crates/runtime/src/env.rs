@@ -67,6 +67,12 @@ impl Env {
         }
     }
 
+    /// A variable's value where it is set and usable, noting nothing: for what must be known while problems are reported.
+    #[must_use]
+    pub fn peek<T: Setting>(&self, variable: &Variable) -> Option<T> {
+        T::read(self.variables.get(variable.name)?.to_str()?)
+    }
+
     fn parse<T: Setting>(&mut self, variable: &Variable, value: &OsString) -> Option<T> {
         let Variable { name, expected, .. } = variable;
         let problem = match value.to_str() {

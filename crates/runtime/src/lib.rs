@@ -6,12 +6,14 @@
 //!    [`Env::finish`] returns all problems together.
 //! 2. [`telemetry::start`] sends events to standard error, as text or as JSON.
 //! 3. [`Stop::listen`] turns SIGTERM and SIGINT into something to wait for.
-//! 4. [`Report::failure`] prints the last line, leaves the termination message for Kubernetes, and gives the exit code.
+//! 4. [`caught`] turns a panic into an error like any other: our bug, exit code 70.
+//! 5. [`Report::failure`] prints the last line, leaves the termination message for Kubernetes, and gives the exit code.
 //!
 //! The settings themselves are data, in [`variable`]: error messages, `--help` and the reference page ([`reference()`]) all
 //! come from that one table.
 
 mod env;
+mod panicked;
 mod quantity;
 mod reference;
 mod report;
@@ -21,8 +23,9 @@ pub mod telemetry;
 pub mod variable;
 
 pub use env::{ConfigError, Env};
+pub use panicked::{Panicked, caught};
 pub use quantity::ByteSize;
-pub use reference::reference;
+pub use reference::{help, reference};
 pub use report::{Chain, Report, TERMINATION_LIMIT, TERMINATION_LOG};
 pub use setting::{AbsolutePath, Setting};
 pub use stop::{Signal, Stop};

@@ -1,4 +1,4 @@
-//! The reference page: what an operator looks up, generated from what the programs do.
+//! What an operator looks up, generated from what the programs do: the reference page, and the same in `--help`.
 
 use crate::variable::{self, Program, Unset, Variable};
 use release::{Reason, Trouble};
@@ -64,6 +64,24 @@ pub fn reference() -> String {
     page
 }
 
+/// What `--help` of a program says about its settings and its exit codes.
+#[must_use]
+pub fn help(program: Program) -> String {
+    let mut text = "Variables:\n".to_owned();
+    for Variable { name, unset, expected, meaning, .. } in variable::ALL.iter().filter(|variable| variable.read_by.contains(&program)) {
+        let unset = match unset {
+            Unset::Refused => "required".to_owned(),
+            Unset::Is(text) | Unset::Means(text) => format!("without it: {text}"),
+        };
+        text.extend(["  ", name, "  (", &unset, ")\n      ", meaning, "\n      ", expected, "\n"]);
+    }
+    text += "\nExit codes:\n  0   Done.\n";
+    for trouble in Trouble::ALL {
+        text.extend(["  ", &trouble.exit_code().to_string(), "  ", trouble.meaning(), "\n"]);
+    }
+    text
+}
+
 fn row(cells: &[&str]) -> String {
     let cells: Vec<_> = cells.iter().map(|cell| cell.replace('|', "\\|")).collect();
     format!("| {} |\n", cells.join(" | "))
@@ -72,6 +90,15 @@ fn row(cells: &[&str]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn help_lists_every_variable_that_the_program_reads() {
+        let help = help(Program::Init);
+        for variable in variable::ALL {
+            assert_eq!(help.matches(&format!("  {}  (", variable.name)).count(), 1, "{}", variable.name);
+            assert!(help.contains(variable.meaning) && help.contains(variable.expected), "{}", variable.name);
+        }
+    }
 
     #[test]
     fn the_committed_page_says_what_the_code_does() {
