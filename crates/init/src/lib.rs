@@ -1,1 +1,207 @@
-//! skeleton
+//! `longshore-init`: pulls the release in force onto the local disk and exits, before a pod's other containers start.
+//!
+//! ```text
+//!  variables ──► store ──► trust root ──► deploy::pull::pull ──► figures, exit 0
+//!      └────────────┴───────────┴──────────────┴──► last line + /dev/termination-log, exit 64 … 75
+//! ```
+//!
+//! It may be run any number of times: a release that is complete costs no download, and what a killed run left is swept.
+
+mod config;
+mod error;
+
+pub use config::Config;
+pub use error::InitError;
+
+use deploy::pull::{self, PullError, Pulled, Settings};
+use runtime::{
+    Env, Report, Stop, TERMINATION_LOG, caught, help,
+    telemetry::{self, Format},
+    variable::{self, Program},
+};
+use std::{
+    ffi::OsString,
+    fs::File,
+    io::{self, Read as _, Write as _},
+    path::Path,
+    process::ExitCode,
+    time::Duration,
+};
+use store::Options;
+use tracing::info;
+
+const NAME: &str = "longshore-init";
+
+const USAGE: &str = "\
+Puts the release in force on the local disk, makes `current` point at it, and exits.
+
+Usage: longshore-init
+       longshore-init --help | --version
+
+Settings come from the environment. A pod that reads s3://releases/prod with the identity that its cloud gave it:
+
+  LONGSHORE_STORE=s3://releases/prod LONGSHORE_CHANNEL=shops/acme \\
+  LONGSHORE_ROOT=/srv/shop LONGSHORE_TRUST=/etc/longshore/1.root.json longshore-init
+
+Credentials, region and endpoint are the usual AWS variables: AWS_REGION, AWS_ENDPOINT_URL_S3 and others.
+Every failure ends with one line that has a reason code; /dev/termination-log gets the same where it exists.
+
+";
+
+/// Runs the program and gives its exit code; what went wrong is on standard error by then.
+#[must_use]
+pub fn run(arguments: impl IntoIterator<Item = OsString>, env: Env) -> ExitCode {
+    let format = env.peek(&variable::LOG_FORMAT).unwrap_or_else(Format::of_stderr);
+    let result = caught(|| main(arguments, env)).unwrap_or_else(|panicked| Err(panicked.into()));
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => Report::new(NAME, format, TERMINATION_LOG).failure(&error, error.reason()),
+    }
+}
+
+fn main(arguments: impl IntoIterator<Item = OsString>, env: Env) -> Result<(), InitError> {
+    if let Some(text) = answer(arguments)? {
+        return io::stdout().write_all(text.as_bytes()).map_err(InitError::Output);
+    }
+    let config = Config::from_env(env)?;
+    telemetry::start(&config.log, config.format);
+    // One thread for the network is enough, and costs the least memory: hashing, decompression and files have threads of their own.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(InitError::Start)?;
+    let result = runtime.block_on(put_in_force(&config));
+    // A name that the resolver still looks up must not keep a finished process.
+    runtime.shutdown_background();
+    tell(&config, &result?);
+    Ok(())
+}
+
+/// What the arguments ask for instead of a pull, if anything.
+fn answer(arguments: impl IntoIterator<Item = OsString>) -> Result<Option<String>, InitError> {
+    let mut answer = None;
+    for argument in arguments {
+        answer = match argument.to_str() {
+            Some("--help" | "-h") => Some(format!("{USAGE}{}", help(Program::Init))),
+            Some("--version" | "-V") => Some(format!("{NAME} {}\n", env!("CARGO_PKG_VERSION"))),
+            _ => return Err(InitError::Argument(argument.to_string_lossy().into_owned())),
+        };
+    }
+    Ok(answer)
+}
+
+async fn put_in_force(config: &Config) -> Result<Pulled, InitError> {
+    let mut stop = Stop::listen().map_err(InitError::Start)?;
+    let trust = read_trust(&config.trust).map_err(|source| InitError::Trust { path: config.trust.clone(), source })?;
+    // Opened first, so that the store's deadline passes before the pull's: its error says what the store did last.
+    let options = Options { deadline: config.deadline, ..Options::default() };
+    let store = tokio::select! {
+        opened = store::open(&config.store, &options) => {
+            opened.map_err(|source| InitError::Store { location: config.store.clone(), source })?
+        }
+        _ = stop.asked() => return Err(PullError::Interrupted.into()),
+    };
+    let settings = Settings {
+        channel: config.channel.clone(),
+        root: config.root.clone(),
+        trust,
+        source: config.source.clone(),
+        floor: config.floor,
+        memory: config.memory,
+        deadline: config.deadline,
+        now: jiff::Timestamp::now(),
+    };
+    info!(store = %config.store, channel = %config.channel, root = %config.root.display(), "pull started");
+    let asked = async {
+        let signal = stop.asked().await;
+        info!(%signal, "asked to stop");
+    };
+    Ok(pull::pull(&settings, &store, &pull::log_progress, asked).await?)
+}
+
+/// The bytes of the trust root's file, and never many more than a trust root may have: its parser refuses those.
+fn read_trust(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(release::limits::ENVELOPE_LIMIT as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn tell(config: &Config, pulled: &Pulled) {
+    let figures = &pulled.figures;
+    info!(
+        channel = %config.channel,
+        sequence = pulled.sequence.get(),
+        manifest = %pulled.manifest,
+        outcome = pulled.outcome.as_str(),
+        files = figures.files,
+        bytes = figures.bytes,
+        reused_files = figures.reused_files,
+        reused_bytes = figures.reused_bytes,
+        downloaded_bytes = figures.downloaded_bytes,
+        requests = figures.requests,
+        retries = figures.retries,
+        network_seconds = seconds(figures.network),
+        verify_seconds = seconds(figures.verify),
+        write_seconds = seconds(figures.write),
+        elapsed_seconds = seconds(figures.total),
+        "release in force"
+    );
+}
+
+/// Seconds to the millisecond: more digits would only look exact.
+fn seconds(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1000.0).round() / 1000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use release::Reason;
+
+    fn asked(arguments: &[&str]) -> Result<Option<String>, InitError> {
+        answer(arguments.iter().map(OsString::from))
+    }
+
+    #[test]
+    fn help_teaches_every_variable_and_exit_code() {
+        let help = asked(&["--help"]).unwrap().unwrap();
+        for variable in variable::ALL {
+            assert!(help.contains(variable.name) && help.contains(variable.meaning), "{}", variable.name);
+        }
+        for trouble in release::Trouble::ALL {
+            assert!(help.contains(&format!("\n  {}  ", trouble.exit_code())));
+        }
+    }
+
+    #[test]
+    fn an_argument_is_never_ignored() {
+        assert!(asked(&[]).unwrap().is_none());
+        for arguments in [&["--store=s3://x"][..], &["--help", "pull"], &[""]] {
+            let error = asked(arguments).unwrap_err();
+            assert_eq!(error.reason(), Reason::Config, "{arguments:?}");
+        }
+    }
+
+    fn pull_with(variables: &[(&str, &str)]) -> InitError {
+        let required = [("LONGSHORE_CHANNEL", "shops/acme"), ("LONGSHORE_DEADLINE", "5s")];
+        let config = Config::from_env(Env::new(required.iter().chain(variables).copied())).unwrap();
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(put_in_force(&config)).unwrap_err()
+    }
+
+    #[test]
+    fn what_is_not_there_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().to_str().unwrap();
+        let (root, store) = (format!("{path}/root"), format!("file://{path}/store"));
+        let trust = tempfile::NamedTempFile::new().unwrap();
+
+        let error = pull_with(&[("LONGSHORE_STORE", &store), ("LONGSHORE_ROOT", &root), ("LONGSHORE_TRUST", &root)]);
+        assert_eq!((error.reason(), error.to_string()), (Reason::Config, format!("cannot read the trust root {root}")));
+
+        let trust = trust.path().to_str().unwrap();
+        let error = pull_with(&[("LONGSHORE_STORE", &store), ("LONGSHORE_ROOT", &root), ("LONGSHORE_TRUST", trust)]);
+        assert_eq!((error.reason(), error.to_string()), (Reason::StoreMissing, format!("cannot open the store {store}")));
+    }
+
+    #[test]
+    fn a_file_that_never_ends_is_no_trust_root() {
+        assert_eq!(read_trust(Path::new("/dev/zero")).unwrap().len(), release::limits::ENVELOPE_LIMIT + 1);
+    }
+}

@@ -1,0 +1,167 @@
+//! What `longshore-init` needs to know before it starts.
+
+use deploy::pull::{MEMORY_FLOOR, Source};
+use release::{ChannelName, Sequence};
+use runtime::{
+    AbsolutePath, ByteSize, ConfigError, Env, Setting,
+    telemetry::{Filter, Format},
+    variable,
+};
+use std::{path::PathBuf, time::Duration};
+use store::Location;
+
+/// The settings, all read and all usable.
+#[derive(Debug, PartialEq)]
+pub struct Config {
+    /// Where releases come from.
+    pub store: Location,
+    /// The channel to follow.
+    pub channel: ChannelName,
+    /// The release root.
+    pub root: PathBuf,
+    /// The file of the trust root.
+    pub trust: PathBuf,
+    /// Where the release object is.
+    pub source: Source,
+    /// The lowest sequence to accept.
+    pub floor: Option<Sequence>,
+    /// Bytes for the pull's buffers.
+    pub memory: u64,
+    /// How long the pull may take.
+    pub deadline: Duration,
+    /// Which events are logged.
+    pub log: Filter,
+    /// How they are written.
+    pub format: Format,
+}
+
+impl Config {
+    /// Reads the configuration.
+    ///
+    /// # Errors
+    ///
+    /// Lists every variable that is missing, malformed or unknown, not only the first.
+    pub fn from_env(mut env: Env) -> Result<Self, ConfigError> {
+        let config = Self::read(&mut env);
+        env.finish(config)
+    }
+
+    fn read(env: &mut Env) -> Option<Self> {
+        // All of them before the first `?`: a problem must not hide the next one.
+        let store = env.read::<Store>(&variable::STORE);
+        let channel = env.read(&variable::CHANNEL);
+        let root = env.read::<AbsolutePath>(&variable::ROOT);
+        let trust = env.read::<AbsolutePath>(&variable::TRUST);
+        let release = env.optional::<AbsolutePath>(&variable::RELEASE);
+        let floor = env.optional(&variable::FLOOR);
+        let memory = env.read::<Memory>(&variable::MEMORY);
+        let deadline = env.read(&variable::DEADLINE);
+        let log = env.read(&variable::LOG);
+        let format = env.optional(&variable::LOG_FORMAT);
+        Some(Self {
+            store: store?.0,
+            channel: channel?,
+            root: root?.into_path(),
+            trust: trust?.into_path(),
+            source: release?.map_or(Source::Channel, |path| Source::File(path.into_path())),
+            floor: floor?,
+            memory: memory?.0,
+            deadline: deadline?,
+            log: log?,
+            format: format?.unwrap_or_else(Format::of_stderr),
+        })
+    }
+}
+
+struct Store(Location);
+
+impl Setting for Store {
+    const EXPECTED: &'static str = variable::STORE.expected;
+
+    fn read(text: &str) -> Option<Self> {
+        text.parse().ok().map(Self)
+    }
+}
+
+struct Memory(u64);
+
+impl Setting for Memory {
+    const EXPECTED: &'static str = variable::MEMORY.expected;
+
+    fn read(text: &str) -> Option<Self> {
+        ByteSize::read(text).map(ByteSize::bytes).filter(|bytes| *bytes >= MEMORY_FLOOR).map(Self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REQUIRED: [(&str, &str); 4] = [
+        ("LONGSHORE_STORE", "s3://releases/prod"),
+        ("LONGSHORE_CHANNEL", "shops/acme"),
+        ("LONGSHORE_ROOT", "/srv/shop"),
+        ("LONGSHORE_TRUST", "/etc/longshore/1.root.json"),
+    ];
+
+    #[test]
+    fn four_variables_are_enough() {
+        let config = Config::from_env(Env::new(REQUIRED)).unwrap();
+        assert_eq!(config.store.to_string(), "s3://releases/prod");
+        assert_eq!(config.source, Source::Channel);
+        assert_eq!((config.floor, config.memory, config.deadline), (None, 64 << 20, Duration::from_mins(10)));
+    }
+
+    #[test]
+    fn every_variable_is_read() {
+        let optional = [
+            ("LONGSHORE_RELEASE", "/etc/release"),
+            ("LONGSHORE_FLOOR", "7"),
+            ("LONGSHORE_MEMORY", "128MiB"),
+            ("LONGSHORE_DEADLINE", "90s"),
+            ("LONGSHORE_LOG", "warn,store=debug"),
+            ("LONGSHORE_LOG_FORMAT", "json"),
+        ];
+        assert_eq!(REQUIRED.len() + optional.len(), variable::ALL.len());
+        let config = Config::from_env(Env::new(REQUIRED.into_iter().chain(optional))).unwrap();
+        assert_eq!(config.source, Source::File("/etc/release".into()));
+        assert_eq!(config.floor.map(Sequence::get), Some(7));
+        assert_eq!((config.memory, config.deadline), (128 << 20, Duration::from_secs(90)));
+        assert_eq!((config.log, config.format), (Filter::read("warn,store=debug").unwrap(), Format::Json));
+    }
+
+    #[test]
+    fn every_problem_is_reported_at_once() {
+        let env = Env::new([
+            ("LONGSHORE_STORE", "https://hunter2@releases.example"),
+            ("LONGSHORE_ROOT", "shop"),
+            ("LONGSHORE_TRUST", ""),
+            ("LONGSHORE_RELEASE", "../release.json"),
+            ("LONGSHORE_FLOOR", "0"),
+            ("LONGSHORE_MEMORY", "31MiB"),
+            ("LONGSHORE_DEADLINE", "600"),
+            ("LONGSHORE_LOG", "inof"),
+            ("LONGSHORE_LOG_FORMAT", "xml"),
+            ("LONGSHORE_CHANEL", "shops/acme"),
+        ]);
+        let expected = "configuration is not usable
+  LONGSHORE_STORE=\"https://…@releases.example\": expected s3://bucket/prefix or file:///directory
+  LONGSHORE_CHANNEL is not set; expected a channel: lower-case segments of a-z, 0-9, '.', '_' or '-' joined by '/', such as shops/acme
+  LONGSHORE_ROOT=\"shop\": expected an absolute path without '..', such as /srv/shop
+  LONGSHORE_TRUST is set but empty; expected an absolute path without '..', such as /srv/shop
+  LONGSHORE_RELEASE=\"../release.json\": expected an absolute path without '..', such as /srv/shop
+  LONGSHORE_FLOOR=\"0\": expected a sequence: a whole number from 1 to 9007199254740991
+  LONGSHORE_MEMORY=\"31MiB\": expected 32MiB or more, as a whole number and a unit, such as 64MiB (2^20) or 1GB (10^9)
+  LONGSHORE_DEADLINE=\"600\": expected a whole number and a unit, such as 500ms, 30s, 5m or 1h
+  LONGSHORE_LOG=\"inof\": expected a level (error, warn, info, debug, trace, off), and target=level where one differs, such as warn,store=debug
+  LONGSHORE_LOG_FORMAT=\"xml\": expected text or json
+  LONGSHORE_CHANEL is not a setting; did you mean LONGSHORE_CHANNEL?";
+        assert_eq!(Config::from_env(env).unwrap_err().to_string(), expected);
+    }
+
+    #[test]
+    fn the_least_memory_is_what_the_pull_says() {
+        assert!(variable::MEMORY.expected.starts_with(&format!("{}MiB or more", MEMORY_FLOOR >> 20)));
+        assert_eq!(Memory::read("32MiB").map(|memory| memory.0), Some(MEMORY_FLOOR));
+    }
+}

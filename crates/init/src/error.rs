@@ -1,0 +1,62 @@
+//! Why `longshore-init` did not put the release in force on the disk.
+
+use deploy::pull::PullError;
+use release::Reason;
+use runtime::{ConfigError, Panicked};
+use std::{io, path::PathBuf};
+use store::{Location, StoreError};
+
+/// Why `longshore-init` did not put the release in force on the disk. Whatever it was, `current` is as it was before.
+#[derive(Debug, thiserror::Error)]
+pub enum InitError {
+    /// An argument that is not known.
+    #[error("{0:?} is not an argument of longshore-init: settings come from variables, which --help lists")]
+    Argument(String),
+    /// The environment is not usable.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The file of the trust root cannot be read.
+    #[error("cannot read the trust root {}", path.display())]
+    Trust {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The store cannot be opened.
+    #[error("cannot open the store {location}")]
+    Store {
+        /// Where it should be.
+        location: Location,
+        /// Why.
+        source: StoreError,
+    },
+    /// The pull failed.
+    #[error(transparent)]
+    Pull(#[from] PullError),
+    /// The system gave no event loop or no signal handlers.
+    #[error("cannot start")]
+    Start(#[source] io::Error),
+    /// Standard output was closed while `--help` or `--version` wrote to it.
+    #[error("cannot write to standard output")]
+    Output(#[source] io::Error),
+    /// We are wrong.
+    #[error(transparent)]
+    Panicked(#[from] Panicked),
+}
+
+impl InitError {
+    /// The stable reason.
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::Argument(_) | Self::Trust { .. } => Reason::Config,
+            Self::Config(error) => error.reason(),
+            Self::Store { source, .. } => source.reason(),
+            Self::Pull(error) => error.reason(),
+            // The nearest of sysexits: EX_IOERR, the system refused us something that every process may have.
+            Self::Start(_) | Self::Output(_) => Reason::Disk,
+            Self::Panicked(error) => error.reason(),
+        }
+    }
+}
