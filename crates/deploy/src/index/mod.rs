@@ -1,0 +1,116 @@
+//! The index of a tree: which chunk made which paths, so that the next release can link what did not change.
+//!
+//! Lines of text, as `docs/formats/release-root.md` specifies them; a [`release::RelativePath`] has no line break, so a
+//! path is the rest of its line. It is streamed both ways, as a release may have millions of paths.
+
+mod reader;
+mod writer;
+
+#[cfg(test)]
+use reader::IndexError;
+pub(crate) use reader::{Group, Reader};
+pub(crate) use writer::Writer;
+
+use release::{Module, RelativePath, Sha256};
+
+/// First word and version of the first line.
+const MAGIC: &str = "longshore-index 1";
+
+/// What decides the paths that a chunk makes: two groups with equal keys make the same ones.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Key {
+    /// Digest of the compressed chunk.
+    pub(crate) chunk: Sha256,
+    /// Digest of the module's replaced paths, which are left out of the tree.
+    pub(crate) replaced: Sha256,
+    /// Where the module lands.
+    pub(crate) target: Option<RelativePath>,
+}
+
+impl Key {
+    /// The keys of a module's chunks, in order.
+    pub(crate) fn of(module: &Module) -> impl Iterator<Item = Self> {
+        let replaced = replaced(&module.replaced);
+        module.chunks.iter().map(move |chunk| Self { chunk: chunk.sha256, replaced, target: module.target.clone() })
+    }
+}
+
+fn replaced(paths: &[RelativePath]) -> Sha256 {
+    let text: String = paths.iter().flat_map(|path| [path.as_str(), "\n"]).collect();
+    Sha256::of(text.as_bytes())
+}
+
+/// One path that a chunk made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// Where, from the top of the tree.
+    pub(crate) path: RelativePath,
+    /// What.
+    pub(crate) kind: Kind,
+}
+
+/// What a path is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A regular file of this many bytes.
+    File(u64),
+    /// A directory.
+    Directory,
+    /// A symbolic link.
+    Link,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn written(groups: &[Group]) -> tempfile::NamedTempFile {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let mut writer = Writer::new(file.reopen().unwrap(), file.path(), &Sha256::of(b"manifest")).unwrap();
+        for group in groups {
+            writer.group(&group.key, &group.entries).unwrap();
+        }
+        writer.finish().unwrap();
+        file
+    }
+
+    fn read(path: &std::path::Path) -> Result<Vec<Group>, IndexError> {
+        let mut reader = Reader::open(path, &Sha256::of(b"manifest"))?;
+        std::iter::from_fn(|| reader.next_group().transpose()).collect()
+    }
+
+    fn groups() -> impl Strategy<Value = Vec<Group>> {
+        let path = "[a-z ăλ]{1,8}(/[a-z#. -]{1,8}x){0,3}".prop_map(|text| text.parse::<RelativePath>().unwrap());
+        let kind = prop_oneof![any::<u64>().prop_map(Kind::File), Just(Kind::Directory), Just(Kind::Link)];
+        let entries = prop::collection::vec((path.clone(), kind).prop_map(|(path, kind)| Entry { path, kind }), 0..6);
+        let group = (any::<[u8; 32]>(), prop::option::of(path), entries).prop_map(|(chunk, target, entries)| Group {
+            key: Key { chunk: Sha256::from_bytes(chunk), replaced: replaced(&[]), target },
+            entries,
+        });
+        prop::collection::vec(group, 0..5)
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(groups in groups()) {
+            let file = written(&groups);
+            prop_assert_eq!(read(file.path()).unwrap(), groups);
+        }
+
+        #[test]
+        fn an_index_cut_anywhere_is_refused(groups in groups(), at in 0.0..1.0_f64) {
+            let file = written(&groups);
+            let length = file.as_file().metadata().unwrap().len();
+            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "any place in the file will do")]
+            file.as_file().set_len((length as f64 * at) as u64).unwrap();
+            prop_assert!(read(file.path()).is_err());
+        }
+    }
+
+    #[test]
+    fn another_manifests_index_is_refused() {
+        let file = written(&[]);
+        assert!(matches!(Reader::open(file.path(), &Sha256::of(b"other")), Err(IndexError::OtherManifest)));
+    }
+}

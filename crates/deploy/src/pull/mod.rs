@@ -1,0 +1,219 @@
+//! The pull: from what is offered to a complete, active tree. DESIGN §5 in code.
+//!
+//! ```text
+//!  offer ── verify ── policy ──► manifest ──► link what did not change ──► plan ──► download ─bytes─► crew ──► complete ──► activate
+//!  (raw bytes)                  (digest)      (from the active tree)                (async)           (threads)
+//! ```
+//!
+//! Nothing is parsed, decompressed or written before the step that vouches for it.
+
+mod crew;
+mod download;
+mod error;
+mod offer;
+mod plan;
+mod progress;
+mod reuse;
+mod space;
+mod stage;
+
+pub use error::PullError;
+pub use offer::newest_root;
+pub use plan::MEMORY_FLOOR;
+pub use progress::{Figures, Outcome, Progress, Pulled};
+
+use crate::root::ReleaseRoot;
+use jiff::Timestamp;
+use offer::Offer;
+use progress::Counters;
+use release::{ChannelName, Sequence};
+use std::{
+    future::Future,
+    path::PathBuf,
+    pin::pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use store::ObjectStore;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+/// Memory for a pull's buffers where nobody says otherwise: 64 MiB.
+pub const MEMORY: u64 = 64 << 20;
+/// How often the progress is told.
+const REPORT_EVERY: Duration = Duration::from_secs(1);
+
+/// What to pull, and where to.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The channel to follow.
+    pub channel: ChannelName,
+    /// The release root, an absolute path.
+    pub root: PathBuf,
+    /// The bytes of the trust root that is believed.
+    pub trust: Vec<u8>,
+    /// Where the release object is.
+    pub source: Source,
+    /// The lowest sequence to accept.
+    pub floor: Option<Sequence>,
+    /// Bytes for buffers, at least [`MEMORY_FLOOR`].
+    pub memory: u64,
+    /// How long all of it may take.
+    pub deadline: Duration,
+    /// The time, read once for the whole run.
+    pub now: Timestamp,
+}
+
+/// Where the release object comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// The store's channel decides.
+    Channel,
+    /// A file, or a directory with a `release.json`, such as a projected volume.
+    File(PathBuf),
+    /// An operator chose this sequence of the channel. It may be older than the accepted one, which is still remembered, and it
+    /// may have been rejected before; signatures, channel, floor and expiry count as ever.
+    Chosen(Sequence),
+}
+
+/// Makes the release that is offered the active one.
+///
+/// `report` hears how far it is once a second while chunks come. When `stop` completes, or the deadline passes, the pull ends soon,
+/// at the end of the chunks in work, and removes what it staged. Not cancel-safe in one respect: when its future is dropped,
+/// threads may still work for a moment, and hold the lock of the root until they notice.
+///
+/// # Errors
+///
+/// [`PullError`]; `current` is then as it was, and the space of what was staged is free again.
+pub async fn pull(
+    settings: &Settings,
+    store: &Arc<dyn ObjectStore>,
+    report: &(dyn Fn(Progress) + Send + Sync),
+    stop: impl Future<Output = ()> + Send,
+) -> Result<Pulled, PullError> {
+    let (start, halt) = (Instant::now(), CancellationToken::new());
+    let _halt_when_dropped = halt.clone().drop_guard();
+    let counters = Arc::new(Counters::default());
+    let before = Spent::of(store.as_ref());
+    let mut run = pin!(Run { settings, store, counters: Arc::clone(&counters), halt: halt.clone() }.run());
+    let (mut stop, mut deadline) = (pin!(stop), pin!(tokio::time::sleep(settings.deadline)));
+    let mut ticks = tokio::time::interval(REPORT_EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    let ended = loop {
+        tokio::select! {
+            biased;
+            result = &mut run => break result,
+            () = &mut stop => {
+                halt.cancel();
+                break interrupted(run.await, PullError::Interrupted);
+            }
+            () = &mut deadline => {
+                halt.cancel();
+                break interrupted(run.await, PullError::Deadline(settings.deadline));
+            }
+            _ = ticks.tick() => {
+                let progress = counters.now();
+                if progress.chunks_total > 0 {
+                    report(progress);
+                }
+            }
+        }
+    };
+    let mut pulled = ended?;
+    if pulled.outcome == Outcome::Fresh {
+        report(counters.now());
+    }
+    before.add_to(&mut pulled.figures, store.as_ref());
+    pulled.figures.total = start.elapsed();
+    Ok(pulled)
+}
+
+/// Tells the progress as a log event: what a process without a terminal gives to [`pull`].
+pub fn log_progress(progress: Progress) {
+    let Progress { chunks, chunks_total, bytes, bytes_total } = progress;
+    info!(chunks, chunks_total, bytes, bytes_total, "pulling");
+}
+
+// What ended the run is the error, unless the run was done all the same or had an error of its own.
+fn interrupted(result: Result<Pulled, PullError>, by: PullError) -> Result<Pulled, PullError> {
+    match result {
+        Err(PullError::Interrupted) => Err(by),
+        other => other,
+    }
+}
+
+struct Run<'a> {
+    settings: &'a Settings,
+    store: &'a Arc<dyn ObjectStore>,
+    counters: Arc<Counters>,
+    halt: CancellationToken,
+}
+
+impl Run<'_> {
+    async fn run(self) -> Result<Pulled, PullError> {
+        let path = self.settings.root.clone();
+        let root = blocking(move || ReleaseRoot::open(&path)).await?;
+        let offer = self.unless_halted(Offer::fetch(self.settings, self.store.as_ref())).await?;
+        let (release, target) = (&offer.release, offer.target());
+        let (sequence, manifest) = (release.sequence, release.manifest);
+        let active = root.is_active(&manifest);
+        offer.check(self.settings, root.state(), active)?;
+        let (root, figures, outcome) = if active {
+            (root, Figures::default(), Outcome::AlreadyActive)
+        } else if root.is_complete(&manifest) {
+            (root, Figures::default(), Outcome::AlreadyComplete)
+        } else {
+            info!(sequence = sequence.get(), %manifest, "release accepted");
+            let (root, figures) = self.fresh(root, release).await?;
+            (root, figures, Outcome::Fresh)
+        };
+        let now = self.settings.now;
+        blocking(move || -> Result<(), PullError> {
+            let mut root = root;
+            root.activate(&target, now)?;
+            if outcome != Outcome::AlreadyActive
+                && let Err(error) = root.prune()
+            {
+                warn!(%error, "an old tree stays until the next pull");
+            }
+            Ok(())
+        })
+        .await?;
+        Ok(Pulled { sequence, manifest, outcome, figures })
+    }
+
+    async fn unless_halted<T>(&self, work: impl Future<Output = Result<T, PullError>>) -> Result<T, PullError> {
+        self.halt.run_until_cancelled(work).await.unwrap_or(Err(PullError::Interrupted))
+    }
+}
+
+/// Runs disk work on a thread for it. A panic there is a panic here.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+}
+
+// The store's counters at one moment: it may have served others before.
+struct Spent {
+    requests: u64,
+    retries: u64,
+    received: u64,
+    network: Duration,
+}
+
+impl Spent {
+    fn of(store: &dyn ObjectStore) -> Self {
+        let stats = store.stats();
+        Self { requests: stats.requests(), retries: stats.retries(), received: stats.received(), network: stats.network() }
+    }
+
+    fn add_to(&self, figures: &mut Figures, store: &dyn ObjectStore) {
+        let now = Self::of(store);
+        figures.requests = now.requests - self.requests;
+        figures.retries = now.retries - self.retries;
+        figures.downloaded_bytes = now.received - self.received;
+        figures.network = now.network.saturating_sub(self.network);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,110 @@
+//! Which release is offered, and who vouches for it: from raw bytes to a verified release that the policy accepts.
+
+use super::{PullError, Settings, Source, blocking};
+use crate::state::{State, Target};
+use release::{Accepted, Envelope, Policy, Release, TrustRoot, Verified, key, limits};
+use std::{
+    collections::BTreeSet,
+    fs::File,
+    io::{self, Read as _},
+    path::{Path, PathBuf},
+};
+use store::{ObjectStore, StoreError};
+
+/// What the file is called where a directory is given: the key's last name in the store.
+const RELEASE_FILE: &str = "release.json";
+
+/// A release that trusted keys signed, and the trust root that they are of.
+#[derive(Debug)]
+pub(crate) struct Offer {
+    pub(crate) release: Verified<Release>,
+    pub(crate) root: Verified<TrustRoot>,
+}
+
+impl Offer {
+    /// Reads the release object and walks to the newest trust root, both at once, and checks the signatures.
+    pub(crate) async fn fetch(settings: &Settings, store: &dyn ObjectStore) -> Result<Self, PullError> {
+        let given = TrustRoot::from_trusted(&settings.trust)?;
+        let (bytes, root) = tokio::join!(release_object(settings, store), newest_root(given, store));
+        let (bytes, root) = (bytes?, root?);
+        let envelope = Envelope::parse(&bytes).map_err(|source| PullError::Envelope { channel: settings.channel.clone(), source })?;
+        Ok(Self { release: root.verify_release(&envelope)?, root })
+    }
+
+    /// Asks the policy. A release whose manifest runs already is only recorded, so its expiry does not matter.
+    pub(crate) fn check(&self, settings: &Settings, state: &State, running: bool) -> Result<(), PullError> {
+        let chosen = matches!(settings.source, Source::Chosen(_));
+        let accepted = state.policy_floor().map(|accepted| if chosen { self.as_if_newest(accepted) } else { accepted });
+        let rejected: BTreeSet<_> = if chosen { BTreeSet::new() } else { state.rejected.keys().copied().collect() };
+        let policy = Policy { channel: &settings.channel, floor: settings.floor, accepted, rejected: &rejected, now: settings.now };
+        let verdict = if running { policy.accept_running(&self.root, &self.release) } else { policy.accept(&self.root, &self.release) };
+        Ok(verdict?)
+    }
+
+    // An operator who names a sequence may go below the accepted one, which stays in the state; every other rule holds.
+    fn as_if_newest(&self, accepted: Accepted) -> Accepted {
+        if self.release.sequence < accepted.sequence {
+            Accepted { sequence: self.release.sequence, manifest: self.release.manifest, ..accepted }
+        } else {
+            accepted
+        }
+    }
+
+    pub(crate) fn target(&self) -> Target {
+        Target {
+            manifest: self.release.manifest,
+            sequence: self.release.sequence,
+            channel: self.release.channel.clone(),
+            root_version: self.root.version(),
+        }
+    }
+}
+
+async fn release_object(settings: &Settings, store: &dyn ObjectStore) -> Result<Vec<u8>, PullError> {
+    let (key, what) = match &settings.source {
+        Source::File(path) => {
+            let path = path.clone();
+            return blocking(move || read_file(&path)).await;
+        }
+        Source::Channel => (key::channel_head(&settings.channel), "in force".to_owned()),
+        Source::Chosen(sequence) => (key::release(&settings.channel, *sequence), sequence.to_string()),
+    };
+    match whole(store, &key, limits::ENVELOPE_LIMIT).await {
+        Err(source) if source.is_missing() => Err(PullError::ChannelMissing { channel: settings.channel.clone(), what, source }),
+        other => Ok(other?),
+    }
+}
+
+/// Walks from a trust root that is believed to the newest that the store has.
+///
+/// # Errors
+///
+/// Where the store fails, or holds a next version that the one before it does not vouch for.
+pub async fn newest_root(mut root: Verified<TrustRoot>, store: &dyn ObjectStore) -> Result<Verified<TrustRoot>, PullError> {
+    let from = root.version();
+    for _ in 0..limits::ROOT_CHAIN_LIMIT {
+        match whole(store, &key::trust_root(root.version() + 1), limits::ENVELOPE_LIMIT).await {
+            Ok(bytes) => root = root.successor(&bytes)?,
+            Err(error) if error.is_missing() => return Ok(root),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(PullError::RootChain { from, limit: limits::ROOT_CHAIN_LIMIT })
+}
+
+/// A whole object of at most `limit` bytes.
+pub(crate) async fn whole(store: &dyn ObjectStore, key: &str, limit: usize) -> Result<Vec<u8>, StoreError> {
+    // `None` means "not modified", which is never the answer to an unconditional call.
+    Ok(store.get(key, limit as u64, None).await?.map(|object| object.bytes.into()).unwrap_or_default())
+}
+
+fn read_file(path: &Path) -> Result<Vec<u8>, PullError> {
+    let path: PathBuf = if path.is_dir() { path.join(RELEASE_FILE) } else { path.to_owned() };
+    let read = || -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        // One byte over the limit is enough for the envelope to refuse it as too large.
+        File::open(&path)?.take(limits::ENVELOPE_LIMIT as u64 + 1).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    read().map_err(|source| PullError::ReleaseFile { path: path.clone(), source })
+}

@@ -1,0 +1,215 @@
+//! Linking what did not change from the active tree into the staged one, so that it is neither downloaded nor written.
+//!
+//! A file is linked only as the index describes it: a regular file of that size whose mtime lies in the range that contents map
+//! to. Whoever changed a file in place gave it today's mtime, and so its chunk is downloaded instead. So is every chunk
+//! of which anything cannot be linked: another file system, too many links, a file that is gone.
+
+use super::{
+    PullError,
+    crew::{self, Crew, lock},
+};
+use crate::{
+    directories::is_writable,
+    disk::{DiskError, open_directory},
+    index::{Entry, Group, Key, Kind, Reader},
+    root::ReleaseRoot,
+};
+use release::{RelativePath, Sha256, limits};
+use rustix::{
+    fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags},
+    io::Errno,
+};
+use std::{
+    collections::HashSet,
+    fs::File,
+    os::fd::{AsFd as _, OwnedFd},
+    path::{Path, PathBuf},
+    sync::Mutex,
+};
+use tarball::{Unpacked, Unpacker};
+use tracing::{debug, warn};
+
+/// The tree that is active while another is made.
+#[derive(Debug)]
+pub(crate) struct Previous {
+    manifest: Sha256,
+    tree: PathBuf,
+    index: PathBuf,
+}
+
+/// What was linked.
+#[derive(Debug, Default)]
+pub(crate) struct Reused {
+    pub(crate) keys: HashSet<Key>,
+    pub(crate) files: u64,
+    pub(crate) bytes: u64,
+}
+
+impl Previous {
+    /// The active tree of `root`, where there is one.
+    pub(crate) fn of(root: &ReleaseRoot) -> Option<Self> {
+        let manifest = root.state().active.as_ref()?.manifest;
+        Some(Self { manifest, tree: root.tree(&manifest), index: root.index(&manifest) })
+    }
+
+    /// Links the chunks that `crew` needs, with `threads` workers. An index that cannot be read only means fewer links.
+    pub(crate) fn link(&self, crew: &Crew, unpacker: &Unpacker, threads: usize) -> Result<Reused, PullError> {
+        let wanted: HashSet<_> = crew.keys.iter().flatten().collect();
+        let reader = match Reader::open(&self.index, &self.manifest) {
+            Ok(reader) => Mutex::new(Some(reader)),
+            Err(error) => {
+                warn!(path = %self.index.display(), %error, "nothing is linked from the active tree");
+                return Ok(Reused::default());
+            }
+        };
+        let (old, new) = (open_directory(&self.tree)?, open_directory(crew.staging.tree())?);
+        let (reused, failed) = (Mutex::new(Reused::default()), Mutex::new(None));
+        crew::run(threads, || {
+            let mut linker = Linker { old: &old, new: &new, tree: crew.staging.tree(), at: None };
+            while let Some(group) = self.next(&reader) {
+                if crew.halt.is_cancelled() || lock(&failed).is_some() {
+                    return;
+                }
+                let writable = |entry: &Entry| is_writable(&crew.manifest, &entry.path);
+                if !wanted.contains(&group.key) || group.entries.iter().any(writable) {
+                    continue;
+                }
+                if let Err(error) = linker.take(group, crew, unpacker, &reused) {
+                    lock(&failed).get_or_insert(error);
+                }
+            }
+        });
+        let failed = lock(&failed).take();
+        match failed {
+            Some(error) => Err(error),
+            None if crew.halt.is_cancelled() => Err(PullError::Interrupted),
+            None => Ok(reused.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)),
+        }
+    }
+
+    fn next(&self, reader: &Mutex<Option<Reader>>) -> Option<Group> {
+        let mut reader = lock(reader);
+        match reader.as_mut()?.next_group() {
+            Ok(Some(group)) => Some(group),
+            Ok(None) => None,
+            Err(error) => {
+                warn!(path = %self.index.display(), %error, "the rest of the active tree is not linked");
+                *reader = None;
+                None
+            }
+        }
+    }
+}
+
+// One worker; keeps the directory open in which it was last.
+struct Linker<'a> {
+    old: &'a File,
+    new: &'a File,
+    tree: &'a Path,
+    at: Option<(String, OwnedFd, OwnedFd)>,
+}
+
+impl Linker<'_> {
+    fn take(&mut self, group: Group, crew: &Crew, unpacker: &Unpacker, reused: &Mutex<Reused>) -> Result<(), PullError> {
+        let mut links = Vec::new();
+        let mut made = Vec::new();
+        for entry in &group.entries {
+            let done = match entry.kind {
+                Kind::Directory => self.enter(Some(entry.path.as_str())).map(drop),
+                Kind::File(size) => self.file(&entry.path, size).inspect(|()| made.push(&entry.path)),
+                Kind::Link => self.read_link(&entry.path).map(|target| links.push(target)),
+            };
+            if let Err(error) = done {
+                debug!(path = %entry.path, error = %std::io::Error::from(error), "a chunk is downloaded, as a path of it cannot be linked");
+                return Ok(self.undo(&made)?);
+            }
+        }
+        lock(&crew.writer).group(&group.key, &group.entries)?;
+        let mut reused = lock(reused);
+        reused.keys.insert(group.key.clone());
+        let mut links = links.into_iter();
+        let mut adopted = Vec::with_capacity(group.entries.len());
+        for Entry { path, kind } in group.entries {
+            let kind = match kind {
+                Kind::Directory => tarball::Kind::Directory,
+                Kind::Link => tarball::Kind::Link { target: links.next().unwrap_or_default() },
+                Kind::File(size) => {
+                    reused.files += 1;
+                    reused.bytes += size;
+                    tarball::Kind::File { size, executable: false }
+                }
+            };
+            adopted.push(Unpacked { path, kind });
+        }
+        unpacker.adopt(adopted, group.key.target.as_ref());
+        Ok(())
+    }
+
+    fn file(&mut self, path: &RelativePath, size: u64) -> Result<(), Errno> {
+        let (old, new) = self.enter(path.parent())?;
+        let found = rustix::fs::statat(old, path.name(), AtFlags::SYMLINK_NOFOLLOW)?;
+        let mtimes = limits::MTIME_BASE.cast_signed()..(limits::MTIME_BASE + limits::MTIME_RANGE).cast_signed();
+        let regular = FileType::from_raw_mode(found.st_mode) == FileType::RegularFile;
+        if !regular || u64::try_from(found.st_size) != Ok(size) || !mtimes.contains(&found.st_mtime) {
+            return Err(Errno::STALE);
+        }
+        hit("deploy.reuse.link")?;
+        rustix::fs::linkat(old, path.name(), new, path.name(), AtFlags::empty())
+    }
+
+    fn read_link(&mut self, path: &RelativePath) -> Result<String, Errno> {
+        let (old, _) = self.enter(path.parent())?;
+        let target = rustix::fs::readlinkat(old, path.name(), Vec::new())?;
+        target.into_string().map_err(|_| Errno::ILSEQ)
+    }
+
+    // The directory at `path` in both trees, made in the new one where it is missing.
+    fn enter(&mut self, path: Option<&str>) -> Result<(&OwnedFd, &OwnedFd), Errno> {
+        let path = path.unwrap_or(".");
+        if self.at.as_ref().is_none_or(|(at, _, _)| at != path) {
+            let old = open(self.old, path)?;
+            let new = match open(self.new, path) {
+                Err(Errno::NOENT) => make(self.new, path)?,
+                other => other?,
+            };
+            self.at = Some((path.to_owned(), old, new));
+        }
+        self.at.as_ref().map(|(_, old, new)| (old, new)).ok_or(Errno::NOENT)
+    }
+
+    // The chunk is unpacked instead, which refuses to find files in its way. Directories may stay.
+    fn undo(&self, made: &[&RelativePath]) -> Result<(), DiskError> {
+        for path in made {
+            crate::disk::remove_file(&self.tree.join(path))?;
+        }
+        Ok(())
+    }
+}
+
+const DIRECTORY: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+const INSIDE: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS).union(ResolveFlags::NO_XDEV);
+
+fn open(top: &File, path: &str) -> Result<OwnedFd, Errno> {
+    rustix::fs::openat2(top, path, DIRECTORY, Mode::empty(), INSIDE)
+}
+
+fn make(top: &File, path: &str) -> Result<OwnedFd, Errno> {
+    let mut directory = open(top, ".")?;
+    for name in path.split('/') {
+        hit("deploy.reuse.directory")?;
+        match rustix::fs::mkdirat(&directory, name, Mode::from_raw_mode(crate::disk::DIRECTORY_MODE)) {
+            Ok(()) => {
+                rustix::fs::chmodat(directory.as_fd(), name, Mode::from_raw_mode(crate::disk::DIRECTORY_MODE), AtFlags::empty())?;
+            }
+            Err(Errno::EXIST) => {}
+            Err(error) => return Err(error),
+        }
+        directory = rustix::fs::openat2(&directory, name, DIRECTORY, Mode::empty(), INSIDE)?;
+    }
+    Ok(directory)
+}
+
+// Whatever keeps a link from being made, the chunk is downloaded instead.
+fn hit(point: &'static str) -> Result<(), Errno> {
+    failpoint::hit(point).map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
+}

@@ -1,0 +1,216 @@
+use super::*;
+use release::Reason;
+
+// Publishes 1, pulls it, lets `break_it` do something, and expects the next pull to fail for `reason` while 1 runs on.
+async fn refused(lab: &Lab, change: impl FnOnce(&mut Settings), reason: Reason) -> PullError {
+    let error = lab.pull_with(change).await.unwrap_err();
+    assert_eq!(error.reason(), reason, "{error}");
+    assert_eq!((lab.running(), lab.staging()), (Some(1), 0), "{error}");
+    assert_eq!(lab.read("index.php"), "one");
+    error
+}
+
+async fn running() -> Lab {
+    let lab = Lab::new().await;
+    lab.publish(1, &[("core", "", files([("index.php", "one")]))]).await;
+    lab.pull().await.unwrap();
+    lab
+}
+
+#[tokio::test]
+async fn a_flipped_bit_in_a_tarball_is_refused() {
+    let lab = running().await;
+    let manifest = lab.publish(2, &[("core", "", many(600, "core"))]).await;
+    let module = &manifest.modules[0];
+    overwrite(&lab.blob(&module.sha256), |bytes| {
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+    });
+    refused(&lab, |_| (), Reason::Digest).await;
+}
+
+#[tokio::test]
+async fn a_tarball_cut_short_or_grown_or_gone_is_refused() {
+    let lab = running().await;
+    let manifest = lab.publish(2, &[("core", "", files([("index.php", "two")]))]).await;
+    let blob = lab.blob(&manifest.modules[0].sha256);
+    overwrite(&blob, |bytes| bytes.truncate(bytes.len() - 1));
+    refused(&lab, |_| (), Reason::Truncated).await;
+    fs::remove_file(&blob).unwrap();
+    let error = refused(&lab, |_| (), Reason::ObjectMissing).await;
+    assert!(error.to_string().contains("module core"), "{error}");
+}
+
+#[tokio::test]
+async fn a_tarball_of_another_size_is_refused_before_its_chunks() {
+    let lab = running().await;
+    let mut settings = lab.settings();
+    settings.memory = MEMORY_FLOOR;
+    let mut noise = Vec::new();
+    while noise.len() < 9 << 20 {
+        noise.extend_from_slice(Sha256::of(&noise.len().to_be_bytes()).as_bytes());
+    }
+    let manifest = lab.publish(2, &[("core", "", [("noise".to_owned(), noise)].into())]).await;
+    overwrite(&lab.blob(&manifest.modules[0].sha256), |bytes| bytes.push(0));
+    refused(&lab, |it| it.memory = MEMORY_FLOOR, Reason::Digest).await;
+}
+
+#[tokio::test]
+async fn a_manifest_that_is_not_the_signed_one_is_refused() {
+    let lab = running().await;
+    let manifest = lab.publish(2, &[("core", "", files([("index.php", "two")]))]).await;
+    let digest = Sha256::of(&manifest.to_json());
+    overwrite(&lab.blob(&digest), |bytes| bytes[10] ^= 1);
+    refused(&lab, |_| (), Reason::Digest).await;
+    overwrite(&lab.blob(&digest), |bytes| bytes.extend_from_slice(b" "));
+    refused(&lab, |_| (), Reason::TooLarge).await;
+}
+
+#[tokio::test]
+async fn an_old_release_is_refused_on_a_used_node_and_on_a_fresh_one_with_a_floor() {
+    let lab = Lab::new().await;
+    let old = lab.manifest(&[("core", "", files([("index.php", "old")]))], &[]).await;
+    let old = lab.sign(&old, 1, |_| ()).await;
+    lab.publish(2, &[("core", "", files([("index.php", "new")]))]).await;
+    lab.pull().await.unwrap();
+    lab.offer(&old).await;
+    assert_eq!(lab.pull().await.unwrap_err().reason(), Reason::Rollback);
+    assert_eq!((lab.running(), lab.read("index.php").as_str()), (Some(2), "new"));
+    let fresh = lab.pull_with(|settings| {
+        settings.root = lab.directory.path().join("fresh");
+        settings.floor = Some(2.try_into().unwrap());
+    });
+    assert_eq!(fresh.await.unwrap_err().reason(), Reason::Rollback);
+    assert!(!lab.directory.path().join("fresh/current").is_symlink());
+}
+
+#[tokio::test]
+async fn an_operator_may_choose_an_older_release_at_or_above_the_floor() {
+    let lab = running().await;
+    lab.publish(2, &[("core", "", files([("index.php", "two")]))]).await;
+    lab.pull().await.unwrap();
+    let first = |settings: &mut Settings| settings.source = Source::Chosen(1.try_into().unwrap());
+    let refusal = lab.pull_with(|settings| {
+        first(settings);
+        settings.floor = Some(2.try_into().unwrap());
+    });
+    assert_eq!(refusal.await.unwrap_err().reason(), Reason::Rollback);
+    lab.pull_with(first).await.unwrap();
+    let state = View::read(&lab.settings().root).unwrap().state;
+    assert_eq!((lab.running(), lab.read("index.php").as_str()), (Some(1), "one"));
+    assert_eq!(state.accepted.unwrap().sequence.get(), 2);
+}
+
+#[tokio::test]
+async fn a_rejected_release_is_not_activated_again() {
+    let lab = running().await;
+    let manifest = lab.publish(2, &[("core", "", files([("index.php", "two")]))]).await;
+    let digest = Sha256::of(&manifest.to_json());
+    ReleaseRoot::open(&lab.settings().root).unwrap().reject(digest, "front page", at(NOW)).unwrap();
+    refused(&lab, |_| (), Reason::Rejected).await;
+}
+
+#[tokio::test]
+async fn an_expired_release_is_not_activated_and_goes_on_running() {
+    let lab = running().await;
+    let next = lab.manifest(&[("core", "", files([("index.php", "two")]))], &[]).await;
+    lab.offer(&lab.sign(&next, 2, |release| release.expires = Some(at(NOW))).await).await;
+    refused(&lab, |_| (), Reason::Expired).await;
+    lab.pull_with(|settings| settings.now = at(NOW - 1)).await.unwrap();
+    let later = lab.pull_with(|settings| settings.now = at(NOW + 5)).await.unwrap();
+    assert_eq!(later.outcome, Outcome::AlreadyActive);
+}
+
+#[tokio::test]
+async fn another_channel_another_key_and_a_clock_in_the_past_are_refused() {
+    let lab = running().await;
+    let next = lab.manifest(&[("core", "", files([("index.php", "two")]))], &[]).await;
+    lab.offer(&lab.sign(&next, 2, |release| release.channel = "shops/other".parse().unwrap()).await).await;
+    refused(&lab, |_| (), Reason::Channel).await;
+    let stranger = SecretKey::generate(Algorithm::EcdsaP256).unwrap();
+    lab.offer(&lab.sign(&next, 2, |_| ()).await).await;
+    refused(&lab, |settings| settings.trust = root(1, &stranger, &[&stranger]), Reason::Signature).await;
+    refused(&lab, |settings| settings.now = at(NOW - 86_400), Reason::Clock).await;
+    lab.offer(b"{}").await;
+    refused(&lab, |_| (), Reason::Envelope).await;
+}
+
+#[tokio::test]
+async fn rotated_trust_roots_are_walked_to_the_newest() {
+    let mut lab = running().await;
+    let next = SecretKey::generate(Algorithm::EcdsaP256).unwrap();
+    lab.put(&key::trust_root(2), &root(2, &next, &[&lab.key, &next])).await;
+    let manifest = lab.manifest(&[("core", "", files([("index.php", "two")]))], &[]).await;
+    // Signed with the old key, which the newest root does not list.
+    lab.offer(&lab.sign(&manifest, 2, |_| ()).await).await;
+    refused(&lab, |_| (), Reason::Signature).await;
+    lab.key = next;
+    lab.offer(&lab.sign(&manifest, 2, |release| release.root_version = 2).await).await;
+    lab.pull().await.unwrap();
+    assert_eq!(View::read(&lab.settings().root).unwrap().state.accepted.unwrap().root_version, 2);
+    // A root that skips a version is not a successor.
+    lab.put(&key::trust_root(3), &root(4, &lab.key, &[&lab.key])).await;
+    assert_eq!(lab.pull().await.unwrap_err().reason(), Reason::RootChain);
+}
+
+#[tokio::test]
+async fn a_channel_without_releases_says_so() {
+    let lab = Lab::new().await;
+    let error = lab.pull().await.unwrap_err();
+    assert_eq!(error.reason(), Reason::ChannelMissing);
+    assert_eq!(error.to_string(), "channel shops/acme has no release in force");
+}
+
+#[tokio::test]
+async fn a_release_object_may_come_from_a_file_or_a_directory() {
+    let lab = running().await;
+    let manifest = lab.manifest(&[("core", "", files([("index.php", "two")]))], &[]).await;
+    let object = lab.sign(&manifest, 2, |_| ()).await;
+    let volume = lab.directory.path().join("volume");
+    fs::create_dir(&volume).unwrap();
+    refused(&lab, |settings| settings.source = Source::File(volume.clone()), Reason::Config).await;
+    fs::write(volume.join("release.json"), vec![b' '; 70_000]).unwrap();
+    refused(&lab, |settings| settings.source = Source::File(volume.clone()), Reason::TooLarge).await;
+    fs::write(volume.join("release.json"), object).unwrap();
+    lab.pull_with(|settings| settings.source = Source::File(volume.join("release.json"))).await.unwrap();
+    assert_eq!(lab.running(), Some(2));
+}
+
+#[tokio::test]
+async fn two_modules_with_one_file_are_a_duplicate_also_where_one_is_linked() {
+    let lab = running().await;
+    let same = files([("index.php", "one")]);
+    lab.publish(2, &[("core", "", same), ("other", "", files([("index.php", "two")]))]).await;
+    refused(&lab, |_| (), Reason::Duplicate).await;
+}
+
+#[tokio::test]
+async fn totals_that_were_not_signed_are_refused() {
+    let lab = running().await;
+    let mut manifest = lab.manifest(&[("core", "", files([("index.php", "two")]))], &[]).await;
+    manifest.bytes += 1;
+    lab.offer(&lab.sign(&manifest, 2, |_| ()).await).await;
+    refused(&lab, |_| (), Reason::Manifest).await;
+}
+
+#[tokio::test]
+async fn a_stop_or_a_deadline_ends_the_pull_and_removes_what_was_staged() {
+    let lab = running().await;
+    lab.publish(2, &[("core", "", many(600, "core"))]).await;
+    let settings = lab.settings();
+    let error = pull(&settings, &lab.store, &log_progress, async {}).await.unwrap_err();
+    assert!(matches!(error, PullError::Interrupted) && error.is_transient());
+    refused(&lab, |settings| settings.deadline = Duration::ZERO, Reason::Deadline).await;
+    lab.pull().await.unwrap();
+    assert_eq!(lab.running(), Some(2));
+}
+
+#[tokio::test]
+async fn two_pulls_at_once_are_one_and_a_busy() {
+    let lab = running().await;
+    lab.publish(2, &[("core", "", many(100, "core"))]).await;
+    let (one, other) = tokio::join!(lab.pull(), lab.pull());
+    let reasons: Vec<_> = [&one, &other].into_iter().filter_map(|result| result.as_ref().err()).map(PullError::reason).collect();
+    assert_eq!(reasons, [Reason::Busy]);
+    assert_eq!(lab.running(), Some(2));
+}

@@ -1,0 +1,66 @@
+//! Which trees stay. Pure: names in, names out.
+
+use crate::layout::Found;
+use std::collections::BTreeSet;
+
+/// How much a removal may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// What a crash left half-done: a tree without its index, an index without its tree.
+    Incomplete,
+    /// Everything that nobody may still use.
+    Unused,
+}
+
+/// The short names to remove from `releases/`, of what was `found` there. Names `in_use` are never among them, unless
+/// there is only an index.
+pub(crate) fn removable(found: &BTreeSet<Found>, in_use: &BTreeSet<String>, scope: Scope) -> BTreeSet<String> {
+    let shorts: BTreeSet<_> = found.iter().map(|(Found::Tree(short) | Found::Index(short))| short).collect();
+    let goes = |short: &String| {
+        let tree = found.contains(&Found::Tree(short.clone()));
+        let index = found.contains(&Found::Index(short.clone()));
+        match (tree, index) {
+            (false, _) => true,
+            // It was complete when it became active; an index that somebody removed only costs the links of the next update.
+            (true, _) if in_use.contains(short) => false,
+            (true, false) => true,
+            (true, true) => scope == Scope::Unused,
+        }
+    };
+    shorts.into_iter().filter(|short| goes(short)).cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn each_case_of_tree_index_and_use() {
+        let found: BTreeSet<Found> = ["1111111111111111", "1111111111111111.index", "2222222222222222", "3333333333333333.index"]
+            .into_iter()
+            .chain(["4444444444444444", "4444444444444444.index", "5555555555555555", "notes.txt"])
+            .filter_map(Found::parse)
+            .collect();
+        let in_use = BTreeSet::from(["1111111111111111".to_owned(), "5555555555555555".to_owned()]);
+        let removed = |scope| removable(&found, &in_use, scope).into_iter().map(|short| short.chars().next().unwrap()).collect::<String>();
+        assert_eq!(removed(Scope::Incomplete), "23");
+        assert_eq!(removed(Scope::Unused), "234");
+    }
+
+    proptest! {
+        #[test]
+        fn a_tree_in_use_is_never_removed(
+            found in prop::collection::btree_set((0_u8..6, any::<bool>()), 0..12), used in prop::collection::btree_set(0_u8..6, 0..4)
+        ) {
+            let name = |n: u8| format!("{n:016x}");
+            let found = found.into_iter().map(|(n, tree)| if tree { Found::Tree(name(n)) } else { Found::Index(name(n)) }).collect();
+            let in_use: BTreeSet<_> = used.into_iter().map(name).collect();
+            for scope in [Scope::Incomplete, Scope::Unused] {
+                for short in removable(&found, &in_use, scope) {
+                    prop_assert!(!(in_use.contains(&short) && found.contains(&Found::Tree(short.clone()))));
+                }
+            }
+        }
+    }
+}

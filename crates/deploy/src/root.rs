@@ -1,0 +1,270 @@
+//! The release root: one writer, and every change in an order that a crash at any instruction leaves usable.
+//!
+//! An activation changes three things, each durable before the next starts:
+//!
+//! ```text
+//!  1. the tree      staging/<random>/ → syncfs → releases/<short>.index → releases/<short>/     a tree counts with its index
+//!  2. state.json    active = new, previous = old, accepted = the higher sequence               replaced by rename
+//!  3. current       → releases/<short>                                                          replaced by rename
+//! ```
+//!
+//! `state.json` is what is meant, `current` is what readers see, and the state comes first: so the floor that stops replays is
+//! on the disk before any reader can see what raised it. A crash before 2 leaves the old release and a complete tree that
+//! the next pull activates without a download; between 2 and 3 the next start finishes the activation, as the release had
+//! been verified and accepted. `current` names a complete tree at every moment, and the accepted sequence never falls.
+//!
+//! A tree goes in the reverse order: its index first, durably, so that a half-removed tree never counts as complete.
+
+use crate::{
+    disk::{self, DiskError},
+    index,
+    layout::{CURRENT, Found, RELEASES, STAGING, STATE, index_name, link_contents},
+    lock::{Asked, Lock},
+    removal::{Removal, remove_tree},
+    retention::{Scope, removable},
+    state::{State, StateError, Target},
+};
+use jiff::Timestamp;
+use release::{Reason, Sha256};
+use std::{
+    collections::BTreeSet,
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// A release root that this process may change: it holds the lock.
+#[derive(Debug)]
+pub struct ReleaseRoot {
+    pub(crate) path: PathBuf,
+    pub(crate) lock: Arc<Lock>,
+    pub(crate) state: State,
+}
+
+/// Why a release root cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RootError {
+    /// The path does not start at the top.
+    #[error("release root {} is not an absolute path", .0.display())]
+    Relative(PathBuf),
+    /// The path is something else than a directory.
+    #[error("release root {} is not a directory", .0.display())]
+    NotDirectory(PathBuf),
+    /// Another process holds the lock.
+    #[error("release root {} is in use{}", path.display(), holder.map_or_else(String::new, |pid| format!(" by process {pid}")))]
+    Busy {
+        /// The root.
+        path: PathBuf,
+        /// The process that holds it, by its own container's counting.
+        holder: Option<u32>,
+    },
+    /// What the root remembers cannot be read.
+    #[error("{}", path.display())]
+    State {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: StateError,
+    },
+    /// A release was to become active that is not on the disk.
+    #[error("manifest {0} has no complete tree")]
+    Incomplete(Sha256),
+    /// The local disk refused.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+}
+
+impl RootError {
+    /// The stable reason: `workspace`, `busy`, `state`, `disk` or `bug`.
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::Relative(_) | Self::NotDirectory(_) => Reason::Workspace,
+            Self::Busy { .. } => Reason::Busy,
+            Self::State { source, .. } => source.reason(),
+            Self::Incomplete(_) => Reason::Bug,
+            Self::Disk(error) => error.reason(),
+        }
+    }
+}
+
+impl ReleaseRoot {
+    /// Opens the release root at `path`, an absolute path: makes what is missing, takes the lock, removes what a crash left, and
+    /// finishes an interrupted activation.
+    ///
+    /// # Errors
+    ///
+    /// [`RootError::Busy`] where another process has it open, without waiting; [`RootError::State`] where `state.json` is damaged,
+    /// before anything is changed; otherwise what is wrong with the path or the disk.
+    pub fn open(path: &Path) -> Result<Self, RootError> {
+        let path = make(path)?;
+        let lock = match Lock::ask(&path.join(crate::layout::LOCK))? {
+            Asked::Held(lock) => Arc::new(lock),
+            Asked::Busy(holder) => return Err(RootError::Busy { path, holder }),
+        };
+        let state = read_state(&path)?;
+        for name in [RELEASES, STAGING] {
+            disk::ensure_directory(&path.join(name))?;
+        }
+        let mut root = Self { path, lock, state };
+        root.recover()?;
+        Ok(root)
+    }
+
+    /// Where it is, without links on the way.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What it remembers.
+    #[must_use]
+    pub const fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Whether `manifest`'s whole tree is on the disk.
+    #[must_use]
+    pub fn is_complete(&self, manifest: &Sha256) -> bool {
+        let known = [&self.state.active, &self.state.previous].into_iter().flatten().any(|it| it.manifest == *manifest);
+        self.tree(manifest).is_dir() && (known || index::Reader::open(&self.index(manifest), manifest).is_ok())
+    }
+
+    /// Whether `manifest` is active, and `current` says so.
+    #[must_use]
+    pub fn is_active(&self, manifest: &Sha256) -> bool {
+        self.state.active.as_ref().is_some_and(|active| active.manifest == *manifest)
+            && self.is_complete(manifest)
+            && read_current(&self.path).is_some_and(|current| current == link_contents(manifest))
+    }
+
+    /// Makes `target` the active release; its tree is complete and it was accepted by the policy, or chosen by an operator.
+    ///
+    /// The highest accepted sequence stays what it is where `target` is older. Doing it again changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// Where the tree is not there or the disk refuses. Readers then still see the release that they saw before; after a
+    /// failure of the last step the next [`ReleaseRoot::open`] finishes the activation.
+    pub fn activate(&mut self, target: &Target, now: Timestamp) -> Result<(), RootError> {
+        if !self.is_complete(&target.manifest) {
+            return Err(RootError::Incomplete(target.manifest));
+        }
+        self.remember(self.state.activated(target, now))?;
+        self.point(&target.manifest)?;
+        Ok(())
+    }
+
+    /// Puts `manifest` on the rejected list: the policy refuses to activate it again.
+    ///
+    /// # Errors
+    ///
+    /// Where the disk refuses.
+    pub fn reject(&mut self, manifest: Sha256, reason: &str, now: Timestamp) -> Result<(), RootError> {
+        self.remember(self.state.with_rejected(manifest, reason, now))
+    }
+
+    /// Removes every tree but the active one, the previous one and the one that `current` names, and returns the short names of
+    /// those that went. A tree with something mounted in it stays until a later call.
+    ///
+    /// # Errors
+    ///
+    /// Where the disk refuses; what is left half-removed is removed at the next start.
+    pub fn prune(&self) -> Result<Vec<String>, RootError> {
+        self.remove(Scope::Unused)
+    }
+
+    pub(crate) fn tree(&self, manifest: &Sha256) -> PathBuf {
+        self.path.join(link_contents(manifest))
+    }
+
+    pub(crate) fn index(&self, manifest: &Sha256) -> PathBuf {
+        self.path.join(RELEASES).join(index_name(manifest))
+    }
+
+    pub(crate) fn remember(&mut self, state: State) -> Result<(), RootError> {
+        if state != self.state {
+            let path = self.path.join(STATE);
+            let text = state.to_json().map_err(|error| DiskError::new("format", &path, io::Error::from(error)))?;
+            disk::replace_file(&self.path.join(STAGING), &path, &text)?;
+            self.state = state;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn point(&self, manifest: &Sha256) -> Result<(), DiskError> {
+        let contents = link_contents(manifest);
+        if read_current(&self.path).is_some_and(|current| current == contents) {
+            return Ok(());
+        }
+        disk::replace_link(&self.path.join(STAGING), &self.path.join(CURRENT), &contents)
+    }
+
+    pub(crate) fn remove(&self, scope: Scope) -> Result<Vec<String>, RootError> {
+        let releases = self.path.join(RELEASES);
+        let found: BTreeSet<_> = names(&releases)?.iter().filter_map(|name| Found::parse(name)).collect();
+        let mut removed = Vec::new();
+        for short in removable(&found, &self.in_use(), scope) {
+            if found.contains(&Found::Index(short.clone())) {
+                disk::remove_file(&releases.join(format!("{short}.index")))?;
+                disk::sync_directory(&releases)?;
+            }
+            match remove_tree(&releases.join(&short))? {
+                Removal::Complete => removed.push(short),
+                Removal::Mounted(mount) => tracing::warn!(path = %mount.display(), "an old tree stays: something is mounted in it"),
+            }
+        }
+        Ok(removed)
+    }
+
+    fn in_use(&self) -> BTreeSet<String> {
+        let current = read_current(&self.path).and_then(|current| Some(current.file_name()?.to_str()?.to_owned()));
+        let known = [&self.state.active, &self.state.previous].into_iter().flatten().map(|it| it.manifest.short());
+        known.chain(current).collect()
+    }
+}
+
+// The directory at `path`, made where it is missing.
+fn make(path: &Path) -> Result<PathBuf, RootError> {
+    if !path.is_absolute() {
+        return Err(RootError::Relative(path.to_owned()));
+    }
+    let missing: Vec<_> = path.ancestors().take_while(|ancestor| !ancestor.exists()).collect();
+    let deepest = path.ancestors().nth(missing.len()).unwrap_or(path);
+    if !deepest.is_dir() {
+        return Err(RootError::NotDirectory(deepest.to_owned()));
+    }
+    for directory in missing.into_iter().rev() {
+        disk::ensure_directory(directory)?;
+    }
+    Ok(path.canonicalize().map_err(|error| DiskError::new("open the directory", path, error))?)
+}
+
+/// What the root at `path` remembers; nothing where it never activated a release.
+pub(crate) fn read_state(path: &Path) -> Result<State, RootError> {
+    let path = path.join(STATE);
+    match fs::read(&path) {
+        Ok(text) => State::parse(&text).map_err(|source| RootError::State { path, source }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(State::default()),
+        Err(error) => Err(DiskError::new("read", &path, error).into()),
+    }
+}
+
+/// What `current` contains, where it is a link.
+pub(crate) fn read_current(path: &Path) -> Option<PathBuf> {
+    fs::read_link(path.join(CURRENT)).ok()
+}
+
+/// The names in a directory, in no order; those that are not UTF-8 are nobody's of ours.
+pub(crate) fn names(directory: &Path) -> Result<Vec<String>, DiskError> {
+    let refused = |error| DiskError::new("read the directory", directory, error);
+    let entries = fs::read_dir(directory).map_err(refused)?;
+    entries
+        .filter_map(|entry| entry.map(|entry| entry.file_name().into_string().ok()).transpose())
+        .collect::<io::Result<_>>()
+        .map_err(refused)
+}
+
+#[cfg(test)]
+mod tests;

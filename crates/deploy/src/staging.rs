@@ -1,0 +1,88 @@
+//! A tree in the making, which counts only once all of it is on the disk.
+
+use crate::{
+    disk::{self, DiskError, random_name},
+    index::Writer,
+    layout::{RELEASES, STAGING},
+    lock::Lock,
+    removal::remove_tree,
+    root::ReleaseRoot,
+};
+use release::Sha256;
+use std::{
+    fs::File,
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// A staging directory. Dropped before [`Staging::complete`], it is removed and gives its space back.
+#[derive(Debug)]
+pub(crate) struct Staging {
+    directory: PathBuf,
+    tree: PathBuf,
+    index: PathBuf,
+    // Open from the start: `syncfs` on it reports every write that failed since then, also one that another process saw.
+    handle: File,
+    // The tree is ours only as long as the lock is.
+    _lock: Arc<Lock>,
+    complete: bool,
+}
+
+impl ReleaseRoot {
+    /// Starts a tree for `manifest`, whose index is written along.
+    pub(crate) fn stage(&self, manifest: &Sha256) -> Result<(Staging, Writer), DiskError> {
+        let directory = self.path.join(STAGING).join(random_name());
+        disk::ensure_directory(&directory)?;
+        let handle = disk::open_directory(&directory)?;
+        let (tree, index) = (directory.join("tree"), directory.join("index"));
+        let staging = Staging { directory, tree, index, handle, _lock: Arc::clone(&self.lock), complete: false };
+        disk::ensure_directory(&staging.tree)?;
+        let writer = Writer::new(disk::create_file(&staging.index)?, &staging.index, manifest)?;
+        Ok((staging, writer))
+    }
+
+    /// Makes a staged tree count: everything in it is durable before it gets its name.
+    pub(crate) fn complete(&self, mut staging: Staging, writer: Writer, manifest: &Sha256) -> Result<(), DiskError> {
+        let (tree, index) = (self.tree(manifest), self.index(manifest));
+        if tree.symlink_metadata().is_ok() {
+            // Another manifest with the same 16 digits; `rename` would replace its index before it fails on the tree.
+            return Err(DiskError::new("rename to", &tree, io::ErrorKind::AlreadyExists));
+        }
+        writer.finish()?;
+        disk::sync_file_system(&staging.handle, &staging.directory)?;
+        let releases = self.path.join(RELEASES);
+        disk::rename(&staging.index, &index)?;
+        disk::sync_directory(&releases)?;
+        disk::rename(&staging.tree, &tree)?;
+        disk::sync_directory(&releases)?;
+        staging.complete = true;
+        // Only the directory itself is left.
+        remove_tree(&staging.directory).map(drop)
+    }
+}
+
+impl Staging {
+    /// Where the tree grows.
+    pub(crate) fn tree(&self) -> &Path {
+        &self.tree
+    }
+
+    /// A new file for bytes that do not fit in memory. It has no name once this returns, so nothing is left of it.
+    pub(crate) fn spool(&self) -> Result<File, DiskError> {
+        let path = self.directory.join(random_name());
+        let file = disk::create_file(&path)?;
+        disk::remove_file(&path)?;
+        Ok(file)
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        if !self.complete
+            && let Err(error) = remove_tree(&self.directory)
+        {
+            tracing::warn!(path = %self.directory.display(), %error, "a staging directory stays until the next start");
+        }
+    }
+}
