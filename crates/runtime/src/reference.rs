@@ -11,6 +11,7 @@ const PREAMBLE: &str = "# Reference
 
 All are read once, at the start. Every problem is reported at once, with exit code 64. A name that starts with `LONGSHORE_` and is not
 listed here is an error, which names the nearest one that is. A variable that is set but empty is an error too: unset it instead.
+`longshore` takes some of the same variables in place of flags; `longshore COMMAND --help` says which, with its own defaults.
 
 ";
 
