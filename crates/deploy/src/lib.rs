@@ -1,4 +1,20 @@
-//! The release root.
+//! Disk state: the release root, and the pull that fills it.
+//!
+//! ```text
+//!  <root>/lock                 one writer at a time; dies with its holder
+//!  <root>/state.json           what was accepted, what is active         state     (pure)
+//!  <root>/current              → releases/<short>                        root      switches it
+//!  <root>/releases/<short>/    complete trees                            staging   makes them, retention says which go
+//!  <root>/releases/<short>.index   chunk → paths                         index     lets the next release link them
+//!  <root>/staging/<random>/    trees in the making                       recover   sweeps it at each start
+//!  <root>/kept/<path>          outlives releases                         directories
+//! ```
+//!
+//! `docs/formats/release-root.md` specifies all of it; `root.rs` says in which order things change, and why a crash at any
+//! instruction leaves `current` on a complete tree. Start reading there, then in `pull/mod.rs`.
+//!
+//! Whatever changes the disk goes through `disk.rs` or `removal.rs`, which reach a failpoint first and name the path in each
+//! error; `pull/reuse.rs` and `directories.rs` do the same relative to directories that they hold open.
 
 mod directories;
 mod disk;

@@ -172,4 +172,41 @@ mod tests {
         assert_eq!(remove_tree(&tree).unwrap(), Removal::Complete);
         assert!(!tree.exists());
     }
+
+    // Runs once more as itself, in a mount namespace of its own where the shop's media are bound below the tree.
+    #[test]
+    fn what_is_mounted_in_a_tree_stays() {
+        use std::process::Command;
+        const INNER: &str = "LONGSHORE_TEST_MOUNTED_TREE";
+        #[allow(clippy::disallowed_methods, reason = "the test hands the directory to itself")]
+        if let Some(directory) = std::env::var_os(INNER) {
+            let tree = Path::new(&directory).join("tree");
+            assert_eq!(remove_tree(&tree).unwrap(), Removal::Mounted(tree.join("pub/media")));
+            assert!(tree.join("pub/media/photo").exists() && !tree.join("pub/index.php").exists() && !tree.join("lib").exists());
+            return;
+        }
+        if !Command::new("unshare").args(["-rm", "true"]).status().is_ok_and(|status| status.success()) {
+            eprintln!("skipped: this machine lets nobody make a mount namespace");
+            return;
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let (tree, media) = (directory.path().join("tree"), directory.path().join("media"));
+        for made in [tree.join("pub/media"), tree.join("lib/deep"), media.clone()] {
+            fs::create_dir_all(made).unwrap();
+        }
+        for file in [tree.join("pub/index.php"), media.join("photo")] {
+            fs::write(file, "x").unwrap();
+        }
+        // A bind mount of the same file system: its device number is the tree's.
+        let inner =
+            "mount --bind \"$1/media\" \"$1/tree/pub/media\" && exec \"$0\" --exact removal::tests::what_is_mounted_in_a_tree_stays";
+        let status = Command::new("unshare")
+            .args(["-rm", "sh", "-c", inner])
+            .arg(std::env::current_exe().unwrap())
+            .arg(directory.path())
+            .env(INNER, directory.path())
+            .status();
+        assert!(status.unwrap().success());
+        assert!(media.join("photo").exists());
+    }
 }

@@ -20,11 +20,10 @@ pub(crate) fn removable(found: &BTreeSet<Found>, in_use: &BTreeSet<String>, scop
         let tree = found.contains(&Found::Tree(short.clone()));
         let index = found.contains(&Found::Index(short.clone()));
         match (tree, index) {
-            (false, _) => true,
             // It was complete when it became active; an index that somebody removed only costs the links of the next update.
             (true, _) if in_use.contains(short) => false,
-            (true, false) => true,
             (true, true) => scope == Scope::Unused,
+            (true, false) | (false, _) => true,
         }
     };
     shorts.into_iter().filter(|short| goes(short)).cloned().collect()

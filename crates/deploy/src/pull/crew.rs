@@ -199,7 +199,7 @@ fn entry(unpacked: tarball::Unpacked) -> Entry {
 }
 
 fn unpack(module: &Module, source: tarball::UnpackError) -> PullError {
-    PullError::Unpack { module: module.name.to_string(), source }
+    PullError::Unpack { module: module.name.to_string(), source: Box::new(source) }
 }
 
 /// Runs `work` on `threads` threads, this one among them. Where the system refuses a thread, fewer do it.

@@ -21,7 +21,7 @@ pub enum PullError {
         /// Which release was asked for: the one in force, or a sequence.
         what: String,
         /// The store's answer.
-        source: StoreError,
+        source: Box<StoreError>,
     },
     /// The file of the release in force cannot be read.
     #[error("cannot read the release object {}", path.display())]
@@ -41,7 +41,7 @@ pub enum PullError {
     },
     /// The trust root, its successors or the signatures of the release are not what they must be.
     #[error("cannot verify the release")]
-    Trust(#[from] TrustError),
+    Trust(#[source] Box<TrustError>),
     /// The chain of trust roots does not end.
     #[error("trust root {from} has over {limit} successors in the store")]
     RootChain {
@@ -52,10 +52,10 @@ pub enum PullError {
     },
     /// The release is signed, and may not run here, now.
     #[error(transparent)]
-    Refused(#[from] Refusal),
+    Refused(Box<Refusal>),
     /// The manifest is not the signed one, or not well-formed.
     #[error("cannot use the manifest")]
-    Manifest(#[from] ManifestError),
+    Manifest(#[source] Box<ManifestError>),
     /// The store does not hold a module's tarball.
     #[error("tarball {key} of module {module} is not in the store")]
     BlobMissing {
@@ -78,18 +78,18 @@ pub enum PullError {
     },
     /// The store did not give what was asked for.
     #[error("cannot fetch from the store")]
-    Store(#[from] StoreError),
+    Store(#[source] Box<StoreError>),
     /// A chunk was refused, or could not be written.
     #[error("cannot unpack module {module}")]
     Unpack {
         /// The module.
         module: String,
         /// Why.
-        source: UnpackError,
+        source: Box<UnpackError>,
     },
     /// The tree as a whole was refused, or could not be finished.
     #[error("cannot finish the tree")]
-    Tree(#[from] UnpackError),
+    Tree(#[source] Box<UnpackError>),
     /// The tree does not have as many files or bytes as was signed.
     #[error("the tree has {found_files} files of {found_bytes} bytes, signed are {files} files of {bytes} bytes")]
     Totals {
@@ -126,6 +126,25 @@ pub enum PullError {
     /// The process was asked to stop.
     #[error("the pull was interrupted")]
     Interrupted,
+}
+
+// Boxed, as a refusal with its names and times is larger than everything that succeeds.
+macro_rules! boxed {
+    ($($variant:ident $source:ty;)+) => {
+        $(impl From<$source> for PullError {
+            fn from(source: $source) -> Self {
+                Self::$variant(Box::new(source))
+            }
+        })+
+    };
+}
+
+boxed! {
+    Trust TrustError;
+    Refused Refusal;
+    Manifest ManifestError;
+    Store StoreError;
+    Tree UnpackError;
 }
 
 impl PullError {

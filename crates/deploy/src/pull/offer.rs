@@ -70,16 +70,19 @@ async fn release_object(settings: &Settings, store: &dyn ObjectStore) -> Result<
         Source::Chosen(sequence) => (key::release(&settings.channel, *sequence), sequence.to_string()),
     };
     match whole(store, &key, limits::ENVELOPE_LIMIT).await {
-        Err(source) if source.is_missing() => Err(PullError::ChannelMissing { channel: settings.channel.clone(), what, source }),
+        Err(source) if source.is_missing() => {
+            Err(PullError::ChannelMissing { channel: settings.channel.clone(), what, source: Box::new(source) })
+        }
         other => Ok(other?),
     }
 }
 
-/// Walks from a trust root that is believed to the newest that the store has.
+/// Walks from a trust root that is believed to the newest one that the store has, each signed by the thresholds of both.
 ///
 /// # Errors
 ///
-/// Where the store fails, or holds a next version that the one before it does not vouch for.
+/// Where a root does not follow from the one before, where there are more than [`limits::ROOT_CHAIN_LIMIT`], and where the store
+/// does not say whether there is another: only "missing" ends the walk well.
 pub async fn newest_root(mut root: Verified<TrustRoot>, store: &dyn ObjectStore) -> Result<Verified<TrustRoot>, PullError> {
     let from = root.version();
     for _ in 0..limits::ROOT_CHAIN_LIMIT {

@@ -90,7 +90,7 @@ fn begin(
     let missing = |module: usize, chunk: usize| !reused.keys.contains(&crew.keys[module][chunk]);
     let parts = plan::parts(&crew.manifest, budget.part, missing);
     check_space(root.path(), &crew.manifest, &crew, missing)?;
-    Ok(Begun { reused, parts, unpacker, crew })
+    Ok(Begun { crew, unpacker, reused, parts })
 }
 
 fn check_space(path: &Path, manifest: &Manifest, crew: &Crew, missing: impl Fn(usize, usize) -> bool) -> Result<(), PullError> {

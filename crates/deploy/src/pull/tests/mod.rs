@@ -61,7 +61,7 @@ impl Lab {
             source: Source::Channel,
             floor: None,
             memory: MEMORY,
-            deadline: Duration::from_secs(60),
+            deadline: Duration::from_mins(1),
             now: at(NOW),
         }
     }
