@@ -1,2 +1,7 @@
-//! skeleton
-fn main() {}
+//! `longshore`: see `longshore --help`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::run(std::env::args_os())
+}

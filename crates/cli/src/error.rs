@@ -1,0 +1,226 @@
+//! Why a command failed.
+
+use crate::{compose::ComposeError, publish::Exhausted, spec::SpecError};
+use release::{
+    AttachError, ChannelName, EnvelopeError, KeyError, ManifestError, ModuleName, Reason, Refusal, Sequence, Sha256, StatementError,
+    TrustError,
+};
+use std::{io, path::PathBuf};
+use store::StoreError;
+
+/// Why a command failed. Each has a stable reason code, which decides the exit code.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum CommandError {
+    /// An argument contradicts another or the world.
+    #[error("{0}")]
+    Usage(String),
+    /// A file cannot be read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file cannot be written.
+    #[error("cannot write {}", path.display())]
+    Write {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Standard output cannot be written.
+    #[error("cannot write the result to standard output")]
+    Output(#[source] io::Error),
+    /// The description is not usable.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+    /// A module's directory holds what must not be packed.
+    #[error("cannot pack module {module}")]
+    Scan {
+        /// Which module.
+        module: ModuleName,
+        /// Which entry, and why.
+        source: tarball::ScanError,
+    },
+    /// A module cannot be packed.
+    #[error("cannot pack module {module}")]
+    Pack {
+        /// Which module.
+        module: ModuleName,
+        /// Why.
+        source: tarball::PackError,
+    },
+    /// A chunk cannot be unpacked.
+    #[error("cannot unpack a chunk")]
+    Unpack {
+        /// Why.
+        source: tarball::UnpackError,
+    },
+    /// Two modules claim one path.
+    #[error(transparent)]
+    Compose(#[from] ComposeError),
+    /// A file is not a key.
+    #[error("{} cannot be used as a key", path.display())]
+    Key {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: KeyError,
+    },
+    /// Something is not an envelope.
+    #[error("{what} is not a release object")]
+    Envelope {
+        /// Which file or key.
+        what: String,
+        /// Why.
+        source: EnvelopeError,
+    },
+    /// A signature does not belong to an envelope.
+    #[error("{} cannot be attached", path.display())]
+    Attach {
+        /// The signature's file.
+        path: PathBuf,
+        /// Why.
+        source: AttachError,
+    },
+    /// An envelope holds no release.
+    #[error("{what} does not state a release")]
+    Statement {
+        /// Which file or key.
+        what: String,
+        /// Why.
+        source: StatementError,
+    },
+    /// Something is not signed by those who must.
+    #[error("{what} is not trusted")]
+    Trust {
+        /// Which file, key or release.
+        what: String,
+        /// Why.
+        source: TrustError,
+    },
+    /// The policy that pods follow refuses a release.
+    #[error("pods would refuse this release")]
+    Refused(#[from] Refusal),
+    /// Something is not a manifest.
+    #[error("{what} is not a manifest")]
+    Manifest {
+        /// Which file or key.
+        what: String,
+        /// Why.
+        source: ManifestError,
+    },
+    /// Bytes are not those that were signed.
+    #[error("{what}: signed digest is {signed}, received {found}")]
+    Digest {
+        /// Which key.
+        what: String,
+        /// What was signed.
+        signed: Sha256,
+        /// What came.
+        found: Sha256,
+    },
+    /// A blob has another size than was signed.
+    #[error("{key} has {found} bytes in the store, signed are {signed}")]
+    Size {
+        /// Which blob.
+        key: String,
+        /// What was signed, in bytes.
+        signed: u64,
+        /// What is there, in bytes.
+        found: u64,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A channel has no release.
+    #[error("channel {channel} has no release in this store")]
+    NoRelease {
+        /// Which channel.
+        channel: ChannelName,
+    },
+    /// A channel lacks a sequence.
+    #[error("channel {channel} has no release {sequence}")]
+    NoSequence {
+        /// Which channel.
+        channel: ChannelName,
+        /// Which sequence.
+        sequence: Sequence,
+    },
+    /// A blob that a release needs is gone.
+    #[error("release {sequence} needs {key}, which the store does not hold any more")]
+    BlobMissing {
+        /// Which blob.
+        key: String,
+        /// Which release.
+        sequence: Sequence,
+    },
+    /// Another publisher was faster.
+    #[error("another publisher changed {key} while this one was working ({channel}: {was})")]
+    Conflict {
+        /// Which channel.
+        channel: ChannelName,
+        /// Which object.
+        key: String,
+        /// What this run started from.
+        was: String,
+    },
+    /// The channel is full.
+    #[error(transparent)]
+    Exhausted(#[from] Exhausted),
+    /// The store holds another trust root of this version.
+    #[error("the store's {key} is another trust root than the given one")]
+    OtherRoot {
+        /// Which object.
+        key: String,
+    },
+    /// A pull failed.
+    #[error(transparent)]
+    Pull(#[from] deploy::pull::PullError),
+    /// A release root cannot be read.
+    #[error(transparent)]
+    Root(#[from] deploy::RootError),
+    /// The request to stop cannot be listened for.
+    #[error("cannot listen for signals")]
+    Signals(#[source] io::Error),
+    /// We are wrong.
+    #[error("this is a bug of longshore: {0}")]
+    Bug(&'static str),
+}
+
+impl CommandError {
+    /// The stable reason code.
+    #[must_use]
+    pub(crate) fn reason(&self) -> Reason {
+        match self {
+            // A file that a person named cannot be read: wrong name or rights, which the person corrects.
+            Self::Usage(_) | Self::Read { .. } | Self::Spec(_) => Reason::Config,
+            Self::Write { source, .. } if source.kind() == io::ErrorKind::AlreadyExists => Reason::Config,
+            Self::Write { .. } | Self::Output(_) => Reason::Disk,
+            Self::Scan { source, .. } => source.reason(),
+            Self::Pack { source, .. } => source.reason(),
+            Self::Unpack { source } => source.reason(),
+            Self::Compose(error) => error.reason(),
+            Self::Key { .. } => Reason::Key,
+            Self::Envelope { source, .. } => source.reason(),
+            Self::Attach { source, .. } => source.reason(),
+            Self::Statement { source, .. } => source.reason(),
+            Self::Trust { source, .. } => source.reason(),
+            Self::Refused(refusal) => refusal.reason(),
+            Self::Manifest { source, .. } => source.reason(),
+            Self::Digest { .. } | Self::Size { .. } => Reason::Digest,
+            Self::Store(error) => error.reason(),
+            Self::NoRelease { .. } | Self::NoSequence { .. } => Reason::ChannelMissing,
+            Self::BlobMissing { .. } => Reason::ObjectMissing,
+            Self::Conflict { .. } => Reason::Conflict,
+            Self::Exhausted(_) => Reason::SequenceJump,
+            Self::OtherRoot { .. } => Reason::RootChain,
+            Self::Pull(error) => error.reason(),
+            Self::Root(error) => error.reason(),
+            Self::Signals(_) | Self::Bug(_) => Reason::Bug,
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! `longshore gc`: blobs that no kept release needs.
+
+use crate::{
+    CommandError, Context,
+    remote::{StoreArguments, read},
+    spec::parse_span,
+};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use jiff::{SignedDuration, Timestamp};
+use release::{Envelope, Manifest, Release, Sha256, key, limits};
+use serde::Serialize;
+use serde_json::json;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
+use store::{Listed, ObjectStore};
+
+/// Objects that are read or deleted at once.
+const AT_ONCE: usize = 16;
+
+/// Arguments of `gc`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  longshore gc --store s3://releases/prod                      print what would go
+  longshore gc --store s3://releases/prod --keep 20 --delete
+Kept are the release in force of every channel, its `--keep` newest releases, everything that they name, and every blob
+younger than `--younger-than`, which may belong to a publication under way. Release objects and trust roots are never
+deleted. One unreadable release object or manifest ends the run before anything is deleted.")]
+pub(crate) struct Gc {
+    #[command(flatten)]
+    store: StoreArguments,
+    /// How many of the newest releases of each channel stay usable
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+    keep: u32,
+    /// Blobs younger than this stay in any case
+    #[arg(long, default_value = "7d", value_parser = parse_span)]
+    younger_than: SignedDuration,
+    /// Delete, rather than only print
+    #[arg(long)]
+    delete: bool,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Report {
+    deleted: bool,
+    channels: usize,
+    kept_releases: usize,
+    kept_blobs: usize,
+    unneeded: Vec<Unneeded>,
+    unneeded_bytes: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct Unneeded {
+    key: String,
+    bytes: u64,
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for Unneeded { key, bytes } in &self.unneeded {
+            writeln!(f, "{key}  {bytes} bytes")?;
+        }
+        writeln!(f, "{} channels, {} releases and {} blobs are kept", self.channels, self.kept_releases, self.kept_blobs)?;
+        let verb = if self.deleted { "deleted" } else { "to delete, with --delete" };
+        writeln!(f, "{} blobs, {} bytes {verb}", self.unneeded.len(), self.unneeded_bytes)
+    }
+}
+
+/// Runs `longshore gc`.
+///
+/// # Errors
+///
+/// Where the store fails, or holds a release object or manifest that cannot be read: then nothing is deleted.
+pub(crate) async fn run(arguments: Gc, context: &Context) -> Result<(), CommandError> {
+    let store = &*arguments.store.open().await?;
+    // Blobs first: one that is uploaded while we look at releases is then not on the list at all.
+    let blobs = store.list(&key::blobs()).await?;
+    let kept = kept_releases(store, arguments.keep as usize).await?;
+    let needed = needed(store, kept.values().flatten()).await?;
+    let until = context.before(arguments.younger_than)?;
+    let unneeded = unneeded(blobs, &needed, until);
+    if arguments.delete {
+        stream::iter(&unneeded)
+            .map(|blob| async move {
+                store.delete(&blob.key).await?;
+                context.progress.step(
+                    "deleted",
+                    &format!("deleted {}", blob.key),
+                    &[("key", json!(blob.key)), ("bytes", json!(blob.bytes))],
+                );
+                Ok::<_, CommandError>(())
+            })
+            .buffer_unordered(AT_ONCE)
+            .try_collect::<()>()
+            .await?;
+    }
+    context.output.show(&Report {
+        deleted: arguments.delete,
+        channels: kept.len(),
+        kept_releases: kept.values().map(Vec::len).sum(),
+        kept_blobs: needed.len(),
+        unneeded_bytes: unneeded.iter().map(|blob| blob.bytes).sum(),
+        unneeded,
+    })
+}
+
+/// The blobs of the list that nothing needs and that are older than `until`. A key that is no digest is not ours to judge.
+fn unneeded(blobs: Vec<Listed>, needed: &BTreeSet<Sha256>, until: Timestamp) -> Vec<Unneeded> {
+    let judged = blobs.into_iter().filter(|blob| {
+        let digest = blob.key.strip_prefix(&key::blobs()).and_then(|name| name.parse::<Sha256>().ok());
+        digest.is_some_and(|digest| !needed.contains(&digest)) && blob.modified < until
+    });
+    judged.map(|blob| Unneeded { key: blob.key, bytes: blob.size }).collect()
+}
+
+/// The newest release objects of each channel, and the one in force.
+async fn kept_releases(store: &dyn ObjectStore, keep: usize) -> Result<BTreeMap<String, Vec<String>>, CommandError> {
+    let mut histories: BTreeMap<String, Vec<(u64, String)>> = BTreeMap::new();
+    let mut heads = Vec::new();
+    for Listed { key, .. } in store.list(&key::channels()).await? {
+        if let Some(channel) = key.strip_suffix("/release.json") {
+            heads.push((channel.to_owned(), key.clone()));
+        } else if let Some((channel, name)) = key.rsplit_once("/releases/") {
+            let sequence = name.strip_suffix(".json").and_then(|number| number.parse().ok());
+            let sequence = sequence.ok_or_else(|| CommandError::Usage(format!("{key} is not a release object's key: remove it first")))?;
+            histories.entry(channel.to_owned()).or_default().push((sequence, key));
+        }
+    }
+    let mut kept: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (channel, mut history) in histories {
+        history.sort_unstable_by(|one, other| other.cmp(one));
+        kept.insert(channel, history.into_iter().take(keep).map(|(_, key)| key).collect());
+    }
+    for (channel, head) in heads {
+        kept.entry(channel).or_default().push(head);
+    }
+    Ok(kept)
+}
+
+/// Everything that these releases need: manifests, and the tarballs that they name.
+async fn needed(store: &dyn ObjectStore, keys: impl Iterator<Item = &String>) -> Result<BTreeSet<Sha256>, CommandError> {
+    let releases: Vec<Release> = stream::iter(keys).map(|key| release(store, key)).buffer_unordered(AT_ONCE).try_collect().await?;
+    let manifests: BTreeSet<Sha256> = releases.into_iter().map(|release| release.manifest).collect();
+    let tarballs: Vec<Vec<Sha256>> =
+        stream::iter(&manifests).map(|digest| tarballs(store, digest)).buffer_unordered(AT_ONCE).try_collect().await?;
+    Ok(tarballs.into_iter().flatten().chain(manifests.iter().copied()).collect())
+}
+
+async fn release(store: &dyn ObjectStore, key: &str) -> Result<Release, CommandError> {
+    let bytes = read(store, key, limits::ENVELOPE_LIMIT as u64).await?.bytes;
+    let envelope = Envelope::parse(&bytes).map_err(|source| CommandError::Envelope { what: key.to_owned(), source })?;
+    Release::unverified(&envelope).map_err(|source| CommandError::Statement { what: key.to_owned(), source })
+}
+
+async fn tarballs(store: &dyn ObjectStore, digest: &Sha256) -> Result<Vec<Sha256>, CommandError> {
+    let key = key::blob(digest);
+    let bytes = match read(store, &key, limits::MANIFEST_LIMIT as u64).await {
+        Ok(object) => object.bytes,
+        // Its blobs were collected by an earlier run that kept less.
+        Err(error) if error.is_missing() => return Ok(Vec::new()),
+        Err(error) => return Err(error.into()),
+    };
+    let manifest = Manifest::parse(&bytes).map_err(|source| CommandError::Manifest { what: key, source })?;
+    Ok(manifest.modules.iter().map(|module| module.sha256).collect())
+}

@@ -1,0 +1,209 @@
+//! From a description to a directory of blobs: every module packed, the manifest composed. The directory is itself a
+//! `file://` store.
+
+use crate::{
+    CommandError, Progress,
+    compose::{Claim, Claims, Share, share_out},
+    files,
+    spec::{ModuleSpec, Spec},
+};
+use release::{Envelope, Manifest, Module, Release, Sha256, key};
+use serde_json::json;
+use std::{
+    fs,
+    io::{self, Write as _},
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread,
+};
+use tarball::{Kind, PackOptions, Packed, Source};
+use tempfile::NamedTempFile;
+use tokio::task;
+
+/// The release object beside the blobs of a packed directory.
+pub(crate) const RELEASE: &str = "release.json";
+
+/// A packed release, not yet signed.
+#[derive(Debug)]
+pub(crate) struct Package {
+    /// The directory that holds its blobs.
+    pub directory: PathBuf,
+    /// What it puts on disk.
+    pub manifest: Manifest,
+    /// The manifest's bytes, which its digest is of.
+    pub manifest_bytes: Vec<u8>,
+}
+
+impl Package {
+    /// The digest that names the manifest.
+    #[must_use]
+    pub(crate) fn digest(&self) -> Sha256 {
+        Sha256::of(&self.manifest_bytes)
+    }
+
+    /// The file of a blob.
+    #[must_use]
+    pub(crate) fn blob(&self, digest: &Sha256) -> PathBuf {
+        self.directory.join(key::blob(digest))
+    }
+
+    /// Every blob that the release needs, with its bytes: the tarballs, once each, and the manifest.
+    #[must_use]
+    pub(crate) fn blobs(&self) -> Vec<(Sha256, u64)> {
+        let mut blobs: Vec<_> = self.manifest.modules.iter().map(|module| (module.sha256, module.size)).collect();
+        blobs.push((self.digest(), self.manifest_bytes.len() as u64));
+        blobs.sort_unstable();
+        blobs.dedup();
+        blobs
+    }
+}
+
+/// Packs what `spec` describes into `directory`.
+///
+/// # Errors
+///
+/// Where a source cannot be read or holds what must not be packed, two modules own one file, or the directory cannot be
+/// written.
+pub(crate) fn pack(spec: &Spec, directory: &Path, level: i32, progress: &Progress) -> Result<Package, CommandError> {
+    let sources = spec.modules.iter().map(scan).collect::<Result<Vec<_>, _>>()?;
+    let claims: Vec<_> = spec.modules.iter().zip(&sources).map(|(module, source)| claims(module, source)).collect();
+    // Ownership first: packing costs minutes, a conflict is known in milliseconds.
+    let shares = share_out(&claims)?;
+    let bar = progress.bar("packing", claims.iter().flat_map(|claims| &claims.entries).map(|(_, claim)| claim.bytes()).sum());
+    let mut modules = Vec::new();
+    for ((module, source), share) in spec.modules.iter().zip(&sources).zip(&shares) {
+        let packed = pack_module(module, source, directory, level, &|_, bytes| bar.add(bytes))?;
+        progress.step(
+            "packed",
+            &format!("packed {} {}: {} files, {} bytes into {}", module.name, module.version, packed.files, packed.bytes, packed.size),
+            &[
+                ("module", json!(module.name)),
+                ("version", json!(module.version)),
+                ("files", json!(packed.files)),
+                ("bytes", json!(packed.bytes)),
+                ("packed_bytes", json!(packed.size)),
+            ],
+        );
+        modules.push(describe(module, packed, share));
+    }
+    drop(bar);
+    modules.sort_by(|one, other| one.name.cmp(&other.name));
+    let manifest = Manifest {
+        schema: 1,
+        modules,
+        files: shares.iter().map(|share| share.files).sum(),
+        bytes: shares.iter().map(|share| share.bytes).sum(),
+        shared: spec.shared.clone(),
+        writable: spec.writable.clone(),
+        php: spec.php.clone(),
+        migration: spec.migration,
+    };
+    let manifest_bytes = manifest.to_json();
+    Manifest::parse(&manifest_bytes).map_err(|source| CommandError::Manifest { what: "the packed release".into(), source })?;
+    let package = Package { directory: directory.to_owned(), manifest, manifest_bytes };
+    let path = package.blob(&package.digest());
+    let mut file = scratch(directory)?;
+    file.write_all(&package.manifest_bytes).map_err(|source| CommandError::Write { path: path.clone(), source })?;
+    keep(file, &path)?;
+    Ok(package)
+}
+
+/// Packs on a thread of its own, so that the executor goes on drawing and answering signals.
+///
+/// # Errors
+///
+/// As [`pack`].
+pub(crate) async fn in_background(spec: Spec, directory: PathBuf, level: i32, progress: &Arc<Progress>) -> Result<Package, CommandError> {
+    let progress = Arc::clone(progress);
+    let packing = task::spawn_blocking(move || pack(&spec, &directory, level, &progress));
+    packing.await.map_err(|_| CommandError::Bug("packing panicked"))?
+}
+
+/// Reads what [`pack`] wrote and somebody signed: the package, the release object and what it states.
+///
+/// # Errors
+///
+/// Where a file is missing or is not what the release object names.
+pub(crate) fn read(directory: &Path) -> Result<(Package, Envelope, Release), CommandError> {
+    let (envelope, release) = files::envelope(&directory.join(RELEASE))?;
+    let path = directory.join(key::blob(&release.manifest));
+    let manifest_bytes = fs::read(&path).map_err(|source| CommandError::Read { path: path.clone(), source })?;
+    let (what, found) = (path.display().to_string(), Sha256::of(&manifest_bytes));
+    if found != release.manifest {
+        return Err(CommandError::Digest { what, signed: release.manifest, found });
+    }
+    let manifest = Manifest::parse(&manifest_bytes).map_err(|source| CommandError::Manifest { what, source })?;
+    Ok((Package { directory: directory.to_owned(), manifest, manifest_bytes }, envelope, release))
+}
+
+fn scan(module: &ModuleSpec) -> Result<Source, CommandError> {
+    tarball::scan(&module.source, &module.exclude).map_err(|source| CommandError::Scan { module: module.name.clone(), source })
+}
+
+fn claims<'a>(module: &'a ModuleSpec, source: &Source) -> Claims<'a> {
+    let entries = source.entries().iter().map(|entry| {
+        let claim = match &entry.kind {
+            Kind::Directory => Claim::Directory,
+            Kind::File { size, .. } => Claim::File(*size),
+            Kind::Link { .. } => Claim::Link,
+        };
+        (entry.path.clone(), claim)
+    });
+    Claims { module: &module.name, target: module.target.as_ref(), overrides: &module.overrides, entries: entries.collect() }
+}
+
+fn describe(module: &ModuleSpec, packed: Packed, share: &Share) -> Module {
+    Module {
+        name: module.name.clone(),
+        version: module.version.clone(),
+        target: module.target.clone(),
+        sha256: packed.sha256,
+        size: packed.size,
+        chunks: packed.chunks,
+        replaced: share.replaced.iter().cloned().collect(),
+    }
+}
+
+fn pack_module(
+    module: &ModuleSpec,
+    source: &Source,
+    directory: &Path,
+    level: i32,
+    progress: &dyn Fn(u64, u64),
+) -> Result<Packed, CommandError> {
+    let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let options = PackOptions { threads, level, progress: Some(progress) };
+    let mut scratch = scratch(directory)?;
+    let packed = tarball::pack(source, scratch.as_file_mut(), options)
+        .map_err(|source| CommandError::Pack { module: module.name.clone(), source })?;
+    keep(scratch, &directory.join(key::blob(&packed.sha256)))?;
+    Ok(packed)
+}
+
+/// A temporary file on the disk of `directory`, removed when it is dropped.
+fn scratch(directory: &Path) -> Result<NamedTempFile, CommandError> {
+    let made = ensure_directory(directory).and_then(|()| NamedTempFile::new_in(directory));
+    made.map_err(|source| CommandError::Write { path: directory.to_owned(), source })
+}
+
+/// Makes a directory, and those above it, where they are missing.
+///
+/// # Errors
+///
+/// Where the disk refuses.
+pub(crate) fn ensure_directory(path: &Path) -> io::Result<()> {
+    failpoint::hit("cli.pack.mkdir")?;
+    #[allow(clippy::disallowed_methods, reason = "the wrapper with the failpoint")]
+    fs::create_dir_all(path)
+}
+
+/// Gives a finished temporary file its name. A file that stands there has the same content, since the name is its digest.
+fn keep(scratch: NamedTempFile, path: &Path) -> Result<(), CommandError> {
+    let persist = || {
+        ensure_directory(path.parent().unwrap_or(Path::new(".")))?;
+        failpoint::hit("cli.pack.rename")?;
+        scratch.persist(path).map_err(|error| error.error).map(drop)
+    };
+    persist().map_err(|source| CommandError::Write { path: path.to_owned(), source })
+}

@@ -1,0 +1,179 @@
+//! `longshore publish`: pack, upload what is missing, sign, move the channel.
+//!
+//! The order makes every interruption harmless. Blobs first: nobody looks at one that no release names. Then the immutable
+//! `releases/<sequence>.json`, created only where there is none. Last the channel's `release.json`, moved only from the
+//! version that was read at the start. Killed anywhere, the channel still names the old, complete release; the next run
+//! finds what is there already and goes on.
+
+mod next;
+mod publisher;
+mod upload;
+
+pub(crate) use next::{Exhausted, Repeat};
+pub(crate) use publisher::{Intent, Publisher};
+
+use crate::{
+    CommandError, Context, files, packing,
+    remote::StoreArguments,
+    spec::{Spec, parse_span},
+};
+use clap::Args;
+use jiff::SignedDuration;
+use release::{ChannelName, Manifest, Sequence, Sha256};
+use serde::Serialize;
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
+
+/// Arguments of `publish`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  longshore publish --store s3://releases/prod --sign ci.key --trust 1.root.json
+  longshore publish --packed out --store s3://releases/prod --trust 1.root.json    what `pack` and `sign` prepared
+  longshore publish --dry-run --store s3://releases/prod --sign ci.key --trust 1.root.json
+Running it again is safe: it uploads only what is missing, finishes what was interrupted, and does nothing when the
+channel runs this content already. When two publishers race, one wins and the other ends with reason `conflict`, code 75.")]
+pub(crate) struct Publish {
+    /// The release's description
+    #[arg(long, default_value = "longshore.toml", value_name = "FILE", conflicts_with = "packed")]
+    spec: PathBuf,
+    /// Publish what `longshore pack --out DIRECTORY` made and somebody signed, instead of packing
+    #[arg(long, value_name = "DIRECTORY", conflicts_with = "sign")]
+    packed: Option<PathBuf>,
+    #[command(flatten)]
+    store: StoreArguments,
+    /// Private key to sign with (repeat for each)
+    #[arg(long = "sign", value_name = "FILE", required_unless_present = "packed")]
+    sign: Vec<PathBuf>,
+    /// Trust root that pods believe: what it would refuse is not published
+    #[arg(long, env = "LONGSHORE_TRUST", hide_env_values = true, value_name = "FILE")]
+    trust: PathBuf,
+    #[command(flatten)]
+    packing: PackingArguments,
+    /// Sign a new sequence even where the channel runs this content already
+    #[arg(long)]
+    again: bool,
+    /// Pack and compare, but change nothing in the store
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// How modules are packed.
+#[derive(Debug, Args)]
+pub(crate) struct PackingArguments {
+    /// zstd level, 1 to 19: higher packs slower into fewer bytes, and unpacks equally fast
+    #[arg(long, default_value_t = tarball::DEFAULT_LEVEL, value_parser = clap::value_parser!(i32).range(1..=19))]
+    pub level: i32,
+    /// How long the release may still be activated, overriding `expires_after` of the description
+    #[arg(long, value_parser = parse_span)]
+    pub expires_after: Option<SignedDuration>,
+}
+
+/// What a publication did.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Published {
+    /// `published`, `finished` (an interrupted run), `unchanged` or `would-publish` (a dry run).
+    pub outcome: &'static str,
+    /// The channel.
+    pub channel: String,
+    /// The release in force now.
+    pub sequence: Sequence,
+    /// Its manifest.
+    pub manifest: Sha256,
+    /// Modules in it.
+    pub modules: usize,
+    /// Regular files in it.
+    pub files: u64,
+    /// Bytes in those files.
+    pub bytes: u64,
+    /// Bytes that went to the store.
+    pub uploaded_bytes: u64,
+    /// Bytes that the store had already.
+    pub reused_bytes: u64,
+    /// Wall time.
+    pub seconds: f64,
+}
+
+impl Published {
+    fn new(outcome: &'static str, channel: &str, sequence: Sequence, manifest: &Manifest, digest: Sha256) -> Self {
+        Self {
+            outcome,
+            channel: channel.to_owned(),
+            sequence,
+            manifest: digest,
+            modules: manifest.modules.len(),
+            files: manifest.files,
+            bytes: manifest.bytes,
+            uploaded_bytes: 0,
+            reused_bytes: 0,
+            seconds: 0.0,
+        }
+    }
+}
+
+impl fmt::Display for Published {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{} {} sequence {}", self.outcome, self.channel, self.sequence)?;
+        writeln!(f, "  manifest  sha256:{}", self.manifest)?;
+        writeln!(f, "  content   {} modules, {} files, {} bytes", self.modules, self.files, self.bytes)?;
+        writeln!(f, "  store     {} bytes uploaded, {} bytes reused", self.uploaded_bytes, self.reused_bytes)?;
+        writeln!(f, "  time      {:.1} s", self.seconds)
+    }
+}
+
+/// Runs `longshore publish`.
+///
+/// # Errors
+///
+/// Where a source, key or trust root cannot be used, the store fails, pods would refuse the release, or another publisher
+/// was faster.
+pub(crate) async fn run(arguments: Publish, context: &Context) -> Result<(), CommandError> {
+    let mut summary = match &arguments.packed {
+        Some(directory) => packed(&arguments, directory, context).await?,
+        None => described(&arguments, context).await?,
+    };
+    summary.seconds = context.progress.seconds();
+    context.output.show(&summary)
+}
+
+/// Publishes what `longshore pack` wrote and somebody signed.
+async fn packed(arguments: &Publish, directory: &Path, context: &Context) -> Result<Published, CommandError> {
+    let (package, envelope, release) = packing::read(directory)?;
+    let publisher = begin(arguments, &release.channel, context).await?;
+    if arguments.dry_run {
+        return publisher.preview(&package, arguments.repeat()).await;
+    }
+    publisher.publish_signed(&package, envelope, release, &context.progress).await
+}
+
+/// Packs what the description says, signs and publishes it.
+async fn described(arguments: &Publish, context: &Context) -> Result<Published, CommandError> {
+    // Everything that can be wrong locally is found before the minutes of packing.
+    arguments.sign.iter().try_for_each(|path| files::secret_key(path).map(drop))?;
+    let spec = Spec::read(&arguments.spec)?;
+    let span = arguments.packing.expires_after.or(spec.expires_after);
+    let expires = span.map(|span| context.after(span)).transpose()?;
+    let publisher = begin(arguments, &spec.channel, context).await?;
+    let scratch = tempfile::tempdir().map_err(|source| CommandError::Write { path: std::env::temp_dir(), source })?;
+    let package = packing::in_background(spec, scratch.path().to_owned(), arguments.packing.level, &context.progress).await?;
+    if arguments.dry_run {
+        return publisher.preview(&package, arguments.repeat()).await;
+    }
+    let intent = Intent { expires, repeat: arguments.repeat(), keys: &arguments.sign };
+    publisher.publish(&package, &intent, &context.progress).await
+}
+
+async fn begin(arguments: &Publish, channel: &ChannelName, context: &Context) -> Result<Publisher, CommandError> {
+    let root_bytes = files::read(&arguments.trust)?;
+    let root = files::trust_root(&arguments.trust)?;
+    Publisher::begin(arguments.store.channel(channel).await?, root, root_bytes, context.now).await
+}
+
+impl Publish {
+    const fn repeat(&self) -> Repeat {
+        if self.again { Repeat::Again } else { Repeat::Skip }
+    }
+}

@@ -1,0 +1,291 @@
+//! The steps of a publication against one channel, from the version of it that was read first.
+
+use super::{
+    Published,
+    next::{self, Next, Repeat},
+    upload,
+};
+use crate::{
+    CommandError, Progress, files,
+    packing::Package,
+    remote::{Found, Remote, read},
+};
+use bytes::Bytes;
+use jiff::Timestamp;
+use release::{Accepted, Envelope, Migration, Policy, Release, Sequence, Sha256, TrustRoot, Verified, key, limits};
+use serde_json::json;
+use std::{collections::BTreeSet, path::PathBuf};
+use store::{Condition, StoreError};
+
+/// What the caller wants to be in force.
+#[derive(Debug)]
+pub(crate) struct Intent<'a> {
+    /// When the release may no longer be activated.
+    pub expires: Option<Timestamp>,
+    /// Whether to sign content again that is in force already.
+    pub repeat: Repeat,
+    /// Files of the private keys that sign.
+    pub keys: &'a [PathBuf],
+}
+
+/// A channel as it was when the publication began.
+#[derive(Debug)]
+pub(crate) struct Publisher {
+    remote: Remote,
+    root: Verified<TrustRoot>,
+    given_root: Vec<u8>,
+    head: Option<Found>,
+    now: Timestamp,
+}
+
+impl Publisher {
+    /// Looks at the channel, and at trust roots in the store that are newer than the given one.
+    ///
+    /// # Errors
+    ///
+    /// Where the store does not answer, or holds a trust root that does not follow from `root`.
+    pub(crate) async fn begin(
+        remote: Remote,
+        root: Verified<TrustRoot>,
+        root_bytes: Vec<u8>,
+        now: Timestamp,
+    ) -> Result<Self, CommandError> {
+        let root = deploy::pull::newest_root(root, &*remote.store).await?;
+        let head = remote.head().await?;
+        Ok(Self { remote, root, given_root: root_bytes, head, now })
+    }
+
+    /// What [`Self::publish`] would do.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::publish`], as far as nothing is written.
+    pub(crate) async fn preview(&self, package: &Package, repeat: Repeat) -> Result<Published, CommandError> {
+        let (outcome, sequence) = match self.next(package.digest(), repeat).await? {
+            Next::Unchanged(sequence) => ("unchanged", sequence),
+            Next::Finish(sequence) | Next::New(sequence) => ("would-publish", sequence),
+        };
+        let difference = upload::compare(&*self.remote.store, package).await?;
+        Ok(Published {
+            uploaded_bytes: difference.missing_bytes(),
+            reused_bytes: difference.reused_bytes,
+            ..self.summary(outcome, sequence, package)
+        })
+    }
+
+    /// Uploads what is missing, signs, moves the channel.
+    ///
+    /// # Errors
+    ///
+    /// Where pods would refuse the release, the store fails, or another publisher was faster.
+    pub(crate) async fn publish(self, package: &Package, intent: &Intent<'_>, progress: &Progress) -> Result<Published, CommandError> {
+        match self.next(package.digest(), intent.repeat).await? {
+            Next::Unchanged(sequence) => Ok(self.summary("unchanged", sequence, package)),
+            Next::Finish(sequence) => {
+                let sent = self.send(package, progress).await?;
+                let found = self.remote.release_or_head(Some(sequence)).await?;
+                self.move_channel(&found.envelope, sequence, progress).await?;
+                Ok(Published { uploaded_bytes: sent.0, reused_bytes: sent.1, ..self.summary("finished", sequence, package) })
+            }
+            Next::New(sequence) => {
+                let release = self.release(
+                    sequence,
+                    package.digest(),
+                    package.manifest_bytes.len() as u64,
+                    package.manifest.migration,
+                    intent.expires,
+                );
+                let envelope = self.sign(&release, intent.keys)?;
+                let sent = self.send(package, progress).await?;
+                self.put_release(&envelope, sequence, progress).await?;
+                self.move_channel(&envelope, sequence, progress).await?;
+                Ok(Published { uploaded_bytes: sent.0, reused_bytes: sent.1, ..self.summary("published", sequence, package) })
+            }
+        }
+    }
+
+    /// Publishes a release object that was signed elsewhere, with the sequence that it was signed for.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::publish`]; and where the sequence is taken by another release.
+    pub(crate) async fn publish_signed(
+        self,
+        package: &Package,
+        envelope: Envelope,
+        release: Release,
+        progress: &Progress,
+    ) -> Result<Published, CommandError> {
+        let sequence = release.sequence;
+        if let Some(head) = &self.head
+            && head.release == release
+        {
+            return Ok(self.summary("unchanged", sequence, package));
+        }
+        self.accept(&envelope)?;
+        let (uploaded_bytes, reused_bytes) = self.send(package, progress).await?;
+        let (outcome, envelope) = match self.remote.release(sequence).await? {
+            Some(found) if found.release == release => ("finished", found.envelope),
+            Some(_) => return Err(self.conflict(&key::release(&self.remote.channel, sequence))),
+            None => {
+                self.put_release(&envelope, sequence, progress).await?;
+                ("published", envelope)
+            }
+        };
+        self.move_channel(&envelope, sequence, progress).await?;
+        Ok(Published { uploaded_bytes, reused_bytes, ..self.summary(outcome, sequence, package) })
+    }
+
+    /// Signs a new sequence that names the manifest of an older release, and moves the channel to it.
+    ///
+    /// # Errors
+    ///
+    /// Where the older release is not there or not trusted, or as [`Self::publish`].
+    pub(crate) async fn go_back(
+        self,
+        to: Sequence,
+        expires: Option<Timestamp>,
+        keys: &[PathBuf],
+        progress: &Progress,
+    ) -> Result<Release, CommandError> {
+        let older = self.remote.release_or_head(Some(to)).await?;
+        let what = key::release(&self.remote.channel, to);
+        self.root.verify_release(&older.envelope).map_err(|source| CommandError::Trust { what, source })?;
+        let (manifest, bytes) = self.remote.manifest(&older.release).await?;
+        let blobs = manifest.modules.iter().map(|module| key::blob(&module.sha256)).collect();
+        if let Some(missing) = self.remote.store.missing(blobs).await?.into_iter().next() {
+            return Err(CommandError::BlobMissing { key: missing, sequence: to });
+        }
+        let (envelope, release) = match self.next(older.release.manifest, Repeat::Again).await? {
+            Next::Unchanged(sequence) | Next::Finish(sequence) => {
+                let found = self.remote.release_or_head(Some(sequence)).await?;
+                (found.envelope, found.release)
+            }
+            Next::New(sequence) => {
+                let release = self.release(sequence, older.release.manifest, bytes.len() as u64, manifest.migration, expires);
+                let envelope = self.sign(&release, keys)?;
+                self.put_release(&envelope, sequence, progress).await?;
+                (envelope, release)
+            }
+        };
+        self.move_channel(&envelope, release.sequence, progress).await?;
+        Ok(release)
+    }
+
+    async fn next(&self, manifest: Sha256, repeat: Repeat) -> Result<Next, CommandError> {
+        let head = self.head.as_ref().map(|head| &head.release);
+        let mut beyond = Vec::new();
+        let mut taken = None;
+        let mut probe = head.map_or(Some(Sequence::FIRST), |head| head.sequence.next());
+        // Object by object: an abandoned one is rare, and a listing would read a channel's whole history.
+        while let Some(sequence) = probe
+            && let Some(found) = self.remote.release(sequence).await?
+        {
+            taken = Some(sequence);
+            if self.accept(&found.envelope).is_ok() {
+                beyond.push(found.release);
+            }
+            probe = sequence.next();
+        }
+        Ok(next::next(&manifest, head, &beyond, taken, repeat)?)
+    }
+
+    fn release(
+        &self,
+        sequence: Sequence,
+        manifest: Sha256,
+        manifest_size: u64,
+        migration: Migration,
+        expires: Option<Timestamp>,
+    ) -> Release {
+        Release {
+            channel: self.remote.channel.clone(),
+            sequence,
+            created: self.now,
+            expires,
+            root_version: self.root.version(),
+            migration,
+            manifest,
+            manifest_size,
+        }
+    }
+
+    fn sign(&self, release: &Release, keys: &[PathBuf]) -> Result<Envelope, CommandError> {
+        let what = || format!("the release for {}", release.channel);
+        let mut envelope = release.to_envelope().map_err(|source| CommandError::Statement { what: what(), source })?;
+        files::sign(&mut envelope, keys)?;
+        self.accept(&envelope)?;
+        Ok(envelope)
+    }
+
+    /// The check that every pod makes, before anything is published that no pod would take.
+    fn accept(&self, envelope: &Envelope) -> Result<(), CommandError> {
+        let what = || format!("the release for {}", self.remote.channel);
+        let release = self.root.verify_release(envelope).map_err(|source| CommandError::Trust { what: what(), source })?;
+        let accepted = self.head.as_ref().map(|head| Accepted {
+            sequence: head.release.sequence,
+            manifest: head.release.manifest,
+            root_version: head.release.root_version,
+            at: head.release.created,
+        });
+        let policy = Policy { channel: &self.remote.channel, floor: None, accepted, rejected: &BTreeSet::new(), now: self.now };
+        Ok(policy.accept(&self.root, &release)?)
+    }
+
+    async fn send(&self, package: &Package, progress: &Progress) -> Result<(u64, u64), CommandError> {
+        let store = &*self.remote.store;
+        let difference = upload::compare(store, package).await?;
+        upload::send(store, package, &difference, progress).await?;
+        self.offer_root().await?;
+        Ok((difference.missing_bytes(), difference.reused_bytes))
+    }
+
+    /// Puts the given trust root where pods look for the next one, unless it is there.
+    async fn offer_root(&self) -> Result<(), CommandError> {
+        let given = TrustRoot::from_trusted(&self.given_root).map_err(|source| CommandError::Trust { what: "--trust".into(), source })?;
+        let key = key::trust_root(given.version());
+        match self.remote.store.put(&key, Bytes::from(self.given_root.clone()), Condition::Absent).await {
+            Ok(_) => Ok(()),
+            Err(StoreError::Condition { .. }) => {
+                let held = read(&*self.remote.store, &key, limits::ENVELOPE_LIMIT as u64).await?;
+                let same = TrustRoot::from_trusted(&held.bytes).is_ok_and(|held| *held == *given);
+                if same { Ok(()) } else { Err(CommandError::OtherRoot { key }) }
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn put_release(&self, envelope: &Envelope, sequence: Sequence, progress: &Progress) -> Result<(), CommandError> {
+        let key = key::release(&self.remote.channel, sequence);
+        match self.remote.store.put(&key, envelope.to_json().into(), Condition::Absent).await {
+            Ok(_) => {
+                progress.step("signed", &format!("wrote {key}"), &[("key", json!(key)), ("sequence", json!(sequence))]);
+                Ok(())
+            }
+            Err(StoreError::Condition { .. }) => Err(self.conflict(&key)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn move_channel(&self, envelope: &Envelope, sequence: Sequence, progress: &Progress) -> Result<(), CommandError> {
+        let key = key::channel_head(&self.remote.channel);
+        let condition = self.head.as_ref().map_or(Condition::Absent, |head| Condition::Matches(head.etag.clone()));
+        match self.remote.store.put(&key, envelope.to_json().into(), condition).await {
+            Ok(_) => {
+                progress.step("moved", &format!("moved {} to sequence {sequence}", self.remote.channel), &[("sequence", json!(sequence))]);
+                Ok(())
+            }
+            Err(StoreError::Condition { .. }) => Err(self.conflict(&key)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn conflict(&self, key: &str) -> CommandError {
+        let was = self.head.as_ref().map_or_else(|| "it had no release".to_owned(), |head| format!("it was at {}", head.release.sequence));
+        CommandError::Conflict { channel: self.remote.channel.clone(), key: key.to_owned(), was }
+    }
+
+    fn summary(&self, outcome: &'static str, sequence: Sequence, package: &Package) -> Published {
+        Published::new(outcome, self.remote.channel.as_str(), sequence, &package.manifest, package.digest())
+    }
+}

@@ -1,0 +1,140 @@
+//! `longshore pull`: what `longshore-init` does, on a laptop.
+
+use crate::{
+    CommandError, Context, files,
+    remote::{StoreArguments, duration},
+};
+use clap::Args;
+use deploy::pull::{MEMORY, Outcome, Progress, Pulled, Settings, Source, pull};
+use release::{ChannelName, Sequence, Sha256};
+use runtime::{ByteSize, Setting, Stop};
+use serde::Serialize;
+use std::{
+    fmt,
+    path::PathBuf,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+/// Arguments of `pull`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  longshore pull --store s3://releases/prod --channel shops/acme --trust 1.root.json shop
+  longshore pull --sequence 41 --store s3://releases/prod --channel shops/acme --trust 1.root.json shop
+  ls shop/current/
+The directory is a release root: `current` points at the tree; older trees and the state are beside it. Running it again
+downloads nothing when nothing changed.")]
+pub(crate) struct PullCommand {
+    /// The release root; made where it is not there
+    directory: PathBuf,
+    #[command(flatten)]
+    store: StoreArguments,
+    /// The channel, such as shops/acme
+    #[arg(long, env = "LONGSHORE_CHANNEL", hide_env_values = true)]
+    channel: ChannelName,
+    /// Trust root that you believe
+    #[arg(long, env = "LONGSHORE_TRUST", hide_env_values = true, value_name = "FILE")]
+    trust: PathBuf,
+    /// A sequence of your choice, older or rejected ones included, instead of the one in force
+    #[arg(long)]
+    sequence: Option<Sequence>,
+    /// Lowest sequence to accept
+    #[arg(long, env = "LONGSHORE_FLOOR", hide_env_values = true)]
+    floor: Option<Sequence>,
+    /// Ceiling of the buffers
+    #[arg(long, env = "LONGSHORE_MEMORY", hide_env_values = true, default_value_t = MEMORY, value_parser = size)]
+    memory: u64,
+    /// How long the pull may take before it is given up
+    #[arg(long, default_value = "10m", value_parser = duration)]
+    pull_deadline: Duration,
+}
+
+fn size(text: &str) -> Result<u64, String> {
+    ByteSize::read(text).map(ByteSize::bytes).ok_or_else(|| format!("expected {}", ByteSize::EXPECTED))
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Report {
+    outcome: &'static str,
+    sequence: Sequence,
+    manifest: Sha256,
+    files: u64,
+    bytes: u64,
+    downloaded_bytes: u64,
+    reused_files: u64,
+    requests: u64,
+    retries: u64,
+    network_seconds: f64,
+    verify_seconds: f64,
+    write_seconds: f64,
+    seconds: f64,
+}
+
+impl From<Pulled> for Report {
+    fn from(Pulled { sequence, manifest, outcome, figures }: Pulled) -> Self {
+        Self {
+            outcome: outcome.as_str(),
+            sequence,
+            manifest,
+            files: figures.files,
+            bytes: figures.bytes,
+            downloaded_bytes: figures.downloaded_bytes,
+            reused_files: figures.reused_files,
+            requests: figures.requests,
+            retries: figures.retries,
+            network_seconds: figures.network.as_secs_f64(),
+            verify_seconds: figures.verify.as_secs_f64(),
+            write_seconds: figures.write.as_secs_f64(),
+            seconds: figures.total.as_secs_f64(),
+        }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { outcome, sequence, files, bytes, downloaded_bytes, reused_files, .. } = self;
+        writeln!(f, "sequence {sequence} is active ({outcome})")?;
+        if *outcome == Outcome::Fresh.as_str() {
+            writeln!(f, "  content   {files} files, {bytes} bytes; {reused_files} files linked from the tree before")?;
+            writeln!(f, "  network   {downloaded_bytes} bytes, {} requests, {} retries", self.requests, self.retries)?;
+        }
+        writeln!(f, "  manifest  sha256:{}", self.manifest)?;
+        writeln!(f, "  time      {:.2} s", self.seconds)
+    }
+}
+
+/// Runs `longshore pull`.
+///
+/// # Errors
+///
+/// As `longshore-init`: the release that was active stays so.
+pub(crate) async fn run(arguments: PullCommand, context: &Context) -> Result<(), CommandError> {
+    let path = arguments.directory.clone();
+    let root = std::path::absolute(&path).map_err(|source| CommandError::Write { path, source })?;
+    let settings = Settings {
+        channel: arguments.channel,
+        root,
+        trust: files::read(&arguments.trust)?,
+        source: arguments.sequence.map_or(Source::Channel, Source::Chosen),
+        floor: arguments.floor,
+        memory: arguments.memory,
+        deadline: arguments.pull_deadline,
+        now: context.now,
+    };
+    let store = arguments.store.open().await?;
+    let mut stop = Stop::listen().map_err(CommandError::Signals)?;
+    let stop = async {
+        stop.asked().await;
+    };
+    // The manifest tells how long the bar is, so its length comes with the first report.
+    let (bar, shown) = (context.progress.bar("pulling", 0), AtomicU64::new(0));
+    let report = |progress: Progress| {
+        bar.grow_to(progress.bytes_total);
+        bar.add(progress.bytes - shown.swap(progress.bytes, Ordering::Relaxed));
+    };
+    let pulled = pull(&settings, &store, &report, stop).await?;
+    drop(bar);
+    context.output.show(&Report::from(pulled))
+}

@@ -1,0 +1,100 @@
+//! The main road: CI publishes, a pod pulls, CI publishes a change, the pod follows, an operator goes back.
+
+use e2e::{
+    peers::Peer,
+    s3::{Options, Server},
+    shop::{Shop, last_event},
+};
+use std::fs;
+
+fn server() -> Server {
+    Server::start(Options::default()).unwrap()
+}
+
+fn the_whole_journey(shop: &Shop) {
+    let first = shop.publish();
+    assert_eq!((&first["outcome"], &first["sequence"]), (&"published".into(), &1.into()));
+    assert_eq!(first["modules"], 3);
+    assert_eq!(first["files"], 90);
+    assert_eq!(first["reusedBytes"], 0);
+
+    let pulled = last_event(&shop.init("pod").run().expect(0));
+    assert_eq!((&pulled["sequence"], &pulled["files"]), (&1.into(), &90.into()));
+    let old = shop.current("pod");
+    for path in shop.edit(1, 7, 0.1) {
+        let below = path.strip_prefix(shop.module(1)).unwrap();
+        assert!(old.contains_key(&std::path::Path::new("app/code/module1").join(below)), "{below:?}");
+    }
+
+    let second = shop.publish();
+    assert_eq!((&second["outcome"], &second["sequence"]), (&"published".into(), &2.into()));
+    assert!(second["reusedBytes"].as_u64().unwrap() > 0, "two modules did not change: {second}");
+    shop.init("pod").run().expect(0);
+    let new = shop.current("pod");
+    assert_ne!(old, new);
+    shop.init("fresh").run().expect(0);
+    assert_eq!(new, shop.current("fresh"), "an update and a cold pull give the same tree, mtimes included");
+
+    shop.longshore(["release", "rollback", "--to", "1", "--sign", "ci.key"]).expect(0);
+    shop.init("pod").run().expect(0);
+    assert_eq!(old, shop.current("pod"));
+    assert_eq!(shop.state("pod")["accepted"]["sequence"], 3);
+
+    shop.longshore(["verify", "--deep"]).expect(0);
+    let why = shop.longshore(["why", "pod"]).expect(0).stdout;
+    assert!(why.starts_with("shops/acme sequence 3 runs, and nothing newer is in the store"), "{why}");
+}
+
+#[test]
+fn on_our_server() {
+    let server = server();
+    the_whole_journey(&Shop::on(&server, 3, 30));
+    assert_eq!(server.uploads(), Vec::<String>::new());
+}
+
+#[test]
+fn on_moto() {
+    let moto = Peer::moto("releases");
+    the_whole_journey(&Shop::on_peer(&moto, 3, 30));
+}
+
+#[test]
+fn on_minio_where_it_is_built() {
+    let data = e2e::shop::scratch();
+    match Peer::minio("releases", data.path()) {
+        Some(minio) => the_whole_journey(&Shop::on_peer(&minio, 3, 30)),
+        None => println!("MinIO is not built: `make interop` builds it"),
+    }
+}
+
+#[test]
+fn on_a_directory() {
+    the_whole_journey(&Shop::on_disk(3, 30));
+}
+
+#[test]
+fn a_release_that_is_complete_costs_no_download() {
+    let server = server();
+    let shop = Shop::on(&server, 2, 20);
+    shop.publish();
+    shop.init("pod").run().expect(0);
+    let before = fs::metadata(shop.path("pod/state.json")).unwrap();
+    server.reset_stats();
+    let again = last_event(&shop.init("pod").run().expect(0));
+    assert_eq!(again["outcome"], "already-active");
+    let blobs: u64 = server.stats().gets.iter().filter(|(key, _)| key.contains("blobs/")).map(|(_, count)| count).sum();
+    assert_eq!(blobs, 0, "{:?}", server.stats());
+    drop(before);
+}
+
+#[test]
+fn publishing_again_changes_nothing_unless_it_is_asked_for() {
+    let shop = Shop::on_disk(2, 20);
+    assert_eq!(shop.publish()["sequence"], 1);
+    assert_eq!(shop.publish()["outcome"], "unchanged");
+    let dry = shop.longshore(["publish", "--sign", "ci.key", "--dry-run", "--again", "--output", "json"]).expect(0);
+    assert_eq!(e2e::shop::json(&dry)["outcome"], "would-publish");
+    assert_eq!(shop.publish()["outcome"], "unchanged");
+    let again = shop.longshore(["publish", "--sign", "ci.key", "--again", "--output", "json"]).expect(0);
+    assert_eq!(e2e::shop::json(&again)["sequence"], 2);
+}
