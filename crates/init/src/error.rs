@@ -16,7 +16,7 @@ pub enum InitError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// The file of the trust root cannot be read.
-    #[error("cannot read the trust root {}", path.display())]
+    #[error("cannot read the trust root {}, which LONGSHORE_TRUST names", path.display())]
     Trust {
         /// The file.
         path: PathBuf,

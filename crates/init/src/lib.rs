@@ -193,7 +193,10 @@ mod tests {
         let trust = tempfile::NamedTempFile::new().unwrap();
 
         let error = pull_with(&[("LONGSHORE_STORE", &store), ("LONGSHORE_ROOT", &root), ("LONGSHORE_TRUST", &root)]);
-        assert_eq!((error.reason(), error.to_string()), (Reason::Config, format!("cannot read the trust root {root}")));
+        assert_eq!(
+            (error.reason(), error.to_string()),
+            (Reason::Config, format!("cannot read the trust root {root}, which LONGSHORE_TRUST names"))
+        );
 
         let trust = trust.path().to_str().unwrap();
         let error = pull_with(&[("LONGSHORE_STORE", &store), ("LONGSHORE_ROOT", &root), ("LONGSHORE_TRUST", trust)]);
