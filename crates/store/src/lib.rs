@@ -35,11 +35,15 @@
 //! ```
 
 mod body;
+mod budget;
 mod directory;
 mod error;
 mod location;
 mod object;
 mod options;
+mod retry;
+mod s3;
+mod stall;
 mod stats;
 
 pub use body::Body;
@@ -146,10 +150,7 @@ pub trait ObjectStore: Debug + Send + Sync {
 pub async fn open(location: &Location, options: &Options) -> Result<Arc<dyn ObjectStore>, StoreError> {
     match location {
         Location::Directory(path) => Ok(Arc::new(directory::DirectoryStore::open(path, options)?)),
-        Location::S3 { .. } => {
-            let subject = Subject { action: Action::Open, key: String::new(), store: location.to_string().into() };
-            Err(StoreError::Refused { subject, code: "not built yet".to_owned() })
-        }
+        Location::S3 { bucket, prefix } => Ok(Arc::new(s3::S3Store::open(bucket, prefix.as_ref(), options).await?)),
     }
 }
 

@@ -16,9 +16,7 @@ mod read;
 mod tree;
 mod write;
 
-use crate::{
-    Action, Body, Condition, Etag, Info, Listed, Object, ObjectStore, Options, Stats, StoreError, Subject, key_of, prefix_of,
-};
+use crate::{Action, Body, Condition, Etag, Info, Listed, Object, ObjectStore, Options, Stats, StoreError, Subject, key_of, prefix_of};
 use async_trait::async_trait;
 use bytes::Bytes;
 use release::RelativePath;

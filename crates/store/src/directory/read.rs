@@ -26,13 +26,7 @@ pub(super) fn info(tree: &Tree, key: &RelativePath) -> Result<Option<Info>, Stor
     Ok(tree.object(key)?.map(|(_, stat)| Info { size: size(&stat), etag: etag(&stat) }))
 }
 
-pub(super) fn whole(
-    tree: Tree,
-    key: &RelativePath,
-    limit: u64,
-    known: Option<&Etag>,
-    stats: &Stats,
-) -> Result<Option<Object>, StoreError> {
+pub(super) fn whole(tree: Tree, key: &RelativePath, limit: u64, known: Option<&Etag>, stats: &Stats) -> Result<Option<Object>, StoreError> {
     let (file, stat) = tree.object(key)?.ok_or_else(|| tree.missing())?;
     let (end, etag) = (size(&stat), etag(&stat));
     if known == Some(&etag) {

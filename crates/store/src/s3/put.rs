@@ -1,0 +1,62 @@
+//! Keeping bytes that are in memory.
+
+use super::{Answer, Inner, Said, body};
+use crate::{
+    Action, Condition, Etag, StoreError, Subject,
+    retry::{Class, Failure},
+};
+use aws_sdk_s3::primitives::ByteStream;
+use bytes::Bytes;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering::Relaxed},
+};
+
+/// Puts `bytes`, conditionally.
+///
+/// Where an attempt got no answer, the write may have happened, and the next attempt then fails its own condition. So a failed
+/// condition after such an attempt is settled by reading the object: where it holds our bytes, the write was ours.
+pub(super) async fn put(inner: &Arc<Inner>, subject: &Subject, key: &str, bytes: Bytes, condition: &Condition) -> Result<Etag, StoreError> {
+    let unsettled = AtomicBool::new(false);
+    let attempt = || async {
+        let done = once(inner, subject, key, bytes.clone(), condition).await;
+        if done.as_ref().is_err_and(|failure| matches!(failure.class, Class::Silence | Class::Trouble | Class::Throttle(_))) {
+            unsettled.store(true, Relaxed);
+        }
+        done
+    };
+    match inner.retry.run(subject, attempt).await {
+        Err(failed @ StoreError::Condition { .. }) if unsettled.load(Relaxed) => settle(inner, subject, key, &bytes, failed).await,
+        done => done,
+    }
+}
+
+async fn once(inner: &Inner, subject: &Subject, key: &str, bytes: Bytes, condition: &Condition) -> Result<Etag, Failure> {
+    let size = bytes.len() as u64;
+    let request = |client: aws_sdk_s3::Client| {
+        let request = client.put_object().bucket(&inner.bucket).key(key).body(ByteStream::from(bytes));
+        match condition {
+            Condition::Always => request,
+            Condition::Absent => request.if_none_match("*"),
+            Condition::Matches(etag) => request.if_match(etag.as_str()),
+        }
+        .send()
+    };
+    match inner.ask(size, request).await {
+        Ok(done) => done.e_tag.map(Etag::new).ok_or_else(|| Inner::strange(subject, "no ETag")),
+        // What `If-Match` says of a key that is not there.
+        Err(Answer { said: Said::Missing, .. }) if matches!(condition, Condition::Matches(_)) => {
+            Err(Failure::last(StoreError::Condition { subject: subject.clone() }))
+        }
+        Err(answer) => Err(inner.failure(subject, answer)),
+    }
+}
+
+async fn settle(inner: &Arc<Inner>, subject: &Subject, key: &str, bytes: &Bytes, failed: StoreError) -> Result<Etag, StoreError> {
+    let reading = Subject { action: Action::Read, ..subject.clone() };
+    match body::whole(inner, reading, key.to_owned(), bytes.len() as u64, None).await {
+        Ok(Some(found)) if found.bytes == *bytes => Ok(found.etag),
+        Ok(_) | Err(StoreError::Missing { .. } | StoreError::TooLarge { .. }) => Err(failed),
+        Err(error) => Err(error),
+    }
+}
