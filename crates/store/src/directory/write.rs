@@ -4,7 +4,7 @@ use super::tree::{RESERVED, Tree, etag};
 use crate::{Condition, Etag, StoreError};
 use release::RelativePath;
 use rustix::{
-    fs::{AtFlags, FlockOperation, Mode, OFlags, flock, fstat, fsync, linkat, mkdirat, openat, renameat, unlinkat},
+    fs::{AtFlags, Dir, FlockOperation, Mode, OFlags, flock, fstat, fsync, linkat, mkdirat, openat, renameat, statat, unlinkat},
     io::Errno,
 };
 use std::{
@@ -13,12 +13,15 @@ use std::{
     os::fd::OwnedFd,
     path::Path,
     thread::sleep,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 use tracing::warn;
 
 /// How long a writer waits before it tries the lock again: others hold it for a rename and a sync, some milliseconds.
 const LOCK_PAUSE: Duration = Duration::from_millis(5);
+
+/// After which time without a change a temporary file is taken for one that a killed writer left: a day.
+const LEFT_BEHIND: Duration = Duration::from_hours(24);
 
 /// A file being written, which no reader sees. Dropped before it is committed, it is removed.
 #[derive(Debug)]
@@ -33,6 +36,7 @@ pub(super) struct Staged {
 impl Staged {
     pub(super) fn create(tree: Tree) -> Result<Self, StoreError> {
         let place = directory(&tree, RESERVED)?;
+        sweep(&tree, &place)?;
         let name = format!("{:032x}", rand::random::<u128>());
         hit(&tree, "store.put.stage")?;
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
@@ -124,6 +128,29 @@ pub(super) fn delete(tree: &Tree, key: &RelativePath) -> Result<(), StoreError> 
     fsync(&parent).map_err(|errno| tree.error(key.as_str(), errno))?;
     drop(locked);
     hit(tree, "store.delete.done")
+}
+
+/// Removes temporary files that a killed writer left. One that still writes has changed its file today.
+fn sweep(tree: &Tree, place: &OwnedFd) -> Result<(), StoreError> {
+    let error = |errno: Errno| tree.error(RESERVED, errno);
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let oldest = i64::try_from(now.saturating_sub(LEFT_BEHIND).as_secs()).unwrap_or(i64::MAX);
+    for entry in Dir::read_from(place).map_err(error)? {
+        let entry = entry.map_err(error)?;
+        let name = entry.file_name();
+        if matches!(name.to_bytes(), b"." | b".." | b"lock") {
+            continue;
+        }
+        // One that is gone meanwhile was another writer's.
+        let Ok(stat) = statat(place, name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
+        if stat.st_mtime < oldest {
+            hit(tree, "store.put.sweep")?;
+            if let Err(error) = unlinkat(place, name, AtFlags::empty()) {
+                warn!(file = %name.to_string_lossy(), error = %error, "temporary file not removed");
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Opens the directory at `path`, made first where it is missing, each new name durable before the one below it.
