@@ -155,6 +155,8 @@ async fn read(stream: &mut TcpStream) -> Option<Request> {
             break end + 4;
         }
         (stream.read_buf(&mut bytes).await.ok()? > 0).then_some(())?;
+        // Whoever speaks TLS to us is not answered.
+        bytes[0].is_ascii_uppercase().then_some(())?;
     };
     let text = String::from_utf8(bytes[..end].to_vec()).unwrap();
     let head = text.to_lowercase();
