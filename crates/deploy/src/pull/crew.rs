@@ -136,7 +136,7 @@ struct Hand<'a> {
 }
 
 impl Hand<'_> {
-    fn part(&mut self, Loaded { part, bytes, .. }: &Loaded) -> Result<(), PullError> {
+    fn part(&mut self, Loaded { part, space }: &Loaded) -> Result<(), PullError> {
         let module = &self.crew.manifest.modules[part.module];
         match &part.content {
             Content::Chunks(chunks) => {
@@ -145,7 +145,7 @@ impl Hand<'_> {
                     let chunk = &module.chunks[index];
                     // A chunk in memory is far below 4 GiB; a part that is too short fails the digest below.
                     let end = start + usize::try_from(chunk.size).unwrap_or(usize::MAX - start);
-                    let compressed = bytes.get(start..end).unwrap_or_default();
+                    let compressed = space.bytes.get(start..end).unwrap_or_default();
                     let place = place(module, index, &self.replaced[part.module]);
                     let entries = self.worker.chunk(compressed, chunk, &place).map_err(|source| unpack(module, source))?;
                     self.done(part.module, index, entries)?;
@@ -153,7 +153,7 @@ impl Hand<'_> {
                 }
                 Ok(())
             }
-            Content::Piece { chunk, offset } => self.piece(part, bytes, *chunk, *offset),
+            Content::Piece { chunk, offset } => self.piece(part, &space.bytes, *chunk, *offset),
         }
     }
 

@@ -2,59 +2,46 @@
 
 use super::{
     PullError,
-    plan::{Budget, Part},
+    plan::Part,
+    room::{Room, Space},
 };
-use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use release::{Manifest, Module, key};
 use std::{collections::HashMap, sync::Arc};
-use store::{Etag, ObjectStore};
-use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
+use store::{Etag, ObjectStore, StoreError};
+use tokio::sync::OnceCell;
 
 /// Requests in flight at most. 32 connections fill 25 Gbit/s at S3's usual 90 MB/s each; memory bounds most pulls first.
 const IN_FLIGHT: usize = 32;
-/// Bytes that the semaphore counts in one permit, and what the smallest part costs: its bookkeeping is not free either.
-const UNIT: u64 = 64 * 1024;
-
-/// A part in memory. Its place in the memory is free again when it is dropped.
+/// A part in memory.
 #[derive(Debug)]
 pub(crate) struct Loaded {
     pub(crate) part: Part,
-    pub(crate) bytes: Bytes,
-    _room: OwnedSemaphorePermit,
+    pub(crate) space: Space,
 }
 
-/// How many parts can be in memory at once, so that a channel of this length never is full.
-pub(crate) fn capacity(budget: &Budget) -> usize {
-    usize::try_from(budget.parts / UNIT).unwrap_or(usize::MAX).max(1)
-}
-
-/// Downloads `parts` and sends each to a worker as it comes.
+/// Downloads `parts` and sends each to a worker as it comes; the channel holds as many parts as there is room for.
 ///
 /// It cannot deadlock: a part takes all its room at once, in the order of the plan, and gives it back when a worker has
-/// dealt with it; workers wait for nothing but parts. Ends early, with `Ok`, where the workers are gone: they have the error.
+/// dealt with it; workers wait for nothing but parts.
 pub(crate) async fn download(
     store: &dyn ObjectStore,
     manifest: &Manifest,
     parts: Vec<Part>,
-    budget: &Budget,
+    room: &Arc<Room>,
     workers: crossbeam_channel::Sender<Loaded>,
 ) -> Result<(), PullError> {
-    let room = Arc::new(Semaphore::new(capacity(budget)));
-    let blobs = Blobs::new(store, manifest, &parts);
-    let (blobs, room) = (&blobs, &room);
+    let blobs = &Blobs::new(store, manifest, &parts);
     stream::iter(parts)
         .map(|part| async move {
-            let units = (part.range.end - part.range.start).div_ceil(UNIT).clamp(1, capacity(budget) as u64);
-            let units = u32::try_from(units).unwrap_or(u32::MAX);
-            // The semaphore is never closed.
-            let Ok(taken) = Arc::clone(room).acquire_many_owned(units).await else { return Err(PullError::Interrupted) };
-            let bytes = blobs.read(&part).await?;
-            Ok(Loaded { part, bytes, _room: taken })
+            // `None` only where a part does not fit this machine's addresses.
+            let mut space = room.take(part.range.end - part.range.start).await.ok_or(PullError::Interrupted)?;
+            blobs.read(&part, &mut space.bytes).await?;
+            Ok(Loaded { part, space })
         })
         .buffer_unordered(IN_FLIGHT)
         .try_for_each(|loaded| {
-            // Never full, see `capacity`; disconnected only where every worker ended, and then their error counts.
+            // Never full, as each part has room; disconnected only where every worker ended, and then their error counts.
             std::future::ready(workers.try_send(loaded).map_err(|_| PullError::Interrupted))
         })
         .await
@@ -78,16 +65,22 @@ impl<'a> Blobs<'a> {
         Self { store, manifest, etags }
     }
 
-    async fn read(&self, part: &Part) -> Result<Bytes, PullError> {
+    async fn read(&self, part: &Part, into: &mut Vec<u8>) -> Result<(), PullError> {
         let module = &self.manifest.modules[part.module];
         let key = key::blob(&module.sha256);
         let etag = match self.etags.get(&part.module) {
             Some(etag) => Some(etag.get_or_try_init(|| self.look(module, &key)).await?),
             None => None,
         };
-        let result = async { self.store.get_range(&key, part.range.clone(), etag).await?.collect().await };
+        let result = async {
+            let mut body = self.store.get_range(&key, part.range.clone(), etag).await?;
+            while let Some(piece) = body.next().await.transpose()? {
+                into.extend_from_slice(&piece);
+            }
+            Ok(())
+        };
         match result.await {
-            Err(error) if error.is_missing() => Err(PullError::BlobMissing { key, module: module.name.to_string() }),
+            Err(StoreError::Missing { .. }) => Err(PullError::BlobMissing { key, module: module.name.to_string() }),
             other => Ok(other?),
         }
     }

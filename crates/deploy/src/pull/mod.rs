@@ -14,6 +14,7 @@ mod offer;
 mod plan;
 mod progress;
 mod reuse;
+mod room;
 mod space;
 mod stage;
 

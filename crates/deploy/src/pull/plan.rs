@@ -13,7 +13,9 @@ const PART_LIMIT: u64 = 8 * MIB;
 /// Memory that one worker may need: the largest chunk that is unpacked from memory ([`tarball::SPOOL_THRESHOLD`]), and
 /// zstd's own 8 MiB window where it streams.
 const WORKER: u64 = 16 * MIB;
-/// The least memory that a pull works with: one worker, and one part as large as the largest chunk that is not spooled.
+/// Memory that the store may need for bodies in flight: 256 KiB for each of 32 requests.
+const STORE: u64 = 8 * MIB;
+/// The least memory that a pull works with: one worker, the store, and one part as large as the largest chunk that is not spooled.
 pub const MEMORY_FLOOR: u64 = 32 * MIB;
 
 /// How the memory of a pull is spent.
@@ -33,7 +35,7 @@ impl Budget {
         let memory = memory.max(MEMORY_FLOOR);
         let affordable = usize::try_from(memory / 2 / WORKER).unwrap_or(usize::MAX);
         let workers = cores.get().min(affordable).max(1);
-        let parts = memory - WORKER * workers as u64;
+        let parts = memory - STORE - WORKER * workers as u64;
         // Enough parts at once that the network never waits for one.
         Self { workers, parts, part: (parts / 8).clamp(MIB, PART_LIMIT) }
     }
@@ -155,8 +157,8 @@ mod tests {
             for cores in [1, 2, 4, 64] {
                 let budget = Budget::of(mebibytes * MIB, NonZeroUsize::new(cores).unwrap());
                 assert!(budget.workers >= 1 && budget.workers <= cores);
-                assert!(budget.parts + budget.workers as u64 * WORKER <= (mebibytes * MIB).max(MEMORY_FLOOR));
-                assert!(budget.parts >= WORKER && budget.part <= budget.parts);
+                assert!(STORE + budget.parts + budget.workers as u64 * WORKER <= (mebibytes * MIB).max(MEMORY_FLOOR));
+                assert!(budget.parts >= PART_LIMIT && budget.part <= budget.parts);
             }
         }
     }

@@ -7,6 +7,7 @@ use super::{
     offer::whole,
     plan::{self, Budget, Part},
     reuse::{Previous, Reused},
+    room::Room,
     space::Need,
 };
 use crate::{directories, layout::KEPT, root::ReleaseRoot};
@@ -40,14 +41,15 @@ impl Run<'_> {
         };
         let (root, Begun { crew, unpacker, reused, parts }) = blocking(begin).await?;
 
-        let (sender, receiver) = crossbeam_channel::bounded(download::capacity(&budget));
+        let memory = Room::new(budget.parts, budget.part);
+        let (sender, receiver) = crossbeam_channel::bounded(memory.most_parts());
         let halt = crew.halt.clone();
         let work = blocking(move || {
             let times = crew.work(&unpacker, &receiver, budget.workers);
             (crew, unpacker, times)
         });
         let network = async {
-            let download = download::download(self.store.as_ref(), &manifest, parts, &budget, sender);
+            let download = download::download(self.store.as_ref(), &manifest, parts, &memory, sender);
             let result = halt.run_until_cancelled(download).await.unwrap_or(Err(PullError::Interrupted));
             if result.is_err() {
                 halt.cancel();
