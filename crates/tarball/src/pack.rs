@@ -17,8 +17,9 @@ use release::{Chunk, Sha256};
 use sha2::Digest as _;
 use std::{collections::VecDeque, fmt, io::Write, num::NonZeroUsize, thread};
 
-/// The compression level that [`PackOptions::default`] takes.
-pub const DEFAULT_LEVEL: i32 = 12;
+/// The compression level that [`PackOptions::default`] takes. Decompression is as fast at any level. Of 122 MB of source text on two
+/// processors, levels 3, 6, 9 and 12 made 20.7, 18.2, 17.5 and 17.2 MB in 1.3, 3.4, 5.0 and 9.5 s: above 9 little is gained.
+pub const DEFAULT_LEVEL: i32 = 9;
 
 /// How to pack. Only the level changes the bytes that come out.
 #[derive(Clone, Copy)]

@@ -152,3 +152,66 @@ fn check_links(tree: &Tree, listed: &HashSet<&str>, links: &[Link]) -> Result<()
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::disallowed_methods, reason = "what a test sets up needs no failpoints")]
+
+    use super::*;
+    use crate::{PackOptions, pack, scan};
+    use release::Reason;
+    use std::{fs, os::unix::fs::symlink};
+
+    fn unpack(source: &Path, tree: &Path, change: impl FnOnce(&mut Tree)) -> Result<Totals, UnpackError> {
+        let mut bytes = Vec::new();
+        let packed = pack(&scan(source, &[]).unwrap(), &mut bytes, PackOptions::default()).unwrap();
+        let mut unpacker = Unpacker::new(tree)?;
+        change(&mut unpacker.tree);
+        let place = Place { target: None, replaced: &BTreeSet::new(), last: true };
+        unpacker.worker().chunk(&bytes, &packed.chunks[0], &place)?;
+        unpacker.finish()
+    }
+
+    #[test]
+    fn links_that_are_in_the_tree_already_are_not_followed() {
+        for openat2 in [true, false] {
+            let scratch = tempfile::tempdir().unwrap();
+            let [source, tree, outside] = ["source", "tree", "outside"].map(|name| scratch.path().join(name));
+            fs::create_dir_all(source.join("a")).unwrap();
+            for directory in [&tree, &outside] {
+                fs::create_dir(directory).unwrap();
+            }
+            fs::write(source.join("a/f"), "text").unwrap();
+            let change = |tree: &mut Tree| {
+                if !openat2 {
+                    tree.without_openat2();
+                }
+            };
+            symlink(&outside, tree.join("a")).unwrap();
+            let error = unpack(&source, &tree, change).unwrap_err();
+            assert_eq!(error.reason(), Reason::PathUnsafe, "openat2 {openat2}: {error}");
+            assert_eq!(fs::read_dir(&outside).unwrap().count(), 0);
+
+            fs::remove_file(tree.join("a")).unwrap();
+            assert_eq!(unpack(&source, &tree, change).unwrap().files, 1, "openat2 {openat2}");
+            let error = unpack(&source, &tree, change).unwrap_err();
+            assert_eq!(error.reason(), Reason::Duplicate, "openat2 {openat2}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_chain_through_a_link_in_the_tree_is_followed() {
+        let scratch = tempfile::tempdir().unwrap();
+        let [source, tree] = ["source", "tree"].map(|name| scratch.path().join(name));
+        for directory in [&source, &tree] {
+            fs::create_dir(directory).unwrap();
+        }
+        symlink("old/../x", source.join("l")).unwrap();
+        symlink("deep/er", tree.join("old")).unwrap();
+        assert_eq!(unpack(&source, &tree, |_| ()).unwrap().links, 1, "deep/er/../x is inside");
+        fs::remove_file(tree.join("l")).unwrap();
+        fs::remove_file(tree.join("old")).unwrap();
+        symlink(".", tree.join("old")).unwrap();
+        assert_eq!(unpack(&source, &tree, |_| ()).unwrap_err().reason(), Reason::LinkEscape, "./../x is not");
+    }
+}

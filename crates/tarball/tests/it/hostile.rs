@@ -1,13 +1,9 @@
 //! Every row of SECURITY.md's extraction profile, crafted byte by byte: the reason, and that nothing appears outside of the tree.
 
-#![allow(clippy::disallowed_methods, reason = "what a test sets up needs no failpoints")]
-
-mod archive;
-
-use archive::{chunk, directory, file, header, link, pax, record, scratch, signed, snapshot, with_body};
+use crate::archive::{chunk, directory, file, header, link, pax, record, scratch, signed, snapshot, with_body};
 use proptest::prelude::*;
 use release::{Chunk, Reason, RelativePath};
-use std::{collections::BTreeSet, fs, io::Write as _};
+use std::{collections::BTreeSet, fs, io::Write as _, os::unix::fs::MetadataExt as _};
 use tarball::{Place, SPOOL_THRESHOLD, Totals, UnpackError, Unpacker};
 
 /// Where the bytes of a chunk are when it is unpacked.
@@ -79,16 +75,29 @@ fn what_the_cases_are_made_of_is_accepted() {
     }
 }
 
+/// What a table of entries says: the case, its entries, and the reason why they are refused.
+type Rows = Vec<(&'static str, Vec<Vec<u8>>, Reason)>;
+
+fn all_refused(rows: Rows) {
+    for (case, entries, reason) in rows {
+        refused(case, &whole(&entries), true, reason);
+    }
+}
+
+/// A file whose path is in PAX.
+fn at_path(path: &str) -> Vec<u8> {
+    [pax(record("path", path).as_bytes()), file(b"", b"")].concat()
+}
+
+/// A file with some PAX record.
+fn with_record(key: &str, value: &str) -> Vec<u8> {
+    [pax(record(key, value).as_bytes()), file(b"f", b"")].concat()
+}
+
 #[test]
-fn entries() {
-    use Reason::{Duplicate, Header, LinkEscape, NameEncoding, PathTooLong, PathUnsafe, TypeForbidden};
-    let long_name = "n".repeat(256);
-    let long_path = format!("{}f", "directory/".repeat(110));
-    let deep = format!("{}f", "d/".repeat(64));
-    let at_path = |path: &str| [pax(record("path", path).as_bytes()), file(b"", b"")].concat();
-    let sized = |size: &str| [pax(record("size", size).as_bytes()), file(b"f", b"")].concat();
-    let attribute = |key: &str| [pax(record(key, "value").as_bytes()), file(b"f", b"")].concat();
-    let rows: Vec<(&str, Vec<Vec<u8>>, Reason)> = vec![
+fn paths_and_links() {
+    use Reason::{LinkEscape, PathUnsafe};
+    all_refused(vec![
         // zip-slip
         ("absolute path", vec![file(b"/tmp/longshore-hostile", b"x")], PathUnsafe),
         ("parent", vec![file(b"../outside", b"x")], PathUnsafe),
@@ -117,6 +126,13 @@ fn entries() {
         ("chain that escapes", vec![link(b"a/b", b".."), link(b"l", b"a/b/../outside")], LinkEscape),
         ("chain that escapes, listed first", vec![link(b"a", b"b/c/../../x"), link(b"b/c", b"..")], LinkEscape),
         ("loop", vec![link(b"a", b"b"), link(b"b", b"a")], LinkEscape),
+    ]);
+}
+
+#[test]
+fn types_and_extensions() {
+    use Reason::{Header, TypeForbidden};
+    all_refused(vec![
         // types
         ("hard link", vec![header(b"h", b'1', 0, b"/etc/passwd", |_| ())], TypeForbidden),
         ("character device", vec![changed(b"d", b'3', |_| ())], TypeForbidden),
@@ -125,32 +141,42 @@ fn entries() {
         ("socket", vec![changed(b"s", b's', |_| ())], TypeForbidden),
         ("contiguous file", vec![changed(b"f", b'7', |_| ())], TypeForbidden),
         ("file of type NUL", vec![changed(b"f", 0, |_| ())], TypeForbidden),
-        ("xattr", vec![attribute("SCHILY.xattr.user.x")], TypeForbidden),
-        ("ACL", vec![attribute("SCHILY.acl.access")], TypeForbidden),
-        ("capability", vec![attribute("SCHILY.xattr.security.capability")], TypeForbidden),
-        ("bsdtar's xattr", vec![attribute("LIBARCHIVE.xattr.user.x")], TypeForbidden),
-        ("SELinux label", vec![attribute("RHT.security.selinux")], TypeForbidden),
+        ("xattr", vec![with_record("SCHILY.xattr.user.x", "value")], TypeForbidden),
+        ("ACL", vec![with_record("SCHILY.acl.access", "value")], TypeForbidden),
+        ("capability", vec![with_record("SCHILY.xattr.security.capability", "value")], TypeForbidden),
+        ("bsdtar's xattr", vec![with_record("LIBARCHIVE.xattr.user.x", "value")], TypeForbidden),
+        ("SELinux label", vec![with_record("RHT.security.selinux", "value")], TypeForbidden),
         // PAX
         ("PAX size against header size", vec![[pax(b"10 size=3\n"), file(b"f", b"four")].concat()], Header),
-        ("PAX size that the header could hold", vec![sized("512")], Header),
-        ("PAX size, negative", vec![sized("-1")], Header),
-        ("PAX size over 2^64", vec![sized("99999999999999999999999")], Header),
+        ("PAX size that the header could hold", vec![with_record("size", "512")], Header),
+        ("PAX size, negative", vec![with_record("size", "-1")], Header),
+        ("PAX size over 2^64", vec![with_record("size", "99999999999999999999999")], Header),
         ("PAX without a length", vec![[pax(b"path=f\n"), file(b"f", b"")].concat()], Header),
         ("PAX with a wrong length", vec![[pax(b"11 path=f\n"), file(b"f", b"")].concat()], Header),
         ("PAX that is empty", vec![[pax(b""), file(b"f", b"")].concat()], Header),
         ("PAX key twice", vec![[pax(b"9 path=f\n9 path=g\n"), file(b"f", b"")].concat()], Header),
-        ("PAX key of another meaning", vec![attribute("mtime")], Header),
+        ("PAX key of another meaning", vec![with_record("mtime", "value")], Header),
         ("PAX over 4 KiB", vec![at_path(&"p".repeat(5000))], Header),
         ("global PAX", vec![with_body(header(b"g", b'g', 9, b"", |_| ()), b"9 path=f\n"), file(b"f", b"")], Header),
         ("extension before extension", vec![[pax(b"9 path=f\n"), pax(b"9 path=g\n"), file(b"f", b"")].concat()], Header),
         ("extension before the end", vec![pax(b"9 path=f\n")], Header),
         // GNU
         ("GNU sparse", vec![changed(b"f", b'S', |_| ())], Header),
-        ("GNU sparse by PAX", vec![attribute("GNU.sparse.major")], Header),
+        ("GNU sparse by PAX", vec![with_record("GNU.sparse.major", "value")], Header),
         ("GNU long name", vec![with_body(header(b"././@LongLink", b'L', 4, b"", |_| ()), b"name"), file(b"f", b"")], Header),
         ("GNU long link", vec![with_body(header(b"././@LongLink", b'K', 4, b"", |_| ()), b"name"), file(b"f", b"")], Header),
         ("GNU long name beside PAX", vec![[pax(b"9 path=f\n"), header(b"././@LongLink", b'L', 0, b"", |_| ())].concat()], Header),
         ("GNU magic", vec![changed(b"f", b'0', |h| h[257..265].copy_from_slice(b"ustar  \0"))], Header),
+    ]);
+}
+
+#[test]
+fn duplicates_and_names() {
+    use Reason::{Duplicate, NameEncoding, PathTooLong};
+    let long_name = "n".repeat(256);
+    let long_path = format!("{}f", "directory/".repeat(110));
+    let deep = format!("{}f", "d/".repeat(64));
+    all_refused(vec![
         // twice
         ("file twice", vec![file(b"f", b"1"), file(b"f", b"2")], Duplicate),
         ("file and link", vec![file(b"f", b"1"), link(b"f", b"g")], Duplicate),
@@ -169,6 +195,13 @@ fn entries() {
         ("path over 1024 bytes", vec![at_path(&long_path)], PathTooLong),
         ("path deeper than 64", vec![at_path(&deep)], PathTooLong),
         ("link target over 1024 bytes", vec![[pax(record("linkpath", &long_path).as_bytes()), link(b"l", b"")].concat()], PathTooLong),
+    ]);
+}
+
+#[test]
+fn fields() {
+    use Reason::Header;
+    all_refused(vec![
         // numbers
         ("negative size", vec![changed(b"f", b'0', |h| h[124..136].copy_from_slice(b"-0000000001\0"))], Header),
         ("negative size in base 256", vec![changed(b"f", b'0', |h| h[124..136].fill(0xff))], Header),
@@ -203,10 +236,7 @@ fn entries() {
         ("mtime too high", vec![changed(b"f", b'0', |h| h[136..148].copy_from_slice(b"13346545000\0"))], Header),
         ("mtime of a directory", vec![changed(b"d/", b'5', |h| h[136..148].copy_from_slice(b"07346545001\0"))], Header),
         ("mtime of a link", vec![header(b"l", b'2', 0, b"x", |h| h[136..148].copy_from_slice(b"07346545001\0"))], Header),
-    ];
-    for (case, entries, reason) in rows {
-        refused(case, &whole(&entries), true, reason);
-    }
+    ]);
 }
 
 #[test]
@@ -226,7 +256,7 @@ fn lengths() {
     let entry = file(b"f", b"body");
     let mark = vec![0; 1024];
     let tar = [entry.clone(), mark.clone()].concat();
-    let cases: Vec<(&str, (Vec<u8>, Chunk), bool, Reason)> = vec![
+    let cases = [
         ("more entries than signed", chunk(&tar, 0), true, Limit),
         ("fewer entries than signed", chunk(&tar, 2), true, Truncated),
         ("short body", chunk(&[header(b"f", b'0', 5000, b"", |_| ()), mark.clone()].concat(), 1), true, Truncated),
@@ -345,13 +375,12 @@ fn owners_and_special_modes_have_no_effect() {
     unpacker.worker().chunk(&bytes, &chunk, &Place { target: None, replaced: &BTreeSet::new(), last: true }).unwrap();
     unpacker.finish().unwrap();
     let metadata = tree.path().join("f").metadata().unwrap();
-    use std::os::unix::fs::MetadataExt as _;
     assert_eq!(metadata.mode(), 0o100_755);
     assert_eq!(metadata.uid(), tree.path().metadata().unwrap().uid());
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(crate::archive::cases(300))]
     #[test]
     fn mutated_archives_stay_in_the_tree(flips in proptest::collection::vec((0_usize..5120, any::<u8>()), 1..6), reseal in any::<bool>(), last in any::<bool>()) {
         let entries = [directory(b"a/"), file(b"a/b", b"text"), link(b"a/l", b"../a/b"), pax(b"9 path=c\n"), file(b"", b"text")];
@@ -360,7 +389,7 @@ proptest! {
             let at = at % tar.len();
             tar[at] = byte;
             if reseal {
-                archive::seal(&mut tar[at / 512 * 512..][..512]);
+                crate::archive::seal(&mut tar[at / 512 * 512..][..512]);
             }
         }
         // `unpack` looks for anything outside of the tree.
