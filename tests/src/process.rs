@@ -81,7 +81,7 @@ impl Outcome {
     /// # Panics
     ///
     /// It did not; the message has all that it wrote.
-    #[must_use]
+    #[allow(clippy::must_use_candidate, clippy::return_self_not_must_use, reason = "often called for the check alone")]
     #[track_caller]
     pub fn expect(self, code: i32) -> Self {
         assert!(self.ended == Ended::Code(code), "expected code {code}, got {self:#?}");

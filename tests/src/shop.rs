@@ -121,7 +121,9 @@ impl Shop {
         let mut text = format!("channel = \"{CHANNEL}\"\nshared = [\"media\"]\nwritable = [\"var/cache\"]\n{more}\n");
         for number in 0..modules {
             let target = if number == 0 { String::new() } else { format!("app/code/module{number}") };
-            text += &format!("[[module]]\nname = \"vendor/module{number}\"\nversion = \"1.{number}\"\nsource = \"src/module{number}\"\ntarget = \"{target}\"\n");
+            text += &format!(
+                "[[module]]\nname = \"vendor/module{number}\"\nversion = \"1.{number}\"\nsource = \"src/module{number}\"\ntarget = \"{target}\"\n"
+            );
         }
         fs::write(self.path("longshore.toml"), text).expect("a scratch directory is writable");
     }
@@ -209,7 +211,11 @@ impl Shop {
 #[must_use]
 pub fn scratch() -> TempDir {
     let space = rustix::fs::statvfs(FAST).map_or(0, |disk| disk.f_bavail * disk.f_frsize);
-    let made = tempfile::Builder::new().prefix("longshore-").tempdir_in(if space >= FAST_SPACE { Path::new(FAST).into() } else { env::temp_dir() });
+    let made = tempfile::Builder::new().prefix("longshore-").tempdir_in(if space >= FAST_SPACE {
+        Path::new(FAST).into()
+    } else {
+        env::temp_dir()
+    });
     made.expect("a scratch directory can be made")
 }
 

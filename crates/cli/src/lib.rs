@@ -30,8 +30,8 @@ pub(crate) use screen::Output;
 
 use clap::{CommandFactory as _, Parser, error::ErrorKind};
 use jiff::Timestamp;
-use release::Trouble;
-use runtime::{Report, telemetry::Format};
+use release::{Reason, Trouble};
+use runtime::{Report, caught, telemetry::Format};
 use std::{ffi::OsString, process::ExitCode, sync::Arc};
 
 /// Puts signed shop releases where pods find them, and explains what runs.
@@ -103,11 +103,12 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let context = Context { output: cli.output, progress: Arc::new(Progress::new(cli.output == Output::Json)), now: Timestamp::now() };
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return report.failure(&error, release::Reason::Bug),
+        Err(error) => return report.failure(&error, Reason::Bug),
     };
-    match runtime.block_on(command(cli.command, &context)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => report.failure(&error, error.reason()),
+    match caught(|| runtime.block_on(command(cli.command, &context))) {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(error)) => report.failure(&error, error.reason()),
+        Err(panicked) => report.failure(&panicked, Reason::Bug),
     }
 }
 

@@ -9,12 +9,13 @@
 //! else on the node may. Set-group-ID lets what it creates stay removable for us.
 
 use crate::disk::{self, DiskError, attempt};
-use release::{Manifest, Reason, RelativePath};
+use release::{Manifest, Reason, RelativePath, limits::MTIME_BASE};
 use rustix::{
-    fs::{AtFlags, Mode, OFlags, ResolveFlags},
+    fs::{AtFlags, Mode, OFlags, ResolveFlags, Timespec, Timestamps},
     io::Errno,
 };
 use std::{
+    collections::BTreeSet,
     fs::File,
     os::{fd::AsFd, unix::fs::MetadataExt as _},
     path::Path,
@@ -69,6 +70,26 @@ pub(crate) fn make(root: &Path, kept: &Path, tree: &Path, manifest: &Manifest) -
         } else {
             place.open_to(&writable.path, group)?;
         }
+    }
+    date(&top, tree, manifest)
+}
+
+/// Gives the tree's top, and every path that is there because the manifest names it or one below it, the time that tar entries of
+/// directories have: so two trees of one manifest are the same, however each came to be.
+fn date(top: &File, tree: &Path, manifest: &Manifest) -> Result<(), DirectoryError> {
+    let targets = manifest.modules.iter().filter_map(|module| module.target.as_ref());
+    let named = targets.chain(&manifest.shared).chain(manifest.writable.iter().map(|writable| &writable.path));
+    let with_those_above = |path: &'_ RelativePath| -> Vec<String> {
+        let text = path.as_str();
+        text.match_indices('/').map(|(at, _)| text[..at].to_owned()).chain([text.to_owned()]).collect()
+    };
+    let dated: BTreeSet<String> = named.flat_map(with_those_above).chain([".".to_owned()]).collect();
+    let time = Timespec { tv_sec: MTIME_BASE.cast_signed(), tv_nsec: 0 };
+    let times = Timestamps { last_access: time, last_modification: time };
+    for path in dated {
+        attempt("deploy.directory.date", "set the time of", &tree.join(&path), || {
+            rustix::fs::utimensat(top, &path, &times, AtFlags::SYMLINK_NOFOLLOW)
+        })?;
     }
     Ok(())
 }

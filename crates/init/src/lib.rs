@@ -15,7 +15,7 @@ pub use error::InitError;
 
 use deploy::pull::{self, PullError, Pulled, Settings};
 use runtime::{
-    Env, Report, Stop, TERMINATION_LOG, caught, help,
+    Env, Report, Stop, TERMINATION_LOG, caught, help, peak_memory,
     telemetry::{self, Format},
     variable::{self, Program},
 };
@@ -137,6 +137,7 @@ fn tell(config: &Config, pulled: &Pulled) {
         downloaded_bytes = figures.downloaded_bytes,
         requests = figures.requests,
         retries = figures.retries,
+        peak_memory_bytes = peak_memory(),
         network_seconds = seconds(figures.network),
         verify_seconds = seconds(figures.verify),
         write_seconds = seconds(figures.write),

@@ -13,6 +13,7 @@
 //! come from that one table.
 
 mod env;
+mod memory;
 mod panicked;
 mod quantity;
 mod reference;
@@ -23,6 +24,7 @@ pub mod telemetry;
 pub mod variable;
 
 pub use env::{ConfigError, Env};
+pub use memory::peak_memory;
 pub use panicked::{Panicked, caught};
 pub use quantity::ByteSize;
 pub use reference::{help, reference};

@@ -5,7 +5,7 @@ use e2e::{
     s3::{Options, Server},
     shop::{Shop, last_event},
 };
-use std::fs;
+use std::path::Path;
 
 fn server() -> Server {
     Server::start(Options::default()).unwrap()
@@ -22,8 +22,7 @@ fn the_whole_journey(shop: &Shop) {
     assert_eq!((&pulled["sequence"], &pulled["files"]), (&1.into(), &90.into()));
     let old = shop.current("pod");
     for path in shop.edit(1, 7, 0.1) {
-        let below = path.strip_prefix(shop.module(1)).unwrap();
-        assert!(old.contains_key(&std::path::Path::new("app/code/module1").join(below)), "{below:?}");
+        assert!(old.contains_key(&Path::new("app/code/module1").join(&path)), "{path:?}");
     }
 
     let second = shop.publish();
@@ -31,13 +30,15 @@ fn the_whole_journey(shop: &Shop) {
     assert!(second["reusedBytes"].as_u64().unwrap() > 0, "two modules did not change: {second}");
     shop.init("pod").run().expect(0);
     let new = shop.current("pod");
-    assert_ne!(old, new);
+    assert!(old != new);
     shop.init("fresh").run().expect(0);
-    assert_eq!(new, shop.current("fresh"), "an update and a cold pull give the same tree, mtimes included");
+    let fresh = shop.current("fresh");
+    let differing: Vec<_> = new.iter().filter(|(path, entry)| fresh.get(*path) != Some(*entry)).collect();
+    assert!(differing.is_empty() && new.len() == fresh.len(), "an update and a cold pull give one tree, mtimes included: {differing:?}");
 
     shop.longshore(["release", "rollback", "--to", "1", "--sign", "ci.key"]).expect(0);
     shop.init("pod").run().expect(0);
-    assert_eq!(old, shop.current("pod"));
+    assert!(old == shop.current("pod"));
     assert_eq!(shop.state("pod")["accepted"]["sequence"], 3);
 
     shop.longshore(["verify", "--deep"]).expect(0);
@@ -78,13 +79,11 @@ fn a_release_that_is_complete_costs_no_download() {
     let shop = Shop::on(&server, 2, 20);
     shop.publish();
     shop.init("pod").run().expect(0);
-    let before = fs::metadata(shop.path("pod/state.json")).unwrap();
     server.reset_stats();
     let again = last_event(&shop.init("pod").run().expect(0));
     assert_eq!(again["outcome"], "already-active");
     let blobs: u64 = server.stats().gets.iter().filter(|(key, _)| key.contains("blobs/")).map(|(_, count)| count).sum();
     assert_eq!(blobs, 0, "{:?}", server.stats());
-    drop(before);
 }
 
 #[test]

@@ -3,5 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails there, also inside a function that it calls")]
 
 mod arrows;
+mod bad_input;
 mod harness;
+mod journey;
+mod memory;
 mod server;

@@ -33,26 +33,34 @@ pub(crate) struct Intent<'a> {
 pub(crate) struct Publisher {
     remote: Remote,
     root: Verified<TrustRoot>,
-    given_root: Vec<u8>,
+    /// The given trust root, where the store lacks it.
+    unoffered: Option<(String, Bytes)>,
     head: Option<Found>,
     now: Timestamp,
 }
 
 impl Publisher {
-    /// Looks at the channel, and at trust roots in the store that are newer than the given one.
+    /// Looks at the channel, and at trust roots in the store. `root_bytes` are those that `root` was read from.
     ///
     /// # Errors
     ///
-    /// Where the store does not answer, or holds a trust root that does not follow from `root`.
+    /// Where the store does not answer, holds another trust root of the same version, or a newer one that does not follow from it.
     pub(crate) async fn begin(
         remote: Remote,
         root: Verified<TrustRoot>,
         root_bytes: Vec<u8>,
         now: Timestamp,
     ) -> Result<Self, CommandError> {
+        let key = key::trust_root(root.version());
+        let unoffered = match read(&*remote.store, &key, limits::ENVELOPE_LIMIT as u64).await {
+            Ok(held) if TrustRoot::from_trusted(&held.bytes).is_ok_and(|held| *held == *root) => None,
+            Ok(_) => return Err(CommandError::OtherRoot { key }),
+            Err(error) if error.is_missing() => Some((key, Bytes::from(root_bytes))),
+            Err(error) => return Err(error.into()),
+        };
         let root = deploy::pull::newest_root(root, &*remote.store).await?;
         let head = remote.head().await?;
-        Ok(Self { remote, root, given_root: root_bytes, head, now })
+        Ok(Self { remote, root, unoffered, head, now })
     }
 
     /// What [`Self::publish`] would do.
@@ -242,15 +250,10 @@ impl Publisher {
 
     /// Puts the given trust root where pods look for the next one, unless it is there.
     async fn offer_root(&self) -> Result<(), CommandError> {
-        let given = TrustRoot::from_trusted(&self.given_root).map_err(|source| CommandError::Trust { what: "--trust".into(), source })?;
-        let key = key::trust_root(given.version());
-        match self.remote.store.put(&key, Bytes::from(self.given_root.clone()), Condition::Absent).await {
+        let Some((key, bytes)) = &self.unoffered else { return Ok(()) };
+        match self.remote.store.put(key, bytes.clone(), Condition::Absent).await {
             Ok(_) => Ok(()),
-            Err(StoreError::Condition { .. }) => {
-                let held = read(&*self.remote.store, &key, limits::ENVELOPE_LIMIT as u64).await?;
-                let same = TrustRoot::from_trusted(&held.bytes).is_ok_and(|held| *held == *given);
-                if same { Ok(()) } else { Err(CommandError::OtherRoot { key }) }
-            }
+            Err(StoreError::Condition { .. }) => Err(self.conflict(key)),
             Err(error) => Err(error.into()),
         }
     }
