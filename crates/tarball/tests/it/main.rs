@@ -8,6 +8,7 @@
 
 mod archive;
 mod cuts;
+mod frames;
 mod golden;
 mod hostile;
 mod pack;

@@ -9,8 +9,9 @@ use release::{Reason, RelativePath, Sha256};
 use std::{
     cell::Cell,
     collections::{BTreeMap, BTreeSet},
-    fs,
+    env, fs,
     os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink},
+    process::Command,
 };
 use tarball::{Kind, PackOptions, Place, Totals, Unpacker, pack, scan};
 
@@ -133,4 +134,25 @@ fn a_replaced_entry_is_left_to_the_module_that_replaces_it() {
     assert_eq!(fs::read_to_string(tree.path().join("shop/app/block")).unwrap(), "other");
     assert!(tree.path().join("shop/link").symlink_metadata().is_err());
     assert_eq!(fs::read_to_string(tree.path().join("shop/index.php")).unwrap(), "<?php\n");
+}
+
+#[test]
+fn modes_do_not_depend_on_the_umask_or_on_setgid() {
+    // A process has one umask for all of its threads, so each is tried in a process of its own.
+    for mask in ["0077", "0002", "0000", "0222"] {
+        let output = Command::new("sh")
+            .args(["-c", "umask $1; exec \"$0\" --exact pack::a_module_comes_out_as_it_went_in"])
+            .arg(env::current_exe().unwrap())
+            .arg(mask)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && said.contains("1 passed"), "umask {mask}: {said}");
+    }
+    let (source, tree) = (scratch(), scratch());
+    module(source.path());
+    fs::set_permissions(tree.path(), fs::Permissions::from_mode(0o2755)).unwrap();
+    let (bytes, packed) = packed(source.path(), 1);
+    unpack(&bytes, &packed.chunks, tree.path(), 1);
+    assert_eq!(snapshot(tree.path()), expected(source.path()));
 }
