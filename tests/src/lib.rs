@@ -3,7 +3,13 @@
 //! What is here serves tests and benchmarks only; a call that cannot do its part panics where that makes a test shorter,
 //! and says so.
 
+pub mod bench;
+pub mod corpus;
+pub mod demo;
+pub mod figures;
+pub mod interrupt;
 pub mod peers;
 pub mod process;
 pub mod s3;
+pub mod shop;
 pub mod tree;
