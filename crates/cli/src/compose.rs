@@ -72,6 +72,14 @@ pub(crate) enum ComposeError {
         /// Who has the other.
         other: ModuleName,
     },
+    /// A module ships something into a directory whose content outlives releases.
+    #[error("{path} of module {module} is in a directory that is kept across releases; exclude it")]
+    Kept {
+        /// The path in the release tree.
+        path: RelativePath,
+        /// Who has it.
+        module: ModuleName,
+    },
     /// The target and the path below it are too long together.
     #[error("module {module} does not fit below its target")]
     Path {
@@ -87,7 +95,7 @@ impl ComposeError {
     #[must_use]
     pub(crate) const fn reason(&self) -> Reason {
         match self {
-            Self::TwoOwners { .. } | Self::FileAgainstDirectory { .. } => Reason::Duplicate,
+            Self::TwoOwners { .. } | Self::FileAgainstDirectory { .. } | Self::Kept { .. } => Reason::Duplicate,
             Self::Path { source, .. } => source.reason(),
         }
     }
@@ -106,8 +114,9 @@ struct Owner {
 ///
 /// # Errors
 ///
-/// Names the first path, in the order of `modules`, that two modules claim and the two of them.
-pub(crate) fn share_out(modules: &[Claims<'_>]) -> Result<Vec<Share>, ComposeError> {
+/// Names the first path, in the order of `modules`, that two modules claim and the two of them; or that lies below one of the
+/// `kept` directories, which a pod fills itself.
+pub(crate) fn share_out(modules: &[Claims<'_>], kept: &[&RelativePath]) -> Result<Vec<Share>, ComposeError> {
     let mut shares: Vec<Share> = modules.iter().map(|_| Share::default()).collect();
     let mut owners: BTreeMap<RelativePath, Owner> = BTreeMap::new();
     for (module, claims) in modules.iter().enumerate() {
@@ -119,6 +128,9 @@ pub(crate) fn share_out(modules: &[Claims<'_>]) -> Result<Vec<Share>, ComposeErr
                 Some(target) => target.join(path).map_err(|source| ComposeError::Path { module: claims.module.clone(), source })?,
                 None => path.clone(),
             };
+            if kept.iter().any(|kept| full.is_within(kept) && full != **kept) {
+                return Err(ComposeError::Kept { path: full, module: claims.module.clone() });
+            }
             let owner = Owner { module, entry: Some(entry), directory: *claim == Claim::Directory };
             settle(modules, &mut shares, &mut owners, full, owner)?;
         }
@@ -210,7 +222,7 @@ mod tests {
                 entries: module.entries.iter().map(|(text, claim)| (path(text), *claim)).collect(),
             })
             .collect();
-        share_out(&claims)
+        share_out(&claims, &[&path("var/session")])
     }
 
     #[test]
@@ -228,6 +240,13 @@ mod tests {
         let error = share(&[core, cart]).unwrap_err();
         assert_eq!(error.reason(), Reason::Duplicate);
         assert!(error.to_string().starts_with("app/a.php is in module core and in module cart"), "{error}");
+    }
+
+    #[test]
+    fn nothing_is_shipped_into_a_kept_directory() {
+        let at = |name| module("core", "var", &[], &[("session", Claim::Directory), (name, Claim::File(3))]);
+        assert!(matches!(share(&[at("session/sess_1")]), Err(ComposeError::Kept { .. })));
+        assert!(share(&[at("sessions")]).is_ok());
     }
 
     #[test]

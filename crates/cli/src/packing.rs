@@ -69,11 +69,13 @@ pub(crate) fn pack(spec: &Spec, directory: &Path, level: i32, progress: &Progres
     let sources = spec.modules.iter().map(scan).collect::<Result<Vec<_>, _>>()?;
     let claims: Vec<_> = spec.modules.iter().zip(&sources).map(|(module, source)| claims(module, source)).collect();
     // Ownership first: packing costs minutes, a conflict is known in milliseconds.
-    let shares = share_out(&claims)?;
+    let kept: Vec<_> = spec.writable.iter().filter(|writable| writable.keep).map(|writable| &writable.path).collect();
+    let shares = share_out(&claims, &kept)?;
     let bar = progress.bar("packing", claims.iter().flat_map(|claims| &claims.entries).map(|(_, claim)| claim.bytes()).sum());
-    let mut modules = Vec::new();
+    let (mut modules, mut before) = (Vec::new(), 0);
     for ((module, source), share) in spec.modules.iter().zip(&sources).zip(&shares) {
-        let packed = pack_module(module, source, directory, level, &|_, bytes| bar.add(bytes))?;
+        let packed = pack_module(module, source, directory, level, &|_, bytes| bar.reach(before + bytes))?;
+        before += packed.bytes;
         progress.step(
             "packed",
             &format!("packed {} {}: {} files, {} bytes into {}", module.name, module.version, packed.files, packed.bytes, packed.size),

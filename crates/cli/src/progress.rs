@@ -86,6 +86,13 @@ impl Bar {
         }
     }
 
+    /// Fills it up to `bytes`.
+    pub(crate) fn reach(&self, bytes: u64) {
+        if let Some(bar) = &self.0 {
+            bar.set_position(bytes);
+        }
+    }
+
     /// Adds `bytes`.
     pub(crate) fn add(&self, bytes: u64) {
         if let Some(bar) = &self.0 {

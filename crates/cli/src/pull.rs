@@ -9,12 +9,7 @@ use deploy::pull::{MEMORY, Outcome, Progress, Pulled, Settings, Source, pull};
 use release::{ChannelName, Sequence, Sha256};
 use runtime::{ByteSize, Setting, Stop};
 use serde::Serialize;
-use std::{
-    fmt,
-    path::PathBuf,
-    sync::atomic::{AtomicU64, Ordering},
-    time::Duration,
-};
+use std::{fmt, path::PathBuf, time::Duration};
 
 /// Arguments of `pull`.
 #[derive(Debug, Args)]
@@ -116,7 +111,7 @@ pub(crate) async fn run(arguments: PullCommand, context: &Context) -> Result<(),
     let settings = Settings {
         channel: arguments.channel,
         root,
-        trust: files::read(&arguments.trust)?,
+        trust: files::trust_root(&arguments.trust)?,
         source: arguments.sequence.map_or(Source::Channel, Source::Chosen),
         floor: arguments.floor,
         memory: arguments.memory,
@@ -129,10 +124,10 @@ pub(crate) async fn run(arguments: PullCommand, context: &Context) -> Result<(),
         stop.asked().await;
     };
     // The manifest tells how long the bar is, so its length comes with the first report.
-    let (bar, shown) = (context.progress.bar("pulling", 0), AtomicU64::new(0));
+    let bar = context.progress.bar("pulling", 0);
     let report = |progress: Progress| {
         bar.grow_to(progress.bytes_total);
-        bar.add(progress.bytes - shown.swap(progress.bytes, Ordering::Relaxed));
+        bar.reach(progress.bytes);
     };
     let pulled = pull(&settings, &store, &report, stop).await?;
     drop(bar);

@@ -23,7 +23,8 @@ impl Deadline {
     ///
     /// Where the settings of the environment do not make a client.
     pub(crate) async fn open(&self, location: &Location) -> Result<Arc<dyn ObjectStore>, CommandError> {
-        let options = Options { deadline: self.deadline, ..Options::default() };
+        // A person or a CI job waits: a store that gives no answer at all is told after 30 seconds, not after the deadline.
+        let options = Options { deadline: self.deadline, patience: Duration::from_secs(30), ..Options::default() };
         Ok(store::open(location, &options).await?)
     }
 }

@@ -121,6 +121,13 @@ impl Spec {
                 return Err(format!("module {} overrides itself", module.name));
             }
         }
+        let directories: Vec<_> = self.shared.iter().chain(self.writable.iter().map(|writable| &writable.path)).collect();
+        for (at, path) in directories.iter().enumerate() {
+            let mut others = directories.iter().enumerate().filter(|(other, _)| *other != at);
+            if let Some((_, outer)) = others.find(|(_, outer)| path.is_within(outer)) {
+                return Err(format!("{path} is within {outer}, and both are shared or writable"));
+            }
+        }
         Ok(())
     }
 }
@@ -210,6 +217,8 @@ mod tests {
             ("name = \"theme\"", "name = \"core\"", "module core is there twice"),
             ("[\"core\"]", "[\"cart\"]", "module theme overrides cart"),
             ("[\"core\"]", "[\"theme\"]", "module theme overrides itself"),
+            ("[\"media\"]", "[\"var/cache/media\"]", "var/cache/media is within var/cache"),
+            ("[\"media\"]", "[\"media\", \"media\"]", "media is within media"),
         ] {
             let error = read(&GOOD.replace(from, to)).unwrap_err().to_string();
             assert!(error.contains(problem), "{error}");

@@ -9,8 +9,6 @@
 //!
 //! This crate depends on nothing and knows nothing of what it interrupts.
 
-use std::io;
-
 /// Reaches the point called `name`; a name says crate, noun and call, such as `deploy.current.rename`.
 ///
 /// # Errors
@@ -19,7 +17,7 @@ use std::io;
 #[cfg(not(feature = "enabled"))]
 #[inline(always)]
 #[allow(clippy::inline_always, reason = "a point must cost nothing in a build without them")]
-pub const fn hit(_name: &'static str) -> io::Result<()> {
+pub const fn hit(_name: &'static str) -> std::io::Result<()> {
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! Why `longshore-init` did not put the release in force on the disk.
 
 use deploy::pull::PullError;
-use release::Reason;
+use release::{Reason, TrustError};
 use runtime::{ConfigError, Panicked};
 use std::{io, path::PathBuf};
 use store::{Location, StoreError};
@@ -17,11 +17,19 @@ pub enum InitError {
     Config(#[from] ConfigError),
     /// The file of the trust root cannot be read.
     #[error("cannot read the trust root {}, which LONGSHORE_TRUST names", path.display())]
-    Trust {
+    TrustFile {
         /// The file.
         path: PathBuf,
         /// Why.
         source: io::Error,
+    },
+    /// The file is not a trust root.
+    #[error("{}, which LONGSHORE_TRUST names, is not a usable trust root", path.display())]
+    Trust {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: TrustError,
     },
     /// The store cannot be opened.
     #[error("cannot open the store {location}")]
@@ -50,7 +58,8 @@ impl InitError {
     #[must_use]
     pub fn reason(&self) -> Reason {
         match self {
-            Self::Argument(_) | Self::Trust { .. } => Reason::Config,
+            Self::Argument(_) | Self::TrustFile { .. } => Reason::Config,
+            Self::Trust { source, .. } => source.reason(),
             Self::Config(error) => error.reason(),
             Self::Store { source, .. } => source.reason(),
             Self::Pull(error) => error.reason(),

@@ -14,6 +14,7 @@ pub use config::Config;
 pub use error::InitError;
 
 use deploy::pull::{self, PullError, Pulled, Settings};
+use release::TrustRoot;
 use runtime::{
     Env, Report, Stop, TERMINATION_LOG, caught, help, peak_memory,
     telemetry::{self, Format},
@@ -89,7 +90,8 @@ fn answer(arguments: impl IntoIterator<Item = OsString>) -> Result<Option<String
 
 async fn put_in_force(config: &Config) -> Result<Pulled, InitError> {
     let mut stop = Stop::listen().map_err(InitError::Start)?;
-    let trust = read_trust(&config.trust).map_err(|source| InitError::Trust { path: config.trust.clone(), source })?;
+    let trust = read_trust(&config.trust).map_err(|source| InitError::TrustFile { path: config.trust.clone(), source })?;
+    let trust = TrustRoot::from_trusted(&trust).map_err(|source| InitError::Trust { path: config.trust.clone(), source })?;
     // Opened first, so that the store's deadline passes before the pull's: its error says what the store did last.
     let options = Options { deadline: config.deadline, ..Options::default() };
     let store = tokio::select! {
@@ -191,7 +193,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().to_str().unwrap();
         let (root, store) = (format!("{path}/root"), format!("file://{path}/store"));
-        let trust = tempfile::NamedTempFile::new().unwrap();
+        let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/v1/1.root.json");
 
         let error = pull_with(&[("LONGSHORE_STORE", &store), ("LONGSHORE_ROOT", &root), ("LONGSHORE_TRUST", &root)]);
         assert_eq!(
@@ -199,8 +201,7 @@ mod tests {
             (Reason::Config, format!("cannot read the trust root {root}, which LONGSHORE_TRUST names"))
         );
 
-        let trust = trust.path().to_str().unwrap();
-        let error = pull_with(&[("LONGSHORE_STORE", &store), ("LONGSHORE_ROOT", &root), ("LONGSHORE_TRUST", trust)]);
+        let error = pull_with(&[("LONGSHORE_STORE", &store), ("LONGSHORE_ROOT", &root), ("LONGSHORE_TRUST", golden)]);
         assert_eq!((error.reason(), error.to_string()), (Reason::StoreMissing, format!("cannot open the store {store}")));
     }
 

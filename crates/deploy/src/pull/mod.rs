@@ -27,7 +27,7 @@ use crate::root::ReleaseRoot;
 use jiff::Timestamp;
 use offer::Offer;
 use progress::Counters;
-use release::{ChannelName, Sequence};
+use release::{ChannelName, Sequence, TrustRoot, Verified};
 use std::{
     future::Future,
     path::PathBuf,
@@ -51,8 +51,8 @@ pub struct Settings {
     pub channel: ChannelName,
     /// The release root, an absolute path.
     pub root: PathBuf,
-    /// The bytes of the trust root that is believed.
-    pub trust: Vec<u8>,
+    /// The trust root that is believed.
+    pub trust: Verified<TrustRoot>,
     /// Where the release object is.
     pub source: Source,
     /// The lowest sequence to accept.

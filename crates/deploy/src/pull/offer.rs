@@ -24,8 +24,7 @@ pub(crate) struct Offer {
 impl Offer {
     /// Reads the release object and walks to the newest trust root, both at once, and checks the signatures.
     pub(crate) async fn fetch(settings: &Settings, store: &dyn ObjectStore) -> Result<Self, PullError> {
-        let given = TrustRoot::from_trusted(&settings.trust)?;
-        let (bytes, root) = tokio::join!(release_object(settings, store), newest_root(given, store));
+        let (bytes, root) = tokio::join!(release_object(settings, store), newest_root(settings.trust.clone(), store));
         let (bytes, root) = (bytes?, root?);
         let envelope = Envelope::parse(&bytes).map_err(|source| PullError::Envelope { channel: settings.channel.clone(), source })?;
         Ok(Self { release: root.verify_release(&envelope)?, root })

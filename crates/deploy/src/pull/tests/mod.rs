@@ -20,7 +20,7 @@ struct Lab {
     directory: TempDir,
     store: Arc<dyn ObjectStore>,
     key: SecretKey,
-    trust: Vec<u8>,
+    trust: Verified<TrustRoot>,
 }
 
 // A module: its target, and its files by path.
@@ -49,7 +49,7 @@ impl Lab {
         let location = Location::Directory(directory.path().join("store"));
         let store = store::open(&location, &Options::default()).await.unwrap();
         let key = SecretKey::generate(Algorithm::Ed25519).unwrap();
-        let trust = root(1, &key, &[&key]);
+        let trust = TrustRoot::from_trusted(&root(1, &key, &[&key])).unwrap();
         Self { directory, store, key, trust }
     }
 

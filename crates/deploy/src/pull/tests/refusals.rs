@@ -129,7 +129,7 @@ async fn another_channel_another_key_and_a_clock_in_the_past_are_refused() {
     refused(&lab, |_| (), Reason::Channel).await;
     let stranger = SecretKey::generate(Algorithm::EcdsaP256).unwrap();
     lab.offer(&lab.sign(&next, 2, |_| ()).await).await;
-    refused(&lab, |settings| settings.trust = root(1, &stranger, &[&stranger]), Reason::Signature).await;
+    refused(&lab, |settings| settings.trust = TrustRoot::from_trusted(&root(1, &stranger, &[&stranger])).unwrap(), Reason::Signature).await;
     refused(&lab, |settings| settings.now = at(NOW - 86_400), Reason::Clock).await;
     lab.offer(b"{}").await;
     refused(&lab, |_| (), Reason::Envelope).await;
