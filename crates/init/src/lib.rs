@@ -193,7 +193,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().to_str().unwrap();
         let (root, store) = (format!("{path}/root"), format!("file://{path}/store"));
-        let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/v1/1.root.json");
+        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/v1/1.root.json").canonicalize().unwrap();
 
         let error = pull_with(&[("LONGSHORE_STORE", &store), ("LONGSHORE_ROOT", &root), ("LONGSHORE_TRUST", &root)]);
         assert_eq!(
@@ -201,7 +201,7 @@ mod tests {
             (Reason::Config, format!("cannot read the trust root {root}, which LONGSHORE_TRUST names"))
         );
 
-        let error = pull_with(&[("LONGSHORE_STORE", &store), ("LONGSHORE_ROOT", &root), ("LONGSHORE_TRUST", golden)]);
+        let error = pull_with(&[("LONGSHORE_STORE", &store), ("LONGSHORE_ROOT", &root), ("LONGSHORE_TRUST", golden.to_str().unwrap())]);
         assert_eq!((error.reason(), error.to_string()), (Reason::StoreMissing, format!("cannot open the store {store}")));
     }
 
