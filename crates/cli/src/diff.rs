@@ -37,6 +37,7 @@ pub(crate) struct Diff {
 }
 
 #[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Report {
     from: Sequence,
     to: Sequence,

@@ -102,6 +102,14 @@ pub(crate) enum CommandError {
         /// Why.
         source: TrustError,
     },
+    /// A release stands in another channel's place.
+    #[error("{what} holds a release of channel {found}")]
+    OtherChannel {
+        /// Which key.
+        what: String,
+        /// Whose release it is.
+        found: ChannelName,
+    },
     /// The policy that pods follow refuses a release.
     #[error("pods would refuse this release")]
     Refused(#[from] Refusal),
@@ -209,6 +217,7 @@ impl CommandError {
             Self::Attach { source, .. } => source.reason(),
             Self::Statement { source, .. } => source.reason(),
             Self::Trust { source, .. } => source.reason(),
+            Self::OtherChannel { .. } => Reason::Channel,
             Self::Refused(refusal) => refusal.reason(),
             Self::Manifest { source, .. } => source.reason(),
             Self::Digest { .. } | Self::Size { .. } => Reason::Digest,

@@ -30,6 +30,7 @@ Example: key b replaces key a.
 Publish with `--trust 2.root.json` from then on; pods that hold version 1 walk forward by themselves.")]
     Rotate(Rotate),
     /// Show a trust root
+    #[command(after_help = "Example:\n  longshore trust show 1.root.json")]
     Show {
         /// The file
         root: PathBuf,

@@ -7,4 +7,6 @@ mod bad_input;
 mod harness;
 mod journey;
 mod memory;
+mod publishing;
 mod server;
+mod tampering;

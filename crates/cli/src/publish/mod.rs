@@ -5,10 +5,13 @@
 //! version that was read at the start. Killed anywhere, the channel still names the old, complete release; the next run
 //! finds what is there already and goes on.
 
+mod head;
 mod next;
 mod publisher;
+mod roots;
 mod upload;
 
+pub(crate) use head::Untrusted;
 pub(crate) use next::{Exhausted, Repeat};
 pub(crate) use publisher::{Intent, Publisher};
 
@@ -55,6 +58,9 @@ pub(crate) struct Publish {
     /// Sign a new sequence even where the channel runs this content already
     #[arg(long)]
     again: bool,
+    /// Replace a release in force that no trusted key signed: somebody wrote to the bucket who should not
+    #[arg(long)]
+    replace_untrusted: bool,
     /// Pack and compare, but change nothing in the store
     #[arg(long)]
     dry_run: bool,
@@ -167,9 +173,10 @@ async fn described(arguments: &Publish, context: &Context) -> Result<Published, 
 }
 
 async fn begin(arguments: &Publish, channel: &ChannelName, context: &Context) -> Result<Publisher, CommandError> {
-    let root_bytes = files::read(&arguments.trust)?;
-    let root = files::trust_root(&arguments.trust)?;
-    Publisher::begin(arguments.store.channel(channel).await?, root, root_bytes, context.now).await
+    // A trust root that is none is found before the store is asked for anything.
+    files::trust_root(&arguments.trust)?;
+    let untrusted = if arguments.replace_untrusted { Untrusted::Replace } else { Untrusted::Refuse };
+    Publisher::begin(arguments.store.channel(channel).await?, &arguments.trust, untrusted, context.now).await
 }
 
 impl Publish {

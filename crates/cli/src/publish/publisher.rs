@@ -2,19 +2,19 @@
 
 use super::{
     Published,
+    head::{Head, Untrusted},
     next::{self, Next, Repeat},
+    roots::Roots,
     upload,
 };
-use crate::{
-    CommandError, Progress, files,
-    packing::Package,
-    remote::{Found, Remote, read},
-};
-use bytes::Bytes;
+use crate::{CommandError, Progress, files, packing::Package, remote::Remote};
 use jiff::Timestamp;
-use release::{Accepted, Envelope, Migration, Policy, Release, Sequence, Sha256, TrustRoot, Verified, key, limits};
+use release::{Accepted, Envelope, Migration, Policy, Release, Sequence, Sha256, key};
 use serde_json::json;
-use std::{collections::BTreeSet, path::PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 use store::{Condition, StoreError};
 
 /// What the caller wants to be in force.
@@ -32,35 +32,21 @@ pub(crate) struct Intent<'a> {
 #[derive(Debug)]
 pub(crate) struct Publisher {
     remote: Remote,
-    root: Verified<TrustRoot>,
-    /// The given trust root, where the store lacks it.
-    unoffered: Option<(String, Bytes)>,
-    head: Option<Found>,
+    roots: Roots,
+    head: Head,
     now: Timestamp,
 }
 
 impl Publisher {
-    /// Looks at the channel, and at trust roots in the store. `root_bytes` are those that `root` was read from.
+    /// Looks at the channel, with the trust root in the file `trust`.
     ///
     /// # Errors
     ///
-    /// Where the store does not answer, holds another trust root of the same version, or a newer one that does not follow from it.
-    pub(crate) async fn begin(
-        remote: Remote,
-        root: Verified<TrustRoot>,
-        root_bytes: Vec<u8>,
-        now: Timestamp,
-    ) -> Result<Self, CommandError> {
-        let key = key::trust_root(root.version());
-        let unoffered = match read(&*remote.store, &key, limits::ENVELOPE_LIMIT as u64).await {
-            Ok(held) if TrustRoot::from_trusted(&held.bytes).is_ok_and(|held| *held == *root) => None,
-            Ok(_) => return Err(CommandError::OtherRoot { key }),
-            Err(error) if error.is_missing() => Some((key, Bytes::from(root_bytes))),
-            Err(error) => return Err(error.into()),
-        };
-        let root = deploy::pull::newest_root(root, &*remote.store).await?;
-        let head = remote.head().await?;
-        Ok(Self { remote, root, unoffered, head, now })
+    /// Where the file is no trust root, the store does not answer, or holds trust roots or a release that do not fit to it.
+    pub(crate) async fn begin(remote: Remote, trust: &Path, untrusted: Untrusted, now: Timestamp) -> Result<Self, CommandError> {
+        let roots = Roots::read(trust, &*remote.store).await?;
+        let head = Head::read(&remote, &roots, untrusted).await?;
+        Ok(Self { remote, roots, head, now })
     }
 
     /// What [`Self::publish`] would do.
@@ -125,9 +111,7 @@ impl Publisher {
         progress: &Progress,
     ) -> Result<Published, CommandError> {
         let sequence = release.sequence;
-        if let Some(head) = &self.head
-            && head.release == release
-        {
+        if self.head.release.as_ref() == Some(&release) {
             return Ok(self.summary("unchanged", sequence, package));
         }
         self.accept(&envelope)?;
@@ -157,8 +141,7 @@ impl Publisher {
         progress: &Progress,
     ) -> Result<Release, CommandError> {
         let older = self.remote.release_or_head(Some(to)).await?;
-        let what = key::release(&self.remote.channel, to);
-        self.root.verify_release(&older.envelope).map_err(|source| CommandError::Trust { what, source })?;
+        self.roots.vouch(&older.envelope, &key::release(&self.remote.channel, to), &*self.remote.store).await?;
         let (manifest, bytes) = self.remote.manifest(&older.release).await?;
         let blobs = manifest.modules.iter().map(|module| key::blob(&module.sha256)).collect();
         if let Some(missing) = self.remote.store.missing(blobs).await?.into_iter().next() {
@@ -181,7 +164,7 @@ impl Publisher {
     }
 
     async fn next(&self, manifest: Sha256, repeat: Repeat) -> Result<Next, CommandError> {
-        let head = self.head.as_ref().map(|head| &head.release);
+        let head = self.head.release.as_ref();
         let mut beyond = Vec::new();
         let mut taken = None;
         let mut probe = head.map_or(Some(Sequence::FIRST), |head| head.sequence.next());
@@ -211,7 +194,7 @@ impl Publisher {
             sequence,
             created: self.now,
             expires,
-            root_version: self.root.version(),
+            root_version: self.roots.newest().version(),
             migration,
             manifest,
             manifest_size,
@@ -229,33 +212,23 @@ impl Publisher {
     /// The check that every pod makes, before anything is published that no pod would take.
     fn accept(&self, envelope: &Envelope) -> Result<(), CommandError> {
         let what = || format!("the release for {}", self.remote.channel);
-        let release = self.root.verify_release(envelope).map_err(|source| CommandError::Trust { what: what(), source })?;
-        let accepted = self.head.as_ref().map(|head| Accepted {
-            sequence: head.release.sequence,
-            manifest: head.release.manifest,
-            root_version: head.release.root_version,
-            at: head.release.created,
+        let release = self.roots.newest().verify_release(envelope).map_err(|source| CommandError::Trust { what: what(), source })?;
+        let accepted = self.head.release.as_ref().map(|head| Accepted {
+            sequence: head.sequence,
+            manifest: head.manifest,
+            root_version: head.root_version,
+            at: head.created,
         });
         let policy = Policy { channel: &self.remote.channel, floor: None, accepted, rejected: &BTreeSet::new(), now: self.now };
-        Ok(policy.accept(&self.root, &release)?)
+        Ok(policy.accept(self.roots.newest(), &release)?)
     }
 
     async fn send(&self, package: &Package, progress: &Progress) -> Result<(u64, u64), CommandError> {
         let store = &*self.remote.store;
         let difference = upload::compare(store, package).await?;
         upload::send(store, package, &difference, progress).await?;
-        self.offer_root().await?;
+        self.roots.offer(store).await?;
         Ok((difference.missing_bytes(), difference.reused_bytes))
-    }
-
-    /// Puts the given trust root where pods look for the next one, unless it is there.
-    async fn offer_root(&self) -> Result<(), CommandError> {
-        let Some((key, bytes)) = &self.unoffered else { return Ok(()) };
-        match self.remote.store.put(key, bytes.clone(), Condition::Absent).await {
-            Ok(_) => Ok(()),
-            Err(StoreError::Condition { .. }) => Err(self.conflict(key)),
-            Err(error) => Err(error.into()),
-        }
     }
 
     async fn put_release(&self, envelope: &Envelope, sequence: Sequence, progress: &Progress) -> Result<(), CommandError> {
@@ -272,7 +245,7 @@ impl Publisher {
 
     async fn move_channel(&self, envelope: &Envelope, sequence: Sequence, progress: &Progress) -> Result<(), CommandError> {
         let key = key::channel_head(&self.remote.channel);
-        let condition = self.head.as_ref().map_or(Condition::Absent, |head| Condition::Matches(head.etag.clone()));
+        let condition = self.head.etag.clone().map_or(Condition::Absent, Condition::Matches);
         match self.remote.store.put(&key, envelope.to_json().into(), condition).await {
             Ok(_) => {
                 progress.step("moved", &format!("moved {} to sequence {sequence}", self.remote.channel), &[("sequence", json!(sequence))]);
@@ -284,7 +257,7 @@ impl Publisher {
     }
 
     fn conflict(&self, key: &str) -> CommandError {
-        let was = self.head.as_ref().map_or_else(|| "it had no release".to_owned(), |head| format!("it was at {}", head.release.sequence));
+        let was = self.head.release.as_ref().map_or_else(|| "it had no release".to_owned(), |head| format!("it was at {}", head.sequence));
         CommandError::Conflict { channel: self.remote.channel.clone(), key: key.to_owned(), was }
     }
 

@@ -3,7 +3,13 @@
 mod export;
 mod show;
 
-use crate::{CommandError, Context, files, publish::Publisher, remote::ChannelArguments, screen::write_out, spec::parse_span};
+use crate::{
+    CommandError, Context, files,
+    publish::{Publisher, Untrusted},
+    remote::ChannelArguments,
+    screen::write_out,
+    spec::parse_span,
+};
 use jiff::SignedDuration;
 use release::{Release, Sequence};
 use serde::Serialize;
@@ -20,11 +26,13 @@ Examples:
 Signatures are shown, not checked: `longshore verify` checks them.")]
     Show(show::Show),
     /// Show a release object in a file
+    #[command(after_help = "Example:\n  longshore release inspect out/release.json")]
     Inspect {
         /// The release object
         release: PathBuf,
     },
     /// List a channel's releases, newest first
+    #[command(after_help = "Example:\n  longshore release list --store s3://releases/prod --channel shops/acme --most 5")]
     List(show::List),
     /// Print the bytes that a signer must sign (DSSE pre-authentication encoding)
     #[command(after_help = "\
@@ -159,11 +167,9 @@ pub(crate) fn signed(path: &std::path::Path, envelope: &release::Envelope, relea
 }
 
 async fn rollback(arguments: Rollback, context: &Context) -> Result<(), CommandError> {
-    let root_bytes = files::read(&arguments.trust)?;
-    let root = files::trust_root(&arguments.trust)?;
     let expires = arguments.expires_after.map(|span| context.after(span)).transpose()?;
     let remote = arguments.from.open().await?;
-    let publisher = Publisher::begin(remote, root, root_bytes, context.now).await?;
+    let publisher = Publisher::begin(remote, &arguments.trust, Untrusted::Refuse, context.now).await?;
     let release = publisher.go_back(arguments.to, expires, &arguments.sign, &context.progress).await?;
     context.output.show(&RolledBack {
         channel: release.channel.to_string(),

@@ -106,6 +106,7 @@ impl fmt::Display for Shown {
 }
 
 #[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Listed {
     releases: Vec<Shown>,
     in_force: Option<Sequence>,
