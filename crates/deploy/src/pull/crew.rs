@@ -5,6 +5,7 @@ use super::{
     download::Loaded,
     plan::{Content, Part},
     progress::Counters,
+    room::lock,
 };
 use crate::{
     directories::is_writable,
@@ -17,7 +18,7 @@ use std::{
     collections::{BTreeSet, HashMap},
     fs::File,
     os::unix::fs::FileExt as _,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
     thread,
     time::Duration,
 };
@@ -213,9 +214,4 @@ pub(crate) fn run(threads: usize, work: impl Fn() + Sync) {
         }
         work();
     });
-}
-
-/// Locks. A worker that panicked left nothing half-changed that matters: the panic itself ends the pull.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

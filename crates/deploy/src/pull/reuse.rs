@@ -6,7 +6,8 @@
 
 use super::{
     PullError,
-    crew::{self, Crew, lock},
+    crew::{self, Crew},
+    room::lock,
 };
 use crate::{
     directories::is_writable,

@@ -3,8 +3,7 @@
 //! Freed buffers of megabytes stay with the allocator, in pieces that the next one does not fit; a pull that allocated one for
 //! each part would grow far beyond what it holds. So buffers of a part's full size go round, and never more of them than fit.
 
-use super::crew::lock;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Bytes that one permit stands for, and what the smallest part costs: its bookkeeping is not free either.
@@ -64,6 +63,11 @@ impl Drop for Space {
             lock(&self.room.spare).push(bytes);
         }
     }
+}
+
+/// Locks. A worker that panicked left nothing half-changed that matters: the panic itself ends the pull.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
