@@ -18,7 +18,7 @@ use std::{
     collections::{BTreeSet, HashMap},
     fs::File,
     os::unix::fs::FileExt as _,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, PoisonError},
     thread,
     time::Duration,
 };
