@@ -5,9 +5,10 @@ use release::{PublicKey, Release, SecretKey, TrustRoot, Verified};
 use std::{
     fs::{self, OpenOptions},
     io::{self, Read as _, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
+    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
+use tempfile::NamedTempFile;
 
 /// The largest file of this kind; the largest format, an envelope, has the same limit.
 const LIMIT: u64 = release::limits::ENVELOPE_LIMIT as u64;
@@ -54,11 +55,20 @@ pub(crate) fn create(path: &Path, bytes: &[u8], readers: Readers) -> Result<(), 
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), CommandError> {
     let write = || {
         let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let mut file = tempfile::NamedTempFile::new_in(directory)?;
+        let mut file = temporary(directory)?;
         file.write_all(bytes)?;
         file.persist(path).map(drop).map_err(|error| error.error)
     };
     write().map_err(|source| CommandError::Write { path: path.to_owned(), source })
+}
+
+/// A new file in `directory` that is removed unless it is given a name; everyone whom the umask allows may read it then.
+///
+/// # Errors
+///
+/// Where the disk refuses.
+pub(crate) fn temporary(directory: &Path) -> io::Result<NamedTempFile> {
+    tempfile::Builder::new().permissions(fs::Permissions::from_mode(0o666)).tempfile_in(directory)
 }
 
 /// Reads a public key in PEM.

@@ -185,7 +185,7 @@ fn pack_module(
 
 /// A temporary file on the disk of `directory`, removed when it is dropped.
 fn scratch(directory: &Path) -> Result<NamedTempFile, CommandError> {
-    let made = ensure_directory(directory).and_then(|()| NamedTempFile::new_in(directory));
+    let made = ensure_directory(directory).and_then(|()| files::temporary(directory));
     made.map_err(|source| CommandError::Write { path: directory.to_owned(), source })
 }
 

@@ -38,12 +38,15 @@ pub(crate) struct PullCommand {
     #[arg(long, env = "LONGSHORE_FLOOR", hide_env_values = true)]
     floor: Option<Sequence>,
     /// Ceiling of the buffers
-    #[arg(long, env = "LONGSHORE_MEMORY", hide_env_values = true, default_value_t = MEMORY, value_parser = size)]
+    #[arg(long, env = "LONGSHORE_MEMORY", hide_env_values = true, default_value = "64MiB", value_parser = size)]
     memory: u64,
     /// How long the pull may take before it is given up
     #[arg(long, default_value = "10m", value_parser = duration)]
     pull_deadline: Duration,
 }
+
+// What `--memory` says where it is left out.
+const _: () = assert!(MEMORY == 64 << 20);
 
 fn size(text: &str) -> Result<u64, String> {
     ByteSize::read(text).map(ByteSize::bytes).ok_or_else(|| format!("expected {}", ByteSize::EXPECTED))

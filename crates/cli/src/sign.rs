@@ -13,7 +13,7 @@ Examples:
   longshore sign out/release.json --key ci.key
   longshore publish --packed out --store s3://releases/prod --trust 1.root.json
 The directory holds the blobs as a file:// store does, and `release.json`, the release object without signatures. The
-same sources give the same bytes on any machine. Needs no network.")]
+same sources give the same blobs on any machine; the release object says when it was made. Needs no network.")]
 pub(crate) struct Pack {
     /// The release's description
     #[arg(long, default_value = "longshore.toml", value_name = "FILE")]

@@ -25,13 +25,7 @@ impl Roots {
     pub(crate) async fn read(path: &Path, store: &dyn ObjectStore) -> Result<Self, CommandError> {
         let given = files::trust_root(path)?;
         let given_bytes = files::read(path)?.into();
-        let key = key::trust_root(given.version());
-        let offered = match read(store, &key, limits::ENVELOPE_LIMIT as u64).await {
-            Ok(held) if TrustRoot::from_trusted(&held.bytes).is_ok_and(|held| held == given) => true,
-            Ok(_) => return Err(CommandError::OtherRoot { key }),
-            Err(error) if error.is_missing() => false,
-            Err(error) => return Err(error.into()),
-        };
+        let offered = is_offered(&given, store).await?;
         let newest = deploy::pull::newest_root(given.clone(), store).await?;
         Ok(Self { newest, given, given_bytes, offered })
     }
@@ -53,7 +47,8 @@ impl Roots {
         let key = key::trust_root(self.given.version());
         match store.put(&key, self.given_bytes.clone(), Condition::Absent).await {
             Ok(_) => Ok(()),
-            Err(StoreError::Condition { .. }) => Err(CommandError::OtherRoot { key }),
+            // Another publisher was faster, usually with the same one.
+            Err(StoreError::Condition { .. }) if is_offered(&self.given, store).await? => Ok(()),
             Err(error) => Err(error.into()),
         }
     }
@@ -89,6 +84,15 @@ impl Roots {
             return Ok(self.given_bytes.clone());
         }
         Ok(bytes_of(version, store).await?.unwrap_or_default())
+    }
+}
+
+/// Whether the store has `root`; another one in its place is an error.
+async fn is_offered(root: &Verified<TrustRoot>, store: &dyn ObjectStore) -> Result<bool, CommandError> {
+    match bytes_of(root.version(), store).await? {
+        Some(held) if TrustRoot::from_trusted(&held).is_ok_and(|held| held == *root) => Ok(true),
+        Some(_) => Err(CommandError::OtherRoot { key: key::trust_root(root.version()) }),
+        None => Ok(false),
     }
 }
 
