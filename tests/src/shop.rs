@@ -121,9 +121,15 @@ impl Shop {
         let mut text = format!("channel = \"{CHANNEL}\"\nshared = [\"media\"]\nwritable = [\"var/cache\"]\n{more}\n");
         for number in 0..modules {
             let target = if number == 0 { String::new() } else { format!("app/code/module{number}") };
-            text += &format!(
-                "[[module]]\nname = \"vendor/module{number}\"\nversion = \"1.{number}\"\nsource = \"src/module{number}\"\ntarget = \"{target}\"\n"
-            );
+            text += "[[module]]\n";
+            text += &[
+                ("name", format!("vendor/module{number}")),
+                ("version", format!("1.{number}")),
+                ("source", format!("src/module{number}")),
+                ("target", target),
+            ]
+            .map(|(key, value)| format!("{key} = \"{value}\"\n"))
+            .concat();
         }
         fs::write(self.path("longshore.toml"), text).expect("a scratch directory is writable");
     }
@@ -154,6 +160,7 @@ impl Shop {
     /// # Panics
     ///
     /// It fails.
+    #[allow(clippy::must_use_candidate, reason = "often called for what it does alone")]
     #[track_caller]
     pub fn publish(&self) -> Value {
         json(&self.publisher().run().expect(0))
@@ -164,6 +171,7 @@ impl Shop {
     /// # Panics
     ///
     /// The disk refuses.
+    #[allow(clippy::must_use_candidate, reason = "often called for what it does alone")]
     pub fn edit(&self, module: usize, seed: u64, share: f64) -> Vec<PathBuf> {
         tree::edit(&self.module(module), seed, share).expect("a scratch directory is writable")
     }

@@ -1,9 +1,11 @@
 //! The end-to-end tests: one binary, so that it links once; one module for each thing that is put to the test.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails there, also inside a function that it calls")]
+#![allow(clippy::disallowed_methods, reason = "tests make their files themselves, and have no failpoints")]
 
 mod arrows;
 mod bad_input;
+mod commands;
 mod harness;
 mod journey;
 mod memory;
