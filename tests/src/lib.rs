@@ -6,6 +6,7 @@
 pub mod bench;
 pub mod corpus;
 pub mod demo;
+pub mod ending;
 pub mod figures;
 pub mod interrupt;
 pub mod peers;

@@ -71,7 +71,8 @@ fn awscli(served: &Served) -> Contender {
 fn s5cmd(served: &Served) -> Contender {
     let s5cmd = peers::required("s5cmd");
     let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let mut script = format!("set -eu\n{} --log error cp '{}*' packed/\n", s5cmd.display(), Served::location("peers/"));
+    let copy = format!("{} --endpoint-url {} --log error cp '{}*' packed/", s5cmd.display(), served.endpoint, Served::location("peers/"));
+    let mut script = format!("set -eu\n{copy}\n");
     let unpack = r#"mkdir -p "$1"; zstd -dcq "packed/$0" | tar -x -C "$1""#;
     writeln!(script, "xargs -P {cores} -n 2 sh -c '{unpack}' <<END").unwrap_or_default();
     for tarball in &served.tarballs {

@@ -28,6 +28,7 @@ pub(super) struct Served {
     pub(super) files: u64,
     pub(super) bytes: u64,
     pub(super) packed: u64,
+    pub(super) endpoint: String,
     pub(super) environment: Vec<(String, String)>,
     // A process of its own: what it takes is not in the programs' figures. Killed when this is dropped.
     _server: Running,
@@ -81,7 +82,8 @@ pub(super) fn serve(interrupt: &Interrupt) -> Result<Served, BenchError> {
 
     let arguments = ["--bucket", BUCKET, "--region", REGION, "--access-key", ACCESS_KEY, "--secret-key", SECRET_KEY, "--directory"];
     let mut server = Program::ours("s3-server").args(arguments).arg(shop.path("bucket")).deadline(SERVER).start();
-    let environment = s3::environment(&server.first_line(), REGION, ACCESS_KEY, SECRET_KEY);
+    let endpoint = server.first_line();
+    let environment = s3::environment(&endpoint, REGION, ACCESS_KEY, SECRET_KEY);
     let packed = manifest.modules.iter().map(|module| module.size).sum();
-    Ok(Served { shop, tarballs, files: manifest.files, bytes: manifest.bytes, packed, environment, _server: server })
+    Ok(Served { shop, tarballs, files: manifest.files, bytes: manifest.bytes, packed, endpoint, environment, _server: server })
 }

@@ -1,8 +1,11 @@
 //! `make bench`: cold pulls, beside what one would do without Longshore.
 
 use clap::Parser;
-use e2e::bench::{self, Arguments};
-use std::error::Error;
+use e2e::{
+    bench::{self, Arguments},
+    ending,
+};
+use std::process::ExitCode;
 
 /// Measures cold pulls of the demo's shop with longshore-init, awscli and s5cmd.
 #[derive(Debug, Parser)]
@@ -11,6 +14,6 @@ struct Cli {
     arguments: Arguments,
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
-    Ok(bench::pull(&Cli::parse().arguments)?)
+fn main() -> ExitCode {
+    bench::pull(&Cli::parse().arguments).map_or_else(|error| ending::fail("bench-pull", &error), |()| ExitCode::SUCCESS)
 }

@@ -67,6 +67,7 @@ fn told(pulled: &Value) -> String {
     let number = |name: &str| pulled[name].as_u64().unwrap_or_default();
     let (sequence, files, reused) = (number("sequence"), figures::count(number("files")), figures::count(number("reused_files")));
     match pulled["outcome"].as_str() {
+        Some("already-complete") => format!("sequence {sequence}: its tree was still there"),
         Some("already-active") => format!("sequence {sequence} runs already"),
         _ if number("reused_files") > 0 => format!("sequence {sequence}: {files} files, {reused} of them kept from before"),
         _ => format!("sequence {sequence}: {files} files, {}", figures::bytes(number("bytes"))),
@@ -148,13 +149,13 @@ fn refused(stage: &mut Stage, mut step: Step, pod: &str, reason: &str) -> Result
     if field("reason") != reason {
         return Err(DemoError::Result(format!("the reason is {}, expected {reason}", field("reason"))));
     }
-    stage.done(&step, &format!("refused: exit code 65, reason {reason}; what ran still runs"))
+    stage.done(&step, &format!("refused: exit code 65, reason {reason}"))
 }
 
 fn why(stage: &mut Stage) -> Result<(), DemoError> {
     let mut step = stage.step("what runs in the pod, and why nothing newer")?;
     let outcome = stage.run(&mut step, stage.shop.longshore_program(["why", "pod"]), 0)?;
-    say(outcome.stdout.trim_end())?;
-    let verdict = outcome.stdout.lines().next().unwrap_or_default().to_owned();
-    stage.done(&step, &verdict)
+    let (verdict, rest) = outcome.stdout.split_once('\n').unwrap_or_default();
+    say(rest.trim_end())?;
+    stage.done(&step, verdict)
 }
