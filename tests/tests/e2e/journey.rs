@@ -22,7 +22,7 @@ fn the_whole_journey(shop: &Shop) {
     assert_eq!((&pulled["sequence"], &pulled["files"]), (&1.into(), &90.into()));
     let old = shop.current("pod");
     for path in shop.edit(1, 7, 0.1) {
-        assert!(old.contains_key(&Path::new("app/code/module1").join(&path)), "{path:?}");
+        assert!(old.contains_key(&Path::new("app/code/module1").join(&path)), "{}", path.display());
     }
 
     let second = shop.publish();

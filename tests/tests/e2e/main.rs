@@ -7,6 +7,7 @@ mod arrows;
 mod bad_input;
 mod commands;
 mod harness;
+mod interop;
 mod journey;
 mod memory;
 mod publishing;

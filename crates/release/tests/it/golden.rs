@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use release::{Chunk, Envelope, Manifest, Migration, Module, Php, Policy, PublicKey, Release, SecretKey, Sha256, TrustRoot, Writable};
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
-pub(crate) fn path(name: &str) -> PathBuf {
+fn path(name: &str) -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/v1")).join(name)
 }
 
@@ -12,7 +12,7 @@ fn read(name: &str) -> Vec<u8> {
     fs::read(path(name)).unwrap()
 }
 
-pub(crate) fn text(name: &str) -> String {
+fn text(name: &str) -> String {
     fs::read_to_string(path(name)).unwrap()
 }
 

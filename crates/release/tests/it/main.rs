@@ -5,7 +5,6 @@
 mod dsse;
 mod faults;
 mod golden;
-mod independent;
 mod keys;
 mod made;
 mod manifest;

@@ -20,14 +20,14 @@ fn parse_all(bytes: &[u8]) {
 
 /// A change of a few bytes somewhere.
 #[derive(Debug, Clone)]
-pub(crate) enum Mutation {
+enum Mutation {
     Set(u8),
     Insert(u8),
     Delete,
     Repeat(usize),
 }
 
-pub(crate) fn mutation() -> impl Strategy<Value = (prop::sample::Index, Mutation)> {
+fn mutation() -> impl Strategy<Value = (prop::sample::Index, Mutation)> {
     // Half of the new bytes are ones that mean something in JSON and base64.
     let byte = || prop_oneof![any::<u8>(), prop::sample::select(b"\"\\{}[]:,=+/-_ aA0".to_vec())];
     let change = prop_oneof![
@@ -39,7 +39,7 @@ pub(crate) fn mutation() -> impl Strategy<Value = (prop::sample::Index, Mutation
     (any::<prop::sample::Index>(), change)
 }
 
-pub(crate) fn mutate(bytes: &mut Vec<u8>, (at, change): &(prop::sample::Index, Mutation)) {
+fn mutate(bytes: &mut Vec<u8>, (at, change): &(prop::sample::Index, Mutation)) {
     if bytes.is_empty() {
         return;
     }

@@ -1,6 +1,6 @@
 """Reads lines of {"envelope": base64 of its bytes} and says of each what Python's securesystemslib makes of it.
 
-Written for tests/it/independent.rs. securesystemslib looks a key up by the key id that the envelope names; the specification calls key
+Written for tests/e2e/interop/envelopes.rs. securesystemslib looks a key up by the key id that the envelope names; the specification calls key
 ids hints, so each signature here is offered to each key.
 """
 
