@@ -27,7 +27,10 @@ Pods get the file through LONGSHORE_TRUST. `longshore publish --trust` puts it i
     #[command(after_help = "\
 Example: key b replaces key a.
   longshore trust rotate 1.root.json --key b.pub --threshold 1 --sign a.key --sign b.key --out 2.root.json
-Publish with `--trust 2.root.json` from then on; pods that hold version 1 walk forward by themselves.")]
+Then, so that no pod that boots meanwhile refuses what it finds:
+  longshore publish --again --sign a.key --sign b.key --trust 1.root.json …     a release that both versions accept
+  longshore publish --again --sign b.key --trust 2.root.json …                  puts version 2 into the store
+Pods that hold version 1 walk forward by themselves.")]
     Rotate(Rotate),
     /// Show a trust root
     #[command(after_help = "Example:\n  longshore trust show 1.root.json")]

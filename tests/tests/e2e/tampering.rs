@@ -100,3 +100,16 @@ fn a_publisher_continues_after_a_release_from_before_a_rotation() {
     let withdrawn = shop.publisher().arg("--again").run().expect(65);
     assert!(withdrawn.stderr.contains("is not trusted"), "{withdrawn:#?}");
 }
+
+#[test]
+fn a_release_that_both_keys_signed_is_accepted_before_and_after_the_next_root_is_in_the_store() {
+    let (server, shop) = published();
+    shop.longshore(["key", "generate", "next"]).expect(0);
+    let rotate = ["trust", "rotate", "1.root.json", "--key", "next.pub", "--sign", "ci.key", "--sign", "next.key", "--out", "2.root.json"];
+    shop.longshore(rotate).expect(0);
+    shop.longshore(["publish", "--again", "--sign", "ci.key", "--sign", "next.key", "--level", "1"]).expect(0);
+    assert_eq!(last_event(&shop.init("before").run().expect(0))["sequence"], 2);
+    // What a publisher that dies between the root and the channel leaves behind.
+    server.put("prod/trust/2.root.json", std::fs::read(shop.path("2.root.json")).unwrap());
+    assert_eq!(last_event(&shop.init("after").run().expect(0))["sequence"], 2);
+}
