@@ -6,6 +6,8 @@ SHELL := bash
 
 # How long `make fuzz` spends on each target, in seconds.
 SECONDS ?= 60
+# Where the random numbers of `make faults` start.
+SEED ?= 1
 # How often `make bench` repeats each program.
 ROUNDS ?= 5
 
@@ -57,6 +59,10 @@ fuzz: ## run every fuzz target (SECONDS=60 each)
 	  PATH="$(target)/tools/bin:$$PATH" cargo +nightly fuzz run --fuzz-dir fuzz --target-dir $(target)/fuzz/build $$name \
 	    $(target)/fuzz/corpus/$$name fuzz/corpus/$$name -- -max_total_time=$(SECONDS) -rss_limit_mb=1024 -timeout=10; \
 	done
+
+.PHONY: faults
+faults: build ## every fault loop at full counts; writes target/faults/faults.md (SEED=1)
+	$(target)/debug/faults --seed $(SEED) --out $(target)/faults
 
 .PHONY: lint
 lint: tools ## formatting, clippy, docs, shell scripts, Dockerfiles, YAML

@@ -7,6 +7,7 @@ pub mod bench;
 pub mod corpus;
 pub mod demo;
 pub mod ending;
+pub mod faults;
 pub mod figures;
 pub mod interrupt;
 pub mod peers;

@@ -13,7 +13,9 @@ use crate::{
 use serde_json::Value;
 use std::{
     collections::BTreeMap,
-    env, fs,
+    env,
+    ffi::OsString,
+    fs,
     path::{Path, PathBuf},
 };
 use tempfile::TempDir;
@@ -176,14 +178,24 @@ impl Shop {
         tree::edit(&self.module(module), seed, share).expect("a scratch directory is writable")
     }
 
+    /// The variables of the pod `pod`.
+    #[must_use]
+    pub fn pod_environment(&self, pod: &str) -> Vec<(String, OsString)> {
+        let own: [(&str, OsString); 5] = [
+            ("LONGSHORE_STORE", self.store.clone().into()),
+            ("LONGSHORE_CHANNEL", CHANNEL.into()),
+            ("LONGSHORE_ROOT", self.path(pod).into()),
+            ("LONGSHORE_TRUST", self.path("1.root.json").into()),
+            ("LONGSHORE_LOG_FORMAT", "json".into()),
+        ];
+        let store = self.environment.iter().map(|(name, value)| (name.clone(), value.into()));
+        own.into_iter().map(|(name, value)| (name.to_owned(), value)).chain(store).collect()
+    }
+
     /// `longshore-init` for the pod `pod`, not started yet.
     #[must_use]
     pub fn init(&self, pod: &str) -> Program {
-        let root = self.path(pod);
-        let trust = self.path("1.root.json");
-        let program = Program::ours("longshore-init").env("LONGSHORE_STORE", &self.store).env("LONGSHORE_CHANNEL", CHANNEL);
-        let program = program.env("LONGSHORE_ROOT", root).env("LONGSHORE_TRUST", trust).env("LONGSHORE_LOG_FORMAT", "json");
-        program.envs(self.environment.iter().map(|(name, value)| (name, value)))
+        Program::ours("longshore-init").envs(self.pod_environment(pod))
     }
 
     /// What the pod's `current` holds.

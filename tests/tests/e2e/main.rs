@@ -6,6 +6,7 @@
 mod arrows;
 mod bad_input;
 mod commands;
+mod faults;
 mod harness;
 mod interop;
 mod journey;

@@ -1,0 +1,108 @@
+//! The fault loops: each breaks a pull in one way, many times, and checks what must hold after every one.
+//!
+//! The invariant: `current` names a complete tree, the old one or the new one; the accepted sequence never falls; nothing
+//! outside the release root changes; and the next start, without any fault, ends at the new release with nothing left over.
+//!
+//! `make test` runs each loop a few times, `make faults` at full counts. Zero failures in n independent runs bound the rate by
+//! 3/n, and no more.
+
+#![allow(clippy::disallowed_methods, reason = "the harness damages its trees itself, and has no failpoints")]
+
+mod disk;
+mod network;
+mod policy;
+mod rig;
+
+pub use disk::points;
+pub use rig::Rig;
+
+use serde::Serialize;
+
+/// How often the loops run.
+#[derive(Debug, Clone, Copy)]
+pub struct Counts {
+    /// Kills at random times.
+    pub kills: u32,
+    /// How often each failpoint is hit.
+    pub points: u32,
+    /// Switches while readers read.
+    pub switches: u32,
+    /// Places at which a blob is damaged.
+    pub damages: u32,
+    /// Pods that start while the store throttles.
+    pub clients: u32,
+    /// For how long it throttles, in seconds.
+    pub throttle_seconds: u64,
+    /// Bytes of the file that is read through resets.
+    pub large_bytes: usize,
+    /// Where random numbers start.
+    pub seed: u64,
+}
+
+impl Counts {
+    /// For every test run.
+    pub const MODEST: Self =
+        Self { kills: 15, points: 1, switches: 300, damages: 6, clients: 12, throttle_seconds: 2, large_bytes: 1 << 20, seed: 1 };
+    /// As FAULTS asks for.
+    pub const FULL: Self =
+        Self { kills: 1000, points: 3, switches: 10_000, damages: 200, clients: 500, throttle_seconds: 60, large_bytes: 20 << 20, seed: 1 };
+}
+
+/// What came of one class of faults.
+#[derive(Debug, Clone, Serialize)]
+pub struct Row {
+    /// Its number.
+    pub number: u32,
+    /// What goes wrong.
+    pub fault: &'static str,
+    /// How often it was made to.
+    pub tried: u32,
+    /// How often everything held that must.
+    pub survived: u32,
+    /// The first failures, for people.
+    pub failures: Vec<String>,
+}
+
+impl Row {
+    /// A class that was not tried yet.
+    #[must_use]
+    pub const fn new(number: u32, fault: &'static str) -> Self {
+        Self { number, fault, tried: 0, survived: 0, failures: Vec::new() }
+    }
+
+    /// Counts one try.
+    pub fn count(&mut self, what: impl FnOnce() -> String, result: Result<(), String>) {
+        self.tried += 1;
+        match result {
+            Ok(()) => self.survived += 1,
+            Err(problem) if self.failures.len() < 5 => self.failures.push(format!("{}: {problem}", what())),
+            Err(_) => {}
+        }
+    }
+}
+
+/// A loop, and the number of its class.
+pub type Loop = (u32, fn(&Counts) -> Row);
+
+/// Every loop.
+pub const LOOPS: &[Loop] = &[
+    (1, disk::killed_at_every_point),
+    (2, disk::killed_at_random_times),
+    (3, disk::every_call_fails_with_eio),
+    (4, disk::disk_full),
+    (5, disk::leftovers),
+    (6, disk::two_at_once),
+    (7, disk::readers_during_switches),
+    (8, network::resets),
+    (9, network::trickles_and_stalls),
+    (10, network::throttling),
+    (11, network::replaced_while_read),
+    (12, network::damaged_blobs),
+    (13, network::credentials_expire),
+    (14, policy::clock),
+    (15, policy::replay),
+    (16, policy::expired),
+    (17, policy::thresholds),
+    (18, policy::root_chains),
+    (20, policy::other_channels),
+];

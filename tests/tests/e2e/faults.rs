@@ -1,0 +1,58 @@
+//! The fault loops at modest counts, and the list of failpoints.
+
+use e2e::faults::{Counts, LOOPS, Rig, points};
+use std::{collections::BTreeSet, fs, path::Path};
+
+#[track_caller]
+fn survives(number: u32) {
+    let (_, run) = LOOPS.iter().find(|(found, _)| *found == number).expect("the class has a loop");
+    let row = run(&Counts::MODEST);
+    assert!(row.tried > 0 && row.survived == row.tried, "{row:#?}");
+}
+
+macro_rules! classes {
+    ($($name:ident $number:literal;)+) => {
+        $(#[test] fn $name() { survives($number); })+
+
+        #[test]
+        fn every_loop_has_a_test() {
+            assert_eq!([$($number),+].as_slice(), LOOPS.iter().map(|(number, _)| *number).collect::<Vec<u32>>());
+        }
+    };
+}
+
+classes! {
+    killed_at_every_failpoint 1;
+    killed_at_random_times 2;
+    every_call_fails_with_eio 3;
+    the_disk_is_full 4;
+    leftovers_of_a_crash 5;
+    two_inits_on_one_root 6;
+    readers_during_switches 7;
+    connections_are_reset 8;
+    the_store_trickles_or_stalls 9;
+    the_store_throttles 10;
+    an_object_is_replaced_while_it_is_read 11;
+    blobs_are_damaged 12;
+    credentials_expire 13;
+    the_clock_is_wrong 14;
+    an_old_release_is_replayed 15;
+    a_release_or_root_has_expired 16;
+    too_few_keys_signed 17;
+    the_root_chain_is_broken 18;
+    another_channels_release 20;
+}
+
+#[test]
+fn every_failpoint_of_a_pull_is_on_the_list() {
+    let rig = Rig::new(9 << 20);
+    let found: BTreeSet<String> = points(&rig, false).into_iter().chain(points(&rig, true)).collect();
+    let list = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/e2e/failpoints.txt");
+    let listed: BTreeSet<String> = fs::read_to_string(&list).unwrap().lines().map(str::to_owned).collect();
+    let lines = Vec::from_iter(found.iter().map(String::as_str)).join("\n");
+    assert!(
+        found == listed,
+        "a state-changing call came or went; see that its failure is harmless, then write to {}:\n{lines}",
+        list.display()
+    );
+}
