@@ -49,7 +49,7 @@ fn every_failpoint_of_a_pull_is_on_the_list() {
     let found: BTreeSet<String> = points(&rig, false).into_iter().chain(points(&rig, true)).collect();
     let list = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/e2e/failpoints.txt");
     let listed: BTreeSet<String> = fs::read_to_string(&list).unwrap().lines().map(str::to_owned).collect();
-    let lines = Vec::from_iter(found.iter().map(String::as_str)).join("\n");
+    let lines = found.iter().map(String::as_str).collect::<Vec<_>>().join("\n");
     assert!(
         found == listed,
         "a state-changing call came or went; see that its failure is harmless, then write to {}:\n{lines}",
