@@ -23,9 +23,10 @@ help: ## list these targets
 tools: ## install or check what is not Rust: awscli, s5cmd, moto, linters (kept outside the tree, by version)
 	@$(tools)
 
+# Binaries and tests in one go: apart, the tests' own dependencies change features, and half of the crates compile twice.
 .PHONY: build
-build: ## build everything, debug
-	cargo build --locked --workspace --all-features
+build: ## build everything, debug, tests included
+	cargo build --locked --workspace --all-features --bins --tests
 
 # Tests run the built binaries, and cargo builds only those of the tested package by itself.
 .PHONY: test

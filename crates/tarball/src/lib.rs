@@ -7,7 +7,7 @@
 //! entry   = [PAX header] ustar header [body, padded to 512 bytes]
 //! ```
 //!
-//! `docs/formats/tarball.md` is the specification. [`scan`] and [`pack`] write tarballs; [`Unpacker`] reads chunks, in any order, and
+//! `docs/formats/tarball.md` is the specification. [`scan`] and [`pack()`] write tarballs; [`Unpacker`] reads chunks, in any order, and
 //! refuses whatever the packer does not write: nothing is decompressed before its digest is verified, nothing is written outside
 //! the tree, and links come last.
 //!
