@@ -172,9 +172,8 @@ impl Run<'_> {
         blocking(move || -> Result<(), PullError> {
             let mut root = root;
             root.activate(&target, now)?;
-            if outcome != Outcome::AlreadyActive
-                && let Err(error) = root.prune()
-            {
+            // Also where nothing was switched: the run that did may have died before it came to this.
+            if let Err(error) = root.prune() {
                 warn!(%error, "an old tree stays until the next pull");
             }
             Ok(())
