@@ -10,6 +10,7 @@ use std::{
     io::{self, Write as _},
     path::PathBuf,
     process::{Command, ExitCode},
+    time::Instant,
 };
 
 /// Runs the fault loops and writes a table "survived / tried", with seed and commit.
@@ -34,17 +35,34 @@ fn main() -> io::Result<ExitCode> {
     let counts = Counts { seed: arguments.seed, ..if arguments.modest { Counts::MODEST } else { Counts::FULL } };
     let mut rows: Vec<Row> = Vec::new();
     for (number, run) in LOOPS.iter().filter(|(number, _)| arguments.classes.is_empty() || arguments.classes.contains(number)) {
+        let begin = Instant::now();
         let row = run(&counts);
-        writeln!(io::stderr(), "class {number}: {} of {} survived: {}", row.survived, row.tried, row.fault)?;
+        writeln!(
+            io::stderr(),
+            "class {number}: {} of {} survived: {} ({:.0?}) {}",
+            row.survived,
+            row.tried,
+            row.fault,
+            begin.elapsed(),
+            row.note
+        )?;
         rows.push(row);
     }
-    let commit = Command::new("git").args(["rev-parse", "HEAD"]).output()?;
+    // A tree with changes of its own says so.
+    let commit = Command::new("git").args(["describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]).output()?;
     let commit = String::from_utf8_lossy(&commit.stdout).trim().to_owned();
     let lines: Vec<Vec<String>> = rows
         .iter()
-        .map(|row| vec![row.number.to_string(), row.fault.to_owned(), format!("{} / {}", row.survived, row.tried), row.failures.join("; ")])
+        .map(|row| {
+            vec![
+                row.number.to_string(),
+                row.fault.to_owned(),
+                format!("{} / {}", row.survived, row.tried),
+                [&row.failures[..], std::slice::from_ref(&row.note)].concat().join("; "),
+            ]
+        })
         .collect();
-    let text = table(&["#", "fault", "survived / tried", "first failures"], &[0, 2], &lines);
+    let text = table(&["#", "fault", "survived / tried", "notes, first failures"], &[0, 2], &lines);
     let text = format!("Seed {}, commit {commit}. Zero failures in n runs bound the rate by 3/n.\n\n{text}\n", arguments.seed);
     make(&arguments.out)?;
     File::create(arguments.out.join("faults.md"))?.write_all(text.as_bytes())?;

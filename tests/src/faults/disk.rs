@@ -1,112 +1,125 @@
-//! Classes 1 to 7: what happens to the process and to the disk.
+//! Classes 3 to 5: the disk refuses, is full, or holds what a crash left.
 
 use super::{
     Counts, Row,
-    rig::{Rig, channel, ended, last_line, names, reason, sequence},
+    kill::{COLD_AND_WARM, points},
+    rig::{Rig, ended, last_line, names},
 };
-use crate::{
-    process::{Program, Running},
-    s3::{Effect, Fault},
-};
-use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
-use std::{
-    collections::BTreeSet,
-    fs, io,
-    os::unix::fs::symlink,
-    path::Path,
-    sync::atomic::{AtomicBool, Ordering},
-    thread,
-    time::{Duration, Instant},
-};
+use crate::process::{Outcome, Program};
+use std::{fs, io, os::unix::fs::symlink, path::Path};
 
-const COLD_AND_WARM: [bool; 2] = [false, true];
+/// Where an error is no error: a file that cannot be linked is downloaded, and the lock's note of who holds it is for people.
+const HARMLESS: [&str; 3] = ["deploy.reuse.link", "deploy.reuse.directory", "deploy.lock.write"];
 
-/// The names of the failpoints that a pull passes, in the order of the run.
-///
-/// # Panics
-///
-/// The pull fails without any fault.
-#[must_use]
-pub fn points(rig: &Rig, warm: bool) -> Vec<String> {
-    let (pod, trace) = (rig.pod(warm), rig.shop.path("trace"));
-    rig.shop.init(&pod).env("FAILPOINT_TRACE", &trace).run().expect(0);
-    let names = fs::read_to_string(&trace).unwrap_or_default().lines().map(str::to_owned).collect();
-    fs::remove_file(&trace).and_then(|()| fs::remove_dir_all(rig.shop.path(&pod))).expect("a scratch directory is writable");
-    names
+pub(super) fn every_call_fails_with_eio(counts: &Counts) -> Row {
+    let mut row = Row::new(3, "the Nth state-changing call fails with EIO, all N");
+    every_call_fails(&mut row, counts, "eio", 1);
+    row
 }
 
-pub(super) fn killed_at_every_point(counts: &Counts) -> Row {
-    let (rig, mut row) = (Rig::new(0), Row::new(1, "kill -9 at every failpoint"));
-    for warm in COLD_AND_WARM {
-        let points = points(&rig, warm).len();
-        for at in (1..=points).cycle().take(counts.points as usize * points) {
-            let pod = rig.pod(warm);
-            let outcome = rig.shop.init(&pod).env("FAILPOINT", format!("{at}:kill")).run();
-            row.count(|| format!("point {at}, warm {warm}, {:?}", outcome.ended), rig.check(&pod));
+fn every_call_fails(row: &mut Row, counts: &Counts, error: &str, step: usize) {
+    let mut harmless = 0;
+    for rig in Rig::small_and_spooled(counts) {
+        for warm in COLD_AND_WARM {
+            for at in (1..=points(&rig, warm).len()).step_by(step) {
+                let pod = rig.pod(warm);
+                let (outcome, passed) = rig.steer(&pod, at, error);
+                let told = told(&rig, &pod, &outcome, &passed, at);
+                harmless += u32::from(outcome.code() == Some(0));
+                let point = passed.get(at - 1).cloned().unwrap_or_default();
+                row.count(|| format!("{error} in call {at} ({point}), warm {warm}"), told.and_then(|()| rig.check(&pod)));
+            }
         }
     }
-    row
+    row.note = format!("in {harmless} of these it was no error, as it was a link to an old file, the lock's note or an old tree's removal");
 }
 
-pub(super) fn killed_at_random_times(counts: &Counts) -> Row {
-    let (rig, mut row) = (Rig::new(0), Row::new(2, "kill -9 at random times"));
-    let mut random = StdRng::seed_from_u64(counts.seed);
-    let begin = Instant::now();
-    let pod = rig.pod(true);
-    rig.shop.init(&pod).run().expect(0);
-    let whole = u64::try_from(begin.elapsed().as_micros()).unwrap_or(u64::MAX);
-    for _ in 0..counts.kills {
-        let (warm, after) = (random.random(), Duration::from_micros(random.random_range(0..whole)));
-        let pod = rig.pod(warm);
-        let ended = rig.shop.init(&pod).start().kill_after(after).ended;
-        row.count(|| format!("after {after:?}, warm {warm}, {ended:?}"), rig.check(&pod));
+/// Code 74 and the path; or none, where the call may fail, and then the new release runs.
+fn told(rig: &Rig, pod: &str, outcome: &Outcome, passed: &[String], at: usize) -> Result<(), String> {
+    if outcome.code() != Some(0) {
+        ended(outcome, 74, "disk")?;
+        let root = rig.shop.path(pod);
+        let line = last_line(outcome);
+        return if line.contains(&*root.to_string_lossy()) { Ok(()) } else { Err(format!("no path is named: {line}")) };
     }
-    row
+    // What follows the switch and its fsync only removes an old tree, and the next pull would.
+    let switched = passed.iter().rposition(|point| point == "deploy.path.rename").map_or(usize::MAX, |index| index + 2);
+    match passed.get(at - 1) {
+        Some(point) if !HARMLESS.contains(&point.as_str()) && at <= switched => Err(format!("{point} failed, and nobody noticed")),
+        _ => rig.is_new(pod),
+    }
 }
 
-pub(super) fn every_call_fails_with_eio(_counts: &Counts) -> Row {
-    every_call_fails(Row::new(3, "the Nth state-changing call fails with EIO, all N"), "eio")
-}
-
-fn every_call_fails(mut row: Row, error: &str) -> Row {
-    let rig = Rig::new(0);
+pub(super) fn disk_full(counts: &Counts) -> Row {
+    let mut row = Row::new(4, "ENOSPC at every call; a real disk without space or inodes");
+    every_call_fails(&mut row, counts, "enospc", if counts.points > 1 { 1 } else { 5 });
+    if Program::new("unshare").args(["-rm", "true"]).run().code() != Some(0) {
+        row.note += "; real disks SKIPPED: this machine lets nobody make a mount namespace";
+        return row;
+    }
+    // Files of one byte take a block each, more than is asked for beforehand: so the writes themselves meet the end of the disk.
+    let rig = Rig::with(|module| (0..60).try_for_each(|number| fs::write(module.join(format!("crumb{number}")), "x")));
+    let (mut beforehand, mut writing, mut fit) = (0, 0, 0);
     for warm in COLD_AND_WARM {
-        let points = points(&rig, warm);
-        for (at, point) in points.iter().enumerate() {
+        for (unit, limit) in limits(counts) {
             let pod = rig.pod(warm);
-            let outcome = rig.shop.init(&pod).env("FAILPOINT", format!("{}:{error}", at + 1)).run();
-            // Linking falls back to downloading, and the lock's note of who holds it may be missing: no error then.
-            let told = match outcome.code() {
-                Some(0) => Ok(()),
-                Some(74) if last_line(&outcome).contains(pod.as_str()) => Ok(()),
-                _ => Err(format!("{:?}: {}", outcome.ended, last_line(&outcome))),
+            let outcome = on_a_small_disk(&rig, &pod, unit, limit);
+            let result = match outcome.code() {
+                Some(0) => rig.is_new(&pod),
+                _ => ended(&outcome, 74, "disk").and_then(|()| given_back(&outcome)),
             };
-            row.count(|| format!("call {} ({point}), warm {warm}", at + 1), told.and_then(|()| rig.check(&pod)));
+            match outcome.code() {
+                Some(0) => fit += 1,
+                _ if last_line(&outcome).contains("the release needs about") => beforehand += 1,
+                _ => writing += 1,
+            }
+            row.count(|| format!("{limit} {unit} left, warm {warm}"), result.and_then(|()| rig.check(&pod)));
         }
     }
+    let small = format!("small disks: {beforehand} pulls were refused beforehand, {writing} while they wrote, {fit} fitted");
+    if beforehand * writing * fit == 0 {
+        row.count(|| small.clone(), Err("the sizes of the disks miss one of the three".to_owned()));
+    }
+    row.note = [row.note, small].join("; ");
     row
 }
 
-pub(super) fn disk_full(_counts: &Counts) -> Row {
-    let mut row = every_call_fails(Row::new(4, "ENOSPC at every call; a real disk without space or inodes"), "enospc");
-    let rig = Rig::new(600_000);
-    for limit in ["size=256k", "size=512k", "nr_inodes=8", "nr_inodes=20"] {
-        let pod = rig.pod(false);
-        let root = rig.shop.path(&pod);
-        fs::create_dir(&root).expect("a scratch directory is writable");
-        // The mount is this process's own and goes with it; what staging holds at the end is the last line.
-        let script = "mount -t tmpfs -o \"$LIMIT\" none \"$LONGSHORE_ROOT\" && { \"$INIT\"; code=$?; \
-                      find \"$LONGSHORE_ROOT/staging\" -mindepth 1 2>/dev/null | wc -l; exit $code; }";
-        let program = Program::new("unshare").args(["-m", "sh", "-c", script]).env("LIMIT", limit);
-        let program = program.env("INIT", crate::process::binary("longshore-init")).envs(rig.shop.pod_environment(&pod));
-        let outcome = program.run();
-        let mut result = ended(&outcome, 74, "disk");
-        if result.is_ok() && outcome.stdout.trim() != "0" {
-            result = Err(format!("{} entries are left in staging", outcome.stdout.trim()));
-        }
-        row.count(|| limit.to_owned(), result);
+/// What the disk has left: KiB, or inodes. A pull needs some 400 KiB and 100 inodes.
+fn limits(counts: &Counts) -> Vec<(&'static str, usize)> {
+    let steps = if counts.points > 1 { 60 } else { 8 };
+    (0..steps).flat_map(|step| [("size", 4 + step * 560 / steps), ("nr_inodes", 1 + step * 150 / steps)]).collect()
+}
+
+/// Runs a pod's init on a tmpfs of its own with so much left, and copies what is then there to the pod's root.
+///
+/// Standard output has what is used, in KiB and in inodes, before and after, and the entries of staging.
+fn on_a_small_disk(rig: &Rig, pod: &str, unit: &str, left: usize) -> Outcome {
+    let disk = rig.shop.path(format!("{pod}.disk"));
+    let root = rig.shop.path(pod);
+    let script = r#"
+        mount -t tmpfs -o size=64m,nr_inodes=10000 none "$LONGSHORE_ROOT"
+        if [ -d "$POD" ]; then cp -a "$POD/." "$LONGSHORE_ROOT"; rm -r "$POD"; fi
+        used() { df --block-size=1K --output=used,iused "$LONGSHORE_ROOT" | tail -n 1; }
+        set -- $(used)
+        case $UNIT in size) mount -o remount,size=$(($1 + LEFT))k "$LONGSHORE_ROOT" ;; *) mount -o remount,nr_inodes=$(($2 + LEFT)) "$LONGSHORE_ROOT" ;; esac
+        code=0; "$INIT" || code=$?
+        echo $1 $2 $(used) $(find "$LONGSHORE_ROOT/staging" -mindepth 1 2>/dev/null | wc -l)
+        cp -a "$LONGSHORE_ROOT/." "$POD"
+        exit $code"#;
+    let prepared = fs::create_dir(&disk);
+    prepared.expect("a scratch directory is writable");
+    let program = Program::new("unshare").args(["-rm", "sh", "-euc", script]).envs(rig.shop.pod_environment(pod));
+    let program = program.env("LONGSHORE_ROOT", &disk).env("POD", &root).env("UNIT", unit).env("LEFT", left.to_string());
+    program.env("INIT", crate::process::binary("longshore-init")).run()
+}
+
+/// A failed pull may leave the root's own directories and the lock, at most 8 inodes and a few blocks, and nothing staged.
+fn given_back(outcome: &Outcome) -> Result<(), String> {
+    let numbers: Vec<u64> = outcome.stdout.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    match numbers[..] {
+        [kib, inodes, kib_after, inodes_after, 0] if kib_after <= kib + 32 && inodes_after <= inodes + 8 => Ok(()),
+        _ => Err(format!("used KiB and inodes before and after, and staged entries: {}", outcome.stdout.trim())),
     }
-    row
 }
 
 /// Puts what a crash could have left into a root.
@@ -114,14 +127,16 @@ type Leave = fn(&Path) -> io::Result<()>;
 
 pub(super) fn leftovers(_counts: &Counts) -> Row {
     let (rig, mut row) = (Rig::new(0), Row::new(5, "leftover link, staging, half a tree, half-written state"));
-    let leave: [(&str, Leave); 5] = [
+    let leave: [(&str, Leave); 7] = [
         ("a staged tree", |root| {
             fs::create_dir_all(root.join("staging/0123/app")).and_then(|()| fs::write(root.join("staging/0123/app/a"), "x"))
         }),
         ("a temporary link", |root| symlink("releases/none", root.join("staging/link"))),
+        ("a temporary link out of the root", |root| symlink("../../src", root.join("staging/link"))),
         ("half a state", |root| fs::write(root.join("staging/state"), "{\"schema\": 1, \"acc")),
         ("a tree without index", |root| fs::create_dir_all(root.join("releases/ffffffffffffffff/app"))),
         ("an index without tree", |root| fs::write(root.join("releases/ffffffffffffffff.index"), "x")),
+        ("a lock of somebody who is gone", |root| fs::write(root.join("lock"), "1\n")),
     ];
     for warm in COLD_AND_WARM {
         for (what, make) in leave {
@@ -138,65 +153,4 @@ pub(super) fn leftovers(_counts: &Counts) -> Row {
         }
     }
     row
-}
-
-pub(super) fn two_at_once(counts: &Counts) -> Row {
-    let (rig, mut row) = (Rig::new(0), Row::new(6, "two inits race on one root"));
-    for _ in 0..counts.damages {
-        rig.server.fault(Fault::new(Effect::Latency { ms: 20 }));
-        let pod = rig.pod(true);
-        let both = [rig.shop.init(&pod).start(), rig.shop.init(&pod).start()].map(Running::wait);
-        let won = both.iter().filter(|outcome| outcome.code() == Some(0)).count();
-        let busy = both.iter().filter(|outcome| outcome.code() == Some(75) && reason(outcome) == "busy").count();
-        let result = if won >= 1 && won + busy == 2 { Ok(()) } else { Err(format!("{both:#?}")) };
-        row.count(String::new, result.and_then(|()| rig.check(&pod)));
-    }
-    row
-}
-
-pub(super) fn readers_during_switches(counts: &Counts) -> Row {
-    let (rig, mut row) = (Rig::new(0), Row::new(7, "readers while releases are switched"));
-    let pod = rig.pod(true);
-    rig.shop.init(&pod).run().expect(0);
-    let (root, state) = (rig.shop.path(&pod), rig.shop.state(&pod));
-    let digest = |which: &str| state[which]["manifest"].as_str().and_then(|text| text.parse().ok()).expect("two releases are there");
-    let targets = [digest("previous"), digest("active")].map(|manifest| deploy::Target {
-        manifest,
-        sequence: sequence(2),
-        channel: channel(),
-        root_version: 1,
-    });
-    let done = AtomicBool::new(false);
-    let problems: BTreeSet<String> = thread::scope(|scope| {
-        let readers: Vec<_> = (0..2).map(|_| scope.spawn(|| read_until(&root, &done))).collect();
-        let mut opened = deploy::ReleaseRoot::open(&root).expect("nobody else holds the root");
-        for turn in 0..counts.switches {
-            let switched = opened.activate(&targets[turn as usize % 2], jiff::Timestamp::now());
-            row.count(|| format!("switch {turn}"), switched.map_err(|error| error.to_string()));
-        }
-        done.store(true, Ordering::Release);
-        readers.into_iter().flat_map(|reader| reader.join().expect("a reader does not panic")).collect()
-    });
-    if !problems.is_empty() {
-        row.survived = 0;
-        row.failures.extend(problems.into_iter().take(5));
-    }
-    row
-}
-
-/// Reads as a web server does: `current` is resolved once, and then every file of the request comes from there.
-fn read_until(root: &Path, done: &AtomicBool) -> BTreeSet<String> {
-    let mut problems = BTreeSet::new();
-    while !done.load(Ordering::Acquire) {
-        let seen = fs::read_link(root.join("current")).and_then(|tree| {
-            let marker = |path: &str| fs::read_to_string(root.join(&tree).join(path));
-            Ok((marker("marker.php")?, marker("app/code/module1/marker.php")?))
-        });
-        match seen {
-            Ok((one, other)) if one == other => {}
-            Ok((one, other)) => drop(problems.insert(format!("a mixed tree: {one} and {other}"))),
-            Err(error) => drop(problems.insert(error.to_string())),
-        }
-    }
-    problems
 }

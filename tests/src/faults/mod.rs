@@ -1,19 +1,24 @@
 //! The fault loops: each breaks a pull in one way, many times, and checks what must hold after every one.
 //!
 //! The invariant: `current` names a complete tree, the old one or the new one; the accepted sequence never falls; nothing
-//! outside the release root changes; and the next start, without any fault, ends at the new release with nothing left over.
+//! outside of the release root changes, and nothing that a shop wrote into kept directories; and the next start, without any
+//! fault, ends at the new release with nothing left over. [`Rig::check`] is all of it.
 //!
 //! `make test` runs each loop a few times, `make faults` at full counts. Zero failures in n independent runs bound the rate by
 //! 3/n, and no more.
 
 #![allow(clippy::disallowed_methods, reason = "the harness damages its trees itself, and has no failpoints")]
 
+mod damage;
 mod disk;
+mod hostile;
+mod kill;
 mod network;
 mod policy;
+mod races;
 mod rig;
 
-pub use disk::points;
+pub use kill::points;
 pub use rig::Rig;
 
 use serde::Serialize;
@@ -42,7 +47,7 @@ pub struct Counts {
 impl Counts {
     /// For every test run.
     pub const MODEST: Self =
-        Self { kills: 15, points: 1, switches: 300, damages: 6, clients: 12, throttle_seconds: 2, large_bytes: 1 << 20, seed: 1 };
+        Self { kills: 30, points: 1, switches: 300, damages: 4, clients: 20, throttle_seconds: 3, large_bytes: 1 << 20, seed: 1 };
     /// As FAULTS asks for.
     pub const FULL: Self =
         Self { kills: 1000, points: 3, switches: 10_000, damages: 200, clients: 500, throttle_seconds: 60, large_bytes: 20 << 20, seed: 1 };
@@ -59,6 +64,8 @@ pub struct Row {
     pub tried: u32,
     /// How often everything held that must.
     pub survived: u32,
+    /// What was counted on the way, for people.
+    pub note: String,
     /// The first failures, for people.
     pub failures: Vec<String>,
 }
@@ -67,7 +74,7 @@ impl Row {
     /// A class that was not tried yet.
     #[must_use]
     pub const fn new(number: u32, fault: &'static str) -> Self {
-        Self { number, fault, tried: 0, survived: 0, failures: Vec::new() }
+        Self { number, fault, tried: 0, survived: 0, note: String::new(), failures: Vec::new() }
     }
 
     /// Counts one try.
@@ -86,18 +93,18 @@ pub type Loop = (u32, fn(&Counts) -> Row);
 
 /// Every loop.
 pub const LOOPS: &[Loop] = &[
-    (1, disk::killed_at_every_point),
-    (2, disk::killed_at_random_times),
+    (1, kill::at_every_point),
+    (2, kill::at_random_times),
     (3, disk::every_call_fails_with_eio),
     (4, disk::disk_full),
     (5, disk::leftovers),
-    (6, disk::two_at_once),
-    (7, disk::readers_during_switches),
+    (6, races::two_at_once),
+    (7, races::readers_during_switches),
     (8, network::resets),
     (9, network::trickles_and_stalls),
     (10, network::throttling),
-    (11, network::replaced_while_read),
-    (12, network::damaged_blobs),
+    (11, damage::replaced_while_read),
+    (12, damage::damaged_blobs),
     (13, network::credentials_expire),
     (14, policy::clock),
     (15, policy::replay),
@@ -105,4 +112,5 @@ pub const LOOPS: &[Loop] = &[
     (17, policy::thresholds),
     (18, policy::root_chains),
     (20, policy::other_channels),
+    (21, hostile::tarballs),
 ];

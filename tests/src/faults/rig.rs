@@ -1,18 +1,19 @@
-//! A shop with two releases, pods that run the first, and the check of what must hold.
+//! A shop with three releases, pods that run the second and were to run the third, and the check of what must hold.
 
+use super::Counts;
 use crate::{
     process::{Outcome, Program},
     s3::{Faults, Options, Server},
     shop::{CHANNEL, Shop},
-    tree::Entry,
+    tree::{self, Entry},
 };
 use bytes::Bytes;
-use release::{Release, SecretKey, Sequence, TrustRoot};
+use release::{Manifest, Reason, Release, SecretKey, Sequence, TrustRoot};
 use serde_json::Value;
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
     collections::{BTreeMap, BTreeSet},
-    fs,
+    fs, io,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -20,50 +21,76 @@ use std::{
 /// The channel's release in force, in the server's bucket.
 pub(super) const HEAD: &str = "prod/channels/shops/acme/release.json";
 
-/// A shop on our S3 server with release 1 and 2; `template` is a root that runs 1.
+/// The sequence that a used pod runs; its previous release is the one before.
+pub(super) const OLD: u64 = 2;
+/// The sequence in force.
+pub(super) const NEW: u64 = 3;
+/// What a customer left in a directory that is kept.
+const KEPT: &str = "kept/var/session/cart";
+
+/// A shop on our S3 server; `template` is a root that runs [`OLD`].
 #[derive(Debug)]
 pub struct Rig {
     /// The server.
     pub server: Server,
     /// The shop.
     pub shop: Shop,
-    /// What a pod with release 1 shows.
+    /// What a pod shows that runs the old release.
     pub old: BTreeMap<PathBuf, Entry>,
-    /// What a pod with release 2 shows.
+    /// What a pod shows that runs the new one.
     pub new: BTreeMap<PathBuf, Entry>,
-    /// The release object of release 1.
-    pub first: Bytes,
+    /// The release object of the old one.
+    pub old_release: Bytes,
+    outside: BTreeMap<PathBuf, Entry>,
     pods: Cell<u32>,
+    used: RefCell<BTreeSet<String>>,
 }
 
 impl Rig {
-    /// Publishes both releases. `large` bytes go into a file that does not compress, where it is not 0.
+    /// Publishes the releases. `large` bytes go into a file that does not compress, where it is not 0.
     ///
     /// # Panics
     ///
     /// Something fails without any fault.
     #[must_use]
     pub fn new(large: usize) -> Self {
+        Self::with(|module| if large > 0 { fs::write(module.join("large.bin"), noise(large)) } else { Ok(()) })
+    }
+
+    /// Publishes the releases; `fill` adds to a module's sources.
+    #[must_use]
+    pub(super) fn with(fill: impl FnOnce(&Path) -> io::Result<()>) -> Self {
         let server = Server::start(Options::default()).expect("a server starts");
-        let shop = Shop::on(&server, 2, 8);
-        for (module, name) in [(0, "marker.php"), (1, "marker.php")] {
-            fs::write(shop.module(module).join(name), "1").expect("a scratch directory is writable");
-        }
-        if large > 0 {
-            fs::write(shop.module(1).join("large.bin"), noise(large)).expect("a scratch directory is writable");
-        }
-        shop.publish();
-        shop.init("template").run().expect(0);
-        let old = shop.current("template");
-        let first = server.get(HEAD).expect("release 1 is published");
-        for (module, name) in [(0, "marker.php"), (1, "marker.php")] {
-            fs::write(shop.module(module).join(name), "2").expect("a scratch directory is writable");
-        }
-        shop.edit(0, 5, 0.5);
-        shop.publish();
-        shop.init("reference").run().expect(0);
+        let shop = Shop::on(&server, 2, 4);
+        let toml = fs::read_to_string(shop.path("longshore.toml")).expect("the shop is described");
+        let kept = toml.replace("\"var/cache\"]", "\"var/cache\", { path = \"var/session\", keep = true }]");
+        assert_ne!(toml, kept, "the shop has a kept directory");
+        fs::write(shop.path("longshore.toml"), kept).and_then(|()| fill(&shop.module(1))).expect("a scratch directory is writable");
+        let publish = |release: u64, pod: &str| {
+            shop.edit(0, release, 0.5);
+            for module in [0, 1] {
+                let marked = fs::write(shop.module(module).join("marker.php"), release.to_string());
+                marked.expect("a scratch directory is writable");
+            }
+            shop.publish();
+            shop.init(pod).run().expect(0);
+        };
+        publish(OLD - 1, "template");
+        publish(OLD, "template");
+        // What a running shop writes.
+        let written = [KEPT, "current/var/cache/compiled.php"].map(|path| fs::write(shop.path("template").join(path), "a shop's own"));
+        assert!(written.iter().all(Result::is_ok), "{written:?}");
+        let (old, old_release) = (shop.current("template"), server.get(HEAD).expect("a release is in force"));
+        publish(NEW, "reference");
         let new = shop.current("reference");
-        Self { server, shop, old, new, first, pods: Cell::new(0) }
+        let outside = outside(&shop);
+        Self { server, shop, old, new, old_release, outside, pods: Cell::default(), used: RefCell::default() }
+    }
+
+    /// A small shop; at full counts also one with a file that is spooled.
+    pub(super) fn small_and_spooled(counts: &Counts) -> Vec<Self> {
+        let spooled = (counts.points > 1).then(|| Self::new(9 << 20));
+        [Self::new(0)].into_iter().chain(spooled).collect()
     }
 
     /// A pod's name that was not used yet; its root is a copy of the template, or is not there.
@@ -78,8 +105,17 @@ impl Rig {
         if warm {
             // With hard links and times, as the pod's disk has them.
             Program::new("cp").arg("-a").arg(self.shop.path("template")).arg(self.shop.path(&name)).run().expect(0);
+            self.used.borrow_mut().insert(name.clone());
         }
         name
+    }
+
+    /// Runs a pod's init with `action` at its failpoint number `at`, from 1; gives the names of those that it passed, too.
+    pub(super) fn steer(&self, pod: &str, at: usize, action: &str) -> (Outcome, Vec<String>) {
+        let trace = self.shop.path(format!("{pod}.trace"));
+        let steered = self.shop.init(pod).env("FAILPOINT", format!("{at}:{action}")).env("FAILPOINT_TRACE", &trace);
+        let outcome = steered.run();
+        (outcome, passed(&trace))
     }
 
     /// The server answers as a healthy one again.
@@ -99,42 +135,84 @@ impl Rig {
         if again.code() != Some(0) {
             return Err(format!("the next start does not converge: {}", last_line(&again)));
         }
-        if self.shop.current(pod) != self.new {
-            return Err("after the next start, `current` is not the new release".to_owned());
-        }
-        let left = names(&self.shop.path(pod).join("staging"));
+        self.check_now(pod)?;
+        self.is_new(pod)?;
+        let root = self.shop.path(pod);
+        let left = names(&root.join("staging"));
         if !left.is_empty() {
             return Err(format!("after the next start, staging holds {left:?}"));
         }
-        fs::remove_dir_all(self.shop.path(pod)).map_err(|error| error.to_string())
+        let (indexes, trees): (BTreeSet<_>, BTreeSet<_>) = names(&root.join("releases")).into_iter().partition(|name| name.contains('.'));
+        if trees.len() > 2 || indexes != trees.iter().map(|tree| format!("{tree}.index")).collect() {
+            return Err(format!("after the next start, releases holds {trees:?} and {indexes:?}"));
+        }
+        fs::remove_dir_all(root).map_err(|error| error.to_string())
     }
 
-    /// Checks what must hold at any moment: old or new, and a sequence that never falls.
+    /// Checks that init refused for one of these reasons, with the exit code that goes with it, that the pod is as it was, and that
+    /// nothing is left of what was staged.
+    pub(super) fn refused(&self, pod: &str, outcome: &Outcome, reasons: &[&str]) -> Result<(), String> {
+        let found = reason(outcome);
+        let code = Reason::ALL.iter().find(|reason| reason.code() == found).map(|reason| i32::from(reason.trouble().exit_code()));
+        if !reasons.contains(&found.as_str()) || outcome.code() != code {
+            return Err(format!("expected {reasons:?}, got {:?}: {}", outcome.ended, last_line(outcome)));
+        }
+        self.check_now(pod)?;
+        let (root, used) = (self.shop.path(pod), self.used.borrow().contains(pod));
+        if used && self.shop.current(pod) != self.old {
+            return Err("what ran does not run any more".to_owned());
+        }
+        let template = self.shop.path("template/releases");
+        let (releases, expected) = (names(&root.join("releases")), if used { names(&template) } else { BTreeSet::new() });
+        let staged = names(&root.join("staging"));
+        if releases == expected && staged.is_empty() { Ok(()) } else { Err(format!("{releases:?} and {staged:?} are left")) }
+    }
+
+    /// Checks that the pod runs the new release, and remembers that it does.
+    pub(super) fn is_new(&self, pod: &str) -> Result<(), String> {
+        if self.shop.current(pod) != self.new {
+            return Err("`current` is not the new release".to_owned());
+        }
+        let accepted = &self.shop.state(pod)["accepted"]["sequence"];
+        if *accepted == NEW { Ok(()) } else { Err(format!("the accepted sequence is {accepted}, and {NEW} runs")) }
+    }
+
+    /// Checks what must hold at any moment: old or new, a sequence that never falls, and nothing lost or written elsewhere.
     ///
     /// # Errors
     ///
     /// Says what does not hold.
     pub fn check_now(&self, pod: &str) -> Result<(), String> {
-        let root = self.shop.path(pod);
-        let ran = root.join("current").symlink_metadata().is_ok();
-        if ran {
-            let tree = self.shop.current(pod);
-            if tree != self.old && tree != self.new {
+        let (root, used) = (self.shop.path(pod), self.used.borrow().contains(pod));
+        let runs = root.join("current").symlink_metadata().is_ok();
+        if runs {
+            let tree = tree::snapshot(&root.join("current/")).map_err(|error| format!("`current`: {error}"))?;
+            if tree != self.new && (tree != self.old || !used) {
                 return Err("`current` is neither the old nor the new release".to_owned());
             }
+        } else if used {
+            return Err("the pod ran a release, and `current` is gone".to_owned());
         }
-        if root.join("state.json").exists() {
+        let remembers = root.join("state.json").exists();
+        if remembers {
             let accepted = self.shop.state(pod)["accepted"]["sequence"].as_u64();
-            if !(Some(1)..=Some(2)).contains(&accepted) {
+            if !(Some(OLD)..=Some(NEW)).contains(&accepted) {
                 return Err(format!("the accepted sequence is {accepted:?}"));
             }
-        } else if ran {
+        } else if runs {
             return Err("a release is active, and there is no state".to_owned());
         }
-        let outside: BTreeSet<_> = names(&self.shop.path("")).into_iter().filter(|name| !name.starts_with("pod")).collect();
-        let expected = ["1.root.json", "ci.key", "ci.pub", "longshore.toml", "reference", "src", "store", "template", "trace"];
-        match outside.iter().find(|name| !expected.contains(&name.as_str())) {
-            Some(stray) => Err(format!("{stray} appeared outside the root")),
+        if used && fs::read_to_string(root.join(KEPT)).ok().as_deref() != Some("a shop's own") {
+            return Err(format!("{KEPT} was lost"));
+        }
+        let ours = ["current", "kept", "lock", "releases", "staging", "state.json"];
+        if let Some(stray) = names(&root).iter().find(|name| !ours.contains(&name.as_str())) {
+            return Err(format!("{stray} appeared in the root"));
+        }
+        let outside = outside(&self.shop);
+        let changed = |path: &&PathBuf| outside.get(*path) != self.outside.get(*path);
+        match outside.keys().chain(self.outside.keys()).find(changed) {
+            Some(path) => Err(format!("{} outside of the root was changed", path.display())),
             None => Ok(()),
         }
     }
@@ -145,12 +223,29 @@ impl Rig {
     ///
     /// The library does not sign.
     pub fn force(&self, change: impl FnOnce(&mut Release)) {
-        let found = release::Envelope::parse(&self.server.get(HEAD).expect("a release is in force")).expect("it is an envelope");
-        let mut release = Release::unverified(&found).expect("it states a release");
+        let mut release = self.in_force();
         change(&mut release);
         let mut envelope = release.to_envelope().expect("a release can be stated");
         envelope.sign(&self.key("ci")).expect("a key signs");
         self.server.put(HEAD, envelope.to_json());
+    }
+
+    fn in_force(&self) -> Release {
+        let found = release::Envelope::parse(&self.server.get(HEAD).expect("a release is in force")).expect("it is an envelope");
+        Release::unverified(&found).expect("it states a release")
+    }
+
+    /// The manifest in force.
+    pub(super) fn manifest(&self) -> Manifest {
+        let key = format!("prod/{}", release::key::blob(&self.in_force().manifest));
+        Manifest::parse(&self.server.get(&key).expect("it is published")).expect("it is a manifest")
+    }
+
+    /// The keys of all that a pod without an older release downloads: the manifest first, then the tarballs.
+    pub(super) fn blobs(&self) -> Vec<String> {
+        let tarballs: Vec<_> = self.manifest().modules.iter().map(|module| module.sha256).collect();
+        let digests = [self.in_force().manifest].into_iter().chain(tarballs);
+        digests.map(|digest| format!("prod/{}", release::key::blob(&digest))).collect()
     }
 
     /// A private key of the shop.
@@ -180,6 +275,27 @@ impl Rig {
         }
         envelope.to_json()
     }
+}
+
+/// Everything in the shop's scratch directory but pods and what steers them.
+fn outside(shop: &Shop) -> BTreeMap<PathBuf, Entry> {
+    let mut found = BTreeMap::new();
+    for name in names(&shop.path("")).into_iter().filter(|name| !name.starts_with("pod")) {
+        let path = shop.path(&name);
+        let below = if path.is_dir() { tree::snapshot(&path).expect("a scratch directory is readable") } else { BTreeMap::new() };
+        found.extend(below.into_iter().map(|(below, entry)| (Path::new(&name).join(below), entry)));
+        found.insert(PathBuf::from(&name), tree::entry(&path).expect("a scratch directory is readable"));
+    }
+    found
+}
+
+/// The failpoints in a trace file, which is removed.
+pub(super) fn passed(trace: &Path) -> Vec<String> {
+    let names = fs::read_to_string(trace).unwrap_or_default().lines().map(str::to_owned).collect();
+    if trace.exists() {
+        fs::remove_file(trace).expect("a scratch directory is writable");
+    }
+    names
 }
 
 /// The reason in the last line of a failed init.

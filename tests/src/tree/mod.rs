@@ -5,7 +5,7 @@
 mod snapshot;
 mod source;
 
-pub use snapshot::{Entry, Kind, snapshot};
+pub use snapshot::{Entry, Kind, entry, snapshot};
 
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use std::{

@@ -51,24 +51,32 @@ pub fn snapshot(root: &Path) -> io::Result<BTreeMap<PathBuf, Entry>> {
     Ok(entries)
 }
 
+/// What is at `path`. A link is not followed.
+///
+/// # Errors
+///
+/// It cannot be read.
+pub fn entry(path: &Path) -> io::Result<Entry> {
+    let metadata = fs::symlink_metadata(path)?;
+    let kind = if metadata.is_file() {
+        let sha256 = Sha256::digest(fs::read(path)?).iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
+        Kind::File { len: metadata.len(), sha256 }
+    } else if metadata.is_dir() {
+        Kind::Directory
+    } else if metadata.is_symlink() {
+        Kind::Link { target: fs::read_link(path)? }
+    } else {
+        Kind::Other
+    };
+    Ok(Entry { kind, mode: metadata.permissions().mode() & 0o7777, mtime: metadata.mtime() })
+}
+
 fn collect(root: &Path, below: &Path, entries: &mut BTreeMap<PathBuf, Entry>) -> io::Result<()> {
-    for entry in fs::read_dir(root.join(below))? {
-        let relative = below.join(entry?.file_name());
-        let path = root.join(&relative);
-        let metadata = fs::symlink_metadata(&path)?;
-        let kind = if metadata.is_file() {
-            let sha256 = Sha256::digest(fs::read(&path)?).iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
-            Kind::File { len: metadata.len(), sha256 }
-        } else if metadata.is_dir() {
-            Kind::Directory
-        } else if metadata.is_symlink() {
-            Kind::Link { target: fs::read_link(&path)? }
-        } else {
-            Kind::Other
-        };
-        let directory = kind == Kind::Directory;
-        let mode = metadata.permissions().mode() & 0o7777;
-        entries.insert(relative.clone(), Entry { kind, mode, mtime: metadata.mtime() });
+    for found in fs::read_dir(root.join(below))? {
+        let relative = below.join(found?.file_name());
+        let entry = entry(&root.join(&relative))?;
+        let directory = entry.kind == Kind::Directory;
+        entries.insert(relative.clone(), entry);
         if directory {
             collect(root, &relative, entries)?;
         }

@@ -41,6 +41,7 @@ classes! {
     too_few_keys_signed 17;
     the_root_chain_is_broken 18;
     another_channels_release 20;
+    hostile_tarballs 21;
 }
 
 #[test]
