@@ -87,6 +87,11 @@ impl RootError {
             Self::Disk(error) => error.reason(),
         }
     }
+
+    /// Whether the disk has no space or no inodes left, or not for us.
+    pub(crate) fn is_full(&self) -> bool {
+        matches!(self, Self::Disk(error) if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded))
+    }
 }
 
 impl ReleaseRoot {
@@ -172,6 +177,14 @@ impl ReleaseRoot {
     ///
     /// Where the disk refuses; what is left half-removed is removed at the next start.
     pub fn prune(&self) -> Result<Vec<String>, RootError> {
+        self.remove(Scope::Unused)
+    }
+
+    /// Gives back the space of a complete tree that the full disk kept from becoming active: the shop that runs here writes, too.
+    ///
+    /// What the disk says decides, as the new state may have come through although its writing failed in the end.
+    pub(crate) fn withdraw(&mut self) -> Result<Vec<String>, RootError> {
+        self.state = read_state(&self.path)?;
         self.remove(Scope::Unused)
     }
 

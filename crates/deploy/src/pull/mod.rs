@@ -171,7 +171,14 @@ impl Run<'_> {
         let now = self.settings.now;
         blocking(move || -> Result<(), PullError> {
             let mut root = root;
-            root.activate(&target, now)?;
+            if let Err(error) = root.activate(&target, now) {
+                if error.is_full()
+                    && let Err(error) = root.withdraw()
+                {
+                    warn!(%error, "the tree stays on the full disk until the next pull");
+                }
+                return Err(error.into());
+            }
             // Also where nothing was switched: the run that did may have died before it came to this.
             if let Err(error) = root.prune() {
                 warn!(%error, "an old tree stays until the next pull");

@@ -224,6 +224,24 @@ fn prune_keeps_active_previous_and_what_shops_keep() {
 }
 
 #[test]
+fn a_tree_that_did_not_become_active_is_withdrawn_unless_the_disk_says_that_it_did() {
+    let disk = Disk::new();
+    let mut root = disk.open();
+    for number in 1..=2 {
+        activate(&mut root, number);
+    }
+    complete(&root, 3);
+    assert_eq!(root.withdraw().unwrap(), [manifest(3).short()]);
+    complete(&root, 4);
+    let written = root.state.activated(&target(4), at(4));
+    fs::write(disk.path().join(STATE), written.to_json().unwrap()).unwrap();
+    assert_eq!(root.withdraw().unwrap(), [manifest(1).short()]);
+    drop(root);
+    disk.open();
+    assert_eq!((disk.running(), disk.trees().len()), (Some(4), 4));
+}
+
+#[test]
 fn a_rejected_manifest_is_remembered_until_it_is_chosen() {
     let disk = Disk::new();
     let mut root = disk.open();
