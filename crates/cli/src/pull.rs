@@ -83,8 +83,8 @@ impl From<Pulled> for Report {
             requests: figures.requests,
             retries: figures.retries,
             network_seconds: figures.network.as_secs_f64(),
-            verify_seconds: figures.verify.as_secs_f64(),
-            write_seconds: figures.write.as_secs_f64(),
+            verify_seconds: figures.work.verify.as_secs_f64(),
+            write_seconds: figures.work.write().as_secs_f64(),
             seconds: figures.total.as_secs_f64(),
         }
     }

@@ -141,8 +141,8 @@ fn tell(config: &Config, pulled: &Pulled) {
         retries = figures.retries,
         peak_memory_bytes = peak_memory(),
         network_seconds = seconds(figures.network),
-        verify_seconds = seconds(figures.verify),
-        write_seconds = seconds(figures.write),
+        verify_seconds = seconds(figures.work.verify),
+        write_seconds = seconds(figures.work.write()),
         elapsed_seconds = seconds(figures.total),
         "release in force"
     );

@@ -3,8 +3,8 @@
 use super::{
     PullError,
     download::Loaded,
-    plan::{Content, Part},
-    progress::Counters,
+    plan::{Piece, is_large},
+    progress::{Counters, Work},
     room::lock,
 };
 use crate::{
@@ -13,14 +13,14 @@ use crate::{
     index::{Entry, Key, Kind, Writer},
     staging::Staging,
 };
-use release::{Manifest, Module, RelativePath};
+use release::{Manifest, RelativePath};
 use std::{
     collections::{BTreeSet, HashMap},
     fs::File,
     os::unix::fs::FileExt as _,
     sync::{Arc, Mutex, PoisonError},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tarball::{Place, Unpacker};
 use tokio_util::sync::CancellationToken;
@@ -37,15 +37,8 @@ pub(crate) struct Crew {
     pub(crate) counters: Arc<Counters>,
     pub(crate) halt: CancellationToken,
     spools: Mutex<HashMap<(usize, usize), Arc<Spool>>>,
-    times: Mutex<Times>,
+    work: Mutex<Work>,
     first_error: Mutex<Option<PullError>>,
-}
-
-/// What workers spent, summed.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Times {
-    pub(crate) verify: Duration,
-    pub(crate) write: Duration,
 }
 
 // A large chunk on its way to the disk.
@@ -65,21 +58,21 @@ impl Crew {
             counters,
             halt,
             spools: Mutex::default(),
-            times: Mutex::default(),
+            work: Mutex::default(),
             first_error: Mutex::default(),
         }
     }
 
-    /// Unpacks every part that comes, with `threads` workers, until the sender is gone or the first error.
+    /// Unpacks every piece that comes, with `threads` workers, until the sender is gone or the first error.
     pub(crate) fn work(
         &self,
         unpacker: &Unpacker,
-        parts: &crossbeam_channel::Receiver<Loaded>,
+        pieces: &crossbeam_channel::Receiver<Loaded>,
         threads: usize,
-    ) -> Result<Times, PullError> {
+    ) -> Result<Work, PullError> {
         let replaced: Vec<BTreeSet<_>> = self.manifest.modules.iter().map(|module| module.replaced.iter().cloned().collect()).collect();
         let work = || {
-            if let Err(error) = self.worker(unpacker, parts, &replaced) {
+            if let Err(error) = self.worker(unpacker, pieces, &replaced) {
                 lock(&self.first_error).get_or_insert(error);
                 self.halt.cancel();
             }
@@ -89,7 +82,7 @@ impl Crew {
             Some(error) => Err(error),
             // They stopped in the middle.
             None if self.halt.is_cancelled() => Err(PullError::Interrupted),
-            None => Ok(*lock(&self.times)),
+            None => Ok(*lock(&self.work)),
         }
     }
 
@@ -101,19 +94,23 @@ impl Crew {
     fn worker(
         &self,
         unpacker: &Unpacker,
-        parts: &crossbeam_channel::Receiver<Loaded>,
+        pieces: &crossbeam_channel::Receiver<Loaded>,
         replaced: &[BTreeSet<RelativePath>],
     ) -> Result<(), PullError> {
         let mut hand = Hand { crew: self, worker: unpacker.worker(), replaced };
-        for loaded in parts {
-            if self.halt.is_cancelled() {
-                break;
+        let (start, mut idle) = (Instant::now(), Duration::ZERO);
+        loop {
+            let waits = Instant::now();
+            let loaded = pieces.recv();
+            idle += waits.elapsed();
+            match loaded {
+                Ok(loaded) if !self.halt.is_cancelled() => hand.piece(&loaded)?,
+                _ => break,
             }
-            hand.part(&loaded)?;
         }
-        let mut times = lock(&self.times);
-        times.verify += hand.worker.verify();
-        times.write += hand.worker.write();
+        let worker = &hand.worker;
+        let busy = start.elapsed().saturating_sub(idle);
+        lock(&self.work).add(&Work { workers: 1, idle, busy, verify: worker.verify(), decompress: worker.decompress() });
         Ok(())
     }
 
@@ -137,42 +134,33 @@ struct Hand<'a> {
 }
 
 impl Hand<'_> {
-    fn part(&mut self, Loaded { part, space }: &Loaded) -> Result<(), PullError> {
-        let module = &self.crew.manifest.modules[part.module];
-        match &part.content {
-            Content::Chunks(chunks) => {
-                let mut start = 0;
-                for index in chunks.clone() {
-                    let chunk = &module.chunks[index];
-                    // A chunk in memory is far below 4 GiB; a part that is too short fails the digest below.
-                    let end = start + usize::try_from(chunk.size).unwrap_or(usize::MAX - start);
-                    let compressed = space.bytes.get(start..end).unwrap_or_default();
-                    let place = place(module, index, &self.replaced[part.module]);
-                    let entries = self.worker.chunk(compressed, chunk, &place).map_err(|source| unpack(module, source))?;
-                    self.done(part.module, index, entries)?;
-                    start = end;
-                }
-                Ok(())
-            }
-            Content::Piece { chunk, offset } => self.piece(part, &space.bytes, *chunk, *offset),
-        }
+    fn piece(&mut self, Loaded { piece, space }: &Loaded) -> Result<(), PullError> {
+        let Piece { module: number, chunk: index, offset, .. } = *piece;
+        let module = &self.crew.manifest.modules[number];
+        let chunk = &module.chunks[index];
+        let place = Place { target: module.target.as_ref(), replaced: &self.replaced[number], last: index + 1 == module.chunks.len() };
+        let unpack = |source| PullError::Unpack { module: module.name.to_string(), source: Box::new(source) };
+        let entries = if is_large(chunk) {
+            let Some(spool) = self.spool(number, index, offset, &space.bytes)? else { return Ok(()) };
+            self.worker.spooled(&spool.file, chunk, &place).map_err(unpack)?
+        } else {
+            self.worker.chunk(&space.bytes, chunk, &place).map_err(unpack)?
+        };
+        Ok(self.done(number, index, entries)?)
     }
 
-    fn piece(&mut self, part: &Part, bytes: &[u8], index: usize, offset: u64) -> Result<(), PullError> {
-        let module = &self.crew.manifest.modules[part.module];
-        let spool = self.crew.spool(part.module, index)?;
+    // Gives the spool file to whom brings its last bytes.
+    fn spool(&self, module: usize, chunk: usize, offset: u64, bytes: &[u8]) -> Result<Option<Arc<Spool>>, PullError> {
+        let spool = self.crew.spool(module, chunk)?;
         attempt("deploy.spool.write", "write a spool file in", self.crew.staging.tree(), || spool.file.write_all_at(bytes, offset))?;
         let mut missing = lock(&spool.missing);
         *missing = missing.saturating_sub(bytes.len() as u64);
         if *missing > 0 {
-            return Ok(());
+            return Ok(None);
         }
         drop(missing);
-        lock(&self.crew.spools).remove(&(part.module, index));
-        let chunk = &module.chunks[index];
-        let place = place(module, index, &self.replaced[part.module]);
-        let entries = self.worker.spooled(&spool.file, chunk, &place).map_err(|source| unpack(module, source))?;
-        Ok(self.done(part.module, index, entries)?)
+        lock(&self.crew.spools).remove(&(module, chunk));
+        Ok(Some(spool))
     }
 
     fn done(&self, module: usize, chunk: usize, entries: Vec<tarball::Unpacked>) -> Result<(), DiskError> {
@@ -186,10 +174,6 @@ impl Hand<'_> {
     }
 }
 
-fn place<'a>(module: &'a Module, chunk: usize, replaced: &'a BTreeSet<RelativePath>) -> Place<'a> {
-    Place { target: module.target.as_ref(), replaced, last: chunk + 1 == module.chunks.len() }
-}
-
 fn entry(unpacked: tarball::Unpacked) -> Entry {
     let kind = match unpacked.kind {
         tarball::Kind::File { size, .. } => Kind::File(size),
@@ -197,10 +181,6 @@ fn entry(unpacked: tarball::Unpacked) -> Entry {
         tarball::Kind::Link { .. } => Kind::Link,
     };
     Entry { path: unpacked.path, kind }
-}
-
-fn unpack(module: &Module, source: tarball::UnpackError) -> PullError {
-    PullError::Unpack { module: module.name.to_string(), source: Box::new(source) }
 }
 
 /// Runs `work` on `threads` threads, this one among them. Where the system refuses a thread, fewer do it.

@@ -64,18 +64,6 @@ pub enum PullError {
         /// The module.
         module: String,
     },
-    /// A module's tarball has another size than was signed.
-    #[error("tarball {key} of module {module} has {found} bytes, signed are {signed}")]
-    BlobSize {
-        /// Its key.
-        key: String,
-        /// The module.
-        module: String,
-        /// What the store holds.
-        found: u64,
-        /// What was signed.
-        signed: u64,
-    },
     /// The store did not give what was asked for.
     #[error("cannot fetch from the store")]
     Store(#[source] Box<StoreError>),
@@ -161,7 +149,6 @@ impl PullError {
             Self::Refused(refusal) => refusal.reason(),
             Self::Manifest(error) => error.reason(),
             Self::BlobMissing { .. } => Reason::ObjectMissing,
-            Self::BlobSize { .. } => Reason::Digest,
             Self::Store(error) => error.reason(),
             Self::Unpack { source, .. } | Self::Tree(source) => source.reason(),
             Self::Totals { .. } => Reason::Manifest,

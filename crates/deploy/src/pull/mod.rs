@@ -21,12 +21,12 @@ mod stage;
 pub use error::PullError;
 pub use offer::newest_root;
 pub use plan::MEMORY_FLOOR;
-pub use progress::{Figures, Outcome, Progress, Pulled};
+pub use progress::{Figures, Outcome, Progress, Pulled, Stages, Work};
 
 use crate::root::ReleaseRoot;
 use jiff::Timestamp;
 use offer::Offer;
-use progress::Counters;
+use progress::{Counters, Stopwatch};
 use release::{ChannelName, Sequence, TrustRoot, Verified};
 use std::{
     future::Future,
@@ -152,6 +152,7 @@ struct Run<'a> {
 
 impl Run<'_> {
     async fn run(self) -> Result<Pulled, PullError> {
+        let mut watch = Stopwatch::start();
         let path = self.settings.root.clone();
         let root = blocking(move || ReleaseRoot::open(&path)).await?;
         let offer = self.unless_halted(Offer::fetch(self.settings, self.store.as_ref())).await?;
@@ -159,7 +160,8 @@ impl Run<'_> {
         let (sequence, manifest) = (release.sequence, release.manifest);
         let active = root.is_active(&manifest);
         offer.check(self.settings, root.state(), active)?;
-        let (root, figures, outcome) = if active {
+        let accepted = watch.lap();
+        let (root, mut figures, outcome) = if active {
             (root, Figures::default(), Outcome::AlreadyActive)
         } else if root.is_complete(&manifest) {
             (root, Figures::default(), Outcome::AlreadyComplete)
@@ -168,7 +170,8 @@ impl Run<'_> {
             let (root, figures) = self.fresh(root, release).await?;
             (root, figures, Outcome::Fresh)
         };
-        let now = self.settings.now;
+        figures.stages.offer = accepted;
+        let (now, mut watch) = (self.settings.now, Stopwatch::start());
         blocking(move || -> Result<(), PullError> {
             let mut root = root;
             if let Err(error) = root.activate(&target, now) {
@@ -186,6 +189,7 @@ impl Run<'_> {
             Ok(())
         })
         .await?;
+        figures.stages.activate = watch.lap();
         Ok(Pulled { sequence, manifest, outcome, figures })
     }
 

@@ -1,24 +1,23 @@
-//! The memory that parts may take, and buffers that are used again.
+//! The memory that pieces may take, and buffers that are used again.
 //!
-//! Freed buffers of megabytes stay with the allocator, in pieces that the next one does not fit; a pull that allocated one for
-//! each part would grow far beyond what it holds. So buffers of a part's full size go round, and never more of them than fit.
+//! Freed buffers of megabytes stay with the allocator, in holes that the next one does not fit; a pull that allocated one for
+//! each piece would grow far beyond what it holds. So buffers come in few sizes and go round, and never more of them than fit.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Bytes that one permit stands for, and what the smallest part costs: its bookkeeping is not free either.
-const UNIT: u64 = 64 * 1024;
+/// Bytes that one permit stands for, and what the smallest piece costs: its bookkeeping is not free either.
+const UNIT: usize = 64 * 1024;
 
-/// Room for the parts of one pull.
+/// Room for the pieces of one pull.
 #[derive(Debug)]
 pub(crate) struct Room {
     permits: Arc<Semaphore>,
     units: u32,
-    part: usize,
-    spare: Mutex<Vec<Vec<u8>>>,
+    stock: Mutex<Stock>,
 }
 
-/// Bytes of a part, and the room that they take until they are dropped.
+/// Bytes of a piece, and the room that they take until they are dropped.
 #[derive(Debug)]
 pub(crate) struct Space {
     pub(crate) bytes: Vec<u8>,
@@ -26,42 +25,60 @@ pub(crate) struct Space {
     _permits: OwnedSemaphorePermit,
 }
 
+// Buffers that nobody uses, and the capacity of those and the used ones together.
+#[derive(Debug, Default)]
+struct Stock {
+    spare: Vec<Vec<u8>>,
+    held: usize,
+}
+
 impl Room {
-    /// Room for `total` bytes in parts of usually `part` bytes.
-    pub(crate) fn new(total: u64, part: u64) -> Arc<Self> {
-        let units = u32::try_from(total / UNIT).unwrap_or(u32::MAX).max(1);
-        let part = usize::try_from(part).unwrap_or(usize::MAX);
+    /// Room for `total` bytes.
+    pub(crate) fn new(total: u64) -> Arc<Self> {
+        let units = u32::try_from(total / UNIT as u64).unwrap_or(u32::MAX).max(1);
         // A u32 of permits is below what a semaphore holds, 2^61.
-        Arc::new(Self { permits: Arc::new(Semaphore::new(units as usize)), units, part, spare: Mutex::default() })
+        Arc::new(Self { permits: Arc::new(Semaphore::new(units as usize)), units, stock: Mutex::default() })
     }
 
-    /// How many parts have room at once, at most.
-    pub(crate) const fn most_parts(&self) -> usize {
+    /// How many pieces have room at once, at most.
+    pub(crate) const fn most_pieces(&self) -> usize {
         self.units as usize
     }
 
-    /// Waits for room for a part of `size` bytes, and gives an empty buffer that holds them without growing.
+    /// Waits for room for a piece of `size` bytes, and gives an empty buffer that holds them without growing.
     ///
-    /// Takes all of it at once, in the order of the calls, so that two parts never wait for each other.
+    /// Takes all of it at once, in the order of the calls, so that two pieces never wait for each other.
     pub(crate) async fn take(self: &Arc<Self>, size: u64) -> Option<Space> {
-        let size = usize::try_from(size).ok()?;
-        // A part over half the usual size gets a usual buffer, and pays for all of it.
-        let usual = size <= self.part && size > self.part / 2;
-        let capacity = if usual { self.part } else { size };
-        let units = u32::try_from((capacity as u64).div_ceil(UNIT)).unwrap_or(u32::MAX).clamp(1, self.units);
+        let capacity = usize::try_from(size).ok()?.max(UNIT).checked_next_power_of_two()?;
+        let units = u32::try_from(capacity / UNIT).unwrap_or(u32::MAX).min(self.units);
         let permits = Arc::clone(&self.permits).acquire_many_owned(units).await.ok()?;
-        let spare = if usual { lock(&self.spare).pop() } else { None };
-        Some(Space { bytes: spare.unwrap_or_else(|| Vec::with_capacity(capacity)), room: Arc::clone(self), _permits: permits })
+        let bytes = lock(&self.stock).take(capacity, self.units as usize * UNIT);
+        Some(Space { bytes, room: Arc::clone(self), _permits: permits })
+    }
+}
+
+impl Stock {
+    fn take(&mut self, capacity: usize, total: usize) -> Vec<u8> {
+        if let Some(at) = self.spare.iter().position(|spare| spare.capacity() == capacity) {
+            return self.spare.swap_remove(at);
+        }
+        while self.held + capacity > total
+            && let Some(spare) = self.spare.pop()
+        {
+            self.held -= spare.capacity();
+        }
+        let bytes = Vec::with_capacity(capacity);
+        self.held += bytes.capacity();
+        bytes
     }
 }
 
 impl Drop for Space {
+    // Runs before the permits are given back, so that whoever gets them finds the buffer.
     fn drop(&mut self) {
         let mut bytes = std::mem::take(&mut self.bytes);
-        if bytes.capacity() == self.room.part {
-            bytes.clear();
-            lock(&self.room.spare).push(bytes);
-        }
+        bytes.clear();
+        lock(&self.room.stock).spare.push(bytes);
     }
 }
 
@@ -75,32 +92,41 @@ mod tests {
     use super::*;
     use futures_util::FutureExt as _;
 
+    const SIZE: u64 = UNIT as u64;
+
+    fn held(room: &Room) -> (usize, usize) {
+        let stock = lock(&room.stock);
+        (stock.spare.len(), stock.held / UNIT)
+    }
+
     #[tokio::test]
-    async fn a_part_waits_until_there_is_room() {
-        let room = Room::new(4 * UNIT, 2 * UNIT);
-        let (one, other) = (room.take(2 * UNIT).await.unwrap(), room.take(UNIT + 1).await.unwrap());
+    async fn a_piece_waits_until_there_is_room() {
+        let room = Room::new(4 * SIZE);
+        let (one, other) = (room.take(2 * SIZE).await.unwrap(), room.take(SIZE + 1).await.unwrap());
         assert!(room.take(1).now_or_never().is_none());
         drop(one);
         let small = room.take(1).await.unwrap();
-        assert_eq!(small.bytes.capacity(), 1);
+        assert_eq!(small.bytes.capacity(), UNIT);
         drop((small, other));
     }
 
     #[tokio::test]
     async fn buffers_go_round_and_are_never_more_than_fit() {
-        let room = Room::new(4 * UNIT, 2 * UNIT);
+        let room = Room::new(4 * SIZE);
         for _ in 0..100 {
-            let spaces = (room.take(2 * UNIT).await.unwrap(), room.take(2 * UNIT - 5).await.unwrap());
+            let spaces = (room.take(2 * SIZE).await.unwrap(), room.take(2 * SIZE - 5).await.unwrap());
             assert!(spaces.0.bytes.is_empty() && spaces.1.bytes.is_empty());
         }
-        assert_eq!(lock(&room.spare).len(), 2);
+        assert_eq!(held(&room), (2, 4));
+        drop((room.take(1).await.unwrap(), room.take(1).await.unwrap()));
+        assert_eq!(held(&room), (3, 4), "one buffer made way for two smaller ones");
     }
 
     #[tokio::test]
-    async fn a_part_larger_than_all_room_gets_all_of_it() {
-        let room = Room::new(4 * UNIT, 2 * UNIT);
-        let space = room.take(9 * UNIT).await.unwrap();
-        assert!(space.bytes.capacity() as u64 >= 9 * UNIT);
+    async fn a_piece_larger_than_all_room_gets_all_of_it() {
+        let room = Room::new(4 * SIZE);
+        let space = room.take(9 * SIZE).await.unwrap();
+        assert!(space.bytes.capacity() >= 9 * UNIT);
         assert!(room.take(1).now_or_never().is_none());
     }
 }

@@ -2,10 +2,11 @@
 
 use super::{
     Figures, PullError, Run, blocking,
-    crew::{Crew, Times},
+    crew::Crew,
     download,
     offer::whole,
-    plan::{self, Budget, Part},
+    plan::{self, Budget, Request},
+    progress::{Stages, Stopwatch},
     reuse::{Previous, Reused},
     room::Room,
     space::Need,
@@ -21,16 +22,18 @@ struct Begun {
     crew: Crew,
     unpacker: Unpacker,
     reused: Reused,
-    parts: Vec<Part>,
+    requests: Vec<Request>,
 }
 
 impl Run<'_> {
     pub(super) async fn fresh(&self, root: ReleaseRoot, release: &Verified<Release>) -> Result<(ReleaseRoot, Figures), PullError> {
+        let (mut watch, mut stages) = (Stopwatch::start(), Stages::default());
         let bytes = self.unless_halted(async {
             let size = usize::try_from(release.manifest_size).unwrap_or(usize::MAX).min(limits::MANIFEST_LIMIT);
             Ok(whole(self.store.as_ref(), &key::blob(&release.manifest), size).await?)
         });
         let manifest = Arc::new(release.read_manifest(&bytes.await?)?);
+        stages.manifest = watch.lap();
         self.counters.expect(&manifest);
         let budget = Budget::of(self.settings.memory, thread::available_parallelism().unwrap_or(NonZeroUsize::MIN));
 
@@ -39,31 +42,39 @@ impl Run<'_> {
         let begin = move || {
             begin(&root, &digest, &budget, |staging, writer| Crew::new(shared, staging, writer, counters, halt)).map(|begun| (root, begun))
         };
-        let (root, Begun { crew, unpacker, reused, parts }) = blocking(begin).await?;
+        let (root, Begun { crew, unpacker, reused, requests }) = blocking(begin).await?;
+        stages.reuse = watch.lap();
 
-        let memory = Room::new(budget.parts, budget.part);
-        let (sender, receiver) = crossbeam_channel::bounded(memory.most_parts());
+        let memory = Room::new(budget.pieces);
+        let (sender, receiver) = crossbeam_channel::bounded(memory.most_pieces());
         let halt = crew.halt.clone();
         let work = blocking(move || {
-            let times = crew.work(&unpacker, &receiver, budget.workers);
-            (crew, unpacker, times)
+            let done = crew.work(&unpacker, &receiver, budget.workers);
+            (crew, unpacker, done)
         });
         let network = async {
-            let download = download::download(self.store.as_ref(), &manifest, parts, &memory, sender);
+            let sender = sender;
+            let download = download::download(self.store.as_ref(), &manifest, requests, budget.requests, &memory, &sender);
             let result = halt.run_until_cancelled(download).await.unwrap_or(Err(PullError::Interrupted));
             if result.is_err() {
                 halt.cancel();
             }
             result
         };
-        let (crew, unpacker, times) = match tokio::join!(network, work) {
-            (Ok(()), (crew, unpacker, Ok(times))) => (crew, unpacker, times),
+        let (crew, unpacker, work) = match tokio::join!(network, work) {
+            (Ok(()), (crew, unpacker, Ok(work))) => (crew, unpacker, work),
             // Whichever side failed told the other to stop, and that is not what went wrong.
             (Err(error), (crew, _, Err(PullError::Interrupted) | Ok(_))) | (_, (crew, _, Err(error))) => {
                 return Err(discard(crew, error).await);
             }
         };
-        blocking(move || finish(&root, crew, unpacker, &reused, &digest, times).map(|figures| (root, figures))).await
+        stages.transfer = watch.lap();
+        blocking(move || {
+            let figures = finish(&root, crew, unpacker, &digest, &mut stages, &mut watch)?;
+            let Reused { files, bytes, .. } = reused;
+            Ok((root, Figures { reused_files: files, reused_bytes: bytes, stages, work, ..figures }))
+        })
+        .await
     }
 }
 
@@ -90,9 +101,9 @@ fn begin(
         None => Reused::default(),
     };
     let missing = |module: usize, chunk: usize| !reused.keys.contains(&crew.keys[module][chunk]);
-    let parts = plan::parts(&crew.manifest, budget.part, missing);
+    let requests = plan::requests(&crew.manifest, missing);
     check_space(root.path(), &crew.manifest, &crew, missing)?;
-    Ok(Begun { crew, unpacker, reused, parts })
+    Ok(Begun { crew, unpacker, reused, requests })
 }
 
 fn check_space(path: &Path, manifest: &Manifest, crew: &Crew, missing: impl Fn(usize, usize) -> bool) -> Result<(), PullError> {
@@ -113,9 +124,9 @@ fn finish(
     root: &ReleaseRoot,
     crew: Crew,
     unpacker: Unpacker,
-    reused: &Reused,
     digest: &Sha256,
-    times: Times,
+    stages: &mut Stages,
+    watch: &mut Stopwatch,
 ) -> Result<Figures, PullError> {
     let Totals { files, bytes, .. } = unpacker.finish()?;
     let manifest = Arc::clone(&crew.manifest);
@@ -124,8 +135,9 @@ fn finish(
         return Err(PullError::Totals { found_files: files, found_bytes: bytes, files: signed_files, bytes: signed_bytes });
     }
     directories::make(root.path(), &root.path().join(KEPT), crew.staging.tree(), &manifest)?;
+    stages.finish = watch.lap();
     let (staging, writer) = crew.into_staged();
     root.complete(staging, writer, digest)?;
-    let (verify, write) = (times.verify, times.write);
-    Ok(Figures { files, bytes, reused_files: reused.files, reused_bytes: reused.bytes, verify, write, ..Figures::default() })
+    stages.durable = watch.lap();
+    Ok(Figures { files, bytes, ..Figures::default() })
 }

@@ -42,17 +42,18 @@ async fn a_tarball_cut_short_or_grown_or_gone_is_refused() {
 }
 
 #[tokio::test]
-async fn a_tarball_of_another_size_is_refused_before_its_chunks() {
+async fn a_large_file_that_is_cut_off_or_changed_is_refused_with_the_least_memory() {
     let lab = running().await;
-    let mut settings = lab.settings();
-    settings.memory = MEMORY_FLOOR;
     let mut noise = Vec::new();
     while noise.len() < 9 << 20 {
         noise.extend_from_slice(Sha256::of(&noise.len().to_be_bytes()).as_bytes());
     }
     let manifest = lab.publish(2, &[("core", "", [("noise".to_owned(), noise)].into())]).await;
-    overwrite(&lab.blob(&manifest.modules[0].sha256), |bytes| bytes.push(0));
+    let blob = lab.blob(&manifest.modules[0].sha256);
+    overwrite(&blob, |bytes| *bytes.last_mut().unwrap() ^= 1);
     refused(&lab, |it| it.memory = MEMORY_FLOOR, Reason::Digest).await;
+    overwrite(&blob, |bytes| bytes.truncate(bytes.len() - 1));
+    refused(&lab, |it| it.memory = MEMORY_FLOOR, Reason::Truncated).await;
 }
 
 #[tokio::test]
