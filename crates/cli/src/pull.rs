@@ -1,5 +1,7 @@
 //! `longshore pull`: what `longshore-init` does, on a laptop.
 
+mod timings;
+
 use crate::{
     CommandError, Context, files,
     remote::{StoreArguments, duration},
@@ -10,12 +12,14 @@ use release::{ChannelName, Sequence, Sha256};
 use runtime::{ByteSize, Setting, Stop};
 use serde::Serialize;
 use std::{fmt, path::PathBuf, time::Duration};
+use timings::Timings;
 
 /// Arguments of `pull`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   longshore pull --store s3://releases/prod --channel shops/acme --trust 1.root.json shop
+  longshore pull --timings --store s3://releases/prod --channel shops/acme --trust 1.root.json shop
   longshore pull --sequence 41 --store s3://releases/prod --channel shops/acme --trust 1.root.json shop
   ls shop/current/
 The directory is a release root: `current` points at the tree; older trees and the state are beside it. Running it again
@@ -40,6 +44,9 @@ pub(crate) struct PullCommand {
     /// Ceiling of the buffers
     #[arg(long, env = "LONGSHORE_MEMORY", hide_env_values = true, default_value = "64MiB", value_parser = size)]
     memory: u64,
+    /// Say where the time went, and what to make faster
+    #[arg(long)]
+    timings: bool,
     /// How long the pull may take before it is given up
     #[arg(long, default_value = "10m", value_parser = duration)]
     pull_deadline: Duration,
@@ -68,6 +75,8 @@ struct Report {
     verify_seconds: f64,
     write_seconds: f64,
     seconds: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timings: Option<Timings>,
 }
 
 impl From<Pulled> for Report {
@@ -86,6 +95,7 @@ impl From<Pulled> for Report {
             verify_seconds: figures.work.verify.as_secs_f64(),
             write_seconds: figures.work.write().as_secs_f64(),
             seconds: figures.total.as_secs_f64(),
+            timings: None,
         }
     }
 }
@@ -99,7 +109,8 @@ impl fmt::Display for Report {
             writeln!(f, "  network   {downloaded_bytes} bytes, {} requests, {} retries", self.requests, self.retries)?;
         }
         writeln!(f, "  manifest  sha256:{}", self.manifest)?;
-        writeln!(f, "  time      {:.2} s", self.seconds)
+        writeln!(f, "  time      {:.2} s", self.seconds)?;
+        self.timings.iter().try_for_each(|timings| write!(f, "{timings}"))
     }
 }
 
@@ -134,5 +145,6 @@ pub(crate) async fn run(arguments: PullCommand, context: &Context) -> Result<(),
     };
     let pulled = pull(&settings, &store, &report, stop).await?;
     drop(bar);
-    context.output.show(&Report::from(pulled))
+    let timings = arguments.timings.then(|| Timings::from(&pulled.figures));
+    context.output.show(&Report { timings, ..Report::from(pulled) })
 }

@@ -13,7 +13,7 @@ mod error;
 pub use config::Config;
 pub use error::InitError;
 
-use deploy::pull::{self, PullError, Pulled, Settings};
+use deploy::pull::{self, Figures, PullError, Pulled, Settings, Stages};
 use release::TrustRoot;
 use runtime::{
     Env, Report, Stop, TERMINATION_LOG, caught, help, peak_memory,
@@ -29,7 +29,7 @@ use std::{
     time::Duration,
 };
 use store::Options;
-use tracing::info;
+use tracing::{debug, info};
 
 const NAME: &str = "longshore-init";
 
@@ -145,6 +145,29 @@ fn tell(config: &Config, pulled: &Pulled) {
         write_seconds = seconds(figures.work.write()),
         elapsed_seconds = seconds(figures.total),
         "release in force"
+    );
+    tell_timings(figures);
+}
+
+/// Where the time went, stage by stage, and what the threads did in the stage `transfer`.
+fn tell_timings(figures: &Figures) {
+    let Stages { offer, manifest, reuse, transfer, finish, durable, activate } = figures.stages;
+    let work = figures.work;
+    debug!(
+        offer_seconds = seconds(offer),
+        manifest_seconds = seconds(manifest),
+        reuse_seconds = seconds(reuse),
+        transfer_seconds = seconds(transfer),
+        finish_seconds = seconds(finish),
+        durable_seconds = seconds(durable),
+        activate_seconds = seconds(activate),
+        workers = work.workers,
+        idle_seconds = seconds(work.idle),
+        busy_seconds = seconds(work.busy),
+        verify_seconds = seconds(work.verify),
+        decompress_seconds = seconds(work.decompress),
+        limit = work.limit().map(display),
+        "timings"
     );
 }
 

@@ -4,8 +4,9 @@ use super::{
     PullError,
     download::Loaded,
     plan::{Piece, is_large},
-    progress::{Counters, Work},
+    progress::Counters,
     room::lock,
+    timings::Work,
 };
 use crate::{
     directories::is_writable,

@@ -75,8 +75,8 @@ pub enum PullError {
         /// Why.
         source: Box<UnpackError>,
     },
-    /// The tree as a whole was refused, or could not be finished.
-    #[error("cannot finish the tree")]
+    /// The tree as a whole was refused, or could not be built.
+    #[error("cannot build the tree")]
     Tree(#[source] Box<UnpackError>),
     /// The tree does not have as many files or bytes as was signed.
     #[error("the tree has {found_files} files of {found_bytes} bytes, signed are {files} files of {bytes} bytes")]

@@ -17,16 +17,18 @@ mod reuse;
 mod room;
 mod space;
 mod stage;
+mod timings;
 
 pub use error::PullError;
 pub use offer::newest_root;
 pub use plan::MEMORY_FLOOR;
-pub use progress::{Figures, Outcome, Progress, Pulled, Stages, Work};
+pub use progress::{Figures, Outcome, Progress, Pulled};
+pub use timings::{Limit, Stages, Work};
 
 use crate::root::ReleaseRoot;
 use jiff::Timestamp;
 use offer::Offer;
-use progress::{Counters, Stopwatch};
+use progress::Counters;
 use release::{ChannelName, Sequence, TrustRoot, Verified};
 use std::{
     future::Future,
@@ -36,6 +38,7 @@ use std::{
     time::{Duration, Instant},
 };
 use store::ObjectStore;
+use timings::Stopwatch;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 

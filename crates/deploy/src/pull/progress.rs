@@ -1,9 +1,10 @@
 //! How far a pull is, and what it cost in the end.
 
+use super::timings::{Stages, Work};
 use release::{Sequence, Sha256};
 use std::{
     sync::atomic::{AtomicU64, Ordering::Relaxed},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 /// How far a pull is. Both totals are known once the manifest is.
@@ -80,73 +81,6 @@ pub struct Figures {
     pub work: Work,
     /// From the call to its return.
     pub total: Duration,
-}
-
-/// Time of each stage of a pull, by the clock on the wall. Zero for those that were not needed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Stages {
-    /// Until the release was accepted: lock and sweep of the root, release object, trust roots.
-    pub offer: Duration,
-    /// Until the manifest was read and verified.
-    pub manifest: Duration,
-    /// Until what did not change was linked from the active tree; removing older trees is part of it.
-    pub reuse: Duration,
-    /// Until the rest was downloaded, verified and unpacked, which happens at the same time.
-    pub transfer: Duration,
-    /// Until links, directories' times and writable directories were made.
-    pub finish: Duration,
-    /// Until all of it was durable and had its name.
-    pub durable: Duration,
-    /// Until `current` pointed at it and older trees were gone.
-    pub activate: Duration,
-}
-
-/// What the threads that unpack did while chunks came, each time summed over them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Work {
-    /// Threads.
-    pub workers: u32,
-    /// Time without anything to do: the network did not bring it yet.
-    pub idle: Duration,
-    /// Time with something to do; the two following are part of it, and the rest went into reading entries and creating files.
-    pub busy: Duration,
-    /// SHA-256.
-    pub verify: Duration,
-    /// Zstandard, except where a large file was decompressed while it was written.
-    pub decompress: Duration,
-}
-
-impl Work {
-    pub(crate) fn add(&mut self, other: &Self) {
-        self.workers += other.workers;
-        self.idle += other.idle;
-        self.busy += other.busy;
-        self.verify += other.verify;
-        self.decompress += other.decompress;
-    }
-
-    /// Reading entries and creating files.
-    #[must_use]
-    pub fn write(&self) -> Duration {
-        self.busy.saturating_sub(self.verify + self.decompress)
-    }
-}
-
-/// Takes the time of one stage after the other.
-#[derive(Debug)]
-pub(crate) struct Stopwatch(Instant);
-
-impl Stopwatch {
-    pub(crate) fn start() -> Self {
-        Self(Instant::now())
-    }
-
-    /// The time since the last lap, or the start.
-    pub(crate) fn lap(&mut self) -> Duration {
-        let (before, now) = (self.0, Instant::now());
-        self.0 = now;
-        now - before
-    }
 }
 
 #[derive(Debug, Default)]

@@ -15,7 +15,7 @@ use crate::{
     index::{Entry, Group, Key, Kind, Reader},
     root::ReleaseRoot,
 };
-use release::{RelativePath, Sha256, limits};
+use release::{Reason, RelativePath, Sha256, limits};
 use rustix::{
     fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags},
     io::Errno,
@@ -23,11 +23,12 @@ use rustix::{
 use std::{
     collections::HashSet,
     fs::File,
-    os::fd::{AsFd as _, OwnedFd},
+    io,
+    os::fd::OwnedFd,
     path::{Path, PathBuf},
     sync::Mutex,
 };
-use tarball::{Unpacked, Unpacker};
+use tarball::{UnpackError, Unpacked, Unpacker, Worker};
 use tracing::{debug, warn};
 
 /// The tree that is active while another is made.
@@ -63,10 +64,11 @@ impl Previous {
                 return Ok(Reused::default());
             }
         };
-        let (old, new) = (open_directory(&self.tree)?, open_directory(crew.staging.tree())?);
+        let top = open_directory(&self.tree)?;
         let (reused, failed) = (Mutex::new(Reused::default()), Mutex::new(None));
         crew::run(threads, || {
-            let mut linker = Linker { old: &old, new: &new, tree: crew.staging.tree(), at: None };
+            let old = OldTree { top: &top, at: None };
+            let mut linker = Linker { old, worker: unpacker.worker(), tree: crew.staging.tree() };
             while let Some(group) = self.next(&reader) {
                 if crew.halt.is_cancelled() || lock(&failed).is_some() {
                     return;
@@ -75,7 +77,7 @@ impl Previous {
                 if !wanted.contains(&group.key) || group.entries.iter().any(writable) {
                     continue;
                 }
-                if let Err(error) = linker.take(group, crew, unpacker, &reused) {
+                if let Err(error) = linker.take(group, crew, &reused) {
                     lock(&failed).get_or_insert(error);
                 }
             }
@@ -102,27 +104,61 @@ impl Previous {
     }
 }
 
-// One worker; keeps the directory open in which it was last.
+// Why a chunk is downloaded instead.
+#[derive(Debug, thiserror::Error)]
+enum NotLinked {
+    #[error("it is not as the index describes it")]
+    Changed,
+    #[error(transparent)]
+    Old(#[from] Errno),
+    #[error(transparent)]
+    New(#[from] UnpackError),
+    #[error(transparent)]
+    Failpoint(#[from] io::Error),
+}
+
+// One worker.
 struct Linker<'a> {
-    old: &'a File,
-    new: &'a File,
+    old: OldTree<'a>,
+    worker: Worker<'a>,
     tree: &'a Path,
-    at: Option<(String, OwnedFd, OwnedFd)>,
+}
+
+// Keeps the directory open in which it was last.
+struct OldTree<'a> {
+    top: &'a File,
+    at: Option<(String, OwnedFd)>,
+}
+
+impl OldTree<'_> {
+    fn directory(&mut self, path: Option<&str>) -> Result<&OwnedFd, Errno> {
+        let path = path.unwrap_or(".");
+        if self.at.as_ref().is_none_or(|(at, _)| at != path) {
+            let directory = rustix::fs::openat2(self.top, path, DIRECTORY, Mode::empty(), INSIDE)?;
+            self.at = Some((path.to_owned(), directory));
+        }
+        self.at.as_ref().map(|(_, directory)| directory).ok_or(Errno::NOENT)
+    }
 }
 
 impl Linker<'_> {
-    fn take(&mut self, group: Group, crew: &Crew, unpacker: &Unpacker, reused: &Mutex<Reused>) -> Result<(), PullError> {
+    fn take(&mut self, group: Group, crew: &Crew, reused: &Mutex<Reused>) -> Result<(), PullError> {
         let mut links = Vec::new();
         let mut made = Vec::new();
         for entry in &group.entries {
             let done = match entry.kind {
-                Kind::Directory => self.enter(Some(entry.path.as_str())).map(drop),
+                Kind::Directory => self.directory(&entry.path),
                 Kind::File(size) => self.file(&entry.path, size).inspect(|()| made.push(&entry.path)),
                 Kind::Link => self.read_link(&entry.path).map(|target| links.push(target)),
             };
-            if let Err(error) = done {
-                debug!(path = %entry.path, error = %std::io::Error::from(error), "a chunk is downloaded, as a path of it cannot be linked");
-                return Ok(self.undo(&made)?);
+            match done {
+                Ok(()) => {}
+                // What fails here would fail for the download, too.
+                Err(NotLinked::New(error)) if error.reason() == Reason::Disk => return Err(PullError::Tree(Box::new(error))),
+                Err(error) => {
+                    debug!(path = %entry.path, %error, "a chunk is downloaded, as a path of it cannot be linked");
+                    return Ok(self.undo(&made)?);
+                }
             }
         }
         lock(&crew.writer).group(&group.key, &group.entries)?;
@@ -142,40 +178,33 @@ impl Linker<'_> {
             };
             adopted.push(Unpacked { path, kind });
         }
-        unpacker.adopt(adopted, group.key.target.as_ref());
+        self.worker.adopt(adopted, group.key.target.as_ref());
         Ok(())
     }
 
-    fn file(&mut self, path: &RelativePath, size: u64) -> Result<(), Errno> {
-        let (old, new) = self.enter(path.parent())?;
+    // Also in the old tree, as it is to be a directory there.
+    fn directory(&mut self, path: &RelativePath) -> Result<(), NotLinked> {
+        self.old.directory(Some(path.as_str()))?;
+        Ok(self.worker.make_directory(path)?)
+    }
+
+    fn file(&mut self, path: &RelativePath, size: u64) -> Result<(), NotLinked> {
+        let old = self.old.directory(path.parent())?;
         let found = rustix::fs::statat(old, path.name(), AtFlags::SYMLINK_NOFOLLOW)?;
         let mtimes = limits::MTIME_BASE.cast_signed()..(limits::MTIME_BASE + limits::MTIME_RANGE).cast_signed();
         let regular = FileType::from_raw_mode(found.st_mode) == FileType::RegularFile;
         if !regular || u64::try_from(found.st_size) != Ok(size) || !mtimes.contains(&found.st_mtime) {
-            return Err(Errno::STALE);
+            return Err(NotLinked::Changed);
         }
-        hit("deploy.reuse.link")?;
-        rustix::fs::linkat(old, path.name(), new, path.name(), AtFlags::empty())
+        let new = self.worker.parent(path)?;
+        failpoint::hit("deploy.reuse.link")?;
+        Ok(rustix::fs::linkat(old, path.name(), new, path.name(), AtFlags::empty())?)
     }
 
-    fn read_link(&mut self, path: &RelativePath) -> Result<String, Errno> {
-        let (old, _) = self.enter(path.parent())?;
+    fn read_link(&mut self, path: &RelativePath) -> Result<String, NotLinked> {
+        let old = self.old.directory(path.parent())?;
         let target = rustix::fs::readlinkat(old, path.name(), Vec::new())?;
-        target.into_string().map_err(|_| Errno::ILSEQ)
-    }
-
-    // The directory at `path` in both trees, made in the new one where it is missing.
-    fn enter(&mut self, path: Option<&str>) -> Result<(&OwnedFd, &OwnedFd), Errno> {
-        let path = path.unwrap_or(".");
-        if self.at.as_ref().is_none_or(|(at, _, _)| at != path) {
-            let old = open(self.old, path)?;
-            let new = match open(self.new, path) {
-                Err(Errno::NOENT) => make(self.new, path)?,
-                other => other?,
-            };
-            self.at = Some((path.to_owned(), old, new));
-        }
-        self.at.as_ref().map(|(_, old, new)| (old, new)).ok_or(Errno::NOENT)
+        target.into_string().map_err(|_| NotLinked::Changed)
     }
 
     // The chunk is unpacked instead, which refuses to find files in its way. Directories may stay.
@@ -189,28 +218,3 @@ impl Linker<'_> {
 
 const DIRECTORY: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 const INSIDE: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS).union(ResolveFlags::NO_XDEV);
-
-fn open(top: &File, path: &str) -> Result<OwnedFd, Errno> {
-    rustix::fs::openat2(top, path, DIRECTORY, Mode::empty(), INSIDE)
-}
-
-fn make(top: &File, path: &str) -> Result<OwnedFd, Errno> {
-    let mut directory = open(top, ".")?;
-    for name in path.split('/') {
-        hit("deploy.reuse.directory")?;
-        match rustix::fs::mkdirat(&directory, name, Mode::from_raw_mode(crate::disk::DIRECTORY_MODE)) {
-            Ok(()) => {
-                rustix::fs::chmodat(directory.as_fd(), name, Mode::from_raw_mode(crate::disk::DIRECTORY_MODE), AtFlags::empty())?;
-            }
-            Err(Errno::EXIST) => {}
-            Err(error) => return Err(error),
-        }
-        directory = rustix::fs::openat2(&directory, name, DIRECTORY, Mode::empty(), INSIDE)?;
-    }
-    Ok(directory)
-}
-
-// Whatever keeps a link from being made, the chunk is downloaded instead.
-fn hit(point: &'static str) -> Result<(), Errno> {
-    failpoint::hit(point).map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
-}

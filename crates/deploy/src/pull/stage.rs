@@ -6,10 +6,10 @@ use super::{
     download,
     offer::whole,
     plan::{self, Budget, Request},
-    progress::{Stages, Stopwatch},
     reuse::{Previous, Reused},
     room::Room,
     space::Need,
+    timings::{Stages, Stopwatch},
 };
 use crate::{directories, layout::KEPT, root::ReleaseRoot};
 use release::{Manifest, Release, Sha256, Verified, key, limits};

@@ -9,8 +9,9 @@ use rustix::fs::fstat;
 use std::{fs::File, io, ops::Range, os::unix::fs::FileExt as _, sync::Arc, time::Instant};
 use tokio::task::spawn_blocking;
 
-/// How much one piece of a body holds: 1 MiB, so that a thread is woken a few times a chunk and not hundreds of times.
-const PIECE: u64 = 1 << 20;
+/// How much one piece of a body holds: 256 KiB, so that a thread is woken a few times a chunk and not hundreds of times, and that a pull's
+/// requests in flight stay within what it sets aside for their bodies.
+const PIECE: u64 = 256 << 10;
 
 /// An object being read, from `at` on.
 #[derive(Debug)]

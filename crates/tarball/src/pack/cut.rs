@@ -4,10 +4,21 @@ use crate::entry::MARKER;
 use sha2::{Digest as _, Sha256};
 use std::ops::Range;
 
-/// No chunk but the last, and one before a large entry, has fewer unpacked bytes: 1 MiB.
-pub(crate) const MIN: u64 = 1 << 20;
-/// No chunk of more than one entry has more unpacked bytes, the end marker aside: 4 MiB.
-pub(crate) const MAX: u64 = 4 << 20;
+/// No chunk but the last, and one before a large entry, has fewer unpacked bytes: 256 KiB.
+///
+/// Of 30 real PHP modules (25,039 files, 303 MB, zstd level 9), packed in chunks of
+///
+/// | unpacked | packed | downloaded when 50 files in 50 places changed |
+/// |---|---|---|
+/// | 1 to 4 MiB | 71.0 MB | 13.9 MB |
+/// | 512 KiB to 2 MiB | 74.8 MB | 9.7 MB |
+/// | 256 KiB to 1 MiB | 79.5 MB | 5.4 MB |
+/// | 128 to 512 KiB | 83.3 MB | 3.3 MB |
+///
+/// A pod is updated far more often than it starts on an empty disk, and a node's cache spares most of those starts the download.
+pub(crate) const MIN: u64 = 256 << 10;
+/// No chunk of more than one entry has more unpacked bytes, the end marker aside: 1 MiB.
+pub(crate) const MAX: u64 = 1 << 20;
 
 /// Cuts a list of entries, each with its path and its whole length in bytes, into chunks.
 ///

@@ -19,6 +19,7 @@ use std::{
     fmt,
     fs::File,
     io::{self, BufRead, BufReader, Write as _},
+    os::fd::BorrowedFd,
     time::{Duration, Instant},
 };
 use zstd::zstd_safe::{DCtx, DParameter, ResetDirective, get_error_name};
@@ -93,6 +94,44 @@ impl<'u> Worker<'u> {
     #[must_use]
     pub const fn write(&self) -> Duration {
         self.write
+    }
+
+    /// The directory that holds `path`; it and those above are made where they are missing.
+    ///
+    /// This and [`Self::make_directory`] are for callers that bring entries into the tree by other means than a chunk, such as links
+    /// to an earlier release's files.
+    ///
+    /// # Errors
+    ///
+    /// Where something else stands in the way; the disk.
+    pub fn parent(&mut self, path: &RelativePath) -> Result<BorrowedFd<'_>, UnpackError> {
+        self.descent.parent(path.as_str(), &mut self.found.made)
+    }
+
+    /// Makes the directory at `path`, which is probably not there yet.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::parent`].
+    pub fn make_directory(&mut self, path: &RelativePath) -> Result<(), UnpackError> {
+        self.descent.make(path.as_str(), &mut self.found.made)
+    }
+
+    /// Takes over such entries: files and directories that are there, and symbolic links, which [`Unpacker::finish`](super::Unpacker::finish)
+    /// checks and creates with the others. `target` is the target of their module.
+    pub fn adopt(&mut self, entries: impl IntoIterator<Item = Unpacked>, target: Option<&RelativePath>) {
+        let base = target.map_or("", RelativePath::as_str);
+        for Unpacked { path, kind } in entries {
+            match kind {
+                Kind::Directory => self.found.listed.push(path),
+                Kind::Link { target } => self.found.links.push(Link { path, target, base: base.to_owned() }),
+                Kind::File { size, .. } => {
+                    self.found.files += 1;
+                    self.found.bytes += size;
+                }
+            }
+        }
+        self.unpacker.merge(&mut self.found);
     }
 
     /// Unpacks a chunk that is in memory: its bytes are verified, then decompressed, then read and written.
