@@ -31,6 +31,14 @@ pub(crate) enum CommandError {
         /// Why.
         source: io::Error,
     },
+    /// The cache of packed modules is not ours alone.
+    #[error("the cache of packed modules {} {problem}: make it yours with mode 0700, name another, or use --no-cache", path.display())]
+    Cache {
+        /// Its directory.
+        path: PathBuf,
+        /// The rest of the sentence.
+        problem: &'static str,
+    },
     /// Standard output cannot be written.
     #[error("cannot write the result to standard output")]
     Output(#[source] io::Error),
@@ -205,7 +213,7 @@ impl CommandError {
     pub(crate) fn reason(&self) -> Reason {
         match self {
             // A file that a person named cannot be read: wrong name or rights, which the person corrects.
-            Self::Usage(_) | Self::Read { .. } | Self::Spec(_) => Reason::Config,
+            Self::Usage(_) | Self::Read { .. } | Self::Spec(_) | Self::Cache { .. } => Reason::Config,
             Self::Write { source, .. } if source.kind() == io::ErrorKind::AlreadyExists => Reason::Config,
             Self::Write { .. } | Self::Output(_) => Reason::Disk,
             Self::Scan { source, .. } => source.reason(),

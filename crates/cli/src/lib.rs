@@ -10,6 +10,7 @@ mod error;
 mod files;
 mod gc;
 mod key;
+mod pack_cache;
 mod packing;
 mod progress;
 mod publish;

@@ -5,20 +5,22 @@ use crate::{
     CommandError, Progress,
     compose::{Claim, Claims, Share, share_out},
     files,
+    pack_cache::PackCache,
+    publish::PackingArguments,
     spec::{ModuleSpec, Spec},
 };
 use release::{Envelope, Manifest, Module, Release, Sha256, key};
 use serde_json::json;
 use std::{
-    fs,
+    env, fs,
     io::{self, Write as _},
     num::NonZeroUsize,
     path::{Path, PathBuf},
     sync::Arc,
     thread,
 };
-use tarball::{Kind, PackOptions, Packed, Source};
-use tempfile::NamedTempFile;
+use tarball::{Kind, PackError, PackOptions, Packed, Source};
+use tempfile::{NamedTempFile, TempDir};
 use tokio::task;
 
 /// The release object beside the blobs of a packed directory.
@@ -33,6 +35,28 @@ pub(crate) struct Package {
     pub manifest: Manifest,
     /// The manifest's bytes, which its digest is of.
     pub manifest_bytes: Vec<u8>,
+    /// Modules that an earlier run packed.
+    pub cached: usize,
+    /// What holds `directory`, where it is to go with the package.
+    _scratch: Option<TempDir>,
+}
+
+/// How modules are packed.
+#[derive(Debug)]
+pub(crate) struct Packing {
+    level: i32,
+    cache: Option<PackCache>,
+}
+
+impl Packing {
+    /// What the arguments ask for.
+    ///
+    /// # Errors
+    ///
+    /// Where the cache is not ours alone.
+    pub(crate) fn new(arguments: &PackingArguments, progress: &Progress) -> Result<Self, CommandError> {
+        Ok(Self { level: arguments.level, cache: arguments.cache.open(progress)? })
+    }
 }
 
 impl Package {
@@ -65,31 +89,46 @@ impl Package {
 ///
 /// Where a source cannot be read or holds what must not be packed, two modules own one file, or the directory cannot be
 /// written.
-pub(crate) fn pack(spec: &Spec, directory: &Path, level: i32, progress: &Progress) -> Result<Package, CommandError> {
-    let sources = spec.modules.iter().map(scan).collect::<Result<Vec<_>, _>>()?;
+fn pack(spec: &Spec, directory: &Path, packing: &Packing, progress: &Progress) -> Result<Package, CommandError> {
+    let mut sources = spec.modules.iter().map(scan).collect::<Result<Vec<_>, _>>()?;
     let claims: Vec<_> = spec.modules.iter().zip(&sources).map(|(module, source)| claims(module, source)).collect();
     // Ownership first: packing costs minutes, a conflict is known in milliseconds.
     let kept: Vec<_> = spec.writable.iter().filter(|writable| writable.keep).map(|writable| &writable.path).collect();
     let shares = share_out(&claims, &kept)?;
     let bar = progress.bar("packing", claims.iter().flat_map(|claims| &claims.entries).map(|(_, claim)| claim.bytes()).sum());
-    let (mut modules, mut before) = (Vec::new(), 0);
-    for ((module, source), share) in spec.modules.iter().zip(&sources).zip(&shares) {
-        let packed = pack_module(module, source, directory, level, &|_, bytes| bar.reach(before + bytes))?;
+    let (mut modules, mut before, mut from_cache) = (Vec::new(), 0, 0);
+    for ((module, source), share) in spec.modules.iter().zip(&mut sources).zip(&shares) {
+        let bar = |_, bytes| bar.reach(before + bytes);
+        let (packed, cached) = Packer { module, directory, packing, progress }.module(source, &bar)?;
+        bar(packed.files, packed.bytes);
         before += packed.bytes;
+        from_cache += usize::from(cached);
         progress.step(
             "packed",
-            &format!("packed {} {}: {} files, {} bytes into {}", module.name, module.version, packed.files, packed.bytes, packed.size),
+            &format!(
+                "packed {} {}: {} files, {} bytes into {}{}",
+                module.name,
+                module.version,
+                packed.files,
+                packed.bytes,
+                packed.size,
+                if cached { ", by an earlier run" } else { "" }
+            ),
             &[
                 ("module", json!(module.name)),
                 ("version", json!(module.version)),
                 ("files", json!(packed.files)),
                 ("bytes", json!(packed.bytes)),
                 ("packed_bytes", json!(packed.size)),
+                ("cached", json!(cached)),
             ],
         );
         modules.push(describe(module, packed, share));
     }
     drop(bar);
+    if let Some(Err(error)) = packing.cache.as_ref().map(PackCache::evict) {
+        progress.warn(&format!("the cache of packed modules may be over its limit: {error}"));
+    }
     modules.sort_by(|one, other| one.name.cmp(&other.name));
     let manifest = Manifest {
         schema: 1,
@@ -103,7 +142,7 @@ pub(crate) fn pack(spec: &Spec, directory: &Path, level: i32, progress: &Progres
     };
     let manifest_bytes = manifest.to_json();
     Manifest::parse(&manifest_bytes).map_err(|source| CommandError::Manifest { what: "the packed release".into(), source })?;
-    let package = Package { directory: directory.to_owned(), manifest, manifest_bytes };
+    let package = Package { directory: directory.to_owned(), manifest, manifest_bytes, cached: from_cache, _scratch: None };
     let path = package.blob(&package.digest());
     let mut file = scratch(directory)?;
     file.write_all(&package.manifest_bytes).map_err(|source| CommandError::Write { path: path.clone(), source })?;
@@ -111,15 +150,29 @@ pub(crate) fn pack(spec: &Spec, directory: &Path, level: i32, progress: &Progres
     Ok(package)
 }
 
-/// Packs on a thread of its own, so that the executor goes on drawing and answering signals.
+/// Packs into the directory `out`, or into one that goes with the package, on a thread of its own, so that the executor goes on
+/// drawing and answering signals.
 ///
 /// # Errors
 ///
 /// As [`pack`].
-pub(crate) async fn in_background(spec: Spec, directory: PathBuf, level: i32, progress: &Arc<Progress>) -> Result<Package, CommandError> {
+pub(crate) async fn in_background(
+    spec: Spec,
+    out: Option<PathBuf>,
+    packing: Packing,
+    progress: &Arc<Progress>,
+) -> Result<Package, CommandError> {
     let progress = Arc::clone(progress);
-    let packing = task::spawn_blocking(move || pack(&spec, &directory, level, &progress));
-    packing.await.map_err(|_| CommandError::Bug("packing panicked"))?
+    let work = move || {
+        if let Some(out) = out {
+            return pack(&spec, &out, &packing, &progress);
+        }
+        let scratch = packing.cache.as_ref().map_or_else(tempfile::tempdir, PackCache::scratch);
+        let scratch = scratch.map_err(|source| CommandError::Write { path: env::temp_dir(), source })?;
+        let package = pack(&spec, scratch.path(), &packing, &progress)?;
+        Ok(Package { _scratch: Some(scratch), ..package })
+    };
+    task::spawn_blocking(work).await.map_err(|_| CommandError::Bug("packing panicked"))?
 }
 
 /// Reads what [`pack`] wrote and somebody signed: the package, the release object and what it states.
@@ -136,7 +189,11 @@ pub(crate) fn read(directory: &Path) -> Result<(Package, Envelope, Release), Com
         return Err(CommandError::Digest { what, signed: release.manifest, found });
     }
     let manifest = Manifest::parse(&manifest_bytes).map_err(|source| CommandError::Manifest { what, source })?;
-    Ok((Package { directory: directory.to_owned(), manifest, manifest_bytes }, envelope, release))
+    Ok((
+        Package { directory: directory.to_owned(), cached: manifest.modules.len(), manifest, manifest_bytes, _scratch: None },
+        envelope,
+        release,
+    ))
 }
 
 fn scan(module: &ModuleSpec) -> Result<Source, CommandError> {
@@ -167,20 +224,48 @@ fn describe(module: &ModuleSpec, packed: Packed, share: &Share) -> Module {
     }
 }
 
-fn pack_module(
-    module: &ModuleSpec,
-    source: &Source,
-    directory: &Path,
-    level: i32,
-    progress: &dyn Fn(u64, u64),
-) -> Result<Packed, CommandError> {
-    let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    let options = PackOptions { threads, level, progress: Some(progress) };
-    let mut scratch = scratch(directory)?;
-    let packed = tarball::pack(source, scratch.as_file_mut(), options)
-        .map_err(|source| CommandError::Pack { module: module.name.clone(), source })?;
-    keep(scratch, &directory.join(key::blob(&packed.sha256)))?;
-    Ok(packed)
+/// What it takes to pack one module.
+struct Packer<'a> {
+    module: &'a ModuleSpec,
+    directory: &'a Path,
+    packing: &'a Packing,
+    progress: &'a Progress,
+}
+
+impl Packer<'_> {
+    /// Gives the tarball of this source, which is in the directory then, and whether an earlier run made it.
+    fn module(&self, source: &mut Source, bar: &dyn Fn(u64, u64)) -> Result<(Packed, bool), CommandError> {
+        let Some(cache) = &self.packing.cache else { return Ok((self.tarball(source, bar)?, false)) };
+        let fingerprint = source.fingerprint(threads(), self.packing.level).map_err(|error| self.failed(error))?;
+        let found = cache.take(&fingerprint, self.directory).unwrap_or_else(|unusable| {
+            self.progress.warn(&format!("module {} is packed again, as what was kept of it is not usable: {unusable}", self.module.name));
+            None
+        });
+        if let Some(packed) = found {
+            return Ok((packed, true));
+        }
+        let packed = self.tarball(source, bar)?;
+        if let Err(error) = cache.keep(&fingerprint, &packed, self.directory) {
+            self.progress.warn(&format!("module {} is packed again by the next run: {error}", self.module.name));
+        }
+        Ok((packed, false))
+    }
+
+    fn tarball(&self, source: &Source, bar: &dyn Fn(u64, u64)) -> Result<Packed, CommandError> {
+        let options = PackOptions { threads: threads(), level: self.packing.level, progress: Some(bar) };
+        let mut scratch = scratch(self.directory)?;
+        let packed = tarball::pack(source, scratch.as_file_mut(), options).map_err(|error| self.failed(error))?;
+        keep(scratch, &self.directory.join(key::blob(&packed.sha256)))?;
+        Ok(packed)
+    }
+
+    fn failed(&self, source: PackError) -> CommandError {
+        CommandError::Pack { module: self.module.name.clone(), source }
+    }
+}
+
+fn threads() -> NonZeroUsize {
+    thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 
 /// A temporary file on the disk of `directory`, removed when it is dropped.

@@ -53,6 +53,11 @@ impl Progress {
         io::stderr().lock().write_all(line.as_bytes()).ok();
     }
 
+    /// Says what went wrong and was coped with.
+    pub(crate) fn warn(&self, text: &str) {
+        self.step("warning", &format!("warning: {text}"), &[("warning", json!(text))]);
+    }
+
     /// A bar over `bytes`; shown on a terminal only, and gone when it is dropped.
     #[must_use]
     pub(crate) fn bar(&self, label: &str, bytes: u64) -> Bar {

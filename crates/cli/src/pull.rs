@@ -55,7 +55,12 @@ pub(crate) struct PullCommand {
 // What `--memory` says where it is left out.
 const _: () = assert!(MEMORY == 64 << 20);
 
-fn size(text: &str) -> Result<u64, String> {
+/// Reads a number of bytes with its unit.
+///
+/// # Errors
+///
+/// Says what was expected.
+pub(crate) fn size(text: &str) -> Result<u64, String> {
     ByteSize::read(text).map(ByteSize::bytes).ok_or_else(|| format!("expected {}", ByteSize::EXPECTED))
 }
 

@@ -1,6 +1,12 @@
 //! `longshore pack` and `longshore sign`: the steps of a publication one by one.
 
-use crate::{CommandError, Context, files, packing, publish::PackingArguments, release_command::signed, spec::Spec};
+use crate::{
+    CommandError, Context, files,
+    packing::{self, Packing},
+    publish::PackingArguments,
+    release_command::signed,
+    spec::Spec,
+};
 use release::{Release, Sequence, Sha256};
 use serde::Serialize;
 use std::{fmt, path::PathBuf};
@@ -13,7 +19,8 @@ Examples:
   longshore sign out/release.json --key ci.key
   longshore publish --packed out --store s3://releases/prod --trust 1.root.json
 The directory holds the blobs as a file:// store does, and `release.json`, the release object without signatures. The
-same sources give the same blobs on any machine; the release object says when it was made. Needs no network.")]
+same sources give the same blobs on any machine; the release object says when it was made. Needs no network. Modules that
+did not change since an earlier run on this machine are not packed again; `--no-cache` packs all.")]
 pub(crate) struct Pack {
     /// The release's description
     #[arg(long, default_value = "longshore.toml", value_name = "FILE")]
@@ -54,6 +61,7 @@ struct Done {
     sequence: Sequence,
     manifest: Sha256,
     modules: usize,
+    cached_modules: usize,
     files: u64,
     bytes: u64,
     packed_bytes: u64,
@@ -63,6 +71,7 @@ struct Done {
 impl fmt::Display for Done {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "packed {} modules, {} files, {} bytes into {} bytes", self.modules, self.files, self.bytes, self.packed_bytes)?;
+        writeln!(f, "  packed    {} modules, {} of them by earlier runs", self.modules, self.cached_modules)?;
         writeln!(f, "  manifest  sha256:{}", self.manifest)?;
         writeln!(f, "  to sign   {} ({} sequence {})", self.release.display(), self.channel, self.sequence)
     }
@@ -78,7 +87,8 @@ pub(crate) async fn pack(arguments: Pack, context: &Context) -> Result<(), Comma
     let channel = spec.channel.clone();
     let span = arguments.packing.expires_after.or(spec.expires_after);
     let expires = span.map(|span| context.after(span)).transpose()?;
-    let package = packing::in_background(spec, arguments.out.clone(), arguments.packing.level, &context.progress).await?;
+    let packing = Packing::new(&arguments.packing, &context.progress)?;
+    let package = packing::in_background(spec, Some(arguments.out.clone()), packing, &context.progress).await?;
     let release = Release {
         channel,
         sequence: arguments.sequence,
@@ -100,6 +110,7 @@ pub(crate) async fn pack(arguments: Pack, context: &Context) -> Result<(), Comma
         sequence: release.sequence,
         manifest: release.manifest,
         modules: package.manifest.modules.len(),
+        cached_modules: package.cached,
         files: package.manifest.files,
         bytes: package.manifest.bytes,
         packed_bytes: package.blobs().iter().map(|(_, size)| size).sum(),

@@ -4,8 +4,10 @@ mod chunk;
 mod cut;
 mod error;
 mod exclude;
+mod fingerprint;
 mod fold;
 mod header;
+mod input;
 mod scan;
 
 pub use error::{PackError, ScanError};
@@ -65,7 +67,7 @@ pub struct Packed {
 ///
 /// # Errors
 ///
-/// A file that is not what it was at the scan, or changes while it is read, is an error that names it. Otherwise where a
+/// A file that is not what it was at the scan or in the source's fingerprint, or changes while it is read, is an error that names it. Otherwise where a
 /// file cannot be read, or `out` not be written. What `out` has got by then is no tarball.
 pub fn pack(source: &Source, out: &mut (dyn Write + Send), options: PackOptions<'_>) -> Result<Packed, PackError> {
     if !(1..=19).contains(&options.level) {

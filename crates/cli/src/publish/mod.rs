@@ -16,13 +16,15 @@ pub(crate) use next::{Exhausted, Repeat};
 pub(crate) use publisher::{Intent, Publisher};
 
 use crate::{
-    CommandError, Context, files, packing,
+    CommandError, Context, files,
+    pack_cache::CacheArguments,
+    packing::{self, Package, Packing},
     remote::StoreArguments,
     spec::{Spec, parse_span},
 };
 use clap::Args;
 use jiff::SignedDuration;
-use release::{ChannelName, Manifest, Sequence, Sha256};
+use release::{ChannelName, Sequence, Sha256};
 use serde::Serialize;
 use std::{
     fmt,
@@ -37,7 +39,8 @@ Examples:
   longshore publish --packed out --store s3://releases/prod --trust 1.root.json    what `pack` and `sign` prepared
   longshore publish --dry-run --store s3://releases/prod --sign ci.key --trust 1.root.json
 Running it again is safe: it uploads only what is missing, finishes what was interrupted, and does nothing when the
-channel runs this content already. When two publishers race, one wins and the other ends with reason `conflict`, code 75.")]
+channel runs this content already. Modules that did not change since an earlier run on this machine are not packed again;
+what is kept of them is checked at each use, and `--no-cache` does without. When two publishers race, one wins and the other ends with reason `conflict`, code 75.")]
 pub(crate) struct Publish {
     /// The release's description
     #[arg(long, default_value = "longshore.toml", value_name = "FILE", conflicts_with = "packed")]
@@ -75,6 +78,8 @@ pub(crate) struct PackingArguments {
     /// How long the release may still be activated, overriding `expires_after` of the description
     #[arg(long, value_parser = parse_span)]
     pub expires_after: Option<SignedDuration>,
+    #[command(flatten)]
+    pub cache: CacheArguments,
 }
 
 /// What a publication did.
@@ -91,6 +96,8 @@ pub(crate) struct Published {
     pub manifest: Sha256,
     /// Modules in it.
     pub modules: usize,
+    /// Those of them that were packed by an earlier run, and not by this one.
+    pub cached_modules: usize,
     /// Regular files in it.
     pub files: u64,
     /// Bytes in those files.
@@ -104,13 +111,15 @@ pub(crate) struct Published {
 }
 
 impl Published {
-    fn new(outcome: &'static str, channel: &str, sequence: Sequence, manifest: &Manifest, digest: Sha256) -> Self {
+    fn new(outcome: &'static str, channel: &str, sequence: Sequence, package: &Package) -> Self {
+        let manifest = &package.manifest;
         Self {
             outcome,
             channel: channel.to_owned(),
             sequence,
-            manifest: digest,
+            manifest: package.digest(),
             modules: manifest.modules.len(),
+            cached_modules: package.cached,
             files: manifest.files,
             bytes: manifest.bytes,
             uploaded_bytes: 0,
@@ -125,6 +134,7 @@ impl fmt::Display for Published {
         writeln!(f, "{} {} sequence {}", self.outcome, self.channel, self.sequence)?;
         writeln!(f, "  manifest  sha256:{}", self.manifest)?;
         writeln!(f, "  content   {} modules, {} files, {} bytes", self.modules, self.files, self.bytes)?;
+        writeln!(f, "  packed    {} modules, {} of them by earlier runs", self.modules, self.cached_modules)?;
         writeln!(f, "  store     {} bytes uploaded, {} bytes reused", self.uploaded_bytes, self.reused_bytes)?;
         writeln!(f, "  time      {:.1} s", self.seconds)
     }
@@ -163,8 +173,8 @@ async fn described(arguments: &Publish, context: &Context) -> Result<Published, 
     let span = arguments.packing.expires_after.or(spec.expires_after);
     let expires = span.map(|span| context.after(span)).transpose()?;
     let publisher = begin(arguments, &spec.channel, context).await?;
-    let scratch = tempfile::tempdir().map_err(|source| CommandError::Write { path: std::env::temp_dir(), source })?;
-    let package = packing::in_background(spec, scratch.path().to_owned(), arguments.packing.level, &context.progress).await?;
+    let packing = Packing::new(&arguments.packing, &context.progress)?;
+    let package = packing::in_background(spec, None, packing, &context.progress).await?;
     if arguments.dry_run {
         return publisher.preview(&package, arguments.repeat()).await;
     }

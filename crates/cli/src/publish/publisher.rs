@@ -262,6 +262,6 @@ impl Publisher {
     }
 
     fn summary(&self, outcome: &'static str, sequence: Sequence, package: &Package) -> Published {
-        Published::new(outcome, self.remote.channel.as_str(), sequence, &package.manifest, package.digest())
+        Published::new(outcome, self.remote.channel.as_str(), sequence, package)
     }
 }

@@ -4,16 +4,15 @@ use super::{
     cut,
     error::PackError,
     header,
-    scan::{Entry, Source, Stamp},
+    input::Input,
+    scan::{Entry, Source},
 };
 use crate::entry::{self, Kind, MTIME, SPOOL_THRESHOLD, length};
 use crossbeam_channel::Sender;
 use release::{Chunk, Sha256};
-use rustix::fs::{Mode, OFlags};
 use sha2::Digest as _;
 use std::{
-    fs::File,
-    io::{self, Read as _, Write},
+    io::{self, Write},
     ops::Range,
 };
 use zstd::zstd_safe::{CCtx, CParameter, compress_bound, get_error_name};
@@ -73,8 +72,9 @@ fn memory(source: &Source, entries: &[Entry], unpacked: u64, level: i32) -> Resu
             let contents = &mut tar[body..body + length(size)];
             let mut file = Input::open(source, entry)?;
             file.fill(contents)?;
-            file.unchanged()?;
-            entry::mtime(&Sha256::from_bytes(sha2::Sha256::digest(contents).into()))
+            let contents = Sha256::from_bytes(sha2::Sha256::digest(contents).into());
+            file.unchanged(&contents)?;
+            entry::mtime(&contents)
         } else {
             MTIME
         };
@@ -97,82 +97,26 @@ fn memory(source: &Source, entries: &[Entry], unpacked: u64, level: i32) -> Resu
 fn stream(source: &Source, entries: &[Entry], unpacked: u64, level: i32, frame: &mut Frame<'_>) -> Result<(), PackError> {
     let mut encoder = zstd::stream::write::Encoder::new(frame, level).map_err(PackError::Compress)?;
     encoder.set_pledged_src_size(Some(unpacked)).map_err(PackError::Compress)?;
-    let mut written = 0;
+    let (mut buffer, mut written) = (vec![0; STEP], 0);
     for entry in entries {
         let Kind::File { size, .. } = entry.kind else { continue };
         let path = entry.path.as_str();
         let mut file = Input::open(source, entry)?;
-        let contents = file.each(size, |_| Ok(()))?;
+        let contents = file.each(size, &mut buffer, |_| Ok(()))?;
         let mut head = vec![0; length(header::length(path, &entry.kind))];
         header::write(&mut head, path, &entry.kind, entry::mtime(&contents));
         encoder.write_all(&head).map_err(PackError::Compress)?;
         let mut again = Input::open(source, entry)?;
-        if again.each(size, |piece| encoder.write_all(piece).map_err(PackError::Compress))? != contents {
+        if again.each(size, &mut buffer, |piece| encoder.write_all(piece).map_err(PackError::Compress))? != contents {
             return Err(again.changed());
         }
-        again.unchanged()?;
+        again.unchanged(&contents)?;
         written += head.len() as u64 + size;
     }
     let padding = vec![0; length(unpacked - written)];
     encoder.write_all(&padding).map_err(PackError::Compress)?;
     let frame = encoder.finish().map_err(PackError::Compress)?;
     frame.flush().map_err(PackError::Compress)
-}
-
-/// A file to pack, which must be what it was at the scan.
-struct Input<'a> {
-    source: &'a Source,
-    entry: &'a Entry,
-    file: File,
-}
-
-impl<'a> Input<'a> {
-    fn open(source: &'a Source, entry: &'a Entry) -> Result<Self, PackError> {
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        match rustix::fs::openat(&source.root, entry.path.as_str(), flags, Mode::empty()) {
-            Ok(file) => Ok(Self { source, entry, file: file.into() }),
-            Err(rustix::io::Errno::NOENT | rustix::io::Errno::LOOP | rustix::io::Errno::NOTDIR) => {
-                Err(PackError::Changed { path: source.directory.join(&entry.path) })
-            }
-            Err(error) => Err(PackError::Read { path: source.directory.join(&entry.path), source: error.into() }),
-        }
-    }
-
-    fn changed(&self) -> PackError {
-        PackError::Changed { path: self.source.directory.join(&self.entry.path) }
-    }
-
-    fn failed(&self, source: io::Error) -> PackError {
-        match source.kind() {
-            io::ErrorKind::UnexpectedEof => self.changed(),
-            _ => PackError::Read { path: self.source.directory.join(&self.entry.path), source },
-        }
-    }
-
-    fn fill(&mut self, contents: &mut [u8]) -> Result<(), PackError> {
-        self.file.read_exact(contents).map_err(|error| self.failed(error))
-    }
-
-    /// Hands the file's bytes to `take`, and gives their digest.
-    fn each(&mut self, size: u64, mut take: impl FnMut(&[u8]) -> Result<(), PackError>) -> Result<Sha256, PackError> {
-        let mut digest = sha2::Sha256::new();
-        let mut buffer = vec![0; STEP];
-        let mut left = size;
-        while left > 0 {
-            let piece = &mut buffer[..length(left.min(STEP as u64))];
-            self.fill(piece)?;
-            digest.update(&*piece);
-            take(piece)?;
-            left -= piece.len() as u64;
-        }
-        Ok(Sha256::from_bytes(digest.finalize().into()))
-    }
-
-    /// Asks after the last byte, so that it covers the time since the scan and the reading.
-    fn unchanged(&self) -> Result<(), PackError> {
-        let stat = rustix::fs::fstat(&self.file).map_err(|error| self.failed(error.into()))?;
-        if Stamp::from(&stat) == self.entry.stamp { Ok(()) } else { Err(self.changed()) }
-    }
 }
 
 /// The frame of a chunk on its way to the writer.

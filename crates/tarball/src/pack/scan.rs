@@ -2,7 +2,7 @@
 
 use super::{error::ScanError, exclude::Exclude, fold::Names};
 use crate::{entry::Kind, link};
-use release::{Reason, RelativePath};
+use release::{Reason, RelativePath, Sha256};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use std::{
     collections::HashMap,
@@ -17,7 +17,7 @@ use std::{
 pub struct Source {
     pub(super) root: OwnedFd,
     pub(super) directory: PathBuf,
-    entries: Vec<Entry>,
+    pub(super) entries: Vec<Entry>,
 }
 
 /// One entry of a scanned directory.
@@ -28,6 +28,8 @@ pub struct Entry {
     /// What it is.
     pub kind: Kind,
     pub(super) stamp: Stamp,
+    /// What a regular file held when its source was fingerprinted.
+    pub(super) contents: Option<Sha256>,
 }
 
 /// What changes when a file changes.
@@ -132,7 +134,7 @@ fn read(root: &OwnedFd, directory: &Path, parent: Option<&RelativePath>, exclude
             FileType::BlockDevice | FileType::CharacterDevice => return Err(forbidden(&path, "is a device")),
             FileType::Unknown => return Err(forbidden(&path, "is of an unknown type")),
         };
-        entries.push(Entry { path, kind, stamp: Stamp::from(&stat) });
+        entries.push(Entry { path, kind, stamp: Stamp::from(&stat), contents: None });
     }
     Ok(entries)
 }

@@ -8,6 +8,7 @@
 
 mod archive;
 mod cuts;
+mod fingerprint;
 mod frames;
 mod golden;
 mod hostile;
