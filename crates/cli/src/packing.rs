@@ -167,7 +167,9 @@ pub(crate) async fn in_background(
         if let Some(out) = out {
             return pack(&spec, &out, &packing, &progress);
         }
-        let scratch = packing.cache.as_ref().map_or_else(tempfile::tempdir, PackCache::scratch);
+        // A cache whose disk refuses is no reason not to publish.
+        let cached = packing.cache.as_ref().and_then(|cache| cache.scratch().ok());
+        let scratch = cached.map_or_else(tempfile::tempdir, Ok);
         let scratch = scratch.map_err(|source| CommandError::Write { path: env::temp_dir(), source })?;
         let package = pack(&spec, scratch.path(), &packing, &progress)?;
         Ok(Package { _scratch: Some(scratch), ..package })

@@ -11,6 +11,7 @@ mod harness;
 mod interop;
 mod journey;
 mod memory;
+mod pack_cache;
 mod publishing;
 mod server;
 mod tampering;
