@@ -9,7 +9,7 @@ use crate::process::{Outcome, Program};
 use std::{fs, io, os::unix::fs::symlink, path::Path};
 
 /// Where an error is no error: a file that cannot be linked is downloaded, and the lock's note of who holds it is for people.
-const HARMLESS: [&str; 2] = ["deploy.reuse.link", "deploy.lock.write"];
+const HARMLESS: [&str; 4] = ["deploy.reuse.link", "deploy.lock.write", "deploy.seen.write", "deploy.seen.rename"];
 
 pub(super) fn every_call_fails_with_eio(counts: &Counts) -> Row {
     let mut row = Row::new(3, "the Nth state-changing call fails with EIO, all N");
@@ -31,7 +31,9 @@ fn every_call_fails(row: &mut Row, counts: &Counts, error: &str, step: usize) {
             }
         }
     }
-    row.note = format!("in {harmless} of these it was no error, as it was a link to an old file, the lock's note or an old tree's removal");
+    row.note = format!(
+        "in {harmless} of these it was no error, as it was a link to an old file, the lock's note, an old tree's removal or what is remembered of the release object"
+    );
 }
 
 /// Code 74 and the path; or none, where the call may fail, and then the new release runs.

@@ -97,3 +97,33 @@ fn publishing_again_changes_nothing_unless_it_is_asked_for() {
     let again = shop.longshore(["publish", "--sign", "ci.key", "--again", "--output", "json"]).expect(0);
     assert_eq!(e2e::shop::json(&again)["sequence"], 2);
 }
+
+#[test]
+fn a_pod_that_starts_again_asks_one_question() {
+    let server = server();
+    let shop = Shop::on(&server, 2, 20);
+    shop.publish();
+    shop.init("pod").run().expect(0);
+    let requests = || {
+        server.reset_stats();
+        let ended = last_event(&shop.init("pod").run().expect(0));
+        let stats = server.stats();
+        assert_eq!(ended["requests"], stats.total());
+        (ended["outcome"].as_str().unwrap().to_owned(), stats)
+    };
+    let (outcome, stats) = requests();
+    assert_eq!((outcome.as_str(), stats.total(), stats.statuses[&304]), ("already-active", 1, 1), "{stats:?}");
+    let [(key, 1)] = stats.gets.iter().map(|(key, count)| (key.as_str(), *count)).collect::<Vec<_>>()[..] else { panic!("{stats:?}") };
+    assert!(key.ends_with("channels/shops/acme/release.json"));
+
+    shop.edit(1, 1, 0.1);
+    shop.publish();
+    let (outcome, stats) = requests();
+    assert_eq!((outcome.as_str(), stats.gets[key]), ("fresh", 1), "what came with the answer is not read again: {stats:?}");
+    assert_eq!(requests().1.total(), 1);
+
+    std::fs::remove_file(shop.path("pod/seen.json")).unwrap();
+    let (outcome, stats) = requests();
+    assert_eq!((outcome.as_str(), stats.total()), ("already-active", 2), "head and next trust root: {stats:?}");
+    assert_eq!(requests().1.total(), 1);
+}

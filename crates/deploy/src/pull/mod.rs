@@ -15,6 +15,7 @@ mod plan;
 mod progress;
 mod reuse;
 mod room;
+mod seen;
 mod space;
 mod stage;
 mod timings;
@@ -27,9 +28,10 @@ pub use timings::{Limit, Stages, Work};
 
 use crate::root::ReleaseRoot;
 use jiff::Timestamp;
-use offer::Offer;
+use offer::{Fetched, Offer};
 use progress::Counters;
 use release::{ChannelName, Sequence, TrustRoot, Verified};
+use seen::Seen;
 use std::{
     future::Future,
     path::PathBuf,
@@ -37,7 +39,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use store::ObjectStore;
+use store::{Location, ObjectStore};
 use timings::Stopwatch;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -52,6 +54,8 @@ const REPORT_EVERY: Duration = Duration::from_secs(1);
 pub struct Settings {
     /// The channel to follow.
     pub channel: ChannelName,
+    /// Where the store is: what was seen in one says nothing of another.
+    pub store: Location,
     /// The release root, an absolute path.
     pub root: PathBuf,
     /// The trust root that is believed.
@@ -78,6 +82,12 @@ pub enum Source {
     /// An operator chose this sequence of the channel. It may be older than the accepted one, which is still remembered, and it
     /// may have been rejected before; signatures, channel, floor and expiry count as ever.
     Chosen(Sequence),
+}
+
+impl Source {
+    const fn is_in_force(&self) -> bool {
+        matches!(self, Self::Channel | Self::File(_))
+    }
 }
 
 /// Makes the release that is offered the active one.
@@ -157,8 +167,16 @@ impl Run<'_> {
     async fn run(self) -> Result<Pulled, PullError> {
         let mut watch = Stopwatch::start();
         let path = self.settings.root.clone();
-        let root = blocking(move || ReleaseRoot::open(&path)).await?;
-        let offer = self.unless_halted(Offer::fetch(self.settings, self.store.as_ref())).await?;
+        let opened = blocking(move || ReleaseRoot::open(&path).map(|root| (Seen::read(root.path()), root)));
+        let (seen, root) = opened.await?;
+        let known = seen.as_ref().filter(|seen| seen.holds(self.settings, &root));
+        let offer = match self.unless_halted(Offer::fetch(self.settings, self.store.as_ref(), known)).await? {
+            Fetched::Offer(offer) => offer,
+            Fetched::Same(Seen { sequence, manifest, .. }) => {
+                blocking(move || tidy(&root)).await;
+                return Ok(Pulled { sequence, manifest, outcome: Outcome::AlreadyActive, figures: Figures::default() });
+            }
+        };
         let (release, target) = (&offer.release, offer.target());
         let (sequence, manifest) = (release.sequence, release.manifest);
         let active = root.is_active(&manifest);
@@ -175,6 +193,8 @@ impl Run<'_> {
         };
         figures.stages.offer = accepted;
         let (now, mut watch) = (self.settings.now, Stopwatch::start());
+        let next =
+            (self.settings.source.is_in_force()).then(|| Seen::new(self.settings, &offer)).filter(|next| Some(next) != seen.as_ref());
         blocking(move || -> Result<(), PullError> {
             let mut root = root;
             if let Err(error) = root.activate(&target, now) {
@@ -185,9 +205,9 @@ impl Run<'_> {
                 }
                 return Err(error.into());
             }
-            // Also where nothing was switched: the run that did may have died before it came to this.
-            if let Err(error) = root.prune() {
-                warn!(%error, "an old tree stays until the next pull");
+            tidy(&root);
+            if let Some(Err(error)) = next.map(|next| next.write(root.path())) {
+                warn!(%error, "the next start asks for the whole release object");
             }
             Ok(())
         })
@@ -198,6 +218,13 @@ impl Run<'_> {
 
     async fn unless_halted<T>(&self, work: impl Future<Output = Result<T, PullError>>) -> Result<T, PullError> {
         self.halt.run_until_cancelled(work).await.unwrap_or(Err(PullError::Interrupted))
+    }
+}
+
+/// Removes old trees. Also where nothing was switched: the run that did may have died before it came to this.
+fn tidy(root: &ReleaseRoot) {
+    if let Err(error) = root.prune() {
+        warn!(%error, "an old tree stays until the next pull");
     }
 }
 

@@ -1,15 +1,15 @@
 //! Which release is offered, and who vouches for it: from raw bytes to a verified release that the policy accepts.
 
-use super::{PullError, Settings, Source, blocking};
+use super::{PullError, Settings, Source, blocking, seen::Seen};
 use crate::state::{State, Target};
-use release::{Accepted, Envelope, Policy, Release, TrustRoot, Verified, key, limits};
+use release::{Accepted, Envelope, Policy, Release, Sha256, TrustRoot, Verified, key, limits};
 use std::{
     collections::BTreeSet,
     fs::File,
     io::{self, Read as _},
     path::{Path, PathBuf},
 };
-use store::{ObjectStore, StoreError};
+use store::{Etag, Object, ObjectStore, StoreError};
 
 /// What the file is called where a directory is given: the key's last name in the store.
 const RELEASE_FILE: &str = "release.json";
@@ -19,15 +19,36 @@ const RELEASE_FILE: &str = "release.json";
 pub(crate) struct Offer {
     pub(crate) release: Verified<Release>,
     pub(crate) root: Verified<TrustRoot>,
+    /// Of the release object's bytes.
+    pub(crate) object: Sha256,
+    /// The state of the store's object that they were read from.
+    pub(crate) etag: Option<Etag>,
+}
+
+/// What came of asking which release is offered.
+#[derive(Debug)]
+pub(crate) enum Fetched {
+    /// The one that was seen before.
+    Same(Seen),
+    /// This one.
+    Offer(Offer),
 }
 
 impl Offer {
-    /// Reads the release object and walks to the newest trust root, both at once, and checks the signatures.
-    pub(crate) async fn fetch(settings: &Settings, store: &dyn ObjectStore) -> Result<Self, PullError> {
-        let (bytes, root) = tokio::join!(release_object(settings, store), newest_root(settings.trust.clone(), store));
-        let (bytes, root) = (bytes?, root?);
-        let envelope = Envelope::parse(&bytes).map_err(|source| PullError::Envelope { channel: settings.channel.clone(), source })?;
-        Ok(Self { release: root.verify_release(&envelope)?, root })
+    /// Reads the release object and walks to the newest trust root, and checks the signatures. Where one was seen before that still
+    /// holds, the walk waits until it is known that another one is offered: else it is not needed.
+    pub(crate) async fn fetch(settings: &Settings, store: &dyn ObjectStore, seen: Option<&Seen>) -> Result<Fetched, PullError> {
+        let walk = newest_root(settings.trust.clone(), store);
+        let (read, root) = if let Some(seen) = seen {
+            let Some(read) = release_object(settings, store, Some(seen)).await? else { return Ok(Fetched::Same(seen.clone())) };
+            (read, walk.await?)
+        } else {
+            let (read, root) = tokio::join!(release_object(settings, store, None), walk);
+            (read?.unwrap_or_default(), root?)
+        };
+        let envelope = Envelope::parse(&read.bytes).map_err(|source| PullError::Envelope { channel: settings.channel.clone(), source })?;
+        let release = root.verify_release(&envelope)?;
+        Ok(Fetched::Offer(Self { release, root, object: Sha256::of(&read.bytes), etag: read.etag }))
     }
 
     /// Asks the policy. A release whose manifest runs already is only recorded, so its expiry does not matter.
@@ -59,20 +80,30 @@ impl Offer {
     }
 }
 
-async fn release_object(settings: &Settings, store: &dyn ObjectStore) -> Result<Vec<u8>, PullError> {
+/// The bytes of a release object, and the state of the store's object that they are of.
+#[derive(Debug, Default)]
+struct Read {
+    bytes: Vec<u8>,
+    etag: Option<Etag>,
+}
+
+/// The release object, or `None` where it is the one that was seen.
+async fn release_object(settings: &Settings, store: &dyn ObjectStore, seen: Option<&Seen>) -> Result<Option<Read>, PullError> {
     let (key, what) = match &settings.source {
         Source::File(path) => {
             let path = path.clone();
-            return blocking(move || read_file(&path)).await;
+            let bytes = blocking(move || read_file(&path)).await?;
+            return Ok(if seen.is_some_and(|seen| seen.is_of(&bytes)) { None } else { Some(Read { bytes, etag: None }) });
         }
         Source::Channel => (key::channel_head(&settings.channel), "in force".to_owned()),
         Source::Chosen(sequence) => (key::release(&settings.channel, *sequence), sequence.to_string()),
     };
-    match whole(store, &key, limits::ENVELOPE_LIMIT).await {
+    match store.get(&key, limits::ENVELOPE_LIMIT as u64, seen.and_then(Seen::etag).as_ref()).await {
+        Ok(read) => Ok(read.map(|Object { bytes, etag }| Read { bytes: bytes.into(), etag: Some(etag) })),
         Err(source) if source.is_missing() => {
             Err(PullError::ChannelMissing { channel: settings.channel.clone(), what, source: Box::new(source) })
         }
-        other => Ok(other?),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod refusals;
 mod updates;
+mod warm;
 
 use super::*;
 use crate::View;
@@ -56,6 +57,7 @@ impl Lab {
     fn settings(&self) -> Settings {
         Settings {
             channel: "shops/acme".parse().unwrap(),
+            store: Location::Directory(self.directory.path().join("store")),
             root: self.directory.path().join("root"),
             trust: self.trust.clone(),
             source: Source::Channel,

@@ -149,8 +149,9 @@ async fn rotated_trust_roots_are_walked_to_the_newest() {
     lab.offer(&lab.sign(&manifest, 2, |release| release.root_version = 2).await).await;
     lab.pull().await.unwrap();
     assert_eq!(View::read(&lab.settings().root).unwrap().state.accepted.unwrap().root_version, 2);
-    // A root that skips a version is not a successor.
+    // A root that skips a version is not a successor; whoever looks at another release sees it.
     lab.put(&key::trust_root(3), &root(4, &lab.key, &[&lab.key])).await;
+    lab.offer(&lab.sign(&manifest, 3, |release| release.root_version = 2).await).await;
     assert_eq!(lab.pull().await.unwrap_err().reason(), Reason::RootChain);
 }
 
