@@ -1,6 +1,9 @@
 //! Every call of this crate that changes the local disk: each passes a failpoint first, and each error names its path.
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags};
+use rustix::{
+    fs::{AtFlags, CWD, Mode, OFlags},
+    io::Errno,
+};
 use std::{
     fs::File,
     io::{self, Write as _},
@@ -40,6 +43,11 @@ impl DiskError {
     #[must_use]
     pub fn kind(&self) -> io::ErrorKind {
         self.source.kind()
+    }
+
+    /// The same as a number, where it is one.
+    pub(crate) fn errno(&self) -> Option<Errno> {
+        Errno::from_io_error(&self.source)
     }
 
     /// The path that the call was about.

@@ -16,6 +16,7 @@
 //! Whatever changes the disk goes through `disk.rs` or `removal.rs`, which reach a failpoint first and name the path in each
 //! error; `pull/reuse.rs` and `directories.rs` do the same relative to directories that they hold open.
 
+pub mod cache;
 mod directories;
 mod disk;
 mod index;

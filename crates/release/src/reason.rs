@@ -99,6 +99,7 @@ reasons! {
     ChannelMissing "channel-missing" Configuration "The store holds no release for this channel.", "check LONGSHORE_CHANNEL, or publish a first release to it";
     Key "key" Configuration "A file is not the key that was expected.", "expected PEM: PKCS#8 for private keys, SPKI for public keys, ECDSA P-256 or Ed25519";
     Workspace "workspace" Configuration "The release root or the output directory cannot be used.", "give an absolute path of a directory that this process may write";
+    Cache "cache" Configuration "The node cache is a link, belongs to another user, or is open to others.", "name a directory that only this process's user can enter, or one that is not there yet";
     // who signed what
     Signature "signature" Untrusted "No trusted key signed these bytes.", "sign with a key of the trust root, or check that the pod has the right trust root";
     Threshold "threshold" Untrusted "Fewer distinct trusted keys signed than the trust root asks for.", "add the missing signatures with `longshore release attach` or `longshore sign`";

@@ -1,0 +1,91 @@
+//! What the cache holds by digest, and what becomes of it when it turns out to be something else.
+
+use super::{Cache, chain, is_out_of_descriptors};
+use release::Sha256;
+use rustix::{fs::FileType, io::Errno};
+use std::{
+    fs::File,
+    io,
+    os::unix::fs::FileExt as _,
+    sync::{Arc, atomic::Ordering::Relaxed},
+};
+use tracing::{debug, warn};
+
+/// A file of the cache, open: it stays readable also when it is evicted meanwhile.
+///
+/// Nobody has looked at its contents yet.
+#[derive(Debug)]
+pub(crate) struct Held {
+    cache: Arc<Cache>,
+    file: File,
+    digest: Sha256,
+    size: u64,
+}
+
+impl Cache {
+    /// The file of `digest`, where there is one of that size. Anything else in its place is evicted.
+    pub(crate) fn find(self: &Arc<Self>, digest: &Sha256, size: u64) -> Option<Held> {
+        let name = digest.to_string();
+        let problem = match self.chunks.open(&name) {
+            Ok(file) => match rustix::fs::fstat(&file) {
+                Ok(found) if FileType::from_raw_mode(found.st_mode) != FileType::RegularFile => "it is not a file",
+                Ok(found) if u64::try_from(found.st_size) != Ok(size) => "its size is not the signed one",
+                Ok(_) => return Some(Held { cache: Arc::clone(self), file, digest: *digest, size }),
+                Err(_) => "it cannot be looked at",
+            },
+            Err(Errno::NOENT) => return None,
+            Err(error) if is_out_of_descriptors(error) => return None,
+            Err(Errno::LOOP) => "it is a link",
+            Err(_) => "it cannot be opened",
+        };
+        self.evict(&name, None, problem);
+        None
+    }
+
+    /// Removes the damaged `name`; only as long as it is `file`, where that is given, as somebody may have put a good one there.
+    fn evict(&self, name: &str, file: Option<&File>, problem: &str) -> bool {
+        if file.is_some_and(|file| !self.chunks.is(name, file)) {
+            return true;
+        }
+        self.evicted_chunks.fetch_add(1, Relaxed);
+        match self.chunks.remove(name) {
+            Ok(()) => {
+                warn!(chunk = name, problem, "evicted from the node cache, as it is damaged");
+                true
+            }
+            Err(error) => {
+                warn!(chunk = name, problem, error = %chain(&error), "damaged in the node cache, and stays there");
+                false
+            }
+        }
+    }
+}
+
+impl Held {
+    /// The open file.
+    pub(crate) fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Appends all of it to `buffer`.
+    pub(crate) fn read(&self, buffer: &mut Vec<u8>) -> io::Result<()> {
+        let start = buffer.len();
+        buffer.resize(start + usize::try_from(self.size).map_err(io::Error::other)?, 0);
+        self.file.read_exact_at(&mut buffer[start..], 0)
+    }
+
+    /// Its contents were verified and used: it becomes the last to be evicted for want of space.
+    pub(crate) fn served(&self) {
+        self.cache.used_chunks.fetch_add(1, Relaxed);
+        self.cache.used_bytes.fetch_add(self.size, Relaxed);
+        // A cache that cannot be written to serves all the same.
+        if let Err(error) = self.cache.chunks.touch(&self.file) {
+            debug!(chunk = %self.digest, error = %io::Error::from(error), "the time of the last use is not noted");
+        }
+    }
+
+    /// Its contents are not those of its name. Gives whether it is gone from the cache.
+    pub(crate) fn damaged(&self, problem: &str) -> bool {
+        self.cache.evict(&self.digest.to_string(), Some(&self.file), problem)
+    }
+}
