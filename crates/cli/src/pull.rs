@@ -129,7 +129,6 @@ pub(crate) async fn run(arguments: PullCommand, context: &Context) -> Result<(),
     let root = std::path::absolute(&path).map_err(|source| CommandError::Write { path, source })?;
     let settings = Settings {
         channel: arguments.channel,
-        store: arguments.store.location().clone(),
         root,
         trust: files::trust_root(&arguments.trust)?,
         source: arguments.sequence.map_or(Source::Channel, Source::Chosen),

@@ -40,11 +40,6 @@ pub(crate) struct StoreArguments {
 }
 
 impl StoreArguments {
-    /// Where the store is.
-    pub(crate) const fn location(&self) -> &Location {
-        &self.store
-    }
-
     /// Opens the store.
     ///
     /// # Errors

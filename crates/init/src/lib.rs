@@ -102,7 +102,6 @@ async fn put_in_force(config: &Config) -> Result<Pulled, InitError> {
     };
     let settings = Settings {
         channel: config.channel.clone(),
-        store: config.store.clone(),
         root: config.root.clone(),
         trust,
         source: config.source.clone(),

@@ -131,6 +131,9 @@ pub trait ObjectStore: Debug + Send + Sync {
     /// Where the store could not be asked, or refused.
     async fn delete(&self, key: &str) -> Result<(), StoreError>;
 
+    /// What tells this store from every other: bucket, endpoint and prefix, or the directory. Holds no secret.
+    fn identity(&self) -> String;
+
     /// The counters of this store.
     fn stats(&self) -> &Stats;
 

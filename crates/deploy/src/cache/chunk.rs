@@ -47,7 +47,7 @@ impl Cache {
         if file.is_some_and(|file| !self.chunks.is(name, file)) {
             return true;
         }
-        self.evicted_chunks.fetch_add(1, Relaxed);
+        self.damaged.fetch_add(1, Relaxed);
         match self.chunks.remove(name) {
             Ok(()) => {
                 warn!(chunk = name, problem, "evicted from the node cache, as it is damaged");
@@ -76,8 +76,6 @@ impl Held {
 
     /// Its contents were verified and used: it becomes the last to be evicted for want of space.
     pub(crate) fn served(&self) {
-        self.cache.used_chunks.fetch_add(1, Relaxed);
-        self.cache.used_bytes.fetch_add(self.size, Relaxed);
         // A cache that cannot be written to serves all the same.
         if let Err(error) = self.cache.chunks.touch(&self.file) {
             debug!(chunk = %self.digest, error = %io::Error::from(error), "the time of the last use is not noted");

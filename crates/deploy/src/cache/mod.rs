@@ -81,18 +81,7 @@ pub(crate) struct Cache {
     // Until the first call fails that would write.
     writable: AtomicBool,
     grew: AtomicBool,
-    used_chunks: AtomicU64,
-    used_bytes: AtomicU64,
-    evicted_chunks: AtomicU64,
-}
-
-/// What a pull had from the cache.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Used {
-    pub(crate) chunks: u64,
-    pub(crate) bytes: u64,
-    /// Chunks that were removed because they were damaged.
-    pub(crate) damaged: u64,
+    damaged: AtomicU64,
 }
 
 impl Cache {
@@ -125,18 +114,24 @@ impl Cache {
             objects: version.below("objects")?,
             writable: AtomicBool::new(true),
             grew: AtomicBool::new(false),
-            used_chunks: AtomicU64::new(0),
-            used_bytes: AtomicU64::new(0),
-            evicted_chunks: AtomicU64::new(0),
+            damaged: AtomicU64::new(0),
         })
     }
 
-    /// What was used so far.
-    pub(crate) fn used(&self) -> Used {
-        Used {
-            chunks: self.used_chunks.load(Relaxed),
-            bytes: self.used_bytes.load(Relaxed),
-            damaged: self.evicted_chunks.load(Relaxed),
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// How many damaged files were met so far.
+    pub(crate) fn damaged(&self) -> u64 {
+        self.damaged.load(Relaxed)
+    }
+
+    /// Writes nothing more: the disk is needed for what is being pulled.
+    pub(crate) fn spare_the_disk(&self) {
+        if self.writable.swap(false, Relaxed) {
+            warn!(path = %self.path.display(), "nothing is written to the node cache, as its disk has room for the release only");
         }
     }
 

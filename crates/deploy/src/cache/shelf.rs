@@ -81,7 +81,8 @@ impl Shelf {
             return Err(Trouble::refuse(path, format!("belongs to user {}, and this process is user {user}", found.st_uid)));
         }
         if mode & 0o077 != 0 {
-            let problem = format!("has mode {mode:04o}, which lets others in: chmod it to 0700, or name a directory in it, which is then made");
+            let problem =
+                format!("has mode {mode:04o}, which lets others in: chmod it to 0700, or name a directory in it, which is then made");
             return Err(Trouble::refuse(path, problem));
         }
         Ok(Self { path: path.to_owned(), handle })
@@ -163,7 +164,10 @@ impl Shelf {
     pub(super) fn touch(&self, file: &File) -> Result<(), Errno> {
         let now = Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_NOW };
         failpoint::hit("deploy.cache.touch").map_err(|error| errno(&error))?;
-        rustix::fs::futimens(file, &Timestamps { last_access: Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_OMIT }, last_modification: now })
+        rustix::fs::futimens(
+            file,
+            &Timestamps { last_access: Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_OMIT }, last_modification: now },
+        )
     }
 
     /// The regular files in it. What vanishes meanwhile is left out.

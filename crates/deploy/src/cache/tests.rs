@@ -168,7 +168,11 @@ fn what_a_killed_process_left_is_overwritten_by_the_next() {
     assert_eq!(find(&cache, b"chunk").unwrap(), b"chunk");
     for (name, make) in [("b", true), ("c", false)] {
         let path = lab.path("v1/incoming").join(Sha256::of(name.as_bytes()).to_string());
-        if make { fs::create_dir_all(path.join("deep")).unwrap() } else { symlink("/etc/passwd", path).unwrap() }
+        if make {
+            fs::create_dir_all(path.join("deep")).unwrap()
+        } else {
+            symlink("/etc/passwd", path).unwrap()
+        }
         ours(&cache, name.as_bytes()).publish(name.as_bytes());
         assert_eq!(find(&cache, name.as_bytes()).unwrap(), name.as_bytes());
     }
@@ -204,7 +208,7 @@ fn what_is_not_a_file_of_the_signed_size_is_evicted() {
         damage(&lab.chunk(b"chunk"));
         assert!(find(&cache, b"chunk").is_none());
         assert!(lab.chunk(b"chunk").symlink_metadata().is_err());
-        assert_eq!(cache.used().damaged, 1);
+        assert_eq!(cache.damaged(), 1);
         ours(&cache, b"chunk").publish(b"chunk");
         assert!(find(&cache, b"chunk").is_some());
     }
@@ -221,7 +225,7 @@ fn a_damaged_chunk_is_evicted_unless_somebody_replaced_it() {
     ours(&cache, b"chunk").publish(b"chunk");
     assert!(held[1].damaged("its digest is another"));
     assert_eq!(find(&cache, b"chunk").unwrap(), b"chunk");
-    assert_eq!(cache.used().damaged, 1);
+    assert_eq!(cache.damaged(), 1);
 }
 
 #[test]

@@ -6,9 +6,11 @@ use super::{
     plan::{Piece, is_large},
     progress::Counters,
     room::lock,
+    supply::{Claims, Lost},
     timings::Work,
 };
 use crate::{
+    cache::{Cache, Claim},
     directories::is_writable,
     disk::{DiskError, attempt},
     index::{Entry, Key, Kind, Writer},
@@ -37,6 +39,8 @@ pub(crate) struct Crew {
     pub(crate) writer: Mutex<Writer>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) halt: CancellationToken,
+    pub(crate) cache: Option<Arc<Cache>>,
+    pub(crate) claims: Arc<Claims>,
     spools: Mutex<HashMap<(usize, usize), Arc<Spool>>>,
     work: Mutex<Work>,
     first_error: Mutex<Option<PullError>>,
@@ -50,7 +54,14 @@ struct Spool {
 }
 
 impl Crew {
-    pub(crate) fn new(manifest: Arc<Manifest>, staging: Staging, writer: Writer, counters: Arc<Counters>, halt: CancellationToken) -> Self {
+    pub(crate) fn new(
+        manifest: Arc<Manifest>,
+        staging: Staging,
+        writer: Writer,
+        counters: Arc<Counters>,
+        cache: Option<Arc<Cache>>,
+        halt: CancellationToken,
+    ) -> Self {
         Self {
             keys: manifest.modules.iter().map(|module| Key::of(module).collect()).collect(),
             manifest,
@@ -58,6 +69,8 @@ impl Crew {
             writer: Mutex::new(writer),
             counters,
             halt,
+            cache,
+            claims: Arc::default(),
             spools: Mutex::default(),
             work: Mutex::default(),
             first_error: Mutex::default(),
@@ -105,7 +118,7 @@ impl Crew {
             let loaded = pieces.recv();
             idle += waits.elapsed();
             match loaded {
-                Ok(loaded) if !self.halt.is_cancelled() => hand.piece(&loaded)?,
+                Ok(loaded) if !self.halt.is_cancelled() => hand.piece(loaded)?,
                 _ => break,
             }
         }
@@ -135,19 +148,66 @@ struct Hand<'a> {
 }
 
 impl Hand<'_> {
-    fn piece(&mut self, Loaded { piece, space }: &Loaded) -> Result<(), PullError> {
-        let Piece { module: number, chunk: index, offset, .. } = *piece;
+    fn piece(&mut self, Loaded { piece, mut space, cached }: Loaded) -> Result<(), PullError> {
+        let Piece { module: number, chunk: index, offset, .. } = piece;
         let module = &self.crew.manifest.modules[number];
         let chunk = &module.chunks[index];
         let place = Place { target: module.target.as_ref(), replaced: &self.replaced[number], last: index + 1 == module.chunks.len() };
         let unpack = |source| PullError::Unpack { module: module.name.to_string(), source: Box::new(source) };
+        if let Some(lost) = cached {
+            return match self.cached(chunk, &place, &mut space.bytes).map_err(unpack)? {
+                Ok(entries) => {
+                    self.crew.counters.cached(chunk);
+                    Ok(self.done(number, index, entries)?)
+                }
+                // Nobody listens where the pull has failed.
+                Err(evicted) => Ok(lost.send(Lost { chunk: (number, index), evicted }).unwrap_or_default()),
+            };
+        }
         let entries = if is_large(chunk) {
             let Some(spool) = self.spool(number, index, offset, &space.bytes)? else { return Ok(()) };
-            self.worker.spooled(&spool.file, chunk, &place).map_err(unpack)?
+            let entries = self.worker.spooled(&spool.file, chunk, &place).map_err(unpack)?;
+            self.publish(number, index, |claim| claim.publish_file(&spool.file));
+            entries
         } else {
-            self.worker.chunk(&space.bytes, chunk, &place).map_err(unpack)?
+            let entries = self.worker.chunk(&space.bytes, chunk, &place).map_err(unpack)?;
+            self.publish(number, index, |claim| claim.publish(&space.bytes));
+            entries
         };
         Ok(self.done(number, index, entries)?)
+    }
+
+    // Gives a verified chunk to the other pods of the node, where we are the one to do it.
+    fn publish(&self, module: usize, chunk: usize, publish: impl FnOnce(Claim)) {
+        if let Some(claim) = self.crew.claims.take((module, chunk)) {
+            publish(claim);
+        }
+    }
+
+    // Unpacks a chunk of the node's cache; what the cache does not have, or has damaged, is an inner error, which says whether it
+    // is gone from there. Nothing of it was written then, as its digest comes first.
+    fn cached(
+        &mut self,
+        chunk: &release::Chunk,
+        place: &Place<'_>,
+        buffer: &mut Vec<u8>,
+    ) -> Result<Result<Vec<tarball::Unpacked>, bool>, tarball::UnpackError> {
+        let Some(held) = self.crew.cache.as_ref().and_then(|cache| cache.find(&chunk.sha256, chunk.size)) else { return Ok(Err(true)) };
+        let unpacked = if is_large(chunk) {
+            self.worker.spooled(held.file(), chunk, place)
+        } else if held.read(buffer).is_ok() {
+            self.worker.chunk(buffer, chunk, place)
+        } else {
+            return Ok(Err(held.damaged("it cannot be read")));
+        };
+        match unpacked {
+            Ok(entries) => {
+                held.served();
+                Ok(Ok(entries))
+            }
+            Err(tarball::UnpackError::Digest { .. }) => Ok(Err(held.damaged("its digest is another"))),
+            Err(error) => Err(error),
+        }
     }
 
     // Gives the spool file to whom brings its last bytes.

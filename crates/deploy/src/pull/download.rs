@@ -4,18 +4,22 @@ use super::{
     PullError,
     plan::{Piece, Request},
     room::{Room, Space},
+    supply::Lost,
 };
 use bytes::{Buf as _, Bytes};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use release::{Manifest, key};
 use std::sync::Arc;
 use store::{Body, ObjectStore, StoreError};
+use tokio::sync::mpsc;
 
-/// A piece in memory.
+/// A piece in memory, or room for a chunk that a worker reads from the node's cache.
 #[derive(Debug)]
 pub(crate) struct Loaded {
     pub(crate) piece: Piece,
     pub(crate) space: Space,
+    /// Who hears of it when the cache does not have the chunk after all; `None` for what was downloaded.
+    pub(crate) cached: Option<mpsc::UnboundedSender<Lost>>,
 }
 
 /// Makes `requests`, `parallel` at a time, and sends each piece to a worker as soon as it is whole; the channel holds as many pieces
@@ -36,7 +40,8 @@ pub(crate) async fn download(
     stream::iter(requests).map(Ok).try_for_each_concurrent(parallel, |request| fetch(store, manifest, request, room, workers)).await
 }
 
-async fn fetch(
+/// Makes one request.
+pub(crate) async fn fetch(
     store: &dyn ObjectStore,
     manifest: &Manifest,
     request: Request,
@@ -56,7 +61,7 @@ async fn fetch(
         let mut space = room.take(piece.size).await.ok_or(PullError::Interrupted)?;
         incoming.fill(&mut space.bytes, piece.size).await?;
         // Never full, as each piece has room; disconnected only where every worker ended, and then their error counts.
-        workers.try_send(Loaded { piece, space }).map_err(|_| PullError::Interrupted)?;
+        workers.try_send(Loaded { piece, space, cached: None }).map_err(|_| PullError::Interrupted)?;
     }
     Ok(())
 }

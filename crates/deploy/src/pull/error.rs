@@ -1,6 +1,6 @@
 //! Why a pull did not put the release on the disk.
 
-use crate::{DirectoryError, DiskError, RootError};
+use crate::{DirectoryError, DiskError, RootError, cache::CacheError};
 use release::{ChannelName, EnvelopeError, ManifestError, Reason, Refusal, TrustError};
 use std::{io, path::PathBuf, time::Duration};
 use store::StoreError;
@@ -13,6 +13,9 @@ pub enum PullError {
     /// The release root cannot be used.
     #[error(transparent)]
     Root(#[from] RootError),
+    /// The node's cache must not be used.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
     /// The store holds no release of the channel.
     #[error("channel {channel} has no release {what}")]
     ChannelMissing {
@@ -141,6 +144,7 @@ impl PullError {
     pub fn reason(&self) -> Reason {
         match self {
             Self::Root(error) => error.reason(),
+            Self::Cache(error) => error.reason(),
             Self::ChannelMissing { .. } => Reason::ChannelMissing,
             Self::ReleaseFile { .. } => Reason::Config,
             Self::Envelope { source, .. } => source.reason(),

@@ -11,6 +11,7 @@ mod crew;
 mod download;
 mod error;
 mod offer;
+mod origin;
 mod plan;
 mod progress;
 mod reuse;
@@ -18,17 +19,23 @@ mod room;
 mod seen;
 mod space;
 mod stage;
+mod supply;
 mod timings;
 
 pub use error::PullError;
 pub use offer::newest_root;
+pub use origin::Origin;
 pub use plan::MEMORY_FLOOR;
 pub use progress::{Figures, Outcome, Progress, Pulled};
 pub use timings::{Limit, Stages, Work};
 
-use crate::root::ReleaseRoot;
+use crate::{
+    cache::{self, Cache},
+    root::ReleaseRoot,
+};
 use jiff::Timestamp;
 use offer::{Fetched, Offer};
+use origin::Memory;
 use progress::Counters;
 use release::{ChannelName, Sequence, TrustRoot, Verified};
 use seen::Seen;
@@ -39,7 +46,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use store::{Location, ObjectStore};
+use store::ObjectStore;
 use timings::Stopwatch;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -54,8 +61,6 @@ const REPORT_EVERY: Duration = Duration::from_secs(1);
 pub struct Settings {
     /// The channel to follow.
     pub channel: ChannelName,
-    /// Where the store is: what was seen in one says nothing of another.
-    pub store: Location,
     /// The release root, an absolute path.
     pub root: PathBuf,
     /// The trust root that is believed.
@@ -64,6 +69,8 @@ pub struct Settings {
     pub source: Source,
     /// The lowest sequence to accept.
     pub floor: Option<Sequence>,
+    /// The cache that this node's pods share, where there is one.
+    pub cache: Option<cache::Settings>,
     /// Bytes for buffers, at least [`MEMORY_FLOOR`].
     pub memory: u64,
     /// How long all of it may take.
@@ -169,18 +176,25 @@ impl Run<'_> {
         let path = self.settings.root.clone();
         let opened = blocking(move || ReleaseRoot::open(&path).map(|root| (Seen::read(root.path()), root)));
         let (seen, root) = opened.await?;
-        let known = seen.as_ref().filter(|seen| seen.holds(self.settings, &root));
-        let offer = match self.unless_halted(Offer::fetch(self.settings, self.store.as_ref(), known)).await? {
+        let known = seen.as_ref().filter(|seen| seen.holds(self.settings, self.store.as_ref(), &root));
+        let cache = self.open_cache().await?;
+        let memory = cache.as_ref().map(|cache| Memory::new(Arc::clone(cache), self.store.as_ref()));
+        let check = |offer: &Offer| offer.check(self.settings, root.state(), root.is_active(&offer.release.manifest));
+        let mut offer = match self.unless_halted(Offer::fetch(self.settings, self.store.as_ref(), memory.as_ref(), known, check)).await? {
             Fetched::Offer(offer) => offer,
             Fetched::Same(Seen { sequence, manifest, .. }) => {
                 blocking(move || tidy(&root)).await;
-                return Ok(Pulled { sequence, manifest, outcome: Outcome::AlreadyActive, figures: Figures::default() });
+                let (outcome, origin) = (Outcome::AlreadyActive, Origin::Store);
+                return Ok(Pulled { sequence, manifest, outcome, origin, figures: Figures::default() });
             }
         };
-        let (release, target) = (&offer.release, offer.target());
+        check(&offer)?;
+        if let Some(memory) = &memory {
+            offer.remember(self.settings, memory).await;
+        }
+        let (release, target, origin) = (&offer.release, offer.target(), offer.origin);
         let (sequence, manifest) = (release.sequence, release.manifest);
         let active = root.is_active(&manifest);
-        offer.check(self.settings, root.state(), active)?;
         let accepted = watch.lap();
         let (root, mut figures, outcome) = if active {
             (root, Figures::default(), Outcome::AlreadyActive)
@@ -188,13 +202,14 @@ impl Run<'_> {
             (root, Figures::default(), Outcome::AlreadyComplete)
         } else {
             info!(sequence = sequence.get(), %manifest, "release accepted");
-            let (root, figures) = self.fresh(root, release).await?;
+            let (root, figures) = self.fresh(root, release, cache.as_ref()).await?;
             (root, figures, Outcome::Fresh)
         };
         figures.stages.offer = accepted;
         let (now, mut watch) = (self.settings.now, Stopwatch::start());
-        let next =
-            (self.settings.source.is_in_force()).then(|| Seen::new(self.settings, &offer)).filter(|next| Some(next) != seen.as_ref());
+        let next = (self.settings.source.is_in_force())
+            .then(|| Seen::new(self.settings, self.store.as_ref(), &offer))
+            .filter(|next| Some(next) != seen.as_ref());
         blocking(move || -> Result<(), PullError> {
             let mut root = root;
             if let Err(error) = root.activate(&target, now) {
@@ -209,11 +224,20 @@ impl Run<'_> {
             if let Some(Err(error)) = next.map(|next| next.write(root.path())) {
                 warn!(%error, "the next start asks for the whole release object");
             }
+            // The release runs: only now is there time to look at every file of the cache.
+            if let Some(cache) = cache.filter(|_| outcome == Outcome::Fresh) {
+                cache.sweep();
+            }
             Ok(())
         })
         .await?;
         figures.stages.activate = watch.lap();
-        Ok(Pulled { sequence, manifest, outcome, figures })
+        Ok(Pulled { sequence, manifest, outcome, origin, figures })
+    }
+
+    async fn open_cache(&self) -> Result<Option<Arc<Cache>>, PullError> {
+        let Some(settings) = self.settings.cache.clone() else { return Ok(None) };
+        Ok(blocking(move || Cache::open(&settings)).await?)
     }
 
     async fn unless_halted<T>(&self, work: impl Future<Output = Result<T, PullError>>) -> Result<T, PullError> {

@@ -1,6 +1,10 @@
 //! Which release is offered, and who vouches for it: from raw bytes to a verified release that the policy accepts.
 
-use super::{PullError, Settings, Source, blocking, seen::Seen};
+use super::{
+    PullError, Settings, Source, blocking,
+    origin::{Memory, Origin, Read, Reader, Sent},
+    seen::Seen,
+};
 use crate::state::{State, Target};
 use release::{Accepted, Envelope, Policy, Release, Sha256, TrustRoot, Verified, key, limits};
 use std::{
@@ -8,11 +12,16 @@ use std::{
     fs::File,
     io::{self, Read as _},
     path::{Path, PathBuf},
+    time::Duration,
 };
-use store::{Etag, Object, ObjectStore, StoreError};
+use store::{Etag, ObjectStore, StoreError};
+use tracing::warn;
 
 /// What the file is called where a directory is given: the key's last name in the store.
 const RELEASE_FILE: &str = "release.json";
+/// How long a store may say nothing before the node's cache is asked, but never more than a quarter of the deadline: 10 s, as
+/// long as the store's own options let one answer take.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A release that trusted keys signed, and the trust root that they are of.
 #[derive(Debug)]
@@ -23,6 +32,8 @@ pub(crate) struct Offer {
     pub(crate) object: Sha256,
     /// The state of the store's object that they were read from.
     pub(crate) etag: Option<Etag>,
+    pub(crate) origin: Origin,
+    sent: Vec<Sent>,
 }
 
 /// What came of asking which release is offered.
@@ -35,20 +46,87 @@ pub(crate) enum Fetched {
 }
 
 impl Offer {
-    /// Reads the release object and walks to the newest trust root, and checks the signatures. Where one was seen before that still
-    /// holds, the walk waits until it is known that another one is offered: else it is not needed.
-    pub(crate) async fn fetch(settings: &Settings, store: &dyn ObjectStore, seen: Option<&Seen>) -> Result<Fetched, PullError> {
-        let walk = newest_root(settings.trust.clone(), store);
-        let (read, root) = if let Some(seen) = seen {
-            let Some(read) = release_object(settings, store, Some(seen)).await? else { return Ok(Fetched::Same(seen.clone())) };
-            (read, walk.await?)
-        } else {
-            let (read, root) = tokio::join!(release_object(settings, store, None), walk);
-            (read?.unwrap_or_default(), root?)
+    /// The offer of the store; or, where that cannot be asked, the last one that was accepted on this node, provided that `check`
+    /// accepts it here. "Missing", "forbidden" and bad signatures are answers.
+    pub(crate) async fn fetch(
+        settings: &Settings,
+        store: &dyn ObjectStore,
+        memory: Option<&Memory>,
+        seen: Option<&Seen>,
+        check: impl Fn(&Self) -> Result<(), PullError>,
+    ) -> Result<Fetched, PullError> {
+        let reader = Reader::Store(store, memory);
+        let Some(memory) = memory else { return Self::ask(settings, &reader, seen).await };
+        let mut asked = std::pin::pin!(Self::ask(settings, &reader, seen));
+        let patience = PATIENCE.min(settings.deadline / 4);
+        let silence = match tokio::time::timeout(patience, &mut asked).await {
+            Ok(Err(PullError::Store(error))) if error.is_transient() => Some(error),
+            Ok(answer) => return answer,
+            Err(_elapsed) => None,
         };
-        let envelope = Envelope::parse(&read.bytes).map_err(|source| PullError::Envelope { channel: settings.channel.clone(), source })?;
+        let why = silence.as_ref().map_or_else(|| format!("no answer within {patience:?}"), ToString::to_string);
+        match Self::read(settings, &Reader::Memory(memory)).await.and_then(|offer| check(&offer).map(|()| offer)) {
+            Ok(offer) => {
+                let sequence = offer.release.sequence.get();
+                warn!(error = why, sequence, "the store cannot be asked: the node cache offers the last release it knows");
+                Ok(Fetched::Offer(offer))
+            }
+            Err(error) => {
+                warn!(error = why, cache = %error, "the store cannot be asked, and the node cache has no release for us");
+                match silence {
+                    Some(error) => Err(PullError::Store(error)),
+                    None => asked.await,
+                }
+            }
+        }
+    }
+
+    /// Asks whether the release that was seen is still offered, where one was that still holds: the walk of the trust roots then
+    /// waits until it is known that it is needed.
+    async fn ask(settings: &Settings, reader: &Reader<'_>, seen: Option<&Seen>) -> Result<Fetched, PullError> {
+        let Some(seen) = seen else { return Self::read(settings, reader).await.map(Fetched::Offer) };
+        let mut sent = Vec::new();
+        let Some(read) = release_object(settings, reader, Some(seen), &mut sent).await? else { return Ok(Fetched::Same(seen.clone())) };
+        let root = reader.newest_root(settings.trust.clone(), &mut sent).await?;
+        Self::verify(settings, reader, read, root, sent).map(Fetched::Offer)
+    }
+
+    /// Reads the release object and walks to the newest trust root, both at once, and checks the signatures.
+    async fn read(settings: &Settings, reader: &Reader<'_>) -> Result<Self, PullError> {
+        let (mut sent, mut roots) = (Vec::new(), Vec::new());
+        let (read, root) =
+            tokio::join!(release_object(settings, reader, None, &mut sent), reader.newest_root(settings.trust.clone(), &mut roots));
+        sent.append(&mut roots);
+        // Where none was seen, there always is an answer or an error.
+        Self::verify(settings, reader, read?.unwrap_or_default(), root?, sent)
+    }
+
+    fn verify(
+        settings: &Settings,
+        reader: &Reader<'_>,
+        Read { bytes, etag }: Read,
+        root: Verified<TrustRoot>,
+        sent: Vec<Sent>,
+    ) -> Result<Self, PullError> {
+        let envelope = Envelope::parse(&bytes).map_err(|source| PullError::Envelope { channel: settings.channel.clone(), source })?;
         let release = root.verify_release(&envelope)?;
-        Ok(Fetched::Offer(Self { release, root, object: Sha256::of(&read.bytes), etag: read.etag }))
+        let origin = if matches!(reader, Reader::Memory(_)) { Origin::Cache } else { Origin::Store };
+        Ok(Self { release, root, object: Sha256::of(&bytes), etag, origin, sent })
+    }
+
+    /// Lets the node remember what the store sent, now that all of it was accepted.
+    pub(crate) async fn remember(&mut self, settings: &Settings, memory: &Memory) {
+        let mut sent = std::mem::take(&mut self.sent);
+        // A pod that was slow must not put an older release in the place of a newer one, which another pod accepted meanwhile.
+        if sent.iter().any(|sent| sent.key == key::channel_head(&settings.channel))
+            && let Ok(known) = Self::read(settings, &Reader::Memory(memory)).await
+            && known.release.sequence > self.release.sequence
+        {
+            sent.retain(|sent| sent.key != key::channel_head(&settings.channel));
+        }
+        if !sent.is_empty() {
+            memory.remember(sent).await;
+        }
     }
 
     /// Asks the policy. A release whose manifest runs already is only recorded, so its expiry does not matter.
@@ -80,15 +158,13 @@ impl Offer {
     }
 }
 
-/// The bytes of a release object, and the state of the store's object that they are of.
-#[derive(Debug, Default)]
-struct Read {
-    bytes: Vec<u8>,
-    etag: Option<Etag>,
-}
-
 /// The release object, or `None` where it is the one that was seen.
-async fn release_object(settings: &Settings, store: &dyn ObjectStore, seen: Option<&Seen>) -> Result<Option<Read>, PullError> {
+async fn release_object(
+    settings: &Settings,
+    reader: &Reader<'_>,
+    seen: Option<&Seen>,
+    sent: &mut Vec<Sent>,
+) -> Result<Option<Read>, PullError> {
     let (key, what) = match &settings.source {
         Source::File(path) => {
             let path = path.clone();
@@ -98,8 +174,8 @@ async fn release_object(settings: &Settings, store: &dyn ObjectStore, seen: Opti
         Source::Channel => (key::channel_head(&settings.channel), "in force".to_owned()),
         Source::Chosen(sequence) => (key::release(&settings.channel, *sequence), sequence.to_string()),
     };
-    match store.get(&key, limits::ENVELOPE_LIMIT as u64, seen.and_then(Seen::etag).as_ref()).await {
-        Ok(read) => Ok(read.map(|Object { bytes, etag }| Read { bytes: bytes.into(), etag: Some(etag) })),
+    match reader.read(&key, seen.and_then(Seen::etag).as_ref(), sent).await {
+        Ok(read) => Ok(read),
         Err(source) if source.is_missing() => {
             Err(PullError::ChannelMissing { channel: settings.channel.clone(), what, source: Box::new(source) })
         }
@@ -113,16 +189,8 @@ async fn release_object(settings: &Settings, store: &dyn ObjectStore, seen: Opti
 ///
 /// Where a root does not follow from the one before, where there are more than [`limits::ROOT_CHAIN_LIMIT`], and where the store
 /// does not say whether there is another: only "missing" ends the walk well.
-pub async fn newest_root(mut root: Verified<TrustRoot>, store: &dyn ObjectStore) -> Result<Verified<TrustRoot>, PullError> {
-    let from = root.version();
-    for _ in 0..limits::ROOT_CHAIN_LIMIT {
-        match whole(store, &key::trust_root(root.version() + 1), limits::ENVELOPE_LIMIT).await {
-            Ok(bytes) => root = root.successor(&bytes)?,
-            Err(error) if error.is_missing() => return Ok(root),
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Err(PullError::RootChain { from, limit: limits::ROOT_CHAIN_LIMIT })
+pub async fn newest_root(root: Verified<TrustRoot>, store: &dyn ObjectStore) -> Result<Verified<TrustRoot>, PullError> {
+    Reader::Store(store, None).newest_root(root, &mut Vec::new()).await
 }
 
 /// A whole object of at most `limit` bytes.

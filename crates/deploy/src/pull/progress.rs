@@ -1,5 +1,6 @@
 //! How far a pull is, and what it cost in the end.
 
+use super::Origin;
 use super::timings::{Stages, Work};
 use release::{Sequence, Sha256};
 use std::{
@@ -29,6 +30,8 @@ pub struct Pulled {
     pub manifest: Sha256,
     /// What it took.
     pub outcome: Outcome,
+    /// Who offered it.
+    pub origin: Origin,
     /// What it cost.
     pub figures: Figures,
 }
@@ -67,6 +70,12 @@ pub struct Figures {
     pub reused_files: u64,
     /// Bytes in those.
     pub reused_bytes: u64,
+    /// Chunks that came from the node's cache.
+    pub cached_chunks: u64,
+    /// Compressed bytes of those.
+    pub cached_bytes: u64,
+    /// Files of the node's cache that were damaged, and so evicted and fetched again.
+    pub cache_damaged: u64,
     /// Bytes received from the store, abandoned attempts included.
     pub downloaded_bytes: u64,
     /// Requests sent to the store, retries included.
@@ -89,6 +98,8 @@ pub(crate) struct Counters {
     chunks_total: AtomicU64,
     bytes: AtomicU64,
     bytes_total: AtomicU64,
+    cached_chunks: AtomicU64,
+    cached_bytes: AtomicU64,
 }
 
 impl Counters {
@@ -101,6 +112,17 @@ impl Counters {
     pub(crate) fn done(&self, chunk: &release::Chunk) {
         self.chunks.fetch_add(1, Relaxed);
         self.bytes.fetch_add(chunk.size, Relaxed);
+    }
+
+    /// The chunk came from the node's cache; [`Self::done`] counts it, too.
+    pub(crate) fn cached(&self, chunk: &release::Chunk) {
+        self.cached_chunks.fetch_add(1, Relaxed);
+        self.cached_bytes.fetch_add(chunk.size, Relaxed);
+    }
+
+    /// Chunks that came from the node's cache, and their compressed bytes.
+    pub(crate) fn from_cache(&self) -> (u64, u64) {
+        (self.cached_chunks.load(Relaxed), self.cached_bytes.load(Relaxed))
     }
 
     pub(crate) fn now(&self) -> Progress {

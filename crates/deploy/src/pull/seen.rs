@@ -17,7 +17,7 @@ use std::{
     io::{self, Read as _, Write as _},
     path::Path,
 };
-use store::Etag;
+use store::{Etag, ObjectStore};
 use tracing::debug;
 
 /// Version of the file that this code writes, and the only one it believes.
@@ -43,10 +43,10 @@ pub(super) struct Seen {
 
 impl Seen {
     /// What `offer` is to be remembered by.
-    pub(super) fn new(settings: &Settings, offer: &Offer) -> Self {
+    pub(super) fn new(settings: &Settings, store: &dyn ObjectStore, offer: &Offer) -> Self {
         Self {
             schema: SCHEMA,
-            store: settings.store.to_string(),
+            store: store.identity(),
             channel: settings.channel.clone(),
             trust: trust(settings),
             etag: offer.etag.as_ref().map(|etag| etag.as_str().to_owned()),
@@ -70,11 +70,11 @@ impl Seen {
 
     /// Whether the release that it is about may go on without being looked at: it is active and whole on the disk, and nobody
     /// asks for anything that it was not accepted under. Where this says no, the usual way decides, and says why.
-    pub(super) fn holds(&self, settings: &Settings, root: &ReleaseRoot) -> bool {
+    pub(super) fn holds(&self, settings: &Settings, store: &dyn ObjectStore, root: &ReleaseRoot) -> bool {
         let state = root.state();
         let (Some(active), Some(accepted)) = (&state.active, &state.accepted) else { return false };
         let same_question = self.schema == SCHEMA
-            && self.store == settings.store.to_string()
+            && self.store == store.identity()
             && self.channel == settings.channel
             && self.trust == trust(settings)
             && !matches!(settings.source, Source::Chosen(_));

@@ -16,6 +16,7 @@ pub(crate) struct Need {
     bytes: u64,
     entries: u64,
     spool: u64,
+    compressed: u64,
 }
 
 impl Need {
@@ -24,6 +25,7 @@ impl Need {
         let contents = chunk.unpacked.saturating_sub(chunk.entries.saturating_mul(TAR_HEADER));
         self.bytes = self.bytes.saturating_add(contents).saturating_add(chunk.entries.saturating_mul(LOST_PER_ENTRY));
         self.entries = self.entries.saturating_add(chunk.entries);
+        self.compressed = self.compressed.saturating_add(chunk.size);
         if chunk.unpacked > tarball::SPOOL_THRESHOLD {
             self.spool = self.spool.max(chunk.size);
         }
@@ -33,6 +35,17 @@ impl Need {
     pub(crate) fn check(self, path: &Path) -> Result<(), PullError> {
         let has = rustix::fs::statvfs(path).map_err(|error| DiskError::new("look at the file system of", path, error))?;
         self.compare(path, has.f_bavail.saturating_mul(has.f_frsize), (has.f_files > 0).then_some(has.f_favail))
+    }
+
+    /// Whether the compressed chunks may be kept at `cache`, too: on another file system, or beside the tree at `path`.
+    pub(crate) fn leaves_room_for_compressed(self, path: &Path, cache: &Path) -> bool {
+        let device = |path| rustix::fs::stat(path).map(|found| found.st_dev);
+        let other = matches!((device(path), device(cache)), (Ok(one), Ok(other)) if one != other);
+        other
+            || rustix::fs::statvfs(path).is_ok_and(|has| {
+                let needs = self.bytes.saturating_add(self.spool).saturating_add(self.compressed);
+                has.f_bavail.saturating_mul(has.f_frsize) > needs
+            })
     }
 
     fn compare(self, path: &Path, bytes: u64, inodes: Option<u64>) -> Result<(), PullError> {
@@ -56,7 +69,7 @@ mod tests {
     fn too_few_bytes_or_inodes_are_named_with_both_numbers() {
         let mut need = Need::default();
         need.add(&Chunk { sha256: Sha256::of(b""), size: 100, unpacked: 10_240, entries: 4 });
-        assert_eq!(need, Need { bytes: 10_240 - 4 * 512 + 4 * 2048, entries: 4, spool: 0 });
+        assert_eq!(need, Need { bytes: 10_240 - 4 * 512 + 4 * 2048, entries: 4, spool: 0, compressed: 100 });
         let refusal = |bytes, inodes| need.compare(Path::new("/srv"), bytes, inodes).unwrap_err();
         assert_eq!(refusal(16_383, None).to_string(), "/srv has 16383 bytes left, the release needs about 16384");
         assert_eq!(refusal(16_384, Some(3)).to_string(), "/srv has 3 inodes left, the release needs about 4");

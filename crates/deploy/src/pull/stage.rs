@@ -3,17 +3,16 @@
 use super::{
     Figures, PullError, Run, blocking,
     crew::Crew,
-    download,
-    offer::whole,
-    plan::{self, Budget, Request},
+    plan::Budget,
     reuse::{Previous, Reused},
     room::Room,
     space::Need,
+    supply::{self, Supply},
     timings::{Stages, Stopwatch},
 };
-use crate::{directories, layout::KEPT, root::ReleaseRoot};
-use release::{Manifest, Release, Sha256, Verified, key, limits};
-use std::{num::NonZeroUsize, path::Path, sync::Arc, thread};
+use crate::{cache::Cache, directories, layout::KEPT, root::ReleaseRoot};
+use release::{Manifest, Release, Sha256, Verified};
+use std::{collections::BTreeSet, num::NonZeroUsize, path::Path, sync::Arc, thread};
 use tarball::{Totals, Unpacker};
 use tracing::{info, warn};
 
@@ -22,40 +21,42 @@ struct Begun {
     crew: Crew,
     unpacker: Unpacker,
     reused: Reused,
-    requests: Vec<Request>,
+    wanted: BTreeSet<supply::Place>,
 }
 
 impl Run<'_> {
-    pub(super) async fn fresh(&self, root: ReleaseRoot, release: &Verified<Release>) -> Result<(ReleaseRoot, Figures), PullError> {
+    pub(super) async fn fresh(
+        &self,
+        root: ReleaseRoot,
+        release: &Verified<Release>,
+        cache: Option<&Arc<Cache>>,
+    ) -> Result<(ReleaseRoot, Figures), PullError> {
         let (mut watch, mut stages) = (Stopwatch::start(), Stages::default());
-        let bytes = self.unless_halted(async {
-            let size = usize::try_from(release.manifest_size).unwrap_or(usize::MAX).min(limits::MANIFEST_LIMIT);
-            Ok(whole(self.store.as_ref(), &key::blob(&release.manifest), size).await?)
-        });
-        let manifest = Arc::new(release.read_manifest(&bytes.await?)?);
+        let manifest = Arc::new(self.unless_halted(supply::manifest(self.store.as_ref(), cache, release)).await?);
         stages.manifest = watch.lap();
         self.counters.expect(&manifest);
         let budget = Budget::of(self.settings.memory, thread::available_parallelism().unwrap_or(NonZeroUsize::MIN));
 
         let (halt, counters, digest) = (self.halt.child_token(), Arc::clone(&self.counters), release.manifest);
-        let shared = Arc::clone(&manifest);
+        let (shared, own) = (Arc::clone(&manifest), cache.map(Arc::clone));
         let begin = move || {
-            begin(&root, &digest, &budget, |staging, writer| Crew::new(shared, staging, writer, counters, halt)).map(|begun| (root, begun))
+            begin(&root, &digest, &budget, |staging, writer| Crew::new(shared, staging, writer, counters, own, halt))
+                .map(|begun| (root, begun))
         };
-        let (root, Begun { crew, unpacker, reused, requests }) = blocking(begin).await?;
+        let (root, Begun { crew, unpacker, reused, wanted }) = blocking(begin).await?;
         stages.reuse = watch.lap();
 
         let memory = Room::new(budget.pieces);
         let (sender, receiver) = crossbeam_channel::bounded(memory.most_pieces());
-        let halt = crew.halt.clone();
+        let (halt, claims) = (crew.halt.clone(), Arc::clone(&crew.claims));
         let work = blocking(move || {
             let done = crew.work(&unpacker, &receiver, budget.workers);
             (crew, unpacker, done)
         });
         let network = async {
-            let sender = sender;
-            let download = download::download(self.store.as_ref(), &manifest, requests, budget.requests, &memory, &sender);
-            let result = halt.run_until_cancelled(download).await.unwrap_or(Err(PullError::Interrupted));
+            let (store, parallel) = (self.store.as_ref(), budget.requests);
+            let supply = Supply { store, manifest: &manifest, cache, claims: &claims, room: &memory, parallel, workers: sender };
+            let result = halt.run_until_cancelled(supply.run(wanted)).await.unwrap_or(Err(PullError::Interrupted));
             if result.is_err() {
                 halt.cancel();
             }
@@ -101,23 +102,30 @@ fn begin(
         None => Reused::default(),
     };
     let missing = |module: usize, chunk: usize| !reused.keys.contains(&crew.keys[module][chunk]);
-    let requests = plan::requests(&crew.manifest, missing);
-    check_space(root.path(), &crew.manifest, &crew, missing)?;
-    Ok(Begun { crew, unpacker, reused, requests })
+    let wanted = check_space(root.path(), &crew, missing)?;
+    Ok(Begun { crew, unpacker, reused, wanted })
 }
 
-fn check_space(path: &Path, manifest: &Manifest, crew: &Crew, missing: impl Fn(usize, usize) -> bool) -> Result<(), PullError> {
-    let mut need = Need::default();
-    for (module, contents) in manifest.modules.iter().enumerate() {
+// The chunks that are still to come, once it is known that the disk has room for them.
+fn check_space(path: &Path, crew: &Crew, missing: impl Fn(usize, usize) -> bool) -> Result<BTreeSet<supply::Place>, PullError> {
+    let (mut need, mut wanted) = (Need::default(), BTreeSet::new());
+    for (module, contents) in crew.manifest.modules.iter().enumerate() {
         for (index, chunk) in contents.chunks.iter().enumerate() {
             if missing(module, index) {
                 need.add(chunk);
+                wanted.insert((module, index));
             } else {
                 crew.counters.done(chunk);
             }
         }
     }
-    need.check(path)
+    need.check(path)?;
+    if let Some(cache) = &crew.cache
+        && !need.leaves_room_for_compressed(path, cache.path())
+    {
+        cache.spare_the_disk();
+    }
+    Ok(wanted)
 }
 
 fn finish(
@@ -136,8 +144,10 @@ fn finish(
     }
     directories::make(root.path(), &root.path().join(KEPT), crew.staging.tree(), &manifest)?;
     stages.finish = watch.lap();
+    let (cached_chunks, cached_bytes) = crew.counters.from_cache();
+    let cache_damaged = crew.cache.as_ref().map_or(0, |cache| cache.damaged());
     let (staging, writer) = crew.into_staged();
     root.complete(staging, writer, digest)?;
     stages.durable = watch.lap();
-    Ok(Figures { files, bytes, ..Figures::default() })
+    Ok(Figures { files, bytes, cached_chunks, cached_bytes, cache_damaged, ..Figures::default() })
 }

@@ -168,6 +168,10 @@ impl ObjectStore for DirectoryStore {
         self.run(call, move |tree, _stats| write::delete(&tree, &key)).await
     }
 
+    fn identity(&self) -> String {
+        self.name.to_string()
+    }
+
     fn stats(&self) -> &Stats {
         &self.stats
     }

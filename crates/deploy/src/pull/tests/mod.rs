@@ -57,11 +57,11 @@ impl Lab {
     fn settings(&self) -> Settings {
         Settings {
             channel: "shops/acme".parse().unwrap(),
-            store: Location::Directory(self.directory.path().join("store")),
             root: self.directory.path().join("root"),
             trust: self.trust.clone(),
             source: Source::Channel,
             floor: None,
+            cache: None,
             memory: MEMORY,
             deadline: Duration::from_mins(1),
             now: at(NOW),
