@@ -7,7 +7,10 @@ use crate::{
     remote::{StoreArguments, duration},
 };
 use clap::Args;
-use deploy::pull::{MEMORY, Outcome, Progress, Pulled, Settings, Source, pull};
+use deploy::{
+    cache,
+    pull::{MEMORY, Origin, Outcome, Progress, Pulled, Settings, Source, pull},
+};
 use release::{ChannelName, Sequence, Sha256};
 use runtime::{ByteSize, Setting, Stop};
 use serde::Serialize;
@@ -41,6 +44,12 @@ pub(crate) struct PullCommand {
     /// Lowest sequence to accept
     #[arg(long, env = "LONGSHORE_FLOOR", hide_env_values = true)]
     floor: Option<Sequence>,
+    /// A cache that pulls of this machine share: whatever one downloaded, no other does
+    #[arg(long, env = "LONGSHORE_CACHE", hide_env_values = true, value_name = "DIRECTORY")]
+    cache: Option<PathBuf>,
+    /// How much the cache may hold
+    #[arg(long, env = "LONGSHORE_CACHE_LIMIT", hide_env_values = true, default_value = "20GiB", value_parser = size)]
+    cache_limit: u64,
     /// Ceiling of the buffers
     #[arg(long, env = "LONGSHORE_MEMORY", hide_env_values = true, default_value = "64MiB", value_parser = size)]
     memory: u64,
@@ -52,8 +61,8 @@ pub(crate) struct PullCommand {
     pull_deadline: Duration,
 }
 
-// What `--memory` says where it is left out.
-const _: () = assert!(MEMORY == 64 << 20);
+// What `--memory` and `--cache-limit` say where they are left out.
+const _: () = assert!(MEMORY == 64 << 20 && cache::LIMIT == 20 << 30);
 
 /// Reads a number of bytes with its unit.
 ///
@@ -68,12 +77,15 @@ pub(crate) fn size(text: &str) -> Result<u64, String> {
 #[serde(rename_all = "camelCase")]
 struct Report {
     outcome: &'static str,
+    source: &'static str,
     sequence: Sequence,
     manifest: Sha256,
     files: u64,
     bytes: u64,
     downloaded_bytes: u64,
     reused_files: u64,
+    cached_chunks: u64,
+    cached_bytes: u64,
     requests: u64,
     retries: u64,
     network_seconds: f64,
@@ -85,15 +97,18 @@ struct Report {
 }
 
 impl From<Pulled> for Report {
-    fn from(Pulled { sequence, manifest, outcome, figures }: Pulled) -> Self {
+    fn from(Pulled { sequence, manifest, outcome, origin, figures }: Pulled) -> Self {
         Self {
             outcome: outcome.as_str(),
+            source: origin.as_str(),
             sequence,
             manifest,
             files: figures.files,
             bytes: figures.bytes,
             downloaded_bytes: figures.downloaded_bytes,
             reused_files: figures.reused_files,
+            cached_chunks: figures.cached_chunks,
+            cached_bytes: figures.cached_bytes,
             requests: figures.requests,
             retries: figures.retries,
             network_seconds: figures.network.as_secs_f64(),
@@ -109,8 +124,14 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { outcome, sequence, files, bytes, downloaded_bytes, reused_files, .. } = self;
         writeln!(f, "sequence {sequence} is active ({outcome})")?;
+        if self.source == Origin::Cache.as_str() {
+            writeln!(f, "  source    the cache's last release: the store cannot be reached")?;
+        }
         if *outcome == Outcome::Fresh.as_str() {
             writeln!(f, "  content   {files} files, {bytes} bytes; {reused_files} files linked from the tree before")?;
+            if self.cached_chunks > 0 {
+                writeln!(f, "  cache     {} bytes, {} chunks", self.cached_bytes, self.cached_chunks)?;
+            }
             writeln!(f, "  network   {downloaded_bytes} bytes, {} requests, {} retries", self.requests, self.retries)?;
         }
         writeln!(f, "  manifest  sha256:{}", self.manifest)?;
@@ -125,14 +146,17 @@ impl fmt::Display for Report {
 ///
 /// As `longshore-init`: the release that was active stays so.
 pub(crate) async fn run(arguments: PullCommand, context: &Context) -> Result<(), CommandError> {
-    let path = arguments.directory.clone();
-    let root = std::path::absolute(&path).map_err(|source| CommandError::Write { path, source })?;
+    let absolute = |path: PathBuf| std::path::absolute(&path).map_err(|source| CommandError::Write { path, source });
+    let root = absolute(arguments.directory)?;
+    let cache = arguments.cache.map(absolute).transpose()?;
+    let cache = cache.map(|directory| cache::Settings { directory, limit: arguments.cache_limit });
     let settings = Settings {
         channel: arguments.channel,
         root,
         trust: files::trust_root(&arguments.trust)?,
         source: arguments.sequence.map_or(Source::Channel, Source::Chosen),
         floor: arguments.floor,
+        cache,
         memory: arguments.memory,
         deadline: arguments.pull_deadline,
         now: context.now,

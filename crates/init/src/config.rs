@@ -1,6 +1,9 @@
 //! What `longshore-init` needs to know before it starts.
 
-use deploy::pull::{MEMORY_FLOOR, Source};
+use deploy::{
+    cache,
+    pull::{MEMORY_FLOOR, Source},
+};
 use release::{ChannelName, Sequence};
 use runtime::{
     AbsolutePath, ByteSize, ConfigError, Env, Setting,
@@ -25,6 +28,8 @@ pub struct Config {
     pub source: Source,
     /// The lowest sequence to accept.
     pub floor: Option<Sequence>,
+    /// The node's cache.
+    pub cache: Option<cache::Settings>,
     /// Bytes for the pull's buffers.
     pub memory: u64,
     /// How long the pull may take.
@@ -54,6 +59,8 @@ impl Config {
         let trust = env.read::<AbsolutePath>(&variable::TRUST);
         let release = env.optional::<AbsolutePath>(&variable::RELEASE);
         let floor = env.optional(&variable::FLOOR);
+        let cache = env.optional::<AbsolutePath>(&variable::CACHE);
+        let cache_limit = env.read::<ByteSize>(&variable::CACHE_LIMIT);
         let memory = env.read::<Memory>(&variable::MEMORY);
         let deadline = env.read(&variable::DEADLINE);
         let log = env.read(&variable::LOG);
@@ -65,6 +72,10 @@ impl Config {
             trust: trust?.into_path(),
             source: release?.map_or(Source::Channel, |path| Source::File(path.into_path())),
             floor: floor?,
+            cache: cache?
+                .map(AbsolutePath::into_path)
+                .zip(Some(cache_limit?.bytes()))
+                .map(|(directory, limit)| cache::Settings { directory, limit }),
             memory: memory?.0,
             deadline: deadline?,
             log: log?,
@@ -110,6 +121,7 @@ mod tests {
         assert_eq!(config.store.to_string(), "s3://releases/prod");
         assert_eq!(config.source, Source::Channel);
         assert_eq!((config.floor, config.memory, config.deadline), (None, 64 << 20, Duration::from_mins(10)));
+        assert_eq!(config.cache, None);
     }
 
     #[test]
@@ -117,6 +129,8 @@ mod tests {
         let optional = [
             ("LONGSHORE_RELEASE", "/etc/release"),
             ("LONGSHORE_FLOOR", "7"),
+            ("LONGSHORE_CACHE", "/node/cache"),
+            ("LONGSHORE_CACHE_LIMIT", "3GiB"),
             ("LONGSHORE_MEMORY", "128MiB"),
             ("LONGSHORE_DEADLINE", "90s"),
             ("LONGSHORE_LOG", "warn,store=debug"),
@@ -126,6 +140,7 @@ mod tests {
         let config = Config::from_env(Env::new(REQUIRED.into_iter().chain(optional))).unwrap();
         assert_eq!(config.source, Source::File("/etc/release".into()));
         assert_eq!(config.floor.map(Sequence::get), Some(7));
+        assert_eq!(config.cache, Some(cache::Settings { directory: "/node/cache".into(), limit: 3 << 30 }));
         assert_eq!((config.memory, config.deadline), (128 << 20, Duration::from_secs(90)));
         assert_eq!((config.log, config.format), (Filter::read("warn,store=debug").unwrap(), Format::Json));
     }
@@ -138,6 +153,8 @@ mod tests {
             ("LONGSHORE_TRUST", ""),
             ("LONGSHORE_RELEASE", "../release.json"),
             ("LONGSHORE_FLOOR", "0"),
+            ("LONGSHORE_CACHE", "cache"),
+            ("LONGSHORE_CACHE_LIMIT", "20G"),
             ("LONGSHORE_MEMORY", "31MiB"),
             ("LONGSHORE_DEADLINE", "600"),
             ("LONGSHORE_LOG", "inof"),
@@ -151,6 +168,8 @@ mod tests {
   LONGSHORE_TRUST is set but empty; expected an absolute path without '..', such as /srv/shop
   LONGSHORE_RELEASE=\"../release.json\": expected an absolute path without '..', such as /srv/shop
   LONGSHORE_FLOOR=\"0\": expected a sequence: a whole number from 1 to 9007199254740991
+  LONGSHORE_CACHE=\"cache\": expected an absolute path without '..', such as /srv/shop
+  LONGSHORE_CACHE_LIMIT=\"20G\": expected a whole number and a unit, such as 64MiB (2^20) or 1GB (10^9)
   LONGSHORE_MEMORY=\"31MiB\": expected 32MiB or more, as a whole number and a unit, such as 64MiB (2^20) or 1GB (10^9)
   LONGSHORE_DEADLINE=\"600\": expected a whole number and a unit, such as 500ms, 30s, 5m or 1h
   LONGSHORE_LOG=\"inof\": expected a level (error, warn, info, debug, trace, off), and target=level where one differs, such as warn,store=debug

@@ -1,6 +1,6 @@
 //! Every `LONGSHORE_*` variable, as data.
 
-use crate::{AbsolutePath, Setting, telemetry};
+use crate::{AbsolutePath, ByteSize, Setting, telemetry};
 use release::{ChannelName, Sequence};
 use std::{fmt, time::Duration};
 
@@ -74,6 +74,10 @@ variables! {
         "the file that holds the release object in force, or a directory with `release.json` in it, such as a projected ConfigMap";
     FLOOR "LONGSHORE_FLOOR" Unset::Means("no floor"), <Sequence as Setting>::EXPECTED,
         "the lowest sequence to accept, which protects a fresh node from an old release";
+    CACHE "LONGSHORE_CACHE" Unset::Means("no cache"), AbsolutePath::EXPECTED,
+        "the node cache: a directory of the node that its pods share, made with mode 0700 where it is missing; never mount it into a tenant's container";
+    CACHE_LIMIT "LONGSHORE_CACHE_LIMIT" Unset::Is("20GiB"), <ByteSize as Setting>::EXPECTED,
+        "how much the node cache may hold; what was used longest ago is evicted";
     MEMORY "LONGSHORE_MEMORY" Unset::Is("64MiB"), "32MiB or more, as a whole number and a unit, such as 64MiB (2^20) or 1GB (10^9)",
         "the ceiling of the pull's buffers";
     DEADLINE "LONGSHORE_DEADLINE" Unset::Is("10m"), <Duration as Setting>::EXPECTED,
@@ -87,7 +91,6 @@ variables! {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ByteSize;
 
     #[test]
     fn every_name_has_the_prefix_and_the_table_has_no_second_of_it() {
@@ -102,7 +105,7 @@ mod tests {
         for variable in ALL {
             let Unset::Is(text) = variable.unset else { continue };
             let read = match *variable {
-                MEMORY => ByteSize::read(text).is_some(),
+                MEMORY | CACHE_LIMIT => ByteSize::read(text).is_some(),
                 DEADLINE => Duration::read(text).is_some(),
                 LOG => telemetry::Filter::read(text).is_some(),
                 _ => panic!("{} has a default that no test reads", variable.name),

@@ -1,5 +1,6 @@
 #![allow(clippy::disallowed_methods, reason = "a test prepares what is on the disk")]
 
+mod cached;
 mod refusals;
 mod updates;
 mod warm;
@@ -174,27 +175,31 @@ impl Lab {
 
     // Every regular file of the active tree with its contents, and every link with its target.
     fn tree(&self) -> Files {
-        let top = self.current().canonicalize().unwrap();
-        let (mut found, mut open) = (Files::new(), vec![top.clone()]);
-        while let Some(directory) = open.pop() {
-            for entry in fs::read_dir(directory).unwrap() {
-                let (kind, path) = entry.map(|entry| (entry.file_type().unwrap(), entry.path())).unwrap();
-                let name = path.strip_prefix(&top).unwrap().to_str().unwrap().to_owned();
-                if kind.is_dir() {
-                    open.push(path);
-                } else if kind.is_symlink() {
-                    found.insert(name, format!("-> {}", fs::read_link(path).unwrap().display()).into_bytes());
-                } else {
-                    found.insert(name, fs::read(path).unwrap());
-                }
-            }
-        }
-        found
+        tree_at(&self.current().canonicalize().unwrap())
     }
 
     fn blob(&self, digest: &Sha256) -> PathBuf {
         self.directory.path().join("store").join(key::blob(digest))
     }
+}
+
+// Every regular file below `top` with its contents, and every link with its target.
+fn tree_at(top: &Path) -> Files {
+    let (mut found, mut open) = (Files::new(), vec![top.to_owned()]);
+    while let Some(directory) = open.pop() {
+        for entry in fs::read_dir(directory).unwrap() {
+            let (kind, path) = entry.map(|entry| (entry.file_type().unwrap(), entry.path())).unwrap();
+            let name = path.strip_prefix(top).unwrap().to_str().unwrap().to_owned();
+            if kind.is_dir() {
+                open.push(path);
+            } else if kind.is_symlink() {
+                found.insert(name, format!("-> {}", fs::read_link(path).unwrap().display()).into_bytes());
+            } else {
+                found.insert(name, fs::read(path).unwrap());
+            }
+        }
+    }
+    found
 }
 
 fn root(version: u64, key: &SecretKey, signers: &[&SecretKey]) -> Vec<u8> {
