@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 pub(super) const COLD_AND_WARM: [bool; 2] = [false, true];
 /// The number of SIGKILL.
-const KILLED: i32 = 9;
+pub(super) const KILLED: i32 = 9;
 
 /// The names of the failpoints that a pull passes, in the order of the run.
 ///
@@ -20,7 +20,7 @@ const KILLED: i32 = 9;
 #[must_use]
 pub fn points(rig: &Rig, warm: bool) -> Vec<String> {
     let (pod, trace) = (rig.pod(warm), rig.shop.path("pod.trace"));
-    rig.shop.init(&pod).env("FAILPOINT_TRACE", &trace).run().expect(0);
+    rig.init(&pod).env("FAILPOINT_TRACE", &trace).run().expect(0);
     rig.check(&pod).expect("a pull without any fault is as it must be");
     passed(&trace)
 }
@@ -42,7 +42,7 @@ pub(super) fn at_every_point(counts: &Counts) -> Row {
 }
 
 /// Workers race, so that a run may pass a few points less than the one before; it then ends well.
-fn died(outcome: &Outcome, short: bool) -> Result<(), String> {
+pub(super) fn died(outcome: &Outcome, short: bool) -> Result<(), String> {
     match outcome.ended {
         Ended::Signal(KILLED) => Ok(()),
         Ended::Code(0) if short => Ok(()),

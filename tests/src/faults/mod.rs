@@ -9,6 +9,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "the harness damages its trees itself, and has no failpoints")]
 
+mod cache;
 mod damage;
 mod disk;
 mod hostile;
@@ -18,6 +19,7 @@ mod policy;
 mod races;
 mod rig;
 
+pub use cache::points as points_with_cache;
 pub use kill::points;
 pub use rig::Rig;
 
@@ -113,4 +115,10 @@ pub const LOOPS: &[Loop] = &[
     (18, policy::root_chains),
     (20, policy::other_channels),
     (21, hostile::tarballs),
+    (31, cache::every_point),
+    (32, cache::damaged),
+    (33, cache::disk_full),
+    (34, cache::pods_at_once),
+    (35, cache::downloader_killed),
+    (36, cache::store_down),
 ];

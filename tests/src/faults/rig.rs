@@ -13,6 +13,7 @@ use serde_json::Value;
 use std::{
     cell::{Cell, RefCell},
     collections::{BTreeMap, BTreeSet},
+    ffi::OsString,
     fs, io,
     path::{Path, PathBuf},
     time::Duration,
@@ -44,6 +45,7 @@ pub struct Rig {
     outside: BTreeMap<PathBuf, Entry>,
     pods: Cell<u32>,
     used: RefCell<BTreeSet<String>>,
+    variables: RefCell<Vec<(&'static str, OsString)>>,
 }
 
 impl Rig {
@@ -84,7 +86,17 @@ impl Rig {
         publish(NEW, "reference");
         let new = shop.current("reference");
         let outside = outside(&shop);
-        Self { server, shop, old, new, old_release, outside, pods: Cell::default(), used: RefCell::default() }
+        Self {
+            server,
+            shop,
+            old,
+            new,
+            old_release,
+            outside,
+            pods: Cell::default(),
+            used: RefCell::default(),
+            variables: RefCell::default(),
+        }
     }
 
     /// A small shop; at full counts also one with a file that is spooled.
@@ -110,10 +122,20 @@ impl Rig {
         name
     }
 
+    /// Sets variables of every pod that is started from now on, in place of those that were set before.
+    pub(super) fn set(&self, variables: impl IntoIterator<Item = (&'static str, OsString)>) {
+        *self.variables.borrow_mut() = variables.into_iter().collect();
+    }
+
+    /// A pod's init, not started yet.
+    pub(super) fn init(&self, pod: &str) -> Program {
+        self.shop.init(pod).envs(self.variables.borrow().iter().map(|(name, value)| (*name, value)))
+    }
+
     /// Runs a pod's init with `action` at its failpoint number `at`, from 1; gives the names of those that it passed, too.
     pub(super) fn steer(&self, pod: &str, at: usize, action: &str) -> (Outcome, Vec<String>) {
         let trace = self.shop.path(format!("{pod}.trace"));
-        let steered = self.shop.init(pod).env("FAILPOINT", format!("{at}:{action}")).env("FAILPOINT_TRACE", &trace);
+        let steered = self.init(pod).env("FAILPOINT", format!("{at}:{action}")).env("FAILPOINT_TRACE", &trace);
         let outcome = steered.run();
         (outcome, passed(&trace))
     }
@@ -131,7 +153,7 @@ impl Rig {
     pub fn check(&self, pod: &str) -> Result<(), String> {
         self.check_now(pod)?;
         self.heal();
-        let again = self.shop.init(pod).run();
+        let again = self.init(pod).run();
         if again.code() != Some(0) {
             return Err(format!("the next start does not converge: {}", last_line(&again)));
         }

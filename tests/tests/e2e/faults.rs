@@ -1,6 +1,6 @@
 //! The fault loops at modest counts, and the list of failpoints.
 
-use e2e::faults::{Counts, LOOPS, Rig, points};
+use e2e::faults::{Counts, LOOPS, Rig, points, points_with_cache};
 use std::{collections::BTreeSet, fs, path::Path};
 
 #[track_caller]
@@ -42,12 +42,18 @@ classes! {
     the_root_chain_is_broken 18;
     another_channels_release 20;
     hostile_tarballs 21;
+    every_failpoint_with_a_node_cache 31;
+    a_node_cache_is_damaged 32;
+    the_disk_of_a_node_cache_is_full 33;
+    two_and_twenty_pods_start_on_one_node_cache 34;
+    the_pod_that_downloads_is_killed_while_nineteen_wait 35;
+    the_store_is_down_and_the_node_cache_is_not 36;
 }
 
 #[test]
 fn every_failpoint_of_a_pull_is_on_the_list() {
     let rig = Rig::new(9 << 20);
-    let found: BTreeSet<String> = points(&rig, false).into_iter().chain(points(&rig, true)).collect();
+    let found: BTreeSet<String> = [points(&rig, false), points(&rig, true), points_with_cache(&rig)].concat().into_iter().collect();
     let list = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/e2e/failpoints.txt");
     let listed: BTreeSet<String> = fs::read_to_string(&list).unwrap().lines().map(str::to_owned).collect();
     let lines = found.iter().map(String::as_str).collect::<Vec<_>>().join("\n");

@@ -26,19 +26,22 @@ impl Cache {
     /// The file of `digest`, where there is one of that size. Anything else in its place is evicted.
     pub(crate) fn find(self: &Arc<Self>, digest: &Sha256, size: u64) -> Option<Held> {
         let name = digest.to_string();
-        let problem = match self.chunks.open(&name) {
-            Ok(file) => match rustix::fs::fstat(&file) {
-                Ok(found) if FileType::from_raw_mode(found.st_mode) != FileType::RegularFile => "it is not a file",
-                Ok(found) if u64::try_from(found.st_size) != Ok(size) => "its size is not the signed one",
-                Ok(_) => return Some(Held { cache: Arc::clone(self), file, digest: *digest, size }),
-                Err(_) => "it cannot be looked at",
-            },
+        let file = match self.chunks.open(&name) {
+            Ok(file) => file,
             Err(Errno::NOENT) => return None,
             Err(error) if is_out_of_descriptors(error) => return None,
-            Err(Errno::LOOP) => "it is a link",
-            Err(_) => "it cannot be opened",
+            Err(error) => {
+                self.evict(&name, None, if error == Errno::LOOP { "it is a link" } else { "it cannot be opened" });
+                return None;
+            }
         };
-        self.evict(&name, None, problem);
+        let problem = match rustix::fs::fstat(&file) {
+            Ok(found) if FileType::from_raw_mode(found.st_mode) != FileType::RegularFile => "it is not a file",
+            Ok(found) if u64::try_from(found.st_size) != Ok(size) => "its size is not the signed one",
+            Ok(_) => return Some(Held { cache: Arc::clone(self), file, digest: *digest, size }),
+            Err(_) => "it cannot be looked at",
+        };
+        self.evict(&name, Some(&file), problem);
         None
     }
 

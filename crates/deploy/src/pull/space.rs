@@ -37,13 +37,14 @@ impl Need {
         self.compare(path, has.f_bavail.saturating_mul(has.f_frsize), (has.f_files > 0).then_some(has.f_favail))
     }
 
-    /// Whether the compressed chunks may be kept at `cache`, too: on another file system, or beside the tree at `path`.
+    /// Whether the compressed chunks may be kept at `cache`, too: on another file system, or beside twice the tree at `path`. Twice, as
+    /// its size is an estimate, and other pods of the node unpack at the same time.
     pub(crate) fn leaves_room_for_compressed(self, path: &Path, cache: &Path) -> bool {
         let device = |path| rustix::fs::stat(path).map(|found| found.st_dev);
         let other = matches!((device(path), device(cache)), (Ok(one), Ok(other)) if one != other);
         other
             || rustix::fs::statvfs(path).is_ok_and(|has| {
-                let needs = self.bytes.saturating_add(self.spool).saturating_add(self.compressed);
+                let needs = self.bytes.saturating_add(self.spool).saturating_mul(2).saturating_add(self.compressed);
                 has.f_bavail.saturating_mul(has.f_frsize) > needs
             })
     }
