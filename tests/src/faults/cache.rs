@@ -48,7 +48,7 @@ fn many_chunks() -> Rig {
 #[must_use]
 pub fn points(rig: &Rig) -> Vec<String> {
     let mut found = Vec::new();
-    for (cache, limit) in [("pod-cache-points", "1GiB"), ("pod-cache-points", "1GiB"), ("pod-cache-small", "1KB")] {
+    for (cache, limit) in [("pod-cache-points", "1GiB"), ("pod-cache-points", "1GiB"), ("pod-cache-small", "1KiB")] {
         share(rig, cache, limit);
         found.extend(passed_points(rig, false));
     }
@@ -87,46 +87,56 @@ fn blob_requests(rig: &Rig) -> u64 {
 
 pub(super) fn every_point(counts: &Counts) -> Row {
     let mut row = Row::new(31, "kill -9, EIO and ENOSPC at every failpoint, with a node cache");
-    let mut number = 0;
     for rig in Rig::small_and_spooled(counts) {
+        let template = share(&rig, "pod-cache-template", "1GiB");
+        let filler = rig.pod(false);
+        rig.init(&filler).run().expect(0);
         // Empty, with everything, and with everything for a moment.
-        for (warm, limit) in [(false, "1GiB"), (true, "1GiB"), (false, "1KB")] {
-            let mut fresh = || {
-                number += 1;
-                let cache = share(&rig, &format!("pod-cache{number}"), limit);
+        for (warm, limit) in [(false, "1GiB"), (true, "1GiB"), (false, "1KiB")] {
+            let fresh = || {
+                let cache = share(&rig, "pod-cache", limit);
+                drop(fs::remove_dir_all(&cache));
                 if warm {
-                    let filler = rig.pod(false);
-                    rig.init(&filler).run().expect(0);
+                    Program::new("cp").arg("-a").arg(&template).arg(&cache).run().expect(0);
                 }
                 cache
             };
             fresh();
-            let points = passed_points(&rig, false);
-            for at in 1..=points.len() {
-                let ours = points[at - 1].starts_with("deploy.cache");
-                // What the cache does not concern, class 1 and 3 try.
-                for action in if ours { &["kill", "eio", "enospc"][..] } else { &["kill"] } {
-                    let (cache, pod) = (fresh(), rig.pod(false));
-                    let (outcome, passed) = rig.steer(&pod, at, action);
-                    let mut result = match *action {
-                        "kill" => died(&outcome, passed.len() < at),
-                        // Threads race, so that another call may be at this place, which class 3 knows.
-                        _ if passed.get(at - 1).is_some_and(|point| !point.starts_with("deploy.cache")) => Ok(()),
-                        _ => succeeded(&outcome).and_then(|()| rig.is_new(&pod)),
-                    };
-                    result = result.and_then(|()| rig.check(&pod));
-                    if limit == "1GiB" {
-                        // The one pod that came after it may not have had to download anything: what is left, the next one sweeps.
-                        let sweeper = rig.pod(false);
-                        result = result.and_then(|()| succeeded(&rig.init(&sweeper).run())).and_then(|()| serves_all(&rig, &cache));
-                    }
-                    row.count(|| format!("{action} at {at} ({}), warm {warm}, limit {limit}", points[at - 1]), result);
-                    fs::remove_dir_all(cache).unwrap_or_default();
+            for (at, point) in passed_points(&rig, false).iter().enumerate() {
+                let ours = point.starts_with("deploy.cache");
+                // What the cache does not concern, classes 1 and 3 try.
+                let actions = if ours { &["kill", "eio", "enospc"][..] } else { &["kill"][..usize::from(counts.points > 1)] };
+                for action in actions {
+                    let cache = fresh();
+                    row.count(
+                        || format!("{action} at {} ({point}), warm {warm}, limit {limit}", at + 1),
+                        at_point(&rig, at + 1, action, &cache),
+                    );
                 }
             }
         }
     }
     row
+}
+
+fn at_point(rig: &Rig, at: usize, action: &str, cache: &Path) -> Result<(), String> {
+    let pod = rig.pod(false);
+    let (outcome, passed) = rig.steer(&pod, at, action);
+    match action {
+        "kill" => died(&outcome, passed.len() < at)?,
+        // Threads race, so that another call may be at this place: class 3 tries those.
+        _ if passed.get(at - 1).is_some_and(|point| !point.starts_with("deploy.cache")) => {}
+        _ => succeeded(&outcome).and_then(|()| rig.is_new(&pod))?,
+    }
+    rig.check(&pod)?;
+    if names(&cache.join("v1/chunks")).is_empty() {
+        return Ok(());
+    }
+    // What is left, the next pod that makes a tree sweeps, and the one after that needs no byte.
+    let sweeper = rig.pod(false);
+    succeeded(&rig.init(&sweeper).run())?;
+    let small = names(&cache.join("v1/chunks")).is_empty();
+    if small { Ok(()) } else { serves_all(rig, cache) }
 }
 
 /// Damages the file at the path, in one way.
@@ -266,6 +276,11 @@ fn small_disk(rig: &Rig, pod: &str, script: &str, unit: &str, limit: usize, used
     .run()
 }
 
+/// How often twenty pods start: each of them pulls twice.
+fn rounds(counts: &Counts) -> u32 {
+    (counts.damages / 8).max(1)
+}
+
 /// Bytes of the manifest and of the tarballs.
 fn blob_bytes(rig: &Rig) -> u64 {
     rig.blobs().iter().map(|key| rig.server.get(key).map_or(0, |bytes| bytes.len() as u64)).sum()
@@ -279,7 +294,7 @@ fn start(rig: &Rig, count: usize) -> Vec<(String, Running)> {
 pub(super) fn pods_at_once(counts: &Counts) -> Row {
     let (rig, mut row) = (many_chunks(), Row::new(34, "two and twenty pods start at once on one node cache"));
     let (blobs, mut asked) = (blob_bytes(&rig), 0);
-    for number in 0..counts.damages {
+    for number in 0..rounds(counts) {
         for count in [2_usize, 20] {
             let cache = share(&rig, &format!("pod-cache{number}-{count}"), "1GiB");
             rig.server.fault(Fault::new(Effect::Latency { ms: 20 }));
@@ -302,7 +317,7 @@ pub(super) fn pods_at_once(counts: &Counts) -> Row {
             row.count(|| "the cache afterwards".to_owned(), serves_all(&rig, &cache));
         }
         // A cache that holds one chunk at a time, while twenty want to share it.
-        let cache = share(&rig, &format!("pod-cache{number}-small"), "1MB");
+        let cache = share(&rig, &format!("pod-cache{number}-small"), "1MiB");
         for (pod, running) in start(&rig, 20) {
             let outcome = running.wait();
             row.count(|| format!("run {number}, a cache that is too small, {pod}"), succeeded(&outcome).and_then(|()| rig.check(&pod)));
@@ -312,7 +327,7 @@ pub(super) fn pods_at_once(counts: &Counts) -> Row {
             .filter_map(|name| fs::metadata(cache.join("v1/chunks").join(name)).ok())
             .map(|file| file.len())
             .sum();
-        let small = if size <= 1_000_000 { Ok(()) } else { Err(format!("{size} bytes in a cache of 1 MB")) };
+        let small = if size <= 1 << 20 { Ok(()) } else { Err(format!("{size} bytes in a cache of 1 MiB")) };
         row.count(|| "its size".to_owned(), small);
     }
     row.note = format!("{asked} requests for blobs, {blobs} bytes in each run, whoever asked");
@@ -335,7 +350,7 @@ pub(super) fn downloader_killed(counts: &Counts) -> Row {
     let (rig, mut row) = (many_chunks(), Row::new(35, "kill -9 of the pod that downloads while nineteen wait"));
     let blobs = blob_bytes(&rig);
     let (mut saved, mut random) = (0, StdRng::seed_from_u64(counts.seed));
-    for number in 0..counts.damages.min(30) {
+    for number in 0..rounds(counts) {
         let cache = share(&rig, &format!("pod-cache{number}"), "1GiB");
         // 12 MB take 3 s.
         rig.server.set_faults(Faults { bandwidth: Some(4 << 20), ..Faults::default() });
@@ -410,6 +425,10 @@ pub(super) fn store_down(counts: &Counts) -> Row {
                 result = result.and(Err(format!("source {source}, told {told}")));
             }
             // Below the floor is below the floor; and a node without a cache has to wait.
+            if !warm {
+                row.count(|| what.to_owned(), result.and_then(|()| rig.check(&pod)));
+                continue;
+            }
             let floored = rig.pod(false);
             let outcome = rig.init(&floored).env("LONGSHORE_DEADLINE", "2s").env("LONGSHORE_FLOOR", (NEW + 1).to_string()).run();
             let result = result.and_then(|()| rig.refused(&floored, &outcome, &["unreachable", "deadline", "stalled"]));
