@@ -28,13 +28,13 @@ pub(super) struct Shelf {
     handle: OwnedFd,
 }
 
-/// A regular file on a shelf.
-#[derive(Debug)]
+/// A regular file on a shelf. In the order of their last use.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Listed {
-    pub(super) name: String,
-    pub(super) size: u64,
     /// When it was last used: seconds and nanoseconds since 1970.
     pub(super) used: (i64, i64),
+    pub(super) name: String,
+    pub(super) size: u64,
 }
 
 impl Shelf {
@@ -161,7 +161,7 @@ impl Shelf {
     }
 
     /// Makes now the time of an open file's last use. By its mtime, as file systems are often mounted without access times.
-    pub(super) fn touch(&self, file: &File) -> Result<(), Errno> {
+    pub(super) fn touch(file: &File) -> Result<(), Errno> {
         let now = Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_NOW };
         failpoint::hit("deploy.cache.touch").map_err(|error| errno(&error))?;
         rustix::fs::futimens(
@@ -170,10 +170,9 @@ impl Shelf {
         )
     }
 
-    /// The regular files in it. What vanishes meanwhile is left out.
-    pub(super) fn list(&self) -> Result<Vec<Listed>, DiskError> {
+    /// Shows each regular file in it to `visit`. What vanishes meanwhile is left out.
+    pub(super) fn each(&self, mut visit: impl FnMut(Listed)) -> Result<(), DiskError> {
         let failed = |error| DiskError::new("read the directory", &self.path, error);
-        let mut found = Vec::new();
         for entry in Dir::read_from(&self.handle).map_err(failed)? {
             let entry = entry.map_err(failed)?;
             let (Ok(name), Ok(stat)) =
@@ -184,10 +183,10 @@ impl Shelf {
             if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile {
                 let size = u64::try_from(stat.st_size).unwrap_or_default();
                 let used = (stat.st_mtime, i64::try_from(stat.st_mtime_nsec).unwrap_or_default());
-                found.push(Listed { name: name.to_owned(), size, used });
+                visit(Listed { used, name: name.to_owned(), size });
             }
         }
-        Ok(found)
+        Ok(())
     }
 }
 

@@ -1,11 +1,11 @@
 //! Making room: what was used longest ago goes first, and what crashes left goes at once.
 
-use super::{Cache, chain, shelf::Shelf};
+use super::{Cache, chain, shelf::Listed};
 use crate::{
     disk::DiskError,
     lock::{Asked, Lock},
 };
-use std::sync::atomic::Ordering::Relaxed;
+use std::{collections::BinaryHeap, sync::atomic::Ordering::Relaxed};
 use tracing::{info, warn};
 
 impl Cache {
@@ -24,9 +24,9 @@ impl Cache {
 
     fn try_sweep(&self, grew: bool) -> Result<(), DiskError> {
         let Asked::Held(_lock) = Lock::ask(&self.path.join("v1/lock"))? else { return Ok(()) };
-        for left in self.incoming.list()? {
-            self.remove_left(&left.name)?;
-        }
+        let mut left = Vec::new();
+        self.incoming.each(|listed| left.push(listed.name))?;
+        left.iter().try_for_each(|name| self.remove_left(name))?;
         if grew { self.make_room() } else { Ok(()) }
     }
 
@@ -40,27 +40,50 @@ impl Cache {
     }
 
     fn make_room(&self) -> Result<(), DiskError> {
-        let mut found: Vec<(&Shelf, _)> = Vec::new();
-        for shelf in [&self.chunks, &self.objects] {
-            found.extend(shelf.list()?.into_iter().map(|listed| (shelf, listed)));
-        }
-        let mut total: u64 = found.iter().map(|(_, listed)| listed.size).sum();
-        if total <= self.limit {
-            return Ok(());
-        }
-        found.sort_unstable_by_key(|(_, listed)| listed.used);
         let (mut files, mut bytes) = (0_u64, 0);
-        for (shelf, listed) in found {
-            if total <= self.limit {
+        loop {
+            let mut oldest = Oldest::default();
+            for shelf in [&self.chunks, &self.objects] {
+                shelf.each(|listed| oldest.add(listed))?;
+            }
+            let mut over = oldest.total.saturating_sub(self.limit);
+            if over == 0 || oldest.heap.is_empty() {
                 break;
             }
-            // Whoever has it open reads on; whoever comes later fetches it.
-            shelf.remove(&listed.name)?;
-            total -= listed.size;
-            files += 1;
-            bytes += listed.size;
+            for Listed { name, size, .. } in oldest.heap.into_sorted_vec() {
+                if over == 0 {
+                    break;
+                }
+                // Whoever has it open reads on; whoever comes later fetches it. A digest is no object's name.
+                let shelf = if name.contains('+') { &self.objects } else { &self.chunks };
+                shelf.remove(&name)?;
+                over = over.saturating_sub(size);
+                (files, bytes) = (files + 1, bytes + size);
+            }
         }
-        info!(files, bytes, total, limit = self.limit, "evicted from the node cache what was used longest ago");
+        if files > 0 {
+            info!(files, bytes, limit = self.limit, "evicted from the node cache what was used longest ago");
+        }
         Ok(())
+    }
+}
+
+/// The files that were used longest ago, a few at a time: a cache may hold hundreds of thousands.
+#[derive(Default)]
+struct Oldest {
+    heap: BinaryHeap<Listed>,
+    total: u64,
+}
+
+/// How many are remembered at most, in some 150 bytes each.
+const OLDEST: usize = 4096;
+
+impl Oldest {
+    fn add(&mut self, listed: Listed) {
+        self.total += listed.size;
+        self.heap.push(listed);
+        if self.heap.len() > OLDEST {
+            self.heap.pop();
+        }
     }
 }

@@ -168,11 +168,8 @@ fn what_a_killed_process_left_is_overwritten_by_the_next() {
     assert_eq!(find(&cache, b"chunk").unwrap(), b"chunk");
     for (name, make) in [("b", true), ("c", false)] {
         let path = lab.path("v1/incoming").join(Sha256::of(name.as_bytes()).to_string());
-        if make {
-            fs::create_dir_all(path.join("deep")).unwrap()
-        } else {
-            symlink("/etc/passwd", path).unwrap()
-        }
+        let made = if make { fs::create_dir_all(path.join("deep")) } else { symlink("/etc/passwd", path) };
+        made.unwrap();
         ours(&cache, name.as_bytes()).publish(name.as_bytes());
         assert_eq!(find(&cache, name.as_bytes()).unwrap(), name.as_bytes());
     }
@@ -247,6 +244,20 @@ fn what_was_used_longest_ago_is_evicted_first() {
     lab.limit = 0;
     lab.open().sweep();
     assert!(find(&cache, &chunks[0]).is_some());
+}
+
+#[test]
+fn more_files_than_are_remembered_at_once_are_evicted() {
+    let mut lab = Lab::new();
+    lab.limit = 100;
+    let cache = lab.open();
+    for number in 0..5000 {
+        fs::write(lab.path("v1/chunks").join(format!("{number:064x}")), "x").unwrap();
+    }
+    ours(&cache, b"chunk").publish(b"chunk");
+    cache.sweep();
+    assert_eq!(fs::read_dir(lab.path("v1/chunks")).unwrap().count(), 96);
+    assert!(find(&cache, b"chunk").is_some());
 }
 
 #[test]

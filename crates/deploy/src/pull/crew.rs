@@ -27,7 +27,7 @@ use std::{
 };
 use tarball::{Place, Unpacker};
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
+use tracing::{debug, warn};
 
 /// What the workers share.
 #[derive(Debug)]
@@ -160,8 +160,12 @@ impl Hand<'_> {
                     self.crew.counters.cached(chunk);
                     Ok(self.done(number, index, entries)?)
                 }
-                // Nobody listens where the pull has failed.
-                Err(evicted) => Ok(lost.send(Lost { chunk: (number, index), evicted }).unwrap_or_default()),
+                Err(evicted) => {
+                    if lost.send(Lost { chunk: (number, index), evicted }).is_err() {
+                        debug!("the pull has ended already");
+                    }
+                    Ok(())
+                }
             };
         }
         let entries = if is_large(chunk) {

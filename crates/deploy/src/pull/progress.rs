@@ -121,7 +121,7 @@ impl Counters {
     }
 
     /// Chunks that came from the node's cache, and their compressed bytes.
-    pub(crate) fn from_cache(&self) -> (u64, u64) {
+    pub(crate) fn cached_so_far(&self) -> (u64, u64) {
         (self.cached_chunks.load(Relaxed), self.cached_bytes.load(Relaxed))
     }
 

@@ -144,7 +144,7 @@ fn finish(
     }
     directories::make(root.path(), &root.path().join(KEPT), crew.staging.tree(), &manifest)?;
     stages.finish = watch.lap();
-    let (cached_chunks, cached_bytes) = crew.counters.from_cache();
+    let (cached_chunks, cached_bytes) = crew.counters.cached_so_far();
     let cache_damaged = crew.cache.as_ref().map_or(0, |cache| cache.damaged());
     let (staging, writer) = crew.into_staged();
     root.complete(staging, writer, digest)?;

@@ -180,7 +180,7 @@ async fn a_cache_that_others_can_enter_is_refused() {
 #[derive(Debug)]
 struct Down {
     inner: Arc<dyn ObjectStore>,
-    answer: fn(store::Subject) -> Option<StoreError>,
+    says: Says,
 }
 
 #[async_trait::async_trait]
@@ -225,32 +225,27 @@ impl ObjectStore for Down {
 impl Down {
     async fn fail<T>(&self, key: &str) -> Result<T, StoreError> {
         let subject = store::Subject { action: store::Action::Read, key: key.to_owned(), store: "a store".into() };
-        match (self.answer)(subject) {
-            Some(error) => Err(error),
-            None => std::future::pending().await,
+        match self.says {
+            Says::Nothing => std::future::pending().await,
+            Says::Unavailable => Err(StoreError::Unavailable { subject, code: "503 SlowDown".to_owned() }),
+            Says::Forbidden => Err(StoreError::Forbidden { subject, code: "AccessDenied".to_owned() }),
+            Says::Missing => Err(StoreError::Missing { subject }),
         }
     }
 }
 
-fn silent(_: store::Subject) -> Option<StoreError> {
-    None
-}
-
-fn unavailable(subject: store::Subject) -> Option<StoreError> {
-    Some(StoreError::Unavailable { subject, code: "503 SlowDown".to_owned() })
-}
-
-fn forbidden(subject: store::Subject) -> Option<StoreError> {
-    Some(StoreError::Forbidden { subject, code: "AccessDenied".to_owned() })
-}
-
-fn missing(subject: store::Subject) -> Option<StoreError> {
-    Some(StoreError::Missing { subject })
+// How a store is down, or answers.
+#[derive(Debug, Clone, Copy)]
+enum Says {
+    Nothing,
+    Unavailable,
+    Forbidden,
+    Missing,
 }
 
 impl Lab {
-    fn break_down(&mut self, answer: fn(store::Subject) -> Option<StoreError>) {
-        self.store = Arc::new(Down { inner: Arc::clone(&self.store), answer });
+    fn break_down(&mut self, says: Says) {
+        self.store = Arc::new(Down { inner: Arc::clone(&self.store), says });
     }
 }
 
@@ -260,7 +255,7 @@ fn soon(settings: &mut Settings) {
 
 #[tokio::test]
 async fn a_new_pod_boots_while_the_store_is_down() {
-    for answer in [silent, unavailable] {
+    for answer in [Says::Nothing, Says::Unavailable] {
         let mut lab = Lab::new().await;
         lab.publish(1, &shop()).await;
         lab.pod("one").await.unwrap();
@@ -277,7 +272,7 @@ async fn a_new_pod_boots_while_the_store_is_down() {
 
 #[tokio::test]
 async fn an_answer_is_not_silence_and_a_node_without_memory_waits() {
-    for (answer, reason) in [(forbidden as fn(_) -> _, release::Reason::Forbidden), (missing, release::Reason::ChannelMissing)] {
+    for (answer, reason) in [(Says::Forbidden, release::Reason::Forbidden), (Says::Missing, release::Reason::ChannelMissing)] {
         let mut lab = Lab::new().await;
         lab.publish(1, &shop()).await;
         lab.pod("one").await.unwrap();
@@ -286,10 +281,10 @@ async fn an_answer_is_not_silence_and_a_node_without_memory_waits() {
     }
     let mut lab = Lab::new().await;
     lab.publish(1, &shop()).await;
-    lab.break_down(silent);
+    lab.break_down(Says::Nothing);
     let error = lab.pod_with("one", soon).await.unwrap_err();
     assert_eq!(error.reason(), release::Reason::Deadline);
-    lab.break_down(unavailable);
+    lab.break_down(Says::Unavailable);
     assert_eq!(lab.pod_with("one", soon).await.unwrap_err().reason(), release::Reason::Unreachable);
 }
 
@@ -300,7 +295,7 @@ async fn what_the_node_remembers_meets_the_same_policy() {
     let object = lab.sign(&manifest, 4, |release| release.expires = Some(at(NOW + 100))).await;
     lab.offer(&object).await;
     lab.pod("one").await.unwrap();
-    lab.break_down(unavailable);
+    lab.break_down(Says::Unavailable);
     let refused = async |change: fn(&mut Settings)| lab.pod_with("two", change).await.unwrap_err().reason();
     // The store's error stays the error, as it is the store that has to come back.
     assert_eq!(refused(|settings| settings.floor = Some(5.try_into().unwrap())).await, release::Reason::Unreachable);
@@ -338,7 +333,7 @@ async fn successors_of_the_trust_root_are_remembered() {
     let object = lab.sign(&manifest, 1, |release| release.root_version = 2).await;
     lab.offer(&object).await;
     lab.pod("one").await.unwrap();
-    lab.break_down(unavailable);
+    lab.break_down(Says::Unavailable);
     assert_eq!(lab.pod_with("two", soon).await.unwrap().origin, Origin::Cache);
     drop(old);
 }
@@ -355,7 +350,7 @@ async fn a_file_decides_also_while_the_store_is_down() {
         settings.deadline = Duration::from_secs(8);
     };
     lab.pod_with("one", from_file).await.unwrap();
-    lab.break_down(silent);
+    lab.break_down(Says::Nothing);
     assert_eq!(lab.pod_with("two", from_file).await.unwrap().origin, Origin::Cache);
     assert!(lab.same_trees("one", "two"));
 }
@@ -370,6 +365,6 @@ async fn an_older_release_never_takes_the_place_of_a_newer_one() {
     // A pod that read the older one before, and is done later.
     lab.offer(&older).await;
     assert_eq!(lab.pod("slow").await.unwrap().sequence.get(), 1);
-    lab.break_down(unavailable);
+    lab.break_down(Says::Unavailable);
     assert_eq!(lab.pod_with("two", soon).await.unwrap().sequence.get(), 2);
 }
