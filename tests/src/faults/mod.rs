@@ -18,6 +18,7 @@ mod network;
 mod policy;
 mod races;
 mod rig;
+mod sharing;
 
 pub use cache::points as points_with_cache;
 pub use kill::points;
@@ -118,7 +119,7 @@ pub const LOOPS: &[Loop] = &[
     (31, cache::every_point),
     (32, cache::damaged),
     (33, cache::disk_full),
-    (34, cache::pods_at_once),
-    (35, cache::downloader_killed),
-    (36, cache::store_down),
+    (34, sharing::pods_at_once),
+    (35, sharing::downloader_killed),
+    (36, sharing::store_down),
 ];

@@ -5,6 +5,7 @@
 
 mod arrows;
 mod bad_input;
+mod cache;
 mod commands;
 mod faults;
 mod harness;

@@ -55,8 +55,8 @@ impl Cache {
                     break;
                 }
                 // Whoever has it open reads on; whoever comes later fetches it. A digest is no object's name.
-                let shelf = if name.contains('+') { &self.objects } else { &self.chunks };
-                shelf.remove(&name)?;
+                let from = if name.contains('+') { &self.objects } else { &self.chunks };
+                from.remove(&name)?;
                 over = over.saturating_sub(size);
                 (files, bytes) = (files + 1, bytes + size);
             }

@@ -15,6 +15,7 @@ use super::{
 use crate::cache::{Cache, Claim, Claimed};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use release::{Manifest, Release, Sha256, Verified, key, limits};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::{
     collections::{BTreeSet, HashMap},
     sync::{Arc, Mutex},
@@ -27,10 +28,10 @@ use tokio::{
 };
 use tracing::{debug, warn};
 
-/// Claims that one process holds at most: each is an open file, and 1024 is the usual limit of those.
-const CLAIMS: usize = 256;
+/// Claims that one process holds, at least and at most: 64 chunks are one request, 2048 are more than fit into the usual memory.
+const CLAIMS: (u64, u64) = (BATCH as u64, 2048);
 /// Chunks that are claimed at once at most, however small they are.
-const BATCH: usize = CLAIMS / 4;
+const BATCH: usize = 64;
 /// In later rounds: after so many chunks in a row that others fetch, those behind are not looked at before the next round.
 const BUSY_RUN: usize = 16;
 /// The first pause between two rounds, which doubles up to the last: the time in which a chunk of 250 KB comes at 25 MB/s, and the
@@ -60,8 +61,21 @@ pub(crate) struct Claims {
 
 impl Default for Claims {
     fn default() -> Self {
-        Self { held: Mutex::default(), permits: Arc::new(Semaphore::new(CLAIMS)) }
+        Self { held: Mutex::default(), permits: Arc::new(Semaphore::new(claims())) }
     }
+}
+
+/// How many claims one process may hold: each is an open file, and a quarter of those that it may open is for them. 1024 is the
+/// usual limit, which exists for programs that call `select`, and may be raised to the hard one by those that do not.
+fn claims() -> usize {
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = 4 * CLAIMS.1;
+    let raised = limit.maximum.map_or(wanted, |most| most.min(wanted));
+    let mut open = limit.current.unwrap_or(wanted);
+    if open < raised && setrlimit(Resource::Nofile, Rlimit { current: Some(raised), ..limit }).is_ok() {
+        open = raised;
+    }
+    usize::try_from((open / 4).clamp(CLAIMS.0, CLAIMS.1)).unwrap_or(BATCH)
 }
 
 impl Claims {
