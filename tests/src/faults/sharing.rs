@@ -144,12 +144,32 @@ pub(super) fn downloader_killed(counts: &Counts) -> Row {
         row.count(|| format!("run {number}, the cache afterwards"), serves_all(&rig, &cache));
         fs::remove_dir_all(cache).unwrap_or_default();
     }
+    if counts.points > 1 {
+        row.count(|| "stopped instead of killed".to_owned(), downloader_stopped(&rig));
+    }
     row.note = format!("{saved} bytes were in caches when their downloaders died, and were not downloaded again");
     row
 }
 
 /// What the store says in place of a release, with init's exit code and reason.
 type Answer = (&'static str, fn(&Rig), i32, &'static str);
+
+/// A process that is stopped keeps its claims: whoever waits goes on without it.
+fn downloader_stopped(rig: &Rig) -> Result<(), String> {
+    let cache = share(rig, "pod-cache-stopped", "1GiB");
+    rig.server.set_faults(Faults { bandwidth: Some(4 << 20), ..Faults::default() });
+    let first = start(rig, 1).remove(0);
+    published(&cache, 2)?;
+    first.1.signal(Signal::STOP).map_err(|error| error.to_string())?;
+    rig.heal();
+    let second = rig.pod(false);
+    let outcome = rig.init(&second).deadline(Duration::from_mins(2)).run();
+    let told = outcome.stderr.contains("does not bring what it claimed");
+    let result = succeeded(&outcome).and_then(|()| rig.is_new(&second)).and_then(|()| rig.check(&second));
+    first.1.signal(Signal::CONT).map_err(|error| error.to_string())?;
+    let went_on = succeeded(&first.1.wait()).and_then(|()| rig.check(&first.0));
+    result.and(went_on).and(if told { Ok(()) } else { Err("it did not say that it waited".to_owned()) })
+}
 
 /// How the store is down.
 fn outages() -> Vec<(&'static str, Faults)> {

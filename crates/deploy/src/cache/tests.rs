@@ -305,6 +305,30 @@ fn objects_come_back_as_the_store_sent_them_and_damaged_ones_do_not() {
 }
 
 #[test]
+fn no_two_ever_have_the_same_claim() {
+    let lab = Lab::new();
+    let (taken, claims) = (AtomicBool::new(false), AtomicU64::new(0));
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                let cache = lab.open();
+                for _ in 0..2000 {
+                    // Given up each time, so that the file goes and comes while others are opening and locking it.
+                    if let Claimed::Ours(claim) = cache.claim(&Sha256::of(b"chunk"), 5) {
+                        assert!(!taken.swap(true, Relaxed), "two have it");
+                        claims.fetch_add(1, Relaxed);
+                        thread::sleep(Duration::from_micros(20));
+                        taken.store(false, Relaxed);
+                        drop(claim);
+                    }
+                }
+            });
+        }
+    });
+    assert!(claims.into_inner() > 100);
+}
+
+#[test]
 fn many_threads_fetch_each_chunk_once() {
     let lab = Lab::new();
     let fetched = AtomicU64::new(0);
