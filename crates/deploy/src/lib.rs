@@ -10,7 +10,9 @@
 //!  <root>/kept/<path>          outlives releases                         directories
 //! ```
 //!
-//! `docs/formats/release-root.md` specifies all of it; `root.rs` says in which order things change, and why a crash at any
+//! Beside it, for all pods of a node: the node cache, in `cache/`, which `docs/formats/node-cache.md` specifies.
+//!
+//! `docs/formats/release-root.md` specifies all of the root; `root.rs` says in which order things change, and why a crash at any
 //! instruction leaves `current` on a complete tree. Start reading there, then in `pull/mod.rs`.
 //!
 //! Whatever changes the disk goes through `disk.rs` or `removal.rs`, which reach a failpoint first and name the path in each
