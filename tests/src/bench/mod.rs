@@ -7,6 +7,7 @@
 #![allow(clippy::disallowed_methods, reason = "the harness makes its directories itself, and has no failpoints")]
 
 mod contenders;
+pub mod floor;
 mod measure;
 mod report;
 mod shops;
