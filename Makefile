@@ -10,6 +10,8 @@ SECONDS ?= 60
 SEED ?= 1
 # How often `make bench` repeats each program.
 ROUNDS ?= 5
+# What else `make bench` is told, such as --docs or --shop large --place tmpfs; bench-pull --help lists it.
+BENCH ?=
 
 target := $(abspath $(or $(CARGO_TARGET_DIR),target))
 tools := tests/tools/tools $(target)/tools
@@ -44,8 +46,9 @@ demo: release ## the main job on real PHP sources: publish, pull, change, roll b
 	$(target)/release/demo
 
 .PHONY: bench
-bench: tools release ## cold pull against awscli + tar and s5cmd + zstd + tar (ROUNDS=5)
-	$(target)/release/bench-pull --rounds $(ROUNDS) --out $(target)/bench
+bench: tools release ## pulls against awscli, s5cmd, git and the machine's limit (ROUNDS=5, BENCH="--shop large", BENCH=--docs)
+	@$(tools) bench
+	$(target)/release/bench-pull --rounds $(ROUNDS) --out $(target)/bench $(BENCH)
 
 .PHONY: release
 release: ## build the binaries, optimised

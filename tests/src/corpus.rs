@@ -15,6 +15,15 @@ const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tools/corpus");
 /// The module in which demo and benchmarks play a developer's change: a thousand files of one library.
 pub const CHANGED: &str = "symfony";
 
+/// How much of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// 30 modules, 25,000 files.
+    Shop,
+    /// `MediaWiki`'s parts besides: 36 modules, 48,000 files.
+    More,
+}
+
 /// Why there are no sources.
 #[derive(Debug, thiserror::Error)]
 pub enum CorpusError {
@@ -31,13 +40,16 @@ pub enum CorpusError {
 
 /// Fills the empty directory with a shop: `longshore.toml`, and one directory for each module below `src`.
 ///
-/// The first call downloads about 90 MB of packages (Debian 12) and takes half a minute; later ones only unpack.
+/// The first call downloads about 90 MB of packages (Debian 12; 37 MB more for [`Extent::More`]) and takes half a minute; later ones
+/// only unpack.
 ///
 /// # Errors
 ///
 /// The packages are not to be had, the disk refuses, or somebody asked to stop.
-pub fn fill(directory: &Path, interrupt: &Interrupt) -> Result<(), CorpusError> {
-    let mut script = Command::new(SCRIPT).arg(directory).spawn()?;
+pub fn fill(directory: &Path, extent: Extent, interrupt: &Interrupt) -> Result<(), CorpusError> {
+    let mut script = Command::new(SCRIPT);
+    script.arg(directory).args((extent == Extent::More).then_some("more"));
+    let mut script = script.spawn()?;
     loop {
         if let Some(status) = script.try_wait()? {
             interrupt.check()?;

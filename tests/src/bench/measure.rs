@@ -2,65 +2,110 @@
 
 #![allow(clippy::disallowed_methods, reason = "the harness makes its directories itself, and has no failpoints")]
 
-use super::{BenchError, contenders::Contender, shops::Served};
+use super::{
+    BenchError,
+    contenders::{Contender, Role, Scene},
+    floor::Figures,
+};
 use serde::Serialize;
 use std::{
-    fs, io,
+    fs,
+    io::{self, Read as _},
     path::Path,
-    process::Stdio,
-    time::{Duration, Instant},
+    process::{Command, Stdio},
+    time::Instant,
 };
-use wait4::Wait4 as _;
+use wait4::{ResUse, Wait4 as _};
+
+/// Exit code of a program that does not know one of its settings.
+const CONFIGURATION: i32 = 64;
 
 /// What one run took.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct Sample {
-    /// From start to end.
-    #[serde(rename = "wallSeconds", serialize_with = "seconds")]
-    pub(super) wall: Duration,
+    /// From start to end; of the floor, as it says itself, without reading its chunks.
+    pub(super) wall_seconds: f64,
     /// Processor time, user and system, of the program and its children.
-    #[serde(rename = "cpuSeconds", serialize_with = "seconds")]
-    pub(super) cpu: Duration,
+    pub(super) cpu_seconds: f64,
     /// Most memory that one process of it held, in bytes (`ru_maxrss` of `wait4(2)`).
-    #[serde(rename = "peakBytes")]
-    pub(super) peak: u64,
+    pub(super) peak_bytes: u64,
+    /// Bytes from the server, with headers.
+    pub(super) received_bytes: u64,
+    /// Requests to the server.
+    pub(super) requests: u64,
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
-fn seconds<S: serde::Serializer>(span: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_f64(span.as_secs_f64())
-}
-
-/// Runs the program on empty directories, and checks that it made the whole tree.
-pub(super) fn run(contender: &Contender, served: &Served) -> Result<Sample, BenchError> {
-    let failed = |problem: String| BenchError::Contender { name: contender.name, problem };
-    let directories = [served.tree(), served.shop.path("work")];
-    for directory in &directories {
-        fs::create_dir_all(directory)?;
+/// Runs the program on an empty place, and checks that it made the whole tree. `None` where it does not know how.
+pub(super) fn run(contender: Contender, scene: &Scene<'_>) -> Result<Option<Sample>, BenchError> {
+    let failed = |problem: String| BenchError::Contender { name: contender.name(), problem };
+    scene.place.clear()?;
+    fs::create_dir(scene.place.path("work"))?;
+    fs::create_dir(scene.tree())?;
+    if let Some(before) = contender.before(scene) {
+        let (used, _) = finish(before)?;
+        if used.status.code() == Some(CONFIGURATION) {
+            return Ok(None);
+        }
+        if !used.status.success() {
+            return Err(failed(format!("what runs before it ended with {}", used.status)));
+        }
+    }
+    scene.place.settle()?;
+    scene.server.start_counting()?;
+    if contender.is_on_one_core() {
+        scene.server.keep_to(&format!("1-{}", scene.cores - 1));
     }
     let begin = Instant::now();
-    let child = contender.command(served).stdin(Stdio::null()).spawn()?;
-    let used = child.wait4()?;
+    let (used, output) = finish(contender.command(scene))?;
     let wall = begin.elapsed();
+    if contender.is_on_one_core() {
+        scene.server.keep_to(&format!("0-{}", scene.cores - 1));
+    }
     if !used.status.success() {
         return Err(failed(used.status.to_string()));
     }
-    let files = files(&fs::canonicalize(&contender.top)?)?;
-    if files != served.files {
-        return Err(failed(format!("{files} files, expected {}", served.files)));
+    let files = files(&fs::canonicalize(contender.top(scene))?)?;
+    if files != scene.shop.files {
+        return Err(failed(format!("{files} files, expected {}", scene.shop.files)));
     }
-    for directory in &directories {
-        fs::remove_dir_all(directory)?;
+    let counts = scene.server.counted()?;
+    let mut sample = Sample {
+        wall_seconds: wall.as_secs_f64(),
+        cpu_seconds: (used.rusage.utime + used.rusage.stime).as_secs_f64(),
+        peak_bytes: used.rusage.maxrss,
+        received_bytes: if contender.downloads() { counts.bytes_sent } else { 0 },
+        requests: counts.total(),
+    };
+    if contender.role() == Role::Floor {
+        let figures: Figures = serde_json::from_str(&output).map_err(|error| failed(error.to_string()))?;
+        sample.wall_seconds = figures.seconds;
+        sample.cpu_seconds = figures.hash_cpu_seconds + figures.decompress_cpu_seconds + figures.create_cpu_seconds;
     }
-    Ok(Sample { wall, cpu: used.rusage.utime + used.rusage.stime, peak: used.rusage.maxrss })
+    scene.place.clear()?;
+    Ok(Some(sample))
 }
 
+/// Runs it to its end, and gives what it used and wrote.
+fn finish(mut command: Command) -> Result<(ResUse, String), BenchError> {
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
+    let mut output = String::new();
+    if let Some(mut stdout) = child.stdout.take() {
+        stdout.read_to_string(&mut output)?;
+    }
+    Ok((child.wait4()?, output))
+}
+
+/// Regular files, without what Git keeps beside its own.
 fn files(directory: &Path) -> io::Result<u64> {
     let mut count = 0;
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
         let kind = entry.file_type()?;
-        count += if kind.is_dir() { files(&entry.path())? } else { u64::from(kind.is_file()) };
+        if kind.is_dir() && entry.file_name() != ".git" {
+            count += files(&entry.path())?;
+        }
+        count += u64::from(kind.is_file());
     }
     Ok(count)
 }

@@ -1,136 +1,203 @@
 //! From samples to figures.
 
-use super::{measure::Sample, shops::Served};
-use crate::{figures, process::Program};
+use super::{
+    contenders::{Contender, Role},
+    machine::Machine,
+    measure::Sample,
+    place,
+    prepare::Prepared,
+    recipe::Recipe,
+    serve::{GIGABIT, Network},
+};
+use crate::figures;
 use serde::Serialize;
-use std::{iter, thread, time::Duration};
+use std::{fmt::Write as _, iter, time::Duration};
 
-/// The figures of one comparison.
+/// All figures of one call of the benchmark.
+#[derive(Debug, Serialize)]
+pub(super) struct Report {
+    pub(super) machine: Machine,
+    pub(super) cells: Vec<Cell>,
+    /// What was asked for and could not be measured, with the reason.
+    pub(super) left_out: Vec<String>,
+}
+
+/// One shop on one file system behind one network.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Report {
-    commit: String,
-    cores: usize,
+pub(super) struct Cell {
+    shop: Recipe,
+    place: place::Kind,
+    network: Network,
     modules: usize,
     files: u64,
     bytes: u64,
     packed_bytes: u64,
-    contenders: Vec<Figures>,
+    pub(super) rows: Vec<Row>,
 }
 
+/// One program.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Figures {
-    name: &'static str,
-    wall_seconds: Spread,
+pub(super) struct Row {
+    pub(super) name: &'static str,
+    pub(super) wall_seconds: Spread,
     cpu_seconds: Spread,
     peak_bytes: Spread,
-    /// How many times as long as the first contender of the same round it took.
-    ratio: Spread,
+    received_bytes: Spread,
+    requests: Spread,
+    /// How many times as long as the best peer of the same round it took.
+    to_best_peer: Option<Spread>,
+    /// How many times as long as the floor of the same round it took.
+    to_floor: Option<Spread>,
+    /// How many times as long as its bytes alone take at 1 Gbit/s it took.
+    to_wire: Option<Spread>,
+    #[serde(skip)]
+    pub(super) ours: bool,
     samples: Vec<Sample>,
 }
 
 /// The smallest, the middle and the largest of some values.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-struct Spread {
-    min: f64,
-    median: f64,
-    max: f64,
+pub(super) struct Spread {
+    pub(super) min: f64,
+    pub(super) median: f64,
+    pub(super) max: f64,
 }
 
 impl Spread {
-    /// Of no values: zeros.
-    fn of(values: impl Iterator<Item = f64>) -> Self {
+    /// Of no values: nothing.
+    fn of(values: impl Iterator<Item = f64>) -> Option<Self> {
         let mut sorted: Vec<f64> = values.collect();
         sorted.sort_by(f64::total_cmp);
-        let at = |index: usize| sorted.get(index).copied().unwrap_or_default();
-        let last = sorted.len().saturating_sub(1);
-        Self { min: at(0), median: f64::midpoint(at(last / 2), at(last.div_ceil(2))), max: at(last) }
+        let last = sorted.len().checked_sub(1)?;
+        Some(Self { min: sorted[0], median: f64::midpoint(sorted[last / 2], sorted[last.div_ceil(2)]), max: sorted[last] })
+    }
+}
+
+/// What was measured of each program, by round.
+pub(super) type Measured = Vec<(Contender, Vec<Sample>)>;
+
+impl Cell {
+    pub(super) fn new(recipe: Recipe, shop: &Prepared, place: place::Kind, network: Network, measured: &Measured) -> Self {
+        let walls = |wanted: Contender| measured.iter().find(|(contender, _)| *contender == wanted).map(|(_, samples)| &samples[..]);
+        let median = |samples: &[Sample]| Spread::of(samples.iter().map(|sample| sample.wall_seconds)).map(|spread| spread.median);
+        let peers = measured.iter().filter(|(contender, _)| contender.role() == Role::Peer);
+        let best = peers.filter_map(|(_, samples)| Some((median(samples)?, samples))).min_by(|one, other| one.0.total_cmp(&other.0));
+        let best = best.map(|(_, samples)| &samples[..]);
+        let rows = measured.iter().filter_map(|(contender, samples)| {
+            let floor = walls(contender.floor()).filter(|_| contender.role() != Role::Floor);
+            let best = best.filter(|_| !contender.is_on_one_core());
+            Row::new(*contender, samples, best, floor, network)
+        });
+        let rows = rows.collect();
+        let Prepared { modules, files, bytes, packed, .. } = shop;
+        Self { shop: recipe, place, network, modules: modules.len(), files: *files, bytes: *bytes, packed_bytes: *packed, rows }
+    }
+
+    pub(super) fn title(&self) -> String {
+        format!("{} shop, {}, {}", self.shop.name(), self.place.name(), self.network.name())
+    }
+
+    fn markdown(&self) -> String {
+        let (files, bytes, packed) = (figures::count(self.files), figures::bytes(self.bytes), figures::bytes(self.packed_bytes));
+        let head = ["", "min", "median", "max", "× best peer", "× floor", "× wire", "CPU", "peak memory", "received", "requests"];
+        let rows: Vec<_> = self.rows.iter().map(Row::cells).collect();
+        let table = figures::table(&head, &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10], &rows);
+        format!("### {}\n{} modules, {files} files, {bytes} ({packed} packed).\n\n{table}\n", capital(&self.title()), self.modules)
+    }
+}
+
+impl Row {
+    #[allow(clippy::cast_precision_loss, reason = "three digits are shown")]
+    fn new(contender: Contender, samples: &[Sample], best: Option<&[Sample]>, floor: Option<&[Sample]>, network: Network) -> Option<Self> {
+        let of = |value: fn(&Sample) -> f64| Spread::of(samples.iter().map(value));
+        let ratio = |to: &[Sample]| Spread::of(iter::zip(samples, to).map(|(own, to)| own.wall_seconds / to.wall_seconds));
+        let wire = |sample: &Sample| sample.wall_seconds / (sample.received_bytes as f64 / GIGABIT as f64);
+        Some(Self {
+            name: contender.name(),
+            wall_seconds: of(|sample| sample.wall_seconds)?,
+            cpu_seconds: of(|sample| sample.cpu_seconds)?,
+            peak_bytes: of(|sample| sample.peak_bytes as f64)?,
+            received_bytes: of(|sample| sample.received_bytes as f64)?,
+            requests: of(|sample| sample.requests as f64)?,
+            to_best_peer: best.and_then(ratio),
+            to_floor: floor.and_then(ratio),
+            to_wire: (network == Network::Gigabit && contender.downloads()).then(|| Spread::of(samples.iter().map(wire))).flatten(),
+            ours: contender.role() == Role::Ours,
+            samples: samples.to_vec(),
+        })
+    }
+
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bytes that were whole and positive before")]
+    fn cells(&self) -> Vec<String> {
+        let time = |seconds: f64| figures::time(Duration::from_secs_f64(seconds));
+        let bytes = |spread: Spread| figures::bytes(spread.median as u64);
+        let ratio = |ratio: Option<Spread>| ratio.map(|ratio| format!("{:.2}", ratio.median)).unwrap_or_default();
+        let Spread { min, median, max } = self.wall_seconds;
+        let requests = figures::count(self.requests.median as u64);
+        [
+            self.name.into(),
+            time(min),
+            time(median),
+            time(max),
+            ratio(self.to_best_peer),
+            ratio(self.to_floor),
+            ratio(self.to_wire),
+            time(self.cpu_seconds.median),
+            bytes(self.peak_bytes),
+            bytes(self.received_bytes),
+            requests,
+        ]
+        .into()
     }
 }
 
 impl Report {
-    /// Of samples in the order of `names`, each with one for every round.
-    pub(super) fn new(served: &Served, names: &[&'static str], samples: Vec<Vec<Sample>>) -> Self {
-        let first: Vec<f64> =
-            samples.first().map(|samples| samples.iter().map(|sample| sample.wall.as_secs_f64()).collect()).unwrap_or_default();
-        let contenders = iter::zip(names, samples).map(|(name, samples)| figures_of(name, samples, &first)).collect();
-        let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let Served { files, bytes, packed, tarballs, .. } = served;
-        Self { commit: commit(), cores, modules: tarballs.len(), files: *files, bytes: *bytes, packed_bytes: *packed, contenders }
-    }
-
     pub(super) fn json(&self) -> String {
         // Strings and finite numbers: nothing that JSON could not hold.
         serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
     }
 
     pub(super) fn markdown(&self) -> String {
-        let rounds = self.contenders.first().map_or(0, |figures| figures.samples.len());
-        let (files, bytes, packed) = (figures::count(self.files), figures::bytes(self.bytes), figures::bytes(self.packed_bytes));
-        let head = ["cold pull", "min", "median", "max", "ratio (min–max)", "CPU", "peak memory"];
-        let rows: Vec<_> = self.contenders.iter().map(Figures::row).collect();
-        format!(
-            "{} modules, {files} files, {bytes} ({packed} packed); {rounds} alternated rounds on {} cores and tmpfs, our S3 server on loopback as\n\
-             a process of its own. Ratio: time against longshore-init in the same round. CPU: median of user and system time. Peak memory: median of\n\
-             the largest process. Commit {}.\n\n{}\n",
-            self.modules,
-            self.cores,
-            self.commit,
-            figures::table(&head, &[1, 2, 3, 4, 5, 6], &rows)
-        )
+        let mut text = format!("{}\n\n", self.machine.sentence());
+        for cell in &self.cells {
+            text += &cell.markdown();
+            text.push('\n');
+        }
+        for reason in &self.left_out {
+            // Writing to a string cannot fail.
+            writeln!(text, "Left out: {reason}\n").unwrap_or_default();
+        }
+        text
     }
 }
 
-impl Figures {
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bytes that were whole and positive before")]
-    fn row(&self) -> Vec<String> {
-        let time = |seconds: f64| figures::time(Duration::from_secs_f64(seconds));
-        let Spread { min, median, max } = self.wall_seconds;
-        let ratio = format!("{:.2} ({:.2}–{:.2})", self.ratio.median, self.ratio.min, self.ratio.max);
-        let (cpu, peak) = (time(self.cpu_seconds.median), figures::bytes(self.peak_bytes.median as u64));
-        vec![self.name.into(), time(min), time(median), time(max), ratio, cpu, peak]
-    }
-}
-
-#[allow(clippy::cast_precision_loss, reason = "three digits are shown")]
-fn figures_of(name: &'static str, samples: Vec<Sample>, first: &[f64]) -> Figures {
-    let wall = || samples.iter().map(|sample| sample.wall.as_secs_f64());
-    Figures {
-        name,
-        wall_seconds: Spread::of(wall()),
-        cpu_seconds: Spread::of(samples.iter().map(|sample| sample.cpu.as_secs_f64())),
-        peak_bytes: Spread::of(samples.iter().map(|sample| sample.peak as f64)),
-        ratio: Spread::of(iter::zip(wall(), first).map(|(own, first)| own / first)),
-        samples,
-    }
-}
-
-/// The commit that was measured, with a mark where the tree has more than it.
-fn commit() -> String {
-    let git = |arguments: &[&str]| Program::new("git").directory(env!("CARGO_MANIFEST_DIR")).args(arguments).run().stdout.trim().to_owned();
-    let dirty = if git(&["status", "--porcelain", "--untracked-files=no"]).is_empty() { "" } else { " with changes" };
-    format!("{}{dirty}", git(&["rev-parse", "--short", "HEAD"]))
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn sample(wall: u64) -> Sample {
-        Sample { wall: Duration::from_secs(wall), cpu: Duration::from_secs(1), peak: 1 << 20 }
+    fn samples(walls: &[f64]) -> Vec<Sample> {
+        walls.iter().map(|wall| Sample { wall_seconds: *wall, received_bytes: GIGABIT, ..Sample::default() }).collect()
     }
 
     #[test]
     fn the_median_of_an_even_count_is_between_the_two_in_the_middle() {
-        assert_eq!(Spread::of([4.0, 1.0, 2.0, 3.0].into_iter()), Spread { min: 1.0, median: 2.5, max: 4.0 });
-        assert_eq!(Spread::of([7.0].into_iter()), Spread { min: 7.0, median: 7.0, max: 7.0 });
+        assert_eq!(Spread::of([4.0, 1.0, 2.0, 3.0].into_iter()), Some(Spread { min: 1.0, median: 2.5, max: 4.0 }));
+        assert_eq!(Spread::of([7.0].into_iter()), Some(Spread { min: 7.0, median: 7.0, max: 7.0 }));
+        assert_eq!(Spread::of([].into_iter()), None);
     }
 
     #[test]
     fn ratios_compare_runs_of_the_same_round() {
-        let figures = figures_of("other", vec![sample(2), sample(30)], &[1.0, 10.0]);
-        assert_eq!(figures.ratio, Spread { min: 2.0, median: 2.5, max: 3.0 });
-        assert_eq!(figures.row()[3..5], ["30.0 s".to_owned(), "2.50 (2.00–3.00)".to_owned()]);
+        let row = Row::new(Contender::Cold, &samples(&[2.0, 30.0]), Some(&samples(&[1.0, 10.0])), None, Network::Gigabit).unwrap();
+        assert_eq!(row.to_best_peer, Some(Spread { min: 2.0, median: 2.5, max: 3.0 }));
+        assert_eq!(row.to_wire.unwrap().min, 2.0, "a second of bytes took two");
+        assert_eq!(row.to_floor, None);
     }
 }

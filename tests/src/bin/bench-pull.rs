@@ -1,4 +1,4 @@
-//! `make bench`: cold pulls, beside what one would do without Longshore.
+//! `make bench`: pulls, beside what one would do without Longshore.
 
 use clap::Parser;
 use e2e::{
@@ -7,7 +7,7 @@ use e2e::{
 };
 use std::process::ExitCode;
 
-/// Measures cold pulls of the demo's shop with longshore-init, awscli and s5cmd.
+/// Measures how fast longshore-init makes a shop's tree, beside awscli, s5cmd, git and the least that this machine can take.
 #[derive(Debug, Parser)]
 struct Cli {
     #[command(flatten)]

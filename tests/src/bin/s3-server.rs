@@ -1,12 +1,15 @@
 //! The S3 server of the tests, as a process of its own.
 
+use bytes::Bytes;
 use clap::Parser;
 use e2e::s3::{Effect, Fault, Faults, Options, Server};
 use std::{
+    collections::{HashMap, hash_map::Entry},
     error::Error,
     fs,
     io::{self, Write as _},
     net::SocketAddr,
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     thread,
 };
@@ -59,14 +62,22 @@ fn fault(json: &str) -> Result<Fault, serde_json::Error> {
     serde_json::from_str(json)
 }
 
-fn load(server: &Server, root: &Path, directory: &Path) -> io::Result<()> {
+/// Contents by device and inode: what has several names is in memory once.
+type Known = HashMap<(u64, u64), Bytes>;
+
+fn load(server: &Server, known: &mut Known, root: &Path, directory: &Path) -> io::Result<()> {
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
         let path = entry.path();
         if entry.file_type()?.is_dir() {
-            load(server, root, &path)?;
+            load(server, known, root, &path)?;
         } else if let Some(key) = path.strip_prefix(root).ok().and_then(Path::to_str) {
-            server.put(key, fs::read(&path)?);
+            let metadata = entry.metadata()?;
+            let content = match known.entry((metadata.dev(), metadata.ino())) {
+                Entry::Occupied(known) => known.get().clone(),
+                Entry::Vacant(new) => new.insert(fs::read(&path)?.into()).clone(),
+            };
+            server.put(key, content);
         }
     }
     Ok(())
@@ -80,7 +91,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let faults = Faults { bandwidth, connection_bandwidth, refuse: false, seed, faults };
     let server = Server::start(Options { listen, bucket, region, access_key, secret_key, faults, threads })?;
     if let Some(directory) = &arguments.directory {
-        load(&server, directory, directory)?;
+        load(&server, &mut Known::new(), directory, directory)?;
     }
     let mut out = io::stdout();
     writeln!(out, "{}", server.endpoint())?;

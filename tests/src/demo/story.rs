@@ -33,7 +33,7 @@ pub(super) fn tell(stage: &mut Stage) -> Result<(), DemoError> {
 
 fn sources(stage: &mut Stage) -> Result<(), DemoError> {
     let step = stage.step("take real PHP modules from Debian")?;
-    corpus::fill(&stage.shop.path(""), &stage.interrupt)?;
+    corpus::fill(&stage.shop.path(""), corpus::Extent::Shop, &stage.interrupt)?;
     let modules = fs::read_dir(stage.shop.path("src"))?.count();
     let entries = tree::snapshot(&stage.shop.path("src"))?;
     let sizes = entries.values().filter_map(|entry| if let tree::Kind::File { len, .. } = entry.kind { Some(len) } else { None });
