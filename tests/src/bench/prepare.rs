@@ -133,6 +133,7 @@ fn publish(sources: &Path, into: &Path, interrupt: &Interrupt) -> Result<Prepare
     };
     fs::create_dir_all(bucket("prod"))?;
     fs::create_dir_all(bucket("peers"))?;
+    fs::create_dir_all(into.join("repositories"))?;
     drop(longshore(&["key", "generate", "ci"]));
     drop(longshore(&["trust", "new", "--key", "ci.pub", "--sign", "ci.key", "--out", "1.root.json"]));
     fs::copy(sources.join("1.root.json"), into.join("1.root.json"))?;
@@ -184,9 +185,10 @@ fn repository(source: &Path, exclude: &[String], repository: &Path) {
     };
     git(&["init", "--quiet", "--bare"]);
     let without: Vec<_> = exclude.iter().map(|pattern| format!(":!{pattern}")).collect();
-    let add = ["--work-tree=.", "-c", "core.bare=false", "-c", "core.autocrlf=false", "add", "--force", "--all", "."];
-    git(&[&add[..], &without.iter().map(String::as_str).collect::<Vec<_>>()].concat());
-    git(&["commit", "--quiet", "--message=one"]);
+    let without: Vec<_> = without.iter().map(String::as_str).collect();
+    let inside = ["--work-tree=.", "-c", "core.bare=false", "-c", "core.autocrlf=false"];
+    git(&[&inside[..], &["add", "--force", "--all", "."], &without].concat());
+    git(&[&inside[..], &["commit", "--quiet", "--message=one"]].concat());
     git(&["repack", "-a", "-d", "-q"]);
 }
 
