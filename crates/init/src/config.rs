@@ -169,7 +169,7 @@ mod tests {
   LONGSHORE_RELEASE=\"../release.json\": expected an absolute path without '..', such as /srv/shop
   LONGSHORE_FLOOR=\"0\": expected a sequence: a whole number from 1 to 9007199254740991
   LONGSHORE_CACHE=\"cache\": expected an absolute path without '..', such as /srv/shop
-  LONGSHORE_CACHE_LIMIT=\"20G\": expected a whole number and a unit, such as 64MiB (2^20) or 1GB (10^9)
+  LONGSHORE_CACHE_LIMIT=\"20G\": expected a whole number and a unit, such as 64MiB (2^20) or 20GB (10^9)
   LONGSHORE_MEMORY=\"31MiB\": expected 32MiB or more, as a whole number and a unit, such as 64MiB (2^20) or 1GB (10^9)
   LONGSHORE_DEADLINE=\"600\": expected a whole number and a unit, such as 500ms, 30s, 5m or 1h
   LONGSHORE_LOG=\"inof\": expected a level (error, warn, info, debug, trace, off), and target=level where one differs, such as warn,store=debug
