@@ -11,7 +11,8 @@ const PREAMBLE: &str = "# Reference
 
 All are read once, at the start. Every problem is reported at once, with exit code 64. A name that starts with `LONGSHORE_` and is not
 listed here is an error, which names the nearest one that is. A variable that is set but empty is an error too: unset it instead.
-`longshore` takes some of the same variables in place of flags; `longshore COMMAND --help` says which, with its own defaults.
+`longshore` takes some of the same variables in place of flags, and `LONGSHORE_PACK_CACHE` beside them, where `publish` and `pack` keep
+packed modules; `longshore COMMAND --help` says which, with its own defaults.
 
 ";
 

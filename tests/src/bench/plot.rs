@@ -90,6 +90,5 @@ mod tests {
     fn marks_are_round_and_few() {
         let marks = [0.05, 0.9, 3.1, 15.0, 47.0].map(|longest| (longest / step(longest)).floor());
         assert!(marks.iter().all(|count| (4.0..=10.0).contains(count)), "{marks:?}");
-        assert_eq!(step(15.0), 2.0);
     }
 }

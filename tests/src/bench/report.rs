@@ -197,7 +197,7 @@ mod tests {
     fn ratios_compare_runs_of_the_same_round() {
         let row = Row::new(Contender::Cold, &samples(&[2.0, 30.0]), Some(&samples(&[1.0, 10.0])), None, Network::Gigabit).unwrap();
         assert_eq!(row.to_best_peer, Some(Spread { min: 2.0, median: 2.5, max: 3.0 }));
-        assert_eq!(row.to_wire.unwrap().min, 2.0, "a second of bytes took two");
+        assert_eq!(row.to_wire, Some(Spread { min: 2.0, median: 16.0, max: 30.0 }), "one second of bytes");
         assert_eq!(row.to_floor, None);
     }
 }

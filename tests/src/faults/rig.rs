@@ -227,7 +227,7 @@ impl Rig {
         if used && fs::read_to_string(root.join(KEPT)).ok().as_deref() != Some("a shop's own") {
             return Err(format!("{KEPT} was lost"));
         }
-        let ours = ["current", "kept", "lock", "releases", "staging", "state.json"];
+        let ours = ["current", "kept", "lock", "releases", "seen.json", "staging", "state.json"];
         if let Some(stray) = names(&root).iter().find(|name| !ours.contains(&name.as_str())) {
             return Err(format!("{stray} appeared in the root"));
         }

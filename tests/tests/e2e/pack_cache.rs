@@ -133,12 +133,16 @@ fn what_does_not_match_is_said_thrown_away_and_packed_again() {
             let bytes = fs::read(entry.join("tarball")).unwrap();
             fs::write(entry.join("tarball"), [&bytes[..], b"more"].concat()).unwrap();
         }),
-        ("damaged", |entry, other| drop(fs::copy(other.join("tarball"), entry.join("tarball")).unwrap())),
+        ("damaged", |entry, other| {
+            fs::copy(other.join("tarball"), entry.join("tarball")).unwrap();
+        }),
         ("No such file", |entry, _| fs::remove_file(entry.join("tarball")).unwrap()),
         ("No such file", |entry, _| fs::remove_file(entry.join("record")).unwrap()),
         ("record is damaged", |entry, _| flip(&entry.join("record"), |length| length / 2)),
         ("record is cut short", |entry, _| fs::write(entry.join("record"), "").unwrap()),
-        ("belongs to another", |entry, other| drop(fs::copy(other.join("record"), entry.join("record")).unwrap())),
+        ("belongs to another", |entry, other| {
+            fs::copy(other.join("record"), entry.join("record")).unwrap();
+        }),
         ("belongs to another", |entry, other| {
             for name in ["record", "tarball"] {
                 fs::copy(other.join(name), entry.join(name)).unwrap();

@@ -57,12 +57,14 @@ async fn a_head_that_somebody_moved_back_is_refused() {
     assert_eq!(lab.running(), Some(2));
 }
 
+type Change<'a> = &'a dyn Fn(&mut Settings);
+
 #[tokio::test]
 async fn whatever_differs_goes_the_usual_way() {
     let lab = running().await;
     let rotated = SecretKey::generate(Algorithm::Ed25519).unwrap();
     let other = TrustRoot::from_trusted(&root(1, &rotated, &[&rotated])).unwrap();
-    let refused: [(&str, &dyn Fn(&mut Settings)); 3] = [
+    let refused: [(&str, Change<'_>); 3] = [
         ("signature", &|settings| settings.trust = other.clone()),
         ("rollback", &|settings| settings.floor = Some(3.try_into().unwrap())),
         ("clock", &|settings| settings.now = at(NOW - 3600)),
