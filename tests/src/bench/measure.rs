@@ -17,9 +17,6 @@ use std::{
 };
 use wait4::{ResUse, Wait4 as _};
 
-/// Exit code of a program that does not know one of its settings.
-const CONFIGURATION: i32 = 64;
-
 /// What one run took.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -36,17 +33,14 @@ pub(super) struct Sample {
     pub(super) requests: u64,
 }
 
-/// Runs the program on an empty place, and checks that it made the whole tree. `None` where it does not know how.
-pub(super) fn run(contender: Contender, scene: &Scene<'_>) -> Result<Option<Sample>, BenchError> {
+/// Runs the program on an empty place, and checks that it made the whole tree.
+pub(super) fn run(contender: Contender, scene: &Scene<'_>) -> Result<Sample, BenchError> {
     let failed = |problem: String| BenchError::Contender { name: contender.name(), problem };
     scene.place.clear()?;
     fs::create_dir(scene.place.path("work"))?;
     fs::create_dir(scene.tree())?;
     if let Some(before) = contender.before(scene) {
         let (used, _) = finish(before)?;
-        if used.status.code() == Some(CONFIGURATION) {
-            return Ok(None);
-        }
         if !used.status.success() {
             return Err(failed(format!("what runs before it ended with {}", used.status)));
         }
@@ -83,7 +77,7 @@ pub(super) fn run(contender: Contender, scene: &Scene<'_>) -> Result<Option<Samp
         sample.cpu_seconds = figures.hash_cpu_seconds + figures.decompress_cpu_seconds + figures.create_cpu_seconds;
     }
     scene.place.clear()?;
-    Ok(Some(sample))
+    Ok(sample)
 }
 
 /// Runs it to its end, and gives what it used and wrote.

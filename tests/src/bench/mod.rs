@@ -142,11 +142,7 @@ fn measure(field: &Field, scene: &Scene<'_>, rounds: usize, interrupt: &Interrup
                 continue;
             }
             interrupt.check()?;
-            let Some(sample) = measure::run(*contender, scene)? else {
-                say(&format!("{} is not known to this version", contender.name()))?;
-                limits[at] = 0;
-                continue;
-            };
+            let sample = measure::run(*contender, scene)?;
             interrupt.check()?;
             let time = figures::time(Duration::from_secs_f64(sample.wall_seconds));
             say(&format!("{} of {rounds}  {:<36} {:<30} {time}", round, field.title(), contender.name()))?;
