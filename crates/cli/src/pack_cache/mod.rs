@@ -20,11 +20,15 @@ pub(crate) use arguments::CacheArguments;
 use crate::{CommandError, files, packing};
 use entries::{discard, rename, temporary, touch};
 use release::{Sha256, key, limits::MANIFEST_LIMIT};
+use rustix::{
+    fs::{AtFlags, CWD, Mode, OFlags},
+    io::Errno,
+};
 use sha2::Digest as _;
 use std::{
     fs::{self, File},
-    io::{self, Read as _, Write as _},
-    os::unix::fs::MetadataExt as _,
+    io::{self, Read as _, Seek as _, Write as _},
+    os::{fd::AsRawFd as _, unix::fs::MetadataExt as _},
     path::{Path, PathBuf},
 };
 use tarball::Packed;
@@ -98,15 +102,14 @@ impl PackCache {
     pub(crate) fn take(&self, fingerprint: &Sha256, package: &Path) -> Result<Option<Packed>, Unusable> {
         let entry = self.entry(fingerprint);
         let (text, mut tarball) = match open(&entry) {
-            Ok(found) => found,
-            // Missing as a whole: never kept, or removed by another run a moment ago.
-            Err(error) if error.kind() == io::ErrorKind::NotFound && !entry.exists() => return Ok(None),
+            Ok(Some(found)) => found,
+            Ok(None) => return Ok(None),
             Err(error) => return Err(self.refuse(entry, error.to_string())),
         };
         let packed = record::read(fingerprint, &text).and_then(|packed| check(&mut tarball, packed));
         let packed = packed.map_err(|problem| self.refuse(entry.clone(), problem))?;
-        // A disk that is full here does not speak against the entry.
-        let placed = self.copy(&entry.join(TARBALL), &package.join(key::blob(&packed.sha256)));
+        // The file that was checked, whatever has its name by now. A disk that is full here does not speak against the entry.
+        let placed = self.place(&tarball, &package.join(key::blob(&packed.sha256)));
         placed.map_err(|error| Unusable { entry: entry.clone(), problem: error.to_string() })?;
         // When it was last of use decides who goes first, and nothing else.
         touch(&entry).ok();
@@ -135,7 +138,7 @@ impl PackCache {
     fn write(&self, fingerprint: &Sha256, packed: &Packed, package: &Path, entry: &Path) -> io::Result<()> {
         let next = self.work.path().join("next");
         discard(&next)?;
-        self.copy(&package.join(key::blob(&packed.sha256)), &next.join(TARBALL))?;
+        self.place(&File::open(package.join(key::blob(&packed.sha256)))?, &next.join(TARBALL))?;
         failpoint::hit("cli.cache.write")?;
         File::create_new(next.join(RECORD))?.write_all(&record::write(fingerprint, packed)?)?;
         match rename(&next, entry) {
@@ -145,32 +148,55 @@ impl PackCache {
         }
     }
 
-    /// Within the cache by a link, as nobody writes to a file that has its name; elsewhere bytes that are the owner's alone.
-    fn copy(&self, from: &Path, to: &Path) -> io::Result<()> {
+    /// Puts an open file at `to`: within the cache by a link, as nobody writes to a file that has its name; else, and where the file
+    /// has lost its last name, by bytes that are the owner's alone.
+    fn place(&self, file: &File, to: &Path) -> io::Result<()> {
         let directory = to.parent().unwrap_or(Path::new("."));
         packing::ensure_directory(directory)?;
         failpoint::hit("cli.cache.copy")?;
-        if from.starts_with(&self.directory) && to.starts_with(&self.directory) {
-            #[allow(clippy::disallowed_methods, reason = "after its failpoint")]
-            return match fs::hard_link(from, to) {
+        if to.starts_with(&self.directory) {
+            let open = format!("/proc/self/fd/{}", file.as_raw_fd());
+            match rustix::fs::linkat(CWD, open, CWD, to, AtFlags::SYMLINK_FOLLOW) {
                 // Two modules with the same contents are one blob.
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-                other => other,
-            };
+                Ok(()) | Err(Errno::EXIST) => return Ok(()),
+                // Another disk, no name left, or no /proc.
+                Err(_) => {}
+            }
         }
-        let mut copy = files::temporary(directory)?;
-        io::copy(&mut File::open(from)?, copy.as_file_mut())?;
+        let (mut from, mut copy) = (file, files::temporary(directory)?);
+        from.rewind()?;
+        io::copy(&mut from, copy.as_file_mut())?;
         copy.persist(to).map(drop).map_err(|error| error.error)
     }
 }
 
-/// The record and the tarball of an entry. Both are open before either is looked at: what another run removes then is still ours.
-fn open(entry: &Path) -> io::Result<(Vec<u8>, File)> {
-    let (record, tarball) = (File::open(entry.join(RECORD))?, File::open(entry.join(TARBALL))?);
+/// The record and the tarball of an entry; nothing where it was never kept, or where another run removes it at this moment. Both are
+/// open before either is looked at: what is removed then is still ours.
+fn open(entry: &Path) -> io::Result<Option<(Vec<u8>, File)>> {
+    let directory = match File::open(entry) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened?,
+    };
+    let file = |name| rustix::fs::openat(&directory, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
+    let (record, tarball) = match file(RECORD).and_then(|record| Ok((record, file(TARBALL)?))) {
+        // An entry is renamed before its files go: under its name it is damaged, elsewhere removed.
+        Err(Errno::NOENT) if !is_still(&directory, entry)? => return Ok(None),
+        opened => opened?,
+    };
     let mut text = Vec::new();
     // A record lists chunks as a manifest does, for one module of it.
-    record.take(MANIFEST_LIMIT as u64).read_to_end(&mut text)?;
-    Ok((text, tarball))
+    File::from(record).take(MANIFEST_LIMIT as u64).read_to_end(&mut text)?;
+    Ok(Some((text, tarball.into())))
+}
+
+/// Whether `path` leads to this open directory.
+fn is_still(directory: &File, path: &Path) -> io::Result<bool> {
+    let open = directory.metadata()?;
+    match fs::symlink_metadata(path) {
+        Ok(named) => Ok((named.dev(), named.ino()) == (open.dev(), open.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// Gives `packed` back where the tarball is what it says.
