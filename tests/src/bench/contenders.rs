@@ -159,7 +159,8 @@ fn floor(scene: &Scene<'_>, threads: usize) -> Command {
 
 fn shell(scene: &Scene<'_>, script: &str) -> Command {
     let mut command = command(scene, Path::new("/bin/bash"));
-    command.args(["-c", &format!("set -eu -o pipefail\n{script}")]);
+    // As durable as what longshore-init leaves; on tmpfs it does nothing.
+    command.args(["-c", &format!("set -eu -o pipefail\n{script}\nsync -f {}", scene.tree().display())]);
     command
 }
 

@@ -6,16 +6,10 @@ use super::{
     BenchError,
     contenders::{Contender, Role, Scene},
     floor::Figures,
+    launch,
 };
 use serde::Serialize;
-use std::{
-    fs,
-    io::{self, Read as _},
-    path::Path,
-    process::{Command, Stdio},
-    time::Instant,
-};
-use wait4::{ResUse, Wait4 as _};
+use std::{fs, io, path::Path};
 
 /// What one run took.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
@@ -40,24 +34,16 @@ pub(super) fn run(contender: Contender, scene: &Scene<'_>) -> Result<Sample, Ben
     fs::create_dir(scene.place.path("work"))?;
     fs::create_dir(scene.tree())?;
     if let Some(before) = contender.before(scene) {
-        let (used, _) = finish(before)?;
-        if !used.status.success() {
-            return Err(failed(format!("what runs before it ended with {}", used.status)));
-        }
+        launch::run(&before).map_err(|problem| failed(format!("what runs before it: {problem}")))?;
     }
     scene.place.settle()?;
     scene.server.start_counting()?;
     if contender.is_on_one_core() {
         scene.server.keep_to(&format!("1-{}", scene.cores - 1));
     }
-    let begin = Instant::now();
-    let (used, output) = finish(contender.command(scene))?;
-    let wall = begin.elapsed();
+    let (taken, output) = launch::run(&contender.command(scene)).map_err(failed)?;
     if contender.is_on_one_core() {
         scene.server.keep_to(&format!("0-{}", scene.cores - 1));
-    }
-    if !used.status.success() {
-        return Err(failed(used.status.to_string()));
     }
     let files = files(&fs::canonicalize(contender.top(scene))?)?;
     if files != scene.shop.files {
@@ -65,9 +51,9 @@ pub(super) fn run(contender: Contender, scene: &Scene<'_>) -> Result<Sample, Ben
     }
     let counts = scene.server.counted()?;
     let mut sample = Sample {
-        wall_seconds: wall.as_secs_f64(),
-        cpu_seconds: (used.rusage.utime + used.rusage.stime).as_secs_f64(),
-        peak_bytes: used.rusage.maxrss,
+        wall_seconds: taken.wall_seconds,
+        cpu_seconds: taken.cpu_seconds,
+        peak_bytes: taken.peak_bytes,
         received_bytes: if contender.downloads() { counts.bytes_sent } else { 0 },
         requests: counts.total(),
     };
@@ -78,16 +64,6 @@ pub(super) fn run(contender: Contender, scene: &Scene<'_>) -> Result<Sample, Ben
     }
     scene.place.clear()?;
     Ok(sample)
-}
-
-/// Runs it to its end, and gives what it used and wrote.
-fn finish(mut command: Command) -> Result<(ResUse, String), BenchError> {
-    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
-    let mut output = String::new();
-    if let Some(mut stdout) = child.stdout.take() {
-        stdout.read_to_string(&mut output)?;
-    }
-    Ok((child.wait4()?, output))
 }
 
 /// Regular files, without what Git keeps beside its own.

@@ -2,7 +2,7 @@
 //!
 //! [`recipe`] says what the shops consist of, [`sources`] and [`prepare`] make them, once for each version; [`serve`] is the server that
 //! has them and the network before it, [`place`] the file system on which trees are made. [`contenders`] are the programs that fill a
-//! tree, with the scripts of [`peers`] and the [`floor`] below which no program can be; [`mod@measure`] runs one and counts what it takes,
+//! tree, with the scripts of [`peers`] and the [`floor`] below which no program can be; [`mod@measure`] runs one through a [`mod@launch`]er and counts what it takes,
 //! [`report`] and [`plot`] turn the samples into figures. Rounds alternate between the programs, each round beginning with the next one,
 //! so that what else the machine does hits all of them.
 
@@ -10,6 +10,7 @@
 
 mod contenders;
 pub mod floor;
+mod launch;
 mod machine;
 mod matrix;
 mod measure;
@@ -28,6 +29,7 @@ use crate::{
     interrupt::{Interrupt, Interrupted},
 };
 use contenders::{Contender, Scene};
+pub use launch::launch;
 use matrix::Field;
 pub use matrix::Selection;
 use place::Place;

@@ -7,6 +7,7 @@ use crate::{
 };
 use release::Reason;
 use std::{
+    ffi::CStr,
     io::{self, BufRead},
     ops::Range,
 };
@@ -139,7 +140,7 @@ impl<'n, R: BufRead> Reader<'n, R> {
         let padding = &mut block[..length(padded(size) - size)];
         read(&mut self.input, padding)?;
         self.left -= padding.len() as u64;
-        if padding.iter().any(|&byte| byte != 0) {
+        if !is_zero(padding) {
             return Err(header("has padding that is not zero").into());
         }
         Ok(())
@@ -219,7 +220,7 @@ impl<'n, R: BufRead> Reader<'n, R> {
 
     /// Checks the names that were taken from the block, and takes off a directory's `/`.
     fn check_names(&mut self, block: &Block, pax: &Pax) -> Result<(), Problem> {
-        let hidden = |field: Range<usize>| block[field.start + text(&block[field.clone()]).len()..field.end].iter().any(|&byte| byte != 0);
+        let hidden = |field: Range<usize>| !is_zero(&block[field.start + text(&block[field.clone()]).len()..field.end]);
         if !pax.path && (hidden(PREFIX) || hidden(NAME)) || !pax.linkpath && hidden(LINK) {
             return Err(Problem::new(Reason::PathUnsafe, "has a name with a NUL byte"));
         }
@@ -238,15 +239,14 @@ const PREFIX: Range<usize> = 345..500;
 /// Checks what every header must have, and gives its type.
 fn check(block: &Block) -> Result<u8, Problem> {
     let stored = octal(&block[148..156]).ok_or(header("has a malformed checksum"))?;
-    let sum: u64 = block.iter().map(|&byte| u64::from(byte)).sum();
-    let own: u64 = block[148..156].iter().map(|&byte| u64::from(byte)).sum();
-    if stored != sum - own + 8 * u64::from(b' ') {
+    let sum = |bytes: &[u8]| bytes.iter().map(|&byte| u32::from(byte)).sum::<u32>();
+    if stored != u64::from(sum(block) - sum(&block[148..156]) + 8 * u32::from(b' ')) {
         return Err(header("has a header whose checksum is wrong"));
     }
     if &block[257..265] != b"ustar\x0000" {
         return Err(header("has a header that is not ustar"));
     }
-    if block[500..].iter().any(|&byte| byte != 0) {
+    if !is_zero(&block[500..]) {
         return Err(header("has bytes behind the fields of its header"));
     }
     match block[156] {
@@ -306,11 +306,13 @@ fn octal(field: &[u8]) -> Option<u64> {
 
 /// The text of a field up to its first NUL.
 fn text(field: &[u8]) -> &[u8] {
-    &field[..field.iter().position(|&byte| byte == 0).unwrap_or(field.len())]
+    CStr::from_bytes_until_nul(field).map_or(field, CStr::to_bytes)
 }
 
-fn is_zero(block: &Block) -> bool {
-    block.iter().all(|&byte| byte == 0)
+/// Whether at most a block of bytes is all zero. A comparison, as that looks at more than one byte at a time.
+fn is_zero(bytes: &[u8]) -> bool {
+    const ZERO: Block = [0; 512];
+    *bytes == ZERO[..bytes.len()]
 }
 
 fn read(input: &mut impl BufRead, into: &mut [u8]) -> Result<(), ReadError> {
