@@ -104,6 +104,11 @@ impl Contender {
         !matches!(self, Self::Floor | Self::FloorOneCore | Self::Git)
     }
 
+    /// Whether the whole release crosses the network, so that the wire sets a limit.
+    pub(super) const fn downloads_all(self) -> bool {
+        self.downloads() && !matches!(self, Self::UpdateModule | Self::UpdateFiles | Self::Warm | Self::Cached)
+    }
+
     /// What must have run before the clock starts.
     pub(super) fn before(self, scene: &Scene<'_>) -> Option<Command> {
         match self {

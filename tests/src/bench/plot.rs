@@ -17,6 +17,10 @@ const AXIS: f64 = 30.0;
 const OURS: &str = "#1f6f8b";
 const OTHERS: &str = "#b9b9b9";
 
+/// An axis ends at so many times our longest bar: the slowest programs would leave no room to tell the others apart. Longer bars are
+/// broken, and have their values beside them like all others.
+const LONGEST: f64 = 4.0;
+
 /// One panel for each cell; bars begin at zero seconds on a linear axis, each panel with its own.
 pub(super) fn svg(report: &Report) -> String {
     let height: f64 = report.cells.iter().map(panel_height).sum();
@@ -40,7 +44,9 @@ fn panel_height(cell: &Cell) -> f64 {
 // Writing to a string cannot fail.
 #[allow(clippy::cast_precision_loss, reason = "a dozen rows")]
 fn panel(svg: &mut String, cell: &Cell, top: f64) {
-    let longest = cell.rows.iter().map(|row| row.wall_seconds.max).fold(0.0, f64::max);
+    let longest_of = |rows: &dyn Fn(&&Row) -> bool| cell.rows.iter().filter(rows).map(|row| row.wall_seconds.max).fold(0.0, f64::max);
+    let (all, ours) = (longest_of(&|_| true), longest_of(&|row| row.ours));
+    let longest = if ours > 0.0 { all.min(ours * LONGEST) } else { all };
     let step = step(longest);
     let scale = (WIDTH - NAMES - VALUES) / longest.max(f64::MIN_POSITIVE);
     let bottom = top + TITLE + LINE * cell.rows.len() as f64;
@@ -54,21 +60,29 @@ fn panel(svg: &mut String, cell: &Cell, top: f64) {
         at = ((at + step) * 1000.0).round() / 1000.0;
     }
     for (number, row) in cell.rows.iter().enumerate() {
-        bar(svg, row, top + TITLE + LINE * number as f64, scale);
+        bar(svg, row, top + TITLE + LINE * number as f64, scale, longest);
     }
 }
 
-fn bar(svg: &mut String, row: &Row, top: f64, scale: f64) {
+fn bar(svg: &mut String, row: &Row, top: f64, scale: f64, longest: f64) {
     let spread = row.wall_seconds;
-    let (middle, end) = (top + LINE / 2.0, NAMES + spread.median * scale);
+    let at = |seconds: f64| NAMES + seconds.min(longest) * scale;
+    let (middle, end) = (top + LINE / 2.0, at(spread.median));
     let fill = if row.ours { OURS } else { OTHERS };
     text(svg, NAMES - 8.0, middle + 4.0, "end", "", row.name);
-    let (width, y) = (spread.median * scale, middle - BAR / 2.0);
+    let (width, y) = (end - NAMES, middle - BAR / 2.0);
     writeln!(svg, "<rect x=\"{NAMES}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{BAR}\" fill=\"{fill}\"/>").unwrap_or_default();
-    let (from, to) = (NAMES + spread.min * scale, NAMES + spread.max * scale);
-    writeln!(svg, "<line x1=\"{from:.1}\" x2=\"{to:.1}\" y1=\"{middle:.1}\" y2=\"{middle:.1}\" stroke=\"#333333\"/>").unwrap_or_default();
+    if spread.median > longest {
+        let (from, to, below) = (end - 14.0, end - 8.0, y + BAR);
+        writeln!(svg, "<line x1=\"{from:.1}\" x2=\"{to:.1}\" y1=\"{below:.1}\" y2=\"{y:.1}\" stroke=\"#ffffff\" stroke-width=\"4\"/>")
+            .unwrap_or_default();
+    } else {
+        let (from, to) = (at(spread.min), at(spread.max));
+        writeln!(svg, "<line x1=\"{from:.1}\" x2=\"{to:.1}\" y1=\"{middle:.1}\" y2=\"{middle:.1}\" stroke=\"#333333\"/>")
+            .unwrap_or_default();
+    }
     let value = figures::time(Duration::from_secs_f64(spread.median));
-    text(svg, end.max(to) + 6.0, middle + 4.0, "start", "", &value);
+    text(svg, end.max(at(spread.max)) + 6.0, middle + 4.0, "start", "", &value);
 }
 
 fn text(svg: &mut String, x: f64, y: f64, anchor: &str, more: &str, text: &str) {

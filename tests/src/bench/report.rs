@@ -123,7 +123,7 @@ impl Row {
             requests: of(|sample| sample.requests as f64)?,
             to_best_peer: best.and_then(ratio),
             to_floor: floor.and_then(ratio),
-            to_wire: (network == Network::Gigabit && contender.downloads()).then(|| Spread::of(samples.iter().map(wire))).flatten(),
+            to_wire: (network == Network::Gigabit && contender.downloads_all()).then(|| Spread::of(samples.iter().map(wire))).flatten(),
             ours: contender.role() == Role::Ours,
             samples: samples.to_vec(),
         })
