@@ -156,6 +156,8 @@ pub(crate) async fn run(arguments: PullCommand, context: &Context) -> Result<(),
         trust: files::trust_root(&arguments.trust)?,
         source: arguments.sequence.map_or(Source::Channel, Source::Chosen),
         floor: arguments.floor,
+        // Nothing is mounted for a tree that somebody looks at.
+        storage: None,
         cache,
         memory: arguments.memory,
         deadline: arguments.pull_deadline,

@@ -1,6 +1,7 @@
 //! The directories that a release asks for besides its modules: shared, writable, and kept ones.
 //!
-//! - *shared*: an empty directory, on which the agent mounts the shop's storage.
+//! - *shared*: a link to where the shop's storage is mounted, outside of the release root; without such a place, an empty directory.
+//!   A link, as whoever removes a tree or the whole root recursively must never come through it to the shop's files.
 //! - *writable*: an empty directory in each tree, so that a release never meets what another compiled.
 //! - *kept*: a relative link into `<root>/kept/<path>`, which outlives every release and which nothing here ever removes.
 //!
@@ -11,7 +12,7 @@
 use crate::disk::{self, DiskError, attempt};
 use release::{Manifest, Reason, RelativePath, limits::MTIME_BASE};
 use rustix::{
-    fs::{AtFlags, Mode, OFlags, ResolveFlags, Timespec, Timestamps},
+    fs::{AtFlags, Mode, OFlags, RenameFlags, ResolveFlags, Timespec, Timestamps},
     io::Errno,
 };
 use std::{
@@ -53,12 +54,16 @@ pub(crate) fn is_writable(manifest: &Manifest, path: &RelativePath) -> bool {
     manifest.writable.iter().any(|writable| path.is_within(&writable.path))
 }
 
-/// Makes what `manifest` asks for in the tree that was just unpacked.
-pub(crate) fn make(root: &Path, kept: &Path, tree: &Path, manifest: &Manifest) -> Result<(), DirectoryError> {
+/// Makes what `manifest` asks for in the tree that was just unpacked; `storage` is where the shop's storage is mounted.
+pub(crate) fn make(root: &Path, kept: &Path, tree: &Path, manifest: &Manifest, storage: Option<&Path>) -> Result<(), DirectoryError> {
     let group = root.metadata().map_err(|error| DiskError::new("look at", root, error))?.gid();
     let top = disk::open_directory(tree)?;
     for path in &manifest.shared {
-        Place { top: &top, above: tree }.directory(path)?;
+        let place = Place { top: &top, above: tree };
+        match storage {
+            Some(storage) => place.link(path, &storage.join(path), Contents::SetAside)?,
+            None => drop(place.directory(path)?),
+        }
     }
     for writable in &manifest.writable {
         let place = Place { top: &top, above: tree };
@@ -66,7 +71,7 @@ pub(crate) fn make(root: &Path, kept: &Path, tree: &Path, manifest: &Manifest) -
             disk::ensure_directory(kept)?;
             let outlives = Place { top: &disk::open_directory(kept)?, above: kept };
             outlives.open_to(&writable.path, group)?;
-            place.link(&writable.path)?;
+            place.link(&writable.path, Path::new(&link_contents(&writable.path)), Contents::Refused)?;
         } else {
             place.open_to(&writable.path, group)?;
         }
@@ -92,6 +97,14 @@ fn date(top: &File, tree: &Path, manifest: &Manifest) -> Result<(), DirectoryErr
         })?;
     }
     Ok(())
+}
+
+// What to do with what a module ships where a link is to be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Contents {
+    Refused,
+    // Beside the link, as `.<name>.shipped`: shops come with a few files for their media, such as .htaccess.
+    SetAside,
 }
 
 // A directory below which paths are made; no link is followed on the way.
@@ -145,7 +158,7 @@ impl Place<'_> {
         Ok(())
     }
 
-    fn link(self, path: &RelativePath) -> Result<(), DirectoryError> {
+    fn link(self, path: &RelativePath, to: &Path, contents: Contents) -> Result<(), DirectoryError> {
         let above = path.parent().and_then(|parent| parent.parse::<RelativePath>().ok());
         let directory = match &above {
             Some(above) => self.directory(above)?,
@@ -155,13 +168,16 @@ impl Place<'_> {
         attempt("deploy.directory.remove", "remove", &shown, || {
             match rustix::fs::unlinkat(&directory, path.name(), AtFlags::REMOVEDIR) {
                 Ok(()) | Err(Errno::NOENT) => Ok(Ok(())),
+                Err(Errno::NOTEMPTY | Errno::EXIST) if contents == Contents::SetAside => {
+                    let aside = format!(".{}.shipped", path.name());
+                    rustix::fs::renameat_with(&directory, path.name(), &directory, aside, RenameFlags::NOREPLACE).map(Ok)
+                }
                 Err(Errno::NOTEMPTY | Errno::EXIST) => Ok(Err(DirectoryError::KeptHasFiles(path.clone()))),
                 Err(Errno::NOTDIR) => Ok(Err(DirectoryError::Occupied(path.clone()))),
                 Err(error) => Err(error),
             }
         })??;
-        let contents = link_contents(path);
-        attempt("deploy.link.make", "make the link", &shown, || rustix::fs::symlinkat(&contents, &directory, path.name()))?;
+        attempt("deploy.link.make", "make the link", &shown, || rustix::fs::symlinkat(to, &directory, path.name()))?;
         Ok(())
     }
 }
@@ -212,7 +228,7 @@ mod tests {
         }
 
         fn make(&self, manifest: &Manifest) -> Result<(), DirectoryError> {
-            make(self.0.path(), &self.0.path().join("kept"), &self.tree(), manifest)
+            make(self.0.path(), &self.0.path().join("kept"), &self.tree(), manifest, None)
         }
     }
 
@@ -237,6 +253,18 @@ mod tests {
             assert!(matches!(root.make(&case), Err(DirectoryError::Occupied(_))));
         }
         assert!(matches!(root.make(&manifest(&[], &[("var", true)])), Err(DirectoryError::KeptHasFiles(_))));
+    }
+
+    #[test]
+    fn storage_is_linked_and_what_a_module_ships_for_it_is_set_aside() {
+        let (root, storage) = (Root::new(), tempfile::tempdir().unwrap());
+        fs::create_dir(root.tree().join("media")).unwrap();
+        fs::write(root.tree().join("media/.htaccess"), "deny").unwrap();
+        let (tree, kept) = (root.tree(), root.0.path().join("kept"));
+        make(root.0.path(), &kept, &tree, &manifest(&["media", "var/import"], &[]), Some(storage.path())).unwrap();
+        assert_eq!(fs::read_link(tree.join("media")).unwrap(), storage.path().join("media"));
+        assert_eq!(fs::read_link(tree.join("var/import")).unwrap(), storage.path().join("var/import"));
+        assert_eq!(fs::read_to_string(tree.join(".media.shipped/.htaccess")).unwrap(), "deny");
     }
 
     #[test]

@@ -35,6 +35,6 @@ mod view;
 
 pub use directories::DirectoryError;
 pub use disk::DiskError;
-pub use root::{ReleaseRoot, RootError};
+pub use root::{ReleaseRoot, RootError, tree};
 pub use state::{AcceptedRelease, ActiveRelease, Rejection, State, StateError, Target};
 pub use view::View;

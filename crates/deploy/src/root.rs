@@ -22,7 +22,7 @@ use crate::{
     lock::{Asked, Lock},
     removal::{Removal, remove_tree},
     retention::{Scope, removable},
-    state::{State, StateError, Target},
+    state::{ActiveRelease, State, StateError, Target},
 };
 use jiff::Timestamp;
 use release::{Reason, Sha256};
@@ -161,6 +161,51 @@ impl ReleaseRoot {
         Ok(())
     }
 
+    /// As [`Self::activate`], but on trial: until [`Self::keep`], a restart knows that nobody has yet seen the shop work with it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::activate`].
+    pub fn try_out(&mut self, target: &Target, now: Timestamp) -> Result<(), RootError> {
+        if !self.is_complete(&target.manifest) {
+            return Err(RootError::Incomplete(target.manifest));
+        }
+        self.remember(self.state.activated_on_trial(target, now))?;
+        self.point(&target.manifest)?;
+        Ok(())
+    }
+
+    /// Ends the trial of the active release well.
+    ///
+    /// # Errors
+    ///
+    /// Where the disk refuses: it is then still on trial.
+    pub fn keep(&mut self) -> Result<(), RootError> {
+        self.remember(self.state.kept())
+    }
+
+    /// Rejects the active release and makes the one before it active again, and says which that is; nothing changes where there is none.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::activate`]. That the release is rejected and that the one before is active become durable together.
+    pub fn roll_back(&mut self, reason: &str, now: Timestamp) -> Result<Option<ActiveRelease>, RootError> {
+        let Some(next) = self.state.rolled_back(reason, now) else { return Ok(None) };
+        let Some(active) = next.active.clone().filter(|active| self.is_complete(&active.manifest)) else { return Ok(None) };
+        self.remember(next)?;
+        self.point(&active.manifest)?;
+        Ok(Some(active))
+    }
+
+    /// Takes `manifest` off the rejected list: an operator wants it tried again.
+    ///
+    /// # Errors
+    ///
+    /// Where the disk refuses.
+    pub fn allow(&mut self, manifest: &Sha256) -> Result<(), RootError> {
+        self.remember(self.state.without_rejected(manifest))
+    }
+
     /// Puts `manifest` on the rejected list: the policy refuses to activate it again.
     ///
     /// # Errors
@@ -189,7 +234,7 @@ impl ReleaseRoot {
     }
 
     pub(crate) fn tree(&self, manifest: &Sha256) -> PathBuf {
-        self.path.join(link_contents(manifest))
+        tree(&self.path, manifest)
     }
 
     pub(crate) fn index(&self, manifest: &Sha256) -> PathBuf {
@@ -236,6 +281,12 @@ impl ReleaseRoot {
         let known = [&self.state.active, &self.state.previous].into_iter().flatten().map(|it| it.manifest.short());
         known.chain(current).collect()
     }
+}
+
+/// Where the tree of `manifest` is in the release root at `root`, once it is complete.
+#[must_use]
+pub fn tree(root: &Path, manifest: &Sha256) -> PathBuf {
+    root.join(link_contents(manifest))
 }
 
 // The directory at `path`, made where it is missing.

@@ -28,6 +28,9 @@ pub struct State {
     /// The release that was active before it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<ActiveRelease>,
+    /// Since when the active release is on trial: it has still to show that the shop works with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trial: Option<Timestamp>,
     /// Manifests that failed here, which are not activated again unless an operator chooses them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub rejected: BTreeMap<Sha256, Rejection>,
@@ -164,6 +167,7 @@ impl State {
         let same = self.active.as_ref().filter(|active| active.manifest == target.manifest);
         if same.is_none() {
             next.previous.clone_from(&self.active);
+            next.trial = None;
         }
         next.active = Some(ActiveRelease {
             manifest: target.manifest,
@@ -172,6 +176,36 @@ impl State {
             since: same.map_or(now, |active| active.since),
         });
         next.rejected.remove(&target.manifest);
+        next
+    }
+
+    /// The state once `target` is active on trial, where it was not active before.
+    #[must_use]
+    pub fn activated_on_trial(&self, target: &Target, now: Timestamp) -> Self {
+        let known = self.active.as_ref().is_some_and(|active| active.manifest == target.manifest);
+        let next = self.activated(target, now);
+        if known { next } else { Self { trial: Some(now), ..next } }
+    }
+
+    /// The state once the trial is over and the active release stays.
+    #[must_use]
+    pub fn kept(&self) -> Self {
+        Self { trial: None, ..self.clone() }
+    }
+
+    /// The state once the active release is rejected and the one before it is active again; nothing where there was none before it.
+    #[must_use]
+    pub fn rolled_back(&self, reason: &str, now: Timestamp) -> Option<Self> {
+        let (failed, before) = (self.active.as_ref()?, self.previous.clone()?);
+        let next = self.with_rejected(failed.manifest, reason, now);
+        Some(Self { active: Some(ActiveRelease { since: now, ..before }), previous: None, trial: None, ..next })
+    }
+
+    /// The state once `manifest` may be tried again.
+    #[must_use]
+    pub fn without_rejected(&self, manifest: &Sha256) -> Self {
+        let mut next = self.clone();
+        next.rejected.remove(manifest);
         next
     }
 

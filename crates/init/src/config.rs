@@ -28,6 +28,8 @@ pub struct Config {
     pub source: Source,
     /// The lowest sequence to accept.
     pub floor: Option<Sequence>,
+    /// Where the shop's storage is mounted.
+    pub storage: Option<PathBuf>,
     /// The node's cache.
     pub cache: Option<cache::Settings>,
     /// Bytes for the pull's buffers.
@@ -59,6 +61,7 @@ impl Config {
         let trust = env.read::<AbsolutePath>(&variable::TRUST);
         let release = env.optional::<AbsolutePath>(&variable::RELEASE);
         let floor = env.optional(&variable::FLOOR);
+        let storage = env.optional::<AbsolutePath>(&variable::STORAGE);
         let cache = env.optional::<AbsolutePath>(&variable::CACHE);
         let cache_limit = env.read::<ByteSize>(&variable::CACHE_LIMIT);
         let memory = env.read::<Memory>(&variable::MEMORY);
@@ -72,6 +75,7 @@ impl Config {
             trust: trust?.into_path(),
             source: release?.map_or(Source::Channel, |path| Source::File(path.into_path())),
             floor: floor?,
+            storage: storage?.map(AbsolutePath::into_path),
             cache: cache?
                 .map(AbsolutePath::into_path)
                 .zip(Some(cache_limit?.bytes()))
@@ -129,6 +133,7 @@ mod tests {
         let optional = [
             ("LONGSHORE_RELEASE", "/etc/release"),
             ("LONGSHORE_FLOOR", "7"),
+            ("LONGSHORE_STORAGE", "/mnt/shop"),
             ("LONGSHORE_CACHE", "/node/cache"),
             ("LONGSHORE_CACHE_LIMIT", "3GiB"),
             ("LONGSHORE_MEMORY", "128MiB"),
@@ -136,10 +141,10 @@ mod tests {
             ("LONGSHORE_LOG", "warn,store=debug"),
             ("LONGSHORE_LOG_FORMAT", "json"),
         ];
-        assert_eq!(REQUIRED.len() + optional.len(), variable::ALL.len());
+        assert_eq!(REQUIRED.len() + optional.len(), variable::ALL.iter().filter(|it| it.read_by.contains(&variable::Program::Init)).count());
         let config = Config::from_env(Env::new(REQUIRED.into_iter().chain(optional))).unwrap();
         assert_eq!(config.source, Source::File("/etc/release".into()));
-        assert_eq!(config.floor.map(Sequence::get), Some(7));
+        assert_eq!((config.floor.map(Sequence::get), config.storage), (Some(7), Some("/mnt/shop".into())));
         assert_eq!(config.cache, Some(cache::Settings { directory: "/node/cache".into(), limit: 3 << 30 }));
         assert_eq!((config.memory, config.deadline), (128 << 20, Duration::from_secs(90)));
         assert_eq!((config.log, config.format), (Filter::read("warn,store=debug").unwrap(), Format::Json));

@@ -139,6 +139,8 @@ reasons! {
     Clock "clock" TryAgain "The clock is behind a time that is known to have passed.", "correct the node's clock";
     Busy "busy" TryAgain "Another process holds the lock of this release root.", "wait for it, or look who it is: the lock names its process";
     Conflict "conflict" TryAgain "Another publisher moved the channel meanwhile.", "look at what they published with `longshore release list`, then publish again";
+    Probe "probe" TryAgain "The shop does not work with the release that became active.", "look at the pod's php-fpm and nginx logs; publish a corrected release";
+    Mount "mount" TryAgain "Storage of the shop cannot be mounted.", "check the server, its security group or firewall, and the mounts file";
     Interrupted "interrupted" TryAgain "The process was asked to stop.", "run it again";
     Bug "bug" Bug "Longshore is wrong.", "please report it with the log";
 }

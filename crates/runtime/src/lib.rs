@@ -6,8 +6,9 @@
 //!    [`Env::finish`] returns all problems together.
 //! 2. [`telemetry::start`] sends events to standard error, as text or as JSON.
 //! 3. [`Stop::listen`] turns SIGTERM and SIGINT into something to wait for.
-//! 4. [`caught`] turns a panic into an error like any other: our bug, exit code 70.
-//! 5. [`Report::failure`] prints the last line, leaves the termination message for Kubernetes, and gives the exit code.
+//! 4. [`Tasks`] live and end together, where a program has more than one.
+//! 5. [`caught`] turns a panic into an error like any other: our bug, exit code 70.
+//! 6. [`Report::failure`] prints the last line, leaves the termination message for Kubernetes, and gives the exit code.
 //!
 //! The settings themselves are data, in [`variable`]: error messages, `--help` and the reference page ([`reference()`]) all
 //! come from that one table.
@@ -20,6 +21,7 @@ mod reference;
 mod report;
 mod setting;
 mod stop;
+mod tasks;
 pub mod telemetry;
 pub mod variable;
 
@@ -31,3 +33,4 @@ pub use reference::{help, reference};
 pub use report::{Chain, Report, TERMINATION_LIMIT, TERMINATION_LOG};
 pub use setting::{AbsolutePath, Setting};
 pub use stop::{Signal, Stop};
+pub use tasks::{TaskError, Tasks};

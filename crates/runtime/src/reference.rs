@@ -95,10 +95,13 @@ mod tests {
 
     #[test]
     fn help_lists_every_variable_that_the_program_reads() {
-        let help = help(Program::Init);
-        for variable in variable::ALL {
-            assert_eq!(help.matches(&format!("  {}  (", variable.name)).count(), 1, "{}", variable.name);
-            assert!(help.contains(variable.meaning) && help.contains(variable.expected), "{}", variable.name);
+        for program in [Program::Init, Program::Agent] {
+            let help = help(program);
+            for variable in variable::ALL {
+                let times = usize::from(variable.read_by.contains(&program));
+                assert_eq!(help.matches(&format!("  {}  (", variable.name)).count(), times, "{program}: {}", variable.name);
+                assert_eq!(help.contains(variable.meaning), times == 1, "{program}: {}", variable.name);
+            }
         }
     }
 

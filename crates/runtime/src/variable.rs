@@ -12,12 +12,15 @@ pub const PREFIX: &str = "LONGSHORE_";
 pub enum Program {
     /// `longshore-init`, which pulls the release in force and exits.
     Init,
+    /// `longshore-agent`, which lives as long as the pod.
+    Agent,
 }
 
 impl fmt::Display for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Init => "longshore-init",
+            Self::Agent => "longshore-agent",
         })
     }
 }
@@ -48,12 +51,15 @@ pub struct Variable {
     pub meaning: &'static str,
 }
 
+const BOTH: &[Program] = &[Program::Init, Program::Agent];
+const AGENT: &[Program] = &[Program::Agent];
+
 macro_rules! variables {
-    ($($ident:ident $name:literal $unset:expr, $expected:expr, $meaning:literal;)+) => {
+    ($($ident:ident $name:literal by $read_by:ident, $unset:expr, $expected:expr, $meaning:literal;)+) => {
         $(
             #[doc = concat!("`", $name, "`: ", $meaning, ".")]
             pub const $ident: Variable =
-                Variable { name: $name, read_by: &[Program::Init], unset: $unset, expected: $expected, meaning: $meaning };
+                Variable { name: $name, read_by: $read_by, unset: $unset, expected: $expected, meaning: $meaning };
         )+
 
         /// Every setting, in the order of the reference page.
@@ -62,29 +68,75 @@ macro_rules! variables {
 }
 
 variables! {
-    STORE "LONGSHORE_STORE" Unset::Refused, "s3://bucket/prefix or file:///directory",
+    STORE "LONGSHORE_STORE" by BOTH, Unset::Refused, "s3://bucket/prefix or file:///directory",
         "the store that holds releases, trust roots and tarballs";
-    CHANNEL "LONGSHORE_CHANNEL" Unset::Refused, <ChannelName as Setting>::EXPECTED,
+    CHANNEL "LONGSHORE_CHANNEL" by BOTH, Unset::Refused, <ChannelName as Setting>::EXPECTED,
         "the channel that this pod follows";
-    ROOT "LONGSHORE_ROOT" Unset::Refused, AbsolutePath::EXPECTED,
+    ROOT "LONGSHORE_ROOT" by BOTH, Unset::Refused, AbsolutePath::EXPECTED,
         "the release root: a directory on the local SSD, made where it is missing";
-    TRUST "LONGSHORE_TRUST" Unset::Refused, AbsolutePath::EXPECTED,
+    TRUST "LONGSHORE_TRUST" by BOTH, Unset::Refused, AbsolutePath::EXPECTED,
         "the file of the trust root that this pod believes";
-    RELEASE "LONGSHORE_RELEASE" Unset::Means("the store's channel decides"), AbsolutePath::EXPECTED,
+    RELEASE "LONGSHORE_RELEASE" by BOTH, Unset::Means("the store's channel decides"), AbsolutePath::EXPECTED,
         "the file that holds the release object in force, or a directory with `release.json` in it, such as a projected ConfigMap";
-    FLOOR "LONGSHORE_FLOOR" Unset::Means("no floor"), <Sequence as Setting>::EXPECTED,
+    FLOOR "LONGSHORE_FLOOR" by BOTH, Unset::Means("no floor"), <Sequence as Setting>::EXPECTED,
         "the lowest sequence to accept, which protects a fresh node from an old release";
-    CACHE "LONGSHORE_CACHE" Unset::Means("no cache"), AbsolutePath::EXPECTED,
+    CACHE "LONGSHORE_CACHE" by BOTH, Unset::Means("no cache"), AbsolutePath::EXPECTED,
         "the node cache: a directory of the node that its pods share, made with mode 0700 where it is missing; never mount it into a tenant's container";
-    CACHE_LIMIT "LONGSHORE_CACHE_LIMIT" Unset::Is("20GiB"), <ByteSize as Setting>::EXPECTED,
+    CACHE_LIMIT "LONGSHORE_CACHE_LIMIT" by BOTH, Unset::Is("20GiB"), <ByteSize as Setting>::EXPECTED,
         "how much the node cache may hold; what was used longest ago is evicted";
-    MEMORY "LONGSHORE_MEMORY" Unset::Is("64MiB"), "32MiB or more, as a whole number and a unit, such as 64MiB (2^20) or 1GB (10^9)",
+    MEMORY "LONGSHORE_MEMORY" by BOTH, Unset::Is("64MiB"), "32MiB or more, as a whole number and a unit, such as 64MiB (2^20) or 1GB (10^9)",
         "the ceiling of the pull's buffers";
-    DEADLINE "LONGSHORE_DEADLINE" Unset::Is("10m"), <Duration as Setting>::EXPECTED,
+    DEADLINE "LONGSHORE_DEADLINE" by BOTH, Unset::Is("10m"), <Duration as Setting>::EXPECTED,
         "how long a pull may take in all before it is an error";
-    LOG "LONGSHORE_LOG" Unset::Is("info"), telemetry::Filter::EXPECTED,
+    STORAGE "LONGSHORE_STORAGE" by BOTH, Unset::Means("shared directories are empty directories of each tree"), AbsolutePath::EXPECTED,
+        "where the shop's storage is mounted in every container of the pod, outside of the release root: trees link their shared directories to it; the same for init and agent";
+    MOUNTS "LONGSHORE_MOUNTS" by AGENT, Unset::Means("nothing is mounted"), AbsolutePath::EXPECTED,
+        "the file that lists the mounts, as docs/formats/mounts.md says";
+    CONTROL "LONGSHORE_CONTROL" by AGENT, Unset::Means("nobody is asked before a switch"), AbsolutePath::EXPECTED,
+        "a directory in which operators and the cluster say `pause`, `window`, `migrated` and `retry`, such as a projected ConfigMap";
+    SOURCES "LONGSHORE_SOURCES" by AGENT, Unset::Means("the file where LONGSHORE_RELEASE is set, else the channel"), "file, channel or both",
+        "what is followed; of both, the release with the higher sequence counts";
+    POLL "LONGSHORE_POLL" by AGENT, Unset::Is("15s"), <Duration as Setting>::EXPECTED,
+        "how long after a look the next one comes, give or take a tenth; longer while the store fails, up to 5m";
+    GRACE "LONGSHORE_GRACE" by AGENT, Unset::Is("25s"), <Duration as Setting>::EXPECTED,
+        "how long the agent may take to end when it is asked to; less than what is left of the pod's grace period";
+    LISTEN "LONGSHORE_LISTEN" by AGENT, Unset::Is("0.0.0.0:9808"), "an address and a port, such as 0.0.0.0:9808",
+        "where health, metrics and status are served";
+    READY_MOUNTS "LONGSHORE_READY_MOUNTS" by AGENT, Unset::Is("required"), "required, all or none",
+        "which mounts must be healthy for the pod to be ready: those that the mounts file requires, all, or none";
+    READY_STALENESS "LONGSHORE_READY_STALENESS" by AGENT, Unset::Means("the pod stays ready"), <Duration as Setting>::EXPECTED,
+        "how long no look at the sources may have succeeded for the pod to be ready";
+    PHP "LONGSHORE_PHP" by AGENT, Unset::Means("PHP is not spoken to"), "host:port or the absolute path of a Unix socket, such as 127.0.0.1:9000 or /run/php.sock",
+        "the FastCGI address of php-fpm, whose OPcache is warmed before a switch";
+    PHP_RELOAD "LONGSHORE_PHP_RELOAD" by AGENT, Unset::Means("php-fpm is not reloaded"), AbsolutePath::EXPECTED,
+        "php-fpm's pid file: its master is asked to reload gracefully at each switch; needs a shared process namespace";
+    WARM "LONGSHORE_WARM" by AGENT, Unset::Is("20s"), <Duration as Setting>::EXPECTED,
+        "how long warming OPcache may take before a switch";
+    PROBE "LONGSHORE_PROBE" by AGENT, Unset::Means("a switch is kept without a look at the shop"), "an http:// URL, such as http://127.0.0.1:8080/",
+        "the page of the shop that must answer after a switch; else the release is rejected and the one before comes back";
+    PROBE_HOST "LONGSHORE_PROBE_HOST" by AGENT, Unset::Means("the URL's"), "a host name, such as shop.example",
+        "the Host header of the probe";
+    PROBE_STATUS "LONGSHORE_PROBE_STATUS" by AGENT, Unset::Is("200-399"), "a status or a range, such as 200 or 200-399",
+        "which answers of the probe are good";
+    PROBE_HEADER "LONGSHORE_PROBE_HEADER" by AGENT, Unset::Means("headers do not matter"), "a name and a value, such as X-Shop: acme",
+        "a header that the probe's answer must have";
+    PROBE_TIMES "LONGSHORE_PROBE_TIMES" by AGENT, Unset::Is("3"), "a whole number from 1 to 100",
+        "how many good answers in a row the probe needs";
+    PROBE_TIMEOUT "LONGSHORE_PROBE_TIMEOUT" by AGENT, Unset::Is("2s"), <Duration as Setting>::EXPECTED,
+        "how long one answer of the probe may take";
+    PROBE_WITHIN "LONGSHORE_PROBE_WITHIN" by AGENT, Unset::Is("8s"), <Duration as Setting>::EXPECTED,
+        "how long after the switch the probe must have succeeded";
+    HOOK_BEFORE "LONGSHORE_HOOK_BEFORE" by AGENT, Unset::Means("nothing runs"), AbsolutePath::EXPECTED,
+        "a program that runs before each switch; where it fails, the switch waits";
+    HOOK_AFTER "LONGSHORE_HOOK_AFTER" by AGENT, Unset::Means("nothing runs"), AbsolutePath::EXPECTED,
+        "a program that runs after each switch that was kept";
+    HOOK_TIMEOUT "LONGSHORE_HOOK_TIMEOUT" by AGENT, Unset::Is("60s"), <Duration as Setting>::EXPECTED,
+        "how long a hook may run before it is killed";
+    SCAN "LONGSHORE_SCAN" by AGENT, Unset::Is("8MiB"), <ByteSize as Setting>::EXPECTED,
+        "bytes a second that the scan for changed files may read";
+    LOG "LONGSHORE_LOG" by BOTH, Unset::Is("info"), telemetry::Filter::EXPECTED,
         "which events are logged";
-    LOG_FORMAT "LONGSHORE_LOG_FORMAT" Unset::Means("text on a terminal, json elsewhere"), telemetry::Format::EXPECTED,
+    LOG_FORMAT "LONGSHORE_LOG_FORMAT" by BOTH, Unset::Means("text on a terminal, json elsewhere"), telemetry::Format::EXPECTED,
         "how events are written to standard error";
 }
 
@@ -105,9 +157,11 @@ mod tests {
         for variable in ALL {
             let Unset::Is(text) = variable.unset else { continue };
             let read = match *variable {
-                MEMORY | CACHE_LIMIT => ByteSize::read(text).is_some(),
-                DEADLINE => Duration::read(text).is_some(),
+                MEMORY | CACHE_LIMIT | SCAN => ByteSize::read(text).is_some(),
+                DEADLINE | POLL | GRACE | WARM | PROBE_TIMEOUT | PROBE_WITHIN | HOOK_TIMEOUT => Duration::read(text).is_some(),
                 LOG => telemetry::Filter::read(text).is_some(),
+                // Read where they are used, with tests there.
+                LISTEN | READY_MOUNTS | PROBE_STATUS | PROBE_TIMES => true,
                 _ => panic!("{} has a default that no test reads", variable.name),
             };
             assert!(read, "{}={text}", variable.name);

@@ -1,15 +1,19 @@
 //! The pull: from what is offered to a complete, active tree. DESIGN §5 in code.
 //!
 //! ```text
-//!  offer ── verify ── policy ──► manifest ──► link what did not change ──► plan ──► download ─bytes─► crew ──► complete ──► activate
-//!  (raw bytes)                  (digest)      (from the active tree)                (async)           (threads)
+//!  offer ── verify ── policy ──► manifest ──► link what did not change ──► plan ──► supply ─bytes─► crew ──► complete ──► activate
+//!  (raw bytes)                  (digest)      (from the active tree)               │ (async)       (threads)
+//!                                                                     node cache ◄─┴─► store
 //! ```
+//!
+//! [`pull`] does all of it once; a [`Follower`] does it again and again, and leaves the last step to its caller.
 //!
 //! Nothing is parsed, decompressed or written before the step that vouches for it.
 
 mod crew;
 mod download;
 mod error;
+mod follow;
 mod offer;
 mod origin;
 mod plan;
@@ -23,6 +27,7 @@ mod supply;
 mod timings;
 
 pub use error::PullError;
+pub use follow::{Candidate, Event, Follower, Standing};
 pub use offer::newest_root;
 pub use origin::Origin;
 pub use plan::MEMORY_FLOOR;
@@ -31,8 +36,10 @@ pub use timings::{Limit, Stages, Work};
 
 use crate::{
     cache::{self, Cache},
-    root::ReleaseRoot,
+    root::{ReleaseRoot, RootError},
+    state::Target,
 };
+use follow::Known;
 use jiff::Timestamp;
 use offer::{Fetched, Offer};
 use origin::Memory;
@@ -69,6 +76,8 @@ pub struct Settings {
     pub source: Source,
     /// The lowest sequence to accept.
     pub floor: Option<Sequence>,
+    /// Where the shop's storage is mounted; trees that are made link their shared directories to it.
+    pub storage: Option<PathBuf>,
     /// The cache that this node's pods share, where there is one.
     pub cache: Option<cache::Settings>,
     /// Bytes for buffers, at least [`MEMORY_FLOOR`].
@@ -112,25 +121,42 @@ pub async fn pull(
     report: &(dyn Fn(Progress) + Send + Sync),
     stop: impl Future<Output = ()> + Send,
 ) -> Result<Pulled, PullError> {
-    let (start, halt) = (Instant::now(), CancellationToken::new());
+    let (start, before) = (Instant::now(), Spent::of(store.as_ref()));
+    let run = Run::new(settings, store);
+    let (counters, halt) = (Arc::clone(&run.counters), run.halt.clone());
     let _halt_when_dropped = halt.clone().drop_guard();
-    let counters = Arc::new(Counters::default());
-    let before = Spent::of(store.as_ref());
-    let mut run = pin!(Run { settings, store, counters: Arc::clone(&counters), halt: halt.clone() }.run());
-    let (mut stop, mut deadline) = (pin!(stop), pin!(tokio::time::sleep(settings.deadline)));
+    let mut pulled = watched(Box::pin(run.run()), &counters, &halt, settings.deadline, report, stop).await?;
+    if pulled.outcome == Outcome::Fresh {
+        report(counters.now());
+    }
+    before.add_to(&mut pulled.figures, store.as_ref());
+    pulled.figures.total = start.elapsed();
+    Ok(pulled)
+}
+
+/// Tells how far `run` is, and halts it when `stop` completes or the deadline passes.
+async fn watched<T>(
+    run: impl Future<Output = Result<T, PullError>>,
+    counters: &Counters,
+    halt: &CancellationToken,
+    deadline: Duration,
+    report: &(dyn Fn(Progress) + Send + Sync),
+    stop: impl Future<Output = ()> + Send,
+) -> Result<T, PullError> {
+    let (mut run, mut stop, mut over) = (pin!(run), pin!(stop), pin!(tokio::time::sleep(deadline)));
     let mut ticks = tokio::time::interval(REPORT_EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
-    let ended = loop {
+    loop {
         tokio::select! {
             biased;
-            result = &mut run => break result,
+            result = &mut run => return result,
             () = &mut stop => {
                 halt.cancel();
-                break interrupted(run.await, PullError::Interrupted);
+                return interrupted(run.await, PullError::Interrupted);
             }
-            () = &mut deadline => {
+            () = &mut over => {
                 halt.cancel();
-                break interrupted(run.await, PullError::Deadline(settings.deadline));
+                return interrupted(run.await, PullError::Deadline(deadline));
             }
             _ = ticks.tick() => {
                 let progress = counters.now();
@@ -139,14 +165,7 @@ pub async fn pull(
                 }
             }
         }
-    };
-    let mut pulled = ended?;
-    if pulled.outcome == Outcome::Fresh {
-        report(counters.now());
     }
-    before.add_to(&mut pulled.figures, store.as_ref());
-    pulled.figures.total = start.elapsed();
-    Ok(pulled)
 }
 
 /// Tells the progress as a log event: what a process without a terminal gives to [`pull`].
@@ -156,7 +175,7 @@ pub fn log_progress(progress: Progress) {
 }
 
 // What ended the run is the error, unless the run was done all the same or had an error of its own.
-fn interrupted(result: Result<Pulled, PullError>, by: PullError) -> Result<Pulled, PullError> {
+fn interrupted<T>(result: Result<T, PullError>, by: PullError) -> Result<T, PullError> {
     match result {
         Err(PullError::Interrupted) => Err(by),
         other => other,
@@ -170,55 +189,48 @@ struct Run<'a> {
     halt: CancellationToken,
 }
 
-impl Run<'_> {
+/// What is on the disk once the offer was followed.
+enum Staged {
+    /// The release object is the one that was seen; nothing was done.
+    Same(Box<ReleaseRoot>, Seen),
+    /// The tree of this offer is complete.
+    Complete(Box<Complete>),
+}
+
+struct Complete {
+    root: ReleaseRoot,
+    offer: Offer,
+    seen: Option<Seen>,
+    cache: Option<Arc<Cache>>,
+    outcome: Outcome,
+    figures: Figures,
+}
+
+impl<'a> Run<'a> {
+    fn new(settings: &'a Settings, store: &'a Arc<dyn ObjectStore>) -> Self {
+        Self { settings, store, counters: Arc::default(), halt: CancellationToken::new() }
+    }
+
     async fn run(self) -> Result<Pulled, PullError> {
-        let mut watch = Stopwatch::start();
-        let path = self.settings.root.clone();
-        let opened = blocking(move || ReleaseRoot::open(&path).map(|root| (Seen::read(root.path()), root)));
-        let (seen, root) = opened.await?;
-        let known = seen.as_ref().filter(|seen| seen.holds(self.settings, self.store.as_ref(), &root));
-        let cache = self.open_cache().await?;
-        let memory = cache.as_ref().map(|cache| Memory::new(Arc::clone(cache), self.store.as_ref()));
-        let check = |offer: &Offer| offer.check(self.settings, root.state(), root.is_active(&offer.release.manifest));
-        let mut offer = match self.unless_halted(Offer::fetch(self.settings, self.store.as_ref(), memory.as_ref(), known, check)).await? {
-            Fetched::Offer(offer) => offer,
-            Fetched::Same(Seen { sequence, manifest, .. }) => {
+        let complete = match self.stage(None, &|_: &Offer| ()).await? {
+            Staged::Complete(complete) => *complete,
+            Staged::Same(root, Seen { sequence, manifest, .. }) => {
                 blocking(move || tidy(&root)).await;
                 let (outcome, origin) = (Outcome::AlreadyActive, Origin::Store);
                 return Ok(Pulled { sequence, manifest, outcome, origin, figures: Figures::default() });
             }
         };
-        check(&offer)?;
-        if let Some(memory) = &memory {
-            offer.remember(self.settings, memory).await;
-        }
-        let (release, target, origin) = (&offer.release, offer.target(), offer.origin);
-        let (sequence, manifest) = (release.sequence, release.manifest);
-        let active = root.is_active(&manifest);
-        let accepted = watch.lap();
-        let (root, mut figures, outcome) = if active {
-            (root, Figures::default(), Outcome::AlreadyActive)
-        } else if root.is_complete(&manifest) {
-            (root, Figures::default(), Outcome::AlreadyComplete)
-        } else {
-            info!(sequence = sequence.get(), %manifest, "release accepted");
-            let (root, figures) = self.fresh(root, release, cache.as_ref()).await?;
-            (root, figures, Outcome::Fresh)
-        };
-        figures.stages.offer = accepted;
-        let (now, mut watch) = (self.settings.now, Stopwatch::start());
+        let Complete { root, offer, seen, cache, outcome, mut figures } = complete;
+        let (target, origin) = (offer.target(), offer.origin);
+        let (Target { sequence, manifest, .. }, now) = (target.clone(), self.settings.now);
+        let mut watch = Stopwatch::start();
         let next = (self.settings.source.is_in_force())
             .then(|| Seen::new(self.settings, self.store.as_ref(), &offer))
             .filter(|next| Some(next) != seen.as_ref());
         blocking(move || -> Result<(), PullError> {
             let mut root = root;
             if let Err(error) = root.activate(&target, now) {
-                if error.is_full()
-                    && let Err(error) = root.withdraw()
-                {
-                    warn!(%error, "the tree stays on the full disk until the next pull");
-                }
-                return Err(error.into());
+                return Err(withdrawn(&mut root, error).into());
             }
             tidy(&root);
             if let Some(Err(error)) = next.map(|next| next.write(root.path())) {
@@ -235,6 +247,43 @@ impl Run<'_> {
         Ok(Pulled { sequence, manifest, outcome, origin, figures })
     }
 
+    /// Everything but the activation. `known` is what a follower has seen; where it does not hold, the disk's hint is taken.
+    async fn stage(&self, known: Option<&Known>, offered: &(dyn Fn(&Offer) + Sync)) -> Result<Staged, PullError> {
+        let mut watch = Stopwatch::start();
+        let path = self.settings.root.clone();
+        let opened = blocking(move || ReleaseRoot::open(&path).map(|root| (Seen::read(root.path()), root)));
+        let (seen, root) = opened.await?;
+        let from_disk = || seen.as_ref().filter(|seen| seen.holds(self.settings, self.store.as_ref(), &root));
+        let known = known.filter(|known| known.holds(self.settings, self.store.as_ref(), &root)).map(|known| &known.seen).or_else(from_disk);
+        let cache = self.open_cache().await?;
+        let memory = cache.as_ref().map(|cache| Memory::new(Arc::clone(cache), self.store.as_ref()));
+        let check = |offer: &Offer| offer.check(self.settings, root.state(), root.is_active(&offer.release.manifest));
+        let fetched = Offer::fetch(self.settings, self.store.as_ref(), memory.as_ref(), known, check);
+        let mut offer = match self.unless_halted(fetched).await? {
+            Fetched::Offer(offer) => offer,
+            Fetched::Same(seen) => return Ok(Staged::Same(Box::new(root), seen)),
+        };
+        offered(&offer);
+        check(&offer)?;
+        if let Some(memory) = &memory {
+            offer.remember(self.settings, memory).await;
+        }
+        let release = &offer.release;
+        let (sequence, manifest) = (release.sequence, release.manifest);
+        let taken = watch.lap();
+        let (root, mut figures, outcome) = if root.is_active(&manifest) {
+            (root, Figures::default(), Outcome::AlreadyActive)
+        } else if root.is_complete(&manifest) {
+            (root, Figures::default(), Outcome::AlreadyComplete)
+        } else {
+            info!(sequence = sequence.get(), %manifest, "release accepted");
+            let (root, figures) = self.fresh(root, release, cache.as_ref()).await?;
+            (root, figures, Outcome::Fresh)
+        };
+        figures.stages.offer = taken;
+        Ok(Staged::Complete(Box::new(Complete { root, offer, seen, cache, outcome, figures })))
+    }
+
     async fn open_cache(&self) -> Result<Option<Arc<Cache>>, PullError> {
         let Some(settings) = self.settings.cache.clone() else { return Ok(None) };
         Ok(blocking(move || Cache::open(&settings)).await?)
@@ -243,6 +292,16 @@ impl Run<'_> {
     async fn unless_halted<T>(&self, work: impl Future<Output = Result<T, PullError>>) -> Result<T, PullError> {
         self.halt.run_until_cancelled(work).await.unwrap_or(Err(PullError::Interrupted))
     }
+}
+
+/// Gives back the space of a tree that the full disk kept from becoming active, and the error that said so.
+fn withdrawn(root: &mut ReleaseRoot, error: RootError) -> RootError {
+    if error.is_full()
+        && let Err(error) = root.withdraw()
+    {
+        warn!(%error, "the tree stays on the full disk until the next pull");
+    }
+    error
 }
 
 /// Removes old trees. Also where nothing was switched: the run that did may have died before it came to this.

@@ -73,11 +73,6 @@ impl Seen {
     pub(super) fn holds(&self, settings: &Settings, store: &dyn ObjectStore, root: &ReleaseRoot) -> bool {
         let state = root.state();
         let (Some(active), Some(accepted)) = (&state.active, &state.accepted) else { return false };
-        let same_question = self.schema == SCHEMA
-            && self.store == store.identity()
-            && self.channel == settings.channel
-            && self.trust == trust(settings)
-            && !matches!(settings.source, Source::Chosen(_));
         // An operator who chose an older release did so for one run: the next one asks what is in force.
         let accepted_here = (accepted.sequence, accepted.manifest) == (self.sequence, self.manifest)
             && (active.sequence, active.manifest) == (self.sequence, self.manifest)
@@ -85,7 +80,16 @@ impl Seen {
         let allowed = settings.floor.is_none_or(|floor| floor <= self.sequence)
             && !state.rejected.contains_key(&self.manifest)
             && settings.now >= accepted.at;
-        same_question && accepted_here && allowed && root.is_active(&self.manifest)
+        self.is_same_question(settings, store) && accepted_here && allowed && root.is_active(&self.manifest)
+    }
+
+    /// Whether it is about the store, channel and trust root that are asked now.
+    pub(super) fn is_same_question(&self, settings: &Settings, store: &dyn ObjectStore) -> bool {
+        self.schema == SCHEMA
+            && self.store == store.identity()
+            && self.channel == settings.channel
+            && self.trust == trust(settings)
+            && !matches!(settings.source, Source::Chosen(_))
     }
 
     /// The state of the channel's head that need not be sent again.

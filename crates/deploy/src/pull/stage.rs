@@ -12,7 +12,13 @@ use super::{
 };
 use crate::{cache::Cache, directories, layout::KEPT, root::ReleaseRoot};
 use release::{Manifest, Release, Sha256, Verified};
-use std::{collections::BTreeSet, num::NonZeroUsize, path::Path, sync::Arc, thread};
+use std::{
+    collections::BTreeSet,
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread,
+};
 use tarball::{Totals, Unpacker};
 use tracing::{info, warn};
 
@@ -70,8 +76,10 @@ impl Run<'_> {
             }
         };
         stages.transfer = watch.lap();
+        let storage = self.settings.storage.clone();
         blocking(move || {
-            let figures = finish(&root, crew, unpacker, &digest, &mut stages, &mut watch)?;
+            let tree = Finished { crew, unpacker, digest, storage };
+            let figures = finish(&root, tree, &mut stages, &mut watch)?;
             let Reused { files, bytes, .. } = reused;
             Ok((root, Figures { reused_files: files, reused_bytes: bytes, stages, work, ..figures }))
         })
@@ -128,26 +136,28 @@ fn check_space(path: &Path, crew: &Crew, missing: impl Fn(usize, usize) -> bool)
     Ok(wanted)
 }
 
-fn finish(
-    root: &ReleaseRoot,
+// A staged tree that has all of its files.
+struct Finished {
     crew: Crew,
     unpacker: Unpacker,
-    digest: &Sha256,
-    stages: &mut Stages,
-    watch: &mut Stopwatch,
-) -> Result<Figures, PullError> {
+    digest: Sha256,
+    storage: Option<PathBuf>,
+}
+
+fn finish(root: &ReleaseRoot, tree: Finished, stages: &mut Stages, watch: &mut Stopwatch) -> Result<Figures, PullError> {
+    let Finished { crew, unpacker, digest, storage } = tree;
     let Totals { files, bytes, .. } = unpacker.finish()?;
     let manifest = Arc::clone(&crew.manifest);
     if (files, bytes) != (manifest.files, manifest.bytes) {
         let Manifest { files: signed_files, bytes: signed_bytes, .. } = *manifest;
         return Err(PullError::Totals { found_files: files, found_bytes: bytes, files: signed_files, bytes: signed_bytes });
     }
-    directories::make(root.path(), &root.path().join(KEPT), crew.staging.tree(), &manifest)?;
+    directories::make(root.path(), &root.path().join(KEPT), crew.staging.tree(), &manifest, storage.as_deref())?;
     stages.finish = watch.lap();
     let (cached_chunks, cached_bytes) = crew.counters.cached_so_far();
     let cache_damaged = crew.cache.as_ref().map_or(0, |cache| cache.damaged());
     let (staging, writer) = crew.into_staged();
-    root.complete(staging, writer, digest)?;
+    root.complete(staging, writer, &digest)?;
     stages.durable = watch.lap();
     Ok(Figures { files, bytes, cached_chunks, cached_bytes, cache_damaged, ..Figures::default() })
 }

@@ -1,6 +1,7 @@
 #![allow(clippy::disallowed_methods, reason = "a test prepares what is on the disk")]
 
 mod cached;
+mod follow;
 mod refusals;
 mod updates;
 mod warm;
@@ -62,6 +63,7 @@ impl Lab {
             trust: self.trust.clone(),
             source: Source::Channel,
             floor: None,
+            storage: None,
             cache: None,
             memory: MEMORY,
             deadline: Duration::from_mins(1),
