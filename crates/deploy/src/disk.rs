@@ -125,6 +125,13 @@ pub(crate) fn rename(from: &Path, to: &Path) -> Result<(), DiskError> {
     attempt("deploy.path.rename", "rename to", to, || rustix::fs::rename(from, to))
 }
 
+/// Gives each of two directories the other's name, in one step.
+pub(crate) fn exchange(one: &Path, other: &Path) -> Result<(), DiskError> {
+    attempt("deploy.tree.exchange", "exchange", other, || {
+        rustix::fs::renameat_with(rustix::fs::CWD, one, rustix::fs::CWD, other, rustix::fs::RenameFlags::EXCHANGE)
+    })
+}
+
 /// Removes a file or a link.
 pub(crate) fn remove_file(path: &Path) -> Result<(), DiskError> {
     attempt("deploy.file.remove", "remove", path, || rustix::fs::unlinkat(CWD, path, AtFlags::empty()))

@@ -18,6 +18,7 @@
 //! Whatever changes the disk goes through `disk.rs` or `removal.rs`, which reach a failpoint first and name the path in each
 //! error; `pull/reuse.rs` and `directories.rs` do the same relative to directories that they hold open.
 
+mod audit;
 pub mod cache;
 mod directories;
 mod disk;
@@ -33,6 +34,7 @@ mod staging;
 mod state;
 mod view;
 
+pub use audit::{Audit, audit};
 pub use directories::DirectoryError;
 pub use disk::DiskError;
 pub use root::{ReleaseRoot, RootError, tree};

@@ -42,6 +42,21 @@ impl ReleaseRoot {
         Ok((staging, writer))
     }
 
+    /// Puts a staged tree into the place of the tree of the same manifest, in one step for its readers.
+    ///
+    /// Either index describes either tree, as both are of one manifest: a crash between the two renames does no harm.
+    pub(crate) fn exchange(&self, mut staging: Staging, writer: Writer, manifest: &Sha256) -> Result<(), DiskError> {
+        let (tree, index) = (self.tree(manifest), self.index(manifest));
+        writer.finish()?;
+        disk::sync_file_system(&staging.handle, &staging.directory)?;
+        disk::exchange(&staging.tree, &tree)?;
+        disk::rename(&staging.index, &index)?;
+        disk::sync_directory(&self.path.join(RELEASES))?;
+        // With the tree that was there.
+        staging.complete = true;
+        remove_tree(&staging.directory).map(drop)
+    }
+
     /// Makes a staged tree count: everything in it is durable before it gets its name.
     pub(crate) fn complete(&self, mut staging: Staging, writer: Writer, manifest: &Sha256) -> Result<(), DiskError> {
         let (tree, index) = (self.tree(manifest), self.index(manifest));

@@ -48,8 +48,9 @@ pub struct Unpacked {
     pub kind: Kind,
 }
 
-/// The mtime of a file with these contents.
-pub(crate) fn mtime(contents: &Sha256) -> u64 {
+/// The mtime, in seconds since 1970, of a file whose contents have this digest.
+#[must_use]
+pub fn mtime(contents: &Sha256) -> u64 {
     let [a, b, c, d, ..] = *contents.as_bytes();
     MTIME + u64::from(u32::from_be_bytes([a, b, c, d])) % MTIME_RANGE
 }

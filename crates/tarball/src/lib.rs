@@ -43,6 +43,6 @@ mod pack;
 mod problem;
 mod unpack;
 
-pub use entry::{Kind, SPOOL_THRESHOLD, Unpacked};
+pub use entry::{Kind, SPOOL_THRESHOLD, Unpacked, mtime};
 pub use pack::{DEFAULT_LEVEL, Entry, PackError, PackOptions, Packed, ScanError, Source, pack, scan};
 pub use unpack::{Place, Totals, UnpackError, Unpacker, Worker};

@@ -1,14 +1,18 @@
 //! Following a channel: what is offered is staged as often as it changes, and whoever follows decides when it becomes active.
 
-use super::{Figures, Outcome, Progress, PullError, Run, Settings, Spent, Staged, blocking, offer::Offer, seen::Seen, tidy, watched, withdrawn};
+use super::{
+    Figures, Outcome, Progress, PullError, Run, Settings, Source, Spent, Staged, blocking, offer::Offer, seen::Seen, tidy, watched, withdrawn,
+};
 use crate::{
+    View,
     cache::Cache,
     root::{ReleaseRoot, RootError},
     state::{ActiveRelease, State, Target},
 };
 use jiff::Timestamp;
-use release::{Migration, Reason, Sequence, Sha256};
+use release::{Migration, Reason, RelativePath, Sequence, Sha256};
 use std::{
+    collections::BTreeSet,
     future::Future,
     sync::{Arc, Mutex, PoisonError},
     time::Instant,
@@ -242,6 +246,32 @@ impl Follower {
     /// Where the root is busy or the disk refuses.
     pub async fn allow(&mut self, manifest: Sha256) -> Result<(), RootError> {
         self.with_root(move |root| root.allow(&manifest)).await
+    }
+
+    /// Makes the active tree again, in one step for its readers: files that are well are linked, chunks with a path of `damaged` come
+    /// from the node's cache or the store.
+    ///
+    /// # Errors
+    ///
+    /// [`PullError`], also where the store does not hold the active release any more; the tree is then as it was.
+    pub async fn repair(
+        &self,
+        damaged: BTreeSet<RelativePath>,
+        now: Timestamp,
+        stop: impl Future<Output = ()> + Send,
+    ) -> Result<Figures, PullError> {
+        let path = self.settings.root.clone();
+        let state = blocking(move || View::read(&path)).await?.state;
+        let Some(active) = state.active else { return Err(RootError::Incomplete(Sha256::of(b"")).into()) };
+        let settings = Settings { now, source: Source::Chosen(active.sequence), ..self.settings.clone() };
+        let run = Run { damaged: Some(Arc::new(damaged)), ..Run::new(&settings, &self.store) };
+        let (counters, halt) = (Arc::clone(&run.counters), run.halt.clone());
+        let _halt_when_dropped = halt.clone().drop_guard();
+        let stage = Box::pin(run.stage(None, &|_: &Offer| ()));
+        match watched(stage, &counters, &halt, settings.deadline, &|_| (), stop).await? {
+            Staged::Complete(complete) => Ok(complete.figures),
+            Staged::Same(..) => Ok(Figures::default()),
+        }
     }
 
     async fn with_root<T: Send + 'static>(

@@ -44,9 +44,10 @@ use jiff::Timestamp;
 use offer::{Fetched, Offer};
 use origin::Memory;
 use progress::Counters;
-use release::{ChannelName, Sequence, TrustRoot, Verified};
+use release::{ChannelName, RelativePath, Sequence, TrustRoot, Verified};
 use seen::Seen;
 use std::{
+    collections::BTreeSet,
     future::Future,
     path::PathBuf,
     pin::pin,
@@ -187,6 +188,8 @@ struct Run<'a> {
     store: &'a Arc<dyn ObjectStore>,
     counters: Arc<Counters>,
     halt: CancellationToken,
+    /// The active tree is made again, as these paths of it are not what they were.
+    damaged: Option<Arc<BTreeSet<RelativePath>>>,
 }
 
 /// What is on the disk once the offer was followed.
@@ -208,7 +211,7 @@ struct Complete {
 
 impl<'a> Run<'a> {
     fn new(settings: &'a Settings, store: &'a Arc<dyn ObjectStore>) -> Self {
-        Self { settings, store, counters: Arc::default(), halt: CancellationToken::new() }
+        Self { settings, store, counters: Arc::default(), halt: CancellationToken::new(), damaged: None }
     }
 
     async fn run(self) -> Result<Pulled, PullError> {
@@ -271,9 +274,14 @@ impl<'a> Run<'a> {
         let release = &offer.release;
         let (sequence, manifest) = (release.sequence, release.manifest);
         let taken = watch.lap();
-        let (root, mut figures, outcome) = if root.is_active(&manifest) {
+        // The sequence that runs names the manifest that runs: it is signed, and a sequence is never given twice.
+        let again = self.damaged.is_some() && root.is_active(&manifest);
+        let (root, mut figures, outcome) = if again {
+            let (root, figures) = self.fresh(root, release, cache.as_ref()).await?;
+            (root, figures, Outcome::Fresh)
+        } else if root.is_active(&manifest) {
             (root, Figures::default(), Outcome::AlreadyActive)
-        } else if root.is_complete(&manifest) {
+        } else if root.is_complete(&manifest) || self.damaged.is_some() {
             (root, Figures::default(), Outcome::AlreadyComplete)
         } else {
             info!(sequence = sequence.get(), %manifest, "release accepted");

@@ -21,7 +21,7 @@ use rustix::{
     io::Errno,
 };
 use std::{
-    collections::HashSet,
+    collections::{BTreeSet, HashSet},
     fs::File,
     io,
     os::fd::OwnedFd,
@@ -54,8 +54,15 @@ impl Previous {
         Some(Self { manifest, tree: root.tree(&manifest), index: root.index(&manifest) })
     }
 
-    /// Links the chunks that `crew` needs, with `threads` workers. An index that cannot be read only means fewer links.
-    pub(crate) fn link(&self, crew: &Crew, unpacker: &Unpacker, threads: usize) -> Result<Reused, PullError> {
+    /// Links the chunks that `crew` needs, with `threads` workers; none of which a path is known to be damaged. An index that cannot be
+    /// read only means fewer links.
+    pub(crate) fn link(
+        &self,
+        crew: &Crew,
+        unpacker: &Unpacker,
+        damaged: Option<&BTreeSet<RelativePath>>,
+        threads: usize,
+    ) -> Result<Reused, PullError> {
         let wanted: HashSet<_> = crew.keys.iter().flatten().collect();
         let reader = match Reader::open(&self.index, &self.manifest) {
             Ok(reader) => Mutex::new(Some(reader)),
@@ -73,8 +80,10 @@ impl Previous {
                 if crew.halt.is_cancelled() || lock(&failed).is_some() {
                     return;
                 }
-                let writable = |entry: &Entry| is_writable(&crew.manifest, &entry.path);
-                if !wanted.contains(&group.key) || group.entries.iter().any(writable) {
+                let excluded = |entry: &Entry| {
+                    is_writable(&crew.manifest, &entry.path) || damaged.is_some_and(|damaged| damaged.contains(&entry.path))
+                };
+                if !wanted.contains(&group.key) || group.entries.iter().any(excluded) {
                     continue;
                 }
                 if let Err(error) = linker.take(group, crew, &reused) {

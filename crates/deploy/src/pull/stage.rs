@@ -11,7 +11,7 @@ use super::{
     timings::{Stages, Stopwatch},
 };
 use crate::{cache::Cache, directories, layout::KEPT, root::ReleaseRoot};
-use release::{Manifest, Release, Sha256, Verified};
+use release::{Manifest, RelativePath, Release, Sha256, Verified};
 use std::{
     collections::BTreeSet,
     num::NonZeroUsize,
@@ -45,8 +45,10 @@ impl Run<'_> {
 
         let (halt, counters, digest) = (self.halt.child_token(), Arc::clone(&self.counters), release.manifest);
         let (shared, own) = (Arc::clone(&manifest), cache.map(Arc::clone));
+        let damaged = self.damaged.clone();
         let begin = move || {
-            begin(&root, &digest, &budget, |staging, writer| Crew::new(shared, staging, writer, counters, own, halt))
+            let repair = damaged.as_deref();
+            begin(&root, &digest, &budget, repair, |staging, writer| Crew::new(shared, staging, writer, counters, own, halt))
                 .map(|begun| (root, begun))
         };
         let (root, Begun { crew, unpacker, reused, wanted }) = blocking(begin).await?;
@@ -76,9 +78,9 @@ impl Run<'_> {
             }
         };
         stages.transfer = watch.lap();
-        let storage = self.settings.storage.clone();
+        let (storage, again) = (self.settings.storage.clone(), self.damaged.is_some());
         blocking(move || {
-            let tree = Finished { crew, unpacker, digest, storage };
+            let tree = Finished { crew, unpacker, digest, storage, again };
             let figures = finish(&root, tree, &mut stages, &mut watch)?;
             let Reused { files, bytes, .. } = reused;
             Ok((root, Figures { reused_files: files, reused_bytes: bytes, stages, work, ..figures }))
@@ -97,6 +99,7 @@ fn begin(
     root: &ReleaseRoot,
     digest: &Sha256,
     budget: &Budget,
+    damaged: Option<&BTreeSet<RelativePath>>,
     crew: impl FnOnce(crate::staging::Staging, crate::index::Writer) -> Crew,
 ) -> Result<Begun, PullError> {
     for tree in root.prune().inspect_err(|error| warn!(%error, "an old tree stays")).unwrap_or_default() {
@@ -106,7 +109,7 @@ fn begin(
     let crew = crew(staging, writer);
     let unpacker = Unpacker::new(crew.staging.tree())?;
     let reused = match Previous::of(root) {
-        Some(previous) => previous.link(&crew, &unpacker, budget.workers)?,
+        Some(previous) => previous.link(&crew, &unpacker, damaged, budget.workers)?,
         None => Reused::default(),
     };
     let missing = |module: usize, chunk: usize| !reused.keys.contains(&crew.keys[module][chunk]);
@@ -142,10 +145,12 @@ struct Finished {
     unpacker: Unpacker,
     digest: Sha256,
     storage: Option<PathBuf>,
+    // It takes the place of the tree that is there.
+    again: bool,
 }
 
 fn finish(root: &ReleaseRoot, tree: Finished, stages: &mut Stages, watch: &mut Stopwatch) -> Result<Figures, PullError> {
-    let Finished { crew, unpacker, digest, storage } = tree;
+    let Finished { crew, unpacker, digest, storage, again } = tree;
     let Totals { files, bytes, .. } = unpacker.finish()?;
     let manifest = Arc::clone(&crew.manifest);
     if (files, bytes) != (manifest.files, manifest.bytes) {
@@ -157,7 +162,11 @@ fn finish(root: &ReleaseRoot, tree: Finished, stages: &mut Stages, watch: &mut S
     let (cached_chunks, cached_bytes) = crew.counters.cached_so_far();
     let cache_damaged = crew.cache.as_ref().map_or(0, |cache| cache.damaged());
     let (staging, writer) = crew.into_staged();
-    root.complete(staging, writer, &digest)?;
+    if again {
+        root.exchange(staging, writer, &digest)?;
+    } else {
+        root.complete(staging, writer, &digest)?;
+    }
     stages.durable = watch.lap();
     Ok(Figures { files, bytes, cached_chunks, cached_bytes, cache_damaged, ..Figures::default() })
 }

@@ -115,3 +115,30 @@ async fn without_a_release_before_there_is_nothing_to_go_back_to() {
     assert_eq!(follower.roll_back("HTTP 500".into(), at(NOW)).await.unwrap(), None);
     assert!(lab.view().state.trial.is_some() && lab.view().running().is_some());
 }
+
+#[tokio::test]
+async fn files_that_changed_are_noticed_and_put_back_in_one_step() {
+    let lab = Lab::new().await;
+    lab.publish(1, &[("core", "", many(120, "one"))]).await;
+    lab.pull().await.unwrap();
+    let (root, manifest) = (lab.settings().root, lab.view().state.active.unwrap().manifest);
+    let look = || crate::audit(&root, &manifest, None, &mut |_| std::ops::ControlFlow::Continue(())).unwrap();
+    let whole = look();
+    assert_eq!((whole.files, whole.damaged.len()), (120, 0));
+    let before = lab.read("lib/7/7.php");
+
+    // In place, by replacement, by removal.
+    overwrite(&lab.current().join("lib/7/7.php"), |bytes| bytes[0] ^= 1);
+    fs::write(lab.current().join("lib/8/8.php"), fs::read(lab.current().join("lib/9/9.php")).unwrap()).unwrap();
+    fs::remove_file(lab.current().join("lib/10/10.php")).unwrap();
+    let damaged = look().damaged;
+    assert_eq!(damaged.iter().map(|path| path.as_str()).collect::<Vec<_>>(), ["lib/10/10.php", "lib/7/7.php", "lib/8/8.php"]);
+    let one = damaged.iter().take(1).cloned().collect();
+    let some = crate::audit(&root, &manifest, Some(&one), &mut |_| std::ops::ControlFlow::Continue(())).unwrap();
+    assert_eq!((some.files, some.damaged), (0, one));
+
+    let figures = follower(&lab).repair(damaged, at(NOW + 1), std::future::pending()).await.unwrap();
+    assert_eq!(figures.files, 120);
+    assert_eq!((lab.read("lib/7/7.php"), look()), (before, whole));
+    assert_eq!((lab.running(), lab.staging()), (Some(1), 0));
+}
