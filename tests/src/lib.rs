@@ -15,3 +15,4 @@ pub mod process;
 pub mod s3;
 pub mod shop;
 pub mod tree;
+pub mod web;

@@ -17,6 +17,7 @@ mod publish;
 mod pull;
 mod release_command;
 mod remote;
+mod retry;
 mod screen;
 mod sign;
 mod spec;
@@ -82,6 +83,8 @@ enum Command {
     Pull(Box<pull::PullCommand>),
     /// Explain what runs in a release root, since when, and why not something newer
     Why(Box<why::Why>),
+    /// Let a release be tried again that failed in a release root
+    Retry(retry::Retry),
     /// Show what differs between two releases
     Diff(diff::Diff),
     /// Find, and with --delete remove, what no kept release needs
@@ -124,6 +127,7 @@ async fn command(command: Command, context: &Context) -> Result<(), CommandError
         Command::Release(arguments) => release_command::run(*arguments, context).await,
         Command::Pull(arguments) => pull::run(*arguments, context).await,
         Command::Why(arguments) => why::run(*arguments, context).await,
+        Command::Retry(arguments) => retry::run(&arguments, context),
         Command::Diff(arguments) => diff::run(arguments, context).await,
         Command::Gc(arguments) => gc::run(arguments, context).await,
         Command::Completions { shell } => {

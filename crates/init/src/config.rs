@@ -141,7 +141,10 @@ mod tests {
             ("LONGSHORE_LOG", "warn,store=debug"),
             ("LONGSHORE_LOG_FORMAT", "json"),
         ];
-        assert_eq!(REQUIRED.len() + optional.len(), variable::ALL.iter().filter(|it| it.read_by.contains(&variable::Program::Init)).count());
+        assert_eq!(
+            REQUIRED.len() + optional.len(),
+            variable::ALL.iter().filter(|it| it.read_by.contains(&variable::Program::Init)).count()
+        );
         let config = Config::from_env(Env::new(REQUIRED.into_iter().chain(optional))).unwrap();
         assert_eq!(config.source, Source::File("/etc/release".into()));
         assert_eq!((config.floor.map(Sequence::get), config.storage), (Some(7), Some("/mnt/shop".into())));

@@ -26,7 +26,7 @@ pub mod telemetry;
 pub mod variable;
 
 pub use env::{ConfigError, Env};
-pub use memory::peak_memory;
+pub use memory::{peak_memory, processor_time, resident_memory};
 pub use panicked::{Panicked, caught};
 pub use quantity::ByteSize;
 pub use reference::{help, reference};

@@ -1,16 +1,30 @@
-//! What the process needed of memory, by the kernel's count.
+//! What the process takes of memory and processors, by the kernel's count.
 
-use std::fs;
+use rustix::time::{ClockId, clock_gettime};
+use std::{fs, time::Duration};
 
 /// The most memory that was resident at once since the process started, in bytes: `VmHWM` of proc(5), which the kernel counts in
 /// KiB. `None` where `/proc` is not mounted.
 #[must_use]
 pub fn peak_memory() -> Option<u64> {
-    peak(&fs::read_to_string("/proc/self/status").ok()?)
+    field(&fs::read_to_string("/proc/self/status").ok()?, "VmHWM:")
 }
 
-fn peak(status: &str) -> Option<u64> {
-    let text = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+/// The memory that is resident now, in bytes: `VmRSS` of proc(5). `None` where `/proc` is not mounted.
+#[must_use]
+pub fn resident_memory() -> Option<u64> {
+    field(&fs::read_to_string("/proc/self/status").ok()?, "VmRSS:")
+}
+
+/// The processor time that the process took so far, in all of its threads, for itself and in the kernel.
+#[must_use]
+pub fn processor_time() -> Duration {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec.try_into().unwrap_or_default(), time.tv_nsec.try_into().unwrap_or_default())
+}
+
+fn field(status: &str, name: &str) -> Option<u64> {
+    let text = status.lines().find_map(|line| line.strip_prefix(name))?;
     text.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
 }
 
@@ -20,8 +34,9 @@ mod tests {
 
     #[test]
     fn the_kernels_line_is_read_in_bytes() {
-        assert_eq!(peak("Name:\tx\nVmHWM:\t    2048 kB\nVmRSS:\t 1 kB\n"), Some(2 << 20));
-        assert_eq!(peak("Name:\tx\n"), None);
-        assert!(peak_memory().is_some_and(|bytes| bytes > 100_000), "this test itself needs memory");
+        assert_eq!(field("Name:\tx\nVmHWM:\t    2048 kB\nVmRSS:\t 1 kB\n", "VmHWM:"), Some(2 << 20));
+        assert_eq!(field("Name:\tx\n", "VmHWM:"), None);
+        assert!(peak_memory() >= resident_memory() && resident_memory().is_some_and(|bytes| bytes > 100_000), "this test needs memory");
+        assert!(processor_time() > Duration::ZERO);
     }
 }

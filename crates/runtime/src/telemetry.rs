@@ -1,14 +1,21 @@
 //! Events on standard error, as text for a person or as JSON for a collector.
 
 use crate::Setting;
-use std::io::{self, IsTerminal as _};
+use std::{
+    io::{self, IsTerminal as _},
+    sync::OnceLock,
+};
 use tracing::{Dispatch, Subscriber};
 use tracing_subscriber::{
     Layer, Registry,
     filter::Targets,
     fmt::{self, MakeWriter},
-    layer::SubscriberExt as _,
+    layer::{Filter as Filters, SubscriberExt as _},
+    reload,
 };
+
+/// The filter of the running process.
+static RUNNING: OnceLock<reload::Handle<Targets, Registry>> = OnceLock::new();
 
 /// How events are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,7 +75,15 @@ fn is_path(target: &str) -> bool {
 ///
 /// When it is called a second time.
 pub fn start(filter: &Filter, format: Format) {
-    tracing::subscriber::set_global_default(subscriber(filter.clone().0, format, io::stderr)).expect("telemetry is started once, by main");
+    let (filter, handle) = reload::Layer::new(filter.clone().0);
+    tracing::subscriber::set_global_default(subscriber(filter, format, io::stderr)).expect("telemetry is started once, by main");
+    RUNNING.get_or_init(|| handle);
+}
+
+/// Logs what `filter` lets through from now on; `false` where telemetry was not started.
+#[must_use]
+pub fn change(filter: &Filter) -> bool {
+    RUNNING.get().is_some_and(|running| running.reload(filter.clone().0).is_ok())
 }
 
 /// A subscriber that writes events of level `error` to `writer`, whatever filter the process has.
@@ -79,7 +94,7 @@ where
     Dispatch::new(subscriber(Targets::new().with_default(tracing::Level::ERROR), format, writer))
 }
 
-fn subscriber<W>(filter: Targets, format: Format, writer: W) -> impl Subscriber + Send + Sync
+fn subscriber<W>(filter: impl Filters<Registry> + Send + Sync + 'static, format: Format, writer: W) -> impl Subscriber + Send + Sync
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {

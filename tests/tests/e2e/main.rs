@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails there, also inside a function that it calls")]
 #![allow(clippy::disallowed_methods, reason = "tests make their files themselves, and have no failpoints")]
 
+mod agent;
 mod arrows;
 mod bad_input;
 mod cache;

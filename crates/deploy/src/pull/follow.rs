@@ -1,7 +1,8 @@
 //! Following a channel: what is offered is staged as often as it changes, and whoever follows decides when it becomes active.
 
 use super::{
-    Figures, Outcome, Progress, PullError, Run, Settings, Source, Spent, Staged, blocking, offer::Offer, seen::Seen, tidy, watched, withdrawn,
+    Figures, Outcome, Progress, PullError, Run, Settings, Source, Spent, Staged, blocking, offer::Offer, seen::Seen, tidy, watched,
+    withdrawn,
 };
 use crate::{
     View,
@@ -69,6 +70,8 @@ pub struct Candidate {
     pub migration: Migration,
     /// After this it must not be made active any more.
     pub expires: Option<Timestamp>,
+    /// Scripts that its manifest wants compiled first; none where the manifest was not read, as its tree was there.
+    pub warm: Vec<RelativePath>,
     /// What staging it cost; all zero where its tree was there.
     pub figures: Figures,
 }
@@ -177,7 +180,13 @@ impl Follower {
             if complete.outcome == Outcome::Fresh {
                 self.grown = complete.cache;
             }
-            Standing::Staged(Box::new(Candidate { target, migration: release.migration, expires: release.expires, figures }))
+            Standing::Staged(Box::new(Candidate {
+                target,
+                migration: release.migration,
+                expires: release.expires,
+                warm: complete.warm,
+                figures,
+            }))
         };
         self.last = Some(Known { seen, standing: standing.clone() });
         Ok(standing)
@@ -261,8 +270,8 @@ impl Follower {
         stop: impl Future<Output = ()> + Send,
     ) -> Result<Figures, PullError> {
         let path = self.settings.root.clone();
-        let state = blocking(move || View::read(&path)).await?.state;
-        let Some(active) = state.active else { return Err(RootError::Incomplete(Sha256::of(b"")).into()) };
+        let root_state = blocking(move || View::read(&path)).await?.state;
+        let Some(active) = root_state.active else { return Err(RootError::Incomplete(Sha256::of(b"")).into()) };
         let settings = Settings { now, source: Source::Chosen(active.sequence), ..self.settings.clone() };
         let run = Run { damaged: Some(Arc::new(damaged)), ..Run::new(&settings, &self.store) };
         let (counters, halt) = (Arc::clone(&run.counters), run.halt.clone());

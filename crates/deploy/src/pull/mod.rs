@@ -206,6 +206,7 @@ struct Complete {
     seen: Option<Seen>,
     cache: Option<Arc<Cache>>,
     outcome: Outcome,
+    warm: Vec<RelativePath>,
     figures: Figures,
 }
 
@@ -223,7 +224,7 @@ impl<'a> Run<'a> {
                 return Ok(Pulled { sequence, manifest, outcome, origin, figures: Figures::default() });
             }
         };
-        let Complete { root, offer, seen, cache, outcome, mut figures } = complete;
+        let Complete { root, offer, seen, cache, outcome, mut figures, .. } = complete;
         let (target, origin) = (offer.target(), offer.origin);
         let (Target { sequence, manifest, .. }, now) = (target.clone(), self.settings.now);
         let mut watch = Stopwatch::start();
@@ -257,7 +258,8 @@ impl<'a> Run<'a> {
         let opened = blocking(move || ReleaseRoot::open(&path).map(|root| (Seen::read(root.path()), root)));
         let (seen, root) = opened.await?;
         let from_disk = || seen.as_ref().filter(|seen| seen.holds(self.settings, self.store.as_ref(), &root));
-        let known = known.filter(|known| known.holds(self.settings, self.store.as_ref(), &root)).map(|known| &known.seen).or_else(from_disk);
+        let known =
+            known.filter(|known| known.holds(self.settings, self.store.as_ref(), &root)).map(|known| &known.seen).or_else(from_disk);
         let cache = self.open_cache().await?;
         let memory = cache.as_ref().map(|cache| Memory::new(Arc::clone(cache), self.store.as_ref()));
         let check = |offer: &Offer| offer.check(self.settings, root.state(), root.is_active(&offer.release.manifest));
@@ -276,8 +278,9 @@ impl<'a> Run<'a> {
         let taken = watch.lap();
         // The sequence that runs names the manifest that runs: it is signed, and a sequence is never given twice.
         let again = self.damaged.is_some() && root.is_active(&manifest);
+        let mut warm = Vec::new();
         let (root, mut figures, outcome) = if again {
-            let (root, figures) = self.fresh(root, release, cache.as_ref()).await?;
+            let (root, figures, _) = self.fresh(root, release, cache.as_ref()).await?;
             (root, figures, Outcome::Fresh)
         } else if root.is_active(&manifest) {
             (root, Figures::default(), Outcome::AlreadyActive)
@@ -285,11 +288,12 @@ impl<'a> Run<'a> {
             (root, Figures::default(), Outcome::AlreadyComplete)
         } else {
             info!(sequence = sequence.get(), %manifest, "release accepted");
-            let (root, figures) = self.fresh(root, release, cache.as_ref()).await?;
+            let (root, figures, scripts) = self.fresh(root, release, cache.as_ref()).await?;
+            warm = scripts;
             (root, figures, Outcome::Fresh)
         };
         figures.stages.offer = taken;
-        Ok(Staged::Complete(Box::new(Complete { root, offer, seen, cache, outcome, figures })))
+        Ok(Staged::Complete(Box::new(Complete { root, offer, seen, cache, outcome, warm, figures })))
     }
 
     async fn open_cache(&self) -> Result<Option<Arc<Cache>>, PullError> {

@@ -36,7 +36,7 @@ impl Run<'_> {
         root: ReleaseRoot,
         release: &Verified<Release>,
         cache: Option<&Arc<Cache>>,
-    ) -> Result<(ReleaseRoot, Figures), PullError> {
+    ) -> Result<(ReleaseRoot, Figures, Vec<RelativePath>), PullError> {
         let (mut watch, mut stages) = (Stopwatch::start(), Stages::default());
         let manifest = Arc::new(self.unless_halted(supply::manifest(self.store.as_ref(), cache, release)).await?);
         stages.manifest = watch.lap();
@@ -78,12 +78,13 @@ impl Run<'_> {
             }
         };
         stages.transfer = watch.lap();
+        let warm = manifest.php.as_ref().map(|php| php.warm.clone()).unwrap_or_default();
         let (storage, again) = (self.settings.storage.clone(), self.damaged.is_some());
         blocking(move || {
             let tree = Finished { crew, unpacker, digest, storage, again };
             let figures = finish(&root, tree, &mut stages, &mut watch)?;
             let Reused { files, bytes, .. } = reused;
-            Ok((root, Figures { reused_files: files, reused_bytes: bytes, stages, work, ..figures }))
+            Ok((root, Figures { reused_files: files, reused_bytes: bytes, stages, work, ..figures }, warm))
         })
         .await
     }

@@ -1,0 +1,336 @@
+//! From what is offered to what runs: stage, wait, warm, switch, probe, keep or go back.
+//!
+//! ```text
+//!                ┌────────────── nothing new, or refused ◄─────────────┐
+//!                ▼                                                     │
+//!  start ──► idle ──woken──► checking ──new──► staging ──complete──► gate ──held──► waiting ─┐
+//!    │         ▲                                                       │ ▲                   │ looks again
+//!    │         │                                                      go └───────────────────┘
+//!    │         │                                                       ▼
+//!    │       keep ◄──good── probing ◄── switching ◄── warming ◄── hook before
+//!    │         ▲               │ ▲
+//!    │         │               │ └── a trial that a restart found on the disk
+//!    └─────────┼───────────────┘
+//!              └── rolling back: rejected and the one before, in one write ◄──bad── probing
+//! ```
+//!
+//! The words are those of [`Phase`](crate::status::Phase); `docs/release-in-a-pod.md` shows the same to operators. What is known is on the
+//! disk (`state.json`), so that a crash between any two of these steps goes on where it was: a tree that is complete needs no download, a
+//! release on trial is probed again.
+
+mod shop;
+mod sources;
+#[cfg(test)]
+mod tests;
+
+pub use shop::{Shop, Switch};
+pub use sources::Sources;
+
+use crate::{
+    board::Board,
+    control::Control,
+    gate::{self, Hold},
+    status::Phase,
+    watch::{Poll, Wake},
+};
+use deploy::{
+    RootError, View,
+    pull::{Candidate, Event, PullError, Standing},
+};
+use jiff::Timestamp;
+use php::Problem;
+use release::{Reason, Sha256};
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+/// How soon a wait at the gate is looked at again without anybody waking us: files of the control directory wake us themselves.
+const HELD: Duration = Duration::from_mins(1);
+
+/// What switches one shop.
+#[derive(Debug)]
+pub struct Engine<S> {
+    pub(crate) root: PathBuf,
+    pub(crate) sources: Sources,
+    pub(crate) shop: S,
+    pub(crate) control: Option<PathBuf>,
+    pub(crate) board: Board,
+    pub(crate) clock: fn() -> Timestamp,
+    /// The `retry` that was honoured last.
+    pub(crate) retried: Option<Sha256>,
+}
+
+/// What one look came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// All sources were asked, and nothing is left to do before something changes.
+    Settled,
+    /// A release waits at the gate.
+    Held,
+    /// Something failed that may succeed later.
+    Failed,
+}
+
+impl<S: Shop> Engine<S> {
+    /// An engine that has not looked yet.
+    #[must_use]
+    pub const fn new(root: PathBuf, sources: Sources, shop: S, control: Option<PathBuf>, board: Board) -> Self {
+        Self { root, sources, shop, control, board, clock: Timestamp::now, retried: None }
+    }
+
+    /// Looks now, whenever `wake` says so, and in intervals, until `stop`.
+    pub async fn run(mut self, interval: Duration, wake: Wake, stop: CancellationToken) {
+        let mut poll = Poll::new(interval);
+        loop {
+            let look = self.look(&stop).await;
+            self.board.phase(if look == Look::Held { Phase::Waiting } else { Phase::Idle });
+            match look {
+                Look::Settled | Look::Held => poll.succeeded(),
+                Look::Failed => poll.failed(),
+            }
+            let wait = poll.wait(rand::random());
+            let wait = if look == Look::Held { wait.min(HELD) } else { wait };
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(wait) => {}
+                () = wake.asked() => {}
+            }
+        }
+    }
+
+    /// One look at everything that may have changed, and what follows from it.
+    pub(crate) async fn look(&mut self, stop: &CancellationToken) -> Look {
+        self.board.phase(Phase::Checking);
+        let control = self.read_control().await;
+        let Some(view) = self.view().await else { return Look::Failed };
+        if let (Some(trial), Some(active)) = (view.state.trial, view.state.active.clone()) {
+            info!(sequence = active.sequence.get(), %trial, "a release is on trial");
+            if !self.conclude(&Switch::to(&self.root, active.sequence, active.manifest), stop).await {
+                return Look::Failed;
+            }
+        }
+        if !self.allow_retry(&control).await {
+            return Look::Failed;
+        }
+        let candidate = match self.offered(stop).await {
+            Ok(Some(candidate)) => candidate,
+            Ok(None) => return Look::Settled,
+            Err(look) => return look,
+        };
+        let sequence = candidate.target.sequence;
+        let held = gate::hold(sequence, candidate.migration, &control, (self.clock)());
+        if let Some(hold) = held.or_else(|| self.board.unmounted().map(Hold::Mounts)) {
+            return self.hold(&hold);
+        }
+        self.switch(&candidate, stop).await
+    }
+
+    async fn read_control(&self) -> Control {
+        let Some(directory) = self.control.clone() else { return Control::default() };
+        on_disk(move || Control::read(&directory)).await
+    }
+
+    /// What the root shows, which the status shows, too.
+    async fn view(&self) -> Option<View> {
+        let root = self.root.clone();
+        match on_disk(move || View::read(&root)).await {
+            Ok(view) => {
+                self.board.shown(&view);
+                Some(view)
+            }
+            // Nothing was ever put here: the first release makes the root.
+            Err(RootError::NotDirectory(path)) if !path.exists() => Some(View { state: deploy::State::default(), current: None }),
+            Err(error) => {
+                self.failed("the release root cannot be read", error.reason(), &error);
+                None
+            }
+        }
+    }
+
+    /// Takes the release off the rejected list that an operator wants tried again, once.
+    async fn allow_retry(&mut self, control: &Control) -> bool {
+        let Some(manifest) = control.retry.filter(|retry| self.retried != Some(*retry)) else { return true };
+        match self.sources.first().allow(manifest).await {
+            Ok(()) => {
+                info!(%manifest, "a rejected release may be tried again, as an operator says");
+                self.retried = Some(manifest);
+                true
+            }
+            Err(error) => {
+                self.failed("a rejected release cannot be taken off the list", error.reason(), &error);
+                false
+            }
+        }
+    }
+
+    /// What is offered, staged, and not active.
+    async fn offered(&mut self, stop: &CancellationToken) -> Result<Option<Box<Candidate>>, Look> {
+        let board = self.board.clone();
+        let tell = move |event| match event {
+            Event::Offered { sequence, manifest } => board.offered(sequence, manifest),
+            Event::Progress(progress) => board.progress(progress),
+        };
+        let standing = self.sources.follow((self.clock)(), &tell, stop).await;
+        let now = (self.clock)();
+        match standing {
+            Ok(Standing::Active { .. }) => {
+                self.board.checked(now, None);
+                self.board.settled();
+                Ok(None)
+            }
+            Ok(Standing::Rejected { sequence, manifest }) => {
+                self.board.checked(now, None);
+                let failed =
+                    self.board.now().rejected.get(&manifest).map(|rejection| format!("failed at {}: {}", rejection.at, rejection.reason));
+                self.board.newer(sequence, manifest, "rejected", &failed.unwrap_or_default());
+                Ok(None)
+            }
+            Ok(Standing::Staged(candidate)) => {
+                self.board.checked(now, None);
+                self.board.staged(&candidate);
+                Ok(Some(candidate))
+            }
+            Err(PullError::Interrupted) if stop.is_cancelled() => Err(Look::Failed),
+            Err(error) => {
+                self.board.checked(now, Some((error.reason(), runtime::Chain(&error).to_string())));
+                self.failed("the release that is offered cannot be used", error.reason(), &error);
+                Err(Look::Failed)
+            }
+        }
+    }
+
+    fn hold(&self, hold: &Hold) -> Look {
+        if self.board.why(hold.word(), &hold.to_string()) {
+            info!(why = hold.word(), detail = %hold, "a release waits");
+        }
+        Look::Held
+    }
+
+    async fn switch(&mut self, candidate: &Candidate, stop: &CancellationToken) -> Look {
+        let switch = Switch::to(&self.root, candidate.target.sequence, candidate.target.manifest);
+        let switch = Switch { warm: candidate.warm.clone(), ..switch };
+        self.board.phase(Phase::Warming);
+        if let Err(problem) = self.shop.before(&switch).await {
+            warn!(sequence = switch.sequence.get(), error = problem, "the hook before the switch failed");
+            return self.hold(&Hold::Hook(problem));
+        }
+        self.shop.warm(&switch).await;
+        if let Err(problem) = self.shop.rehearse(&switch).await {
+            return self.reject(&switch, problem).await;
+        }
+        if stop.is_cancelled() {
+            return Look::Failed;
+        }
+        self.board.phase(Phase::Switching);
+        match self.sources.try_out(candidate, (self.clock)()).await {
+            Ok(true) => {}
+            Ok(false) => return Look::Held,
+            Err(error) => {
+                self.failed("cannot switch", error.reason(), &error);
+                return Look::Failed;
+            }
+        }
+        info!(sequence = switch.sequence.get(), manifest = %switch.manifest, "switched, on trial");
+        self.view().await;
+        self.shop.reload().await;
+        if self.conclude(&switch, stop).await { Look::Settled } else { Look::Failed }
+    }
+
+    /// The release failed before anybody met it: nothing was switched.
+    async fn reject(&mut self, switch: &Switch, problem: String) -> Look {
+        error!(sequence = switch.sequence.get(), manifest = %switch.manifest, error = problem, "the shop does not work with this release");
+        let rejected = self.sources.first().reject(switch.manifest, problem.clone(), (self.clock)()).await;
+        self.view().await;
+        self.board.rolled_back();
+        self.board.newer(switch.sequence, switch.manifest, "rejected", &problem);
+        match rejected {
+            Ok(()) => Look::Settled,
+            Err(error) => {
+                self.failed("a release cannot be put on the rejected list", error.reason(), &error);
+                Look::Failed
+            }
+        }
+    }
+
+    /// Ends the trial of the active release, one way or the other; `false` where that has to be done later.
+    async fn conclude(&mut self, switch: &Switch, stop: &CancellationToken) -> bool {
+        self.board.phase(Phase::Probing);
+        let (start, probe) = (Instant::now(), self.shop.probe());
+        let probed = tokio::select! {
+            biased;
+            probed = probe => probed,
+            // It stays on trial, and the next start probes it.
+            () = stop.cancelled() => return false,
+        };
+        self.board.probed(start.elapsed());
+        let done = match probed {
+            Ok(()) => self.keep(switch).await,
+            Err(Problem::Bad(problem)) => self.roll_back(switch, problem).await,
+            // Nobody there to say anything against the release: a pod that starts, most likely.
+            Err(problem @ Problem::Silent(_)) => {
+                self.failed("the shop cannot be asked", Reason::Probe, &problem);
+                false
+            }
+        };
+        self.view().await;
+        done
+    }
+
+    async fn keep(&mut self, switch: &Switch) -> bool {
+        let root = self.root.clone();
+        let before = on_disk(move || View::read(&root).ok()?.state.previous.map(|previous| deploy::tree(&root, &previous.manifest))).await;
+        if let Err(error) = self.sources.keep().await {
+            self.failed("cannot end the trial", error.reason(), &error);
+            return false;
+        }
+        info!(sequence = switch.sequence.get(), manifest = %switch.manifest, "release runs");
+        self.board.kept();
+        if let Err(problem) = self.shop.after(switch, before.as_deref()).await {
+            error!(sequence = switch.sequence.get(), error = problem, "the hook after the switch failed");
+        }
+        true
+    }
+
+    async fn roll_back(&mut self, switch: &Switch, problem: String) -> bool {
+        error!(sequence = switch.sequence.get(), manifest = %switch.manifest, error = problem, "the shop does not work with this release");
+        self.board.phase(Phase::RollingBack);
+        match self.sources.roll_back(problem.clone(), (self.clock)()).await {
+            Ok(Some(active)) => {
+                info!(sequence = active.sequence.get(), manifest = %active.manifest, "went back");
+                self.view().await;
+                self.board.rolled_back();
+                self.board.newer(switch.sequence, switch.manifest, "rejected", &problem);
+                self.shop.reload().await;
+                if let Err(problem) = self.shop.probe().await {
+                    error!(sequence = active.sequence.get(), error = %problem, "the shop does not work with the release before, either");
+                }
+                true
+            }
+            Ok(None) => {
+                self.board.error((self.clock)(), Reason::Probe, format!("{problem}; there is no release to go back to"));
+                // Something newer may be offered, which is the way out.
+                true
+            }
+            Err(error) => {
+                self.failed("cannot go back", error.reason(), &error);
+                false
+            }
+        }
+    }
+
+    fn failed(&self, what: &'static str, reason: Reason, error: &(dyn std::error::Error + 'static)) {
+        let text = runtime::Chain(error).to_string();
+        // A failure that goes on is one event, not one at each look.
+        if self.board.error((self.clock)(), reason, text.clone()) {
+            warn!(%reason, error = text, "{what}");
+        }
+    }
+}
+
+/// Runs disk work on a thread for it.
+async fn on_disk<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+}

@@ -1,0 +1,64 @@
+//! What a switch asks of the shop that runs.
+
+use php::Problem;
+use release::{RelativePath, Sequence, Sha256};
+use std::{
+    future::Future,
+    path::{Path, PathBuf},
+};
+
+/// A release that becomes active.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Switch {
+    /// Its sequence.
+    pub sequence: Sequence,
+    /// Its manifest.
+    pub manifest: Sha256,
+    /// Its tree.
+    pub tree: PathBuf,
+    /// Scripts that its manifest wants compiled first, where that was read.
+    pub warm: Vec<RelativePath>,
+}
+
+impl Switch {
+    pub(crate) fn to(root: &Path, sequence: Sequence, manifest: Sha256) -> Self {
+        Self { sequence, manifest, tree: deploy::tree(root, &manifest), warm: Vec::new() }
+    }
+}
+
+/// The shop beside the agent: nginx and php-fpm in a pod, something scripted in tests.
+pub trait Shop: Send {
+    /// Runs the hook before the switch.
+    ///
+    /// # Errors
+    ///
+    /// What it said: the release waits then.
+    fn before(&self, switch: &Switch) -> impl Future<Output = Result<(), String>> + Send;
+
+    /// Compiles what the new tree will need first. What fails here only makes the first requests slower.
+    fn warm(&self, switch: &Switch) -> impl Future<Output = ()> + Send;
+
+    /// Tries the new tree before any visitor meets it.
+    ///
+    /// # Errors
+    ///
+    /// What was seen instead of a page: the release is rejected then, and nothing was switched.
+    fn rehearse(&self, switch: &Switch) -> impl Future<Output = Result<(), String>> + Send;
+
+    /// Makes PHP look at `current` again, where it is configured so.
+    fn reload(&self) -> impl Future<Output = ()> + Send;
+
+    /// Asks whether the shop works.
+    ///
+    /// # Errors
+    ///
+    /// What was seen instead: the release is rejected then, unless nobody answered at all.
+    fn probe(&self) -> impl Future<Output = Result<(), Problem>> + Send;
+
+    /// Forgets the tree that ran before, and runs the hook after the switch.
+    ///
+    /// # Errors
+    ///
+    /// What it said; the release runs all the same.
+    fn after(&self, switch: &Switch, before: Option<&Path>) -> impl Future<Output = Result<(), String>> + Send;
+}

@@ -1,0 +1,404 @@
+//! Any order of releases, crashes and restarts ends on the newest release that works: the engine on a real release root and a real
+//! store, with a shop that is as good as a file of the tree says, beside a model of a page.
+
+#![allow(clippy::disallowed_methods, reason = "a test prepares what is on the disk")]
+
+use super::*;
+use deploy::pull::{Follower, MEMORY, Settings, Source};
+use proptest::prelude::*;
+use release::{Algorithm, Manifest, Migration, Module, Release, SecretKey, Sequence, TrustRoot, Verified, key};
+use std::path::Path;
+use std::{
+    collections::BTreeSet,
+    fs,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+    },
+};
+use store::{Condition, Location, ObjectStore, Options};
+use tempfile::TempDir;
+
+// A channel, its publisher, and one pod.
+struct Lab {
+    directory: TempDir,
+    store: Arc<dyn ObjectStore>,
+    key: SecretKey,
+    trust: Verified<TrustRoot>,
+    sequence: u64,
+}
+
+// Works where the tree that `current` names says so in `health`.
+#[derive(Debug, Clone)]
+struct Scripted {
+    root: PathBuf,
+    hangs: Arc<AtomicBool>,
+    probes: Arc<AtomicUsize>,
+    said: Arc<Mutex<Vec<String>>>,
+}
+
+impl Shop for Scripted {
+    async fn before(&self, switch: &Switch) -> Result<(), String> {
+        self.said.lock().unwrap().push(format!("before {}", switch.sequence));
+        assert!(switch.tree.join("health").is_file(), "the tree is complete before the hook");
+        Ok(())
+    }
+
+    async fn warm(&self, switch: &Switch) {
+        self.said.lock().unwrap().push(format!("warm {}", switch.sequence));
+    }
+
+    async fn rehearse(&self, switch: &Switch) -> Result<(), String> {
+        let health = fs::read_to_string(switch.tree.join("health")).unwrap();
+        if health.starts_with("broken") { Err(format!("the rehearsal said {health:?}")) } else { Ok(()) }
+    }
+
+    async fn reload(&self) {}
+
+    async fn probe(&self) -> Result<(), Problem> {
+        self.probes.fetch_add(1, SeqCst);
+        if self.hangs.load(SeqCst) {
+            std::future::pending::<()>().await;
+        }
+        let health = fs::read_to_string(self.root.join("current/health")).unwrap();
+        match health.split(' ').next() {
+            Some("good") => Ok(()),
+            Some("silent") => Err(Problem::Silent("nobody listens".into())),
+            _ => Err(Problem::Bad(format!("the page said {health:?}"))),
+        }
+    }
+
+    async fn after(&self, switch: &Switch, _before: Option<&Path>) -> Result<(), String> {
+        self.said.lock().unwrap().push(format!("after {}", switch.sequence));
+        Ok(())
+    }
+}
+
+impl Lab {
+    async fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        for name in ["store", "control"] {
+            fs::create_dir(directory.path().join(name)).unwrap();
+        }
+        let store = store::open(&Location::Directory(directory.path().join("store")), &Options::default()).await.unwrap();
+        let key = SecretKey::generate(Algorithm::Ed25519).unwrap();
+        let expires = Timestamp::now() + Duration::from_hours(24);
+        let mut root = TrustRoot::new(1, expires, [key.public().clone()].into(), 1).unwrap().to_envelope();
+        root.sign(&key).unwrap();
+        let trust = TrustRoot::from_trusted(&root.to_json()).unwrap();
+        Self { directory, store, key, trust, sequence: 0 }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    // Publishes a release whose `health` is this, under the next sequence.
+    async fn publish(&mut self, health: &str, migration: Migration) -> Sha256 {
+        self.sequence += 1;
+        let source = tempfile::tempdir().unwrap();
+        fs::write(source.path().join("health"), health).unwrap();
+        let mut tarball = Vec::new();
+        let packed = tarball::pack(&tarball::scan(source.path(), &[]).unwrap(), &mut tarball, tarball::PackOptions::default()).unwrap();
+        self.store.put(&key::blob(&packed.sha256), tarball.into(), Condition::Always).await.unwrap();
+        let module = Module {
+            name: "shop".parse().unwrap(),
+            version: "1".parse().unwrap(),
+            target: None,
+            sha256: packed.sha256,
+            size: packed.size,
+            chunks: packed.chunks,
+            replaced: Vec::new(),
+        };
+        let manifest = Manifest {
+            schema: 1,
+            modules: vec![module],
+            files: packed.files,
+            bytes: packed.bytes,
+            shared: Vec::new(),
+            writable: Vec::new(),
+            php: None,
+            migration,
+        };
+        let bytes = manifest.to_json();
+        let digest = Sha256::of(&bytes);
+        let now = Timestamp::now();
+        let release = Release {
+            channel: "shops/acme".parse().unwrap(),
+            sequence: Sequence::try_from(self.sequence).unwrap(),
+            created: now,
+            expires: None,
+            root_version: 1,
+            migration,
+            manifest: digest,
+            manifest_size: bytes.len() as u64,
+        };
+        self.store.put(&key::blob(&digest), bytes.into(), Condition::Always).await.unwrap();
+        let mut envelope = release.to_envelope().unwrap();
+        envelope.sign(&self.key).unwrap();
+        let head = key::channel_head(&release.channel);
+        self.store.put(&head, envelope.to_json().into(), Condition::Always).await.unwrap();
+        digest
+    }
+
+    fn shop(&self) -> Scripted {
+        Scripted { root: self.path("root"), hangs: Arc::default(), probes: Arc::default(), said: Arc::default() }
+    }
+
+    // The agent as it is after a start.
+    fn engine(&self, shop: &Scripted) -> Engine<Scripted> {
+        let settings = Settings {
+            channel: "shops/acme".parse().unwrap(),
+            root: self.path("root"),
+            trust: self.trust.clone(),
+            source: Source::Channel,
+            floor: None,
+            storage: None,
+            cache: None,
+            memory: MEMORY,
+            deadline: Duration::from_mins(1),
+            now: Timestamp::now(),
+        };
+        Engine {
+            root: self.path("root"),
+            sources: Sources::new(Follower::new(settings, Arc::clone(&self.store)), Vec::new()),
+            shop: shop.clone(),
+            control: Some(self.path("control")),
+            board: Board::for_tests(),
+            clock: Timestamp::now,
+            retried: None,
+        }
+    }
+
+    fn say(&self, file: &str, text: &str) {
+        fs::write(self.path("control").join(file), text).unwrap();
+    }
+
+    fn health(&self) -> String {
+        fs::read_to_string(self.path("root/current/health")).unwrap_or_default()
+    }
+}
+
+async fn look(engine: &mut Engine<Scripted>) -> Look {
+    engine.look(&CancellationToken::new()).await
+}
+
+#[tokio::test]
+async fn a_good_release_runs_and_its_hooks_hear_of_it() {
+    let mut lab = Lab::new().await;
+    let shop = lab.shop();
+    let mut engine = lab.engine(&shop);
+    lab.publish("good 1", Migration::None).await;
+    assert_eq!(look(&mut engine).await, Look::Settled);
+    assert_eq!((lab.health().as_str(), shop.probes.load(SeqCst)), ("good 1", 1));
+    assert_eq!(*shop.said.lock().unwrap(), ["before 1", "warm 1", "after 1"]);
+    // Nothing new: nobody is bothered, and the store hears one question.
+    let requests = lab.store.stats().requests();
+    assert_eq!(look(&mut engine).await, Look::Settled);
+    assert_eq!((shop.probes.load(SeqCst), lab.store.stats().requests() - requests), (1, 1));
+}
+
+#[tokio::test]
+async fn a_bad_release_goes_and_is_not_tried_again_until_an_operator_says_so() {
+    let mut lab = Lab::new().await;
+    let shop = lab.shop();
+    let mut engine = lab.engine(&shop);
+    lab.publish("good 1", Migration::None).await;
+    look(&mut engine).await;
+    let bad = lab.publish("bad 2", Migration::None).await;
+    assert_eq!(look(&mut engine).await, Look::Settled);
+    assert_eq!(lab.health(), "good 1");
+    let state = View::read(&lab.path("root")).unwrap().state;
+    assert!(state.rejected[&bad].reason.contains("bad 2") && state.trial.is_none());
+    let probes = shop.probes.load(SeqCst);
+    // The same manifest under a new sequence, also after a restart.
+    lab.publish("bad 2", Migration::None).await;
+    look(&mut engine).await;
+    look(&mut lab.engine(&shop)).await;
+    assert_eq!((lab.health().as_str(), shop.probes.load(SeqCst)), ("good 1", probes));
+    // An operator says so, once.
+    lab.say("retry", &bad.to_string());
+    look(&mut engine).await;
+    assert_eq!((lab.health().as_str(), shop.probes.load(SeqCst) > probes), ("good 1", true));
+    let probes = shop.probes.load(SeqCst);
+    look(&mut engine).await;
+    assert_eq!(shop.probes.load(SeqCst), probes);
+    // A newer good one goes through.
+    lab.publish("good 4", Migration::None).await;
+    look(&mut engine).await;
+    assert_eq!(lab.health(), "good 4");
+}
+
+#[tokio::test]
+async fn a_release_that_fails_its_rehearsal_is_met_by_nobody() {
+    let mut lab = Lab::new().await;
+    let shop = lab.shop();
+    let mut engine = lab.engine(&shop);
+    lab.publish("good 1", Migration::None).await;
+    look(&mut engine).await;
+    let broken = lab.publish("broken 2", Migration::None).await;
+    assert_eq!((look(&mut engine).await, look(&mut engine).await), (Look::Settled, Look::Settled));
+    let state = View::read(&lab.path("root")).unwrap().state;
+    assert_eq!((lab.health().as_str(), state.accepted.unwrap().sequence.get(), shop.probes.load(SeqCst)), ("good 1", 1, 1));
+    assert!(state.rejected[&broken].reason.contains("broken 2"));
+}
+
+#[tokio::test]
+async fn where_nobody_answers_nothing_is_held_against_the_release() {
+    let mut lab = Lab::new().await;
+    let shop = lab.shop();
+    let mut engine = lab.engine(&shop);
+    lab.publish("good 1", Migration::None).await;
+    look(&mut engine).await;
+    lab.publish("silent 2", Migration::None).await;
+    assert_eq!(look(&mut engine).await, Look::Failed);
+    let state = View::read(&lab.path("root")).unwrap().state;
+    assert!(state.trial.is_some() && state.rejected.is_empty());
+    fs::write(lab.path("root/current/health"), "good again").unwrap();
+    assert_eq!(look(&mut engine).await, Look::Settled);
+    assert!(View::read(&lab.path("root")).unwrap().state.trial.is_none());
+}
+
+#[tokio::test]
+async fn what_waits_at_the_gate_is_staged_and_asks_one_question_a_look() {
+    let mut lab = Lab::new().await;
+    let shop = lab.shop();
+    let mut engine = lab.engine(&shop);
+    lab.publish("good 1", Migration::None).await;
+    look(&mut engine).await;
+    lab.publish("good 2", Migration::Breaking).await;
+    assert_eq!((look(&mut engine).await, lab.health().as_str()), (Look::Held, "good 1"));
+    let requests = lab.store.stats().requests();
+    assert_eq!(look(&mut engine).await, Look::Held);
+    assert_eq!(lab.store.stats().requests() - requests, 1);
+    lab.say("migrated", "1");
+    assert_eq!(look(&mut engine).await, Look::Held);
+    lab.say("migrated", "2");
+    lab.say("pause", "sale");
+    assert_eq!((look(&mut engine).await, lab.health().as_str()), (Look::Held, "good 1"));
+    lab.say("pause", "");
+    assert_eq!((look(&mut engine).await, lab.health().as_str()), (Look::Settled, "good 2"));
+}
+
+#[tokio::test]
+async fn a_stop_while_the_shop_is_probed_leaves_a_trial_that_the_next_start_ends() {
+    let mut lab = Lab::new().await;
+    let shop = lab.shop();
+    lab.publish("good 1", Migration::None).await;
+    look(&mut lab.engine(&shop)).await;
+    for (health, after) in [("bad 2", "good 1"), ("good 3", "good 3")] {
+        lab.publish(health, Migration::None).await;
+        shop.hangs.store(true, SeqCst);
+        let (mut engine, cancel) = (lab.engine(&shop), CancellationToken::new());
+        let soon = async {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            cancel.cancel();
+        };
+        let (look_one, ()) = tokio::join!(engine.look(&cancel), soon);
+        assert_eq!((look_one, lab.health().as_str()), (Look::Failed, health));
+        assert!(View::read(&lab.path("root")).unwrap().state.trial.is_some());
+        shop.hangs.store(false, SeqCst);
+        look(&mut lab.engine(&shop)).await;
+        assert_eq!(lab.health(), after);
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Publish { good: bool, number: u8 },
+    Look,
+    // The process dies while the shop is probed, if it comes to that.
+    Crash,
+    Restart,
+    Pause(bool),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        3 => (any::<bool>(), 0u8..3).prop_map(|(good, number)| Step::Publish { good, number }),
+        4 => Just(Step::Look),
+        1 => Just(Step::Crash),
+        1 => Just(Step::Restart),
+        1 => any::<bool>().prop_map(Step::Pause),
+    ];
+    prop::collection::vec(step, 1..14)
+}
+
+// What runs, and what never will again.
+#[derive(Debug, Default)]
+struct Model {
+    offered: String,
+    running: String,
+    rejected: BTreeSet<String>,
+    paused: bool,
+}
+
+impl Model {
+    fn look(&mut self) {
+        if self.offered == self.running || self.paused || self.rejected.contains(&self.offered) {
+            return;
+        }
+        if self.offered.starts_with("good") {
+            self.running.clone_from(&self.offered);
+        } else {
+            self.rejected.insert(self.offered.clone());
+        }
+    }
+}
+
+async fn follow(steps: Vec<Step>) {
+    let mut lab = Lab::new().await;
+    let (shop, mut model) = (lab.shop(), Model { offered: "good".into(), ..Model::default() });
+    let mut engine = lab.engine(&shop);
+    lab.publish("good", Migration::None).await;
+    look(&mut engine).await;
+    model.look();
+    for step in steps {
+        match step {
+            Step::Publish { good, number } => {
+                model.offered = format!("{} {number}", if good { "good" } else { "bad" });
+                lab.publish(&model.offered, Migration::None).await;
+            }
+            Step::Look => {
+                look(&mut engine).await;
+                model.look();
+            }
+            Step::Crash => {
+                shop.hangs.store(true, SeqCst);
+                // Dropped where it is.
+                tokio::time::timeout(Duration::from_millis(150), look(&mut engine)).await.ok();
+                shop.hangs.store(false, SeqCst);
+                engine = lab.engine(&shop);
+                // Threads of the one that was dropped may hold the root for a moment, as a killed process does not.
+                for _ in 0..100 {
+                    if look(&mut engine).await != Look::Failed {
+                        break;
+                    }
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                model.look();
+            }
+            Step::Restart => engine = lab.engine(&shop),
+            Step::Pause(paused) => {
+                lab.say("pause", if paused { "sale" } else { "" });
+                model.paused = paused;
+            }
+        }
+        let state = View::read(&lab.path("root")).unwrap().state;
+        let accepted = state.accepted.map(|accepted| accepted.sequence.get());
+        assert!(accepted <= Some(lab.sequence));
+    }
+    lab.say("pause", "");
+    model.paused = false;
+    look(&mut engine).await;
+    model.look();
+    assert_eq!(lab.health(), model.running, "{model:?}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #[test]
+    fn any_order_ends_on_the_newest_release_that_works(steps in steps()) {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(follow(steps));
+    }
+}

@@ -1,0 +1,314 @@
+//! What `longshore-agent` needs to know before it starts.
+
+use deploy::{
+    cache,
+    pull::{MEMORY_FLOOR, Source},
+};
+use release::{ChannelName, Sequence};
+use runtime::{
+    AbsolutePath, ByteSize, ConfigError, Env, Setting,
+    telemetry::{Filter, Format},
+    variable,
+};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use store::Location;
+
+use crate::{
+    hooks::Hook,
+    pod,
+    status::{Mounts, Policy},
+};
+use php::{Address, Expect, Probe, Statuses, Url};
+
+/// The settings, all read and all usable.
+#[derive(Debug)]
+pub struct Config {
+    /// Where releases come from.
+    pub store: Location,
+    /// The channel to follow.
+    pub channel: ChannelName,
+    /// The release root.
+    pub root: PathBuf,
+    /// The file of the trust root.
+    pub trust: PathBuf,
+    /// Where release objects are, in the order in which they are looked at.
+    pub sources: Vec<Source>,
+    /// The lowest sequence to accept.
+    pub floor: Option<Sequence>,
+    /// Where the shop's storage is mounted.
+    pub storage: Option<PathBuf>,
+    /// The node's cache.
+    pub cache: Option<cache::Settings>,
+    /// Bytes for the buffers of staging.
+    pub memory: u64,
+    /// How long staging may take.
+    pub deadline: Duration,
+    /// The file that lists the mounts.
+    pub mounts: Option<PathBuf>,
+    /// What operators and the cluster say.
+    pub control: Option<PathBuf>,
+    /// How long after a look the next one comes.
+    pub poll: Duration,
+    /// How long the end may take.
+    pub grace: Duration,
+    /// Where health and metrics are served.
+    pub listen: SocketAddr,
+    /// When the pod is ready.
+    pub ready: Policy,
+    /// What a switch asks of the shop.
+    pub pod: pod::Settings,
+    /// Bytes a second that the scan for changed files may read.
+    pub scan: u64,
+    /// Which events are logged.
+    pub log: Filter,
+    /// How they are written.
+    pub format: Format,
+}
+
+impl Config {
+    /// Reads the configuration.
+    ///
+    /// # Errors
+    ///
+    /// Lists every variable that is missing, malformed or unknown, not only the first.
+    pub fn from_env(mut env: Env) -> Result<Self, ConfigError> {
+        let config = Self::read(&mut env);
+        env.finish(config)
+    }
+
+    fn read(env: &mut Env) -> Option<Self> {
+        // All of them before the first `?`: a problem must not hide the next one.
+        let store = env.read::<Store>(&variable::STORE);
+        let channel = env.read(&variable::CHANNEL);
+        let root = env.read::<AbsolutePath>(&variable::ROOT);
+        let trust = env.read::<AbsolutePath>(&variable::TRUST);
+        let sources = sources(env);
+        let floor = env.optional(&variable::FLOOR);
+        let storage = env.optional::<AbsolutePath>(&variable::STORAGE);
+        let cache = env.optional::<AbsolutePath>(&variable::CACHE);
+        let cache_limit = env.read::<ByteSize>(&variable::CACHE_LIMIT);
+        let memory = env.read::<Memory>(&variable::MEMORY);
+        let deadline = env.read(&variable::DEADLINE);
+        let mounts = env.optional::<AbsolutePath>(&variable::MOUNTS);
+        let control = env.optional::<AbsolutePath>(&variable::CONTROL);
+        let poll = env.read(&variable::POLL);
+        let grace = env.read(&variable::GRACE);
+        let listen = env.read::<Listen>(&variable::LISTEN);
+        let ready = ready(env);
+        let pod = pod(env);
+        let scan = env.read::<ByteSize>(&variable::SCAN);
+        let log = env.read(&variable::LOG);
+        let format = env.optional(&variable::LOG_FORMAT);
+        let path = |path: Option<AbsolutePath>| path.map(AbsolutePath::into_path);
+        let sources = sources?;
+        // Operators' files may lie beside the release object, as keys of one ConfigMap.
+        let beside = sources.iter().find_map(|source| match source {
+            Source::File(path) if path.is_dir() => Some(path.clone()),
+            _ => None,
+        });
+        Some(Self {
+            store: store?.0,
+            channel: channel?,
+            root: root?.into_path(),
+            trust: trust?.into_path(),
+            sources,
+            floor: floor?,
+            storage: path(storage?),
+            cache: path(cache?).zip(Some(cache_limit?.bytes())).map(|(directory, limit)| cache::Settings { directory, limit }),
+            memory: memory?.0,
+            deadline: deadline?,
+            mounts: path(mounts?),
+            control: path(control?).or(beside),
+            poll: poll?,
+            grace: grace?,
+            listen: listen?.0,
+            ready: ready?,
+            pod: pod?,
+            scan: scan?.bytes(),
+            log: log?,
+            format: format?.unwrap_or_else(Format::of_stderr),
+        })
+    }
+}
+
+fn sources(env: &mut Env) -> Option<Vec<Source>> {
+    let file = env.optional::<AbsolutePath>(&variable::RELEASE);
+    let which = env.optional::<Which>(&variable::SOURCES);
+    let (file, which) = (file?.map(|path| Source::File(path.into_path())), which?);
+    match (which, file) {
+        (Some(Which::Channel), _) | (None, None) => Some(vec![Source::Channel]),
+        (Some(Which::File) | None, Some(file)) => Some(vec![file]),
+        (Some(Which::Both), Some(file)) => Some(vec![file, Source::Channel]),
+        (Some(Which::File | Which::Both), None) => {
+            // Says which variable is missing.
+            env.read::<AbsolutePath>(&variable::RELEASE).map(|_| Vec::new())
+        }
+    }
+}
+
+fn ready(env: &mut Env) -> Option<Policy> {
+    let mounts = env.read::<ReadyMounts>(&variable::READY_MOUNTS);
+    let staleness = env.optional(&variable::READY_STALENESS);
+    Some(Policy { mounts: mounts?.0, staleness: staleness? })
+}
+
+fn pod(env: &mut Env) -> Option<pod::Settings> {
+    let php = env.optional::<Php>(&variable::PHP);
+    let reload = env.optional::<AbsolutePath>(&variable::PHP_RELOAD);
+    let warm = env.read(&variable::WARM);
+    let url = env.optional::<PageUrl>(&variable::PROBE);
+    let host = env.optional::<Host>(&variable::PROBE_HOST);
+    let status = env.read::<Status>(&variable::PROBE_STATUS);
+    let header = env.optional::<Header>(&variable::PROBE_HEADER);
+    let times = env.read::<Times>(&variable::PROBE_TIMES);
+    let timeout = env.read(&variable::PROBE_TIMEOUT);
+    let within = env.read(&variable::PROBE_WITHIN);
+    let before = env.optional::<AbsolutePath>(&variable::HOOK_BEFORE);
+    let after = env.optional::<AbsolutePath>(&variable::HOOK_AFTER);
+    let hook_timeout: Option<Duration> = env.read(&variable::HOOK_TIMEOUT);
+    let hook_timeout = hook_timeout?;
+    let hook = |path: Option<AbsolutePath>| path.map(|program| Hook { program: program.into_path(), timeout: hook_timeout });
+    let (host, status, header, times) = (host?, status?, header?, times?);
+    let (timeout, within): (Duration, Duration) = (timeout?, within?);
+    let expect = Expect { status: status.0, header: header.map(|header| header.0) };
+    let host = host.map(|host| host.0);
+    let probe = url?.map(|url| Probe { url: url.0, host, expect, times: times.0, timeout, within });
+    Some(pod::Settings {
+        php: php?.map(|php| php.0),
+        reload: reload?.map(AbsolutePath::into_path),
+        warm: warm?,
+        probe,
+        before: hook(before?),
+        after: hook(after?),
+    })
+}
+
+// Settings that are other crates' types.
+macro_rules! settings {
+    ($($name:ident($inner:ty) $variable:ident $read:expr;)+) => {
+        $(
+            struct $name($inner);
+
+            impl Setting for $name {
+                const EXPECTED: &'static str = variable::$variable.expected;
+
+                fn read(text: &str) -> Option<Self> {
+                    let read: fn(&str) -> Option<$inner> = $read;
+                    read(text).map(Self)
+                }
+            }
+        )+
+    };
+}
+
+settings! {
+    Store(Location) STORE |text| text.parse().ok();
+    Memory(u64) MEMORY |text| ByteSize::read(text).map(ByteSize::bytes).filter(|bytes| *bytes >= MEMORY_FLOOR);
+    Listen(SocketAddr) LISTEN |text| text.parse().ok();
+    Php(Address) PHP |text| text.parse().ok();
+    PageUrl(Url) PROBE |text| text.parse().ok();
+    Status(Statuses) PROBE_STATUS |text| text.parse().ok();
+    Times(u32) PROBE_TIMES |text| text.parse().ok().filter(|times| (1..=100).contains(times));
+    Host(String) PROBE_HOST |text| {
+        let good = |byte: u8| byte.is_ascii_alphanumeric() || b".-:".contains(&byte);
+        (!text.is_empty() && text.bytes().all(good)).then(|| text.to_owned())
+    };
+    Header((String, String)) PROBE_HEADER |text| {
+        let (name, value) = text.split_once(':')?;
+        let good = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        good.then(|| (name.to_owned(), value.trim().to_owned()))
+    };
+    ReadyMounts(Mounts) READY_MOUNTS |text| match text {
+        "required" => Some(Mounts::Required),
+        "all" => Some(Mounts::All),
+        "none" => Some(Mounts::None),
+        _ => None,
+    };
+}
+
+enum Which {
+    File,
+    Channel,
+    Both,
+}
+
+impl Setting for Which {
+    const EXPECTED: &'static str = variable::SOURCES.expected;
+
+    fn read(text: &str) -> Option<Self> {
+        match text {
+            "file" => Some(Self::File),
+            "channel" => Some(Self::Channel),
+            "both" => Some(Self::Both),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REQUIRED: [(&str, &str); 4] = [
+        ("LONGSHORE_STORE", "s3://releases/prod"),
+        ("LONGSHORE_CHANNEL", "shops/acme"),
+        ("LONGSHORE_ROOT", "/srv/shop"),
+        ("LONGSHORE_TRUST", "/etc/longshore/1.root.json"),
+    ];
+
+    fn config(more: &[(&str, &str)]) -> Result<Config, String> {
+        Config::from_env(Env::new(REQUIRED.iter().chain(more).copied())).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn four_variables_are_enough() {
+        let config = config(&[]).unwrap();
+        assert_eq!((config.sources, config.poll, config.grace), (vec![Source::Channel], Duration::from_secs(15), Duration::from_secs(25)));
+        assert_eq!((config.listen.port(), config.scan), (9808, 8 << 20));
+        assert_eq!((config.pod.php, config.pod.probe, config.control, config.mounts), (None, None, None, None));
+    }
+
+    #[test]
+    fn sources_are_what_the_variables_say() {
+        let sources = |more: &[(&str, &str)]| config(more).map(|config| config.sources);
+        let file = ("LONGSHORE_RELEASE", "/etc/release/release.json");
+        let (path, both) = (Source::File("/etc/release/release.json".into()), ("LONGSHORE_SOURCES", "both"));
+        assert_eq!(sources(&[file]), Ok(vec![path.clone()]));
+        assert_eq!(sources(&[file, both]), Ok(vec![path, Source::Channel]));
+        assert_eq!(sources(&[file, ("LONGSHORE_SOURCES", "channel")]), Ok(vec![Source::Channel]));
+        assert!(sources(&[both]).unwrap_err().contains("LONGSHORE_RELEASE is not set"));
+    }
+
+    #[test]
+    fn a_probe_has_all_of_its_settings() {
+        let more = [
+            ("LONGSHORE_PROBE", "http://127.0.0.1:8080/"),
+            ("LONGSHORE_PROBE_HOST", "shop.example"),
+            ("LONGSHORE_PROBE_STATUS", "200"),
+            ("LONGSHORE_PROBE_HEADER", "X-Shop: acme"),
+            ("LONGSHORE_PROBE_TIMES", "5"),
+        ];
+        let probe = config(&more).unwrap().pod.probe.unwrap();
+        assert_eq!((probe.host.as_deref(), probe.times, probe.url.path()), (Some("shop.example"), 5, "/"));
+        assert_eq!(probe.expect.header, Some(("X-Shop".into(), "acme".into())));
+    }
+
+    #[test]
+    fn every_problem_is_reported_at_once() {
+        let bad = [
+            ("LONGSHORE_PROBE", "https://shop.example/"),
+            ("LONGSHORE_PROBE_STATUS", "2xx"),
+            ("LONGSHORE_PROBE_TIMES", "0"),
+            ("LONGSHORE_PHP", "9000"),
+            ("LONGSHORE_LISTEN", "9808"),
+            ("LONGSHORE_READY_MOUNTS", "some"),
+            ("LONGSHORE_POLL", "15"),
+            ("LONGSHORE_HOOK_BEFORE", "hook.sh"),
+            ("LONGSHORE_PROB", "x"),
+        ];
+        let error = config(&bad).unwrap_err();
+        for (name, _) in bad {
+            assert!(error.contains(&format!("\n  {name}")), "{name} is not in {error}");
+        }
+    }
+}

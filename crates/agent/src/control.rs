@@ -1,0 +1,171 @@
+//! What operators and the cluster say beside the releases: small files in one directory, such as a projected `ConfigMap`.
+//!
+//! | file | contents | meaning |
+//! |---|---|---|
+//! | `pause` | why, for people | nothing is switched while there is such a file with any text |
+//! | `window` | `22:00-05:00, 12:00-13:00`, UTC | nothing is switched outside of these |
+//! | `migrated` | a sequence | the database is ready for releases up to this one |
+//! | `retry` | a manifest's digest | it is taken off the rejected list once for each text of the file |
+//!
+//! A file that cannot be read or understood holds every switch back: whoever wrote it meant something.
+
+use jiff::{Timestamp, civil::Time, tz::TimeZone};
+use release::{Sequence, Sha256};
+use std::{
+    fs::File,
+    io::{self, Read as _},
+    path::Path,
+};
+
+/// Bytes of such a file that are read: each is a word or a sentence.
+const LIMIT: u64 = 4096;
+const DAY: i64 = 24 * 60;
+
+/// What is said at one moment.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Control {
+    /// Why nothing is to be switched.
+    pub pause: Option<String>,
+    /// When something may be switched.
+    pub window: Option<Windows>,
+    /// The highest sequence that the database is ready for.
+    pub migrated: Option<Sequence>,
+    /// The manifest to try again.
+    pub retry: Option<Sha256>,
+    /// What was said and not understood.
+    pub problem: Option<String>,
+}
+
+impl Control {
+    /// Reads the directory; one that is not there says nothing.
+    #[must_use]
+    pub fn read(directory: &Path) -> Self {
+        let mut control = Self::default();
+        let mut problems = Vec::new();
+        let mut text = |name: &str| match read(&directory.join(name)) {
+            Ok(text) => text,
+            Err(error) => {
+                problems.push(format!("{name}: {error}"));
+                None
+            }
+        };
+        let (pause, window, migrated, retry) = (text("pause"), text("window"), text("migrated"), text("retry"));
+        control.pause = pause;
+        control.window =
+            window.and_then(|text| understood("window", &text, "times such as 22:00-05:00, in UTC", &mut problems, Windows::parse));
+        control.migrated = migrated.and_then(|text| understood("migrated", &text, "a sequence", &mut problems, |text| text.parse().ok()));
+        control.retry =
+            retry.and_then(|text| understood("retry", &text, "a manifest's digest, 64 digits", &mut problems, |text| text.parse().ok()));
+        control.problem = (!problems.is_empty()).then(|| format!("{}: {}", directory.display(), problems.join("; ")));
+        control
+    }
+}
+
+fn understood<T>(name: &str, text: &str, expected: &str, problems: &mut Vec<String>, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+    let parsed = parse(text);
+    if parsed.is_none() {
+        let shown: String = text.chars().take(80).collect();
+        problems.push(format!("{name} says {shown:?}, expected {expected}"));
+    }
+    parsed
+}
+
+/// The file's text without white space around it; nothing where there is no file, or no text in it.
+fn read(path: &Path) -> io::Result<Option<String>> {
+    let mut text = String::new();
+    match File::open(path) {
+        Ok(file) => file.take(LIMIT).read_to_string(&mut text)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let text = text.trim();
+    Ok((!text.is_empty()).then(|| text.to_owned()))
+}
+
+/// Times of each day, in UTC, in which something may be switched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Windows(Vec<Window>);
+
+// Minutes of the day; one that ends before it starts goes over midnight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Window {
+    from: i64,
+    until: i64,
+}
+
+impl Windows {
+    fn parse(text: &str) -> Option<Self> {
+        let minute = |text: &str| {
+            let (hour, minute) = text.trim().split_once(':')?;
+            let time = Time::new(hour.parse().ok()?, minute.parse().ok()?, 0, 0).ok()?;
+            Some(i64::from(time.hour()) * 60 + i64::from(time.minute()))
+        };
+        let window = |text: &str| {
+            let (from, until) = text.split_once('-')?;
+            let window = Window { from: minute(from)?, until: minute(until)? };
+            // Neither never nor always: nobody can tell which was meant.
+            (window.from != window.until).then_some(window)
+        };
+        text.split(',').map(window).collect::<Option<_>>().map(Self)
+    }
+
+    /// How many minutes until one is open; zero in one.
+    #[must_use]
+    pub fn opens_in(&self, now: Timestamp) -> i64 {
+        let now = now.to_zoned(TimeZone::UTC);
+        let now = i64::from(now.hour()) * 60 + i64::from(now.minute());
+        let wait = |Window { from, until }: &Window| {
+            let (since, length) = ((now - from).rem_euclid(DAY), (until - from).rem_euclid(DAY));
+            if since < length { 0 } else { DAY - since }
+        };
+        self.0.iter().map(wait).min().unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::disallowed_methods, reason = "a test prepares what is on the disk")]
+
+    use super::*;
+    use std::fs;
+
+    fn control(files: &[(&str, &str)]) -> Control {
+        let directory = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            fs::write(directory.path().join(name), text).unwrap();
+        }
+        Control::read(directory.path())
+    }
+
+    #[test]
+    fn files_that_are_not_there_or_empty_say_nothing() {
+        assert_eq!(control(&[("pause", " \n"), ("notes", "x")]), Control::default());
+        assert_eq!(Control::read(Path::new("/nowhere")), Control::default());
+    }
+
+    #[test]
+    fn each_file_is_understood() {
+        let digest = "73c4a5db2692b222be7415464ba242993a09ee431db422dfad7bb00c56921ea1";
+        let said = control(&[("pause", "sale\n"), ("window", "22:00-05:00"), ("migrated", "42\n"), ("retry", digest)]);
+        assert_eq!((said.pause.as_deref(), said.migrated.map(Sequence::get)), (Some("sale"), Some(42)));
+        assert_eq!((said.retry.map(|it| it.to_string()).as_deref(), said.problem), (Some(digest), None));
+    }
+
+    #[test]
+    fn what_is_not_understood_is_a_problem_with_the_value() {
+        let said = control(&[("window", "night"), ("migrated", "-1")]).problem.unwrap();
+        assert!(said.contains(r#"window says "night", expected times"#) && said.contains(r#"migrated says "-1""#), "{said}");
+    }
+
+    #[test]
+    fn windows_go_over_midnight() {
+        let at = |time: &str| format!("2026-01-31T{time}:00Z").parse::<Timestamp>().unwrap();
+        let windows = Windows::parse("22:00-05:00, 12:00-13:00").unwrap();
+        for (time, wait) in [("22:00", 0), ("23:59", 0), ("04:59", 0), ("05:00", 420), ("12:30", 0), ("13:00", 540), ("21:59", 1)] {
+            assert_eq!(windows.opens_in(at(time)), wait, "{time}");
+        }
+        for bad in ["", "22:00", "22:00-24:00", "5-6", "12:00-12:00", "22:00-05:00,"] {
+            assert!(Windows::parse(bad).is_none(), "{bad}");
+        }
+    }
+}

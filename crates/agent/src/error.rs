@@ -1,0 +1,91 @@
+//! Why `longshore-agent` ended.
+
+use crate::{serve::ServeError, watch::WatchError};
+use php::PhpError;
+use release::{Reason, TrustError};
+use runtime::{ConfigError, Panicked, TaskError};
+use std::{io, path::PathBuf};
+use store::{Location, StoreError};
+
+/// Why `longshore-agent` ended before it was asked to, or not as it should.
+#[derive(Debug, thiserror::Error)]
+pub enum AgentError {
+    /// An argument that is not known.
+    #[error("{0:?} is not an argument of longshore-agent: settings come from variables, which --help lists")]
+    Argument(String),
+    /// The environment is not usable.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A file that a variable names cannot be read.
+    #[error("cannot read {}, which {variable} names", path.display())]
+    File {
+        /// The variable.
+        variable: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file is not a trust root.
+    #[error("{}, which LONGSHORE_TRUST names, is not a usable trust root", path.display())]
+    Trust {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: TrustError,
+    },
+    /// The helper script for php-fpm cannot be put into the release root.
+    #[error(transparent)]
+    Php(#[from] PhpError),
+    /// The store cannot be opened.
+    #[error("cannot open the store {location}")]
+    Store {
+        /// Where it should be.
+        location: Location,
+        /// Why.
+        source: StoreError,
+    },
+    /// A task ended, and so all of them.
+    #[error(transparent)]
+    Task(#[from] TaskError<TaskFailure>),
+    /// The system gave no event loop or no signal handlers.
+    #[error("cannot start")]
+    Start(#[source] io::Error),
+    /// Standard output was closed while `--help` or `--version` wrote to it.
+    #[error("cannot write to standard output")]
+    Output(#[source] io::Error),
+    /// We are wrong.
+    #[error(transparent)]
+    Panicked(#[from] Panicked),
+}
+
+/// Why one task ended.
+#[derive(Debug, thiserror::Error)]
+pub enum TaskFailure {
+    /// Nothing can be served.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    /// Files cannot be watched.
+    #[error(transparent)]
+    Watch(#[from] WatchError),
+}
+
+impl AgentError {
+    /// The stable reason.
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::Argument(_) | Self::File { .. } | Self::Task(TaskError::Failed { source: TaskFailure::Serve(_), .. }) => Reason::Config,
+            Self::Config(error) => error.reason(),
+            Self::Trust { source, .. } => source.reason(),
+            Self::Store { source, .. } => source.reason(),
+            // The nearest of sysexits: EX_IOERR, the system refused us something that every process may have.
+            Self::Task(TaskError::Failed { source: TaskFailure::Watch(_), .. }) | Self::Start(_) | Self::Output(_) | Self::Php(_) => {
+                Reason::Disk
+            }
+            Self::Task(TaskError::Overran(_)) => Reason::Deadline,
+            Self::Task(TaskError::Panicked(_) | TaskError::Ended(_)) => Reason::Bug,
+            Self::Panicked(error) => error.reason(),
+        }
+    }
+}

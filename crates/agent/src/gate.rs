@@ -1,0 +1,104 @@
+//! Whether a staged release may become active now. Pure.
+
+use crate::control::Control;
+use jiff::Timestamp;
+use release::{Migration, Sequence};
+use std::fmt;
+
+/// Why a staged release waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Hold {
+    /// An operator paused the pod.
+    Paused(String),
+    /// It is not the time.
+    Window {
+        /// Minutes until it is.
+        minutes: i64,
+    },
+    /// The database is not ready for it.
+    Migration(Migration),
+    /// What was said cannot be understood, so that nobody knows whether it may.
+    Control(String),
+    /// The hook before the switch failed.
+    Hook(String),
+    /// The pod's storage is not there.
+    Mounts(String),
+}
+
+impl Hold {
+    /// The stable word: `paused`, `window`, `migration`, `control`, `hook` or `mounts`.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Paused(_) => "paused",
+            Self::Window { .. } => "window",
+            Self::Migration(_) => "migration",
+            Self::Control(_) => "control",
+            Self::Hook(_) => "hook",
+            Self::Mounts(_) => "mounts",
+        }
+    }
+}
+
+impl fmt::Display for Hold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Paused(why) => write!(f, "switches are paused: {why}"),
+            Self::Window { minutes } => write!(f, "the next window opens in {minutes} minutes"),
+            Self::Migration(kind) => write!(f, "its migration is {kind}, and the database is not said to be ready for it"),
+            Self::Control(problem) => write!(f, "cannot tell whether it may: {problem}"),
+            Self::Hook(problem) => write!(f, "the hook before the switch: {problem}"),
+            Self::Mounts(problem) => write!(f, "the shop's storage is not there: {problem}"),
+        }
+    }
+}
+
+/// Why the release of this sequence and migration has to wait, if it does. The reason that lasts longest comes first.
+#[must_use]
+pub fn hold(sequence: Sequence, migration: Migration, control: &Control, now: Timestamp) -> Option<Hold> {
+    if let Some(problem) = &control.problem {
+        return Some(Hold::Control(problem.clone()));
+    }
+    if let Some(why) = &control.pause {
+        return Some(Hold::Paused(why.clone()));
+    }
+    let ready = control.migrated.is_some_and(|migrated| migrated >= sequence);
+    if migration != Migration::None && !ready {
+        return Some(Hold::Migration(migration));
+    }
+    let minutes = control.window.as_ref().map_or(0, |windows| windows.opens_in(now));
+    (minutes > 0).then_some(Hold::Window { minutes })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn held(migration: Migration, control: &Control) -> Option<&'static str> {
+        hold(Sequence::try_from(7_u64).unwrap(), migration, control, "2026-01-31T12:00:00Z".parse().unwrap()).map(|hold| hold.word())
+    }
+
+    #[test]
+    fn without_a_word_only_migrations_wait() {
+        let nothing = Control::default();
+        assert_eq!(held(Migration::None, &nothing), None);
+        assert_eq!(held(Migration::Additive, &nothing), Some("migration"));
+        assert_eq!(held(Migration::Breaking, &nothing), Some("migration"));
+    }
+
+    #[test]
+    fn the_database_is_ready_up_to_a_sequence() {
+        for (migrated, word) in [(6_u64, Some("migration")), (7, None), (8, None)] {
+            let control = Control { migrated: Sequence::try_from(migrated).ok(), ..Control::default() };
+            assert_eq!(held(Migration::Breaking, &control), word, "{migrated}");
+        }
+    }
+
+    #[test]
+    fn a_problem_comes_before_a_pause_and_a_pause_before_the_rest() {
+        let mut control = Control { pause: Some("sale".into()), problem: Some("?".into()), ..Control::default() };
+        assert_eq!(held(Migration::Breaking, &control), Some("control"));
+        control.problem = None;
+        assert_eq!(held(Migration::Breaking, &control), Some("paused"));
+    }
+}

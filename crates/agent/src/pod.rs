@@ -1,0 +1,147 @@
+//! The shop in this pod: php-fpm, nginx and an operator's hooks.
+
+use crate::{
+    activate::{Shop, Switch},
+    hooks::{Hook, Occasion},
+};
+use deploy::View;
+use php::{Address, PhpError, Pool, Probe, Problem, Reload};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+use tracing::{info, warn};
+
+/// Scripts that are compiled before a switch at most: what a shop of Magento's size uses for its busiest pages.
+const HOTTEST: usize = 5000;
+/// How often a page of the new tree is tried before the switch: what fails once may be a database that was away.
+const REHEARSALS: u32 = 3;
+/// Where the helper script is, in the release root: php-fpm sees it there, and no web server serves it.
+const HELPERS: &str = "agent";
+
+/// How a switch speaks to the shop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// php-fpm.
+    pub php: Option<Address>,
+    /// php-fpm's pid file, where it is to be reloaded.
+    pub reload: Option<PathBuf>,
+    /// How long warming may take.
+    pub warm: Duration,
+    /// How to ask whether the shop works.
+    pub probe: Option<Probe>,
+    /// Runs before a switch.
+    pub before: Option<Hook>,
+    /// Runs after one.
+    pub after: Option<Hook>,
+}
+
+/// The shop in this pod.
+#[derive(Debug)]
+pub struct Pod {
+    root: PathBuf,
+    settings: Settings,
+    pool: Option<Pool>,
+}
+
+impl Pod {
+    /// The shop whose sources are in the release root `root`.
+    ///
+    /// # Errors
+    ///
+    /// Where the helper script cannot be written there.
+    pub fn new(root: &Path, settings: Settings) -> Result<Self, PhpError> {
+        let pool = settings.php.clone().map(|address| Pool::install(address, &root.join(HELPERS))).transpose()?;
+        Ok(Self { root: root.to_owned(), settings, pool })
+    }
+
+    /// The tree that runs.
+    fn running(&self) -> Option<PathBuf> {
+        // php-fpm names scripts by their real paths.
+        let root = self.root.canonicalize().ok()?;
+        View::read(&root).ok()?.running().map(|active| deploy::tree(&root, &active.manifest))
+    }
+
+    async fn compile(&self, pool: &Pool, switch: &Switch) -> Result<(), PhpError> {
+        let mut scripts: Vec<_> = switch.warm.iter().map(ToString::to_string).collect();
+        if let Some(running) = self.running().filter(|running| *running != switch.tree) {
+            scripts.extend(pool.hottest(&running, HOTTEST).await?);
+        }
+        let tree = switch.tree.canonicalize().unwrap_or_else(|_| switch.tree.clone());
+        let warmed = pool.warm(&tree, &scripts, self.settings.warm).await?;
+        info!(
+            compiled = warmed.compiled,
+            cached = warmed.cached,
+            failed = warmed.failed.len(),
+            left = warmed.left,
+            opcache = warmed.enabled,
+            "warmed OPcache"
+        );
+        Ok(())
+    }
+
+    async fn hook(hook: Option<&Hook>, when: &'static str, switch: &Switch) -> Result<(), String> {
+        let Some(hook) = hook else { return Ok(()) };
+        let occasion = Occasion { when, sequence: switch.sequence, manifest: switch.manifest, tree: &switch.tree };
+        hook.run(occasion).await.map_err(|error| runtime::Chain(&error).to_string())
+    }
+}
+
+impl Shop for Pod {
+    async fn before(&self, switch: &Switch) -> Result<(), String> {
+        Self::hook(self.settings.before.as_ref(), "before", switch).await
+    }
+
+    async fn warm(&self, switch: &Switch) {
+        let Some(pool) = &self.pool else { return };
+        if let Err(error) = self.compile(pool, switch).await {
+            warn!(error = %runtime::Chain(&error), "OPcache is not warmed");
+        }
+    }
+
+    async fn rehearse(&self, switch: &Switch) -> Result<(), String> {
+        let (Some(pool), Some(probe)) = (&self.pool, &self.settings.probe) else { return Ok(()) };
+        let tree = switch.tree.canonicalize().unwrap_or_else(|_| switch.tree.clone());
+        if !tree.join("index.php").is_file() {
+            return Ok(());
+        }
+        let host = probe.host.as_deref().unwrap_or_else(|| probe.url.host());
+        let mut last = String::new();
+        for _ in 0..REHEARSALS {
+            match pool.rehearse(&tree, probe.url.path(), host, &probe.expect, probe.timeout).await {
+                Ok(None) => return Ok(()),
+                Ok(Some(problem)) => last = problem,
+                // Without php-fpm nothing is known; the probe after the switch decides.
+                Err(error) => {
+                    warn!(error = %runtime::Chain(&error), "the release is not rehearsed");
+                    return Ok(());
+                }
+            }
+        }
+        Err(format!("before the switch, {} through php-fpm: {last}", probe.url.path()))
+    }
+
+    async fn reload(&self) {
+        let Some(pid_file) = self.settings.reload.clone() else { return };
+        match (Reload { pid_file }).ask() {
+            Ok(()) => info!("php-fpm was asked to reload"),
+            Err(error) => warn!(error = %runtime::Chain(&error), "php-fpm is not reloaded"),
+        }
+    }
+
+    async fn probe(&self) -> Result<(), Problem> {
+        match &self.settings.probe {
+            Some(probe) => probe.check().await,
+            None => Ok(()),
+        }
+    }
+
+    async fn after(&self, switch: &Switch, before: Option<&Path>) -> Result<(), String> {
+        if let (Some(pool), Some(before)) = (&self.pool, before)
+            && let Err(error) = pool.forget(before).await
+        {
+            warn!(error = %runtime::Chain(&error), "OPcache keeps the scripts of the release before");
+        }
+        Self::hook(self.settings.after.as_ref(), "after", switch).await
+    }
+}

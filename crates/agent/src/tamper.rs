@@ -1,0 +1,214 @@
+//! Files of the running tree that change on the disk: noticed, reported, and put back.
+//!
+//! Two ways lead here. The kernel says when a file of the tree is written, replaced or removed through this node (inotify, a watch for
+//! each directory); and a scan reads the whole tree again and again, so slowly that nobody feels it, for what came another way. Either
+//! only says where to look: what decides is [`deploy::audit`], and what is put back was verified like any release.
+
+use crate::board::Board;
+use deploy::{Audit, View, audit, pull::Follower};
+use jiff::Timestamp;
+use notify::{Config, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
+use release::{RelativePath, Sha256};
+use std::{
+    collections::BTreeSet,
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+use tokio::{sync::Notify, time::sleep};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+/// How long changes are gathered before they are looked at: whoever unpacks over a tree changes thousands of files.
+const GATHER: Duration = Duration::from_millis(500);
+/// How often it is looked whether another tree runs.
+const TURN: Duration = Duration::from_secs(5);
+/// Between two scans of a whole tree, and after a repair that failed.
+const REST: Duration = Duration::from_mins(5);
+const AFTER_FAILURE: Duration = Duration::from_secs(15);
+/// Paths that are gathered at most: beyond that, the whole tree is looked through.
+const PATHS: usize = 4096;
+
+/// What looks after the running tree.
+#[derive(Debug)]
+pub struct Guard {
+    /// The release root.
+    pub root: PathBuf,
+    /// Puts files back.
+    pub follower: Follower,
+    /// Bytes a second that scans may read.
+    pub pace: u64,
+    /// Where findings are shown.
+    pub board: Board,
+}
+
+#[derive(Debug, Default)]
+struct Changed {
+    paths: Mutex<BTreeSet<PathBuf>>,
+    wake: Notify,
+}
+
+// The tree that is watched.
+struct Watched {
+    manifest: Sha256,
+    tree: PathBuf,
+    changed: Arc<Changed>,
+    // Ends with it.
+    _watcher: Option<RecommendedWatcher>,
+    scanned: Option<Instant>,
+}
+
+impl Guard {
+    /// Looks after whatever tree runs, until `stop`.
+    pub async fn run(self, stop: CancellationToken) {
+        let mut watched: Option<Watched> = None;
+        loop {
+            let root = self.root.clone();
+            let running = on_disk(move || View::read(&root).ok()?.running().map(|active| active.manifest)).await;
+            if running != watched.as_ref().map(|watched| watched.manifest) {
+                // The old watches first: both at once might be more than the kernel allows.
+                drop(watched.take());
+                let root = self.root.clone();
+                watched = match running {
+                    Some(manifest) => on_disk(move || Watched::new(&root, manifest)).await,
+                    None => None,
+                };
+            }
+            let Some(watched) = &mut watched else {
+                if stop.run_until_cancelled(sleep(TURN)).await.is_none() {
+                    return;
+                }
+                continue;
+            };
+            let due = watched.scanned.is_none_or(|scanned| scanned.elapsed() > REST);
+            let changed = Arc::clone(&watched.changed);
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = changed.wake.notified() => {
+                    sleep(GATHER).await;
+                    self.look(watched, changed.take(), &stop).await;
+                }
+                () = self.scan(watched, &stop), if due => {}
+                () = sleep(TURN), if !due => {}
+            }
+        }
+    }
+
+    /// Looks at these paths; where they are too many, at the whole tree.
+    async fn look(&self, watched: &mut Watched, paths: BTreeSet<PathBuf>, stop: &CancellationToken) {
+        let only = relative(&watched.tree, &paths);
+        if paths.len() >= PATHS {
+            watched.scanned = None;
+            return;
+        }
+        if only.is_empty() {
+            return;
+        }
+        let (root, manifest) = (self.root.clone(), watched.manifest);
+        match on_disk(move || audit(&root, &manifest, Some(&only), &mut |_| ControlFlow::Continue(()))).await {
+            Ok(found) => self.mend(found, stop).await,
+            Err(error) => warn!(error = %runtime::Chain(&error), "changed files cannot be looked at"),
+        }
+    }
+
+    /// Reads the whole tree, no faster than it may. Cancel-safe: the thread notices, and what it found so far is found again.
+    async fn scan(&self, watched: &mut Watched, stop: &CancellationToken) {
+        let (root, manifest, pace) = (self.root.clone(), watched.manifest, self.pace.max(1));
+        let halt = stop.child_token();
+        let halted = halt.clone();
+        let _halt_when_dropped = halt.drop_guard();
+        let start = Instant::now();
+        let mut read = 0;
+        let paced = move |bytes: u64| {
+            read += bytes;
+            #[allow(clippy::cast_precision_loss, reason = "bytes of one tree")]
+            let due = Duration::from_secs_f64(read as f64 / pace as f64);
+            std::thread::sleep(due.saturating_sub(start.elapsed()).min(Duration::from_secs(1)));
+            if halted.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        let found = on_disk(move || {
+            let mut paced = paced;
+            audit(&root, &manifest, None, &mut paced)
+        });
+        match found.await {
+            Ok(found) => {
+                debug!(
+                    files = found.files,
+                    bytes = found.bytes,
+                    elapsed_seconds = start.elapsed().as_secs_f64(),
+                    "scanned the running tree"
+                );
+                let damaged = !found.damaged.is_empty();
+                self.mend(found, stop).await;
+                self.board.audited(|audit| audit.whole_at = Some(Timestamp::now()));
+                watched.scanned = (!damaged).then(Instant::now);
+            }
+            Err(error) => {
+                warn!(error = %runtime::Chain(&error), "the running tree cannot be scanned");
+                watched.scanned = Some(Instant::now());
+            }
+        }
+    }
+
+    async fn mend(&self, found: Audit, stop: &CancellationToken) {
+        let count = found.damaged.len() as u64;
+        let Some(first) = found.damaged.first().cloned() else { return };
+        warn!(files = count, path = %first, "files of the running release were changed on the disk");
+        self.board.audited(|audit| audit.damaged += count);
+        match Box::pin(self.follower.repair(found.damaged, Timestamp::now(), stop.cancelled())).await {
+            Ok(figures) => {
+                info!(files = count, downloaded_bytes = figures.downloaded_bytes, "changed files were put back");
+                self.board.audited(|audit| (audit.repaired, audit.problem) = (audit.repaired + count, None));
+            }
+            Err(error) => {
+                let text = runtime::Chain(&error).to_string();
+                warn!(files = count, reason = %error.reason(), error = text, "changed files cannot be put back");
+                self.board.audited(|audit| audit.problem = Some(text));
+                stop.run_until_cancelled(sleep(AFTER_FAILURE)).await;
+            }
+        }
+    }
+}
+
+impl Changed {
+    fn add(&self, paths: Vec<PathBuf>) {
+        let mut known = self.paths.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = PATHS.saturating_sub(known.len());
+        known.extend(paths.into_iter().take(room));
+        self.wake.notify_one();
+    }
+
+    fn take(&self) -> BTreeSet<PathBuf> {
+        std::mem::take(&mut self.paths.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Watched {
+    fn new(root: &Path, manifest: Sha256) -> Option<Self> {
+        let tree = deploy::tree(&root.canonicalize().ok()?, &manifest);
+        let changed = Arc::new(Changed::default());
+        let heard = Arc::clone(&changed);
+        let handler = move |event: notify::Result<Event>| match event {
+            // Reading is what everybody does; a new link to a file, as the next release makes them, changes nothing of it.
+            Ok(Event { kind: EventKind::Access(_) | EventKind::Modify(notify::event::ModifyKind::Metadata(_)), .. }) => {}
+            Ok(event) => heard.add(event.paths),
+            Err(error) => debug!(%error, "an event was lost"),
+        };
+        let watcher = RecommendedWatcher::new(handler, Config::default().with_follow_symlinks(false));
+        let watcher = watcher.and_then(|mut watcher| watcher.watch(&tree, RecursiveMode::Recursive).map(|()| watcher));
+        let watcher = watcher.inspect_err(|error| {
+            warn!(%error, "changes are found by the scan alone: fs.inotify.max_user_watches may be too low for this tree");
+        });
+        Some(Self { manifest, tree, changed, _watcher: watcher.ok(), scanned: None })
+    }
+}
+
+/// The paths below the tree that a release may have, and those of the directories above them, as a directory may be gone as a whole.
+fn relative(tree: &Path, paths: &BTreeSet<PathBuf>) -> BTreeSet<RelativePath> {
+    paths.iter().filter_map(|path| path.strip_prefix(tree).ok()?.to_str()?.parse().ok()).collect()
+}
+
+async fn on_disk<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+}

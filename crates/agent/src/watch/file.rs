@@ -1,0 +1,127 @@
+//! Files that others replace: the release object in force, and what operators say.
+//!
+//! The kubelet updates a projected volume by a new directory and a rename of the link `..data`, so names in the directory are watched,
+//! never the files. What is not noticed (inotify's queue overflows, a directory is replaced as a whole) is found at the next poll.
+
+use super::Wake;
+use notify::{Config, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+
+/// How often a directory that is not there is looked for, and one that is there watched anew, in case it is another by now.
+const REARM: Duration = Duration::from_mins(1);
+
+/// Why files cannot be watched at all.
+#[derive(Debug, thiserror::Error)]
+#[error("the system does not let files be watched; fs.inotify.max_user_instances may be too low")]
+pub struct WatchError(#[from] notify::Error);
+
+/// Wakes whenever a name changes in the directories of `paths`, until `stop`.
+///
+/// # Errors
+///
+/// [`WatchError`] where the kernel gives no inotify instance. A directory that is missing is no error.
+pub async fn watch(paths: Vec<PathBuf>, wake: Wake, stop: CancellationToken) -> Result<(), WatchError> {
+    let heard = wake.clone();
+    let handler = move |event: notify::Result<Event>| match event {
+        // Reading is what we do ourselves.
+        Ok(Event { kind: EventKind::Access(_), .. }) => {}
+        Ok(_) => heard.wake(),
+        Err(error) => {
+            debug!(%error, "an event was lost");
+            heard.wake();
+        }
+    };
+    let mut inotify = RecommendedWatcher::new(handler, Config::default().with_follow_symlinks(false))?;
+    let directories: BTreeSet<_> = paths.iter().map(|path| directory(path)).collect();
+    let mut watched = BTreeSet::new();
+    loop {
+        for directory in &directories {
+            let known = watched.contains(directory);
+            match inotify.watch(directory, RecursiveMode::NonRecursive) {
+                Ok(()) if known => {}
+                Ok(()) => {
+                    watched.insert(directory.clone());
+                    // What came before the watch.
+                    wake.wake();
+                }
+                Err(error) => {
+                    watched.remove(directory);
+                    if known {
+                        warn!(path = %directory.display(), %error, "a directory is not watched any more");
+                    }
+                }
+            }
+        }
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = tokio::time::sleep(REARM) => {}
+        }
+    }
+}
+
+/// A directory itself, and that of a file.
+fn directory(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(parent) if !path.is_dir() => parent.to_owned(),
+        _ => path.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::disallowed_methods, reason = "a test prepares what is on the disk")]
+
+    use super::*;
+    use std::{fs, os::unix::fs::symlink};
+
+    async fn woken(wake: &Wake) -> bool {
+        tokio::time::timeout(Duration::from_secs(1), wake.asked()).await.is_ok()
+    }
+
+    async fn quiet(wake: &Wake) {
+        while tokio::time::timeout(Duration::from_millis(100), wake.asked()).await.is_ok() {}
+    }
+
+    #[tokio::test]
+    async fn a_swap_as_the_kubelet_does_it_wakes_within_a_second() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        fs::create_dir(at("..1")).unwrap();
+        fs::write(at("..1/release.json"), "one").unwrap();
+        symlink("..1", at("..data")).unwrap();
+        symlink("..data/release.json", at("release.json")).unwrap();
+        let (wake, stop) = (Wake::default(), CancellationToken::new());
+        let mut tasks = tokio::task::JoinSet::new();
+        tasks.spawn(watch(vec![at("release.json")], wake.clone(), stop.clone()));
+        assert!(woken(&wake).await, "at the start");
+        quiet(&wake).await;
+        fs::read(at("release.json")).unwrap();
+        assert!(tokio::time::timeout(Duration::from_millis(200), wake.asked()).await.is_err(), "reading is no change");
+
+        fs::create_dir(at("..2")).unwrap();
+        fs::write(at("..2/release.json"), "two").unwrap();
+        symlink("..2", at("..data_tmp")).unwrap();
+        fs::rename(at("..data_tmp"), at("..data")).unwrap();
+        assert!(woken(&wake).await, "after the swap");
+        quiet(&wake).await;
+
+        fs::write(at("other"), "x").unwrap();
+        fs::rename(at("other"), at("release.json")).unwrap();
+        assert!(woken(&wake).await, "after a rename");
+        stop.cancel();
+        assert!(tasks.join_next().await.unwrap().unwrap().is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_directory_that_is_not_there_is_no_error() {
+        let (wake, stop) = (Wake::default(), CancellationToken::new());
+        stop.cancel();
+        assert!(watch(vec!["/nowhere/release.json".into()], wake, stop).await.is_ok());
+    }
+}

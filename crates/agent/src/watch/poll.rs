@@ -1,0 +1,74 @@
+//! How long to wait before the next look at the sources. Pure.
+
+use std::time::Duration;
+
+/// The longest wait while looks fail, unless the interval itself is longer.
+const LONGEST: Duration = Duration::from_mins(5);
+
+/// The interval, and how many looks in a row failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Poll {
+    interval: Duration,
+    failures: u32,
+}
+
+impl Poll {
+    /// Looks every `interval` while all is well.
+    #[must_use]
+    pub const fn new(interval: Duration) -> Self {
+        Self { interval, failures: 0 }
+    }
+
+    /// Counts a look that came to an end.
+    pub const fn succeeded(&mut self) {
+        self.failures = 0;
+    }
+
+    /// Counts a look that did not.
+    pub const fn failed(&mut self) {
+        self.failures = self.failures.saturating_add(1);
+    }
+
+    /// The next wait; `random` is in 0..1. A fleet that was started together must not ask together: a tenth more or less while all is
+    /// well; after failures, anything from half to all of twice as long as before.
+    #[must_use]
+    pub fn wait(&self, random: f64) -> Duration {
+        if self.failures == 0 {
+            return self.interval.mul_f64(0.2f64.mul_add(random, 0.9));
+        }
+        let factor = 2u32.saturating_pow(self.failures.min(16));
+        let longest = self.interval.saturating_mul(factor).min(LONGEST.max(self.interval));
+        longest.mul_f64(0.5f64.mul_add(random, 0.5))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const INTERVAL: Duration = Duration::from_secs(15);
+
+    #[test]
+    fn failures_double_the_wait_and_success_ends_that() {
+        let mut poll = Poll::new(INTERVAL);
+        let mut waits = Vec::new();
+        for _ in 0..7 {
+            waits.push(poll.wait(1.0).as_secs());
+            poll.failed();
+        }
+        assert_eq!(waits, [16, 30, 60, 120, 240, 300, 300]);
+        poll.succeeded();
+        assert_eq!(poll.wait(0.0), INTERVAL.mul_f64(0.9));
+    }
+
+    proptest! {
+        #[test]
+        fn a_wait_is_never_over_in_no_time_nor_endless(failures in 0u32..100, random in 0.0f64..1.0, seconds in 1u64..4000) {
+            let mut poll = Poll::new(Duration::from_secs(seconds));
+            (0..failures).for_each(|_| poll.failed());
+            let wait = poll.wait(random);
+            prop_assert!(wait >= Duration::from_secs(seconds).mul_f64(0.5) && wait <= LONGEST.max(Duration::from_secs(seconds)).mul_f64(1.1));
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! php-fpm and the shop's pages, as an agent beside them sees them.
+//!
+//! ```text
+//!  Pool ──FastCGI──► php-fpm    compile the new tree's scripts, ask which are used most, forget an old tree's, rehearse a page
+//!  Probe ──HTTP────► nginx ──► php-fpm    does the shop answer?
+//!  Reload ──SIGUSR2► php-fpm's master
+//! ```
+//!
+//! What PHP does for us is in `opcache.php`, which [`Pool::install`] puts where php-fpm can read it. It answers only to requests that have a
+//! FastCGI parameter `LONGSHORE_CALL`: a web server passes headers as `HTTP_…`, so that no visitor can send one.
+
+mod answer;
+mod call;
+mod expect;
+mod opcache;
+mod pool;
+mod probe;
+mod reload;
+
+pub use expect::{Expect, Statuses};
+pub use opcache::Warmed;
+pub use pool::{Address, PhpError, Pool};
+pub use probe::{Probe, Problem, Url};
+pub use reload::{Reload, ReloadError};

@@ -1,0 +1,112 @@
+//! `OPcache`: compiled before a tree takes requests, and forgotten once it takes none any more.
+
+use crate::{PhpError, Pool, call::Call, expect::Expect};
+use fastcgi_client::Params;
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
+
+/// Scripts of one call: at some 2 ms each, the worker is free again in less than half a second.
+const BATCH: usize = 200;
+
+/// What came of warming.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Warmed {
+    /// Scripts that were compiled.
+    pub compiled: usize,
+    /// Scripts that were there.
+    pub cached: usize,
+    /// Scripts that PHP cannot compile, or that are not there.
+    pub failed: Vec<String>,
+    /// Scripts that there was no time or no memory for.
+    pub left: usize,
+    /// Whether php-fpm has `OPcache` at all.
+    pub enabled: bool,
+}
+
+impl Pool {
+    /// Compiles `scripts`, relative to `tree`, until `limit` passes.
+    ///
+    /// # Errors
+    ///
+    /// Where php-fpm does not answer. A script that does not compile is no error: it may never be used.
+    pub async fn warm(&self, tree: &Path, scripts: &[String], limit: Duration) -> Result<Warmed, PhpError> {
+        let (start, tree) = (Instant::now(), tree.to_string_lossy());
+        let (mut warmed, mut rest) = (Warmed { enabled: true, ..Warmed::default() }, scripts);
+        while !rest.is_empty() {
+            let left = limit.saturating_sub(start.elapsed());
+            if left.is_zero() {
+                break;
+            }
+            let (batch, seconds) = (&rest[..rest.len().min(BATCH)], left.as_secs_f64());
+            let answer = self.call(&Call::Warm { tree: &tree, scripts: batch, seconds }, left).await?;
+            warmed.enabled = answer.enabled;
+            warmed.compiled += answer.compiled;
+            warmed.cached += answer.cached;
+            warmed.failed.extend(answer.failed);
+            // A fatal error ends PHP's request, and with it the batch: the next one begins behind that script.
+            let done = answer.done + usize::from(answer.at.is_some());
+            warmed.failed.extend(answer.at);
+            rest = &rest[done.min(rest.len())..];
+            if !answer.enabled || answer.full || done == 0 {
+                break;
+            }
+        }
+        Ok(Warmed { left: rest.len(), ..warmed })
+    }
+
+    /// The scripts of `tree` that were used most, relative to it, `most` of them at most.
+    ///
+    /// # Errors
+    ///
+    /// Where php-fpm does not answer.
+    pub async fn hottest(&self, tree: &Path, most: usize) -> Result<Vec<String>, PhpError> {
+        Ok(self.call(&Call::Hottest { tree: &tree.to_string_lossy(), most }, Duration::ZERO).await?.scripts)
+    }
+
+    /// Marks every script of `tree` as waste, and says how many: `OPcache` takes their memory back when it has to.
+    ///
+    /// # Errors
+    ///
+    /// Where php-fpm does not answer.
+    pub async fn forget(&self, tree: &Path) -> Result<u64, PhpError> {
+        Ok(self.call(&Call::Forget { tree: &tree.to_string_lossy() }, Duration::ZERO).await?.forgotten)
+    }
+
+    /// Runs a tree's front controller for a page, before any visitor meets that tree; what is wrong with the page, if anything is.
+    ///
+    /// # Errors
+    ///
+    /// Where php-fpm does not answer at all.
+    pub async fn rehearse(
+        &self,
+        tree: &Path,
+        path: &str,
+        host: &str,
+        expect: &Expect,
+        limit: Duration,
+    ) -> Result<Option<String>, PhpError> {
+        let (tree, query) = (tree.to_string_lossy(), path.split_once('?').map_or("", |(_, query)| query));
+        let params = Params::default()
+            .request_method("GET")
+            .script_filename(format!("{tree}/index.php"))
+            .script_name("/index.php")
+            .document_root(tree.into_owned())
+            .request_uri(path.to_owned())
+            .query_string(query.to_owned())
+            .server_protocol("HTTP/1.1")
+            .server_name(host.to_owned())
+            .remote_addr("127.0.0.1")
+            .custom("HTTP_HOST", host.to_owned())
+            .custom("HTTP_USER_AGENT", concat!("longshore/", env!("CARGO_PKG_VERSION")));
+        let page = match self.page(params, limit).await {
+            Ok(page) => page,
+            Err(error @ PhpError::Connect(..)) => return Err(error),
+            // A page that kills its worker, or never ends, is what this is for.
+            Err(error) => return Ok(Some(error.to_string())),
+        };
+        let headers = page.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        Ok(expect.problem(page.status, headers, &page.body))
+    }
+}

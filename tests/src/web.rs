@@ -1,0 +1,245 @@
+//! nginx and php-fpm of Debian beside a release root, configured by what the shop's image ships; and visitors.
+
+#![allow(clippy::disallowed_methods, reason = "the harness makes its files itself, and has no failpoints")]
+
+use crate::process::{Program, Running};
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{self, Read as _, Write as _},
+    net::{TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+use tempfile::TempDir;
+
+const IMAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../images/shop");
+/// How long both may run: longer than any test.
+const LIFE: Duration = Duration::from_mins(20);
+/// How long one answer may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A web server and its PHP, killed when this is dropped.
+#[derive(Debug)]
+pub struct Web {
+    /// nginx's port on loopback.
+    pub port: u16,
+    /// php-fpm's address.
+    pub php: String,
+    _nginx: Running,
+    _php: Running,
+    _scratch: TempDir,
+}
+
+/// A port that nobody has at this moment.
+///
+/// # Panics
+///
+/// Loopback has none.
+#[must_use]
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("loopback has a free port").port()
+}
+
+impl Web {
+    /// Serves the release root at `root`.
+    ///
+    /// # Panics
+    ///
+    /// nginx or php-fpm are missing (`make tools` installs them), or do not start.
+    #[must_use]
+    pub fn start(root: &Path) -> Self {
+        let scratch = crate::shop::scratch();
+        let (port, php) = (free_port(), format!("127.0.0.1:{}", free_port()));
+        let temporary = scratch.path().join("tmp");
+        fs::create_dir_all(&temporary).expect("a scratch directory is writable");
+        let own = |name: &str, changes: &[(&str, &str)]| -> PathBuf {
+            let mut text = fs::read_to_string(Path::new(IMAGE).join(name)).expect("the image's configuration is there");
+            for (from, to) in changes {
+                assert!(text.contains(from), "{name} has no {from:?} any more");
+                text = text.replace(from, to);
+            }
+            let path = scratch.path().join(name);
+            fs::write(&path, text).expect("a scratch directory is writable");
+            path
+        };
+        let (listen, current) = (format!("listen 127.0.0.1:{port};"), format!("root {}/current;", root.display()));
+        let (tmp, pass) = (format!("{}/", temporary.display()), format!("fastcgi_pass {php};"));
+        // As root, both would hand their work to users who cannot enter a scratch directory.
+        let nginx = own(
+            "nginx.conf",
+            &[
+                ("pid /tmp/", "user root;\ndaemon off;\npid /tmp/"),
+                ("/tmp/", &tmp),
+                ("listen 8080;", &listen),
+                ("root /srv/shop/current;", &current),
+                ("fastcgi_pass 127.0.0.1:9000;", &pass),
+            ],
+        );
+        let pool = format!("[shop]\nuser = root\nlisten = {php}");
+        let fpm = own("php-fpm.conf", &[("[shop]\nlisten = 127.0.0.1:9000", &pool), ("/tmp/", &tmp)]);
+        own("php.ini", &[("= /tmp", &format!("= {}", temporary.display()))]);
+        fs::create_dir_all(scratch.path().join("conf.d")).expect("a scratch directory is writable");
+        fs::rename(scratch.path().join("php.ini"), scratch.path().join("conf.d/50-shop.ini")).expect("a scratch directory is writable");
+        let scan = format!(":{}", scratch.path().join("conf.d").display());
+        let fpm_program = Program::new("/usr/sbin/php-fpm8.2").args(["-R", "-F", "-y"]).arg(fpm).env("PHP_INI_SCAN_DIR", scan);
+        let fpm = fpm_program.deadline(LIFE).start();
+        let nginx = Program::new("/usr/sbin/nginx").arg("-c").arg(nginx).args(["-e", "stderr"]).deadline(LIFE).start();
+        let web = Self { port, php, _nginx: nginx, _php: fpm, _scratch: scratch };
+        let start = Instant::now();
+        while web.get("/readyz").is_ok_and(|page| page.status != 200) || web.get("/readyz").is_err() {
+            assert!(start.elapsed() < PATIENCE, "nginx and php-fpm do not answer: {web:#?}");
+            thread::sleep(Duration::from_millis(20));
+        }
+        web
+    }
+
+    /// One page.
+    ///
+    /// # Errors
+    ///
+    /// Where nobody answers, or not to the end.
+    pub fn get(&self, path: &str) -> io::Result<Page> {
+        get(self.port, path)
+    }
+}
+
+/// An answer over HTTP.
+#[derive(Debug, Clone)]
+pub struct Page {
+    /// Its status.
+    pub status: u16,
+    /// Its headers, in lower case.
+    pub headers: BTreeMap<String, String>,
+    /// Its body.
+    pub body: String,
+}
+
+/// Asks `port` of loopback for a page.
+///
+/// # Errors
+///
+/// Where nobody answers, or not to the end.
+pub fn get(port: u16, path: &str) -> io::Result<Page> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    write!(stream, "GET {path} HTTP/1.0\r\nHost: shop.example\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let broken = || io::Error::other(format!("not an answer: {answer:?}"));
+    let (head, body) = answer.split_once("\r\n\r\n").ok_or_else(broken)?;
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or_else(broken)?;
+    let headers: BTreeMap<String, String> = head
+        .lines()
+        .skip(1)
+        .filter_map(|line| line.split_once(": "))
+        .map(|(name, value)| (name.to_lowercase(), value.to_owned()))
+        .collect();
+    let complete = headers.get("content-length").is_none_or(|length| length.parse() == Ok(body.len()));
+    if !complete {
+        return Err(broken());
+    }
+    Ok(Page { status, headers, body: body.to_owned() })
+}
+
+/// Writes the sources of release `name` of a shop whose every page says of which release its parts are.
+///
+/// # Panics
+///
+/// The disk refuses.
+pub fn write_sources(directory: &Path, name: &str, entry: &str) {
+    let write = |path: &str, text: String| {
+        let path = directory.join(path);
+        fs::create_dir_all(path.parent().expect("a path in a directory")).expect("a scratch directory is writable");
+        fs::write(path, text).expect("a scratch directory is writable");
+    };
+    // It takes its time between its parts, so that a switch may come in between.
+    let index = format!(
+        "<?php\nspl_autoload_register(static function ($class) {{ require __DIR__ . \"/lib/$class.php\"; }});\n{entry}\n\
+         echo \"entry={name}\";\nusleep(1000);\necho ' class=' . Widget::release();\nusleep(1000);\n\
+         require __DIR__ . '/template.php';\nusleep(1000);\necho ' asset=' . file_get_contents(__DIR__ . '/asset.txt');\n"
+    );
+    write("index.php", index);
+    write("lib/Widget.php", format!("<?php\nclass Widget\n{{\n    public static function release() {{ return '{name}'; }}\n}}\n"));
+    write("template.php", format!(" template={name}"));
+    write("asset.txt", name.to_owned());
+}
+
+/// Visitors that go on until they are asked to stop.
+#[derive(Debug)]
+pub struct Visitors {
+    stop: Arc<AtomicBool>,
+    count: Arc<AtomicU64>,
+    wrong: Arc<Mutex<Vec<String>>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Visitors {
+    /// `number` visitors, each with a pause between its pages.
+    #[must_use]
+    pub fn start(port: u16, number: usize, pause: Duration) -> Self {
+        let (stop, count, wrong) = (Arc::<AtomicBool>::default(), Arc::<AtomicU64>::default(), Arc::<Mutex<Vec<String>>>::default());
+        let tags: Arc<Mutex<BTreeMap<String, String>>> = Arc::default();
+        let threads = (0..number).map(|_| {
+            let (stop, count, wrong, tags) = (Arc::clone(&stop), Arc::clone(&count), Arc::clone(&wrong), Arc::clone(&tags));
+            thread::spawn(move || {
+                while !stop.load(Relaxed) {
+                    let problem = if count.fetch_add(1, Relaxed) % 5 == 0 { static_file(port, &tags) } else { page(port) };
+                    if let Err(problem) = problem {
+                        wrong.lock().expect("no visitor panics").push(problem);
+                    }
+                    thread::sleep(pause);
+                }
+            })
+        });
+        let threads = threads.collect();
+        Self { stop, count, wrong, threads }
+    }
+
+    /// Pages that were asked for so far.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.count.load(Relaxed)
+    }
+
+    /// What was wrong with pages so far.
+    ///
+    /// # Panics
+    ///
+    /// A visitor panicked.
+    #[must_use]
+    pub fn wrong(&self) -> Vec<String> {
+        self.wrong.lock().expect("no visitor panics").clone()
+    }
+}
+
+impl Drop for Visitors {
+    fn drop(&mut self) {
+        self.stop.store(true, Relaxed);
+        for thread in self.threads.drain(..) {
+            thread.join().ok();
+        }
+    }
+}
+
+/// A page whose parts are all of one release.
+fn page(port: u16) -> Result<(), String> {
+    let page = get(port, "/").map_err(|error| error.to_string())?;
+    let releases: Vec<_> = page.body.split(' ').filter_map(|part| part.split_once('=')).map(|(_, release)| release).collect();
+    let whole = page.status == 200 && releases.len() == 4 && releases.iter().all(|release| *release == releases[0]);
+    if whole { Ok(()) } else { Err(format!("{page:?}")) }
+}
+
+/// A static file: one tag always means the same contents.
+fn static_file(port: u16, tags: &Mutex<BTreeMap<String, String>>) -> Result<(), String> {
+    let page = get(port, "/asset.txt").map_err(|error| error.to_string())?;
+    let tag = page.headers.get("etag").cloned().unwrap_or_default();
+    let mut tags = tags.lock().map_err(|error| error.to_string())?;
+    let known = tags.entry(tag.clone()).or_insert_with(|| page.body.clone());
+    if page.status == 200 && !tag.is_empty() && *known == page.body { Ok(()) } else { Err(format!("{page:?}")) }
+}

@@ -1,0 +1,291 @@
+//! `longshore-agent` beside nginx and php-fpm: switches under load, releases that do not work, files that change, and the end.
+
+use e2e::{
+    process::{Program, Running},
+    s3::{self, Effect, Fault, Server},
+    shop::{CHANNEL, Shop},
+    web::{self, Visitors, Web},
+};
+use release::key;
+use rustix::process::Signal;
+use serde_json::Value;
+use std::{
+    fs,
+    path::PathBuf,
+    thread,
+    time::{Duration, Instant},
+};
+
+const LIFE: Duration = Duration::from_mins(10);
+
+// A pod: its shop, its agent, and the release object that the cluster gives it.
+struct Pod {
+    server: Server,
+    shop: Shop,
+    port: u16,
+    agent: Option<Running>,
+}
+
+impl Pod {
+    // Sequence 1 is published and pulled.
+    fn new() -> Self {
+        let server = Server::start(s3::Options::default()).unwrap();
+        let shop = Shop::on(&server, 1, 1);
+        let mut pod = Self { server, shop, port: web::free_port(), agent: None };
+        pod.sources("1", "");
+        pod.shop.publish();
+        pod.shop.init("pod").run().expect(0);
+        fs::create_dir(pod.shop.path("release")).unwrap();
+        pod.offer();
+        pod.agent = None;
+        pod
+    }
+
+    fn sources(&self, name: &str, entry: &str) {
+        fs::remove_dir_all(self.shop.module(0)).unwrap();
+        web::write_sources(&self.shop.module(0), name, entry);
+    }
+
+    // Publishes these sources, and has the cluster offer the release to the pod.
+    fn release(&self, name: &str, entry: &str) -> u64 {
+        self.sources(name, entry);
+        let sequence = self.shop.publish()["sequence"].as_u64().unwrap();
+        self.offer();
+        sequence
+    }
+
+    fn offer(&self) {
+        let object = self.server.get(&format!("prod/{}", key::channel_head(&CHANNEL.parse().unwrap()))).unwrap();
+        let directory = self.shop.path("release");
+        fs::write(directory.join("next"), object).unwrap();
+        fs::rename(directory.join("next"), directory.join("release.json")).unwrap();
+    }
+
+    fn root(&self) -> PathBuf {
+        self.shop.path("pod")
+    }
+
+    fn program(&self) -> Program {
+        let listen = format!("127.0.0.1:{}", self.port);
+        Program::ours("longshore-agent").envs(self.shop.pod_environment("pod")).env("LONGSHORE_LISTEN", listen).deadline(LIFE)
+    }
+
+    fn start(&mut self, program: Program) {
+        self.agent = Some(program.start());
+        self.until("it answers", |status| status["phase"] == "idle" && !status["lastSuccessAt"].is_null());
+    }
+
+    fn status(&self) -> Option<Value> {
+        serde_json::from_str(&web::get(self.port, "/status").ok()?.body).ok()
+    }
+
+    #[track_caller]
+    fn until(&self, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+        self.within(Duration::from_secs(30), what, is_so)
+    }
+
+    #[track_caller]
+    fn within(&self, limit: Duration, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+        let start = Instant::now();
+        loop {
+            let status = self.status();
+            if let Some(status) = status.as_ref().filter(|status| is_so(status)) {
+                return status.clone();
+            }
+            assert!(start.elapsed() < limit, "{what}: not within {limit:?}: {status:#?}");
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    // As the cluster gives it: the release object from a file, the shop's front page as the probe.
+    fn with_shop(&self, web: &Web) -> Program {
+        let page = format!("http://127.0.0.1:{}/", web.port);
+        self.program()
+            .env("LONGSHORE_RELEASE", self.shop.path("release"))
+            .env("LONGSHORE_PHP", &web.php)
+            .env("LONGSHORE_PROBE", page)
+            .env("LONGSHORE_PROBE_STATUS", "200")
+            .env("LONGSHORE_PROBE_TIMES", "2")
+            .env("LONGSHORE_POLL", "5s")
+    }
+
+    fn end(&mut self) {
+        let agent = self.agent.take().unwrap();
+        let start = Instant::now();
+        agent.signal(Signal::TERM).unwrap();
+        agent.wait().expect(0);
+        assert!(start.elapsed() < Duration::from_secs(10), "it ended after {:?}", start.elapsed());
+    }
+}
+
+fn runs(sequence: u64) -> impl Fn(&Value) -> bool {
+    move |status| status["running"]["sequence"] == sequence && status["running"]["onTrial"] == false && status["phase"] == "idle"
+}
+
+#[test]
+fn fifty_switches_under_load_fail_no_request_and_mix_no_releases() {
+    const SWITCHES: u64 = 50;
+    let mut pod = Pod::new();
+    let web = Web::start(&pod.root());
+    let program = pod.with_shop(&web);
+    pod.start(program);
+    let visitors = Visitors::start(web.port, 6, Duration::from_millis(4));
+    for number in 2..=SWITCHES + 1 {
+        let sequence = pod.release(&number.to_string(), "");
+        pod.until("the release runs", runs(sequence));
+        assert!(web.get("/").unwrap().body.starts_with(&format!("entry={number} ")));
+    }
+    while visitors.count() < 10_000 {
+        thread::sleep(Duration::from_millis(50));
+    }
+    let wrong = visitors.wrong();
+    assert!(wrong.is_empty(), "{} of {} pages: {:?}", wrong.len(), visitors.count(), &wrong[..wrong.len().min(3)]);
+    println!("{SWITCHES} switches, {} requests, 0 failed, 0 mixed", visitors.count());
+    let metrics = web::get(pod.port, "/metrics").unwrap().body;
+    assert!(metrics.contains(&format!("longshore_switches_total{{outcome=\"kept\"}} {SWITCHES}\n")), "{metrics}");
+    pod.end();
+}
+
+#[test]
+fn a_release_that_does_not_work_is_refused_for_good_and_the_next_good_one_runs() {
+    let mut pod = Pod::new();
+    let web = Web::start(&pod.root());
+    let program = pod.with_shop(&web);
+    pod.start(program);
+    let rejected = |sequence: u64| move |status: &Value| status["newer"]["sequence"] == sequence && status["newer"]["why"] == "rejected";
+    {
+        // PHP itself fails: found before anybody is switched.
+        let visitors = Visitors::start(web.port, 2, Duration::from_millis(5));
+        let broken = pod.release("2", "missing_function();");
+        let status = pod.within(Duration::from_secs(10), "it is refused", rejected(broken));
+        assert!(status["newer"]["detail"].as_str().unwrap().contains("status 500"), "{status}");
+        thread::sleep(Duration::from_millis(200));
+        assert!(visitors.count() > 10 && visitors.wrong().is_empty(), "{:?}", visitors.wrong());
+        assert!(web.get("/").unwrap().body.starts_with("entry=1 "));
+    }
+    // Only behind nginx: found after the switch, which is undone.
+    let hidden = pod.release("3", "if (str_contains($_SERVER['SERVER_SOFTWARE'] ?? '', 'nginx')) { missing_function(); }");
+    let start = Instant::now();
+    let status = pod.within(Duration::from_secs(10), "it is rolled back", rejected(hidden));
+    assert!(status["running"]["sequence"] == 1 && web.get("/").unwrap().body.starts_with("entry=1 "), "{status}");
+    println!("rolled back {:?} after it was offered", start.elapsed());
+    // The same manifest under a new sequence, and after a restart.
+    pod.shop.longshore(["publish", "--sign", "ci.key", "--again"]).expect(0);
+    pod.offer();
+    pod.until("it is refused again", |status| status["newer"]["why"] == "rejected" && status["newer"]["sequence"] == hidden + 1);
+    pod.end();
+    let program = pod.with_shop(&web);
+    pod.start(program);
+    assert_eq!(pod.status().unwrap()["running"]["sequence"], 1);
+    // An operator insists: it is tried once more, and fails once more.
+    let manifest = pod.status().unwrap()["newer"]["manifest"].as_str().unwrap().to_owned();
+    let before = pod.shop.state("pod")["rejected"][&manifest]["at"].clone();
+    pod.shop.longshore(["retry", "pod", &manifest[..12]]).expect(0);
+    pod.offer();
+    pod.until("it is rejected anew", |_| {
+        let at = pod.shop.state("pod")["rejected"][&manifest]["at"].clone();
+        !at.is_null() && at != before
+    });
+    let good = pod.release("5", "");
+    pod.until("the good one runs", runs(good));
+    pod.end();
+}
+
+#[test]
+fn operators_and_migrations_hold_a_release_back() {
+    let mut pod = Pod::new();
+    let control = pod.shop.path("control");
+    fs::create_dir(&control).unwrap();
+    fs::write(control.join("pause"), "sale until Monday").unwrap();
+    let program = pod.program().env("LONGSHORE_CONTROL", &control).env("LONGSHORE_POLL", "1s");
+    pod.start(program);
+    let sequence = pod.release("2", "");
+    let waits = pod.until("it waits", |status| status["newer"]["why"] == "paused");
+    assert!(waits["newer"]["detail"].as_str().unwrap().contains("sale until Monday") && waits["running"]["sequence"] == 1, "{waits}");
+    let start = Instant::now();
+    fs::remove_file(control.join("pause")).unwrap();
+    pod.until("it runs", runs(sequence));
+    assert!(start.elapsed() < Duration::from_secs(5), "a removed pause is noticed at once");
+
+    pod.shop.describe(1, "migration = \"breaking\"");
+    let sequence = pod.release("3", "");
+    pod.until("it waits for the database", |status| status["newer"]["why"] == "migration");
+    fs::write(control.join("migrated"), sequence.to_string()).unwrap();
+    pod.until("it runs", runs(sequence));
+    pod.end();
+}
+
+#[test]
+fn without_the_store_everything_answers_at_once_and_nothing_restarts() {
+    let mut pod = Pod::new();
+    let program = pod.program().env("LONGSHORE_POLL", "500ms").env("LONGSHORE_DEADLINE", "3s").env("LONGSHORE_READY_STALENESS", "2s");
+    pod.start(program);
+    pod.server.fault(Fault::new(Effect::slow_down()).lasting(Duration::from_mins(10)));
+    let sick = pod.until("it says so", |status| status["lastCheck"]["error"]["reason"] == "unreachable");
+    assert_eq!(sick["running"]["sequence"], 1);
+    let not_ready = Instant::now();
+    while web::get(pod.port, "/readyz").unwrap().status == 200 {
+        assert!(not_ready.elapsed() < Duration::from_secs(20));
+        thread::sleep(Duration::from_millis(50));
+    }
+    for path in ["/livez", "/readyz", "/startupz", "/status", "/metrics"] {
+        let start = Instant::now();
+        let page = web::get(pod.port, path).unwrap();
+        assert_eq!(page.status, if path == "/readyz" { 503 } else { 200 }, "{path}: {page:?}");
+        assert!(start.elapsed() < Duration::from_millis(100), "{path} took {:?}", start.elapsed());
+    }
+    pod.end();
+}
+
+#[test]
+fn changed_files_are_noticed_and_put_back() {
+    let mut pod = Pod::new();
+    let program = pod.program().env("LONGSHORE_POLL", "5s");
+    pod.start(program);
+    pod.until("the tree was scanned", |status| !status["audit"]["wholeAt"].is_null());
+    let file = pod.root().join("current/lib/Widget.php");
+    let whole = fs::read_to_string(&file).unwrap();
+    fs::write(&file, "<?php // somebody was here\n").unwrap();
+    fs::remove_file(pod.root().join("current/asset.txt")).unwrap();
+    let status = pod.until("they are put back", |status| status["audit"]["repaired"] == 2);
+    assert_eq!((fs::read_to_string(&file).unwrap(), status["audit"]["damaged"].as_u64()), (whole, Some(2)));
+    assert!(pod.root().join("current/asset.txt").is_file());
+    pod.end();
+}
+
+#[test]
+fn nothing_changed_costs_one_request_a_look() {
+    let mut pod = Pod::new();
+    let program = pod.program().env("LONGSHORE_POLL", "500ms");
+    pod.start(program);
+    thread::sleep(Duration::from_millis(700));
+    pod.server.reset_stats();
+    let looks = || {
+        let text = web::get(pod.port, "/metrics").unwrap().body;
+        let line = text.lines().find(|line| line.starts_with("longshore_checks_total{outcome=\"ok\"}")).unwrap().to_owned();
+        line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()
+    };
+    let before = looks();
+    thread::sleep(Duration::from_secs(4));
+    let (requests, looks) = (pod.server.stats().total(), looks() - before);
+    assert!(looks >= 4 && requests <= looks + 1, "{requests} requests for {looks} looks");
+    pod.end();
+}
+
+#[test]
+fn a_kill_at_any_moment_of_a_switch_leaves_a_pod_that_goes_on() {
+    let mut pod = Pod::new();
+    let program = pod.program().env("LONGSHORE_POLL", "200ms");
+    pod.start(program);
+    for round in 0..12_u64 {
+        let sequence = pod.release(&format!("{}", round + 2), "");
+        thread::sleep(Duration::from_millis(round * 25));
+        drop(pod.agent.take().unwrap().kill_after(Duration::ZERO));
+        let program = pod.program().env("LONGSHORE_POLL", "200ms");
+        pod.start(program);
+        pod.until("the release runs", runs(sequence));
+        let body = fs::read_to_string(pod.root().join("current/asset.txt")).unwrap();
+        assert_eq!(body, format!("{}", round + 2));
+    }
+    pod.end();
+}
