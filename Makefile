@@ -82,9 +82,11 @@ doc: ## build the crates' documentation
 	cargo doc --locked --workspace --all-features --no-deps --document-private-items
 
 .PHONY: reference
-reference: ## write docs/reference.md: variables, exit codes, reasons
+reference: ## write docs/reference.md (variables, exit codes, reasons) and docs/metrics.md
 	cargo run --locked --quiet --package runtime --example reference > $(target)/reference.md
 	mv $(target)/reference.md docs/reference.md
+	cargo run --locked --quiet --package agent --example metrics > $(target)/metrics.md
+	mv $(target)/metrics.md docs/metrics.md
 
 .PHONY: ci
 ci: ## what CI runs

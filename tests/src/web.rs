@@ -181,6 +181,10 @@ pub struct Visitors {
 
 impl Visitors {
     /// `number` visitors, each with a pause between its pages.
+    ///
+    /// # Panics
+    ///
+    /// A visitor panicked.
     #[must_use]
     pub fn start(port: u16, number: usize, pause: Duration) -> Self {
         let (stop, count, wrong) = (Arc::<AtomicBool>::default(), Arc::<AtomicU64>::default(), Arc::<Mutex<Vec<String>>>::default());

@@ -1,78 +1,97 @@
 //! Where the tasks write what they know, and the server reads it: one value, replaced whole, so that nobody waits for anybody.
 
-use crate::status::{Audit, Check, Mount, Newer, Phase, Running, Snapshot, Trouble};
+use crate::{
+    metrics::Metrics,
+    status::{
+        CheckOutcome, Failure, LastCheck, Newer, Phase, ProbeOutcome, Rejected, Running, Snapshot, Staging, StoreUse, SwitchOutcome,
+        Tamper, Why,
+    },
+};
 use deploy::{
     View,
     pull::{Candidate, Figures, Progress},
 };
 use jiff::Timestamp;
-use release::{Reason, Sequence, Sha256};
+use release::{ChannelName, Reason, Sequence, Sha256, Trouble};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::watch;
 
-use crate::metrics::Metrics;
-
-/// The one snapshot, and the counters beside it.
+/// The one snapshot, and the metrics beside it.
 #[derive(Debug, Clone)]
 pub struct Board {
-    snapshot: Arc<watch::Sender<Snapshot>>,
+    snapshot: Arc<watch::Sender<Arc<Snapshot>>>,
     metrics: Arc<Metrics>,
 }
 
 impl Board {
     /// An agent that knows nothing yet.
     #[must_use]
-    pub fn new(channel: String, now: Timestamp) -> Self {
-        Self { snapshot: Arc::new(watch::Sender::new(Snapshot::at_start(channel, now))), metrics: Arc::default() }
+    pub fn new(channel: ChannelName, now: Timestamp) -> Self {
+        Self { snapshot: Arc::new(watch::Sender::new(Arc::new(Snapshot::new(channel, now)))), metrics: Arc::default() }
+    }
+
+    /// Sees every change from now on.
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<Arc<Snapshot>> {
+        self.snapshot.subscribe()
+    }
+
+    /// What is counted.
+    #[must_use]
+    pub fn metrics(&self) -> Arc<Metrics> {
+        Arc::clone(&self.metrics)
     }
 
     /// The snapshot as it is now.
     #[must_use]
-    pub fn now(&self) -> Snapshot {
-        self.snapshot.borrow().clone()
+    pub fn now(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.snapshot.borrow())
     }
 
-    /// The counters.
-    #[must_use]
-    pub fn metrics(&self) -> &Metrics {
-        &self.metrics
-    }
-
-    fn change(&self, change: impl FnOnce(&mut Snapshot)) {
-        self.snapshot.send_modify(change);
-    }
-
-    /// The agent's own loop goes on.
-    pub fn beat(&self, now: Timestamp) {
-        self.change(|snapshot| snapshot.heartbeat = now);
+    fn change<T>(&self, change: impl FnOnce(&mut Snapshot) -> T) -> Option<T> {
+        let mut result = None;
+        self.snapshot.send_modify(|snapshot| result = Some(change(Arc::make_mut(snapshot))));
+        result
     }
 
     /// The agent was asked to stop.
     pub fn stopping(&self) {
-        self.change(|snapshot| snapshot.stopping = true);
+        self.change(|snapshot| snapshot.shutting_down = true);
+    }
+
+    /// What was asked of the store so far.
+    pub fn asked_of_store(&self, store: StoreUse) {
+        if self.now().store != store {
+            self.change(|snapshot| snapshot.store = store);
+        }
     }
 
     pub(crate) fn phase(&self, phase: Phase) {
         self.change(|snapshot| {
             snapshot.phase = phase;
-            if let Some(newer) = snapshot.newer.as_mut().filter(|_| !matches!(phase, Phase::Idle | Phase::Checking | Phase::Waiting)) {
-                newer.why = phase.word();
-                newer.detail.clear();
+            let why = match phase {
+                Phase::Warming => Why::Warming,
+                Phase::Switching | Phase::Probing => Why::Probing,
+                _ => return,
+            };
+            if let Some(newer) = &mut snapshot.newer {
+                (newer.why, newer.detail) = (why, String::new());
             }
         });
     }
 
     /// What the release root shows.
     pub(crate) fn shown(&self, view: &View) {
-        self.change(|snapshot| {
-            snapshot.running = view.running().map(|active| Running {
-                sequence: active.sequence,
-                manifest: active.manifest,
-                since: active.since,
-                on_trial: view.state.trial.is_some(),
-            });
-            snapshot.rejected.clone_from(&view.state.rejected);
+        let running = view.running().map(|active| Running {
+            sequence: active.sequence,
+            manifest: active.manifest,
+            since: active.since,
+            on_trial: view.state.trial.is_some(),
         });
+        let rejected = view.state.rejected.iter();
+        let rejected: Vec<_> =
+            rejected.map(|(manifest, it)| Rejected { manifest: *manifest, reason: it.reason.clone(), at: it.at }).collect();
+        self.change(|snapshot| (snapshot.running, snapshot.rejected) = (running, rejected));
     }
 
     /// A release is offered that does not run.
@@ -81,51 +100,48 @@ impl Board {
             let runs = snapshot.running.as_ref().is_some_and(|running| running.manifest == manifest);
             let known = snapshot.newer.as_ref().is_some_and(|newer| newer.manifest == manifest);
             if !runs && !known {
-                snapshot.phase = Phase::Staging;
-                snapshot.newer = Some(Newer { sequence, manifest, why: Phase::Staging.word(), detail: String::new() });
+                snapshot.newer = Some(Newer { sequence, manifest, why: Why::Staging, detail: String::new() });
             }
         });
     }
 
-    pub(crate) fn progress(&self, progress: Progress) {
+    pub(crate) fn progress(&self, Progress { chunks, chunks_total, bytes, bytes_total }: Progress) {
         self.change(|snapshot| {
             snapshot.phase = Phase::Staging;
-            snapshot.staging = Some(progress.into());
+            snapshot.staging = Some(Staging { chunks, chunks_total, bytes, bytes_total });
         });
     }
 
     pub(crate) fn staged(&self, candidate: &Candidate) {
-        let Figures { downloaded_bytes, total, files, .. } = candidate.figures;
-        let fresh = files > 0 && self.now().newer.is_some_and(|newer| newer.why == Phase::Staging.word());
-        if fresh {
-            self.metrics.staged(downloaded_bytes, total);
+        let Figures { total, files, .. } = candidate.figures;
+        let was_staging = self.now().newer.as_ref().is_some_and(|newer| newer.why == Why::Staging);
+        if files > 0 && was_staging {
+            self.metrics.staged(total);
         }
         let (sequence, manifest) = (candidate.target.sequence, candidate.target.manifest);
         self.change(|snapshot| {
             snapshot.staging = None;
-            if snapshot.newer.as_ref().is_none_or(|newer| newer.manifest != manifest || newer.why == Phase::Staging.word()) {
-                snapshot.newer = Some(Newer { sequence, manifest, why: "staged", detail: String::new() });
+            if snapshot.newer.as_ref().is_none_or(|newer| newer.manifest != manifest) {
+                snapshot.newer = Some(Newer { sequence, manifest, why: Why::Staging, detail: String::new() });
             }
         });
     }
 
     /// Why the release that is offered does not run; whether that is news.
-    pub(crate) fn why(&self, why: &'static str, detail: &str) -> bool {
-        let mut news = false;
-        self.change(|snapshot| {
-            if let Some(newer) = snapshot.newer.as_mut() {
-                news = newer.why != why;
-                newer.why = why;
-                detail.clone_into(&mut newer.detail);
-            }
+    pub(crate) fn why(&self, why: Why, detail: &str) -> bool {
+        let changed = self.change(|snapshot| {
+            let newer = snapshot.newer.as_mut()?;
+            let news = newer.why != why;
+            (newer.why, newer.detail) = (why, detail.to_owned());
+            Some(news)
         });
-        news
+        changed.flatten().unwrap_or(false)
     }
 
-    pub(crate) fn newer(&self, sequence: Sequence, manifest: Sha256, why: &'static str, detail: &str) {
+    pub(crate) fn rejected(&self, sequence: Sequence, manifest: Sha256, problem: &str) {
         self.change(|snapshot| {
             snapshot.staging = None;
-            snapshot.newer = Some(Newer { sequence, manifest, why, detail: detail.to_owned() });
+            snapshot.newer = Some(Newer { sequence, manifest, why: Why::Rejected, detail: problem.to_owned() });
         });
     }
 
@@ -134,61 +150,64 @@ impl Board {
         self.change(|snapshot| (snapshot.newer, snapshot.staging) = (None, None));
     }
 
-    /// A look at the sources ended.
-    pub(crate) fn checked(&self, at: Timestamp, error: Option<(Reason, String)>) {
-        self.metrics.checked(error.as_ref().map(|(reason, _)| *reason), at);
+    /// A look at the sources came to an end.
+    pub(crate) fn checked(&self, at: Timestamp, outcome: CheckOutcome) {
+        self.metrics.checked(outcome);
         self.change(|snapshot| {
-            let error = error.map(|(reason, error)| Trouble { at, reason, error });
-            if error.is_none() {
-                snapshot.last_success_at = Some(at);
+            snapshot.last_success_at = Some(at);
+            snapshot.last_check = Some(LastCheck { at, outcome, error: None });
+        });
+    }
+
+    /// A look at the sources failed.
+    pub(crate) fn not_checked(&self, at: Timestamp, reason: Reason, text: String) {
+        let outcome = if reason.trouble() == Trouble::Untrusted { CheckOutcome::Refused } else { CheckOutcome::Failed };
+        self.metrics.checked(outcome);
+        self.change(|snapshot| {
+            if let Some(newer) = snapshot.newer.as_mut().filter(|newer| matches!(newer.why, Why::Staging | Why::Failed | Why::Expired)) {
+                let why = if reason == Reason::Expired { Why::Expired } else { Why::Failed };
+                (newer.why, newer.detail) = (why, text.clone());
             }
-            snapshot.last_check = Some(Check { at, error });
+            snapshot.last_check = Some(LastCheck { at, outcome, error: Some(Failure { at, reason, text }) });
         });
     }
 
     /// Something failed; whether that is news.
-    pub(crate) fn error(&self, at: Timestamp, reason: Reason, error: String) -> bool {
-        let mut news = false;
-        self.change(|snapshot| {
-            news = snapshot.last_error.as_ref().is_none_or(|last| last.error != error);
+    pub(crate) fn error(&self, at: Timestamp, reason: Reason, text: String) -> bool {
+        let news = self.change(|snapshot| {
+            let news = snapshot.last_error.as_ref().is_none_or(|last| last.text != text);
             snapshot.staging = None;
-            snapshot.last_error = Some(Trouble { at, reason, error });
+            snapshot.last_error = Some(Failure { at, reason, text });
+            news
         });
-        news
+        news.unwrap_or(true)
     }
 
-    pub(crate) fn probed(&self, took: Duration) {
-        self.metrics.probed(took);
+    pub(crate) fn probed(&self, outcome: ProbeOutcome, took: Duration) {
+        self.metrics.probed(outcome, took);
     }
 
-    pub(crate) fn kept(&self) {
-        self.metrics.switched(true);
-        self.settled();
+    pub(crate) fn switched(&self, outcome: SwitchOutcome) {
+        self.metrics.switched(outcome);
+        if outcome == SwitchOutcome::Switched {
+            self.settled();
+        }
     }
 
-    pub(crate) fn rolled_back(&self) {
-        self.metrics.switched(false);
-    }
-
-    /// How the shop's storage is.
-    pub fn mounts(&self, mounts: Vec<Mount>) {
-        self.change(|snapshot| snapshot.mounts = mounts);
-    }
-
-    /// Required storage that cannot be used, if any.
+    /// Storage of the shop that cannot be used, if any.
     pub(crate) fn unmounted(&self) -> Option<String> {
-        let snapshot = self.snapshot.borrow();
-        let mount = snapshot.mounts.iter().find(|mount| mount.required && !mount.ok)?;
+        let snapshot = self.now();
+        let mount = snapshot.mounts.iter().find(|mount| !mount.state.is_usable())?;
         Some(format!("{} is {}: {}", mount.name, mount.state, mount.detail))
     }
 
     /// What came of looking for changed files.
-    pub fn audited(&self, change: impl FnOnce(&mut Audit)) {
-        self.change(|snapshot| change(&mut snapshot.audit));
+    pub fn looked(&self, change: impl FnOnce(&mut Tamper)) {
+        self.change(|snapshot| change(&mut snapshot.tamper));
     }
 
     #[cfg(test)]
     pub(crate) fn for_tests() -> Self {
-        Self::new("shops/acme".into(), Timestamp::now())
+        Self::new("shops/acme".parse().unwrap(), Timestamp::now())
     }
 }

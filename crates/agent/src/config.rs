@@ -16,7 +16,7 @@ use store::Location;
 use crate::{
     hooks::Hook,
     pod,
-    status::{Mounts, Policy},
+    status::{Policy, RequiredMounts},
 };
 use php::{Address, Expect, Probe, Statuses, Url};
 
@@ -43,8 +43,6 @@ pub struct Config {
     pub memory: u64,
     /// How long staging may take.
     pub deadline: Duration,
-    /// The file that lists the mounts.
-    pub mounts: Option<PathBuf>,
     /// What operators and the cluster say.
     pub control: Option<PathBuf>,
     /// How long after a look the next one comes.
@@ -89,7 +87,6 @@ impl Config {
         let cache_limit = env.read::<ByteSize>(&variable::CACHE_LIMIT);
         let memory = env.read::<Memory>(&variable::MEMORY);
         let deadline = env.read(&variable::DEADLINE);
-        let mounts = env.optional::<AbsolutePath>(&variable::MOUNTS);
         let control = env.optional::<AbsolutePath>(&variable::CONTROL);
         let poll = env.read(&variable::POLL);
         let grace = env.read(&variable::GRACE);
@@ -117,7 +114,6 @@ impl Config {
             cache: path(cache?).zip(Some(cache_limit?.bytes())).map(|(directory, limit)| cache::Settings { directory, limit }),
             memory: memory?.0,
             deadline: deadline?,
-            mounts: path(mounts?),
             control: path(control?).or(beside),
             poll: poll?,
             grace: grace?,
@@ -147,9 +143,7 @@ fn sources(env: &mut Env) -> Option<Vec<Source>> {
 }
 
 fn ready(env: &mut Env) -> Option<Policy> {
-    let mounts = env.read::<ReadyMounts>(&variable::READY_MOUNTS);
-    let staleness = env.optional(&variable::READY_STALENESS);
-    Some(Policy { mounts: mounts?.0, staleness: staleness? })
+    Some(Policy { mounts: RequiredMounts::All, staleness: env.optional(&variable::READY_STALENESS)? })
 }
 
 fn pod(env: &mut Env) -> Option<pod::Settings> {
@@ -218,12 +212,6 @@ settings! {
         let good = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
         good.then(|| (name.to_owned(), value.trim().to_owned()))
     };
-    ReadyMounts(Mounts) READY_MOUNTS |text| match text {
-        "required" => Some(Mounts::Required),
-        "all" => Some(Mounts::All),
-        "none" => Some(Mounts::None),
-        _ => None,
-    };
 }
 
 enum Which {
@@ -265,7 +253,7 @@ mod tests {
         let config = config(&[]).unwrap();
         assert_eq!((config.sources, config.poll, config.grace), (vec![Source::Channel], Duration::from_secs(15), Duration::from_secs(25)));
         assert_eq!((config.listen.port(), config.scan), (9808, 8 << 20));
-        assert_eq!((config.pod.php, config.pod.probe, config.control, config.mounts), (None, None, None, None));
+        assert_eq!((config.pod.php, config.pod.probe, config.control), (None, None, None));
     }
 
     #[test]
@@ -301,7 +289,6 @@ mod tests {
             ("LONGSHORE_PROBE_TIMES", "0"),
             ("LONGSHORE_PHP", "9000"),
             ("LONGSHORE_LISTEN", "9808"),
-            ("LONGSHORE_READY_MOUNTS", "some"),
             ("LONGSHORE_POLL", "15"),
             ("LONGSHORE_HOOK_BEFORE", "hook.sh"),
             ("LONGSHORE_PROB", "x"),

@@ -1,6 +1,6 @@
 //! Whether a staged release may become active now. Pure.
 
-use crate::control::Control;
+use crate::{control::Control, status::Why};
 use jiff::Timestamp;
 use release::{Migration, Sequence};
 use std::fmt;
@@ -26,16 +26,16 @@ pub enum Hold {
 }
 
 impl Hold {
-    /// The stable word: `paused`, `window`, `migration`, `control`, `hook` or `mounts`.
+    /// The same in a word.
     #[must_use]
-    pub const fn word(&self) -> &'static str {
+    pub const fn why(&self) -> Why {
         match self {
-            Self::Paused(_) => "paused",
-            Self::Window { .. } => "window",
-            Self::Migration(_) => "migration",
-            Self::Control(_) => "control",
-            Self::Hook(_) => "hook",
-            Self::Mounts(_) => "mounts",
+            Self::Paused(_) => Why::Paused,
+            Self::Window { .. } => Why::Window,
+            Self::Migration(_) => Why::Migration,
+            Self::Control(_) => Why::Control,
+            Self::Hook(_) => Why::Hook,
+            Self::Mounts(_) => Why::Mounts,
         }
     }
 }
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     fn held(migration: Migration, control: &Control) -> Option<&'static str> {
-        hold(Sequence::try_from(7_u64).unwrap(), migration, control, "2026-01-31T12:00:00Z".parse().unwrap()).map(|hold| hold.word())
+        hold(Sequence::try_from(7_u64).unwrap(), migration, control, "2026-01-31T12:00:00Z".parse().unwrap()).map(|hold| hold.why().word())
     }
 
     #[test]

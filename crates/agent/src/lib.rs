@@ -37,11 +37,13 @@ use jiff::Timestamp;
 use pod::Pod;
 use release::{TrustRoot, Verified};
 use runtime::{
-    Env, Report, Stop, TERMINATION_LOG, TaskError, Tasks, caught, help,
+    Env, Report, Setting as _, Stop, TERMINATION_LOG, TaskError, Tasks, caught, help,
     telemetry::{self, Format},
     variable::{self, Program},
 };
 use rustix::process::setpriority_process;
+use serve::{Heartbeats, LogLevel, Server, State};
+use status::StoreUse;
 use std::{
     ffi::OsString,
     fs::File,
@@ -60,6 +62,8 @@ use watch::Wake;
 const NAME: &str = "longshore-agent";
 /// How often the agent's loop gives a sign of life.
 const BEAT: Duration = Duration::from_secs(1);
+/// How long it may give none: longer than any pause of a busy node.
+const SILENCE: Duration = Duration::from_secs(30);
 /// How nice threads are that work on disks: the least. The kernel derives the priority of their input and output from it, so that
 /// staging a release takes what the shop leaves.
 const NICE: i32 = 19;
@@ -137,7 +141,7 @@ async fn live(config: Config) -> Result<(), AgentError> {
         _ = asked.asked() => return Ok(()),
     };
     info!(store = %config.store, channel = %config.channel, root = %config.root.display(), "agent started");
-    let (board, stop) = (Board::new(config.channel.to_string(), Timestamp::now()), CancellationToken::new());
+    let (board, stop) = (Board::new(config.channel.clone(), Timestamp::now()), CancellationToken::new());
     let grace = config.grace;
     let tasks = tasks(config, &store, &trust, &board, stop.clone())?;
     let signalled = async {
@@ -209,17 +213,30 @@ fn tasks(
         guard.run(stop).await;
         Ok(())
     });
-    let beats = board.clone();
+    let mut heartbeats = Heartbeats::new();
+    let (heartbeat, counted, asked) = (heartbeats.task("loop", SILENCE), board.clone(), Arc::clone(store));
     tasks.spawn("beat", info_span!("beat"), |stop| async move {
         while stop.run_until_cancelled(tokio::time::sleep(BEAT)).await.is_some() {
-            beats.beat(Timestamp::now());
+            heartbeat.beat();
+            let stats = asked.stats();
+            let (requests, retries, received_bytes) = (stats.requests(), stats.retries(), stats.received());
+            counted.asked_of_store(StoreUse { requests, retries, received_bytes });
         }
         Ok(())
     });
-    let serving = board.clone();
-    let (listen, policy) = (config.listen, config.ready);
-    tasks.spawn("serve", info_span!("serve"), move |stop| async move { Ok(serve::serve(listen, serving, policy, stop).await?) });
+    let log = LogLevel::new(config.log.to_string(), Arc::new(set_log_level));
+    let serving = State { snapshot: board.watch(), policy: config.ready, heartbeats, metrics: board.metrics(), log };
+    let listen = config.listen;
+    tasks.spawn("serve", info_span!("serve"), move |stop| async move {
+        Server::bind(listen, serving).await?.run(stop).await;
+        Ok(())
+    });
     Ok(tasks)
+}
+
+fn set_log_level(text: &str) -> Result<(), String> {
+    let filter = telemetry::Filter::read(text).filter(telemetry::change);
+    filter.map(drop).ok_or_else(|| format!("expected {}", telemetry::Filter::EXPECTED))
 }
 
 fn read_trust(config: &Config) -> Result<Verified<TrustRoot>, AgentError> {

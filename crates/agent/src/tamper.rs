@@ -57,6 +57,10 @@ struct Watched {
     // Ends with it.
     _watcher: Option<RecommendedWatcher>,
     scanned: Option<Instant>,
+    // Found changed, counted, and not put back yet.
+    open: BTreeSet<RelativePath>,
+    // The tree was made again: the watches are on one that is gone.
+    replaced: bool,
 }
 
 impl Guard {
@@ -66,7 +70,8 @@ impl Guard {
         loop {
             let root = self.root.clone();
             let running = on_disk(move || View::read(&root).ok()?.running().map(|active| active.manifest)).await;
-            if running != watched.as_ref().map(|watched| watched.manifest) {
+            let current = watched.as_ref().filter(|watched| !watched.replaced).map(|watched| watched.manifest);
+            if running != current {
                 // The old watches first: both at once might be more than the kernel allows.
                 drop(watched.take());
                 let root = self.root.clone();
@@ -107,7 +112,7 @@ impl Guard {
         }
         let (root, manifest) = (self.root.clone(), watched.manifest);
         match on_disk(move || audit(&root, &manifest, Some(&only), &mut |_| ControlFlow::Continue(()))).await {
-            Ok(found) => self.mend(found, stop).await,
+            Ok(found) => self.mend(watched, found, stop).await,
             Err(error) => warn!(error = %runtime::Chain(&error), "changed files cannot be looked at"),
         }
     }
@@ -139,10 +144,9 @@ impl Guard {
                     elapsed_seconds = start.elapsed().as_secs_f64(),
                     "scanned the running tree"
                 );
-                let damaged = !found.damaged.is_empty();
-                self.mend(found, stop).await;
-                self.board.audited(|audit| audit.whole_at = Some(Timestamp::now()));
-                watched.scanned = (!damaged).then(Instant::now);
+                watched.scanned = Some(Instant::now());
+                self.mend(watched, found, stop).await;
+                self.board.looked(|tamper| tamper.last_scan_at = Some(Timestamp::now()));
             }
             Err(error) => {
                 warn!(error = %runtime::Chain(&error), "the running tree cannot be scanned");
@@ -151,20 +155,29 @@ impl Guard {
         }
     }
 
-    async fn mend(&self, found: Audit, stop: &CancellationToken) {
-        let count = found.damaged.len() as u64;
-        let Some(first) = found.damaged.first().cloned() else { return };
-        warn!(files = count, path = %first, "files of the running release were changed on the disk");
-        self.board.audited(|audit| audit.damaged += count);
-        match Box::pin(self.follower.repair(found.damaged, Timestamp::now(), stop.cancelled())).await {
+    async fn mend(&self, watched: &mut Watched, found: Audit, stop: &CancellationToken) {
+        let Some(first) = found.damaged.first() else { return };
+        let news = found.damaged.difference(&watched.open).count() as u64;
+        if news > 0 {
+            warn!(files = news, path = %first, "files of the running release were changed on the disk");
+            self.board.looked(|tamper| tamper.changed_files += news);
+        }
+        watched.open.extend(found.damaged);
+        match Box::pin(self.follower.repair(watched.open.clone(), Timestamp::now(), stop.cancelled())).await {
             Ok(figures) => {
-                info!(files = count, downloaded_bytes = figures.downloaded_bytes, "changed files were put back");
-                self.board.audited(|audit| (audit.repaired, audit.problem) = (audit.repaired + count, None));
+                let files = watched.open.len() as u64;
+                watched.open.clear();
+                watched.replaced = true;
+                info!(files, downloaded_bytes = figures.downloaded_bytes, "changed files were put back");
+                self.board.looked(|tamper| tamper.repaired_files += files);
             }
             Err(error) => {
                 let text = runtime::Chain(&error).to_string();
-                warn!(files = count, reason = %error.reason(), error = text, "changed files cannot be put back");
-                self.board.audited(|audit| audit.problem = Some(text));
+                if self.board.error(Timestamp::now(), error.reason(), text.clone()) {
+                    warn!(files = watched.open.len(), reason = %error.reason(), error = text, "changed files cannot be put back");
+                }
+                // The whole tree is looked at again, soon.
+                watched.scanned = None;
                 stop.run_until_cancelled(sleep(AFTER_FAILURE)).await;
             }
         }
@@ -200,7 +213,7 @@ impl Watched {
         let watcher = watcher.inspect_err(|error| {
             warn!(%error, "changes are found by the scan alone: fs.inotify.max_user_watches may be too low for this tree");
         });
-        Some(Self { manifest, tree, changed, _watcher: watcher.ok(), scanned: None })
+        Some(Self { manifest, tree, changed, _watcher: watcher.ok(), scanned: None, open: BTreeSet::new(), replaced: false })
     }
 }
 

@@ -50,6 +50,12 @@ impl Setting for Format {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Filter(Targets);
 
+impl std::fmt::Display for Filter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 impl Setting for Filter {
     const EXPECTED: &'static str =
         "a level (error, warn, info, debug, trace, off), and target=level where one differs, such as warn,store=debug";

@@ -90,8 +90,6 @@ variables! {
         "how long a pull may take in all before it is an error";
     STORAGE "LONGSHORE_STORAGE" by BOTH, Unset::Means("shared directories are empty directories of each tree"), AbsolutePath::EXPECTED,
         "where the shop's storage is mounted in every container of the pod, outside of the release root: trees link their shared directories to it; the same for init and agent";
-    MOUNTS "LONGSHORE_MOUNTS" by AGENT, Unset::Means("nothing is mounted"), AbsolutePath::EXPECTED,
-        "the file that lists the mounts, as docs/formats/mounts.md says";
     CONTROL "LONGSHORE_CONTROL" by AGENT, Unset::Means("nobody is asked before a switch"), AbsolutePath::EXPECTED,
         "a directory in which operators and the cluster say `pause`, `window`, `migrated` and `retry`, such as a projected ConfigMap";
     SOURCES "LONGSHORE_SOURCES" by AGENT, Unset::Means("the file where LONGSHORE_RELEASE is set, else the channel"), "file, channel or both",
@@ -102,8 +100,6 @@ variables! {
         "how long the agent may take to end when it is asked to; less than what is left of the pod's grace period";
     LISTEN "LONGSHORE_LISTEN" by AGENT, Unset::Is("0.0.0.0:9808"), "an address and a port, such as 0.0.0.0:9808",
         "where health, metrics and status are served";
-    READY_MOUNTS "LONGSHORE_READY_MOUNTS" by AGENT, Unset::Is("required"), "required, all or none",
-        "which mounts must be healthy for the pod to be ready: those that the mounts file requires, all, or none";
     READY_STALENESS "LONGSHORE_READY_STALENESS" by AGENT, Unset::Means("the pod stays ready"), <Duration as Setting>::EXPECTED,
         "how long no look at the sources may have succeeded for the pod to be ready";
     PHP "LONGSHORE_PHP" by AGENT, Unset::Means("PHP is not spoken to"), "host:port or the absolute path of a Unix socket, such as 127.0.0.1:9000 or /run/php.sock",
@@ -161,7 +157,7 @@ mod tests {
                 DEADLINE | POLL | GRACE | WARM | PROBE_TIMEOUT | PROBE_WITHIN | HOOK_TIMEOUT => Duration::read(text).is_some(),
                 LOG => telemetry::Filter::read(text).is_some(),
                 // Read where they are used, with tests there.
-                LISTEN | READY_MOUNTS | PROBE_STATUS | PROBE_TIMES => true,
+                LISTEN | PROBE_STATUS | PROBE_TIMES => true,
                 _ => panic!("{} has a default that no test reads", variable.name),
             };
             assert!(read, "{}={text}", variable.name);

@@ -142,7 +142,7 @@ fn fifty_switches_under_load_fail_no_request_and_mix_no_releases() {
     assert!(wrong.is_empty(), "{} of {} pages: {:?}", wrong.len(), visitors.count(), &wrong[..wrong.len().min(3)]);
     println!("{SWITCHES} switches, {} requests, 0 failed, 0 mixed", visitors.count());
     let metrics = web::get(pod.port, "/metrics").unwrap().body;
-    assert!(metrics.contains(&format!("longshore_switches_total{{outcome=\"kept\"}} {SWITCHES}\n")), "{metrics}");
+    assert!(metrics.contains(&format!("longshore_switches_total{{outcome=\"switched\"}} {SWITCHES}\n")), "{metrics}");
     pod.end();
 }
 
@@ -242,14 +242,21 @@ fn changed_files_are_noticed_and_put_back() {
     let mut pod = Pod::new();
     let program = pod.program().env("LONGSHORE_POLL", "5s");
     pod.start(program);
-    pod.until("the tree was scanned", |status| !status["audit"]["wholeAt"].is_null());
+    pod.until("the tree was scanned", |status| !status["tamper"]["lastScanAt"].is_null());
     let file = pod.root().join("current/lib/Widget.php");
     let whole = fs::read_to_string(&file).unwrap();
     fs::write(&file, "<?php // somebody was here\n").unwrap();
     fs::remove_file(pod.root().join("current/asset.txt")).unwrap();
-    let status = pod.until("they are put back", |status| status["audit"]["repaired"] == 2);
-    assert_eq!((fs::read_to_string(&file).unwrap(), status["audit"]["damaged"].as_u64()), (whole, Some(2)));
+    let status = pod.until("they are put back", |status| status["tamper"]["repairedFiles"] == 2);
+    assert_eq!((fs::read_to_string(&file).unwrap(), status["tamper"]["changedFiles"].as_u64()), (whole, Some(2)));
+    let whole_at = status["tamper"]["lastScanAt"].clone();
     assert!(pod.root().join("current/asset.txt").is_file());
+    // Again, in the tree that was made anew; and what the shop itself may write is none of our business.
+    pod.until("it is watched again", |status| status["tamper"]["lastScanAt"] != whole_at);
+    fs::write(pod.root().join("current/var/cache/page"), "cached").unwrap();
+    fs::write(pod.root().join("current/template.php"), "<?php // and again").unwrap();
+    let status = pod.until("it is put back", |status| status["tamper"]["repairedFiles"] == 3);
+    assert_eq!(status["tamper"]["changedFiles"], 3);
     pod.end();
 }
 
@@ -262,7 +269,7 @@ fn nothing_changed_costs_one_request_a_look() {
     pod.server.reset_stats();
     let looks = || {
         let text = web::get(pod.port, "/metrics").unwrap().body;
-        let line = text.lines().find(|line| line.starts_with("longshore_checks_total{outcome=\"ok\"}")).unwrap().to_owned();
+        let line = text.lines().find(|line| line.starts_with("longshore_checks_total{outcome=\"unchanged\"}")).unwrap().to_owned();
         line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()
     };
     let before = looks();

@@ -30,7 +30,7 @@ use crate::{
     board::Board,
     control::Control,
     gate::{self, Hold},
-    status::Phase,
+    status::{CheckOutcome, Phase, ProbeOutcome, SwitchOutcome, Why},
     watch::{Poll, Wake},
 };
 use deploy::{
@@ -120,6 +120,10 @@ impl<S: Shop> Engine<S> {
             Ok(None) => return Look::Settled,
             Err(look) => return look,
         };
+        if let Some(expires) = candidate.expires.filter(|expires| (self.clock)() > *expires) {
+            self.board.why(Why::Expired, &format!("it expired at {expires} before it could run; publish it again"));
+            return Look::Held;
+        }
         let sequence = candidate.target.sequence;
         let held = gate::hold(sequence, candidate.migration, &control, (self.clock)());
         if let Some(hold) = held.or_else(|| self.board.unmounted().map(Hold::Mounts)) {
@@ -177,25 +181,26 @@ impl<S: Shop> Engine<S> {
         let now = (self.clock)();
         match standing {
             Ok(Standing::Active { .. }) => {
-                self.board.checked(now, None);
+                self.board.checked(now, CheckOutcome::Unchanged);
                 self.board.settled();
                 Ok(None)
             }
             Ok(Standing::Rejected { sequence, manifest }) => {
-                self.board.checked(now, None);
-                let failed =
-                    self.board.now().rejected.get(&manifest).map(|rejection| format!("failed at {}: {}", rejection.at, rejection.reason));
-                self.board.newer(sequence, manifest, "rejected", &failed.unwrap_or_default());
+                self.board.checked(now, CheckOutcome::Unchanged);
+                let snapshot = self.board.now();
+                let failed = snapshot.rejected.iter().find(|rejected| rejected.manifest == manifest);
+                let detail = failed.map_or_else(String::new, |failed| format!("failed at {}: {}", failed.at, failed.reason));
+                self.board.rejected(sequence, manifest, &detail);
                 Ok(None)
             }
             Ok(Standing::Staged(candidate)) => {
-                self.board.checked(now, None);
+                self.board.checked(now, CheckOutcome::Newer);
                 self.board.staged(&candidate);
                 Ok(Some(candidate))
             }
             Err(PullError::Interrupted) if stop.is_cancelled() => Err(Look::Failed),
             Err(error) => {
-                self.board.checked(now, Some((error.reason(), runtime::Chain(&error).to_string())));
+                self.board.not_checked(now, error.reason(), runtime::Chain(&error).to_string());
                 self.failed("the release that is offered cannot be used", error.reason(), &error);
                 Err(Look::Failed)
             }
@@ -203,8 +208,8 @@ impl<S: Shop> Engine<S> {
     }
 
     fn hold(&self, hold: &Hold) -> Look {
-        if self.board.why(hold.word(), &hold.to_string()) {
-            info!(why = hold.word(), detail = %hold, "a release waits");
+        if self.board.why(hold.why(), &hold.to_string()) {
+            info!(why = hold.why().word(), detail = %hold, "a release waits");
         }
         Look::Held
     }
@@ -244,8 +249,8 @@ impl<S: Shop> Engine<S> {
         error!(sequence = switch.sequence.get(), manifest = %switch.manifest, error = problem, "the shop does not work with this release");
         let rejected = self.sources.first().reject(switch.manifest, problem.clone(), (self.clock)()).await;
         self.view().await;
-        self.board.rolled_back();
-        self.board.newer(switch.sequence, switch.manifest, "rejected", &problem);
+        self.board.switched(SwitchOutcome::Failed);
+        self.board.rejected(switch.sequence, switch.manifest, &problem);
         match rejected {
             Ok(()) => Look::Settled,
             Err(error) => {
@@ -265,7 +270,7 @@ impl<S: Shop> Engine<S> {
             // It stays on trial, and the next start probes it.
             () = stop.cancelled() => return false,
         };
-        self.board.probed(start.elapsed());
+        self.board.probed(if probed.is_ok() { ProbeOutcome::Passed } else { ProbeOutcome::Failed }, start.elapsed());
         let done = match probed {
             Ok(()) => self.keep(switch).await,
             Err(Problem::Bad(problem)) => self.roll_back(switch, problem).await,
@@ -287,7 +292,7 @@ impl<S: Shop> Engine<S> {
             return false;
         }
         info!(sequence = switch.sequence.get(), manifest = %switch.manifest, "release runs");
-        self.board.kept();
+        self.board.switched(SwitchOutcome::Switched);
         if let Err(problem) = self.shop.after(switch, before.as_deref()).await {
             error!(sequence = switch.sequence.get(), error = problem, "the hook after the switch failed");
         }
@@ -301,8 +306,8 @@ impl<S: Shop> Engine<S> {
             Ok(Some(active)) => {
                 info!(sequence = active.sequence.get(), manifest = %active.manifest, "went back");
                 self.view().await;
-                self.board.rolled_back();
-                self.board.newer(switch.sequence, switch.manifest, "rejected", &problem);
+                self.board.switched(SwitchOutcome::RolledBack);
+                self.board.rejected(switch.sequence, switch.manifest, &problem);
                 self.shop.reload().await;
                 if let Err(problem) = self.shop.probe().await {
                     error!(sequence = active.sequence.get(), error = %problem, "the shop does not work with the release before, either");

@@ -132,7 +132,7 @@ async fn files_that_changed_are_noticed_and_put_back_in_one_step() {
     fs::write(lab.current().join("lib/8/8.php"), fs::read(lab.current().join("lib/9/9.php")).unwrap()).unwrap();
     fs::remove_file(lab.current().join("lib/10/10.php")).unwrap();
     let damaged = look().damaged;
-    assert_eq!(damaged.iter().map(|path| path.as_str()).collect::<Vec<_>>(), ["lib/10/10.php", "lib/7/7.php", "lib/8/8.php"]);
+    assert_eq!(damaged.iter().map(release::RelativePath::as_str).collect::<Vec<_>>(), ["lib/10/10.php", "lib/7/7.php", "lib/8/8.php"]);
     let one = damaged.iter().take(1).cloned().collect();
     let some = crate::audit(&root, &manifest, Some(&one), &mut |_| std::ops::ControlFlow::Continue(())).unwrap();
     assert_eq!((some.files, some.damaged), (0, one));

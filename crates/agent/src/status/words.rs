@@ -1,0 +1,158 @@
+//! Stable words: the same in `/status`, in metrics and in logs.
+
+macro_rules! words {
+    ($(#[$about:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident $word:literal,)+ }) => {
+        $(#[$about])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum $name {
+            $($(#[$doc])* $variant,)+
+        }
+
+        impl $name {
+            /// Every value, in the order of the documentation.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// The stable word, which never changes its meaning.
+            #[must_use]
+            pub const fn word(self) -> &'static str {
+                match self { $(Self::$variant => $word,)+ }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.word())
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.word())
+            }
+        }
+    };
+}
+
+words! {
+    /// What the agent is doing with releases right now.
+    Phase {
+        /// Nothing until the next check.
+        Idle "idle",
+        /// Asking the store, or reading the file, for a newer release.
+        Checking "checking",
+        /// Downloading and unpacking a newer release beside the running one.
+        Staging "staging",
+        /// A newer release is ready and waits; [`Why`] says for what.
+        Waiting "waiting",
+        /// Filling OPcache for the new tree.
+        Warming "warming",
+        /// Making the new tree the current one.
+        Switching "switching",
+        /// Asking the shop whether it still answers.
+        Probing "probing",
+        /// Going back to the tree before.
+        RollingBack "rolling-back",
+    }
+}
+
+words! {
+    /// Why a newer release does not run yet.
+    Why {
+        /// It is being downloaded or unpacked.
+        Staging "staging",
+        /// The time window for switches is closed.
+        Window "window",
+        /// An operator paused switches.
+        Paused "paused",
+        /// What operators or the cluster say cannot be understood.
+        Control "control",
+        /// The hook before the switch failed; it runs again.
+        Hook "hook",
+        /// Storage that the shop requires cannot be used.
+        Mounts "mounts",
+        /// The database is not migrated to it yet.
+        Migration "migration",
+        /// OPcache is being filled for it.
+        Warming "warming",
+        /// It was switched to, and the probe has not passed yet.
+        Probing "probing",
+        /// It failed here before, and is not tried again.
+        Rejected "rejected",
+        /// It expired before it was switched to.
+        Expired "expired",
+        /// It could not be accepted or staged; it is looked at again.
+        Failed "failed",
+    }
+}
+
+words! {
+    /// What a mount is worth.
+    MountState {
+        /// Being mounted for the first time, or again.
+        Mounting "mounting",
+        /// Mounted, and answers in time.
+        Healthy "healthy",
+        /// Mounted, and answers late.
+        Slow "slow",
+        /// Mounted, and does not answer.
+        Hung "hung",
+        /// Mounted, but the server does not know the directory any more (ESTALE).
+        Stale "stale",
+        /// Not mounted any more.
+        Gone "gone",
+        /// Could not be mounted; it is tried again.
+        Failed "failed",
+    }
+}
+
+impl MountState {
+    /// Files can be read and written: healthy, or only slow.
+    #[must_use]
+    pub const fn is_usable(self) -> bool {
+        matches!(self, Self::Healthy | Self::Slow)
+    }
+}
+
+words! {
+    /// How a check for a newer release ended.
+    CheckOutcome {
+        /// There is nothing newer.
+        Unchanged "unchanged",
+        /// There is a newer release, and it was accepted.
+        Newer "newer",
+        /// There is something that the policy refuses: unsigned, older, expired.
+        Refused "refused",
+        /// The source did not answer.
+        Failed "failed",
+    }
+}
+
+impl CheckOutcome {
+    /// The source gave a release that this node accepts.
+    #[must_use]
+    pub const fn is_success(self) -> bool {
+        matches!(self, Self::Unchanged | Self::Newer)
+    }
+}
+
+words! {
+    /// How a switch ended.
+    SwitchOutcome {
+        /// The new release runs, and the probe passed.
+        Switched "switched",
+        /// The probe or a hook failed, and the release before runs again.
+        RolledBack "rolled-back",
+        /// The switch failed before anything changed.
+        Failed "failed",
+    }
+}
+
+words! {
+    /// How a probe of the shop ended.
+    ProbeOutcome {
+        /// It answered as expected.
+        Passed "passed",
+        /// It did not, or not in time.
+        Failed "failed",
+    }
+}

@@ -1,0 +1,162 @@
+//! Metrics as others see them: Prometheus' own parser, the page, the alerts and the runbook.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails there, also inside a function that it calls")]
+
+use agent::{
+    metrics::{ALL, Kind, Metrics, reference},
+    status::{CheckOutcome, Mount, MountState, Newer, ProbeOutcome, Running, Snapshot, SwitchOutcome, Why},
+};
+use jiff::Timestamp;
+use release::{Sequence, Sha256};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    env,
+    io::Write as _,
+    path::PathBuf,
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+const ALERTS: &str = include_str!("../../../manifests/monitoring/alerts.yaml");
+const RUNBOOK: &str = include_str!("../../../docs/runbook.md");
+
+/// Reads a page with the parser of Prometheus' Python client, which is strict, and prints each sample's name, labels and value.
+const PARSER: &str = "
+import json, sys
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+for family in text_string_to_metric_families(sys.stdin.read()):
+    for sample in family.samples:
+        print(json.dumps([sample.name, sample.labels, sample.value, family.type]))
+";
+
+type Sample = (String, BTreeMap<String, String>, f64, String);
+
+/// Python with the packages of `requirements.txt`, which `make tools` leaves beside the test's own binary.
+fn python() -> PathBuf {
+    let test = env::current_exe().unwrap();
+    let mut found = test.ancestors().map(|directory| directory.join("tools/bin/python"));
+    found.find(|python| python.is_file()).expect("python with prometheus-client is not installed; run `make tools`")
+}
+
+fn parsed(page: &str) -> Vec<Sample> {
+    let mut parser = Command::new(python()).args(["-c", PARSER]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    parser.stdin.take().unwrap().write_all(page.as_bytes()).unwrap();
+    let output = parser.wait_with_output().unwrap();
+    assert!(output.status.success(), "Prometheus' parser refused this page (or is not installed: run `make tools`):\n{page}");
+    String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn value(samples: &[Sample], name: &str, label: &str) -> Option<f64> {
+    let matches = |sample: &&Sample| sample.0 == name && (label.is_empty() || sample.1.values().any(|value| value == label));
+    samples.iter().find(matches).map(|sample| sample.2)
+}
+
+fn busy() -> Snapshot {
+    let now = Timestamp::from_second(1_800_000_000).unwrap();
+    let mut snapshot = Snapshot::new("shops/acme".parse().unwrap(), now);
+    snapshot.running = Some(Running { sequence: Sequence::FIRST, manifest: Sha256::of(b"1"), since: now, on_trial: false });
+    snapshot.newer = Some(Newer { sequence: Sequence::FIRST, manifest: Sha256::of(b"2"), why: Why::Migration, detail: String::new() });
+    snapshot.last_success_at = Some(now);
+    snapshot.store.requests = 7;
+    snapshot.tamper.changed_files = 3;
+    // A name that needs escaping.
+    let name = "me\"dia\\\n".to_owned();
+    snapshot.mounts =
+        vec![Mount { name, kind: "nfs4".to_owned(), path: "/m".into(), state: MountState::Stale, since: now, detail: String::new() }];
+    snapshot
+}
+
+#[test]
+fn prometheus_own_parser_reads_every_declared_metric_and_no_other() {
+    let metrics = Metrics::new();
+    metrics.checked(CheckOutcome::Newer);
+    metrics.switched(SwitchOutcome::RolledBack);
+    metrics.staged(Duration::from_millis(1500));
+    metrics.probed(ProbeOutcome::Failed, Duration::from_mins(1));
+    let page = metrics.text(&busy(), true);
+    let samples = parsed(&page);
+    for (name, label, expected) in [
+        ("longshore_checks_total", "newer", 1.0),
+        ("longshore_checks_total", "refused", 0.0),
+        ("longshore_rollbacks_total", "", 1.0),
+        ("longshore_staging_seconds_sum", "", 1.5),
+        ("longshore_probe_seconds_count", "failed", 1.0),
+        ("longshore_newer_release", "migration", 1.0),
+        ("longshore_newer_release", "paused", 0.0),
+        ("longshore_mount_state", "stale", 1.0),
+        ("longshore_mount_state", "me\"dia\\\n", 0.0),
+        ("longshore_last_success_timestamp_seconds", "", 1_800_000_000.0),
+        ("longshore_store_requests_total", "", 7.0),
+        ("longshore_changed_files_total", "", 3.0),
+        ("longshore_release_info", "shops/acme", 1.0),
+        ("longshore_ready", "", 1.0),
+    ] {
+        assert_eq!(value(&samples, name, label), Some(expected), "{name} {label}\n{page}");
+    }
+    assert!(value(&samples, "longshore_process_resident_memory_bytes", "").unwrap() > 100_000.0);
+
+    let base = |name: &str, kind: &str| {
+        let suffixes = if kind == "histogram" { &["_bucket", "_sum", "_count"][..] } else { &[] };
+        suffixes.iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(name).to_owned()
+    };
+    let served: BTreeSet<_> = samples.iter().map(|(name, _, _, kind)| (base(name, kind), kind.clone())).collect();
+    let declared: BTreeSet<_> = ALL.iter().map(|metric| (metric.name.to_owned(), format!("{:?}", metric.kind).to_lowercase())).collect();
+    assert_eq!(served, declared);
+    for (name, labels, _, kind) in &samples {
+        let metric = ALL.iter().find(|metric| metric.name == base(name, kind)).unwrap();
+        let labels: BTreeSet<_> = labels.keys().map(String::as_str).filter(|label| *label != "le").collect();
+        assert_eq!(labels, metric.labels.iter().copied().collect(), "{name}");
+    }
+}
+
+#[test]
+fn what_is_over_leaves_the_page_and_counters_never_fall() {
+    let metrics = Metrics::new();
+    drop(metrics.text(&busy(), true));
+    let samples = parsed(&metrics.text(&Snapshot::new("shops/acme".parse().unwrap(), Timestamp::now()), false));
+    for gone in ["longshore_release_info", "longshore_mount_state", "longshore_last_success_timestamp_seconds"] {
+        assert_eq!(value(&samples, gone, ""), None);
+    }
+    assert_eq!(value(&samples, "longshore_ready", ""), Some(0.0));
+    assert_eq!(value(&samples, "longshore_store_requests_total", ""), Some(7.0));
+}
+
+#[test]
+fn names_follow_the_rule() {
+    for metric in ALL {
+        assert!(metric.name.starts_with("longshore_") && metric.help.ends_with('.'), "{}", metric.name);
+        assert_eq!(metric.kind == Kind::Counter, metric.name.ends_with("_total"), "{}", metric.name);
+    }
+}
+
+#[test]
+fn the_committed_page_says_what_the_code_does() {
+    let committed = include_str!("../../../docs/metrics.md");
+    assert!(committed == reference(), "docs/metrics.md is not what the code says: run `make reference`");
+}
+
+#[test]
+fn every_alert_has_a_section_in_the_runbook_and_every_section_an_alert() {
+    let alerts: Vec<_> = ALERTS.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).collect();
+    let sections: Vec<_> = RUNBOOK.lines().filter_map(|line| line.strip_prefix("## ")).collect();
+    assert!(!alerts.is_empty());
+    assert_eq!(alerts, sections);
+}
+
+#[test]
+fn alerts_and_runbook_name_metrics_and_label_values_that_exist() {
+    let words = |text: &'static str| {
+        let words = text.split(|char: char| !char.is_ascii_alphanumeric() && char != '_');
+        words.filter(|word| word.starts_with("longshore_"))
+    };
+    let used: BTreeSet<_> = words(ALERTS).chain(words(RUNBOOK)).collect();
+    for name in used {
+        assert!(ALL.iter().any(|metric| metric.name == name), "{name} is not a metric");
+    }
+    let page = reference();
+    for quoted in ALERTS.lines().filter(|line| line.contains("longshore_")).flat_map(|line| line.split('"').skip(1).step_by(2)) {
+        for word in quoted.split('|') {
+            assert!(page.contains(&format!("`{word}`")), "{word} is not a value of any label");
+        }
+    }
+}
