@@ -242,17 +242,16 @@ fn changed_files_are_noticed_and_put_back() {
     let mut pod = Pod::new();
     let program = pod.program().env("LONGSHORE_POLL", "5s");
     pod.start(program);
-    pod.until("the tree was scanned", |status| !status["tamper"]["lastScanAt"].is_null());
+    let scanned = pod.until("the tree was scanned", |status| !status["tamper"]["lastScanAt"].is_null());
     let file = pod.root().join("current/lib/Widget.php");
     let whole = fs::read_to_string(&file).unwrap();
     fs::write(&file, "<?php // somebody was here\n").unwrap();
     fs::remove_file(pod.root().join("current/asset.txt")).unwrap();
     let status = pod.until("they are put back", |status| status["tamper"]["repairedFiles"] == 2);
     assert_eq!((fs::read_to_string(&file).unwrap(), status["tamper"]["changedFiles"].as_u64()), (whole, Some(2)));
-    let whole_at = status["tamper"]["lastScanAt"].clone();
     assert!(pod.root().join("current/asset.txt").is_file());
     // Again, in the tree that was made anew; and what the shop itself may write is none of our business.
-    pod.until("it is watched again", |status| status["tamper"]["lastScanAt"] != whole_at);
+    pod.until("it is watched again", |status| status["tamper"]["lastScanAt"] != scanned["tamper"]["lastScanAt"]);
     fs::write(pod.root().join("current/var/cache/page"), "cached").unwrap();
     fs::write(pod.root().join("current/template.php"), "<?php // and again").unwrap();
     let status = pod.until("it is put back", |status| status["tamper"]["repairedFiles"] == 3);
