@@ -1,4 +1,4 @@
-# The base of a shop's pods: nginx, php-fpm and longshore-init in one image, so that a node pulls and keeps one.
+# The base of a shop's pods: nginx, php-fpm, longshore-init and longshore-agent in one image, so that a node pulls and keeps one.
 # It holds no shop: sources come from the store when the pod starts.
 #
 #   docker build -f images/shop-base.Dockerfile -t longshore-shop:0.1.0 .
@@ -23,7 +23,7 @@ RUN apt-get update \
 COPY images/shop/nginx.conf /etc/nginx/nginx.conf
 COPY images/shop/php-fpm.conf /etc/php/8.2/fpm/php-fpm.conf
 COPY images/shop/php.ini /etc/php/8.2/fpm/conf.d/90-longshore.ini
-COPY --from=init /usr/local/bin/longshore-init /usr/local/bin/longshore-init
+COPY --from=init /usr/local/bin/longshore-init /usr/local/bin/longshore-agent /usr/local/bin/
 USER 10001:10001
 EXPOSE 8080
 # nginx stops taking connections and finishes the requests it has.

@@ -4,7 +4,7 @@
 
 use agent::{
     metrics::{ALL, Kind, Metrics, reference},
-    status::{CheckOutcome, Mount, MountState, Newer, ProbeOutcome, Running, Snapshot, SwitchOutcome, Why},
+    status::{CheckOutcome, Mount, MountState, Newer, Phase, ProbeOutcome, Running, Snapshot, SwitchOutcome, Why},
 };
 use jiff::Timestamp;
 use release::{Sequence, Sha256};
@@ -159,4 +159,14 @@ fn alerts_and_runbook_name_metrics_and_label_values_that_exist() {
             assert!(page.contains(&format!("`{word}`")), "{word} is not a value of any label");
         }
     }
+}
+
+#[test]
+fn the_state_diagram_has_the_phases_of_the_code_and_no_others() {
+    let page = include_str!("../../../docs/release-in-a-pod.md");
+    let diagram = page.split("```").nth(1).unwrap();
+    let arrows = diagram.lines().filter_map(|line| line.split_once("-->"));
+    let drawn: BTreeSet<_> =
+        arrows.flat_map(|(from, to)| [from, to.split(':').next().unwrap()]).map(str::trim).filter(|it| *it != "[*]").collect();
+    assert_eq!(drawn, Phase::ALL.iter().map(|phase| phase.word()).collect());
 }

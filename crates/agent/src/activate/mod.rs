@@ -14,7 +14,7 @@
 //!              └── rolling back: rejected and the one before, in one write ◄──bad── probing
 //! ```
 //!
-//! The words are those of [`Phase`](crate::status::Phase); `docs/release-in-a-pod.md` shows the same to operators. What is known is on the
+//! The words are those of [`Phase`]; `docs/release-in-a-pod.md` shows the same to operators. What is known is on the
 //! disk (`state.json`), so that a crash between any two of these steps goes on where it was: a tree that is complete needs no download, a
 //! release on trial is probed again.
 
