@@ -31,7 +31,7 @@ RUN mkdir -p etc/ssl/certs \
     && printf 'longshore:x:65532:\n' > etc/group \
     && printf 'hosts: files dns\n' > etc/nsswitch.conf \
     && ldd usr/local/bin/* > /tmp/libraries \
-    && for library in $(grep -o ' /[^ ]*' /tmp/libraries | sort -u) /lib/*-linux-gnu/libnss_dns.so.2 /lib/*-linux-gnu/libresolv.so.2; do \
+    && for library in $(grep -oE '[[:space:]]/[^ ]*' /tmp/libraries) /lib/*-linux-gnu/libnss_dns.so.2 /lib/*-linux-gnu/libresolv.so.2; do \
         cp --parents --dereference "$library" . || exit 1; \
     done
 
