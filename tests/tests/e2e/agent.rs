@@ -229,10 +229,15 @@ fn without_the_store_everything_answers_at_once_and_nothing_restarts() {
         thread::sleep(Duration::from_millis(50));
     }
     for path in ["/livez", "/readyz", "/startupz", "/status", "/metrics"] {
-        let start = Instant::now();
-        let page = web::get(pod.port, path).unwrap();
-        assert_eq!(page.status, if path == "/readyz" { 503 } else { 200 }, "{path}: {page:?}");
-        assert!(start.elapsed() < Duration::from_millis(100), "{path} took {:?}", start.elapsed());
+        // The best of some: this machine runs other tests, too, and an answer that waited for the store would take seconds each time.
+        let answers = (0..10).map(|_| {
+            let start = Instant::now();
+            let page = web::get(pod.port, path).unwrap();
+            assert_eq!(page.status, if path == "/readyz" { 503 } else { 200 }, "{path}: {page:?}");
+            start.elapsed()
+        });
+        let best = answers.min().unwrap();
+        assert!(best < Duration::from_millis(100), "{path} took {best:?}");
     }
     pod.end();
 }
