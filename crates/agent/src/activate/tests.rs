@@ -147,11 +147,15 @@ impl Lab {
 
     // The agent as it is after a start.
     fn engine(&self, shop: &Scripted) -> Engine<Scripted> {
+        self.engine_of(shop, Sources::new(self.follower(Source::Channel), Vec::new()))
+    }
+
+    fn follower(&self, source: Source) -> Follower {
         let settings = Settings {
             channel: "shops/acme".parse().unwrap(),
             root: self.path("root"),
             trust: self.trust.clone(),
-            source: Source::Channel,
+            source,
             floor: None,
             storage: None,
             cache: None,
@@ -159,9 +163,13 @@ impl Lab {
             deadline: Duration::from_mins(1),
             now: Timestamp::now(),
         };
+        Follower::new(settings, Arc::clone(&self.store))
+    }
+
+    fn engine_of(&self, shop: &Scripted, sources: Sources) -> Engine<Scripted> {
         Engine {
             root: self.path("root"),
-            sources: Sources::new(Follower::new(settings, Arc::clone(&self.store)), Vec::new()),
+            sources,
             shop: shop.clone(),
             control: Some(self.path("control")),
             board: Board::for_tests(),
@@ -257,6 +265,32 @@ async fn where_nobody_answers_nothing_is_held_against_the_release() {
     fs::write(lab.path("root/current/health"), "good again").unwrap();
     assert_eq!(look(&mut engine).await, Look::Settled);
     assert!(View::read(&lab.path("root")).unwrap().state.trial.is_none());
+}
+
+#[tokio::test]
+async fn of_two_sources_the_higher_sequence_counts_and_a_source_that_lags_is_no_failure() {
+    let mut lab = Lab::new().await;
+    let shop = lab.shop();
+    let (file, head) = (lab.path("release.json"), lab.path("store").join(key::channel_head(&"shops/acme".parse().unwrap())));
+    lab.publish("good 1", Migration::None).await;
+    fs::copy(&head, &file).unwrap();
+    let first = lab.follower(Source::File(file.clone()));
+    let mut engine = lab.engine_of(&shop, Sources::new(first, vec![lab.follower(Source::Channel)]));
+    assert_eq!((look(&mut engine).await, lab.health().as_str()), (Look::Settled, "good 1"));
+    // The channel is ahead of the file.
+    lab.publish("good 2", Migration::None).await;
+    assert_eq!((look(&mut engine).await, lab.health().as_str()), (Look::Settled, "good 2"));
+    assert_eq!((look(&mut engine).await, lab.health().as_str()), (Look::Settled, "good 2"));
+    // The file is ahead of the channel, which shows an old release again.
+    let old = fs::read(&head).unwrap();
+    lab.publish("good 3", Migration::None).await;
+    fs::copy(&head, &file).unwrap();
+    fs::write(&head, old).unwrap();
+    assert_eq!((look(&mut engine).await, lab.health().as_str()), (Look::Settled, "good 3"));
+    assert_eq!((look(&mut engine).await, lab.health().as_str()), (Look::Settled, "good 3"));
+    // One source is gone: that is a failure, and nothing else.
+    fs::remove_file(&file).unwrap();
+    assert_eq!((look(&mut engine).await, lab.health().as_str()), (Look::Failed, "good 3"));
 }
 
 #[tokio::test]
