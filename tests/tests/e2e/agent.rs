@@ -300,3 +300,31 @@ fn a_kill_at_any_moment_of_a_switch_leaves_a_pod_that_goes_on() {
     }
     pod.end();
 }
+
+#[test]
+fn an_idle_agent_hardly_wakes_and_holds_little() {
+    let mut pod = Pod::new();
+    let program = pod.program();
+    pod.start(program);
+    pod.until("the tree was scanned", |status| !status["tamper"]["lastScanAt"].is_null());
+    let process = PathBuf::from(format!("/proc/{}", pod.agent.as_ref().unwrap().pid()));
+    let field = |path: PathBuf, name: &str| -> u64 {
+        let text = fs::read_to_string(path).unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or("0");
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    };
+    // Of all threads: how often one of them went to sleep.
+    let wakeups = || -> u64 {
+        let threads = fs::read_dir(process.join("task")).unwrap();
+        threads.map(|thread| field(thread.unwrap().path().join("status"), "voluntary_ctxt_switches:")).sum()
+    };
+    thread::sleep(Duration::from_secs(2));
+    let before = wakeups();
+    thread::sleep(Duration::from_secs(6));
+    let (woken, own) = (wakeups() - before, field(process.join("status"), "RssAnon:"));
+    println!("{woken} wakeups in 6 s, {own} KiB of its own");
+    // One a second is its sign of life; a look at the store, of which at most one falls into this time, takes some dozens.
+    assert!(woken < 120, "{woken} wakeups in 6 s");
+    assert!(own < 12 << 10, "{own} KiB");
+    pod.end();
+}
