@@ -5,7 +5,7 @@
 //! | `pause` | why, for people | nothing is switched while there is such a file with any text |
 //! | `window` | `22:00-05:00, 12:00-13:00`, UTC | nothing is switched outside of these |
 //! | `migrated` | a sequence | the database is ready for releases up to this one |
-//! | `retry` | a manifest's digest | it is taken off the rejected list once for each text of the file |
+//! | `retry` | a manifest's digest | it is taken off the rejected list, where the file is newer than the rejection |
 //!
 //! A file that cannot be read or understood holds every switch back: whoever wrote it meant something.
 
@@ -30,8 +30,8 @@ pub struct Control {
     pub window: Option<Windows>,
     /// The highest sequence that the database is ready for.
     pub migrated: Option<Sequence>,
-    /// The manifest to try again.
-    pub retry: Option<Sha256>,
+    /// The manifest to try again, where it was not rejected since this was said.
+    pub retry: Option<(Sha256, Timestamp)>,
     /// What was said and not understood.
     pub problem: Option<String>,
 }
@@ -54,8 +54,9 @@ impl Control {
         control.window =
             window.and_then(|text| understood("window", &text, "times such as 22:00-05:00, in UTC", &mut problems, Windows::parse));
         control.migrated = migrated.and_then(|text| understood("migrated", &text, "a sequence", &mut problems, |text| text.parse().ok()));
-        control.retry =
+        let retry =
             retry.and_then(|text| understood("retry", &text, "a manifest's digest, 64 digits", &mut problems, |text| text.parse().ok()));
+        control.retry = retry.zip(said_at(&directory.join("retry")));
         control.problem = (!problems.is_empty()).then(|| format!("{}: {}", directory.display(), problems.join("; ")));
         control
     }
@@ -80,6 +81,11 @@ fn read(path: &Path) -> io::Result<Option<String>> {
     };
     let text = text.trim();
     Ok((!text.is_empty()).then(|| text.to_owned()))
+}
+
+/// When a file got its text; nothing where it is gone by now.
+fn said_at(path: &Path) -> Option<Timestamp> {
+    Timestamp::try_from(path.metadata().ok()?.modified().ok()?).ok()
 }
 
 /// Times of each day, in UTC, in which something may be switched.
@@ -148,7 +154,7 @@ mod tests {
         let digest = "73c4a5db2692b222be7415464ba242993a09ee431db422dfad7bb00c56921ea1";
         let said = control(&[("pause", "sale\n"), ("window", "22:00-05:00"), ("migrated", "42\n"), ("retry", digest)]);
         assert_eq!((said.pause.as_deref(), said.migrated.map(Sequence::get)), (Some("sale"), Some(42)));
-        assert_eq!((said.retry.map(|it| it.to_string()).as_deref(), said.problem), (Some(digest), None));
+        assert_eq!((said.retry.map(|(manifest, _)| manifest.to_string()).as_deref(), said.problem), (Some(digest), None));
     }
 
     #[test]

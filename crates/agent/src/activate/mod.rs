@@ -59,8 +59,6 @@ pub struct Engine<S> {
     pub(crate) control: Option<PathBuf>,
     pub(crate) board: Board,
     pub(crate) clock: fn() -> Timestamp,
-    /// The `retry` that was honoured last.
-    pub(crate) retried: Option<Sha256>,
 }
 
 /// What one look came to.
@@ -78,7 +76,7 @@ impl<S: Shop> Engine<S> {
     /// An engine that has not looked yet.
     #[must_use]
     pub const fn new(root: PathBuf, sources: Sources, shop: S, control: Option<PathBuf>, board: Board) -> Self {
-        Self { root, sources, shop, control, board, clock: Timestamp::now, retried: None }
+        Self { root, sources, shop, control, board, clock: Timestamp::now }
     }
 
     /// Looks now, whenever `wake` says so, and in intervals, until `stop`.
@@ -112,7 +110,7 @@ impl<S: Shop> Engine<S> {
                 return Look::Failed;
             }
         }
-        if !self.allow_retry(&control).await {
+        if !self.allow_retry(&control, &view).await {
             return Look::Failed;
         }
         let candidate = match self.offered(stop).await {
@@ -154,13 +152,14 @@ impl<S: Shop> Engine<S> {
         }
     }
 
-    /// Takes the release off the rejected list that an operator wants tried again, once.
-    async fn allow_retry(&mut self, control: &Control) -> bool {
-        let Some(manifest) = control.retry.filter(|retry| self.retried != Some(*retry)) else { return true };
+    /// Takes the release off the rejected list that an operator wants tried again. One that failed since they said so stays there, also
+    /// after a restart.
+    async fn allow_retry(&mut self, control: &Control, view: &View) -> bool {
+        let failed_before = |(manifest, said): &(Sha256, Timestamp)| view.state.rejected.get(manifest).is_some_and(|it| it.at < *said);
+        let Some((manifest, _)) = control.retry.filter(failed_before) else { return true };
         match self.sources.first().allow(manifest).await {
             Ok(()) => {
                 info!(%manifest, "a rejected release may be tried again, as an operator says");
-                self.retried = Some(manifest);
                 true
             }
             Err(error) => {
