@@ -15,7 +15,7 @@ BENCH ?=
 
 target := $(abspath $(or $(CARGO_TARGET_DIR),target))
 tools := tests/tools/tools $(target)/tools
-fuzz_targets := envelope manifest trust_root entries
+fuzz_targets := envelope manifest trust_root entries mountinfo
 
 .PHONY: help
 help: ## list these targets
