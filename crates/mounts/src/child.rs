@@ -144,9 +144,9 @@ fn descend(start: &OwnedFd, path: &Path, made: usize, finish: &dyn Fn(&OwnedFd) 
         let unfinished = |mode: u32| mode & 0o5777 == UNFINISHED;
         if unfinished(rustix::fs::fstat(&next)?.st_mode) {
             finish(&next)?;
-            let mode = rustix::fs::fstat(&next)?.st_mode;
-            if unfinished(mode) {
-                rustix::fs::fchmod(&next, Mode::from_raw_mode(0o755 | mode & 0o2000))?;
+            let now = rustix::fs::fstat(&next)?.st_mode;
+            if unfinished(now) {
+                rustix::fs::fchmod(&next, Mode::from_raw_mode(0o755 | now & 0o2000))?;
             }
         }
         here = next;

@@ -28,8 +28,7 @@ pub enum Health {
 
 impl Health {
     /// Every state.
-    pub const ALL: &'static [Self] =
-        &[Self::Mounting, Self::Healthy, Self::Slow, Self::Hung, Self::Stale, Self::Gone, Self::Failed];
+    pub const ALL: &'static [Self] = &[Self::Mounting, Self::Healthy, Self::Slow, Self::Hung, Self::Stale, Self::Gone, Self::Failed];
 
     /// Its stable word, such as `hung`.
     #[must_use]

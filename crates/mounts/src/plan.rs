@@ -215,7 +215,7 @@ mod tests {
             match (planned(fields, &[line]), tunnel) {
                 (Plan::Adopt { id: 40, tunnel: found }, Some(expected)) => assert_eq!(found, expected, "{line}"),
                 (Plan::Refuse(Refusal::Foreign { .. }), None) => {}
-                (plan, _) => panic!("{fields}\n{line}\n{plan:?}"),
+                (other, _) => panic!("{fields}\n{line}\n{other:?}"),
             }
         }
     }

@@ -129,7 +129,9 @@ mod tests {
 
     #[test]
     fn what_is_ours_to_give_or_unknown_is_refused() {
-        for bad in ["addr=10.0.0.1", "port=1", "rw", "suid", "vers=3", "rsize", "rsize=", "rsize=+5000", "timeo=0", "nconnect=17", "hard,addr=1"] {
+        for bad in
+            ["addr=10.0.0.1", "port=1", "rw", "suid", "vers=3", "rsize", "rsize=", "rsize=+5000", "timeo=0", "nconnect=17", "hard,addr=1"]
+        {
             assert!(bad.parse::<Word>().is_err(), "{bad}");
         }
     }

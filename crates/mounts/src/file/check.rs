@@ -52,7 +52,8 @@ fn together(mounts: &[Mount]) -> Vec<String> {
                 && one.tls.is_some() != other.tls.is_some()
             {
                 // The client in the kernel finds out that both are one server, and may send everything over either connection.
-                problems.push(format!("mount {a:?}: tls={}: expected the same as {b:?} has, which is of the same server", one.tls.is_some()));
+                problems
+                    .push(format!("mount {a:?}: tls={}: expected the same as {b:?} has, which is of the same server", one.tls.is_some()));
             }
         }
     }

@@ -116,7 +116,10 @@ fn what_a_kind_lacks_or_does_not_know_is_told() {
         ("kind = \"bind\"\nsource = \"/x\"\noptions = [\"hard\"]", "options=\"hard\": expected only with kind=\"nfs4\""),
         ("kind = \"bind\"\nsource = \"/x\"\nread_only = true\nwrite_probe = true", "write_probe=\"true\": expected false"),
         ("kind = \"adopt\"\noptions = []", "options: not a field of kind=\"adopt\""),
-        ("kind = \"bind\"\nsource = \"/x\"\ndirectories = [{ path = \"a\", uid = 1, gid = 1, mode = \"4755\" }]", "directories.mode=\"4755\""),
+        (
+            "kind = \"bind\"\nsource = \"/x\"\ndirectories = [{ path = \"a\", uid = 1, gid = 1, mode = \"4755\" }]",
+            "directories.mode=\"4755\"",
+        ),
     ] {
         let problems = problems(&one(fields));
         assert!(problems.len() == 1 && problems[0].starts_with(&format!("mount \"a\": {expected}")), "{fields}\n{problems:#?}");

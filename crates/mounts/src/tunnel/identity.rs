@@ -100,9 +100,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("certificate.der");
         std::io::Write::write_all(&mut std::fs::File::create(&file).unwrap(), &first.cert[0]).unwrap();
-        let openssl = Command::new("openssl").args(["x509", "-inform", "DER", "-noout", "-text", "-in"]).arg(&file);
-        let text = String::from_utf8(openssl_output(openssl)).unwrap();
-        for expected in ["1.3.6.1.4.1.4843.7.1:", "..fsap-0123456789abcdef0", "1.3.6.1.4.1.4843.7.3:", "..fs-0123456789abcdef0", "3072 bit"] {
+        let mut openssl = Command::new("openssl");
+        openssl.args(["x509", "-inform", "DER", "-noout", "-text", "-in"]).arg(&file);
+        let text = String::from_utf8(openssl_output(&mut openssl)).unwrap();
+        for expected in ["1.3.6.1.4.1.4843.7.1:", "..fsap-0123456789abcdef0", "1.3.6.1.4.1.4843.7.3:", "..fs-0123456789abcdef0", "3072 bit"]
+        {
             assert!(text.contains(expected), "{expected}\n{text}");
         }
     }
