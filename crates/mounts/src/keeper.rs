@@ -254,10 +254,7 @@ impl Keeper {
                 }
             }
         }
-        match table().map(|table| plan(&self.mount, &table)) {
-            Ok(Plan::Adopt { .. }) => warn!(path = %self.mount.path.display(), "the mount stays"),
-            _ => info!(path = %self.mount.path.display(), "unmounted"),
-        }
+        if let Ok(Plan::Adopt { .. }) = table().map(|table| plan(&self.mount, &table)) { warn!(path = %self.mount.path.display(), "the mount stays") } else { info!(path = %self.mount.path.display(), "unmounted") }
     }
 
     /// A new child even where an old one is left: the last chance to unmount.

@@ -5,7 +5,7 @@
 //! id parent device root  mount point      flags     optional   type source       options of the file system
 //! ```
 //!
-//! Blanks, newlines and backslashes in a field are written as `\040`, `\012` and `\134`: see proc_pid_mountinfo(5).
+//! Blanks, newlines and backslashes in a field are written as `\040`, `\012` and `\134`: see `proc_pid_mountinfo(5)`.
 
 use std::{
     ffi::OsString,

@@ -7,7 +7,7 @@ use std::{
     path::PathBuf,
 };
 
-/// The port of NFSv4 (RFC 7530, section 3.1); EFS serves TLS on the same one.
+/// The port of `NFSv4` (RFC 7530, section 3.1); EFS serves TLS on the same one.
 pub const NFS_PORT: u16 = 2049;
 
 /// What is mounted from where.

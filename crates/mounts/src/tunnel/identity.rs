@@ -1,7 +1,7 @@
 //! How EFS is told an access point: in a client certificate, which we make and sign ourselves, as efs-utils does.
 //!
 //! EFS believes no authority here. It reads two extensions under `1.3.6.1.4.1.4843.7`, an arc that AWS uses: `.1` is the access point's id
-//! and `.3` the file system's, each a UTF8String. (A third, `.2`, would carry a signature by IAM credentials. Longshore sends none.)
+//! and `.3` the file system's, each a `UTF8String`. (A third, `.2`, would carry a signature by IAM credentials. Longshore sends none.)
 
 use crate::nfs::AccessPoint;
 use rcgen::{CertificateParams, CustomExtension, DnType, IsCa, KeyPair, PKCS_RSA_SHA256, RsaKeySize};
@@ -21,9 +21,9 @@ const ACCESS_POINT: &[u64] = &[1, 3, 6, 1, 4, 1, 4843, 7, 1];
 const FILE_SYSTEM: &[u64] = &[1, 3, 6, 1, 4, 1, 4843, 7, 3];
 /// How long a certificate is valid, how much earlier than now it starts, for clocks that differ, and when a new one is made.
 /// The first two are those of efs-utils.
-const VALID: Duration = Duration::from_secs(3 * 3600);
-const EARLIER: Duration = Duration::from_secs(15 * 60);
-const RENEW: Duration = Duration::from_secs(3600);
+const VALID: Duration = Duration::from_hours(3);
+const EARLIER: Duration = Duration::from_mins(15);
+const RENEW: Duration = Duration::from_hours(1);
 
 /// A key, and the certificate of the hour.
 #[derive(Debug)]
@@ -76,7 +76,7 @@ impl ResolvesClientCert for Identity {
     }
 }
 
-/// An extension whose value is `text` as a UTF8String in DER: tag, length, bytes.
+/// An extension whose value is `text` as a `UTF8String` in DER: tag, length, bytes.
 fn extension(oid: &[u64], text: &str) -> Result<CustomExtension, String> {
     let length = u8::try_from(text.len()).ok().filter(|length| *length < 128).ok_or("an id of 128 bytes or more")?;
     let value = [&[0x0c, length], text.as_bytes()].concat();
