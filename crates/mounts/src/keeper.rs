@@ -234,11 +234,11 @@ impl Keeper {
             (What::Nfs4(_), false) => &[(How::Plainly, 3), (How::Forcibly, 3), (How::Lazily, 1)],
             (What::Nfs4(_), true) => &[(How::Forcibly, 3), (How::Lazily, 1)],
         };
+        if !self.is_mounted() {
+            return;
+        }
         let mut silent = hung;
         for (how, share) in ways {
-            if !matches!(table().map(|table| plan(&self.mount, &table)), Ok(Plan::Adopt { .. })) {
-                break;
-            }
             // A mount that is in use and answers needs no force.
             if *how == How::Forcibly && !silent {
                 continue;
@@ -246,15 +246,21 @@ impl Keeper {
             let order = Order::Unmount { path: self.mount.path.clone(), how: *how };
             // Less than what is left, as killing a child takes time, too.
             let limit = until.saturating_duration_since(Instant::now()) * 9 / (*share * 10);
-            match self.ask_anew(&order, limit).await {
-                Ended::Done(_) => break,
-                ended => {
-                    silent |= matches!(ended, Ended::Late);
-                    debug!(?how, ?ended, "not unmounted this way");
-                }
+            let ended = self.ask_anew(&order, limit).await;
+            // A child that was late may have done it all the same.
+            if !self.is_mounted() {
+                info!(path = %self.mount.path.display(), ?how, "unmounted");
+                return;
             }
+            silent |= matches!(ended, Ended::Late);
+            debug!(?how, ?ended, "not unmounted this way");
         }
-        if let Ok(Plan::Adopt { .. }) = table().map(|table| plan(&self.mount, &table)) { warn!(path = %self.mount.path.display(), "the mount stays") } else { info!(path = %self.mount.path.display(), "unmounted") }
+        warn!(path = %self.mount.path.display(), "the mount stays");
+    }
+
+    /// Whether what the file asks for is mounted. A table that cannot be read counts as yes: unmounting once too often harms nobody.
+    fn is_mounted(&self) -> bool {
+        table().map_or(true, |table| matches!(plan(&self.mount, &table), Plan::Adopt { .. }))
     }
 
     /// A new child even where an old one is left: the last chance to unmount.

@@ -45,7 +45,8 @@ fn together(mounts: &[Mount]) -> Vec<String> {
                 problems.push(format!("mount {a:?}: name={a:?} is taken by another mount"));
             }
             if one.path.starts_with(&other.path) || other.path.starts_with(&one.path) {
-                problems.push(format!("mount {a:?}: path={:?} and that of {b:?}, {:?}, are one inside the other", one.path, other.path));
+                let (path, others) = (one.path.display(), other.path.display());
+                problems.push(format!("mount {a:?}: path={path} and that of {b:?}, {others}, are one inside the other"));
             }
             if let (What::Nfs4(one), What::Nfs4(other)) = (&one.what, &other.what)
                 && (one.server.host(), one.port) == (other.server.host(), other.port)
@@ -64,6 +65,7 @@ struct Check {
     problems: Vec<String>,
 }
 
+/// Each method gives what it could read; whatever it says is wrong takes the whole mount away in the end.
 impl Check {
     fn mount(&mut self, raw: RawMount) -> Option<Mount> {
         let before = self.problems.len();
@@ -95,7 +97,7 @@ impl Check {
             }
         }
         let what = match kind {
-            Kind::Nfs4 => self.nfs(raw).map(What::Nfs4),
+            Kind::Nfs4 => self.nfs(&raw).map(What::Nfs4),
             Kind::Bind => self.bind(raw),
             Kind::Adopt => Some(What::Adopt { fstype: raw.fstype, source: raw.source }),
         };
@@ -141,23 +143,17 @@ impl Check {
         })
     }
 
-    fn nfs(&mut self, raw: RawMount) -> Option<Nfs> {
-        let server = self.server(&raw);
-        let export = raw.export.clone().unwrap_or_else(|| "/".to_owned());
-        let plain = self.absolute("export", &export).is_some();
-        let subdirectory = raw.subdirectory.clone().map(|path| self.relative("subdirectory", &path));
+    fn nfs(&mut self, raw: &RawMount) -> Option<Nfs> {
+        let export = raw.export.as_deref().unwrap_or("/");
+        let export = self.absolute("export", export).map(|path| path.display().to_string());
+        let subdirectory = raw.subdirectory.as_ref().and_then(|path| self.relative("subdirectory", path));
         let port = raw.port.unwrap_or(NFS_PORT);
         if port == 0 {
             self.say("port", "0", "expected 1 to 65535");
         }
-        let tls = self.tls(&raw, server.as_ref());
-        let trimmed = if export == "/" { export.as_str() } else { export.trim_end_matches('/') };
-        let subdirectory = match subdirectory {
-            Some(None) => return None,
-            Some(some) => some,
-            None => None,
-        };
-        plain.then_some(Nfs { server: server?, export: trimmed.to_owned(), subdirectory, port, tls: tls? })
+        let server = self.server(raw);
+        let tls = self.tls(raw, server.as_ref());
+        Some(Nfs { server: server?, export: export?, subdirectory, port, tls })
     }
 
     fn server(&mut self, raw: &RawMount) -> Option<Server> {
@@ -194,8 +190,8 @@ impl Check {
         }
     }
 
-    /// `None` where something is wrong, `Some(None)` where the connection is not encrypted.
-    fn tls(&mut self, raw: &RawMount, server: Option<&Server>) -> Option<Option<Tls>> {
+    /// `None` where the connection is not encrypted.
+    fn tls(&mut self, raw: &RawMount, server: Option<&Server>) -> Option<Tls> {
         if !raw.tls.unwrap_or(false) {
             let needing = [("ca_file", &raw.ca_file), ("server_name", &raw.server_name), ("access_point", &raw.access_point)];
             for (field, value) in needing {
@@ -203,9 +199,9 @@ impl Check {
                     self.say(field, value, "expected only with tls=true");
                 }
             }
-            return Some(None);
+            return None;
         }
-        let ca_file = raw.ca_file.as_ref().map(|path| self.absolute("ca_file", path));
+        let ca_file = raw.ca_file.as_ref().and_then(|path| self.absolute("ca_file", path));
         let access_point = raw.access_point.clone().zip(raw.file_system.clone()).map(|(id, file_system)| {
             if !is_efs_id(&id, "fsap-") {
                 self.say("access_point", &id, "expected the id of an EFS access point, such as fsap-0123456789abcdef0");
@@ -216,11 +212,7 @@ impl Check {
         if server.is_some() && !is_host(&server_name) {
             self.say("server_name", &server_name, "expected the host name that the certificate is for");
         }
-        match ca_file {
-            Some(None) => None,
-            Some(Some(file)) => Some(Some(Tls { server_name, ca_file: Some(file), access_point })),
-            None => Some(Some(Tls { server_name, ca_file: None, access_point })),
-        }
+        Some(Tls { server_name, ca_file, access_point })
     }
 
     fn directory(&mut self, raw: &RawDirectory) -> Option<Directory> {

@@ -55,6 +55,21 @@ fn a_file_of_every_kind_is_read() {
     assert_eq!((csi.kind(), csi.read_only), (Kind::Adopt, false));
 }
 
+/// The page that specifies the file.
+const PAGE: &str = include_str!("../../../../docs/formats/mounts.md");
+
+#[test]
+fn the_page_shows_a_file_that_is_read_and_every_state() {
+    let (_, example) = PAGE.split_once("```toml\n").unwrap();
+    let file = MountsFile::parse(example.split_once("```").unwrap().0).unwrap();
+    let kinds: Vec<_> = file.mounts.iter().map(Mount::kind).collect();
+    assert_eq!(kinds, [Kind::Nfs4, Kind::Nfs4, Kind::Bind, Kind::Adopt]);
+    assert!(PAGE.contains(&format!("`{}`", crate::NFS_DEFAULTS.join(","))));
+    for state in crate::Health::ALL {
+        assert!(PAGE.contains(&format!("\n| `{state}` |")), "{state}");
+    }
+}
+
 #[test]
 fn json_and_toml_have_one_schema() {
     let json = r#"{"mount": [{"name": "feeds", "kind": "bind", "path": "/mnt/feeds", "source": "/srv/feeds", "subdirectory": "a/b",
