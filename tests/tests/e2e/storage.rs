@@ -2,29 +2,22 @@
 //! another kernel.
 
 use e2e::{
-    process::{Outcome, Program, Running, binary},
+    pod::{Agent, Namespace},
+    process::{Outcome, Program},
     shop::Shop,
-    web,
 };
-use rustix::process::Signal;
 use serde_json::Value;
 use std::{
     fs,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
-    thread,
-    time::{Duration, Instant},
 };
-
-const PATIENCE: Duration = Duration::from_secs(30);
 
 // A pod whose containers share a mount namespace, and the node's directory that stands in for the file server.
 struct Pod {
     shop: Shop,
-    port: u16,
-    // Keeps the namespace while no agent runs.
-    holder: Running,
-    agent: Option<Running>,
+    namespace: Namespace,
+    agent: Agent,
 }
 
 impl Pod {
@@ -37,66 +30,27 @@ impl Pod {
             fs::create_dir_all(shop.path(directory)).unwrap();
         }
         fs::write(shop.path("mounts.toml"), mounts.replace("$NODE", shop.path("node").to_str().unwrap())).unwrap();
-        let holder = ["--mount", "--propagation", "private", "sh", "-c", "echo here; exec sleep 600"];
-        let mut holder = Program::new("unshare").args(holder).deadline(Duration::from_mins(10)).start();
-        assert_eq!(holder.first_line(), "here");
         shop.init("pod").env("LONGSHORE_STORAGE", shop.path("node/mnt/shop")).run().expect(0);
-        Self { shop, port: web::free_port(), holder, agent: None }
-    }
-
-    // A program in the pod's namespace: nsenter becomes it.
-    fn program(&self, path: &Path) -> Program {
-        Program::new("nsenter").args(["--target", &self.holder.pid().to_string(), "--mount"]).arg(path)
+        Self { shop, namespace: Namespace::new(), agent: Agent::default() }
     }
 
     fn run(&self, script: &str) -> Outcome {
-        self.program(Path::new("/bin/sh"))
-            .args(["-euc", script])
-            .env("NODE", self.shop.path("node"))
-            .env("POD", self.shop.path("pod"))
-            .run()
+        let shell = self.namespace.program(Path::new("/bin/sh")).args(["-euc", script]);
+        shell.env("NODE", self.shop.path("node")).env("POD", self.shop.path("pod")).run()
     }
 
     fn start(&mut self) {
-        let program = self.program(&binary("longshore-agent")).envs(self.shop.pod_environment("pod"));
-        let program = program
-            .env("LONGSHORE_LISTEN", format!("127.0.0.1:{}", self.port))
-            .env("LONGSHORE_MOUNTS", self.shop.path("mounts.toml"))
-            .env("LONGSHORE_STORAGE", self.shop.path("node/mnt/shop"))
-            .deadline(Duration::from_mins(5));
-        self.agent = Some(program.start());
-    }
-
-    #[track_caller]
-    fn until(&self, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
-        let start = Instant::now();
-        loop {
-            let status = web::get(self.port, "/status").ok().and_then(|page| serde_json::from_str(&page.body).ok());
-            if let Some(status) = status.as_ref().filter(|status| is_so(status)) {
-                return status.clone();
-            }
-            assert!(start.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}: {status:#?}");
-            thread::sleep(Duration::from_millis(20));
-        }
+        let program = self.namespace.ours("longshore-agent").envs(self.shop.pod_environment("pod"));
+        let program = program.env("LONGSHORE_MOUNTS", self.shop.path("mounts.toml"));
+        self.agent.start(program.env("LONGSHORE_STORAGE", self.point()));
     }
 
     fn is(state: &str) -> impl Fn(&Value) -> bool {
         move |status| status["mounts"][0]["state"] == state
     }
 
-    fn end(&mut self) -> Outcome {
-        let agent = self.agent.take().unwrap();
-        agent.signal(Signal::TERM).unwrap();
-        let outcome = agent.wait().expect(0);
-        assert!(outcome.elapsed < PATIENCE);
-        outcome
-    }
-
-    // The lines of the pod's table of mounts that are about the shop.
     fn mounted(&self) -> Vec<String> {
-        let table = fs::read_to_string(format!("/proc/{}/mountinfo", self.holder.pid())).unwrap();
-        let point = self.point().display().to_string();
-        table.lines().filter(|line| line.split(' ').nth(4) == Some(&point)).map(str::to_owned).collect()
+        self.namespace.mounts_at(&self.point())
     }
 
     fn point(&self) -> PathBuf {
@@ -118,8 +72,8 @@ directories = [{ path = "media", uid = 33, gid = 33, mode = "2775" }, { path = "
 fn storage_is_mounted_survives_a_kill_and_is_unmounted_at_the_end() {
     let mut pod = Pod::new(SHOP);
     pod.start();
-    pod.until("it is mounted", Pod::is("healthy"));
-    assert_eq!(web::get(pod.port, "/readyz").unwrap().status, 200);
+    pod.agent.until("it is mounted", Pod::is("healthy"));
+    assert_eq!(pod.agent.get("/readyz").unwrap().status, 200);
     let on_server = |name: &str| fs::metadata(pod.shop.path("node/server/shops/acme").join(name)).unwrap();
     let (media, import) = (on_server("media"), on_server("var/import"));
     assert_eq!((media.uid(), media.gid(), media.mode() & 0o7777), (33, 33, 0o2775));
@@ -127,19 +81,19 @@ fn storage_is_mounted_survives_a_kill_and_is_unmounted_at_the_end() {
     // The running tree reaches the server by its shared directories.
     pod.run("echo picture > $POD/current/media/a.jpg").expect(0);
     assert_eq!(fs::read_to_string(pod.shop.path("node/server/shops/acme/media/a.jpg")).unwrap(), "picture\n");
-    let metrics = web::get(pod.port, "/metrics").unwrap().body;
+    let metrics = pod.agent.get("/metrics").unwrap().body;
     assert!(metrics.contains("longshore_mount_state{mount=\"shop\",state=\"healthy\"} 1.0\n"), "{metrics}");
 
     // Killed: the mount stays, and the next agent takes it over as it is.
     let before = pod.mounted();
     assert_eq!(before.len(), 1, "{before:?}");
-    drop(pod.agent.take().unwrap().kill_after(Duration::ZERO));
+    drop(pod.agent.kill());
     assert_eq!(pod.mounted(), before);
     pod.start();
-    pod.until("it is adopted", Pod::is("healthy"));
+    pod.agent.until("it is adopted", Pod::is("healthy"));
     assert_eq!(pod.mounted(), before);
 
-    let outcome = pod.end();
+    let outcome = pod.agent.end();
     assert!(outcome.stderr.contains("mount adopted") && outcome.stderr.contains("unmounted"), "{}", outcome.stderr);
     assert_eq!(pod.mounted(), [""; 0]);
     assert_eq!(fs::read_to_string(pod.shop.path("node/server/shops/acme/media/a.jpg")).unwrap(), "picture\n");
@@ -150,30 +104,30 @@ fn a_mount_that_somebody_removes_comes_back_and_a_foreign_one_is_left_alone() {
     let mut pod = Pod::new(SHOP);
     pod.run("mkdir -p $NODE/mnt/shop && mount -t tmpfs foreign $NODE/mnt/shop").expect(0);
     pod.start();
-    let status = pod.until("it is refused", Pod::is("failed"));
+    let status = pod.agent.until("it is refused", Pod::is("failed"));
     let detail = status["mounts"][0]["detail"].as_str().unwrap();
     assert!(detail.contains("has tmpfs foreign") && detail.contains("unmount it, or correct the file"), "{detail}");
-    let readyz = web::get(pod.port, "/readyz").unwrap();
+    let readyz = pod.agent.get("/readyz").unwrap();
     assert!(readyz.status == 503 && readyz.body.contains("FAIL mount:shop: failed since"), "{readyz:?}");
-    assert_eq!(web::get(pod.port, "/livez").unwrap().status, 200);
+    assert_eq!(pod.agent.get("/livez").unwrap().status, 200);
 
     pod.run("umount $NODE/mnt/shop").expect(0);
-    pod.until("it is mounted", Pod::is("healthy"));
+    pod.agent.until("it is mounted", Pod::is("healthy"));
     pod.run("umount $NODE/mnt/shop").expect(0);
-    pod.until("it is noticed", |status| !Pod::is("healthy")(status) || pod.mounted().len() == 1);
-    pod.until("it is mounted again", Pod::is("healthy"));
+    pod.agent.until("it is noticed", |status| !Pod::is("healthy")(status) || pod.mounted().len() == 1);
+    pod.agent.until("it is mounted again", Pod::is("healthy"));
     assert_eq!(pod.mounted().len(), 1);
-    pod.end();
+    pod.agent.end();
 }
 
 #[test]
 fn nothing_is_mounted_where_the_kubelet_would_delete() {
     let mut pod = Pod::new(&SHOP.replace("$NODE/mnt/shop", "$NODE/pods/volumes/kubernetes.io~empty-dir/data/shop"));
     pod.start();
-    let status = pod.until("it is refused", Pod::is("failed"));
+    let status = pod.agent.until("it is refused", Pod::is("failed"));
     let detail = status["mounts"][0]["detail"].as_str().unwrap();
     assert!(detail.contains("lies in an emptyDir") && detail.contains("use a hostPath volume"), "{detail}");
-    pod.end();
+    pod.agent.end();
 }
 
 // What the kubelet does with a pod's directories once the pod is gone: it removes an emptyDir's contents by path, on one file system and
@@ -182,7 +136,7 @@ fn nothing_is_mounted_where_the_kubelet_would_delete() {
 fn removing_the_pods_directories_loses_no_file_of_the_shop() {
     let mut pod = Pod::new(SHOP);
     pod.start();
-    pod.until("it is mounted", Pod::is("healthy"));
+    pod.agent.until("it is mounted", Pod::is("healthy"));
     pod.run("for i in 1 2 3 4 5; do echo $i > $POD/current/media/$i.jpg; echo $i > $POD/current/var/import/$i.csv; done").expect(0);
     let canaries = || -> Vec<String> {
         let list = Program::new("find").arg(pod.shop.path("node/server")).args(["-type", "f"]).run().expect(0);
@@ -197,7 +151,7 @@ fn removing_the_pods_directories_loses_no_file_of_the_shop() {
     assert_eq!(canaries(), before);
     pod.run("rm -rf $POD/current/ $POD/* 2>/dev/null || true").expect(0);
     assert_eq!(canaries(), before);
-    drop(pod.agent.take().unwrap().kill_after(Duration::ZERO));
+    drop(pod.agent.kill());
     fs::remove_dir_all(pod.shop.path("pod")).unwrap();
     assert_eq!(canaries(), before);
 }
@@ -206,7 +160,7 @@ fn removing_the_pods_directories_loses_no_file_of_the_shop() {
 fn a_mounts_file_with_mistakes_ends_the_agent_with_all_of_them() {
     let mut pod = Pod::new("[[mount]]\nname = \"shop\"\nkind = \"nfs\"\npath = \"mnt\"\n");
     pod.start();
-    let outcome = pod.agent.take().unwrap().wait().expect(64);
+    let outcome = pod.agent.wait().expect(64);
     for expected in ["which LONGSHORE_MOUNTS names", "kind=\\\"nfs\\\"", "expected an absolute path"] {
         assert!(outcome.stderr.contains(expected), "{expected}: {}", outcome.stderr);
     }
