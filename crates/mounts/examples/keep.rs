@@ -105,12 +105,16 @@ async fn serve(listener: TcpListener, health: Receiver<Vec<MountHealth>>) {
 }
 
 async fn visit(mut stream: TcpStream, answer: String) -> io::Result<()> {
-    // What is asked for does not matter: there is one answer.
-    let mut question = [0; 4096];
-    if stream.read(&mut question).await? > 0 {
-        let head = format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", answer.len());
-        stream.write_all(format!("{head}{answer}").as_bytes()).await?;
-        stream.shutdown().await?;
+    // What is asked for does not matter, as there is one answer; but it is read to its end, or the answer would be lost.
+    let (mut question, mut length) = ([0; 4096], 0);
+    while !question[..length].ends_with(b"\r\n\r\n") {
+        match stream.read(&mut question[length..]).await? {
+            0 => return Ok(()),
+            read => length += read,
+        }
     }
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close";
+    stream.write_all(format!("{head}\r\nContent-Length: {}\r\n\r\n{answer}", answer.len()).as_bytes()).await?;
+    stream.shutdown().await?;
     Ok(())
 }

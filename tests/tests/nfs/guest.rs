@@ -26,6 +26,8 @@ pub(crate) const MARK: &str = "longshore.guest";
 pub(crate) const OUT: &str = "/run/out";
 /// How long a scenario may take.
 const LIFE: Duration = Duration::from_mins(5);
+/// The verdict on a scenario that found nothing wrong.
+pub(crate) const PASSED: &str = "passed";
 /// What a guest writes to, and is gone with it.
 const MEMORY: &[&str] = &["/run", "/dev/shm", "/mnt", "/srv", "/var/lib/nfs"];
 
@@ -42,20 +44,30 @@ pub(crate) fn run(scenario: impl FnOnce()) {
         set_up();
         scenario();
     }));
-    end(if verdict.is_ok() { "passed" } else { "failed" });
+    end(if verdict.is_ok() { PASSED } else { "failed" });
 }
 
 fn end(verdict: &str) {
-    if verdict != "passed" {
-        let kernel = Program::new("dmesg").run();
-        save("kernel.log", kernel.stdout.as_bytes());
-        for table in ["/proc/self/mountinfo", "/proc/net/rpc/nfs"] {
-            save(&format!("{}.log", table.rsplit('/').next().unwrap()), &fs::read(table).unwrap_or_default());
-        }
+    if verdict != PASSED {
+        drop(catch_unwind(explain));
     }
     save("verdict", verdict.as_bytes());
+    // What is on its way to the console is lost once the power is.
+    thread::sleep(Duration::from_millis(200));
     // There is nobody left to tell.
-    drop(reboot(RebootCommand::PowerOff));
+    reboot(RebootCommand::PowerOff).unwrap_or_default();
+}
+
+fn explain() {
+    let tables = ["self/mountinfo", "net/rpc/auth.unix.ip/content", "net/rpc/nfsd.export/content", "net/rpc/nfsd.fh/content", "net/tcp"];
+    for table in tables {
+        save(&format!("{}.log", table.replace('/', "-")), &fs::read(Path::new("/proc").join(table)).unwrap_or_default());
+    }
+    save("processes.log", Program::new("ps").args(["-eo", "pid,ppid,stat,wchan:30,args"]).run().stdout.as_bytes());
+    // The lines of booting say nothing.
+    let said = Program::new("dmesg").run().stdout;
+    let since = said.find("as init process").unwrap_or(0);
+    save("kernel.log", said[since..].as_bytes());
 }
 
 fn save(name: &str, bytes: &[u8]) {

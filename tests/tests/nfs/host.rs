@@ -1,6 +1,6 @@
 //! Outside of the guest.
 
-use crate::guest::MARK;
+use crate::guest::{MARK, PASSED};
 use e2e::process::{Ended, Program};
 use std::{
     env, fs,
@@ -31,15 +31,17 @@ pub(crate) fn boot(test: &str) {
     // Guests leave their memory and sockets there.
     let scratch = e2e::shop::scratch();
     let guest = Program::new(linux)
-        .args(["root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro", MEMORY, "con=null", "con0=fd:0,fd:1", "quiet", "panic=-1"])
+        .args(["root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro", MEMORY, "con=null", "con0=null,fd:1", "quiet", "panic=-1"])
         .arg(format!("uml_dir={}/", scratch.path().display()))
         .arg(format!("{MARK}={}", out.display()))
+        // What the kernel does not know becomes a variable of the first process, as this does.
+        .arg("PATH=/usr/sbin:/usr/bin:/sbin:/bin")
         .arg(format!("init={}", env::current_exe().unwrap().display()))
         .args(["--", "--exact", test, "--ignored", "--nocapture", "--test-threads=1"])
         .env("TMPDIR", scratch.path())
         .deadline(LIFE)
         .run();
-    let passed = fs::read_to_string(out.join("verdict")).is_ok_and(|verdict| verdict == "passed");
+    let passed = fs::read_to_string(out.join("verdict")).is_ok_and(|verdict| verdict == PASSED);
     // Figures for people, shown with --nocapture.
     println!("{test}: {:.0?}\n{}", guest.elapsed, fs::read_to_string(out.join("notes")).unwrap_or_default());
     assert!(

