@@ -64,12 +64,14 @@ pub(crate) struct Keeper {
     hand: Hand,
     port: Option<u16>,
     tunnel: JoinSet<()>,
+    /// Whether the shop's directories are there.
+    complete: bool,
 }
 
 impl Keeper {
     pub(crate) fn new(mount: Mount, route: Option<Route>, options: Options, report: Report) -> Self {
         let hand = Hand::new(options.child.clone());
-        Self { mount, route, options, report, hand, port: None, tunnel: JoinSet::new() }
+        Self { mount, route, options, report, hand, port: None, tunnel: JoinSet::new(), complete: false }
     }
 
     /// Keeps the mount until `stop`, then unmounts it; gives back what must outlive it.
@@ -104,7 +106,7 @@ impl Keeper {
         }
     }
 
-    /// Mounts or adopts, and makes the shop's directories.
+    /// Mounts or adopts.
     async fn establish(&mut self) -> Result<(), Trouble> {
         let path = self.mount.path.display().to_string();
         match plan(&self.mount, &table()?) {
@@ -125,10 +127,7 @@ impl Keeper {
                 info!(path, "mounted");
             }
         }
-        if !self.mount.directories.is_empty() {
-            let order = Order::Directories { path: self.mount.path.clone(), directories: self.mount.directories.clone() };
-            self.ask(&order, self.options.timing.mount_within, "making directories in it").await?;
-        }
+        self.complete = self.mount.directories.is_empty();
         Ok(())
     }
 
@@ -199,12 +198,25 @@ impl Keeper {
     }
 
     async fn probe(&mut self) -> Health {
+        let (state, detail) = self.look().await;
+        self.report.say(state, detail);
+        state
+    }
+
+    /// How the mount is. Until the shop's directories are there it is not healthy; and only a mount that answers is asked for them, as one
+    /// that is adopted may be hung or stale like any other.
+    async fn look(&mut self) -> (Health, Option<String>) {
         let timing = self.options.timing;
         let order = Order::Probe { path: self.mount.path.clone(), write: self.mount.write_probe };
         let probe = self.hand.ask(&order, timing.probe_within).await;
-        let (state, detail) = verdict(&probe, timing.slow, timing.probe_within);
-        self.report.say(state, detail);
-        state
+        let seen = verdict(&probe, timing.slow, timing.probe_within);
+        if self.complete || !seen.0.is_usable() {
+            return seen;
+        }
+        let order = Order::Directories { path: self.mount.path.clone(), directories: self.mount.directories.clone() };
+        let made = self.hand.ask(&order, timing.mount_within).await;
+        self.complete = matches!(made, Ended::Done(_));
+        if self.complete { seen } else { verdict(&made, timing.slow, timing.mount_within) }
     }
 
     /// Takes a stale mount out of the way; says whether another can be made.
