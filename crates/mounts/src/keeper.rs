@@ -246,7 +246,7 @@ impl Keeper {
             (What::Nfs4(_), false) => &[(How::Plainly, 3), (How::Forcibly, 3), (How::Lazily, 1)],
             (What::Nfs4(_), true) => &[(How::Forcibly, 3), (How::Lazily, 1)],
         };
-        if !self.is_mounted() {
+        if !is_mounted(&self.mount) {
             return;
         }
         let mut silent = hung;
@@ -258,21 +258,21 @@ impl Keeper {
             let order = Order::Unmount { path: self.mount.path.clone(), how: *how };
             // Less than what is left, as killing a child takes time, too.
             let limit = until.saturating_duration_since(Instant::now()) * 9 / (*share * 10);
-            let ended = self.ask_anew(&order, limit).await;
+            let mount = self.mount.clone();
+            let ended = tokio::select! {
+                ended = self.ask_anew(&order, limit) => Some(ended),
+                // The rest is between the client and the server; only a plain unmount is waited for, as it writes what is left.
+                () = left(&mount), if *how != How::Plainly => None,
+            };
             // A child that was late may have done it all the same.
-            if !self.is_mounted() {
+            if !is_mounted(&self.mount) {
                 info!(path = %self.mount.path.display(), ?how, "unmounted");
                 return;
             }
-            silent |= matches!(ended, Ended::Late);
+            silent |= matches!(ended, Some(Ended::Late));
             debug!(?how, ?ended, "not unmounted this way");
         }
         warn!(path = %self.mount.path.display(), "the mount stays");
-    }
-
-    /// Whether what the file asks for is mounted. A table that cannot be read counts as yes: unmounting once too often harms nobody.
-    fn is_mounted(&self) -> bool {
-        table().map_or(true, |table| matches!(plan(&self.mount, &table), Plan::Adopt { .. }))
     }
 
     /// A new child even where an old one is left: the last chance to unmount.
@@ -281,6 +281,18 @@ impl Keeper {
             self.hand = Hand::new(self.options.child.clone());
         }
         self.hand.ask(order, within).await
+    }
+}
+
+/// Whether what the file asks for is mounted. A table that cannot be read counts as yes: unmounting once too often harms nobody.
+fn is_mounted(mount: &Mount) -> bool {
+    table().map_or(true, |table| matches!(plan(mount, &table), Plan::Adopt { .. }))
+}
+
+/// Waits until it is not.
+async fn left(mount: &Mount) {
+    while is_mounted(mount) {
+        sleep(Duration::from_millis(50)).await;
     }
 }
 
