@@ -16,7 +16,7 @@ use crate::{
     order::{How, Order, Thing},
     plan::{LOOPBACK, Plan, Refusal, plan},
     supervisor::{Options, Report},
-    tunnel::{Route, Tunnel},
+    tunnel::{LastFailure, Route, Tunnel},
 };
 use std::{
     fs::File,
@@ -64,6 +64,7 @@ pub(crate) struct Keeper {
     hand: Hand,
     port: Option<u16>,
     tunnel: JoinSet<()>,
+    failure: LastFailure,
     /// Whether the shop's directories are there.
     complete: bool,
 }
@@ -71,7 +72,7 @@ pub(crate) struct Keeper {
 impl Keeper {
     pub(crate) fn new(mount: Mount, route: Option<Route>, options: Options, report: Report) -> Self {
         let hand = Hand::new(options.child.clone());
-        Self { mount, route, options, report, hand, port: None, tunnel: JoinSet::new(), complete: false }
+        Self { mount, route, options, report, hand, port: None, tunnel: JoinSet::new(), failure: LastFailure::default(), complete: false }
     }
 
     /// Keeps the mount until `stop`, then unmounts it; gives back what must outlive it.
@@ -135,8 +136,16 @@ impl Keeper {
         match self.hand.ask(order, within).await {
             Ended::Done(_) => Ok(()),
             Ended::Refused(fault) => Err(Trouble::Child(fault.to_string())),
-            Ended::Late => Err(Trouble::Child(format!("no answer within {} s while {doing}", within.as_secs_f64()))),
+            Ended::Late => Err(Trouble::Child(self.silence(format!("no answer within {} s while {doing}", within.as_secs_f64())))),
             Ended::Broken(error) => Err(Trouble::Child(format!("cannot start or hear the process for {doing}: {error}"))),
+        }
+    }
+
+    /// What to say of a server that does not answer: a tunnel knows more than the client in the kernel, which only waits.
+    fn silence(&self, detail: String) -> String {
+        match self.failure.get() {
+            Some(failure) => format!("{detail}; its tunnel says: {failure}"),
+            None => detail,
         }
     }
 
@@ -167,7 +176,7 @@ impl Keeper {
         }
         if let Some(route) = self.route.as_ref().filter(|_| self.tunnel.is_empty()) {
             let tunnel = Tunnel::bind(route.clone(), self.port).await.map_err(|error| Trouble::Port(self.port, error))?;
-            self.port = Some(tunnel.port());
+            (self.port, self.failure) = (Some(tunnel.port()), tunnel.failure());
             self.tunnel.spawn(tunnel.run());
         }
         Ok(())
@@ -199,6 +208,7 @@ impl Keeper {
 
     async fn probe(&mut self) -> Health {
         let (state, detail) = self.look().await;
+        let detail = if state == Health::Hung { detail.map(|detail| self.silence(detail)) } else { detail };
         self.report.say(state, detail);
         state
     }

@@ -17,10 +17,7 @@ use crate::nfs::{Nfs, Tls};
 use std::{
     io,
     net::{Ipv4Addr, SocketAddr},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 use tokio::{
@@ -78,12 +75,29 @@ impl Route {
     }
 }
 
+/// Why the last connection of a tunnel failed, until one succeeds.
+#[derive(Debug, Clone, Default)]
+pub struct LastFailure(Arc<Mutex<Option<String>>>);
+
+impl LastFailure {
+    /// Its words.
+    #[must_use]
+    pub fn get(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn replace(&self, failure: Option<String>) -> Option<String> {
+        std::mem::replace(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner), failure)
+    }
+}
+
 /// A listening tunnel.
 #[derive(Debug)]
 pub struct Tunnel {
     listener: TcpListener,
     port: u16,
     route: Arc<Route>,
+    failure: LastFailure,
 }
 
 impl Tunnel {
@@ -95,7 +109,7 @@ impl Tunnel {
     pub async fn bind(route: Route, port: Option<u16>) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port.unwrap_or(0))).await?;
         let port = listener.local_addr()?.port();
-        Ok(Self { listener, port, route: Arc::new(route) })
+        Ok(Self { listener, port, route: Arc::new(route), failure: LastFailure::default() })
     }
 
     /// Where it listens.
@@ -104,10 +118,15 @@ impl Tunnel {
         self.port
     }
 
+    /// What is wrong with its connections, for whoever wonders why a mount does not answer.
+    #[must_use]
+    pub fn failure(&self) -> LastFailure {
+        self.failure.clone()
+    }
+
     /// Carries connections until it is dropped; each that breaks is closed, and the client connects again.
     pub async fn run(self) {
         let places = Arc::new(Semaphore::new(CONNECTIONS));
-        let failing = Arc::new(AtomicBool::new(false));
         let mut connections = JoinSet::new();
         loop {
             let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
@@ -121,10 +140,10 @@ impl Tunnel {
                     continue;
                 }
             };
-            let (route, failing, port) = (Arc::clone(&self.route), Arc::clone(&failing), self.port);
+            let (route, failure, port) = (Arc::clone(&self.route), self.failure.clone(), self.port);
             connections.spawn(async move {
-                if let Err(error) = carry(&route, local, from, port, &failing).await {
-                    tell(&route, &error, &failing);
+                if let Err(error) = carry(&route, local, from, port, &failure).await {
+                    tell(&route, &error, &failure);
                 }
                 drop(place);
             });
@@ -132,7 +151,7 @@ impl Tunnel {
     }
 }
 
-async fn carry(route: &Route, mut local: TcpStream, from: SocketAddr, port: u16, failing: &AtomicBool) -> io::Result<()> {
+async fn carry(route: &Route, mut local: TcpStream, from: SocketAddr, port: u16, failure: &LastFailure) -> io::Result<()> {
     peer::check(from, port).await?;
     let late = |_| io::Error::new(io::ErrorKind::TimedOut, format!("no TLS session with {} within {} s", route.host, CONNECT.as_secs()));
     let mut remote = timeout(CONNECT, async {
@@ -145,7 +164,7 @@ async fn carry(route: &Route, mut local: TcpStream, from: SocketAddr, port: u16,
     .await
     .map_err(late)??;
     local.set_nodelay(true)?;
-    if failing.swap(false, Ordering::Relaxed) {
+    if failure.replace(None).is_some() {
         info!(mount = %route.mount, host = %route.host, "the tunnel reaches its server again");
     }
     // An end of one direction is passed on, and the other one goes on until it ends, too.
@@ -155,9 +174,9 @@ async fn carry(route: &Route, mut local: TcpStream, from: SocketAddr, port: u16,
 }
 
 /// One line when trouble begins: the client tries again for as long as it lasts.
-fn tell(route: &Route, error: &io::Error, failing: &AtomicBool) {
+fn tell(route: &Route, error: &io::Error, failure: &LastFailure) {
     let (mount, host) = (&route.mount, &route.host);
-    if failing.swap(true, Ordering::Relaxed) {
+    if failure.replace(Some(format!("{host}: {error}"))).is_some() {
         debug!(%mount, %host, %error, "a connection of the tunnel failed");
     } else {
         warn!(%mount, %host, %error, "a connection of the tunnel failed; the kernel connects again");
