@@ -4,6 +4,7 @@ use crate::{
     guest::{command, mount, note},
     network::SERVER,
 };
+use e2e::process::{Program, Running};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -18,7 +19,9 @@ const SHARE: &str = "/srv/share";
 const NFSD: &str = "/proc/fs/nfsd";
 
 /// The server, which runs.
-pub(crate) struct Server;
+pub(crate) struct Server {
+    _mountd: Running,
+}
 
 impl Server {
     /// Starts it, with an empty directory to serve.
@@ -34,12 +37,12 @@ impl Server {
         for (setting, value) in [("max_block_size", "1048576"), ("nfsv4leasetime", "10"), ("nfsv4gracetime", "10")] {
             set(setting, value);
         }
-        command("rpc.mountd", ["-N", "2", "-N", "3"]);
+        let mountd = Program::new("rpc.mountd").args(["--foreground", "-N", "2", "-N", "3"]).start();
         for client in ["10.77.0.0/24", "127.0.0.1"] {
             let options = "rw,fsid=0,no_root_squash,insecure,no_subtree_check";
             command("exportfs", ["-i", "-o", options, &format!("{client}:{SHARE}")]);
         }
-        let server = Self;
+        let server = Self { _mountd: mountd };
         server.resume();
         // Nobody has anything to reclaim yet.
         set("v4_end_grace", "Y");
