@@ -125,6 +125,11 @@ impl Agent {
         states
     }
 
+    /// Its process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Kills it: no code of it runs any more.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();

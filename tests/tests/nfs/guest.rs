@@ -83,7 +83,8 @@ fn set_up() {
         if !Path::new(point).exists() {
             fs::create_dir_all(point).unwrap();
         }
-        mount("memory", point, "tmpfs", "mode=755");
+        // A size that is not there, as room is what programs look for; they fill little of it.
+        mount("memory", point, "tmpfs", "mode=755,size=4g");
     }
     fs::create_dir(OUT).unwrap();
     mount("out", OUT, "hostfs", out);

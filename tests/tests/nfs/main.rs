@@ -10,6 +10,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests make their files themselves, and have no failpoints")]
 
 mod agent;
+mod capture;
 mod guest;
 mod host;
 mod network;
@@ -18,9 +19,11 @@ mod writer;
 
 mod basics;
 mod ending;
+mod kubelet;
 mod outages;
 mod replaced;
 mod survival;
+mod tls;
 
 use std::any::type_name;
 
