@@ -18,6 +18,7 @@ use crate::{
     supervisor::{Options, Report},
     tunnel::{LastFailure, Route, Tunnel},
 };
+use rustix::io::Errno;
 use std::{
     fs::File,
     io::{self, Read as _},
@@ -34,6 +35,9 @@ use tracing::{debug, info, warn};
 
 /// How long a name may be looked up.
 const LOOKUP: Duration = Duration::from_secs(5);
+
+/// How long force is given to take effect before it is used again.
+const FORCE_AGAIN: Duration = Duration::from_millis(100);
 
 /// Why a mount is not there.
 #[derive(Debug, thiserror::Error)]
@@ -270,7 +274,7 @@ impl Keeper {
             let limit = until.saturating_duration_since(Instant::now()) * 9 / (*share * 10);
             let mount = self.mount.clone();
             let ended = tokio::select! {
-                ended = self.ask_anew(&order, limit) => Some(ended),
+                ended = self.insist(&order, *how, limit) => Some(ended),
                 // The rest is between the client and the server; only a plain unmount is waited for, as it writes what is left.
                 () = left(&mount), if *how != How::Plainly => None,
             };
@@ -283,6 +287,20 @@ impl Keeper {
             debug!(?how, ?ended, "not unmounted this way");
         }
         warn!(path = %self.mount.path.display(), "the mount stays");
+    }
+
+    /// Force makes those requests fail that wait at that moment. Whoever made them makes others, to close a file at least, and would wait for
+    /// those out of reach of every signal once the mount has left the tree. So it is repeated as long as the mount is in use.
+    async fn insist(&mut self, order: &Order, how: How, within: Duration) -> Ended {
+        let until = Instant::now() + within;
+        loop {
+            let ended = self.ask_anew(order, until.saturating_duration_since(Instant::now())).await;
+            let in_use = matches!(&ended, Ended::Refused(fault) if fault.is(Errno::BUSY));
+            if how != How::Forcibly || !in_use || Instant::now() + FORCE_AGAIN >= until {
+                return ended;
+            }
+            sleep(FORCE_AGAIN).await;
+        }
     }
 
     /// A new child even where an old one is left: the last chance to unmount.
