@@ -126,7 +126,8 @@ fn a_mount_outlives_the_server_of_its_tunnel_and_the_tunnel_itself() {
             let seen = agent.until(name, "hung", SOON);
             assert!(seen.detail.starts_with("no answer within 2 s"), "{seen:?}");
         }
-        until("the reason is told", SOON, || agent.sees("a").detail.contains("its tunnel says: 10.77.0.1: Connection refused").then_some(()));
+        let why = "its tunnel says: 10.77.0.1: Connection refused";
+        until("the reason is told", SOON, || ["a", "b"].iter().any(|name| agent.sees(name).detail.contains(why)).then_some(()));
         front = Front::start("right");
         writers.iter_mut().for_each(|writer| writer.goes_on(BACK));
 
