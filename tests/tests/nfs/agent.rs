@@ -4,11 +4,15 @@ use crate::{
     guest::{OUT, note, until},
     network::{from_pod, in_pod},
 };
-use e2e::{process, web};
+use e2e::{
+    process,
+    web::{self, Page},
+};
 use mounts::{Entry, MountTable};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::{
+    ffi::OsString,
     fs::{self, OpenOptions},
     path::Path,
     process::{Child, Command, ExitStatus, Stdio},
@@ -49,15 +53,38 @@ impl Agent {
     #[track_caller]
     pub(crate) fn start_as(command: &[&str], mounts: &str) -> Self {
         fs::write(FILE, mounts).unwrap();
-        let log = |name: &str| OpenOptions::new().create(true).append(true).open(Path::new(OUT).join(name)).unwrap();
-        let mut words: Vec<String> = in_pod().into_iter().chain(command.iter().map(|word| (*word).to_owned())).collect();
+        let mut words: Vec<String> = command.iter().map(|word| (*word).to_owned()).collect();
         words.extend([process::binary("examples/keep").display().to_string(), FILE.to_owned(), format!("127.0.0.1:{PORT}")]);
-        let mut program = Command::new(&words[0]);
-        program.args(&words[1..]).stdin(Stdio::null()).stdout(log("changes.log")).stderr(log("agent.log"));
-        let child = program.spawn().unwrap();
+        Self::launch(&words, &[])
+    }
+
+    /// Starts `longshore-agent` itself with these mounts and variables.
+    #[track_caller]
+    pub(crate) fn start_whole(variables: &[(String, OsString)], mounts: &str) -> Self {
+        fs::write(FILE, mounts).unwrap();
+        let own = [("LONGSHORE_MOUNTS", FILE.to_owned()), ("LONGSHORE_LISTEN", format!("127.0.0.1:{PORT}"))];
+        let variables: Vec<_> = own.into_iter().map(|(name, value)| (name.to_owned(), value.into())).chain(variables.to_vec()).collect();
+        Self::launch(&[process::binary("longshore-agent").display().to_string()], &variables)
+    }
+
+    fn launch(words: &[String], variables: &[(String, OsString)]) -> Self {
+        let log = |name: &str| OpenOptions::new().create(true).append(true).open(Path::new(OUT).join(name)).unwrap();
+        let [enter, namespace] = in_pod();
+        let mut program = Command::new(enter);
+        program.arg(namespace).args(words).stdin(Stdio::null()).stdout(log("changes.log")).stderr(log("agent.log"));
+        let child = program.envs(variables.iter().map(|(name, value)| (name, value))).spawn().unwrap();
         let mut agent = Self { child, slowest: Duration::ZERO, most_children: 0 };
         until("the program under test answers", Duration::from_secs(20), || agent.answer());
         agent
+    }
+
+    /// What it answers at `path`.
+    #[track_caller]
+    pub(crate) fn get(&mut self, path: &str) -> Page {
+        let begin = Instant::now();
+        let page = from_pod(|| web::get(PORT, path)).unwrap();
+        self.slowest = self.slowest.max(begin.elapsed());
+        page
     }
 
     fn answer(&mut self) -> Option<Value> {

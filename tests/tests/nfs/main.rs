@@ -2,7 +2,7 @@
 //!
 //! Each test boots a guest of its own, whose first process is this same program with the one test's name. There the test sets up a server,
 //! and a pod in a network namespace, with the program under test in it; what it asserts fails the test outside, with the guest's console and
-//! logs. The guest sees this machine's files read-only, and writes to its own memory and to one directory below `target/tmp/nfs`.
+//! logs. Most of them put the mounts alone to the test, by a program with short times; `whole` has the agent as it ships. The guest sees this machine's files read-only, and writes to its own memory and to one directory below `target/tmp/nfs`.
 //!
 //! `make test-nfs` runs them; they need root in no way but inside the guest.
 
@@ -24,6 +24,7 @@ mod outages;
 mod replaced;
 mod survival;
 mod tls;
+mod whole;
 
 use std::any::type_name;
 

@@ -25,6 +25,13 @@ impl Writer {
     /// Starts one, and waits for its first lines.
     #[track_caller]
     pub(crate) fn start(path: &str) -> Self {
+        let mut writer = Self::start_blocked(path);
+        writer.goes_on(Duration::from_secs(20));
+        writer
+    }
+
+    /// Starts one that cannot write yet.
+    pub(crate) fn start_blocked(path: &str) -> Self {
         let mut program = Command::new(binary("steady-writer"));
         let mut child = program.arg(path).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
         let (lines, written) = (BufReader::new(child.stdout.take().unwrap()).lines(), Arc::new(AtomicU64::new(0)));
@@ -34,9 +41,7 @@ impl Writer {
                 count.store(line.unwrap().parse().unwrap(), Relaxed);
             }
         });
-        let mut writer = Self { child, written };
-        writer.goes_on(Duration::from_secs(20));
-        writer
+        Self { child, written }
     }
 
     /// How many lines are on the server, as far as the writer was told.
