@@ -5,7 +5,7 @@
 //! ```
 //!
 //! A mount keeps its port for life, since the client connects there again after each break. So the port is taken from a mount that is
-//! adopted, and only a new mount gets one that the kernel finds free.
+//! adopted, and only a new mount gets one that is free, from [`PORTS`].
 
 mod identity;
 mod peer;
@@ -33,6 +33,13 @@ use tokio_rustls::{
 };
 use tracing::{debug, info, warn};
 
+/// The ports of new mounts, those of efs-utils: none that Linux gives to connections by itself (32768 to 60999). While nobody listens there, the
+/// client tries again and again, and from such a port would one day connect to itself, and hold it.
+const PORTS: std::ops::Range<u16> = 20049..21049;
+/// How many of them are tried at random: a pod has at most 32 mounts.
+const TRIES: u32 = 64;
+/// How long a connection that cannot be carried is held: the client, whose own part succeeded, would be back within a few milliseconds.
+const HOLD: Duration = Duration::from_secs(1);
 /// Connections at once: `nconnect` allows 16, and each may be replaced while its old one still ends.
 const CONNECTIONS: usize = 32;
 /// How long looking up, connecting and the TLS handshake may take together.
@@ -101,13 +108,20 @@ pub struct Tunnel {
 }
 
 impl Tunnel {
-    /// Listens on `port` of 127.0.0.1, or on one that the kernel finds free.
+    /// Listens on `port` of 127.0.0.1, or on a free one.
     ///
     /// # Errors
     ///
     /// The port is taken: of a mount that is adopted it must be this one, so try again.
     pub async fn bind(route: Route, port: Option<u16>) -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port.unwrap_or(0))).await?;
+        let mut tries = TRIES;
+        let listener = loop {
+            tries -= 1;
+            match TcpListener::bind((Ipv4Addr::LOCALHOST, port.unwrap_or_else(|| rand::random_range(PORTS)))).await {
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse && port.is_none() && tries > 0 => {}
+                bound => break bound?,
+            }
+        };
         let port = listener.local_addr()?.port();
         Ok(Self { listener, port, route: Arc::new(route), failure: LastFailure::default() })
     }
@@ -131,7 +145,7 @@ impl Tunnel {
         loop {
             let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
             while connections.try_join_next().is_some() {}
-            let (local, from) = match self.listener.accept().await {
+            let (mut local, from) = match self.listener.accept().await {
                 Ok(accepted) => accepted,
                 Err(error) => {
                     // Such as too many open files: the waiting connection stays, so trying at once would spin.
@@ -142,8 +156,9 @@ impl Tunnel {
             };
             let (route, failure, port) = (Arc::clone(&self.route), self.failure.clone(), self.port);
             connections.spawn(async move {
-                if let Err(error) = carry(&route, local, from, port, &failure).await {
+                if let Err(error) = carry(&route, &mut local, from, port, &failure).await {
                     tell(&route, &error, &failure);
+                    sleep(HOLD).await;
                 }
                 drop(place);
             });
@@ -151,7 +166,7 @@ impl Tunnel {
     }
 }
 
-async fn carry(route: &Route, mut local: TcpStream, from: SocketAddr, port: u16, failure: &LastFailure) -> io::Result<()> {
+async fn carry(route: &Route, local: &mut TcpStream, from: SocketAddr, port: u16, failure: &LastFailure) -> io::Result<()> {
     peer::check(from, port).await?;
     let late = |_| io::Error::new(io::ErrorKind::TimedOut, format!("no TLS session with {} within {} s", route.host, CONNECT.as_secs()));
     let mut remote = timeout(CONNECT, async {
@@ -168,7 +183,7 @@ async fn carry(route: &Route, mut local: TcpStream, from: SocketAddr, port: u16,
         info!(mount = %route.mount, host = %route.host, "the tunnel reaches its server again");
     }
     // An end of one direction is passed on, and the other one goes on until it ends, too.
-    let (sent, received) = copy_bidirectional_with_sizes(&mut local, &mut remote, BUFFER, BUFFER).await?;
+    let (sent, received) = copy_bidirectional_with_sizes(local, &mut remote, BUFFER, BUFFER).await?;
     debug!(mount = %route.mount, sent, received, "a connection of the tunnel ended");
     Ok(())
 }
