@@ -98,7 +98,11 @@ fn set_up() {
     mount("sys", "/sys", "sysfs", "");
     fs::create_dir_all("/run/modules/lib").unwrap();
     symlink("/usr/lib/uml/modules", "/run/modules/lib/modules").unwrap();
-    command("modprobe", ["-d", "/run/modules", "-a", "nfsd", "nfsv4", "veth", "sch_netem"]);
+    command("modprobe", ["-d", "/run/modules", "-a", "nfsd", "nfsv4", "veth", "sch_netem", "overlay"]);
+    // Programs write to it, but what is built may lie below it, too.
+    fs::create_dir_all("/run/tmp/upper").unwrap();
+    fs::create_dir_all("/run/tmp/work").unwrap();
+    mount("tmp", "/tmp", "overlay", "lowerdir=/tmp,upperdir=/run/tmp/upper,workdir=/run/tmp/work");
     network::set_up();
 }
 

@@ -98,6 +98,27 @@ impl LastFailure {
     }
 }
 
+/// The tunnels of one supervisor. Mounts of one server share a connection of the client in the kernel, which then shows its port for all of
+/// them: who adopts the second of them finds the port taken, and the tunnel there.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct OpenTunnels(Arc<Mutex<Vec<(u16, Route, LastFailure)>>>);
+
+impl OpenTunnels {
+    /// What is known of the tunnel that listens on `port` and leads to the same server.
+    pub(crate) fn find(&self, port: u16, route: &Route) -> Option<LastFailure> {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let same = |other: &Route| (&other.host, other.port, &other.name) == (&route.host, route.port, &route.name);
+        all.iter().find(|(taken, other, _)| *taken == port && same(other)).map(|(_, _, failure)| failure.clone())
+    }
+
+    /// Remembers one that listens.
+    pub(crate) fn add(&self, tunnel: &Tunnel) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|(port, ..)| *port != tunnel.port);
+        all.push((tunnel.port, Route::clone(&tunnel.route), tunnel.failure()));
+    }
+}
+
 /// A listening tunnel.
 #[derive(Debug)]
 pub struct Tunnel {
