@@ -16,7 +16,7 @@ use crate::{
     order::{How, Order, Thing},
     plan::{LOOPBACK, Plan, Refusal, plan},
     supervisor::{Options, Report},
-    tunnel::{LastFailure, OpenTunnels, Route, Tunnel},
+    tunnel::{LastFailure, OpenTunnels, Route},
 };
 use rustix::io::Errno;
 use std::{
@@ -77,7 +77,18 @@ pub(crate) struct Keeper {
 impl Keeper {
     pub(crate) fn new(mount: Mount, route: Option<Route>, options: Options, report: Report, open: OpenTunnels) -> Self {
         let hand = Hand::new(options.child.clone());
-        Self { mount, route, options, report, hand, port: None, tunnel: JoinSet::new(), failure: LastFailure::default(), open, complete: false }
+        Self {
+            mount,
+            route,
+            options,
+            report,
+            hand,
+            port: None,
+            tunnel: JoinSet::new(),
+            failure: LastFailure::default(),
+            open,
+            complete: false,
+        }
     }
 
     /// Keeps the mount until `stop`, then unmounts it; gives back what must outlive it.
@@ -180,20 +191,11 @@ impl Keeper {
             warn!(?ended, "the tunnel ended; it is started again");
         }
         if let Some(route) = self.route.as_ref().filter(|_| self.tunnel.is_empty()) {
-            let shared = || self.port.and_then(|port| self.open.find(port, route));
-            if let Some(failure) = shared() {
-                self.failure = failure;
-                return Ok(());
+            let opened = self.open.open(route, self.port).await.map_err(|error| Trouble::Port(self.port, error))?;
+            (self.port, self.failure) = (Some(opened.0), opened.1);
+            if let Some(tunnel) = opened.2 {
+                self.tunnel.spawn(tunnel.run());
             }
-            let tunnel = match Tunnel::bind(route.clone(), self.port).await {
-                Ok(tunnel) => tunnel,
-                // Another mount of this server was faster.
-                Err(_taken) if shared().is_some() => return Ok(()),
-                Err(error) => return Err(Trouble::Port(self.port, error)),
-            };
-            self.open.add(&tunnel);
-            (self.port, self.failure) = (Some(tunnel.port()), tunnel.failure());
-            self.tunnel.spawn(tunnel.run());
         }
         Ok(())
     }

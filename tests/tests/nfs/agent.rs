@@ -190,4 +190,3 @@ pub(crate) fn nfs_mounts() -> usize {
 fn table() -> MountTable {
     MountTable::parse(&fs::read("/proc/self/mountinfo").unwrap()).unwrap()
 }
-

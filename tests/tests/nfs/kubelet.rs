@@ -54,7 +54,7 @@ impl Node {
     fn agent(&self, mounts: &str) -> Agent {
         let [release, storage] = [RELEASES, HOST_PATH].map(|directory| self.shop.path(directory).display().to_string());
         let bind = format!(
-            "mount --bind {release} {} && mount --make-private {} && mount --bind {storage} {} && exec \"$@\"",
+            "mount --bind {release} {} && mount --make-private {} && mount --rbind {storage} {} && exec \"$@\"",
             IN_POD[0], IN_POD[0], IN_POD[1]
         );
         Agent::start_as(&["unshare", "--mount", "--propagation", "unchanged", "sh", "-c", &bind, "pod"], mounts)

@@ -91,7 +91,11 @@ fn nothing_of_a_file_is_on_the_wire() {
         let (wire, inside) = (wire.finish(), inside.finish());
         let count = |bytes: &[u8]| bytes.windows(MARKER.len()).filter(|window| *window == MARKER.as_bytes()).count();
         let (on_wire, on_loopback) = (count(&wire), count(&inside));
-        note(format!("the marker was seen {on_wire} times in {} bytes of the wire, {on_loopback} in {} of loopback", wire.len(), inside.len()));
+        note(format!(
+            "the marker was seen {on_wire} times in {} bytes of the wire, {on_loopback} in {} of loopback",
+            wire.len(),
+            inside.len()
+        ));
         // Both ways, nearly all of it: what is cut by a packet's end is not counted.
         assert!(on_loopback > 35_000, "the check itself would not have seen it");
         assert!(wire.len() > 2 * text.len(), "all of it went over the wire");

@@ -17,7 +17,7 @@ use crate::nfs::{Nfs, Tls};
 use std::{
     io,
     net::{Ipv4Addr, SocketAddr},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, Weak},
     time::Duration,
 };
 use tokio::{
@@ -73,6 +73,11 @@ impl Route {
         Ok(Self { mount: mount.to_owned(), host, address, port: nfs.port, name, config })
     }
 
+    /// Whether both lead to the same server.
+    fn leads_as(&self, other: &Self) -> bool {
+        (&self.host, self.address, self.port, &self.name) == (&other.host, other.address, other.port, &other.name)
+    }
+
     async fn connect(&self) -> io::Result<TcpStream> {
         let addresses: Vec<SocketAddr> = match self.address {
             Some(address) => vec![(address, self.port).into()],
@@ -98,24 +103,35 @@ impl LastFailure {
     }
 }
 
-/// The tunnels of one supervisor. Mounts of one server share a connection of the client in the kernel, which then shows its port for all of
-/// them: who adopts the second of them finds the port taken, and the tunnel there.
+/// The tunnels of one supervisor: one to each server. Mounts of one server share a connection of the client in the kernel, whose port may be any
+/// of theirs, while the table shows another; so they all have the same, and whoever adopts one of them listens where the client connects.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct OpenTunnels(Arc<Mutex<Vec<(u16, Route, LastFailure)>>>);
+pub(crate) struct OpenTunnels(Arc<tokio::sync::Mutex<Vec<Opened>>>);
+
+/// What is known of a tunnel that listens.
+#[derive(Debug)]
+struct Opened {
+    port: u16,
+    /// Of the tunnel itself: gone with it.
+    route: Weak<Route>,
+    failure: LastFailure,
+}
 
 impl OpenTunnels {
-    /// What is known of the tunnel that listens on `port` and leads to the same server.
-    pub(crate) fn find(&self, port: u16, route: &Route) -> Option<LastFailure> {
-        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let same = |other: &Route| (&other.host, other.port, &other.name) == (&route.host, route.port, &route.name);
-        all.iter().find(|(taken, other, _)| *taken == port && same(other)).map(|(_, _, failure)| failure.clone())
-    }
-
-    /// Remembers one that listens.
-    pub(crate) fn add(&self, tunnel: &Tunnel) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|(port, ..)| *port != tunnel.port);
-        all.push((tunnel.port, Route::clone(&tunnel.route), tunnel.failure()));
+    /// The tunnel to where `route` leads, on `port` where that is given: the port and the failures of one that listens already, and the tunnel
+    /// itself where it is new and still to be run.
+    pub(crate) async fn open(&self, route: &Route, port: Option<u16>) -> io::Result<(u16, LastFailure, Option<Tunnel>)> {
+        // Held across the bind, which waits for nobody: two mounts that start at once must not open two.
+        let mut all = self.0.lock().await;
+        all.retain(|opened| opened.route.strong_count() > 0);
+        let leads = |opened: &Opened| opened.route.upgrade().is_some_and(|other| other.leads_as(route));
+        let fits = |opened: &&Opened| leads(opened) && port.is_none_or(|port| port == opened.port);
+        if let Some(opened) = all.iter().find(fits) {
+            return Ok((opened.port, opened.failure.clone(), None));
+        }
+        let tunnel = Tunnel::bind(route.clone(), port).await?;
+        all.push(Opened { port: tunnel.port, route: Arc::downgrade(&tunnel.route), failure: tunnel.failure() });
+        Ok((tunnel.port, tunnel.failure(), Some(tunnel)))
     }
 }
 
