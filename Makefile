@@ -35,6 +35,13 @@ build: ## build everything, debug, tests included
 test: tools build ## unit, property and end-to-end tests, with real binaries
 	cargo test --locked --workspace --all-features
 
+# Each test has a kernel of its own and waits most of the time, so three at once are no more than two cores' work.
+.PHONY: test-nfs
+test-nfs: build ## NFS for real, client and server of a kernel in user-mode Linux (3 minutes; needs no root once installed)
+	@$(tools) nfs
+	cargo build --locked --workspace --all-features --example keep
+	cargo test --locked --workspace --all-features --test nfs -- --ignored --test-threads=3
+
 # Tests of these are named after them or after what they are for, and pass without them elsewhere.
 .PHONY: interop
 interop: build ## the tests that need MinIO or cosign, which Go builds first (4 minutes each on 2 cores)

@@ -16,8 +16,9 @@ use crate::{
     order::{How, Order, Thing},
     plan::{LOOPBACK, Plan, Refusal, plan},
     supervisor::{Options, Report},
-    tunnel::{Route, Tunnel},
+    tunnel::{LastFailure, OpenTunnels, Route},
 };
+use rustix::io::Errno;
 use std::{
     fs::File,
     io::{self, Read as _},
@@ -34,6 +35,9 @@ use tracing::{debug, info, warn};
 
 /// How long a name may be looked up.
 const LOOKUP: Duration = Duration::from_secs(5);
+
+/// How long force is given to take effect before it is used again.
+const FORCE_AGAIN: Duration = Duration::from_millis(100);
 
 /// Why a mount is not there.
 #[derive(Debug, thiserror::Error)]
@@ -64,12 +68,27 @@ pub(crate) struct Keeper {
     hand: Hand,
     port: Option<u16>,
     tunnel: JoinSet<()>,
+    failure: LastFailure,
+    open: OpenTunnels,
+    /// Whether the shop's directories are there.
+    complete: bool,
 }
 
 impl Keeper {
-    pub(crate) fn new(mount: Mount, route: Option<Route>, options: Options, report: Report) -> Self {
+    pub(crate) fn new(mount: Mount, route: Option<Route>, options: Options, report: Report, open: OpenTunnels) -> Self {
         let hand = Hand::new(options.child.clone());
-        Self { mount, route, options, report, hand, port: None, tunnel: JoinSet::new() }
+        Self {
+            mount,
+            route,
+            options,
+            report,
+            hand,
+            port: None,
+            tunnel: JoinSet::new(),
+            failure: LastFailure::default(),
+            open,
+            complete: false,
+        }
     }
 
     /// Keeps the mount until `stop`, then unmounts it; gives back what must outlive it.
@@ -104,7 +123,7 @@ impl Keeper {
         }
     }
 
-    /// Mounts or adopts, and makes the shop's directories.
+    /// Mounts or adopts.
     async fn establish(&mut self) -> Result<(), Trouble> {
         let path = self.mount.path.display().to_string();
         match plan(&self.mount, &table()?) {
@@ -125,10 +144,7 @@ impl Keeper {
                 info!(path, "mounted");
             }
         }
-        if !self.mount.directories.is_empty() {
-            let order = Order::Directories { path: self.mount.path.clone(), directories: self.mount.directories.clone() };
-            self.ask(&order, self.options.timing.mount_within, "making directories in it").await?;
-        }
+        self.complete = self.mount.directories.is_empty();
         Ok(())
     }
 
@@ -136,8 +152,16 @@ impl Keeper {
         match self.hand.ask(order, within).await {
             Ended::Done(_) => Ok(()),
             Ended::Refused(fault) => Err(Trouble::Child(fault.to_string())),
-            Ended::Late => Err(Trouble::Child(format!("no answer within {} s while {doing}", within.as_secs_f64()))),
+            Ended::Late => Err(Trouble::Child(self.silence(format!("no answer within {} s while {doing}", within.as_secs_f64())))),
             Ended::Broken(error) => Err(Trouble::Child(format!("cannot start or hear the process for {doing}: {error}"))),
+        }
+    }
+
+    /// What to say of a server that does not answer: a tunnel knows more than the client in the kernel, which only waits.
+    fn silence(&self, detail: String) -> String {
+        match self.failure.get() {
+            Some(failure) => format!("{detail}; its tunnel says: {failure}"),
+            None => detail,
         }
     }
 
@@ -167,9 +191,11 @@ impl Keeper {
             warn!(?ended, "the tunnel ended; it is started again");
         }
         if let Some(route) = self.route.as_ref().filter(|_| self.tunnel.is_empty()) {
-            let tunnel = Tunnel::bind(route.clone(), self.port).await.map_err(|error| Trouble::Port(self.port, error))?;
-            self.port = Some(tunnel.port());
-            self.tunnel.spawn(tunnel.run());
+            let opened = self.open.open(route, self.port).await.map_err(|error| Trouble::Port(self.port, error))?;
+            (self.port, self.failure) = (Some(opened.0), opened.1);
+            if let Some(tunnel) = opened.2 {
+                self.tunnel.spawn(tunnel.run());
+            }
         }
         Ok(())
     }
@@ -199,12 +225,26 @@ impl Keeper {
     }
 
     async fn probe(&mut self) -> Health {
+        let (state, detail) = self.look().await;
+        let detail = if state == Health::Hung { detail.map(|detail| self.silence(detail)) } else { detail };
+        self.report.say(state, detail);
+        state
+    }
+
+    /// How the mount is. Until the shop's directories are there it is not healthy; and only a mount that answers is asked for them, as one
+    /// that is adopted may be hung or stale like any other.
+    async fn look(&mut self) -> (Health, Option<String>) {
         let timing = self.options.timing;
         let order = Order::Probe { path: self.mount.path.clone(), write: self.mount.write_probe };
         let probe = self.hand.ask(&order, timing.probe_within).await;
-        let (state, detail) = verdict(&probe, timing.slow, timing.probe_within);
-        self.report.say(state, detail);
-        state
+        let seen = verdict(&probe, timing.slow, timing.probe_within);
+        if self.complete || !seen.0.is_usable() {
+            return seen;
+        }
+        let order = Order::Directories { path: self.mount.path.clone(), directories: self.mount.directories.clone() };
+        let made = self.hand.ask(&order, timing.mount_within).await;
+        self.complete = matches!(made, Ended::Done(_));
+        if self.complete { seen } else { verdict(&made, timing.slow, timing.mount_within) }
     }
 
     /// Takes a stale mount out of the way; says whether another can be made.
@@ -234,7 +274,7 @@ impl Keeper {
             (What::Nfs4(_), false) => &[(How::Plainly, 3), (How::Forcibly, 3), (How::Lazily, 1)],
             (What::Nfs4(_), true) => &[(How::Forcibly, 3), (How::Lazily, 1)],
         };
-        if !self.is_mounted() {
+        if !is_mounted(&self.mount) {
             return;
         }
         let mut silent = hung;
@@ -246,21 +286,35 @@ impl Keeper {
             let order = Order::Unmount { path: self.mount.path.clone(), how: *how };
             // Less than what is left, as killing a child takes time, too.
             let limit = until.saturating_duration_since(Instant::now()) * 9 / (*share * 10);
-            let ended = self.ask_anew(&order, limit).await;
+            let mount = self.mount.clone();
+            let ended = tokio::select! {
+                ended = self.insist(&order, *how, limit) => Some(ended),
+                // The rest is between the client and the server; only a plain unmount is waited for, as it writes what is left.
+                () = left(&mount), if *how != How::Plainly => None,
+            };
             // A child that was late may have done it all the same.
-            if !self.is_mounted() {
+            if !is_mounted(&self.mount) {
                 info!(path = %self.mount.path.display(), ?how, "unmounted");
                 return;
             }
-            silent |= matches!(ended, Ended::Late);
+            silent |= matches!(ended, Some(Ended::Late));
             debug!(?how, ?ended, "not unmounted this way");
         }
         warn!(path = %self.mount.path.display(), "the mount stays");
     }
 
-    /// Whether what the file asks for is mounted. A table that cannot be read counts as yes: unmounting once too often harms nobody.
-    fn is_mounted(&self) -> bool {
-        table().map_or(true, |table| matches!(plan(&self.mount, &table), Plan::Adopt { .. }))
+    /// Force makes those requests fail that wait at that moment. Whoever made them makes others, to close a file at least, and would wait for
+    /// those out of reach of every signal once the mount has left the tree. So it is repeated as long as the mount is in use.
+    async fn insist(&mut self, order: &Order, how: How, within: Duration) -> Ended {
+        let until = Instant::now() + within;
+        loop {
+            let ended = self.ask_anew(order, until.saturating_duration_since(Instant::now())).await;
+            let in_use = matches!(&ended, Ended::Refused(fault) if fault.is(Errno::BUSY));
+            if how != How::Forcibly || !in_use || Instant::now() + FORCE_AGAIN >= until {
+                return ended;
+            }
+            sleep(FORCE_AGAIN).await;
+        }
     }
 
     /// A new child even where an old one is left: the last chance to unmount.
@@ -269,6 +323,18 @@ impl Keeper {
             self.hand = Hand::new(self.options.child.clone());
         }
         self.hand.ask(order, within).await
+    }
+}
+
+/// Whether what the file asks for is mounted. A table that cannot be read counts as yes: unmounting once too often harms nobody.
+fn is_mounted(mount: &Mount) -> bool {
+    table().map_or(true, |table| matches!(plan(mount, &table), Plan::Adopt { .. }))
+}
+
+/// Waits until it is not.
+async fn left(mount: &Mount) {
+    while is_mounted(mount) {
+        sleep(Duration::from_millis(50)).await;
     }
 }
 

@@ -6,7 +6,7 @@ use crate::{
     health::{Health, MountHealth},
     keeper::Keeper,
     pace::Timing,
-    tunnel::{Route, TunnelError},
+    tunnel::{OpenTunnels, Route, TunnelError},
 };
 use jiff::Timestamp;
 use release::Reason;
@@ -99,11 +99,11 @@ impl Supervisor {
             routes.push(route(mount).await?);
         }
         let within = options.timing.unmount_within;
-        let mut keepers = JoinSet::new();
+        let (mut keepers, open) = (JoinSet::new(), OpenTunnels::default());
         for (index, (mount, route)) in file.mounts.into_iter().zip(routes).enumerate() {
             let span = info_span!("mount", name = %mount.name);
             let report = Report { index, all: Arc::clone(&health) };
-            let keeper = Keeper::new(mount, route, options.clone(), report);
+            let keeper = Keeper::new(mount, route, options.clone(), report, open.clone());
             keepers.spawn(keeper.run(stop.child_token()).instrument(span));
         }
         // Without mounts there is nothing to keep, and still an end to wait for.

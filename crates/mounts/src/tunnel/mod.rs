@@ -5,7 +5,7 @@
 //! ```
 //!
 //! A mount keeps its port for life, since the client connects there again after each break. So the port is taken from a mount that is
-//! adopted, and only a new mount gets one that the kernel finds free.
+//! adopted, and only a new mount gets one that is free, from [`PORTS`].
 
 mod identity;
 mod peer;
@@ -17,10 +17,7 @@ use crate::nfs::{Nfs, Tls};
 use std::{
     io,
     net::{Ipv4Addr, SocketAddr},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError, Weak},
     time::Duration,
 };
 use tokio::{
@@ -36,6 +33,13 @@ use tokio_rustls::{
 };
 use tracing::{debug, info, warn};
 
+/// The ports of new mounts, those of efs-utils: none that Linux gives to connections by itself (32768 to 60999). While nobody listens there, the
+/// client tries again and again, and from such a port would one day connect to itself, and hold it.
+const PORTS: std::ops::Range<u16> = 20049..21049;
+/// How many of them are tried at random: a pod has at most 32 mounts.
+const TRIES: u32 = 64;
+/// How long a connection that cannot be carried is held: the client, whose own part succeeded, would be back within a few milliseconds.
+const HOLD: Duration = Duration::from_secs(1);
 /// Connections at once: `nconnect` allows 16, and each may be replaced while its old one still ends.
 const CONNECTIONS: usize = 32;
 /// How long looking up, connecting and the TLS handshake may take together.
@@ -69,6 +73,11 @@ impl Route {
         Ok(Self { mount: mount.to_owned(), host, address, port: nfs.port, name, config })
     }
 
+    /// Whether both lead to the same server.
+    fn leads_as(&self, other: &Self) -> bool {
+        (&self.host, self.address, self.port, &self.name) == (&other.host, other.address, other.port, &other.name)
+    }
+
     async fn connect(&self) -> io::Result<TcpStream> {
         let addresses: Vec<SocketAddr> = match self.address {
             Some(address) => vec![(address, self.port).into()],
@@ -78,24 +87,80 @@ impl Route {
     }
 }
 
+/// Why the last connection of a tunnel failed, until one succeeds.
+#[derive(Debug, Clone, Default)]
+pub struct LastFailure(Arc<Mutex<Option<String>>>);
+
+impl LastFailure {
+    /// Its words.
+    #[must_use]
+    pub fn get(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn replace(&self, failure: Option<String>) -> Option<String> {
+        std::mem::replace(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner), failure)
+    }
+}
+
+/// The tunnels of one supervisor: one to each server. Mounts of one server share a connection of the client in the kernel, whose port may be any
+/// of theirs, while the table shows another; so they all have the same, and whoever adopts one of them listens where the client connects.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct OpenTunnels(Arc<tokio::sync::Mutex<Vec<Opened>>>);
+
+/// What is known of a tunnel that listens.
+#[derive(Debug)]
+struct Opened {
+    port: u16,
+    /// Of the tunnel itself: gone with it.
+    route: Weak<Route>,
+    failure: LastFailure,
+}
+
+impl OpenTunnels {
+    /// The tunnel to where `route` leads, on `port` where that is given: the port and the failures of one that listens already, and the tunnel
+    /// itself where it is new and still to be run.
+    pub(crate) async fn open(&self, route: &Route, port: Option<u16>) -> io::Result<(u16, LastFailure, Option<Tunnel>)> {
+        // Held across the bind, which waits for nobody: two mounts that start at once must not open two.
+        let mut all = self.0.lock().await;
+        all.retain(|opened| opened.route.strong_count() > 0);
+        let leads = |opened: &Opened| opened.route.upgrade().is_some_and(|other| other.leads_as(route));
+        let fits = |opened: &&Opened| leads(opened) && port.is_none_or(|port| port == opened.port);
+        if let Some(opened) = all.iter().find(fits) {
+            return Ok((opened.port, opened.failure.clone(), None));
+        }
+        let tunnel = Tunnel::bind(route.clone(), port).await?;
+        all.push(Opened { port: tunnel.port, route: Arc::downgrade(&tunnel.route), failure: tunnel.failure() });
+        Ok((tunnel.port, tunnel.failure(), Some(tunnel)))
+    }
+}
+
 /// A listening tunnel.
 #[derive(Debug)]
 pub struct Tunnel {
     listener: TcpListener,
     port: u16,
     route: Arc<Route>,
+    failure: LastFailure,
 }
 
 impl Tunnel {
-    /// Listens on `port` of 127.0.0.1, or on one that the kernel finds free.
+    /// Listens on `port` of 127.0.0.1, or on a free one.
     ///
     /// # Errors
     ///
     /// The port is taken: of a mount that is adopted it must be this one, so try again.
     pub async fn bind(route: Route, port: Option<u16>) -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port.unwrap_or(0))).await?;
+        let mut tries = TRIES;
+        let listener = loop {
+            tries -= 1;
+            match TcpListener::bind((Ipv4Addr::LOCALHOST, port.unwrap_or_else(|| rand::random_range(PORTS)))).await {
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse && port.is_none() && tries > 0 => {}
+                bound => break bound?,
+            }
+        };
         let port = listener.local_addr()?.port();
-        Ok(Self { listener, port, route: Arc::new(route) })
+        Ok(Self { listener, port, route: Arc::new(route), failure: LastFailure::default() })
     }
 
     /// Where it listens.
@@ -104,15 +169,20 @@ impl Tunnel {
         self.port
     }
 
+    /// What is wrong with its connections, for whoever wonders why a mount does not answer.
+    #[must_use]
+    pub fn failure(&self) -> LastFailure {
+        self.failure.clone()
+    }
+
     /// Carries connections until it is dropped; each that breaks is closed, and the client connects again.
     pub async fn run(self) {
         let places = Arc::new(Semaphore::new(CONNECTIONS));
-        let failing = Arc::new(AtomicBool::new(false));
         let mut connections = JoinSet::new();
         loop {
             let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
             while connections.try_join_next().is_some() {}
-            let (local, from) = match self.listener.accept().await {
+            let (mut local, from) = match self.listener.accept().await {
                 Ok(accepted) => accepted,
                 Err(error) => {
                     // Such as too many open files: the waiting connection stays, so trying at once would spin.
@@ -121,10 +191,11 @@ impl Tunnel {
                     continue;
                 }
             };
-            let (route, failing, port) = (Arc::clone(&self.route), Arc::clone(&failing), self.port);
+            let (route, failure, port) = (Arc::clone(&self.route), self.failure.clone(), self.port);
             connections.spawn(async move {
-                if let Err(error) = carry(&route, local, from, port, &failing).await {
-                    tell(&route, &error, &failing);
+                if let Err(error) = carry(&route, &mut local, from, port, &failure).await {
+                    tell(&route, &error, &failure);
+                    sleep(HOLD).await;
                 }
                 drop(place);
             });
@@ -132,7 +203,7 @@ impl Tunnel {
     }
 }
 
-async fn carry(route: &Route, mut local: TcpStream, from: SocketAddr, port: u16, failing: &AtomicBool) -> io::Result<()> {
+async fn carry(route: &Route, local: &mut TcpStream, from: SocketAddr, port: u16, failure: &LastFailure) -> io::Result<()> {
     peer::check(from, port).await?;
     let late = |_| io::Error::new(io::ErrorKind::TimedOut, format!("no TLS session with {} within {} s", route.host, CONNECT.as_secs()));
     let mut remote = timeout(CONNECT, async {
@@ -145,19 +216,19 @@ async fn carry(route: &Route, mut local: TcpStream, from: SocketAddr, port: u16,
     .await
     .map_err(late)??;
     local.set_nodelay(true)?;
-    if failing.swap(false, Ordering::Relaxed) {
+    if failure.replace(None).is_some() {
         info!(mount = %route.mount, host = %route.host, "the tunnel reaches its server again");
     }
     // An end of one direction is passed on, and the other one goes on until it ends, too.
-    let (sent, received) = copy_bidirectional_with_sizes(&mut local, &mut remote, BUFFER, BUFFER).await?;
+    let (sent, received) = copy_bidirectional_with_sizes(local, &mut remote, BUFFER, BUFFER).await?;
     debug!(mount = %route.mount, sent, received, "a connection of the tunnel ended");
     Ok(())
 }
 
 /// One line when trouble begins: the client tries again for as long as it lasts.
-fn tell(route: &Route, error: &io::Error, failing: &AtomicBool) {
+fn tell(route: &Route, error: &io::Error, failure: &LastFailure) {
     let (mount, host) = (&route.mount, &route.host);
-    if failing.swap(true, Ordering::Relaxed) {
+    if failure.replace(Some(format!("{host}: {error}"))).is_some() {
         debug!(%mount, %host, %error, "a connection of the tunnel failed");
     } else {
         warn!(%mount, %host, %error, "a connection of the tunnel failed; the kernel connects again");
