@@ -76,7 +76,7 @@ fn a_silent_network_hangs_a_mount_until_it_speaks() {
         let server = Server::start();
         let mut agent = Agent::start(&mount_of("shop", ""));
         agent.until("shop", "healthy", SOON);
-        let mut writer = Writer::start("/mnt/shop/lines");
+        let writer = Writer::start("/mnt/shop/lines");
         network::cut();
         endure(&mut agent, &["shop"]);
         network::mend();
