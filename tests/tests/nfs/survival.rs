@@ -9,7 +9,7 @@ use crate::{
 use std::time::Duration;
 
 const SOON: Duration = Duration::from_secs(20);
-const BACK: Duration = Duration::from_secs(60);
+const BACK: Duration = Duration::from_mins(1);
 
 #[test]
 #[ignore = "needs user-mode Linux: make test-nfs"]
