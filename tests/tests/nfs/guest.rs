@@ -67,7 +67,7 @@ fn explain() {
     // The lines of booting say nothing.
     let said = Program::new("dmesg").run().stdout;
     let since = said.find("as init process").unwrap_or(0);
-    save("kernel.log", said[since..].as_bytes());
+    save("kernel.log", &said.as_bytes()[since..]);
 }
 
 fn save(name: &str, bytes: &[u8]) {

@@ -64,7 +64,8 @@ fn logs(out: &Path) -> String {
     let mut files: Vec<_> = fs::read_dir(out).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     let logs = files.iter().filter(|file| file.extension().is_some_and(|extension| extension == "log"));
-    logs.map(|file| format!("--- {}\n{}", file.display(), tail(&String::from_utf8_lossy(&fs::read(file).unwrap())))).collect()
+    let shown = |file: &PathBuf| format!("--- {}\n{}", file.display(), tail(&String::from_utf8_lossy(&fs::read(file).unwrap())));
+    logs.map(shown).collect::<Vec<_>>().concat()
 }
 
 fn tail(text: &str) -> &str {

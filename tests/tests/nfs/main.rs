@@ -7,6 +7,8 @@
 //! `make test-nfs` runs them; they need root in no way but inside the guest.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails there, also inside a function that it calls")]
+#![allow(clippy::print_stdout, reason = "figures for people, also from functions that are no tests themselves")]
+#![allow(clippy::unused_self, reason = "only who has a server may stop it, and only who has an agent may ask for its history")]
 #![allow(clippy::disallowed_methods, reason = "tests make their files themselves, and have no failpoints")]
 
 mod agent;

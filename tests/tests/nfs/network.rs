@@ -7,8 +7,6 @@ use std::{fs::File, os::fd::AsFd as _, thread, time::Duration};
 
 /// The server's address on the wire.
 pub(crate) const SERVER: &str = "10.77.0.1";
-/// The pod's.
-pub(crate) const POD: &str = "10.77.0.2";
 /// An address of the same network that nobody has, and which never says so.
 pub(crate) const NOBODY: &str = "10.77.0.9";
 /// The pod's network namespace.

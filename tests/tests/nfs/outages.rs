@@ -13,7 +13,7 @@ const SOON: Duration = Duration::from_secs(20);
 /// A probe starts at most 1.25 s after the last one and may take 2 s; the rest is for a slow machine.
 const NOTICED: Duration = Duration::from_secs(8);
 /// The client connects again after up to 15 s where it was refused for that long, and a server that starts gives 10 s for reclaims.
-const BACK: Duration = Duration::from_secs(60);
+const BACK: Duration = Duration::from_mins(1);
 /// What an answer may take while nothing of a mount does: 100 ms, and a lot for a machine that runs several guests on two cores.
 const PROMPT: Duration = Duration::from_secs(1);
 
@@ -76,7 +76,7 @@ fn a_silent_network_hangs_a_mount_until_it_speaks() {
         let server = Server::start();
         let mut agent = Agent::start(&mount_of("shop", ""));
         agent.until("shop", "healthy", SOON);
-        let mut writer = Writer::start("/mnt/shop/lines");
+        let writer = Writer::start("/mnt/shop/lines");
         network::cut();
         endure(&mut agent, &["shop"]);
         network::mend();

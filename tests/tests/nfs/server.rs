@@ -11,9 +11,7 @@ use std::{
     time::Instant,
 };
 
-/// The port of NFS.
-pub(crate) const PORT: u16 = 2049;
-/// What it serves, as `/` of NFSv4.
+/// What it serves, as its `/`.
 const SHARE: &str = "/srv/share";
 /// Its settings; a directory of the kernel.
 const NFSD: &str = "/proc/fs/nfsd";

@@ -9,7 +9,7 @@ use crate::{
 use std::time::Duration;
 
 const SOON: Duration = Duration::from_secs(20);
-const BACK: Duration = Duration::from_secs(60);
+const BACK: Duration = Duration::from_mins(1);
 
 #[test]
 #[ignore = "needs user-mode Linux: make test-nfs"]
@@ -42,7 +42,7 @@ fn a_program_that_starts_while_its_mount_hangs_says_so_and_waits() {
         let file = mount_of("shop", "directories = [{ path = \"media\", uid = 33, gid = 33 }]");
         let mut agent = Agent::start(&file);
         agent.until("shop", "healthy", SOON);
-        let mut writer = Writer::start("/mnt/shop/media/lines");
+        let writer = Writer::start("/mnt/shop/media/lines");
         let id = mounted("/mnt/shop").unwrap().id;
         network::cut();
         agent.until("shop", "hung", SOON);

@@ -18,7 +18,7 @@ use std::{
 };
 
 const SOON: Duration = Duration::from_secs(20);
-const BACK: Duration = Duration::from_secs(60);
+const BACK: Duration = Duration::from_mins(1);
 /// Where stunnel listens, and what the server's certificate says.
 const PORT: u16 = 20449;
 const NAME: &str = "nas.example";
@@ -122,7 +122,7 @@ fn a_mount_outlives_the_server_of_its_tunnel_and_the_tunnel_itself() {
         // Killed and back at once: nobody needs to notice.
         drop(front);
         front = Front::start("right");
-        writers.iter_mut().for_each(|writer| writer.goes_on(BACK));
+        all_go_on(&mut writers);
 
         // Gone for long.
         drop(front);
@@ -133,13 +133,13 @@ fn a_mount_outlives_the_server_of_its_tunnel_and_the_tunnel_itself() {
         let why = "its tunnel says: 10.77.0.1: Connection refused";
         until("the reason is told", SOON, || ["a", "b"].iter().any(|name| agent.sees(name).detail.contains(why)).then_some(()));
         front = Front::start("right");
-        writers.iter_mut().for_each(|writer| writer.goes_on(BACK));
+        all_go_on(&mut writers);
 
         front.freeze();
         agent.until("a", "hung", SOON);
         agent.watch(Duration::from_secs(3));
         front.thaw();
-        writers.iter_mut().for_each(|writer| writer.goes_on(BACK));
+        all_go_on(&mut writers);
         agent.until("a", "healthy", BACK);
         agent.until("b", "healthy", BACK);
 
@@ -147,7 +147,7 @@ fn a_mount_outlives_the_server_of_its_tunnel_and_the_tunnel_itself() {
         for _ in 0..2 {
             agent.kill();
             agent = Agent::start(&file);
-            writers.iter_mut().for_each(|writer| writer.goes_on(BACK));
+            all_go_on(&mut writers);
             for name in ["a", "b"] {
                 agent.until(name, "healthy", BACK);
             }
@@ -223,4 +223,11 @@ fn a_hung_encrypted_mount_ends_within_the_grace() {
         assert_eq!(nfs_mounts(), 0);
         assert!(!writer.ends(SOON).success());
     });
+}
+
+#[track_caller]
+fn all_go_on(writers: &mut [Writer]) {
+    for writer in writers {
+        writer.goes_on(BACK);
+    }
 }

@@ -13,7 +13,7 @@ use std::{ffi::OsString, fs, time::Duration};
 /// A probe starts at most 12.5 s after the last one and may take 5 s; the rest is for a slow machine.
 const NOTICED: Duration = Duration::from_secs(30);
 const SOON: Duration = Duration::from_secs(30);
-const BACK: Duration = Duration::from_secs(60);
+const BACK: Duration = Duration::from_mins(1);
 /// What an answer may take: 100 ms, and a lot for a machine that runs several guests on two cores.
 const PROMPT: Duration = Duration::from_secs(1);
 /// 8 s to unmount, and the agent's other tasks; its grace is 25 s.

@@ -69,7 +69,7 @@ impl Writer {
     /// Ends it, and compares what the server has with what the writer was told.
     #[track_caller]
     pub(crate) fn finish(mut self, on_server: &Path) {
-        self.goes_on(Duration::from_secs(60));
+        self.goes_on(Duration::from_mins(1));
         let told = self.written();
         self.child.kill().unwrap();
         self.child.wait().unwrap();
