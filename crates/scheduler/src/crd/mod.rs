@@ -1,0 +1,28 @@
+//! The resources of the group `longshore.dev`, as Rust types: their schemas, rules and defaults are generated from these.
+//!
+//! ```text
+//!  Shop ──class──► ShopClass            what a tenant is · what tenants share
+//!    └──channel──► Release ◄──release── Rollout      what CI signed · how it travels through the shops, wave by wave
+//! ```
+//!
+//! All four are cluster-scoped. [`definitions`] gives what `longshore-scheduler crd` prints and `manifests/crds/` holds.
+
+mod class;
+mod condition;
+mod pattern;
+mod release;
+mod rollout;
+mod schema;
+mod shop;
+
+pub use class::*;
+pub use condition::{Condition, Truth};
+pub use release::{Release, ReleaseSpec};
+pub use rollout::{
+    Counts, FailedShop, FailureBudget, OnFailure, Phase, Rollout, RolloutSpec, RolloutStatus, Started, Wave, WindowPolicy,
+};
+pub use schema::definitions;
+pub use shop::{
+    Backup, BackupSchedule, CacheRef, Campaign, DatabaseRef, DeletionPolicy, Domain, Idle, IdleMode, MediaRef, Modules, Scale, SecretRef,
+    Services, Shop, ShopConfig, ShopRelease, ShopSpec, ShopState, ShopStatus, Target, Window,
+};

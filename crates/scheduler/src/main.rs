@@ -1,0 +1,3 @@
+//! `longshore-scheduler`: see `longshore-scheduler --help`.
+
+fn main() {}
