@@ -7,6 +7,8 @@
 //!
 //! All four are cluster-scoped. [`definitions`] gives what `longshore-scheduler crd` prints and `manifests/crds/` holds.
 
+#![allow(unreachable_pub, reason = "KubeSchema derives from a copy of each struct, inside of a function")]
+
 mod class;
 mod condition;
 mod pattern;

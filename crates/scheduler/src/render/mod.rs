@@ -12,6 +12,7 @@
 //!
 //! No clock, no random, no map without an order: the same input gives the same bytes. What depends on time comes in as [`Moment`].
 
+mod amount;
 mod backup;
 mod build;
 mod config;

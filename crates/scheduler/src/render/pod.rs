@@ -17,6 +17,7 @@ use k8s_openapi::{
     apimachinery::pkg::api::resource::Quantity,
 };
 use kube::core::ObjectMeta;
+use std::collections::BTreeSet;
 
 /// Where nginx listens.
 pub(crate) const HTTP_PORT: i32 = 8080;
@@ -61,9 +62,9 @@ pub(crate) fn template(frame: &Frame<'_>, names: &Names, part: Part<'_>, init: V
         restart_policy: Some(part.restart.to_owned()),
         priority_class_name: Some(overlay.priority_class_name.clone().unwrap_or_else(|| priority_class(frame.class.priority).to_owned())),
         security_context: Some(pod_security()),
+        volumes: Some(volumes(frame, names, init.iter().chain([&main]))),
         init_containers: Some(init),
         containers: vec![main],
-        volumes: Some(volumes(frame, names)),
         node_selector: (!overlay.node_selector.is_empty()).then(|| overlay.node_selector.clone()),
         tolerations: Some(tolerations(frame)).filter(|all| !all.is_empty()),
         topology_spread_constraints: part.spread.then(|| spread(frame, part.component)),
@@ -113,8 +114,15 @@ fn spread(frame: &Frame<'_>, component: &str) -> Vec<TopologySpreadConstraint> {
     vec![over("kubernetes.io/hostname", "DoNotSchedule"), over("topology.kubernetes.io/zone", "ScheduleAnyway")]
 }
 
-/// Everything that containers of [`template`] may mount.
-pub(crate) fn volumes(frame: &Frame<'_>, names: &Names) -> Vec<Volume> {
+/// What these containers mount.
+pub(crate) fn volumes<'a>(frame: &Frame<'_>, names: &Names, containers: impl Iterator<Item = &'a Container>) -> Vec<Volume> {
+    let mounted: BTreeSet<&str> = containers.flat_map(|container| container.volume_mounts.iter().flatten()).map(|it| it.name.as_str()).collect();
+    let mut volumes = everything(frame, names);
+    volumes.retain(|volume| mounted.contains(volume.name.as_str()));
+    volumes
+}
+
+fn everything(frame: &Frame<'_>, names: &Names) -> Vec<Volume> {
     let named = |name: &str| Volume { name: name.to_owned(), ..Volume::default() };
     let config_map = |name: &str, map: &str| Volume {
         config_map: Some(ConfigMapVolumeSource { name: map.to_owned(), ..ConfigMapVolumeSource::default() }),

@@ -36,7 +36,7 @@ fn changed(value: &Value) -> Object {
 fn set(pointer: &'static str, value: Value) -> impl FnOnce(&mut Value) {
     move |object| {
         let (parent, field) = pointer.rsplit_once('/').unwrap();
-        match object.pointer_mut(parent).unwrap_or_else(|| panic!("{parent} of {object:#}")) {
+        match object.pointer_mut(parent).unwrap_or_else(|| panic!("no {parent}")) {
             Value::Array(items) => match field.parse::<usize>() {
                 Ok(index) => items[index] = value,
                 Err(_) => items.push(value),
