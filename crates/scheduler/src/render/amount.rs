@@ -64,9 +64,14 @@ mod tests {
 
     #[test]
     fn amounts_are_read_as_kubernetes_does() {
-        for (text, expected) in
-            [("250m", Some(250)), ("1", Some(1000)), ("0.5", Some(500)), ("1.5Ki", Some(1_536_000)), ("64Mi", Some(67_108_864_000)), ("2k", Some(2_000_000))]
-        {
+        for (text, expected) in [
+            ("250m", Some(250)),
+            ("1", Some(1000)),
+            ("0.5", Some(500)),
+            ("1.5Ki", Some(1_536_000)),
+            ("64Mi", Some(67_108_864_000)),
+            ("2k", Some(2_000_000)),
+        ] {
             assert_eq!(thousandths(text), expected, "{text}");
         }
         for bad in ["", "x", "1Q", "1.5.2", "99999999999999999Ti"] {
@@ -76,7 +81,8 @@ mod tests {
 
     #[test]
     fn sums_are_written_as_kubernetes_reads_them() {
-        let size = |cpu: &str, memory: &str| Requests::of(&Size { cpu: cpu.into(), memory: memory.into(), memory_limit: None, cpu_limit: None });
+        let size =
+            |cpu: &str, memory: &str| Requests::of(&Size { cpu: cpu.into(), memory: memory.into(), memory_limit: None, cpu_limit: None });
         let sum = size("250m", "512Mi").plus(size("50m", "32Mi")).times(3);
         assert_eq!((sum.cpu(), sum.memory()), ("900m".to_owned(), "1632Mi".to_owned()));
         assert_eq!(size("0.5", "1").times(2).cpu(), "1");

@@ -1,12 +1,6 @@
 //! The nightly copy of a shop's data.
 
-use super::{
-    Object, container,
-    frame::Frame,
-    name,
-    namespace::ACCOUNT,
-    path, pod,
-};
+use super::{Object, container, frame::Frame, name, namespace::ACCOUNT, path, pod};
 use crate::crd::{BackupSchedule, ShopState, StorageMode};
 use k8s_openapi::api::{
     batch::v1::{

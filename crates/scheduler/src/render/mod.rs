@@ -37,10 +37,10 @@ mod volume;
 mod web;
 
 pub use build::{BUILDS, build};
+pub(crate) use container::DRAIN;
 pub use input::{InForce, Moment, ReleaseError};
 pub use name::namespace;
 pub use object::{Identity, Object};
-pub(crate) use container::DRAIN;
 pub(crate) use pod::priority_class;
 
 use crate::crd::{Engine, Shop, ShopClass, ShopState};

@@ -46,12 +46,14 @@ pub(crate) struct Part<'a> {
 pub(crate) fn template(frame: &Frame<'_>, names: &Names, part: Part<'_>, init: Vec<Container>, main: Container) -> PodTemplateSpec {
     let overlay = &frame.class.overlay;
     let mut annotations = overlay.pod_annotations.clone();
-    let tenants = "nginx;php-fpm;prepare;cron;migrate";
+    // The clouds' webhooks hand out credentials to every container that is not named here.
+    let extra = overlay.extra_containers.iter().map(|extra| extra.name.as_str());
+    let tenants: Vec<&str> = ["cron", "migrate", "nginx", "php-fpm", "prepare"].into_iter().chain(extra).collect();
     if frame.class.identity.azure.is_some() {
-        annotations.insert("azure.workload.identity/skip-containers".to_owned(), tenants.to_owned());
+        annotations.insert("azure.workload.identity/skip-containers".to_owned(), tenants.join(";"));
     }
     if frame.class.identity.pod_identity.is_some() {
-        annotations.insert("eks.amazonaws.com/skip-containers".to_owned(), tenants.replace(';', ","));
+        annotations.insert("eks.amazonaws.com/skip-containers".to_owned(), tenants.join(","));
     }
     let spec = PodSpec {
         service_account_name: Some(ACCOUNT.to_owned()),
@@ -116,7 +118,8 @@ fn spread(frame: &Frame<'_>, component: &str) -> Vec<TopologySpreadConstraint> {
 
 /// What these containers mount.
 pub(crate) fn volumes<'a>(frame: &Frame<'_>, names: &Names, containers: impl Iterator<Item = &'a Container>) -> Vec<Volume> {
-    let mounted: BTreeSet<&str> = containers.flat_map(|container| container.volume_mounts.iter().flatten()).map(|it| it.name.as_str()).collect();
+    let mounted: BTreeSet<&str> =
+        containers.flat_map(|container| container.volume_mounts.iter().flatten()).map(|it| it.name.as_str()).collect();
     let mut volumes = everything(frame, names);
     volumes.retain(|volume| mounted.contains(volume.name.as_str()));
     volumes
@@ -153,7 +156,11 @@ fn everything(frame: &Frame<'_>, names: &Names) -> Vec<Volume> {
     }
     if let Some(secret) = &frame.spec.config.secret_ref {
         volumes.push(Volume {
-            secret: Some(SecretVolumeSource { secret_name: Some(secret.name.clone()), default_mode: Some(0o440), ..SecretVolumeSource::default() }),
+            secret: Some(SecretVolumeSource {
+                secret_name: Some(secret.name.clone()),
+                default_mode: Some(0o440),
+                ..SecretVolumeSource::default()
+            }),
             ..named("secret")
         });
     }
@@ -208,9 +215,9 @@ pub(crate) fn our_mounts(frame: &Frame<'_>) -> Vec<VolumeMount> {
     mounts
 }
 
-/// Mounts of the shop's configuration.
-pub(crate) fn configuration_mounts(frame: &Frame<'_>) -> Vec<VolumeMount> {
-    let mut mounts = vec![container::read_only("app", path::APP), container::read_only("php", path::PHP)];
+/// Mounts of the shop's own configuration and its Secret.
+pub(crate) fn application_mounts(frame: &Frame<'_>) -> Vec<VolumeMount> {
+    let mut mounts = vec![container::read_only("app", path::APP)];
     mounts.extend(frame.spec.config.secret_ref.as_ref().map(|_| container::read_only("secret", path::SECRET)));
     mounts
 }

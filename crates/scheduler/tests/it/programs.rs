@@ -132,7 +132,8 @@ fn prepare_links_and_fills_secrets_in() {
                 paths = ['connection/username', 'connection/password']\n\
                 found = [top.findtext('global/resources/default_setup/' + path) for path in paths]\n\
                 print(json.dumps(found + [top.findtext('default/design/copyright')]))";
-    let values: Vec<String> = serde_json::from_str(&succeeds(Command::new("python3").arg("-c").arg(code).arg(&local), "local.xml")).unwrap();
+    let values: Vec<String> =
+        serde_json::from_str(&succeeds(Command::new("python3").arg("-c").arg(code).arg(&local), "local.xml")).unwrap();
     assert_eq!(values, ["shop", "a]]>b<c&d", "<b>O'Neil & Söhne</b> \\ ]]> @secret:crypt-key@"]);
 
     succeeds(Command::new("rm").arg(secrets.join("crypt-key")), "rm");

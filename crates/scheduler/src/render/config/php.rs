@@ -41,5 +41,9 @@ pub(super) fn files(frame: &Frame<'_>) -> BTreeMap<String, String> {
 /// As php.ini takes it literally, whatever is in it.
 fn quoted(value: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._/:-".contains(&byte);
-    if !value.is_empty() && value.bytes().all(plain) { value.to_owned() } else { format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\"")) }
+    if !value.is_empty() && value.bytes().all(plain) {
+        value.to_owned()
+    } else {
+        format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))
+    }
 }
