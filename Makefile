@@ -53,8 +53,9 @@ demo: release ## the main job on real PHP sources: publish, pull, change, roll b
 	$(target)/release/demo
 
 .PHONY: bench
-bench: tools release ## pulls against awscli, s5cmd, git and the machine's limit (ROUNDS=5, BENCH="--shop large", BENCH=--docs)
+bench: tools release ## an idle agent's cost; pulls against awscli, s5cmd, git and the machine's limit (ROUNDS=5, BENCH="--shop large", BENCH=--docs)
 	@$(tools) bench
+	$(target)/release/bench-agent
 	$(target)/release/bench-pull --rounds $(ROUNDS) --out $(target)/bench $(BENCH)
 
 .PHONY: release
