@@ -7,7 +7,7 @@
 use crate::board::Board;
 use deploy::{Audit, View, audit, pull::Follower};
 use jiff::Timestamp;
-use notify::{Config, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
+use notify::{Config, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _, event::ModifyKind};
 use release::{RelativePath, Sha256};
 use std::{
     collections::BTreeSet,
@@ -48,8 +48,15 @@ pub struct Guard {
 
 #[derive(Debug, Default)]
 struct Changed {
-    paths: Mutex<BTreeSet<PathBuf>>,
+    heard: Mutex<Heard>,
     wake: Notify,
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Heard {
+    paths: BTreeSet<PathBuf>,
+    // Something changed, and nobody knows where: events were lost, or are more than are gathered.
+    anywhere: bool,
 }
 
 // The tree that is watched.
@@ -103,13 +110,13 @@ impl Guard {
         }
     }
 
-    /// Looks at these paths; where they are too many, at the whole tree.
-    async fn look(&self, watched: &mut Watched, paths: BTreeSet<PathBuf>, stop: &CancellationToken) {
-        let only = relative(&watched.tree, &paths);
-        if paths.len() >= PATHS {
+    /// Looks at the paths that were heard of; where that is not all of them, has the whole tree scanned.
+    async fn look(&self, watched: &mut Watched, heard: Heard, stop: &CancellationToken) {
+        if heard.anywhere {
             watched.scanned = None;
             return;
         }
+        let only = relative(&watched.tree, &heard.paths);
         if only.is_empty() {
             return;
         }
@@ -191,15 +198,27 @@ impl Guard {
 }
 
 impl Changed {
-    fn add(&self, paths: Vec<PathBuf>) {
-        let mut known = self.paths.lock().unwrap_or_else(PoisonError::into_inner);
-        let room = PATHS.saturating_sub(known.len());
-        known.extend(paths.into_iter().take(room));
+    fn hear(&self, event: notify::Result<Event>) {
+        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        match event {
+            // The queue of inotify was full.
+            Ok(event) if event.need_rescan() => heard.anywhere = true,
+            // Reading is what everybody does; a new link to a file, as the next release makes them, changes nothing of it.
+            Ok(Event { kind: EventKind::Access(_) | EventKind::Modify(ModifyKind::Metadata(_)), .. }) => return,
+            Ok(event) => heard.paths.extend(event.paths),
+            Err(error) => {
+                debug!(%error, "an event was lost");
+                heard.anywhere = true;
+            }
+        }
+        if heard.anywhere || heard.paths.len() > PATHS {
+            *heard = Heard { anywhere: true, ..Heard::default() };
+        }
         self.wake.notify_one();
     }
 
-    fn take(&self) -> BTreeSet<PathBuf> {
-        std::mem::take(&mut self.paths.lock().unwrap_or_else(PoisonError::into_inner))
+    fn take(&self) -> Heard {
+        std::mem::take(&mut self.heard.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -207,13 +226,8 @@ impl Watched {
     fn new(root: &Path, manifest: Sha256) -> Option<Self> {
         let tree = deploy::tree(&root.canonicalize().ok()?, &manifest);
         let changed = Arc::new(Changed::default());
-        let heard = Arc::clone(&changed);
-        let handler = move |event: notify::Result<Event>| match event {
-            // Reading is what everybody does; a new link to a file, as the next release makes them, changes nothing of it.
-            Ok(Event { kind: EventKind::Access(_) | EventKind::Modify(notify::event::ModifyKind::Metadata(_)), .. }) => {}
-            Ok(event) => heard.add(event.paths),
-            Err(error) => debug!(%error, "an event was lost"),
-        };
+        let listener = Arc::clone(&changed);
+        let handler = move |event| listener.hear(event);
         let watcher = RecommendedWatcher::new(handler, Config::default().with_follow_symlinks(false));
         let watcher = watcher.and_then(|mut watcher| watcher.watch(&tree, RecursiveMode::Recursive).map(|()| watcher));
         let watcher = watcher.inspect_err(|error| {
@@ -230,4 +244,58 @@ fn relative(tree: &Path, paths: &BTreeSet<PathBuf>) -> BTreeSet<RelativePath> {
 
 async fn on_disk<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::disallowed_methods, reason = "a test prepares what is on the disk")]
+
+    use super::*;
+    use notify::event::{AccessKind, CreateKind, Flag};
+    use std::fs;
+
+    const QUEUED: &str = "/proc/sys/fs/inotify/max_queued_events";
+
+    fn heard(events: impl IntoIterator<Item = notify::Result<Event>>) -> Heard {
+        let changed = Changed::default();
+        events.into_iter().for_each(|event| changed.hear(event));
+        changed.take()
+    }
+
+    #[test]
+    fn what_is_not_known_by_its_path_may_be_anywhere() {
+        let anywhere = Heard { anywhere: true, ..Heard::default() };
+        let made = |path: String| Ok(Event::new(EventKind::Create(CreateKind::File)).add_path(path.into()));
+        let read = Event::new(EventKind::Access(AccessKind::Any)).add_path("/tree/read".into());
+        assert_eq!(heard([Ok(read), made("/tree/a".to_owned())]).paths, BTreeSet::from(["/tree/a".into()]));
+        assert_eq!(heard([made("/tree/a".to_owned()), Ok(Event::new(EventKind::Other).set_flag(Flag::Rescan))]), anywhere);
+        assert_eq!(heard([Err(notify::Error::generic("no memory"))]), anywhere);
+        assert!(!heard((0..PATHS).map(|number| made(format!("/tree/{number}")))).anywhere);
+        assert_eq!(heard((0..=PATHS).map(|number| made(format!("/tree/{number}")))), anywhere);
+    }
+
+    #[test]
+    fn the_kernel_says_when_its_queue_was_full() {
+        let tree = tempfile::tempdir().unwrap();
+        let events: usize = fs::read_to_string(QUEUED).unwrap().trim().parse().unwrap();
+        let (changed, hold) = (Arc::new(Changed::default()), Arc::new(Mutex::new(())));
+        let held = hold.lock().unwrap();
+        let (listener, gate) = (Arc::clone(&changed), Arc::clone(&hold));
+        let mut watcher = notify::recommended_watcher(move |event| {
+            drop(gate.lock());
+            listener.hear(event);
+        })
+        .unwrap();
+        watcher.watch(tree.path(), RecursiveMode::Recursive).unwrap();
+        // Nobody reads while these come. Two names by turns, since the kernel joins events that are equal.
+        for number in 0..=2 * events {
+            fs::write(tree.path().join(if number % 2 == 0 { "even" } else { "odd" }), "").unwrap();
+        }
+        drop(held);
+        let start = Instant::now();
+        while !changed.take().anywhere {
+            assert!(start.elapsed() < Duration::from_secs(30), "nothing was said of {events} events that nobody read");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
 }
