@@ -36,7 +36,10 @@ mod tests {
     fn the_kernels_line_is_read_in_bytes() {
         assert_eq!(field("Name:\tx\nVmHWM:\t    2048 kB\nVmRSS:\t 1 kB\n", "VmHWM:"), Some(2 << 20));
         assert_eq!(field("Name:\tx\n", "VmHWM:"), None);
-        assert!(peak_memory() >= resident_memory() && resident_memory().is_some_and(|bytes| bytes > 100_000), "this test needs memory");
+        // Not compared: other tests take memory between the two looks, and the kernel counts each processor's share late.
+        for bytes in [peak_memory(), resident_memory()] {
+            assert!(bytes.is_some_and(|bytes| bytes > 100_000), "{bytes:?}: this test needs memory");
+        }
         assert!(processor_time() > Duration::ZERO);
     }
 }
