@@ -69,6 +69,8 @@ struct Watched {
     scanned: Option<Instant>,
     // Found changed, counted, and not put back yet.
     open: BTreeSet<RelativePath>,
+    // Found added, likewise.
+    added: BTreeSet<PathBuf>,
     // The tree was made again: the watches are on one that is gone.
     replaced: bool,
 }
@@ -169,17 +171,26 @@ impl Guard {
     }
 
     async fn mend(&self, watched: &mut Watched, found: Audit, stop: &CancellationToken) {
-        let Some(first) = found.damaged.first() else { return };
-        let news = found.damaged.difference(&watched.open).count() as u64;
-        if news > 0 {
-            warn!(files = news, path = %first, "files of the running release were changed on the disk");
-            self.board.looked(|tamper| tamper.changed_files += news);
+        let added = found.added.difference(&watched.added).count() as u64;
+        if let Some(first) = found.added.first().filter(|_| added > 0) {
+            warn!(files = added, path = %first.display(), "files were added to the running release on the disk");
         }
+        let changed = found.damaged.difference(&watched.open).count() as u64;
+        if let Some(first) = found.damaged.first().filter(|_| changed > 0) {
+            warn!(files = changed, path = %first, "files of the running release were changed on the disk");
+        }
+        self.board.looked(|tamper| tamper.changed_files += added + changed);
+        watched.added.extend(found.added);
         watched.open.extend(found.damaged);
+        if watched.open.is_empty() && watched.added.is_empty() {
+            return;
+        }
+        // The tree is made anew of what belongs into it, so what was added goes with the old one.
         match Box::pin(self.follower.repair(watched.open.clone(), Timestamp::now(), stop.cancelled())).await {
             Ok(figures) => {
-                let files = watched.open.len() as u64;
+                let files = (watched.open.len() + watched.added.len()) as u64;
                 watched.open.clear();
+                watched.added.clear();
                 watched.replaced = true;
                 info!(files, downloaded_bytes = figures.downloaded_bytes, "changed files were put back");
                 self.board.looked(|tamper| tamper.repaired_files += files);
@@ -187,7 +198,7 @@ impl Guard {
             Err(error) => {
                 let text = runtime::Chain(&error).to_string();
                 if self.board.error(Timestamp::now(), error.reason(), text.clone()) {
-                    warn!(files = watched.open.len(), reason = %error.reason(), error = text, "changed files cannot be put back");
+                    warn!(files = watched.open.len() + watched.added.len(), reason = %error.reason(), error = text, "changed files cannot be put back");
                 }
                 // The whole tree is looked at again, soon.
                 watched.scanned = None;
@@ -233,7 +244,7 @@ impl Watched {
         let watcher = watcher.inspect_err(|error| {
             warn!(%error, "changes are found by the scan alone: fs.inotify.max_user_watches may be too low for this tree");
         });
-        Some(Self { manifest, tree, changed, _watcher: watcher.ok(), scanned: None, open: BTreeSet::new(), replaced: false })
+        Some(Self { manifest, tree, changed, _watcher: watcher.ok(), scanned: None, open: BTreeSet::new(), added: BTreeSet::new(), replaced: false })
     }
 }
 

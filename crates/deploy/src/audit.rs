@@ -1,10 +1,12 @@
 //! Whether the files of a tree are still what was unpacked.
 //!
-//! The index says which paths a tree has and how large its files are, and the mtime of a file is a function of its contents
-//! (`docs/formats/tarball.md`). So a tree can be looked through without the store. What this cannot notice is a change by somebody who also
-//! sets the mtime that belongs to the new contents: against those, sources are mounted read-only, and this is no seal.
+//! The index says which paths a tree has, how large its files are and where the shop may write, and the mtime of a file is a function of
+//! its contents (`docs/formats/tarball.md`). So a tree can be looked through without the store. What this cannot notice is a change by
+//! somebody who also sets the mtime that belongs to the new contents, and what is in the shop's writable directories: against those,
+//! sources are mounted read-only, PHP is served from no writable directory, and this is no seal.
 
 use crate::{
+    directories::is_within,
     disk::{DiskError, open_directory},
     index::{Entry, Kind, Reader},
     layout::{RELEASES, index_name},
@@ -12,17 +14,19 @@ use crate::{
 };
 use release::{RelativePath, Sha256};
 use rustix::{
-    fs::{FileType, Mode, OFlags, ResolveFlags},
+    fs::{Dir, FileType, Mode, OFlags, ResolveFlags},
     io::Errno,
 };
 use sha2::Digest as _;
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashSet},
+    ffi::OsStr,
     fs::File,
+    hash::{BuildHasher as _, RandomState},
     io::{self, Read as _},
     ops::ControlFlow,
-    os::fd::OwnedFd,
-    path::Path,
+    os::{fd::OwnedFd, unix::ffi::OsStrExt as _},
+    path::{Path, PathBuf},
 };
 
 /// Bytes that are read at a time.
@@ -37,9 +41,11 @@ pub struct Audit {
     pub bytes: u64,
     /// Paths that are missing, or are not what was unpacked.
     pub damaged: BTreeSet<RelativePath>,
+    /// Paths of files and links that no release put there, outside of where the shop may write.
+    pub added: BTreeSet<PathBuf>,
 }
 
-/// Looks through the tree of `manifest` in the release root at `root`: all of it, or of `only` those that the index lists.
+/// Looks through the tree of `manifest` in the release root at `root`: all of it, or at `only` these paths.
 ///
 /// `pace` hears of every step how many bytes it read, and may wait or end the look.
 ///
@@ -55,20 +61,48 @@ pub fn audit(
     let (tree, index) = (tree(root, manifest), root.join(RELEASES).join(index_name(manifest)));
     let unreadable = |error| DiskError::new("read", &index, io::Error::other(error));
     let mut reader = Reader::open(&index, manifest).map_err(unreadable)?;
-    let mut look = Look { top: open_directory(&tree)?, found: Audit::default(), buffer: vec![0; STEP] };
+    let (top, outside) = (open_directory(&tree)?, reader.outside().to_vec());
+    let mut look = Look { top, outside, listed: Listed::default(), found: Audit::default(), buffer: vec![0; STEP] };
     while let Some(group) = reader.next_group().map_err(unreadable)? {
-        for entry in group.entries.iter().filter(|entry| only.is_none_or(|only| only.contains(&entry.path))) {
+        for entry in &group.entries {
+            look.listed.insert(entry.path.as_str());
+            if only.is_some_and(|only| !only.contains(&entry.path)) || is_within(&entry.path, &look.outside) {
+                continue;
+            }
             let step = look.entry(entry, pace).map_err(|error| DiskError::new("read", &tree.join(&entry.path), error))?;
             if step.is_break() {
                 return Ok(look.found);
             }
         }
     }
+    let began = only.map_or_else(|| vec![PathBuf::new()], |only| only.iter().map(|path| path.as_str().into()).collect());
+    for path in began {
+        look.strangers(&path).map_err(|error| DiskError::new("read the directory", &tree.join(&path), error))?;
+    }
     Ok(look.found)
+}
+
+// The paths of an index, of which there may be millions: eight bytes for each.
+#[derive(Default)]
+struct Listed {
+    paths: HashSet<u64>,
+    hasher: RandomState,
+}
+
+impl Listed {
+    fn insert(&mut self, path: &str) {
+        self.paths.insert(self.hasher.hash_one(path));
+    }
+
+    fn contains(&self, path: &str) -> bool {
+        self.paths.contains(&self.hasher.hash_one(path))
+    }
 }
 
 struct Look {
     top: File,
+    outside: Vec<RelativePath>,
+    listed: Listed,
     found: Audit,
     buffer: Vec<u8>,
 }
@@ -80,13 +114,7 @@ impl Look {
             // Where a link leads is not looked at: only that it is one.
             Kind::Directory | Kind::Link => OFlags::PATH | OFlags::NOFOLLOW,
         };
-        let inside = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
-        let opened = rustix::fs::openat2(&self.top, entry.path.as_str(), flags | OFlags::CLOEXEC, Mode::empty(), inside);
-        let file = match opened {
-            Ok(file) => file,
-            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::XDEV) => return Ok(self.damaged(entry)),
-            Err(error) => return Err(error.into()),
-        };
+        let Some(file) = self.open(Path::new(entry.path.as_str()), flags)? else { return Ok(self.damaged(entry)) };
         let stat = rustix::fs::fstat(&file)?;
         let kind = FileType::from_raw_mode(stat.st_mode);
         match entry.kind {
@@ -121,6 +149,59 @@ impl Look {
         }
         let digest = Sha256::from_bytes(digest.finalize().into());
         if i64::try_from(tarball::mtime(&digest)) == Ok(mtime) { Ok(ControlFlow::Continue(())) } else { Ok(self.damaged(entry)) }
+    }
+
+    // What is at `start`, or below it, and not in the index.
+    fn strangers(&mut self, start: &Path) -> io::Result<()> {
+        let mut pending: Vec<_> = self.kind(start)?.map(|kind| (start.to_owned(), kind)).into_iter().collect();
+        while let Some((path, kind)) = pending.pop() {
+            // A name that no release can have is not in the index either.
+            let known = path.to_str().and_then(|text| text.parse::<RelativePath>().ok());
+            if known.as_ref().is_some_and(|known| is_within(known, &self.outside)) {
+                continue;
+            }
+            if kind != FileType::Directory {
+                if !known.is_some_and(|known| self.listed.contains(known.as_str())) {
+                    self.found.added.insert(path);
+                }
+                continue;
+            }
+            // It may be gone meanwhile, or something else by now.
+            let Some(directory) = self.open(&path, OFlags::RDONLY | OFlags::DIRECTORY)? else { continue };
+            for entry in Dir::new(directory)? {
+                let entry = entry?;
+                let name = OsStr::from_bytes(entry.file_name().to_bytes());
+                if name == "." || name == ".." {
+                    continue;
+                }
+                let path = path.join(name);
+                let kind = match entry.file_type() {
+                    // Some file systems do not say.
+                    FileType::Unknown => self.kind(&path)?,
+                    kind => Some(kind),
+                };
+                pending.extend(kind.map(|kind| (path, kind)));
+            }
+        }
+        Ok(())
+    }
+
+    // What kind of thing is there, without following a link.
+    fn kind(&self, path: &Path) -> io::Result<Option<FileType>> {
+        let Some(file) = self.open(path, OFlags::PATH | OFlags::NOFOLLOW)? else { return Ok(None) };
+        Ok(Some(FileType::from_raw_mode(rustix::fs::fstat(&file)?.st_mode)))
+    }
+
+    // `None` where nothing is there that is the tree's own: below a link, something is, but elsewhere.
+    fn open(&self, path: &Path, flags: OFlags) -> io::Result<Option<OwnedFd>> {
+        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+        // A link at the end of the path is opened itself by PATH and NOFOLLOW.
+        let inside = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+        match rustix::fs::openat2(&self.top, path, flags | OFlags::CLOEXEC, Mode::empty(), inside) {
+            Ok(file) => Ok(Some(file)),
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::XDEV) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn damaged(&mut self, entry: &Entry) -> ControlFlow<()> {

@@ -49,9 +49,24 @@ impl DirectoryError {
     }
 }
 
-/// Whether the shop may write at `path`, so that it must not share an inode with another tree.
-pub(crate) fn is_writable(manifest: &Manifest, path: &RelativePath) -> bool {
-    manifest.writable.iter().any(|writable| path.is_within(&writable.path))
+/// The paths of a tree of `manifest` that, with all below them, are not the release's own: the shop may write there, so they are
+/// neither looked after nor linked into another tree.
+pub(crate) fn outside(manifest: &Manifest) -> Vec<RelativePath> {
+    let aside = manifest.shared.iter().filter_map(|path| {
+        let above = path.as_str().strip_suffix(path.name())?;
+        format!("{above}{}", aside(path)).parse().ok()
+    });
+    aside.chain(manifest.shared.iter().cloned()).chain(manifest.writable.iter().map(|writable| writable.path.clone())).collect()
+}
+
+/// Whether `path` is one of `places`, or below one.
+pub(crate) fn is_within(path: &RelativePath, places: &[RelativePath]) -> bool {
+    places.iter().any(|place| path.is_within(place))
+}
+
+// What a module shipped for a shared directory is kept beside the link, under this name.
+fn aside(path: &RelativePath) -> String {
+    format!(".{}.shipped", path.name())
 }
 
 /// Makes what `manifest` asks for in the tree that was just unpacked; `storage` is where the shop's storage is mounted.
@@ -103,7 +118,7 @@ fn date(top: &File, tree: &Path, manifest: &Manifest) -> Result<(), DirectoryErr
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Contents {
     Refused,
-    // Beside the link, as `.<name>.shipped`: shops come with a few files for their media, such as .htaccess.
+    // Beside the link ([`aside`]): shops come with a few files for their media, such as .htaccess.
     SetAside,
 }
 
@@ -169,7 +184,7 @@ impl Place<'_> {
             match rustix::fs::unlinkat(&directory, path.name(), AtFlags::REMOVEDIR) {
                 Ok(()) | Err(Errno::NOENT) => Ok(Ok(())),
                 Err(Errno::NOTEMPTY | Errno::EXIST) if contents == Contents::SetAside => {
-                    let aside = format!(".{}.shipped", path.name());
+                    let aside = aside(path);
                     rustix::fs::renameat_with(&directory, path.name(), &directory, aside, RenameFlags::NOREPLACE).map(Ok)
                 }
                 Err(Errno::NOTEMPTY | Errno::EXIST) => Ok(Err(DirectoryError::KeptHasFiles(path.clone()))),

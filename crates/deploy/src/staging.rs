@@ -30,15 +30,15 @@ pub(crate) struct Staging {
 }
 
 impl ReleaseRoot {
-    /// Starts a tree for `manifest`, whose index is written along.
-    pub(crate) fn stage(&self, manifest: &Sha256) -> Result<(Staging, Writer), DiskError> {
+    /// Starts a tree for `manifest`, whose index is written along; `outside` is what the index says of it ([`crate::index::Reader::outside`]).
+    pub(crate) fn stage(&self, manifest: &Sha256, outside: &[RelativePath]) -> Result<(Staging, Writer), DiskError> {
         let directory = self.path.join(STAGING).join(random_name());
         disk::ensure_directory(&directory)?;
         let handle = disk::open_directory(&directory)?;
         let (tree, index) = (directory.join("tree"), directory.join("index"));
         let staging = Staging { directory, tree, index, handle, _lock: Arc::clone(&self.lock), complete: false };
         disk::ensure_directory(&staging.tree)?;
-        let writer = Writer::new(disk::create_file(&staging.index)?, &staging.index, manifest)?;
+        let writer = Writer::new(disk::create_file(&staging.index)?, &staging.index, manifest, outside)?;
         Ok((staging, writer))
     }
 

@@ -222,6 +222,10 @@ fn changed_files_are_noticed_and_put_back() {
     fs::write(pod.root().join("current/template.php"), "<?php // and again").unwrap();
     let status = pod.agent.until("it is put back", |status| status["tamper"]["repairedFiles"] == 3);
     assert_eq!(status["tamper"]["changedFiles"], 3);
+    // What nobody released goes.
+    fs::write(pod.root().join("current/lib/shell.php"), "<?php eval($_POST['x']);").unwrap();
+    let status = pod.agent.until("it is gone", |status| status["tamper"]["repairedFiles"] == 4);
+    assert_eq!((status["tamper"]["changedFiles"].as_u64(), pod.root().join("current/lib/shell.php").exists()), (Some(4), false));
     pod.agent.end();
 }
 

@@ -14,7 +14,7 @@ pub(crate) use writer::Writer;
 use release::{Module, RelativePath, Sha256};
 
 /// First word and version of the first line.
-const MAGIC: &str = "longshore-index 1";
+const MAGIC: &str = "longshore-index 2";
 
 /// What decides the paths that a chunk makes: two groups with equal keys make the same ones.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -65,9 +65,9 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn written(groups: &[Group]) -> tempfile::NamedTempFile {
+    fn written(outside: &[RelativePath], groups: &[Group]) -> tempfile::NamedTempFile {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let mut writer = Writer::new(file.reopen().unwrap(), file.path(), &Sha256::of(b"manifest")).unwrap();
+        let mut writer = Writer::new(file.reopen().unwrap(), file.path(), &Sha256::of(b"manifest"), outside).unwrap();
         for group in groups {
             writer.group(&group.key, &group.entries).unwrap();
         }
@@ -75,16 +75,20 @@ mod tests {
         file
     }
 
-    fn read(path: &std::path::Path) -> Result<Vec<Group>, IndexError> {
+    fn read(path: &std::path::Path) -> Result<(Vec<RelativePath>, Vec<Group>), IndexError> {
         let mut reader = Reader::open(path, &Sha256::of(b"manifest"))?;
-        std::iter::from_fn(|| reader.next_group().transpose()).collect()
+        let groups: Result<_, _> = std::iter::from_fn(|| reader.next_group().transpose()).collect();
+        Ok((reader.outside().to_vec(), groups?))
+    }
+
+    fn paths() -> impl Strategy<Value = RelativePath> {
+        "[a-z ăλ]{1,8}(/[a-z#. -]{1,8}x){0,3}".prop_map(|text| text.parse().unwrap())
     }
 
     fn groups() -> impl Strategy<Value = Vec<Group>> {
-        let path = "[a-z ăλ]{1,8}(/[a-z#. -]{1,8}x){0,3}".prop_map(|text| text.parse::<RelativePath>().unwrap());
         let kind = prop_oneof![any::<u64>().prop_map(Kind::File), Just(Kind::Directory), Just(Kind::Link)];
-        let entries = prop::collection::vec((path.clone(), kind).prop_map(|(path, kind)| Entry { path, kind }), 0..6);
-        let group = (any::<[u8; 32]>(), prop::option::of(path), entries).prop_map(|(chunk, target, entries)| Group {
+        let entries = prop::collection::vec((paths(), kind).prop_map(|(path, kind)| Entry { path, kind }), 0..6);
+        let group = (any::<[u8; 32]>(), prop::option::of(paths()), entries).prop_map(|(chunk, target, entries)| Group {
             key: Key { chunk: Sha256::from_bytes(chunk), replaced: replaced(&[]), target },
             entries,
         });
@@ -93,14 +97,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read(groups in groups()) {
-            let file = written(&groups);
-            prop_assert_eq!(read(file.path()).unwrap(), groups);
+        fn what_is_written_is_read(outside in prop::collection::vec(paths(), 0..3), groups in groups()) {
+            let file = written(&outside, &groups);
+            prop_assert_eq!(read(file.path()).unwrap(), (outside, groups));
         }
 
         #[test]
-        fn an_index_cut_anywhere_is_refused(groups in groups(), at in 0.0..1.0_f64) {
-            let file = written(&groups);
+        fn an_index_cut_anywhere_is_refused(outside in prop::collection::vec(paths(), 0..3), groups in groups(), at in 0.0..1.0_f64) {
+            let file = written(&outside, &groups);
             let length = file.as_file().metadata().unwrap().len();
             #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "any place in the file will do")]
             file.as_file().set_len((length as f64 * at) as u64).unwrap();
@@ -110,7 +114,7 @@ mod tests {
 
     #[test]
     fn another_manifests_index_is_refused() {
-        let file = written(&[]);
+        let file = written(&[], &[]);
         assert!(matches!(Reader::open(file.path(), &Sha256::of(b"other")), Err(IndexError::OtherManifest)));
     }
 }

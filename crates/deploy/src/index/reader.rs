@@ -40,6 +40,9 @@ pub(crate) struct Reader {
     file: BufReader<File>,
     line: String,
     number: u64,
+    // The line was read ahead, and is to be parsed.
+    ahead: bool,
+    outside: Vec<RelativePath>,
     // Already read: the first line of the next group.
     next: Option<Key>,
     chunks: u64,
@@ -56,14 +59,27 @@ impl Reader {
     /// Opens the index at `path`, which must be `manifest`'s.
     pub(crate) fn open(path: &Path, manifest: &Sha256) -> Result<Self, IndexError> {
         let file = BufReader::with_capacity(64 * 1024, File::open(path)?);
-        let mut reader = Self { file, line: String::new(), number: 0, next: None, chunks: 0, entries: 0 };
+        let mut reader =
+            Self { file, line: String::new(), number: 0, ahead: false, outside: Vec::new(), next: None, chunks: 0, entries: 0 };
         reader.read_line()?;
         let owner: Option<Sha256> = reader.line.strip_prefix(MAGIC).and_then(|rest| rest.strip_prefix(' ')?.parse().ok());
         match owner {
-            Some(owner) if owner == *manifest => Ok(reader),
-            Some(_) => Err(IndexError::OtherManifest),
-            None => Err(IndexError::Line(1)),
+            Some(owner) if owner == *manifest => {}
+            Some(_) => return Err(IndexError::OtherManifest),
+            None => return Err(IndexError::Line(1)),
         }
+        loop {
+            reader.read_line()?;
+            let Some(path) = reader.line.strip_prefix("outside ") else { break };
+            reader.outside.push(path.parse().map_err(|_| IndexError::Line(reader.number))?);
+        }
+        reader.ahead = true;
+        Ok(reader)
+    }
+
+    /// The paths that, with all below them, are not the release's own: shared, writable and kept directories.
+    pub(crate) fn outside(&self) -> &[RelativePath] {
+        &self.outside
     }
 
     /// The next group, or `None` after the last. A file that ends early is an error.
@@ -107,7 +123,7 @@ impl Reader {
 
     fn parse_line(&mut self) -> Result<Line, IndexError> {
         // After the last line there is nothing to read, and it stays the last.
-        if !self.line.starts_with("end ") {
+        if !std::mem::take(&mut self.ahead) && !self.line.starts_with("end ") {
             self.read_line()?;
         }
         parse(&self.line).ok_or(IndexError::Line(self.number))

@@ -2,7 +2,7 @@
 
 use super::{Entry, Key, Kind, MAGIC};
 use crate::disk::{self, DiskError, attempt};
-use release::Sha256;
+use release::{RelativePath, Sha256};
 use std::{
     fmt::Write as _,
     fs::File,
@@ -24,10 +24,13 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Starts the index of `manifest`'s tree in an empty file.
-    pub(crate) fn new(file: File, path: &Path, manifest: &Sha256) -> Result<Self, DiskError> {
+    /// Starts the index of `manifest`'s tree in an empty file; what is at or below the paths of `outside` is not the release's own.
+    pub(crate) fn new(file: File, path: &Path, manifest: &Sha256, outside: &[RelativePath]) -> Result<Self, DiskError> {
         let mut writer = Self { file, path: path.to_owned(), text: String::with_capacity(BUFFER), chunks: 0, entries: 0 };
         writer.line(format_args!("{MAGIC} {manifest}"))?;
+        for path in outside {
+            writer.line(format_args!("outside {path}"))?;
+        }
         Ok(writer)
     }
 

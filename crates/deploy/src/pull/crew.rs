@@ -11,7 +11,6 @@ use super::{
 };
 use crate::{
     cache::{Cache, Claim},
-    directories::is_writable,
     disk::{DiskError, attempt},
     index::{Entry, Key, Kind, Writer},
     staging::Staging,
@@ -230,10 +229,6 @@ impl Hand<'_> {
 
     fn done(&self, module: usize, chunk: usize, entries: Vec<tarball::Unpacked>) -> Result<(), DiskError> {
         self.crew.counters.done(&self.crew.manifest.modules[module].chunks[chunk]);
-        // What the shop may change must not be linked into the next tree, so the index does not list it.
-        if entries.iter().any(|entry| is_writable(&self.crew.manifest, &entry.path)) {
-            return Ok(());
-        }
         let entries: Vec<_> = entries.into_iter().map(entry).collect();
         lock(&self.crew.writer).group(&self.crew.keys[module][chunk], &entries)
     }

@@ -10,7 +10,7 @@ use super::{
     room::lock,
 };
 use crate::{
-    directories::is_writable,
+    directories::{is_within, outside},
     disk::{DiskError, open_directory},
     index::{Entry, Group, Key, Kind, Reader},
     root::ReleaseRoot,
@@ -64,8 +64,12 @@ impl Previous {
         threads: usize,
     ) -> Result<Reused, PullError> {
         let wanted: HashSet<_> = crew.keys.iter().flatten().collect();
+        let mut not_ours = outside(&crew.manifest);
         let reader = match Reader::open(&self.index, &self.manifest) {
-            Ok(reader) => Mutex::new(Some(reader)),
+            Ok(reader) => {
+                not_ours.extend(reader.outside().iter().cloned());
+                Mutex::new(Some(reader))
+            }
             Err(error) => {
                 warn!(path = %self.index.display(), %error, "nothing is linked from the active tree");
                 return Ok(Reused::default());
@@ -81,7 +85,7 @@ impl Previous {
                     return;
                 }
                 let excluded = |entry: &Entry| {
-                    is_writable(&crew.manifest, &entry.path) || damaged.is_some_and(|damaged| damaged.contains(&entry.path))
+                    is_within(&entry.path, &not_ours) || damaged.is_some_and(|damaged| damaged.contains(&entry.path))
                 };
                 if !wanted.contains(&group.key) || group.entries.iter().any(excluded) {
                     continue;

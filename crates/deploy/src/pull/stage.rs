@@ -10,7 +10,12 @@ use super::{
     supply::{self, Supply},
     timings::{Stages, Stopwatch},
 };
-use crate::{cache::Cache, directories, layout::KEPT, root::ReleaseRoot};
+use crate::{
+    cache::Cache,
+    directories::{self, outside},
+    layout::KEPT,
+    root::ReleaseRoot,
+};
 use release::{Manifest, RelativePath, Release, Sha256, Verified};
 use std::{
     collections::BTreeSet,
@@ -48,7 +53,7 @@ impl Run<'_> {
         let damaged = self.damaged.clone();
         let begin = move || {
             let repair = damaged.as_deref();
-            begin(&root, &digest, &budget, repair, |staging, writer| Crew::new(shared, staging, writer, counters, own, halt))
+            begin(&root, (&digest, &outside(&shared)), &budget, repair, |staging, writer| Crew::new(shared, staging, writer, counters, own, halt))
                 .map(|begun| (root, begun))
         };
         let (root, Begun { crew, unpacker, reused, wanted }) = blocking(begin).await?;
@@ -98,7 +103,7 @@ async fn discard(crew: Crew, error: PullError) -> PullError {
 
 fn begin(
     root: &ReleaseRoot,
-    digest: &Sha256,
+    (digest, outside): (&Sha256, &[RelativePath]),
     budget: &Budget,
     damaged: Option<&BTreeSet<RelativePath>>,
     crew: impl FnOnce(crate::staging::Staging, crate::index::Writer) -> Crew,
@@ -106,7 +111,7 @@ fn begin(
     for tree in root.prune().inspect_err(|error| warn!(%error, "an old tree stays")).unwrap_or_default() {
         info!(tree, "removed an old tree");
     }
-    let (staging, writer) = root.stage(digest)?;
+    let (staging, writer) = root.stage(digest, outside)?;
     let crew = crew(staging, writer);
     let unpacker = Unpacker::new(crew.staging.tree())?;
     let reused = match Previous::of(root) {

@@ -46,7 +46,7 @@ impl Disk {
 
 // A complete tree of one file.
 fn complete(root: &ReleaseRoot, number: u64) {
-    let (staging, writer) = root.stage(&manifest(number)).unwrap();
+    let (staging, writer) = root.stage(&manifest(number), &[]).unwrap();
     fs::write(staging.tree().join("number"), number.to_string()).unwrap();
     root.complete(staging, writer, &manifest(number)).unwrap();
 }
@@ -260,7 +260,7 @@ fn a_rejected_manifest_is_remembered_until_it_is_chosen() {
 fn a_dropped_staging_directory_gives_its_space_back() {
     let disk = Disk::new();
     let root = disk.open();
-    let (staging, writer) = root.stage(&manifest(1)).unwrap();
+    let (staging, writer) = root.stage(&manifest(1), &[]).unwrap();
     fs::write(staging.tree().join("file"), "x").unwrap();
     drop((staging, writer));
     assert_eq!(fs::read_dir(disk.path().join(STAGING)).unwrap().count(), 0);

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::pull::{Candidate, Follower, Standing};
+use std::collections::BTreeSet;
 
 fn follower(lab: &Lab) -> Follower {
     Follower::new(lab.settings(), Arc::clone(&lab.store))
@@ -141,4 +142,48 @@ async fn files_that_changed_are_noticed_and_put_back_in_one_step() {
     assert_eq!(figures.files, 120);
     assert_eq!((lab.read("lib/7/7.php"), look()), (before, whole));
     assert_eq!((lab.running(), lab.staging()), (Some(1), 0));
+}
+
+#[tokio::test]
+async fn what_nobody_released_is_found_and_what_the_shop_writes_is_left_alone() {
+    let lab = Lab::new().await;
+    let shipped = files([("lib/a.php", "a"), ("media/.htaccess", "deny"), ("var/.htaccess", "deny"), ("var/log/.keep", "")]);
+    let manifest = lab.manifest(&[("core", "", shipped)], &[("var/log", false), ("sessions", true)]).await;
+    let object = lab.sign(&manifest, 1, |_| ()).await;
+    lab.offer(&object).await;
+    let storage = lab.directory.path().join("storage");
+    fs::create_dir_all(storage.join("media")).unwrap();
+    let settings = Settings { storage: Some(storage), ..lab.settings() };
+    lab.pull_with(|given| given.storage.clone_from(&settings.storage)).await.unwrap();
+    let (root, manifest) = (lab.settings().root, lab.view().state.active.unwrap().manifest);
+    let look = |only: Option<&[&str]>| {
+        let only = only.map(|paths| paths.iter().map(|path| path.parse().unwrap()).collect());
+        crate::audit(&root, &manifest, only.as_ref(), &mut |_| std::ops::ControlFlow::Continue(())).unwrap()
+    };
+    let nothing = |found: &crate::Audit| found.damaged.is_empty() && found.added.is_empty();
+
+    // The shop's own business, also where a module ships files for it.
+    for path in ["media/a.jpg", "var/log/system.log", "sessions/1"] {
+        fs::write(lab.current().join(path), "x").unwrap();
+    }
+    fs::remove_file(lab.current().join("var/log/.keep")).unwrap();
+    assert!(nothing(&look(None)), "{:?}", look(None));
+    assert!(nothing(&look(Some(&["media/a.jpg", "var/log/system.log", "sessions/1", "var/log/.keep"]))));
+
+    // Nobody's business: a file, a link, a hidden one in a directory of its own, and a name that no release can have.
+    fs::write(lab.current().join("lib/shell.php"), "x").unwrap();
+    std::os::unix::fs::symlink("media/a.jpg", lab.current().join("a.php")).unwrap();
+    fs::create_dir_all(lab.current().join("new/deep")).unwrap();
+    fs::write(lab.current().join("new/deep/.hidden"), "x").unwrap();
+    fs::write(lab.current().join("lib/line\nbreak"), "x").unwrap();
+    let added = |found: crate::Audit| found.added.iter().map(|path| path.to_str().unwrap().to_owned()).collect::<Vec<_>>();
+    assert_eq!(added(look(None)), ["a.php", "lib/line\nbreak", "lib/shell.php", "new/deep/.hidden"]);
+    assert_eq!(added(look(Some(&["lib/shell.php", "lib/a.php", "gone"]))), ["lib/shell.php"]);
+    assert_eq!(added(look(Some(&["new"]))), ["new/deep/.hidden"]);
+
+    let none = BTreeSet::new();
+    Follower::new(settings, Arc::clone(&lab.store)).repair(none, at(NOW + 1), std::future::pending()).await.unwrap();
+    assert!(nothing(&look(None)), "{:?}", look(None));
+    assert!(lab.current().join("media/a.jpg").exists() && lab.current().join("sessions/1").exists());
+    assert!(!lab.current().join("lib/shell.php").exists());
 }
