@@ -8,7 +8,7 @@ use crate::{
     removal::remove_tree,
     root::ReleaseRoot,
 };
-use release::Sha256;
+use release::{RelativePath, Sha256};
 use std::{
     fs::File,
     io,

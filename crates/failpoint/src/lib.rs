@@ -32,13 +32,11 @@ mod enabled {
         env, fs,
         io::{self, Write as _},
         process::{self, Command},
-        sync::{
-            OnceLock,
-            atomic::{AtomicU64, Ordering},
-        },
+        sync::{Mutex, OnceLock, PoisonError},
     };
 
-    static REACHED: AtomicU64 = AtomicU64::new(0);
+    // Held while the name is written, too: line N of the trace is the N-th point, whatever threads do.
+    static REACHED: Mutex<u64> = Mutex::new(0);
 
     #[derive(Debug, Clone, Copy)]
     enum Action {
@@ -68,11 +66,14 @@ mod enabled {
     ///
     /// The error that `FAILPOINT` names, when this is the point it counts to.
     pub fn hit(name: &'static str) -> io::Result<()> {
-        let reached = REACHED.fetch_add(1, Ordering::SeqCst) + 1;
+        let mut count = REACHED.lock().unwrap_or_else(PoisonError::into_inner);
+        *count += 1;
+        let reached = *count;
         if let Some(trace) = env::var_os("FAILPOINT_TRACE") {
             let mut file = fs::OpenOptions::new().create(true).append(true).open(trace)?;
             file.write_all(format!("{name}\n").as_bytes())?;
         }
+        drop(count);
         match order() {
             Some((at, Action::Kill)) if at == reached => kill_ourselves(),
             Some((at, Action::Fail(code))) if at == reached => Err(io::Error::from_raw_os_error(code)),

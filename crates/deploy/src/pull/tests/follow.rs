@@ -148,7 +148,7 @@ async fn files_that_changed_are_noticed_and_put_back_in_one_step() {
 async fn what_nobody_released_is_found_and_what_the_shop_writes_is_left_alone() {
     let lab = Lab::new().await;
     let shipped = files([("lib/a.php", "a"), ("media/.htaccess", "deny"), ("var/.htaccess", "deny"), ("var/log/.keep", "")]);
-    let manifest = lab.manifest(&[("core", "", shipped)], &[("var/log", false), ("sessions", true)]).await;
+    let manifest = lab.manifest(&[("core", "", shipped)], &[("sessions", true), ("var/log", false)]).await;
     let object = lab.sign(&manifest, 1, |_| ()).await;
     lab.offer(&object).await;
     let storage = lab.directory.path().join("storage");
