@@ -244,7 +244,16 @@ impl Watched {
         let watcher = watcher.inspect_err(|error| {
             warn!(%error, "changes are found by the scan alone: fs.inotify.max_user_watches may be too low for this tree");
         });
-        Some(Self { manifest, tree, changed, _watcher: watcher.ok(), scanned: None, open: BTreeSet::new(), added: BTreeSet::new(), replaced: false })
+        Some(Self {
+            manifest,
+            tree,
+            changed,
+            _watcher: watcher.ok(),
+            scanned: None,
+            open: BTreeSet::new(),
+            added: BTreeSet::new(),
+            replaced: false,
+        })
     }
 }
 
@@ -289,11 +298,11 @@ mod tests {
     fn the_kernel_says_when_its_queue_was_full() {
         let tree = tempfile::tempdir().unwrap();
         let events: usize = fs::read_to_string(QUEUED).unwrap().trim().parse().unwrap();
-        let (changed, hold) = (Arc::new(Changed::default()), Arc::new(Mutex::new(())));
-        let held = hold.lock().unwrap();
-        let (listener, gate) = (Arc::clone(&changed), Arc::clone(&hold));
+        let (changed, gate) = (Arc::new(Changed::default()), Arc::new(Mutex::new(())));
+        let held = gate.lock().unwrap();
+        let (listener, waits) = (Arc::clone(&changed), Arc::clone(&gate));
         let mut watcher = notify::recommended_watcher(move |event| {
-            drop(gate.lock());
+            drop(waits.lock());
             listener.hear(event);
         })
         .unwrap();

@@ -52,7 +52,7 @@ metrics! {
     STORE_RETRIES "longshore_store_retries_total" Counter [], "Requests to the store that were sent again.";
     DOWNLOADED "longshore_downloaded_bytes_total" Counter [], "Bytes received from the store.";
     MOUNT "longshore_mount_state" Gauge ["mount", "state"], "What a mount is worth, 1 for the state it is in and 0 for others.";
-    CHANGED "longshore_changed_files_total" Counter [], "Files of the running tree that were found changed on disk.";
+    CHANGED "longshore_changed_files_total" Counter [], "Files of the running tree that were found changed, gone or added on disk.";
     REPAIRED "longshore_repaired_files_total" Counter [], "Files of the running tree that were put back.";
     STARTED "longshore_start_timestamp_seconds" Gauge [], "When the agent started, in Unix time.";
     BUILD "longshore_build_info" Gauge ["version"], "The agent's version, always 1.";

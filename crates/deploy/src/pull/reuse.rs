@@ -84,9 +84,8 @@ impl Previous {
                 if crew.halt.is_cancelled() || lock(&failed).is_some() {
                     return;
                 }
-                let excluded = |entry: &Entry| {
-                    is_within(&entry.path, &not_ours) || damaged.is_some_and(|damaged| damaged.contains(&entry.path))
-                };
+                let excluded =
+                    |entry: &Entry| is_within(&entry.path, &not_ours) || damaged.is_some_and(|damaged| damaged.contains(&entry.path));
                 if !wanted.contains(&group.key) || group.entries.iter().any(excluded) {
                     continue;
                 }

@@ -53,8 +53,10 @@ impl Run<'_> {
         let damaged = self.damaged.clone();
         let begin = move || {
             let repair = damaged.as_deref();
-            begin(&root, (&digest, &outside(&shared)), &budget, repair, |staging, writer| Crew::new(shared, staging, writer, counters, own, halt))
-                .map(|begun| (root, begun))
+            begin(&root, (&digest, &outside(&shared)), &budget, repair, |staging, writer| {
+                Crew::new(shared, staging, writer, counters, own, halt)
+            })
+            .map(|begun| (root, begun))
         };
         let (root, Begun { crew, unpacker, reused, wanted }) = blocking(begin).await?;
         stages.reuse = watch.lap();
