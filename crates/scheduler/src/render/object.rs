@@ -2,11 +2,12 @@
 
 use kube::Resource;
 use release::Sha256;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::{borrow::Cow, fmt};
 
 /// Who an object is for the API server.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Identity {
     /// Such as `apps/v1`.
     pub api_version: Cow<'static, str>,
