@@ -7,6 +7,8 @@
 //! ```
 
 mod difference;
+pub(crate) mod dry_run;
+pub(crate) mod files;
 mod gate;
 pub(crate) mod live;
 mod mark;

@@ -72,6 +72,19 @@ impl Object {
         Self { identity, json: bytes(object) }
     }
 
+    /// An object that was read from somewhere, such as a file or the API server.
+    #[must_use]
+    pub fn dynamic(object: &kube::core::DynamicObject) -> Self {
+        let types = object.types.clone().unwrap_or_default();
+        let identity = Identity {
+            api_version: types.api_version.into(),
+            kind: types.kind.into(),
+            namespace: object.metadata.namespace.clone(),
+            name: object.metadata.name.clone().unwrap_or_default(),
+        };
+        Self { identity, json: bytes(object) }
+    }
+
     /// Who it is.
     #[must_use]
     pub fn identity(&self) -> &Identity {

@@ -27,6 +27,14 @@ pub struct Identity {
     pub secret: Option<SecretIdentity>,
 }
 
+impl Identity {
+    /// Whether pods show the store a token of the cluster.
+    #[must_use]
+    pub fn has_token(&self) -> bool {
+        self.web_identity.is_some() || self.azure.is_some() || self.google.is_some()
+    }
+}
+
 /// EKS Pod Identity.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PodIdentity {}

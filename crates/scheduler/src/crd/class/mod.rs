@@ -10,7 +10,7 @@ mod storage;
 pub use backend::{Backends, Cache, CsiDriver, Database, Directory, Efs, Media, Nfs};
 pub use identity::{AzureIdentity, GoogleIdentity, Identity, PodIdentity, SecretIdentity, WebIdentity};
 pub use network::{Gateway, Ingress, MapRoute, Network, Peer, Route};
-pub use overlay::{ExtraContainer, ExtraVariable, Overlay, Toleration};
+pub use overlay::{Effect, ExtraContainer, ExtraVariable, Overlay, Toleration};
 pub use size::{Disk, Php, Size, Sizes};
 pub use storage::{NodeCache, Storage, StorageMode, Store};
 
@@ -83,6 +83,9 @@ pub struct ShopClassSpec {
     /// Nightly copies; none are made where this is missing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub backup: Option<BackupTarget>,
+    /// Builds of static content, once for each release; CI does that, where this is missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub build: Option<Build>,
     /// Times in which no release is switched, such as Black Friday.
     #[schemars(length(max = 50))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -141,6 +144,18 @@ pub struct BackupTarget {
     #[schemars(range(min = 0, max = 23))]
     #[serde(default = "night")]
     pub hour: u32,
+}
+
+/// How static content is built, once for each release.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Build {
+    /// Image, by digest.
+    #[schemars(length(max = 512), regex(pattern = pattern::IMAGE))]
+    pub image: String,
+    /// Program and arguments: it pulls the release, builds, and publishes the next sequence.
+    #[schemars(length(min = 1, max = 50), inner(length(max = 1024)))]
+    pub command: Vec<String>,
 }
 
 /// A time in which no release is switched.

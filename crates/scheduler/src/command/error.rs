@@ -1,0 +1,109 @@
+//! Why a command failed.
+
+use crate::{api::ApiError, check::Finding, file::FleetError, plan::Moved, render::RenderError};
+use release::Reason;
+use std::{io, path::PathBuf};
+
+/// Why a command failed. Each has a stable reason code, which decides the exit code.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum CommandError {
+    /// Files cannot be used.
+    #[error(transparent)]
+    Fleet(#[from] FleetError),
+    /// A file cannot be read.
+    #[error(transparent)]
+    File(#[from] crate::file::FileError),
+    /// Shops cannot be rendered.
+    #[error("{} shops cannot be rendered\n  {}", .0.len(), lines(.0))]
+    Render(Vec<RenderError>),
+    /// A shop's class is not among the files.
+    #[error("{}", .0.join("\n  "))]
+    Missing(Vec<String>),
+    /// Generated objects are wrong.
+    #[error("{} generated objects are wrong, which is a bug of the renderer or of a class's overlay\n  {}", .0.len(), lines(.0))]
+    Check(Vec<Finding>),
+    /// A list cannot be imported.
+    #[error("nothing was imported: {} problems\n  {}", .0.len(), .0.join("\n  "))]
+    Import(Vec<String>),
+    /// A file cannot be written.
+    #[error("cannot write {}", path.display())]
+    Write {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The API server did not do what it was asked.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    /// The cluster does not know our resources.
+    #[error("the cluster has no Shops; install the definitions with `longshore-scheduler crd | kubectl apply --server-side -f -`, or say --only-files")]
+    Definitions(#[source] ApiError),
+    /// The cluster is not as the plan saw it.
+    #[error(transparent)]
+    Moved(#[from] Moved),
+    /// A file is no plan.
+    #[error("{} is not a plan that `plan --save` wrote", path.display())]
+    Plan {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// A guard holds the plan back.
+    #[error("nothing was done\n  {}", .0.join("\n  "))]
+    Guard(Vec<String>),
+    /// The API server would refuse a part of the plan.
+    #[error("nothing was done, as the API server would refuse {} objects\n  {}", .0.len(), some(.0))]
+    Refused(Vec<String>),
+    /// Shops stopped on the way.
+    #[error("{} shops could not be applied; {objects} objects were written\n  {}", failed.len(), stopped(failed))]
+    Stopped {
+        /// Objects that were written before and elsewhere.
+        objects: usize,
+        /// What stopped each shop.
+        failed: Vec<(String, ApiError)>,
+    },
+    /// An argument asks for something that is not there, or cannot be.
+    #[error("{0}")]
+    Argument(String),
+    /// The process cannot wait for the network.
+    #[error("cannot start the runtime")]
+    Runtime(#[source] io::Error),
+    /// Standard output cannot be written.
+    #[error("cannot write the result to standard output")]
+    Output(#[source] io::Error),
+}
+
+/// Problems that are shown at most.
+const SHOWN: usize = 20;
+
+fn some(all: &[String]) -> String {
+    let more = if all.len() > SHOWN { format!("\n  … and {} more", all.len() - SHOWN) } else { String::new() };
+    all.iter().take(SHOWN).cloned().collect::<Vec<_>>().join("\n  ") + &more
+}
+
+fn stopped(failed: &[(String, ApiError)]) -> String {
+    some(&failed.iter().map(|(shop, error)| format!("{shop}: {}", runtime::Chain(error))).collect::<Vec<_>>())
+}
+
+fn lines<T: ToString>(all: &[T]) -> String {
+    all.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n  ")
+}
+
+impl CommandError {
+    /// The stable reason code.
+    pub(crate) fn reason(&self) -> Reason {
+        match self {
+            // What a person wrote, and corrects.
+            Self::Fleet(_) | Self::File(_) | Self::Render(_) | Self::Missing(_) | Self::Import(_) => Reason::Config,
+            Self::Definitions(_) | Self::Argument(_) | Self::Plan { .. } | Self::Guard(_) | Self::Refused(_) => Reason::Config,
+            Self::Moved(_) => Reason::Conflict,
+            Self::Api(error) => error.reason(),
+            Self::Stopped { failed, .. } => failed.first().map_or(Reason::Bug, |(_, error)| error.reason()),
+            Self::Check(_) | Self::Runtime(_) => Reason::Bug,
+            Self::Write { .. } | Self::Output(_) => Reason::Disk,
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! Shops, classes and releases for tests: those of `manifests/examples/shops`, and changes to them.
+
+use crate::committed::top;
+use scheduler::{
+    crd::{Shop, ShopClass},
+    file::Fleet,
+    render::{InForce, Moment, Object, render},
+};
+
+/// The platforms of the examples, with the shop of each.
+pub(crate) const PLATFORMS: [(&str, &str); 4] = [("aws", "acme"), ("azure", "vinyl"), ("gcp", "tulip"), ("plain", "blog")];
+
+/// The files of one example.
+pub(crate) fn fleet(platform: &str) -> Fleet {
+    let examples = top().join("manifests/examples/shops");
+    let files = [
+        examples.join("release.yaml"),
+        examples.join(platform).join("class.yaml"),
+        examples.join(platform).join("shop.yaml"),
+    ];
+    Fleet::read(&files).unwrap()
+}
+
+/// The shop, the class and the release of one example.
+pub(crate) fn example(platform: &str) -> (Shop, ShopClass, InForce) {
+    let fleet = fleet(platform);
+    let shop = fleet.shops.values().next().unwrap().clone();
+    let release = fleet.newest(&shop.spec.channel).unwrap().clone();
+    let class = fleet.classes[&shop.spec.class].clone();
+    (shop, class, release)
+}
+
+/// Renders one example, changed.
+pub(crate) fn rendered(platform: &str, change: impl FnOnce(&mut Shop, &mut ShopClass, &mut Moment)) -> Vec<Object> {
+    let (mut shop, mut class, release) = example(platform);
+    let mut moment = Moment::default();
+    change(&mut shop, &mut class, &mut moment);
+    render(&shop, &class, Some(&release), &moment).unwrap()
+}
+
+/// The object of this kind and name, as a tree.
+pub(crate) fn find(objects: &[Object], kind: &str, name: &str) -> serde_json::Value {
+    let found = objects.iter().find(|object| object.identity().kind == kind && object.identity().name == name);
+    found.unwrap_or_else(|| panic!("no {kind} {name}")).value()
+}
+
+/// Whether there is one.
+pub(crate) fn has(objects: &[Object], kind: &str, name: &str) -> bool {
+    objects.iter().any(|object| object.identity().kind == kind && object.identity().name == name)
+}
