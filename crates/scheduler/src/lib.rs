@@ -20,6 +20,7 @@ pub mod guard;
 pub mod list;
 pub mod plan;
 pub mod render;
+pub mod rollout;
 pub mod schedule;
 
 pub use command::run;

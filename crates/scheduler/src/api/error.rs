@@ -131,7 +131,14 @@ mod tests {
             message: r#"conflict with "kubectl-edit" using apps/v1"#.into(),
             field: ".spec.replicas".into(),
         };
-        let details = StatusDetails { causes: vec![cause], ..StatusDetails::default() };
+        let details = StatusDetails {
+            causes: vec![cause],
+            name: String::new(),
+            group: String::new(),
+            kind: String::new(),
+            uid: String::new(),
+            retry_after_seconds: 0,
+        };
         let status = Status { code: 409, details: Some(details), ..Status::default() };
         let error = ApiError::of("apply Deployment shop-a/web", Error::Api(status.boxed()));
         assert!(error.is_owned() && !error.is_transient());

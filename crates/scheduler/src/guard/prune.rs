@@ -39,6 +39,7 @@ pub fn prune(desired: &BTreeSet<&Identity>, live: &BTreeMap<Identity, Live>, now
             "Namespace" => keep("a namespace is never deleted: everything in it would go"),
             "PersistentVolume" | "PersistentVolumeClaim" => keep("data is never deleted"),
             "Job" => keep("a job ends by itself, and is removed a week later"),
+            "NetworkPolicy" if desired.is_empty() => keep("pods that end must stay apart as long as they do"),
             _ if live.deleting => keep("it is being deleted already"),
             "ConfigMap" | "Secret" if spared.contains(identity) => keep("an earlier revision may be needed again"),
             "ConfigMap" | "Secret" if by_content(&identity.name).is_some() && !old(live, now) => keep("pods that run may still use it"),

@@ -5,7 +5,7 @@ use crate::{
     api::{ApiError, Cluster, Conflicts},
     assign::{Known, desired},
     file::Fleet,
-    guard::{Doomed, Limit, Missing, Registry, Removal, removal},
+    guard::{Doomed, Limit, Missing, Registry, Removal, Verdict, prune, removal},
     render::{Identity, Object},
     plan::Live,
 };
@@ -65,7 +65,7 @@ type Work = (String, Vec<Object>, BTreeMap<Identity, Live>);
 /// Shops with objects that are no longer in the registry.
 fn take_down(question: &Question<'_>, rest: BTreeMap<String, BTreeMap<Identity, Live>>, plan: &mut Plan, steps: &mut Vec<Work>) {
     // Shops in the registry that are not asked for are no missing ones.
-    let rest: BTreeMap<_, _> = rest.into_iter().filter(|(shop, live)| !question.fleet.shops.contains_key(shop) && goes(live)).collect();
+    let rest: BTreeMap<_, _> = rest.into_iter().filter(|(shop, live)| !question.fleet.shops.contains_key(shop) && goes(live, question.now)).collect();
     let Some(limit) = question.remove else {
         if !rest.is_empty() {
             plan.held.push(format!("{} shops have objects and are not in the registry; --prune would take them down, and keep their data", rest.len()));
@@ -82,8 +82,8 @@ fn take_down(question: &Question<'_>, rest: BTreeMap<String, BTreeMap<Identity, 
 }
 
 /// Whether anything of a shop would be deleted: its namespace and its data are all that is left of one that was taken down.
-pub(crate) fn goes(live: &BTreeMap<Identity, Live>) -> bool {
-    live.iter().any(|(identity, live)| !live.deleting && !["Namespace", "PersistentVolume", "PersistentVolumeClaim", "Job"].contains(&identity.kind.as_ref()))
+pub(crate) fn goes(live: &BTreeMap<Identity, Live>, now: Timestamp) -> bool {
+    prune(&BTreeSet::new(), live, now).iter().any(|verdict| matches!(verdict, Verdict::Delete(_)))
 }
 
 async fn shop(
