@@ -82,11 +82,15 @@ doc: ## build the crates' documentation
 	cargo doc --locked --workspace --all-features --no-deps --document-private-items
 
 .PHONY: reference
-reference: ## write docs/reference.md (variables, exit codes, reasons) and docs/metrics.md
+reference: ## write docs/reference.md, docs/metrics.md, docs/crds.md, and what is generated under manifests/
 	cargo run --locked --quiet --package runtime --example reference > $(target)/reference.md
 	mv $(target)/reference.md docs/reference.md
 	cargo run --locked --quiet --package agent --example metrics > $(target)/metrics.md
 	mv $(target)/metrics.md docs/metrics.md
+	cargo run --locked --quiet --package scheduler -- reference > $(target)/crds.md
+	mv $(target)/crds.md docs/crds.md
+	cargo run --locked --quiet --package scheduler -- crd --out manifests/crds
+	cargo run --locked --quiet --package scheduler -- manifests --out manifests/scheduler
 
 .PHONY: ci
 ci: ## what CI runs

@@ -18,8 +18,23 @@ pub struct Given<'a> {
 
 /// The columns, in the order in which they are written.
 const COLUMNS: [&str; 17] = [
-    "name", "domain", "aliases", "class", "channel", "state", "min", "max", "database", "database_name", "cache", "cache_prefix", "media",
-    "media_path", "access_point", "secret", "time_zone",
+    "name",
+    "domain",
+    "aliases",
+    "class",
+    "channel",
+    "state",
+    "min",
+    "max",
+    "database",
+    "database_name",
+    "cache",
+    "cache_prefix",
+    "media",
+    "media_path",
+    "access_point",
+    "secret",
+    "time_zone",
 ];
 
 /// Reads a CSV table with a header; each shop comes with its line.
@@ -33,6 +48,10 @@ pub fn table(text: &str, path: &Path, given: &Given<'_>) -> Result<Vec<(usize, V
     let at = |line: usize| format!("{}:{line}", path.display());
     if !text.is_empty() && !text.ends_with('\n') {
         problems.push(format!("{}: the last line has no end: the list may have been cut off", at(text.lines().count())));
+    }
+    // Within a cell a quote is doubled, so that their number is even.
+    if !text.matches('"').count().is_multiple_of(2) {
+        problems.push(format!("{}: a quote is never closed: the list may have been cut off", at(text.lines().count())));
     }
     let mut reader = csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(text.as_bytes());
     let header: Vec<String> = match reader.headers() {
@@ -68,8 +87,7 @@ pub fn table(text: &str, path: &Path, given: &Given<'_>) -> Result<Vec<(usize, V
             problems.push(format!("{}: has {} cells, and the header {}", at(line), record.len(), header.len()));
             continue;
         }
-        let row: BTreeMap<&str, &str> =
-            header.iter().map(String::as_str).zip(record.iter()).filter(|(_, cell)| !cell.is_empty()).collect();
+        let row: BTreeMap<&str, &str> = header.iter().map(String::as_str).zip(record.iter()).filter(|(_, cell)| !cell.is_empty()).collect();
         match shop(&row, given) {
             Ok(shop) => shops.push((line, shop)),
             Err(found) => problems.extend(found.into_iter().map(|problem| format!("{}: {problem}", at(line)))),

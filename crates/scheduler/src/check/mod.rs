@@ -15,7 +15,6 @@ mod size;
 mod time;
 mod workload;
 
-
 use crate::render::{Identity, Object};
 use look::Look;
 use std::fmt;

@@ -25,11 +25,8 @@ pub(super) fn check(look: &Look<'_>, findings: &mut Vec<Finding>) {
     for host in ["hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace"] {
         expect(pod.get(host).is_none_or(|value| value == false), &format!("its pods have {host}"));
     }
-    let host_paths: Vec<&str> = list(&pod["volumes"])
-        .iter()
-        .filter(|volume| volume.get("hostPath").is_some())
-        .map(|volume| text(&volume["name"]))
-        .collect();
+    let host_paths: Vec<&str> =
+        list(&pod["volumes"]).iter().filter(|volume| volume.get("hostPath").is_some()).map(|volume| text(&volume["name"])).collect();
     for container in look.containers() {
         let name = text(&container["name"]);
         let context = &container["securityContext"];
@@ -65,9 +62,13 @@ pub(super) fn check(look: &Look<'_>, findings: &mut Vec<Finding>) {
 
 /// Without a request nothing is kept for it, and without a limit it takes the node with it.
 fn resources(container: &Value, expect: &mut impl FnMut(bool, &str)) {
-    for (part, amount) in
-        [("requests", "cpu"), ("requests", "memory"), ("requests", "ephemeral-storage"), ("limits", "memory"), ("limits", "ephemeral-storage")]
-    {
+    for (part, amount) in [
+        ("requests", "cpu"),
+        ("requests", "memory"),
+        ("requests", "ephemeral-storage"),
+        ("limits", "memory"),
+        ("limits", "ephemeral-storage"),
+    ] {
         expect(container["resources"][part].get(amount).is_some(), &format!("has no {amount} in its {part}"));
     }
 }

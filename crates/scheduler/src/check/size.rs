@@ -39,7 +39,10 @@ pub(super) fn together(looks: &[Look<'_>], findings: &mut Vec<Finding>) {
         if !seen.insert(look.identity()) {
             look.find("twice", "it is there twice", findings);
         }
-        if namespaces.len() > 1 && look.identity().namespace.as_deref() != namespaces.first().copied() && look.identity().namespace.is_some() {
+        if namespaces.len() > 1
+            && look.identity().namespace.as_deref() != namespaces.first().copied()
+            && look.identity().namespace.is_some()
+        {
             look.find("namespace", format!("one shop's objects are in several namespaces: {namespaces:?}"), findings);
         }
     }

@@ -73,12 +73,21 @@ fn mounts(look: &Look<'_>, pod: &Value, findings: &mut Vec<Finding>) {
             let propagates = text(&mount["mountPropagation"]) == "Bidirectional";
             let empty = |volume: &str| volumes.iter().any(|one| text(&one["name"]) == volume && one.get("emptyDir").is_some());
             if propagates && empty(volume) {
-                look.find("empty-dir", format!("container {name} mounts for others in {volume}, an emptyDir, which is emptied recursively"), findings);
+                look.find(
+                    "empty-dir",
+                    format!("container {name} mounts for others in {volume}, an emptyDir, which is emptied recursively"),
+                    findings,
+                );
             }
-            let above = mounts.iter().find(|other| empty(text(&other["name"])) && path.starts_with(&format!("{}/", text(&other["mountPath"]))));
+            let above =
+                mounts.iter().find(|other| empty(text(&other["name"])) && path.starts_with(&format!("{}/", text(&other["mountPath"]))));
             if let Some(above) = above {
                 let above = text(&above["mountPath"]);
-                look.find("empty-dir", format!("container {name} mounts {path} below {above}, an emptyDir, which is emptied recursively"), findings);
+                look.find(
+                    "empty-dir",
+                    format!("container {name} mounts {path} below {above}, an emptyDir, which is emptied recursively"),
+                    findings,
+                );
             }
             if mount.get("subPathExpr").is_some() {
                 expands(look, container, text(&mount["subPathExpr"]), findings);

@@ -43,19 +43,12 @@ const OWN: &[Rule] = &[
 ];
 
 pub(super) fn objects() -> Vec<Object> {
-    let subject = || Subject {
-        kind: "ServiceAccount".to_owned(),
-        name: NAME.to_owned(),
-        namespace: Some(SYSTEM.to_owned()),
-        ..Subject::default()
-    };
-    let role = |kind: &str| RoleRef { api_group: Some("rbac.authorization.k8s.io".to_owned()), kind: kind.to_owned(), name: NAME.to_owned() };
+    let subject =
+        || Subject { kind: "ServiceAccount".to_owned(), name: NAME.to_owned(), namespace: Some(SYSTEM.to_owned()), ..Subject::default() };
+    let role =
+        |kind: &str| RoleRef { api_group: Some("rbac.authorization.k8s.io".to_owned()), kind: kind.to_owned(), name: NAME.to_owned() };
     vec![
-        Object::of(&ServiceAccount {
-            metadata: meta(NAME),
-            automount_service_account_token: Some(false),
-            ..ServiceAccount::default()
-        }),
+        Object::of(&ServiceAccount { metadata: meta(NAME), automount_service_account_token: Some(false), ..ServiceAccount::default() }),
         Object::of(&ClusterRole { metadata: cluster_meta(NAME), rules: Some(rules(CLUSTER)), ..ClusterRole::default() }),
         Object::of(&ClusterRoleBinding { metadata: cluster_meta(NAME), role_ref: role("ClusterRole"), subjects: Some(vec![subject()]) }),
         Object::of(&Role { metadata: meta(NAME), rules: Some(rules(OWN)) }),

@@ -2,12 +2,10 @@
 
 use super::{SYSTEM, access::NAME, cluster_meta};
 use crate::render::Object;
-use k8s_openapi::api::{
-    flowcontrol::v1::{
-        FlowDistinguisherMethod, FlowSchema, FlowSchemaSpec, LimitResponse, LimitedPriorityLevelConfiguration, NonResourcePolicyRule,
-        PolicyRulesWithSubjects, PriorityLevelConfiguration, PriorityLevelConfigurationReference, PriorityLevelConfigurationSpec,
-        QueuingConfiguration, ResourcePolicyRule, ServiceAccountSubject, Subject,
-    },
+use k8s_openapi::api::flowcontrol::v1::{
+    FlowDistinguisherMethod, FlowSchema, FlowSchemaSpec, LimitResponse, LimitedPriorityLevelConfiguration, NonResourcePolicyRule,
+    PolicyRulesWithSubjects, PriorityLevelConfiguration, PriorityLevelConfigurationReference, PriorityLevelConfigurationSpec,
+    QueuingConfiguration, ResourcePolicyRule, ServiceAccountSubject, Subject,
 };
 
 pub(super) fn objects() -> Vec<Object> {
@@ -53,7 +51,11 @@ pub(super) fn objects() -> Vec<Object> {
         rules: Some(vec![rule]),
     };
     vec![
-        Object::of(&PriorityLevelConfiguration { metadata: cluster_meta(NAME), spec: Some(level), ..PriorityLevelConfiguration::default() }),
+        Object::of(&PriorityLevelConfiguration {
+            metadata: cluster_meta(NAME),
+            spec: Some(level),
+            ..PriorityLevelConfiguration::default()
+        }),
         Object::of(&FlowSchema { metadata: cluster_meta(NAME), spec: Some(schema), ..FlowSchema::default() }),
     ]
 }

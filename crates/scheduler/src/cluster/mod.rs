@@ -16,8 +16,7 @@ use std::collections::BTreeMap;
 /// The namespace of the scheduler.
 pub const SYSTEM: &str = "longshore-system";
 /// The image that the committed manifests name; whoever installs them puts their own there.
-pub const IMAGE: &str =
-    "registry.example/longshore/scheduler@sha256:0000000000000000000000000000000000000000000000000000000000000000";
+pub const IMAGE: &str = "registry.example/longshore/scheduler@sha256:0000000000000000000000000000000000000000000000000000000000000000";
 
 /// All parts, by the name of their file, in the order in which they are applied.
 #[must_use]

@@ -32,7 +32,6 @@ pub(super) fn objects() -> Vec<Object> {
             "PodMonitor",
             "longshore-agent",
             json!({
-                "jobLabel": "longshore.dev/job",
                 "namespaceSelector": { "any": true },
                 "selector": { "matchExpressions": [{ "key": "longshore.dev/shop", "operator": "Exists" }] },
                 "podMetricsEndpoints": [{

@@ -4,7 +4,10 @@
 //! become pending, and that makes the cluster's autoscaler fetch the node.
 
 use super::{cluster_meta, labels, meta};
-use crate::{crd::Priority, render::{Object, priority_class}};
+use crate::{
+    crd::Priority,
+    render::{Object, priority_class},
+};
 use k8s_openapi::{
     api::{
         apps::v1::{Deployment, DeploymentSpec},

@@ -9,7 +9,9 @@ use std::path::PathBuf;
 
 /// What `manifests` is told.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  longshore-scheduler manifests --image registry.example/longshore-scheduler@sha256:… | kubectl apply --server-side -f -")]
+#[command(
+    after_help = "Example:\n  longshore-scheduler manifests --image registry.example/longshore-scheduler@sha256:… | kubectl apply --server-side -f -"
+)]
 pub(crate) struct Manifests {
     /// Image of the scheduler
     #[arg(long, default_value = cluster::IMAGE)]

@@ -1,7 +1,9 @@
 //! The CustomResourceDefinitions: generated from the types, and made as plain as the API server likes them.
 
 use super::{Release, Rollout, Shop, ShopClass};
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray,
+};
 use kube::CustomResourceExt as _;
 
 /// The four definitions, in the order in which they are installed.

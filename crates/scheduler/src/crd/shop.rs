@@ -140,7 +140,7 @@ impl Modules {
 pub struct ShopConfig {
     /// Values of the shop's configuration by path, such as default/web/cookie/cookie_lifetime; locked against changes in the admin.
     /// Never a secret.
-    #[schemars(length(max = 300), inner(length(max = 4096)))]
+    #[schemars(extend("maxProperties" = 300, "additionalProperties" = { "type": "string", "maxLength": 4096 }))]
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub values: BTreeMap<String, String>,
     /// Secret in the shop's namespace with what must not be read by others.

@@ -85,7 +85,7 @@ fn all_of(path: &Path) -> io::Result<String> {
 /// # Errors
 ///
 /// Where a document is neither YAML nor JSON.
-pub fn parse(path: &Path, text: &str) -> Result<Vec<Document>, FileError> {
+fn parse(path: &Path, text: &str) -> Result<Vec<Document>, FileError> {
     let mut documents = Vec::new();
     for (line, part) in split(text) {
         let value: Value = serde_saphyr::from_str(part).map_err(|error| {

@@ -7,10 +7,7 @@ use crate::{
 };
 use release::ChannelName;
 use serde::de::DeserializeOwned;
-use std::{
-    collections::BTreeMap,
-    path::PathBuf,
-};
+use std::{collections::BTreeMap, path::PathBuf};
 
 /// Shops, classes, releases and rollouts, by name.
 #[derive(Debug, Default)]

@@ -1,12 +1,6 @@
 //! The nightly copy of a shop's data.
 
-use super::{
-    Object, container,
-    frame::Frame,
-    name,
-    namespace::ACCOUNT,
-    path, pod,
-};
+use super::{Object, container, frame::Frame, name, namespace::ACCOUNT, path, pod};
 use crate::crd::{BackupSchedule, ShopState, StorageMode};
 use k8s_openapi::api::{
     batch::v1::{
@@ -78,10 +72,8 @@ fn pod_spec(frame: &Frame<'_>, image: &str, bucket: &str) -> PodSpec {
     }
     env.extend(container::identity(&frame.class.identity));
     let mut mounts = vec![container::mount("temporary", path::TEMPORARY)];
-    let mut wanted = vec!["temporary", "identity"];
     if frame.spec.config.secret_ref.is_some() {
         mounts.push(container::read_only("secret", path::SECRET));
-        wanted.push("secret");
     }
     if frame.class.identity.has_token() {
         mounts.push(container::read_only("identity", path::IDENTITY));
@@ -93,7 +85,6 @@ fn pod_spec(frame: &Frame<'_>, image: &str, bucket: &str) -> PodSpec {
             sub_path: pod::sub_path(frame),
             ..container::read_only("shared", path::SHARED)
         });
-        wanted.push("shared");
     }
     let container = Container {
         name: "backup".to_owned(),
@@ -106,7 +97,8 @@ fn pod_spec(frame: &Frame<'_>, image: &str, bucket: &str) -> PodSpec {
         termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
         ..Container::default()
     };
-    let volumes = pod::volumes(frame, &super::config::Names::default()).into_iter().filter(|volume| wanted.contains(&volume.name.as_str()));
+    // It mounts no configuration.
+    let volumes = pod::volumes(frame, &super::config::Names::default(), [&container].into_iter());
     PodSpec {
         service_account_name: Some(ACCOUNT.to_owned()),
         automount_service_account_token: Some(false),
@@ -115,7 +107,7 @@ fn pod_spec(frame: &Frame<'_>, image: &str, bucket: &str) -> PodSpec {
         priority_class_name: Some(pod::priority_class(crate::crd::Priority::Idle).to_owned()),
         security_context: Some(container::pod_security()),
         containers: vec![container],
-        volumes: Some(volumes.collect()),
+        volumes: Some(volumes),
         ..PodSpec::default()
     }
 }

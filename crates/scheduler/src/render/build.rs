@@ -6,8 +6,8 @@ use k8s_openapi::api::{
     batch::v1::{Job, JobSpec},
     core::v1::{Container, EmptyDirVolumeSource, PodSpec, PodTemplateSpec, Volume},
 };
-use kube::core::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use kube::core::ObjectMeta;
 use release::{ChannelName, Sequence};
 use std::collections::BTreeMap;
 
@@ -62,8 +62,7 @@ pub fn build(class: &ShopClass, channel: &ChannelName, sequence: Sequence) -> Op
         ..PodSpec::default()
     };
     let meta = ObjectMeta { labels: Some(labels.clone()), ..ObjectMeta::default() };
-    let metadata =
-        ObjectMeta { name: Some(name), namespace: Some(BUILDS.to_owned()), labels: Some(labels), ..ObjectMeta::default() };
+    let metadata = ObjectMeta { name: Some(name), namespace: Some(BUILDS.to_owned()), labels: Some(labels), ..ObjectMeta::default() };
     let spec = JobSpec {
         backoff_limit: Some(1),
         active_deadline_seconds: Some(3600),

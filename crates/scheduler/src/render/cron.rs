@@ -3,7 +3,8 @@
 use super::{
     Object,
     config::Names,
-    container, frame::Frame,
+    container,
+    frame::Frame,
     path,
     pod::{self, Part},
 };

@@ -31,12 +31,7 @@ pub(crate) struct Frame<'a> {
 }
 
 impl<'a> Frame<'a> {
-    pub(crate) fn new(
-        shop: &'a Shop,
-        class: &'a ShopClass,
-        release: Option<&'a InForce>,
-        moment: &'a Moment,
-    ) -> Result<Self, RenderError> {
+    pub(crate) fn new(shop: &'a Shop, class: &'a ShopClass, release: Option<&'a InForce>, moment: &'a Moment) -> Result<Self, RenderError> {
         let shop_name = shop.metadata.name.as_deref().unwrap_or_default();
         let class_name = class.metadata.name.as_deref().unwrap_or_default();
         let (spec, class) = (&shop.spec, &class.spec);

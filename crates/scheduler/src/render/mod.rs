@@ -12,6 +12,7 @@
 //!
 //! No clock, no random, no map without an order: the same input gives the same bytes. What depends on time comes in as [`Moment`].
 
+mod amount;
 mod backup;
 mod build;
 mod config;
@@ -36,10 +37,10 @@ mod volume;
 mod web;
 
 pub use build::{BUILDS, build};
+pub(crate) use container::DRAIN;
 pub use input::{InForce, Moment, ReleaseError};
 pub use name::namespace;
 pub use object::{Identity, Object};
-pub(crate) use container::DRAIN;
 pub(crate) use pod::priority_class;
 
 use crate::crd::{Engine, Shop, ShopClass, ShopState};

@@ -1,6 +1,6 @@
 //! The namespace of a shop, and what bounds everything in it: Namespace, ServiceAccount, ResourceQuota, LimitRange.
 
-use super::{Object, demand::Demand, frame::Frame};
+use super::{Object, amount::Requests, demand::Demand, frame::Frame};
 use crate::crd::StorageMode;
 use k8s_openapi::{
     api::core::v1::{LimitRange, LimitRangeItem, LimitRangeSpec, Namespace, ResourceQuota, ResourceQuotaSpec, ServiceAccount},
@@ -8,6 +8,8 @@ use k8s_openapi::{
 };
 use std::collections::BTreeMap;
 
+/// Pods of cron and jobs at most.
+const BESIDE: u32 = 10;
 /// The service account of a shop's pods: one each, so that the cloud can tell shops apart.
 pub(crate) const ACCOUNT: &str = "shop";
 
@@ -43,9 +45,17 @@ pub(crate) fn account(frame: &Frame<'_>) -> Object {
 
 /// What a runaway job may take from the others at most: twice the pods that the shop can have, and room for cron and jobs.
 pub(crate) fn quota(frame: &Frame<'_>) -> Object {
-    let pods = 2 * Demand::of(frame).most() + 10;
+    let most = 2 * Demand::of(frame).most();
+    let (sizes, overlay) = (&frame.class.sizes, &frame.class.overlay);
+    let around = Requests::of(&sizes.agent).plus(Requests::of(&sizes.nginx));
+    let extra = overlay.extra_containers.iter().map(|extra| Requests::of(&extra.size)).fold(Requests::default(), Requests::plus);
+    let web = around.plus(Requests::of(&sizes.php_fpm)).plus(extra).times(most);
+    let workers = around.plus(Requests::of(&sizes.cron)).plus(around).plus(Requests::of(&sizes.job)).times(BESIDE / 2);
+    let requests = web.plus(workers);
     let hard = [
-        ("pods", pods.to_string()),
+        ("pods", (most + BESIDE).to_string()),
+        ("requests.cpu", requests.cpu()),
+        ("requests.memory", requests.memory()),
         ("count/jobs.batch", "20".to_owned()),
         ("count/secrets", "50".to_owned()),
         ("count/configmaps", "100".to_owned()),

@@ -17,6 +17,7 @@ use k8s_openapi::{
     apimachinery::pkg::api::resource::Quantity,
 };
 use kube::core::ObjectMeta;
+use std::collections::BTreeSet;
 
 /// Where nginx listens.
 pub(crate) const HTTP_PORT: i32 = 8080;
@@ -45,12 +46,14 @@ pub(crate) struct Part<'a> {
 pub(crate) fn template(frame: &Frame<'_>, names: &Names, part: Part<'_>, init: Vec<Container>, main: Container) -> PodTemplateSpec {
     let overlay = &frame.class.overlay;
     let mut annotations = overlay.pod_annotations.clone();
-    let tenants = "nginx;php-fpm;prepare;cron;migrate";
+    // The clouds' webhooks hand out credentials to every container that is not named here.
+    let extra = overlay.extra_containers.iter().map(|extra| extra.name.as_str());
+    let tenants: Vec<&str> = ["cron", "migrate", "nginx", "php-fpm", "prepare"].into_iter().chain(extra).collect();
     if frame.class.identity.azure.is_some() {
-        annotations.insert("azure.workload.identity/skip-containers".to_owned(), tenants.to_owned());
+        annotations.insert("azure.workload.identity/skip-containers".to_owned(), tenants.join(";"));
     }
     if frame.class.identity.pod_identity.is_some() {
-        annotations.insert("eks.amazonaws.com/skip-containers".to_owned(), tenants.replace(';', ","));
+        annotations.insert("eks.amazonaws.com/skip-containers".to_owned(), tenants.join(","));
     }
     let spec = PodSpec {
         service_account_name: Some(ACCOUNT.to_owned()),
@@ -61,9 +64,9 @@ pub(crate) fn template(frame: &Frame<'_>, names: &Names, part: Part<'_>, init: V
         restart_policy: Some(part.restart.to_owned()),
         priority_class_name: Some(overlay.priority_class_name.clone().unwrap_or_else(|| priority_class(frame.class.priority).to_owned())),
         security_context: Some(pod_security()),
+        volumes: Some(volumes(frame, names, init.iter().chain([&main]))),
         init_containers: Some(init),
         containers: vec![main],
-        volumes: Some(volumes(frame, names)),
         node_selector: (!overlay.node_selector.is_empty()).then(|| overlay.node_selector.clone()),
         tolerations: Some(tolerations(frame)).filter(|all| !all.is_empty()),
         topology_spread_constraints: part.spread.then(|| spread(frame, part.component)),
@@ -113,8 +116,16 @@ fn spread(frame: &Frame<'_>, component: &str) -> Vec<TopologySpreadConstraint> {
     vec![over("kubernetes.io/hostname", "DoNotSchedule"), over("topology.kubernetes.io/zone", "ScheduleAnyway")]
 }
 
-/// Everything that containers of [`template`] may mount.
-pub(crate) fn volumes(frame: &Frame<'_>, names: &Names) -> Vec<Volume> {
+/// What these containers mount.
+pub(crate) fn volumes<'a>(frame: &Frame<'_>, names: &Names, containers: impl Iterator<Item = &'a Container>) -> Vec<Volume> {
+    let mounted: BTreeSet<&str> =
+        containers.flat_map(|container| container.volume_mounts.iter().flatten()).map(|it| it.name.as_str()).collect();
+    let mut volumes = everything(frame, names);
+    volumes.retain(|volume| mounted.contains(volume.name.as_str()));
+    volumes
+}
+
+fn everything(frame: &Frame<'_>, names: &Names) -> Vec<Volume> {
     let named = |name: &str| Volume { name: name.to_owned(), ..Volume::default() };
     let config_map = |name: &str, map: &str| Volume {
         config_map: Some(ConfigMapVolumeSource { name: map.to_owned(), ..ConfigMapVolumeSource::default() }),
@@ -145,7 +156,11 @@ pub(crate) fn volumes(frame: &Frame<'_>, names: &Names) -> Vec<Volume> {
     }
     if let Some(secret) = &frame.spec.config.secret_ref {
         volumes.push(Volume {
-            secret: Some(SecretVolumeSource { secret_name: Some(secret.name.clone()), default_mode: Some(0o440), ..SecretVolumeSource::default() }),
+            secret: Some(SecretVolumeSource {
+                secret_name: Some(secret.name.clone()),
+                default_mode: Some(0o440),
+                ..SecretVolumeSource::default()
+            }),
             ..named("secret")
         });
     }
@@ -200,9 +215,9 @@ pub(crate) fn our_mounts(frame: &Frame<'_>) -> Vec<VolumeMount> {
     mounts
 }
 
-/// Mounts of the shop's configuration.
-pub(crate) fn configuration_mounts(frame: &Frame<'_>) -> Vec<VolumeMount> {
-    let mut mounts = vec![container::read_only("app", path::APP), container::read_only("php", path::PHP)];
+/// Mounts of the shop's own configuration and its Secret.
+pub(crate) fn application_mounts(frame: &Frame<'_>) -> Vec<VolumeMount> {
+    let mut mounts = vec![container::read_only("app", path::APP)];
     mounts.extend(frame.spec.config.secret_ref.as_ref().map(|_| container::read_only("secret", path::SECRET)));
     mounts
 }

@@ -102,8 +102,7 @@ struct BackendRef {
 }
 
 fn http_routes<'a>(frame: &Frame<'a>, gateway: &'a Gateway) -> Vec<Object> {
-    let (redirecting, serving): (Vec<&Domain>, Vec<&Domain>) =
-        frame.spec.domains.iter().partition(|domain| domain.redirect_to.is_some());
+    let (redirecting, serving): (Vec<&Domain>, Vec<&Domain>) = frame.spec.domains.iter().partition(|domain| domain.redirect_to.is_some());
     let serving = serving.chunks(HOSTS).enumerate().map(|(at, domains)| {
         let rule = Rule { filters: Vec::new(), backend_refs: vec![BackendRef { name: WEB, port: 80 }] };
         (if at == 0 { WEB.to_owned() } else { format!("{WEB}-{at}") }, domains.iter().map(|domain| domain.host.as_str()).collect(), rule)

@@ -1,6 +1,6 @@
 //! The Service of a shop's web pods.
 
-use super::{Object, frame::Frame, pod::HTTP_PORT};
+use super::{Object, frame::Frame};
 use k8s_openapi::{
     api::core::v1::{Service, ServicePort, ServiceSpec},
     apimachinery::pkg::util::intstr::IntOrString,
@@ -18,7 +18,6 @@ pub(crate) fn service(frame: &Frame<'_>) -> Object {
         protocol: Some("TCP".to_owned()),
         ..ServicePort::default()
     };
-    debug_assert_eq!(HTTP_PORT, 8080, "nginx.conf listens there");
     let spec = ServiceSpec {
         selector: frame.selector("web").match_labels,
         ports: Some(vec![port]),

@@ -36,7 +36,7 @@ fn changed(value: &Value) -> Object {
 fn set(pointer: &'static str, value: Value) -> impl FnOnce(&mut Value) {
     move |object| {
         let (parent, field) = pointer.rsplit_once('/').unwrap();
-        match object.pointer_mut(parent).unwrap_or_else(|| panic!("{parent} of {object:#}")) {
+        match object.pointer_mut(parent).unwrap_or_else(|| panic!("no {parent}")) {
             Value::Array(items) => match field.parse::<usize>() {
                 Ok(index) => items[index] = value,
                 Err(_) => items.push(value),
@@ -57,7 +57,11 @@ const POD: &str = "/spec/template/spec";
 #[test]
 fn references_and_selectors() {
     let deployment = |pointer, value| spoilt("aws", "Deployment", "web", set(pointer, value));
-    rings(&deployment("/spec/selector/matchLabels/app.kubernetes.io~1name", json!("other")), "selector", "is not among the labels of its pods");
+    rings(
+        &deployment("/spec/selector/matchLabels/app.kubernetes.io~1name", json!("other")),
+        "selector",
+        "is not among the labels of its pods",
+    );
     rings(&deployment("/spec/template/spec/serviceAccountName", json!("other")), "reference", "names ServiceAccount \"other\"");
     rings(&deployment("/spec/template/spec/volumes/2/configMap/name", json!("trust-0")), "reference", "names ConfigMap \"trust-0\"");
     let hpa = |pointer, value| spoilt("aws", "HorizontalPodAutoscaler", "web", set(pointer, value));
@@ -65,11 +69,19 @@ fn references_and_selectors() {
     rings(&hpa("/spec/metrics/0/containerResource/container", json!("php")), "autoscaler", "measures container \"php\"");
     rings(&spoilt("aws", "Service", "web", set("/spec/selector/app.kubernetes.io~1component", json!("wbe"))), "selector", "finds no pods");
     rings(&spoilt("aws", "PodDisruptionBudget", "web", set("/spec/selector/matchLabels/x", json!("y"))), "selector", "finds no pods");
-    rings(&spoilt("azure", "Ingress", "web", set("/spec/rules/0/http/paths/0/backend/service/name", json!("x"))), "reference", "names Service");
+    rings(
+        &spoilt("azure", "Ingress", "web", set("/spec/rules/0/http/paths/0/backend/service/name", json!("x"))),
+        "reference",
+        "names Service",
+    );
     let port = set("/spec/rules/0/http/paths/0/backend/service/port/name", json!("https"));
     rings(&spoilt("azure", "Ingress", "web", port), "reference", "names port \"https\"");
     rings(&spoilt("gcp", "HTTPRoute", "web", set("/spec/rules/0/backendRefs/0/name", json!("x"))), "reference", "names Service \"x\"");
-    rings(&spoilt("gcp", "PersistentVolumeClaim", "media", set("/spec/volumeName", json!("x"))), "reference", "names PersistentVolume \"x\"");
+    rings(
+        &spoilt("gcp", "PersistentVolumeClaim", "media", set("/spec/volumeName", json!("x"))),
+        "reference",
+        "names PersistentVolume \"x\"",
+    );
 }
 
 #[test]
@@ -90,8 +102,16 @@ fn volumes_and_mounts() {
     let nginx = "/spec/template/spec/containers/0/volumeMounts/-";
     rings(&web(Box::new(set(nginx, json!({ "name": "x", "mountPath": "/x" })))), "mount", "mounts x, which is no volume");
     rings(&web(Box::new(set(nginx, json!({ "name": "php", "mountPath": "/srv/shop" })))), "mount", "mounts twice at /srv/shop");
-    rings(&web(Box::new(set(nginx, json!({ "name": "php", "mountPath": "/srv/shop/media" })))), "empty-dir", "below /srv/shop, an emptyDir");
-    rings(&web(Box::new(set("/spec/template/spec/volumes/-", json!({ "name": "x", "emptyDir": {} })))), "volume", "mounted by no container");
+    rings(
+        &web(Box::new(set(nginx, json!({ "name": "php", "mountPath": "/srv/shop/media" })))),
+        "empty-dir",
+        "below /srv/shop, an emptyDir",
+    );
+    rings(
+        &web(Box::new(set("/spec/template/spec/volumes/-", json!({ "name": "x", "emptyDir": {} })))),
+        "volume",
+        "mounted by no container",
+    );
     rings(&web(Box::new(set("/spec/template/spec/volumes/-", json!({ "name": "php", "emptyDir": {} })))), "volume", "there twice");
     let propagates = json!({ "name": "temporary", "mountPath": "/mnt/x", "mountPropagation": "Bidirectional" });
     rings(&web(Box::new(set("/spec/template/spec/initContainers/2/volumeMounts/-", propagates))), "empty-dir", "mounts for others");
@@ -169,11 +189,9 @@ fn sizes_and_names() {
 fn a_finding_names_its_object() {
     let objects = spoilt("aws", "CronJob", "backup", set("/spec/schedule", json!("never")));
     let finding = check::shop(&objects).remove(0);
-    assert_eq!(finding.object, Identity {
-        api_version: "batch/v1".into(),
-        kind: "CronJob".into(),
-        namespace: Some("shop-acme".into()),
-        name: "backup".into(),
-    });
+    assert_eq!(
+        finding.object,
+        Identity { api_version: "batch/v1".into(), kind: "CronJob".into(), namespace: Some("shop-acme".into()), name: "backup".into() }
+    );
     assert!(finding.to_string().starts_with("CronJob shop-acme/backup: cron=\"never\" is not a time"), "{finding}");
 }

@@ -109,7 +109,7 @@ fn a_table_becomes_shops_and_a_table_again() {
     let shops = printed(&["import", "-", "--class", "m2", "--expect", "2"], TABLE);
     compare("crates/scheduler/tests/golden/imported.yaml", &shops);
     let table = printed(&["export", "-"], &shops);
-    assert_eq!(printed(&["import", "-"], &table), shops.replace("class: m2", "class: m2"), "a round keeps everything\n{table}");
+    assert_eq!(printed(&["export", "-"], &printed(&["import", "-"], &table)), table, "another round changes nothing");
 }
 
 #[test]
@@ -132,7 +132,11 @@ acme,www.acme.example,,1
 short
 ";
     let error = refused(&["import", "-", "--class", "m2"], bad);
-    for expected in ["-:1: \"clas\" is no column; did you mean class?", "-:3: min=\"two\": expected a whole number", "-:5: has 1 cells, and the header 4"] {
+    for expected in [
+        "-:1: \"clas\" is no column; did you mean class?",
+        "-:3: min=\"two\": expected a whole number",
+        "-:5: has 1 cells, and the header 4",
+    ] {
         assert!(error.contains(expected), "{expected}\n{error}");
     }
     let error = refused(&["import", "-", "--class", "m2"], "name,domain\nacme,www.acme.example\nAcme,www.acme.example\nacme,x.example\n");
@@ -149,5 +153,5 @@ fn a_list_that_may_have_been_cut_off_is_refused() {
     assert!(refused(&["import", "-", "--class", "m2", "--expect", "2"], &few).contains("has 1 shops, and --expect says 2"));
     assert!(refused(&["import", "-", "--class", "m2"], "name,domain\n").contains("has no shops"));
     let quoted = "name,domain\nacme,\"www.acme.exam\n";
-    assert!(refused(&["import", "-", "--class", "m2"], quoted).contains("acme"));
+    assert!(refused(&["import", "-", "--class", "m2"], quoted).contains("-:2: a quote is never closed"));
 }

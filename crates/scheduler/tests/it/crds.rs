@@ -1,8 +1,11 @@
 //! The definitions as committed, their bounds, and their rules, each with a resource that it refuses.
 
-use crate::committed::{compare, top};
+use crate::{
+    committed::{compare, top},
+    made::RULES,
+};
 use scheduler::{
-    crd::{Rules, definitions},
+    crd::definitions,
     file::{Form, read, text},
 };
 use serde_json::{Value, json};
@@ -83,14 +86,16 @@ fn problems(file: &str, pointer: &str, value: Value) -> Vec<String> {
         Value::Array(items) => items[field.parse::<usize>().unwrap()] = value,
         other => other[field] = value,
     }
-    Rules::new().problems(resource["kind"].as_str().unwrap(), &resource, Some(&example(file)))
+    RULES.problems(resource["kind"].as_str().unwrap(), &resource, Some(&example(file)))
 }
 
 #[test]
 fn the_examples_break_no_rule() {
-    for file in ["release.yaml", "aws/class.yaml", "aws/shop.yaml", "azure/class.yaml", "azure/shop.yaml", "gcp/class.yaml", "plain/class.yaml"] {
+    for file in
+        ["release.yaml", "aws/class.yaml", "aws/shop.yaml", "azure/class.yaml", "azure/shop.yaml", "gcp/class.yaml", "plain/class.yaml"]
+    {
         let resource = example(file);
-        assert_eq!(Rules::new().problems(resource["kind"].as_str().unwrap(), &resource, None), [] as [&str; 0], "{file}");
+        assert_eq!(RULES.problems(resource["kind"].as_str().unwrap(), &resource, None), [] as [&str; 0], "{file}");
     }
 }
 
@@ -139,7 +144,7 @@ fn a_rollouts_waves_grow_to_all_shops() {
             "apiVersion": "longshore.dev/v1alpha1", "kind": "Rollout", "metadata": { "name": "r" },
             "spec": { "release": "shops-acme-42", "waves": waves },
         });
-        Rules::new().problems("Rollout", &rollout, None)
+        RULES.problems("Rollout", &rollout, None)
     };
     assert_eq!(rollout(&[1, 10, 100]), [] as [&str; 0]);
     assert!(rollout(&[10, 1, 100])[0].contains("above that of the wave before"));
@@ -150,7 +155,7 @@ fn a_rollouts_waves_grow_to_all_shops() {
 
 #[test]
 fn defaults_are_filled_in_as_the_api_server_would() {
-    let shop = Rules::new().defaulted("Shop", &example("plain/shop.yaml"));
+    let shop = RULES.defaulted("Shop", &example("plain/shop.yaml"));
     assert_eq!((&shop["spec"]["state"], &shop["spec"]["deletionPolicy"]), (&json!("Active"), &json!("Retain")));
     assert_eq!(shop["spec"]["scale"]["target"]["cpuPercent"], 65);
     assert_eq!(shop["spec"]["backup"]["timeZone"], "Etc/UTC");

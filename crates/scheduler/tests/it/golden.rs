@@ -5,7 +5,7 @@ use crate::{
     made::{PLATFORMS, example, find, has, rendered},
 };
 use scheduler::{
-    cluster, check,
+    check, cluster,
     crd::ShopState,
     file::{Form, text},
     render::{InForce, Moment, Object, RenderError, render},
@@ -114,7 +114,10 @@ fn what_cannot_be_rendered_says_why() {
         render(&shop, &class, Some(&release), &Moment::default()).unwrap_err().to_string()
     };
     let backend = refused(&|shop| shop.spec.services.cache.as_mut().unwrap().server = "redis-us".into());
-    assert_eq!(backend, "shop acme: services.cache.ref=\"redis-us\" is not in the backends of class magento2-standard; expected one of: redis-eu-2");
+    assert_eq!(
+        backend,
+        "shop acme: services.cache.ref=\"redis-us\" is not in the backends of class magento2-standard; expected one of: redis-eu-2"
+    );
     assert!(refused(&|shop| shop.spec.services.media = None).contains("services.media is missing, and Magento2 needs it"));
     assert!(refused(&|shop| shop.spec.config.secret_ref = None).contains("config.secretRef"));
     assert!(refused(&|shop| shop.spec.channel = "shops/other".into()).contains("follows channel shops/other"));

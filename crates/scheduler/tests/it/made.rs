@@ -2,28 +2,31 @@
 
 use crate::committed::top;
 use scheduler::{
-    crd::{Shop, ShopClass},
+    crd::{Rules, Shop, ShopClass},
     file::Fleet,
     render::{InForce, Moment, Object, render},
 };
+use std::{collections::BTreeMap, sync::LazyLock};
 
 /// The platforms of the examples, with the shop of each.
 pub(crate) const PLATFORMS: [(&str, &str); 4] = [("aws", "acme"), ("azure", "vinyl"), ("gcp", "tulip"), ("plain", "blog")];
 
 /// The files of one example.
-pub(crate) fn fleet(platform: &str) -> Fleet {
+fn fleet(platform: &str) -> Fleet {
     let examples = top().join("manifests/examples/shops");
-    let files = [
-        examples.join("release.yaml"),
-        examples.join(platform).join("class.yaml"),
-        examples.join(platform).join("shop.yaml"),
-    ];
+    let files = [examples.join("release.yaml"), examples.join(platform).join("class.yaml"), examples.join(platform).join("shop.yaml")];
     Fleet::read(&files).unwrap()
 }
 
+/// Compiled once: that takes most of a second in a debug build.
+pub(crate) static RULES: LazyLock<Rules> = LazyLock::new(Rules::new);
+
+static EXAMPLES: LazyLock<BTreeMap<&str, Fleet>> =
+    LazyLock::new(|| PLATFORMS.iter().map(|(platform, _)| (*platform, fleet(platform))).collect());
+
 /// The shop, the class and the release of one example.
 pub(crate) fn example(platform: &str) -> (Shop, ShopClass, InForce) {
-    let fleet = fleet(platform);
+    let fleet = &EXAMPLES[platform];
     let shop = fleet.shops.values().next().unwrap().clone();
     let release = fleet.newest(&shop.spec.channel).unwrap().clone();
     let class = fleet.classes[&shop.spec.class].clone();

@@ -6,4 +6,5 @@ mod committed;
 mod crds;
 mod golden;
 mod made;
+mod programs;
 mod properties;

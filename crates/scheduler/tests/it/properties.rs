@@ -1,11 +1,11 @@
 //! Any shop that the rules take renders to objects that pass every check, to the same bytes twice, and without a trace in other shops.
 
-use crate::made::example;
+use crate::made::{RULES, example};
 use proptest::prelude::*;
 use scheduler::{
     check,
     cluster::edge,
-    crd::{Backup, BackupSchedule, Domain, Modules, Rules, Scale, Shop, ShopState, StorageMode},
+    crd::{Backup, BackupSchedule, Domain, Modules, Scale, Shop, ShopState, StorageMode},
     render::{Moment, name, render},
 };
 use serde_json::json;
@@ -71,7 +71,8 @@ fn moment() -> impl Strategy<Value = Moment> {
 }
 
 fn any_shop() -> impl Strategy<Value = (&'static str, Shop)> {
-    prop::sample::select(vec!["aws", "azure", "gcp", "plain"]).prop_flat_map(|platform| shop(platform).prop_map(move |shop| (platform, shop)))
+    prop::sample::select(vec!["aws", "azure", "gcp", "plain"])
+        .prop_flat_map(|platform| shop(platform).prop_map(move |shop| (platform, shop)))
 }
 
 proptest! {
@@ -81,7 +82,7 @@ proptest! {
     fn a_valid_shop_renders_to_objects_that_pass_every_check((platform, shop) in any_shop(), moment in moment(), csi in any::<bool>()) {
         let mut value = serde_json::to_value(&shop).unwrap();
         value["metadata"]["name"] = json!(shop.metadata.name);
-        prop_assert_eq!(Rules::new().problems("Shop", &value, None), Vec::<String>::new());
+        prop_assert_eq!(RULES.problems("Shop", &value, None), Vec::<String>::new());
 
         let (_, mut class, release) = example(platform);
         if csi {
@@ -90,10 +91,11 @@ proptest! {
         let objects = render(&shop, &class, Some(&release), &moment).unwrap();
         prop_assert_eq!(check::shop(&objects), vec![]);
         prop_assert_eq!(&objects, &render(&shop, &class, Some(&release), &moment).unwrap());
-        let namespace = name::namespace(shop.metadata.name.as_deref().unwrap());
+        let name = shop.metadata.name.as_deref().unwrap();
+        let namespace = name::namespace(name);
         for object in &objects {
-            let own = object.identity().namespace.as_deref().unwrap_or(&object.identity().name);
-            prop_assert!(own.starts_with(&namespace), "{} is not of {namespace}", object.identity());
+            prop_assert!(object.identity().namespace.as_ref().is_none_or(|own| *own == namespace), "{}", object.identity());
+            prop_assert_eq!(&object.value()["metadata"]["labels"]["longshore.dev/shop"], &json!(name));
         }
     }
 

@@ -134,7 +134,7 @@ pub struct CsiDriver {
     #[schemars(length(min = 1, max = 200))]
     pub handle: String,
     /// What else the driver wants to know.
-    #[schemars(length(max = 20), inner(length(max = 512)))]
+    #[schemars(extend("maxProperties" = 20, "additionalProperties" = { "type": "string", "maxLength": 512 }))]
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub attributes: BTreeMap<String, String>,
 }

@@ -161,7 +161,7 @@ pub struct Build {
 /// A time in which no release is switched.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("timestamp(self.from) < timestamp(self.until)").message("from is before until"))]
+#[x_kube(validation = Rule::new("self.from < self.until").message("from is before until"))]
 pub struct Freeze {
     /// When it begins, such as 2026-11-26T00:00:00Z.
     #[schemars(length(max = 40), extend("format" = "date-time"))]

@@ -14,23 +14,23 @@ use std::collections::BTreeMap;
     .message("labels under longshore.dev and app.kubernetes.io are set by Longshore"))]
 pub struct Overlay {
     /// Labels of all objects.
-    #[schemars(length(max = 20), inner(length(max = 63)))]
+    #[schemars(extend("maxProperties" = 20, "additionalProperties" = { "type": "string", "maxLength": 63 }))]
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
     /// Annotations of all objects.
-    #[schemars(length(max = 20), inner(length(max = 1024)))]
+    #[schemars(extend("maxProperties" = 20, "additionalProperties" = { "type": "string", "maxLength": 1024 }))]
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
     /// Labels of the pods.
-    #[schemars(length(max = 20), inner(length(max = 63)))]
+    #[schemars(extend("maxProperties" = 20, "additionalProperties" = { "type": "string", "maxLength": 63 }))]
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub pod_labels: BTreeMap<String, String>,
     /// Annotations of the pods.
-    #[schemars(length(max = 20), inner(length(max = 1024)))]
+    #[schemars(extend("maxProperties" = 20, "additionalProperties" = { "type": "string", "maxLength": 1024 }))]
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub pod_annotations: BTreeMap<String, String>,
     /// Labels of the nodes that pods may run on.
-    #[schemars(length(max = 10), inner(length(max = 63)))]
+    #[schemars(extend("maxProperties" = 10, "additionalProperties" = { "type": "string", "maxLength": 63 }))]
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub node_selector: BTreeMap<String, String>,
     /// Taints of nodes that the pods bear.

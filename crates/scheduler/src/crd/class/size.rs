@@ -102,7 +102,7 @@ pub struct Php {
     #[serde(default = "opcache_mib")]
     pub opcache_mib: u32,
     /// More settings of php.ini.
-    #[schemars(length(max = 50), inner(length(max = 256), regex(pattern = "^[^\\n\\r]*$")))]
+    #[schemars(extend("maxProperties" = 50, "additionalProperties" = { "type": "string", "maxLength": 256, "pattern": "^[^\\n\\r]*$" }))]
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub settings: BTreeMap<String, String>,
 }

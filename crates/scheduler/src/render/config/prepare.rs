@@ -1,7 +1,7 @@
 //! What `prepare` does, as a short program and the list of its work.
 
-use crate::render::{frame::Frame, path};
 use crate::crd::Engine;
+use crate::render::{frame::Frame, path};
 use serde_json::json;
 
 /// Reads `prepare.json`, makes links, and fills secrets into templates.

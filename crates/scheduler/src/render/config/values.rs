@@ -38,7 +38,9 @@ pub(super) fn json(frame: &Frame<'_>) -> Result<String, RenderError> {
     fn value(node: &Node<'_>) -> serde_json::Value {
         match node {
             Node::Value(text) => (*text).into(),
-            Node::Below(below) => below.iter().map(|(name, node)| ((*name).to_owned(), value(node))).collect::<serde_json::Map<_, _>>().into(),
+            Node::Below(below) => {
+                below.iter().map(|(name, node)| ((*name).to_owned(), value(node))).collect::<serde_json::Map<_, _>>().into()
+            }
         }
     }
     Ok(format!("{:#}\n", value(&Node::Below(tree(frame)?))))

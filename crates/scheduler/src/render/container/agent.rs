@@ -1,6 +1,9 @@
 //! `agent`: longshore-agent, which mounts, follows releases, switches the running shop, and goes back where it does not answer.
 
-use super::{environment::{self, plain, setting}, mount, resources};
+use super::{
+    environment::{self, plain, setting},
+    mount, resources,
+};
 use crate::{
     crd::StorageMode,
     render::{frame::Frame, path, pod},

@@ -12,11 +12,13 @@ pub(crate) fn prepare(frame: &Frame<'_>) -> Option<Container> {
         return None;
     }
     let mut mounts = vec![mount("storage", path::STORAGE), mount("temporary", path::TEMPORARY)];
-    mounts.extend(pod::configuration_mounts(frame));
+    mounts.extend(pod::application_mounts(frame));
     Some(Container {
         name: "prepare".to_owned(),
         image: Some(frame.class.images.shop.clone()),
-        command: Some([&format!("php{}", frame.class.php.version), "-n", &format!("{}/prepare.php", path::APP)].map(|text| text.to_string()).into()),
+        command: Some(
+            [&format!("php{}", frame.class.php.version), "-n", &format!("{}/prepare.php", path::APP)].map(|text| text.to_string()).into(),
+        ),
         resources: Some(resources(&frame.class.sizes.nginx, ("16Mi", "64Mi"))),
         security_context: Some(super::restricted()),
         volume_mounts: Some(mounts),

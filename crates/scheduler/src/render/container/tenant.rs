@@ -18,12 +18,16 @@ pub(crate) const PRE_STOP: i64 = 10;
 pub(crate) const DRAIN: i64 = 60;
 
 /// What every container of the tenant sees: sources it cannot change, its media, and room for temporary files.
-pub(crate) fn tenant_mounts(frame: &Frame<'_>) -> Vec<VolumeMount> {
+fn mounts(frame: &Frame<'_>) -> Vec<VolumeMount> {
     let mut mounts = vec![read_only("sources", path::ROOT), mount("temporary", path::TEMPORARY)];
     mounts.extend(prepared(frame));
-    mounts.extend(pod::configuration_mounts(frame));
     mounts.extend(shared(frame));
     mounts
+}
+
+/// What PHP reads besides, and nginx has no need to see.
+fn configuration(frame: &Frame<'_>) -> Vec<VolumeMount> {
+    [pod::application_mounts(frame), vec![read_only("php", path::PHP)]].concat()
 }
 
 fn shared(frame: &Frame<'_>) -> Option<VolumeMount> {
@@ -59,7 +63,7 @@ fn tenant(frame: &Frame<'_>, name: &str, size: &Size) -> Container {
         env: Some(variables(frame)),
         resources: Some(resources(size, ("64Mi", &frame.class.disk.temporary))),
         security_context: Some(restricted()),
-        volume_mounts: Some(tenant_mounts(frame)),
+        volume_mounts: Some(mounts(frame)),
         ..Container::default()
     }
 }
@@ -68,6 +72,7 @@ fn tenant(frame: &Frame<'_>, name: &str, size: &Size) -> Container {
 pub(crate) fn php_fpm(frame: &Frame<'_>) -> Container {
     let config = format!("{}/php-fpm.conf", path::PHP);
     Container {
+        volume_mounts: Some([mounts(frame), configuration(frame)].concat()),
         command: Some([&format!("php-fpm{}", frame.class.php.version), "--fpm-config", &config].map(|text| text.to_string()).into()),
         restart_policy: Some("Always".to_owned()),
         ports: Some(vec![ContainerPort { name: Some("fpm".to_owned()), container_port: pod::FPM_PORT, ..ContainerPort::default() }]),
@@ -116,9 +121,12 @@ pub(crate) fn nginx(frame: &Frame<'_>) -> Container {
 
 /// A container that runs a program of the shop beside visitors, such as cron.
 pub(crate) fn worker(frame: &Frame<'_>, name: &str, size: &Size, command: Vec<String>) -> Container {
-    let mut container = Container { command: Some(command), ..tenant(frame, name, size) };
-    container.volume_mounts.get_or_insert_default().push(read_only("scripts", path::SCRIPTS));
-    container
+    let scripts = vec![read_only("scripts", path::SCRIPTS)];
+    Container {
+        command: Some(command),
+        volume_mounts: Some([mounts(frame), configuration(frame), scripts].concat()),
+        ..tenant(frame, name, size)
+    }
 }
 
 /// A container that the class adds, under the same restrictions, without the shop's files.
@@ -128,7 +136,8 @@ pub(crate) fn extra(frame: &Frame<'_>, extra: &ExtraContainer) -> Container {
         image: Some(extra.image.clone()),
         command: (!extra.command.is_empty()).then(|| extra.command.clone()),
         restart_policy: Some("Always".to_owned()),
-        env: Some(extra.env.iter().map(|variable| plain(&variable.name, &variable.value)).collect::<Vec<_>>()).filter(|env| !env.is_empty()),
+        env: Some(extra.env.iter().map(|variable| plain(&variable.name, &variable.value)).collect::<Vec<_>>())
+            .filter(|env| !env.is_empty()),
         resources: Some(resources(&extra.size, ("16Mi", &frame.class.disk.temporary))),
         security_context: Some(restricted()),
         volume_mounts: Some(vec![mount("temporary", path::TEMPORARY)]),
