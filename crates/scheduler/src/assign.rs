@@ -9,6 +9,9 @@ use crate::{
 use jiff::Timestamp;
 use release::Sequence;
 
+/// The annotation of pods that were made anew since their shop went back: the sequence that failed.
+pub const RETURNED: &str = "longshore.dev/returned-from";
+
 /// Why nothing can be asked of the cluster for a shop.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -85,8 +88,14 @@ fn completed(rollout: &Rollout) -> bool {
 
 /// What a shop's status says of a release that it is told to run.
 #[must_use]
-pub fn record(release: &InForce) -> ShopRelease {
-    ShopRelease { name: release.name.clone(), sequence: release.sequence.get().cast_signed(), manifest: release.manifest.to_string() }
+pub fn record(release: &InForce, now: Timestamp) -> ShopRelease {
+    ShopRelease {
+        name: release.name.clone(),
+        sequence: release.sequence.get().cast_signed(),
+        manifest: release.manifest.to_string(),
+        since: Some(now.to_string()),
+        returned_from: None,
+    }
 }
 
 /// What is known of the moment besides the clock.
@@ -111,7 +120,17 @@ pub fn desired(name: &str, shop: &Shop, fleet: &Fleet, known: &Known, now: Times
     let floor = campaign_floor(&shop.spec.scale, now).map_err(|source| AssignError::Schedule { shop: name.to_owned(), source })?;
     let release = told(shop, fleet)?;
     let moment = Moment { floor, idle: false, migrated: known.migrated, migrating: known.migrating, paused: known.paused.clone() };
-    Ok(render(shop, class, release, &moment)?)
+    let objects = render(shop, class, release, &moment)?;
+    let returned = shop.status.as_ref().and_then(|status| status.release.as_ref()).and_then(|told| told.returned_from);
+    Ok(match returned {
+        None => objects,
+        // An agent never goes below a sequence that it has accepted. A new pod has accepted none.
+        Some(from) => objects.into_iter().map(|object| again(object, from)).collect(),
+    })
+}
+
+fn again(object: Object, from: i64) -> Object {
+    if object.identity().kind == "Deployment" { object.with_pod_annotation(RETURNED, &from.to_string()) } else { object }
 }
 
 /// Whether the shop has pods that a release could break.

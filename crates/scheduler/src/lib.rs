@@ -21,6 +21,7 @@ pub mod list;
 pub mod plan;
 pub mod render;
 pub mod rollout;
+mod run;
 pub mod schedule;
 
 pub use command::run;

@@ -94,6 +94,33 @@ impl Cluster {
         Ok(Self { client: Client::try_from(config).map_err(failed)?, patience, fence: None })
     }
 
+    /// The same connection, whose calls are given up after this time.
+    pub(crate) fn patient(&self, patience: Duration) -> Self {
+        Self { patience, ..self.clone() }
+    }
+
+    /// Whether the cluster has a kind.
+    pub(crate) async fn has(&self, kind: &Kind) -> Result<bool, ApiError> {
+        let api: Api<DynamicObject> = Api::all_with(self.client.clone(), &kind.resource());
+        let params = ListParams::default().labels(OURS).limit(1);
+        match self.call(&format!("list {}", kind.kind), || api.list_metadata(&params)).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.is_missing() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Makes a call once, for who comes back anyway.
+    pub(crate) async fn once<T, F>(&self, what: &str, call: impl FnOnce() -> F) -> Result<T, ApiError>
+    where
+        F: Future<Output = Result<T, kube::Error>>,
+    {
+        match timeout(Duration::from_secs(3), call()).await {
+            Ok(answer) => answer.map_err(|error| ApiError::of(what, error)),
+            Err(_elapsed) => Err(ApiError::Slow { what: what.to_owned(), within: Duration::from_secs(3) }),
+        }
+    }
+
     /// The same connection, whose writes stop where `fence` says so.
     pub(crate) fn fenced(&self, fence: Fence) -> Self {
         Self { fence: Some(fence), ..self.clone() }

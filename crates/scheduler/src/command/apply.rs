@@ -146,7 +146,7 @@ async fn record(cluster: &Cluster, fleet: &Fleet, name: &str) {
         return;
     }
     let Some(release) = assign::fit(&shop.spec.channel, fleet) else { return };
-    let patch = serde_json::json!({ "status": { "release": assign::record(release) } });
+    let patch = serde_json::json!({ "status": { "release": assign::record(release, Timestamp::now()) } });
     if let Err(error) = cluster.merge(&crate::api::shop(name), Some("status"), &patch).await {
         tracing::warn!(shop = name, %error, "release not recorded in the shop's status");
     }

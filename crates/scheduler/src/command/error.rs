@@ -68,6 +68,9 @@ pub(crate) enum CommandError {
     /// An argument asks for something that is not there, or cannot be.
     #[error("{0}")]
     Argument(String),
+    /// The controller ended.
+    #[error(transparent)]
+    Run(#[from] crate::run::RunError),
     /// The process cannot wait for the network.
     #[error("cannot start the runtime")]
     Runtime(#[source] io::Error),
@@ -100,6 +103,7 @@ impl CommandError {
             Self::Fleet(_) | Self::File(_) | Self::Render(_) | Self::Missing(_) | Self::Import(_) => Reason::Config,
             Self::Definitions(_) | Self::Argument(_) | Self::Plan { .. } | Self::Guard(_) | Self::Refused(_) => Reason::Config,
             Self::Moved(_) => Reason::Conflict,
+            Self::Run(error) => error.reason(),
             Self::Api(error) => error.reason(),
             Self::Stopped { failed, .. } => failed.first().map_or(Reason::Bug, |(_, error)| error.reason()),
             Self::Check(_) | Self::Runtime(_) => Reason::Bug,

@@ -10,6 +10,7 @@ mod manifests;
 mod plan;
 mod reference;
 mod render;
+mod run;
 
 pub(crate) use error::CommandError;
 
@@ -58,6 +59,8 @@ enum Command {
     Plan(plan::PlanArguments),
     /// Do what `plan` shows
     Apply(apply::Apply),
+    /// Keep the cluster as its registry says
+    Run(run::Run),
     /// Print the reference page of the resources
     #[command(hide = true)]
     Reference,
@@ -86,6 +89,7 @@ fn command(command: Command) -> Result<(), CommandError> {
         Command::Export(arguments) => export::run(&arguments),
         Command::Plan(arguments) => plan::run(&arguments),
         Command::Apply(arguments) => apply::run(&arguments),
+        Command::Run(arguments) => run::run(&arguments),
         Command::Reference => show(&reference::page()),
     }
 }

@@ -38,6 +38,8 @@ pub struct View {
     pub health: Health,
     /// Why it cannot be moved now, such as its window.
     pub closed: Option<String>,
+    /// Whether there is a release before it, to go back to.
+    pub returns: bool,
     /// The database server that its migration would load, if there is one.
     pub database: Option<String>,
 }
@@ -213,7 +215,8 @@ impl<'a> Look<'a> {
             return Vec::new();
         }
         let wave: BTreeSet<_> = shops.iter().map(String::as_str).collect();
-        let goes = |shop: &&String| self.told(shop) == Some(Told::This) && (wave.contains(shop.as_str()) || self.failed.contains_key(shop.as_str()));
+        let returns = |shop: &str| self.situation.views.get(shop).is_some_and(|view| view.told == Told::This && view.returns);
+        let goes = |shop: &&String| returns(shop) && (wave.contains(shop.as_str()) || self.failed.contains_key(shop.as_str()));
         self.situation.order.iter().filter(goes).take(self.spec.at_once as usize).map(|shop| (shop.clone(), Move::Back)).collect()
     }
 

@@ -52,7 +52,7 @@ impl World {
             _ => Health::Good,
         };
         let database = Some(format!("db{}", shop.as_bytes()[3] % 3));
-        View { told, since, health, closed: None, database }
+        View { told, since, health, closed: None, returns: true, database }
     }
 
     fn tick(&mut self) -> Decision {
@@ -210,6 +210,7 @@ fn act() -> impl Strategy<Value = Act> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
     fn bounds_hold_and_it_ends_whatever_happens(
         fates in proptest::collection::vec(fate(), 1..120),

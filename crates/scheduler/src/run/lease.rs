@@ -57,6 +57,11 @@ impl Held {
         self.until.store(until.max(1), SeqCst);
     }
 
+    /// Stops writing at once.
+    pub(crate) fn give_up(&self) {
+        self.lost();
+    }
+
     fn lost(&self) {
         self.until.store(0, SeqCst);
     }
