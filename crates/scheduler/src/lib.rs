@@ -23,5 +23,6 @@ pub mod render;
 pub mod rollout;
 mod run;
 pub mod schedule;
+pub mod why;
 
 pub use command::run;

@@ -19,6 +19,10 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
+    pub(crate) fn in_context(&self, context: &str) -> Self {
+        Self { context: Some(context.to_owned()), ..self.clone() }
+    }
+
     pub(crate) async fn open(&self) -> Result<Cluster, ApiError> {
         Cluster::connect(self.context.as_deref(), Duration::from_secs(self.patience)).await
     }

@@ -68,6 +68,14 @@ pub(crate) enum CommandError {
     /// An argument asks for something that is not there, or cannot be.
     #[error("{0}")]
     Argument(String),
+    /// Some cells were not reached.
+    #[error("{done} cells were reached, and {} were not\n  {}", failed.len(), stopped(failed))]
+    Cells {
+        /// Cells that were.
+        done: usize,
+        /// What kept each other one.
+        failed: Vec<(String, ApiError)>,
+    },
     /// The controller ended.
     #[error(transparent)]
     Run(#[from] crate::run::RunError),
@@ -105,7 +113,7 @@ impl CommandError {
             Self::Moved(_) => Reason::Conflict,
             Self::Run(error) => error.reason(),
             Self::Api(error) => error.reason(),
-            Self::Stopped { failed, .. } => failed.first().map_or(Reason::Bug, |(_, error)| error.reason()),
+            Self::Stopped { failed, .. } | Self::Cells { failed, .. } => failed.first().map_or(Reason::Bug, |(_, error)| error.reason()),
             Self::Check(_) | Self::Runtime(_) => Reason::Bug,
             Self::Write { .. } | Self::Output(_) => Reason::Disk,
         }

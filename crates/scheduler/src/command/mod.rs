@@ -5,12 +5,15 @@ mod connection;
 mod crd;
 mod error;
 mod export;
+mod halt;
 mod import;
 mod manifests;
 mod plan;
 mod reference;
 mod render;
+mod rollout;
 mod run;
+mod why;
 
 pub(crate) use error::CommandError;
 
@@ -61,6 +64,12 @@ enum Command {
     Apply(apply::Apply),
     /// Keep the cluster as its registry says
     Run(run::Run),
+    /// Explain why a shop is as it is
+    Why(why::Why),
+    /// Start, watch and steer rollouts
+    Rollout(rollout::Arguments),
+    /// Pull the andon cord: no shop is moved any more
+    Halt(halt::Halt),
     /// Print the reference page of the resources
     #[command(hide = true)]
     Reference,
@@ -90,6 +99,9 @@ fn command(command: Command) -> Result<(), CommandError> {
         Command::Plan(arguments) => plan::run(&arguments),
         Command::Apply(arguments) => apply::run(&arguments),
         Command::Run(arguments) => run::run(&arguments),
+        Command::Why(arguments) => why::run(&arguments),
+        Command::Rollout(arguments) => rollout::run(&arguments),
+        Command::Halt(arguments) => halt::run(&arguments),
         Command::Reference => show(&reference::page()),
     }
 }

@@ -20,6 +20,7 @@ pub use gate::{Step, gate};
 pub use live::{APPLIED, Live};
 pub use mark::{Moved, moved};
 pub use summary::{Group, Summary};
+pub(crate) use text::counted;
 pub use text::{summed, unified};
 
 use crate::render::Identity;
