@@ -41,6 +41,13 @@ interop: build ## the tests that need MinIO or cosign, which Go builds first (4 
 	@$(tools) interop
 	cargo test --locked --workspace --all-features --test e2e -- interop minio
 
+.PHONY: test-cluster
+test-cluster: tools build images ## tests on a real Kubernetes cluster, as root (Go builds it first: 15 minutes on 2 cores)
+	@$(tools) cluster
+	cargo test --locked --workspace --all-features --test cluster --no-run
+	CLUSTER_DIR=$(target)/cluster tests/cluster/cluster run --nodes 2 --kwok 3 -- \
+	  cargo test --locked --offline --workspace --all-features --test cluster -- $(TEST)
+
 .PHONY: demo
 demo: release ## the main job on real PHP sources: publish, pull, change, roll back, refuse
 	$(target)/release/demo
