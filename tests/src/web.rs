@@ -7,7 +7,7 @@ use std::{
     collections::BTreeMap,
     fs,
     io::{self, Read as _, Write as _},
-    net::{TcpListener, TcpStream},
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex,
@@ -133,9 +133,18 @@ pub struct Page {
 ///
 /// Where nobody answers, or not to the end.
 pub fn get(port: u16, path: &str) -> io::Result<Page> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+    get_from((Ipv4Addr::LOCALHOST, port).into(), path, "")
+}
+
+/// Asks `address` for a page, with more header lines, each ended by CR LF.
+///
+/// # Errors
+///
+/// Where nobody answers, or not to the end.
+pub fn get_from(address: SocketAddr, path: &str, headers: &str) -> io::Result<Page> {
+    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    write!(stream, "GET {path} HTTP/1.0\r\nHost: shop.example\r\n\r\n")?;
+    write!(stream, "GET {path} HTTP/1.0\r\nHost: shop.example\r\n{headers}\r\n")?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
     let broken = || io::Error::other(format!("not an answer: {answer:?}"));
