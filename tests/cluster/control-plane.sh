@@ -74,7 +74,7 @@ apiserver_start() {
     --requestheader-client-ca-file="$pki/front.crt" --requestheader-username-headers=X-Remote-User \
     --requestheader-group-headers=X-Remote-Group --requestheader-extra-headers-prefix=X-Remote-Extra- \
     --proxy-client-cert-file="$pki/front.crt" --proxy-client-key-file="$pki/front.key" "${auditing[@]}" "$@"
-  await 60 kube-apiserver "$logs/apiserver" kubectl get --raw /readyz
+  await 60 apiserver "$logs/apiserver" kubectl get --raw /readyz
 }
 
 # controller_start NAME FLAG...: the limits on requests are those of a large cluster; the defaults would be what a fleet waits for.

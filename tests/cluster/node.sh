@@ -132,7 +132,7 @@ node_component_start() {
   esac
   spawn "n$n-$what" nsenter --target "$pid" --net --mount -- "${program[@]}" "$@"
   if [[ $what == containerd ]]; then
-    await 30 "n$n: containerd" "$logs/n$n-containerd" on_node "$n" ctr --address "$state/containerd.sock" version
+    await 30 "n$n-containerd" "$logs/n$n-containerd" on_node "$n" ctr --address "$state/containerd.sock" version
   fi
 }
 

@@ -34,7 +34,8 @@ pub fn busybox(cluster: &Cluster) -> &'static Image {
         let tree = scratch.path().join("tree");
         fs::create_dir_all(tree.join("bin")).expect("a scratch directory is writable");
         fs::create_dir_all(tree.join("tmp")).expect("a scratch directory is writable");
-        fs::copy("/usr/bin/busybox", tree.join("bin/busybox")).expect("busybox-static is installed by `tests/tools/tools DIRECTORY cluster`");
+        fs::copy("/usr/bin/busybox", tree.join("bin/busybox"))
+            .expect("busybox-static is installed by `tests/tools/tools DIRECTORY cluster`");
         for applet in APPLETS {
             symlink("busybox", tree.join("bin").join(applet)).expect("a scratch directory is writable");
         }

@@ -12,7 +12,7 @@ mod namespace;
 
 pub use self::{
     component::{Component, Writes},
-    image::{Image, busybox, built},
+    image::{Image, built, busybox},
     namespace::{Level, Namespace},
 };
 
@@ -27,7 +27,7 @@ use std::{
 };
 
 /// How long a call of kubectl may take, also while two cores start a dozen pods.
-const CALL: Duration = Duration::from_secs(60);
+const CALL: Duration = Duration::from_mins(1);
 /// How often a condition is looked at.
 const POLL: Duration = Duration::from_millis(200);
 /// The address of the API server, of what runs beside it, and of a test's own servers, for pods.
@@ -157,7 +157,9 @@ impl Cluster {
     /// Puts right what a test may have left.
     fn restore(&self) {
         let status = self.script(["status"]).run().stdout;
-        for name in status.lines().filter_map(|line| line.split_once(' ')).filter(|(_, rest)| rest.trim() == "stopped").map(|(name, _)| name) {
+        for name in
+            status.lines().filter_map(|line| line.split_once(' ')).filter(|(_, rest)| rest.trim() == "stopped").map(|(name, _)| name)
+        {
             self.script(["start", name]).run().expect(0);
         }
         for (name, _) in status.lines().filter_map(|line| line.split_once(' ')) {

@@ -128,20 +128,16 @@ impl<'a> Namespace<'a> {
 
     /// Pods, events and the last lines of all logs.
     fn tell(&self) -> String {
-        let mut text = format!("--- what happened in {}\n", self.name);
         let pods = self.kubectl(&["get", "pods", "--output", "name"]).run().stdout;
-        let mut add = |arguments: &[&str]| {
-            let outcome = self.kubectl(arguments).run();
-            text.push_str(&format!("--- kubectl {}\n{}{}", arguments.join(" "), outcome.stdout, outcome.stderr));
-        };
-        add(&["get", "pods", "--output", "wide"]);
-        add(&["get", "events", "--sort-by=.lastTimestamp"]);
-        for pod in pods.lines() {
-            add(&["logs", pod, "--all-containers", "--prefix", "--tail", LINES]);
-        }
-        let components = self.cluster.script(["logs", LINES]).run();
-        text.push_str(&components.stdout);
-        text
+        let mut questions = vec![vec!["get", "pods", "--output", "wide"], vec!["get", "events", "--sort-by=.lastTimestamp"]];
+        questions.extend(pods.lines().map(|pod| vec!["logs", pod, "--all-containers", "--prefix", "--tail", LINES]));
+        let answers = questions.iter().map(|question| {
+            let outcome = self.kubectl(question).run();
+            format!("--- kubectl {}\n{}{}", question.join(" "), outcome.stdout, outcome.stderr)
+        });
+        let answers: String = answers.collect();
+        let components = self.cluster.script(["logs", LINES]).run().stdout;
+        format!("--- what happened in {}\n{answers}{components}", self.name)
     }
 }
 

@@ -80,11 +80,14 @@ fn a_service_reaches_pods_of_both_nodes_and_pods_reach_a_server_of_the_test() {
         }
     });
     for node in [1, 2] {
-        let script = format!("wget -qO /tmp/index.html http://{HOST}:{port}/ && echo n{node} >> /tmp/index.html; exec httpd -f -p 8080 -h /tmp");
+        let script =
+            format!("wget -qO /tmp/index.html http://{HOST}:{port}/ && echo n{node} >> /tmp/index.html; exec httpd -f -p 8080 -h /tmp");
         let probe = "    readinessProbe: {httpGet: {port: 8080, path: /index.html}, periodSeconds: 1}\n";
         shop.apply(&pod(&cluster, &format!("web{node}"), node, &script, "", probe).replace("labels: {app:", "labels: {tier: web, app:"));
     }
-    shop.apply("apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {selector: {tier: web}, ports: [{port: 80, targetPort: 8080}]}");
+    shop.apply(
+        "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {selector: {tier: web}, ports: [{port: 80, targetPort: 8080}]}",
+    );
     for node in [1, 2] {
         shop.wait("condition=Ready", &format!("pod/web{node}"), POD);
         assert_eq!(get(&shop.address(&format!("web{node}")), 8080).unwrap(), format!("hello n{node}\n"));

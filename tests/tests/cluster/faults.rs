@@ -71,13 +71,13 @@ fn pods_run_on_while_their_kubelet_is_away() {
         "apiVersion: v1\nkind: Pod\nmetadata: {{name: web}}\nspec:\n  nodeName: n1\n  terminationGracePeriodSeconds: 1\n  containers:\n  \
          - {{name: web, image: {image}, imagePullPolicy: Never, command: [sh, -c, 'httpd -f -p 8080 -h /tmp']}}\n"
     ));
-    shop.wait("condition=Ready", "pod/web", Duration::from_secs(60));
+    shop.wait("condition=Ready", "pod/web", Duration::from_mins(1));
     let address = shop.address("web");
     let kubelet = cluster.component("n1-kubelet");
     kubelet.kill();
     assert!(std::net::TcpStream::connect((address.as_str(), 8080)).is_ok());
     kubelet.start(&[]);
-    shop.wait("condition=Ready", "pod/web", Duration::from_secs(60));
+    shop.wait("condition=Ready", "pod/web", Duration::from_mins(1));
     let status = shop.get(&["pod", "web"]);
     assert_eq!(status["status"]["containerStatuses"][0]["restartCount"], 0);
 }

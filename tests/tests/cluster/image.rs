@@ -6,9 +6,8 @@ use e2e::{
 };
 use std::{net::IpAddr, thread, time::Duration};
 
-const POD: Duration = Duration::from_secs(120);
-const RESTRICTED: &str =
-    "{allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, runAsNonRoot: true, capabilities: {drop: [ALL]}, seccompProfile: {type: RuntimeDefault}}";
+const POD: Duration = Duration::from_mins(2);
+const RESTRICTED: &str = "{allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, runAsNonRoot: true, capabilities: {drop: [ALL]}, seccompProfile: {type: RuntimeDefault}}";
 /// A page that says what PHP is, one that takes its time, one that asks for a secret of its pod, and a file.
 const SOURCES: &str = "mkdir -p /srv/shop/r1/pub/media /srv/shop/r1/app/etc /srv/shop/r1/media && cd /srv/shop/r1 && \
     echo '<?php echo \"php \", PHP_MAJOR_VERSION, \".\", PHP_MINOR_VERSION, \" uid \", posix_geteuid(), \" of \", __DIR__;' > index.php && \
@@ -87,7 +86,9 @@ fn the_engines_of_magento_run_their_entry_points_and_nothing_else() {
     for (engine, root) in [("magento1", "/srv/shop/r1"), ("magento2", "/srv/shop/r1/pub")] {
         let address = shop(&namespace, &image, engine);
         assert_eq!(get(address, "/catalog/product/view").body, format!("php 8.2 uid 10001 of {root}"), "{engine}");
-        for (path, status) in [("/media/shell.php", 403), ("/app/etc/local.xml", if engine == "magento1" { 403 } else { 200 }), ("/style.php", 404)] {
+        for (path, status) in
+            [("/media/shell.php", 403), ("/app/etc/local.xml", if engine == "magento1" { 403 } else { 200 }), ("/style.php", 404)]
+        {
             let page = get(address, path);
             assert_eq!(page.status, status, "{engine}: {path}: {page:?}");
             assert!(!page.body.contains("secret") && !page.body.contains("<?php"), "{engine}: {path}: {page:?}");
