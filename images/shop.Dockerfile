@@ -19,12 +19,13 @@ ARG PHP=8.2
 # hadolint ignore=DL3008
 RUN apt-get update \
     && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends \
-        ca-certificates nginx-light "php${PHP}-cli" "php${PHP}-fpm" \
+        ca-certificates libfcgi-bin nginx-light "php${PHP}-cli" "php${PHP}-fpm" \
         "php${PHP}-bcmath" "php${PHP}-curl" "php${PHP}-gd" "php${PHP}-intl" "php${PHP}-mbstring" "php${PHP}-mysql" "php${PHP}-opcache" \
         "php${PHP}-soap" "php${PHP}-xml" "php${PHP}-xsl" "php${PHP}-zip" \
     && groupadd --gid 10001 shop \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin shop \
     && ln -s "/usr/sbin/php-fpm${PHP}" /usr/local/bin/php-fpm \
+    && ln -s /etc/shop/php-fpm-ping /usr/local/bin/ \
     && rm -rf /var/lib/apt/lists/* /var/cache/* /var/log/* /etc/nginx/sites-enabled/default /etc/passwd- /etc/group- /etc/shadow- /etc/gshadow- \
     && mkdir -p /srv/shop
 COPY images/shop/ /etc/shop/
