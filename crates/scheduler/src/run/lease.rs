@@ -98,7 +98,11 @@ impl Candidate {
         while !stop.is_cancelled() {
             let at = Instant::now();
             match timeout(REQUEST, self.attempt(&mut seen)).await {
-                Ok(Ok(true)) => self.held.renewed(at),
+                Ok(Ok(true)) => {
+                    // Also where it ran out unseen, while we waited for an answer: what was left undone then has to be done.
+                    led &= self.held.is();
+                    self.held.renewed(at);
+                }
                 Ok(Ok(false)) => self.held.lost(),
                 // Nobody knows: what we hold runs out by itself.
                 Ok(Err(error)) => warn!(lease = self.name, %error, "lease not renewed"),

@@ -183,6 +183,8 @@ pub(super) async fn objects(controller: Arc<Controller>, kind: &'static Kind, st
     let api: Api<DynamicObject> = Api::all_with(controller.cluster.client(), &kind.resource());
     // The type of a metadata watch is erased; that of its objects is the kind's.
     let stream = metadata_watcher(api, config().labels(OURS));
+    // Who wrote which field is most of an object's metadata: dropped before a whole list of it is held.
+    let stream = stream.map(|event| event.map(|event| event.modify(|object| object.metadata.managed_fields = None)));
     let taken = |item: PartialObjectMeta<DynamicObject>| api::entry(kind, item);
     let one = |item| {
         if let Some((shop, identity, live)) = taken(item)
