@@ -71,9 +71,10 @@ async fn take(cluster: &Cluster, step: Step<'_>, ownership: Ownership, done: &mu
     match step {
         Step::Create(object) | Step::Write(object) => {
             let live = match cluster.apply(object, Conflicts::Refuse).await {
-                Err(error) if error.is_owned() && ownership == Ownership::Take => {
-                    warn!(object = %object.identity(), %error, "fields are taken from another manager");
-                    done.taken.push(error.to_string());
+                Err(ApiError::Owned { owners, .. }) if ownership == Ownership::Take => {
+                    let owners = owners.join("; ");
+                    warn!(object = %object.identity(), owners, "fields are taken from another manager");
+                    done.taken.push(format!("{}: {owners}", object.identity()));
                     cluster.apply(object, Conflicts::Take).await?
                 }
                 other => other?,
