@@ -3,11 +3,9 @@
 use crate::{
     api::{ApiError, Cluster, Conflicts},
     guard::Doomed,
-    plan::{Live, Step, gate},
-    render::{Identity, Object},
+    plan::{Live, Step},
+    render::Identity,
 };
-use jiff::Timestamp;
-use std::collections::BTreeMap;
 use tracing::{info, warn};
 
 /// What was done to a shop.
@@ -44,19 +42,7 @@ pub(crate) struct Stopped {
     pub(crate) error: ApiError,
 }
 
-/// Brings the objects of one shop from `live` to `desired`. It stops at the first object that is refused: what comes after may need it.
-pub(crate) async fn shop(
-    cluster: &Cluster,
-    desired: &[Object],
-    live: &BTreeMap<Identity, Live>,
-    known: impl Fn(&Identity) -> Option<i64>,
-    ownership: Ownership,
-    now: Timestamp,
-) -> Result<Done, Stopped> {
-    steps(cluster, gate(desired, live, known, now), ownership).await
-}
-
-/// Takes these steps, in their order.
+/// Takes these steps, in their order. It stops at the first object that is refused: what comes after may need it.
 pub(crate) async fn steps(cluster: &Cluster, steps: Vec<Step<'_>>, ownership: Ownership) -> Result<Done, Stopped> {
     let mut done = Done::default();
     for step in steps {

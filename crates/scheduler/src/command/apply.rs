@@ -16,7 +16,10 @@ use crate::{
 };
 use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 /// Shops that are written at the same time.
 const AT_ONCE: usize = 32;
@@ -53,7 +56,7 @@ pub(super) fn run(arguments: &Apply) -> Result<(), CommandError> {
 }
 
 async fn carry_out(arguments: &Apply) -> Result<(), CommandError> {
-    let saved = arguments.saved.as_ref().map(read).transpose()?;
+    let saved = arguments.saved.as_deref().map(read).transpose()?;
     let cluster = arguments.plan.connection.open().await?;
     let fleet = arguments.plan.sources.read(&cluster).await?;
     let named = shown::named(&fleet, &arguments.plan.shops)?;
@@ -81,9 +84,9 @@ fn settled(mut plan: Plan) -> Plan {
     plan
 }
 
-fn read(path: &PathBuf) -> Result<Plan, CommandError> {
+fn read(path: &Path) -> Result<Plan, CommandError> {
     let text = read_text(path)?;
-    serde_json::from_str(&text).map_err(|error| CommandError::Plan { path: path.clone(), source: error })
+    serde_json::from_str(&text).map_err(|error| CommandError::Plan { path: path.to_owned(), source: error })
 }
 
 /// A plan that is known to fail, or that a guard holds, is not begun.

@@ -108,8 +108,16 @@ impl CommandError {
     pub(crate) fn reason(&self) -> Reason {
         match self {
             // What a person wrote, and corrects.
-            Self::Fleet(_) | Self::File(_) | Self::Render(_) | Self::Missing(_) | Self::Import(_) => Reason::Config,
-            Self::Definitions(_) | Self::Argument(_) | Self::Plan { .. } | Self::Guard(_) | Self::Refused(_) => Reason::Config,
+            Self::Fleet(_)
+            | Self::File(_)
+            | Self::Render(_)
+            | Self::Missing(_)
+            | Self::Import(_)
+            | Self::Definitions(_)
+            | Self::Argument(_)
+            | Self::Plan { .. }
+            | Self::Guard(_)
+            | Self::Refused(_) => Reason::Config,
             Self::Moved(_) => Reason::Conflict,
             Self::Run(error) => error.reason(),
             Self::Api(error) => error.reason(),

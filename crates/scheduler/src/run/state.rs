@@ -1,7 +1,7 @@
 //! What is known of the cluster: kept small, as it is held for every shop.
 
 use crate::{
-    api::{self, Kind},
+    api::Kind,
     crd::{Release, Rollout, Shop, ShopClass},
     file::Fleet,
     plan::Live,
@@ -191,9 +191,4 @@ pub(crate) enum Change {
     Told,
     /// Nothing that matters here.
     Nothing,
-}
-
-/// Where an object of a shop is, by its kind's name.
-pub(crate) fn kind(name: &str) -> Option<&'static Kind> {
-    api::KINDS.iter().find(|kind| kind.kind == name)
 }

@@ -18,7 +18,7 @@ use kube::{
     Resource,
     api::{Api, DynamicObject},
     core::PartialObjectMeta,
-    runtime::{WatchStreamExt as _, metadata_watcher, watcher, watcher::Event},
+    runtime::{WatchStreamExt as _, watcher, watcher::Event},
 };
 use serde::de::DeserializeOwned;
 use std::{collections::BTreeSet, fmt::Debug, sync::Arc};
@@ -180,9 +180,8 @@ pub(super) async fn halt(controller: Arc<Controller>, stop: CancellationToken) {
 
 /// Objects of a kind, by their metadata alone.
 pub(super) async fn objects(controller: Arc<Controller>, kind: &'static Kind, stop: CancellationToken) {
-    let api: Api<DynamicObject> = Api::all_with(controller.cluster.client(), &kind.resource());
-    // The type of a metadata watch is erased; that of its objects is the kind's.
-    let stream = metadata_watcher(api, config().labels(OURS));
+    let api: Api<PartialObjectMeta<DynamicObject>> = Api::all_with(controller.cluster.client(), &kind.resource());
+    let stream = watcher(api, config().labels(OURS));
     // Who wrote which field is most of an object's metadata: dropped before a whole list of it is held.
     let stream = stream.map(|event| event.map(|event| event.modify(|object| object.metadata.managed_fields = None)));
     let taken = |item: PartialObjectMeta<DynamicObject>| api::entry(kind, item);
