@@ -38,7 +38,9 @@ pub(super) fn check(looks: &[Look<'_>], findings: &mut Vec<Finding>) {
             }
             "HTTPRoute" => {
                 for rule in list(&look.value["spec"]["rules"]) {
-                    list(&rule["backendRefs"]).iter().for_each(|backend| service(looks, look, backend.get("name"), None, findings));
+                    for backend in list(&rule["backendRefs"]) {
+                        service(looks, look, backend.get("name"), None, findings);
+                    }
                 }
             }
             _ => {}

@@ -1,11 +1,12 @@
 //! What the scheduler may do, as one table. A verb that `run` stops using leaves the table with it.
 
 use super::{SYSTEM, cluster_meta, meta};
-use crate::render::Object;
+use crate::render::{BUILD_ACCOUNT, BUILDS, Object};
 use k8s_openapi::api::{
     core::v1::ServiceAccount,
     rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, RoleRef, Subject},
 };
+use kube::core::ObjectMeta;
 
 /// The scheduler's account, roles and bindings.
 pub(super) const NAME: &str = "longshore-scheduler";
@@ -49,6 +50,12 @@ pub(super) fn objects() -> Vec<Object> {
         |kind: &str| RoleRef { api_group: Some("rbac.authorization.k8s.io".to_owned()), kind: kind.to_owned(), name: NAME.to_owned() };
     vec![
         Object::of(&ServiceAccount { metadata: meta(NAME), automount_service_account_token: Some(false), ..ServiceAccount::default() }),
+        // Builds have an account, for the cloud to know them by, and no rights here.
+        Object::of(&ServiceAccount {
+            metadata: ObjectMeta { namespace: Some(BUILDS.to_owned()), ..meta(BUILD_ACCOUNT) },
+            automount_service_account_token: Some(false),
+            ..ServiceAccount::default()
+        }),
         Object::of(&ClusterRole { metadata: cluster_meta(NAME), rules: Some(rules(CLUSTER)), ..ClusterRole::default() }),
         Object::of(&ClusterRoleBinding { metadata: cluster_meta(NAME), role_ref: role("ClusterRole"), subjects: Some(vec![subject()]) }),
         Object::of(&Role { metadata: meta(NAME), rules: Some(rules(OWN)) }),

@@ -5,6 +5,7 @@ mod access;
 pub mod edge;
 mod flow;
 mod monitoring;
+mod network;
 mod priority;
 mod scheduler;
 
@@ -26,6 +27,7 @@ pub fn parts(image: &str) -> Vec<(&'static str, Vec<Object>)> {
         ("20-access", access::objects()),
         ("30-priority", priority::objects()),
         ("40-flow", flow::objects()),
+        ("45-network", network::objects()),
         ("50-scheduler", scheduler::objects(image)),
         ("60-monitoring", monitoring::objects()),
     ]

@@ -6,14 +6,12 @@
 use super::{cluster_meta, labels, meta};
 use crate::{
     crd::Priority,
-    render::{Object, priority_class},
+    render::{Object, priority_class, restricted},
 };
 use k8s_openapi::{
     api::{
         apps::v1::{Deployment, DeploymentSpec},
-        core::v1::{
-            Capabilities, Container, PodSecurityContext, PodSpec, PodTemplateSpec, ResourceRequirements, SeccompProfile, SecurityContext,
-        },
+        core::v1::{Container, PodSecurityContext, PodSpec, PodTemplateSpec, ResourceRequirements, SeccompProfile},
         scheduling::v1::PriorityClass,
     },
     apimachinery::pkg::{api::resource::Quantity, apis::meta::v1::LabelSelector},
@@ -61,12 +59,7 @@ fn headroom() -> Object {
             limits: Some(amounts("1", "2Gi")),
             ..ResourceRequirements::default()
         }),
-        security_context: Some(SecurityContext {
-            allow_privilege_escalation: Some(false),
-            read_only_root_filesystem: Some(true),
-            capabilities: Some(Capabilities { drop: Some(vec!["ALL".to_owned()]), add: None }),
-            ..SecurityContext::default()
-        }),
+        security_context: Some(restricted()),
         ..Container::default()
     };
     let pod = PodSpec {

@@ -50,6 +50,7 @@ fn fields(page: &mut String, above: &str, schema: &JSONSchemaProps) {
         let required = schema.required.iter().flatten().any(|required| required == name);
         let default = match &field.default {
             // An object's defaults stand with its fields.
+            Some(value) if value.0 == "" => "empty".to_owned(),
             Some(value) if !value.0.is_object() && !value.0.is_array() => format!("`{}`", value.0.to_string().trim_matches('"')),
             _ if required => "required".to_owned(),
             _ => String::new(),
@@ -70,18 +71,18 @@ fn kind(schema: &JSONSchemaProps) -> String {
         (Some(least), None) => format!(", from {least}"),
         _ => String::new(),
     };
-    let most = schema.max_length.map(|most| format!(", at most {most}")).unwrap_or_default();
+    let most = schema.max_length.map(|most| format!(" of at most {most}")).unwrap_or_default();
     if let Some(allowed) = &schema.enum_ {
         return allowed.iter().map(|one| format!("`{}`", one.0.to_string().trim_matches('"'))).collect::<Vec<_>>().join(", ");
     }
     match (&schema.items, &schema.additional_properties) {
         (Some(JSONSchemaPropsOrArray::Schema(items)), _) => {
-            let most = schema.max_items.map(|most| format!(", at most {most}")).unwrap_or_default();
-            format!("list of {}{most}", kind(items))
+            let most = schema.max_items.map(|most| format!("at most {most}: ")).unwrap_or_default();
+            format!("list of {most}{}", kind(items))
         }
         (_, Some(JSONSchemaPropsOrBool::Schema(values))) => {
-            let most = schema.max_properties.map(|most| format!(", at most {most}")).unwrap_or_default();
-            format!("map to {}{most}", kind(values))
+            let most = schema.max_properties.map(|most| format!(" of at most {most}")).unwrap_or_default();
+            format!("map{most} to {}", kind(values))
         }
         _ => format!("{name}{range}{most}"),
     }

@@ -7,6 +7,8 @@
 //!
 //! All four are cluster-scoped. [`definitions`] gives what `longshore-scheduler crd` prints and `manifests/crds/` holds.
 
+#![allow(clippy::doc_markdown, reason = "these texts are for `kubectl explain`, which shows backticks as they are")]
+#![allow(clippy::duplicated_attributes, reason = "columns of one type are no duplicates")]
 #![allow(unreachable_pub, reason = "KubeSchema derives from a copy of each struct, inside of a function")]
 
 mod class;

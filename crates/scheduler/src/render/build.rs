@@ -14,6 +14,9 @@ use std::collections::BTreeMap;
 /// The namespace in which builds run, apart from every shop.
 pub const BUILDS: &str = "longshore-builds";
 
+/// The service account of builds, there.
+pub const BUILD_ACCOUNT: &str = "build";
+
 /// Builds what `channel` runs from `sequence` on, where the class says how; the image's program publishes what it built as the next
 /// sequence, signed by its own key.
 ///
@@ -51,7 +54,7 @@ pub fn build(class: &ShopClass, channel: &ChannelName, sequence: Sequence) -> Op
         ..Volume::default()
     };
     let pod = PodSpec {
-        service_account_name: Some("build".to_owned()),
+        service_account_name: Some(BUILD_ACCOUNT.to_owned()),
         automount_service_account_token: Some(false),
         enable_service_links: Some(false),
         restart_policy: Some("Never".to_owned()),

@@ -36,8 +36,8 @@ mod service;
 mod volume;
 mod web;
 
-pub use build::{BUILDS, build};
-pub(crate) use container::DRAIN;
+pub use build::{BUILD_ACCOUNT, BUILDS, build};
+pub(crate) use container::{DRAIN, restricted};
 pub use input::{InForce, Moment, ReleaseError};
 pub use name::namespace;
 pub use object::{Identity, Object};

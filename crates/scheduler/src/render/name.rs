@@ -39,7 +39,8 @@ pub fn by_content(name: &str, content: &[u8]) -> String {
 
 /// The first eight hexadecimal digits of the SHA-256: 2^32 values, for a handful of names in one namespace.
 fn short_hash(content: &[u8]) -> String {
-    Sha256::digest(content)[..4].iter().map(|byte| format!("{byte:02x}")).collect()
+    let digest = Sha256::digest(content);
+    format!("{:08x}", u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]]))
 }
 
 /// A number from 0 to `below` - 1 that depends on nothing but the text: spreads what all shops do over a time.

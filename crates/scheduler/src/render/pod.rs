@@ -126,18 +126,18 @@ pub(crate) fn volumes<'a>(frame: &Frame<'_>, names: &Names, containers: impl Ite
 }
 
 fn everything(frame: &Frame<'_>, names: &Names) -> Vec<Volume> {
-    let named = |name: &str| Volume { name: name.to_owned(), ..Volume::default() };
+    let volume = |name: &str| Volume { name: name.to_owned(), ..Volume::default() };
     let config_map = |name: &str, map: &str| Volume {
         config_map: Some(ConfigMapVolumeSource { name: map.to_owned(), ..ConfigMapVolumeSource::default() }),
-        ..named(name)
+        ..volume(name)
     };
     let room = |name: &str, size: &str, medium: Option<&str>| Volume {
         empty_dir: Some(EmptyDirVolumeSource { size_limit: Some(Quantity(size.to_owned())), medium: medium.map(str::to_owned) }),
-        ..named(name)
+        ..volume(name)
     };
     let of_node = |name: &str, path: &str| Volume {
         host_path: Some(HostPathVolumeSource { path: path.to_owned(), type_: Some("DirectoryOrCreate".to_owned()) }),
-        ..named(name)
+        ..volume(name)
     };
     let mut volumes = vec![
         // The node's own disk. Nothing is ever mounted in it: the kubelet empties it recursively when the pod goes.
@@ -161,7 +161,7 @@ fn everything(frame: &Frame<'_>, names: &Names) -> Vec<Volume> {
                 default_mode: Some(0o440),
                 ..SecretVolumeSource::default()
             }),
-            ..named("secret")
+            ..volume("secret")
         });
     }
     if frame.media.is_some() {
@@ -170,13 +170,13 @@ fn everything(frame: &Frame<'_>, names: &Names) -> Vec<Volume> {
             StorageMode::Agent => of_node("shared", &frame.class.storage.directory),
             StorageMode::Csi => Volume {
                 persistent_volume_claim: Some(PersistentVolumeClaimVolumeSource { claim_name: CLAIM.to_owned(), read_only: None }),
-                ..named("shared")
+                ..volume("shared")
             },
         });
         // It has to be there: an empty directory in its place would look like a shop that lost its media.
         volumes.extend(directory(frame).map(|path| Volume {
             host_path: Some(HostPathVolumeSource { path: path.to_owned(), type_: Some("Directory".to_owned()) }),
-            ..named("directory")
+            ..volume("directory")
         }));
     }
     if let Some(cache) = &frame.class.node_cache {

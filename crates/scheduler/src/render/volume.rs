@@ -43,12 +43,11 @@ pub(crate) fn objects(frame: &Frame<'_>) -> Vec<Object> {
         spec.csi = Some(csi("efs.csi.aws.com", handle, BTreeMap::new()));
     } else if let Some(nfs) = &media.nfs {
         spec.mount_options = Some(["nfsvers=4.1", "hard", "noresvport", "timeo=600", "retrans=2"].map(str::to_owned).into());
-        match &nfs.csi {
-            Some(driver) => spec.csi = Some(csi(&driver.driver, format!("{}#{}", driver.handle, frame.shop), driver.attributes.clone())),
-            None => {
-                let path = format!("{}{}", nfs.export.trim_end_matches('/'), wanted.path);
-                spec.nfs = Some(NFSVolumeSource { server: nfs.server.clone(), path, read_only: None });
-            }
+        if let Some(driver) = &nfs.csi {
+            spec.csi = Some(csi(&driver.driver, format!("{}#{}", driver.handle, frame.shop), driver.attributes.clone()));
+        } else {
+            let path = format!("{}{}", nfs.export.trim_end_matches('/'), wanted.path);
+            spec.nfs = Some(NFSVolumeSource { server: nfs.server.clone(), path, read_only: None });
         }
     } else if let Some(directory) = &media.directory {
         let path = format!("{}{}", directory.path, wanted.path);

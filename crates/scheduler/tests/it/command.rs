@@ -149,7 +149,7 @@ short
 fn a_list_that_may_have_been_cut_off_is_refused() {
     let cut = &TABLE[..TABLE.len() - 5];
     assert!(refused(&["import", "-", "--class", "m2"], cut).contains("-:3: the last line has no end"));
-    let few = TABLE.lines().take(2).map(|line| format!("{line}\n")).collect::<String>();
+    let few: String = TABLE.split_inclusive('\n').take(2).collect();
     assert!(refused(&["import", "-", "--class", "m2", "--expect", "2"], &few).contains("has 1 shops, and --expect says 2"));
     assert!(refused(&["import", "-", "--class", "m2"], "name,domain\n").contains("has no shops"));
     let quoted = "name,domain\nacme,\"www.acme.exam\n";

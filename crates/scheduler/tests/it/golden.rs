@@ -6,9 +6,9 @@ use crate::{
 };
 use scheduler::{
     check, cluster,
-    crd::ShopState,
+    crd::{Build, ShopState},
     file::{Form, text},
-    render::{InForce, Moment, Object, RenderError, render},
+    render::{BUILDS, InForce, Moment, Object, RenderError, build, render},
 };
 
 fn yaml(objects: &[Object]) -> String {
@@ -29,6 +29,36 @@ fn the_manifests_of_a_cluster_are_as_committed() {
     for (name, objects) in cluster::parts(cluster::IMAGE) {
         compare(&format!("manifests/scheduler/{name}.yaml"), &yaml(&objects));
     }
+}
+
+#[test]
+fn a_build_is_one_job_for_a_release() {
+    let (_, mut class, release) = example("aws");
+    assert_eq!(build(&class, &release.channel, release.sequence), None, "where the class says nothing, CI builds");
+    class.spec.build = Some(Build { image: class.spec.images.shop.clone(), command: vec!["/build.sh".into()] });
+    let job = build(&class, &release.channel, release.sequence).unwrap();
+    assert_eq!(job.identity().to_string(), "Job longshore-builds/build-shops-acme-42");
+    // In the company of its namespace and its account it passes the same checks as a shop.
+    let parts = cluster::parts(cluster::IMAGE).into_iter().flat_map(|(_, objects)| objects);
+    let builds = parts.filter(|object| object.identity().namespace.as_deref() == Some(BUILDS) || object.identity().name == BUILDS);
+    assert_eq!(check::shop(&builds.chain([job]).collect::<Vec<_>>()), []);
+}
+
+#[test]
+fn the_scheduler_keeps_the_rules_that_it_checks() {
+    let parts = cluster::parts(cluster::IMAGE).into_iter().flat_map(|(_, objects)| objects);
+    let own =
+        parts.filter(|object| object.identity().namespace.as_deref() == Some(cluster::SYSTEM) || object.identity().name == cluster::SYSTEM);
+    let findings = check::shop(&own.collect::<Vec<_>>());
+    let expected = |problem: &str| {
+        // It is the one program that speaks to the API server; and pods that only keep room have no account and no disk.
+        problem.contains("get a token for the API server")
+            || problem.contains("names ServiceAccount \"\"")
+            || problem.contains("get variables of each Service")
+            || problem.contains("container pause has no ephemeral-storage")
+    };
+    let unexpected: Vec<_> = findings.iter().filter(|finding| !expected(&finding.problem)).collect();
+    assert_eq!(unexpected, [] as [&check::Finding; 0]);
 }
 
 #[test]

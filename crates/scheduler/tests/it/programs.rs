@@ -12,6 +12,12 @@ use std::{
     process::Command,
 };
 
+/// The files of an example whose names end like this.
+fn ending(platform: &str, extension: &str) -> Vec<(String, String)> {
+    let of = |name: &str| Path::new(name).extension().is_some_and(|found| found == extension);
+    files(platform, ShopState::Active).into_iter().filter(|(name, _)| of(name)).collect()
+}
+
 /// The files of all ConfigMaps of an example.
 fn files(platform: &str, state: ShopState) -> Vec<(String, String)> {
     let objects = rendered(platform, |shop, _, _| {
@@ -56,7 +62,7 @@ fn nginx_takes_its_configuration() {
 fn php_takes_its_configuration() {
     let folder = tempfile::tempdir().unwrap();
     for platform in ["aws", "azure", "plain"] {
-        for (name, text) in files(platform, ShopState::Active).into_iter().filter(|(name, _)| name.ends_with(".php")) {
+        for (name, text) in ending(platform, "php") {
             written(&folder.path().join(&name), &text);
             succeeds(Command::new("php8.2").arg("-nl").arg(folder.path().join(&name)), &name);
         }
@@ -70,7 +76,7 @@ fn php_takes_its_configuration() {
 #[test]
 fn sh_takes_its_scripts() {
     for platform in ["aws", "azure", "plain"] {
-        for (name, text) in files(platform, ShopState::Active).into_iter().filter(|(name, _)| name.ends_with(".sh")) {
+        for (name, text) in ending(platform, "sh") {
             assert!(!text.contains('@') || text.contains("\"$@\""), "{name} has a placeholder left");
             let folder = tempfile::tempdir().unwrap();
             written(&folder.path().join(&name), &text);

@@ -31,7 +31,8 @@ pub(super) fn env_php(frame: &Frame<'_>) -> Result<String, RenderError> {
 fn modules(frame: &Frame<'_>) -> String {
     let (enable, disable) = (frame.spec.modules.enable.iter(), frame.spec.modules.disable.iter());
     let all: BTreeMap<_, _> = enable.map(|module| (module, 1)).chain(disable.map(|module| (module, 0))).collect();
-    all.into_iter().map(|(module, on)| format!("\n        {} => {on},", quoted(module))).collect()
+    let lines: Vec<_> = all.into_iter().map(|(module, on)| format!("\n        {} => {on},", quoted(module))).collect();
+    lines.concat()
 }
 
 fn write_tree(out: &mut String, tree: &BTreeMap<&str, Node<'_>>, depth: usize) {

@@ -16,9 +16,7 @@ pub(crate) fn prepare(frame: &Frame<'_>) -> Option<Container> {
     Some(Container {
         name: "prepare".to_owned(),
         image: Some(frame.class.images.shop.clone()),
-        command: Some(
-            [&format!("php{}", frame.class.php.version), "-n", &format!("{}/prepare.php", path::APP)].map(|text| text.to_string()).into(),
-        ),
+        command: Some(vec![format!("php{}", frame.class.php.version), "-n".to_owned(), format!("{}/prepare.php", path::APP)]),
         resources: Some(resources(&frame.class.sizes.nginx, ("16Mi", "64Mi"))),
         security_context: Some(super::restricted()),
         volume_mounts: Some(mounts),

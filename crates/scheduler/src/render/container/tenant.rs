@@ -14,7 +14,7 @@ use k8s_openapi::{
 
 /// How long nginx goes on while proxies hear that the pod is leaving, in seconds.
 pub(crate) const PRE_STOP: i64 = 10;
-/// How long a request may take to finish when the pod ends, in seconds; php-fpm's process_control_timeout.
+/// How long a request may take to finish when the pod ends, in seconds; php-fpm's `process_control_timeout`.
 pub(crate) const DRAIN: i64 = 60;
 
 /// What every container of the tenant sees: sources it cannot change, its media, and room for temporary files.
@@ -73,7 +73,7 @@ pub(crate) fn php_fpm(frame: &Frame<'_>) -> Container {
     let config = format!("{}/php-fpm.conf", path::PHP);
     Container {
         volume_mounts: Some([mounts(frame), configuration(frame)].concat()),
-        command: Some([&format!("php-fpm{}", frame.class.php.version), "--fpm-config", &config].map(|text| text.to_string()).into()),
+        command: Some(vec![format!("php-fpm{}", frame.class.php.version), "--fpm-config".to_owned(), config]),
         restart_policy: Some("Always".to_owned()),
         ports: Some(vec![ContainerPort { name: Some("fpm".to_owned()), container_port: pod::FPM_PORT, ..ContainerPort::default() }]),
         startup_probe: Some(Probe {

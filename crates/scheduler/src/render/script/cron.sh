@@ -5,8 +5,9 @@ PHP=@PHP@
 stop=0
 trap 'stop=1' TERM INT
 
-# A job may fail; the next minute tries again. One that hangs is ended before the pod's grace period is over.
+# A job may fail; the next minute tries again. One that hangs is ended before the pod's grace period is over, and none begins within it.
 run() {
+    [ "$stop" -eq 0 ] || return 0
     timeout --signal=TERM --kill-after=30 540 "$@" || echo "cron: $* ended with $?" >&2
 }
 

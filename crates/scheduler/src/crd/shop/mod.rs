@@ -1,6 +1,14 @@
 //! `Shop`: a tenant, with its domains, data and scaling rules.
 
-use super::{Condition, pattern};
+mod scale;
+mod services;
+mod status;
+
+pub use scale::{Campaign, Idle, IdleMode, Scale, Target};
+pub use services::{CacheRef, DatabaseRef, MediaRef, Services};
+pub use status::{ShopRelease, ShopStatus};
+
+use super::pattern;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -102,7 +110,7 @@ pub struct Domain {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub store_code: Option<String>,
     /// Whether this is the host of links in mails and of the canonical URL.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub primary: bool,
     /// Another host of this list, to which visitors are sent with status 301.
     #[schemars(length(min = 4, max = 253))]
@@ -160,158 +168,6 @@ pub struct SecretRef {
     /// Its name. Keys: database-user, database-password, crypt-key, and cache-password where the cache asks for one.
     #[schemars(length(min = 1, max = 253), regex(pattern = pattern::SUBDOMAIN))]
     pub name: String,
-}
-
-/// How many pods serve a shop.
-#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[x_kube(
-    validation = Rule::new("self.min <= self.max").message("min is at most max").field_path(".min"),
-    validation = Rule::new("!has(self.schedule) || self.schedule.all(s, s.min <= self.max)")
-        .message("a schedule's min is at most max").field_path(".schedule"),
-)]
-pub struct Scale {
-    /// Pods at least; 2 survive the loss of a node.
-    #[schemars(range(min = 1, max = 200))]
-    #[serde(default = "two")]
-    pub min: u32,
-    /// Pods at most; where it equals min, nothing scales.
-    #[schemars(range(min = 1, max = 200))]
-    #[serde(default = "two")]
-    pub max: u32,
-    /// How busy the pods should be.
-    #[serde(default)]
-    pub target: Target,
-    /// Days on which more pods are ready beforehand, such as a sale.
-    #[schemars(length(max = 20))]
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub schedule: Vec<Campaign>,
-    /// What a shop that nobody visits may give back.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub idle: Option<Idle>,
-}
-
-impl Default for Scale {
-    fn default() -> Self {
-        Self { min: two(), max: two(), target: Target::default(), schedule: Vec::new(), idle: None }
-    }
-}
-
-/// How busy the pods of a shop should be.
-#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Target {
-    /// Processor time of php-fpm, in percent of what it requests.
-    #[schemars(range(min = 10, max = 95))]
-    #[serde(default = "cpu_percent")]
-    pub cpu_percent: u32,
-    /// Workers of php-fpm that are busy, in percent; only where the cluster serves custom metrics.
-    #[schemars(range(min = 10, max = 95))]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub busy_workers_percent: Option<u32>,
-}
-
-impl Default for Target {
-    fn default() -> Self {
-        Self { cpu_percent: cpu_percent(), busy_workers_percent: None }
-    }
-}
-
-/// A time with more pods.
-#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Campaign {
-    /// When it begins, as five fields of cron.
-    #[schemars(length(min = 9, max = 100), regex(pattern = pattern::CRON))]
-    pub cron: String,
-    /// Time zone of cron, such as Europe/Bucharest.
-    #[schemars(length(min = 1, max = 64), regex(pattern = pattern::TIME_ZONE))]
-    #[serde(default = "utc")]
-    pub time_zone: String,
-    /// Hours that it lasts.
-    #[schemars(range(min = 1, max = 744))]
-    pub duration_hours: u32,
-    /// Pods at least, meanwhile.
-    #[schemars(range(min = 1, max = 200))]
-    pub min: u32,
-}
-
-/// What a shop that nobody visits may give back.
-#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Idle {
-    /// How long nobody came, such as 30m.
-    #[schemars(length(max = 8), regex(pattern = pattern::DURATION))]
-    pub after: String,
-    /// What is kept then.
-    #[serde(default)]
-    pub mode: IdleMode,
-}
-
-/// What an idle shop keeps.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum IdleMode {
-    /// One pod, which answers the next visitor.
-    #[default]
-    KeepOne,
-}
-
-/// Where a shop's data is.
-#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Services {
-    /// The shop's database.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub database: Option<DatabaseRef>,
-    /// The shop's part of a cache.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cache: Option<CacheRef>,
-    /// The shop's media.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub media: Option<MediaRef>,
-}
-
-/// A database of one of the class's servers.
-#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct DatabaseRef {
-    /// Server: a name of the class's `databases`.
-    #[serde(rename = "ref")]
-    #[schemars(length(min = 1, max = 63), regex(pattern = pattern::LABEL))]
-    pub server: String,
-    /// Database on it.
-    #[schemars(length(min = 1, max = 64), regex(pattern = "^[A-Za-z0-9_$-]+$"))]
-    pub name: String,
-}
-
-/// A part of one of the class's caches.
-#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct CacheRef {
-    /// Server: a name of the class's `caches`.
-    #[serde(rename = "ref")]
-    #[schemars(length(min = 1, max = 63), regex(pattern = pattern::LABEL))]
-    pub server: String,
-    /// What the shop's keys begin with.
-    #[schemars(length(min = 1, max = 32), regex(pattern = "^[A-Za-z0-9_-]+$"))]
-    pub prefix: String,
-}
-
-/// A directory of one of the class's file systems.
-#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct MediaRef {
-    /// File system: a name of the class's `media`.
-    #[serde(rename = "ref")]
-    #[schemars(length(min = 1, max = 63), regex(pattern = pattern::LABEL))]
-    pub server: String,
-    /// Directory of the shop there.
-    #[schemars(length(min = 2, max = 200), regex(pattern = pattern::ABSOLUTE_PATH))]
-    pub path: String,
-    /// EFS access point of the shop, such as fsap-0123456789abcdef0; path is below it then.
-    #[schemars(length(min = 1, max = 64), regex(pattern = "^fsap-[0-9a-f]{8,40}$"))]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub access_point: Option<String>,
 }
 
 /// When a shop's data is copied away.
@@ -375,77 +231,10 @@ pub enum DeletionPolicy {
     Delete,
 }
 
-/// What the scheduler found.
-#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ShopStatus {
-    /// Generation of the Shop that this status is about.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub observed_generation: Option<i64>,
-    /// Release that the shop's pods are told to run.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub release: Option<ShopRelease>,
-    /// Release before it, to which a failed wave goes back.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub previous: Option<ShopRelease>,
-    /// Sequence up to which the shop's database is migrated.
-    #[schemars(range(min = 1))]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub migrated: Option<i64>,
-    /// Pods that are ready, of those wanted, such as 2/2.
-    #[schemars(length(max = 16))]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub pods: Option<String>,
-    /// Digest of what was applied last.
-    #[schemars(length(max = 64))]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub applied: Option<String>,
-    /// Ready, Rendered, Applied, WorkloadAvailable, RoutesProgrammed, DatabaseCurrent, BackupFresh and Degraded.
-    #[schemars(length(max = 16))]
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[x_kube(merge_strategy = kube::core::ListMerge::Map(vec!["type".to_owned()]))]
-    pub conditions: Vec<Condition>,
-}
-
-/// A release that a shop runs or ran.
-#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ShopRelease {
-    /// Name of the Release.
-    #[schemars(length(max = 253))]
-    pub name: String,
-    /// Its sequence.
-    #[schemars(range(min = 1))]
-    pub sequence: i64,
-    /// Digest of its manifest.
-    #[schemars(length(max = 64))]
-    pub manifest: String,
-    /// Since when the shop is told to run it.
-    #[schemars(length(max = 40))]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub since: Option<String>,
-    /// Sequence of the release that failed, where the shop went back to this one: pods that run the other are replaced.
-    #[schemars(range(min = 1))]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub returned_from: Option<i64>,
-}
-
-fn two() -> u32 {
-    2
-}
-
 fn fourteen() -> u32 {
     14
 }
 
-fn cpu_percent() -> u32 {
-    65
-}
-
 fn utc() -> String {
     "Etc/UTC".to_owned()
-}
-
-fn is_false(value: &bool) -> bool {
-    !*value
 }
