@@ -25,7 +25,9 @@ pub enum AssignError {
         class: String,
     },
     /// The release that it runs is not there any more.
-    #[error("shop {shop}: Release {release} (sequence {sequence} of {channel}), which it runs, does not exist; apply it again: `longshore release export`")]
+    #[error(
+        "shop {shop}: Release {release} (sequence {sequence} of {channel}), which it runs, does not exist; apply it again: `longshore release export`"
+    )]
     Gone {
         /// The shop.
         shop: String,

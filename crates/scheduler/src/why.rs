@@ -76,7 +76,9 @@ fn release(answer: &mut Answer, shop: &Shop, fleet: &Fleet, now: Timestamp) {
     match (told, newest) {
         (None, None) => {
             answer.facts.push(format!("no Release of channel {} is in the cluster, so nothing runs", shop.spec.channel));
-            answer.advice.push(format!("apply one: `longshore release export --channel {} | kubectl apply --server-side -f -`", shop.spec.channel));
+            answer
+                .advice
+                .push(format!("apply one: `longshore release export --channel {} | kubectl apply --server-side -f -`", shop.spec.channel));
         }
         (None, Some(_)) => answer.facts.push("no release was chosen for it yet".to_owned()),
         (Some(told), newest) => {
@@ -93,17 +95,24 @@ fn release(answer: &mut Answer, shop: &Shop, fleet: &Fleet, now: Timestamp) {
 fn newer(answer: &mut Answer, shop: &Shop, told: &ShopRelease, newest: &str, fleet: &Fleet, now: Timestamp) {
     let name = answer.shop.clone();
     let rollouts: Vec<(&String, &Rollout)> = fleet.rollouts.iter().filter(|(_, rollout)| rollout.spec.release == newest).collect();
-    let Some((rollout, found)) = rollouts.iter().max_by_key(|(_, rollout)| rollout.metadata.creation_timestamp.as_ref().map(|time| time.0)) else {
+    let Some((rollout, found)) = rollouts.iter().max_by_key(|(_, rollout)| rollout.metadata.creation_timestamp.as_ref().map(|time| time.0))
+    else {
         answer.facts.push(format!("{newest} is newer, and no rollout moves it"));
         answer.advice.push(format!("start one: `longshore-scheduler rollout start {newest} --why …`"));
         return;
     };
     let status = found.status.clone().unwrap_or_default();
     let phase = status.phase.unwrap_or(Phase::Pending);
-    answer.facts.push(format!("{newest} is newer; rollout {rollout} is {phase:?} in wave {} of {}", status.wave.unwrap_or(0), found.spec.waves.len()));
+    answer.facts.push(format!(
+        "{newest} is newer; rollout {rollout} is {phase:?} in wave {} of {}",
+        status.wave.unwrap_or(0),
+        found.spec.waves.len()
+    ));
     if let Some(failed) = status.failed.iter().find(|failed| failed.shop == name) {
         answer.facts.push(format!("it failed there: {}", failed.why));
-        answer.advice.push(format!("look at its pods, then publish a correction, or try again: `longshore-scheduler rollout resume {rollout}`"));
+        answer
+            .advice
+            .push(format!("look at its pods, then publish a correction, or try again: `longshore-scheduler rollout resume {rollout}`"));
     }
     let freezes = fleet.classes.get(&shop.spec.class).map_or(&[][..], |class| &class.spec.freezes);
     if let Some(closed) = closed(shop.spec.window.as_ref(), freezes, found.spec.windows, now) {
@@ -116,12 +125,16 @@ fn newer(answer: &mut Answer, shop: &Shop, told: &ShopRelease, newest: &str, fle
 
 fn advice(shop: &str, kind: &str, reason: &str) -> Option<String> {
     Some(match (kind, reason) {
-        ("Applied", "Conflict") => format!("another manager owns fields; agree with its owner, or `longshore-scheduler apply --shop {shop} --take-over`"),
+        ("Applied", "Conflict") => {
+            format!("another manager owns fields; agree with its owner, or `longshore-scheduler apply --shop {shop} --take-over`")
+        }
         ("Applied", "Held") => "a guard holds it: read the message, then allow more with `run --delete-at-most`".to_owned(),
         ("Applied", "Refused") => format!("`longshore-scheduler plan --shop {shop} --output diff` shows what the API server refuses"),
         ("Rendered", _) => "correct the Shop or its class".to_owned(),
         ("WorkloadAvailable", _) => format!("`kubectl -n {} get pods` and their logs", crate::render::namespace(shop)),
-        ("DatabaseCurrent", "MigrationFailed") => format!("`kubectl -n {} logs -l app.kubernetes.io/component=migration`", crate::render::namespace(shop)),
+        ("DatabaseCurrent", "MigrationFailed") => {
+            format!("`kubectl -n {} logs -l app.kubernetes.io/component=migration`", crate::render::namespace(shop))
+        }
         _ => return None,
     })
 }
@@ -168,7 +181,9 @@ mod tests {
             last_transition_time: "2026-11-23T11:00:00Z".parse().unwrap(),
         };
         let text = explain(&shop(vec![condition]), Some("halted by ana: sale"));
-        for part in ["not Applied since 2026-11-23T11:00:00Z: Conflict", "belongs to \"hpa\"", "--take-over", "halted by ana", "halt --lift"] {
+        for part in
+            ["not Applied since 2026-11-23T11:00:00Z: Conflict", "belongs to \"hpa\"", "--take-over", "halted by ana", "halt --lift"]
+        {
             assert!(text.contains(part), "{part} in\n{text}");
         }
     }

@@ -150,7 +150,18 @@ mod tests {
 
     #[test]
     fn what_passes_by_itself_is_tried_again_and_nothing_else() {
-        for (code, again) in [(400, false), (401, false), (403, false), (404, false), (409, true), (410, true), (422, false), (429, true), (500, true), (503, true)] {
+        for (code, again) in [
+            (400, false),
+            (401, false),
+            (403, false),
+            (404, false),
+            (409, true),
+            (410, true),
+            (422, false),
+            (429, true),
+            (500, true),
+            (503, true),
+        ] {
             assert_eq!(refused(code).is_transient(), again, "{code}");
         }
     }

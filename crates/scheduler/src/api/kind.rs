@@ -10,14 +10,14 @@ use kube::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Kind {
     pub(crate) api_version: &'static str,
-    pub(crate) kind: &'static str,
+    pub(crate) name: &'static str,
     plural: &'static str,
     /// Whether a cluster may lack it.
     pub(crate) optional: bool,
 }
 
-const fn kind(api_version: &'static str, kind: &'static str, plural: &'static str) -> Kind {
-    Kind { api_version, kind, plural, optional: false }
+const fn kind(api_version: &'static str, name: &'static str, plural: &'static str) -> Kind {
+    Kind { api_version, name, plural, optional: false }
 }
 
 /// Every kind that [`render`](crate::render::render) makes, in the order in which objects are applied.
@@ -43,17 +43,17 @@ pub(crate) const KINDS: &[Kind] = &[
 
 impl Kind {
     pub(crate) fn resource(&self) -> ApiResource {
-        resource(self.api_version, self.kind, self.plural)
+        resource(self.api_version, self.name, self.plural)
     }
 
     pub(crate) fn identity(&self, namespace: Option<String>, name: String) -> Identity {
-        Identity { api_version: self.api_version.into(), kind: self.kind.into(), namespace, name }
+        Identity { api_version: self.api_version.into(), kind: self.name.into(), namespace, name }
     }
 }
 
 /// Where objects of the kind of `identity` are; an unknown kind is taken to have a regular plural.
 pub(crate) fn resource_of(identity: &Identity) -> ApiResource {
-    let known = KINDS.iter().find(|kind| kind.api_version == identity.api_version && kind.kind == identity.kind);
+    let known = KINDS.iter().find(|kind| kind.api_version == identity.api_version && kind.name == identity.kind);
     known.map_or_else(|| ApiResource::from_gvk(&group_version(&identity.api_version).with_kind(&identity.kind)), Kind::resource)
 }
 

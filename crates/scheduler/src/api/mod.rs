@@ -21,13 +21,7 @@ use kube::{
     core::PartialObjectMeta,
 };
 use serde_json::{Value, json};
-use std::{
-    collections::BTreeMap,
-    fmt,
-    future::Future,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, fmt, future::Future, sync::Arc, time::Duration};
 use tokio::time::{Instant, timeout};
 
 /// The one field manager under which everything is written.
@@ -103,7 +97,7 @@ impl Cluster {
     pub(crate) async fn has(&self, kind: &Kind) -> Result<bool, ApiError> {
         let api: Api<DynamicObject> = Api::all_with(self.client.clone(), &kind.resource());
         let params = ListParams::default().labels(OURS).limit(1);
-        match self.call(&format!("list {}", kind.kind), || api.list_metadata(&params)).await {
+        match self.call(&format!("list {}", kind.name), || api.list_metadata(&params)).await {
             Ok(_) => Ok(true),
             Err(error) if error.is_missing() => Ok(false),
             Err(error) => Err(error),
@@ -195,7 +189,8 @@ impl Cluster {
 
     /// Changes an object by a JSON merge patch, of a subresource where one is named. One that is gone is no error: `false`.
     pub(crate) async fn merge(&self, identity: &Identity, subresource: Option<&str>, patch: &Value) -> Result<bool, ApiError> {
-        let (api, params, body) = (self.objects(identity), PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() }, Patch::Merge(patch));
+        let (api, params, body) =
+            (self.objects(identity), PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() }, Patch::Merge(patch));
         let what = format!("change {identity}");
         let call = || async {
             match subresource {
@@ -229,7 +224,7 @@ impl Cluster {
         let mut params = ListParams::default().labels(&selector).limit(PAGE);
         let mut found = Vec::new();
         for _ in 0..PAGES {
-            let page = self.call(&format!("list {}", kind.kind), || api.list_metadata(&params)).await;
+            let page = self.call(&format!("list {}", kind.name), || api.list_metadata(&params)).await;
             let page = match page {
                 Err(error) if kind.optional && error.is_missing() => return Ok(found),
                 // The page's place in time was forgotten: from the beginning.

@@ -56,12 +56,12 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_passes_is_waited_for() {
-        assert_eq!(calls(503, 4, Duration::from_secs(60)).await, (true, 5));
+        assert_eq!(calls(503, 4, Duration::from_mins(1)).await, (true, 5));
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_is_wrong_is_said_at_once() {
-        assert_eq!(calls(422, 4, Duration::from_secs(60)).await, (false, 1));
+        assert_eq!(calls(422, 4, Duration::from_mins(1)).await, (false, 1));
     }
 
     #[tokio::test(start_paused = true)]

@@ -46,7 +46,8 @@ impl Sources {
         if self.only_files {
             return Ok(files);
         }
-        let read = api::read(cluster).await.map_err(|error| if error.is_missing() { CommandError::Definitions(error) } else { error.into() })?;
+        let read =
+            api::read(cluster).await.map_err(|error| if error.is_missing() { CommandError::Definitions(error) } else { error.into() })?;
         let mut fleet = read.fleet;
         for (name, mut shop) in files.shops {
             // What it runs is not the file's to say.

@@ -38,7 +38,9 @@ pub(crate) enum CommandError {
     #[error(transparent)]
     Api(#[from] ApiError),
     /// The cluster does not know our resources.
-    #[error("the cluster has no Shops; install the definitions with `longshore-scheduler crd | kubectl apply --server-side -f -`, or say --only-files")]
+    #[error(
+        "the cluster has no Shops; install the definitions with `longshore-scheduler crd | kubectl apply --server-side -f -`, or say --only-files"
+    )]
     Definitions(#[source] ApiError),
     /// The cluster is not as the plan saw it.
     #[error(transparent)]

@@ -1,12 +1,11 @@
 //! `halt`: the andon cord.
 
-use super::{CommandError, connection::{Connection, wait}, show};
-use crate::{
-    api::Cluster,
-    cluster::SYSTEM,
-    render::Identity,
-    run::HALT,
+use super::{
+    CommandError,
+    connection::{Connection, wait},
+    show,
 };
+use crate::{api::Cluster, cluster::SYSTEM, render::Identity, run::HALT};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{
@@ -70,8 +69,12 @@ pub(super) fn run(arguments: &Halt) -> Result<(), CommandError> {
 
 async fn pull(arguments: &Halt, cluster: Result<Cluster, crate::api::ApiError>) -> Result<(), crate::api::ApiError> {
     let cluster = cluster?;
-    let identity =
-        Identity { api_version: "v1".into(), kind: "ConfigMap".into(), namespace: Some(arguments.namespace.clone()), name: HALT.to_owned() };
+    let identity = Identity {
+        api_version: "v1".into(),
+        kind: "ConfigMap".into(),
+        namespace: Some(arguments.namespace.clone()),
+        name: HALT.to_owned(),
+    };
     if arguments.lift {
         let Some(found) = cluster.get(&identity).await? else { return Ok(()) };
         return cluster.delete(&identity, found["metadata"]["uid"].as_str().unwrap_or_default()).await;

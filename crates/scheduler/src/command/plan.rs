@@ -1,6 +1,10 @@
 //! `plan`: what would change.
 
-use super::{CommandError, connection::{Connection, Sources, wait}, show};
+use super::{
+    CommandError,
+    connection::{Connection, Sources, wait},
+    show,
+};
 use crate::{
     api::Conflicts,
     assign::{Known, desired},
@@ -102,7 +106,12 @@ pub(super) fn shaped(shape: Shape, plan: &Plan) -> Result<String, CommandError> 
     })
 }
 
-pub(super) fn question<'a>(arguments: &PlanArguments, fleet: &'a Fleet, shops: &'a BTreeSet<String>, fields: bool) -> dry_run::Question<'a> {
+pub(super) fn question<'a>(
+    arguments: &PlanArguments,
+    fleet: &'a Fleet,
+    shops: &'a BTreeSet<String>,
+    fields: bool,
+) -> dry_run::Question<'a> {
     dry_run::Question {
         fleet,
         shops,
@@ -117,7 +126,8 @@ pub(super) fn question<'a>(arguments: &PlanArguments, fleet: &'a Fleet, shops: &
 
 /// The shops that were asked for, all of which must be there.
 pub(super) fn named(fleet: &Fleet, shops: &[String]) -> Result<BTreeSet<String>, CommandError> {
-    let missing: Vec<_> = shops.iter().filter(|shop| !fleet.shops.contains_key(*shop)).map(|shop| format!("shop {shop} is not in the registry")).collect();
+    let missing: Vec<_> =
+        shops.iter().filter(|shop| !fleet.shops.contains_key(*shop)).map(|shop| format!("shop {shop} is not in the registry")).collect();
     if missing.is_empty() { Ok(shops.iter().cloned().collect()) } else { Err(CommandError::Missing(missing)) }
 }
 

@@ -1,6 +1,10 @@
 //! `rollout`: a release on its way through the shops, and what a person says to it.
 
-use super::{CommandError, connection::{Connection, wait}, show};
+use super::{
+    CommandError,
+    connection::{Connection, wait},
+    show,
+};
 use crate::{
     api::{self, Cluster, longshore},
     crd::{FailureBudget, Phase, Rollout, RolloutSpec, Started, Wave, WindowPolicy},
@@ -153,13 +157,16 @@ async fn begin(start: &Start) -> Result<(), CommandError> {
     let fleet = api::read(&cluster).await?.fleet;
     let release = fleet.releases.values().flat_map(|all| all.values()).find(|release| release.name == start.release);
     let Some(release) = release else {
-        let known: Vec<_> = fleet.releases.values().flat_map(|all| all.values().rev().take(3)).map(|it| it.name.as_str()).take(20).collect();
+        let known: Vec<_> =
+            fleet.releases.values().flat_map(|all| all.values().rev().take(3)).map(|it| it.name.as_str()).take(20).collect();
         return Err(CommandError::Argument(format!("Release {} does not exist; the newest are: {}", start.release, known.join(", "))));
     };
     let shops = fleet.shops.values().filter(|shop| shop.spec.channel == release.channel.as_str()).count();
-    let strange = start.shops.iter().chain(&start.canaries).filter(|name| {
-        fleet.shops.get(*name).is_none_or(|shop| shop.spec.channel != release.channel.as_str())
-    });
+    let strange = start
+        .shops
+        .iter()
+        .chain(&start.canaries)
+        .filter(|name| fleet.shops.get(*name).is_none_or(|shop| shop.spec.channel != release.channel.as_str()));
     let strange: Vec<_> = strange.cloned().collect();
     if !strange.is_empty() {
         return Err(CommandError::Argument(format!("{} do not follow channel {}", strange.join(", "), release.channel)));
@@ -181,7 +188,11 @@ async fn status(look: &Look) -> Result<(), CommandError> {
     }
     match look.output {
         Form::Json => {
-            let lines = rollouts.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>().map_err(|error| CommandError::Output(error.into()))?;
+            let lines = rollouts
+                .iter()
+                .map(serde_json::to_string)
+                .collect::<Result<Vec<_>, _>>()
+                .map_err(|error| CommandError::Output(error.into()))?;
             show(&(lines.join("\n") + "\n"))
         }
         Form::Text if rollouts.is_empty() => show("no rollout was ever started\n"),
@@ -254,7 +265,11 @@ async fn promote(name: &Name) -> Result<(), CommandError> {
     let cluster = name.connection.open().await?;
     let status = found(&cluster, &name.name).await?.status.unwrap_or_default();
     let (Some(Phase::Soaking), Some(wave)) = (status.phase, status.wave) else {
-        return Err(CommandError::Argument(format!("rollout {} is not being watched: {:?}", name.name, status.phase.unwrap_or(Phase::Pending))));
+        return Err(CommandError::Argument(format!(
+            "rollout {} is not being watched: {:?}",
+            name.name,
+            status.phase.unwrap_or(Phase::Pending)
+        )));
     };
     merge(&cluster, &name.name, None, &json!({ "metadata": { "annotations": { PROMOTE: wave.to_string() } } })).await?;
     show(&format!("rollout {}: wave {wave} is watched no longer\n", name.name))

@@ -1,6 +1,9 @@
 //! `run`: the controller.
 
-use super::{CommandError, connection::{Connection, wait}};
+use super::{
+    CommandError,
+    connection::{Connection, wait},
+};
 use crate::{
     cluster::SYSTEM,
     guard::Limit,

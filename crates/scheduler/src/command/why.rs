@@ -1,6 +1,11 @@
 //! `why`: why a shop is as it is.
 
-use super::{CommandError, connection::{Connection, Sources, wait}, rollout::Form, show};
+use super::{
+    CommandError,
+    connection::{Connection, Sources, wait},
+    rollout::Form,
+    show,
+};
 use crate::{cluster::SYSTEM, render::Identity, run::HALT, why};
 use jiff::Timestamp;
 
@@ -24,7 +29,8 @@ pub(super) fn run(arguments: &Why) -> Result<(), CommandError> {
         let Some(shop) = fleet.shops.get(&arguments.shop) else {
             return Err(CommandError::Missing(vec![format!("shop {} is not in the registry", arguments.shop)]));
         };
-        let cord = Identity { api_version: "v1".into(), kind: "ConfigMap".into(), namespace: Some(SYSTEM.to_owned()), name: HALT.to_owned() };
+        let cord =
+            Identity { api_version: "v1".into(), kind: "ConfigMap".into(), namespace: Some(SYSTEM.to_owned()), name: HALT.to_owned() };
         let halted = cluster.get(&cord).await?.map(|cord| {
             let text = |key: &str| cord["data"][key].as_str().unwrap_or("somebody").to_owned();
             format!("halted by {} at {}: {}", text("by"), text("at"), text("why"))

@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// How long configuration that nothing asks for any more stays: longer than any rolling update takes (its deadline is five minutes, times
 /// the pods of a large shop).
-pub const LATE: SignedDuration = SignedDuration::from_hours(6);
+pub(super) const LATE: SignedDuration = SignedDuration::from_hours(6);
 /// Configurations of one name that stay however old they are: those of the two earlier revisions that a Deployment keeps.
-pub const REVISIONS: usize = 2;
+pub(super) const REVISIONS: usize = 2;
 
 /// An object that may be deleted, if it still is the one that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,15 +59,18 @@ fn by_content(name: &str) -> Option<&str> {
     (hash.len() == 8 && hash.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(stem)
 }
 
+/// An object and when it was made.
+type Aged<'a> = (Option<Timestamp>, &'a Identity);
+
 /// The newest of each name.
 fn revisions(surplus: &[(&Identity, &Live)]) -> BTreeSet<Identity> {
-    let mut stems: BTreeMap<(&str, &str), Vec<(Option<Timestamp>, &Identity)>> = BTreeMap::new();
+    let mut stems: BTreeMap<(&str, &str), Vec<Aged<'_>>> = BTreeMap::new();
     for (identity, live) in surplus {
         if let Some(stem) = by_content(&identity.name) {
             stems.entry((identity.kind.as_ref(), stem)).or_default().push((live.created, identity));
         }
     }
-    let newest = |mut all: Vec<(Option<Timestamp>, &Identity)>| {
+    let newest = |mut all: Vec<Aged<'_>>| {
         all.sort_by(|a, b| b.cmp(a));
         all.into_iter().take(REVISIONS).map(|(_, identity)| identity.clone()).collect::<Vec<_>>()
     };

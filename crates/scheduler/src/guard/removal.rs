@@ -56,7 +56,9 @@ pub enum Held {
     #[error("the registry cannot be read whole, so nothing is deleted")]
     Unreadable,
     /// An empty registry is a mistake, not a wish.
-    #[error("the registry has no shop at all, so none of the {missing} shops with objects is deleted; to take down the last ones, say how many")]
+    #[error(
+        "the registry has no shop at all, so none of the {missing} shops with objects is deleted; to take down the last ones, say how many"
+    )]
     Empty {
         /// Shops that have objects.
         missing: usize,
@@ -80,7 +82,14 @@ pub enum Held {
 
 /// Decides. `removed` are the times at which this run has taken down shops; `grace` is how long a shop must have been missing.
 #[must_use]
-pub fn removal(registry: Registry, missing: &Missing, removed: &[Timestamp], limit: Limit, grace: SignedDuration, now: Timestamp) -> Removal {
+pub fn removal(
+    registry: Registry,
+    missing: &Missing,
+    removed: &[Timestamp],
+    limit: Limit,
+    grace: SignedDuration,
+    now: Timestamp,
+) -> Removal {
     let Registry::Whole { shops } = registry else {
         return if missing.is_empty() { Removal::Nothing } else { Removal::Held(Held::Unreadable) };
     };

@@ -69,7 +69,7 @@ fn walk(path: &str, before: Option<&Value>, after: Option<&Value>, fields: &mut 
 
 /// Items with a name are compared with those of the same name, others with those at the same place.
 fn lists(path: &str, before: &[Value], after: &[Value], fields: &mut Vec<Field>) {
-    let Some(key) = key(before.iter().chain(after)) else {
+    let Some(key) = key(&before.iter().chain(after)) else {
         for index in 0..before.len().max(after.len()) {
             walk(&format!("{path}[{index}]"), before.get(index), after.get(index), fields);
         }
@@ -95,7 +95,7 @@ fn lists(path: &str, before: &[Value], after: &[Value], fields: &mut Vec<Field>)
 }
 
 /// The field that tells the items of a list apart, if there is one.
-fn key<'a>(items: impl Iterator<Item = &'a Value> + Clone) -> Option<&'static str> {
+fn key<'a>(items: &(impl Iterator<Item = &'a Value> + Clone)) -> Option<&'static str> {
     ["name", "host", "mountPath", "topologyKey", "type", "key"].into_iter().find(|key| {
         let mut count = 0;
         items.clone().all(|item| {
@@ -171,7 +171,12 @@ mod tests {
     }
 
     fn tree() -> impl Strategy<Value = Value> {
-        let leaf = prop_oneof![Just(Value::Null), any::<bool>().prop_map(Value::from), (0..3_i32).prop_map(Value::from), "[ab]".prop_map(Value::from)];
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            (0..3_i32).prop_map(Value::from),
+            "[ab]".prop_map(Value::from)
+        ];
         leaf.prop_recursive(4, 24, 4, |inner| {
             prop_oneof![
                 proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),

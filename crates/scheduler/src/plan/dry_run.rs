@@ -6,8 +6,8 @@ use crate::{
     assign::{Known, desired},
     file::Fleet,
     guard::{Doomed, Limit, Missing, Registry, Removal, Verdict, prune, removal},
-    render::{Identity, Object},
     plan::Live,
+    render::{Identity, Object},
 };
 use futures_util::{StreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
@@ -65,10 +65,14 @@ type Work = (String, Vec<Object>, BTreeMap<Identity, Live>);
 /// Shops with objects that are no longer in the registry.
 fn take_down(question: &Question<'_>, rest: BTreeMap<String, BTreeMap<Identity, Live>>, plan: &mut Plan, steps: &mut Vec<Work>) {
     // Shops in the registry that are not asked for are no missing ones.
-    let rest: BTreeMap<_, _> = rest.into_iter().filter(|(shop, live)| !question.fleet.shops.contains_key(shop) && goes(live, question.now)).collect();
+    let rest: BTreeMap<_, _> =
+        rest.into_iter().filter(|(shop, live)| !question.fleet.shops.contains_key(shop) && goes(live, question.now)).collect();
     let Some(limit) = question.remove else {
         if !rest.is_empty() {
-            plan.held.push(format!("{} shops have objects and are not in the registry; --prune would take them down, and keep their data", rest.len()));
+            plan.held.push(format!(
+                "{} shops have objects and are not in the registry; --prune would take them down, and keep their data",
+                rest.len()
+            ));
         }
         return;
     };

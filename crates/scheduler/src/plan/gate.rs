@@ -71,7 +71,9 @@ mod tests {
     fn what_is_missing_is_made_and_what_differs_is_written() {
         let objects = [object("a"), object("b")];
         let mut live = BTreeMap::from([stored(&objects[1], None)]);
-        live.values_mut().for_each(|live| live.applied = None);
+        for live in live.values_mut() {
+            live.applied = None;
+        }
         assert_eq!(gate(&objects, &live, |_| None, Timestamp::UNIX_EPOCH), [Step::Create(&objects[0]), Step::Write(&objects[1])]);
     }
 

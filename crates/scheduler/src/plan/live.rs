@@ -41,12 +41,5 @@ impl Live {
 
 #[cfg(test)]
 pub(crate) fn test(name: &str, created: Timestamp) -> Live {
-    Live {
-        uid: format!("uid-{name}"),
-        version: "1".to_owned(),
-        generation: None,
-        applied: None,
-        created: Some(created),
-        deleting: false,
-    }
+    Live { uid: format!("uid-{name}"), version: "1".to_owned(), generation: None, applied: None, created: Some(created), deleting: false }
 }

@@ -37,7 +37,9 @@ impl Summary {
             lines.sort();
             lines.dedup();
             groups.entry(lines).or_default().push(shop.clone());
-            changes.iter().for_each(|change| *objects.entry(change.action).or_default() += 1);
+            for change in changes {
+                *objects.entry(change.action).or_default() += 1;
+            }
         }
         let mut groups: Vec<_> = groups.into_iter().map(|(lines, shops)| Group { shops, lines }).collect();
         groups.sort_by(|a, b| b.shops.len().cmp(&a.shops.len()).then_with(|| a.shops.cmp(&b.shops)));
@@ -59,7 +61,9 @@ fn lines(shop: &str, change: &Change) -> Vec<String> {
         Action::Adopt => vec![format!("~ {object}: only our record of it")],
         Action::Change => {
             let line = |field: &super::Field| {
-                let shown = |value: &Option<Value>| value.as_ref().map_or_else(|| "nothing".to_owned(), |value| brief(&general(shop, &plain(value))));
+                let shown = |value: &Option<Value>| {
+                    value.as_ref().map_or_else(|| "nothing".to_owned(), |value| brief(&general(shop, &plain(value))))
+                };
                 format!("~ {object}: {} {} → {}", general(shop, &field.path), shown(&field.before), shown(&field.after))
             };
             change.fields.iter().map(line).collect()
@@ -104,7 +108,8 @@ fn hashes(text: &str) -> String {
             Some((at, last)) if !last.is_ascii_alphanumeric() => part.split_at(at),
             _ => (part, ""),
         };
-        let hash = token.len() == 8 && out.ends_with('-') && token.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+        let hash =
+            token.len() == 8 && out.ends_with('-') && token.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
         out += if hash { "{hash}" } else { token };
         out += end;
     }
@@ -141,7 +146,11 @@ mod tests {
             let shop = format!("s{index}");
             let mut changed = change(&shop, "Deployment", "web", &image);
             let name = format!("env-{index:08x}");
-            changed.fields.push(Field { path: "spec.volumes[env].configMap.name".into(), before: Some("env-00000000".into()), after: Some(name.into()) });
+            changed.fields.push(Field {
+                path: "spec.volumes[env].configMap.name".into(),
+                before: Some("env-00000000".into()),
+                after: Some(name.into()),
+            });
             plan.shops.insert(shop, vec![changed]);
         }
         plan.shops.insert("odd".into(), vec![change("odd", "Service", "web", &[("spec.clusterIP", "x", "y")])]);
@@ -150,13 +159,18 @@ mod tests {
         assert_eq!(summary.groups[0].shops.len(), 4998);
         assert_eq!(
             summary.groups[0].lines,
-            ["~ Deployment web: spec.initContainers[pull].image a → b", "~ Deployment web: spec.volumes[env].configMap.name env-{hash} → env-{hash}"]
+            [
+                "~ Deployment web: spec.initContainers[pull].image a → b",
+                "~ Deployment web: spec.volumes[env].configMap.name env-{hash} → env-{hash}"
+            ]
         );
     }
 
     #[test]
     fn a_name_is_replaced_only_where_it_stands_alone() {
-        for (text, expected) in [("shop-a/web", "shop-{shop}/web"), ("a.example", "{shop}.example"), ("banana", "banana"), ("a", "{shop}"), ("aa", "aa")] {
+        for (text, expected) in
+            [("shop-a/web", "shop-{shop}/web"), ("a.example", "{shop}.example"), ("banana", "banana"), ("a", "{shop}"), ("aa", "aa")]
+        {
             assert_eq!(general("a", text), expected, "{text}");
         }
     }

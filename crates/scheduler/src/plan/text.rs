@@ -27,7 +27,10 @@ pub fn summed(plan: &Plan) -> String {
     }
     if summary.groups.len() > GROUPS {
         let shops = summary.groups[GROUPS..].iter().map(|group| group.shops.len()).sum();
-        line(&mut text, format_args!("… and {} in {} more groups: see --output json", counted(shops, "shop"), summary.groups.len() - GROUPS));
+        line(
+            &mut text,
+            format_args!("… and {} in {} more groups: see --output json", counted(shops, "shop"), summary.groups.len() - GROUPS),
+        );
     }
     for (shop, why) in plan.failed.iter().take(GROUPS) {
         line(&mut text, format_args!("cannot plan {shop}: {why}"));
@@ -113,7 +116,12 @@ mod tests {
 
     fn plan() -> Plan {
         let change = |shop: &str| Change {
-            object: Identity { api_version: "apps/v1".into(), kind: "Deployment".into(), namespace: Some(format!("shop-{shop}")), name: "web".into() },
+            object: Identity {
+                api_version: "apps/v1".into(),
+                kind: "Deployment".into(),
+                namespace: Some(format!("shop-{shop}")),
+                name: "web".into(),
+            },
             action: Action::Change,
             seen: Some(Seen { uid: "u".into(), version: "generation 1".into() }),
             desired: None,
@@ -136,6 +144,9 @@ mod tests {
     #[test]
     fn a_diff_names_the_object_and_the_field() {
         let text = unified(&plan());
-        assert!(text.starts_with("--- a/Deployment/shop-s0000/web\n+++ b/Deployment/shop-s0000/web\n@@ spec.replicas @@\n-2\n+3\n"), "{text}");
+        assert!(
+            text.starts_with("--- a/Deployment/shop-s0000/web\n+++ b/Deployment/shop-s0000/web\n@@ spec.replicas @@\n-2\n+3\n"),
+            "{text}"
+        );
     }
 }

@@ -133,7 +133,14 @@ pub fn decide(spec: &RolloutSpec, status: &RolloutStatus, situation: &Situation<
 }
 
 /// Every shop of the wave runs the release, or failed within the budget.
-fn soak(spec: &RolloutSpec, situation: &Situation<'_>, mut status: RolloutStatus, wave: u32, any: bool, moves: Vec<(String, Move)>) -> Decision {
+fn soak(
+    spec: &RolloutSpec,
+    situation: &Situation<'_>,
+    mut status: RolloutStatus,
+    wave: u32,
+    any: bool,
+    moves: Vec<(String, Move)>,
+) -> Decision {
     // The canaries are watched as long as the first wave is.
     let index = (wave as usize).saturating_sub(1);
     let soak = spec.waves.get(index).map_or(SignedDuration::ZERO, |wave| duration(&wave.soak));

@@ -8,7 +8,8 @@ use release::Sha256;
 #[must_use]
 pub fn order<'a>(name: &str, spec: &RolloutSpec, shops: impl IntoIterator<Item = &'a str>) -> Vec<String> {
     let salt = spec.order.as_deref().unwrap_or(name);
-    let mut all: Vec<_> = shops.into_iter().filter(|shop| spec.shops.is_empty() || spec.shops.iter().any(|wanted| wanted == shop)).collect();
+    let mut all: Vec<_> =
+        shops.into_iter().filter(|shop| spec.shops.is_empty() || spec.shops.iter().any(|wanted| wanted == shop)).collect();
     all.sort_unstable();
     all.dedup();
     all.sort_by_cached_key(|shop| {

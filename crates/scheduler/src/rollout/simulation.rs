@@ -89,7 +89,9 @@ impl World {
         };
         let flying: Vec<_> = self.fates.keys().filter(flying).collect();
         let mut loads = BTreeMap::<_, usize>::new();
-        flying.iter().for_each(|shop| *loads.entry(shop.as_bytes()[3] % 3).or_default() += 1);
+        for shop in &flying {
+            *loads.entry(shop.as_bytes()[3] % 3).or_default() += 1;
+        }
         self.most = (self.most.0.max(flying.len()), self.most.1.max(loads.into_values().max().unwrap_or(0)));
     }
 

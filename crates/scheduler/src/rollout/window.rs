@@ -70,7 +70,7 @@ mod tests {
     fn a_freeze_closes_every_window_but_for_an_urgent_release() {
         let freeze = Freeze { from: "2026-11-26T00:00:00Z".into(), until: "2026-12-01T00:00:00Z".into(), why: "Black Friday".into() };
         let now = "2026-11-27T21:00:00Z".parse().unwrap();
-        let why = closed(Some(&window()), &[freeze.clone()], WindowPolicy::Respect, now).unwrap();
+        let why = closed(Some(&window()), std::slice::from_ref(&freeze), WindowPolicy::Respect, now).unwrap();
         assert!(why.contains("Black Friday") && why.contains("2026-12-01"), "{why}");
         assert_eq!(closed(Some(&window()), &[freeze], WindowPolicy::Ignore, now), None);
     }

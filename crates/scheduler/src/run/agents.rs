@@ -86,7 +86,10 @@ async fn status(controller: &Controller, namespace: &str, pod: &str) -> Option<S
 async fn touch(controller: &Controller, pods: &Api<Pod>, name: &str, sequence: u64) {
     let patch = Patch::Merge(json!({ "metadata": { "annotations": { TOUCHED: sequence.to_string() } } }));
     let params = PatchParams::default();
-    let touched = controller.cluster.once(&format!("touch pod {name}"), || async { pods.patch_metadata(name, &params, &patch).await.map(drop) }).await;
+    let touched = controller
+        .cluster
+        .once(&format!("touch pod {name}"), || async { pods.patch_metadata(name, &params, &patch).await.map(drop) })
+        .await;
     if let Err(error) = touched {
         tracing::debug!(pod = name, %error, "pod not touched; its kubelet refreshes within a minute");
     }

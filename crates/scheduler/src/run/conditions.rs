@@ -49,10 +49,13 @@ pub(crate) fn status(shop: &Shop, outcome: &Outcome, pods: Option<Pods>, migrati
                 condition("Applied", Truth::True, "TakenOver", &taken.join("; "))
             },
         ),
-        Outcome::NotRendered(why) => {
-            (condition("Rendered", Truth::False, "Invalid", why), condition("Applied", Truth::False, "NotRendered", "what was applied before still runs"))
+        Outcome::NotRendered(why) => (
+            condition("Rendered", Truth::False, "Invalid", why),
+            condition("Applied", Truth::False, "NotRendered", "what was applied before still runs"),
+        ),
+        Outcome::NotApplied { reason, message } => {
+            (condition("Rendered", Truth::True, "Rendered", ""), condition("Applied", Truth::False, reason, message))
         }
-        Outcome::NotApplied { reason, message } => (condition("Rendered", Truth::True, "Rendered", ""), condition("Applied", Truth::False, reason, message)),
         Outcome::Held(why) => (condition("Rendered", Truth::True, "Rendered", ""), condition("Applied", Truth::False, "Held", why)),
     };
     let available = match pods {

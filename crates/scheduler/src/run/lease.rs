@@ -49,11 +49,11 @@ impl Held {
     }
 
     pub(crate) fn is(&self) -> bool {
-        (self.start.elapsed().as_millis() as u64) < self.until.load(SeqCst)
+        milliseconds(self.start.elapsed()) < self.until.load(SeqCst)
     }
 
     fn renewed(&self, at: Instant) {
-        let until = (at + WRITES).duration_since(self.start).as_millis() as u64;
+        let until = milliseconds((at + WRITES).duration_since(self.start));
         self.until.store(until.max(1), SeqCst);
     }
 
@@ -70,6 +70,11 @@ impl Held {
         let held = self.clone();
         Arc::new(move || held.is())
     }
+}
+
+/// Whole milliseconds; no process lives for the 500 million years that do not fit.
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// What we saw of a Lease, and when it last changed.

@@ -147,7 +147,7 @@ pub(crate) struct Controller {
 impl Controller {
     fn new(cluster: &Cluster, settings: Settings, optional: &BTreeSet<&'static str>) -> Self {
         let unread = ["shops", "classes", "releases", "rollouts", "halt"].into_iter();
-        let unread = unread.chain(KINDS.iter().map(|kind| kind.kind).filter(|kind| !optional.contains(kind))).collect();
+        let unread = unread.chain(KINDS.iter().map(|kind| kind.name).filter(|kind| !optional.contains(kind))).collect();
         Self {
             events: Events::new(cluster.client(), &settings.identity),
             cluster: cluster.clone(),
@@ -204,7 +204,9 @@ impl Controller {
     fn everything(&self) {
         let shops = self.lock().shops();
         let mut queue = self.queue();
-        shops.iter().for_each(|shop| queue.add(shop, Priority::Slow));
+        for shop in &shops {
+            queue.add(shop, Priority::Slow);
+        }
         drop(queue);
         self.work.notify_one();
         self.wake_rollouts();
@@ -220,7 +222,9 @@ impl Controller {
         drop(state);
         // Agents that are about to switch are told to wait.
         let flying: Vec<_> = self.flying.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect();
-        flying.iter().for_each(|shop| self.ask(shop, Priority::Urgent));
+        for shop in &flying {
+            self.ask(shop, Priority::Urgent);
+        }
         self.wake_rollouts();
     }
 
@@ -245,8 +249,8 @@ pub(crate) async fn run(cluster: Cluster, settings: Settings) -> Result<(), RunE
     let mut optional = BTreeSet::new();
     for kind in KINDS.iter().filter(|kind| kind.optional) {
         if !cluster.has(kind).await? {
-            info!(kind = kind.kind, "the cluster lacks this kind; shops that ask for it fail");
-            optional.insert(kind.kind);
+            info!(kind = kind.name, "the cluster lacks this kind; shops that ask for it fail");
+            optional.insert(kind.name);
         }
     }
     let mut signals = Stop::listen().map_err(RunError::Signals)?;
@@ -257,9 +261,9 @@ pub(crate) async fn run(cluster: Cluster, settings: Settings) -> Result<(), RunE
     let mut support = Tasks::<Infallible>::new(end.clone());
     spawn_watches(&mut support, &controller, &optional);
     spawn_leases(&mut support, &controller);
-    let served = Arc::clone(&controller);
+    let shared = Arc::clone(&controller);
     support.spawn("serve", Span::current(), move |stop| async move {
-        server.run(served, stop).await;
+        server.run(shared, stop).await;
         Ok(())
     });
     let mut support = tokio::task::JoinSet::from_iter([support.run(GRACE)]);
@@ -311,8 +315,8 @@ fn spawn_watches(tasks: &mut Tasks<Infallible>, controller: &Arc<Controller>, op
     spawn!("watch releases", watch::releases);
     spawn!("watch rollouts", watch::rollouts);
     spawn!("watch halt", watch::halt);
-    for kind in KINDS.iter().filter(|kind| !optional.contains(kind.kind)) {
-        if matches!(kind.kind, "Deployment" | "Job") {
+    for kind in KINDS.iter().filter(|kind| !optional.contains(kind.name)) {
+        if matches!(kind.name, "Deployment" | "Job") {
             spawn!("watch workloads", |controller, stop| watch::workloads(controller, kind, stop));
         } else {
             spawn!("watch objects", |controller, stop| watch::objects(controller, kind, stop));
@@ -335,7 +339,16 @@ fn spawn_leases(tasks: &mut Tasks<Infallible>, controller: &Arc<Controller>) {
         };
         let shared = Arc::clone(controller);
         tasks.spawn("lease", Span::current(), move |stop| async move {
-            candidate.run(|leads| if leads { shared.everything() }, stop).await;
+            candidate
+                .run(
+                    |leads| {
+                        if leads {
+                            shared.everything();
+                        }
+                    },
+                    stop,
+                )
+                .await;
             Ok(())
         });
     }

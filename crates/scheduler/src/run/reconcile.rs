@@ -85,7 +85,8 @@ async fn attempt(controller: &Controller, name: &str) -> Result<Ended, ApiError>
 
 /// A shop that is told nothing gets its first release; one whose status was lost gets back what its pods are told.
 async fn tell_first(controller: &Controller, name: &str, now: Timestamp) -> Result<(), ApiError> {
-    let told = Identity { api_version: "v1".into(), kind: "ConfigMap".into(), namespace: Some(namespace(name)), name: "release".to_owned() };
+    let told =
+        Identity { api_version: "v1".into(), kind: "ConfigMap".into(), namespace: Some(namespace(name)), name: "release".to_owned() };
     let (channel, running) = {
         let state = controller.lock();
         let Some(shop) = state.fleet.shops.get(name) else { return Ok(()) };
@@ -94,7 +95,11 @@ async fn tell_first(controller: &Controller, name: &str, now: Timestamp) -> Resu
         }
         (shop.spec.channel.clone(), state.world.get(name).is_some_and(|objects| objects.contains_key(&told)))
     };
-    let envelope = if running { controller.cluster.get(&told).await?.and_then(|map| map["data"]["release.json"].as_str().map(str::to_owned)) } else { None };
+    let envelope = if running {
+        controller.cluster.get(&told).await?.and_then(|map| map["data"]["release.json"].as_str().map(str::to_owned))
+    } else {
+        None
+    };
     let record = {
         let state = controller.lock();
         let mut all = state.fleet.releases.values().flat_map(|channel| channel.values());
@@ -172,7 +177,13 @@ async fn write(controller: &Controller, name: &str, prepared: &Prepared, objects
     match error {
         None => Outcome::Applied { digest: digest(objects), taken },
         Some(error) => {
-            let reason = if error.is_owned() { "Conflict" } else if error.is_transient() { "Unreachable" } else { "Refused" };
+            let reason = if error.is_owned() {
+                "Conflict"
+            } else if error.is_transient() {
+                "Unreachable"
+            } else {
+                "Refused"
+            };
             Outcome::NotApplied { reason, message: runtime::Chain(&error).to_string() }
         }
     }
@@ -187,7 +198,8 @@ fn ownership(controller: &Controller, objects: &[Object]) -> Ownership {
 
 /// A shop that loses its Deployment, such as one that becomes archived, counts as taken down: a thousand at once are a mistake.
 fn held(controller: &Controller, name: &str, steps: &[Step<'_>], now: Timestamp) -> Option<String> {
-    let loses = |step: &Step<'_>| matches!(step, Step::Delete(doomed) if doomed.identity.kind == "Deployment" && doomed.identity.name == "web");
+    let loses =
+        |step: &Step<'_>| matches!(step, Step::Delete(doomed) if doomed.identity.kind == "Deployment" && doomed.identity.name == "web");
     if !steps.iter().any(loses) {
         return None;
     }
@@ -216,12 +228,11 @@ async fn report(controller: &Controller, name: &str, prepared: &Prepared, outcom
             && !taken.is_empty()
             && let Ok(objects) = &prepared.objects
         {
-            objects.iter().for_each(|object| {
-                let conflicted = taken.iter().any(|text| text.contains(&object.identity().to_string()));
-                if conflicted {
+            for object in objects {
+                if taken.iter().any(|text| text.starts_with(&format!("{}: ", object.identity()))) {
                     *state.taken.entry(object.identity().clone()).or_default() += 1;
                 }
-            });
+            }
         }
         let Some(shop) = state.fleet.shops.get(name).cloned() else { return Ok(()) };
         (state.pods.get(name).copied(), shop, database(&prepared.shop, &prepared.known, &state, now))
@@ -255,9 +266,11 @@ fn database(shop: &Shop, known: &Known, state: &super::State, now: Timestamp) ->
     let job = state.migrations.get(name).and_then(|jobs| jobs.get(&release.sequence.get()));
     let (status, reason, message) = match (known.migrated.is_some_and(|migrated| migrated >= release.sequence), job) {
         (true, _) => (Truth::True, "Migrated", String::new()),
-        (false, Some(Migration::Failed)) => {
-            (Truth::False, "MigrationFailed", format!("Job {}/release-{} failed; look at its log, then delete it to try again", namespace(name), release.sequence))
-        }
+        (false, Some(Migration::Failed)) => (
+            Truth::False,
+            "MigrationFailed",
+            format!("Job {}/release-{} failed; look at its log, then delete it to try again", namespace(name), release.sequence),
+        ),
         (false, _) => (Truth::False, "Migrating", format!("sequence {} changes the database; agents wait for it", release.sequence)),
     };
     Some(Condition {

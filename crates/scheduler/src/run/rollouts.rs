@@ -107,7 +107,8 @@ fn look(controller: &Controller, name: &str, now: Timestamp) -> Option<Seen> {
     let order = order(name, &rollout.spec, members.keys().copied());
     let wanted: BTreeSet<_> = order.iter().map(String::as_str).collect();
     members.retain(|shop, _| wanted.contains(shop));
-    let context = Context { state: &state, rollout: &rollout, release: &release, reports: controller.settings.agents.then_some(&reports), now };
+    let context =
+        Context { state: &state, rollout: &rollout, release: &release, reports: controller.settings.agents.then_some(&reports), now };
     let views = members.into_iter().map(|(name, shop)| (name.to_owned(), context.view(name, shop))).collect();
     let held = state.halted.clone().or_else(|| behind(&state, name, &rollout, &release));
     Some(Seen { rollout: rollout.clone(), release: release.clone(), order, views, held })
@@ -121,7 +122,11 @@ fn behind(state: &State, name: &str, rollout: &Rollout, release: &InForce) -> Op
         found.is_some_and(|found| found.channel == release.channel)
     };
     let earlier = state.fleet.rollouts.iter().find(|(other, it)| {
-        other.as_str() != name && (made(it), other.as_str()) < (made(rollout), name) && !over(it) && phase(it) != Some(Phase::Stopped) && channel(it)
+        other.as_str() != name
+            && (made(it), other.as_str()) < (made(rollout), name)
+            && !over(it)
+            && phase(it) != Some(Phase::Stopped)
+            && channel(it)
     });
     earlier.map(|(other, _)| format!("behind rollout {other} of the same channel"))
 }
@@ -147,7 +152,8 @@ impl Context<'_> {
         let class = self.state.fleet.classes.get(&shop.spec.class);
         let freezes = class.map_or(&[][..], |class| &class.spec.freezes);
         let told_since = told.and_then(|told| told.since.as_deref()).and_then(|text| text.parse().ok()).unwrap_or(self.now);
-        let unwell = status.and_then(|status| status.conditions.iter().find(|it| it.kind == "WorkloadAvailable" && it.status == Truth::False));
+        let unwell =
+            status.and_then(|status| status.conditions.iter().find(|it| it.kind == "WorkloadAvailable" && it.status == Truth::False));
         let database = shop.spec.services.database.as_ref().filter(|_| self.release.migration != release::Migration::None);
         View {
             told: told_what,
@@ -172,7 +178,8 @@ impl Context<'_> {
             return Health::Bad(why.clone());
         }
         // What was asked for must be there before it can be well.
-        let condition = |kind: &str| shop.status.as_ref().and_then(|status| status.conditions.iter().find(|it| it.kind == kind)).map(|it| it.status);
+        let condition =
+            |kind: &str| shop.status.as_ref().and_then(|status| status.conditions.iter().find(|it| it.kind == kind)).map(|it| it.status);
         let written = condition("Applied") == Some(Truth::True);
         match self.state.pods.get(name) {
             Some(Pods { wanted, ready, updated, current: true }) if written && ready >= wanted && updated >= wanted => match report {
@@ -217,7 +224,14 @@ fn fly(controller: &Controller, seen: &Seen) {
     }
 }
 
-async fn record(controller: &Controller, name: &str, rollout: &Rollout, old: &RolloutStatus, decision: &Decision, now: Timestamp) -> Result<(), ApiError> {
+async fn record(
+    controller: &Controller,
+    name: &str,
+    rollout: &Rollout,
+    old: &RolloutStatus,
+    decision: &Decision,
+    now: Timestamp,
+) -> Result<(), ApiError> {
     let mut status = decision.status.clone();
     status.observed_generation = rollout.metadata.generation;
     let bad = matches!(status.phase, Some(Phase::Stopped | Phase::Returning | Phase::Aborted));

@@ -88,7 +88,11 @@ fn metrics(controller: &Controller) -> String {
     let mut text = String::new();
     let mut gauge = |name: &str, help: &str, value: f64| {
         // Writing to a String cannot fail.
-        write!(text, "# TYPE longshore_scheduler_{name} gauge\n# HELP longshore_scheduler_{name} {help}\nlongshore_scheduler_{name} {value}\n").unwrap_or_default();
+        write!(
+            text,
+            "# TYPE longshore_scheduler_{name} gauge\n# HELP longshore_scheduler_{name} {help}\nlongshore_scheduler_{name} {value}\n"
+        )
+        .unwrap_or_default();
     };
     #[allow(clippy::cast_precision_loss, reason = "counts of shops and objects are far below 2^52")]
     let float = |number: usize| number as f64;

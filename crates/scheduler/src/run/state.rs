@@ -70,7 +70,10 @@ impl State {
 
     /// Objects of a shop, without our own notes.
     pub(crate) fn live(&self, shop: &str) -> BTreeMap<Identity, Live> {
-        self.world.get(shop).map(|objects| objects.iter().map(|(identity, record)| (identity.clone(), record.live.clone())).collect()).unwrap_or_default()
+        self.world
+            .get(shop)
+            .map(|objects| objects.iter().map(|(identity, record)| (identity.clone(), record.live.clone())).collect())
+            .unwrap_or_default()
     }
 
     /// Takes an object in; says whether a look at its shop is due.
@@ -112,7 +115,7 @@ impl State {
         let present: std::collections::HashSet<_> = listed.iter().map(|(_, identity, _)| identity.clone()).collect();
         self.world.retain(|shop, objects| {
             let before = objects.len();
-            objects.retain(|identity, _| identity.kind != kind.kind || present.contains(identity));
+            objects.retain(|identity, _| identity.kind != kind.name || present.contains(identity));
             if objects.len() != before {
                 changed.insert(shop.clone());
             }

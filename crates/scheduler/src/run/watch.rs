@@ -95,9 +95,12 @@ pub(super) async fn shops(controller: Arc<Controller>, stop: CancellationToken) 
         let present: BTreeSet<_> = shops.iter().map(name).collect();
         state.fleet.shops.retain(|name, _| present.contains(name));
         // At the start everything is looked at, and later what differs.
-        let changed: Vec<_> = shops.into_iter().map(|shop| (name(&shop), state.shop(shop))).filter(|(_, change)| *change != Change::Nothing).collect();
+        let changed: Vec<_> =
+            shops.into_iter().map(|shop| (name(&shop), state.shop(shop))).filter(|(_, change)| *change != Change::Nothing).collect();
         drop(state);
-        changed.iter().for_each(|(name, _)| controller.ask(name, Priority::Slow));
+        for (name, _) in &changed {
+            controller.ask(name, Priority::Slow);
+        }
     };
     let gone = |shop: Shop| {
         controller.lock().fleet.shops.remove(&name(&shop));
@@ -111,10 +114,13 @@ pub(super) async fn classes(controller: Arc<Controller>, stop: CancellationToken
         let name = name(&class);
         let mut state = controller.lock();
         if state.class(class) {
-            let concerned: Vec<_> = state.fleet.shops.iter().filter(|(_, shop)| shop.spec.class == name).map(|(name, _)| name.clone()).collect();
+            let concerned: Vec<_> =
+                state.fleet.shops.iter().filter(|(_, shop)| shop.spec.class == name).map(|(name, _)| name.clone()).collect();
             drop(state);
             // A person waits for the first of them, and not for each.
-            concerned.iter().for_each(|shop| controller.ask(shop, Priority::Slow));
+            for shop in &concerned {
+                controller.ask(shop, Priority::Slow);
+            }
         }
     };
     let all = |classes: Vec<ShopClass>| {
@@ -138,7 +144,9 @@ pub(super) async fn releases(controller: Arc<Controller>, stop: CancellationToke
         let concerned: Vec<_> = state.fleet.shops.iter().filter(|(_, shop)| waits(shop)).map(|(name, _)| name.clone()).collect();
         drop(state);
         if controller.complete() {
-            concerned.iter().for_each(|shop| controller.ask(shop, Priority::Normal));
+            for shop in &concerned {
+                controller.ask(shop, Priority::Normal);
+            }
         }
     };
     let all = |releases: Vec<Release>| {
@@ -199,26 +207,29 @@ pub(super) async fn objects(controller: Arc<Controller>, kind: &'static Kind, st
             controller.ask(&shop, Priority::Normal);
         }
     };
-    follow(kind.kind, &controller, stream, &stop, all, one, gone).await;
+    follow(kind.name, &controller, stream, &stop, all, one, gone).await;
 }
 
 fn replace(controller: &Controller, kind: &Kind, items: Vec<(String, Identity, Live)>) {
     let changed = controller.lock().replace(kind, items);
     if controller.complete() {
-        changed.iter().for_each(|shop| controller.ask(shop, Priority::Normal));
+        for shop in &changed {
+            controller.ask(shop, Priority::Normal);
+        }
     }
 }
 
 /// Deployments and Jobs: also how they are.
-pub(super) async fn workloads(controller: Arc<Controller>, kind: &'static Kind, stop: CancellationToken) {
+pub(super) async fn workloads(controller: Arc<Controller>, kind: &'static Kind, end: CancellationToken) {
     let api: Api<Observed> = Api::all_with(controller.cluster.client(), &kind.resource());
-    let stream = watcher(api, config().labels(OURS)).map(|event| event.map(|event| event.modify(|object| object.metadata.managed_fields = None)));
-    let entry = |object: &Observed| {
+    let stream =
+        watcher(api, config().labels(OURS)).map(|event| event.map(|event| event.modify(|object| object.metadata.managed_fields = None)));
+    let place = |object: &Observed| {
         let shop = object.metadata.labels.as_ref()?.get(SHOP)?.clone();
         Some((shop, kind.identity(object.metadata.namespace.clone(), object.metadata.name.clone()?), Live::of(&object.metadata)))
     };
     let one = |object: Observed| {
-        let Some((shop, identity, live)) = entry(&object) else { return };
+        let Some((shop, identity, live)) = place(&object) else { return };
         let mut state = controller.lock();
         let changed = status(&mut state, &shop, &identity, &object);
         let news = state.see(&shop, identity, live);
@@ -234,20 +245,22 @@ pub(super) async fn workloads(controller: Arc<Controller>, kind: &'static Kind, 
         let mut state = controller.lock();
         let mut changed = BTreeSet::new();
         for object in &objects {
-            if let Some((shop, identity, _)) = entry(object)
+            if let Some((shop, identity, _)) = place(object)
                 && status(&mut state, &shop, &identity, object)
             {
                 changed.insert(shop);
             }
         }
         drop(state);
-        replace(&controller, kind, objects.iter().filter_map(entry).collect());
+        replace(&controller, kind, objects.iter().filter_map(place).collect());
         if controller.complete() {
-            changed.iter().for_each(|shop| controller.ask(shop, Priority::Normal));
+            for shop in &changed {
+                controller.ask(shop, Priority::Normal);
+            }
         }
     };
     let gone = |object: Observed| {
-        if let Some((shop, identity, _)) = entry(&object) {
+        if let Some((shop, identity, _)) = place(&object) {
             let mut state = controller.lock();
             if identity.name == "web" && identity.kind == "Deployment" {
                 state.pods.remove(&shop);
@@ -257,7 +270,7 @@ pub(super) async fn workloads(controller: Arc<Controller>, kind: &'static Kind, 
             controller.ask(&shop, Priority::Normal);
         }
     };
-    follow(kind.kind, &controller, stream, &stop, all, one, gone).await;
+    follow(kind.name, &controller, stream, &end, all, one, gone).await;
 }
 
 /// Takes in how a workload is; says whether that changed.
