@@ -86,9 +86,9 @@ const NAMED: usize = 100;
 
 /// Decides what to do next. Doing nothing of it and asking again gives the same.
 #[must_use]
-pub fn decide(spec: &RolloutSpec, status: &RolloutStatus, situation: &Situation<'_>) -> Decision {
-    let look = Look::new(spec, status, situation);
-    let mut status = RolloutStatus { counts: look.counts(), failed: look.named(), ..status.clone() };
+pub fn decide(spec: &RolloutSpec, before: &RolloutStatus, situation: &Situation<'_>) -> Decision {
+    let look = Look::new(spec, before, situation);
+    let mut status = RolloutStatus { counts: look.counts(), failed: look.named(), ..before.clone() };
     let decision = |status: RolloutStatus, moves: Vec<(String, Move)>, why: String| Decision { status, moves, why };
     let ended = matches!(status.phase, Some(Phase::Completed | Phase::Aborted));
     if ended {
@@ -104,6 +104,10 @@ pub fn decide(spec: &RolloutSpec, status: &RolloutStatus, situation: &Situation<
         status.phase = Some(if back.is_empty() { Phase::Aborted } else { Phase::Returning });
         return decision(status, back, "it was aborted; shops go back".to_owned());
     }
+    if before.phase == Some(Phase::Stopped) {
+        // What it would find from here on may be another rollout's doing.
+        return decision(before.clone(), Vec::new(), "it stopped; look at the shops that failed, then resume or abort".to_owned());
+    }
     if spec.paused {
         status.phase = Some(Phase::Paused);
         return decision(status, Vec::new(), "a person paused it".to_owned());
@@ -113,8 +117,8 @@ pub fn decide(spec: &RolloutSpec, status: &RolloutStatus, situation: &Situation<
     status.wave = Some(wave);
     let end = bounds.get(wave as usize).copied().unwrap_or(situation.order.len());
     let begin = (wave as usize).checked_sub(1).and_then(|before| bounds.get(before)).copied().unwrap_or(0);
-    // Once stopped it stays so until a person resumes it, also where a failed shop got well.
-    if look.over_budget() || matches!(status.phase, Some(Phase::Stopped | Phase::Returning)) {
+    // What goes back goes back to its end, also where a failed shop got well.
+    if look.over_budget() || status.phase == Some(Phase::Returning) {
         let back = if spec.on_failure == OnFailure::Return { look.back(&situation.order[begin..end]) } else { Vec::new() };
         status.phase = Some(if back.is_empty() { Phase::Stopped } else { Phase::Returning });
         let failed = look.failed.len();

@@ -143,6 +143,22 @@ fn two_percent_of_bad_shops_stop_the_rollout_within_its_budget_and_the_wave_goes
 }
 
 #[test]
+fn a_rollout_that_stopped_leaves_shops_to_the_next_one() {
+    let mut world = World::new(quick(), &[Fate::Bad(1); 100]);
+    assert_eq!(world.run(1000), Phase::Stopped);
+    let stopped = world.status.clone();
+    // Another rollout tells a shop the same release.
+    world.told.insert("s000".to_owned(), (Told::This, world.now));
+    for _ in 0..30 {
+        assert_eq!(world.tick().moves, []);
+    }
+    assert_eq!(world.status, stopped);
+    // A person resumes it: what failed is forgotten, and tried again.
+    (world.status.phase, world.status.failed) = (Some(Phase::Moving), Vec::new());
+    assert!(!world.tick().moves.is_empty());
+}
+
+#[test]
 fn nothing_moves_while_it_is_paused_or_halted() {
     for hold in [true, false] {
         let mut world = World::new(quick(), &[Fate::Well(1); 100]);

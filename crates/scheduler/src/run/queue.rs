@@ -224,6 +224,8 @@ mod tests {
             queue.done(&shop, Ended::Failed, now());
         }
         tokio::time::advance(Duration::from_secs(2)).await;
+        // Also where the broken ones were first in line.
+        queue.wake(now());
         (0..100).for_each(|index| queue.add(&format!("good{index}"), Priority::Slow));
         let taken: Vec<_> = std::iter::from_fn(|| queue.take(32, now())).collect();
         assert_eq!(taken.len(), 32);

@@ -51,7 +51,9 @@ pub(super) fn decide(controller: &Controller, now: Timestamp) -> Removal {
         return Removal::Nothing;
     }
     state.look_for_missing(now);
-    removal(registry, &state.missing, &state.removed, controller.settings.limit, controller.settings.grace, now)
+    // Those that are leaving were counted when they began to.
+    let removed: Vec<_> = state.removed.iter().copied().skip(state.leaving.len()).collect();
+    removal(registry, &state.missing, &removed, controller.settings.limit, controller.settings.grace, now)
 }
 
 async fn take_down(controller: &Controller, shop: &str) {
@@ -62,8 +64,14 @@ async fn take_down(controller: &Controller, shop: &str) {
         Err(error) => return warn!(shop, %error, "shop not taken down: its Shop cannot be looked up"),
     }
     warn!(shop, "shop taken down: it left the registry; its namespace and its data stay");
-    let (now, live) = (Timestamp::now(), controller.lock().live(shop));
-    controller.lock().removed.push(now);
+    let now = Timestamp::now();
+    let live = {
+        let mut state = controller.lock();
+        if state.leaving.insert(shop.to_owned()) {
+            state.removed.push(now);
+        }
+        state.live(shop)
+    };
     let steps = gate(&[], &live, |_| None, now);
     let done = match apply::steps(&controller.writer(shop), steps, apply::Ownership::Ask).await {
         Ok(done) => done,

@@ -52,6 +52,8 @@ pub(crate) struct State {
     pub(crate) migrations: HashMap<String, BTreeMap<u64, Migration>>,
     /// Shops that have objects and no Shop, and since when.
     pub(crate) missing: BTreeMap<String, Timestamp>,
+    /// Shops that are being taken down: one whose objects go in several attempts counts once.
+    pub(crate) leaving: BTreeSet<String>,
     /// Times at which shops were taken down.
     pub(crate) removed: Vec<Timestamp>,
     /// Why everything is halted, where it is.
@@ -175,6 +177,7 @@ impl State {
                 missing.insert(shop.clone(), self.missing.get(shop).copied().unwrap_or(now));
             }
         }
+        self.leaving.retain(|shop| missing.contains_key(shop));
         self.missing = missing;
         self.removed.retain(|at| now.duration_since(*at) < jiff::SignedDuration::from_hours(1));
     }
