@@ -14,8 +14,8 @@ const SHOPS: usize = 200;
 const LONG: Duration = Duration::from_mins(4);
 /// Where the scheduler of a test answers.
 const LISTEN: &str = "127.0.0.1:19810";
-/// Labels of everything that belongs to shops.
-const OURS: &str = "app.kubernetes.io/managed-by=longshore";
+/// The label of everything that belongs to shops, and of nothing else.
+const OURS: &str = "longshore.dev/shop";
 
 /// A file of the repository.
 fn example(name: &str) -> String {
@@ -215,7 +215,10 @@ fn a_plan_is_done_as_it_was_shown_or_not_at_all() {
     let changed = example("plain/class.yaml").replace("cpu: 10m, memory: 16Mi", "cpu: 20m, memory: 16Mi");
     cluster.program("tee").arg(&class).input(changed).run().expect(0);
     let shown = scheduler.program(&["plan", &class, "--save", &plan]).run().expect(0);
-    assert!(shown.stdout.contains("3 shops: plan000, plan001, plan002\n  ~ Deployment web: ") && shown.stdout.contains("10m → 20m"), "{shown:#?}");
+    assert!(
+        shown.stdout.contains("3 shops: plan000, plan001, plan002\n  ~ Deployment web: ") && shown.stdout.contains("10m → 20m"),
+        "{shown:#?}"
+    );
     // Somebody is faster.
     let patch = ["--namespace", "shop-plan001", "patch", "deployment", "web", "--field-manager=kubectl-edit", "--type=merge"];
     cluster.ask(&[&patch[..], &["--patch", r#"{"spec":{"paused":true}}"#]].concat());
