@@ -19,7 +19,7 @@ BENCH ?=
 
 target := $(abspath $(or $(CARGO_TARGET_DIR),target))
 tools := tests/tools/tools $(target)/tools
-fuzz_targets := envelope manifest trust_root entries
+fuzz_targets := envelope manifest trust_root entries mountinfo
 
 .PHONY: help
 help: ## list these targets
@@ -39,6 +39,13 @@ build: ## build everything, debug, tests included
 test: tools build ## unit, property and end-to-end tests, with real binaries
 	cargo test --locked --workspace --all-features
 
+# Each test has a kernel of its own and waits most of the time, so three at once are no more than two cores' work.
+.PHONY: test-nfs
+test-nfs: build ## NFS for real, client and server of a kernel in user-mode Linux (3 minutes; needs no root once installed)
+	@$(tools) nfs
+	cargo build --locked --workspace --all-features --example keep
+	cargo test --locked --workspace --all-features --test nfs -- --ignored --test-threads=3
+
 # Tests of these are named after them or after what they are for, and pass without them elsewhere.
 .PHONY: interop
 interop: build ## the tests that need MinIO or cosign, which Go builds first (4 minutes each on 2 cores)
@@ -57,8 +64,9 @@ demo: release ## the main job on real PHP sources: publish, pull, change, roll b
 	$(target)/release/demo
 
 .PHONY: bench
-bench: tools release ## pulls against awscli, s5cmd, git and the machine's limit (ROUNDS=5, BENCH="--shop large", BENCH=--docs)
+bench: tools release ## an idle agent's cost; pulls against awscli, s5cmd, git and the machine's limit (ROUNDS=5, BENCH="--shop large", BENCH=--docs)
 	@$(tools) bench
+	$(target)/release/bench-agent
 	$(target)/release/bench-pull --rounds $(ROUNDS) --out $(target)/bench $(BENCH)
 
 .PHONY: images
