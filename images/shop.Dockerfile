@@ -14,6 +14,8 @@ FROM ${BINARIES_IMAGE} AS binaries
 
 FROM ${DEBIAN_IMAGE}
 ARG PHP=8.2
+# Also the day on which useradd writes that a password was changed.
+ARG SOURCE_DATE_EPOCH=1
 # Not pinned: within a release, Debian's versions change for security fixes only, and old ones leave the mirrors.
 # What is removed at the end tells when the image was built, and is of no use in it.
 # hadolint ignore=DL3008

@@ -115,7 +115,7 @@ YAML
 zone() { printf 'zone-%s' "$(cut -c$((($1 - 1) % 3 + 1)) <<<abc)"; }
 
 kwok_start() {
-  spawn kwok kwok --kubeconfig="$dir/kubeconfig" --manage-nodes-with-annotation-selector=kwok.x-k8s.io/node=fake \
+  spawn kwok kwok --v=WARN --config="$here/kwok.yaml" --kubeconfig="$dir/kubeconfig" --manage-nodes-with-annotation-selector=kwok.x-k8s.io/node=fake \
     --cidr=10.128.0.0/9 --node-ip=10.250.0.1 --node-lease-duration-seconds=40 "$@"
 }
 

@@ -28,7 +28,8 @@ fn shop(namespace: &Namespace<'_>, image: &Image, engine: &str) -> IpAddr {
         )
     };
     let pull = one("pull", &format!("[sh, -c, {SOURCES:?}]"), "");
-    let started = "    restartPolicy: Always\n    startupProbe: {exec: {command: [php-fpm-ping]}, periodSeconds: 1, failureThreshold: 60}\n";
+    let started =
+        "    restartPolicy: Always\n    startupProbe: {exec: {command: [php-fpm-ping]}, periodSeconds: 1, failureThreshold: 60}\n";
     let php = one("php-fpm", "[php-fpm]", started);
     let probes = "    readinessProbe: {httpGet: {path: /-/ready, port: 8080}, periodSeconds: 1}\n    \
                   livenessProbe: {httpGet: {path: /-/live, port: 8080}}\n";
