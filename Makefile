@@ -19,7 +19,7 @@ BENCH ?=
 
 target := $(abspath $(or $(CARGO_TARGET_DIR),target))
 tools := tests/tools/tools $(target)/tools
-fuzz_targets := envelope manifest trust_root entries
+fuzz_targets := envelope manifest trust_root entries mountinfo
 
 .PHONY: help
 help: ## list these targets
@@ -38,6 +38,13 @@ build: ## build everything, debug, tests included
 .PHONY: test
 test: tools build ## unit, property and end-to-end tests, with real binaries
 	cargo test --locked --workspace --all-features
+
+# Each test has a kernel of its own and waits most of the time, so three at once are no more than two cores' work.
+.PHONY: test-nfs
+test-nfs: build ## NFS for real, client and server of a kernel in user-mode Linux (3 minutes; needs no root once installed)
+	@$(tools) nfs
+	cargo build --locked --workspace --all-features --example keep
+	cargo test --locked --workspace --all-features --test nfs -- --ignored --test-threads=3
 
 # Tests of these are named after them or after what they are for, and pass without them elsewhere.
 .PHONY: interop
@@ -98,11 +105,15 @@ doc: ## build the crates' documentation
 	cargo doc --locked --workspace --all-features --no-deps --document-private-items
 
 .PHONY: reference
-reference: ## write docs/reference.md (variables, exit codes, reasons) and docs/metrics.md
+reference: ## write docs/reference.md, docs/metrics.md, docs/crds.md, and what is generated under manifests/
 	cargo run --locked --quiet --package runtime --example reference > $(target)/reference.md
 	mv $(target)/reference.md docs/reference.md
 	cargo run --locked --quiet --package agent --example metrics > $(target)/metrics.md
 	mv $(target)/metrics.md docs/metrics.md
+	cargo run --locked --quiet --package scheduler -- reference > $(target)/crds.md
+	mv $(target)/crds.md docs/crds.md
+	cargo run --locked --quiet --package scheduler -- crd --out manifests/crds
+	cargo run --locked --quiet --package scheduler -- manifests --out manifests/scheduler
 
 .PHONY: ci
 ci: ## what CI runs

@@ -12,6 +12,7 @@ use deploy::{
     pull::{Candidate, Figures, Progress},
 };
 use jiff::Timestamp;
+use mounts::MountHealth;
 use release::{ChannelName, Reason, Sequence, Sha256, Trouble};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::watch;
@@ -194,11 +195,22 @@ impl Board {
         }
     }
 
-    /// Storage of the shop that cannot be used, if any.
+    /// How the mounts are; whether one that was not usable is now.
+    pub(crate) fn mounted(&self, mounts: &[MountHealth]) -> bool {
+        let usable = |mounts: &[MountHealth]| mounts.iter().filter(|mount| mount.state.is_usable()).count();
+        let more = self.change(|snapshot| {
+            let before = std::mem::replace(&mut snapshot.mounts, mounts.to_vec());
+            usable(mounts) > usable(&before)
+        });
+        more.unwrap_or(false)
+    }
+
+    /// Storage that the shop requires and cannot use, if any.
     pub(crate) fn unmounted(&self) -> Option<String> {
         let snapshot = self.now();
-        let mount = snapshot.mounts.iter().find(|mount| !mount.state.is_usable())?;
-        Some(format!("{} is {}: {}", mount.name, mount.state, mount.detail))
+        let mount = snapshot.mounts.iter().find(|mount| mount.required && !mount.state.is_usable())?;
+        let detail = mount.detail.as_deref().map(|detail| format!(": {detail}")).unwrap_or_default();
+        Some(format!("mount {} is {}{detail}", mount.name, mount.state))
     }
 
     /// What came of looking for changed files.

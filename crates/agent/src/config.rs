@@ -13,11 +13,7 @@ use runtime::{
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use store::Location;
 
-use crate::{
-    hooks::Hook,
-    pod,
-    status::{Policy, RequiredMounts},
-};
+use crate::{hooks::Hook, pod, status::Policy};
 use php::{Address, Expect, Probe, Statuses, Url};
 
 /// The settings, all read and all usable.
@@ -35,6 +31,8 @@ pub struct Config {
     pub sources: Vec<Source>,
     /// The lowest sequence to accept.
     pub floor: Option<Sequence>,
+    /// The file of the mounts to keep.
+    pub mounts: Option<PathBuf>,
     /// Where the shop's storage is mounted.
     pub storage: Option<PathBuf>,
     /// The node's cache.
@@ -83,6 +81,7 @@ impl Config {
         let sources = sources(env);
         let floor = env.optional(&variable::FLOOR);
         let storage = env.optional::<AbsolutePath>(&variable::STORAGE);
+        let mounts = env.optional::<AbsolutePath>(&variable::MOUNTS);
         let cache = env.optional::<AbsolutePath>(&variable::CACHE);
         let cache_limit = env.read::<ByteSize>(&variable::CACHE_LIMIT);
         let memory = env.read::<Memory>(&variable::MEMORY);
@@ -110,6 +109,7 @@ impl Config {
             trust: trust?.into_path(),
             sources,
             floor: floor?,
+            mounts: path(mounts?),
             storage: path(storage?),
             cache: path(cache?).zip(Some(cache_limit?.bytes())).map(|(directory, limit)| cache::Settings { directory, limit }),
             memory: memory?.0,
@@ -143,7 +143,7 @@ fn sources(env: &mut Env) -> Option<Vec<Source>> {
 }
 
 fn ready(env: &mut Env) -> Option<Policy> {
-    Some(Policy { mounts: RequiredMounts::All, staleness: env.optional(&variable::READY_STALENESS)? })
+    Some(Policy { staleness: env.optional(&variable::READY_STALENESS)? })
 }
 
 fn pod(env: &mut Env) -> Option<pod::Settings> {

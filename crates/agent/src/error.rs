@@ -1,6 +1,7 @@
 //! Why `longshore-agent` ended.
 
 use crate::{serve::ServeError, watch::WatchError};
+use mounts::{MountError, MountsFileError};
 use php::PhpError;
 use release::{Reason, TrustError};
 use runtime::{ConfigError, Panicked, TaskError};
@@ -34,6 +35,14 @@ pub enum AgentError {
         /// Why.
         source: TrustError,
     },
+    /// The file does not say what to mount.
+    #[error("{}, which LONGSHORE_MOUNTS names, cannot be followed", path.display())]
+    Mounts {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: MountsFileError,
+    },
     /// The helper script for php-fpm cannot be put into the release root.
     #[error(transparent)]
     Php(#[from] PhpError),
@@ -65,6 +74,9 @@ pub enum TaskFailure {
     /// Nothing can be served.
     #[error(transparent)]
     Serve(#[from] ServeError),
+    /// Mounts cannot be kept.
+    #[error(transparent)]
+    Mounts(#[from] MountError),
     /// Files cannot be watched.
     #[error(transparent)]
     Watch(#[from] WatchError),
@@ -78,7 +90,9 @@ impl AgentError {
             Self::Argument(_) | Self::File { .. } | Self::Task(TaskError::Failed { source: TaskFailure::Serve(_), .. }) => Reason::Config,
             Self::Config(error) => error.reason(),
             Self::Trust { source, .. } => source.reason(),
+            Self::Mounts { source, .. } => source.reason(),
             Self::Store { source, .. } => source.reason(),
+            Self::Task(TaskError::Failed { source: TaskFailure::Mounts(error), .. }) => error.reason(),
             // The nearest of sysexits: EX_IOERR, the system refused us something that every process may have.
             Self::Task(TaskError::Failed { source: TaskFailure::Watch(_), .. }) | Self::Start(_) | Self::Output(_) | Self::Php(_) => {
                 Reason::Disk

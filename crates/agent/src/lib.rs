@@ -2,16 +2,17 @@
 //!
 //! ```text
 //!                 ┌─ watch ───── files of the release object and of operators ──┐ wakes
-//!  variables ──►  ├─ activate ── follow, stage, gate, warm, switch, probe ◄─────┘      first to end
-//!                 ├─ guard ───── files of the running tree that change                 ends all
+//!  variables ──►  ├─ activate ── follow, stage, gate, warm, switch, probe ◄─────┤      first to end
+//!                 ├─ storage ─── mounts, adopts, probes the shop's storage ──────┘      ends all
+//!                 ├─ guard ───── files of the running tree that change
 //!                 ├─ beat ────── the sign of life
 //!                 └─ serve ───── /livez /readyz /startupz /status /metrics
 //!                        ▲
 //!                      board: one value that all of them write and the server reads
 //! ```
 //!
-//! On SIGTERM it is not ready any more, ends what it does at the next point where that is safe, and exits inside `LONGSHORE_GRACE`. What it
-//! was doing is on the disk, and the next start goes on from there.
+//! On SIGTERM it is not ready any more, ends what it does at the next point where that is safe, unmounts, and exits inside
+//! `LONGSHORE_GRACE`. What it was doing is on the disk, and the next start goes on from there.
 
 pub mod activate;
 pub mod board;
@@ -24,6 +25,7 @@ pub mod metrics;
 pub mod pod;
 pub mod serve;
 pub mod status;
+pub mod storage;
 pub mod tamper;
 pub mod watch;
 
@@ -52,6 +54,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
+use storage::Storage;
 use store::{ObjectStore, Options};
 use tamper::Guard;
 use tokio::task::LocalSet;
@@ -87,6 +90,10 @@ Every failure ends with one line that has a reason code; /dev/termination-log ge
 /// Runs the program and gives its exit code; what went wrong is on standard error by then.
 #[must_use]
 pub fn run(arguments: impl IntoIterator<Item = OsString>, env: Env) -> ExitCode {
+    let mut arguments = arguments.into_iter().peekable();
+    if arguments.next_if(|argument| argument == storage::CHILD).is_some() {
+        return mounts::child_main(&arguments.next().unwrap_or_default());
+    }
     let format = env.peek(&variable::LOG_FORMAT).unwrap_or_else(Format::of_stderr);
     let result = caught(|| main(arguments, env)).unwrap_or_else(|panicked| Err(panicked.into()));
     match result {
@@ -191,6 +198,7 @@ fn tasks(
     let mut followers = config.sources.iter().map(follower);
     // The configuration has at least one.
     let first = followers.next().unwrap_or_else(|| follower(&Source::Channel));
+    let mounts = config.mounts.as_deref().map(storage::read).transpose()?;
     let pod = Pod::new(&config.root, config.pod.clone())?;
     let engine = Engine::new(config.root.clone(), Sources::new(first, followers.collect()), pod, config.control.clone(), board.clone());
     let guard = Guard { root: config.root.clone(), follower: follower(&Source::Channel), pace: config.scan, board: board.clone() };
@@ -205,8 +213,16 @@ fn tasks(
         let wake = wake.clone();
         tasks.spawn("watch", info_span!("watch"), |stop| async move { Ok(watch::watch(files, wake, stop).await?) });
     }
+    let in_use = CancellationToken::new();
+    if let Some(file) = mounts {
+        let storage = Storage::new(file, config.grace, board.clone(), wake.clone());
+        let in_use = in_use.clone();
+        tasks.spawn("storage", info_span!("storage"), |stop| storage.run(stop, in_use));
+    }
+    let used = in_use.drop_guard();
     tasks.spawn_local("activate", info_span!("activate"), |stop| async move {
         engine.run(config.poll, wake, stop).await;
+        drop(used);
         Ok(())
     });
     tasks.spawn_local("guard", info_span!("guard"), |stop| async move {

@@ -4,9 +4,10 @@
 
 use agent::{
     metrics::{ALL, Kind, Metrics, reference},
-    status::{CheckOutcome, Mount, MountState, Newer, Phase, ProbeOutcome, Running, Snapshot, SwitchOutcome, Why},
+    status::{CheckOutcome, Newer, Phase, ProbeOutcome, Running, Snapshot, SwitchOutcome, Why},
 };
 use jiff::Timestamp;
+use mounts::{Health, MountHealth};
 use release::{Sequence, Sha256};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -61,8 +62,15 @@ fn busy() -> Snapshot {
     snapshot.tamper.changed_files = 3;
     // A name that needs escaping.
     let name = "me\"dia\\\n".to_owned();
-    snapshot.mounts =
-        vec![Mount { name, kind: "nfs4".to_owned(), path: "/m".into(), state: MountState::Stale, since: now, detail: String::new() }];
+    snapshot.mounts = vec![MountHealth {
+        name,
+        kind: mounts::Kind::Nfs4,
+        path: "/m".into(),
+        required: true,
+        state: Health::Stale,
+        since: now,
+        detail: None,
+    }];
     snapshot
 }
 
@@ -94,7 +102,7 @@ fn prometheus_own_parser_reads_every_declared_metric_and_no_other() {
     }
     // One for each state, in no order.
     let named = |sample: &&Sample| sample.1.get("mount").is_some_and(|name| name == "me\"dia\\\n");
-    assert_eq!(samples.iter().filter(named).count(), MountState::ALL.len());
+    assert_eq!(samples.iter().filter(named).count(), Health::ALL.len());
     assert!(value(&samples, "longshore_process_resident_memory_bytes", "").unwrap() > 100_000.0);
 
     let base = |name: &str, kind: &str| {

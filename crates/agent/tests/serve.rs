@@ -7,9 +7,10 @@ use agent::{
     serve::{
         BODY_LIMIT, CONNECTIONS, DRAIN_TIMEOUT, HEADER_LIMIT, HEADER_TIMEOUT, Heartbeat, Heartbeats, LogLevel, ServeError, Server, State,
     },
-    status::{Mount, MountState, Policy, Running, Snapshot},
+    status::{Policy, Running, Snapshot},
 };
 use jiff::Timestamp;
+use mounts::{Health, Kind, MountHealth};
 use release::{Sequence, Sha256};
 use std::{
     net::SocketAddr,
@@ -58,18 +59,19 @@ impl Agent {
         Self { address, snapshot, heartbeat, stop, tasks }
     }
 
-    fn runs(&self, mounts: &[(&str, MountState)]) {
+    fn runs(&self, mounts: &[(&str, Health)]) {
         self.snapshot.send_modify(|snapshot| {
             let snapshot = Arc::make_mut(snapshot);
             let now = Timestamp::now();
             snapshot.running = Some(Running { sequence: Sequence::FIRST, manifest: Sha256::of(b"x"), since: now, on_trial: false });
-            let mount = |&(name, state): &(&str, MountState)| Mount {
+            let mount = |&(name, state): &(&str, Health)| MountHealth {
                 name: name.to_owned(),
-                kind: "nfs4".to_owned(),
+                kind: Kind::Nfs4,
                 path: "/shared".into(),
+                required: true,
                 state,
                 since: now,
-                detail: "line\nbreak".to_owned(),
+                detail: Some("line\nbreak".to_owned()),
             };
             snapshot.mounts = mounts.iter().map(mount).collect();
         });
@@ -114,11 +116,11 @@ async fn readiness_follows_the_snapshot_and_says_why() {
         assert_eq!(code(&answer), "503");
         assert!(answer.contains("FAIL release: no release of shops/acme runs yet\n"), "{answer}");
     }
-    agent.runs(&[("media", MountState::Slow), ("var", MountState::Hung)]);
+    agent.runs(&[("media", Health::Slow), ("var", Health::Hung)]);
     let answer = agent.get("/readyz").await;
     assert_eq!(code(&answer), "503");
     assert!(answer.contains("FAIL mount:var: hung since") && answer.contains("line break\n") && !answer.contains("media"), "{answer}");
-    agent.runs(&[("media", MountState::Slow), ("var", MountState::Healthy)]);
+    agent.runs(&[("media", Health::Slow), ("var", Health::Healthy)]);
     let answer = agent.get("/readyz?verbose").await;
     assert_eq!(code(&answer), "200");
     assert!(answer.contains("ok   mount:media: slow") && answer.ends_with("\nok\n"), "{answer}");
@@ -131,7 +133,7 @@ async fn readiness_follows_the_snapshot_and_says_why() {
 #[tokio::test]
 async fn liveness_is_about_the_agents_own_tasks_alone() {
     let agent = Agent::start().await;
-    agent.runs(&[("media", MountState::Hung)]);
+    agent.runs(&[("media", Health::Hung)]);
     tokio::time::sleep(Duration::from_millis(300)).await;
     let answer = agent.get("/livez").await;
     assert!(code(&answer) == "503" && answer.contains("FAIL task:watch"), "{answer}");
@@ -142,7 +144,7 @@ async fn liveness_is_about_the_agents_own_tasks_alone() {
 #[tokio::test]
 async fn status_and_metrics_show_the_snapshot() {
     let agent = Agent::start().await;
-    agent.runs(&[("media", MountState::Hung)]);
+    agent.runs(&[("media", Health::Hung)]);
     let answer = agent.get("/status").await;
     let status: serde_json::Value = serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap();
     assert_eq!(status["channel"], "shops/acme");

@@ -90,6 +90,8 @@ variables! {
         "how long a pull may take in all before it is an error";
     STORAGE "LONGSHORE_STORAGE" by BOTH, Unset::Means("shared directories are empty directories of each tree"), AbsolutePath::EXPECTED,
         "where the shop's storage is mounted in every container of the pod, outside of the release root: trees link their shared directories to it; the same for init and agent";
+    MOUNTS "LONGSHORE_MOUNTS" by AGENT, Unset::Means("nothing is mounted"), AbsolutePath::EXPECTED,
+        "the file that lists the shop's mounts, as TOML or JSON: docs/formats/mounts.md";
     CONTROL "LONGSHORE_CONTROL" by AGENT, Unset::Means("nobody is asked before a switch"), AbsolutePath::EXPECTED,
         "a directory in which operators and the cluster say `pause`, `window`, `migrated` and `retry`, such as a projected ConfigMap";
     SOURCES "LONGSHORE_SOURCES" by AGENT, Unset::Means("the file where LONGSHORE_RELEASE is set, else the channel"), "file, channel or both",

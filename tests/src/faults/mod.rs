@@ -2,13 +2,14 @@
 //!
 //! The invariant: `current` names a complete tree, the old one or the new one; the accepted sequence never falls; nothing
 //! outside of the release root changes, and nothing that a shop wrote into kept directories; and the next start, without any
-//! fault, ends at the new release with nothing left over. [`Rig::check`] is all of it.
+//! fault, ends at the new release with nothing left over. [`Rig::check`] is all of it. Class 25 needs a kernel with NFS: `make test-nfs`.
 //!
 //! `make test` runs each loop a few times, `make faults` at full counts. Zero failures in n independent runs bound the rate by
 //! 3/n, and no more.
 
 #![allow(clippy::disallowed_methods, reason = "the harness damages its trees itself, and has no failpoints")]
 
+mod agent;
 mod cache;
 mod damage;
 mod disk;
@@ -41,6 +42,8 @@ pub struct Counts {
     pub clients: u32,
     /// For how long it throttles, in seconds.
     pub throttle_seconds: u64,
+    /// Pods or rounds of which each takes seconds.
+    pub pods: u32,
     /// Bytes of the file that is read through resets.
     pub large_bytes: usize,
     /// Where random numbers start.
@@ -50,10 +53,19 @@ pub struct Counts {
 impl Counts {
     /// For every test run.
     pub const MODEST: Self =
-        Self { kills: 30, points: 1, switches: 300, damages: 4, clients: 20, throttle_seconds: 3, large_bytes: 1 << 20, seed: 1 };
+        Self { kills: 30, points: 1, switches: 300, damages: 4, clients: 20, throttle_seconds: 3, pods: 3, large_bytes: 1 << 20, seed: 1 };
     /// As FAULTS asks for.
-    pub const FULL: Self =
-        Self { kills: 1000, points: 3, switches: 10_000, damages: 200, clients: 500, throttle_seconds: 60, large_bytes: 20 << 20, seed: 1 };
+    pub const FULL: Self = Self {
+        kills: 1000,
+        points: 3,
+        switches: 10_000,
+        damages: 200,
+        clients: 500,
+        throttle_seconds: 60,
+        pods: 100,
+        large_bytes: 20 << 20,
+        seed: 1,
+    };
 }
 
 /// What came of one class of faults.
@@ -116,6 +128,9 @@ pub const LOOPS: &[Loop] = &[
     (18, policy::root_chains),
     (20, policy::other_channels),
     (21, hostile::tarballs),
+    (23, agent::events),
+    (24, agent::bad_releases),
+    (26, agent::removals),
     (31, cache::every_point),
     (32, cache::damaged),
     (33, cache::disk_full),

@@ -1,13 +1,13 @@
 //! `longshore-agent` beside nginx and php-fpm: switches under load, releases that do not work, files that change, and the end.
 
 use e2e::{
-    process::{Program, Running},
+    pod::{Agent, runs},
+    process::Program,
     s3::{self, Effect, Fault, Server},
     shop::{CHANNEL, Shop},
     web::{self, Visitors, Web},
 };
 use release::key;
-use rustix::process::Signal;
 use serde_json::Value;
 use std::{
     fs,
@@ -16,14 +16,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-const LIFE: Duration = Duration::from_mins(10);
-
 // A pod: its shop, its agent, and the release object that the cluster gives it.
 struct Pod {
     server: Server,
     shop: Shop,
-    port: u16,
-    agent: Option<Running>,
+    agent: Agent,
 }
 
 impl Pod {
@@ -31,13 +28,12 @@ impl Pod {
     fn new() -> Self {
         let server = Server::start(s3::Options::default()).unwrap();
         let shop = Shop::on(&server, 1, 1);
-        let mut pod = Self { server, shop, port: web::free_port(), agent: None };
+        let pod = Self { server, shop, agent: Agent::default() };
         pod.sources("1", "");
         pod.shop.publish();
         pod.shop.init("pod").run().expect(0);
         fs::create_dir(pod.shop.path("release")).unwrap();
         pod.offer();
-        pod.agent = None;
         pod
     }
 
@@ -66,35 +62,12 @@ impl Pod {
     }
 
     fn program(&self) -> Program {
-        let listen = format!("127.0.0.1:{}", self.port);
-        Program::ours("longshore-agent").envs(self.shop.pod_environment("pod")).env("LONGSHORE_LISTEN", listen).deadline(LIFE)
+        Program::ours("longshore-agent").envs(self.shop.pod_environment("pod"))
     }
 
     fn start(&mut self, program: Program) {
-        self.agent = Some(program.start());
-        self.until("it answers", |status| status["phase"] == "idle" && !status["lastSuccessAt"].is_null());
-    }
-
-    fn status(&self) -> Option<Value> {
-        serde_json::from_str(&web::get(self.port, "/status").ok()?.body).ok()
-    }
-
-    #[track_caller]
-    fn until(&self, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
-        self.within(Duration::from_secs(30), what, is_so)
-    }
-
-    #[track_caller]
-    fn within(&self, limit: Duration, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
-        let start = Instant::now();
-        loop {
-            let status = self.status();
-            if let Some(status) = status.as_ref().filter(|status| is_so(status)) {
-                return status.clone();
-            }
-            assert!(start.elapsed() < limit, "{what}: not within {limit:?}: {status:#?}");
-            thread::sleep(Duration::from_millis(20));
-        }
+        self.agent.start(program);
+        self.agent.until("it answers", |status| status["phase"] == "idle" && !status["lastSuccessAt"].is_null());
     }
 
     // As the cluster gives it: the release object from a file, the shop's front page as the probe.
@@ -108,18 +81,6 @@ impl Pod {
             .env("LONGSHORE_PROBE_TIMES", "2")
             .env("LONGSHORE_POLL", "5s")
     }
-
-    fn end(&mut self) {
-        let agent = self.agent.take().unwrap();
-        let start = Instant::now();
-        agent.signal(Signal::TERM).unwrap();
-        agent.wait().expect(0);
-        assert!(start.elapsed() < Duration::from_secs(10), "it ended after {:?}", start.elapsed());
-    }
-}
-
-fn runs(sequence: u64) -> impl Fn(&Value) -> bool {
-    move |status| status["running"]["sequence"] == sequence && status["running"]["onTrial"] == false && status["phase"] == "idle"
 }
 
 #[test]
@@ -132,7 +93,7 @@ fn fifty_switches_under_load_fail_no_request_and_mix_no_releases() {
     let visitors = Visitors::start(web.port, 6, Duration::from_millis(4));
     for number in 2..=SWITCHES + 1 {
         let sequence = pod.release(&number.to_string(), "");
-        pod.until("the release runs", runs(sequence));
+        pod.agent.until("the release runs", runs(sequence));
         assert!(web.get("/").unwrap().body.starts_with(&format!("entry={number} ")));
     }
     while visitors.count() < 10_000 {
@@ -141,9 +102,9 @@ fn fifty_switches_under_load_fail_no_request_and_mix_no_releases() {
     let wrong = visitors.wrong();
     assert!(wrong.is_empty(), "{} of {} pages: {:?}", wrong.len(), visitors.count(), &wrong[..wrong.len().min(3)]);
     println!("{SWITCHES} switches, {} requests, 0 failed, 0 mixed", visitors.count());
-    let metrics = web::get(pod.port, "/metrics").unwrap().body;
+    let metrics = pod.agent.get("/metrics").unwrap().body;
     assert!(metrics.contains(&format!("longshore_switches_total{{outcome=\"switched\"}} {SWITCHES}\n")), "{metrics}");
-    pod.end();
+    pod.agent.end();
 }
 
 #[test]
@@ -157,7 +118,7 @@ fn a_release_that_does_not_work_is_refused_for_good_and_the_next_good_one_runs()
         // PHP itself fails: found before anybody is switched.
         let visitors = Visitors::start(web.port, 2, Duration::from_millis(5));
         let broken = pod.release("2", "missing_function();");
-        let status = pod.within(Duration::from_secs(10), "it is refused", rejected(broken));
+        let status = pod.agent.within(Duration::from_secs(10), "it is refused", rejected(broken)).unwrap();
         assert!(status["newer"]["detail"].as_str().unwrap().contains("status 500"), "{status}");
         thread::sleep(Duration::from_millis(200));
         assert!(visitors.count() > 10 && visitors.wrong().is_empty(), "{:?}", visitors.wrong());
@@ -166,29 +127,29 @@ fn a_release_that_does_not_work_is_refused_for_good_and_the_next_good_one_runs()
     // Only behind nginx: found after the switch, which is undone.
     let hidden = pod.release("3", "if (str_contains($_SERVER['SERVER_SOFTWARE'] ?? '', 'nginx')) { missing_function(); }");
     let start = Instant::now();
-    let status = pod.within(Duration::from_secs(10), "it is rolled back", rejected(hidden));
+    let status = pod.agent.within(Duration::from_secs(10), "it is rolled back", rejected(hidden)).unwrap();
     assert!(status["running"]["sequence"] == 1 && web.get("/").unwrap().body.starts_with("entry=1 "), "{status}");
     println!("rolled back {:?} after it was offered", start.elapsed());
     // The same manifest under a new sequence, and after a restart.
     pod.shop.longshore(["publish", "--sign", "ci.key", "--again"]).expect(0);
     pod.offer();
-    pod.until("it is refused again", |status| status["newer"]["why"] == "rejected" && status["newer"]["sequence"] == hidden + 1);
-    pod.end();
+    pod.agent.until("it is refused again", |status| status["newer"]["why"] == "rejected" && status["newer"]["sequence"] == hidden + 1);
+    pod.agent.end();
     let program = pod.with_shop(&web);
     pod.start(program);
-    assert_eq!(pod.status().unwrap()["running"]["sequence"], 1);
+    assert_eq!(pod.agent.status().unwrap()["running"]["sequence"], 1);
     // An operator insists: it is tried once more, and fails once more.
-    let manifest = pod.status().unwrap()["newer"]["manifest"].as_str().unwrap().to_owned();
+    let manifest = pod.agent.status().unwrap()["newer"]["manifest"].as_str().unwrap().to_owned();
     let before = pod.shop.state("pod")["rejected"][&manifest]["at"].clone();
     pod.shop.longshore(["retry", "pod", &manifest[..12]]).expect(0);
     pod.offer();
-    pod.until("it is rejected anew", |_| {
+    pod.agent.until("it is rejected anew", |_| {
         let at = pod.shop.state("pod")["rejected"][&manifest]["at"].clone();
         !at.is_null() && at != before
     });
     let good = pod.release("5", "");
-    pod.until("the good one runs", runs(good));
-    pod.end();
+    pod.agent.until("the good one runs", runs(good));
+    pod.agent.end();
 }
 
 #[test]
@@ -200,19 +161,19 @@ fn operators_and_migrations_hold_a_release_back() {
     let program = pod.program().env("LONGSHORE_CONTROL", &control).env("LONGSHORE_POLL", "1s");
     pod.start(program);
     let sequence = pod.release("2", "");
-    let waits = pod.until("it waits", |status| status["newer"]["why"] == "paused");
+    let waits = pod.agent.until("it waits", |status| status["newer"]["why"] == "paused");
     assert!(waits["newer"]["detail"].as_str().unwrap().contains("sale until Monday") && waits["running"]["sequence"] == 1, "{waits}");
     let start = Instant::now();
     fs::remove_file(control.join("pause")).unwrap();
-    pod.until("it runs", runs(sequence));
+    pod.agent.until("it runs", runs(sequence));
     assert!(start.elapsed() < Duration::from_secs(5), "a removed pause is noticed at once");
 
     pod.shop.describe(1, "migration = \"breaking\"");
     let sequence = pod.release("3", "");
-    pod.until("it waits for the database", |status| status["newer"]["why"] == "migration");
+    pod.agent.until("it waits for the database", |status| status["newer"]["why"] == "migration");
     fs::write(control.join("migrated"), sequence.to_string()).unwrap();
-    pod.until("it runs", runs(sequence));
-    pod.end();
+    pod.agent.until("it runs", runs(sequence));
+    pod.agent.end();
 }
 
 #[test]
@@ -221,10 +182,10 @@ fn without_the_store_everything_answers_at_once_and_nothing_restarts() {
     let program = pod.program().env("LONGSHORE_POLL", "500ms").env("LONGSHORE_DEADLINE", "3s").env("LONGSHORE_READY_STALENESS", "2s");
     pod.start(program);
     pod.server.fault(Fault::new(Effect::slow_down()).lasting(Duration::from_mins(10)));
-    let sick = pod.until("it says so", |status| status["lastCheck"]["error"]["reason"] == "unreachable");
+    let sick = pod.agent.until("it says so", |status| status["lastCheck"]["error"]["reason"] == "unreachable");
     assert_eq!(sick["running"]["sequence"], 1);
     let not_ready = Instant::now();
-    while web::get(pod.port, "/readyz").unwrap().status == 200 {
+    while pod.agent.get("/readyz").unwrap().status == 200 {
         assert!(not_ready.elapsed() < Duration::from_secs(20));
         thread::sleep(Duration::from_millis(50));
     }
@@ -232,14 +193,14 @@ fn without_the_store_everything_answers_at_once_and_nothing_restarts() {
         // The best of some: this machine runs other tests, too, and an answer that waited for the store would take seconds each time.
         let answers = (0..10).map(|_| {
             let start = Instant::now();
-            let page = web::get(pod.port, path).unwrap();
+            let page = pod.agent.get(path).unwrap();
             assert_eq!(page.status, if path == "/readyz" { 503 } else { 200 }, "{path}: {page:?}");
             start.elapsed()
         });
         let best = answers.min().unwrap();
         assert!(best < Duration::from_millis(100), "{path} took {best:?}");
     }
-    pod.end();
+    pod.agent.end();
 }
 
 #[test]
@@ -247,21 +208,21 @@ fn changed_files_are_noticed_and_put_back() {
     let mut pod = Pod::new();
     let program = pod.program().env("LONGSHORE_POLL", "5s");
     pod.start(program);
-    let scanned = pod.until("the tree was scanned", |status| !status["tamper"]["lastScanAt"].is_null());
+    let scanned = pod.agent.until("the tree was scanned", |status| !status["tamper"]["lastScanAt"].is_null());
     let file = pod.root().join("current/lib/Widget.php");
     let whole = fs::read_to_string(&file).unwrap();
     fs::write(&file, "<?php // somebody was here\n").unwrap();
     fs::remove_file(pod.root().join("current/asset.txt")).unwrap();
-    let status = pod.until("they are put back", |status| status["tamper"]["repairedFiles"] == 2);
+    let status = pod.agent.until("they are put back", |status| status["tamper"]["repairedFiles"] == 2);
     assert_eq!((fs::read_to_string(&file).unwrap(), status["tamper"]["changedFiles"].as_u64()), (whole, Some(2)));
     assert!(pod.root().join("current/asset.txt").is_file());
     // Again, in the tree that was made anew; and what the shop itself may write is none of our business.
-    pod.until("it is watched again", |status| status["tamper"]["lastScanAt"] != scanned["tamper"]["lastScanAt"]);
+    pod.agent.until("it is watched again", |status| status["tamper"]["lastScanAt"] != scanned["tamper"]["lastScanAt"]);
     fs::write(pod.root().join("current/var/cache/page"), "cached").unwrap();
     fs::write(pod.root().join("current/template.php"), "<?php // and again").unwrap();
-    let status = pod.until("it is put back", |status| status["tamper"]["repairedFiles"] == 3);
+    let status = pod.agent.until("it is put back", |status| status["tamper"]["repairedFiles"] == 3);
     assert_eq!(status["tamper"]["changedFiles"], 3);
-    pod.end();
+    pod.agent.end();
 }
 
 #[test]
@@ -272,7 +233,7 @@ fn nothing_changed_costs_one_request_a_look() {
     thread::sleep(Duration::from_millis(700));
     pod.server.reset_stats();
     let looks = || {
-        let text = web::get(pod.port, "/metrics").unwrap().body;
+        let text = pod.agent.get("/metrics").unwrap().body;
         let line = text.lines().find(|line| line.starts_with("longshore_checks_total{outcome=\"unchanged\"}")).unwrap().to_owned();
         line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()
     };
@@ -280,7 +241,7 @@ fn nothing_changed_costs_one_request_a_look() {
     thread::sleep(Duration::from_secs(4));
     let (requests, looks) = (pod.server.stats().total(), looks() - before);
     assert!(looks >= 4 && requests <= looks + 1, "{requests} requests for {looks} looks");
-    pod.end();
+    pod.agent.end();
 }
 
 #[test]
@@ -291,14 +252,14 @@ fn a_kill_at_any_moment_of_a_switch_leaves_a_pod_that_goes_on() {
     for round in 0..12_u64 {
         let sequence = pod.release(&format!("{}", round + 2), "");
         thread::sleep(Duration::from_millis(round * 25));
-        drop(pod.agent.take().unwrap().kill_after(Duration::ZERO));
+        drop(pod.agent.kill());
         let program = pod.program().env("LONGSHORE_POLL", "200ms");
         pod.start(program);
-        pod.until("the release runs", runs(sequence));
+        pod.agent.until("the release runs", runs(sequence));
         let body = fs::read_to_string(pod.root().join("current/asset.txt")).unwrap();
         assert_eq!(body, format!("{}", round + 2));
     }
-    pod.end();
+    pod.agent.end();
 }
 
 #[test]
@@ -306,8 +267,8 @@ fn an_idle_agent_hardly_wakes_and_holds_little() {
     let mut pod = Pod::new();
     let program = pod.program();
     pod.start(program);
-    pod.until("the tree was scanned", |status| !status["tamper"]["lastScanAt"].is_null());
-    let process = PathBuf::from(format!("/proc/{}", pod.agent.as_ref().unwrap().pid()));
+    pod.agent.until("the tree was scanned", |status| !status["tamper"]["lastScanAt"].is_null());
+    let process = PathBuf::from(format!("/proc/{}", pod.agent.process().pid()));
     let field = |path: PathBuf, name: &str| -> u64 {
         let text = fs::read_to_string(path).unwrap_or_default();
         let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or("0");
@@ -326,5 +287,5 @@ fn an_idle_agent_hardly_wakes_and_holds_little() {
     // One a second is its sign of life; a look at the store, of which at most one falls into this time, takes some dozens.
     assert!(woken < 120, "{woken} wakeups in 6 s");
     assert!(own < 12 << 10, "{own} KiB");
-    pod.end();
+    pod.agent.end();
 }

@@ -42,6 +42,9 @@ classes! {
     the_root_chain_is_broken 18;
     another_channels_release 20;
     hostile_tarballs 21;
+    release_events_are_lost_and_mixed_up 23;
+    a_release_fails_its_probe_and_the_agent_is_killed 24;
+    the_pods_directories_are_removed 26;
     every_failpoint_with_a_node_cache 31;
     a_node_cache_is_damaged 32;
     the_disk_of_a_node_cache_is_full 33;

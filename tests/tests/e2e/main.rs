@@ -18,4 +18,5 @@ mod memory;
 mod pack_cache;
 mod publishing;
 mod server;
+mod storage;
 mod tampering;

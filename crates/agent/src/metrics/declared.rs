@@ -1,6 +1,7 @@
 //! Every metric, as data: name, kind, labels, meaning; and the page that lists them.
 
-use crate::status::{CheckOutcome, MountState, Phase, ProbeOutcome, SwitchOutcome, Why};
+use crate::status::{CheckOutcome, Phase, ProbeOutcome, SwitchOutcome, Why};
+use mounts::Health;
 use std::fmt;
 
 /// How a metric behaves.
@@ -82,7 +83,7 @@ do about the alerts that are made of them.
     let values = [
         ("phase", words(Phase::ALL)),
         ("why", words(Why::ALL)),
-        ("state", words(MountState::ALL)),
+        ("state", words(Health::ALL)),
         ("outcome` of `longshore_checks_total", words(CheckOutcome::ALL)),
         ("outcome` of `longshore_switches_total", words(SwitchOutcome::ALL)),
         ("outcome` of `longshore_probe_seconds", words(ProbeOutcome::ALL)),

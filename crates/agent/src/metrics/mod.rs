@@ -9,12 +9,13 @@ mod declared;
 
 pub use declared::{ALL, Kind, Metric, reference};
 
-use crate::status::{CheckOutcome, MountState, Phase, ProbeOutcome, Snapshot, SwitchOutcome, Why};
+use crate::status::{CheckOutcome, Phase, ProbeOutcome, Snapshot, SwitchOutcome, Why};
 use declared::{
     BUILD, CHANGED, CHECKS, CPU, DOWNLOADED, LAST_SUCCESS, MEMORY, MOUNT, NEWER, PHASE, PROBES, READY, REJECTED, RELEASE, REPAIRED,
     ROLLBACKS, STAGING, STARTED, STORE_REQUESTS, STORE_RETRIES, SWITCHES,
 };
 use jiff::Timestamp;
+use mounts::Health;
 use prometheus_client::{
     encoding::text,
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
@@ -184,7 +185,7 @@ impl Scrape {
             self.set(&LAST_SUCCESS, &vec![], unix(at));
         }
         for mount in &snapshot.mounts {
-            for state in MountState::ALL {
+            for state in Health::ALL {
                 let labels = vec![("mount", escaped(&mount.name)), ("state", state.to_string())];
                 self.set(&MOUNT, &labels, flag(*state == mount.state));
             }

@@ -43,7 +43,7 @@ async fn ready(Shared(state): Shared<Arc<State>>, uri: Uri, headers: HeaderMap) 
 }
 
 async fn started(Shared(state): Shared<Arc<State>>, uri: Uri, headers: HeaderMap) -> Response {
-    let checks = startupz(&state.snapshot.borrow(), &state.policy);
+    let checks = startupz(&state.snapshot.borrow());
     health(&checks, &uri, &headers)
 }
 

@@ -2,6 +2,7 @@
 
 use super::Snapshot;
 use jiff::Timestamp;
+use mounts::MountHealth;
 use serde::Serialize;
 use std::time::Duration;
 
@@ -22,38 +23,18 @@ impl Check {
     }
 }
 
-/// Which mounts a pod must have to be ready.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RequiredMounts {
-    /// Every mount of the mounts file.
-    All,
-    /// None: a hung file server makes no pod unready.
-    None,
-    /// These. One that the mounts file does not have is never usable.
-    Named(Vec<String>),
-}
-
-/// What a pod needs to be ready.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What a pod needs to be ready, beside a release and the mounts that the mounts file calls required.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Policy {
-    /// The mounts that must be usable.
-    pub mounts: RequiredMounts,
     /// How long ago the last successful check may be; `None` where age never matters. A limit here makes every pod unready at
     /// once when the store is away for longer.
     pub staleness: Option<Duration>,
 }
 
-impl Default for Policy {
-    /// All mounts and a release; its age never matters.
-    fn default() -> Self {
-        Self { mounts: RequiredMounts::All, staleness: None }
-    }
-}
-
 /// What is asked before traffic comes: a running release, the required mounts, its age, and no shutdown.
 #[must_use]
 pub fn readyz(snapshot: &Snapshot, policy: &Policy, now: Timestamp) -> Vec<Check> {
-    let mut checks = startupz(snapshot, policy);
+    let mut checks = startupz(snapshot);
     if let Some(limit) = policy.staleness {
         checks.push(freshness(snapshot, limit, now));
     }
@@ -63,29 +44,18 @@ pub fn readyz(snapshot: &Snapshot, policy: &Policy, now: Timestamp) -> Vec<Check
 
 /// What is asked before the pod's other containers start: a running release and the required mounts.
 #[must_use]
-pub fn startupz(snapshot: &Snapshot, policy: &Policy) -> Vec<Check> {
+pub fn startupz(snapshot: &Snapshot) -> Vec<Check> {
     let mut checks = vec![match &snapshot.running {
         Some(running) => Check::new("release", true, format!("sequence {} runs since {}", running.sequence, running.since)),
         None => Check::new("release", false, format!("no release of {} runs yet", snapshot.channel)),
     }];
-    match &policy.mounts {
-        RequiredMounts::None => {}
-        RequiredMounts::All => checks.extend(snapshot.mounts.iter().map(|mount| usable(snapshot, &mount.name))),
-        RequiredMounts::Named(names) => checks.extend(names.iter().map(|name| usable(snapshot, name))),
-    }
+    checks.extend(snapshot.mounts.iter().filter(|mount| mount.required).map(usable));
     checks
 }
 
-fn usable(snapshot: &Snapshot, name: &str) -> Check {
-    let check = format!("mount:{name}");
-    match snapshot.mounts.iter().find(|mount| mount.name == name) {
-        None => Check::new(check, false, "not mounted by this agent"),
-        Some(mount) => {
-            let separator = if mount.detail.is_empty() { "" } else { ": " };
-            let detail = format!("{} since {}{separator}{}", mount.state, mount.since, mount.detail);
-            Check::new(check, mount.state.is_usable(), detail)
-        }
-    }
+fn usable(mount: &MountHealth) -> Check {
+    let detail = mount.detail.as_deref().map(|detail| format!(": {detail}")).unwrap_or_default();
+    Check::new(format!("mount:{}", mount.name), mount.state.is_usable(), format!("{} since {}{detail}", mount.state, mount.since))
 }
 
 fn freshness(snapshot: &Snapshot, limit: Duration, now: Timestamp) -> Check {
@@ -100,7 +70,8 @@ fn freshness(snapshot: &Snapshot, limit: Duration, now: Timestamp) -> Check {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::status::{Mount, MountState, Running};
+    use crate::status::Running;
+    use mounts::{Health, Kind};
     use release::{Sequence, Sha256};
 
     fn now() -> Timestamp {
@@ -111,19 +82,20 @@ mod tests {
         now() - Duration::from_secs(seconds)
     }
 
-    fn snapshot(mounts: &[(&str, MountState)]) -> Snapshot {
+    fn snapshot(mounts: &[(&str, Health)]) -> Snapshot {
         let mut snapshot = Snapshot::new("shops/acme".parse().unwrap(), ago(7200));
         snapshot.running =
             Some(Running { sequence: Sequence::try_from(12).unwrap(), manifest: Sha256::of(b""), since: ago(3600), on_trial: false });
         snapshot.mounts = mounts
             .iter()
-            .map(|&(name, state)| Mount {
+            .map(|&(name, state)| MountHealth {
                 name: name.to_owned(),
-                kind: "nfs4".to_owned(),
+                kind: Kind::Nfs4,
                 path: format!("/shared/{name}").into(),
+                required: name != "feeds",
                 state,
                 since: ago(30),
-                detail: String::new(),
+                detail: None,
             })
             .collect();
         snapshot
@@ -135,17 +107,11 @@ mod tests {
 
     #[test]
     fn only_usable_mounts_count_and_only_those_that_are_required() {
-        let all = RequiredMounts::All;
-        let named = |name: &str| RequiredMounts::Named(vec![name.to_owned()]);
-        for state in MountState::ALL {
-            let snapshot = snapshot(&[("media", *state), ("var", MountState::Healthy)]);
-            let usable = matches!(state, MountState::Healthy | MountState::Slow);
-            for (mounts, ready) in
-                [(&all, usable), (&named("media"), usable), (&named("var"), true), (&RequiredMounts::None, true), (&named("import"), false)]
-            {
-                let policy = Policy { mounts: mounts.clone(), staleness: None };
-                assert_eq!(failing(&snapshot, &policy).is_empty(), ready, "{state} {mounts:?}");
-            }
+        for &state in Health::ALL {
+            let of = |mounts: &[(&str, Health)]| failing(&snapshot(mounts), &Policy::default());
+            let expected: &[&str] = if matches!(state, Health::Healthy | Health::Slow) { &[] } else { &["mount:media"] };
+            assert_eq!(of(&[("media", state), ("var", Health::Healthy)]), expected, "{state}");
+            assert_eq!(of(&[("feeds", state), ("var", Health::Healthy)]), [""; 0], "{state}");
         }
     }
 
@@ -165,7 +131,7 @@ mod tests {
         for (last, staleness, ready) in table {
             let mut snapshot = snapshot(&[]);
             snapshot.last_success_at = last;
-            let failing = failing(&snapshot, &Policy { mounts: RequiredMounts::All, staleness });
+            let failing = failing(&snapshot, &Policy { staleness });
             assert_eq!(failing.is_empty(), ready, "{last:?} {staleness:?}: {failing:?}");
         }
     }
@@ -175,7 +141,7 @@ mod tests {
         let mut stopping = snapshot(&[]);
         stopping.shutting_down = true;
         assert_eq!(failing(&stopping, &Policy::default()), ["running"]);
-        let mut empty = snapshot(&[("media", MountState::Mounting)]);
+        let mut empty = snapshot(&[("media", Health::Mounting)]);
         empty.running = None;
         assert_eq!(failing(&empty, &Policy::default()), ["release", "mount:media"]);
     }

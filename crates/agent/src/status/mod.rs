@@ -3,13 +3,13 @@
 mod health;
 mod words;
 
-pub use health::{Check, Policy, RequiredMounts, readyz, startupz};
-pub use words::{CheckOutcome, MountState, Phase, ProbeOutcome, SwitchOutcome, Why};
+pub use health::{Check, Policy, readyz, startupz};
+pub use words::{CheckOutcome, Phase, ProbeOutcome, SwitchOutcome, Why};
 
 use jiff::Timestamp;
+use mounts::MountHealth;
 use release::{ChannelName, Reason, Sequence, Sha256};
 use serde::{Serialize, Serializer};
-use std::path::PathBuf;
 
 /// Everything that `/status` shows, at one moment. Times are RFC 3339 in UTC.
 #[derive(Debug, Clone, Serialize)]
@@ -38,7 +38,7 @@ pub struct Snapshot {
     /// What was asked of the store since the start.
     pub store: StoreUse,
     /// Every mount of the mounts file, in its order.
-    pub mounts: Vec<Mount>,
+    pub mounts: Vec<MountHealth>,
     /// Releases that failed here and are not tried again; the caller bounds how many.
     pub rejected: Vec<Rejected>,
     /// The last error of any task, also where it was overcome since.
@@ -148,24 +148,6 @@ pub struct StoreUse {
     pub retries: u64,
     /// Bytes of bodies received.
     pub received_bytes: u64,
-}
-
-/// A mount of the mounts file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Mount {
-    /// Its name in the file.
-    pub name: String,
-    /// Its kind in the file, such as `nfs4`.
-    pub kind: String,
-    /// Where it is mounted.
-    pub path: PathBuf,
-    /// What it is worth.
-    pub state: MountState,
-    /// Since when.
-    pub since: Timestamp,
-    /// The same for a person; may be empty.
-    pub detail: String,
 }
 
 /// A release that failed here.

@@ -86,34 +86,6 @@ words! {
 }
 
 words! {
-    /// What a mount is worth.
-    MountState {
-        /// Being mounted for the first time, or again.
-        Mounting "mounting",
-        /// Mounted, and answers in time.
-        Healthy "healthy",
-        /// Mounted, and answers late.
-        Slow "slow",
-        /// Mounted, and does not answer.
-        Hung "hung",
-        /// Mounted, but the server does not know the directory any more (ESTALE).
-        Stale "stale",
-        /// Not mounted any more.
-        Gone "gone",
-        /// Could not be mounted; it is tried again.
-        Failed "failed",
-    }
-}
-
-impl MountState {
-    /// Files can be read and written: healthy, or only slow.
-    #[must_use]
-    pub const fn is_usable(self) -> bool {
-        matches!(self, Self::Healthy | Self::Slow)
-    }
-}
-
-words! {
     /// How a check for a newer release ended.
     CheckOutcome {
         /// There is nothing newer.

@@ -1,0 +1,252 @@
+//! TLS in transit: takes the connections of the NFS client in the kernel on loopback, and carries each to the server in a TLS session.
+//!
+//! ```text
+//!  kernel ── 127.0.0.1:port ──► Tunnel ── TLS 1.2 or 1.3, certificate checked ──► server:2049
+//! ```
+//!
+//! A mount keeps its port for life, since the client connects there again after each break. So the port is taken from a mount that is
+//! adopted, and only a new mount gets one that is free, from [`PORTS`].
+
+mod identity;
+mod peer;
+mod trust;
+
+pub use trust::TunnelError;
+
+use crate::nfs::{Nfs, Tls};
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::Duration,
+};
+use tokio::{
+    io::copy_bidirectional_with_sizes,
+    net::{TcpListener, TcpStream, lookup_host},
+    sync::Semaphore,
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+use tokio_rustls::{
+    TlsConnector,
+    rustls::{ClientConfig, pki_types::ServerName},
+};
+use tracing::{debug, info, warn};
+
+/// The ports of new mounts, those of efs-utils: none that Linux gives to connections by itself (32768 to 60999). While nobody listens there, the
+/// client tries again and again, and from such a port would one day connect to itself, and hold it.
+const PORTS: std::ops::Range<u16> = 20049..21049;
+/// How many of them are tried at random: a pod has at most 32 mounts.
+const TRIES: u32 = 64;
+/// How long a connection that cannot be carried is held: the client, whose own part succeeded, would be back within a few milliseconds.
+const HOLD: Duration = Duration::from_secs(1);
+/// Connections at once: `nconnect` allows 16, and each may be replaced while its old one still ends.
+const CONNECTIONS: usize = 32;
+/// How long looking up, connecting and the TLS handshake may take together.
+const CONNECT: Duration = Duration::from_secs(15);
+/// Of each direction of each connection. NFS reads and writes are 1 MiB, and TLS records 16 KiB.
+const BUFFER: usize = 64 << 10;
+/// After how much silence the server is asked whether it is there, how often, and how many times before the connection counts as dead.
+const KEEPALIVE: (Duration, Duration, u32) = (Duration::from_secs(30), Duration::from_secs(10), 3);
+
+/// Where a tunnel leads to.
+#[derive(Debug, Clone)]
+pub struct Route {
+    mount: String,
+    host: String,
+    address: Option<std::net::IpAddr>,
+    port: u16,
+    name: ServerName<'static>,
+    config: Arc<ClientConfig>,
+}
+
+impl Route {
+    /// The route of an encrypted mount. Reads certificates and, for an access point, makes a key: up to a second of work.
+    ///
+    /// # Errors
+    ///
+    /// No certificate can be read to believe servers by.
+    pub fn new(mount: &str, nfs: &Nfs, tls: &Tls) -> Result<Self, TunnelError> {
+        let name = ServerName::try_from(tls.server_name.clone()).map_err(|_| TunnelError::Name(tls.server_name.clone()))?;
+        let config = Arc::new(trust::client_config(tls)?);
+        let (host, address) = (nfs.server.host(), nfs.server.address());
+        Ok(Self { mount: mount.to_owned(), host, address, port: nfs.port, name, config })
+    }
+
+    /// Whether both lead to the same server.
+    fn leads_as(&self, other: &Self) -> bool {
+        (&self.host, self.address, self.port, &self.name) == (&other.host, other.address, other.port, &other.name)
+    }
+
+    async fn connect(&self) -> io::Result<TcpStream> {
+        let addresses: Vec<SocketAddr> = match self.address {
+            Some(address) => vec![(address, self.port).into()],
+            None => lookup_host((self.host.as_str(), self.port)).await?.collect(),
+        };
+        TcpStream::connect(addresses.as_slice()).await
+    }
+}
+
+/// Why the last connection of a tunnel failed, until one succeeds.
+#[derive(Debug, Clone, Default)]
+pub struct LastFailure(Arc<Mutex<Option<String>>>);
+
+impl LastFailure {
+    /// Its words.
+    #[must_use]
+    pub fn get(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn replace(&self, failure: Option<String>) -> Option<String> {
+        std::mem::replace(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner), failure)
+    }
+}
+
+/// The tunnels of one supervisor: one to each server. Mounts of one server share a connection of the client in the kernel, whose port may be any
+/// of theirs, while the table shows another; so they all have the same, and whoever adopts one of them listens where the client connects.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct OpenTunnels(Arc<tokio::sync::Mutex<Vec<Opened>>>);
+
+/// What is known of a tunnel that listens.
+#[derive(Debug)]
+struct Opened {
+    port: u16,
+    /// Of the tunnel itself: gone with it.
+    route: Weak<Route>,
+    failure: LastFailure,
+}
+
+impl OpenTunnels {
+    /// The tunnel to where `route` leads, on `port` where that is given: the port and the failures of one that listens already, and the tunnel
+    /// itself where it is new and still to be run.
+    pub(crate) async fn open(&self, route: &Route, port: Option<u16>) -> io::Result<(u16, LastFailure, Option<Tunnel>)> {
+        // Held across the bind, which waits for nobody: two mounts that start at once must not open two.
+        let mut all = self.0.lock().await;
+        all.retain(|opened| opened.route.strong_count() > 0);
+        let leads = |opened: &Opened| opened.route.upgrade().is_some_and(|other| other.leads_as(route));
+        let fits = |opened: &&Opened| leads(opened) && port.is_none_or(|port| port == opened.port);
+        if let Some(opened) = all.iter().find(fits) {
+            return Ok((opened.port, opened.failure.clone(), None));
+        }
+        let tunnel = Tunnel::bind(route.clone(), port).await?;
+        all.push(Opened { port: tunnel.port, route: Arc::downgrade(&tunnel.route), failure: tunnel.failure() });
+        Ok((tunnel.port, tunnel.failure(), Some(tunnel)))
+    }
+}
+
+/// A listening tunnel.
+#[derive(Debug)]
+pub struct Tunnel {
+    listener: TcpListener,
+    port: u16,
+    route: Arc<Route>,
+    failure: LastFailure,
+}
+
+impl Tunnel {
+    /// Listens on `port` of 127.0.0.1, or on a free one.
+    ///
+    /// # Errors
+    ///
+    /// The port is taken: of a mount that is adopted it must be this one, so try again.
+    pub async fn bind(route: Route, port: Option<u16>) -> io::Result<Self> {
+        let mut tries = TRIES;
+        let listener = loop {
+            tries -= 1;
+            match TcpListener::bind((Ipv4Addr::LOCALHOST, port.unwrap_or_else(|| rand::random_range(PORTS)))).await {
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse && port.is_none() && tries > 0 => {}
+                bound => break bound?,
+            }
+        };
+        let port = listener.local_addr()?.port();
+        Ok(Self { listener, port, route: Arc::new(route), failure: LastFailure::default() })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// What is wrong with its connections, for whoever wonders why a mount does not answer.
+    #[must_use]
+    pub fn failure(&self) -> LastFailure {
+        self.failure.clone()
+    }
+
+    /// Carries connections until it is dropped; each that breaks is closed, and the client connects again.
+    pub async fn run(self) {
+        let places = Arc::new(Semaphore::new(CONNECTIONS));
+        let mut connections = JoinSet::new();
+        loop {
+            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+            while connections.try_join_next().is_some() {}
+            let (mut local, from) = match self.listener.accept().await {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    // Such as too many open files: the waiting connection stays, so trying at once would spin.
+                    warn!(mount = %self.route.mount, %error, "the tunnel cannot accept");
+                    sleep(Duration::from_secs(1)).await;
+                    continue;
+                }
+            };
+            let (route, failure, port) = (Arc::clone(&self.route), self.failure.clone(), self.port);
+            connections.spawn(async move {
+                if let Err(error) = carry(&route, &mut local, from, port, &failure).await {
+                    tell(&route, &error, &failure);
+                    sleep(HOLD).await;
+                }
+                drop(place);
+            });
+        }
+    }
+}
+
+async fn carry(route: &Route, local: &mut TcpStream, from: SocketAddr, port: u16, failure: &LastFailure) -> io::Result<()> {
+    peer::check(from, port).await?;
+    let late = |_| io::Error::new(io::ErrorKind::TimedOut, format!("no TLS session with {} within {} s", route.host, CONNECT.as_secs()));
+    let mut remote = timeout(CONNECT, async {
+        let stream = route.connect().await?;
+        // A request goes out as it is written, and a server that vanished without a word is noticed.
+        stream.set_nodelay(true)?;
+        keep_alive(&stream)?;
+        TlsConnector::from(Arc::clone(&route.config)).connect(route.name.clone(), stream).await
+    })
+    .await
+    .map_err(late)??;
+    local.set_nodelay(true)?;
+    if failure.replace(None).is_some() {
+        info!(mount = %route.mount, host = %route.host, "the tunnel reaches its server again");
+    }
+    // An end of one direction is passed on, and the other one goes on until it ends, too.
+    let (sent, received) = copy_bidirectional_with_sizes(local, &mut remote, BUFFER, BUFFER).await?;
+    debug!(mount = %route.mount, sent, received, "a connection of the tunnel ended");
+    Ok(())
+}
+
+/// One line when trouble begins: the client tries again for as long as it lasts.
+fn tell(route: &Route, error: &io::Error, failure: &LastFailure) {
+    let (mount, host) = (&route.mount, &route.host);
+    if failure.replace(Some(format!("{host}: {error}"))).is_some() {
+        debug!(%mount, %host, %error, "a connection of the tunnel failed");
+    } else {
+        warn!(%mount, %host, %error, "a connection of the tunnel failed; the kernel connects again");
+    }
+}
+
+fn keep_alive(stream: &TcpStream) -> io::Result<()> {
+    use rustix::net::sockopt;
+    let (idle, interval, count) = KEEPALIVE;
+    sockopt::set_socket_keepalive(stream, true)?;
+    sockopt::set_tcp_keepidle(stream, idle)?;
+    sockopt::set_tcp_keepintvl(stream, interval)?;
+    sockopt::set_tcp_keepcnt(stream, count)?;
+    let all = idle + interval * count;
+    // The same for what was sent and is not acknowledged, which keepalive does not watch.
+    sockopt::set_tcp_user_timeout(stream, u32::try_from(all.as_millis()).unwrap_or(u32::MAX))?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,161 @@
+//! Servers that shops name in their `services`.
+
+use crate::crd::pattern;
+use kube::KubeSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Servers that shops name in their `services`.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Backends {
+    /// MySQL and compatible servers.
+    #[schemars(length(max = 50))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = kube::core::ListMerge::Map(vec!["name".to_owned()]))]
+    pub databases: Vec<Database>,
+    /// Redis and compatible servers.
+    #[schemars(length(max = 50))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = kube::core::ListMerge::Map(vec!["name".to_owned()]))]
+    pub caches: Vec<Cache>,
+    /// File systems for media.
+    #[schemars(length(max = 50))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = kube::core::ListMerge::Map(vec!["name".to_owned()]))]
+    pub media: Vec<Media>,
+}
+
+/// A MySQL server.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Database {
+    /// What shops call it.
+    #[schemars(length(min = 1, max = 63), regex(pattern = pattern::LABEL))]
+    pub name: String,
+    /// Host name or address.
+    #[schemars(length(min = 1, max = 253), regex(pattern = pattern::SERVER))]
+    pub host: String,
+    /// Port.
+    #[schemars(range(min = 1, max = 65535))]
+    #[serde(default = "mysql")]
+    pub port: u32,
+    /// Addresses that pods may reach it at.
+    #[schemars(length(max = 20), inner(length(max = 43), regex(pattern = pattern::CIDR)))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cidrs: Vec<String>,
+}
+
+/// A Redis server.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Cache {
+    /// What shops call it.
+    #[schemars(length(min = 1, max = 63), regex(pattern = pattern::LABEL))]
+    pub name: String,
+    /// Host name or address.
+    #[schemars(length(min = 1, max = 253), regex(pattern = pattern::SERVER))]
+    pub host: String,
+    /// Port.
+    #[schemars(range(min = 1, max = 65535))]
+    #[serde(default = "redis")]
+    pub port: u32,
+    /// Addresses that pods may reach it at.
+    #[schemars(length(max = 20), inner(length(max = 43), regex(pattern = pattern::CIDR)))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cidrs: Vec<String>,
+}
+
+/// A file system for media: exactly one of efs, nfs and directory.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("[has(self.efs), has(self.nfs), has(self.directory)].filter(given, given).size() == 1")
+    .message("exactly one of efs, nfs and directory"))]
+pub struct Media {
+    /// What shops call it.
+    #[schemars(length(min = 1, max = 63), regex(pattern = pattern::LABEL))]
+    pub name: String,
+    /// Amazon EFS.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub efs: Option<Efs>,
+    /// Another NFSv4.1 server, such as Azure Files or Filestore.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nfs: Option<Nfs>,
+    /// A directory that every node has already.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub directory: Option<Directory>,
+    /// Addresses that pods may reach it at.
+    #[schemars(length(max = 20), inner(length(max = 43), regex(pattern = pattern::CIDR)))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cidrs: Vec<String>,
+}
+
+/// An Amazon EFS file system.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Efs {
+    /// Id, such as fs-0123456789abcdef0.
+    #[schemars(length(max = 64), regex(pattern = "^fs-[0-9a-f]{8,40}$"))]
+    pub file_system: String,
+    /// Region of it.
+    #[schemars(length(min = 1, max = 32), regex(pattern = "^[a-z0-9-]+$"))]
+    pub region: String,
+    /// Whether data is encrypted on its way.
+    #[serde(default = "yes")]
+    pub tls: bool,
+}
+
+/// An NFSv4.1 server.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Nfs {
+    /// Host name or address.
+    #[schemars(length(min = 1, max = 253), regex(pattern = pattern::SERVER))]
+    pub server: String,
+    /// Exported directory.
+    #[schemars(length(min = 1, max = 200), regex(pattern = "^/[A-Za-z0-9._/-]*$"))]
+    pub export: String,
+    /// Whether data is encrypted on its way; needs a server that speaks TLS on its port, and agents that mount.
+    #[serde(default)]
+    pub tls: bool,
+    /// CSI driver for shops with csi storage; the kubelet's own NFS client, where this is missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub csi: Option<CsiDriver>,
+}
+
+/// A volume of a CSI driver.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CsiDriver {
+    /// Name of the driver, such as file.csi.azure.com.
+    #[schemars(length(min = 1, max = 63), regex(pattern = pattern::SUBDOMAIN))]
+    pub driver: String,
+    /// What the driver calls the volume; the shop's name is added, as a handle must be unique.
+    #[schemars(length(min = 1, max = 200))]
+    pub handle: String,
+    /// What else the driver wants to know.
+    #[schemars(extend("maxProperties" = 20, "additionalProperties" = { "type": "string", "maxLength": 512 }))]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub attributes: BTreeMap<String, String>,
+}
+
+/// A directory that every node has already.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Directory {
+    /// Its path on the nodes.
+    #[schemars(length(min = 2, max = 200), regex(pattern = pattern::ABSOLUTE_PATH))]
+    pub path: String,
+}
+
+fn mysql() -> u32 {
+    3306
+}
+
+fn redis() -> u32 {
+    6379
+}
+
+fn yes() -> bool {
+    true
+}

@@ -1,0 +1,128 @@
+//! Who may speak to the pods of a class, to whom they may, and how visitors get to them.
+
+use crate::crd::pattern;
+use kube::KubeSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Who may speak to the pods, and to whom they may. Everything else is denied, in both directions.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Network {
+    /// Where visitors' requests come from.
+    #[serde(default = "edge")]
+    pub edge: Peer,
+    /// Who reads metrics.
+    #[serde(default = "monitoring")]
+    pub monitoring: Peer,
+    /// Who resolves names.
+    #[serde(default = "dns")]
+    pub dns: Peer,
+    /// Addresses of the store, on port 443; everything but the cluster's and the cloud's own, where this is empty.
+    #[schemars(length(max = 50), inner(length(max = 43), regex(pattern = pattern::CIDR)))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub store: Vec<String>,
+    /// Other addresses that shops call on port 443, such as those of payment providers.
+    #[schemars(length(max = 50), inner(length(max = 43), regex(pattern = pattern::CIDR)))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outside: Vec<String>,
+}
+
+impl Default for Network {
+    fn default() -> Self {
+        Self { edge: edge(), monitoring: monitoring(), dns: dns(), store: Vec::new(), outside: Vec::new() }
+    }
+}
+
+/// Pods of another namespace.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Peer {
+    /// Their namespace.
+    #[schemars(length(min = 1, max = 63), regex(pattern = pattern::LABEL))]
+    pub namespace: String,
+    /// Their labels; all pods of the namespace, where this is empty.
+    #[schemars(extend("maxProperties" = 10, "additionalProperties" = { "type": "string", "maxLength": 63 }))]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+}
+
+/// How visitors' requests get to the pods: exactly one of these.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("[has(self.map), has(self.ingress), has(self.gateway)].filter(given, given).size() == 1")
+    .message("exactly one of map, ingress and gateway"))]
+pub struct Route {
+    /// Lines in the maps of an HAProxy at the edge: no object for each shop.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub map: Option<MapRoute>,
+    /// An Ingress for each shop.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ingress: Option<Ingress>,
+    /// An HTTPRoute for each shop.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<Gateway>,
+}
+
+impl Default for Route {
+    fn default() -> Self {
+        Self { map: Some(MapRoute::default()), ingress: None, gateway: None }
+    }
+}
+
+/// Lines in the maps of an HAProxy at the edge.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MapRoute {
+    /// Share of requests that this class's shops get of a worker at the edge when it is overloaded, from 1 to 256.
+    #[schemars(range(min = 1, max = 256))]
+    #[serde(default = "weight")]
+    pub weight: u32,
+}
+
+impl Default for MapRoute {
+    fn default() -> Self {
+        Self { weight: weight() }
+    }
+}
+
+/// An Ingress for each shop.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Ingress {
+    /// IngressClass.
+    #[schemars(length(min = 1, max = 253), regex(pattern = pattern::SUBDOMAIN))]
+    pub class_name: String,
+    /// Issuer of cert-manager for the shop's certificate; without TLS, where this is missing.
+    #[schemars(length(min = 1, max = 253), regex(pattern = pattern::SUBDOMAIN))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster_issuer: Option<String>,
+}
+
+/// An HTTPRoute for each shop.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Gateway {
+    /// Name of the Gateway.
+    #[schemars(length(min = 1, max = 253), regex(pattern = pattern::SUBDOMAIN))]
+    pub name: String,
+    /// Its namespace.
+    #[schemars(length(min = 1, max = 63), regex(pattern = pattern::LABEL))]
+    pub namespace: String,
+}
+
+fn edge() -> Peer {
+    Peer { namespace: "edge".to_owned(), labels: BTreeMap::new() }
+}
+
+fn monitoring() -> Peer {
+    Peer { namespace: "monitoring".to_owned(), labels: BTreeMap::new() }
+}
+
+fn dns() -> Peer {
+    Peer { namespace: "kube-system".to_owned(), labels: BTreeMap::from([("k8s-app".to_owned(), "kube-dns".to_owned())]) }
+}
+
+fn weight() -> u32 {
+    100
+}

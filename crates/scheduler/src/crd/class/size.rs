@@ -1,0 +1,162 @@
+//! How large the containers of a class are.
+
+use crate::crd::pattern;
+use kube::KubeSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What each container asks for.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Sizes {
+    /// Puts the first release on the disk.
+    #[serde(default = "pull")]
+    pub pull: Size,
+    /// Keeps it current.
+    #[serde(default = "agent")]
+    pub agent: Size,
+    /// Runs the shop.
+    #[serde(default = "php_fpm")]
+    pub php_fpm: Size,
+    /// Speaks to visitors.
+    #[serde(default = "nginx")]
+    pub nginx: Size,
+    /// Runs what is due, beside visitors.
+    #[serde(default = "cron")]
+    pub cron: Size,
+    /// Runs migrations, builds and backups.
+    #[serde(default = "job")]
+    pub job: Size,
+}
+
+impl Default for Sizes {
+    fn default() -> Self {
+        Self { pull: pull(), agent: agent(), php_fpm: php_fpm(), nginx: nginx(), cron: cron(), job: job() }
+    }
+}
+
+/// What one container asks for, and what it gets at most.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Size {
+    /// Processor time that is kept for it, such as 250m.
+    #[schemars(length(max = 16), regex(pattern = pattern::QUANTITY))]
+    pub cpu: String,
+    /// Memory that is kept for it, such as 512Mi.
+    #[schemars(length(max = 16), regex(pattern = pattern::QUANTITY))]
+    pub memory: String,
+    /// Memory at which it is ended; what is kept, where this is missing.
+    #[schemars(length(max = 16), regex(pattern = pattern::QUANTITY))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory_limit: Option<String>,
+    /// Processor time at most; no limit, where this is missing: a limit throttles a shop while its node is idle.
+    #[schemars(length(max = 16), regex(pattern = pattern::QUANTITY))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu_limit: Option<String>,
+}
+
+impl Size {
+    fn new(cpu: &str, memory: &str, memory_limit: &str) -> Self {
+        Self { cpu: cpu.to_owned(), memory: memory.to_owned(), memory_limit: Some(memory_limit.to_owned()), cpu_limit: None }
+    }
+}
+
+/// What a pod may use of its node's disk.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Disk {
+    /// The release root: the release in force, the one before it, and one being staged.
+    #[schemars(length(max = 16), regex(pattern = pattern::QUANTITY))]
+    #[serde(default = "sources")]
+    pub sources: String,
+    /// Uploads and other temporary files of a pod.
+    #[schemars(length(max = 16), regex(pattern = pattern::QUANTITY))]
+    #[serde(default = "temporary")]
+    pub temporary: String,
+}
+
+impl Default for Disk {
+    fn default() -> Self {
+        Self { sources: sources(), temporary: temporary() }
+    }
+}
+
+/// Settings of PHP.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Php {
+    /// Version of the image's php-fpm, such as 8.2.
+    #[schemars(length(max = 8), regex(pattern = r"^[0-9]+\.[0-9]+$"))]
+    #[serde(default = "version")]
+    pub version: String,
+    /// Workers of a pod: requests that it answers at the same time.
+    #[schemars(range(min = 1, max = 512))]
+    #[serde(default = "workers")]
+    pub workers: u32,
+    /// Memory of one request, in MiB.
+    #[schemars(range(min = 32, max = 8192))]
+    #[serde(default = "memory_mib")]
+    pub memory_mib: u32,
+    /// Memory of compiled code that all workers share, in MiB.
+    #[schemars(range(min = 32, max = 4096))]
+    #[serde(default = "opcache_mib")]
+    pub opcache_mib: u32,
+    /// More settings of php.ini.
+    #[schemars(extend("maxProperties" = 50, "additionalProperties" = { "type": "string", "maxLength": 256, "pattern": "^[^\\n\\r]*$" }))]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub settings: BTreeMap<String, String>,
+}
+
+impl Default for Php {
+    fn default() -> Self {
+        Self { version: version(), workers: workers(), memory_mib: memory_mib(), opcache_mib: opcache_mib(), settings: BTreeMap::new() }
+    }
+}
+
+fn pull() -> Size {
+    Size::new("500m", "96Mi", "128Mi")
+}
+
+fn agent() -> Size {
+    Size::new("10m", "32Mi", "160Mi")
+}
+
+fn php_fpm() -> Size {
+    Size::new("250m", "512Mi", "1Gi")
+}
+
+fn nginx() -> Size {
+    Size::new("50m", "32Mi", "128Mi")
+}
+
+fn cron() -> Size {
+    Size::new("100m", "256Mi", "1Gi")
+}
+
+fn job() -> Size {
+    Size::new("250m", "512Mi", "2Gi")
+}
+
+fn sources() -> String {
+    "4Gi".to_owned()
+}
+
+fn temporary() -> String {
+    "1Gi".to_owned()
+}
+
+fn version() -> String {
+    "8.2".to_owned()
+}
+
+fn workers() -> u32 {
+    16
+}
+
+fn memory_mib() -> u32 {
+    512
+}
+
+fn opcache_mib() -> u32 {
+    256
+}

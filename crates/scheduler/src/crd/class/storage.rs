@@ -1,0 +1,93 @@
+//! Where a class's releases come from, and how its shared file system gets into the pods.
+
+use crate::crd::pattern;
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Where releases come from, and who may sign them.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Store {
+    /// Bucket and prefix, such as s3://releases/prod.
+    #[schemars(length(min = 6, max = 512), regex(pattern = pattern::STORE))]
+    pub location: String,
+    /// Region of the bucket.
+    #[schemars(length(min = 1, max = 32), regex(pattern = "^[a-z0-9-]+$"))]
+    pub region: String,
+    /// Endpoint of a store that is not AWS's.
+    #[schemars(length(min = 8, max = 512), regex(pattern = r"^https?://[^\s]+$"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+    /// The trust root that pods believe, as `longshore trust new` wrote it. Public keys only.
+    #[schemars(length(min = 1, max = 65536))]
+    pub trust: String,
+}
+
+/// How the shared file system gets into the pods.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Storage {
+    /// Who mounts it.
+    #[serde(default)]
+    pub mode: StorageMode,
+    /// Directory of the node below which the agents mount.
+    #[schemars(length(min = 2, max = 200), regex(pattern = pattern::ABSOLUTE_PATH))]
+    #[serde(default = "directory")]
+    pub directory: String,
+    /// Directories of the release that lie on the shared file system; the engine's usual ones where this is empty. The release's
+    /// manifest lists the same as `shared`.
+    #[schemars(length(max = 20), inner(length(min = 1, max = 200), regex(pattern = pattern::RELATIVE_PATH)))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shared: Vec<String>,
+    /// Size that a csi volume claims; network file systems do not enforce it.
+    #[schemars(length(max = 16), regex(pattern = pattern::QUANTITY))]
+    #[serde(default = "claim")]
+    pub claim: String,
+}
+
+impl Default for Storage {
+    fn default() -> Self {
+        Self { mode: StorageMode::default(), directory: directory(), shared: Vec::new(), claim: claim() }
+    }
+}
+
+/// Who mounts the shared file system.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum StorageMode {
+    /// The agent, by itself, with TLS and probes of its own; its container is privileged.
+    #[default]
+    Agent,
+    /// A CSI driver, which the agent only supervises; no container is privileged.
+    Csi,
+}
+
+/// Chunks that the pods of a node share.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeCache {
+    /// Directory of the node.
+    #[schemars(length(min = 2, max = 200), regex(pattern = pattern::ABSOLUTE_PATH))]
+    #[serde(default = "cache_directory")]
+    pub directory: String,
+    /// What it may hold, such as 20GiB.
+    #[schemars(length(max = 16), regex(pattern = "^[1-9][0-9]{0,6}(MiB|GiB|TiB|MB|GB|TB)$"))]
+    #[serde(default = "cache_limit")]
+    pub limit: String,
+}
+
+fn directory() -> String {
+    "/var/lib/longshore/mounts".to_owned()
+}
+
+fn claim() -> String {
+    "100Gi".to_owned()
+}
+
+fn cache_directory() -> String {
+    "/var/lib/longshore/node".to_owned()
+}
+
+fn cache_limit() -> String {
+    "20GiB".to_owned()
+}

@@ -1,0 +1,37 @@
+//! The resources of the group `longshore.dev`, as Rust types: their schemas, rules and defaults are generated from these.
+//!
+//! ```text
+//!  Shop ──class──► ShopClass            what a tenant is · what tenants share
+//!    └──channel──► Release ◄──release── Rollout      what CI signed · how it travels through the shops, wave by wave
+//! ```
+//!
+//! All four are cluster-scoped. [`definitions`] gives what `longshore-scheduler crd` prints and `manifests/crds/` holds.
+
+#![allow(clippy::doc_markdown, reason = "these texts are for `kubectl explain`, which shows backticks as they are")]
+#![allow(clippy::duplicated_attributes, reason = "columns of one type are no duplicates")]
+#![allow(unreachable_pub, reason = "KubeSchema derives from a copy of each struct, inside of a function")]
+
+mod class;
+mod condition;
+mod pattern;
+mod release;
+mod rollout;
+mod schema;
+mod shop;
+mod validation;
+
+pub use class::{
+    AzureIdentity, Backends, BackupTarget, Build, Cache, CsiDriver, Database, Directory, Disk, Effect, Efs, Engine, ExtraContainer,
+    ExtraVariable, Freeze, Gateway, GoogleIdentity, Identity, Images, Ingress, MapRoute, Media, Network, Nfs, NodeCache, Overlay, Peer,
+    Php, PodIdentity, Priority, Route, SecretIdentity, ShopClass, ShopClassSpec, Size, Sizes, Storage, StorageMode, Store, Toleration,
+    WebIdentity,
+};
+pub use condition::{Condition, Truth};
+pub use release::{Release, ReleaseSpec};
+pub use rollout::{Counts, FailedShop, FailureBudget, OnFailure, Phase, Rollout, RolloutSpec, RolloutStatus, Started, Wave, WindowPolicy};
+pub use schema::definitions;
+pub use shop::{
+    Backup, BackupSchedule, CacheRef, Campaign, DatabaseRef, DeletionPolicy, Domain, Idle, IdleMode, MediaRef, Modules, Scale, SecretRef,
+    Services, Shop, ShopConfig, ShopRelease, ShopSpec, ShopState, ShopStatus, Target, Window,
+};
+pub use validation::Rules;

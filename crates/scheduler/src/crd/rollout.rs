@@ -1,0 +1,264 @@
+//! `Rollout`: a release on its way through the shops of a channel, in waves.
+
+use super::{Condition, pattern};
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A release on its way through the shops that follow its channel, wave by wave.
+#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "longshore.dev",
+    version = "v1alpha1",
+    kind = "Rollout",
+    doc = "A release on its way through the shops that follow its channel, wave by wave.",
+    status = "RolloutStatus",
+    derive = "PartialEq",
+    shortname = "ro",
+    category = "longshore",
+    printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
+    printcolumn(name = "Release", type_ = "string", json_path = ".spec.release"),
+    printcolumn(name = "Wave", type_ = "integer", json_path = ".status.wave"),
+    printcolumn(name = "Done", type_ = "integer", json_path = ".status.counts.done"),
+    printcolumn(name = "Failed", type_ = "integer", json_path = ".status.counts.failed"),
+    printcolumn(name = "Shops", type_ = "integer", json_path = ".status.counts.all"),
+    printcolumn(name = "Paused", type_ = "boolean", json_path = ".spec.paused", priority = 1),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("self.release == oldSelf.release").message("a Rollout keeps its release; start another one").field_path(".release"),
+    validation = Rule::new("self.waves.map(w, w.percent).isSorted() && self.waves.all(w, self.waves.exists_one(o, o.percent == w.percent))")
+        .message("each wave's percent is above that of the wave before").field_path(".waves"),
+    validation = Rule::new("self.waves[self.waves.size() - 1].percent == 100").message("the last wave is of 100 percent").field_path(".waves"),
+)]
+pub struct RolloutSpec {
+    /// Name of the Release to roll out.
+    #[schemars(length(min = 1, max = 253), regex(pattern = pattern::SUBDOMAIN))]
+    pub release: String,
+    /// Shops that are moved; all that follow the release's channel, where this is missing.
+    #[schemars(length(max = 1000), inner(length(min = 1, max = 58)))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = kube::core::ListMerge::Set)]
+    pub shops: Vec<String>,
+    /// Shops that go first, by themselves.
+    #[schemars(length(max = 100), inner(length(min = 1, max = 58)))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = kube::core::ListMerge::Set)]
+    pub canaries: Vec<String>,
+    /// Waves, each of so many percent of all shops in the order of their hashes.
+    #[schemars(length(min = 1, max = 20))]
+    #[serde(default = "waves")]
+    pub waves: Vec<Wave>,
+    /// What the order of shops is hashed with; the Rollout's name where it is missing. The same text gives the same order.
+    #[schemars(length(max = 63))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub order: Option<String>,
+    /// How many shops may fail before everything stops.
+    #[serde(default)]
+    pub failure_budget: FailureBudget,
+    /// Shops that are moved at the same time, at most.
+    #[schemars(range(min = 1, max = 1000))]
+    #[serde(default = "at_once")]
+    pub at_once: u32,
+    /// Migrations that run against one database server at the same time, at most.
+    #[schemars(range(min = 1, max = 50))]
+    #[serde(default = "per_database")]
+    pub per_database: u32,
+    /// How long a shop may take until it counts as failed.
+    #[schemars(length(max = 8), regex(pattern = pattern::DURATION))]
+    #[serde(default = "deadline")]
+    pub deadline: String,
+    /// Whether shops wait for their own windows.
+    #[serde(default)]
+    pub windows: WindowPolicy,
+    /// What happens to the shops of a wave that failed.
+    #[serde(default)]
+    pub on_failure: OnFailure,
+    /// Whether no further shop is moved.
+    #[serde(default)]
+    pub paused: bool,
+    /// Whether it is over, and the shops that were moved go back.
+    #[serde(default)]
+    pub aborted: bool,
+    /// Who started it, and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub started: Option<Started>,
+}
+
+/// A group of shops that move together.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Wave {
+    /// Percent of all shops that have moved when this wave is done.
+    #[schemars(range(min = 1, max = 100))]
+    pub percent: u32,
+    /// How long the wave is watched before the next one starts.
+    #[schemars(length(max = 8), regex(pattern = pattern::DURATION))]
+    #[serde(default = "soak")]
+    pub soak: String,
+}
+
+/// How many shops may fail; whichever is reached first.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FailureBudget {
+    /// Shops that may fail.
+    #[schemars(range(min = 0, max = 10_000))]
+    #[serde(default = "failing")]
+    pub shops: u32,
+    /// Percent of the shops moved so far that may fail, once 100 have moved.
+    #[schemars(range(min = 0, max = 100))]
+    #[serde(default = "failing_percent")]
+    pub percent: u32,
+}
+
+impl Default for FailureBudget {
+    fn default() -> Self {
+        Self { shops: failing(), percent: failing_percent() }
+    }
+}
+
+/// Whether shops wait for their own windows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum WindowPolicy {
+    /// A shop moves in its window, or at once where it has none.
+    #[default]
+    Respect,
+    /// An urgent release: windows and freezes are passed by.
+    Ignore,
+}
+
+/// What happens to the shops of a wave that failed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum OnFailure {
+    /// They go back to the release before, unless the database was migrated in a breaking way.
+    #[default]
+    Return,
+    /// They stay as they are, for a person to look at.
+    Pause,
+}
+
+/// Who started a rollout, and why.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Started {
+    /// Who.
+    #[schemars(length(max = 253))]
+    pub by: String,
+    /// Why.
+    #[schemars(length(max = 1000))]
+    pub why: String,
+}
+
+/// Where a rollout is.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RolloutStatus {
+    /// Generation of the Rollout that this status is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Where it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phase: Option<Phase>,
+    /// Wave that is being moved or watched: 0 is that of the canaries.
+    #[schemars(range(min = 0, max = 20))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wave: Option<u32>,
+    /// Since when that wave is done and watched.
+    #[schemars(length(max = 40))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub soaking_since: Option<String>,
+    /// Shops by how far they are.
+    #[serde(default)]
+    pub counts: Counts,
+    /// Shops that failed, the first of them, with the reason.
+    #[schemars(length(max = 100))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = kube::core::ListMerge::Map(vec!["shop".to_owned()]))]
+    pub failed: Vec<FailedShop>,
+    /// Progressing, Completed and Degraded.
+    #[schemars(length(max = 16))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = kube::core::ListMerge::Map(vec!["type".to_owned()]))]
+    pub conditions: Vec<Condition>,
+}
+
+/// Where a rollout is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Phase {
+    /// Not yet looked at, or behind another rollout of its channel.
+    Pending,
+    /// Shops are being moved.
+    Moving,
+    /// A wave is done and watched.
+    Soaking,
+    /// A person paused it, or everything is halted.
+    Paused,
+    /// The failure budget is used up: nothing more is moved.
+    Stopped,
+    /// Shops go back.
+    Returning,
+    /// It was aborted, and all shops are back.
+    Aborted,
+    /// All shops run the release.
+    Completed,
+}
+
+/// Shops by how far they are.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Counts {
+    /// Shops of the rollout.
+    pub all: u32,
+    /// Shops that run the release.
+    pub done: u32,
+    /// Shops that are on their way.
+    pub moving: u32,
+    /// Shops that wait for their window or their database.
+    pub waiting: u32,
+    /// Shops that failed.
+    pub failed: u32,
+    /// Shops that went back.
+    pub returned: u32,
+}
+
+/// A shop that failed.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FailedShop {
+    /// Which.
+    #[schemars(length(max = 58))]
+    pub shop: String,
+    /// Why.
+    #[schemars(length(max = 1000))]
+    pub why: String,
+}
+
+fn waves() -> Vec<Wave> {
+    [(1, "30m"), (10, "30m"), (50, "15m"), (100, "1m")].map(|(percent, soak)| Wave { percent, soak: soak.to_owned() }).into()
+}
+
+fn soak() -> String {
+    "15m".to_owned()
+}
+
+fn deadline() -> String {
+    "15m".to_owned()
+}
+
+fn failing() -> u32 {
+    5
+}
+
+fn failing_percent() -> u32 {
+    1
+}
+
+fn at_once() -> u32 {
+    50
+}
+
+fn per_database() -> u32 {
+    2
+}

@@ -1,0 +1,109 @@
+//! How many pods serve a shop: usually, on days that are known beforehand, and while nobody comes.
+
+use super::utc;
+use crate::crd::pattern;
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// How many pods serve a shop.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("self.min <= self.max").message("min is at most max").field_path(".min"),
+    validation = Rule::new("!has(self.schedule) || self.schedule.all(s, s.min <= self.max)")
+        .message("a schedule's min is at most max").field_path(".schedule"),
+)]
+pub struct Scale {
+    /// Pods at least; 2 survive the loss of a node.
+    #[schemars(range(min = 1, max = 200))]
+    #[serde(default = "two")]
+    pub min: u32,
+    /// Pods at most; where it equals min, nothing scales.
+    #[schemars(range(min = 1, max = 200))]
+    #[serde(default = "two")]
+    pub max: u32,
+    /// How busy the pods should be.
+    #[serde(default)]
+    pub target: Target,
+    /// Days on which more pods are ready beforehand, such as a sale.
+    #[schemars(length(max = 20))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub schedule: Vec<Campaign>,
+    /// What a shop that nobody visits may give back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub idle: Option<Idle>,
+}
+
+impl Default for Scale {
+    fn default() -> Self {
+        Self { min: two(), max: two(), target: Target::default(), schedule: Vec::new(), idle: None }
+    }
+}
+
+/// How busy the pods of a shop should be.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Target {
+    /// Processor time of php-fpm, in percent of what it requests.
+    #[schemars(range(min = 10, max = 95))]
+    #[serde(default = "cpu_percent")]
+    pub cpu_percent: u32,
+    /// Workers of php-fpm that are busy, in percent; only where the cluster serves custom metrics.
+    #[schemars(range(min = 10, max = 95))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub busy_workers_percent: Option<u32>,
+}
+
+impl Default for Target {
+    fn default() -> Self {
+        Self { cpu_percent: cpu_percent(), busy_workers_percent: None }
+    }
+}
+
+/// A time with more pods.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Campaign {
+    /// When it begins, as five fields of cron.
+    #[schemars(length(min = 9, max = 100), regex(pattern = pattern::CRON))]
+    pub cron: String,
+    /// Time zone of cron, such as Europe/Bucharest.
+    #[schemars(length(min = 1, max = 64), regex(pattern = pattern::TIME_ZONE))]
+    #[serde(default = "utc")]
+    pub time_zone: String,
+    /// Hours that it lasts.
+    #[schemars(range(min = 1, max = 744))]
+    pub duration_hours: u32,
+    /// Pods at least, meanwhile.
+    #[schemars(range(min = 1, max = 200))]
+    pub min: u32,
+}
+
+/// What a shop that nobody visits may give back.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Idle {
+    /// How long nobody came, such as 30m.
+    #[schemars(length(max = 8), regex(pattern = pattern::DURATION))]
+    pub after: String,
+    /// What is kept then.
+    #[serde(default)]
+    pub mode: IdleMode,
+}
+
+/// What an idle shop keeps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum IdleMode {
+    /// One pod, which answers the next visitor.
+    #[default]
+    KeepOne,
+}
+
+fn two() -> u32 {
+    2
+}
+
+fn cpu_percent() -> u32 {
+    65
+}

@@ -1,0 +1,63 @@
+//! Where a shop's data is: names of its class's backends, and the shop's part of each.
+
+use crate::crd::pattern;
+use kube::KubeSchema;
+use serde::{Deserialize, Serialize};
+
+/// Where a shop's data is.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Services {
+    /// The shop's database.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub database: Option<DatabaseRef>,
+    /// The shop's part of a cache.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache: Option<CacheRef>,
+    /// The shop's media.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub media: Option<MediaRef>,
+}
+
+/// A database of one of the class's servers.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DatabaseRef {
+    /// Server: a name of the class's `databases`.
+    #[serde(rename = "ref")]
+    #[schemars(length(min = 1, max = 63), regex(pattern = pattern::LABEL))]
+    pub server: String,
+    /// Database on it.
+    #[schemars(length(min = 1, max = 64), regex(pattern = "^[A-Za-z0-9_$-]+$"))]
+    pub name: String,
+}
+
+/// A part of one of the class's caches.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CacheRef {
+    /// Server: a name of the class's `caches`.
+    #[serde(rename = "ref")]
+    #[schemars(length(min = 1, max = 63), regex(pattern = pattern::LABEL))]
+    pub server: String,
+    /// What the shop's keys begin with.
+    #[schemars(length(min = 1, max = 32), regex(pattern = "^[A-Za-z0-9_-]+$"))]
+    pub prefix: String,
+}
+
+/// A directory of one of the class's file systems.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MediaRef {
+    /// File system: a name of the class's `media`.
+    #[serde(rename = "ref")]
+    #[schemars(length(min = 1, max = 63), regex(pattern = pattern::LABEL))]
+    pub server: String,
+    /// Directory of the shop there.
+    #[schemars(length(min = 2, max = 200), regex(pattern = pattern::ABSOLUTE_PATH))]
+    pub path: String,
+    /// EFS access point of the shop, such as fsap-0123456789abcdef0; path is below it then.
+    #[schemars(length(min = 1, max = 64), regex(pattern = "^fsap-[0-9a-f]{8,40}$"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub access_point: Option<String>,
+}

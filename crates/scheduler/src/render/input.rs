@@ -1,0 +1,101 @@
+//! What rendering is told besides the shop and its class.
+
+use crate::crd;
+use release::{ChannelName, Envelope, Migration, NameError, Sequence, Sha256};
+
+/// A release that was chosen for a shop: its envelope, and what the envelope states. Signatures are the pods' to verify.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InForce {
+    /// The channel that it belongs to.
+    pub channel: ChannelName,
+    /// Its position there.
+    pub sequence: Sequence,
+    /// The digest of its manifest.
+    pub manifest: Sha256,
+    /// What it does to the database.
+    pub migration: Migration,
+    /// The release object, byte for byte.
+    pub envelope: String,
+}
+
+/// Why a `Release` of the cluster cannot be put in force.
+#[derive(Debug, thiserror::Error)]
+pub enum ReleaseError {
+    /// The field is not an envelope.
+    #[error("Release {name}: spec.envelope is not a release object")]
+    Envelope {
+        /// The Release.
+        name: String,
+        /// Why.
+        source: release::EnvelopeError,
+    },
+    /// The envelope holds something else.
+    #[error("Release {name}: spec.envelope does not state a release")]
+    Statement {
+        /// The Release.
+        name: String,
+        /// Why.
+        source: release::StatementError,
+    },
+    /// The fields beside the envelope say something else.
+    #[error("Release {name}: spec says {said}, the envelope {stated}: apply what `longshore release export` wrote")]
+    Differs {
+        /// The Release.
+        name: String,
+        /// What the fields say.
+        said: String,
+        /// What the envelope states.
+        stated: String,
+    },
+    /// A field is not a name.
+    #[error("Release {name}")]
+    Name {
+        /// The Release.
+        name: String,
+        /// Why.
+        source: NameError,
+    },
+}
+
+impl InForce {
+    /// Reads what the envelope of `release` states.
+    ///
+    /// # Errors
+    ///
+    /// Where it is no release object, or `spec.channel` or `spec.sequence` says something else than the envelope.
+    pub fn read(release: &crd::Release) -> Result<Self, ReleaseError> {
+        let name = || release.metadata.name.clone().unwrap_or_default();
+        let envelope =
+            Envelope::parse(release.spec.envelope.as_bytes()).map_err(|source| ReleaseError::Envelope { name: name(), source })?;
+        let stated = release::Release::unverified(&envelope).map_err(|source| ReleaseError::Statement { name: name(), source })?;
+        if (stated.channel.as_str(), stated.sequence.get()) != (release.spec.channel.as_str(), release.spec.sequence) {
+            return Err(ReleaseError::Differs {
+                name: name(),
+                said: format!("{} {}", release.spec.channel, release.spec.sequence),
+                stated: format!("{} {}", stated.channel, stated.sequence),
+            });
+        }
+        Ok(Self {
+            channel: stated.channel,
+            sequence: stated.sequence,
+            manifest: stated.manifest,
+            migration: stated.migration,
+            envelope: release.spec.envelope.clone(),
+        })
+    }
+}
+
+/// What the controller knows of this moment. The default is a shop of which nothing is known: rendering files takes that.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Moment {
+    /// Pods at least, of the campaigns that run now; see [`campaign_floor`](crate::schedule::campaign_floor).
+    pub floor: Option<u32>,
+    /// Whether nobody visited the shop for as long as its idle policy says.
+    pub idle: bool,
+    /// The sequence up to which the database is migrated.
+    pub migrated: Option<Sequence>,
+    /// Whether a migration runs: cron waits meanwhile.
+    pub migrating: bool,
+    /// Why no release may be switched, where that is so.
+    pub paused: Option<String>,
+}

@@ -1,0 +1,27 @@
+//! Where things are in a shop's containers. The images, the templates of `config/` and the release's manifest rely on these.
+
+/// The release root.
+pub(crate) const ROOT: &str = "/srv/shop";
+/// Where the release's shared paths lead: links into [`SHARED`], and the configuration with secrets. In memory.
+pub(crate) const STORAGE: &str = "/srv/storage";
+/// The shop's directory on the shared file system.
+pub(crate) const SHARED: &str = "/mnt/shop";
+/// A directory of the node that stands in for a file server.
+pub(crate) const DIRECTORY: &str = "/mnt/directory";
+/// What `longshore-init` and `longshore-agent` are told.
+pub(crate) const TRUST: &str = "/etc/longshore/trust";
+pub(crate) const TRUST_FILE: &str = "root.json";
+pub(crate) const RELEASE: &str = "/etc/longshore/release";
+pub(crate) const MOUNTS: &str = "/etc/longshore/mounts";
+pub(crate) const MOUNTS_FILE: &str = "mounts.json";
+/// The token that the store takes for a role.
+pub(crate) const IDENTITY: &str = "/var/run/longshore/identity";
+/// A directory of the node that its pods share, in which the cache is.
+pub(crate) const NODE: &str = "/node";
+/// The shop's own configuration.
+pub(crate) const APP: &str = "/etc/shop/app";
+pub(crate) const SECRET: &str = "/etc/shop/secret";
+pub(crate) const PHP: &str = "/etc/shop/php";
+pub(crate) const NGINX: &str = "/etc/shop/nginx";
+pub(crate) const SCRIPTS: &str = "/etc/shop/scripts";
+pub(crate) const TEMPORARY: &str = "/tmp";

@@ -1,0 +1,157 @@
+//! The real binary, on files.
+
+use crate::committed::{compare, top};
+use std::{
+    io::Write as _,
+    process::{Command, Output, Stdio},
+};
+
+fn run(arguments: &[&str], input: &str) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_longshore-scheduler"))
+        .args(arguments)
+        .current_dir(top())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+fn printed(arguments: &[&str], input: &str) -> String {
+    let output = run(arguments, input);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn refused(arguments: &[&str], input: &str) -> String {
+    let output = run(arguments, input);
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(64), 0), "{}", String::from_utf8_lossy(&output.stdout));
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[test]
+fn the_reference_page_is_as_committed() {
+    compare("docs/crds.md", &printed(&["reference"], ""));
+}
+
+#[test]
+fn render_prints_what_the_library_makes() {
+    let aws = "manifests/examples/shops/aws";
+    let files = ["render", "manifests/examples/shops/release.yaml", &format!("{aws}/class.yaml"), &format!("{aws}/shop.yaml"), "--check"];
+    let text = printed(&files, "");
+    compare("crates/scheduler/tests/golden/aws/acme.yaml", &text);
+    let lines = printed(&[&files[..], &["--output", "json"]].concat(), "");
+    assert_eq!(lines.lines().count(), text.matches("\n---\n").count() + 1);
+    let first: serde_json::Value = serde_json::from_str(lines.lines().next().unwrap()).unwrap();
+    assert_eq!(first["kind"], "Namespace");
+    let campaign = printed(&[&files[..], &["--at", "2026-11-28T00:00:00Z"]].concat(), "");
+    assert!(campaign.contains("minReplicas: 8"), "the campaign of the example raises its floor");
+}
+
+#[test]
+fn render_writes_one_file_for_each_shop() {
+    let folder = tempfile::tempdir().unwrap();
+    let plain = "manifests/examples/shops/plain";
+    let (class, shop) = (format!("{plain}/class.yaml"), format!("{plain}/shop.yaml"));
+    let out = folder.path().join("a/b");
+    printed(&["render", "manifests/examples/shops/release.yaml", &class, &shop, "--out", out.to_str().unwrap()], "");
+    let written = std::fs::read_to_string(out.join("blog.yaml")).unwrap();
+    compare("crates/scheduler/tests/golden/plain/blog.yaml", &written);
+}
+
+#[test]
+fn every_problem_of_files_is_told_with_its_place() {
+    let text = "\
+apiVersion: longshore.dev/v1alpha1
+kind: Shop
+metadata: {name: acme}
+spec:
+  class: c
+  channel: shops/acme
+  domains: [{host: www.acme.example, primary: true}]
+  scale: {min: 3, max: 2}
+  services: {}
+---
+apiVersion: longshore.dev/v1alpha1
+kind: Shop
+metadata: {name: b}
+spec: {class: C, chanel: x, domains: [], services: {}}
+---
+kind: Pod
+";
+    let error = refused(&["render", "-"], text);
+    for expected in [
+        "-:1: Shop acme: spec.scale.min: min is at most max",
+        "-:11: Shop b: spec.channel: missing",
+        "-:11: Shop b: spec.chanel: not a field; did you mean channel?",
+        "-:11: Shop b: spec.class: \"C\" does not match",
+        "-:11: Shop b: spec.domains: has 0 items, and needs 1",
+        "-:16: Pod : apiVersion=\"\": expected longshore.dev/v1alpha1",
+        "[reason: config]",
+    ] {
+        assert!(error.contains(expected), "{expected}\n{error}");
+    }
+    assert!(refused(&["render", "/nonexistent.yaml"], "").contains("cannot read /nonexistent.yaml"));
+    let shop = text.split("---").next().unwrap().replace("min: 3", "min: 2");
+    assert!(refused(&["render", "-"], &shop).contains("shop acme: its class c is in none of the files"));
+}
+
+const TABLE: &str = "\
+name,domain,aliases,min,max,database,media,secret
+acme,www.acme.example,acme.example acme.test,2,12,db-1,efs-1,acme-env
+vinyl,vinyl.example,,,,db-2,efs-1,vinyl-env
+";
+
+#[test]
+fn a_table_becomes_shops_and_a_table_again() {
+    let shops = printed(&["import", "-", "--class", "m2", "--expect", "2"], TABLE);
+    compare("crates/scheduler/tests/golden/imported.yaml", &shops);
+    let table = printed(&["export", "-"], &shops);
+    assert_eq!(printed(&["export", "-"], &printed(&["import", "-"], &table)), table, "another round changes nothing");
+}
+
+#[test]
+fn a_list_of_objects_is_imported_likewise() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("crm.json");
+    let list = r#"[{"name": "acme", "domain": "www.acme.example", "aliases": ["acme.example"], "max": 3, "media": "efs-1"}]"#;
+    std::fs::File::create(&path).unwrap().write_all(list.as_bytes()).unwrap();
+    let shops = printed(&["import", path.to_str().unwrap(), "--class", "m2", "--channel", "stable"], "");
+    assert!(shops.contains("channel: stable") && shops.contains("redirectTo: www.acme.example"), "{shops}");
+}
+
+#[test]
+fn an_import_tells_every_problem_and_prints_nothing() {
+    let bad = "\
+name,domain,clas,min
+acme,www.acme.example,,2
+Acme,shop,,two
+acme,www.acme.example,,1
+short
+";
+    let error = refused(&["import", "-", "--class", "m2"], bad);
+    for expected in [
+        "-:1: \"clas\" is no column; did you mean class?",
+        "-:3: min=\"two\": expected a whole number",
+        "-:5: has 1 cells, and the header 4",
+    ] {
+        assert!(error.contains(expected), "{expected}\n{error}");
+    }
+    let error = refused(&["import", "-", "--class", "m2"], "name,domain\nacme,www.acme.example\nAcme,www.acme.example\nacme,x.example\n");
+    for expected in ["-:3: Acme: ", "-:4: acme: is in line 2 already", "-:3: www.acme.example belongs to the shop of line 2 already"] {
+        assert!(error.contains(expected), "{expected}\n{error}");
+    }
+}
+
+#[test]
+fn a_list_that_may_have_been_cut_off_is_refused() {
+    let cut = &TABLE[..TABLE.len() - 5];
+    assert!(refused(&["import", "-", "--class", "m2"], cut).contains("-:3: the last line has no end"));
+    let few: String = TABLE.split_inclusive('\n').take(2).collect();
+    assert!(refused(&["import", "-", "--class", "m2", "--expect", "2"], &few).contains("has 1 shops, and --expect says 2"));
+    assert!(refused(&["import", "-", "--class", "m2"], "name,domain\n").contains("has no shops"));
+    let quoted = "name,domain\nacme,\"www.acme.exam\n";
+    assert!(refused(&["import", "-", "--class", "m2"], quoted).contains("-:2: a quote is never closed"));
+}

@@ -1,0 +1,180 @@
+//! Each example as it is rendered, byte for byte; and what states and moments change in it.
+
+use crate::{
+    committed::compare,
+    made::{PLATFORMS, example, find, has, rendered},
+};
+use scheduler::{
+    check, cluster,
+    crd::{Build, ShopState},
+    file::{Form, text},
+    render::{BUILDS, InForce, Moment, Object, RenderError, build, render},
+};
+
+fn yaml(objects: &[Object]) -> String {
+    text(Form::Yaml, objects.iter().map(Object::value)).unwrap()
+}
+
+#[test]
+fn the_examples_are_rendered_as_committed() {
+    for (platform, shop) in PLATFORMS {
+        let objects = rendered(platform, |_, _, _| {});
+        assert_eq!(check::shop(&objects), [], "{platform}");
+        compare(&format!("crates/scheduler/tests/golden/{platform}/{shop}.yaml"), &yaml(&objects));
+    }
+}
+
+#[test]
+fn the_manifests_of_a_cluster_are_as_committed() {
+    for (name, objects) in cluster::parts(cluster::IMAGE) {
+        compare(&format!("manifests/scheduler/{name}.yaml"), &yaml(&objects));
+    }
+}
+
+#[test]
+fn a_build_is_one_job_for_a_release() {
+    let (_, mut class, release) = example("aws");
+    assert_eq!(build(&class, &release.channel, release.sequence), None, "where the class says nothing, CI builds");
+    class.spec.build = Some(Build { image: class.spec.images.shop.clone(), command: vec!["/build.sh".into()] });
+    let job = build(&class, &release.channel, release.sequence).unwrap();
+    assert_eq!(job.identity().to_string(), "Job longshore-builds/build-shops-acme-42");
+    // In the company of its namespace and its account it passes the same checks as a shop.
+    let parts = cluster::parts(cluster::IMAGE).into_iter().flat_map(|(_, objects)| objects);
+    let builds = parts.filter(|object| object.identity().namespace.as_deref() == Some(BUILDS) || object.identity().name == BUILDS);
+    assert_eq!(check::shop(&builds.chain([job]).collect::<Vec<_>>()), []);
+}
+
+#[test]
+fn the_scheduler_keeps_the_rules_that_it_checks() {
+    let parts = cluster::parts(cluster::IMAGE).into_iter().flat_map(|(_, objects)| objects);
+    let own =
+        parts.filter(|object| object.identity().namespace.as_deref() == Some(cluster::SYSTEM) || object.identity().name == cluster::SYSTEM);
+    let findings = check::shop(&own.collect::<Vec<_>>());
+    let expected = |problem: &str| {
+        // It is the one program that speaks to the API server; and pods that only keep room have no account and no disk.
+        problem.contains("get a token for the API server")
+            || problem.contains("names ServiceAccount \"\"")
+            || problem.contains("get variables of each Service")
+            || problem.contains("container pause has no ephemeral-storage")
+    };
+    let unexpected: Vec<_> = findings.iter().filter(|finding| !expected(&finding.problem)).collect();
+    assert_eq!(unexpected, [] as [&check::Finding; 0]);
+}
+
+#[test]
+fn the_same_input_gives_the_same_bytes() {
+    for (platform, _) in PLATFORMS {
+        assert_eq!(rendered(platform, |_, _, _| {}), rendered(platform, |_, _, _| {}));
+    }
+}
+
+#[test]
+fn a_campaign_raises_the_floor_and_idleness_lowers_it() {
+    let least = |floor: Option<u32>, idle: bool| {
+        let objects = rendered("aws", |_, _, moment| *moment = Moment { floor, idle, ..Moment::default() });
+        find(&objects, "HorizontalPodAutoscaler", "web")["spec"]["minReplicas"].as_u64()
+    };
+    assert_eq!((least(None, false), least(Some(8), false), least(None, true), least(Some(8), true)), (Some(2), Some(8), Some(1), Some(8)));
+}
+
+#[test]
+fn replicas_are_the_autoscalers_where_there_is_one() {
+    let objects = rendered("aws", |_, _, _| {});
+    assert!(find(&objects, "Deployment", "web")["spec"].get("replicas").is_none());
+    let objects = rendered("aws", |shop, _, _| shop.spec.scale.max = shop.spec.scale.min);
+    assert_eq!(find(&objects, "Deployment", "web")["spec"]["replicas"], 2);
+    assert!(!has(&objects, "HorizontalPodAutoscaler", "web"));
+}
+
+#[test]
+fn a_suspended_shop_has_no_pods_and_an_archived_one_only_its_data() {
+    let suspended = rendered("gcp", |shop, _, _| shop.spec.state = ShopState::Suspended);
+    assert_eq!(find(&suspended, "Deployment", "web")["spec"]["replicas"], 0);
+    assert_eq!(find(&suspended, "Deployment", "cron")["spec"]["replicas"], 0);
+    assert!(!has(&suspended, "HorizontalPodAutoscaler", "web") && !has(&suspended, "HTTPRoute", "web"));
+    assert_eq!(check::shop(&suspended), []);
+
+    let archived = rendered("gcp", |shop, _, _| shop.spec.state = ShopState::Archived);
+    let kinds: Vec<_> = archived.iter().map(|object| object.identity().kind.to_string()).collect();
+    assert_eq!(kinds, ["Namespace", "PersistentVolume", "PersistentVolumeClaim"]);
+}
+
+#[test]
+fn a_shop_in_maintenance_is_closed_for_visitors_and_open_for_the_probe() {
+    let objects = rendered("aws", |shop, _, _| shop.spec.state = ShopState::Maintenance);
+    let conf = objects.iter().map(Object::value).find_map(|object| object["data"]["nginx.conf"].as_str().map(str::to_owned)).unwrap();
+    assert!(conf.contains("default 1;") && conf.contains("127.0.0.1 0;"), "{conf}");
+    assert_eq!(find(&objects, "Deployment", "cron")["spec"]["replicas"], 0);
+}
+
+#[test]
+fn a_migration_runs_while_the_controller_says_so_and_cron_waits() {
+    let objects = rendered("aws", |_, _, moment| moment.migrating = true);
+    assert!(has(&objects, "Job", "release-42") && has(&objects, "Lease", "migration"));
+    assert_eq!(find(&objects, "Deployment", "cron")["spec"]["replicas"], 0);
+    assert_eq!(check::shop(&objects), []);
+    let migrated = rendered("aws", |_, _, moment| {
+        (moment.migrating, moment.migrated) = (true, Some(42.try_into().unwrap()));
+    });
+    assert!(!has(&migrated, "Job", "release-42"));
+    assert_eq!(find(&migrated, "ConfigMap", "release")["data"]["migrated"], "42");
+}
+
+#[test]
+fn another_release_changes_one_object() {
+    let (shop, class, release) = example("aws");
+    let other = InForce { sequence: 43.try_into().unwrap(), envelope: release.envelope.replace(' ', ""), ..release.clone() };
+    let [before, after] = [release, other].map(|release| render(&shop, &class, Some(&release), &Moment::default()).unwrap());
+    let changed: Vec<_> = before.iter().filter(|object| !after.contains(object)).map(|object| object.identity().to_string()).collect();
+    assert_eq!(changed, ["ConfigMap shop-acme/release"]);
+}
+
+#[test]
+fn without_a_release_nothing_runs() {
+    let (shop, class, _) = example("aws");
+    let objects = render(&shop, &class, None, &Moment::default()).unwrap();
+    assert!(!objects.iter().any(|object| ["Deployment", "CronJob", "Job"].contains(&&*object.identity().kind)));
+}
+
+#[test]
+fn what_cannot_be_rendered_says_why() {
+    let refused = |change: &dyn Fn(&mut scheduler::crd::Shop)| {
+        let (mut shop, class, release) = example("aws");
+        change(&mut shop);
+        render(&shop, &class, Some(&release), &Moment::default()).unwrap_err().to_string()
+    };
+    let backend = refused(&|shop| shop.spec.services.cache.as_mut().unwrap().server = "redis-us".into());
+    assert_eq!(
+        backend,
+        "shop acme: services.cache.ref=\"redis-us\" is not in the backends of class magento2-standard; expected one of: redis-eu-2"
+    );
+    assert!(refused(&|shop| shop.spec.services.media = None).contains("services.media is missing, and Magento2 needs it"));
+    assert!(refused(&|shop| shop.spec.config.secret_ref = None).contains("config.secretRef"));
+    assert!(refused(&|shop| shop.spec.channel = "shops/other".into()).contains("follows channel shops/other"));
+    for path in ["web", "default/web/", "default/web/x y", "default/web/cookie/cookie_lifetime/deeper"] {
+        let error = refused(&|shop| drop(shop.spec.config.values.insert(path.into(), "1".into())));
+        assert!(error.contains(&format!("config.values[{path:?}]")), "{error}");
+    }
+}
+
+#[test]
+fn every_variable_of_ours_is_a_setting() {
+    // Of the mounts, which an agent reads that is built with them.
+    let known: Vec<_> = runtime::variable::ALL.iter().map(|variable| variable.name).chain(["LONGSHORE_MOUNTS"]).collect();
+    for (platform, _) in PLATFORMS {
+        for object in rendered(platform, |_, _, _| {}) {
+            let json = String::from_utf8(object.json().to_vec()).unwrap();
+            for name in json.split("\"name\":\"").skip(1).filter_map(|rest| rest.split('"').next()) {
+                assert!(!name.starts_with("LONGSHORE_") || known.contains(&name), "{name} in {}", object.identity());
+            }
+        }
+    }
+}
+
+#[test]
+fn an_error_is_no_panic_for_a_shop_without_a_name() {
+    let (mut shop, class, release) = example("plain");
+    shop.metadata.name = None;
+    let objects = render(&shop, &class, Some(&release), &Moment::default());
+    assert!(matches!(objects, Ok(_) | Err(RenderError::Missing { .. })));
+}

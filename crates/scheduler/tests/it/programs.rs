@@ -1,0 +1,149 @@
+//! What is generated for other programs, read by those programs: nginx, PHP, sh.
+
+use crate::made::rendered;
+use scheduler::{
+    crd::{Domain, ShopState},
+    render::Object,
+};
+use std::{
+    fs::{self, File, create_dir_all},
+    io::Write as _,
+    path::Path,
+    process::Command,
+};
+
+/// The files of an example whose names end like this.
+fn ending(platform: &str, extension: &str) -> Vec<(String, String)> {
+    let of = |name: &str| Path::new(name).extension().is_some_and(|found| found == extension);
+    files(platform, ShopState::Active).into_iter().filter(|(name, _)| of(name)).collect()
+}
+
+/// The files of all ConfigMaps of an example.
+fn files(platform: &str, state: ShopState) -> Vec<(String, String)> {
+    let objects = rendered(platform, |shop, _, _| {
+        shop.spec.state = state;
+        shop.spec.domains.push(Domain { host: "old.example".into(), redirect_to: Some("www.acme.example".into()), ..Domain::default() });
+        shop.spec.config.values.insert("default/design/copyright".into(), "<b>O'Neil & Söhne</b> \\ ]]> @secret:crypt-key@".into());
+    });
+    let maps = objects.iter().map(Object::value).filter(|object| object["kind"] == "ConfigMap");
+    let entries = maps.flat_map(|map| map["data"].as_object().cloned().unwrap_or_default());
+    entries.map(|(name, text)| (name, text.as_str().unwrap().to_owned())).collect()
+}
+
+fn file(platform: &str, name: &str) -> String {
+    files(platform, ShopState::Active).into_iter().find(|(found, _)| found == name).unwrap_or_else(|| panic!("{platform} has no {name}")).1
+}
+
+fn written(path: &Path, text: &str) {
+    File::create(path).unwrap().write_all(text.as_bytes()).unwrap();
+}
+
+fn succeeds(command: &mut Command, what: &str) -> String {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}; on Debian: apt-get install php8.2-fpm nginx-light"));
+    assert!(output.status.success(), "{what}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn nginx_takes_its_configuration() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("nginx.conf");
+    for platform in ["aws", "azure", "plain"] {
+        for state in [ShopState::Active, ShopState::Maintenance] {
+            let conf = files(platform, state).into_iter().find(|(name, _)| name == "nginx.conf").unwrap().1;
+            // Its own place for files, as several may run on this machine.
+            written(&path, &conf.replace("/tmp/", &format!("{}/", folder.path().display())));
+            succeeds(Command::new("/usr/sbin/nginx").arg("-t").arg("-c").arg(&path), platform);
+        }
+    }
+}
+
+#[test]
+fn php_takes_its_configuration() {
+    let folder = tempfile::tempdir().unwrap();
+    for platform in ["aws", "azure", "plain"] {
+        for (name, text) in ending(platform, "php") {
+            written(&folder.path().join(&name), &text);
+            succeeds(Command::new("php8.2").arg("-nl").arg(folder.path().join(&name)), &name);
+        }
+        let pool = file(platform, "php-fpm.conf").replace("/tmp/", &format!("{}/", folder.path().display()));
+        written(&folder.path().join("php-fpm.conf"), &pool);
+        let mut check = Command::new("/usr/sbin/php-fpm8.2");
+        succeeds(check.arg("-t").arg("-R").arg("-y").arg(folder.path().join("php-fpm.conf")).env("APP_ENV", "prod"), platform);
+    }
+}
+
+#[test]
+fn sh_takes_its_scripts() {
+    for platform in ["aws", "azure", "plain"] {
+        for (name, text) in ending(platform, "sh") {
+            assert!(!text.contains('@') || text.contains("\"$@\""), "{name} has a placeholder left");
+            let folder = tempfile::tempdir().unwrap();
+            written(&folder.path().join(&name), &text);
+            succeeds(Command::new("sh").arg("-n").arg(folder.path().join(&name)), &name);
+        }
+    }
+}
+
+/// The environment that Magento 2 would read, as JSON.
+#[test]
+fn env_php_reads_secrets_and_keeps_values() {
+    let folder = tempfile::tempdir().unwrap();
+    let secrets = folder.path().join("secret");
+    create_dir_all(&secrets).unwrap();
+    written(&secrets.join("database-password"), "p'a\\ss\n");
+    let env = file("aws", "env.php").replace("/etc/shop/secret", secrets.to_str().unwrap());
+    written(&folder.path().join("env.php"), &env);
+    let code = format!("echo json_encode(require '{}/env.php');", folder.path().display());
+    let read: serde_json::Value = serde_json::from_str(&succeeds(Command::new("php8.2").args(["-n", "-r", &code]), "env.php")).unwrap();
+    assert_eq!(read["db"]["connection"]["default"]["password"], "p'a\\ss");
+    assert_eq!(read["modules"], serde_json::json!({ "Acme_Loyalty": 1, "Magento_TwoFactorAuth": 0 }));
+    assert_eq!(read["system"]["default"]["web"]["cookie"]["cookie_lifetime"], "7200");
+    assert_eq!(read["system"]["default"]["design"]["copyright"], "<b>O'Neil & Söhne</b> \\ ]]> @secret:crypt-key@");
+    assert!(read["cache"]["frontend"]["default"]["id_prefix"].as_str().unwrap().starts_with("acme_"));
+}
+
+/// `prepare`, as it runs in a pod: links that lead to the shared file system, and a local.xml whose values are what they were.
+#[test]
+fn prepare_links_and_fills_secrets_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let top = folder.path();
+    let (app, secrets, storage) = (top.join("app"), top.join("secret"), top.join("storage"));
+    for directory in [&app, &secrets, &storage] {
+        create_dir_all(directory).unwrap();
+    }
+    for (key, value) in [("database-user", "shop"), ("database-password", "a]]>b<c&d\n"), ("crypt-key", "k")] {
+        written(&secrets.join(key), value);
+    }
+    let moved = |text: String| {
+        text.replace("/etc/shop/app", app.to_str().unwrap())
+            .replace("/etc/shop/secret", secrets.to_str().unwrap())
+            .replace("/srv/storage", storage.to_str().unwrap())
+    };
+    for name in ["prepare.php", "prepare.json", "local.xml"] {
+        written(&app.join(name), &moved(file("azure", name)));
+    }
+    let prepare = || Command::new("php8.2").arg("-n").arg(app.join("prepare.php")).output().unwrap();
+    // Twice: a container that starts again finds what it made before.
+    for _ in 0..2 {
+        let output = prepare();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    assert_eq!(fs::read_link(storage.join("media")).unwrap(), Path::new("/mnt/shop/media"));
+    assert_eq!(fs::read_link(storage.join("var/import")).unwrap(), Path::new("/mnt/shop/var/import"));
+    let local = storage.join("app/etc/local.xml");
+    assert!(!fs::symlink_metadata(&local).unwrap().is_symlink());
+    let code = "import json, sys, xml.etree.ElementTree as tree\n\
+                top = tree.parse(sys.argv[1]).getroot()\n\
+                paths = ['connection/username', 'connection/password']\n\
+                found = [top.findtext('global/resources/default_setup/' + path) for path in paths]\n\
+                print(json.dumps(found + [top.findtext('default/design/copyright')]))";
+    let values: Vec<String> =
+        serde_json::from_str(&succeeds(Command::new("python3").arg("-c").arg(code).arg(&local), "local.xml")).unwrap();
+    assert_eq!(values, ["shop", "a]]>b<c&d", "<b>O'Neil & Söhne</b> \\ ]]> @secret:crypt-key@"]);
+
+    succeeds(Command::new("rm").arg(secrets.join("crypt-key")), "rm");
+    let output = prepare();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("the shop's Secret has no key crypt-key"));
+}
