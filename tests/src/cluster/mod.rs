@@ -157,15 +157,10 @@ impl Cluster {
 
     /// Puts right what a test may have left; says what it could not.
     fn restore(&self) -> Result<(), String> {
-        let script = |arguments: &[&str]| -> Result<String, String> {
-            let outcome = self.script(arguments.iter().copied()).run();
-            if outcome.code() == Some(0) { Ok(outcome.stdout) } else { Err(format!("cluster {}: {}", arguments.join(" "), outcome.stderr)) }
-        };
-        let status = script(&["status"])?;
-        for (name, state) in status.lines().filter_map(|line| line.split_once(' ')) {
-            script(&[if state.trim() == "stopped" { "start" } else { "thaw" }, name])?;
+        let mended = self.script(["mend"]).deadline(CALL * 2).run();
+        if mended.code() != Some(0) {
+            return Err(mended.stderr);
         }
-        script(&["etcd", "read-write"])?;
         let nodes = self.kubectl(["wait", "--for=condition=Ready", "nodes", "--all", "--timeout=50s"]).run();
         if nodes.code() == Some(0) { Ok(()) } else { Err(nodes.stderr) }
     }
