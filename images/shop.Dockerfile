@@ -6,7 +6,7 @@
 #   docker build -f images/shop.Dockerfile -t longshore-shop:0.1.0 .
 #   docker build -f images/shop.Dockerfile --build-arg PHP=7.4 --build-arg DEBIAN_IMAGE=docker.io/library/debian:bullseye-slim …
 #
-# Build binaries.Dockerfile first; about pinning and the same bytes twice, see there.
+# Build binaries.Dockerfile first; about pinning, labels and the same bytes twice, see there.
 ARG BINARIES_IMAGE=longshore-binaries:0.1.0
 ARG DEBIAN_IMAGE=docker.io/library/debian:bookworm-slim
 
@@ -52,11 +52,7 @@ EXPOSE 8080
 # nginx and php-fpm stop taking connections and finish the requests they have.
 STOPSIGNAL SIGQUIT
 CMD ["nginx", "-c", "/etc/shop/nginx/php.conf"]
-ARG REVISION=unknown
-ARG VERSION=0.1.0
 LABEL org.opencontainers.image.description="nginx, php-fpm, longshore-init and longshore-agent; the command says which" \
       org.opencontainers.image.licenses=Apache-2.0 \
-      org.opencontainers.image.revision=${REVISION} \
       org.opencontainers.image.title=longshore-shop \
-      org.opencontainers.image.vendor=Longshore \
-      org.opencontainers.image.version=${VERSION}
+      org.opencontainers.image.vendor=Longshore
