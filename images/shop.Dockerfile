@@ -17,7 +17,7 @@ ARG PHP=8.2
 # Also the day on which useradd writes that a password was changed.
 ARG SOURCE_DATE_EPOCH=1
 # Not pinned: within a release, Debian's versions change for security fixes only, and old ones leave the mirrors.
-# What is removed at the end tells when the image was built, and is of no use in it.
+# What is removed at the end differs from build to build, and is of no use in an image.
 # hadolint ignore=DL3008
 RUN apt-get update \
     && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends \
@@ -28,7 +28,7 @@ RUN apt-get update \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin shop \
     && ln -s "/usr/sbin/php-fpm${PHP}" /usr/local/bin/php-fpm \
     && ln -s /etc/shop/php-fpm-ping /usr/local/bin/ \
-    && rm -rf /var/lib/apt/lists/* /var/cache/* /var/log/* /etc/nginx/sites-enabled/default /etc/passwd- /etc/group- /etc/shadow- /etc/gshadow- \
+    && rm -rf /var/lib/apt/lists/* /var/cache/* /var/log/* /etc/machine-id /etc/nginx/sites-enabled/default /etc/passwd- /etc/group- /etc/shadow- /etc/gshadow- \
     && mkdir -p /srv/shop
 COPY images/shop/ /etc/shop/
 RUN mkdir /etc/shop/nginx.d /etc/shop/php.d /etc/shop/stores.d \
