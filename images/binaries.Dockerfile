@@ -4,6 +4,7 @@
 #
 # Pin the base by digest where images are built for production, as a tag can move:
 #   --build-arg RUST_IMAGE=docker.io/library/rust@sha256:…
+# Say which sources an image is of: --label org.opencontainers.image.revision=$(git rev-parse HEAD) --label org.opencontainers.image.version=0.1.0
 # For the same bytes twice, also give SOURCE_DATE_EPOCH and `--output type=image,rewrite-timestamp=true` (BuildKit).
 ARG RUST_IMAGE=docker.io/library/rust:1.95.0-slim-bookworm
 

@@ -2,7 +2,7 @@
 #
 #   docker build -f images/longshore.Dockerfile --target init -t longshore-init:0.1.0 .       (and agent, and scheduler)
 #
-# Build binaries.Dockerfile first; about pinning and the same bytes twice, see there.
+# Build binaries.Dockerfile first; about pinning, labels and the same bytes twice, see there.
 ARG BINARIES_IMAGE=longshore-binaries:0.1.0
 
 FROM ${BINARIES_IMAGE} AS binaries
@@ -13,12 +13,8 @@ COPY --from=binaries /opt/longshore/lib/ /opt/longshore/lib/
 ENV PATH=/opt/longshore/bin
 # As a number: the kubelet cannot tell from a name that it is not root (runAsNonRoot).
 USER 65532:65532
-ARG REVISION=unknown
-ARG VERSION=0.1.0
 LABEL org.opencontainers.image.licenses=Apache-2.0 \
-      org.opencontainers.image.revision=${REVISION} \
-      org.opencontainers.image.vendor=Longshore \
-      org.opencontainers.image.version=${VERSION}
+      org.opencontainers.image.vendor=Longshore
 
 FROM root AS init
 LABEL org.opencontainers.image.title=longshore-init \

@@ -6,7 +6,7 @@
 #   docker build -f images/shop.Dockerfile -t longshore-shop:0.1.0 .
 #   docker build -f images/shop.Dockerfile --build-arg PHP=7.4 --build-arg DEBIAN_IMAGE=docker.io/library/debian:bullseye-slim …
 #
-# Build binaries.Dockerfile first; about pinning and the same bytes twice, see there.
+# Build binaries.Dockerfile first; about pinning, labels and the same bytes twice, see there.
 ARG BINARIES_IMAGE=longshore-binaries:0.1.0
 ARG DEBIAN_IMAGE=docker.io/library/debian:bookworm-slim
 
@@ -14,8 +14,10 @@ FROM ${BINARIES_IMAGE} AS binaries
 
 FROM ${DEBIAN_IMAGE}
 ARG PHP=8.2
+# Also the day on which useradd writes that a password was changed.
+ARG SOURCE_DATE_EPOCH=1
 # Not pinned: within a release, Debian's versions change for security fixes only, and old ones leave the mirrors.
-# What is removed at the end tells when the image was built, and is of no use in it.
+# What is removed at the end differs from build to build, and is of no use in an image.
 # hadolint ignore=DL3008
 RUN apt-get update \
     && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends \
@@ -26,7 +28,7 @@ RUN apt-get update \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin shop \
     && ln -s "/usr/sbin/php-fpm${PHP}" /usr/local/bin/php-fpm \
     && ln -s /etc/shop/php-fpm-ping /usr/local/bin/ \
-    && rm -rf /var/lib/apt/lists/* /var/cache/* /var/log/* /etc/nginx/sites-enabled/default /etc/passwd- /etc/group- /etc/shadow- /etc/gshadow- \
+    && rm -rf /var/lib/apt/lists/* /var/cache/* /var/log/* /etc/machine-id /etc/nginx/sites-enabled/default /etc/passwd- /etc/group- /etc/shadow- /etc/gshadow- \
     && mkdir -p /srv/shop
 COPY images/shop/ /etc/shop/
 RUN mkdir /etc/shop/nginx.d /etc/shop/php.d /etc/shop/stores.d \
@@ -50,11 +52,7 @@ EXPOSE 8080
 # nginx and php-fpm stop taking connections and finish the requests they have.
 STOPSIGNAL SIGQUIT
 CMD ["nginx", "-c", "/etc/shop/nginx/php.conf"]
-ARG REVISION=unknown
-ARG VERSION=0.1.0
 LABEL org.opencontainers.image.description="nginx, php-fpm, longshore-init and longshore-agent; the command says which" \
       org.opencontainers.image.licenses=Apache-2.0 \
-      org.opencontainers.image.revision=${REVISION} \
       org.opencontainers.image.title=longshore-shop \
-      org.opencontainers.image.vendor=Longshore \
-      org.opencontainers.image.version=${VERSION}
+      org.opencontainers.image.vendor=Longshore

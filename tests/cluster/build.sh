@@ -4,7 +4,7 @@
 kubernetes_programs=(kubectl kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy)
 containerd_programs=(containerd containerd-shim-runc-v2 ctr)
 
-is_built() { [[ -x $kubernetes/kubectl && -x $containerd/ctr && -x $kwok/kwok && -x $metrics_server/metrics-server ]]; }
+is_built() { [[ -e $kubernetes && -e $etcd && -e $containerd && -e $kwok && -e $metrics_server ]]; }
 
 build() {
   is_built && return
@@ -16,6 +16,7 @@ build() {
   local version=k8s.io/component-base/version minor=${kubernetes_version#v1.}
   local is="-X $version.gitVersion=$kubernetes_version -X $version.gitMajor=1 -X $version.gitMinor=${minor%%.*}"
   build_module kubernetes "$kubernetes" "$is" "${kubernetes_programs[@]/#/k8s.io/kubernetes/cmd/}"
+  build_module etcd "$etcd" '' .
   build_module containerd "$containerd" '' "${containerd_programs[@]/#/github.com/containerd/containerd/v2/cmd/}"
   build_program "sigs.k8s.io/kwok/cmd/kwok@$kwok_version" "$kwok"
   build_program "sigs.k8s.io/metrics-server/cmd/metrics-server@$metrics_version" "$metrics_server"

@@ -36,9 +36,12 @@ component_start() {
   esac
 }
 
+# SIGTERM, and SIGKILL 10 s later: an API server waits a minute for its watches, as a kubelet would not let it.
 component_stop() {
+  local until=$((SECONDS + 10))
   component_signal TERM "$1"
-  await 30 "the end of $1" "$logs/$1" stopped "$1"
+  until stopped "$1" || ((SECONDS >= until)); do sleep 0.1; done
+  if runs "$1"; then component_kill "$1"; fi
 }
 
 component_kill() {
@@ -49,6 +52,15 @@ component_kill() {
 component_restart() {
   if runs "$1"; then component_stop "$1"; fi
   component_start "$@"
+}
+
+# Whatever was stopped or frozen runs again, what others stand on first.
+component_mend() {
+  local file name
+  for name in etcd apiserver $(cd "$run/components" && ls); do
+    if runs "$name"; then component_thaw "$name"; else component_start "$name"; fi
+  done
+  etcd_mode read-write
 }
 
 component_freeze() { component_signal STOP "$1"; }
@@ -77,6 +89,6 @@ show_logs() {
   for file in "$logs"/*; do
     [[ -f $file && ${file##*/} != audit && (-z $only || ${file##*/} == "$only") ]] || continue
     printf '=== %s\n' "${file##*/}"
-    tail -n "$lines" "$file"
+    tail -n "$lines" "$file" | cut -c1-300
   done
 }

@@ -77,7 +77,8 @@ apiserver_start() {
   await 60 apiserver "$logs/apiserver" kubectl get --raw /readyz
 }
 
-# controller_start NAME FLAG...: the limits on requests are those of a large cluster; the defaults would be what a fleet waits for.
+# controller_start NAME FLAG...: the limits on requests are those of a large cluster; the defaults would be what a fleet waits for. There is
+# one of each, and without an election none ends when the API server is away for longer than a lease.
 controller_start() {
   local name=$1 config=$dir/kubeconfig-$1 own=()
   shift
@@ -86,7 +87,7 @@ controller_start() {
       --concurrent-deployment-syncs=20 --concurrent-replicaset-syncs=20)
   fi
   spawn "$name" "kube-$name" --kubeconfig="$config" --authentication-kubeconfig="$config" --authorization-kubeconfig="$config" \
-    --kube-api-qps=500 --kube-api-burst=1000 "${own[@]}" "$@"
+    --leader-elect=false --kube-api-qps=500 --kube-api-burst=1000 "${own[@]}" "$@"
 }
 
 # fake_nodes COUNT REAL: large enough for any fleet, in three zones in turn.
@@ -115,8 +116,8 @@ YAML
 zone() { printf 'zone-%s' "$(cut -c$((($1 - 1) % 3 + 1)) <<<abc)"; }
 
 kwok_start() {
-  spawn kwok kwok --kubeconfig="$dir/kubeconfig" --manage-nodes-with-annotation-selector=kwok.x-k8s.io/node=fake \
-    --cidr=10.128.0.0/9 --node-ip=10.250.0.1 --node-lease-duration-seconds=40 "$@"
+  spawn kwok kwok --v=WARN --config="$here/kwok.yaml" --kubeconfig="$dir/kubeconfig" \
+    --manage-nodes-with-annotation-selector=kwok.x-k8s.io/node=fake --cidr=10.128.0.0/9 --node-ip=10.250.0.1 --node-lease-duration-seconds=40 "$@"
 }
 
 # The resource metrics API, for `kubectl top` and the HPA. The server runs beside the API server, not in a pod.
@@ -129,7 +130,7 @@ metrics_start() {
   local config=$dir/kubeconfig
   spawn metrics-server metrics-server --kubeconfig="$config" --authentication-kubeconfig="$config" --authorization-kubeconfig="$config" \
     --secure-port=4443 --cert-dir="$run/metrics" --kubelet-insecure-tls --kubelet-preferred-address-types=InternalIP \
-    --metric-resolution=10s --kubelet-request-timeout=5s "$@"
+    --node-selector=type!=kwok --metric-resolution=10s --kubelet-request-timeout=5s "$@"
 }
 
 ask_etcd() { curl --silent --fail --max-time 5 --request POST --data "$2" "http://127.0.0.1:2379/v3/$1"; }

@@ -3,7 +3,14 @@
 #![allow(clippy::disallowed_methods, reason = "the harness makes its files itself, and has no failpoints")]
 
 use super::Cluster;
-use std::{env, fs, os::unix::fs::symlink, path::Path, sync::OnceLock};
+use std::{
+    collections::BTreeSet,
+    env, fs,
+    os::unix::fs::symlink,
+    path::Path,
+    sync::{Mutex, OnceLock, PoisonError},
+    time::Duration,
+};
 
 /// Commands of busybox that tests use.
 const APPLETS: [&str; 12] = ["cat", "grep", "httpd", "ls", "mkdir", "mount", "rm", "sh", "sleep", "stat", "touch", "wget"];
@@ -55,14 +62,20 @@ pub fn busybox(cluster: &Cluster) -> &'static Image {
 #[must_use]
 #[track_caller]
 pub fn built(cluster: &Cluster, name: &str) -> Image {
+    static LOADED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
     let test = env::current_exe().expect("a running program has a path");
     let file = format!("images/{name}.tar");
     let archive = test.ancestors().map(|directory| directory.join(&file)).find(|archive| archive.is_file());
-    load(cluster, &archive.unwrap_or_else(|| panic!("{file} is not built; run `make images`")));
+    // Held while it is imported, so that a second test waits and does not import it again.
+    let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+    if !loaded.contains(name) {
+        load(cluster, &archive.unwrap_or_else(|| panic!("{file} is not built; run `make images`")));
+        loaded.insert(name.to_owned());
+    }
     Image(format!("localhost/{name}:{}", env!("CARGO_PKG_VERSION")))
 }
 
 #[track_caller]
 fn load(cluster: &Cluster, archive: &Path) {
-    cluster.script(["load", &archive.display().to_string()]).deadline(std::time::Duration::from_mins(3)).run().expect(0);
+    cluster.script(["load", &archive.display().to_string()]).deadline(Duration::from_mins(3)).run().expect(0);
 }

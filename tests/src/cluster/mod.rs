@@ -20,6 +20,7 @@ use crate::process::{Outcome, Program};
 use serde_json::Value;
 use std::{
     env,
+    io::{self, Write as _},
     path::PathBuf,
     sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
     thread,
@@ -154,26 +155,25 @@ impl Cluster {
         Namespace::create(self, name, level)
     }
 
-    /// Puts right what a test may have left.
-    fn restore(&self) {
-        let status = self.script(["status"]).run().stdout;
-        for name in
-            status.lines().filter_map(|line| line.split_once(' ')).filter(|(_, rest)| rest.trim() == "stopped").map(|(name, _)| name)
-        {
-            self.script(["start", name]).run().expect(0);
+    /// Puts right what a test may have left; says what it could not.
+    fn restore(&self) -> Result<(), String> {
+        let mended = self.script(["mend"]).deadline(CALL * 2).run();
+        if mended.code() != Some(0) {
+            return Err(mended.stderr);
         }
-        for (name, _) in status.lines().filter_map(|line| line.split_once(' ')) {
-            self.script(["thaw", name]).run().expect(0);
-        }
-        self.script(["etcd", "read-write"]).run().expect(0);
-        self.ask(&["wait", "--for=condition=Ready", "nodes", "--all", "--timeout=60s"]);
+        let nodes = self.kubectl(["wait", "--for=condition=Ready", "nodes", "--all", "--timeout=50s"]).run();
+        if nodes.code() == Some(0) { Ok(()) } else { Err(nodes.stderr) }
     }
 }
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        if matches!(self.turn, Turn::Alone { .. }) {
-            self.restore();
+        if matches!(self.turn, Turn::Alone { .. })
+            && let Err(problem) = self.restore()
+        {
+            // A second panic would end the run without a word of the first.
+            assert!(thread::panicking(), "the cluster is not as it was: {problem}");
+            writeln!(io::stderr(), "the cluster is not as it was: {problem}").unwrap_or_default();
         }
     }
 }

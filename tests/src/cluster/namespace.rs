@@ -11,6 +11,8 @@ use std::{
 
 /// How many lines of each log a failure shows.
 const LINES: &str = "20";
+/// The API server may be what failed.
+const PATIENCE: &str = "--request-timeout=10s";
 
 /// What Pod Security admits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,11 +130,11 @@ impl<'a> Namespace<'a> {
 
     /// Pods, events and the last lines of all logs.
     fn tell(&self) -> String {
-        let pods = self.kubectl(&["get", "pods", "--output", "name"]).run().stdout;
+        let pods = self.kubectl(&["get", "pods", "--output", "name", PATIENCE]).run().stdout;
         let mut questions = vec![vec!["get", "pods", "--output", "wide"], vec!["get", "events", "--sort-by=.lastTimestamp"]];
         questions.extend(pods.lines().map(|pod| vec!["logs", pod, "--all-containers", "--prefix", "--tail", LINES]));
         let answers = questions.iter().map(|question| {
-            let outcome = self.kubectl(question).run();
+            let outcome = self.kubectl(question).arg(PATIENCE).run();
             format!("--- kubectl {}\n{}{}", question.join(" "), outcome.stdout, outcome.stderr)
         });
         let answers: String = answers.collect();
@@ -147,6 +149,6 @@ impl Drop for Namespace<'_> {
             // Nothing is left to tell of a closed standard error.
             io::stderr().write_all(self.tell().as_bytes()).unwrap_or_default();
         }
-        drop(self.kubectl(&["delete", "namespace", &self.name, "--wait=false"]).run());
+        drop(self.kubectl(&["delete", "namespace", &self.name, "--wait=false", PATIENCE]).run());
     }
 }
