@@ -10,6 +10,10 @@ SECONDS ?= 60
 SEED ?= 1
 # How often `make bench` repeats each program.
 ROUNDS ?= 5
+# Which tests `make test-cluster` runs: a part of their names. Empty is all.
+TEST ?=
+# `make images IMAGES=--twice` builds them twice and compares.
+IMAGES ?=
 # What else `make bench` is told, such as --docs or --shop large --place tmpfs; bench-pull --help lists it.
 BENCH ?=
 
@@ -19,7 +23,7 @@ fuzz_targets := envelope manifest trust_root entries mountinfo
 
 .PHONY: help
 help: ## list these targets
-	@awk -F ':[^#]*## ' '/^[a-z]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' Makefile
 
 .PHONY: tools
 tools: ## install or check what is not Rust: awscli, s5cmd, moto, linters (kept outside the tree, by version)
@@ -48,6 +52,13 @@ interop: build ## the tests that need MinIO or cosign, which Go builds first (4 
 	@$(tools) interop
 	cargo test --locked --workspace --all-features --test e2e -- interop minio
 
+.PHONY: test-cluster
+test-cluster: tools build images ## tests on a real Kubernetes cluster, as root (Go builds it first: 15 minutes on 2 cores)
+	@$(tools) cluster
+	cargo test --locked --workspace --all-features --test cluster --no-run
+	CLUSTER_DIR=$(target)/cluster tests/cluster/cluster run --nodes 2 --kwok 3 -- \
+	  cargo test --locked --offline --workspace --all-features --test cluster -- $(TEST)
+
 .PHONY: demo
 demo: release ## the main job on real PHP sources: publish, pull, change, roll back, refuse
 	$(target)/release/demo
@@ -57,6 +68,11 @@ bench: tools release ## an idle agent's cost; pulls against awscli, s5cmd, git a
 	@$(tools) bench
 	$(target)/release/bench-agent
 	$(target)/release/bench-pull --rounds $(ROUNDS) --out $(target)/bench $(BENCH)
+
+.PHONY: images
+images: ## the images, from Debian's packages, with buildah, as root; target/images/images.txt has sizes and digests (IMAGES=--twice)
+	@$(tools) images
+	images/build $(target)/images $(IMAGES)
 
 .PHONY: release
 release: ## build the binaries, optimised

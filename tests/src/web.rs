@@ -7,7 +7,7 @@ use std::{
     collections::BTreeMap,
     fs,
     io::{self, Read as _, Write as _},
-    net::{TcpListener, TcpStream},
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex,
@@ -19,6 +19,15 @@ use std::{
 use tempfile::TempDir;
 
 const IMAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../images/shop");
+/// What the image sets for php-fpm.
+const SETTINGS: [(&str, &str); 6] = [
+    ("PHP_MEMORY_MIB", "512"),
+    ("PHP_OPCACHE_MIB", "256"),
+    ("PHP_PM", "ondemand"),
+    ("PHP_REQUESTS", "1000"),
+    ("PHP_TIMEOUT", "300s"),
+    ("PHP_WORKERS", "16"),
+];
 /// How long both may run: longer than any test.
 const LIFE: Duration = Duration::from_mins(20);
 /// How long one answer may take.
@@ -58,6 +67,7 @@ impl Web {
         let (port, php) = (free_port(), format!("127.0.0.1:{}", free_port()));
         let temporary = scratch.path().join("tmp");
         fs::create_dir_all(&temporary).expect("a scratch directory is writable");
+        let inside = format!("{}/", scratch.path().display());
         let own = |name: &str, changes: &[(&str, &str)]| -> PathBuf {
             let mut text = fs::read_to_string(Path::new(IMAGE).join(name)).expect("the image's configuration is there");
             for (from, to) in changes {
@@ -65,34 +75,31 @@ impl Web {
                 text = text.replace(from, to);
             }
             let path = scratch.path().join(name);
-            fs::write(&path, text).expect("a scratch directory is writable");
+            fs::create_dir_all(path.parent().expect("a file in a directory")).expect("a scratch directory is writable");
+            fs::write(&path, text.replace("/etc/shop/", &inside)).expect("a scratch directory is writable");
             path
         };
         let (listen, current) = (format!("listen 127.0.0.1:{port};"), format!("root {}/current;", root.display()));
         let (tmp, pass) = (format!("{}/", temporary.display()), format!("fastcgi_pass {php};"));
+        let nginx = own("nginx/php.conf", &[("listen 8080;", &listen), ("root /srv/shop/current;", &current)]);
         // As root, both would hand their work to users who cannot enter a scratch directory.
-        let nginx = own(
-            "nginx.conf",
-            &[
-                ("pid /tmp/", "user root;\ndaemon off;\npid /tmp/"),
-                ("/tmp/", &tmp),
-                ("listen 8080;", &listen),
-                ("root /srv/shop/current;", &current),
-                ("fastcgi_pass 127.0.0.1:9000;", &pass),
-            ],
-        );
+        own("nginx/process.inc", &[("pid /tmp/", "user root;\npid /tmp/"), ("/tmp/", &tmp)]);
+        own("nginx/http.inc", &[("/tmp/", &tmp)]);
+        for name in ["nginx/server.inc", "nginx/fastcgi.inc"] {
+            own(name, &[("fastcgi_pass 127.0.0.1:9000;", &pass)]);
+        }
         let pool = format!("[shop]\nuser = root\nlisten = {php}");
         let fpm = own("php-fpm.conf", &[("[shop]\nlisten = 127.0.0.1:9000", &pool), ("/tmp/", &tmp)]);
-        own("php.ini", &[("= /tmp", &format!("= {}", temporary.display()))]);
-        fs::create_dir_all(scratch.path().join("conf.d")).expect("a scratch directory is writable");
-        fs::rename(scratch.path().join("php.ini"), scratch.path().join("conf.d/50-shop.ini")).expect("a scratch directory is writable");
-        let scan = format!(":{}", scratch.path().join("conf.d").display());
+        let ini = format!("= {}", temporary.display());
+        own("php/shop.ini", &[("= /tmp", &ini)]);
+        own("php/8.ini", &[]);
+        let scan = format!(":{}", scratch.path().join("php").display());
         let fpm_program = Program::new("/usr/sbin/php-fpm8.2").args(["-R", "-F", "-y"]).arg(fpm).env("PHP_INI_SCAN_DIR", scan);
-        let fpm = fpm_program.deadline(LIFE).start();
+        let fpm = fpm_program.envs(SETTINGS).deadline(LIFE).start();
         let nginx = Program::new("/usr/sbin/nginx").arg("-c").arg(nginx).args(["-e", "stderr"]).deadline(LIFE).start();
         let web = Self { port, php, _nginx: nginx, _php: fpm, _scratch: scratch };
         let start = Instant::now();
-        while web.get("/readyz").is_ok_and(|page| page.status != 200) || web.get("/readyz").is_err() {
+        while web.get("/-/ready").is_ok_and(|page| page.status != 200) || web.get("/-/ready").is_err() {
             assert!(start.elapsed() < PATIENCE, "nginx and php-fpm do not answer: {web:#?}");
             thread::sleep(Duration::from_millis(20));
         }
@@ -126,9 +133,18 @@ pub struct Page {
 ///
 /// Where nobody answers, or not to the end.
 pub fn get(port: u16, path: &str) -> io::Result<Page> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+    get_from((Ipv4Addr::LOCALHOST, port).into(), path, "")
+}
+
+/// Asks `address` for a page, with more header lines, each ended by CR LF.
+///
+/// # Errors
+///
+/// Where nobody answers, or not to the end.
+pub fn get_from(address: SocketAddr, path: &str, headers: &str) -> io::Result<Page> {
+    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    write!(stream, "GET {path} HTTP/1.0\r\nHost: shop.example\r\n\r\n")?;
+    write!(stream, "GET {path} HTTP/1.0\r\nHost: shop.example\r\n{headers}\r\n")?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
     let broken = || io::Error::other(format!("not an answer: {answer:?}"));

@@ -5,7 +5,7 @@
 //! 1. [`Env::of_process`] takes every `LONGSHORE_*` variable once; the binary's `config.rs` reads its settings from it, and
 //!    [`Env::finish`] returns all problems together.
 //! 2. [`telemetry::start`] sends events to standard error, as text or as JSON.
-//! 3. [`Stop::listen`] turns SIGTERM and SIGINT into something to wait for.
+//! 3. [`Stop::listen`] turns SIGTERM, SIGQUIT and SIGINT into something to wait for.
 //! 4. [`Tasks`] live and end together, where a program has more than one.
 //! 5. [`caught`] turns a panic into an error like any other: our bug, exit code 70.
 //! 6. [`Report::failure`] prints the last line, leaves the termination message for Kubernetes, and gives the exit code.

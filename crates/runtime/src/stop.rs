@@ -1,4 +1,4 @@
-//! The request to stop: SIGTERM from Kubernetes, SIGINT from a person.
+//! The request to stop: SIGTERM from Kubernetes, SIGQUIT where an image says so, SIGINT from a person.
 
 use std::{fmt, io};
 use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
@@ -8,6 +8,8 @@ use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 pub enum Signal {
     /// SIGTERM, as the kubelet sends it.
     Terminate,
+    /// SIGQUIT, the stop signal of an image that is also nginx and php-fpm.
+    Quit,
     /// SIGINT, as a terminal sends it on Ctrl-C.
     Interrupt,
 }
@@ -16,6 +18,7 @@ impl fmt::Display for Signal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Terminate => "SIGTERM",
+            Self::Quit => "SIGQUIT",
             Self::Interrupt => "SIGINT",
         })
     }
@@ -25,6 +28,7 @@ impl fmt::Display for Signal {
 #[derive(Debug)]
 pub struct Stop {
     terminate: Stream,
+    quit: Stream,
     interrupt: Stream,
 }
 
@@ -35,13 +39,15 @@ impl Stop {
     ///
     /// When the handlers cannot be installed.
     pub fn listen() -> io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        let (terminate, quit) = (signal(SignalKind::terminate())?, signal(SignalKind::quit())?);
+        Ok(Self { terminate, quit, interrupt: signal(SignalKind::interrupt())? })
     }
 
     /// Waits until one of the signals has come. Cancel-safe: a signal that came meanwhile is there for the next call.
     pub async fn asked(&mut self) -> Signal {
         tokio::select! {
             _ = self.terminate.recv() => Signal::Terminate,
+            _ = self.quit.recv() => Signal::Quit,
             _ = self.interrupt.recv() => Signal::Interrupt,
         }
     }
@@ -59,5 +65,7 @@ mod tests {
         assert_eq!(stop.asked().await, Signal::Terminate);
         kill_process(getpid(), Kill::INT).unwrap();
         assert_eq!(stop.asked().await, Signal::Interrupt);
+        kill_process(getpid(), Kill::QUIT).unwrap();
+        assert_eq!(stop.asked().await, Signal::Quit);
     }
 }

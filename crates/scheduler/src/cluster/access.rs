@@ -29,11 +29,13 @@ const CLUSTER: &[Rule] = &[
     ("batch", &["jobs", "cronjobs"], &["create", "delete", "get", "list", "patch", "watch"]),
     ("networking.k8s.io", &["networkpolicies", "ingresses"], &["create", "delete", "list", "patch", "watch"]),
     ("gateway.networking.k8s.io", &["httproutes"], &["create", "delete", "list", "patch", "watch"]),
-    ("coordination.k8s.io", &["leases"], &["create", "get", "list", "patch", "update", "watch"]),
+    ("coordination.k8s.io", &["leases"], &["create", "delete", "list", "patch", "watch"]),
     // Made, and never deleted.
     ("", &["namespaces", "persistentvolumes", "persistentvolumeclaims"], &["create", "list", "patch", "watch"]),
     // Whether a shop is ready; a touched pod reads its ConfigMap at once.
     ("", &["pods"], &["list", "patch", "watch"]),
+    // What agents say of a release, asked of shops that are on their way; and what a shop was told, where its status was lost.
+    ("", &["pods/proxy", "configmaps"], &["get"]),
     ("events.k8s.io", &["events"], &["create", "patch"]),
 ];
 

@@ -1,6 +1,6 @@
 //! Why a command failed.
 
-use crate::{check::Finding, file::FleetError, render::RenderError};
+use crate::{api::ApiError, check::Finding, file::FleetError, plan::Moved, render::RenderError};
 use release::Reason;
 use std::{io, path::PathBuf};
 
@@ -34,9 +34,71 @@ pub(crate) enum CommandError {
         /// Why.
         source: io::Error,
     },
+    /// The API server did not do what it was asked.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    /// The cluster does not know our resources.
+    #[error(
+        "the cluster has no Shops; install the definitions with `longshore-scheduler crd | kubectl apply --server-side -f -`, or say --only-files"
+    )]
+    Definitions(#[source] ApiError),
+    /// The cluster is not as the plan saw it.
+    #[error(transparent)]
+    Moved(#[from] Moved),
+    /// A file is no plan.
+    #[error("{} is not a plan that `plan --save` wrote", path.display())]
+    Plan {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// A guard holds the plan back.
+    #[error("nothing was done\n  {}", .0.join("\n  "))]
+    Guard(Vec<String>),
+    /// The API server would refuse a part of the plan.
+    #[error("nothing was done, as the API server would refuse {} objects\n  {}", .0.len(), some(.0))]
+    Refused(Vec<String>),
+    /// Shops stopped on the way.
+    #[error("{} shops could not be applied; {objects} objects were written\n  {}", failed.len(), stopped(failed))]
+    Stopped {
+        /// Objects that were written before and elsewhere.
+        objects: usize,
+        /// What stopped each shop.
+        failed: Vec<(String, ApiError)>,
+    },
+    /// An argument asks for something that is not there, or cannot be.
+    #[error("{0}")]
+    Argument(String),
+    /// Some cells were not reached.
+    #[error("{done} cells were reached, and {} were not\n  {}", failed.len(), stopped(failed))]
+    Cells {
+        /// Cells that were.
+        done: usize,
+        /// What kept each other one.
+        failed: Vec<(String, ApiError)>,
+    },
+    /// The controller ended.
+    #[error(transparent)]
+    Run(#[from] crate::run::RunError),
+    /// The process cannot wait for the network.
+    #[error("cannot start the runtime")]
+    Runtime(#[source] io::Error),
     /// Standard output cannot be written.
     #[error("cannot write the result to standard output")]
     Output(#[source] io::Error),
+}
+
+/// Problems that are shown at most.
+const SHOWN: usize = 20;
+
+fn some(all: &[String]) -> String {
+    let more = if all.len() > SHOWN { format!("\n  … and {} more", all.len() - SHOWN) } else { String::new() };
+    all.iter().take(SHOWN).cloned().collect::<Vec<_>>().join("\n  ") + &more
+}
+
+fn stopped(failed: &[(String, ApiError)]) -> String {
+    some(&failed.iter().map(|(shop, error)| format!("{shop}: {}", runtime::Chain(error))).collect::<Vec<_>>())
 }
 
 fn lines<T: ToString>(all: &[T]) -> String {
@@ -48,8 +110,21 @@ impl CommandError {
     pub(crate) fn reason(&self) -> Reason {
         match self {
             // What a person wrote, and corrects.
-            Self::Fleet(_) | Self::File(_) | Self::Render(_) | Self::Missing(_) | Self::Import(_) => Reason::Config,
-            Self::Check(_) => Reason::Bug,
+            Self::Fleet(_)
+            | Self::File(_)
+            | Self::Render(_)
+            | Self::Missing(_)
+            | Self::Import(_)
+            | Self::Definitions(_)
+            | Self::Argument(_)
+            | Self::Plan { .. }
+            | Self::Guard(_)
+            | Self::Refused(_) => Reason::Config,
+            Self::Moved(_) => Reason::Conflict,
+            Self::Run(error) => error.reason(),
+            Self::Api(error) => error.reason(),
+            Self::Stopped { failed, .. } | Self::Cells { failed, .. } => failed.first().map_or(Reason::Bug, |(_, error)| error.reason()),
+            Self::Check(_) | Self::Runtime(_) => Reason::Bug,
             Self::Write { .. } | Self::Output(_) => Reason::Disk,
         }
     }

@@ -1,12 +1,19 @@
 //! The commands: each module holds its arguments, its help, and what it does.
 
+mod apply;
+mod connection;
 mod crd;
 mod error;
 mod export;
+mod halt;
 mod import;
 mod manifests;
+mod plan;
 mod reference;
 mod render;
+mod rollout;
+mod run;
+mod why;
 
 pub(crate) use error::CommandError;
 
@@ -51,6 +58,18 @@ enum Command {
     Import(import::Import),
     /// Turn Shop resources into a list
     Export(export::Export),
+    /// Show what would change
+    Plan(plan::PlanArguments),
+    /// Do what `plan` shows
+    Apply(apply::Apply),
+    /// Keep the cluster as its registry says
+    Run(run::Run),
+    /// Explain why a shop is as it is
+    Why(why::Why),
+    /// Start, watch and steer rollouts
+    Rollout(rollout::Arguments),
+    /// Pull the andon cord: no shop is moved any more
+    Halt(halt::Halt),
     /// Print the reference page of the resources
     #[command(hide = true)]
     Reference,
@@ -77,6 +96,12 @@ fn command(command: Command) -> Result<(), CommandError> {
         Command::Render(arguments) => render::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
         Command::Export(arguments) => export::run(&arguments),
+        Command::Plan(arguments) => plan::run(&arguments),
+        Command::Apply(arguments) => apply::run(&arguments),
+        Command::Run(arguments) => run::run(&arguments),
+        Command::Why(arguments) => why::run(&arguments),
+        Command::Rollout(arguments) => rollout::run(&arguments),
+        Command::Halt(arguments) => halt::run(&arguments),
         Command::Reference => show(&reference::page()),
     }
 }

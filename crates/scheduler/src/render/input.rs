@@ -6,6 +6,8 @@ use release::{ChannelName, Envelope, Migration, NameError, Sequence, Sha256};
 /// A release that was chosen for a shop: its envelope, and what the envelope states. Signatures are the pods' to verify.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InForce {
+    /// The name of its Release in the cluster.
+    pub name: String,
     /// The channel that it belongs to.
     pub channel: ChannelName,
     /// Its position there.
@@ -76,6 +78,7 @@ impl InForce {
             });
         }
         Ok(Self {
+            name: name(),
             channel: stated.channel,
             sequence: stated.sequence,
             manifest: stated.manifest,

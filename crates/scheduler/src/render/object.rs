@@ -2,11 +2,12 @@
 
 use kube::Resource;
 use release::Sha256;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::{borrow::Cow, fmt};
 
 /// Who an object is for the API server.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Identity {
     /// Such as `apps/v1`.
     pub api_version: Cow<'static, str>,
@@ -100,6 +101,18 @@ impl Object {
     #[must_use]
     pub fn digest(&self) -> Sha256 {
         Sha256::of(&self.json)
+    }
+
+    /// The same object with an annotation on the pods of its template, where it has one: another value is another rolling update.
+    #[must_use]
+    pub fn with_pod_annotation(self, key: &str, text: &str) -> Self {
+        let mut value = self.value();
+        let Some(meta) = value.pointer_mut("/spec/template/metadata") else { return self };
+        if !meta["annotations"].is_object() {
+            meta["annotations"] = serde_json::json!({});
+        }
+        meta["annotations"][key] = text.into();
+        Self { json: bytes(&value), ..self }
     }
 
     /// The object as a tree, for who looks into it.

@@ -17,6 +17,10 @@ pub struct ShopStatus {
     /// Release before it, to which a failed wave goes back.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub previous: Option<ShopRelease>,
+    /// Sequence up to which the shop's database is migrated.
+    #[schemars(range(min = 1))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub migrated: Option<i64>,
     /// Pods that are ready, of those wanted, such as 2/2.
     #[schemars(length(max = 16))]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -45,4 +49,12 @@ pub struct ShopRelease {
     /// Digest of its manifest.
     #[schemars(length(max = 64))]
     pub manifest: String,
+    /// Since when the shop is told to run it.
+    #[schemars(length(max = 40))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+    /// Sequence of the release that failed, where the shop went back to this one: pods that run the other are replaced.
+    #[schemars(range(min = 1))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub returned_from: Option<i64>,
 }

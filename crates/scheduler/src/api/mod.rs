@@ -1,0 +1,299 @@
+//! The API server: the only place that speaks to it. Every call has a deadline, and what passes by itself is tried again.
+
+mod error;
+mod kind;
+mod registry;
+mod retry;
+
+pub(crate) use error::ApiError;
+pub(crate) use kind::{KINDS, Kind};
+pub(crate) use registry::read;
+
+use crate::{
+    plan::{APPLIED, Live},
+    render::{Identity, Object},
+};
+use kind::resource_of;
+use kube::{
+    Client, Config,
+    api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, Preconditions, PropagationPolicy, ValidationDirective},
+    config::KubeConfigOptions,
+    core::PartialObjectMeta,
+};
+use serde_json::{Value, json};
+use std::{collections::BTreeMap, fmt, future::Future, sync::Arc, time::Duration};
+use tokio::time::{Instant, timeout};
+
+/// The one field manager under which everything is written.
+pub(crate) const MANAGER: &str = "longshore";
+/// Label selector of everything that is ours.
+pub(crate) const OURS: &str = "app.kubernetes.io/managed-by=longshore";
+/// The label that names an object's shop.
+pub(crate) const SHOP: &str = "longshore.dev/shop";
+/// How long one request may take.
+pub(crate) const REQUEST: Duration = Duration::from_secs(8);
+/// Objects in one page of a list.
+const PAGE: u32 = 500;
+/// Pages of one list at most: two million objects.
+const PAGES: usize = 4000;
+
+/// What happens to fields that another manager owns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Conflicts {
+    /// The object is not written, and the owner is named.
+    Refuse,
+    /// They become ours; only fields that we ask for.
+    Take,
+}
+
+/// Whether anything is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// The API server says what would be stored, and stores nothing.
+    Dry,
+    /// It is stored.
+    Real,
+}
+
+/// Says whether this process may still write.
+pub(crate) type Fence = Arc<dyn Fn() -> bool + Send + Sync>;
+
+/// A connection to the API server.
+#[derive(Clone)]
+pub(crate) struct Cluster {
+    client: Client,
+    /// How long a call may take in all, with what is tried again.
+    patience: Duration,
+    fence: Option<Fence>,
+}
+
+impl fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cluster").field("patience", &self.patience).finish_non_exhaustive()
+    }
+}
+
+impl Cluster {
+    /// Connects as kubectl does: the kubeconfig's context, or the pod's service account.
+    pub(crate) async fn connect(context: Option<&str>, patience: Duration) -> Result<Self, ApiError> {
+        let failed = |error: kube::Error| ApiError::Config(Box::new(error));
+        let options = KubeConfigOptions { context: context.map(str::to_owned), ..KubeConfigOptions::default() };
+        let mut config = match context {
+            Some(_) => Config::from_kubeconfig(&options).await.map_err(|error| failed(error.into()))?,
+            None => Config::infer().await.map_err(|error| failed(kube::Error::InferConfig(error)))?,
+        };
+        config.connect_timeout = Some(Duration::from_secs(5));
+        // Ours has a deadline, and obeys the API server's word.
+        config.default_retry = false;
+        Ok(Self { client: Client::try_from(config).map_err(failed)?, patience, fence: None })
+    }
+
+    /// The same connection, whose calls are given up after this time.
+    pub(crate) fn patient(&self, patience: Duration) -> Self {
+        Self { patience, ..self.clone() }
+    }
+
+    /// Whether the cluster has a kind.
+    pub(crate) async fn has(&self, kind: &Kind) -> Result<bool, ApiError> {
+        let api: Api<DynamicObject> = Api::all_with(self.client.clone(), &kind.resource());
+        let params = ListParams::default().labels(OURS).limit(1);
+        match self.call(&format!("list {}", kind.name), || api.list_metadata(&params)).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.is_missing() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Makes a call once, for who comes back anyway.
+    pub(crate) async fn once<T, F>(&self, what: &str, call: impl FnOnce() -> F) -> Result<T, ApiError>
+    where
+        F: Future<Output = Result<T, kube::Error>>,
+    {
+        match timeout(Duration::from_secs(3), call()).await {
+            Ok(answer) => answer.map_err(|error| ApiError::of(what, error)),
+            Err(_elapsed) => Err(ApiError::Slow { what: what.to_owned(), within: Duration::from_secs(3) }),
+        }
+    }
+
+    /// The same connection, whose writes stop where `fence` says so.
+    pub(crate) fn fenced(&self, fence: Fence) -> Self {
+        Self { fence: Some(fence), ..self.clone() }
+    }
+
+    pub(crate) fn client(&self) -> Client {
+        self.client.clone()
+    }
+
+    fn objects(&self, identity: &Identity) -> Api<DynamicObject> {
+        let resource = resource_of(identity);
+        match &identity.namespace {
+            Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
+            None => Api::all_with(self.client.clone(), &resource),
+        }
+    }
+
+    /// Makes a call, with its deadlines.
+    pub(crate) async fn call<T, F>(&self, what: &str, call: impl Fn() -> F) -> Result<T, ApiError>
+    where
+        F: Future<Output = Result<T, kube::Error>>,
+    {
+        let once = || async {
+            match timeout(REQUEST, call()).await {
+                Ok(answer) => answer.map_err(|error| ApiError::of(what, error)),
+                Err(_elapsed) => Err(ApiError::Slow { what: what.to_owned(), within: REQUEST }),
+            }
+        };
+        retry::until(Instant::now() + self.patience, once).await
+    }
+
+    /// The same for a call that writes.
+    pub(crate) async fn write<T, F>(&self, what: &str, call: impl Fn() -> F) -> Result<T, ApiError>
+    where
+        F: Future<Output = Result<T, kube::Error>>,
+    {
+        let once = || async {
+            if self.fence.as_ref().is_some_and(|fence| !fence()) {
+                return Err(ApiError::Fenced { what: what.to_owned() });
+            }
+            match timeout(REQUEST, call()).await {
+                Ok(answer) => answer.map_err(|error| ApiError::of(what, error)),
+                Err(_elapsed) => Err(ApiError::Slow { what: what.to_owned(), within: REQUEST }),
+            }
+        };
+        retry::until(Instant::now() + self.patience, once).await
+    }
+
+    /// Writes an object by server-side apply, and gives what is known of it then.
+    pub(crate) async fn apply(&self, object: &Object, conflicts: Conflicts) -> Result<Live, ApiError> {
+        let (api, name) = (self.objects(object.identity()), &object.identity().name);
+        let (body, params) = (Patch::Apply(marked(object)), params(Mode::Real, conflicts));
+        let what = format!("apply {}", object.identity());
+        let stored = self.write(&what, || api.patch_metadata(name, &params, &body)).await?;
+        Ok(Live::of(&stored.metadata))
+    }
+
+    /// What the API server would store.
+    pub(crate) async fn try_apply(&self, object: &Object, conflicts: Conflicts) -> Result<Value, ApiError> {
+        let (api, name) = (self.objects(object.identity()), &object.identity().name);
+        let (body, params) = (Patch::Apply(marked(object)), params(Mode::Dry, conflicts));
+        let what = format!("apply {} (dry run)", object.identity());
+        Ok(value(&self.call(&what, || api.patch(name, &params, &body)).await?))
+    }
+
+    /// The object as it is stored, if there is one.
+    pub(crate) async fn get(&self, identity: &Identity) -> Result<Option<Value>, ApiError> {
+        let api = self.objects(identity);
+        let found = self.call(&format!("get {identity}"), || api.get_opt(&identity.name)).await?;
+        Ok(found.map(|object| value(&object)))
+    }
+
+    /// Changes an object by a JSON merge patch, of a subresource where one is named. One that is gone is no error: `false`.
+    pub(crate) async fn merge(&self, identity: &Identity, subresource: Option<&str>, patch: &Value) -> Result<bool, ApiError> {
+        let (api, params, body) =
+            (self.objects(identity), PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() }, Patch::Merge(patch));
+        let what = format!("change {identity}");
+        let call = || async {
+            match subresource {
+                None => api.patch_metadata(&identity.name, &params, &body).await.map(drop),
+                Some(part) => api.patch_subresource(part, &identity.name, &params, &body).await.map(drop),
+            }
+        };
+        match self.write(&what, call).await {
+            Ok(()) => Ok(true),
+            Err(error) if error.is_missing() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Deletes the object that has this UID, and no other. One that is gone is no error.
+    pub(crate) async fn delete(&self, identity: &Identity, uid: &str) -> Result<(), ApiError> {
+        let api = self.objects(identity);
+        let preconditions = Some(Preconditions { uid: Some(uid.to_owned()), resource_version: None });
+        let params = DeleteParams { preconditions, propagation_policy: Some(PropagationPolicy::Background), ..DeleteParams::default() };
+        let deleted = self.write(&format!("delete {identity}"), || async { api.delete(&identity.name, &params).await.map(drop) }).await;
+        match deleted {
+            Err(error) if error.is_missing() => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Metadata of all objects of a kind that are ours, by shop; of one shop where it is named.
+    pub(crate) async fn live(&self, kind: &Kind, shop: Option<&str>) -> Result<Vec<(String, Identity, Live)>, ApiError> {
+        let api: Api<DynamicObject> = Api::all_with(self.client.clone(), &kind.resource());
+        let selector = shop.map_or_else(|| OURS.to_owned(), |shop| format!("{OURS},{SHOP}={shop}"));
+        let mut params = ListParams::default().labels(&selector).limit(PAGE);
+        let mut found = Vec::new();
+        for _ in 0..PAGES {
+            let page = self.call(&format!("list {}", kind.name), || api.list_metadata(&params)).await;
+            let page = match page {
+                Err(error) if kind.optional && error.is_missing() => return Ok(found),
+                // The page's place in time was forgotten: from the beginning.
+                Err(ApiError::Refused { status, .. }) if status.code == 410 && params.continue_token.is_some() => {
+                    found.clear();
+                    params.continue_token = None;
+                    continue;
+                }
+                page => page?,
+            };
+            found.extend(page.items.into_iter().filter_map(|item| entry(kind, item)));
+            params.continue_token = page.metadata.continue_.filter(|token| !token.is_empty());
+            if params.continue_token.is_none() {
+                return Ok(found);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Metadata of everything that is ours, shop by shop.
+    pub(crate) async fn world(&self, shop: Option<&str>) -> Result<BTreeMap<String, BTreeMap<Identity, Live>>, ApiError> {
+        let mut world: BTreeMap<String, BTreeMap<Identity, Live>> = BTreeMap::new();
+        for kind in KINDS {
+            for (shop, identity, live) in self.live(kind, shop).await? {
+                world.entry(shop).or_default().insert(identity, live);
+            }
+        }
+        Ok(world)
+    }
+}
+
+/// Who a Shop is.
+pub(crate) fn shop(name: &str) -> Identity {
+    longshore("Shop", name)
+}
+
+/// Who one of our own resources is.
+pub(crate) fn longshore(kind: &'static str, name: &str) -> Identity {
+    Identity { api_version: "longshore.dev/v1alpha1".into(), kind: kind.into(), namespace: None, name: name.to_owned() }
+}
+
+/// The shop, the identity and the state of an object, of which only metadata came.
+pub(crate) fn entry(kind: &Kind, item: PartialObjectMeta<DynamicObject>) -> Option<(String, Identity, Live)> {
+    let meta = item.metadata;
+    let shop = meta.labels.as_ref()?.get(SHOP)?.clone();
+    let live = Live::of(&meta);
+    Some((shop, kind.identity(meta.namespace, meta.name?), live))
+}
+
+fn params(mode: Mode, conflicts: Conflicts) -> PatchParams {
+    PatchParams {
+        dry_run: mode == Mode::Dry,
+        force: conflicts == Conflicts::Take,
+        field_manager: Some(MANAGER.to_owned()),
+        field_validation: Some(ValidationDirective::Strict),
+    }
+}
+
+/// The object with the digest of itself on it: what the gate compares.
+fn marked(object: &Object) -> Value {
+    let mut value = object.value();
+    if !value["metadata"]["annotations"].is_object() {
+        value["metadata"]["annotations"] = json!({});
+    }
+    value["metadata"]["annotations"][APPLIED] = Value::from(object.digest().to_string());
+    value
+}
+
+fn value(object: &DynamicObject) -> Value {
+    // Only a map whose keys are no text could fail.
+    serde_json::to_value(object).unwrap_or_default()
+}

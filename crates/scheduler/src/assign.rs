@@ -1,0 +1,142 @@
+//! Which release a shop is told to run, and what is asked of the cluster for it at a moment.
+
+use crate::{
+    crd::{Phase, Rollout, Shop, ShopRelease, ShopState},
+    file::Fleet,
+    render::{InForce, Moment, Object, RenderError, render},
+    schedule::{ScheduleError, campaign_floor},
+};
+use jiff::Timestamp;
+use release::Sequence;
+
+/// The annotation of pods that were made anew since their shop went back: the sequence that failed.
+pub const RETURNED: &str = "longshore.dev/returned-from";
+
+/// Why nothing can be asked of the cluster for a shop.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AssignError {
+    /// Its class is not there.
+    #[error("shop {shop}: its class {class} does not exist; create it, or correct spec.class")]
+    Class {
+        /// The shop.
+        shop: String,
+        /// The class that it names.
+        class: String,
+    },
+    /// The release that it runs is not there any more.
+    #[error(
+        "shop {shop}: Release {release} (sequence {sequence} of {channel}), which it runs, does not exist; apply it again: `longshore release export`"
+    )]
+    Gone {
+        /// The shop.
+        shop: String,
+        /// The release's name.
+        release: String,
+        /// Its sequence.
+        sequence: i64,
+        /// The shop's channel.
+        channel: String,
+    },
+    /// A campaign's time is not one.
+    #[error("shop {shop}: scale.schedule")]
+    Schedule {
+        /// The shop.
+        shop: String,
+        /// Why.
+        source: ScheduleError,
+    },
+    /// It cannot be rendered.
+    #[error(transparent)]
+    Render(#[from] RenderError),
+}
+
+/// The release that `shop` is told to run: the one of its status; for a new shop the first that [`fit`] finds.
+///
+/// # Errors
+///
+/// Where its status names a release that is not there: running another one instead is nobody's decision.
+pub fn told<'a>(shop: &Shop, fleet: &'a Fleet) -> Result<Option<&'a InForce>, AssignError> {
+    let channel = shop.spec.channel.as_str();
+    let releases = channel.parse().ok().and_then(|channel: release::ChannelName| fleet.releases.get(&channel));
+    let Some(told) = shop.status.as_ref().and_then(|status| status.release.as_ref()) else { return Ok(fit(channel, fleet)) };
+    let found = u64::try_from(told.sequence).ok().and_then(|sequence| releases?.get(&sequence));
+    match found.filter(|found| found.name == told.name) {
+        Some(found) => Ok(Some(found)),
+        // A shop that was moved to another channel starts there like a new one.
+        None if fleet.releases.values().flat_map(|all| all.values()).any(|any| any.name == told.name) => Ok(fit(channel, fleet)),
+        None => Err(AssignError::Gone {
+            shop: shop.metadata.name.clone().unwrap_or_default(),
+            release: told.name.clone(),
+            sequence: told.sequence,
+            channel: channel.to_owned(),
+        }),
+    }
+}
+
+/// The release that a new shop of `channel` starts with: the newest that no rollout holds back.
+#[must_use]
+pub fn fit<'a>(channel: &str, fleet: &'a Fleet) -> Option<&'a InForce> {
+    let channel: release::ChannelName = channel.parse().ok()?;
+    let held = |release: &&InForce| fleet.rollouts.values().any(|rollout| rollout.spec.release == release.name && !completed(rollout));
+    // Rollouts that were completed let it pass, whatever became of others of the same release.
+    let passed = |release: &&InForce| fleet.rollouts.values().any(|rollout| rollout.spec.release == release.name && completed(rollout));
+    fleet.releases.get(&channel)?.values().rev().find(|release| passed(release) || !held(release))
+}
+
+fn completed(rollout: &Rollout) -> bool {
+    rollout.status.as_ref().and_then(|status| status.phase) == Some(Phase::Completed)
+}
+
+/// What a shop's status says of a release that it is told to run.
+#[must_use]
+pub fn record(release: &InForce, now: Timestamp) -> ShopRelease {
+    ShopRelease {
+        name: release.name.clone(),
+        sequence: release.sequence.get().cast_signed(),
+        manifest: release.manifest.to_string(),
+        since: Some(now.to_string()),
+        returned_from: None,
+    }
+}
+
+/// What is known of the moment besides the clock.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Known {
+    /// The sequence up to which the database is migrated.
+    pub migrated: Option<Sequence>,
+    /// Whether the controller holds the shop's migration lease.
+    pub migrating: bool,
+    /// Why no release may be switched.
+    pub paused: Option<String>,
+}
+
+/// Every object of a shop, in the order in which they are applied.
+///
+/// # Errors
+///
+/// Where its class or its release is not there, a campaign's time is not one, or it cannot be rendered.
+pub fn desired(name: &str, shop: &Shop, fleet: &Fleet, known: &Known, now: Timestamp) -> Result<Vec<Object>, AssignError> {
+    let class = fleet.classes.get(&shop.spec.class);
+    let class = class.ok_or_else(|| AssignError::Class { shop: name.to_owned(), class: shop.spec.class.clone() })?;
+    let floor = campaign_floor(&shop.spec.scale, now).map_err(|source| AssignError::Schedule { shop: name.to_owned(), source })?;
+    let release = told(shop, fleet)?;
+    let moment = Moment { floor, idle: false, migrated: known.migrated, migrating: known.migrating, paused: known.paused.clone() };
+    let objects = render(shop, class, release, &moment)?;
+    let returned = shop.status.as_ref().and_then(|status| status.release.as_ref()).and_then(|told| told.returned_from);
+    Ok(match returned {
+        None => objects,
+        // An agent never goes below a sequence that it has accepted. A new pod has accepted none.
+        Some(from) => objects.into_iter().map(|object| again(object, from)).collect(),
+    })
+}
+
+fn again(object: Object, from: i64) -> Object {
+    if object.identity().kind == "Deployment" { object.with_pod_annotation(RETURNED, &from.to_string()) } else { object }
+}
+
+/// Whether the shop has pods that a release could break.
+#[must_use]
+pub fn served(shop: &Shop) -> bool {
+    matches!(shop.spec.state, ShopState::Active | ShopState::Maintenance)
+}

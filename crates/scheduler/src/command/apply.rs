@@ -1,0 +1,156 @@
+//! `apply`: does what `plan` shows, or nothing.
+
+use super::{
+    CommandError,
+    connection::wait,
+    plan::{self as shown, PlanArguments, Shape},
+    show,
+};
+use crate::{
+    api::Cluster,
+    apply::{self, Ownership, Stopped},
+    assign,
+    file::{Fleet, read_text},
+    plan::{Plan, Step, dry_run, gate, moved},
+    render::Object,
+};
+use futures_util::{StreamExt as _, stream};
+use jiff::Timestamp;
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+/// Shops that are written at the same time.
+const AT_ONCE: usize = 32;
+
+/// What `apply` is told.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+The plan is shown, the cluster is looked at once more, and only where nothing moved meanwhile the plan is carried out. With --plan, what
+somebody has reviewed is done, and nothing else.
+
+Where `longshore-scheduler run` runs, apply resources with `kubectl apply --server-side` instead, and let it do the rest: it would undo what
+files say beside its registry.
+
+Examples:
+  longshore-scheduler apply --only-files *.yaml --dry-run
+  longshore-scheduler apply class.yaml --plan plan.json
+  longshore-scheduler apply --shop acme --take-over")]
+pub(crate) struct Apply {
+    #[command(flatten)]
+    plan: PlanArguments,
+    /// Do what this plan says, which `plan --save` wrote
+    #[arg(long = "plan", value_name = "FILE")]
+    saved: Option<PathBuf>,
+    /// Carry on where the cluster is not as the plan saw it
+    #[arg(long)]
+    even_if_moved: bool,
+    /// Show what would be done, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub(super) fn run(arguments: &Apply) -> Result<(), CommandError> {
+    wait(carry_out(arguments))
+}
+
+async fn carry_out(arguments: &Apply) -> Result<(), CommandError> {
+    let saved = arguments.saved.as_deref().map(read).transpose()?;
+    let cluster = arguments.plan.connection.open().await?;
+    let fleet = arguments.plan.sources.read(&cluster).await?;
+    let named = shown::named(&fleet, &arguments.plan.shops)?;
+    // What was reviewed is not shown again, field by field.
+    let plan = dry_run::plan(&cluster, &shown::question(&arguments.plan, &fleet, &named, saved.is_none())).await?;
+    if saved.is_none() {
+        show(&shown::shaped(arguments.plan.output, &plan)?)?;
+    }
+    refuse(&plan, saved.as_ref())?;
+    if arguments.dry_run {
+        return Ok(());
+    }
+    if !arguments.even_if_moved {
+        let again = dry_run::plan(&cluster, &shown::question(&arguments.plan, &fleet, &named, false)).await?;
+        moved(&settled(saved.unwrap_or_else(|| plan.clone())), &settled(again))?;
+    }
+    let told = everything(&cluster, &fleet, &plan, if arguments.plan.take_over { Ownership::Take } else { Ownership::Ask }).await?;
+    if arguments.plan.output == Shape::Text { show(&told) } else { Ok(()) }
+}
+
+/// Whether only our record or also a field is written is the dry run's finding; both are the same step.
+fn settled(mut plan: Plan) -> Plan {
+    let changes = plan.shops.values_mut().flatten();
+    changes.filter(|change| change.action == crate::plan::Action::Adopt).for_each(|change| change.action = crate::plan::Action::Change);
+    plan
+}
+
+fn read(path: &Path) -> Result<Plan, CommandError> {
+    let text = read_text(path)?;
+    serde_json::from_str(&text).map_err(|error| CommandError::Plan { path: path.to_owned(), source: error })
+}
+
+/// A plan that is known to fail, or that a guard holds, is not begun.
+fn refuse(plan: &Plan, saved: Option<&Plan>) -> Result<(), CommandError> {
+    let all = || [Some(plan), saved].into_iter().flatten();
+    let refused: Vec<_> = all().flat_map(Plan::changes).filter_map(|change| change.refused.clone()).collect();
+    let failed: Vec<_> = plan.failed.values().cloned().collect();
+    // Without --prune, shops that are not in the registry are only told.
+    let held: Vec<_> = plan.held.iter().filter(|held| !held.contains("--prune")).cloned().collect();
+    match (refused.is_empty(), failed.is_empty(), held.is_empty()) {
+        (_, _, false) => Err(CommandError::Guard(held)),
+        (false, ..) => Err(CommandError::Refused(refused)),
+        (_, false, _) => Err(CommandError::Missing(failed)),
+        _ => Ok(()),
+    }
+}
+
+async fn everything(cluster: &Cluster, fleet: &Fleet, plan: &Plan, ownership: Ownership) -> Result<String, CommandError> {
+    let now = Timestamp::now();
+    let mut world = cluster.world(None).await?;
+    let work: Vec<_> = plan.shops.keys().map(|name| (name, world.remove(name).unwrap_or_default())).collect();
+    let (mut objects, mut failed) = (0, Vec::new());
+    let done = stream::iter(work).map(|(name, live)| async move {
+        let desired: Vec<Object> = match fleet.shops.get(name) {
+            Some(shop) => assign::desired(name, shop, fleet, &assign::Known::default(), now).unwrap_or_default(),
+            None => Vec::new(),
+        };
+        let planned: BTreeMap<_, _> = plan.shops[name].iter().map(|change| (&change.object, change.desired)).collect();
+        // What the plan did not have is not done, whatever --even-if-moved says.
+        let steps = gate(&desired, &live, |_| None, now).into_iter().filter(|step| match step {
+            Step::Create(object) | Step::Write(object) => planned.get(object.identity()) == Some(&Some(object.digest())),
+            Step::Delete(doomed) => planned.get(&doomed.identity) == Some(&None),
+        });
+        let result = apply::steps(cluster, steps.collect(), ownership).await;
+        if result.is_ok() {
+            record(cluster, fleet, name).await;
+        }
+        (name, result)
+    });
+    let mut done = done.buffer_unordered(AT_ONCE);
+    while let Some((name, result)) = done.next().await {
+        match result {
+            Ok(done) => objects += done.writes(),
+            Err(Stopped { done, error }) => {
+                objects += done.writes();
+                failed.push((name.clone(), error));
+            }
+        }
+    }
+    if failed.is_empty() {
+        return Ok(format!("applied: {objects} objects of {} shops\n", plan.shops.len()));
+    }
+    Err(CommandError::Stopped { objects, failed })
+}
+
+/// A shop that got its first release keeps it, until a rollout moves it.
+async fn record(cluster: &Cluster, fleet: &Fleet, name: &str) {
+    let Some(shop) = fleet.shops.get(name).filter(|shop| shop.metadata.uid.is_some()) else { return };
+    if shop.status.as_ref().is_some_and(|status| status.release.is_some()) {
+        return;
+    }
+    let Some(release) = assign::fit(&shop.spec.channel, fleet) else { return };
+    let patch = serde_json::json!({ "status": { "release": assign::record(release, Timestamp::now()) } });
+    if let Err(error) = cluster.merge(&crate::api::shop(name), Some("status"), &patch).await {
+        tracing::warn!(shop = name, %error, "release not recorded in the shop's status");
+    }
+}

@@ -1,0 +1,70 @@
+//! How a command finds its cluster and its registry.
+
+use super::CommandError;
+use crate::{
+    api::{self, ApiError, Cluster},
+    file::Fleet,
+};
+use std::{future::Future, path::PathBuf, time::Duration};
+
+/// Which cluster.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Connection {
+    /// Context of the kubeconfig; otherwise its current one, or the pod's service account
+    #[arg(long)]
+    context: Option<String>,
+    /// Seconds after which a call that is tried again and again is given up
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    patience: u64,
+}
+
+impl Connection {
+    pub(crate) fn in_context(&self, context: &str) -> Self {
+        Self { context: Some(context.to_owned()), ..self.clone() }
+    }
+
+    pub(crate) async fn open(&self) -> Result<Cluster, ApiError> {
+        Cluster::connect(self.context.as_deref(), Duration::from_secs(self.patience)).await
+    }
+}
+
+/// Where shops, classes and releases are.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Sources {
+    /// Files of resources that take the place of the cluster's; - for standard input
+    #[arg(value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// The files are the whole registry: nothing is read from the cluster's
+    #[arg(long, requires = "files")]
+    pub(crate) only_files: bool,
+}
+
+impl Sources {
+    /// The registry of the cluster with the files' resources in it, or the files alone.
+    pub(crate) async fn read(&self, cluster: &Cluster) -> Result<Fleet, CommandError> {
+        let files = Fleet::read(&self.files)?;
+        if self.only_files {
+            return Ok(files);
+        }
+        let read =
+            api::read(cluster).await.map_err(|error| if error.is_missing() { CommandError::Definitions(error) } else { error.into() })?;
+        let mut fleet = read.fleet;
+        for (name, mut shop) in files.shops {
+            // What it runs is not the file's to say.
+            shop.status = fleet.shops.get(&name).and_then(|shop| shop.status.clone());
+            fleet.shops.insert(name, shop);
+        }
+        fleet.classes.extend(files.classes);
+        fleet.rollouts.extend(files.rollouts);
+        for (channel, releases) in files.releases {
+            fleet.releases.entry(channel).or_default().extend(releases);
+        }
+        Ok(fleet)
+    }
+}
+
+/// Runs what waits for the network, until it ends.
+pub(crate) fn wait<T>(work: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(CommandError::Runtime)?;
+    runtime.block_on(work)
+}

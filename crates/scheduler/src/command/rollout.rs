@@ -1,0 +1,276 @@
+//! `rollout`: a release on its way through the shops, and what a person says to it.
+
+use super::{
+    CommandError,
+    connection::{Connection, wait},
+    show,
+};
+use crate::{
+    api::{self, Cluster, longshore},
+    crd::{FailureBudget, Phase, Rollout, RolloutSpec, Started, Wave, WindowPolicy},
+    plan::counted,
+    rollout::PROMOTE,
+};
+use kube::api::{Api, PostParams};
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+
+/// What `rollout` is told.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  longshore-scheduler rollout start shops-acme-43 --canary acme --why 'new checkout'
+  longshore-scheduler rollout start magento2-stable-7 --wave 5:1h --wave 100:10m --at-once 100 --why CVE-2026-1 --ignore-windows
+  longshore-scheduler rollout status
+  longshore-scheduler rollout promote shops-acme-43     end the soak of the wave that is watched
+  longshore-scheduler rollout resume shops-acme-43      after a pause, or after it stopped: shops that failed are tried again")]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    /// Start moving shops to a release
+    Start(Box<Start>),
+    /// Show where rollouts are
+    Status(Look),
+    /// Move no further shop
+    Pause(Name),
+    /// Go on after a pause, or after the failure budget was used up
+    Resume(Name),
+    /// Take all shops back to the release before
+    Abort(Name),
+    /// End the soak of the wave that is watched
+    Promote(Name),
+}
+
+#[derive(Debug, clap::Args)]
+struct Start {
+    /// Name of the Release
+    release: String,
+    /// Name of the rollout; otherwise that of the release
+    #[arg(long)]
+    name: Option<String>,
+    /// Only these shops
+    #[arg(long = "shop", value_name = "SHOP")]
+    shops: Vec<String>,
+    /// Shops that go first, by themselves
+    #[arg(long = "canary", value_name = "SHOP")]
+    canaries: Vec<String>,
+    /// Percent of the shops, and how long they are watched; the last one is of 100
+    #[arg(long = "wave", value_name = "PERCENT:SOAK", value_parser = wave)]
+    waves: Vec<Wave>,
+    /// Shops that may fail before everything stops
+    #[arg(long, value_name = "COUNT", default_value_t = FailureBudget::default().shops)]
+    budget: u32,
+    /// Percent of the moved shops that may fail, once 100 have moved
+    #[arg(long, value_name = "PERCENT", default_value_t = FailureBudget::default().percent, value_parser = clap::value_parser!(u32).range(0..=100))]
+    budget_percent: u32,
+    /// Shops that are moved at the same time
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    at_once: Option<u32>,
+    /// How long a shop may take, such as 15m
+    #[arg(long)]
+    deadline: Option<String>,
+    /// An urgent release: do not wait for windows, pass by freezes
+    #[arg(long)]
+    ignore_windows: bool,
+    /// Why, for the record
+    #[arg(long)]
+    why: String,
+    /// Who, for the record; otherwise the user of this session
+    #[arg(long, env = "USER", default_value = "unknown")]
+    by: String,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+#[derive(Debug, clap::Args)]
+struct Look {
+    /// Name of the rollout; otherwise all
+    name: Option<String>,
+    /// For programs
+    #[arg(long, value_enum, default_value_t)]
+    output: Form,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+#[derive(Debug, clap::Args)]
+struct Name {
+    /// Name of the rollout
+    name: String,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+/// How something is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub(crate) enum Form {
+    /// For people
+    #[default]
+    Text,
+    /// For programs
+    Json,
+}
+
+fn wave(text: &str) -> Result<Wave, String> {
+    let wrong = || format!("{text:?}: expected a percentage and a time, such as 10:30m");
+    let (percent, soak) = text.split_once(':').ok_or_else(wrong)?;
+    let percent = percent.parse().ok().filter(|percent| (1..=100).contains(percent)).ok_or_else(wrong)?;
+    let known = soak.len() >= 2 && soak.ends_with(['s', 'm', 'h']) && soak[..soak.len() - 1].bytes().all(|byte| byte.is_ascii_digit());
+    if known { Ok(Wave { percent, soak: soak.to_owned() }) } else { Err(wrong()) }
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<(), CommandError> {
+    match &arguments.verb {
+        Verb::Start(start) => wait(begin(start)),
+        Verb::Status(look) => wait(status(look)),
+        Verb::Pause(name) => wait(change(name, json!({ "spec": { "paused": true } }), "paused: no further shop is moved")),
+        Verb::Abort(name) => wait(change(name, json!({ "spec": { "aborted": true, "paused": false } }), "aborted: its shops go back")),
+        Verb::Resume(name) => wait(resume(name)),
+        Verb::Promote(name) => wait(promote(name)),
+    }
+}
+
+fn spec(start: &Start) -> Result<RolloutSpec, CommandError> {
+    let wrong = |error: serde_json::Error| CommandError::Argument(error.to_string());
+    // Defaults are those of the definition.
+    let mut spec: RolloutSpec = serde_json::from_value(json!({ "release": start.release })).map_err(wrong)?;
+    (spec.shops, spec.canaries) = (start.shops.clone(), start.canaries.clone());
+    if !start.waves.is_empty() {
+        spec.waves.clone_from(&start.waves);
+    }
+    spec.failure_budget = FailureBudget { shops: start.budget, percent: start.budget_percent };
+    spec.at_once = start.at_once.unwrap_or(spec.at_once);
+    spec.deadline = start.deadline.clone().unwrap_or(spec.deadline);
+    if start.ignore_windows {
+        spec.windows = WindowPolicy::Ignore;
+    }
+    spec.started = Some(Started { by: start.by.clone(), why: start.why.clone() });
+    Ok(spec)
+}
+
+async fn begin(start: &Start) -> Result<(), CommandError> {
+    let cluster = start.connection.open().await?;
+    let fleet = api::read(&cluster).await?.fleet;
+    let release = fleet.releases.values().flat_map(|all| all.values()).find(|release| release.name == start.release);
+    let Some(release) = release else {
+        let known: Vec<_> =
+            fleet.releases.values().flat_map(|all| all.values().rev().take(3)).map(|it| it.name.as_str()).take(20).collect();
+        return Err(CommandError::Argument(format!("Release {} does not exist; the newest are: {}", start.release, known.join(", "))));
+    };
+    let shops = fleet.shops.values().filter(|shop| shop.spec.channel == release.channel.as_str()).count();
+    let strange = start
+        .shops
+        .iter()
+        .chain(&start.canaries)
+        .filter(|name| fleet.shops.get(*name).is_none_or(|shop| shop.spec.channel != release.channel.as_str()));
+    let strange: Vec<_> = strange.cloned().collect();
+    if !strange.is_empty() {
+        return Err(CommandError::Argument(format!("{} do not follow channel {}", strange.join(", "), release.channel)));
+    }
+    let name = start.name.clone().unwrap_or_else(|| start.release.clone());
+    let rollout = Rollout::new(&name, spec(start)?);
+    let api: Api<Rollout> = Api::all(cluster.client());
+    let params = PostParams { field_manager: Some("longshore-scheduler-cli".to_owned()), ..PostParams::default() };
+    cluster.call(&format!("create Rollout {name}"), || api.create(&params, &rollout)).await?;
+    show(&format!("rollout {name} started: {} to sequence {} of {}\n", counted(shops, "shop"), release.sequence, release.channel))
+}
+
+async fn status(look: &Look) -> Result<(), CommandError> {
+    let cluster = look.connection.open().await?;
+    let fleet = api::read(&cluster).await?.fleet;
+    let rollouts: Vec<_> = fleet.rollouts.into_values().filter(|it| look.name.is_none() || look.name == it.metadata.name).collect();
+    if let (Some(name), true) = (&look.name, rollouts.is_empty()) {
+        return Err(CommandError::Argument(format!("there is no rollout {name}")));
+    }
+    match look.output {
+        Form::Json => {
+            let lines = rollouts
+                .iter()
+                .map(serde_json::to_string)
+                .collect::<Result<Vec<_>, _>>()
+                .map_err(|error| CommandError::Output(error.into()))?;
+            show(&(lines.join("\n") + "\n"))
+        }
+        Form::Text if rollouts.is_empty() => show("no rollout was ever started\n"),
+        Form::Text => show(&rollouts.iter().map(text).collect::<String>()),
+    }
+}
+
+/// A rollout in a few lines.
+fn text(rollout: &Rollout) -> String {
+    let (spec, status) = (&rollout.spec, rollout.status.clone().unwrap_or_default());
+    let counts = &status.counts;
+    let phase = status.phase.unwrap_or(Phase::Pending);
+    let mut text = format!(
+        "{}  {phase:?}  release {}  wave {} of {}\n  {} shops: {} done, {} on their way, {} to go, {} failed ({} back)\n",
+        rollout.metadata.name.as_deref().unwrap_or_default(),
+        spec.release,
+        status.wave.unwrap_or(0),
+        spec.waves.len(),
+        counts.all,
+        counts.done,
+        counts.moving,
+        counts.waiting,
+        counts.failed,
+        counts.returned,
+    );
+    if let Some(why) = status.conditions.iter().find(|condition| condition.kind == "Progressing" && !condition.message.is_empty()) {
+        writeln!(text, "  {}", why.message).unwrap_or_default();
+    }
+    if let Some(Started { by, why }) = &spec.started {
+        writeln!(text, "  started by {by}: {why}").unwrap_or_default();
+    }
+    for failed in status.failed.iter().take(10) {
+        writeln!(text, "  failed {}: {}", failed.shop, failed.why).unwrap_or_default();
+    }
+    text
+}
+
+async fn change(name: &Name, patch: Value, said: &str) -> Result<(), CommandError> {
+    let cluster = name.connection.open().await?;
+    merge(&cluster, &name.name, None, &patch).await?;
+    show(&format!("rollout {} {said}\n", name.name))
+}
+
+async fn merge(cluster: &Cluster, name: &str, part: Option<&str>, patch: &Value) -> Result<(), CommandError> {
+    let known = cluster.merge(&longshore("Rollout", name), part, patch).await?;
+    if known { Ok(()) } else { Err(CommandError::Argument(format!("there is no rollout {name}"))) }
+}
+
+async fn found(cluster: &Cluster, name: &str) -> Result<Rollout, CommandError> {
+    let value = cluster.get(&longshore("Rollout", name)).await?;
+    let rollout = value.and_then(|value| serde_json::from_value(value).ok());
+    rollout.ok_or_else(|| CommandError::Argument(format!("there is no rollout {name}")))
+}
+
+async fn resume(name: &Name) -> Result<(), CommandError> {
+    let cluster = name.connection.open().await?;
+    let rollout = found(&cluster, &name.name).await?;
+    if rollout.spec.aborted {
+        return Err(CommandError::Argument(format!("rollout {} was aborted; start another one with --name", name.name)));
+    }
+    if rollout.status.and_then(|status| status.phase).is_some_and(|phase| matches!(phase, Phase::Stopped | Phase::Returning)) {
+        // What failed is forgotten, and so tried again.
+        merge(&cluster, &name.name, Some("status"), &json!({ "status": { "phase": "Moving", "failed": [] } })).await?;
+    }
+    merge(&cluster, &name.name, None, &json!({ "spec": { "paused": false } })).await?;
+    show(&format!("rollout {} goes on\n", name.name))
+}
+
+async fn promote(name: &Name) -> Result<(), CommandError> {
+    let cluster = name.connection.open().await?;
+    let status = found(&cluster, &name.name).await?.status.unwrap_or_default();
+    let (Some(Phase::Soaking), Some(wave)) = (status.phase, status.wave) else {
+        return Err(CommandError::Argument(format!(
+            "rollout {} is not being watched: {:?}",
+            name.name,
+            status.phase.unwrap_or(Phase::Pending)
+        )));
+    };
+    merge(&cluster, &name.name, None, &json!({ "metadata": { "annotations": { PROMOTE: wave.to_string() } } })).await?;
+    show(&format!("rollout {}: wave {wave} is watched no longer\n", name.name))
+}

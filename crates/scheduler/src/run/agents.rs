@@ -1,0 +1,96 @@
+//! What a shop's agents say they run: asked through the API server, only of shops that are on their way.
+
+use super::Controller;
+use crate::{api::ApiError, render::namespace};
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{Api, ListParams, Patch, PatchParams};
+use serde::Deserialize;
+use serde_json::json;
+
+/// Pods of one shop that are asked at most: that many tell for all.
+const PODS: u32 = 20;
+/// Where agents serve their status.
+const PORT: u16 = 9808;
+/// The annotation by which a pod object changes, so that its kubelet refreshes the release at once instead of within a minute.
+const TOUCHED: &str = "longshore.dev/release";
+
+/// What the agents of a shop said about one release.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Report {
+    /// The sequence that was asked about.
+    pub(crate) sequence: u64,
+    /// All of them run it.
+    pub(crate) all: bool,
+    /// Why one of them rejected it.
+    pub(crate) rejected: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Status {
+    running: Option<Running>,
+    #[serde(default)]
+    rejected: Vec<Rejected>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Running {
+    sequence: u64,
+    #[serde(default, rename = "onTrial")]
+    on_trial: bool,
+}
+
+#[derive(Debug, Deserialize)]
+struct Rejected {
+    manifest: String,
+    reason: String,
+}
+
+/// Asks the agents of a shop's web pods whether they run `sequence`, and touches pods that have not been told of it.
+pub(super) async fn ask(controller: &Controller, shop: &str, sequence: u64, manifest: &str) -> Result<Report, ApiError> {
+    let namespace = namespace(shop);
+    let pods: Api<Pod> = Api::namespaced(controller.cluster.client(), &namespace);
+    let params = ListParams::default().labels("app.kubernetes.io/component=web").limit(PODS);
+    let listed = controller.cluster.call(&format!("list pods of {namespace}"), || pods.list_metadata(&params)).await?;
+    let (mut all, mut rejected) = (!listed.items.is_empty(), None);
+    for pod in listed.items.into_iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()) {
+        let name = pod.metadata.name.unwrap_or_default();
+        let touched = pod.metadata.annotations.as_ref().and_then(|all| all.get(TOUCHED)).is_some_and(|text| *text == sequence.to_string());
+        if !touched {
+            touch(controller, &pods, &name, sequence).await;
+        }
+        let said = status(controller, &namespace, &name).await;
+        let Some(said) = said else {
+            all = false;
+            continue;
+        };
+        all &= said.running.as_ref().is_some_and(|running| running.sequence >= sequence && !running.on_trial);
+        if let Some(no) = said.rejected.into_iter().find(|no| no.manifest == manifest) {
+            rejected = Some(format!("agent of pod {name} rejected it: {}", no.reason));
+        }
+    }
+    Ok(Report { sequence, all, rejected })
+}
+
+/// An agent that cannot be asked has said nothing.
+async fn status(controller: &Controller, namespace: &str, pod: &str) -> Option<Status> {
+    let path = format!("/api/v1/namespaces/{namespace}/pods/{pod}:{PORT}/proxy/status");
+    let client = controller.cluster.client();
+    let call = || async {
+        let request = http::Request::get(&path).body(Vec::new()).map_err(kube::Error::HttpError)?;
+        client.request_text(request).await
+    };
+    let text = controller.cluster.once(&format!("status of pod {namespace}/{pod}"), call).await.ok()?;
+    serde_json::from_str(&text).ok()
+}
+
+async fn touch(controller: &Controller, pods: &Api<Pod>, name: &str, sequence: u64) {
+    let patch = Patch::Merge(json!({ "metadata": { "annotations": { TOUCHED: sequence.to_string() } } }));
+    let params = PatchParams::default();
+    let touched = controller
+        .cluster
+        .once(&format!("touch pod {name}"), || async { pods.patch_metadata(name, &params, &patch).await.map(drop) })
+        .await;
+    if let Err(error) = touched {
+        tracing::debug!(pod = name, %error, "pod not touched; its kubelet refreshes within a minute");
+    }
+}

@@ -1,0 +1,142 @@
+//! What a Shop's status says, made from what was found.
+
+use super::state::Pods;
+use crate::crd::{Condition, Shop, ShopStatus, Truth};
+use jiff::Timestamp;
+
+/// How a look at a shop went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Its objects are as they should be.
+    Applied {
+        /// Digest over all of them.
+        digest: String,
+        /// Fields that were taken from others, if any.
+        taken: Vec<String>,
+    },
+    /// It cannot be rendered.
+    NotRendered(String),
+    /// The API server refused, or could not be asked.
+    NotApplied {
+        /// In one word.
+        reason: &'static str,
+        /// In a sentence.
+        message: String,
+    },
+    /// A guard holds it.
+    Held(String),
+}
+
+/// The new status. What did not change keeps its time, so that it is written only where something did.
+#[must_use]
+pub(crate) fn status(shop: &Shop, outcome: &Outcome, pods: Option<Pods>, migration: Option<Condition>, now: Timestamp) -> ShopStatus {
+    let old = shop.status.clone().unwrap_or_default();
+    let generation = shop.metadata.generation;
+    let condition = |kind: &str, status: Truth, reason: &str, message: &str| Condition {
+        kind: kind.to_owned(),
+        status,
+        reason: reason.to_owned(),
+        message: message.chars().take(2000).collect(),
+        observed_generation: generation,
+        last_transition_time: now,
+    };
+    let (rendered, applied) = match outcome {
+        Outcome::Applied { taken, .. } => (
+            condition("Rendered", Truth::True, "Rendered", ""),
+            if taken.is_empty() {
+                condition("Applied", Truth::True, "Applied", "")
+            } else {
+                condition("Applied", Truth::True, "TakenOver", &taken.join("; "))
+            },
+        ),
+        Outcome::NotRendered(why) => (
+            condition("Rendered", Truth::False, "Invalid", why),
+            condition("Applied", Truth::False, "NotRendered", "what was applied before still runs"),
+        ),
+        Outcome::NotApplied { reason, message } => {
+            (condition("Rendered", Truth::True, "Rendered", ""), condition("Applied", Truth::False, reason, message))
+        }
+        Outcome::Held(why) => (condition("Rendered", Truth::True, "Rendered", ""), condition("Applied", Truth::False, "Held", why)),
+    };
+    let available = match pods {
+        None => condition("WorkloadAvailable", Truth::Unknown, "NoDeployment", "there is no Deployment web yet"),
+        Some(pods) if pods.wanted == 0 => condition("WorkloadAvailable", Truth::True, "NoPods", "none are wanted"),
+        Some(pods) if pods.ready >= pods.wanted => condition("WorkloadAvailable", Truth::True, "Ready", ""),
+        Some(pods) if pods.ready == 0 => condition("WorkloadAvailable", Truth::False, "NoPodReady", "no pod is ready"),
+        Some(_) => condition("WorkloadAvailable", Truth::False, "SomePodsNotReady", "some pods are not ready"),
+    };
+    let ready = match (&rendered.status, &applied.status, pods) {
+        (Truth::True, Truth::True, Some(pods)) if pods.wanted == 0 || pods.ready > 0 => condition("Ready", Truth::True, "Serving", ""),
+        (Truth::True, Truth::True, _) => condition("Ready", Truth::False, &available.reason, &available.message),
+        (Truth::True, ..) => condition("Ready", Truth::False, &applied.reason, &applied.message),
+        _ => condition("Ready", Truth::False, &rendered.reason, &rendered.message),
+    };
+    let mut conditions = vec![ready, rendered, applied, available];
+    conditions.extend(migration);
+    // What others wrote, such as BackupFresh, stays.
+    let kept = old.conditions.iter().filter(|old| conditions.iter().all(|new| new.kind != old.kind)).cloned().collect::<Vec<_>>();
+    for new in &mut conditions {
+        if let Some(same) = old.conditions.iter().find(|old| old.kind == new.kind && old.status == new.status) {
+            new.last_transition_time = same.last_transition_time;
+        }
+    }
+    conditions.extend(kept);
+    ShopStatus {
+        observed_generation: generation,
+        pods: pods.map(|pods| format!("{}/{}", pods.ready, pods.wanted)),
+        applied: match outcome {
+            Outcome::Applied { digest, .. } => Some(digest.clone()),
+            _ => old.applied.clone(),
+        },
+        conditions,
+        ..old
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shop(status: Option<ShopStatus>) -> Shop {
+        let spec = serde_json::from_value(serde_json::json!({"class": "c", "channel": "x", "domains": [], "services": {}})).unwrap();
+        let mut shop = Shop::new("a", spec);
+        (shop.status, shop.metadata.generation) = (status, Some(3));
+        shop
+    }
+
+    fn applied() -> Outcome {
+        Outcome::Applied { digest: "d".into(), taken: Vec::new() }
+    }
+
+    fn at(minute: i8) -> Timestamp {
+        format!("2026-11-23T12:{minute:02}:00Z").parse().unwrap()
+    }
+
+    fn find<'a>(status: &'a ShopStatus, kind: &str) -> &'a Condition {
+        status.conditions.iter().find(|condition| condition.kind == kind).unwrap()
+    }
+
+    #[test]
+    fn what_did_not_change_is_not_written_again() {
+        let pods = Some(Pods { wanted: 2, ready: 2, updated: 2, current: true });
+        let first = status(&shop(None), &applied(), pods, None, at(0));
+        assert_eq!(status(&shop(Some(first.clone())), &applied(), pods, None, at(5)), first);
+        assert_eq!((find(&first, "Ready").status, first.pods.as_deref(), first.observed_generation), (Truth::True, Some("2/2"), Some(3)));
+    }
+
+    #[test]
+    fn a_change_has_its_own_time() {
+        let ready = |ready| Some(Pods { wanted: 2, ready, updated: 2, current: true });
+        let first = status(&shop(None), &applied(), ready(2), None, at(0));
+        let second = status(&shop(Some(first)), &applied(), ready(0), None, at(5));
+        assert_eq!((find(&second, "Ready").reason.as_str(), find(&second, "Ready").last_transition_time), ("NoPodReady", at(5)));
+        assert_eq!(find(&second, "Applied").last_transition_time, at(0));
+    }
+
+    #[test]
+    fn a_shop_that_cannot_be_rendered_says_why_and_keeps_what_runs() {
+        let first = status(&shop(None), &applied(), None, None, at(0));
+        let second = status(&shop(Some(first)), &Outcome::NotRendered("no class".into()), None, None, at(1));
+        assert_eq!((find(&second, "Ready").message.as_str(), second.applied.as_deref()), ("no class", Some("d")));
+    }
+}

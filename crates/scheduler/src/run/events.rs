@@ -1,0 +1,85 @@
+//! Events, for who looks with `kubectl describe`: few, and never so many that they are a load.
+
+use crate::crd::{Rollout, Shop};
+use kube::{
+    Client, Resource as _,
+    runtime::events::{Event, EventType, Recorder, Reporter},
+};
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::time::{Instant, timeout};
+use tracing::debug;
+
+/// The same reason for the same resource is told again after this time.
+const AGAIN: Duration = Duration::from_mins(10);
+/// Events of all resources in a minute at most.
+const MINUTE: usize = 60;
+/// How long one event may take.
+const CALL: Duration = Duration::from_secs(3);
+
+/// Writes events.
+pub(crate) struct Events {
+    recorder: Recorder,
+    told: Mutex<HashMap<(String, String), Instant>>,
+}
+
+impl fmt::Debug for Events {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Events").finish_non_exhaustive()
+    }
+}
+
+impl Events {
+    pub(super) fn new(client: Client, identity: &str) -> Self {
+        let reporter = Reporter { controller: "longshore-scheduler".to_owned(), instance: Some(identity.to_owned()) };
+        Self { recorder: Recorder::new(client, reporter), told: Mutex::default() }
+    }
+
+    /// A shop needs somebody.
+    pub(super) async fn warn(&self, shop: &Shop, reason: &str, note: &str) {
+        let name = shop.metadata.name.clone().unwrap_or_default();
+        self.publish(name, &shop.object_ref(&()), reason, note, true).await;
+    }
+
+    /// A rollout is somewhere else.
+    pub(super) async fn rollout(&self, rollout: &Rollout, reason: &str, note: &str, bad: bool) {
+        let name = format!("rollout/{}", rollout.metadata.name.clone().unwrap_or_default());
+        self.publish(name, &rollout.object_ref(&()), reason, note, bad).await;
+    }
+
+    async fn publish(&self, name: String, about: &k8s_openapi::api::core::v1::ObjectReference, reason: &str, note: &str, bad: bool) {
+        if !self.may(name, reason) {
+            return;
+        }
+        let event = Event {
+            type_: if bad { EventType::Warning } else { EventType::Normal },
+            reason: reason.to_owned(),
+            note: Some(note.chars().take(900).collect()),
+            action: "Reconcile".to_owned(),
+            secondary: None,
+        };
+        // An event that is lost is a pity, and nothing more: conditions say the same.
+        match timeout(CALL, self.recorder.publish(&event, about)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => debug!(%error, "event not written"),
+            Err(_elapsed) => debug!("event not written: no answer"),
+        }
+    }
+
+    fn may(&self, name: String, reason: &str) -> bool {
+        let now = Instant::now();
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.retain(|_, at| now.duration_since(*at) < AGAIN);
+        let recent = told.values().filter(|at| now.duration_since(**at) < Duration::from_mins(1)).count();
+        let key = (name, reason.to_owned());
+        if recent >= MINUTE || told.contains_key(&key) {
+            return false;
+        }
+        told.insert(key, now);
+        true
+    }
+}

@@ -1,0 +1,76 @@
+//! Deployments and Jobs as they are watched: metadata and a few numbers, without the pod template, which is most of them.
+
+use kube::{
+    Resource,
+    core::{ApiResource, DynamicResourceScope, ObjectMeta},
+};
+use serde::Deserialize;
+use std::borrow::Cow;
+
+/// A workload.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Observed {
+    #[serde(default)]
+    pub(crate) metadata: ObjectMeta,
+    #[serde(default)]
+    pub(crate) spec: Spec,
+    #[serde(default)]
+    pub(crate) status: Status,
+}
+
+/// What is wanted of it.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(crate) struct Spec {
+    pub(crate) replicas: Option<u32>,
+}
+
+/// How it is.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Status {
+    pub(crate) observed_generation: i64,
+    pub(crate) ready_replicas: u32,
+    pub(crate) updated_replicas: u32,
+    pub(crate) conditions: Vec<Ended>,
+}
+
+/// A condition, of which two words matter.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Ended {
+    #[serde(rename = "type")]
+    pub(crate) kind: String,
+    pub(crate) status: String,
+}
+
+impl Resource for Observed {
+    type DynamicType = ApiResource;
+    type Scope = DynamicResourceScope;
+
+    fn kind(dt: &ApiResource) -> Cow<'_, str> {
+        dt.kind.as_str().into()
+    }
+
+    fn group(dt: &ApiResource) -> Cow<'_, str> {
+        dt.group.as_str().into()
+    }
+
+    fn version(dt: &ApiResource) -> Cow<'_, str> {
+        dt.version.as_str().into()
+    }
+
+    fn api_version(dt: &ApiResource) -> Cow<'_, str> {
+        dt.api_version.as_str().into()
+    }
+
+    fn plural(dt: &ApiResource) -> Cow<'_, str> {
+        dt.plural.as_str().into()
+    }
+
+    fn meta(&self) -> &ObjectMeta {
+        &self.metadata
+    }
+
+    fn meta_mut(&mut self) -> &mut ObjectMeta {
+        &mut self.metadata
+    }
+}

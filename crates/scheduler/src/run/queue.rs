@@ -1,0 +1,234 @@
+//! Which shop is looked at next: what a person just changed first, what fails last, and no shop twice at once.
+
+use std::{
+    collections::{BTreeSet, HashMap, HashSet, VecDeque},
+    time::Duration,
+};
+use tokio::time::Instant;
+
+/// How soon a shop is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Priority {
+    /// A person waits for it.
+    Urgent,
+    /// Something of it changed.
+    Normal,
+    /// Everything is looked at: after a start, after a class changed, and for the audit.
+    Slow,
+}
+
+/// How a look ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// All is as it should be.
+    Settled,
+    /// The same, and it is looked at again after this time.
+    Again(Duration),
+    /// Something failed.
+    Failed,
+}
+
+/// The first wait of a shop that failed.
+const FIRST: Duration = Duration::from_secs(1);
+/// The longest.
+const LONGEST: Duration = Duration::from_mins(5);
+/// One of so many places is open to shops that failed before: they wait for deadlines, and others must not.
+const FAILING: usize = 4;
+
+/// Shops that wait, shops that are looked at, and shops whose time comes later.
+#[derive(Debug, Default)]
+pub(crate) struct Queue {
+    ready: [VecDeque<String>; 3],
+    queued: HashMap<String, Priority>,
+    later: BTreeSet<(Instant, String)>,
+    due: HashMap<String, Instant>,
+    running: HashSet<String>,
+    /// Asked for while they were looked at.
+    again: HashMap<String, Priority>,
+    failures: HashMap<String, u32>,
+}
+
+impl Queue {
+    /// Asks for a look. A person's word does not wait for the end of a failed shop's pause.
+    pub(crate) fn add(&mut self, shop: &str, priority: Priority) {
+        if self.running.contains(shop) {
+            let kept = self.again.entry(shop.to_owned()).or_insert(priority);
+            *kept = priority.min(*kept);
+            return;
+        }
+        if priority > Priority::Urgent && self.failures.contains_key(shop) && self.due.contains_key(shop) {
+            return;
+        }
+        if self.queued.get(shop).is_some_and(|queued| *queued <= priority) {
+            return;
+        }
+        self.forget_later(shop);
+        // The place in a slower line is left behind, and skipped when it comes up.
+        self.queued.insert(shop.to_owned(), priority);
+        self.ready[priority as usize].push_back(shop.to_owned());
+    }
+
+    fn forget_later(&mut self, shop: &str) {
+        if let Some(at) = self.due.remove(shop) {
+            self.later.remove(&(at, shop.to_owned()));
+        }
+    }
+
+    /// The next shop, of which at most `places` are looked at together.
+    pub(crate) fn take(&mut self, places: usize, now: Instant) -> Option<String> {
+        self.wake(now);
+        if self.running.len() >= places {
+            return None;
+        }
+        let failing = self.running.iter().filter(|shop| self.failures.contains_key(*shop)).count();
+        let full = failing >= (places / FAILING).max(1);
+        for (line, priority) in [Priority::Urgent, Priority::Normal, Priority::Slow].into_iter().enumerate() {
+            let mut kept = VecDeque::new();
+            let mut found = None;
+            while let Some(shop) = self.ready[line].pop_front() {
+                if self.queued.get(&shop) != Some(&priority) {
+                    continue;
+                }
+                if full && self.failures.contains_key(&shop) {
+                    kept.push_back(shop);
+                    continue;
+                }
+                found = Some(shop);
+                break;
+            }
+            kept.append(&mut self.ready[line]);
+            self.ready[line] = kept;
+            if let Some(shop) = found {
+                self.queued.remove(&shop);
+                self.running.insert(shop.clone());
+                return Some(shop);
+            }
+        }
+        None
+    }
+
+    fn wake(&mut self, now: Instant) {
+        while let Some((at, shop)) = self.later.first().cloned().filter(|(at, _)| *at <= now) {
+            self.later.remove(&(at, shop.clone()));
+            self.due.remove(&shop);
+            self.add(&shop, Priority::Slow);
+        }
+    }
+
+    /// A look has ended.
+    pub(crate) fn done(&mut self, shop: &str, ended: Ended, now: Instant) {
+        self.running.remove(shop);
+        let wait = match ended {
+            Ended::Settled => {
+                self.failures.remove(shop);
+                None
+            }
+            Ended::Again(wait) => {
+                self.failures.remove(shop);
+                Some(wait)
+            }
+            Ended::Failed => {
+                let failures = self.failures.entry(shop.to_owned()).or_default();
+                *failures += 1;
+                Some(FIRST.saturating_mul(1 << (*failures - 1).min(10)).min(LONGEST))
+            }
+        };
+        if let Some(wait) = wait {
+            self.forget_later(shop);
+            self.due.insert(shop.to_owned(), now + wait);
+            self.later.insert((now + wait, shop.to_owned()));
+        }
+        if let Some(priority) = self.again.remove(shop) {
+            self.add(shop, priority);
+        }
+    }
+
+    /// When the next shop's time comes.
+    pub(crate) fn next(&self) -> Option<Instant> {
+        self.later.first().map(|(at, _)| *at)
+    }
+
+    /// Shops that wait now, and shops that failed.
+    pub(crate) fn depth(&self) -> (usize, usize) {
+        (self.queued.len(), self.failures.len())
+    }
+
+    pub(crate) fn running(&self) -> usize {
+        self.running.len()
+    }
+
+    /// Forgets a shop that is gone.
+    pub(crate) fn forget(&mut self, shop: &str) {
+        self.forget_later(shop);
+        self.failures.remove(shop);
+        self.queued.remove(shop);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn now() -> Instant {
+        Instant::now()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_person_changed_comes_before_five_thousand_others() {
+        let mut queue = Queue::default();
+        (0..5000).for_each(|index| queue.add(&format!("s{index}"), Priority::Slow));
+        queue.add("s4999", Priority::Urgent);
+        assert_eq!(queue.take(32, now()).as_deref(), Some("s4999"));
+        assert_eq!(queue.take(32, now()).as_deref(), Some("s0"));
+        assert_eq!(queue.depth().0, 4998);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_shop_is_looked_at_twice_at_once_and_none_is_lost() {
+        let mut queue = Queue::default();
+        queue.add("a", Priority::Normal);
+        assert_eq!(queue.take(32, now()).as_deref(), Some("a"));
+        queue.add("a", Priority::Normal);
+        assert_eq!(queue.take(32, now()), None);
+        queue.done("a", Ended::Settled, now());
+        assert_eq!(queue.take(32, now()).as_deref(), Some("a"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failing_shop_waits_longer_each_time_and_a_person_ends_the_wait() {
+        let mut queue = Queue::default();
+        let start = now();
+        queue.add("a", Priority::Normal);
+        for wait in [1, 2, 4] {
+            assert_eq!(queue.take(32, now()).as_deref(), Some("a"));
+            queue.done("a", Ended::Failed, now());
+            queue.add("a", Priority::Normal);
+            assert_eq!(queue.take(32, now()), None, "its own events do not wake it");
+            assert_eq!(queue.next(), Some(now() + Duration::from_secs(wait)));
+            tokio::time::advance(Duration::from_secs(wait)).await;
+        }
+        assert_eq!(start.elapsed(), Duration::from_secs(7));
+        assert_eq!(queue.take(32, now()).as_deref(), Some("a"));
+        queue.done("a", Ended::Failed, now());
+        queue.add("a", Priority::Urgent);
+        assert_eq!(queue.take(32, now()).as_deref(), Some("a"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_hundred_broken_shops_leave_three_of_four_places_to_the_others() {
+        let mut queue = Queue::default();
+        for index in 0..100 {
+            let shop = format!("broken{index}");
+            queue.add(&shop, Priority::Normal);
+            assert!(queue.take(1000, now()).is_some());
+            queue.done(&shop, Ended::Failed, now());
+        }
+        tokio::time::advance(Duration::from_secs(2)).await;
+        // Also where the broken ones were first in line.
+        queue.wake(now());
+        (0..100).for_each(|index| queue.add(&format!("good{index}"), Priority::Slow));
+        let taken: Vec<_> = std::iter::from_fn(|| queue.take(32, now())).collect();
+        assert_eq!(taken.len(), 32);
+        assert_eq!(taken.iter().filter(|shop| shop.starts_with("broken")).count(), 8);
+    }
+}

@@ -1,0 +1,284 @@
+//! One look at one shop: what is asked for, what is there, what has to be written, and what its status says then.
+
+use super::{
+    Controller,
+    conditions::{Outcome, status},
+    queue::Ended,
+    state::Migration,
+};
+use crate::{
+    api::{self, ApiError},
+    apply::{self, Done, Ownership, Stopped},
+    assign::{self, AssignError, Known, desired},
+    crd::{Condition, Shop, Truth},
+    guard::Limit,
+    plan::{Live, Step, gate},
+    render::{Identity, Object, name::spread, namespace},
+};
+use jiff::Timestamp;
+use release::{Migration as Change, Sequence, Sha256};
+use serde_json::json;
+use std::{
+    collections::BTreeMap,
+    sync::{PoisonError, atomic::Ordering::Relaxed},
+    time::Duration,
+};
+use tokio::time::Instant;
+use tracing::{debug, warn};
+
+/// How often every object of a shop is written whole, whatever the digests say: what changed while nobody watched is found then.
+const AUDIT: Duration = Duration::from_hours(12);
+/// How often a shop without campaigns is looked at; 5,000 of them are one in four seconds.
+const IDLE: Duration = Duration::from_hours(6);
+/// The same for one with campaigns, which begin at a full minute.
+const CAMPAIGN: Duration = Duration::from_mins(1);
+
+/// What is known of a shop before anything is asked of the cluster.
+struct Prepared {
+    shop: Shop,
+    objects: Result<Vec<Object>, AssignError>,
+    live: BTreeMap<Identity, Live>,
+    ours: BTreeMap<Identity, i64>,
+    known: Known,
+}
+
+/// Looks at a shop once.
+pub(super) async fn look(controller: &Controller, name: &str) -> Ended {
+    match attempt(controller, name).await {
+        Ok(ended) => ended,
+        Err(error) => {
+            debug!(shop = name, error = %runtime::Chain(&error), "look failed");
+            Ended::Failed
+        }
+    }
+}
+
+async fn attempt(controller: &Controller, name: &str) -> Result<Ended, ApiError> {
+    let now = Timestamp::now();
+    tell_first(controller, name, now).await?;
+    let Some(prepared) = prepare(controller, name, now) else { return Ok(Ended::Settled) };
+    let outcome = match &prepared.objects {
+        Err(error) => Outcome::NotRendered(runtime::Chain(error).to_string()),
+        Ok(objects) => write(controller, name, &prepared, objects, now).await,
+    };
+    if let Outcome::Applied { taken, .. } = &outcome
+        && !taken.is_empty()
+    {
+        controller.events.warn(&prepared.shop, "TakenOver", &taken.join("; ")).await;
+    }
+    report(controller, name, &prepared, &outcome, now).await?;
+    Ok(match outcome {
+        // An event of a class or a release brings it back; nothing else helps.
+        Outcome::NotRendered(why) => {
+            controller.events.warn(&prepared.shop, "NotRendered", &why).await;
+            Ended::Failed
+        }
+        Outcome::NotApplied { reason, message } => {
+            controller.events.warn(&prepared.shop, reason, &message).await;
+            Ended::Failed
+        }
+        Outcome::Held(_) => Ended::Again(Duration::from_mins(10)),
+        Outcome::Applied { .. } if !prepared.shop.spec.scale.schedule.is_empty() => Ended::Again(CAMPAIGN),
+        Outcome::Applied { .. } => Ended::Again(IDLE + Duration::from_secs(u64::from(spread(name, 3600)))),
+    })
+}
+
+/// A shop that is told nothing gets its first release; one whose status was lost gets back what its pods are told.
+async fn tell_first(controller: &Controller, name: &str, now: Timestamp) -> Result<(), ApiError> {
+    let told =
+        Identity { api_version: "v1".into(), kind: "ConfigMap".into(), namespace: Some(namespace(name)), name: "release".to_owned() };
+    let (channel, running) = {
+        let state = controller.lock();
+        let Some(shop) = state.fleet.shops.get(name) else { return Ok(()) };
+        if shop.status.as_ref().is_some_and(|status| status.release.is_some()) {
+            return Ok(());
+        }
+        (shop.spec.channel.clone(), state.world.get(name).is_some_and(|objects| objects.contains_key(&told)))
+    };
+    let envelope = if running {
+        controller.cluster.get(&told).await?.and_then(|map| map["data"]["release.json"].as_str().map(str::to_owned))
+    } else {
+        None
+    };
+    let record = {
+        let state = controller.lock();
+        let mut all = state.fleet.releases.values().flat_map(|channel| channel.values());
+        let found = match &envelope {
+            Some(envelope) => all.find(|release| release.envelope == *envelope).filter(|release| release.channel.as_str() == channel),
+            None => None,
+        };
+        found.or_else(|| assign::fit(&channel, &state.fleet)).map(|release| assign::record(release, now))
+    };
+    let Some(record) = record else { return Ok(()) };
+    // First the record, then the pods: a crash between must not lose which release was chosen.
+    if controller.writer(name).merge(&api::shop(name), Some("status"), &json!({ "status": { "release": record } })).await?
+        && let Some(shop) = controller.lock().fleet.shops.get_mut(name)
+    {
+        shop.status.get_or_insert_default().release = Some(record);
+    }
+    Ok(())
+}
+
+fn prepare(controller: &Controller, name: &str, now: Timestamp) -> Option<Prepared> {
+    let audit = {
+        let mut audited = controller.audited.lock().unwrap_or_else(PoisonError::into_inner);
+        // The first audits are spread over the whole interval.
+        let begun = || Instant::now().checked_sub(AUDIT.mul_f64(f64::from(spread(name, 1000)) / 1000.0)).unwrap_or_else(Instant::now);
+        let last = audited.entry(name.to_owned()).or_insert_with(begun);
+        let due = last.elapsed() >= AUDIT;
+        if due {
+            *last = Instant::now();
+        }
+        due
+    };
+    let flying = controller.flying.lock().unwrap_or_else(PoisonError::into_inner).contains(name);
+    let state = controller.lock();
+    let shop = state.fleet.shops.get(name)?.clone();
+    let known = known(&shop, &state, flying);
+    let objects = desired(name, &shop, &state.fleet, &known, now);
+    // Another generation than any: everything is written.
+    let generation = |ours: Option<i64>| if audit { Some(-1) } else { ours };
+    let records = state.world.get(name);
+    let ours = records.into_iter().flatten().filter_map(|(identity, record)| Some((identity.clone(), generation(record.ours)?))).collect();
+    Some(Prepared { live: state.live(name), shop, objects, ours, known })
+}
+
+/// Where the shop's database is, and whether its agents wait.
+fn known(shop: &Shop, state: &super::State, flying: bool) -> Known {
+    let status = shop.status.as_ref();
+    let name = shop.metadata.name.as_deref().unwrap_or_default();
+    let recorded = status.and_then(|status| status.migrated).and_then(|sequence| u64::try_from(sequence).ok());
+    let jobs = state.migrations.get(name);
+    let finished = jobs.into_iter().flatten().filter(|(_, migration)| **migration == Migration::Done).map(|(sequence, _)| *sequence).max();
+    let migrated = recorded.max(finished).and_then(|sequence| Sequence::try_from(sequence).ok());
+    let told = assign::told(shop, &state.fleet).ok().flatten();
+    let due = told.is_some_and(|release| release.migration != Change::None && migrated.is_none_or(|migrated| migrated < release.sequence));
+    let paused = state.halted.clone().filter(|_| flying);
+    // The andon cord stops migrations that have not begun; half of one is worse than a whole one.
+    let begun = told.is_some_and(|release| jobs.is_some_and(|jobs| jobs.contains_key(&release.sequence.get())));
+    Known { migrated, migrating: due && (paused.is_none() || begun), paused }
+}
+
+async fn write(controller: &Controller, name: &str, prepared: &Prepared, objects: &[Object], now: Timestamp) -> Outcome {
+    let steps = gate(objects, &prepared.live, |identity| prepared.ours.get(identity).copied(), now);
+    if let Some(held) = held(controller, name, &steps, now) {
+        return Outcome::Held(held);
+    }
+    let result = apply::steps(&controller.writer(name), steps, ownership(controller, objects)).await;
+    let (done, error) = match result {
+        Ok(done) => (done, None),
+        Err(Stopped { done, error }) => (done, Some(error)),
+    };
+    let Done { written, deleted, taken } = done;
+    controller.counts.writes.fetch_add(written.len() as u64, Relaxed);
+    controller.counts.deletes.fetch_add(deleted.len() as u64, Relaxed);
+    controller.counts.taken.fetch_add(taken.len() as u64, Relaxed);
+    controller.lock().wrote(name, written, &deleted);
+    match error {
+        None => Outcome::Applied { digest: digest(objects), taken },
+        Some(error) => {
+            let reason = if error.is_owned() {
+                "Conflict"
+            } else if error.is_transient() {
+                "Unreachable"
+            } else {
+                "Refused"
+            };
+            Outcome::NotApplied { reason, message: runtime::Chain(&error).to_string() }
+        }
+    }
+}
+
+/// A shop that fights with another manager over an object gives in after a while, and says so.
+fn ownership(controller: &Controller, objects: &[Object]) -> Ownership {
+    let state = controller.lock();
+    let fights = objects.iter().filter_map(|object| state.taken.get(object.identity())).max().copied().unwrap_or(0);
+    if fights >= 5 { Ownership::Ask } else { Ownership::Take }
+}
+
+/// A shop that loses its Deployment, such as one that becomes archived, counts as taken down: a thousand at once are a mistake.
+fn held(controller: &Controller, name: &str, steps: &[Step<'_>], now: Timestamp) -> Option<String> {
+    let loses =
+        |step: &Step<'_>| matches!(step, Step::Delete(doomed) if doomed.identity.kind == "Deployment" && doomed.identity.name == "web");
+    if !steps.iter().any(loses) {
+        return None;
+    }
+    let mut state = controller.lock();
+    state.removed.retain(|at| now.duration_since(*at) < jiff::SignedDuration::from_hours(1));
+    let limit = controller.settings.limit.of(state.fleet.shops.len());
+    if state.removed.len() >= limit {
+        let hint = if controller.settings.limit == Limit::Default { "; allow more with --delete-at-most" } else { "" };
+        return Some(format!("{limit} shops lost their workloads in the last hour, which is the limit{hint}"));
+    }
+    state.removed.push(now);
+    warn!(shop = name, "workloads are removed; the data stays");
+    None
+}
+
+fn digest(objects: &[Object]) -> String {
+    let all: String = objects.iter().map(|object| object.digest().to_string()).collect();
+    Sha256::of(all.as_bytes()).to_string()
+}
+
+/// Writes the status where it differs.
+async fn report(controller: &Controller, name: &str, prepared: &Prepared, outcome: &Outcome, now: Timestamp) -> Result<(), ApiError> {
+    let (pods, shop, migration) = {
+        let mut state = controller.lock();
+        if let Outcome::Applied { taken, .. } = outcome
+            && !taken.is_empty()
+            && let Ok(objects) = &prepared.objects
+        {
+            for object in objects {
+                if taken.iter().any(|text| text.starts_with(&format!("{}: ", object.identity()))) {
+                    *state.taken.entry(object.identity().clone()).or_default() += 1;
+                }
+            }
+        }
+        let Some(shop) = state.fleet.shops.get(name).cloned() else { return Ok(()) };
+        (state.pods.get(name).copied(), shop, database(&prepared.shop, &prepared.known, &state, now))
+    };
+    let mut new = status(&shop, outcome, pods, migration, now);
+    new.migrated = prepared.known.migrated.map(|sequence| sequence.get().cast_signed()).or(new.migrated);
+    if shop.status.as_ref() == Some(&new) {
+        return Ok(());
+    }
+    // What the rollout says of releases is not ours to write: another process may move the shop at this moment.
+    let patch = json!({ "status": {
+        "observedGeneration": new.observed_generation, "pods": new.pods, "applied": new.applied, "conditions": new.conditions, "migrated": new.migrated,
+    } });
+    if controller.writer(name).merge(&api::shop(name), Some("status"), &patch).await? {
+        controller.counts.statuses.fetch_add(1, Relaxed);
+        if let Some(shop) = controller.lock().fleet.shops.get_mut(name) {
+            let release = shop.status.as_ref().map(|status| (status.release.clone(), status.previous.clone()));
+            let (release, previous) = release.unwrap_or_default();
+            shop.status = Some(crate::crd::ShopStatus { release, previous, ..new });
+        }
+    }
+    Ok(())
+}
+
+fn database(shop: &Shop, known: &Known, state: &super::State, now: Timestamp) -> Option<Condition> {
+    let release = assign::told(shop, &state.fleet).ok().flatten()?;
+    if release.migration == Change::None || shop.spec.services.database.is_none() {
+        return None;
+    }
+    let name = shop.metadata.name.as_deref().unwrap_or_default();
+    let job = state.migrations.get(name).and_then(|jobs| jobs.get(&release.sequence.get()));
+    let (status, reason, message) = match (known.migrated.is_some_and(|migrated| migrated >= release.sequence), job) {
+        (true, _) => (Truth::True, "Migrated", String::new()),
+        (false, Some(Migration::Failed)) => (
+            Truth::False,
+            "MigrationFailed",
+            format!("Job {}/release-{} failed; look at its log, then delete it to try again", namespace(name), release.sequence),
+        ),
+        (false, _) => (Truth::False, "Migrating", format!("sequence {} changes the database; agents wait for it", release.sequence)),
+    };
+    Some(Condition {
+        kind: "DatabaseCurrent".to_owned(),
+        status,
+        reason: reason.to_owned(),
+        message,
+        observed_generation: shop.metadata.generation,
+        last_transition_time: now,
+    })
+}

@@ -1,0 +1,85 @@
+//! Takes down shops that left the registry, where the guard lets it.
+
+use super::Controller;
+use crate::{
+    apply,
+    guard::{Registry, Removal, removal},
+    plan::gate,
+};
+use jiff::Timestamp;
+use std::{convert::Infallible, sync::Arc, sync::atomic::Ordering::Relaxed, time::Duration};
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, warn};
+
+/// How often it is looked.
+const EVERY: Duration = Duration::from_secs(5);
+
+pub(super) async fn run(controller: Arc<Controller>, stop: CancellationToken) -> Result<(), Infallible> {
+    let mut told = None;
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = sleep(EVERY) => {}
+        }
+        if !controller.leads() {
+            continue;
+        }
+        match decide(&controller, Timestamp::now()) {
+            Removal::Nothing => told = None,
+            Removal::Held(held) => {
+                // Once, not every five seconds; the metric stays.
+                if told.as_ref() != Some(&held) {
+                    error!(%held, "shops are missing in the registry; nothing is deleted");
+                }
+                told = Some(held);
+            }
+            Removal::Remove(shops) => {
+                for shop in shops {
+                    take_down(&controller, &shop).await;
+                }
+            }
+        }
+    }
+}
+
+/// What the guard says at this moment.
+pub(super) fn decide(controller: &Controller, now: Timestamp) -> Removal {
+    let mut state = controller.lock();
+    let registry = if state.complete() { Registry::Whole { shops: state.fleet.shops.len() } } else { Registry::Unreadable };
+    if registry == Registry::Unreadable {
+        return Removal::Nothing;
+    }
+    state.look_for_missing(now);
+    // Those that are leaving were counted when they began to.
+    let removed: Vec<_> = state.removed.iter().copied().skip(state.leaving.len()).collect();
+    removal(registry, &state.missing, &removed, controller.settings.limit, controller.settings.grace, now)
+}
+
+async fn take_down(controller: &Controller, shop: &str) {
+    // The registry is asked once more, and not our memory of it.
+    match controller.cluster.get(&crate::api::shop(shop)).await {
+        Ok(None) => {}
+        Ok(Some(_)) => return,
+        Err(error) => return warn!(shop, %error, "shop not taken down: its Shop cannot be looked up"),
+    }
+    warn!(shop, "shop taken down: it left the registry; its namespace and its data stay");
+    let now = Timestamp::now();
+    let live = {
+        let mut state = controller.lock();
+        if state.leaving.insert(shop.to_owned()) {
+            state.removed.push(now);
+        }
+        state.live(shop)
+    };
+    let steps = gate(&[], &live, |_| None, now);
+    let done = match apply::steps(&controller.writer(shop), steps, apply::Ownership::Ask).await {
+        Ok(done) => done,
+        Err(stopped) => {
+            warn!(shop, error = %runtime::Chain(&stopped.error), "shop taken down in part; the rest follows");
+            stopped.done
+        }
+    };
+    controller.counts.deletes.fetch_add(done.deleted.len() as u64, Relaxed);
+    controller.lock().wrote(shop, Vec::new(), &done.deleted);
+}

@@ -1,0 +1,321 @@
+//! Rollouts at work: what is seen is put before [`decide`](crate::rollout::decide()), and what it says is done and recorded.
+
+use super::{
+    Controller,
+    agents::{self, Report},
+    queue::Priority,
+    state::{Migration, Pods, State},
+};
+use crate::{
+    api::{self, ApiError},
+    assign,
+    crd::{Condition, Phase, Rollout, RolloutStatus, Shop, ShopRelease, Truth},
+    render::InForce,
+    rollout::{Decision, Health, Move, PROMOTE, Situation, Told, View, closed, decide, order},
+};
+use futures_util::{StreamExt as _, stream};
+use jiff::Timestamp;
+use serde_json::json;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    convert::Infallible,
+    sync::{Arc, PoisonError, atomic::Ordering::Relaxed},
+    time::Duration,
+};
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+/// How often every rollout is decided on, beside what wakes it.
+const EVERY: Duration = Duration::from_secs(2);
+/// Shops that are told at the same time.
+const TELLING: usize = 16;
+
+pub(super) async fn run(controller: Arc<Controller>, stop: CancellationToken) -> Result<(), Infallible> {
+    while !stop.is_cancelled() {
+        tokio::select! {
+            () = stop.cancelled() => break,
+            () = controller.rollouts.notified() => {}
+            () = sleep(EVERY) => {}
+        }
+        if controller.leads() && controller.complete() {
+            for name in active(&controller) {
+                if let Err(error) = step(&controller, &name).await {
+                    warn!(rollout = name, error = %runtime::Chain(&error), "rollout not moved on");
+                }
+            }
+        }
+        // Events come in storms; four decisions a second are enough.
+        sleep(Duration::from_millis(250)).await;
+    }
+    Ok(())
+}
+
+fn over(rollout: &Rollout) -> bool {
+    matches!(phase(rollout), Some(Phase::Completed | Phase::Aborted))
+}
+
+fn phase(rollout: &Rollout) -> Option<Phase> {
+    rollout.status.as_ref().and_then(|status| status.phase)
+}
+
+fn active(controller: &Controller) -> Vec<String> {
+    controller.lock().fleet.rollouts.iter().filter(|(_, rollout)| !over(rollout)).map(|(name, _)| name.clone()).collect()
+}
+
+/// What one decision is made from, taken out of the state at one moment.
+struct Seen {
+    rollout: Rollout,
+    release: InForce,
+    order: Vec<String>,
+    views: BTreeMap<String, View>,
+    held: Option<String>,
+}
+
+async fn step(controller: &Controller, name: &str) -> Result<(), ApiError> {
+    let now = Timestamp::now();
+    let Some(first) = look(controller, name, now) else { return Ok(()) };
+    if controller.settings.agents {
+        ask_agents(controller, &first).await;
+    }
+    let Some(seen) = look(controller, name, now) else { return Ok(()) };
+    let old = seen.rollout.status.clone().unwrap_or_default();
+    let promoted = seen.rollout.metadata.annotations.as_ref().and_then(|all| all.get(PROMOTE)).and_then(|wave| wave.parse().ok());
+    let situation = Situation {
+        order: &seen.order,
+        views: &seen.views,
+        held: seen.held.as_deref(),
+        promoted,
+        breaking: seen.release.migration == release::Migration::Breaking,
+        now,
+    };
+    let decision = decide(&seen.rollout.spec, &old, &situation);
+    fly(controller, &seen);
+    // First the record of failed shops and of the phase, then what follows from it: a crash between repeats the decision.
+    record(controller, name, &seen.rollout, &old, &decision, now).await?;
+    tell(controller, &seen, &decision.moves, now).await;
+    Ok(())
+}
+
+fn look(controller: &Controller, name: &str, now: Timestamp) -> Option<Seen> {
+    let reports = controller.reports.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let state = controller.lock();
+    let rollout = state.fleet.rollouts.get(name)?.clone();
+    let release = state.fleet.releases.values().flat_map(|all| all.values()).find(|release| release.name == rollout.spec.release)?.clone();
+    let shops = state.fleet.shops.iter().filter(|(_, shop)| shop.spec.channel == release.channel.as_str());
+    let mut members: BTreeMap<&str, &Shop> = shops.map(|(name, shop)| (name.as_str(), shop)).collect();
+    let order = order(name, &rollout.spec, members.keys().copied());
+    let wanted: BTreeSet<_> = order.iter().map(String::as_str).collect();
+    members.retain(|shop, _| wanted.contains(shop));
+    let context =
+        Context { state: &state, rollout: &rollout, release: &release, reports: controller.settings.agents.then_some(&reports), now };
+    let views = members.into_iter().map(|(name, shop)| (name.to_owned(), context.view(name, shop))).collect();
+    let held = state.halted.clone().or_else(|| behind(&state, name, &rollout, &release));
+    Some(Seen { rollout: rollout.clone(), release: release.clone(), order, views, held })
+}
+
+/// One rollout of a channel at a time; one that stopped does not keep a corrected release from passing.
+fn behind(state: &State, name: &str, rollout: &Rollout, release: &InForce) -> Option<String> {
+    let made = |rollout: &Rollout| rollout.metadata.creation_timestamp.as_ref().map(|time| time.0);
+    let channel = |other: &Rollout| {
+        let found = state.fleet.releases.values().flat_map(|all| all.values()).find(|release| release.name == other.spec.release);
+        found.is_some_and(|found| found.channel == release.channel)
+    };
+    let earlier = state.fleet.rollouts.iter().find(|(other, it)| {
+        other.as_str() != name
+            && (made(it), other.as_str()) < (made(rollout), name)
+            && !over(it)
+            && phase(it) != Some(Phase::Stopped)
+            && channel(it)
+    });
+    earlier.map(|(other, _)| format!("behind rollout {other} of the same channel"))
+}
+
+struct Context<'a> {
+    state: &'a State,
+    rollout: &'a Rollout,
+    release: &'a InForce,
+    reports: Option<&'a BTreeMap<String, Report>>,
+    now: Timestamp,
+}
+
+impl Context<'_> {
+    fn view(&self, name: &str, shop: &Shop) -> View {
+        let status = shop.status.as_ref();
+        let told = status.and_then(|status| status.release.as_ref());
+        let sequence = told.map_or(0, |told| told.sequence.unsigned_abs());
+        let told_what = match sequence.cmp(&self.release.sequence.get()) {
+            std::cmp::Ordering::Less => Told::Other,
+            std::cmp::Ordering::Equal => Told::This,
+            std::cmp::Ordering::Greater => Told::Newer,
+        };
+        let class = self.state.fleet.classes.get(&shop.spec.class);
+        let freezes = class.map_or(&[][..], |class| &class.spec.freezes);
+        let told_since = told.and_then(|told| told.since.as_deref()).and_then(|text| text.parse().ok()).unwrap_or(self.now);
+        let unwell =
+            status.and_then(|status| status.conditions.iter().find(|it| it.kind == "WorkloadAvailable" && it.status == Truth::False));
+        let database = shop.spec.services.database.as_ref().filter(|_| self.release.migration != release::Migration::None);
+        View {
+            told: told_what,
+            since: unwell.map_or(told_since, |condition| told_since.max(condition.last_transition_time)),
+            health: self.health(name, shop),
+            closed: closed(shop.spec.window.as_ref(), freezes, self.rollout.spec.windows, self.now),
+            returns: status.is_some_and(|status| status.previous.is_some()),
+            database: database.map(|database| database.server.clone()),
+        }
+    }
+
+    fn health(&self, name: &str, shop: &Shop) -> Health {
+        let sequence = self.release.sequence.get();
+        if self.state.migrations.get(name).and_then(|jobs| jobs.get(&sequence)) == Some(&Migration::Failed) {
+            return Health::Bad(format!("its migration, Job release-{sequence}, failed"));
+        }
+        if !assign::served(shop) {
+            return Health::Good;
+        }
+        let report = self.reports.map(|reports| reports.get(name).filter(|report| report.sequence == sequence));
+        if let Some(Some(Report { rejected: Some(why), .. })) = report {
+            return Health::Bad(why.clone());
+        }
+        // What was asked for must be there before it can be well.
+        let condition =
+            |kind: &str| shop.status.as_ref().and_then(|status| status.conditions.iter().find(|it| it.kind == kind)).map(|it| it.status);
+        let written = condition("Applied") == Some(Truth::True);
+        match self.state.pods.get(name) {
+            Some(Pods { wanted, ready, updated, current: true }) if written && ready >= wanted && updated >= wanted => match report {
+                // A shop that runs with agents is well when they say so.
+                Some(None) => Health::Pending,
+                Some(Some(report)) if !report.all && *wanted > 0 => Health::Pending,
+                _ => Health::Good,
+            },
+            _ => Health::Pending,
+        }
+    }
+}
+
+/// Asks agents of shops that are told the release and have not all said that they run it.
+async fn ask_agents(controller: &Controller, seen: &Seen) {
+    let (sequence, manifest) = (seen.release.sequence.get(), seen.release.manifest.to_string());
+    let flying = seen.views.iter().filter(|(_, view)| view.told == Told::This && view.health != Health::Good).map(|(name, _)| name);
+    let flying: Vec<_> = flying.take(seen.rollout.spec.at_once as usize).cloned().collect();
+    let manifest = &manifest;
+    let reports = stream::iter(flying).map(|shop| async move {
+        let report = agents::ask(controller, &shop, sequence, manifest).await;
+        (shop, report)
+    });
+    let mut reports = reports.buffer_unordered(TELLING);
+    while let Some((shop, report)) = reports.next().await {
+        match report {
+            Ok(report) => drop(controller.reports.lock().unwrap_or_else(PoisonError::into_inner).insert(shop, report)),
+            Err(error) => tracing::debug!(shop, %error, "agents not asked"),
+        }
+    }
+}
+
+/// Remembers who is on its way; a halt is told to their agents.
+fn fly(controller: &Controller, seen: &Seen) {
+    let mut flying = controller.flying.lock().unwrap_or_else(PoisonError::into_inner);
+    for (shop, view) in &seen.views {
+        if view.told == Told::This && view.health == Health::Pending {
+            flying.insert(shop.clone());
+        } else if seen.held.is_none() {
+            flying.remove(shop);
+        }
+    }
+}
+
+async fn record(
+    controller: &Controller,
+    name: &str,
+    rollout: &Rollout,
+    old: &RolloutStatus,
+    decision: &Decision,
+    now: Timestamp,
+) -> Result<(), ApiError> {
+    let mut status = decision.status.clone();
+    status.observed_generation = rollout.metadata.generation;
+    let bad = matches!(status.phase, Some(Phase::Stopped | Phase::Returning | Phase::Aborted));
+    let done = status.phase == Some(Phase::Completed);
+    let truth = |yes: bool| if yes { Truth::True } else { Truth::False };
+    let reason = format!("{:?}", status.phase.unwrap_or(Phase::Pending));
+    status.conditions = [("Progressing", !done && !bad), ("Completed", done), ("Degraded", bad || status.counts.failed > 0)]
+        .map(|(kind, yes)| {
+            let new = Condition {
+                kind: kind.to_owned(),
+                status: truth(yes),
+                reason: reason.clone(),
+                message: if kind == "Progressing" { decision.why.clone() } else { String::new() },
+                observed_generation: rollout.metadata.generation,
+                last_transition_time: now,
+            };
+            let same = old.conditions.iter().find(|old| old.kind == new.kind && old.status == new.status);
+            same.map_or(new.clone(), |same| Condition { last_transition_time: same.last_transition_time, ..new })
+        })
+        .into();
+    if status == *old {
+        return Ok(());
+    }
+    let mut patch = serde_json::to_value(&status).unwrap_or_default();
+    // In a merge patch what is missing stays; what is over has to be said.
+    if status.soaking_since.is_none() {
+        patch["soakingSince"] = serde_json::Value::Null;
+    }
+    if status.failed.is_empty() {
+        patch["failed"] = json!([]);
+    }
+    let cluster = controller.cluster.fenced(controller.held[0].fence());
+    cluster.merge(&api::longshore("Rollout", name), Some("status"), &json!({ "status": patch })).await?;
+    if old.phase != status.phase {
+        info!(rollout = name, phase = reason, why = decision.why, "rollout");
+        controller.events.rollout(rollout, &reason, &decision.why, bad).await;
+    }
+    if let Some(stored) = controller.lock().fleet.rollouts.get_mut(name) {
+        stored.status = Some(status);
+    }
+    Ok(())
+}
+
+async fn tell(controller: &Controller, seen: &Seen, moves: &[(String, Move)], now: Timestamp) {
+    let told = stream::iter(moves.to_vec()).map(|(shop, direction)| async move {
+        let told = one(controller, seen, &shop, direction, now).await;
+        (shop, told)
+    });
+    let mut told = told.buffer_unordered(TELLING);
+    while let Some((shop, result)) = told.next().await {
+        match result {
+            Ok(()) => {
+                controller.counts.moves.fetch_add(1, Relaxed);
+                controller.ask(&shop, Priority::Normal);
+            }
+            Err(error) => warn!(shop, error = %runtime::Chain(&error), "shop not told; it is tried again"),
+        }
+    }
+}
+
+async fn one(controller: &Controller, seen: &Seen, shop: &str, direction: Move, now: Timestamp) -> Result<(), ApiError> {
+    // The cord may have been pulled since the decision.
+    if controller.lock().halted.is_some() {
+        return Ok(());
+    }
+    let old = controller.lock().fleet.shops.get(shop).and_then(|shop| shop.status.clone()).unwrap_or_default();
+    let (release, previous) = match direction {
+        Move::Forward => (assign::record(&seen.release, now), old.release),
+        Move::Back => {
+            let Some(previous) = old.previous else { return Ok(()) };
+            let from = Some(seen.release.sequence.get().cast_signed());
+            (ShopRelease { since: Some(now.to_string()), returned_from: from, ..previous }, None)
+        }
+    };
+    let mut patch = json!({ "status": { "release": release, "previous": previous } });
+    if release.returned_from.is_none() {
+        patch["status"]["release"]["returnedFrom"] = serde_json::Value::Null;
+    }
+    let cluster = controller.cluster.fenced(controller.held[0].fence());
+    if cluster.merge(&api::shop(shop), Some("status"), &patch).await?
+        && let Some(shop) = controller.lock().fleet.shops.get_mut(shop)
+    {
+        let status = shop.status.get_or_insert_default();
+        (status.release, status.previous) = (Some(release), previous);
+    }
+    Ok(())
+}

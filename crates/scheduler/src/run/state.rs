@@ -1,0 +1,200 @@
+//! What is known of the cluster: kept small, as it is held for every shop.
+
+use crate::{
+    api::Kind,
+    crd::{Release, Rollout, Shop, ShopClass},
+    file::Fleet,
+    plan::Live,
+    render::{Identity, InForce},
+};
+use jiff::Timestamp;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// An object of the cluster, and its generation when we wrote it last, or first saw it.
+#[derive(Debug, Clone)]
+pub(crate) struct Record {
+    pub(crate) live: Live,
+    pub(crate) ours: Option<i64>,
+}
+
+/// Pods of a Deployment, and how its last rolling update goes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Pods {
+    pub(crate) wanted: u32,
+    pub(crate) ready: u32,
+    /// Pods of the newest template.
+    pub(crate) updated: u32,
+    /// Whether the controller has seen the newest template.
+    pub(crate) current: bool,
+}
+
+/// How a migration Job ended, if it did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Migration {
+    /// It runs, or waits for a pod.
+    Runs,
+    /// It succeeded.
+    Done,
+    /// It failed.
+    Failed,
+}
+
+/// Everything that is known.
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    pub(crate) fleet: Fleet,
+    /// Releases whose envelope cannot be read, and why.
+    pub(crate) unreadable: BTreeMap<String, String>,
+    pub(crate) world: HashMap<String, BTreeMap<Identity, Record>>,
+    /// Deployments `web`, by shop.
+    pub(crate) pods: HashMap<String, Pods>,
+    /// Migration Jobs by shop and sequence.
+    pub(crate) migrations: HashMap<String, BTreeMap<u64, Migration>>,
+    /// Shops that have objects and no Shop, and since when.
+    pub(crate) missing: BTreeMap<String, Timestamp>,
+    /// Shops that are being taken down: one whose objects go in several attempts counts once.
+    pub(crate) leaving: BTreeSet<String>,
+    /// Times at which shops were taken down.
+    pub(crate) removed: Vec<Timestamp>,
+    /// Why everything is halted, where it is.
+    pub(crate) halted: Option<String>,
+    /// What is not read yet.
+    pub(crate) unread: BTreeSet<&'static str>,
+    /// How often fields were taken from other managers, by object.
+    pub(crate) taken: HashMap<Identity, u32>,
+}
+
+impl State {
+    /// Whether everything was read at least once.
+    pub(crate) fn complete(&self) -> bool {
+        self.unread.is_empty()
+    }
+
+    /// Objects of a shop, without our own notes.
+    pub(crate) fn live(&self, shop: &str) -> BTreeMap<Identity, Live> {
+        self.world
+            .get(shop)
+            .map(|objects| objects.iter().map(|(identity, record)| (identity.clone(), record.live.clone())).collect())
+            .unwrap_or_default()
+    }
+
+    /// Takes an object in; says whether a look at its shop is due.
+    pub(crate) fn see(&mut self, shop: &str, identity: Identity, live: Live) -> bool {
+        let objects = self.world.entry(shop.to_owned()).or_default();
+        let old = objects.get(&identity);
+        let ours = old.filter(|old| old.live.uid == live.uid).map_or(live.generation, |old| old.ours);
+        let news = old.is_none_or(|old| old.live.applied != live.applied || old.live.uid != live.uid || old.live.deleting != live.deleting)
+            || live.generation != ours;
+        objects.insert(identity, Record { live, ours });
+        news
+    }
+
+    /// What we wrote ourselves.
+    pub(crate) fn wrote(&mut self, shop: &str, written: Vec<(Identity, Live)>, deleted: &[Identity]) {
+        let objects = self.world.entry(shop.to_owned()).or_default();
+        for (identity, live) in written {
+            let ours = live.generation;
+            objects.insert(identity, Record { live, ours });
+        }
+        for identity in deleted {
+            objects.remove(identity);
+        }
+    }
+
+    /// An object is gone.
+    pub(crate) fn gone(&mut self, shop: &str, identity: &Identity) {
+        if let Some(objects) = self.world.get_mut(shop) {
+            objects.remove(identity);
+            if objects.is_empty() {
+                self.world.remove(shop);
+            }
+        }
+    }
+
+    /// A list of a kind came whole: what is not in it is gone. Gives the shops for which something changed.
+    pub(crate) fn replace(&mut self, kind: &Kind, listed: Vec<(String, Identity, Live)>) -> BTreeSet<String> {
+        let mut changed = BTreeSet::new();
+        let present: std::collections::HashSet<_> = listed.iter().map(|(_, identity, _)| identity.clone()).collect();
+        self.world.retain(|shop, objects| {
+            let before = objects.len();
+            objects.retain(|identity, _| identity.kind != kind.name || present.contains(identity));
+            if objects.len() != before {
+                changed.insert(shop.clone());
+            }
+            !objects.is_empty()
+        });
+        for (shop, identity, live) in listed {
+            if self.see(&shop, identity, live) {
+                changed.insert(shop);
+            }
+        }
+        changed
+    }
+
+    /// Takes a Shop in. What a person changed is told from what we wrote into its status.
+    pub(crate) fn shop(&mut self, shop: Shop) -> Change {
+        let name = shop.metadata.name.clone().unwrap_or_default();
+        self.missing.remove(&name);
+        let old = self.fleet.shops.insert(name.clone(), shop);
+        let new = &self.fleet.shops[&name];
+        let Some(old) = old else { return Change::Spec };
+        let told = |shop: &Shop| shop.status.as_ref().and_then(|status| status.release.clone());
+        if old.metadata.generation != new.metadata.generation {
+            Change::Spec
+        } else if told(&old) != told(new) {
+            Change::Told
+        } else {
+            Change::Nothing
+        }
+    }
+
+    pub(crate) fn class(&mut self, class: ShopClass) -> bool {
+        let name = class.metadata.name.clone().unwrap_or_default();
+        let old = self.fleet.classes.insert(name.clone(), class);
+        old.is_none_or(|old| old.spec != self.fleet.classes[&name].spec)
+    }
+
+    pub(crate) fn release(&mut self, release: &Release) {
+        let name = release.metadata.name.clone().unwrap_or_default();
+        match InForce::read(release) {
+            Ok(read) => {
+                self.unreadable.remove(&name);
+                self.fleet.releases.entry(read.channel.clone()).or_default().insert(read.sequence.get(), read);
+            }
+            Err(error) => drop(self.unreadable.insert(name, runtime::Chain(&error).to_string())),
+        }
+    }
+
+    pub(crate) fn rollout(&mut self, rollout: Rollout) {
+        self.fleet.rollouts.insert(rollout.metadata.name.clone().unwrap_or_default(), rollout);
+    }
+
+    /// Notes which shops have something to take down and are not in the registry.
+    pub(crate) fn look_for_missing(&mut self, now: Timestamp) {
+        let mut missing = BTreeMap::new();
+        for shop in self.world.keys().filter(|shop| !self.fleet.shops.contains_key(*shop)) {
+            if crate::plan::dry_run::goes(&self.live(shop), now) {
+                missing.insert(shop.clone(), self.missing.get(shop).copied().unwrap_or(now));
+            }
+        }
+        self.leaving.retain(|shop| missing.contains_key(shop));
+        self.missing = missing;
+        self.removed.retain(|at| now.duration_since(*at) < jiff::SignedDuration::from_hours(1));
+    }
+
+    /// Every shop that is known, from either side.
+    pub(crate) fn shops(&self) -> Vec<String> {
+        self.fleet.shops.keys().cloned().collect()
+    }
+}
+
+/// What changed of a Shop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// What it should be.
+    Spec,
+    /// The release that it is told to run.
+    Told,
+    /// Nothing that matters here.
+    Nothing,
+}

@@ -1,0 +1,190 @@
+//! Why a shop is as it is: what should run, what does, what holds it, and what to do, in a few lines.
+
+use crate::{
+    assign,
+    crd::{Condition, Phase, Rollout, Shop, ShopRelease, ShopState, Truth},
+    file::Fleet,
+    rollout::closed,
+};
+use jiff::Timestamp;
+use serde::Serialize;
+
+/// The answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Answer {
+    /// The shop.
+    pub shop: String,
+    /// In one word: whether it is served.
+    pub verdict: &'static str,
+    /// Facts, one a line.
+    pub facts: Vec<String>,
+    /// What to do, if anything.
+    pub advice: Vec<String>,
+}
+
+/// Explains one shop; `halted` is what the andon cord says.
+#[must_use]
+pub fn why(name: &str, shop: &Shop, fleet: &Fleet, halted: Option<&str>, now: Timestamp) -> Answer {
+    let mut answer = Answer { shop: name.to_owned(), verdict: verdict(shop), facts: Vec::new(), advice: Vec::new() };
+    let status = shop.status.clone().unwrap_or_default();
+    answer.facts.push(format!("class {}, channel {}, {:?}", shop.spec.class, shop.spec.channel, shop.spec.state));
+    release(&mut answer, shop, fleet, now);
+    if let Some(pods) = &status.pods {
+        answer.facts.push(format!("pods ready: {pods}"));
+    }
+    if status.observed_generation.is_some() && status.observed_generation != shop.metadata.generation {
+        answer.facts.push("its last change was not looked at yet".to_owned());
+        answer.advice.push("if that lasts, look whether the scheduler runs: `kubectl -n longshore-system get pods,leases`".to_owned());
+    }
+    if status.observed_generation.is_none() {
+        answer.advice.push("no scheduler has looked at it yet: `kubectl -n longshore-system get pods,leases`".to_owned());
+    }
+    let bad = |condition: &&Condition| match condition.kind.as_str() {
+        "Degraded" => condition.status == Truth::True,
+        _ => condition.status != Truth::True,
+    };
+    for Condition { kind, reason, message, last_transition_time, .. } in status.conditions.iter().filter(bad) {
+        let colon = if message.is_empty() { "" } else { ": " };
+        answer.facts.push(format!("not {kind} since {last_transition_time:.0}: {reason}{colon}{message}"));
+        answer.advice.extend(advice(name, kind, reason));
+    }
+    if let Err(error) = assign::desired(name, shop, fleet, &assign::Known::default(), now) {
+        answer.facts.push(runtime::Chain(&error).to_string());
+    }
+    if let Some(halted) = halted {
+        answer.facts.push(halted.to_owned());
+        answer.advice.push("rollouts go on after `longshore-scheduler halt --lift`".to_owned());
+    }
+    answer.advice.dedup();
+    answer
+}
+
+fn verdict(shop: &Shop) -> &'static str {
+    let ready = shop.status.as_ref().and_then(|status| status.conditions.iter().find(|it| it.kind == "Ready")).map(|it| it.status);
+    match (shop.spec.state, ready) {
+        (ShopState::Suspended | ShopState::Archived, _) => "not served, as its state says",
+        (_, Some(Truth::True)) => "served",
+        (_, Some(Truth::False)) => "not served",
+        (_, Some(Truth::Unknown) | None) => "unknown",
+    }
+}
+
+fn release(answer: &mut Answer, shop: &Shop, fleet: &Fleet, now: Timestamp) {
+    let told = shop.status.as_ref().and_then(|status| status.release.as_ref());
+    let newest = fleet.newest(&shop.spec.channel);
+    match (told, newest) {
+        (None, None) => {
+            answer.facts.push(format!("no Release of channel {} is in the cluster, so nothing runs", shop.spec.channel));
+            answer
+                .advice
+                .push(format!("apply one: `longshore release export --channel {} | kubectl apply --server-side -f -`", shop.spec.channel));
+        }
+        (None, Some(_)) => answer.facts.push("no release was chosen for it yet".to_owned()),
+        (Some(told), newest) => {
+            let since = told.since.as_deref().map(|since| format!(" since {since}")).unwrap_or_default();
+            let back = told.returned_from.map(|from| format!(", back from {from}, which failed")).unwrap_or_default();
+            answer.facts.push(format!("told to run {} (sequence {}){since}{back}", told.name, told.sequence));
+            if let Some(newest) = newest.filter(|newest| newest.sequence.get().cast_signed() > told.sequence) {
+                newer(answer, shop, told, &newest.name, fleet, now);
+            }
+        }
+    }
+}
+
+fn newer(answer: &mut Answer, shop: &Shop, told: &ShopRelease, newest: &str, fleet: &Fleet, now: Timestamp) {
+    let name = answer.shop.clone();
+    let rollouts: Vec<(&String, &Rollout)> = fleet.rollouts.iter().filter(|(_, rollout)| rollout.spec.release == newest).collect();
+    let Some((rollout, found)) = rollouts.iter().max_by_key(|(_, rollout)| rollout.metadata.creation_timestamp.as_ref().map(|time| time.0))
+    else {
+        answer.facts.push(format!("{newest} is newer, and no rollout moves it"));
+        answer.advice.push(format!("start one: `longshore-scheduler rollout start {newest} --why …`"));
+        return;
+    };
+    let status = found.status.clone().unwrap_or_default();
+    let phase = status.phase.unwrap_or(Phase::Pending);
+    answer.facts.push(format!(
+        "{newest} is newer; rollout {rollout} is {phase:?} in wave {} of {}",
+        status.wave.unwrap_or(0),
+        found.spec.waves.len()
+    ));
+    if let Some(failed) = status.failed.iter().find(|failed| failed.shop == name) {
+        answer.facts.push(format!("it failed there: {}", failed.why));
+        answer
+            .advice
+            .push(format!("look at its pods, then publish a correction, or try again: `longshore-scheduler rollout resume {rollout}`"));
+    }
+    let freezes = fleet.classes.get(&shop.spec.class).map_or(&[][..], |class| &class.spec.freezes);
+    if let Some(closed) = closed(shop.spec.window.as_ref(), freezes, found.spec.windows, now) {
+        answer.facts.push(closed);
+    }
+    if phase == Phase::Stopped && told.returned_from.is_none() {
+        answer.advice.push(format!("`longshore-scheduler rollout status {rollout}` names the shops that failed"));
+    }
+}
+
+fn advice(shop: &str, kind: &str, reason: &str) -> Option<String> {
+    Some(match (kind, reason) {
+        ("Applied", "Conflict") => {
+            format!("another manager owns fields; agree with its owner, or `longshore-scheduler apply --shop {shop} --take-over`")
+        }
+        ("Applied", "Held") => "a guard holds it: read the message, then allow more with `run --delete-at-most`".to_owned(),
+        ("Applied", "Refused") => format!("`longshore-scheduler plan --shop {shop} --output diff` shows what the API server refuses"),
+        ("Rendered", _) => "correct the Shop or its class".to_owned(),
+        ("WorkloadAvailable", _) => format!("`kubectl -n {} get pods` and their logs", crate::render::namespace(shop)),
+        ("DatabaseCurrent", "MigrationFailed") => {
+            format!("`kubectl -n {} logs -l app.kubernetes.io/component=migration`", crate::render::namespace(shop))
+        }
+        _ => return None,
+    })
+}
+
+/// The answer for people.
+#[must_use]
+pub fn text(answer: &Answer) -> String {
+    let facts = answer.facts.iter().map(|fact| format!("  {fact}\n"));
+    let advice = answer.advice.iter().map(|advice| format!("  → {advice}\n"));
+    format!("{}: {}\n", answer.shop, answer.verdict) + &facts.chain(advice).collect::<String>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crd::ShopStatus;
+
+    fn shop(conditions: Vec<Condition>) -> Shop {
+        let spec = serde_json::json!({"class": "c", "channel": "shops/acme", "domains": [], "services": {}});
+        let mut shop = Shop::new("a", serde_json::from_value(spec).unwrap());
+        shop.metadata.generation = Some(2);
+        shop.status = Some(ShopStatus { observed_generation: Some(2), conditions, ..ShopStatus::default() });
+        shop
+    }
+
+    fn explain(shop: &Shop, halted: Option<&str>) -> String {
+        text(&why("a", shop, &Fleet::default(), halted, "2026-11-23T12:00:00Z".parse().unwrap()))
+    }
+
+    #[test]
+    fn a_shop_without_a_release_says_what_to_apply() {
+        let text = explain(&shop(Vec::new()), None);
+        assert!(text.contains("no Release of channel shops/acme") && text.contains("→ apply one: `longshore release export"), "{text}");
+    }
+
+    #[test]
+    fn what_holds_a_shop_comes_with_what_to_do() {
+        let condition = Condition {
+            kind: "Applied".into(),
+            status: Truth::False,
+            reason: "Conflict".into(),
+            message: r#"spec.replicas belongs to "hpa""#.into(),
+            observed_generation: Some(2),
+            last_transition_time: "2026-11-23T11:00:00Z".parse().unwrap(),
+        };
+        let text = explain(&shop(vec![condition]), Some("halted by ana: sale"));
+        for part in
+            ["not Applied since 2026-11-23T11:00:00Z: Conflict", "belongs to \"hpa\"", "--take-over", "halted by ana", "halt --lift"]
+        {
+            assert!(text.contains(part), "{part} in\n{text}");
+        }
+    }
+}

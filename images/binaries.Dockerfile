@@ -1,0 +1,17 @@
+# Our binaries with the libraries that they run on, nothing else: what every other image copies from. It is never run itself.
+#
+#   docker build -f images/binaries.Dockerfile -t longshore-binaries:0.1.0 .
+#
+# Pin the base by digest where images are built for production, as a tag can move:
+#   --build-arg RUST_IMAGE=docker.io/library/rust@sha256:…
+# Say which sources an image is of: --label org.opencontainers.image.revision=$(git rev-parse HEAD) --label org.opencontainers.image.version=0.1.0
+# For the same bytes twice, also give SOURCE_DATE_EPOCH and `--output type=image,rewrite-timestamp=true` (BuildKit).
+ARG RUST_IMAGE=docker.io/library/rust:1.95.0-slim-bookworm
+
+FROM ${RUST_IMAGE} AS build
+WORKDIR /src
+COPY . .
+RUN images/binaries /image
+
+FROM scratch
+COPY --from=build /image/ /

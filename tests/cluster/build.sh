@@ -1,0 +1,44 @@
+# shellcheck shell=bash disable=SC2154 # part of `cluster`, which sets what is used here
+# The components, built by Go and kept by version outside the tree.
+
+kubernetes_programs=(kubectl kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy)
+containerd_programs=(containerd containerd-shim-runc-v2 ctr)
+
+is_built() { [[ -e $kubernetes && -e $etcd && -e $containerd && -e $kwok && -e $metrics_server ]]; }
+
+build() {
+  is_built && return
+  command -v go >/dev/null || fail 'go: not found; the components are built by Go 1.26 or newer (https://go.dev/dl)'
+  mkdir -p "$cache"
+  exec 9>"$cache/cluster.lock"
+  flock --nonblock 9 || { say 'waiting for another build' && flock 9; }
+  export CGO_ENABLED=0
+  local version=k8s.io/component-base/version minor=${kubernetes_version#v1.}
+  local is="-X $version.gitVersion=$kubernetes_version -X $version.gitMajor=1 -X $version.gitMinor=${minor%%.*}"
+  build_module kubernetes "$kubernetes" "$is" "${kubernetes_programs[@]/#/k8s.io/kubernetes/cmd/}"
+  build_module etcd "$etcd" '' .
+  build_module containerd "$containerd" '' "${containerd_programs[@]/#/github.com/containerd/containerd/v2/cmd/}"
+  build_program "sigs.k8s.io/kwok/cmd/kwok@$kwok_version" "$kwok"
+  build_program "sigs.k8s.io/metrics-server/cmd/metrics-server@$metrics_version" "$metrics_server"
+}
+
+# build_module NAME PLACE FLAGS PACKAGE...: as pinned in NAME/go.mod and NAME/go.sum. PLACE exists only when it is complete.
+build_module() {
+  local name=$1 place=$2 flags=$3
+  shift 3
+  [[ ! -e $place ]] || return 0
+  say "building $(basename "$place") (minutes)"
+  rm -rf "$place.new"
+  mkdir "$place.new"
+  (cd "$here/$name" && nice go build -mod=readonly -trimpath -ldflags "-s -w $flags" -o "$place.new/" "$@")
+  mv "$place.new" "$place"
+}
+
+# build_program PACKAGE@VERSION PLACE
+build_program() {
+  [[ ! -e $2 ]] || return 0
+  say "building $(basename "$2") (minutes)"
+  rm -rf "$2.new"
+  GOBIN=$2.new nice go install -trimpath -ldflags '-s -w' "$1"
+  mv "$2.new" "$2"
+}
