@@ -12,14 +12,19 @@ build() {
   mkdir -p "$cache"
   exec 9>"$cache/cluster.lock"
   flock --nonblock 9 || { say 'waiting for another build' && flock 9; }
-  export CGO_ENABLED=0
-  local version=k8s.io/component-base/version minor=${kubernetes_version#v1.}
-  local is="-X $version.gitVersion=$kubernetes_version -X $version.gitMajor=1 -X $version.gitMinor=${minor%%.*}"
-  build_module kubernetes "$kubernetes" "$is" "${kubernetes_programs[@]/#/k8s.io/kubernetes/cmd/}"
-  build_module etcd "$etcd" '' .
-  build_module containerd "$containerd" '' "${containerd_programs[@]/#/github.com/containerd/containerd/v2/cmd/}"
-  build_program "sigs.k8s.io/kwok/cmd/kwok@$kwok_version" "$kwok"
-  build_program "sigs.k8s.io/metrics-server/cmd/metrics-server@$metrics_version" "$metrics_server"
+  # A shell of its own, for the sake of its end: what Go keeps of a build takes 5 GB, and no other build would use it.
+  (
+    GOCACHE=$(mktemp -d "$cache/go-build.XXXXXX")
+    trap 'rm -rf "$GOCACHE"' EXIT
+    export CGO_ENABLED=0 GOCACHE
+    local version=k8s.io/component-base/version minor=${kubernetes_version#v1.}
+    local is="-X $version.gitVersion=$kubernetes_version -X $version.gitMajor=1 -X $version.gitMinor=${minor%%.*}"
+    build_module kubernetes "$kubernetes" "$is" "${kubernetes_programs[@]/#/k8s.io/kubernetes/cmd/}"
+    build_module etcd "$etcd" '' .
+    build_module containerd "$containerd" '' "${containerd_programs[@]/#/github.com/containerd/containerd/v2/cmd/}"
+    build_program "sigs.k8s.io/kwok/cmd/kwok@$kwok_version" "$kwok"
+    build_program "sigs.k8s.io/metrics-server/cmd/metrics-server@$metrics_version" "$metrics_server"
+  )
 }
 
 # build_module NAME PLACE FLAGS PACKAGE...: as pinned in NAME/go.mod and NAME/go.sum. PLACE exists only when it is complete.
