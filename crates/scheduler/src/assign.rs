@@ -111,6 +111,18 @@ pub struct Known {
     pub paused: Option<String>,
 }
 
+impl Known {
+    /// What the shop's own status tells, for who is not the controller.
+    #[must_use]
+    pub fn recorded(shop: &Shop) -> Self {
+        let status = shop.status.as_ref();
+        let migrated = status.and_then(|status| status.migrated).and_then(|sequence| u64::try_from(sequence).ok());
+        let conditions = status.map_or(&[][..], |status| &status.conditions);
+        let migrating = conditions.iter().any(|it| it.kind == "DatabaseCurrent" && ["Migrating", "MigrationFailed"].contains(&it.reason.as_str()));
+        Self { migrated: migrated.and_then(|sequence| Sequence::try_from(sequence).ok()), migrating, paused: None }
+    }
+}
+
 /// Every object of a shop, in the order in which they are applied.
 ///
 /// # Errors
@@ -121,7 +133,7 @@ pub fn desired(name: &str, shop: &Shop, fleet: &Fleet, known: &Known, now: Times
     let class = class.ok_or_else(|| AssignError::Class { shop: name.to_owned(), class: shop.spec.class.clone() })?;
     let floor = campaign_floor(&shop.spec.scale, now).map_err(|source| AssignError::Schedule { shop: name.to_owned(), source })?;
     let release = told(shop, fleet)?;
-    let moment = Moment { floor, idle: false, migrated: known.migrated, migrating: known.migrating, paused: known.paused.clone() };
+    let moment = Moment { floor, migrated: known.migrated, migrating: known.migrating, paused: known.paused.clone() };
     let objects = render(shop, class, release, &moment)?;
     let returned = shop.status.as_ref().and_then(|status| status.release.as_ref()).and_then(|told| told.returned_from);
     Ok(match returned {

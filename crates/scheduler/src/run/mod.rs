@@ -10,7 +10,9 @@
 
 mod agents;
 mod conditions;
+mod data;
 mod events;
+mod last_backup;
 mod lease;
 mod observed;
 mod queue;
@@ -19,6 +21,7 @@ mod removal;
 mod rollouts;
 mod serve;
 mod state;
+mod turn;
 mod watch;
 
 use crate::{
@@ -316,7 +319,7 @@ fn spawn_watches(tasks: &mut Tasks<Infallible>, controller: &Arc<Controller>, op
     spawn!("watch rollouts", watch::rollouts);
     spawn!("watch halt", watch::halt);
     for kind in KINDS.iter().filter(|kind| !optional.contains(kind.name)) {
-        if matches!(kind.name, "Deployment" | "Job") {
+        if matches!(kind.name, "Deployment" | "Job" | "CronJob") {
             spawn!("watch workloads", |controller, stop| watch::workloads(controller, kind, stop));
         } else {
             spawn!("watch objects", |controller, stop| watch::objects(controller, kind, stop));

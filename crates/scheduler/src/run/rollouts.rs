@@ -4,7 +4,7 @@ use super::{
     Controller,
     agents::{self, Report},
     queue::Priority,
-    state::{Migration, Pods, State},
+    state::{Pods, Progress, State},
 };
 use crate::{
     api::{self, ApiError},
@@ -167,7 +167,7 @@ impl Context<'_> {
 
     fn health(&self, name: &str, shop: &Shop) -> Health {
         let sequence = self.release.sequence.get();
-        if self.state.migrations.get(name).and_then(|jobs| jobs.get(&sequence)) == Some(&Migration::Failed) {
+        if self.state.migrations.get(name).and_then(|jobs| jobs.get(&sequence)) == Some(&Progress::Failed) {
             return Health::Bad(format!("its migration, Job release-{sequence}, failed"));
         }
         if !assign::served(shop) {
