@@ -1,13 +1,13 @@
 //! Which release a shop is told to run, and what is asked of the cluster for it at a moment.
 
 use crate::{
-    crd::{Phase, Rollout, Shop, ShopRelease, ShopState},
+    crd::{Engine, Phase, Rollout, Shop, ShopRelease, ShopState},
     file::Fleet,
     render::{InForce, Moment, Object, RenderError, render},
     schedule::{ScheduleError, campaign_floor},
 };
 use jiff::Timestamp;
-use release::Sequence;
+use release::{Migration, Sequence};
 
 /// The annotation of pods that were made anew since their shop went back: the sequence that failed.
 pub const RETURNED: &str = "longshore.dev/returned-from";
@@ -145,6 +145,13 @@ pub fn desired(name: &str, shop: &Shop, fleet: &Fleet, known: &Known, now: Times
 
 fn again(object: Object, from: i64) -> Object {
     if object.identity().kind == "Deployment" { object.with_pod_annotation(RETURNED, &from.to_string()) } else { object }
+}
+
+/// Whether `release` changes the shop's database, which a Job of ours does: engines without one have their agents do without.
+#[must_use]
+pub fn migrates(shop: &Shop, release: &InForce, fleet: &Fleet) -> bool {
+    let engine = fleet.classes.get(&shop.spec.class).map(|class| class.spec.engine);
+    release.migration != Migration::None && shop.spec.services.database.is_some() && engine.is_some_and(|engine| engine != Engine::Php)
 }
 
 /// Whether the shop has pods that a release could break.

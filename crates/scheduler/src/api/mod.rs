@@ -6,6 +6,8 @@ mod registry;
 mod retry;
 
 pub(crate) use error::ApiError;
+#[cfg(test)]
+pub(crate) use error::refused;
 pub(crate) use kind::{KINDS, Kind};
 pub(crate) use registry::read;
 

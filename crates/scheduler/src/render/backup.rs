@@ -108,7 +108,10 @@ fn pod_spec(frame: &Frame<'_>, image: &str, bucket: &str) -> PodSpec {
     };
     // It mounts no configuration.
     let volumes = pod::volumes(frame, &super::config::Names::default(), [&container].into_iter());
+    let (node_selector, tolerations) = pod::place(frame);
     PodSpec {
+        node_selector,
+        tolerations,
         service_account_name: Some(ACCOUNT.to_owned()),
         automount_service_account_token: Some(false),
         enable_service_links: Some(false),

@@ -11,7 +11,6 @@ use crate::{
     render::namespace,
 };
 use jiff::{SignedDuration, Timestamp};
-use release::Migration;
 
 /// How old a nightly backup may be: a day, its two hours, and the two that a night is longer or shorter by in spring and autumn.
 const DAILY: SignedDuration = SignedDuration::from_hours(28);
@@ -43,7 +42,7 @@ fn name(shop: &Shop) -> &str {
 
 fn database(shop: &Shop, known: &Known, turn: &Turn, state: &State) -> Option<Said> {
     let release = assign::told(shop, &state.fleet).ok().flatten()?;
-    if release.migration == Migration::None || shop.spec.services.database.is_none() {
+    if !assign::migrates(shop, release, &state.fleet) {
         return None;
     }
     let (sequence, namespace) = (release.sequence, namespace(name(shop)));

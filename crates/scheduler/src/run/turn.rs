@@ -9,7 +9,7 @@ use crate::{
     render::{Identity, MIGRATION_DEADLINE, MIGRATION_LEASE, namespace},
 };
 use jiff::{SignedDuration, Timestamp};
-use release::{Migration, Sequence};
+use release::Sequence;
 use serde_json::{Value, json};
 
 /// What our name in a Lease begins with. The rest is the Job: any process of ours goes on with it.
@@ -39,7 +39,7 @@ pub(super) enum Turn {
 pub(super) fn due(shop: &Shop, state: &State) -> Option<Due> {
     let release = assign::told(shop, &state.fleet).ok().flatten()?;
     let migrated = super::reconcile::migrated(shop, state);
-    if release.migration == Migration::None || migrated.is_some_and(|migrated| migrated >= release.sequence) {
+    if !assign::migrates(shop, release, &state.fleet) || migrated.is_some_and(|migrated| migrated >= release.sequence) {
         return None;
     }
     let jobs = state.migrations.get(shop.metadata.name.as_deref().unwrap_or_default());
