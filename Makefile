@@ -56,7 +56,7 @@ interop: build ## the tests that need MinIO or cosign, which Go builds first (4 
 test-cluster: tools build images ## tests on a real Kubernetes cluster, as root (Go builds it first: 15 minutes on 2 cores)
 	@$(tools) cluster
 	cargo test --locked --workspace --all-features --test cluster --no-run
-	CLUSTER_DIR=$(target)/cluster tests/cluster/cluster run --nodes 2 --kwok 3 -- \
+	CLUSTER_DIR=$(target)/cluster tests/cluster/cluster run --nodes 2 --kwok 3 --audit -- \
 	  cargo test --locked --offline --workspace --all-features --test cluster -- $(TEST)
 
 .PHONY: demo
@@ -113,6 +113,8 @@ reference: ## write docs/reference.md, docs/metrics.md, docs/crds.md, and what i
 	mv $(target)/metrics.md docs/metrics.md
 	cargo run --locked --quiet --package scheduler -- reference > $(target)/crds.md
 	mv $(target)/crds.md docs/crds.md
+	cargo run --locked --quiet --package scheduler -- reference --metrics > $(target)/metrics-scheduler.md
+	mv $(target)/metrics-scheduler.md docs/metrics-scheduler.md
 	cargo run --locked --quiet --package scheduler -- crd --out manifests/crds
 	cargo run --locked --quiet --package scheduler -- manifests --out manifests/scheduler
 

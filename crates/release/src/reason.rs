@@ -29,7 +29,7 @@ impl Trouble {
         match self {
             Self::Configuration => "A setting or an argument is wrong: the same call never succeeds.",
             Self::Untrusted => "Data is malformed, or not signed by those who must sign it.",
-            Self::Store => "The store did not give what was asked for before the deadline.",
+            Self::Store => "The store, or the API server, did not give what was asked for before the deadline.",
             Self::Bug => "A bug of Longshore.",
             Self::Disk => "The local disk refused.",
             Self::TryAgain => "Nothing is wrong but the moment: the same call may succeed later.",
@@ -142,6 +142,16 @@ reasons! {
     Probe "probe" TryAgain "The shop does not work with the release that became active.", "look at the pod's php-fpm and nginx logs; publish a corrected release";
     Mount "mount" TryAgain "Storage of the shop cannot be mounted.", "check the server, its security group or firewall, and the mounts file";
     Interrupted "interrupted" TryAgain "The process was asked to stop.", "run it again";
+    // what the cluster says to the scheduler
+    ApiServer "api-server" Store "The Kubernetes API server cannot be reached, or did not answer in time.", "check the network, the kubeconfig's address and the API server's own health";
+    ApiForbidden "api-forbidden" Configuration "The API server does not let this user do it.", "grant the verb that the message names; `longshore-scheduler manifests` has the scheduler's own rights";
+    ApiRefused "api-refused" Configuration "The API server refused an object.", "correct the field that the message names";
+    Owned "owned" Configuration "Another manager owns fields of an object.", "agree with its owner, or take the fields with --take-over";
+    Definitions "definitions" Configuration "The cluster does not know Shops.", "install the definitions: `longshore-scheduler crd | kubectl apply --server-side -f -`";
+    Registry "registry" Configuration "A shop, a class or a release cannot be used as it is written.", "correct the resource that the message names";
+    Guard "guard" Configuration "A guard against deleting a fleet by accident holds.", "look why so many shops are missing; only then allow the number with --delete-at-most";
+    Moved "moved" TryAgain "The cluster is not as the plan saw it.", "look at a new plan, and apply that one";
+    NotLeader "not-leader" TryAgain "Another process leads since.", "nothing: it goes on with the work";
     Bug "bug" Bug "Longshore is wrong.", "please report it with the log";
 }
 

@@ -1,13 +1,13 @@
 //! Which release a shop is told to run, and what is asked of the cluster for it at a moment.
 
 use crate::{
-    crd::{Phase, Rollout, Shop, ShopRelease, ShopState},
+    crd::{Engine, Phase, Rollout, Shop, ShopRelease, ShopState},
     file::Fleet,
     render::{InForce, Moment, Object, RenderError, render},
     schedule::{ScheduleError, campaign_floor},
 };
 use jiff::Timestamp;
-use release::Sequence;
+use release::{Migration, Sequence};
 
 /// The annotation of pods that were made anew since their shop went back: the sequence that failed.
 pub const RETURNED: &str = "longshore.dev/returned-from";
@@ -111,6 +111,18 @@ pub struct Known {
     pub paused: Option<String>,
 }
 
+impl Known {
+    /// What the shop's own status tells, for who is not the controller.
+    #[must_use]
+    pub fn recorded(shop: &Shop) -> Self {
+        let status = shop.status.as_ref();
+        let migrated = status.and_then(|status| status.migrated).and_then(|sequence| u64::try_from(sequence).ok());
+        let conditions = status.map_or(&[][..], |status| &status.conditions);
+        let migrating = conditions.iter().any(|it| it.kind == "DatabaseCurrent" && ["Migrating", "MigrationFailed"].contains(&it.reason.as_str()));
+        Self { migrated: migrated.and_then(|sequence| Sequence::try_from(sequence).ok()), migrating, paused: None }
+    }
+}
+
 /// Every object of a shop, in the order in which they are applied.
 ///
 /// # Errors
@@ -121,7 +133,7 @@ pub fn desired(name: &str, shop: &Shop, fleet: &Fleet, known: &Known, now: Times
     let class = class.ok_or_else(|| AssignError::Class { shop: name.to_owned(), class: shop.spec.class.clone() })?;
     let floor = campaign_floor(&shop.spec.scale, now).map_err(|source| AssignError::Schedule { shop: name.to_owned(), source })?;
     let release = told(shop, fleet)?;
-    let moment = Moment { floor, idle: false, migrated: known.migrated, migrating: known.migrating, paused: known.paused.clone() };
+    let moment = Moment { floor, migrated: known.migrated, migrating: known.migrating, paused: known.paused.clone() };
     let objects = render(shop, class, release, &moment)?;
     let returned = shop.status.as_ref().and_then(|status| status.release.as_ref()).and_then(|told| told.returned_from);
     Ok(match returned {
@@ -133,6 +145,13 @@ pub fn desired(name: &str, shop: &Shop, fleet: &Fleet, known: &Known, now: Times
 
 fn again(object: Object, from: i64) -> Object {
     if object.identity().kind == "Deployment" { object.with_pod_annotation(RETURNED, &from.to_string()) } else { object }
+}
+
+/// Whether `release` changes the shop's database, which a Job of ours does: engines without one have their agents do without.
+#[must_use]
+pub fn migrates(shop: &Shop, release: &InForce, fleet: &Fleet) -> bool {
+    let engine = fleet.classes.get(&shop.spec.class).map(|class| class.spec.engine);
+    release.migration != Migration::None && shop.spec.services.database.is_some() && engine.is_some_and(|engine| engine != Engine::Php)
 }
 
 /// Whether the shop has pods that a release could break.

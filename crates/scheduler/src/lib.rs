@@ -15,6 +15,7 @@ pub mod check;
 pub mod cluster;
 mod command;
 pub mod crd;
+pub mod evidence;
 pub mod file;
 pub mod guard;
 pub mod list;

@@ -49,7 +49,7 @@ pub fn why(name: &str, shop: &Shop, fleet: &Fleet, halted: Option<&str>, now: Ti
         answer.facts.push(format!("not {kind} since {last_transition_time:.0}: {reason}{colon}{message}"));
         answer.advice.extend(advice(name, kind, reason));
     }
-    if let Err(error) = assign::desired(name, shop, fleet, &assign::Known::default(), now) {
+    if let Err(error) = assign::desired(name, shop, fleet, &assign::Known::recorded(shop), now) {
         answer.facts.push(runtime::Chain(&error).to_string());
     }
     if let Some(halted) = halted {

@@ -92,14 +92,14 @@ impl ApiError {
     pub(crate) fn reason(&self) -> Reason {
         match self {
             Self::Config(_) => Reason::Config,
-            Self::Unreachable { .. } => Reason::Unreachable,
-            Self::Slow { .. } => Reason::Deadline,
-            Self::Owned { .. } | Self::Fenced { .. } => Reason::Conflict,
+            Self::Unreachable { .. } | Self::Slow { .. } => Reason::ApiServer,
+            Self::Owned { .. } => Reason::Owned,
+            Self::Fenced { .. } => Reason::NotLeader,
             Self::Refused { status, .. } => match status.code {
-                401 | 403 => Reason::Forbidden,
+                401 | 403 => Reason::ApiForbidden,
                 409 | 410 => Reason::Conflict,
-                429 | 500..=599 => Reason::Unreachable,
-                _ => Reason::Config,
+                429 | 500..=599 => Reason::ApiServer,
+                _ => Reason::ApiRefused,
             },
         }
     }

@@ -6,6 +6,8 @@ mod registry;
 mod retry;
 
 pub(crate) use error::ApiError;
+#[cfg(test)]
+pub(crate) use error::refused;
 pub(crate) use kind::{KINDS, Kind};
 pub(crate) use registry::read;
 
@@ -203,6 +205,21 @@ impl Cluster {
             Err(error) if error.is_missing() => Ok(false),
             Err(error) => Err(error),
         }
+    }
+
+    /// Changes an object by a JSON merge patch, where it still is at `version`; `false` where it is not.
+    pub(crate) async fn merge_if(&self, identity: &Identity, version: &str, mut patch: Value) -> Result<bool, ApiError> {
+        patch["metadata"]["resourceVersion"] = version.into();
+        let api = self.objects(identity);
+        let (params, body) = (PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() }, Patch::Merge(patch));
+        let call = || async {
+            match api.patch_metadata(&identity.name, &params, &body).await {
+                Ok(_) => Ok(true),
+                Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(false),
+                Err(error) => Err(error),
+            }
+        };
+        self.write(&format!("change {identity}"), call).await
     }
 
     /// Deletes the object that has this UID, and no other. One that is gone is no error.

@@ -14,36 +14,37 @@ pub(super) const NAME: &str = "longshore-scheduler";
 /// API group, resources, verbs, and why.
 type Rule = (&'static str, &'static [&'static str], &'static [&'static str]);
 
-/// In all namespaces. Nothing here reads a Secret, and nothing deletes a volume, a claim or a namespace.
+/// In all namespaces. Nothing here reads a Secret, and nothing deletes a volume, a claim, a Job or a namespace. What people do, such as
+/// starting a rollout or pulling the andon cord, they do with rights of their own.
 const CLUSTER: &[Rule] = &[
     // What people and CI say; who a wave moves is written to status alone.
-    ("longshore.dev", &["shops", "shopclasses", "releases", "rollouts"], &["get", "list", "watch"]),
+    ("longshore.dev", &["shops", "shopclasses", "releases", "rollouts"], &["list", "watch"]),
+    // Asked once more before a shop is taken down.
+    ("longshore.dev", &["shops"], &["get"]),
     ("longshore.dev", &["shops/status", "rollouts/status"], &["patch"]),
-    // Pause, abort and promote change a Rollout's spec.
-    ("longshore.dev", &["rollouts"], &["create", "patch"]),
     // What a shop is. Server-side apply is a patch, and a create where there was nothing.
     ("", &["configmaps", "services", "serviceaccounts", "resourcequotas", "limitranges"], &["create", "delete", "list", "patch", "watch"]),
-    ("apps", &["deployments"], &["create", "delete", "get", "list", "patch", "watch"]),
+    ("apps", &["deployments"], &["create", "delete", "list", "patch", "watch"]),
     ("autoscaling", &["horizontalpodautoscalers"], &["create", "delete", "list", "patch", "watch"]),
     ("policy", &["poddisruptionbudgets"], &["create", "delete", "list", "patch", "watch"]),
-    ("batch", &["jobs", "cronjobs"], &["create", "delete", "get", "list", "patch", "watch"]),
     ("networking.k8s.io", &["networkpolicies", "ingresses"], &["create", "delete", "list", "patch", "watch"]),
     ("gateway.networking.k8s.io", &["httproutes"], &["create", "delete", "list", "patch", "watch"]),
-    ("coordination.k8s.io", &["leases"], &["create", "delete", "list", "patch", "watch"]),
+    // Read for a last backup, which is a Job like it.
+    ("batch", &["cronjobs"], &["create", "delete", "get", "list", "patch", "watch"]),
+    // Who migrates a database holds its Lease.
+    ("coordination.k8s.io", &["leases"], &["create", "delete", "get", "list", "patch", "watch"]),
     // Made, and never deleted.
+    ("batch", &["jobs"], &["create", "list", "patch", "watch"]),
     ("", &["namespaces", "persistentvolumes", "persistentvolumeclaims"], &["create", "list", "patch", "watch"]),
-    // Whether a shop is ready; a touched pod reads its ConfigMap at once.
-    ("", &["pods"], &["list", "patch", "watch"]),
+    // A touched pod reads its ConfigMap at once.
+    ("", &["pods"], &["list", "patch"]),
     // What agents say of a release, asked of shops that are on their way; and what a shop was told, where its status was lost.
     ("", &["pods/proxy", "configmaps"], &["get"]),
-    ("events.k8s.io", &["events"], &["create", "patch"]),
+    ("events.k8s.io", &["events"], &["create"]),
 ];
 
-/// In the scheduler's own namespace: shards, and the andon cord.
-const OWN: &[Rule] = &[
-    ("coordination.k8s.io", &["leases"], &["create", "get", "list", "patch", "update", "watch"]),
-    ("", &["configmaps"], &["create", "get", "list", "patch", "watch"]),
-];
+/// In the scheduler's own namespace, besides: the Leases of its shards.
+const OWN: &[Rule] = &[("coordination.k8s.io", &["leases"], &["update"])];
 
 pub(super) fn objects() -> Vec<Object> {
     let subject =
@@ -84,7 +85,7 @@ mod tests {
     fn what_holds_data_or_secrets_is_out_of_reach() {
         for (group, resources, verbs) in CLUSTER.iter().chain(OWN) {
             assert!(!resources.contains(&"secrets") && !resources.contains(&"*") && !verbs.contains(&"*") && *group != "*");
-            let data = ["namespaces", "persistentvolumes", "persistentvolumeclaims", "shops"];
+            let data = ["namespaces", "persistentvolumes", "persistentvolumeclaims", "shops", "jobs"];
             if resources.iter().any(|resource| data.contains(resource)) {
                 assert!(!verbs.contains(&"delete") && !verbs.contains(&"deletecollection"), "{resources:?}");
             }

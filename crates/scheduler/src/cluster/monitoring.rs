@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 
 /// The agents' alerts, the same as for a Prometheus without an operator.
 const AGENT_ALERTS: &str = include_str!("../../../../manifests/monitoring/alerts.yaml");
+/// The scheduler's own.
+const SCHEDULER_ALERTS: &str = include_str!("../../../../manifests/monitoring/scheduler-alerts.yaml");
 const API: &str = "monitoring.coreos.com/v1";
 
 // The operator's types are no part of Kubernetes' own.
@@ -55,6 +57,7 @@ pub(super) fn objects() -> Vec<Object> {
             }),
         ),
         // A file of this repository, which the tests read.
+        object("PrometheusRule", "longshore-scheduler", serde_saphyr::from_str(SCHEDULER_ALERTS).unwrap_or_default()),
         object("PrometheusRule", "longshore-agent", serde_saphyr::from_str(AGENT_ALERTS).unwrap_or_default()),
     ]
 }

@@ -111,7 +111,7 @@ async fn everything(cluster: &Cluster, fleet: &Fleet, plan: &Plan, ownership: Ow
     let (mut objects, mut failed) = (0, Vec::new());
     let done = stream::iter(work).map(|(name, live)| async move {
         let desired: Vec<Object> = match fleet.shops.get(name) {
-            Some(shop) => assign::desired(name, shop, fleet, &assign::Known::default(), now).unwrap_or_default(),
+            Some(shop) => assign::desired(name, shop, fleet, &assign::Known::recorded(shop), now).unwrap_or_default(),
             None => Vec::new(),
         };
         let planned: BTreeMap<_, _> = plan.shops[name].iter().map(|change| (&change.object, change.desired)).collect();

@@ -110,22 +110,39 @@ impl CommandError {
     pub(crate) fn reason(&self) -> Reason {
         match self {
             // What a person wrote, and corrects.
-            Self::Fleet(_)
-            | Self::File(_)
-            | Self::Render(_)
-            | Self::Missing(_)
-            | Self::Import(_)
-            | Self::Definitions(_)
-            | Self::Argument(_)
-            | Self::Plan { .. }
-            | Self::Guard(_)
-            | Self::Refused(_) => Reason::Config,
-            Self::Moved(_) => Reason::Conflict,
+            Self::Fleet(_) | Self::Render(_) | Self::Missing(_) | Self::Import(_) => Reason::Registry,
+            Self::File(_) | Self::Argument(_) | Self::Plan { .. } => Reason::Config,
+            Self::Definitions(_) => Reason::Definitions,
+            Self::Guard(_) => Reason::Guard,
+            Self::Refused(_) => Reason::ApiRefused,
+            Self::Moved(_) => Reason::Moved,
             Self::Run(error) => error.reason(),
             Self::Api(error) => error.reason(),
             Self::Stopped { failed, .. } | Self::Cells { failed, .. } => failed.first().map_or(Reason::Bug, |(_, error)| error.reason()),
             Self::Check(_) | Self::Runtime(_) => Reason::Bug,
             Self::Write { .. } | Self::Output(_) => Reason::Disk,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_refusal_has_its_own_word() {
+        let moved = Moved { count: 1, first: Vec::new() };
+        let refused = |code| CommandError::Api(crate::api::refused(code));
+        for (error, code, exit) in [
+            (CommandError::Moved(moved), "moved", 75),
+            (CommandError::Guard(Vec::new()), "guard", 64),
+            (CommandError::Refused(Vec::new()), "api-refused", 64),
+            (CommandError::Missing(Vec::new()), "registry", 64),
+            (refused(403), "api-forbidden", 64),
+            (refused(422), "api-refused", 64),
+            (refused(503), "api-server", 69),
+        ] {
+            assert_eq!((error.reason().code(), error.reason().trouble().exit_code()), (code, exit), "{error:?}");
         }
     }
 }

@@ -70,9 +70,13 @@ enum Command {
     Rollout(rollout::Arguments),
     /// Pull the andon cord: no shop is moved any more
     Halt(halt::Halt),
-    /// Print the reference page of the resources
+    /// Print the reference page of the resources, or of the metrics
     #[command(hide = true)]
-    Reference,
+    Reference {
+        /// The metrics of `run`
+        #[arg(long)]
+        metrics: bool,
+    },
 }
 
 /// Runs the tool with these arguments, the program's name first, and gives the exit code.
@@ -102,7 +106,7 @@ fn command(command: Command) -> Result<(), CommandError> {
         Command::Why(arguments) => why::run(&arguments),
         Command::Rollout(arguments) => rollout::run(&arguments),
         Command::Halt(arguments) => halt::run(&arguments),
-        Command::Reference => show(&reference::page()),
+        Command::Reference { metrics } => show(&if metrics { crate::run::metrics::reference() } else { reference::page() }),
     }
 }
 

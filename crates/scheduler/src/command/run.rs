@@ -72,7 +72,9 @@ fn filter(text: &str) -> Result<String, String> {
 }
 
 pub(super) fn run(arguments: &Run) -> Result<(), CommandError> {
-    if let Some(filter) = Filter::read(&arguments.log) {
+    // The client reports every failed request as an error, also those that are made again and succeed; ours say which one mattered.
+    let log = if arguments.log.contains("kube_client") { arguments.log.clone() } else { format!("{},kube_client=off", arguments.log) };
+    if let Some(filter) = Filter::read(&log) {
         telemetry::start(&filter, Format::of_stderr());
     }
     let random = || format!("longshore-scheduler-{:08x}", rand::random::<u32>());

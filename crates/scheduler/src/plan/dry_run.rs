@@ -4,6 +4,7 @@ use super::{Action, Change, Field, Plan, Seen, Step, difference, gate, tidy};
 use crate::{
     api::{ApiError, Cluster, Conflicts},
     assign::{Known, desired},
+    crd::Shop,
     file::Fleet,
     guard::{Doomed, Limit, Missing, Registry, Removal, Verdict, prune, removal},
     plan::Live,
@@ -39,31 +40,36 @@ pub(crate) async fn plan(cluster: &Cluster, question: &Question<'_>) -> Result<P
     let mut world = cluster.world(one).await?;
     let wanted = |shop: &str| question.shops.is_empty() || question.shops.contains(shop);
     let mut plan = Plan::default();
-    let mut steps = Vec::new();
-    for (name, shop) in question.fleet.shops.iter().filter(|(name, _)| wanted(name)) {
-        plan.looked_at += 1;
-        let live = world.remove(name).unwrap_or_default();
-        match desired(name, shop, question.fleet, &Known::default(), question.now) {
-            Ok(objects) => steps.push((name.clone(), objects, live)),
-            Err(error) => drop(plan.failed.insert(name.clone(), runtime::Chain(&error).to_string())),
-        }
-    }
-    take_down(question, world.into_iter().filter(|(shop, _)| wanted(shop)).collect(), &mut plan, &mut steps);
-    let planned = stream::iter(steps).map(|(name, objects, live)| async move { (name, shop(cluster, question, &objects, &live).await) });
+    let shops = question.fleet.shops.iter().filter(|(name, _)| wanted(name));
+    // Rendered when its turn comes: the objects of all shops together would be gigabytes.
+    let mut work: Vec<Work<'_>> =
+        shops.map(|(name, shop)| (name.clone(), Some(shop), world.remove(name).unwrap_or_default())).collect();
+    plan.looked_at = work.len();
+    take_down(question, world.into_iter().filter(|(shop, _)| wanted(shop)).collect(), &mut plan, &mut work);
+    let planned = stream::iter(work).map(|(name, found, live)| async move {
+        let objects = found.map_or(Ok(Vec::new()), |found| desired(&name, found, question.fleet, &Known::recorded(found), question.now));
+        let changes = match &objects {
+            Ok(objects) => Ok(shop(cluster, question, objects, &live).await?),
+            Err(error) => Err(runtime::Chain(error).to_string()),
+        };
+        Ok::<_, ApiError>((name, changes))
+    });
     let mut planned = planned.buffer_unordered(AT_ONCE);
-    while let Some((name, changes)) = planned.next().await {
-        let changes = changes?;
-        if !changes.is_empty() {
-            plan.shops.insert(name, changes);
+    while let Some(one) = planned.next().await {
+        match one? {
+            (_, Ok(changes)) if changes.is_empty() => {}
+            (name, Ok(changes)) => drop(plan.shops.insert(name, changes)),
+            (name, Err(why)) => drop(plan.failed.insert(name, why)),
         }
     }
     Ok(plan)
 }
 
-type Work = (String, Vec<Object>, BTreeMap<Identity, Live>);
+/// A shop, what is asked for, where it is in the registry, and what is there.
+type Work<'a> = (String, Option<&'a Shop>, BTreeMap<Identity, Live>);
 
 /// Shops with objects that are no longer in the registry.
-fn take_down(question: &Question<'_>, rest: BTreeMap<String, BTreeMap<Identity, Live>>, plan: &mut Plan, steps: &mut Vec<Work>) {
+fn take_down(question: &Question<'_>, rest: BTreeMap<String, BTreeMap<Identity, Live>>, plan: &mut Plan, work: &mut Vec<Work<'_>>) {
     // Shops in the registry that are not asked for are no missing ones.
     let rest: BTreeMap<_, _> =
         rest.into_iter().filter(|(shop, live)| !question.fleet.shops.contains_key(shop) && goes(live, question.now)).collect();
@@ -79,7 +85,7 @@ fn take_down(question: &Question<'_>, rest: BTreeMap<String, BTreeMap<Identity, 
     let long_ago = question.now - SignedDuration::from_hours(1);
     let missing: Missing = rest.keys().map(|shop| (shop.clone(), long_ago)).collect();
     match removal(question.registry, &missing, &[], limit, SignedDuration::ZERO, question.now) {
-        Removal::Remove(_) => steps.extend(rest.into_iter().map(|(shop, live)| (shop, Vec::new(), live))),
+        Removal::Remove(_) => work.extend(rest.into_iter().map(|(shop, live)| (shop, None, live))),
         Removal::Nothing => {}
         Removal::Held(held) => plan.held.push(held.to_string()),
     }

@@ -1,7 +1,7 @@
 //! The nightly copy of a shop's data.
 
 use super::{Object, container, frame::Frame, name, namespace::ACCOUNT, path, pod};
-use crate::crd::{BackupSchedule, ShopState, StorageMode};
+use crate::crd::{BackupSchedule, DeletionPolicy, ShopState, StorageMode};
 use k8s_openapi::api::{
     batch::v1::{
         CronJob, CronJobSpec, JobSpec, JobTemplateSpec, PodFailurePolicy, PodFailurePolicyOnPodConditionsPattern, PodFailurePolicyRule,
@@ -9,6 +9,11 @@ use k8s_openapi::api::{
     core::v1::{Container, PodSpec, PodTemplateSpec},
 };
 use kube::core::ObjectMeta;
+
+/// The name of the CronJob.
+pub(crate) const BACKUP: &str = "backup";
+/// The annotation of a CronJob that runs once more before the shop is taken down: who takes it down no longer has its Shop.
+pub(crate) const LAST: &str = "longshore.dev/runs-before-deletion";
 
 /// Seconds after which a backup is given up: two hours.
 const DEADLINE: i64 = 7200;
@@ -54,7 +59,11 @@ pub(crate) fn cron_job(frame: &Frame<'_>) -> Option<Object> {
         failed_jobs_history_limit: Some(1),
         job_template: JobTemplateSpec { metadata: None, spec: Some(job) },
     };
-    Some(Object::of(&CronJob { metadata: frame.meta("backup"), spec, ..CronJob::default() }))
+    let mut metadata = frame.meta(BACKUP);
+    if frame.spec.deletion_policy == DeletionPolicy::Snapshot {
+        metadata.annotations.get_or_insert_default().insert(LAST.to_owned(), "true".to_owned());
+    }
+    Some(Object::of(&CronJob { metadata, spec, ..CronJob::default() }))
 }
 
 fn pod_spec(frame: &Frame<'_>, image: &str, bucket: &str) -> PodSpec {
@@ -99,7 +108,10 @@ fn pod_spec(frame: &Frame<'_>, image: &str, bucket: &str) -> PodSpec {
     };
     // It mounts no configuration.
     let volumes = pod::volumes(frame, &super::config::Names::default(), [&container].into_iter());
+    let (node_selector, tolerations) = pod::place(frame);
     PodSpec {
+        node_selector,
+        tolerations,
         service_account_name: Some(ACCOUNT.to_owned()),
         automount_service_account_token: Some(false),
         enable_service_links: Some(false),

@@ -1,7 +1,7 @@
 //! What every object of one shop shares: its namespace, its labels, its backends and its paths.
 
 use super::{InForce, Moment, RenderError, name};
-use crate::crd::{Cache, CacheRef, Database, DatabaseRef, Engine, Media, MediaRef, Shop, ShopClass, ShopClassSpec, ShopSpec};
+use crate::crd::{Cache, CacheRef, Database, DatabaseRef, DeletionPolicy, Engine, Media, MediaRef, Shop, ShopClass, ShopClassSpec, ShopSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::core::ObjectMeta;
 use std::collections::BTreeMap;
@@ -72,6 +72,10 @@ impl<'a> Frame<'a> {
                 follows: self.spec.channel.clone(),
                 found: release.channel.to_string(),
             });
+        }
+        // Found now, and not when the shop is deleted.
+        if self.spec.deletion_policy == DeletionPolicy::Snapshot && self.class.backup.is_none() {
+            return Err(missing("the class's backup, which deletionPolicy: Snapshot runs,"));
         }
         if self.class.engine != Engine::Php {
             if self.database.is_none() {

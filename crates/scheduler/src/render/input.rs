@@ -93,8 +93,6 @@ impl InForce {
 pub struct Moment {
     /// Pods at least, of the campaigns that run now; see [`campaign_floor`](crate::schedule::campaign_floor).
     pub floor: Option<u32>,
-    /// Whether nobody visited the shop for as long as its idle policy says.
-    pub idle: bool,
     /// The sequence up to which the database is migrated.
     pub migrated: Option<Sequence>,
     /// Whether a migration runs: cron waits meanwhile.

@@ -18,7 +18,7 @@ use release::Migration;
 /// The Lease of a shop's database. Who holds it is not rendered: the controller takes it, and gives it back.
 pub(crate) const LEASE: &str = "migration";
 /// Seconds after which a migration is given up: an hour.
-const DEADLINE: i64 = 3600;
+pub(crate) const DEADLINE: i64 = 3600;
 
 pub(crate) fn lease(frame: &Frame<'_>) -> Object {
     Object::of(&Lease { metadata: frame.meta(LEASE), ..Lease::default() })

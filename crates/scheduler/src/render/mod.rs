@@ -37,7 +37,9 @@ mod volume;
 mod web;
 
 pub use build::{BUILD_ACCOUNT, BUILDS, build};
+pub(crate) use backup::{BACKUP, LAST};
 pub(crate) use container::{DRAIN, restricted};
+pub(crate) use migration::{DEADLINE as MIGRATION_DEADLINE, LEASE as MIGRATION_LEASE};
 pub use input::{InForce, Moment, ReleaseError};
 pub use name::namespace;
 pub use object::{Identity, Object};

@@ -17,7 +17,7 @@ use k8s_openapi::{
     apimachinery::pkg::api::resource::Quantity,
 };
 use kube::core::ObjectMeta;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Where nginx listens.
 pub(crate) const HTTP_PORT: i32 = 8080;
@@ -55,6 +55,7 @@ pub(crate) fn template(frame: &Frame<'_>, names: &Names, part: Part<'_>, init: V
     if frame.class.identity.pod_identity.is_some() {
         annotations.insert("eks.amazonaws.com/skip-containers".to_owned(), tenants.join(","));
     }
+    let (node_selector, tolerations) = place(frame);
     let spec = PodSpec {
         service_account_name: Some(ACCOUNT.to_owned()),
         automount_service_account_token: Some(false),
@@ -67,8 +68,8 @@ pub(crate) fn template(frame: &Frame<'_>, names: &Names, part: Part<'_>, init: V
         volumes: Some(volumes(frame, names, init.iter().chain([&main]))),
         init_containers: Some(init),
         containers: vec![main],
-        node_selector: (!overlay.node_selector.is_empty()).then(|| overlay.node_selector.clone()),
-        tolerations: Some(tolerations(frame)).filter(|all| !all.is_empty()),
+        node_selector,
+        tolerations,
         topology_spread_constraints: part.spread.then(|| spread(frame, part.component)),
         ..PodSpec::default()
     };
@@ -87,6 +88,12 @@ pub(crate) fn priority_class(priority: Priority) -> &'static str {
         Priority::Standard => "longshore-standard",
         Priority::Idle => "longshore-idle",
     }
+}
+
+/// Where pods may run, as the class says: labels of nodes, and taints that are tolerated.
+pub(crate) fn place(frame: &Frame<'_>) -> (Option<BTreeMap<String, String>>, Option<Vec<Toleration>>) {
+    let selector = &frame.class.overlay.node_selector;
+    ((!selector.is_empty()).then(|| selector.clone()), Some(tolerations(frame)).filter(|all| !all.is_empty()))
 }
 
 fn tolerations(frame: &Frame<'_>) -> Vec<Toleration> {

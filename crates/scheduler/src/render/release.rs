@@ -1,7 +1,8 @@
 //! The ConfigMap that tells a shop's agents which release to run: the one that changes in place.
 
-use super::{InForce, Object, frame::Frame};
+use super::{InForce, Object, frame::Frame, scripts};
 use k8s_openapi::api::core::v1::ConfigMap;
+use release::Migration;
 use std::collections::BTreeMap;
 
 /// Its name, in each shop's namespace.
@@ -10,7 +11,9 @@ pub(crate) const RELEASE: &str = "release";
 /// The signed release object beside what the cluster says about it. The agents verify the one and obey the other.
 pub(crate) fn config_map(frame: &Frame<'_>, release: &InForce) -> Object {
     let mut files = BTreeMap::from([("release.json".to_owned(), release.envelope.clone())]);
-    if let Some(sequence) = frame.moment.migrated {
+    // Where no Job of ours migrates, agents have nothing to wait for.
+    let nothing = release.migration != Migration::None && !scripts::migrates(frame);
+    if let Some(sequence) = if nothing { Some(release.sequence) } else { frame.moment.migrated } {
         files.insert("migrated".to_owned(), sequence.to_string());
     }
     if let Some(why) = &frame.moment.paused {

@@ -1,6 +1,7 @@
 //! How a shop grows, shrinks and survives drains: HorizontalPodAutoscaler and PodDisruptionBudget.
 
 use super::{Object, demand::Demand, frame::Frame, service::WEB};
+use crate::rollout::duration;
 use k8s_openapi::{
     api::{
         autoscaling::v2::{
@@ -14,6 +15,9 @@ use k8s_openapi::{
 
 /// The metric that says how many of php-fpm's workers are busy, from 0 to 1.
 const BUSY_WORKERS: &str = "phpfpm_busy_workers_ratio";
+
+/// The longest that an autoscaler looks back, in seconds; `Idle` allows no more.
+const LONGEST: i32 = 3600;
 
 /// Only where there is something to decide: each autoscaler costs its controller a look every 15 seconds.
 pub(crate) fn autoscaler(frame: &Frame<'_>) -> Option<Object> {
@@ -54,13 +58,20 @@ pub(crate) fn autoscaler(frame: &Frame<'_>) -> Option<Object> {
         min_replicas: Some(min.cast_signed()),
         max_replicas: max.cast_signed(),
         metrics: Some([Some(cpu), busy].into_iter().flatten().collect()),
-        behavior: Some(behaviour()),
+        behavior: Some(behaviour(frame)),
     };
     Some(Object::of(&HorizontalPodAutoscaler { metadata: frame.meta(WEB), spec, ..HorizontalPodAutoscaler::default() }))
 }
 
+/// Seconds of a duration such as 30m, which its pattern checked.
+fn seconds(text: &str) -> i32 {
+    i32::try_from(duration(text).as_secs()).unwrap_or(LONGEST)
+}
+
 /// Up within a minute, whichever of doubling and four pods is more; down calmly, as the next wave of visitors often follows.
-fn behaviour() -> HorizontalPodAutoscalerBehavior {
+fn behaviour(frame: &Frame<'_>) -> HorizontalPodAutoscalerBehavior {
+    // Idle is a shop for which fewer pods were enough for so long; its last visitor does not make it so.
+    let calm = frame.spec.scale.idle.as_ref().map_or(300, |idle| seconds(&idle.after)).min(LONGEST);
     let policy = |kind: &str, value: i32, seconds: i32| HPAScalingPolicy { type_: kind.to_owned(), value, period_seconds: seconds };
     HorizontalPodAutoscalerBehavior {
         scale_up: Some(HPAScalingRules {
@@ -70,7 +81,7 @@ fn behaviour() -> HorizontalPodAutoscalerBehavior {
             ..HPAScalingRules::default()
         }),
         scale_down: Some(HPAScalingRules {
-            stabilization_window_seconds: Some(300),
+            stabilization_window_seconds: Some(calm),
             policies: Some(vec![policy("Percent", 50, 60)]),
             ..HPAScalingRules::default()
         }),

@@ -18,6 +18,7 @@ mod simulation;
 mod window;
 
 pub use decide::{Decision, Health, Move, Situation, Told, View, decide};
+pub(crate) use decide::duration;
 pub use order::{bounds, order};
 pub use window::closed;
 

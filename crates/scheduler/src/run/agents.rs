@@ -1,10 +1,13 @@
 //! What a shop's agents say they run: asked through the API server, only of shops that are on their way.
 
 use super::Controller;
-use crate::{api::ApiError, render::namespace};
+use crate::{
+    api::ApiError,
+    evidence::{AgentStatus, Said},
+    render::namespace,
+};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, ListParams, Patch, PatchParams};
-use serde::Deserialize;
 use serde_json::json;
 
 /// Pods of one shop that are asked at most: that many tell for all.
@@ -25,26 +28,6 @@ pub(crate) struct Report {
     pub(crate) rejected: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
-struct Status {
-    running: Option<Running>,
-    #[serde(default)]
-    rejected: Vec<Rejected>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Running {
-    sequence: u64,
-    #[serde(default, rename = "onTrial")]
-    on_trial: bool,
-}
-
-#[derive(Debug, Deserialize)]
-struct Rejected {
-    manifest: String,
-    reason: String,
-}
-
 /// Asks the agents of a shop's web pods whether they run `sequence`, and touches pods that have not been told of it.
 pub(super) async fn ask(controller: &Controller, shop: &str, sequence: u64, manifest: &str) -> Result<Report, ApiError> {
     let namespace = namespace(shop);
@@ -58,21 +41,20 @@ pub(super) async fn ask(controller: &Controller, shop: &str, sequence: u64, mani
         if !touched {
             touch(controller, &pods, &name, sequence).await;
         }
-        let said = status(controller, &namespace, &name).await;
-        let Some(said) = said else {
-            all = false;
-            continue;
-        };
-        all &= said.running.as_ref().is_some_and(|running| running.sequence >= sequence && !running.on_trial);
-        if let Some(no) = said.rejected.into_iter().find(|no| no.manifest == manifest) {
-            rejected = Some(format!("agent of pod {name} rejected it: {}", no.reason));
+        // An agent that cannot be asked has said nothing.
+        match status(controller, &namespace, &name).await.map_or(Said::Waits, |agent| agent.says(sequence, manifest)) {
+            Said::Runs => {}
+            Said::Waits => all = false,
+            Said::Rejected(why) => {
+                all = false;
+                rejected = Some(format!("agent of pod {name} rejected it: {why}"));
+            }
         }
     }
     Ok(Report { sequence, all, rejected })
 }
 
-/// An agent that cannot be asked has said nothing.
-async fn status(controller: &Controller, namespace: &str, pod: &str) -> Option<Status> {
+async fn status(controller: &Controller, namespace: &str, pod: &str) -> Option<AgentStatus> {
     let path = format!("/api/v1/namespaces/{namespace}/pods/{pod}:{PORT}/proxy/status");
     let client = controller.cluster.client();
     let call = || async {
@@ -80,7 +62,7 @@ async fn status(controller: &Controller, namespace: &str, pod: &str) -> Option<S
         client.request_text(request).await
     };
     let text = controller.cluster.once(&format!("status of pod {namespace}/{pod}"), call).await.ok()?;
-    serde_json::from_str(&text).ok()
+    AgentStatus::read(&text)
 }
 
 async fn touch(controller: &Controller, pods: &Api<Pod>, name: &str, sequence: u64) {

@@ -1,6 +1,6 @@
 //! What a Shop's status says, made from what was found.
 
-use super::state::Pods;
+use super::{data::KINDS, state::Pods};
 use crate::crd::{Condition, Shop, ShopStatus, Truth};
 use jiff::Timestamp;
 
@@ -29,7 +29,7 @@ pub(crate) enum Outcome {
 
 /// The new status. What did not change keeps its time, so that it is written only where something did.
 #[must_use]
-pub(crate) fn status(shop: &Shop, outcome: &Outcome, pods: Option<Pods>, migration: Option<Condition>, now: Timestamp) -> ShopStatus {
+pub(crate) fn status(shop: &Shop, outcome: &Outcome, pods: Option<Pods>, data: Vec<Condition>, now: Timestamp) -> ShopStatus {
     let old = shop.status.clone().unwrap_or_default();
     let generation = shop.metadata.generation;
     let condition = |kind: &str, status: Truth, reason: &str, message: &str| Condition {
@@ -72,9 +72,10 @@ pub(crate) fn status(shop: &Shop, outcome: &Outcome, pods: Option<Pods>, migrati
         _ => condition("Ready", Truth::False, &rendered.reason, &rendered.message),
     };
     let mut conditions = vec![ready, rendered, applied, available];
-    conditions.extend(migration);
-    // What others wrote, such as BackupFresh, stays.
-    let kept = old.conditions.iter().filter(|old| conditions.iter().all(|new| new.kind != old.kind)).cloned().collect::<Vec<_>>();
+    conditions.extend(data);
+    // What others wrote stays, and what no longer applies goes.
+    let others = |old: &&Condition| !KINDS.contains(&old.kind.as_str()) && conditions.iter().all(|new| new.kind != old.kind);
+    let kept = old.conditions.iter().filter(others).cloned().collect::<Vec<_>>();
     for new in &mut conditions {
         if let Some(same) = old.conditions.iter().find(|old| old.kind == new.kind && old.status == new.status) {
             new.last_transition_time = same.last_transition_time;
@@ -119,24 +120,24 @@ mod tests {
     #[test]
     fn what_did_not_change_is_not_written_again() {
         let pods = Some(Pods { wanted: 2, ready: 2, updated: 2, current: true });
-        let first = status(&shop(None), &applied(), pods, None, at(0));
-        assert_eq!(status(&shop(Some(first.clone())), &applied(), pods, None, at(5)), first);
+        let first = status(&shop(None), &applied(), pods, Vec::new(), at(0));
+        assert_eq!(status(&shop(Some(first.clone())), &applied(), pods, Vec::new(), at(5)), first);
         assert_eq!((find(&first, "Ready").status, first.pods.as_deref(), first.observed_generation), (Truth::True, Some("2/2"), Some(3)));
     }
 
     #[test]
     fn a_change_has_its_own_time() {
         let ready = |ready| Some(Pods { wanted: 2, ready, updated: 2, current: true });
-        let first = status(&shop(None), &applied(), ready(2), None, at(0));
-        let second = status(&shop(Some(first)), &applied(), ready(0), None, at(5));
+        let first = status(&shop(None), &applied(), ready(2), Vec::new(), at(0));
+        let second = status(&shop(Some(first)), &applied(), ready(0), Vec::new(), at(5));
         assert_eq!((find(&second, "Ready").reason.as_str(), find(&second, "Ready").last_transition_time), ("NoPodReady", at(5)));
         assert_eq!(find(&second, "Applied").last_transition_time, at(0));
     }
 
     #[test]
     fn a_shop_that_cannot_be_rendered_says_why_and_keeps_what_runs() {
-        let first = status(&shop(None), &applied(), None, None, at(0));
-        let second = status(&shop(Some(first)), &Outcome::NotRendered("no class".into()), None, None, at(1));
+        let first = status(&shop(None), &applied(), None, Vec::new(), at(0));
+        let second = status(&shop(Some(first)), &Outcome::NotRendered("no class".into()), None, Vec::new(), at(1));
         assert_eq!((find(&second, "Ready").message.as_str(), second.applied.as_deref()), ("no class", Some("d")));
     }
 }

@@ -4,8 +4,12 @@
 //!  renewed ─────── fence: we stop writing (7 s) ─────── expired: others take it (15 s)
 //! ```
 //!
+//! A process that leads much less than another one asks for a shard by an annotation on its Lease. The other stops writing at once and lets
+//! the Lease run out, so that what it had begun has ended when the next one begins.
+//!
 //! What counts as expired is how long *we* have seen a Lease unchanged, by our own monotonic clock: clocks of two nodes need not agree.
 
+use super::share::Shares;
 use crate::api::{ApiError, Cluster, Fence, MANAGER, REQUEST};
 use jiff::Timestamp;
 use k8s_openapi::{
@@ -33,6 +37,8 @@ const VALID: Duration = Duration::from_secs(15);
 const WRITES: Duration = Duration::from_secs(7);
 /// How often it is renewed, or looked at.
 const EVERY: Duration = Duration::from_secs(2);
+/// The annotation of a Lease that somebody asks for.
+const WANTED: &str = "longshore.dev/wanted-by";
 const _: () = assert!(WRITES.as_secs() + REQUEST.as_secs() <= VALID.as_secs(), "a write may outlive the Lease");
 
 /// Whether this process leads, as a time until which it does.
@@ -93,6 +99,9 @@ pub(crate) struct Candidate {
     /// This process.
     pub(crate) identity: String,
     pub(crate) held: Held,
+    /// The shard, and who holds the others.
+    pub(crate) shard: usize,
+    pub(crate) shares: Shares,
 }
 
 impl Candidate {
@@ -148,7 +157,7 @@ impl Candidate {
         let leases: Api<Lease> = Api::namespaced(self.cluster.client(), &self.namespace);
         let what = format!("Lease {}/{}", self.namespace, self.name);
         let failed = |error| ApiError::of(&what, error);
-        let Some(lease) = leases.get_opt(&self.name).await.map_err(failed)? else {
+        let Some(mut lease) = leases.get_opt(&self.name).await.map_err(failed)? else {
             let lease = self.claimed(Lease { metadata: ObjectMeta { name: Some(self.name.clone()), ..ObjectMeta::default() }, spec: None });
             return written(leases.create(&params(), &lease).await).map_err(failed);
         };
@@ -156,10 +165,26 @@ impl Candidate {
         if seen.as_ref().is_none_or(|seen| seen.version != version) {
             *seen = Some(Seen { version, since: Instant::now() });
         }
-        let holder = lease.spec.as_ref().and_then(|spec| spec.holder_identity.as_deref()).unwrap_or_default();
-        let expired = seen.as_ref().is_some_and(|seen| seen.since.elapsed() >= VALID);
-        if !holder.is_empty() && holder != self.identity && !expired {
-            return Ok(false);
+        let holder = lease.spec.as_ref().and_then(|spec| spec.holder_identity.clone()).unwrap_or_default();
+        let age = seen.as_ref().map_or(Duration::ZERO, |seen| seen.since.elapsed());
+        let (ours, free) = (holder == self.identity, holder.is_empty() || age >= VALID);
+        self.shares.note(self.shard, (!free).then_some(&holder));
+        let asker = lease.metadata.annotations.as_ref().and_then(|all| all.get(WANTED)).filter(|asker| **asker != self.identity);
+        match asker {
+            // It is somebody else's turn, unless that one is gone.
+            Some(_) if age < VALID * 2 => return Ok(false),
+            None if !free && !ours => {
+                let asked = lease.metadata.annotations.as_ref().is_some_and(|all| all.contains_key(WANTED));
+                if !asked && self.shares.asks_for(self.shard, &self.identity) {
+                    info!(lease = self.name, holder, "lease asked for");
+                    lease.metadata.annotations.get_or_insert_default().insert(WANTED.to_owned(), self.identity.clone());
+                    written(leases.replace(&self.name, &params(), &lease).await).map_err(failed)?;
+                }
+                return Ok(false);
+            }
+            // Asked for by a process that is gone, and held by a third one that renews it.
+            Some(_) if !free && !ours => return Ok(false),
+            _ => {}
         }
         // The version in the object makes it fail where somebody else was faster.
         written(leases.replace(&self.name, &params(), &self.claimed(lease)).await).map_err(failed)
@@ -167,6 +192,7 @@ impl Candidate {
 
     fn claimed(&self, mut lease: Lease) -> Lease {
         let now = MicroTime(Timestamp::now());
+        lease.metadata.annotations.as_mut().map(|all| all.remove(WANTED));
         let old = lease.spec.take().unwrap_or_default();
         let ours = old.holder_identity.as_deref() == Some(&self.identity);
         lease.spec = Some(LeaseSpec {

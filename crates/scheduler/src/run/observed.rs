@@ -1,5 +1,6 @@
-//! Deployments and Jobs as they are watched: metadata and a few numbers, without the pod template, which is most of them.
+//! Deployments, Jobs and CronJobs as they are watched: metadata and a few numbers, without the pod template, which is most of them.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{
     Resource,
     core::{ApiResource, DynamicResourceScope, ObjectMeta},
@@ -32,6 +33,8 @@ pub(crate) struct Status {
     pub(crate) ready_replicas: u32,
     pub(crate) updated_replicas: u32,
     pub(crate) conditions: Vec<Ended>,
+    /// Of a CronJob.
+    pub(crate) last_successful_time: Option<Time>,
 }
 
 /// A condition, of which two words matter.

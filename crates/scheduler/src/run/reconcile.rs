@@ -3,20 +3,22 @@
 use super::{
     Controller,
     conditions::{Outcome, status},
+    data,
     queue::Ended,
-    state::Migration,
+    state::Progress,
+    turn::{self, Turn},
 };
 use crate::{
     api::{self, ApiError},
     apply::{self, Done, Ownership, Stopped},
     assign::{self, AssignError, Known, desired},
-    crd::{Condition, Shop, Truth},
+    crd::Shop,
     guard::Limit,
     plan::{Live, Step, gate},
     render::{Identity, Object, name::spread, namespace},
 };
 use jiff::Timestamp;
-use release::{Migration as Change, Sequence, Sha256};
+use release::{Sequence, Sha256};
 use serde_json::json;
 use std::{
     collections::BTreeMap,
@@ -33,6 +35,9 @@ const IDLE: Duration = Duration::from_hours(6);
 /// The same for one with campaigns, which begin at a full minute.
 const CAMPAIGN: Duration = Duration::from_mins(1);
 
+/// How soon a shop is looked at again whose migration waits for its Lease.
+const TURN: Duration = Duration::from_secs(2);
+
 /// What is known of a shop before anything is asked of the cluster.
 struct Prepared {
     shop: Shop,
@@ -40,6 +45,7 @@ struct Prepared {
     live: BTreeMap<Identity, Live>,
     ours: BTreeMap<Identity, i64>,
     known: Known,
+    turn: Turn,
 }
 
 /// Looks at a shop once.
@@ -56,7 +62,8 @@ pub(super) async fn look(controller: &Controller, name: &str) -> Ended {
 async fn attempt(controller: &Controller, name: &str) -> Result<Ended, ApiError> {
     let now = Timestamp::now();
     tell_first(controller, name, now).await?;
-    let Some(prepared) = prepare(controller, name, now) else { return Ok(Ended::Settled) };
+    let turn = turn::take(controller, name, now).await?;
+    let Some(prepared) = prepare(controller, name, &turn, now) else { return Ok(Ended::Settled) };
     let outcome = match &prepared.objects {
         Err(error) => Outcome::NotRendered(runtime::Chain(error).to_string()),
         Ok(objects) => write(controller, name, &prepared, objects, now).await,
@@ -78,6 +85,8 @@ async fn attempt(controller: &Controller, name: &str) -> Result<Ended, ApiError>
             Ended::Failed
         }
         Outcome::Held(_) => Ended::Again(Duration::from_mins(10)),
+        // Its Lease was made a moment ago, or somebody else holds it.
+        Outcome::Applied { .. } if turn != Turn::Ours => Ended::Again(TURN),
         Outcome::Applied { .. } if !prepared.shop.spec.scale.schedule.is_empty() => Ended::Again(CAMPAIGN),
         Outcome::Applied { .. } => Ended::Again(IDLE + Duration::from_secs(u64::from(spread(name, 3600)))),
     })
@@ -119,7 +128,7 @@ async fn tell_first(controller: &Controller, name: &str, now: Timestamp) -> Resu
     Ok(())
 }
 
-fn prepare(controller: &Controller, name: &str, now: Timestamp) -> Option<Prepared> {
+fn prepare(controller: &Controller, name: &str, turn: &Turn, now: Timestamp) -> Option<Prepared> {
     let audit = {
         let mut audited = controller.audited.lock().unwrap_or_else(PoisonError::into_inner);
         // The first audits are spread over the whole interval.
@@ -134,29 +143,34 @@ fn prepare(controller: &Controller, name: &str, now: Timestamp) -> Option<Prepar
     let flying = controller.flying.lock().unwrap_or_else(PoisonError::into_inner).contains(name);
     let state = controller.lock();
     let shop = state.fleet.shops.get(name)?.clone();
-    let known = known(&shop, &state, flying);
+    let known = known(&shop, &state, flying, turn);
     let objects = desired(name, &shop, &state.fleet, &known, now);
     // Another generation than any: everything is written.
     let generation = |ours: Option<i64>| if audit { Some(-1) } else { ours };
     let records = state.world.get(name);
     let ours = records.into_iter().flatten().filter_map(|(identity, record)| Some((identity.clone(), generation(record.ours)?))).collect();
-    Some(Prepared { live: state.live(name), shop, objects, ours, known })
+    Some(Prepared { live: state.live(name), shop, objects, ours, known, turn: turn.clone() })
 }
 
 /// Where the shop's database is, and whether its agents wait.
-fn known(shop: &Shop, state: &super::State, flying: bool) -> Known {
-    let status = shop.status.as_ref();
-    let name = shop.metadata.name.as_deref().unwrap_or_default();
-    let recorded = status.and_then(|status| status.migrated).and_then(|sequence| u64::try_from(sequence).ok());
-    let jobs = state.migrations.get(name);
-    let finished = jobs.into_iter().flatten().filter(|(_, migration)| **migration == Migration::Done).map(|(sequence, _)| *sequence).max();
-    let migrated = recorded.max(finished).and_then(|sequence| Sequence::try_from(sequence).ok());
-    let told = assign::told(shop, &state.fleet).ok().flatten();
-    let due = told.is_some_and(|release| release.migration != Change::None && migrated.is_none_or(|migrated| migrated < release.sequence));
+fn known(shop: &Shop, state: &super::State, flying: bool, turn: &Turn) -> Known {
     let paused = state.halted.clone().filter(|_| flying);
     // The andon cord stops migrations that have not begun; half of one is worse than a whole one.
-    let begun = told.is_some_and(|release| jobs.is_some_and(|jobs| jobs.contains_key(&release.sequence.get())));
-    Known { migrated, migrating: due && (paused.is_none() || begun), paused }
+    let migrating = turn::due(shop, state).is_some_and(|due| due.begun || (paused.is_none() && *turn == Turn::Ours));
+    Known { migrated: migrated(shop, state), migrating, paused }
+}
+
+/// The sequence up to which the shop's database is migrated: what is on record, or a Job that is done since.
+pub(super) fn migrated(shop: &Shop, state: &super::State) -> Option<Sequence> {
+    let recorded = recorded(shop);
+    let jobs = state.migrations.get(shop.metadata.name.as_deref().unwrap_or_default());
+    let finished = jobs.into_iter().flatten().filter(|(_, migration)| **migration == Progress::Done).map(|(sequence, _)| *sequence).max();
+    recorded.max(finished.and_then(|sequence| Sequence::try_from(sequence).ok()))
+}
+
+fn recorded(shop: &Shop) -> Option<Sequence> {
+    let recorded = shop.status.as_ref().and_then(|status| status.migrated)?;
+    u64::try_from(recorded).ok().and_then(|sequence| Sequence::try_from(sequence).ok())
 }
 
 async fn write(controller: &Controller, name: &str, prepared: &Prepared, objects: &[Object], now: Timestamp) -> Outcome {
@@ -222,7 +236,7 @@ fn digest(objects: &[Object]) -> String {
 
 /// Writes the status where it differs.
 async fn report(controller: &Controller, name: &str, prepared: &Prepared, outcome: &Outcome, now: Timestamp) -> Result<(), ApiError> {
-    let (pods, shop, migration) = {
+    let (pods, shop, data) = {
         let mut state = controller.lock();
         if let Outcome::Applied { taken, .. } = outcome
             && !taken.is_empty()
@@ -235,9 +249,15 @@ async fn report(controller: &Controller, name: &str, prepared: &Prepared, outcom
             }
         }
         let Some(shop) = state.fleet.shops.get(name).cloned() else { return Ok(()) };
-        (state.pods.get(name).copied(), shop, database(&prepared.shop, &prepared.known, &state, now))
+        {
+            let data = data::conditions(&prepared.shop, &prepared.known, &prepared.turn, &state, now);
+            (state.pods.get(name).copied(), shop, data)
+        }
     };
-    let mut new = status(&shop, outcome, pods, migration, now);
+    if prepared.known.migrated > recorded(&shop) {
+        turn::give_back(controller, name).await?;
+    }
+    let mut new = status(&shop, outcome, pods, data, now);
     new.migrated = prepared.known.migrated.map(|sequence| sequence.get().cast_signed()).or(new.migrated);
     if shop.status.as_ref() == Some(&new) {
         return Ok(());
@@ -255,30 +275,4 @@ async fn report(controller: &Controller, name: &str, prepared: &Prepared, outcom
         }
     }
     Ok(())
-}
-
-fn database(shop: &Shop, known: &Known, state: &super::State, now: Timestamp) -> Option<Condition> {
-    let release = assign::told(shop, &state.fleet).ok().flatten()?;
-    if release.migration == Change::None || shop.spec.services.database.is_none() {
-        return None;
-    }
-    let name = shop.metadata.name.as_deref().unwrap_or_default();
-    let job = state.migrations.get(name).and_then(|jobs| jobs.get(&release.sequence.get()));
-    let (status, reason, message) = match (known.migrated.is_some_and(|migrated| migrated >= release.sequence), job) {
-        (true, _) => (Truth::True, "Migrated", String::new()),
-        (false, Some(Migration::Failed)) => (
-            Truth::False,
-            "MigrationFailed",
-            format!("Job {}/release-{} failed; look at its log, then delete it to try again", namespace(name), release.sequence),
-        ),
-        (false, _) => (Truth::False, "Migrating", format!("sequence {} changes the database; agents wait for it", release.sequence)),
-    };
-    Some(Condition {
-        kind: "DatabaseCurrent".to_owned(),
-        status,
-        reason: reason.to_owned(),
-        message,
-        observed_generation: shop.metadata.generation,
-        last_transition_time: now,
-    })
 }

@@ -1,13 +1,16 @@
 //! Takes down shops that left the registry, where the guard lets it.
 
-use super::Controller;
+use super::{
+    Controller,
+    last_backup::{self, Backup},
+};
 use crate::{
     apply,
     guard::{Registry, Removal, removal},
     plan::gate,
 };
 use jiff::Timestamp;
-use std::{convert::Infallible, sync::Arc, sync::atomic::Ordering::Relaxed, time::Duration};
+use std::{collections::BTreeSet, convert::Infallible, sync::Arc, sync::atomic::Ordering::Relaxed, time::Duration};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
@@ -17,6 +20,7 @@ const EVERY: Duration = Duration::from_secs(5);
 
 pub(super) async fn run(controller: Arc<Controller>, stop: CancellationToken) -> Result<(), Infallible> {
     let mut told = None;
+    let mut failed = BTreeSet::new();
     loop {
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
@@ -36,7 +40,7 @@ pub(super) async fn run(controller: Arc<Controller>, stop: CancellationToken) ->
             }
             Removal::Remove(shops) => {
                 for shop in shops {
-                    take_down(&controller, &shop).await;
+                    take_down(&controller, &shop, &mut failed).await;
                 }
             }
         }
@@ -56,22 +60,34 @@ pub(super) fn decide(controller: &Controller, now: Timestamp) -> Removal {
     removal(registry, &state.missing, &removed, controller.settings.limit, controller.settings.grace, now)
 }
 
-async fn take_down(controller: &Controller, shop: &str) {
+/// `failed` are last backups that were told of.
+async fn take_down(controller: &Controller, shop: &str, failed: &mut BTreeSet<String>) {
     // The registry is asked once more, and not our memory of it.
     match controller.cluster.get(&crate::api::shop(shop)).await {
         Ok(None) => {}
         Ok(Some(_)) => return,
         Err(error) => return warn!(shop, %error, "shop not taken down: its Shop cannot be looked up"),
     }
-    warn!(shop, "shop taken down: it left the registry; its namespace and its data stay");
     let now = Timestamp::now();
-    let live = {
+    {
         let mut state = controller.lock();
         if state.leaving.insert(shop.to_owned()) {
             state.removed.push(now);
         }
-        state.live(shop)
-    };
+    }
+    match last_backup::of(controller, shop, now).await {
+        Ok(Backup::Done) => {}
+        Ok(Backup::Failed(job)) => {
+            if failed.insert(format!("{shop}/{job}")) {
+                error!(shop, job, "shop not taken down: its last backup failed, and is tried again tomorrow");
+            }
+            return;
+        }
+        Ok(_) => return,
+        Err(error) => return warn!(shop, error = %runtime::Chain(&error), "shop not taken down: its last backup cannot be made"),
+    }
+    warn!(shop, "shop taken down: it left the registry; its namespace and its data stay");
+    let live = controller.lock().live(shop);
     let steps = gate(&[], &live, |_| None, now);
     let done = match apply::steps(&controller.writer(shop), steps, apply::Ownership::Ask).await {
         Ok(done) => done,

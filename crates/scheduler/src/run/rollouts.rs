@@ -4,7 +4,7 @@ use super::{
     Controller,
     agents::{self, Report},
     queue::Priority,
-    state::{Migration, Pods, State},
+    state::{Pods, Progress, State},
 };
 use crate::{
     api::{self, ApiError},
@@ -154,7 +154,7 @@ impl Context<'_> {
         let told_since = told.and_then(|told| told.since.as_deref()).and_then(|text| text.parse().ok()).unwrap_or(self.now);
         let unwell =
             status.and_then(|status| status.conditions.iter().find(|it| it.kind == "WorkloadAvailable" && it.status == Truth::False));
-        let database = shop.spec.services.database.as_ref().filter(|_| self.release.migration != release::Migration::None);
+        let database = shop.spec.services.database.as_ref().filter(|_| assign::migrates(shop, self.release, &self.state.fleet));
         View {
             told: told_what,
             since: unwell.map_or(told_since, |condition| told_since.max(condition.last_transition_time)),
@@ -167,8 +167,13 @@ impl Context<'_> {
 
     fn health(&self, name: &str, shop: &Shop) -> Health {
         let sequence = self.release.sequence.get();
-        if self.state.migrations.get(name).and_then(|jobs| jobs.get(&sequence)) == Some(&Migration::Failed) {
+        if self.state.migrations.get(name).and_then(|jobs| jobs.get(&sequence)) == Some(&Progress::Failed) {
             return Health::Bad(format!("its migration, Job release-{sequence}, failed"));
+        }
+        // Pods that wait for their database are ready, with the release before.
+        let migrated = shop.status.as_ref().and_then(|status| status.migrated).is_some_and(|migrated| migrated.unsigned_abs() >= sequence);
+        if !migrated && assign::migrates(shop, self.release, &self.state.fleet) {
+            return Health::Pending;
         }
         if !assign::served(shop) {
             return Health::Good;

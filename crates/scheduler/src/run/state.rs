@@ -1,5 +1,6 @@
 //! What is known of the cluster: kept small, as it is held for every shop.
 
+use super::last_backup;
 use crate::{
     api::Kind,
     crd::{Release, Rollout, Shop, ShopClass},
@@ -28,15 +29,20 @@ pub(crate) struct Pods {
     pub(crate) current: bool,
 }
 
-/// How a migration Job ended, if it did.
+/// How a Job goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Migration {
+pub(crate) enum Progress {
     /// It runs, or waits for a pod.
     Runs,
     /// It succeeded.
     Done,
     /// It failed.
     Failed,
+}
+
+/// The sequence of a migration Job.
+pub(crate) fn migration(job: &str) -> Option<u64> {
+    job.strip_prefix("release-")?.parse().ok()
 }
 
 /// Everything that is known.
@@ -49,7 +55,11 @@ pub(crate) struct State {
     /// Deployments `web`, by shop.
     pub(crate) pods: HashMap<String, Pods>,
     /// Migration Jobs by shop and sequence.
-    pub(crate) migrations: HashMap<String, BTreeMap<u64, Migration>>,
+    pub(crate) migrations: HashMap<String, BTreeMap<u64, Progress>>,
+    /// When each shop's CronJob `backup` last succeeded, where it is there.
+    pub(crate) backups: HashMap<String, Option<Timestamp>>,
+    /// Jobs of last backups, of shops that are about to be taken down.
+    pub(crate) last_backups: HashMap<String, BTreeMap<String, Progress>>,
     /// Shops that have objects and no Shop, and since when.
     pub(crate) missing: BTreeMap<String, Timestamp>,
     /// Shops that are being taken down: one whose objects go in several attempts counts once.
@@ -129,6 +139,15 @@ impl State {
             }
         }
         changed
+    }
+
+    /// A Job is gone: what it did is no longer known from it.
+    pub(crate) fn forget_job(&mut self, shop: &str, name: &str) {
+        if name.starts_with(last_backup::PREFIX) {
+            self.last_backups.get_mut(shop).map(|jobs| jobs.remove(name));
+        } else if let Some(sequence) = migration(name) {
+            self.migrations.get_mut(shop).map(|jobs| jobs.remove(&sequence));
+        }
     }
 
     /// Takes a Shop in. What a person changed is told from what we wrote into its status.

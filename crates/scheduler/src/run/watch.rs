@@ -1,10 +1,10 @@
 //! Watches: what the API server says, taken into the state, and which shops it concerns.
 
 use super::{
-    Controller,
+    Controller, last_backup,
     observed::Observed,
     queue::Priority,
-    state::{Change, Migration, Pods, State},
+    state::{Change, Pods, Progress, State, migration},
 };
 use crate::{
     api::{self, Kind, OURS, SHOP},
@@ -219,7 +219,7 @@ fn replace(controller: &Controller, kind: &Kind, items: Vec<(String, Identity, L
     }
 }
 
-/// Deployments and Jobs: also how they are.
+/// Deployments, Jobs and CronJobs: also how they are.
 pub(super) async fn workloads(controller: Arc<Controller>, kind: &'static Kind, end: CancellationToken) {
     let api: Api<Observed> = Api::all_with(controller.cluster.client(), &kind.resource());
     let stream =
@@ -262,8 +262,12 @@ pub(super) async fn workloads(controller: Arc<Controller>, kind: &'static Kind, 
     let gone = |object: Observed| {
         if let Some((shop, identity, _)) = place(&object) {
             let mut state = controller.lock();
-            if identity.name == "web" && identity.kind == "Deployment" {
-                state.pods.remove(&shop);
+            match identity.kind.as_ref() {
+                "Deployment" if identity.name == "web" => drop(state.pods.remove(&shop)),
+                // Who deletes a Job that failed wants another one.
+                "Job" => state.forget_job(&shop, &identity.name),
+                "CronJob" => drop(state.backups.remove(&shop)),
+                _ => {}
             }
             state.gone(&shop, &identity);
             drop(state);
@@ -286,14 +290,21 @@ fn status(state: &mut State, shop: &str, identity: &Identity, object: &Observed)
             state.pods.insert(shop.to_owned(), pods) != Some(pods)
         }
         ("Job", name) => {
-            let Some(sequence) = name.strip_prefix("release-").and_then(|sequence| sequence.parse().ok()) else { return false };
             let ended = |kind: &str| object.status.conditions.iter().any(|condition| condition.kind == kind && condition.status == "True");
-            let migration = match (ended("Complete"), ended("Failed")) {
-                (true, _) => Migration::Done,
-                (_, true) => Migration::Failed,
-                _ => Migration::Runs,
+            let progress = match (ended("Complete"), ended("Failed")) {
+                (true, _) => Progress::Done,
+                (_, true) => Progress::Failed,
+                _ => Progress::Runs,
             };
-            state.migrations.entry(shop.to_owned()).or_default().insert(sequence, migration) != Some(migration)
+            if name.starts_with(last_backup::PREFIX) {
+                return state.last_backups.entry(shop.to_owned()).or_default().insert(name.to_owned(), progress) != Some(progress);
+            }
+            let Some(sequence) = migration(name) else { return false };
+            state.migrations.entry(shop.to_owned()).or_default().insert(sequence, progress) != Some(progress)
+        }
+        ("CronJob", "backup") => {
+            let last = object.status.last_successful_time.as_ref().map(|time| time.0);
+            state.backups.insert(shop.to_owned(), last) != Some(last)
         }
         _ => false,
     }

@@ -34,6 +34,7 @@ fn refused(arguments: &[&str], input: &str) -> String {
 #[test]
 fn the_reference_page_is_as_committed() {
     compare("docs/crds.md", &printed(&["reference"], ""));
+    compare("docs/metrics-scheduler.md", &printed(&["reference", "--metrics"], ""));
 }
 
 #[test]

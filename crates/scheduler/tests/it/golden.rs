@@ -6,7 +6,7 @@ use crate::{
 };
 use scheduler::{
     check, cluster,
-    crd::{Build, ShopState},
+    crd::{Build, Idle, IdleMode, ShopState},
     file::{Form, text},
     render::{BUILDS, InForce, Moment, Object, RenderError, build, render},
 };
@@ -70,11 +70,16 @@ fn the_same_input_gives_the_same_bytes() {
 
 #[test]
 fn a_campaign_raises_the_floor_and_idleness_lowers_it() {
-    let least = |floor: Option<u32>, idle: bool| {
-        let objects = rendered("aws", |_, _, moment| *moment = Moment { floor, idle, ..Moment::default() });
-        find(&objects, "HorizontalPodAutoscaler", "web")["spec"]["minReplicas"].as_u64()
+    let spec = |floor: Option<u32>, after: Option<&str>| {
+        let objects = rendered("aws", |shop, _, moment| {
+            shop.spec.scale.idle = after.map(|after| Idle { after: after.to_owned(), mode: IdleMode::KeepOne });
+            *moment = Moment { floor, ..Moment::default() };
+        });
+        let spec = find(&objects, "HorizontalPodAutoscaler", "web")["spec"].clone();
+        (spec["minReplicas"].as_u64(), spec["behavior"]["scaleDown"]["stabilizationWindowSeconds"].as_u64())
     };
-    assert_eq!((least(None, false), least(Some(8), false), least(None, true), least(Some(8), true)), (Some(2), Some(8), Some(1), Some(8)));
+    assert_eq!((spec(None, None), spec(Some(8), None)), ((Some(2), Some(300)), (Some(8), Some(300))));
+    assert_eq!((spec(None, Some("30m")), spec(Some(8), Some("1h"))), ((Some(1), Some(1800)), (Some(8), Some(3600))));
 }
 
 #[test]

@@ -62,12 +62,7 @@ fn shop(platform: &'static str) -> impl Strategy<Value = Shop> {
 }
 
 fn moment() -> impl Strategy<Value = Moment> {
-    (prop::option::of(1..=200_u32), any::<bool>(), any::<bool>()).prop_map(|(floor, idle, migrating)| Moment {
-        floor,
-        idle,
-        migrating,
-        ..Moment::default()
-    })
+    (prop::option::of(1..=200_u32), any::<bool>()).prop_map(|(floor, migrating)| Moment { floor, migrating, ..Moment::default() })
 }
 
 fn any_shop() -> impl Strategy<Value = (&'static str, Shop)> {

@@ -47,6 +47,8 @@ use std::collections::BTreeMap;
         .message("the primary domain redirects nowhere").field_path(".domains"),
     validation = Rule::new("self.domains.all(d, !has(d.redirectTo) || self.domains.exists(o, o.host == d.redirectTo && !has(o.redirectTo)))")
         .message("redirectTo names a listed domain that does not redirect itself").field_path(".domains"),
+    validation = Rule::new("self.deletionPolicy != 'Snapshot' || !has(self.backup) || self.backup.schedule != 'never'")
+        .message("deletionPolicy Snapshot needs a backup that is scheduled").field_path(".deletionPolicy"),
 )]
 pub struct ShopSpec {
     /// Name of the ShopClass: engine, images, sizes and backends.
@@ -225,7 +227,7 @@ pub enum DeletionPolicy {
     /// They stay.
     #[default]
     Retain,
-    /// A last backup is made, then they stay.
+    /// A last backup is made before the workloads go, then they stay.
     Snapshot,
     /// A person may delete them; nothing does so by itself.
     Delete,

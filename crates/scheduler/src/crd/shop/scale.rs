@@ -1,4 +1,4 @@
-//! How many pods serve a shop: usually, on days that are known beforehand, and while nobody comes.
+//! How many pods serve a shop: usually, on days that are known beforehand, and while one pod is enough.
 
 use super::utc;
 use crate::crd::pattern;
@@ -30,7 +30,7 @@ pub struct Scale {
     #[schemars(length(max = 20))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub schedule: Vec<Campaign>,
-    /// What a shop that nobody visits may give back.
+    /// What a shop with little to do gives back, until it has more to do or a campaign begins.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub idle: Option<Idle>,
 }
@@ -80,14 +80,15 @@ pub struct Campaign {
     pub min: u32,
 }
 
-/// What a shop that nobody visits may give back.
+/// What a shop with little to do gives back.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("duration(self.after) <= duration('1h')").message("an autoscaler looks back for an hour at most").field_path(".after"))]
 pub struct Idle {
-    /// How long nobody came, such as 30m.
+    /// How long one pod must have been enough, by target, such as 30m; at most 1h.
     #[schemars(length(max = 8), regex(pattern = pattern::DURATION))]
     pub after: String,
-    /// What is kept then.
+    /// What is kept then, whatever min says.
     #[serde(default)]
     pub mode: IdleMode,
 }

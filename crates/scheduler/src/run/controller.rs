@@ -1,0 +1,147 @@
+//! What the parts of the controller share.
+
+use super::{Held, Settings, State, agents, events::Events, queue::{Priority, Queue}};
+use crate::{
+    api::{Cluster, KINDS},
+    render::name::spread,
+};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::{Mutex, MutexGuard, PoisonError, atomic::AtomicU64},
+};
+use tokio::{sync::Notify, time::Instant};
+use tracing::{info, warn};
+
+/// Shops are spread over so many slots, and slots over shards.
+const SLOTS: u32 = 64;
+
+/// What was done, for `/metrics`.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) looks: AtomicU64,
+    pub(crate) failures: AtomicU64,
+    pub(crate) writes: AtomicU64,
+    pub(crate) deletes: AtomicU64,
+    pub(crate) statuses: AtomicU64,
+    pub(crate) taken: AtomicU64,
+    pub(crate) moves: AtomicU64,
+}
+
+/// Everything that the parts share.
+pub(crate) struct Controller {
+    pub(crate) cluster: Cluster,
+    pub(crate) settings: Settings,
+    state: Mutex<State>,
+    pub(super) queue: Mutex<Queue>,
+    pub(super) work: Notify,
+    pub(super) rollouts: Notify,
+    /// One for each shard.
+    pub(super) held: Vec<Held>,
+    pub(crate) counts: Counts,
+    pub(crate) events: Events,
+    /// What agents said, by shop.
+    pub(super) reports: Mutex<BTreeMap<String, agents::Report>>,
+    /// When each shop was written whole.
+    pub(super) audited: Mutex<HashMap<String, Instant>>,
+    /// Shops that are on their way, to which a halt matters at once.
+    pub(super) flying: Mutex<BTreeSet<String>>,
+}
+
+impl Controller {
+    pub(super) fn new(cluster: &Cluster, settings: Settings, optional: &BTreeSet<&'static str>) -> Self {
+        let unread = ["shops", "classes", "releases", "rollouts", "halt"].into_iter();
+        let unread = unread.chain(KINDS.iter().map(|kind| kind.name).filter(|kind| !optional.contains(kind))).collect();
+        Self {
+            events: Events::new(cluster.client(), &settings.identity),
+            cluster: cluster.clone(),
+            state: Mutex::new(State { unread, ..State::default() }),
+            queue: Mutex::default(),
+            work: Notify::new(),
+            rollouts: Notify::new(),
+            held: (0..settings.shards).map(|_| Held::new()).collect(),
+            counts: Counts::default(),
+            reports: Mutex::default(),
+            audited: Mutex::default(),
+            flying: Mutex::default(),
+            settings,
+        }
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks for a look at a shop.
+    pub(crate) fn ask(&self, shop: &str, priority: Priority) {
+        self.queue().add(shop, priority);
+        self.work.notify_one();
+    }
+
+    pub(crate) fn forget(&self, shop: &str) {
+        self.queue().forget(shop);
+    }
+
+    pub(crate) fn wake_rollouts(&self) {
+        self.rollouts.notify_one();
+    }
+
+    /// A first list came whole.
+    pub(crate) fn read(&self, what: &'static str) {
+        let mut state = self.lock();
+        if state.unread.remove(what) && state.complete() {
+            drop(state);
+            info!("everything was read");
+            self.everything();
+        }
+    }
+
+    pub(crate) fn complete(&self) -> bool {
+        self.lock().complete()
+    }
+
+    /// Asks for a look at every shop.
+    pub(super) fn everything(&self) {
+        let shops = self.lock().shops();
+        let mut queue = self.queue();
+        for shop in &shops {
+            queue.add(shop, Priority::Slow);
+        }
+        drop(queue);
+        self.work.notify_one();
+        self.wake_rollouts();
+    }
+
+    pub(crate) fn halted(&self, why: Option<String>) {
+        let mut state = self.lock();
+        if state.halted == why {
+            return;
+        }
+        warn!(halted = why.as_deref().unwrap_or("no"), "the andon cord");
+        state.halted = why;
+        drop(state);
+        // Agents that are about to switch are told to wait.
+        let flying: Vec<_> = self.flying.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect();
+        for shop in &flying {
+            self.ask(shop, Priority::Urgent);
+        }
+        self.wake_rollouts();
+    }
+
+    pub(super) fn shard(&self, shop: &str) -> usize {
+        (spread(shop, SLOTS) % self.settings.shards) as usize
+    }
+
+    /// The connection that writes for a shop, while this process leads its shard.
+    pub(crate) fn writer(&self, shop: &str) -> Cluster {
+        self.cluster.fenced(self.held[self.shard(shop)].fence())
+    }
+
+    /// Whether this process leads the shard that looks at the whole fleet.
+    pub(crate) fn leads(&self) -> bool {
+        self.held[0].is()
+    }
+}

@@ -1,0 +1,128 @@
+//! What a Shop's status says of its data: whether the database is where its release needs it, and whether its backup is fresh.
+
+use super::{
+    State,
+    state::Progress,
+    turn::Turn,
+};
+use crate::{
+    assign::{self, Known},
+    crd::{BackupSchedule, Condition, Shop, ShopState, Truth},
+    render::namespace,
+};
+use jiff::{SignedDuration, Timestamp};
+
+/// How old a nightly backup may be: a day, its two hours, and the two that a night is longer or shorter by in spring and autumn.
+const DAILY: SignedDuration = SignedDuration::from_hours(28);
+/// The same for a weekly one.
+const WEEKLY: SignedDuration = SignedDuration::from_hours(7 * 24 + 4);
+/// Conditions that are made here; what others wrote is theirs.
+pub(super) const KINDS: [&str; 2] = ["DatabaseCurrent", "BackupFresh"];
+
+/// The conditions that apply to the shop.
+pub(super) fn conditions(shop: &Shop, known: &Known, turn: &Turn, state: &State, now: Timestamp) -> Vec<Condition> {
+    let found = [database(shop, known, turn, state), backup(shop, state, now)];
+    let condition = |(kind, (status, reason, message)): (&str, Said)| Condition {
+        kind: kind.to_owned(),
+        status,
+        reason: reason.to_owned(),
+        message,
+        observed_generation: shop.metadata.generation,
+        last_transition_time: now,
+    };
+    KINDS.into_iter().zip(found).filter_map(|(kind, said)| Some((kind, said?))).map(condition).collect()
+}
+
+/// Whether it is so, why in one word, and in a sentence.
+type Said = (Truth, &'static str, String);
+
+fn name(shop: &Shop) -> &str {
+    shop.metadata.name.as_deref().unwrap_or_default()
+}
+
+fn database(shop: &Shop, known: &Known, turn: &Turn, state: &State) -> Option<Said> {
+    let release = assign::told(shop, &state.fleet).ok().flatten()?;
+    if !assign::migrates(shop, release, &state.fleet) {
+        return None;
+    }
+    let (sequence, namespace) = (release.sequence, namespace(name(shop)));
+    let job = state.migrations.get(name(shop)).and_then(|jobs| jobs.get(&sequence.get()));
+    Some(match (known.migrated.is_some_and(|migrated| migrated >= sequence), job, turn) {
+        (true, ..) => (Truth::True, "Migrated", String::new()),
+        (_, Some(Progress::Failed), _) => (
+            Truth::False,
+            "MigrationFailed",
+            format!("Job {namespace}/release-{sequence} failed; look at its log, then delete it to try again"),
+        ),
+        (_, None, Turn::Theirs(holder)) => (
+            Truth::False,
+            "LeaseHeld",
+            format!("sequence {sequence} changes the database, and {holder} holds the Lease {namespace}/migration"),
+        ),
+        _ => (Truth::False, "Migrating", format!("sequence {sequence} changes the database; agents wait for it")),
+    })
+}
+
+fn backup(shop: &Shop, state: &State, now: Timestamp) -> Option<Said> {
+    let may = match shop.spec.backup.schedule {
+        BackupSchedule::Daily => DAILY,
+        BackupSchedule::Weekly => WEEKLY,
+        BackupSchedule::Never => return None,
+    };
+    // The data of a shop without pods no longer changes, and its backups are suspended.
+    if !matches!(shop.spec.state, ShopState::Active | ShopState::Maintenance) {
+        return None;
+    }
+    let last = *state.backups.get(name(shop))?;
+    let made = shop.metadata.creation_timestamp.as_ref().map_or(now, |time| time.0);
+    let job = format!("CronJob {}/backup", namespace(name(shop)));
+    Some(match last {
+        Some(last) if now.duration_since(last) <= may => (Truth::True, "Fresh", format!("the last one ended at {last:.0}")),
+        Some(last) => (Truth::False, "Late", format!("the last one ended at {last:.0}; look at the Jobs of {job}")),
+        None if now.duration_since(made) <= may => (Truth::Unknown, "NoneYet", "the shop is too young to have one".to_owned()),
+        None => (Truth::False, "None", format!("there is none; look at the Jobs of {job}")),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn shop(schedule: &str) -> Shop {
+        let spec = serde_json::json!({"class": "c", "channel": "x", "domains": [], "services": {}, "backup": {"schedule": schedule}});
+        let mut shop = Shop::new("a", serde_json::from_value(spec).unwrap());
+        shop.metadata.creation_timestamp = Some(Time(at("2026-11-01T00:00:00Z")));
+        shop
+    }
+
+    fn said(schedule: &str, last: Option<Option<&str>>, now: &str) -> Option<(Truth, String)> {
+        let mut state = State::default();
+        state.backups.extend(last.map(|last| ("a".to_owned(), last.map(at))));
+        let found = conditions(&shop(schedule), &Known::default(), &Turn::Ours, &state, at(now));
+        found.into_iter().next().map(|condition| (condition.status, condition.reason))
+    }
+
+    #[test]
+    fn a_backup_is_fresh_for_its_period_and_a_little_and_late_after() {
+        let night = Some(Some("2026-11-10T02:00:00Z"));
+        for (schedule, last, now, expected) in [
+            ("daily", night, "2026-11-11T06:00:00Z", Some((Truth::True, "Fresh"))),
+            ("daily", night, "2026-11-11T06:00:01Z", Some((Truth::False, "Late"))),
+            ("weekly", night, "2026-11-17T06:00:00Z", Some((Truth::True, "Fresh"))),
+            ("weekly", night, "2026-11-17T06:00:01Z", Some((Truth::False, "Late"))),
+            ("daily", Some(None), "2026-11-01T12:00:00Z", Some((Truth::Unknown, "NoneYet"))),
+            ("daily", Some(None), "2026-11-03T12:00:00Z", Some((Truth::False, "None"))),
+            // A class without a place for backups, and a shop that wants none.
+            ("daily", None, "2026-11-03T12:00:00Z", None),
+            ("never", night, "2026-11-20T12:00:00Z", None),
+        ] {
+            let expected = expected.map(|(truth, reason): (Truth, &str)| (truth, reason.to_owned()));
+            assert_eq!(said(schedule, last, now), expected, "{schedule} {last:?} {now}");
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! Whose turn it is to change a shop's database. The Lease `migration` in its namespace says so: the scheduler takes it before the Job is
+//! made and gives it back when the Job is done, and a person who holds it keeps the Job waiting.
+
+use super::{Controller, state::State};
+use crate::{
+    api::ApiError,
+    assign,
+    crd::Shop,
+    render::{Identity, MIGRATION_DEADLINE, MIGRATION_LEASE, namespace},
+};
+use jiff::{SignedDuration, Timestamp};
+use release::Sequence;
+use serde_json::{Value, json};
+
+/// What our name in a Lease begins with. The rest is the Job: any process of ours goes on with it.
+const OURS: &str = "longshore-scheduler/";
+
+/// A migration that has to run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Due {
+    /// Of this release.
+    pub(super) sequence: Sequence,
+    /// Whether its Job is there already.
+    pub(super) begun: bool,
+}
+
+/// Who may change the database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// We may, or there is nothing to change.
+    Ours,
+    /// Somebody else holds the Lease.
+    Theirs(String),
+    /// The Lease itself is not there yet.
+    Nobody,
+}
+
+/// The migration of the release that `shop` is told, where its database is not there yet.
+pub(super) fn due(shop: &Shop, state: &State) -> Option<Due> {
+    let release = assign::told(shop, &state.fleet).ok().flatten()?;
+    let migrated = super::reconcile::migrated(shop, state);
+    if !assign::migrates(shop, release, &state.fleet) || migrated.is_some_and(|migrated| migrated >= release.sequence) {
+        return None;
+    }
+    let jobs = state.migrations.get(shop.metadata.name.as_deref().unwrap_or_default());
+    Some(Due { sequence: release.sequence, begun: jobs.is_some_and(|jobs| jobs.contains_key(&release.sequence.get())) })
+}
+
+/// Takes the Lease where a migration is due that has not begun.
+pub(super) async fn take(controller: &Controller, name: &str, now: Timestamp) -> Result<Turn, ApiError> {
+    let due = {
+        let state = controller.lock();
+        state.fleet.shops.get(name).and_then(|shop| due(shop, &state))
+    };
+    let Some(Due { sequence, begun: false }) = due else { return Ok(Turn::Ours) };
+    let identity = lease(name);
+    let Some(found) = controller.cluster.get(&identity).await? else { return Ok(Turn::Nobody) };
+    if let Some(other) = holder(&found["spec"], now).filter(|holder| !holder.starts_with(OURS)) {
+        return Ok(Turn::Theirs(other.to_owned()));
+    }
+    let ours = format!("{OURS}release-{sequence}");
+    if found["spec"]["holderIdentity"] == ours.as_str() {
+        return Ok(Turn::Ours);
+    }
+    let spec = json!({
+        "holderIdentity": ours,
+        "acquireTime": micro(now),
+        "renewTime": micro(now),
+        "leaseDurationSeconds": MIGRATION_DEADLINE,
+        "leaseTransitions": found["spec"]["leaseTransitions"].as_i64().unwrap_or(0) + 1,
+    });
+    // Where somebody was faster, the next look sees who.
+    let taken = controller.writer(name).merge_if(&identity, &version(&found), json!({ "spec": spec })).await?;
+    Ok(if taken { Turn::Ours } else { Turn::Nobody })
+}
+
+/// Gives the Lease back, where it is ours. Called before the end of the migration is recorded, so that a crash between repeats it.
+pub(super) async fn give_back(controller: &Controller, name: &str) -> Result<(), ApiError> {
+    let identity = lease(name);
+    let Some(found) = controller.cluster.get(&identity).await? else { return Ok(()) };
+    if found["spec"]["holderIdentity"].as_str().is_some_and(|holder| holder.starts_with(OURS)) {
+        let spec = json!({ "holderIdentity": null, "renewTime": null, "acquireTime": null, "leaseDurationSeconds": null });
+        controller.writer(name).merge_if(&identity, &version(&found), json!({ "spec": spec })).await?;
+    }
+    Ok(())
+}
+
+fn lease(shop: &str) -> Identity {
+    Identity {
+        api_version: "coordination.k8s.io/v1".into(),
+        kind: "Lease".into(),
+        namespace: Some(namespace(shop)),
+        name: MIGRATION_LEASE.to_owned(),
+    }
+}
+
+fn version(found: &Value) -> String {
+    found["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned()
+}
+
+/// Leases count in microseconds, with all six digits.
+fn micro(now: Timestamp) -> String {
+    format!("{now:.6}")
+}
+
+/// Who holds a Lease. Without a duration it is held until its holder is removed, which is what a person with kubectl writes.
+fn holder(spec: &Value, now: Timestamp) -> Option<&str> {
+    let holder = spec["holderIdentity"].as_str().filter(|holder| !holder.is_empty())?;
+    let renewed = spec["renewTime"].as_str().and_then(|text| text.parse::<Timestamp>().ok());
+    let ends = renewed.zip(spec["leaseDurationSeconds"].as_i64());
+    let over = ends.is_some_and(|(renewed, seconds)| now.duration_since(renewed) > SignedDuration::from_secs(seconds));
+    (!over).then_some(holder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lease_is_held_until_it_ends_or_for_ever() {
+        let now: Timestamp = "2026-11-23T12:00:00Z".parse().unwrap();
+        for (spec, expected) in [
+            (json!({}), None),
+            (json!({ "holderIdentity": "" }), None),
+            (json!({ "holderIdentity": "anna" }), Some("anna")),
+            (json!({ "holderIdentity": "anna", "renewTime": "2026-11-23T11:00:00.000000Z" }), Some("anna")),
+            (json!({ "holderIdentity": "anna", "renewTime": "2026-11-23T11:59:00.000000Z", "leaseDurationSeconds": 60 }), Some("anna")),
+            (json!({ "holderIdentity": "anna", "renewTime": "2026-11-23T11:58:59.000000Z", "leaseDurationSeconds": 60 }), None),
+        ] {
+            assert_eq!(holder(&spec, now), expected, "{spec}");
+        }
+        assert_eq!(micro(now), "2026-11-23T12:00:00.000000Z");
+    }
+}

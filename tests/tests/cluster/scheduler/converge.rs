@@ -1,0 +1,119 @@
+//! Two hundred shops, and everything that goes wrong around them.
+
+use super::{LONG, Scheduler, example, shops};
+use e2e::cluster::{Cluster, Writes, eventually};
+use rustix::process::Signal;
+use std::time::Duration;
+
+/// Shops of the large test.
+const SHOPS: usize = 200;
+
+#[test]
+fn two_hundred_shops_converge_through_kills_and_faults_and_nothing_is_deleted() {
+    let cluster = Cluster::alone();
+    let scheduler = Scheduler::install(&cluster);
+    let registry = shops("s", SHOPS);
+    scheduler.apply(&registry);
+
+    // Killed in the middle, and the API server too.
+    let running = scheduler.start();
+    eventually("some of the objects", LONG, || scheduler.metric("writes_total").filter(|writes| *writes > 300));
+    running.signal(Signal::KILL).unwrap();
+    drop(running);
+    let running = scheduler.start();
+    let server = cluster.component("apiserver");
+    server.kill();
+    server.start(&["--max-requests-inflight=40", "--max-mutating-requests-inflight=10"]);
+    cluster.etcd_writes(Writes::Refused);
+    std::thread::sleep(Duration::from_secs(5));
+    cluster.etcd_writes(Writes::Accepted);
+    scheduler.converged(SHOPS);
+
+    // Forgotten versions: watches begin anew.
+    cluster.etcd_compact();
+    // Asked to stop, it would wait for our watches to end, for a minute.
+    server.kill();
+    server.start(&[]);
+    scheduler.converged(SHOPS);
+    let (deployments, services) = (scheduler.objects("deployments"), scheduler.objects("services"));
+    assert_eq!((deployments, services), (2 * SHOPS, SHOPS));
+
+    // A pass over what is as it should be writes nothing.
+    assert!(running.signal(Signal::TERM).is_ok());
+    running.wait().expect(0);
+    let running = scheduler.start();
+    scheduler.converged(SHOPS);
+    eventually("a whole pass", LONG, || scheduler.metric("looks_total").filter(|looks| *looks >= SHOPS as u64));
+    assert_eq!((scheduler.metric("writes_total"), scheduler.metric("status_writes_total")), (Some(0), Some(0)));
+
+    // Half of the registry is lost: an import that was cut off.
+    let half = registry.lines().skip(SHOPS / 2).collect::<Vec<_>>().join("\n");
+    cluster.kubectl(["delete", "--wait=false", "--filename", "-"]).input(half).deadline(LONG).run().expect(0);
+    eventually("the guard", LONG, || scheduler.metric("deletion_held").filter(|held| *held == 1));
+    std::thread::sleep(Duration::from_secs(8));
+    assert_eq!(scheduler.objects("deployments"), deployments);
+    // All of it is lost.
+    cluster.ask(&["delete", "shops", "--all", "--wait=false"]);
+    std::thread::sleep(Duration::from_secs(8));
+    assert_eq!((scheduler.objects("deployments"), scheduler.metric("deletes_total")), (deployments, Some(0)));
+    // It comes back.
+    scheduler.apply(&registry);
+    scheduler.converged(SHOPS);
+    assert_eq!((scheduler.metric("deletes_total"), scheduler.metric("writes_total")), (Some(0), Some(0)));
+    running.signal(Signal::TERM).unwrap();
+    running.wait().expect(0);
+}
+
+#[test]
+fn what_somebody_else_changes_is_put_back_and_told() {
+    let cluster = Cluster::alone();
+    let scheduler = Scheduler::install(&cluster);
+    scheduler.apply(&shops("drift", 2));
+    let running = scheduler.start();
+    scheduler.converged(2);
+    let patch = ["--namespace", "shop-drift000", "patch", "deployment", "web", "--field-manager=kubectl-edit", "--type=merge"];
+    let words = [&patch[..], &["--patch", r#"{"spec":{"minReadySeconds":77}}"#]].concat();
+    cluster.ask(&words);
+    eventually("the field as the class has it", Duration::from_secs(30), || {
+        (cluster.get(&["deployment", "web", "--namespace", "shop-drift000"])["spec"]["minReadySeconds"] == 5).then_some(())
+    });
+    let events = cluster.get(&["events", "--namespace", "default", "--field-selector", "involvedObject.name=drift000,reason=TakenOver"]);
+    assert!(events.to_string().contains("kubectl-edit"), "{events:#}");
+    // A shop that is gone from the registry is taken down, and what is data stays.
+    cluster.ask(&["delete", "shop", "drift001"]);
+    eventually("its workloads gone", Duration::from_mins(1), || {
+        let left = cluster.get(&["deployments,services", "--namespace", "shop-drift001"]);
+        left["items"].as_array().is_some_and(Vec::is_empty).then_some(())
+    });
+    cluster.ask(&["get", "namespace", "shop-drift001"]);
+    running.signal(Signal::TERM).unwrap();
+    running.wait().expect(0);
+}
+
+#[test]
+fn a_plan_is_done_as_it_was_shown_or_not_at_all() {
+    let cluster = Cluster::alone();
+    let scheduler = Scheduler::install(&cluster);
+    scheduler.apply(&shops("plan", 3));
+    let applied = scheduler.program(&["apply"]).run().expect(0);
+    assert!(applied.stdout.contains("applied: ") && applied.stdout.contains("3 shops: plan000, plan001, plan002"), "{applied:#?}");
+    let again = scheduler.program(&["plan"]).run().expect(0);
+    assert_eq!(again.stdout, "plan: 0 objects to create, 0 to change, 0 to adopt, 0 to delete; 3 shops unchanged\n");
+
+    let scratch = tempfile::tempdir().unwrap();
+    let (class, plan) = (scratch.path().join("class.yaml").display().to_string(), scratch.path().join("plan.json").display().to_string());
+    let changed = example("plain/class.yaml").replace("cpu: 10m, memory: 16Mi", "cpu: 20m, memory: 16Mi");
+    cluster.program("tee").arg(&class).input(changed).run().expect(0);
+    let shown = scheduler.program(&["plan", &class, "--save", &plan]).run().expect(0);
+    assert!(
+        shown.stdout.contains("3 shops: plan000, plan001, plan002\n  ~ Deployment web: ") && shown.stdout.contains("10m → 20m"),
+        "{shown:#?}"
+    );
+    // Somebody is faster.
+    let patch = ["--namespace", "shop-plan001", "patch", "deployment", "web", "--field-manager=kubectl-edit", "--type=merge"];
+    cluster.ask(&[&patch[..], &["--patch", r#"{"spec":{"paused":true}}"#]].concat());
+    let refused = scheduler.program(&["apply", &class, "--plan", &plan]).run().expect(75);
+    assert!(refused.stderr.contains("Deployment shop-plan001/web: it was generation 1, and is generation 2"), "{refused:#?}");
+    let all = scheduler.program(&["apply", &class]).run().expect(0);
+    assert!(all.stdout.ends_with("applied: 3 objects of 3 shops\n"), "{all:#?}");
+}

@@ -1,0 +1,218 @@
+//! The scheduler on a real API server. It runs as its own account, so that every test is one of its rights, too.
+
+mod access;
+mod converge;
+mod guards;
+mod migrations;
+mod shards;
+
+use e2e::{
+    cluster::{Cluster, eventually},
+    process::{Program, Running},
+};
+use serde_json::{Value, json};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
+use tempfile::TempDir;
+
+/// How long two hundred shops may take on two cores that have the whole control plane on them.
+const LONG: Duration = Duration::from_mins(6);
+/// Where the scheduler of a test answers.
+const LISTEN: &str = "127.0.0.1:19810";
+/// The label of everything that belongs to shops, and of nothing else.
+const OURS: &str = "longshore.dev/shop";
+/// Who the scheduler is for the API server.
+const ACCOUNT: &str = "longshore-scheduler";
+/// Its namespace.
+const SYSTEM: &str = "longshore-system";
+
+/// A file of the repository.
+fn example(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../manifests/examples/shops").join(name);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The scheduler, against the cluster.
+struct Scheduler<'a> {
+    cluster: &'a Cluster,
+    scratch: TempDir,
+}
+
+impl<'a> Scheduler<'a> {
+    /// Installs definitions, priorities and rights, and the class and the release of the example; removes what an earlier test left.
+    fn install(cluster: &'a Cluster) -> Self {
+        let scheduler = Self { cluster, scratch: tempfile::tempdir().unwrap() };
+        // Shops of an earlier test that are on their way out would look like lost ones, and hold every removal.
+        let selector = format!("--selector={OURS}");
+        cluster.kubectl(["delete", "namespaces", &selector, "--timeout=240s"]).deadline(LONG + Duration::from_secs(10)).run().expect(0);
+        scheduler.apply(&scheduler.program(&["crd"]).run().expect(0).stdout);
+        // What the Prometheus operator defines is not in this cluster, and the Deployment's image is in no registry.
+        let manifests = scheduler.program(&["manifests", "--output", "json"]).run().expect(0).stdout;
+        let wanted = |line: &&str| {
+            let kind = serde_json::from_str::<Value>(line).unwrap()["kind"].as_str().unwrap().to_owned();
+            !["PodMonitor", "PrometheusRule", "Deployment", "PodDisruptionBudget"].contains(&kind.as_str())
+        };
+        scheduler.apply(&manifests.lines().filter(wanted).collect::<Vec<_>>().join("\n"));
+        scheduler.apply(&example("plain/class.yaml"));
+        scheduler.apply(&example("release.yaml"));
+        std::fs::write(scheduler.kubeconfig(), scheduler.account().to_string()).unwrap();
+        scheduler
+    }
+
+    /// The cluster as the scheduler's own account sees it.
+    fn account(&self) -> Value {
+        let token = self.cluster.ask(&["create", "token", ACCOUNT, "--namespace", SYSTEM, "--duration", "4h"]);
+        let mut config: Value = serde_json::from_str(&self.cluster.ask(&["config", "view", "--raw", "--minify", "--output", "json"])).unwrap();
+        config["users"][0]["user"] = json!({ "token": token.trim() });
+        config
+    }
+
+    fn kubeconfig(&self) -> std::path::PathBuf {
+        self.scratch.path().join("kubeconfig")
+    }
+
+    /// A command, as a person runs it.
+    fn program(&self, arguments: &[&str]) -> Program {
+        let binary = e2e::process::binary("longshore-scheduler");
+        self.cluster.program(&binary.display().to_string()).args(arguments).deadline(LONG)
+    }
+
+    fn apply(&self, text: &str) {
+        let arguments = ["apply", "--server-side", "--force-conflicts", "--filename", "-"];
+        self.cluster.kubectl(arguments).input(text).deadline(LONG).run().expect(0);
+    }
+
+    /// The example's class under another name, with these changes.
+    fn class(&self, name: &str, change: &Value) {
+        let mut class = self.cluster.get(&["shopclass", "php-plain"]);
+        class["metadata"] = json!({ "name": name });
+        merge(&mut class["spec"], change);
+        self.apply(&class.to_string());
+    }
+
+    /// Starts the controller, and waits until it has read everything.
+    fn start(&self) -> Running {
+        self.start_as(LISTEN, &["--evidence", "readiness"])
+    }
+
+    /// The same, with its own address and settings.
+    fn start_as(&self, listen: &str, settings: &[&str]) -> Running {
+        let arguments = ["run", "--delete-after", "1", "--listen", listen, "--log", "info"];
+        let program = self.program(&[&arguments[..], settings].concat()).env("KUBECONFIG", self.kubeconfig());
+        let running = program.deadline(Duration::from_mins(20)).start();
+        eventually("a scheduler that has read everything", Duration::from_mins(1), || {
+            self.cluster.program("curl").args(["-sf", &format!("http://{listen}/readyz")]).run().code().filter(|code| *code == 0)
+        });
+        running
+    }
+
+    fn metric(&self, name: &str) -> Option<u64> {
+        self.metric_of(LISTEN, name)
+    }
+
+    fn metric_of(&self, listen: &str, name: &str) -> Option<u64> {
+        let page = self.cluster.program("curl").args(["-s", "-m", "3", &format!("http://{listen}/metrics")]).run().stdout;
+        let line = page.lines().find_map(|line| line.strip_prefix(&format!("longshore_scheduler_{name} ")))?.to_owned();
+        line.parse::<f64>().ok().map(|value| value as u64)
+    }
+
+    fn objects(&self, kind: &str) -> usize {
+        let found = self.cluster.get(&[kind, "--all-namespaces", "--selector", OURS]);
+        found["items"].as_array().map_or(0, Vec::len)
+    }
+
+    /// Waits until every shop is as its registry says, and nothing is left to do.
+    fn converged(&self, shops: usize) {
+        let begin = Instant::now();
+        loop {
+            let found = self.cluster.get(&["shops"]);
+            let found = found["items"].as_array().map_or(&[][..], Vec::as_slice);
+            let applied = found.iter().filter(|shop| condition(shop, "Applied") == Some("True")).count();
+            let depth = ["queue_shops", "running_looks"].map(|name| self.metric(name));
+            if applied == shops && depth == [Some(0), Some(0)] {
+                return;
+            }
+            let not = found.iter().find(|shop| condition(shop, "Applied") != Some("True")).map(|shop| shop["status"].to_string());
+            assert!(begin.elapsed() < LONG, "{applied} of {shops} shops applied, {depth:?} waiting and running; one of the others: {not:?}");
+            std::thread::sleep(Duration::from_millis(500));
+        }
+    }
+}
+
+impl Drop for Scheduler<'_> {
+    fn drop(&mut self) {
+        for kind in ["rollouts", "shops", "releases", "shopclasses"] {
+            drop(self.cluster.kubectl(["delete", kind, "--all", "--wait=false"]).run());
+        }
+        let selector = format!("--selector={OURS}");
+        drop(self.cluster.kubectl(["delete", "namespaces", &selector, "--wait=false"]).run());
+        drop(self.cluster.kubectl(["delete", "persistentvolumes", &selector, "--wait=false"]).run());
+    }
+}
+
+fn condition<'a>(shop: &'a Value, kind: &str) -> Option<&'a str> {
+    shop["status"]["conditions"].as_array()?.iter().find(|it| it["type"] == kind)?["status"].as_str()
+}
+
+/// Puts the fields of `change` into `into`, as a merge patch does.
+fn merge(into: &mut Value, change: &Value) {
+    let Some(fields) = change.as_object() else {
+        *into = change.clone();
+        return;
+    };
+    for (name, field) in fields {
+        merge(&mut into[name.as_str()], field);
+    }
+}
+
+/// A shop of a class; further fields of its spec are merged in.
+fn shop(name: &str, class: &str, change: &Value) -> String {
+    let mut shop = json!({
+        "apiVersion": "longshore.dev/v1alpha1", "kind": "Shop", "metadata": { "name": name },
+        "spec": {
+            "class": class, "channel": "shops/acme",
+            "domains": [{ "host": format!("{name}.example"), "primary": true }],
+            "config": { "secretRef": { "name": "env" } },
+            "scale": { "min": 1, "max": 1 },
+            "services": { "database": { "ref": "db", "name": name }, "media": { "ref": "nas", "path": format!("/{name}") } },
+        },
+    });
+    merge(&mut shop["spec"], change);
+    shop.to_string()
+}
+
+/// Shops without pods, so that the test is about the scheduler: the kubelets of two cores have other things to do.
+fn shops(prefix: &str, count: usize) -> String {
+    let one = |index| shop(&format!("{prefix}{index:03}"), "php-plain", &json!({ "state": "Suspended" }));
+    (0..count).map(one).collect::<Vec<_>>().join("\n")
+}
+
+/// What a class says so that its pods are those of kwok, which is on real clusters' nodes a taint.
+fn played() -> Value {
+    json!({
+        "nodeSelector": { "type": "kwok" },
+        "tolerations": [{ "key": "kwok.x-k8s.io/node", "effect": "NoSchedule" }],
+    })
+}
+
+/// The example's release as another sequence of its channel. Nobody signed it, which is the pods' business.
+fn release(sequence: u64, migration: &str) -> String {
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
+    let text = example("release.yaml");
+    let field = |name: &str| text.split(&format!("\"{name}\": \"")).nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let mut statement: Value = serde_json::from_slice(&STANDARD.decode(field("payload")).unwrap()).unwrap();
+    statement["predicate"]["sequence"] = sequence.into();
+    statement["predicate"]["migration"] = migration.into();
+    statement["subject"][0]["digest"]["sha256"] = format!("{sequence:064x}").into();
+    let envelope = json!({
+        "payloadType": field("payloadType"), "payload": STANDARD.encode(statement.to_string()),
+        "signatures": [{ "keyid": field("keyid"), "sig": field("sig") }],
+    });
+    json!({
+        "apiVersion": "longshore.dev/v1alpha1", "kind": "Release", "metadata": { "name": format!("shops-acme-{sequence}") },
+        "spec": { "channel": "shops/acme", "sequence": sequence, "envelope": envelope.to_string() },
+    })
+    .to_string()
+}
