@@ -66,7 +66,7 @@ fn sidecar(frame: &Frame<'_>, asks_shop: Vec<EnvVar>) -> Container {
     Container {
         name: "agent".to_owned(),
         image: Some(frame.class.images.longshore.clone()),
-        command: Some(vec!["/usr/local/bin/longshore-agent".to_owned()]),
+        command: Some(vec!["longshore-agent".to_owned()]),
         // A native sidecar: it starts before the shop and ends after it.
         restart_policy: Some("Always".to_owned()),
         env: Some(env),
