@@ -90,11 +90,12 @@ impl<'a> Platform<'a> {
         }
         platform.apply(&platform.scheduler(["crd"]).run().expect(0).stdout);
         let manifests = platform.scheduler(["manifests", "--image", scheduler.pinned(), "--output", "json"]).run().expect(0).stdout;
-        // What the Prometheus operator defines is not in this cluster.
-        let known = |line: &&str| !line.contains(r#""kind":"PodMonitor""#) && !line.contains(r#""kind":"PrometheusRule""#);
-        let (all, known): (usize, Vec<_>) = (manifests.lines().count(), manifests.lines().filter(known).collect());
-        assert!(known.len() + 2 >= all && known.len() > 10, "{manifests}");
-        platform.apply(&known.join("\n"));
+        // What the Prometheus operator defines is not in this cluster, and the image of pods that keep room is in no registry here.
+        let known = |line: &&str| {
+            let object: Value = serde_json::from_str(line).unwrap_or_default();
+            !["PodMonitor", "PrometheusRule"].iter().any(|kind| object["kind"] == *kind) && object["metadata"]["name"] != "headroom"
+        };
+        platform.apply(&manifests.lines().filter(known).collect::<Vec<_>>().join("\n"));
         platform.rolled_out(SYSTEM, "deployment/longshore-scheduler");
         INSTALLED.store(true, Relaxed);
         platform

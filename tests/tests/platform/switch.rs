@@ -116,7 +116,9 @@ fn a_bad_release_undoes_itself_and_stops_its_wave() {
     // A corrected one passes.
     web::write_sources(&shop.module("page"), "mended", "");
     let mended = shop.publish(&[("page", "")], SHARED);
-    unnoticed("a mended release", &cluster, &shop, || drop(switched(&platform, &shop, mended, "mended")));
+    unnoticed("a mended release", &cluster, &shop, || {
+        switched(&platform, &shop, mended, "mended");
+    });
 }
 
 #[test]
