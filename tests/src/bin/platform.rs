@@ -70,6 +70,8 @@ fn up() -> io::Result<()> {
     say(&format!("{SHOP} runs sequence {sequence}: {}", nodes.join(", ")))?;
     say(&format!("http://{address}/ inside the cluster answers {}: {}", page.status, page.body))?;
     hints(&platform, &shop)?;
+    // A tenant that is dropped is suspended, as those of tests are.
+    std::mem::forget(shop);
     say(&format!("up in {}", figures::time(begin.elapsed())))
 }
 

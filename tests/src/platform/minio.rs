@@ -132,6 +132,12 @@ impl<'a> Minio<'a> {
         s3::environment(ENDPOINT, REGION, PODS.0, PODS.1)
     }
 
+    /// The name and the secret of its owner.
+    #[must_use]
+    pub fn owner(&self) -> (&'static str, &'static str) {
+        ROOT
+    }
+
     /// Whether it is ready.
     #[must_use]
     pub fn answers(&self) -> bool {

@@ -11,8 +11,10 @@ use serde_json::{Value, json};
 use std::{
     fmt::Write as _,
     fs,
+    io::{self, Write as _},
     net::{IpAddr, SocketAddr},
     path::PathBuf,
+    thread,
     time::Duration,
 };
 
@@ -229,10 +231,11 @@ impl<'a> Tenant<'a> {
         self.platform.cluster.kubectl(words.into_iter().chain(program.iter().copied())).run()
     }
 
-    /// Begins a rollout of a release that is registered, to all at once.
+    /// Begins a rollout of a release that is registered, to all at once; the first shop that fails stops it.
     #[track_caller]
     pub fn roll_out(&self, sequence: u64) {
-        self.platform.scheduler(["rollout", "start", &self.release_name(sequence), "--wave", "100:0s", "--why", "a test"]).run().expect(0);
+        let words = ["rollout", "start", &self.release_name(sequence), "--wave", "100:1s", "--budget", "0", "--why", "a test"];
+        self.platform.scheduler(words).run().expect(0);
     }
 
     /// What `longshore-scheduler why` says.
@@ -240,6 +243,19 @@ impl<'a> Tenant<'a> {
     #[track_caller]
     pub fn why(&self) -> String {
         self.platform.scheduler(["why", &self.name]).run().expect(0).stdout
+    }
+}
+
+/// Its pods go, so that the next one has room; its data stays.
+impl Drop for Tenant<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let told = self.platform.tell(&self.namespace);
+            // Nothing is left to tell of a closed standard error.
+            io::stderr().write_all(told.as_bytes()).unwrap_or_default();
+        }
+        let patch = ["patch", "shop", &self.name, "--type=merge", "--patch", r#"{"spec":{"state":"Suspended"}}"#];
+        drop(self.platform.cluster.kubectl(patch).run());
     }
 }
 

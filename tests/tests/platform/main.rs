@@ -4,4 +4,7 @@
 #![allow(clippy::print_stdout, reason = "what was measured is read in the log of the run")]
 
 mod boot;
+mod lifecycle;
+mod scale;
+mod shops;
 mod switch;
