@@ -71,7 +71,7 @@ impl Class {
             spec["backends"]["databases"] = json!([server]);
         }
         if let Some(image) = &self.backup {
-            spec["backup"] = json!({ "image": image, "bucket": BACKUPS, "hour": 3 });
+            spec["backup"] = json!({ "image": image, "bucket": format!("s3://{BACKUPS}"), "hour": 3 });
         }
         class
     }

@@ -5,7 +5,7 @@ use e2e::{
     platform::{Class, Platform, boot::Watch},
     web::{self, Network, Visitors},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use std::{
     thread,
     time::{Duration, Instant},
@@ -16,6 +16,7 @@ const GROWN: Duration = Duration::from_mins(1);
 const LONG: Duration = Duration::from_mins(3);
 /// A page costs this much time of a processor, in seconds: with these visitors, several times what two pods may use.
 const WORK: &str = "$until = microtime(true) + 0.006; while (microtime(true) < $until) {}";
+const CALM: Duration = Duration::from_secs(30);
 const VISITORS: usize = 4;
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -28,11 +29,18 @@ fn a_shop_grows_from_two_to_six_pods_within_a_minute_and_shrinks_unnoticed() {
     web::write_sources(&shop.module("page"), "scale", WORK);
     shop.register(shop.publish(&[("page", "")], "shared = [\"media\"]"));
     let mut watch = Watch::begin(&cluster, &shop);
-    shop.open("scale", &json!({ "scale": { "min": 2, "max": 6 } }));
+    shop.open("scale", &json!({ "scale": { "min": 2, "max": 2 } }));
     watch.ready(2, LONG);
     shop.served_by(2);
-    // Pods that have just begun use processor time, and an autoscaler that knows nothing of them yet does nothing.
-    let scaler = || cluster.get(&["hpa", "web", "--namespace", &shop.namespace])["status"].clone();
+    // Pods that have just begun use processor time, which is none of their visitors', and metrics of it are half a minute old.
+    thread::sleep(CALM);
+    shop.change(&json!({ "scale": { "min": 2, "max": 6 } }));
+    let scaler = || {
+        // It is made a moment after the shop asks for it.
+        let words = ["get", "hpa", "web", "--ignore-not-found", "--output", "json", "--namespace", &shop.namespace];
+        let found: Value = serde_json::from_str(&cluster.kubectl(words).run().stdout).unwrap_or_default();
+        found["status"].clone()
+    };
     let begin = Instant::now();
     loop {
         let status = scaler();
