@@ -10,6 +10,8 @@ SECONDS ?= 60
 SEED ?= 1
 # How often `make bench` repeats each program.
 ROUNDS ?= 5
+# Where on this machine the shop of `make cluster` answers.
+PORT ?= 8088
 # Which tests `make test-cluster` runs: a part of their names. Empty is all.
 TEST ?=
 # `make images IMAGES=--twice` builds them twice and compares.
@@ -18,6 +20,7 @@ IMAGES ?=
 BENCH ?=
 
 target := $(abspath $(or $(CARGO_TARGET_DIR),target))
+demo_cluster := $(abspath $(or $(CLUSTER_DIR),/var/tmp/longshore-cluster))
 tools := tests/tools/tools $(target)/tools
 fuzz_targets := envelope manifest trust_root entries mountinfo
 
@@ -53,11 +56,27 @@ interop: build ## the tests that need MinIO or cosign, which Go builds first (4 
 	cargo test --locked --workspace --all-features --test e2e -- interop minio
 
 .PHONY: test-cluster
-test-cluster: tools build images ## tests on a real Kubernetes cluster, as root (Go builds it first: 15 minutes on 2 cores)
+test-cluster: tools build images ## tests on a real Kubernetes cluster, as root (Go builds it first: 20 minutes on 2 cores)
 	@$(tools) cluster
-	cargo test --locked --workspace --all-features --test cluster --no-run
+	cargo test --locked --workspace --all-features --test cluster --test platform --no-run
 	CLUSTER_DIR=$(target)/cluster tests/cluster/cluster run --nodes 2 --kwok 3 --audit -- \
 	  cargo test --locked --offline --workspace --all-features --test cluster -- $(TEST)
+	CLUSTER_DIR=$(target)/cluster tests/cluster/cluster run --nodes 2 -- \
+	  cargo test --locked --offline --workspace --all-features --test platform -- --test-threads=1 $(TEST)
+
+# The cluster has a network of its own; `platform open` carries connections into it, and ends with it.
+.PHONY: cluster
+cluster: tools build images ## the whole platform on this machine, as root: a cluster, MinIO, the scheduler and a shop (PORT=8088)
+	@$(tools) cluster
+	CLUSTER_DIR=$(demo_cluster) tests/cluster/cluster up --nodes 2
+	CLUSTER_DIR=$(demo_cluster) tests/cluster/cluster exec $(target)/debug/platform up
+	@CLUSTER_DIR=$(demo_cluster) setsid $(target)/debug/platform open $(PORT) >$(demo_cluster)/logs/open 2>&1 </dev/null &
+	@curl --silent --show-error --fail --retry 20 --retry-connrefused --retry-delay 1 --output /dev/null http://127.0.0.1:$(PORT)/
+	@printf 'open http://127.0.0.1:%s/ and look with: CLUSTER_DIR=%s tests/cluster/cluster kubectl get shops\n' $(PORT) $(demo_cluster)
+
+.PHONY: cluster-down
+cluster-down: ## end what `make cluster` started
+	CLUSTER_DIR=$(demo_cluster) tests/cluster/cluster down
 
 .PHONY: demo
 demo: release ## the main job on real PHP sources: publish, pull, change, roll back, refuse

@@ -136,13 +136,19 @@ node_component_start() {
   fi
 }
 
-# load_image ARCHIVE: on all nodes at once.
+# load_image ARCHIVE: on all nodes at once, by its name and, as a registry would serve it, by its digest.
 load_image() {
-  local node workers=() worker
+  local node workers=() worker index name digest
   [[ -r ${1:-} ]] || fail "${1:-an archive}: cannot be read"
+  index=$(tar --extract --to-stdout --file "$1" index.json) || fail "$1: no OCI archive"
+  name=$(grep -oE '"(org.opencontainers.image.ref|io.containerd.image).name": *"[^"]+"' <<<"$index" | head -n 1 | cut -d'"' -f4)
+  digest=$(grep -oE 'sha256:[0-9a-f]{64}' <<<"$index" | head -n 1)
   for node in "$run"/n[1-9]; do
     [[ -d $node ]] || fail 'there are no real nodes'
-    on_node "${node##*/n}" ctr --address "$node/containerd.sock" --namespace k8s.io images import "$1" &
+    (
+      images() { on_node "${node##*/n}" ctr --address "$node/containerd.sock" --namespace k8s.io images "$@"; }
+      images import "$1" && images tag --force "$name" "${name%:*}@$digest"
+    ) &
     workers+=($!)
   done
   for worker in "${workers[@]}"; do wait "$worker" || fail "$1: not imported"; done

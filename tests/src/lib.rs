@@ -12,6 +12,7 @@ pub mod faults;
 pub mod figures;
 pub mod interrupt;
 pub mod peers;
+pub mod platform;
 pub mod pod;
 pub mod process;
 pub mod s3;

@@ -258,6 +258,12 @@ impl Running {
         }
     }
 
+    /// What it has written to standard output so far.
+    #[must_use]
+    pub fn written(&self) -> String {
+        self.stdout.text()
+    }
+
     /// Whether it still runs.
     #[must_use]
     pub fn is_running(&mut self) -> bool {

@@ -8,6 +8,7 @@ use std::{
     fs,
     io::{self, Read as _, Write as _},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    os::fd::AsFd as _,
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex,
@@ -186,6 +187,29 @@ pub fn write_sources(directory: &Path, name: &str, entry: &str) {
     write("asset.txt", name.to_owned());
 }
 
+/// Where visitors come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Network {
+    /// The network of this process.
+    Ours,
+    /// That of another one, such as a node's.
+    Of(u32),
+}
+
+impl Network {
+    /// Moves the calling thread there, and what it starts from then on.
+    ///
+    /// # Errors
+    ///
+    /// The process has ended, or we are not root.
+    pub fn enter(self) -> io::Result<()> {
+        let Self::Of(process) = self else { return Ok(()) };
+        let namespace = fs::File::open(format!("/proc/{process}/ns/net"))?;
+        let network = Some(rustix::thread::LinkNameSpaceType::Network);
+        Ok(rustix::thread::move_into_link_name_space(namespace.as_fd(), network)?)
+    }
+}
+
 /// Visitors that go on until they are asked to stop.
 #[derive(Debug)]
 pub struct Visitors {
@@ -203,13 +227,28 @@ impl Visitors {
     /// A visitor panicked.
     #[must_use]
     pub fn start(port: u16, number: usize, pause: Duration) -> Self {
+        Self::start_from(&[Network::Ours], (Ipv4Addr::LOCALHOST, port).into(), number, pause)
+    }
+
+    /// `number` visitors of `address`, who come from these networks in turn.
+    ///
+    /// # Panics
+    ///
+    /// A visitor panicked.
+    #[must_use]
+    pub fn start_from(networks: &[Network], address: SocketAddr, number: usize, pause: Duration) -> Self {
         let (stop, count, wrong) = (Arc::<AtomicBool>::default(), Arc::<AtomicU64>::default(), Arc::<Mutex<Vec<String>>>::default());
         let tags: Arc<Mutex<BTreeMap<String, String>>> = Arc::default();
-        let threads = (0..number).map(|_| {
+        let threads = networks.iter().cycle().take(number).map(|network| {
+            let network = *network;
             let (stop, count, wrong, tags) = (Arc::clone(&stop), Arc::clone(&count), Arc::clone(&wrong), Arc::clone(&tags));
             thread::spawn(move || {
+                if let Err(error) = network.enter() {
+                    wrong.lock().expect("no visitor panics").push(format!("{network:?}: {error}"));
+                    return;
+                }
                 while !stop.load(Relaxed) {
-                    let problem = if count.fetch_add(1, Relaxed) % 5 == 0 { static_file(port, &tags) } else { page(port) };
+                    let problem = if count.fetch_add(1, Relaxed) % 5 == 0 { static_file(address, &tags) } else { page(address) };
                     if let Err(problem) = problem {
                         wrong.lock().expect("no visitor panics").push(problem);
                     }
@@ -248,16 +287,16 @@ impl Drop for Visitors {
 }
 
 /// A page whose parts are all of one release.
-fn page(port: u16) -> Result<(), String> {
-    let page = get(port, "/").map_err(|error| error.to_string())?;
+fn page(address: SocketAddr) -> Result<(), String> {
+    let page = get_from(address, "/", "").map_err(|error| error.to_string())?;
     let releases: Vec<_> = page.body.split(' ').filter_map(|part| part.split_once('=')).map(|(_, release)| release).collect();
     let whole = page.status == 200 && releases.len() == 4 && releases.iter().all(|release| *release == releases[0]);
     if whole { Ok(()) } else { Err(format!("{page:?}")) }
 }
 
 /// A static file: one tag always means the same contents.
-fn static_file(port: u16, tags: &Mutex<BTreeMap<String, String>>) -> Result<(), String> {
-    let page = get(port, "/asset.txt").map_err(|error| error.to_string())?;
+fn static_file(address: SocketAddr, tags: &Mutex<BTreeMap<String, String>>) -> Result<(), String> {
+    let page = get_from(address, "/asset.txt", "").map_err(|error| error.to_string())?;
     let tag = page.headers.get("etag").cloned().unwrap_or_default();
     let mut tags = tags.lock().map_err(|error| error.to_string())?;
     let known = tags.entry(tag.clone()).or_insert_with(|| page.body.clone());

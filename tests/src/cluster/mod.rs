@@ -12,7 +12,7 @@ mod namespace;
 
 pub use self::{
     component::{Component, Writes},
-    image::{Image, built, busybox},
+    image::{Image, built, busybox, of_program},
     namespace::{Level, Namespace},
 };
 
@@ -81,6 +81,30 @@ impl Cluster {
         let inside = environment.iter().any(|(name, _)| *name == "CLUSTER_DIR") && PathBuf::from("/run/cluster/identity").is_file();
         assert!(inside, "this test runs inside a cluster: `make test-cluster` (as root) starts one for it");
         Self { environment, turn }
+    }
+
+    /// Where the cluster keeps its state and logs.
+    ///
+    /// # Panics
+    ///
+    /// Never: without one, there would be no cluster.
+    #[must_use]
+    pub fn directory(&self) -> PathBuf {
+        let found = self.environment.iter().find(|(name, _)| *name == "CLUSTER_DIR");
+        found.map(|(_, path)| PathBuf::from(path)).expect("CLUSTER_DIR is set inside a cluster")
+    }
+
+    /// The process whose network is that of node `number`.
+    ///
+    /// # Panics
+    ///
+    /// There is no such node.
+    #[must_use]
+    #[track_caller]
+    pub fn node_process(&self, number: u8) -> u32 {
+        let file = format!("/run/cluster/components/n{number}");
+        let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{file}: {error}"));
+        text.trim().parse().unwrap_or_else(|error| panic!("{file}: {error}"))
     }
 
     /// A program with the cluster's environment, such as `kubectl`.

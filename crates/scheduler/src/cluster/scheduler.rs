@@ -91,7 +91,7 @@ fn container(image: &str) -> Container {
     Container {
         name: "scheduler".to_owned(),
         image: Some(image.to_owned()),
-        command: Some(["/usr/local/bin/longshore-scheduler", "run"].map(str::to_owned).into()),
+        command: Some(["longshore-scheduler", "run"].map(str::to_owned).into()),
         env: Some(vec![EnvVar {
             // Who holds the Leases.
             name: "POD_NAME".to_owned(),

@@ -39,7 +39,7 @@ pub(crate) struct Run {
     #[arg(long, value_name = "COUNT", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=256))]
     at_once: u16,
     /// Address of /livez, /readyz and /metrics
-    #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:9810")]
+    #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:9809")]
     listen: SocketAddr,
     /// How many shops may lose their workloads in an hour; otherwise 5, or 1 percent
     #[arg(long, value_name = "COUNT")]

@@ -79,6 +79,7 @@ fn pod_spec(frame: &Frame<'_>, image: &str, bucket: &str) -> PodSpec {
         env.push(container::plain("BACKUP_DATABASE_PORT", server.port.to_string()));
         env.push(container::plain("BACKUP_DATABASE", &wanted.name));
     }
+    env.extend(frame.class.store.endpoint.as_ref().map(|endpoint| container::plain("AWS_ENDPOINT_URL_S3", endpoint)));
     env.extend(container::identity(&frame.class.identity));
     let mut mounts = vec![container::mount("temporary", path::TEMPORARY)];
     if frame.spec.config.secret_ref.is_some() {

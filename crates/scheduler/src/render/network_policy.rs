@@ -45,7 +45,7 @@ pub(crate) fn allow(frame: &Frame<'_>) -> Object {
     ];
     let mut egress = vec![
         NetworkPolicyEgressRule { to: Some(vec![peer(&network.dns)]), ports: Some(vec![udp(53), tcp(53)]) },
-        NetworkPolicyEgressRule { to: Some(store(&network.store)), ports: Some(vec![tcp(443)]) },
+        NetworkPolicyEgressRule { to: Some(store(&network.store)), ports: Some(vec![tcp(store_port(frame))]) },
     ];
     let mut reach = |cidrs: &[String], port: u32| {
         if !cidrs.is_empty() {
@@ -80,6 +80,14 @@ pub(crate) fn allow(frame: &Frame<'_>) -> Object {
         egress: Some(egress),
     };
     Object::of(&NetworkPolicy { metadata: frame.meta("shop"), spec: Some(spec) })
+}
+
+/// Where the store listens: on 443, unless its endpoint names another port, or is without TLS.
+fn store_port(frame: &Frame<'_>) -> u32 {
+    let Some(endpoint) = frame.class.store.endpoint.as_deref() else { return 443 };
+    let (usual, rest) = endpoint.strip_prefix("http://").map_or((443, endpoint.trim_start_matches("https://")), |rest| (80, rest));
+    let authority = rest.split('/').next().unwrap_or(rest);
+    authority.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).unwrap_or(usual)
 }
 
 fn store(cidrs: &[String]) -> Vec<NetworkPolicyPeer> {

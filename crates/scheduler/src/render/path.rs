@@ -4,10 +4,12 @@
 pub(crate) const ROOT: &str = "/srv/shop";
 /// Where the release's shared paths lead: links into [`SHARED`], and the configuration with secrets. In memory.
 pub(crate) const STORAGE: &str = "/srv/storage";
+/// The pod's own directory of its node, below which the agent mounts: a mount itself, so the agent's cannot be at the same path.
+pub(crate) const MOUNTED: &str = "/mnt";
 /// The shop's directory on the shared file system.
 pub(crate) const SHARED: &str = "/mnt/shop";
-/// A directory of the node that stands in for a file server.
-pub(crate) const DIRECTORY: &str = "/mnt/directory";
+/// A directory of the node that stands in for a file server. Not below [`MOUNTED`]: what is mounted there appears on the node.
+pub(crate) const DIRECTORY: &str = "/srv/directory";
 /// What `longshore-init` and `longshore-agent` are told.
 pub(crate) const TRUST: &str = "/etc/longshore/trust";
 pub(crate) const TRUST_FILE: &str = "root.json";

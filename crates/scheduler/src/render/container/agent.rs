@@ -52,11 +52,15 @@ fn sidecar(frame: &Frame<'_>, asks_shop: Vec<EnvVar>) -> Container {
     mounts.extend(pod::our_mounts(frame));
     if mounting {
         mounts.push(super::read_only("mounts", path::MOUNTS));
-        mounts.push(VolumeMount {
-            // What is mounted here has to appear in the shop's containers.
-            mount_propagation: privileged.then(|| "Bidirectional".to_owned()),
-            sub_path_expr: privileged.then(|| format!("$({})", pod::POD_UID)),
-            ..mount("shared", path::SHARED)
+        mounts.push(if privileged {
+            VolumeMount {
+                // What is mounted below has to appear in the shop's containers.
+                mount_propagation: Some("Bidirectional".to_owned()),
+                sub_path_expr: Some(format!("$({})", pod::POD_UID)),
+                ..mount("shared", path::MOUNTED)
+            }
+        } else {
+            VolumeMount { sub_path: pod::sub_path(frame), ..mount("shared", path::SHARED) }
         });
         mounts.extend(pod::directory(frame).map(|_| mount("directory", path::DIRECTORY)));
     }
@@ -66,7 +70,7 @@ fn sidecar(frame: &Frame<'_>, asks_shop: Vec<EnvVar>) -> Container {
     Container {
         name: "agent".to_owned(),
         image: Some(frame.class.images.longshore.clone()),
-        command: Some(vec!["/usr/local/bin/longshore-agent".to_owned()]),
+        command: Some(vec!["longshore-agent".to_owned()]),
         // A native sidecar: it starts before the shop and ends after it.
         restart_policy: Some("Always".to_owned()),
         env: Some(env),

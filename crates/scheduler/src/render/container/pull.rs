@@ -9,7 +9,7 @@ pub(crate) fn pull(frame: &Frame<'_>) -> Container {
     Container {
         name: "pull".to_owned(),
         image: Some(frame.class.images.longshore.clone()),
-        command: Some(vec!["/usr/local/bin/longshore-init".to_owned()]),
+        command: Some(vec!["longshore-init".to_owned()]),
         env: Some(environment::shared(frame)),
         // The volume's size counts against the largest of what runs at once, so each of the two that write there names it.
         resources: Some(resources(&frame.class.sizes.pull, (&disk.sources, &disk.sources))),

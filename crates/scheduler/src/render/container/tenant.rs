@@ -37,7 +37,7 @@ fn shared(frame: &Frame<'_>) -> Option<VolumeMount> {
             // What the agent mounts on the node appears here, also when it had to mount again.
             mount_propagation: Some("HostToContainer".to_owned()),
             sub_path_expr: Some(format!("$({})", pod::POD_UID)),
-            ..mount("shared", path::SHARED)
+            ..mount("shared", path::MOUNTED)
         },
         StorageMode::Csi => VolumeMount { sub_path: pod::sub_path(frame), ..mount("shared", path::SHARED) },
     })

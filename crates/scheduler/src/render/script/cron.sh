@@ -3,7 +3,8 @@
 set -u
 PHP=@PHP@
 stop=0
-trap 'stop=1' TERM INT
+# QUIT is how the kubelet stops containers of an image that is also nginx.
+trap 'stop=1' TERM INT QUIT
 
 # A job may fail; the next minute tries again. One that hangs is ended before the pod's grace period is over, and none begins within it.
 run() {

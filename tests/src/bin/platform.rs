@@ -1,0 +1,114 @@
+//! `make cluster`: a whole platform on one machine, and an address at which its shop answers.
+//!
+//! ```text
+//!  platform up            inside the cluster: installs everything, publishes a demo shop, and returns when its pods serve it
+//!  platform open PORT     outside: takes connections on 127.0.0.1:PORT to the shop, until the cluster ends
+//! ```
+
+#![allow(clippy::disallowed_methods, reason = "where the cluster is, is what its script says")]
+
+use e2e::{
+    cluster::Cluster,
+    figures,
+    platform::{Class, Platform, Tenant},
+    web,
+};
+use std::{
+    env, fs,
+    io::{self, Write as _},
+    net::{SocketAddr, TcpListener, TcpStream},
+    path::PathBuf,
+    process::ExitCode,
+    thread,
+    time::{Duration, Instant},
+};
+
+/// The demo shop.
+const SHOP: &str = "demo";
+/// How long a connection into the cluster may take.
+const CONNECT: Duration = Duration::from_secs(10);
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let done = match words[..] {
+        ["up"] => up(),
+        ["open", port] => open(port),
+        _ => Err(io::Error::other("expected: platform up, or platform open PORT")),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            writeln!(io::stderr(), "platform: {error}").unwrap_or_default();
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn say(text: &str) -> io::Result<()> {
+    writeln!(io::stdout(), "{text}")
+}
+
+fn up() -> io::Result<()> {
+    let begin = Instant::now();
+    let cluster = Cluster::shared();
+    say("MinIO, the scheduler and its definitions …")?;
+    let platform = Platform::install(&cluster);
+    platform.class(&Class::php("php"));
+    let shop = platform.tenant(SHOP);
+    say("longshore publish …")?;
+    web::write_sources(&shop.module("page"), "first", "");
+    let sequence = shop.publish(&[("page", "")], "shared = [\"media\"]");
+    shop.register(sequence);
+    say("two pods on two nodes …")?;
+    shop.open("php", &serde_json::json!({ "scale": { "min": 2, "max": 6 } }));
+    let pods = shop.served_by(2);
+    let address = shop.service();
+    fs::write(platform.path("address"), address.to_string())?;
+    let page = web::get_from(address, "/", "")?;
+    let nodes: Vec<_> = pods.iter().map(|pod| format!("{} on {}", pod.name, pod.node)).collect();
+    say(&format!("{SHOP} runs sequence {sequence}: {}", nodes.join(", ")))?;
+    say(&format!("http://{address}/ inside the cluster answers {}: {}", page.status, page.body))?;
+    hints(&platform, &shop)?;
+    // A tenant that is dropped is suspended, as those of tests are.
+    std::mem::forget(shop);
+    say(&format!("up in {}", figures::time(begin.elapsed())))
+}
+
+fn hints(platform: &Platform<'_>, shop: &Tenant<'_>) -> io::Result<()> {
+    say(&format!("sources and keys: {}; of the shop: {}", platform.path("").display(), shop.module("page").display()))
+}
+
+/// The listening socket belongs to the machine's network, and what it connects to, to the cluster's.
+fn open(port: &str) -> io::Result<()> {
+    let directory = PathBuf::from(env::var_os("CLUSTER_DIR").ok_or_else(|| io::Error::other("CLUSTER_DIR is not set"))?);
+    let keeper: u32 = fs::read_to_string(directory.join("keeper"))?.trim().parse().map_err(io::Error::other)?;
+    let address: SocketAddr = fs::read_to_string(directory.join("platform/address"))?.trim().parse().map_err(io::Error::other)?;
+    let listener = TcpListener::bind(format!("127.0.0.1:{port}"))?;
+    web::Network::Of(keeper).enter()?;
+    // It ends with the cluster.
+    thread::spawn(move || {
+        while PathBuf::from(format!("/proc/{keeper}")).exists() {
+            thread::sleep(Duration::from_secs(1));
+        }
+        // Nothing is lost: whoever is still connected has nobody to talk to.
+        rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::TERM).unwrap_or_default();
+    });
+    loop {
+        let (client, _) = listener.accept()?;
+        thread::spawn(move || carry(&client, address));
+    }
+}
+
+/// Carries bytes both ways, until both sides have closed.
+fn carry(client: &TcpStream, address: SocketAddr) -> io::Result<()> {
+    let shop = TcpStream::connect_timeout(&address, CONNECT)?;
+    let (mut from_client, mut to_shop) = (client.try_clone()?, shop.try_clone()?);
+    let up = thread::spawn(move || {
+        io::copy(&mut from_client, &mut to_shop)?;
+        to_shop.shutdown(std::net::Shutdown::Write)
+    });
+    io::copy(&mut &shop, &mut &*client)?;
+    client.shutdown(std::net::Shutdown::Write)?;
+    up.join().map_err(|_| io::Error::other("a connection's thread panicked"))?
+}

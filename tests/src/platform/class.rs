@@ -1,0 +1,78 @@
+//! The class of the platform's tenants, sized for two nodes that are one machine.
+
+use super::{BACKUPS, RELEASES, minio};
+use serde_json::{Value, json};
+use std::path::Path;
+
+/// What of a class differs from tenant to tenant.
+#[derive(Debug, Clone)]
+pub struct Class {
+    /// Its name.
+    pub name: String,
+    /// `Php`, `Magento1` or `Magento2`.
+    pub engine: &'static str,
+    /// `Agent` or `Csi`.
+    pub storage: &'static str,
+    /// Directories of the release on the shared file system; the engine's own, where there are none.
+    pub shared: Vec<&'static str>,
+    /// Processor time that php-fpm asks for, which the autoscaler measures against.
+    pub cpu: &'static str,
+    /// The port of a database server beside the API server.
+    pub database: Option<u16>,
+    /// The image of backups, by digest.
+    pub backup: Option<String>,
+    /// A label of the pods: another value is another template, so that all pods are replaced.
+    pub generation: u32,
+}
+
+impl Class {
+    /// Any PHP application, whose `media` an agent mounts.
+    #[must_use]
+    pub fn php(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            engine: "Php",
+            storage: "Agent",
+            shared: vec!["media"],
+            cpu: "100m",
+            database: None,
+            backup: None,
+            generation: 1,
+        }
+    }
+
+    pub(super) fn object(&self, trust: &str, longshore: &str, shop: &str, shared: &Path) -> Value {
+        let size = |cpu: &str, memory: &str, limit: &str| json!({ "cpu": cpu, "memory": memory, "memoryLimit": limit });
+        let mut class = json!({
+            "apiVersion": "longshore.dev/v1alpha1", "kind": "ShopClass", "metadata": { "name": self.name },
+            "spec": {
+                "engine": self.engine,
+                "images": { "longshore": longshore, "shop": shop },
+                "storage": { "mode": self.storage, "shared": self.shared },
+                "backends": { "media": [{ "name": "disk", "directory": { "path": shared } }] },
+                "identity": { "secret": { "name": "store" } },
+                "php": { "workers": 8, "memoryMib": 128, "opcacheMib": 64 },
+                "sizes": {
+                    "pull": size("50m", "96Mi", "192Mi"), "agent": size("10m", "32Mi", "192Mi"), "phpFpm": size(self.cpu, "64Mi", "1Gi"),
+                    "nginx": size("20m", "16Mi", "128Mi"), "cron": size("20m", "32Mi", "512Mi"), "job": size("20m", "64Mi", "512Mi"),
+                },
+                "disk": { "sources": "1Gi", "temporary": "256Mi" },
+                "network": { "store": ["10.96.0.0/16"] },
+                "overlay": { "podLabels": { "generation": self.generation.to_string() } },
+                "store": { "location": format!("s3://{RELEASES}"), "region": minio::REGION, "endpoint": minio::ENDPOINT, "trust": trust },
+            },
+        });
+        let spec = &mut class["spec"];
+        if self.storage == "Agent" {
+            spec["nodeCache"] = json!({ "directory": "/var/lib/longshore/cache", "limit": "2GiB" });
+        }
+        if let Some(port) = self.database {
+            let server = json!({ "name": "db", "host": crate::cluster::HOST, "port": port });
+            spec["backends"]["databases"] = json!([server]);
+        }
+        if let Some(image) = &self.backup {
+            spec["backup"] = json!({ "image": image, "bucket": format!("s3://{BACKUPS}"), "hour": 3 });
+        }
+        class
+    }
+}

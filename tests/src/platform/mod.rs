@@ -1,0 +1,228 @@
+//! The whole platform on the test cluster, as `make cluster` shows it and `make test-cluster` tests it: MinIO as the store, the scheduler in
+//! the cluster from its image and with its rights, one class, and tenants whose releases `longshore publish` makes.
+//!
+//! ```text
+//!  $CLUSTER_DIR/platform/   keys, trust root, and the sources of each tenant: what CI has
+//!  $CLUSTER_DIR/shared/     stands in for a file server: a directory that all nodes see
+//!  namespace minio          the store, at one address of the service network, as pods have no DNS
+//!  namespace longshore-system, shop-<name>   what is installed, and what the scheduler makes
+//! ```
+
+#![allow(clippy::disallowed_methods, reason = "the harness makes its files itself, and has no failpoints")]
+
+pub mod boot;
+mod class;
+mod minio;
+pub mod server;
+mod tenant;
+
+pub use self::{
+    class::Class,
+    minio::{Minio, Use},
+    tenant::{Pod, Tenant},
+};
+
+use crate::{
+    cluster::{Cluster, Image, built, eventually},
+    process::{Outcome, Program},
+};
+use serde_json::Value;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    time::Duration,
+};
+
+/// How long a part of the platform may take to be there.
+const START: Duration = Duration::from_mins(3);
+/// Where the scheduler and what is its own are.
+pub const SYSTEM: &str = "longshore-system";
+/// The bucket of releases, and that of backups.
+pub const RELEASES: &str = "releases";
+/// To which the pods may add, and from which they can neither read nor delete.
+pub const BACKUPS: &str = "backups";
+
+/// What was installed once in this run stays.
+static INSTALLED: AtomicBool = AtomicBool::new(false);
+
+/// The platform that is installed in a cluster.
+#[derive(Debug)]
+pub struct Platform<'a> {
+    /// The cluster.
+    pub cluster: &'a Cluster,
+    /// The store.
+    pub store: Minio<'a>,
+    directory: PathBuf,
+    shared: PathBuf,
+    images: Images,
+}
+
+#[derive(Debug)]
+struct Images {
+    agent: Image,
+    shop: Image,
+}
+
+impl<'a> Platform<'a> {
+    /// Installs it, and returns when the scheduler is ready. What is there already stays.
+    ///
+    /// # Panics
+    ///
+    /// Something is not built (`make images`), or does not start in time.
+    #[must_use]
+    #[track_caller]
+    pub fn install(cluster: &'a Cluster) -> Self {
+        let directory = cluster.directory().join("platform");
+        let shared = cluster.directory().join("shared");
+        fs::create_dir_all(&directory).expect("the cluster's directory is writable");
+        fs::create_dir_all(&shared).expect("the cluster's directory is writable");
+        let images = Images { agent: built(cluster, "longshore-agent"), shop: built(cluster, "longshore-shop-php8.2") };
+        let scheduler = built(cluster, "longshore-scheduler");
+        if INSTALLED.load(Relaxed) {
+            let store = Minio::attach(cluster, &directory);
+            return Self { cluster, store, directory, shared, images };
+        }
+        let store = Minio::start(cluster, &directory);
+        let platform = Self { cluster, store, directory, shared, images };
+        if !platform.path("1.root.json").is_file() {
+            platform.longshore(["key", "generate", "ci"]).expect(0);
+            platform.longshore(["trust", "new", "--key", "ci.pub", "--sign", "ci.key", "--out", "1.root.json"]).expect(0);
+        }
+        platform.apply(&platform.scheduler(["crd"]).run().expect(0).stdout);
+        let manifests = platform.scheduler(["manifests", "--image", scheduler.pinned(), "--output", "json"]).run().expect(0).stdout;
+        // What the Prometheus operator defines is not in this cluster, and the image of pods that keep room is in no registry here.
+        let known = |line: &&str| {
+            let object: Value = serde_json::from_str(line).unwrap_or_default();
+            !["PodMonitor", "PrometheusRule"].iter().any(|kind| object["kind"] == *kind) && object["metadata"]["name"] != "headroom"
+        };
+        let manifests: Vec<_> = manifests.lines().filter(known).collect();
+        // Ten minutes, in which a Shop that was deleted by mistake may come back, are longer than tests wait.
+        let (slow, fast) = (r#"["longshore-scheduler","run"]"#, r#"["longshore-scheduler","run","--delete-after","5","--delete-at-most","20"]"#);
+        platform.apply(&manifests.join("\n").replace(slow, fast));
+        platform.rolled_out(SYSTEM, "deployment/longshore-scheduler");
+        INSTALLED.store(true, Relaxed);
+        platform
+    }
+
+    /// A path in CI's directory.
+    #[must_use]
+    pub fn path(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.directory.join(name)
+    }
+
+    /// The directory that stands in for a file server.
+    #[must_use]
+    pub fn shared(&self) -> &Path {
+        &self.shared
+    }
+
+    /// `longshore` as CI runs it, with the right to publish, not started yet.
+    pub fn ci<'b>(&self, arguments: impl IntoIterator<Item = &'b str>) -> Program {
+        Program::ours("longshore").args(arguments).directory(&self.directory).envs(self.store.ci()).deadline(START)
+    }
+
+    /// Runs `longshore` as CI does.
+    #[track_caller]
+    pub fn longshore<'b>(&self, arguments: impl IntoIterator<Item = &'b str>) -> Outcome {
+        self.ci(arguments).run()
+    }
+
+    /// `longshore-scheduler` as an operator runs it, not started yet.
+    #[must_use]
+    pub fn scheduler<'b>(&self, arguments: impl IntoIterator<Item = &'b str>) -> Program {
+        let binary = crate::process::binary("longshore-scheduler");
+        self.cluster.program(&binary.display().to_string()).args(arguments).deadline(START)
+    }
+
+    /// Creates or changes objects.
+    ///
+    /// # Panics
+    ///
+    /// The API server refuses.
+    #[track_caller]
+    pub fn apply(&self, text: &str) {
+        let arguments = ["apply", "--server-side", "--force-conflicts", "--filename", "-"];
+        self.cluster.kubectl(arguments).input(text).run().expect(0);
+    }
+
+    /// Waits until a Deployment has all of its pods, of its newest template.
+    ///
+    /// # Panics
+    ///
+    /// It does not in time; what its pods say is told.
+    #[track_caller]
+    pub fn rolled_out(&self, namespace: &str, what: &str) {
+        let timeout = format!("--timeout={}s", START.as_secs());
+        let words = ["--namespace", namespace, "rollout", "status", what, &timeout];
+        let outcome = self.cluster.kubectl(words).deadline(START + Duration::from_secs(10)).run();
+        assert!(outcome.code() == Some(0), "{outcome:#?}\n{}", self.tell(namespace));
+    }
+
+    /// A class, which exists when this returns.
+    #[track_caller]
+    pub fn class(&self, class: &Class) {
+        let trust = fs::read_to_string(self.path("1.root.json")).expect("the trust root was made");
+        let object = class.object(&trust, self.images.agent.pinned(), self.images.shop.pinned(), &self.shared);
+        self.apply(&object.to_string());
+    }
+
+    /// A tenant of a class, without sources.
+    #[must_use]
+    pub fn tenant<'b>(&'b self, name: &str) -> Tenant<'b> {
+        Tenant::new(self, name)
+    }
+
+    /// What goes on in a namespace, for who reads of a failure.
+    #[must_use]
+    pub fn tell(&self, namespace: &str) -> String {
+        let all = ["--namespace", namespace];
+        let ask = |words: &[&str]| {
+            let outcome = self.cluster.kubectl(all.iter().chain(words).copied()).run();
+            format!("--- kubectl {}\n{}{}", words.join(" "), outcome.stdout, outcome.stderr)
+        };
+        let pods = self.cluster.kubectl(all.iter().chain(&["get", "pods", "--output", "name"]).copied()).run().stdout;
+        let logs = pods.lines().map(|pod| ask(&["logs", pod, "--all-containers", "--prefix", "--tail", "15", "--ignore-errors"]));
+        let events = ask(&["get", "events", "--sort-by=.lastTimestamp"]);
+        let events: Vec<_> = events.lines().rev().take(40).collect();
+        let events: Vec<_> = events.into_iter().rev().collect();
+        let scheduler = self.cluster.kubectl(["--namespace", SYSTEM, "logs", "deployment/longshore-scheduler", "--tail", "20"]).run().stdout;
+        [ask(&["get", "pods", "--output", "wide"]), events.join("\n"), logs.collect(), format!("\n--- scheduler\n{scheduler}")].concat()
+    }
+
+    /// The status of a Rollout, once `is_so` is true of it.
+    ///
+    /// # Panics
+    ///
+    /// It does not become so `within` this time.
+    #[track_caller]
+    #[allow(clippy::must_use_candidate, reason = "often called to wait")]
+    pub fn rollout(&self, name: &str, within: Duration, is_so: impl Fn(&Value) -> bool) -> Value {
+        let mut last = Value::Null;
+        let begin = std::time::Instant::now();
+        while begin.elapsed() < within {
+            last = self.cluster.get(&["rollout", name])["status"].clone();
+            if is_so(&last) {
+                return last;
+            }
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        panic!("rollout {name} is not so within {within:?}: {last:#}");
+    }
+
+    /// Waits until the store is as it should be again, after a test that stopped it.
+    #[track_caller]
+    pub fn store_is_back(&self) {
+        self.store.resume();
+        eventually("the store", START, || self.store.answers().then_some(()));
+    }
+}
+
+/// The process of a program in a pod, by the pod's uid, which its cgroup's name has.
+#[must_use]
+pub fn process_of(uid: &str, program: &str) -> Option<i32> {
+    let processes = fs::read_dir("/proc").ok()?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
+    let read = |process: i32, file: &str| fs::read_to_string(format!("/proc/{process}/{file}")).unwrap_or_default();
+    let mut ours = processes.filter(|process| read(*process, "cgroup").contains(uid));
+    ours.find(|process| read(*process, "comm").trim() == program)
+}

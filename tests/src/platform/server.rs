@@ -1,0 +1,79 @@
+//! A database server beside the cluster, as a managed one is: MariaDB of Debian, on the address that pods reach.
+
+#![allow(clippy::disallowed_methods, reason = "the harness makes its files itself, and has no failpoints")]
+
+use crate::{
+    cluster::{Cluster, HOST, eventually},
+    process::{Program, Running},
+};
+use std::{path::PathBuf, time::Duration};
+use tempfile::TempDir;
+
+/// Its port; not MySQL's own, on which this machine may have one.
+pub const PORT: u16 = 13306;
+const START: Duration = Duration::from_mins(1);
+/// Longer than any test.
+const LIFE: Duration = Duration::from_mins(30);
+
+/// The server, killed when this is dropped.
+#[derive(Debug)]
+pub struct Database {
+    socket: PathBuf,
+    _server: Running,
+    _scratch: TempDir,
+}
+
+impl Database {
+    /// Starts one without a database.
+    ///
+    /// # Panics
+    ///
+    /// It is not installed (`tests/tools/tools DIRECTORY cluster`), or does not start.
+    #[must_use]
+    #[track_caller]
+    pub fn start(_cluster: &Cluster) -> Self {
+        let scratch = crate::shop::scratch();
+        let data = format!("--datadir={}", scratch.path().join("data").display());
+        let words = ["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db", "--user=root", &data];
+        Program::new("mariadb-install-db").args(words).run().expect(0);
+        let socket = scratch.path().join("socket");
+        let (listen, at) = (format!("--socket={}", socket.display()), format!("--bind-address={HOST}"));
+        let port = format!("--port={PORT}");
+        // No DNS is asked who a client is; the smallest of everything.
+        let words = ["--no-defaults", "--user=root", &data, &listen, &at, &port, "--skip-name-resolve", "--innodb-buffer-pool-size=16M"];
+        let server = Program::new("mariadbd").args(words).deadline(LIFE).start();
+        let database = Self { socket, _server: server, _scratch: scratch };
+        eventually("the database server", START, || database.try_ask("", "SELECT 1").ok());
+        database
+    }
+
+    /// A database, and a user of the same name who owns it.
+    #[track_caller]
+    pub fn create(&self, name: &str, password: &str) {
+        self.ask("", &format!("CREATE DATABASE {name}; CREATE USER {name}@'%' IDENTIFIED BY '{password}'; GRANT ALL ON {name}.* TO {name}@'%'"));
+    }
+
+    /// What a statement gives: lines of fields with tabs between them.
+    ///
+    /// # Panics
+    ///
+    /// It fails.
+    #[track_caller]
+    #[allow(clippy::must_use_candidate, reason = "often called for its effect")]
+    pub fn ask(&self, database: &str, statement: &str) -> String {
+        self.try_ask(database, statement).unwrap_or_else(|problem| panic!("{statement}: {problem}"))
+    }
+
+    /// The same.
+    ///
+    /// # Errors
+    ///
+    /// What the server says.
+    pub fn try_ask(&self, database: &str, statement: &str) -> Result<String, String> {
+        let socket = format!("--socket={}", self.socket.display());
+        let words = ["--no-defaults", &socket, "--user=root", "--batch", "--skip-column-names", "--execute", statement, database];
+        let words = words.into_iter().filter(|word| !word.is_empty());
+        let outcome = Program::new("mariadb").args(words).run();
+        if outcome.code() == Some(0) { Ok(outcome.stdout) } else { Err(outcome.stderr) }
+    }
+}

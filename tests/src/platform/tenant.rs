@@ -1,0 +1,272 @@
+//! One tenant: its sources at CI, its releases in the registry, and its pods.
+
+use super::{Platform, minio};
+use crate::{
+    cluster::eventually,
+    process::Outcome,
+    shop::json as parsed,
+    web::{self, Page},
+};
+use serde_json::{Value, json};
+use std::{
+    fmt::Write as _,
+    fs,
+    io::{self, Write as _},
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    thread,
+    time::Duration,
+};
+
+/// How long the pods of a new shop may take, with a dozen others on two cores.
+const PODS: Duration = Duration::from_mins(3);
+
+/// A tenant.
+#[derive(Debug)]
+pub struct Tenant<'a> {
+    platform: &'a Platform<'a>,
+    /// Its name.
+    pub name: String,
+    /// Its namespace.
+    pub namespace: String,
+}
+
+/// A pod that serves it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pod {
+    /// Its name.
+    pub name: String,
+    /// Its node.
+    pub node: String,
+    /// Its address.
+    pub address: IpAddr,
+    /// Whether it takes requests.
+    pub ready: bool,
+    /// Whether it is on its way out.
+    pub leaving: bool,
+}
+
+impl<'a> Tenant<'a> {
+    pub(super) fn new(platform: &'a Platform<'a>, name: &str) -> Self {
+        Self { platform, name: name.to_owned(), namespace: format!("shop-{name}") }
+    }
+
+    /// The sources of one of its modules.
+    #[must_use]
+    pub fn module(&self, module: &str) -> PathBuf {
+        self.platform.path(format!("tenants/{}/{module}", self.name))
+    }
+
+    /// Publishes its modules, each a directory of sources and where it lands; `more` stands in `longshore.toml` before them. Gives the
+    /// sequence.
+    ///
+    /// # Panics
+    ///
+    /// `longshore publish` fails.
+    #[track_caller]
+    pub fn publish(&self, modules: &[(&str, &str)], more: &str) -> u64 {
+        let mut spec = format!("channel = \"shops/{}\"\n{more}\n", self.name);
+        for (module, target) in modules {
+            // Writing to a String never fails.
+            let line = format!("name = \"vendor/{module}\"\nversion = \"1.0\"\nsource = {:?}\ntarget = \"{target}\"", self.module(module));
+            write!(spec, "[[module]]\n{line}\n").unwrap_or_default();
+        }
+        let path = self.platform.path(format!("tenants/{}.toml", self.name));
+        fs::write(&path, spec).expect("the platform's directory is writable");
+        let (path, store) = (path.display().to_string(), format!("s3://{}", super::RELEASES));
+        let words = ["publish", "--spec", &path, "--store", &store, "--trust", "1.root.json", "--sign", "ci.key", "--output", "json"];
+        let published = self.platform.longshore(words).expect(0);
+        parsed(&published)["sequence"].as_u64().expect("publish prints the sequence")
+    }
+
+    /// Publishes what it was before, as a new sequence.
+    ///
+    /// # Panics
+    ///
+    /// `longshore release rollback` fails.
+    #[track_caller]
+    #[must_use]
+    pub fn publish_again(&self, sequence: u64) -> u64 {
+        let (to, store, channel) = (sequence.to_string(), format!("s3://{}", super::RELEASES), format!("shops/{}", self.name));
+        let words = ["release", "rollback", "--to", &to, "--store", &store, "--channel", &channel];
+        let more = ["--trust", "1.root.json", "--sign", "ci.key", "--output", "json"];
+        let published = self.platform.longshore(words.into_iter().chain(more)).expect(0);
+        parsed(&published)["sequence"].as_u64().expect("rollback prints the sequence")
+    }
+
+    /// The name of a Release of its channel.
+    #[must_use]
+    pub fn release_name(&self, sequence: u64) -> String {
+        format!("shops-{}-{sequence}", self.name)
+    }
+
+    /// Puts a release into the registry: the release object as the store has it, byte for byte.
+    ///
+    /// # Panics
+    ///
+    /// The store has none, or the API server refuses it.
+    #[track_caller]
+    pub fn register(&self, sequence: u64) {
+        let (store, channel, out) = (format!("s3://{}", super::RELEASES), format!("shops/{}", self.name), self.platform.path("exported"));
+        let (out_text, number) = (out.display().to_string(), sequence.to_string());
+        let words = ["release", "export", &number, "--store", &store, "--channel", &channel, "--out", &out_text];
+        self.platform.longshore(words).expect(0);
+        let file = out.join(format!("channels/{channel}/releases/{sequence}.json"));
+        let envelope = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        fs::remove_dir_all(&out).expect("the platform's directory is writable");
+        let object = json!({
+            "apiVersion": "longshore.dev/v1alpha1", "kind": "Release", "metadata": { "name": self.release_name(sequence) },
+            "spec": { "channel": channel, "sequence": sequence, "envelope": envelope },
+        });
+        self.platform.apply(&object.to_string());
+    }
+
+    /// Makes the Shop, with `more` in its spec, and the Secret with which its pods read the store.
+    ///
+    /// # Panics
+    ///
+    /// The API server refuses, or the scheduler makes no namespace.
+    #[track_caller]
+    pub fn open(&self, class: &str, more: &Value) {
+        let mut spec = json!({
+            "class": class, "channel": format!("shops/{}", self.name),
+            "domains": [{ "host": format!("{}.example", self.name), "primary": true }],
+            "services": { "media": { "ref": "disk", "path": format!("/{}", self.name) } },
+        });
+        for (key, value) in more.as_object().into_iter().flatten() {
+            spec[key] = value.clone();
+        }
+        let shop = json!({ "apiVersion": "longshore.dev/v1alpha1", "kind": "Shop", "metadata": { "name": self.name }, "spec": spec });
+        self.platform.apply(&shop.to_string());
+        let cluster = self.platform.cluster;
+        eventually("the namespace of the shop", PODS, || cluster.kubectl(["get", "namespace", &self.namespace]).run().code().filter(|code| *code == 0));
+        let (name, secret) = minio::PODS;
+        self.secret("store", &json!({ "access-key-id": name, "secret-access-key": secret }));
+    }
+
+    /// A Secret in its namespace.
+    #[track_caller]
+    pub fn secret(&self, name: &str, data: &Value) {
+        let secret =
+            json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": name, "namespace": self.namespace }, "stringData": data });
+        self.platform.apply(&secret.to_string());
+    }
+
+    /// Changes the Shop's spec.
+    #[track_caller]
+    pub fn change(&self, spec: &Value) {
+        let patch = json!({ "spec": spec }).to_string();
+        self.platform.cluster.ask(&["patch", "shop", &self.name, "--type=merge", "--patch", &patch]);
+    }
+
+    /// Waits until `number` pods serve it, and no other is there.
+    ///
+    /// # Panics
+    ///
+    /// They do not in time.
+    #[track_caller]
+    #[allow(clippy::must_use_candidate, reason = "often called to wait")]
+    pub fn served_by(&self, number: usize) -> Vec<Pod> {
+        let begin = std::time::Instant::now();
+        loop {
+            let pods = self.pods();
+            if pods.len() == number && pods.iter().all(|pod| pod.ready && !pod.leaving) {
+                return pods;
+            }
+            assert!(begin.elapsed() < PODS, "{number} pods of {}: {pods:#?}\n{}", self.name, self.platform.tell(&self.namespace));
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+
+    /// Its web pods that have an address.
+    #[must_use]
+    #[track_caller]
+    pub fn pods(&self) -> Vec<Pod> {
+        let listed = self.list("web");
+        listed.iter().filter_map(pod).collect()
+    }
+
+    /// Its pods of one component, as the API has them.
+    #[must_use]
+    #[track_caller]
+    pub fn list(&self, component: &str) -> Vec<Value> {
+        let selector = format!("--selector=app.kubernetes.io/component={component}");
+        let mut listed = self.platform.cluster.get(&["pods", "--namespace", &self.namespace, &selector]);
+        listed["items"].as_array_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// The address of its Service.
+    ///
+    /// # Panics
+    ///
+    /// There is none.
+    #[must_use]
+    #[track_caller]
+    pub fn service(&self) -> SocketAddr {
+        let service = self.platform.cluster.get(&["service", "web", "--namespace", &self.namespace]);
+        let address = service["spec"]["clusterIP"].as_str().and_then(|address| address.parse().ok());
+        SocketAddr::new(address.unwrap_or_else(|| panic!("no address: {service:#}")), 80)
+    }
+
+    /// What a pod's agent says.
+    #[must_use]
+    pub fn agent(&self, pod: &Pod) -> Option<Value> {
+        serde_json::from_str(&web::get_from((pod.address, 9808).into(), "/status", "").ok()?.body).ok()
+    }
+
+    /// A page of one of its pods.
+    ///
+    /// # Errors
+    ///
+    /// Where it does not answer.
+    pub fn page(&self, pod: &Pod, path: &str) -> std::io::Result<Page> {
+        web::get_from((pod.address, 8080).into(), path, "")
+    }
+
+    /// Runs a program in a container of one of its pods.
+    #[must_use]
+    #[track_caller]
+    pub fn exec(&self, pod: &str, container: &str, program: &[&str]) -> Outcome {
+        let words = ["--namespace", &self.namespace, "exec", pod, "--container", container, "--"];
+        self.platform.cluster.kubectl(words.into_iter().chain(program.iter().copied())).run()
+    }
+
+    /// Begins a rollout of a release that is registered, to all at once; the first shop that fails stops it.
+    #[track_caller]
+    pub fn roll_out(&self, sequence: u64) {
+        let words = ["rollout", "start", &self.release_name(sequence), "--wave", "100:1s", "--budget", "0", "--why", "a test"];
+        self.platform.scheduler(words).run().expect(0);
+    }
+
+    /// What `longshore-scheduler why` says.
+    #[must_use]
+    #[track_caller]
+    pub fn why(&self) -> String {
+        self.platform.scheduler(["why", &self.name]).run().expect(0).stdout
+    }
+}
+
+/// Its pods go, so that the next one has room; its data stays.
+impl Drop for Tenant<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let told = self.platform.tell(&self.namespace);
+            // Nothing is left to tell of a closed standard error.
+            io::stderr().write_all(told.as_bytes()).unwrap_or_default();
+        }
+        let patch = ["patch", "shop", &self.name, "--type=merge", "--patch", r#"{"spec":{"state":"Suspended"}}"#];
+        drop(self.platform.cluster.kubectl(patch).run());
+    }
+}
+
+fn pod(pod: &Value) -> Option<Pod> {
+    let status = &pod["status"];
+    let conditions = status["conditions"].as_array()?;
+    Some(Pod {
+        name: pod["metadata"]["name"].as_str()?.to_owned(),
+        node: pod["spec"]["nodeName"].as_str()?.to_owned(),
+        address: status["podIP"].as_str()?.parse().ok()?,
+        ready: conditions.iter().any(|condition| condition["type"] == "Ready" && condition["status"] == "True"),
+        leaving: pod["metadata"]["deletionTimestamp"].is_string(),
+    })
+}

@@ -1,0 +1,102 @@
+//! Pods of a rendered Deployment: from their creation to Ready, what they have from the store, and what they may.
+
+use e2e::{
+    cluster::{Cluster, Level},
+    platform::{Class, Platform, boot::Watch},
+    tree::{self, Shape},
+    web,
+};
+use serde_json::{Value, json};
+use std::{collections::BTreeSet, path::Path, time::Duration};
+
+/// Files of the release, beside its page.
+const FILES: usize = 3000;
+/// How long pods may take on two cores.
+const LONG: Duration = Duration::from_mins(3);
+
+#[test]
+fn pods_boot_on_both_nodes_and_the_second_of_a_node_has_nothing_from_the_store() {
+    let cluster = Cluster::alone();
+    let platform = Platform::install(&cluster);
+    platform.class(&Class::php("boot"));
+    let shop = platform.tenant("boot");
+    web::write_sources(&shop.module("page"), "boot-1", "");
+    tree::generate(&shop.module("code"), Shape { seed: 7, files: FILES }).unwrap();
+    let sequence = shop.publish(&[("page", ""), ("code", "app/code")], "shared = [\"media\"]");
+    shop.register(sequence);
+
+    let mut watch = Watch::begin(&cluster, &shop);
+    shop.open("boot", &json!({ "scale": { "min": 2, "max": 2 } }));
+    let first = watch.ready(2, LONG);
+    let nodes: BTreeSet<_> = first.iter().map(|boot| boot.node.as_str()).collect();
+    assert_eq!(nodes, BTreeSet::from(["n1", "n2"]), "{first:#?}");
+    for boot in &first {
+        assert!(boot.pull["sequence"] == sequence && boot.pull["files"].as_u64() > Some(FILES as u64), "{boot:#?}");
+    }
+    // Of each node, somebody had to ask the store; that may have been the pod of cron.
+    shop.served_by(2);
+    let before = platform.store.used();
+    assert!(before.gets > 2, "{before:?}");
+
+    // Two more, one on each node.
+    shop.change(&json!({ "scale": { "min": 4, "max": 4 } }));
+    let all = watch.ready(4, LONG);
+    shop.served_by(4);
+    let second: Vec<_> = all.iter().filter(|boot| first.iter().all(|earlier| earlier.pod != boot.pod)).collect();
+    for boot in &second {
+        // It asks whether the bucket is there, and for nothing in it.
+        assert!(boot.fetched() == Some(0) && boot.pull["requests"].as_u64() <= Some(1), "{boot:#?}");
+        assert!(boot.pull["cached_bytes"].as_u64() > Some(100_000), "{boot:#?}");
+    }
+    assert_eq!(platform.store.used().gets, before.gets, "the store was asked for objects by a pod whose node has them");
+    for pod in shop.pods() {
+        assert_eq!(shop.page(&pod, "/").unwrap().body, "entry=boot-1 class=boot-1 template=boot-1 asset=boot-1");
+    }
+    let report = json!({ "files": FILES, "first": first, "second": second });
+    let out = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    e2e::platform::boot::write(out, &report.to_string(), &first, &second.into_iter().cloned().collect::<Vec<_>>());
+}
+
+#[test]
+fn tenants_are_restricted_and_hold_nothing_of_ours() {
+    let cluster = Cluster::alone();
+    let platform = Platform::install(&cluster);
+    platform.class(&Class::php("boot"));
+    let shop = platform.tenant("restricted");
+    web::write_sources(&shop.module("page"), "restricted", "");
+    shop.register(shop.publish(&[("page", "")], "shared = [\"media\"]"));
+    shop.open("boot", &json!({ "scale": { "min": 1, "max": 1 } }));
+    let pod = shop.served_by(1).remove(0);
+
+    // The tenant's own containers, in a namespace that admits nothing else.
+    let live = cluster.get(&["pod", &pod.name, "--namespace", &shop.namespace]);
+    let namespace = cluster.namespace("tenants", Level::Restricted);
+    let as_pod = |keep: &dyn Fn(&str) -> bool| {
+        let mut spec = live["spec"].clone();
+        let names = |container: &Value| keep(container["name"].as_str().unwrap());
+        spec["initContainers"].as_array_mut().unwrap().retain(names);
+        // What stands for the node here is Pod Security's business with volumes, and not with containers.
+        for volume in spec["volumes"].as_array_mut().unwrap() {
+            if volume["hostPath"].is_object() {
+                *volume = json!({ "name": volume["name"], "emptyDir": {} });
+            }
+        }
+        for field in ["serviceAccountName", "serviceAccount", "nodeName", "priority", "priorityClassName", "preemptionPolicy"] {
+            spec.as_object_mut().unwrap().remove(field);
+        }
+        json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "copy" }, "spec": spec }).to_string()
+    };
+    let create = |yaml: String| namespace.kubectl(&["create", "--dry-run=server", "--filename", "-"]).input(yaml).run();
+    create(as_pod(&|name| name != "agent" && name != "pull")).expect(0);
+    let refused = create(as_pod(&|_| true));
+    assert!(refused.code() == Some(1) && refused.stderr.contains(r#"container "agent" must not set securityContext.privileged=true"#), "{refused:#?}");
+    assert!(!refused.stderr.contains("php-fpm") && !refused.stderr.contains("nginx") && !refused.stderr.contains("prepare"), "{refused:#?}");
+
+    for container in ["php-fpm", "nginx"] {
+        let run = |script: &str| shop.exec(&pod.name, container, &["sh", "-c", script]);
+        assert_eq!(run("id -u").expect(0).stdout, "10001\n");
+        assert!(run("touch /srv/shop/current/x || touch /srv/shop/x || touch /etc/x").code() != Some(0));
+        let found = run("ls -d /node /etc/longshore /var/run/secrets/kubernetes.io 2>/dev/null; env | grep -E 'AWS|LONGSHORE'; true").expect(0);
+        assert_eq!(found.stdout, "", "{container} sees what it must not");
+    }
+}

@@ -1,0 +1,189 @@
+//! What changes under a shop that is being visited: releases, pods, nodes, the agent, the store. No visitor notices.
+
+use e2e::{
+    cluster::{Cluster, eventually},
+    platform::{Class, Platform, Tenant},
+    web::{self, Network, Visitors},
+};
+use serde_json::json;
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+/// How long a thing may take that has no limit of its own.
+const LONG: Duration = Duration::from_mins(3);
+/// From the rollout's beginning until every pod serves the release, which the pods pull meanwhile.
+const SWITCH: Duration = Duration::from_secs(10);
+/// Visitors, half of them from each node, as a Service prefers the pods of the visitor's zone.
+const VISITORS: usize = 4;
+const PAUSE: Duration = Duration::from_millis(25);
+const SHARED: &str = "shared = [\"media\"]";
+
+fn visit(cluster: &Cluster, shop: &Tenant<'_>) -> Visitors {
+    let networks = [Network::Of(cluster.node_process(1)), Network::Of(cluster.node_process(2))];
+    Visitors::start_from(&networks, shop.service(), VISITORS, PAUSE)
+}
+
+/// While this was done, visitors came, and none of them met a failure or parts of two releases.
+#[track_caller]
+fn unnoticed(what: &str, cluster: &Cluster, shop: &Tenant<'_>, work: impl FnOnce()) {
+    let visitors = visit(cluster, shop);
+    thread::sleep(Duration::from_secs(1));
+    let (before, begin) = (visitors.count(), Instant::now());
+    work();
+    // What still runs after it, such as connections to pods that are on their way out.
+    thread::sleep(Duration::from_secs(2));
+    let (count, took) = (visitors.count() - before, begin.elapsed());
+    let wrong = visitors.wrong();
+    assert!(wrong.is_empty(), "{what}: {} of {count} requests: {:#?}", wrong.len(), &wrong[..wrong.len().min(5)]);
+    assert!(count > 100, "{what}: only {count} requests in {took:?}");
+    println!("{what}: {count} requests in {:.1} s, none failed, none mixed", took.as_secs_f64());
+}
+
+/// Lets pods come to a node again, also when a test ends in the middle.
+struct Uncordon<'a>(&'a Cluster, &'static str);
+
+impl Drop for Uncordon<'_> {
+    fn drop(&mut self) {
+        self.0.kubectl(["uncordon", self.1]).run().expect(0);
+    }
+}
+
+/// A shop of two pods that serves `name` as sequence 1.
+fn shop<'a>(platform: &'a Platform<'a>, name: &str) -> Tenant<'a> {
+    platform.class(&Class::php(name));
+    let shop = platform.tenant(name);
+    web::write_sources(&shop.module("page"), "one", "");
+    shop.register(shop.publish(&[("page", "")], SHARED));
+    shop.open(name, &json!({ "scale": { "min": 2, "max": 2 } }));
+    shop.served_by(2);
+    shop
+}
+
+fn page(release: &str) -> String {
+    format!("entry={release} class={release} template={release} asset={release}")
+}
+
+/// Rolls a sequence out, and gives the time until every pod serves `release`.
+fn switched(platform: &Platform<'_>, shop: &Tenant<'_>, sequence: u64, release: &str) -> Duration {
+    shop.register(sequence);
+    let pods = shop.pods();
+    let begin = Instant::now();
+    shop.roll_out(sequence);
+    let wanted = page(release);
+    while !pods.iter().all(|pod| shop.page(pod, "/").is_ok_and(|page| page.body == wanted)) {
+        assert!(begin.elapsed() < LONG, "not every pod serves {release}\n{}", platform.tell(&shop.namespace));
+        thread::sleep(Duration::from_millis(50));
+    }
+    let took = begin.elapsed();
+    platform.rollout(&shop.release_name(sequence), LONG, |status| status["phase"] == "Completed");
+    took
+}
+
+#[test]
+fn releases_go_forth_and_back_within_seconds() {
+    let cluster = Cluster::alone();
+    let platform = Platform::install(&cluster);
+    let shop = shop(&platform, "switch");
+    web::write_sources(&shop.module("page"), "two", "");
+    let second = shop.publish(&[("page", "")], SHARED);
+    unnoticed("a release", &cluster, &shop, || {
+        let took = switched(&platform, &shop, second, "two");
+        println!("every pod serves it after {:.1} s", took.as_secs_f64());
+        assert!(took < SWITCH, "{took:?}");
+    });
+    let back = shop.publish_again(1);
+    unnoticed("a release back", &cluster, &shop, || {
+        let took = switched(&platform, &shop, back, "one");
+        println!("every pod serves it after {:.1} s", took.as_secs_f64());
+        assert!(took < SWITCH, "{took:?}");
+    });
+    // None of it replaced a pod.
+    assert!(shop.list("web").iter().all(|pod| pod["status"]["containerStatuses"][0]["restartCount"] == 0));
+}
+
+#[test]
+fn a_bad_release_undoes_itself_and_stops_its_wave() {
+    let cluster = Cluster::alone();
+    let platform = Platform::install(&cluster);
+    let shop = shop(&platform, "bad");
+    web::write_sources(&shop.module("page"), "broken", "http_response_code(500); exit('broken');");
+    let bad = shop.publish(&[("page", "")], SHARED);
+    unnoticed("a bad release", &cluster, &shop, || {
+        shop.register(bad);
+        shop.roll_out(bad);
+        let status = platform.rollout(&shop.release_name(bad), LONG, |status| status["phase"] == "Stopped");
+        assert_eq!(status["counts"]["failed"], 1, "{status:#}");
+        let why = shop.why();
+        assert!(why.contains("rejected"), "{why}");
+        println!("{why}");
+        for pod in shop.pods() {
+            assert_eq!(shop.page(&pod, "/").unwrap().body, page("one"));
+        }
+    });
+    // A corrected one passes.
+    web::write_sources(&shop.module("page"), "mended", "");
+    let mended = shop.publish(&[("page", "")], SHARED);
+    unnoticed("a mended release", &cluster, &shop, || {
+        switched(&platform, &shop, mended, "mended");
+    });
+}
+
+#[test]
+fn pods_and_nodes_go_and_nobody_notices() {
+    let cluster = Cluster::alone();
+    let platform = Platform::install(&cluster);
+    let shop = shop(&platform, "pods");
+    let old = shop.served_by(2);
+    unnoticed("all pods replaced", &cluster, &shop, || {
+        platform.class(&Class { generation: 2, ..Class::php("pods") });
+        eventually("other pods", LONG, || {
+            let pods = shop.pods();
+            let new = pods.len() == 2 && pods.iter().all(|pod| pod.ready && old.iter().all(|gone| gone.name != pod.name));
+            new.then_some(())
+        });
+    });
+    unnoticed("a node drained", &cluster, &shop, || {
+        let node = Uncordon(&cluster, "n2");
+        let words = ["drain", "n2", "--ignore-daemonsets", "--delete-emptydir-data", "--force", "--timeout=150s"];
+        let drained = cluster.kubectl(words).deadline(LONG).run();
+        assert!(drained.code() == Some(0), "{drained:#?}");
+        assert!(shop.pods().iter().all(|pod| pod.node == "n1"));
+        drop(node);
+        shop.served_by(2);
+    });
+}
+
+#[test]
+fn an_agent_is_killed_and_the_store_is_away() {
+    let cluster = Cluster::alone();
+    let platform = Platform::install(&cluster);
+    let shop = shop(&platform, "kill");
+    let pod = shop.pods().remove(0);
+    let agent = |name: &str| {
+        let all = shop.list("web");
+        let found = all.iter().find(|pod| pod["metadata"]["name"] == name).unwrap();
+        let statuses = found["status"]["initContainerStatuses"].as_array().unwrap();
+        let agent = statuses.iter().find(|status| status["name"] == "agent").unwrap().clone();
+        (agent["restartCount"].as_u64().unwrap(), agent["started"] == true)
+    };
+    assert_eq!(agent(&pod.name), (0, true));
+    unnoticed("kill -9 of an agent", &cluster, &shop, || {
+        let uid = cluster.get(&["pod", &pod.name, "--namespace", &shop.namespace])["metadata"]["uid"].as_str().unwrap().to_owned();
+        let victim = e2e::platform::process_of(&uid, "longshore-agent").expect("the agent runs");
+        rustix::process::kill_process(rustix::process::Pid::from_raw(victim).unwrap(), rustix::process::Signal::KILL).unwrap();
+        eventually("the agent again", LONG, || (agent(&pod.name) == (1, true)).then_some(()));
+        shop.served_by(2);
+    });
+    let status = shop.agent(&pod).unwrap();
+    assert!(status["running"]["sequence"] == 1 && status["mounts"][0]["state"] == "healthy", "{status:#}");
+
+    platform.store.stop();
+    unnoticed("a pod that boots while the store is away", &cluster, &shop, || {
+        cluster.kubectl(["--namespace", &shop.namespace, "delete", "pod", &pod.name]).deadline(LONG).run().expect(0);
+        let pods = shop.served_by(2);
+        assert!(pods.iter().all(|other| other.name != pod.name));
+    });
+    platform.store_is_back();
+}
