@@ -198,7 +198,7 @@ fn main() {
     bench.apply(&next(&text));
     let rollout = json!({
         "apiVersion": "longshore.dev/v1alpha1", "kind": "Rollout", "metadata": { "name": "bench" },
-        "spec": { "release": "shops-acme-43", "waves": [{ "percent": 100, "soak": "0s" }], "atOnce": 200 },
+        "spec": { "release": "shops-acme-43", "waves": [{ "percent": 100, "soak": "1s" }], "atOnce": 200 },
     });
     let begin = Instant::now();
     bench.apply(&rollout.to_string());

@@ -163,7 +163,11 @@ fn merge(into: &mut Value, change: &Value) {
         return;
     };
     for (name, field) in fields {
-        merge(&mut into[name.as_str()], field);
+        if field.is_null() {
+            into.as_object_mut().map(|all| all.remove(name));
+        } else {
+            merge(&mut into[name.as_str()], field);
+        }
     }
 }
 
