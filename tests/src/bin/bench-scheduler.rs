@@ -183,7 +183,10 @@ fn main() {
     let running = bench.start();
     Bench::settled(shops);
     let writes = [Bench::metric("writes_total"), Bench::metric("status_writes_total")].map(Option::unwrap_or_default);
-    bench.tell("start and a pass over what is as it should be", format!("{}, {} writes, {} of status", time(begin.elapsed()), writes[0], writes[1]));
+    bench.tell(
+        "start and a pass over what is as it should be",
+        format!("{}, {} writes, {} of status", time(begin.elapsed()), writes[0], writes[1]),
+    );
     bench.memory("resident after it");
 
     let _proxy = bench.cluster.kubectl(["proxy", "--port", &PROXY.to_string()]).deadline(LONG).start();
@@ -191,7 +194,8 @@ fn main() {
     bench.changes("one shop changed while all is quiet", arguments.changes, 0);
     bench.plan("plan without a change", &[]);
     let changed = std::env::temp_dir().join("bench-scheduler-class.yaml");
-    std::fs::write(&changed, example("plain/class.yaml").replace("cpu: 10m, memory: 16Mi", "cpu: 20m, memory: 16Mi")).unwrap_or_else(|error| panic!("{error}"));
+    std::fs::write(&changed, example("plain/class.yaml").replace("cpu: 10m, memory: 16Mi", "cpu: 20m, memory: 16Mi"))
+        .unwrap_or_else(|error| panic!("{error}"));
     bench.plan("plan of a class that changes every shop", &[&changed.display().to_string()]);
 
     let text = example("release.yaml");
@@ -203,9 +207,7 @@ fn main() {
     let begin = Instant::now();
     bench.apply(&rollout.to_string());
     bench.changes("one shop changed while a rollout moves all", arguments.changes, arguments.changes);
-    eventually("the rollout's end", LONG, || {
-        (bench.cluster.get(&["rollout", "bench"])["status"]["phase"] == "Completed").then_some(())
-    });
+    eventually("the rollout's end", LONG, || (bench.cluster.get(&["rollout", "bench"])["status"]["phase"] == "Completed").then_some(()));
     bench.tell("the rollout", format!("{} shops in {}", count(shops as u64), time(begin.elapsed())));
     bench.memory("resident after it all");
     Bench::stop(running);
@@ -216,7 +218,8 @@ fn main() {
 /// The example's release as the next one. Nobody signed it, which is the pods' business.
 fn next(text: &str) -> String {
     use base64::{Engine as _, engine::general_purpose::STANDARD};
-    let field = |name: &str| text.split(&format!("\"{name}\": \"")).nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default().to_owned();
+    let field =
+        |name: &str| text.split(&format!("\"{name}\": \"")).nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default().to_owned();
     let mut statement: Value = serde_json::from_slice(&STANDARD.decode(field("payload")).unwrap_or_default()).unwrap_or_default();
     statement["predicate"]["sequence"] = 43.into();
     let envelope = json!({

@@ -67,7 +67,11 @@ fn migrations_hold_their_lease_and_spare_their_database_server() {
     eventually("every database migrated", LONG, || {
         most = most.max(migrating(&cluster, 44).iter().filter(|job| runs(job)).count());
         let shops = cluster.get(&["shops"]);
-        let done: BTreeMap<_, _> = shops["items"].as_array()?.iter().map(|shop| (shop["metadata"]["name"].to_string(), shop["status"]["migrated"].clone())).collect();
+        let done: BTreeMap<_, _> = shops["items"]
+            .as_array()?
+            .iter()
+            .map(|shop| (shop["metadata"]["name"].to_string(), shop["status"]["migrated"].clone()))
+            .collect();
         done.values().all(|migrated| *migrated == 44).then_some(())
     });
     assert!((1..=PER_DATABASE).contains(&most), "{most} migrations at once on one server");
