@@ -147,7 +147,7 @@ reasons! {
     ApiForbidden "api-forbidden" Configuration "The API server does not let this user do it.", "grant the verb that the message names; `longshore-scheduler manifests` has the scheduler's own rights";
     ApiRefused "api-refused" Configuration "The API server refused an object.", "correct the field that the message names";
     Owned "owned" Configuration "Another manager owns fields of an object.", "agree with its owner, or take the fields with --take-over";
-    Definitions "definitions" Configuration "The cluster does not know Shops.", "install the definitions: `longshore-scheduler crd | kubectl apply --server-side -f -`";
+    Definitions "definitions" Configuration "The cluster does not know Shops.", "apply what `longshore-scheduler crd` prints";
     Registry "registry" Configuration "A shop, a class or a release cannot be used as it is written.", "correct the resource that the message names";
     Guard "guard" Configuration "A guard against deleting a fleet by accident holds.", "look why so many shops are missing; only then allow the number with --delete-at-most";
     Moved "moved" TryAgain "The cluster is not as the plan saw it.", "look at a new plan, and apply that one";

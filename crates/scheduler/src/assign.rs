@@ -118,7 +118,8 @@ impl Known {
         let status = shop.status.as_ref();
         let migrated = status.and_then(|status| status.migrated).and_then(|sequence| u64::try_from(sequence).ok());
         let conditions = status.map_or(&[][..], |status| &status.conditions);
-        let migrating = conditions.iter().any(|it| it.kind == "DatabaseCurrent" && ["Migrating", "MigrationFailed"].contains(&it.reason.as_str()));
+        let migrating =
+            conditions.iter().any(|it| it.kind == "DatabaseCurrent" && ["Migrating", "MigrationFailed"].contains(&it.reason.as_str()));
         Self { migrated: migrated.and_then(|sequence| Sequence::try_from(sequence).ok()), migrating, paused: None }
     }
 }

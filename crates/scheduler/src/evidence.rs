@@ -83,7 +83,10 @@ mod tests {
             // The same sequence with another manifest is a split channel, and no evidence.
             (r#"{"running": {"sequence": 7, "manifest": "cd", "onTrial": false}}"#, Said::Waits),
             (r#"{"running": {"sequence": 8, "manifest": "cd", "onTrial": false}}"#, Said::Runs),
-            (r#"{"running": {"sequence": 6, "manifest": "cd", "onTrial": false}, "rejected": [{"manifest": "ab", "reason": "502"}]}"#, Said::Rejected("502".to_owned())),
+            (
+                r#"{"running": {"sequence": 6, "manifest": "cd", "onTrial": false}, "rejected": [{"manifest": "ab", "reason": "502"}]}"#,
+                Said::Rejected("502".to_owned()),
+            ),
         ] {
             assert_eq!(says(page), expected, "{page}");
         }

@@ -42,8 +42,7 @@ pub(crate) async fn plan(cluster: &Cluster, question: &Question<'_>) -> Result<P
     let mut plan = Plan::default();
     let shops = question.fleet.shops.iter().filter(|(name, _)| wanted(name));
     // Rendered when its turn comes: the objects of all shops together would be gigabytes.
-    let mut work: Vec<Work<'_>> =
-        shops.map(|(name, shop)| (name.clone(), Some(shop), world.remove(name).unwrap_or_default())).collect();
+    let mut work: Vec<Work<'_>> = shops.map(|(name, shop)| (name.clone(), Some(shop), world.remove(name).unwrap_or_default())).collect();
     plan.looked_at = work.len();
     take_down(question, world.into_iter().filter(|(shop, _)| wanted(shop)).collect(), &mut plan, &mut work);
     let planned = stream::iter(work).map(|(name, found, live)| async move {

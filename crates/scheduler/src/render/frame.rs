@@ -1,7 +1,9 @@
 //! What every object of one shop shares: its namespace, its labels, its backends and its paths.
 
 use super::{InForce, Moment, RenderError, name};
-use crate::crd::{Cache, CacheRef, Database, DatabaseRef, DeletionPolicy, Engine, Media, MediaRef, Shop, ShopClass, ShopClassSpec, ShopSpec};
+use crate::crd::{
+    Cache, CacheRef, Database, DatabaseRef, DeletionPolicy, Engine, Media, MediaRef, Shop, ShopClass, ShopClassSpec, ShopSpec,
+};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::core::ObjectMeta;
 use std::collections::BTreeMap;

@@ -36,11 +36,11 @@ mod service;
 mod volume;
 mod web;
 
-pub use build::{BUILD_ACCOUNT, BUILDS, build};
 pub(crate) use backup::{BACKUP, LAST};
+pub use build::{BUILD_ACCOUNT, BUILDS, build};
 pub(crate) use container::{DRAIN, restricted};
-pub(crate) use migration::{DEADLINE as MIGRATION_DEADLINE, LEASE as MIGRATION_LEASE};
 pub use input::{InForce, Moment, ReleaseError};
+pub(crate) use migration::{DEADLINE as MIGRATION_DEADLINE, LEASE as MIGRATION_LEASE};
 pub use name::namespace;
 pub use object::{Identity, Object};
 pub(crate) use pod::priority_class;

@@ -3,7 +3,7 @@
 use kube::Resource;
 use release::Sha256;
 use serde::{Deserialize, Serialize};
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, cell::RefCell, fmt};
 
 /// Who an object is for the API server.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -123,6 +123,14 @@ impl Object {
 }
 
 fn bytes(object: &impl Serialize) -> Vec<u8> {
-    // Only a map whose keys are no text could fail, and none of these types has one.
-    serde_json::to_vec(object).unwrap_or_default()
+    thread_local! {
+        /// Grows to the largest object once, and not anew for each.
+        static ROOM: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    }
+    ROOM.with_borrow_mut(|room| {
+        room.clear();
+        // Only a map whose keys are no text could fail, and none of these types has one.
+        serde_json::to_writer(&mut *room, object).unwrap_or_default();
+        room.clone()
+    })
 }

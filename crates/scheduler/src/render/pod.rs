@@ -127,12 +127,6 @@ fn spread(frame: &Frame<'_>, component: &str) -> Vec<TopologySpreadConstraint> {
 pub(crate) fn volumes<'a>(frame: &Frame<'_>, names: &Names, containers: impl Iterator<Item = &'a Container>) -> Vec<Volume> {
     let mounted: BTreeSet<&str> =
         containers.flat_map(|container| container.volume_mounts.iter().flatten()).map(|it| it.name.as_str()).collect();
-    let mut volumes = everything(frame, names);
-    volumes.retain(|volume| mounted.contains(volume.name.as_str()));
-    volumes
-}
-
-fn everything(frame: &Frame<'_>, names: &Names) -> Vec<Volume> {
     let volume = |name: &str| Volume { name: name.to_owned(), ..Volume::default() };
     let config_map = |name: &str, map: &str| Volume {
         config_map: Some(ConfigMapVolumeSource { name: map.to_owned(), ..ConfigMapVolumeSource::default() }),
@@ -142,54 +136,47 @@ fn everything(frame: &Frame<'_>, names: &Names) -> Vec<Volume> {
         empty_dir: Some(EmptyDirVolumeSource { size_limit: Some(Quantity(size.to_owned())), medium: medium.map(str::to_owned) }),
         ..volume(name)
     };
-    let of_node = |name: &str, path: &str| Volume {
-        host_path: Some(HostPathVolumeSource { path: path.to_owned(), type_: Some("DirectoryOrCreate".to_owned()) }),
+    let of_node = |name: &str, path: &str, kind: &str| Volume {
+        host_path: Some(HostPathVolumeSource { path: path.to_owned(), type_: Some(kind.to_owned()) }),
         ..volume(name)
     };
-    let mut volumes = vec![
-        // The node's own disk. Nothing is ever mounted in it: the kubelet empties it recursively when the pod goes.
-        room("sources", &frame.class.disk.sources, None),
-        room("temporary", &frame.class.disk.temporary, None),
-        config_map("trust", &names.trust),
-        config_map("release", super::release::RELEASE),
-        config_map("app", &names.app),
-        config_map("php", &names.php),
-        config_map("nginx", &names.nginx),
-        config_map("scripts", &names.scripts),
-    ];
-    if frame.links() {
-        // In memory, as a password may be in it.
-        volumes.push(room("storage", "1Mi", Some("Memory")));
-    }
-    if let Some(secret) = &frame.spec.config.secret_ref {
-        volumes.push(Volume {
-            secret: Some(SecretVolumeSource {
-                secret_name: Some(secret.name.clone()),
-                default_mode: Some(0o440),
-                ..SecretVolumeSource::default()
-            }),
-            ..volume("secret")
-        });
-    }
-    if frame.media.is_some() {
-        volumes.push(config_map("mounts", &names.mounts));
-        volumes.push(match frame.class.storage.mode {
-            StorageMode::Agent => of_node("shared", &frame.class.storage.directory),
+    let mut volumes = Vec::with_capacity(mounted.len());
+    let mut add = |name: &str, make: &dyn Fn(&str) -> Option<Volume>| {
+        if mounted.contains(name) {
+            volumes.extend(make(name));
+        }
+    };
+    // The node's own disk. Nothing is ever mounted in it: the kubelet empties it recursively when the pod goes.
+    add("sources", &|name| Some(room(name, &frame.class.disk.sources, None)));
+    add("temporary", &|name| Some(room(name, &frame.class.disk.temporary, None)));
+    add("trust", &|name| Some(config_map(name, &names.trust)));
+    add("release", &|name| Some(config_map(name, super::release::RELEASE)));
+    add("app", &|name| Some(config_map(name, &names.app)));
+    add("php", &|name| Some(config_map(name, &names.php)));
+    add("nginx", &|name| Some(config_map(name, &names.nginx)));
+    add("scripts", &|name| Some(config_map(name, &names.scripts)));
+    // In memory, as a password may be in it.
+    add("storage", &|name| frame.links().then(|| room(name, "1Mi", Some("Memory"))));
+    add("secret", &|name| {
+        let secret = frame.spec.config.secret_ref.as_ref()?;
+        let source =
+            SecretVolumeSource { secret_name: Some(secret.name.clone()), default_mode: Some(0o440), ..SecretVolumeSource::default() };
+        Some(Volume { secret: Some(source), ..volume(name) })
+    });
+    add("mounts", &|name| frame.media.map(|_| config_map(name, &names.mounts)));
+    add("shared", &|name| {
+        frame.media.map(|_| match frame.class.storage.mode {
+            StorageMode::Agent => of_node(name, &frame.class.storage.directory, "DirectoryOrCreate"),
             StorageMode::Csi => Volume {
                 persistent_volume_claim: Some(PersistentVolumeClaimVolumeSource { claim_name: CLAIM.to_owned(), read_only: None }),
-                ..volume("shared")
+                ..volume(name)
             },
-        });
-        // It has to be there: an empty directory in its place would look like a shop that lost its media.
-        volumes.extend(directory(frame).map(|path| Volume {
-            host_path: Some(HostPathVolumeSource { path: path.to_owned(), type_: Some("Directory".to_owned()) }),
-            ..volume("directory")
-        }));
-    }
-    if let Some(cache) = &frame.class.node_cache {
-        volumes.push(of_node("node", &cache.directory));
-    }
-    volumes.extend(token(frame));
+        })
+    });
+    // It has to be there: an empty directory in its place would look like a shop that lost its media.
+    add("directory", &|name| frame.media.and_then(|_| directory(frame)).map(|path| of_node(name, path, "Directory")));
+    add("node", &|name| frame.class.node_cache.as_ref().map(|cache| of_node(name, &cache.directory, "DirectoryOrCreate")));
+    add("identity", &|_| token(frame));
     volumes
 }
 

@@ -1,6 +1,10 @@
 //! What the parts of the controller share.
 
-use super::{Held, Settings, State, agents, events::Events, queue::{Priority, Queue}};
+use super::{
+    Held, Settings, State, agents,
+    events::Events,
+    queue::{Priority, Queue},
+};
 use crate::{
     api::{Cluster, KINDS},
     render::name::spread,

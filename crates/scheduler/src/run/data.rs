@@ -1,10 +1,6 @@
 //! What a Shop's status says of its data: whether the database is where its release needs it, and whether its backup is fresh.
 
-use super::{
-    State,
-    state::Progress,
-    turn::Turn,
-};
+use super::{State, state::Progress, turn::Turn};
 use crate::{
     assign::{self, Known},
     crd::{BackupSchedule, Condition, Shop, ShopState, Truth},

@@ -1,7 +1,11 @@
 //! Looks at shops: so many at a time, those first that a person waits for, and only those whose shard this process leads.
 
 use super::{Controller, Ended, GRACE, reconcile};
-use std::{convert::Infallible, sync::{Arc, atomic::Ordering::Relaxed}, time::Duration};
+use std::{
+    convert::Infallible,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
 use tokio::{
     task::JoinSet,
     time::{Instant, sleep_until, timeout},

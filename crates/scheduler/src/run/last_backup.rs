@@ -46,7 +46,8 @@ fn decide(jobs: Option<&BTreeMap<String, Progress>>, now: Timestamp) -> Backup {
 
 /// Makes the last backup where one is wanted, and says how it goes.
 pub(super) async fn of(controller: &Controller, shop: &str, now: Timestamp) -> Result<Backup, ApiError> {
-    let cron_job = Identity { api_version: "batch/v1".into(), kind: "CronJob".into(), namespace: Some(namespace(shop)), name: BACKUP.to_owned() };
+    let cron_job =
+        Identity { api_version: "batch/v1".into(), kind: "CronJob".into(), namespace: Some(namespace(shop)), name: BACKUP.to_owned() };
     let decided = {
         let state = controller.lock();
         if !state.world.get(shop).is_some_and(|objects| objects.contains_key(&cron_job)) {

@@ -3,7 +3,11 @@
 use super::{Controller, Held, controller::Counts, removal};
 use crate::guard::Removal;
 use jiff::Timestamp;
-use std::{collections::BTreeMap, fmt::Write as _, sync::atomic::{AtomicU64, Ordering::Relaxed}};
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+};
 
 /// Where a metric's value comes from.
 enum Value {
@@ -33,27 +37,37 @@ type Metric = (&'static str, &'static str, Value);
 const ALL: &[Metric] = &[
     ("longshore_scheduler_shops", "Shops in the registry.", Value::Gauge(|look| look.shops)),
     ("longshore_scheduler_objects", "Objects of shops in the cluster.", Value::Gauge(|look| look.objects)),
-    ("longshore_scheduler_shards_led", "Shards that this process leads.", Value::Gauge(|look| {
-        look.controller.held.iter().filter(|held| Held::is(held)).count()
-    })),
+    (
+        "longshore_scheduler_shards_led",
+        "Shards that this process leads.",
+        Value::Gauge(|look| look.controller.held.iter().filter(|held| Held::is(held)).count()),
+    ),
     ("longshore_scheduler_queue_shops", "Shops that wait for a look.", Value::Gauge(|look| look.waiting)),
     ("longshore_scheduler_failing_shops", "Shops whose last look failed.", Value::Gauge(|look| look.failing)),
     ("longshore_scheduler_running_looks", "Shops that are being looked at.", Value::Gauge(|look| look.running)),
     ("longshore_scheduler_missing_shops", "Shops that have objects and are not in the registry.", Value::Gauge(|look| look.missing)),
     ("longshore_scheduler_unreadable_releases", "Releases whose envelope cannot be read.", Value::Gauge(|look| look.unreadable)),
-    ("longshore_scheduler_deletion_held", "Whether a guard keeps missing shops from being taken down, 1 or 0.", Value::Gauge(|look| {
-        usize::from(look.held)
-    })),
+    (
+        "longshore_scheduler_deletion_held",
+        "Whether a guard keeps missing shops from being taken down, 1 or 0.",
+        Value::Gauge(|look| usize::from(look.held)),
+    ),
     ("longshore_scheduler_halted", "Whether the andon cord is pulled, 1 or 0.", Value::Gauge(|look| usize::from(look.halted))),
-    ("longshore_scheduler_resident_memory_bytes", "Memory of the process that is resident.", Value::Gauge(|_| {
-        runtime::resident_memory().and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or_default()
-    })),
+    (
+        "longshore_scheduler_resident_memory_bytes",
+        "Memory of the process that is resident.",
+        Value::Gauge(|_| runtime::resident_memory().and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or_default()),
+    ),
     ("longshore_scheduler_looks_total", "Looks at shops.", Value::Counter(|counts| &counts.looks)),
     ("longshore_scheduler_failed_looks_total", "Looks that failed.", Value::Counter(|counts| &counts.failures)),
     ("longshore_scheduler_writes_total", "Objects written.", Value::Counter(|counts| &counts.writes)),
     ("longshore_scheduler_deletes_total", "Objects deleted.", Value::Counter(|counts| &counts.deletes)),
     ("longshore_scheduler_status_writes_total", "Statuses of Shops written.", Value::Counter(|counts| &counts.statuses)),
-    ("longshore_scheduler_taken_over_total", "Objects of which fields were taken from other managers.", Value::Counter(|counts| &counts.taken)),
+    (
+        "longshore_scheduler_taken_over_total",
+        "Objects of which fields were taken from other managers.",
+        Value::Counter(|counts| &counts.taken),
+    ),
     ("longshore_scheduler_moves_total", "Shops that a rollout told another release.", Value::Counter(|counts| &counts.moves)),
 ];
 

@@ -90,7 +90,7 @@ kind: Pod
         "-:11: Shop b: spec.class: \"C\" does not match",
         "-:11: Shop b: spec.domains: has 0 items, and needs 1",
         "-:16: Pod : apiVersion=\"\": expected longshore.dev/v1alpha1",
-        "[reason: config]",
+        "[reason: registry]",
     ] {
         assert!(error.contains(expected), "{expected}\n{error}");
     }

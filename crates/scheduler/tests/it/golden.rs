@@ -86,7 +86,7 @@ fn a_campaign_raises_the_floor_and_idleness_lowers_it() {
 fn replicas_are_the_autoscalers_where_there_is_one() {
     let objects = rendered("aws", |_, _, _| {});
     assert!(find(&objects, "Deployment", "web")["spec"].get("replicas").is_none());
-    let objects = rendered("aws", |shop, _, _| shop.spec.scale.max = shop.spec.scale.min);
+    let objects = rendered("aws", |shop, _, _| (shop.spec.scale.max, shop.spec.scale.idle) = (shop.spec.scale.min, None));
     assert_eq!(find(&objects, "Deployment", "web")["spec"]["replicas"], 2);
     assert!(!has(&objects, "HorizontalPodAutoscaler", "web"));
 }

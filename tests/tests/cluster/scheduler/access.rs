@@ -83,15 +83,16 @@ fn asked(cluster: &Cluster, begin: Timestamp) -> (BTreeSet<Right>, Vec<Value>) {
 
 /// Everything that a shop can have, on nodes that are played.
 fn class(scheduler: &Scheduler<'_>) {
+    let backup = json!({ "image": format!("registry.example/backup@sha256:{:064x}", 1), "bucket": "s3://backups" });
     let change = json!({
         "engine": "Magento1",
         "storage": { "mode": "Csi" },
         "route": { "ingress": null, "gateway": { "name": "shops", "namespace": "edge" } },
-        "backup": { "image": format!("registry.example/backup@sha256:{:064x}", 1), "bucket": "s3://backups" },
+        "backup": backup,
         "overlay": played(),
     });
     scheduler.class("whole", &change);
-    scheduler.class("ingress", &json!({ "overlay": played() }));
+    scheduler.class("ingress", &json!({ "backup": backup, "overlay": played() }));
 }
 
 #[test]
@@ -116,7 +117,7 @@ fn the_scheduler_may_do_what_it_does_and_nothing_else() {
     scheduler.apply(&release(43, "none"));
     let rollout = json!({
         "apiVersion": "longshore.dev/v1alpha1", "kind": "Rollout", "metadata": { "name": "r43" },
-        "spec": { "release": "shops-acme-43", "waves": [{ "percent": 100, "soak": "0s" }] },
+        "spec": { "release": "shops-acme-43", "waves": [{ "percent": 100, "soak": "1s" }] },
     });
     scheduler.apply(&rollout.to_string());
     eventually("a touched pod, of which nobody knows what it runs", LONG, || {

@@ -39,7 +39,11 @@ fn a_hundred_broken_shops_do_not_slow_the_others() {
     let broken = |index: usize| {
         let class = if index.is_multiple_of(2) { "nobody" } else { "php-plain" };
         let database = if index.is_multiple_of(2) { "db" } else { "elsewhere" };
-        shop(&format!("bad{index:03}"), class, &json!({ "state": "Suspended", "services": { "database": { "ref": database, "name": "x" } } }))
+        shop(
+            &format!("bad{index:03}"),
+            class,
+            &json!({ "state": "Suspended", "services": { "database": { "ref": database, "name": "x" } } }),
+        )
     };
     scheduler.apply(&(0..100).map(broken).collect::<Vec<_>>().join("\n"));
     eventually("a hundred failing shops", LONG, || scheduler.metric("failing_shops").filter(|failing| *failing == 100));
@@ -75,8 +79,15 @@ fn a_shop_with_a_snapshot_policy_is_taken_down_after_its_last_backup_and_not_bef
     let jobs = || cluster.get(&[&["jobs"][..], &namespace].concat())["items"].as_array().cloned().unwrap_or_default();
     let job = eventually("the Job of its last backup", Duration::from_mins(1), || jobs().into_iter().next());
     let name = job["metadata"]["name"].as_str().unwrap().to_owned();
-    assert!(name.starts_with("last-backup-") && job["spec"]["template"]["spec"]["containers"][0]["command"][0] == "longshore-backup", "{job:#}");
-    let left = || cluster.get(&[&["deployments,services,serviceaccounts"][..], &namespace, &["--selector", "longshore.dev/shop"]].concat())["items"].as_array().map_or(0, Vec::len);
+    assert!(
+        name.starts_with("last-backup-") && job["spec"]["template"]["spec"]["containers"][0]["command"][0] == "longshore-backup",
+        "{job:#}"
+    );
+    let left = || {
+        cluster.get(&[&["deployments,services,serviceaccounts"][..], &namespace, &["--selector", "longshore.dev/shop"]].concat())["items"]
+            .as_array()
+            .map_or(0, Vec::len)
+    };
     let before = left();
     std::thread::sleep(Duration::from_secs(12));
     assert_eq!(left(), before, "something went before the backup ended");

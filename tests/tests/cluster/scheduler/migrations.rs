@@ -1,6 +1,6 @@
 //! Migrations: one Job a shop under its Lease, so many at a time for each database server.
 
-use super::{LONG, Scheduler, condition, merge, played, release, shop};
+use super::{LONG, Scheduler, condition, played, release, shop};
 use e2e::cluster::{Cluster, eventually};
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -33,10 +33,9 @@ fn migrations_hold_their_lease_and_spare_their_database_server() {
     scheduler.class("migrated", &json!({ "engine": "Magento1", "overlay": played() }));
     scheduler.apply(&release(43, "none"));
     let names: Vec<_> = (0..SHOPS).map(|index| format!("m{index}")).collect();
-    let mut change = json!({});
     // Suspended shops are not waited for: what counts here is the Job alone.
-    merge(&mut change, &json!({ "state": "Suspended" }));
-    scheduler.apply(&names.iter().map(|name| shop(name, "migrated", &change)).collect::<Vec<_>>().join("\n"));
+    let state = json!({ "state": "Suspended" });
+    scheduler.apply(&names.iter().map(|name| shop(name, "migrated", &state)).collect::<Vec<_>>().join("\n"));
     let running = scheduler.start();
     scheduler.converged(SHOPS);
 
@@ -48,7 +47,7 @@ fn migrations_hold_their_lease_and_spare_their_database_server() {
     scheduler.apply(&release(44, "additive"));
     let rollout = json!({
         "apiVersion": "longshore.dev/v1alpha1", "kind": "Rollout", "metadata": { "name": "r44" },
-        "spec": { "release": "shops-acme-44", "waves": [{ "percent": 100, "soak": "0s" }], "perDatabase": PER_DATABASE, "canaries": ["m0"] },
+        "spec": { "release": "shops-acme-44", "waves": [{ "percent": 100, "soak": "1s" }], "perDatabase": PER_DATABASE, "canaries": ["m0"] },
     });
     scheduler.apply(&rollout.to_string());
     eventually("the shop that waits for anna", LONG, || {
@@ -68,7 +67,11 @@ fn migrations_hold_their_lease_and_spare_their_database_server() {
     eventually("every database migrated", LONG, || {
         most = most.max(migrating(&cluster, 44).iter().filter(|job| runs(job)).count());
         let shops = cluster.get(&["shops"]);
-        let done: BTreeMap<_, _> = shops["items"].as_array()?.iter().map(|shop| (shop["metadata"]["name"].to_string(), shop["status"]["migrated"].clone())).collect();
+        let done: BTreeMap<_, _> = shops["items"]
+            .as_array()?
+            .iter()
+            .map(|shop| (shop["metadata"]["name"].to_string(), shop["status"]["migrated"].clone()))
+            .collect();
         done.values().all(|migrated| *migrated == 44).then_some(())
     });
     assert!((1..=PER_DATABASE).contains(&most), "{most} migrations at once on one server");

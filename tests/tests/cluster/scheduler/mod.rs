@@ -64,7 +64,8 @@ impl<'a> Scheduler<'a> {
     /// The cluster as the scheduler's own account sees it.
     fn account(&self) -> Value {
         let token = self.cluster.ask(&["create", "token", ACCOUNT, "--namespace", SYSTEM, "--duration", "4h"]);
-        let mut config: Value = serde_json::from_str(&self.cluster.ask(&["config", "view", "--raw", "--minify", "--output", "json"])).unwrap();
+        let mut config: Value =
+            serde_json::from_str(&self.cluster.ask(&["config", "view", "--raw", "--minify", "--output", "json"])).unwrap();
         config["users"][0]["user"] = json!({ "token": token.trim() });
         config
     }
@@ -135,7 +136,10 @@ impl<'a> Scheduler<'a> {
                 return;
             }
             let not = found.iter().find(|shop| condition(shop, "Applied") != Some("True")).map(|shop| shop["status"].to_string());
-            assert!(begin.elapsed() < LONG, "{applied} of {shops} shops applied, {depth:?} waiting and running; one of the others: {not:?}");
+            assert!(
+                begin.elapsed() < LONG,
+                "{applied} of {shops} shops applied, {depth:?} waiting and running; one of the others: {not:?}"
+            );
             std::thread::sleep(Duration::from_millis(500));
         }
     }
@@ -163,7 +167,11 @@ fn merge(into: &mut Value, change: &Value) {
         return;
     };
     for (name, field) in fields {
-        merge(&mut into[name.as_str()], field);
+        if field.is_null() {
+            into.as_object_mut().map(|all| all.remove(name));
+        } else {
+            merge(&mut into[name.as_str()], field);
+        }
     }
 }
 
