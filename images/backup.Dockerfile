@@ -9,7 +9,7 @@ ARG SOURCE_DATE_EPOCH=1
 # Not pinned: within a release, Debian's versions change for security fixes only, and old ones leave the mirrors.
 # hadolint ignore=DL3008
 RUN apt-get update \
-    && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends ca-certificates mariadb-client-core rclone zstd \
+    && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends ca-certificates mariadb-client rclone zstd \
     && rm -rf /var/lib/apt/lists/* /var/cache/* /var/log/*
 COPY images/backup/ /usr/local/bin/
 # Written where a pod can write.

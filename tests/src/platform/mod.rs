@@ -75,6 +75,12 @@ impl<'a> Platform<'a> {
     pub fn install(cluster: &'a Cluster) -> Self {
         let directory = cluster.directory().join("platform");
         let shared = cluster.directory().join("shared");
+        if !INSTALLED.load(Relaxed) && !Minio::attach(cluster, &directory).answers() {
+            // Of a cluster that was here before, whose store and shops are gone.
+            for left in [&directory, &shared] {
+                fs::remove_dir_all(left).or_else(|error| if left.exists() { Err(error) } else { Ok(()) }).expect("the cluster's directory is writable");
+            }
+        }
         fs::create_dir_all(&directory).expect("the cluster's directory is writable");
         fs::create_dir_all(&shared).expect("the cluster's directory is writable");
         let images = Images { agent: built(cluster, "longshore-agent"), shop: built(cluster, "longshore-shop-php8.2") };

@@ -129,7 +129,7 @@ impl<'a> Tenant<'a> {
     #[track_caller]
     pub fn open(&self, class: &str, more: &Value) {
         let mut spec = json!({
-            "class": class, "channel": format!("shops/{}", self.name),
+            "class": class, "channel": format!("shops/{}", self.name), "state": "Active",
             "domains": [{ "host": format!("{}.example", self.name), "primary": true }],
             "services": { "media": { "ref": "disk", "path": format!("/{}", self.name) } },
         });

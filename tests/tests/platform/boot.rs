@@ -44,11 +44,13 @@ fn pods_boot_on_both_nodes_and_the_second_of_a_node_has_nothing_from_the_store()
     shop.served_by(4);
     let second: Vec<_> = all.iter().filter(|boot| first.iter().all(|earlier| earlier.pod != boot.pod)).collect();
     for boot in &second {
-        // It asks whether the bucket is there, and for nothing in it.
+        // The one question is about a newer trust root, so that a key that was withdrawn is not believed from a cache.
         assert!(boot.fetched() == Some(0) && boot.pull["requests"].as_u64() <= Some(1), "{boot:#?}");
         assert!(boot.pull["cached_bytes"].as_u64() > Some(100_000), "{boot:#?}");
     }
-    assert_eq!(platform.store.used().gets, before.gets, "the store was asked for objects by a pod whose node has them");
+    // Each asks whether there is a newer trust root, which there is not; one object that is in the cache would be one more.
+    let after = platform.store.used();
+    assert!(after.gets <= before.gets + second.len() as u64, "{before:?}, then {after:?}");
     for pod in shop.pods() {
         assert_eq!(shop.page(&pod, "/").unwrap().body, "entry=boot-1 class=boot-1 template=boot-1 asset=boot-1");
     }

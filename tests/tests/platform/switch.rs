@@ -109,7 +109,7 @@ fn a_bad_release_undoes_itself_and_stops_its_wave() {
     let platform = Platform::install(&cluster);
     let shop = shop(&platform, "bad");
     web::write_sources(&shop.module("page"), "broken", "http_response_code(500); exit('broken');");
-    let bad = shop.publish(&[("page", "")], SHARED);
+    let (bad, before) = (shop.publish(&[("page", "")], SHARED), shop.pods());
     unnoticed("a bad release", &cluster, &shop, || {
         shop.register(bad);
         shop.roll_out(bad);
@@ -118,7 +118,12 @@ fn a_bad_release_undoes_itself_and_stops_its_wave() {
         let why = shop.why();
         assert!(why.contains("rejected"), "{why}");
         println!("{why}");
-        for pod in shop.pods() {
+        // Pods whose agents have met the bad one are replaced, one by one.
+        eventually("two pods that are told the one before", LONG, || {
+            let pods = shop.pods();
+            (pods.len() == 2 && pods.iter().all(|pod| pod.ready && !before.contains(pod))).then_some(())
+        });
+        for pod in shop.served_by(2) {
             assert_eq!(shop.page(&pod, "/").unwrap().body, page("one"));
         }
     });
