@@ -12,6 +12,8 @@ SEED ?= 1
 ROUNDS ?= 5
 # Where on this machine the shop of `make cluster` answers.
 PORT ?= 8088
+# How many shops `make bench-scheduler` makes.
+SHOPS ?= 5000
 # Which tests `make test-cluster` runs: a part of their names. Empty is all.
 TEST ?=
 # `make images IMAGES=--twice` builds them twice and compares.
@@ -86,7 +88,13 @@ demo: release ## the main job on real PHP sources: publish, pull, change, roll b
 bench: tools release ## an idle agent's cost; pulls against awscli, s5cmd, git and the machine's limit (ROUNDS=5, BENCH="--shop large", BENCH=--docs)
 	@$(tools) bench
 	$(target)/release/bench-agent
+	cargo run --locked --release --quiet --package scheduler --example render_speed -- 5000
 	$(target)/release/bench-pull --rounds $(ROUNDS) --out $(target)/bench $(BENCH)
+
+.PHONY: bench-scheduler
+bench-scheduler: tools release ## 5,000 shops on a real API server without nodes, as root (SHOPS=5000)
+	@$(tools) cluster
+	CLUSTER_DIR=$(target)/cluster tests/cluster/cluster run --nodes 0 --kwok 1 -- $(target)/release/bench-scheduler --shops $(SHOPS)
 
 .PHONY: images
 images: ## the images, from Debian's packages, with buildah, as root; target/images/images.txt has sizes and digests (IMAGES=--twice)

@@ -93,6 +93,16 @@ mod tests {
     }
 
     #[test]
+    fn the_page_that_the_agent_writes_is_understood() {
+        // The agent's own test writes this file.
+        let agent = AgentStatus::read(include_str!("../../../docs/formats/status.json")).unwrap();
+        let digest = |text: &str| release::Sha256::of(text.as_bytes()).to_string();
+        assert_eq!(agent.says(43, &digest("43")), Said::Runs);
+        assert_eq!(agent.says(44, &digest("44")), Said::Rejected("the shop answered 502".to_owned()));
+        assert_eq!(agent.says(45, &digest("45")), Said::Waits);
+    }
+
+    #[test]
     fn a_page_without_trial_is_no_page() {
         assert_eq!(AgentStatus::read(r#"{"running": {"sequence": 7}}"#), None);
         assert_eq!(AgentStatus::read("not found"), None);

@@ -33,7 +33,7 @@ struct Arguments {
 const LISTEN: u16 = 19810;
 const PROXY: u16 = 19811;
 /// Longer than any part may take.
-const LONG: Duration = Duration::from_mins(60);
+const LONG: Duration = Duration::from_hours(1);
 /// kubectl makes one request after another; so many of them side by side.
 const WRITERS: usize = 8;
 

@@ -96,23 +96,24 @@ mod tests {
         shop
     }
 
-    fn said(schedule: &str, last: Option<Option<&str>>, now: &str) -> Option<(Truth, String)> {
+    /// `last` is `never`, or nothing where there is no CronJob.
+    fn said(schedule: &str, last: Option<&str>, now: &str) -> Option<(Truth, String)> {
         let mut state = State::default();
-        state.backups.extend(last.map(|last| ("a".to_owned(), last.map(at))));
+        state.backups.extend(last.map(|last| ("a".to_owned(), (last != "never").then(|| at(last)))));
         let found = conditions(&shop(schedule), &Known::default(), &Turn::Ours, &state, at(now));
         found.into_iter().next().map(|condition| (condition.status, condition.reason))
     }
 
     #[test]
     fn a_backup_is_fresh_for_its_period_and_a_little_and_late_after() {
-        let night = Some(Some("2026-11-10T02:00:00Z"));
+        let (night, never) = (Some("2026-11-10T02:00:00Z"), Some("never"));
         for (schedule, last, now, expected) in [
             ("daily", night, "2026-11-11T06:00:00Z", Some((Truth::True, "Fresh"))),
             ("daily", night, "2026-11-11T06:00:01Z", Some((Truth::False, "Late"))),
             ("weekly", night, "2026-11-17T06:00:00Z", Some((Truth::True, "Fresh"))),
             ("weekly", night, "2026-11-17T06:00:01Z", Some((Truth::False, "Late"))),
-            ("daily", Some(None), "2026-11-01T12:00:00Z", Some((Truth::Unknown, "NoneYet"))),
-            ("daily", Some(None), "2026-11-03T12:00:00Z", Some((Truth::False, "None"))),
+            ("daily", never, "2026-11-01T12:00:00Z", Some((Truth::Unknown, "NoneYet"))),
+            ("daily", never, "2026-11-03T12:00:00Z", Some((Truth::False, "None"))),
             // A class without a place for backups, and a shop that wants none.
             ("daily", None, "2026-11-03T12:00:00Z", None),
             ("never", night, "2026-11-20T12:00:00Z", None),

@@ -174,8 +174,8 @@ impl Candidate {
             // It is somebody else's turn, unless that one is gone.
             Some(_) if age < VALID * 2 => return Ok(false),
             None if !free && !ours => {
-                let asked = lease.metadata.annotations.as_ref().is_some_and(|all| all.contains_key(WANTED));
-                if !asked && self.shares.asks_for(self.shard, &self.identity) {
+                let already = lease.metadata.annotations.as_ref().is_some_and(|all| all.contains_key(WANTED));
+                if !already && self.shares.asks_for(self.shard, &self.identity) {
                     info!(lease = self.name, holder, "lease asked for");
                     lease.metadata.annotations.get_or_insert_default().insert(WANTED.to_owned(), self.identity.clone());
                     written(leases.replace(&self.name, &params(), &lease).await).map_err(failed)?;

@@ -36,7 +36,7 @@ fn lease_name(shard: usize, shards: u32) -> String {
 }
 
 pub(super) fn leases(tasks: &mut Tasks<Infallible>, controller: &Arc<Controller>) {
-    let shares = Shares::default();
+    let holders = Shares::default();
     for (shard, held) in controller.held.iter().enumerate() {
         let candidate = Candidate {
             cluster: controller.cluster.clone(),
@@ -45,7 +45,7 @@ pub(super) fn leases(tasks: &mut Tasks<Infallible>, controller: &Arc<Controller>
             identity: controller.settings.identity.clone(),
             held: held.clone(),
             shard,
-            shares: shares.clone(),
+            shares: holders.clone(),
         };
         let shared = Arc::clone(controller);
         tasks.spawn("lease", Span::current(), move |stop| async move {

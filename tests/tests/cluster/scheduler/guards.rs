@@ -4,7 +4,10 @@ use super::{LISTEN, LONG, Scheduler, played, shop, shops};
 use e2e::cluster::{Cluster, eventually};
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use std::time::{Duration, Instant};
+use std::{
+    io::{self, Write as _},
+    time::{Duration, Instant},
+};
 
 /// How often the latency of a change is measured.
 const CHANGES: usize = 7;
@@ -50,7 +53,7 @@ fn a_hundred_broken_shops_do_not_slow_the_others() {
     let beside = latency(&scheduler, CHANGES);
     // One poll of a test and the noise of a busy machine; a place that a broken shop holds would cost ten seconds.
     assert!(beside.0 < alone.0 + Duration::from_millis(500), "median and longest: alone {alone:?}, beside broken shops {beside:?}");
-    println!("change to Deployment, median and longest: alone {alone:?}, beside a hundred broken shops {beside:?}");
+    writeln!(io::stderr(), "change to Deployment, median and longest: alone {alone:?}, beside a hundred broken shops {beside:?}").unwrap();
     let answer = scheduler.program(&["why", "bad000"]).run().expect(0).stdout;
     assert!(answer.contains("its class nobody does not exist"), "{answer}");
     running.signal(Signal::TERM).unwrap();

@@ -4,11 +4,15 @@ use super::{LISTEN, LONG, Scheduler, shop, shops};
 use e2e::cluster::{Cluster, eventually};
 use rustix::process::Signal;
 use serde_json::json;
-use std::time::{Duration, Instant};
+use std::{
+    io::{self, Write as _},
+    time::{Duration, Instant},
+};
 
 /// Where the second scheduler answers.
 const SECOND: &str = "127.0.0.1:19811";
 const SHOPS: usize = 40;
+
 /// Objects of a suspended shop of the example's class.
 fn objects(scheduler: &Scheduler<'_>) -> u64 {
     let kinds = "namespaces,serviceaccounts,resourcequotas,limitranges,networkpolicies,configmaps,services,ingresses,leases,jobs,deployments,horizontalpodautoscalers,poddisruptionbudgets,cronjobs";
@@ -42,7 +46,9 @@ fn a_second_scheduler_takes_over_at_once_when_the_first_ends_and_soon_when_it_is
     let begin = Instant::now();
     scheduler.apply(&shop("late", "php-plain", &json!({ "state": "Suspended" })));
     eventually("the third one leading", Duration::from_secs(40), || leads(LISTEN).then_some(()));
-    println!("took over after {given:?} where the Lease was given back, and after {:?} where its holder was killed", begin.elapsed());
+    let lost = begin.elapsed();
+    writeln!(io::stderr(), "took over after {given:?} where the Lease was given back, and after {lost:?} where its holder was killed")
+        .unwrap();
     scheduler.converged(5);
     third.signal(Signal::TERM).unwrap();
     third.wait().expect(0);
