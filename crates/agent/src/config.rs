@@ -33,6 +33,8 @@ pub struct Config {
     pub floor: Option<Sequence>,
     /// The file of the mounts to keep.
     pub mounts: Option<PathBuf>,
+    /// What `$(POD)` stands for in it.
+    pub pod_name: Option<String>,
     /// Where the shop's storage is mounted.
     pub storage: Option<PathBuf>,
     /// The node's cache.
@@ -82,6 +84,7 @@ impl Config {
         let floor = env.optional(&variable::FLOOR);
         let storage = env.optional::<AbsolutePath>(&variable::STORAGE);
         let mounts = env.optional::<AbsolutePath>(&variable::MOUNTS);
+        let pod_name = env.optional::<PodName>(&variable::POD);
         let cache = env.optional::<AbsolutePath>(&variable::CACHE);
         let cache_limit = env.read::<ByteSize>(&variable::CACHE_LIMIT);
         let memory = env.read::<Memory>(&variable::MEMORY);
@@ -110,6 +113,7 @@ impl Config {
             sources,
             floor: floor?,
             mounts: path(mounts?),
+            pod_name: pod_name?.map(|name| name.0),
             storage: path(storage?),
             cache: path(cache?).zip(Some(cache_limit?.bytes())).map(|(directory, limit)| cache::Settings { directory, limit }),
             memory: memory?.0,
@@ -203,6 +207,10 @@ settings! {
     PageUrl(Url) PROBE |text| text.parse().ok();
     Status(Statuses) PROBE_STATUS |text| text.parse().ok();
     Times(u32) PROBE_TIMES |text| text.parse().ok().filter(|times| (1..=100).contains(times));
+    PodName(String) POD |text| {
+        let good = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        (!text.is_empty() && text.len() <= 63 && text.bytes().all(good)).then(|| text.to_owned())
+    };
     Host(String) PROBE_HOST |text| {
         let good = |byte: u8| byte.is_ascii_alphanumeric() || b".-:".contains(&byte);
         (!text.is_empty() && text.bytes().all(good)).then(|| text.to_owned())

@@ -198,7 +198,7 @@ fn tasks(
     let mut followers = config.sources.iter().map(follower);
     // The configuration has at least one.
     let first = followers.next().unwrap_or_else(|| follower(&Source::Channel));
-    let mounts = config.mounts.as_deref().map(storage::read).transpose()?;
+    let mounts = config.mounts.as_deref().map(|path| storage::read(path, config.pod_name.as_deref())).transpose()?;
     let pod = Pod::new(&config.root, config.pod.clone())?;
     let engine = Engine::new(config.root.clone(), Sources::new(first, followers.collect()), pod, config.control.clone(), board.clone());
     let guard = Guard { root: config.root.clone(), follower: follower(&Source::Channel), pace: config.scan, board: board.clone() };

@@ -13,16 +13,22 @@ pub const CHILD: &str = "mount-step";
 /// What the other tasks need at the very end, after the mounts are away.
 const RESERVE: Duration = Duration::from_secs(2);
 
-/// Reads the mounts file.
+/// What stands for the pod's name in the mounts file.
+const POD: &str = "$(POD)";
+
+/// Reads the mounts file, in which `$(POD)` stands for `pod`.
 ///
 /// # Errors
 ///
 /// It cannot be read, or says something that cannot be followed.
-pub fn read(path: &Path) -> Result<MountsFile, AgentError> {
+pub fn read(path: &Path, pod: Option<&str>) -> Result<MountsFile, AgentError> {
     let mut text = String::new();
     // A byte more than it may have, so that the parser sees that it is too long.
     let read = File::open(path).and_then(|file| file.take(FILE_LIMIT as u64 + 1).read_to_string(&mut text));
     read.map_err(|source| AgentError::File { variable: variable::MOUNTS.name, path: path.to_owned(), source })?;
+    if let Some(pod) = pod {
+        text = text.replace(POD, pod);
+    }
     MountsFile::parse(&text).map_err(|source| AgentError::Mounts { path: path.to_owned(), source })
 }
 
@@ -95,13 +101,23 @@ mod tests {
     fn a_file_that_cannot_be_followed_is_told_with_every_problem() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("mounts.toml");
-        assert!(read(&path).unwrap_err().to_string().contains("which LONGSHORE_MOUNTS names"));
+        assert!(read(&path, None).unwrap_err().to_string().contains("which LONGSHORE_MOUNTS names"));
         std::fs::File::create(&path).unwrap();
         std::io::Write::write_all(&mut std::fs::File::create(&path).unwrap(), b"[[mount]]\nname = \"media\"\nkind = \"nfs5\"\n").unwrap();
-        let error = read(&path).unwrap_err();
+        let error = read(&path, None).unwrap_err();
         assert_eq!(error.reason(), Reason::Config);
         let source = std::error::Error::source(&error).unwrap().to_string();
         assert!(source.contains("kind=\"nfs5\"") && source.contains("path is missing"), "{source}");
+    }
+
+    #[test]
+    fn pods_of_a_node_mount_beside_each_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mounts.json");
+        let text = br#"{"mount": [{"name": "shop", "kind": "bind", "path": "/mnt/pods/$(POD)", "source": "/srv/directory"}]}"#;
+        std::io::Write::write_all(&mut std::fs::File::create(&path).unwrap(), text).unwrap();
+        let file = read(&path, Some("4eb4994b-d298")).unwrap();
+        assert_eq!(file.mounts[0].path.to_str(), Some("/mnt/pods/4eb4994b-d298"));
     }
 
     #[tokio::test]

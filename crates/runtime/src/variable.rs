@@ -92,6 +92,8 @@ variables! {
         "where the shop's storage is mounted in every container of the pod, outside of the release root: trees link their shared directories to it; the same for init and agent";
     MOUNTS "LONGSHORE_MOUNTS" by AGENT, Unset::Means("nothing is mounted"), AbsolutePath::EXPECTED,
         "the file that lists the shop's mounts, as TOML or JSON: docs/formats/mounts.md";
+    POD "LONGSHORE_POD" by AGENT, Unset::Means("the mounts file is taken as it is"), "letters, digits and '-', such as the pod's uid",
+        "what `$(POD)` stands for in the mounts file: pods of one node then mount beside each other in one directory of it";
     CONTROL "LONGSHORE_CONTROL" by AGENT, Unset::Means("nobody is asked before a switch"), AbsolutePath::EXPECTED,
         "a directory in which operators and the cluster say `pause`, `window`, `migrated` and `retry`, such as a projected ConfigMap";
     SOURCES "LONGSHORE_SOURCES" by AGENT, Unset::Means("the file where LONGSHORE_RELEASE is set, else the channel"), "file, channel or both",

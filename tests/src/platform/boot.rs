@@ -190,7 +190,8 @@ const ROW: f64 = 30.0;
 
 /// One bar a pod, one colour a stage.
 fn picture(first: &[Timeline], second: &[Timeline]) -> String {
-    let bars: Vec<_> = first.iter().map(|boot| (boot, "from the store")).chain(second.iter().map(|boot| (boot, "from the node cache"))).collect();
+    let bars: Vec<_> =
+        first.iter().map(|boot| (boot, "from the store")).chain(second.iter().map(|boot| (boot, "from the node cache"))).collect();
     let longest = bars.iter().map(|(boot, _)| boot.ready().as_secs_f64()).fold(1.0, f64::max);
     let scale = (WIDTH - LABELS - 70.0) / longest;
     #[allow(clippy::cast_precision_loss, reason = "a handful of bars")]
@@ -206,7 +207,9 @@ fn picture(first: &[Timeline], second: &[Timeline]) -> String {
         for ((end, (stage, _)), colour) in boot.ends.iter().zip(STAGES).zip(COLOURS) {
             let (x, width) = (LABELS + begin * scale, (end - begin) * scale);
             let title = format!("{stage}: {:.2} s", end - begin);
-            svg += &format!("<rect x=\"{x:.1}\" y=\"{y}\" width=\"{width:.1}\" height=\"20\" fill=\"{colour}\"><title>{title}</title></rect>\n");
+            svg += &format!(
+                "<rect x=\"{x:.1}\" y=\"{y}\" width=\"{width:.1}\" height=\"20\" fill=\"{colour}\"><title>{title}</title></rect>\n"
+            );
             begin = *end;
         }
         svg += &format!("<text x=\"{:.1}\" y=\"{}\">{begin:.1} s</text>\n", LABELS + begin * scale + 6.0, y + 15.0);
@@ -214,7 +217,11 @@ fn picture(first: &[Timeline], second: &[Timeline]) -> String {
     let mut x = 10.0;
     for ((stage, _), colour) in STAGES.iter().zip(COLOURS) {
         let y = row(bars.len()) + 15.0;
-        svg += &format!("<rect x=\"{x}\" y=\"{y}\" width=\"12\" height=\"12\" fill=\"{colour}\"/>\n<text x=\"{}\" y=\"{}\">{stage}</text>\n", x + 17.0, y + 11.0);
+        svg += &format!(
+            "<rect x=\"{x}\" y=\"{y}\" width=\"12\" height=\"12\" fill=\"{colour}\"/>\n<text x=\"{}\" y=\"{}\">{stage}</text>\n",
+            x + 17.0,
+            y + 11.0
+        );
         #[allow(clippy::cast_precision_loss, reason = "a short word")]
         let wide = stage.len() as f64;
         x += 40.0 + wide * 7.2;

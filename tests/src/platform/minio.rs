@@ -5,8 +5,7 @@ use crate::{
     cluster::{Cluster, eventually, of_program},
     peers::required,
     process::Program,
-    s3,
-    web,
+    s3, web,
 };
 use serde_json::json;
 use std::{

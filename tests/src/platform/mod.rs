@@ -78,7 +78,9 @@ impl<'a> Platform<'a> {
         if !INSTALLED.load(Relaxed) && !Minio::attach(cluster, &directory).answers() {
             // Of a cluster that was here before, whose store and shops are gone.
             for left in [&directory, &shared] {
-                fs::remove_dir_all(left).or_else(|error| if left.exists() { Err(error) } else { Ok(()) }).expect("the cluster's directory is writable");
+                fs::remove_dir_all(left)
+                    .or_else(|error| if left.exists() { Err(error) } else { Ok(()) })
+                    .expect("the cluster's directory is writable");
             }
         }
         fs::create_dir_all(&directory).expect("the cluster's directory is writable");
@@ -104,7 +106,8 @@ impl<'a> Platform<'a> {
         };
         let manifests: Vec<_> = manifests.lines().filter(known).collect();
         // Ten minutes, in which a Shop that was deleted by mistake may come back, are longer than tests wait.
-        let (slow, fast) = (r#"["longshore-scheduler","run"]"#, r#"["longshore-scheduler","run","--delete-after","5","--delete-at-most","20"]"#);
+        let (slow, fast) =
+            (r#"["longshore-scheduler","run"]"#, r#"["longshore-scheduler","run","--delete-after","5","--delete-at-most","20"]"#);
         platform.apply(&manifests.join("\n").replace(slow, fast));
         platform.rolled_out(SYSTEM, "deployment/longshore-scheduler");
         INSTALLED.store(true, Relaxed);
@@ -192,7 +195,8 @@ impl<'a> Platform<'a> {
         let events = ask(&["get", "events", "--sort-by=.lastTimestamp"]);
         let events: Vec<_> = events.lines().rev().take(40).collect();
         let events: Vec<_> = events.into_iter().rev().collect();
-        let scheduler = self.cluster.kubectl(["--namespace", SYSTEM, "logs", "deployment/longshore-scheduler", "--tail", "20"]).run().stdout;
+        let scheduler =
+            self.cluster.kubectl(["--namespace", SYSTEM, "logs", "deployment/longshore-scheduler", "--tail", "20"]).run().stdout;
         [ask(&["get", "pods", "--output", "wide"]), events.join("\n"), logs.collect(), format!("\n--- scheduler\n{scheduler}")].concat()
     }
 

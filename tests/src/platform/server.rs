@@ -50,7 +50,10 @@ impl Database {
     /// A database, and a user of the same name who owns it.
     #[track_caller]
     pub fn create(&self, name: &str, password: &str) {
-        self.ask("", &format!("CREATE DATABASE {name}; CREATE USER {name}@'%' IDENTIFIED BY '{password}'; GRANT ALL ON {name}.* TO {name}@'%'"));
+        self.ask(
+            "",
+            &format!("CREATE DATABASE {name}; CREATE USER {name}@'%' IDENTIFIED BY '{password}'; GRANT ALL ON {name}.* TO {name}@'%'"),
+        );
     }
 
     /// What a statement gives: lines of fields with tabs between them.

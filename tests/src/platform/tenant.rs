@@ -139,7 +139,9 @@ impl<'a> Tenant<'a> {
         let shop = json!({ "apiVersion": "longshore.dev/v1alpha1", "kind": "Shop", "metadata": { "name": self.name }, "spec": spec });
         self.platform.apply(&shop.to_string());
         let cluster = self.platform.cluster;
-        eventually("the namespace of the shop", PODS, || cluster.kubectl(["get", "namespace", &self.namespace]).run().code().filter(|code| *code == 0));
+        eventually("the namespace of the shop", PODS, || {
+            cluster.kubectl(["get", "namespace", &self.namespace]).run().code().filter(|code| *code == 0)
+        });
         let (name, secret) = minio::PODS;
         self.secret("store", &json!({ "access-key-id": name, "secret-access-key": secret }));
     }

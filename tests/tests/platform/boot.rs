@@ -91,14 +91,21 @@ fn tenants_are_restricted_and_hold_nothing_of_ours() {
     let create = |yaml: String| namespace.kubectl(&["create", "--dry-run=server", "--filename", "-"]).input(yaml).run();
     create(as_pod(&|name| name != "agent" && name != "pull")).expect(0);
     let refused = create(as_pod(&|_| true));
-    assert!(refused.code() == Some(1) && refused.stderr.contains(r#"container "agent" must not set securityContext.privileged=true"#), "{refused:#?}");
-    assert!(!refused.stderr.contains("php-fpm") && !refused.stderr.contains("nginx") && !refused.stderr.contains("prepare"), "{refused:#?}");
+    assert!(
+        refused.code() == Some(1) && refused.stderr.contains(r#"container "agent" must not set securityContext.privileged=true"#),
+        "{refused:#?}"
+    );
+    assert!(
+        !refused.stderr.contains("php-fpm") && !refused.stderr.contains("nginx") && !refused.stderr.contains("prepare"),
+        "{refused:#?}"
+    );
 
     for container in ["php-fpm", "nginx"] {
         let run = |script: &str| shop.exec(&pod.name, container, &["sh", "-c", script]);
         assert_eq!(run("id -u").expect(0).stdout, "10001\n");
         assert!(run("touch /srv/shop/current/x || touch /srv/shop/x || touch /etc/x").code() != Some(0));
-        let found = run("ls -d /node /etc/longshore /var/run/secrets/kubernetes.io 2>/dev/null; env | grep -E 'AWS|LONGSHORE'; true").expect(0);
+        let found =
+            run("ls -d /node /etc/longshore /var/run/secrets/kubernetes.io 2>/dev/null; env | grep -E 'AWS|LONGSHORE'; true").expect(0);
         assert_eq!(found.stdout, "", "{container} sees what it must not");
     }
 }

@@ -45,14 +45,16 @@ fn shared_files_outlive_pods_workloads_shops_and_directories_of_nodes() {
     let two = json!({ "scale": { "min": 2, "max": 2 } });
     shop.open("files", &two);
     let pods = shop.served_by(2);
-    let write = format!("cd /srv/shop/current/media && mkdir canary && for n in $(seq 0 {}); do echo canary $n >canary/$n.txt; done", CANARIES - 1);
+    let write =
+        format!("cd /srv/shop/current/media && mkdir canary && for n in $(seq 0 {}); do echo canary $n >canary/$n.txt; done", CANARIES - 1);
     shop.exec(&pods[0].name, "php-fpm", &["sh", "-c", &write]).expect(0);
     // The other node sees them, and nginx serves them.
     let media = platform.shared().join("files/media");
     whole(&media, "a write through one pod");
     assert_eq!(shop.page(&pods[1], "/media/canary/7.txt").unwrap().body, "canary 7\n");
 
-    let kubectl = |words: &[&str]| cluster.kubectl(["--namespace", &shop.namespace].into_iter().chain(words.iter().copied())).deadline(LONG).run();
+    let kubectl =
+        |words: &[&str]| cluster.kubectl(["--namespace", &shop.namespace].into_iter().chain(words.iter().copied())).deadline(LONG).run();
     kubectl(&["delete", "pod", &pods[0].name]).expect(0);
     whole(&media, "a pod was deleted");
     // As if its node had gone: nobody waits for its agent to unmount.
@@ -114,7 +116,9 @@ fn sources(shop: &Tenant<'_>, release: &str, schema: u32) {
 const MODULES: [(&str, &str); 2] = [("page", "pub"), ("commands", "")];
 
 fn spec(migration: &str) -> String {
-    format!("shared = [\"app/etc/env.php\", \"pub/media\", \"var/export\", \"var/import\", \"var/importexport\"]\nmigration = \"{migration}\"")
+    format!(
+        "shared = [\"app/etc/env.php\", \"pub/media\", \"var/export\", \"var/import\", \"var/importexport\"]\nmigration = \"{migration}\""
+    )
 }
 
 #[test]
@@ -132,7 +136,11 @@ fn cron_runs_each_minute_and_migrations_gate_their_releases() {
     shop.secret("env", &json!({ "database-user": "shop", "database-password": PASSWORD, "crypt-key": "0123456789abcdef" }));
     shop.served_by(2);
     // Twice, a minute apart.
-    let cron = || database.try_ask("shop", "SELECT COUNT(*), TIMESTAMPDIFF(MICROSECOND, MIN(at), MAX(at)) / 1000000 FROM done WHERE what = 'cron'").unwrap_or_default();
+    let cron = || {
+        database
+            .try_ask("shop", "SELECT COUNT(*), TIMESTAMPDIFF(MICROSECOND, MIN(at), MAX(at)) / 1000000 FROM done WHERE what = 'cron'")
+            .unwrap_or_default()
+    };
     let ran = eventually("two runs of cron", LONG, || cron().starts_with("2\t").then(cron));
     let apart: f64 = ran.trim().split('\t').nth(1).unwrap().parse().unwrap();
     println!("cron ran twice, {apart:.1} s apart");
@@ -162,10 +170,15 @@ fn cron_runs_each_minute_and_migrations_gate_their_releases() {
         }
         assert!(held > 10, "nobody waited for the migration");
         assert!(paused, "cron went on while the database was changed ({migration})");
-        let span = format!("SELECT COUNT(*) FROM done WHERE what = 'cron' AND id BETWEEN (SELECT id FROM done WHERE what = 'begin {schema}') AND (SELECT id FROM done WHERE what = 'end {schema}')");
+        let span = format!(
+            "SELECT COUNT(*) FROM done WHERE what = 'cron' AND id BETWEEN (SELECT id FROM done WHERE what = 'begin {schema}') AND (SELECT id FROM done WHERE what = 'end {schema}')"
+        );
         assert_eq!(database.ask("shop", &span).trim(), "0", "cron ran within the migration");
         platform.rollout(&shop.release_name(sequence), LONG, |status| status["phase"] == "Completed");
-        println!("{migration}: every pod serves {release} {:.1} s after the rollout began, its migration of 8 s first", begin.elapsed().as_secs_f64());
+        println!(
+            "{migration}: every pod serves {release} {:.1} s after the rollout began, its migration of 8 s first",
+            begin.elapsed().as_secs_f64()
+        );
         eventually("cron again", LONG, || shop.list("cron").iter().any(|pod| pod["status"]["phase"] == "Running").then_some(()));
     }
 }
@@ -200,7 +213,8 @@ fn a_backup_is_written_and_brings_the_data_back() {
     let labels = cluster.get(&["namespace", &shop.namespace])["metadata"]["labels"].clone();
     assert_eq!(labels["pod-security.kubernetes.io/enforce"], "restricted");
 
-    let kubectl = |words: &[&str]| cluster.kubectl(["--namespace", &shop.namespace].into_iter().chain(words.iter().copied())).deadline(LONG).run();
+    let kubectl =
+        |words: &[&str]| cluster.kubectl(["--namespace", &shop.namespace].into_iter().chain(words.iter().copied())).deadline(LONG).run();
     kubectl(&["create", "job", "now", "--from=cronjob/backup"]).expect(0);
     let done = kubectl(&["wait", "--for=condition=Complete", "job/now", "--timeout=90s"]);
     let log = kubectl(&["logs", "job/now"]);
@@ -219,7 +233,8 @@ fn a_backup_is_written_and_brings_the_data_back() {
     shop.secret("owner", &json!({ "access-key-id": platform.store.owner().0, "secret-access-key": platform.store.owner().1 }));
     let restore = |name: &str| {
         // What the CronJob's pod is, with another program and an operator's key.
-        let mut pod = cluster.get(&["cronjob", "backup", "--namespace", &shop.namespace])["spec"]["jobTemplate"]["spec"]["template"]["spec"].clone();
+        let mut pod =
+            cluster.get(&["cronjob", "backup", "--namespace", &shop.namespace])["spec"]["jobTemplate"]["spec"]["template"]["spec"].clone();
         pod["containers"][0]["command"] = json!(["longshore-restore"]);
         for variable in pod["containers"][0]["env"].as_array_mut().unwrap() {
             if variable["valueFrom"].is_object() {
@@ -231,7 +246,9 @@ fn a_backup_is_written_and_brings_the_data_back() {
         platform.apply(&job.to_string());
         let ended = eventually("the end of a restore", LONG, || {
             let status = cluster.get(&["job", name, "--namespace", &shop.namespace])["status"].clone();
-            let ended = |kind: &str| status["conditions"].as_array().is_some_and(|all| all.iter().any(|it| it["type"] == kind && it["status"] == "True"));
+            let ended = |kind: &str| {
+                status["conditions"].as_array().is_some_and(|all| all.iter().any(|it| it["type"] == kind && it["status"] == "True"))
+            };
             if ended("Complete") { Some(true) } else { ended("Failed").then_some(false) }
         });
         (ended, kubectl(&["logs", &format!("job/{name}")]).stdout)

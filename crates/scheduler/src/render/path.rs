@@ -4,9 +4,10 @@
 pub(crate) const ROOT: &str = "/srv/shop";
 /// Where the release's shared paths lead: links into [`SHARED`], and the configuration with secrets. In memory.
 pub(crate) const STORAGE: &str = "/srv/storage";
-/// The pod's own directory of its node, below which the agent mounts: a mount itself, so the agent's cannot be at the same path.
-pub(crate) const MOUNTED: &str = "/mnt";
-/// The shop's directory on the shared file system.
+/// The node's directory in which agents mount, each at its pod's uid. Never by a subPath, which the kubelet binds without the mounts below:
+/// an agent that starts again would not see its own.
+pub(crate) const MOUNTED: &str = "/mnt/pods";
+/// The shop's directory on the shared file system, in the tenants' containers: a subPath, which shows what is mounted at that very directory.
 pub(crate) const SHARED: &str = "/mnt/shop";
 /// A directory of the node that stands in for a file server. Not below [`MOUNTED`]: what is mounted there appears on the node.
 pub(crate) const DIRECTORY: &str = "/srv/directory";

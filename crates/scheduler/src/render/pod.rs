@@ -236,9 +236,9 @@ pub(crate) fn ours(frame: &Frame<'_>, privileged: bool) -> SecurityContext {
 }
 
 /// The pod's own name for its directory on the node.
-pub(crate) fn pod_uid() -> EnvVar {
+pub(crate) fn uid_as(variable: &str) -> EnvVar {
     EnvVar {
-        name: POD_UID.to_owned(),
+        name: variable.to_owned(),
         value: None,
         value_from: Some(EnvVarSource {
             field_ref: Some(ObjectFieldSelector { api_version: Some("v1".to_owned()), field_path: "metadata.uid".to_owned() }),

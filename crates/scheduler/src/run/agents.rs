@@ -35,11 +35,12 @@ pub(super) async fn ask(controller: &Controller, shop: &str, sequence: u64, mani
     let params = ListParams::default().labels("app.kubernetes.io/component=web").limit(PODS);
     let listed = controller.cluster.call(&format!("list pods of {namespace}"), || pods.list_metadata(&params)).await?;
     let (mut all, mut rejected) = (!listed.items.is_empty(), None);
+    let told = told(controller, shop, sequence);
     for pod in listed.items.into_iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()) {
         let name = pod.metadata.name.unwrap_or_default();
-        let touched = pod.metadata.annotations.as_ref().and_then(|all| all.get(TOUCHED)).is_some_and(|text| *text == sequence.to_string());
+        let touched = pod.metadata.annotations.as_ref().and_then(|all| all.get(TOUCHED)).is_some_and(|text| *text == told);
         if !touched {
-            touch(controller, &pods, &name, sequence).await;
+            touch(controller, &pods, &name, &told).await;
         }
         // An agent that cannot be asked has said nothing.
         match status(controller, &namespace, &name).await.map_or(Said::Waits, |agent| agent.says(sequence, manifest)) {
@@ -65,8 +66,16 @@ async fn status(controller: &Controller, namespace: &str, pod: &str) -> Option<A
     AgentStatus::read(&text)
 }
 
-async fn touch(controller: &Controller, pods: &Api<Pod>, name: &str, sequence: u64) {
-    let patch = Patch::Merge(json!({ "metadata": { "annotations": { TOUCHED: sequence.to_string() } } }));
+/// What pods are told, as far as it has been applied: the release, and later that its migration is done. Each is a reason to touch them.
+fn told(controller: &Controller, shop: &str, sequence: u64) -> String {
+    let state = controller.lock();
+    let status = state.fleet.shops.get(shop).and_then(|shop| shop.status.as_ref());
+    let applied = status.and_then(|status| status.applied.as_deref()).and_then(|digest| digest.get(..8)).unwrap_or_default();
+    format!("{sequence}-{applied}")
+}
+
+async fn touch(controller: &Controller, pods: &Api<Pod>, name: &str, told: &str) {
+    let patch = Patch::Merge(json!({ "metadata": { "annotations": { TOUCHED: told } } }));
     let params = PatchParams::default();
     let touched = controller
         .cluster

@@ -48,6 +48,9 @@ struct Directory<'a> {
     mode: &'static str,
 }
 
+/// In [`path::MOUNTED`]; the agent knows which pod is its own.
+const OF_POD: &str = "/mnt/pods/$(POD)";
+
 pub(super) fn json(frame: &Frame<'_>) -> String {
     let mount = mount(frame);
     // Only a map whose keys are no text could fail.
@@ -63,6 +66,7 @@ fn mount<'a>(frame: &Frame<'a>) -> Mount<'a> {
         // Somebody else mounts it; the agent watches it.
         return Mount { kind: "adopt", ..usual };
     }
+    let usual = Mount { path: OF_POD, ..usual };
     let subdirectory = Some(wanted.path.trim_start_matches('/'));
     // Whoever is in the group may write there: uploads, imports, and what cron makes of them.
     let directories = frame.shared().into_iter().map(|path| Directory { path, uid: USER, gid: USER, mode: "2775" }).collect();

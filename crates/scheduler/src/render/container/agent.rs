@@ -54,9 +54,8 @@ fn sidecar(frame: &Frame<'_>, asks_shop: Vec<EnvVar>) -> Container {
         mounts.push(super::read_only("mounts", path::MOUNTS));
         mounts.push(if privileged {
             VolumeMount {
-                // What is mounted below has to appear in the shop's containers.
+                // What is mounted below has to appear on the node, from where the kubelet takes it for the shop's containers.
                 mount_propagation: Some("Bidirectional".to_owned()),
-                sub_path_expr: Some(format!("$({})", pod::POD_UID)),
                 ..mount("shared", path::MOUNTED)
             }
         } else {
@@ -65,7 +64,7 @@ fn sidecar(frame: &Frame<'_>, asks_shop: Vec<EnvVar>) -> Container {
         mounts.extend(pod::directory(frame).map(|_| mount("directory", path::DIRECTORY)));
     }
     if privileged {
-        env.push(pod::pod_uid());
+        env.push(pod::uid_as(variable::POD.name));
     }
     Container {
         name: "agent".to_owned(),

@@ -37,7 +37,7 @@ fn shared(frame: &Frame<'_>) -> Option<VolumeMount> {
             // What the agent mounts on the node appears here, also when it had to mount again.
             mount_propagation: Some("HostToContainer".to_owned()),
             sub_path_expr: Some(format!("$({})", pod::POD_UID)),
-            ..mount("shared", path::MOUNTED)
+            ..mount("shared", path::SHARED)
         },
         StorageMode::Csi => VolumeMount { sub_path: pod::sub_path(frame), ..mount("shared", path::SHARED) },
     })
@@ -50,7 +50,7 @@ fn variables(frame: &Frame<'_>) -> Vec<EnvVar> {
         plain("PHP_INI_SCAN_DIR", format!(":{}", path::PHP)),
     ];
     if frame.media.is_some() && frame.class.storage.mode == StorageMode::Agent {
-        variables.push(pod::pod_uid());
+        variables.push(pod::uid_as(pod::POD_UID));
     }
     variables.extend(frame.class.overlay.extra_env.iter().map(|extra| plain(&extra.name, &extra.value)));
     variables
