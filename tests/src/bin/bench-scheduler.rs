@@ -128,6 +128,7 @@ impl Bench {
 
     /// Times from the answer to a person's change of a shop to the change of its Deployment.
     fn changes(&mut self, what: &str, number: usize, begin: usize) {
+        // `None` is a Deployment that cannot be read, and no change.
         let generation = |name: &str| {
             let path = format!("/apis/apps/v1/namespaces/shop-{name}/deployments/cron");
             let page = web::get_from(([127, 0, 0, 1], PROXY).into(), &path, "").ok()?.body;
@@ -136,6 +137,7 @@ impl Bench {
         let one = |index: usize| {
             let name = format!("s{index:04}");
             let before = generation(&name);
+            assert!(before.is_some(), "shop {name} has no Deployment cron");
             let change = json!({ "spec": { "config": { "values": { "app/title": format!("changed {what}") } } } }).to_string();
             self.cluster.ask(&["patch", "shop", &name, "--type=merge", "--patch", &change]);
             let start = Instant::now();
@@ -189,7 +191,7 @@ fn main() {
     );
     bench.memory("resident after it");
 
-    let _proxy = bench.cluster.kubectl(["proxy", "--port", &PROXY.to_string()]).deadline(LONG).start();
+    let _proxy = bench.cluster.kubectl(["proxy", "--accept-hosts", ".*", "--port", &PROXY.to_string()]).deadline(LONG).start();
     eventually("kubectl proxy", Duration::from_secs(20), || web::get(PROXY, "/version").ok());
     bench.changes("one shop changed while all is quiet", arguments.changes, 0);
     bench.plan("plan without a change", &[]);

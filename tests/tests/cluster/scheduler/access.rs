@@ -52,8 +52,8 @@ fn granted(role: &Value) -> BTreeSet<Right> {
 
 /// What the scheduler asked for since `begin`, and what of it was forbidden.
 fn asked(cluster: &Cluster, begin: Timestamp) -> (BTreeSet<Right>, Vec<Value>) {
-    let user = format!("\"username\":\"system:serviceaccount:{SYSTEM}:{ACCOUNT}\"");
-    let line = format!("grep -F '{user}' \"$CLUSTER_DIR/logs/audit\"");
+    let account = format!("\"username\":\"system:serviceaccount:{SYSTEM}:{ACCOUNT}\"");
+    let line = format!("grep -F '{account}' \"$CLUSTER_DIR/logs/audit\"");
     let log = cluster.program("sh").args(["-c", &line]).run();
     assert_eq!(log.code(), Some(0), "the audit log has no request of the scheduler: start the cluster with --audit\n{}", log.stderr);
     let (mut used, mut forbidden) = (BTreeSet::new(), Vec::new());

@@ -57,7 +57,8 @@ impl<'a> Scheduler<'a> {
         scheduler.apply(&manifests.lines().filter(wanted).collect::<Vec<_>>().join("\n"));
         scheduler.apply(&example("plain/class.yaml"));
         scheduler.apply(&example("release.yaml"));
-        std::fs::write(scheduler.kubeconfig(), scheduler.account().to_string()).unwrap();
+        let kubeconfig = scheduler.kubeconfig().display().to_string();
+        cluster.program("tee").arg(kubeconfig).input(scheduler.account().to_string()).run().expect(0);
         scheduler
     }
 
@@ -116,7 +117,7 @@ impl<'a> Scheduler<'a> {
     fn metric_of(&self, listen: &str, name: &str) -> Option<u64> {
         let page = self.cluster.program("curl").args(["-s", "-m", "3", &format!("http://{listen}/metrics")]).run().stdout;
         let line = page.lines().find_map(|line| line.strip_prefix(&format!("longshore_scheduler_{name} ")))?.to_owned();
-        line.parse::<f64>().ok().map(|value| value as u64)
+        line.parse().ok()
     }
 
     fn objects(&self, kind: &str) -> usize {
