@@ -90,7 +90,7 @@ impl<'a> Watch<'a> {
             let name = pod["metadata"]["name"].as_str().unwrap_or_default().to_owned();
             let seen = self.seen.entry(name).or_default();
             seen.created.get_or_insert(now);
-            seen.node = pod["spec"]["nodeName"].as_str().unwrap_or_default().to_owned();
+            pod["spec"]["nodeName"].as_str().unwrap_or_default().clone_into(&mut seen.node);
             for (end, over) in seen.ends.iter_mut().zip(over(&pod)) {
                 if over {
                     end.get_or_insert(now);

@@ -169,6 +169,10 @@ impl<'a> Platform<'a> {
     }
 
     /// A class, which exists when this returns.
+    ///
+    /// # Panics
+    ///
+    /// The API server refuses it.
     #[track_caller]
     pub fn class(&self, class: &Class) {
         let trust = fs::read_to_string(self.path("1.root.json")).expect("the trust root was made");

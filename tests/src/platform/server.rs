@@ -1,4 +1,4 @@
-//! A database server beside the cluster, as a managed one is: MariaDB of Debian, on the address that pods reach.
+//! A database server beside the cluster, as a managed one is: `MariaDB` of Debian, on the address that pods reach.
 
 #![allow(clippy::disallowed_methods, reason = "the harness makes its files itself, and has no failpoints")]
 

@@ -63,12 +63,16 @@ impl<'a> Tenant<'a> {
     /// # Panics
     ///
     /// `longshore publish` fails.
+    #[must_use]
     #[track_caller]
     pub fn publish(&self, modules: &[(&str, &str)], more: &str) -> u64 {
         let mut spec = format!("channel = \"shops/{}\"\n{more}\n", self.name);
         for (module, target) in modules {
             // Writing to a String never fails.
-            let line = format!("name = \"vendor/{module}\"\nversion = \"1.0\"\nsource = {:?}\ntarget = \"{target}\"", self.module(module));
+            let line = format!(
+                "name = \"vendor/{module}\"\nversion = \"1.0\"\nsource = \"{}\"\ntarget = \"{target}\"",
+                self.module(module).display()
+            );
             write!(spec, "[[module]]\n{line}\n").unwrap_or_default();
         }
         let path = self.platform.path(format!("tenants/{}.toml", self.name));

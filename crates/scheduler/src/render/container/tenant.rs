@@ -99,6 +99,8 @@ pub(crate) fn nginx(frame: &Frame<'_>) -> Container {
     let mut container = Container {
         command: Some(["nginx", "-c", &config, "-g", "daemon off;"].map(str::to_owned).into()),
         ports: Some(vec![ContainerPort { name: Some("http".to_owned()), container_port: pod::HTTP_PORT, ..ContainerPort::default() }]),
+        // Asked each second until it answers; readiness is asked at once then, and not up to five seconds later.
+        startup_probe: Some(Probe { period_seconds: Some(1), failure_threshold: Some(60), ..asks("/readyz") }),
         // nginx and php-fpm, and no database: when that moves to its standby, every pod of every shop would leave its Service.
         readiness_probe: Some(Probe { period_seconds: Some(5), timeout_seconds: Some(3), ..asks("/readyz") }),
         liveness_probe: Some(Probe { period_seconds: Some(10), failure_threshold: Some(6), ..asks("/livez") }),
