@@ -2,10 +2,10 @@
 //!
 //! | guard | where |
 //! |---|---|
-//! | a registry that is empty, or was not read whole, deletes nothing | [`removal`] |
-//! | only so many shops in an hour, all or none of those that are missing | [`removal`] |
-//! | a shop that went missing a moment ago may come back | [`removal`] |
-//! | namespaces, volumes and jobs are never removed; configuration of earlier revisions is removed late | [`prune`] |
+//! | a registry that is empty, or was not read whole, deletes nothing | [`removal()`] |
+//! | only so many shops in an hour, all or none of those that are missing | [`removal()`] |
+//! | a shop that went missing a moment ago may come back | [`removal()`] |
+//! | namespaces, volumes and jobs are never removed; configuration of earlier revisions is removed late | [`prune()`] |
 //! | an object that somebody made anew under the same name is another one | the UID that each [`Doomed`] carries |
 
 mod prune;

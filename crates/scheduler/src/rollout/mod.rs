@@ -8,7 +8,7 @@
 //!           Returning ─► Stopped (the failed wave is back) ─► a person: resume, or abort ─► Returning ─► Aborted
 //! ```
 //!
-//! [`decide`] is a function of the Rollout (specification and status) and of what each shop is told and how it is. Nothing is remembered
+//! [`decide()`] is a function of the Rollout (specification and status) and of what each shop is told and how it is. Nothing is remembered
 //! elsewhere, so that a restart in the middle of anything goes on where it was.
 
 mod decide;
