@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use std::{fs, path::Path};
 
 const PASSWORD: &str = "not-for-others";
-/// Where WordPress finds its database: what the pod has as files, and nothing of it is in the release.
+/// Where `WordPress` finds its database: what the pod has as files, and nothing of it is in the release.
 const WP_CONFIG: &str = r"<?php
 $secret = fn (string $key): string => trim(file_get_contents('/etc/shop/secret/' . $key));
 define('DB_NAME', 'wordpress');
