@@ -168,23 +168,24 @@ impl Candidate {
         let holder = lease.spec.as_ref().and_then(|spec| spec.holder_identity.clone()).unwrap_or_default();
         let age = seen.as_ref().map_or(Duration::ZERO, |seen| seen.since.elapsed());
         let (ours, free) = (holder == self.identity, holder.is_empty() || age >= VALID);
-        self.shares.note(self.shard, (!free).then_some(&holder));
-        let asker = lease.metadata.annotations.as_ref().and_then(|all| all.get(WANTED)).filter(|asker| **asker != self.identity);
-        match asker {
+        let asker = lease.metadata.annotations.as_ref().and_then(|all| all.get(WANTED)).filter(|_| age < VALID * 2);
+        // What is on its way counts for whoever asked for it, who would ask for too much otherwise.
+        self.shares.note(self.shard, asker.or((!free).then_some(&holder)).map(String::as_str));
+        match asker.filter(|asker| **asker != self.identity) {
             // It is somebody else's turn, unless that one is gone.
-            Some(_) if age < VALID * 2 => return Ok(false),
+            Some(_) => return Ok(false),
             None if !free && !ours => {
                 let already = lease.metadata.annotations.as_ref().is_some_and(|all| all.contains_key(WANTED));
                 if !already && self.shares.asks_for(self.shard, &self.identity) {
                     info!(lease = self.name, holder, "lease asked for");
                     lease.metadata.annotations.get_or_insert_default().insert(WANTED.to_owned(), self.identity.clone());
-                    written(leases.replace(&self.name, &params(), &lease).await).map_err(failed)?;
+                    if written(leases.replace(&self.name, &params(), &lease).await).map_err(failed)? {
+                        self.shares.note(self.shard, Some(&self.identity));
+                    }
                 }
                 return Ok(false);
             }
-            // Asked for by a process that is gone, and held by a third one that renews it.
-            Some(_) if !free && !ours => return Ok(false),
-            _ => {}
+            None => {}
         }
         // The version in the object makes it fail where somebody else was faster.
         written(leases.replace(&self.name, &params(), &self.claimed(lease)).await).map_err(failed)

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// Who held each shard when this process last looked.
+/// Who held each shard, or had asked for it, when this process last looked.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Shares(Arc<Mutex<BTreeMap<usize, String>>>);
 
@@ -52,6 +52,20 @@ mod tests {
         assert_eq!(asks(&["a", "b", "a", "b", "a"], "c"), Some(4));
         assert_eq!(asks(&["a"], "b"), None);
         assert_eq!(asks(&[], "b"), None);
+    }
+
+    #[test]
+    fn what_was_asked_for_counts_at_once() {
+        let shares = Shares::default();
+        // As a process finds them when it starts, one after another.
+        for shard in 0..4 {
+            shares.note(shard, Some("a"));
+            if shares.asks_for(shard, "b") {
+                shares.note(shard, Some("b"));
+            }
+        }
+        let holders = shares.0.lock().unwrap();
+        assert_eq!(holders.values().filter(|holder| *holder == "b").count(), 2, "{holders:?}");
     }
 
     #[test]
