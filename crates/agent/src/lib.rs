@@ -63,8 +63,9 @@ use tracing::{debug, info, info_span};
 use watch::Wake;
 
 const NAME: &str = "longshore-agent";
-/// How often the agent's loop gives a sign of life.
-const BEAT: Duration = Duration::from_secs(1);
+/// How often the agent's loop gives a sign of life, and its counts of the store reach `/metrics`: below every scrape interval, and few of
+/// the wakes that an idle agent costs.
+const BEAT: Duration = Duration::from_secs(5);
 /// How long it may give none: longer than any pause of a busy node.
 const SILENCE: Duration = Duration::from_secs(30);
 /// How nice threads are that work on disks: the least. The kernel derives the priority of their input and output from it, so that
