@@ -11,10 +11,12 @@ spawn() {
   printf '%s\n' $! >"$run/components/$name"
 }
 
+# A process that was killed is a zombie as soon as its first thread is gone; its ports are free once the others are, too.
 runs() {
-  local pid state
+  local pid
   pid=$(cat "$run/components/$1" 2>/dev/null) || return 1
-  state=$(awk '/^State:/ { print $2 }' "/proc/$pid/status" 2>/dev/null) && [[ -n $state && $state != Z ]]
+  awk '/^State:/ { state = $2 } /^Threads:/ { threads = $2 } END { exit !(state != "" && (state != "Z" || threads > 1)) }' \
+    "/proc/$pid/status" 2>/dev/null
 }
 
 stopped() { ! runs "$1"; }

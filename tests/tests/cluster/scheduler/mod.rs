@@ -44,6 +44,8 @@ impl<'a> Scheduler<'a> {
     /// Installs definitions, priorities and rights, and the class and the release of the example; removes what an earlier test left.
     fn install(cluster: &'a Cluster) -> Self {
         let scheduler = Self { cluster, scratch: tempfile::tempdir().unwrap() };
+        // An earlier test may have ended while no API server was there to clear away.
+        scheduler.clear();
         // Shops of an earlier test that are on their way out would look like lost ones, and hold every removal.
         let selector = format!("--selector={OURS}");
         cluster.kubectl(["delete", "namespaces", &selector, "--timeout=240s"]).deadline(LONG + Duration::from_secs(10)).run().expect(0);
@@ -120,6 +122,16 @@ impl<'a> Scheduler<'a> {
         line.parse().ok()
     }
 
+    /// Removes everything that tests make, as far as it is there and the API server is.
+    fn clear(&self) {
+        for kind in ["rollouts", "shops", "releases", "shopclasses"] {
+            drop(self.cluster.kubectl(["delete", kind, "--all", "--wait=false"]).run());
+        }
+        let selector = format!("--selector={OURS}");
+        drop(self.cluster.kubectl(["delete", "namespaces", &selector, "--wait=false"]).run());
+        drop(self.cluster.kubectl(["delete", "persistentvolumes", &selector, "--wait=false"]).run());
+    }
+
     fn objects(&self, kind: &str) -> usize {
         let found = self.cluster.get(&[kind, "--all-namespaces", "--selector", OURS]);
         found["items"].as_array().map_or(0, Vec::len)
@@ -148,12 +160,7 @@ impl<'a> Scheduler<'a> {
 
 impl Drop for Scheduler<'_> {
     fn drop(&mut self) {
-        for kind in ["rollouts", "shops", "releases", "shopclasses"] {
-            drop(self.cluster.kubectl(["delete", kind, "--all", "--wait=false"]).run());
-        }
-        let selector = format!("--selector={OURS}");
-        drop(self.cluster.kubectl(["delete", "namespaces", &selector, "--wait=false"]).run());
-        drop(self.cluster.kubectl(["delete", "persistentvolumes", &selector, "--wait=false"]).run());
+        self.clear();
     }
 }
 
