@@ -64,7 +64,7 @@ test-cluster: tools build images ## tests on a real Kubernetes cluster, as root 
 	CLUSTER_DIR=$(target)/cluster tests/cluster/cluster run --nodes 2 --kwok 3 --audit -- \
 	  cargo test --locked --offline --workspace --all-features --test cluster -- $(TEST)
 	CLUSTER_DIR=$(target)/cluster tests/cluster/cluster run --nodes 2 -- \
-	  cargo test --locked --offline --workspace --all-features --test platform -- --test-threads=1 $(TEST)
+	  cargo test --locked --offline --workspace --all-features --test platform -- --test-threads=1 --show-output $(TEST)
 
 # The cluster has a network of its own; `platform open` carries connections into it, and ends with it.
 .PHONY: cluster

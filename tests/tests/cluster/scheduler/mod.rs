@@ -4,6 +4,7 @@ mod access;
 mod converge;
 mod guards;
 mod migrations;
+mod rollouts;
 mod shards;
 
 use e2e::{
