@@ -3,7 +3,7 @@
 use crate::{
     crd::{Engine, Phase, Rollout, Shop, ShopRelease, ShopState},
     file::Fleet,
-    render::{InForce, Moment, Object, RenderError, render},
+    render::{InForce, Migrating, Moment, Object, RenderError, render},
     schedule::{ScheduleError, campaign_floor},
 };
 use jiff::Timestamp;
@@ -105,8 +105,8 @@ pub fn record(release: &InForce, now: Timestamp) -> ShopRelease {
 pub struct Known {
     /// The sequence up to which the database is migrated.
     pub migrated: Option<Sequence>,
-    /// Whether the controller holds the shop's migration lease.
-    pub migrating: bool,
+    /// Whether the controller holds the shop's migration lease, and cron has ended.
+    pub migrating: Migrating,
     /// Why no release may be switched.
     pub paused: Option<String>,
 }
@@ -118,8 +118,12 @@ impl Known {
         let status = shop.status.as_ref();
         let migrated = status.and_then(|status| status.migrated).and_then(|sequence| u64::try_from(sequence).ok());
         let conditions = status.map_or(&[][..], |status| &status.conditions);
-        let migrating =
-            conditions.iter().any(|it| it.kind == "DatabaseCurrent" && ["Migrating", "MigrationFailed"].contains(&it.reason.as_str()));
+        let database = conditions.iter().find(|it| it.kind == "DatabaseCurrent").map(|it| it.reason.as_str());
+        let migrating = match database {
+            Some("CronEnds") => Migrating::Soon,
+            Some("Migrating" | "MigrationFailed") => Migrating::Now,
+            _ => Migrating::No,
+        };
         Self { migrated: migrated.and_then(|sequence| Sequence::try_from(sequence).ok()), migrating, paused: None }
     }
 }

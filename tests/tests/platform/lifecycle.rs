@@ -161,7 +161,11 @@ fn cron_runs_each_minute_and_migrations_gate_their_releases() {
             let new = pages.iter().filter(|page| page.body.starts_with(&wanted)).count();
             assert!(new == 0 || version.trim() == schema.to_string(), "{new} pods serve {release} on a database of {version}");
             held += usize::from(new == 0 && version.trim() != schema.to_string());
-            paused |= shop.list("cron").iter().all(|pod| pod["metadata"]["deletionTimestamp"].is_string());
+            let migrates = || shop.list("migration").iter().any(|pod| pod["status"]["phase"] == "Running");
+            let crons = shop.list("cron").len();
+            paused |= crons == 0;
+            // Both questions twice, as nothing answers them for one moment.
+            assert!(!(migrates() && !shop.list("cron").is_empty() && migrates()), "cron has not ended, and the database is being changed");
             if new == pods.len() {
                 break;
             }

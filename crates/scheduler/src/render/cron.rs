@@ -1,7 +1,7 @@
 //! The Deployment that runs a shop's cron: one pod with a loop, since thousands of CronJobs a minute fall behind by minutes.
 
 use super::{
-    Object,
+    Migrating, Object,
     config::Names,
     container,
     frame::Frame,
@@ -16,7 +16,7 @@ const GRACE: i64 = 600;
 
 pub(crate) fn deployment(frame: &Frame<'_>, names: &Names) -> Object {
     // Cron writes: not to a shop that is closed for work, and not to a database that is being changed.
-    let runs = frame.spec.state == ShopState::Active && !frame.moment.migrating;
+    let runs = frame.spec.state == ShopState::Active && frame.moment.migrating == Migrating::No;
     let script = format!("{}/cron.sh", path::SCRIPTS);
     let mut init = vec![container::pull(frame)];
     init.extend(container::prepare(frame));

@@ -88,6 +88,18 @@ impl InForce {
     }
 }
 
+/// Whether the database is being changed, which nothing else may do meanwhile.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Migrating {
+    /// It is not.
+    #[default]
+    No,
+    /// Cron is told to end; the Job is made once it has.
+    Soon,
+    /// The Job is there.
+    Now,
+}
+
 /// What the controller knows of this moment. The default is a shop of which nothing is known: rendering files takes that.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Moment {
@@ -95,8 +107,8 @@ pub struct Moment {
     pub floor: Option<u32>,
     /// The sequence up to which the database is migrated.
     pub migrated: Option<Sequence>,
-    /// Whether a migration runs: cron waits meanwhile.
-    pub migrating: bool,
+    /// Whether the database is being changed.
+    pub migrating: Migrating,
     /// Why no release may be switched, where that is so.
     pub paused: Option<String>,
 }

@@ -1,7 +1,7 @@
 //! The Job that brings a shop's database to a release, and the Lease that says whose turn it is.
 
 use super::{
-    Object,
+    Migrating, Object,
     config::Names,
     container,
     frame::Frame,
@@ -24,11 +24,11 @@ pub(crate) fn lease(frame: &Frame<'_>) -> Object {
     Object::of(&Lease { metadata: frame.meta(LEASE), ..Lease::default() })
 }
 
-/// Only while the controller holds the Lease: a Job runs as soon as it exists.
+/// Only while the controller holds the Lease and cron has ended: a Job runs as soon as it exists.
 pub(crate) fn job(frame: &Frame<'_>, names: &Names) -> Option<Object> {
     let release = frame.release?;
     let pending = frame.moment.migrated.is_none_or(|migrated| migrated < release.sequence);
-    if !scripts::migrates(frame) || release.migration == Migration::None || !pending || !frame.moment.migrating {
+    if !scripts::migrates(frame) || release.migration == Migration::None || !pending || frame.moment.migrating != Migrating::Now {
         return None;
     }
     let mut init = vec![container::pull(frame)];

@@ -39,7 +39,7 @@ mod web;
 pub(crate) use backup::{BACKUP, LAST};
 pub use build::{BUILD_ACCOUNT, BUILDS, build};
 pub(crate) use container::{DRAIN, restricted};
-pub use input::{InForce, Moment, ReleaseError};
+pub use input::{InForce, Migrating, Moment, ReleaseError};
 pub(crate) use migration::{DEADLINE as MIGRATION_DEADLINE, LEASE as MIGRATION_LEASE};
 pub use name::namespace;
 pub use object::{Identity, Object};

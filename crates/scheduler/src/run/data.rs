@@ -55,6 +55,13 @@ fn database(shop: &Shop, known: &Known, turn: &Turn, state: &State) -> Option<Sa
             "LeaseHeld",
             format!("sequence {sequence} changes the database, and {holder} holds the Lease {namespace}/migration"),
         ),
+        (_, None, Turn::Cron) => (
+            Truth::False,
+            "CronEnds",
+            format!(
+                "sequence {sequence} changes the database, and waits for pods of Deployment {namespace}/cron to end, which may take 10 minutes"
+            ),
+        ),
         _ => (Truth::False, "Migrating", format!("sequence {sequence} changes the database; agents wait for it")),
     })
 }

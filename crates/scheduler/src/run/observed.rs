@@ -30,6 +30,7 @@ pub(crate) struct Spec {
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct Status {
     pub(crate) observed_generation: i64,
+    pub(crate) replicas: u32,
     pub(crate) ready_replicas: u32,
     pub(crate) updated_replicas: u32,
     pub(crate) conditions: Vec<Ended>,

@@ -15,7 +15,7 @@ use crate::{
     crd::Shop,
     guard::Limit,
     plan::{Live, Step, gate},
-    render::{Identity, Object, name::spread, namespace},
+    render::{Identity, Migrating, Object, name::spread, namespace},
 };
 use jiff::Timestamp;
 use release::{Sequence, Sha256};
@@ -85,7 +85,7 @@ async fn attempt(controller: &Controller, name: &str) -> Result<Ended, ApiError>
             Ended::Failed
         }
         Outcome::Held(_) => Ended::Again(Duration::from_mins(10)),
-        // Its Lease was made a moment ago, or somebody else holds it.
+        // Its Lease was made a moment ago, somebody else holds it, or cron ends.
         Outcome::Applied { .. } if turn != Turn::Ours => Ended::Again(TURN),
         Outcome::Applied { .. } if !prepared.shop.spec.scale.schedule.is_empty() => Ended::Again(CAMPAIGN),
         Outcome::Applied { .. } => Ended::Again(IDLE + Duration::from_secs(u64::from(spread(name, 3600)))),
@@ -156,7 +156,12 @@ fn prepare(controller: &Controller, name: &str, turn: &Turn, now: Timestamp) -> 
 fn known(shop: &Shop, state: &super::State, flying: bool, turn: &Turn) -> Known {
     let paused = state.halted.clone().filter(|_| flying);
     // The andon cord stops migrations that have not begun; half of one is worse than a whole one.
-    let migrating = turn::due(shop, state).is_some_and(|due| due.begun || (paused.is_none() && *turn == Turn::Ours));
+    let migrating = match (turn::due(shop, state), turn) {
+        (Some(due), _) if due.begun => Migrating::Now,
+        (Some(_), Turn::Ours) if paused.is_none() => Migrating::Now,
+        (Some(_), Turn::Cron) if paused.is_none() => Migrating::Soon,
+        _ => Migrating::No,
+    };
     Known { migrated: migrated(shop, state), migrating, paused }
 }
 

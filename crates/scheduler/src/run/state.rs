@@ -54,6 +54,8 @@ pub(crate) struct State {
     pub(crate) world: HashMap<String, BTreeMap<Identity, Record>>,
     /// Deployments `web`, by shop.
     pub(crate) pods: HashMap<String, Pods>,
+    /// Shops whose Deployment `cron` wants pods, or has them.
+    pub(crate) crons: BTreeSet<String>,
     /// Migration Jobs by shop and sequence.
     pub(crate) migrations: HashMap<String, BTreeMap<u64, Progress>>,
     /// When each shop's CronJob `backup` last succeeded, where it is there.

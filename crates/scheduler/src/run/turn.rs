@@ -9,6 +9,8 @@ use crate::{
     render::{Identity, MIGRATION_DEADLINE, MIGRATION_LEASE, namespace},
 };
 use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{Api, ListParams};
 use release::Sequence;
 use serde_json::{Value, json};
 
@@ -29,6 +31,8 @@ pub(super) struct Due {
 pub(super) enum Turn {
     /// We may, or there is nothing to change.
     Ours,
+    /// We hold the Lease, and pods of cron are still ending.
+    Cron,
     /// Somebody else holds the Lease.
     Theirs(String),
     /// The Lease itself is not there yet.
@@ -46,7 +50,7 @@ pub(super) fn due(shop: &Shop, state: &State) -> Option<Due> {
     Some(Due { sequence: release.sequence, begun: jobs.is_some_and(|jobs| jobs.contains_key(&release.sequence.get())) })
 }
 
-/// Takes the Lease where a migration is due that has not begun.
+/// Takes the Lease where a migration is due that has not begun, and looks whether cron has ended.
 pub(super) async fn take(controller: &Controller, name: &str, now: Timestamp) -> Result<Turn, ApiError> {
     let due = {
         let state = controller.lock();
@@ -60,7 +64,7 @@ pub(super) async fn take(controller: &Controller, name: &str, now: Timestamp) ->
     }
     let ours = format!("{OURS}release-{sequence}");
     if found["spec"]["holderIdentity"] == ours.as_str() {
-        return Ok(Turn::Ours);
+        return Ok(if cron(controller, name).await? { Turn::Cron } else { Turn::Ours });
     }
     let spec = json!({
         "holderIdentity": ours,
@@ -71,7 +75,26 @@ pub(super) async fn take(controller: &Controller, name: &str, now: Timestamp) ->
     });
     // Where somebody was faster, the next look sees who.
     let taken = controller.writer(name).merge_if(&identity, &version(&found), json!({ "spec": spec })).await?;
-    Ok(if taken { Turn::Ours } else { Turn::Nobody })
+    Ok(match taken {
+        false => Turn::Nobody,
+        true if cron(controller, name).await? => Turn::Cron,
+        true => Turn::Ours,
+    })
+}
+
+/// Pods that may still write; one that was evicted stays as `Failed`, and its processes are gone.
+const ALIVE: &str = "status.phase!=Succeeded,status.phase!=Failed";
+
+/// Whether cron may still write: its Deployment wants pods or has some, or one takes its time to end, which a Deployment does not count.
+async fn cron(controller: &Controller, name: &str) -> Result<bool, ApiError> {
+    if controller.lock().crons.contains(name) {
+        return Ok(true);
+    }
+    let namespace = namespace(name);
+    let pods: Api<Pod> = Api::namespaced(controller.cluster.client(), &namespace);
+    let params = ListParams::default().labels("app.kubernetes.io/component=cron").fields(ALIVE).limit(1);
+    let listed = controller.cluster.call(&format!("list pods of {namespace}"), || pods.list_metadata(&params)).await?;
+    Ok(!listed.items.is_empty())
 }
 
 /// Gives the Lease back, where it is ours. Called before the end of the migration is recorded, so that a crash between repeats it.

@@ -264,6 +264,7 @@ pub(super) async fn workloads(controller: Arc<Controller>, kind: &'static Kind, 
             let mut state = controller.lock();
             match identity.kind.as_ref() {
                 "Deployment" if identity.name == "web" => drop(state.pods.remove(&shop)),
+                "Deployment" if identity.name == "cron" => drop(state.crons.remove(&shop)),
                 // Who deletes a Job that failed wants another one.
                 "Job" => state.forget_job(&shop, &identity.name),
                 "CronJob" => drop(state.backups.remove(&shop)),
@@ -279,16 +280,15 @@ pub(super) async fn workloads(controller: Arc<Controller>, kind: &'static Kind, 
 
 /// Takes in how a workload is; says whether that changed.
 fn status(state: &mut State, shop: &str, identity: &Identity, object: &Observed) -> bool {
+    let wanted = object.spec.replicas.unwrap_or(1);
+    let current = object.status.observed_generation >= object.metadata.generation.unwrap_or_default();
     match (identity.kind.as_ref(), identity.name.as_str()) {
         ("Deployment", "web") => {
-            let pods = Pods {
-                wanted: object.spec.replicas.unwrap_or(1),
-                ready: object.status.ready_replicas,
-                updated: object.status.updated_replicas,
-                current: object.status.observed_generation >= object.metadata.generation.unwrap_or_default(),
-            };
+            let pods = Pods { wanted, ready: object.status.ready_replicas, updated: object.status.updated_replicas, current };
             state.pods.insert(shop.to_owned(), pods) != Some(pods)
         }
+        ("Deployment", "cron") if wanted == 0 && object.status.replicas == 0 && current => state.crons.remove(shop),
+        ("Deployment", "cron") => state.crons.insert(shop.to_owned()),
         ("Job", name) => {
             let ended = |kind: &str| object.status.conditions.iter().any(|condition| condition.kind == kind && condition.status == "True");
             let progress = match (ended("Complete"), ended("Failed")) {

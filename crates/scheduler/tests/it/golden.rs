@@ -8,7 +8,7 @@ use scheduler::{
     check, cluster,
     crd::{Build, Idle, IdleMode, ShopState},
     file::{Form, text},
-    render::{BUILDS, InForce, Moment, Object, RenderError, build, render},
+    render::{BUILDS, InForce, Migrating, Moment, Object, RenderError, build, render},
 };
 
 fn yaml(objects: &[Object]) -> String {
@@ -114,12 +114,15 @@ fn a_shop_in_maintenance_is_closed_for_visitors_and_open_for_the_probe() {
 
 #[test]
 fn a_migration_runs_while_the_controller_says_so_and_cron_waits() {
-    let objects = rendered("aws", |_, _, moment| moment.migrating = true);
+    let objects = rendered("aws", |_, _, moment| moment.migrating = Migrating::Now);
     assert!(has(&objects, "Job", "release-42") && has(&objects, "Lease", "migration"));
     assert_eq!(find(&objects, "Deployment", "cron")["spec"]["replicas"], 0);
     assert_eq!(check::shop(&objects), []);
+    let soon = rendered("aws", |_, _, moment| moment.migrating = Migrating::Soon);
+    assert!(!has(&soon, "Job", "release-42"), "cron has not ended yet");
+    assert_eq!(find(&soon, "Deployment", "cron")["spec"]["replicas"], 0);
     let migrated = rendered("aws", |_, _, moment| {
-        (moment.migrating, moment.migrated) = (true, Some(42.try_into().unwrap()));
+        (moment.migrating, moment.migrated) = (Migrating::Now, Some(42.try_into().unwrap()));
     });
     assert!(!has(&migrated, "Job", "release-42"));
     assert_eq!(find(&migrated, "ConfigMap", "release")["data"]["migrated"], "42");

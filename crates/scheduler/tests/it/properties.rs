@@ -6,7 +6,7 @@ use scheduler::{
     check,
     cluster::edge,
     crd::{Backup, BackupSchedule, Domain, Modules, Scale, Shop, ShopState, StorageMode},
-    render::{Moment, name, render},
+    render::{Migrating, Moment, name, render},
 };
 use serde_json::json;
 
@@ -62,7 +62,8 @@ fn shop(platform: &'static str) -> impl Strategy<Value = Shop> {
 }
 
 fn moment() -> impl Strategy<Value = Moment> {
-    (prop::option::of(1..=200_u32), any::<bool>()).prop_map(|(floor, migrating)| Moment { floor, migrating, ..Moment::default() })
+    (prop::option::of(1..=200_u32), prop::sample::select(vec![Migrating::No, Migrating::Soon, Migrating::Now]))
+        .prop_map(|(floor, migrating)| Moment { floor, migrating, ..Moment::default() })
 }
 
 fn any_shop() -> impl Strategy<Value = (&'static str, Shop)> {
