@@ -93,7 +93,7 @@ bench: tools release ## an idle agent's cost; pulls against awscli, s5cmd, git a
 
 .PHONY: bench-scheduler
 bench-scheduler: tools release ## 5,000 shops on a real API server without nodes, as root (SHOPS=5000)
-	@$(tools) cluster
+	@$(tools) fleet
 	CLUSTER_DIR=$(target)/cluster tests/cluster/cluster run --nodes 0 --kwok 1 -- $(target)/release/bench-scheduler --shops $(SHOPS)
 
 .PHONY: images

@@ -1,5 +1,6 @@
 //! What a fleet costs the scheduler, on a real API server without nodes: the first apply, a pass over what is as it should be, a change of one
-//! shop while all is quiet and while a rollout moves the others, and plans. Runs inside a cluster: `cluster run --nodes 0 -- bench-scheduler`.
+//! shop while all is quiet and while a rollout moves the others, and plans; then kubectl and Helm with objects of the same kind. Runs inside a
+//! cluster: `cluster run --nodes 0 -- bench-scheduler`.
 
 #![allow(clippy::disallowed_methods, reason = "a benchmark makes its files itself, and has no failpoints")]
 
@@ -7,6 +8,7 @@ use clap::Parser;
 use e2e::{
     cluster::{Cluster, eventually},
     figures::{bytes, count, table, time},
+    peers::required,
     process::{Program, Running, binary},
     web,
 };
@@ -36,6 +38,11 @@ const PROXY: u16 = 19811;
 const LONG: Duration = Duration::from_hours(1);
 /// kubectl makes one request after another; so many of them side by side.
 const WRITERS: usize = 8;
+/// Shops that each of the others applies.
+const SAMPLE: usize = 40;
+/// Reads what the chart brings, whatever that looks like.
+const CHART: [(&str, &str); 2] =
+    [("Chart.yaml", "apiVersion: v2\nname: shop\nversion: 1.0.0\n"), ("templates/all.yaml", "{{ .Files.Get \"objects.yaml\" }}\n")];
 
 struct Bench {
     cluster: Cluster,
@@ -48,8 +55,8 @@ fn example(name: &str) -> String {
 }
 
 /// A shop without pods: what is measured is the scheduler and the API server, and not nodes.
-fn shop(index: usize) -> String {
-    let name = format!("s{index:04}");
+fn shop(prefix: &str, index: usize) -> String {
+    let name = format!("{prefix}{index:04}");
     json!({
         "apiVersion": "longshore.dev/v1alpha1", "kind": "Shop", "metadata": { "name": name },
         "spec": {
@@ -92,7 +99,7 @@ impl Bench {
     /// Writes the registry, as an import does.
     fn register(&mut self, shops: usize) {
         let begin = Instant::now();
-        let all: Vec<_> = (0..shops).map(shop).collect();
+        let all: Vec<_> = (0..shops).map(|index| shop("s", index)).collect();
         thread::scope(|scope| {
             for part in all.chunks(shops.div_ceil(WRITERS).max(1)) {
                 let arguments = ["create", "--validate=false", "--filename", "-"];
@@ -159,6 +166,59 @@ impl Bench {
         self.tell(what, format!("{} ({said})", time(planned.elapsed)));
     }
 
+    /// Applies the objects of some shops as others do it, so many programs side by side.
+    fn peer(&self, prefix: &str, abreast: usize, apply: impl Fn(&Path) -> Program + Sync) -> String {
+        let scratch = tempfile::tempdir().unwrap_or_else(|error| panic!("{error}"));
+        let write = |path: &Path, text: &str| std::fs::write(path, text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let all: Vec<_> = (0..SAMPLE).map(|index| shop(prefix, index)).collect();
+        let files =
+            [("class.yaml", example("plain/class.yaml")), ("release.yaml", example("release.yaml")), ("shops.json", all.join("\n"))];
+        let files = files.map(|(name, text)| {
+            write(&scratch.path().join(name), &text);
+            scratch.path().join(name).display().to_string()
+        });
+        let mut objects = 0;
+        let charts: Vec<_> = (0..SAMPLE)
+            .map(|index| {
+                let name = format!("{prefix}{index:04}");
+                let rendered = self.program(&["render", &files[0], &files[1], &files[2], "--shop", &name]).run().expect(0).stdout;
+                objects += rendered.lines().filter(|line| line.starts_with("kind: ")).count();
+                let chart = scratch.path().join(name);
+                std::fs::create_dir_all(chart.join("templates")).unwrap_or_else(|error| panic!("{error}"));
+                CHART.iter().for_each(|(name, text)| write(&chart.join(name), text));
+                write(&chart.join("objects.yaml"), &rendered);
+                chart
+            })
+            .collect();
+        let begin = Instant::now();
+        thread::scope(|scope| {
+            for part in charts.chunks(SAMPLE.div_ceil(abreast)) {
+                let apply = &apply;
+                scope.spawn(move || part.iter().for_each(|chart| drop(apply(chart).deadline(LONG).run().expect(0))));
+            }
+        });
+        let span = begin.elapsed();
+        #[allow(clippy::cast_precision_loss, reason = "some hundred objects")]
+        let rate = objects as f64 / span.as_secs_f64();
+        format!("{} objects in {}, {rate:.0} in a second", count(objects as u64), time(span))
+    }
+
+    fn peers(&mut self) {
+        for abreast in [1, WRITERS] {
+            let figure = self.peer(&format!("k{abreast}"), abreast, |chart| {
+                let objects = chart.join("objects.yaml").display().to_string();
+                self.cluster.program("kubectl").args(["apply", "--server-side", "--filename", &objects])
+            });
+            self.tell(&format!("{abreast} × kubectl apply --server-side"), figure);
+            let figure = self.peer(&format!("h{abreast}"), abreast, |chart| {
+                let release = chart.file_name().unwrap_or_default();
+                let helm = self.cluster.program(&required("helm").display().to_string()).args(["install", "--namespace", "default"]);
+                helm.arg(release).arg(chart).env("HOME", chart)
+            });
+            self.tell(&format!("{abreast} × helm install"), figure);
+        }
+    }
+
     fn memory(&mut self, what: &str) {
         self.tell(what, bytes(Self::metric("resident_memory_bytes").unwrap_or(0)));
     }
@@ -213,6 +273,7 @@ fn main() {
     bench.tell("the rollout", format!("{} shops in {}", count(shops as u64), time(begin.elapsed())));
     bench.memory("resident after it all");
     Bench::stop(running);
+    bench.peers();
     let head = [&format!("{} shops", count(shops as u64))[..], ""];
     writeln!(io::stdout(), "{}", table(&head, &[], &bench.rows)).unwrap_or_default();
 }
