@@ -172,7 +172,7 @@ impl Bench {
         let write = |path: &Path, text: &str| std::fs::write(path, text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let all: Vec<_> = (0..SAMPLE).map(|index| shop(prefix, index)).collect();
         let files =
-            [("class.yaml", example("plain/class.yaml")), ("release.yaml", example("release.yaml")), ("shops.json", all.join("\n"))];
+            [("class.yaml", example("plain/class.yaml")), ("release.yaml", example("release.yaml")), ("shops.yaml", all.join("\n---\n"))];
         let files = files.map(|(name, text)| {
             write(&scratch.path().join(name), &text);
             scratch.path().join(name).display().to_string()
