@@ -185,7 +185,9 @@ impl Bench {
                 objects += rendered.lines().filter(|line| line.starts_with("kind: ")).count();
                 let chart = scratch.path().join(name);
                 std::fs::create_dir_all(chart.join("templates")).unwrap_or_else(|error| panic!("{error}"));
-                CHART.iter().for_each(|(name, text)| write(&chart.join(name), text));
+                for (name, text) in CHART {
+                    write(&chart.join(name), text);
+                }
                 write(&chart.join("objects.yaml"), &rendered);
                 chart
             })
