@@ -87,14 +87,15 @@ demo: release ## the main job on real PHP sources: publish, pull, change, roll b
 .PHONY: bench
 bench: tools release ## an idle agent's cost; pulls against awscli, s5cmd, git and the machine's limit (ROUNDS=5, BENCH="--shop large", BENCH=--docs)
 	@$(tools) bench
-	$(target)/release/bench-agent
+	images/binaries $(target)/images/binaries
+	$(target)/release/bench-agent --image $(target)/images/binaries
 	cargo run --locked --release --quiet --package scheduler --example render_speed -- 5000
 	$(target)/release/bench-pull --rounds $(ROUNDS) --out $(target)/bench $(BENCH)
 
 .PHONY: bench-scheduler
-bench-scheduler: tools release ## 5,000 shops on a real API server without nodes, as root (SHOPS=5000)
+bench-scheduler: tools release ## 5,000 shops on a real API server whose pods kwok plays, as root (SHOPS=5000)
 	@$(tools) fleet
-	CLUSTER_DIR=$(target)/cluster tests/cluster/cluster run --nodes 0 --kwok 1 -- $(target)/release/bench-scheduler --shops $(SHOPS)
+	CLUSTER_DIR=$(target)/cluster tests/cluster/cluster run --nodes 0 --kwok 4 -- $(target)/release/bench-scheduler --shops $(SHOPS)
 
 .PHONY: images
 images: ## the images, from Debian's packages, with buildah, as root; target/images/images.txt has sizes and digests (IMAGES=--twice)

@@ -10,6 +10,7 @@ pub mod demo;
 pub mod ending;
 pub mod faults;
 pub mod figures;
+pub mod fleet;
 pub mod interrupt;
 pub mod peers;
 pub mod platform;

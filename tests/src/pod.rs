@@ -167,6 +167,17 @@ impl Namespace {
         self.program(&binary(name))
     }
 
+    /// Shows a directory at `/opt/longshore`, where images have our binaries and what these need.
+    ///
+    /// # Panics
+    ///
+    /// It cannot be mounted.
+    #[track_caller]
+    pub fn install(&self, directory: &Path) {
+        let script = "mount -t tmpfs tmpfs /opt && mkdir /opt/longshore && mount --bind \"$0\" /opt/longshore";
+        drop(self.program(Path::new("sh")).args(["-c", script]).arg(directory).run().expect(0));
+    }
+
     /// The lines of its table of mounts whose mount point is `point`.
     ///
     /// # Panics

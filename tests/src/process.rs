@@ -264,6 +264,13 @@ impl Running {
         self.stdout.text()
     }
 
+    /// What it has written to standard output after its first `bytes`.
+    #[must_use]
+    pub fn written_after(&self, bytes: usize) -> String {
+        let written = self.stdout.bytes.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(written.get(bytes..).unwrap_or_default()).into_owned()
+    }
+
     /// Whether it still runs.
     #[must_use]
     pub fn is_running(&mut self) -> bool {

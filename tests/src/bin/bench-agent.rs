@@ -1,4 +1,5 @@
-//! What a pod pays for an agent that has nothing to do: `longshore-agent` with two mounts and both sources, watched for a minute.
+//! What a pod pays for an agent that has nothing to do: `longshore-agent` as images hold it, with two mounts and both sources, watched for a
+//! minute.
 
 #![allow(clippy::disallowed_methods, reason = "a benchmark makes its files itself, and has no failpoints")]
 
@@ -15,14 +16,18 @@ use std::{
     error::Error,
     fs,
     io::{self, Write as _},
+    path::{Path, PathBuf},
     process::ExitCode,
     thread,
     time::{Duration, Instant},
 };
 
-/// Measures an idle `longshore-agent` of this profile, with two bind mounts, a file and the channel to follow. Needs root.
+/// Measures an idle `longshore-agent`, with two bind mounts, a file and the channel to follow. Needs root.
 #[derive(Debug, Parser)]
 struct Arguments {
+    /// What `images/binaries` made, where the agent is the images' and not the one of this profile
+    #[arg(long, value_name = "DIRECTORY")]
+    image: Option<PathBuf>,
     /// For how many seconds it is watched
     #[arg(long, default_value_t = 60)]
     seconds: u64,
@@ -69,8 +74,17 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     fs::write(shop.path("mounts.toml"), mount("media")? + &mount("import")?)?;
 
     let (namespace, mut agent) = (Namespace::new(), Agent::default());
-    let program = namespace.ours("longshore-agent").envs(shop.pod_environment("pod"));
-    let program = program.env("LONGSHORE_MOUNTS", shop.path("mounts.toml")).env("LONGSHORE_RELEASE", shop.path("release"));
+    let program = match &arguments.image {
+        Some(image) => {
+            namespace.install(&fs::canonicalize(image.join("opt/longshore"))?);
+            namespace.program(Path::new("/opt/longshore/bin/longshore-agent"))
+        }
+        None => namespace.ours("longshore-agent"),
+    };
+    let program = program
+        .envs(shop.pod_environment("pod"))
+        .env("LONGSHORE_MOUNTS", shop.path("mounts.toml"))
+        .env("LONGSHORE_RELEASE", shop.path("release"));
     // The first scan is what it waits for below, so that none is measured: at the usual pace it would take minutes.
     agent.start(program.env("LONGSHORE_SOURCES", "both").env("LONGSHORE_SCAN", "1GiB"));
     agent.until("it is idle, with all mounts and one scan behind it", |status| {

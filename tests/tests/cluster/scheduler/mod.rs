@@ -9,13 +9,11 @@ mod shards;
 
 use e2e::{
     cluster::{Cluster, eventually},
+    fleet::{example, merge, release, shop},
     process::{Program, Running},
 };
 use serde_json::{Value, json};
-use std::{
-    path::Path,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// How long two hundred shops may take on two cores that have the whole control plane on them.
@@ -28,12 +26,6 @@ const OURS: &str = "longshore.dev/shop";
 const ACCOUNT: &str = "longshore-scheduler";
 /// Its namespace.
 const SYSTEM: &str = "longshore-system";
-
-/// A file of the repository.
-fn example(name: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../manifests/examples/shops").join(name);
-    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
 
 /// The scheduler, against the cluster.
 struct Scheduler<'a> {
@@ -169,37 +161,6 @@ fn condition<'a>(shop: &'a Value, kind: &str) -> Option<&'a str> {
     shop["status"]["conditions"].as_array()?.iter().find(|it| it["type"] == kind)?["status"].as_str()
 }
 
-/// Puts the fields of `change` into `into`, as a merge patch does.
-fn merge(into: &mut Value, change: &Value) {
-    let Some(fields) = change.as_object() else {
-        *into = change.clone();
-        return;
-    };
-    for (name, field) in fields {
-        if field.is_null() {
-            into.as_object_mut().map(|all| all.remove(name));
-        } else {
-            merge(&mut into[name.as_str()], field);
-        }
-    }
-}
-
-/// A shop of a class; further fields of its spec are merged in.
-fn shop(name: &str, class: &str, change: &Value) -> String {
-    let mut shop = json!({
-        "apiVersion": "longshore.dev/v1alpha1", "kind": "Shop", "metadata": { "name": name },
-        "spec": {
-            "class": class, "channel": "shops/acme",
-            "domains": [{ "host": format!("{name}.example"), "primary": true }],
-            "config": { "secretRef": { "name": "env" } },
-            "scale": { "min": 1, "max": 1 },
-            "services": { "database": { "ref": "db", "name": name }, "media": { "ref": "nas", "path": format!("/{name}") } },
-        },
-    });
-    merge(&mut shop["spec"], change);
-    shop.to_string()
-}
-
 /// Shops without pods, so that the test is about the scheduler: the kubelets of two cores have other things to do.
 fn shops(prefix: &str, count: usize) -> String {
     let one = |index| shop(&format!("{prefix}{index:03}"), "php-plain", &json!({ "state": "Suspended" }));
@@ -212,24 +173,4 @@ fn played() -> Value {
         "nodeSelector": { "type": "kwok" },
         "tolerations": [{ "key": "kwok.x-k8s.io/node", "effect": "NoSchedule" }],
     })
-}
-
-/// The example's release as another sequence of its channel. Nobody signed it, which is the pods' business.
-fn release(sequence: u64, migration: &str) -> String {
-    use base64::{Engine as _, engine::general_purpose::STANDARD};
-    let text = example("release.yaml");
-    let field = |name: &str| text.split(&format!("\"{name}\": \"")).nth(1).unwrap().split('"').next().unwrap().to_owned();
-    let mut statement: Value = serde_json::from_slice(&STANDARD.decode(field("payload")).unwrap()).unwrap();
-    statement["predicate"]["sequence"] = sequence.into();
-    statement["predicate"]["migration"] = migration.into();
-    statement["subject"][0]["digest"]["sha256"] = format!("{sequence:064x}").into();
-    let envelope = json!({
-        "payloadType": field("payloadType"), "payload": STANDARD.encode(statement.to_string()),
-        "signatures": [{ "keyid": field("keyid"), "sig": field("sig") }],
-    });
-    json!({
-        "apiVersion": "longshore.dev/v1alpha1", "kind": "Release", "metadata": { "name": format!("shops-acme-{sequence}") },
-        "spec": { "channel": "shops/acme", "sequence": sequence, "envelope": envelope.to_string() },
-    })
-    .to_string()
 }

@@ -1,14 +1,16 @@
-//! What a fleet costs the scheduler, on a real API server without nodes: the first apply, a pass over what is as it should be, a change of one
-//! shop while all is quiet and while a rollout moves the others, and plans; then kubectl and Helm with objects of the same kind. Runs inside a
-//! cluster: `cluster run --nodes 0 -- bench-scheduler`.
+//! What a fleet costs the scheduler, on a real API server whose nodes and pods kwok plays: the first apply, a pass over what is as it should be,
+//! plans, a rollout of a release with which some shops do not work, and a change of one shop while all is quiet and while another rollout moves
+//! the others; then kubectl and Helm with objects of the same kind. Runs inside a cluster: `cluster run --nodes 0 --kwok 4 -- bench-scheduler`.
 
 #![allow(clippy::disallowed_methods, reason = "a benchmark makes its files itself, and has no failpoints")]
+
+mod peers;
 
 use clap::Parser;
 use e2e::{
     cluster::{Cluster, eventually},
     figures::{bytes, count, table, time},
-    peers::required,
+    fleet::{Agents, example, release},
     process::{Program, Running, binary},
     web,
 };
@@ -16,7 +18,6 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::{
     io::{self, Write as _},
-    path::Path,
     thread,
     time::{Duration, Instant},
 };
@@ -27,8 +28,8 @@ struct Arguments {
     /// Shops of the fleet
     #[arg(long, default_value_t = 5000)]
     shops: usize,
-    /// Changes of one shop, of which the median and the longest are told
-    #[arg(long, default_value_t = 20)]
+    /// Changes of one shop, of which the median and the 99th percentile are told
+    #[arg(long, default_value_t = 100)]
     changes: usize,
 }
 
@@ -38,35 +39,26 @@ const PROXY: u16 = 19811;
 const LONG: Duration = Duration::from_hours(1);
 /// kubectl makes one request after another; so many of them side by side.
 const WRITERS: usize = 8;
-/// Shops that each of the others applies.
-const SAMPLE: usize = 40;
-/// Reads what the chart brings, whatever that looks like.
-const CHART: [(&str, &str); 2] =
-    [("Chart.yaml", "apiVersion: v2\nname: shop\nversion: 1.0.0\n"), ("templates/all.yaml", "{{ .Files.Get \"objects.yaml\" }}\n")];
+/// One shop in so many does not work with the first release.
+const BAD: usize = 50;
+/// Sequences of that release, and of the one that is mended.
+const BROKEN: u64 = 43;
+const MENDED: u64 = 44;
 
 struct Bench {
     cluster: Cluster,
     rows: Vec<Vec<String>>,
 }
 
-fn example(name: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../manifests/examples/shops").join(name);
-    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+/// A shop with one pod. Closed for work it has no pod for cron, of which a rollout says nothing.
+fn shop(prefix: &str, index: usize) -> String {
+    e2e::fleet::shop(&format!("{prefix}{index:04}"), "php-plain", &json!({ "state": "Maintenance" }))
 }
 
-/// A shop without pods: what is measured is the scheduler and the API server, and not nodes.
-fn shop(prefix: &str, index: usize) -> String {
-    let name = format!("{prefix}{index:04}");
-    json!({
-        "apiVersion": "longshore.dev/v1alpha1", "kind": "Shop", "metadata": { "name": name },
-        "spec": {
-            "class": "php-plain", "channel": "shops/acme", "state": "Suspended",
-            "domains": [{ "host": format!("{name}.example"), "primary": true }],
-            "config": { "secretRef": { "name": "env" } },
-            "services": { "database": { "ref": "db", "name": name }, "media": { "ref": "nas", "path": format!("/{name}") } },
-        },
-    })
-    .to_string()
+/// Whether the shop of this namespace does not work with this release.
+fn rejects(namespace: &str, sequence: u64) -> bool {
+    let index: Option<usize> = namespace.strip_prefix("shop-s").and_then(|index| index.parse().ok());
+    sequence == BROKEN && index.is_some_and(|index| index % BAD == 0)
 }
 
 impl Bench {
@@ -80,8 +72,7 @@ impl Bench {
     }
 
     fn tell(&mut self, what: &str, figure: String) {
-        writeln!(io::stderr(), "{what}: {figure}").unwrap_or_default();
-        self.rows.push(vec![what.to_owned(), figure]);
+        tell(&mut self.rows, what, figure);
     }
 
     fn install(&self) {
@@ -112,7 +103,7 @@ impl Bench {
 
     fn start(&self) -> Running {
         let listen = format!("127.0.0.1:{LISTEN}");
-        self.program(&["run", "--evidence", "readiness", "--listen", &listen, "--log", "warn"]).start()
+        self.program(&["run", "--listen", &listen, "--log", "warn"]).start()
     }
 
     fn metric(name: &str) -> Option<u64> {
@@ -156,7 +147,12 @@ impl Bench {
         };
         let mut times: Vec<_> = (begin..begin + number).map(one).collect();
         times.sort_unstable();
-        let figure = format!("median {}, longest of {number} {}", time(times[number / 2]), time(times[number - 1]));
+        let figure = format!(
+            "median {}, 99 of 100 within {}, longest of {number} {}",
+            time(times[number / 2]),
+            time(times[(number * 99).div_ceil(100) - 1]),
+            time(times[number - 1])
+        );
         self.tell(what, figure);
     }
 
@@ -166,59 +162,53 @@ impl Bench {
         self.tell(what, format!("{} ({said})", time(planned.elapsed)));
     }
 
-    /// Applies the objects of some shops as others do it, so many programs side by side.
-    fn peer(&self, prefix: &str, abreast: usize, apply: impl Fn(&Path) -> Program + Sync) -> String {
-        let scratch = tempfile::tempdir().unwrap_or_else(|error| panic!("{error}"));
-        let write = |path: &Path, text: &str| std::fs::write(path, text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        let all: Vec<_> = (0..SAMPLE).map(|index| shop(prefix, index)).collect();
-        let files =
-            [("class.yaml", example("plain/class.yaml")), ("release.yaml", example("release.yaml")), ("shops.yaml", all.join("\n---\n"))];
-        let files = files.map(|(name, text)| {
-            write(&scratch.path().join(name), &text);
-            scratch.path().join(name).display().to_string()
-        });
-        let mut objects = 0;
-        let charts: Vec<_> = (0..SAMPLE)
-            .map(|index| {
-                let name = format!("{prefix}{index:04}");
-                let rendered = self.program(&["render", &files[0], &files[1], &files[2], "--shop", &name]).run().expect(0).stdout;
-                objects += rendered.lines().filter(|line| line.starts_with("kind: ")).count();
-                let chart = scratch.path().join(name);
-                std::fs::create_dir_all(chart.join("templates")).unwrap_or_else(|error| panic!("{error}"));
-                for (name, text) in CHART {
-                    write(&chart.join(name), text);
-                }
-                write(&chart.join("objects.yaml"), &rendered);
-                chart
-            })
-            .collect();
+    /// Every shop's pod is there and Ready, as far as kwok plays it.
+    fn served(&mut self, shops: usize) {
         let begin = Instant::now();
-        thread::scope(|scope| {
-            for part in charts.chunks(SAMPLE.div_ceil(abreast)) {
-                let apply = &apply;
-                scope.spawn(move || part.iter().for_each(|chart| drop(apply(chart).deadline(LONG).run().expect(0))));
-            }
+        eventually("every shop with its pod", LONG, || {
+            let ready = self.cluster.ask(&["get", "shops", "--output", "jsonpath={.items[*].status.pods}"]);
+            (ready.split(' ').filter(|pods| *pods == "1/1").count() == shops).then_some(())
         });
-        let span = begin.elapsed();
-        #[allow(clippy::cast_precision_loss, reason = "some hundred objects")]
-        let rate = objects as f64 / span.as_secs_f64();
-        format!("{} objects in {}, {rate:.0} in a second", count(objects as u64), time(span))
+        self.tell("until kwok has played all pods", time(begin.elapsed()));
     }
 
-    fn peers(&mut self) {
-        for abreast in [1, WRITERS] {
-            let figure = self.peer(&format!("k{abreast}"), abreast, |chart| {
-                let objects = chart.join("objects.yaml").display().to_string();
-                self.cluster.program("kubectl").args(["apply", "--server-side", "--filename", &objects])
-            });
-            self.tell(&format!("{abreast} × kubectl apply --server-side"), figure);
-            let figure = self.peer(&format!("h{abreast}"), abreast, |chart| {
-                let release = chart.file_name().unwrap_or_default();
-                let helm = self.cluster.program(&required("helm").display().to_string()).args(["install", "--namespace", "default"]);
-                helm.arg(release).arg(chart).env("HOME", chart)
-            });
-            self.tell(&format!("{abreast} × helm install"), figure);
-        }
+    fn rollout(&self, name: &str, sequence: u64) -> Instant {
+        let rollout = json!({
+            "apiVersion": "longshore.dev/v1alpha1", "kind": "Rollout", "metadata": { "name": name },
+            "spec": {
+                "release": format!("shops-acme-{sequence}"), "atOnce": 100,
+                "waves": [{ "percent": 20, "soak": "5s" }, { "percent": 100, "soak": "5s" }],
+            },
+        });
+        self.apply(&release(sequence, "none"));
+        self.apply(&rollout.to_string());
+        Instant::now()
+    }
+
+    /// Waits until a rollout is in this phase, and gives its status.
+    fn reaches(&self, name: &str, phase: &str) -> Value {
+        eventually(&format!("rollout {name} {phase}"), LONG, || {
+            let status = self.cluster.get(&["rollout", name])["status"].clone();
+            (status["phase"] == phase).then_some(status)
+        })
+    }
+
+    /// A release with which one shop in fifty does not work: it stops by itself, and who had it goes back.
+    fn broken(&mut self, shops: usize) {
+        let begin = self.rollout("broken", BROKEN);
+        let status = self.reaches("broken", "Stopped");
+        let counts = &status["counts"];
+        let told = self.cluster.ask(&["get", "shops", "--output", "jsonpath={.items[*].status.release.sequence}"]);
+        let left = told.split(' ').filter(|sequence| *sequence == BROKEN.to_string()).count();
+        assert_eq!(left, 0, "shops are left with the release that failed: {counts}");
+        let figure = format!(
+            "stopped and back after {}: {} of {} shops failed, of {} that do not work with it",
+            time(begin.elapsed()),
+            counts["failed"],
+            count(shops as u64),
+            shops.div_ceil(BAD)
+        );
+        self.tell("a rollout of a release with which 2 % of the shops do not work", figure);
     }
 
     fn memory(&mut self, what: &str) {
@@ -241,6 +231,7 @@ fn main() {
     let rate = writes as f64 / span.as_secs_f64();
     bench.tell("first apply", format!("{} objects in {}, {rate:.0} in a second", count(writes), time(span)));
     bench.memory("resident after the first apply");
+    bench.served(shops);
     Bench::stop(running);
 
     let begin = Instant::now();
@@ -262,38 +253,24 @@ fn main() {
         .unwrap_or_else(|error| panic!("{error}"));
     bench.plan("plan of a class that changes every shop", &[&changed.display().to_string()]);
 
-    let text = example("release.yaml");
-    bench.apply(&next(&text));
-    let rollout = json!({
-        "apiVersion": "longshore.dev/v1alpha1", "kind": "Rollout", "metadata": { "name": "bench" },
-        "spec": { "release": "shops-acme-43", "waves": [{ "percent": 100, "soak": "1s" }], "atOnce": 200 },
-    });
-    let begin = Instant::now();
-    bench.apply(&rollout.to_string());
+    let agents = Agents::play(&bench.cluster, rejects);
+    bench.broken(shops);
+    let begin = bench.rollout("mended", MENDED);
     bench.changes("one shop changed while a rollout moves all", arguments.changes, arguments.changes);
-    eventually("the rollout's end", LONG, || (bench.cluster.get(&["rollout", "bench"])["status"]["phase"] == "Completed").then_some(()));
-    bench.tell("the rollout", format!("{} shops in {}", count(shops as u64), time(begin.elapsed())));
+    let moving = bench.cluster.get(&["rollout", "mended"])["status"]["phase"] != "Completed";
+    assert!(moving || shops < 5000, "the rollout was over before the last change");
+    bench.reaches("mended", "Completed");
+    bench.tell("the rollout of the mended one", format!("{} shops in {}", count(shops as u64), time(begin.elapsed())));
     bench.memory("resident after it all");
     Bench::stop(running);
-    bench.peers();
+    drop(agents);
+    let Bench { cluster, mut rows } = bench;
+    peers::measure(&cluster, |what, figure| tell(&mut rows, what, figure));
     let head = [&format!("{} shops", count(shops as u64))[..], ""];
-    writeln!(io::stdout(), "{}", table(&head, &[], &bench.rows)).unwrap_or_default();
+    writeln!(io::stdout(), "{}", table(&head, &[], &rows)).unwrap_or_default();
 }
 
-/// The example's release as the next one. Nobody signed it, which is the pods' business.
-fn next(text: &str) -> String {
-    use base64::{Engine as _, engine::general_purpose::STANDARD};
-    let field =
-        |name: &str| text.split(&format!("\"{name}\": \"")).nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default().to_owned();
-    let mut statement: Value = serde_json::from_slice(&STANDARD.decode(field("payload")).unwrap_or_default()).unwrap_or_default();
-    statement["predicate"]["sequence"] = 43.into();
-    let envelope = json!({
-        "payloadType": field("payloadType"), "payload": STANDARD.encode(statement.to_string()),
-        "signatures": [{ "keyid": field("keyid"), "sig": field("sig") }],
-    });
-    json!({
-        "apiVersion": "longshore.dev/v1alpha1", "kind": "Release", "metadata": { "name": "shops-acme-43" },
-        "spec": { "channel": "shops/acme", "sequence": 43, "envelope": envelope.to_string() },
-    })
-    .to_string()
+fn tell(rows: &mut Vec<Vec<String>>, what: &str, figure: String) {
+    writeln!(io::stderr(), "{what}: {figure}").unwrap_or_default();
+    rows.push(vec![what.to_owned(), figure]);
 }
