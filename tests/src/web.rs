@@ -230,7 +230,7 @@ impl Visitors {
         Self::start_from(&[Network::Ours], (Ipv4Addr::LOCALHOST, port).into(), number, pause)
     }
 
-    /// `number` visitors of `address`, who come from these networks in turn.
+    /// `number` visitors of `address`, who come from these networks in turn. Every fifth page of each is a static file.
     ///
     /// # Panics
     ///
@@ -239,8 +239,8 @@ impl Visitors {
     pub fn start_from(networks: &[Network], address: SocketAddr, number: usize, pause: Duration) -> Self {
         let (stop, count, wrong) = (Arc::<AtomicBool>::default(), Arc::<AtomicU64>::default(), Arc::<Mutex<Vec<String>>>::default());
         let tags: Arc<Mutex<BTreeMap<String, String>>> = Arc::default();
-        let threads = networks.iter().cycle().take(number).map(|network| {
-            let network = *network;
+        let threads = networks.iter().cycle().take(number).enumerate().map(|(visitor, network)| {
+            let (network, mut turn) = (*network, visitor);
             let (stop, count, wrong, tags) = (Arc::clone(&stop), Arc::clone(&count), Arc::clone(&wrong), Arc::clone(&tags));
             thread::spawn(move || {
                 if let Err(error) = network.enter() {
@@ -248,10 +248,12 @@ impl Visitors {
                     return;
                 }
                 while !stop.load(Relaxed) {
-                    let problem = if count.fetch_add(1, Relaxed) % 5 == 0 { static_file(address, &tags) } else { page(address) };
+                    let problem = if turn % 5 == 0 { static_file(address, &tags) } else { page(address) };
+                    turn += 1;
                     if let Err(problem) = problem {
                         wrong.lock().expect("no visitor panics").push(problem);
                     }
+                    count.fetch_add(1, Relaxed);
                     thread::sleep(pause);
                 }
             })
@@ -260,20 +262,26 @@ impl Visitors {
         Self { stop, count, wrong, threads }
     }
 
-    /// Pages that were asked for so far.
+    /// Pages that were answered so far, or not in time.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.count.load(Relaxed)
     }
 
-    /// What was wrong with pages so far.
+    /// Sends them home, each after the answer that it waits for, and says how many pages there were and what was wrong with which. Only then
+    /// is a request known that got lost at the very end: it fails when its time is over.
     ///
     /// # Panics
     ///
     /// A visitor panicked.
     #[must_use]
-    pub fn wrong(&self) -> Vec<String> {
-        self.wrong.lock().expect("no visitor panics").clone()
+    pub fn end(mut self) -> (u64, Vec<String>) {
+        self.stop.store(true, Relaxed);
+        for thread in self.threads.drain(..) {
+            thread.join().expect("no visitor panics");
+        }
+        let wrong = std::mem::take(&mut *self.wrong.lock().expect("no visitor panics"));
+        (self.count(), wrong)
     }
 }
 
@@ -301,4 +309,27 @@ fn static_file(address: SocketAddr, tags: &Mutex<BTreeMap<String, String>>) -> R
     let mut tags = tags.lock().map_err(|error| error.to_string())?;
     let known = tags.entry(tag.clone()).or_insert_with(|| page.body.clone());
     if page.status == 200 && !tag.is_empty() && *known == page.body { Ok(()) } else { Err(format!("{page:?}")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_that_fails_after_the_end_was_asked_for_is_told() {
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let visitors = Visitors::start(server.local_addr().unwrap().port(), 2, Duration::ZERO);
+        let waiting = [server.accept().unwrap(), server.accept().unwrap()];
+        assert_eq!(visitors.count(), 0, "nobody has an answer yet");
+        let stop = Arc::clone(&visitors.stop);
+        let hangs_up = thread::spawn(move || {
+            while !stop.load(Relaxed) {
+                thread::yield_now();
+            }
+            drop(waiting);
+        });
+        let (count, wrong) = visitors.end();
+        hangs_up.join().unwrap();
+        assert_eq!((count, wrong.len()), (2, 2), "{wrong:?}");
+    }
 }

@@ -99,9 +99,9 @@ fn fifty_switches_under_load_fail_no_request_and_mix_no_releases() {
     while visitors.count() < 10_000 {
         thread::sleep(Duration::from_millis(50));
     }
-    let wrong = visitors.wrong();
-    assert!(wrong.is_empty(), "{} of {} pages: {:?}", wrong.len(), visitors.count(), &wrong[..wrong.len().min(3)]);
-    println!("{SWITCHES} switches, {} requests, 0 failed, 0 mixed", visitors.count());
+    let (count, wrong) = visitors.end();
+    assert!(wrong.is_empty(), "{} of {count} pages: {:?}", wrong.len(), &wrong[..wrong.len().min(3)]);
+    println!("{SWITCHES} switches, {count} requests, 0 failed, 0 mixed");
     let metrics = pod.agent.get("/metrics").unwrap().body;
     assert!(metrics.contains(&format!("longshore_switches_total{{outcome=\"switched\"}} {SWITCHES}\n")), "{metrics}");
     pod.agent.end();
@@ -121,7 +121,8 @@ fn a_release_that_does_not_work_is_refused_for_good_and_the_next_good_one_runs()
         let status = pod.agent.within(Duration::from_secs(10), "it is refused", rejected(broken)).unwrap();
         assert!(status["newer"]["detail"].as_str().unwrap().contains("status 500"), "{status}");
         thread::sleep(Duration::from_millis(200));
-        assert!(visitors.count() > 10 && visitors.wrong().is_empty(), "{:?}", visitors.wrong());
+        let (count, wrong) = visitors.end();
+        assert!(count > 10 && wrong.is_empty(), "{wrong:?}");
         assert!(web.get("/").unwrap().body.starts_with("entry=1 "));
     }
     // Only behind nginx: found after the switch, which is undone.

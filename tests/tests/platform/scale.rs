@@ -92,7 +92,7 @@ fn a_shop_grows_from_two_to_six_pods_within_a_minute_and_shrinks_unnoticed() {
     shop.change(&json!({ "scale": { "min": 2, "max": 2 } }));
     shop.served_by(2);
     thread::sleep(Duration::from_secs(2));
-    let (count, wrong) = (visitors.count(), visitors.wrong());
+    let (count, wrong) = visitors.end();
     assert!(wrong.is_empty(), "{} of {count}: {:#?}", wrong.len(), &wrong[..wrong.len().min(5)]);
     println!("2 pods to 6 and back to 2: {count} requests, none failed, none mixed");
 }

@@ -34,8 +34,9 @@ fn unnoticed(what: &str, cluster: &Cluster, shop: &Tenant<'_>, work: impl FnOnce
     work();
     // What still runs after it, such as connections to pods that are on their way out.
     thread::sleep(Duration::from_secs(2));
-    let (count, took) = (visitors.count() - before, begin.elapsed());
-    let wrong = visitors.wrong();
+    let took = begin.elapsed();
+    let (count, wrong) = visitors.end();
+    let count = count - before;
     assert!(wrong.is_empty(), "{what}: {} of {count} requests: {:#?}", wrong.len(), &wrong[..wrong.len().min(5)]);
     assert!(count > 100, "{what}: only {count} requests in {took:?}");
     println!("{what}: {count} requests in {:.1} s, none failed, none mixed", took.as_secs_f64());
