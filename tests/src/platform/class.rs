@@ -1,6 +1,7 @@
 //! The class of the platform's tenants, sized for two nodes that are one machine.
 
 use super::{BACKUPS, RELEASES, minio};
+use crate::cluster::Image;
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -21,8 +22,10 @@ pub struct Class {
     pub database: Option<u16>,
     /// The image of backups, by digest.
     pub backup: Option<String>,
-    /// A label of the pods: another value is another template, so that all pods are replaced.
-    pub generation: u32,
+    /// The image of `longshore-init` and `longshore-agent`, by its name in `make images`; that of a shop has them, too.
+    pub longshore: &'static str,
+    /// The image of the tenant's own containers.
+    pub shop: &'static str,
 }
 
 impl Class {
@@ -37,17 +40,18 @@ impl Class {
             cpu: "100m",
             database: None,
             backup: None,
-            generation: 1,
+            longshore: "longshore-agent",
+            shop: "longshore-shop-php8.2",
         }
     }
 
-    pub(super) fn object(&self, trust: &str, longshore: &str, shop: &str, shared: &Path) -> Value {
+    pub(super) fn object(&self, trust: &str, longshore: &Image, shop: &Image, shared: &Path) -> Value {
         let size = |cpu: &str, memory: &str, limit: &str| json!({ "cpu": cpu, "memory": memory, "memoryLimit": limit });
         let mut class = json!({
             "apiVersion": "longshore.dev/v1alpha1", "kind": "ShopClass", "metadata": { "name": self.name },
             "spec": {
                 "engine": self.engine,
-                "images": { "longshore": longshore, "shop": shop },
+                "images": { "longshore": longshore.pinned(), "shop": shop.pinned() },
                 "storage": { "mode": self.storage, "shared": self.shared },
                 "backends": { "media": [{ "name": "disk", "directory": { "path": shared } }] },
                 "identity": { "secret": { "name": "store" } },
@@ -58,7 +62,6 @@ impl Class {
                 },
                 "disk": { "sources": "1Gi", "temporary": "256Mi" },
                 "network": { "store": ["10.96.0.0/16"] },
-                "overlay": { "podLabels": { "generation": self.generation.to_string() } },
                 "store": { "location": format!("s3://{RELEASES}"), "region": minio::REGION, "endpoint": minio::ENDPOINT, "trust": trust },
             },
         });

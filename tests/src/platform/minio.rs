@@ -114,21 +114,25 @@ impl<'a> Minio<'a> {
     /// MinIO's client as the store's owner, not started yet; the store is called `store`.
     #[must_use]
     pub fn mc(&self, arguments: &[&str]) -> Program {
+        self.client(ROOT, arguments)
+    }
+
+    /// The same with the key that every pod has.
+    #[must_use]
+    pub fn mc_of_pods(&self, arguments: &[&str]) -> Program {
+        self.client(PODS, arguments)
+    }
+
+    fn client(&self, (name, secret): (&str, &str), arguments: &[&str]) -> Program {
         let home = self.directory.join("mc");
         let program = Program::new(required("mc")).arg("--config-dir").arg(&home).args(arguments).env("HOME", &home);
-        program.env("MC_HOST_store", format!("http://{}:{}@{ADDRESS}", ROOT.0, ROOT.1))
+        program.env("MC_HOST_store", format!("http://{name}:{secret}@{ADDRESS}"))
     }
 
     /// The variables with which CI publishes.
     #[must_use]
     pub fn ci(&self) -> Vec<(String, String)> {
         s3::environment(ENDPOINT, REGION, CI.0, CI.1)
-    }
-
-    /// The variables with which pods read.
-    #[must_use]
-    pub fn pods(&self) -> Vec<(String, String)> {
-        s3::environment(ENDPOINT, REGION, PODS.0, PODS.1)
     }
 
     /// The name and the secret of its owner.

@@ -23,12 +23,12 @@ pub use self::{
 };
 
 use crate::{
-    cluster::{Cluster, Image, built, eventually},
+    cluster::{Cluster, built, eventually},
     process::{Outcome, Program},
 };
 use serde_json::Value;
 use std::{
-    fs,
+    fs, io,
     path::{Path, PathBuf},
     sync::atomic::{AtomicBool, Ordering::Relaxed},
     time::Duration,
@@ -55,13 +55,6 @@ pub struct Platform<'a> {
     pub store: Minio<'a>,
     directory: PathBuf,
     shared: PathBuf,
-    images: Images,
-}
-
-#[derive(Debug)]
-struct Images {
-    agent: Image,
-    shop: Image,
 }
 
 impl<'a> Platform<'a> {
@@ -85,14 +78,13 @@ impl<'a> Platform<'a> {
         }
         fs::create_dir_all(&directory).expect("the cluster's directory is writable");
         fs::create_dir_all(&shared).expect("the cluster's directory is writable");
-        let images = Images { agent: built(cluster, "longshore-agent"), shop: built(cluster, "longshore-shop-php8.2") };
-        let scheduler = built(cluster, "longshore-scheduler");
         if INSTALLED.load(Relaxed) {
             let store = Minio::attach(cluster, &directory);
-            return Self { cluster, store, directory, shared, images };
+            return Self { cluster, store, directory, shared };
         }
+        let scheduler = built(cluster, "longshore-scheduler");
         let store = Minio::start(cluster, &directory);
-        let platform = Self { cluster, store, directory, shared, images };
+        let platform = Self { cluster, store, directory, shared };
         if !platform.path("1.root.json").is_file() {
             platform.longshore(["key", "generate", "ci"]).expect(0);
             platform.longshore(["trust", "new", "--key", "ci.pub", "--sign", "ci.key", "--out", "1.root.json"]).expect(0);
@@ -168,15 +160,16 @@ impl<'a> Platform<'a> {
         assert!(outcome.code() == Some(0), "{outcome:#?}\n{}", self.tell(namespace));
     }
 
-    /// A class, which exists when this returns.
+    /// A class, which exists when this returns, and whose images are on the nodes.
     ///
     /// # Panics
     ///
-    /// The API server refuses it.
+    /// An image is not built, or the API server refuses the class.
     #[track_caller]
     pub fn class(&self, class: &Class) {
         let trust = fs::read_to_string(self.path("1.root.json")).expect("the trust root was made");
-        let object = class.object(&trust, self.images.agent.pinned(), self.images.shop.pinned(), &self.shared);
+        let (longshore, shop) = (built(self.cluster, class.longshore), built(self.cluster, class.shop));
+        let object = class.object(&trust, &longshore, &shop, &self.shared);
         self.apply(&object.to_string());
     }
 
@@ -201,7 +194,44 @@ impl<'a> Platform<'a> {
         let events: Vec<_> = events.into_iter().rev().collect();
         let scheduler =
             self.cluster.kubectl(["--namespace", SYSTEM, "logs", "deployment/longshore-scheduler", "--tail", "20"]).run().stdout;
-        [ask(&["get", "pods", "--output", "wide"]), events.join("\n"), logs.collect(), format!("\n--- scheduler\n{scheduler}")].concat()
+        let components = self.cluster.script(["logs", "10"]).run().stdout;
+        let parts = [("scheduler", scheduler), ("components of the cluster", components)];
+        let parts: String = parts.iter().map(|(of, text)| format!("\n--- {of}\n{text}")).collect();
+        [ask(&["get", "pods", "--output", "wide"]), events.join("\n"), logs.collect(), parts].concat()
+    }
+
+    /// Copies the logs of a namespace's pods, also of those that are gone, to where the next start of a cluster leaves them.
+    ///
+    /// # Errors
+    ///
+    /// The disk refuses.
+    pub fn keep_logs(&self, namespace: &str) -> io::Result<PathBuf> {
+        let (logs, kept) = (self.cluster.directory().join("logs"), self.cluster.directory().join("failed").join(namespace));
+        if kept.exists() {
+            fs::remove_dir_all(&kept)?;
+        }
+        fs::create_dir_all(&kept)?;
+        for node in fs::read_dir(logs)? {
+            let node = node?;
+            if !node.file_name().to_string_lossy().ends_with("-pods") {
+                continue;
+            }
+            for pod in fs::read_dir(node.path())? {
+                // The kubelet's directories are NAMESPACE_POD_UID.
+                let pod = pod?;
+                if pod.file_name().to_string_lossy().starts_with(&format!("{namespace}_")) {
+                    let copied = Program::new("cp")
+                        .args(["--recursive", "--no-target-directory"])
+                        .arg(pod.path())
+                        .arg(kept.join(pod.file_name()))
+                        .run();
+                    if copied.code() != Some(0) {
+                        return Err(io::Error::other(copied.stderr));
+                    }
+                }
+            }
+        }
+        Ok(kept)
     }
 
     /// The status of a Rollout, once `is_so` is true of it.

@@ -104,13 +104,14 @@ impl<'a> Tenant<'a> {
         format!("shops-{}-{sequence}", self.name)
     }
 
-    /// Puts a release into the registry: the release object as the store has it, byte for byte.
+    /// A release object as the store has it, byte for byte.
     ///
     /// # Panics
     ///
-    /// The store has none, or the API server refuses it.
+    /// The store has none.
+    #[must_use]
     #[track_caller]
-    pub fn register(&self, sequence: u64) {
+    pub fn envelope(&self, sequence: u64) -> String {
         let (store, channel, out) = (format!("s3://{}", super::RELEASES), format!("shops/{}", self.name), self.platform.path("exported"));
         let (out_text, number) = (out.display().to_string(), sequence.to_string());
         let words = ["release", "export", &number, "--store", &store, "--channel", &channel, "--out", &out_text];
@@ -118,9 +119,29 @@ impl<'a> Tenant<'a> {
         let file = out.join(format!("channels/{channel}/releases/{sequence}.json"));
         let envelope = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         fs::remove_dir_all(&out).expect("the platform's directory is writable");
+        envelope
+    }
+
+    /// Puts a release into the registry.
+    ///
+    /// # Panics
+    ///
+    /// The store has none, or the API server refuses it.
+    #[track_caller]
+    pub fn register(&self, sequence: u64) {
+        self.register_as(sequence, &self.envelope(sequence));
+    }
+
+    /// Puts a release object into the registry, whatever it is.
+    ///
+    /// # Panics
+    ///
+    /// The API server refuses it.
+    #[track_caller]
+    pub fn register_as(&self, sequence: u64, envelope: &str) {
         let object = json!({
             "apiVersion": "longshore.dev/v1alpha1", "kind": "Release", "metadata": { "name": self.release_name(sequence) },
-            "spec": { "channel": channel, "sequence": sequence, "envelope": envelope },
+            "spec": { "channel": format!("shops/{}", self.name), "sequence": sequence, "envelope": envelope },
         });
         self.platform.apply(&object.to_string());
     }
@@ -240,8 +261,33 @@ impl<'a> Tenant<'a> {
     /// Begins a rollout of a release that is registered, to all at once; the first shop that fails stops it.
     #[track_caller]
     pub fn roll_out(&self, sequence: u64) {
-        let words = ["rollout", "start", &self.release_name(sequence), "--wave", "100:1s", "--budget", "0", "--why", "a test"];
-        self.platform.scheduler(words).run().expect(0);
+        self.roll_out_with(sequence, &[]);
+    }
+
+    /// The same to this shop first, and then to the others of its channel.
+    #[track_caller]
+    pub fn roll_out_here_first(&self, sequence: u64) {
+        self.roll_out_with(sequence, &["--canary", &self.name]);
+    }
+
+    #[track_caller]
+    fn roll_out_with(&self, sequence: u64, more: &[&str]) {
+        let name = self.release_name(sequence);
+        let words = ["rollout", "start", &name, "--wave", "100:1s", "--budget", "0", "--why", "a test"];
+        self.platform.scheduler(words.iter().chain(more).copied()).run().expect(0);
+    }
+
+    /// The sequence that the scheduler tells it to run.
+    #[must_use]
+    #[track_caller]
+    pub fn told(&self) -> Option<u64> {
+        self.platform.cluster.get(&["shop", &self.name])["status"]["release"]["sequence"].as_u64()
+    }
+
+    /// What a pod's agent counts.
+    #[must_use]
+    pub fn metrics(&self, pod: &Pod) -> String {
+        web::get_from((pod.address, 9808).into(), "/metrics", "").map_or_else(|_| String::new(), |page| page.body)
     }
 
     /// What `longshore-scheduler why` says.
@@ -256,7 +302,11 @@ impl<'a> Tenant<'a> {
 impl Drop for Tenant<'_> {
     fn drop(&mut self) {
         if thread::panicking() {
-            let told = self.platform.tell(&self.namespace);
+            let mut told = self.platform.tell(&self.namespace);
+            match self.platform.keep_logs(&self.namespace) {
+                Ok(kept) => write!(told, "\n--- all logs of its pods are in {}\n", kept.display()).unwrap_or_default(),
+                Err(error) => write!(told, "\n--- logs of its pods are not kept: {error}\n").unwrap_or_default(),
+            }
             // Nothing is left to tell of a closed standard error.
             io::stderr().write_all(told.as_bytes()).unwrap_or_default();
         }

@@ -1,7 +1,7 @@
 //! Pods of a rendered Deployment: from their creation to Ready, what they have from the store, and what they may.
 
 use e2e::{
-    cluster::{Cluster, Level},
+    cluster::{Cluster, Level, eventually},
     platform::{Class, Platform, boot::Watch},
     tree::{self, Shape},
     web,
@@ -54,24 +54,78 @@ fn pods_boot_on_both_nodes_and_the_second_of_a_node_has_nothing_from_the_store()
     for pod in shop.pods() {
         assert_eq!(shop.page(&pod, "/").unwrap().body, "entry=boot-1 class=boot-1 template=boot-1 asset=boot-1");
     }
+    for pod in shop.list("web") {
+        one_after_the_other(&pod);
+    }
     let report = json!({ "files": FILES, "first": first, "second": second });
     let out = Path::new(env!("CARGO_TARGET_TMPDIR"));
     e2e::platform::boot::write(out, &report.to_string(), &first, &second.into_iter().cloned().collect::<Vec<_>>());
+}
+
+/// By the kubelet's own clock, of whole seconds: nothing starts before what it stands on.
+#[track_caller]
+fn one_after_the_other(pod: &Value) {
+    let container = |list: &str, name: &str| {
+        let all = pod["status"][list].as_array().unwrap();
+        all.iter().find(|status| status["name"] == name).unwrap_or_else(|| panic!("{name} is not in {all:#?}"))["state"].clone()
+    };
+    let [pull, agent, php] = ["pull", "agent", "php-fpm"].map(|name| container("initContainerStatuses", name));
+    let nginx = container("containerStatuses", "nginx");
+    let times =
+        [&pull["terminated"]["finishedAt"], &agent["running"]["startedAt"], &php["running"]["startedAt"], &nginx["running"]["startedAt"]];
+    let times = times.map(|time| time.as_str().unwrap_or_else(|| panic!("a container did not start: {:#}", pod["status"])));
+    assert!(times.is_sorted(), "pull ended, agent, php-fpm and nginx started at {times:?}");
+}
+
+#[test]
+fn a_release_that_another_key_signed_starts_nowhere() {
+    let cluster = Cluster::alone();
+    let platform = Platform::install(&cluster);
+    platform.class(&Class::php("boot"));
+    let shop = platform.tenant("foreign");
+    web::write_sources(&shop.module("page"), "foreign", "");
+    let sequence = shop.publish(&[("page", "")], "shared = [\"media\"]");
+    // What somebody could do who can write to the registry and holds no key of ours.
+    let mut envelope: Value = serde_json::from_str(&shop.envelope(sequence)).unwrap();
+    envelope["signatures"] = json!([]);
+    let forged = platform.path("foreign.json");
+    std::fs::write(&forged, envelope.to_string()).unwrap();
+    platform.longshore(["key", "generate", "foreign"]).expect(0);
+    platform.longshore(["sign", "foreign.json", "--key", "foreign.key"]).expect(0);
+    shop.register_as(sequence, &std::fs::read_to_string(&forged).unwrap());
+    shop.open("boot", &json!({ "scale": { "min": 1, "max": 1 } }));
+    let ended = eventually("the end of longshore-init", LONG, || {
+        let pods = shop.list("web");
+        let pull = pods.first()?["status"]["initContainerStatuses"].as_array()?.iter().find(|status| status["name"] == "pull")?.clone();
+        // The kubelet starts it again and again; what is there of it depends on when one looks.
+        ["state", "lastState"].iter().map(|which| pull[which]["terminated"].clone()).find(Value::is_object)
+    });
+    assert_eq!(ended["exitCode"], 65, "{ended:#}");
+    assert!(ended["message"].as_str().is_some_and(|text| text.starts_with("signature")), "{ended:#}");
+    let pods = shop.list("web");
+    let started = |pod: &Value| pod["status"]["containerStatuses"][0]["state"]["waiting"].is_null();
+    assert!(!pods.iter().any(started), "{pods:#?}");
 }
 
 #[test]
 fn tenants_are_restricted_and_hold_nothing_of_ours() {
     let cluster = Cluster::alone();
     let platform = Platform::install(&cluster);
-    platform.class(&Class::php("boot"));
+    // One image for everything: longshore-init, the agent, php-fpm and nginx, each by its command.
+    let class = Class::php("one-image");
+    platform.class(&Class { longshore: class.shop, ..class });
     let shop = platform.tenant("restricted");
     web::write_sources(&shop.module("page"), "restricted", "");
     shop.register(shop.publish(&[("page", "")], "shared = [\"media\"]"));
-    shop.open("boot", &json!({ "scale": { "min": 1, "max": 1 } }));
+    shop.open("one-image", &json!({ "scale": { "min": 1, "max": 1 } }));
     let pod = shop.served_by(1).remove(0);
+    assert_eq!(shop.page(&pod, "/").unwrap().body, "entry=restricted class=restricted template=restricted asset=restricted");
 
     // The tenant's own containers, in a namespace that admits nothing else.
     let live = cluster.get(&["pod", &pod.name, "--namespace", &shop.namespace]);
+    let containers = ["initContainers", "containers"].iter().flat_map(|list| live["spec"][list].as_array().unwrap());
+    let images: BTreeSet<_> = containers.map(|container| container["image"].as_str().unwrap()).collect();
+    assert!(images.len() == 1 && images.iter().all(|image| image.contains("longshore-shop")), "{images:?}");
     let namespace = cluster.namespace("tenants", Level::Restricted);
     let as_pod = |keep: &dyn Fn(&str) -> bool| {
         let mut spec = live["spec"].clone();

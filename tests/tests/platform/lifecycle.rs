@@ -5,7 +5,7 @@
 use e2e::{
     cluster::{Cluster, built, eventually},
     platform::{
-        BACKUPS, Class, Platform, Tenant,
+        BACKUPS, Class, Platform, RELEASES, Tenant,
         server::{Database, PORT},
     },
     web,
@@ -155,10 +155,13 @@ fn cron_runs_each_minute_and_migrations_gate_their_releases() {
         let (begin, mut held, mut paused) = (Instant::now(), 0, false);
         let wanted = format!("entry={release} ");
         loop {
-            let pages: Vec<_> = pods.iter().filter_map(|pod| shop.page(pod, "/").ok()).collect();
+            let pages: Vec<_> = pods.iter().map(|pod| shop.page(pod, "/")).collect();
+            // A shop is open while its database grows; one that must close for it says so with its state.
+            let bad: Vec<_> = pages.iter().filter(|page| page.as_ref().map_or(0, |page| page.status) != 200).collect();
+            assert!(bad.is_empty(), "during the {migration} migration: {bad:#?}");
             // Whoever serves the release, does so after its database is there. Asked in this order, a page cannot be ahead of the answer.
             let version = database.ask("shop", "SELECT IFNULL(MAX(version), 0) FROM schema_version");
-            let new = pages.iter().filter(|page| page.body.starts_with(&wanted)).count();
+            let new = pages.iter().flatten().filter(|page| page.body.starts_with(&wanted)).count();
             assert!(new == 0 || version.trim() == schema.to_string(), "{new} pods serve {release} on a database of {version}");
             held += usize::from(new == 0 && version.trim() != schema.to_string());
             let migrates = || shop.list("migration").iter().any(|pod| pod["status"]["phase"] == "Running");
@@ -185,6 +188,29 @@ fn cron_runs_each_minute_and_migrations_gate_their_releases() {
         );
         eventually("cron again", LONG, || shop.list("cron").iter().any(|pod| pod["status"]["phase"] == "Running").then_some(()));
     }
+}
+
+/// Whoever holds the pods' key can neither read nor delete a backup, and publishes nothing.
+#[track_caller]
+fn pods_add_backups_and_read_releases(platform: &Platform<'_>, shop: &Tenant<'_>) {
+    let release = format!("store/{RELEASES}/channels/shops/{}/release.json", shop.name);
+    let found = platform.store.mc(&["find", &format!("store/{BACKUPS}/{}", shop.name), "--name", "*.zst"]).run().expect(0).stdout;
+    let backup = found.lines().next().unwrap_or_else(|| panic!("no backup: {found:?}"));
+    let forged = platform.path("forged.json");
+    fs::write(&forged, "{}").unwrap();
+    let (forged, new) = (forged.display().to_string(), format!("store/{RELEASES}/channels/shops/{}/releases/99.json", shop.name));
+    let before = platform.store.mc(&["cat", &release]).run().expect(0).stdout;
+    for forbidden in
+        [vec!["cat", backup], vec!["rm", backup], vec!["rm", &release], vec!["cp", &forged, &release], vec!["cp", &forged, &new]]
+    {
+        let outcome = platform.store.mc_of_pods(&forbidden).run();
+        let denied = ["Access Denied", "Insufficient permissions"].iter().any(|words| outcome.stderr.contains(words));
+        assert!(outcome.code() != Some(0) && denied, "{forbidden:?}: {outcome:#?}");
+    }
+    platform.store.mc(&["stat", backup]).run().expect(0);
+    assert!(platform.store.mc(&["stat", &new]).run().code() != Some(0), "{new} was written");
+    // The same client and key can do what pods do, so what failed was not the connection.
+    assert_eq!(platform.store.mc_of_pods(&["cat", &release]).run().expect(0).stdout, before);
 }
 
 #[test]
@@ -228,9 +254,9 @@ fn a_backup_is_written_and_brings_the_data_back() {
     for name in ["database.sql.zst", "media.tsv.zst", "complete"] {
         assert!(listed.contains(name), "{listed}");
     }
-    // Whoever holds the pods' key can neither read nor delete it.
-    let secret = cluster.get(&["cronjob", "backup", "--namespace", &shop.namespace]).to_string();
-    assert!(!secret.contains(PASSWORD));
+    let object = cluster.get(&["cronjob", "backup", "--namespace", &shop.namespace]).to_string();
+    assert!(!object.contains(PASSWORD));
+    pods_add_backups_and_read_releases(&platform, &shop);
 
     database.ask("vault", "DROP TABLE orders");
     fs::remove_file(media.join("a.jpg")).unwrap();

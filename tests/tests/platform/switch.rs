@@ -2,7 +2,7 @@
 
 use e2e::{
     cluster::{Cluster, eventually},
-    platform::{Class, Platform, Tenant},
+    platform::{Class, Platform, Pod, Tenant},
     web::{self, Network, Visitors},
 };
 use serde_json::json;
@@ -87,6 +87,7 @@ fn releases_go_forth_and_back_within_seconds() {
     let cluster = Cluster::alone();
     let platform = Platform::install(&cluster);
     let shop = shop(&platform, "switch");
+    let before: Vec<_> = shop.pods().into_iter().map(|pod| pod.name).collect();
     web::write_sources(&shop.module("page"), "two", "");
     let second = shop.publish(&[("page", "")], SHARED);
     unnoticed("a release", &cluster, &shop, || {
@@ -100,40 +101,81 @@ fn releases_go_forth_and_back_within_seconds() {
         println!("every pod serves it after {:.1} s", took.as_secs_f64());
         assert!(took < SWITCH, "{took:?}");
     });
-    // None of it replaced a pod.
-    assert!(shop.list("web").iter().all(|pod| pod["status"]["containerStatuses"][0]["restartCount"] == 0));
+    // None of it replaced a pod or a container.
+    for pod in shop.list("web") {
+        let lists = ["initContainerStatuses", "containerStatuses"].iter().flat_map(|list| pod["status"][list].as_array().unwrap());
+        let restarts: Vec<_> = lists.map(|status| (&status["name"], status["restartCount"].as_u64())).collect();
+        assert!(restarts.len() >= 5 && restarts.iter().all(|(_, count)| *count == Some(0)), "{restarts:?}");
+        assert!(before.contains(&pod["metadata"]["name"].as_str().unwrap().to_owned()), "{before:?}, and now {}", pod["metadata"]["name"]);
+    }
+}
+
+/// Waits until a rollout has stopped, its shop is back on other pods, and what it does is told.
+#[track_caller]
+fn stopped(platform: &Platform<'_>, shop: &Tenant<'_>, sequence: u64, before: &[Pod]) {
+    let status = platform.rollout(&shop.release_name(sequence), LONG, |status| status["phase"] == "Stopped");
+    assert_eq!(status["counts"]["failed"], 1, "{status:#}");
+    let why = shop.why();
+    println!("{why}");
+    // Which pod it was, and what the shop answered there.
+    let named = before.iter().any(|pod| why.contains(&format!("agent of pod {} rejected it", pod.name)));
+    assert!(named && why.contains("500"), "{before:#?}\n{why}");
+    // Pods whose agents have met the bad one are replaced, one by one.
+    eventually("two pods that are told the one before", LONG, || {
+        let pods = shop.pods();
+        (pods.len() == 2 && pods.iter().all(|pod| pod.ready && !before.contains(pod))).then_some(())
+    });
+}
+
+/// Its pods serve this release, and it is told to run this sequence.
+#[track_caller]
+fn runs(shop: &Tenant<'_>, number: usize, sequence: u64, release: &str) {
+    assert_eq!(shop.told(), Some(sequence), "{}", shop.name);
+    for pod in shop.served_by(number) {
+        assert_eq!(shop.page(&pod, "/").unwrap().body, page(release), "{}", shop.name);
+    }
 }
 
 #[test]
-fn a_bad_release_undoes_itself_and_stops_its_wave() {
+fn a_bad_release_undoes_itself_stops_its_wave_and_spares_the_others() {
     let cluster = Cluster::alone();
     let platform = Platform::install(&cluster);
     let shop = shop(&platform, "bad");
+    // Of the same channel; its turn comes after the canary's.
+    let other = platform.tenant("spared");
+    other.open("bad", &json!({ "channel": "shops/bad", "scale": { "min": 1, "max": 1 } }));
+    let others = other.served_by(1);
+
     web::write_sources(&shop.module("page"), "broken", "http_response_code(500); exit('broken');");
     let (bad, before) = (shop.publish(&[("page", "")], SHARED), shop.pods());
     unnoticed("a bad release", &cluster, &shop, || {
         shop.register(bad);
-        shop.roll_out(bad);
-        let status = platform.rollout(&shop.release_name(bad), LONG, |status| status["phase"] == "Stopped");
-        assert_eq!(status["counts"]["failed"], 1, "{status:#}");
-        let why = shop.why();
-        assert!(why.contains("rejected"), "{why}");
-        println!("{why}");
-        // Pods whose agents have met the bad one are replaced, one by one.
-        eventually("two pods that are told the one before", LONG, || {
-            let pods = shop.pods();
-            (pods.len() == 2 && pods.iter().all(|pod| pod.ready && !before.contains(pod))).then_some(())
-        });
-        for pod in shop.served_by(2) {
-            assert_eq!(shop.page(&pod, "/").unwrap().body, page("one"));
-        }
+        shop.roll_out_here_first(bad);
+        stopped(&platform, &shop, bad, &before);
+        runs(&shop, 2, 1, "one");
     });
-    // A corrected one passes.
+    runs(&other, 1, 1, "one");
+
+    // A corrected one passes, here and there.
     web::write_sources(&shop.module("page"), "mended", "");
     let mended = shop.publish(&[("page", "")], SHARED);
     unnoticed("a mended release", &cluster, &shop, || {
         switched(&platform, &shop, mended, "mended");
     });
+    runs(&other, 1, mended, "mended");
+
+    // PHP alone runs it; it fails only behind nginx, so agents switch to it, and back.
+    let entry = "if (str_contains($_SERVER['SERVER_SOFTWARE'] ?? '', 'nginx')) { http_response_code(500); exit('hidden'); }";
+    web::write_sources(&shop.module("page"), "hidden", entry);
+    let (hidden, before) = (shop.publish(&[("page", "")], SHARED), shop.pods());
+    shop.register(hidden);
+    shop.roll_out_here_first(hidden);
+    let undone = |pod: &Pod| shop.metrics(pod).contains("longshore_switches_total{outcome=\"rolled-back\"} 1\n");
+    eventually("an agent that has switched and gone back", LONG, || before.iter().find(|pod| undone(pod)));
+    stopped(&platform, &shop, hidden, &before);
+    runs(&shop, 2, mended, "mended");
+    runs(&other, 1, mended, "mended");
+    assert_eq!(other.pods(), others, "none of it replaced a pod of the other shop");
 }
 
 #[test]
@@ -142,13 +184,20 @@ fn pods_and_nodes_go_and_nobody_notices() {
     let platform = Platform::install(&cluster);
     let shop = shop(&platform, "pods");
     let old = shop.served_by(2);
-    unnoticed("all pods replaced", &cluster, &shop, || {
-        platform.class(&Class { generation: 2, ..Class::php("pods") });
-        eventually("other pods", LONG, || {
+    let php = |pods: &[Pod]| {
+        let version =
+            |pod: &Pod| shop.exec(&pod.name, "php-fpm", &["php", "-r", "echo PHP_MAJOR_VERSION, '.', PHP_MINOR_VERSION;"]).expect(0).stdout;
+        pods.iter().map(version).collect::<Vec<_>>()
+    };
+    assert_eq!(php(&old), ["8.2", "8.2"]);
+    unnoticed("another image", &cluster, &shop, || {
+        platform.class(&Class { shop: "longshore-shop-php7.4", ..Class::php("pods") });
+        let new = eventually("other pods", LONG, || {
             let pods = shop.pods();
             let new = pods.len() == 2 && pods.iter().all(|pod| pod.ready && old.iter().all(|gone| gone.name != pod.name));
-            new.then_some(())
+            new.then_some(pods)
         });
+        assert_eq!(php(&new), ["7.4", "7.4"]);
     });
     unnoticed("a node drained", &cluster, &shop, || {
         let node = Uncordon(&cluster, "n2");
