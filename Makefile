@@ -16,7 +16,7 @@ PORT ?= 8088
 SHOPS ?= 5000
 # Which tests `make test-cluster` runs: a part of their names. Empty is all.
 TEST ?=
-# `make images IMAGES=--twice` builds them twice and compares.
+# `make images IMAGES=--twice` builds everything twice, from nothing, and compares.
 IMAGES ?=
 # What else `make bench` is told, such as --docs or --shop large --place tmpfs; bench-pull --help lists it.
 BENCH ?=
@@ -73,7 +73,9 @@ cluster: tools build images ## the whole platform on this machine, as root: a cl
 	CLUSTER_DIR=$(demo_cluster) tests/cluster/cluster up --nodes 2
 	CLUSTER_DIR=$(demo_cluster) tests/cluster/cluster exec $(target)/debug/platform up
 	@CLUSTER_DIR=$(demo_cluster) setsid $(target)/debug/platform open $(PORT) >$(demo_cluster)/logs/open 2>&1 </dev/null &
-	@curl --silent --show-error --fail --retry 20 --retry-connrefused --retry-delay 1 --output /dev/null http://127.0.0.1:$(PORT)/
+	@# Whatever answers there must be the shop: the port may be another program's.
+	@page=$$(curl --silent --show-error --fail --retry 20 --retry-connrefused --retry-delay 1 http://127.0.0.1:$(PORT)/) && [[ $$page == entry=*asset=* ]] || \
+	  { printf 'http://127.0.0.1:%s/ is not the shop; %s/logs/open says:\n' $(PORT) $(demo_cluster); cat $(demo_cluster)/logs/open; exit 1; } >&2
 	@printf 'open http://127.0.0.1:%s/ and look with: CLUSTER_DIR=%s tests/cluster/cluster kubectl get shops\n' $(PORT) $(demo_cluster)
 
 .PHONY: cluster-down

@@ -9,6 +9,8 @@
 ARG RUST_IMAGE=docker.io/library/rust:1.95.0-slim-bookworm
 
 FROM ${RUST_IMAGE} AS build
+# The image's own toolchain: rust-toolchain.toml asks for linters, too, which rustup would download for nothing.
+ENV RUSTUP_TOOLCHAIN=1.95.0
 WORKDIR /src
 COPY . .
 RUN images/binaries /image

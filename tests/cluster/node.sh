@@ -14,12 +14,29 @@ node() {
   node_component_start "$n" containerd
   pause_image "$run/pause.tar"
   on_node "$n" ctr --address "$state/containerd.sock" --namespace k8s.io images import "$run/pause.tar" >>"$logs/n$n"
+  # What follows asks the API server at once. Where there is no way to it, this says so, and what the network is like.
+  await 30 "n$n: a way to the API server" "$logs/n$n" reaches_apiserver "$n" || {
+    tell_network "$n"
+    exit 1
+  }
   node_component_start "$n" proxy
   node_component_start "$n" kubelet
 }
 
 # Its last step before it sleeps is that its mounts are private; to share them earlier would be undone.
 has_namespaces() { [[ $(cat "/proc/$(cat "$run/components/n$1")/comm") == sleep ]]; }
+
+# Its address and its route are there, both ends of its link have a carrier, and an answer comes back, whatever it says.
+reaches_apiserver() {
+  on_node "$1" curl --silent --show-error --output /dev/null --max-time 5 --cacert "$dir/pki/ca.crt" https://10.250.0.1:6443/livez 2>>"$logs/n$1"
+}
+
+# tell_network N: that of the node, and the host's.
+tell_network() {
+  say "the network of n$1, and the host's:"
+  on_node "$1" sh -c 'ip addr; ip route show table all; ip neigh' >&2 || true
+  sh -c 'ip addr; ip route; ip neigh' >&2 || true
+}
 
 # on_node N COMMAND...
 on_node() {

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!  platform up            inside the cluster: installs everything, publishes a demo shop, and returns when its pods serve it
+//!  platform publish       inside the cluster: publishes what the shop's sources are now, and makes it known to the cluster
 //!  platform open PORT     outside: takes connections on 127.0.0.1:PORT to the shop, until the cluster ends
 //! ```
 
@@ -16,6 +17,7 @@ use e2e::{
 use std::{
     env, fs,
     io::{self, Write as _},
+    mem::ManuallyDrop,
     net::{SocketAddr, TcpListener, TcpStream},
     path::PathBuf,
     process::ExitCode,
@@ -25,6 +27,9 @@ use std::{
 
 /// The demo shop.
 const SHOP: &str = "demo";
+/// Its one module, and where that lands.
+const MODULES: [(&str, &str); 1] = [("page", "")];
+const SHARED: &str = "shared = [\"media\"]";
 /// How long a connection into the cluster may take.
 const CONNECT: Duration = Duration::from_secs(10);
 
@@ -33,8 +38,9 @@ fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match words[..] {
         ["up"] => up(),
+        ["publish"] => publish(),
         ["open", port] => open(port),
-        _ => Err(io::Error::other("expected: platform up, or platform open PORT")),
+        _ => Err(io::Error::other("expected: platform up, platform publish, or platform open PORT")),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -49,16 +55,17 @@ fn say(text: &str) -> io::Result<()> {
     writeln!(io::stdout(), "{text}")
 }
 
+// A tenant that is dropped is suspended, as those of tests are; this one stays.
 fn up() -> io::Result<()> {
     let begin = Instant::now();
     let cluster = Cluster::shared();
     say("MinIO, the scheduler and its definitions …")?;
     let platform = Platform::install(&cluster);
     platform.class(&Class::php("php"));
-    let shop = platform.tenant(SHOP);
+    let shop = ManuallyDrop::new(platform.tenant(SHOP));
     say("longshore publish …")?;
     web::write_sources(&shop.module("page"), "first", "");
-    let sequence = shop.publish(&[("page", "")], "shared = [\"media\"]");
+    let sequence = shop.publish(&MODULES, SHARED);
     shop.register(sequence);
     say("two pods on two nodes …")?;
     shop.open("php", &serde_json::json!({ "scale": { "min": 2, "max": 6 } }));
@@ -70,9 +77,16 @@ fn up() -> io::Result<()> {
     say(&format!("{SHOP} runs sequence {sequence}: {}", nodes.join(", ")))?;
     say(&format!("http://{address}/ inside the cluster answers {}: {}", page.status, page.body))?;
     hints(&platform, &shop)?;
-    // A tenant that is dropped is suspended, as those of tests are.
-    std::mem::forget(shop);
     say(&format!("up in {}", figures::time(begin.elapsed())))
+}
+
+fn publish() -> io::Result<()> {
+    let cluster = Cluster::shared();
+    let platform = Platform::install(&cluster);
+    let shop = ManuallyDrop::new(platform.tenant(SHOP));
+    let sequence = shop.publish(&MODULES, SHARED);
+    shop.register(sequence);
+    say(&format!("published as sequence {sequence} of shops/{SHOP}, and in the cluster as Release {}", shop.release_name(sequence)))
 }
 
 fn hints(platform: &Platform<'_>, shop: &Tenant<'_>) -> io::Result<()> {
@@ -84,7 +98,8 @@ fn open(port: &str) -> io::Result<()> {
     let directory = PathBuf::from(env::var_os("CLUSTER_DIR").ok_or_else(|| io::Error::other("CLUSTER_DIR is not set"))?);
     let keeper: u32 = fs::read_to_string(directory.join("keeper"))?.trim().parse().map_err(io::Error::other)?;
     let address: SocketAddr = fs::read_to_string(directory.join("platform/address"))?.trim().parse().map_err(io::Error::other)?;
-    let listener = TcpListener::bind(format!("127.0.0.1:{port}"))?;
+    let taken = |error| io::Error::other(format!("127.0.0.1:{port}: {error}; another port is chosen with `make cluster PORT=…`"));
+    let listener = TcpListener::bind(format!("127.0.0.1:{port}")).map_err(taken)?;
     web::Network::Of(keeper).enter()?;
     // It ends with the cluster.
     thread::spawn(move || {

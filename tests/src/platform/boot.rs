@@ -2,16 +2,12 @@
 //!
 //! The API has whole seconds only; so what counts is when a change of the pod's status arrives here.
 
-#![allow(clippy::disallowed_methods, clippy::format_push_string, reason = "the harness makes its files itself, and has no failpoints")]
-
-use super::Tenant;
+use super::{Tenant, picture::Bar};
 use crate::{cluster::Cluster, process::Running};
 use serde::Serialize;
 use serde_json::Value;
 use std::{
     collections::BTreeMap,
-    fs,
-    path::Path,
     time::{Duration, Instant},
 };
 
@@ -33,6 +29,9 @@ pub struct Timeline {
     pub pod: String,
     /// Its node.
     pub node: String,
+    /// When it was created, as it was seen here.
+    #[serde(skip)]
+    pub created: Instant,
     /// The end of each of [`STAGES`].
     pub ends: Vec<f64>,
     /// What longshore-init said at its end.
@@ -44,6 +43,20 @@ impl Timeline {
     #[must_use]
     pub fn ready(&self) -> Duration {
         self.ends.last().map_or(Duration::ZERO, |seconds| Duration::from_secs_f64(*seconds))
+    }
+
+    /// A bar of it, from its creation on.
+    #[must_use]
+    pub fn bar(&self, what: &str) -> Bar {
+        Bar { label: format!("{}, {what}", self.node), ends: self.ends.clone() }
+    }
+
+    /// A bar of it that begins with what came before its creation, from `begin` on.
+    #[must_use]
+    pub fn bar_after(&self, begin: Instant) -> Bar {
+        let before = self.created.saturating_duration_since(begin).as_secs_f64();
+        let ends = std::iter::once(before).chain(self.ends.iter().map(|end| before + end));
+        Bar { label: self.node.clone(), ends: ends.collect() }
     }
 
     /// Bytes that longshore-init had from the store.
@@ -128,20 +141,23 @@ impl<'a> Watch<'a> {
         after
     }
 
+    /// How many pods were created after `begin`.
+    #[must_use]
+    pub fn created_after(&self, begin: Instant) -> usize {
+        self.seen.values().filter(|seen| seen.created.is_some_and(|created| created > begin)).count()
+    }
+
     fn timelines(&self) -> Vec<Timeline> {
         let timeline = |(pod, seen): (&String, &Seen)| {
             let created = seen.created?;
-            let mut last = 0.0_f64;
             // A stage whose end was seen only together with a later one took no time that could be told.
-            let mut ends: Vec<f64> = Vec::new();
-            for end in &seen.ends {
-                last = last.max((*end)?.duration_since(created).as_secs_f64());
-                ends.push(last);
-            }
+            let ends: Option<Vec<f64>> = seen.ends.iter().map(|end| Some((*end)?.duration_since(created).as_secs_f64())).collect();
+            let ends = ends?;
+            assert!(ends.is_sorted(), "{pod} did not go through its stages in their order: {ends:?}");
             let words = ["--namespace", &self.tenant.namespace, "logs", pod, "--container", "pull"];
             let log = self.cluster.kubectl(words).run().stdout;
             let pull = log.lines().last().and_then(|line| serde_json::from_str(line).ok()).unwrap_or(Value::Null);
-            Some(Timeline { pod: pod.clone(), node: seen.node.clone(), ends, pull })
+            Some(Timeline { pod: pod.clone(), node: seen.node.clone(), created, ends, pull })
         };
         self.seen.iter().filter_map(timeline).collect()
     }
@@ -166,65 +182,4 @@ fn over(pod: &Value) -> [bool; STAGES.len()] {
         php["started"] == true,
         ready,
     ]
-}
-
-/// Writes what was measured as JSON, and drawn as SVG, into `directory` as `boot.json` and `boot.svg`.
-///
-/// # Panics
-///
-/// The directory is not writable.
-pub fn write(directory: &Path, report: &str, first: &[Timeline], second: &[Timeline]) {
-    let write = |name: &str, text: &str| {
-        let path = directory.join(name);
-        fs::write(&path, text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    };
-    write("boot.json", report);
-    write("boot.svg", &picture(first, second));
-}
-
-const COLOURS: [&str; STAGES.len()] = ["#8c8c8c", "#4e79a7", "#f28e2b", "#edc948", "#59a14f", "#b07aa1", "#76b7b2"];
-/// In pixels: the picture's width, that of the labels beside the bars, and the height of a bar with its gap.
-const WIDTH: f64 = 860.0;
-const LABELS: f64 = 190.0;
-const ROW: f64 = 30.0;
-
-/// One bar a pod, one colour a stage.
-fn picture(first: &[Timeline], second: &[Timeline]) -> String {
-    let bars: Vec<_> =
-        first.iter().map(|boot| (boot, "from the store")).chain(second.iter().map(|boot| (boot, "from the node cache"))).collect();
-    let longest = bars.iter().map(|(boot, _)| boot.ready().as_secs_f64()).fold(1.0, f64::max);
-    let scale = (WIDTH - LABELS - 70.0) / longest;
-    #[allow(clippy::cast_precision_loss, reason = "a handful of bars")]
-    let row = |number: usize| number as f64 * ROW + 40.0;
-    let height = row(bars.len()) + 60.0;
-    let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" font-family=\"sans-serif\" font-size=\"13\">\n\
-         <rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n<text x=\"10\" y=\"22\" font-size=\"15\">From a pod's creation to Ready, by stage</text>\n"
-    );
-    for (number, (boot, how)) in bars.iter().enumerate() {
-        let (y, mut begin) = (row(number), 0.0);
-        svg += &format!("<text x=\"10\" y=\"{}\">{}, {how}</text>\n", y + 15.0, boot.node);
-        for ((end, (stage, _)), colour) in boot.ends.iter().zip(STAGES).zip(COLOURS) {
-            let (x, width) = (LABELS + begin * scale, (end - begin) * scale);
-            let title = format!("{stage}: {:.2} s", end - begin);
-            svg += &format!(
-                "<rect x=\"{x:.1}\" y=\"{y}\" width=\"{width:.1}\" height=\"20\" fill=\"{colour}\"><title>{title}</title></rect>\n"
-            );
-            begin = *end;
-        }
-        svg += &format!("<text x=\"{:.1}\" y=\"{}\">{begin:.1} s</text>\n", LABELS + begin * scale + 6.0, y + 15.0);
-    }
-    let mut x = 10.0;
-    for ((stage, _), colour) in STAGES.iter().zip(COLOURS) {
-        let y = row(bars.len()) + 15.0;
-        svg += &format!(
-            "<rect x=\"{x}\" y=\"{y}\" width=\"12\" height=\"12\" fill=\"{colour}\"/>\n<text x=\"{}\" y=\"{}\">{stage}</text>\n",
-            x + 17.0,
-            y + 11.0
-        );
-        #[allow(clippy::cast_precision_loss, reason = "a short word")]
-        let wide = stage.len() as f64;
-        x += 40.0 + wide * 7.2;
-    }
-    svg + "</svg>\n"
 }

@@ -13,6 +13,7 @@
 pub mod boot;
 mod class;
 mod minio;
+pub mod picture;
 pub mod server;
 mod tenant;
 

@@ -2,7 +2,11 @@
 
 use e2e::{
     cluster::{Cluster, Level, eventually},
-    platform::{Class, Platform, boot::Watch},
+    platform::{
+        Class, Platform,
+        boot::{STAGES, Watch},
+        picture,
+    },
     tree::{self, Shape},
     web,
 };
@@ -59,7 +63,10 @@ fn pods_boot_on_both_nodes_and_the_second_of_a_node_has_nothing_from_the_store()
     }
     let report = json!({ "files": FILES, "first": first, "second": second });
     let out = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    e2e::platform::boot::write(out, &report.to_string(), &first, &second.into_iter().cloned().collect::<Vec<_>>());
+    let bars: Vec<_> =
+        first.iter().map(|boot| boot.bar("from the store")).chain(second.iter().map(|boot| boot.bar("from the node cache"))).collect();
+    let stages = STAGES.map(|(stage, _)| stage);
+    picture::write(out, "boot", &report.to_string(), &picture::picture("From a pod's creation to Ready, by stage", &stages, &bars));
 }
 
 /// By the kubelet's own clock, of whole seconds: nothing starts before what it stands on.

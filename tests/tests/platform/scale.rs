@@ -2,11 +2,16 @@
 
 use e2e::{
     cluster::Cluster,
-    platform::{Class, Platform, boot::Watch},
+    platform::{
+        Class, Platform,
+        boot::{STAGES, Watch},
+        picture,
+    },
     web::{self, Network, Visitors},
 };
 use serde_json::{Value, json};
 use std::{
+    path::Path,
     thread,
     time::{Duration, Instant},
 };
@@ -21,8 +26,10 @@ const WORK: &str = "function used() { $all = getrusage(); return 1e6 * ($all['ru
 const CALM: Duration = Duration::from_secs(30);
 const VISITORS: usize = 6;
 const PAUSE: Duration = Duration::from_millis(40);
-/// How often is looked: each look costs as much as five pages.
-const LOOK: Duration = Duration::from_millis(300);
+/// How often the autoscaler is asked: each time costs as much as five pages.
+const ASK: Duration = Duration::from_millis(300);
+/// How often is looked at what a watch has brought, which costs nothing.
+const LOOK: Duration = Duration::from_millis(20);
 
 #[test]
 fn a_shop_grows_from_two_to_six_pods_within_a_minute_and_shrinks_unnoticed() {
@@ -35,7 +42,7 @@ fn a_shop_grows_from_two_to_six_pods_within_a_minute_and_shrinks_unnoticed() {
     shop.register(shop.publish(&[("page", "")], "shared = [\"media\"]"));
     let mut watch = Watch::begin(&cluster, &shop);
     shop.open("scale", &json!({ "scale": { "min": 2, "max": 2 } }));
-    watch.ready(2, LONG);
+    let first = watch.ready(2, LONG);
     shop.served_by(2);
     // Pods that have just begun use processor time, which is none of their visitors', and metrics of it are half a minute old.
     thread::sleep(CALM);
@@ -62,31 +69,37 @@ fn a_shop_grows_from_two_to_six_pods_within_a_minute_and_shrinks_unnoticed() {
     watch.look();
     let visitors = Visitors::start_from(&networks, shop.service(), VISITORS, PAUSE);
     let begin = Instant::now();
-    let (mut decided, mut made) = (None, None);
+    let (mut decided, mut made, mut asked) = (None, None, begin);
     while watch.ready_after(begin).len() < 4 {
         watch.look();
-        if decided.is_none() && scaler()["desiredReplicas"] == 6 {
-            decided = Some(begin.elapsed());
-        }
-        if made.is_none() && shop.list("web").len() == 6 {
+        if made.is_none() && watch.created_after(begin) == 4 {
             made = Some(begin.elapsed());
+        }
+        if decided.is_none() && asked.elapsed() > ASK {
+            decided = (scaler()["desiredReplicas"] == 6).then(|| begin.elapsed());
+            asked = Instant::now();
         }
         assert!(begin.elapsed() < LONG, "{:#}\n{}", scaler(), platform.tell(&shop.namespace));
         thread::sleep(LOOK);
     }
-    let ready = begin.elapsed();
-    let pods = shop.served_by(6);
     // A Service has them as soon as it hears: each is asked for a page by itself.
+    let pods = shop.served_by(6);
     assert!(pods.iter().all(|pod| shop.page(pod, "/").is_ok_and(|page| page.status == 200)));
-    let seconds = |span: Option<Duration>| span.map_or_else(|| "?".to_owned(), |span| format!("{:.1}", span.as_secs_f64()));
-    let after: Vec<_> = watch.ready_after(begin).iter().map(|seconds| format!("{seconds:.1}")).collect();
-    println!(
-        "load; the autoscaler wants 6 pods after {} s, they exist after {} s, and are Ready after {} s",
-        seconds(decided),
-        seconds(made),
-        after.join(", ")
-    );
-    assert!(ready < GROWN, "{ready:?}");
+    let served = begin.elapsed();
+
+    let all = watch.ready(6, LONG);
+    let new: Vec<_> = all.iter().filter(|boot| first.iter().all(|earlier| earlier.pod != boot.pod)).collect();
+    let seconds = |span: Duration| (span.as_secs_f64() * 10.0).round() / 10.0;
+    let after: Vec<_> = watch.ready_after(begin).iter().map(|ready| (ready * 10.0).round() / 10.0).collect();
+    let report = json!({
+        "decided": decided.map(seconds), "created": made.map(seconds), "ready": after, "served": seconds(served), "pods": new,
+    });
+    println!("seconds from the load's beginning: {report}");
+    let stages: Vec<_> = ["autoscaler"].into_iter().chain(STAGES.map(|(stage, _)| stage)).collect();
+    let bars: Vec<_> = new.iter().map(|boot| boot.bar_after(begin)).collect();
+    let drawn = picture::picture("From the load's beginning until four more pods are Ready, by stage", &stages, &bars);
+    picture::write(Path::new(env!("CARGO_TARGET_TMPDIR")), "scale", &report.to_string(), &drawn);
+    assert!(served < GROWN, "{report:#}");
 
     // What an autoscaler does after five calm minutes, at once.
     shop.change(&json!({ "scale": { "min": 2, "max": 2 } }));
