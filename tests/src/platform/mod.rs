@@ -196,9 +196,8 @@ impl<'a> Platform<'a> {
         let scheduler =
             self.cluster.kubectl(["--namespace", SYSTEM, "logs", "deployment/longshore-scheduler", "--tail", "20"]).run().stdout;
         let components = self.cluster.script(["logs", "10"]).run().stdout;
-        let parts = [("scheduler", scheduler), ("components of the cluster", components)];
-        let parts: String = parts.iter().map(|(of, text)| format!("\n--- {of}\n{text}")).collect();
-        [ask(&["get", "pods", "--output", "wide"]), events.join("\n"), logs.collect(), parts].concat()
+        let rest = format!("\n--- scheduler\n{scheduler}\n--- components of the cluster\n{components}");
+        [ask(&["get", "pods", "--output", "wide"]), events.join("\n"), logs.collect(), rest].concat()
     }
 
     /// Copies the logs of a namespace's pods, also of those that are gone, to where the next start of a cluster leaves them.

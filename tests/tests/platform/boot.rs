@@ -1,5 +1,7 @@
 //! Pods of a rendered Deployment: from their creation to Ready, what they have from the store, and what they may.
 
+#![allow(clippy::disallowed_methods, reason = "the test makes its files itself")]
+
 use e2e::{
     cluster::{Cluster, Level, eventually},
     platform::{
@@ -11,7 +13,7 @@ use e2e::{
     web,
 };
 use serde_json::{Value, json};
-use std::{collections::BTreeSet, path::Path, time::Duration};
+use std::{collections::BTreeSet, fs, path::Path, time::Duration};
 
 /// Files of the release, beside its page.
 const FILES: usize = 3000;
@@ -96,10 +98,10 @@ fn a_release_that_another_key_signed_starts_nowhere() {
     let mut envelope: Value = serde_json::from_str(&shop.envelope(sequence)).unwrap();
     envelope["signatures"] = json!([]);
     let forged = platform.path("foreign.json");
-    std::fs::write(&forged, envelope.to_string()).unwrap();
+    fs::write(&forged, envelope.to_string()).unwrap();
     platform.longshore(["key", "generate", "foreign"]).expect(0);
     platform.longshore(["sign", "foreign.json", "--key", "foreign.key"]).expect(0);
-    shop.register_as(sequence, &std::fs::read_to_string(&forged).unwrap());
+    shop.register_as(sequence, &fs::read_to_string(&forged).unwrap());
     shop.open("boot", &json!({ "scale": { "min": 1, "max": 1 } }));
     let ended = eventually("the end of longshore-init", LONG, || {
         let pods = shop.list("web");
