@@ -45,6 +45,11 @@ impl Class {
         }
     }
 
+    /// As its image's name has it; programs of PHP are called by it.
+    fn php_version(&self) -> &str {
+        self.shop.strip_prefix("longshore-shop-php").unwrap_or_default()
+    }
+
     pub(super) fn object(&self, trust: &str, longshore: &Image, shop: &Image, shared: &Path) -> Value {
         let size = |cpu: &str, memory: &str, limit: &str| json!({ "cpu": cpu, "memory": memory, "memoryLimit": limit });
         let mut class = json!({
@@ -55,7 +60,7 @@ impl Class {
                 "storage": { "mode": self.storage, "shared": self.shared },
                 "backends": { "media": [{ "name": "disk", "directory": { "path": shared } }] },
                 "identity": { "secret": { "name": "store" } },
-                "php": { "workers": 8, "memoryMib": 128, "opcacheMib": 64 },
+                "php": { "version": self.php_version(), "workers": 8, "memoryMib": 128, "opcacheMib": 64 },
                 "sizes": {
                     "pull": size("50m", "96Mi", "192Mi"), "agent": size("10m", "32Mi", "192Mi"), "phpFpm": size(self.cpu, "64Mi", "1Gi"),
                     "nginx": size("20m", "16Mi", "128Mi"), "cron": size("20m", "32Mi", "512Mi"), "job": size("20m", "64Mi", "512Mi"),
