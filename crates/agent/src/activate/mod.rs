@@ -72,6 +72,12 @@ pub(crate) enum Look {
     Failed,
 }
 
+/// Why a release that the gate let through is not switched to.
+enum Unfit {
+    Waits(Hold),
+    Broken(String),
+}
+
 impl<S: Shop> Engine<S> {
     /// An engine that has not looked yet.
     #[must_use]
@@ -92,6 +98,8 @@ impl<S: Shop> Engine<S> {
             let wait = poll.wait(rand::random());
             let wait = if look == Look::Held { wait.min(HELD) } else { wait };
             tokio::select! {
+                // Where both came, the end.
+                biased;
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(wait) => {}
                 () = wake.asked() => {}
@@ -122,12 +130,17 @@ impl<S: Shop> Engine<S> {
             self.board.why(Why::Expired, &format!("it expired at {expires} before it could run; publish it again"));
             return Look::Held;
         }
-        let sequence = candidate.target.sequence;
-        let held = gate::hold(sequence, candidate.migration, &control, (self.clock)());
-        if let Some(hold) = held.or_else(|| self.board.unmounted().map(Hold::Mounts)) {
+        if let Some(hold) = self.held(&candidate).await {
             return self.hold(&hold);
         }
         self.switch(&candidate, stop).await
+    }
+
+    /// Why the candidate has to wait, by what is said at this moment: staging and warming take their time.
+    async fn held(&self, candidate: &Candidate) -> Option<Hold> {
+        let control = self.read_control().await;
+        let held = gate::hold(candidate.target.sequence, candidate.migration, &control, (self.clock)());
+        held.or_else(|| self.board.unmounted().map(Hold::Mounts))
     }
 
     async fn read_control(&self) -> Control {
@@ -217,13 +230,16 @@ impl<S: Shop> Engine<S> {
         let switch = Switch::to(&self.root, candidate.target.sequence, candidate.target.manifest);
         let switch = Switch { warm: candidate.warm.clone(), ..switch };
         self.board.phase(Phase::Warming);
-        if let Err(problem) = self.shop.before(&switch).await {
-            warn!(sequence = switch.sequence.get(), error = problem, "the hook before the switch failed");
-            return self.hold(&Hold::Hook(problem));
+        // Nothing was switched yet, so that an end in the middle leaves nothing behind.
+        match stop.run_until_cancelled(self.prepare(&switch)).await {
+            None => return Look::Failed,
+            Some(Err(Unfit::Waits(hold))) => return self.hold(&hold),
+            Some(Err(Unfit::Broken(problem))) => return self.reject(&switch, problem).await,
+            Some(Ok(())) => {}
         }
-        self.shop.warm(&switch).await;
-        if let Err(problem) = self.shop.rehearse(&switch).await {
-            return self.reject(&switch, problem).await;
+        // Again: the hook and the warming had time in which somebody may have said stop.
+        if let Some(hold) = self.held(candidate).await {
+            return self.hold(&hold);
         }
         if stop.is_cancelled() {
             return Look::Failed;
@@ -241,6 +257,16 @@ impl<S: Shop> Engine<S> {
         self.view().await;
         self.shop.reload().await;
         if self.conclude(&switch, stop).await { Look::Settled } else { Look::Failed }
+    }
+
+    /// What is done with the new tree while the one before still runs.
+    async fn prepare(&self, switch: &Switch) -> Result<(), Unfit> {
+        if let Err(problem) = self.shop.before(switch).await {
+            warn!(sequence = switch.sequence.get(), error = problem, "the hook before the switch failed");
+            return Err(Unfit::Waits(Hold::Hook(problem)));
+        }
+        self.shop.warm(switch).await;
+        self.shop.rehearse(switch).await.map_err(Unfit::Broken)
     }
 
     /// The release failed before anybody met it: nothing was switched.
@@ -271,8 +297,8 @@ impl<S: Shop> Engine<S> {
         };
         self.board.probed(if probed.is_ok() { ProbeOutcome::Passed } else { ProbeOutcome::Failed }, start.elapsed());
         let done = match probed {
-            Ok(()) => self.keep(switch).await,
-            Err(Problem::Bad(problem)) => self.roll_back(switch, problem).await,
+            Ok(()) => self.keep(switch, stop).await,
+            Err(Problem::Bad(problem)) => self.roll_back(switch, problem, stop).await,
             // Nobody there to say anything against the release: a pod that starts, most likely.
             Err(problem @ Problem::Silent(_)) => {
                 self.failed("the shop cannot be asked", Reason::Probe, &problem);
@@ -283,7 +309,7 @@ impl<S: Shop> Engine<S> {
         done
     }
 
-    async fn keep(&mut self, switch: &Switch) -> bool {
+    async fn keep(&mut self, switch: &Switch, stop: &CancellationToken) -> bool {
         let root = self.root.clone();
         let before = on_disk(move || View::read(&root).ok()?.state.previous.map(|previous| deploy::tree(&root, &previous.manifest))).await;
         if let Err(error) = self.sources.keep().await {
@@ -292,13 +318,15 @@ impl<S: Shop> Engine<S> {
         }
         info!(sequence = switch.sequence.get(), manifest = %switch.manifest, "release runs");
         self.board.switched(SwitchOutcome::Switched);
-        if let Err(problem) = self.shop.after(switch, before.as_deref()).await {
-            error!(sequence = switch.sequence.get(), error = problem, "the hook after the switch failed");
+        match stop.run_until_cancelled(self.shop.after(switch, before.as_deref())).await {
+            Some(Ok(())) => {}
+            Some(Err(problem)) => error!(sequence = switch.sequence.get(), error = problem, "the hook after the switch failed"),
+            None => warn!(sequence = switch.sequence.get(), "the hook after the switch was cut off, as the agent ends"),
         }
         true
     }
 
-    async fn roll_back(&mut self, switch: &Switch, problem: String) -> bool {
+    async fn roll_back(&mut self, switch: &Switch, problem: String, stop: &CancellationToken) -> bool {
         error!(sequence = switch.sequence.get(), manifest = %switch.manifest, error = problem, "the shop does not work with this release");
         self.board.phase(Phase::RollingBack);
         match self.sources.roll_back(problem.clone(), (self.clock)()).await {
@@ -308,7 +336,7 @@ impl<S: Shop> Engine<S> {
                 self.board.switched(SwitchOutcome::RolledBack);
                 self.board.rejected(switch.sequence, switch.manifest, &problem);
                 self.shop.reload().await;
-                if let Err(problem) = self.shop.probe().await {
+                if let Some(Err(problem)) = stop.run_until_cancelled(self.shop.probe()).await {
                     error!(sequence = active.sequence.get(), error = %problem, "the shop does not work with the release before, either");
                 }
                 true

@@ -64,10 +64,10 @@ async fn follow(steps: Vec<Step>) {
                 model.look();
             }
             Step::Crash => {
-                shop.hangs.store(true, SeqCst);
+                shop.hang("probe");
                 // Dropped where it is.
                 tokio::time::timeout(Duration::from_millis(150), look(&mut engine)).await.ok();
-                shop.hangs.store(false, SeqCst);
+                shop.hang("");
                 engine = lab.engine(&shop);
                 // Threads of the one that was dropped may hold the root for a moment, as a killed process does not.
                 for _ in 0..100 {
