@@ -17,15 +17,15 @@ use std::{
 };
 
 // A pod: its shop, its agent, and the release object that the cluster gives it.
-struct Pod {
-    server: Server,
-    shop: Shop,
-    agent: Agent,
+pub(crate) struct Pod {
+    pub(crate) server: Server,
+    pub(crate) shop: Shop,
+    pub(crate) agent: Agent,
 }
 
 impl Pod {
     // Sequence 1 is published and pulled.
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let server = Server::start(s3::Options::default()).unwrap();
         let shop = Shop::on(&server, 1, 1);
         let pod = Self { server, shop, agent: Agent::default() };
@@ -37,41 +37,41 @@ impl Pod {
         pod
     }
 
-    fn sources(&self, name: &str, entry: &str) {
+    pub(crate) fn sources(&self, name: &str, entry: &str) {
         fs::remove_dir_all(self.shop.module(0)).unwrap();
         web::write_sources(&self.shop.module(0), name, entry);
     }
 
     // Publishes these sources, and has the cluster offer the release to the pod.
-    fn release(&self, name: &str, entry: &str) -> u64 {
+    pub(crate) fn release(&self, name: &str, entry: &str) -> u64 {
         self.sources(name, entry);
         let sequence = self.shop.publish()["sequence"].as_u64().unwrap();
         self.offer();
         sequence
     }
 
-    fn offer(&self) {
+    pub(crate) fn offer(&self) {
         let object = self.server.get(&format!("prod/{}", key::channel_head(&CHANNEL.parse().unwrap()))).unwrap();
         let directory = self.shop.path("release");
         fs::write(directory.join("next"), object).unwrap();
         fs::rename(directory.join("next"), directory.join("release.json")).unwrap();
     }
 
-    fn root(&self) -> PathBuf {
+    pub(crate) fn root(&self) -> PathBuf {
         self.shop.path("pod")
     }
 
-    fn program(&self) -> Program {
+    pub(crate) fn program(&self) -> Program {
         Program::ours("longshore-agent").envs(self.shop.pod_environment("pod"))
     }
 
-    fn start(&mut self, program: Program) {
+    pub(crate) fn start(&mut self, program: Program) {
         self.agent.start(program);
         self.agent.until("it answers", |status| status["phase"] == "idle" && !status["lastSuccessAt"].is_null());
     }
 
     // As the cluster gives it: the release object from a file, the shop's front page as the probe.
-    fn with_shop(&self, web: &Web) -> Program {
+    pub(crate) fn with_shop(&self, web: &Web) -> Program {
         let page = format!("http://127.0.0.1:{}/", web.port);
         self.program()
             .env("LONGSHORE_RELEASE", self.shop.path("release"))

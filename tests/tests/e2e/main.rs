@@ -9,6 +9,7 @@ mod bad_input;
 mod cache;
 mod commands;
 mod counts;
+mod ending;
 mod faults;
 mod floor;
 mod harness;
