@@ -201,8 +201,15 @@ fn tasks(
     // The configuration has at least one.
     let first = followers.next().unwrap_or_else(|| follower(&Source::Channel));
     let mounts = config.mounts.as_deref().map(|path| storage::read(path, config.pod_name.as_deref())).transpose()?;
-    let pod = Pod::new(&config.root, config.pod.clone())?;
-    let engine = Engine::new(config.root.clone(), Sources::new(first, followers.collect()), pod, config.control.clone(), board.clone());
+    let (pod, wake) = (Pod::new(&config.root, config.pod.clone())?, Wake::default());
+    let engine = Engine::new(
+        config.root.clone(),
+        Sources::new(first, followers.collect()),
+        pod,
+        config.control.clone(),
+        board.clone(),
+        wake.clone(),
+    );
     let guard = Guard { root: config.root.clone(), follower: follower(&Source::Channel), pace: config.scan, board: board.clone() };
     let files = config.sources.iter().filter_map(|source| match source {
         Source::File(path) => Some(path.clone()),
@@ -210,13 +217,13 @@ fn tasks(
     });
     let files: Vec<_> = files.chain(config.control.clone()).collect();
 
-    let (mut tasks, wake) = (Tasks::new(stop), Wake::default());
+    let (mut tasks, mut heartbeats) = (Tasks::new(stop), Heartbeats::new());
     // Whoever asks is answered for as long as something is worked on: each of these tasks holds a part of the guard.
     let last = CancellationToken::new();
     let at_work = Arc::new(last.clone().drop_guard());
     if !files.is_empty() {
-        let wake = wake.clone();
-        tasks.spawn("watch", info_span!("watch"), |stop| async move { Ok(watch::watch(files, wake, stop).await?) });
+        let (wake, heartbeat) = (wake.clone(), heartbeats.task("watch", watch::ROUND));
+        tasks.spawn("watch", info_span!("watch"), |stop| async move { Ok(watch::watch(files, wake, heartbeat, stop).await?) });
     }
     let in_use = CancellationToken::new();
     if let Some(file) = mounts {
@@ -230,7 +237,7 @@ fn tasks(
     }
     let used = (in_use.drop_guard(), Arc::clone(&at_work));
     tasks.spawn_local("activate", info_span!("activate"), |stop| async move {
-        engine.run(config.poll, wake, stop).await;
+        engine.run(config.poll, stop).await;
         drop(used);
         Ok(())
     });
@@ -239,7 +246,6 @@ fn tasks(
         drop(at_work);
         Ok(())
     });
-    let mut heartbeats = Heartbeats::new();
     let (heartbeat, counted, asked) = (heartbeats.task("loop", SILENCE), board.clone(), Arc::clone(store));
     let until = last.clone();
     tasks.spawn("beat", info_span!("beat"), |_at_once| async move {

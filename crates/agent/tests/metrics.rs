@@ -172,11 +172,14 @@ fn alerts_and_runbook_name_metrics_and_label_values_that_exist() {
 }
 
 #[test]
-fn the_state_diagram_has_the_phases_of_the_code_and_no_others() {
+fn the_state_diagram_has_the_arrows_of_the_code_and_no_others() {
     let page = include_str!("../../../docs/release-in-a-pod.md");
     let diagram = page.split("```").nth(1).unwrap();
     let arrows = diagram.lines().filter_map(|line| line.split_once("-->"));
-    let drawn: BTreeSet<_> =
-        arrows.flat_map(|(from, to)| [from, to.split(':').next().unwrap()]).map(str::trim).filter(|it| *it != "[*]").collect();
-    assert_eq!(drawn, Phase::ALL.iter().map(|phase| phase.word()).collect());
+    let drawn: Vec<_> = arrows.map(|(from, to)| (from.trim(), to.split(':').next().unwrap().trim())).collect();
+    let (start, drawn): (Vec<_>, Vec<_>) = drawn.into_iter().partition(|(from, _)| *from == "[*]");
+    assert_eq!(start, [("[*]", Phase::Idle.word())]);
+    let coded = Phase::ALL.iter().flat_map(|phase| phase.next().iter().map(|next| (phase.word(), next.word())));
+    assert_eq!(drawn.iter().copied().collect::<BTreeSet<_>>(), coded.collect());
+    assert_eq!(drawn.len(), drawn.iter().collect::<BTreeSet<_>>().len(), "an arrow is drawn twice");
 }

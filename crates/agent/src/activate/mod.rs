@@ -14,7 +14,7 @@
 //!              └── rolling back: rejected and the one before, in one write ◄──bad── probing
 //! ```
 //!
-//! The words are those of [`Phase`]; `docs/release-in-a-pod.md` shows the same to operators. What is known is on the
+//! The words are those of [`Phase`], which knows what may follow what; `docs/release-in-a-pod.md` shows all of it to operators. What is known is on the
 //! disk (`state.json`), so that a crash between any two of these steps goes on where it was: a tree that is complete needs no download, a
 //! release on trial is probed again.
 
@@ -58,6 +58,7 @@ pub struct Engine<S> {
     pub(crate) shop: S,
     pub(crate) control: Option<PathBuf>,
     pub(crate) board: Board,
+    pub(crate) wake: Wake,
     pub(crate) clock: fn() -> Timestamp,
 }
 
@@ -79,18 +80,17 @@ enum Unfit {
 }
 
 impl<S: Shop> Engine<S> {
-    /// An engine that has not looked yet.
+    /// An engine that has not looked yet, and does when `wake` asks for it.
     #[must_use]
-    pub const fn new(root: PathBuf, sources: Sources, shop: S, control: Option<PathBuf>, board: Board) -> Self {
-        Self { root, sources, shop, control, board, clock: Timestamp::now }
+    pub const fn new(root: PathBuf, sources: Sources, shop: S, control: Option<PathBuf>, board: Board, wake: Wake) -> Self {
+        Self { root, sources, shop, control, board, wake, clock: Timestamp::now }
     }
 
-    /// Looks now, whenever `wake` says so, and in intervals, until `stop`.
-    pub async fn run(mut self, interval: Duration, wake: Wake, stop: CancellationToken) {
+    /// Looks now, whenever somebody asks for it, and in intervals, until `stop`.
+    pub async fn run(mut self, interval: Duration, stop: CancellationToken) {
         let mut poll = Poll::new(interval);
         loop {
             let look = self.look(&stop).await;
-            self.board.phase(if look == Look::Held { Phase::Waiting } else { Phase::Idle });
             match look {
                 Look::Settled | Look::Held => poll.succeeded(),
                 Look::Failed => poll.failed(),
@@ -102,7 +102,7 @@ impl<S: Shop> Engine<S> {
                 biased;
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(wait) => {}
-                () = wake.asked() => {}
+                () = self.wake.asked() => {}
             }
         }
     }
@@ -110,6 +110,12 @@ impl<S: Shop> Engine<S> {
     /// One look at everything that may have changed, and what follows from it.
     pub(crate) async fn look(&mut self, stop: &CancellationToken) -> Look {
         self.board.phase(Phase::Checking);
+        let look = self.follow(stop).await;
+        self.board.phase(if look == Look::Held { Phase::Waiting } else { Phase::Idle });
+        look
+    }
+
+    async fn follow(&mut self, stop: &CancellationToken) -> Look {
         let control = self.read_control().await;
         let Some(view) = self.view().await else { return Look::Failed };
         if let (Some(trial), Some(active)) = (view.state.trial, view.state.active.clone()) {
@@ -117,6 +123,7 @@ impl<S: Shop> Engine<S> {
             if !self.conclude(&Switch::to(&self.root, active.sequence, active.manifest), stop).await {
                 return Look::Failed;
             }
+            self.board.phase(Phase::Checking);
         }
         if !self.allow_retry(&control, &view).await {
             return Look::Failed;
@@ -189,7 +196,7 @@ impl<S: Shop> Engine<S> {
             Event::Offered { sequence, manifest } => board.offered(sequence, manifest),
             Event::Progress(progress) => board.progress(progress),
         };
-        let standing = self.sources.follow((self.clock)(), &tell, stop).await;
+        let standing = self.sources.follow((self.clock)(), &tell, &self.wake, stop).await;
         let now = (self.clock)();
         match standing {
             Ok(Standing::Active { .. }) => {
@@ -210,7 +217,8 @@ impl<S: Shop> Engine<S> {
                 self.board.staged(&candidate);
                 Ok(Some(candidate))
             }
-            Err(PullError::Interrupted) if stop.is_cancelled() => Err(Look::Failed),
+            // The agent ends, or looks again at once.
+            Err(PullError::Interrupted) => Err(Look::Failed),
             Err(error) => {
                 self.board.not_checked(now, error.reason(), runtime::Chain(&error).to_string());
                 self.failed("the release that is offered cannot be used", error.reason(), &error);

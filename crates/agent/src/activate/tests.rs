@@ -4,6 +4,7 @@
 
 mod meanwhile;
 mod model;
+mod timer;
 
 use super::*;
 use deploy::pull::{Follower, MEMORY, Settings, Source};
@@ -208,6 +209,7 @@ impl Lab {
             shop: shop.clone(),
             control: Some(self.path("control")),
             board: Board::for_tests(),
+            wake: Wake::default(),
             clock: Timestamp::now,
         }
     }
