@@ -29,7 +29,7 @@ pub use sources::Sources;
 use crate::{
     board::Board,
     control::Control,
-    gate::{self, Hold},
+    gate::{self, Hold, Need, Passed},
     status::{CheckOutcome, Phase, ProbeOutcome, SwitchOutcome, Why},
     watch::{Poll, Wake},
 };
@@ -59,6 +59,7 @@ pub struct Engine<S> {
     pub(crate) control: Option<PathBuf>,
     pub(crate) board: Board,
     pub(crate) wake: Wake,
+    pub(crate) passed: Passed,
     pub(crate) clock: fn() -> Timestamp,
 }
 
@@ -83,7 +84,7 @@ impl<S: Shop> Engine<S> {
     /// An engine that has not looked yet, and does when `wake` asks for it.
     #[must_use]
     pub const fn new(root: PathBuf, sources: Sources, shop: S, control: Option<PathBuf>, board: Board, wake: Wake) -> Self {
-        Self { root, sources, shop, control, board, wake, clock: Timestamp::now }
+        Self { root, sources, shop, control, board, wake, passed: Passed(None), clock: Timestamp::now }
     }
 
     /// Looks now, whenever somebody asks for it, and in intervals, until `stop`.
@@ -144,9 +145,11 @@ impl<S: Shop> Engine<S> {
     }
 
     /// Why the candidate has to wait, by what is said at this moment: staging and warming take their time.
-    async fn held(&self, candidate: &Candidate) -> Option<Hold> {
+    async fn held(&mut self, candidate: &Candidate) -> Option<Hold> {
         let control = self.read_control().await;
-        let held = gate::hold(candidate.target.sequence, candidate.migration, &control, (self.clock)());
+        let need = Need { sequence: candidate.target.sequence, migration: candidate.migration };
+        let need = self.passed.offered(need, self.board.now().running.as_ref().map(|running| running.sequence));
+        let held = gate::hold(need, &control, (self.clock)());
         held.or_else(|| self.board.unmounted().map(Hold::Mounts))
     }
 

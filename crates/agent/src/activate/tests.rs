@@ -31,6 +31,14 @@ struct Lab {
     sequence: u64,
 }
 
+// Who signs a release.
+#[derive(Clone, Copy)]
+enum Signer<'a> {
+    Publisher,
+    Stranger(&'a SecretKey),
+    Nobody,
+}
+
 // Works where the tree that `current` names says so in `health`.
 #[derive(Debug, Clone)]
 struct Scripted {
@@ -124,6 +132,11 @@ impl Lab {
 
     // Publishes a release whose `health` is this, under the next sequence.
     async fn publish(&mut self, health: &str, migration: Migration) -> Sha256 {
+        self.publish_as(health, migration, None, Signer::Publisher).await
+    }
+
+    // The same with an end, and signed by this key.
+    async fn publish_as(&mut self, health: &str, migration: Migration, expires: Option<Timestamp>, signer: Signer<'_>) -> Sha256 {
         self.sequence += 1;
         let source = tempfile::tempdir().unwrap();
         fs::write(source.path().join("health"), health).unwrap();
@@ -155,8 +168,8 @@ impl Lab {
         let release = Release {
             channel: "shops/acme".parse().unwrap(),
             sequence: Sequence::try_from(self.sequence).unwrap(),
-            created: now,
-            expires: None,
+            created: expires.map_or(now, |expires| expires - Duration::from_hours(1)),
+            expires,
             root_version: 1,
             migration,
             manifest: digest,
@@ -164,7 +177,11 @@ impl Lab {
         };
         self.store.put(&key::blob(&digest), bytes.into(), Condition::Always).await.unwrap();
         let mut envelope = release.to_envelope().unwrap();
-        envelope.sign(&self.key).unwrap();
+        match signer {
+            Signer::Publisher => envelope.sign(&self.key).unwrap(),
+            Signer::Stranger(key) => envelope.sign(key).unwrap(),
+            Signer::Nobody => {}
+        }
         let head = key::channel_head(&release.channel);
         self.store.put(&head, envelope.to_json().into(), Condition::Always).await.unwrap();
         digest
@@ -210,6 +227,7 @@ impl Lab {
             control: Some(self.path("control")),
             board: Board::for_tests(),
             wake: Wake::default(),
+            passed: gate::Passed::default(),
             clock: Timestamp::now,
         }
     }
@@ -287,6 +305,23 @@ async fn a_release_that_fails_its_rehearsal_is_met_by_nobody() {
     let state = View::read(&lab.path("root")).unwrap().state;
     assert_eq!((lab.health().as_str(), state.accepted.unwrap().sequence.get(), shop.probes.load(SeqCst)), ("good 1", 1, 1));
     assert!(state.rejected[&broken].reason.contains("broken 2"));
+}
+
+#[tokio::test]
+async fn a_release_waits_for_the_migration_of_one_that_it_overtook() {
+    let mut lab = Lab::new().await;
+    let shop = lab.shop();
+    let mut engine = lab.engine(&shop);
+    lab.publish("good 1", Migration::None).await;
+    look(&mut engine).await;
+    lab.publish("good 2", Migration::Breaking).await;
+    assert_eq!(look(&mut engine).await, Look::Held);
+    lab.publish("good 3", Migration::None).await;
+    assert_eq!((look(&mut engine).await, lab.health().as_str()), (Look::Held, "good 1"));
+    let newer = engine.board.now().newer.clone().unwrap();
+    assert!(newer.why == Why::Migration && newer.detail.contains("sequence 2 is breaking"), "{newer:?}");
+    lab.say("migrated", "2");
+    assert_eq!((look(&mut engine).await, lab.health().as_str()), (Look::Settled, "good 3"));
 }
 
 #[tokio::test]
