@@ -32,15 +32,15 @@ for family in text_string_to_metric_families(sys.stdin.read()):
 
 type Sample = (String, BTreeMap<String, String>, f64, String);
 
-/// Python with the packages of `requirements.txt`, which `make tools` leaves beside the test's own binary.
-fn python() -> PathBuf {
+/// Python with the packages of `requirements.txt`, or promtool: `make tools` leaves them beside the test's own binary.
+fn tool(name: &str) -> PathBuf {
     let test = env::current_exe().unwrap();
-    let mut found = test.ancestors().map(|directory| directory.join("tools/bin/python"));
-    found.find(|python| python.is_file()).expect("python with prometheus-client is not installed; run `make tools`")
+    let mut found = test.ancestors().map(|directory| directory.join("tools/bin").join(name));
+    found.find(|tool| tool.is_file()).unwrap_or_else(|| panic!("{name} is not installed; run `make tools`"))
 }
 
 fn parsed(page: &str) -> Vec<Sample> {
-    let mut parser = Command::new(python()).args(["-c", PARSER]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut parser = Command::new(tool("python")).args(["-c", PARSER]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     parser.stdin.take().unwrap().write_all(page.as_bytes()).unwrap();
     let output = parser.wait_with_output().unwrap();
     assert!(output.status.success(), "Prometheus' parser refused this page (or is not installed: run `make tools`):\n{page}");
@@ -117,6 +117,26 @@ fn prometheus_own_parser_reads_every_declared_metric_and_no_other() {
         let labels: BTreeSet<_> = labels.keys().map(String::as_str).filter(|label| *label != "le").collect();
         assert_eq!(labels, metric.labels.iter().copied().collect(), "{name}");
     }
+}
+
+#[test]
+fn promtool_has_nothing_to_say_of_the_page() {
+    let page = Metrics::new().text(&busy(), true);
+    let counters: BTreeSet<_> = ALL.iter().filter(|metric| metric.kind == Kind::Counter).map(|metric| metric.name).collect();
+    // It reads the older format, which has no units and calls a counter by its whole name.
+    let older = page.lines().filter(|line| !line.starts_with("# UNIT") && *line != "# EOF").map(|line| {
+        let mut words: Vec<_> = line.splitn(4, ' ').map(str::to_owned).collect();
+        if line.starts_with("# ") && counters.contains(format!("{}_total", words[2]).as_str()) {
+            words[2] += "_total";
+        }
+        words.join(" ") + "\n"
+    });
+    let older: String = older.collect();
+    let promtool = Command::new(tool("promtool")).args(["check", "metrics"]).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let mut promtool = promtool.unwrap();
+    promtool.stdin.take().unwrap().write_all(older.as_bytes()).unwrap();
+    let output = promtool.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}\n{older}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[test]
