@@ -168,21 +168,23 @@ mod tests {
         let events: usize = fs::read_to_string(QUEUED).unwrap().trim().parse().unwrap();
         let (wake, gate) = (Wake::default(), Arc::new(Mutex::new(())));
         let (heard, waits) = (wake.clone(), Arc::clone(&gate));
-        let held = gate.lock().unwrap();
-        let mut inotify = notify::recommended_watcher(move |event: notify::Result<Event>| {
-            drop(waits.lock());
-            // Nothing but the word that events were lost.
-            if event.as_ref().is_ok_and(Event::need_rescan) {
-                hear(&heard, event);
+        let _inotify = {
+            let _held = gate.lock().unwrap();
+            let mut inotify = notify::recommended_watcher(move |event: notify::Result<Event>| {
+                drop(waits.lock());
+                // Nothing but the word that events were lost.
+                if event.as_ref().is_ok_and(Event::need_rescan) {
+                    hear(&heard, event);
+                }
+            })
+            .unwrap();
+            inotify.watch(directory.path(), RecursiveMode::NonRecursive).unwrap();
+            // Nobody reads while these come. Two names by turns, since the kernel joins events that are equal.
+            for number in 0..=2 * events {
+                fs::write(directory.path().join(if number % 2 == 0 { "even" } else { "odd" }), "").unwrap();
             }
-        })
-        .unwrap();
-        inotify.watch(directory.path(), RecursiveMode::NonRecursive).unwrap();
-        // Nobody reads while these come. Two names by turns, since the kernel joins events that are equal.
-        for number in 0..=2 * events {
-            fs::write(directory.path().join(if number % 2 == 0 { "even" } else { "odd" }), "").unwrap();
-        }
-        drop(held);
+            inotify
+        };
         tokio::time::timeout(Duration::from_secs(30), wake.asked()).await.unwrap();
     }
 }
