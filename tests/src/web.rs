@@ -41,6 +41,8 @@ pub struct Web {
     pub port: u16,
     /// php-fpm's address.
     pub php: String,
+    /// The pid file of php-fpm's master.
+    pub pid_file: PathBuf,
     _nginx: Running,
     _php: Running,
     _scratch: TempDir,
@@ -98,7 +100,7 @@ impl Web {
         let fpm_program = Program::new("/usr/sbin/php-fpm8.2").args(["-R", "-F", "-y"]).arg(fpm).env("PHP_INI_SCAN_DIR", scan);
         let fpm = fpm_program.envs(SETTINGS).deadline(LIFE).start();
         let nginx = Program::new("/usr/sbin/nginx").arg("-c").arg(nginx).args(["-e", "stderr"]).deadline(LIFE).start();
-        let web = Self { port, php, _nginx: nginx, _php: fpm, _scratch: scratch };
+        let web = Self { port, php, pid_file: temporary.join("php-fpm.pid"), _nginx: nginx, _php: fpm, _scratch: scratch };
         let start = Instant::now();
         while web.get("/-/ready").is_ok_and(|page| page.status != 200) || web.get("/-/ready").is_err() {
             assert!(start.elapsed() < PATIENCE, "nginx and php-fpm do not answer: {web:#?}");

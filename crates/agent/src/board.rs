@@ -17,6 +17,11 @@ use release::{ChannelName, Reason, Sequence, Sha256, Trouble};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::watch;
 
+fn enter(snapshot: &mut Snapshot, phase: Phase) {
+    let before = std::mem::replace(&mut snapshot.phase, phase);
+    debug_assert!(before == phase || before.next().contains(&phase), "{phase} after {before}, which no operator was told of");
+}
+
 /// The one snapshot, and the metrics beside it.
 #[derive(Debug, Clone)]
 pub struct Board {
@@ -69,7 +74,7 @@ impl Board {
 
     pub(crate) fn phase(&self, phase: Phase) {
         self.change(|snapshot| {
-            snapshot.phase = phase;
+            enter(snapshot, phase);
             let why = match phase {
                 Phase::Warming => Why::Warming,
                 Phase::Switching | Phase::Probing => Why::Probing,
@@ -108,7 +113,7 @@ impl Board {
 
     pub(crate) fn progress(&self, Progress { chunks, chunks_total, bytes, bytes_total }: Progress) {
         self.change(|snapshot| {
-            snapshot.phase = Phase::Staging;
+            enter(snapshot, Phase::Staging);
             snapshot.staging = Some(Staging { chunks, chunks_total, bytes, bytes_total });
         });
     }

@@ -12,7 +12,8 @@
 //! ```
 //!
 //! On SIGTERM it is not ready any more, ends what it does at the next point where that is safe, unmounts, and exits inside
-//! `LONGSHORE_GRACE`. What it was doing is on the disk, and the next start goes on from there.
+//! `LONGSHORE_GRACE`. What it was doing is on the disk, and the next start goes on from there. Beat and serve end last: until the
+//! storage is away, `/readyz` says that the agent is shutting down and `/livez` that it is alive.
 
 pub mod activate;
 pub mod board;
@@ -200,8 +201,15 @@ fn tasks(
     // The configuration has at least one.
     let first = followers.next().unwrap_or_else(|| follower(&Source::Channel));
     let mounts = config.mounts.as_deref().map(|path| storage::read(path, config.pod_name.as_deref())).transpose()?;
-    let pod = Pod::new(&config.root, config.pod.clone())?;
-    let engine = Engine::new(config.root.clone(), Sources::new(first, followers.collect()), pod, config.control.clone(), board.clone());
+    let (pod, wake) = (Pod::new(&config.root, config.pod.clone())?, Wake::default());
+    let engine = Engine::new(
+        config.root.clone(),
+        Sources::new(first, followers.collect()),
+        pod,
+        config.control.clone(),
+        board.clone(),
+        wake.clone(),
+    );
     let guard = Guard { root: config.root.clone(), follower: follower(&Source::Channel), pace: config.scan, board: board.clone() };
     let files = config.sources.iter().filter_map(|source| match source {
         Source::File(path) => Some(path.clone()),
@@ -209,31 +217,39 @@ fn tasks(
     });
     let files: Vec<_> = files.chain(config.control.clone()).collect();
 
-    let (mut tasks, wake) = (Tasks::new(stop), Wake::default());
+    let (mut tasks, mut heartbeats) = (Tasks::new(stop), Heartbeats::new());
+    // Whoever asks is answered for as long as something is worked on: each of these tasks holds a part of the guard.
+    let last = CancellationToken::new();
+    let at_work = Arc::new(last.clone().drop_guard());
     if !files.is_empty() {
-        let wake = wake.clone();
-        tasks.spawn("watch", info_span!("watch"), |stop| async move { Ok(watch::watch(files, wake, stop).await?) });
+        let (wake, heartbeat) = (wake.clone(), heartbeats.task("watch", watch::ROUND));
+        tasks.spawn("watch", info_span!("watch"), |stop| async move { Ok(watch::watch(files, wake, heartbeat, stop).await?) });
     }
     let in_use = CancellationToken::new();
     if let Some(file) = mounts {
         let storage = Storage::new(file, config.grace, board.clone(), wake.clone());
-        let in_use = in_use.clone();
-        tasks.spawn("storage", info_span!("storage"), |stop| storage.run(stop, in_use));
+        let (in_use, at_work) = (in_use.clone(), Arc::clone(&at_work));
+        tasks.spawn("storage", info_span!("storage"), |stop| async move {
+            let ended = storage.run(stop, in_use).await;
+            drop(at_work);
+            ended
+        });
     }
-    let used = in_use.drop_guard();
+    let used = (in_use.drop_guard(), Arc::clone(&at_work));
     tasks.spawn_local("activate", info_span!("activate"), |stop| async move {
-        engine.run(config.poll, wake, stop).await;
+        engine.run(config.poll, stop).await;
         drop(used);
         Ok(())
     });
     tasks.spawn_local("guard", info_span!("guard"), |stop| async move {
         guard.run(stop).await;
+        drop(at_work);
         Ok(())
     });
-    let mut heartbeats = Heartbeats::new();
     let (heartbeat, counted, asked) = (heartbeats.task("loop", SILENCE), board.clone(), Arc::clone(store));
-    tasks.spawn("beat", info_span!("beat"), |stop| async move {
-        while stop.run_until_cancelled(tokio::time::sleep(BEAT)).await.is_some() {
+    let until = last.clone();
+    tasks.spawn("beat", info_span!("beat"), |_at_once| async move {
+        while until.run_until_cancelled(tokio::time::sleep(BEAT)).await.is_some() {
             heartbeat.beat();
             let stats = asked.stats();
             let (requests, retries, received_bytes) = (stats.requests(), stats.retries(), stats.received());
@@ -244,8 +260,8 @@ fn tasks(
     let log = LogLevel::new(config.log.to_string(), Arc::new(set_log_level));
     let serving = State { snapshot: board.watch(), policy: config.ready, heartbeats, metrics: board.metrics(), log };
     let listen = config.listen;
-    tasks.spawn("serve", info_span!("serve"), move |stop| async move {
-        Server::bind(listen, serving).await?.run(stop).await;
+    tasks.spawn("serve", info_span!("serve"), move |_at_once| async move {
+        Server::bind(listen, serving).await?.run(last).await;
         Ok(())
     });
     Ok(tasks)

@@ -16,6 +16,8 @@ use tracing::{info, warn};
 const HOTTEST: usize = 5000;
 /// How often a page of the new tree is tried before the switch: what fails once may be a database that was away.
 const REHEARSALS: u32 = 3;
+/// Where front controllers are in a tree, most particular first: nginx has its root in `pub` for Magento 2, and in `public` for Symfony.
+const ENTRIES: [&str; 3] = ["pub", "public", ""];
 /// Where the helper script is, in the release root: php-fpm sees it there, and no web server serves it.
 const HELPERS: &str = "agent";
 
@@ -102,13 +104,14 @@ impl Shop for Pod {
     async fn rehearse(&self, switch: &Switch) -> Result<(), String> {
         let (Some(pool), Some(probe)) = (&self.pool, &self.settings.probe) else { return Ok(()) };
         let tree = switch.tree.canonicalize().unwrap_or_else(|_| switch.tree.clone());
-        if !tree.join("index.php").is_file() {
+        let Some(entry) = entry(&tree) else {
+            info!(tree = %tree.display(), "no index.php in the release, or in its pub or public: it is not rehearsed");
             return Ok(());
-        }
+        };
         let host = probe.host.as_deref().unwrap_or_else(|| probe.url.host());
         let mut last = String::new();
         for _ in 0..REHEARSALS {
-            match pool.rehearse(&tree, probe.url.path(), host, &probe.expect, probe.timeout).await {
+            match pool.rehearse(&entry, probe.url.path(), host, &probe.expect, probe.timeout).await {
                 Ok(None) => return Ok(()),
                 Ok(Some(problem)) => last = problem,
                 // Without php-fpm nothing is known; the probe after the switch decides.
@@ -143,5 +146,34 @@ impl Shop for Pod {
             warn!(error = %runtime::Chain(&error), "OPcache keeps the scripts of the release before");
         }
         Self::hook(self.settings.after.as_ref(), "after", switch).await
+    }
+}
+
+/// The directory of the tree's front controller, which is a web server's root, if it has one.
+fn entry(tree: &Path) -> Option<PathBuf> {
+    ENTRIES.iter().map(|directory| tree.join(directory)).find(|directory| directory.join("index.php").is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::disallowed_methods, reason = "a test prepares what is on the disk")]
+
+    use super::*;
+
+    #[test]
+    fn the_front_controller_is_where_a_web_server_has_its_root() {
+        let tree = tempfile::tempdir().unwrap();
+        let make = |path: &str| {
+            let path = tree.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "<?php").unwrap();
+        };
+        make("bin/magento");
+        assert_eq!(entry(tree.path()), None);
+        make("index.php");
+        assert_eq!(entry(tree.path()), Some(tree.path().to_owned()));
+        // Magento 2 has both, and only this one is reached from outside.
+        make("pub/index.php");
+        assert_eq!(entry(tree.path()), Some(tree.path().join("pub")));
     }
 }

@@ -32,15 +32,15 @@ for family in text_string_to_metric_families(sys.stdin.read()):
 
 type Sample = (String, BTreeMap<String, String>, f64, String);
 
-/// Python with the packages of `requirements.txt`, which `make tools` leaves beside the test's own binary.
-fn python() -> PathBuf {
+/// Python with the packages of `requirements.txt`, or promtool: `make tools` leaves them beside the test's own binary.
+fn tool(name: &str) -> PathBuf {
     let test = env::current_exe().unwrap();
-    let mut found = test.ancestors().map(|directory| directory.join("tools/bin/python"));
-    found.find(|python| python.is_file()).expect("python with prometheus-client is not installed; run `make tools`")
+    let mut found = test.ancestors().map(|directory| directory.join("tools/bin").join(name));
+    found.find(|tool| tool.is_file()).unwrap_or_else(|| panic!("{name} is not installed; run `make tools`"))
 }
 
 fn parsed(page: &str) -> Vec<Sample> {
-    let mut parser = Command::new(python()).args(["-c", PARSER]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut parser = Command::new(tool("python")).args(["-c", PARSER]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     parser.stdin.take().unwrap().write_all(page.as_bytes()).unwrap();
     let output = parser.wait_with_output().unwrap();
     assert!(output.status.success(), "Prometheus' parser refused this page (or is not installed: run `make tools`):\n{page}");
@@ -120,6 +120,26 @@ fn prometheus_own_parser_reads_every_declared_metric_and_no_other() {
 }
 
 #[test]
+fn promtool_has_nothing_to_say_of_the_page() {
+    let page = Metrics::new().text(&busy(), true);
+    let counters: BTreeSet<_> = ALL.iter().filter(|metric| metric.kind == Kind::Counter).map(|metric| metric.name).collect();
+    // It reads the older format, which has no units and calls a counter by its whole name.
+    let older = page.lines().filter(|line| !line.starts_with("# UNIT") && *line != "# EOF").map(|line| {
+        let mut words: Vec<_> = line.splitn(4, ' ').map(str::to_owned).collect();
+        if line.starts_with("# ") && counters.contains(format!("{}_total", words[2]).as_str()) {
+            words[2] += "_total";
+        }
+        words.join(" ") + "\n"
+    });
+    let older: String = older.collect();
+    let promtool = Command::new(tool("promtool")).args(["check", "metrics"]).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let mut promtool = promtool.unwrap();
+    promtool.stdin.take().unwrap().write_all(older.as_bytes()).unwrap();
+    let output = promtool.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}\n{older}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
 fn what_is_over_leaves_the_page_and_counters_never_fall() {
     let metrics = Metrics::new();
     drop(metrics.text(&busy(), true));
@@ -172,11 +192,14 @@ fn alerts_and_runbook_name_metrics_and_label_values_that_exist() {
 }
 
 #[test]
-fn the_state_diagram_has_the_phases_of_the_code_and_no_others() {
+fn the_state_diagram_has_the_arrows_of_the_code_and_no_others() {
     let page = include_str!("../../../docs/release-in-a-pod.md");
     let diagram = page.split("```").nth(1).unwrap();
     let arrows = diagram.lines().filter_map(|line| line.split_once("-->"));
-    let drawn: BTreeSet<_> =
-        arrows.flat_map(|(from, to)| [from, to.split(':').next().unwrap()]).map(str::trim).filter(|it| *it != "[*]").collect();
-    assert_eq!(drawn, Phase::ALL.iter().map(|phase| phase.word()).collect());
+    let drawn: Vec<_> = arrows.map(|(from, to)| (from.trim(), to.split(':').next().unwrap().trim())).collect();
+    let (start, drawn): (Vec<_>, Vec<_>) = drawn.into_iter().partition(|(from, _)| *from == "[*]");
+    assert_eq!(start, [("[*]", Phase::Idle.word())]);
+    let coded = Phase::ALL.iter().flat_map(|phase| phase.next().iter().map(|next| (phase.word(), next.word())));
+    assert_eq!(drawn.iter().copied().collect::<BTreeSet<_>>(), coded.collect());
+    assert_eq!(drawn.len(), drawn.iter().collect::<BTreeSet<_>>().len(), "an arrow is drawn twice");
 }

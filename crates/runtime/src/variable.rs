@@ -99,7 +99,7 @@ variables! {
     SOURCES "LONGSHORE_SOURCES" by AGENT, Unset::Means("the file where LONGSHORE_RELEASE is set, else the channel"), "file, channel or both",
         "what is followed; of both, the release with the higher sequence counts";
     POLL "LONGSHORE_POLL" by AGENT, Unset::Is("15s"), <Duration as Setting>::EXPECTED,
-        "how long after a look the next one comes, give or take a tenth; longer while the store fails, up to 5m";
+        "how long after a look the next one comes, at most, and up to a fifth less; longer while the store fails, up to 5m";
     GRACE "LONGSHORE_GRACE" by AGENT, Unset::Is("25s"), <Duration as Setting>::EXPECTED,
         "how long the agent may take to end when it is asked to; less than what is left of the pod's grace period";
     LISTEN "LONGSHORE_LISTEN" by AGENT, Unset::Is("0.0.0.0:9808"), "an address and a port, such as 0.0.0.0:9808",

@@ -6,6 +6,7 @@ use e2e::{
     process::{Outcome, Program},
     shop::Shop,
 };
+use rustix::process::Signal;
 use serde_json::Value;
 use std::{
     fs,
@@ -97,6 +98,29 @@ fn storage_is_mounted_survives_a_kill_and_is_unmounted_at_the_end() {
     assert!(outcome.stderr.contains("mount adopted") && outcome.stderr.contains("unmounted"), "{}", outcome.stderr);
     assert_eq!(pod.mounted(), [""; 0]);
     assert_eq!(fs::read_to_string(pod.shop.path("node/server/shops/acme/media/a.jpg")).unwrap(), "picture\n");
+}
+
+#[test]
+fn until_storage_is_away_the_agent_says_that_it_is_shutting_down() {
+    let mut pod = Pod::new(SHOP);
+    pod.start();
+    pod.agent.until("it is mounted", Pod::is("healthy"));
+    assert_eq!(pod.agent.get("/readyz").unwrap().status, 200);
+    // It is in use, which an unmount waits for.
+    let user = pod.namespace.program(Path::new("/bin/sh")).args(["-c", "cd \"$0\" && echo inside && exec sleep 600"]).arg(pod.point());
+    let mut user = user.start();
+    assert_eq!(user.first_line(), "inside");
+    pod.agent.process().signal(Signal::TERM).unwrap();
+    // A refused connection is an error, too.
+    while pod.agent.get("/readyz").unwrap().status == 200 {}
+    let readyz = pod.agent.get("/readyz").unwrap();
+    assert!(readyz.status == 503 && readyz.body.contains("shutting down"), "{readyz:?}");
+    for path in ["/livez", "/status", "/metrics"] {
+        assert_eq!(pod.agent.get(path).unwrap().status, 200, "{path}");
+    }
+    assert_eq!(pod.agent.status().unwrap()["shuttingDown"], true);
+    pod.agent.wait().expect(0);
+    assert_eq!(pod.mounted(), [""; 0]);
 }
 
 #[test]

@@ -14,7 +14,7 @@
 //!              └── rolling back: rejected and the one before, in one write ◄──bad── probing
 //! ```
 //!
-//! The words are those of [`Phase`]; `docs/release-in-a-pod.md` shows the same to operators. What is known is on the
+//! The words are those of [`Phase`], which knows what may follow what; `docs/release-in-a-pod.md` shows all of it to operators. What is known is on the
 //! disk (`state.json`), so that a crash between any two of these steps goes on where it was: a tree that is complete needs no download, a
 //! release on trial is probed again.
 
@@ -29,7 +29,7 @@ pub use sources::Sources;
 use crate::{
     board::Board,
     control::Control,
-    gate::{self, Hold},
+    gate::{self, Hold, Need, Passed},
     status::{CheckOutcome, Phase, ProbeOutcome, SwitchOutcome, Why},
     watch::{Poll, Wake},
 };
@@ -58,6 +58,8 @@ pub struct Engine<S> {
     pub(crate) shop: S,
     pub(crate) control: Option<PathBuf>,
     pub(crate) board: Board,
+    pub(crate) wake: Wake,
+    pub(crate) passed: Passed,
     pub(crate) clock: fn() -> Timestamp,
 }
 
@@ -72,19 +74,24 @@ pub(crate) enum Look {
     Failed,
 }
 
+/// Why a release that the gate let through is not switched to.
+enum Unfit {
+    Waits(Hold),
+    Broken(String),
+}
+
 impl<S: Shop> Engine<S> {
-    /// An engine that has not looked yet.
+    /// An engine that has not looked yet, and does when `wake` asks for it.
     #[must_use]
-    pub const fn new(root: PathBuf, sources: Sources, shop: S, control: Option<PathBuf>, board: Board) -> Self {
-        Self { root, sources, shop, control, board, clock: Timestamp::now }
+    pub const fn new(root: PathBuf, sources: Sources, shop: S, control: Option<PathBuf>, board: Board, wake: Wake) -> Self {
+        Self { root, sources, shop, control, board, wake, passed: Passed(None), clock: Timestamp::now }
     }
 
-    /// Looks now, whenever `wake` says so, and in intervals, until `stop`.
-    pub async fn run(mut self, interval: Duration, wake: Wake, stop: CancellationToken) {
+    /// Looks now, whenever somebody asks for it, and in intervals, until `stop`.
+    pub async fn run(mut self, interval: Duration, stop: CancellationToken) {
         let mut poll = Poll::new(interval);
         loop {
             let look = self.look(&stop).await;
-            self.board.phase(if look == Look::Held { Phase::Waiting } else { Phase::Idle });
             match look {
                 Look::Settled | Look::Held => poll.succeeded(),
                 Look::Failed => poll.failed(),
@@ -92,9 +99,11 @@ impl<S: Shop> Engine<S> {
             let wait = poll.wait(rand::random());
             let wait = if look == Look::Held { wait.min(HELD) } else { wait };
             tokio::select! {
+                // Where both came, the end.
+                biased;
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(wait) => {}
-                () = wake.asked() => {}
+                () = self.wake.asked() => {}
             }
         }
     }
@@ -102,6 +111,12 @@ impl<S: Shop> Engine<S> {
     /// One look at everything that may have changed, and what follows from it.
     pub(crate) async fn look(&mut self, stop: &CancellationToken) -> Look {
         self.board.phase(Phase::Checking);
+        let look = self.follow(stop).await;
+        self.board.phase(if look == Look::Held { Phase::Waiting } else { Phase::Idle });
+        look
+    }
+
+    async fn follow(&mut self, stop: &CancellationToken) -> Look {
         let control = self.read_control().await;
         let Some(view) = self.view().await else { return Look::Failed };
         if let (Some(trial), Some(active)) = (view.state.trial, view.state.active.clone()) {
@@ -109,6 +124,7 @@ impl<S: Shop> Engine<S> {
             if !self.conclude(&Switch::to(&self.root, active.sequence, active.manifest), stop).await {
                 return Look::Failed;
             }
+            self.board.phase(Phase::Checking);
         }
         if !self.allow_retry(&control, &view).await {
             return Look::Failed;
@@ -122,12 +138,19 @@ impl<S: Shop> Engine<S> {
             self.board.why(Why::Expired, &format!("it expired at {expires} before it could run; publish it again"));
             return Look::Held;
         }
-        let sequence = candidate.target.sequence;
-        let held = gate::hold(sequence, candidate.migration, &control, (self.clock)());
-        if let Some(hold) = held.or_else(|| self.board.unmounted().map(Hold::Mounts)) {
+        if let Some(hold) = self.held(&candidate).await {
             return self.hold(&hold);
         }
         self.switch(&candidate, stop).await
+    }
+
+    /// Why the candidate has to wait, by what is said at this moment: staging and warming take their time.
+    async fn held(&mut self, candidate: &Candidate) -> Option<Hold> {
+        let control = self.read_control().await;
+        let need = Need { sequence: candidate.target.sequence, migration: candidate.migration };
+        let need = self.passed.offered(need, self.board.now().running.as_ref().map(|running| running.sequence));
+        let held = gate::hold(need, &control, (self.clock)());
+        held.or_else(|| self.board.unmounted().map(Hold::Mounts))
     }
 
     async fn read_control(&self) -> Control {
@@ -176,7 +199,7 @@ impl<S: Shop> Engine<S> {
             Event::Offered { sequence, manifest } => board.offered(sequence, manifest),
             Event::Progress(progress) => board.progress(progress),
         };
-        let standing = self.sources.follow((self.clock)(), &tell, stop).await;
+        let standing = self.sources.follow((self.clock)(), &tell, &self.wake, stop).await;
         let now = (self.clock)();
         match standing {
             Ok(Standing::Active { .. }) => {
@@ -197,7 +220,8 @@ impl<S: Shop> Engine<S> {
                 self.board.staged(&candidate);
                 Ok(Some(candidate))
             }
-            Err(PullError::Interrupted) if stop.is_cancelled() => Err(Look::Failed),
+            // The agent ends, or looks again at once.
+            Err(PullError::Interrupted) => Err(Look::Failed),
             Err(error) => {
                 self.board.not_checked(now, error.reason(), runtime::Chain(&error).to_string());
                 self.failed("the release that is offered cannot be used", error.reason(), &error);
@@ -217,13 +241,16 @@ impl<S: Shop> Engine<S> {
         let switch = Switch::to(&self.root, candidate.target.sequence, candidate.target.manifest);
         let switch = Switch { warm: candidate.warm.clone(), ..switch };
         self.board.phase(Phase::Warming);
-        if let Err(problem) = self.shop.before(&switch).await {
-            warn!(sequence = switch.sequence.get(), error = problem, "the hook before the switch failed");
-            return self.hold(&Hold::Hook(problem));
+        // Nothing was switched yet, so that an end in the middle leaves nothing behind.
+        match stop.run_until_cancelled(self.prepare(&switch)).await {
+            None => return Look::Failed,
+            Some(Err(Unfit::Waits(hold))) => return self.hold(&hold),
+            Some(Err(Unfit::Broken(problem))) => return self.reject(&switch, problem).await,
+            Some(Ok(())) => {}
         }
-        self.shop.warm(&switch).await;
-        if let Err(problem) = self.shop.rehearse(&switch).await {
-            return self.reject(&switch, problem).await;
+        // Again: the hook and the warming had time in which somebody may have said stop.
+        if let Some(hold) = self.held(candidate).await {
+            return self.hold(&hold);
         }
         if stop.is_cancelled() {
             return Look::Failed;
@@ -241,6 +268,16 @@ impl<S: Shop> Engine<S> {
         self.view().await;
         self.shop.reload().await;
         if self.conclude(&switch, stop).await { Look::Settled } else { Look::Failed }
+    }
+
+    /// What is done with the new tree while the one before still runs.
+    async fn prepare(&self, switch: &Switch) -> Result<(), Unfit> {
+        if let Err(problem) = self.shop.before(switch).await {
+            warn!(sequence = switch.sequence.get(), error = problem, "the hook before the switch failed");
+            return Err(Unfit::Waits(Hold::Hook(problem)));
+        }
+        self.shop.warm(switch).await;
+        self.shop.rehearse(switch).await.map_err(Unfit::Broken)
     }
 
     /// The release failed before anybody met it: nothing was switched.
@@ -271,8 +308,8 @@ impl<S: Shop> Engine<S> {
         };
         self.board.probed(if probed.is_ok() { ProbeOutcome::Passed } else { ProbeOutcome::Failed }, start.elapsed());
         let done = match probed {
-            Ok(()) => self.keep(switch).await,
-            Err(Problem::Bad(problem)) => self.roll_back(switch, problem).await,
+            Ok(()) => self.keep(switch, stop).await,
+            Err(Problem::Bad(problem)) => self.roll_back(switch, problem, stop).await,
             // Nobody there to say anything against the release: a pod that starts, most likely.
             Err(problem @ Problem::Silent(_)) => {
                 self.failed("the shop cannot be asked", Reason::Probe, &problem);
@@ -283,7 +320,7 @@ impl<S: Shop> Engine<S> {
         done
     }
 
-    async fn keep(&mut self, switch: &Switch) -> bool {
+    async fn keep(&mut self, switch: &Switch, stop: &CancellationToken) -> bool {
         let root = self.root.clone();
         let before = on_disk(move || View::read(&root).ok()?.state.previous.map(|previous| deploy::tree(&root, &previous.manifest))).await;
         if let Err(error) = self.sources.keep().await {
@@ -292,13 +329,15 @@ impl<S: Shop> Engine<S> {
         }
         info!(sequence = switch.sequence.get(), manifest = %switch.manifest, "release runs");
         self.board.switched(SwitchOutcome::Switched);
-        if let Err(problem) = self.shop.after(switch, before.as_deref()).await {
-            error!(sequence = switch.sequence.get(), error = problem, "the hook after the switch failed");
+        match stop.run_until_cancelled(self.shop.after(switch, before.as_deref())).await {
+            Some(Ok(())) => {}
+            Some(Err(problem)) => error!(sequence = switch.sequence.get(), error = problem, "the hook after the switch failed"),
+            None => warn!(sequence = switch.sequence.get(), "the hook after the switch was cut off, as the agent ends"),
         }
         true
     }
 
-    async fn roll_back(&mut self, switch: &Switch, problem: String) -> bool {
+    async fn roll_back(&mut self, switch: &Switch, problem: String, stop: &CancellationToken) -> bool {
         error!(sequence = switch.sequence.get(), manifest = %switch.manifest, error = problem, "the shop does not work with this release");
         self.board.phase(Phase::RollingBack);
         match self.sources.roll_back(problem.clone(), (self.clock)()).await {
@@ -308,7 +347,7 @@ impl<S: Shop> Engine<S> {
                 self.board.switched(SwitchOutcome::RolledBack);
                 self.board.rejected(switch.sequence, switch.manifest, &problem);
                 self.shop.reload().await;
-                if let Err(problem) = self.shop.probe().await {
+                if let Some(Err(problem)) = stop.run_until_cancelled(self.shop.probe()).await {
                     error!(sequence = active.sequence.get(), error = %problem, "the shop does not work with the release before, either");
                 }
                 true

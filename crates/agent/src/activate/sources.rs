@@ -1,13 +1,24 @@
 //! Several sources of releases as one: of what they offer, the highest sequence counts.
 
+use crate::watch::Wake;
 use deploy::{
     ActiveRelease, RootError,
     pull::{Candidate, Event, Follower, PullError, Standing},
 };
 use jiff::Timestamp;
 use release::{Reason, Sequence, Sha256};
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
+
+/// How long a source that does not answer may hold up what another one offers, or a look that somebody asked for.
+const UNANSWERED: Duration = Duration::from_secs(2);
+/// How long one that has offered something may, between two signs of progress: the store gives up on what stalls before that.
+const UNMOVED: Duration = Duration::from_secs(30);
 
 /// One follower for each source, all on one release root.
 #[derive(Debug)]
@@ -38,22 +49,35 @@ impl Sources {
     }
 
     /// Asks each of them. A source that offers less than another is not a failure; one that cannot be asked is one only where no other
-    /// offers something new.
+    /// offers something new. One that hangs is left alone once another has something new, or `wake` asks for another look.
     ///
     /// # Errors
     ///
-    /// The first failure.
+    /// The first failure; [`PullError::Interrupted`] also where `wake` cut it short.
     pub(crate) async fn follow(
         &mut self,
         now: Timestamp,
         tell: &(dyn Fn(Event) + Send + Sync),
+        wake: &Wake,
         stop: &CancellationToken,
     ) -> Result<Standing, PullError> {
         let mut best: Option<(Sequence, Standing)> = None;
         let (mut failure, mut outdone) = (None, None);
         for index in 0..=self.others.len() {
             let least = best.as_ref().map(|(sequence, _)| *sequence);
-            match self.at(index).follow_from(least, now, tell, stop.cancelled()).await {
+            let urgent = matches!(best, Some((_, Standing::Staged(_))));
+            let news = News::default();
+            let heard = |event: Event| {
+                news.hear(&event);
+                tell(event);
+            };
+            let end = async {
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    () = news.outwaited(wake, urgent) => {}
+                }
+            };
+            match self.at(index).follow_from(least, now, &heard, end).await {
                 Ok(standing) => {
                     let sequence = sequence(&standing);
                     if best.as_ref().is_none_or(|(known, _)| sequence > *known) {
@@ -106,9 +130,79 @@ impl Sources {
     }
 }
 
+/// What came last from the source that is asked.
+#[derive(Debug, Default)]
+struct News(Mutex<Option<Event>>);
+
+impl News {
+    fn hear(&self, event: &Event) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(event.clone());
+    }
+
+    fn last(&self) -> Option<Event> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Ends once somebody waits for this source to end, and nothing has come from it for too long.
+    async fn outwaited(&self, wake: &Wake, urgent: bool) {
+        if !urgent {
+            wake.asked().await;
+            // For who looks again afterwards.
+            wake.wake();
+        }
+        loop {
+            let before = self.last();
+            sleep(if before.is_none() { UNANSWERED } else { UNMOVED }).await;
+            if self.last() == before {
+                return;
+            }
+        }
+    }
+}
+
 fn sequence(standing: &Standing) -> Sequence {
     match standing {
         Standing::Active { sequence, .. } | Standing::Rejected { sequence, .. } => *sequence,
         Standing::Staged(candidate) => candidate.target.sequence,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use deploy::pull::Progress;
+    use tokio::time::{Instant, timeout};
+
+    fn progress(bytes: u64) -> Event {
+        Event::Progress(Progress { chunks: 0, chunks_total: 9, bytes, bytes_total: 900 })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_source_has_all_the_time_that_nobody_else_needs() {
+        let (news, wake) = (News::default(), Wake::default());
+        assert!(timeout(Duration::from_hours(1), news.outwaited(&wake, false)).await.is_err());
+        wake.wake();
+        let start = Instant::now();
+        news.outwaited(&wake, false).await;
+        assert_eq!(start.elapsed(), UNANSWERED);
+        // Who asked is heard by the next look, too.
+        assert!(timeout(Duration::ZERO, wake.asked()).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_moves_is_waited_for_and_one_that_stopped_is_not() {
+        let (news, wake) = (News::default(), Wake::default());
+        news.hear(&progress(0));
+        let start = Instant::now();
+        let moving = async {
+            for bytes in 1..=20 {
+                sleep(UNMOVED / 2).await;
+                // Told every second, also where nothing came.
+                news.hear(&progress(bytes));
+                news.hear(&progress(bytes));
+            }
+        };
+        tokio::join!(news.outwaited(&wake, true), moving);
+        assert!(start.elapsed() >= UNMOVED * 10 && start.elapsed() <= UNMOVED * 12, "{:?}", start.elapsed());
     }
 }

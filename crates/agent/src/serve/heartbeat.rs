@@ -1,4 +1,7 @@
-//! Liveness: every task of the agent says in time that it still goes round.
+//! Liveness: the agent's loop, and each task that waits for nothing but time and the kernel, says in time that it still goes round.
+//!
+//! Those that wait for S3, NFS or PHP (activate, storage, guard) do not: a restart would help none of these. Each of their waits has a
+//! deadline of its own, what they found is in `/status`, and the first task to end ends the agent.
 
 use crate::status::Check;
 use std::{
@@ -10,8 +13,8 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// The heartbeats of the agent's tasks. A task is dead when its last beat is too long ago, whatever it waits for; so no task may
-/// wait for S3, NFS or PHP without beating meanwhile.
+/// The heartbeats of tasks. A task is dead when its last beat is too long ago, whatever it waits for; so one that waits for S3, NFS or
+/// PHP must have none, or beat meanwhile.
 #[derive(Debug, Clone, Default)]
 pub struct Heartbeats(Vec<Heartbeat>);
 

@@ -116,3 +116,36 @@ fn answer(status: StatusCode, content_type: &'static str, body: impl Into<axum::
     let headers = [(header::CONTENT_TYPE, content_type), (header::CACHE_CONTROL, "no-store"), (header::X_CONTENT_TYPE_OPTIONS, "nosniff")];
     (status, headers, body.into()).into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        board::Board,
+        serve::{Heartbeats, LogLevel},
+        status::Policy,
+    };
+    use axum::{body::Body, http::Request};
+    use hyper::service::Service as _;
+    use hyper_util::service::TowerToHyperService;
+
+    #[tokio::test]
+    async fn only_the_pod_itself_sees_and_changes_the_log_level() {
+        let board = Board::for_tests();
+        let log = LogLevel::new("info".to_owned(), Arc::new(|_: &str| Ok(())));
+        let state =
+            State { snapshot: board.watch(), policy: Policy::default(), heartbeats: Heartbeats::new(), metrics: board.metrics(), log };
+        let router = TowerToHyperService::new(router(Arc::new(state)));
+        let ask = async |method: &str, peer: &str| {
+            let mut request = Request::builder().method(method).uri("/debug/log-level").body(Body::from("debug")).unwrap();
+            request.extensions_mut().insert(Peer(peer.parse().unwrap()));
+            router.call(request).await.unwrap().status().as_u16()
+        };
+        for peer in ["10.0.0.1:40000", "[::ffff:10.0.0.1]:40000", "[fd00::1]:40000", "[::]:40000", "0.0.0.0:40000"] {
+            assert_eq!((ask("GET", peer).await, ask("PUT", peer).await), (403, 403), "{peer}");
+        }
+        for peer in ["127.0.0.1:40000", "127.1.2.3:40000", "[::1]:40000", "[::ffff:127.0.0.1]:40000"] {
+            assert_eq!((ask("GET", peer).await, ask("PUT", peer).await), (200, 200), "{peer}");
+        }
+    }
+}

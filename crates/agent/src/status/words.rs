@@ -55,6 +55,23 @@ words! {
     }
 }
 
+impl Phase {
+    /// The phases that may come after this one: the state diagram of `docs/release-in-a-pod.md`.
+    #[must_use]
+    pub const fn next(self) -> &'static [Self] {
+        use Phase::{Checking, Idle, Probing, RollingBack, Staging, Switching, Waiting, Warming};
+        match self {
+            Idle | Waiting => &[Checking],
+            Checking => &[Idle, Staging, Waiting, Warming, Probing],
+            Staging => &[Idle, Waiting, Warming],
+            Warming => &[Idle, Waiting, Switching],
+            Switching => &[Idle, Waiting, Probing],
+            Probing => &[Idle, Checking, RollingBack],
+            RollingBack => &[Idle, Checking],
+        }
+    }
+}
+
 words! {
     /// Why a newer release does not run yet.
     Why {

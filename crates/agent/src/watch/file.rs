@@ -4,6 +4,7 @@
 //! never the files. What is not noticed (inotify's queue overflows, a directory is replaced as a whole) is found at the next poll.
 
 use super::Wake;
+use crate::serve::Heartbeat;
 use notify::{Config, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use std::{
     collections::BTreeSet,
@@ -15,32 +16,27 @@ use tracing::{debug, warn};
 
 /// How often a directory that is not there is looked for, and one that is there watched anew, in case it is another by now.
 const REARM: Duration = Duration::from_mins(1);
+/// Within what time it must come round: nothing is waited for but that and the kernel.
+pub(crate) const ROUND: Duration = Duration::from_mins(5);
 
 /// Why files cannot be watched at all.
 #[derive(Debug, thiserror::Error)]
 #[error("the system does not let files be watched; fs.inotify.max_user_instances may be too low")]
 pub struct WatchError(#[from] notify::Error);
 
-/// Wakes whenever a name changes in the directories of `paths`, until `stop`.
+/// Wakes whenever a name changes in the directories of `paths`, until `stop`; `heartbeat` beats at each round.
 ///
 /// # Errors
 ///
 /// [`WatchError`] where the kernel gives no inotify instance. A directory that is missing is no error.
-pub async fn watch(paths: Vec<PathBuf>, wake: Wake, stop: CancellationToken) -> Result<(), WatchError> {
+pub async fn watch(paths: Vec<PathBuf>, wake: Wake, heartbeat: Heartbeat, stop: CancellationToken) -> Result<(), WatchError> {
     let heard = wake.clone();
-    let handler = move |event: notify::Result<Event>| match event {
-        // Reading is what we do ourselves.
-        Ok(Event { kind: EventKind::Access(_), .. }) => {}
-        Ok(_) => heard.wake(),
-        Err(error) => {
-            debug!(%error, "an event was lost");
-            heard.wake();
-        }
-    };
+    let handler = move |event| hear(&heard, event);
     let mut inotify = RecommendedWatcher::new(handler, Config::default().with_follow_symlinks(false))?;
     let directories: BTreeSet<_> = paths.iter().map(|path| directory(path)).collect();
     let mut watched = BTreeSet::new();
     loop {
+        heartbeat.beat();
         for directory in &directories {
             let known = watched.contains(directory);
             match inotify.watch(directory, RecursiveMode::NonRecursive) {
@@ -65,6 +61,19 @@ pub async fn watch(paths: Vec<PathBuf>, wake: Wake, stop: CancellationToken) -> 
     }
 }
 
+fn hear(wake: &Wake, event: notify::Result<Event>) {
+    match event {
+        // Reading is what we do ourselves.
+        Ok(Event { kind: EventKind::Access(_), .. }) => {}
+        // Among them that the kernel's queue was full, which may have been about our files.
+        Ok(_) => wake.wake(),
+        Err(error) => {
+            debug!(%error, "an event was lost");
+            wake.wake();
+        }
+    }
+}
+
 /// A directory itself, and that of a file.
 fn directory(path: &Path) -> PathBuf {
     match path.parent() {
@@ -78,7 +87,18 @@ mod tests {
     #![allow(clippy::disallowed_methods, reason = "a test prepares what is on the disk")]
 
     use super::*;
-    use std::{fs, os::unix::fs::symlink};
+    use crate::serve::Heartbeats;
+    use std::{
+        fs,
+        os::unix::fs::symlink,
+        sync::{Arc, Mutex},
+    };
+
+    const QUEUED: &str = "/proc/sys/fs/inotify/max_queued_events";
+
+    fn heartbeat() -> Heartbeat {
+        Heartbeats::new().task("watch", ROUND)
+    }
 
     async fn woken(wake: &Wake) -> bool {
         tokio::time::timeout(Duration::from_secs(1), wake.asked()).await.is_ok()
@@ -98,7 +118,7 @@ mod tests {
         symlink("..data/release.json", at("release.json")).unwrap();
         let (wake, stop) = (Wake::default(), CancellationToken::new());
         let mut tasks = tokio::task::JoinSet::new();
-        tasks.spawn(watch(vec![at("release.json")], wake.clone(), stop.clone()));
+        tasks.spawn(watch(vec![at("release.json")], wake.clone(), heartbeat(), stop.clone()));
         assert!(woken(&wake).await, "at the start");
         quiet(&wake).await;
         fs::read(at("release.json")).unwrap();
@@ -122,6 +142,49 @@ mod tests {
     async fn a_directory_that_is_not_there_is_no_error() {
         let (wake, stop) = (Wake::default(), CancellationToken::new());
         stop.cancel();
-        assert!(watch(vec!["/nowhere/release.json".into()], wake, stop).await.is_ok());
+        assert!(watch(vec!["/nowhere/release.json".into()], wake, heartbeat(), stop).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_directory_that_comes_later_is_found_by_the_timer() {
+        let directory = tempfile::tempdir().unwrap();
+        let later = directory.path().join("later");
+        let (wake, stop, mut heartbeats) = (Wake::default(), CancellationToken::new(), Heartbeats::new());
+        let heartbeat = heartbeats.task("watch", ROUND);
+        let comes = async {
+            tokio::time::sleep(REARM * 20).await;
+            assert!(crate::serve::livez(&heartbeats).iter().all(|check| check.ok), "it goes round all the while");
+            fs::create_dir(&later).unwrap();
+            wake.asked().await;
+            stop.cancel();
+        };
+        let (watched, ()) = tokio::join!(watch(vec![later.join("release.json")], wake.clone(), heartbeat, stop.clone()), comes);
+        watched.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_queue_that_was_full_wakes() {
+        let directory = tempfile::tempdir().unwrap();
+        let events: usize = fs::read_to_string(QUEUED).unwrap().trim().parse().unwrap();
+        let (wake, gate) = (Wake::default(), Arc::new(Mutex::new(())));
+        let (heard, waits) = (wake.clone(), Arc::clone(&gate));
+        let _inotify = {
+            let _held = gate.lock().unwrap();
+            let mut inotify = notify::recommended_watcher(move |event: notify::Result<Event>| {
+                drop(waits.lock());
+                // Nothing but the word that events were lost.
+                if event.as_ref().is_ok_and(Event::need_rescan) {
+                    hear(&heard, event);
+                }
+            })
+            .unwrap();
+            inotify.watch(directory.path(), RecursiveMode::NonRecursive).unwrap();
+            // Nobody reads while these come. Two names by turns, since the kernel joins events that are equal.
+            for number in 0..=2 * events {
+                fs::write(directory.path().join(if number % 2 == 0 { "even" } else { "odd" }), "").unwrap();
+            }
+            inotify
+        };
+        tokio::time::timeout(Duration::from_secs(30), wake.asked()).await.unwrap();
     }
 }

@@ -4,6 +4,7 @@
 mod file;
 mod poll;
 
+pub(crate) use file::ROUND;
 pub use file::{WatchError, watch};
 pub use poll::Poll;
 
@@ -20,7 +21,7 @@ impl Wake {
         self.0.notify_one();
     }
 
-    /// Waits until somebody asked since the last look.
+    /// Waits until somebody asked since the last look. Cancel-safe.
     pub async fn asked(&self) {
         self.0.notified().await;
     }
