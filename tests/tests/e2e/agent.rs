@@ -307,7 +307,7 @@ fn files_that_cannot_be_put_back_are_tried_again_until_they_are() {
     let program = pod.program().env("LONGSHORE_POLL", "5s").env("LONGSHORE_DEADLINE", "3s");
     pod.start(program);
     pod.agent.until("the tree was scanned", |status| !status["tamper"]["lastScanAt"].is_null());
-    pod.server.fault(Fault::new(Effect::slow_down()).lasting(Duration::from_mins(10)));
+    pod.server.fault(Fault::new(Effect::access_denied()).lasting(Duration::from_mins(10)));
     let file = pod.root().join("current/template.php");
     let whole = fs::read(&file).unwrap();
     fs::write(&file, "<?php // somebody was here").unwrap();
