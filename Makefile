@@ -120,6 +120,8 @@ fuzz: ## run every fuzz target (SECONDS=60 each)
 
 .PHONY: faults
 faults: build ## every fault loop at full counts; writes target/faults/faults.md (SEED=1)
+	@$(tools) nfs
+	cargo build --locked --workspace --all-features --example keep
 	$(target)/debug/faults --seed $(SEED) --out $(target)/faults
 
 .PHONY: lint

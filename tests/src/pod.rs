@@ -52,6 +52,11 @@ impl Agent {
         self.running.as_ref().expect("the agent was started")
     }
 
+    /// Whether it runs.
+    pub fn is_running(&mut self) -> bool {
+        self.running.as_mut().is_some_and(Running::is_running)
+    }
+
     /// One of its pages.
     ///
     /// # Errors

@@ -202,6 +202,8 @@ fn tasks(
     let first = followers.next().unwrap_or_else(|| follower(&Source::Channel));
     let mounts = config.mounts.as_deref().map(|path| storage::read(path, config.pod_name.as_deref())).transpose()?;
     let (pod, wake) = (Pod::new(&config.root, config.pod.clone())?, Wake::default());
+    let guard =
+        Guard { root: config.root.clone(), follower: follower(&Source::Channel), php: pod.pool(), pace: config.scan, board: board.clone() };
     let engine = Engine::new(
         config.root.clone(),
         Sources::new(first, followers.collect()),
@@ -210,7 +212,6 @@ fn tasks(
         board.clone(),
         wake.clone(),
     );
-    let guard = Guard { root: config.root.clone(), follower: follower(&Source::Channel), pace: config.scan, board: board.clone() };
     let files = config.sources.iter().filter_map(|source| match source {
         Source::File(path) => Some(path.clone()),
         Source::Channel | Source::Chosen(_) => None,

@@ -57,6 +57,12 @@ impl Pod {
         Ok(Self { root: root.to_owned(), settings, pool })
     }
 
+    /// php-fpm, where this knows of one.
+    #[must_use]
+    pub fn pool(&self) -> Option<Pool> {
+        self.pool.clone()
+    }
+
     /// The tree that runs.
     fn running(&self) -> Option<PathBuf> {
         // php-fpm names scripts by their real paths.

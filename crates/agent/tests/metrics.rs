@@ -60,6 +60,8 @@ fn busy() -> Snapshot {
     snapshot.last_success_at = Some(now);
     snapshot.store.requests = 7;
     snapshot.tamper.changed_files = 3;
+    snapshot.tamper.unrepaired_files = 2;
+    snapshot.tamper.last_scan_at = Some(now);
     // A name that needs escaping.
     let name = "me\"dia\\\n".to_owned();
     snapshot.mounts = vec![MountHealth {
@@ -95,6 +97,8 @@ fn prometheus_own_parser_reads_every_declared_metric_and_no_other() {
         ("longshore_last_success_timestamp_seconds", "", 1_800_000_000.0),
         ("longshore_store_requests_total", "", 7.0),
         ("longshore_changed_files_total", "", 3.0),
+        ("longshore_unrepaired_files", "", 2.0),
+        ("longshore_last_scan_timestamp_seconds", "", 1_800_000_000.0),
         ("longshore_release_info", "shops/acme", 1.0),
         ("longshore_ready", "", 1.0),
     ] {

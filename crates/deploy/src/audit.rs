@@ -1,9 +1,9 @@
 //! Whether the files of a tree are still what was unpacked.
 //!
-//! The index says which paths a tree has, how large its files are and where the shop may write, and the mtime of a file is a function of
-//! its contents (`docs/formats/tarball.md`). So a tree can be looked through without the store. What this cannot notice is a change by
-//! somebody who also sets the mtime that belongs to the new contents, and what is in the shop's writable directories: against those,
-//! sources are mounted read-only, PHP is served from no writable directory, and this is no seal.
+//! The index says which paths a tree has, the digests of its files, where its links lead and where the shop may write. So a tree can be
+//! looked through without the store. What this cannot notice is a change by somebody who also writes the index, other modes or owners
+//! of a file, and what is in the shop's writable directories: against those, sources are mounted read-only, PHP is served from no
+//! writable directory, and this is no seal.
 
 use crate::{
     directories::is_within,
@@ -45,9 +45,21 @@ pub struct Audit {
     pub added: BTreeSet<PathBuf>,
 }
 
-/// Looks through the tree of `manifest` in the release root at `root`: all of it, or at `only` these paths.
+/// The paths of `manifest`'s tree that, with all below them, the shop may write.
 ///
-/// `pace` hears of every step how many bytes it read, and may wait or end the look.
+/// # Errors
+///
+/// [`DiskError`] where the index cannot be read.
+pub fn outside(root: &Path, manifest: &Sha256) -> Result<Vec<RelativePath>, DiskError> {
+    let index = root.join(RELEASES).join(index_name(manifest));
+    let reader = Reader::open(&index, manifest).map_err(|error| DiskError::new("read", &index, io::Error::other(error)))?;
+    Ok(reader.outside().to_vec())
+}
+
+/// Looks through the tree of `manifest` in the release root at `root`: all of it, or at what somebody `touched`.
+///
+/// What was touched and is the release's counts as damaged, with all below it, whatever it is now: nobody has a reason to, and it may have
+/// been something else in between. `pace` hears of every step how many bytes it read, and may wait or end the look.
 ///
 /// # Errors
 ///
@@ -55,7 +67,7 @@ pub struct Audit {
 pub fn audit(
     root: &Path,
     manifest: &Sha256,
-    only: Option<&BTreeSet<RelativePath>>,
+    touched: Option<&BTreeSet<RelativePath>>,
     pace: &mut dyn FnMut(u64) -> ControlFlow<()>,
 ) -> Result<Audit, DiskError> {
     let (tree, index) = (tree(root, manifest), root.join(RELEASES).join(index_name(manifest)));
@@ -63,10 +75,17 @@ pub fn audit(
     let mut reader = Reader::open(&index, manifest).map_err(unreadable)?;
     let (top, outside) = (open_directory(&tree)?, reader.outside().to_vec());
     let mut look = Look { top, outside, listed: Listed::default(), found: Audit::default(), buffer: vec![0; STEP] };
+    let names = touched.map(|touched| touched.iter().map(RelativePath::as_str).collect::<BTreeSet<_>>());
     while let Some(group) = reader.next_group().map_err(unreadable)? {
         for entry in &group.entries {
             look.listed.insert(entry.path.as_str());
-            if only.is_some_and(|only| !only.contains(&entry.path)) || is_within(&entry.path, &look.outside) {
+            if is_within(&entry.path, &look.outside) {
+                continue;
+            }
+            if let Some(touched) = &names {
+                if is_at_or_below(&entry.path, touched) {
+                    look.found.damaged.insert(entry.path.clone());
+                }
                 continue;
             }
             let step = look.entry(entry, pace).map_err(|error| DiskError::new("read", &tree.join(&entry.path), error))?;
@@ -75,11 +94,17 @@ pub fn audit(
             }
         }
     }
-    let began = only.map_or_else(|| vec![PathBuf::new()], |only| only.iter().map(|path| path.as_str().into()).collect());
+    let began = touched.map_or_else(|| vec![PathBuf::new()], |touched| touched.iter().map(|path| path.as_str().into()).collect());
     for path in began {
         look.strangers(&path).map_err(|error| DiskError::new("read the directory", &tree.join(&path), error))?;
     }
     Ok(look.found)
+}
+
+// Not one by one: thousands may be touched, of a tree of a hundred thousand.
+fn is_at_or_below(path: &RelativePath, touched: &BTreeSet<&str>) -> bool {
+    let text = path.as_str();
+    touched.contains(text) || text.match_indices('/').any(|(at, _)| touched.contains(&text[..at]))
 }
 
 // The paths of an index, of which there may be millions: eight bytes for each.
@@ -110,19 +135,23 @@ struct Look {
 impl Look {
     fn entry(&mut self, entry: &Entry, pace: &mut dyn FnMut(u64) -> ControlFlow<()>) -> io::Result<ControlFlow<()>> {
         let flags = match entry.kind {
-            Kind::File(_) => OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK,
-            // Where a link leads is not looked at: only that it is one.
-            Kind::Directory | Kind::Link => OFlags::PATH | OFlags::NOFOLLOW,
+            Kind::File { .. } => OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK,
+            Kind::Directory | Kind::Link(_) => OFlags::PATH | OFlags::NOFOLLOW,
         };
         let Some(file) = self.open(Path::new(entry.path.as_str()), flags)? else { return Ok(self.damaged(entry)) };
         let stat = rustix::fs::fstat(&file)?;
         let kind = FileType::from_raw_mode(stat.st_mode);
-        match entry.kind {
-            Kind::File(size) if kind == FileType::RegularFile && u64::try_from(stat.st_size) == Ok(size) => {
-                self.contents(entry, file, stat.st_mtime, pace)
+        match &entry.kind {
+            Kind::File { size, contents } if kind == FileType::RegularFile && u64::try_from(stat.st_size) == Ok(*size) => {
+                // nginx makes ETags of it.
+                let dated = i64::try_from(tarball::mtime(contents)) == Ok(stat.st_mtime);
+                if dated { self.contents(entry, file, contents, pace) } else { Ok(self.damaged(entry)) }
             }
             Kind::Directory if kind == FileType::Directory => Ok(ControlFlow::Continue(())),
-            Kind::Link if kind == FileType::Symlink => Ok(ControlFlow::Continue(())),
+            Kind::Link(target) if kind == FileType::Symlink => {
+                let found = rustix::fs::readlinkat(&file, "", Vec::new())?;
+                if found.as_bytes() == target.as_bytes() { Ok(ControlFlow::Continue(())) } else { Ok(self.damaged(entry)) }
+            }
             _ => Ok(self.damaged(entry)),
         }
     }
@@ -131,7 +160,7 @@ impl Look {
         &mut self,
         entry: &Entry,
         file: OwnedFd,
-        mtime: i64,
+        contents: &Sha256,
         pace: &mut dyn FnMut(u64) -> ControlFlow<()>,
     ) -> io::Result<ControlFlow<()>> {
         let (mut file, mut digest) = (File::from(file), sha2::Sha256::new());
@@ -148,7 +177,7 @@ impl Look {
             }
         }
         let digest = Sha256::from_bytes(digest.finalize().into());
-        if i64::try_from(tarball::mtime(&digest)) == Ok(mtime) { Ok(ControlFlow::Continue(())) } else { Ok(self.damaged(entry)) }
+        if digest == *contents { Ok(ControlFlow::Continue(())) } else { Ok(self.damaged(entry)) }
     }
 
     // What is at `start`, or below it, and not in the index.

@@ -59,6 +59,13 @@ pub(crate) fn outside(manifest: &Manifest) -> Vec<RelativePath> {
     aside.chain(manifest.shared.iter().cloned()).chain(manifest.writable.iter().map(|writable| writable.path.clone())).collect()
 }
 
+/// The directories of a tree of `manifest` that it has for itself and the shop writes; none that is in another one.
+pub(crate) fn written(manifest: &Manifest) -> Vec<RelativePath> {
+    let own: Vec<_> = manifest.writable.iter().filter(|writable| !writable.keep).map(|writable| writable.path.clone()).collect();
+    let inner = |path: &RelativePath| own.iter().any(|other| other != path && path.is_within(other));
+    own.iter().filter(|path| !inner(path)).cloned().collect()
+}
+
 /// Whether `path` is one of `places`, or below one.
 pub(crate) fn is_within(path: &RelativePath, places: &[RelativePath]) -> bool {
     places.iter().any(|place| path.is_within(place))

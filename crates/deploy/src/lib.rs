@@ -34,7 +34,7 @@ mod staging;
 mod state;
 mod view;
 
-pub use audit::{Audit, audit};
+pub use audit::{Audit, audit, outside};
 pub use directories::DirectoryError;
 pub use disk::DiskError;
 pub use root::{ReleaseRoot, RootError, tree};

@@ -9,6 +9,7 @@ use crate::{
     root::ReleaseRoot,
 };
 use release::{RelativePath, Sha256};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags, ResolveFlags};
 use std::{
     fs::File,
     io,
@@ -44,12 +45,24 @@ impl ReleaseRoot {
 
     /// Puts a staged tree into the place of the tree of the same manifest, in one step for its readers.
     ///
-    /// Either index describes either tree, as both are of one manifest: a crash between the two renames does no harm.
-    pub(crate) fn exchange(&self, mut staging: Staging, writer: Writer, manifest: &Sha256) -> Result<(), DiskError> {
+    /// Either index describes either tree, as both are of one manifest: a crash between the two renames does no harm. What the shop wrote
+    /// into the directories `written` goes over to the new tree, as far as it can: a crash before that makes them empty, as a switch does.
+    pub(crate) fn exchange(
+        &self,
+        mut staging: Staging,
+        writer: Writer,
+        manifest: &Sha256,
+        written: &[RelativePath],
+    ) -> Result<(), DiskError> {
         let (tree, index) = (self.tree(manifest), self.index(manifest));
         writer.finish()?;
         disk::sync_file_system(&staging.handle, &staging.directory)?;
         disk::exchange(&staging.tree, &tree)?;
+        for path in written {
+            if let Err(error) = carry(&staging.tree, &tree, path) {
+                tracing::warn!(%path, %error, "a writable directory of the repaired tree starts empty");
+            }
+        }
         disk::rename(&staging.index, &index)?;
         disk::sync_directory(&self.path.join(RELEASES))?;
         // With the tree that was there.
@@ -75,6 +88,30 @@ impl ReleaseRoot {
         // Only the directory itself is left.
         remove_tree(&staging.directory).map(drop)
     }
+}
+
+/// Gives the directory at `path` of the tree `from` to the tree `to`, and the one that is there in exchange; nothing where it is none.
+///
+/// The tree that it comes from is one that somebody damaged: no link in it is followed.
+fn carry(from: &Path, to: &Path, path: &RelativePath) -> Result<(), DiskError> {
+    let place = to.join(path);
+    let parent = |tree: &Path| {
+        let above = path.parent().unwrap_or(".");
+        let inside = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let top = disk::open_directory(tree)?;
+        rustix::fs::openat2(&top, above, flags, Mode::empty(), inside)
+            .map_err(|error| DiskError::new("open the directory above", &tree.join(path), error))
+    };
+    let (old, new) = (parent(from)?, parent(to)?);
+    let stat = rustix::fs::statat(&old, path.name(), AtFlags::SYMLINK_NOFOLLOW);
+    let stat = stat.map_err(|error| DiskError::new("look at", &from.join(path), error))?;
+    if FileType::from_raw_mode(stat.st_mode) != FileType::Directory {
+        return Err(DiskError::new("keep", &from.join(path), io::ErrorKind::NotADirectory));
+    }
+    disk::attempt("deploy.tree.carry", "exchange", &place, || {
+        rustix::fs::renameat_with(&old, path.name(), &new, path.name(), RenameFlags::EXCHANGE)
+    })
 }
 
 impl Staging {

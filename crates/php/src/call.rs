@@ -12,6 +12,8 @@ pub(crate) enum Call<'a> {
     Hottest { tree: &'a str, most: usize },
     /// Forget every script of a tree.
     Forget { tree: &'a str },
+    /// Forget these scripts of a tree.
+    Drop { tree: &'a str, scripts: &'a [String] },
 }
 
 /// What it answers: `enabled`, and what belongs to the call.

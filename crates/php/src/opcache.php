@@ -58,4 +58,13 @@ switch ($call['do']) {
             $answer['forgotten'] += (int) opcache_invalidate($path, true);
         }
         break;
+    case 'drop':
+        $answer['forgotten'] = 0;
+        foreach ($call['scripts'] as $script) {
+            $path = $call['tree'] . '/' . $script;
+            if (opcache_is_script_cached($path)) {
+                $answer['forgotten'] += (int) opcache_invalidate($path, true);
+            }
+        }
+        break;
 }

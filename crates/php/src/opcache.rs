@@ -74,6 +74,20 @@ impl Pool {
         Ok(self.call(&Call::Forget { tree: &tree.to_string_lossy() }, Duration::ZERO).await?.forgotten)
     }
 
+    /// Marks these scripts of `tree`, relative to it, as waste, and says how many were compiled: whoever asks for one next compiles what is
+    /// on the disk now.
+    ///
+    /// # Errors
+    ///
+    /// Where php-fpm does not answer.
+    pub async fn drop_scripts(&self, tree: &Path, scripts: &[String]) -> Result<u64, PhpError> {
+        let (tree, mut forgotten) = (tree.to_string_lossy(), 0);
+        for batch in scripts.chunks(BATCH) {
+            forgotten += self.call(&Call::Drop { tree: &tree, scripts: batch }, Duration::ZERO).await?.forgotten;
+        }
+        Ok(forgotten)
+    }
+
     /// Runs a tree's front controller for a page, before any visitor meets that tree; what is wrong with the page, if anything is.
     ///
     /// # Errors

@@ -46,6 +46,8 @@ pub struct Unpacked {
     pub path: RelativePath,
     /// What it is.
     pub kind: Kind,
+    /// Digest of a file's contents; of no bytes for everything else.
+    pub contents: Sha256,
 }
 
 /// The mtime, in seconds since 1970, of a file whose contents have this digest.

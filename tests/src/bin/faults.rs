@@ -2,7 +2,7 @@
 
 use clap::Parser;
 use e2e::{
-    faults::{Counts, LOOPS, Row},
+    faults::{Counts, LOOPS, Row, WITH_KERNEL},
     figures::table,
 };
 use std::{
@@ -34,7 +34,9 @@ fn main() -> io::Result<ExitCode> {
     let arguments = Arguments::parse();
     let counts = Counts { seed: arguments.seed, ..if arguments.modest { Counts::MODEST } else { Counts::FULL } };
     let mut rows: Vec<Row> = Vec::new();
-    for (number, run) in LOOPS.iter().filter(|(number, _)| arguments.classes.is_empty() || arguments.classes.contains(number)) {
+    let mut loops: Vec<_> = LOOPS.iter().chain(WITH_KERNEL).collect();
+    loops.sort_by_key(|(number, _)| *number);
+    for (number, run) in loops.into_iter().filter(|(number, _)| arguments.classes.is_empty() || arguments.classes.contains(number)) {
         let begin = Instant::now();
         let row = run(&counts);
         writeln!(

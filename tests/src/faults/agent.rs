@@ -23,16 +23,16 @@ use std::{
 };
 
 /// How long a pod may take to the state that it must reach: some polls, on a machine that does other things, too.
-const CONVERGES: Duration = Duration::from_secs(20);
+pub(super) const CONVERGES: Duration = Duration::from_secs(20);
 
-fn shop() -> Shop {
+pub(super) fn shop() -> Shop {
     let shop = Shop::on_disk(1, 20);
     shop.publish();
     shop.init("pod").run().expect(0);
     shop
 }
 
-fn sequence(published: &serde_json::Value) -> u64 {
+pub(super) fn sequence(published: &serde_json::Value) -> u64 {
     published["sequence"].as_u64().expect("a sequence is a number")
 }
 
@@ -110,7 +110,7 @@ pub(super) fn events(counts: &Counts) -> Row {
 }
 
 /// The tree that runs has the sources as they were published last.
-fn is_whole(shop: &Shop, pod: &str) -> Result<(), String> {
+pub(super) fn is_whole(shop: &Shop, pod: &str) -> Result<(), String> {
     let (sources, tree) = (tree::snapshot(&shop.module(0)).map_err(|error| error.to_string())?, shop.current(pod));
     let differs = sources.iter().find(|(path, entry)| tree.get(*path).is_none_or(|found| found.kind != entry.kind));
     differs.map_or(Ok(()), |(path, _)| Err(format!("{} is not as it was published", path.display())))

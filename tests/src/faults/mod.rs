@@ -2,7 +2,7 @@
 //!
 //! The invariant: `current` names a complete tree, the old one or the new one; the accepted sequence never falls; nothing
 //! outside of the release root changes, and nothing that a shop wrote into kept directories; and the next start, without any
-//! fault, ends at the new release with nothing left over. [`Rig::check`] is all of it. Class 25 needs a kernel with NFS: `make test-nfs`.
+//! fault, ends at the new release with nothing left over. [`Rig::check`] is all of it. Class 25 needs a kernel with NFS: [`WITH_KERNEL`].
 //!
 //! `make test` runs each loop a few times, `make faults` at full counts. Zero failures in n independent runs bound the rate by
 //! 3/n, and no more.
@@ -10,6 +10,7 @@
 #![allow(clippy::disallowed_methods, reason = "the harness damages its trees itself, and has no failpoints")]
 
 mod agent;
+mod agent_killed;
 mod cache;
 mod damage;
 mod disk;
@@ -20,6 +21,7 @@ mod policy;
 mod races;
 mod rig;
 mod sharing;
+mod storage;
 
 pub use cache::points as points_with_cache;
 pub use kill::points;
@@ -137,4 +139,8 @@ pub const LOOPS: &[Loop] = &[
     (34, sharing::pods_at_once),
     (35, sharing::downloader_killed),
     (36, sharing::store_down),
+    (37, agent_killed::at_its_failpoints),
 ];
+
+/// Those that need user-mode Linux, which `make test` does without. They fail where it is not installed.
+pub const WITH_KERNEL: &[Loop] = &[(25, storage::outages)];

@@ -5,7 +5,8 @@ use super::{
     rig::{NEW, OLD, Rig, channel, reason, sequence},
 };
 use crate::{
-    process::Running,
+    pod::{Agent, runs},
+    process::{Program, Running},
     s3::{Effect, Fault},
 };
 use std::{
@@ -14,12 +15,15 @@ use std::{
     path::Path,
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
     thread,
+    time::Duration,
 };
 
+/// How long agents may take to the new release.
+const CONVERGES: Duration = Duration::from_secs(30);
 const READERS: usize = 3;
 
 pub(super) fn two_at_once(counts: &Counts) -> Row {
-    let (rig, mut row) = (Rig::new(0), Row::new(6, "two inits race on one root"));
+    let (rig, mut row) = (Rig::new(0), Row::new(6, "two inits, an init and an agent, or two agents race on one root"));
     let mut refused = 0;
     for number in 0..counts.damages {
         let warm = number % 2 == 0;
@@ -32,11 +36,35 @@ pub(super) fn two_at_once(counts: &Counts) -> Row {
         let result = if won >= 1 && won + busy == 2 { rig.is_new(&pod) } else { Err(format!("{both:#?}")) };
         row.count(|| format!("race {number}, warm {warm}"), result.and_then(|()| rig.check(&pod)));
     }
-    row.note = format!("{refused} met a busy root, the others started after the winner had ended");
+    for number in 0..counts.pods {
+        let (warm, with_init) = (number % 2 == 0, number % 3 != 0);
+        rig.server.fault(Fault::new(Effect::Latency { ms: 20 }));
+        let pod = rig.pod(warm);
+        let result = agents_at_once(&rig, &pod, with_init).and_then(|()| rig.is_new(&pod));
+        row.count(|| format!("agents {number}, warm {warm}, with an init: {with_init}"), result.and_then(|()| rig.check(&pod)));
+    }
+    row.note = format!("{refused} inits met a busy root, the others started after the winner had ended");
     if refused == 0 {
         row.count(String::new, Err("no race took place".to_owned()));
     }
     row
+}
+
+/// An agent and an init, or two agents: whoever meets a busy root tries again, and all come to the new release.
+fn agents_at_once(rig: &Rig, pod: &str, with_init: bool) -> Result<(), String> {
+    let program = || Program::ours("longshore-agent").envs(rig.shop.pod_environment(pod)).env("LONGSHORE_POLL", "200ms");
+    let mut agents = vec![Agent::default()];
+    agents.extend((!with_init).then(Agent::default));
+    agents.iter_mut().for_each(|agent| agent.start(program()));
+    let outcome = with_init.then(|| rig.shop.init(pod).start().wait());
+    for agent in &agents {
+        agent.within(CONVERGES, "the new release runs", runs(NEW))?;
+    }
+    agents.iter_mut().for_each(|agent| drop(agent.end()));
+    match outcome {
+        Some(outcome) if outcome.code() != Some(0) && reason(&outcome) != "busy" => Err(format!("{outcome:#?}")),
+        _ => Ok(()),
+    }
 }
 
 pub(super) fn readers_during_switches(counts: &Counts) -> Row {

@@ -27,7 +27,7 @@ classes! {
     every_call_fails_with_eio 3;
     the_disk_is_full 4;
     leftovers_of_a_crash 5;
-    two_inits_on_one_root 6;
+    inits_and_agents_on_one_root 6;
     readers_during_switches 7;
     connections_are_reset 8;
     the_store_trickles_or_stalls 9;
@@ -51,6 +51,7 @@ classes! {
     two_and_twenty_pods_start_on_one_node_cache 34;
     the_pod_that_downloads_is_killed_while_nineteen_wait 35;
     the_store_is_down_and_the_node_cache_is_not 36;
+    the_agent_is_killed_at_its_failpoints 37;
 }
 
 #[test]

@@ -189,3 +189,32 @@ fn a_mounts_file_with_mistakes_ends_the_agent_with_all_of_them() {
         assert!(outcome.stderr.contains(expected), "{expected}: {}", outcome.stderr);
     }
 }
+
+// As a CSI driver does it: the mount comes and goes as somebody else wants, and the agent only says how it is.
+#[test]
+fn a_mount_of_somebody_else_is_waited_for_supervised_and_never_touched() {
+    let mut pod = Pod::new("[[mount]]\nname = \"shop\"\nkind = \"adopt\"\npath = \"$NODE/mnt/shop\"\nfstype = \"tmpfs\"\n");
+    pod.run("mkdir -p $NODE/mnt/shop").expect(0);
+    pod.start();
+    let status = pod.agent.until("it waits", |status| !status["mounts"][0]["detail"].is_null());
+    let mount = &status["mounts"][0];
+    assert!(mount["state"] != "healthy", "{mount}");
+    assert!(mount["detail"].as_str().unwrap().contains("nobody has mounted anything"), "{mount}");
+    assert_eq!((pod.agent.get("/readyz").unwrap().status, pod.agent.get("/livez").unwrap().status), (503, 200));
+    assert_eq!(pod.mounted(), [""; 0]);
+
+    pod.run("mount -t tmpfs csi $NODE/mnt/shop && echo x > $NODE/mnt/shop/file").expect(0);
+    pod.agent.until("it appeared", Pod::is("healthy"));
+    assert_eq!(pod.agent.get("/readyz").unwrap().status, 200);
+    pod.run("umount $NODE/mnt/shop").expect(0);
+    pod.agent.until("it went", |status| !Pod::is("healthy")(status));
+    assert_eq!((pod.agent.get("/readyz").unwrap().status, pod.mounted().len()), (503, 0));
+    pod.run("mount -t tmpfs csi $NODE/mnt/shop && echo y > $NODE/mnt/shop/file").expect(0);
+    pod.agent.until("it is back", Pod::is("healthy"));
+
+    let before = pod.mounted();
+    let outcome = pod.agent.end();
+    assert!(!outcome.stderr.contains("unmounted"), "{}", outcome.stderr);
+    assert_eq!(pod.mounted(), before);
+    assert_eq!(pod.run("cat $NODE/mnt/shop/file").stdout, "y\n");
+}

@@ -2,13 +2,14 @@
 
 #![allow(clippy::disallowed_methods, reason = "a test prepares what is on the disk")]
 
+mod clock;
 mod meanwhile;
 mod model;
 mod timer;
 
 use super::*;
 use deploy::pull::{Follower, MEMORY, Settings, Source};
-use release::{Algorithm, Manifest, Migration, Module, Release, SecretKey, Sequence, TrustRoot, Verified, key};
+use release::{Algorithm, Envelope, Manifest, Migration, Module, Release, SecretKey, Sequence, TrustRoot, Verified, key};
 use std::path::Path;
 use std::{
     collections::BTreeSet,
@@ -185,6 +186,17 @@ impl Lab {
         let head = key::channel_head(&release.channel);
         self.store.put(&head, envelope.to_json().into(), Condition::Always).await.unwrap();
         digest
+    }
+
+    // Signs what the channel has in force once more, with this change.
+    async fn sign_anew(&self, change: impl FnOnce(&mut Release)) {
+        let head = key::channel_head(&"shops/acme".parse().unwrap());
+        let object = fs::read(self.path("store").join(&head)).unwrap();
+        let mut release = Release::clone(&self.trust.verify_release(&Envelope::parse(&object).unwrap()).unwrap());
+        change(&mut release);
+        let mut envelope = release.to_envelope().unwrap();
+        envelope.sign(&self.key).unwrap();
+        self.store.put(&head, envelope.to_json().into(), Condition::Always).await.unwrap();
     }
 
     fn shop(&self) -> Scripted {

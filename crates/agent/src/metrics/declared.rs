@@ -54,6 +54,8 @@ metrics! {
     MOUNT "longshore_mount_state" Gauge ["mount", "state"], "What a mount is worth, 1 for the state it is in and 0 for others.";
     CHANGED "longshore_changed_files_total" Counter [], "Files of the running tree that were found changed, gone or added on disk.";
     REPAIRED "longshore_repaired_files_total" Counter [], "Files of the running tree that were put back.";
+    UNREPAIRED "longshore_unrepaired_files" Gauge [], "Files of the running tree that are known to be changed, gone or added on disk, and not put back yet.";
+    LAST_SCAN "longshore_last_scan_timestamp_seconds" Gauge [], "When a scan of the whole running tree last ended, in Unix time; absent before the first.";
     STARTED "longshore_start_timestamp_seconds" Gauge [], "When the agent started, in Unix time.";
     BUILD "longshore_build_info" Gauge ["version"], "The agent's version, always 1.";
     MEMORY "longshore_process_resident_memory_bytes" Gauge [], "Memory of the agent that is resident.";

@@ -11,8 +11,8 @@ pub use declared::{ALL, Kind, Metric, reference};
 
 use crate::status::{CheckOutcome, Phase, ProbeOutcome, Snapshot, SwitchOutcome, Why};
 use declared::{
-    BUILD, CHANGED, CHECKS, CPU, DOWNLOADED, LAST_SUCCESS, MEMORY, MOUNT, NEWER, PHASE, PROBES, READY, REJECTED, RELEASE, REPAIRED,
-    ROLLBACKS, STAGING, STARTED, STORE_REQUESTS, STORE_RETRIES, SWITCHES,
+    BUILD, CHANGED, CHECKS, CPU, DOWNLOADED, LAST_SCAN, LAST_SUCCESS, MEMORY, MOUNT, NEWER, PHASE, PROBES, READY, REJECTED, RELEASE,
+    REPAIRED, ROLLBACKS, STAGING, STARTED, STORE_REQUESTS, STORE_RETRIES, SWITCHES, UNREPAIRED,
 };
 use jiff::Timestamp;
 use mounts::Health;
@@ -189,6 +189,10 @@ impl Scrape {
                 let labels = vec![("mount", escaped(&mount.name)), ("state", state.to_string())];
                 self.set(&MOUNT, &labels, flag(*state == mount.state));
             }
+        }
+        self.set(&UNREPAIRED, &vec![], u32::try_from(snapshot.tamper.unrepaired_files).map_or(f64::MAX, f64::from));
+        if let Some(at) = snapshot.tamper.last_scan_at {
+            self.set(&LAST_SCAN, &vec![], unix(at));
         }
         self.set(&STARTED, &vec![], unix(snapshot.started_at));
         self.set(&BUILD, &vec![("version", snapshot.version.to_owned())], 1.0);

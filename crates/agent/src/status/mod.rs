@@ -162,7 +162,7 @@ pub struct Rejected {
     pub at: Timestamp,
 }
 
-/// Files of the running tree that changed on disk. Figures only grow.
+/// Files of the running tree that changed on disk.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Tamper {
@@ -170,6 +170,8 @@ pub struct Tamper {
     pub changed_files: u64,
     /// Files put back.
     pub repaired_files: u64,
+    /// Files that are known to be changed, added or missing now.
+    pub unrepaired_files: u64,
     /// When the last whole scan ended.
     pub last_scan_at: Option<Timestamp>,
 }

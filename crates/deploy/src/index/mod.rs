@@ -14,7 +14,7 @@ pub(crate) use writer::Writer;
 use release::{Module, RelativePath, Sha256};
 
 /// First word and version of the first line.
-const MAGIC: &str = "longshore-index 2";
+const MAGIC: &str = "longshore-index 3";
 
 /// What decides the paths that a chunk makes: two groups with equal keys make the same ones.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -50,14 +50,19 @@ pub(crate) struct Entry {
 }
 
 /// What a path is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// A regular file of this many bytes.
-    File(u64),
+    /// A regular file.
+    File {
+        /// Bytes.
+        size: u64,
+        /// Digest of its contents.
+        contents: Sha256,
+    },
     /// A directory.
     Directory,
-    /// A symbolic link.
-    Link,
+    /// A symbolic link that leads to this path.
+    Link(String),
 }
 
 #[cfg(test)]
@@ -86,7 +91,9 @@ mod tests {
     }
 
     fn groups() -> impl Strategy<Value = Vec<Group>> {
-        let kind = prop_oneof![any::<u64>().prop_map(Kind::File), Just(Kind::Directory), Just(Kind::Link)];
+        let file = any::<(u64, [u8; 32])>().prop_map(|(size, contents)| Kind::File { size, contents: Sha256::from_bytes(contents) });
+        let link = "[a-z. ă/]{1,12}".prop_map(Kind::Link);
+        let kind = prop_oneof![file, Just(Kind::Directory), link];
         let entries = prop::collection::vec((paths(), kind).prop_map(|(path, kind)| Entry { path, kind }), 0..6);
         let group = (any::<[u8; 32]>(), prop::option::of(paths()), entries).prop_map(|(chunk, target, entries)| Group {
             key: Key { chunk: Sha256::from_bytes(chunk), replaced: replaced(&[]), target },
@@ -109,6 +116,27 @@ mod tests {
             #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "any place in the file will do")]
             file.as_file().set_len((length as f64 * at) as u64).unwrap();
             prop_assert!(read(file.path()).is_err());
+        }
+    }
+
+    #[test]
+    fn the_longest_line_is_read() {
+        let path: RelativePath = vec!["d".repeat(250); 4].join("/").parse().unwrap();
+        let target = "../".repeat(release::PATH_LIMIT / 3);
+        let entries = vec![Entry { path: path.clone(), kind: Kind::Link(target) }];
+        let key = Key { chunk: Sha256::of(b"chunk"), replaced: replaced(&[]), target: Some(path) };
+        let file = written(&[], &[Group { key: key.clone(), entries: entries.clone() }]);
+        assert_eq!(read(file.path()).unwrap().1, [Group { key, entries }]);
+    }
+
+    #[test]
+    fn an_index_of_another_version_is_refused() {
+        let file = written(&[], &[]);
+        let text = std::fs::read_to_string(file.path()).unwrap();
+        for version in ["2", "4", "33"] {
+            let other = tempfile::NamedTempFile::new().unwrap();
+            std::fs::write(other.path(), text.replacen("longshore-index 3", &format!("longshore-index {version}"), 1)).unwrap();
+            assert!(matches!(read(other.path()), Err(IndexError::Line(1))), "{version}");
         }
     }
 

@@ -8,8 +8,8 @@ use std::{
     path::Path,
 };
 
-/// The longest line: a path of 1024 bytes, two digests, and words.
-const LINE_LIMIT: u64 = 2048;
+/// The longest line: a path of 1024 bytes, where a link leads in as many, and words.
+const LINE_LIMIT: u64 = 4096;
 
 /// Why an index cannot be used. The tree beside it then serves, but nothing of it is linked into the next.
 #[derive(Debug, thiserror::Error)]
@@ -151,11 +151,17 @@ fn parse(line: &str) -> Option<Line> {
             Some(Line::Chunk(Key { chunk, replaced, target }))
         }
         "f" => {
-            let (size, path) = rest.split_once(' ')?;
-            entry(path, Kind::File(size.parse().ok()?))
+            let mut words = rest.splitn(3, ' ');
+            let (size, contents) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+            entry(words.next()?, Kind::File { size, contents })
         }
         "d" => entry(rest, Kind::Directory),
-        "l" => entry(rest, Kind::Link),
+        "l" => {
+            // Both may have spaces.
+            let (length, rest) = rest.split_once(' ')?;
+            let (target, path) = rest.split_at_checked(length.parse().ok()?)?;
+            entry(path.strip_prefix(' ')?, Kind::Link(target.to_owned()))
+        }
         "end" => {
             let (chunks, entries) = rest.split_once(' ')?;
             Some(Line::End(chunks.parse().ok()?, entries.parse().ok()?))

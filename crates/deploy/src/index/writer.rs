@@ -43,9 +43,9 @@ impl Writer {
         }
         for Entry { path, kind } in entries {
             match kind {
-                Kind::File(size) => self.line(format_args!("f {size} {path}"))?,
+                Kind::File { size, contents } => self.line(format_args!("f {size} {contents} {path}"))?,
                 Kind::Directory => self.line(format_args!("d {path}"))?,
-                Kind::Link => self.line(format_args!("l {path}"))?,
+                Kind::Link(target) => self.line(format_args!("l {} {target} {path}", target.len()))?,
             }
             self.entries += 1;
         }

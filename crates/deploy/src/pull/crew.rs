@@ -236,9 +236,9 @@ impl Hand<'_> {
 
 fn entry(unpacked: tarball::Unpacked) -> Entry {
     let kind = match unpacked.kind {
-        tarball::Kind::File { size, .. } => Kind::File(size),
+        tarball::Kind::File { size, .. } => Kind::File { size, contents: unpacked.contents },
         tarball::Kind::Directory => Kind::Directory,
-        tarball::Kind::Link { .. } => Kind::Link,
+        tarball::Kind::Link { target } => Kind::Link(target),
     };
     Entry { path: unpacked.path, kind }
 }

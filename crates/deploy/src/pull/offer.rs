@@ -5,7 +5,10 @@ use super::{
     origin::{Memory, Origin, Read, Reader, Sent},
     seen::Seen,
 };
-use crate::state::{State, Target};
+use crate::{
+    cache::Remembered,
+    state::{State, Target},
+};
 use release::{Accepted, Envelope, Policy, Release, Sha256, TrustRoot, Verified, key, limits};
 use std::{
     collections::BTreeSet,
@@ -33,6 +36,7 @@ pub(crate) struct Offer {
     /// The state of the store's object that they were read from.
     pub(crate) etag: Option<Etag>,
     pub(crate) origin: Origin,
+    bytes: Vec<u8>,
     sent: Vec<Sent>,
 }
 
@@ -111,12 +115,19 @@ impl Offer {
         let envelope = Envelope::parse(&bytes).map_err(|source| PullError::Envelope { channel: settings.channel.clone(), source })?;
         let release = root.verify_release(&envelope)?;
         let origin = if matches!(reader, Reader::Memory(_)) { Origin::Cache } else { Origin::Store };
-        Ok(Self { release, root, object: Sha256::of(&bytes), etag, origin, sent })
+        Ok(Self { release, root, object: Sha256::of(&bytes), etag, origin, bytes, sent })
     }
 
-    /// Lets the node remember what the store sent, now that all of it was accepted.
+    /// Lets the node remember what the store sent, now that all of it was accepted: also under the release's own sequence, by which a
+    /// tree is repaired while the store is away.
     pub(crate) async fn remember(&mut self, settings: &Settings, memory: &Memory) {
         let mut sent = std::mem::take(&mut self.sent);
+        let own = key::release(&settings.channel, self.release.sequence);
+        if self.origin == Origin::Store && !sent.iter().any(|sent| sent.key == own) && !memory.knows(&own, &self.bytes).await {
+            // Nobody's tag where a file has the release object: the store then sends its own, once.
+            let etag = self.etag.clone().unwrap_or_else(|| Etag::new(format!("\"{}\"", self.object)));
+            sent.push(Sent { key: own, object: Remembered { bytes: self.bytes.clone(), etag } });
+        }
         // A pod that was slow must not put an older release in the place of a newer one, which another pod accepted meanwhile.
         if sent.iter().any(|sent| sent.key == key::channel_head(&settings.channel))
             && let Ok(known) = Self::read(settings, &Reader::Memory(memory)).await

@@ -52,6 +52,11 @@ impl Memory {
         blocking(move || own.cache.recall(&own.store, &key)).await
     }
 
+    /// Whether these bytes are remembered under `key`.
+    pub(crate) async fn knows(&self, key: &str, bytes: &[u8]) -> bool {
+        self.recall(key).await.is_some_and(|remembered| remembered.bytes == bytes)
+    }
+
     /// Keeps what was sent, once all of it was accepted.
     pub(crate) async fn remember(&self, objects: Vec<Sent>) {
         let own = self.clone();

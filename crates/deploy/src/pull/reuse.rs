@@ -155,13 +155,12 @@ impl OldTree<'_> {
 
 impl Linker<'_> {
     fn take(&mut self, group: Group, crew: &Crew, reused: &Mutex<Reused>) -> Result<(), PullError> {
-        let mut links = Vec::new();
         let mut made = Vec::new();
         for entry in &group.entries {
             let done = match entry.kind {
                 Kind::Directory => self.directory(&entry.path),
-                Kind::File(size) => self.file(&entry.path, size).inspect(|()| made.push(&entry.path)),
-                Kind::Link => self.read_link(&entry.path).map(|target| links.push(target)),
+                Kind::File { size, .. } => self.file(&entry.path, size).inspect(|()| made.push(&entry.path)),
+                Kind::Link(ref target) => self.leads_to(&entry.path, target),
             };
             match done {
                 Ok(()) => {}
@@ -176,19 +175,19 @@ impl Linker<'_> {
         lock(&crew.writer).group(&group.key, &group.entries)?;
         let mut reused = lock(reused);
         reused.keys.insert(group.key.clone());
-        let mut links = links.into_iter();
         let mut adopted = Vec::with_capacity(group.entries.len());
         for Entry { path, kind } in group.entries {
-            let kind = match kind {
-                Kind::Directory => tarball::Kind::Directory,
-                Kind::Link => tarball::Kind::Link { target: links.next().unwrap_or_default() },
-                Kind::File(size) => {
+            let none = Sha256::of(b"");
+            let (kind, contents) = match kind {
+                Kind::Directory => (tarball::Kind::Directory, none),
+                Kind::Link(target) => (tarball::Kind::Link { target }, none),
+                Kind::File { size, contents } => {
                     reused.files += 1;
                     reused.bytes += size;
-                    tarball::Kind::File { size, executable: false }
+                    (tarball::Kind::File { size, executable: false }, contents)
                 }
             };
-            adopted.push(Unpacked { path, kind });
+            adopted.push(Unpacked { path, kind, contents });
         }
         self.worker.adopt(adopted, group.key.target.as_ref());
         Ok(())
@@ -213,10 +212,10 @@ impl Linker<'_> {
         Ok(rustix::fs::linkat(old, path.name(), new, path.name(), AtFlags::empty())?)
     }
 
-    fn read_link(&mut self, path: &RelativePath) -> Result<String, NotLinked> {
+    fn leads_to(&mut self, path: &RelativePath, target: &str) -> Result<(), NotLinked> {
         let old = self.old.directory(path.parent())?;
-        let target = rustix::fs::readlinkat(old, path.name(), Vec::new())?;
-        target.into_string().map_err(|_| NotLinked::Changed)
+        let found = rustix::fs::readlinkat(old, path.name(), Vec::new())?;
+        if found.as_bytes() == target.as_bytes() { Ok(()) } else { Err(NotLinked::Changed) }
     }
 
     // The chunk is unpacked instead, which refuses to find files in its way. Directories may stay.

@@ -171,7 +171,7 @@ fn finish(root: &ReleaseRoot, tree: Finished, stages: &mut Stages, watch: &mut S
     let cache_damaged = crew.cache.as_ref().map_or(0, |cache| cache.damaged());
     let (staging, writer) = crew.into_staged();
     if again {
-        root.exchange(staging, writer, &digest)?;
+        root.exchange(staging, writer, &digest, &directories::written(&manifest))?;
     } else {
         root.complete(staging, writer, &digest)?;
     }

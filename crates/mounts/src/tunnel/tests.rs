@@ -1,19 +1,29 @@
 use super::*;
-use crate::nfs::Server;
+use crate::nfs::{AccessPoint, Server};
 use rcgen::{CertificateParams, KeyPair};
 use std::path::PathBuf;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_rustls::{
     TlsAcceptor,
     rustls::{
-        ServerConfig,
-        crypto::aws_lc_rs,
-        pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
+        self, DigitallySignedStruct, DistinguishedName, ServerConfig, SignatureScheme,
+        client::danger::HandshakeSignatureValid,
+        crypto::{WebPkiSupportedAlgorithms, aws_lc_rs, verify_tls12_signature, verify_tls13_signature},
+        pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, UnixTime},
+        server::{
+            NoClientAuth,
+            danger::{ClientCertVerified, ClientCertVerifier},
+        },
     },
 };
 
 /// An authority's file, and a server for `name` that answers what it is sent, once the sender has ended.
 async fn server(name: &str) -> (tempfile::TempDir, PathBuf, SocketAddr, JoinSet<()>) {
+    server_that(name, Arc::new(NoClientAuth)).await
+}
+
+/// The same, which looks at what its clients show.
+async fn server_that(name: &str, clients: Arc<dyn ClientCertVerifier>) -> (tempfile::TempDir, PathBuf, SocketAddr, JoinSet<()>) {
     let key = KeyPair::generate().unwrap();
     let certificate = CertificateParams::new(vec![name.to_owned()]).unwrap().self_signed(&key).unwrap();
     let folder = tempfile::tempdir().unwrap();
@@ -21,7 +31,7 @@ async fn server(name: &str) -> (tempfile::TempDir, PathBuf, SocketAddr, JoinSet<
     std::io::Write::write_all(&mut std::fs::File::create(&file).unwrap(), certificate.pem().as_bytes()).unwrap();
     let der = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
     let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider())).with_safe_default_protocol_versions();
-    let config = config.unwrap().with_no_client_auth().with_single_cert(vec![certificate.der().clone()], der).unwrap();
+    let config = config.unwrap().with_client_cert_verifier(clients).with_single_cert(vec![certificate.der().clone()], der).unwrap();
     let acceptor = TlsAcceptor::from(Arc::new(config));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -38,10 +48,94 @@ async fn server(name: &str) -> (tempfile::TempDir, PathBuf, SocketAddr, JoinSet<
     (folder, file, address, tasks)
 }
 
+/// A server that reads clients' certificates as EFS does: signed by themselves, with the key that they hold.
+#[derive(Debug, Default)]
+struct Reads {
+    shown: Mutex<Vec<Vec<u8>>>,
+}
+
+impl Reads {
+    fn algorithms() -> WebPkiSupportedAlgorithms {
+        aws_lc_rs::default_provider().signature_verification_algorithms
+    }
+}
+
+impl ClientCertVerifier for Reads {
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+
+    fn verify_client_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        _above: &[CertificateDer<'_>],
+        _now: UnixTime,
+    ) -> Result<ClientCertVerified, rustls::Error> {
+        self.shown.lock().unwrap().push(certificate.to_vec());
+        Ok(ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, certificate, signed, &Self::algorithms())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, certificate, signed, &Self::algorithms())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        Self::algorithms().supported_schemes()
+    }
+}
+
+/// An extension under 1.3.6.1.4.1.4843.7 in DER: its identifier, and as an octet string the text as a `UTF8String`.
+fn extension(last: u8, text: &str) -> Vec<u8> {
+    let length = u8::try_from(text.len()).unwrap();
+    [&[0x06, 9, 0x2b, 6, 1, 4, 1, 0xa5, 0x6b, 7, last, 0x04, length + 2, 0x0c, length], text.as_bytes()].concat()
+}
+
+#[tokio::test]
+async fn the_server_of_an_access_point_reads_which_one_in_the_handshake_and_others_are_shown_nothing() {
+    let reads = Arc::new(Reads::default());
+    let (_folder, ca, address, _server) = server_that("nas.example", Arc::clone(&reads) as Arc<dyn ClientCertVerifier>).await;
+    let access_point = AccessPoint { id: "fsap-0123456789abcdef0".to_owned(), file_system: "fs-0123456789abcdef0".to_owned() };
+    let to = |access_point| {
+        let tls = Tls { server_name: "nas.example".to_owned(), ca_file: Some(ca.clone()), access_point };
+        route_with(address, &tls).unwrap()
+    };
+    let (port, _tunnel) = start(to(Some(access_point.clone())), None).await;
+    assert_eq!(exchange(port, b"bytes").await, b"bytes");
+    let shown = reads.shown.lock().unwrap().clone();
+    assert_eq!(shown.len(), 1);
+    for expected in [extension(1, &access_point.id), extension(3, &access_point.file_system)] {
+        assert!(shown[0].windows(expected.len()).any(|window| window == expected), "{expected:?}");
+    }
+    // Signed by IAM, which is not done.
+    let unsigned = &extension(2, "")[..11];
+    assert!(!shown[0].windows(unsigned.len()).any(|window| window == unsigned));
+    // This server insists on a certificate.
+    let (port, _tunnel) = start(to(None), None).await;
+    assert!(exchange(port, b"bytes").await.is_empty());
+    assert_eq!(reads.shown.lock().unwrap().len(), 1);
+}
+
 fn route(address: SocketAddr, server_name: &str, ca_file: Option<PathBuf>) -> Result<Route, TunnelError> {
-    let tls = Tls { server_name: server_name.to_owned(), ca_file, access_point: None };
+    route_with(address, &Tls { server_name: server_name.to_owned(), ca_file, access_point: None })
+}
+
+fn route_with(address: SocketAddr, tls: &Tls) -> Result<Route, TunnelError> {
     let server = Server::Host(address.ip().to_string());
-    Route::new("a", &Nfs { server, export: "/".to_owned(), subdirectory: None, port: address.port(), tls: None }, &tls)
+    Route::new("a", &Nfs { server, export: "/".to_owned(), subdirectory: None, port: address.port(), tls: None }, tls)
 }
 
 async fn start(route: Route, port: Option<u16>) -> (u16, JoinSet<()>) {

@@ -121,7 +121,7 @@ impl<'u> Worker<'u> {
     /// checks and creates with the others. `target` is the target of their module.
     pub fn adopt(&mut self, entries: impl IntoIterator<Item = Unpacked>, target: Option<&RelativePath>) {
         let base = target.map_or("", RelativePath::as_str);
-        for Unpacked { path, kind } in entries {
+        for Unpacked { path, kind, .. } in entries {
             match kind {
                 Kind::Directory => self.found.listed.push(path),
                 Kind::Link { target } => self.found.links.push(Link { path, target, base: base.to_owned() }),
@@ -254,6 +254,7 @@ impl<'u> Worker<'u> {
     ) -> Result<Option<Unpacked>, UnpackError> {
         let path = full_path(place, reader.name())?;
         let replaced = is_replaced(place, reader.name());
+        let mut contents = Sha256::of(b"");
         let kind = match head.kind {
             Type::Directory if replaced => return Ok(None),
             Type::Directory => {
@@ -281,15 +282,16 @@ impl<'u> Worker<'u> {
                     let parent = self.descent.parent(path.as_str(), &mut self.found.made)?;
                     Some(self.unpacker.tree.create(parent, path.as_str(), executable)?)
                 };
-                self.body(reader, head, path.as_str(), file.as_ref(), chunk)?;
+                let digest = self.body(reader, head, path.as_str(), file.as_ref(), chunk)?;
                 let Some(file) = file else { return Ok(None) };
                 self.unpacker.tree.date(&file, path.as_str(), head.mtime)?;
                 self.found.files += 1;
                 self.found.bytes += head.size;
+                contents = digest;
                 Kind::File { size: head.size, executable }
             }
         };
-        Ok(Some(Unpacked { path, kind }))
+        Ok(Some(Unpacked { path, kind, contents }))
     }
 
     fn body<R: BufRead>(
@@ -299,8 +301,9 @@ impl<'u> Worker<'u> {
         path: &str,
         mut file: Option<&File>,
         chunk: &Chunk,
-    ) -> Result<(), UnpackError> {
+    ) -> Result<Sha256, UnpackError> {
         let tree = &self.unpacker.tree;
+        let mut digest = sha2::Sha256::new();
         let mut left = head.size;
         while left > 0 {
             let piece = reader.piece(left).map_err(|error| self.body_error(error, path, chunk))?;
@@ -308,11 +311,13 @@ impl<'u> Worker<'u> {
             if let Some(file) = &mut file {
                 tree.hit("tarball.file.write", path)?;
                 file.write_all(piece).map_err(|error| tree.disk("write", path, error))?;
+                digest.update(piece);
             }
             reader.advance(length);
             left -= length as u64;
         }
-        reader.padding(head.size).map_err(|error| self.body_error(error, path, chunk))
+        reader.padding(head.size).map_err(|error| self.body_error(error, path, chunk))?;
+        Ok(Sha256::from_bytes(digest.finalize().into()))
     }
 
     fn body_error(&self, error: ReadError, path: &str, chunk: &Chunk) -> UnpackError {

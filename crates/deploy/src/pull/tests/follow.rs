@@ -187,3 +187,94 @@ async fn what_nobody_released_is_found_and_what_the_shop_writes_is_left_alone() 
     assert!(lab.current().join("media/a.jpg").exists() && lab.current().join("sessions/1").exists());
     assert!(!lab.current().join("lib/shell.php").exists());
 }
+
+#[tokio::test]
+async fn contents_of_the_same_size_with_a_forged_time_and_a_link_that_leads_elsewhere_are_found() {
+    let lab = Lab::new().await;
+    lab.publish(1, &[("core", "", files([("lib/a.php", "good"), ("lib/c.php", "good"), ("lib/b.php", "-> a.php")]))]).await;
+    lab.pull().await.unwrap();
+    let (root, manifest) = (lab.settings().root, lab.view().state.active.unwrap().manifest);
+    let look = || crate::audit(&root, &manifest, None, &mut |_| std::ops::ControlFlow::Continue(())).unwrap().damaged;
+    let (file, link) = (lab.current().join("lib/a.php"), lab.current().join("lib/b.php"));
+    fs::write(&file, "evil").unwrap();
+    let belongs = std::time::UNIX_EPOCH + Duration::from_secs(tarball::mtime(&Sha256::of(b"evil")));
+    fs::File::options().write(true).open(&file).unwrap().set_modified(belongs).unwrap();
+    fs::remove_file(&link).unwrap();
+    std::os::unix::fs::symlink("c.php", &link).unwrap();
+    let damaged = look();
+    assert_eq!(damaged.iter().map(release::RelativePath::as_str).collect::<Vec<_>>(), ["lib/a.php", "lib/b.php"]);
+    follower(&lab).repair(damaged, at(NOW + 1), std::future::pending()).await.unwrap();
+    assert_eq!((lab.read("lib/a.php").as_str(), fs::read_link(&link).unwrap()), ("good", "a.php".into()));
+    assert!(look().is_empty());
+}
+
+#[tokio::test]
+async fn a_link_that_leads_elsewhere_is_not_taken_over_into_the_next_release() {
+    let lab = Lab::new().await;
+    let linked = files([("a.php", "a"), ("b.php", "-> a.php"), ("c.php", "c")]);
+    lab.publish(1, &[("core", "", linked.clone())]).await;
+    lab.pull().await.unwrap();
+    fs::remove_file(lab.current().join("b.php")).unwrap();
+    std::os::unix::fs::symlink("c.php", lab.current().join("b.php")).unwrap();
+    lab.publish(2, &[("core", "", linked), ("more", "more", files([("d.php", "d")]))]).await;
+    lab.pull().await.unwrap();
+    assert_eq!(fs::read_link(lab.current().join("b.php")).unwrap(), PathBuf::from("a.php"));
+}
+
+#[tokio::test]
+async fn what_somebody_touched_is_damaged_whatever_it_is_now() {
+    let lab = Lab::new().await;
+    lab.publish(1, &[("core", "", files([("lib/a.php", "a"), ("lib/b/c.php", "c"), ("library.php", "l"), ("index.php", "i")]))]).await;
+    lab.pull().await.unwrap();
+    let (root, manifest) = (lab.settings().root, lab.view().state.active.unwrap().manifest);
+    let look = |touched: &[&str]| {
+        let touched = touched.iter().map(|path| path.parse().unwrap()).collect();
+        let found = crate::audit(&root, &manifest, Some(&touched), &mut |_| std::ops::ControlFlow::Continue(())).unwrap();
+        assert!(found.added.is_empty(), "{found:?}");
+        found.damaged.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(look(&["index.php", "media/photo.jpg", "gone"]), ["index.php"]);
+    // A directory that was renamed or made anew may have had anything in it.
+    assert_eq!(look(&["lib"]), ["lib", "lib/a.php", "lib/b", "lib/b/c.php"]);
+}
+
+#[tokio::test]
+async fn a_repair_leaves_the_shop_what_it_wrote() {
+    let lab = Lab::new().await;
+    let shipped = files([("lib/a.php", "a"), ("var/.htaccess", "deny"), ("var/log/.keep", "")]);
+    let manifest = lab.manifest(&[("core", "", shipped)], &[("sessions", true), ("var/cache", false), ("var/log", false)]).await;
+    let object = lab.sign(&manifest, 1, |_| ()).await;
+    lab.offer(&object).await;
+    lab.pull().await.unwrap();
+    for path in ["var/cache/page", "var/log/system.log", "sessions/1", "media/photo.jpg"] {
+        fs::write(lab.current().join(path), "x").unwrap();
+    }
+    fs::create_dir(lab.current().join("var/cache/deep")).unwrap();
+    fs::remove_file(lab.current().join("var/log/.keep")).unwrap();
+    fs::write(lab.current().join("lib/a.php"), "changed").unwrap();
+    let damaged = BTreeSet::from(["lib/a.php".parse().unwrap()]);
+    follower(&lab).repair(damaged, at(NOW + 1), std::future::pending()).await.unwrap();
+    assert_eq!(lab.read("lib/a.php"), "a");
+    for path in ["var/cache/page", "var/cache/deep", "var/log/system.log", "sessions/1"] {
+        assert!(lab.current().join(path).exists(), "{path}");
+    }
+    // The shop had removed it, where it may.
+    assert!(!lab.current().join("var/log/.keep").exists() && lab.current().join("var/.htaccess").exists());
+    assert_eq!(lab.staging(), 0);
+}
+
+#[tokio::test]
+async fn a_writable_directory_that_somebody_replaced_by_a_link_starts_empty() {
+    let lab = Lab::new().await;
+    let manifest = lab.manifest(&shop("one"), &[("var/cache", false)]).await;
+    let object = lab.sign(&manifest, 1, |_| ()).await;
+    lab.offer(&object).await;
+    lab.pull().await.unwrap();
+    let (cache, elsewhere) = (lab.current().join("var/cache"), lab.directory.path().join("elsewhere"));
+    fs::create_dir(&elsewhere).unwrap();
+    fs::write(elsewhere.join("file"), "x").unwrap();
+    fs::remove_dir(&cache).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, &cache).unwrap();
+    follower(&lab).repair(BTreeSet::from(["index.php".parse().unwrap()]), at(NOW + 1), std::future::pending()).await.unwrap();
+    assert!(!cache.is_symlink() && fs::read_dir(&cache).unwrap().count() == 0 && elsewhere.join("file").exists());
+}
