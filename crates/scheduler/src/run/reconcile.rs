@@ -4,6 +4,7 @@ use super::{
     Controller,
     conditions::{Outcome, status},
     data,
+    flight::Flights,
     queue::Ended,
     state::Progress,
     turn::{self, Turn},
@@ -140,26 +141,36 @@ fn prepare(controller: &Controller, name: &str, turn: &Turn, now: Timestamp) -> 
         }
         due
     };
-    let flying = controller.flying.lock().unwrap_or_else(PoisonError::into_inner).contains(name);
     let state = controller.lock();
     let shop = state.fleet.shops.get(name)?.clone();
-    let known = known(&shop, &state, flying, turn);
+    let fresh = controller.cord.fresh();
+    let flying =
+        (state.halted.is_some() || !fresh) && controller.with_reports(|reports| Flights::new(&state, reports, now).has(name, &shop));
+    let known = known(&shop, &state, if flying { Cord::Holds } else { Cord::Lets }, turn);
     let objects = desired(name, &shop, &state.fleet, &known, now);
-    // Another generation than any: everything is written.
-    let generation = |ours: Option<i64>| if audit { Some(-1) } else { ours };
+    // Another edition than any: everything is written, also of kinds that have none.
+    let edition = |ours: Option<i64>| if audit { Some(-1) } else { ours };
     let records = state.world.get(name);
-    let ours = records.into_iter().flatten().filter_map(|(identity, record)| Some((identity.clone(), generation(record.ours)?))).collect();
+    let ours = records.into_iter().flatten().filter_map(|(identity, record)| Some((identity.clone(), edition(record.ours)?))).collect();
     Some(Prepared { live: state.live(name), shop, objects, ours, known, turn: turn.clone() })
 }
 
+/// What the andon cord is to a shop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cord {
+    /// The shop is on its way, and the cord is pulled, or nobody knows.
+    Holds,
+    Lets,
+}
+
 /// Where the shop's database is, and whether its agents wait.
-fn known(shop: &Shop, state: &super::State, flying: bool, turn: &Turn) -> Known {
-    let paused = state.halted.clone().filter(|_| flying);
+fn known(shop: &Shop, state: &super::State, cord: Cord, turn: &Turn) -> Known {
+    let paused = state.halted.clone().filter(|_| cord == Cord::Holds);
     // The andon cord stops migrations that have not begun; half of one is worse than a whole one.
     let migrating = match (turn::due(shop, state), turn) {
         (Some(due), _) if due.begun => Migrating::Now,
-        (Some(_), Turn::Ours) if paused.is_none() => Migrating::Now,
-        (Some(_), Turn::Cron) if paused.is_none() => Migrating::Soon,
+        (Some(_), Turn::Ours) if cord == Cord::Lets => Migrating::Now,
+        (Some(_), Turn::Cron) if cord == Cord::Lets => Migrating::Soon,
         _ => Migrating::No,
     };
     Known { migrated: migrated(shop, state), migrating, paused }
@@ -224,10 +235,10 @@ fn held(controller: &Controller, name: &str, steps: &[Step<'_>], now: Timestamp)
     }
     let mut state = controller.lock();
     state.removed.retain(|at| now.duration_since(*at) < jiff::SignedDuration::from_hours(1));
-    let limit = controller.settings.limit.of(state.fleet.shops.len());
+    let limit = controller.removals(state.fleet.shops.len());
     if state.removed.len() >= limit {
         let hint = if controller.settings.limit == Limit::Default { "; allow more with --delete-at-most" } else { "" };
-        return Some(format!("{limit} shops lost their workloads in the last hour, which is the limit{hint}"));
+        return Some(format!("{limit} shops lost their workloads in the last hour, which is the limit of this process{hint}"));
     }
     state.removed.push(now);
     warn!(shop = name, "workloads are removed; the data stays");
