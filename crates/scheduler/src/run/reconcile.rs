@@ -13,7 +13,7 @@ use crate::{
     api::{self, ApiError},
     apply::{self, Done, Ownership, Stopped},
     assign::{self, AssignError, Known, desired},
-    crd::Shop,
+    crd::{Condition, Shop, ShopStatus},
     guard::Limit,
     plan::{Live, Step, gate},
     render::{Identity, Migrating, Object, name::spread, namespace},
@@ -284,11 +284,47 @@ async fn report(controller: &Controller, name: &str, prepared: &Prepared, outcom
     } });
     if controller.writer(name).merge(&api::shop(name), Some("status"), &patch).await? {
         controller.counts.statuses.fetch_add(1, Relaxed);
+        for (reason, note) in turned(&shop, &new) {
+            controller.events.warn(&shop, reason, note).await;
+        }
         if let Some(shop) = controller.lock().fleet.shops.get_mut(name) {
             let release = shop.status.as_ref().map(|status| (status.release.clone(), status.previous.clone()));
             let (release, previous) = release.unwrap_or_default();
-            shop.status = Some(crate::crd::ShopStatus { release, previous, ..new });
+            shop.status = Some(ShopStatus { release, previous, ..new });
         }
     }
     Ok(())
+}
+
+/// What has just become so and needs somebody, with the condition's own sentence.
+fn turned<'a>(before: &Shop, now: &'a ShopStatus) -> Vec<(&'static str, &'a str)> {
+    let found = |conditions: &'a [Condition], kind: &str, reason: &str| {
+        conditions.iter().find(|condition| condition.kind == kind && condition.reason == reason).map(|condition| condition.message.as_str())
+    };
+    let was = |kind: &str, reason: &str| {
+        let conditions = before.status.as_ref().map_or(&[][..], |status| &status.conditions);
+        conditions.iter().any(|condition| condition.kind == kind && condition.reason == reason)
+    };
+    [("Applied", "Held"), ("DatabaseCurrent", "MigrationFailed")]
+        .into_iter()
+        .filter(|(kind, reason)| !was(kind, reason))
+        .filter_map(|(kind, reason)| Some((reason, found(&now.conditions, kind, reason)?)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_turns_bad_is_told_once() {
+        let spec = json!({"class": "c", "channel": "x", "domains": [], "services": {}});
+        let mut shop = Shop::new("a", serde_json::from_value(spec).unwrap());
+        let failed = json!({"type": "DatabaseCurrent", "status": "False", "reason": "MigrationFailed", "message": "Job failed", "lastTransitionTime": "2026-11-23T12:00:00Z"});
+        let status: ShopStatus = serde_json::from_value(json!({ "conditions": [failed] })).unwrap();
+        assert_eq!(turned(&shop, &status), [("MigrationFailed", "Job failed")]);
+        shop.status = Some(status.clone());
+        assert_eq!(turned(&shop, &status), []);
+    }
 }

@@ -235,6 +235,8 @@ async fn record(
     if status.soaking_since.is_none() {
         patch["soakingSince"] = serde_json::Value::Null;
     }
+    // What people said is theirs to write.
+    patch.as_object_mut().map(|patch| patch.remove("history"));
     if status.failed.is_empty() {
         patch["failed"] = json!([]);
     }
@@ -289,6 +291,15 @@ async fn one(controller: &Controller, seen: &Seen, shop: &str, direction: Move, 
     {
         let status = shop.status.get_or_insert_default();
         (status.release, status.previous) = (Some(release), previous);
+    }
+    let about = controller.lock().fleet.shops.get(shop).cloned();
+    if let Some(about) = about {
+        let (reason, what) = match direction {
+            Move::Forward => ("Released", "told to run"),
+            Move::Back => ("Returned", "went back from"),
+        };
+        let note = format!("{what} {} by rollout {}", seen.release.name, seen.rollout.metadata.name.as_deref().unwrap_or_default());
+        controller.events.note(&about, reason, &note).await;
     }
     Ok(())
 }
