@@ -23,6 +23,19 @@ pub struct Answer {
     pub advice: Vec<String>,
 }
 
+impl Answer {
+    /// Adds which Releases cannot be read, of whatever channel: what they would have said of one is unknown.
+    pub fn unreadable(&mut self, problems: &[String]) {
+        self.facts.extend(problems.iter().take(UNREADABLE).map(|problem| format!("no shop can run it: {problem}")));
+        if !problems.is_empty() {
+            self.advice.push("delete Releases that cannot be read, and apply what `longshore release export` writes".to_owned());
+        }
+    }
+}
+
+/// Releases that are named, at most.
+const UNREADABLE: usize = 5;
+
 /// Explains one shop; `halted` is what the andon cord says.
 #[must_use]
 pub fn why(name: &str, shop: &Shop, fleet: &Fleet, halted: Option<&str>, now: Timestamp) -> Answer {
@@ -108,6 +121,9 @@ fn newer(answer: &mut Answer, shop: &Shop, told: &ShopRelease, newest: &str, fle
         status.wave.unwrap_or(0),
         found.spec.waves.len()
     ));
+    if let Some(act) = status.history.last() {
+        answer.facts.push(format!("it was {}", act.line()));
+    }
     if let Some(failed) = status.failed.iter().find(|failed| failed.shop == name) {
         answer.facts.push(format!("it failed there: {}", failed.why));
         answer
@@ -168,6 +184,14 @@ mod tests {
     fn a_shop_without_a_release_says_what_to_apply() {
         let text = explain(&shop(Vec::new()), None);
         assert!(text.contains("no Release of channel shops/acme") && text.contains("→ apply one: `longshore release export"), "{text}");
+    }
+
+    #[test]
+    fn releases_that_cannot_be_read_are_named() {
+        let mut answer = why("a", &shop(Vec::new()), &Fleet::default(), None, "2026-11-23T12:00:00Z".parse().unwrap());
+        answer.unreadable(&["Release acme-43: spec.envelope is not a release object".to_owned()]);
+        let text = text(&answer);
+        assert!(text.contains("Release acme-43: spec.envelope is not") && text.contains("→ delete Releases that cannot be read"), "{text}");
     }
 
     #[test]

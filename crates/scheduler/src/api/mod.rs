@@ -9,7 +9,7 @@ pub(crate) use error::ApiError;
 #[cfg(test)]
 pub(crate) use error::refused;
 pub(crate) use kind::{KINDS, Kind};
-pub(crate) use registry::read;
+pub(crate) use registry::{Read, read};
 
 use crate::{
     plan::{APPLIED, Live},

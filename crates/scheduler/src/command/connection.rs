@@ -2,10 +2,15 @@
 
 use super::CommandError;
 use crate::{
-    api::{self, ApiError, Cluster},
+    api::{self, ApiError, Cluster, Read},
     file::Fleet,
 };
-use std::{future::Future, path::PathBuf, time::Duration};
+use std::{
+    future::Future,
+    io::{self, Write as _},
+    path::PathBuf,
+    time::Duration,
+};
 
 /// Which cluster.
 #[derive(Debug, Clone, clap::Args)]
@@ -46,8 +51,11 @@ impl Sources {
         if self.only_files {
             return Ok(files);
         }
-        let read =
-            api::read(cluster).await.map_err(|error| if error.is_missing() { CommandError::Definitions(error) } else { error.into() })?;
+        let read = registry(cluster).await?;
+        for problem in &read.problems {
+            // A terminal that went away has nobody to be told.
+            writeln!(io::stderr(), "{problem}").ok();
+        }
         let mut fleet = read.fleet;
         for (name, mut shop) in files.shops {
             // What it runs is not the file's to say.
@@ -61,6 +69,11 @@ impl Sources {
         }
         Ok(fleet)
     }
+}
+
+/// The registry of the cluster, and what of it cannot be read.
+pub(crate) async fn registry(cluster: &Cluster) -> Result<Read, CommandError> {
+    api::read(cluster).await.map_err(|error| if error.is_missing() { CommandError::Definitions(error) } else { error.into() })
 }
 
 /// Runs what waits for the network, until it ends.

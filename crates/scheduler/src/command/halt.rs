@@ -3,6 +3,7 @@
 use super::{
     CommandError,
     connection::{Connection, wait},
+    history::note_all,
     show,
 };
 use crate::{api::Cluster, cluster::SYSTEM, render::Identity, run::HALT};
@@ -77,7 +78,10 @@ async fn pull(arguments: &Halt, cluster: Result<Cluster, crate::api::ApiError>) 
     };
     if arguments.lift {
         let Some(found) = cluster.get(&identity).await? else { return Ok(()) };
-        return cluster.delete(&identity, found["metadata"]["uid"].as_str().unwrap_or_default()).await;
+        cluster.delete(&identity, found["metadata"]["uid"].as_str().unwrap_or_default()).await?;
+        let text = |key: &str| found["data"][key].as_str().unwrap_or("somebody");
+        let pulled = format!("it was pulled by {} at {}: {}", text("by"), text("at"), text("why"));
+        return note_all(&cluster, "let go on, as the andon cord was lifted,", &arguments.by, &pulled).await;
     }
     let said = [("why", arguments.why.clone().unwrap_or_default()), ("by", arguments.by.clone()), ("at", Timestamp::now().to_string())];
     let cord = ConfigMap {
@@ -87,5 +91,6 @@ async fn pull(arguments: &Halt, cluster: Result<Cluster, crate::api::ApiError>) 
     };
     let api: Api<ConfigMap> = Api::namespaced(cluster.client(), &arguments.namespace);
     let params = PatchParams::apply("longshore-scheduler-cli").force();
-    cluster.call("halt", || async { api.patch(HALT, &params, &Patch::Apply(&cord)).await.map(drop) }).await
+    cluster.call("halt", || async { api.patch(HALT, &params, &Patch::Apply(&cord)).await.map(drop) }).await?;
+    note_all(&cluster, "halted", &arguments.by, arguments.why.as_deref().unwrap_or_default()).await
 }

@@ -6,6 +6,7 @@ mod crd;
 mod error;
 mod export;
 mod halt;
+mod history;
 mod import;
 mod manifests;
 mod plan;

@@ -3,11 +3,12 @@
 use super::{
     CommandError,
     connection::{Connection, wait},
+    history::{By, note},
     show,
 };
 use crate::{
     api::{self, Cluster, longshore},
-    crd::{FailureBudget, Phase, Rollout, RolloutSpec, Started, Wave, WindowPolicy},
+    crd::{FailureBudget, OnFailure, Phase, Rollout, RolloutSpec, Started, Wave, WindowPolicy},
     plan::counted,
     rollout::PROMOTE,
 };
@@ -70,6 +71,15 @@ struct Start {
     /// Shops that are moved at the same time
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=1000))]
     at_once: Option<u32>,
+    /// Migrations that run against one database server at the same time
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=50))]
+    per_database: Option<u32>,
+    /// What the order of shops is hashed with: the same text gives the same order; otherwise the rollout's name
+    #[arg(long, value_name = "TEXT")]
+    order: Option<String>,
+    /// What happens to the shops of a wave that failed: return to the release before, or pause as they are
+    #[arg(long, value_enum, default_value_t)]
+    on_failure: Failed,
     /// How long a shop may take, such as 15m
     #[arg(long)]
     deadline: Option<String>,
@@ -102,7 +112,19 @@ struct Name {
     /// Name of the rollout
     name: String,
     #[command(flatten)]
+    who: By,
+    #[command(flatten)]
     connection: Connection,
+}
+
+/// What happens to the shops of a wave that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+enum Failed {
+    /// They go back to the release before
+    #[default]
+    Return,
+    /// They stay, for a person to look at
+    Pause,
 }
 
 /// How something is shown.
@@ -127,8 +149,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), CommandError> {
     match &arguments.verb {
         Verb::Start(start) => wait(begin(start)),
         Verb::Status(look) => wait(status(look)),
-        Verb::Pause(name) => wait(change(name, json!({ "spec": { "paused": true } }), "paused: no further shop is moved")),
-        Verb::Abort(name) => wait(change(name, json!({ "spec": { "aborted": true, "paused": false } }), "aborted: its shops go back")),
+        Verb::Pause(name) => wait(change(name, json!({ "spec": { "paused": true } }), "paused", ": no further shop is moved")),
+        Verb::Abort(name) => wait(change(
+            name,
+            json!({ "spec": { "aborted": true, "paused": false } }),
+            "aborted",
+            ": its shops go back, but for those whose database a breaking release changed",
+        )),
         Verb::Resume(name) => wait(resume(name)),
         Verb::Promote(name) => wait(promote(name)),
     }
@@ -144,6 +171,12 @@ fn spec(start: &Start) -> Result<RolloutSpec, CommandError> {
     }
     spec.failure_budget = FailureBudget { shops: start.budget, percent: start.budget_percent };
     spec.at_once = start.at_once.unwrap_or(spec.at_once);
+    spec.per_database = start.per_database.unwrap_or(spec.per_database);
+    spec.order.clone_from(&start.order);
+    spec.on_failure = match start.on_failure {
+        Failed::Return => OnFailure::Return,
+        Failed::Pause => OnFailure::Pause,
+    };
     spec.deadline = start.deadline.clone().unwrap_or(spec.deadline);
     if start.ignore_windows {
         spec.windows = WindowPolicy::Ignore;
@@ -224,16 +257,20 @@ fn text(rollout: &Rollout) -> String {
     if let Some(Started { by, why }) = &spec.started {
         writeln!(text, "  started by {by}: {why}").unwrap_or_default();
     }
+    for act in status.history.iter().rev().take(5).rev() {
+        writeln!(text, "  {}", act.line()).unwrap_or_default();
+    }
     for failed in status.failed.iter().take(10) {
         writeln!(text, "  failed {}: {}", failed.shop, failed.why).unwrap_or_default();
     }
     text
 }
 
-async fn change(name: &Name, patch: Value, said: &str) -> Result<(), CommandError> {
+async fn change(name: &Name, patch: Value, what: &str, then: &str) -> Result<(), CommandError> {
     let cluster = name.connection.open().await?;
     merge(&cluster, &name.name, None, &patch).await?;
-    show(&format!("rollout {} {said}\n", name.name))
+    note(&cluster, &name.name, what, &name.who.by, &name.who.why).await;
+    show(&format!("rollout {} {what}{then}\n", name.name))
 }
 
 async fn merge(cluster: &Cluster, name: &str, part: Option<&str>, patch: &Value) -> Result<(), CommandError> {
@@ -258,6 +295,7 @@ async fn resume(name: &Name) -> Result<(), CommandError> {
         merge(&cluster, &name.name, Some("status"), &json!({ "status": { "phase": "Moving", "failed": [] } })).await?;
     }
     merge(&cluster, &name.name, None, &json!({ "spec": { "paused": false } })).await?;
+    note(&cluster, &name.name, "resumed", &name.who.by, &name.who.why).await;
     show(&format!("rollout {} goes on\n", name.name))
 }
 
@@ -272,5 +310,6 @@ async fn promote(name: &Name) -> Result<(), CommandError> {
         )));
     };
     merge(&cluster, &name.name, None, &json!({ "metadata": { "annotations": { PROMOTE: wave.to_string() } } })).await?;
+    note(&cluster, &name.name, &format!("promoted from wave {wave}"), &name.who.by, &name.who.why).await;
     show(&format!("rollout {}: wave {wave} is watched no longer\n", name.name))
 }

@@ -2,11 +2,11 @@
 
 use super::{
     CommandError,
-    connection::{Connection, Sources, wait},
+    connection::{Connection, registry, wait},
     rollout::Form,
     show,
 };
-use crate::{cluster::SYSTEM, render::Identity, run::HALT, why};
+use crate::{api::Read, cluster::SYSTEM, render::Identity, run::HALT, why};
 use jiff::Timestamp;
 
 /// What `why` is told.
@@ -25,7 +25,7 @@ pub(crate) struct Why {
 pub(super) fn run(arguments: &Why) -> Result<(), CommandError> {
     let answer = wait(async {
         let cluster = arguments.connection.open().await?;
-        let fleet = Sources { files: Vec::new(), only_files: false }.read(&cluster).await?;
+        let Read { fleet, problems } = registry(&cluster).await?;
         let Some(shop) = fleet.shops.get(&arguments.shop) else {
             return Err(CommandError::Missing(vec![format!("shop {} is not in the registry", arguments.shop)]));
         };
@@ -35,7 +35,9 @@ pub(super) fn run(arguments: &Why) -> Result<(), CommandError> {
             let text = |key: &str| cord["data"][key].as_str().unwrap_or("somebody").to_owned();
             format!("halted by {} at {}: {}", text("by"), text("at"), text("why"))
         });
-        Ok(why::why(&arguments.shop, shop, &fleet, halted.as_deref(), Timestamp::now()))
+        let mut answer = why::why(&arguments.shop, shop, &fleet, halted.as_deref(), Timestamp::now());
+        answer.unreadable(&problems);
+        Ok(answer)
     })?;
     match arguments.output {
         Form::Text => show(&why::text(&answer)),

@@ -28,7 +28,9 @@ pub use class::{
 };
 pub use condition::{Condition, Truth};
 pub use release::{Release, ReleaseSpec};
-pub use rollout::{Counts, FailedShop, FailureBudget, OnFailure, Phase, Rollout, RolloutSpec, RolloutStatus, Started, Wave, WindowPolicy};
+pub use rollout::{
+    Act, Counts, FailedShop, FailureBudget, OnFailure, Phase, Rollout, RolloutSpec, RolloutStatus, Started, Wave, WindowPolicy,
+};
 pub use schema::definitions;
 pub use shop::{
     Backup, BackupSchedule, CacheRef, Campaign, DatabaseRef, DeletionPolicy, Domain, Idle, IdleMode, MediaRef, Modules, Scale, SecretRef,

@@ -28,6 +28,8 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new("self.release == oldSelf.release").message("a Rollout keeps its release; start another one").field_path(".release"),
+    validation = Rule::new("has(self.started) == has(oldSelf.started) && (!has(self.started) || self.started == oldSelf.started)")
+        .message("who started a Rollout, and why, stays as it was said").field_path(".started"),
     validation = Rule::new("self.waves.map(w, w.percent).isSorted() && self.waves.all(w, self.waves.exists_one(o, o.percent == w.percent))")
         .message("each wave's percent is above that of the wave before").field_path(".waves"),
     validation = Rule::new("self.waves[self.waves.size() - 1].percent == 100").message("the last wave is of 100 percent").field_path(".waves"),
@@ -177,11 +179,43 @@ pub struct RolloutStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = kube::core::ListMerge::Map(vec!["shop".to_owned()]))]
     pub failed: Vec<FailedShop>,
+    /// What people said to it, the last fifty times.
+    #[schemars(length(max = 50))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub history: Vec<Act>,
     /// Progressing, Completed and Degraded.
     #[schemars(length(max = 16))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = kube::core::ListMerge::Map(vec!["type".to_owned()]))]
     pub conditions: Vec<Condition>,
+}
+
+/// What a person said to a rollout, or to all of them by the andon cord.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Act {
+    /// When.
+    #[schemars(length(max = 40))]
+    pub at: String,
+    /// Who.
+    #[schemars(length(max = 253))]
+    pub by: String,
+    /// What, such as paused, resumed or aborted.
+    #[schemars(length(max = 63))]
+    pub what: String,
+    /// Why, where that was said.
+    #[schemars(length(max = 1000))]
+    #[serde(default)]
+    pub why: String,
+}
+
+impl Act {
+    /// The entry as a line.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let colon = if self.why.is_empty() { "" } else { ": " };
+        format!("{} by {} at {}{colon}{}", self.what, self.by, self.at, self.why)
+    }
 }
 
 /// Where a rollout is.

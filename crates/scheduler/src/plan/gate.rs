@@ -20,7 +20,7 @@ pub enum Step<'a> {
 }
 
 /// The steps that bring a shop's objects from `live` to `desired`: first what is asked for, in its order, then what goes. An object whose
-/// digest is on record, and whose generation is the one that `known` remembers from our last write, is left alone.
+/// digest is on record, and whose [edition](Live::edition) is the one that `known` remembers from our last write, is left alone.
 #[must_use]
 pub fn gate<'a>(
     desired: &'a [Object],
@@ -31,7 +31,7 @@ pub fn gate<'a>(
     let wanted: BTreeSet<_> = desired.iter().map(Object::identity).collect();
     let step = |object: &'a Object| {
         let Some(live) = live.get(object.identity()) else { return Some(Step::Create(object)) };
-        let drifted = known(object.identity()).zip(live.generation).is_some_and(|(ours, found)| ours != found);
+        let drifted = known(object.identity()).is_some_and(|ours| live.edition(&object.identity().kind) != Some(ours));
         (live.applied != Some(object.digest()) || drifted).then_some(Step::Write(object))
     };
     let mut steps: Vec<_> = desired.iter().filter_map(step).collect();
@@ -83,6 +83,10 @@ mod tests {
         let live = BTreeMap::from([stored(&objects[0], Some(3))]);
         assert_eq!(gate(&objects, &live, |_| Some(2), Timestamp::UNIX_EPOCH), [Step::Write(&objects[0])]);
         assert_eq!(gate(&objects, &live, |_| Some(3), Timestamp::UNIX_EPOCH), []);
+        // Another edition than any, and it is written whatever its kind.
+        let quiet = BTreeMap::from([stored(&objects[0], None)]);
+        assert_eq!(gate(&objects, &quiet, |_| Some(1), Timestamp::UNIX_EPOCH), []);
+        assert_eq!(gate(&objects, &quiet, |_| Some(-1), Timestamp::UNIX_EPOCH), [Step::Write(&objects[0])]);
         // After a start nobody remembers, and the slow audit finds it.
         assert_eq!(gate(&objects, &live, |_| None, Timestamp::UNIX_EPOCH), []);
     }

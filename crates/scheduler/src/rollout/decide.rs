@@ -34,6 +34,8 @@ pub struct View {
     pub told: Told,
     /// Since when it is told so, or since when it is unwell, whichever is later.
     pub since: Timestamp,
+    /// When it was last seen well with what it is told, by who remembers.
+    pub well: Option<Timestamp>,
     /// How it is.
     pub health: Health,
     /// Why it cannot be moved now, such as its window.
@@ -55,6 +57,8 @@ pub struct Situation<'a> {
     pub held: Option<&'a str>,
     /// The wave whose soak a person ended.
     pub promoted: Option<u32>,
+    /// Migrations that other rollouts' shops run, by database server.
+    pub loaded: &'a BTreeMap<String, usize>,
     /// Whether the release changes databases so that the one before cannot run any more.
     pub breaking: bool,
     /// The time.
@@ -81,6 +85,9 @@ pub struct Decision {
     pub why: String,
 }
 
+/// How long pods of a shop that was well may be missing, as where it scales or a node goes, until it counts as one on its way again: as long
+/// as a pod takes to start.
+const LAPSE: SignedDuration = SignedDuration::from_mins(2);
 /// Failed shops that the status names.
 const NAMED: usize = 100;
 
@@ -101,8 +108,12 @@ pub fn decide(spec: &RolloutSpec, before: &RolloutStatus, situation: &Situation<
     }
     if spec.aborted {
         let back = look.back(situation.order);
-        status.phase = Some(if back.is_empty() { Phase::Aborted } else { Phase::Returning });
-        return decision(status, back, "it was aborted; shops go back".to_owned());
+        if !back.is_empty() {
+            status.phase = Some(Phase::Returning);
+            return decision(status, back, "it was aborted; shops go back".to_owned());
+        }
+        status.phase = Some(Phase::Aborted);
+        return decision(status, back, look.aborted());
     }
     if before.phase == Some(Phase::Stopped) {
         // What it would find from here on may be another rollout's doing.
@@ -175,6 +186,12 @@ pub(crate) fn duration(text: &str) -> SignedDuration {
     }
 }
 
+/// Whether a shop that is unwell was well a moment ago. Where a wave is watched, all of it was.
+fn lapsed(view: &View, status: &RolloutStatus, now: Timestamp) -> bool {
+    let recent = |at: Timestamp| now.duration_since(at) < LAPSE;
+    view.well.is_some_and(recent) || (status.soaking_since.is_some() && recent(view.since))
+}
+
 /// Shops by how far they are.
 struct Look<'a> {
     spec: &'a RolloutSpec,
@@ -199,6 +216,8 @@ impl<'a> Look<'a> {
                 (Told::This, Health::Pending) if situation.now.duration_since(view.since) >= deadline => {
                     failed.insert(shop, format!("not ready {} after it was told", spec.deadline));
                 }
+                // A fleet that scales always has a shop like that, and would never be watched to an end.
+                (Told::This, Health::Pending) if lapsed(view, status, situation.now) => drop(done.insert(shop.as_str())),
                 (Told::This, Health::Pending) => drop(moving.insert(shop.as_str())),
                 (Told::Other, _) => {}
             }
@@ -231,6 +250,18 @@ impl<'a> Look<'a> {
         self.situation.order.iter().filter(goes).take(self.spec.at_once as usize).map(|shop| (shop.clone(), Move::Back)).collect()
     }
 
+    /// What became of the shops of a rollout that is aborted, and of which nothing goes back any more.
+    fn aborted(&self) -> String {
+        let stays = self.situation.views.values().filter(|view| view.told == Told::This).count();
+        match (stays, self.situation.breaking) {
+            (0, _) => "it was aborted, and all its shops are back".to_owned(),
+            (_, true) => format!(
+                "it was aborted; {stays} shops keep the release, as it changed their databases so that the one before cannot run: publish a correction"
+            ),
+            (_, false) => format!("it was aborted; {stays} shops keep the release, as there is none before it to go back to"),
+        }
+    }
+
     /// A shop that failed within the budget goes back by itself.
     fn back_failed(&self) -> Vec<(String, Move)> {
         self.back(&[])
@@ -239,7 +270,7 @@ impl<'a> Look<'a> {
     /// The next shops of the first `end`, within all bounds.
     fn forward(&self, end: usize) -> Vec<String> {
         let mut places = (self.spec.at_once as usize).saturating_sub(self.moving.len());
-        let mut loaded: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut loaded: BTreeMap<&str, usize> = self.situation.loaded.iter().map(|(server, load)| (server.as_str(), *load)).collect();
         let database = |shop: &str| self.situation.views.get(shop).and_then(|view| view.database.as_deref());
         self.moving.iter().filter_map(|shop| database(shop)).for_each(|server| *loaded.entry(server).or_default() += 1);
         let mut next = Vec::new();

@@ -13,6 +13,8 @@ enum Fate {
     Well(i64),
     /// It says that it does not work after so many minutes.
     Bad(i64),
+    /// It is well after so many minutes, and then lacks a pod for one minute in every few.
+    Flaps(i64),
     /// It never says anything.
     Silent,
 }
@@ -23,6 +25,10 @@ struct World {
     status: RolloutStatus,
     fates: BTreeMap<String, Fate>,
     told: BTreeMap<String, (Told, Timestamp)>,
+    /// When each was last seen well.
+    well: BTreeMap<String, Timestamp>,
+    /// Migrations of other rollouts.
+    loaded: BTreeMap<String, usize>,
     order: Vec<String>,
     held: Option<&'static str>,
     promoted: Option<u32>,
@@ -39,20 +45,42 @@ impl World {
         let told = fates.keys().map(|shop| (shop.clone(), (Told::Other, now))).collect();
         let order = order("test", &spec, fates.keys().map(String::as_str));
         let status = RolloutStatus::default();
-        Self { name: "test", spec, status, fates, told, order, held: None, promoted: None, breaking: false, now, most: (0, 0) }
+        let (well, loaded) = (BTreeMap::new(), BTreeMap::new());
+        Self {
+            name: "test",
+            spec,
+            status,
+            fates,
+            told,
+            well,
+            loaded,
+            order,
+            held: None,
+            promoted: None,
+            breaking: false,
+            now,
+            most: (0, 0),
+        }
     }
 
     fn view(&self, shop: &str) -> View {
-        let (told, since) = self.told[shop];
+        let (told, mut since) = self.told[shop];
         let age = self.now.duration_since(since).as_mins();
         let health = match (told, self.fates[shop]) {
+            (Told::This, Fate::Flaps(minutes)) if age >= minutes => {
+                // Each at a minute of its own, so that there always is one.
+                let lacks = (self.now.as_second() / 60 + i64::from(shop.as_bytes()[3])) % 3 == 0 && age > minutes;
+                since = if lacks { self.now } else { since };
+                if lacks { Health::Pending } else { Health::Good }
+            }
             (Told::This, Fate::Well(minutes)) if age >= minutes => Health::Good,
             (Told::This, Fate::Bad(minutes)) if age >= minutes => Health::Bad("probe failed".to_owned()),
             (Told::This, _) => Health::Pending,
             _ => Health::Good,
         };
         let database = Some(format!("db{}", shop.as_bytes()[3] % 3));
-        View { told, since, health, closed: None, returns: true, database }
+        let well = self.well.get(shop).copied().filter(|well| told == Told::This && *well >= self.told[shop].1);
+        View { told, since, well, health, closed: None, returns: true, database }
     }
 
     fn tick(&mut self) -> Decision {
@@ -66,6 +94,7 @@ impl World {
             views: &views,
             held: self.held,
             promoted: self.promoted,
+            loaded: &self.loaded,
             breaking: self.breaking,
             now: self.now,
         };
@@ -76,6 +105,8 @@ impl World {
             self.told.insert(shop.clone(), (told, self.now));
         }
         self.status = decision.status.clone();
+        let good = views.iter().filter(|(_, view)| view.told == Told::This && view.health == Health::Good).map(|(shop, _)| shop.clone());
+        self.well.extend(good.map(|shop| (shop, self.now)));
         self.measure();
         self.now += SignedDuration::from_mins(1);
         decision
@@ -85,7 +116,10 @@ impl World {
         let deadline = SignedDuration::from_mins(15);
         let flying = |shop: &&String| {
             let view = self.view(shop);
-            view.told == Told::This && view.health == Health::Pending && self.now.duration_since(view.since) < deadline
+            view.told == Told::This
+                && view.health == Health::Pending
+                && !self.well.contains_key(*shop)
+                && self.now.duration_since(view.since) < deadline
         };
         let flying: Vec<_> = self.fates.keys().filter(flying).collect();
         let mut loads = BTreeMap::<_, usize>::new();
@@ -185,11 +219,61 @@ fn an_aborted_rollout_takes_every_shop_back() {
 }
 
 #[test]
+fn a_fleet_that_scales_is_watched_to_the_end_also_by_who_started_a_moment_ago() {
+    for restart in [false, true] {
+        let mut world = World::new(quick(), &[Fate::Flaps(1); 60]);
+        for _ in 0..1000 {
+            let decision = world.tick();
+            // What is remembered beside the status is lost with every start.
+            if restart && decision.status.phase == Some(Phase::Soaking) {
+                world.well.clear();
+            }
+            if decision.status.phase == Some(Phase::Completed) {
+                break;
+            }
+        }
+        assert_eq!((world.status.phase, world.status.counts.failed), (Some(Phase::Completed), 0), "{restart}");
+    }
+}
+
+#[test]
+fn a_shop_that_stays_without_its_pods_ends_the_soak() {
+    let mut world = World::new(quick(), &[Fate::Well(1); 10]);
+    while world.status.phase != Some(Phase::Soaking) {
+        world.tick();
+    }
+    let shop = world.order[0].clone();
+    world.fates.insert(shop, Fate::Silent);
+    let phases: Vec<_> = (0..4).map(|_| world.tick().status.phase.unwrap()).collect();
+    assert_eq!(phases.last(), Some(&Phase::Moving), "{phases:?}");
+    while world.status.counts.failed == 0 {
+        world.tick();
+    }
+}
+
+#[test]
+fn migrations_of_other_rollouts_count_for_a_database_server() {
+    let mut world = World::new(quick(), &[Fate::Well(1); 9]);
+    world.loaded = BTreeMap::from([("db0".to_owned(), 3), ("db1".to_owned(), 2)]);
+    world.spec.waves[0].percent = 100;
+    world.spec.waves.truncate(1);
+    assert_eq!(world.tick().moves, [], "there are no canaries");
+    let moved = world.tick().moves;
+    let of = |server: u8| moved.iter().filter(|(shop, _)| shop.as_bytes()[3] % 3 == server).count();
+    assert_eq!((of(0), of(1), of(2)), (0, 1, 3), "{moved:?}");
+}
+
+#[test]
 fn a_breaking_migration_is_not_taken_back() {
     let mut world = World::new(quick(), &[Fate::Bad(1); 100]);
     world.breaking = true;
     assert_eq!(world.run(1000), Phase::Stopped);
-    assert!(world.told_this() > 0);
+    let told = world.told_this();
+    assert!(told > 0);
+    world.spec.aborted = true;
+    let decision = world.tick();
+    assert_eq!((decision.status.phase, world.told_this()), (Some(Phase::Aborted), told));
+    assert!(decision.why.starts_with(&format!("it was aborted; {told} shops keep the release")), "{}", decision.why);
 }
 
 #[test]
@@ -220,7 +304,7 @@ enum Act {
 }
 
 fn fate() -> impl Strategy<Value = Fate> {
-    prop_oneof![8 => (0_i64..10).prop_map(Fate::Well), 1 => (0_i64..10).prop_map(Fate::Bad), 1 => Just(Fate::Silent)]
+    prop_oneof![8 => (0_i64..10).prop_map(Fate::Well), 2 => (0_i64..10).prop_map(Fate::Flaps), 1 => (0_i64..10).prop_map(Fate::Bad), 1 => Just(Fate::Silent)]
 }
 
 fn act() -> impl Strategy<Value = Act> {

@@ -2,13 +2,16 @@
 
 use super::{
     Held, Settings, State, agents,
+    cord::Cord,
     events::Events,
+    flight::Flights,
     queue::{Priority, Queue},
 };
 use crate::{
     api::{Cluster, KINDS},
     render::name::spread,
 };
+use jiff::Timestamp;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::{Mutex, MutexGuard, PoisonError, atomic::AtomicU64},
@@ -47,8 +50,9 @@ pub(crate) struct Controller {
     pub(super) reports: Mutex<BTreeMap<String, agents::Report>>,
     /// When each shop was written whole.
     pub(super) audited: Mutex<HashMap<String, Instant>>,
-    /// Shops that are on their way, to which a halt matters at once.
-    pub(super) flying: Mutex<BTreeSet<String>>,
+    /// When each shop was last seen well, and with which sequence.
+    pub(super) well: Mutex<HashMap<String, (u64, Timestamp)>>,
+    pub(super) cord: Cord,
 }
 
 impl Controller {
@@ -66,7 +70,8 @@ impl Controller {
             counts: Counts::default(),
             reports: Mutex::default(),
             audited: Mutex::default(),
-            flying: Mutex::default(),
+            well: Mutex::default(),
+            cord: Cord::default(),
             settings,
         }
     }
@@ -126,13 +131,29 @@ impl Controller {
         }
         warn!(halted = why.as_deref().unwrap_or("no"), "the andon cord");
         state.halted = why;
+        let lifted = state.halted.is_none();
+        // Agents that are about to switch are told to wait, or to go on.
+        let flying = self.with_reports(|reports| Flights::new(&state, reports, Timestamp::now()).all());
         drop(state);
-        // Agents that are about to switch are told to wait.
-        let flying: Vec<_> = self.flying.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect();
         for shop in &flying {
             self.ask(shop, Priority::Urgent);
         }
+        if lifted {
+            // Also who arrived meanwhile, and was told to wait before.
+            self.everything();
+        }
         self.wake_rollouts();
+    }
+
+    /// Calls with what agents said, where agents are asked.
+    pub(super) fn with_reports<T>(&self, call: impl FnOnce(Option<&BTreeMap<String, agents::Report>>) -> T) -> T {
+        let reports = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
+        call(self.settings.agents.then_some(&*reports))
+    }
+
+    /// Whether no shop may be moved, and no migration begun: somebody pulled the andon cord, or nobody knows.
+    pub(super) fn stopped(&self) -> bool {
+        !self.cord.fresh() || self.lock().halted.is_some()
     }
 
     pub(super) fn shard(&self, shop: &str) -> usize {
@@ -144,8 +165,37 @@ impl Controller {
         self.cluster.fenced(self.held[self.shard(shop)].fence())
     }
 
+    /// The connection that writes for whoever looks at the whole fleet, while this process does.
+    pub(crate) fn first_writer(&self) -> Cluster {
+        self.cluster.fenced(self.held[0].fence())
+    }
+
+    /// How many shops may lose their workloads here in an hour: the share of the shards that this process leads. All processes together keep
+    /// the limit, but for one shop for each of them.
+    pub(super) fn removals(&self, shops: usize) -> usize {
+        let led = self.held.iter().filter(|held| held.is()).count();
+        share(self.settings.limit.of(shops), led, self.held.len())
+    }
+
     /// Whether this process leads the shard that looks at the whole fleet.
     pub(crate) fn leads(&self) -> bool {
         self.held[0].is()
+    }
+}
+
+/// The part of a limit that falls to who leads `led` of `all` shards; nobody is left with nothing but by a limit of nothing.
+fn share(limit: usize, led: usize, all: usize) -> usize {
+    (limit * led / all.max(1)).max(limit.min(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::share;
+
+    #[test]
+    fn a_limit_is_shared_by_shards() {
+        for (limit, led, all, expected) in [(5, 1, 1, 5), (5, 2, 4, 2), (50, 1, 64, 1), (50, 0, 64, 1), (0, 1, 1, 0)] {
+            assert_eq!(share(limit, led, all), expected, "{limit} {led}/{all}");
+        }
     }
 }

@@ -45,6 +45,12 @@ impl Events {
         self.publish(name, &shop.object_ref(&()), reason, note, true).await;
     }
 
+    /// A shop is somewhere else, as somebody wanted.
+    pub(super) async fn note(&self, shop: &Shop, reason: &str, note: &str) {
+        let name = shop.metadata.name.clone().unwrap_or_default();
+        self.publish(name, &shop.object_ref(&()), reason, note, false).await;
+    }
+
     /// A rollout is somewhere else.
     pub(super) async fn rollout(&self, rollout: &Rollout, reason: &str, note: &str, bad: bool) {
         let name = format!("rollout/{}", rollout.metadata.name.clone().unwrap_or_default());

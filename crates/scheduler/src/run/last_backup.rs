@@ -61,7 +61,7 @@ pub(super) async fn of(controller: &Controller, shop: &str, now: Timestamp) -> R
         return Ok(Backup::Done);
     }
     let Ok(job) = serde_json::from_value::<DynamicObject>(job(&found, &name)) else { return Ok(Backup::Failed(name)) };
-    controller.writer(shop).apply(&Object::dynamic(&job), Conflicts::Take).await?;
+    controller.first_writer().apply(&Object::dynamic(&job), Conflicts::Take).await?;
     info!(shop, job = name, "last backup begun");
     Ok(Backup::Runs)
 }

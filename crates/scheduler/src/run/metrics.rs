@@ -1,7 +1,11 @@
 //! Every metric of the controller, as data, and the pages that are made of it. No label names a shop.
 
-use super::{Controller, Held, controller::Counts, removal};
-use crate::guard::Removal;
+use super::{Controller, Held, controller::Counts, flight::phase, removal};
+use crate::{
+    assign::served,
+    crd::{Condition, Phase, Rollout, Shop, Truth},
+    guard::Removal,
+};
 use jiff::Timestamp;
 use std::{
     collections::BTreeMap,
@@ -24,6 +28,10 @@ struct Look<'a> {
     objects: usize,
     missing: usize,
     unreadable: usize,
+    stopped: usize,
+    unready: usize,
+    late: usize,
+    unmigrated: usize,
     halted: bool,
     held: bool,
     waiting: usize,
@@ -53,6 +61,10 @@ const ALL: &[Metric] = &[
         Value::Gauge(|look| usize::from(look.held)),
     ),
     ("longshore_scheduler_halted", "Whether the andon cord is pulled, 1 or 0.", Value::Gauge(|look| usize::from(look.halted))),
+    ("longshore_scheduler_stopped_rollouts", "Rollouts whose failure budget is used up.", Value::Gauge(|look| look.stopped)),
+    ("longshore_scheduler_unready_shops", "Shops that should be served and are not Ready.", Value::Gauge(|look| look.unready)),
+    ("longshore_scheduler_late_backup_shops", "Shops whose last backup is too old, or missing.", Value::Gauge(|look| look.late)),
+    ("longshore_scheduler_failed_migration_shops", "Shops whose migration failed.", Value::Gauge(|look| look.unmigrated)),
     (
         "longshore_scheduler_resident_memory_bytes",
         "Memory of the process that is resident.",
@@ -121,18 +133,28 @@ fn look(controller: &Controller) -> Look<'_> {
     let (waiting, failing) = controller.queue().depth();
     let running = controller.queue().running();
     let state = controller.lock();
+    let shops = |holds: fn(&Shop) -> bool| state.fleet.shops.values().filter(|shop| holds(shop)).count();
+    let stopped = |rollout: &&Rollout| phase(rollout) == Some(Phase::Stopped);
     Look {
         controller,
         shops: state.fleet.shops.len(),
         objects: state.world.values().map(BTreeMap::len).sum(),
         missing: state.missing.len(),
         unreadable: state.unreadable.len(),
+        stopped: state.fleet.rollouts.values().filter(stopped).count(),
+        unready: shops(|shop| served(shop) && condition(shop, "Ready").is_some_and(|it| it.status == Truth::False)),
+        late: shops(|shop| condition(shop, "BackupFresh").is_some_and(|it| it.status == Truth::False)),
+        unmigrated: shops(|shop| condition(shop, "DatabaseCurrent").is_some_and(|it| it.reason == "MigrationFailed")),
         halted: state.halted.is_some(),
         held,
         waiting,
         failing,
         running,
     }
+}
+
+fn condition<'a>(shop: &'a Shop, kind: &str) -> Option<&'a Condition> {
+    shop.status.as_ref()?.conditions.iter().find(|condition| condition.kind == kind)
 }
 
 #[cfg(test)]

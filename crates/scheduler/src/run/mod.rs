@@ -11,9 +11,11 @@
 mod agents;
 mod conditions;
 mod controller;
+mod cord;
 mod data;
 mod dispatch;
 mod events;
+mod flight;
 mod last_backup;
 mod lease;
 pub(crate) mod metrics;

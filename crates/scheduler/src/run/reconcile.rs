@@ -4,6 +4,7 @@ use super::{
     Controller,
     conditions::{Outcome, status},
     data,
+    flight::Flights,
     queue::Ended,
     state::Progress,
     turn::{self, Turn},
@@ -12,7 +13,7 @@ use crate::{
     api::{self, ApiError},
     apply::{self, Done, Ownership, Stopped},
     assign::{self, AssignError, Known, desired},
-    crd::Shop,
+    crd::{Condition, Shop, ShopStatus},
     guard::Limit,
     plan::{Live, Step, gate},
     render::{Identity, Migrating, Object, name::spread, namespace},
@@ -140,26 +141,36 @@ fn prepare(controller: &Controller, name: &str, turn: &Turn, now: Timestamp) -> 
         }
         due
     };
-    let flying = controller.flying.lock().unwrap_or_else(PoisonError::into_inner).contains(name);
     let state = controller.lock();
     let shop = state.fleet.shops.get(name)?.clone();
-    let known = known(&shop, &state, flying, turn);
+    let fresh = controller.cord.fresh();
+    let flying =
+        (state.halted.is_some() || !fresh) && controller.with_reports(|reports| Flights::new(&state, reports, now).has(name, &shop));
+    let known = known(&shop, &state, if flying { Cord::Holds } else { Cord::Lets }, turn);
     let objects = desired(name, &shop, &state.fleet, &known, now);
-    // Another generation than any: everything is written.
-    let generation = |ours: Option<i64>| if audit { Some(-1) } else { ours };
+    // Another edition than any: everything is written, also of kinds that have none.
+    let edition = |ours: Option<i64>| if audit { Some(-1) } else { ours };
     let records = state.world.get(name);
-    let ours = records.into_iter().flatten().filter_map(|(identity, record)| Some((identity.clone(), generation(record.ours)?))).collect();
+    let ours = records.into_iter().flatten().filter_map(|(identity, record)| Some((identity.clone(), edition(record.ours)?))).collect();
     Some(Prepared { live: state.live(name), shop, objects, ours, known, turn: turn.clone() })
 }
 
+/// What the andon cord is to a shop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cord {
+    /// The shop is on its way, and the cord is pulled, or nobody knows.
+    Holds,
+    Lets,
+}
+
 /// Where the shop's database is, and whether its agents wait.
-fn known(shop: &Shop, state: &super::State, flying: bool, turn: &Turn) -> Known {
-    let paused = state.halted.clone().filter(|_| flying);
+fn known(shop: &Shop, state: &super::State, cord: Cord, turn: &Turn) -> Known {
+    let paused = state.halted.clone().filter(|_| cord == Cord::Holds);
     // The andon cord stops migrations that have not begun; half of one is worse than a whole one.
     let migrating = match (turn::due(shop, state), turn) {
         (Some(due), _) if due.begun => Migrating::Now,
-        (Some(_), Turn::Ours) if paused.is_none() => Migrating::Now,
-        (Some(_), Turn::Cron) if paused.is_none() => Migrating::Soon,
+        (Some(_), Turn::Ours) if cord == Cord::Lets => Migrating::Now,
+        (Some(_), Turn::Cron) if cord == Cord::Lets => Migrating::Soon,
         _ => Migrating::No,
     };
     Known { migrated: migrated(shop, state), migrating, paused }
@@ -224,10 +235,10 @@ fn held(controller: &Controller, name: &str, steps: &[Step<'_>], now: Timestamp)
     }
     let mut state = controller.lock();
     state.removed.retain(|at| now.duration_since(*at) < jiff::SignedDuration::from_hours(1));
-    let limit = controller.settings.limit.of(state.fleet.shops.len());
+    let limit = controller.removals(state.fleet.shops.len());
     if state.removed.len() >= limit {
         let hint = if controller.settings.limit == Limit::Default { "; allow more with --delete-at-most" } else { "" };
-        return Some(format!("{limit} shops lost their workloads in the last hour, which is the limit{hint}"));
+        return Some(format!("{limit} shops lost their workloads in the last hour, which is the limit of this process{hint}"));
     }
     state.removed.push(now);
     warn!(shop = name, "workloads are removed; the data stays");
@@ -273,11 +284,47 @@ async fn report(controller: &Controller, name: &str, prepared: &Prepared, outcom
     } });
     if controller.writer(name).merge(&api::shop(name), Some("status"), &patch).await? {
         controller.counts.statuses.fetch_add(1, Relaxed);
+        for (reason, note) in turned(&shop, &new) {
+            controller.events.warn(&shop, reason, note).await;
+        }
         if let Some(shop) = controller.lock().fleet.shops.get_mut(name) {
             let release = shop.status.as_ref().map(|status| (status.release.clone(), status.previous.clone()));
             let (release, previous) = release.unwrap_or_default();
-            shop.status = Some(crate::crd::ShopStatus { release, previous, ..new });
+            shop.status = Some(ShopStatus { release, previous, ..new });
         }
     }
     Ok(())
+}
+
+/// What has just become so and needs somebody, with the condition's own sentence.
+fn turned<'a>(before: &Shop, now: &'a ShopStatus) -> Vec<(&'static str, &'a str)> {
+    let found = |conditions: &'a [Condition], kind: &str, reason: &str| {
+        conditions.iter().find(|condition| condition.kind == kind && condition.reason == reason).map(|condition| condition.message.as_str())
+    };
+    let was = |kind: &str, reason: &str| {
+        let conditions = before.status.as_ref().map_or(&[][..], |status| &status.conditions);
+        conditions.iter().any(|condition| condition.kind == kind && condition.reason == reason)
+    };
+    [("Applied", "Held"), ("DatabaseCurrent", "MigrationFailed")]
+        .into_iter()
+        .filter(|(kind, reason)| !was(kind, reason))
+        .filter_map(|(kind, reason)| Some((reason, found(&now.conditions, kind, reason)?)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_turns_bad_is_told_once() {
+        let spec = json!({"class": "c", "channel": "x", "domains": [], "services": {}});
+        let mut shop = Shop::new("a", serde_json::from_value(spec).unwrap());
+        let failed = json!({"type": "DatabaseCurrent", "status": "False", "reason": "MigrationFailed", "message": "Job failed", "lastTransitionTime": "2026-11-23T12:00:00Z"});
+        let status: ShopStatus = serde_json::from_value(json!({ "conditions": [failed] })).unwrap();
+        assert_eq!(turned(&shop, &status), [("MigrationFailed", "Job failed")]);
+        shop.status = Some(status.clone());
+        assert_eq!(turned(&shop, &status), []);
+    }
 }

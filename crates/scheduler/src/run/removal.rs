@@ -89,7 +89,8 @@ async fn take_down(controller: &Controller, shop: &str, failed: &mut BTreeSet<St
     warn!(shop, "shop taken down: it left the registry; its namespace and its data stay");
     let live = controller.lock().live(shop);
     let steps = gate(&[], &live, |_| None, now);
-    let done = match apply::steps(&controller.writer(shop), steps, apply::Ownership::Ask).await {
+    // No leader of its shard looks at a shop that is not in the registry: the one of the first shard takes it down, under its own Lease.
+    let done = match apply::steps(&controller.first_writer(), steps, apply::Ownership::Ask).await {
         Ok(done) => done,
         Err(stopped) => {
             warn!(shop, error = %runtime::Chain(&stopped.error), "shop taken down in part; the rest follows");

@@ -3,8 +3,9 @@
 use super::{
     Controller,
     agents::{self, Report},
+    flight::{self, over, phase},
     queue::Priority,
-    state::{Pods, Progress, State},
+    state::State,
 };
 use crate::{
     api::{self, ApiError},
@@ -17,7 +18,7 @@ use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
 use serde_json::json;
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     convert::Infallible,
     sync::{Arc, PoisonError, atomic::Ordering::Relaxed},
     time::Duration,
@@ -38,9 +39,11 @@ pub(super) async fn run(controller: Arc<Controller>, stop: CancellationToken) ->
             () = controller.rollouts.notified() => {}
             () = sleep(EVERY) => {}
         }
-        if controller.leads() && controller.complete() {
+        if controller.leads() && controller.complete() && controller.cord.fresh() {
+            // Of all rollouts: databases do not care whose migrations load them.
+            let mut migrating = flight::migrating(&controller.lock(), Timestamp::now());
             for name in active(&controller) {
-                if let Err(error) = step(&controller, &name).await {
+                if let Err(error) = step(&controller, &name, &mut migrating).await {
                     warn!(rollout = name, error = %runtime::Chain(&error), "rollout not moved on");
                 }
             }
@@ -49,14 +52,6 @@ pub(super) async fn run(controller: Arc<Controller>, stop: CancellationToken) ->
         sleep(Duration::from_millis(250)).await;
     }
     Ok(())
-}
-
-fn over(rollout: &Rollout) -> bool {
-    matches!(phase(rollout), Some(Phase::Completed | Phase::Aborted))
-}
-
-fn phase(rollout: &Rollout) -> Option<Phase> {
-    rollout.status.as_ref().and_then(|status| status.phase)
 }
 
 fn active(controller: &Controller) -> Vec<String> {
@@ -72,7 +67,7 @@ struct Seen {
     held: Option<String>,
 }
 
-async fn step(controller: &Controller, name: &str) -> Result<(), ApiError> {
+async fn step(controller: &Controller, name: &str, migrating: &mut BTreeMap<String, String>) -> Result<(), ApiError> {
     let now = Timestamp::now();
     let Some(first) = look(controller, name, now) else { return Ok(()) };
     if controller.settings.agents {
@@ -86,15 +81,29 @@ async fn step(controller: &Controller, name: &str) -> Result<(), ApiError> {
         views: &seen.views,
         held: seen.held.as_deref(),
         promoted,
+        loaded: &others(migrating, &seen),
         breaking: seen.release.migration == release::Migration::Breaking,
         now,
     };
     let decision = decide(&seen.rollout.spec, &old, &situation);
-    fly(controller, &seen);
+    let moves = |(shop, direction): &(String, Move)| {
+        let server = seen.views.get(shop)?.database.clone().filter(|_| *direction == Move::Forward)?;
+        Some((shop.clone(), server))
+    };
+    migrating.extend(decision.moves.iter().filter_map(moves));
     // First the record of failed shops and of the phase, then what follows from it: a crash between repeats the decision.
     record(controller, name, &seen.rollout, &old, &decision, now).await?;
     tell(controller, &seen, &decision.moves, now).await;
     Ok(())
+}
+
+/// Migrations that are not of this rollout's shops, by server: its own are in its views.
+fn others(migrating: &BTreeMap<String, String>, seen: &Seen) -> BTreeMap<String, usize> {
+    let mut loaded = BTreeMap::new();
+    for (_, server) in migrating.iter().filter(|(shop, _)| !seen.views.contains_key(*shop)) {
+        *loaded.entry(server.clone()).or_default() += 1;
+    }
+    loaded
 }
 
 fn look(controller: &Controller, name: &str, now: Timestamp) -> Option<Seen> {
@@ -109,7 +118,8 @@ fn look(controller: &Controller, name: &str, now: Timestamp) -> Option<Seen> {
     members.retain(|shop, _| wanted.contains(shop));
     let context =
         Context { state: &state, rollout: &rollout, release: &release, reports: controller.settings.agents.then_some(&reports), now };
-    let views = members.into_iter().map(|(name, shop)| (name.to_owned(), context.view(name, shop))).collect();
+    let mut well = controller.well.lock().unwrap_or_else(PoisonError::into_inner);
+    let views = members.into_iter().map(|(name, shop)| (name.to_owned(), context.view(name, shop, &mut well))).collect();
     let held = state.halted.clone().or_else(|| behind(&state, name, &rollout, &release));
     Some(Seen { rollout: rollout.clone(), release: release.clone(), order, views, held })
 }
@@ -140,60 +150,32 @@ struct Context<'a> {
 }
 
 impl Context<'_> {
-    fn view(&self, name: &str, shop: &Shop) -> View {
+    fn view(&self, name: &str, shop: &Shop, well: &mut HashMap<String, (u64, Timestamp)>) -> View {
         let status = shop.status.as_ref();
-        let told = status.and_then(|status| status.release.as_ref());
-        let sequence = told.map_or(0, |told| told.sequence.unsigned_abs());
-        let told_what = match sequence.cmp(&self.release.sequence.get()) {
+        let sequence = status.and_then(|status| status.release.as_ref()).map_or(0, |told| told.sequence.unsigned_abs());
+        let told = match sequence.cmp(&self.release.sequence.get()) {
             std::cmp::Ordering::Less => Told::Other,
             std::cmp::Ordering::Equal => Told::This,
             std::cmp::Ordering::Greater => Told::Newer,
         };
         let class = self.state.fleet.classes.get(&shop.spec.class);
         let freezes = class.map_or(&[][..], |class| &class.spec.freezes);
-        let told_since = told.and_then(|told| told.since.as_deref()).and_then(|text| text.parse().ok()).unwrap_or(self.now);
-        let unwell =
-            status.and_then(|status| status.conditions.iter().find(|it| it.kind == "WorkloadAvailable" && it.status == Truth::False));
         let database = shop.spec.services.database.as_ref().filter(|_| assign::migrates(shop, self.release, &self.state.fleet));
+        let health = flight::health(name, shop, self.release, self.state, self.reports);
+        if told == Told::This && health == Health::Good {
+            well.insert(name.to_owned(), (sequence, self.now));
+        }
+        // A shop that went back and was told once more begins anew.
+        let told_since = flight::told_since(shop);
+        let last = well.get(name).filter(|(of, at)| *of == sequence && told_since.is_none_or(|since| *at >= since)).map(|(_, at)| *at);
         View {
-            told: told_what,
-            since: unwell.map_or(told_since, |condition| told_since.max(condition.last_transition_time)),
-            health: self.health(name, shop),
+            told,
+            since: flight::since(name, shop, self.state, self.now),
+            well: last,
+            health,
             closed: closed(shop.spec.window.as_ref(), freezes, self.rollout.spec.windows, self.now),
             returns: status.is_some_and(|status| status.previous.is_some()),
             database: database.map(|database| database.server.clone()),
-        }
-    }
-
-    fn health(&self, name: &str, shop: &Shop) -> Health {
-        let sequence = self.release.sequence.get();
-        if self.state.migrations.get(name).and_then(|jobs| jobs.get(&sequence)) == Some(&Progress::Failed) {
-            return Health::Bad(format!("its migration, Job release-{sequence}, failed"));
-        }
-        // Pods that wait for their database are ready, with the release before.
-        let migrated = shop.status.as_ref().and_then(|status| status.migrated).is_some_and(|migrated| migrated.unsigned_abs() >= sequence);
-        if !migrated && assign::migrates(shop, self.release, &self.state.fleet) {
-            return Health::Pending;
-        }
-        if !assign::served(shop) {
-            return Health::Good;
-        }
-        let report = self.reports.map(|reports| reports.get(name).filter(|report| report.sequence == sequence));
-        if let Some(Some(Report { rejected: Some(why), .. })) = report {
-            return Health::Bad(why.clone());
-        }
-        // What was asked for must be there before it can be well.
-        let condition =
-            |kind: &str| shop.status.as_ref().and_then(|status| status.conditions.iter().find(|it| it.kind == kind)).map(|it| it.status);
-        let written = condition("Applied") == Some(Truth::True);
-        match self.state.pods.get(name) {
-            Some(Pods { wanted, ready, updated, current: true }) if written && ready >= wanted && updated >= wanted => match report {
-                // A shop that runs with agents is well when they say so.
-                Some(None) => Health::Pending,
-                Some(Some(report)) if !report.all && *wanted > 0 => Health::Pending,
-                _ => Health::Good,
-            },
-            _ => Health::Pending,
         }
     }
 }
@@ -213,18 +195,6 @@ async fn ask_agents(controller: &Controller, seen: &Seen) {
         match report {
             Ok(report) => drop(controller.reports.lock().unwrap_or_else(PoisonError::into_inner).insert(shop, report)),
             Err(error) => tracing::debug!(shop, %error, "agents not asked"),
-        }
-    }
-}
-
-/// Remembers who is on its way; a halt is told to their agents.
-fn fly(controller: &Controller, seen: &Seen) {
-    let mut flying = controller.flying.lock().unwrap_or_else(PoisonError::into_inner);
-    for (shop, view) in &seen.views {
-        if view.told == Told::This && view.health == Health::Pending {
-            flying.insert(shop.clone());
-        } else if seen.held.is_none() {
-            flying.remove(shop);
         }
     }
 }
@@ -265,11 +235,12 @@ async fn record(
     if status.soaking_since.is_none() {
         patch["soakingSince"] = serde_json::Value::Null;
     }
+    // What people said is theirs to write.
+    patch.as_object_mut().map(|patch| patch.remove("history"));
     if status.failed.is_empty() {
         patch["failed"] = json!([]);
     }
-    let cluster = controller.cluster.fenced(controller.held[0].fence());
-    cluster.merge(&api::longshore("Rollout", name), Some("status"), &json!({ "status": patch })).await?;
+    controller.first_writer().merge(&api::longshore("Rollout", name), Some("status"), &json!({ "status": patch })).await?;
     if old.phase != status.phase {
         info!(rollout = name, phase = reason, why = decision.why, "rollout");
         controller.events.rollout(rollout, &reason, &decision.why, bad).await;
@@ -299,7 +270,7 @@ async fn tell(controller: &Controller, seen: &Seen, moves: &[(String, Move)], no
 
 async fn one(controller: &Controller, seen: &Seen, shop: &str, direction: Move, now: Timestamp) -> Result<(), ApiError> {
     // The cord may have been pulled since the decision.
-    if controller.lock().halted.is_some() {
+    if controller.stopped() {
         return Ok(());
     }
     let old = controller.lock().fleet.shops.get(shop).and_then(|shop| shop.status.clone()).unwrap_or_default();
@@ -315,12 +286,20 @@ async fn one(controller: &Controller, seen: &Seen, shop: &str, direction: Move, 
     if release.returned_from.is_none() {
         patch["status"]["release"]["returnedFrom"] = serde_json::Value::Null;
     }
-    let cluster = controller.cluster.fenced(controller.held[0].fence());
-    if cluster.merge(&api::shop(shop), Some("status"), &patch).await?
+    if controller.first_writer().merge(&api::shop(shop), Some("status"), &patch).await?
         && let Some(shop) = controller.lock().fleet.shops.get_mut(shop)
     {
         let status = shop.status.get_or_insert_default();
         (status.release, status.previous) = (Some(release), previous);
+    }
+    let about = controller.lock().fleet.shops.get(shop).cloned();
+    if let Some(about) = about {
+        let (reason, what) = match direction {
+            Move::Forward => ("Released", "told to run"),
+            Move::Back => ("Returned", "went back from"),
+        };
+        let note = format!("{what} {} by rollout {}", seen.release.name, seen.rollout.metadata.name.as_deref().unwrap_or_default());
+        controller.events.note(&about, reason, &note).await;
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Starts the watches and the candidates for Leases, and gives Leases back.
 
-use super::{Candidate, Controller, share::Shares, watch};
+use super::{Candidate, Controller, cord, share::Shares, watch};
 use crate::api::KINDS;
 use runtime::Tasks;
 use std::{collections::BTreeSet, convert::Infallible, sync::Arc};
@@ -21,7 +21,7 @@ pub(super) fn watches(tasks: &mut Tasks<Infallible>, controller: &Arc<Controller
     spawn!("watch classes", watch::classes);
     spawn!("watch releases", watch::releases);
     spawn!("watch rollouts", watch::rollouts);
-    spawn!("watch halt", watch::halt);
+    spawn!("andon cord", cord::follow);
     for kind in KINDS.iter().filter(|kind| !optional.contains(kind.name)) {
         if matches!(kind.name, "Deployment" | "Job" | "CronJob") {
             spawn!("watch workloads", |controller, stop| watch::workloads(controller, kind, stop));

@@ -9,9 +9,9 @@ use crate::{
     render::{Identity, InForce},
 };
 use jiff::Timestamp;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-/// An object of the cluster, and its generation when we wrote it last, or first saw it.
+/// An object of the cluster, and its edition when we wrote it last, or first saw it.
 #[derive(Debug, Clone)]
 pub(crate) struct Record {
     pub(crate) live: Live,
@@ -90,13 +90,24 @@ impl State {
             .unwrap_or_default()
     }
 
-    /// Takes an object in; says whether a look at its shop is due.
+    /// Takes an object in that a watch told of; says whether a look at its shop is due.
     pub(crate) fn see(&mut self, shop: &str, identity: Identity, live: Live) -> bool {
+        let old = self.world.get(shop).and_then(|objects| objects.get(&identity));
+        // What we wrote since may be known already.
+        if old.is_some_and(|old| live.is_before(&old.live)) {
+            return false;
+        }
+        self.take(shop, identity, live)
+    }
+
+    fn take(&mut self, shop: &str, identity: Identity, live: Live) -> bool {
         let objects = self.world.entry(shop.to_owned()).or_default();
-        let old = objects.get(&identity);
-        let ours = old.filter(|old| old.live.uid == live.uid).map_or(live.generation, |old| old.ours);
+        let (old, found) = (objects.get(&identity), live.edition(&identity.kind));
+        // Another digest is the scheduler's own writing, of this process or another one, or is written again anyway.
+        let same = |old: &&Record| old.live.uid == live.uid && old.live.applied == live.applied;
+        let ours = old.filter(same).map_or(found, |old| old.ours);
         let news = old.is_none_or(|old| old.live.applied != live.applied || old.live.uid != live.uid || old.live.deleting != live.deleting)
-            || live.generation != ours;
+            || found != ours;
         objects.insert(identity, Record { live, ours });
         news
     }
@@ -105,7 +116,7 @@ impl State {
     pub(crate) fn wrote(&mut self, shop: &str, written: Vec<(Identity, Live)>, deleted: &[Identity]) {
         let objects = self.world.entry(shop.to_owned()).or_default();
         for (identity, live) in written {
-            let ours = live.generation;
+            let ours = live.edition(&identity.kind);
             objects.insert(identity, Record { live, ours });
         }
         for identity in deleted {
@@ -126,7 +137,7 @@ impl State {
     /// A list of a kind came whole: what is not in it is gone. Gives the shops for which something changed.
     pub(crate) fn replace(&mut self, kind: &Kind, listed: Vec<(String, Identity, Live)>) -> BTreeSet<String> {
         let mut changed = BTreeSet::new();
-        let present: std::collections::HashSet<_> = listed.iter().map(|(_, identity, _)| identity.clone()).collect();
+        let present: HashSet<_> = listed.iter().map(|(_, identity, _)| identity.clone()).collect();
         self.world.retain(|shop, objects| {
             let before = objects.len();
             objects.retain(|identity, _| identity.kind != kind.name || present.contains(identity));
@@ -136,11 +147,29 @@ impl State {
             !objects.is_empty()
         });
         for (shop, identity, live) in listed {
-            if self.see(&shop, identity, live) {
+            // Whatever it says: the store may have been put back to an earlier day.
+            if self.take(&shop, identity, live) {
                 changed.insert(shop);
             }
         }
         changed
+    }
+
+    /// A list of a kind of workloads came whole, as shops and names: what is known of others is forgotten.
+    pub(crate) fn forget(&mut self, kind: &str, listed: &HashSet<(String, String)>) {
+        let there = |shop: &str, name: &str| listed.contains(&(shop.to_owned(), name.to_owned()));
+        match kind {
+            "Deployment" => {
+                self.pods.retain(|shop, _| there(shop, "web"));
+                self.crons.retain(|shop| there(shop, "cron"));
+            }
+            "Job" => {
+                self.migrations.iter_mut().for_each(|(shop, jobs)| jobs.retain(|sequence, _| there(shop, &format!("release-{sequence}"))));
+                self.last_backups.iter_mut().for_each(|(shop, jobs)| jobs.retain(|name, _| there(shop, name)));
+            }
+            "CronJob" => self.backups.retain(|shop, _| there(shop, "backup")),
+            _ => {}
+        }
     }
 
     /// A Job is gone: what it did is no longer known from it.
@@ -218,4 +247,59 @@ pub(crate) enum Change {
     Told,
     /// Nothing that matters here.
     Nothing,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::live::test as live;
+
+    fn identity(kind: &'static str, name: &str) -> Identity {
+        Identity { api_version: "v1".into(), kind: kind.into(), namespace: Some("shop-a".to_owned()), name: name.to_owned() }
+    }
+
+    fn found(version: u64, applied: &[u8]) -> Live {
+        let applied = Some(release::Sha256::of(applied));
+        Live { version: version.to_string(), applied, ..live("release", Timestamp::UNIX_EPOCH) }
+    }
+
+    #[test]
+    fn what_a_broken_watch_missed_is_forgotten_with_the_next_list() {
+        let mut state = State::default();
+        for shop in ["a", "b"] {
+            state.pods.insert(shop.to_owned(), Pods::default());
+            state.crons.insert(shop.to_owned());
+            state.migrations.insert(shop.to_owned(), BTreeMap::from([(42, Progress::Done), (43, Progress::Runs)]));
+            state.last_backups.insert(shop.to_owned(), BTreeMap::from([("last-backup-20261123".to_owned(), Progress::Runs)]));
+            state.backups.insert(shop.to_owned(), None);
+        }
+        let listed = |names: &[(&str, &str)]| names.iter().map(|(shop, name)| ((*shop).to_owned(), (*name).to_owned())).collect();
+        state.forget("Deployment", &listed(&[("a", "web"), ("b", "cron")]));
+        state.forget("Job", &listed(&[("a", "release-43"), ("b", "last-backup-20261123")]));
+        state.forget("CronJob", &listed(&[("b", "backup")]));
+        assert_eq!(state.pods.keys().collect::<Vec<_>>(), ["a"]);
+        assert_eq!(state.crons.iter().collect::<Vec<_>>(), ["b"]);
+        assert_eq!(state.backups.keys().collect::<Vec<_>>(), ["b"]);
+        let jobs = |shop| (state.migrations[shop].keys().copied().collect::<Vec<_>>(), state.last_backups[shop].len());
+        assert_eq!((jobs("a"), jobs("b")), ((vec![43], 0), (vec![], 1)));
+    }
+
+    #[test]
+    fn a_config_map_that_somebody_else_edits_is_news_and_what_we_write_is_not() {
+        let (mut state, map) = (State::default(), identity("ConfigMap", "release"));
+        assert!(state.see("a", map.clone(), found(5, b"one")));
+        assert!(!state.see("a", map.clone(), found(5, b"one")), "told twice");
+        state.wrote("a", vec![(map.clone(), found(6, b"two"))], &[]);
+        assert!(!state.see("a", map.clone(), found(5, b"one")), "older than what we wrote");
+        assert!(!state.see("a", map.clone(), found(6, b"two")));
+        assert!(state.see("a", map.clone(), found(7, b"two")), "edited");
+        assert_eq!(state.world["a"][&map].ours, Some(6));
+        // Another process writes it: no edit, whoever takes over.
+        assert!(state.see("a", map.clone(), found(8, b"three")));
+        assert_eq!(state.world["a"][&map].ours, Some(8));
+        // Its status changes all the time, and it counts no generations: the audit alone writes it.
+        let quota = identity("ResourceQuota", "quota");
+        state.see("a", quota.clone(), found(5, b"one"));
+        assert!(!state.see("a", quota, found(6, b"one")));
+    }
 }

@@ -13,7 +13,6 @@ use crate::{
     render::Identity,
 };
 use futures_util::{Stream, StreamExt as _, pin_mut};
-use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{
     Resource,
     api::{Api, DynamicObject},
@@ -174,18 +173,6 @@ pub(super) async fn rollouts(controller: Arc<Controller>, stop: CancellationToke
     follow("rollouts", &controller, resources(&controller), &stop, all, one, gone).await;
 }
 
-/// The andon cord: a ConfigMap that is there, or is not.
-pub(super) async fn halt(controller: Arc<Controller>, stop: CancellationToken) {
-    let api: Api<ConfigMap> = Api::namespaced(controller.cluster.client(), &controller.settings.namespace);
-    let stream = watcher(api, config().fields(&format!("metadata.name={}", super::HALT)));
-    let set = |cord: Option<ConfigMap>| {
-        let data = cord.map(|cord| cord.data.unwrap_or_default());
-        let text = |key: &str| data.as_ref().and_then(|data| data.get(key)).cloned().unwrap_or_else(|| "somebody".to_owned());
-        controller.halted(data.is_some().then(|| format!("halted by {}: {}", text("by"), text("why"))));
-    };
-    follow("halt", &controller, stream, &stop, |mut all| set(all.pop()), |cord| set(Some(cord)), |_| set(None)).await;
-}
-
 /// Objects of a kind, by their metadata alone.
 pub(super) async fn objects(controller: Arc<Controller>, kind: &'static Kind, stop: CancellationToken) {
     let api: Api<PartialObjectMeta<DynamicObject>> = Api::all_with(controller.cluster.client(), &kind.resource());
@@ -251,6 +238,7 @@ pub(super) async fn workloads(controller: Arc<Controller>, kind: &'static Kind, 
                 changed.insert(shop);
             }
         }
+        state.forget(kind.name, &objects.iter().filter_map(|object| Some((place(object)?.0, object.metadata.name.clone()?))).collect());
         drop(state);
         replace(&controller, kind, objects.iter().filter_map(place).collect());
         if controller.complete() {

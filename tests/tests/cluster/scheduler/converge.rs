@@ -77,6 +77,28 @@ fn what_somebody_else_changes_is_put_back_and_told() {
     eventually("the field as the class has it", Duration::from_secs(30), || {
         (cluster.get(&["deployment", "web", "--namespace", "shop-drift000"])["spec"]["minReadySeconds"] == 5).then_some(())
     });
+    // Kinds that count no generations: what agents are told, who pods are, and what they may have.
+    let namespace = ["--namespace", "shop-drift000"];
+    let change = |kind: &str, name: &str, patch: &str| {
+        cluster.ask(&[&["patch", kind, name, "--field-manager=kubectl-edit", "--type=merge", "--patch", patch][..], &namespace].concat());
+    };
+    let of = |kind: &str, name: &str| cluster.get(&[&[kind, name][..], &namespace].concat());
+    let first = |kind: &str| {
+        let found = cluster.get(&[&[kind, "--selector", "longshore.dev/shop"][..], &namespace].concat());
+        found["items"][0]["metadata"]["name"].as_str().unwrap().to_owned()
+    };
+    let (account, limits) = (first("serviceaccounts"), first("limitranges"));
+    let told = of("configmap", "release")["data"]["release.json"].clone();
+    let limit = of("limitrange", &limits)["spec"]["limits"].clone();
+    change("configmap", "release", r#"{"data":{"release.json":"{}"}}"#);
+    change("serviceaccount", &account, r#"{"automountServiceAccountToken":true}"#);
+    change("limitrange", &limits, r#"{"spec":{"limits":[{"type":"Container","default":{"memory":"1Gi"}}]}}"#);
+    eventually("all three as they were", Duration::from_secs(30), || {
+        let same = of("configmap", "release")["data"]["release.json"] == told
+            && of("serviceaccount", &account)["automountServiceAccountToken"] == false
+            && of("limitrange", &limits)["spec"]["limits"] == limit;
+        same.then_some(())
+    });
     let events = cluster.get(&["events", "--namespace", "default", "--field-selector", "involvedObject.name=drift000,reason=TakenOver"]);
     assert!(events.to_string().contains("kubectl-edit"), "{events:#}");
     // A shop that is gone from the registry is taken down, and what is data stays.

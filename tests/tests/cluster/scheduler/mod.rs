@@ -3,6 +3,7 @@
 mod access;
 mod converge;
 mod guards;
+mod halt;
 mod migrations;
 mod rollouts;
 mod shards;
@@ -20,6 +21,8 @@ use tempfile::TempDir;
 const LONG: Duration = Duration::from_mins(6);
 /// Where the scheduler of a test answers.
 const LISTEN: &str = "127.0.0.1:19810";
+/// Where a second one does.
+const SECOND: &str = "127.0.0.1:19811";
 /// The label of everything that belongs to shops, and of nothing else.
 const OURS: &str = "longshore.dev/shop";
 /// Who the scheduler is for the API server.

@@ -1,0 +1,252 @@
+//! Which shops are between two releases, and how each is with the one that it is told: from what the API server stores, so that every
+//! process of a cell says the same, and so does one that started a moment ago.
+
+use super::{
+    agents::Report,
+    state::{Pods, Progress, State},
+    turn,
+};
+use crate::{
+    assign,
+    crd::{Phase, Rollout, Shop, ShopRelease, Truth},
+    render::InForce,
+    rollout::{Health, duration},
+};
+use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeMap;
+
+/// How long a migration that has no Job yet counts as one that is about to load its server. One that waits longer waits for a person.
+const BEGINS: SignedDuration = SignedDuration::from_mins(15);
+
+pub(super) fn phase(rollout: &Rollout) -> Option<Phase> {
+    rollout.status.as_ref().and_then(|status| status.phase)
+}
+
+pub(super) fn over(rollout: &Rollout) -> bool {
+    matches!(phase(rollout), Some(Phase::Completed | Phase::Aborted))
+}
+
+/// When a shop was told what it is told.
+pub(super) fn told_since(shop: &Shop) -> Option<Timestamp> {
+    told(shop)?.since.as_deref()?.parse().ok()
+}
+
+fn told(shop: &Shop) -> Option<&ShopRelease> {
+    shop.status.as_ref()?.release.as_ref()
+}
+
+/// The shops of rollouts that are not over, and what agents said of them, where agents are asked.
+pub(super) struct Flights<'a> {
+    state: &'a State,
+    reports: Option<&'a BTreeMap<String, Report>>,
+    /// Deadlines of rollouts, by their release.
+    deadlines: BTreeMap<&'a str, SignedDuration>,
+    now: Timestamp,
+}
+
+impl<'a> Flights<'a> {
+    pub(super) fn new(state: &'a State, reports: Option<&'a BTreeMap<String, Report>>, now: Timestamp) -> Self {
+        let mut deadlines = BTreeMap::new();
+        for rollout in state.fleet.rollouts.values().filter(|rollout| !over(rollout)) {
+            let deadline = duration(&rollout.spec.deadline);
+            let known = deadlines.entry(rollout.spec.release.as_str()).or_insert(deadline);
+            *known = deadline.max(*known);
+        }
+        Self { state, reports, deadlines, now }
+    }
+
+    /// Whether the shop is on its way to the release of one of these rollouts: a halt matters to its agents, and to its migration.
+    pub(super) fn has(&self, name: &str, shop: &Shop) -> bool {
+        let Some(deadline) = told(shop).and_then(|told| self.deadlines.get(told.name.as_str())) else { return false };
+        let Ok(Some(release)) = assign::told(shop, &self.state.fleet) else { return false };
+        let health = |reports| health(name, shop, release, self.state, reports);
+        match (health(self.reports), health(None)) {
+            (Health::Good, _) => false,
+            // Only the process that leads the rollout asks agents. For the others, a shop whose pods are well may switch until its deadline.
+            (Health::Pending, Health::Good) => told_since(shop).is_none_or(|since| self.now.duration_since(since) < *deadline),
+            _ => true,
+        }
+    }
+
+    /// All of them.
+    pub(super) fn all(&self) -> Vec<String> {
+        self.state.fleet.shops.iter().filter(|(name, shop)| self.has(name, shop)).map(|(name, _)| name.clone()).collect()
+    }
+}
+
+/// How a shop is with `release`, which it is told.
+pub(super) fn health(name: &str, shop: &Shop, release: &InForce, state: &State, reports: Option<&BTreeMap<String, Report>>) -> Health {
+    let sequence = release.sequence.get();
+    if state.migrations.get(name).and_then(|jobs| jobs.get(&sequence)) == Some(&Progress::Failed) {
+        return Health::Bad(format!("its migration, Job release-{sequence}, failed"));
+    }
+    // Pods that wait for their database are ready, with the release before.
+    let migrated = shop.status.as_ref().and_then(|status| status.migrated).is_some_and(|migrated| migrated.unsigned_abs() >= sequence);
+    if !migrated && assign::migrates(shop, release, &state.fleet) {
+        return Health::Pending;
+    }
+    if !assign::served(shop) {
+        return Health::Good;
+    }
+    let report = reports.map(|reports| reports.get(name).filter(|report| report.sequence == sequence));
+    if let Some(Some(Report { rejected: Some(why), .. })) = report {
+        return Health::Bad(why.clone());
+    }
+    // What was asked for must be there before it can be well.
+    let condition =
+        |kind: &str| shop.status.as_ref().and_then(|status| status.conditions.iter().find(|it| it.kind == kind)).map(|it| it.status);
+    let written = condition("Applied") == Some(Truth::True);
+    match state.pods.get(name) {
+        Some(Pods { wanted, ready, updated, current: true }) if written && ready >= wanted && updated >= wanted => match report {
+            // A shop that runs with agents is well when they say so.
+            Some(None) => Health::Pending,
+            Some(Some(report)) if !report.all && *wanted > 0 => Health::Pending,
+            _ => Health::Good,
+        },
+        _ => Health::Pending,
+    }
+}
+
+/// Since when a shop is told what it is told, or is unwell, whichever is later.
+pub(super) fn since(name: &str, shop: &Shop, state: &State, now: Timestamp) -> Timestamp {
+    let told = told_since(shop).unwrap_or(now);
+    let conditions = shop.status.as_ref().map_or(&[][..], |status| &status.conditions);
+    let available = conditions.iter().find(|it| it.kind == "WorkloadAvailable");
+    let unready = state.pods.get(name).is_some_and(|pods| pods.ready < pods.wanted);
+    match available {
+        Some(condition) if condition.status == Truth::False => told.max(condition.last_transition_time),
+        // Pods went a moment ago, and the shop does not say so yet.
+        Some(condition) if condition.status == Truth::True && unready => now,
+        _ => told,
+    }
+}
+
+/// Shops whose migration loads its database server, or is about to, whatever rollout told them; with the server.
+pub(super) fn migrating(state: &State, now: Timestamp) -> BTreeMap<String, String> {
+    let load = |(name, shop): (&String, &Shop)| {
+        let server = &shop.spec.services.database.as_ref()?.server;
+        let due = turn::due(shop, state)?;
+        let job = state.migrations.get(name).and_then(|jobs| jobs.get(&due.sequence.get()));
+        let loads = match job {
+            Some(Progress::Runs) => true,
+            Some(Progress::Done | Progress::Failed) => false,
+            None => told_since(shop).is_some_and(|since| now.duration_since(since) < BEGINS),
+        };
+        loads.then(|| (name.clone(), server.clone()))
+    };
+    state.fleet.shops.iter().filter_map(load).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{file::Fleet, run::state::Pods};
+    use serde_json::{Value, json};
+    use std::path::Path;
+
+    const NOW: &str = "2026-11-23T12:00:00Z";
+
+    fn now() -> Timestamp {
+        NOW.parse().unwrap()
+    }
+
+    fn release(sequence: u64, migration: release::Migration) -> InForce {
+        InForce {
+            name: format!("acme-{sequence}"),
+            channel: "shops/acme".parse().unwrap(),
+            sequence: sequence.try_into().unwrap(),
+            manifest: release::Sha256::of(b"m"),
+            migration,
+            envelope: String::new(),
+        }
+    }
+
+    /// A shop of a class with a database, told sequence 43 a minute ago, with two pods that are well; and the rollout that told it.
+    fn state(migration: release::Migration) -> State {
+        let class = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../manifests/examples/shops/aws/class.yaml");
+        let fleet = Fleet::read(&[class]).unwrap();
+        let class = fleet.classes.keys().next().unwrap().clone();
+        let mut state = State { fleet, ..State::default() };
+        let spec = json!({"class": class, "channel": "shops/acme", "domains": [], "services": {"database": {"ref": "db1", "name": "a"}}});
+        let mut shop = Shop::new("a", serde_json::from_value(spec).unwrap());
+        let told = json!({"name": "acme-43", "sequence": 43, "manifest": "m", "since": "2026-11-23T11:59:00Z"});
+        let applied = json!({"type": "Applied", "status": "True", "reason": "Applied", "message": "", "lastTransitionTime": NOW});
+        shop.status = serde_json::from_value(json!({"release": told, "conditions": [applied], "migrated": 42})).unwrap();
+        state.fleet.shops.insert("a".to_owned(), shop);
+        let releases = state.fleet.releases.entry("shops/acme".parse().unwrap()).or_default();
+        releases.extend([(42, release(42, release::Migration::None)), (43, release(43, migration))]);
+        let rollout = Rollout::new("r", serde_json::from_value(json!({"release": "acme-43", "deadline": "15m"})).unwrap());
+        state.fleet.rollouts.insert("r".to_owned(), rollout);
+        state.pods.insert("a".to_owned(), Pods { wanted: 2, ready: 2, updated: 2, current: true });
+        state
+    }
+
+    fn flies(state: &State, reports: Option<&BTreeMap<String, Report>>) -> bool {
+        Flights::new(state, reports, now()).all() == ["a"]
+    }
+
+    #[test]
+    fn who_is_on_its_way_is_told_from_what_is_stored() {
+        let mut state = state(release::Migration::None);
+        // By readiness alone it has arrived; where agents count, it has when they say so, or its time is over.
+        assert!(!flies(&state, None));
+        let nothing = BTreeMap::new();
+        assert!(flies(&state, Some(&nothing)));
+        let said = |all| BTreeMap::from([("a".to_owned(), Report { sequence: 43, all, rejected: None })]);
+        assert!(flies(&state, Some(&said(false))) && !flies(&state, Some(&said(true))));
+        state.fleet.shops.get_mut("a").unwrap().status.as_mut().unwrap().release.as_mut().unwrap().since =
+            Some("2026-11-23T11:45:00Z".to_owned());
+        assert!(!flies(&state, Some(&nothing)));
+        // Pods that are not ready are on their way for as long as that lasts.
+        state.pods.get_mut("a").unwrap().ready = 1;
+        assert!(flies(&state, None));
+    }
+
+    #[test]
+    fn nobody_is_on_its_way_by_a_rollout_that_is_over_or_another_one() {
+        for change in [
+            json!({"phase": "Completed", "counts": {"all": 1, "done": 1, "moving": 0, "waiting": 0, "failed": 0, "returned": 0}}),
+            Value::Null,
+        ] {
+            let mut state = state(release::Migration::Additive);
+            assert!(flies(&state, None), "its database is not migrated");
+            match change {
+                Value::Null => state.fleet.rollouts.get_mut("r").unwrap().spec.release = "acme-44".to_owned(),
+                status => state.fleet.rollouts.get_mut("r").unwrap().status = serde_json::from_value(status).unwrap(),
+            }
+            assert!(!flies(&state, None));
+        }
+    }
+
+    #[test]
+    fn a_server_is_loaded_by_migrations_that_run_or_are_about_to() {
+        let mut state = state(release::Migration::Additive);
+        let load = |state: &State| migrating(state, now()).into_values().collect::<Vec<_>>();
+        assert_eq!(load(&state), ["db1"]);
+        for (progress, expected) in [(Progress::Runs, vec!["db1"]), (Progress::Failed, vec![]), (Progress::Done, vec![])] {
+            state.migrations.insert("a".to_owned(), BTreeMap::from([(43, progress)]));
+            assert_eq!(load(&state), expected, "{progress:?}");
+        }
+        state.migrations.clear();
+        state.fleet.shops.get_mut("a").unwrap().status.as_mut().unwrap().migrated = Some(43);
+        assert_eq!(load(&state), Vec::<String>::new());
+    }
+
+    #[test]
+    fn pods_that_went_a_moment_ago_are_no_reason_to_count_from_when_the_shop_was_told() {
+        let mut state = state(release::Migration::None);
+        let since = |state: &State| since("a", &state.fleet.shops["a"], state, now()).to_string();
+        assert_eq!(since(&state), "2026-11-23T11:59:00Z");
+        let available = |status: &str| {
+            serde_json::from_value(json!({"type": "WorkloadAvailable", "status": status, "reason": "x", "message": "", "lastTransitionTime": "2026-11-23T11:59:30Z"}))
+                .unwrap()
+        };
+        state.pods.get_mut("a").unwrap().ready = 1;
+        let conditions =
+            |state: &mut State, condition| state.fleet.shops.get_mut("a").unwrap().status.as_mut().unwrap().conditions = vec![condition];
+        conditions(&mut state, available("True"));
+        assert_eq!(since(&state), NOW);
+        conditions(&mut state, available("False"));
+        assert_eq!(since(&state), "2026-11-23T11:59:30Z");
+    }
+}
