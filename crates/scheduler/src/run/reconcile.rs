@@ -1,7 +1,7 @@
 //! One look at one shop: what is asked for, what is there, what has to be written, and what its status says then.
 
 use super::{
-    Controller,
+    Controller, closing,
     conditions::{Outcome, status},
     data,
     queue::Ended,
@@ -63,7 +63,8 @@ async fn attempt(controller: &Controller, name: &str) -> Result<Ended, ApiError>
     let now = Timestamp::now();
     tell_first(controller, name, now).await?;
     let turn = turn::take(controller, name, now).await?;
-    let Some(prepared) = prepare(controller, name, &turn, now) else { return Ok(Ended::Settled) };
+    let run_it = closing::run_it(controller, name).await;
+    let Some(prepared) = prepare(controller, name, &turn, run_it, now) else { return Ok(Ended::Settled) };
     let outcome = match &prepared.objects {
         Err(error) => Outcome::NotRendered(runtime::Chain(error).to_string()),
         Ok(objects) => write(controller, name, &prepared, objects, now).await,
@@ -86,7 +87,7 @@ async fn attempt(controller: &Controller, name: &str) -> Result<Ended, ApiError>
         }
         Outcome::Held(_) => Ended::Again(Duration::from_mins(10)),
         // Its Lease was made a moment ago, somebody else holds it, or cron ends.
-        Outcome::Applied { .. } if turn != Turn::Ours => Ended::Again(TURN),
+        Outcome::Applied { .. } if turn != Turn::Ours || prepared.known.closed => Ended::Again(TURN),
         Outcome::Applied { .. } if !prepared.shop.spec.scale.schedule.is_empty() => Ended::Again(CAMPAIGN),
         Outcome::Applied { .. } => Ended::Again(IDLE + Duration::from_secs(u64::from(spread(name, 3600)))),
     })
@@ -128,7 +129,7 @@ async fn tell_first(controller: &Controller, name: &str, now: Timestamp) -> Resu
     Ok(())
 }
 
-fn prepare(controller: &Controller, name: &str, turn: &Turn, now: Timestamp) -> Option<Prepared> {
+fn prepare(controller: &Controller, name: &str, turn: &Turn, run_it: bool, now: Timestamp) -> Option<Prepared> {
     let audit = {
         let mut audited = controller.audited.lock().unwrap_or_else(PoisonError::into_inner);
         // The first audits are spread over the whole interval.
@@ -143,7 +144,7 @@ fn prepare(controller: &Controller, name: &str, turn: &Turn, now: Timestamp) -> 
     let flying = controller.flying.lock().unwrap_or_else(PoisonError::into_inner).contains(name);
     let state = controller.lock();
     let shop = state.fleet.shops.get(name)?.clone();
-    let known = known(&shop, &state, flying, turn);
+    let known = known(&shop, &state, flying, turn, run_it);
     let objects = desired(name, &shop, &state.fleet, &known, now);
     // Another generation than any: everything is written.
     let generation = |ours: Option<i64>| if audit { Some(-1) } else { ours };
@@ -153,16 +154,21 @@ fn prepare(controller: &Controller, name: &str, turn: &Turn, now: Timestamp) -> 
 }
 
 /// Where the shop's database is, and whether its agents wait.
-fn known(shop: &Shop, state: &super::State, flying: bool, turn: &Turn) -> Known {
+fn known(shop: &Shop, state: &super::State, flying: bool, turn: &Turn, run_it: bool) -> Known {
     let paused = state.halted.clone().filter(|_| flying);
     // The andon cord stops migrations that have not begun; half of one is worse than a whole one.
-    let migrating = match (turn::due(shop, state), turn) {
+    let due = turn::due(shop, state);
+    let open = closing::breaking(shop, state).is_some() && !assign::begun(shop);
+    let migrating = match (due, turn) {
         (Some(due), _) if due.begun => Migrating::Now,
+        // First visitors are kept out.
+        (Some(_), Turn::Ours) if paused.is_none() && open => Migrating::Soon,
         (Some(_), Turn::Ours) if paused.is_none() => Migrating::Now,
         (Some(_), Turn::Cron) if paused.is_none() => Migrating::Soon,
         _ => Migrating::No,
     };
-    Known { migrated: migrated(shop, state), migrating, paused }
+    let closed = closing::closed(shop, state, due, migrating, run_it);
+    Known { migrated: migrated(shop, state), migrating, closed, paused }
 }
 
 /// The sequence up to which the shop's database is migrated: what is on record, or a Job that is done since.
