@@ -143,7 +143,7 @@ impl Known {
     }
 }
 
-/// What the shop's condition DatabaseCurrent gives as its reason.
+/// What the shop's condition `DatabaseCurrent` gives as its reason.
 fn recorded_reason(shop: &Shop) -> Option<&str> {
     let conditions = shop.status.as_ref().map_or(&[][..], |status| &status.conditions);
     conditions.iter().find(|it| it.kind == "DatabaseCurrent").map(|it| it.reason.as_str())
@@ -155,7 +155,7 @@ pub fn begun(shop: &Shop) -> bool {
     recorded_reason(shop).is_some_and(|reason| ["CronEnds", "Migrating", "MigrationFailed", SWITCHING].contains(&reason))
 }
 
-/// The reason of DatabaseCurrent from the end of a breaking migration until every pod runs its release.
+/// The reason of `DatabaseCurrent` from the end of a breaking migration until every pod runs its release.
 pub const SWITCHING: &str = "Switching";
 
 /// Every object of a shop, in the order in which they are applied.
