@@ -46,6 +46,20 @@ pub enum AssignError {
         /// Why.
         source: ScheduleError,
     },
+    /// Another shop has its sessions in the same database: a visitor of one could go on as the visitor, or the administrator, of the other.
+    #[error(
+        "shop {shop}: services.cache.sessions={database} of {server} is what shop {other} has, too; give each a number of its own, or none"
+    )]
+    Sessions {
+        /// The shop.
+        shop: String,
+        /// The other one.
+        other: String,
+        /// The number.
+        database: u32,
+        /// The Redis server.
+        server: String,
+    },
     /// It cannot be rendered.
     #[error(transparent)]
     Render(#[from] RenderError),
@@ -107,6 +121,8 @@ pub struct Known {
     pub migrated: Option<Sequence>,
     /// Whether the controller holds the shop's migration lease, and cron has ended.
     pub migrating: Migrating,
+    /// Whether visitors are kept out, where the release's migration is a breaking one.
+    pub closed: bool,
     /// Why no release may be switched.
     pub paused: Option<String>,
 }
@@ -116,17 +132,31 @@ impl Known {
     #[must_use]
     pub fn recorded(shop: &Shop) -> Self {
         let status = shop.status.as_ref();
+        let database = recorded_reason(shop);
         let migrated = status.and_then(|status| status.migrated).and_then(|sequence| u64::try_from(sequence).ok());
-        let conditions = status.map_or(&[][..], |status| &status.conditions);
-        let database = conditions.iter().find(|it| it.kind == "DatabaseCurrent").map(|it| it.reason.as_str());
         let migrating = match database {
             Some("CronEnds") => Migrating::Soon,
             Some("Migrating" | "MigrationFailed") => Migrating::Now,
             _ => Migrating::No,
         };
-        Self { migrated: migrated.and_then(|sequence| Sequence::try_from(sequence).ok()), migrating, paused: None }
+        Self { migrated: migrated.and_then(|sequence| Sequence::try_from(sequence).ok()), migrating, closed: begun(shop), paused: None }
     }
 }
+
+/// What the shop's condition `DatabaseCurrent` gives as its reason.
+fn recorded_reason(shop: &Shop) -> Option<&str> {
+    let conditions = shop.status.as_ref().map_or(&[][..], |status| &status.conditions);
+    conditions.iter().find(|it| it.kind == "DatabaseCurrent").map(|it| it.reason.as_str())
+}
+
+/// Whether the shop's status says that its database is being changed, or was, for a release that not all of its pods run yet.
+#[must_use]
+pub fn begun(shop: &Shop) -> bool {
+    recorded_reason(shop).is_some_and(|reason| ["CronEnds", "Migrating", "MigrationFailed", SWITCHING].contains(&reason))
+}
+
+/// The reason of `DatabaseCurrent` from the end of a breaking migration until every pod runs its release.
+pub const SWITCHING: &str = "Switching";
 
 /// Every object of a shop, in the order in which they are applied.
 ///
@@ -136,9 +166,10 @@ impl Known {
 pub fn desired(name: &str, shop: &Shop, fleet: &Fleet, known: &Known, now: Timestamp) -> Result<Vec<Object>, AssignError> {
     let class = fleet.classes.get(&shop.spec.class);
     let class = class.ok_or_else(|| AssignError::Class { shop: name.to_owned(), class: shop.spec.class.clone() })?;
+    sessions(name, shop, fleet)?;
     let floor = campaign_floor(&shop.spec.scale, now).map_err(|source| AssignError::Schedule { shop: name.to_owned(), source })?;
     let release = told(shop, fleet)?;
-    let moment = Moment { floor, migrated: known.migrated, migrating: known.migrating, paused: known.paused.clone() };
+    let moment = Moment { floor, migrated: known.migrated, migrating: known.migrating, closed: known.closed, paused: known.paused.clone() };
     let objects = render(shop, class, release, &moment)?;
     let returned = shop.status.as_ref().and_then(|status| status.release.as_ref()).and_then(|told| told.returned_from);
     Ok(match returned {
@@ -146,6 +177,32 @@ pub fn desired(name: &str, shop: &Shop, fleet: &Fleet, known: &Known, now: Times
         // An agent never goes below a sequence that it has accepted. A new pod has accepted none.
         Some(from) => objects.into_iter().map(|object| again(object, from)).collect(),
     })
+}
+
+/// Nobody is favoured where two shops want the same database: both stay as they are until a person decides.
+fn sessions(name: &str, shop: &Shop, fleet: &Fleet) -> Result<(), AssignError> {
+    let Some(database) = sessions_of(shop) else { return Ok(()) };
+    let Some(server) = sessions_server(shop, fleet) else { return Ok(()) };
+    // The number first, which is the cheapest to compare: this looks at every shop.
+    let same = |other: &Shop| sessions_of(other) == Some(database) && sessions_server(other, fleet) == Some(server);
+    match fleet.shops.iter().find(|(other, shop)| *other != name && same(shop)) {
+        None => Ok(()),
+        Some((other, _)) => {
+            let server = format!("{}:{}", server.0, server.1);
+            Err(AssignError::Sessions { shop: name.to_owned(), other: other.clone(), database, server })
+        }
+    }
+}
+
+fn sessions_of(shop: &Shop) -> Option<u32> {
+    shop.spec.services.cache.as_ref().and_then(|cache| cache.sessions)
+}
+
+/// The address counts: classes may call one server by different names.
+fn sessions_server<'a>(shop: &Shop, fleet: &'a Fleet) -> Option<(&'a str, u32)> {
+    let wanted = &shop.spec.services.cache.as_ref()?.server;
+    let caches = &fleet.classes.get(&shop.spec.class)?.spec.backends.caches;
+    caches.iter().find(|cache| cache.name == *wanted).map(|cache| (cache.host.as_str(), cache.port))
 }
 
 fn again(object: Object, from: i64) -> Object {

@@ -93,7 +93,7 @@ impl<'a> Minio<'a> {
         let reads = ["s3:GetObject", "s3:ListBucket"];
         let writes = ["s3:GetObject", "s3:ListBucket", "s3:PutObject", "s3:AbortMultipartUpload"];
         // Backups are added by the pods, and neither read nor deleted.
-        minio.user(PODS, &[may(&reads, super::RELEASES), may(&["s3:PutObject"], super::BACKUPS)]);
+        minio.user(PODS, &[may(&reads, super::RELEASES), may(&["s3:PutObject", "s3:PutObjectTagging"], super::BACKUPS)]);
         minio.user(CI, &[may(&writes, super::RELEASES)]);
         for bucket in [super::RELEASES, super::BACKUPS] {
             minio.mc(&["mb", "--ignore-existing", &format!("store/{bucket}")]).run().expect(0);

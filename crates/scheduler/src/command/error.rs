@@ -26,6 +26,9 @@ pub(crate) enum CommandError {
     /// A list cannot be imported.
     #[error("nothing was imported: {} problems\n  {}", .0.len(), .0.join("\n  "))]
     Import(Vec<String>),
+    /// A table has no column for what shops have.
+    #[error("nothing was exported, as a table has no columns for this; take --output yaml or json, or --lossy\n  {}", some(.0))]
+    Lost(Vec<String>),
     /// A file cannot be written.
     #[error("cannot write {}", path.display())]
     Write {
@@ -110,7 +113,7 @@ impl CommandError {
     pub(crate) fn reason(&self) -> Reason {
         match self {
             // What a person wrote, and corrects.
-            Self::Fleet(_) | Self::Render(_) | Self::Missing(_) | Self::Import(_) => Reason::Registry,
+            Self::Fleet(_) | Self::Render(_) | Self::Missing(_) | Self::Import(_) | Self::Lost(_) => Reason::Registry,
             Self::File(_) | Self::Argument(_) | Self::Plan { .. } => Reason::Config,
             Self::Definitions(_) => Reason::Definitions,
             Self::Guard(_) => Reason::Guard,

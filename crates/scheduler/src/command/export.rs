@@ -1,24 +1,59 @@
-//! `export`: Shop resources as the list that `import` takes.
+//! `export`: Shop resources as a list that `import` takes.
 
 use super::{CommandError, show};
-use crate::{file::Fleet, list};
+use crate::{
+    file::{self, Fleet, Form},
+    list,
+};
 use std::path::PathBuf;
 
 /// What `export` is told.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-What the list has no column for (modules, values, campaigns, windows) is left out: keep the resources themselves, too.
+JSON and YAML hold everything that a person wrote. A table has no column for modules, values, campaigns, windows, store codes and others:
+where a shop has any of these it is refused, with the names of the fields, unless --lossy leaves them out.
 
 Examples:
-  kubectl get shops -o json | longshore-scheduler export -
-  longshore-scheduler export shops.yaml > shops.csv")]
+  kubectl get shops -o json | longshore-scheduler export - --output yaml > shops.yaml
+  longshore-scheduler export shops.yaml --lossy > shops.csv")]
 pub(crate) struct Export {
     /// Files of Shop resources; - for standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
+    /// How the list is written
+    #[arg(long, value_enum, default_value_t)]
+    output: ListForm,
+    /// Leave out what a table has no column for
+    #[arg(long)]
+    lossy: bool,
+}
+
+/// How a list is written.
+#[derive(Debug, Clone, Copy, Default, clap::ValueEnum)]
+enum ListForm {
+    /// A table.
+    #[default]
+    Csv,
+    /// One list of resources.
+    Json,
+    /// Documents.
+    Yaml,
 }
 
 pub(super) fn run(arguments: &Export) -> Result<(), CommandError> {
     let fleet = Fleet::read(&arguments.files)?;
-    show(&list::csv(fleet.shops.values()).map_err(CommandError::Output)?)
+    let shops = fleet.shops.values();
+    let text = match arguments.output {
+        ListForm::Json => list::json(shops),
+        ListForm::Yaml => file::text(Form::Yaml, shops.map(list::resource)),
+        ListForm::Csv => {
+            let lost = fleet.shops.iter().map(|(name, shop)| (name, list::lost(shop))).filter(|(_, fields)| !fields.is_empty());
+            let lost: Vec<_> = lost.map(|(name, fields)| format!("{name}: {}", fields.join(", "))).collect();
+            if !lost.is_empty() && !arguments.lossy {
+                return Err(CommandError::Lost(lost));
+            }
+            list::csv(shops)
+        }
+    };
+    show(&text.map_err(CommandError::Output)?)
 }

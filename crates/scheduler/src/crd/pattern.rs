@@ -14,8 +14,8 @@ pub(crate) const IMAGE: &str = r"^[a-z0-9][a-zA-Z0-9._:/-]*@sha256:[0-9a-f]{64}$
 pub(crate) const QUANTITY: &str = r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$";
 /// A duration, as Longshore's settings have it.
 pub(crate) const DURATION: &str = "^[1-9][0-9]{0,5}(s|m|h)$";
-/// Five fields of cron; `croner` decides what they mean.
-pub(crate) const CRON: &str = "^[-0-9A-Za-z*/,#?L]+( [-0-9A-Za-z*/,#?L]+){4}$";
+/// Five fields of cron, each with numbers that it can have; `croner` decides what they mean.
+pub(crate) const CRON: &str = "^([*]|[0-5]?[0-9])((-|,|/|,[*]/)[0-5]?[0-9])* ([*]|[01]?[0-9]|2[0-3])((-|,|/|,[*]/)([01]?[0-9]|2[0-3]))* ([*?L]|0?[1-9]|[12][0-9]|3[01])((-|,|/|,[*]/)(0?[1-9]|[12][0-9]|3[01]))* ([*]|0?[1-9]|1[0-2]|[A-Za-z]{3})((-|,|/|,[*]/)(0?[1-9]|1[0-2]|[A-Za-z]{3}))* ([*?]|[0-7]|[A-Za-z]{3})((-|,|/|#|L)([0-7]|[A-Za-z]{3})?)*$";
 /// A time zone of the IANA database.
 pub(crate) const TIME_ZONE: &str = "^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+){0,2}$";
 /// An absolute path without `..`.

@@ -30,6 +30,8 @@ use serde::{Deserialize, Serialize};
     validation = Rule::new("self.release == oldSelf.release").message("a Rollout keeps its release; start another one").field_path(".release"),
     validation = Rule::new("has(self.started) == has(oldSelf.started) && (!has(self.started) || self.started == oldSelf.started)")
         .message("who started a Rollout, and why, stays as it was said").field_path(".started"),
+    validation = Rule::new("!has(self.shops) || self.shops.size() == 0 || !has(self.canaries) || self.canaries.all(c, c in self.shops)")
+        .message("canaries are among the shops that are moved").field_path(".canaries"),
     validation = Rule::new("self.waves.map(w, w.percent).isSorted() && self.waves.all(w, self.waves.exists_one(o, o.percent == w.percent))")
         .message("each wave's percent is above that of the wave before").field_path(".waves"),
     validation = Rule::new("self.waves[self.waves.size() - 1].percent == 100").message("the last wave is of 100 percent").field_path(".waves"),

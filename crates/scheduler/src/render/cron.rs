@@ -15,8 +15,8 @@ use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy}
 const GRACE: i64 = 600;
 
 pub(crate) fn deployment(frame: &Frame<'_>, names: &Names) -> Object {
-    // Cron writes: not to a shop that is closed for work, and not to a database that is being changed.
-    let runs = frame.spec.state == ShopState::Active && frame.moment.migrating == Migrating::No;
+    // Cron writes: not to a shop that is closed for work, and not to a database that is being changed or that its release does not know.
+    let runs = frame.spec.state == ShopState::Active && frame.moment.migrating == Migrating::No && !frame.closed();
     let script = format!("{}/cron.sh", path::SCRIPTS);
     let mut init = vec![container::pull(frame)];
     init.extend(container::prepare(frame));

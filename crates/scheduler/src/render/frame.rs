@@ -6,6 +6,7 @@ use crate::crd::{
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::core::ObjectMeta;
+use release::Migration;
 use std::collections::BTreeMap;
 
 /// The user and the group of every container that is not the agent's: above 10000, so that no user of a node has the same.
@@ -75,6 +76,13 @@ impl<'a> Frame<'a> {
                 found: release.channel.to_string(),
             });
         }
+        if let Some((media, wanted)) = self.media
+            && wanted.access_point.is_some()
+            && media.efs.is_none()
+        {
+            let (shop, server, class) = (self.shop.to_owned(), media.name.clone(), self.class_name.to_owned());
+            return Err(RenderError::AccessPoint { shop, server, class });
+        }
         // Found now, and not when the shop is deleted.
         if self.spec.deletion_policy == DeletionPolicy::Snapshot && self.class.backup.is_none() {
             return Err(missing("the class's backup, which deletionPolicy: Snapshot runs,"));
@@ -140,6 +148,16 @@ impl<'a> Frame<'a> {
         ObjectMeta { namespace: None, ..self.meta(name) }
     }
 
+    /// Whether visitors are kept out for now: neither the release before nor this one works on a database that is in between.
+    pub(crate) fn closed(&self) -> bool {
+        self.moment.closed && self.release.is_some_and(|release| release.migration == Migration::Breaking)
+    }
+
+    /// The Redis server of the shop's sessions, and the number of the database that is theirs alone.
+    pub(crate) fn sessions(&self) -> Option<(&'a Cache, u32)> {
+        self.cache.and_then(|(server, wanted)| Some((server, wanted.sessions?)))
+    }
+
     /// The host of links in mails and of probes.
     pub(crate) fn primary(&self) -> &'a str {
         self.spec.domains.iter().find(|domain| domain.primary).map_or("localhost", |domain| domain.host.as_str())
@@ -173,6 +191,11 @@ impl<'a> Frame<'a> {
             Engine::Magento2 => Some("app/etc/env.php"),
             Engine::Php => None,
         }
+    }
+
+    /// The file that says which of the release's modules are active, likewise.
+    pub(crate) fn declared(&self) -> Option<&'static str> {
+        (self.class.engine == Engine::Magento1).then_some("app/etc/modules/zzz_shop.xml")
     }
 }
 

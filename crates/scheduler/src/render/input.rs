@@ -109,6 +109,8 @@ pub struct Moment {
     pub migrated: Option<Sequence>,
     /// Whether the database is being changed.
     pub migrating: Migrating,
+    /// Whether visitors are kept out until a breaking migration is over and every pod runs the release; others keep nobody out.
+    pub closed: bool,
     /// Why no release may be switched, where that is so.
     pub paused: Option<String>,
 }

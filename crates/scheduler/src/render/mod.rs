@@ -76,6 +76,16 @@ pub enum RenderError {
         /// The engine.
         engine: Engine,
     },
+    /// An access point of a file system that has none.
+    #[error("shop {shop}: services.media.accessPoint is a part of EFS, and {server} of class {class} is none; leave it out")]
+    AccessPoint {
+        /// The shop.
+        shop: String,
+        /// The file system that it names.
+        server: String,
+        /// Its class.
+        class: String,
+    },
     /// A value of the configuration has no usable path.
     #[error("shop {shop}: config.values[{path:?}] {problem}")]
     Value {

@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 
 /// Pods of cron and jobs at most.
 const BESIDE: u32 = 10;
+/// The annotation of a namespace with what its Shop said of its data.
+const DELETION_POLICY: &str = "longshore.dev/deletion-policy";
 /// The service account of a shop's pods: one each, so that the cloud can tell shops apart.
 pub(crate) const ACCOUNT: &str = "shop";
 
@@ -20,6 +22,9 @@ pub(crate) fn namespace(frame: &Frame<'_>) -> Object {
         StorageMode::Agent if frame.media.is_some() || frame.class.node_cache.is_some() => "privileged",
         StorageMode::Agent | StorageMode::Csi => "restricted",
     };
+    // The Shop will be gone when a person asks what may go with it.
+    let policy = format!("{:?}", frame.spec.deletion_policy);
+    metadata.annotations.get_or_insert_default().insert(DELETION_POLICY.to_owned(), policy);
     let labels = metadata.labels.get_or_insert_default();
     for mode in ["enforce", "audit", "warn"] {
         labels.insert(format!("pod-security.kubernetes.io/{mode}"), level.to_owned());

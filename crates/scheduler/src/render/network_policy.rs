@@ -39,10 +39,15 @@ pub(crate) fn deny(frame: &Frame<'_>) -> Object {
 /// What the shop's pods need, and no more.
 pub(crate) fn allow(frame: &Frame<'_>) -> Object {
     let network = &frame.class.network;
-    let ingress = vec![
+    let mut ingress = vec![
         NetworkPolicyIngressRule { from: Some(vec![peer(&network.edge)]), ports: Some(vec![tcp(HTTP_PORT.cast_unsigned())]) },
         NetworkPolicyIngressRule { from: Some(vec![peer(&network.monitoring)]), ports: Some(vec![tcp(AGENT_PORT.cast_unsigned())]) },
     ];
+    if !network.api_server.is_empty() {
+        // `pods/proxy`: what agents say of their release comes to the scheduler this way.
+        let agent = Some(vec![tcp(AGENT_PORT.cast_unsigned())]);
+        ingress.push(NetworkPolicyIngressRule { from: Some(blocks(&network.api_server)), ports: agent });
+    }
     let mut egress = vec![
         NetworkPolicyEgressRule { to: Some(vec![peer(&network.dns)]), ports: Some(vec![udp(53), tcp(53)]) },
         NetworkPolicyEgressRule { to: Some(store(&network.store)), ports: Some(vec![tcp(store_port(frame))]) },

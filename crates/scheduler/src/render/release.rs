@@ -1,6 +1,6 @@
 //! The ConfigMap that tells a shop's agents which release to run: the one that changes in place.
 
-use super::{InForce, Object, frame::Frame, scripts};
+use super::{InForce, Object, frame::Frame, path, scripts};
 use k8s_openapi::api::core::v1::ConfigMap;
 use release::Migration;
 use std::collections::BTreeMap;
@@ -15,6 +15,10 @@ pub(crate) fn config_map(frame: &Frame<'_>, release: &InForce) -> Object {
     let nothing = release.migration != Migration::None && !scripts::migrates(frame);
     if let Some(sequence) = if nothing { Some(release.sequence) } else { frame.moment.migrated } {
         files.insert("migrated".to_owned(), sequence.to_string());
+    }
+    if frame.closed() {
+        // nginx looks at each request whether it is there.
+        files.insert(path::CLOSED_FILE.to_owned(), format!("sequence {} changes the database", release.sequence));
     }
     if let Some(why) = &frame.moment.paused {
         files.insert("pause".to_owned(), why.clone());

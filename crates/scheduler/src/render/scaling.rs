@@ -13,9 +13,6 @@ use k8s_openapi::{
     apimachinery::pkg::{api::resource::Quantity, util::intstr::IntOrString},
 };
 
-/// The metric that says how many of php-fpm's workers are busy, from 0 to 1.
-const BUSY_WORKERS: &str = "phpfpm_busy_workers_ratio";
-
 /// The longest that an autoscaler looks back, in seconds; `Idle` allows no more.
 const LONGEST: i32 = 3600;
 
@@ -37,10 +34,11 @@ pub(crate) fn autoscaler(frame: &Frame<'_>) -> Option<Object> {
         }),
         ..MetricSpec::default()
     };
-    let busy = target.busy_workers_percent.map(|percent| MetricSpec {
+    // One that cannot be read keeps the autoscaler from scaling down, so the class has to say that it is there.
+    let busy = target.busy_workers_percent.zip(frame.class.busy_workers_metric.as_ref()).map(|(percent, metric)| MetricSpec {
         type_: "Pods".to_owned(),
         pods: Some(PodsMetricSource {
-            metric: MetricIdentifier { name: BUSY_WORKERS.to_owned(), selector: None },
+            metric: MetricIdentifier { name: metric.clone(), selector: None },
             target: MetricTarget {
                 type_: "AverageValue".to_owned(),
                 average_value: Some(Quantity(format!("{}m", percent * 10))),

@@ -44,6 +44,9 @@ fn database(shop: &Shop, known: &Known, turn: &Turn, state: &State) -> Option<Sa
     let (sequence, namespace) = (release.sequence, namespace(name(shop)));
     let job = state.migrations.get(name(shop)).and_then(|jobs| jobs.get(&sequence.get()));
     Some(match (known.migrated.is_some_and(|migrated| migrated >= sequence), job, turn) {
+        (true, ..) if known.closed => {
+            (Truth::True, assign::SWITCHING, format!("visitors wait until every pod is seen to run sequence {sequence}"))
+        }
         (true, ..) => (Truth::True, "Migrated", String::new()),
         (_, Some(Progress::Failed), _) => (
             Truth::False,

@@ -9,6 +9,7 @@
 //! ```
 
 mod agents;
+mod closing;
 mod conditions;
 mod controller;
 mod cord;

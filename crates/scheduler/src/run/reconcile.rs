@@ -1,7 +1,7 @@
 //! One look at one shop: what is asked for, what is there, what has to be written, and what its status says then.
 
 use super::{
-    Controller,
+    Controller, closing,
     conditions::{Outcome, status},
     data,
     flight::Flights,
@@ -64,7 +64,8 @@ async fn attempt(controller: &Controller, name: &str) -> Result<Ended, ApiError>
     let now = Timestamp::now();
     tell_first(controller, name, now).await?;
     let turn = turn::take(controller, name, now).await?;
-    let Some(prepared) = prepare(controller, name, &turn, now) else { return Ok(Ended::Settled) };
+    let run_it = closing::run_it(controller, name).await;
+    let Some(prepared) = prepare(controller, name, &turn, run_it, now) else { return Ok(Ended::Settled) };
     let outcome = match &prepared.objects {
         Err(error) => Outcome::NotRendered(runtime::Chain(error).to_string()),
         Ok(objects) => write(controller, name, &prepared, objects, now).await,
@@ -87,7 +88,7 @@ async fn attempt(controller: &Controller, name: &str) -> Result<Ended, ApiError>
         }
         Outcome::Held(_) => Ended::Again(Duration::from_mins(10)),
         // Its Lease was made a moment ago, somebody else holds it, or cron ends.
-        Outcome::Applied { .. } if turn != Turn::Ours => Ended::Again(TURN),
+        Outcome::Applied { .. } if turn != Turn::Ours || prepared.known.closed => Ended::Again(TURN),
         Outcome::Applied { .. } if !prepared.shop.spec.scale.schedule.is_empty() => Ended::Again(CAMPAIGN),
         Outcome::Applied { .. } => Ended::Again(IDLE + Duration::from_secs(u64::from(spread(name, 3600)))),
     })
@@ -129,7 +130,7 @@ async fn tell_first(controller: &Controller, name: &str, now: Timestamp) -> Resu
     Ok(())
 }
 
-fn prepare(controller: &Controller, name: &str, turn: &Turn, now: Timestamp) -> Option<Prepared> {
+fn prepare(controller: &Controller, name: &str, turn: &Turn, run_it: bool, now: Timestamp) -> Option<Prepared> {
     let audit = {
         let mut audited = controller.audited.lock().unwrap_or_else(PoisonError::into_inner);
         // The first audits are spread over the whole interval.
@@ -146,7 +147,7 @@ fn prepare(controller: &Controller, name: &str, turn: &Turn, now: Timestamp) -> 
     let fresh = controller.cord.fresh();
     let flying =
         (state.halted.is_some() || !fresh) && controller.with_reports(|reports| Flights::new(&state, reports, now).has(name, &shop));
-    let known = known(&shop, &state, if flying { Cord::Holds } else { Cord::Lets }, turn);
+    let known = known(&shop, &state, if flying { Cord::Holds } else { Cord::Lets }, turn, run_it);
     let objects = desired(name, &shop, &state.fleet, &known, now);
     // Another edition than any: everything is written, also of kinds that have none.
     let edition = |ours: Option<i64>| if audit { Some(-1) } else { ours };
@@ -164,16 +165,21 @@ enum Cord {
 }
 
 /// Where the shop's database is, and whether its agents wait.
-fn known(shop: &Shop, state: &super::State, cord: Cord, turn: &Turn) -> Known {
+fn known(shop: &Shop, state: &super::State, cord: Cord, turn: &Turn, run_it: bool) -> Known {
     let paused = state.halted.clone().filter(|_| cord == Cord::Holds);
     // The andon cord stops migrations that have not begun; half of one is worse than a whole one.
-    let migrating = match (turn::due(shop, state), turn) {
+    let due = turn::due(shop, state);
+    let open = closing::breaking(shop, state).is_some() && !assign::begun(shop);
+    let migrating = match (due, turn) {
         (Some(due), _) if due.begun => Migrating::Now,
+        // First visitors are kept out.
+        (Some(_), Turn::Ours) if cord == Cord::Lets && open => Migrating::Soon,
         (Some(_), Turn::Ours) if cord == Cord::Lets => Migrating::Now,
         (Some(_), Turn::Cron) if cord == Cord::Lets => Migrating::Soon,
         _ => Migrating::No,
     };
-    Known { migrated: migrated(shop, state), migrating, paused }
+    let closed = closing::closed(shop, state, due, migrating, run_it);
+    Known { migrated: migrated(shop, state), migrating, closed, paused }
 }
 
 /// The sequence up to which the shop's database is migrated: what is on record, or a Job that is done since.

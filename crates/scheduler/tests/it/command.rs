@@ -114,6 +114,24 @@ fn a_table_becomes_shops_and_a_table_again() {
 }
 
 #[test]
+fn an_export_loses_nothing_without_saying_so() {
+    let shop = "manifests/examples/shops/aws/shop.yaml";
+    let error = refused(&["export", shop], "");
+    for field in ["acme: ", "spec.domains", "spec.modules", "spec.config.values", "spec.scale.schedule", "spec.scale.idle", "spec.window"] {
+        assert!(error.contains(field), "{field}\n{error}");
+    }
+    assert!(printed(&["export", shop, "--lossy"], "").contains("acme,www.acme.example,"));
+    let folder = tempfile::tempdir().unwrap();
+    for form in ["json", "yaml"] {
+        let path = folder.path().join(format!("shops.{form}"));
+        let first = printed(&["export", shop, "--output", form], "");
+        std::fs::File::create(&path).unwrap().write_all(first.as_bytes()).unwrap();
+        let back = printed(&["import", path.to_str().unwrap(), "--expect", "1"], "");
+        assert_eq!(printed(&["export", "-", "--output", form], &back), first);
+    }
+}
+
+#[test]
 fn a_list_of_objects_is_imported_likewise() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("crm.json");

@@ -128,11 +128,49 @@ fn each_rule_refuses() {
         (class, "/spec/backends/media/0/directory", json!({"path": "/srv"}), "exactly one of efs, nfs and directory"),
         (class, "/spec/freezes/0/until", json!("2026-11-25T00:00:00Z"), "from is before until"),
         (class, "/spec/freezes/0/until", json!("tomorrow"), "is not a time"),
+        (shop, "/spec/scale/schedule/0/cron", json!("0 0 31 2 *"), "the month has no such day"),
+        (shop, "/spec/scale/schedule/0/cron", json!("0 0 31 sep *"), "the month has no such day"),
+        (shop, "/spec/scale/schedule/0/cron", json!("0 24 1 1 *"), "does not match"),
+        (shop, "/spec/scale/schedule/0/cron", json!("0 8 32 1 *"), "does not match"),
+        (shop, "/spec/services/cache/sessions", json!(1), "1 is under 2"),
+        (shop, "/spec/services/cache/prefix", json!("a-b"), "does not match"),
+        (class, "/spec/overlay/annotations", json!({"longshore.dev/applied": "x"}), "annotations under longshore.dev are set by Longshore"),
+        (class, "/spec/overlay/podAnnotations", json!({"longshore.dev/x": "x"}), "annotations under longshore.dev are set by Longshore"),
+        (class, "/spec/overlay/extraEnv", json!([{"name": "POD_UID", "value": "1"}]), "are set by Longshore"),
+        (class, "/spec/overlay/extraEnv", json!([{"name": "LONGSHORE_STORE", "value": "1"}]), "are set by Longshore"),
+        (
+            class,
+            "/spec/overlay/extraContainers",
+            json!([{"name": "nginx", "image": format!("x@sha256:{}", "0".repeat(64)), "size": {"cpu": "1m", "memory": "1Mi"}}]),
+            "are containers of Longshore",
+        ),
+        ("azure/class.yaml", "/spec/backends/media/0/nfs/tls", json!(true), "nfs with tls is mounted by agents"),
         (class, "/spec/overlay/labels", json!({"longshore.dev/shop": "other"}), "are set by Longshore"),
         ("release.yaml", "/spec/sequence", json!(43), "a Release never changes"),
     ] {
         let problems = problems(file, pointer, value);
         assert!(problems.iter().any(|problem| problem.contains(expected)), "{pointer}: {expected}\n{problems:#?}");
+    }
+}
+
+#[test]
+fn canaries_are_among_the_shops_that_are_moved() {
+    let problems = |shops: Value| {
+        let spec = json!({ "release": "r", "waves": [{ "percent": 100 }], "canaries": ["a"], "shops": shops });
+        let rollout = json!({ "apiVersion": "longshore.dev/v1alpha1", "kind": "Rollout", "metadata": { "name": "r" }, "spec": spec });
+        RULES.problems("Rollout", &rollout, None)
+    };
+    assert_eq!((problems(json!([])).len(), problems(json!(["b", "a"])).len()), (0, 0));
+    assert!(problems(json!(["b"]))[0].contains("canaries are among the shops that are moved"));
+}
+
+#[test]
+fn times_that_come_are_taken() {
+    for cron in
+        ["0 8 27 11 *", "*/5 * * * *", "0 0 29 2 *", "0 0 31 1,3 *", "30 22 * * MON-FRI", "0 6 1-7/2 * 1", "0 0 31 2 1", "0 0 L * *"]
+    {
+        assert_eq!(problems("aws/shop.yaml", "/spec/scale/schedule/0/cron", json!(cron)), [] as [&str; 0], "{cron}");
+        assert!(scheduler::schedule::cron(cron).is_ok(), "{cron}");
     }
 }
 

@@ -4,12 +4,15 @@ use crate::{
     committed::compare,
     made::{PLATFORMS, example, find, has, rendered},
 };
+use release::Migration;
 use scheduler::{
+    assign::{Known, desired},
     check, cluster,
     crd::{Build, Idle, IdleMode, ShopState},
-    file::{Form, text},
+    file::{Fleet, Form, text},
     render::{BUILDS, InForce, Migrating, Moment, Object, RenderError, build, render},
 };
+use serde_json::json;
 
 fn yaml(objects: &[Object]) -> String {
     text(Form::Yaml, objects.iter().map(Object::value)).unwrap()
@@ -108,7 +111,7 @@ fn a_suspended_shop_has_no_pods_and_an_archived_one_only_its_data() {
 fn a_shop_in_maintenance_is_closed_for_visitors_and_open_for_the_probe() {
     let objects = rendered("aws", |shop, _, _| shop.spec.state = ShopState::Maintenance);
     let conf = objects.iter().map(Object::value).find_map(|object| object["data"]["nginx.conf"].as_str().map(str::to_owned)).unwrap();
-    assert!(conf.contains("default 1;") && conf.contains("127.0.0.1 0;"), "{conf}");
+    assert!(conf.contains("set $closed 1;\n        if (-f") && conf.contains("127.0.0.1 0;"), "{conf}");
     assert_eq!(find(&objects, "Deployment", "cron")["spec"]["replicas"], 0);
 }
 
@@ -126,6 +129,89 @@ fn a_migration_runs_while_the_controller_says_so_and_cron_waits() {
     });
     assert!(!has(&migrated, "Job", "release-42"));
     assert_eq!(find(&migrated, "ConfigMap", "release")["data"]["migrated"], "42");
+}
+
+#[test]
+fn a_breaking_migration_keeps_visitors_out_without_a_new_pod() {
+    let (shop, class, mut release) = example("aws");
+    let closed = Moment { closed: true, ..Moment::default() };
+    for (migration, expected) in [(Migration::Breaking, 2), (Migration::Additive, 0), (Migration::None, 0)] {
+        release.migration = migration;
+        let [open, shut] = [Moment::default(), closed.clone()].map(|moment| render(&shop, &class, Some(&release), &moment).unwrap());
+        let changed: Vec<_> = shut.iter().filter(|object| !open.contains(object)).map(|object| object.identity().to_string()).collect();
+        assert_eq!(changed.len(), expected, "{changed:?}");
+        assert_eq!(find(&shut, "ConfigMap", "release")["data"].get("closed").is_some(), expected > 0);
+        assert_eq!(find(&shut, "Deployment", "cron")["spec"]["replicas"], i32::from(expected == 0), "cron waits, too");
+        assert_eq!(check::shop(&shut), []);
+    }
+}
+
+#[test]
+fn shops_on_one_redis_leave_each_other_alone() {
+    for (platform, file, own, shared) in [
+        ("aws", "env.php", "'session' => ['save' => 'db']", "'database' => '7'"),
+        ("azure", "local.xml", "<session_save>db</session_save>", "<db>7</db>"),
+    ] {
+        let text = |sessions: Option<u32>| {
+            let objects = rendered(platform, |shop, _, _| shop.spec.services.cache.as_mut().unwrap().sessions = sessions);
+            objects.iter().map(Object::value).find_map(|object| object["data"][file].as_str().map(str::to_owned)).unwrap()
+        };
+        assert!(text(None).contains(own) && !text(None).contains("redis_session"), "{}", text(None));
+        assert!(text(Some(7)).contains(shared) && !text(Some(7)).contains(own), "{}", text(Some(7)));
+        let objects = rendered(platform, |_, _, _| {});
+        let script = objects.iter().map(Object::value).find_map(|object| object["data"]["migrate.sh"].as_str().map(str::to_owned)).unwrap();
+        assert!(!script.contains("cache:flush") && !script.contains("->flush(") && !script.contains("cleanCache()"), "{script}");
+    }
+}
+
+#[test]
+fn two_shops_with_one_database_of_sessions_are_refused() {
+    let (shop, class, release) = example("aws");
+    let mut fleet = Fleet::default();
+    fleet.releases.entry(release.channel.clone()).or_default().insert(release.sequence.get(), release);
+    // Another class calls the same server by another name.
+    let mut other_class = class.clone();
+    other_class.metadata.name = Some("other".into());
+    other_class.spec.backends.caches[0].name = "cache".into();
+    let mut other = shop.clone();
+    other.spec.class = "other".into();
+    other.spec.services.cache.as_mut().unwrap().server = "cache".into();
+    fleet.classes = [(shop.spec.class.clone(), class), ("other".into(), other_class)].into();
+    fleet.shops = [("acme".to_owned(), shop), ("vinyl".to_owned(), other)].into();
+    let desired = |fleet: &Fleet| desired("acme", &fleet.shops["acme"], fleet, &Known::default(), jiff::Timestamp::UNIX_EPOCH);
+    let error = desired(&fleet).unwrap_err().to_string();
+    assert!(error.contains("services.cache.sessions=2 of redis-eu-2.") && error.contains("shop vinyl has, too"), "{error}");
+    for sessions in [None, Some(3)] {
+        fleet.shops.get_mut("vinyl").unwrap().spec.services.cache.as_mut().unwrap().sessions = sessions;
+        assert!(desired(&fleet).is_ok());
+    }
+}
+
+#[test]
+fn the_api_server_reaches_agents_where_the_class_says_its_addresses() {
+    let rules = |cidrs: &[&str]| {
+        let cidrs = cidrs.iter().map(|&cidr| cidr.to_owned()).collect();
+        find(&rendered("aws", |_, class, _| class.spec.network.api_server = cidrs), "NetworkPolicy", "shop")["spec"]["ingress"].clone()
+    };
+    assert_eq!(rules(&[]).as_array().unwrap().len(), 2);
+    let expected = json!({ "from": [{ "ipBlock": { "cidr": "10.0.0.1/32" } }], "ports": [{ "port": 9808, "protocol": "TCP" }] });
+    assert_eq!(rules(&["10.0.0.1/32"])[2], expected);
+}
+
+#[test]
+fn a_metric_that_nobody_serves_is_not_scaled_by() {
+    let metrics = |metric: Option<&str>| {
+        let objects = rendered("aws", |shop, class, _| {
+            shop.spec.scale.target.busy_workers_percent = Some(60);
+            class.spec.busy_workers_metric = metric.map(str::to_owned);
+        });
+        find(&objects, "HorizontalPodAutoscaler", "web")["spec"]["metrics"].clone()
+    };
+    assert_eq!(metrics(None).as_array().unwrap().len(), 1);
+    assert_eq!(
+        metrics(Some("busy"))[1]["pods"],
+        json!({ "metric": { "name": "busy" }, "target": { "averageValue": "600m", "type": "AverageValue" } })
+    );
 }
 
 #[test]
@@ -156,6 +242,10 @@ fn what_cannot_be_rendered_says_why() {
         backend,
         "shop acme: services.cache.ref=\"redis-us\" is not in the backends of class magento2-standard; expected one of: redis-eu-2"
     );
+    let (mut shop, class, release) = example("azure");
+    shop.spec.services.media.as_mut().unwrap().access_point = Some("fsap-0123456789abcdef0".into());
+    let error = render(&shop, &class, Some(&release), &Moment::default()).unwrap_err().to_string();
+    assert!(error.contains("accessPoint is a part of EFS, and files-weu of class openmage-azure is none"), "{error}");
     assert!(refused(&|shop| shop.spec.services.media = None).contains("services.media is missing, and Magento2 needs it"));
     assert!(refused(&|shop| shop.spec.config.secret_ref = None).contains("config.secretRef"));
     assert!(refused(&|shop| shop.spec.channel = "shops/other".into()).contains("follows channel shops/other"));

@@ -58,6 +58,57 @@ fn nginx_takes_its_configuration() {
     }
 }
 
+/// nginx itself: a file that appears closes the shop for visitors, and not for the agent's probe, which comes from the pod's own address.
+#[test]
+fn nginx_closes_while_the_file_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let top = folder.path();
+    fs::set_permissions(top, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let (root, release) = (top.join("root"), top.join("release"));
+    for directory in [&root, &release] {
+        create_dir_all(directory).unwrap();
+    }
+    written(&root.join("page.txt"), "open");
+    // The kernel gives a port that is free; nginx takes it a moment later.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let conf = file("plain", "nginx.conf")
+        .replace("/tmp/", &format!("{}/", top.display()))
+        .replace("/srv/shop/current", root.to_str().unwrap())
+        .replace("/etc/longshore/release", release.to_str().unwrap())
+        .replace("listen 8080", &format!("listen 127.0.0.1:{port}"));
+    written(&top.join("nginx.conf"), &conf);
+    let mut nginx = Command::new("/usr/sbin/nginx")
+        .arg("-c")
+        .arg(top.join("nginx.conf"))
+        .args(["-g", "daemon off; master_process off;"])
+        .spawn()
+        .unwrap();
+    let status = |from: &str, path: &str| {
+        let code = "import http.client, sys, time\n\
+                    for attempt in range(200):\n\
+                    \x20   try:\n\
+                    \x20       client = http.client.HTTPConnection('127.0.0.1', int(sys.argv[1]), timeout=10, source_address=(sys.argv[2], 0))\n\
+                    \x20       client.request('GET', sys.argv[3])\n\
+                    \x20       print(client.getresponse().status)\n\
+                    \x20       break\n\
+                    \x20   except ConnectionRefusedError:\n\
+                    \x20       time.sleep(0.05)\n";
+        succeeds(Command::new("python3").args(["-c", code, &port.to_string(), from, path]), "python3").trim().to_owned()
+    };
+    let both = || (status("127.0.0.2", "/page.txt"), status("127.0.0.1", "/page.txt"));
+    let text = |status: (&str, &str)| (status.0.to_owned(), status.1.to_owned());
+    let mut found = vec![both()];
+    written(&release.join("closed"), "sequence 43 changes the database");
+    found.push(both());
+    let alive = status("127.0.0.2", "/livez");
+    fs::remove_file(release.join("closed")).unwrap();
+    found.push(both());
+    nginx.kill().unwrap();
+    nginx.wait().unwrap();
+    assert_eq!(found, [("200", "200"), ("503", "200"), ("200", "200")].map(text));
+    assert_eq!(alive, "204");
+}
+
 #[test]
 fn php_takes_its_configuration() {
     let folder = tempfile::tempdir().unwrap();
@@ -101,6 +152,10 @@ fn env_php_reads_secrets_and_keeps_values() {
     assert_eq!(read["system"]["default"]["web"]["cookie"]["cookie_lifetime"], "7200");
     assert_eq!(read["system"]["default"]["design"]["copyright"], "<b>O'Neil & Söhne</b> \\ ]]> @secret:crypt-key@");
     assert!(read["cache"]["frontend"]["default"]["id_prefix"].as_str().unwrap().starts_with("acme_"));
+    assert_eq!(read["session"]["redis"]["database"], "2");
+    // setup:upgrade, which flushes what it caches in.
+    let apart = succeeds(Command::new("php8.2").args(["-n", "-r", &code]).env("SHOP_CACHE", "files"), "env.php");
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&apart).unwrap()["cache"], serde_json::json!([]));
 }
 
 /// `prepare`, as it runs in a pod: links that lead to the shared file system, and a local.xml whose values are what they were.
@@ -120,7 +175,7 @@ fn prepare_links_and_fills_secrets_in() {
             .replace("/etc/shop/secret", secrets.to_str().unwrap())
             .replace("/srv/storage", storage.to_str().unwrap())
     };
-    for name in ["prepare.php", "prepare.json", "local.xml"] {
+    for name in ["prepare.php", "prepare.json", "local.xml", "zzz_shop.xml"] {
         written(&app.join(name), &moved(file("azure", name)));
     }
     let prepare = || Command::new("php8.2").arg("-n").arg(app.join("prepare.php")).output().unwrap();
@@ -131,6 +186,21 @@ fn prepare_links_and_fills_secrets_in() {
     }
     assert_eq!(fs::read_link(storage.join("media")).unwrap(), Path::new("/mnt/shop/media"));
     assert_eq!(fs::read_link(storage.join("var/import")).unwrap(), Path::new("/mnt/shop/var/import"));
+    // Among the files that declare modules, as OpenMage merges them: in the order of their names, the last one decides.
+    let declared = storage.join("app/etc/modules");
+    written(
+        &declared.join("Mage_All.xml"),
+        "<config><modules><Mage_Poll><active>true</active><codePool>core</codePool></Mage_Poll></modules></config>",
+    );
+    let merge = "import glob, json, sys, xml.etree.ElementTree as tree\n\
+                 merged = {}\n\
+                 for file in sorted(glob.glob(sys.argv[1] + '/*.xml')):\n\
+                 \x20   for module in tree.parse(file).getroot().find('modules'):\n\
+                 \x20       merged.setdefault(module.tag, {}).update((value.tag, value.text) for value in module)\n\
+                 print(json.dumps(merged))";
+    let merged: serde_json::Value =
+        serde_json::from_str(&succeeds(Command::new("python3").args(["-c", merge]).arg(&declared), "modules")).unwrap();
+    assert_eq!(merged, serde_json::json!({ "Mage_Poll": { "active": "false", "codePool": "core" } }));
     let local = storage.join("app/etc/local.xml");
     assert!(!fs::symlink_metadata(&local).unwrap().is_symlink());
     let code = "import json, sys, xml.etree.ElementTree as tree\n\

@@ -42,6 +42,8 @@ use serde::{Deserialize, Serialize};
     validation = Rule::new("self.engine == oldSelf.engine").message("a class keeps its engine; make another class").field_path(".engine"),
     validation = Rule::new("!has(self.nodeCache) || self.storage.mode == 'Agent'")
         .message("a node cache is a hostPath, which shops with csi storage must not have").field_path(".nodeCache"),
+    validation = Rule::new("self.storage.mode == 'Agent' || !has(self.backends.media) || self.backends.media.all(m, !has(m.nfs) || !m.nfs.tls)")
+        .message("nfs with tls is mounted by agents: storage.mode has to be Agent").field_path(".backends"),
 )]
 pub struct ShopClassSpec {
     /// What the shops are: decides paths, cron, configuration files and migrations.
@@ -77,6 +79,11 @@ pub struct ShopClassSpec {
     /// How visitors' requests get to the pods.
     #[serde(default)]
     pub route: Route,
+    /// Name of the metric of pods, in the cluster's custom metrics, that says how many of php-fpm's workers are busy, from 0 to 1. Without
+    /// it no shop scales by busyWorkersPercent: an autoscaler with a metric that cannot be read never scales down.
+    #[schemars(length(min = 1, max = 253), regex(pattern = "^[A-Za-z_:][A-Za-z0-9_:./-]*$"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub busy_workers_metric: Option<String>,
     /// Who waits when nodes are short.
     #[serde(default)]
     pub priority: Priority,

@@ -22,6 +22,10 @@ pub struct Network {
     #[schemars(length(max = 50), inner(length(max = 43), regex(pattern = pattern::CIDR)))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub store: Vec<String>,
+    /// Addresses of the API server, as pods see it, which asks agents for their status; only where a CNI counts them as outside.
+    #[schemars(length(max = 20), inner(length(max = 43), regex(pattern = pattern::CIDR)))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub api_server: Vec<String>,
     /// Other addresses that shops call on port 443, such as those of payment providers.
     #[schemars(length(max = 50), inner(length(max = 43), regex(pattern = pattern::CIDR)))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -30,7 +34,7 @@ pub struct Network {
 
 impl Default for Network {
     fn default() -> Self {
-        Self { edge: edge(), monitoring: monitoring(), dns: dns(), store: Vec::new(), outside: Vec::new() }
+        Self { edge: edge(), monitoring: monitoring(), dns: dns(), store: Vec::new(), api_server: Vec::new(), outside: Vec::new() }
     }
 }
 

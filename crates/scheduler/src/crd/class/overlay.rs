@@ -11,7 +11,13 @@ use std::collections::BTreeMap;
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("[has(self.labels) && self.labels.exists(k, k.startsWith('longshore.dev/') || k.startsWith('app.kubernetes.io/')), has(self.podLabels) && self.podLabels.exists(k, k.startsWith('longshore.dev/') || k.startsWith('app.kubernetes.io/'))].filter(given, given).size() == 0")
-    .message("labels under longshore.dev and app.kubernetes.io are set by Longshore"))]
+    .message("labels under longshore.dev and app.kubernetes.io are set by Longshore"),
+    validation = Rule::new("!(has(self.annotations) && self.annotations.exists(k, k.startsWith('longshore.dev/'))) && !(has(self.podAnnotations) && self.podAnnotations.exists(k, k.startsWith('longshore.dev/')))")
+        .message("annotations under longshore.dev are set by Longshore"),
+    validation = Rule::new("!has(self.extraEnv) || self.extraEnv.all(v, !(v.name in ['PHP_INI_SCAN_DIR', 'POD_UID', 'SHOP_CACHE']) && !v.name.startsWith('LONGSHORE_'))")
+        .message("PHP_INI_SCAN_DIR, POD_UID, SHOP_CACHE and LONGSHORE_... are set by Longshore").field_path(".extraEnv"),
+    validation = Rule::new("!has(self.extraContainers) || self.extraContainers.all(c, !(c.name in ['agent', 'backup', 'build', 'cron', 'migrate', 'nginx', 'php-fpm', 'prepare', 'pull']))")
+        .message("agent, backup, build, cron, migrate, nginx, php-fpm, prepare and pull are containers of Longshore").field_path(".extraContainers"))]
 pub struct Overlay {
     /// Labels of all objects.
     #[schemars(extend("maxProperties" = 20, "additionalProperties" = { "type": "string", "maxLength": 63 }))]

@@ -183,7 +183,7 @@ pub struct Backup {
     #[schemars(length(min = 1, max = 64), regex(pattern = pattern::TIME_ZONE))]
     #[serde(default = "utc")]
     pub time_zone: String,
-    /// Days that a backup is kept.
+    /// Days that a backup is kept: its objects bear the number as the tag longshore-keep-days, for lifecycle rules of the bucket.
     #[schemars(range(min = 1, max = 3650))]
     #[serde(default = "fourteen")]
     pub keep_days: u32,
@@ -229,7 +229,7 @@ pub enum DeletionPolicy {
     Retain,
     /// A last backup is made before the workloads go, then they stay.
     Snapshot,
-    /// A person may delete them; nothing does so by itself.
+    /// They stay until a person deletes them, who may: the shop's namespace says so. Nothing does by itself, as no mistake may cost data.
     Delete,
 }
 

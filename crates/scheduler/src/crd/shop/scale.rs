@@ -49,7 +49,7 @@ pub struct Target {
     #[schemars(range(min = 10, max = 95))]
     #[serde(default = "cpu_percent")]
     pub cpu_percent: u32,
-    /// Workers of php-fpm that are busy, in percent; only where the cluster serves custom metrics.
+    /// Workers of php-fpm that are busy, in percent; counts only where the class names a busyWorkersMetric, which nothing of Longshore exports.
     #[schemars(range(min = 10, max = 95))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub busy_workers_percent: Option<u32>,
@@ -64,6 +64,8 @@ impl Default for Target {
 /// A time with more pods.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("!self.cron.matches('^[^ ]+ [^ ]+ (30|31) (0?2|[Ff][Ee][Bb]) [*?]$') && !self.cron.matches('^[^ ]+ [^ ]+ 31 (0?[469]|11|[Aa][Pp][Rr]|[Jj][Uu][Nn]|[Ss][Ee][Pp]|[Nn][Oo][Vv]) [*?]$')")
+    .message("the month has no such day").field_path(".cron"))]
 pub struct Campaign {
     /// When it begins, as five fields of cron.
     #[schemars(length(min = 9, max = 100), regex(pattern = pattern::CRON))]

@@ -40,9 +40,14 @@ pub struct CacheRef {
     #[serde(rename = "ref")]
     #[schemars(length(min = 1, max = 63), regex(pattern = pattern::LABEL))]
     pub server: String,
-    /// What the shop's keys begin with.
-    #[schemars(length(min = 1, max = 32), regex(pattern = "^[A-Za-z0-9_-]+$"))]
+    /// What the keys of the shop's caches begin with, such as acme_.
+    #[schemars(length(min = 1, max = 32), regex(pattern = "^[A-Za-z0-9_]+$"))]
     pub prefix: String,
+    /// Number of the Redis database with the shop's sessions, which no other shop of that server may have, as their keys bear no prefix;
+    /// 0 and 1 hold caches. Sessions are in the shop's own SQL database, where this is missing.
+    #[schemars(range(min = 2, max = 1_199_999))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sessions: Option<u32>,
 }
 
 /// A directory of one of the class's file systems.

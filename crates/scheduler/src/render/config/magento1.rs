@@ -6,6 +6,9 @@ use std::{collections::BTreeMap, fmt::Write as _};
 
 const LOCAL: &str = include_str!("template/local.xml");
 const CACHE: &str = include_str!("template/local-cache.xml");
+const SESSION: &str = include_str!("template/local-session.xml");
+/// In the shop's own database, where no other shop looks.
+const SESSION_OWN: &str = "        <session_save>db</session_save>";
 
 pub(super) fn local_xml(frame: &Frame<'_>) -> Result<String, RenderError> {
     let (host, port, database) = frame
@@ -17,15 +20,30 @@ pub(super) fn local_xml(frame: &Frame<'_>) -> Result<String, RenderError> {
             .replace("@PORT@", &server.port.to_string())
             .replace("@PREFIX@", &escaped(&wanted.prefix))
     });
+    let session = frame.sessions().map_or_else(
+        || SESSION_OWN.to_owned(),
+        |(server, database)| {
+            SESSION
+                .replace("@HOST@", &escaped(&server.host))
+                .replace("@PORT@", &server.port.to_string())
+                .replace("@DATABASE@", &database.to_string())
+        },
+    );
     let mut values = String::new();
     write_tree(&mut values, &values::tree(frame)?, 1);
     Ok(LOCAL
         .replace("@HOST@", &escaped(&host))
         .replace("@PORT@", &port.to_string())
         .replace("@DATABASE@", &escaped(&database))
+        .replace("@SESSION@", session.trim_end())
         .replace("@CACHE@", cache.trim_end())
-        .replace("@MODULES@", &modules(frame))
         .replace("@VALUES@", values.trim_end()))
+}
+
+/// A file among those that declare modules: OpenMage has loaded these, and decided which are active, before it reads `local.xml` again.
+/// It merges them in the order of their names, so that the last one decides, and keeps what the others say of code pools and dependencies.
+pub(super) fn modules_xml(frame: &Frame<'_>) -> String {
+    format!("<?xml version=\"1.0\"?>\n<config>\n    <modules>{}\n    </modules>\n</config>\n", modules(frame))
 }
 
 fn modules(frame: &Frame<'_>) -> String {

@@ -6,6 +6,9 @@ use std::{collections::BTreeMap, fmt::Write as _};
 
 const ENV: &str = include_str!("template/env.php");
 const CACHE: &str = include_str!("template/env-cache.php");
+const SESSION: &str = include_str!("template/env-session.php");
+/// In the shop's own database, where no other shop looks.
+const SESSION_OWN: &str = "    'session' => ['save' => 'db'],";
 
 pub(super) fn env_php(frame: &Frame<'_>) -> Result<String, RenderError> {
     let (host, database) = frame
@@ -17,11 +20,21 @@ pub(super) fn env_php(frame: &Frame<'_>) -> Result<String, RenderError> {
             .replace("@PORT@", &quoted(&server.port.to_string()))
             .replace("@PREFIX@", &quoted(&wanted.prefix))
     });
+    let session = frame.sessions().map_or_else(
+        || SESSION_OWN.to_owned(),
+        |(server, database)| {
+            SESSION
+                .replace("@HOST@", &quoted(&server.host))
+                .replace("@PORT@", &quoted(&server.port.to_string()))
+                .replace("@DATABASE@", &database.to_string())
+        },
+    );
     let mut values = String::new();
     write_tree(&mut values, &values::tree(frame)?, 2);
     Ok(ENV
         .replace("@HOST@", &quoted(&host))
         .replace("@DATABASE@", &quoted(&database))
+        .replace("@SESSION@", session.trim_end())
         .replace("@CACHE@", cache.trim_end())
         .replace("@MODULES@", &modules(frame))
         .replace("@VALUES@", values.trim_end()))

@@ -53,9 +53,17 @@ fn application(frame: &Frame<'_>) -> Result<BTreeMap<String, String>, RenderErro
         Engine::Magento2 => file("env.php", magento2::env_php(frame)?),
         Engine::Php => file("config.json", values::json(frame)?),
     };
+    if let Some(declared) = frame.declared() {
+        files.insert(last(declared).to_owned(), magento1::modules_xml(frame));
+    }
     files.insert("prepare.php".to_owned(), prepare::PROGRAM.to_owned());
     files.insert("prepare.json".to_owned(), prepare::json(frame));
     Ok(files)
+}
+
+/// The name of a file, without its directories.
+fn last(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
 }
 
 fn file(name: &str, content: String) -> BTreeMap<String, String> {

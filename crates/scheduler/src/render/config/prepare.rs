@@ -12,12 +12,13 @@ pub(super) fn json(frame: &Frame<'_>) -> String {
         frame.shared().into_iter().map(|shared| (shared.to_owned(), format!("{}/{shared}", path::SHARED))).collect();
     let mut templates = std::collections::BTreeMap::new();
     if let Some(file) = frame.configured() {
-        let source = format!("{}/{}", path::APP, file.rsplit('/').next().unwrap_or(file));
+        let source = format!("{}/{}", path::APP, super::last(file));
         // PHP reads secrets itself; XML has to be filled.
         match frame.class.engine {
             Engine::Magento1 => drop(templates.insert(file, source)),
             _ => drop(links.insert(file.to_owned(), source)),
         }
     }
+    links.extend(frame.declared().map(|file| (file.to_owned(), format!("{}/{}", path::APP, super::last(file)))));
     format!("{:#}\n", json!({ "into": path::STORAGE, "secrets": path::SECRET, "links": links, "templates": templates }))
 }

@@ -1,14 +1,5 @@
-    'session' => [
-        'save' => 'redis',
-        'redis' => [
-            'host' => @HOST@,
-            'port' => @PORT@,
-            'password' => $secret('cache-password'),
-            'database' => '2',
-            'disable_locking' => '1',
-        ],
-    ],
-    'cache' => [
+    // Flushing empties a whole database of Redis, and other shops' caches are in the same one. setup:upgrade does that: it is told not to use it.
+    'cache' => getenv('SHOP_CACHE') === 'files' ? [] : [
         'frontend' => [
             'default' => [
                 'id_prefix' => @PREFIX@ . $release,

@@ -30,6 +30,7 @@ return [
     'directories' => ['document_root_is_pub' => true],
     'lock' => ['provider' => 'db'],
     'install' => ['date' => 'Thu, 01 Jan 1970 00:00:00 +0000'],
+@SESSION@
 @CACHE@
     'modules' => [@MODULES@
     ],

@@ -1,11 +1,12 @@
 //! Lists of shops: CSV tables and structured lists, and the Shop resources that they stand for.
 
-use crate::{
-    crd::{Shop, ShopState},
-    file::Document,
-};
+mod export;
+
+pub use export::{csv, json, lost, resource};
+
+use crate::file::Document;
 use serde_json::{Map, Value, json};
-use std::{collections::BTreeMap, io, path::Path};
+use std::{collections::BTreeMap, path::Path};
 
 /// What is given for all shops of a list.
 #[derive(Debug, Clone, Copy)]
@@ -17,7 +18,7 @@ pub struct Given<'a> {
 }
 
 /// The columns, in the order in which they are written.
-const COLUMNS: [&str; 17] = [
+const COLUMNS: [&str; 18] = [
     "name",
     "domain",
     "aliases",
@@ -30,6 +31,7 @@ const COLUMNS: [&str; 17] = [
     "database_name",
     "cache",
     "cache_prefix",
+    "sessions",
     "media",
     "media_path",
     "access_point",
@@ -157,7 +159,7 @@ fn shop(row: &BTreeMap<&str, &str>, given: &Given<'_>) -> Result<Value, Vec<Stri
         }
         number
     };
-    let (min, max) = (number("min"), number("max"));
+    let (min, max, sessions) = (number("min"), number("max"), number("sessions"));
     if !problems.is_empty() {
         return Err(problems);
     }
@@ -168,7 +170,7 @@ fn shop(row: &BTreeMap<&str, &str>, given: &Given<'_>) -> Result<Value, Vec<Stri
         ("class".to_owned(), json!(class)),
         ("channel".to_owned(), json!(cell("channel").map_or_else(|| given.channel.replace("{name}", name), str::to_owned))),
         ("domains".to_owned(), Value::Array(domains)),
-        ("services".to_owned(), services(&cell, name)),
+        ("services".to_owned(), services(&cell, name, sessions)),
     ]);
     if let Some(state) = cell("state") {
         spec.insert("state".to_owned(), json!(state));
@@ -186,7 +188,7 @@ fn shop(row: &BTreeMap<&str, &str>, given: &Given<'_>) -> Result<Value, Vec<Stri
     Ok(json!({ "apiVersion": "longshore.dev/v1alpha1", "kind": "Shop", "metadata": { "name": name }, "spec": spec }))
 }
 
-fn services<'a>(cell: &impl Fn(&str) -> Option<&'a str>, name: &str) -> Value {
+fn services<'a>(cell: &impl Fn(&str) -> Option<&'a str>, name: &str, sessions: Option<u64>) -> Value {
     let mut services = Map::new();
     if let Some(server) = cell("database") {
         let database = cell("database_name").map_or_else(|| format!("shop_{}", name.replace('-', "_")), str::to_owned);
@@ -194,7 +196,11 @@ fn services<'a>(cell: &impl Fn(&str) -> Option<&'a str>, name: &str) -> Value {
     }
     if let Some(server) = cell("cache") {
         let prefix = cell("cache_prefix").map_or_else(|| format!("{}_", name.replace('-', "_")), str::to_owned);
-        services.insert("cache".to_owned(), json!({ "ref": server, "prefix": prefix }));
+        let mut cache = json!({ "ref": server, "prefix": prefix });
+        if let Some(database) = sessions {
+            cache["sessions"] = json!(database);
+        }
+        services.insert("cache".to_owned(), cache);
     }
     if let Some(server) = cell("media") {
         let mut media = json!({ "ref": server, "path": cell("media_path").map_or_else(|| format!("/shops/{name}"), str::to_owned) });
@@ -219,44 +225,4 @@ pub fn shared_hosts(shops: &[(usize, Value)], path: &Path) -> Vec<String> {
         }
     }
     problems
-}
-
-/// The table of `shops`.
-///
-/// # Errors
-///
-/// Where memory is short; nothing else can fail.
-pub fn csv<'a>(shops: impl Iterator<Item = &'a Shop>) -> io::Result<String> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(COLUMNS)?;
-    for shop in shops {
-        let (spec, services) = (&shop.spec, &shop.spec.services);
-        let primary = spec.domains.iter().find(|domain| domain.primary).map(|domain| domain.host.as_str()).unwrap_or_default();
-        let aliases: Vec<&str> = spec.domains.iter().filter(|domain| !domain.primary).map(|domain| domain.host.as_str()).collect();
-        let state = if spec.state == ShopState::Active { String::new() } else { format!("{:?}", spec.state) };
-        let database = services.database.as_ref();
-        let cache = services.cache.as_ref();
-        let media = services.media.as_ref();
-        writer.write_record([
-            shop.metadata.name.as_deref().unwrap_or_default(),
-            primary,
-            &aliases.join(" "),
-            &spec.class,
-            &spec.channel,
-            &state,
-            &spec.scale.min.to_string(),
-            &spec.scale.max.to_string(),
-            database.map_or("", |it| &it.server),
-            database.map_or("", |it| &it.name),
-            cache.map_or("", |it| &it.server),
-            cache.map_or("", |it| &it.prefix),
-            media.map_or("", |it| &it.server),
-            media.map_or("", |it| &it.path),
-            media.and_then(|it| it.access_point.as_deref()).unwrap_or_default(),
-            spec.config.secret_ref.as_ref().map_or("", |it| &it.name),
-            &spec.backup.time_zone,
-        ])?;
-    }
-    let bytes = writer.into_inner().map_err(|error| io::Error::other(error.to_string()))?;
-    String::from_utf8(bytes).map_err(io::Error::other)
 }
