@@ -25,7 +25,7 @@ pub(crate) struct Why {
 pub(super) fn run(arguments: &Why) -> Result<(), CommandError> {
     let answer = wait(async {
         let cluster = arguments.connection.open().await?;
-        let fleet = Sources { files: Vec::new(), only_files: false }.read(&cluster).await?;
+        let fleet = Sources { files: Vec::new(), only_files: false }.read(&cluster).await?.fleet;
         let Some(shop) = fleet.shops.get(&arguments.shop) else {
             return Err(CommandError::Missing(vec![format!("shop {} is not in the registry", arguments.shop)]));
         };

@@ -39,6 +39,7 @@ pub(crate) struct Controller {
     pub(super) queue: Mutex<Queue>,
     pub(super) work: Notify,
     pub(super) rollouts: Notify,
+    pub(super) edge: Notify,
     /// One for each shard.
     pub(super) held: Vec<Held>,
     pub(crate) counts: Counts,
@@ -62,6 +63,7 @@ impl Controller {
             queue: Mutex::default(),
             work: Notify::new(),
             rollouts: Notify::new(),
+            edge: Notify::new(),
             held: (0..settings.shards).map(|_| Held::new()).collect(),
             counts: Counts::default(),
             reports: Mutex::default(),
@@ -116,6 +118,7 @@ impl Controller {
         }
         drop(queue);
         self.work.notify_one();
+        self.edge.notify_one();
         self.wake_rollouts();
     }
 
@@ -142,6 +145,11 @@ impl Controller {
     /// The connection that writes for a shop, while this process leads its shard.
     pub(crate) fn writer(&self, shop: &str) -> Cluster {
         self.cluster.fenced(self.held[self.shard(shop)].fence())
+    }
+
+    /// The connection that writes for the whole fleet, while this process leads its shard.
+    pub(super) fn fleet_writer(&self) -> Cluster {
+        self.cluster.fenced(self.held[0].fence())
     }
 
     /// Whether this process leads the shard that looks at the whole fleet.

@@ -1,6 +1,6 @@
 //! Every metric of the controller, as data, and the pages that are made of it. No label names a shop.
 
-use super::{Controller, Held, controller::Counts, removal};
+use super::{Controller, Held, builds, controller::Counts, removal};
 use crate::guard::Removal;
 use jiff::Timestamp;
 use std::{
@@ -24,6 +24,8 @@ struct Look<'a> {
     objects: usize,
     missing: usize,
     unreadable: usize,
+    edge_held: bool,
+    failed_builds: usize,
     halted: bool,
     held: bool,
     waiting: usize,
@@ -51,6 +53,16 @@ const ALL: &[Metric] = &[
         "longshore_scheduler_deletion_held",
         "Whether a guard keeps missing shops from being taken down, 1 or 0.",
         Value::Gauge(|look| usize::from(look.held)),
+    ),
+    (
+        "longshore_scheduler_edge_held",
+        "Whether the maps of the edge are left as they are, 1 or 0.",
+        Value::Gauge(|look| usize::from(look.edge_held)),
+    ),
+    (
+        "longshore_scheduler_failed_builds",
+        "Builds that failed, of releases that shops are told or are about to be told.",
+        Value::Gauge(|look| look.failed_builds),
     ),
     ("longshore_scheduler_halted", "Whether the andon cord is pulled, 1 or 0.", Value::Gauge(|look| usize::from(look.halted))),
     (
@@ -127,6 +139,8 @@ fn look(controller: &Controller) -> Look<'_> {
         objects: state.world.values().map(BTreeMap::len).sum(),
         missing: state.missing.len(),
         unreadable: state.unreadable.len(),
+        edge_held: state.edge.problem.is_some(),
+        failed_builds: builds::failed(&state),
         halted: state.halted.is_some(),
         held,
         waiting,
