@@ -120,9 +120,9 @@ impl CommandError {
         match self {
             // What a person wrote, and corrects.
             Self::Fleet(_) | Self::Render(_) | Self::Missing(_) | Self::Import(_) | Self::Edge(_) => Reason::Registry,
-            Self::File(_) | Self::Argument(_) | Self::Plan { .. } => Reason::Config,
+            Self::File(_) | Self::Argument(_) | Self::Plan { .. } | Self::Led(_) => Reason::Config,
             Self::Definitions(_) => Reason::Definitions,
-            Self::Guard(_) | Self::Led(_) => Reason::Guard,
+            Self::Guard(_) => Reason::Guard,
             Self::Refused(_) => Reason::ApiRefused,
             Self::Moved(_) => Reason::Moved,
             Self::Run(error) => error.reason(),
