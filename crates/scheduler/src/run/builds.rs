@@ -110,7 +110,9 @@ pub(super) fn took(state: &mut State, kind: &Kind, object: &Observed) {
 pub(super) fn listed(state: &mut State, kind: &Kind, objects: &[Observed]) {
     if kind.name == "Job" {
         state.builds.clear();
-        objects.iter().for_each(|object| took(state, kind, object));
+        for object in objects {
+            took(state, kind, object);
+        }
     }
 }
 

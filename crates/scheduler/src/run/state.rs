@@ -81,7 +81,7 @@ pub(crate) struct State {
     pub(crate) release_statuses: BTreeMap<String, ReleaseStatus>,
     /// Jobs that build.
     pub(crate) builds: BTreeMap<String, Progress>,
-    /// What was said of each shop's Ingress or HTTPRoutes, by name.
+    /// What was said of each shop's Ingress or `HTTPRoutes`, by name.
     pub(crate) routes: HashMap<String, BTreeMap<String, Route>>,
     /// The maps of the edge.
     pub(crate) edge: super::edge::Edge,

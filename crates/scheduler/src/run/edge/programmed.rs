@@ -98,7 +98,7 @@ fn mapped(shop: &Shop, site: &Site, edge: &Edge) -> Option<Said> {
     }
 }
 
-/// What the controllers of its Ingress or HTTPRoutes say: the worst of it.
+/// What the controllers of its Ingress or `HTTPRoutes` say: the worst of it.
 fn routed(shop: &Shop, state: &State) -> Said {
     let routes = state.routes.get(shop.metadata.name.as_deref().unwrap_or_default());
     let all: Vec<_> = routes.into_iter().flatten().collect();

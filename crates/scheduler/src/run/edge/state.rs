@@ -132,7 +132,9 @@ pub(in crate::run) fn took(controller: &Controller, kind: &Kind, item: &PartialO
 pub(in crate::run) fn listed(controller: &Controller, kind: &Kind, items: &[PartialObjectMeta<DynamicObject>]) {
     if kind.name == "ConfigMap" {
         controller.lock().edge.live.clear();
-        items.iter().for_each(|item| took(controller, kind, item));
+        for item in items {
+            took(controller, kind, item);
+        }
     }
 }
 

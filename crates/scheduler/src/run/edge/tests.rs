@@ -45,7 +45,9 @@ fn fleet() -> State {
 /// A pass, as the leader makes it; what is written is in the cluster at once.
 fn pass(state: &mut State) -> Vec<String> {
     let names: Vec<_> = state.fleet.shops.keys().cloned().collect();
-    names.iter().for_each(|name| state.edge.see(name));
+    for name in &names {
+        state.edge.see(name);
+    }
     let sites = sites(state, now()).unwrap();
     let shards = edge::maps(sites.iter().map(|(shop, site)| (shop.as_str(), site))).unwrap();
     state.edge.want(sites, &shards);
