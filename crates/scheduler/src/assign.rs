@@ -1,5 +1,9 @@
 //! Which release a shop is told to run, and what is asked of the cluster for it at a moment.
 
+mod builds;
+
+pub(crate) use builds::{Build, builds};
+
 use crate::{
     crd::{Engine, Phase, Rollout, Shop, ShopRelease, ShopState},
     file::Fleet,

@@ -1,7 +1,7 @@
 //! When a campaign runs: how many pods a shop has at least, at a time.
 
 use crate::crd::{Campaign, Scale};
-use croner::Cron;
+use croner::{Cron, errors::CronError};
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use std::str::FromStr as _;
 
@@ -15,6 +15,12 @@ pub enum ScheduleError {
         text: String,
         /// Why.
         why: String,
+    },
+    /// A time that never comes.
+    #[error("cron={text:?} never comes: no month has such a day")]
+    Never {
+        /// The text.
+        text: String,
     },
     /// Not a time zone.
     #[error("timeZone={text:?} is not in the time zone database; expected a name such as Europe/Bucharest")]
@@ -46,14 +52,40 @@ fn runs(campaign: &Campaign, now: Timestamp) -> Result<bool, ScheduleError> {
     let duration = SignedDuration::from_hours(i64::from(campaign.duration_hours));
     let Ok(earliest) = now.checked_sub(duration) else { return Ok(false) };
     let after = earliest.to_zoned(zone);
-    Ok(cron.find_next_occurrence(&after, false).is_ok_and(|begin| begin.timestamp() <= now))
+    match cron.find_next_occurrence(&after, false) {
+        Ok(begin) => Ok(begin.timestamp() <= now),
+        Err(CronError::TimeSearchLimitExceeded) => Err(ScheduleError::Never { text: campaign.cron.clone() }),
+        Err(_) => Ok(false),
+    }
+}
+
+/// Whether every campaign's time is one, and comes.
+///
+/// # Errors
+///
+/// Where one is not.
+pub fn possible(scale: &Scale) -> Result<(), ScheduleError> {
+    scale.schedule.iter().try_for_each(|campaign| runs(campaign, Timestamp::UNIX_EPOCH).map(drop))
+}
+
+/// Reads five fields of cron that come at some time.
+///
+/// # Errors
+///
+/// Where `text` is no time, or one that no calendar has, such as 31 February.
+pub fn comes(text: &str) -> Result<(), ScheduleError> {
+    let begin = Timestamp::UNIX_EPOCH.to_zoned(TimeZone::UTC);
+    match cron(text)?.find_next_occurrence(&begin, false) {
+        Err(CronError::TimeSearchLimitExceeded) => Err(ScheduleError::Never { text: text.to_owned() }),
+        _ => Ok(()),
+    }
 }
 
 /// Reads five fields of cron.
 ///
 /// # Errors
 ///
-/// Where `text` is not a time that comes.
+/// Where `text` is not a time; whether it comes is [`comes`]'s to say.
 pub fn cron(text: &str) -> Result<Cron, ScheduleError> {
     Cron::from_str(text).map_err(|error| ScheduleError::Cron { text: text.to_owned(), why: error.to_string() })
 }
@@ -87,6 +119,18 @@ mod tests {
         ] {
             assert_eq!(floor("0 8 27 11 *", 72, now), expected, "{now}");
         }
+    }
+
+    #[test]
+    fn a_day_that_no_month_has_never_comes() {
+        for (text, good) in [("0 0 31 2 *", false), ("0 0 31 4,6,9,11 *", false), ("0 0 29 2 *", true), ("0 0 31 2 1", true)] {
+            assert_eq!(comes(text).is_ok(), good, "{text}");
+        }
+        let campaign = Campaign { cron: "0 8 30 2 *".to_owned(), time_zone: "UTC".to_owned(), duration_hours: 1, min: 8 };
+        let scale = Scale { schedule: vec![campaign], ..Scale::default() };
+        let told = "cron=\"0 8 30 2 *\" never comes: no month has such a day";
+        assert_eq!(possible(&scale).unwrap_err().to_string(), told);
+        assert_eq!(campaign_floor(&scale, "2026-11-27T06:00:00Z".parse().unwrap()).unwrap_err().to_string(), told);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use crate::{
     assign,
+    cluster::edge,
     crd::{Condition, Phase, Rollout, Shop, ShopRelease, ShopState, Truth},
     file::Fleet,
     rollout::closed,
@@ -53,10 +54,8 @@ pub fn why(name: &str, shop: &Shop, fleet: &Fleet, halted: Option<&str>, now: Ti
     if status.observed_generation.is_none() {
         answer.advice.push("no scheduler has looked at it yet: `kubectl -n longshore-system get pods,leases`".to_owned());
     }
-    let bad = |condition: &&Condition| match condition.kind.as_str() {
-        "Degraded" => condition.status == Truth::True,
-        _ => condition.status != Truth::True,
-    };
+    // Degraded sums the others up.
+    let bad = |condition: &&Condition| condition.kind != "Degraded" && condition.status != Truth::True;
     for Condition { kind, reason, message, last_transition_time, .. } in status.conditions.iter().filter(bad) {
         let colon = if message.is_empty() { "" } else { ": " };
         answer.facts.push(format!("not {kind} since {last_transition_time:.0}: {reason}{colon}{message}"));
@@ -64,6 +63,12 @@ pub fn why(name: &str, shop: &Shop, fleet: &Fleet, halted: Option<&str>, now: Ti
     }
     if let Err(error) = assign::desired(name, shop, fleet, &assign::Known::recorded(shop), now) {
         answer.facts.push(runtime::Chain(&error).to_string());
+    }
+    let sites = edge::sites(&fleet.shops, &fleet.classes);
+    let claims = edge::claims(sites.iter().map(|(shop, site)| (shop.as_str(), site)));
+    for claim in claims.iter().filter(|claim| claim.shops.iter().any(|shop| shop == name)) {
+        answer.facts.push(format!("{claim}: the maps of the edge stay as they are for all shops"));
+        answer.advice.push("take the host away from one of the two".to_owned());
     }
     if let Some(halted) = halted {
         answer.facts.push(halted.to_owned());

@@ -28,6 +28,8 @@ use tokio::time::{Instant, timeout};
 
 /// The one field manager under which everything is written.
 pub(crate) const MANAGER: &str = "longshore";
+/// The one of `kubectl apply --server-side`.
+const PERSON: &str = "kubectl";
 /// Label selector of everything that is ours.
 pub(crate) const OURS: &str = "app.kubernetes.io/managed-by=longshore";
 /// The label that names an object's shop.
@@ -180,6 +182,15 @@ impl Cluster {
         let (body, params) = (Patch::Apply(marked(object)), params(Mode::Dry, conflicts));
         let what = format!("apply {} (dry run)", object.identity());
         Ok(value(&self.call(&what, || api.patch(name, &params, &body)).await?))
+    }
+
+    /// Stores a resource of the registry as a person's file has it. The field manager is kubectl's, so that both can be used in turn.
+    pub(crate) async fn put(&self, resource: &Object, mode: Mode, conflicts: Conflicts) -> Result<Value, ApiError> {
+        let (api, name) = (self.objects(resource.identity()), &resource.identity().name);
+        let params = PatchParams { field_manager: Some(PERSON.to_owned()), ..params(mode, conflicts) };
+        let body = Patch::Apply(resource.value());
+        let what = format!("apply {}{}", resource.identity(), if mode == Mode::Dry { " (dry run)" } else { "" });
+        Ok(value(&self.write(&what, || api.patch(name, &params, &body)).await?))
     }
 
     /// The object as it is stored, if there is one.

@@ -1,4 +1,4 @@
-//! Cron expressions, time zones, and grace periods that are long enough.
+//! Cron expressions that come, time zones, and grace periods that are long enough.
 
 use super::{
     Finding,
@@ -6,12 +6,12 @@ use super::{
 };
 use crate::{
     render::DRAIN,
-    schedule::{cron, time_zone},
+    schedule::{comes, time_zone},
 };
 
 pub(super) fn check(look: &Look<'_>, findings: &mut Vec<Finding>) {
     if look.kind() == "CronJob" {
-        if let Err(error) = cron(text(&look.value["spec"]["schedule"])) {
+        if let Err(error) = comes(text(&look.value["spec"]["schedule"])) {
             look.find("cron", error.to_string(), findings);
         }
         if let Err(error) = time_zone(text(&look.value["spec"]["timeZone"])) {

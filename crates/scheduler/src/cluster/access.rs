@@ -21,7 +21,7 @@ const CLUSTER: &[Rule] = &[
     ("longshore.dev", &["shops", "shopclasses", "releases", "rollouts"], &["list", "watch"]),
     // Asked once more before a shop is taken down.
     ("longshore.dev", &["shops"], &["get"]),
-    ("longshore.dev", &["shops/status", "rollouts/status"], &["patch"]),
+    ("longshore.dev", &["shops/status", "shopclasses/status", "releases/status", "rollouts/status"], &["patch"]),
     // What a shop is. Server-side apply is a patch, and a create where there was nothing.
     ("", &["configmaps", "services", "serviceaccounts", "resourcequotas", "limitranges"], &["create", "delete", "list", "patch", "watch"]),
     ("apps", &["deployments"], &["create", "delete", "list", "patch", "watch"]),

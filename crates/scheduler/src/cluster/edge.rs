@@ -17,7 +17,7 @@ use crate::{
 };
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::core::ObjectMeta;
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::{collections::BTreeMap, fmt, fmt::Write as _};
 
 /// The namespace of the edge.
 pub const NAMESPACE: &str = "edge";
@@ -27,20 +27,55 @@ pub const SHARDS: u32 = 64;
 pub const SHARD_LIMIT: usize = 1 << 20;
 
 const FILES: [&str; 4] = ["backends.map", "closed.map", "redirects.map", "weights.map"];
+/// Claims named in an error message at most.
+const SHOWN: usize = 10;
+
+/// What the edge knows of a shop: all that the maps are made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Site {
+    /// Hosts, and where each redirects.
+    domains: Vec<(String, Option<String>)>,
+    weight: u32,
+    closed: Option<ShopState>,
+}
+
+impl Site {
+    /// The site of a shop whose class uses the maps.
+    #[must_use]
+    pub fn of(shop: &Shop, class: &ShopClass) -> Option<Self> {
+        let route = class.spec.route.map.as_ref()?;
+        let closed = matches!(shop.spec.state, ShopState::Suspended | ShopState::Archived).then_some(shop.spec.state);
+        let domains = shop.spec.domains.iter().map(|domain| (domain.host.clone(), domain.redirect_to.clone())).collect();
+        Some(Self { domains, weight: route.weight, closed })
+    }
+
+    /// The shards that its hosts are in.
+    pub fn shards(&self) -> impl Iterator<Item = u32> {
+        self.domains.iter().map(|(host, _)| shard_of(host))
+    }
+}
+
+/// A host that two shops claim.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// The host.
+    pub host: String,
+    /// Both shops.
+    pub shops: [String; 2],
+}
+
+impl fmt::Display for Claim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "host {} belongs to shop {} and to shop {}", self.host, self.shops[0], self.shops[1])
+    }
+}
 
 /// Why the maps cannot be made.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum EdgeError {
     /// Two shops claim one host. Neither is favoured: the maps stay as they are until a person decides.
-    #[error("host {host} belongs to shop {first} and to shop {second}")]
-    Claimed {
-        /// The host.
-        host: String,
-        /// One shop.
-        first: String,
-        /// The other one.
-        second: String,
-    },
+    #[error("{}", told(.0))]
+    Claimed(Vec<Claim>),
     /// More hosts than the shards hold.
     #[error("shard {shard} of the edge's maps has {bytes} bytes, over the limit of {SHARD_LIMIT}")]
     Full {
@@ -51,10 +86,37 @@ pub enum EdgeError {
     },
 }
 
-struct Host<'a> {
-    shop: &'a Shop,
-    redirect: Option<&'a str>,
-    weight: u32,
+fn told(claims: &[Claim]) -> String {
+    let more = claims.len().saturating_sub(SHOWN);
+    let first: Vec<_> = claims.iter().take(SHOWN).map(Claim::to_string).collect();
+    first.join("; ") + &if more > 0 { format!("; and {more} more") } else { String::new() }
+}
+
+/// A host: its shop, that shop's site, and where it redirects.
+type Host<'a> = (&'a str, &'a Site, Option<&'a str>);
+
+fn hosts<'a>(sites: impl Iterator<Item = (&'a str, &'a Site)>) -> (BTreeMap<&'a str, Host<'a>>, Vec<Claim>) {
+    let (mut hosts, mut claims) = (BTreeMap::<&str, Host<'a>>::new(), Vec::new());
+    for (shop, site) in sites {
+        for (host, redirect) in &site.domains {
+            if let Some((other, ..)) = hosts.insert(host, (shop, site, redirect.as_deref())) {
+                claims.push(Claim { host: host.clone(), shops: [other.to_owned(), shop.to_owned()] });
+            }
+        }
+    }
+    (hosts, claims)
+}
+
+/// Every host that two shops claim.
+pub fn claims<'a>(sites: impl Iterator<Item = (&'a str, &'a Site)>) -> Vec<Claim> {
+    hosts(sites).1
+}
+
+/// The sites of shops of which all are known.
+#[must_use]
+pub fn sites(shops: &BTreeMap<String, Shop>, classes: &BTreeMap<String, ShopClass>) -> BTreeMap<String, Site> {
+    let site = |(name, shop): (&String, &Shop)| Some((name.clone(), Site::of(shop, classes.get(&shop.spec.class)?)?));
+    shops.iter().filter_map(site).collect()
 }
 
 /// All shards, of the shops whose class uses maps. Shards without hosts are there, too: a missing one would look like a lost one.
@@ -62,31 +124,25 @@ struct Host<'a> {
 /// # Errors
 ///
 /// Where two shops claim one host, or a shard is full.
-pub fn maps<'a>(shops: impl Iterator<Item = (&'a Shop, &'a ShopClass)>) -> Result<Vec<Object>, EdgeError> {
-    let mut hosts: BTreeMap<&str, Host<'a>> = BTreeMap::new();
-    for (shop, class) in shops {
-        let Some(route) = &class.spec.route.map else { continue };
-        for domain in &shop.spec.domains {
-            let host = Host { shop, redirect: domain.redirect_to.as_deref(), weight: route.weight };
-            if let Some(other) = hosts.insert(&domain.host, host) {
-                return Err(EdgeError::Claimed { host: domain.host.clone(), first: called(other.shop), second: called(shop) });
-            }
-        }
+pub fn maps<'a>(sites: impl Iterator<Item = (&'a str, &'a Site)>) -> Result<Vec<Object>, EdgeError> {
+    let (hosts, claims) = hosts(sites);
+    if !claims.is_empty() {
+        return Err(EdgeError::Claimed(claims));
     }
     let mut shards: BTreeMap<u32, BTreeMap<&str, String>> =
         (0..SHARDS).map(|shard| (shard, FILES.map(|file| (file, String::new())).into())).collect();
-    for (host, of) in hosts {
+    for (host, (shop, site, redirect)) in hosts {
         let shard = shards.entry(shard_of(host)).or_default();
-        let mut line = |file: &'static str, value: &dyn std::fmt::Display| {
+        let mut line = |file: &'static str, value: &dyn fmt::Display| {
             // Writing to a String never fails.
             writeln!(shard.entry(file).or_default(), "{host} {value}").ok();
         };
-        match (of.shop.spec.state, of.redirect) {
-            (ShopState::Suspended | ShopState::Archived, _) => line("closed.map", &format_args!("{:?}", of.shop.spec.state)),
-            (_, Some(target)) => line("redirects.map", &target),
-            (_, None) => {
-                line("backends.map", &name::namespace(&called(of.shop)));
-                line("weights.map", &of.weight);
+        match (site.closed, redirect) {
+            (Some(state), _) => line("closed.map", &format_args!("{state:?}")),
+            (None, Some(target)) => line("redirects.map", &target),
+            (None, None) => {
+                line("backends.map", &name::namespace(shop));
+                line("weights.map", &site.weight);
             }
         }
     }
@@ -99,8 +155,10 @@ pub fn shard_of(host: &str) -> u32 {
     name::spread(host, SHARDS)
 }
 
-fn called(shop: &Shop) -> String {
-    shop.metadata.name.clone().unwrap_or_default()
+/// The name of a shard's ConfigMap.
+#[must_use]
+pub fn shard_name(shard: u32) -> String {
+    format!("edge-{shard:02}")
 }
 
 fn config_map(shard: u32, files: BTreeMap<&str, String>) -> Result<Object, EdgeError> {
@@ -109,7 +167,7 @@ fn config_map(shard: u32, files: BTreeMap<&str, String>) -> Result<Object, EdgeE
         return Err(EdgeError::Full { shard, bytes });
     }
     let metadata = ObjectMeta {
-        name: Some(format!("edge-{shard:02}")),
+        name: Some(shard_name(shard)),
         namespace: Some(NAMESPACE.to_owned()),
         labels: Some(super::labels()),
         ..ObjectMeta::default()

@@ -7,15 +7,18 @@ use super::{
     show,
 };
 use crate::{
-    api::Cluster,
+    api::{Cluster, Conflicts, Mode},
     apply::{self, Ownership, Stopped},
     assign,
+    cluster::SYSTEM,
     file::{Fleet, read_text},
-    plan::{Plan, Step, dry_run, gate, moved},
+    plan::{Plan, Step, counted, dry_run, gate, moved},
     render::Object,
 };
 use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::api::{Api, ListParams};
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -30,8 +33,8 @@ const AT_ONCE: usize = 32;
 The plan is shown, the cluster is looked at once more, and only where nothing moved meanwhile the plan is carried out. With --plan, what
 somebody has reviewed is done, and nothing else.
 
-Where `longshore-scheduler run` runs, apply resources with `kubectl apply --server-side` instead, and let it do the rest: it would undo what
-files say beside its registry.
+The files' resources are stored first, as `kubectl apply --server-side` would, so that a scheduler that runs agrees with what is made of them.
+With --only-files nothing is stored but shops' objects, which is refused where a scheduler runs: it would undo them.
 
 Examples:
   longshore-scheduler apply --only-files *.yaml --dry-run
@@ -58,10 +61,10 @@ pub(super) fn run(arguments: &Apply) -> Result<(), CommandError> {
 async fn carry_out(arguments: &Apply) -> Result<(), CommandError> {
     let saved = arguments.saved.as_deref().map(read).transpose()?;
     let cluster = arguments.plan.connection.open().await?;
-    let fleet = arguments.plan.sources.read(&cluster).await?;
-    let named = shown::named(&fleet, &arguments.plan.shops)?;
+    let sourced = arguments.plan.sources.read(&cluster).await?;
+    let named = shown::named(&sourced.fleet, &arguments.plan.shops)?;
     // What was reviewed is not shown again, field by field.
-    let plan = dry_run::plan(&cluster, &shown::question(&arguments.plan, &fleet, &named, saved.is_none())).await?;
+    let plan = dry_run::plan(&cluster, &shown::question(&arguments.plan, &sourced, &named, saved.is_none())).await?;
     if saved.is_none() {
         show(&shown::shaped(arguments.plan.output, &plan)?)?;
     }
@@ -69,11 +72,18 @@ async fn carry_out(arguments: &Apply) -> Result<(), CommandError> {
     if arguments.dry_run {
         return Ok(());
     }
+    if arguments.plan.sources.only_files
+        && let Some(leader) = leader(&cluster).await?
+    {
+        return Err(CommandError::Led(leader));
+    }
     if !arguments.even_if_moved {
-        let again = dry_run::plan(&cluster, &shown::question(&arguments.plan, &fleet, &named, false)).await?;
+        let again = dry_run::plan(&cluster, &shown::question(&arguments.plan, &sourced, &named, false)).await?;
         moved(&settled(saved.unwrap_or_else(|| plan.clone())), &settled(again))?;
     }
-    let told = everything(&cluster, &fleet, &plan, if arguments.plan.take_over { Ownership::Take } else { Ownership::Ask }).await?;
+    let stored = store(&cluster, &sourced.resources, &plan, arguments.plan.take_over).await?;
+    let ownership = if arguments.plan.take_over { Ownership::Take } else { Ownership::Ask };
+    let told = stored + &everything(&cluster, &sourced.fleet, &plan, ownership).await?;
     if arguments.plan.output == Shape::Text { show(&told) } else { Ok(()) }
 }
 
@@ -102,6 +112,33 @@ fn refuse(plan: &Plan, saved: Option<&Plan>) -> Result<(), CommandError> {
         (_, false, _) => Err(CommandError::Missing(failed)),
         _ => Ok(()),
     }
+}
+
+/// Stores what the plan says of the registry. It stops at the first that fails: what comes after may name it.
+async fn store(cluster: &Cluster, resources: &[Object], plan: &Plan, take_over: bool) -> Result<String, CommandError> {
+    let conflicts = if take_over { Conflicts::Take } else { Conflicts::Refuse };
+    let planned: BTreeMap<_, _> = plan.resources.iter().map(|change| (&change.object, change.desired)).collect();
+    let mut count = 0;
+    for resource in resources.iter().filter(|resource| planned.get(resource.identity()) == Some(&Some(resource.digest()))) {
+        cluster.put(resource, Mode::Real, conflicts).await?;
+        count += 1;
+    }
+    Ok(if count == 0 { String::new() } else { format!("stored: {}\n", counted(count, "resource")) })
+}
+
+/// A scheduler that leads here, by its Lease.
+async fn leader(cluster: &Cluster) -> Result<Option<String>, CommandError> {
+    let leases: Api<Lease> = Api::namespaced(cluster.client(), SYSTEM);
+    let params = ListParams::default();
+    let listed = cluster.call(&format!("list leases of {SYSTEM}"), || leases.list(&params)).await?;
+    let now = Timestamp::now();
+    let leads = |lease: Lease| {
+        let (name, spec) = (lease.metadata.name?, lease.spec?);
+        let holder = spec.holder_identity.filter(|holder| !holder.is_empty() && name.starts_with("longshore-scheduler-"))?;
+        let until = spec.renew_time?.0 + jiff::SignedDuration::from_secs(spec.lease_duration_seconds.unwrap_or_default().into());
+        (until > now).then(|| format!("{holder}, which holds the Lease {SYSTEM}/{name},"))
+    };
+    Ok(listed.items.into_iter().find_map(leads))
 }
 
 async fn everything(cluster: &Cluster, fleet: &Fleet, plan: &Plan, ownership: Ownership) -> Result<String, CommandError> {
@@ -144,12 +181,13 @@ async fn everything(cluster: &Cluster, fleet: &Fleet, plan: &Plan, ownership: Ow
 
 /// A shop that got its first release keeps it, until a rollout moves it.
 async fn record(cluster: &Cluster, fleet: &Fleet, name: &str) {
-    let Some(shop) = fleet.shops.get(name).filter(|shop| shop.metadata.uid.is_some()) else { return };
+    let Some(shop) = fleet.shops.get(name) else { return };
     if shop.status.as_ref().is_some_and(|status| status.release.is_some()) {
         return;
     }
     let Some(release) = assign::fit(&shop.spec.channel, fleet) else { return };
     let patch = serde_json::json!({ "status": { "release": assign::record(release, Timestamp::now()) } });
+    // Without a Shop in the cluster, there is nothing to record.
     if let Err(error) = cluster.merge(&crate::api::shop(name), Some("status"), &patch).await {
         tracing::warn!(shop = name, %error, "release not recorded in the shop's status");
     }

@@ -3,7 +3,8 @@
 use super::CommandError;
 use crate::{
     api::{self, ApiError, Cluster, Read},
-    file::Fleet,
+    file::{self, Document, Fleet},
+    render::Object,
 };
 use std::{
     future::Future,
@@ -46,10 +47,11 @@ pub(crate) struct Sources {
 
 impl Sources {
     /// The registry of the cluster with the files' resources in it, or the files alone.
-    pub(crate) async fn read(&self, cluster: &Cluster) -> Result<Fleet, CommandError> {
-        let files = Fleet::read(&self.files)?;
+    pub(crate) async fn read(&self, cluster: &Cluster) -> Result<Sourced, CommandError> {
+        let documents = self.files.iter().map(|path| file::read(path)).collect::<Result<Vec<_>, _>>()?.concat();
+        let files = Fleet::of(&documents)?;
         if self.only_files {
-            return Ok(files);
+            return Ok(Sourced { fleet: files, resources: Vec::new() });
         }
         let read = registry(cluster).await?;
         for problem in &read.problems {
@@ -67,13 +69,38 @@ impl Sources {
         for (channel, releases) in files.releases {
             fleet.releases.entry(channel).or_default().extend(releases);
         }
-        Ok(fleet)
+        Ok(Sourced { fleet, resources: resources(documents)? })
     }
 }
 
 /// The registry of the cluster, and what of it cannot be read.
 pub(crate) async fn registry(cluster: &Cluster) -> Result<Read, CommandError> {
     api::read(cluster).await.map_err(|error| if error.is_missing() { CommandError::Definitions(error) } else { error.into() })
+}
+
+/// The registry, and what of it is in files and may not be in the cluster.
+pub(crate) struct Sourced {
+    pub(crate) fleet: Fleet,
+    /// In the order in which they are stored: what others name comes first.
+    pub(crate) resources: Vec<Object>,
+}
+
+/// Kinds in that order. A Rollout comes before its Release, which it keeps from new shops.
+const ORDER: [&str; 4] = ["ShopClass", "Rollout", "Release", "Shop"];
+
+fn resources(documents: Vec<Document>) -> Result<Vec<Object>, CommandError> {
+    let resource = |document: Document| {
+        let place = document.place();
+        let mut value = document.value;
+        // What became of it is not the file's to say.
+        value.as_object_mut().map(|fields| fields.remove("status"));
+        serde_json::from_value(value)
+            .map(|object| Object::dynamic(&object))
+            .map_err(|error| CommandError::Missing(vec![format!("{place}: {error}")]))
+    };
+    let mut resources = documents.into_iter().map(resource).collect::<Result<Vec<_>, _>>()?;
+    resources.sort_by_key(|resource| ORDER.iter().position(|kind| *kind == resource.identity().kind));
+    Ok(resources)
 }
 
 /// Runs what waits for the network, until it ends.

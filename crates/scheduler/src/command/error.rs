@@ -23,6 +23,9 @@ pub(crate) enum CommandError {
     /// Generated objects are wrong.
     #[error("{} generated objects are wrong, which is a bug of the renderer or of a class's overlay\n  {}", .0.len(), lines(.0))]
     Check(Vec<Finding>),
+    /// The maps of the edge cannot be made.
+    #[error("the maps of the edge cannot be made")]
+    Edge(#[from] crate::cluster::edge::EdgeError),
     /// A list cannot be imported.
     #[error("nothing was imported: {} problems\n  {}", .0.len(), .0.join("\n  "))]
     Import(Vec<String>),
@@ -59,6 +62,12 @@ pub(crate) enum CommandError {
     /// A guard holds the plan back.
     #[error("nothing was done\n  {}", .0.join("\n  "))]
     Guard(Vec<String>),
+    /// A scheduler would undo it.
+    #[error(
+        "nothing was done: {0} keeps this cluster as its registry says, and would undo what is only in files; say it without --only-files, so that \
+         the resources are stored as well, or stop the scheduler"
+    )]
+    Led(String),
     /// The API server would refuse a part of the plan.
     #[error("nothing was done, as the API server would refuse {} objects\n  {}", .0.len(), some(.0))]
     Refused(Vec<String>),
@@ -113,8 +122,8 @@ impl CommandError {
     pub(crate) fn reason(&self) -> Reason {
         match self {
             // What a person wrote, and corrects.
-            Self::Fleet(_) | Self::Render(_) | Self::Missing(_) | Self::Import(_) | Self::Lost(_) => Reason::Registry,
-            Self::File(_) | Self::Argument(_) | Self::Plan { .. } => Reason::Config,
+            Self::Fleet(_) | Self::Render(_) | Self::Missing(_) | Self::Import(_) | Self::Lost(_) | Self::Edge(_) => Reason::Registry,
+            Self::File(_) | Self::Argument(_) | Self::Plan { .. } | Self::Led(_) => Reason::Config,
             Self::Definitions(_) => Reason::Definitions,
             Self::Guard(_) => Reason::Guard,
             Self::Refused(_) => Reason::ApiRefused,

@@ -2,12 +2,13 @@
 
 use super::{
     CommandError,
-    connection::{Connection, Sources, wait},
+    connection::{Connection, Sourced, Sources, wait},
     show,
 };
 use crate::{
     api::Conflicts,
     assign::{Known, desired},
+    check,
     file::{Fleet, write},
     guard::{Limit, Registry},
     plan::{self, Plan, dry_run},
@@ -88,8 +89,9 @@ pub(super) fn run(arguments: &PlanArguments) -> Result<(), CommandError> {
         Some(path) => against_files(arguments, path)?,
         None => wait(async {
             let cluster = arguments.connection.open().await?;
-            let fleet = arguments.sources.read(&cluster).await?;
-            Ok(dry_run::plan(&cluster, &question(arguments, &fleet, &named(&fleet, &arguments.shops)?, true)).await?)
+            let sourced = arguments.sources.read(&cluster).await?;
+            let named = named(&sourced.fleet, &arguments.shops)?;
+            Ok(dry_run::plan(&cluster, &question(arguments, &sourced, &named, true)).await?)
         })?,
     };
     if let Some(path) = &arguments.save {
@@ -108,12 +110,13 @@ pub(super) fn shaped(shape: Shape, plan: &Plan) -> Result<String, CommandError> 
 
 pub(super) fn question<'a>(
     arguments: &PlanArguments,
-    fleet: &'a Fleet,
+    Sourced { fleet, resources }: &'a Sourced,
     shops: &'a BTreeSet<String>,
     fields: bool,
 ) -> dry_run::Question<'a> {
     dry_run::Question {
         fleet,
+        resources,
         shops,
         // Both the files and the cluster's lists were read whole, or we were not here.
         registry: Registry::Whole { shops: fleet.shops.len() },
@@ -139,7 +142,10 @@ fn against_files(arguments: &PlanArguments, path: &Path) -> Result<Plan, Command
     for (name, shop) in fleet.shops.iter().filter(|(name, _)| named.is_empty() || named.contains(*name)) {
         // As `render` does without --at: campaigns do not count.
         match desired(name, shop, &fleet, &Known::default(), Timestamp::MIN) {
-            Ok(objects) => drop(rendered.insert(name.clone(), objects)),
+            Ok(objects) => {
+                problems.extend(check::shop(&objects).iter().map(|finding| format!("shop {name}: {finding}")));
+                rendered.insert(name.clone(), objects);
+            }
             Err(error) => problems.push(runtime::Chain(&error).to_string()),
         }
     }

@@ -3,9 +3,10 @@
 use super::{CommandError, show};
 use crate::{
     check,
+    cluster::edge,
     file::{Fleet, Form, text, write},
     render::{Moment, Object},
-    schedule::campaign_floor,
+    schedule::{campaign_floor, possible},
 };
 use jiff::Timestamp;
 use std::path::PathBuf;
@@ -18,7 +19,9 @@ The files hold ShopClass, Release and Shop resources, in any order. Of a channel
 Examples:
   longshore-scheduler render class.yaml release.yaml shop.yaml
   longshore-scheduler render *.yaml --shop acme --output json | jq .kind
-  longshore-scheduler render *.yaml --check --out rendered     one file for each shop")]
+  longshore-scheduler render *.yaml --check --out rendered     one file for each shop
+  longshore-scheduler render *.yaml --edge                     the maps of the edge, of all shops whose class uses them
+  longshore-scheduler render *.yaml --builds                   the build of each release that shops would run")]
 pub(crate) struct Render {
     /// Files of resources; - for standard input
     #[arg(required = true, value_name = "FILE")]
@@ -32,6 +35,12 @@ pub(crate) struct Render {
     /// Write one file for each shop into this directory instead
     #[arg(long, value_name = "DIRECTORY")]
     out: Option<PathBuf>,
+    /// The maps of the edge instead of shops' objects
+    #[arg(long, conflicts_with_all = ["shop", "builds"])]
+    edge: bool,
+    /// The Jobs that build releases instead of shops' objects
+    #[arg(long, conflicts_with = "shop")]
+    builds: bool,
     /// Check what was generated, and print nothing where anything is wrong
     #[arg(long)]
     check: bool,
@@ -42,8 +51,13 @@ pub(crate) struct Render {
 
 pub(super) fn run(arguments: &Render) -> Result<(), CommandError> {
     let fleet = Fleet::read(&arguments.files)?;
-    let rendered = all(&fleet, arguments)?;
-    if arguments.check {
+    let rendered = match (arguments.edge, arguments.builds) {
+        (true, _) => vec![("edge", maps(&fleet)?)],
+        (_, true) => vec![("builds", crate::assign::builds(&fleet).into_iter().map(|build| build.job).collect())],
+        _ => all(&fleet, arguments)?,
+    };
+    // What belongs to no shop refers to what a cluster has once, which is not among the objects.
+    if arguments.check && !arguments.edge && !arguments.builds {
         let findings: Vec<_> = rendered.iter().flat_map(|(_, objects)| check::shop(objects)).collect();
         if !findings.is_empty() {
             return Err(CommandError::Check(findings));
@@ -62,6 +76,11 @@ pub(super) fn run(arguments: &Render) -> Result<(), CommandError> {
     Ok(())
 }
 
+fn maps(fleet: &Fleet) -> Result<Vec<Object>, CommandError> {
+    let sites = edge::sites(&fleet.shops, &fleet.classes);
+    Ok(edge::maps(sites.iter().map(|(shop, site)| (shop.as_str(), site)))?)
+}
+
 /// All shops, or all that is wrong with them.
 fn all<'a>(fleet: &'a Fleet, arguments: &Render) -> Result<Vec<(&'a str, Vec<Object>)>, CommandError> {
     let (mut rendered, mut failed, mut missing) = (Vec::new(), Vec::new(), Vec::new());
@@ -71,8 +90,9 @@ fn all<'a>(fleet: &'a Fleet, arguments: &Render) -> Result<Vec<(&'a str, Vec<Obj
             missing.push(format!("shop {name}: its class {} is in none of the files", shop.spec.class));
             continue;
         };
-        let floor = match arguments.at.map(|now| campaign_floor(&shop.spec.scale, now)).transpose() {
-            Ok(floor) => floor.flatten(),
+        let floor = arguments.at.map_or_else(|| possible(&shop.spec.scale).map(|()| None), |now| campaign_floor(&shop.spec.scale, now));
+        let floor = match floor {
+            Ok(floor) => floor,
             Err(error) => {
                 missing.push(format!("shop {name}: scale.schedule: {error}"));
                 continue;

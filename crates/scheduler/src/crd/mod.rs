@@ -21,13 +21,13 @@ mod shop;
 mod validation;
 
 pub use class::{
-    AzureIdentity, Backends, BackupTarget, Build, Cache, CsiDriver, Database, Directory, Disk, Effect, Efs, Engine, ExtraContainer,
-    ExtraVariable, Freeze, Gateway, GoogleIdentity, Identity, Images, Ingress, MapRoute, Media, Network, Nfs, NodeCache, Overlay, Peer,
-    Php, PodIdentity, Priority, Route, SecretIdentity, ShopClass, ShopClassSpec, Size, Sizes, Storage, StorageMode, Store, Toleration,
-    WebIdentity,
+    AzureIdentity, Backends, BackupTarget, Build, Cache, ClassStatus, CsiDriver, Database, Directory, Disk, Effect, Efs, Engine,
+    ExtraContainer, ExtraVariable, Freeze, Gateway, GoogleIdentity, Identity, Images, Ingress, MapRoute, Media, Network, Nfs, NodeCache,
+    Overlay, Peer, Php, PodIdentity, Priority, Route, SecretIdentity, ShopClass, ShopClassSpec, Size, Sizes, Storage, StorageMode, Store,
+    Toleration, WebIdentity,
 };
 pub use condition::{Condition, Truth};
-pub use release::{Release, ReleaseSpec};
+pub use release::{BuildState, Release, ReleaseBuild, ReleaseSpec, ReleaseStatus};
 pub use rollout::{
     Act, Counts, FailedShop, FailureBudget, OnFailure, Phase, Rollout, RolloutSpec, RolloutStatus, Started, Wave, WindowPolicy,
 };

@@ -1,7 +1,8 @@
 //! `Release`: a signed release object in the cluster.
 
-use super::pattern;
+use super::{Condition, pattern};
 use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A release of a channel, as CI signed it. It never changes: going back is another Release.
@@ -17,7 +18,9 @@ use serde::{Deserialize, Serialize};
     printcolumn(name = "Channel", type_ = "string", json_path = ".spec.channel"),
     printcolumn(name = "Sequence", type_ = "integer", json_path = ".spec.sequence"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
-    selectable = ".spec.channel"
+    printcolumn(name = "Readable", type_ = "string", json_path = ".status.conditions[?(@.type==\"Readable\")].status"),
+    selectable = ".spec.channel",
+    status = "ReleaseStatus"
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("self == oldSelf").message("a Release never changes; make another one"))]
@@ -31,4 +34,48 @@ pub struct ReleaseSpec {
     /// The release object, byte for byte: a DSSE envelope in JSON, as `longshore release export` prints it. Pods verify its signatures.
     #[schemars(length(min = 1, max = 65536))]
     pub envelope: String,
+}
+
+/// What the scheduler found of a release.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReleaseStatus {
+    /// Builds of it, by class: each is begun once.
+    #[schemars(length(max = 64))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = kube::core::ListMerge::Map(vec!["class".to_owned()]))]
+    pub builds: Vec<ReleaseBuild>,
+    /// Readable: the envelope is a release object, and states what the fields say.
+    #[schemars(length(max = 16))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = kube::core::ListMerge::Map(vec!["type".to_owned()]))]
+    pub conditions: Vec<Condition>,
+}
+
+/// A build of a release.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReleaseBuild {
+    /// Class that says how.
+    #[schemars(length(max = 63))]
+    pub class: String,
+    /// Its Job, in the namespace longshore-builds.
+    #[schemars(length(max = 63))]
+    pub job: String,
+    /// How it goes.
+    pub state: BuildState,
+    /// Since when.
+    #[schemars(length(max = 40))]
+    pub since: String,
+}
+
+/// How a build goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum BuildState {
+    /// It runs, or waits for a node.
+    Running,
+    /// It ended well.
+    Done,
+    /// It failed, or its Job is gone.
+    Failed,
 }

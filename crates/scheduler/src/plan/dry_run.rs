@@ -4,6 +4,7 @@ use super::{Action, Change, Field, Plan, Seen, Step, difference, gate, tidy};
 use crate::{
     api::{ApiError, Cluster, Conflicts},
     assign::{Known, desired},
+    check,
     crd::Shop,
     file::Fleet,
     guard::{Doomed, Limit, Missing, Registry, Removal, Verdict, prune, removal},
@@ -28,6 +29,8 @@ pub(crate) struct Question<'a> {
     pub(crate) registry: Registry,
     /// How many shops that are not in it may be taken down; none are, where this is missing.
     pub(crate) remove: Option<Limit>,
+    /// The files' resources, which are stored before anything is made of them.
+    pub(crate) resources: &'a [Object],
     pub(crate) conflicts: Conflicts,
     /// Whether fields are looked at: the digests alone tell which objects would be written.
     pub(crate) fields: bool,
@@ -39,7 +42,8 @@ pub(crate) async fn plan(cluster: &Cluster, question: &Question<'_>) -> Result<P
     let one = (question.shops.len() == 1).then(|| question.shops.first().map(String::as_str)).flatten();
     let mut world = cluster.world(one).await?;
     let wanted = |shop: &str| question.shops.is_empty() || question.shops.contains(shop);
-    let mut plan = Plan::default();
+    let resources = super::registry::changes(cluster, question.resources, question.conflicts).await?;
+    let mut plan = Plan { resources, ..Plan::default() };
     let shops = question.fleet.shops.iter().filter(|(name, _)| wanted(name));
     // Rendered when its turn comes: the objects of all shops together would be gigabytes.
     let mut work: Vec<Work<'_>> = shops.map(|(name, shop)| (name.clone(), Some(shop), world.remove(name).unwrap_or_default())).collect();
@@ -48,7 +52,10 @@ pub(crate) async fn plan(cluster: &Cluster, question: &Question<'_>) -> Result<P
     let planned = stream::iter(work).map(|(name, found, live)| async move {
         let objects = found.map_or(Ok(Vec::new()), |found| desired(&name, found, question.fleet, &Known::recorded(found), question.now));
         let changes = match &objects {
-            Ok(objects) => Ok(shop(cluster, question, objects, &live).await?),
+            Ok(objects) => match check::before(objects, &gate(objects, &live, |_| None, question.now)) {
+                None => Ok(shop(cluster, question, objects, &live).await?),
+                Some(wrong) => Err(format!("shop {name}: {wrong}")),
+            },
             Err(error) => Err(runtime::Chain(error).to_string()),
         };
         Ok::<_, ApiError>((name, changes))

@@ -12,6 +12,7 @@ pub(crate) mod files;
 mod gate;
 pub(crate) mod live;
 mod mark;
+pub(crate) mod registry;
 mod summary;
 mod text;
 
@@ -32,6 +33,9 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Plan {
+    /// Changes of the registry: Shops, classes, releases and rollouts of files that are not in the cluster as they are there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resources: Vec<Change>,
     /// Changes by shop; a shop without any is not here.
     pub shops: BTreeMap<String, Vec<Change>>,
     /// Shops that were looked at.
@@ -48,12 +52,12 @@ impl Plan {
     /// Whether nothing would change.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.shops.is_empty()
+        self.shops.is_empty() && self.resources.is_empty()
     }
 
-    /// All changes, shop by shop.
+    /// All changes: those of the registry, then shop by shop.
     pub fn changes(&self) -> impl Iterator<Item = &Change> {
-        self.shops.values().flatten()
+        self.resources.iter().chain(self.shops.values().flatten())
     }
 }
 

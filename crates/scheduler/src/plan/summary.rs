@@ -50,7 +50,7 @@ impl Summary {
 /// Characters of a value that are shown.
 const VALUE: usize = 60;
 
-fn lines(shop: &str, change: &Change) -> Vec<String> {
+pub(super) fn lines(shop: &str, change: &Change) -> Vec<String> {
     let object = format!("{} {}", change.object.kind, general(shop, &change.object.name));
     if let Some(refused) = &change.refused {
         return vec![format!("! {object}: refused: {}", general(shop, refused))];

@@ -16,6 +16,14 @@ const NAMED: usize = 3;
 pub fn summed(plan: &Plan) -> String {
     let summary = Summary::of(plan);
     let mut text = String::new();
+    if !plan.resources.is_empty() {
+        line(&mut text, format_args!("registry"));
+    }
+    let resources: Vec<_> = plan.resources.iter().flat_map(|change| super::summary::lines("", change)).collect();
+    resources.iter().take(GROUPS).for_each(|change| line(&mut text, format_args!("  {change}")));
+    if resources.len() > GROUPS {
+        line(&mut text, format_args!("  … and {} more", counted(resources.len() - GROUPS, "line")));
+    }
     for group in summary.groups.iter().take(GROUPS) {
         let named = group.shops.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
         let more = if group.shops.len() > NAMED { ", …" } else { "" };
@@ -139,6 +147,17 @@ mod tests {
             "1,200 shops: s0000, s0001, s0002, …\n  ~ Deployment web: spec.replicas 2 → 3\n\
              plan: 0 objects to create, 1200 to change, 0 to adopt, 0 to delete; 1 shop unchanged\n"
         );
+    }
+
+    #[test]
+    fn what_changes_in_the_registry_comes_first() {
+        let mut plan = plan();
+        let object =
+            Identity { api_version: "longshore.dev/v1alpha1".into(), kind: "ShopClass".into(), namespace: None, name: "m2".into() };
+        let field = Field { path: "spec.images.shop".into(), before: Some("a".into()), after: Some("b".into()) };
+        plan.resources = vec![Change { object, fields: vec![field], ..plan.shops["s0000"][0].clone() }];
+        assert!(summed(&plan).starts_with("registry\n  ~ ShopClass m2: spec.images.shop a → b\n1,200 shops: "), "{}", summed(&plan));
+        assert!(unified(&plan).starts_with("--- a/ShopClass/m2\n+++ b/ShopClass/m2\n@@ spec.images.shop @@\n-a\n+b\n"));
     }
 
     #[test]

@@ -24,14 +24,13 @@ pub const BUILD_ACCOUNT: &str = "build";
 #[must_use]
 pub fn build(class: &ShopClass, channel: &ChannelName, sequence: Sequence) -> Option<Object> {
     let build = class.spec.build.as_ref()?;
-    let name = name::within(&format!("build-{}-{sequence}", channel.as_str().replace(['/', '_', '.'], "-")), name::LABEL_LIMIT);
-    let labels: BTreeMap<String, String> = [
-        (super::frame::MANAGED_BY, "longshore"),
-        (super::frame::CLASS, class.metadata.name.as_deref().unwrap_or_default()),
-        (super::frame::COMPONENT, "build"),
-    ]
-    .map(|(key, value)| (key.to_owned(), value.to_owned()))
-    .into();
+    let class_name = class.metadata.name.as_deref().unwrap_or_default();
+    let name =
+        name::within(&format!("build-{class_name}-{}-{sequence}", channel.as_str().replace(['/', '_', '.'], "-")), name::LABEL_LIMIT);
+    let labels: BTreeMap<String, String> =
+        [(super::frame::MANAGED_BY, "longshore"), (super::frame::CLASS, class_name), (super::frame::COMPONENT, "build")]
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .into();
     let container = Container {
         name: "build".to_owned(),
         image: Some(build.image.clone()),

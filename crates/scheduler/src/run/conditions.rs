@@ -73,6 +73,7 @@ pub(crate) fn status(shop: &Shop, outcome: &Outcome, pods: Option<Pods>, data: V
     };
     let mut conditions = vec![ready, rendered, applied, available];
     conditions.extend(data);
+    conditions.push(degraded(&conditions, generation, now));
     // What others wrote stays, and what no longer applies goes.
     let others = |old: &&Condition| !KINDS.contains(&old.kind.as_str()) && conditions.iter().all(|new| new.kind != old.kind);
     let kept = old.conditions.iter().filter(others).cloned().collect::<Vec<_>>();
@@ -91,6 +92,20 @@ pub(crate) fn status(shop: &Shop, outcome: &Outcome, pods: Option<Pods>, data: V
         },
         conditions,
         ..old
+    }
+}
+
+/// What is not as it should be, in one condition: a shop that serves, and still needs somebody, is told from one that does not.
+fn degraded(conditions: &[Condition], generation: Option<i64>, now: Timestamp) -> Condition {
+    let bad: Vec<_> = conditions.iter().filter(|it| it.status == Truth::False && it.kind != "Ready").collect();
+    let message: Vec<_> = bad.iter().map(|it| format!("{}: {}", it.kind, it.reason)).collect();
+    Condition {
+        kind: "Degraded".to_owned(),
+        status: if bad.is_empty() { Truth::False } else { Truth::True },
+        reason: bad.first().map_or_else(|| "AsExpected".to_owned(), |first| first.reason.clone()),
+        message: message.join("; "),
+        observed_generation: generation,
+        last_transition_time: now,
     }
 }
 
@@ -132,6 +147,16 @@ mod tests {
         let second = status(&shop(Some(first)), &applied(), ready(0), Vec::new(), at(5));
         assert_eq!((find(&second, "Ready").reason.as_str(), find(&second, "Ready").last_transition_time), ("NoPodReady", at(5)));
         assert_eq!(find(&second, "Applied").last_transition_time, at(0));
+    }
+
+    #[test]
+    fn a_shop_that_serves_and_still_needs_somebody_is_degraded() {
+        let some = |ready| Some(Pods { wanted: 2, ready, updated: 2, current: true });
+        let good = status(&shop(None), &applied(), some(2), Vec::new(), at(0));
+        assert_eq!((find(&good, "Degraded").status, find(&good, "Degraded").observed_generation), (Truth::False, Some(3)));
+        let bad = status(&shop(None), &applied(), some(1), Vec::new(), at(0));
+        assert_eq!((find(&bad, "Ready").status, find(&bad, "Degraded").status), (Truth::True, Truth::True));
+        assert_eq!(find(&bad, "Degraded").message, "WorkloadAvailable: SomePodsNotReady");
     }
 
     #[test]

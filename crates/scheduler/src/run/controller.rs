@@ -42,6 +42,7 @@ pub(crate) struct Controller {
     pub(super) queue: Mutex<Queue>,
     pub(super) work: Notify,
     pub(super) rollouts: Notify,
+    pub(super) edge: Notify,
     /// One for each shard.
     pub(super) held: Vec<Held>,
     pub(crate) counts: Counts,
@@ -66,6 +67,7 @@ impl Controller {
             queue: Mutex::default(),
             work: Notify::new(),
             rollouts: Notify::new(),
+            edge: Notify::new(),
             held: (0..settings.shards).map(|_| Held::new()).collect(),
             counts: Counts::default(),
             reports: Mutex::default(),
@@ -121,6 +123,7 @@ impl Controller {
         }
         drop(queue);
         self.work.notify_one();
+        self.edge.notify_one();
         self.wake_rollouts();
     }
 

@@ -1,6 +1,6 @@
 //! What a Shop's status says of its data: whether the database is where its release needs it, and whether its backup is fresh.
 
-use super::{State, state::Progress, turn::Turn};
+use super::{State, edge, state::Progress, turn::Turn};
 use crate::{
     assign::{self, Known},
     crd::{BackupSchedule, Condition, Shop, ShopState, Truth},
@@ -13,11 +13,11 @@ const DAILY: SignedDuration = SignedDuration::from_hours(28);
 /// The same for a weekly one.
 const WEEKLY: SignedDuration = SignedDuration::from_hours(7 * 24 + 4);
 /// Conditions that are made here; what others wrote is theirs.
-pub(super) const KINDS: [&str; 2] = ["DatabaseCurrent", "BackupFresh"];
+pub(super) const KINDS: [&str; 3] = ["RoutesProgrammed", "DatabaseCurrent", "BackupFresh"];
 
 /// The conditions that apply to the shop.
 pub(super) fn conditions(shop: &Shop, known: &Known, turn: &Turn, state: &State, now: Timestamp) -> Vec<Condition> {
-    let found = [database(shop, known, turn, state), backup(shop, state, now)];
+    let found = [edge::said(shop, state), database(shop, known, turn, state), backup(shop, state, now)];
     let condition = |(kind, (status, reason, message)): (&str, Said)| Condition {
         kind: kind.to_owned(),
         status,
@@ -30,7 +30,7 @@ pub(super) fn conditions(shop: &Shop, known: &Known, turn: &Turn, state: &State,
 }
 
 /// Whether it is so, why in one word, and in a sentence.
-type Said = (Truth, &'static str, String);
+pub(super) type Said = (Truth, &'static str, String);
 
 fn name(shop: &Shop) -> &str {
     shop.metadata.name.as_deref().unwrap_or_default()

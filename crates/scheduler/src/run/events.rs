@@ -1,6 +1,9 @@
 //! Events, for who looks with `kubectl describe`: few, and never so many that they are a load.
 
-use crate::crd::{Rollout, Shop};
+use crate::{
+    crd::{Rollout, Shop},
+    render::Identity,
+};
 use kube::{
     Client, Resource as _,
     runtime::events::{Event, EventType, Recorder, Reporter},
@@ -55,6 +58,17 @@ impl Events {
     pub(super) async fn rollout(&self, rollout: &Rollout, reason: &str, note: &str, bad: bool) {
         let name = format!("rollout/{}", rollout.metadata.name.clone().unwrap_or_default());
         self.publish(name, &rollout.object_ref(&()), reason, note, bad).await;
+    }
+
+    /// Another resource of ours needs somebody.
+    pub(super) async fn about(&self, identity: &Identity, reason: &str, note: &str) {
+        let about = k8s_openapi::api::core::v1::ObjectReference {
+            api_version: Some(identity.api_version.to_string()),
+            kind: Some(identity.kind.to_string()),
+            name: Some(identity.name.clone()),
+            ..Default::default()
+        };
+        self.publish(identity.to_string(), &about, reason, note, true).await;
     }
 
     async fn publish(&self, name: String, about: &k8s_openapi::api::core::v1::ObjectReference, reason: &str, note: &str, bad: bool) {

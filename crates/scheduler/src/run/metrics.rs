@@ -1,6 +1,6 @@
 //! Every metric of the controller, as data, and the pages that are made of it. No label names a shop.
 
-use super::{Controller, Held, controller::Counts, flight::phase, removal};
+use super::{Controller, Held, builds, controller::Counts, flight::phase, removal};
 use crate::{
     assign::served,
     crd::{Condition, Phase, Rollout, Shop, Truth},
@@ -32,6 +32,8 @@ struct Look<'a> {
     unready: usize,
     late: usize,
     unmigrated: usize,
+    edge_held: bool,
+    failed_builds: usize,
     halted: bool,
     held: bool,
     waiting: usize,
@@ -59,6 +61,16 @@ const ALL: &[Metric] = &[
         "longshore_scheduler_deletion_held",
         "Whether a guard keeps missing shops from being taken down, 1 or 0.",
         Value::Gauge(|look| usize::from(look.held)),
+    ),
+    (
+        "longshore_scheduler_edge_held",
+        "Whether the maps of the edge are left as they are, 1 or 0.",
+        Value::Gauge(|look| usize::from(look.edge_held)),
+    ),
+    (
+        "longshore_scheduler_failed_builds",
+        "Builds that failed, of releases that shops are told or are about to be told.",
+        Value::Gauge(|look| look.failed_builds),
     ),
     ("longshore_scheduler_halted", "Whether the andon cord is pulled, 1 or 0.", Value::Gauge(|look| usize::from(look.halted))),
     ("longshore_scheduler_stopped_rollouts", "Rollouts whose failure budget is used up.", Value::Gauge(|look| look.stopped)),
@@ -145,6 +157,8 @@ fn look(controller: &Controller) -> Look<'_> {
         unready: shops(|shop| served(shop) && condition(shop, "Ready").is_some_and(|it| it.status == Truth::False)),
         late: shops(|shop| condition(shop, "BackupFresh").is_some_and(|it| it.status == Truth::False)),
         unmigrated: shops(|shop| condition(shop, "DatabaseCurrent").is_some_and(|it| it.reason == "MigrationFailed")),
+        edge_held: state.edge.problem.is_some(),
+        failed_builds: builds::failed(&state),
         halted: state.halted.is_some(),
         held,
         waiting,

@@ -6,15 +6,19 @@
 //!     └─► Queue ─┴─► reconcile (32 at a time) ──► server-side apply, Shop status, Events
 //!                    rollouts (shard 0)       ──► which release each shop is told
 //!                    removal  (shard 0)       ──► shops that left the registry
+//!                    edge     (shard 0)       ──► the maps of the edge
+//!                    standing (shard 0)       ──► builds, and the status of classes and releases
 //! ```
 
 mod agents;
+mod builds;
 mod closing;
 mod conditions;
 mod controller;
 mod cord;
 mod data;
 mod dispatch;
+mod edge;
 mod events;
 mod flight;
 mod last_backup;
@@ -27,6 +31,7 @@ mod removal;
 mod rollouts;
 mod serve;
 mod share;
+mod standing;
 mod start;
 mod state;
 mod turn;
@@ -137,6 +142,10 @@ pub(crate) async fn run(cluster: Cluster, settings: Settings) -> Result<(), RunE
     work.spawn("rollouts", Span::current(), move |stop| rollouts::run(shared, stop));
     let shared = Arc::clone(&controller);
     work.spawn("removal", Span::current(), move |stop| removal::run(shared, stop));
+    let shared = Arc::clone(&controller);
+    work.spawn("edge", Span::current(), move |stop| edge::run(shared, stop));
+    let shared = Arc::clone(&controller);
+    work.spawn("standing", Span::current(), move |stop| standing::run(shared, stop));
     let mut work = tokio::task::JoinSet::from_iter([work.run(GRACE)]);
     let ended = tokio::select! {
         signal = signals.asked() => {

@@ -1,11 +1,13 @@
-//! Deployments, Jobs and CronJobs as they are watched: metadata and a few numbers, without the pod template, which is most of them.
+//! Deployments, Jobs, CronJobs and routes as they are watched: metadata and a few numbers, without the pod template, which is most of them.
 
+use super::state::Route;
+use crate::crd::Truth;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{
     Resource,
     core::{ApiResource, DynamicResourceScope, ObjectMeta},
 };
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 use std::borrow::Cow;
 
 /// A workload.
@@ -36,14 +38,50 @@ pub(crate) struct Status {
     pub(crate) conditions: Vec<Ended>,
     /// Of a CronJob.
     pub(crate) last_successful_time: Option<Time>,
+    /// Of an Ingress.
+    pub(crate) load_balancer: LoadBalancer,
+    /// Of an HTTPRoute: what each Gateway says of it.
+    pub(crate) parents: Vec<Parent>,
 }
 
-/// A condition, of which two words matter.
+impl Status {
+    /// Whether visitors' requests take this route, as far as its controller has said so.
+    pub(crate) fn route(&self) -> Route {
+        if !self.load_balancer.ingress.is_empty() {
+            return (Truth::True, String::new());
+        }
+        let accepted =
+            |parent: &Parent| parent.conditions.iter().find(|it| it.kind == "Accepted").map(|it| (it.status == "True", it.message.clone()));
+        match self.parents.iter().find_map(accepted) {
+            Some((true, _)) => (Truth::True, String::new()),
+            Some((false, why)) => (Truth::False, why),
+            None => (Truth::Unknown, String::new()),
+        }
+    }
+}
+
+/// Addresses of an Ingress.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct LoadBalancer {
+    ingress: Vec<IgnoredAny>,
+}
+
+/// What a Gateway says of an HTTPRoute.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Parent {
+    conditions: Vec<Ended>,
+}
+
+/// A condition, as far as it matters.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Ended {
     #[serde(rename = "type")]
     pub(crate) kind: String,
     pub(crate) status: String,
+    #[serde(default)]
+    message: String,
 }
 
 impl Resource for Observed {

@@ -13,6 +13,7 @@ use crate::{
     api::{self, ApiError},
     apply::{self, Done, Ownership, Stopped},
     assign::{self, AssignError, Known, desired},
+    check,
     crd::{Condition, Shop, ShopStatus},
     guard::Limit,
     plan::{Live, Step, gate},
@@ -197,6 +198,10 @@ fn recorded(shop: &Shop) -> Option<Sequence> {
 
 async fn write(controller: &Controller, name: &str, prepared: &Prepared, objects: &[Object], now: Timestamp) -> Outcome {
     let steps = gate(objects, &prepared.live, |identity| prepared.ours.get(identity).copied(), now);
+    // Made where something is about to be written, so that a pass over shops that are as they should be does not pay for it.
+    if let Some(wrong) = check::before(objects, &steps) {
+        return Outcome::NotRendered(wrong);
+    }
     if let Some(held) = held(controller, name, &steps, now) {
         return Outcome::Held(held);
     }

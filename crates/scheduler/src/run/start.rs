@@ -23,7 +23,7 @@ pub(super) fn watches(tasks: &mut Tasks<Infallible>, controller: &Arc<Controller
     spawn!("watch rollouts", watch::rollouts);
     spawn!("andon cord", cord::follow);
     for kind in KINDS.iter().filter(|kind| !optional.contains(kind.name)) {
-        if matches!(kind.name, "Deployment" | "Job" | "CronJob") {
+        if matches!(kind.name, "Deployment" | "Job" | "CronJob" | "Ingress" | "HTTPRoute") {
             spawn!("watch workloads", |controller, stop| watch::workloads(controller, kind, stop));
         } else {
             spawn!("watch objects", |controller, stop| watch::objects(controller, kind, stop));

@@ -3,7 +3,7 @@
 use super::last_backup;
 use crate::{
     api::Kind,
-    crd::{Release, Rollout, Shop, ShopClass},
+    crd::{Release, ReleaseStatus, Rollout, Shop, ShopClass, Truth},
     file::Fleet,
     plan::Live,
     render::{Identity, InForce},
@@ -40,6 +40,9 @@ pub(crate) enum Progress {
     Failed,
 }
 
+/// What the controller of an Ingress or HTTPRoute said of it; nothing, while it is `Unknown`.
+pub(crate) type Route = (Truth, String);
+
 /// The sequence of a migration Job.
 pub(crate) fn migration(job: &str) -> Option<u64> {
     job.strip_prefix("release-")?.parse().ok()
@@ -74,6 +77,14 @@ pub(crate) struct State {
     pub(crate) unread: BTreeSet<&'static str>,
     /// How often fields were taken from other managers, by object.
     pub(crate) taken: HashMap<Identity, u32>,
+    /// What the status of each Release says.
+    pub(crate) release_statuses: BTreeMap<String, ReleaseStatus>,
+    /// Jobs that build.
+    pub(crate) builds: BTreeMap<String, Progress>,
+    /// What was said of each shop's Ingress or `HTTPRoutes`, by name.
+    pub(crate) routes: HashMap<String, BTreeMap<String, Route>>,
+    /// The maps of the edge.
+    pub(crate) edge: super::edge::Edge,
 }
 
 impl State {
@@ -204,14 +215,17 @@ impl State {
         old.is_none_or(|old| old.spec != self.fleet.classes[&name].spec)
     }
 
-    pub(crate) fn release(&mut self, release: &Release) {
+    /// Takes a Release in; says whether it is another one than before.
+    pub(crate) fn release(&mut self, release: &Release) -> bool {
         let name = release.metadata.name.clone().unwrap_or_default();
+        self.release_statuses.insert(name.clone(), release.status.clone().unwrap_or_default());
         match InForce::read(release) {
             Ok(read) => {
                 self.unreadable.remove(&name);
-                self.fleet.releases.entry(read.channel.clone()).or_default().insert(read.sequence.get(), read);
+                let channel = self.fleet.releases.entry(read.channel.clone()).or_default();
+                channel.insert(read.sequence.get(), read.clone()).is_none_or(|old| old != read)
             }
-            Err(error) => drop(self.unreadable.insert(name, runtime::Chain(&error).to_string())),
+            Err(error) => self.unreadable.insert(name, runtime::Chain(&error).to_string()).is_none(),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Watches: what the API server says, taken into the state, and which shops it concerns.
 
 use super::{
-    Controller, last_backup,
+    Controller, builds, edge, last_backup,
     observed::Observed,
     queue::Priority,
     state::{Change, Pods, Progress, State, migration},
@@ -84,7 +84,10 @@ pub(super) async fn shops(controller: Arc<Controller>, stop: CancellationToken) 
     let one = |shop: Shop| {
         let name = name(&shop);
         match controller.lock().shop(shop) {
-            Change::Spec => controller.ask(&name, Priority::Urgent),
+            Change::Spec => {
+                controller.edge.notify_one();
+                controller.ask(&name, Priority::Urgent);
+            }
             Change::Told => controller.ask(&name, Priority::Normal),
             Change::Nothing => {}
         }
@@ -100,10 +103,12 @@ pub(super) async fn shops(controller: Arc<Controller>, stop: CancellationToken) 
         for (name, _) in &changed {
             controller.ask(name, Priority::Slow);
         }
+        controller.edge.notify_one();
     };
     let gone = |shop: Shop| {
         controller.lock().fleet.shops.remove(&name(&shop));
         controller.forget(&name(&shop));
+        controller.edge.notify_one();
     };
     follow("shops", &controller, resources(&controller), &stop, all, one, gone).await;
 }
@@ -116,6 +121,7 @@ pub(super) async fn classes(controller: Arc<Controller>, stop: CancellationToken
             let concerned: Vec<_> =
                 state.fleet.shops.iter().filter(|(_, shop)| shop.spec.class == name).map(|(name, _)| name.clone()).collect();
             drop(state);
+            controller.edge.notify_one();
             // A person waits for the first of them, and not for each.
             for shop in &concerned {
                 controller.ask(shop, Priority::Slow);
@@ -134,7 +140,10 @@ pub(super) async fn classes(controller: Arc<Controller>, stop: CancellationToken
 pub(super) async fn releases(controller: Arc<Controller>, stop: CancellationToken) {
     let one = |release: Release| {
         let mut state = controller.lock();
-        state.release(&release);
+        // Its status is ours, and no news.
+        if !state.release(&release) {
+            return;
+        }
         // Shops that wait for a first release, or for this one.
         let waits = |shop: &Shop| {
             let told = shop.status.as_ref().and_then(|status| status.release.as_ref());
@@ -150,12 +159,17 @@ pub(super) async fn releases(controller: Arc<Controller>, stop: CancellationToke
     };
     let all = |releases: Vec<Release>| {
         let present: BTreeSet<_> = releases.iter().map(name).collect();
+        controller.lock().release_statuses.retain(|name, _| present.contains(name));
+        controller.lock().unreadable.retain(|name, _| present.contains(name));
         controller.lock().fleet.releases.values_mut().for_each(|channel| channel.retain(|_, release| present.contains(&release.name)));
         releases.into_iter().for_each(one);
     };
     let gone = |release: Release| {
         let name = name(&release);
-        controller.lock().fleet.releases.values_mut().for_each(|channel| channel.retain(|_, release| release.name != name));
+        let mut state = controller.lock();
+        state.fleet.releases.values_mut().for_each(|channel| channel.retain(|_, release| release.name != name));
+        state.release_statuses.remove(&name);
+        state.unreadable.remove(&name);
     };
     follow("releases", &controller, resources(&controller), &stop, all, one, gone).await;
 }
@@ -181,14 +195,19 @@ pub(super) async fn objects(controller: Arc<Controller>, kind: &'static Kind, st
     let stream = stream.map(|event| event.map(|event| event.modify(|object| object.metadata.managed_fields = None)));
     let taken = |item: PartialObjectMeta<DynamicObject>| api::entry(kind, item);
     let one = |item| {
+        edge::took(&controller, kind, &item);
         if let Some((shop, identity, live)) = taken(item)
             && controller.lock().see(&shop, identity, live)
         {
             controller.ask(&shop, Priority::Normal);
         }
     };
-    let all = |items: Vec<_>| replace(&controller, kind, items.into_iter().filter_map(taken).collect());
+    let all = |items: Vec<_>| {
+        edge::listed(&controller, kind, &items);
+        replace(&controller, kind, items.into_iter().filter_map(taken).collect());
+    };
     let gone = |item| {
+        edge::gone(&controller, kind, &item);
         if let Some((shop, identity, _)) = taken(item) {
             controller.lock().gone(&shop, &identity);
             controller.ask(&shop, Priority::Normal);
@@ -206,7 +225,7 @@ fn replace(controller: &Controller, kind: &Kind, items: Vec<(String, Identity, L
     }
 }
 
-/// Deployments, Jobs and CronJobs: also how they are.
+/// Deployments, Jobs, CronJobs and routes: also how they are.
 pub(super) async fn workloads(controller: Arc<Controller>, kind: &'static Kind, end: CancellationToken) {
     let api: Api<Observed> = Api::all_with(controller.cluster.client(), &kind.resource());
     let stream =
@@ -216,7 +235,7 @@ pub(super) async fn workloads(controller: Arc<Controller>, kind: &'static Kind, 
         Some((shop, kind.identity(object.metadata.namespace.clone(), object.metadata.name.clone()?), Live::of(&object.metadata)))
     };
     let one = |object: Observed| {
-        let Some((shop, identity, live)) = place(&object) else { return };
+        let Some((shop, identity, live)) = place(&object) else { return builds::took(&mut controller.lock(), kind, &object) };
         let mut state = controller.lock();
         let changed = status(&mut state, &shop, &identity, &object);
         let news = state.see(&shop, identity, live);
@@ -230,6 +249,7 @@ pub(super) async fn workloads(controller: Arc<Controller>, kind: &'static Kind, 
     };
     let all = |objects: Vec<Observed>| {
         let mut state = controller.lock();
+        builds::listed(&mut state, kind, &objects);
         let mut changed = BTreeSet::new();
         for object in &objects {
             if let Some((shop, identity, _)) = place(object)
@@ -248,6 +268,7 @@ pub(super) async fn workloads(controller: Arc<Controller>, kind: &'static Kind, 
         }
     };
     let gone = |object: Observed| {
+        builds::gone(&mut controller.lock(), kind, &object);
         if let Some((shop, identity, _)) = place(&object) {
             let mut state = controller.lock();
             match identity.kind.as_ref() {
@@ -256,6 +277,7 @@ pub(super) async fn workloads(controller: Arc<Controller>, kind: &'static Kind, 
                 // Who deletes a Job that failed wants another one.
                 "Job" => state.forget_job(&shop, &identity.name),
                 "CronJob" => drop(state.backups.remove(&shop)),
+                "Ingress" | "HTTPRoute" => drop(state.routes.get_mut(&shop).map(|routes| routes.remove(&identity.name))),
                 _ => {}
             }
             state.gone(&shop, &identity);
@@ -264,6 +286,16 @@ pub(super) async fn workloads(controller: Arc<Controller>, kind: &'static Kind, 
         }
     };
     follow(kind.name, &controller, stream, &end, all, one, gone).await;
+}
+
+/// How a Job goes.
+pub(super) fn progress(job: &Observed) -> Progress {
+    let ended = |kind: &str| job.status.conditions.iter().any(|condition| condition.kind == kind && condition.status == "True");
+    match (ended("Complete"), ended("Failed")) {
+        (true, _) => Progress::Done,
+        (_, true) => Progress::Failed,
+        _ => Progress::Runs,
+    }
 }
 
 /// Takes in how a workload is; says whether that changed.
@@ -277,13 +309,13 @@ fn status(state: &mut State, shop: &str, identity: &Identity, object: &Observed)
         }
         ("Deployment", "cron") if wanted == 0 && object.status.replicas == 0 && current => state.crons.remove(shop),
         ("Deployment", "cron") => state.crons.insert(shop.to_owned()),
+        ("Ingress" | "HTTPRoute", name) => {
+            let route = object.status.route();
+            let routes = state.routes.entry(shop.to_owned()).or_default();
+            routes.insert(name.to_owned(), route.clone()).as_ref() != Some(&route)
+        }
         ("Job", name) => {
-            let ended = |kind: &str| object.status.conditions.iter().any(|condition| condition.kind == kind && condition.status == "True");
-            let progress = match (ended("Complete"), ended("Failed")) {
-                (true, _) => Progress::Done,
-                (_, true) => Progress::Failed,
-                _ => Progress::Runs,
-            };
+            let progress = progress(object);
             if name.starts_with(last_backup::PREFIX) {
                 return state.last_backups.entry(shop.to_owned()).or_default().insert(name.to_owned(), progress) != Some(progress);
             }

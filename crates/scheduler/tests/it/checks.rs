@@ -91,9 +91,21 @@ fn updates_autoscalers_and_times() {
     rings(&spoilt("aws", "HorizontalPodAutoscaler", "web", set("/spec/minReplicas", json!(13))), "autoscaler", "minReplicas is 13");
     rings(&spoilt("aws", "Deployment", "web", set("/spec/replicas", json!(3))), "autoscaler", "replicas");
     rings(&spoilt("aws", "CronJob", "backup", set("/spec/schedule", json!("61 2 * * *"))), "cron", "61 2 * * *");
+    rings(&spoilt("aws", "CronJob", "backup", set("/spec/schedule", json!("0 0 31 2 *"))), "cron", "never comes");
     rings(&spoilt("aws", "CronJob", "backup", set("/spec/timeZone", json!("Europe/Bukarest"))), "time-zone", "Europe/Bukarest");
     let impatient = set("/spec/template/spec/terminationGracePeriodSeconds", json!(70));
     rings(&spoilt("aws", "Deployment", "web", impatient), "grace", "waits 10 s and its requests 60 s, and the pod is killed after 70 s");
+}
+
+#[test]
+fn every_pod_has_a_policy_and_every_policy_has_pods() {
+    let other = |object: &mut Value| object["spec"]["template"]["metadata"]["labels"]["app.kubernetes.io/component"] = json!("corn");
+    rings(&spoilt("aws", "Deployment", "cron", other), "policy", "no NetworkPolicy lets its pods out");
+    let nobody = json!({ "matchLabels": { "app.kubernetes.io/component": "wbe" } });
+    rings(&spoilt("aws", "NetworkPolicy", "shop", set("/spec/podSelector", nobody.clone())), "policy", "it selects no pods");
+    rings(&spoilt("aws", "NetworkPolicy", "deny", set("/spec/podSelector", nobody)), "policy", "it selects no pods");
+    let exotic = json!({ "matchExpressions": [{ "key": "app.kubernetes.io/component", "operator": "NotIn", "values": ["web"] }] });
+    rings(&spoilt("aws", "NetworkPolicy", "shop", set("/spec/podSelector", exotic)), "policy", "lets its pods out");
 }
 
 #[test]

@@ -51,6 +51,64 @@ fn render_prints_what_the_library_makes() {
     assert!(campaign.contains("minReplicas: 8"), "the campaign of the example raises its floor");
 }
 
+const AWS: [&str; 3] =
+    ["manifests/examples/shops/release.yaml", "manifests/examples/shops/aws/class.yaml", "manifests/examples/shops/aws/shop.yaml"];
+
+#[test]
+fn render_makes_the_maps_of_the_edge_from_files_alone() {
+    let text = printed(&[&["render", "--edge", "--output", "json"], &AWS[..]].concat(), "");
+    let shards: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((shards.len(), &shards[0]["metadata"]["namespace"]), (64, &"edge".into()));
+    let lines = |file: &str| shards.iter().flat_map(|shard| shard["data"][file].as_str().unwrap().lines()).collect::<Vec<_>>();
+    assert_eq!(lines("redirects.map"), ["acme.example www.acme.example"]);
+    let mut weights = lines("weights.map");
+    weights.sort_unstable();
+    assert_eq!(weights, ["hu.acme.example 100", "www.acme.example 100"]);
+    assert!(lines("backends.map").contains(&"www.acme.example shop-acme"));
+    let other = std::fs::read_to_string(top().join(AWS[2])).unwrap().replace("  name: acme\n", "  name: zzz\n");
+    let told = refused(&[&["render", "--edge", "-"], &AWS[..]].concat(), &other);
+    assert!(told.contains("host acme.example belongs to shop acme and to shop zzz") && told.contains("[reason: registry]"), "{told}");
+}
+
+#[test]
+fn render_shows_the_build_of_the_release_that_shops_would_run() {
+    assert_eq!(printed(&[&["render", "--builds"], &AWS[..]].concat(), ""), "", "CI builds, where the class says nothing");
+    let class = std::fs::read_to_string(top().join(AWS[1])).unwrap();
+    let image = "registry.example/longshore/backup@sha256:d109aa94ea4a0471b9a4d32986ec86c3f437a395a560d50a4a72aa6c51aa74cb";
+    let class = class.replace("  route:", &format!("  build: {{image: \"{image}\", command: [/build.sh]}}\n  route:"));
+    let text = printed(&["render", "--builds", "--output", "json", AWS[0], "-", AWS[2]], &class);
+    let jobs: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((jobs.len(), &jobs[0]["metadata"]["name"]), (1, &"build-magento2-standard-shops-acme-42".into()));
+}
+
+#[test]
+fn a_campaign_that_never_comes_is_refused() {
+    let shop = std::fs::read_to_string(top().join(AWS[2])).unwrap();
+    let never = shop.replace("0 8 27 11 *", "0 8 31 11 *");
+    assert_ne!(shop, never);
+    let told = refused(&["render", AWS[0], AWS[1], "-"], &never);
+    assert!(told.contains("scale.schedule: cron=\"0 8 31 11 *\" never comes"), "{told}");
+}
+
+#[test]
+fn a_plan_against_files_tells_what_changed_in_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().to_str().unwrap();
+    printed(&[&["render", "--out", out], &AWS[..]].concat(), "");
+    let against = |class: &str, form: &str| printed(&["plan", "--against", out, "--output", form, AWS[0], "-", AWS[2]], class);
+    let class = std::fs::read_to_string(top().join(AWS[1])).unwrap();
+    let nothing = "plan: 0 objects to create, 0 to change, 0 to adopt, 0 to delete; 1 shop unchanged\n";
+    assert_eq!((against(&class, "text").as_str(), against(&class, "diff").as_str()), (nothing, ""));
+    let gold = class.replace("priority: Standard", "priority: Gold");
+    let text = against(&gold, "text");
+    assert!(text.starts_with("1 shop: acme\n") && text.contains("~ Deployment web: spec.template.spec.priorityClassName"), "{text}");
+    let diff = against(&gold, "diff");
+    assert!(diff.contains("--- a/Deployment/shop-acme/web\n+++ b/Deployment/shop-acme/web\n"), "{diff}");
+    let plan: serde_json::Value = serde_json::from_str(&against(&gold, "json")).unwrap();
+    let changes = plan["shops"]["acme"].as_array().unwrap();
+    assert!(changes.iter().all(|change| change["action"] == "change"), "{changes:?}");
+}
+
 #[test]
 fn render_writes_one_file_for_each_shop() {
     let folder = tempfile::tempdir().unwrap();

@@ -40,7 +40,7 @@ fn a_build_is_one_job_for_a_release() {
     assert_eq!(build(&class, &release.channel, release.sequence), None, "where the class says nothing, CI builds");
     class.spec.build = Some(Build { image: class.spec.images.shop.clone(), command: vec!["/build.sh".into()] });
     let job = build(&class, &release.channel, release.sequence).unwrap();
-    assert_eq!(job.identity().to_string(), "Job longshore-builds/build-shops-acme-42");
+    assert_eq!(job.identity().to_string(), "Job longshore-builds/build-magento2-standard-shops-acme-42");
     // In the company of its namespace and its account it passes the same checks as a shop.
     let parts = cluster::parts(cluster::IMAGE).into_iter().flat_map(|(_, objects)| objects);
     let builds = parts.filter(|object| object.identity().namespace.as_deref() == Some(BUILDS) || object.identity().name == BUILDS);

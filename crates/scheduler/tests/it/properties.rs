@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use release::Migration;
 use scheduler::{
     check,
-    cluster::edge,
+    cluster::edge::{self, EdgeError, Site},
     crd::{
         AzureIdentity, Backup, BackupSchedule, Campaign, Domain, Engine, ExtraContainer, ExtraVariable, GoogleIdentity, Identity, Idle,
         IdleMode, Modules, Overlay, PodIdentity, Scale, SecretIdentity, Shop, ShopClass, ShopState, Size, Sizes, StorageMode, Target,
@@ -13,7 +13,7 @@ use scheduler::{
     },
     file::Document,
     list,
-    render::{Migrating, Moment, name, render},
+    render::{Migrating, Moment, Object, name, render},
 };
 use serde_json::json;
 
@@ -241,21 +241,36 @@ proptest! {
             shop.spec.domains = vec![Domain { host: host.clone(), primary: true, ..Domain::default() }];
             shop
         }).collect();
-        let before = edge::maps(shops.iter().map(|shop| (shop, &class))).unwrap();
-        let after = edge::maps(shops[1..].iter().map(|shop| (shop, &class))).unwrap();
+        let before = maps(&shops, &class).unwrap();
+        let after = maps(&shops[1..], &class).unwrap();
         let changed: Vec<_> = before.iter().zip(&after).filter(|(a, b)| a != b).map(|(a, _)| a.identity().name.clone()).collect();
         let shard = edge::shard_of(&shops[0].spec.domains[0].host);
         prop_assert_eq!(changed, vec![format!("edge-{shard:02}")]);
     }
 }
 
+/// The shards of these shops' hosts.
+fn maps(shops: &[Shop], class: &ShopClass) -> Result<Vec<Object>, EdgeError> {
+    let name = |shop: &Shop| shop.metadata.name.clone().unwrap();
+    let sites: Vec<_> = shops.iter().filter_map(|shop| Some((name(shop), Site::of(shop, class)?))).collect();
+    edge::maps(sites.iter().map(|(name, site)| (name.as_str(), site)))
+}
+
 #[test]
-fn two_shops_with_one_host_leave_the_maps_as_they_are() {
+fn two_shops_with_one_host_make_no_maps_and_every_claim_is_told() {
     let (shop, class, _) = example("aws");
     let mut other = shop.clone();
     other.metadata.name = Some("zzz".into());
-    let error = edge::maps([(&shop, &class), (&other, &class)].into_iter()).unwrap_err();
-    assert_eq!(error.to_string(), "host www.acme.example belongs to shop acme and to shop zzz");
+    let error = maps(&[shop, other], &class).unwrap_err();
+    let claim = |host: &str| format!("host {host} belongs to shop acme and to shop zzz");
+    let claims = ["www.acme.example", "hu.acme.example", "acme.example"].map(claim).join("; ");
+    assert_eq!(error.to_string(), claims);
+}
+
+#[test]
+fn a_class_with_an_ingress_has_no_part_in_the_maps() {
+    let (shop, class, _) = example("plain");
+    assert!(class.spec.route.map.is_none() && Site::of(&shop, &class).is_none());
 }
 
 #[test]
@@ -273,7 +288,7 @@ fn ten_thousand_hosts_stay_far_below_the_limit() {
             shop
         })
         .collect();
-    let shards = edge::maps(shops.iter().map(|shop| (shop, &class))).unwrap();
+    let shards = maps(&shops, &class).unwrap();
     let largest = shards.iter().map(|shard| shard.json().len()).max().unwrap();
     assert!(shards.len() == 64 && largest < edge::SHARD_LIMIT / 20, "{largest}");
 }

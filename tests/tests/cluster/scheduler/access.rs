@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::{collections::BTreeSet, time::Duration};
 
 /// What the Gateway API defines, as far as the API server needs to know to store it.
-const HTTP_ROUTES: &str = r#"{
+pub(super) const HTTP_ROUTES: &str = r#"{
   "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
   "metadata": {
     "name": "httproutes.gateway.networking.k8s.io",

@@ -1,7 +1,11 @@
 //! The scheduler on a real API server. It runs as its own account, so that every test is one of its rights, too.
 
 mod access;
+mod apply;
+mod builds;
 mod converge;
+mod edge;
+mod examples;
 mod guards;
 mod halt;
 mod migrations;
@@ -126,6 +130,9 @@ impl<'a> Scheduler<'a> {
         let selector = format!("--selector={OURS}");
         drop(self.cluster.kubectl(["delete", "namespaces", &selector, "--wait=false"]).run());
         drop(self.cluster.kubectl(["delete", "persistentvolumes", &selector, "--wait=false"]).run());
+        let maps = ["delete", "configmaps", "--namespace", "edge", "--selector", "app.kubernetes.io/managed-by=longshore"];
+        drop(self.cluster.kubectl(maps).run());
+        drop(self.cluster.kubectl(["delete", "jobs", "--all", "--namespace", "longshore-builds", "--wait=false"]).run());
     }
 
     fn objects(&self, kind: &str) -> usize {

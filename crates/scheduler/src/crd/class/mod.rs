@@ -14,7 +14,7 @@ pub use overlay::{Effect, ExtraContainer, ExtraVariable, Overlay, Toleration};
 pub use size::{Disk, Php, Size, Sizes};
 pub use storage::{NodeCache, Storage, StorageMode, Store};
 
-use crate::crd::pattern;
+use crate::crd::{Condition, pattern};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -33,7 +33,9 @@ use serde::{Deserialize, Serialize};
     printcolumn(name = "Engine", type_ = "string", json_path = ".spec.engine"),
     printcolumn(name = "Storage", type_ = "string", json_path = ".spec.storage.mode"),
     printcolumn(name = "Priority", type_ = "string", json_path = ".spec.priority"),
+    printcolumn(name = "Shops", type_ = "integer", json_path = ".status.shops"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    status = "ClassStatus",
     validation = Rule::new("self.metadata.name.matches('^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$')")
         .message("a class's name is at most 63 of a-z, 0-9 and '-'")
 )]
@@ -100,6 +102,26 @@ pub struct ShopClassSpec {
     /// What this class adds to the generated objects.
     #[serde(default, skip_serializing_if = "Overlay::is_empty")]
     pub overlay: Overlay,
+}
+
+/// How the shops of a class are.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ClassStatus {
+    /// Generation of the class that this status is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Shops that name it.
+    #[serde(default)]
+    pub shops: u32,
+    /// Those of them that are ready.
+    #[serde(default)]
+    pub ready: u32,
+    /// Rendered: none of its shops is refused by the renderer or a check.
+    #[schemars(length(max = 16))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = kube::core::ListMerge::Map(vec!["type".to_owned()]))]
+    pub conditions: Vec<Condition>,
 }
 
 /// What a shop is.

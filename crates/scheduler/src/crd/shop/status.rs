@@ -29,7 +29,7 @@ pub struct ShopStatus {
     #[schemars(length(max = 64))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub applied: Option<String>,
-    /// Ready, Rendered, Applied and WorkloadAvailable; where they apply, DatabaseCurrent and BackupFresh.
+    /// Ready, Rendered, Applied, WorkloadAvailable and Degraded; where they apply, RoutesProgrammed, DatabaseCurrent and BackupFresh.
     #[schemars(length(max = 16))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = kube::core::ListMerge::Map(vec!["type".to_owned()]))]

@@ -1,0 +1,184 @@
+//! The maps of the edge, kept as the registry says: every process knows which shards are as they should be, and the leader of the whole fleet
+//! writes those that are not.
+//!
+//! A shop that left the registry keeps its lines until it is taken down, so that an empty or truncated registry routes nobody into nothing.
+
+mod programmed;
+mod state;
+
+pub(super) use programmed::said;
+pub(crate) use state::Edge;
+pub(super) use state::{gone, listed, took};
+
+use super::{Controller, State};
+use crate::{
+    apply::{self, Ownership, Stopped},
+    cluster::edge::{self, Claim, EdgeError, Site},
+    plan::Step,
+    render::Object,
+};
+use jiff::Timestamp;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    convert::Infallible,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info};
+
+/// How long changes are gathered: a whole fleet that is imported is not a thousand passes.
+const GATHER: Duration = Duration::from_secs(1);
+/// How often it is looked without a reason: what could not be written is written then.
+const EVERY: Duration = Duration::from_secs(30);
+/// Shops that are told by an Event at most.
+const TOLD: usize = 20;
+
+/// Why the maps are left as they are.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Problem {
+    /// Two shops claim one host.
+    #[error("{text}")]
+    Claimed { text: String, claims: Vec<Claim> },
+    /// Shops whose hosts nobody knows: they left the registry, or lost their class, while this process did not run.
+    #[error("the hosts of {} shops are not known, as they or their classes left the registry; the first is {}", .0.len(), .0.first().map_or("", String::as_str))]
+    Unknown(Vec<String>),
+    /// More hosts than the shards hold.
+    #[error("{0}")]
+    Full(String),
+    /// The API server did not take them.
+    #[error("not written: {0}")]
+    NotWritten(String),
+}
+
+impl From<EdgeError> for Problem {
+    fn from(error: EdgeError) -> Self {
+        let text = error.to_string();
+        match error {
+            EdgeError::Claimed(claims) => Self::Claimed { text, claims },
+            EdgeError::Full { .. } => Self::Full(text),
+        }
+    }
+}
+
+pub(super) async fn run(controller: Arc<Controller>, stop: CancellationToken) -> Result<(), Infallible> {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = controller.edge.notified() => {}
+            () = sleep(EVERY) => {}
+        }
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = sleep(GATHER) => {}
+        }
+        if controller.complete() {
+            pass(&controller, Timestamp::now()).await;
+        }
+    }
+}
+
+async fn pass(controller: &Controller, now: Timestamp) {
+    let sites = {
+        let mut state = controller.lock();
+        if state.edge.unused() && edge::sites(&state.fleet.shops, &state.fleet.classes).is_empty() {
+            return;
+        }
+        let State { fleet, edge, .. } = &mut *state;
+        fleet.shops.iter().filter(|(_, shop)| fleet.classes.contains_key(&shop.spec.class)).for_each(|(name, _)| edge.see(name));
+        sites(&state, now)
+    };
+    let made = sites.and_then(|sites| {
+        let shards = edge::maps(sites.iter().map(|(shop, site)| (shop.as_str(), site)))?;
+        Ok((sites, shards))
+    });
+    let problem = match made {
+        Err(problem) => Some(problem),
+        Ok((sites, shards)) => {
+            controller.lock().edge.want(sites, &shards);
+            if controller.leads() { write(controller, &shards).await.err() } else { None }
+        }
+    };
+    tell(controller, problem).await;
+    let changed = controller.lock().edge.settle(now);
+    for shop in &changed {
+        controller.ask(shop, super::queue::Priority::Slow);
+    }
+}
+
+/// The sites of all shops: those of the registry, and those that left it and are not taken down yet.
+fn sites(state: &State, now: Timestamp) -> Result<BTreeMap<String, Site>, Problem> {
+    let mut sites = edge::sites(&state.fleet.shops, &state.fleet.classes);
+    let mut unknown = Vec::new();
+    for shop in state.world.keys() {
+        let class = state.fleet.shops.get(shop).map(|shop| state.fleet.classes.contains_key(&shop.spec.class));
+        let live = || state.live(shop);
+        // Who has a route of its own has no lines; who has nothing to take down has been.
+        let keeps = match class {
+            Some(true) => false,
+            Some(false) => true,
+            None => crate::plan::dry_run::goes(&live(), now),
+        };
+        if !keeps || live().keys().any(|identity| ["Ingress", "HTTPRoute"].contains(&identity.kind.as_ref())) {
+            continue;
+        }
+        match state.edge.site(shop) {
+            Some(site) => drop(sites.insert(shop.clone(), site.clone())),
+            None if state.edge.saw(shop) => {}
+            None => unknown.push(shop.clone()),
+        }
+    }
+    if unknown.is_empty() { Ok(sites) } else { Err(Problem::Unknown(unknown)) }
+}
+
+/// Writes the shards that differ: none where nothing changed, one where one host did.
+async fn write(controller: &Controller, shards: &[Object]) -> Result<(), Problem> {
+    let steps: Vec<_> = {
+        let state = controller.lock();
+        shards.iter().filter(|shard| !state.edge.holds(shard)).map(Step::Write).collect()
+    };
+    if steps.is_empty() {
+        return Ok(());
+    }
+    let count = steps.len();
+    let (done, error) = match apply::steps(&controller.first_writer(), steps, Ownership::Take).await {
+        Ok(done) => (done, None),
+        Err(Stopped { done, error }) => (done, Some(error)),
+    };
+    controller.counts.writes.fetch_add(done.written.len() as u64, Relaxed);
+    let written = done.written.len();
+    controller.lock().edge.wrote(done.written);
+    info!(shards = written, of = count, "maps of the edge written");
+    match error {
+        None => Ok(()),
+        Some(error) => Err(Problem::NotWritten(runtime::Chain(&error).to_string())),
+    }
+}
+
+/// Says what is wrong once, where it is another problem than before.
+async fn tell(controller: &Controller, problem: Option<Problem>) {
+    let shops = {
+        let mut state = controller.lock();
+        if state.edge.problem == problem {
+            return;
+        }
+        state.edge.problem.clone_from(&problem);
+        let claims: &[Claim] = if let Some(Problem::Claimed { claims, .. }) = &problem { claims } else { &[] };
+        let named: BTreeSet<&String> = claims.iter().flat_map(|claim| &claim.shops).collect();
+        named.into_iter().filter_map(|name| state.fleet.shops.get(name)).take(TOLD).cloned().collect::<Vec<_>>()
+    };
+    match &problem {
+        None => info!("the maps of the edge are made again"),
+        Some(problem) => error!(%problem, "the maps of the edge stay as they are"),
+    }
+    let Some(Problem::Claimed { claims, .. }) = problem else { return };
+    for shop in shops.iter().filter(|_| controller.leads()) {
+        let name = shop.metadata.name.clone().unwrap_or_default();
+        let text: Vec<_> = claims.iter().filter(|claim| claim.shops.contains(&name)).map(Claim::to_string).collect();
+        controller.events.warn(shop, "HostClaimed", &text.join("; ")).await;
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,112 @@
+//! Whether visitors get to a shop: what its lines in the maps say of it.
+
+use super::{Edge, Problem, state::Wanted};
+use crate::{
+    assign,
+    cluster::edge::{Claim, Site, shard_name},
+    crd::{Shop, Truth},
+    run::{State, data::Said},
+};
+use jiff::{SignedDuration, Timestamp};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The condition.
+const KIND: &str = "RoutesProgrammed";
+/// How long a shard may differ before anybody is told: its leader writes it meanwhile.
+const LATE: SignedDuration = SignedDuration::from_mins(1);
+
+/// What was found of one shop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::run) enum Programmed {
+    /// Its lines are in the maps.
+    Yes,
+    /// They are not, why in one word, and in a sentence.
+    No(&'static str, String),
+}
+
+impl Edge {
+    /// Looks at every shop anew; gives those of which something else is true now.
+    pub(super) fn settle(&mut self, now: Timestamp) -> BTreeSet<String> {
+        self.compare(now);
+        let new: BTreeMap<_, _> = self.shops().filter_map(|(shop, site)| Some((shop.clone(), self.of(shop, site, now)?))).collect();
+        let mut changed: BTreeSet<_> =
+            new.iter().filter(|(shop, found)| self.programmed.get(*shop) != Some(found)).map(|(shop, _)| shop.clone()).collect();
+        // Of shops that are new, and claim what another has, no maps are made.
+        changed.extend(self.claims().flat_map(|claim| claim.shops.clone()));
+        self.programmed = new;
+        changed
+    }
+
+    fn claims(&self) -> impl Iterator<Item = &Claim> {
+        let claims = if let Some(Problem::Claimed { claims, .. }) = &self.problem { claims.as_slice() } else { &[] };
+        claims.iter()
+    }
+
+    /// `None` while nobody can tell yet, as its shards are about to be written.
+    fn of(&self, shop: &str, site: &Site, now: Timestamp) -> Option<Programmed> {
+        if let Some(claim) = self.claims().find(|claim| claim.shops.iter().any(|other| other == shop)) {
+            return Some(Programmed::No("HostClaimed", claim.to_string()));
+        }
+        let shards: Vec<&Wanted> = site.shards().filter_map(|shard| self.wanted.get(&shard_name(shard))).collect();
+        let late = |shard: &&Wanted| shard.differs.is_some_and(|since| now.duration_since(since) > LATE);
+        if shards.iter().all(|shard| shard.differs.is_none()) {
+            Some(Programmed::Yes)
+        } else if shards.iter().any(late) {
+            Some(Programmed::No(
+                "NotWritten",
+                self.problem.as_ref().map_or_else(|| "its maps are not written".to_owned(), Problem::to_string),
+            ))
+        } else {
+            self.programmed.get(shop).cloned()
+        }
+    }
+}
+
+/// Reasons of the condition.
+const REASONS: [&str; 5] = ["Programmed", "HostClaimed", "NotWritten", "MapsHeld", "NotAccepted"];
+
+/// Whether visitors get to the shop, as far as anybody said so; `None` where it has no route.
+pub(in crate::run) fn said(shop: &Shop, state: &State) -> Option<Said> {
+    let class = state.fleet.classes.get(&shop.spec.class)?;
+    match Site::of(shop, class) {
+        // While nobody can tell, what was said before stays: a restart would write every status twice.
+        Some(site) => mapped(shop, &site, &state.edge).or_else(|| before(shop)),
+        None if assign::served(shop) => Some(routed(shop, state)),
+        None => None,
+    }
+}
+
+fn before(shop: &Shop) -> Option<Said> {
+    let old = shop.status.as_ref()?.conditions.iter().find(|condition| condition.kind == KIND)?;
+    let reason = REASONS.into_iter().find(|reason| *reason == old.reason)?;
+    Some((old.status, reason, old.message.clone()))
+}
+
+fn mapped(shop: &Shop, site: &Site, edge: &Edge) -> Option<Said> {
+    let name = shop.metadata.name.as_deref().unwrap_or_default();
+    if let Some(claim) = edge.claims().find(|claim| claim.shops.iter().any(|other| other == name)) {
+        return Some((Truth::False, "HostClaimed", claim.to_string()));
+    }
+    match (&edge.problem, edge.site(name) == Some(site)) {
+        (_, true) => match edge.programmed.get(name)? {
+            Programmed::Yes => Some((Truth::True, "Programmed", String::new())),
+            Programmed::No(reason, message) => Some((Truth::False, reason, message.clone())),
+        },
+        // The maps are made of what the shop was, or of nothing since this process started.
+        (Some(problem), false) if !edge.wanted.is_empty() => Some((Truth::False, "MapsHeld", problem.to_string())),
+        _ => None,
+    }
+}
+
+/// What the controllers of its Ingress or `HTTPRoutes` say: the worst of it.
+fn routed(shop: &Shop, state: &State) -> Said {
+    let routes = state.routes.get(shop.metadata.name.as_deref().unwrap_or_default());
+    let all: Vec<_> = routes.into_iter().flatten().collect();
+    if let Some((name, (_, why))) = all.iter().find(|(_, (truth, _))| *truth == Truth::False) {
+        return (Truth::False, "NotAccepted", format!("{name}: {why}"));
+    }
+    if all.is_empty() || all.iter().any(|(_, (truth, _))| *truth != Truth::True) {
+        return (Truth::Unknown, "NotReported", "no controller has said yet that it serves the shop's routes".to_owned());
+    }
+    (Truth::True, "Programmed", String::new())
+}

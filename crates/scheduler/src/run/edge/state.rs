@@ -1,0 +1,147 @@
+//! What is known of the maps: the shards in the cluster, how they should be, and of which sites that was made.
+
+use super::{Problem, programmed::Programmed};
+use crate::{
+    api::Kind,
+    cluster::edge::{NAMESPACE, SHARDS, Site, shard_name},
+    plan::Live,
+    render::{Identity, Object},
+    run::Controller,
+};
+use jiff::Timestamp;
+use kube::core::{DynamicObject, ObjectMeta, PartialObjectMeta};
+use release::Sha256;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A shard that should be there.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    digest: Sha256,
+    /// Since when it is not, where it is not.
+    pub(super) differs: Option<Timestamp>,
+}
+
+/// What is known of the maps.
+#[derive(Debug, Default)]
+pub(crate) struct Edge {
+    /// Shards in the cluster, by name.
+    live: BTreeMap<String, Live>,
+    /// Versions that we wrote: a ConfigMap has no generation by which to tell that somebody changed it.
+    ours: BTreeMap<String, String>,
+    /// Shards as they should be, by name; none before the first pass.
+    pub(super) wanted: BTreeMap<String, Wanted>,
+    /// What they were made of: a shop that left the registry keeps its lines until it is taken down.
+    sites: BTreeMap<String, Site>,
+    /// Shops of which it was known once whether they have a part in the maps.
+    seen: BTreeSet<String>,
+    /// Shops of which it was said last whether visitors get to them.
+    pub(super) programmed: BTreeMap<String, Programmed>,
+    /// Why the maps stay as they are, where they do.
+    pub(crate) problem: Option<Problem>,
+}
+
+impl Edge {
+    /// Whether there is nothing of the maps in the cluster, and nothing that should be.
+    pub(super) fn unused(&self) -> bool {
+        self.live.is_empty() && self.wanted.is_empty()
+    }
+
+    /// The site of a shop that the maps were made of last.
+    pub(super) fn site(&self, shop: &str) -> Option<&Site> {
+        self.sites.get(shop)
+    }
+
+    /// Whether it was known once that a shop has, or has not, a part in the maps.
+    pub(super) fn saw(&self, shop: &str) -> bool {
+        self.seen.contains(shop)
+    }
+
+    /// Takes in a shop of which that is known.
+    pub(super) fn see(&mut self, shop: &str) {
+        if !self.seen.contains(shop) {
+            self.seen.insert(shop.to_owned());
+        }
+    }
+
+    /// Sites that the maps were made of last.
+    pub(super) fn shops(&self) -> impl Iterator<Item = (&String, &Site)> {
+        self.sites.iter()
+    }
+
+    /// Takes in how the shards should be.
+    pub(super) fn want(&mut self, sites: BTreeMap<String, Site>, shards: &[Object]) {
+        self.sites = sites;
+        let old = std::mem::take(&mut self.wanted);
+        let wanted = |shard: &Object| {
+            let differs = old.get(&shard.identity().name).and_then(|old| old.differs);
+            (shard.identity().name.clone(), Wanted { digest: shard.digest(), differs })
+        };
+        self.wanted = shards.iter().map(wanted).collect();
+    }
+
+    /// Whether the cluster has this shard, as we wrote it.
+    pub(super) fn holds(&self, shard: &Object) -> bool {
+        self.has(&shard.identity().name, shard.digest())
+    }
+
+    pub(super) fn has(&self, name: &str, digest: Sha256) -> bool {
+        let Some(live) = self.live.get(name) else { return false };
+        live.applied == Some(digest) && self.ours.get(name).is_none_or(|ours| *ours == live.version)
+    }
+
+    /// What we wrote.
+    pub(super) fn wrote(&mut self, written: Vec<(Identity, Live)>) {
+        for (identity, live) in written {
+            self.ours.insert(identity.name.clone(), live.version.clone());
+            self.live.insert(identity.name, live);
+        }
+    }
+
+    /// Somebody deletes the shard of a host.
+    #[cfg(test)]
+    pub(super) fn lose(&mut self, host: &str) {
+        self.live.remove(&shard_name(crate::cluster::edge::shard_of(host)));
+    }
+
+    /// Since when each shard is not as it should be.
+    pub(super) fn compare(&mut self, now: Timestamp) {
+        let mut wanted = std::mem::take(&mut self.wanted);
+        for (name, shard) in &mut wanted {
+            shard.differs = if self.has(name, shard.digest) { None } else { shard.differs.or(Some(now)) };
+        }
+        self.wanted = wanted;
+    }
+}
+
+/// Whether an object is a shard; its name then.
+fn shard<'a>(kind: &Kind, meta: &'a ObjectMeta) -> Option<&'a str> {
+    let name = meta.name.as_deref().filter(|_| kind.name == "ConfigMap" && meta.namespace.as_deref() == Some(NAMESPACE))?;
+    (0..SHARDS).any(|number| shard_name(number) == name).then_some(name)
+}
+
+/// Takes in an object that is watched, where it is a shard.
+pub(in crate::run) fn took(controller: &Controller, kind: &Kind, item: &PartialObjectMeta<DynamicObject>) {
+    let Some(name) = shard(kind, &item.metadata) else { return };
+    let old = controller.lock().edge.live.insert(name.to_owned(), Live::of(&item.metadata));
+    if old.is_none_or(|old| old.version != item.metadata.resource_version.clone().unwrap_or_default()) {
+        controller.edge.notify_one();
+    }
+}
+
+/// The same for a list that came whole.
+pub(in crate::run) fn listed(controller: &Controller, kind: &Kind, items: &[PartialObjectMeta<DynamicObject>]) {
+    if kind.name == "ConfigMap" {
+        controller.lock().edge.live.clear();
+        for item in items {
+            took(controller, kind, item);
+        }
+    }
+}
+
+/// The same for an object that is gone.
+pub(in crate::run) fn gone(controller: &Controller, kind: &Kind, item: &PartialObjectMeta<DynamicObject>) {
+    if let Some(name) = shard(kind, &item.metadata) {
+        controller.lock().edge.live.remove(name);
+        controller.edge.notify_one();
+    }
+}

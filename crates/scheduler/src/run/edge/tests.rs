@@ -1,0 +1,121 @@
+//! What the maps are made of, and what is said of a shop's part in them.
+
+use super::*;
+use crate::{
+    api::KINDS,
+    crd::{Shop, ShopClass, Truth},
+    plan::{Live, live},
+    render::Identity,
+};
+use serde_json::json;
+
+fn now() -> Timestamp {
+    "2026-11-23T12:00:00Z".parse().unwrap()
+}
+
+fn class(state: &mut State, name: &str, route: &serde_json::Value) {
+    let spec = json!({
+        "engine": "Php",
+        "images": { "longshore": "l@sha256:0", "shop": "s@sha256:0" },
+        "store": { "location": "s3://releases/prod", "region": "eu", "trust": "{}" },
+        "route": route,
+    });
+    state.fleet.classes.insert(name.to_owned(), ShopClass::new(name, serde_json::from_value(spec).unwrap()));
+}
+
+fn shop(state: &mut State, name: &str, class: &str, host: &str) {
+    let spec = json!({ "class": class, "channel": "x", "domains": [{ "host": host, "primary": true }], "services": {} });
+    state.fleet.shops.insert(name.to_owned(), Shop::new(name, serde_json::from_value(spec).unwrap()));
+    // It has something to take down.
+    let kind = KINDS.iter().find(|kind| kind.name == "Deployment").unwrap();
+    let identity = kind.identity(Some(format!("shop-{name}")), "web".to_owned());
+    state.see(name, identity, live::test(name, Timestamp::UNIX_EPOCH));
+}
+
+fn fleet() -> State {
+    let mut state = State::default();
+    class(&mut state, "mapped", &json!({ "map": { "weight": 100 } }));
+    class(&mut state, "ingress", &json!({ "ingress": { "className": "nginx" } }));
+    shop(&mut state, "a", "mapped", "www.a.example");
+    shop(&mut state, "b", "mapped", "www.b.example");
+    shop(&mut state, "c", "ingress", "www.c.example");
+    state
+}
+
+/// A pass, as the leader makes it; what is written is in the cluster at once.
+fn pass(state: &mut State) -> Vec<String> {
+    let names: Vec<_> = state.fleet.shops.keys().cloned().collect();
+    for name in &names {
+        state.edge.see(name);
+    }
+    let sites = sites(state, now()).unwrap();
+    let shards = edge::maps(sites.iter().map(|(shop, site)| (shop.as_str(), site))).unwrap();
+    state.edge.want(sites, &shards);
+    let differ: Vec<&Object> = shards.iter().filter(|shard| !state.edge.holds(shard)).collect();
+    let written: Vec<(Identity, Live)> =
+        differ.iter().map(|shard| (shard.identity().clone(), Live { applied: Some(shard.digest()), ..live::test("x", now()) })).collect();
+    let names = differ.iter().map(|shard| shard.identity().name.clone()).collect();
+    state.edge.wrote(written);
+    state.edge.settle(now());
+    names
+}
+
+fn said_of(state: &State, name: &str) -> Option<(Truth, &'static str)> {
+    said(&state.fleet.shops[name], state).map(|(truth, reason, _)| (truth, reason))
+}
+
+#[test]
+fn nothing_is_written_twice_and_one_host_is_one_shard() {
+    let mut state = fleet();
+    assert_eq!(said_of(&state, "a"), None, "nobody can tell yet");
+    assert_eq!(pass(&mut state).len(), 64);
+    assert_eq!(pass(&mut state), Vec::<String>::new());
+    assert_eq!(said_of(&state, "a"), Some((Truth::True, "Programmed")));
+    assert_eq!(said_of(&state, "c"), Some((Truth::Unknown, "NotReported")), "its Ingress has a controller of its own");
+    shop(&mut state, "d", "mapped", "www.d.example");
+    assert_eq!(pass(&mut state), [edge::shard_name(edge::shard_of("www.d.example"))]);
+}
+
+#[test]
+fn a_shop_that_left_the_registry_keeps_its_lines_until_it_is_taken_down() {
+    let mut state = fleet();
+    pass(&mut state);
+    state.fleet.shops.clear();
+    assert_eq!(pass(&mut state), Vec::<String>::new(), "an empty registry changes nothing");
+    state.world.remove("a");
+    assert_eq!(pass(&mut state), [edge::shard_name(edge::shard_of("www.a.example"))]);
+}
+
+#[test]
+fn hosts_that_nobody_knows_hold_the_maps() {
+    let mut state = fleet();
+    state.fleet.shops.remove("a");
+    assert_eq!(sites(&state, now()), Err(Problem::Unknown(vec!["a".to_owned()])));
+}
+
+#[test]
+fn both_shops_of_a_host_are_told_and_others_are_not_concerned() {
+    let mut state = fleet();
+    pass(&mut state);
+    shop(&mut state, "d", "mapped", "www.a.example");
+    let sites = sites(&state, now()).unwrap();
+    let error = edge::maps(sites.iter().map(|(shop, site)| (shop.as_str(), site))).unwrap_err();
+    state.edge.problem = Some(error.into());
+    let changed = state.edge.settle(now());
+    assert_eq!(changed, BTreeSet::from(["a".to_owned(), "d".to_owned()]));
+    for (name, expected) in [("a", (Truth::False, "HostClaimed")), ("b", (Truth::True, "Programmed")), ("d", (Truth::False, "HostClaimed"))]
+    {
+        assert_eq!(said_of(&state, name), Some(expected), "{name}");
+    }
+}
+
+#[test]
+fn a_shard_that_is_late_is_told_and_one_that_is_about_to_be_written_is_not() {
+    let mut state = fleet();
+    pass(&mut state);
+    state.edge.lose("www.a.example");
+    state.edge.settle(now());
+    assert_eq!(said_of(&state, "a"), Some((Truth::True, "Programmed")));
+    state.edge.settle(now() + jiff::SignedDuration::from_mins(2));
+    assert_eq!(said_of(&state, "a"), Some((Truth::False, "NotWritten")));
+}

@@ -1,0 +1,83 @@
+//! The maps of the edge: written where they differ and nowhere else, and left alone where two shops claim one host.
+
+use super::{LONG, Scheduler, condition, shop};
+use e2e::cluster::{Cluster, eventually};
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use std::{collections::BTreeMap, time::Duration};
+
+/// Each shard's version, and all lines of one of its files.
+fn shards(cluster: &Cluster) -> (BTreeMap<String, String>, Vec<String>) {
+    let found = cluster.get(&["configmaps", "--namespace", "edge", "--selector", "app.kubernetes.io/managed-by=longshore"]);
+    let items = found["items"].as_array().unwrap();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let versions = items.iter().map(|item| (text(&item["metadata"]["name"]), text(&item["metadata"]["resourceVersion"]))).collect();
+    let lines = items.iter().flat_map(|item| text(&item["data"]["backends.map"]).lines().map(str::to_owned).collect::<Vec<_>>()).collect();
+    (versions, lines)
+}
+
+fn has(cluster: &Cluster, line: &str) -> bool {
+    shards(cluster).1.iter().any(|found| found == line)
+}
+
+#[test]
+fn one_hosts_change_writes_one_shard_and_a_host_of_two_shops_none() {
+    let cluster = Cluster::alone();
+    let scheduler = Scheduler::install(&cluster);
+    scheduler.class("mapped", &json!({ "route": { "ingress": null, "map": { "weight": 50 } }, "overlay": super::played() }));
+    let one = |name: &str, host: &str| {
+        shop(name, "mapped", &json!({ "domains": [{ "host": host, "primary": true }], "scale": { "min": 1, "max": 1 } }))
+    };
+    scheduler.apply(&[one("a", "www.a.example"), one("b", "www.b.example")].join("\n"));
+    let running = scheduler.start();
+    scheduler.converged(2);
+    eventually("both hosts in the maps", LONG, || {
+        (has(&cluster, "www.a.example shop-a") && has(&cluster, "www.b.example shop-b")).then_some(())
+    });
+    let programmed = |name: &str| condition(&cluster.get(&["shop", name]), "RoutesProgrammed").map(str::to_owned);
+    eventually("their conditions", LONG, || (programmed("a").as_deref() == Some("True")).then_some(()));
+    let before = shards(&cluster).0;
+    assert_eq!(before.len(), 64);
+
+    // A second process, or the same one after a restart, has nothing to write.
+    running.signal(Signal::TERM).unwrap();
+    running.wait().expect(0);
+    let running = scheduler.start();
+    scheduler.converged(2);
+    scheduler.apply(&one("c", "www.c.example"));
+    eventually("the third host", LONG, || has(&cluster, "www.c.example shop-c").then_some(()));
+    let after = shards(&cluster).0;
+    let changed: Vec<_> = after.iter().filter(|(name, version)| before.get(*name) != Some(version)).collect();
+    assert_eq!(changed.len(), 1, "{changed:?}");
+
+    // What somebody else deletes comes back.
+    let (lost, _) = changed[0];
+    cluster.ask(&["delete", "configmap", lost, "--namespace", "edge"]);
+    eventually("the lost shard", LONG, || has(&cluster, "www.c.example shop-c").then_some(()));
+
+    // Two shops claim one host: the maps stay, and who has to decide is told.
+    scheduler.apply(&one("d", "www.a.example"));
+    eventually("the maps held", LONG, || scheduler.metric("edge_held").filter(|held| *held == 1));
+    eventually("the conditions of both", LONG, || {
+        (programmed("a").as_deref() == Some("False") && programmed("d").as_deref() == Some("False")).then_some(())
+    });
+    assert!(has(&cluster, "www.a.example shop-a") && !has(&cluster, "www.a.example shop-d"));
+    let why = scheduler.program(&["why", "d"]).run().expect(0).stdout;
+    assert!(why.contains("host www.a.example belongs to shop a and to shop d"), "{why}");
+    let claimed = ["--all-namespaces", "--field-selector", "reason=HostClaimed"];
+    eventually("their events", LONG, || {
+        let events = cluster.get(&[&["events.events.k8s.io"][..], &claimed].concat());
+        events["items"].as_array().is_some_and(|all| !all.is_empty()).then_some(())
+    });
+    scheduler.apply(&one("d", "www.d.example"));
+    eventually("the maps made again", LONG, || (has(&cluster, "www.d.example shop-d")).then_some(()));
+    eventually("the alarm over", LONG, || scheduler.metric("edge_held").filter(|held| *held == 0));
+
+    // A registry that is lost routes nobody into nothing.
+    cluster.ask(&["delete", "shops", "--all", "--wait=false"]);
+    eventually("the guard", LONG, || scheduler.metric("missing_shops").filter(|missing| *missing == 4));
+    std::thread::sleep(Duration::from_secs(3));
+    assert!(has(&cluster, "www.a.example shop-a"));
+    running.signal(Signal::TERM).unwrap();
+    running.wait().expect(0);
+}
