@@ -13,10 +13,15 @@ pub(crate) fn prepare(frame: &Frame<'_>) -> Option<Container> {
     }
     let mut mounts = vec![mount("storage", path::STORAGE), mount("temporary", path::TEMPORARY)];
     mounts.extend(pod::application_mounts(frame));
+    let version = &frame.class.php.version;
+    // Without php.ini. Before PHP 8, JSON is an extension, which Debian's php.ini would load.
+    let json = if version.starts_with("7.") { &["-d", "extension=json"][..] } else { &[] };
+    let words = [&["-n"], json].concat().into_iter().map(str::to_owned);
+    let command = [format!("php{version}")].into_iter().chain(words).chain([format!("{}/prepare.php", path::APP)]);
     Some(Container {
         name: "prepare".to_owned(),
         image: Some(frame.class.images.shop.clone()),
-        command: Some(vec![format!("php{}", frame.class.php.version), "-n".to_owned(), format!("{}/prepare.php", path::APP)]),
+        command: Some(command.collect()),
         resources: Some(resources(&frame.class.sizes.nginx, ("16Mi", "64Mi"))),
         security_context: Some(super::restricted()),
         volume_mounts: Some(mounts),
