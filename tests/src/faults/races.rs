@@ -55,12 +55,16 @@ fn agents_at_once(rig: &Rig, pod: &str, with_init: bool) -> Result<(), String> {
     let program = || Program::ours("longshore-agent").envs(rig.shop.pod_environment(pod)).env("LONGSHORE_POLL", "200ms");
     let mut agents = vec![Agent::default()];
     agents.extend((!with_init).then(Agent::default));
-    agents.iter_mut().for_each(|agent| agent.start(program()));
+    for agent in &mut agents {
+        agent.start(program());
+    }
     let outcome = with_init.then(|| rig.shop.init(pod).start().wait());
     for agent in &agents {
         agent.within(CONVERGES, "the new release runs", runs(NEW))?;
     }
-    agents.iter_mut().for_each(|agent| drop(agent.end()));
+    for agent in &mut agents {
+        drop(agent.end());
+    }
     match outcome {
         Some(outcome) if outcome.code() != Some(0) && reason(&outcome) != "busy" => Err(format!("{outcome:#?}")),
         _ => Ok(()),

@@ -201,7 +201,7 @@ impl Guard {
             match forgotten {
                 Ok(forgotten) => return debug!(forgotten, "OPcache forgot what was put back"),
                 Err(error) if left == 0 => {
-                    warn!(error = %runtime::Chain(&error), "OPcache may have changed files compiled: restart php-fpm")
+                    warn!(error = %runtime::Chain(&error), "OPcache may have changed files compiled: restart php-fpm");
                 }
                 Err(_) if stop.run_until_cancelled(sleep(AFTER_BUSY)).await.is_none() => return,
                 Err(_) => {}

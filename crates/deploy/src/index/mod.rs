@@ -69,6 +69,7 @@ pub(crate) enum Kind {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::io::Write as _;
 
     fn written(outside: &[RelativePath], groups: &[Group]) -> tempfile::NamedTempFile {
         let file = tempfile::NamedTempFile::new().unwrap();
@@ -134,8 +135,8 @@ mod tests {
         let file = written(&[], &[]);
         let text = std::fs::read_to_string(file.path()).unwrap();
         for version in ["2", "4", "33"] {
-            let other = tempfile::NamedTempFile::new().unwrap();
-            std::fs::write(other.path(), text.replacen("longshore-index 3", &format!("longshore-index {version}"), 1)).unwrap();
+            let mut other = tempfile::NamedTempFile::new().unwrap();
+            other.write_all(text.replacen("longshore-index 3", &format!("longshore-index {version}"), 1).as_bytes()).unwrap();
             assert!(matches!(read(other.path()), Err(IndexError::Line(1))), "{version}");
         }
     }

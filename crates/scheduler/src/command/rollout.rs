@@ -37,13 +37,13 @@ enum Verb {
     /// Show where rollouts are
     Status(Look),
     /// Move no further shop
-    Pause(Name),
+    Pause(One),
     /// Go on after a pause, or after the failure budget was used up
-    Resume(Name),
+    Resume(One),
     /// Take all shops back to the release before
-    Abort(Name),
+    Abort(One),
     /// End the soak of the wave that is watched
-    Promote(Name),
+    Promote(One),
 }
 
 #[derive(Debug, clap::Args)]
@@ -108,7 +108,7 @@ struct Look {
 }
 
 #[derive(Debug, clap::Args)]
-struct Name {
+struct One {
     /// Name of the rollout
     name: String,
     #[command(flatten)]
@@ -266,7 +266,7 @@ fn text(rollout: &Rollout) -> String {
     text
 }
 
-async fn change(name: &Name, patch: Value, what: &str, then: &str) -> Result<(), CommandError> {
+async fn change(name: &One, patch: Value, what: &str, then: &str) -> Result<(), CommandError> {
     let cluster = name.connection.open().await?;
     merge(&cluster, &name.name, None, &patch).await?;
     note(&cluster, &name.name, what, &name.who.by, &name.who.why).await;
@@ -284,7 +284,7 @@ async fn found(cluster: &Cluster, name: &str) -> Result<Rollout, CommandError> {
     rollout.ok_or_else(|| CommandError::Argument(format!("there is no rollout {name}")))
 }
 
-async fn resume(name: &Name) -> Result<(), CommandError> {
+async fn resume(name: &One) -> Result<(), CommandError> {
     let cluster = name.connection.open().await?;
     let rollout = found(&cluster, &name.name).await?;
     if rollout.spec.aborted {
@@ -299,7 +299,7 @@ async fn resume(name: &Name) -> Result<(), CommandError> {
     show(&format!("rollout {} goes on\n", name.name))
 }
 
-async fn promote(name: &Name) -> Result<(), CommandError> {
+async fn promote(name: &One) -> Result<(), CommandError> {
     let cluster = name.connection.open().await?;
     let status = found(&cluster, &name.name).await?.status.unwrap_or_default();
     let (Some(Phase::Soaking), Some(wave)) = (status.phase, status.wave) else {

@@ -5,12 +5,12 @@ use super::*;
 // Looks, and asks for the end as soon as the shop hangs at this step.
 async fn ended_at(lab: &Lab, shop: &Scripted, step: &'static str) -> Look {
     shop.hang(step);
-    let (mut engine, stop) = (lab.engine(shop), CancellationToken::new());
+    let (mut engine, asked) = (lab.engine(shop), CancellationToken::new());
     let end = async {
         shop.hanging.notified().await;
-        stop.cancel();
+        asked.cancel();
     };
-    let (look, ()) = tokio::join!(engine.look(&stop), end);
+    let (look, ()) = tokio::join!(engine.look(&asked), end);
     shop.hang("");
     look
 }
@@ -28,12 +28,12 @@ async fn a_pause_that_comes_while_a_release_is_staged_holds_it() {
     look(&mut engine).await;
     lab.publish("good 2", Migration::None).await;
     let mut shown = engine.board.watch();
-    let stop = CancellationToken::new();
+    let asked = CancellationToken::new();
     let pause = async {
         shown.wait_for(|snapshot| snapshot.newer.is_some()).await.unwrap();
         lab.say("pause", "sale");
     };
-    let (look_one, ()) = tokio::join!(engine.look(&stop), pause);
+    let (look_one, ()) = tokio::join!(engine.look(&asked), pause);
     assert_eq!((look_one, lab.health().as_str()), (Look::Held, "good 1"));
     assert!(shop.said.lock().unwrap().iter().all(|said| said != "before 2"), "no hook runs for what is paused");
     lab.say("pause", "");

@@ -159,9 +159,9 @@ async fn follow(steps: Vec<Step>) {
             }
             Step::Crash(at) => {
                 shop.hang(at);
-                let stop = CancellationToken::new();
+                let asked = CancellationToken::new();
                 tokio::select! {
-                    _ended = engine.look(&stop) => {}
+                    _ended = engine.look(&asked) => {}
                     // Dropped where it is.
                     () = shop.hanging.notified() => {}
                 }

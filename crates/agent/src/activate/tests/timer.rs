@@ -15,17 +15,17 @@ async fn a_release_that_no_event_told_of_is_found_within_the_interval() {
     for source in [Source::File(file.clone()), Source::Channel] {
         fs::copy(&head, &file).unwrap();
         let engine = lab.engine_of(&shop, Sources::new(lab.follower(source.clone()), Vec::new()));
-        let (mut shown, stop) = (engine.board.watch(), CancellationToken::new());
+        let (mut shown, asked) = (engine.board.watch(), CancellationToken::new());
         let publisher = async {
             shown.wait_for(|now| now.running.is_some() && now.last_check.is_some() && now.phase == Phase::Idle).await.unwrap();
             lab.publish(&format!("good {}", lab.sequence + 1), Migration::None).await;
             fs::copy(&head, &file).unwrap();
             let published = Instant::now();
             shown.wait_for(|now| now.running.as_ref().is_some_and(|it| it.sequence.get() == lab.sequence)).await.unwrap();
-            stop.cancel();
+            asked.cancel();
             published.elapsed()
         };
-        let ((), waited) = tokio::join!(engine.run(INTERVAL, stop.clone()), publisher);
+        let ((), waited) = tokio::join!(engine.run(INTERVAL, asked.clone()), publisher);
         assert!(waited <= INTERVAL, "{source:?}: {waited:?}");
     }
 }
@@ -36,7 +36,7 @@ async fn an_hour_without_the_store_ends_nothing_and_the_next_release_runs_once_i
     let shop = lab.shop();
     lab.publish("good 1", Migration::None).await;
     let engine = lab.engine(&shop);
-    let (board, mut shown, stop) = (engine.board.clone(), engine.board.watch(), CancellationToken::new());
+    let (board, mut shown, asked) = (engine.board.clone(), engine.board.watch(), CancellationToken::new());
     let (store, away) = (lab.path("store"), lab.path("away"));
     let hour = async {
         shown.wait_for(|now| now.running.is_some() && now.last_check.is_some() && now.phase == Phase::Idle).await.unwrap();
@@ -57,8 +57,8 @@ async fn an_hour_without_the_store_ends_nothing_and_the_next_release_runs_once_i
         fs::rename(&away, &store).unwrap();
         lab.publish("good 2", Migration::None).await;
         shown.wait_for(|now| now.running.as_ref().is_some_and(|it| it.sequence.get() == 2)).await.unwrap();
-        stop.cancel();
+        asked.cancel();
     };
-    tokio::join!(engine.run(INTERVAL, stop.clone()), hour);
+    tokio::join!(engine.run(INTERVAL, asked.clone()), hour);
     assert_eq!(lab.health(), "good 2");
 }
