@@ -14,7 +14,7 @@ use crate::{
 use jiff::Timestamp;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
-    sync::{Mutex, MutexGuard, PoisonError, atomic::AtomicU64},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicU64},
 };
 use tokio::{sync::Notify, time::Instant};
 use tracing::{info, warn};
@@ -154,11 +154,6 @@ impl Controller {
         call(self.settings.agents.then_some(&*reports))
     }
 
-    /// Whether no shop may be moved, and no migration begun: somebody pulled the andon cord, or nobody knows.
-    pub(super) fn stopped(&self) -> bool {
-        !self.cord.fresh() || self.lock().halted.is_some()
-    }
-
     pub(super) fn shard(&self, shop: &str) -> usize {
         (spread(shop, SLOTS) % self.settings.shards) as usize
     }
@@ -171,6 +166,12 @@ impl Controller {
     /// The connection that writes for whoever looks at the whole fleet, while this process does.
     pub(crate) fn first_writer(&self) -> Cluster {
         self.cluster.fenced(self.held[0].fence())
+    }
+
+    /// The same for what the andon cord stops, also between one try and the next.
+    pub(super) fn mover(&self) -> Cluster {
+        let (leads, cord) = (self.held[0].fence(), self.cord.clone());
+        self.cluster.fenced(Arc::new(move || leads() && cord.lets()))
     }
 
     /// How many shops may lose their workloads here in an hour: the share of the shards that this process leads. All processes together keep

@@ -20,18 +20,28 @@ const EVERY: Duration = Duration::from_secs(2);
 /// How long what was read counts. With the time that one request may take, a halt is obeyed within 10 s, or no API server is there to write to.
 const FRESH: Duration = Duration::from_secs(6);
 
-/// When the cord was last read.
-#[derive(Debug, Default)]
-pub(super) struct Cord(Mutex<Option<Instant>>);
+/// When the cord was last read, and whether it was pulled then.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Cord(Arc<Mutex<Option<(Instant, bool)>>>);
 
 impl Cord {
     /// Whether what is known of it still counts.
     pub(super) fn fresh(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|at| at.elapsed() < FRESH)
+        self.known().is_some()
     }
 
-    fn read(&self, at: Instant) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(at);
+    /// Whether shops may be moved: it is not pulled, and somebody knows.
+    pub(super) fn lets(&self) -> bool {
+        self.known() == Some(false)
+    }
+
+    fn known(&self) -> Option<bool> {
+        let read = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        read.filter(|(at, _)| at.elapsed() < FRESH).map(|(_, pulled)| pulled)
+    }
+
+    fn read(&self, at: Instant, pulled: bool) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((at, pulled));
     }
 }
 
@@ -64,8 +74,9 @@ async fn look(controller: &Controller) -> Result<(), ApiError> {
     let api: Api<ConfigMap> = Api::namespaced(controller.cluster.client(), &controller.settings.namespace);
     let at = Instant::now();
     let found = controller.cluster.once(&format!("get ConfigMap {HALT}"), || api.get_opt(HALT)).await?;
+    // First what stops writers, then those who are told to stop.
+    controller.cord.read(at, found.is_some());
     controller.halted(found.as_ref().map(sentence));
-    controller.cord.read(at);
     Ok(())
 }
 
@@ -82,11 +93,13 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_was_read_counts_for_six_seconds_and_nothing_counts_before() {
         let cord = Cord::default();
-        assert!(!cord.fresh());
-        cord.read(Instant::now());
-        assert!(cord.fresh());
+        assert!(!cord.fresh() && !cord.lets());
+        cord.read(Instant::now(), true);
+        assert!(cord.fresh() && !cord.lets());
+        cord.read(Instant::now(), false);
+        assert!(cord.fresh() && cord.lets());
         tokio::time::advance(FRESH).await;
-        assert!(!cord.fresh());
+        assert!(!cord.fresh() && !cord.lets());
     }
 
     #[test]

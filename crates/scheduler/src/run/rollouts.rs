@@ -270,7 +270,7 @@ async fn tell(controller: &Controller, seen: &Seen, moves: &[(String, Move)], no
 
 async fn one(controller: &Controller, seen: &Seen, shop: &str, direction: Move, now: Timestamp) -> Result<(), ApiError> {
     // The cord may have been pulled since the decision.
-    if controller.stopped() {
+    if !controller.cord.lets() {
         return Ok(());
     }
     let old = controller.lock().fleet.shops.get(shop).and_then(|shop| shop.status.clone()).unwrap_or_default();
@@ -286,7 +286,7 @@ async fn one(controller: &Controller, seen: &Seen, shop: &str, direction: Move, 
     if release.returned_from.is_none() {
         patch["status"]["release"]["returnedFrom"] = serde_json::Value::Null;
     }
-    if controller.first_writer().merge(&api::shop(shop), Some("status"), &patch).await?
+    if controller.mover().merge(&api::shop(shop), Some("status"), &patch).await?
         && let Some(shop) = controller.lock().fleet.shops.get_mut(shop)
     {
         let status = shop.status.get_or_insert_default();

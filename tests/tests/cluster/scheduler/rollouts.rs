@@ -94,6 +94,15 @@ fn a_person_pauses_resumes_promotes_halts_and_aborts_a_rollout() {
     assert_eq!((first.told(43), first.status()["phase"].clone()), (moved, "Paused".into()));
     scheduler.program(&["halt", "--lift"]).run().expect(0);
 
+    // Who said what is on record, and who started it, and why, stays as it was said.
+    let history =
+        first.status()["history"].as_array().unwrap().iter().map(|act| act["what"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
+    let all = ["paused", "resumed", "promoted from wave 0", "halted", "aborted", "let go on, as the andon cord was lifted,"];
+    assert_eq!(history, all);
+    let changed = r#"{"spec":{"started":{"by":"nobody","why":"nothing"}}}"#;
+    let refused = cluster.kubectl(["patch", "rollout", "first", "--type=merge", "--patch", changed]).run();
+    assert!(refused.stderr.contains("who started a Rollout, and why, stays as it was said"), "{refused:#?}");
+
     // Aborted: every shop is back.
     first.reaches("Aborted", 1);
     assert_eq!((first.told(42), first.told(43)), (SHOPS, 0));

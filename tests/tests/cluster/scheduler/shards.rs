@@ -1,6 +1,6 @@
 //! Two schedulers: one takes over from the other, and two share the work.
 
-use super::{LISTEN, LONG, Scheduler, shop, shops};
+use super::{LISTEN, LONG, SECOND, Scheduler, shop, shops};
 use e2e::cluster::{Cluster, eventually};
 use rustix::process::Signal;
 use serde_json::json;
@@ -9,8 +9,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Where the second scheduler answers.
-const SECOND: &str = "127.0.0.1:19811";
 const SHOPS: usize = 40;
 
 /// Objects of a suspended shop of the example's class.
@@ -75,11 +73,26 @@ fn two_schedulers_share_the_shards_and_each_shop_is_written_by_one() {
     assert_eq!(parts.iter().sum::<u64>(), objects(&scheduler), "each object written once: {parts:?}");
     assert_eq!(led(), (Some(2), Some(2)), "shards went to and fro");
 
+    // Shops of all shards leave: the one that leads the first takes them down, as many as may go in an hour.
+    let gone: Vec<_> = (0..5).map(|index| format!("share{index:03}")).collect();
+    let names: Vec<_> = gone.iter().map(String::as_str).collect();
+    cluster.ask(&[&["delete", "shops"][..], &names].concat());
+    eventually("their workloads gone", LONG, || {
+        let left = cluster.get(&[
+            "deployments,services",
+            "--all-namespaces",
+            "--selector",
+            &format!("longshore.dev/shop in ({})", gone.join(",")),
+        ]);
+        left["items"].as_array().is_some_and(Vec::is_empty).then_some(())
+    });
+    assert_eq!(scheduler.objects("services"), SHOPS - gone.len());
+
     // One ends: the other one does all.
     second.signal(Signal::TERM).unwrap();
     second.wait().expect(0);
     scheduler.apply(&shops("more", SHOPS));
-    scheduler.converged(2 * SHOPS);
+    scheduler.converged(2 * SHOPS - gone.len());
     first.signal(Signal::TERM).unwrap();
     first.wait().expect(0);
 }
