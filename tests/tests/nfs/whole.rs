@@ -91,6 +91,7 @@ fn the_agent_answers_and_ends_in_time_while_its_storage_and_its_store_hang() {
         agent.until("acme", "hung", NOTICED);
         network::mend();
         agent.until("acme", "healthy", BACK);
+        agent.until("static", "healthy", BACK);
         assert_eq!((agent.get("/readyz").status, mounted("/mnt/acme").unwrap().id), (200, id));
         writer.goes_on(BACK);
         writer.finish(&server.at("shops/acme/media/lines"));
