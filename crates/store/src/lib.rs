@@ -36,6 +36,7 @@
 
 mod body;
 mod budget;
+mod deadline;
 mod directory;
 mod error;
 mod location;
@@ -131,6 +132,10 @@ pub trait ObjectStore: Debug + Send + Sync {
     /// Where the store could not be asked, or refused.
     async fn delete(&self, key: &str) -> Result<(), StoreError>;
 
+    /// Begins the next piece of work, such as a look at a channel: the store's deadline counts from here. Who shares a store with others
+    /// gives them more time, too.
+    fn begin(&self);
+
     /// What tells this store from every other: bucket, endpoint and prefix, or the directory. Holds no secret.
     fn identity(&self) -> String;
 
@@ -143,7 +148,7 @@ pub trait ObjectStore: Debug + Send + Sync {
     }
 }
 
-/// Opens the store at `location`; its deadline starts now.
+/// Opens the store at `location`; its deadline starts now, and again at each [`begin`](ObjectStore::begin).
 ///
 /// A directory must exist. A bucket is not asked for yet.
 ///

@@ -7,7 +7,8 @@ use std::{fmt, num::NonZeroUsize, time::Duration};
 /// The defaults suit a pod that boots: they rather wait than fail. A person at a terminal wants a shorter `patience`.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// How long everything together may take, counted from [`open`](crate::open). Default: 10 min.
+    /// How long everything together may take, counted from [`open`](crate::open) or from the last
+    /// [`begin`](crate::ObjectStore::begin). Default: 10 min.
     pub deadline: Duration,
     /// How long one call goes on asking a store that does not answer at all (no connection, or silence). A store that asks us to
     /// slow down, or sends bytes too slowly, is not silent: only the deadline ends that. Default: 10 min.

@@ -3,6 +3,7 @@
 use crate::{
     Options, Stats, StoreError, Subject,
     budget::{Budget, RETRY, SILENCE},
+    deadline::Deadline,
 };
 use std::{
     future::Future,
@@ -88,8 +89,7 @@ fn jitter(step: Duration, fraction: f64) -> Duration {
 /// How one store retries: the deadline, the budget and the patience that all its calls share.
 #[derive(Debug)]
 pub(crate) struct Retry {
-    limit: Duration,
-    until: Instant,
+    deadline: Deadline,
     patience: Duration,
     budget: Mutex<Budget>,
     stats: Arc<Stats>,
@@ -99,8 +99,7 @@ impl Retry {
     pub(crate) fn new(options: &Options, stats: Arc<Stats>) -> Self {
         let now = Instant::now();
         Self {
-            limit: options.deadline,
-            until: now + options.deadline,
+            deadline: Deadline::new(options),
             patience: options.patience,
             budget: Mutex::new(Budget::new(options.retry_burst, options.retry_rate, now)),
             stats,
@@ -115,7 +114,7 @@ impl Retry {
         let mut attempts = Attempts::default();
         let mut last = None;
         loop {
-            match timeout_at(self.until, attempt()).await {
+            match timeout_at(self.until(), attempt()).await {
                 Ok(Ok(done)) => {
                     self.succeeded(&mut attempts);
                     return Ok(done);
@@ -143,7 +142,7 @@ impl Retry {
             wait = wait.max(asked.unwrap_or_default());
         }
         wait = wait.max(self.budget().take(cost, now));
-        if now + wait >= self.until {
+        if now + wait >= self.until() {
             return Err(self.too_late(subject, Some(error)));
         }
         debug!(error = %error, ?wait, "asking the store again");
@@ -159,12 +158,17 @@ impl Retry {
     }
 
     pub(crate) fn too_late(&self, subject: &Subject, last: Option<StoreError>) -> StoreError {
-        StoreError::Deadline { subject: subject.clone(), limit: self.limit, source: last.map(Box::new) }
+        StoreError::Deadline { subject: subject.clone(), limit: self.deadline.limit(), source: last.map(Box::new) }
+    }
+
+    /// The next piece of work begins.
+    pub(crate) fn begin(&self) {
+        self.deadline.begin();
     }
 
     /// When everything must be done.
     pub(crate) fn until(&self) -> Instant {
-        self.until
+        self.deadline.until()
     }
 
     fn budget(&self) -> std::sync::MutexGuard<'_, Budget> {

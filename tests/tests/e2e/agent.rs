@@ -325,6 +325,18 @@ fn files_that_cannot_be_put_back_are_tried_again_until_they_are() {
 }
 
 #[test]
+fn an_agent_follows_its_channel_for_longer_than_one_pull_may_take() {
+    let mut pod = Pod::new();
+    let program = pod.program().env("LONGSHORE_POLL", "500ms").env("LONGSHORE_DEADLINE", "2s");
+    pod.start(program);
+    // What counts is the deadline of each look, and not that of the process.
+    thread::sleep(Duration::from_secs(3));
+    let sequence = pod.release("2", "");
+    pod.agent.until("the release runs", runs(sequence));
+    pod.agent.end();
+}
+
+#[test]
 fn nothing_changed_costs_one_request_a_look() {
     let mut pod = Pod::new();
     let program = pod.program().env("LONGSHORE_POLL", "500ms");

@@ -143,6 +143,8 @@ impl Follower {
         stop: impl Future<Output = ()> + Send,
     ) -> Result<Standing, PullError> {
         let settings = Settings { now, floor: self.settings.floor.max(least), ..self.settings.clone() };
+        // This look has the whole deadline, whatever those before took.
+        self.store.begin();
         let (start, before) = (Instant::now(), Spent::of(self.store.as_ref()));
         let run = Run::new(&settings, &self.store);
         let (counters, halt) = (Arc::clone(&run.counters), run.halt.clone());
@@ -273,6 +275,7 @@ impl Follower {
         let root_state = blocking(move || View::read(&path)).await?.state;
         let Some(active) = root_state.active else { return Err(RootError::Incomplete(Sha256::of(b"")).into()) };
         let settings = Settings { now, source: Source::Chosen(active.sequence), ..self.settings.clone() };
+        self.store.begin();
         let run = Run { damaged: Some(Arc::new(damaged)), ..Run::new(&settings, &self.store) };
         let (counters, halt) = (Arc::clone(&run.counters), run.halt.clone());
         let _halt_when_dropped = halt.clone().drop_guard();

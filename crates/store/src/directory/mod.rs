@@ -16,7 +16,10 @@ mod read;
 mod tree;
 mod write;
 
-use crate::{Action, Body, Condition, Etag, Info, Listed, Object, ObjectStore, Options, Stats, StoreError, Subject, key_of, prefix_of};
+use crate::{
+    Action, Body, Condition, Etag, Info, Listed, Object, ObjectStore, Options, Stats, StoreError, Subject, deadline::Deadline, key_of,
+    prefix_of,
+};
 use async_trait::async_trait;
 use bytes::Bytes;
 use release::RelativePath;
@@ -27,7 +30,7 @@ use std::{
     ops::Range,
     path::{Path, PathBuf},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Instant,
 };
 use tokio::task::spawn_blocking;
 use tree::{Call, RESERVED, Tree};
@@ -41,8 +44,7 @@ const COPIED: u64 = 8 << 20;
 pub(crate) struct DirectoryStore {
     root: PathBuf,
     name: Arc<str>,
-    until: Instant,
-    limit: Duration,
+    deadline: Deadline,
     parallel: NonZeroUsize,
     stats: Arc<Stats>,
 }
@@ -52,8 +54,7 @@ impl DirectoryStore {
         let store = Self {
             root: root.to_owned(),
             name: format!("directory {}", root.display()).into(),
-            until: Instant::now() + options.deadline,
-            limit: options.deadline,
+            deadline: Deadline::new(options),
             parallel: options.parallel,
             stats: Arc::new(Stats::default()),
         };
@@ -62,7 +63,7 @@ impl DirectoryStore {
 
     fn call(&self, action: Action, key: &str) -> Call {
         let subject = Subject { action, key: key.to_owned(), store: Arc::clone(&self.name) };
-        Call { subject, root: self.root.clone(), until: self.until, limit: self.limit }
+        Call { subject, root: self.root.clone(), until: self.deadline.until().into_std(), limit: self.deadline.limit() }
     }
 
     /// Runs `work` on a thread that may block, over the opened directory.
@@ -166,6 +167,10 @@ impl ObjectStore for DirectoryStore {
         let call = self.call(Action::Delete, key);
         let key = Self::key(&call)?;
         self.run(call, move |tree, _stats| write::delete(&tree, &key)).await
+    }
+
+    fn begin(&self) {
+        self.deadline.begin();
     }
 
     fn identity(&self) -> String {

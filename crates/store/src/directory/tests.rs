@@ -6,7 +6,7 @@ use std::{
     fs::{self, FileTimes},
     os::unix::fs::symlink,
     sync::Mutex,
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 use tempfile::{TempDir, tempdir};
 
@@ -212,4 +212,16 @@ async fn a_lock_that_is_held_ends_at_the_deadline() {
     let store = DirectoryStore::open(directory.path(), &options).unwrap();
     assert!(matches!(store.put("a", "y".into(), Condition::Always).await, Err(StoreError::Deadline { .. })));
     held.unlock().unwrap();
+}
+
+#[tokio::test]
+async fn each_piece_of_work_has_the_whole_deadline() {
+    let directory = tempdir().unwrap();
+    store(&directory).put("a", "x".into(), Condition::Always).await.unwrap();
+    let options = Options { deadline: Duration::from_millis(100), ..Options::default() };
+    let store = DirectoryStore::open(directory.path(), &options).unwrap();
+    tokio::time::sleep(Duration::from_millis(110)).await;
+    assert!(matches!(store.head("a").await, Err(StoreError::Deadline { .. })));
+    store.begin();
+    assert!(store.head("a").await.unwrap().is_some());
 }

@@ -116,3 +116,18 @@ async fn a_service_that_names_a_time_is_left_alone_until_then() {
     assert_eq!(start.elapsed(), Duration::from_secs(7));
     assert_eq!((store.stats.retries(), store.stats.throttled()), (1, 1));
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_deadline_counts_from_the_beginning_of_each_piece_of_work() {
+    let store = retry(30);
+    tokio::time::advance(Duration::from_secs(40)).await;
+    let asked = || async {
+        sleep(Duration::from_secs(10)).await;
+        Ok(())
+    };
+    assert!(matches!(store.run(&subject(), asked).await, Err(StoreError::Deadline { .. })));
+    store.begin();
+    store.run(&subject(), asked).await.unwrap();
+    tokio::time::advance(Duration::from_secs(30)).await;
+    assert!(matches!(store.run(&subject(), asked).await, Err(StoreError::Deadline { .. })), "and not from the last answer");
+}

@@ -190,6 +190,10 @@ impl ObjectStore for S3Store {
         hit(&subject, "store.delete.done")
     }
 
+    fn begin(&self) {
+        self.0.retry.begin();
+    }
+
     fn identity(&self) -> String {
         format!("{}, prefix {:?}", self.0.name, self.0.prefix)
     }

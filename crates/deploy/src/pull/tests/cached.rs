@@ -213,6 +213,10 @@ impl ObjectStore for Down {
         self.fail(key).await
     }
 
+    fn begin(&self) {
+        self.inner.begin();
+    }
+
     fn identity(&self) -> String {
         self.inner.identity()
     }
