@@ -50,7 +50,7 @@ pub fn shop(name: &str, class: &str, change: &Value) -> String {
     shop.to_string()
 }
 
-/// The manifest's digest of [`release`].
+/// The manifest's digest of [`release()`].
 #[must_use]
 pub fn manifest(sequence: u64) -> String {
     format!("{sequence:064x}")

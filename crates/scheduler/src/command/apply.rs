@@ -61,7 +61,7 @@ pub(super) fn run(arguments: &Apply) -> Result<(), CommandError> {
 async fn carry_out(arguments: &Apply) -> Result<(), CommandError> {
     let saved = arguments.saved.as_deref().map(read).transpose()?;
     let cluster = arguments.plan.connection.open().await?;
-    let sourced = arguments.plan.sources.read(&cluster).await?;
+    let sourced = arguments.plan.sources.read(&cluster, arguments.plan.conflicts()).await?;
     let named = shown::named(&sourced.fleet, &arguments.plan.shops)?;
     // What was reviewed is not shown again, field by field.
     let plan = dry_run::plan(&cluster, &shown::question(&arguments.plan, &sourced, &named, saved.is_none())).await?;

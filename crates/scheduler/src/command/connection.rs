@@ -2,10 +2,11 @@
 
 use super::CommandError;
 use crate::{
-    api::{self, ApiError, Cluster, Read},
+    api::{self, ApiError, Cluster, Conflicts, Mode, Read},
     file::{self, Document, Fleet},
     render::Object,
 };
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use std::{
     future::Future,
     io::{self, Write as _},
@@ -46,13 +47,15 @@ pub(crate) struct Sources {
 }
 
 impl Sources {
-    /// The registry of the cluster with the files' resources in it, or the files alone.
-    pub(crate) async fn read(&self, cluster: &Cluster) -> Result<Sourced, CommandError> {
+    /// The registry of the cluster with the files' resources in it, as they would be stored; or the files alone.
+    pub(crate) async fn read(&self, cluster: &Cluster, conflicts: Conflicts) -> Result<Sourced, CommandError> {
         let documents = self.files.iter().map(|path| file::read(path)).collect::<Result<Vec<_>, _>>()?.concat();
         let files = Fleet::of(&documents)?;
         if self.only_files {
             return Ok(Sourced { fleet: files, resources: Vec::new() });
         }
+        // Fields that somebody else set, and that no file names, stay: the controller will see them, too.
+        let files = Fleet::of(&stored(cluster, &documents, conflicts).await?)?;
         let read = registry(cluster).await?;
         for problem in &read.problems {
             // A terminal that went away has nobody to be told.
@@ -69,7 +72,7 @@ impl Sources {
         for (channel, releases) in files.releases {
             fleet.releases.entry(channel).or_default().extend(releases);
         }
-        Ok(Sourced { fleet, resources: resources(documents)? })
+        Ok(Sourced { fleet, resources: resources(&documents)? })
     }
 }
 
@@ -85,20 +88,38 @@ pub(crate) struct Sourced {
     pub(crate) resources: Vec<Object>,
 }
 
+/// Resources that are tried at the same time.
+const AT_ONCE: usize = 16;
+
 /// Kinds in that order. A Rollout comes before its Release, which it keeps from new shops.
 const ORDER: [&str; 4] = ["ShopClass", "Rollout", "Release", "Shop"];
 
-fn resources(documents: Vec<Document>) -> Result<Vec<Object>, CommandError> {
-    let resource = |document: Document| {
-        let place = document.place();
-        let mut value = document.value;
-        // What became of it is not the file's to say.
-        value.as_object_mut().map(|fields| fields.remove("status"));
-        serde_json::from_value(value)
-            .map(|object| Object::dynamic(&object))
-            .map_err(|error| CommandError::Missing(vec![format!("{place}: {error}")]))
+fn resource(document: &Document) -> Result<Object, CommandError> {
+    let mut value = document.value.clone();
+    // What became of it is not the file's to say.
+    value.as_object_mut().map(|fields| fields.remove("status"));
+    serde_json::from_value(value)
+        .map(|object| Object::dynamic(&object))
+        .map_err(|error| CommandError::Missing(vec![format!("{}: {error}", document.place())]))
+}
+
+/// The documents as the API server would store them; one that it would refuse stays as it is, and the plan says why it is refused.
+async fn stored(cluster: &Cluster, documents: &[Document], conflicts: Conflicts) -> Result<Vec<Document>, CommandError> {
+    let one = |document: &Document| {
+        let (document, resource) = (document.clone(), resource(document));
+        async move {
+            match cluster.put(&resource?, Mode::Dry, conflicts).await {
+                Ok(value) => Ok(Document { value, ..document }),
+                Err(error) if error.is_transient() => Err(error.into()),
+                Err(_refused) => Ok(document),
+            }
+        }
     };
-    let mut resources = documents.into_iter().map(resource).collect::<Result<Vec<_>, _>>()?;
+    stream::iter(documents.iter().map(one)).buffered(AT_ONCE).try_collect().await
+}
+
+fn resources(documents: &[Document]) -> Result<Vec<Object>, CommandError> {
+    let mut resources = documents.iter().map(resource).collect::<Result<Vec<_>, _>>()?;
     resources.sort_by_key(|resource| ORDER.iter().position(|kind| *kind == resource.identity().kind));
     Ok(resources)
 }

@@ -84,12 +84,19 @@ pub(crate) enum Shape {
     Diff,
 }
 
+impl PlanArguments {
+    /// Whether fields that others own are taken.
+    pub(super) const fn conflicts(&self) -> Conflicts {
+        if self.take_over { Conflicts::Take } else { Conflicts::Refuse }
+    }
+}
+
 pub(super) fn run(arguments: &PlanArguments) -> Result<(), CommandError> {
     let plan = match &arguments.against {
         Some(path) => against_files(arguments, path)?,
         None => wait(async {
             let cluster = arguments.connection.open().await?;
-            let sourced = arguments.sources.read(&cluster).await?;
+            let sourced = arguments.sources.read(&cluster, arguments.conflicts()).await?;
             let named = named(&sourced.fleet, &arguments.shops)?;
             Ok(dry_run::plan(&cluster, &question(arguments, &sourced, &named, true)).await?)
         })?,
@@ -121,7 +128,7 @@ pub(super) fn question<'a>(
         // Both the files and the cluster's lists were read whole, or we were not here.
         registry: Registry::Whole { shops: fleet.shops.len() },
         remove: arguments.removal.prune.then(|| arguments.removal.limit()),
-        conflicts: if arguments.take_over { Conflicts::Take } else { Conflicts::Refuse },
+        conflicts: arguments.conflicts(),
         fields,
         now: Timestamp::now(),
     }

@@ -109,7 +109,7 @@ fn pod_spec(frame: &Frame<'_>, image: &str, bucket: &str) -> PodSpec {
     };
     // It mounts no configuration.
     let volumes = pod::volumes(frame, &super::config::Names::default(), [&container].into_iter());
-    let (node_selector, tolerations) = pod::place(frame);
+    let (node_selector, tolerations) = pod::place(&frame.class.overlay);
     PodSpec {
         node_selector,
         tolerations,

@@ -52,6 +52,7 @@ pub fn build(class: &ShopClass, channel: &ChannelName, sequence: Sequence) -> Op
         empty_dir: Some(EmptyDirVolumeSource { size_limit: Some(Quantity(size.to_owned())), medium: None }),
         ..Volume::default()
     };
+    let (node_selector, tolerations) = super::pod::place(&class.spec.overlay);
     let pod = PodSpec {
         service_account_name: Some(BUILD_ACCOUNT.to_owned()),
         automount_service_account_token: Some(false),
@@ -60,6 +61,8 @@ pub fn build(class: &ShopClass, channel: &ChannelName, sequence: Sequence) -> Op
         priority_class_name: Some(super::pod::priority_class(crate::crd::Priority::Idle).to_owned()),
         security_context: Some(container::pod_security()),
         containers: vec![container],
+        node_selector,
+        tolerations,
         volumes: Some(vec![room("work", &class.spec.disk.sources), room("temporary", &class.spec.disk.temporary)]),
         ..PodSpec::default()
     };

@@ -7,7 +7,7 @@ use super::{
     namespace::ACCOUNT,
     path,
 };
-use crate::crd::{Priority, StorageMode};
+use crate::crd::{Overlay, Priority, StorageMode};
 use k8s_openapi::{
     api::core::v1::{
         ConfigMapVolumeSource, Container, EmptyDirVolumeSource, EnvVar, EnvVarSource, HostPathVolumeSource, ObjectFieldSelector,
@@ -55,7 +55,7 @@ pub(crate) fn template(frame: &Frame<'_>, names: &Names, part: Part<'_>, init: V
     if frame.class.identity.pod_identity.is_some() {
         annotations.insert("eks.amazonaws.com/skip-containers".to_owned(), tenants.join(","));
     }
-    let (node_selector, tolerations) = place(frame);
+    let (node_selector, tolerations) = place(&frame.class.overlay);
     let spec = PodSpec {
         service_account_name: Some(ACCOUNT.to_owned()),
         automount_service_account_token: Some(false),
@@ -91,13 +91,13 @@ pub(crate) fn priority_class(priority: Priority) -> &'static str {
 }
 
 /// Where pods may run, as the class says: labels of nodes, and taints that are tolerated.
-pub(crate) fn place(frame: &Frame<'_>) -> (Option<BTreeMap<String, String>>, Option<Vec<Toleration>>) {
-    let selector = &frame.class.overlay.node_selector;
-    ((!selector.is_empty()).then(|| selector.clone()), Some(tolerations(frame)).filter(|all| !all.is_empty()))
+pub(crate) fn place(overlay: &Overlay) -> (Option<BTreeMap<String, String>>, Option<Vec<Toleration>>) {
+    let selector = &overlay.node_selector;
+    ((!selector.is_empty()).then(|| selector.clone()), Some(tolerations(overlay)).filter(|all| !all.is_empty()))
 }
 
-fn tolerations(frame: &Frame<'_>) -> Vec<Toleration> {
-    let given = frame.class.overlay.tolerations.iter();
+fn tolerations(overlay: &Overlay) -> Vec<Toleration> {
+    let given = overlay.tolerations.iter();
     given
         .map(|given| Toleration {
             key: Some(given.key.clone()),
