@@ -152,13 +152,15 @@ fn cron_runs_each_minute_and_migrations_gate_their_releases() {
         shop.register(sequence);
         let pods = shop.served_by(2);
         shop.roll_out(sequence);
-        let (begin, mut held, mut paused) = (Instant::now(), 0, false);
+        let (begin, mut held, mut paused, mut closed) = (Instant::now(), 0, false, false);
         let wanted = format!("entry={release} ");
         loop {
             let pages: Vec<_> = pods.iter().map(|pod| shop.page(pod, "/")).collect();
-            // A shop is open while its database grows; one that must close for it says so with its state.
-            let bad: Vec<_> = pages.iter().filter(|page| page.as_ref().map_or(0, |page| page.status) != 200).collect();
+            // A shop is open while its database grows, and closed while the release before would not know it.
+            let status = |page: &Result<web::Page, _>| page.as_ref().map_or(0, |page: &web::Page| page.status);
+            let bad: Vec<_> = pages.iter().filter(|page| ![200, 503].contains(&status(page))).collect();
             assert!(bad.is_empty(), "during the {migration} migration: {bad:#?}");
+            closed |= pages.iter().any(|page| status(page) == 503);
             // Whoever serves the release, does so after its database is there. Asked in this order, a page cannot be ahead of the answer.
             let version = database.ask("shop", "SELECT IFNULL(MAX(version), 0) FROM schema_version");
             let new = pages.iter().flatten().filter(|page| page.body.starts_with(&wanted)).count();
@@ -176,6 +178,7 @@ fn cron_runs_each_minute_and_migrations_gate_their_releases() {
             std::thread::sleep(Duration::from_millis(100));
         }
         assert!(held > 10, "nobody waited for the migration");
+        assert_eq!(closed, migration == "breaking", "whether visitors were kept out during the {migration} migration");
         assert!(paused, "cron went on while the database was changed ({migration})");
         let span = format!(
             "SELECT COUNT(*) FROM done WHERE what = 'cron' AND id BETWEEN (SELECT id FROM done WHERE what = 'begin {schema}') AND (SELECT id FROM done WHERE what = 'end {schema}')"

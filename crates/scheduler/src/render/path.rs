@@ -17,6 +17,8 @@ pub(crate) const TRUST_FILE: &str = "root.json";
 pub(crate) const RELEASE: &str = "/etc/longshore/release";
 /// In [`RELEASE`], while visitors are kept out. It appears and goes without a pod being made anew.
 pub(crate) const CLOSED_FILE: &str = "closed";
+/// Where nginx sees that file, and nothing else of the release.
+pub(crate) const STATE: &str = "/etc/shop/state";
 pub(crate) const MOUNTS: &str = "/etc/longshore/mounts";
 pub(crate) const MOUNTS_FILE: &str = "mounts.json";
 /// The token that the store takes for a role.

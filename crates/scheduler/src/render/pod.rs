@@ -10,7 +10,7 @@ use super::{
 use crate::crd::{Overlay, Priority, StorageMode};
 use k8s_openapi::{
     api::core::v1::{
-        ConfigMapVolumeSource, Container, EmptyDirVolumeSource, EnvVar, EnvVarSource, HostPathVolumeSource, ObjectFieldSelector,
+        ConfigMapVolumeSource, Container, EmptyDirVolumeSource, EnvVar, EnvVarSource, HostPathVolumeSource, KeyToPath, ObjectFieldSelector,
         PersistentVolumeClaimVolumeSource, PodSpec, PodTemplateSpec, ProjectedVolumeSource, SecretVolumeSource, SecurityContext,
         ServiceAccountTokenProjection, Toleration, TopologySpreadConstraint, Volume, VolumeMount, VolumeProjection,
     },
@@ -151,6 +151,17 @@ pub(crate) fn volumes<'a>(frame: &Frame<'_>, names: &Names, containers: impl Ite
     add("temporary", &|name| Some(room(name, &frame.class.disk.temporary, None)));
     add("trust", &|name| Some(config_map(name, &names.trust)));
     add("release", &|name| Some(config_map(name, super::release::RELEASE)));
+    // What the release is, and why agents wait, is no business of nginx.
+    add("state", &|name| {
+        let closed = KeyToPath { key: path::CLOSED_FILE.to_owned(), path: path::CLOSED_FILE.to_owned(), mode: None };
+        let source = ConfigMapVolumeSource {
+            name: super::release::RELEASE.to_owned(),
+            items: Some(vec![closed]),
+            optional: Some(true),
+            ..ConfigMapVolumeSource::default()
+        };
+        Some(Volume { config_map: Some(source), ..volume(name) })
+    });
     add("app", &|name| Some(config_map(name, &names.app)));
     add("php", &|name| Some(config_map(name, &names.php)));
     add("nginx", &|name| Some(config_map(name, &names.nginx)));

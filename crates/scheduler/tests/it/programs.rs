@@ -74,7 +74,7 @@ fn nginx_closes_while_the_file_is_there() {
     let conf = file("plain", "nginx.conf")
         .replace("/tmp/", &format!("{}/", top.display()))
         .replace("/srv/shop/current", root.to_str().unwrap())
-        .replace("/etc/longshore/release", release.to_str().unwrap())
+        .replace("/etc/shop/state", release.to_str().unwrap())
         .replace("listen 8080", &format!("listen 127.0.0.1:{port}"));
     written(&top.join("nginx.conf"), &conf);
     let mut nginx = Command::new("/usr/sbin/nginx")

@@ -24,7 +24,7 @@ pub(super) fn conf(frame: &Frame<'_>) -> String {
         .replace("@ROOT@", &format!("/srv/shop/current{below}"))
         .replace("@BELOW@", below)
         .replace("@CLOSED@", closed)
-        .replace("@CLOSED_FILE@", &format!("{}/{}", path::RELEASE, path::CLOSED_FILE))
+        .replace("@CLOSED_FILE@", &format!("{}/{}", path::STATE, path::CLOSED_FILE))
 }
 
 /// Which store of the shop a host shows. The CRD's pattern leaves only letters, digits, '-' and '.' in a host.

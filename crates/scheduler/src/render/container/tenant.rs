@@ -112,7 +112,7 @@ pub(crate) fn nginx(frame: &Frame<'_>) -> Container {
         ..tenant(frame, "nginx", &frame.class.sizes.nginx)
     };
     // What the cluster says of the release: also whether visitors are kept out.
-    container.volume_mounts.get_or_insert_default().extend([read_only("nginx", path::NGINX), read_only("release", path::RELEASE)]);
+    container.volume_mounts.get_or_insert_default().extend([read_only("nginx", path::NGINX), read_only("state", path::STATE)]);
     // A csi volume is read-only here for certain. What an agent mounts later comes with the rights that the agent gave it.
     if frame.class.storage.mode == StorageMode::Csi {
         for mount in container.volume_mounts.iter_mut().flatten().filter(|mount| mount.name == "shared") {
