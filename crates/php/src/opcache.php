@@ -17,7 +17,7 @@ if (!$answer['enabled']) {
 }
 $cached = static function (string $tree): array {
     $scripts = opcache_get_status(true)['scripts'] ?? [];
-    return array_filter($scripts, static fn ($path) => str_starts_with($path, $tree . '/'), ARRAY_FILTER_USE_KEY);
+    return array_filter($scripts, static fn ($path) => strpos($path, $tree . '/') === 0, ARRAY_FILTER_USE_KEY);
 };
 switch ($call['do']) {
     case 'warm':

@@ -11,4 +11,5 @@ foreach (['SCRIPT_NAME' => '/fpm-ping', 'SCRIPT_FILENAME' => '/fpm-ping', 'REQUE
     $parameters .= chr(strlen($name)) . chr(strlen($value)) . $name . $value;
 }
 fwrite($socket, $record(1, pack('nCxxxxx', 1, 0)) . $record(4, $parameters) . $record(4, '') . $record(5, ''));
-exit(str_contains((string) stream_get_contents($socket, 4096), 'pong') ? 0 : 1);
+// PHP 7 has no str_contains.
+exit(strpos((string) stream_get_contents($socket, 4096), 'pong') === false ? 1 : 0);

@@ -1,6 +1,6 @@
 <?php
 // Leads the release's shared paths to where they are in this pod, and fills secrets into templates. Ends with 1 and a reason where it cannot.
-$fail = static function (string $reason): never {
+$fail = static function (string $reason): void {
     fwrite(STDERR, "prepare: $reason\n");
     exit(1);
 };
