@@ -197,7 +197,7 @@ fn cron_runs_each_minute_and_migrations_gate_their_releases() {
 #[track_caller]
 fn pods_add_backups_and_read_releases(platform: &Platform<'_>, shop: &Tenant<'_>) {
     let release = format!("store/{RELEASES}/channels/shops/{}/release.json", shop.name);
-    let found = platform.store.mc(&["find", &format!("store/{BACKUPS}/{}", shop.name), "--name", "*.zst"]).run().expect(0).stdout;
+    let found = platform.store.mc(&["find", &format!("store/{BACKUPS}/{}", shop.name), "--name", "*.zst.0000"]).run().expect(0).stdout;
     let backup = found.lines().next().unwrap_or_else(|| panic!("no backup: {found:?}"));
     let forged = platform.path("forged.json");
     fs::write(&forged, "{}").unwrap();
