@@ -29,7 +29,9 @@ impl Answer {
     pub fn unreadable(&mut self, problems: &[String]) {
         self.facts.extend(problems.iter().take(UNREADABLE).map(|problem| format!("no shop can run it: {problem}")));
         if !problems.is_empty() {
-            self.advice.push("delete Releases that cannot be read, and apply what `longshore release export` writes".to_owned());
+            self.advice.push(
+                "delete Releases that cannot be read, and apply them with the release objects of the store, byte for byte".to_owned(),
+            );
         }
     }
 }
@@ -94,9 +96,8 @@ fn release(answer: &mut Answer, shop: &Shop, fleet: &Fleet, now: Timestamp) {
     match (told, newest) {
         (None, None) => {
             answer.facts.push(format!("no Release of channel {} is in the cluster, so nothing runs", shop.spec.channel));
-            answer
-                .advice
-                .push(format!("apply one: `longshore release export --channel {} | kubectl apply --server-side -f -`", shop.spec.channel));
+            let object = format!("channels/{}/release.json", shop.spec.channel);
+            answer.advice.push(format!("apply one, whose spec.envelope is {object} of the store, byte for byte"));
         }
         (None, Some(_)) => answer.facts.push("no release was chosen for it yet".to_owned()),
         (Some(told), newest) => {
@@ -188,7 +189,10 @@ mod tests {
     #[test]
     fn a_shop_without_a_release_says_what_to_apply() {
         let text = explain(&shop(Vec::new()), None);
-        assert!(text.contains("no Release of channel shops/acme") && text.contains("→ apply one: `longshore release export"), "{text}");
+        assert!(
+            text.contains("no Release of channel shops/acme") && text.contains("→ apply one, whose spec.envelope is channels/"),
+            "{text}"
+        );
     }
 
     #[test]
