@@ -30,7 +30,7 @@ pub enum AssignError {
     },
     /// The release that it runs is not there any more.
     #[error(
-        "shop {shop}: Release {release} (sequence {sequence} of {channel}), which it runs, does not exist; apply it again: `longshore release export`"
+        "shop {shop}: Release {release} (sequence {sequence} of {channel}), which it runs, does not exist; apply what `longshore release resource {sequence} --channel {channel}` prints"
     )]
     Gone {
         /// The shop.

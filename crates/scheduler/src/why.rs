@@ -29,9 +29,7 @@ impl Answer {
     pub fn unreadable(&mut self, problems: &[String]) {
         self.facts.extend(problems.iter().take(UNREADABLE).map(|problem| format!("no shop can run it: {problem}")));
         if !problems.is_empty() {
-            self.advice.push(
-                "delete Releases that cannot be read, and apply them with the release objects of the store, byte for byte".to_owned(),
-            );
+            self.advice.push("delete Releases that cannot be read, and apply what `longshore release resource` prints instead".to_owned());
         }
     }
 }
@@ -63,6 +61,12 @@ pub fn why(name: &str, shop: &Shop, fleet: &Fleet, halted: Option<&str>, now: Ti
         answer.facts.push(format!("not {kind} since {last_transition_time:.0}: {reason}{colon}{message}"));
         answer.advice.extend(advice(name, kind, reason));
     }
+    if let Some(Condition { message, last_transition_time, .. }) = switching(&status.conditions) {
+        answer.facts.push(format!("no visitor is let in since {last_transition_time:.0}: {message}"));
+        answer
+            .advice
+            .push(format!("if that lasts, look which pod does not switch: `kubectl -n {} get pods`", crate::render::namespace(name)));
+    }
     if let Err(error) = assign::desired(name, shop, fleet, &assign::Known::recorded(shop), now) {
         answer.facts.push(runtime::Chain(&error).to_string());
     }
@@ -80,10 +84,17 @@ pub fn why(name: &str, shop: &Shop, fleet: &Fleet, halted: Option<&str>, now: Ti
     answer
 }
 
+/// The condition of a shop whose database is changed, and whose pods do not all know that yet.
+fn switching(conditions: &[Condition]) -> Option<&Condition> {
+    conditions.iter().find(|condition| condition.kind == "DatabaseCurrent" && condition.reason == assign::SWITCHING)
+}
+
 fn verdict(shop: &Shop) -> &'static str {
-    let ready = shop.status.as_ref().and_then(|status| status.conditions.iter().find(|it| it.kind == "Ready")).map(|it| it.status);
+    let conditions = shop.status.as_ref().map_or(&[][..], |status| &status.conditions);
+    let ready = conditions.iter().find(|it| it.kind == "Ready").map(|it| it.status);
     match (shop.spec.state, ready) {
         (ShopState::Suspended | ShopState::Archived, _) => "not served, as its state says",
+        _ if switching(conditions).is_some() => "closed until every pod runs its release",
         (_, Some(Truth::True)) => "served",
         (_, Some(Truth::False)) => "not served",
         (_, Some(Truth::Unknown) | None) => "unknown",
@@ -96,8 +107,9 @@ fn release(answer: &mut Answer, shop: &Shop, fleet: &Fleet, now: Timestamp) {
     match (told, newest) {
         (None, None) => {
             answer.facts.push(format!("no Release of channel {} is in the cluster, so nothing runs", shop.spec.channel));
-            let object = format!("channels/{}/release.json", shop.spec.channel);
-            answer.advice.push(format!("apply one, whose spec.envelope is {object} of the store, byte for byte"));
+            answer
+                .advice
+                .push(format!("`longshore release resource --store … --channel {} | kubectl apply --server-side -f -`", shop.spec.channel));
         }
         (None, Some(_)) => answer.facts.push("no release was chosen for it yet".to_owned()),
         (Some(told), newest) => {
@@ -190,7 +202,7 @@ mod tests {
     fn a_shop_without_a_release_says_what_to_apply() {
         let text = explain(&shop(Vec::new()), None);
         assert!(
-            text.contains("no Release of channel shops/acme") && text.contains("→ apply one, whose spec.envelope is channels/"),
+            text.contains("no Release of channel shops/acme") && text.contains("release resource --store … --channel shops/acme |"),
             "{text}"
         );
     }
@@ -201,6 +213,22 @@ mod tests {
         answer.unreadable(&["Release acme-43: spec.envelope is not a release object".to_owned()]);
         let text = text(&answer);
         assert!(text.contains("Release acme-43: spec.envelope is not") && text.contains("→ delete Releases that cannot be read"), "{text}");
+    }
+
+    #[test]
+    fn a_shop_that_waits_for_its_pods_is_not_called_served() {
+        let condition = |kind: &str, reason: &str, message: &str| Condition {
+            kind: kind.into(),
+            status: Truth::True,
+            reason: reason.into(),
+            message: message.into(),
+            observed_generation: Some(2),
+            last_transition_time: "2026-11-23T11:00:00Z".parse().unwrap(),
+        };
+        let switching = condition("DatabaseCurrent", assign::SWITCHING, "visitors wait until every pod is seen to run sequence 43");
+        let text = explain(&shop(vec![condition("Ready", "Available", ""), switching]), None);
+        assert!(text.starts_with("a: closed until every pod runs its release"), "{text}");
+        assert!(text.contains("no visitor is let in since 2026-11-23T11:00:00Z: visitors wait until every pod"), "{text}");
     }
 
     #[test]

@@ -104,22 +104,16 @@ impl<'a> Tenant<'a> {
         format!("shops-{}-{sequence}", self.name)
     }
 
-    /// A release object as the store has it, byte for byte.
+    /// A release as the object with which it enters the cluster.
     ///
     /// # Panics
     ///
     /// The store has none.
     #[must_use]
     #[track_caller]
-    pub fn envelope(&self, sequence: u64) -> String {
-        let (store, channel, out) = (format!("s3://{}", super::RELEASES), format!("shops/{}", self.name), self.platform.path("exported"));
-        let (out_text, number) = (out.display().to_string(), sequence.to_string());
-        let words = ["release", "export", &number, "--store", &store, "--channel", &channel, "--out", &out_text];
-        self.platform.longshore(words).expect(0);
-        let file = out.join(format!("channels/{channel}/releases/{sequence}.json"));
-        let envelope = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-        fs::remove_dir_all(&out).expect("the platform's directory is writable");
-        envelope
+    pub fn resource(&self, sequence: u64) -> Value {
+        let (store, channel, number) = (format!("s3://{}", super::RELEASES), format!("shops/{}", self.name), sequence.to_string());
+        parsed(&self.platform.longshore(["release", "resource", &number, "--store", &store, "--channel", &channel]).expect(0))
     }
 
     /// Puts a release into the registry.
@@ -129,21 +123,7 @@ impl<'a> Tenant<'a> {
     /// The store has none, or the API server refuses it.
     #[track_caller]
     pub fn register(&self, sequence: u64) {
-        self.register_as(sequence, &self.envelope(sequence));
-    }
-
-    /// Puts a release object into the registry, whatever it is.
-    ///
-    /// # Panics
-    ///
-    /// The API server refuses it.
-    #[track_caller]
-    pub fn register_as(&self, sequence: u64, envelope: &str) {
-        let object = json!({
-            "apiVersion": "longshore.dev/v1alpha1", "kind": "Release", "metadata": { "name": self.release_name(sequence) },
-            "spec": { "channel": format!("shops/{}", self.name), "sequence": sequence, "envelope": envelope },
-        });
-        self.platform.apply(&object.to_string());
+        self.platform.apply(&self.resource(sequence).to_string());
     }
 
     /// Makes the Shop, with `more` in its spec, and the Secret with which its pods read the store.

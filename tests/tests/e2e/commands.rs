@@ -1,6 +1,7 @@
 //! Every command of `longshore`: its help teaches, its JSON can be read, and it does what it says.
 
 use e2e::{
+    fleet,
     process::{Outcome, Program, binary},
     s3::{Operation, Options, Server},
     shop::{Shop, json, last_event},
@@ -172,6 +173,37 @@ fn every_reading_command_speaks_json_and_text() {
     }
     let list = asked(&shop, &["release", "list", "--most", "1"]);
     assert_eq!((&list["inForce"], &list["releases"][0]["sequence"], &list["releases"][1]), (&2.into(), &2.into(), &Value::Null));
+}
+
+#[test]
+fn a_releases_resource_is_what_the_scheduler_reads() {
+    let shop = Shop::on_disk(1, 3);
+    shop.publish();
+    shop.edit(0, 1, 1.0);
+    shop.publish();
+    let resource = shop.longshore(["release", "resource", "1"]).expect(0).stdout;
+    let written = |name: &str, text: &str| {
+        fs::write(shop.path(name), text).unwrap();
+        shop.path(name).display().to_string()
+    };
+    let class = written("class.yaml", &fleet::example("plain/class.yaml"));
+    let registered = written("shop.json", &fleet::shop("vinyl", "php-plain", &serde_json::json!({})));
+    let render = |resource: &str| {
+        let files = [&class, &registered, &written("release.json", resource)];
+        Program::ours("longshore-scheduler").arg("render").args(files).args(["--output", "json"]).run()
+    };
+    // What pods read is what the store has, and under the name that rollouts are told.
+    let rendered = render(&resource).expect(0).stdout;
+    let objects: Vec<Value> = rendered.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let stored = fs::read_to_string(shop.path("store/channels/shops/acme/releases/1.json")).unwrap();
+    let release = objects.iter().find_map(|object| object["data"]["release.json"].as_str());
+    assert_eq!(release, Some(stored.as_str()));
+    assert_eq!(serde_json::from_str::<Value>(&resource).unwrap()["metadata"]["name"], "shops-acme-1");
+    let newest = shop.longshore(["release", "resource", "--name", "spring"]).expect(0).stdout;
+    assert!(newest.contains(r#""name": "spring""#) && newest.contains(r#""sequence": 2"#), "{newest}");
+    // And no field beside the envelope can say something else.
+    let refused = render(&resource.replace(r#""sequence": 1"#, r#""sequence": 2"#)).expect(64).stderr;
+    assert!(refused.contains("apply what `longshore release resource` prints"), "{refused}");
 }
 
 /// Copies a tree file by file in another order, so that its directories list their entries in another order.

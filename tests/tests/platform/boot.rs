@@ -95,13 +95,15 @@ fn a_release_that_another_key_signed_starts_nowhere() {
     web::write_sources(&shop.module("page"), "foreign", "");
     let sequence = shop.publish(&[("page", "")], "shared = [\"media\"]");
     // What somebody could do who can write to the registry and holds no key of ours.
-    let mut envelope: Value = serde_json::from_str(&shop.envelope(sequence)).unwrap();
+    let mut resource = shop.resource(sequence);
+    let mut envelope: Value = serde_json::from_str(resource["spec"]["envelope"].as_str().unwrap()).unwrap();
     envelope["signatures"] = json!([]);
     let forged = platform.path("foreign.json");
     fs::write(&forged, envelope.to_string()).unwrap();
     platform.longshore(["key", "generate", "foreign"]).expect(0);
     platform.longshore(["sign", "foreign.json", "--key", "foreign.key"]).expect(0);
-    shop.register_as(sequence, &fs::read_to_string(&forged).unwrap());
+    resource["spec"]["envelope"] = fs::read_to_string(&forged).unwrap().into();
+    platform.apply(&resource.to_string());
     shop.open("boot", &json!({ "scale": { "min": 1, "max": 1 } }));
     let ended = eventually("the end of longshore-init", LONG, || {
         let pods = shop.list("web");

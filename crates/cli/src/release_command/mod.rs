@@ -1,6 +1,7 @@
-//! `longshore release`: show, list, sign elsewhere, roll back, export.
+//! `longshore release`: show, list, sign elsewhere, roll back, export, bring into a cluster.
 
 mod export;
+mod resource;
 mod show;
 
 use crate::{
@@ -57,6 +58,8 @@ The channel's history keeps growing, so a pod that saw the newer release accepts
     Rollback(Rollback),
     /// Copy a release, with everything that it needs, into a directory that is itself a file:// store
     Export(export::Export),
+    /// Print a release as the object of Kubernetes that `longshore-scheduler` rolls out
+    Resource(resource::Resource),
 }
 
 /// Arguments of `release attach`.
@@ -142,6 +145,7 @@ pub(crate) async fn run(command: ReleaseCommand, context: &Context) -> Result<()
         ReleaseCommand::Attach(arguments) => attach(&arguments, context),
         ReleaseCommand::Rollback(arguments) => rollback(arguments, context).await,
         ReleaseCommand::Export(arguments) => export::run(arguments, context).await,
+        ReleaseCommand::Resource(arguments) => resource::run(arguments).await,
     }
 }
 

@@ -92,6 +92,12 @@ impl Cluster {
         Ok(Self { client: Client::try_from(config).map_err(failed)?, patience, fence: None })
     }
 
+    /// A connection that tests play.
+    #[cfg(test)]
+    pub(crate) fn over(client: Client) -> Self {
+        Self { client, patience: REQUEST, fence: None }
+    }
+
     /// The same connection, whose calls are given up after this time.
     pub(crate) fn patient(&self, patience: Duration) -> Self {
         Self { patience, ..self.clone() }

@@ -22,6 +22,7 @@ use std::fmt::Write as _;
 Examples:
   longshore-scheduler rollout start shops-acme-43 --canary acme --why 'new checkout'
   longshore-scheduler rollout start magento2-stable-7 --wave 5:1h --wave 100:10m --at-once 100 --why CVE-2026-1 --ignore-windows
+  longshore-scheduler rollout start shops-acme-43 --wave vinyl,casa:1h --wave 50:30m --wave 100:10m --why 'new checkout'
   longshore-scheduler rollout status
   longshore-scheduler rollout promote shops-acme-43     end the soak of the wave that is watched
   longshore-scheduler rollout resume shops-acme-43      after a pause, or after it stopped: shops that failed are tried again")]
@@ -59,8 +60,8 @@ struct Start {
     /// Shops that go first, by themselves
     #[arg(long = "canary", value_name = "SHOP")]
     canaries: Vec<String>,
-    /// Percent of the shops, and how long they are watched; the last one is of 100
-    #[arg(long = "wave", value_name = "PERCENT:SOAK", value_parser = wave)]
+    /// Percent of all shops, or shops with commas between them, and how long they are watched; the last one is of 100
+    #[arg(long = "wave", value_name = "PERCENT|SHOPS:SOAK", value_parser = wave)]
     waves: Vec<Wave>,
     /// Shops that may fail before everything stops
     #[arg(long, value_name = "COUNT", default_value_t = FailureBudget::default().shops)]
@@ -138,11 +139,16 @@ pub(crate) enum Form {
 }
 
 fn wave(text: &str) -> Result<Wave, String> {
-    let wrong = || format!("{text:?}: expected a percentage and a time, such as 10:30m");
-    let (percent, soak) = text.split_once(':').ok_or_else(wrong)?;
-    let percent = percent.parse().ok().filter(|percent| (1..=100).contains(percent)).ok_or_else(wrong)?;
+    let wrong = || format!("{text:?}: expected a percentage or shops, and a time, such as 10:30m or vinyl,casa:30m");
+    let (who, soak) = text.rsplit_once(':').ok_or_else(wrong)?;
     let known = soak.len() >= 2 && soak.ends_with(['s', 'm', 'h']) && soak[..soak.len() - 1].bytes().all(|byte| byte.is_ascii_digit());
-    if known { Ok(Wave { percent, soak: soak.to_owned() }) } else { Err(wrong()) }
+    let soak = if known { soak.to_owned() } else { return Err(wrong()) };
+    if who.bytes().all(|byte| byte.is_ascii_digit()) {
+        let percent = who.parse().ok().filter(|percent| (1..=100).contains(percent)).ok_or_else(wrong)?;
+        return Ok(Wave { percent: Some(percent), soak, ..Wave::default() });
+    }
+    let shops: Vec<_> = who.split(',').map(str::to_owned).collect();
+    if shops.iter().any(String::is_empty) { Err(wrong()) } else { Ok(Wave { shops, soak, ..Wave::default() }) }
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), CommandError> {
@@ -199,6 +205,7 @@ async fn begin(start: &Start) -> Result<(), CommandError> {
         .shops
         .iter()
         .chain(&start.canaries)
+        .chain(start.waves.iter().flat_map(|wave| &wave.shops))
         .filter(|name| fleet.shops.get(*name).is_none_or(|shop| shop.spec.channel != release.channel.as_str()));
     let strange: Vec<_> = strange.cloned().collect();
     if !strange.is_empty() {

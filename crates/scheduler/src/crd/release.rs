@@ -31,7 +31,7 @@ pub struct ReleaseSpec {
     /// Sequence that the envelope names.
     #[schemars(range(min = 1, max = 9_007_199_254_740_991_u64))]
     pub sequence: u64,
-    /// The release object, byte for byte: a DSSE envelope in JSON, as `longshore release export` prints it. Pods verify its signatures.
+    /// The release object, byte for byte: a DSSE envelope in JSON, as `longshore release resource` prints it. Pods verify its signatures.
     #[schemars(length(min = 1, max = 65536))]
     pub envelope: String,
 }

@@ -32,9 +32,11 @@ use serde::{Deserialize, Serialize};
         .message("who started a Rollout, and why, stays as it was said").field_path(".started"),
     validation = Rule::new("!has(self.shops) || self.shops.size() == 0 || !has(self.canaries) || self.canaries.all(c, c in self.shops)")
         .message("canaries are among the shops that are moved").field_path(".canaries"),
-    validation = Rule::new("self.waves.map(w, w.percent).isSorted() && self.waves.all(w, self.waves.exists_one(o, o.percent == w.percent))")
+    validation = Rule::new("self.waves.filter(w, has(w.percent)).map(w, w.percent).isSorted() && \
+        self.waves.all(w, !has(w.percent) || self.waves.exists_one(o, has(o.percent) && o.percent == w.percent))")
         .message("each wave's percent is above that of the wave before").field_path(".waves"),
-    validation = Rule::new("self.waves[self.waves.size() - 1].percent == 100").message("the last wave is of 100 percent").field_path(".waves"),
+    validation = Rule::new("has(self.waves[self.waves.size() - 1].percent) && self.waves[self.waves.size() - 1].percent == 100")
+        .message("the last wave is of 100 percent").field_path(".waves"),
 )]
 pub struct RolloutSpec {
     /// Name of the Release to roll out.
@@ -50,7 +52,7 @@ pub struct RolloutSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = kube::core::ListMerge::Set)]
     pub canaries: Vec<String>,
-    /// Waves, each of so many percent of all shops in the order of their hashes.
+    /// Waves: each of so many percent of all shops in the order of their hashes, or of the shops that it lists.
     #[schemars(length(min = 1, max = 20))]
     #[serde(default = "waves")]
     pub waves: Vec<Wave>,
@@ -91,12 +93,20 @@ pub struct RolloutSpec {
 }
 
 /// A group of shops that move together.
-#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("has(self.percent) != (has(self.shops) && self.shops.size() > 0)").message("a wave has a percent, or lists shops"),
+)]
 pub struct Wave {
-    /// Percent of all shops that have moved when this wave is done.
+    /// Percent of all shops that have moved when this wave is done; shops that another wave lists are moved by none but that.
     #[schemars(range(min = 1, max = 100))]
-    pub percent: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub percent: Option<u32>,
+    /// The shops of this wave, in their order.
+    #[schemars(length(max = 500), inner(length(min = 1, max = 58)))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shops: Vec<String>,
     /// How long the wave is watched before the next one starts.
     #[schemars(length(max = 8), regex(pattern = pattern::DURATION))]
     #[serde(default = "soak")]
@@ -272,7 +282,8 @@ pub struct FailedShop {
 }
 
 fn waves() -> Vec<Wave> {
-    [(1, "30m"), (10, "30m"), (50, "15m"), (100, "1m")].map(|(percent, soak)| Wave { percent, soak: soak.to_owned() }).into()
+    let of = |(percent, soak): (u32, &str)| Wave { percent: Some(percent), shops: Vec::new(), soak: soak.to_owned() };
+    [(1, "30m"), (10, "30m"), (50, "15m"), (100, "1m")].map(of).into()
 }
 
 fn soak() -> String {

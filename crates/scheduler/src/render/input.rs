@@ -40,7 +40,7 @@ pub enum ReleaseError {
         source: release::StatementError,
     },
     /// The fields beside the envelope say something else.
-    #[error("Release {name}: spec says {said}, the envelope {stated}: apply what `longshore release export` wrote")]
+    #[error("Release {name}: spec says {said}, the envelope {stated}: apply what `longshore release resource` prints")]
     Differs {
         /// The Release.
         name: String,

@@ -255,7 +255,7 @@ fn a_shop_that_stays_without_its_pods_ends_the_soak() {
 fn migrations_of_other_rollouts_count_for_a_database_server() {
     let mut world = World::new(quick(), &[Fate::Well(1); 9]);
     world.loaded = BTreeMap::from([("db0".to_owned(), 3), ("db1".to_owned(), 2)]);
-    world.spec.waves[0].percent = 100;
+    world.spec.waves[0].percent = Some(100);
     world.spec.waves.truncate(1);
     assert_eq!(world.tick().moves, [], "there are no canaries");
     let moved = world.tick().moves;

@@ -179,9 +179,8 @@ impl Candidate {
                 if !already && self.shares.asks_for(self.shard, &self.identity) {
                     info!(lease = self.name, holder, "lease asked for");
                     lease.metadata.annotations.get_or_insert_default().insert(WANTED.to_owned(), self.identity.clone());
-                    if written(leases.replace(&self.name, &params(), &lease).await).map_err(failed)? {
-                        self.shares.note(self.shard, Some(&self.identity));
-                    }
+                    // Where somebody else was faster, the next look says so.
+                    written(leases.replace(&self.name, &params(), &lease).await).map_err(failed)?;
                 }
                 return Ok(false);
             }
@@ -220,3 +219,6 @@ fn written<T>(result: Result<T, kube::Error>) -> Result<bool, kube::Error> {
         Err(error) => Err(error),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,9 +19,14 @@ impl Shares {
         }
     }
 
-    /// Whether `shard` is the one to ask for.
+    /// Whether `shard` is the one to ask for; then it counts as held by `me` at once, as the looks at other shards go on meanwhile.
     pub(super) fn asks_for(&self, shard: usize, me: &str) -> bool {
-        wanted(&self.0.lock().unwrap_or_else(PoisonError::into_inner), me) == Some(shard)
+        let mut holders = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let asks = wanted(&holders, me) == Some(shard);
+        if asks {
+            holders.insert(shard, me.to_owned());
+        }
+        asks
     }
 }
 
@@ -60,9 +65,7 @@ mod tests {
         // As a process finds them when it starts, one after another.
         for shard in 0..4 {
             shares.note(shard, Some("a"));
-            if shares.asks_for(shard, "b") {
-                shares.note(shard, Some("b"));
-            }
+            shares.asks_for(shard, "b");
         }
         let holders = shares.0.lock().unwrap();
         assert_eq!(holders.values().filter(|holder| *holder == "b").count(), 2, "{holders:?}");

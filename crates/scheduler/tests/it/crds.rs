@@ -176,19 +176,25 @@ fn times_that_come_are_taken() {
 
 #[test]
 fn a_rollouts_waves_grow_to_all_shops() {
-    let rollout = |waves: &[u32]| {
-        let waves: Vec<_> = waves.iter().map(|percent| json!({ "percent": percent })).collect();
+    let of = |waves: Value| {
         let rollout = json!({
             "apiVersion": "longshore.dev/v1alpha1", "kind": "Rollout", "metadata": { "name": "r" },
             "spec": { "release": "shops-acme-42", "waves": waves },
         });
         RULES.problems("Rollout", &rollout, None)
     };
+    let rollout = |waves: &[u32]| of(waves.iter().map(|percent| json!({ "percent": percent })).collect());
     assert_eq!(rollout(&[1, 10, 100]), [] as [&str; 0]);
     assert!(rollout(&[10, 1, 100])[0].contains("above that of the wave before"));
     assert!(rollout(&[10, 10, 100])[0].contains("above that of the wave before"));
     assert!(rollout(&[1, 10])[0].contains("the last wave is of 100 percent"));
     assert!(!rollout(&[]).is_empty());
+    let (listed, last) = (json!({ "shops": ["vinyl", "casa"] }), json!({ "percent": 100 }));
+    assert_eq!(of(json!([{ "percent": 1 }, listed, { "percent": 10 }, last])), [] as [&str; 0]);
+    assert!(of(json!([last, listed]))[0].contains("the last wave is of 100 percent"));
+    for neither in [json!({}), json!({ "shops": [] }), json!({ "percent": 5, "shops": ["vinyl"] })] {
+        assert!(of(json!([neither, last]))[0].contains("a wave has a percent, or lists shops"), "{neither}");
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Whether the scheduler's rights are those that it uses, no fewer and no more: the API server's own log of requests says.
 
-use super::{ACCOUNT, LISTEN, LONG, SYSTEM, Scheduler, condition, played, release, shop};
+use super::{ACCOUNT, LISTEN, LONG, SYSTEM, Scheduler, audited, condition, played, release, shop};
 use e2e::cluster::{Cluster, eventually};
 use jiff::Timestamp;
 use rustix::process::Signal;
@@ -52,13 +52,8 @@ fn granted(role: &Value) -> BTreeSet<Right> {
 
 /// What the scheduler asked for since `begin`, and what of it was forbidden.
 fn asked(cluster: &Cluster, begin: Timestamp) -> (BTreeSet<Right>, Vec<Value>) {
-    let account = format!("\"username\":\"system:serviceaccount:{SYSTEM}:{ACCOUNT}\"");
-    let line = format!("grep -F '{account}' \"$CLUSTER_DIR/logs/audit\"");
-    let log = cluster.program("sh").args(["-c", &line]).run();
-    assert_eq!(log.code(), Some(0), "the audit log has no request of the scheduler: start the cluster with --audit\n{}", log.stderr);
     let (mut used, mut forbidden) = (BTreeSet::new(), Vec::new());
-    for line in log.stdout.lines() {
-        let event: Value = serde_json::from_str(line).unwrap();
+    for event in audited(cluster) {
         let (about, code) = (&event["objectRef"], event["responseStatus"]["code"].as_u64());
         let at: Timestamp = event["requestReceivedTimestamp"].as_str().unwrap().parse().unwrap();
         if at < begin || about["resource"].is_null() {

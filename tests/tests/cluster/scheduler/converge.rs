@@ -1,6 +1,6 @@
 //! Two hundred shops, and everything that goes wrong around them.
 
-use super::{LONG, Scheduler, example, shops};
+use super::{LONG, Scheduler, audited, example, shops};
 use e2e::cluster::{Cluster, Writes, eventually};
 use rustix::process::Signal;
 use std::time::Duration;
@@ -23,7 +23,9 @@ fn two_hundred_shops_converge_through_kills_and_faults_and_nothing_is_deleted() 
     let running = scheduler.start();
     let server = cluster.component("apiserver");
     server.kill();
-    server.start(&["--max-requests-inflight=40", "--max-mutating-requests-inflight=10"]);
+    // Without queues, what is over the limit is refused with 429.
+    let few = ["--enable-priority-and-fairness=false", "--max-requests-inflight=40", "--max-mutating-requests-inflight=3"];
+    server.start(&few);
     cluster.etcd_writes(Writes::Refused);
     std::thread::sleep(Duration::from_secs(5));
     cluster.etcd_writes(Writes::Accepted);
@@ -40,7 +42,13 @@ fn two_hundred_shops_converge_through_kills_and_faults_and_nothing_is_deleted() 
 
     // A pass over what is as it should be writes nothing.
     assert!(running.signal(Signal::TERM).is_ok());
-    running.wait().expect(0);
+    let ended = running.wait().expect(0);
+    // All of it was met, and not merely tried.
+    for met in ["watch broken", "too old resource version"] {
+        assert!(ended.stderr.contains(met), "{met} in\n{}", ended.stderr);
+    }
+    let refused = audited(&cluster).iter().filter(|event| event["responseStatus"]["code"] == 429).count();
+    assert!(refused > 0, "the API server refused no request for its limits");
     let running = scheduler.start();
     scheduler.converged(SHOPS);
     eventually("a whole pass", LONG, || scheduler.metric("looks_total").filter(|looks| *looks >= SHOPS as u64));

@@ -167,6 +167,15 @@ impl Drop for Scheduler<'_> {
     }
 }
 
+/// Every request of the scheduler, as the API server has it on record.
+fn audited(cluster: &Cluster) -> Vec<Value> {
+    let account = format!("\"username\":\"system:serviceaccount:{SYSTEM}:{ACCOUNT}\"");
+    let line = format!("grep -F '{account}' \"$CLUSTER_DIR/logs/audit\"");
+    let log = cluster.program("sh").args(["-c", &line]).run();
+    assert_eq!(log.code(), Some(0), "the audit log has no request of the scheduler: start the cluster with --audit\n{}", log.stderr);
+    log.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
 fn condition<'a>(shop: &'a Value, kind: &str) -> Option<&'a str> {
     shop["status"]["conditions"].as_array()?.iter().find(|it| it["type"] == kind)?["status"].as_str()
 }

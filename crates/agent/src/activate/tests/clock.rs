@@ -27,11 +27,7 @@ fn reason(engine: &Engine<Scripted>) -> Option<Reason> {
 
 #[tokio::test]
 async fn a_clock_that_went_back_accepts_nothing_and_says_so_and_the_shop_runs_on() {
-    let mut lab = Lab::new().await;
-    let shop = lab.shop();
-    let mut engine = lab.engine(&shop);
-    lab.publish("good 1", Migration::None).await;
-    look(&mut engine).await;
+    let (mut lab, mut engine) = running().await;
     lab.publish("good 2", Migration::None).await;
     for clock in [behind, far_behind] {
         engine.clock = clock;
@@ -62,11 +58,7 @@ async fn a_clock_far_ahead_finds_the_trust_root_expired_and_one_an_hour_ahead_do
 
 #[tokio::test]
 async fn a_release_that_expires_while_it_waits_does_not_run_and_the_running_one_stays() {
-    let mut lab = Lab::new().await;
-    let shop = lab.shop();
-    let mut engine = lab.engine(&shop);
-    lab.publish("good 1", Migration::None).await;
-    look(&mut engine).await;
+    let (mut lab, mut engine) = running().await;
     lab.publish("good 2", Migration::Breaking).await;
     lab.sign_anew(|release| release.expires = Some(Timestamp::now() + Duration::from_hours(2))).await;
     assert_eq!(look(&mut engine).await, Look::Held);
@@ -96,11 +88,7 @@ async fn an_older_release_under_the_head_is_a_replay() {
 
 #[tokio::test]
 async fn a_release_of_another_channel_is_refused_however_well_it_is_signed() {
-    let mut lab = Lab::new().await;
-    let shop = lab.shop();
-    let mut engine = lab.engine(&shop);
-    lab.publish("good 1", Migration::None).await;
-    look(&mut engine).await;
+    let (mut lab, mut engine) = running().await;
     lab.publish("good 2", Migration::None).await;
     lab.sign_anew(|release| release.channel = "shops/other".parse().unwrap()).await;
     assert_eq!((look(&mut engine).await, lab.health().as_str()), (Look::Failed, "good 1"));

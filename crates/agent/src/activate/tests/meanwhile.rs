@@ -21,11 +21,8 @@ fn state(lab: &Lab) -> deploy::State {
 
 #[tokio::test]
 async fn a_pause_that_comes_while_a_release_is_staged_holds_it() {
-    let mut lab = Lab::new().await;
-    let shop = lab.shop();
-    let mut engine = lab.engine(&shop);
-    lab.publish("good 1", Migration::None).await;
-    look(&mut engine).await;
+    let (mut lab, mut engine) = running().await;
+    let shop = engine.shop.clone();
     lab.publish("good 2", Migration::None).await;
     let mut shown = engine.board.watch();
     let asked = CancellationToken::new();
@@ -42,11 +39,8 @@ async fn a_pause_that_comes_while_a_release_is_staged_holds_it() {
 
 #[tokio::test]
 async fn a_pause_that_comes_while_a_release_is_prepared_holds_it() {
-    let mut lab = Lab::new().await;
-    let shop = lab.shop();
-    let mut engine = lab.engine(&shop);
-    lab.publish("good 1", Migration::None).await;
-    look(&mut engine).await;
+    let (mut lab, mut engine) = running().await;
+    let shop = engine.shop.clone();
     lab.publish("good 2", Migration::None).await;
     *shop.pauses.lock().unwrap() = Some("sale");
     assert_eq!((look(&mut engine).await, lab.health().as_str()), (Look::Held, "good 1"));

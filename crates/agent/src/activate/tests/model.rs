@@ -2,6 +2,7 @@
 
 use super::*;
 use proptest::prelude::*;
+use release::{Algorithm, SecretKey};
 
 #[derive(Debug, Clone)]
 enum Step {
