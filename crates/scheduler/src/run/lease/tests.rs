@@ -13,9 +13,12 @@ use std::{
     future::pending,
     sync::{Mutex, MutexGuard, PoisonError},
 };
+use tokio::task::JoinSet;
 
 /// How often who holds is looked at. What is told of moments is as exact as this.
 const LOOK: Duration = Duration::from_millis(100);
+/// A request that was begun this long ago has ended, as exactly as [`LOOK`] can tell.
+const ALMOST: Duration = REQUEST.checked_sub(LOOK).expect("a request takes longer than a look");
 
 /// What a candidate's network does to its requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,11 +28,16 @@ enum Link {
     Cut,
     /// Requests arrive, and their answers do not.
     Deaf,
-    /// Requests arrive just before their deadline.
+    /// Requests arrive late, and a look's two still have their answers before its deadline.
     Slow,
+    /// They arrive at once, and their answers are late.
+    Late,
 }
 
-const LINKS: [Link; 4] = [Link::Up, Link::Cut, Link::Deaf, Link::Slow];
+const LINKS: [Link; 5] = [Link::Up, Link::Cut, Link::Deaf, Link::Slow, Link::Late];
+/// How late that is.
+const DELAY: Duration = Duration::from_millis(3900);
+const _: () = assert!(2 * DELAY.as_millis() < REQUEST.as_millis(), "nothing would be renewed");
 
 /// Leases by name.
 #[derive(Debug, Clone, Default)]
@@ -78,11 +86,14 @@ impl Leases {
                     pending::<()>().await;
                 }
                 if link == Link::Slow {
-                    sleep(REQUEST - LOOK).await;
+                    sleep(DELAY).await;
                 }
                 let (parts, body) = request.into_parts();
                 let body = body.collect().await.expect("a body in memory").to_bytes();
                 let (code, answer) = leases.answer(&parts.method, parts.uri.path(), &body);
+                if link == Link::Late {
+                    sleep(DELAY).await;
+                }
                 if link == Link::Deaf {
                     pending::<()>().await;
                 }
@@ -99,13 +110,15 @@ struct Process {
     held: Vec<Held>,
     link: Arc<Mutex<Link>>,
     stop: CancellationToken,
+    _tasks: JoinSet<()>,
 }
 
 impl Process {
     fn start(leases: &Leases, identity: &str, shards: usize) -> Self {
-        let (link, stop, shares) = (Arc::new(Mutex::new(Link::Up)), CancellationToken::new(), Shares::default());
-        let cluster = Cluster::over(leases.client(&link));
-        let held = (0..shards).map(|shard| {
+        let (link, stop) = (Arc::new(Mutex::new(Link::Up)), CancellationToken::new());
+        let (cluster, known) = (Cluster::over(leases.client(&link)), Shares::default());
+        let (mut held, mut tasks) = (Vec::new(), JoinSet::new());
+        for shard in 0..shards {
             let candidate = Candidate {
                 cluster: cluster.clone(),
                 namespace: "longshore-system".to_owned(),
@@ -113,13 +126,12 @@ impl Process {
                 identity: identity.to_owned(),
                 held: Held::new(),
                 shard,
-                shares: shares.clone(),
+                shares: known.clone(),
             };
-            let held = candidate.held.clone();
-            tokio::spawn(candidate.run(|_| (), stop.clone()));
-            held
-        });
-        Self { held: held.collect(), link, stop }
+            held.push(candidate.held.clone());
+            tasks.spawn(candidate.run(|_| (), stop.clone()));
+        }
+        Self { held, link, stop, _tasks: tasks }
     }
 
     fn set(&self, link: Link) {
@@ -161,20 +173,22 @@ async fn one_leads_and_another_one_follows_at_once_where_the_lease_is_given_back
 
 #[tokio::test(start_paused = true)]
 async fn who_cannot_renew_stops_writing_long_before_another_one_begins() {
-    for link in [Link::Cut, Link::Deaf] {
+    for (before, then) in [(Link::Up, Link::Cut), (Link::Up, Link::Deaf), (Link::Late, Link::Cut)] {
         let leases = Leases::default();
         let (first, second) = (Process::start(&leases, "a", 1), Process::start(&leases, "b", 1));
         until("one leads", EVERY, || first.leads(0) || second.leads(0)).await;
         let (leader, other) = if first.leads(0) { (first, second) } else { (second, first) };
-        leader.set(link);
+        leader.set(before);
+        sleep(REQUEST + EVERY).await;
+        leader.set(then);
         let fenced = until("the fence", WRITES + LOOK, || !leader.leads(0)).await;
-        assert!(fenced >= WRITES - EVERY, "{link:?}: {fenced:?}");
-        let until_next = until("the other one leads", VALID * 2, || other.leads(0)).await;
+        assert!(before == Link::Late || fenced + EVERY >= WRITES, "{then:?}: {fenced:?}");
+        let next = until("the other one leads", VALID * 2, || other.leads(0)).await;
         // A request that the first one began in its last moment has ended.
-        assert!(until_next >= REQUEST - LOOK, "{link:?}: {until_next:?}");
+        assert!(next >= ALMOST, "{before:?}, {then:?}: {next:?}");
         leader.set(Link::Up);
         sleep(VALID * 2).await;
-        assert!(other.leads(0) && !leader.leads(0), "{link:?}: who comes back takes nothing away");
+        assert!(other.leads(0) && !leader.leads(0), "{then:?}: who comes back takes nothing away");
     }
 }
 
@@ -183,23 +197,26 @@ async fn never_do_two_write_whatever_their_networks_do() {
     for seed in 0..8 {
         let (leases, mut random) = (Leases::default(), StdRng::seed_from_u64(seed));
         let all: Vec<_> = ["a", "b", "c"].map(|name| Process::start(&leases, name, 2)).into();
-        let mut last: Vec<[Option<Instant>; 2]> = vec![[None; 2]; all.len()];
+        // When each process was last seen to write to each shard.
+        let mut wrote = [[None::<Instant>; 3]; 2];
         for _ in 0..1500 {
             if random.random_ratio(1, 50) {
                 all[random.random_range(0..all.len())].set(LINKS[random.random_range(0..LINKS.len())]);
             }
             sleep(LOOK).await;
-            for shard in 0..2 {
+            for (shard, wrote) in wrote.iter_mut().enumerate() {
                 let leading: Vec<_> = (0..all.len()).filter(|index| all[*index].leads(shard)).collect();
                 assert!(leading.len() <= 1, "seed {seed}: {leading:?} write to shard {shard}");
                 let Some(index) = leading.first().copied() else { continue };
-                let others = (0..all.len()).filter(|other| *other != index).filter_map(|other| last[other][shard]).max();
                 // What another one began while it wrote has ended, as each request has its deadline.
-                assert!(others.is_none_or(|then| then.elapsed() >= REQUEST - LOOK), "seed {seed}: shard {shard}");
-                last[index][shard] = Some(Instant::now());
+                wrote[index] = None;
+                assert!(wrote.iter().flatten().all(|then| then.elapsed() >= ALMOST), "seed {seed}: shard {shard}");
+                wrote[index] = Some(Instant::now());
             }
         }
-        all.iter().for_each(|process| process.set(Link::Up));
+        for process in &all {
+            process.set(Link::Up);
+        }
         until("everything is led", VALID * 3, || (0..2).all(|shard| all.iter().any(|process| process.leads(shard)))).await;
     }
 }
