@@ -15,6 +15,7 @@ use crate::{
     plan::{APPLIED, Live},
     render::{Identity, Object},
 };
+use futures_util::future::BoxFuture;
 use kind::resource_of;
 use kube::{
     Client, Config,
@@ -62,6 +63,9 @@ pub(crate) enum Mode {
 /// Says whether this process may still write.
 pub(crate) type Fence = Arc<dyn Fn() -> bool + Send + Sync>;
 
+/// Waits for a request's turn.
+pub(crate) type Turn = Arc<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>;
+
 /// A connection to the API server.
 #[derive(Clone)]
 pub(crate) struct Cluster {
@@ -69,6 +73,7 @@ pub(crate) struct Cluster {
     /// How long a call may take in all, with what is tried again.
     patience: Duration,
     fence: Option<Fence>,
+    turn: Option<Turn>,
 }
 
 impl fmt::Debug for Cluster {
@@ -89,13 +94,13 @@ impl Cluster {
         config.connect_timeout = Some(Duration::from_secs(5));
         // Ours has a deadline, and obeys the API server's word.
         config.default_retry = false;
-        Ok(Self { client: Client::try_from(config).map_err(failed)?, patience, fence: None })
+        Ok(Self { client: Client::try_from(config).map_err(failed)?, patience, fence: None, turn: None })
     }
 
     /// A connection that tests play.
     #[cfg(test)]
     pub(crate) fn over(client: Client) -> Self {
-        Self { client, patience: REQUEST, fence: None }
+        Self { client, patience: REQUEST, fence: None, turn: None }
     }
 
     /// The same connection, whose calls are given up after this time.
@@ -119,6 +124,7 @@ impl Cluster {
     where
         F: Future<Output = Result<T, kube::Error>>,
     {
+        self.turn().await;
         match timeout(Duration::from_secs(3), call()).await {
             Ok(answer) => answer.map_err(|error| ApiError::of(what, error)),
             Err(_elapsed) => Err(ApiError::Slow { what: what.to_owned(), within: Duration::from_secs(3) }),
@@ -128,6 +134,17 @@ impl Cluster {
     /// The same connection, whose writes stop where `fence` says so.
     pub(crate) fn fenced(&self, fence: Fence) -> Self {
         Self { fence: Some(fence), ..self.clone() }
+    }
+
+    /// The same connection, each of whose requests waits for its turn.
+    pub(crate) fn queued(&self, turn: Turn) -> Self {
+        Self { turn: Some(turn), ..self.clone() }
+    }
+
+    async fn turn(&self) {
+        if let Some(turn) = &self.turn {
+            turn().await;
+        }
     }
 
     pub(crate) fn client(&self) -> Client {
@@ -148,6 +165,7 @@ impl Cluster {
         F: Future<Output = Result<T, kube::Error>>,
     {
         let once = || async {
+            self.turn().await;
             match timeout(REQUEST, call()).await {
                 Ok(answer) => answer.map_err(|error| ApiError::of(what, error)),
                 Err(_elapsed) => Err(ApiError::Slow { what: what.to_owned(), within: REQUEST }),
@@ -162,6 +180,8 @@ impl Cluster {
         F: Future<Output = Result<T, kube::Error>>,
     {
         let once = || async {
+            self.turn().await;
+            // Looked at last, as the turn may be long in coming.
             if self.fence.as_ref().is_some_and(|fence| !fence()) {
                 return Err(ApiError::Fenced { what: what.to_owned() });
             }

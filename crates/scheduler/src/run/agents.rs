@@ -2,7 +2,7 @@
 
 use super::Controller;
 use crate::{
-    api::ApiError,
+    api::{ApiError, Cluster},
     evidence::{AgentStatus, Said},
     render::namespace,
 };
@@ -30,20 +30,20 @@ pub(crate) struct Report {
 
 /// Asks the agents of a shop's web pods whether they run `sequence`, and touches pods that have not been told of it.
 pub(super) async fn ask(controller: &Controller, shop: &str, sequence: u64, manifest: &str) -> Result<Report, ApiError> {
-    let namespace = namespace(shop);
-    let pods: Api<Pod> = Api::namespaced(controller.cluster.client(), &namespace);
+    let (namespace, cluster) = (namespace(shop), controller.reader(shop));
+    let pods: Api<Pod> = Api::namespaced(cluster.client(), &namespace);
     let params = ListParams::default().labels("app.kubernetes.io/component=web").limit(PODS);
-    let listed = controller.cluster.call(&format!("list pods of {namespace}"), || pods.list_metadata(&params)).await?;
+    let listed = cluster.call(&format!("list pods of {namespace}"), || pods.list_metadata(&params)).await?;
     let (mut all, mut rejected) = (!listed.items.is_empty(), None);
     let told = told(controller, shop, sequence);
     for pod in listed.items.into_iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()) {
         let name = pod.metadata.name.unwrap_or_default();
         let touched = pod.metadata.annotations.as_ref().and_then(|all| all.get(TOUCHED)).is_some_and(|text| *text == told);
         if !touched {
-            touch(controller, &pods, &name, &told).await;
+            touch(&cluster, &pods, &name, &told).await;
         }
         // An agent that cannot be asked has said nothing.
-        match status(controller, &namespace, &name).await.map_or(Said::Waits, |agent| agent.says(sequence, manifest)) {
+        match status(&cluster, &namespace, &name).await.map_or(Said::Waits, |agent| agent.says(sequence, manifest)) {
             Said::Runs => {}
             Said::Waits => all = false,
             Said::Rejected(why) => {
@@ -55,14 +55,14 @@ pub(super) async fn ask(controller: &Controller, shop: &str, sequence: u64, mani
     Ok(Report { sequence, all, rejected })
 }
 
-async fn status(controller: &Controller, namespace: &str, pod: &str) -> Option<AgentStatus> {
+async fn status(cluster: &Cluster, namespace: &str, pod: &str) -> Option<AgentStatus> {
     let path = format!("/api/v1/namespaces/{namespace}/pods/{pod}:{PORT}/proxy/status");
-    let client = controller.cluster.client();
+    let client = cluster.client();
     let call = || async {
         let request = http::Request::get(&path).body(Vec::new()).map_err(kube::Error::HttpError)?;
         client.request_text(request).await
     };
-    let text = controller.cluster.once(&format!("status of pod {namespace}/{pod}"), call).await.ok()?;
+    let text = cluster.once(&format!("status of pod {namespace}/{pod}"), call).await.ok()?;
     AgentStatus::read(&text)
 }
 
@@ -74,13 +74,10 @@ fn told(controller: &Controller, shop: &str, sequence: u64) -> String {
     format!("{sequence}-{applied}")
 }
 
-async fn touch(controller: &Controller, pods: &Api<Pod>, name: &str, told: &str) {
+async fn touch(cluster: &Cluster, pods: &Api<Pod>, name: &str, told: &str) {
     let patch = Patch::Merge(json!({ "metadata": { "annotations": { TOUCHED: told } } }));
     let params = PatchParams::default();
-    let touched = controller
-        .cluster
-        .once(&format!("touch pod {name}"), || async { pods.patch_metadata(name, &params, &patch).await.map(drop) })
-        .await;
+    let touched = cluster.once(&format!("touch pod {name}"), || async { pods.patch_metadata(name, &params, &patch).await.map(drop) }).await;
     if let Err(error) = touched {
         tracing::debug!(pod = name, %error, "pod not touched; its kubelet refreshes within a minute");
     }

@@ -3,6 +3,7 @@
 use super::{
     Held, Settings, State, agents,
     cord::Cord,
+    courtesy::Courtesy,
     events::Events,
     flight::Flights,
     queue::{Priority, Queue},
@@ -11,6 +12,7 @@ use crate::{
     api::{Cluster, KINDS},
     render::name::spread,
 };
+use futures_util::FutureExt as _;
 use jiff::Timestamp;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -54,6 +56,7 @@ pub(crate) struct Controller {
     /// When each shop was last seen well, and with which sequence.
     pub(super) well: Mutex<HashMap<String, (u64, Timestamp)>>,
     pub(super) cord: Cord,
+    pub(super) courtesy: Courtesy,
 }
 
 impl Controller {
@@ -74,6 +77,7 @@ impl Controller {
             audited: Mutex::default(),
             well: Mutex::default(),
             cord: Cord::default(),
+            courtesy: Courtesy::default(),
             settings,
         }
     }
@@ -88,6 +92,9 @@ impl Controller {
 
     /// Asks for a look at a shop.
     pub(crate) fn ask(&self, shop: &str, priority: Priority) {
+        if priority == Priority::Urgent {
+            self.courtesy.hurry(shop);
+        }
         self.queue().add(shop, priority);
         self.work.notify_one();
     }
@@ -158,9 +165,18 @@ impl Controller {
         (spread(shop, SLOTS) % self.settings.shards) as usize
     }
 
-    /// The connection that writes for a shop, while this process leads its shard.
+    /// The connection for a shop, which lets others go first for whom a person waits.
+    pub(super) fn reader(&self, shop: &str) -> Cluster {
+        let (courtesy, shop) = (self.courtesy.clone(), Arc::<str>::from(shop));
+        self.cluster.queued(Arc::new(move || {
+            let (courtesy, shop) = (courtesy.clone(), Arc::clone(&shop));
+            async move { courtesy.pass(Some(&*shop)).await }.boxed()
+        }))
+    }
+
+    /// The same that writes, while this process leads the shop's shard.
     pub(crate) fn writer(&self, shop: &str) -> Cluster {
-        self.cluster.fenced(self.held[self.shard(shop)].fence())
+        self.reader(shop).fenced(self.held[self.shard(shop)].fence())
     }
 
     /// The connection that writes for whoever looks at the whole fleet, while this process does.
@@ -169,9 +185,9 @@ impl Controller {
     }
 
     /// The same for what the andon cord stops, also between one try and the next.
-    pub(super) fn mover(&self) -> Cluster {
+    pub(super) fn mover(&self, shop: &str) -> Cluster {
         let (leads, cord) = (self.held[0].fence(), self.cord.clone());
-        self.cluster.fenced(Arc::new(move || leads() && cord.lets()))
+        self.reader(shop).fenced(Arc::new(move || leads() && cord.lets()))
     }
 
     /// How many shops may lose their workloads here in an hour: the share of the shards that this process leads. All processes together keep

@@ -27,7 +27,7 @@ pub(super) async fn run(controller: Arc<Controller>, stop: CancellationToken) ->
                 if ended == Ended::Failed {
                     shared.counts.failures.fetch_add(1, Relaxed);
                 }
-                shared.queue().done(&shop, ended, Instant::now());
+                over(&shared, &shop, ended);
             });
         }
         let due = controller.queue().next().unwrap_or_else(|| Instant::now() + Duration::from_mins(1));
@@ -53,6 +53,15 @@ fn next(controller: &Controller) -> Option<String> {
         if controller.held[controller.shard(&shop)].is() {
             return Some(shop);
         }
-        controller.queue().done(&shop, Ended::Settled, Instant::now());
+        over(controller, &shop, Ended::Settled);
+    }
+}
+
+/// A look has ended; others need not wait for it any more, unless a person has just asked for another one.
+fn over(controller: &Controller, shop: &str, ended: Ended) {
+    let mut queue = controller.queue();
+    queue.done(shop, ended, Instant::now());
+    if !queue.hurried(shop) {
+        controller.courtesy.done(shop);
     }
 }

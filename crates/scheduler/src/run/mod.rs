@@ -16,6 +16,7 @@ mod closing;
 mod conditions;
 mod controller;
 mod cord;
+mod courtesy;
 mod data;
 mod dispatch;
 mod edge;

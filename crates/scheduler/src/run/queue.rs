@@ -34,6 +34,8 @@ const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_mins(5);
 /// One of so many places is open to shops that failed before: they wait for deadlines, and others must not.
 const FAILING: usize = 4;
+/// Places that are kept for what a person waits for.
+const RESERVED: usize = 4;
 
 /// Shops that wait, shops that are looked at, and shops whose time comes later.
 #[derive(Debug, Default)]
@@ -74,15 +76,17 @@ impl Queue {
         }
     }
 
-    /// The next shop, of which at most `places` are looked at together.
+    /// The next shop, of which at most `places` are looked at together, and a few more where a person waits.
     pub(crate) fn take(&mut self, places: usize, now: Instant) -> Option<String> {
         self.wake(now);
-        if self.running.len() >= places {
-            return None;
-        }
+        let lines = match self.running.len() {
+            few if few < places => 3,
+            many if many < places + RESERVED => 1,
+            _ => return None,
+        };
         let failing = self.running.iter().filter(|shop| self.failures.contains_key(*shop)).count();
         let full = failing >= (places / FAILING).max(1);
-        for (line, priority) in [Priority::Urgent, Priority::Normal, Priority::Slow].into_iter().enumerate() {
+        for (line, priority) in [Priority::Urgent, Priority::Normal, Priority::Slow].into_iter().enumerate().take(lines) {
             let mut kept = VecDeque::new();
             let mut found = None;
             while let Some(shop) = self.ready[line].pop_front() {
@@ -143,6 +147,11 @@ impl Queue {
         }
     }
 
+    /// Whether a person waits for a look that has not begun.
+    pub(crate) fn hurried(&self, shop: &str) -> bool {
+        [&self.queued, &self.again].iter().any(|asked| asked.get(shop) == Some(&Priority::Urgent))
+    }
+
     /// When the next shop's time comes.
     pub(crate) fn next(&self) -> Option<Instant> {
         self.later.first().map(|(at, _)| *at)
@@ -181,6 +190,12 @@ mod tests {
         assert_eq!(queue.take(32, now()).as_deref(), Some("s4999"));
         assert_eq!(queue.take(32, now()).as_deref(), Some("s0"));
         assert_eq!(queue.depth().0, 4998);
+        // Also where every place is taken.
+        assert_eq!(std::iter::from_fn(|| queue.take(32, now())).count(), 30);
+        (100..110).for_each(|index| queue.add(&format!("s{index}"), Priority::Urgent));
+        assert!(queue.hurried("s100"));
+        assert_eq!(std::iter::from_fn(|| queue.take(32, now())).collect::<Vec<_>>(), ["s100", "s101", "s102", "s103"]);
+        assert!(!queue.hurried("s100") && queue.hurried("s104"));
     }
 
     #[tokio::test(start_paused = true)]

@@ -108,7 +108,7 @@ async fn tell_first(controller: &Controller, name: &str, now: Timestamp) -> Resu
         (shop.spec.channel.clone(), state.world.get(name).is_some_and(|objects| objects.contains_key(&told)))
     };
     let envelope = if running {
-        controller.cluster.get(&told).await?.and_then(|map| map["data"]["release.json"].as_str().map(str::to_owned))
+        controller.reader(name).get(&told).await?.and_then(|map| map["data"]["release.json"].as_str().map(str::to_owned))
     } else {
         None
     };

@@ -286,7 +286,7 @@ async fn one(controller: &Controller, seen: &Seen, shop: &str, direction: Move, 
     if release.returned_from.is_none() {
         patch["status"]["release"]["returnedFrom"] = serde_json::Value::Null;
     }
-    if controller.mover().merge(&api::shop(shop), Some("status"), &patch).await?
+    if controller.mover(shop).merge(&api::shop(shop), Some("status"), &patch).await?
         && let Some(shop) = controller.lock().fleet.shops.get_mut(shop)
     {
         let status = shop.status.get_or_insert_default();

@@ -58,7 +58,7 @@ pub(super) async fn take(controller: &Controller, name: &str, now: Timestamp) ->
     };
     let Some(Due { sequence, begun: false }) = due else { return Ok(Turn::Ours) };
     let identity = lease(name);
-    let Some(found) = controller.cluster.get(&identity).await? else { return Ok(Turn::Nobody) };
+    let Some(found) = controller.reader(name).get(&identity).await? else { return Ok(Turn::Nobody) };
     if let Some(other) = holder(&found["spec"], now).filter(|holder| !holder.starts_with(OURS)) {
         return Ok(Turn::Theirs(other.to_owned()));
     }
@@ -91,16 +91,17 @@ async fn cron(controller: &Controller, name: &str) -> Result<bool, ApiError> {
         return Ok(true);
     }
     let namespace = namespace(name);
-    let pods: Api<Pod> = Api::namespaced(controller.cluster.client(), &namespace);
+    let cluster = controller.reader(name);
+    let pods: Api<Pod> = Api::namespaced(cluster.client(), &namespace);
     let params = ListParams::default().labels("app.kubernetes.io/component=cron").fields(ALIVE).limit(1);
-    let listed = controller.cluster.call(&format!("list pods of {namespace}"), || pods.list_metadata(&params)).await?;
+    let listed = cluster.call(&format!("list pods of {namespace}"), || pods.list_metadata(&params)).await?;
     Ok(!listed.items.is_empty())
 }
 
 /// Gives the Lease back, where it is ours. Called before the end of the migration is recorded, so that a crash between repeats it.
 pub(super) async fn give_back(controller: &Controller, name: &str) -> Result<(), ApiError> {
     let identity = lease(name);
-    let Some(found) = controller.cluster.get(&identity).await? else { return Ok(()) };
+    let Some(found) = controller.reader(name).get(&identity).await? else { return Ok(()) };
     if found["spec"]["holderIdentity"].as_str().is_some_and(|holder| holder.starts_with(OURS)) {
         let spec = json!({ "holderIdentity": null, "renewTime": null, "acquireTime": null, "leaseDurationSeconds": null });
         controller.writer(name).merge_if(&identity, &version(&found), json!({ "spec": spec })).await?;

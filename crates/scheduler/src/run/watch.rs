@@ -24,8 +24,9 @@ use std::{collections::BTreeSet, fmt::Debug, sync::Arc};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-/// Objects in one page of a list.
-const PAGE: u32 = 500;
+/// Objects in one page of a list. All kinds are listed side by side when a process starts, and a page is held whole, with who wrote which
+/// field of each object: of 500, that was most of the process's memory.
+const PAGE: u32 = 100;
 
 fn config() -> watcher::Config {
     watcher::Config::default().page_size(PAGE)

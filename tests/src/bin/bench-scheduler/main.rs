@@ -37,6 +37,10 @@ const LISTEN: u16 = 19810;
 const PROXY: u16 = 19811;
 /// Longer than any part may take.
 const LONG: Duration = Duration::from_hours(1);
+/// Longer than all of it may take.
+const WHOLE: Duration = Duration::from_hours(4);
+/// How often what takes minutes is looked at: a list of thousands of shops costs the API server a second.
+const PAUSE: Duration = Duration::from_secs(5);
 /// kubectl makes one request after another; so many of them side by side.
 const WRITERS: usize = 8;
 /// One shop in so many does not work with the first release.
@@ -103,7 +107,7 @@ impl Bench {
 
     fn start(&self) -> Running {
         let listen = format!("127.0.0.1:{LISTEN}");
-        self.program(&["run", "--listen", &listen, "--log", "warn"]).start()
+        self.program(&["run", "--listen", &listen, "--log", "warn"]).deadline(WHOLE).start()
     }
 
     fn metric(name: &str) -> Option<u64> {
@@ -141,7 +145,7 @@ impl Bench {
             let start = Instant::now();
             while generation(&name) == before {
                 assert!(start.elapsed() < LONG, "shop {name} is not changed");
-                thread::sleep(Duration::from_millis(5));
+                thread::sleep(Duration::from_millis(20));
             }
             start.elapsed()
         };
@@ -166,6 +170,7 @@ impl Bench {
     fn served(&mut self, shops: usize) {
         let begin = Instant::now();
         eventually("every shop with its pod", LONG, || {
+            thread::sleep(PAUSE);
             let ready = self.cluster.ask(&["get", "shops", "--output", "jsonpath={.items[*].status.pods}"]);
             (ready.split(' ').filter(|pods| *pods == "1/1").count() == shops).then_some(())
         });
@@ -198,9 +203,16 @@ impl Bench {
         let begin = self.rollout("broken", BROKEN);
         let status = self.reaches("broken", "Stopped");
         let counts = &status["counts"];
-        let told = self.cluster.ask(&["get", "shops", "--output", "jsonpath={.items[*].status.release.sequence}"]);
-        let left = told.split(' ').filter(|sequence| *sequence == BROKEN.to_string()).count();
-        assert_eq!(left, 0, "shops are left with the release that failed: {counts}");
+        // Whom an earlier wave moved, and watched, keeps it; of the wave that failed, and of those that do not work with it, nobody does.
+        let kept = self.cluster.ask(&[
+            "get",
+            "shops",
+            "--output",
+            r#"jsonpath={range .items[*]}{.metadata.name}{" "}{.status.release.sequence}{"\n"}{end}"#,
+        ]);
+        let kept: Vec<_> = kept.lines().filter_map(|line| line.strip_suffix(&format!(" {BROKEN}"))).collect();
+        assert!(!kept.iter().any(|shop| rejects(&format!("shop-{shop}"), BROKEN)), "shops are left with a release that fails: {counts}");
+        assert_eq!(Some(kept.len() as u64), counts["done"].as_u64(), "{counts}");
         let figure = format!(
             "stopped and back after {}: {} of {} shops failed, of {} that do not work with it",
             time(begin.elapsed()),
@@ -244,7 +256,7 @@ fn main() {
     );
     bench.memory("resident after it");
 
-    let _proxy = bench.cluster.kubectl(["proxy", "--accept-hosts", ".*", "--port", &PROXY.to_string()]).deadline(LONG).start();
+    let _proxy = bench.cluster.kubectl(["proxy", "--accept-hosts", ".*", "--port", &PROXY.to_string()]).deadline(WHOLE).start();
     eventually("kubectl proxy", Duration::from_secs(20), || web::get(PROXY, "/version").ok());
     bench.changes("one shop changed while all is quiet", arguments.changes, 0);
     bench.plan("plan without a change", &[]);
