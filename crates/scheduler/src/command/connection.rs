@@ -52,7 +52,7 @@ impl Sources {
         let documents = self.files.iter().map(|path| file::read(path)).collect::<Result<Vec<_>, _>>()?.concat();
         let files = Fleet::of(&documents)?;
         if self.only_files {
-            return Ok(Sourced { fleet: files, resources: Vec::new() });
+            return Ok(Sourced { before: None, fleet: files, resources: Vec::new() });
         }
         // Fields that somebody else set, and that no file names, stay: the controller will see them, too.
         let files = Fleet::of(&stored(cluster, &documents, conflicts).await?)?;
@@ -62,6 +62,7 @@ impl Sources {
             writeln!(io::stderr(), "{problem}").ok();
         }
         let mut fleet = read.fleet;
+        let before = (!documents.is_empty()).then(|| fleet.clone());
         for (name, mut shop) in files.shops {
             // What it runs is not the file's to say.
             shop.status = fleet.shops.get(&name).and_then(|shop| shop.status.clone());
@@ -72,7 +73,7 @@ impl Sources {
         for (channel, releases) in files.releases {
             fleet.releases.entry(channel).or_default().extend(releases);
         }
-        Ok(Sourced { fleet, resources: resources(&documents)? })
+        Ok(Sourced { before, fleet, resources: resources(&documents)? })
     }
 }
 
@@ -83,6 +84,8 @@ pub(crate) async fn registry(cluster: &Cluster) -> Result<Read, CommandError> {
 
 /// The registry, and what of it is in files and may not be in the cluster.
 pub(crate) struct Sourced {
+    /// The registry as it is stored, where files differ from it.
+    pub(crate) before: Option<Fleet>,
     pub(crate) fleet: Fleet,
     /// In the order in which they are stored: what others name comes first.
     pub(crate) resources: Vec<Object>,

@@ -23,7 +23,8 @@ use std::{
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 The API server itself says what would change, by a dry run of each object whose digest differs; nothing is stored. Shops whose changes are
-the same are one group, so that a fleet fits on one screen.
+the same are one group, so that a fleet fits on one screen. Of more than a hundred shops that are as they were last written, and would change
+in the same fields, a hundred are tried, and all where one of them turns out otherwise.
 
 Examples:
   longshore-scheduler plan                              what a pass over the cluster's own registry would change
@@ -48,6 +49,9 @@ pub(crate) struct PlanArguments {
     save: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) removal: RemovalArguments,
+    /// Have the API server try every object of every shop, also where a hundred shops have changed in the same fields
+    #[arg(long)]
+    every: bool,
     /// Show also what fields of other managers would become
     #[arg(long)]
     pub(crate) take_over: bool,
@@ -117,12 +121,14 @@ pub(super) fn shaped(shape: Shape, plan: &Plan) -> Result<String, CommandError> 
 
 pub(super) fn question<'a>(
     arguments: &PlanArguments,
-    Sourced { fleet, resources }: &'a Sourced,
+    Sourced { before, fleet, resources }: &'a Sourced,
     shops: &'a BTreeSet<String>,
     fields: bool,
 ) -> dry_run::Question<'a> {
     dry_run::Question {
         fleet,
+        before: before.as_ref().unwrap_or(fleet),
+        tries: if arguments.every { usize::MAX } else { dry_run::TRIES },
         resources,
         shops,
         // Both the files and the cluster's lists were read whole, or we were not here.

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use std::{collections::BTreeMap, path::PathBuf};
 
 /// Shops, classes, releases and rollouts, by name.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Fleet {
     /// Shops.
     pub shops: BTreeMap<String, Shop>,

@@ -1,6 +1,6 @@
 //! The plan of a fleet against a cluster: what the gate lets through is shown to the API server, which stores nothing.
 
-use super::{Action, Change, Field, Plan, Seen, Step, difference, gate, tidy};
+use super::{Action, Change, Field, Plan, Step, alike, difference, gate, tidy};
 use crate::{
     api::{ApiError, Cluster, Conflicts},
     assign::{Known, desired},
@@ -13,8 +13,11 @@ use crate::{
 };
 use futures_util::{StreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
+use release::Sha256;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+
+pub(crate) use super::alike::TRIES;
 
 /// Shops that are looked at, at the same time.
 const AT_ONCE: usize = 16;
@@ -23,6 +26,10 @@ const AT_ONCE: usize = 16;
 #[derive(Debug)]
 pub(crate) struct Question<'a> {
     pub(crate) fleet: &'a Fleet,
+    /// The registry as it is stored, without what is asked about.
+    pub(crate) before: &'a Fleet,
+    /// How many shops of one kind of change are tried.
+    pub(crate) tries: usize,
     /// Shops to plan; all, where this is empty.
     pub(crate) shops: &'a BTreeSet<String>,
     /// Whether the registry was read whole.
@@ -45,31 +52,101 @@ pub(crate) async fn plan(cluster: &Cluster, question: &Question<'_>) -> Result<P
     let resources = super::registry::changes(cluster, question.resources, question.conflicts).await?;
     let mut plan = Plan { resources, ..Plan::default() };
     let shops = question.fleet.shops.iter().filter(|(name, _)| wanted(name));
-    // Rendered when its turn comes: the objects of all shops together would be gigabytes.
     let mut work: Vec<Work<'_>> = shops.map(|(name, shop)| (name.clone(), Some(shop), world.remove(name).unwrap_or_default())).collect();
     plan.looked_at = work.len();
     take_down(question, world.into_iter().filter(|(shop, _)| wanted(shop)).collect(), &mut plan, &mut work);
-    let planned = stream::iter(work).map(|(name, found, live)| async move {
-        let objects = found.map_or(Ok(Vec::new()), |found| desired(&name, found, question.fleet, &Known::recorded(found), question.now));
-        let changes = match &objects {
-            Ok(objects) => match check::before(objects, &gate(objects, &live, |_| None, question.now)) {
-                None => Ok(shop(cluster, question, objects, &live).await?),
-                Some(wrong) => Err(format!("shop {name}: {wrong}")),
-            },
-            Err(error) => Err(runtime::Chain(error).to_string()),
+
+    let (mut unknown, foreseen) = sort(question, work, &mut plan);
+    let (samples, rest) = sampled(foreseen, question.tries);
+    let tried = try_all(cluster, question, samples.iter().map(|(_, (work, _))| work.clone()).collect(), &mut plan).await?;
+    let confirmed = |(_, ((name, ..), changes)): &&Sample<'_>| tried.get(name).is_some_and(|tried| alike::confirmed(changes, tried));
+    let otherwise: BTreeSet<_> = samples.iter().filter(|sample| !confirmed(sample)).map(|(kind, _)| *kind).collect();
+    plan.shops.extend(tried);
+    for (kind, ((name, shop, live), changes)) in rest {
+        if otherwise.contains(&kind) {
+            unknown.push((name, shop, live));
+        } else {
+            plan.alike += 1;
+            plan.shops.insert(name, changes);
+        }
+    }
+    let tried = try_all(cluster, question, unknown, &mut plan).await?;
+    plan.shops.extend(tried);
+    Ok(plan)
+}
+
+/// The first shops of each kind of change, and all others.
+fn sampled(foreseen: Vec<Sample<'_>>, tries: usize) -> (Vec<Sample<'_>>, Vec<Sample<'_>>) {
+    let mut seen: BTreeMap<Sha256, usize> = BTreeMap::new();
+    foreseen.into_iter().partition(|(kind, _)| {
+        let count = seen.entry(*kind).or_default();
+        *count += 1;
+        *count <= tries
+    })
+}
+
+/// Renders each shop, tells the unchanged ones and those that cannot be planned from the others, and those of which it can be foreseen what
+/// would change from those of which it cannot. What is rendered is not kept: the objects of all shops together would be gigabytes.
+fn sort<'a>(question: &Question<'_>, work: Vec<Work<'a>>, plan: &mut Plan) -> (Vec<Work<'a>>, Vec<Sample<'a>>) {
+    let (mut unknown, mut foreseen) = (Vec::new(), Vec::new());
+    for (name, found, live) in work {
+        let objects = match objects(question, &name, found) {
+            Ok(objects) => objects,
+            Err(why) => {
+                plan.failed.insert(name, why);
+                continue;
+            }
+        };
+        let steps = gate(&objects, &live, |_| None, question.now);
+        if let Some(wrong) = check::before(&objects, &steps) {
+            plan.failed.insert(name.clone(), format!("shop {name}: {wrong}"));
+            continue;
+        }
+        if steps.is_empty() {
+            continue;
+        }
+        let before = question.before.shops.get(&name).filter(|_| question.fields);
+        let before = before.and_then(|shop| desired(&name, shop, question.before, &Known::recorded(shop), question.now).ok());
+        match before.and_then(|before| alike::predicted(&steps, &before, &live)) {
+            Some(changes) => foreseen.push((alike::kind(&name, &changes), ((name, found, live), changes))),
+            None => unknown.push((name, found, live)),
+        }
+    }
+    (unknown, foreseen)
+}
+
+fn objects(question: &Question<'_>, name: &str, shop: Option<&Shop>) -> Result<Vec<Object>, String> {
+    let rendered = shop.map_or(Ok(Vec::new()), |shop| desired(name, shop, question.fleet, &Known::recorded(shop), question.now));
+    rendered.map_err(|error| runtime::Chain(&error).to_string())
+}
+
+/// The changes of shops, as the API server says.
+async fn try_all(
+    cluster: &Cluster,
+    question: &Question<'_>,
+    work: Vec<Work<'_>>,
+    plan: &mut Plan,
+) -> Result<BTreeMap<String, Vec<Change>>, ApiError> {
+    let tried = stream::iter(work).map(|(name, found, live)| async move {
+        let changes = match objects(question, &name, found) {
+            Ok(objects) => Ok(shop(cluster, question, &objects, &live).await?),
+            Err(why) => Err(why),
         };
         Ok::<_, ApiError>((name, changes))
     });
-    let mut planned = planned.buffer_unordered(AT_ONCE);
-    while let Some(one) = planned.next().await {
+    let mut tried = tried.buffer_unordered(AT_ONCE);
+    let mut all = BTreeMap::new();
+    while let Some(one) = tried.next().await {
         match one? {
-            (_, Ok(changes)) if changes.is_empty() => {}
-            (name, Ok(changes)) => drop(plan.shops.insert(name, changes)),
+            (name, Ok(changes)) => drop(all.insert(name, changes)),
             (name, Err(why)) => drop(plan.failed.insert(name, why)),
         }
     }
-    Ok(plan)
+    Ok(all)
 }
+
+/// A shop whose changes can be foreseen, by their kind.
+type Sample<'a> = (Sha256, (Work<'a>, Vec<Change>));
 
 /// A shop, what is asked for, where it is in the registry, and what is there.
 type Work<'a> = (String, Option<&'a Shop>, BTreeMap<Identity, Live>);
@@ -112,34 +189,17 @@ async fn shop(
     let mut changes = Vec::new();
     for step in gate(objects, live, |_| None, question.now) {
         changes.push(match step {
-            Step::Delete(Doomed { identity, .. }) => deletion(&identity, live),
+            Step::Delete(Doomed { identity, .. }) => alike::deletion(&identity, live),
             // Nothing can be tried in a namespace that is not there yet.
-            Step::Create(object) if fresh && object.identity().namespace.is_some() => written(object, None),
+            Step::Create(object) if fresh && object.identity().namespace.is_some() => alike::written(object, None),
             Step::Create(object) | Step::Write(object) => change(cluster, question, object, live.get(object.identity())).await?,
         });
     }
     Ok(changes)
 }
 
-fn deletion(identity: &Identity, live: &BTreeMap<Identity, Live>) -> Change {
-    let seen = live.get(identity).map(|live| Seen::of(&identity.kind, live));
-    Change { object: identity.clone(), action: Action::Delete, seen, desired: None, fields: Vec::new(), refused: None }
-}
-
-fn written(object: &Object, live: Option<&Live>) -> Change {
-    let identity = object.identity();
-    Change {
-        object: identity.clone(),
-        action: if live.is_some() { Action::Change } else { Action::Create },
-        seen: live.map(|live| Seen::of(&identity.kind, live)),
-        desired: Some(object.digest()),
-        fields: Vec::new(),
-        refused: None,
-    }
-}
-
 async fn change(cluster: &Cluster, question: &Question<'_>, object: &Object, live: Option<&Live>) -> Result<Change, ApiError> {
-    let mut change = written(object, live);
+    let mut change = alike::written(object, live);
     if !question.fields {
         return Ok(change);
     }

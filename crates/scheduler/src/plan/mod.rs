@@ -6,6 +6,7 @@
 //!                                Delete ┘              └─ mark: what it rests on; `apply` refuses where that moved
 //! ```
 
+mod alike;
 mod difference;
 pub(crate) mod dry_run;
 pub(crate) mod files;
@@ -40,6 +41,9 @@ pub struct Plan {
     pub shops: BTreeMap<String, Vec<Change>>,
     /// Shops that were looked at.
     pub looked_at: usize,
+    /// Shops of which the API server tried no object, as it confirmed the same change of a hundred others.
+    #[serde(default)]
+    pub alike: usize,
     /// Shops that could not be planned, and why.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub failed: BTreeMap<String, String>,

@@ -51,6 +51,15 @@ impl Summary {
 const VALUE: usize = 60;
 
 pub(super) fn lines(shop: &str, change: &Change) -> Vec<String> {
+    shown(shop, change, brief)
+}
+
+/// The same with the whole of each value.
+pub(super) fn whole_lines(shop: &str, change: &Change) -> Vec<String> {
+    shown(shop, change, str::to_owned)
+}
+
+fn shown(shop: &str, change: &Change, value: impl Fn(&str) -> String) -> Vec<String> {
     let object = format!("{} {}", change.object.kind, general(shop, &change.object.name));
     if let Some(refused) = &change.refused {
         return vec![format!("! {object}: refused: {}", general(shop, refused))];
@@ -61,10 +70,9 @@ pub(super) fn lines(shop: &str, change: &Change) -> Vec<String> {
         Action::Adopt => vec![format!("~ {object}: only our record of it")],
         Action::Change => {
             let line = |field: &super::Field| {
-                let shown = |value: &Option<Value>| {
-                    value.as_ref().map_or_else(|| "nothing".to_owned(), |value| brief(&general(shop, &plain(value))))
-                };
-                format!("~ {object}: {} {} → {}", general(shop, &field.path), shown(&field.before), shown(&field.after))
+                let side =
+                    |side: &Option<Value>| side.as_ref().map_or_else(|| "nothing".to_owned(), |side| value(&general(shop, &plain(side))));
+                format!("~ {object}: {} {} → {}", general(shop, &field.path), side(&field.before), side(&field.after))
             };
             change.fields.iter().map(line).collect()
         }

@@ -49,6 +49,10 @@ pub fn summed(plan: &Plan) -> String {
     for held in &plan.held {
         line(&mut text, format_args!("held: {held}"));
     }
+    if plan.alike > 0 {
+        let shops = counted(plan.alike, "shop");
+        line(&mut text, format_args!("{shops} not tried: they change as 100 others did that the API server tried (--every tries all)"));
+    }
     let of = |action| summary.objects.get(&action).copied().unwrap_or_default();
     line(
         &mut text,

@@ -162,7 +162,7 @@ impl Bench {
 
     fn plan(&mut self, what: &str, arguments: &[&str]) {
         let planned = self.program(&[&["plan"][..], arguments].concat()).run().expect(0);
-        let said = planned.stdout.lines().next().unwrap_or_default().to_owned();
+        let said = planned.stdout.lines().last().unwrap_or_default().to_owned();
         self.tell(what, format!("{} ({said})", time(planned.elapsed)));
     }
 
