@@ -92,15 +92,19 @@ fn container(image: &str) -> Container {
         name: "scheduler".to_owned(),
         image: Some(image.to_owned()),
         command: Some(["longshore-scheduler", "run"].map(str::to_owned).into()),
-        env: Some(vec![EnvVar {
-            // Who holds the Leases.
-            name: "POD_NAME".to_owned(),
-            value: None,
-            value_from: Some(EnvVarSource {
-                field_ref: Some(ObjectFieldSelector { api_version: Some("v1".to_owned()), field_path: "metadata.name".to_owned() }),
-                ..EnvVarSource::default()
-            }),
-        }]),
+        env: Some(vec![
+            EnvVar {
+                // Who holds the Leases.
+                name: "POD_NAME".to_owned(),
+                value: None,
+                value_from: Some(EnvVarSource {
+                    field_ref: Some(ObjectFieldSelector { api_version: Some("v1".to_owned()), field_path: "metadata.name".to_owned() }),
+                    ..EnvVarSource::default()
+                }),
+            },
+            // What the lists of a start needed is used again by whatever thread comes next, instead of once for each.
+            EnvVar { name: "MALLOC_ARENA_MAX".to_owned(), value: Some("1".to_owned()), value_from: None },
+        ]),
         ports: Some(vec![ContainerPort { name: Some("metrics".to_owned()), container_port: PORT, ..ContainerPort::default() }]),
         readiness_probe: Some(asks("/readyz")),
         liveness_probe: Some(Probe { failure_threshold: Some(6), ..asks("/livez") }),

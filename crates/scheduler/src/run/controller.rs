@@ -18,7 +18,10 @@ use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicU64},
 };
-use tokio::{sync::Notify, time::Instant};
+use tokio::{
+    sync::{Notify, Semaphore},
+    time::Instant,
+};
 use tracing::{info, warn};
 
 /// Shops are spread over so many slots, and slots over shards.
@@ -57,6 +60,8 @@ pub(crate) struct Controller {
     pub(super) well: Mutex<HashMap<String, (u64, Timestamp)>>,
     pub(super) cord: Cord,
     pub(super) courtesy: Courtesy,
+    /// Held by whoever lists a kind.
+    pub(super) lists: Semaphore,
 }
 
 impl Controller {
@@ -78,6 +83,7 @@ impl Controller {
             well: Mutex::default(),
             cord: Cord::default(),
             courtesy: Courtesy::default(),
+            lists: Semaphore::new(1),
             settings,
         }
     }

@@ -20,13 +20,15 @@ use kube::{
     runtime::{WatchStreamExt as _, watcher, watcher::Event},
 };
 use serde::de::DeserializeOwned;
-use std::{collections::BTreeSet, fmt::Debug, sync::Arc};
+use std::{collections::BTreeSet, fmt::Debug, sync::Arc, time::Duration};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-/// Objects in one page of a list. All kinds are listed side by side when a process starts, and a page is held whole, with who wrote which
-/// field of each object: of 500, that was most of the process's memory.
+/// Objects in one page of a list, which is held whole, with who wrote which field of each object.
 const PAGE: u32 = 100;
+/// How long the list of one kind waits for that of another.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 fn config() -> watcher::Config {
     watcher::Config::default().page_size(PAGE)
@@ -47,16 +49,25 @@ async fn follow<K, S>(
     let stream = stream.default_backoff();
     pin_mut!(stream);
     let mut listed = Vec::new();
+    // One kind is listed after another: all lists at once, each held until it is whole, would be most of the process's memory for ever.
+    let mut turn = None;
     loop {
         let event = tokio::select! {
             () = stop.cancelled() => return,
             event = stream.next() => event,
         };
+        if !matches!(event, Some(Ok(Event::InitApply(_)))) {
+            drop(turn.take());
+        }
         match event {
             None => return,
             // The watcher lists anew, after a pause: also where its place in time was forgotten (410).
             Some(Err(error)) => warn!(what, error = %runtime::Chain(&error), "watch broken"),
-            Some(Ok(Event::Init)) => listed.clear(),
+            Some(Ok(Event::Init)) => {
+                listed.clear();
+                // One that takes that long waits for an answer, and not for memory.
+                turn = timeout(PATIENCE, controller.lists.acquire()).await.ok();
+            }
             Some(Ok(Event::InitApply(object))) => listed.push(object),
             Some(Ok(Event::InitDone)) => {
                 info!(what, objects = listed.len(), "listed");

@@ -107,7 +107,9 @@ impl Bench {
 
     fn start(&self) -> Running {
         let listen = format!("127.0.0.1:{LISTEN}");
-        self.program(&["run", "--listen", &listen, "--log", "warn"]).deadline(WHOLE).start()
+        // As its Deployment sets it.
+        let program = self.program(&["run", "--listen", &listen, "--log", "warn"]).env("MALLOC_ARENA_MAX", "1");
+        program.deadline(WHOLE).start()
     }
 
     fn metric(name: &str) -> Option<u64> {
