@@ -36,7 +36,7 @@ const LOOK: Duration = Duration::from_millis(20);
 fn a_shop_grows_from_two_to_six_pods_within_a_minute_and_shrinks_unnoticed() {
     let cluster = Cluster::alone();
     let platform = Platform::install(&cluster);
-    // Of less, what php-fpm does by itself is much of it on two cores that are busy.
+    // Of much less, what php-fpm does by itself would be most of it; of more, five pods are enough for these visitors.
     platform.class(&Class { cpu: "125m", ..Class::php("scale") });
     let shop = platform.tenant("scale");
     web::write_sources(&shop.module("page"), "scale", WORK);

@@ -1,6 +1,6 @@
 //! A plan as plain text: one screen for a fleet, or a unified diff of every object.
 
-use super::{Action, Change, Field, Plan, Summary};
+use super::{Action, Change, Field, Plan, Summary, alike::TRIES};
 use serde_json::Value;
 use std::fmt::Write as _;
 
@@ -51,7 +51,7 @@ pub fn summed(plan: &Plan) -> String {
     }
     if plan.alike > 0 {
         let shops = counted(plan.alike, "shop");
-        line(&mut text, format_args!("{shops} not tried: they change as 100 others did that the API server tried (--every tries all)"));
+        line(&mut text, format_args!("{shops} not tried: they change as {TRIES} others did that the API server tried (--every tries all)"));
     }
     let of = |action| summary.objects.get(&action).copied().unwrap_or_default();
     line(

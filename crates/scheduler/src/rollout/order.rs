@@ -90,6 +90,7 @@ mod tests {
         assert_eq!(order.len(), 2);
         assert_eq!(bounds(&spec, &order).last(), Some(&2));
     }
+
     #[test]
     fn listed_shops_move_with_their_wave_and_no_other() {
         let wave = |percent, shops: &[&str]| Wave { percent, shops: shops.iter().map(ToString::to_string).collect(), ..Wave::default() };
