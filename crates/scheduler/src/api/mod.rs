@@ -1,6 +1,7 @@
 //! The API server: the only place that speaks to it. Every call has a deadline, and what passes by itself is tried again.
 
 mod error;
+mod found;
 mod kind;
 mod registry;
 mod retry;
@@ -8,6 +9,7 @@ mod retry;
 pub(crate) use error::ApiError;
 #[cfg(test)]
 pub(crate) use error::refused;
+pub(crate) use found::Found;
 pub(crate) use kind::{KINDS, Kind};
 pub(crate) use registry::{Read, read};
 
@@ -21,7 +23,6 @@ use kube::{
     Client, Config,
     api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, Preconditions, PropagationPolicy, ValidationDirective},
     config::KubeConfigOptions,
-    core::PartialObjectMeta,
 };
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, fmt, future::Future, sync::Arc, time::Duration};
@@ -289,7 +290,7 @@ impl Cluster {
                 }
                 page => page?,
             };
-            found.extend(page.items.into_iter().filter_map(|item| entry(kind, item)));
+            found.extend(page.items.into_iter().filter_map(|item| Found::of(kind, item.metadata)?.of_shop()));
             params.continue_token = page.metadata.continue_.filter(|token| !token.is_empty());
             if params.continue_token.is_none() {
                 return Ok(found);
@@ -318,14 +319,6 @@ pub(crate) fn shop(name: &str) -> Identity {
 /// Who one of our own resources is.
 pub(crate) fn longshore(kind: &'static str, name: &str) -> Identity {
     Identity { api_version: "longshore.dev/v1alpha1".into(), kind: kind.into(), namespace: None, name: name.to_owned() }
-}
-
-/// The shop, the identity and the state of an object, of which only metadata came.
-pub(crate) fn entry(kind: &Kind, item: PartialObjectMeta<DynamicObject>) -> Option<(String, Identity, Live)> {
-    let meta = item.metadata;
-    let shop = meta.labels.as_ref()?.get(SHOP)?.clone();
-    let live = Live::of(&meta);
-    Some((shop, kind.identity(meta.namespace, meta.name?), live))
 }
 
 fn params(mode: Mode, conflicts: Conflicts) -> PatchParams {

@@ -1,7 +1,7 @@
 //! Builds: one Job for each class that builds, and each release that its shops are told, or are about to be told. What was begun is on record
 //! in the Release's status, so that nothing is built twice, also when the Job is long gone.
 
-use super::{Controller, State, observed::Observed, state::Progress, watch};
+use super::{Controller, State, observed::Workload, state::Progress, watch};
 use crate::{
     api::{ApiError, Conflicts, Kind, longshore},
     assign,
@@ -95,30 +95,31 @@ pub(super) fn failed(state: &State) -> usize {
 }
 
 /// The name of a build's Job.
-fn job<'a>(kind: &Kind, object: &'a Observed) -> Option<&'a str> {
-    object.metadata.name.as_deref().filter(|_| kind.name == "Job" && object.metadata.namespace.as_deref() == Some(BUILDS))
+fn job(object: &Workload) -> Option<&str> {
+    let identity = &object.found.identity;
+    (identity.kind == "Job" && identity.namespace.as_deref() == Some(BUILDS)).then_some(&identity.name)
 }
 
 /// Takes in an object that is watched, where it is a build.
-pub(super) fn took(state: &mut State, kind: &Kind, object: &Observed) {
-    if let Some(name) = job(kind, object) {
+pub(super) fn took(state: &mut State, object: &Workload) {
+    if let Some(name) = job(object) {
         state.builds.insert(name.to_owned(), watch::progress(object));
     }
 }
 
 /// The same for a list that came whole.
-pub(super) fn listed(state: &mut State, kind: &Kind, objects: &[Observed]) {
+pub(super) fn listed(state: &mut State, kind: &Kind, objects: &[Workload]) {
     if kind.name == "Job" {
         state.builds.clear();
         for object in objects {
-            took(state, kind, object);
+            took(state, object);
         }
     }
 }
 
 /// The same for an object that is gone.
-pub(super) fn gone(state: &mut State, kind: &Kind, object: &Observed) {
-    if let Some(name) = job(kind, object) {
+pub(super) fn gone(state: &mut State, object: &Workload) {
+    if let Some(name) = job(object) {
         state.builds.remove(name);
     }
 }

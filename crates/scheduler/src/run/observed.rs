@@ -1,7 +1,10 @@
 //! Deployments, Jobs, CronJobs and routes as they are watched: metadata and a few numbers, without the pod template, which is most of them.
 
 use super::state::Route;
-use crate::crd::Truth;
+use crate::{
+    api::{Found, Kind},
+    crd::Truth,
+};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{
     Resource,
@@ -10,15 +13,30 @@ use kube::{
 use serde::{Deserialize, de::IgnoredAny};
 use std::borrow::Cow;
 
-/// A workload.
+/// A workload, as it is held.
+#[derive(Debug)]
+pub(crate) struct Workload {
+    pub(crate) found: Found,
+    pub(crate) spec: Spec,
+    pub(crate) status: Status,
+}
+
+impl Workload {
+    /// Nothing for an object without a name.
+    pub(crate) fn of(kind: &Kind, object: Observed) -> Option<Self> {
+        Some(Self { found: Found::of(kind, object.metadata)?, spec: object.spec, status: object.status })
+    }
+}
+
+/// A workload, as it comes.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Observed {
     #[serde(default)]
-    pub(crate) metadata: ObjectMeta,
+    metadata: ObjectMeta,
     #[serde(default)]
-    pub(crate) spec: Spec,
+    spec: Spec,
     #[serde(default)]
-    pub(crate) status: Status,
+    status: Status,
 }
 
 /// What is wanted of it.

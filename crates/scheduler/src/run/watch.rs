@@ -1,22 +1,22 @@
 //! Watches: what the API server says, taken into the state, and which shops it concerns.
 
-use super::{
-    Controller, builds, edge, last_backup,
-    observed::Observed,
-    queue::Priority,
-    state::{Change, Pods, Progress, State, migration},
-};
+mod objects;
+mod workloads;
+
+pub(super) use objects::objects;
+pub(super) use workloads::{progress, workloads};
+
+use super::{Controller, queue::Priority, state::Change};
 use crate::{
-    api::{self, Kind, OURS, SHOP},
+    api::Kind,
     crd::{Release, Rollout, Shop, ShopClass},
     plan::Live,
     render::Identity,
 };
-use futures_util::{Stream, StreamExt as _, pin_mut};
+use futures_util::{Stream, StreamExt as _, future, pin_mut};
 use kube::{
     Resource,
-    api::{Api, DynamicObject},
-    core::PartialObjectMeta,
+    api::Api,
     runtime::{WatchStreamExt as _, watcher, watcher::Event},
 };
 use serde::de::DeserializeOwned;
@@ -78,6 +78,23 @@ async fn follow<K, S>(
             Some(Ok(Event::Delete(object))) => delete(object),
         }
     }
+}
+
+/// A stream with what is held of each object, as soon as it came; those of which nothing is held are left out.
+fn kept<K, T>(
+    stream: impl Stream<Item = Result<Event<K>, watcher::Error>>,
+    keep: impl Fn(K) -> Option<T>,
+) -> impl Stream<Item = Result<Event<T>, watcher::Error>> {
+    let kept = move |event| {
+        Some(match event {
+            Event::Init => Event::Init,
+            Event::InitApply(object) => Event::InitApply(keep(object)?),
+            Event::InitDone => Event::InitDone,
+            Event::Apply(object) => Event::Apply(keep(object)?),
+            Event::Delete(object) => Event::Delete(keep(object)?),
+        })
+    };
+    stream.filter_map(move |event| future::ready(event.map(&kept).transpose()))
 }
 
 fn resources<K>(controller: &Controller) -> impl Stream<Item = Result<Event<K>, watcher::Error>> + use<K>
@@ -199,145 +216,11 @@ pub(super) async fn rollouts(controller: Arc<Controller>, stop: CancellationToke
     follow("rollouts", &controller, resources(&controller), &stop, all, one, gone).await;
 }
 
-/// Objects of a kind, by their metadata alone.
-pub(super) async fn objects(controller: Arc<Controller>, kind: &'static Kind, stop: CancellationToken) {
-    let api: Api<PartialObjectMeta<DynamicObject>> = Api::all_with(controller.cluster.client(), &kind.resource());
-    let stream = watcher(api, config().labels(OURS));
-    // Who wrote which field is most of an object's metadata: dropped before a whole list of it is held.
-    let stream = stream.map(|event| event.map(|event| event.modify(|object| object.metadata.managed_fields = None)));
-    let taken = |item: PartialObjectMeta<DynamicObject>| api::entry(kind, item);
-    let one = |item| {
-        edge::took(&controller, kind, &item);
-        if let Some((shop, identity, live)) = taken(item)
-            && controller.lock().see(&shop, identity, live)
-        {
-            controller.ask(&shop, Priority::Normal);
-        }
-    };
-    let all = |items: Vec<_>| {
-        edge::listed(&controller, kind, &items);
-        replace(&controller, kind, items.into_iter().filter_map(taken).collect());
-    };
-    let gone = |item| {
-        edge::gone(&controller, kind, &item);
-        if let Some((shop, identity, _)) = taken(item) {
-            controller.lock().gone(&shop, &identity);
-            controller.ask(&shop, Priority::Normal);
-        }
-    };
-    follow(kind.name, &controller, stream, &stop, all, one, gone).await;
-}
-
 fn replace(controller: &Controller, kind: &Kind, items: Vec<(String, Identity, Live)>) {
     let changed = controller.lock().replace(kind, items);
     if controller.complete() {
         for shop in &changed {
             controller.ask(shop, Priority::Normal);
         }
-    }
-}
-
-/// Deployments, Jobs, CronJobs and routes: also how they are.
-pub(super) async fn workloads(controller: Arc<Controller>, kind: &'static Kind, end: CancellationToken) {
-    let api: Api<Observed> = Api::all_with(controller.cluster.client(), &kind.resource());
-    let stream =
-        watcher(api, config().labels(OURS)).map(|event| event.map(|event| event.modify(|object| object.metadata.managed_fields = None)));
-    let place = |object: &Observed| {
-        let shop = object.metadata.labels.as_ref()?.get(SHOP)?.clone();
-        Some((shop, kind.identity(object.metadata.namespace.clone(), object.metadata.name.clone()?), Live::of(&object.metadata)))
-    };
-    let one = |object: Observed| {
-        let Some((shop, identity, live)) = place(&object) else { return builds::took(&mut controller.lock(), kind, &object) };
-        let mut state = controller.lock();
-        let changed = status(&mut state, &shop, &identity, &object);
-        let news = state.see(&shop, identity, live);
-        drop(state);
-        if changed || news {
-            controller.ask(&shop, Priority::Normal);
-        }
-        if changed {
-            controller.wake_rollouts();
-        }
-    };
-    let all = |objects: Vec<Observed>| {
-        let mut state = controller.lock();
-        builds::listed(&mut state, kind, &objects);
-        let mut changed = BTreeSet::new();
-        for object in &objects {
-            if let Some((shop, identity, _)) = place(object)
-                && status(&mut state, &shop, &identity, object)
-            {
-                changed.insert(shop);
-            }
-        }
-        state.forget(kind.name, &objects.iter().filter_map(|object| Some((place(object)?.0, object.metadata.name.clone()?))).collect());
-        drop(state);
-        replace(&controller, kind, objects.iter().filter_map(place).collect());
-        if controller.complete() {
-            for shop in &changed {
-                controller.ask(shop, Priority::Normal);
-            }
-        }
-    };
-    let gone = |object: Observed| {
-        builds::gone(&mut controller.lock(), kind, &object);
-        if let Some((shop, identity, _)) = place(&object) {
-            let mut state = controller.lock();
-            match identity.kind.as_ref() {
-                "Deployment" if identity.name == "web" => drop(state.pods.remove(&shop)),
-                "Deployment" if identity.name == "cron" => drop(state.crons.remove(&shop)),
-                // Who deletes a Job that failed wants another one.
-                "Job" => state.forget_job(&shop, &identity.name),
-                "CronJob" => drop(state.backups.remove(&shop)),
-                "Ingress" | "HTTPRoute" => drop(state.routes.get_mut(&shop).map(|routes| routes.remove(&identity.name))),
-                _ => {}
-            }
-            state.gone(&shop, &identity);
-            drop(state);
-            controller.ask(&shop, Priority::Normal);
-        }
-    };
-    follow(kind.name, &controller, stream, &end, all, one, gone).await;
-}
-
-/// How a Job goes.
-pub(super) fn progress(job: &Observed) -> Progress {
-    let ended = |kind: &str| job.status.conditions.iter().any(|condition| condition.kind == kind && condition.status == "True");
-    match (ended("Complete"), ended("Failed")) {
-        (true, _) => Progress::Done,
-        (_, true) => Progress::Failed,
-        _ => Progress::Runs,
-    }
-}
-
-/// Takes in how a workload is; says whether that changed.
-fn status(state: &mut State, shop: &str, identity: &Identity, object: &Observed) -> bool {
-    let wanted = object.spec.replicas.unwrap_or(1);
-    let current = object.status.observed_generation >= object.metadata.generation.unwrap_or_default();
-    match (identity.kind.as_ref(), identity.name.as_str()) {
-        ("Deployment", "web") => {
-            let pods = Pods { wanted, ready: object.status.ready_replicas, updated: object.status.updated_replicas, current };
-            state.pods.insert(shop.to_owned(), pods) != Some(pods)
-        }
-        ("Deployment", "cron") if wanted == 0 && object.status.replicas == 0 && current => state.crons.remove(shop),
-        ("Deployment", "cron") => state.crons.insert(shop.to_owned()),
-        ("Ingress" | "HTTPRoute", name) => {
-            let route = object.status.route();
-            let routes = state.routes.entry(shop.to_owned()).or_default();
-            routes.insert(name.to_owned(), route.clone()).as_ref() != Some(&route)
-        }
-        ("Job", name) => {
-            let progress = progress(object);
-            if name.starts_with(last_backup::PREFIX) {
-                return state.last_backups.entry(shop.to_owned()).or_default().insert(name.to_owned(), progress) != Some(progress);
-            }
-            let Some(sequence) = migration(name) else { return false };
-            state.migrations.entry(shop.to_owned()).or_default().insert(sequence, progress) != Some(progress)
-        }
-        ("CronJob", "backup") => {
-            let last = object.status.last_successful_time.as_ref().map(|time| time.0);
-            state.backups.insert(shop.to_owned(), last) != Some(last)
-        }
-        _ => false,
     }
 }

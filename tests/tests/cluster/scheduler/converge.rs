@@ -70,6 +70,23 @@ fn two_hundred_shops_converge_through_kills_and_faults_and_nothing_is_deleted() 
     assert_eq!((scheduler.metric("deletes_total"), scheduler.metric("writes_total")), (Some(0), Some(0)));
     running.signal(Signal::TERM).unwrap();
     running.wait().expect(0);
+    a_hundred_of_those_that_change_alike_are_tried(&scheduler);
+}
+
+/// Plans a class that changes all shops in the same way; then again with one shop in which somebody else has changed something.
+fn a_hundred_of_those_that_change_alike_are_tried(scheduler: &Scheduler<'_>) {
+    let class = scheduler.scratch.path().join("class.yaml").display().to_string();
+    std::fs::write(&class, example("plain/class.yaml").replace("cpu: 10m, memory: 16Mi", "cpu: 20m, memory: 16Mi")).unwrap();
+    let plan = |words: &[&str]| scheduler.program(&[&["plan", &class][..], words].concat()).run().expect(0).stdout;
+    let (sampled, every) = (plan(&[]), plan(&["--every"]));
+    let said = "100 shops not tried: they change as 100 others did that the API server tried (--every tries all)\n";
+    assert!(sampled.contains(said), "{sampled}");
+    assert_eq!(sampled.replace(said, ""), every);
+    // The first shop is one of those that are tried.
+    let edit = ["--namespace", "shop-s000", "patch", "deployment", "web", "--field-manager=kubectl-edit", "--type=merge"];
+    scheduler.cluster.ask(&[&edit[..], &["--patch", r#"{"spec":{"minReadySeconds":77}}"#]].concat());
+    let otherwise = plan(&[]);
+    assert!(!otherwise.contains("not tried") && otherwise.contains("kubectl-edit"), "{otherwise}");
 }
 
 #[test]

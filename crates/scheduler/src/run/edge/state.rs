@@ -2,14 +2,13 @@
 
 use super::{Problem, programmed::Programmed};
 use crate::{
-    api::Kind,
+    api::{Found, Kind},
     cluster::edge::{NAMESPACE, SHARDS, Site, shard_name},
     plan::Live,
     render::{Identity, Object},
     run::Controller,
 };
 use jiff::Timestamp;
-use kube::core::{DynamicObject, ObjectMeta, PartialObjectMeta};
 use release::Sha256;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -114,33 +113,33 @@ impl Edge {
 }
 
 /// Whether an object is a shard; its name then.
-fn shard<'a>(kind: &Kind, meta: &'a ObjectMeta) -> Option<&'a str> {
-    let name = meta.name.as_deref().filter(|_| kind.name == "ConfigMap" && meta.namespace.as_deref() == Some(NAMESPACE))?;
-    (0..SHARDS).any(|number| shard_name(number) == name).then_some(name)
+fn shard(identity: &Identity) -> Option<&str> {
+    let there = identity.kind == "ConfigMap" && identity.namespace.as_deref() == Some(NAMESPACE);
+    (there && (0..SHARDS).any(|number| shard_name(number) == identity.name)).then_some(&identity.name)
 }
 
 /// Takes in an object that is watched, where it is a shard.
-pub(in crate::run) fn took(controller: &Controller, kind: &Kind, item: &PartialObjectMeta<DynamicObject>) {
-    let Some(name) = shard(kind, &item.metadata) else { return };
-    let old = controller.lock().edge.live.insert(name.to_owned(), Live::of(&item.metadata));
-    if old.is_none_or(|old| old.version != item.metadata.resource_version.clone().unwrap_or_default()) {
+pub(in crate::run) fn took(controller: &Controller, object: &Found) {
+    let Some(name) = shard(&object.identity) else { return };
+    let old = controller.lock().edge.live.insert(name.to_owned(), object.live.clone());
+    if old.is_none_or(|old| old.version != object.live.version) {
         controller.edge.notify_one();
     }
 }
 
 /// The same for a list that came whole.
-pub(in crate::run) fn listed(controller: &Controller, kind: &Kind, items: &[PartialObjectMeta<DynamicObject>]) {
+pub(in crate::run) fn listed(controller: &Controller, kind: &Kind, objects: &[Found]) {
     if kind.name == "ConfigMap" {
         controller.lock().edge.live.clear();
-        for item in items {
-            took(controller, kind, item);
+        for object in objects {
+            took(controller, object);
         }
     }
 }
 
 /// The same for an object that is gone.
-pub(in crate::run) fn gone(controller: &Controller, kind: &Kind, item: &PartialObjectMeta<DynamicObject>) {
-    if let Some(name) = shard(kind, &item.metadata) {
+pub(in crate::run) fn gone(controller: &Controller, object: &Found) {
+    if let Some(name) = shard(&object.identity) {
         controller.lock().edge.live.remove(name);
         controller.edge.notify_one();
     }

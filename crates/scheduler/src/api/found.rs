@@ -1,0 +1,28 @@
+//! What is held of an object that was listed or watched.
+
+use super::{Kind, SHOP};
+use crate::{plan::Live, render::Identity};
+use kube::core::ObjectMeta;
+
+/// An object, as it is held: its metadata as it comes is ten times as large, and a fleet has a hundred thousand of them.
+#[derive(Debug)]
+pub(crate) struct Found {
+    /// Whose it is; nothing where it belongs to no single shop.
+    pub(crate) shop: Option<String>,
+    pub(crate) identity: Identity,
+    pub(crate) live: Live,
+}
+
+impl Found {
+    /// Nothing for an object without a name, which no API server tells of.
+    pub(crate) fn of(kind: &Kind, meta: ObjectMeta) -> Option<Self> {
+        let live = Live::of(&meta);
+        let shop = meta.labels.and_then(|mut labels| labels.remove(SHOP));
+        Some(Self { shop, identity: kind.identity(meta.namespace, meta.name?), live })
+    }
+
+    /// Those that are a shop's.
+    pub(crate) fn of_shop(self) -> Option<(String, Identity, Live)> {
+        Some((self.shop?, self.identity, self.live))
+    }
+}

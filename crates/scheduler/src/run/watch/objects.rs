@@ -1,0 +1,39 @@
+//! Objects that are as they should be when they are as we wrote them: watched by their metadata alone.
+
+use super::{config, follow, kept, replace};
+use crate::{
+    api::{Found, Kind, OURS},
+    run::{Controller, edge, queue::Priority},
+};
+use kube::{
+    api::{Api, DynamicObject},
+    core::PartialObjectMeta,
+    runtime::watcher,
+};
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+pub(in crate::run) async fn objects(controller: Arc<Controller>, kind: &'static Kind, stop: CancellationToken) {
+    let api: Api<PartialObjectMeta<DynamicObject>> = Api::all_with(controller.cluster.client(), &kind.resource());
+    let stream = kept(watcher(api, config().labels(OURS)), |item| Found::of(kind, item.metadata));
+    let one = |object: Found| {
+        edge::took(&controller, &object);
+        if let Some((shop, identity, live)) = object.of_shop()
+            && controller.lock().see(&shop, identity, live)
+        {
+            controller.ask(&shop, Priority::Normal);
+        }
+    };
+    let all = |objects: Vec<Found>| {
+        edge::listed(&controller, kind, &objects);
+        replace(&controller, kind, objects.into_iter().filter_map(Found::of_shop).collect());
+    };
+    let gone = |object: Found| {
+        edge::gone(&controller, &object);
+        if let Some((shop, identity, _)) = object.of_shop() {
+            controller.lock().gone(&shop, &identity);
+            controller.ask(&shop, Priority::Normal);
+        }
+    };
+    follow(kind.name, &controller, stream, &stop, all, one, gone).await;
+}

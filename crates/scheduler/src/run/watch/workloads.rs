@@ -1,0 +1,115 @@
+//! Deployments, Jobs, CronJobs and routes: also how they are.
+
+use super::{config, follow, kept, replace};
+use crate::{
+    api::{Kind, OURS},
+    run::{
+        Controller, builds, last_backup,
+        observed::{Observed, Workload},
+        queue::Priority,
+        state::{Pods, Progress, State, migration},
+    },
+};
+use kube::{api::Api, runtime::watcher};
+use std::{collections::BTreeSet, sync::Arc};
+use tokio_util::sync::CancellationToken;
+
+pub(in crate::run) async fn workloads(controller: Arc<Controller>, kind: &'static Kind, stop: CancellationToken) {
+    let api: Api<Observed> = Api::all_with(controller.cluster.client(), &kind.resource());
+    let stream = kept(watcher(api, config().labels(OURS)), |object| Workload::of(kind, object));
+    let one = |object: Workload| {
+        let Some(shop) = object.found.shop.clone() else { return builds::took(&mut controller.lock(), &object) };
+        let mut state = controller.lock();
+        let changed = status(&mut state, &shop, &object);
+        let news = state.see(&shop, object.found.identity, object.found.live);
+        drop(state);
+        if changed || news {
+            controller.ask(&shop, Priority::Normal);
+        }
+        if changed {
+            controller.wake_rollouts();
+        }
+    };
+    let all = |objects: Vec<Workload>| {
+        let mut state = controller.lock();
+        builds::listed(&mut state, kind, &objects);
+        let mut changed = BTreeSet::new();
+        for object in &objects {
+            if let Some(shop) = &object.found.shop
+                && status(&mut state, shop, object)
+            {
+                changed.insert(shop.clone());
+            }
+        }
+        let listed = objects.iter().filter_map(|object| Some((object.found.shop.clone()?, object.found.identity.name.clone())));
+        state.forget(kind.name, &listed.collect());
+        drop(state);
+        replace(&controller, kind, objects.into_iter().filter_map(|object| object.found.of_shop()).collect());
+        if controller.complete() {
+            for shop in &changed {
+                controller.ask(shop, Priority::Normal);
+            }
+        }
+    };
+    let gone = |object: Workload| {
+        builds::gone(&mut controller.lock(), &object);
+        let Some((shop, identity, _)) = object.found.of_shop() else { return };
+        let mut state = controller.lock();
+        match identity.kind.as_ref() {
+            "Deployment" if identity.name == "web" => drop(state.pods.remove(&shop)),
+            "Deployment" if identity.name == "cron" => drop(state.crons.remove(&shop)),
+            // Who deletes a Job that failed wants another one.
+            "Job" => state.forget_job(&shop, &identity.name),
+            "CronJob" => drop(state.backups.remove(&shop)),
+            "Ingress" | "HTTPRoute" => drop(state.routes.get_mut(&shop).map(|routes| routes.remove(&identity.name))),
+            _ => {}
+        }
+        state.gone(&shop, &identity);
+        drop(state);
+        controller.ask(&shop, Priority::Normal);
+    };
+    follow(kind.name, &controller, stream, &stop, all, one, gone).await;
+}
+
+/// How a Job goes.
+pub(in crate::run) fn progress(job: &Workload) -> Progress {
+    let ended = |kind: &str| job.status.conditions.iter().any(|condition| condition.kind == kind && condition.status == "True");
+    match (ended("Complete"), ended("Failed")) {
+        (true, _) => Progress::Done,
+        (_, true) => Progress::Failed,
+        _ => Progress::Runs,
+    }
+}
+
+/// Takes in how a workload is; says whether that changed.
+fn status(state: &mut State, shop: &str, object: &Workload) -> bool {
+    let identity = &object.found.identity;
+    let wanted = object.spec.replicas.unwrap_or(1);
+    let current = object.status.observed_generation >= object.found.live.generation.unwrap_or_default();
+    match (identity.kind.as_ref(), identity.name.as_str()) {
+        ("Deployment", "web") => {
+            let pods = Pods { wanted, ready: object.status.ready_replicas, updated: object.status.updated_replicas, current };
+            state.pods.insert(shop.to_owned(), pods) != Some(pods)
+        }
+        ("Deployment", "cron") if wanted == 0 && object.status.replicas == 0 && current => state.crons.remove(shop),
+        ("Deployment", "cron") => state.crons.insert(shop.to_owned()),
+        ("Ingress" | "HTTPRoute", name) => {
+            let route = object.status.route();
+            let routes = state.routes.entry(shop.to_owned()).or_default();
+            routes.insert(name.to_owned(), route.clone()).as_ref() != Some(&route)
+        }
+        ("Job", name) => {
+            let progress = progress(object);
+            if name.starts_with(last_backup::PREFIX) {
+                return state.last_backups.entry(shop.to_owned()).or_default().insert(name.to_owned(), progress) != Some(progress);
+            }
+            let Some(sequence) = migration(name) else { return false };
+            state.migrations.entry(shop.to_owned()).or_default().insert(sequence, progress) != Some(progress)
+        }
+        ("CronJob", "backup") => {
+            let last = object.status.last_successful_time.as_ref().map(|time| time.0);
+            state.backups.insert(shop.to_owned(), last) != Some(last)
+        }
+        _ => false,
+    }
+}
