@@ -14,7 +14,7 @@ use kube::{api::Api, runtime::watcher};
 use std::{collections::BTreeSet, sync::Arc};
 use tokio_util::sync::CancellationToken;
 
-pub(in crate::run) async fn workloads(controller: Arc<Controller>, kind: &'static Kind, stop: CancellationToken) {
+pub(in crate::run) async fn workloads(controller: Arc<Controller>, kind: &'static Kind, end: CancellationToken) {
     let api: Api<Observed> = Api::all_with(controller.cluster.client(), &kind.resource());
     let stream = kept(watcher(api, config().labels(OURS)), |object| Workload::of(kind, object));
     let one = |object: Workload| {
@@ -68,7 +68,7 @@ pub(in crate::run) async fn workloads(controller: Arc<Controller>, kind: &'stati
         drop(state);
         controller.ask(&shop, Priority::Normal);
     };
-    follow(kind.name, &controller, stream, &stop, all, one, gone).await;
+    follow(kind.name, &controller, stream, &end, all, one, gone).await;
 }
 
 /// How a Job goes.
