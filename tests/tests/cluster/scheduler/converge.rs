@@ -76,7 +76,8 @@ fn two_hundred_shops_converge_through_kills_and_faults_and_nothing_is_deleted() 
 /// Plans a class that changes all shops in the same way; then again with one shop in which somebody else has changed something.
 fn a_hundred_of_those_that_change_alike_are_tried(scheduler: &Scheduler<'_>) {
     let class = scheduler.scratch.path().join("class.yaml").display().to_string();
-    std::fs::write(&class, example("plain/class.yaml").replace("cpu: 10m, memory: 16Mi", "cpu: 20m, memory: 16Mi")).unwrap();
+    let changed = example("plain/class.yaml").replace("cpu: 10m, memory: 16Mi", "cpu: 20m, memory: 16Mi");
+    scheduler.cluster.program("tee").arg(&class).input(changed).run().expect(0);
     let plan = |words: &[&str]| scheduler.program(&[&["plan", &class][..], words].concat()).run().expect(0).stdout;
     let (sampled, every) = (plan(&[]), plan(&["--every"]));
     let said = "100 shops not tried: they change as 100 others did that the API server tried (--every tries all)\n";
