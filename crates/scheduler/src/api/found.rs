@@ -4,7 +4,7 @@ use super::{Kind, SHOP};
 use crate::{plan::Live, render::Identity};
 use kube::core::ObjectMeta;
 
-/// An object, as it is held: its metadata as it comes is ten times as large, and a fleet has a hundred thousand of them.
+/// An object, as it is held: its metadata as it comes is several times as large, and a fleet has a hundred thousand of them.
 #[derive(Debug)]
 pub(crate) struct Found {
     /// Whose it is; nothing where it belongs to no single shop.
