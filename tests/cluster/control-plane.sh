@@ -60,13 +60,14 @@ etcd_start() {
 }
 
 apiserver_start() {
-  local pki=$dir/pki auditing=()
+  local pki=$dir/pki auditing=() memory
   if [[ -n ${CLUSTER_AUDIT:-} || -e $run/audit.yaml ]]; then
     printf 'apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived]\nrules: [{level: Metadata}]\n' >"$run/audit.yaml"
     auditing=(--audit-policy-file="$run/audit.yaml" --audit-log-path="$logs/audit" --audit-log-maxsize=512)
   fi
-  # Memory for time: a fifth of what it does on two cores is collecting garbage otherwise.
-  GOGC=200 GOMEMLIMIT=8GiB spawn apiserver kube-apiserver --etcd-servers=http://127.0.0.1:2379 --bind-address=0.0.0.0 --secure-port=6443 \
+  # Memory for time: a fifth of what it does on two cores is collecting garbage otherwise, and nearly half where it comes near its limit.
+  memory=$(awk '/^MemTotal:/ { print int($2 / 2) "KiB" }' /proc/meminfo)
+  GOGC=200 GOMEMLIMIT=$memory spawn apiserver kube-apiserver --etcd-servers=http://127.0.0.1:2379 --bind-address=0.0.0.0 --secure-port=6443 \
     --advertise-address=10.250.0.1 --service-cluster-ip-range=10.96.0.0/16 --allow-privileged \
     --tls-cert-file="$pki/apiserver.crt" --tls-private-key-file="$pki/apiserver.key" \
     --token-auth-file="$pki/tokens.csv" --authorization-mode=Node,RBAC --enable-admission-plugins=NodeRestriction \
