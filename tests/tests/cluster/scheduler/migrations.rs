@@ -44,7 +44,9 @@ fn migrations_hold_their_lease_and_spare_their_database_server() {
         let patch = json!({ "spec": { "holderIdentity": holder } }).to_string();
         cluster.ask(&["patch", "lease", "migration", "--namespace", &format!("shop-{shop}"), "--type=merge", "--patch", &patch]);
     };
-    names.iter().for_each(|name| hold(name, "anna".into()));
+    for name in &names {
+        hold(name, "anna".into());
+    }
     let player = cluster.component("kwok");
     player.freeze();
     scheduler.apply(&release(44, "additive"));
@@ -68,7 +70,9 @@ fn migrations_hold_their_lease_and_spare_their_database_server() {
 
     // The others come by twos, and no third one while these last.
     player.freeze();
-    names[1..].iter().for_each(|name| hold(name, Value::Null));
+    for name in &names[1..] {
+        hold(name, Value::Null);
+    }
     let at_once = || migrating(&cluster, 44).iter().filter(|job| runs(job)).count();
     eventually("as many as their server takes", LONG, || (at_once() == PER_DATABASE).then_some(()));
     std::thread::sleep(Duration::from_secs(5));
