@@ -4,6 +4,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "a benchmark makes its files itself, and has no failpoints")]
 
+mod changes;
 mod peers;
 
 use clap::Parser;
@@ -34,7 +35,6 @@ struct Arguments {
 }
 
 const LISTEN: u16 = 19810;
-const PROXY: u16 = 19811;
 /// Longer than any part may take.
 const LONG: Duration = Duration::from_hours(1);
 /// Longer than all of it may take.
@@ -130,29 +130,9 @@ impl Bench {
         running.wait().expect(0);
     }
 
-    /// Times from the answer to a person's change of a shop to the change of its Deployment.
+    /// Changes so many shops from this one on, and tells the times.
     fn changes(&mut self, what: &str, number: usize, begin: usize) {
-        // `None` is a Deployment that cannot be read, and no change.
-        let generation = |name: &str| {
-            let path = format!("/apis/apps/v1/namespaces/shop-{name}/deployments/cron");
-            let page = web::get_from(([127, 0, 0, 1], PROXY).into(), &path, "").ok()?.body;
-            serde_json::from_str::<Value>(&page).ok()?["metadata"]["generation"].as_u64()
-        };
-        let one = |index: usize| {
-            let name = format!("s{index:04}");
-            let before = generation(&name);
-            assert!(before.is_some(), "shop {name} has no Deployment cron");
-            let change = json!({ "spec": { "config": { "values": { "app/title": format!("changed {what}") } } } }).to_string();
-            self.cluster.ask(&["patch", "shop", &name, "--type=merge", "--patch", &change]);
-            let start = Instant::now();
-            while generation(&name) == before {
-                assert!(start.elapsed() < LONG, "shop {name} is not changed");
-                thread::sleep(Duration::from_millis(20));
-            }
-            start.elapsed()
-        };
-        let mut times: Vec<_> = (begin..begin + number).map(one).collect();
-        times.sort_unstable();
+        let times = changes::times((begin..begin + number).map(|index| format!("s{index:04}")), what);
         let figure = format!(
             "median {}, 99 of 100 within {}, longest of {number} {}",
             time(times[number / 2]),
@@ -258,8 +238,6 @@ fn main() {
     );
     bench.memory("resident after it");
 
-    let _proxy = bench.cluster.kubectl(["proxy", "--accept-hosts", ".*", "--port", &PROXY.to_string()]).deadline(WHOLE).start();
-    eventually("kubectl proxy", Duration::from_secs(20), || web::get(PROXY, "/version").ok());
     bench.changes("one shop changed while all is quiet", arguments.changes, 0);
     bench.plan("plan without a change", &[]);
     let changed = std::env::temp_dir().join("bench-scheduler-class.yaml");
