@@ -117,10 +117,11 @@ impl Bench {
         page.lines().find_map(|line| line.strip_prefix(&format!("longshore_scheduler_{name} ")))?.parse().ok()
     }
 
-    /// Waits until every shop was looked at, and nothing waits.
+    /// Waits until every shop was looked at, and nothing waits. A scheduler that lost its Lease has nothing that waits, either.
     fn settled(shops: usize) {
         eventually("every shop looked at", LONG, || {
-            let all = Self::metric("looks_total")? >= shops as u64 && Self::metric("failing_shops")? == 0;
+            let all =
+                Self::metric("looks_total")? >= shops as u64 && Self::metric("failing_shops")? == 0 && Self::metric("shards_led")? > 0;
             (all && Self::metric("queue_shops")? + Self::metric("running_looks")? == 0).then_some(())
         });
     }
