@@ -35,8 +35,8 @@ pub(crate) struct Run {
     /// Shards of the fleet, each with its own leader; the same number everywhere
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
     shards: u32,
-    /// Shops that are written at the same time
-    #[arg(long, value_name = "COUNT", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=256))]
+    /// Shops that are written at the same time: more helps where the API server is far away, and makes it slower for others where it is busy
+    #[arg(long, value_name = "COUNT", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
     at_once: u16,
     /// Address of /livez, /readyz and /metrics
     #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:9809")]

@@ -29,8 +29,8 @@ use tracing::{info, warn};
 
 /// How often every rollout is decided on, beside what wakes it.
 const EVERY: Duration = Duration::from_secs(2);
-/// Shops that are told at the same time.
-const TELLING: usize = 16;
+/// Shops that are told, and asked, at the same time: what a person waits for stands behind the requests that have begun.
+const TELLING: usize = 8;
 
 pub(super) async fn run(controller: Arc<Controller>, stop: CancellationToken) -> Result<(), Infallible> {
     while !stop.is_cancelled() {
