@@ -22,7 +22,7 @@ build() {
     build_module kubernetes "$kubernetes" "$is" "${kubernetes_programs[@]/#/k8s.io/kubernetes/cmd/}"
     build_module etcd "$etcd" '' .
     build_module containerd "$containerd" '' "${containerd_programs[@]/#/github.com/containerd/containerd/v2/cmd/}"
-    build_kwok
+    build_kwok "$GOCACHE/kwok"
     build_program "sigs.k8s.io/metrics-server/cmd/metrics-server@$metrics_version" "$metrics_server"
   )
 }
@@ -39,11 +39,12 @@ build_module() {
   mv "$place.new" "$place"
 }
 
-# kwok begins every watch with all pods, also one that is taken up again (0.7 and 0.8). From 3,200 pods on it read so slowly meanwhile that the
-# API server ended the watch, which began again, 75 times in seven minutes, for 70 % of a core. Here a watch goes on where it was.
+# build_kwok DIRECTORY: from its source there, but for one line. kwok begins every watch with all pods, also one that is taken up again (0.7 and
+# 0.8). From 3,200 pods on it read so slowly meanwhile that the API server ended the watch, which began again, 75 times in seven minutes, for 70 %
+# of a core. Here a watch goes on where it was.
 build_kwok() {
   [[ ! -e $kwok ]] || return 0
-  local source=$GOCACHE/kwok file=pkg/utils/informer/event.go always='if !o.EnableListPager || o.EnableStreamWatch {'
+  local source=$1 file=pkg/utils/informer/event.go always='if !o.EnableListPager || o.EnableStreamWatch {'
   cp -r "$(go mod download -json "sigs.k8s.io/kwok@$kwok_version" | awk -F'"' '$2 == "Dir" { print $4 }')" "$source"
   chmod -R u+w "$source"
   grep -qF "$always" "$source/$file" || fail "kwok $kwok_version: $file does not have what is changed here"
