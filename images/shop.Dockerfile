@@ -34,8 +34,8 @@ COPY images/shop/ /etc/shop/
 RUN mkdir /etc/shop/nginx.d /etc/shop/php.d /etc/shop/stores.d \
     && ln -sf /etc/shop/php-fpm.conf "/etc/php/${PHP}/fpm/php-fpm.conf" \
     && for sapi in cli fpm; do \
-        ln -s /etc/shop/php/shop.ini "/etc/php/${PHP}/${sapi}/conf.d/80-shop.ini" \
-        && ln -s "/etc/shop/php/${PHP%%.*}.ini" "/etc/php/${PHP}/${sapi}/conf.d/81-shop.ini" || exit 1; \
+        ln -s /etc/shop/ini/shop.ini "/etc/php/${PHP}/${sapi}/conf.d/80-shop.ini" \
+        && ln -s "/etc/shop/ini/${PHP%%.*}.ini" "/etc/php/${PHP}/${sapi}/conf.d/81-shop.ini" || exit 1; \
     done
 COPY --from=binaries /opt/longshore/ /opt/longshore/
 # What a pod may set; images/shop/php-fpm.conf says what each means. PHP itself sees none of them.
@@ -45,7 +45,7 @@ ENV PATH=/opt/longshore/bin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
     PHP_OPCACHE_MIB=256 \
     PHP_PM=ondemand \
     PHP_REQUESTS=1000 \
-    PHP_TIMEOUT=300s \
+    PHP_TIMEOUT=600s \
     PHP_WORKERS=16
 USER 10001:10001
 EXPOSE 8080

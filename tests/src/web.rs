@@ -26,7 +26,7 @@ const SETTINGS: [(&str, &str); 6] = [
     ("PHP_OPCACHE_MIB", "256"),
     ("PHP_PM", "ondemand"),
     ("PHP_REQUESTS", "1000"),
-    ("PHP_TIMEOUT", "300s"),
+    ("PHP_TIMEOUT", "600s"),
     ("PHP_WORKERS", "16"),
 ];
 /// How long both may run: longer than any test.
@@ -94,9 +94,10 @@ impl Web {
         let pool = format!("[shop]\nuser = root\nlisten = {php}");
         let fpm = own("php-fpm.conf", &[("[shop]\nlisten = 127.0.0.1:9000", &pool), ("/tmp/", &tmp)]);
         let ini = format!("= {}", temporary.display());
-        own("php/shop.ini", &[("= /tmp", &ini)]);
-        own("php/8.ini", &[]);
-        let scan = format!(":{}", scratch.path().join("php").display());
+        own("ini/shop.ini", &[("= /tmp", &ini)]);
+        own("ini/8.ini", &[]);
+        own("guard.php", &[("/srv/shop/", &format!("{}/", root.display()))]);
+        let scan = format!(":{}", scratch.path().join("ini").display());
         let fpm_program = Program::new("/usr/sbin/php-fpm8.2").args(["-R", "-F", "-y"]).arg(fpm).env("PHP_INI_SCAN_DIR", scan);
         let fpm = fpm_program.envs(SETTINGS).deadline(LIFE).start();
         let nginx = Program::new("/usr/sbin/nginx").arg("-c").arg(nginx).args(["-e", "stderr"]).deadline(LIFE).start();

@@ -9,12 +9,27 @@ use std::{net::IpAddr, thread, time::Duration};
 const POD: Duration = Duration::from_mins(2);
 const RESTRICTED: &str = "{allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, runAsNonRoot: true, capabilities: {drop: [ALL]}, seccompProfile: {type: RuntimeDefault}}";
 /// A page that says what PHP is, one that takes its time, one that asks for a secret of its pod, and a file.
-const SOURCES: &str = "mkdir -p /srv/shop/r1/pub/media /srv/shop/r1/app/etc /srv/shop/r1/media && cd /srv/shop/r1 && \
+const SOURCES: &str = "mkdir -p /srv/shop/releases/r1/pub/media /srv/shop/releases/r1/app/etc /srv/shop/releases/r1/media && cd /srv/shop/releases/r1 && \
     echo '<?php echo \"php \", PHP_MAJOR_VERSION, \".\", PHP_MINOR_VERSION, \" uid \", posix_geteuid(), \" of \", __DIR__;' > index.php && \
     echo '<?php sleep(4); echo \"late\";' > get.php && \
     echo '<?php var_dump(getenv(\"AWS_SECRET_ACCESS_KEY\"), $_SERVER[\"HTTPS\"] ?? \"plain\", ini_get(\"memory_limit\"));' > api.php && \
+    echo '<?php header(\"Content-Type: application/json\"); echo json_encode(array_map(\"ini_get\", explode(\" \", $_GET[\"names\"])));' > ini.php && \
+    echo '<?php throw new Exception(str_repeat(\"x\", 3000));' > throws.php && \
     echo asset > style.css && echo secret > app/etc/local.xml && echo '<?php echo 1;' > media/shell.php && cp *.php pub/ && cp -r media pub/ && \
-    ln -s r1 /srv/shop/current";
+    mkdir -p /tmp/shared && echo '<?php echo \"ran\";' > /tmp/shared/avatar.php && ln -s /tmp/shared uploads && \
+    ln -s releases/r1 /srv/shop/current";
+/// What PHP is set to in every image, and in the pods that the scheduler renders.
+const SETTINGS: [(&str, &str); 9] = [
+    ("upload_max_filesize", "64M"),
+    ("post_max_size", "64M"),
+    ("max_input_vars", "10000"),
+    ("max_execution_time", "600"),
+    ("opcache.validate_timestamps", "0"),
+    ("realpath_cache_ttl", "10"),
+    ("session.gc_probability", "1"),
+    ("log_errors", "1"),
+    ("user_ini.filename", ""),
+];
 
 /// A shop pod whose sources an init container writes, as longshore-init would; one image in three roles.
 fn shop(namespace: &Namespace<'_>, image: &Image, engine: &str) -> IpAddr {
@@ -55,12 +70,25 @@ fn serves(name: &str, php: &str) {
     let address = shop(&namespace, &image, "php");
     assert_eq!(get(address, "/-/live").body, "alive\n");
     assert_eq!(get(address, "/-/ready").body, "pong");
-    assert_eq!(get(address, "/any/path").body, format!("php {php} uid 10001 of /srv/shop/r1"));
+    assert_eq!(get(address, "/any/path").body, format!("php {php} uid 10001 of /srv/shop/releases/r1"));
     let asset = get(address, "/style.css");
     assert!(asset.body == "asset\n" && asset.headers.contains_key("etag"), "{asset:?}");
     assert_eq!(get(address, "/app/etc/local.xml").status, 403);
     let told = get(address, "/api.php").body;
     assert_eq!(told, "bool(false)\nstring(2) \"on\"\nstring(4) \"300M\"\n");
+    // PHP 7 has templates with short tags.
+    let tags = ("short_open_tag", if php == "7.4" { "1" } else { "" });
+    let names = SETTINGS.map(|(name, _)| name).join("+");
+    let found: Vec<String> = serde_json::from_str(&get(address, &format!("/ini.php?names={names}+{}", tags.0)).body).unwrap();
+    assert_eq!(found, SETTINGS.into_iter().chain([tags]).map(|(_, value)| value).collect::<Vec<_>>());
+    // What a shop can write to is no program, wherever its links are.
+    let upload = get(address, "/uploads/avatar.php");
+    assert!(upload.status == 403 && !upload.body.contains("ran"), "{upload:?}");
+    // An exception that nobody caught is in the container's log, whole.
+    assert_eq!(get(address, "/throws.php").status, 500);
+    let log = namespace.ask(&["logs", "php", "--container=php-fpm"]);
+    let lines: Vec<_> = log.lines().filter(|line| line.contains("Uncaught Exception")).collect();
+    assert!(lines.len() == 1 && lines[0].contains(&"x".repeat(3000)), "{log}");
 
     // A request that is being answered when the pod is deleted is answered; php-fpm and nginx end by themselves.
     let late = thread::spawn(move || get(address, "/get.php"));
@@ -84,7 +112,7 @@ fn the_shop_image_of_php_7_serves_and_ends_as_a_restricted_pod() {
 fn the_engines_of_magento_run_their_entry_points_and_nothing_else() {
     let cluster = Cluster::shared();
     let (namespace, image) = (cluster.namespace("magento", Level::Restricted), built(&cluster, "longshore-shop-php8.2"));
-    for (engine, root) in [("magento1", "/srv/shop/r1"), ("magento2", "/srv/shop/r1/pub")] {
+    for (engine, root) in [("magento1", "/srv/shop/releases/r1"), ("magento2", "/srv/shop/releases/r1/pub")] {
         let address = shop(&namespace, &image, engine);
         assert_eq!(get(address, "/catalog/product/view").body, format!("php 8.2 uid 10001 of {root}"), "{engine}");
         for (path, status) in

@@ -124,6 +124,62 @@ fn php_takes_its_configuration() {
     }
 }
 
+/// What a shop's PHP is set to, whoever configures it: the image by itself, or the scheduler.
+const SETTINGS: [(&str, &str); 14] = [
+    ("upload_max_filesize", "64M"),
+    ("post_max_size", "64M"),
+    ("max_input_vars", "10000"),
+    ("max_execution_time", "600"),
+    ("opcache.validate_timestamps", "0"),
+    ("opcache.max_accelerated_files", "100000"),
+    ("realpath_cache_ttl", "10"),
+    ("session.gc_probability", "1"),
+    ("session.save_path", "/tmp"),
+    ("log_errors", "1"),
+    ("error_log", ""),
+    ("display_errors", ""),
+    ("user_ini.filename", ""),
+    ("opcache.memory_consumption", "256"),
+];
+
+#[test]
+fn php_ini_is_the_same_with_and_without_a_scheduler() {
+    let image = crate::committed::top().join("images/shop/ini");
+    for version in ["7.4", "8.2"] {
+        let folder = tempfile::tempdir().unwrap();
+        let (rendered_ini, image_ini) = (folder.path().join("rendered"), folder.path().join("image"));
+        [&rendered_ini, &image_ini].map(|directory| create_dir_all(directory).unwrap());
+        let objects = rendered("aws", |_, class, _| {
+            class.spec.php.version = version.into();
+            class.spec.php.opcache_mib = 256;
+            class.spec.php.settings = [("display_errors".to_owned(), "0; \"quoted\"".to_owned())].into();
+        });
+        let ini = objects.iter().map(Object::value).find_map(|object| object["data"]["shop.ini"].as_str().map(str::to_owned)).unwrap();
+        written(&rendered_ini.join("shop.ini"), &ini);
+        for name in ["shop.ini".to_owned(), format!("{}.ini", &version[..1])] {
+            written(&image_ini.join(&name), &fs::read_to_string(image.join(&name)).unwrap());
+        }
+        let names: Vec<_> = SETTINGS.map(|(name, _)| name).into_iter().chain(["short_open_tag", "error_reporting"]).collect();
+        let code = format!("echo json_encode(array_map('ini_get', json_decode('{}')));", serde_json::to_string(&names).unwrap());
+        let tags = if version == "7.4" { "1" } else { "" };
+        // E_ALL without E_DEPRECATED, and for PHP 7 without E_STRICT and E_NOTICE.
+        let errors = if version == "7.4" { 32_767 - 8192 - 2048 - 8 } else { 32_767 - 8192 }.to_string();
+        for directory in [&image_ini, &rendered_ini] {
+            let mut php = Command::new("php8.2");
+            // The command line sets two of them itself.
+            php.args(["-r", &code]).env("PHP_INI_SCAN_DIR", format!(":{}", directory.display())).env("PHP_OPCACHE_MIB", "256");
+            let found: Vec<String> = serde_json::from_str(&succeeds(&mut php, version)).unwrap();
+            let expected = SETTINGS.map(|(name, value)| match name {
+                "max_execution_time" => "0",
+                "display_errors" if *directory == rendered_ini => "0; \"quoted\"",
+                _ => value,
+            });
+            let expected: Vec<_> = expected.into_iter().chain([tags, &errors]).collect();
+            assert_eq!(found, expected, "{version}, {}", directory.display());
+        }
+    }
+}
+
 #[test]
 fn sh_takes_its_scripts() {
     for platform in ["aws", "azure", "plain"] {
