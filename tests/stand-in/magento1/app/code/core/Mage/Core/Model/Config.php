@@ -1,0 +1,102 @@
+<?php
+// Part of the stand-in for Magento 1: its configuration, merged from XML and the database, and cached.
+class Mage_Core_Model_Config
+{
+    const ID = 'config_global';
+
+    private $xml;
+    private $cache;
+    private $local;
+
+    public function base()
+    {
+        $this->xml = simplexml_load_string('<config/>');
+        foreach (glob(BP . '/app/etc/*.xml') as $file) {
+            $this->extend($file);
+        }
+    }
+
+    /** From the cache, or else from all files. @return bool whether it was cached */
+    public function load(StandIn_Cache $cache)
+    {
+        $this->cache = $cache;
+        $cached = $cache->load(self::ID);
+        if ($cached !== false) {
+            $this->xml = simplexml_load_string($cached);
+            return true;
+        }
+        $this->reinit();
+        return false;
+    }
+
+    public function reinit()
+    {
+        $this->base();
+        foreach (glob(BP . '/app/etc/modules/*.xml') as $file) {
+            $this->extend($file);
+        }
+        foreach ($this->xml->modules->children() as $name => $module) {
+            $file = BP . "/app/code/$module->codePool/" . str_replace('_', '/', $name) . '/etc/config.xml';
+            if ((string) $module->active === 'true' && is_file($file)) {
+                $this->extend($file);
+            }
+        }
+        // Again, so that it wins over modules. What is in the database wins over it.
+        $this->extend(BP . '/app/etc/local.xml');
+    }
+
+    public function loadDb(StandIn_Shop $shop)
+    {
+        foreach ($shop->values() as $path => $value) {
+            $this->set("default/$path", $value);
+        }
+        // As OpenMage names a value that an environment locks: OPENMAGE_CONFIG__DEFAULT__WEB__SECURE__BASE_URL.
+        foreach (getenv() as $name => $value) {
+            if (strpos($name, 'OPENMAGE_CONFIG__DEFAULT__') === 0) {
+                $this->set(strtolower(str_replace('__', '/', substr($name, 17))), $value);
+            }
+        }
+        $this->cache->save($this->xml->asXML(), self::ID, ['CONFIG']);
+    }
+
+    public function getNode($path)
+    {
+        $node = $this->xml;
+        foreach (explode('/', $path) as $name) {
+            if (!isset($node->$name)) {
+                return false;
+            }
+            $node = $node->$name;
+        }
+        return $node;
+    }
+
+    private function set($path, $value)
+    {
+        $node = $this->xml;
+        foreach (explode('/', $path) as $name) {
+            $node = isset($node->$name) ? $node->$name : $node->addChild($name);
+        }
+        $node[0] = $value;
+    }
+
+    private function extend($file)
+    {
+        $more = @simplexml_load_file($file, 'SimpleXMLElement', LIBXML_NOCDATA);
+        if (!$more) {
+            throw new RuntimeException("$file is not XML");
+        }
+        $this->merge($this->xml, $more);
+    }
+
+    private function merge(SimpleXMLElement $into, SimpleXMLElement $from)
+    {
+        foreach ($from->children() as $name => $child) {
+            $to = isset($into->$name) ? $into->$name : $into->addChild($name);
+            if (count($child->children()) === 0) {
+                $to[0] = (string) $child;
+            }
+            $this->merge($to, $child);
+        }
+    }
+}
