@@ -9,7 +9,7 @@ class StandIn_Shop
         'catalogsearch_index (product_id INT PRIMARY KEY, data_index TEXT)',
         'account (kind VARCHAR(8), name VARCHAR(100), title VARCHAR(100), hash VARCHAR(100), PRIMARY KEY (kind, name))',
         'sales_order (entity_id INT AUTO_INCREMENT PRIMARY KEY, email VARCHAR(100), total DECIMAL(10,2))',
-        'cron_schedule (schedule_id INT AUTO_INCREMENT PRIMARY KEY, job_code VARCHAR(64), status VARCHAR(16), messages TEXT, executed_at DATETIME(3))',
+        'cron_schedule (schedule_id INT AUTO_INCREMENT PRIMARY KEY, job_code VARCHAR(64), status VARCHAR(16), messages TEXT, created_at DATETIME, scheduled_at DATETIME, executed_at DATETIME(3))',
     ];
 
     public $db;
@@ -165,8 +165,11 @@ class StandIn_Shop
         return count($rows);
     }
 
+    /** Remembers that a job ran, and does those that were due. */
     public function job($code, $message)
     {
-        $this->run("INSERT INTO cron_schedule (job_code, status, messages, executed_at) VALUES (?, 'success', ?, NOW(3))", [$code, $message]);
+        $this->run("INSERT INTO cron_schedule (job_code, status, messages, executed_at) VALUES (?, 'success', ?, UTC_TIMESTAMP(3))", [$code, $message]);
+        $done = "UPDATE cron_schedule SET status = 'success', executed_at = UTC_TIMESTAMP(3)";
+        $this->run("$done WHERE status = 'pending' AND scheduled_at <= UTC_TIMESTAMP()");
     }
 }

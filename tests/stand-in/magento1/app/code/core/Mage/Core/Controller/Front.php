@@ -226,8 +226,12 @@ class Mage_Core_Controller_Front
         $id = (int) ($this->parameters['id'] ?? 0);
         switch ("$controller/$action") {
             case 'dashboard/index':
+                $link = StandIn_Page::text('/' . $this->address('catalog_product/index'));
+                $this->show('Dashboard / Magento Admin', "<a href=\"$link\">Manage Products</a>");
+                break;
+            case 'catalog_product/index':
                 $link = StandIn_Page::text('/' . $this->address('catalog_product/edit', 'id/1/'));
-                $this->show('Dashboard / Magento Admin', "<a href=\"$link\">Chair</a>");
+                $this->show('Manage Products', "<a href=\"$link\">Chair</a>");
                 break;
             case 'catalog_product/edit':
                 $form = StandIn_Page::form('/' . $this->address('catalog_product/save', "id/$id/"), ['product[name]' => $this->shop->product($id)['name']], 'Save');

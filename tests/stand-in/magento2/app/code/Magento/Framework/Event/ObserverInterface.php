@@ -1,0 +1,8 @@
+<?php
+// Part of the stand-in for Magento 2: what its modules see of the framework.
+namespace Magento\Framework\Event;
+
+interface ObserverInterface
+{
+    public function execute(Observer $observer);
+}
