@@ -12,6 +12,7 @@ pub mod faults;
 pub mod figures;
 pub mod fleet;
 pub mod interrupt;
+pub mod magento;
 pub mod peers;
 pub mod platform;
 pub mod pod;

@@ -240,18 +240,34 @@ impl Visitors {
     /// A visitor panicked.
     #[must_use]
     pub fn start_from(networks: &[Network], address: SocketAddr, number: usize, pause: Duration) -> Self {
+        let tags: Mutex<BTreeMap<String, String>> = Mutex::default();
+        Self::with(networks, number, pause, move |turn| if turn % 5 == 0 { static_file(address, &tags) } else { page(address) })
+    }
+
+    /// `number` visitors, who come from these networks in turn, and each of whom does this with a number that grows.
+    ///
+    /// # Panics
+    ///
+    /// A visitor panicked.
+    #[must_use]
+    pub fn with(
+        networks: &[Network],
+        number: usize,
+        pause: Duration,
+        visit: impl Fn(usize) -> Result<(), String> + Send + Sync + 'static,
+    ) -> Self {
         let (stop, count, wrong) = (Arc::<AtomicBool>::default(), Arc::<AtomicU64>::default(), Arc::<Mutex<Vec<String>>>::default());
-        let tags: Arc<Mutex<BTreeMap<String, String>>> = Arc::default();
+        let visit = Arc::new(visit);
         let threads = networks.iter().cycle().take(number).enumerate().map(|(visitor, network)| {
             let (network, mut turn) = (*network, visitor);
-            let (stop, count, wrong, tags) = (Arc::clone(&stop), Arc::clone(&count), Arc::clone(&wrong), Arc::clone(&tags));
+            let (stop, count, wrong, visit) = (Arc::clone(&stop), Arc::clone(&count), Arc::clone(&wrong), Arc::clone(&visit));
             thread::spawn(move || {
                 if let Err(error) = network.enter() {
                     wrong.lock().expect("no visitor panics").push(format!("{network:?}: {error}"));
                     return;
                 }
                 while !stop.load(Relaxed) {
-                    let problem = if turn % 5 == 0 { static_file(address, &tags) } else { page(address) };
+                    let problem = visit(turn);
                     turn += 1;
                     if let Err(problem) = problem {
                         wrong.lock().expect("no visitor panics").push(problem);

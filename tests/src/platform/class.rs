@@ -20,6 +20,8 @@ pub struct Class {
     pub cpu: &'static str,
     /// The port of a database server beside the API server.
     pub database: Option<u16>,
+    /// The port of a Redis server there.
+    pub cache: Option<u16>,
     /// The image of backups, by digest.
     pub backup: Option<String>,
     /// The image of `longshore-init` and `longshore-agent`, by its name in `make images`; that of a shop has them, too.
@@ -39,6 +41,7 @@ impl Class {
             shared: vec!["media"],
             cpu: "100m",
             database: None,
+            cache: None,
             backup: None,
             longshore: "longshore-agent",
             shop: "longshore-shop-php8.2",
@@ -77,6 +80,9 @@ impl Class {
         if let Some(port) = self.database {
             let server = json!({ "name": "db", "host": crate::cluster::HOST, "port": port });
             spec["backends"]["databases"] = json!([server]);
+        }
+        if let Some(port) = self.cache {
+            spec["backends"]["caches"] = json!([{ "name": "redis", "host": crate::cluster::HOST, "port": port }]);
         }
         if let Some(image) = &self.backup {
             spec["backup"] = json!({ "image": image, "bucket": format!("s3://{BACKUPS}"), "hour": 3 });

@@ -1,4 +1,4 @@
-//! A database server beside the cluster, as a managed one is: `MariaDB` of Debian, on the address that pods reach.
+//! Servers beside the cluster, as managed ones are: `MariaDB` and Redis of Debian, on the address that pods reach.
 
 #![allow(clippy::disallowed_methods, reason = "the harness makes its files itself, and has no failpoints")]
 
@@ -11,9 +11,11 @@ use tempfile::TempDir;
 
 /// Its port; not MySQL's own, on which this machine may have one.
 pub const PORT: u16 = 13306;
+/// Redis's port.
+pub const CACHE_PORT: u16 = 16379;
 const START: Duration = Duration::from_mins(1);
 /// Longer than any test.
-const LIFE: Duration = Duration::from_mins(30);
+const LIFE: Duration = Duration::from_hours(3);
 
 /// The server, killed when this is dropped.
 #[derive(Debug)]
@@ -78,5 +80,37 @@ impl Database {
         let words = words.into_iter().filter(|word| !word.is_empty());
         let outcome = Program::new("mariadb").args(words).run();
         if outcome.code() == Some(0) { Ok(outcome.stdout) } else { Err(outcome.stderr) }
+    }
+}
+
+/// A Redis server without a disk, killed when this is dropped.
+#[derive(Debug)]
+pub struct Redis {
+    password: String,
+    _server: Running,
+}
+
+impl Redis {
+    /// Starts one, which wants this password.
+    ///
+    /// # Panics
+    ///
+    /// It is not installed (`tests/tools/tools DIRECTORY cluster`), or does not start.
+    #[must_use]
+    #[track_caller]
+    pub fn start(_cluster: &Cluster, password: &str) -> Self {
+        let port = CACHE_PORT.to_string();
+        let words = ["--bind", HOST, "--port", &port, "--requirepass", password, "--save", "", "--appendonly", "no", "--databases", "64"];
+        let server = Program::new("redis-server").args(words).deadline(LIFE).start();
+        let redis = Self { password: password.to_owned(), _server: server };
+        eventually("the Redis server", START, || (redis.ask(&["PING"]).trim() == "PONG").then_some(()));
+        redis
+    }
+
+    /// What a command gives, as lines.
+    #[must_use]
+    pub fn ask(&self, words: &[&str]) -> String {
+        let port = CACHE_PORT.to_string();
+        Program::new("redis-cli").args(["-h", HOST, "-p", &port, "--no-auth-warning", "-a", &self.password]).args(words).run().stdout
     }
 }

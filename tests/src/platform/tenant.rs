@@ -257,6 +257,13 @@ impl<'a> Tenant<'a> {
         self.platform.scheduler(words.iter().chain(more).copied()).run().expect(0);
     }
 
+    /// What all containers of a pod have said.
+    #[must_use]
+    pub fn logs(&self, pod: &str) -> String {
+        let words = ["--namespace", &self.namespace, "logs", pod, "--all-containers", "--ignore-errors"];
+        self.platform.cluster.kubectl(words).run().stdout
+    }
+
     /// The sequence that the scheduler tells it to run.
     #[must_use]
     #[track_caller]

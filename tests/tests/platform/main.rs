@@ -5,6 +5,7 @@
 
 mod boot;
 mod lifecycle;
+mod magento;
 mod scale;
 mod shops;
 mod switch;

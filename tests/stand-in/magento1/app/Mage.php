@@ -2,7 +2,7 @@
 // A stand-in for Magento 1's Mage class. Like the real one it is used above its declaration.
 defined('BP') || define('BP', dirname(__DIR__));
 Mage::register('original_include_path', get_include_path());
-set_include_path(implode(PATH_SEPARATOR, [BP . '/app/code/local', BP . '/app/code/community', BP . '/app/code/core', BP . '/lib']));
+set_include_path(implode(PATH_SEPARATOR, [BP . '/app/code/local', BP . '/app/code/community', BP . '/app/code/core', BP . '/lib', Mage::registry('original_include_path')]));
 spl_autoload_register(static function ($class) {
     $file = stream_resolve_include_path(str_replace('_', '/', $class) . '.php');
     if ($file !== false) {
@@ -19,6 +19,11 @@ final class Mage
     public static function register($key, $value)
     {
         self::$registry[$key] = $value;
+    }
+
+    public static function registry($key)
+    {
+        return self::$registry[$key] ?? null;
     }
 
     public static function app($code = '', $type = 'store')

@@ -10,6 +10,7 @@ class App implements CacheInterface, ScopeConfigInterface
 {
     /** What Magento calls the directory that `MAGE_DIRS` may move. */
     public $etc = BP . '/app/etc';
+    private $var = BP . '/var';
     /** @var array<string, mixed> */
     public $deployment;
     /** @var \StandIn_Shop */
@@ -20,6 +21,7 @@ class App implements CacheInterface, ScopeConfigInterface
     public function __construct(array $parameters = [])
     {
         $this->etc = $parameters['MAGE_DIRS']['etc']['path'] ?? $this->etc;
+        $this->var = $parameters['MAGE_DIRS']['var']['path'] ?? $this->var;
         $read = static function ($file) {
             return is_file($file) ? include $file : [];
         };
@@ -87,7 +89,7 @@ class App implements CacheInterface, ScopeConfigInterface
             $set = $this->deployment['cache']['frontend'][$frontend] ?? [];
             $redis = isset($set['backend_options']['server']) ? $this->redis($set['backend_options']) : null;
             $prefix = $set['id_prefix'] ?? substr(md5(BP . '/app/etc'), 0, 3) . '_';
-            $this->caches[$frontend] = new \StandIn_Cache($redis, BP . "/var/$frontend", $prefix);
+            $this->caches[$frontend] = new \StandIn_Cache($redis, "$this->var/cache/$frontend", $prefix);
         }
         return $this->caches[$frontend];
     }

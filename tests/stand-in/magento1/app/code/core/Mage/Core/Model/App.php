@@ -30,7 +30,7 @@ class Mage_Core_Model_App
             if (!(string) $config->getNode('global/skip_process_modules_updates')) {
                 Mage_Core_Model_Resource_Setup::applyAllUpdates();
             }
-            $config->loadDb($this->shop);
+            $config->loadDb();
         }
     }
 

@@ -45,17 +45,11 @@ class Mage_Core_Model_Config
         $this->extend(BP . '/app/etc/local.xml');
     }
 
-    public function loadDb(StandIn_Shop $shop)
+    /** By a class that `local.xml` may replace with one of its own. */
+    public function loadDb()
     {
-        foreach ($shop->values() as $path => $value) {
-            $this->set("default/$path", $value);
-        }
-        // As OpenMage names a value that an environment locks: OPENMAGE_CONFIG__DEFAULT__WEB__SECURE__BASE_URL.
-        foreach (getenv() as $name => $value) {
-            if (strpos($name, 'OPENMAGE_CONFIG__DEFAULT__') === 0) {
-                $this->set(strtolower(str_replace('__', '/', substr($name, 17))), $value);
-            }
-        }
+        $class = (string) $this->getNode('global/models/core_resource/rewrite/config') ?: 'Mage_Core_Model_Resource_Config';
+        (new $class())->loadToXml($this);
         $this->cache->save($this->xml->asXML(), self::ID, ['CONFIG']);
     }
 
@@ -71,7 +65,7 @@ class Mage_Core_Model_Config
         return $node;
     }
 
-    private function set($path, $value)
+    public function setNode($path, $value)
     {
         $node = $this->xml;
         foreach (explode('/', $path) as $name) {

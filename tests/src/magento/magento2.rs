@@ -1,0 +1,315 @@
+//! The rows of Magento 2: its addresses, forms and programs, which the stand-in has, too.
+
+use super::{
+    Kind,
+    row::{
+        Row,
+        Step::{Follow, Get, GetWith, Has, Header, Hidden, Json, Lacks, Log, Php, Post, Run, Sql, Take, Until, Upload, Xml},
+    },
+};
+
+/// What is particular of this engine.
+pub const KIND: Kind = Kind {
+    engine: "Magento2",
+    modules: &[("core", ""), ("probe", "app/code/Longshore"), ("vendor", "vendor"), ("static", "pub/static"), ("generated", "generated")],
+    probe: &[
+        ("probe", "Probe/registration.php", include_str!("probe/magento2/app/code/Longshore/Probe/registration.php")),
+        ("probe", "Probe/etc/module.xml", include_str!("probe/magento2/app/code/Longshore/Probe/etc/module.xml")),
+        ("probe", "Probe/etc/config.xml", include_str!("probe/magento2/app/code/Longshore/Probe/etc/config.xml")),
+        ("probe", "Probe/etc/events.xml", include_str!("probe/magento2/app/code/Longshore/Probe/etc/events.xml")),
+        ("probe", "Probe/Observer/Facts.php", include_str!("probe/magento2/app/code/Longshore/Probe/Observer/Facts.php")),
+        ("probe", "Probe/Observer/Layout.php", include_str!("probe/magento2/app/code/Longshore/Probe/Observer/Layout.php")),
+        ("probe", "Probe/Setup/UpgradeSchema.php", include_str!("probe/magento2/app/code/Longshore/Probe/Setup/UpgradeSchema.php")),
+    ],
+    spec: "shared = [\"app/etc/env.php\", \"pub/media\", \"var/export\", \"var/import\", \"var/importexport\"]\nwritable = [\"var\", \"pub/static/_cache\"]",
+    media: "pub/media",
+    not_published: &["var", "app/etc/env.php", "pub/static/_cache", ".git"],
+    compile: &["php", "-d", "memory_limit=-1", "bin/magento", "setup:di:compile"],
+    install: &[
+        "php",
+        "-d",
+        "memory_limit=-1",
+        "bin/magento",
+        "setup:install",
+        "--db-host={database}",
+        "--db-name={schema}",
+        "--db-user={schema}",
+        "--db-password={password}",
+        "--base-url=https://{host}/",
+        "--base-url-secure=https://{host}/",
+        "--use-rewrites=1",
+        "--use-secure=1",
+        "--use-secure-admin=1",
+        "--backend-frontname=admin",
+        "--admin-firstname=Ana",
+        "--admin-lastname=Pop",
+        "--admin-email=admin@shop.example",
+        "--admin-user={admin}",
+        "--admin-password={admin_password}",
+        "--key={crypt_key}",
+    ],
+    seed: "",
+    rows: ROWS,
+    visits: &["/", "/catalog/product/view/id/1/", "/catalogsearch/result/?q=chair"],
+};
+
+const PRODUCT: &str = "/catalog/product/view/id/1/";
+const KEY: (&str, &str) = ("name=\"form_key\" type=\"hidden\" value=\"", "\"");
+
+const ROWS: &[Row] = &[
+    Row {
+        name: "front",
+        expected: "200 over https, else led there",
+        who: "a visitor",
+        steps: &[
+            GetWith(302, "/customer/account/login/", "X-Forwarded-Proto: http\r\n"),
+            Header("location", "https://"),
+            Get(200, "/"),
+            Has("</html>"),
+            Header("x-longshore-facts", "code=r1"),
+            // A job for cron, which is looked at below.
+            Sql(
+                "INSERT INTO cron_schedule (job_code, status, created_at, scheduled_at) VALUES ('newsletter_send_all', 'pending', UTC_TIMESTAMP(), UTC_TIMESTAMP())",
+            ),
+            Get(200, "/"),
+        ],
+    },
+    Row {
+        name: "category, with cache tags of more than 1,000 bytes",
+        expected: "200 with the product",
+        who: "a visitor",
+        steps: &[Get(200, "/catalog/category/view/id/3/"), Has("Chair"), Get(200, "/catalog/category/view/id/3/"), Has("Chair")],
+    },
+    Row {
+        name: "product with resized image",
+        expected: "200, and get.php makes the picture",
+        who: "a visitor",
+        steps: &[
+            Get(200, PRODUCT),
+            Has("Chair"),
+            Take("image", "/media/catalog/product/cache/", "\""),
+            Get(200, "/media/catalog/product/cache/{image}"),
+            Header("content-type", "image/"),
+            Php(1, "echo count(glob('pub/media/catalog/product/cache/*'));"),
+            Get(200, "/media/catalog/product/cache/{image}"),
+        ],
+    },
+    Row {
+        name: "search",
+        expected: "200 with the product",
+        who: "a visitor",
+        steps: &[
+            Get(200, "/catalogsearch/result/?q=chair"),
+            Has("/catalog/product/view/id/1"),
+            Get(200, "/catalogsearch/result/?q=nothing-of-this-name"),
+            Lacks("/catalog/product/view/id/1"),
+        ],
+    },
+    Row {
+        name: "cart",
+        expected: "the product is in it, on either pod",
+        who: "a visitor",
+        steps: &[
+            Get(200, PRODUCT),
+            Take("form_key", KEY.0, KEY.1),
+            Post(302, "/checkout/cart/add/product/1/", "product=1&qty=2&form_key={form_key}"),
+            Get(200, "/checkout/cart/"),
+            Has("Chair"),
+            Get(200, "/checkout/cart/"),
+            Has("Chair"),
+        ],
+    },
+    Row {
+        name: "checkout as guest",
+        expected: "an order with a number",
+        who: "a guest",
+        steps: &[
+            Json(200, "/rest/V1/guest-carts", "", "{}"),
+            Take("cart", "\"", "\""),
+            Json(200, "/rest/V1/guest-carts/{cart}/items", "", "{\"cartItem\":{\"quote_id\":\"{cart}\",\"sku\":\"chair\",\"qty\":1}}"),
+            Json(
+                200,
+                "/rest/V1/guest-carts/{cart}/shipping-information",
+                "",
+                "{\"addressInformation\":{\"shipping_address\":{\"email\":\"ion@shop.example\",\"firstname\":\"Ion\",\"lastname\":\"Pop\",\"street\":[\"Street 1\"],\"city\":\"Cluj\",\"region_id\":288,\"country_id\":\"RO\",\"postcode\":\"400001\",\"telephone\":\"1\"},\
+                 \"billing_address\":{\"email\":\"ion@shop.example\",\"firstname\":\"Ion\",\"lastname\":\"Pop\",\"street\":[\"Street 1\"],\"city\":\"Cluj\",\"region_id\":288,\"country_id\":\"RO\",\"postcode\":\"400001\",\"telephone\":\"1\"},\
+                 \"shipping_method_code\":\"flatrate\",\"shipping_carrier_code\":\"flatrate\"}}",
+            ),
+            Json(
+                200,
+                "/rest/V1/guest-carts/{cart}/payment-information",
+                "",
+                "{\"email\":\"ion@shop.example\",\"paymentMethod\":{\"method\":\"checkmo\"}}",
+            ),
+            Lacks("message"),
+        ],
+    },
+    Row {
+        name: "customer login",
+        expected: "the account, with the name",
+        who: "a customer",
+        steps: &[
+            Get(200, "/customer/account/login/"),
+            Take("form_key", KEY.0, KEY.1),
+            Post(
+                302,
+                "/customer/account/loginPost/",
+                "login%5Busername%5D={customer}&login%5Bpassword%5D={customer_password}&form_key={form_key}",
+            ),
+            Get(200, "/customer/account/"),
+            Has("Ana"),
+        ],
+    },
+    Row {
+        name: "admin login and dashboard",
+        expected: "the dashboard",
+        who: "the admin",
+        steps: &[
+            Get(200, "/admin/"),
+            Take("form_key", KEY.0, KEY.1),
+            Post(302, "/admin/", "login%5Busername%5D={admin}&login%5Bpassword%5D={admin_password}&form_key={form_key}"),
+            Follow(200),
+            Has("Dashboard"),
+            Take("edit", "/admin/catalog/product/edit/", "\""),
+        ],
+    },
+    Row {
+        name: "product save, with a picture of 3 MB",
+        expected: "the shop shows the new picture",
+        who: "the admin",
+        steps: &[
+            Get(200, "/admin/catalog/product/edit/{edit}"),
+            Take("form_key", KEY.0, KEY.1),
+            Take("upload", "catalog\\/product_gallery\\/upload\\/", "\""),
+            Take("save", "/admin/catalog/product/save/", "\""),
+            Upload(200, "/admin/catalog/product_gallery/upload/{upload}", "image"),
+            Take("file", "\"file\":\"", "\""),
+            Post(
+                302,
+                "/admin/catalog/product/save/{save}",
+                "form_key={form_key}&product%5Bname%5D=Chair&product%5Bmedia_gallery%5D%5Bimages%5D=%5B%7B%22file%22%3A%22{file}%22%7D%5D",
+            ),
+            Follow(200),
+            Get(200, PRODUCT),
+            Take("image", "/media/catalog/product/cache/", "\""),
+            Get(200, "/media/catalog/product/cache/{image}"),
+            Header("content-type", "image/"),
+        ],
+    },
+    Row {
+        name: "CSS merge",
+        expected: "one file, from pub/static/_cache",
+        who: "a visitor",
+        steps: &[
+            Sql("REPLACE INTO core_config_data (scope, scope_id, path, value) VALUES ('default', 0, 'dev/css/merge_css_files', '1')"),
+            Run(0, &["php8.2", "bin/magento", "cache:clean"]),
+            Get(200, PRODUCT),
+            Take("css", "/static/_cache/merged/", "\""),
+            Get(200, "/static/_cache/merged/{css}"),
+            Header("content-type", "text/css"),
+            Sql("DELETE FROM core_config_data WHERE path = 'dev/css/merge_css_files'"),
+            Run(1, &["php8.2", "bin/magento", "cache:clean"]),
+        ],
+    },
+    Row {
+        name: "static content",
+        expected: "200, with a version that never changes",
+        who: "a visitor",
+        steps: &[
+            Get(200, PRODUCT),
+            Take("css", "/static/version1/", "\""),
+            Get(200, "/static/version1/{css}"),
+            Header("content-type", "text/css"),
+        ],
+    },
+    Row {
+        name: "API: REST",
+        expected: "the product, with a token",
+        who: "a program",
+        steps: &[
+            Json(200, "/rest/V1/integration/admin/token", "", "{\"username\":\"{admin}\",\"password\":\"{admin_password}\"}"),
+            Take("token", "\"", "\""),
+            GetWith(200, "/rest/V1/products/chair", "Authorization: Bearer {token}\r\n"),
+            Has("Chair"),
+            Get(401, "/rest/V1/products/chair"),
+        ],
+    },
+    Row {
+        name: "API: SOAP",
+        expected: "the product",
+        who: "a program",
+        steps: &[
+            Get(200, "/soap/default?wsdl=1&services=catalogProductRepositoryV1"),
+            Has("definitions"),
+            Xml(
+                200,
+                "/soap/default?services=catalogProductRepositoryV1",
+                "<?xml version=\"1.0\"?><s:Envelope xmlns:s=\"http://schemas.xmlsoap.org/soap/envelope/\" xmlns:m=\"urn:Magento\"><s:Body><m:catalogProductRepositoryV1Get><sku>chair</sku></m:catalogProductRepositoryV1Get></s:Body></s:Envelope>",
+            ),
+            Has("Chair"),
+        ],
+    },
+    Row {
+        name: "reindex",
+        expected: "every index is rebuilt",
+        who: "an operator",
+        steps: &[Run(0, &["php8.2", "bin/magento", "indexer:reindex"]), Has("successfully")],
+    },
+    Row {
+        name: "import and export, two pods",
+        expected: "what one exports the other imports",
+        who: "an operator",
+        steps: &[
+            Run(0, &["php8.2", "bin/magento", "standin:export", "products.csv"]),
+            Php(
+                1,
+                "$text = str_replace('40.00', '41.00', file_get_contents('var/export/products.csv'), $count); file_put_contents('var/import/products.csv', $text); echo \"changed $count\";",
+            ),
+            Has("changed 1"),
+            Run(1, &["php8.2", "bin/magento", "standin:import", "products.csv"]),
+            Run(1, &["php8.2", "bin/magento", "cache:clean"]),
+            Get(200, PRODUCT),
+            Has("41.00"),
+        ],
+    },
+    Row {
+        name: "robots and sitemap",
+        expected: "200",
+        who: "a robot",
+        steps: &[Get(200, "/robots.txt"), Php(0, "file_put_contents('pub/media/sitemap.xml', '<urlset/>');"), Get(200, "/sitemap.xml")],
+    },
+    Row {
+        name: "404",
+        expected: "the shop's own page",
+        who: "a visitor",
+        steps: &[Get(404, "/no-such-page"), Has("404"), Header("x-longshore-facts", "code=r1")],
+    },
+    Row {
+        name: "what is private",
+        expected: "no document",
+        who: "a thief",
+        steps: &[
+            Php(
+                0,
+                "foreach (['downloadable', 'customer', 'import', 'tmp', 'custom_options'] as $name) { @mkdir(\"pub/media/$name\"); file_put_contents(\"pub/media/$name/private.txt\", 'private'); }",
+            ),
+            Hidden("/app/etc/env.php"),
+            Hidden("/media/downloadable/private.txt"),
+            Hidden("/media/customer/private.txt"),
+            Hidden("/media/import/private.txt"),
+            Hidden("/media/custom_options/private.txt"),
+        ],
+    },
+    Row {
+        name: "errors' reports",
+        expected: "500, and the reason in a container's log",
+        who: "a visitor",
+        steps: &[Get(500, "/no-cache?longshore_probe=throw"), Lacks("asked to throw"), Log("the probe was asked to throw")],
+    },
+    Row {
+        name: "cron",
+        expected: "a job that was due is done",
+        who: "cron",
+        steps: &[Until("SELECT status FROM cron_schedule WHERE job_code = 'newsletter_send_all' ORDER BY schedule_id LIMIT 1", "success")],
+    },
+];

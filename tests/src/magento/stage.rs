@@ -1,0 +1,213 @@
+//! A shop of the platform that runs a tree: its servers, its class, its pods, and what they answer.
+
+use super::{
+    Kind, Table,
+    browser::{Body, Browser},
+    text::filled,
+    tree::{Tree, Version, owned_by_pods, write_probe},
+    walk::{Place, Walk},
+};
+use crate::{
+    cluster::Cluster,
+    platform::{
+        Class, Platform, Pod, Tenant,
+        server::{self, Database, Redis},
+    },
+    process::Outcome,
+};
+use serde_json::json;
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
+
+/// How long anything may take that has no limit of its own.
+pub(super) const LONG: Duration = Duration::from_mins(5);
+const PASSWORD: &str = "not-for-others";
+/// What the shop begins with.
+pub(super) const FIRST: Version = Version { name: "r1", module: "1.0.0", fault: "" };
+
+/// What the shop rests on, beside the cluster.
+#[derive(Debug)]
+pub(super) struct Servers {
+    database: Database,
+    _redis: Redis,
+}
+
+impl Servers {
+    pub(super) fn start(cluster: &Cluster) -> Self {
+        Self { database: Database::start(cluster), _redis: Redis::start(cluster, PASSWORD) }
+    }
+}
+
+/// The shop.
+#[derive(Debug)]
+pub struct Stage<'a> {
+    pub(super) platform: &'a Platform<'a>,
+    servers: &'a Servers,
+    pub(super) kind: &'static Kind,
+    pub(super) tenant: Tenant<'a>,
+    modules: Vec<(&'static str, &'static str)>,
+    variables: BTreeMap<String, String>,
+}
+
+impl<'a> Stage<'a> {
+    pub(super) fn new(platform: &'a Platform<'a>, servers: &'a Servers, kind: &'static Kind) -> Self {
+        let name = kind.engine.to_lowercase();
+        let variables = super::variables(&name, &format!("{}:{}", crate::cluster::HOST, server::PORT), PASSWORD);
+        Self { platform, servers, kind, tenant: platform.tenant(&name), modules: Vec::new(), variables }
+    }
+
+    /// From a tree to pods that serve. Gives whether they do.
+    pub(super) fn open(&mut self, table: &mut Table, tree: Option<&Path>) -> bool {
+        let name = self.tenant.name.clone();
+        let mut modules = Vec::new();
+        let installed = table.row("install", "the engine's own installer succeeds", || {
+            self.servers.database.create(&name, PASSWORD);
+            let directory = self.platform.path(format!("tenants/{name}/tree"));
+            let tree = Tree::copy(self.kind, tree, directory, FIRST).map_err(|error| error.to_string())?;
+            let said = tree.install(&self.variables)?;
+            let media = self.platform.shared().join(&name).join(self.kind.media);
+            modules = tree.split(&media, |module| self.tenant.module(module)).map_err(|error| error.to_string())?;
+            owned_by_pods(&self.platform.shared().join(&name)).map_err(|error| error.to_string())?;
+            Ok(said)
+        });
+        self.modules = modules;
+        let mut sequence = 0;
+        let published = installed
+            && table.row("publish", "a signed release", || {
+                sequence = self.publish(FIRST, "none")?;
+                Ok(format!("sequence {sequence} of {} modules", self.modules.len()))
+            });
+        published
+            && table.row("pods", "two serve the front page", || {
+                self.tenant.register(sequence);
+                self.start();
+                let pods = self.tenant.served_by(2);
+                self.serve(FIRST.name)?;
+                Ok(pods.iter().map(|pod| format!("{} on {}", pod.name, pod.node)).collect::<Vec<_>>().join(", "))
+            })
+    }
+
+    /// The class, the Shop and its Secret.
+    fn start(&self) {
+        let name = &self.tenant.name;
+        let class = Class {
+            engine: self.kind.engine,
+            shared: Vec::new(),
+            database: Some(server::PORT),
+            cache: Some(server::CACHE_PORT),
+            ..Class::php(name)
+        };
+        self.platform.class(&class);
+        let services = json!({
+            "database": { "ref": "db", "name": name },
+            "cache": { "ref": "redis", "prefix": format!("{name}_"), "sessions": 2 },
+            "media": { "ref": "disk", "path": format!("/{name}") },
+        });
+        let config = json!({ "secretRef": { "name": "env" } });
+        self.tenant.open(name, &json!({ "scale": { "min": 2, "max": 2 }, "services": services, "config": config }));
+        self.tenant.secret(
+            "env",
+            &json!({ "database-user": name, "database-password": PASSWORD, "cache-password": PASSWORD, "crypt-key": self.variables["crypt_key"] }),
+        );
+    }
+
+    /// Publishes a version of it. Gives the sequence.
+    pub(super) fn publish(&self, version: Version, migration: &str) -> Result<u64, String> {
+        write_probe(self.kind, version, |module| self.tenant.module(module)).map_err(|error| error.to_string())?;
+        Ok(self.tenant.publish(&self.modules, &format!("{}\nmigration = \"{migration}\"", self.kind.spec)))
+    }
+
+    /// All rows of the engine.
+    pub(super) fn walk(&self, table: &mut Table) {
+        let mut walk = Walk::new(self, self.variables.clone());
+        for row in self.kind.rows {
+            table.row(row.name, row.expected, || walk.row(row));
+        }
+    }
+
+    /// A visitor of one pod.
+    pub(super) fn browser(&self, pod: &Pod) -> Browser {
+        Browser::new(&self.variables["host"], &[(pod.address, 8080).into()])
+    }
+
+    /// A visitor of the Service.
+    pub(super) fn visitor(&self) -> Browser {
+        Browser::new(&filled("{host}", &self.variables, false), &[self.tenant.service()])
+    }
+
+    /// Waits until every pod serves this release: code, configuration and blocks.
+    pub(super) fn serve(&self, release: &str) -> Result<Duration, String> {
+        let begin = Instant::now();
+        loop {
+            let pods = self.tenant.pods();
+            let answers: Vec<_> = pods.iter().filter(|pod| !pod.leaving).map(|pod| facts(&mut self.browser(pod), "/")).collect();
+            if !answers.is_empty() && answers.iter().all(|facts| facts.as_ref().is_ok_and(|facts| facts["code"] == release)) {
+                return Ok(begin.elapsed());
+            }
+            if begin.elapsed() > LONG {
+                return Err(format!("not every pod serves {release}: {answers:#?}"));
+            }
+            thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// What goes on there, for who looks for the reason.
+    pub(super) fn tell(&self) -> String {
+        format!("{}\n--- why\n{}", self.platform.tell(&self.tenant.namespace), self.tenant.why())
+    }
+}
+
+impl Place for Stage<'_> {
+    fn addresses(&self) -> Vec<SocketAddr> {
+        serving(&self.tenant).iter().map(|pod| (pod.address, 8080).into()).collect()
+    }
+
+    fn run(&self, pod: usize, program: &[&str]) -> Result<Outcome, String> {
+        let pods = serving(&self.tenant);
+        let pod = pods.get(pod).ok_or_else(|| format!("there are {} pods", pods.len()))?;
+        let words = ["sh", "-c", "cd \"$(readlink -f /srv/shop/current)\" && exec \"$@\"", "sh"];
+        Ok(self.tenant.exec(&pod.name, "php-fpm", &[&words, program].concat()))
+    }
+
+    fn logs(&self) -> String {
+        self.tenant.pods().iter().map(|pod| self.tenant.logs(&pod.name)).collect()
+    }
+
+    fn ask(&self, statement: &str) -> Result<String, String> {
+        self.servers.database.try_ask(&self.tenant.name, statement)
+    }
+}
+
+fn serving(tenant: &Tenant<'_>) -> Vec<Pod> {
+    let mut pods = tenant.pods();
+    pods.retain(|pod| pod.ready && !pod.leaving);
+    pods
+}
+
+/// What a page says of itself.
+///
+/// # Errors
+///
+/// It is no page, an empty one, or one whose parts are of different releases.
+pub(super) fn facts(browser: &mut Browser, path: &str) -> Result<BTreeMap<String, String>, String> {
+    let answer = browser.ask(path, "", &Body::None).map_err(|error| error.to_string())?;
+    let text = answer.headers.get("x-longshore-facts").cloned().unwrap_or_default();
+    let facts: BTreeMap<_, _> =
+        text.split(' ').filter_map(|fact| fact.split_once('=')).map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let of = |name: &str| facts.get(name).map_or("", String::as_str);
+    let whole = ["config", "block"].iter().all(|part| !of(part).is_empty() && of(part) == of("code"));
+    if answer.status == 200 && !answer.body.is_empty() && whole {
+        return Ok(facts);
+    }
+    Err(format!(
+        "{path}: {} with {} bytes, {text:?}: {}",
+        answer.status,
+        answer.body.len(),
+        answer.text().chars().take(200).collect::<String>()
+    ))
+}

@@ -1,0 +1,237 @@
+//! Walks a row: does its steps on a shop that runs.
+
+use super::{
+    browser::{Answer, Body, Browser},
+    row::{Row, Step},
+    text::{between, filled},
+};
+use crate::process::Outcome;
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    thread,
+    time::{Duration, Instant},
+};
+
+/// How long cron and logs may take: cron begins once a minute.
+const LATE: Duration = Duration::from_secs(90);
+/// What a shop's picture may have: 3 MB, more than PHP's own limit of 2.
+const PICTURE: usize = 3_000_000;
+
+/// Where a shop runs.
+pub trait Place {
+    /// Where its pods take requests.
+    fn addresses(&self) -> Vec<SocketAddr>;
+
+    /// Runs a program in the release's directory, in pod N of those that serve.
+    ///
+    /// # Errors
+    ///
+    /// There are fewer pods.
+    fn run(&self, pod: usize, program: &[&str]) -> Result<Outcome, String>;
+
+    /// What the containers of its pods have said.
+    fn logs(&self) -> String;
+
+    /// What its database says: lines of fields with tabs between them.
+    ///
+    /// # Errors
+    ///
+    /// The statement fails.
+    fn ask(&self, statement: &str) -> Result<String, String>;
+}
+
+/// A shop that runs, and who visits it.
+#[derive(Debug)]
+pub struct Walk<'a, P> {
+    place: &'a P,
+    variables: BTreeMap<String, String>,
+    browsers: BTreeMap<&'static str, Browser>,
+}
+
+impl<'a, P: Place> Walk<'a, P> {
+    /// Of this shop; `variables` are what steps may say of it, `host` among them.
+    #[must_use]
+    pub fn new(place: &'a P, variables: BTreeMap<String, String>) -> Self {
+        Self { place, variables, browsers: BTreeMap::new() }
+    }
+
+    fn browser(&self) -> Result<Browser, String> {
+        let addresses = self.place.addresses();
+        if addresses.is_empty() { Err("no pod is Ready".to_owned()) } else { Ok(Browser::new(&self.variables["host"], &addresses)) }
+    }
+
+    /// Does a row's steps. Gives what the last one brought, in few words.
+    ///
+    /// # Errors
+    ///
+    /// The first step that is not as it should be, and what came instead.
+    pub fn row(&mut self, row: &Row) -> Result<String, String> {
+        let mut browser = match self.browsers.remove(row.who) {
+            Some(browser) => browser,
+            None => self.browser()?,
+        };
+        let mut last = Last::default();
+        for step in row.steps {
+            self.step(step, &mut browser, &mut last).map_err(|problem| format!("{step:?}: {problem}"))?;
+        }
+        self.browsers.insert(row.who, browser);
+        Ok(last.told())
+    }
+
+    fn step(&mut self, step: &Step, browser: &mut Browser, last: &mut Last) -> Result<(), String> {
+        let fill = |template: &str, form: bool| filled(template, &self.variables, form);
+        let mut ask = |status: u16, path: &str, headers: &str, body: &Body| last.ask(browser, status, path, headers, body);
+        match *step {
+            Step::Get(status, path) => ask(status, &fill(path, false), "", &Body::None),
+            Step::GetWith(status, path, headers) => ask(status, &fill(path, false), &fill(headers, false), &Body::None),
+            Step::Hidden(path) => {
+                ask(403, path, "", &Body::None).or_else(|problem| if last.answer.status == 404 { Ok(()) } else { Err(problem) })
+            }
+            Step::Post(status, path, form) => {
+                ask(status, &fill(path, false), "", &Body::Text("application/x-www-form-urlencoded", fill(form, true)))
+            }
+            Step::Json(status, path, headers, json) => {
+                ask(status, &fill(path, false), &fill(headers, false), &Body::Text("application/json", fill(json, false)))
+            }
+            Step::Xml(status, path, xml) => {
+                ask(status, &fill(path, false), "SOAPAction: \"\"\r\n", &Body::Text("text/xml", fill(xml, false)))
+            }
+            Step::Upload(status, path, field) => {
+                ask(status, &fill(path, false), "", &Body::File(fill("{form_key}", false), field, "big.png", picture(PICTURE)))
+            }
+            Step::Follow(status) => {
+                let to = last.answer.headers.get("location").cloned().ok_or("the last answer leads nowhere")?;
+                last.ask(browser, status, &to, "", &Body::None)
+            }
+            Step::Has(text) => last.has(&fill(text, false)),
+            Step::Lacks(text) => last.has(&fill(text, false)).map_or(Ok(()), |()| Err(last.start())),
+            Step::Header(name, text) => {
+                let value = last.answer.headers.get(name).cloned().unwrap_or_default();
+                if value.contains(text) { Ok(()) } else { Err(format!("{value:?}; {:?}", last.answer.headers)) }
+            }
+            Step::Bytes(least) => {
+                let have = last.answer.body.len();
+                if have >= least { Ok(()) } else { Err(format!("{have} bytes")) }
+            }
+            Step::Take(name, before, after) => {
+                let found = between(&last.text, before, after).ok_or_else(|| last.start())?;
+                self.variables.insert(name.to_owned(), found);
+                Ok(())
+            }
+            Step::Php(pod, code) => last.ran(&self.place.run(pod, &["php8.2", "-r", &fill(code, false)])?),
+            Step::Run(pod, program) => last.ran(&self.place.run(pod, program)?),
+            Step::Sql(statement) => self.place.ask(&fill(statement, false)).map(|text| last.text = text),
+            Step::Until(statement, wanted) => self.late(|| self.place.ask(statement).map(|text| (text.starts_with(wanted), text)), last),
+            Step::Log(wanted) => self.late(|| Ok(self.logs(wanted)), last),
+        }
+    }
+
+    /// Looks until it is so.
+    fn late(&self, look: impl Fn() -> Result<(bool, String), String>, last: &mut Last) -> Result<(), String> {
+        let begin = Instant::now();
+        loop {
+            let (good, text) = look()?;
+            if good {
+                last.text = text;
+                return Ok(());
+            }
+            if begin.elapsed() > LATE {
+                return Err(format!("not within {LATE:?}: {text:?}"));
+            }
+            thread::sleep(Duration::from_secs(1));
+        }
+    }
+
+    /// Whether a container has said this, and the line in which it did.
+    fn logs(&self, wanted: &str) -> (bool, String) {
+        let logs = self.place.logs();
+        let line = logs.lines().find(|line| line.contains(wanted));
+        (line.is_some(), line.unwrap_or("no container has said it").to_owned())
+    }
+}
+
+/// What the last step brought.
+#[derive(Debug, Default)]
+struct Last {
+    answer: Answer,
+    text: String,
+}
+
+impl Last {
+    fn ask(&mut self, browser: &mut Browser, status: u16, path: &str, headers: &str, body: &Body) -> Result<(), String> {
+        self.answer = browser.ask(path, headers, body).map_err(|error| error.to_string())?;
+        self.text = self.answer.text();
+        if self.answer.status == status { Ok(()) } else { Err(format!("{path}: {}", self.start())) }
+    }
+
+    fn ran(&mut self, outcome: &Outcome) -> Result<(), String> {
+        self.answer = Answer::default();
+        self.text = format!("{}{}", outcome.stdout, outcome.stderr);
+        if outcome.code() == Some(0) { Ok(()) } else { Err(format!("{:?}: {}", outcome.ended, self.start())) }
+    }
+
+    fn has(&self, text: &str) -> Result<(), String> {
+        if self.text.contains(text) { Ok(()) } else { Err(self.start()) }
+    }
+
+    /// For messages: the status, where it leads, and how the text begins.
+    fn start(&self) -> String {
+        let to = self.answer.headers.get("location").map_or_else(String::new, |to| format!("to {to} "));
+        format!("{} {to}{}", self.answer.status, self.text.chars().take(600).collect::<String>())
+    }
+
+    /// For the table.
+    fn told(&self) -> String {
+        if self.answer.status == 0 {
+            return self.text.lines().last().unwrap_or_default().to_owned();
+        }
+        format!("{}, {} bytes", self.answer.status, self.answer.body.len())
+    }
+}
+
+/// A picture of one colour as PNG, which a text that nobody reads makes as large as is wanted.
+fn picture(bytes: usize) -> Vec<u8> {
+    /// Eight by eight pixels, 8 bits of grey, all black.
+    const HEAD: [u8; 33] = [
+        0x89, b'P', b'N', b'G', 13, 10, 26, 10, 0, 0, 0, 13, b'I', b'H', b'D', b'R', 0, 0, 0, 8, 0, 0, 0, 8, 8, 0, 0, 0, 0, 0xe1, 0x64,
+        0xe1, 0x57,
+    ];
+    let chunk = |kind: &[u8; 4], data: &[u8]| {
+        let typed = [kind.as_slice(), data].concat();
+        let length = u32::try_from(data.len()).unwrap_or_default().to_be_bytes();
+        [length.as_slice(), &typed, &crc(&typed).to_be_bytes()].concat()
+    };
+    // One stored block of zlib: eight lines of a filter byte and eight pixels.
+    let lines = [0_u8; 72];
+    let data = [&[0x78, 1, 1, 72, 0, 0xb7, 0xff], lines.as_slice(), &[0, 72, 0, 1]].concat();
+    let text = [b"Comment\0".as_slice(), &vec![b'x'; bytes]].concat();
+    [HEAD.as_slice(), &chunk(b"tEXt", &text), &chunk(b"IDAT", &data), &chunk(b"IEND", &[])].concat()
+}
+
+/// The checksum of PNG and gzip.
+fn crc(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(u32::MAX, |mut sum, byte| {
+        sum ^= u32::from(*byte);
+        for _ in 0..8 {
+            sum = (sum >> 1) ^ (0xedb8_8320 & (sum & 1).wrapping_neg());
+        }
+        sum
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_picture_is_one_that_php_reads() {
+        assert_eq!(crc(b"IEND"), 0xae42_6082, "as every PNG ends");
+        let png = picture(PICTURE);
+        assert!(png.len() > PICTURE, "{}", png.len());
+        // The head's checksum and the stored block's are what any decoder computes.
+        assert_eq!(crc(&png[12..29]), u32::from_be_bytes([png[29], png[30], png[31], png[32]]));
+        let (a, b) = (0..72).fold((1_u32, 0_u32), |(a, b), _| (a, (b + a) % 65521));
+        assert_eq!((a, b), (1, 72));
+    }
+}
