@@ -16,6 +16,10 @@ PORT ?= 8088
 SHOPS ?= 5000
 # Which tests `make test-cluster` runs: a part of their names. Empty is all.
 TEST ?=
+# What `make test-magento` tries: the directory of a complete tree, or our stand-in where it is empty; and how often it switches releases.
+TREE ?=
+ENGINE ?= magento1
+SWITCHES ?= 20
 # `make images IMAGES=--twice` builds everything twice, from nothing, and compares.
 IMAGES ?=
 # What else `make bench` is told, such as --docs or --shop large --place tmpfs; bench-pull --help lists it.
@@ -28,7 +32,7 @@ fuzz_targets := envelope manifest trust_root entries mountinfo
 
 .PHONY: help
 help: ## list these targets
-	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## /{printf "make %-15s %s\n", $$1, $$2}' Makefile
 
 .PHONY: tools
 tools: ## install or check what is not Rust: awscli, s5cmd, moto, linters (kept outside the tree, by version)
@@ -65,6 +69,13 @@ test-cluster: tools build images ## tests on a real Kubernetes cluster, as root 
 	  cargo test --locked --offline --workspace --all-features --test cluster -- $(TEST)
 	CLUSTER_DIR=$(target)/cluster tests/cluster/cluster run --nodes 2 -- \
 	  cargo test --locked --offline --workspace --all-features --test platform -- --test-threads=1 --show-output $(TEST)
+
+# On the cluster of `make cluster`, where that runs; else on one of its own.
+.PHONY: test-magento
+test-magento: tools build images ## a complete Magento on the cluster, and a table of what works, as root (TREE=DIR ENGINE=magento1|magento2 SWITCHES=20)
+	@$(tools) cluster
+	@if CLUSTER_DIR=$(demo_cluster) tests/cluster/cluster exec true 2>/dev/null; then how=exec; else how='run --nodes 2 --'; fi; \
+	  CLUSTER_DIR=$(demo_cluster) tests/cluster/cluster $$how $(target)/debug/test-magento $(ENGINE) "$(if $(TREE),$(abspath $(TREE)))" $(SWITCHES)
 
 # The cluster has a network of its own; `platform open` carries connections into it, and ends with it.
 .PHONY: cluster

@@ -3,6 +3,7 @@
 use super::text;
 use std::{
     collections::BTreeMap,
+    fmt::Write as _,
     io::{self, Read as _, Write as _},
     net::{SocketAddr, TcpStream},
     time::Duration,
@@ -72,11 +73,14 @@ impl Browser {
         request.push_str(headers);
         if !self.cookies.is_empty() {
             let cookies: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
-            request.push_str(&format!("Cookie: {}\r\n", cookies.join("; ")));
+            request += "Cookie: ";
+            request += &cookies.join("; ");
+            request += "\r\n";
         }
         let (kind, bytes) = encoded(body);
         if !matches!(body, Body::None) {
-            request.push_str(&format!("Content-Type: {kind}\r\nContent-Length: {}\r\n", bytes.len()));
+            // Writing to a String never fails.
+            write!(request, "Content-Type: {kind}\r\nContent-Length: {}\r\n", bytes.len()).unwrap_or_default();
         }
         let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
         stream.set_read_timeout(Some(PATIENCE))?;

@@ -274,9 +274,15 @@ const ROWS: &[Row] = &[
     },
     Row {
         name: "robots and sitemap",
-        expected: "200",
+        expected: "those of the shop's media",
         who: "a robot",
-        steps: &[Get(200, "/robots.txt"), Php(0, "file_put_contents('pub/media/sitemap.xml', '<urlset/>');"), Get(200, "/sitemap.xml")],
+        steps: &[
+            Php(0, "file_put_contents('pub/media/robots.txt', 'User-agent: *'); file_put_contents('pub/media/sitemap.xml', '<urlset/>');"),
+            Get(200, "/robots.txt"),
+            Has("User-agent"),
+            Get(200, "/sitemap.xml"),
+            Has("urlset"),
+        ],
     },
     Row {
         name: "404",

@@ -19,7 +19,9 @@ pub struct Row {
 pub enum Step {
     /// Asks for a page, which has this status.
     Get(u16, &'static str),
-    /// The same with more header lines, each ended by CR LF.
+    /// Asks for a page, whatever its status is: some engines prepare at the first request what the next one gets.
+    Try(&'static str),
+    /// Asks for a page with more header lines, each ended by CR LF.
     GetWith(u16, &'static str, &'static str),
     /// Asks for what is no document: the answer is 403 or 404.
     Hidden(&'static str),

@@ -45,7 +45,7 @@ impl Servers {
 
 /// The shop.
 #[derive(Debug)]
-pub struct Stage<'a> {
+pub(super) struct Stage<'a> {
     pub(super) platform: &'a Platform<'a>,
     servers: &'a Servers,
     pub(super) kind: &'static Kind,

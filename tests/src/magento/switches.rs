@@ -8,7 +8,7 @@ use super::{
 use crate::web::{Network, Visitors};
 use serde_json::{Value, json};
 use std::{
-    sync::Mutex,
+    collections::BTreeMap,
     thread,
     time::{Duration, Instant},
 };
@@ -19,6 +19,8 @@ const THIRD: Version = Version { name: "r3", module: "2.0.0", fault: "" };
 const FOURTH: Version = Version { name: "r4", module: "2.0.0", fault: "" };
 const THROWS: Version = Version { name: "bad1", module: "2.0.0", fault: "throws" };
 const EMPTY: Version = Version { name: "bad2", module: "2.0.0", fault: "empty" };
+/// From the rollout's beginning until every pod serves a release that changes no database, which the pods have or pull meanwhile.
+const SWITCH: Duration = Duration::from_secs(10);
 /// Visitors at the same time, and the pause of each.
 const VISITORS: usize = 3;
 const PAUSE: Duration = Duration::from_millis(50);
@@ -51,10 +53,14 @@ pub(super) fn all(stage: &Stage<'_>, table: &mut Table, extent: Extent) {
             Ok(visits)
         });
     }
-    table.row("a roll back", "every pod serves release 1 again, no answer is wrong", || {
-        let back = stage.tenant.publish_again(1);
+    table.row("a roll back", "every pod serves release 1 again within 10 s, no answer is wrong, no container is made anew", || {
+        let (back, before) = (stage.tenant.publish_again(1), containers(stage));
         let (took, visits) = under_load(stage, || follow(stage, back, FIRST.name))?;
-        Ok(format!("{:.1} s, {visits}", took.as_secs_f64()))
+        let after = containers(stage);
+        if before != after || before.len() < 2 {
+            return Err(format!("before: {before:#?}, after: {after:#?}"));
+        }
+        if took < SWITCH { Ok(format!("{:.1} s, {visits}", took.as_secs_f64())) } else { Err(format!("{took:?}")) }
     });
     table.row(
         &format!("{} switches and roll backs, a pod killed meanwhile", extent.switches),
@@ -67,6 +73,18 @@ pub(super) fn all(stage: &Stage<'_>, table: &mut Table, extent: Extent) {
     if extent.slow {
         table.row("maintenance", "503 for visitors, and then the shop again", || maintenance(stage));
     }
+}
+
+/// The pods by name, with how often each of their containers was started again.
+fn containers(stage: &Stage<'_>) -> BTreeMap<String, Vec<(String, u64)>> {
+    let pods = stage.tenant.list("web");
+    let restarts = |pod: &Value| {
+        let lists = ["initContainerStatuses", "containerStatuses"].iter().filter_map(|list| pod["status"][list].as_array());
+        let all =
+            lists.flatten().map(|it| (it["name"].as_str().unwrap_or_default().to_owned(), it["restartCount"].as_u64().unwrap_or(u64::MAX)));
+        all.collect::<Vec<_>>()
+    };
+    pods.iter().map(|pod| (pod["metadata"]["name"].as_str().unwrap_or_default().to_owned(), restarts(pod))).collect()
 }
 
 /// Registers a release, rolls it out, and waits until every pod serves it.
@@ -135,13 +153,10 @@ fn maintenance(stage: &Stage<'_>) -> Result<String, String> {
 fn under_load<T>(stage: &Stage<'_>, work: impl FnOnce() -> Result<T, String>) -> Result<(T, String), String> {
     let cluster = stage.platform.cluster;
     let networks = [Network::Of(cluster.node_process(1)), Network::Of(cluster.node_process(2))];
-    let template = stage.visitor();
-    let newest = Mutex::new(template);
-    let visits = stage.kind.visits;
+    let (stranger, visits) = (stage.visitor(), stage.kind.visits);
     let visitors = Visitors::with(&networks, VISITORS, PAUSE, move |turn| {
         // A new visitor each time: sessions are other rows' business.
-        let mut browser = newest.lock().map_err(|error| error.to_string())?.clone();
-        facts(&mut browser, visits[turn % visits.len()]).map(drop)
+        facts(&mut stranger.clone(), visits[turn % visits.len()]).map(drop)
     });
     let done = work();
     // What still runs after it, such as connections to pods that are on their way out.

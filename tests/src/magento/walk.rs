@@ -84,6 +84,9 @@ impl<'a, P: Place> Walk<'a, P> {
         let mut ask = |status: u16, path: &str, headers: &str, body: &Body| last.ask(browser, status, path, headers, body);
         match *step {
             Step::Get(status, path) => ask(status, &fill(path, false), "", &Body::None),
+            Step::Try(path) => {
+                ask(200, path, "", &Body::None).or_else(|problem| if last.answer.status == 0 { Err(problem) } else { Ok(()) })
+            }
             Step::GetWith(status, path, headers) => ask(status, &fill(path, false), &fill(headers, false), &Body::None),
             Step::Hidden(path) => {
                 ask(403, path, "", &Body::None).or_else(|problem| if last.answer.status == 404 { Ok(()) } else { Err(problem) })
@@ -100,19 +103,24 @@ impl<'a, P: Place> Walk<'a, P> {
             Step::Upload(status, path, field) => {
                 ask(status, &fill(path, false), "", &Body::File(fill("{form_key}", false), field, "big.png", picture(PICTURE)))
             }
-            Step::Follow(status) => {
-                let to = last.answer.headers.get("location").cloned().ok_or("the last answer leads nowhere")?;
-                last.ask(browser, status, &to, "", &Body::None)
-            }
+            // An admin is led to where its dashboard begins, and from there to its own.
+            Step::Follow(status) => (0..3)
+                .try_fold((), |(), _| {
+                    let to = last.answer.headers.get("location").cloned();
+                    to.map_or(Ok(()), |to| {
+                        last.ask(browser, status, &to, "", &Body::None).or_else(|problem| last.leads_on().ok_or(problem))
+                    })
+                })
+                .and_then(|()| last.is(status)),
             Step::Has(text) => last.has(&fill(text, false)),
             Step::Lacks(text) => last.has(&fill(text, false)).map_or(Ok(()), |()| Err(last.start())),
             Step::Header(name, text) => {
                 let value = last.answer.headers.get(name).cloned().unwrap_or_default();
                 if value.contains(text) { Ok(()) } else { Err(format!("{value:?}; {:?}", last.answer.headers)) }
             }
-            Step::Bytes(least) => {
+            Step::Bytes(wanted) => {
                 let have = last.answer.body.len();
-                if have >= least { Ok(()) } else { Err(format!("{have} bytes")) }
+                if have >= wanted { Ok(()) } else { Err(format!("{have} bytes")) }
             }
             Step::Take(name, before, after) => {
                 let found = between(&last.text, before, after).ok_or_else(|| last.start())?;
@@ -122,24 +130,8 @@ impl<'a, P: Place> Walk<'a, P> {
             Step::Php(pod, code) => last.ran(&self.place.run(pod, &["php8.2", "-r", &fill(code, false)])?),
             Step::Run(pod, program) => last.ran(&self.place.run(pod, program)?),
             Step::Sql(statement) => self.place.ask(&fill(statement, false)).map(|text| last.text = text),
-            Step::Until(statement, wanted) => self.late(|| self.place.ask(statement).map(|text| (text.starts_with(wanted), text)), last),
-            Step::Log(wanted) => self.late(|| Ok(self.logs(wanted)), last),
-        }
-    }
-
-    /// Looks until it is so.
-    fn late(&self, look: impl Fn() -> Result<(bool, String), String>, last: &mut Last) -> Result<(), String> {
-        let begin = Instant::now();
-        loop {
-            let (good, text) = look()?;
-            if good {
-                last.text = text;
-                return Ok(());
-            }
-            if begin.elapsed() > LATE {
-                return Err(format!("not within {LATE:?}: {text:?}"));
-            }
-            thread::sleep(Duration::from_secs(1));
+            Step::Until(statement, wanted) => late(|| self.place.ask(statement).map(|text| (text.starts_with(wanted), text)), last),
+            Step::Log(wanted) => late(|| Ok(self.logs(wanted)), last),
         }
     }
 
@@ -148,6 +140,22 @@ impl<'a, P: Place> Walk<'a, P> {
         let logs = self.place.logs();
         let line = logs.lines().find(|line| line.contains(wanted));
         (line.is_some(), line.unwrap_or("no container has said it").to_owned())
+    }
+}
+
+/// Looks until it is so.
+fn late(look: impl Fn() -> Result<(bool, String), String>, last: &mut Last) -> Result<(), String> {
+    let begin = Instant::now();
+    loop {
+        let (good, text) = look()?;
+        if good {
+            last.text = text;
+            return Ok(());
+        }
+        if begin.elapsed() > LATE {
+            return Err(format!("not within {LATE:?}: {text:?}"));
+        }
+        thread::sleep(Duration::from_secs(1));
     }
 }
 
@@ -162,7 +170,15 @@ impl Last {
     fn ask(&mut self, browser: &mut Browser, status: u16, path: &str, headers: &str, body: &Body) -> Result<(), String> {
         self.answer = browser.ask(path, headers, body).map_err(|error| error.to_string())?;
         self.text = self.answer.text();
-        if self.answer.status == status { Ok(()) } else { Err(format!("{path}: {}", self.start())) }
+        self.is(status).map_err(|problem| format!("{path}: {problem}"))
+    }
+
+    fn is(&self, status: u16) -> Result<(), String> {
+        if self.answer.status == status { Ok(()) } else { Err(self.start()) }
+    }
+
+    fn leads_on(&self) -> Option<()> {
+        self.answer.headers.contains_key("location").then_some(())
     }
 
     fn ran(&mut self, outcome: &Outcome) -> Result<(), String> {

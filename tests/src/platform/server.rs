@@ -4,6 +4,7 @@
 
 use crate::{
     cluster::{Cluster, HOST, eventually},
+    peers::required,
     process::{Program, Running},
 };
 use std::{path::PathBuf, time::Duration};
@@ -101,7 +102,7 @@ impl Redis {
     pub fn start(_cluster: &Cluster, password: &str) -> Self {
         let port = CACHE_PORT.to_string();
         let words = ["--bind", HOST, "--port", &port, "--requirepass", password, "--save", "", "--appendonly", "no", "--databases", "64"];
-        let server = Program::new("redis-server").args(words).deadline(LIFE).start();
+        let server = Program::new(required("redis-server")).args(words).deadline(LIFE).start();
         let redis = Self { password: password.to_owned(), _server: server };
         eventually("the Redis server", START, || (redis.ask(&["PING"]).trim() == "PONG").then_some(()));
         redis

@@ -15,7 +15,8 @@ $product = Mage::getModel('catalog/product')->setStoreId(0)->addData([
     'stock_data' => ['qty' => 1000, 'is_in_stock' => 1, 'use_config_manage_stock' => 1],
 ]);
 $product->addImageToMediaGallery('media/import/chair.png', ['image', 'small_image', 'thumbnail'], true, false)->save();
-Mage::getModel('customer/customer')->setWebsiteId(1)->addData(['email' => '{customer}', 'firstname' => 'Ana', 'lastname' => 'Pop', 'group_id' => 1])
+Mage::getModel('customer/customer')->setWebsiteId(1)->addData(['email' => '{customer}', 'firstname' => 'Ana', 'lastname' => 'Pop', 'group_id' => 1, 'store_id' => 1])
+    ->setForceConfirmed(true)
     ->setPassword('{customer_password}')->save();
 $role = Mage::getModel('api/roles')->setName('harness')->setPid(0)->setRoleType('G')->save();
 Mage::getModel('api/rules')->setRoleId($role->getId())->setResources(['all'])->saveRel();

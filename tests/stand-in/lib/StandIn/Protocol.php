@@ -11,7 +11,9 @@ class StandIn_Protocol
         }
         $words = [];
         foreach ($call->params->param as $param) {
-            $words[] = trim((string) ($param->value->string ?? '')) ?: trim((string) $param->value);
+            // A text, or a list of one.
+            $value = $param->value->array->data->value ?? $param->value;
+            $words[] = trim((string) ($value->string ?? '')) ?: trim((string) $value);
         }
         try {
             $value = $answer((string) $call->methodName, $words);
