@@ -66,6 +66,16 @@ impl Web {
     /// nginx or php-fpm are missing (`make tools` installs them), or do not start.
     #[must_use]
     pub fn start(root: &Path) -> Self {
+        Self::start_with(root, "")
+    }
+
+    /// The same, with more settings of php.ini.
+    ///
+    /// # Panics
+    ///
+    /// As [`Self::start`].
+    #[must_use]
+    pub fn start_with(root: &Path, more: &str) -> Self {
         let scratch = crate::shop::scratch();
         let (port, php) = (free_port(), format!("127.0.0.1:{}", free_port()));
         let temporary = scratch.path().join("tmp");
@@ -98,6 +108,7 @@ impl Web {
         own("ini/8.ini", &[]);
         own("guard.php", &[("/srv/shop/", &format!("{}/", root.display()))]);
         let scan = format!(":{}", scratch.path().join("ini").display());
+        fs::write(scratch.path().join("ini/test.ini"), more).expect("a scratch directory is writable");
         let fpm_program = Program::new("/usr/sbin/php-fpm8.2").args(["-R", "-F", "-y"]).arg(fpm).env("PHP_INI_SCAN_DIR", scan);
         let fpm = fpm_program.envs(SETTINGS).deadline(LIFE).start();
         let nginx = Program::new("/usr/sbin/nginx").arg("-c").arg(nginx).args(["-e", "stderr"]).deadline(LIFE).start();

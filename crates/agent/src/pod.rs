@@ -80,6 +80,7 @@ impl Pod {
         info!(
             compiled = warmed.compiled,
             cached = warmed.cached,
+            skipped = warmed.skipped,
             failed = warmed.failed.len(),
             left = warmed.left,
             opcache = warmed.enabled,
@@ -114,20 +115,31 @@ impl Shop for Pod {
             info!(tree = %tree.display(), "no index.php in the release, or in its pub or public: it is not rehearsed");
             return Ok(());
         };
-        let host = probe.host.as_deref().unwrap_or_else(|| probe.url.host());
-        let mut last = String::new();
-        for _ in 0..REHEARSALS {
-            match pool.rehearse(&entry, probe.url.path(), host, &probe.expect, probe.timeout).await {
-                Ok(None) => return Ok(()),
-                Ok(Some(problem)) => last = problem,
-                // Without php-fpm nothing is known; the probe after the switch decides.
-                Err(error) => {
-                    warn!(error = %runtime::Chain(&error), "the release is not rehearsed");
-                    return Ok(());
-                }
+        let problem = match try_out(pool, probe, &entry).await {
+            Ok(None) => return Ok(()),
+            Ok(Some(problem)) => problem,
+            // Without php-fpm nothing is known; the probe after the switch decides.
+            Err(error) => {
+                warn!(error = %runtime::Chain(&error), "the release is not rehearsed");
+                return Ok(());
+            }
+        };
+        // No release is judged by what warming made of its scripts.
+        let cold = match pool.forget(&tree).await {
+            Ok(_) => try_out(pool, probe, &entry).await,
+            Err(error) => Err(error),
+        };
+        match cold {
+            Ok(None) => {
+                warn!(problem, "the release works after OPcache forgot it: it runs without what was warmed");
+                Ok(())
+            }
+            Ok(Some(problem)) => Err(format!("before the switch, {} through php-fpm: {problem}", probe.url.path())),
+            Err(error) => {
+                warn!(error = %runtime::Chain(&error), problem, "the release is not rehearsed to the end");
+                Ok(())
             }
         }
-        Err(format!("before the switch, {} through php-fpm: {last}", probe.url.path()))
     }
 
     async fn reload(&self) {
@@ -153,6 +165,19 @@ impl Shop for Pod {
         }
         Self::hook(self.settings.after.as_ref(), "after", switch).await
     }
+}
+
+/// What is wrong with the tree's page, where it is each time it is asked for.
+async fn try_out(pool: &Pool, probe: &Probe, entry: &Path) -> Result<Option<String>, PhpError> {
+    let host = probe.host.as_deref().unwrap_or_else(|| probe.url.host());
+    let mut last = None;
+    for _ in 0..REHEARSALS {
+        last = pool.rehearse(entry, probe.url.path(), host, &probe.expect, probe.timeout).await?;
+        if last.is_none() {
+            break;
+        }
+    }
+    Ok(last)
 }
 
 /// The directory of the tree's front controller, which is a web server's root, if it has one.

@@ -24,6 +24,7 @@ pub(crate) struct Answer {
     pub(crate) done: usize,
     pub(crate) compiled: usize,
     pub(crate) cached: usize,
+    pub(crate) skipped: usize,
     pub(crate) failed: Vec<String>,
     /// The script at which a fatal error ended it.
     pub(crate) at: Option<String>,

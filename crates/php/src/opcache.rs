@@ -17,6 +17,8 @@ pub struct Warmed {
     pub compiled: usize,
     /// Scripts that were there.
     pub cached: usize,
+    /// Scripts that are left to the first request that includes them, as only that compiles them as they have to be.
+    pub skipped: usize,
     /// Scripts that PHP cannot compile, or that are not there.
     pub failed: Vec<String>,
     /// Scripts that there was no time or no memory for.
@@ -26,7 +28,8 @@ pub struct Warmed {
 }
 
 impl Pool {
-    /// Compiles `scripts`, relative to `tree`, until `limit` passes.
+    /// Compiles `scripts`, relative to `tree`, until `limit` passes. What it leaves behaves as if nothing had been compiled: a script of which
+    /// that is not certain is skipped.
     ///
     /// # Errors
     ///
@@ -44,6 +47,7 @@ impl Pool {
             warmed.enabled = answer.enabled;
             warmed.compiled += answer.compiled;
             warmed.cached += answer.cached;
+            warmed.skipped += answer.skipped;
             warmed.failed.extend(answer.failed);
             // A fatal error ends PHP's request, and with it the batch: the next one begins behind that script.
             let done = answer.done + usize::from(answer.at.is_some());

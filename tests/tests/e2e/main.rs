@@ -23,4 +23,5 @@ mod publishing;
 mod server;
 mod storage;
 mod tampering;
+mod warming;
 mod watching;

@@ -64,6 +64,27 @@ fn what_the_shop_uses_is_compiled_before_the_switch_and_forgotten_after_it() {
 }
 
 #[test]
+fn a_release_that_only_fails_with_what_was_warmed_runs_without_it() {
+    let mut pod = Pod::new();
+    pod.release("1", ENTRY);
+    pod.shop.init("pod").run().expect(0);
+    let web = Web::start(&pod.root());
+    let program = pod.with_shop(&web);
+    pod.start(program);
+    // All three scripts of the page are used, so that they are warmed.
+    assert!(web.get("/").unwrap().body.starts_with("entry=1 "));
+    // Stands for whatever warming may do to a script: the rehearsal finds its class compiled, which only warming can have done.
+    let rehearsed = "!str_contains($_SERVER['SERVER_SOFTWARE'] ?? '', 'nginx')";
+    let fails = format!("{ENTRY}\nif ({rehearsed} && opcache_is_script_cached(__DIR__ . '/lib/Widget.php')) {{ missing_function(); }}");
+    let sequence = pod.release("2", &fails);
+    pod.agent.until("the release runs", runs(sequence));
+    assert!(web.get("/").unwrap().body.starts_with("entry=2 "));
+    let ended = pod.agent.end();
+    let told = said(&ended, "the release works after OPcache forgot it");
+    assert!(told.len() == 1 && told[0].to_string().contains("status 500"), "{told:?}");
+}
+
+#[test]
 fn a_reload_at_each_switch_fails_no_request() {
     let mut pod = Pod::new();
     pod.release("1", ENTRY);
