@@ -61,11 +61,10 @@ impl Pools {
         fs::write(tree.join("index.php"), INDEX).unwrap();
         let temporary = scratch.path().join("tmp");
         fs::create_dir(&temporary).unwrap();
-        let settings = format!(
-            "{SETTINGS}open_basedir = {0}\nsys_temp_dir = {1}\nupload_tmp_dir = {1}\n",
-            scratch.path().display(),
-            temporary.display()
-        );
+        // What runs before each script is in a scratch directory beside this one.
+        let beside = scratch.path().parent().unwrap().display();
+        let temporary = temporary.display();
+        let settings = format!("{SETTINGS}open_basedir = {beside}\nsys_temp_dir = {temporary}\nupload_tmp_dir = {temporary}\n");
         let [cold, warm] = [(); 2].map(|()| Web::start_with(scratch.path(), &settings));
         Self { scratch, cold, warm }
     }
