@@ -27,7 +27,7 @@ fn pulled(shop: &Shop, root: &Path) -> f64 {
         trust: TrustRoot::from_trusted(&fs::read(shop.path("1.root.json")).unwrap()).unwrap(),
         source: Source::Channel,
         floor: None,
-        storage: None,
+        places: deploy::Places::default(),
         cache: None,
         memory: MEMORY,
         deadline: Duration::from_mins(1),

@@ -1,7 +1,7 @@
 //! What `longshore-agent` needs to know before it starts.
 
 use deploy::{
-    cache,
+    Configuration, Places, cache,
     pull::{MEMORY_FLOOR, Source},
 };
 use release::{ChannelName, Sequence};
@@ -35,8 +35,8 @@ pub struct Config {
     pub mounts: Option<PathBuf>,
     /// What `$(POD)` stands for in it.
     pub pod_name: Option<String>,
-    /// Where the shop's storage is mounted.
-    pub storage: Option<PathBuf>,
+    /// Where trees lead to.
+    pub places: Places,
     /// The node's cache.
     pub cache: Option<cache::Settings>,
     /// Bytes for the buffers of staging.
@@ -82,7 +82,7 @@ impl Config {
         let trust = env.read::<AbsolutePath>(&variable::TRUST);
         let sources = sources(env);
         let floor = env.optional(&variable::FLOOR);
-        let storage = env.optional::<AbsolutePath>(&variable::STORAGE);
+        let places = places(env);
         let mounts = env.optional::<AbsolutePath>(&variable::MOUNTS);
         let pod_name = env.optional::<PodName>(&variable::POD);
         let cache = env.optional::<AbsolutePath>(&variable::CACHE);
@@ -114,7 +114,7 @@ impl Config {
             floor: floor?,
             mounts: path(mounts?),
             pod_name: pod_name?.map(|name| name.0),
-            storage: path(storage?),
+            places: places?,
             cache: path(cache?).zip(Some(cache_limit?.bytes())).map(|(directory, limit)| cache::Settings { directory, limit }),
             memory: memory?.0,
             deadline: deadline?,
@@ -129,6 +129,27 @@ impl Config {
             format: format?.unwrap_or_else(Format::of_stderr),
         })
     }
+}
+
+fn places(env: &mut Env) -> Option<Places> {
+    let storage = env.optional::<AbsolutePath>(&variable::STORAGE);
+    let writable = env.optional::<AbsolutePath>(&variable::WRITABLE);
+    let templates = env.optional::<AbsolutePath>(&variable::TEMPLATES);
+    let secrets = env.optional::<AbsolutePath>(&variable::SECRETS);
+    let configured = env.optional::<AbsolutePath>(&variable::CONFIGURED);
+    let (templates, secrets, configured) = (templates?, secrets?, configured?);
+    let configuration = match (templates, configured) {
+        (Some(templates), Some(configured)) => Some(Configuration {
+            templates: templates.into_path(),
+            secrets: secrets.map(AbsolutePath::into_path),
+            configured: configured.into_path(),
+        }),
+        // Each without the other does nothing, which nobody means: says which one is missing.
+        (Some(_), None) => return env.read::<AbsolutePath>(&variable::CONFIGURED).and(None),
+        (None, Some(_)) => return env.read::<AbsolutePath>(&variable::TEMPLATES).and(None),
+        (None, None) => None,
+    };
+    Some(Places { storage: storage?.map(AbsolutePath::into_path), writable: writable?.map(AbsolutePath::into_path), configuration })
 }
 
 fn sources(env: &mut Env) -> Option<Vec<Source>> {

@@ -189,7 +189,7 @@ fn tasks(
             trust: trust.clone(),
             source: source.clone(),
             floor: config.floor,
-            storage: config.storage.clone(),
+            places: config.places.clone(),
             cache: config.cache.clone(),
             memory: config.memory,
             deadline: config.deadline,

@@ -8,7 +8,7 @@ use crate::{
 };
 use clap::Args;
 use deploy::{
-    cache,
+    Places, cache,
     pull::{MEMORY, Origin, Outcome, Progress, Pulled, Settings, Source, pull},
 };
 use release::{ChannelName, Sequence, Sha256};
@@ -157,7 +157,7 @@ pub(crate) async fn run(arguments: PullCommand, context: &Context) -> Result<(),
         source: arguments.sequence.map_or(Source::Channel, Source::Chosen),
         floor: arguments.floor,
         // Nothing is mounted for a tree that somebody looks at.
-        storage: None,
+        places: Places::default(),
         cache,
         memory: arguments.memory,
         deadline: arguments.pull_deadline,

@@ -1,7 +1,7 @@
 //! `longshore.toml`: what CI says about a shop's release, beside its sources.
 
 use jiff::{SignedDuration, Span, SpanRelativeTo};
-use release::{ChannelName, Migration, ModuleName, Php, RelativePath, Version, Writable};
+use release::{ChannelName, Migration, ModuleName, Php, RelativePath, Version, Writable, check_nesting};
 use serde::Deserialize;
 use std::{
     collections::BTreeSet,
@@ -121,14 +121,7 @@ impl Spec {
                 return Err(format!("module {} overrides itself", module.name));
             }
         }
-        let directories: Vec<_> = self.shared.iter().chain(self.writable.iter().map(|writable| &writable.path)).collect();
-        for (at, path) in directories.iter().enumerate() {
-            let mut others = directories.iter().enumerate().filter(|(other, _)| *other != at);
-            if let Some((_, outer)) = others.find(|(_, outer)| path.is_within(outer)) {
-                return Err(format!("{path} is within {outer}, and both are shared or writable"));
-            }
-        }
-        Ok(())
+        check_nesting(&self.shared, &self.writable).map_err(|nesting| nesting.to_string())
     }
 }
 
@@ -212,13 +205,23 @@ mod tests {
     }
 
     #[test]
+    fn a_writable_directory_may_hold_shared_ones() {
+        let directories = ["shared = [\"var/export\", \"var/import\"]", "writable = [\"var\"]"];
+        let spec = GOOD.replace("shared = [\"media\"]", directories[0]);
+        let spec = spec.replace("writable = [\"var/cache\", { path = \"var/session\", keep = true }]", directories[1]);
+        let spec = read(&spec).unwrap();
+        assert_eq!((spec.shared.len(), spec.writable.len()), (2, 1));
+    }
+
+    #[test]
     fn contradictions_are_named() {
         for (from, to, problem) in [
             ("name = \"theme\"", "name = \"core\"", "module core is there twice"),
             ("[\"core\"]", "[\"cart\"]", "module theme overrides cart"),
             ("[\"core\"]", "[\"theme\"]", "module theme overrides itself"),
-            ("[\"media\"]", "[\"var/cache/media\"]", "var/cache/media is within var/cache"),
-            ("[\"media\"]", "[\"media\", \"media\"]", "media is within media"),
+            ("[\"media\"]", "[\"var/session/media\"]", "var/session/media is within var/session, which is kept"),
+            ("[\"media\"]", "[\"var\"]", "var/cache is within var, which is shared"),
+            ("[\"media\"]", "[\"media\", \"media\"]", "media is both shared and writable, or there twice"),
         ] {
             let error = read(&GOOD.replace(from, to)).unwrap_err().to_string();
             assert!(error.contains(problem), "{error}");

@@ -1,69 +1,43 @@
 //! The directories that a release asks for besides its modules: shared, writable, and kept ones.
 //!
 //! - *shared*: a link to where the shop's storage is mounted, outside of the release root; without such a place, an empty directory.
-//!   A link, as whoever removes a tree or the whole root recursively must never come through it to the shop's files.
-//! - *writable*: an empty directory in each tree, so that a release never meets what another compiled.
-//! - *kept*: a relative link into `<root>/kept/<path>`, which outlives every release and which nothing here ever removes.
+//!   A link, as whoever removes a tree or the whole root recursively must never come through it to the shop's files. Where the path is
+//!   one of the shop's configuration files, the link leads to this release's own copy of it ([`crate::configuration`]).
+//! - *writable*: a directory of each release, so that none ever meets what another compiled: on the shop's writable volume
+//!   ([`crate::writable`]), and the tree has a link; without a volume, in the tree.
+//! - *kept*: a link to a directory that outlives every release and which nothing here ever removes: `kept/<path>` of the writable
+//!   volume, or of the release root.
 //!
-//! Writable and kept directories have mode 2775 and the group of the release root's directory. In a pod that is the
-//! volume's fsGroup, which every container of the pod has, so php-fpm may write there under its own user, while nobody
-//! else on the node may. Set-group-ID lets what it creates stay removable for us.
+//! Writable and kept directories have mode 2775 and the group of the volume's or the release root's directory. In a pod that is the
+//! fsGroup, which every container of the pod has, so php-fpm may write there under its own user, while nobody else on the node may.
 
-use crate::disk::{self, DiskError, attempt};
-use release::{Manifest, Reason, RelativePath, limits::MTIME_BASE};
-use rustix::{
-    fs::{AtFlags, Mode, OFlags, RenameFlags, ResolveFlags, Timespec, Timestamps},
-    io::Errno,
+use crate::{
+    configuration::Filled,
+    disk::{self, DiskError, attempt},
+    place::{Contents, DirectoryError, Owner, Place, aside},
+    places::Places,
+    writable::{self, Volume},
 };
+use release::{Manifest, RelativePath, limits::MTIME_BASE};
+use rustix::fs::{AtFlags, Timespec, Timestamps};
 use std::{
     collections::BTreeSet,
     fs::File,
-    os::{fd::AsFd, unix::fs::MetadataExt as _},
-    path::Path,
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
 };
-
-const WRITABLE_MODE: u32 = 0o2775;
-
-/// Why a directory that the manifest asks for is not there.
-#[derive(Debug, thiserror::Error)]
-pub enum DirectoryError {
-    /// A module put a file or a link where the directory, or one above it, has to be.
-    #[error("{0} has to be a directory, and a module owns a file or a link of that name")]
-    Occupied(RelativePath),
-    /// A module ships contents into a directory that is to outlive releases.
-    #[error("{0} is kept across releases, and a module has files in it")]
-    KeptHasFiles(RelativePath),
-    /// The local disk refused.
-    #[error(transparent)]
-    Disk(#[from] DiskError),
-}
-
-impl DirectoryError {
-    /// The stable reason: `duplicate`, or the disk's.
-    #[must_use]
-    pub fn reason(&self) -> Reason {
-        match self {
-            Self::Occupied(_) | Self::KeptHasFiles(_) => Reason::Duplicate,
-            Self::Disk(error) => error.reason(),
-        }
-    }
-}
 
 /// The paths of a tree of `manifest` that, with all below them, are not the release's own: the shop may write there, so they are
 /// neither looked after nor linked into another tree.
 pub(crate) fn outside(manifest: &Manifest) -> Vec<RelativePath> {
-    let aside = manifest.shared.iter().filter_map(|path| {
-        let above = path.as_str().strip_suffix(path.name())?;
-        format!("{above}{}", aside(path)).parse().ok()
-    });
-    aside.chain(manifest.shared.iter().cloned()).chain(manifest.writable.iter().map(|writable| writable.path.clone())).collect()
+    let elsewhere = || manifest.shared.iter().chain(manifest.writable.iter().map(|writable| &writable.path));
+    let aside = elsewhere().filter_map(|path| format!("{}{}", path.as_str().strip_suffix(path.name())?, aside(path)).parse().ok());
+    aside.chain(elsewhere().cloned()).collect()
 }
 
-/// The directories of a tree of `manifest` that it has for itself and the shop writes; none that is in another one.
+/// The directories in a tree of `manifest` that it has for itself and the shop writes.
 pub(crate) fn written(manifest: &Manifest) -> Vec<RelativePath> {
-    let own: Vec<_> = manifest.writable.iter().filter(|writable| !writable.keep).map(|writable| writable.path.clone()).collect();
-    let inner = |path: &RelativePath| own.iter().any(|other| other != path && path.is_within(other));
-    own.iter().filter(|path| !inner(path)).cloned().collect()
+    manifest.writable.iter().filter(|writable| !writable.keep).map(|writable| writable.path.clone()).collect()
 }
 
 /// Whether `path` is one of `places`, or below one.
@@ -71,42 +45,98 @@ pub(crate) fn is_within(path: &RelativePath, places: &[RelativePath]) -> bool {
     places.iter().any(|place| path.is_within(place))
 }
 
-// What a module shipped for a shared directory is kept beside the link, under this name.
-fn aside(path: &RelativePath) -> String {
-    format!(".{}.shipped", path.name())
+/// A tree that was just unpacked, and what it is to get.
+#[derive(Debug)]
+pub(crate) struct Making<'a> {
+    /// The release root.
+    pub(crate) root: &'a Path,
+    /// The staged tree.
+    pub(crate) tree: &'a Path,
+    /// The name that the tree will have.
+    pub(crate) short: &'a str,
+    pub(crate) manifest: &'a Manifest,
+    pub(crate) places: &'a Places,
+    pub(crate) filled: &'a Filled,
+    /// It takes the place of the same tree, whose writable directories stay.
+    pub(crate) again: bool,
 }
 
-/// Makes what `manifest` asks for in the tree that was just unpacked; `storage` is where the shop's storage is mounted.
-pub(crate) fn make(root: &Path, kept: &Path, tree: &Path, manifest: &Manifest, storage: Option<&Path>) -> Result<(), DirectoryError> {
-    let group = root.metadata().map_err(|error| DiskError::new("look at", root, error))?.gid();
-    let top = disk::open_directory(tree)?;
-    for path in &manifest.shared {
-        let place = Place { top: &top, above: tree };
-        match storage {
-            Some(storage) => place.link(path, &storage.join(path), Contents::SetAside)?,
-            None => drop(place.directory(path)?),
+impl Making<'_> {
+    /// Makes what the manifest asks for.
+    pub(crate) fn make(&self) -> Result<(), DirectoryError> {
+        let group = self.root.metadata().map_err(|error| DiskError::new("look at", self.root, error))?.gid();
+        let top = disk::open_directory(self.tree)?;
+        let place = Place { top: &top, above: self.tree, owner: Owner::Release };
+        if let Some(configuration) = &self.places.configuration {
+            self.filled.write(&configuration.configured, self.short)?;
+        }
+        for path in &self.manifest.shared {
+            match self.shared(path) {
+                Some(target) => place.link(path, &target, Contents::SetAside)?,
+                None => drop(place.directory(path)?),
+            }
+        }
+        let inside = |keep: bool| !keep && self.places.writable.is_none();
+        for writable in &self.manifest.writable {
+            if inside(writable.keep) {
+                place.open_to(&writable.path, group)?;
+            } else {
+                // As it may hold shared ones, which have their time before it is elsewhere.
+                place.directory(&writable.path)?;
+            }
+        }
+        let modules = self.manifest.modules.iter().filter_map(|module| module.target.as_ref());
+        let writable = || self.manifest.writable.iter().map(|writable| &writable.path);
+        date(&top, self.tree, modules.chain(&self.manifest.shared).chain(writable()))?;
+        self.lead_out(place)?;
+        date(&top, self.tree, writable())
+    }
+
+    fn shared(&self, path: &RelativePath) -> Option<PathBuf> {
+        let configured = self.places.configuration.as_ref().filter(|_| self.filled.has(path));
+        match configured {
+            Some(configuration) => Some(configuration.configured.join(self.short).join(path)),
+            None => self.places.storage.as_ref().map(|storage| storage.join(path)),
         }
     }
-    for writable in &manifest.writable {
-        let place = Place { top: &top, above: tree };
-        if writable.keep {
-            disk::ensure_directory(kept)?;
-            let outlives = Place { top: &disk::open_directory(kept)?, above: kept };
-            outlives.open_to(&writable.path, group)?;
-            place.link(&writable.path, Path::new(&link_contents(&writable.path)), Contents::Refused)?;
-        } else {
-            place.open_to(&writable.path, group)?;
+
+    /// Makes the writable directories that are not in the tree, and links that lead there.
+    fn lead_out(&self, place: Place<'_>) -> Result<(), DirectoryError> {
+        let Some(volume) = &self.places.writable else {
+            let group = self.root.metadata().map_err(|error| DiskError::new("look at", self.root, error))?.gid();
+            let kept = self.root.join(crate::layout::KEPT);
+            for writable in self.manifest.writable.iter().filter(|writable| writable.keep) {
+                disk::ensure_directory(&kept)?;
+                let outlives = Place { top: &disk::open_directory(&kept)?, above: &kept, owner: Owner::Release };
+                outlives.open_to(&writable.path, group)?;
+                place.link(&writable.path, Path::new(&link_contents(&writable.path)), Contents::Refused)?;
+            }
+            return Ok(());
+        };
+        let mut open = Volume::open(volume)?;
+        if !self.again {
+            open.clear(self.short)?;
         }
+        for writable in &self.manifest.writable {
+            let path = &writable.path;
+            if writable.keep {
+                open.keep(path)?;
+                place.link(path, &writable::kept(volume, path), Contents::Refused)?;
+            } else {
+                place.link(path, &writable::of_release(volume, self.short, path), Contents::SetAside)?;
+                let shipped = writable::shipped(place.top, path);
+                let shipped = shipped.map_err(|error| DiskError::new("open the directory", &self.tree.join(path), error))?;
+                open.provide(self.short, path, shipped.as_ref())?;
+            }
+        }
+        Ok(())
     }
-    date(&top, tree, manifest)
 }
 
-/// Gives the tree's top, and every path that is there because the manifest names it or one below it, the time that tar entries of
-/// directories have: so two trees of one manifest are the same, however each came to be.
-fn date(top: &File, tree: &Path, manifest: &Manifest) -> Result<(), DirectoryError> {
-    let targets = manifest.modules.iter().filter_map(|module| module.target.as_ref());
-    let named = targets.chain(&manifest.shared).chain(manifest.writable.iter().map(|writable| &writable.path));
-    let with_those_above = |path: &'_ RelativePath| -> Vec<String> {
+/// Gives the tree's top, `named` paths and those above them the time that tar entries of directories have: so two trees of one manifest
+/// are the same, however each came to be.
+fn date<'a>(top: &File, tree: &Path, named: impl Iterator<Item = &'a RelativePath>) -> Result<(), DirectoryError> {
+    let with_those_above = |path: &'a RelativePath| -> Vec<String> {
         let text = path.as_str();
         text.match_indices('/').map(|(at, _)| text[..at].to_owned()).chain([text.to_owned()]).collect()
     };
@@ -121,187 +151,11 @@ fn date(top: &File, tree: &Path, manifest: &Manifest) -> Result<(), DirectoryErr
     Ok(())
 }
 
-// What to do with what a module ships where a link is to be.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Contents {
-    Refused,
-    // Beside the link ([`aside`]): shops come with a few files for their media, such as .htaccess.
-    SetAside,
-}
-
-// A directory below which paths are made; no link is followed on the way.
-#[derive(Clone, Copy)]
-struct Place<'a> {
-    top: &'a File,
-    above: &'a Path,
-}
-
-impl Place<'_> {
-    fn directory(self, path: &RelativePath) -> Result<File, DirectoryError> {
-        let shown = self.above.join(path);
-        let mut directory = self.top.try_clone().map_err(|error| DiskError::new("open the directory", self.above, error))?;
-        for name in path.as_str().split('/') {
-            let made = attempt("deploy.directory.make", "make the directory", &shown, || {
-                match rustix::fs::mkdirat(&directory, name, Mode::from_raw_mode(disk::DIRECTORY_MODE)) {
-                    Ok(()) => Ok(true),
-                    Err(Errno::EXIST) => Ok(false),
-                    Err(error) => Err(error),
-                }
-            })?;
-            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-            let next = rustix::fs::openat2(&directory, name, flags, Mode::empty(), ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS);
-            directory = match next {
-                Ok(next) => next.into(),
-                Err(Errno::NOTDIR | Errno::LOOP) => return Err(DirectoryError::Occupied(path.clone())),
-                Err(error) => return Err(DiskError::new("open the directory", &shown, error).into()),
-            };
-            if made {
-                set_mode(&directory, disk::DIRECTORY_MODE, &shown)?;
-            }
-        }
-        Ok(directory)
-    }
-
-    fn open_to(self, path: &RelativePath, group: u32) -> Result<(), DirectoryError> {
-        let (directory, shown) = (self.directory(path)?, self.above.join(path));
-        let now = rustix::fs::fstat(&directory).map_err(|error| DiskError::new("look at", &shown, error))?;
-        if now.st_gid != group {
-            let owner = rustix::fs::Gid::from_raw(group);
-            attempt("deploy.directory.group", "set the group of", &shown, || match rustix::fs::fchown(&directory, None, Some(owner)) {
-                // Not a member of that group: then the pod has no fsGroup, and its containers share one user.
-                Err(Errno::PERM) => Ok(()),
-                other => other,
-            })?;
-        }
-        // A kept directory that the shop's own user has taken over is not ours to change, and does not need it.
-        if now.st_mode & 0o7777 != WRITABLE_MODE && now.st_uid == rustix::process::geteuid().as_raw() {
-            set_mode(&directory, WRITABLE_MODE, &shown)?;
-        }
-        Ok(())
-    }
-
-    fn link(self, path: &RelativePath, to: &Path, contents: Contents) -> Result<(), DirectoryError> {
-        let above = path.parent().and_then(|parent| parent.parse::<RelativePath>().ok());
-        let directory = match &above {
-            Some(above) => self.directory(above)?,
-            None => self.top.try_clone().map_err(|error| DiskError::new("open the directory", self.above, error))?,
-        };
-        let shown = self.above.join(path);
-        attempt("deploy.directory.remove", "remove", &shown, || {
-            match rustix::fs::unlinkat(&directory, path.name(), AtFlags::REMOVEDIR) {
-                Ok(()) | Err(Errno::NOENT) => Ok(Ok(())),
-                Err(Errno::NOTEMPTY | Errno::EXIST) if contents == Contents::SetAside => {
-                    let aside = aside(path);
-                    rustix::fs::renameat_with(&directory, path.name(), &directory, aside, RenameFlags::NOREPLACE).map(Ok)
-                }
-                Err(Errno::NOTEMPTY | Errno::EXIST) => Ok(Err(DirectoryError::KeptHasFiles(path.clone()))),
-                Err(Errno::NOTDIR) => Ok(Err(DirectoryError::Occupied(path.clone()))),
-                Err(error) => Err(error),
-            }
-        })??;
-        attempt("deploy.link.make", "make the link", &shown, || rustix::fs::symlinkat(to, &directory, path.name()))?;
-        Ok(())
-    }
-}
-
 // From releases/<short>/<path's directory> up to the root, and down into kept/.
 fn link_contents(path: &RelativePath) -> String {
     let up = path.as_str().split('/').count() + 1;
     format!("{}{}/{path}", "../".repeat(up), crate::layout::KEPT)
 }
 
-fn set_mode(directory: impl AsFd, mode: u32, shown: &Path) -> Result<(), DiskError> {
-    let mode = Mode::from_raw_mode(mode);
-    attempt("deploy.directory.mode", "set the mode of", shown, || rustix::fs::fchmod(&directory, mode))
-}
-
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::disallowed_methods, reason = "a test prepares what is on the disk")]
-
-    use super::*;
-    use release::{Migration, Writable};
-    use std::fs;
-
-    fn manifest(shared: &[&str], writable: &[(&str, bool)]) -> Manifest {
-        Manifest {
-            schema: 1,
-            modules: Vec::new(),
-            files: 0,
-            bytes: 0,
-            shared: shared.iter().map(|path| path.parse().unwrap()).collect(),
-            writable: writable.iter().map(|(path, keep)| Writable { path: path.parse().unwrap(), keep: *keep }).collect(),
-            php: None,
-            migration: Migration::None,
-        }
-    }
-
-    struct Root(tempfile::TempDir);
-
-    impl Root {
-        fn new() -> Self {
-            let root = tempfile::tempdir().unwrap();
-            fs::create_dir_all(root.path().join("releases/0123456789abcdef/var")).unwrap();
-            Self(root)
-        }
-
-        fn tree(&self) -> std::path::PathBuf {
-            self.0.path().join("releases/0123456789abcdef")
-        }
-
-        fn make(&self, manifest: &Manifest) -> Result<(), DirectoryError> {
-            make(self.0.path(), &self.0.path().join("kept"), &self.tree(), manifest, None)
-        }
-    }
-
-    #[test]
-    fn each_kind_is_made() {
-        let root = Root::new();
-        root.make(&manifest(&["media", "var/import"], &[("var/cache", false), ("var/session", true), ("log", true)])).unwrap();
-        let mode = |path: &str| root.tree().join(path).metadata().unwrap().mode() & 0o7777;
-        assert_eq!((mode("media"), mode("var/import")), (0o755, 0o755));
-        assert_eq!((mode("var/cache"), mode("var/session"), mode("log")), (0o2775, 0o2775, 0o2775));
-        for path in ["var/session", "log"] {
-            assert_eq!(root.tree().join(path).canonicalize().unwrap(), root.0.path().join("kept").join(path).canonicalize().unwrap());
-        }
-    }
-
-    #[test]
-    fn a_modules_file_in_the_way_is_a_duplicate() {
-        let root = Root::new();
-        fs::write(root.tree().join("media"), "").unwrap();
-        fs::write(root.tree().join("var/session"), "").unwrap();
-        for case in [manifest(&["media"], &[]), manifest(&["media/catalog"], &[]), manifest(&[], &[("var/session", true)])] {
-            assert!(matches!(root.make(&case), Err(DirectoryError::Occupied(_))));
-        }
-        assert!(matches!(root.make(&manifest(&[], &[("var", true)])), Err(DirectoryError::KeptHasFiles(_))));
-    }
-
-    #[test]
-    fn storage_is_linked_and_what_a_module_ships_for_it_is_set_aside() {
-        let (root, storage) = (Root::new(), tempfile::tempdir().unwrap());
-        fs::create_dir(root.tree().join("media")).unwrap();
-        fs::write(root.tree().join("media/.htaccess"), "deny").unwrap();
-        let (tree, kept) = (root.tree(), root.0.path().join("kept"));
-        make(root.0.path(), &kept, &tree, &manifest(&["media", "var/import"], &[]), Some(storage.path())).unwrap();
-        assert_eq!(fs::read_link(tree.join("media")).unwrap(), storage.path().join("media"));
-        assert_eq!(fs::read_link(tree.join("var/import")).unwrap(), storage.path().join("var/import"));
-        assert_eq!(fs::read_to_string(tree.join(".media.shipped/.htaccess")).unwrap(), "deny");
-    }
-
-    #[test]
-    fn an_empty_directory_of_a_module_becomes_the_kept_one() {
-        let root = Root::new();
-        root.make(&manifest(&[], &[("var", true)])).unwrap();
-        assert!(root.tree().join("var").is_symlink());
-    }
-
-    #[test]
-    fn no_link_is_followed_out_of_the_tree() {
-        let root = Root::new();
-        let outside = tempfile::tempdir().unwrap();
-        std::os::unix::fs::symlink(outside.path(), root.tree().join("out")).unwrap();
-        assert!(matches!(root.make(&manifest(&["out/media"], &[])), Err(DirectoryError::Occupied(_))));
-        assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
-    }
-}
+mod tests;

@@ -5,7 +5,7 @@ use rustix::{
     io::Errno,
 };
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{self, Write as _},
     os::fd::AsFd,
     path::{Path, PathBuf},
@@ -162,6 +162,16 @@ pub(crate) fn open_directory(path: &Path) -> Result<File, DiskError> {
     rustix::fs::open(path, flags, Mode::empty()).map(File::from).map_err(|error| DiskError::new("open the directory", path, error))
 }
 
+/// The names in a directory, in no order; those that are not UTF-8 are nobody's of ours.
+pub(crate) fn names(directory: &Path) -> Result<Vec<String>, DiskError> {
+    let refused = |error| DiskError::new("read the directory", directory, error);
+    let entries = fs::read_dir(directory).map_err(refused)?;
+    entries
+        .filter_map(|entry| entry.map(|entry| entry.file_name().into_string().ok()).transpose())
+        .collect::<io::Result<_>>()
+        .map_err(refused)
+}
+
 // The first error is the one to report; what is left is swept at the next start.
 fn discard(temporary: &Path) {
     if let Err(error) = remove_file(temporary) {
@@ -174,7 +184,6 @@ mod tests {
     #![allow(clippy::disallowed_methods, reason = "a test prepares what is on the disk")]
 
     use super::*;
-    use std::fs;
 
     #[test]
     fn a_replaced_file_leaves_no_temporary() {

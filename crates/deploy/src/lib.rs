@@ -8,6 +8,9 @@
 //!  <root>/releases/<short>.index   chunk → paths                         index     lets the next release link them
 //!  <root>/staging/<random>/    trees in the making                       recover   sweeps it at each start
 //!  <root>/kept/<path>          outlives releases                         directories
+//!
+//!  <writable>/<short>/<path>   what the shop writes, on a volume of its own     writable
+//!  <configured>/<short>/<path> its configuration, in memory                     configuration
 //! ```
 //!
 //! Beside it, for all pods of a node: the node cache, in `cache/`, which `docs/formats/node-cache.md` specifies.
@@ -20,11 +23,14 @@
 
 mod audit;
 pub mod cache;
+mod configuration;
 mod directories;
 mod disk;
 mod index;
 mod layout;
 mod lock;
+mod place;
+mod places;
 pub mod pull;
 mod recover;
 mod removal;
@@ -32,11 +38,15 @@ mod retention;
 mod root;
 mod staging;
 mod state;
+mod template;
 mod view;
+mod writable;
 
 pub use audit::{Audit, audit, outside};
-pub use directories::DirectoryError;
+pub use configuration::{Configuration, ConfigurationError};
 pub use disk::DiskError;
+pub use place::DirectoryError;
+pub use places::{PlaceError, Places};
 pub use root::{ReleaseRoot, RootError, tree};
 pub use state::{AcceptedRelease, ActiveRelease, Rejection, State, StateError, Target};
 pub use view::View;

@@ -1,11 +1,12 @@
 //! What a start does about what a crash left.
 
 use crate::{
-    disk::DiskError,
-    layout::{STAGING, link_contents},
+    disk::{DiskError, names},
+    layout::{RELEASES, STAGING, link_contents},
+    places::PlaceError,
     removal::{Removal, remove_tree},
     retention::Scope,
-    root::{ReleaseRoot, RootError, names, read_current},
+    root::{ReleaseRoot, RootError, read_current},
 };
 use tracing::{info, warn};
 
@@ -15,6 +16,15 @@ impl ReleaseRoot {
         self.converge()?;
         for short in self.remove(Scope::Incomplete)? {
             info!(tree = short, "removed what an interrupted run left");
+        }
+        self.places.sweep(&self.trees()?);
+        Ok(())
+    }
+
+    /// Makes again what complete trees lead to and is not there: the shop's volumes may be younger than its trees.
+    pub(crate) fn restore(&self) -> Result<(), PlaceError> {
+        for short in self.trees()? {
+            self.places.restore(&self.path.join(RELEASES), &short)?;
         }
         Ok(())
     }

@@ -16,10 +16,11 @@
 //! A tree goes in the reverse order: its index first, durably, so that a half-removed tree never counts as complete.
 
 use crate::{
-    disk::{self, DiskError},
+    disk::{self, DiskError, names},
     index,
     layout::{CURRENT, Found, RELEASES, STAGING, STATE, index_name, link_contents},
     lock::{Asked, Lock},
+    places::Places,
     removal::{Removal, remove_tree},
     retention::{Scope, removable},
     state::{ActiveRelease, State, StateError, Target},
@@ -39,6 +40,7 @@ pub struct ReleaseRoot {
     pub(crate) path: PathBuf,
     pub(crate) lock: Arc<Lock>,
     pub(crate) state: State,
+    pub(crate) places: Places,
 }
 
 /// Why a release root cannot be used.
@@ -51,6 +53,14 @@ pub enum RootError {
     /// The path is something else than a directory.
     #[error("release root {} is not a directory", .0.display())]
     NotDirectory(PathBuf),
+    /// A place that trees lead to is in the root, or the root is in it.
+    #[error("{} and the release root {} are within one another", place.display(), root.display())]
+    Within {
+        /// The place.
+        place: PathBuf,
+        /// The root.
+        root: PathBuf,
+    },
     /// Another process holds the lock.
     #[error("release root {} is in use{}", path.display(), holder.map_or_else(String::new, |pid| format!(" by process {pid}")))]
     Busy {
@@ -80,7 +90,7 @@ impl RootError {
     #[must_use]
     pub fn reason(&self) -> Reason {
         match self {
-            Self::Relative(_) | Self::NotDirectory(_) => Reason::Workspace,
+            Self::Relative(_) | Self::NotDirectory(_) | Self::Within { .. } => Reason::Workspace,
             Self::Busy { .. } => Reason::Busy,
             Self::State { source, .. } => source.reason(),
             Self::Incomplete(_) => Reason::Bug,
@@ -103,6 +113,18 @@ impl ReleaseRoot {
     /// [`RootError::Busy`] where another process has it open, without waiting; [`RootError::State`] where `state.json` is damaged,
     /// before anything is changed; otherwise what is wrong with the path or the disk.
     pub fn open(path: &Path) -> Result<Self, RootError> {
+        Self::open_with(path, &Places::default())
+    }
+
+    /// The same for a root whose trees lead to `places`: what these have of trees that are gone is removed, too.
+    ///
+    /// # Errors
+    ///
+    /// As [`ReleaseRoot::open`], and [`RootError::Within`].
+    pub fn open_with(path: &Path, places: &Places) -> Result<Self, RootError> {
+        if let Some(place) = places.in_the_way(path) {
+            return Err(RootError::Within { place: place.to_owned(), root: path.to_owned() });
+        }
         let path = make(path)?;
         let lock = match Lock::ask(&path.join(crate::layout::LOCK))? {
             Asked::Held(lock) => Arc::new(lock),
@@ -112,7 +134,7 @@ impl ReleaseRoot {
         for name in [RELEASES, STAGING] {
             disk::ensure_directory(&path.join(name))?;
         }
-        let mut root = Self { path, lock, state };
+        let mut root = Self { path, lock, state, places: places.clone() };
         root.recover()?;
         Ok(root)
     }
@@ -269,11 +291,20 @@ impl ReleaseRoot {
                 disk::sync_directory(&releases)?;
             }
             match remove_tree(&releases.join(&short))? {
-                Removal::Complete => removed.push(short),
+                Removal::Complete => {
+                    self.places.forget(&short);
+                    removed.push(short);
+                }
                 Removal::Mounted(mount) => tracing::warn!(path = %mount.display(), "an old tree stays: something is mounted in it"),
             }
         }
         Ok(removed)
+    }
+
+    /// The short names of the trees that are there.
+    pub(crate) fn trees(&self) -> Result<BTreeSet<String>, DiskError> {
+        let found = names(&self.path.join(RELEASES))?;
+        Ok(found.into_iter().filter(|name| matches!(Found::parse(name), Some(Found::Tree(_)))).collect())
     }
 
     fn in_use(&self) -> BTreeSet<String> {
@@ -318,16 +349,6 @@ pub(crate) fn read_state(path: &Path) -> Result<State, RootError> {
 /// What `current` contains, where it is a link.
 pub(crate) fn read_current(path: &Path) -> Option<PathBuf> {
     fs::read_link(path.join(CURRENT)).ok()
-}
-
-/// The names in a directory, in no order; those that are not UTF-8 are nobody's of ours.
-pub(crate) fn names(directory: &Path) -> Result<Vec<String>, DiskError> {
-    let refused = |error| DiskError::new("read the directory", directory, error);
-    let entries = fs::read_dir(directory).map_err(refused)?;
-    entries
-        .filter_map(|entry| entry.map(|entry| entry.file_name().into_string().ok()).transpose())
-        .collect::<io::Result<_>>()
-        .map_err(refused)
 }
 
 #[cfg(test)]

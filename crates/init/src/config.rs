@@ -1,7 +1,7 @@
 //! What `longshore-init` needs to know before it starts.
 
 use deploy::{
-    cache,
+    Configuration, Places, cache,
     pull::{MEMORY_FLOOR, Source},
 };
 use release::{ChannelName, Sequence};
@@ -28,8 +28,8 @@ pub struct Config {
     pub source: Source,
     /// The lowest sequence to accept.
     pub floor: Option<Sequence>,
-    /// Where the shop's storage is mounted.
-    pub storage: Option<PathBuf>,
+    /// Where trees lead to.
+    pub places: Places,
     /// The node's cache.
     pub cache: Option<cache::Settings>,
     /// Bytes for the pull's buffers.
@@ -61,7 +61,7 @@ impl Config {
         let trust = env.read::<AbsolutePath>(&variable::TRUST);
         let release = env.optional::<AbsolutePath>(&variable::RELEASE);
         let floor = env.optional(&variable::FLOOR);
-        let storage = env.optional::<AbsolutePath>(&variable::STORAGE);
+        let places = places(env);
         let cache = env.optional::<AbsolutePath>(&variable::CACHE);
         let cache_limit = env.read::<ByteSize>(&variable::CACHE_LIMIT);
         let memory = env.read::<Memory>(&variable::MEMORY);
@@ -75,7 +75,7 @@ impl Config {
             trust: trust?.into_path(),
             source: release?.map_or(Source::Channel, |path| Source::File(path.into_path())),
             floor: floor?,
-            storage: storage?.map(AbsolutePath::into_path),
+            places: places?,
             cache: cache?
                 .map(AbsolutePath::into_path)
                 .zip(Some(cache_limit?.bytes()))
@@ -86,6 +86,27 @@ impl Config {
             format: format?.unwrap_or_else(Format::of_stderr),
         })
     }
+}
+
+fn places(env: &mut Env) -> Option<Places> {
+    let storage = env.optional::<AbsolutePath>(&variable::STORAGE);
+    let writable = env.optional::<AbsolutePath>(&variable::WRITABLE);
+    let templates = env.optional::<AbsolutePath>(&variable::TEMPLATES);
+    let secrets = env.optional::<AbsolutePath>(&variable::SECRETS);
+    let configured = env.optional::<AbsolutePath>(&variable::CONFIGURED);
+    let (templates, secrets, configured) = (templates?, secrets?, configured?);
+    let configuration = match (templates, configured) {
+        (Some(templates), Some(configured)) => Some(Configuration {
+            templates: templates.into_path(),
+            secrets: secrets.map(AbsolutePath::into_path),
+            configured: configured.into_path(),
+        }),
+        // Each without the other does nothing, which nobody means: says which one is missing.
+        (Some(_), None) => return env.read::<AbsolutePath>(&variable::CONFIGURED).and(None),
+        (None, Some(_)) => return env.read::<AbsolutePath>(&variable::TEMPLATES).and(None),
+        (None, None) => None,
+    };
+    Some(Places { storage: storage?.map(AbsolutePath::into_path), writable: writable?.map(AbsolutePath::into_path), configuration })
 }
 
 struct Store(Location);
@@ -134,6 +155,10 @@ mod tests {
             ("LONGSHORE_RELEASE", "/etc/release"),
             ("LONGSHORE_FLOOR", "7"),
             ("LONGSHORE_STORAGE", "/mnt/shop"),
+            ("LONGSHORE_WRITABLE", "/srv/writable"),
+            ("LONGSHORE_TEMPLATES", "/etc/shop/app"),
+            ("LONGSHORE_SECRETS", "/etc/shop/secret"),
+            ("LONGSHORE_CONFIGURED", "/srv/configured"),
             ("LONGSHORE_CACHE", "/node/cache"),
             ("LONGSHORE_CACHE_LIMIT", "3GiB"),
             ("LONGSHORE_MEMORY", "128MiB"),
@@ -147,7 +172,11 @@ mod tests {
         );
         let config = Config::from_env(Env::new(REQUIRED.into_iter().chain(optional))).unwrap();
         assert_eq!(config.source, Source::File("/etc/release".into()));
-        assert_eq!((config.floor.map(Sequence::get), config.storage), (Some(7), Some("/mnt/shop".into())));
+        let configuration =
+            Configuration { templates: "/etc/shop/app".into(), secrets: Some("/etc/shop/secret".into()), configured: "/srv/configured".into() };
+        let (storage, writable) = (Some("/mnt/shop".into()), Some("/srv/writable".into()));
+        assert_eq!(config.places, Places { storage, writable, configuration: Some(configuration) });
+        assert_eq!(config.floor.map(Sequence::get), Some(7));
         assert_eq!(config.cache, Some(cache::Settings { directory: "/node/cache".into(), limit: 3 << 30 }));
         assert_eq!((config.memory, config.deadline), (128 << 20, Duration::from_secs(90)));
         assert_eq!((config.log, config.format), (Filter::read("warn,store=debug").unwrap(), Format::Json));
@@ -184,6 +213,14 @@ mod tests {
   LONGSHORE_LOG_FORMAT=\"xml\": expected text or json
   LONGSHORE_CHANEL is not a setting; did you mean LONGSHORE_CHANNEL?";
         assert_eq!(Config::from_env(env).unwrap_err().to_string(), expected);
+    }
+
+    #[test]
+    fn templates_and_their_place_go_together() {
+        for (given, missing) in [("LONGSHORE_TEMPLATES", "LONGSHORE_CONFIGURED"), ("LONGSHORE_CONFIGURED", "LONGSHORE_TEMPLATES")] {
+            let error = Config::from_env(Env::new(REQUIRED.into_iter().chain([(given, "/srv/x")]))).unwrap_err().to_string();
+            assert!(error.contains(&format!("{missing} is not set")), "{error}");
+        }
     }
 
     #[test]

@@ -106,7 +106,7 @@ async fn put_in_force(config: &Config) -> Result<Pulled, InitError> {
         trust,
         source: config.source.clone(),
         floor: config.floor,
-        storage: config.storage.clone(),
+        places: config.places.clone(),
         cache: config.cache.clone(),
         memory: config.memory,
         deadline: config.deadline,

@@ -1,6 +1,6 @@
 //! Reading, checking and writing manifests.
 
-use crate::{Chunk, Manifest, Module, Reason, Release, Sha256, Verified, json, limits};
+use crate::{Chunk, Manifest, Module, Reason, Release, Sha256, Verified, check_nesting, json, limits};
 use serde::Deserialize;
 use std::collections::HashMap;
 
@@ -138,8 +138,8 @@ impl Manifest {
         if let Some(path) = disorder(&self.shared).or_else(|| disorder(self.writable.iter().map(|writable| &writable.path))) {
             return whole(format!("shared and writable paths are not sorted, each once, at {path}"));
         }
-        if let Some(both) = self.writable.iter().find(|writable| self.shared.contains(&writable.path)) {
-            return whole(format!("{} is both shared and writable", both.path));
+        if let Err(nesting) = check_nesting(&self.shared, &self.writable) {
+            return whole(nesting.to_string());
         }
         if let Some(php) = &self.php {
             let version = &php.version;

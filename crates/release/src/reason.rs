@@ -100,6 +100,8 @@ reasons! {
     Key "key" Configuration "A file is not the key that was expected.", "expected PEM: PKCS#8 for private keys, SPKI for public keys, ECDSA P-256 or Ed25519";
     Workspace "workspace" Configuration "The release root or the output directory cannot be used.", "give an absolute path of a directory that this process may write";
     Cache "cache" Configuration "The node cache is a link, belongs to another user, or is open to others.", "name a directory that only this process's user can enter, or one that is not there yet";
+    Template "template" Configuration "A template of the shop's configuration cannot be used.", "correct the file that the message names, in the ConfigMap that LONGSHORE_TEMPLATES mounts";
+    Secret "secret" Configuration "The shop's Secret lacks a key, or does not let it be read.", "add the key that the message names to the Secret of the Shop's config.secretRef, and start the pod again";
     // who signed what
     Signature "signature" Untrusted "No trusted key signed these bytes.", "sign with a key of the trust root, or check that the pod has the right trust root";
     Threshold "threshold" Untrusted "Fewer distinct trusted keys signed than the trust root asks for.", "add the missing signatures with `longshore release attach` or `longshore sign`";

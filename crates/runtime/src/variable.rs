@@ -90,6 +90,14 @@ variables! {
         "how long a pull may take in all before it is an error";
     STORAGE "LONGSHORE_STORAGE" by BOTH, Unset::Means("shared directories are empty directories of each tree"), AbsolutePath::EXPECTED,
         "where the shop's storage is mounted in every container of the pod, outside of the release root: trees link their shared directories to it; the same for init and agent";
+    WRITABLE "LONGSHORE_WRITABLE" by BOTH, Unset::Means("writable directories are in the trees"), AbsolutePath::EXPECTED,
+        "a directory outside of the release root, of this release root alone, which the shop's containers mount with the right to write: what a release lists as writable is there, in a directory of each tree and in `kept`, and the tree has links to it; the same for init and agent";
+    TEMPLATES "LONGSHORE_TEMPLATES" by BOTH, Unset::Means("releases bring their configuration"), AbsolutePath::EXPECTED,
+        "the directory with templates of the shop's configuration files and `templates.json`, which says of which path in the tree each is; such as a mounted ConfigMap";
+    SECRETS "LONGSHORE_SECRETS" by BOTH, Unset::Means("there are no secrets"), AbsolutePath::EXPECTED,
+        "the directory of the shop's Secret, whose keys are filled into templates";
+    CONFIGURED "LONGSHORE_CONFIGURED" by BOTH, Unset::Means("it is required where LONGSHORE_TEMPLATES is set"), AbsolutePath::EXPECTED,
+        "where filled templates are, for each tree its own: a directory in memory, of this release root alone, which the shop's containers can read";
     MOUNTS "LONGSHORE_MOUNTS" by AGENT, Unset::Means("nothing is mounted"), AbsolutePath::EXPECTED,
         "the file that lists the shop's mounts, as TOML or JSON: docs/formats/mounts.md";
     POD "LONGSHORE_POD" by AGENT, Unset::Means("the mounts file is taken as it is"), "letters, digits and '-', such as the pod's uid",

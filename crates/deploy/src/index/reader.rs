@@ -58,23 +58,25 @@ enum Line {
 impl Reader {
     /// Opens the index at `path`, which must be `manifest`'s.
     pub(crate) fn open(path: &Path, manifest: &Sha256) -> Result<Self, IndexError> {
+        let (owner, reader) = Self::begin(path)?;
+        if owner == *manifest { Ok(reader) } else { Err(IndexError::OtherManifest) }
+    }
+
+    /// Opens the index at `path`, and says whose it is.
+    pub(crate) fn begin(path: &Path) -> Result<(Sha256, Self), IndexError> {
         let file = BufReader::with_capacity(64 * 1024, File::open(path)?);
         let mut reader =
             Self { file, line: String::new(), number: 0, ahead: false, outside: Vec::new(), next: None, chunks: 0, entries: 0 };
         reader.read_line()?;
         let owner: Option<Sha256> = reader.line.strip_prefix(MAGIC).and_then(|rest| rest.strip_prefix(' ')?.parse().ok());
-        match owner {
-            Some(owner) if owner == *manifest => {}
-            Some(_) => return Err(IndexError::OtherManifest),
-            None => return Err(IndexError::Line(1)),
-        }
+        let owner = owner.ok_or(IndexError::Line(1))?;
         loop {
             reader.read_line()?;
             let Some(path) = reader.line.strip_prefix("outside ") else { break };
             reader.outside.push(path.parse().map_err(|_| IndexError::Line(reader.number))?);
         }
         reader.ahead = true;
-        Ok(reader)
+        Ok((owner, reader))
     }
 
     /// The paths that, with all below them, are not the release's own: shared, writable and kept directories.

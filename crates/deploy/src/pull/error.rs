@@ -1,6 +1,6 @@
 //! Why a pull did not put the release on the disk.
 
-use crate::{DirectoryError, DiskError, RootError, cache::CacheError};
+use crate::{DiskError, PlaceError, RootError, cache::CacheError};
 use release::{ChannelName, EnvelopeError, ManifestError, Reason, Refusal, TrustError};
 use std::{io, path::PathBuf, time::Duration};
 use store::StoreError;
@@ -93,9 +93,9 @@ pub enum PullError {
         /// Bytes that were signed.
         bytes: u64,
     },
-    /// A directory that the manifest asks for is not there.
+    /// Something that the tree leads to is not there: a directory, or the shop's configuration.
     #[error(transparent)]
-    Directory(#[from] DirectoryError),
+    Place(#[from] PlaceError),
     /// The disk has too little space, said before anything is downloaded.
     #[error("{} has {has} {unit} left, the release needs about {needs}", path.display())]
     Space {
@@ -156,7 +156,7 @@ impl PullError {
             Self::Store(error) => error.reason(),
             Self::Unpack { source, .. } | Self::Tree(source) => source.reason(),
             Self::Totals { .. } => Reason::Manifest,
-            Self::Directory(error) => error.reason(),
+            Self::Place(error) => error.reason(),
             Self::Space { .. } => Reason::Disk,
             Self::Disk(error) => error.reason(),
             Self::Deadline(_) => Reason::Deadline,

@@ -146,7 +146,7 @@ impl Follower {
         // This look has the whole deadline, whatever those before took.
         self.store.begin();
         let (start, before) = (Instant::now(), Spent::of(self.store.as_ref()));
-        let run = Run::new(&settings, &self.store);
+        let run = Run { restores: self.last.is_none(), ..Run::new(&settings, &self.store) };
         let (counters, halt) = (Arc::clone(&run.counters), run.halt.clone());
         let _halt_when_dropped = halt.clone().drop_guard();
         let offered = Mutex::new(None);
@@ -290,8 +290,8 @@ impl Follower {
         &self,
         work: impl FnOnce(&mut ReleaseRoot) -> Result<T, RootError> + Send + 'static,
     ) -> Result<T, RootError> {
-        let path = self.settings.root.clone();
-        blocking(move || ReleaseRoot::open(&path).and_then(|mut root| work(&mut root))).await
+        let (path, places) = (self.settings.root.clone(), self.settings.places.clone());
+        blocking(move || ReleaseRoot::open_with(&path, &places).and_then(|mut root| work(&mut root))).await
     }
 
     async fn same(&mut self, root: ReleaseRoot, seen: Seen) -> Standing {

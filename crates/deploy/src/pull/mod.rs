@@ -36,6 +36,7 @@ pub use timings::{Limit, Stages, Work};
 
 use crate::{
     cache::{self, Cache},
+    places::Places,
     root::{ReleaseRoot, RootError},
     state::Target,
 };
@@ -77,8 +78,8 @@ pub struct Settings {
     pub source: Source,
     /// The lowest sequence to accept.
     pub floor: Option<Sequence>,
-    /// Where the shop's storage is mounted; trees that are made link their shared directories to it.
-    pub storage: Option<PathBuf>,
+    /// Where trees lead to.
+    pub places: Places,
     /// The cache that this node's pods share, where there is one.
     pub cache: Option<cache::Settings>,
     /// Bytes for buffers, at least [`MEMORY_FLOOR`].
@@ -123,7 +124,7 @@ pub async fn pull(
     stop: impl Future<Output = ()> + Send,
 ) -> Result<Pulled, PullError> {
     let (start, before) = (Instant::now(), Spent::of(store.as_ref()));
-    let run = Run::new(settings, store);
+    let run = Run { restores: true, ..Run::new(settings, store) };
     let (counters, halt) = (Arc::clone(&run.counters), run.halt.clone());
     let _halt_when_dropped = halt.clone().drop_guard();
     let mut pulled = watched(Box::pin(run.run()), &counters, &halt, settings.deadline, report, stop).await?;
@@ -188,6 +189,8 @@ struct Run<'a> {
     store: &'a Arc<dyn ObjectStore>,
     counters: Arc<Counters>,
     halt: CancellationToken,
+    /// What trees lead to is made again first, where it is gone.
+    restores: bool,
     /// The active tree is made again, as these paths of it are not what they were.
     damaged: Option<Arc<BTreeSet<RelativePath>>>,
 }
@@ -212,7 +215,7 @@ struct Complete {
 
 impl<'a> Run<'a> {
     fn new(settings: &'a Settings, store: &'a Arc<dyn ObjectStore>) -> Self {
-        Self { settings, store, counters: Arc::default(), halt: CancellationToken::new(), damaged: None }
+        Self { settings, store, counters: Arc::default(), halt: CancellationToken::new(), restores: false, damaged: None }
     }
 
     async fn run(self) -> Result<Pulled, PullError> {
@@ -254,8 +257,14 @@ impl<'a> Run<'a> {
     /// Everything but the activation. `known` is what a follower has seen; where it does not hold, the disk's hint is taken.
     async fn stage(&self, known: Option<&Known>, offered: &(dyn Fn(&Offer) + Sync)) -> Result<Staged, PullError> {
         let mut watch = Stopwatch::start();
-        let path = self.settings.root.clone();
-        let opened = blocking(move || ReleaseRoot::open(&path).map(|root| (Seen::read(root.path()), root)));
+        let (path, places, restores) = (self.settings.root.clone(), self.settings.places.clone(), self.restores);
+        let opened = blocking(move || -> Result<_, PullError> {
+            let root = ReleaseRoot::open_with(&path, &places)?;
+            if restores {
+                root.restore()?;
+            }
+            Ok((Seen::read(root.path()), root))
+        });
         let (seen, root) = opened.await?;
         let from_disk = || seen.as_ref().filter(|seen| seen.holds(self.settings, self.store.as_ref(), &root));
         let known =

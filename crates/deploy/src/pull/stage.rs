@@ -12,18 +12,13 @@ use super::{
 };
 use crate::{
     cache::Cache,
-    directories::{self, outside},
-    layout::KEPT,
+    configuration::Filled,
+    directories::{self, Making, outside},
+    places::{PlaceError, Places},
     root::ReleaseRoot,
 };
 use release::{Manifest, RelativePath, Release, Sha256, Verified};
-use std::{
-    collections::BTreeSet,
-    num::NonZeroUsize,
-    path::{Path, PathBuf},
-    sync::Arc,
-    thread,
-};
+use std::{collections::BTreeSet, num::NonZeroUsize, path::Path, sync::Arc, thread};
 use tarball::{Totals, Unpacker};
 use tracing::{info, warn};
 
@@ -45,6 +40,8 @@ impl Run<'_> {
         let (mut watch, mut stages) = (Stopwatch::start(), Stages::default());
         let manifest = Arc::new(self.unless_halted(supply::manifest(self.store.as_ref(), cache, release)).await?);
         stages.manifest = watch.lap();
+        // Before anything is downloaded: what the pod lacks it will lack at the end.
+        let filled = self.filled(&release.manifest, &manifest.shared).await?;
         self.counters.expect(&manifest);
         let budget = Budget::of(self.settings.memory, thread::available_parallelism().unwrap_or(NonZeroUsize::MIN));
 
@@ -86,14 +83,20 @@ impl Run<'_> {
         };
         stages.transfer = watch.lap();
         let warm = manifest.php.as_ref().map(|php| php.warm.clone()).unwrap_or_default();
-        let (storage, again) = (self.settings.storage.clone(), self.damaged.is_some());
+        let (places, again) = (self.settings.places.clone(), self.damaged.is_some());
         blocking(move || {
-            let tree = Finished { crew, unpacker, digest, storage, again };
+            let tree = Finished { crew, unpacker, digest, places, filled, again };
             let figures = finish(&root, tree, &mut stages, &mut watch)?;
             let Reused { files, bytes, .. } = reused;
             Ok((root, Figures { reused_files: files, reused_bytes: bytes, stages, work, ..figures }, warm))
         })
         .await
+    }
+
+    async fn filled(&self, manifest: &Sha256, shared: &[RelativePath]) -> Result<Filled, PlaceError> {
+        let Some(configuration) = self.settings.places.configuration.clone() else { return Ok(Filled::default()) };
+        let (short, shared) = (manifest.short(), shared.to_vec());
+        Ok(blocking(move || configuration.fill(&short, &shared)).await?)
     }
 }
 
@@ -152,26 +155,31 @@ struct Finished {
     crew: Crew,
     unpacker: Unpacker,
     digest: Sha256,
-    storage: Option<PathBuf>,
+    places: Places,
+    filled: Filled,
     // It takes the place of the tree that is there.
     again: bool,
 }
 
 fn finish(root: &ReleaseRoot, tree: Finished, stages: &mut Stages, watch: &mut Stopwatch) -> Result<Figures, PullError> {
-    let Finished { crew, unpacker, digest, storage, again } = tree;
+    let Finished { crew, unpacker, digest, places, filled, again } = tree;
     let Totals { files, bytes, .. } = unpacker.finish()?;
     let manifest = Arc::clone(&crew.manifest);
     if (files, bytes) != (manifest.files, manifest.bytes) {
         let Manifest { files: signed_files, bytes: signed_bytes, .. } = *manifest;
         return Err(PullError::Totals { found_files: files, found_bytes: bytes, files: signed_files, bytes: signed_bytes });
     }
-    directories::make(root.path(), &root.path().join(KEPT), crew.staging.tree(), &manifest, storage.as_deref())?;
+    let (short, tree) = (digest.short(), crew.staging.tree());
+    let making = Making { root: root.path(), tree, short: &short, manifest: &manifest, places: &places, filled: &filled, again };
+    making.make().map_err(PlaceError::from)?;
     stages.finish = watch.lap();
     let (cached_chunks, cached_bytes) = crew.counters.cached_so_far();
     let cache_damaged = crew.cache.as_ref().map_or(0, |cache| cache.damaged());
     let (staging, writer) = crew.into_staged();
     if again {
-        root.exchange(staging, writer, &digest, &directories::written(&manifest))?;
+        // What the shop wrote on its own volume is there still.
+        let written = if places.writable.is_some() { Vec::new() } else { directories::written(&manifest) };
+        root.exchange(staging, writer, &digest, &written)?;
     } else {
         root.complete(staging, writer, &digest)?;
     }

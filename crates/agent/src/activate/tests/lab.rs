@@ -220,7 +220,7 @@ impl Lab {
             trust: self.trust.clone(),
             source,
             floor: None,
-            storage: None,
+            places: deploy::Places::default(),
             cache: None,
             memory: MEMORY,
             deadline: Duration::from_mins(1),

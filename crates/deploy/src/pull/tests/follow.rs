@@ -153,8 +153,9 @@ async fn what_nobody_released_is_found_and_what_the_shop_writes_is_left_alone() 
     lab.offer(&object).await;
     let storage = lab.directory.path().join("storage");
     fs::create_dir_all(storage.join("media")).unwrap();
-    let settings = Settings { storage: Some(storage), ..lab.settings() };
-    lab.pull_with(|given| given.storage.clone_from(&settings.storage)).await.unwrap();
+    let places = Places { storage: Some(storage), ..Places::default() };
+    let settings = Settings { places, ..lab.settings() };
+    lab.pull_with(|given| given.places.clone_from(&settings.places)).await.unwrap();
     let (root, manifest) = (lab.settings().root, lab.view().state.active.unwrap().manifest);
     let look = |only: Option<&[&str]>| {
         let only = only.map(|paths| paths.iter().map(|path| path.parse().unwrap()).collect());

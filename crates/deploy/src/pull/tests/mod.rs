@@ -63,7 +63,7 @@ impl Lab {
             trust: self.trust.clone(),
             source: Source::Channel,
             floor: None,
-            storage: None,
+            places: Places::default(),
             cache: None,
             memory: MEMORY,
             deadline: Duration::from_mins(1),
