@@ -57,8 +57,8 @@ fn secret(rest: &[u8]) -> Option<(Part<'_>, usize)> {
     let (key, optional) = rest[..end].strip_suffix(b"?").map_or((&rest[..end], false), |key| (key, true));
     let good = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
     // A key is a file's name, and never one that leads out of its directory.
-    let key =
-        std::str::from_utf8(key).ok().filter(|key| !key.is_empty() && !key.starts_with('.') && key.bytes().all(|byte| good(&byte)))?;
+    let proper = |key: &&str| (1..=KEY_LIMIT).contains(&key.len()) && !key.starts_with('.') && key.bytes().all(|byte| good(&byte));
+    let key = std::str::from_utf8(key).ok().filter(proper)?;
     Some((Part::Secret { key, optional }, end + 1))
 }
 

@@ -172,8 +172,11 @@ mod tests {
         );
         let config = Config::from_env(Env::new(REQUIRED.into_iter().chain(optional))).unwrap();
         assert_eq!(config.source, Source::File("/etc/release".into()));
-        let configuration =
-            Configuration { templates: "/etc/shop/app".into(), secrets: Some("/etc/shop/secret".into()), configured: "/srv/configured".into() };
+        let configuration = Configuration {
+            templates: "/etc/shop/app".into(),
+            secrets: Some("/etc/shop/secret".into()),
+            configured: "/srv/configured".into(),
+        };
         let (storage, writable) = (Some("/mnt/shop".into()), Some("/srv/writable".into()));
         assert_eq!(config.places, Places { storage, writable, configuration: Some(configuration) });
         assert_eq!(config.floor.map(Sequence::get), Some(7));

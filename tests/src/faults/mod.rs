@@ -17,6 +17,7 @@ mod disk;
 mod hostile;
 mod kill;
 mod network;
+mod places;
 mod policy;
 mod races;
 mod rig;
@@ -140,6 +141,7 @@ pub const LOOPS: &[Loop] = &[
     (35, sharing::downloader_killed),
     (36, sharing::store_down),
     (37, agent_killed::at_its_failpoints),
+    (47, places::at_every_point),
 ];
 
 /// Those that need user-mode Linux, which `make test` does without. They fail where it is not installed.

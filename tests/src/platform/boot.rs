@@ -12,11 +12,10 @@ use std::{
 };
 
 /// The stages of a web pod, in their order, each with what its end is.
-pub const STAGES: [(&str, &str); 7] = [
+pub const STAGES: [(&str, &str); 6] = [
     ("scheduled", "a node is chosen"),
     ("volumes and network", "longshore-init starts"),
     ("pull", "longshore-init has ended: the release is verified and on the disk"),
-    ("prepare", "links to shared directories are made"),
     ("mount", "longshore-agent's startup probe: mounts and a release are there"),
     ("php-fpm", "php-fpm answers its ping"),
     ("nginx", "the pod is Ready"),
@@ -170,14 +169,13 @@ fn over(pod: &Value) -> [bool; STAGES.len()] {
         let all = status["initContainerStatuses"].as_array();
         all.and_then(|all| all.iter().find(|it| it["name"] == name)).cloned().unwrap_or(Value::Null)
     };
-    let (pull, prepare, agent, php) = (init("pull"), init("prepare"), init("agent"), init("php-fpm"));
+    let (pull, agent, php) = (init("pull"), init("agent"), init("php-fpm"));
     let ready = status["conditions"].as_array().is_some_and(|all| all.iter().any(|it| it["type"] == "Ready" && it["status"] == "True"));
     let ended = |container: &Value| container["state"]["terminated"]["exitCode"] == 0;
     [
         pod["spec"]["nodeName"].is_string(),
         pull["state"]["running"].is_object() || ended(&pull),
         ended(&pull),
-        ended(&prepare),
         agent["started"] == true,
         php["started"] == true,
         ready,

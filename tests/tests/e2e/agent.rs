@@ -30,15 +30,20 @@ pub(crate) struct Pod {
 impl Pod {
     // Sequence 1 is published and pulled.
     pub(crate) fn new() -> Self {
-        let server = Server::start(s3::Options::default()).unwrap();
-        let shop = Shop::on(&server, 1, 1);
-        let pod = Self { server, shop, agent: Agent::default() };
+        let pod = Self::bare();
         pod.sources("1", "");
         pod.shop.publish();
         pod.shop.init("pod").run().expect(0);
         fs::create_dir(pod.shop.path("release")).unwrap();
         pod.offer();
         pod
+    }
+
+    // Nothing is published yet.
+    pub(crate) fn bare() -> Self {
+        let server = Server::start(s3::Options::default()).unwrap();
+        let shop = Shop::on(&server, 1, 1);
+        Self { server, shop, agent: Agent::default() }
     }
 
     pub(crate) fn sources(&self, name: &str, entry: &str) {

@@ -52,6 +52,7 @@ classes! {
     the_pod_that_downloads_is_killed_while_nineteen_wait 35;
     the_store_is_down_and_the_node_cache_is_not 36;
     the_agent_is_killed_at_its_failpoints 37;
+    every_failpoint_with_a_writable_volume_and_configuration 47;
 }
 
 #[test]

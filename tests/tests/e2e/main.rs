@@ -19,6 +19,7 @@ mod journey;
 mod memory;
 mod pack_cache;
 mod php;
+mod places;
 mod publishing;
 mod server;
 mod storage;

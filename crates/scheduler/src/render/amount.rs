@@ -35,6 +35,13 @@ impl Requests {
     }
 }
 
+/// Two amounts of bytes together, such as `3Gi`: parts of a MiB count as one. What is no amount the API server refuses itself.
+pub(crate) fn together(one: &str, other: &str) -> String {
+    let bytes = |text| thousandths(text).map_or(0, |amount| amount.div_ceil(1000));
+    let mebibytes = bytes(one).saturating_add(bytes(other)).div_ceil(1 << 20);
+    if mebibytes.is_multiple_of(1024) { format!("{}Gi", mebibytes / 1024) } else { format!("{mebibytes}Mi") }
+}
+
 /// An amount in thousandths of its unit, so that `250m` is whole; `None` where it is no amount or too large.
 pub(crate) fn thousandths(text: &str) -> Option<u64> {
     let unit = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());

@@ -18,9 +18,7 @@ pub(crate) fn deployment(frame: &Frame<'_>, names: &Names) -> Object {
     // Cron writes: not to a shop that is closed for work, and not to a database that is being changed or that its release does not know.
     let runs = frame.spec.state == ShopState::Active && frame.moment.migrating == Migrating::No && !frame.closed();
     let script = format!("{}/cron.sh", path::SCRIPTS);
-    let mut init = vec![container::pull(frame)];
-    init.extend(container::prepare(frame));
-    init.push(container::follower(frame));
+    let init = vec![container::pull(frame), container::follower(frame)];
     let main = container::worker(frame, "cron", &frame.class.sizes.cron, vec!["/bin/sh".to_owned(), script]);
     let part = Part { component: "cron", grace: GRACE, restart: "Always", spread: false };
     let spec = DeploymentSpec {

@@ -179,11 +179,6 @@ impl<'a> Frame<'a> {
         shared
     }
 
-    /// Whether the release has paths that lead out of its tree, into `$LONGSHORE_STORAGE`.
-    pub(crate) fn links(&self) -> bool {
-        self.media.is_some() || self.configured().is_some()
-    }
-
     /// The file with the shop's own configuration, as the release names it; its manifest lists it as `shared`.
     pub(crate) fn configured(&self) -> Option<&'static str> {
         match self.class.engine {

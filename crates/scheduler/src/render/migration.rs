@@ -31,9 +31,7 @@ pub(crate) fn job(frame: &Frame<'_>, names: &Names) -> Option<Object> {
     if !scripts::migrates(frame) || release.migration == Migration::None || !pending || frame.moment.migrating != Migrating::Now {
         return None;
     }
-    let mut init = vec![container::pull(frame)];
-    init.extend(container::prepare(frame));
-    init.push(container::follower(frame));
+    let init = vec![container::pull(frame), container::follower(frame)];
     let script = format!("{}/migrate.sh", path::SCRIPTS);
     let main = container::worker(frame, "migrate", &frame.class.sizes.job, vec!["/bin/sh".to_owned(), script]);
     let part = Part { component: "migration", grace: 60, restart: "Never", spread: false };

@@ -2,12 +2,14 @@
 
 /// The release root.
 pub(crate) const ROOT: &str = "/srv/shop";
-/// Where the release's shared paths lead: links into [`SHARED`], and the configuration with secrets. In memory.
-pub(crate) const STORAGE: &str = "/srv/storage";
+/// What the shop writes besides [`SHARED`]: a volume of the pod, with a directory for each release and one for all.
+pub(crate) const WRITABLE: &str = "/srv/writable";
+/// The shop's configuration as each release reads it, with its secrets. In memory.
+pub(crate) const CONFIGURED: &str = "/srv/configured";
 /// The node's directory in which agents mount, each at its pod's uid. Never by a subPath, which the kubelet binds without the mounts below:
 /// an agent that starts again would not see its own.
 pub(crate) const MOUNTED: &str = "/mnt/pods";
-/// The shop's directory on the shared file system, in the tenants' containers: a subPath, which shows what is mounted at that very directory.
+/// The shop's directory on the shared file system, to which the release's shared paths lead, in the tenants' containers: a subPath, which shows what is mounted at that very directory.
 pub(crate) const SHARED: &str = "/mnt/shop";
 /// A directory of the node that stands in for a file server. Not below [`MOUNTED`]: what is mounted there appears on the node.
 pub(crate) const DIRECTORY: &str = "/srv/directory";

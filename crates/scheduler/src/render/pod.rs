@@ -48,7 +48,7 @@ pub(crate) fn template(frame: &Frame<'_>, names: &Names, part: Part<'_>, init: V
     let mut annotations = overlay.pod_annotations.clone();
     // The clouds' webhooks hand out credentials to every container that is not named here.
     let extra = overlay.extra_containers.iter().map(|extra| extra.name.as_str());
-    let tenants: Vec<&str> = ["cron", "migrate", "nginx", "php-fpm", "prepare"].into_iter().chain(extra).collect();
+    let tenants: Vec<&str> = ["cron", "migrate", "nginx", "php-fpm"].into_iter().chain(extra).collect();
     if frame.class.identity.azure.is_some() {
         annotations.insert("azure.workload.identity/skip-containers".to_owned(), tenants.join(";"));
     }
@@ -166,8 +166,9 @@ pub(crate) fn volumes<'a>(frame: &Frame<'_>, names: &Names, containers: impl Ite
     add("php", &|name| Some(config_map(name, &names.php)));
     add("nginx", &|name| Some(config_map(name, &names.nginx)));
     add("scripts", &|name| Some(config_map(name, &names.scripts)));
-    // In memory, as a password may be in it.
-    add("storage", &|name| frame.links().then(|| room(name, "1Mi", Some("Memory"))));
+    add("writable", &|name| Some(room(name, &frame.class.disk.writable, None)));
+    // In memory, as passwords are in it.
+    add("configured", &|name| Some(room(name, "4Mi", Some("Memory"))));
     add("secret", &|name| {
         let secret = frame.spec.config.secret_ref.as_ref()?;
         let source =
@@ -208,9 +209,18 @@ fn token(frame: &Frame<'_>) -> Option<Volume> {
     })
 }
 
-/// Mounts that `pull` and `agent` have, and no tenant.
+/// Mounts of `pull` and `agent`: what they write, and what no tenant sees.
 pub(crate) fn our_mounts(frame: &Frame<'_>) -> Vec<VolumeMount> {
-    let mut mounts = vec![container::read_only("trust", path::TRUST), container::read_only("release", path::RELEASE)];
+    let mut mounts = vec![
+        container::mount("sources", path::ROOT),
+        container::mount("writable", path::WRITABLE),
+        container::read_only("trust", path::TRUST),
+        container::read_only("release", path::RELEASE),
+    ];
+    if frame.configured().is_some() {
+        mounts.extend(application_mounts(frame));
+        mounts.push(container::mount("configured", path::CONFIGURED));
+    }
     if frame.class.node_cache.is_some() {
         mounts.push(container::mount("node", path::NODE));
     }

@@ -22,11 +22,8 @@ const LARGE: u32 = 8;
 pub(crate) fn deployment(frame: &Frame<'_>, names: &Names) -> Object {
     let demand = Demand::of(frame);
     let surge = if demand.most() >= LARGE { IntOrString::String("25%".to_owned()) } else { IntOrString::Int(1) };
-    let mut init = vec![container::pull(frame)];
-    init.extend(container::prepare(frame));
     // The order in which they start, and, reversed, end: the agent mounts before php-fpm starts and unmounts after it ended.
-    init.push(container::agent(frame));
-    init.push(container::php_fpm(frame));
+    let mut init = vec![container::pull(frame), container::agent(frame), container::php_fpm(frame)];
     init.extend(frame.class.overlay.extra_containers.iter().map(|extra| container::extra(frame, extra)));
     let part = Part { component: "web", grace: GRACE, restart: "Always", spread: true };
     let spec = DeploymentSpec {

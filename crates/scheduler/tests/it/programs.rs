@@ -12,6 +12,9 @@ use std::{
     process::Command,
 };
 
+/// A value with all that means something to XML, to PHP, and to whoever fills templates.
+const COPYRIGHT: &str = "<b>O'Neil & Söhne</b> \\ ]]> @secret:crypt-key@ @release@";
+
 /// The files of an example whose names end like this.
 fn ending(platform: &str, extension: &str) -> Vec<(String, String)> {
     let of = |name: &str| Path::new(name).extension().is_some_and(|found| found == extension);
@@ -23,7 +26,7 @@ fn files(platform: &str, state: ShopState) -> Vec<(String, String)> {
     let objects = rendered(platform, |shop, _, _| {
         shop.spec.state = state;
         shop.spec.domains.push(Domain { host: "old.example".into(), redirect_to: Some("www.acme.example".into()), ..Domain::default() });
-        shop.spec.config.values.insert("default/design/copyright".into(), "<b>O'Neil & Söhne</b> \\ ]]> @secret:crypt-key@".into());
+        shop.spec.config.values.insert("default/design/copyright".into(), COPYRIGHT.into());
     });
     let maps = objects.iter().map(Object::value).filter(|object| object["kind"] == "ConfigMap");
     let entries = maps.flat_map(|map| map["data"].as_object().cloned().unwrap_or_default());
@@ -199,14 +202,14 @@ fn env_php_reads_secrets_and_keeps_values() {
     let secrets = folder.path().join("secret");
     create_dir_all(&secrets).unwrap();
     written(&secrets.join("database-password"), "p'a\\ss\n");
-    let env = file("aws", "env.php").replace("/etc/shop/secret", secrets.to_str().unwrap());
+    let env = filled(&file("aws", "env.php"), &[("crypt-key", "k")]).replace("/etc/shop/secret", secrets.to_str().unwrap());
     written(&folder.path().join("env.php"), &env);
     let code = format!("echo json_encode(require '{}/env.php');", folder.path().display());
     let read: serde_json::Value = serde_json::from_str(&succeeds(Command::new("php8.2").args(["-n", "-r", &code]), "env.php")).unwrap();
     assert_eq!(read["db"]["connection"]["default"]["password"], "p'a\\ss");
     assert_eq!(read["modules"], serde_json::json!({ "Acme_Loyalty": 1, "Magento_TwoFactorAuth": 0 }));
     assert_eq!(read["system"]["default"]["web"]["cookie"]["cookie_lifetime"], "7200");
-    assert_eq!(read["system"]["default"]["design"]["copyright"], "<b>O'Neil & Söhne</b> \\ ]]> @secret:crypt-key@");
+    assert_eq!(read["system"]["default"]["design"]["copyright"], COPYRIGHT);
     assert!(read["cache"]["frontend"]["default"]["id_prefix"].as_str().unwrap().starts_with("acme_"));
     assert_eq!(read["session"]["redis"]["database"], "2");
     // setup:upgrade, which flushes what it caches in.
@@ -214,40 +217,27 @@ fn env_php_reads_secrets_and_keeps_values() {
     assert_eq!(serde_json::from_str::<serde_json::Value>(&apart).unwrap()["cache"], serde_json::json!([]));
 }
 
-/// `prepare`, as it runs in a pod: links that lead to the shared file system, and a local.xml whose values are what they were.
+/// A template as it is filled in in the pod: `docs/shops.md` says what stands for what.
+fn filled(template: &str, secrets: &[(&str, &str)]) -> String {
+    let filled = secrets.iter().fold(template.to_owned(), |text, (key, value)| text.replace(&format!("@secret:{key}@"), value));
+    filled.replace("@secret:cache-password?@", "").replace("@release@", "0123456789abcdef")
+}
+
+/// Templates lie where the list says, and a filled local.xml has the values that the shop gave it.
 #[test]
-fn prepare_links_and_fills_secrets_in() {
+fn templates_are_listed_and_are_what_was_configured() {
+    let listed = |platform| serde_json::from_str::<serde_json::Value>(&file(platform, "templates.json")).unwrap();
+    let both = serde_json::json!({ "app/etc/local.xml": "local.xml", "app/etc/modules/zzz_shop.xml": "zzz_shop.xml" });
+    assert_eq!((listed("azure"), listed("aws")), (both, serde_json::json!({ "app/etc/env.php": "env.php" })));
+    assert!(files("plain", ShopState::Active).iter().all(|(name, _)| name != "templates.json"));
+
     let folder = tempfile::tempdir().unwrap();
-    let top = folder.path();
-    let (app, secrets, storage) = (top.join("app"), top.join("secret"), top.join("storage"));
-    for directory in [&app, &secrets, &storage] {
-        create_dir_all(directory).unwrap();
-    }
-    for (key, value) in [("database-user", "shop"), ("database-password", "a]]>b<c&d\n"), ("crypt-key", "k")] {
-        written(&secrets.join(key), value);
-    }
-    let moved = |text: String| {
-        text.replace("/etc/shop/app", app.to_str().unwrap())
-            .replace("/etc/shop/secret", secrets.to_str().unwrap())
-            .replace("/srv/storage", storage.to_str().unwrap())
-    };
-    for name in ["prepare.php", "prepare.json", "local.xml", "zzz_shop.xml"] {
-        written(&app.join(name), &moved(file("azure", name)));
-    }
-    let prepare = || Command::new("php8.2").arg("-n").arg(app.join("prepare.php")).output().unwrap();
-    // Twice: a container that starts again finds what it made before.
-    for _ in 0..2 {
-        let output = prepare();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    }
-    assert_eq!(fs::read_link(storage.join("media")).unwrap(), Path::new("/mnt/shop/media"));
-    assert_eq!(fs::read_link(storage.join("var/import")).unwrap(), Path::new("/mnt/shop/var/import"));
     // Among the files that declare modules, as OpenMage merges them: in the order of their names, the last one decides.
-    let declared = storage.join("app/etc/modules");
     written(
-        &declared.join("Mage_All.xml"),
+        &folder.path().join("Mage_All.xml"),
         "<config><modules><Mage_Poll><active>true</active><codePool>core</codePool></Mage_Poll></modules></config>",
     );
+    written(&folder.path().join("zzz_shop.xml"), &file("azure", "zzz_shop.xml"));
     let merge = "import glob, json, sys, xml.etree.ElementTree as tree\n\
                  merged = {}\n\
                  for file in sorted(glob.glob(sys.argv[1] + '/*.xml')):\n\
@@ -255,10 +245,12 @@ fn prepare_links_and_fills_secrets_in() {
                  \x20       merged.setdefault(module.tag, {}).update((value.tag, value.text) for value in module)\n\
                  print(json.dumps(merged))";
     let merged: serde_json::Value =
-        serde_json::from_str(&succeeds(Command::new("python3").args(["-c", merge]).arg(&declared), "modules")).unwrap();
+        serde_json::from_str(&succeeds(Command::new("python3").args(["-c", merge]).arg(folder.path()), "modules")).unwrap();
     assert_eq!(merged, serde_json::json!({ "Mage_Poll": { "active": "false", "codePool": "core" } }));
-    let local = storage.join("app/etc/local.xml");
-    assert!(!fs::symlink_metadata(&local).unwrap().is_symlink());
+
+    let local = folder.path().join("local.xml");
+    let secrets = [("database-user", "shop"), ("database-password", "a]]]]><![CDATA[>b<c&d"), ("crypt-key", "k")];
+    written(&local, &filled(&file("azure", "local.xml"), &secrets));
     let code = "import json, sys, xml.etree.ElementTree as tree\n\
                 top = tree.parse(sys.argv[1]).getroot()\n\
                 paths = ['connection/username', 'connection/password']\n\
@@ -266,10 +258,5 @@ fn prepare_links_and_fills_secrets_in() {
                 print(json.dumps(found + [top.findtext('default/design/copyright')]))";
     let values: Vec<String> =
         serde_json::from_str(&succeeds(Command::new("python3").arg("-c").arg(code).arg(&local), "local.xml")).unwrap();
-    assert_eq!(values, ["shop", "a]]>b<c&d", "<b>O'Neil & Söhne</b> \\ ]]> @secret:crypt-key@"]);
-
-    succeeds(Command::new("rm").arg(secrets.join("crypt-key")), "rm");
-    let output = prepare();
-    assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("the shop's Secret has no key crypt-key"));
+    assert_eq!(values, ["shop", "a]]>b<c&d", COPYRIGHT]);
 }

@@ -16,8 +16,8 @@ use std::collections::BTreeMap;
         .message("annotations under longshore.dev are set by Longshore"),
     validation = Rule::new("!has(self.extraEnv) || self.extraEnv.all(v, !(v.name in ['PHP_INI_SCAN_DIR', 'POD_UID', 'SHOP_CACHE']) && !v.name.startsWith('LONGSHORE_'))")
         .message("PHP_INI_SCAN_DIR, POD_UID, SHOP_CACHE and LONGSHORE_... are set by Longshore").field_path(".extraEnv"),
-    validation = Rule::new("!has(self.extraContainers) || self.extraContainers.all(c, !(c.name in ['agent', 'backup', 'build', 'cron', 'migrate', 'nginx', 'php-fpm', 'prepare', 'pull']))")
-        .message("agent, backup, build, cron, migrate, nginx, php-fpm, prepare and pull are containers of Longshore").field_path(".extraContainers"))]
+    validation = Rule::new("!has(self.extraContainers) || self.extraContainers.all(c, !(c.name in ['agent', 'backup', 'build', 'cron', 'migrate', 'nginx', 'php-fpm', 'pull']))")
+        .message("agent, backup, build, cron, migrate, nginx, php-fpm and pull are containers of Longshore").field_path(".extraContainers"))]
 pub struct Overlay {
     /// Labels of all objects.
     #[schemars(extend("maxProperties" = 20, "additionalProperties" = { "type": "string", "maxLength": 63 }))]

@@ -73,11 +73,15 @@ pub struct Disk {
     #[schemars(length(max = 16), regex(pattern = pattern::QUANTITY))]
     #[serde(default = "temporary")]
     pub temporary: String,
+    /// What the shop writes into directories that its releases list as `writable`, for each release of its own or kept. A pod that needs more is evicted.
+    #[schemars(length(max = 16), regex(pattern = pattern::QUANTITY))]
+    #[serde(default = "writable")]
+    pub writable: String,
 }
 
 impl Default for Disk {
     fn default() -> Self {
-        Self { sources: sources(), temporary: temporary() }
+        Self { sources: sources(), temporary: temporary(), writable: writable() }
     }
 }
 
@@ -143,6 +147,10 @@ fn sources() -> String {
 
 fn temporary() -> String {
     "1Gi".to_owned()
+}
+
+fn writable() -> String {
+    "2Gi".to_owned()
 }
 
 fn version() -> String {

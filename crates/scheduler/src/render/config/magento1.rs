@@ -1,4 +1,4 @@
-//! `app/etc/local.xml` of Magento 1 and OpenMage: a template, which `prepare` fills with the shop's secrets.
+//! `app/etc/local.xml` of Magento 1 and OpenMage: a template, which is filled with the shop's secrets in the pod.
 
 use super::values::{self, Node};
 use crate::render::{RenderError, frame::Frame};
@@ -68,7 +68,11 @@ fn write_tree(out: &mut String, tree: &BTreeMap<&str, Node<'_>>, depth: usize) {
     }
 }
 
-/// Text between tags. A value that looks like one of `prepare`'s secrets stays a text.
+/// Text between tags. A value that looks like what is filled into templates stays a text.
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace("@secret:", "&#64;secret:")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace("@secret:", "&#64;secret:")
+        .replace("@release@", "&#64;release@")
 }

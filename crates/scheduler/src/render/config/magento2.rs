@@ -63,7 +63,9 @@ fn write_tree(out: &mut String, tree: &BTreeMap<&str, Node<'_>>, depth: usize) {
     }
 }
 
-/// A text of PHP in single quotes, in which only the quote and the backslash mean something.
+/// A text of PHP in single quotes, in which only the quote and the backslash mean something. One that looks like what is filled into
+/// templates stays a text.
 fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
+    let text = text.replace('\\', "\\\\").replace('\'', "\\'");
+    format!("'{}'", text.replace("@secret:", "@' . 'secret:").replace("@release@", "@' . 'release@"))
 }

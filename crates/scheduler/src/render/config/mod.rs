@@ -1,14 +1,14 @@
 //! What a shop's containers read: ConfigMaps that never change and are named by their content.
 //!
 //! Another content is another name, so that a change rolls the pods, and going back is the old name: rolling and rollback for free.
-//! What holds a secret is no part of them: a Secret of the shop is mounted, and read where it is needed.
+//! What holds a secret is no part of them: a Secret of the shop is mounted, and read where it is needed. What differs from release to
+//! release, or has a secret in it, is a template: `longshore-init` and `longshore-agent` fill it in for each tree.
 
 mod magento1;
 mod magento2;
 mod mounts;
 mod nginx;
 mod php;
-mod prepare;
 mod values;
 
 use super::{Object, RenderError, frame::Frame, name, path};
@@ -47,17 +47,20 @@ pub(crate) fn all(frame: &Frame<'_>) -> Result<(Names, Vec<Object>), RenderError
     Ok((names, objects))
 }
 
+/// The list of templates, which says where in a release each belongs.
+const TEMPLATES: &str = "templates.json";
+
 fn application(frame: &Frame<'_>) -> Result<BTreeMap<String, String>, RenderError> {
-    let mut files = match frame.class.engine {
-        Engine::Magento1 => file("local.xml", magento1::local_xml(frame)?),
-        Engine::Magento2 => file("env.php", magento2::env_php(frame)?),
-        Engine::Php => file("config.json", values::json(frame)?),
+    let filled = match frame.class.engine {
+        Engine::Magento1 => magento1::local_xml(frame)?,
+        Engine::Magento2 => magento2::env_php(frame)?,
+        Engine::Php => return Ok(file("config.json", values::json(frame)?)),
     };
-    if let Some(declared) = frame.declared() {
-        files.insert(last(declared).to_owned(), magento1::modules_xml(frame));
-    }
-    files.insert("prepare.php".to_owned(), prepare::PROGRAM.to_owned());
-    files.insert("prepare.json".to_owned(), prepare::json(frame));
+    let declared = frame.declared().map(|path| (path, magento1::modules_xml(frame)));
+    let templates: Vec<(&str, String)> = frame.configured().map(|path| (path, filled)).into_iter().chain(declared).collect();
+    let list: BTreeMap<&str, &str> = templates.iter().map(|(path, _)| (*path, last(path))).collect();
+    let mut files = file(TEMPLATES, format!("{:#}\n", serde_json::json!(list)));
+    files.extend(templates.into_iter().map(|(path, text)| (last(path).to_owned(), text)));
     Ok(files)
 }
 

@@ -48,8 +48,7 @@ fn sidecar(frame: &Frame<'_>, asks_shop: Vec<EnvVar>) -> Container {
         env.push(plain("LONGSHORE_MOUNTS", format!("{}/{}", path::MOUNTS, path::MOUNTS_FILE)));
     }
     let privileged = mounting && frame.class.storage.mode == StorageMode::Agent;
-    let mut mounts = vec![mount("sources", path::ROOT)];
-    mounts.extend(pod::our_mounts(frame));
+    let mut mounts = pod::our_mounts(frame);
     if mounting {
         mounts.push(super::read_only("mounts", path::MOUNTS));
         mounts.push(if privileged {

@@ -27,8 +27,14 @@ pub(super) fn shared(frame: &Frame<'_>) -> Vec<EnvVar> {
         // The cluster says when: the release object of this ConfigMap counts, and not the channel's head.
         setting(&variable::RELEASE, path::RELEASE),
     ];
-    if frame.links() {
-        variables.push(setting(&variable::STORAGE, path::STORAGE));
+    if frame.media.is_some() {
+        variables.push(setting(&variable::STORAGE, path::SHARED));
+    }
+    variables.push(setting(&variable::WRITABLE, path::WRITABLE));
+    if frame.configured().is_some() {
+        variables.push(setting(&variable::TEMPLATES, path::APP));
+        variables.extend(frame.spec.config.secret_ref.as_ref().map(|_| setting(&variable::SECRETS, path::SECRET)));
+        variables.push(setting(&variable::CONFIGURED, path::CONFIGURED));
     }
     if let Some(cache) = &frame.class.node_cache {
         // A directory in the hostPath, which the kubelet makes as 0755: this one is made by ourselves, as 0700.

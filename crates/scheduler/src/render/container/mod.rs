@@ -2,14 +2,12 @@
 
 mod agent;
 mod environment;
-mod prepare;
 mod pull;
 mod restricted;
 mod tenant;
 
 pub(crate) use agent::{AGENT_PORT, agent, follower};
 pub(crate) use environment::{identity, plain};
-pub(crate) use prepare::prepare;
 pub(crate) use pull::pull;
 pub(crate) use restricted::{pod_security, restricted};
 pub(crate) use tenant::{DRAIN, PRE_STOP, extra, nginx, php_fpm, worker};

@@ -1,7 +1,7 @@
 //! `pull`: longshore-init, which puts the release in force on the disk before anything else starts.
 
 use super::{environment, resources};
-use crate::render::{frame::Frame, path, pod};
+use crate::render::{frame::Frame, pod};
 use k8s_openapi::api::core::v1::Container;
 
 pub(crate) fn pull(frame: &Frame<'_>) -> Container {
@@ -14,7 +14,7 @@ pub(crate) fn pull(frame: &Frame<'_>) -> Container {
         // The volume's size counts against the largest of what runs at once, so each of the two that write there names it.
         resources: Some(resources(&frame.class.sizes.pull, (&disk.sources, &disk.sources))),
         security_context: Some(pod::ours(frame, false)),
-        volume_mounts: Some([vec![super::mount("sources", path::ROOT)], pod::our_mounts(frame)].concat()),
+        volume_mounts: Some(pod::our_mounts(frame)),
         termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
         ..Container::default()
     }

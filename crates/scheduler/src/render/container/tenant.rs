@@ -1,13 +1,14 @@
 //! The containers in which the tenant's code runs, and what stands in front of it. None holds a key, a token, or a way to change the sources.
 
-use super::{mount, plain, prepare::prepared, read_only, resources, restricted};
+use super::{mount, plain, read_only, resources, restricted};
 use crate::{
     crd::{ExtraContainer, Size, StorageMode},
-    render::{frame::Frame, path, pod},
+    render::{amount, frame::Frame, path, pod},
 };
 use k8s_openapi::{
     api::core::v1::{
-        Container, ContainerPort, EnvVar, ExecAction, HTTPGetAction, Lifecycle, LifecycleHandler, Probe, SleepAction, VolumeMount,
+        Container, ContainerPort, EnvVar, ExecAction, HTTPGetAction, Lifecycle, LifecycleHandler, Probe, ResourceRequirements, SleepAction,
+        VolumeMount,
     },
     apimachinery::pkg::util::intstr::IntOrString,
 };
@@ -17,17 +18,23 @@ pub(crate) const PRE_STOP: i64 = 10;
 /// How long a request may take to finish when the pod ends, in seconds; php-fpm's `process_control_timeout`.
 pub(crate) const DRAIN: i64 = 60;
 
-/// What every container of the tenant sees: sources it cannot change, its media, and room for temporary files.
+/// What every container of the tenant sees: sources it cannot change, what the shop writes, its media, and room for temporary files.
 fn mounts(frame: &Frame<'_>) -> Vec<VolumeMount> {
-    let mut mounts = vec![read_only("sources", path::ROOT), mount("temporary", path::TEMPORARY)];
-    mounts.extend(prepared(frame));
+    let mut mounts = vec![read_only("sources", path::ROOT), mount("writable", path::WRITABLE), mount("temporary", path::TEMPORARY)];
     mounts.extend(shared(frame));
     mounts
 }
 
 /// What PHP reads besides, and nginx has no need to see.
 fn configuration(frame: &Frame<'_>) -> Vec<VolumeMount> {
-    [pod::application_mounts(frame), vec![read_only("php", path::PHP)]].concat()
+    let filled = frame.configured().map(|_| read_only("configured", path::CONFIGURED));
+    [pod::application_mounts(frame), filled.into_iter().chain([read_only("php", path::PHP)]).collect()].concat()
+}
+
+/// The size and the part of the node's disk of a container that runs the shop's code: one of a pod, which names the writable volume.
+fn writes(frame: &Frame<'_>, size: &Size) -> Option<ResourceRequirements> {
+    let disk = &frame.class.disk;
+    Some(resources(size, ("64Mi", &amount::together(&disk.temporary, &disk.writable))))
 }
 
 fn shared(frame: &Frame<'_>) -> Option<VolumeMount> {
@@ -72,6 +79,7 @@ fn tenant(frame: &Frame<'_>, name: &str, size: &Size) -> Container {
 pub(crate) fn php_fpm(frame: &Frame<'_>) -> Container {
     let config = format!("{}/php-fpm.conf", path::PHP);
     Container {
+        resources: writes(frame, &frame.class.sizes.php_fpm),
         volume_mounts: Some([mounts(frame), configuration(frame)].concat()),
         command: Some(vec![format!("php-fpm{}", frame.class.php.version), "--fpm-config".to_owned(), config]),
         restart_policy: Some("Always".to_owned()),
@@ -113,11 +121,11 @@ pub(crate) fn nginx(frame: &Frame<'_>) -> Container {
     };
     // What the cluster says of the release: also whether visitors are kept out.
     container.volume_mounts.get_or_insert_default().extend([read_only("nginx", path::NGINX), read_only("state", path::STATE)]);
-    // A csi volume is read-only here for certain. What an agent mounts later comes with the rights that the agent gave it.
-    if frame.class.storage.mode == StorageMode::Csi {
-        for mount in container.volume_mounts.iter_mut().flatten().filter(|mount| mount.name == "shared") {
-            mount.read_only = Some(true);
-        }
+    // What the shop writes is served, and written by others. A csi volume is read-only here for certain. What an agent mounts later comes with the rights that the agent gave it.
+    let csi = frame.class.storage.mode == StorageMode::Csi;
+    let reads = |name: &str| name == "writable" || name == "shared" && csi;
+    for mount in container.volume_mounts.iter_mut().flatten().filter(|mount| reads(&mount.name)) {
+        mount.read_only = Some(true);
     }
     container
 }
@@ -127,6 +135,7 @@ pub(crate) fn worker(frame: &Frame<'_>, name: &str, size: &Size, command: Vec<St
     let scripts = vec![read_only("scripts", path::SCRIPTS)];
     Container {
         command: Some(command),
+        resources: writes(frame, size),
         volume_mounts: Some([mounts(frame), configuration(frame), scripts].concat()),
         ..tenant(frame, name, size)
     }
