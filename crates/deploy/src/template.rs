@@ -36,7 +36,7 @@ pub(crate) fn parts(template: &[u8]) -> Result<Vec<Part<'_>>, usize> {
         let (part, length) = if rest.starts_with(RELEASE) {
             (Part::Release, RELEASE.len())
         } else if let Some(rest) = rest.strip_prefix(SECRET) {
-            let line = || 1 + template[..found].iter().filter(|byte| **byte == b'\n').count();
+            let line = || template[..found].split(|byte| *byte == b'\n').count();
             let (part, length) = secret(rest).ok_or_else(line)?;
             (part, SECRET.len() + length)
         } else {

@@ -178,8 +178,8 @@ fn copy(from: &File, to: &File, shown: &Path, left: &mut Left) -> Result<(), Not
                 let source = File::from(rustix::fs::openat(from, name, flags | OFlags::RDONLY, Mode::empty()).map_err(refused)?);
                 let flags = flags | OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
                 let mode = FILE_MODE | stat.st_mode & 0o111;
-                let made = || rustix::fs::openat(to, name, flags, Mode::from_raw_mode(mode));
-                let mut target = File::from(attempt("deploy.writable.copy", "create a file in", shown, made)?);
+                let create = || rustix::fs::openat(to, name, flags, Mode::from_raw_mode(mode));
+                let mut target = File::from(attempt("deploy.writable.copy", "create a file in", shown, create)?);
                 attempt("deploy.writable.copy", "write a file in", shown, || io::copy(&mut source.take(size), &mut target))?;
                 set_mode(&target, mode, shown)?;
                 // Shops compare times of what they compile with times of its sources.

@@ -32,9 +32,9 @@ fn configuration(frame: &Frame<'_>) -> Vec<VolumeMount> {
 }
 
 /// The size and the part of the node's disk of a container that runs the shop's code: one of a pod, which names the writable volume.
-fn writes(frame: &Frame<'_>, size: &Size) -> Option<ResourceRequirements> {
+fn writes(frame: &Frame<'_>, size: &Size) -> ResourceRequirements {
     let disk = &frame.class.disk;
-    Some(resources(size, ("64Mi", &amount::together(&disk.temporary, &disk.writable))))
+    resources(size, ("64Mi", &amount::together(&disk.temporary, &disk.writable)))
 }
 
 fn shared(frame: &Frame<'_>) -> Option<VolumeMount> {
@@ -79,7 +79,7 @@ fn tenant(frame: &Frame<'_>, name: &str, size: &Size) -> Container {
 pub(crate) fn php_fpm(frame: &Frame<'_>) -> Container {
     let config = format!("{}/php-fpm.conf", path::PHP);
     Container {
-        resources: writes(frame, &frame.class.sizes.php_fpm),
+        resources: Some(writes(frame, &frame.class.sizes.php_fpm)),
         volume_mounts: Some([mounts(frame), configuration(frame)].concat()),
         command: Some(vec![format!("php-fpm{}", frame.class.php.version), "--fpm-config".to_owned(), config]),
         restart_policy: Some("Always".to_owned()),
@@ -135,7 +135,7 @@ pub(crate) fn worker(frame: &Frame<'_>, name: &str, size: &Size, command: Vec<St
     let scripts = vec![read_only("scripts", path::SCRIPTS)];
     Container {
         command: Some(command),
-        resources: writes(frame, size),
+        resources: Some(writes(frame, size)),
         volume_mounts: Some([mounts(frame), configuration(frame), scripts].concat()),
         ..tenant(frame, name, size)
     }
