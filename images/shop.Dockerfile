@@ -24,6 +24,7 @@ RUN apt-get update \
         ca-certificates libfcgi-bin nginx-light "php${PHP}-cli" "php${PHP}-fpm" \
         "php${PHP}-bcmath" "php${PHP}-curl" "php${PHP}-gd" "php${PHP}-intl" "php${PHP}-mbstring" "php${PHP}-mysql" "php${PHP}-opcache" \
         "php${PHP}-soap" "php${PHP}-xml" "php${PHP}-xsl" "php${PHP}-zip" \
+        "php${PHP}-apcu" "php${PHP}-gmp" "php${PHP}-imagick" "php${PHP}-imap" "php${PHP}-redis" msmtp-mta \
     && groupadd --gid 10001 shop \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin shop \
     && ln -s "/usr/sbin/php-fpm${PHP}" /usr/local/bin/php-fpm \
@@ -31,7 +32,9 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/* /var/cache/* /var/log/* /etc/machine-id /etc/nginx/sites-enabled/default /etc/passwd- /etc/group- /etc/shadow- /etc/gshadow- \
     && mkdir -p /srv/shop
 COPY images/shop/ /etc/shop/
-RUN mkdir /etc/shop/nginx.d /etc/shop/php.d /etc/shop/stores.d \
+# Of sendmail, which is msmtp here, a pod brings the configuration: which relay takes its mails.
+RUN mkdir /etc/shop/http.d /etc/shop/nginx.d /etc/shop/php.d /etc/shop/stores.d \
+    && ln -s /etc/shop/php/msmtprc /etc/msmtprc \
     && ln -sf /etc/shop/php-fpm.conf "/etc/php/${PHP}/fpm/php-fpm.conf" \
     && for sapi in cli fpm; do \
         ln -s /etc/shop/ini/shop.ini "/etc/php/${PHP}/${sapi}/conf.d/80-shop.ini" \

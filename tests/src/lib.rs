@@ -18,6 +18,7 @@ pub mod platform;
 pub mod pod;
 pub mod process;
 pub mod s3;
+pub mod serving;
 pub mod shop;
 pub mod tree;
 pub mod web;

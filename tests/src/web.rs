@@ -1,8 +1,11 @@
-//! nginx and php-fpm of Debian beside a release root, configured by what the shop's image ships; and visitors.
+//! nginx and php-fpm of Debian beside a release root, configured as a shop's pods are; and visitors.
 
 #![allow(clippy::disallowed_methods, reason = "the harness makes its files itself, and has no failpoints")]
 
-use crate::process::{Program, Running};
+use crate::{
+    process::{Outcome, Program, Running},
+    serving::Serving,
+};
 use std::{
     collections::BTreeMap,
     fs,
@@ -19,7 +22,6 @@ use std::{
 };
 use tempfile::TempDir;
 
-const IMAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../images/shop");
 /// What the image sets for php-fpm.
 const SETTINGS: [(&str, &str); 6] = [
     ("PHP_MEMORY_MIB", "512"),
@@ -43,9 +45,9 @@ pub struct Web {
     pub php: String,
     /// The pid file of php-fpm's master.
     pub pid_file: PathBuf,
-    _nginx: Running,
-    _php: Running,
-    _scratch: TempDir,
+    nginx: Running,
+    fpm: Running,
+    scratch: TempDir,
 }
 
 /// A port that nobody has at this moment.
@@ -59,7 +61,7 @@ pub fn free_port() -> u16 {
 }
 
 impl Web {
-    /// Serves the release root at `root`.
+    /// Serves the release root at `root` as the shop's image does.
     ///
     /// # Panics
     ///
@@ -76,49 +78,44 @@ impl Web {
     /// As [`Self::start`].
     #[must_use]
     pub fn start_with(root: &Path, more: &str) -> Self {
+        Self::serve(root, &Serving::image("php").with_ini(more))
+    }
+
+    /// Serves the release root at `root` by this configuration.
+    ///
+    /// # Panics
+    ///
+    /// nginx or php-fpm are missing (`make tools` installs them), or do not start.
+    #[must_use]
+    pub fn serve(root: &Path, serving: &Serving) -> Self {
         let scratch = crate::shop::scratch();
         let (port, php) = (free_port(), format!("127.0.0.1:{}", free_port()));
-        let temporary = scratch.path().join("tmp");
-        fs::create_dir_all(&temporary).expect("a scratch directory is writable");
-        let inside = format!("{}/", scratch.path().display());
-        let own = |name: &str, changes: &[(&str, &str)]| -> PathBuf {
-            let mut text = fs::read_to_string(Path::new(IMAGE).join(name)).expect("the image's configuration is there");
-            for (from, to) in changes {
-                assert!(text.contains(from), "{name} has no {from:?} any more");
-                text = text.replace(from, to);
-            }
-            let path = scratch.path().join(name);
-            fs::create_dir_all(path.parent().expect("a file in a directory")).expect("a scratch directory is writable");
-            fs::write(&path, text.replace("/etc/shop/", &inside)).expect("a scratch directory is writable");
-            path
-        };
-        let (listen, current) = (format!("listen 127.0.0.1:{port};"), format!("root {}/current;", root.display()));
-        let (tmp, pass) = (format!("{}/", temporary.display()), format!("fastcgi_pass {php};"));
-        let nginx = own("nginx/php.conf", &[("listen 8080;", &listen), ("root /srv/shop/current;", &current)]);
-        // As root, both would hand their work to users who cannot enter a scratch directory.
-        own("nginx/process.inc", &[("pid /tmp/", "user root;\npid /tmp/"), ("/tmp/", &tmp)]);
-        own("nginx/http.inc", &[("/tmp/", &tmp)]);
-        for name in ["nginx/server.inc", "nginx/fastcgi.inc"] {
-            own(name, &[("fastcgi_pass 127.0.0.1:9000;", &pass)]);
-        }
-        let pool = format!("[shop]\nuser = root\nlisten = {php}");
-        let fpm = own("php-fpm.conf", &[("[shop]\nlisten = 127.0.0.1:9000", &pool), ("/tmp/", &tmp)]);
-        let ini = format!("= {}", temporary.display());
-        own("ini/shop.ini", &[("= /tmp", &ini)]);
-        own("ini/8.ini", &[]);
-        own("guard.php", &[("/srv/shop/", &format!("{}/", root.display()))]);
-        let scan = format!(":{}", scratch.path().join("ini").display());
-        fs::write(scratch.path().join("ini/test.ini"), more).expect("a scratch directory is writable");
-        let fpm_program = Program::new("/usr/sbin/php-fpm8.2").args(["-R", "-F", "-y"]).arg(fpm).env("PHP_INI_SCAN_DIR", scan);
+        let [nginx, pool, ini] = serving.place(scratch.path(), root, port, &php);
+        let fpm_program = Program::new("/usr/sbin/php-fpm8.2").args(["-R", "-F", "-y"]).arg(pool);
+        let fpm_program = fpm_program.env("PHP_INI_SCAN_DIR", format!(":{}", ini.display())).env("APP_ENV", "prod");
         let fpm = fpm_program.envs(SETTINGS).deadline(LIFE).start();
         let nginx = Program::new("/usr/sbin/nginx").arg("-c").arg(nginx).args(["-e", "stderr"]).deadline(LIFE).start();
-        let web = Self { port, php, pid_file: temporary.join("php-fpm.pid"), _nginx: nginx, _php: fpm, _scratch: scratch };
+        let pid_file = scratch.path().join("tmp/php-fpm.pid");
+        let web = Self { port, php, pid_file, nginx, fpm, scratch };
         let start = Instant::now();
-        while web.get("/-/ready").is_ok_and(|page| page.status != 200) || web.get("/-/ready").is_err() {
+        while web.get("/readyz").is_ok_and(|page| page.status != 200) || web.get("/readyz").is_err() {
             assert!(start.elapsed() < PATIENCE, "nginx and php-fpm do not answer: {web:#?}");
             thread::sleep(Duration::from_millis(20));
         }
         web
+    }
+
+    /// Where its files are: what is `/etc/shop` in a pod.
+    #[must_use]
+    pub fn place(&self) -> &Path {
+        self.scratch.path()
+    }
+
+    /// Ends php-fpm, while nginx goes on, and gives what it wrote; and nginx's, when `then` is done.
+    pub fn without_php(self, then: impl FnOnce(u16)) -> [Outcome; 2] {
+        let fpm = self.fpm.kill_after(Duration::ZERO);
+        then(self.port);
+        [fpm, self.nginx.kill_after(Duration::ZERO)]
     }
 
     /// One page.
@@ -160,8 +157,10 @@ pub fn get_from(address: SocketAddr, path: &str, headers: &str) -> io::Result<Pa
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     write!(stream, "GET {path} HTTP/1.0\r\nHost: shop.example\r\n{headers}\r\n")?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes)?;
+    // Whoever asks for it may get what is no text.
+    let answer = String::from_utf8_lossy(&bytes);
     let broken = || io::Error::other(format!("not an answer: {answer:?}"));
     let (head, body) = answer.split_once("\r\n\r\n").ok_or_else(broken)?;
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or_else(broken)?;
@@ -171,7 +170,7 @@ pub fn get_from(address: SocketAddr, path: &str, headers: &str) -> io::Result<Pa
         .filter_map(|line| line.split_once(": "))
         .map(|(name, value)| (name.to_lowercase(), value.to_owned()))
         .collect();
-    let complete = headers.get("content-length").is_none_or(|length| length.parse() == Ok(body.len()));
+    let complete = headers.get("content-length").is_none_or(|length| length.parse() == Ok(bytes.len() - head.len() - 4));
     if !complete {
         return Err(broken());
     }

@@ -46,8 +46,8 @@ fn shop(namespace: &Namespace<'_>, image: &Image, engine: &str) -> IpAddr {
     let started =
         "    restartPolicy: Always\n    startupProbe: {exec: {command: [php-fpm-ping]}, periodSeconds: 1, failureThreshold: 60}\n";
     let php = one("php-fpm", "[php-fpm]", started);
-    let probes = "    readinessProbe: {httpGet: {path: /-/ready, port: 8080}, periodSeconds: 1}\n    \
-                  livenessProbe: {httpGet: {path: /-/live, port: 8080}}\n";
+    let probes = "    readinessProbe: {httpGet: {path: /readyz, port: 8080}, periodSeconds: 1}\n    \
+                  livenessProbe: {httpGet: {path: /livez, port: 8080}}\n";
     let nginx = one("nginx", &format!("[nginx, -c, /etc/shop/nginx/{engine}.conf]"), probes);
     namespace.apply(&format!(
         "apiVersion: v1\nkind: Pod\nmetadata: {{name: {engine}}}\nspec:\n  automountServiceAccountToken: false\n  enableServiceLinks: false\n  \
@@ -68,8 +68,8 @@ fn serves(name: &str, php: &str) {
     let cluster = Cluster::shared();
     let (namespace, image) = (cluster.namespace("image", Level::Restricted), built(&cluster, name));
     let address = shop(&namespace, &image, "php");
-    assert_eq!(get(address, "/-/live").body, "alive\n");
-    assert_eq!(get(address, "/-/ready").body, "pong");
+    assert_eq!(get(address, "/livez").status, 204);
+    assert_eq!(get(address, "/readyz").body, "pong");
     assert_eq!(get(address, "/any/path").body, format!("php {php} uid 10001 of /srv/shop/releases/r1"));
     let asset = get(address, "/style.css");
     assert!(asset.body == "asset\n" && asset.headers.contains_key("etag"), "{asset:?}");
@@ -116,7 +116,7 @@ fn the_engines_of_magento_run_their_entry_points_and_nothing_else() {
         let address = shop(&namespace, &image, engine);
         assert_eq!(get(address, "/catalog/product/view").body, format!("php 8.2 uid 10001 of {root}"), "{engine}");
         for (path, status) in
-            [("/media/shell.php", 403), ("/app/etc/local.xml", if engine == "magento1" { 403 } else { 200 }), ("/style.php", 404)]
+            [("/media/shell.php", 403), ("/app/etc/local.xml", if engine == "magento1" { 403 } else { 200 }), ("/style.php", 403)]
         {
             let page = get(address, path);
             assert_eq!(page.status, status, "{engine}: {path}: {page:?}");

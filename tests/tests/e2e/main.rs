@@ -22,6 +22,7 @@ mod php;
 mod places;
 mod publishing;
 mod server;
+mod serving;
 mod storage;
 mod tampering;
 mod warming;

@@ -22,9 +22,9 @@ mod validation;
 
 pub use class::{
     AzureIdentity, Backends, BackupTarget, Build, Cache, ClassStatus, CsiDriver, Database, Directory, Disk, Effect, Efs, Engine,
-    ExtraContainer, ExtraVariable, Freeze, Gateway, GoogleIdentity, Identity, Images, Ingress, MapRoute, Media, Network, Nfs, NodeCache,
-    Overlay, Peer, Php, PodIdentity, Priority, Route, SecretIdentity, ShopClass, ShopClassSpec, Size, Sizes, Storage, StorageMode, Store,
-    Toleration, WebIdentity,
+    ExtraContainer, ExtraVariable, Freeze, Gateway, GoogleIdentity, Identity, Images, Ingress, Mail, MapRoute, Media, Network, Nfs,
+    NodeCache, Overlay, Peer, Php, PodIdentity, Priority, Relay, Route, SecretIdentity, ShopClass, ShopClassSpec, Size, Sizes, Storage,
+    StorageMode, Store, Toleration, WebIdentity,
 };
 pub use condition::{Condition, Truth};
 pub use release::{BuildState, Release, ReleaseBuild, ReleaseSpec, ReleaseStatus};

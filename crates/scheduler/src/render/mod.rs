@@ -96,6 +96,16 @@ pub enum RenderError {
         /// The rest of the sentence.
         problem: &'static str,
     },
+    /// A range of addresses that is none.
+    #[error("class {class}: {field}: {value:?} is no range of addresses, such as 10.0.0.0/8")]
+    Cidr {
+        /// The class.
+        class: String,
+        /// The field.
+        field: &'static str,
+        /// What it says.
+        value: String,
+    },
     /// The release is of another channel.
     #[error("shop {shop} follows channel {follows}, and the release in force is of {found}")]
     Channel {

@@ -67,6 +67,9 @@ pub(crate) fn allow(frame: &Frame<'_>) -> Object {
     if let (Some((media, _)), StorageMode::Agent) = (frame.media, frame.class.storage.mode) {
         reach(&media.cidrs, NFS_PORT);
     }
+    if let Some(mail) = &frame.class.mail {
+        reach(&mail.relay.cidrs, mail.relay.port);
+    }
     reach(&network.outside, 443);
     if frame.class.identity.pod_identity.is_some() {
         reach(&[POD_IDENTITY.to_owned()], 80);

@@ -111,7 +111,7 @@ fn a_suspended_shop_has_no_pods_and_an_archived_one_only_its_data() {
 fn a_shop_in_maintenance_is_closed_for_visitors_and_open_for_the_probe() {
     let objects = rendered("aws", |shop, _, _| shop.spec.state = ShopState::Maintenance);
     let conf = objects.iter().map(Object::value).find_map(|object| object["data"]["nginx.conf"].as_str().map(str::to_owned)).unwrap();
-    assert!(conf.contains("set $closed 1;\n        if (-f") && conf.contains("127.0.0.1 0;"), "{conf}");
+    assert!(conf.contains("set $closed 1;\n        if (-f") && conf.contains("127.0.0.1 0;") && conf.contains("set $closed 0;"), "{conf}");
     assert_eq!(find(&objects, "Deployment", "cron")["spec"]["replicas"], 0);
 }
 
@@ -242,6 +242,10 @@ fn what_cannot_be_rendered_says_why() {
         backend,
         "shop acme: services.cache.ref=\"redis-us\" is not in the backends of class magento2-standard; expected one of: redis-eu-2"
     );
+    let (shop, mut class, release) = example("aws");
+    class.spec.network.edge_cidrs = vec!["10.0.0.0/33".into()];
+    let error = render(&shop, &class, Some(&release), &Moment::default()).unwrap_err().to_string();
+    assert!(error.contains("network.edgeCidrs: \"10.0.0.0/33\" is no range of addresses"), "{error}");
     let (mut shop, class, release) = example("azure");
     shop.spec.services.media.as_mut().unwrap().access_point = Some("fsap-0123456789abcdef0".into());
     let error = render(&shop, &class, Some(&release), &Moment::default()).unwrap_err().to_string();

@@ -2,6 +2,7 @@
 
 mod backend;
 mod identity;
+mod mail;
 mod network;
 mod overlay;
 mod size;
@@ -9,6 +10,7 @@ mod storage;
 
 pub use backend::{Backends, Cache, CsiDriver, Database, Directory, Efs, Media, Nfs};
 pub use identity::{AzureIdentity, GoogleIdentity, Identity, PodIdentity, SecretIdentity, WebIdentity};
+pub use mail::{Mail, Relay};
 pub use network::{Gateway, Ingress, MapRoute, Network, Peer, Route};
 pub use overlay::{Effect, ExtraContainer, ExtraVariable, Overlay, Toleration};
 pub use size::{Disk, Php, Size, Sizes};
@@ -72,6 +74,9 @@ pub struct ShopClassSpec {
     /// Servers that shops name in their `services`.
     #[serde(default)]
     pub backends: Backends,
+    /// How mails of shops leave.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mail: Option<Mail>,
     /// Who the pods are for the cloud.
     #[serde(default)]
     pub identity: Identity,

@@ -12,6 +12,11 @@ pub struct Network {
     /// Where visitors' requests come from.
     #[serde(default = "edge")]
     pub edge: Peer,
+    /// Addresses that visitors' requests come from, such as those of the edge's pods: what these say in X-Forwarded-For is believed. Without
+    /// them a visitor's address is that of the edge.
+    #[schemars(length(max = 20), inner(length(max = 43), regex(pattern = pattern::CIDR)))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub edge_cidrs: Vec<String>,
     /// Who reads metrics.
     #[serde(default = "monitoring")]
     pub monitoring: Peer,
@@ -34,7 +39,15 @@ pub struct Network {
 
 impl Default for Network {
     fn default() -> Self {
-        Self { edge: edge(), monitoring: monitoring(), dns: dns(), store: Vec::new(), api_server: Vec::new(), outside: Vec::new() }
+        Self {
+            edge: edge(),
+            edge_cidrs: Vec::new(),
+            monitoring: monitoring(),
+            dns: dns(),
+            store: Vec::new(),
+            api_server: Vec::new(),
+            outside: Vec::new(),
+        }
     }
 }
 

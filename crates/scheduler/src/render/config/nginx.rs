@@ -1,57 +1,154 @@
-//! nginx.conf of a shop.
+//! nginx.conf of a shop: the files of the shop's image as one, so that a pod serves by the same rules with and without a scheduler, and
+//! depends on no file of the image. Where they include what a volume may hold, this puts what the shop and its class say.
 
 use crate::{
     crd::{Engine, ShopState},
-    render::{frame::Frame, path},
+    render::{RenderError, frame::Frame},
 };
-use std::fmt::Write as _;
+use std::{fmt::Write as _, net::IpAddr};
 
-const CONF: &str = include_str!("template/nginx.conf");
-const MAGENTO1: &str = include_str!("template/nginx-magento1.conf");
-const MAGENTO2: &str = include_str!("template/nginx-magento2.conf");
-const PHP: &str = include_str!("template/nginx-php.conf");
+/// What the image's files include from each other.
+const INCLUDE: &str = "include /etc/shop/nginx/";
+const INCLUDED: [(&str, &str); 5] = [
+    ("process.inc", include_str!("../../../../../images/shop/nginx/process.inc")),
+    ("http.inc", include_str!("../../../../../images/shop/nginx/http.inc")),
+    ("server.inc", include_str!("../../../../../images/shop/nginx/server.inc")),
+    ("magento.inc", include_str!("../../../../../images/shop/nginx/magento.inc")),
+    ("fastcgi.inc", include_str!("../../../../../images/shop/nginx/fastcgi.inc")),
+];
+const MAGENTO1: &str = include_str!("../../../../../images/shop/nginx/magento1.conf");
+const MAGENTO2: &str = include_str!("../../../../../images/shop/nginx/magento2.conf");
+const PHP: &str = include_str!("../../../../../images/shop/nginx/php.conf");
+/// Where they include a volume's files.
+const STORES: &str = "include /etc/shop/stores.d/*.map;";
+const HTTP: &str = "include /etc/shop/http.d/*.conf;";
+const SERVER: &str = "include /etc/shop/nginx.d/*.conf;";
+/// Endings of what PHP, or a server that is set up for it, takes for a program; also with a path behind it.
+const PROGRAM: &str = r"\.(php\d*|phps|phtml|phar|pht|inc)(/|$)";
 
-pub(super) fn conf(frame: &Frame<'_>) -> String {
-    let (engine, below) = match frame.class.engine {
-        Engine::Magento1 => (MAGENTO1, ""),
-        Engine::Magento2 => (MAGENTO2, "/pub"),
-        Engine::Php => (PHP, ""),
+pub(super) fn conf(frame: &Frame<'_>) -> Result<String, RenderError> {
+    let engine = match frame.class.engine {
+        Engine::Magento1 => MAGENTO1,
+        Engine::Magento2 => MAGENTO2,
+        Engine::Php => PHP,
     };
-    let closed = if frame.spec.state == ShopState::Maintenance { "1" } else { "0" };
-    CONF.replace("@STORES@", &stores(frame))
-        .replace("@REDIRECTS@", &redirects(frame))
-        .replace("@LOCATIONS@", engine.trim_end())
-        .replace("@ROOT@", &format!("/srv/shop/current{below}"))
-        .replace("@BELOW@", below)
-        .replace("@CLOSED@", closed)
-        .replace("@CLOSED_FILE@", &format!("{}/{}", path::STATE, path::CLOSED_FILE))
+    let inlined = Inlined { stores: stores(frame), http: edge(frame)? + &redirects(frame), server: shared(frame) };
+    let mut conf = String::with_capacity(16 << 10);
+    inlined.write(&mut conf, engine, "");
+    // The first one: the second is the probe's, which gets the shop all the time.
+    let closed = if frame.spec.state == ShopState::Maintenance { "set $closed 1;" } else { "set $closed 0;" };
+    Ok(conf.replacen("set $closed 0;", closed, 1))
+}
+
+/// What stands in place of a volume's files.
+struct Inlined {
+    stores: String,
+    http: String,
+    server: String,
+}
+
+impl Inlined {
+    /// `text` with its includes in their place, each line behind `indent`.
+    fn write(&self, out: &mut String, text: &str, indent: &str) {
+        for line in text.lines() {
+            let code = line.trim_start();
+            let indent = [indent, &line[..line.len() - code.len()]].concat();
+            let inner = match code {
+                STORES => Some(self.stores.as_str()),
+                HTTP => Some(self.http.as_str()),
+                SERVER => Some(self.server.as_str()),
+                _ => code.strip_prefix(INCLUDE).and_then(included),
+            };
+            match inner {
+                Some(inner) => self.write(out, inner, &indent),
+                // Writing to a String never fails.
+                None if code.is_empty() => out.push('\n'),
+                None => writeln!(out, "{indent}{code}").unwrap_or_default(),
+            }
+        }
+    }
+}
+
+/// A file of the image, by the end of the line that includes it.
+fn included(rest: &str) -> Option<&'static str> {
+    let name = rest.strip_suffix(';')?;
+    INCLUDED.into_iter().find(|(found, _)| *found == name).map(|(_, text)| text)
 }
 
 /// Which store of the shop a host shows. The CRD's pattern leaves only letters, digits, '-' and '.' in a host.
 fn stores(frame: &Frame<'_>) -> String {
-    let mut lines = String::new();
-    for domain in &frame.spec.domains {
-        if let Some(store) = &domain.store_code {
-            // Writing to a String never fails.
-            write!(lines, "\n        {} {store};", domain.host).ok();
-        }
+    let coded = frame.spec.domains.iter().filter_map(|domain| Some((&domain.host, domain.store_code.as_ref()?)));
+    coded.map(|(host, store)| format!("{host} {store};\n")).collect()
+}
+
+/// Whose word on a visitor's address counts: that of the class's edge, where the class says its addresses.
+fn edge(frame: &Frame<'_>) -> Result<String, RenderError> {
+    let cidrs = &frame.class.network.edge_cidrs;
+    if cidrs.is_empty() {
+        return Ok(String::new());
     }
-    lines
+    let mut text = String::new();
+    for cidr in cidrs {
+        if !is_cidr(cidr) {
+            return Err(RenderError::Cidr { class: frame.class_name.to_owned(), field: "network.edgeCidrs", value: cidr.clone() });
+        }
+        // Writing to a String never fails.
+        writeln!(text, "set_real_ip_from {cidr};").unwrap_or_default();
+    }
+    Ok(text + "real_ip_header X-Forwarded-For;\nreal_ip_recursive on;\n")
+}
+
+fn is_cidr(text: &str) -> bool {
+    let Some((address, length)) = text.split_once('/') else { return false };
+    let most = match address.parse() {
+        Ok(IpAddr::V4(_)) => 32,
+        Ok(IpAddr::V6(_)) => 128,
+        Err(_) => return false,
+    };
+    length.parse::<u8>().is_ok_and(|length| length <= most)
 }
 
 /// Redirects also where no edge has made them: behind an Ingress, or for who asks a pod directly.
 fn redirects(frame: &Frame<'_>) -> String {
-    let mut servers = String::new();
-    for domain in &frame.spec.domains {
-        if let Some(target) = &domain.redirect_to {
-            // Writing to a String never fails.
-            write!(
-                servers,
-                "\n    server {{\n        listen 8080;\n        server_name {};\n        return 301 https://{target}$request_uri;\n    }}\n",
-                domain.host
-            )
-            .ok();
+    let leading = frame.spec.domains.iter().filter_map(|domain| Some((&domain.host, domain.redirect_to.as_ref()?)));
+    leading
+        .map(|(host, target)| {
+            format!("server {{\n    listen 8080;\n    server_name {host};\n    return 301 https://{target}$request_uri;\n}}\n")
+        })
+        .collect()
+}
+
+/// What the shop can write to holds no program. php-fpm refuses it as well; so it is not even asked, and the source is not shown.
+fn shared(frame: &Frame<'_>) -> String {
+    let root = if frame.class.engine == Engine::Magento2 { "pub/" } else { "" };
+    let paths: Vec<_> = frame.shared().iter().filter_map(|path| path.strip_prefix(root)).map(|path| path.replace('.', r"\.")).collect();
+    if paths.is_empty() {
+        return String::new();
+    }
+    format!("location ~* ^/({})/.*{PROGRAM} {{ return 403; }}\n", paths.join("|"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_of_addresses_is_what_nginx_takes() {
+        assert!(["10.0.0.0/8", "2001:db8::/32", "192.0.2.1/32"].into_iter().all(is_cidr));
+        assert!(!["10.0.0.0", "10.0.0.0/33", "300.0.0.0/8", "::/129", "10.0.0.0/", "x/8"].into_iter().any(is_cidr));
+    }
+
+    #[test]
+    fn no_file_of_the_image_is_left_out() {
+        let inlined = Inlined { stores: "a\n".to_owned(), http: "b\n".to_owned(), server: "c\n".to_owned() };
+        for engine in [MAGENTO1, MAGENTO2, PHP] {
+            let mut conf = String::new();
+            inlined.write(&mut conf, engine, "");
+            assert!(!conf.contains("include /etc/shop/"), "{conf}");
+            let closed = format!("if (-f {}/{}) {{", crate::render::path::STATE, crate::render::path::CLOSED_FILE);
+            for once in ["\n        a\n", "\n    b\n", "\n        c\n", closed.as_str()] {
+                assert_eq!(conf.matches(once).count(), 1, "{once:?} in {conf}");
+            }
         }
     }
-    servers
 }

@@ -105,7 +105,7 @@ pub(crate) fn nginx(frame: &Frame<'_>) -> Container {
         ..Probe::default()
     };
     let mut container = Container {
-        command: Some(["nginx", "-c", &config, "-g", "daemon off;"].map(str::to_owned).into()),
+        command: Some(["nginx", "-c", &config].map(str::to_owned).into()),
         ports: Some(vec![ContainerPort { name: Some("http".to_owned()), container_port: pod::HTTP_PORT, ..ContainerPort::default() }]),
         // Asked each second until it answers; readiness is asked at once then, and not up to five seconds later.
         startup_probe: Some(Probe { period_seconds: Some(1), failure_threshold: Some(60), ..asks("/readyz") }),

@@ -1,0 +1,37 @@
+//! How mails of a class's shops leave.
+
+use crate::crd::pattern;
+use kube::KubeSchema;
+use serde::{Deserialize, Serialize};
+
+/// How mails of shops leave; without it PHP's `mail()` fails.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Mail {
+    /// Server that takes all of them.
+    pub relay: Relay,
+}
+
+/// An SMTP server that takes mails from shops without a password.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Relay {
+    /// Host name or address.
+    #[schemars(length(min = 1, max = 253), regex(pattern = pattern::SERVER))]
+    pub host: String,
+    /// Port.
+    #[schemars(range(min = 1, max = 65535))]
+    #[serde(default = "smtp")]
+    pub port: u32,
+    /// Whether mails go to it by STARTTLS, with a certificate that the image's authorities have signed.
+    #[serde(default)]
+    pub tls: bool,
+    /// Addresses that pods may reach it at.
+    #[schemars(length(max = 20), inner(length(max = 43), regex(pattern = pattern::CIDR)))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cidrs: Vec<String>,
+}
+
+fn smtp() -> u32 {
+    25
+}

@@ -1,0 +1,399 @@
+//! nginx and php-fpm over a small tree of each engine: what a visitor gets, what runs, and what may be kept. The same for the image's own
+//! configuration and for what the scheduler renders.
+
+use e2e::{
+    serving::Serving,
+    web::{Page, Web, get_from},
+};
+use serde_json::Value;
+use std::{
+    fs,
+    net::Ipv4Addr,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+};
+use tempfile::TempDir;
+
+/// Says that it runs, and what it was told.
+const RUNS: &str = "<?php
+header('X-Ran: ' . basename($_SERVER['SCRIPT_NAME']));
+header('Content-Type: application/json');
+if (isset($_GET['tags'])) { header('X-Magento-Tags: ' . str_repeat('x', (int) $_GET['tags'])); }
+if (isset($_GET['frame'])) { header('X-Frame-Options: DENY'); }
+if (isset($_GET['ini'])) { exit(json_encode(ini_get_all(null, false))); }
+echo json_encode(['get' => $_GET, 'server' => array_intersect_key($_SERVER, array_flip(
+    ['PATH_INFO', 'REMOTE_ADDR', 'HTTPS', 'HTTP_PROXY', 'HTTP_X_REQUEST_ID', 'MAGE_RUN_TYPE', 'DOCUMENT_ROOT']))]);
+";
+const KEPT: &str = "public, max-age=2592000";
+const ASKED: &str = "public, max-age=300";
+const FOR_EVER: &str = "public, max-age=31536000, immutable";
+const HOUR: &str = "public, max-age=3600";
+
+/// What a path gives: its status, which script ran, and how long it may be kept.
+type Row = (&'static str, u16, &'static str, &'static str);
+
+const MAGENTO: &[Row] = &[
+    ("/", 200, "index.php", ""),
+    ("/a-category/a-product.html", 200, "index.php", ""),
+    ("/index.php/admin/", 200, "index.php", ""),
+    ("/media/pic.jpg", 200, "", KEPT),
+    ("/media/cache/missing.jpg", 200, "get.php", ""),
+    ("/media/export.csv", 200, "", "no-store"),
+    ("/media/tmp/catalog/product/new.jpg", 200, "", KEPT),
+    ("/robots.txt", 200, "", HOUR),
+    ("/sitemap-2.xml", 200, "", HOUR),
+    ("/sitemap-3.xml", 200, "index.php", ""),
+    ("/favicon.ico", 200, "", "public, max-age=86400"),
+    ("/.well-known/acme-challenge/x", 200, "", ASKED),
+    // What is denied is what is missing: the shop has a page for it.
+    ("/media/customer/1.jpg", 403, "404.php", ""),
+    ("/media/custom_options/order/a.jpg", 403, "404.php", ""),
+    ("/media/downloadable/files/song.mp3", 403, "404.php", ""),
+    ("/media/import/prices.csv", 403, "404.php", ""),
+    ("/media/tmp/prices.csv", 403, "404.php", ""),
+    ("/media/tmp/catalog/product/new.php", 403, "404.php", ""),
+    ("/media/theme_customization/logo.xml", 403, "404.php", ""),
+    ("/media/.htaccess", 403, "404.php", ""),
+    ("/media/avatar.php", 403, "404.php", ""),
+    ("/media/avatar.php/y", 403, "404.php", ""),
+    ("/media/avatar.php/y.jpg", 403, "404.php", ""),
+    ("/media/avatar.PHP", 403, "404.php", ""),
+    ("/media/avatar.php7", 403, "404.php", ""),
+    ("/media/avatar.phtml", 403, "404.php", ""),
+    ("/media/avatar.phar", 403, "404.php", ""),
+    ("/media/avatar.phar/y", 403, "404.php", ""),
+    ("/media/avatar.jpg.php", 403, "404.php", ""),
+    ("/media/index.php", 403, "404.php", ""),
+    ("/media/pic.jpg/y.php", 403, "404.php", ""),
+    // A picture, whatever its name.
+    ("/media/avatar.php.jpg", 200, "", KEPT),
+    ("/errors/local.xml", 403, "404.php", ""),
+    ("/errors/default/page.phtml", 403, "404.php", ""),
+    ("/errors/default/page.css", 200, "", ASKED),
+    ("/cron.php", 403, "404.php", ""),
+    ("/cron.php/x", 403, "404.php", ""),
+    ("/Index.PHP", 403, "404.php", ""),
+    ("/other.php", 403, "404.php", ""),
+    ("/dump.sql.gz", 403, "404.php", ""),
+    ("/.git/config", 403, "404.php", ""),
+    ("/.user.ini", 403, "404.php", ""),
+    ("/composer.json", 403, "404.php", ""),
+    ("/composer.lock", 403, "404.php", ""),
+    ("/LICENSE_AFL.txt", 403, "404.php", ""),
+];
+const MAGENTO1: &[Row] = &[
+    ("/api/rest/products?page=2", 200, "api.php", ""),
+    ("/api/soap/?wsdl", 200, "api.php", ""),
+    ("/api/v2_soap", 200, "api.php", ""),
+    ("/api/xmlrpc/", 200, "api.php", ""),
+    ("/api.php?type=rest", 200, "api.php", ""),
+    ("/api/index/index", 200, "index.php", ""),
+    ("/js/lib.js", 200, "", ASKED),
+    ("/skin/a.css", 200, "", ASKED),
+    ("/skin/missing.css", 404, "404.php", ""),
+    ("/media/js/merged.js", 200, "", ASKED),
+    ("/js/index.php", 403, "404.php", ""),
+    ("/errors/404.php", 404, "404.php", ""),
+    ("/app/etc/local.xml", 403, "404.php", ""),
+    ("/app/design/x.phtml", 403, "404.php", ""),
+    ("/lib/lib.xml", 403, "404.php", ""),
+    ("/var/log/system.log", 403, "404.php", ""),
+    ("/shell/indexer.php", 403, "404.php", ""),
+    ("/install.php", 403, "404.php", ""),
+    ("/cron.sh", 403, "404.php", ""),
+];
+const MAGENTO2: &[Row] = &[
+    ("/static/version1700000000/frontend/lib.js", 200, "", FOR_EVER),
+    ("/static/frontend/lib.js", 200, "", ASKED),
+    ("/static/version1700000000/frontend/data.xml", 200, "", "no-store"),
+    ("/static/frontend/data.zip", 200, "", "no-store"),
+    ("/static/version1700000000/frontend/missing.js", 200, "static.php", ""),
+    ("/static/missing.zip?a=1", 200, "static.php", ""),
+    // Merged files: writable, outside of the tree.
+    ("/static/version1700000000/_cache/merged/all.css", 200, "", FOR_EVER),
+    ("/static/_cache/merged/evil.php", 403, "404.php", ""),
+    ("/static/version1/_cache/merged/evil.php/x", 403, "404.php", ""),
+    ("/health_check.php", 200, "health_check.php", ""),
+    ("/errors/503.php", 200, "503.php", ""),
+    ("/errors/processor.php", 403, "404.php", ""),
+    ("/app/etc/env.php", 403, "404.php", ""),
+];
+const PHP: &[Row] = &[
+    ("/", 200, "index.php", ""),
+    ("/any/path", 200, "index.php", ""),
+    ("/admin/", 200, "index.php", ""),
+    ("/admin/tool.php/some/path", 200, "tool.php", ""),
+    ("/missing.php", 404, "", ""),
+    ("/uploads/pic.jpg", 200, "", ASKED),
+    ("/uploads/avatar.php", 403, "", ""),
+    ("/uploads/avatar.php/y", 403, "", ""),
+    ("/uploads/AVATAR.PHP", 403, "", ""),
+    ("/uploads/avatar.PHP", 403, "", ""),
+    ("/uploads/avatar.phtml", 403, "", ""),
+    ("/uploads/avatar.phar", 403, "", ""),
+    ("/uploads/avatar.phar/y", 403, "", ""),
+    ("/uploads/avatar.jpg.php", 403, "", ""),
+    ("/uploads/avatar.php.jpg", 200, "", ASKED),
+    // Writable, and named by no setting of nginx.
+    ("/cache/compiled.php", 403, "", ""),
+    ("/vendor/autoload.php", 403, "", ""),
+    ("/config/app.json", 403, "", ""),
+    ("/.env", 403, "", ""),
+];
+
+/// A release root with one tree, whose shared and writable directories are links out of it.
+struct Tree {
+    scratch: TempDir,
+}
+
+impl Tree {
+    fn root(&self) -> PathBuf {
+        self.scratch.path().join("root")
+    }
+
+    fn new(engine: &str) -> Self {
+        let scratch = tempfile::tempdir().unwrap();
+        let top = scratch.path();
+        let tree = top.join("root/releases/r1");
+        let web = if engine == "magento2" { tree.join("pub") } else { tree.clone() };
+        let write = |directory: &Path, paths: &[&str]| {
+            for path in paths {
+                let program = path.contains(".php") || path.contains(".PHP") || path.contains(".ph");
+                let text = if program { RUNS.to_owned() } else { format!("{path}\n").repeat(200) };
+                fs::create_dir_all(directory.join(path).parent().unwrap()).unwrap();
+                fs::write(directory.join(path), text).unwrap();
+            }
+        };
+        let leads = |path: &str, to: &str| {
+            fs::create_dir_all(top.join(to)).unwrap();
+            fs::create_dir_all(web.join(path).parent().unwrap()).unwrap();
+            symlink(top.join(to), web.join(path)).unwrap();
+        };
+        let uploads = [
+            "pic.jpg",
+            "avatar.php",
+            "AVATAR.PHP",
+            "avatar.PHP",
+            "avatar.php7",
+            "avatar.phtml",
+            "avatar.phar",
+            "avatar.jpg.php",
+            "avatar.php.jpg",
+        ];
+        write(&top.join("shared"), &uploads);
+        if engine == "php" {
+            write(&web, &["index.php", "admin/index.php", "admin/tool.php", "vendor/autoload.php", "config/app.json", ".env"]);
+            write(&top.join("writable"), &["compiled.php"]);
+            leads("uploads", "shared");
+            leads("cache", "writable");
+        } else {
+            write(
+                &web,
+                &["index.php", "get.php", "cron.php", "other.php", "Index.PHP", "errors/404.php", "errors/503.php", "errors/processor.php"],
+            );
+            write(
+                &web,
+                &["errors/local.xml", "errors/default/page.phtml", "errors/default/page.css", "dump.sql.gz", ".git/config", ".user.ini"],
+            );
+            write(&web, &["composer.json", "composer.lock", "LICENSE_AFL.txt", ".well-known/acme-challenge/x"]);
+            let media = [
+                "index.php",
+                "export.csv",
+                "tmp/catalog/product/new.jpg",
+                "tmp/catalog/product/new.php",
+                "tmp/prices.csv",
+                "import/prices.csv",
+            ];
+            write(&top.join("shared"), &media);
+            write(&top.join("shared"), &["customer/1.jpg", "custom_options/order/a.jpg", "downloadable/files/song.mp3", "js/merged.js"]);
+            write(&top.join("shared"), &["theme_customization/logo.xml", ".htaccess", "robots.txt", "favicon.ico", "sitemap-2.xml"]);
+            leads("media", "shared");
+        }
+        if engine == "magento1" {
+            write(
+                &web,
+                &[
+                    "api.php",
+                    "install.php",
+                    "cron.sh",
+                    "js/lib.js",
+                    "js/index.php",
+                    "skin/a.css",
+                    "app/etc/local.xml",
+                    "app/design/x.phtml",
+                ],
+            );
+            write(&web, &["lib/lib.xml", "var/log/system.log", "shell/indexer.php"]);
+        }
+        if engine == "magento2" {
+            write(
+                &web,
+                &["static.php", "health_check.php", "static/frontend/lib.js", "static/frontend/data.xml", "static/frontend/data.zip"],
+            );
+            write(&tree, &["app/etc/env.php"]);
+            write(&top.join("writable"), &["merged/all.css", "merged/evil.php"]);
+            leads("static/_cache", "writable");
+        }
+        symlink("releases/r1", top.join("root/current")).unwrap();
+        Self { scratch }
+    }
+}
+
+/// The two configurations of an engine, over a tree of it.
+fn both(engine: &str, platform: &str) -> (Tree, [(String, Web); 2]) {
+    let tree = Tree::new(engine);
+    // Read after ours, and by no release.
+    let own = tree.scratch.path().join("own.php");
+    fs::write(&own, "<?php header('X-Own: yes');").unwrap();
+    let rendered = Serving::rendered(platform, |class| {
+        let php = format!("\n  php:\n    settings: {{auto_prepend_file: \"{}\"}}\n    memoryMib: 512\n", own.display());
+        let class = class.lines().filter(|line| !line.starts_with("  php: ")).map(|line| format!("{line}\n")).collect::<String>();
+        assert!(class.contains("\n  network:\n"), "{class}");
+        let class = class.replace("\n  network:\n", "\n  network:\n    edgeCidrs: [127.0.0.0/8]\n");
+        if class.contains("\n  php:\n") {
+            class.replace("\n  php:\n", &php).replace("    memoryMib: 756\n", "").replace("    settings: {max_execution_time", "    # {")
+        } else {
+            class.replace("\nspec:\n", &format!("\nspec:{php}"))
+        }
+    });
+    let servers = [("image", Serving::image(engine)), ("rendered", rendered)]
+        .map(|(name, serving)| (format!("{engine}, {name}"), Web::serve(&tree.root(), &serving)));
+    (tree, servers)
+}
+
+fn header<'a>(page: &'a Page, name: &str) -> &'a str {
+    page.headers.get(name).map_or("", String::as_str)
+}
+
+fn ask(web: &Web, path: &str, headers: &str) -> Page {
+    get_from((Ipv4Addr::LOCALHOST, web.port).into(), path, headers).unwrap()
+}
+
+fn told(page: &Page) -> Value {
+    serde_json::from_str(&page.body).unwrap_or_else(|error| panic!("{error}: {page:?}"))
+}
+
+#[test]
+fn each_engine_serves_what_it_should_and_runs_nothing_else() {
+    let engines = [("magento1", "azure", &[MAGENTO, MAGENTO1][..]), ("magento2", "aws", &[MAGENTO, MAGENTO2]), ("php", "plain", &[PHP])];
+    let mut wrong = Vec::new();
+    for (engine, platform, tables) in engines {
+        let (_tree, servers) = both(engine, platform);
+        for (name, web) in &servers {
+            for (path, status, ran, kept) in tables.iter().copied().flatten() {
+                let page = ask(web, path, "");
+                let found = (page.status, header(&page, "x-ran"), header(&page, "cache-control"));
+                if found != (*status, *ran, *kept) {
+                    wrong.push(format!("{name}: {path}: {found:?}, not {:?}", (status, ran, kept)));
+                }
+                // Everybody's: no page of ours is framed, and no file is taken for what it is not. Nobody's source is shown.
+                if (header(&page, "x-frame-options"), header(&page, "x-content-type-options")) != ("SAMEORIGIN", "nosniff") {
+                    wrong.push(format!("{name}: {path}: {:?}", page.headers));
+                }
+                if page.body.contains("<?php") && !path.ends_with(".jpg") {
+                    wrong.push(format!("{name}: {path}: shows its source"));
+                }
+            }
+        }
+    }
+    assert_eq!(wrong, [] as [&str; 0], "{}", wrong.join("\n"));
+}
+
+#[test]
+fn programs_are_told_the_same_by_both_configurations() {
+    for (engine, platform) in [("magento1", "azure"), ("magento2", "aws"), ("php", "plain")] {
+        let (_tree, servers) = both(engine, platform);
+        for (name, web) in &servers {
+            let headers = "X-Forwarded-Proto: https\r\nProxy: http://evil.example\r\nX-Request-Id: incident-0123456789\r\n";
+            let server = told(&ask(web, "/index.php/a/b?x=1", headers))["server"].take();
+            assert_eq!(server["PATH_INFO"], "/a/b", "{name}");
+            assert!(server["HTTPS"] == "on" && server["HTTP_PROXY"].as_str().unwrap_or_default().is_empty(), "{name}: {server}");
+            assert_eq!(server["HTTP_X_REQUEST_ID"], "incident-0123456789", "{name}");
+            assert!(server["DOCUMENT_ROOT"].as_str().unwrap().contains("/releases/r1"), "{name}: {server}");
+            // What a header must not bring into a log.
+            let server = told(&ask(web, "/", "X-Request-Id: a b\"\r\n"))["server"].take();
+            assert_eq!(server["HTTP_X_REQUEST_ID"].as_str().unwrap().len(), 32, "{name}");
+            // 64 KiB of tags, and the shop's own word on frames.
+            let page = ask(web, "/?tags=65536&frame", "");
+            assert_eq!(
+                (page.status, header(&page, "x-magento-tags").len(), header(&page, "x-frame-options")),
+                (200, 65536, "DENY"),
+                "{name}"
+            );
+            // Behind an edge, too, which may be an nginx that asks by HTTP/1.0.
+            let packed = ("gzip", "Accept-Encoding");
+            let file = if engine == "php" { ("/uploads/pic.jpg", ("", "")) } else { ("/errors/default/page.css", packed) };
+            for (path, expected) in [("/", packed), file] {
+                let page = ask(web, path, "Accept-Encoding: gzip\r\nVia: 1.1 edge\r\n");
+                assert_eq!((header(&page, "content-encoding"), header(&page, "vary")), expected, "{name}: {path}");
+            }
+            // Who has what is there is told so.
+            let file = if engine == "php" { "/uploads/pic.jpg" } else { "/errors/default/page.css" };
+            let tag = header(&ask(web, file, ""), "etag").to_owned();
+            let page = ask(web, file, &format!("If-None-Match: {tag}\r\n"));
+            assert!(page.status == 304 && !tag.is_empty(), "{name}: {page:?}");
+        }
+        // The class's own file runs after ours, in place of which it cannot be.
+        let [image, rendered] = servers.map(|(_, web)| (header(&ask(&web, "/", ""), "x-own").to_owned(), told(&ask(&web, "/?ini", ""))));
+        assert_eq!((image.0.as_str(), rendered.0.as_str()), ("", "yes"));
+        // php.ini is the same through and through.
+        let (image, rendered) = (image.1.as_object().unwrap(), rendered.1.as_object().unwrap());
+        let differ: Vec<_> =
+            image.iter().filter(|(name, value)| rendered.get(*name) != Some(value)).map(|(name, _)| name.as_str()).collect();
+        // Each in its own scratch directory.
+        assert_eq!(differ, ["auto_prepend_file", "sys_temp_dir", "upload_tmp_dir"], "{engine}");
+        assert_eq!(
+            (&image["upload_max_filesize"], &image["post_max_size"], &image["memory_limit"]),
+            (&"64M".into(), &"64M".into(), &"512M".into())
+        );
+    }
+}
+
+#[test]
+fn a_visitors_address_is_what_the_edge_says_and_the_edge_alone() {
+    let (_tree, servers) = both("magento1", "azure");
+    let from = |web: &Web, addresses: &str| {
+        told(&ask(web, "/", &format!("X-Forwarded-For: {addresses}\r\n")))["server"]["REMOTE_ADDR"].as_str().unwrap().to_owned()
+    };
+    let [(_, image), (_, rendered)] = &servers;
+    // Nobody is trusted who is not named.
+    assert_eq!(from(image, "203.0.113.7"), "127.0.0.1");
+    // What a visitor wrote stands before what the edge added.
+    assert_eq!(from(rendered, "127.0.0.1, 203.0.113.7"), "203.0.113.7");
+    assert_eq!(from(rendered, "198.51.100.1, 203.0.113.7, 127.0.0.9"), "203.0.113.7");
+    // The probe, which comes from the pod itself, gets the shop while it is closed; by who connects, so that it may say what an edge says.
+    let state = rendered.place().join("state");
+    fs::create_dir_all(&state).unwrap();
+    fs::write(state.join("closed"), "").unwrap();
+    assert_eq!(ask(rendered, "/", "X-Forwarded-For: 203.0.113.7\r\n").status, 200);
+}
+
+#[test]
+fn an_answer_that_php_owes_is_an_incident_with_a_number() {
+    for (_, web) in both("magento2", "aws").1 {
+        let [_, nginx] = web.without_php(|port| {
+            let page = get_from((Ipv4Addr::LOCALHOST, port).into(), "/checkout", "X-Request-Id: incident-0123456789\r\n").unwrap();
+            assert!(page.status == 502 && page.body.contains("<code>incident-0123456789</code>"), "{page:?}");
+            assert_eq!((header(&page, "x-request-id"), header(&page, "cache-control")), ("incident-0123456789", "no-store"));
+            // Nobody asks for a line about what went well.
+            let page = get_from((Ipv4Addr::LOCALHOST, port).into(), "/static/frontend/lib.js", "").unwrap();
+            assert_eq!(page.status, 200);
+        });
+        let lines: Vec<_> = nginx.stderr.lines().filter(|line| line.starts_with("incident=")).collect();
+        assert!(lines.len() == 1 && lines[0].contains("incident=incident-0123456789") && lines[0].contains("/checkout"), "{nginx:?}");
+    }
+}
+
+#[test]
+fn an_exception_that_nobody_caught_is_in_the_log_whole() {
+    let tree = Tree::new("php");
+    let long = "x".repeat(3000);
+    fs::write(tree.root().join("releases/r1/index.php"), format!("<?php throw new Exception('{long}');")).unwrap();
+    let web = Web::start(&tree.root());
+    assert_eq!(ask(&web, "/", "").status, 500);
+    let [fpm, nginx] = web.without_php(|_| ());
+    let line = fpm.stderr.lines().find(|line| line.contains("Uncaught Exception")).unwrap_or_else(|| panic!("{fpm:?}"));
+    assert!(line.contains(&long), "{line}");
+    // nginx has its beginning.
+    assert!(nginx.stderr.contains("Uncaught Exception"), "{nginx:?}");
+}
