@@ -251,7 +251,10 @@ fn both(engine: &str, platform: &str) -> (Tree, [(String, Web); 2]) {
         assert!(class.contains("\n  network:\n"), "{class}");
         let class = class.replace("\n  network:\n", "\n  network:\n    edgeCidrs: [127.0.0.0/8]\n");
         if class.contains("\n  php:\n") {
-            class.replace("\n  php:\n", &php).replace("    memoryMib: 756\n", "").replace("    settings: {max_execution_time", "    # {")
+            class
+                .replace("\n  php:\n", &php)
+                .replace("    memoryMib: 756\n    opcacheMib: 512\n", "")
+                .replace("    settings: {max_execution_time", "    # {")
         } else {
             class.replace("\nspec:\n", &format!("\nspec:{php}"))
         }
