@@ -78,7 +78,7 @@ fn included(rest: &str) -> Option<&'static str> {
 /// Which store of the shop a host shows. The CRD's pattern leaves only letters, digits, '-' and '.' in a host.
 fn stores(frame: &Frame<'_>) -> String {
     let coded = frame.spec.domains.iter().filter_map(|domain| Some((&domain.host, domain.store_code.as_ref()?)));
-    coded.map(|(host, store)| format!("{host} {store};\n")).collect()
+    coded.map(|(host, store)| format!("{host} {store};\n")).collect::<Vec<_>>().concat()
 }
 
 /// Whose word on a visitor's address counts: that of the class's edge, where the class says its addresses.
@@ -111,11 +111,10 @@ fn is_cidr(text: &str) -> bool {
 /// Redirects also where no edge has made them: behind an Ingress, or for who asks a pod directly.
 fn redirects(frame: &Frame<'_>) -> String {
     let leading = frame.spec.domains.iter().filter_map(|domain| Some((&domain.host, domain.redirect_to.as_ref()?)));
-    leading
-        .map(|(host, target)| {
-            format!("server {{\n    listen 8080;\n    server_name {host};\n    return 301 https://{target}$request_uri;\n}}\n")
-        })
-        .collect()
+    let servers = leading.map(|(host, target)| {
+        format!("server {{\n    listen 8080;\n    server_name {host};\n    return 301 https://{target}$request_uri;\n}}\n")
+    });
+    servers.collect::<Vec<_>>().concat()
 }
 
 /// What the shop can write to holds no program. php-fpm refuses it as well; so it is not even asked, and the source is not shown.
