@@ -87,6 +87,8 @@ $db = (require "$root/app/etc/env.php")['db']['connection']['default'];
 $sql = new PDO("mysql:host=$host;port=$port;dbname={$db['dbname']}", $db['username'], $db['password']);
 $sql->exec('CREATE TABLE IF NOT EXISTS done (id INT AUTO_INCREMENT PRIMARY KEY, what VARCHAR(64), at DATETIME(3) DEFAULT CURRENT_TIMESTAMP(3))');
 $sql->exec('CREATE TABLE IF NOT EXISTS schema_version (version INT)');
+// By which the migration's Job knows a database that is Magento's.
+$sql->exec('CREATE TABLE IF NOT EXISTS setup_module (module VARCHAR(50))');
 $want = (int) file_get_contents("$root/schema.txt");
 $have = (int) $sql->query('SELECT MAX(version) FROM schema_version')->fetchColumn();
 switch ($argv[1]) {

@@ -22,9 +22,9 @@ mod validation;
 
 pub use class::{
     AzureIdentity, Backends, BackupTarget, Build, Cache, ClassStatus, CsiDriver, Database, Directory, Disk, Effect, Efs, Engine,
-    ExtraContainer, ExtraVariable, Freeze, Gateway, GoogleIdentity, Identity, Images, Ingress, Mail, MapRoute, Media, Network, Nfs,
-    NodeCache, Overlay, Peer, Php, PodIdentity, Priority, Relay, Route, SecretIdentity, ShopClass, ShopClassSpec, Size, Sizes, Storage,
-    StorageMode, Store, Toleration, WebIdentity,
+    ExtraContainer, ExtraVariable, Freeze, Gateway, GoogleIdentity, HttpCache, Identity, Images, Ingress, Mail, MapRoute, Media, Network,
+    Nfs, NodeCache, Outgoing, Overlay, Peer, Php, PodIdentity, Priority, Queue, Relay, Route, Scheme, Search, SearchEngine, SecretIdentity,
+    ShopClass, ShopClassSpec, Size, Sizes, Storage, StorageMode, Store, Tls, Toleration, WebIdentity,
 };
 pub use condition::{Condition, Truth};
 pub use release::{BuildState, Release, ReleaseBuild, ReleaseSpec, ReleaseStatus};
@@ -33,7 +33,7 @@ pub use rollout::{
 };
 pub use schema::definitions;
 pub use shop::{
-    Backup, BackupSchedule, CacheRef, Campaign, DatabaseRef, DeletionPolicy, Domain, Idle, IdleMode, MediaRef, Modules, Scale, SecretRef,
-    Services, Shop, ShopConfig, ShopRelease, ShopSpec, ShopState, ShopStatus, Target, Window,
+    Backup, BackupSchedule, CacheRef, Campaign, DatabaseRef, DeletionPolicy, Domain, Idle, IdleMode, MediaRef, Modules, QueueRef, Scale,
+    SearchRef, SecretRef, Services, Shop, ShopConfig, ShopRelease, ShopSpec, ShopState, ShopStatus, Target, Window,
 };
 pub use validation::Rules;

@@ -2,7 +2,8 @@
 
 use super::{InForce, Moment, RenderError, name};
 use crate::crd::{
-    Cache, CacheRef, Database, DatabaseRef, DeletionPolicy, Engine, Media, MediaRef, Shop, ShopClass, ShopClassSpec, ShopSpec,
+    Cache, CacheRef, Database, DatabaseRef, DeletionPolicy, Engine, Media, MediaRef, Queue, QueueRef, Search, SearchRef, Shop, ShopClass,
+    ShopClassSpec, ShopSpec,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::core::ObjectMeta;
@@ -31,6 +32,8 @@ pub(crate) struct Frame<'a> {
     pub(crate) database: Option<(&'a Database, &'a DatabaseRef)>,
     pub(crate) cache: Option<(&'a Cache, &'a CacheRef)>,
     pub(crate) media: Option<(&'a Media, &'a MediaRef)>,
+    pub(crate) search: Option<(&'a Search, &'a SearchRef)>,
+    pub(crate) queue: Option<(&'a Queue, &'a QueueRef)>,
 }
 
 impl<'a> Frame<'a> {
@@ -49,6 +52,12 @@ impl<'a> Frame<'a> {
         let media = services.media.as_ref().map(|wanted| {
             found.backend("media", &wanted.server, backends.media.iter().map(|it| (it.name.as_str(), it))).map(|it| (it, wanted))
         });
+        let search = services.search.as_ref().map(|wanted| {
+            found.backend("search", &wanted.server, backends.search.iter().map(|it| (it.name.as_str(), it))).map(|it| (it, wanted))
+        });
+        let queue = services.queue.as_ref().map(|wanted| {
+            found.backend("queue", &wanted.server, backends.queues.iter().map(|it| (it.name.as_str(), it))).map(|it| (it, wanted))
+        });
         let frame = Self {
             shop: shop_name,
             class_name,
@@ -60,6 +69,8 @@ impl<'a> Frame<'a> {
             database: database.transpose()?,
             cache: cache.transpose()?,
             media: media.transpose()?,
+            search: search.transpose()?,
+            queue: queue.transpose()?,
         };
         frame.complete()
     }
@@ -94,6 +105,9 @@ impl<'a> Frame<'a> {
             if self.media.is_none() {
                 return Err(missing("services.media"));
             }
+        }
+        if self.queue.is_some() && self.spec.config.secret_ref.is_none() {
+            return Err(missing("config.secretRef, which holds the queue's user and password,"));
         }
         if self.database.is_some() && self.spec.config.secret_ref.is_none() {
             return Err(missing("config.secretRef, which holds the database's user and password,"));
@@ -156,6 +170,16 @@ impl<'a> Frame<'a> {
     /// The Redis server of the shop's sessions, and the number of the database that is theirs alone.
     pub(crate) fn sessions(&self) -> Option<(&'a Cache, u32)> {
         self.cache.and_then(|(server, wanted)| Some((server, wanted.sessions?)))
+    }
+
+    /// What the names of the shop's tables begin with.
+    pub(crate) fn table_prefix(&self) -> &'a str {
+        self.database.and_then(|(_, wanted)| wanted.table_prefix.as_deref()).unwrap_or_default()
+    }
+
+    /// The first part of the path of Magento's admin.
+    pub(crate) fn admin_path(&self) -> &'a str {
+        self.spec.config.admin_path.as_deref().unwrap_or("admin")
     }
 
     /// The host of links in mails and of probes.

@@ -33,7 +33,9 @@ pub(crate) fn job(frame: &Frame<'_>, names: &Names) -> Option<Object> {
     }
     let init = vec![container::pull(frame), container::follower(frame)];
     let script = format!("{}/migrate.sh", path::SCRIPTS);
-    let main = container::worker(frame, "migrate", &frame.class.sizes.job, vec!["/bin/sh".to_owned(), script]);
+    let mut main = container::worker(frame, "migrate", &frame.class.sizes.job, vec!["/bin/sh".to_owned(), script]);
+    // Its last lines say what is missing: they stay with the pod.
+    main.termination_message_policy = Some("FallbackToLogsOnError".to_owned());
     let part = Part { component: "migration", grace: 60, restart: "Never", spread: false };
     let spec = JobSpec {
         // A migration that failed is looked at by a person: half of it may have run.

@@ -38,7 +38,7 @@ pub fn by_content(name: &str, content: &[u8]) -> String {
 }
 
 /// The first eight hexadecimal digits of the SHA-256: 2^32 values, for a handful of names in one namespace.
-fn short_hash(content: &[u8]) -> String {
+pub(crate) fn short_hash(content: &[u8]) -> String {
     let digest = Sha256::digest(content);
     format!("{:08x}", u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]]))
 }

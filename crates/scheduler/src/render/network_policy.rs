@@ -6,7 +6,7 @@ use super::{
     frame::{COMPONENT, Frame},
     pod::HTTP_PORT,
 };
-use crate::crd::{Peer, StorageMode};
+use crate::crd::{Engine, Peer, StorageMode};
 use k8s_openapi::{
     api::networking::v1::{
         IPBlock, NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicySpec,
@@ -70,7 +70,19 @@ pub(crate) fn allow(frame: &Frame<'_>) -> Object {
     if let Some(mail) = &frame.class.mail {
         reach(&mail.relay.cidrs, mail.relay.port);
     }
+    if let Some((server, _)) = frame.search {
+        reach(&server.cidrs, server.port);
+    }
+    if let Some((server, _)) = frame.queue {
+        reach(&server.cidrs, server.port);
+    }
+    if frame.class.engine == Engine::Magento2 {
+        frame.class.backends.http_caches.iter().for_each(|server| reach(&server.cidrs, server.port));
+    }
     reach(&network.outside, 443);
+    for outgoing in &network.outgoing {
+        outgoing.ports.iter().for_each(|&port| reach(&outgoing.cidrs, port));
+    }
     if frame.class.identity.pod_identity.is_some() {
         reach(&[POD_IDENTITY.to_owned()], 80);
     }

@@ -12,5 +12,6 @@ mod committed;
 mod crds;
 mod golden;
 mod made;
+mod magento;
 mod programs;
 mod properties;

@@ -145,7 +145,7 @@ fn state() -> impl Strategy<Value = ShopState> {
 /// A change of one of the examples to any other valid shop.
 fn shop(platform: &'static str) -> impl Strategy<Value = Shop> {
     let modules = prop::collection::btree_set("[A-Z][a-z]{0,9}_[A-Z][a-z]{0,9}", 0..10);
-    let values = prop::collection::btree_map("(default|stores/ro)/[a-z_]{1,10}/[a-z0-9_]{1,10}", "\\PC{0,60}", 0..10);
+    let values = prop::collection::btree_map("(default|stores/ro)/[a-z_]{1,10}/[a-z_][a-z0-9_]{0,9}", "\\PC{0,60}", 0..10);
     let backup = prop::sample::select(vec![BackupSchedule::Daily, BackupSchedule::Weekly, BackupSchedule::Never]);
     ("[a-z]([a-z0-9-]{0,55}[a-z0-9])?", domains(), scale(), state(), modules, values, (backup, window())).prop_map(
         move |(name, domains, scale, state, modules, values, (schedule, window))| {

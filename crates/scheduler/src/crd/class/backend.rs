@@ -2,6 +2,7 @@
 
 use crate::crd::pattern;
 use kube::KubeSchema;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -24,6 +25,20 @@ pub struct Backends {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = kube::core::ListMerge::Map(vec!["name".to_owned()]))]
     pub media: Vec<Media>,
+    /// OpenSearch and Elasticsearch servers, which Magento 2 searches in.
+    #[schemars(length(max = 50))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = kube::core::ListMerge::Map(vec!["name".to_owned()]))]
+    pub search: Vec<Search>,
+    /// RabbitMQ servers, for Magento 2's queues.
+    #[schemars(length(max = 50))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = kube::core::ListMerge::Map(vec!["name".to_owned()]))]
+    pub queues: Vec<Queue>,
+    /// Varnish servers: every shop of the class that runs Magento 2 tells them what has changed.
+    #[schemars(length(max = 20))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub http_caches: Vec<HttpCache>,
 }
 
 /// A MySQL server.
@@ -40,6 +55,9 @@ pub struct Database {
     #[schemars(range(min = 1, max = 65535))]
     #[serde(default = "mysql")]
     pub port: u32,
+    /// Connections are encrypted, and the server's certificate is checked, where this is given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Tls>,
     /// Addresses that pods may reach it at.
     #[schemars(length(max = 20), inner(length(max = 43), regex(pattern = pattern::CIDR)))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -59,6 +77,109 @@ pub struct Cache {
     /// Port.
     #[schemars(range(min = 1, max = 65535))]
     #[serde(default = "redis")]
+    pub port: u32,
+    /// Whether connections are encrypted, and the server's certificate checked against those that the shop's image trusts.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub tls: bool,
+    /// Addresses that pods may reach it at.
+    #[schemars(length(max = 20), inner(length(max = 43), regex(pattern = pattern::CIDR)))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cidrs: Vec<String>,
+}
+
+/// How a server's certificate is checked.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Tls {
+    /// File of the shop's image with the certificates that sign servers.
+    #[schemars(length(min = 2, max = 200), regex(pattern = pattern::ABSOLUTE_PATH))]
+    #[serde(default = "authorities")]
+    pub ca_file: String,
+}
+
+/// An OpenSearch or Elasticsearch server.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Search {
+    /// What shops call it.
+    #[schemars(length(min = 1, max = 63), regex(pattern = pattern::LABEL))]
+    pub name: String,
+    /// What it is, as Magento 2 calls it.
+    #[serde(default)]
+    pub engine: SearchEngine,
+    /// Host name or address.
+    #[schemars(length(min = 1, max = 253), regex(pattern = pattern::SERVER))]
+    pub host: String,
+    /// Port.
+    #[schemars(range(min = 1, max = 65535))]
+    #[serde(default = "opensearch")]
+    pub port: u32,
+    /// How it is spoken to.
+    #[serde(default)]
+    pub scheme: Scheme,
+    /// Addresses that pods may reach it at.
+    #[schemars(length(max = 20), inner(length(max = 43), regex(pattern = pattern::CIDR)))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cidrs: Vec<String>,
+}
+
+/// What a search server is, as Magento 2 calls it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SearchEngine {
+    /// OpenSearch.
+    #[default]
+    Opensearch,
+    /// Elasticsearch 7.
+    Elasticsearch7,
+    /// Elasticsearch 8.
+    Elasticsearch8,
+}
+
+/// How an HTTP server is spoken to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Scheme {
+    /// In plain text.
+    #[default]
+    Http,
+    /// Encrypted.
+    Https,
+}
+
+/// A RabbitMQ server.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Queue {
+    /// What shops call it.
+    #[schemars(length(min = 1, max = 63), regex(pattern = pattern::LABEL))]
+    pub name: String,
+    /// Host name or address.
+    #[schemars(length(min = 1, max = 253), regex(pattern = pattern::SERVER))]
+    pub host: String,
+    /// Port; servers with TLS usually listen on 5671.
+    #[schemars(range(min = 1, max = 65535))]
+    #[serde(default = "rabbitmq")]
+    pub port: u32,
+    /// Connections are encrypted, and the server's certificate is checked, where this is given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Tls>,
+    /// Addresses that pods may reach it at.
+    #[schemars(length(max = 20), inner(length(max = 43), regex(pattern = pattern::CIDR)))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cidrs: Vec<String>,
+}
+
+/// A Varnish server.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HttpCache {
+    /// Host name or address.
+    #[schemars(length(min = 1, max = 253), regex(pattern = pattern::SERVER))]
+    pub host: String,
+    /// Port.
+    #[schemars(range(min = 1, max = 65535))]
+    #[serde(default = "http")]
     pub port: u32,
     /// Addresses that pods may reach it at.
     #[schemars(length(max = 20), inner(length(max = 43), regex(pattern = pattern::CIDR)))]
@@ -154,6 +275,23 @@ fn mysql() -> u32 {
 
 fn redis() -> u32 {
     6379
+}
+
+fn opensearch() -> u32 {
+    9200
+}
+
+fn rabbitmq() -> u32 {
+    5672
+}
+
+fn http() -> u32 {
+    80
+}
+
+/// Where Debian's package ca-certificates has them.
+fn authorities() -> String {
+    "/etc/ssl/certs/ca-certificates.crt".to_owned()
 }
 
 fn yes() -> bool {

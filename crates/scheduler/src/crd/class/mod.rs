@@ -8,10 +8,10 @@ mod overlay;
 mod size;
 mod storage;
 
-pub use backend::{Backends, Cache, CsiDriver, Database, Directory, Efs, Media, Nfs};
+pub use backend::{Backends, Cache, CsiDriver, Database, Directory, Efs, HttpCache, Media, Nfs, Queue, Scheme, Search, SearchEngine, Tls};
 pub use identity::{AzureIdentity, GoogleIdentity, Identity, PodIdentity, SecretIdentity, WebIdentity};
 pub use mail::{Mail, Relay};
-pub use network::{Gateway, Ingress, MapRoute, Network, Peer, Route};
+pub use network::{Gateway, Ingress, MapRoute, Network, Outgoing, Peer, Route};
 pub use overlay::{Effect, ExtraContainer, ExtraVariable, Overlay, Toleration};
 pub use size::{Disk, Php, Size, Sizes};
 pub use storage::{NodeCache, Storage, StorageMode, Store};

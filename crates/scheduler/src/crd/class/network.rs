@@ -35,6 +35,11 @@ pub struct Network {
     #[schemars(length(max = 50), inner(length(max = 43), regex(pattern = pattern::CIDR)))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outside: Vec<String>,
+    /// Whom else shops call, on which ports, such as an inventory system.
+    #[schemars(length(max = 50))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = kube::core::ListMerge::Map(vec!["name".to_owned()]))]
+    pub outgoing: Vec<Outgoing>,
 }
 
 impl Default for Network {
@@ -47,8 +52,24 @@ impl Default for Network {
             store: Vec::new(),
             api_server: Vec::new(),
             outside: Vec::new(),
+            outgoing: Vec::new(),
         }
     }
+}
+
+/// Addresses that shops call, and the ports there.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Outgoing {
+    /// What it is, for people.
+    #[schemars(length(min = 1, max = 63), regex(pattern = pattern::LABEL))]
+    pub name: String,
+    /// Addresses.
+    #[schemars(length(min = 1, max = 50), inner(length(max = 43), regex(pattern = pattern::CIDR)))]
+    pub cidrs: Vec<String>,
+    /// TCP ports.
+    #[schemars(length(min = 1, max = 20), inner(range(min = 1, max = 65535)))]
+    pub ports: Vec<u32>,
 }
 
 /// Pods of another namespace.

@@ -5,7 +5,7 @@ mod services;
 mod status;
 
 pub use scale::{Campaign, Idle, IdleMode, Scale, Target};
-pub use services::{CacheRef, DatabaseRef, MediaRef, Services};
+pub use services::{CacheRef, DatabaseRef, MediaRef, QueueRef, SearchRef, Services};
 pub use status::{ShopRelease, ShopStatus};
 
 use super::pattern;
@@ -156,18 +156,24 @@ pub struct ShopConfig {
     /// Secret in the shop's namespace with what must not be read by others.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret_ref: Option<SecretRef>,
+    /// First part of the path of Magento's admin; admin, where this is missing.
+    #[schemars(length(min = 1, max = 64), regex(pattern = "^[A-Za-z0-9_]+$"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub admin_path: Option<String>,
 }
 
 impl ShopConfig {
     fn is_empty(&self) -> bool {
-        self.values.is_empty() && self.secret_ref.is_none()
+        self.values.is_empty() && self.secret_ref.is_none() && self.admin_path.is_none()
     }
 }
 
 /// A Secret in the shop's namespace.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SecretRef {
-    /// Its name. Keys: database-user, database-password, crypt-key, and cache-password where the cache asks for one.
+    /// Its name. Keys: database-user, database-password, crypt-key; cache-password, search-user and search-password where these servers ask
+    /// for them; queue-user and queue-password with services.queue; admin-user, admin-password and admin-email while an empty database is to
+    /// be installed.
     #[schemars(length(min = 1, max = 253), regex(pattern = pattern::SUBDOMAIN))]
     pub name: String,
 }

@@ -17,6 +17,12 @@ pub struct Services {
     /// The shop's media.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub media: Option<MediaRef>,
+    /// Where Magento 2 searches: its search engine's settings are locked then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub search: Option<SearchRef>,
+    /// Magento 2's queues in RabbitMQ; they are in the database, where this is missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue: Option<QueueRef>,
 }
 
 /// A database of one of the class's servers.
@@ -30,17 +36,49 @@ pub struct DatabaseRef {
     /// Database on it.
     #[schemars(length(min = 1, max = 64), regex(pattern = "^[A-Za-z0-9_$-]+$"))]
     pub name: String,
+    /// What the names of the shop's tables begin with; nothing, where this is missing.
+    #[schemars(length(max = 10), regex(pattern = "^[a-z][a-z0-9_]*$"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub table_prefix: Option<String>,
+}
+
+/// A part of one of the class's search servers.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SearchRef {
+    /// Server: a name of the class's `search`.
+    #[serde(rename = "ref")]
+    #[schemars(length(min = 1, max = 63), regex(pattern = pattern::LABEL))]
+    pub server: String,
+    /// What the names of the shop's indexes begin with, such as acme: no two shops of a server may have the same.
+    #[schemars(length(min = 1, max = 64), regex(pattern = "^[a-z0-9][a-z0-9_-]*$"))]
+    pub prefix: String,
+}
+
+/// A virtual host of one of the class's queue servers.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct QueueRef {
+    /// Server: a name of the class's `queues`.
+    #[serde(rename = "ref")]
+    #[schemars(length(min = 1, max = 63), regex(pattern = pattern::LABEL))]
+    pub server: String,
+    /// Virtual host of the shop there. Its user and password are the keys queue-user and queue-password of the shop's Secret.
+    #[schemars(length(min = 1, max = 128), regex(pattern = "^[A-Za-z0-9/._-]+$"))]
+    pub virtual_host: String,
 }
 
 /// A part of one of the class's caches.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("!self.prefix.matches('[0-9a-f]{16}_[0-9a-f]{8}_$')")
+    .message("a prefix does not end like that of a release").field_path(".prefix"))]
 pub struct CacheRef {
     /// Server: a name of the class's `caches`.
     #[serde(rename = "ref")]
     #[schemars(length(min = 1, max = 63), regex(pattern = pattern::LABEL))]
     pub server: String,
-    /// What the keys of the shop's caches begin with, such as acme_.
+    /// What the keys of the shop's caches begin with, such as acme_; a release, and a hash of the shop's configuration follow.
     #[schemars(length(min = 1, max = 32), regex(pattern = "^[A-Za-z0-9_]+$"))]
     pub prefix: String,
     /// Number of the Redis database with the shop's sessions, which no other shop of that server may have, as their keys bear no prefix;

@@ -9,6 +9,7 @@ mod magento2;
 mod mounts;
 mod nginx;
 mod php;
+mod prefix;
 mod values;
 
 use super::{Object, RenderError, frame::Frame, name, path};

@@ -1,8 +1,9 @@
 //! php-fpm's pool and php.ini: the text of the shop's image, with what the class says. So a pod behaves alike with and without a scheduler,
 //! and depends on no file of the image.
 
+use super::{magento1, magento2};
 use crate::{
-    crd::Relay,
+    crd::{Engine, Relay},
     render::{frame::Frame, path},
 };
 use std::{collections::BTreeMap, fmt::Write as _};
@@ -14,6 +15,10 @@ const INI: &str = include_str!("../../../../../images/shop/ini/shop.ini");
 const INI_7: &str = include_str!("../../../../../images/shop/ini/7.ini");
 const INI_8: &str = include_str!("../../../../../images/shop/ini/8.ini");
 const PING: &str = include_str!("template/ping.php");
+const MODULES_MAGENTO1: &str = include_str!("template/modules-magento1.php");
+const MODULES_MAGENTO2: &str = include_str!("template/modules-magento2.php");
+/// PHP's own, in Debian.
+const INCLUDE_PATH: &str = ".:/usr/share/php";
 /// Where the image has [`GUARD`].
 const IMAGE_GUARD: &str = "/etc/shop/guard.php";
 /// After how much time a worker is killed with its request: as long as nginx waits for it.
@@ -21,10 +26,30 @@ const TIMEOUT: &str = "600s";
 const REQUESTS: &str = "1000";
 
 pub(super) fn files(frame: &Frame<'_>) -> BTreeMap<String, String> {
-    let mut files =
-        vec![("php-fpm.conf", pool(frame)), ("shop.ini", ini(frame)), ("guard.php", GUARD.to_owned()), ("ping.php", PING.to_owned())];
-    files.extend(frame.class.mail.as_ref().map(|mail| ("msmtprc", msmtprc(frame, &mail.relay))));
-    files.into_iter().map(|(name, text)| (name.to_owned(), text)).collect()
+    let classes = if frame.class.engine == Engine::Magento1 { magento1::classes(frame) } else { BTreeMap::new() };
+    let mut ini = ini(frame);
+    if !classes.is_empty() {
+        let given = frame.class.php.settings.get("include_path").map_or(INCLUDE_PATH, String::as_str);
+        // Last of what is set: Magento puts its own directories before it, and finds our classes there. Writing to a String never fails.
+        writeln!(ini, "include_path = {}", quoted(&format!("{given}:{}", path::PHP))).ok();
+    }
+    let own = [("php-fpm.conf", pool(frame)), ("shop.ini", ini), ("guard.php", GUARD.to_owned()), ("ping.php", PING.to_owned())];
+    let mut files: BTreeMap<String, String> = own.map(|(name, text)| (name.to_owned(), text)).into();
+    files.extend(classes);
+    files.extend(frame.class.mail.as_ref().map(|mail| ("msmtprc".to_owned(), msmtprc(frame, &mail.relay))));
+    files.extend(modules(frame).map(|text| ("modules.php".to_owned(), text)));
+    files
+}
+
+/// Whether a release has the modules that the shop enables, where it enables any.
+fn modules(frame: &Frame<'_>) -> Option<String> {
+    let program = match frame.class.engine {
+        Engine::Magento1 => MODULES_MAGENTO1,
+        Engine::Magento2 => MODULES_MAGENTO2,
+        Engine::Php => return None,
+    };
+    let modules: Vec<String> = frame.spec.modules.enable.iter().map(|module| magento2::quoted(module)).collect();
+    (!modules.is_empty()).then(|| program.replace("@ROOT@", path::ROOT).replace("@MODULES@", &modules.join(", ")))
 }
 
 /// What the image's sendmail reads: `/etc/msmtprc` leads here.

@@ -12,6 +12,42 @@ run() {
     timeout --signal=TERM --kill-after=30 540 "$@" || echo "cron: $* ended with $?" >&2
 }
 
+# Ends consumers of other releases than the one in $1: cron started them, and they know of no switch. Each has a minute for what it is at, then
+# TERM, and after one more minute KILL.
+other=
+end_others() {
+    now=
+    for file in $(grep -ls 'queue:consumers:star[t]' /proc/[0-9]*/cmdline); do
+        if grep -qsF "$1/bin/magento" "$file"; then
+            continue
+        fi
+        pid=${file#/proc/}
+        pid=${pid%/cmdline}
+        case $other in
+            *" $pid:term "*)
+                echo "cron: consumer $pid of a release before is killed" >&2
+                kill -KILL "$pid" 2>/dev/null
+                ;;
+            *" $pid:seen "*)
+                echo "cron: consumer $pid of a release before is told to end" >&2
+                kill -TERM "$pid" 2>/dev/null && now="$now $pid:term "
+                ;;
+            *) now="$now $pid:seen " ;;
+        esac
+    done
+    other=$now
+}
+
+# Once an hour, at this shop's own second of it; in the background, as what is due does not wait for it.
+hour=
+clean() {
+    [ -e /etc/shop/scripts/clean-caches.php ] || return 0
+    next=$((($(date +%s) - @SECOND@) / 3600))
+    [ "$next" != "$hour" ] || return 0
+    hour=$next
+    timeout --kill-after=10 60 "$PHP" /etc/shop/scripts/clean-caches.php &
+}
+
 while [ "$stop" -eq 0 ]; do
     now=$(date +%S)
     # A number with a leading zero would be octal.
@@ -22,5 +58,7 @@ while [ "$stop" -eq 0 ]; do
     # Anew each time: the release may have been switched.
     cd /srv/shop/current || { echo 'cron: no release' >&2; continue; }
     cd "$(pwd -P)" || continue
+    end_others "$PWD"
+    clean
 @DUE@
 done

