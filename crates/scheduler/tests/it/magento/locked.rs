@@ -1,4 +1,4 @@
-//! Values that win over the rows of core_config_data, in Magento 1.
+//! Values that win over the rows of `core_config_data`, in Magento 1.
 
 use super::{Pod, files, php, printed};
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! The Job's scripts: with a stand-in for Magento, and a real MariaDB for what they ask of the database.
+//! The Job's scripts: with a stand-in for Magento, and a real server for what they ask of the database.
 
 use super::{Pod, files, php, printed, ran, said};
 use serde_json::{Value, json};
@@ -135,7 +135,7 @@ fn an_empty_database_is_installed_or_named() {
     }
 }
 
-/// A MariaDB of its own.
+/// A server of its own.
 struct Server {
     program: Child,
     top: tempfile::TempDir,
@@ -157,7 +157,7 @@ impl Server {
         let server = Self { program, top, port };
         let begun = Instant::now();
         while !server.tell("SELECT 1") {
-            assert!(begun.elapsed() < Duration::from_secs(120), "mariadbd does not answer");
+            assert!(begun.elapsed() < Duration::from_mins(2), "mariadbd does not answer");
             std::thread::sleep(Duration::from_millis(100));
         }
         server

@@ -1,4 +1,4 @@
-//! What is generated for Magento, read and run by PHP, sh, Redis and MariaDB as a pod has them.
+//! What is generated for Magento, read and run by PHP, sh, Redis and a database as a pod has them.
 
 mod caches;
 mod configuration;
