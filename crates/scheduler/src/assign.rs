@@ -64,6 +64,18 @@ pub enum AssignError {
         /// The Redis server.
         server: String,
     },
+    /// Another shop's indexes bear the same names: each would overwrite what the other finds.
+    #[error("shop {shop}: services.search.prefix={prefix} of {server} is what shop {other} has, too; give each one of its own")]
+    Indexes {
+        /// The shop.
+        shop: String,
+        /// The other one.
+        other: String,
+        /// What they share.
+        prefix: String,
+        /// Where.
+        server: String,
+    },
     /// It cannot be rendered.
     #[error(transparent)]
     Render(#[from] RenderError),
@@ -171,6 +183,7 @@ pub fn desired(name: &str, shop: &Shop, fleet: &Fleet, known: &Known, now: Times
     let class = fleet.classes.get(&shop.spec.class);
     let class = class.ok_or_else(|| AssignError::Class { shop: name.to_owned(), class: shop.spec.class.clone() })?;
     sessions(name, shop, fleet)?;
+    indexes(name, shop, fleet)?;
     let floor = campaign_floor(&shop.spec.scale, now).map_err(|source| AssignError::Schedule { shop: name.to_owned(), source })?;
     let release = told(shop, fleet)?;
     let moment = Moment { floor, migrated: known.migrated, migrating: known.migrating, closed: known.closed, paused: known.paused.clone() };
@@ -207,6 +220,30 @@ fn sessions_server<'a>(shop: &Shop, fleet: &'a Fleet) -> Option<(&'a str, u32)> 
     let wanted = &shop.spec.services.cache.as_ref()?.server;
     let caches = &fleet.classes.get(&shop.spec.class)?.spec.backends.caches;
     caches.iter().find(|cache| cache.name == *wanted).map(|cache| (cache.host.as_str(), cache.port))
+}
+
+/// Likewise, of the names of indexes on a search server.
+fn indexes(name: &str, shop: &Shop, fleet: &Fleet) -> Result<(), AssignError> {
+    let Some(prefix) = prefix_of(shop) else { return Ok(()) };
+    let Some(server) = search_server(shop, fleet) else { return Ok(()) };
+    let same = |other: &Shop| prefix_of(other) == Some(prefix) && search_server(other, fleet) == Some(server);
+    match fleet.shops.iter().find(|(other, shop)| *other != name && same(shop)) {
+        None => Ok(()),
+        Some((other, _)) => {
+            let (server, prefix) = (format!("{}:{}", server.0, server.1), prefix.to_owned());
+            Err(AssignError::Indexes { shop: name.to_owned(), other: other.clone(), prefix, server })
+        }
+    }
+}
+
+fn prefix_of(shop: &Shop) -> Option<&str> {
+    shop.spec.services.search.as_ref().map(|search| search.prefix.as_str())
+}
+
+fn search_server<'a>(shop: &Shop, fleet: &'a Fleet) -> Option<(&'a str, u32)> {
+    let wanted = &shop.spec.services.search.as_ref()?.server;
+    let servers = &fleet.classes.get(&shop.spec.class)?.spec.backends.search;
+    servers.iter().find(|server| server.name == *wanted).map(|server| (server.host.as_str(), server.port))
 }
 
 fn again(object: Object, from: i64) -> Object {

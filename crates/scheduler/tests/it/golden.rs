@@ -176,6 +176,7 @@ fn two_shops_with_one_database_of_sessions_are_refused() {
     let mut other = shop.clone();
     other.spec.class = "other".into();
     other.spec.services.cache.as_mut().unwrap().server = "cache".into();
+    other.spec.services.search.as_mut().unwrap().prefix = "vinyl".into();
     fleet.classes = [(shop.spec.class.clone(), class), ("other".into(), other_class)].into();
     fleet.shops = [("acme".to_owned(), shop), ("vinyl".to_owned(), other)].into();
     let desired = |fleet: &Fleet| desired("acme", &fleet.shops["acme"], fleet, &Known::default(), jiff::Timestamp::UNIX_EPOCH);
@@ -185,6 +186,22 @@ fn two_shops_with_one_database_of_sessions_are_refused() {
         fleet.shops.get_mut("vinyl").unwrap().spec.services.cache.as_mut().unwrap().sessions = sessions;
         assert!(desired(&fleet).is_ok());
     }
+}
+
+#[test]
+fn two_shops_with_the_same_names_of_indexes_are_refused() {
+    let (shop, class, release) = example("aws");
+    let mut fleet = Fleet::default();
+    fleet.releases.entry(release.channel.clone()).or_default().insert(release.sequence.get(), release);
+    let mut other = shop.clone();
+    other.spec.services.cache = None;
+    fleet.classes = [(shop.spec.class.clone(), class)].into();
+    fleet.shops = [("acme".to_owned(), shop), ("vinyl".to_owned(), other)].into();
+    let desired = |fleet: &Fleet| desired("acme", &fleet.shops["acme"], fleet, &Known::default(), jiff::Timestamp::UNIX_EPOCH);
+    let error = desired(&fleet).unwrap_err().to_string();
+    assert!(error.contains("services.search.prefix=acme of opensearch-eu-1.") && error.contains("shop vinyl has, too"), "{error}");
+    fleet.shops.get_mut("vinyl").unwrap().spec.services.search.as_mut().unwrap().prefix = "vinyl".into();
+    assert!(desired(&fleet).is_ok());
 }
 
 #[test]
