@@ -160,11 +160,16 @@ pub struct ShopConfig {
     #[schemars(length(min = 1, max = 64), regex(pattern = "^[A-Za-z0-9_]+$"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub admin_path: Option<String>,
+    /// Types of caches that modules bring to Magento 2, besides its own ones, as their cache.xml names them: what is not named is off.
+    #[schemars(length(max = 50), inner(length(min = 1, max = 64), regex(pattern = "^[a-z][a-z0-9_]*$")))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = kube::core::ListMerge::Set)]
+    pub cache_types: Vec<String>,
 }
 
 impl ShopConfig {
     fn is_empty(&self) -> bool {
-        self.values.is_empty() && self.secret_ref.is_none() && self.admin_path.is_none()
+        self.values.is_empty() && self.secret_ref.is_none() && self.admin_path.is_none() && self.cache_types.is_empty()
     }
 }
 

@@ -46,6 +46,7 @@ pub(super) fn env_php(frame: &Frame<'_>) -> Result<String, RenderError> {
         .replace("@DOMAINS@", &list(frame.spec.domains.iter().map(|domain| quoted(&domain.host))))
         .replace("@HTTP_CACHES@", &http_caches(frame))
         .replace("@QUEUE@", queue(frame).trim_end())
+        .replace("@CACHE_TYPES@", &cache_types(frame))
         .replace("@SESSION@", session.trim_end())
         .replace("@CACHE@", cache.trim_end())
         .replace("@MODULES@", &modules(frame));
@@ -62,6 +63,12 @@ fn database_tls(frame: &Frame<'_>) -> String {
         "{indent}// PDO::MYSQL_ATTR_SSL_CA, PDO::MYSQL_ATTR_SSL_VERIFY_SERVER_CERT{indent}'driver_options' => [1009 => {}, 1014 => true],",
         quoted(&tls.ca_file)
     )
+}
+
+/// Those of modules, after Magento's own.
+fn cache_types(frame: &Frame<'_>) -> String {
+    let types = frame.spec.config.cache_types.iter();
+    types.map(|kind| format!("\n        {} => 1,", quoted(kind))).collect()
 }
 
 fn http_caches(frame: &Frame<'_>) -> String {

@@ -31,7 +31,8 @@ fn local(change: impl FnOnce(&mut Shop, &mut ShopClass)) -> Value {
 
 #[test]
 fn env_php_leaves_magento_nothing_to_write() {
-    let env = env(|_, _| {});
+    let env = env(|shop, _| shop.spec.config.cache_types = vec!["acme_filters".into()]);
+    assert_eq!(env["cache_types"]["acme_filters"], 1);
     // What is missing in cache_types is off, and compiled Magento writes env.php to turn compiled_config on.
     for kind in ["config", "layout", "block_html", "compiled_config", "eav", "full_page", "graphql_query_resolver_result", "translate"] {
         assert_eq!(env["cache_types"][kind], 1, "{kind}");

@@ -55,7 +55,7 @@ return [
         'full_page' => 1,
         'target_rule' => 1,
         'config_webservice' => 1,
-        'translate' => 1,
+        'translate' => 1,@CACHE_TYPES@
     ],
 @SESSION@
     'cache' => [
