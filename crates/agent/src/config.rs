@@ -14,7 +14,10 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use store::Location;
 
 use crate::{hooks::Hook, pod, status::Policy};
-use php::{Address, Expect, Probe, Statuses, Url};
+use php::{Address, Expect, Parameters, Probe, Scheme, Statuses, Url};
+
+/// Bytes of the text that a page has to contain.
+const CONTAINS: usize = 200;
 
 /// The settings, all read and all usable.
 #[derive(Debug)]
@@ -177,7 +180,10 @@ fn pod(env: &mut Env) -> Option<pod::Settings> {
     let warm = env.read(&variable::WARM);
     let url = env.optional::<PageUrl>(&variable::PROBE);
     let host = env.optional::<Host>(&variable::PROBE_HOST);
+    let scheme = env.read::<Visited>(&variable::PROBE_SCHEME);
+    let params = env.optional::<Params>(&variable::PROBE_PARAMS);
     let status = env.read::<Status>(&variable::PROBE_STATUS);
+    let contains = env.optional::<Text>(&variable::PROBE_CONTAINS);
     let header = env.optional::<Header>(&variable::PROBE_HEADER);
     let times = env.read::<Times>(&variable::PROBE_TIMES);
     let timeout = env.read(&variable::PROBE_TIMEOUT);
@@ -189,9 +195,10 @@ fn pod(env: &mut Env) -> Option<pod::Settings> {
     let hook = |path: Option<AbsolutePath>| path.map(|program| Hook { program: program.into_path(), timeout: hook_timeout });
     let (host, status, header, times) = (host?, status?, header?, times?);
     let (timeout, within): (Duration, Duration) = (timeout?, within?);
-    let expect = Expect { status: status.0, header: header.map(|header| header.0) };
+    let (scheme, params, contains) = (scheme?.0, params?.map_or_else(Parameters::default, |params| params.0), contains?);
+    let expect = Expect { status: status.0, header: header.map(|header| header.0), contains: contains.map(|text| text.0) };
     let host = host.map(|host| host.0);
-    let probe = url?.map(|url| Probe { url: url.0, host, expect, times: times.0, timeout, within });
+    let probe = url?.map(|url| Probe { url: url.0, host, scheme, params, expect, times: times.0, timeout, within });
     Some(pod::Settings {
         php: php?.map(|php| php.0),
         reload: reload?.map(AbsolutePath::into_path),
@@ -236,6 +243,9 @@ settings! {
         let good = |byte: u8| byte.is_ascii_alphanumeric() || b".-:".contains(&byte);
         (!text.is_empty() && text.bytes().all(good)).then(|| text.to_owned())
     };
+    Visited(Scheme) PROBE_SCHEME |text| text.parse().ok();
+    Params(Parameters) PROBE_PARAMS |text| text.parse().ok();
+    Text(String) PROBE_CONTAINS |text| ((1..=CONTAINS).contains(&text.len()) && !text.contains(char::is_control)).then(|| text.to_owned());
     Header((String, String)) PROBE_HEADER |text| {
         let (name, value) = text.split_once(':')?;
         let good = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
@@ -303,11 +313,17 @@ mod tests {
             ("LONGSHORE_PROBE_HOST", "shop.example"),
             ("LONGSHORE_PROBE_STATUS", "200"),
             ("LONGSHORE_PROBE_HEADER", "X-Shop: acme"),
+            ("LONGSHORE_PROBE_SCHEME", "https"),
+            ("LONGSHORE_PROBE_PARAMS", "MAGE_RUN_CODE=ro,MAGE_RUN_TYPE=store"),
+            ("LONGSHORE_PROBE_CONTAINS", "</html>"),
             ("LONGSHORE_PROBE_TIMES", "5"),
         ];
         let probe = config(&more).unwrap().pod.probe.unwrap();
         assert_eq!((probe.host.as_deref(), probe.times, probe.url.path()), (Some("shop.example"), 5, "/"));
         assert_eq!(probe.expect.header, Some(("X-Shop".into(), "acme".into())));
+        assert_eq!((probe.scheme, probe.expect.contains.as_deref()), (Scheme::Https, Some("</html>")));
+        let plain = config(&more[..1]).unwrap().pod.probe.unwrap();
+        assert_eq!((plain.scheme, plain.expect.status), (Scheme::Http, "200-299".parse().unwrap()));
     }
 
     #[test]
@@ -316,6 +332,9 @@ mod tests {
             ("LONGSHORE_PROBE", "https://shop.example/"),
             ("LONGSHORE_PROBE_STATUS", "2xx"),
             ("LONGSHORE_PROBE_TIMES", "0"),
+            ("LONGSHORE_PROBE_SCHEME", "ftp"),
+            ("LONGSHORE_PROBE_PARAMS", "PHP_VALUE=x"),
+            ("LONGSHORE_PROBE_CONTAINS", ""),
             ("LONGSHORE_PHP", "9000"),
             ("LONGSHORE_LISTEN", "9808"),
             ("LONGSHORE_POLL", "15"),

@@ -89,6 +89,18 @@ impl Pod {
         Ok(())
     }
 
+    /// What PHP says about the page of the tree that runs, where that fails without nginx, too. Over HTTP nobody hears it.
+    async fn said(&self, probe: &Probe) -> Option<String> {
+        let (pool, entry) = (self.pool.as_ref()?, entry(&self.running()?)?);
+        match pool.rehearse(&entry, probe).await {
+            Ok(rehearsed) => rehearsed.problem.and(rehearsed.said),
+            Err(error) => {
+                warn!(error = %runtime::Chain(&error), "php-fpm cannot be asked what is wrong");
+                None
+            }
+        }
+    }
+
     async fn hook(hook: Option<&Hook>, when: &'static str, switch: &Switch) -> Result<(), String> {
         let Some(hook) = hook else { return Ok(()) };
         let occasion = Occasion { when, sequence: switch.sequence, manifest: switch.manifest, tree: &switch.tree };
@@ -151,9 +163,10 @@ impl Shop for Pod {
     }
 
     async fn probe(&self) -> Result<(), Problem> {
-        match &self.settings.probe {
-            Some(probe) => probe.check().await,
-            None => Ok(()),
+        let Some(probe) = &self.settings.probe else { return Ok(()) };
+        match probe.check().await {
+            Err(Problem::Bad(problem)) => Err(Problem::Bad(with(&problem, self.said(probe).await.as_deref()))),
+            done => done,
         }
     }
 
@@ -167,15 +180,18 @@ impl Shop for Pod {
     }
 }
 
+/// A problem, and what PHP says about it.
+fn with(problem: &str, said: Option<&str>) -> String {
+    said.map_or_else(|| problem.to_owned(), |said| format!("{problem}; PHP says: {said}"))
+}
+
 /// What is wrong with the tree's page, where it is each time it is asked for.
 async fn try_out(pool: &Pool, probe: &Probe, entry: &Path) -> Result<Option<String>, PhpError> {
-    let host = probe.host.as_deref().unwrap_or_else(|| probe.url.host());
     let mut last = None;
     for _ in 0..REHEARSALS {
-        last = pool.rehearse(entry, probe.url.path(), host, &probe.expect, probe.timeout).await?;
-        if last.is_none() {
-            break;
-        }
+        let rehearsed = pool.rehearse(entry, probe).await?;
+        let Some(problem) = rehearsed.problem else { return Ok(None) };
+        last = Some(with(&problem, rehearsed.said.as_deref()));
     }
     Ok(last)
 }

@@ -4,6 +4,9 @@ use std::{ops::RangeInclusive, str::FromStr};
 
 /// Bytes of a page's body that an error shows.
 const SHOWN: usize = 200;
+/// Answers whose page matters to nobody.
+const REDIRECTS: RangeInclusive<u16> = 300..=399;
+const NO_CONTENT: u16 = 204;
 
 /// A status, or a range of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,23 +32,34 @@ pub struct Expect {
     pub status: Statuses,
     /// A header that it has, with this value.
     pub header: Option<(String, String)>,
+    /// Text that is in it.
+    pub contains: Option<String>,
 }
 
 impl Expect {
     /// What is wrong with a page, if anything is.
-    pub(crate) fn problem<'a>(&self, status: u16, mut headers: impl Iterator<Item = (&'a str, &'a str)>, body: &[u8]) -> Option<String> {
+    pub(crate) fn problem(&self, status: u16, headers: &[(&str, &str)], body: &[u8]) -> Option<String> {
+        let header = |name: &str| headers.iter().find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| *value);
+        let begins = || String::from_utf8_lossy(&body[..body.len().min(SHOWN)]).escape_debug().to_string();
         if !self.status.0.contains(&status) {
             let (from, to) = (self.status.0.start(), self.status.0.end());
-            let body = String::from_utf8_lossy(&body[..body.len().min(SHOWN)]).escape_debug().to_string();
-            return Some(format!("status {status}, expected {from} to {to}; the page begins with \"{body}\""));
+            let leads = header("location").filter(|_| REDIRECTS.contains(&status)).map(|to| to.chars().take(SHOWN).collect::<String>());
+            let leads = leads.map_or_else(String::new, |to| format!(" to {to:?}"));
+            return Some(format!("status {status}{leads}, expected {from} to {to}; the page begins with \"{}\"", begins()));
         }
-        let (name, value) = self.header.as_ref()?;
-        let found = headers.find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value);
-        match found {
-            Some(found) if found == value => None,
-            Some(found) => Some(format!("header {name} is {found:?}, expected {value:?}")),
-            None => Some(format!("no header {name}, expected {value:?}")),
+        if body.trim_ascii().is_empty() && status != NO_CONTENT && !REDIRECTS.contains(&status) {
+            return Some(format!("status {status} and an empty page, as PHP leaves it where an application swallows a fatal error"));
         }
+        if let Some((name, value)) = &self.header {
+            match header(name) {
+                Some(found) if found == value => {}
+                Some(found) => return Some(format!("header {name} is {found:?}, expected {value:?}")),
+                None => return Some(format!("no header {name}, expected {value:?}")),
+            }
+        }
+        let wanted = self.contains.as_ref()?;
+        let found = body.windows(wanted.len().max(1)).any(|window| window == wanted.as_bytes());
+        (!found && !wanted.is_empty()).then(|| format!("the page does not contain {wanted:?}; it begins with \"{}\"", begins()))
     }
 }
 
@@ -66,11 +80,28 @@ mod tests {
 
     #[test]
     fn a_problem_says_what_came_and_what_was_expected() {
-        let expect = Expect { status: "200".parse().unwrap(), header: Some(("X-Shop".into(), "acme".into())) };
-        let problem = |status, headers: &[(&'static str, &'static str)]| expect.problem(status, headers.iter().copied(), b"Fatal\n");
-        assert_eq!(problem(200, &[("x-shop", "acme")]), None);
-        assert_eq!(problem(500, &[]).unwrap(), r#"status 500, expected 200 to 200; the page begins with "Fatal\n""#);
-        assert_eq!(problem(200, &[("X-Shop", "x")]).unwrap(), r#"header X-Shop is "x", expected "acme""#);
-        assert_eq!(problem(200, &[]).unwrap(), r#"no header X-Shop, expected "acme""#);
+        let expect =
+            Expect { status: "200-299".parse().unwrap(), header: Some(("X-Shop".into(), "acme".into())), contains: Some("</html>".into()) };
+        let problem = |status, headers: &[(&'static str, &'static str)], page: &str| expect.problem(status, headers, page.as_bytes());
+        let ours = [("x-shop", "acme")];
+        assert_eq!(problem(200, &ours, "<html></html>\n"), None);
+        assert_eq!(problem(500, &[], "Fatal\n").unwrap(), r#"status 500, expected 200 to 299; the page begins with "Fatal\n""#);
+        let to = [("Location", "https://shop.example/")];
+        assert_eq!(
+            problem(302, &to, "").unwrap(),
+            r#"status 302 to "https://shop.example/", expected 200 to 299; the page begins with """#
+        );
+        assert!(problem(200, &ours, " \r\n").unwrap().starts_with("status 200 and an empty page"));
+        assert_eq!(problem(200, &[("X-Shop", "x")], "x").unwrap(), r#"header X-Shop is "x", expected "acme""#);
+        assert_eq!(problem(200, &[], "x").unwrap(), r#"no header X-Shop, expected "acme""#);
+        assert_eq!(problem(200, &ours, "<h").unwrap(), r#"the page does not contain "</html>"; it begins with "<h""#);
+    }
+
+    #[test]
+    fn a_redirect_is_good_where_it_is_expected() {
+        let expect = Expect { status: "200-399".parse().unwrap(), header: None, contains: None };
+        assert_eq!(expect.problem(302, &[("location", "/en/")], b""), None);
+        assert_eq!(expect.problem(204, &[], b""), None);
+        assert!(expect.problem(200, &[], b"").is_some());
     }
 }

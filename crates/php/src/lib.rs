@@ -16,9 +16,12 @@ mod opcache;
 mod pool;
 mod probe;
 mod reload;
+mod said;
+mod visit;
 
 pub use expect::{Expect, Statuses};
-pub use opcache::Warmed;
+pub use opcache::{Rehearsed, Warmed};
 pub use pool::{Address, PhpError, Pool};
 pub use probe::{Probe, Problem, Url};
 pub use reload::{Reload, ReloadError};
+pub use visit::{Parameters, Scheme};

@@ -1,7 +1,6 @@
 //! `OPcache`: compiled before a tree takes requests, and forgotten once it takes none any more.
 
-use crate::{PhpError, Pool, call::Call, expect::Expect};
-use fastcgi_client::Params;
+use crate::{PhpError, Pool, Probe, call::Call, said};
 use std::{
     path::Path,
     time::{Duration, Instant},
@@ -25,6 +24,15 @@ pub struct Warmed {
     pub left: usize,
     /// Whether php-fpm has `OPcache` at all.
     pub enabled: bool,
+}
+
+/// What came of a page that php-fpm was asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rehearsed {
+    /// What is wrong with it, if anything is.
+    pub problem: Option<String>,
+    /// The message of PHP about it that matters most, in one line of at most 1 KiB.
+    pub said: Option<String>,
 }
 
 impl Pool {
@@ -92,39 +100,22 @@ impl Pool {
         Ok(forgotten)
     }
 
-    /// Runs a tree's front controller for a page, before any visitor meets that tree; what is wrong with the page, if anything is.
+    /// Runs a page of the tree whose web root is `root`, before any visitor meets that tree.
     ///
     /// # Errors
     ///
     /// Where php-fpm does not answer at all.
-    pub async fn rehearse(
-        &self,
-        tree: &Path,
-        path: &str,
-        host: &str,
-        expect: &Expect,
-        limit: Duration,
-    ) -> Result<Option<String>, PhpError> {
-        let (tree, query) = (tree.to_string_lossy(), path.split_once('?').map_or("", |(_, query)| query));
-        let params = Params::default()
-            .request_method("GET")
-            .script_filename(format!("{tree}/index.php"))
-            .script_name("/index.php")
-            .document_root(tree.into_owned())
-            .request_uri(path.to_owned())
-            .query_string(query.to_owned())
-            .server_protocol("HTTP/1.1")
-            .server_name(host.to_owned())
-            .remote_addr("127.0.0.1")
-            .custom("HTTP_HOST", host.to_owned())
-            .custom("HTTP_USER_AGENT", concat!("longshore/", env!("CARGO_PKG_VERSION")));
-        let page = match self.page(params, limit).await {
-            Ok(page) => page,
+    pub async fn rehearse(&self, root: &Path, probe: &Probe) -> Result<Rehearsed, PhpError> {
+        let mut heard = Vec::new();
+        let problem = match self.page(probe.params(root), probe.timeout, &mut heard).await {
+            Ok(page) => {
+                let headers: Vec<_> = page.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+                probe.expect.problem(page.status, &headers, &page.body)
+            }
             Err(error @ PhpError::Connect(..)) => return Err(error),
             // A page that kills its worker, or never ends, is what this is for.
-            Err(error) => return Ok(Some(error.to_string())),
+            Err(error) => Some(error.to_string()),
         };
-        let headers = page.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        Ok(expect.problem(page.status, headers, &page.body))
+        Ok(Rehearsed { problem, said: said::message(&heard) })
     }
 }

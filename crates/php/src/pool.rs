@@ -3,6 +3,7 @@
 use crate::{
     answer::Page,
     call::{Answer, Call},
+    said,
 };
 use fastcgi_client::{Client, Params, Request, response::Content};
 use std::{
@@ -121,24 +122,29 @@ impl Pool {
             .script_filename(self.helper.to_string_lossy().into_owned())
             .script_name("/longshore")
             .custom("LONGSHORE_CALL", text);
-        let page = self.page(params, within + CALL).await?;
+        let page = self.page(params, within + CALL, &mut Vec::new()).await?;
         serde_json::from_slice(&page.body).map_err(|_| self.unexpected(&page.body))
     }
 
-    /// Asks for a page.
-    pub(crate) async fn page(&self, params: Params<'_>, within: Duration) -> Result<Page, PhpError> {
+    /// Asks for a page. `heard` gets the end of what PHP says about it, also where there is no page.
+    pub(crate) async fn page(&self, params: Params<'_>, within: Duration, heard: &mut Vec<u8>) -> Result<Page, PhpError> {
         let connect = |error| PhpError::Connect(self.address.clone(), error);
         let exchange = async {
             match &self.address {
-                Address::Tcp(address) => self.exchange(TcpStream::connect(address).await.map_err(connect)?, params).await,
-                Address::Unix(path) => self.exchange(UnixStream::connect(path).await.map_err(connect)?, params).await,
+                Address::Tcp(address) => self.exchange(TcpStream::connect(address).await.map_err(connect)?, params, heard).await,
+                Address::Unix(path) => self.exchange(UnixStream::connect(path).await.map_err(connect)?, params, heard).await,
             }
         };
         let output = timeout(within, exchange).await.map_err(|_elapsed| PhpError::Slow(self.address.clone(), within))??;
         Page::parse(&output).ok_or_else(|| self.unexpected(&output))
     }
 
-    async fn exchange(&self, stream: impl AsyncRead + AsyncWrite + Unpin, params: Params<'_>) -> Result<Vec<u8>, PhpError> {
+    async fn exchange(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Unpin,
+        params: Params<'_>,
+        heard: &mut Vec<u8>,
+    ) -> Result<Vec<u8>, PhpError> {
         use fastcgi_client::StreamExt as _;
         let broken = |error| PhpError::Broken(self.address.clone(), error);
         let request = Request::new(params, fastcgi_client::io::empty());
@@ -147,7 +153,10 @@ impl Pool {
         while let Some(content) = stream.next().await {
             match content.map_err(broken)? {
                 Content::Stdout(bytes) => output.extend_from_slice(&bytes),
-                Content::Stderr(bytes) => tracing::debug!(text = %String::from_utf8_lossy(&bytes), "php wrote to its error log"),
+                Content::Stderr(bytes) => {
+                    tracing::debug!(text = %String::from_utf8_lossy(&bytes), "php wrote to its error log");
+                    said::hear(heard, &bytes);
+                }
             }
             if output.len() > PAGE_LIMIT {
                 return Err(self.unexpected(&output));

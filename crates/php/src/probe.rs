@@ -1,6 +1,6 @@
 //! Whether the shop answers, asked as its proxy would.
 
-use crate::Expect;
+use crate::{Expect, Parameters, Scheme};
 use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper::{Request, Uri, body::Bytes, client::conn::http1, header};
 use hyper_util::rt::TokioIo;
@@ -45,6 +45,16 @@ impl Url {
     pub fn host(&self) -> &str {
         self.0.host().unwrap_or_default()
     }
+
+    /// The port.
+    pub(crate) fn port(&self) -> u16 {
+        self.0.port_u16().unwrap_or(80)
+    }
+
+    /// The host, with a port where it has one.
+    pub(crate) fn authority(&self) -> &str {
+        self.0.authority().map_or("", |authority| authority.as_str())
+    }
 }
 
 impl fmt::Display for Url {
@@ -60,6 +70,10 @@ pub struct Probe {
     pub url: Url,
     /// The `Host` header, where it is not the URL's.
     pub host: Option<String>,
+    /// How visitors speak to the edge before it.
+    pub scheme: Scheme,
+    /// What the web server tells php-fpm besides.
+    pub params: Parameters,
     /// What a good page is.
     pub expect: Expect,
     /// How many answers in a row decide.
@@ -127,21 +141,19 @@ impl Probe {
 
     /// One page; what is wrong with it, if anything is.
     async fn page(&self) -> Result<Option<String>, Problem> {
-        let uri = &self.url.0;
-        let address = (self.url.host().trim_matches(['[', ']']), uri.port_u16().unwrap_or(80));
+        let address = (self.url.host().trim_matches(['[', ']']), self.url.port());
         let stream = TcpStream::connect(address).await.map_err(|error: io::Error| Problem::Silent(format!("cannot connect: {error}")))?;
         let broken = |error: hyper::Error| Problem::Bad(format!("the answer broke off: {error}"));
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
-        let host = self.host.as_deref().unwrap_or_else(|| uri.authority().map_or("", |authority| authority.as_str()));
-        let request = Request::get(self.url.path()).header(header::HOST, host).header(header::CONNECTION, "close");
-        let request = request.header(header::USER_AGENT, concat!("longshore/", env!("CARGO_PKG_VERSION"))).body(Empty::<Bytes>::new());
-        let request = request.map_err(|error| Problem::Bad(error.to_string()))?;
+        let request = Request::get(self.url.path()).header(header::CONNECTION, "close");
+        let request = self.headers().into_iter().fold(request, |request, (name, value)| request.header(name, value));
+        let request = request.body(Empty::<Bytes>::new()).map_err(|error| Problem::Bad(error.to_string()))?;
         let answer = async {
             let answer = sender.send_request(request).await.map_err(broken)?;
             let (head, body) = answer.into_parts();
             let body = Limited::new(body, BODY_LIMIT).collect().await.map_err(|error| Problem::Bad(error.to_string()))?.to_bytes();
-            let headers = head.headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
-            Ok(self.expect.problem(head.status.as_u16(), headers, &body))
+            let headers = head.headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?))).collect::<Vec<_>>();
+            Ok(self.expect.problem(head.status.as_u16(), &headers, &body))
         };
         let mut answer = std::pin::pin!(answer);
         tokio::select! {
@@ -174,7 +186,8 @@ mod tests {
                 let (mut stream, _) = listener.accept().await.unwrap();
                 let mut request = [0; 4096];
                 let length = stream.read(&mut request).await.unwrap();
-                assert!(request[..length].starts_with(b"GET /page?x=1 HTTP/1.1\r\n"));
+                let request = String::from_utf8_lossy(&request[..length]);
+                assert!(request.starts_with("GET /page?x=1 HTTP/1.1\r\n") && request.contains("x-forwarded-proto: https\r\n"), "{request}");
                 match answers[number.min(answers.len() - 1)] {
                     "" => sleep(Duration::from_mins(1)).await,
                     answer => stream.write_all(answer.as_bytes()).await.unwrap(),
@@ -185,8 +198,9 @@ mod tests {
     }
 
     fn probe(url: Url) -> Probe {
-        let expect = Expect { status: "200".parse().unwrap(), header: None };
-        Probe { url, host: None, expect, times: 3, timeout: Duration::from_millis(300), within: Duration::from_secs(3) }
+        let expect = Expect { status: "200".parse().unwrap(), header: None, contains: None };
+        let (scheme, params) = (Scheme::Https, Parameters::default());
+        Probe { url, host: None, scheme, params, expect, times: 3, timeout: Duration::from_millis(300), within: Duration::from_secs(3) }
     }
 
     const GOOD: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";

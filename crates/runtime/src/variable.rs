@@ -124,8 +124,14 @@ variables! {
         "the page of the shop that must answer after a switch; else the release is rejected and the one before comes back";
     PROBE_HOST "LONGSHORE_PROBE_HOST" by AGENT, Unset::Means("the URL's"), "a host name, such as shop.example",
         "the Host header of the probe";
-    PROBE_STATUS "LONGSHORE_PROBE_STATUS" by AGENT, Unset::Is("200-399"), "a status or a range, such as 200 or 200-399",
-        "which answers of the probe are good";
+    PROBE_SCHEME "LONGSHORE_PROBE_SCHEME" by AGENT, Unset::Is("http"), "http or https",
+        "how visitors speak to the edge before the shop: probe and rehearsal have the headers and parameters that it leads to";
+    PROBE_PARAMS "LONGSHORE_PROBE_PARAMS" by AGENT, Unset::Means("none"), "NAME=value,NAME=value, such as MAGE_RUN_CODE=ro,MAGE_RUN_TYPE=store",
+        "FastCGI parameters that nginx sets for the probe's host, for the rehearsal";
+    PROBE_STATUS "LONGSHORE_PROBE_STATUS" by AGENT, Unset::Is("200-299"), "a status or a range, such as 200 or 200-399",
+        "which answers of the probe are good; an empty page never is, unless it is a redirect that is good";
+    PROBE_CONTAINS "LONGSHORE_PROBE_CONTAINS" by AGENT, Unset::Means("any page will do"), "1 to 200 bytes of text",
+        "text that the probe's page must contain, such as the end of the shop's footer";
     PROBE_HEADER "LONGSHORE_PROBE_HEADER" by AGENT, Unset::Means("headers do not matter"), "a name and a value, such as X-Shop: acme",
         "a header that the probe's answer must have";
     PROBE_TIMES "LONGSHORE_PROBE_TIMES" by AGENT, Unset::Is("3"), "a whole number from 1 to 100",
@@ -169,7 +175,7 @@ mod tests {
                 DEADLINE | POLL | GRACE | WARM | PROBE_TIMEOUT | PROBE_WITHIN | HOOK_TIMEOUT => Duration::read(text).is_some(),
                 LOG => telemetry::Filter::read(text).is_some(),
                 // Read where they are used, with tests there.
-                LISTEN | PROBE_STATUS | PROBE_TIMES => true,
+                LISTEN | PROBE_SCHEME | PROBE_STATUS | PROBE_TIMES => true,
                 _ => panic!("{} has a default that no test reads", variable.name),
             };
             assert!(read, "{}={text}", variable.name);

@@ -136,7 +136,7 @@ impl Page {
                     stream.set_read_timeout(Some(Duration::from_secs(1)))?;
                     let asked = stream.read(&mut [0; 4096])?;
                     let answer = if asked > 0 {
-                        format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+                        format!("HTTP/1.1 {status}\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok")
                     } else {
                         String::new()
                     };

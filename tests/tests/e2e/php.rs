@@ -135,6 +135,75 @@ fn hooks_hear_of_the_switch_and_of_nothing_else() {
     }
 }
 
+/// Whether the agent rejected this sequence, and why.
+fn rejection(pod: &Pod, sequence: u64) -> String {
+    let rejected = |status: &Value| status["newer"]["sequence"] == sequence && status["newer"]["why"] == "rejected";
+    let status = pod.agent.until("it is rejected", rejected);
+    assert_eq!(status["running"]["sequence"], 1, "{status}");
+    status["newer"]["detail"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_shop_behind_tls_is_asked_as_its_visitors_ask() {
+    let mut pod = Pod::new();
+    // As Magento does with a base URL that is https. What an edge sets is there before the switch and after it.
+    let to = "https://shop.example/";
+    let secure = format!("if (($_SERVER['HTTPS'] ?? '') !== 'on') {{ header('Location: {to}', true, 302); exit; }}\n");
+    let edge = "if ($_SERVER['HTTP_X_FORWARDED_PROTO'] !== 'https' || $_SERVER['HTTP_HOST'] !== 'shop.example'
+        || $_SERVER['SCRIPT_NAME'] !== '/index.php' || $_SERVER['DOCUMENT_URI'] !== '/index.php') { missing_function(); }\n";
+    let web = Web::start(&pod.root());
+    let program = pod.with_shop(&web).env("LONGSHORE_PROBE_HOST", "shop.example").env("LONGSHORE_PROBE_STATUS", "200-299");
+    pod.start(program);
+    let redirects = pod.release("2", &secure);
+    let why = rejection(&pod, redirects);
+    assert!(why.contains(&format!("status 302 to \"{to}\", expected 200 to 299")), "{why}");
+    pod.agent.end();
+    let program = pod.with_shop(&web).env("LONGSHORE_PROBE_HOST", "shop.example").env("LONGSHORE_PROBE_SCHEME", "https");
+    pod.start(program);
+    let sequence = pod.release("3", &(secure + edge));
+    pod.agent.until("the release runs", runs(sequence));
+    pod.agent.end();
+}
+
+#[test]
+fn an_empty_page_and_one_without_its_text_are_no_pages() {
+    let mut pod = Pod::new();
+    let web = Web::start(&pod.root());
+    let program = pod.with_shop(&web).env("LONGSHORE_PROBE_CONTAINS", " asset=");
+    pod.start(program);
+    // Magento swallows a fatal error into an empty page with status 200.
+    let empty = pod.release(
+        "2",
+        "register_shutdown_function(static function () { ob_clean(); http_response_code(200); }); ob_start(); missing_function();",
+    );
+    let why = rejection(&pod, empty);
+    assert!(why.contains("an empty page") && why.contains("Call to undefined function missing_function()"), "{why}");
+    let half = pod.release("3", "echo 'half of it'; exit;");
+    let why = rejection(&pod, half);
+    assert!(why.contains("does not contain \" asset=\"; it begins with \"half of it\""), "{why}");
+    pod.agent.end();
+}
+
+#[test]
+fn a_rejected_release_leaves_what_php_said() {
+    let mut pod = Pod::new();
+    let web = Web::start(&pod.root());
+    let program = pod.with_shop(&web);
+    pod.start(program);
+    let throws = "throw new RuntimeException(\"no table core_store\\e[2J\");";
+    let before = pod.release("2", throws);
+    let why = rejection(&pod, before);
+    let said = "PHP says: PHP Fatal error:  Uncaught RuntimeException: no table core_store\\u{1b}[2J in ";
+    assert!(why.contains("status 500") && why.contains(said) && why.len() < 2048, "{why}");
+    // Once it is current, and not before.
+    let root = pod.root();
+    let current = root.join("current").display().to_string();
+    let after = pod.release("3", &format!("if (basename(readlink('{current}')) === basename(__DIR__)) {{ {throws} }}"));
+    let why = rejection(&pod, after);
+    assert!(!why.contains("before the switch") && why.contains("attempt") && why.contains(said), "{why}");
+    pod.agent.end();
+}
+
 #[test]
 fn a_release_that_kills_its_worker_is_refused_or_rolled_back() {
     let mut pod = Pod::new();

@@ -14,6 +14,7 @@
 mod class;
 mod condition;
 mod pattern;
+mod probe;
 mod release;
 mod rollout;
 mod schema;
@@ -27,6 +28,7 @@ pub use class::{
     ShopClass, ShopClassSpec, Size, Sizes, Storage, StorageMode, Store, Tls, Toleration, WebIdentity,
 };
 pub use condition::{Condition, Truth};
+pub use probe::{Probe, Scheme};
 pub use release::{BuildState, Release, ReleaseBuild, ReleaseSpec, ReleaseStatus};
 pub use rollout::{
     Act, Counts, FailedShop, FailureBudget, OnFailure, Phase, Rollout, RolloutSpec, RolloutStatus, Started, Wave, WindowPolicy,

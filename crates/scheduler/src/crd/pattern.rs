@@ -36,3 +36,9 @@ pub(crate) const WINDOW: &str = "^([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3
 pub(crate) const KEY: &str = r"^([a-z0-9]([a-z0-9.-]*[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$";
 /// A store of Longshore, as `LONGSHORE_STORE` has it.
 pub(crate) const STORE: &str = r"^(s3://[a-z0-9][a-z0-9.-]+[a-z0-9](/.*)?|file:///.*)$";
+/// A page of a site: a path without `..`, and perhaps a query.
+pub(crate) const PAGE: &str = r"^/([A-Za-z0-9_~!'()*,;:@%+=-][A-Za-z0-9._~!'()*,;:@%+=-]*/?)*(\?[A-Za-z0-9._~!'()*,;:@%/?&+=\[\]-]*)?$";
+/// A status of HTTP, or a range that ends with 99 and is not empty.
+pub(crate) const STATUSES: &str = "^([1-5][0-9]{2}|1[0-9]{2}-[1-5]99|2[0-9]{2}-[2-5]99|3[0-9]{2}-[3-5]99|4[0-9]{2}-[45]99|5[0-9]{2}-599)$";
+/// One line, without control characters.
+pub(crate) const PRINTABLE: &str = "^[^\\x00-\\x1f\\x7f]+$";

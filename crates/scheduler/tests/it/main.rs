@@ -13,5 +13,6 @@ mod crds;
 mod golden;
 mod made;
 mod magento;
+mod probe;
 mod programs;
 mod properties;

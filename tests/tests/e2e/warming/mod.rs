@@ -184,6 +184,9 @@ fn corpus_in_both_pools(extent: Extent, share: usize) {
         differ.keys(),
         first.map_or_else(String::new, |(_, [cold, warm])| format!("{cold}\n{warm}"))
     );
+    // These are no pages that both refuse.
+    let page = included(&pools.warm, "src/monolog/Logger.php");
+    assert!(page.starts_with("200 ") && page.contains(r#""Monolog\\Logger""#), "{page}");
     // Warming warms.
     assert!(warmed.compiled * 10 >= some.len() * 9 && warmed.left == 0, "{figures:?}");
 }

@@ -16,7 +16,7 @@ pub use overlay::{Effect, ExtraContainer, ExtraVariable, Overlay, Toleration};
 pub use size::{Disk, Php, Size, Sizes};
 pub use storage::{NodeCache, Storage, StorageMode, Store};
 
-use crate::crd::{Condition, pattern};
+use crate::crd::{Condition, Probe, pattern};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -100,6 +100,9 @@ pub struct ShopClassSpec {
     /// Builds of static content, once for each release; CI does that, where this is missing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub build: Option<Build>,
+    /// How agents ask the shops whether a release works; a shop may say otherwise, field by field.
+    #[serde(default, skip_serializing_if = "Probe::is_empty")]
+    pub probe: Probe,
     /// Times in which no release is switched, such as Black Friday.
     #[schemars(length(max = 50))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -8,7 +8,7 @@ pub use scale::{Campaign, Idle, IdleMode, Scale, Target};
 pub use services::{CacheRef, DatabaseRef, MediaRef, QueueRef, SearchRef, Services};
 pub use status::{ShopRelease, ShopStatus};
 
-use super::pattern;
+use super::{Probe, pattern};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -78,6 +78,9 @@ pub struct ShopSpec {
     /// When the shop's data is copied away.
     #[serde(default)]
     pub backup: Backup,
+    /// How agents ask whether a release works, where that is not as the class says.
+    #[serde(default, skip_serializing_if = "Probe::is_empty")]
+    pub probe: Probe,
     /// When releases may be switched; always, where this is missing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub window: Option<Window>,

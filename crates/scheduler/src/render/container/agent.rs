@@ -2,7 +2,7 @@
 
 use super::{
     environment::{self, plain, setting},
-    mount, resources,
+    mount, probe, resources,
 };
 use crate::{
     crd::StorageMode,
@@ -19,14 +19,9 @@ pub(crate) const AGENT_PORT: i32 = 9808;
 
 /// In a pod that serves visitors.
 pub(crate) fn agent(frame: &Frame<'_>) -> Container {
-    sidecar(
-        frame,
-        vec![
-            setting(&variable::PHP, pod::FPM),
-            setting(&variable::PROBE, format!("http://127.0.0.1:{}/", pod::HTTP_PORT)),
-            setting(&variable::PROBE_HOST, frame.primary()),
-        ],
-    )
+    let mut asks_shop = vec![setting(&variable::PHP, pod::FPM)];
+    asks_shop.extend(probe::settings(frame));
+    sidecar(frame, asks_shop)
 }
 
 /// In a pod without php-fpm, such as cron's: it mounts and follows, and has nobody to ask.

@@ -2,6 +2,7 @@
 
 mod agent;
 mod environment;
+mod probe;
 mod pull;
 mod restricted;
 mod tenant;

@@ -1,0 +1,44 @@
+//! How agents ask a shop whether a release works.
+
+use super::pattern;
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// How agents ask whether a release works, before a switch and after it.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Probe {
+    /// Page of the primary domain, with its query; / where it is missing.
+    #[schemars(length(min = 1, max = 512), regex(pattern = pattern::PAGE))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// Statuses of a good answer: one, such as 200, or a range that ends with 99, such as 200-399; 200-299 where it is missing, so that a
+    /// redirect is no page.
+    #[schemars(length(min = 3, max = 7), regex(pattern = pattern::STATUSES))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+    /// How visitors speak to the edge. Where it is missing: https for Magento, unless config.values say that its base URL is http; else http.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scheme: Option<Scheme>,
+    /// Text that the page contains, such as the end of its footer; any page will do where it is missing, but no empty one.
+    #[schemars(length(min = 1, max = 200), regex(pattern = pattern::PRINTABLE))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub contains: Option<String>,
+}
+
+impl Probe {
+    pub(crate) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// How visitors speak to the edge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Scheme {
+    /// In the clear.
+    Http,
+    /// Over TLS, which the edge ends.
+    Https,
+}
