@@ -28,7 +28,7 @@ pub use class::{
     ShopClass, ShopClassSpec, Size, Sizes, Storage, StorageMode, Store, Tls, Toleration, WebIdentity,
 };
 pub use condition::{Condition, Truth};
-pub use probe::{Probe, Scheme};
+pub use probe::Probe;
 pub use release::{BuildState, Release, ReleaseBuild, ReleaseSpec, ReleaseStatus};
 pub use rollout::{
     Act, Counts, FailedShop, FailureBudget, OnFailure, Phase, Rollout, RolloutSpec, RolloutStatus, Started, Wave, WindowPolicy,

@@ -1,8 +1,7 @@
 //! How agents ask a shop whether a release works.
 
-use super::pattern;
+use super::{Scheme, pattern};
 use kube::KubeSchema;
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How agents ask whether a release works, before a switch and after it.
@@ -31,14 +30,4 @@ impl Probe {
     pub(crate) fn is_empty(&self) -> bool {
         *self == Self::default()
     }
-}
-
-/// How visitors speak to the edge.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum Scheme {
-    /// In the clear.
-    Http,
-    /// Over TLS, which the edge ends.
-    Https,
 }
