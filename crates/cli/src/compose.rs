@@ -1,7 +1,31 @@
 //! Who owns which file of a release: the decision that turns packed modules into a manifest. No IO.
 
+use crate::names::{Alike, Collision, collisions};
 use release::{ModuleName, Reason, RelativePath};
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
+
+/// What a release says of its tree besides its modules.
+#[derive(Debug, Default)]
+pub(crate) struct Layout<'a> {
+    /// Directories that the pod makes: shared and writable ones.
+    pub directories: Vec<&'a RelativePath>,
+    /// Those of them whose content outlives releases.
+    pub kept: Vec<&'a RelativePath>,
+    /// Whether names that differ in case only are two names.
+    pub case_sensitive: bool,
+}
+
+/// Whose everything is.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    /// What each module keeps, in their order.
+    pub modules: Vec<Share>,
+    /// Whether there are names that differ in case only.
+    pub case_sensitive: bool,
+}
 
 /// What a module brings, as far as ownership is concerned.
 #[derive(Debug)]
@@ -80,6 +104,20 @@ pub(crate) enum ComposeError {
         /// Who has it.
         module: ModuleName,
     },
+    /// Two paths are one to a file system that ignores case or Unicode form.
+    #[error("{first}{of_first} and {second}{of_second} differ only in {}", describe(*alike))]
+    Collision {
+        /// One path in the release tree.
+        first: RelativePath,
+        /// Whose it is.
+        of_first: Of,
+        /// The other.
+        second: RelativePath,
+        /// Whose that is.
+        of_second: Of,
+        /// How they are one.
+        alike: Alike,
+    },
     /// The target and the path below it are too long together.
     #[error("module {module} does not fit below its target")]
     Path {
@@ -96,8 +134,28 @@ impl ComposeError {
     pub(crate) const fn reason(&self) -> Reason {
         match self {
             Self::TwoOwners { .. } | Self::FileAgainstDirectory { .. } | Self::Kept { .. } => Reason::Duplicate,
+            Self::Collision { .. } => Reason::NameCollision,
             Self::Path { source, .. } => source.reason(),
         }
+    }
+}
+
+/// Whose a path is: a module's, or nobody's where the description alone names it.
+#[derive(Debug, Clone)]
+pub(crate) struct Of(Option<ModuleName>);
+
+impl fmt::Display for Of {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.as_ref().map_or(Ok(()), |module| write!(f, " of module {module}"))
+    }
+}
+
+const fn describe(alike: Alike) -> &'static str {
+    match alike {
+        Alike::Case => {
+            "case: rename one of them, or say `case_sensitive = true`, with which only disks that tell them apart take the release"
+        }
+        Alike::Form => "case or Unicode form",
     }
 }
 
@@ -115,8 +173,9 @@ struct Owner {
 /// # Errors
 ///
 /// Names the first path, in the order of `modules`, that two modules claim and the two of them; or that lies below one of the
-/// `kept` directories, which a pod fills itself.
-pub(crate) fn share_out(modules: &[Claims<'_>], kept: &[&RelativePath]) -> Result<Vec<Share>, ComposeError> {
+/// kept directories, which a pod fills itself; or two paths of the whole tree that are one to some file systems, unless they differ in
+/// case only and the layout allows that.
+pub(crate) fn share_out(modules: &[Claims<'_>], layout: &Layout<'_>) -> Result<Shared, ComposeError> {
     let mut shares: Vec<Share> = modules.iter().map(|_| Share::default()).collect();
     let mut owners: BTreeMap<RelativePath, Owner> = BTreeMap::new();
     for (module, claims) in modules.iter().enumerate() {
@@ -128,7 +187,7 @@ pub(crate) fn share_out(modules: &[Claims<'_>], kept: &[&RelativePath]) -> Resul
                 Some(target) => target.join(path).map_err(|source| ComposeError::Path { module: claims.module.clone(), source })?,
                 None => path.clone(),
             };
-            if kept.iter().any(|kept| full.is_within(kept) && full != **kept) {
+            if layout.kept.iter().any(|kept| full.is_within(kept) && full != **kept) {
                 return Err(ComposeError::Kept { path: full, module: claims.module.clone() });
             }
             let owner = Owner { module, entry: Some(entry), directory: *claim == Claim::Directory };
@@ -145,7 +204,21 @@ pub(crate) fn share_out(modules: &[Claims<'_>], kept: &[&RelativePath]) -> Resul
             }
         }
     }
-    Ok(shares)
+    Ok(Shared { modules: shares, case_sensitive: check_names(modules, &owners, layout)? })
+}
+
+/// Looks at every name of the tree, whoever brings it, and says whether some differ in case only.
+fn check_names(modules: &[Claims<'_>], owners: &BTreeMap<RelativePath, Owner>, layout: &Layout<'_>) -> Result<bool, ComposeError> {
+    let made: BTreeSet<_> =
+        layout.directories.iter().flat_map(|path| with_ancestors(path)).filter(|path| !owners.contains_key(path)).collect();
+    let found = collisions(owners.keys().chain(&made));
+    let of = |path: &RelativePath| Of(owners.get(path).map(|owner| modules[owner.module].module.clone()));
+    match found.iter().find(|collision| !(layout.case_sensitive && collision.alike == Alike::Case)) {
+        None => Ok(!found.is_empty()),
+        Some(&Collision { first, second, alike }) => {
+            Err(ComposeError::Collision { first: first.clone(), of_first: of(first), second: second.clone(), of_second: of(second), alike })
+        }
+    }
 }
 
 fn settle(
@@ -213,6 +286,10 @@ mod tests {
     }
 
     fn share(modules: &[Module]) -> Result<Vec<Share>, ComposeError> {
+        lay_out(modules, &Layout { kept: vec![&path("var/session")], ..Layout::default() }).map(|shared| shared.modules)
+    }
+
+    fn lay_out(modules: &[Module], layout: &Layout<'_>) -> Result<Shared, ComposeError> {
         let claims: Vec<_> = modules
             .iter()
             .map(|module| Claims {
@@ -222,7 +299,7 @@ mod tests {
                 entries: module.entries.iter().map(|(text, claim)| (path(text), *claim)).collect(),
             })
             .collect();
-        share_out(&claims, &[&path("var/session")])
+        share_out(&claims, layout)
     }
 
     #[test]
@@ -267,5 +344,29 @@ mod tests {
         assert!(matches!(share(&[file(), target]), Err(ComposeError::FileAgainstDirectory { .. })));
         let directory = module("cart", "", &["core"], &[("app", Claim::Directory)]);
         assert!(matches!(share(&[directory, file()]), Err(ComposeError::FileAgainstDirectory { .. })));
+    }
+
+    #[test]
+    fn names_that_differ_in_case_are_found_across_modules() {
+        let price = |name| {
+            module(name, "generated/Magento/Catalog", &[], &[(if name == "a" { "TierPrice" } else { "Tierprice" }, Claim::Directory)])
+        };
+        let error = share(&[price("a"), price("b")]).unwrap_err();
+        assert_eq!(error.reason(), Reason::NameCollision);
+        let says = "generated/Magento/Catalog/TierPrice of module a and generated/Magento/Catalog/Tierprice of module b differ only in case: rename";
+        assert!(error.to_string().starts_with(says), "{error}");
+        let allowed = Layout { case_sensitive: true, ..Layout::default() };
+        assert!(lay_out(&[price("a"), price("b")], &allowed).unwrap().case_sensitive);
+        assert!(!lay_out(&[price("a")], &allowed).unwrap().case_sensitive, "nothing of the release asks for it");
+        let forms = module("c", "", &[], &[("caf\u{e9}", Claim::File(1)), ("cafe\u{301}", Claim::File(1))]);
+        assert!(matches!(lay_out(&[forms], &allowed), Err(ComposeError::Collision { alike: Alike::Form, .. })));
+    }
+
+    #[test]
+    fn directories_that_the_pod_makes_are_names_too() {
+        let media = path("Media");
+        let layout = Layout { directories: vec![&media], ..Layout::default() };
+        let error = lay_out(&[module("core", "", &[], &[("media", Claim::Directory)])], &layout).unwrap_err();
+        assert!(error.to_string().starts_with("Media and media of module core differ only in case"), "{error}");
     }
 }

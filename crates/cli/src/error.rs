@@ -1,6 +1,11 @@
 //! Why a command failed.
 
-use crate::{compose::ComposeError, publish::Exhausted, spec::SpecError};
+use crate::{
+    compose::ComposeError,
+    init::InitError,
+    publish::{Exhausted, RolloutError},
+    spec::SpecError,
+};
 use release::{
     AttachError, ChannelName, EnvelopeError, KeyError, ManifestError, ModuleName, Reason, Refusal, Sequence, Sha256, StatementError,
     TrustError,
@@ -45,6 +50,9 @@ pub(crate) enum CommandError {
     /// The description is not usable.
     #[error(transparent)]
     Spec(#[from] SpecError),
+    /// A tree cannot be described.
+    #[error(transparent)]
+    Init(#[from] InitError),
     /// A module's directory holds what must not be packed.
     #[error("cannot pack module {module}")]
     Scan {
@@ -199,6 +207,9 @@ pub(crate) enum CommandError {
     /// A release root cannot be read.
     #[error(transparent)]
     Root(#[from] deploy::RootError),
+    /// The release is published, and its rollout failed.
+    #[error(transparent)]
+    Rollout(#[from] RolloutError),
     /// The request to stop cannot be listened for.
     #[error("cannot listen for signals")]
     Signals(#[source] io::Error),
@@ -213,7 +224,7 @@ impl CommandError {
     pub(crate) fn reason(&self) -> Reason {
         match self {
             // A file that a person named cannot be read: wrong name or rights, which the person corrects.
-            Self::Usage(_) | Self::Read { .. } | Self::Spec(_) | Self::Cache { .. } => Reason::Config,
+            Self::Usage(_) | Self::Read { .. } | Self::Spec(_) | Self::Init(_) | Self::Cache { .. } => Reason::Config,
             Self::Write { source, .. } if source.kind() == io::ErrorKind::AlreadyExists => Reason::Config,
             Self::Write { .. } | Self::Output(_) => Reason::Disk,
             Self::Scan { source, .. } => source.reason(),
@@ -237,6 +248,7 @@ impl CommandError {
             Self::OtherRoot { .. } => Reason::RootChain,
             Self::Pull(error) => error.reason(),
             Self::Root(error) => error.reason(),
+            Self::Rollout(error) => error.reason(),
             Self::Signals(_) | Self::Bug(_) => Reason::Bug,
         }
     }

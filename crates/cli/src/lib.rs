@@ -9,7 +9,9 @@ mod diff;
 mod error;
 mod files;
 mod gc;
+mod init;
 mod key;
+mod names;
 mod pack_cache;
 mod packing;
 mod progress;
@@ -44,6 +46,7 @@ use std::{ffi::OsString, process::ExitCode, sync::Arc};
     max_term_width = 120,
     after_help = "\
 A first release, from nothing:
+  longshore init --engine magento2 --channel shops/acme
   longshore key generate ci
   longshore trust new --key ci.pub --threshold 1 --sign ci.key --out 1.root.json
   longshore publish --store s3://releases/prod --sign ci.key --trust 1.root.json
@@ -68,6 +71,8 @@ enum Command {
     /// Make, rotate and show trust roots: which keys may sign, and how many must
     #[command(subcommand)]
     Trust(trust::TrustCommand),
+    /// Write longshore.toml for a tree of a known application
+    Init(init::Init),
     /// Pack what changed, upload, sign, move the channel
     Publish(Box<publish::Publish>),
     /// Pack into a directory, without network
@@ -120,6 +125,7 @@ async fn command(command: Command, context: &Context) -> Result<(), CommandError
     match command {
         Command::Key(arguments) => key::run(&arguments, context),
         Command::Trust(arguments) => trust::run(&arguments, context),
+        Command::Init(arguments) => init::run(&arguments, context),
         Command::Publish(arguments) => publish::run(*arguments, context).await,
         Command::Pack(arguments) => sign::pack(*arguments, context).await,
         Command::Sign(arguments) => sign::sign(&arguments, context),

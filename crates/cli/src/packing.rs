@@ -3,7 +3,7 @@
 
 use crate::{
     CommandError, Progress,
-    compose::{Claim, Claims, Share, share_out},
+    compose::{Claim, Claims, Layout, Share, Shared, share_out},
     files,
     pack_cache::PackCache,
     publish::PackingArguments,
@@ -83,6 +83,18 @@ impl Package {
     }
 }
 
+/// The regular files that a release would hold, and their bytes, found without packing.
+///
+/// # Errors
+///
+/// As packing, as far as no contents are read.
+pub(crate) fn content(spec: &Spec) -> Result<(u64, u64), CommandError> {
+    let sources = spec.modules.iter().map(scan).collect::<Result<Vec<_>, _>>()?;
+    let claims: Vec<_> = spec.modules.iter().zip(&sources).map(|(module, source)| claims(module, source)).collect();
+    let shares = share_out(&claims, &layout(spec))?.modules;
+    Ok((shares.iter().map(|share| share.files).sum(), shares.iter().map(|share| share.bytes).sum()))
+}
+
 /// Packs what `spec` describes into `directory`.
 ///
 /// # Errors
@@ -93,8 +105,7 @@ fn pack(spec: &Spec, directory: &Path, packing: &Packing, progress: &Progress) -
     let mut sources = spec.modules.iter().map(scan).collect::<Result<Vec<_>, _>>()?;
     let claims: Vec<_> = spec.modules.iter().zip(&sources).map(|(module, source)| claims(module, source)).collect();
     // Ownership first: packing costs minutes, a conflict is known in milliseconds.
-    let kept: Vec<_> = spec.writable.iter().filter(|writable| writable.keep).map(|writable| &writable.path).collect();
-    let shares = share_out(&claims, &kept)?;
+    let Shared { modules: shares, case_sensitive } = share_out(&claims, &layout(spec))?;
     let bar = progress.bar("packing", claims.iter().flat_map(|claims| &claims.entries).map(|(_, claim)| claim.bytes()).sum());
     let (mut modules, mut before, mut from_cache) = (Vec::new(), 0, 0);
     for ((module, source), share) in spec.modules.iter().zip(&mut sources).zip(&shares) {
@@ -139,6 +150,7 @@ fn pack(spec: &Spec, directory: &Path, packing: &Packing, progress: &Progress) -
         writable: spec.writable.clone(),
         php: spec.php.clone(),
         migration: spec.migration,
+        case_sensitive,
     };
     let manifest_bytes = manifest.to_json();
     Manifest::parse(&manifest_bytes).map_err(|source| CommandError::Manifest { what: "the packed release".into(), source })?;
@@ -212,6 +224,15 @@ fn claims<'a>(module: &'a ModuleSpec, source: &Source) -> Claims<'a> {
         (entry.path.clone(), claim)
     });
     Claims { module: &module.name, target: module.target.as_ref(), overrides: &module.overrides, entries: entries.collect() }
+}
+
+fn layout(spec: &Spec) -> Layout<'_> {
+    let writable = spec.writable.iter().map(|writable| &writable.path);
+    Layout {
+        directories: spec.shared.iter().chain(writable).collect(),
+        kept: spec.writable.iter().filter(|writable| writable.keep).map(|writable| &writable.path).collect(),
+        case_sensitive: spec.case_sensitive,
+    }
 }
 
 fn describe(module: &ModuleSpec, packed: Packed, share: &Share) -> Module {

@@ -24,6 +24,9 @@ pub(crate) struct Spec {
     /// What the release does to the database.
     #[serde(default)]
     pub migration: Migration,
+    /// Whether names that differ in case only are two names; only disks that tell them apart take a release that has such.
+    #[serde(default)]
+    pub case_sensitive: bool,
     /// What PHP needs to know.
     #[serde(default)]
     pub php: Option<Php>,
@@ -93,8 +96,20 @@ impl Spec {
     /// Where the file cannot be read, is malformed, names no module, one name twice, or overrides a module that it lacks.
     pub(crate) fn read(path: &Path) -> Result<Self, SpecError> {
         let text = fs::read_to_string(path).map_err(|source| SpecError::Read { path: path.to_owned(), source })?;
+        Self::parse(&text, path)
+    }
+
+    /// Reads `text` as what the file at `path` holds.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::read`].
+    pub(crate) fn parse(text: &str, path: &Path) -> Result<Self, SpecError> {
         let mut spec: Self =
-            toml::from_str(&text).map_err(|source| SpecError::Malformed { path: path.to_owned(), source: Box::new(source) })?;
+            toml::from_str(text).map_err(|source| SpecError::Malformed { path: path.to_owned(), source: Box::new(source) })?;
+        // In the order that manifests have, whatever a person finds readable.
+        spec.shared.sort();
+        spec.writable.sort_by(|one, other| one.path.cmp(&other.path));
         spec.check().map_err(|problem| SpecError::Contradiction { path: path.to_owned(), problem })?;
         let beside = path.parent().unwrap_or(Path::new(""));
         for module in &mut spec.modules {
@@ -173,6 +188,7 @@ mod tests {
     const GOOD: &str = r#"
         channel = "shops/acme"
         shared = ["media"]
+        case_sensitive = true
         writable = ["var/cache", { path = "var/session", keep = true }]
         migration = "additive"
         expires_after = "90d"
@@ -201,7 +217,7 @@ mod tests {
         assert_eq!(spec.modules.len(), 2);
         assert_eq!(spec.modules[0].target, None);
         assert!(spec.modules[0].source.ends_with("src/openmage") && spec.modules[0].source.is_absolute());
-        assert!(spec.writable[1].keep && !spec.writable[0].keep);
+        assert!(spec.case_sensitive && spec.writable[1].keep && !spec.writable[0].keep);
     }
 
     #[test]

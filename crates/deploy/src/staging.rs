@@ -120,6 +120,20 @@ impl Staging {
         &self.tree
     }
 
+    /// Whether the tree's file system takes names for one that differ in case only. Asked by doing it: what a file system says of
+    /// itself differs between kinds, directories and mounts.
+    pub(crate) fn folds_case(&self) -> Result<bool, DiskError> {
+        let [lower, upper] = ["case", "CASE"].map(|name| self.directory.join(name));
+        disk::create_file(&lower)?;
+        let folds = match upper.symlink_metadata() {
+            Ok(_) => true,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+            Err(error) => return Err(DiskError::new("look at", &upper, error)),
+        };
+        disk::remove_file(&lower)?;
+        Ok(folds)
+    }
+
     /// A new file for bytes that do not fit in memory. It has no name once this returns, so nothing is left of it.
     pub(crate) fn spool(&self) -> Result<File, DiskError> {
         let path = self.directory.join(random_name());

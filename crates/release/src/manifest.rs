@@ -27,6 +27,9 @@ pub struct Manifest {
     pub php: Option<Php>,
     /// What the release does to the database.
     pub migration: Migration,
+    /// Whether names of the tree differ in case only, so that a disk that folds case cannot hold it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub case_sensitive: bool,
 }
 
 /// One module and the chunks of its tarball, in order.

@@ -99,6 +99,7 @@ reasons! {
     ChannelMissing "channel-missing" Configuration "The store holds no release for this channel.", "check LONGSHORE_CHANNEL, or publish a first release to it";
     Key "key" Configuration "A file is not the key that was expected.", "expected PEM: PKCS#8 for private keys, SPKI for public keys, ECDSA P-256 or Ed25519";
     Workspace "workspace" Configuration "The release root or the output directory cannot be used.", "give an absolute path of a directory that this process may write";
+    CaseFolding "case-folding" Configuration "The release has names that differ in case only, and the disk takes them for one.", "put the release root on a disk that tells them apart, such as ext4 without casefold or XFS; or rename the files";
     Cache "cache" Configuration "The node cache is a link, belongs to another user, or is open to others.", "name a directory that only this process's user can enter, or one that is not there yet";
     Template "template" Configuration "A template of the shop's configuration cannot be used.", "correct the file that the message names, in the ConfigMap that LONGSHORE_TEMPLATES mounts";
     Secret "secret" Configuration "The shop's Secret lacks a key, or does not let it be read.", "add the key that the message names to the Secret of the Shop's config.secretRef, and start the pod again";
@@ -123,7 +124,7 @@ reasons! {
     TypeForbidden "type-forbidden" Untrusted "An entry is neither a file, a directory nor a symbolic link.", "remove it from the module, or exclude it";
     Header "header" Untrusted "A tar header is malformed or of a kind that is not allowed.", "pack the module again with `longshore pack`";
     Duplicate "duplicate" Untrusted "Two entries claim one path.", "let one module own the file, or say `overrides` in longshore.toml";
-    NameCollision "name-collision" Untrusted "Two names differ only in case or Unicode form.", "rename one of them";
+    NameCollision "name-collision" Untrusted "Two names differ only in case or Unicode form.", "rename one of them; where they differ in case only, `case_sensitive = true` in longshore.toml allows it";
     NameEncoding "name-encoding" Untrusted "A name is not UTF-8 or has control bytes.", "rename the file";
     PathTooLong "path-too-long" Untrusted "A name is over 255 bytes, a path over 1024, or deeper than 64.", "shorten the path";
     Limit "limit" Untrusted "A chunk holds more bytes or entries than was signed.", "pack the module again with `longshore pack`";
@@ -153,6 +154,7 @@ reasons! {
     Registry "registry" Configuration "A shop, a class or a release cannot be used as it is written.", "correct the resource that the message names";
     Guard "guard" Configuration "A guard against deleting a fleet by accident holds.", "look why so many shops are missing; only then allow the number with --delete-at-most";
     Moved "moved" TryAgain "The cluster is not as the plan saw it.", "look at a new plan, and apply that one";
+    Rollout "rollout" TryAgain "A rollout did not end well, or not in time.", "look at `longshore-scheduler rollout status NAME` and `longshore-scheduler why SHOP`";
     NotLeader "not-leader" TryAgain "Another process leads since.", "nothing: it goes on with the work";
     Bug "bug" Bug "Longshore is wrong.", "please report it with the log";
 }

@@ -12,6 +12,7 @@ mod api;
 mod apply;
 pub mod assign;
 pub mod check;
+mod claims;
 pub mod cluster;
 mod command;
 pub mod crd;

@@ -5,7 +5,6 @@ mod cut;
 mod error;
 mod exclude;
 mod fingerprint;
-mod fold;
 mod header;
 mod input;
 mod scan;

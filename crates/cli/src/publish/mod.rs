@@ -8,12 +8,14 @@
 mod head;
 mod next;
 mod publisher;
+mod rollout;
 mod roots;
 mod upload;
 
 pub(crate) use head::Untrusted;
 pub(crate) use next::{Exhausted, Repeat};
 pub(crate) use publisher::{Intent, Publisher};
+pub(crate) use rollout::RolloutError;
 
 use crate::{
     CommandError, Context, files,
@@ -25,11 +27,13 @@ use crate::{
 use clap::Args;
 use jiff::SignedDuration;
 use release::{ChannelName, Sequence, Sha256};
+use rollout::RolloutArguments;
 use serde::Serialize;
 use std::{
     fmt,
     path::{Path, PathBuf},
 };
+use tokio::task;
 
 /// Arguments of `publish`.
 #[derive(Debug, Args)]
@@ -37,10 +41,13 @@ use std::{
 Examples:
   longshore publish --store s3://releases/prod --sign ci.key --trust 1.root.json
   longshore publish --packed out --store s3://releases/prod --trust 1.root.json    what `pack` and `sign` prepared
+  longshore publish --store … --sign ci.key --trust 1.root.json --rollout --wave 10:30m --wave 100:10m --why 'spring prices'
   longshore publish --dry-run --store s3://releases/prod --sign ci.key --trust 1.root.json
 Running it again is safe: it uploads only what is missing, finishes what was interrupted, and does nothing when the
 channel runs this content already. Modules that did not change since an earlier run on this machine are not packed again;
-what is kept of them is checked at each use, and `--no-cache` does without. When two publishers race, one wins and the other ends with reason `conflict`, code 75.")]
+what is kept of them is checked at each use, and `--no-cache` does without. When two publishers race, one wins and the other ends with reason `conflict`, code 75.
+With --rollout, `longshore-scheduler` puts the release into the cluster, starts a rollout of it and waits: the exit code is 0 when every shop of
+the channel runs the release. Both programs are needed, and a kubeconfig. A run that was cut off while it waited is run again as it was.")]
 pub(crate) struct Publish {
     /// The release's description
     #[arg(long, default_value = "longshore.toml", value_name = "FILE", conflicts_with = "packed")]
@@ -58,6 +65,8 @@ pub(crate) struct Publish {
     trust: PathBuf,
     #[command(flatten)]
     packing: PackingArguments,
+    #[command(flatten)]
+    rollout: RolloutArguments,
     /// Sign a new sequence even where the channel runs this content already
     #[arg(long)]
     again: bool,
@@ -147,12 +156,21 @@ impl fmt::Display for Published {
 /// Where a source, key or trust root cannot be used, the store fails, pods would refuse the release, or another publisher
 /// was faster.
 pub(crate) async fn run(arguments: Publish, context: &Context) -> Result<(), CommandError> {
+    arguments.rollout.check()?;
     let mut summary = match &arguments.packed {
         Some(directory) => packed(&arguments, directory, context).await?,
         None => described(&arguments, context).await?,
     };
     summary.seconds = context.progress.seconds();
-    context.output.show(&summary)
+    context.output.show(&summary)?;
+    if !arguments.rollout.rollout {
+        return Ok(());
+    }
+    let channel = summary.channel.parse().map_err(|_| CommandError::Bug("a channel that was published to has no name"))?;
+    let found = arguments.store.channel(&channel).await?.release_or_head(Some(summary.sequence)).await?;
+    let rollout = arguments.rollout;
+    task::spawn_blocking(move || rollout.run(&found)).await.map_err(|_| CommandError::Bug("the rollout panicked"))??;
+    Ok(())
 }
 
 /// Publishes what `longshore pack` wrote and somebody signed.

@@ -4,6 +4,8 @@ mod export;
 mod resource;
 mod show;
 
+pub(crate) use resource::resource_of;
+
 use crate::{
     CommandError, Context, files,
     publish::{Publisher, Untrusted},

@@ -31,7 +31,11 @@ pub(super) async fn run(arguments: Resource) -> Result<(), CommandError> {
     write_out(format!("{:#}\n", resource(&found, arguments.name)).as_bytes())
 }
 
-/// The object, as the definitions of `longshore-scheduler crd` have it; a test gives it to the scheduler.
+/// The object under its usual name, as the definitions of `longshore-scheduler crd` have it; a test gives it to the scheduler.
+pub(crate) fn resource_of(found: &Found) -> Value {
+    resource(found, None)
+}
+
 fn resource(found: &Found, name: Option<String>) -> Value {
     let Found { envelope, release, .. } = found;
     json!({

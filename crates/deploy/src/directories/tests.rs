@@ -20,6 +20,7 @@ fn manifest(shared: &[&str], writable: &[(&str, bool)]) -> Manifest {
         writable: writable.iter().map(|(path, keep)| Writable { path: path.parse().unwrap(), keep: *keep }).collect(),
         php: None,
         migration: Migration::None,
+        case_sensitive: false,
     }
 }
 

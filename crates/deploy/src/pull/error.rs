@@ -108,6 +108,12 @@ pub enum PullError {
         /// How many there are.
         has: u64,
     },
+    /// The disk takes names for one that differ in case, and the release has such names.
+    #[error("the file system of {} takes names for one that differ in case only, and the release has such names", path.display())]
+    CaseFolding {
+        /// The release root.
+        path: PathBuf,
+    },
     /// The local disk refused.
     #[error(transparent)]
     Disk(#[from] DiskError),
@@ -158,6 +164,7 @@ impl PullError {
             Self::Totals { .. } => Reason::Manifest,
             Self::Place(error) => error.reason(),
             Self::Space { .. } => Reason::Disk,
+            Self::CaseFolding { .. } => Reason::CaseFolding,
             Self::Disk(error) => error.reason(),
             Self::Deadline(_) => Reason::Deadline,
             Self::Interrupted => Reason::Interrupted,

@@ -171,7 +171,17 @@ mod tests {
             replaced: Vec::new(),
         };
         let modules = modules.iter().enumerate().map(module).collect();
-        Manifest { schema: 1, modules, files: 0, bytes: 0, shared: vec![], writable: vec![], php: None, migration: Migration::None }
+        Manifest {
+            schema: 1,
+            modules,
+            files: 0,
+            bytes: 0,
+            shared: vec![],
+            writable: vec![],
+            php: None,
+            migration: Migration::None,
+            case_sensitive: false,
+        }
     }
 
     #[test]

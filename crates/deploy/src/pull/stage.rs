@@ -118,6 +118,9 @@ fn begin(
     }
     let (staging, writer) = root.stage(digest, outside)?;
     let crew = crew(staging, writer);
+    if crew.manifest.case_sensitive && crew.staging.folds_case()? {
+        return Err(PullError::CaseFolding { path: root.path().to_owned() });
+    }
     let unpacker = Unpacker::new(crew.staging.tree())?;
     let reused = match Previous::of(root) {
         Some(previous) => previous.link(&crew, &unpacker, damaged, budget.workers)?,

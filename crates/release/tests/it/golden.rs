@@ -65,6 +65,7 @@ fn manifest() -> Manifest {
         ],
         php: Some(Php { version: "8.2".to_owned(), warm: vec!["index.php".parse().unwrap()] }),
         migration: Migration::Additive,
+        case_sensitive: false,
     }
 }
 

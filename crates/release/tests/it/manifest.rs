@@ -33,6 +33,7 @@ fn manifest() -> Manifest {
         writable: vec![release::Writable { path: "var/cache".parse().unwrap(), keep: false }],
         php: Some(release::Php { version: "8.2".to_owned(), warm: Vec::new() }),
         migration: Migration::None,
+        case_sensitive: false,
     }
 }
 
@@ -49,6 +50,13 @@ fn what_is_written_is_read() {
     assert_eq!(Manifest::parse(&bytes).unwrap(), manifest());
     assert_eq!(Manifest::parse(&bytes).unwrap().to_json(), bytes);
     assert!(bytes.ends_with(b"}\n"));
+}
+
+#[test]
+fn names_that_differ_in_case_are_said_only_where_there_are_such() {
+    let sensitive = Manifest { case_sensitive: true, ..manifest() };
+    assert!(!String::from_utf8(manifest().to_json()).unwrap().contains("caseSensitive"), "older readers read it");
+    assert_eq!(Manifest::parse(&sensitive.to_json()).unwrap(), sensitive);
 }
 
 #[test]

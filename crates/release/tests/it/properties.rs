@@ -68,7 +68,7 @@ proptest! {
         let mut bytes = match which {
             0 => signed(release(8).to_envelope().unwrap(), &[1]).to_json(),
             1 => root(1, &[1, 2], 1, &[1]),
-            2 => Manifest { schema: 1, modules: vec![module("m", vec![chunk("c", 99, 2048, 1)])], files: 1, bytes: 9, shared: vec![], writable: vec![], php: None, migration: Migration::None }.to_json(),
+            2 => Manifest { schema: 1, modules: vec![module("m", vec![chunk("c", 99, 2048, 1)])], files: 1, bytes: 9, shared: vec![], writable: vec![], php: None, migration: Migration::None, case_sensitive: false }.to_json(),
             _ => key(1).public().to_pem().into_bytes(),
         };
         for change in &changes {
@@ -144,7 +144,7 @@ proptest! {
             let chunks = chunks.iter().enumerate().map(|(index, &(size, entries))| chunk(&format!("{name} {index}"), size, (entries + 2) * 512, entries));
             module(name, chunks.collect())
         }).collect();
-        let manifest = Manifest { schema: 1, modules, files: 1, bytes: 0, shared: vec![], writable: vec![], php: None, migration: Migration::None };
+        let manifest = Manifest { schema: 1, modules, files: 1, bytes: 0, shared: vec![], writable: vec![], php: None, migration: Migration::None, case_sensitive: false };
         let bytes = manifest.to_json();
         prop_assert_eq!(&Manifest::parse(&bytes).unwrap(), &manifest);
         prop_assert_eq!(Manifest::parse(&bytes).unwrap().to_json(), bytes);

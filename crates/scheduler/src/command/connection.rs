@@ -97,7 +97,8 @@ const AT_ONCE: usize = 16;
 /// Kinds in that order. A Rollout comes before its Release, which it keeps from new shops.
 const ORDER: [&str; 4] = ["ShopClass", "Rollout", "Release", "Shop"];
 
-fn resource(document: &Document) -> Result<Object, CommandError> {
+/// A document as it is stored.
+pub(crate) fn resource(document: &Document) -> Result<Object, CommandError> {
     let mut value = document.value.clone();
     // What became of it is not the file's to say.
     value.as_object_mut().map(|fields| fields.remove("status"));

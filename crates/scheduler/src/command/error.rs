@@ -82,6 +82,9 @@ pub(crate) enum CommandError {
     /// An argument asks for something that is not there, or cannot be.
     #[error("{0}")]
     Argument(String),
+    /// A rollout did not do what it was to do.
+    #[error("{0}")]
+    Rollout(String),
     /// Some cells were not reached.
     #[error("{done} cells were reached, and {} were not\n  {}", failed.len(), stopped(failed))]
     Cells {
@@ -124,6 +127,7 @@ impl CommandError {
             // What a person wrote, and corrects.
             Self::Fleet(_) | Self::Render(_) | Self::Missing(_) | Self::Import(_) | Self::Lost(_) | Self::Edge(_) => Reason::Registry,
             Self::File(_) | Self::Argument(_) | Self::Plan { .. } | Self::Led(_) => Reason::Config,
+            Self::Rollout(_) => Reason::Rollout,
             Self::Definitions(_) => Reason::Definitions,
             Self::Guard(_) => Reason::Guard,
             Self::Refused(_) => Reason::ApiRefused,

@@ -14,6 +14,8 @@ mod reference;
 mod render;
 mod rollout;
 mod run;
+mod shop;
+mod trial;
 mod why;
 
 pub(crate) use error::CommandError;
@@ -69,6 +71,10 @@ enum Command {
     Why(why::Why),
     /// Start, watch and steer rollouts
     Rollout(rollout::Arguments),
+    /// Make a shop, or clean its caches
+    Shop(shop::Arguments),
+    /// Run a shop's rendered pod on this machine, as a kubelet would
+    Try(Box<trial::Try>),
     /// Pull the andon cord: no shop is moved any more
     Halt(halt::Halt),
     /// Print the reference page of the resources, or of the metrics
@@ -106,6 +112,8 @@ fn command(command: Command) -> Result<(), CommandError> {
         Command::Run(arguments) => run::run(&arguments),
         Command::Why(arguments) => why::run(&arguments),
         Command::Rollout(arguments) => rollout::run(&arguments),
+        Command::Shop(arguments) => shop::run(&arguments),
+        Command::Try(arguments) => trial::run(&arguments),
         Command::Halt(arguments) => halt::run(&arguments),
         Command::Reference { metrics } => show(&if metrics { crate::run::metrics::reference() } else { reference::page() }),
     }

@@ -1,20 +1,24 @@
 //! `rollout`: a release on its way through the shops, and what a person says to it.
 
+mod follow;
+
 use super::{
     CommandError,
-    connection::{Connection, wait},
+    connection::{Connection, registry, resource, wait},
     history::{By, note},
     show,
 };
 use crate::{
-    api::{self, Cluster, longshore},
+    api::{self, Cluster, Conflicts, Mode, longshore},
     crd::{FailureBudget, OnFailure, Phase, Rollout, RolloutSpec, Started, Wave, WindowPolicy},
+    file::{self, Fleet},
     plan::counted,
+    render::{InForce, Object},
     rollout::PROMOTE,
 };
 use kube::api::{Api, PostParams};
 use serde_json::{Value, json};
-use std::fmt::Write as _;
+use std::{collections::BTreeMap, fmt::Write as _, path::Path, time::Duration};
 
 /// What `rollout` is told.
 #[derive(Debug, clap::Args)]
@@ -23,6 +27,7 @@ Examples:
   longshore-scheduler rollout start shops-acme-43 --canary acme --why 'new checkout'
   longshore-scheduler rollout start magento2-stable-7 --wave 5:1h --wave 100:10m --at-once 100 --why CVE-2026-1 --ignore-windows
   longshore-scheduler rollout start shops-acme-43 --wave vinyl,casa:1h --wave 50:30m --wave 100:10m --why 'new checkout'
+  longshore release resource … | longshore-scheduler rollout start - --why 'spring prices' --wait      what `longshore publish --rollout` does
   longshore-scheduler rollout status
   longshore-scheduler rollout promote shops-acme-43     end the soak of the wave that is watched
   longshore-scheduler rollout resume shops-acme-43      after a pause, or after it stopped: shops that failed are tried again")]
@@ -49,7 +54,7 @@ enum Verb {
 
 #[derive(Debug, clap::Args)]
 struct Start {
-    /// Name of the Release
+    /// Name of the Release; - reads one from standard input, and stores it
     release: String,
     /// Name of the rollout; otherwise that of the release
     #[arg(long)]
@@ -87,6 +92,12 @@ struct Start {
     /// An urgent release: do not wait for windows, pass by freezes
     #[arg(long)]
     ignore_windows: bool,
+    /// Wait until it has ended, and fail where it does not end well or a shop failed
+    #[arg(long)]
+    wait: bool,
+    /// How long to wait, such as 45m; the rollout goes on afterwards
+    #[arg(long, value_name = "DURATION", requires = "wait", default_value = "6h", value_parser = span)]
+    within: Duration,
     /// Why, for the record
     #[arg(long)]
     why: String,
@@ -138,6 +149,19 @@ pub(crate) enum Form {
     Json,
 }
 
+fn span(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("{text:?}: expected a whole number and a unit, such as 45m or 6h");
+    let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(wrong)?;
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        _ => return Err(wrong()),
+    };
+    let number: u64 = number.parse().map_err(|_| wrong())?;
+    number.checked_mul(seconds).filter(|all| (1..=604_800).contains(all)).map(Duration::from_secs).ok_or_else(wrong)
+}
+
 fn wave(text: &str) -> Result<Wave, String> {
     let wrong = || format!("{text:?}: expected a percentage or shops, and a time, such as 10:30m or vinyl,casa:30m");
     let (who, soak) = text.rsplit_once(':').ok_or_else(wrong)?;
@@ -167,10 +191,20 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), CommandError> {
     }
 }
 
-fn spec(start: &Start) -> Result<RolloutSpec, CommandError> {
+/// The Release of standard input, and the object that it is stored as.
+fn given() -> Result<(InForce, Object), CommandError> {
+    let documents = file::read(Path::new("-"))?;
+    let mut releases = Fleet::of(&documents)?.releases.into_values().flat_map(BTreeMap::into_values);
+    let (Some(release), None, [document]) = (releases.next(), releases.next(), &documents[..]) else {
+        return Err(CommandError::Argument("standard input is not one Release, as `longshore release resource` prints it".to_owned()));
+    };
+    Ok((release, resource(document)?))
+}
+
+fn spec(start: &Start, release: &str) -> Result<RolloutSpec, CommandError> {
     let wrong = |error: serde_json::Error| CommandError::Argument(error.to_string());
     // Defaults are those of the definition.
-    let mut spec: RolloutSpec = serde_json::from_value(json!({ "release": start.release })).map_err(wrong)?;
+    let mut spec: RolloutSpec = serde_json::from_value(json!({ "release": release })).map_err(wrong)?;
     (spec.shops, spec.canaries) = (start.shops.clone(), start.canaries.clone());
     if !start.waves.is_empty() {
         spec.waves.clone_from(&start.waves);
@@ -192,10 +226,11 @@ fn spec(start: &Start) -> Result<RolloutSpec, CommandError> {
 }
 
 async fn begin(start: &Start) -> Result<(), CommandError> {
+    let given = if start.release == "-" { Some(given()?) } else { None };
     let cluster = start.connection.open().await?;
-    let fleet = api::read(&cluster).await?.fleet;
-    let release = fleet.releases.values().flat_map(|all| all.values()).find(|release| release.name == start.release);
-    let Some(release) = release else {
+    let fleet = registry(&cluster).await?.fleet;
+    let stored = fleet.releases.values().flat_map(|all| all.values()).find(|release| release.name == start.release);
+    let Some(release) = given.as_ref().map(|(release, _)| release).or(stored) else {
         let known: Vec<_> =
             fleet.releases.values().flat_map(|all| all.values().rev().take(3)).map(|it| it.name.as_str()).take(20).collect();
         return Err(CommandError::Argument(format!("Release {} does not exist; the newest are: {}", start.release, known.join(", "))));
@@ -211,12 +246,26 @@ async fn begin(start: &Start) -> Result<(), CommandError> {
     if !strange.is_empty() {
         return Err(CommandError::Argument(format!("{} do not follow channel {}", strange.join(", "), release.channel)));
     }
-    let name = start.name.clone().unwrap_or_else(|| start.release.clone());
-    let rollout = Rollout::new(&name, spec(start)?);
+    let name = start.name.clone().unwrap_or_else(|| release.name.clone());
+    // Whoever was cut off while waiting comes again with the same Release.
+    let again = given.is_some() && fleet.rollouts.get(&name).is_some_and(|it| it.spec.release == release.name);
+    if !again {
+        create(&cluster, &Rollout::new(&name, spec(start, &release.name)?)).await?;
+    }
+    // After its rollout, which keeps it from new shops.
+    if let Some((_, object)) = &given {
+        cluster.put(object, Mode::Real, Conflicts::Refuse).await?;
+    }
+    let verb = if again { "was started before" } else { "started" };
+    show(&format!("rollout {name} {verb}: {} to sequence {} of {}\n", counted(shops, "shop"), release.sequence, release.channel))?;
+    if start.wait { follow::follow(&cluster, &name, start.within).await } else { Ok(()) }
+}
+
+async fn create(cluster: &Cluster, rollout: &Rollout) -> Result<(), CommandError> {
     let api: Api<Rollout> = Api::all(cluster.client());
     let params = PostParams { field_manager: Some("longshore-scheduler-cli".to_owned()), ..PostParams::default() };
-    cluster.call(&format!("create Rollout {name}"), || api.create(&params, &rollout)).await?;
-    show(&format!("rollout {name} started: {} to sequence {} of {}\n", counted(shops, "shop"), release.sequence, release.channel))
+    let what = format!("create Rollout {}", rollout.metadata.name.as_deref().unwrap_or_default());
+    Ok(cluster.call(&what, || api.create(&params, rollout)).await.map(drop)?)
 }
 
 async fn status(look: &Look) -> Result<(), CommandError> {

@@ -190,11 +190,7 @@ impl<'a> Frame<'a> {
     /// Directories of the release that lie on the shared file system, in the order of their names.
     pub(crate) fn shared(&self) -> Vec<&'a str> {
         let given = &self.class.storage.shared;
-        let usual: &[&str] = match self.class.engine {
-            Engine::Magento1 => &["media", "var/export", "var/import"],
-            Engine::Magento2 => &["pub/media", "var/export", "var/import", "var/importexport"],
-            Engine::Php => &[],
-        };
+        let usual = self.class.engine.known().storage();
         let mut shared: Vec<&str> = if given.is_empty() { usual.to_vec() } else { given.iter().map(String::as_str).collect() };
         if self.media.is_none() {
             shared.clear();
@@ -205,16 +201,12 @@ impl<'a> Frame<'a> {
 
     /// The file with the shop's own configuration, as the release names it; its manifest lists it as `shared`.
     pub(crate) fn configured(&self) -> Option<&'static str> {
-        match self.class.engine {
-            Engine::Magento1 => Some("app/etc/local.xml"),
-            Engine::Magento2 => Some("app/etc/env.php"),
-            Engine::Php => None,
-        }
+        self.class.engine.known().configured().first().copied()
     }
 
     /// The file that says which of the release's modules are active, likewise.
     pub(crate) fn declared(&self) -> Option<&'static str> {
-        (self.class.engine == Engine::Magento1).then_some("app/etc/modules/zzz_shop.xml")
+        self.class.engine.known().configured().get(1).copied()
     }
 }
 

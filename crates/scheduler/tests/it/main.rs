@@ -10,6 +10,7 @@ mod checks;
 mod command;
 mod committed;
 mod crds;
+mod creating;
 mod golden;
 mod made;
 mod magento;

@@ -40,14 +40,6 @@ pub enum ScanError {
         /// Which path, and which rule it breaks.
         source: PathError,
     },
-    /// Two names of one directory are the same to file systems that ignore case or Unicode form.
-    #[error("{first} and {second} differ only in case or Unicode form")]
-    Collision {
-        /// One path.
-        first: RelativePath,
-        /// The other.
-        second: RelativePath,
-    },
     /// An entry is nothing that a tarball may hold.
     #[error("{path} {problem}")]
     Refused {
@@ -72,7 +64,6 @@ impl ScanError {
             Self::Pattern { .. } | Self::Directory { .. } => Reason::Config,
             Self::Read { .. } => Reason::Disk,
             Self::Name { source, .. } => source.reason(),
-            Self::Collision { .. } => Reason::NameCollision,
             Self::Refused { reason, .. } => *reason,
         }
     }

@@ -1,6 +1,6 @@
 //! Reads what a directory holds, and refuses what a tarball must not hold. Nothing is opened but directories.
 
-use super::{error::ScanError, exclude::Exclude, fold::Names};
+use super::{error::ScanError, exclude::Exclude};
 use crate::{entry::Kind, link};
 use release::{Reason, RelativePath, Sha256};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
@@ -78,8 +78,9 @@ impl Source {
 /// # Errors
 ///
 /// Names the first path that cannot be in a tarball and why: a device, FIFO or socket; a link that is absolute, leaves
-/// `directory` (through other links too) or never ends; a name that is not UTF-8, has control characters or is too long; two
-/// names of one directory that are the same in another case or Unicode form. Also where something cannot be read.
+/// `directory` (through other links too) or never ends; a name that is not UTF-8, has control characters or is too long.
+/// Also where something cannot be read. Names that differ in case or Unicode form alone are the business of whoever puts several
+/// modules into one tree.
 pub fn scan(directory: &Path, exclude: &[String]) -> Result<Source, ScanError> {
     let exclude = Exclude::new(exclude)?;
     let unusable = |source: rustix::io::Errno| ScanError::Directory { path: directory.to_owned(), source: source.into() };
@@ -103,7 +104,6 @@ fn read(root: &OwnedFd, directory: &Path, parent: Option<&RelativePath>, exclude
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let opened = rustix::fs::openat(root, here, flags, Mode::empty()).map_err(|error| failed(here.as_ref(), error))?;
     let mut entries = Vec::new();
-    let mut names = Names::default();
     for item in rustix::fs::Dir::read_from(&opened).map_err(|error| failed(here.as_ref(), error))? {
         let item = item.map_err(|error| failed(here.as_ref(), error))?;
         let name = item.file_name();
@@ -117,7 +117,6 @@ fn read(root: &OwnedFd, directory: &Path, parent: Option<&RelativePath>, exclude
         }
         let path = RelativePath::from_bytes(path.as_os_str().as_bytes())
             .map_err(|source| ScanError::Name { directory: directory.to_owned(), source })?;
-        names.add(&path)?;
         let stat = rustix::fs::statat(&opened, name, AtFlags::SYMLINK_NOFOLLOW).map_err(|error| failed(path.as_ref(), error))?;
         let kind = match FileType::from_raw_mode(stat.st_mode) {
             FileType::RegularFile => {

@@ -50,18 +50,6 @@ fn what_cannot_be_packed_is_named() {
             "l is a link that leads out of its module",
         ),
         ("loop", Box::new(|d| symlink("l", d.join("l")).unwrap()), Reason::LinkEscape, "l is a link whose chain does not end"),
-        (
-            "case",
-            Box::new(|d| ["Readme", "README"].iter().for_each(|name| fs::write(d.join(name), "").unwrap())),
-            Reason::NameCollision,
-            "README and Readme differ only in case or Unicode form",
-        ),
-        (
-            "directories that collide",
-            Box::new(|d| ["a/caf\u{e9}", "a/cafe\u{301}"].iter().for_each(|name| fs::create_dir_all(d.join(name)).unwrap())),
-            Reason::NameCollision,
-            "a/cafe\u{301} and a/caf\u{e9} differ only in case or Unicode form",
-        ),
         ("control byte", Box::new(|d| fs::write(d.join("a\nb"), "").unwrap()), Reason::NameEncoding, "a\\nb"),
         ("not UTF-8", Box::new(|d| fs::write(d.join(OsStr::from_bytes(b"a\xff")), "").unwrap()), Reason::NameEncoding, "is not UTF-8"),
         ("deep", Box::new(|d| fs::create_dir_all(d.join("d/".repeat(65))).unwrap()), Reason::PathTooLong, "is deeper than 64 names"),

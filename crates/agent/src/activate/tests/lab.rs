@@ -160,6 +160,7 @@ impl Lab {
             writable: Vec::new(),
             php: None,
             migration,
+            case_sensitive: false,
         };
         let bytes = manifest.to_json();
         let digest = Sha256::of(&bytes);

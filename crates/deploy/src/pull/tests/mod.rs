@@ -117,7 +117,7 @@ impl Lab {
         }
         let writable = writable.iter().map(|(path, keep)| Writable { path: path.parse().unwrap(), keep: *keep }).collect();
         let shared = vec!["media".parse().unwrap()];
-        Manifest { schema: 1, modules: list, files, bytes, shared, writable, php: None, migration: Migration::None }
+        Manifest { schema: 1, modules: list, files, bytes, shared, writable, php: None, migration: Migration::None, case_sensitive: false }
     }
 
     // Signs and uploads a release, without making it the one in force.

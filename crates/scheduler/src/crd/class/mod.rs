@@ -143,6 +143,18 @@ pub enum Engine {
     Php,
 }
 
+impl Engine {
+    /// The same, as command lines and releases know it.
+    #[must_use]
+    pub const fn known(self) -> release::Engine {
+        match self {
+            Self::Magento1 => release::Engine::Magento1,
+            Self::Magento2 => release::Engine::Magento2,
+            Self::Php => release::Engine::Php,
+        }
+    }
+}
+
 /// Images, by digest.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
