@@ -62,7 +62,7 @@ fn magento1_is_described_and_packed() {
     let shop = Shop::on_disk(0, 0);
     let tree = shop.path("src");
     write(&tree, &COMPOSER);
-    let mage = "<?php class Mage { function v() { return ['major' => '20', 'minor' => '18', 'patch' => '0', 'stability' => '']; } }";
+    let mage = "<?php class Mage { /* {$info['major']} */ function v() { return ['major'     => '20', 'minor' => '18', 'patch' => '0', 'stability' => '']; } }";
     write(
         &tree,
         &[

@@ -116,9 +116,8 @@ pub(super) fn code(tree: &Path, engine: Engine) -> Result<Vec<Part>, InitError> 
 pub(super) fn version(tree: &Path, engine: Engine, composer: &Composer) -> String {
     let own = match engine {
         Engine::Magento1 => {
-            let part = |name: &str| {
-                between(&tree.join("app/Mage.php"), &format!("'{name}'"), ",").map(|text| text.replace([' ', '=', '>', '\''], ""))
-            };
+            let source = fs::read_to_string(tree.join("app/Mage.php")).unwrap_or_default();
+            let part = |name: &str| assigned(&source, name);
             part("major").zip(part("minor")).zip(part("patch")).map(|((major, minor), patch)| format!("{major}.{minor}.{patch}"))
         }
         Engine::Magento2 => composer
@@ -159,8 +158,7 @@ pub(super) fn warnings(tree: &Path, engine: Engine, composer: &Composer) -> Vec<
                 warnings.push(format!("{path} is missing: run `{what}` before packing, as pods cannot write there"));
             }
         }
-        let config = tree.join("app/etc/config.php");
-        if between(&config, "'scopes'", "=>").is_some() {
+        if fs::read_to_string(tree.join("app/etc/config.php")).is_ok_and(|config| config.contains("'scopes'")) {
             let config = "app/etc/config.php has `scopes`";
             warnings
                 .push(format!("{config}: setup:upgrade of a shop would delete its other store views; pack one that has `modules` only"));
@@ -172,6 +170,13 @@ pub(super) fn warnings(tree: &Path, engine: Engine, composer: &Composer) -> Vec<
         }
     }
     warnings
+}
+
+/// The value of a key of an array in PHP, such as `'major' => '20'`; the same text is elsewhere, too, as `$info['major']`.
+fn assigned(source: &str, key: &str) -> Option<String> {
+    let mut places = source.split(&format!("'{key}'")).skip(1).filter_map(|rest| rest.trim_start().strip_prefix("=>"));
+    let value = places.next()?.trim_start().strip_prefix('\'')?.split_once('\'')?.0;
+    (!value.is_empty() && value.len() <= 16).then(|| value.to_owned())
 }
 
 /// The text between two others in a file, at their first place; nothing where there is none, or no such file.

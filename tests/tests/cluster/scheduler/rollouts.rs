@@ -113,6 +113,15 @@ fn a_person_pauses_resumes_promotes_halts_and_aborts_a_rollout() {
     let second = start("second", "1s");
     eventually("the rollout's end", LONG, || (second.status()["phase"] == "Completed").then_some(()));
     assert_eq!((second.told(43), second.status()["counts"]["done"].clone()), (SHOPS, SHOPS.into()));
+
+    // CI brings the Release with its rollout, and waits for the end; a run that was cut off says the same again.
+    for verb in ["started", "was started before"] {
+        let words = ["rollout", "start", "-", "--wait", "--wave", "100:1s", "--why", "from CI", "--by", "ci"];
+        let said = scheduler.program(&words).input(release(44, "none")).run().expect(0);
+        assert_eq!(said.stdout, format!("rollout shops-acme-44 {verb}: {SHOPS} shops to sequence 44 of shops/acme\n"), "{said:#?}");
+        assert!(said.stderr.contains("rollout shops-acme-44 Completed: 10 of 10 shops done, 0 failed"), "{said:#?}");
+    }
+    assert_eq!(second.told(44), SHOPS);
     running.signal(Signal::TERM).unwrap();
     running.wait().expect(0);
 }
