@@ -84,7 +84,7 @@ mod tests {
     use crate::crd::ShopClass;
     use serde_json::json;
 
-    fn shop(name: &str, class: &str, services: serde_json::Value) -> Shop {
+    fn shop(name: &str, class: &str, services: &serde_json::Value) -> Shop {
         let host = format!("{name}.example");
         let spec = json!({ "class": class, "channel": "shops/a", "domains": [{ "host": host, "primary": true }], "services": services });
         Shop::new(name, serde_json::from_value(spec).unwrap())
@@ -103,11 +103,11 @@ mod tests {
         class
     }
 
-    fn said(services: serde_json::Value) -> Vec<String> {
+    fn said(services: &serde_json::Value) -> Vec<String> {
         let theirs = json!({ "database": { "ref": "one", "name": "shop_a" }, "cache": { "ref": "redis", "prefix": "a_", "sessions": 3 }, "media": { "ref": "disk", "path": "/shops/a" } });
-        let mut fleet = Fleet::default();
-        fleet.classes = [("c", "one"), ("d", "two")].map(|(name, database)| (name.to_owned(), class(name, database))).into();
-        fleet.shops.insert("a".to_owned(), shop("a", "c", theirs));
+        let classes = [("c", "one"), ("d", "two")].map(|(name, database)| (name.to_owned(), class(name, database))).into();
+        let shops = [("a".to_owned(), shop("a", "c", &theirs))].into();
+        let fleet = Fleet { shops, classes, ..Fleet::default() };
         taken(&shop("b", "d", services), &fleet)
     }
 
@@ -123,7 +123,7 @@ mod tests {
                 "database 3 of redis.internal:6379, for sessions, belongs",
             ),
         ] {
-            let problems = said(services);
+            let problems = said(&services);
             assert!(problems.len() == 1 && problems[0].starts_with(says), "{problems:?}");
         }
     }
@@ -131,14 +131,14 @@ mod tests {
     #[test]
     fn neighbours_are_no_problem() {
         let services = json!({ "database": { "ref": "two", "name": "shop_b" }, "cache": { "ref": "redis", "prefix": "b_", "sessions": 4 }, "media": { "ref": "disk", "path": "/shops/ab" } });
-        assert_eq!(said(services), Vec::<String>::new());
+        assert_eq!(said(&services), Vec::<String>::new());
     }
 
     #[test]
     fn a_host_is_one_shops() {
         let mut fleet = Fleet::default();
-        fleet.shops.insert("a".to_owned(), shop("a", "c", json!({})));
-        let mut other = shop("b", "c", json!({}));
+        fleet.shops.insert("a".to_owned(), shop("a", "c", &json!({})));
+        let mut other = shop("b", "c", &json!({}));
         other.spec.domains[0].host = "a.example".to_owned();
         assert_eq!(taken(&other, &fleet), ["host a.example belongs to shop a"]);
     }

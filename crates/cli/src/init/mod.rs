@@ -152,19 +152,21 @@ pub(crate) fn run(arguments: &Init, context: &Context) -> Result<(), CommandErro
             format!("{path} is left out: it holds secrets; the cluster gives shops theirs from the class and the shop's Secret")
         }),
     );
-    let content = match packing::content(&spec) {
-        Ok(content) => Some(content),
+    let found = match packing::content(&spec) {
+        Ok(found) => Some(found),
         Err(error) => {
             warnings.push(format!("`longshore pack` would refuse the tree: {}", runtime::Chain(&error)));
             None
         }
     };
-    warnings.iter().for_each(|warning| context.progress.warn(warning));
+    for warning in &warnings {
+        context.progress.warn(warning);
+    }
     if arguments.dry_run {
         return write_out(text.as_bytes());
     }
     if arguments.force { files::replace(&file, text.as_bytes()) } else { files::create(&file, text.as_bytes(), Readers::All) }?;
-    let (files, bytes) = content.unzip();
+    let (files, bytes) = found.unzip();
     context.output.show(&Written { file, channel: channel.to_string(), modules: spec.modules.len(), php, files, bytes, warnings })
 }
 
@@ -187,5 +189,5 @@ fn channel_of(directory: &Path) -> Result<ChannelName, CommandError> {
     let plain: String =
         name.chars().map(|letter| if letter.is_ascii_alphanumeric() || "._-".contains(letter) { letter } else { '-' }).collect();
     let channel = format!("shops/{}", plain.trim_start_matches(['.', '_', '-']));
-    channel.parse().map_err(|_| CommandError::Usage(format!("{full:?} gives no channel's name: say --channel shops/NAME")))
+    channel.parse().map_err(|_| CommandError::Usage(format!("{} gives no channel's name: say --channel shops/NAME", full.display())))
 }

@@ -50,13 +50,9 @@ fn join(parts: &[Part], parent: &str) -> Option<Part> {
     let path: RelativePath = parent.parse().ok()?;
     let inner: Vec<_> = parts.iter().filter(|part| part.path.is_within(&path)).collect();
     let versions: BTreeSet<&str> = inner.iter().map(|part| part.version.as_str()).collect();
-    let version = match Vec::from_iter(versions)[..] {
-        [one] => one.to_owned(),
-        _ => {
-            let all: String = inner.iter().map(|part| format!("{} {}\n", part.name, part.version)).collect();
-            format!("{}-modules-{}", inner.len(), &Sha256::of(all.as_bytes()).to_string()[..8])
-        }
-    };
+    let all: Vec<_> = inner.iter().map(|part| format!("{} {}", part.name, part.version)).collect();
+    let several = || format!("{}-modules-{}", inner.len(), &Sha256::of(all.join("\n").as_bytes()).to_string()[..8]);
+    let version = if let [one] = Vec::from_iter(versions)[..] { one.to_owned() } else { several() };
     // `vendor/magento` holds packages that are called magento/…
     let name = path.as_str().strip_prefix("vendor/").unwrap_or(path.as_str());
     Part::new(name, &version, path.clone())

@@ -38,7 +38,9 @@ const ASIDE: [&str; 16] = [
 /// Names at the top that start with a dot and that an application may read.
 const DOTTED: [&str; 3] = [".htaccess", ".user.ini", ".well-known"];
 /// Endings of files that hold what is nobody's business.
-const PRIVATE: [&str; 8] = [".key", ".pem", ".p12", ".sql", ".sql.gz", ".sql.zst", ".root.json", ".pub"];
+const PRIVATE: [&str; 6] = [".key", ".pem", ".p12", ".sql", ".sql.gz", ".sql.zst"];
+/// Endings of files that are ours, and lie beside sources.
+const OURS: [&str; 2] = [".pub", ".root.json"];
 
 /// What of the top is left out, and what of that holds secrets.
 #[derive(Debug, Default)]
@@ -60,13 +62,14 @@ pub(super) fn aside(tree: &Path, engine: Engine) -> Result<Aside, InitError> {
     names.sort_unstable();
     for name in names {
         let lower = name.to_ascii_lowercase();
-        let secret = lower == "auth.json" || lower.starts_with(".env") || PRIVATE.iter().any(|ending| lower.ends_with(ending));
+        let ends = |endings: &[&str]| endings.iter().any(|ending| lower.ends_with(ending));
+        let secret = lower == "auth.json" || lower.starts_with(".env") || ends(&PRIVATE);
         let dotted = name.starts_with('.') && !DOTTED.contains(&name.as_str());
         // A name with characters of a pattern could leave out more than itself.
-        if !(secret || dotted || ASIDE.contains(&name.as_str())) || name.contains(['*', '?', '[', ']', '{', '}', '\\']) {
+        if !(secret || dotted || ends(&OURS) || ASIDE.contains(&name.as_str())) || name.contains(['*', '?', '[', ']', '{', '}', '\\']) {
             continue;
         }
-        if secret && !lower.ends_with(".pub") && !lower.ends_with(".root.json") {
+        if secret {
             found.secrets.push(name.clone());
         }
         if !found.exclude.contains(&name) {
@@ -174,7 +177,8 @@ pub(super) fn warnings(tree: &Path, engine: Engine, composer: &Composer) -> Vec<
 
 /// The value of a key of an array in PHP, such as `'major' => '20'`; the same text is elsewhere, too, as `$info['major']`.
 fn assigned(source: &str, key: &str) -> Option<String> {
-    let mut places = source.split(&format!("'{key}'")).skip(1).filter_map(|rest| rest.trim_start().strip_prefix("=>"));
+    let key = format!("'{key}'");
+    let mut places = source.split(&key).skip(1).filter_map(|rest| rest.trim_start().strip_prefix("=>"));
     let value = places.next()?.trim_start().strip_prefix('\'')?.split_once('\'')?.0;
     (!value.is_empty() && value.len() <= 16).then(|| value.to_owned())
 }

@@ -76,8 +76,7 @@ impl Given {
             values.insert(key.clone(), value);
         }
         for key in &self.generated {
-            let digits: String = rand::random::<[u8; 16]>().iter().map(|byte| format!("{byte:02x}")).collect();
-            values.insert(key.clone(), digits);
+            values.insert(key.clone(), format!("{:032x}", rand::random::<u128>()));
         }
         match values.iter().find(|(_, value)| value.is_empty() || value.len() > LIMIT) {
             Some((key, _)) => Err(CommandError::Argument(format!("{key}: its value is empty, or over 64 KiB"))),

@@ -1,5 +1,7 @@
 //! The machine as a node: a namespace of mounts and processes that ends with us, whatever becomes of us, and the pod's volumes.
 
+#![allow(clippy::disallowed_methods, reason = "a person's trial, which no failpoint interrupts")]
+
 use crate::command::CommandError;
 use serde_json::Value;
 use std::{
@@ -131,7 +133,6 @@ pub(super) fn volumes(
 /// A directory that the pod's group may write, as one of an emptyDir.
 fn make(directory: &Path, group: u32) -> Result<(), CommandError> {
     let made = || {
-        #[allow(clippy::disallowed_methods, reason = "a person's trial, which no failpoint interrupts")]
         fs::create_dir_all(directory)?;
         chown(directory, Some(0), Some(group))?;
         fs::set_permissions(directory, fs::Permissions::from_mode(0o2777))
@@ -141,7 +142,6 @@ fn make(directory: &Path, group: u32) -> Result<(), CommandError> {
 
 fn write(path: &Path, text: &str, mode: u32, group: u32) -> Result<(), CommandError> {
     let written = || {
-        #[allow(clippy::disallowed_methods, reason = "a person's trial, which no failpoint interrupts")]
         fs::write(path, text)?;
         chown(path, Some(0), Some(group))?;
         fs::set_permissions(path, fs::Permissions::from_mode(mode))
