@@ -120,7 +120,9 @@ pub(super) fn version(tree: &Path, engine: Engine, composer: &Composer) -> Strin
     let own = match engine {
         Engine::Magento1 => {
             let source = fs::read_to_string(tree.join("app/Mage.php")).unwrap_or_default();
-            let part = |name: &str| assigned(&source, name);
+            // OpenMage says the version of Magento, too, from which it began.
+            let source = source.split_once("function getOpenMageVersionInfo").map_or(source.as_str(), |(_, own)| own);
+            let part = |name: &str| assigned(source, name);
             part("major").zip(part("minor")).zip(part("patch")).map(|((major, minor), patch)| format!("{major}.{minor}.{patch}"))
         }
         Engine::Magento2 => composer

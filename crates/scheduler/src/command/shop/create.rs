@@ -69,8 +69,8 @@ pub(super) struct Create {
     #[arg(long)]
     dry_run: bool,
     /// File of classes, shops and releases that is looked at instead of a cluster (repeat for each)
-    #[arg(long = "registry", value_name = "FILE", requires = "dry_run")]
-    files: Vec<PathBuf>,
+    #[arg(long, value_name = "FILE", requires = "dry_run")]
+    registry: Vec<PathBuf>,
     /// How resources are printed
     #[arg(long, value_enum, default_value_t)]
     output: Form,
@@ -85,8 +85,8 @@ fn place(text: &str) -> Result<(String, String), String> {
 }
 
 pub(super) fn run(create: &Create) -> Result<(), CommandError> {
-    if !create.files.is_empty() {
-        let fleet = Fleet::read(&create.files)?;
+    if !create.registry.is_empty() {
+        let fleet = Fleet::read(&create.registry)?;
         return Draft::of(create, &fleet, &Found::Unknown)?.print(create);
     }
     wait(async {
@@ -100,7 +100,7 @@ pub(super) fn run(create: &Create) -> Result<(), CommandError> {
 
 impl Create {
     fn secret(&self) -> String {
-        self.given.name.clone().unwrap_or_else(|| format!("{}-env", self.name))
+        self.given.secret.clone().unwrap_or_else(|| format!("{}-env", self.name))
     }
 
     fn namespace(&self) -> String {

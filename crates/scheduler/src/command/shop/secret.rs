@@ -17,8 +17,8 @@ const LIMIT: usize = 64 << 10;
 #[derive(Debug, clap::Args)]
 pub(super) struct Given {
     /// Secret with the shop's secrets, in its namespace; otherwise NAME-env
-    #[arg(long = "secret", value_name = "SECRET")]
-    pub(super) name: Option<String>,
+    #[arg(long, value_name = "SECRET")]
+    pub(super) secret: Option<String>,
     /// A key of the Secret, and the file with its value; a newline at the end is left out (repeat for each)
     #[arg(long = "from-file", value_name = "KEY=FILE", value_parser = pair)]
     files: Vec<(String, String)>,
@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn made_up_values_differ_and_are_such_as_magento_takes() {
-        let given = Given { name: None, files: vec![], variables: vec![], generated: vec!["a".into(), "b".into()] };
+        let given = Given { secret: None, files: vec![], variables: vec![], generated: vec!["a".into(), "b".into()] };
         let values = given.values().unwrap();
         assert!(values["a"] != values["b"] && values.values().all(|value| value.len() == 32));
     }

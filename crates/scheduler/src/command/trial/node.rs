@@ -8,7 +8,10 @@ use std::{
     collections::BTreeMap,
     fs,
     io::{self, BufRead as _, BufReader, Write as _},
-    os::unix::fs::{PermissionsExt as _, chown},
+    os::{
+        fd::OwnedFd,
+        unix::fs::{PermissionsExt as _, chown},
+    },
     path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, Stdio},
     thread,
@@ -55,18 +58,18 @@ impl Node {
 
     /// Runs a script in a container's namespaces of its own; each line that it writes is shown with `name` before it.
     pub(super) fn start(&self, name: &str, script: &str) -> Result<Child, CommandError> {
-        let mut child = self.command(script).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(failed("cannot run nsenter"))?;
-        let streams: [Option<Box<dyn io::Read + Send>>; 2] =
-            [child.stdout.take().map(|out| Box::new(out) as _), child.stderr.take().map(|out| Box::new(out) as _)];
-        for stream in streams.into_iter().flatten() {
-            let name = name.to_owned();
-            thread::spawn(move || {
-                for line in BufReader::new(stream).split(b'\n').map_while(Result::ok) {
-                    // A terminal that went away has nobody to be told.
-                    writeln!(io::stderr(), "{name} | {}", String::from_utf8_lossy(&line)).ok();
-                }
-            });
-        }
+        let (reader, writer) = io::pipe().map_err(failed("cannot make a pipe"))?;
+        // php-fpm opens /proc/self/fd/2 once more, as its own user.
+        let open = fs::File::from(OwnedFd::from(writer.try_clone().map_err(failed("cannot make a pipe"))?));
+        open.set_permissions(fs::Permissions::from_mode(0o666)).map_err(failed("cannot open a pipe to the container"))?;
+        let child = self.command(script).stdout(open).stderr(writer).spawn().map_err(failed("cannot run nsenter"))?;
+        let name = name.to_owned();
+        thread::spawn(move || {
+            for line in BufReader::new(reader).split(b'\n').map_while(Result::ok) {
+                // A terminal that went away has nobody to be told.
+                writeln!(io::stderr(), "{name} | {}", String::from_utf8_lossy(&line)).ok();
+            }
+        });
         Ok(child)
     }
 
