@@ -28,5 +28,6 @@ mod server;
 mod serving;
 mod storage;
 mod tampering;
+mod trial;
 mod warming;
 mod watching;

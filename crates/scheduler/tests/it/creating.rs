@@ -86,7 +86,7 @@ fn what_speaks_against_it_is_said_at_once() {
     }
     for (words, says) in [
         (&["other", "--class", "nothing", "--domain", "other.example"][..], "class nothing does not exist; there are: magento2-standard"),
-        (&["Other", "--class", "magento2-standard", "--domain", "other.example"], "a shop's name is at most 58 of a-z, 0-9 and '-'"),
+        (&["Other", "--class", "magento2-standard", "--domain", "other.example"], "spec.channel: \"shops/Other\" does not match"),
         (&["other", "--class", "magento2-standard", "--domain", "Other.example"], "spec.domains[0].host"),
     ] {
         let said = refused(&create(words), "");
