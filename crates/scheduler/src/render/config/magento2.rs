@@ -67,8 +67,8 @@ fn database_tls(frame: &Frame<'_>) -> String {
 
 /// Those of modules, after Magento's own.
 fn cache_types(frame: &Frame<'_>) -> String {
-    let types = frame.spec.config.cache_types.iter();
-    types.map(|kind| format!("\n        {} => 1,", quoted(kind))).collect()
+    let lines: Vec<_> = frame.spec.config.cache_types.iter().map(|kind| format!("\n        {} => 1,", quoted(kind))).collect();
+    lines.concat()
 }
 
 fn http_caches(frame: &Frame<'_>) -> String {
