@@ -264,6 +264,12 @@ impl Running {
         self.stdout.text()
     }
 
+    /// What it has written to standard error so far.
+    #[must_use]
+    pub fn complained(&self) -> String {
+        self.stderr.text()
+    }
+
     /// What it has written to standard output after its first `bytes`.
     #[must_use]
     pub fn written_after(&self, bytes: usize) -> String {

@@ -111,6 +111,25 @@ impl Web {
         self.scratch.path()
     }
 
+    /// Waits until php-fpm has written a line of which `is_it` is true, and gives it.
+    ///
+    /// # Panics
+    ///
+    /// It does not.
+    #[allow(clippy::must_use_candidate, reason = "often called for the wait alone")]
+    #[track_caller]
+    pub fn php_line(&self, is_it: impl Fn(&str) -> bool) -> String {
+        let start = Instant::now();
+        loop {
+            let written = self.fpm.complained();
+            if let Some(line) = written.lines().find(|line| is_it(line)) {
+                return line.to_owned();
+            }
+            assert!(start.elapsed() < PATIENCE, "php-fpm has not written it: {written}");
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// Ends php-fpm, while nginx goes on, and gives what it wrote; and nginx's, when `then` is done.
     pub fn without_php(self, then: impl FnOnce(u16)) -> [Outcome; 2] {
         let fpm = self.fpm.kill_after(Duration::ZERO);
