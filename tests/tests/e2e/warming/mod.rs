@@ -162,6 +162,7 @@ fn scripts(tree: &Path) -> Vec<String> {
 }
 
 /// Warms all scripts of the corpus, and includes one of `share` in both pools.
+#[allow(clippy::print_stdout, reason = "what a test did is for who reads its output")]
 fn corpus_in_both_pools(extent: Extent, share: usize) {
     let start = Instant::now();
     let pools = Pools::start(|tree| corpus::fill(tree, extent, &Interrupt::listen().unwrap()).unwrap());
