@@ -87,7 +87,8 @@ class Mage_Core_Model_Config
     {
         foreach ($from->children() as $name => $child) {
             $to = isset($into->$name) ? $into->$name : $into->addChild($name);
-            if (count($child->children()) === 0) {
+            // A text takes the place of a text, and not of what has names below it.
+            if (count($child->children()) === 0 && count($to->children()) === 0) {
                 $to[0] = (string) $child;
             }
             $this->merge($to, $child);
