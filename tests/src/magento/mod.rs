@@ -37,16 +37,16 @@ pub struct Kind {
     pub modules: &'static [(&'static str, &'static str)],
     /// The files of the module that says of which release a page's parts are: the module that has it, its path there, its text.
     pub probe: &'static [(&'static str, &'static str, &'static str)],
-    /// What of the tree is shared and written, for longshore.toml.
+    /// A longshore.toml, of which the lines count that say what is shared and written.
     pub spec: &'static str,
     /// The directory of uploads.
     pub media: &'static str,
     /// What is left behind of an installed tree.
     pub not_published: &'static [&'static str],
     /// The program that builds the code, where that has to be built.
-    pub compile: &'static [&'static str],
+    pub compile: &'static str,
     /// The engine's installer.
-    pub install: &'static [&'static str],
+    pub install: &'static str,
     /// PHP that makes a category, a product, a customer and a user of the API; the stand-in has its own.
     pub seed: &'static str,
     /// The rows.

@@ -108,7 +108,7 @@ impl<'a> Stage<'a> {
             "cache": { "ref": "redis", "prefix": format!("{name}_"), "sessions": 2 },
             "media": { "ref": "disk", "path": format!("/{name}") },
         });
-        let config = json!({ "secretRef": { "name": "env" } });
+        let config = json!({ "secretRef": { "name": "env" }, "values": { "default/design/head/title_prefix": "Locked" } });
         self.tenant.open(name, &json!({ "scale": { "min": 2, "max": 2 }, "services": services, "config": config }));
         self.tenant.secret(
             "env",
@@ -119,7 +119,9 @@ impl<'a> Stage<'a> {
     /// Publishes a version of it. Gives the sequence.
     pub(super) fn publish(&self, version: Version, migration: &str) -> Result<u64, String> {
         write_probe(self.kind, version, |module| self.tenant.module(module)).map_err(|error| error.to_string())?;
-        Ok(self.tenant.publish(&self.modules, &format!("{}\nmigration = \"{migration}\"", self.kind.spec)))
+        let wanted = |line: &&str| ["case_sensitive", "shared", "writable"].iter().any(|key| line.starts_with(key));
+        let spec: Vec<_> = self.kind.spec.lines().filter(wanted).collect();
+        Ok(self.tenant.publish(&self.modules, &format!("{}\nmigration = \"{migration}\"", spec.join("\n"))))
     }
 
     /// All rows of the engine.

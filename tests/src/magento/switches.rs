@@ -2,6 +2,7 @@
 
 use super::{
     Extent, Stage, Table,
+    browser::Body,
     stage::{FIRST, LONG, facts},
     tree::Version,
 };
@@ -71,6 +72,10 @@ pub(super) fn all(stage: &Stage<'_>, table: &mut Table, extent: Extent) {
         },
     );
     if extent.slow {
+        table.row("a changed config.values", "every pod shows it, no answer is wrong", || {
+            let ((), visits) = under_load(stage, || changed(stage))?;
+            Ok(visits)
+        });
         table.row("maintenance", "503 for visitors, and then the shop again", || maintenance(stage));
     }
 }
@@ -124,13 +129,29 @@ fn go_forth_and_back(stage: &Stage<'_>, switches: usize) -> Result<Duration, Str
     Ok(longest)
 }
 
+/// Changes a value of the Shop, which makes its pods anew, and waits until all of them show it.
+fn changed(stage: &Stage<'_>) -> Result<(), String> {
+    stage.tenant.change(&json!({ "config": { "values": { "default/design/head/title_prefix": "Changed" } } }));
+    let begin = Instant::now();
+    let shows =
+        |pod| stage.browser(pod).ask("/customer/account/login/", "", &Body::None).is_ok_and(|page| page.text().contains("<title>Changed"));
+    while begin.elapsed() < LONG {
+        let pods = stage.tenant.pods();
+        if pods.len() == 2 && pods.iter().all(|pod| pod.ready && !pod.leaving && shows(pod)) {
+            return Ok(());
+        }
+        thread::sleep(Duration::from_millis(500));
+    }
+    Err(format!("not every pod shows it within {LONG:?}"))
+}
+
 fn maintenance(stage: &Stage<'_>) -> Result<String, String> {
     let until = |status: u16| {
         let begin = Instant::now();
         while begin.elapsed() < LONG {
             let pods = stage.tenant.pods();
             let all = pods.len() == 2 && pods.iter().all(|pod| pod.ready && !pod.leaving);
-            let so = |pod| stage.browser(pod).ask("/", "", &super::browser::Body::None).is_ok_and(|answer| answer.status == status);
+            let so = |pod| stage.browser(pod).ask("/", "", &Body::None).is_ok_and(|answer| answer.status == status);
             if all && pods.iter().all(so) {
                 return Ok(());
             }

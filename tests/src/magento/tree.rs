@@ -71,7 +71,7 @@ impl Tree {
             // The installer of Magento 1 ends with 0 in any case.
             if outcome.code() == Some(0) && !text.contains("FAILED") { Ok(text) } else { Err(format!("{}: {text}", words[0..2].join(" "))) }
         };
-        let words = |all: &[&str]| all.iter().map(|word| filled(word, variables, false)).collect::<Vec<_>>();
+        let words = |line: &str| line.split_whitespace().map(|word| filled(word, variables, false)).collect::<Vec<_>>();
         if !self.kind.compile.is_empty() {
             run(&words(self.kind.compile))?;
         }

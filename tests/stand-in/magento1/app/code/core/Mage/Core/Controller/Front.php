@@ -61,7 +61,7 @@ class Mage_Core_Controller_Front
         Mage::dispatchEvent('controller_action_layout_load_before');
         $assets = $this->assets('css', 'skin/frontend/base/default/css/styles.css', 'dev/css/merge_css_files', '<link rel="stylesheet" href="%s"/>')
             . $this->assets('js', 'js/standin/shop.js', 'dev/js/merge_files', '<script src="%s"></script>');
-        $this->app->setHeader('Content-Type', 'text/html; charset=UTF-8')->setBody(StandIn_Page::html(Mage::getStoreConfig('design/head/title_prefix') . $title, "$assets\n$body"));
+        $this->app->setHeader('Content-Type', 'text/html; charset=UTF-8')->setBody(StandIn_Page::html(trim(Mage::getStoreConfig('design/head/title_prefix') . " $title"), "$assets\n$body"));
     }
 
     /** Merged ones are written into media, where nginx finds them. */
