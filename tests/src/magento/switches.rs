@@ -6,7 +6,10 @@ use super::{
     stage::{FIRST, LONG, facts},
     tree::Version,
 };
-use crate::web::{Network, Visitors};
+use crate::{
+    platform::Pod,
+    web::{Network, Visitors},
+};
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
@@ -133,8 +136,9 @@ fn go_forth_and_back(stage: &Stage<'_>, switches: usize) -> Result<Duration, Str
 fn changed(stage: &Stage<'_>) -> Result<(), String> {
     stage.tenant.change(&json!({ "config": { "values": { "default/design/head/title_prefix": "Changed" } } }));
     let begin = Instant::now();
-    let shows =
-        |pod| stage.browser(pod).ask("/customer/account/login/", "", &Body::None).is_ok_and(|page| page.text().contains("<title>Changed"));
+    let shows = |pod: &Pod| {
+        stage.browser(pod).ask("/customer/account/login/", "", &Body::None).is_ok_and(|page| page.text().contains("<title>Changed"))
+    };
     while begin.elapsed() < LONG {
         let pods = stage.tenant.pods();
         if pods.len() == 2 && pods.iter().all(|pod| pod.ready && !pod.leaving && shows(pod)) {

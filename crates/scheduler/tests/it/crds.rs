@@ -91,9 +91,17 @@ fn problems(file: &str, pointer: &str, value: Value) -> Vec<String> {
 
 #[test]
 fn the_examples_break_no_rule() {
-    for file in
-        ["release.yaml", "aws/class.yaml", "aws/shop.yaml", "azure/class.yaml", "azure/shop.yaml", "gcp/class.yaml", "plain/class.yaml"]
-    {
+    for file in [
+        "release.yaml",
+        "aws/class.yaml",
+        "aws/shop.yaml",
+        "azure/class.yaml",
+        "azure/shop.yaml",
+        "gcp/class.yaml",
+        "magento1/class.yaml",
+        "magento1/shop.yaml",
+        "plain/class.yaml",
+    ] {
         let resource = example(file);
         assert_eq!(RULES.problems(resource["kind"].as_str().unwrap(), &resource, None), [] as [&str; 0], "{file}");
     }

@@ -2,7 +2,7 @@
 
 use crate::{
     committed::compare,
-    made::{PLATFORMS, example, find, has, rendered},
+    made::{MAGENTO1, PLATFORMS, example, find, has, rendered},
 };
 use release::Migration;
 use scheduler::{
@@ -25,6 +25,12 @@ fn the_examples_are_rendered_as_committed() {
         assert_eq!(check::shop(&objects), [], "{platform}");
         compare(&format!("crates/scheduler/tests/golden/{platform}/{shop}.yaml"), &yaml(&objects));
     }
+}
+
+#[test]
+fn the_example_of_magento1_passes_the_checks() {
+    let objects = rendered(MAGENTO1, |_, _, _| {});
+    assert_eq!(check::shop(&objects), []);
 }
 
 #[test]

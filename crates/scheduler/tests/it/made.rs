@@ -11,6 +11,9 @@ use std::{collections::BTreeMap, sync::LazyLock};
 /// The platforms of the examples, with the shop of each.
 pub(crate) const PLATFORMS: [(&str, &str); 4] = [("aws", "acme"), ("azure", "vinyl"), ("gcp", "tulip"), ("plain", "blog")];
 
+/// The example of an engine, which is not rendered byte for byte.
+pub(crate) const MAGENTO1: &str = "magento1";
+
 /// The files of one example.
 fn fleet(platform: &str) -> Fleet {
     let examples = top().join("manifests/examples/shops");
@@ -21,8 +24,9 @@ fn fleet(platform: &str) -> Fleet {
 /// Compiled once: that takes most of a second in a debug build.
 pub(crate) static RULES: LazyLock<Rules> = LazyLock::new(Rules::new);
 
-static EXAMPLES: LazyLock<BTreeMap<&str, Fleet>> =
-    LazyLock::new(|| PLATFORMS.iter().map(|(platform, _)| (*platform, fleet(platform))).collect());
+static EXAMPLES: LazyLock<BTreeMap<&str, Fleet>> = LazyLock::new(|| {
+    PLATFORMS.iter().map(|(platform, _)| *platform).chain([MAGENTO1]).map(|platform| (platform, fleet(platform))).collect()
+});
 
 /// The shop, the class and the release of one example.
 pub(crate) fn example(platform: &str) -> (Shop, ShopClass, InForce) {
