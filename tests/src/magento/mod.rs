@@ -26,7 +26,7 @@ pub use self::table::Table;
 
 use crate::{cluster::Cluster, platform::Platform};
 use row::Row;
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
 /// What an engine needs in particular.
 #[derive(Debug)]
@@ -60,6 +60,8 @@ pub struct Kind {
 pub struct Extent {
     /// How often releases are switched and taken back in the end.
     pub switches: usize,
+    /// From a rollout's beginning until every pod serves a release that changes no database, which the pods have or pull meanwhile.
+    pub switch: Duration,
     /// Whether rows run that make all pods anew.
     pub slow: bool,
 }

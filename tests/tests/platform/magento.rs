@@ -4,9 +4,10 @@ use e2e::{
     cluster::Cluster,
     magento::{self, Extent, Kind, magento1, magento2},
 };
+use std::time::Duration;
 
 /// A real one is switched more often, and its pods are made anew, which CI has no time for.
-const EXTENT: Extent = Extent { switches: 4, slow: false };
+const EXTENT: Extent = Extent { switches: 4, switch: Duration::from_secs(10), slow: false };
 
 #[track_caller]
 fn every_row_is_good(kind: &'static Kind) {
