@@ -1,5 +1,7 @@
 //! Warming harms nobody: a pool whose OPcache was warmed does with every script what a pool does that was not.
 
+#![allow(clippy::print_stdout, reason = "figures for people, also from functions that are no tests themselves")]
+
 mod shapes;
 
 use e2e::{
