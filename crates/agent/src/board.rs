@@ -3,8 +3,8 @@
 use crate::{
     metrics::Metrics,
     status::{
-        CheckOutcome, Failure, LastCheck, Newer, Phase, ProbeOutcome, Rejected, Running, Snapshot, Staging, StoreUse, SwitchOutcome,
-        Tamper, Why,
+        CheckOutcome, Failure, LastCheck, Newer, Page, PageState, Phase, ProbeOutcome, Rejected, Running, Snapshot, Staging, StoreUse,
+        SwitchOutcome, Tamper, Why,
     },
 };
 use deploy::{
@@ -13,6 +13,7 @@ use deploy::{
 };
 use jiff::Timestamp;
 use mounts::MountHealth;
+use php::Problem;
 use release::{ChannelName, Reason, Sequence, Sha256, Trouble};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::watch;
@@ -193,6 +194,26 @@ impl Board {
         self.metrics.probed(outcome, took);
     }
 
+    /// How the page is; it counts only where somebody answered, or nobody ever did.
+    pub(crate) fn page(&self, at: Timestamp, answer: &Result<(), Problem>) {
+        let (state, problem) = match answer {
+            Ok(()) => (PageState::Good, None),
+            Err(Problem::Bad(problem)) => (PageState::Bad, Some(problem.clone())),
+            Err(Problem::Silent(problem)) => (PageState::Unknown, Some(problem.clone())),
+        };
+        self.change(|snapshot| {
+            let known = snapshot.page.as_ref().is_some_and(|page| page.state != PageState::Unknown);
+            if state != PageState::Unknown || !known {
+                snapshot.page = Some(Page { state, problem, at: Some(at) });
+            }
+        });
+    }
+
+    /// The page is going to be asked for.
+    pub(crate) fn asks_page(&self) {
+        self.change(|snapshot| snapshot.page = Some(Page { state: PageState::Unknown, problem: None, at: None }));
+    }
+
     pub(crate) fn switched(&self, outcome: SwitchOutcome) {
         self.metrics.switched(outcome);
         if outcome == SwitchOutcome::Switched {
@@ -221,6 +242,11 @@ impl Board {
     /// What came of looking for changed files.
     pub fn looked(&self, change: impl FnOnce(&mut Tamper)) {
         self.change(|snapshot| change(&mut snapshot.tamper));
+    }
+
+    #[cfg(test)]
+    pub(crate) fn runs_for_tests(&self, running: Running) {
+        self.change(|snapshot| snapshot.running = Some(running));
     }
 
     #[cfg(test)]

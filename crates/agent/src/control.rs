@@ -5,7 +5,7 @@
 //! | `pause` | why, for people | nothing is switched while there is such a file with any text |
 //! | `window` | `22:00-05:00, 12:00-13:00`, UTC | nothing is switched outside of these |
 //! | `migrated` | a sequence | the database is ready for releases up to this one |
-//! | `retry` | a manifest's digest | it is taken off the rejected list, where the file is newer than the rejection |
+//! | `retry` | a manifest's digest, and since when | it is taken off the rejected list, where it was rejected before that time; without one, before the file was written |
 //!
 //! A file that cannot be read or understood holds every switch back: whoever wrote it meant something.
 
@@ -54,9 +54,9 @@ impl Control {
         control.window =
             window.and_then(|text| understood("window", &text, "times such as 22:00-05:00, in UTC", &mut problems, Windows::parse));
         control.migrated = migrated.and_then(|text| understood("migrated", &text, "a sequence", &mut problems, |text| text.parse().ok()));
-        let retry =
-            retry.and_then(|text| understood("retry", &text, "a manifest's digest, 64 digits", &mut problems, |text| text.parse().ok()));
-        control.retry = retry.zip(said_at(&directory.join("retry")));
+        let expected = "a manifest's digest, 64 digits, and a time such as 2026-01-31T12:00:00Z";
+        let retry = retry.and_then(|text| understood("retry", &text, expected, &mut problems, tried_again));
+        control.retry = retry.and_then(|(manifest, at)| Some((manifest, at.or_else(|| said_at(&directory.join("retry")))?)));
         control.problem = (!problems.is_empty()).then(|| format!("{}: {}", directory.display(), problems.join("; ")));
         control
     }
@@ -81,6 +81,14 @@ fn read(path: &Path) -> io::Result<Option<String>> {
     };
     let text = text.trim();
     Ok((!text.is_empty()).then(|| text.to_owned()))
+}
+
+/// A digest, and since when. The kubelet writes every file of a volume anew when one changes, so that there the file's own time says nothing.
+fn tried_again(text: &str) -> Option<(Sha256, Option<Timestamp>)> {
+    let mut words = text.split_whitespace();
+    let manifest = words.next()?.parse().ok()?;
+    let at = words.next().map(str::parse).transpose().ok()?;
+    words.next().is_none().then_some((manifest, at))
 }
 
 /// When a file got its text; nothing where it is gone by now.
@@ -155,6 +163,14 @@ mod tests {
         let said = control(&[("pause", "sale\n"), ("window", "22:00-05:00"), ("migrated", "42\n"), ("retry", digest)]);
         assert_eq!((said.pause.as_deref(), said.migrated.map(Sequence::get)), (Some("sale"), Some(42)));
         assert_eq!((said.retry.map(|(manifest, _)| manifest.to_string()).as_deref(), said.problem), (Some(digest), None));
+        let since: Timestamp = "2026-01-31T12:00:00Z".parse().unwrap();
+        assert_eq!(control(&[("retry", &format!("{digest} {since}\n"))]).retry.map(|(_, at)| at), Some(since));
+        for wrong in ["43", &format!("{digest} now"), &format!("{digest} {since} 1")] {
+            assert!(
+                control(&[("retry", wrong)]).problem.is_some_and(|problem| problem.contains("expected a manifest's digest")),
+                "{wrong}"
+            );
+        }
     }
 
     #[test]

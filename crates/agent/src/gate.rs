@@ -2,7 +2,7 @@
 
 use crate::{control::Control, status::Why};
 use jiff::Timestamp;
-use release::{Migration, Sequence};
+use release::Need;
 use std::fmt;
 
 /// Why a staged release waits.
@@ -55,33 +55,6 @@ impl fmt::Display for Hold {
     }
 }
 
-/// What a release asks of the database.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Need {
-    /// Its sequence.
-    pub sequence: Sequence,
-    /// Its migration.
-    pub migration: Migration,
-}
-
-/// The newest release with a migration that was offered here, and may never have run: one that is built upon it needs its migration,
-/// too, and says nothing of it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Passed(pub(crate) Option<Need>);
-
-impl Passed {
-    /// Takes note of what is offered, and says what has to be done to the database for it, where `running` runs: its own migration, else
-    /// that of a release in between.
-    pub fn offered(&mut self, candidate: Need, running: Option<Sequence>) -> Need {
-        if candidate.migration != Migration::None {
-            self.0 = Some(candidate);
-            return candidate;
-        }
-        let between = |need: &Need| need.sequence < candidate.sequence && running.is_some_and(|running| running < need.sequence);
-        self.0.filter(between).unwrap_or(candidate)
-    }
-}
-
 /// Why a release that needs this has to wait, if it does. The reason that lasts longest comes first.
 #[must_use]
 pub fn hold(need: Need, control: &Control, now: Timestamp) -> Option<Hold> {
@@ -91,8 +64,7 @@ pub fn hold(need: Need, control: &Control, now: Timestamp) -> Option<Hold> {
     if let Some(why) = &control.pause {
         return Some(Hold::Paused(why.clone()));
     }
-    let ready = control.migrated.is_some_and(|migrated| migrated >= need.sequence);
-    if need.migration != Migration::None && !ready {
+    if !need.is_met(control.migrated) {
         return Some(Hold::Migration(need));
     }
     let minutes = control.window.as_ref().map_or(0, |windows| windows.opens_in(now));
@@ -102,6 +74,7 @@ pub fn hold(need: Need, control: &Control, now: Timestamp) -> Option<Hold> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use release::{Migration, Sequence};
 
     fn need(sequence: u64, migration: Migration) -> Need {
         Need { sequence: Sequence::try_from(sequence).unwrap(), migration }
@@ -109,21 +82,6 @@ mod tests {
 
     fn held(migration: Migration, control: &Control) -> Option<&'static str> {
         hold(need(7, migration), control, "2026-01-31T12:00:00Z".parse().unwrap()).map(|hold| hold.why().word())
-    }
-
-    #[test]
-    fn a_release_needs_the_migration_of_one_that_it_follows_and_that_never_ran() {
-        use Migration::{Additive, Breaking, None};
-        let at = |sequence: u64| Sequence::try_from(sequence).ok();
-        let mut passed = Passed::default();
-        assert_eq!(passed.offered(need(5, None), at(4)), need(5, None));
-        assert_eq!(passed.offered(need(6, Breaking), at(5)), need(6, Breaking));
-        assert_eq!(passed.offered(need(7, None), at(5)), need(6, Breaking), "7 is built upon 6");
-        assert_eq!(passed.offered(need(8, Additive), at(5)), need(8, Additive));
-        assert_eq!(passed.offered(need(9, None), at(5)), need(8, Additive), "which is beyond 6");
-        assert_eq!(passed.offered(need(9, None), at(8)), need(9, None), "8 ran");
-        // A fresh node has no old database to spare, and is told nothing of what was before.
-        assert_eq!(Passed::default().offered(need(9, None), Option::None), need(9, None));
     }
 
     #[test]

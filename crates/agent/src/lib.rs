@@ -23,6 +23,7 @@ mod error;
 pub mod gate;
 pub mod hooks;
 pub mod metrics;
+pub mod page;
 pub mod pod;
 pub mod serve;
 pub mod status;
@@ -213,7 +214,7 @@ fn tasks(
         wake.clone(),
     );
     let files = config.sources.iter().filter_map(|source| match source {
-        Source::File(path) => Some(path.clone()),
+        Source::File(path) | Source::Start(path) => Some(path.clone()),
         Source::Channel | Source::Chosen(_) => None,
     });
     let files: Vec<_> = files.chain(config.control.clone()).collect();
@@ -242,6 +243,13 @@ fn tasks(
         drop(used);
         Ok(())
     });
+    if let Some(probe) = config.pod.probe.clone() {
+        let (board, heartbeat) = (board.clone(), heartbeats.task("page", page::ROUND));
+        tasks.spawn("page", info_span!("page"), |stop| async move {
+            page::ask(probe, board, heartbeat, stop).await;
+            Ok(())
+        });
+    }
     tasks.spawn_local("guard", info_span!("guard"), |stop| async move {
         guard.run(stop).await;
         drop(at_work);

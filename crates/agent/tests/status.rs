@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
 
-use agent::status::{Rejected, Running, Snapshot};
+use agent::status::{Page, PageState, Rejected, Running, Snapshot};
 use jiff::Timestamp;
 use release::{Sequence, Sha256};
 
@@ -16,6 +16,7 @@ fn the_page_is_the_committed_sample() {
     let sequence = Sequence::try_from(43_u64).unwrap();
     snapshot.running = Some(Running { sequence, manifest: Sha256::of(b"43"), since: now, on_trial: false });
     snapshot.rejected = vec![Rejected { manifest: Sha256::of(b"44"), reason: "the shop answered 502".to_owned(), at: now }];
+    snapshot.page = Some(Page { state: PageState::Good, problem: None, at: Some(now) });
     let page = serde_json::to_string_pretty(&snapshot).unwrap() + "\n";
     assert_eq!(page, SAMPLE, "the scheduler's `evidence` reads this page: change both\n{page}");
 }

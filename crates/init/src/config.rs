@@ -73,7 +73,7 @@ impl Config {
             channel: channel?,
             root: root?.into_path(),
             trust: trust?.into_path(),
-            source: release?.map_or(Source::Channel, |path| Source::File(path.into_path())),
+            source: release?.map_or(Source::Channel, |path| source(path.into_path())),
             floor: floor?,
             places: places?,
             cache: cache?
@@ -107,6 +107,11 @@ fn places(env: &mut Env) -> Option<Places> {
         (None, None) => None,
     };
     Some(Places { storage: storage?.map(AbsolutePath::into_path), writable: writable?.map(AbsolutePath::into_path), configuration })
+}
+
+/// A directory says more than which release is in force; who names the file itself wants that one, as the Job of a migration does.
+fn source(path: PathBuf) -> Source {
+    if path.is_dir() { Source::Start(path) } else { Source::File(path) }
 }
 
 struct Store(Location);

@@ -77,7 +77,7 @@ variables! {
     TRUST "LONGSHORE_TRUST" by BOTH, Unset::Refused, AbsolutePath::EXPECTED,
         "the file of the trust root that this pod believes";
     RELEASE "LONGSHORE_RELEASE" by BOTH, Unset::Means("the store's channel decides"), AbsolutePath::EXPECTED,
-        "the file that holds the release object in force, or a directory with `release.json` in it, such as a projected ConfigMap";
+        "the file that holds the release object in force, or a directory with `release.json` in it, such as a projected ConfigMap, whose `migrated`, `rejected`, `previous.json` and `chosen` count, too: docs/release-in-a-pod.md";
     FLOOR "LONGSHORE_FLOOR" by BOTH, Unset::Means("no floor"), <Sequence as Setting>::EXPECTED,
         "the lowest sequence to accept, which protects a fresh node from an old release";
     CACHE "LONGSHORE_CACHE" by BOTH, Unset::Means("no cache"), AbsolutePath::EXPECTED,

@@ -1,20 +1,19 @@
 //! Which release a shop is told to run, and what is asked of the cluster for it at a moment.
 
 mod builds;
+mod next;
 
 pub(crate) use builds::{Build, builds};
+pub(crate) use next::{Next, again, back, forward, rejected};
 
 use crate::{
-    crd::{Engine, Phase, Rollout, Shop, ShopRelease, ShopState},
+    crd::{Engine, Phase, Rollout, Shop, ShopRelease, ShopState, Truth},
     file::Fleet,
     render::{InForce, Migrating, Moment, Object, RenderError, render},
     schedule::{ScheduleError, campaign_floor},
 };
 use jiff::Timestamp;
 use release::{Migration, Sequence};
-
-/// The annotation of pods that were made anew since their shop went back: the sequence that failed.
-pub const RETURNED: &str = "longshore.dev/returned-from";
 
 /// Why nothing can be asked of the cluster for a shop.
 #[derive(Debug, thiserror::Error)]
@@ -127,6 +126,7 @@ pub fn record(release: &InForce, now: Timestamp) -> ShopRelease {
         manifest: release.manifest.to_string(),
         since: Some(now.to_string()),
         returned_from: None,
+        retried: false,
     }
 }
 
@@ -186,14 +186,21 @@ pub fn desired(name: &str, shop: &Shop, fleet: &Fleet, known: &Known, now: Times
     indexes(name, shop, fleet)?;
     let floor = campaign_floor(&shop.spec.scale, now).map_err(|source| AssignError::Schedule { shop: name.to_owned(), source })?;
     let release = told(shop, fleet)?;
-    let moment = Moment { floor, migrated: known.migrated, migrating: known.migrating, closed: known.closed, paused: known.paused.clone() };
-    let objects = render(shop, class, release, &moment)?;
-    let returned = shop.status.as_ref().and_then(|status| status.release.as_ref()).and_then(|told| told.returned_from);
-    Ok(match returned {
-        None => objects,
-        // An agent never goes below a sequence that it has accepted. A new pod has accepted none.
-        Some(from) => objects.into_iter().map(|object| again(object, from)).collect(),
-    })
+    let status = shop.status.as_ref();
+    let told = status.and_then(|status| status.release.as_ref());
+    let moment = Moment {
+        floor,
+        migrated: known.migrated,
+        migrating: known.migrating,
+        closed: known.closed,
+        paused: known.paused.clone(),
+        previous: release.and_then(|release| next::previous(shop, release, fleet, known.migrated)).cloned(),
+        rejected: status.map_or(&[][..], |status| &status.rejected).iter().map(|it| it.manifest.clone()).collect(),
+        retried: told.filter(|told| told.retried).and_then(|told| told.since.clone()),
+        // An agent never goes below a sequence that it has accepted, unless it is told that this is meant.
+        chosen: told.is_some_and(|told| told.returned_from.is_some()),
+    };
+    Ok(render(shop, class, release, &moment)?)
 }
 
 /// Nobody is favoured where two shops want the same database: both stay as they are until a person decides.
@@ -246,15 +253,28 @@ fn search_server<'a>(shop: &Shop, fleet: &'a Fleet) -> Option<(&'a str, u32)> {
     servers.iter().find(|server| server.name == *wanted).map(|server| (server.host.as_str(), server.port))
 }
 
-fn again(object: Object, from: i64) -> Object {
-    if object.identity().kind == "Deployment" { object.with_pod_annotation(RETURNED, &from.to_string()) } else { object }
+/// Whether the shop was ever seen to work. A scheduler that did not ask for pages yet has called those ready whose pods were.
+#[must_use]
+pub fn worked(shop: &Shop) -> bool {
+    let Some(status) = &shop.status else { return false };
+    let ready = status.conditions.iter().any(|it| it.kind == "Ready" && it.status == Truth::True);
+    let some = status.pods.as_deref().is_some_and(|pods| !pods.ends_with("/0"));
+    status.worked.is_some() || (ready && some)
 }
 
-/// Whether `release` changes the shop's database, which a Job of ours does: engines without one have their agents do without.
+/// Whether nobody knows what the shop's database is like: it was never migrated here, and the shop never worked.
+pub(crate) fn new(shop: &Shop) -> bool {
+    served(shop) && shop.status.as_ref().is_none_or(|status| status.migrated.is_none()) && !worked(shop)
+}
+
+/// Whether `release` changes the shop's database, which a Job of ours does: engines without one have their agents do without. The first
+/// release of a shop does, whatever it says: its database may be empty.
 #[must_use]
 pub fn migrates(shop: &Shop, release: &InForce, fleet: &Fleet) -> bool {
     let engine = fleet.classes.get(&shop.spec.class).map(|class| class.spec.engine);
-    release.migration != Migration::None && shop.spec.services.database.is_some() && engine.is_some_and(|engine| engine != Engine::Php)
+    (release.migration != Migration::None || new(shop))
+        && shop.spec.services.database.is_some()
+        && engine.is_some_and(|engine| engine != Engine::Php)
 }
 
 /// Whether the shop has pods that a release could break.

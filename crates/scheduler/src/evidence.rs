@@ -1,6 +1,10 @@
 //! What agents' `/status` pages say of a release: read here, and asked for in `run`. The agent's own types write the page; a test compares.
 
+use jiff::Timestamp;
 use serde::Deserialize;
+
+/// Bytes of what an agent says of a failure: a sentence, and the beginning of what PHP said.
+const WHY: usize = 512;
 
 /// One agent's `/status`, as far as it matters here.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -8,6 +12,25 @@ pub struct AgentStatus {
     running: Option<Running>,
     #[serde(default)]
     rejected: Vec<Rejected>,
+    #[serde(default)]
+    page: Option<Page>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+struct Page {
+    state: String,
+    problem: Option<String>,
+}
+
+/// What is known of a shop's page, by one agent or by all of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Seen {
+    /// It works; or nobody asks for it.
+    Works,
+    /// Nobody has seen it yet.
+    Unknown,
+    /// It does not work, for this reason.
+    Fails(String),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -22,6 +45,8 @@ struct Running {
 struct Rejected {
     manifest: String,
     reason: String,
+    #[serde(default)]
+    at: Option<Timestamp>,
 }
 
 /// What an agent says of one release.
@@ -43,27 +68,60 @@ impl AgentStatus {
     ///
     /// let page = r#"{"running": {"sequence": 7, "manifest": "ab", "onTrial": false}, "rejected": [{"manifest": "cd", "reason": "probe"}]}"#;
     /// let agent = AgentStatus::read(page).unwrap();
-    /// assert_eq!(agent.says(7, "ab"), Said::Runs);
-    /// assert_eq!(agent.says(8, "cd"), Said::Rejected("probe".to_owned()));
-    /// assert_eq!(agent.says(9, "ef"), Said::Waits);
+    /// assert_eq!(agent.says(7, "ab", None), Said::Runs);
+    /// assert_eq!(agent.says(8, "cd", None), Said::Rejected("probe".to_owned()));
+    /// assert_eq!(agent.says(9, "ef", None), Said::Waits);
     /// ```
     #[must_use]
     pub fn read(page: &str) -> Option<Self> {
         serde_json::from_str(page).ok()
     }
 
-    /// What it says of the release with this sequence and this manifest.
+    /// What it has seen of the shop's page. One that asks for none cannot say.
     #[must_use]
-    pub fn says(&self, sequence: u64, manifest: &str) -> Said {
+    pub fn page(&self) -> Seen {
+        match &self.page {
+            None => Seen::Works,
+            Some(page) => match (page.state.as_str(), &page.problem) {
+                ("good", _) => Seen::Works,
+                ("bad", problem) => Seen::Fails(words(problem.as_deref().unwrap_or_default())),
+                _ => Seen::Unknown,
+            },
+        }
+    }
+
+    /// What it says of the release with this sequence and this manifest. What failed before `retried` does not count: a person wants it
+    /// tried again.
+    #[must_use]
+    pub fn says(&self, sequence: u64, manifest: &str, retried: Option<Timestamp>) -> Said {
         // The shop's own word first: a manifest that was rejected once may run under a later sequence by an operator's choice.
         match &self.running {
             Some(running) if running.sequence > sequence && !running.on_trial => return Said::Runs,
             Some(running) if running.sequence == sequence && running.manifest == manifest && !running.on_trial => return Said::Runs,
             _ => {}
         }
-        let rejected = self.rejected.iter().find(|rejected| rejected.manifest == manifest);
-        rejected.map_or(Said::Waits, |rejected| Said::Rejected(rejected.reason.clone()))
+        let before = |rejected: &&Rejected| rejected.at.zip(retried).is_some_and(|(at, retried)| at < retried);
+        let rejected = self.rejected.iter().find(|rejected| rejected.manifest == manifest).filter(|rejected| !before(rejected));
+        rejected.map_or(Said::Waits, |rejected| Said::Rejected(words(&rejected.reason)))
     }
+}
+
+/// A text of a pod, as one line that is not longer than people read. The tenant's code may have answered in the agent's place.
+#[must_use]
+pub fn words(text: &str) -> String {
+    let line = text.chars().map(|found| if found.is_control() { ' ' } else { found });
+    let mut end = 0;
+    let kept = line.take_while(|found| {
+        end += found.len_utf8();
+        end <= WHY
+    });
+    kept.collect::<String>().split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The same of a log, whose end says why it ended.
+#[must_use]
+pub fn last_words(log: &str) -> String {
+    words(&log[log.ceil_char_boundary(log.len().saturating_sub(WHY))..])
 }
 
 #[cfg(test)]
@@ -71,7 +129,7 @@ mod tests {
     use super::*;
 
     fn says(page: &str) -> Said {
-        AgentStatus::read(page).unwrap().says(7, "ab")
+        AgentStatus::read(page).unwrap().says(7, "ab", None)
     }
 
     #[test]
@@ -97,9 +155,40 @@ mod tests {
         // The agent's own test writes this file.
         let agent = AgentStatus::read(include_str!("../../../docs/formats/status.json")).unwrap();
         let digest = |text: &str| release::Sha256::of(text.as_bytes()).to_string();
-        assert_eq!(agent.says(43, &digest("43")), Said::Runs);
-        assert_eq!(agent.says(44, &digest("44")), Said::Rejected("the shop answered 502".to_owned()));
-        assert_eq!(agent.says(45, &digest("45")), Said::Waits);
+        assert_eq!(agent.says(43, &digest("43"), None), Said::Runs);
+        assert_eq!(agent.says(44, &digest("44"), None), Said::Rejected("the shop answered 502".to_owned()));
+        assert_eq!(agent.says(45, &digest("45"), None), Said::Waits);
+    }
+
+    #[test]
+    fn a_page_that_nobody_has_seen_is_not_one_that_works() {
+        for (page, expected) in [
+            ("{\"running\": null}", Seen::Works),
+            (r#"{"running": null, "page": null}"#, Seen::Works),
+            (r#"{"running": null, "page": {"state": "unknown", "problem": "nobody listens", "at": null}}"#, Seen::Unknown),
+            (r#"{"running": null, "page": {"state": "good", "problem": null, "at": null}}"#, Seen::Works),
+            (r#"{"running": null, "page": {"state": "bad", "problem": "status 503", "at": null}}"#, Seen::Fails("status 503".to_owned())),
+        ] {
+            assert_eq!(AgentStatus::read(page).unwrap().page(), expected, "{page}");
+        }
+        assert_eq!(AgentStatus::read(include_str!("../../../docs/formats/status.json")).unwrap().page(), Seen::Works);
+    }
+
+    #[test]
+    fn what_failed_before_it_was_told_once_more_does_not_count() {
+        let page = r#"{"running": null, "rejected": [{"manifest": "ab", "reason": "502", "at": "2026-11-23T12:00:00Z"}]}"#;
+        let agent = AgentStatus::read(page).unwrap();
+        let says = |retried: &str| agent.says(7, "ab", Some(retried.parse().unwrap()));
+        assert_eq!(says("2026-11-23T12:00:01Z"), Said::Waits);
+        assert_eq!(says("2026-11-23T11:59:59Z"), Said::Rejected("502".to_owned()));
+    }
+
+    #[test]
+    fn a_hostile_reason_is_a_short_line() {
+        assert_eq!(words("PHP Fatal\n\u{1b}[31m  error:\r\n x"), "PHP Fatal [31m error: x");
+        assert_eq!(words(&"ä".repeat(10_000)).len(), WHY);
+        let log = format!("{}\nmigrate: no tables", "ä".repeat(10_000));
+        assert!(last_words(&log).ends_with("ä migrate: no tables") && last_words(&log).len() <= WHY);
     }
 
     #[test]

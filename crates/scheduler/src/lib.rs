@@ -25,6 +25,7 @@ pub mod render;
 pub mod rollout;
 mod run;
 pub mod schedule;
+pub mod symptom;
 pub mod why;
 
 pub use command::run;

@@ -3,9 +3,10 @@
 use crate::{
     assign,
     cluster::edge,
-    crd::{Condition, Phase, Rollout, Shop, ShopRelease, ShopState, Truth},
+    crd::{Condition, Phase, RejectedRelease, Rollout, Shop, ShopRelease, ShopState, Truth},
     file::Fleet,
     rollout::closed,
+    symptom::Symptom,
 };
 use jiff::Timestamp;
 use serde::Serialize;
@@ -31,6 +32,17 @@ impl Answer {
         if !problems.is_empty() {
             self.advice.push("delete Releases that cannot be read, and apply what `longshore release resource` prints instead".to_owned());
         }
+    }
+}
+
+impl Answer {
+    /// Adds what is wrong with the shop's pods.
+    pub fn pods(&mut self, symptoms: Vec<Symptom>) {
+        for Symptom { fact, advice } in symptoms {
+            self.facts.push(fact);
+            self.advice.extend(advice);
+        }
+        self.advice.dedup();
     }
 }
 
@@ -116,10 +128,27 @@ fn release(answer: &mut Answer, shop: &Shop, fleet: &Fleet, now: Timestamp) {
             let since = told.since.as_deref().map(|since| format!(" since {since}")).unwrap_or_default();
             let back = told.returned_from.map(|from| format!(", back from {from}, which failed")).unwrap_or_default();
             answer.facts.push(format!("told to run {} (sequence {}){since}{back}", told.name, told.sequence));
+            rejected(answer, shop, told);
             if let Some(newest) = newest.filter(|newest| newest.sequence.get().cast_signed() > told.sequence) {
                 newer(answer, shop, told, &newest.name, fleet, now);
             }
         }
+    }
+}
+
+/// What agents said of the release that failed, also where the pod that said so is gone.
+fn rejected(answer: &mut Answer, shop: &Shop, told: &ShopRelease) {
+    let all = shop.status.as_ref().map_or(&[][..], |status| &status.rejected);
+    let about = told.returned_from.unwrap_or(told.sequence);
+    let manifests = all.iter().filter(|it| it.manifest == told.manifest || it.sequence == about);
+    for RejectedRelease { sequence, pod, at, why, .. } in manifests {
+        answer.facts.push(format!("pod {pod} rejected sequence {sequence} at {at}: {why}"));
+    }
+    if all.iter().any(|it| it.manifest == told.manifest) {
+        answer.facts.push("pods that start get the release before, where there is one".to_owned());
+        answer.advice.push(
+            "publish a correction; or, where the release is good, `longshore-scheduler rollout resume` has it tried again".to_owned(),
+        );
     }
 }
 
@@ -166,6 +195,10 @@ fn advice(shop: &str, kind: &str, reason: &str) -> Option<String> {
         ("Applied", "Refused") => format!("`longshore-scheduler plan --shop {shop} --output diff` shows what the API server refuses"),
         ("Rendered", _) => "correct the Shop or its class".to_owned(),
         ("WorkloadAvailable", _) => format!("`kubectl -n {} get pods` and their logs", crate::render::namespace(shop)),
+        ("Ready", "PageFails") => format!(
+            "`kubectl -n {} logs` of its pods, containers php-fpm and nginx; where the database is empty, install it, or publish a release that does",
+            crate::render::namespace(shop)
+        ),
         ("DatabaseCurrent", "MigrationFailed") => {
             format!("`kubectl -n {} logs -l app.kubernetes.io/component=migration`", crate::render::namespace(shop))
         }
@@ -229,6 +262,29 @@ mod tests {
         let text = explain(&shop(vec![condition("Ready", "Available", ""), switching]), None);
         assert!(text.starts_with("a: closed until every pod runs its release"), "{text}");
         assert!(text.contains("no visitor is let in since 2026-11-23T11:00:00Z: visitors wait until every pod"), "{text}");
+    }
+
+    #[test]
+    fn why_a_release_was_rejected_is_told_after_its_pod_is_gone() {
+        let mut shop = shop(Vec::new());
+        let told = |sequence: i64, back: Option<i64>| {
+            serde_json::from_value(
+                serde_json::json!({"name": "r", "sequence": sequence, "manifest": format!("m{sequence}"), "returnedFrom": back}),
+            )
+            .unwrap()
+        };
+        let status = shop.status.as_mut().unwrap();
+        let why = "before the switch, / through php-fpm: status 500: PHP Fatal error".to_owned();
+        status.rejected = vec![RejectedRelease { manifest: "m43".into(), sequence: 43, pod: "web-7".into(), at: "noon".into(), why }];
+        status.release = Some(told(43, None));
+        let text = explain(&shop, None);
+        assert!(text.contains("pod web-7 rejected sequence 43 at noon: before the switch, / through php-fpm: status 500: PHP"), "{text}");
+        assert!(text.contains("pods that start get the release before") && text.contains("rollout resume"), "{text}");
+        shop.status.as_mut().unwrap().release = Some(told(42, Some(43)));
+        let text = explain(&shop, None);
+        assert!(text.contains("pod web-7 rejected sequence 43") && !text.contains("pods that start"), "{text}");
+        shop.status.as_mut().unwrap().release = Some(told(44, None));
+        assert!(!explain(&shop, None).contains("web-7"), "it runs something else by now");
     }
 
     #[test]

@@ -26,6 +26,7 @@ mod publishing;
 mod rollout;
 mod server;
 mod serving;
+mod starting;
 mod storage;
 mod tampering;
 mod trial;

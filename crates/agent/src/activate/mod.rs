@@ -29,7 +29,7 @@ pub use sources::Sources;
 use crate::{
     board::Board,
     control::Control,
-    gate::{self, Hold, Need, Passed},
+    gate::{self, Hold},
     status::{CheckOutcome, Phase, ProbeOutcome, SwitchOutcome, Why},
     watch::{Poll, Wake},
 };
@@ -39,7 +39,7 @@ use deploy::{
 };
 use jiff::Timestamp;
 use php::Problem;
-use release::{Reason, Sha256};
+use release::{Need, Passed, Reason, Sha256};
 use std::{
     path::PathBuf,
     time::{Duration, Instant},
@@ -60,6 +60,8 @@ pub struct Engine<S> {
     pub(crate) board: Board,
     pub(crate) wake: Wake,
     pub(crate) passed: Passed,
+    /// What an operator wanted tried again, and it was: once for each time that they said so, whatever clocks say.
+    pub(crate) retried: Option<(Sha256, Timestamp)>,
     pub(crate) clock: fn() -> Timestamp,
 }
 
@@ -84,7 +86,7 @@ impl<S: Shop> Engine<S> {
     /// An engine that has not looked yet, and does when `wake` asks for it.
     #[must_use]
     pub const fn new(root: PathBuf, sources: Sources, shop: S, control: Option<PathBuf>, board: Board, wake: Wake) -> Self {
-        Self { root, sources, shop, control, board, wake, passed: Passed(None), clock: Timestamp::now }
+        Self { root, sources, shop, control, board, wake, passed: Passed::new(), retried: None, clock: Timestamp::now }
     }
 
     /// Looks now, whenever somebody asks for it, and in intervals, until `stop`.
@@ -179,9 +181,11 @@ impl<S: Shop> Engine<S> {
     /// after a restart.
     async fn allow_retry(&mut self, control: &Control, view: &View) -> bool {
         let failed_before = |(manifest, said): &(Sha256, Timestamp)| view.state.rejected.get(manifest).is_some_and(|it| it.at < *said);
-        let Some((manifest, _)) = control.retry.filter(failed_before) else { return true };
+        let retry = control.retry.filter(|retry| failed_before(retry) && self.retried != Some(*retry));
+        let Some((manifest, _)) = retry else { return true };
         match self.sources.first().allow(manifest).await {
             Ok(()) => {
+                self.retried = retry;
                 info!(%manifest, "a rejected release may be tried again, as an operator says");
                 true
             }
@@ -211,7 +215,8 @@ impl<S: Shop> Engine<S> {
                 self.board.checked(now, CheckOutcome::Unchanged);
                 let snapshot = self.board.now();
                 let failed = snapshot.rejected.iter().find(|rejected| rejected.manifest == manifest);
-                let detail = failed.map_or_else(String::new, |failed| format!("failed at {}: {}", failed.at, failed.reason));
+                let elsewhere = || "other pods of the shop rejected it".to_owned();
+                let detail = failed.map_or_else(elsewhere, |failed| format!("failed at {}: {}", failed.at, failed.reason));
                 self.board.rejected(sequence, manifest, &detail);
                 Ok(None)
             }
@@ -306,6 +311,7 @@ impl<S: Shop> Engine<S> {
             // It stays on trial, and the next start probes it.
             () = stop.cancelled() => return false,
         };
+        self.board.page((self.clock)(), &probed);
         self.board.probed(if probed.is_ok() { ProbeOutcome::Passed } else { ProbeOutcome::Failed }, start.elapsed());
         let done = match probed {
             Ok(()) => self.keep(switch, stop).await,
@@ -347,7 +353,11 @@ impl<S: Shop> Engine<S> {
                 self.board.switched(SwitchOutcome::RolledBack);
                 self.board.rejected(switch.sequence, switch.manifest, &problem);
                 self.shop.reload().await;
-                if let Some(Err(problem)) = stop.run_until_cancelled(self.shop.probe()).await {
+                let probed = stop.run_until_cancelled(self.shop.probe()).await;
+                if let Some(probed) = &probed {
+                    self.board.page((self.clock)(), probed);
+                }
+                if let Some(Err(problem)) = probed {
                     error!(sequence = active.sequence.get(), error = %problem, "the shop does not work with the release before, either");
                 }
                 true

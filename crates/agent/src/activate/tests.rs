@@ -60,6 +60,47 @@ async fn a_bad_release_goes_and_is_not_tried_again_until_an_operator_says_so() {
 }
 
 #[tokio::test]
+async fn the_cluster_says_once_that_a_release_is_tried_again_however_often_its_files_are_written() {
+    let (mut lab, mut engine) = running().await;
+    let shop = engine.shop.clone();
+    let bad = lab.publish("bad 2", Migration::None).await;
+    look(&mut engine).await;
+    let probes = shop.probes.load(SeqCst);
+    // Said before it failed, in a file that is newer than that.
+    lab.say("retry", &format!("{bad} {}", Timestamp::now() - Duration::from_mins(1)));
+    look(&mut engine).await;
+    assert_eq!(shop.probes.load(SeqCst), probes);
+    // The clock of who says so is ahead: tried once, and not at each look.
+    let retry = format!("{bad} {}", Timestamp::now() + Duration::from_mins(1));
+    lab.say("retry", &retry);
+    look(&mut engine).await;
+    let again = shop.probes.load(SeqCst);
+    assert!(again > probes);
+    lab.say("retry", &retry);
+    look(&mut engine).await;
+    assert_eq!((shop.probes.load(SeqCst), lab.health().as_str()), (again, "good 1"));
+}
+
+#[tokio::test]
+async fn the_cluster_takes_a_running_pod_back_to_an_older_release() {
+    let (mut lab, _) = running().await;
+    let (shop, volume) = (lab.shop(), lab.path("control"));
+    let head = lab.path("store").join(key::channel_head(&"shops/acme".parse().unwrap()));
+    let one = fs::read(&head).unwrap();
+    lab.publish("good 2", Migration::None).await;
+    fs::copy(&head, volume.join("release.json")).unwrap();
+    let mut engine = lab.engine_of(&shop, Sources::new(lab.follower(Source::File(volume.clone())), Vec::new()));
+    assert_eq!((look(&mut engine).await, lab.health().as_str()), (Look::Settled, "good 2"));
+    fs::write(volume.join("release.json"), one).unwrap();
+    assert_eq!((look(&mut engine).await, lab.health().as_str()), (Look::Failed, "good 2"), "that is no choice");
+    lab.say("chosen", "1");
+    assert_eq!((look(&mut engine).await, lab.health().as_str()), (Look::Settled, "good 1"));
+    assert_eq!((look(&mut engine).await, lab.health().as_str()), (Look::Settled, "good 1"));
+    let state = View::read(&lab.path("root")).unwrap().state;
+    assert_eq!((state.accepted.unwrap().sequence.get(), state.rejected.len(), state.trial), (2, 0, None));
+}
+
+#[tokio::test]
 async fn a_release_that_fails_its_rehearsal_is_met_by_nobody() {
     let (mut lab, mut engine) = running().await;
     let shop = engine.shop.clone();

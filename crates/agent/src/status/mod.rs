@@ -4,7 +4,7 @@ mod health;
 mod words;
 
 pub use health::{Check, Policy, readyz, startupz};
-pub use words::{CheckOutcome, Phase, ProbeOutcome, SwitchOutcome, Why};
+pub use words::{CheckOutcome, PageState, Phase, ProbeOutcome, SwitchOutcome, Why};
 
 use jiff::Timestamp;
 use mounts::MountHealth;
@@ -39,6 +39,8 @@ pub struct Snapshot {
     pub store: StoreUse,
     /// Every mount of the mounts file, in its order.
     pub mounts: Vec<MountHealth>,
+    /// How the page that is probed was last; nothing where none is.
+    pub page: Option<Page>,
     /// Releases that failed here and are not tried again; the caller bounds how many.
     pub rejected: Vec<Rejected>,
     /// The last error of any task, also where it was overcome since.
@@ -64,6 +66,7 @@ impl Snapshot {
             last_success_at: None,
             store: StoreUse::default(),
             mounts: Vec::new(),
+            page: None,
             rejected: Vec::new(),
             last_error: None,
             tamper: Tamper::default(),
@@ -148,6 +151,18 @@ pub struct StoreUse {
     pub retries: u64,
     /// Bytes of bodies received.
     pub received_bytes: u64,
+}
+
+/// How the shop's page was when it was last asked for: after a start until it was good once, and at each switch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Page {
+    /// In a word.
+    pub state: PageState,
+    /// What was seen instead of a page.
+    pub problem: Option<String>,
+    /// When, where it was asked for at all.
+    pub at: Option<Timestamp>,
 }
 
 /// A release that failed here.

@@ -137,6 +137,18 @@ words! {
 }
 
 words! {
+    /// What is known of the shop's page.
+    PageState {
+        /// Nobody answered yet.
+        Unknown "unknown",
+        /// It answered as expected.
+        Good "good",
+        /// It did not.
+        Bad "bad",
+    }
+}
+
+words! {
     /// How a probe of the shop ended.
     ProbeOutcome {
         /// It answered as expected.

@@ -34,6 +34,16 @@ pub enum PullError {
         /// Why.
         source: io::Error,
     },
+    /// What the cluster says beside the release object cannot be understood.
+    #[error("{} says {found:?}, expected {expected}", path.display())]
+    Said {
+        /// The file.
+        path: PathBuf,
+        /// What it says.
+        found: String,
+        /// What it may say.
+        expected: &'static str,
+    },
     /// The release object is not an envelope.
     #[error("release object of channel {channel} is not usable")]
     Envelope {
@@ -152,7 +162,7 @@ impl PullError {
             Self::Root(error) => error.reason(),
             Self::Cache(error) => error.reason(),
             Self::ChannelMissing { .. } => Reason::ChannelMissing,
-            Self::ReleaseFile { .. } => Reason::Config,
+            Self::ReleaseFile { .. } | Self::Said { .. } => Reason::Config,
             Self::Envelope { source, .. } => source.reason(),
             Self::Trust(error) => error.reason(),
             Self::RootChain { .. } => Reason::RootChain,

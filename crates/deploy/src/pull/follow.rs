@@ -1,8 +1,8 @@
 //! Following a channel: what is offered is staged as often as it changes, and whoever follows decides when it becomes active.
 
 use super::{
-    Figures, Outcome, Progress, PullError, Run, Settings, Source, Spent, Staged, blocking, offer::Offer, seen::Seen, tidy, watched,
-    withdrawn,
+    Figures, Outcome, Progress, PullError, Run, Settings, Source, Spent, Staged, blocking, offer::Offer, said::Said, seen::Seen, tidy,
+    watched, withdrawn,
 };
 use crate::{
     View,
@@ -52,7 +52,7 @@ pub enum Standing {
     },
     /// Its tree is complete, and it is not active.
     Staged(Box<Candidate>),
-    /// It failed here before.
+    /// It failed here before, or in another pod of the shop, as the cluster says.
     Rejected {
         /// Its sequence.
         sequence: Sequence,
@@ -92,17 +92,20 @@ pub enum Event {
 
 impl Known {
     /// Whether a "not modified" still means what it meant.
-    pub(super) fn holds(&self, settings: &Settings, store: &dyn ObjectStore, root: &ReleaseRoot) -> bool {
+    pub(super) fn holds(&self, settings: &Settings, store: &dyn ObjectStore, root: &ReleaseRoot, said: &Said) -> bool {
         let State { accepted, rejected, .. } = root.state();
-        let behind = accepted.as_ref().is_some_and(|accepted| settings.now < accepted.at || self.seen.sequence < accepted.sequence);
+        let chosen = said.chosen == Some(self.seen.sequence);
+        let behind =
+            accepted.as_ref().is_some_and(|accepted| settings.now < accepted.at || (self.seen.sequence < accepted.sequence && !chosen));
+        let rejected = |manifest: &Sha256| rejected.contains_key(manifest) || said.rejected.contains(manifest);
         match &self.standing {
-            Standing::Active { .. } => self.seen.holds(settings, store, root),
+            Standing::Active { .. } => self.seen.holds(settings, store, root, said),
             Standing::Staged(candidate) => {
                 let manifest = &candidate.target.manifest;
-                let waits = root.is_complete(manifest) && !root.is_active(manifest) && !rejected.contains_key(manifest);
+                let waits = root.is_complete(manifest) && !root.is_active(manifest) && !rejected(manifest);
                 self.seen.is_same_question(settings, store) && waits && !behind
             }
-            Standing::Rejected { manifest, .. } => self.seen.is_same_question(settings, store) && rejected.contains_key(manifest),
+            Standing::Rejected { manifest, .. } => self.seen.is_same_question(settings, store) && rejected(manifest),
         }
     }
 }
@@ -161,6 +164,8 @@ impl Follower {
         let complete = match (staged, offered) {
             (Ok(Staged::Complete(complete)), _) => *complete,
             (Ok(Staged::Same(root, seen)), _) => return Ok(self.same(*root, seen).await),
+            // Of a pod that starts, which nobody follows with.
+            (Ok(Staged::Kept(_, sequence, manifest)), _) => return Ok(Standing::Active { sequence, manifest }),
             (Err(error), Some(seen)) if error.reason() == Reason::Rejected => {
                 let standing = Standing::Rejected { sequence: seen.sequence, manifest: seen.manifest };
                 self.last = Some(Known { seen, standing: standing.clone() });
@@ -204,7 +209,9 @@ impl Follower {
         let (settings, store) = (Settings { now, ..self.settings.clone() }, Arc::clone(&self.store));
         let (target, expires) = (candidate.target.clone(), candidate.expires);
         let tried = self.with_root(move |root| {
-            if expires.is_some_and(|expires| now > expires) || !known.holds(&settings, store.as_ref(), root) {
+            // What is said counts at this moment, too; where it is not understood any more, the next look says so.
+            let holds = Said::read(&settings.source).is_ok_and(|said| known.holds(&settings, store.as_ref(), root, &said));
+            if expires.is_some_and(|expires| now > expires) || !holds {
                 return Ok(false);
             }
             root.try_out(&target, now).map_err(|error| withdrawn(root, error))?;
@@ -282,7 +289,7 @@ impl Follower {
         let stage = Box::pin(run.stage(None, &|_: &Offer| ()));
         match watched(stage, &counters, &halt, settings.deadline, &|_| (), stop).await? {
             Staged::Complete(complete) => Ok(complete.figures),
-            Staged::Same(..) => Ok(Figures::default()),
+            Staged::Same(..) | Staged::Kept(..) => Ok(Figures::default()),
         }
     }
 

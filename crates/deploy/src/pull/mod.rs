@@ -13,6 +13,7 @@
 mod crew;
 mod download;
 mod error;
+mod first;
 mod follow;
 mod offer;
 mod origin;
@@ -20,6 +21,7 @@ mod plan;
 mod progress;
 mod reuse;
 mod room;
+mod said;
 mod seen;
 mod space;
 mod stage;
@@ -40,12 +42,14 @@ use crate::{
     root::{ReleaseRoot, RootError},
     state::Target,
 };
+use first::Instead;
 use follow::Known;
 use jiff::Timestamp;
 use offer::{Fetched, Offer};
 use origin::Memory;
 use progress::Counters;
-use release::{ChannelName, RelativePath, Sequence, TrustRoot, Verified};
+use release::{ChannelName, RelativePath, Sequence, Sha256, TrustRoot, Verified};
+use said::Said;
 use seen::Seen;
 use std::{
     collections::BTreeSet,
@@ -97,6 +101,9 @@ pub enum Source {
     Channel,
     /// A file, or a directory with a `release.json`, such as a projected volume.
     File(PathBuf),
+    /// As [`Self::File`], for a pod that starts: where the directory says that the database is not ready for the release object in force,
+    /// or that the shop's pods rejected it, what ran here goes on, or its `previous.json` counts.
+    Start(PathBuf),
     /// An operator chose this sequence of the channel. It may be older than the accepted one, which is still remembered, and it
     /// may have been rejected before; signatures, channel, floor and expiry count as ever.
     Chosen(Sequence),
@@ -104,7 +111,7 @@ pub enum Source {
 
 impl Source {
     const fn is_in_force(&self) -> bool {
-        matches!(self, Self::Channel | Self::File(_))
+        matches!(self, Self::Channel | Self::File(_) | Self::Start(_))
     }
 }
 
@@ -199,6 +206,8 @@ struct Run<'a> {
 enum Staged {
     /// The release object is the one that was seen; nothing was done.
     Same(Box<ReleaseRoot>, Seen),
+    /// What is in force has to wait, and this ran here.
+    Kept(Box<ReleaseRoot>, Sequence, Sha256),
     /// The tree of this offer is complete.
     Complete(Box<Complete>),
 }
@@ -221,7 +230,7 @@ impl<'a> Run<'a> {
     async fn run(self) -> Result<Pulled, PullError> {
         let complete = match self.stage(None, &|_: &Offer| ()).await? {
             Staged::Complete(complete) => *complete,
-            Staged::Same(root, Seen { sequence, manifest, .. }) => {
+            Staged::Same(root, Seen { sequence, manifest, .. }) | Staged::Kept(root, sequence, manifest) => {
                 blocking(move || tidy(&root)).await;
                 let (outcome, origin) = (Outcome::AlreadyActive, Origin::Store);
                 return Ok(Pulled { sequence, manifest, outcome, origin, figures: Figures::default() });
@@ -266,12 +275,16 @@ impl<'a> Run<'a> {
             Ok((Seen::read(root.path()), root))
         });
         let (seen, root) = opened.await?;
-        let from_disk = || seen.as_ref().filter(|seen| seen.holds(self.settings, self.store.as_ref(), &root));
+        let source = self.settings.source.clone();
+        let said = blocking(move || Said::read(&source)).await?;
+        let from_disk = || seen.as_ref().filter(|seen| seen.holds(self.settings, self.store.as_ref(), &root, &said));
         let known =
-            known.filter(|known| known.holds(self.settings, self.store.as_ref(), &root)).map(|known| &known.seen).or_else(from_disk);
+            known.filter(|known| known.holds(self.settings, self.store.as_ref(), &root, &said)).map(|known| &known.seen).or_else(from_disk);
         let cache = self.open_cache().await?;
         let memory = cache.as_ref().map(|cache| Memory::new(Arc::clone(cache), self.store.as_ref()));
-        let check = |offer: &Offer| offer.check(self.settings, root.state(), root.is_active(&offer.release.manifest));
+        // Of a pod that starts all rules count once it is known that it starts with this one.
+        let starts = matches!(self.settings.source, Source::Start(_));
+        let check = |offer: &Offer| offer.check(self.settings, &said, root.state(), starts || root.is_active(&offer.release.manifest));
         let fetched = Offer::fetch(self.settings, self.store.as_ref(), memory.as_ref(), known, check);
         let mut offer = match self.unless_halted(fetched).await? {
             Fetched::Offer(offer) => offer,
@@ -279,6 +292,17 @@ impl<'a> Run<'a> {
         };
         offered(&offer);
         check(&offer)?;
+        if let Source::Start(directory) = &self.settings.source
+            && !root.is_active(&offer.release.manifest)
+        {
+            let directory = directory.clone();
+            let previous = blocking(move || first::previous(&directory)).await;
+            match first::instead(self.settings, &offer, previous, &said, &root) {
+                None => offer.check(self.settings, &said, root.state(), false)?,
+                Some(Instead::Running(active)) => return Ok(Staged::Kept(Box::new(root), active.sequence, active.manifest)),
+                Some(Instead::Previous(previous)) => offer = previous.after(offer),
+            }
+        }
         if let Some(memory) = &memory {
             offer.remember(self.settings, memory).await;
         }

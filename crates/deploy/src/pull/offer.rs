@@ -3,6 +3,7 @@
 use super::{
     PullError, Settings, Source, blocking,
     origin::{Memory, Origin, Read, Reader, Sent},
+    said::Said,
     seen::Seen,
 };
 use crate::{
@@ -22,6 +23,8 @@ use tracing::warn;
 
 /// What the file is called where a directory is given: the key's last name in the store.
 const RELEASE_FILE: &str = "release.json";
+/// The release object of what the shop ran before, beside it.
+pub(super) const PREVIOUS_FILE: &str = "previous.json";
 /// How long a store may say nothing before the node's cache is asked, but never more than a quarter of the deadline: 10 s, as
 /// long as the store's own options let one answer take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -140,11 +143,30 @@ impl Offer {
         }
     }
 
+    /// Another release object, under the same trust root.
+    pub(super) fn beside(&self, bytes: &[u8]) -> Result<Self, PullError> {
+        let channel = self.release.channel.clone();
+        let envelope = Envelope::parse(bytes).map_err(|source| PullError::Envelope { channel, source })?;
+        let release = self.root.verify_release(&envelope)?;
+        let (root, origin) = (self.root.clone(), self.origin);
+        Ok(Self { release, root, object: Sha256::of(bytes), etag: None, origin, bytes: bytes.to_owned(), sent: Vec::new() })
+    }
+
+    /// Takes over what the store sent for another one.
+    pub(super) fn after(self, other: Self) -> Self {
+        Self { sent: other.sent, ..self }
+    }
+
     /// Asks the policy. A release whose manifest runs already is only recorded, so its expiry does not matter.
-    pub(crate) fn check(&self, settings: &Settings, state: &State, running: bool) -> Result<(), PullError> {
-        let chosen = matches!(settings.source, Source::Chosen(_));
+    pub(super) fn check(&self, settings: &Settings, said: &Said, state: &State, running: bool) -> Result<(), PullError> {
+        let by_operator = matches!(settings.source, Source::Chosen(_));
+        let chosen = by_operator || said.chosen == Some(self.release.sequence);
         let accepted = state.policy_floor().map(|accepted| if chosen { self.as_if_newest(accepted) } else { accepted });
-        let rejected: BTreeSet<_> = if chosen { BTreeSet::new() } else { state.rejected.keys().copied().collect() };
+        let mut rejected: BTreeSet<_> = if by_operator { BTreeSet::new() } else { state.rejected.keys().copied().collect() };
+        // A pod that starts has looked for another one already.
+        if matches!(settings.source, Source::File(_)) {
+            rejected.extend(&said.rejected);
+        }
         let policy = Policy { channel: &settings.channel, floor: settings.floor, accepted, rejected: &rejected, now: settings.now };
         let verdict = if running { policy.accept_running(&self.root, &self.release) } else { policy.accept(&self.root, &self.release) };
         Ok(verdict?)
@@ -177,7 +199,7 @@ async fn release_object(
     sent: &mut Vec<Sent>,
 ) -> Result<Option<Read>, PullError> {
     let (key, what) = match &settings.source {
-        Source::File(path) => {
+        Source::File(path) | Source::Start(path) => {
             let path = path.clone();
             let bytes = blocking(move || read_file(&path)).await?;
             return Ok(if seen.is_some_and(|seen| seen.is_of(&bytes)) { None } else { Some(Read { bytes, etag: None }) });
@@ -210,7 +232,7 @@ pub(crate) async fn whole(store: &dyn ObjectStore, key: &str, limit: usize) -> R
     Ok(store.get(key, limit as u64, None).await?.map(|object| object.bytes.into()).unwrap_or_default())
 }
 
-fn read_file(path: &Path) -> Result<Vec<u8>, PullError> {
+pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, PullError> {
     let path: PathBuf = if path.is_dir() { path.join(RELEASE_FILE) } else { path.to_owned() };
     let read = || -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();

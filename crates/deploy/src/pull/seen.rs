@@ -4,7 +4,7 @@
 //! else is found there is as if there were none. "Not modified" then means that the store offers what was verified and accepted here
 //! before; a store that says so of another object withholds that one, which it can do by offering the old one, too.
 
-use super::{Settings, Source, offer::Offer};
+use super::{Settings, Source, offer::Offer, said::Said};
 use crate::{
     disk::{self, DiskError, attempt},
     layout::{SEEN, STAGING},
@@ -70,11 +70,12 @@ impl Seen {
 
     /// Whether the release that it is about may go on without being looked at: it is active and whole on the disk, and nobody
     /// asks for anything that it was not accepted under. Where this says no, the usual way decides, and says why.
-    pub(super) fn holds(&self, settings: &Settings, store: &dyn ObjectStore, root: &ReleaseRoot) -> bool {
+    pub(super) fn holds(&self, settings: &Settings, store: &dyn ObjectStore, root: &ReleaseRoot, said: &Said) -> bool {
         let state = root.state();
         let (Some(active), Some(accepted)) = (&state.active, &state.accepted) else { return false };
-        // An operator who chose an older release did so for one run: the next one asks what is in force.
-        let accepted_here = (accepted.sequence, accepted.manifest) == (self.sequence, self.manifest)
+        // An operator who chose an older release did so for one run: the next one asks what is in force. The cluster's choice is in force.
+        let gone_back = said.chosen == Some(self.sequence) && self.sequence < accepted.sequence;
+        let accepted_here = (gone_back || (accepted.sequence, accepted.manifest) == (self.sequence, self.manifest))
             && (active.sequence, active.manifest) == (self.sequence, self.manifest)
             && active.channel == self.channel;
         let allowed = settings.floor.is_none_or(|floor| floor <= self.sequence)

@@ -14,7 +14,7 @@ use crate::{
     file::{self, Fleet},
     plan::counted,
     render::{InForce, Object},
-    rollout::PROMOTE,
+    rollout::{PROMOTE, RESUMED},
 };
 use kube::api::{Api, PostParams};
 use serde_json::{Value, json};
@@ -346,12 +346,13 @@ async fn resume(name: &One) -> Result<(), CommandError> {
     if rollout.spec.aborted {
         return Err(CommandError::Argument(format!("rollout {} was aborted; start another one with --name", name.name)));
     }
+    // First the record: from then on what shops rejected before is tried again.
+    note(&cluster, &name.name, RESUMED, &name.who.by, &name.who.why).await;
     if rollout.status.and_then(|status| status.phase).is_some_and(|phase| matches!(phase, Phase::Stopped | Phase::Returning)) {
         // What failed is forgotten, and so tried again.
         merge(&cluster, &name.name, Some("status"), &json!({ "status": { "phase": "Moving", "failed": [] } })).await?;
     }
     merge(&cluster, &name.name, None, &json!({ "spec": { "paused": false } })).await?;
-    note(&cluster, &name.name, "resumed", &name.who.by, &name.who.why).await;
     show(&format!("rollout {} goes on\n", name.name))
 }
 

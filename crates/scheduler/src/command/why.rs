@@ -6,8 +6,17 @@ use super::{
     rollout::Form,
     show,
 };
-use crate::{api::Read, cluster::SYSTEM, render::Identity, run::HALT, why};
+use crate::{
+    api::{Cluster, Read},
+    cluster::SYSTEM,
+    render::{Identity, namespace},
+    run::HALT,
+    symptom::symptoms,
+    why,
+};
 use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{Api, ListParams};
 
 /// What `why` is told.
 #[derive(Debug, clap::Args)]
@@ -20,6 +29,20 @@ pub(crate) struct Why {
     output: Form,
     #[command(flatten)]
     connection: Connection,
+}
+
+/// Pods that are looked at: those of one shop are seldom more, and what ails them is seldom different.
+const PODS: u32 = 100;
+
+/// Adds what is wrong with the pods. Who may not look at them is told the rest.
+async fn pods(cluster: &Cluster, answer: &mut why::Answer) {
+    let namespace = namespace(&answer.shop);
+    let api: Api<Pod> = Api::namespaced(cluster.client(), &namespace);
+    let params = ListParams::default().limit(PODS);
+    match cluster.call(&format!("list pods of {namespace}"), || api.list(&params)).await {
+        Ok(listed) => answer.pods(symptoms(&listed.items, Timestamp::now())),
+        Err(error) => answer.facts.push(format!("how its pods are is not known: {}", runtime::Chain(&error))),
+    }
 }
 
 pub(super) fn run(arguments: &Why) -> Result<(), CommandError> {
@@ -37,6 +60,7 @@ pub(super) fn run(arguments: &Why) -> Result<(), CommandError> {
         });
         let mut answer = why::why(&arguments.shop, shop, &fleet, halted.as_deref(), Timestamp::now());
         answer.unreadable(&problems);
+        pods(&cluster, &mut answer).await;
         Ok(answer)
     })?;
     match arguments.output {

@@ -113,4 +113,12 @@ pub struct Moment {
     pub closed: bool,
     /// Why no release may be switched, where that is so.
     pub paused: Option<String>,
+    /// What the shop ran before the release in force, and can run again: pods that start while the other waits start with it.
+    pub previous: Option<InForce>,
+    /// Digests of manifests that pods of the shop rejected.
+    pub rejected: Vec<String>,
+    /// Since when a release that was rejected is to be tried again.
+    pub retried: Option<String>,
+    /// Whether the release in force counts though it is older than what pods have accepted.
+    pub chosen: bool,
 }

@@ -103,18 +103,6 @@ impl Object {
         Sha256::of(&self.json)
     }
 
-    /// The same object with an annotation on the pods of its template, where it has one: another value is another rolling update.
-    #[must_use]
-    pub fn with_pod_annotation(self, key: &str, text: &str) -> Self {
-        let mut value = self.value();
-        let Some(meta) = value.pointer_mut("/spec/template/metadata") else { return self };
-        if !meta["annotations"].is_object() {
-            meta["annotations"] = serde_json::json!({});
-        }
-        meta["annotations"][key] = text.into();
-        Self { json: bytes(&value), ..self }
-    }
-
     /// The object as a tree, for who looks into it.
     #[must_use]
     pub fn value(&self) -> serde_json::Value {

@@ -23,5 +23,18 @@ pub(crate) fn config_map(frame: &Frame<'_>, release: &InForce) -> Object {
     if let Some(why) = &frame.moment.paused {
         files.insert("pause".to_owned(), why.clone());
     }
+    // One of another channel is of no use to a shop that was moved.
+    if let Some(previous) = frame.moment.previous.as_ref().filter(|previous| previous.channel == release.channel) {
+        files.insert("previous.json".to_owned(), previous.envelope.clone());
+    }
+    if !frame.moment.rejected.is_empty() {
+        files.insert("rejected".to_owned(), frame.moment.rejected.join("\n") + "\n");
+    }
+    if let Some(since) = &frame.moment.retried {
+        files.insert("retry".to_owned(), format!("{} {since}", release.manifest));
+    }
+    if frame.moment.chosen {
+        files.insert("chosen".to_owned(), release.sequence.to_string());
+    }
     Object::of(&ConfigMap { metadata: frame.meta(RELEASE), data: Some(files), ..ConfigMap::default() })
 }

@@ -42,6 +42,8 @@ pub struct View {
     pub closed: Option<String>,
     /// Whether there is a release before it, to go back to.
     pub returns: bool,
+    /// Since when it is on record that its pods rejected the release, if they did.
+    pub rejected: Option<Timestamp>,
     /// The database server that its migration would load, if there is one.
     pub database: Option<String>,
 }
@@ -72,6 +74,8 @@ pub enum Move {
     Forward,
     /// The release before it.
     Back,
+    /// The rollout's release once more, which it is told and rejected: a person resumed the rollout since.
+    Again,
 }
 
 /// What to do.
@@ -88,6 +92,8 @@ pub struct Decision {
 /// How long pods of a shop that was well may be missing, as where it scales or a node goes, until it counts as one on its way again: as long
 /// as a pod takes to start.
 const LAPSE: SignedDuration = SignedDuration::from_mins(2);
+/// What the history says of a rollout that goes on after a failure, so that shops try once more.
+pub(crate) const RESUMED: &str = "resumed";
 /// Failed shops that the status names.
 const NAMED: usize = 100;
 
@@ -136,6 +142,7 @@ pub fn decide(spec: &RolloutSpec, before: &RolloutStatus, situation: &Situation<
         return decision(status, back, format!("{failed} shops failed, which is over the budget; look at them, then resume or abort"));
     }
     let mut moves = if spec.on_failure == OnFailure::Return { look.back_failed() } else { Vec::new() };
+    moves.extend(look.again.iter().map(|shop| ((*shop).to_owned(), Move::Again)));
     moves.extend(look.forward(end).into_iter().map(|shop| (shop, Move::Forward)));
     let open = situation.order[..end].iter().filter(|shop| !look.settled(shop)).count();
     if open > 0 {
@@ -200,6 +207,8 @@ struct Look<'a> {
     failed: BTreeMap<&'a str, String>,
     done: BTreeSet<&'a str>,
     moving: BTreeSet<&'a str>,
+    /// Those of them that try again what they rejected.
+    again: BTreeSet<&'a str>,
 }
 
 impl<'a> Look<'a> {
@@ -207,11 +216,16 @@ impl<'a> Look<'a> {
         let deadline = duration(&spec.deadline);
         let mut failed: BTreeMap<&str, String> = status.failed.iter().map(|failed| (failed.shop.as_str(), failed.why.clone())).collect();
         failed.retain(|shop, _| situation.views.contains_key(*shop));
-        let (mut done, mut moving) = (BTreeSet::new(), BTreeSet::new());
+        let (mut done, mut moving, mut again) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        let resumed = status.history.iter().filter(|act| act.what == RESUMED).filter_map(|act| act.at.parse().ok()).max();
         for shop in situation.order {
             let Some(view) = situation.views.get(shop).filter(|_| !failed.contains_key(shop.as_str())) else { continue };
             match (view.told, &view.health) {
                 (Told::Newer, _) | (Told::This, Health::Good) => drop(done.insert(shop.as_str())),
+                (Told::This, Health::Bad(_)) if view.rejected.zip(resumed).is_some_and(|(rejected, resumed)| rejected < resumed) => {
+                    moving.insert(shop.as_str());
+                    again.insert(shop.as_str());
+                }
                 (Told::This, Health::Bad(why)) => drop(failed.insert(shop, why.clone())),
                 (Told::This, Health::Pending) if situation.now.duration_since(view.since) >= deadline => {
                     failed.insert(shop, format!("not ready {} after it was told", spec.deadline));
@@ -222,7 +236,7 @@ impl<'a> Look<'a> {
                 (Told::Other, _) => {}
             }
         }
-        Self { spec, situation, failed, done, moving }
+        Self { spec, situation, failed, done, moving, again }
     }
 
     fn told(&self, shop: &str) -> Option<Told> {

@@ -17,8 +17,8 @@ mod order;
 mod simulation;
 mod window;
 
-pub(crate) use decide::duration;
 pub use decide::{Decision, Health, Move, Situation, Told, View, decide};
+pub(crate) use decide::{RESUMED, duration};
 pub use order::{bounds, order};
 pub use window::closed;
 

@@ -80,7 +80,8 @@ impl World {
         };
         let database = Some(format!("db{}", shop.as_bytes()[3] % 3));
         let well = self.well.get(shop).copied().filter(|well| told == Told::This && *well >= self.told[shop].1);
-        View { told, since, well, health, closed: None, returns: true, database }
+        let rejected = matches!(health, Health::Bad(_)).then_some(since);
+        View { told, since, well, health, closed: None, returns: true, rejected, database }
     }
 
     fn tick(&mut self) -> Decision {
@@ -100,6 +101,10 @@ impl World {
         };
         let decision = decide(&self.spec, &self.status, &situation);
         for (shop, direction) in &decision.moves {
+            if *direction == Move::Again {
+                self.told.insert(shop.clone(), (Told::This, self.now));
+                continue;
+            }
             let told = if *direction == Move::Forward { Told::This } else { Told::Other };
             assert_ne!(self.told[shop].0, told, "{shop} is told what it was told before");
             self.told.insert(shop.clone(), (told, self.now));
@@ -190,6 +195,29 @@ fn a_rollout_that_stopped_leaves_shops_to_the_next_one() {
     // A person resumes it: what failed is forgotten, and tried again.
     (world.status.phase, world.status.failed) = (Some(Phase::Moving), Vec::new());
     assert!(!world.tick().moves.is_empty());
+}
+
+#[test]
+fn shops_that_stayed_with_what_they_rejected_try_again_once_a_person_resumes() {
+    let mut world = World::new(RolloutSpec { on_failure: OnFailure::Pause, ..quick() }, &[Fate::Bad(1); 20]);
+    assert_eq!(world.run(1000), Phase::Stopped);
+    let told = world.told_this();
+    assert!(told > 0);
+    let act =
+        |at: Timestamp| crate::crd::Act { at: at.to_string(), by: "anna".to_owned(), what: super::RESUMED.to_owned(), why: String::new() };
+    // What was said before they failed says nothing.
+    (world.status.phase, world.status.failed) = (Some(Phase::Moving), Vec::new());
+    world.status.history = vec![act("2026-11-23T11:00:00Z".parse().unwrap())];
+    assert_eq!(world.run(10), Phase::Stopped);
+    (world.status.phase, world.status.failed) = (Some(Phase::Moving), Vec::new());
+    world.status.history = vec![act(world.now)];
+    world.fates.values_mut().for_each(|fate| *fate = Fate::Well(1));
+    world.fates.insert("s000".to_owned(), Fate::Bad(0));
+    let again = |decision: &Decision| decision.moves.iter().filter(|(_, direction)| *direction == Move::Again).count();
+    world.now += SignedDuration::from_mins(1);
+    // Each of them once.
+    let moves: Vec<_> = (0..10).map(|_| again(&world.tick())).collect();
+    assert!(moves.iter().sum::<usize>() <= told, "{moves:?}");
 }
 
 #[test]

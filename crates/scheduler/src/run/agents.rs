@@ -3,15 +3,22 @@
 use super::Controller;
 use crate::{
     api::{ApiError, Cluster},
-    evidence::{AgentStatus, Said},
+    evidence::{AgentStatus, Said, Seen},
     render::namespace,
 };
+use futures_util::AsyncReadExt as _;
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::{Api, ListParams, Patch, PatchParams};
+use kube::{
+    api::{Api, ListParams, Patch, PatchParams},
+    core::PartialObjectMeta,
+};
 use serde_json::json;
 
 /// Pods of one shop that are asked at most: that many tell for all.
 const PODS: u32 = 20;
+/// Bytes of a status page that are read: the tenant's code may answer in the agent's place.
+const PAGE: u64 = 1 << 20;
 /// Where agents serve their status.
 const PORT: u16 = 9808;
 /// The annotation by which a pod object changes, so that its kubelet refreshes the release at once instead of within a minute.
@@ -24,35 +31,82 @@ pub(crate) struct Report {
     pub(crate) sequence: u64,
     /// All of them run it.
     pub(crate) all: bool,
-    /// Why one of them rejected it.
-    pub(crate) rejected: Option<String>,
+    /// The first of them that rejected it.
+    pub(crate) rejected: Option<Rejection>,
+}
+
+/// What an agent said of a release that failed there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Rejection {
+    pub(crate) pod: String,
+    pub(crate) why: String,
+}
+
+impl Report {
+    /// Why the shop does not work with the release, for people.
+    pub(crate) fn refusal(&self) -> Option<String> {
+        self.rejected.as_ref().map(|Rejection { pod, why }| format!("agent of pod {pod} rejected it: {why}"))
+    }
 }
 
 /// Asks the agents of a shop's web pods whether they run `sequence`, and touches pods that have not been told of it.
 pub(super) async fn ask(controller: &Controller, shop: &str, sequence: u64, manifest: &str) -> Result<Report, ApiError> {
     let (namespace, cluster) = (namespace(shop), controller.reader(shop));
     let pods: Api<Pod> = Api::namespaced(cluster.client(), &namespace);
-    let params = ListParams::default().labels("app.kubernetes.io/component=web").limit(PODS);
-    let listed = cluster.call(&format!("list pods of {namespace}"), || pods.list_metadata(&params)).await?;
-    let (mut all, mut rejected) = (!listed.items.is_empty(), None);
-    let told = told(controller, shop, sequence);
-    for pod in listed.items.into_iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()) {
+    let listed = list(&cluster, &pods, &namespace).await?;
+    let (mut all, mut rejected) = (!listed.is_empty(), None);
+    let (told, retried) = told(controller, shop, sequence);
+    for pod in listed {
         let name = pod.metadata.name.unwrap_or_default();
         let touched = pod.metadata.annotations.as_ref().and_then(|all| all.get(TOUCHED)).is_some_and(|text| *text == told);
         if !touched {
             touch(&cluster, &pods, &name, &told).await;
         }
         // An agent that cannot be asked has said nothing.
-        match status(&cluster, &namespace, &name).await.map_or(Said::Waits, |agent| agent.says(sequence, manifest)) {
+        match status(&cluster, &namespace, &name).await.map_or(Said::Waits, |agent| agent.says(sequence, manifest, retried)) {
             Said::Runs => {}
             Said::Waits => all = false,
             Said::Rejected(why) => {
                 all = false;
-                rejected = Some(format!("agent of pod {name} rejected it: {why}"));
+                rejected.get_or_insert(Rejection { pod: name, why });
             }
         }
     }
     Ok(Report { sequence, all, rejected })
+}
+
+/// What the agents of a shop have seen of its page: one that works is enough, and the first that does not says why.
+pub(super) async fn page(controller: &Controller, shop: &str) -> Result<Seen, ApiError> {
+    let (namespace, cluster) = (namespace(shop), controller.reader(shop));
+    let pods: Api<Pod> = Api::namespaced(cluster.client(), &namespace);
+    let mut seen = Seen::Unknown;
+    for pod in list(&cluster, &pods, &namespace).await? {
+        let name = pod.metadata.name.unwrap_or_default();
+        match status(&cluster, &namespace, &name).await.map_or(Seen::Unknown, |agent| agent.page()) {
+            Seen::Works => return Ok(Seen::Works),
+            Seen::Fails(why) if seen == Seen::Unknown => seen = Seen::Fails(format!("the page of pod {name}: {why}")),
+            Seen::Fails(_) | Seen::Unknown => {}
+        }
+    }
+    Ok(seen)
+}
+
+/// Touches the pods of a shop that is told something else than they may have been told, and asks nobody.
+pub(super) async fn touch_all(controller: &Controller, shop: &str, sequence: u64) -> Result<(), ApiError> {
+    let (namespace, cluster) = (namespace(shop), controller.reader(shop));
+    let pods: Api<Pod> = Api::namespaced(cluster.client(), &namespace);
+    let (told, _) = told(controller, shop, sequence);
+    for pod in list(&cluster, &pods, &namespace).await? {
+        touch(&cluster, &pods, &pod.metadata.name.unwrap_or_default(), &told).await;
+    }
+    Ok(())
+}
+
+/// The shop's web pods that are not about to go.
+async fn list(cluster: &Cluster, pods: &Api<Pod>, namespace: &str) -> Result<Vec<PartialObjectMeta<Pod>>, ApiError> {
+    let params = ListParams::default().labels("app.kubernetes.io/component=web").limit(PODS);
+    let listed = cluster.call(&format!("list pods of {namespace}"), || pods.list_metadata(&params)).await?;
+    Ok(listed.items.into_iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()).collect())
 }
 
 async fn status(cluster: &Cluster, namespace: &str, pod: &str) -> Option<AgentStatus> {
@@ -60,18 +114,22 @@ async fn status(cluster: &Cluster, namespace: &str, pod: &str) -> Option<AgentSt
     let client = cluster.client();
     let call = || async {
         let request = http::Request::get(&path).body(Vec::new()).map_err(kube::Error::HttpError)?;
-        client.request_text(request).await
+        let mut page = String::new();
+        client.request_stream(request).await?.take(PAGE).read_to_string(&mut page).await.map_err(kube::Error::ReadEvents)?;
+        Ok(page)
     };
     let text = cluster.once(&format!("status of pod {namespace}/{pod}"), call).await.ok()?;
     AgentStatus::read(&text)
 }
 
-/// What pods are told, as far as it has been applied: the release, and later that its migration is done. Each is a reason to touch them.
-fn told(controller: &Controller, shop: &str, sequence: u64) -> String {
+/// What pods are told, as far as it has been applied: the release, and later that its migration is done. Each is a reason to touch them. And
+/// since when they are to try again what they rejected, where they are.
+fn told(controller: &Controller, shop: &str, sequence: u64) -> (String, Option<Timestamp>) {
     let state = controller.lock();
     let status = state.fleet.shops.get(shop).and_then(|shop| shop.status.as_ref());
     let applied = status.and_then(|status| status.applied.as_deref()).and_then(|digest| digest.get(..8)).unwrap_or_default();
-    format!("{sequence}-{applied}")
+    let retried = status.and_then(|status| status.release.as_ref()).filter(|told| told.retried).and_then(|told| told.since.as_deref());
+    (format!("{sequence}-{applied}"), retried.and_then(|since| since.parse().ok()))
 }
 
 async fn touch(cluster: &Cluster, pods: &Api<Pod>, name: &str, told: &str) {

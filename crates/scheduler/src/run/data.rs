@@ -51,12 +51,20 @@ fn database(shop: &Shop, known: &Known, turn: &Turn, state: &State) -> Option<Sa
         (_, Some(Progress::Failed), _) => (
             Truth::False,
             "MigrationFailed",
-            format!("Job {namespace}/release-{sequence} failed; look at its log, then delete it to try again"),
+            format!(
+                "Job {namespace}/release-{sequence} failed{}; look at its log, then delete it to try again",
+                failure(shop, sequence.get(), state)
+            ),
         ),
         (_, None, Turn::Theirs(holder)) => (
             Truth::False,
             "LeaseHeld",
             format!("sequence {sequence} changes the database, and {holder} holds the Lease {namespace}/migration"),
+        ),
+        (_, None, Turn::Crowded(others)) => (
+            Truth::False,
+            "ServerBusy",
+            format!("sequence {sequence} changes the database, and waits for {others} other new shops of its server"),
         ),
         (_, None, Turn::Cron) => (
             Truth::False,
@@ -67,6 +75,21 @@ fn database(shop: &Shop, known: &Known, turn: &Turn, state: &State) -> Option<Sa
         ),
         _ => (Truth::False, "Migrating", format!("sequence {sequence} changes the database; agents wait for it")),
     })
+}
+
+/// Exit code of a migration whose database is empty, where the release brings nothing to install it with.
+const EMPTY: i32 = 3;
+
+/// Why a migration failed, as far as its pod said so.
+fn failure(shop: &Shop, sequence: u64, state: &State) -> String {
+    let known = state.failures.get(name(shop)).filter(|(of, _)| *of == sequence).and_then(|(_, failure)| failure.as_ref());
+    match (known, shop.spec.services.database.as_ref()) {
+        (None, _) => String::new(),
+        (Some(failure), Some(database)) if failure.exit_code == EMPTY => {
+            format!(": database {} on {} is empty: {}", database.name, database.server, failure.said)
+        }
+        (Some(failure), _) => format!(": {failure}"),
+    }
 }
 
 fn backup(shop: &Shop, state: &State, now: Timestamp) -> Option<Said> {
@@ -93,6 +116,7 @@ fn backup(shop: &Shop, state: &State, now: Timestamp) -> Option<Said> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::symptom::Failure;
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
     fn at(text: &str) -> Timestamp {
@@ -104,6 +128,23 @@ mod tests {
         let mut shop = Shop::new("a", serde_json::from_value(spec).unwrap());
         shop.metadata.creation_timestamp = Some(Time(at("2026-11-01T00:00:00Z")));
         shop
+    }
+
+    #[test]
+    fn an_empty_database_is_named_with_its_server() {
+        let mut shop = shop("never");
+        shop.spec.services.database = serde_json::from_value(serde_json::json!({"ref": "aurora-eu-1", "name": "shop_acme"})).unwrap();
+        let mut state = State::default();
+        let with = |exit_code, said: &str| Some(Failure { container: "migrate".into(), exit_code, said: said.into() });
+        for (failure_found, expected) in [
+            (with(3, "no tables"), ": database shop_acme on aurora-eu-1 is empty: no tables"),
+            (with(1, "SQLSTATE[42S21]"), ": migrate ended with exit code 1: SQLSTATE[42S21]"),
+            (None, ""),
+        ] {
+            state.failures.insert("a".to_owned(), (43, failure_found));
+            assert_eq!(failure(&shop, 43, &state), expected);
+            assert_eq!(failure(&shop, 44, &state), "", "of another release");
+        }
     }
 
     /// `last` is `never`, or nothing where there is no CronJob.

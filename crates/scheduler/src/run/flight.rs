@@ -89,8 +89,8 @@ pub(super) fn health(name: &str, shop: &Shop, release: &InForce, state: &State, 
         return Health::Good;
     }
     let report = reports.map(|reports| reports.get(name).filter(|report| report.sequence == sequence));
-    if let Some(Some(Report { rejected: Some(why), .. })) = report {
-        return Health::Bad(why.clone());
+    if let Some(why) = report.flatten().and_then(Report::refusal) {
+        return Health::Bad(why);
     }
     // What was asked for must be there before it can be well.
     let condition =

@@ -1,10 +1,11 @@
 //! One look at one shop: what is asked for, what is there, what has to be written, and what its status says then.
 
 use super::{
-    Controller, closing,
+    Controller, agents, closing,
     conditions::{Outcome, status},
-    data,
+    data, failure,
     flight::Flights,
+    page,
     queue::Ended,
     state::Progress,
     turn::{self, Turn},
@@ -15,6 +16,7 @@ use crate::{
     assign::{self, AssignError, Known, desired},
     check,
     crd::{Condition, Shop, ShopStatus},
+    evidence::Seen,
     guard::Limit,
     plan::{Live, Step, gate},
     render::{Identity, Migrating, Object, name::spread, namespace},
@@ -37,6 +39,8 @@ const IDLE: Duration = Duration::from_hours(6);
 /// The same for one with campaigns, which begin at a full minute.
 const CAMPAIGN: Duration = Duration::from_mins(1);
 
+/// How soon a new shop is looked at again that waits for others of its database server: there may be thousands of them.
+const CROWDED: Duration = Duration::from_mins(1);
 /// How soon a shop is looked at again whose migration waits for its Lease.
 const TURN: Duration = Duration::from_secs(2);
 
@@ -65,10 +69,11 @@ async fn attempt(controller: &Controller, name: &str) -> Result<Ended, ApiError>
     let now = Timestamp::now();
     tell_first(controller, name, now).await?;
     let turn = turn::take(controller, name, now).await?;
+    failure::learn(controller, name).await?;
     let run_it = closing::run_it(controller, name).await;
     let Some(prepared) = prepare(controller, name, &turn, run_it, now) else { return Ok(Ended::Settled) };
-    let outcome = match &prepared.objects {
-        Err(error) => Outcome::NotRendered(runtime::Chain(error).to_string()),
+    let (outcome, told) = match &prepared.objects {
+        Err(error) => (Outcome::NotRendered(runtime::Chain(error).to_string()), false),
         Ok(objects) => write(controller, name, &prepared, objects, now).await,
     };
     if let Outcome::Applied { taken, .. } = &outcome
@@ -76,7 +81,15 @@ async fn attempt(controller: &Controller, name: &str) -> Result<Ended, ApiError>
     {
         controller.events.warn(&prepared.shop, "TakenOver", &taken.join("; ")).await;
     }
-    report(controller, name, &prepared, &outcome, now).await?;
+    let page = page::of_new(controller, name, &prepared.shop).await?;
+    report(controller, name, &prepared, &outcome, &page, now).await?;
+    // Visitors meet what failed until its pods are told to go back. Rollouts ask, and so touch, pods of those that go forward alone.
+    if told
+        && let Some(back) = returned(&prepared.shop)
+        && let Err(error) = agents::touch_all(controller, name, back).await
+    {
+        debug!(shop = name, error = %runtime::Chain(&error), "pods are not touched; their kubelets refresh within a minute");
+    }
     Ok(match outcome {
         // An event of a class or a release brings it back; nothing else helps.
         Outcome::NotRendered(why) => {
@@ -88,17 +101,30 @@ async fn attempt(controller: &Controller, name: &str) -> Result<Ended, ApiError>
             Ended::Failed
         }
         Outcome::Held(_) => Ended::Again(Duration::from_mins(10)),
+        Outcome::Applied { .. } if matches!(turn, Turn::Crowded(_)) => Ended::Again(CROWDED),
         // Its Lease was made a moment ago, somebody else holds it, or cron ends.
         Outcome::Applied { .. } if turn != Turn::Ours || prepared.known.closed => Ended::Again(TURN),
+        // Its page may work by now, which nobody tells.
+        Outcome::Applied { .. } if page != Seen::Works => Ended::Again(page::again(&prepared.shop, now)),
         Outcome::Applied { .. } if !prepared.shop.spec.scale.schedule.is_empty() => Ended::Again(CAMPAIGN),
         Outcome::Applied { .. } => Ended::Again(IDLE + Duration::from_secs(u64::from(spread(name, 3600)))),
     })
 }
 
+/// The sequence that the shop went back to.
+fn returned(shop: &Shop) -> Option<u64> {
+    let told = shop.status.as_ref()?.release.as_ref()?;
+    told.returned_from.map(|_| told.sequence.unsigned_abs())
+}
+
+/// The ConfigMap that tells pods which release to run.
+fn told_by(shop: &str) -> Identity {
+    Identity { api_version: "v1".into(), kind: "ConfigMap".into(), namespace: Some(namespace(shop)), name: "release".to_owned() }
+}
+
 /// A shop that is told nothing gets its first release; one whose status was lost gets back what its pods are told.
 async fn tell_first(controller: &Controller, name: &str, now: Timestamp) -> Result<(), ApiError> {
-    let told =
-        Identity { api_version: "v1".into(), kind: "ConfigMap".into(), namespace: Some(namespace(name)), name: "release".to_owned() };
+    let told = told_by(name);
     let (channel, running) = {
         let state = controller.lock();
         let Some(shop) = state.fleet.shops.get(name) else { return Ok(()) };
@@ -107,26 +133,25 @@ async fn tell_first(controller: &Controller, name: &str, now: Timestamp) -> Resu
         }
         (shop.spec.channel.clone(), state.world.get(name).is_some_and(|objects| objects.contains_key(&told)))
     };
-    let envelope = if running {
-        controller.reader(name).get(&told).await?.and_then(|map| map["data"]["release.json"].as_str().map(str::to_owned))
-    } else {
-        None
-    };
-    let record = {
+    let map = if running { controller.reader(name).get(&told).await? } else { None };
+    let (record, previous) = {
         let state = controller.lock();
-        let mut all = state.fleet.releases.values().flat_map(|channel| channel.values());
-        let found = match &envelope {
-            Some(envelope) => all.find(|release| release.envelope == *envelope).filter(|release| release.channel.as_str() == channel),
-            None => None,
+        let recorded = |file: &str| {
+            let envelope = map.as_ref()?["data"][file].as_str()?;
+            let mut all = state.fleet.releases.values().flat_map(|channel| channel.values());
+            all.find(|release| release.envelope == *envelope).filter(|release| release.channel.as_str() == channel)
         };
-        found.or_else(|| assign::fit(&channel, &state.fleet)).map(|release| assign::record(release, now))
+        let found = recorded("release.json").or_else(|| assign::fit(&channel, &state.fleet));
+        (found.map(|release| assign::record(release, now)), recorded("previous.json").map(|release| assign::record(release, now)))
     };
     let Some(record) = record else { return Ok(()) };
     // First the record, then the pods: a crash between must not lose which release was chosen.
-    if controller.writer(name).merge(&api::shop(name), Some("status"), &json!({ "status": { "release": record } })).await?
+    let patch = json!({ "status": { "release": record, "previous": previous } });
+    if controller.writer(name).merge(&api::shop(name), Some("status"), &patch).await?
         && let Some(shop) = controller.lock().fleet.shops.get_mut(name)
     {
-        shop.status.get_or_insert_default().release = Some(record);
+        let status = shop.status.get_or_insert_default();
+        (status.release, status.previous) = (Some(record), previous);
     }
     Ok(())
 }
@@ -196,14 +221,15 @@ fn recorded(shop: &Shop) -> Option<Sequence> {
     u64::try_from(recorded).ok().and_then(|sequence| Sequence::try_from(sequence).ok())
 }
 
-async fn write(controller: &Controller, name: &str, prepared: &Prepared, objects: &[Object], now: Timestamp) -> Outcome {
+/// How it went, and whether pods are told something else.
+async fn write(controller: &Controller, name: &str, prepared: &Prepared, objects: &[Object], now: Timestamp) -> (Outcome, bool) {
     let steps = gate(objects, &prepared.live, |identity| prepared.ours.get(identity).copied(), now);
     // Made where something is about to be written, so that a pass over shops that are as they should be does not pay for it.
     if let Some(wrong) = check::before(objects, &steps) {
-        return Outcome::NotRendered(wrong);
+        return (Outcome::NotRendered(wrong), false);
     }
     if let Some(held) = held(controller, name, &steps, now) {
-        return Outcome::Held(held);
+        return (Outcome::Held(held), false);
     }
     let result = apply::steps(&controller.writer(name), steps, ownership(controller, objects)).await;
     let (done, error) = match result {
@@ -211,11 +237,13 @@ async fn write(controller: &Controller, name: &str, prepared: &Prepared, objects
         Err(Stopped { done, error }) => (done, Some(error)),
     };
     let Done { written, deleted, taken } = done;
+    let map = told_by(name);
+    let told = written.iter().any(|(identity, _)| *identity == map);
     controller.counts.writes.fetch_add(written.len() as u64, Relaxed);
     controller.counts.deletes.fetch_add(deleted.len() as u64, Relaxed);
     controller.counts.taken.fetch_add(taken.len() as u64, Relaxed);
     controller.lock().wrote(name, written, &deleted);
-    match error {
+    let outcome = match error {
         None => Outcome::Applied { digest: digest(objects), taken },
         Some(error) => {
             let reason = if error.is_owned() {
@@ -227,7 +255,8 @@ async fn write(controller: &Controller, name: &str, prepared: &Prepared, objects
             };
             Outcome::NotApplied { reason, message: runtime::Chain(&error).to_string() }
         }
-    }
+    };
+    (outcome, told)
 }
 
 /// A shop that fights with another manager over an object gives in after a while, and says so.
@@ -262,7 +291,14 @@ fn digest(objects: &[Object]) -> String {
 }
 
 /// Writes the status where it differs.
-async fn report(controller: &Controller, name: &str, prepared: &Prepared, outcome: &Outcome, now: Timestamp) -> Result<(), ApiError> {
+async fn report(
+    controller: &Controller,
+    name: &str,
+    prepared: &Prepared,
+    outcome: &Outcome,
+    page: &Seen,
+    now: Timestamp,
+) -> Result<(), ApiError> {
     let (pods, shop, data) = {
         let mut state = controller.lock();
         if let Outcome::Applied { taken, .. } = outcome
@@ -284,7 +320,7 @@ async fn report(controller: &Controller, name: &str, prepared: &Prepared, outcom
     if prepared.known.migrated > recorded(&shop) {
         turn::give_back(controller, name).await?;
     }
-    let mut new = status(&shop, outcome, pods, data, now);
+    let mut new = status(&shop, outcome, pods, page, data, now);
     new.migrated = prepared.known.migrated.map(|sequence| sequence.get().cast_signed()).or(new.migrated);
     if shop.status.as_ref() == Some(&new) {
         return Ok(());
@@ -292,6 +328,7 @@ async fn report(controller: &Controller, name: &str, prepared: &Prepared, outcom
     // What the rollout says of releases is not ours to write: another process may move the shop at this moment.
     let patch = json!({ "status": {
         "observedGeneration": new.observed_generation, "pods": new.pods, "applied": new.applied, "conditions": new.conditions, "migrated": new.migrated,
+        "worked": new.worked,
     } });
     if controller.writer(name).merge(&api::shop(name), Some("status"), &patch).await? {
         controller.counts.statuses.fetch_add(1, Relaxed);
@@ -299,9 +336,8 @@ async fn report(controller: &Controller, name: &str, prepared: &Prepared, outcom
             controller.events.warn(&shop, reason, note).await;
         }
         if let Some(shop) = controller.lock().fleet.shops.get_mut(name) {
-            let release = shop.status.as_ref().map(|status| (status.release.clone(), status.previous.clone()));
-            let (release, previous) = release.unwrap_or_default();
-            shop.status = Some(ShopStatus { release, previous, ..new });
+            let ShopStatus { release, previous, rejected, .. } = shop.status.clone().unwrap_or_default();
+            shop.status = Some(ShopStatus { release, previous, rejected, ..new });
         }
     }
     Ok(())

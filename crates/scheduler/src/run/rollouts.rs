@@ -5,12 +5,13 @@ use super::{
     agents::{self, Report},
     flight::{self, over, phase},
     queue::Priority,
+    rejections,
     state::State,
 };
 use crate::{
     api::{self, ApiError},
     assign,
-    crd::{Condition, Phase, Rollout, RolloutStatus, Shop, ShopRelease, Truth},
+    crd::{Condition, Phase, RejectedRelease, Rollout, RolloutStatus, Shop, Truth},
     render::InForce,
     rollout::{Decision, Health, Move, PROMOTE, Situation, Told, View, closed, decide, order},
 };
@@ -71,7 +72,7 @@ async fn step(controller: &Controller, name: &str, migrating: &mut BTreeMap<Stri
     let now = Timestamp::now();
     let Some(first) = look(controller, name, now) else { return Ok(()) };
     if controller.settings.agents {
-        ask_agents(controller, &first).await;
+        ask_agents(controller, &first, now).await;
     }
     let Some(seen) = look(controller, name, now) else { return Ok(()) };
     let old = seen.rollout.status.clone().unwrap_or_default();
@@ -175,13 +176,19 @@ impl Context<'_> {
             health,
             closed: closed(shop.spec.window.as_ref(), freezes, self.rollout.spec.windows, self.now),
             returns: status.is_some_and(|status| status.previous.is_some()),
+            rejected: status.and_then(|status| rejected_at(&status.rejected, &self.release.manifest.to_string())),
             database: database.map(|database| database.server.clone()),
         }
     }
 }
 
+/// When it was seen that pods rejected the manifest.
+fn rejected_at(rejected: &[RejectedRelease], manifest: &str) -> Option<Timestamp> {
+    rejected.iter().find(|it| it.manifest == manifest)?.at.parse().ok()
+}
+
 /// Asks agents of shops that are told the release and have not all said that they run it.
-async fn ask_agents(controller: &Controller, seen: &Seen) {
+async fn ask_agents(controller: &Controller, seen: &Seen, now: Timestamp) {
     let (sequence, manifest) = (seen.release.sequence.get(), seen.release.manifest.to_string());
     let flying = seen.views.iter().filter(|(_, view)| view.told == Told::This && view.health != Health::Good).map(|(name, _)| name);
     let flying: Vec<_> = flying.take(seen.rollout.spec.at_once as usize).cloned().collect();
@@ -193,7 +200,14 @@ async fn ask_agents(controller: &Controller, seen: &Seen) {
     let mut reports = reports.buffer_unordered(TELLING);
     while let Some((shop, report)) = reports.next().await {
         match report {
-            Ok(report) => drop(controller.reports.lock().unwrap_or_else(PoisonError::into_inner).insert(shop, report)),
+            Ok(report) => {
+                if let Some(rejection) = &report.rejected
+                    && let Err(error) = rejections::record(controller, &shop, &seen.release, rejection, now).await
+                {
+                    warn!(shop, error = %runtime::Chain(&error), "a rejection is not on record; it is tried again");
+                }
+                controller.reports.lock().unwrap_or_else(PoisonError::into_inner).insert(shop, report);
+            }
             Err(error) => tracing::debug!(shop, %error, "agents not asked"),
         }
     }
@@ -273,16 +287,18 @@ async fn one(controller: &Controller, seen: &Seen, shop: &str, direction: Move, 
     if !controller.cord.lets() {
         return Ok(());
     }
-    let old = controller.lock().fleet.shops.get(shop).and_then(|shop| shop.status.clone()).unwrap_or_default();
-    let (release, previous) = match direction {
-        Move::Forward => (assign::record(&seen.release, now), old.release),
-        Move::Back => {
-            let Some(previous) = old.previous else { return Ok(()) };
-            let from = Some(seen.release.sequence.get().cast_signed());
-            (ShopRelease { since: Some(now.to_string()), returned_from: from, ..previous }, None)
+    let next = {
+        let state = controller.lock();
+        let Some(found) = state.fleet.shops.get(shop) else { return Ok(()) };
+        let status = || found.status.clone().unwrap_or_default();
+        match direction {
+            Move::Forward => Some(assign::forward(found, &seen.release, &state.fleet, now)),
+            Move::Back => assign::back(&status(), seen.release.sequence, now),
+            Move::Again => assign::again(&status(), now),
         }
     };
-    let mut patch = json!({ "status": { "release": release, "previous": previous } });
+    let Some(assign::Next { release, previous, rejected }) = next else { return Ok(()) };
+    let mut patch = json!({ "status": { "release": release, "previous": previous, "rejected": rejected } });
     if release.returned_from.is_none() {
         patch["status"]["release"]["returnedFrom"] = serde_json::Value::Null;
     }
@@ -290,13 +306,16 @@ async fn one(controller: &Controller, seen: &Seen, shop: &str, direction: Move, 
         && let Some(shop) = controller.lock().fleet.shops.get_mut(shop)
     {
         let status = shop.status.get_or_insert_default();
-        (status.release, status.previous) = (Some(release), previous);
+        (status.release, status.previous, status.rejected) = (Some(release), previous, rejected);
     }
+    // What agents said before they were told this counts no more.
+    controller.reports.lock().unwrap_or_else(PoisonError::into_inner).remove(shop);
     let about = controller.lock().fleet.shops.get(shop).cloned();
     if let Some(about) = about {
         let (reason, what) = match direction {
             Move::Forward => ("Released", "told to run"),
             Move::Back => ("Returned", "went back from"),
+            Move::Again => ("Released", "told once more to run"),
         };
         let note = format!("{what} {} by rollout {}", seen.release.name, seen.rollout.metadata.name.as_deref().unwrap_or_default());
         controller.events.note(&about, reason, &note).await;

@@ -7,6 +7,7 @@ use crate::{
     file::Fleet,
     plan::Live,
     render::{Identity, InForce},
+    symptom::Failure,
 };
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -61,6 +62,8 @@ pub(crate) struct State {
     pub(crate) crons: BTreeSet<String>,
     /// Migration Jobs by shop and sequence.
     pub(crate) migrations: HashMap<String, BTreeMap<u64, Progress>>,
+    /// Why the migration of a sequence failed, as its pod said, by shop; nothing where its pod was gone.
+    pub(crate) failures: HashMap<String, (u64, Option<Failure>)>,
     /// When each shop's CronJob `backup` last succeeded, where it is there.
     pub(crate) backups: HashMap<String, Option<Timestamp>>,
     /// Jobs of last backups, of shops that are about to be taken down.
@@ -127,6 +130,10 @@ impl State {
     pub(crate) fn wrote(&mut self, shop: &str, written: Vec<(Identity, Live)>, deleted: &[Identity]) {
         let objects = self.world.entry(shop.to_owned()).or_default();
         for (identity, live) in written {
+            // Before its watch tells: others count how many run.
+            if let Some(sequence) = (identity.kind == "Job").then(|| migration(&identity.name)).flatten() {
+                self.migrations.entry(shop.to_owned()).or_default().entry(sequence).or_insert(Progress::Runs);
+            }
             let ours = live.edition(&identity.kind);
             objects.insert(identity, Record { live, ours });
         }
@@ -189,6 +196,7 @@ impl State {
             self.last_backups.get_mut(shop).map(|jobs| jobs.remove(name));
         } else if let Some(sequence) = migration(name) {
             self.migrations.get_mut(shop).map(|jobs| jobs.remove(&sequence));
+            self.failures.remove(shop);
         }
     }
 
@@ -199,7 +207,8 @@ impl State {
         let old = self.fleet.shops.insert(name.clone(), shop);
         let new = &self.fleet.shops[&name];
         let Some(old) = old else { return Change::Spec };
-        let told = |shop: &Shop| shop.status.as_ref().and_then(|status| status.release.clone());
+        let told =
+            |shop: &Shop| shop.status.as_ref().map(|status| (status.release.clone(), status.previous.clone(), status.rejected.clone()));
         if old.metadata.generation != new.metadata.generation {
             Change::Spec
         } else if told(&old) != told(new) {

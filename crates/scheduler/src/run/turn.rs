@@ -1,7 +1,10 @@
 //! Whose turn it is to change a shop's database. The Lease `migration` in its namespace says so: the scheduler takes it before the Job is
 //! made and gives it back when the Job is done, and a person who holds it keeps the Job waiting.
 
-use super::{Controller, state::State};
+use super::{
+    Controller,
+    state::{Progress, State},
+};
 use crate::{
     api::ApiError,
     assign,
@@ -16,6 +19,9 @@ use serde_json::{Value, json};
 
 /// What our name in a Lease begins with. The rest is the Job: any process of ours goes on with it.
 const OURS: &str = "longshore-scheduler/";
+
+/// New shops of one database server that are migrated at the same time, and a few more, as looks go on beside each other.
+const NEW_AT_ONCE: usize = 4;
 
 /// A migration that has to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +41,8 @@ pub(super) enum Turn {
     Cron,
     /// Somebody else holds the Lease.
     Theirs(String),
+    /// The shop is new, and so many others of its database server are being made ready.
+    Crowded(usize),
     /// The Lease itself is not there yet.
     Nobody,
 }
@@ -50,13 +58,27 @@ pub(super) fn due(shop: &Shop, state: &State) -> Option<Due> {
     Some(Due { sequence: release.sequence, begun: jobs.is_some_and(|jobs| jobs.contains_key(&release.sequence.get())) })
 }
 
+/// For a new shop, how many others of its database server are migrated at this moment. Rollouts count for themselves; a fleet that is imported
+/// belongs to none.
+fn crowd(shop: &Shop, state: &State) -> usize {
+    let server = |shop: &Shop| shop.spec.services.database.as_ref().map(|database| database.server.clone());
+    let Some(ours) = server(shop).filter(|_| assign::new(shop)) else { return 0 };
+    let runs = state.migrations.iter().filter(|(_, jobs)| jobs.values().any(|progress| *progress == Progress::Runs));
+    let others = runs.filter(|(name, _)| shop.metadata.name.as_ref() != Some(*name)).filter_map(|(name, _)| state.fleet.shops.get(name));
+    others.filter(|other| server(other).as_ref() == Some(&ours)).count()
+}
+
 /// Takes the Lease where a migration is due that has not begun, and looks whether cron has ended.
 pub(super) async fn take(controller: &Controller, name: &str, now: Timestamp) -> Result<Turn, ApiError> {
-    let due = {
+    let (due, crowd) = {
         let state = controller.lock();
-        state.fleet.shops.get(name).and_then(|shop| due(shop, &state))
+        let shop = state.fleet.shops.get(name);
+        (shop.and_then(|shop| due(shop, &state)), shop.map_or(0, |shop| crowd(shop, &state)))
     };
     let Some(Due { sequence, begun: false }) = due else { return Ok(Turn::Ours) };
+    if crowd >= NEW_AT_ONCE {
+        return Ok(Turn::Crowded(crowd));
+    }
     let identity = lease(name);
     let Some(found) = controller.reader(name).get(&identity).await? else { return Ok(Turn::Nobody) };
     if let Some(other) = holder(&found["spec"], now).filter(|holder| !holder.starts_with(OURS)) {
@@ -139,6 +161,25 @@ fn holder(spec: &Value, now: Timestamp) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn new_shops_of_one_server_come_a_few_at_a_time() {
+        let mut state = State::default();
+        let shop = |name: &str, server: &str, status: serde_json::Value| {
+            let services = json!({"database": {"ref": server, "name": name}});
+            let spec = json!({"class": "c", "channel": "x", "domains": [], "services": services});
+            let mut shop = Shop::new(name, serde_json::from_value(spec).unwrap());
+            shop.status = serde_json::from_value(status).unwrap();
+            shop
+        };
+        for (name, server, progress) in [("a", "db1", Progress::Runs), ("b", "db1", Progress::Done), ("c", "db2", Progress::Runs)] {
+            state.fleet.shops.insert(name.to_owned(), shop(name, server, json!({})));
+            state.migrations.insert(name.to_owned(), [(42, progress)].into());
+        }
+        assert_eq!(crowd(&shop("new", "db1", json!({})), &state), 1);
+        assert_eq!(crowd(&shop("a", "db1", json!({})), &state), 0, "itself");
+        assert_eq!(crowd(&shop("old", "db1", json!({"migrated": 41})), &state), 0, "its rollout counts");
+    }
 
     #[test]
     fn a_lease_is_held_until_it_ends_or_for_ever() {

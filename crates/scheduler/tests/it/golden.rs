@@ -138,6 +138,55 @@ fn a_migration_runs_while_the_controller_says_so_and_cron_waits() {
 }
 
 #[test]
+fn a_migration_begins_again_where_only_the_pull_failed_and_pulls_the_release_in_force() {
+    let job = find(&rendered("aws", |_, _, moment| moment.migrating = Migrating::Now), "Job", "release-42");
+    let pod = &job["spec"]["template"]["spec"];
+    let containers =
+        |kind: &str| pod[kind].as_array().unwrap().iter().map(|it| it["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
+    let all = [containers("initContainers"), containers("containers")].concat();
+    let rules = job["spec"]["podFailurePolicy"]["rules"].as_array().unwrap();
+    let actions: Vec<_> =
+        rules.iter().map(|rule| (rule["onExitCodes"]["containerName"].as_str(), rule["action"].as_str().unwrap())).collect();
+    assert_eq!(actions, [(Some("pull"), "Count"), (Some("migrate"), "FailJob"), (None, "FailJob")]);
+    // The API server refuses a rule about a container that is not there.
+    assert!(actions.iter().filter_map(|(container, _)| *container).all(|container| all.iter().any(|known| known == container)), "{all:?}");
+    assert!(job["spec"]["backoffLimit"].as_i64().unwrap() > 0);
+    // A pod that begins late has its whole time.
+    let (whole, one) = (&job["spec"]["activeDeadlineSeconds"], &pod["activeDeadlineSeconds"]);
+    assert!(whole.as_i64().unwrap() >= 2 * one.as_i64().unwrap(), "{whole} {one}");
+    let release = |pod: &serde_json::Value| {
+        let variables = pod["initContainers"][0]["env"].as_array().unwrap().clone();
+        variables.iter().find(|it| it["name"] == "LONGSHORE_RELEASE").unwrap()["value"].clone()
+    };
+    assert_eq!(release(pod), "/etc/longshore/release/release.json");
+    let web = find(&rendered("aws", |_, _, _| {}), "Deployment", "web");
+    assert_eq!(release(&web["spec"]["template"]["spec"]), "/etc/longshore/release");
+}
+
+#[test]
+fn what_pods_start_with_is_in_the_config_map_and_changes_no_pod() {
+    let (shop, class, release) = example("aws");
+    let before = InForce { sequence: 41.try_into().unwrap(), envelope: "{\"before\": 1}".to_owned(), ..release.clone() };
+    let moment = Moment {
+        previous: Some(before.clone()),
+        rejected: vec!["aa".to_owned(), "bb".to_owned()],
+        retried: Some("2026-11-23T12:00:00Z".to_owned()),
+        chosen: true,
+        ..Moment::default()
+    };
+    let [plain, told] = [Moment::default(), moment.clone()].map(|moment| render(&shop, &class, Some(&release), &moment).unwrap());
+    let changed: Vec<_> = told.iter().filter(|object| !plain.contains(object)).map(|object| object.identity().to_string()).collect();
+    assert_eq!(changed.len(), 1, "{changed:?}");
+    let data = find(&told, "ConfigMap", "release")["data"].clone();
+    assert_eq!((&data["previous.json"], &data["rejected"], &data["chosen"]), (&"{\"before\": 1}".into(), &"aa\nbb\n".into(), &"42".into()));
+    assert_eq!(data["retry"], format!("{} 2026-11-23T12:00:00Z", release.manifest));
+    // A shop that was moved to another channel has no use for it.
+    let moved = Moment { previous: Some(InForce { channel: "shops/other".parse().unwrap(), ..before }), ..moment };
+    let moved = render(&shop, &class, Some(&release), &moved).unwrap();
+    assert!(find(&moved, "ConfigMap", "release")["data"].get("previous.json").is_none());
+}
+
+#[test]
 fn a_breaking_migration_keeps_visitors_out_without_a_new_pod() {
     let (shop, class, mut release) = example("aws");
     let closed = Moment { closed: true, ..Moment::default() };

@@ -9,6 +9,7 @@ mod examples;
 mod guards;
 mod halt;
 mod migrations;
+mod rejections;
 mod rollouts;
 mod shards;
 

@@ -238,7 +238,8 @@ impl Lab {
             control: Some(self.path("control")),
             board: Board::for_tests(),
             wake: Wake::default(),
-            passed: gate::Passed::default(),
+            passed: Passed::new(),
+            retried: None,
             clock: Timestamp::now,
         }
     }

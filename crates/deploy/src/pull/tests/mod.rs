@@ -1,6 +1,7 @@
 #![allow(clippy::disallowed_methods, reason = "a test prepares what is on the disk")]
 
 mod cached;
+mod first;
 mod follow;
 mod refusals;
 mod updates;

@@ -6,7 +6,7 @@ mod status;
 
 pub use scale::{Campaign, Idle, IdleMode, Scale, Target};
 pub use services::{CacheRef, DatabaseRef, MediaRef, QueueRef, SearchRef, Services};
-pub use status::{ShopRelease, ShopStatus};
+pub use status::{RejectedRelease, ShopRelease, ShopStatus};
 
 use super::{Probe, pattern};
 use kube::{CustomResource, KubeSchema};

@@ -9,7 +9,7 @@ mod tenant;
 
 pub(crate) use agent::{AGENT_PORT, agent, follower};
 pub(crate) use environment::{identity, plain};
-pub(crate) use pull::pull;
+pub(crate) use pull::{pull, pull_in_force};
 pub(crate) use restricted::{pod_security, restricted};
 pub(crate) use tenant::{DRAIN, PRE_STOP, extra, nginx, php_fpm, worker};
 

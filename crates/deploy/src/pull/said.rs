@@ -1,0 +1,67 @@
+//! What the cluster says beside a release object: small files in the directory that `LONGSHORE_RELEASE` names, such as keys of a ConfigMap.
+//!
+//! | file | contents | meaning |
+//! |---|---|---|
+//! | `migrated` | a sequence | the database is ready for releases up to this one |
+//! | `rejected` | digests of manifests, one a line | pods of this shop rejected them: another pod does not activate them |
+//! | `chosen` | a sequence | the release object of this sequence is in force, also where a newer one was accepted here |
+//!
+//! None of it says *what* may run: every release object is verified, whoever wrote these files. `chosen` is no new power either: who may
+//! write it may make new pods, which have accepted nothing yet, start with the same release object.
+
+use super::{PullError, Source};
+use release::{Sequence, Sha256};
+use std::{
+    collections::BTreeSet,
+    fs::File,
+    io::{self, Read as _},
+    path::Path,
+    str::FromStr,
+};
+
+/// Bytes of such a file: more digests than the scheduler ever writes.
+const LIMIT: u64 = 16 << 10;
+
+/// What is said at one moment; nothing where the release object does not come from a directory.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Said {
+    pub(super) migrated: Option<Sequence>,
+    pub(super) rejected: BTreeSet<Sha256>,
+    pub(super) chosen: Option<Sequence>,
+}
+
+impl Said {
+    /// # Errors
+    ///
+    /// Where a file is there and cannot be read or understood: whoever wrote it meant something.
+    pub(super) fn read(source: &Source) -> Result<Self, PullError> {
+        let (Source::File(directory) | Source::Start(directory)) = source else { return Ok(Self::default()) };
+        if !directory.is_dir() {
+            return Ok(Self::default());
+        }
+        Ok(Self {
+            migrated: words(directory, "migrated", "a sequence")?.pop(),
+            rejected: words(directory, "rejected", "digests of manifests, of 64 digits")?.into_iter().collect(),
+            chosen: words(directory, "chosen", "a sequence")?.pop(),
+        })
+    }
+}
+
+fn words<T: FromStr>(directory: &Path, name: &str, expected: &'static str) -> Result<Vec<T>, PullError> {
+    let path = directory.join(name);
+    let text = text(&path).map_err(|source| PullError::ReleaseFile { path: path.clone(), source })?;
+    let read =
+        |word: &str| word.parse().map_err(|_| PullError::Said { path: path.clone(), found: word.chars().take(80).collect(), expected });
+    text.split_whitespace().map(read).collect()
+}
+
+/// The file's text; none where there is no file.
+fn text(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    match File::open(path) {
+        Ok(file) => file.take(LIMIT).read_to_string(&mut text)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(text),
+        Err(error) => return Err(error),
+    };
+    Ok(text)
+}
