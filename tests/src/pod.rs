@@ -52,6 +52,12 @@ impl Agent {
         self.running.as_ref().expect("the agent was started")
     }
 
+    /// Whether it was started, and nobody has waited for its end yet.
+    #[must_use]
+    pub const fn has_started(&self) -> bool {
+        self.running.is_some()
+    }
+
     /// Whether it runs.
     pub fn is_running(&mut self) -> bool {
         self.running.as_mut().is_some_and(Running::is_running)

@@ -4,7 +4,7 @@ use deploy::{
     Configuration, Places, cache,
     pull::{MEMORY_FLOOR, Source},
 };
-use release::{ChannelName, Sequence};
+use release::{ChannelName, RelativePath, Sequence};
 use runtime::{
     AbsolutePath, ByteSize, ConfigError, Env, Setting,
     telemetry::{Filter, Format},
@@ -13,7 +13,7 @@ use runtime::{
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use store::Location;
 
-use crate::{hooks::Hook, pod, status::Policy};
+use crate::{hooks::Hook, logs, pod, status::Policy};
 use php::{Address, Expect, Parameters, Probe, Scheme, Statuses, Url};
 
 /// Bytes of the text that a page has to contain.
@@ -58,6 +58,8 @@ pub struct Config {
     pub ready: Policy,
     /// What a switch asks of the shop.
     pub pod: pod::Settings,
+    /// Directories of a release whose logs are passed on.
+    pub logs: Vec<RelativePath>,
     /// Bytes a second that the scan for changed files may read.
     pub scan: u64,
     /// Which events are logged.
@@ -98,6 +100,7 @@ impl Config {
         let listen = env.read::<Listen>(&variable::LISTEN);
         let ready = ready(env);
         let pod = pod(env);
+        let logs = env.optional::<LogPaths>(&variable::LOGS);
         let scan = env.read::<ByteSize>(&variable::SCAN);
         let log = env.read(&variable::LOG);
         let format = env.optional(&variable::LOG_FORMAT);
@@ -127,6 +130,7 @@ impl Config {
             listen: listen?.0,
             ready: ready?,
             pod: pod?,
+            logs: logs?.map(|logs| logs.0).unwrap_or_default(),
             scan: scan?.bytes(),
             log: log?,
             format: format?.unwrap_or_else(Format::of_stderr),
@@ -235,6 +239,10 @@ settings! {
     PageUrl(Url) PROBE |text| text.parse().ok();
     Status(Statuses) PROBE_STATUS |text| text.parse().ok();
     Times(u32) PROBE_TIMES |text| text.parse().ok().filter(|times| (1..=100).contains(times));
+    LogPaths(Vec<RelativePath>) LOGS |text| {
+        let paths: Option<Vec<_>> = text.split(',').map(|path| path.trim().parse().ok()).collect();
+        paths.filter(|paths| paths.len() <= logs::PATHS)
+    };
     PodName(String) POD |text| {
         let good = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
         (!text.is_empty() && text.len() <= 63 && text.bytes().all(good)).then(|| text.to_owned())
@@ -307,6 +315,14 @@ mod tests {
     }
 
     #[test]
+    fn logs_are_paths_of_a_release() {
+        let logs = |text: &str| config(&[("LONGSHORE_LOGS", text)]).map(|config| config.logs);
+        assert_eq!(logs("var/log, var/report"), Ok(vec!["var/log".parse().unwrap(), "var/report".parse().unwrap()]));
+        assert_eq!(config(&[]).unwrap().logs, []);
+        assert!(logs("var/log,").is_err() && logs("../log").is_err() && logs(&["log"; 17].join(",")).is_err());
+    }
+
+    #[test]
     fn a_probe_has_all_of_its_settings() {
         let more = [
             ("LONGSHORE_PROBE", "http://127.0.0.1:8080/"),
@@ -339,6 +355,7 @@ mod tests {
             ("LONGSHORE_LISTEN", "9808"),
             ("LONGSHORE_POLL", "15"),
             ("LONGSHORE_HOOK_BEFORE", "hook.sh"),
+            ("LONGSHORE_LOGS", "var/log,/var/report"),
             ("LONGSHORE_PROB", "x"),
         ];
         let error = config(&bad).unwrap_err();

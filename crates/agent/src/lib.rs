@@ -5,6 +5,7 @@
 //!  variables ──►  ├─ activate ── follow, stage, gate, warm, switch, probe ◄─────┤      first to end
 //!                 ├─ storage ─── mounts, adopts, probes the shop's storage ──────┘      ends all
 //!                 ├─ guard ───── files of the running tree that change
+//!                 ├─ logs ────── what the shop writes into var/log and var/report
 //!                 ├─ beat ────── the sign of life
 //!                 └─ serve ───── /livez /readyz /startupz /status /metrics
 //!                        ▲
@@ -22,6 +23,7 @@ pub mod control;
 mod error;
 pub mod gate;
 pub mod hooks;
+pub mod logs;
 pub mod metrics;
 pub mod page;
 pub mod pod;
@@ -38,6 +40,7 @@ use activate::{Engine, Sources};
 use board::Board;
 use deploy::pull::{Follower, Settings, Source};
 use jiff::Timestamp;
+use logs::Logs;
 use pod::Pod;
 use release::{TrustRoot, Verified};
 use runtime::{
@@ -266,6 +269,13 @@ fn tasks(
         }
         Ok(())
     });
+    if !config.logs.is_empty() {
+        let logs = Logs { root: config.root.clone(), writable: config.places.writable.clone(), paths: config.logs.clone() };
+        tasks.spawn("logs", info_span!("logs"), |stop| async move {
+            logs.run(stop).await;
+            Ok(())
+        });
+    }
     let log = LogLevel::new(config.log.to_string(), Arc::new(set_log_level));
     let serving = State { snapshot: board.watch(), policy: config.ready, heartbeats, metrics: board.metrics(), log };
     let listen = config.listen;

@@ -111,6 +111,9 @@ impl Spec {
         spec.shared.sort();
         spec.writable.sort_by(|one, other| one.path.cmp(&other.path));
         spec.check().map_err(|problem| SpecError::Contradiction { path: path.to_owned(), problem })?;
+        // A manifest has them in this order; people write them as they come to mind.
+        spec.shared.sort();
+        spec.writable.sort_by(|one, other| one.path.cmp(&other.path));
         let beside = path.parent().unwrap_or(Path::new(""));
         for module in &mut spec.modules {
             module.source = beside.join(&module.source);
@@ -222,11 +225,13 @@ mod tests {
 
     #[test]
     fn a_writable_directory_may_hold_shared_ones() {
-        let directories = ["shared = [\"var/export\", \"var/import\"]", "writable = [\"var\"]"];
+        let directories = ["shared = [\"var/import\", \"var/export\"]", "writable = [\"var\", \"log\"]"];
         let spec = GOOD.replace("shared = [\"media\"]", directories[0]);
         let spec = spec.replace("writable = [\"var/cache\", { path = \"var/session\", keep = true }]", directories[1]);
         let spec = read(&spec).unwrap();
-        assert_eq!((spec.shared.len(), spec.writable.len()), (2, 1));
+        // In the manifest's order, whatever the file's is.
+        assert_eq!(spec.shared.iter().map(RelativePath::as_str).collect::<Vec<_>>(), ["var/export", "var/import"]);
+        assert_eq!(spec.writable.iter().map(|writable| writable.path.as_str()).collect::<Vec<_>>(), ["log", "var"]);
     }
 
     #[test]

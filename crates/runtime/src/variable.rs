@@ -146,6 +146,8 @@ variables! {
         "a program that runs after each switch that was kept";
     HOOK_TIMEOUT "LONGSHORE_HOOK_TIMEOUT" by AGENT, Unset::Is("60s"), <Duration as Setting>::EXPECTED,
         "how long a hook may run before it is killed";
+    LOGS "LONGSHORE_LOGS" by AGENT, Unset::Means("nothing is followed"), "up to 16 paths in a release, separated by commas, such as var/log,var/report",
+        "directories of each release whose `*.log` files become events of the agent, line by line, and in those called `report` each new file";
     SCAN "LONGSHORE_SCAN" by AGENT, Unset::Is("8MiB"), <ByteSize as Setting>::EXPECTED,
         "bytes a second that the scan for changed files may read";
     LOG "LONGSHORE_LOG" by BOTH, Unset::Is("info"), telemetry::Filter::EXPECTED,

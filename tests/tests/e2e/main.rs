@@ -17,6 +17,7 @@ mod harness;
 mod idle;
 mod interop;
 mod journey;
+mod logs;
 mod memory;
 mod names;
 mod pack_cache;

@@ -199,6 +199,14 @@ impl<'a> Frame<'a> {
         shared
     }
 
+    /// Directories of the release whose logs the agent passes on.
+    pub(crate) fn logs(&self) -> Vec<&'a str> {
+        match (self.class.disk.logs.as_slice(), self.class.engine) {
+            ([], Engine::Magento1 | Engine::Magento2) => vec!["var/log", "var/report"],
+            (given, _) => given.iter().map(String::as_str).collect(),
+        }
+    }
+
     /// The file with the shop's own configuration, as the release names it; its manifest lists it as `shared`.
     pub(crate) fn configured(&self) -> Option<&'static str> {
         self.class.engine.known().configured().first().copied()

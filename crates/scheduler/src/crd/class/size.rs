@@ -77,11 +77,15 @@ pub struct Disk {
     #[schemars(length(max = 16), regex(pattern = pattern::QUANTITY))]
     #[serde(default = "writable")]
     pub writable: String,
+    /// Directories of the release whose `*.log` files and reports go to the agent's log; where this is empty, var/log and var/report for Magento, and none for PHP.
+    #[schemars(length(max = 16), inner(length(min = 1, max = 200), regex(pattern = pattern::RELATIVE_PATH)))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub logs: Vec<String>,
 }
 
 impl Default for Disk {
     fn default() -> Self {
-        Self { sources: sources(), temporary: temporary(), writable: writable() }
+        Self { sources: sources(), temporary: temporary(), writable: writable(), logs: Vec::new() }
     }
 }
 

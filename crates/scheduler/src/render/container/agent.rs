@@ -38,6 +38,10 @@ fn sidecar(frame: &Frame<'_>, asks_shop: Vec<EnvVar>) -> Container {
         // It is the last one to end, with what is left of the pod's grace period after nginx and php-fpm.
         setting(&variable::GRACE, "10s"),
     ]);
+    let logs = frame.logs();
+    if !logs.is_empty() {
+        env.push(setting(&variable::LOGS, logs.join(",")));
+    }
     let mounting = frame.media.is_some();
     if mounting {
         env.push(plain("LONGSHORE_MOUNTS", format!("{}/{}", path::MOUNTS, path::MOUNTS_FILE)));
@@ -60,6 +64,11 @@ fn sidecar(frame: &Frame<'_>, asks_shop: Vec<EnvVar>) -> Container {
     if privileged {
         env.push(pod::uid_as(variable::POD.name));
     }
+    let mut context = pod::ours(frame, privileged);
+    if context.run_as_user == Some(0) && !privileged {
+        // What the shop wrote is its user's, and goes with the release that it was of.
+        context.capabilities.get_or_insert_default().add = Some(vec!["DAC_OVERRIDE".to_owned()]);
+    }
     Container {
         name: "agent".to_owned(),
         image: Some(frame.class.images.longshore.clone()),
@@ -73,7 +82,7 @@ fn sidecar(frame: &Frame<'_>, asks_shop: Vec<EnvVar>) -> Container {
         liveness_probe: Some(Probe { period_seconds: Some(10), failure_threshold: Some(6), ..asks("/livez") }),
         readiness_probe: Some(Probe { period_seconds: Some(5), ..asks("/readyz") }),
         resources: Some(resources(&frame.class.sizes.agent, (&disk.sources, &disk.sources))),
-        security_context: Some(pod::ours(frame, privileged)),
+        security_context: Some(context),
         volume_mounts: Some(mounts),
         termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
         ..Container::default()
