@@ -96,7 +96,6 @@ pub(super) fn inside(base: impl AsFd, path: impl rustix::path::Arg, flags: OFlag
 mod tests {
     #![allow(clippy::disallowed_methods, reason = "a test prepares what is on the disk")]
 
-    use super::*;
     use std::{
         fs,
         os::unix::fs::{MetadataExt as _, symlink},
