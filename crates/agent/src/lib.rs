@@ -269,8 +269,10 @@ fn tasks(
         }
         Ok(())
     });
-    if !config.logs.is_empty() {
-        let logs = Logs { root: config.root.clone(), writable: config.places.writable.clone(), paths: config.logs.clone() };
+    let logs = Logs { root: config.root.clone(), writable: config.places.writable.clone(), paths: config.logs.clone() };
+    if !config.logs.is_empty()
+        && let Some(logs) = logs.begin()
+    {
         tasks.spawn("logs", info_span!("logs"), |stop| async move {
             logs.run(stop).await;
             Ok(())

@@ -89,7 +89,7 @@ fn each_release_has_its_own_writable_directories_and_configuration() {
     let (tree, _) = running(&pod.shop);
     is_configured(&tree);
     is_configured(&first);
-    assert_eq!(names(&tree.join("var")), [".htaccess", "export", "import", "log"].map(str::to_owned).into());
+    assert!(tree.join("var/.htaccess").exists() && !tree.join("var/cache").exists());
     assert_eq!(fs::read_to_string(tree.join("sessions/sess_1")).unwrap(), "a cart");
     assert_eq!(fs::read_to_string(tree.join("var/export/new.csv")).unwrap(), "more orders");
     fs::create_dir(tree.join("var/cache")).unwrap();

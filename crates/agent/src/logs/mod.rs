@@ -47,9 +47,19 @@ pub struct Logs {
     pub paths: Vec<RelativePath>,
 }
 
+/// Logs that are followed.
+#[derive(Debug)]
+pub struct Following {
+    followed: Followed,
+    wake: Arc<Notify>,
+    // When to look again although nobody wrote.
+    next: Option<Instant>,
+}
+
 impl Logs {
-    /// Follows them in every tree, until `stop`.
-    pub async fn run(self, stop: CancellationToken) {
+    /// Notes how far each log is, before the shop that writes them starts; `None` where the system does not let files be watched.
+    #[must_use]
+    pub fn begin(self) -> Option<Following> {
         let wake = Arc::new(Notify::new());
         let heard = Arc::clone(&wake);
         let handler = move |event| {
@@ -58,21 +68,20 @@ impl Logs {
             }
         };
         // The paths that are watched are links of /proc to directories that are open: the kernel follows those, and no other.
-        let watcher = match RecommendedWatcher::new(handler, Config::default()) {
-            Ok(watcher) => watcher,
-            Err(error) => {
-                warn!(%error, "the shop's logs are not followed: fs.inotify.max_user_instances may be too low");
-                return stop.cancelled().await;
-            }
-        };
-        let mut followed = Followed::new(self, watcher);
+        let watcher = RecommendedWatcher::new(handler, Config::default()).inspect_err(|error| {
+            warn!(%error, "the shop's logs are not followed: fs.inotify.max_user_instances may be too low");
+        });
+        let mut followed = Followed::new(self, watcher.ok()?);
+        let next = followed.round();
+        Some(Following { followed, wake, next })
+    }
+}
+
+impl Following {
+    /// Follows the logs of every tree, until `stop`.
+    pub async fn run(self, stop: CancellationToken) {
+        let Self { mut followed, wake, mut next } = self;
         loop {
-            let (back, next) = on_disk(move || {
-                let next = followed.round();
-                (followed, next)
-            })
-            .await;
-            followed = back;
             let due = async {
                 match next {
                     Some(next) => tokio::time::sleep_until(next.into()).await,
@@ -84,6 +93,11 @@ impl Logs {
                 () = wake.notified() => sleep(GATHER).await,
                 () = due => {}
             }
+            (followed, next) = on_disk(move || {
+                let next = followed.round();
+                (followed, next)
+            })
+            .await;
         }
         on_disk(move || followed.end()).await;
     }
@@ -97,6 +111,7 @@ fn is_news(event: &notify::Result<Event>) -> bool {
 // A directory by what it is, whatever its name: a kept one is of all trees.
 type Identity = (u64, u64);
 
+#[derive(Debug)]
 struct Followed {
     logs: Logs,
     watcher: RecommendedWatcher,
@@ -117,7 +132,8 @@ impl Followed {
     fn round(&mut self) -> Option<Instant> {
         let now = Instant::now();
         tell_dropped(self.budget.turn(now));
-        let Ok(releases) = rustix_open(&self.logs.root.join("releases")) else { return Some(now + TURN) };
+        let begin = std::mem::replace(&mut self.begin, Begin::Start);
+        let Ok(releases) = open_directory(&self.logs.root.join("releases")) else { return Some(now + TURN) };
         let mut here = BTreeMap::new();
         keep(&mut here, releases);
         let mut found = BTreeSet::new();
@@ -140,12 +156,11 @@ impl Followed {
             stays
         });
         for directory in self.directories.values_mut() {
-            match directory.round(self.begin, &mut self.budget) {
+            match directory.round(begin, &mut self.budget) {
                 Ok(again) => more |= again,
                 Err(error) => debug!(%error, "logs of the shop cannot be read"),
             }
         }
-        self.begin = Begin::Start;
         if more { Some(now + GATHER) } else { self.budget.due() }
     }
 
@@ -209,7 +224,7 @@ fn link(directory: &File) -> PathBuf {
     format!("/proc/self/fd/{}", directory.as_raw_fd()).into()
 }
 
-fn rustix_open(path: &Path) -> io::Result<File> {
+fn open_directory(path: &Path) -> io::Result<File> {
     use rustix::fs::{Mode, OFlags};
     Ok(File::from(rustix::fs::open(path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?))
 }
