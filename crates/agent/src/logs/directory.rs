@@ -88,7 +88,7 @@ impl Directory {
                 continue;
             };
             if name.as_encoded_bytes().ends_with(b".log") {
-                more |= self.log(name, file, &stat, begin, budget)?;
+                more |= self.log(&name, file, &stat, begin, budget)?;
             } else if stat.st_size > 0 {
                 let known = self.seen.insert(name.clone(), identity(&stat)) == Some(identity(&stat));
                 if !known && begin == Begin::Start {
@@ -141,10 +141,10 @@ impl Directory {
         }
     }
 
-    fn log(&mut self, name: OsString, file: File, stat: &Stat, begin: Begin, budget: &mut Budget) -> io::Result<bool> {
+    fn log(&mut self, name: &OsString, file: File, stat: &Stat, begin: Begin, budget: &mut Budget) -> io::Result<bool> {
         let (identity, size) = (identity(stat), size(stat));
-        if self.logs.get(&name).is_some_and(|tail| tail.identity != identity) {
-            self.leave(&name, budget);
+        if self.logs.get(name).is_some_and(|tail| tail.identity != identity) {
+            self.leave(name, budget);
         }
         let offset = if begin == Begin::Now { size } else { 0 };
         let known = self.logs.entry(name.clone());
@@ -154,7 +154,7 @@ impl Directory {
             tail.offset = 0;
             tail.lines.restart(false);
         }
-        let teller = Shown { release: &self.release, directory: &self.path, name: &name };
+        let teller = Shown { release: &self.release, directory: &self.path, name };
         let read = tail.read(size, &teller, budget)?;
         if size <= FILE_LIMIT {
             return Ok(read < size);
@@ -164,9 +164,9 @@ impl Directory {
         tail.offset = size;
         tail.lines.restart(true);
         // Under another name, too, it may be no log.
-        if stat.st_nlink == 1 && self.empty(&name, identity)? {
+        if stat.st_nlink == 1 && self.empty(name, identity)? {
             warn!(release = self.release, path = %self.path, file = shown(name.as_encoded_bytes()), bytes = size, "a log of the shop was emptied");
-            if let Some(tail) = self.logs.get_mut(&name) {
+            if let Some(tail) = self.logs.get_mut(name) {
                 tail.offset = 0;
                 tail.lines.restart(false);
             }
