@@ -28,6 +28,7 @@ pub const KIND: Kind = Kind {
             include_str!("probe/magento1/app/code/local/Longshore/Probe/sql/longshore_probe_setup/upgrade-1.0.0-2.0.0.php"),
         ),
     ],
+    shared: &[],
     spec: include_str!("../../../manifests/examples/shops/magento1/longshore.toml"),
     media: "media",
     not_published: &["var", "app/etc/local.xml", ".git"],

@@ -21,7 +21,9 @@ pub const KIND: Kind = Kind {
         ("probe", "Probe/Observer/Layout.php", include_str!("probe/magento2/app/code/Longshore/Probe/Observer/Layout.php")),
         ("probe", "Probe/Setup/UpgradeSchema.php", include_str!("probe/magento2/app/code/Longshore/Probe/Setup/UpgradeSchema.php")),
     ],
-    spec: "case_sensitive = true\nshared = [\"app/etc/env.php\", \"pub/media\", \"var/export\", \"var/import\", \"var/importexport\"]\nwritable = [\"pub/static/_cache\", \"var\"]",
+    // Merged files are named by pages of whichever pod, so that each pod has to have them.
+    shared: &["pub/media", "pub/static/_cache", "var/export", "var/import", "var/importexport"],
+    spec: "case_sensitive = true\nshared = [\"app/etc/env.php\", \"pub/media\", \"pub/static/_cache\", \"var/export\", \"var/import\", \"var/importexport\"]\nwritable = [\"var\"]",
     media: "pub/media",
     not_published: &["var", "app/etc/env.php", "pub/static/_cache", ".git"],
     compile: "php -d memory_limit=-1 bin/magento setup:di:compile",

@@ -37,6 +37,8 @@ pub struct Kind {
     pub modules: &'static [(&'static str, &'static str)],
     /// The files of the module that says of which release a page's parts are: the module that has it, its path there, its text.
     pub probe: &'static [(&'static str, &'static str, &'static str)],
+    /// What the class lists as shared; the engine's own where it is empty.
+    pub shared: &'static [&'static str],
     /// A longshore.toml, of which the lines count that say what is shared and written.
     pub spec: &'static str,
     /// The directory of uploads.

@@ -97,7 +97,7 @@ impl<'a> Stage<'a> {
         let name = &self.tenant.name;
         let class = Class {
             engine: self.kind.engine,
-            shared: Vec::new(),
+            shared: self.kind.shared.to_vec(),
             database: Some(server::PORT),
             cache: Some(server::CACHE_PORT),
             ..Class::php(name)
