@@ -202,6 +202,8 @@ fn known(shop: &Shop, state: &super::State, cord: Cord, turn: &Turn, run_it: boo
         (Some(_), Turn::Ours) if cord == Cord::Lets && open => Migrating::Soon,
         (Some(_), Turn::Ours) if cord == Cord::Lets => Migrating::Now,
         (Some(_), Turn::Cron) if cord == Cord::Lets => Migrating::Soon,
+        // Cron of a new shop has nothing to do before its database is there, and the Job would wait for it to end.
+        (Some(_), Turn::Nobody | Turn::Crowded(_)) if assign::new(shop) => Migrating::Soon,
         _ => Migrating::No,
     };
     let closed = closing::closed(shop, state, due, migrating, run_it);
