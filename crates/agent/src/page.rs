@@ -88,7 +88,7 @@ mod tests {
         };
         let seen = board.clone();
         let watch = async {
-            tokio::time::sleep(Duration::from_secs(60)).await;
+            tokio::time::sleep(Duration::from_mins(1)).await;
             let page = seen.now().page.clone().unwrap();
             assert_eq!((page.state, page.problem.as_deref()), (PageState::Bad, Some("status 503")));
         };

@@ -103,9 +103,11 @@ impl<'a> Stage<'a> {
             ..Class::php(name)
         };
         self.platform.class(&class);
+        // No other shop's on this server: both would be refused.
+        let sessions = if self.kind.engine == "Magento1" { 2 } else { 3 };
         let services = json!({
             "database": { "ref": "db", "name": name },
-            "cache": { "ref": "redis", "prefix": format!("{name}_"), "sessions": 2 },
+            "cache": { "ref": "redis", "prefix": format!("{name}_"), "sessions": sessions },
             "media": { "ref": "disk", "path": format!("/{name}") },
         });
         let config = json!({ "secretRef": { "name": "env" }, "values": { "default/design/head/title_prefix": "Locked" } });
