@@ -188,7 +188,7 @@ mod tests {
             assert_eq!(rejected(&status, refusal(sequence)), None);
         }
         let sequences: Vec<_> = status.rejected.iter().map(|it| it.sequence).collect();
-        assert_eq!(sequences, Vec::from_iter(52..60));
+        assert_eq!(sequences, (52..60).collect::<Vec<_>>());
     }
 
     #[test]
