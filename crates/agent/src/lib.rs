@@ -205,7 +205,7 @@ fn tasks(
     // The configuration has at least one.
     let first = followers.next().unwrap_or_else(|| follower(&Source::Channel));
     let mounts = config.mounts.as_deref().map(|path| storage::read(path, config.pod_name.as_deref())).transpose()?;
-    let (pod, wake) = (Pod::new(&config.root, config.pod.clone())?, Wake::default());
+    let (pod, wake) = (Pod::new(&config.root, config.pod.clone(), logs(&config))?, Wake::default());
     let guard =
         Guard { root: config.root.clone(), follower: follower(&Source::Channel), php: pod.pool(), pace: config.scan, board: board.clone() };
     let engine = Engine::new(
@@ -269,9 +269,8 @@ fn tasks(
         }
         Ok(())
     });
-    let logs = Logs { root: config.root.clone(), writable: config.places.writable.clone(), paths: config.logs.clone() };
     if !config.logs.is_empty()
-        && let Some(logs) = logs.begin()
+        && let Some(logs) = logs(&config).begin()
     {
         tasks.spawn("logs", info_span!("logs"), |stop| async move {
             logs.run(stop).await;
@@ -286,6 +285,10 @@ fn tasks(
         Ok(())
     });
     Ok(tasks)
+}
+
+fn logs(config: &Config) -> Logs {
+    Logs { root: config.root.clone(), writable: config.places.writable.clone(), paths: config.logs.clone() }
 }
 
 fn set_log_level(text: &str) -> Result<(), String> {

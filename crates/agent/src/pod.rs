@@ -3,12 +3,13 @@
 use crate::{
     activate::{Shop, Switch},
     hooks::{Hook, Occasion},
+    logs::Logs,
 };
 use deploy::View;
 use php::{Address, PhpError, Pool, Probe, Problem, Reload};
 use std::{
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 use tracing::{info, warn};
 
@@ -44,17 +45,18 @@ pub struct Pod {
     root: PathBuf,
     settings: Settings,
     pool: Option<Pool>,
+    logs: Logs,
 }
 
 impl Pod {
-    /// The shop whose sources are in the release root `root`.
+    /// The shop whose sources are in the release root `root`, and which writes its reports into `logs`.
     ///
     /// # Errors
     ///
     /// Where the helper script cannot be written there.
-    pub fn new(root: &Path, settings: Settings) -> Result<Self, PhpError> {
+    pub fn new(root: &Path, settings: Settings, logs: Logs) -> Result<Self, PhpError> {
         let pool = settings.php.clone().map(|address| Pool::install(address, &root.join(HELPERS))).transpose()?;
-        Ok(Self { root: root.to_owned(), settings, pool })
+        Ok(Self { root: root.to_owned(), settings, pool, logs })
     }
 
     /// php-fpm, where this knows of one.
@@ -101,6 +103,17 @@ impl Pod {
         }
     }
 
+    /// A problem of a tree, and the report that the shop wrote about it, if any.
+    async fn reported(&self, problem: String, tree: Option<PathBuf>, since: SystemTime) -> String {
+        let Some(tree) = tree else { return problem };
+        let logs = self.logs.clone();
+        let report = tokio::task::spawn_blocking(move || logs.report(&tree, since)).await;
+        match report.ok().flatten() {
+            Some(report) => format!("{problem}; {report}"),
+            None => problem,
+        }
+    }
+
     async fn hook(hook: Option<&Hook>, when: &'static str, switch: &Switch) -> Result<(), String> {
         let Some(hook) = hook else { return Ok(()) };
         let occasion = Occasion { when, sequence: switch.sequence, manifest: switch.manifest, tree: &switch.tree };
@@ -127,6 +140,7 @@ impl Shop for Pod {
             info!(tree = %tree.display(), "no index.php in the release, or in its pub or public: it is not rehearsed");
             return Ok(());
         };
+        let since = SystemTime::now();
         let problem = match try_out(pool, probe, &entry).await {
             Ok(None) => return Ok(()),
             Ok(Some(problem)) => problem,
@@ -146,7 +160,10 @@ impl Shop for Pod {
                 warn!(problem, "the release works after OPcache forgot it: it runs without what was warmed");
                 Ok(())
             }
-            Ok(Some(problem)) => Err(format!("before the switch, {} through php-fpm: {problem}", probe.url.path())),
+            Ok(Some(problem)) => {
+                let problem = self.reported(problem, Some(switch.tree.clone()), since).await;
+                Err(format!("before the switch, {} through php-fpm: {problem}", probe.url.path()))
+            }
             Err(error) => {
                 warn!(error = %runtime::Chain(&error), problem, "the release is not rehearsed to the end");
                 Ok(())
@@ -164,8 +181,12 @@ impl Shop for Pod {
 
     async fn probe(&self) -> Result<(), Problem> {
         let Some(probe) = &self.settings.probe else { return Ok(()) };
+        let since = SystemTime::now();
         match probe.check().await {
-            Err(Problem::Bad(problem)) => Err(Problem::Bad(with(&problem, self.said(probe).await.as_deref()))),
+            Err(Problem::Bad(problem)) => {
+                let problem = with(&problem, self.said(probe).await.as_deref());
+                Err(Problem::Bad(self.reported(problem, self.running(), since).await))
+            }
             done => done,
         }
     }

@@ -205,6 +205,32 @@ fn a_rejected_release_leaves_what_php_said() {
 }
 
 #[test]
+fn a_rejected_release_leaves_the_report_that_its_page_only_numbers() {
+    let mut pod = Pod::new();
+    let toml = fs::read_to_string(pod.shop.path("longshore.toml")).unwrap();
+    fs::write(pod.shop.path("longshore.toml"), toml.replace("[\"var/cache\"]", "[\"var\"]")).unwrap();
+    let web = Web::start(&pod.root());
+    let program = pod.with_shop(&web).env("LONGSHORE_WRITABLE", pod.shop.path("writable")).env("LONGSHORE_LOGS", "var/log,var/report");
+    pod.start(program);
+    // As Magento does: the message is for the shop's owner, and a visitor sees a number.
+    let report = |number: u64| {
+        format!(
+            "$d = __DIR__ . '/var/report'; @mkdir($d); file_put_contents(\"$d/{number}\", \"a:1:{{i:0;s:9:\\\"no layout \" . str_repeat('x', 9000));
+            http_response_code(503); echo 'Error log record number: {number}'; exit;"
+        )
+    };
+    let before = pod.release("2", &report(71));
+    let why = rejection(&pod, before);
+    let says = "var/report/71 says: a:1:{i:0;s:9:\"no layout xxx";
+    assert!(why.contains("before the switch") && why.contains("status 503") && why.contains(says) && why.len() < 2048, "{why}");
+    // Only behind nginx, so that nothing is known before the switch.
+    let after = pod.release("3", &format!("if (str_contains($_SERVER['SERVER_SOFTWARE'] ?? '', 'nginx')) {{ {} }}", report(72)));
+    let why = rejection(&pod, after);
+    assert!(!why.contains("before the switch") && why.contains("var/report/72 says: "), "{why}");
+    pod.agent.end();
+}
+
+#[test]
 fn a_release_that_kills_its_worker_is_refused_or_rolled_back() {
     let mut pod = Pod::new();
     let web = Web::start(&pod.root());

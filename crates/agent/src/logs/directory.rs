@@ -8,6 +8,7 @@ use super::{
     budget::Budget,
     line::{LIMIT, Line, Lines, shown},
     place::inside,
+    report::beginning,
 };
 use release::RelativePath;
 use rustix::{
@@ -195,16 +196,8 @@ impl Directory {
     }
 
     fn report(&self, name: &OsString, file: &File, budget: &mut Budget) -> io::Result<()> {
-        let mut bytes = vec![0; REPORT + 1];
-        let mut length = 0;
-        while length < bytes.len() {
-            match file.read_at(&mut bytes[length..], length as u64)? {
-                0 => break,
-                read => length += read,
-            }
-        }
-        let cut = length > REPORT;
-        let text = shown(bytes[..length.min(REPORT)].trim_ascii_end());
+        let (bytes, cut) = beginning(file, REPORT)?;
+        let text = shown(bytes.trim_ascii_end());
         if budget.admits(text.len() as u64) {
             let file = format!("{}/{}", self.path, shown(name.as_encoded_bytes()));
             warn!(release = self.release, file, line = text, cut, "shop report");

@@ -10,6 +10,7 @@ mod budget;
 mod directory;
 mod line;
 mod place;
+mod report;
 
 use budget::Budget;
 use directory::{Begin, Directory};
@@ -36,8 +37,8 @@ const TURN: Duration = Duration::from_secs(5);
 /// Paths that may be followed.
 pub(crate) const PATHS: usize = 16;
 
-/// What is followed.
-#[derive(Debug)]
+/// Where the shop writes logs and reports.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Logs {
     /// The release root.
     pub root: PathBuf,
