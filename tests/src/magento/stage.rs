@@ -34,12 +34,12 @@ pub(super) const FIRST: Version = Version { name: "r1", module: "1.0.0", fault: 
 #[derive(Debug)]
 pub(super) struct Servers {
     database: Database,
-    _redis: Redis,
+    redis: Redis,
 }
 
 impl Servers {
     pub(super) fn start(cluster: &Cluster) -> Self {
-        Self { database: Database::start(cluster), _redis: Redis::start(cluster, PASSWORD) }
+        Self { database: Database::start(cluster), redis: Redis::start(cluster, PASSWORD) }
     }
 }
 
@@ -104,18 +104,17 @@ impl<'a> Stage<'a> {
         };
         self.platform.class(&class);
         // No other shop's on this server: both would be refused.
-        let sessions = if self.kind.engine == "Magento1" { 2 } else { 3 };
-        let services = json!({
-            "database": { "ref": "db", "name": name },
-            "cache": { "ref": "redis", "prefix": format!("{name}_"), "sessions": sessions },
-            "media": { "ref": "disk", "path": format!("/{name}") },
-        });
-        let config = json!({ "secretRef": { "name": "env" }, "values": { "default/design/head/title_prefix": "Locked" } });
-        self.tenant.open(name, &json!({ "scale": { "min": 2, "max": 2 }, "services": services, "config": config }));
-        self.tenant.secret(
-            "env",
-            &json!({ "database-user": name, "database-password": PASSWORD, "cache-password": PASSWORD, "crypt-key": self.variables["crypt_key"] }),
-        );
+        let sessions = if self.kind.engine == "Magento1" { "2" } else { "3" };
+        let (database, cache, media) = (format!("db/{name}"), format!("redis/{name}_"), format!("disk/{name}"));
+        let secret = [
+            ("database-user", name.as_str()),
+            ("database-password", PASSWORD),
+            ("cache-password", PASSWORD),
+            ("crypt-key", &self.variables["crypt_key"]),
+        ];
+        let services = ["--database", &database, "--cache", &cache, "--sessions", sessions, "--media", &media];
+        self.tenant.create(name, &[&services[..], &["--min", "2", "--max", "2"]].concat(), &secret);
+        self.tenant.change(&json!({ "config": { "values": { "default/design/head/title_prefix": "Locked" } } }));
     }
 
     /// Publishes a version of it. Gives the sequence.
@@ -158,6 +157,12 @@ impl<'a> Stage<'a> {
             }
             thread::sleep(Duration::from_millis(100));
         }
+    }
+
+    /// How many pages, blocks and configurations of the shop are in its cache.
+    pub(super) fn cached(&self) -> usize {
+        let pattern = format!("*{}_*", self.tenant.name);
+        self.servers.redis.ask(&["--scan", "--pattern", &pattern]).lines().filter(|key| key.starts_with("zc:k:")).count()
     }
 
     /// What goes on there, for who looks for the reason.

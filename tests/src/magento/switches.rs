@@ -72,6 +72,7 @@ pub(super) fn all(stage: &Stage<'_>, table: &mut Table, extent: Extent) {
             Ok(format!("{:.1} s at most, {visits}", took.as_secs_f64()))
         },
     );
+    table.row("shop clean-cache", "the running release's caches are empty, and fill again", || clean(stage));
     if extent.slow {
         table.row("a changed config.values", "every pod shows it, no answer is wrong", || {
             let ((), visits) = under_load(stage, || changed(stage))?;
@@ -145,6 +146,20 @@ fn changed(stage: &Stage<'_>) -> Result<(), String> {
         thread::sleep(Duration::from_millis(500));
     }
     Err(format!("not every pod shows it within {LONG:?}"))
+}
+
+fn clean(stage: &Stage<'_>) -> Result<String, String> {
+    let before = stage.cached();
+    let said = stage.tenant.clean_cache();
+    let after = stage.cached();
+    if before == 0 || after >= before {
+        return Err(format!("{before} entries before, {after} after; it said: {said}"));
+    }
+    for pod in stage.tenant.pods() {
+        facts(&mut stage.browser(&pod), "/")?;
+    }
+    let filled = stage.cached();
+    if filled > after { Ok(format!("{before} entries, {after} after it, {filled} after a page")) } else { Err("nothing is cached".into()) }
 }
 
 fn maintenance(stage: &Stage<'_>) -> Result<String, String> {

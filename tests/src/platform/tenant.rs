@@ -143,6 +143,25 @@ impl<'a> Tenant<'a> {
         }
         let shop = json!({ "apiVersion": "longshore.dev/v1alpha1", "kind": "Shop", "metadata": { "name": self.name }, "spec": spec });
         self.platform.apply(&shop.to_string());
+        self.opened();
+    }
+
+    /// Opens it by `shop create`, with these words, as an operator does; the values of the Secret's keys are in variables.
+    #[track_caller]
+    pub fn create(&self, class: &str, words: &[&str], secret: &[(&str, &str)]) {
+        let host = format!("{}.example", self.name);
+        let keys: Vec<_> = secret.iter().map(|(key, _)| format!("{key}=SHOP_{}", key.to_uppercase().replace('-', "_"))).collect();
+        let keys = keys.iter().flat_map(|key| ["--from-env", key.as_str()]);
+        let fixed = ["shop", "create", &self.name, "--class", class, "--domain", &host];
+        let program = self.platform.scheduler(fixed.into_iter().chain(words.iter().copied()).chain(keys));
+        let variables = secret.iter().map(|(key, value)| (format!("SHOP_{}", key.to_uppercase().replace('-', "_")), (*value).to_owned()));
+        program.envs(variables).run().expect(0);
+        self.opened();
+    }
+
+    /// Waits for its namespace, and puts there what its pods read the store with.
+    #[track_caller]
+    fn opened(&self) {
         let cluster = self.platform.cluster;
         eventually("the namespace of the shop", PODS, || {
             cluster.kubectl(["get", "namespace", &self.namespace]).run().code().filter(|code| *code == 0)
@@ -282,6 +301,13 @@ impl<'a> Tenant<'a> {
     #[track_caller]
     pub fn why(&self) -> String {
         self.platform.scheduler(["why", &self.name]).run().expect(0).stdout
+    }
+
+    /// Cleans its caches by `shop clean-cache`. Gives what that says.
+    #[must_use]
+    #[track_caller]
+    pub fn clean_cache(&self) -> String {
+        self.platform.scheduler(["shop", "clean-cache", &self.name]).run().expect(0).stdout
     }
 }
 

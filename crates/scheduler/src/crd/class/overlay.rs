@@ -14,8 +14,8 @@ use std::collections::BTreeMap;
     .message("labels under longshore.dev and app.kubernetes.io are set by Longshore"),
     validation = Rule::new("!(has(self.annotations) && self.annotations.exists(k, k.startsWith('longshore.dev/'))) && !(has(self.podAnnotations) && self.podAnnotations.exists(k, k.startsWith('longshore.dev/')))")
         .message("annotations under longshore.dev are set by Longshore"),
-    validation = Rule::new("!has(self.extraEnv) || self.extraEnv.all(v, !(v.name in ['PHP_INI_SCAN_DIR', 'POD_UID', 'SHOP_CACHE']) && !v.name.startsWith('LONGSHORE_'))")
-        .message("PHP_INI_SCAN_DIR, POD_UID, SHOP_CACHE and LONGSHORE_... are set by Longshore").field_path(".extraEnv"),
+    validation = Rule::new("!has(self.extraEnv) || self.extraEnv.all(v, !(v.name in ['PHP_INI_SCAN_DIR', 'POD_UID']) && !v.name.startsWith('LONGSHORE_'))")
+        .message("PHP_INI_SCAN_DIR, POD_UID and LONGSHORE_... are set by Longshore").field_path(".extraEnv"),
     validation = Rule::new("!has(self.extraContainers) || self.extraContainers.all(c, !(c.name in ['agent', 'backup', 'build', 'cron', 'migrate', 'nginx', 'php-fpm', 'pull']))")
         .message("agent, backup, build, cron, migrate, nginx, php-fpm and pull are containers of Longshore").field_path(".extraContainers"))]
 pub struct Overlay {
