@@ -22,7 +22,8 @@ impl Engine {
     pub const fn storage(self) -> &'static [&'static str] {
         match self {
             Self::Magento1 => &["media", "var/export", "var/import"],
-            Self::Magento2 => &["pub/media", "var/export", "var/import", "var/importexport"],
+            // Pages that any pod has cached name files that one pod has merged; the names have the static content's version in them.
+            Self::Magento2 => &["pub/media", "pub/static/_cache", "var/export", "var/import", "var/importexport"],
             Self::Php => &[],
         }
     }
@@ -41,8 +42,7 @@ impl Engine {
     #[must_use]
     pub const fn writable(self) -> &'static [&'static str] {
         match self {
-            Self::Magento1 => &["var"],
-            Self::Magento2 => &["pub/static/_cache", "var"],
+            Self::Magento1 | Self::Magento2 => &["var"],
             Self::Php => &[],
         }
     }

@@ -58,6 +58,11 @@ impl Browser {
         Self { addresses: addresses.to_vec(), host: host.to_owned(), cookies: BTreeMap::new(), turn: 0 }
     }
 
+    /// Keeps a cookie that a script of the page sets.
+    pub fn keep(&mut self, name: &str, value: &str) {
+        self.cookies.insert(name.to_owned(), value.to_owned());
+    }
+
     /// Asks the next pod, as an edge forwards it: of a visitor who came by https, unless `headers` say something else.
     ///
     /// # Errors

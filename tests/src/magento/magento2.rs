@@ -4,7 +4,10 @@ use super::{
     Kind,
     row::{
         Row,
-        Step::{Follow, Get, GetWith, Has, Header, Hidden, Json, Lacks, Log, Php, Post, Run, Sql, Take, Until, Upload, Xml},
+        Step::{
+            Cookie, Follow, Get, GetWith, Has, Header, Hidden, Json, Lacks, Log, Php, Post, Real, Run, Sql, StandIn, Take, Until, Upload,
+            Xml, XmlWith,
+        },
     },
 };
 
@@ -21,23 +24,54 @@ pub const KIND: Kind = Kind {
         ("probe", "Probe/Observer/Layout.php", include_str!("probe/magento2/app/code/Longshore/Probe/Observer/Layout.php")),
         ("probe", "Probe/Setup/UpgradeSchema.php", include_str!("probe/magento2/app/code/Longshore/Probe/Setup/UpgradeSchema.php")),
     ],
-    // Merged files are named by pages of whichever pod, so that each pod has to have them.
-    shared: &["pub/media", "pub/static/_cache", "var/export", "var/import", "var/importexport"],
+    shared: &[],
     spec: "case_sensitive = true\nshared = [\"app/etc/env.php\", \"pub/media\", \"pub/static/_cache\", \"var/export\", \"var/import\", \"var/importexport\"]\nwritable = [\"var\"]",
     media: "pub/media",
     not_published: &["var", "app/etc/env.php", "pub/static/_cache", ".git"],
-    compile: "php -d memory_limit=-1 bin/magento setup:di:compile",
+    compile: include_str!("probe/build-magento2.php"),
     install: "php -d memory_limit=-1 bin/magento setup:install --db-host={database} --db-name={schema} --db-user={schema} \
         --db-password={password} --base-url=https://{host}/ --base-url-secure=https://{host}/ --use-rewrites=1 --use-secure=1 \
         --use-secure-admin=1 --backend-frontname=admin --admin-firstname=Ana --admin-lastname=Pop \
-        --admin-email=admin@shop.example --admin-user={admin} --admin-password={admin_password} --key={crypt_key}",
-    seed: "",
+        --admin-email=admin@shop.example --admin-user={admin} --admin-password={admin_password} --key={crypt_key} --search-engine=opensearch \
+        --opensearch-host={search_host} --opensearch-port={search_port} --opensearch-index-prefix={schema}",
+    seed: include_str!("probe/seed-magento2.php"),
     rows: ROWS,
     visits: &["/", "/catalog/product/view/id/1/", "/catalogsearch/result/?q=chair"],
 };
 
 const PRODUCT: &str = "/catalog/product/view/id/1/";
 const KEY: (&str, &str) = ("name=\"form_key\" type=\"hidden\" value=\"", "\"");
+
+const EXPORT: &str = "require 'app/bootstrap.php'; \
+    $objects = Magento\\Framework\\App\\Bootstrap::create(BP, $_SERVER)->getObjectManager(); \
+    $objects->get(Magento\\Framework\\App\\State::class)->setAreaCode('adminhtml'); \
+    $export = $objects->create(Magento\\ImportExport\\Model\\Export::class); \
+    $export->setData(['entity' => 'catalog_product', 'file_format' => 'csv', 'export_filter' => []]); \
+    echo file_put_contents('var/export/products.csv', $export->export());";
+const IMPORT: &str = "require 'app/bootstrap.php'; \
+    $objects = Magento\\Framework\\App\\Bootstrap::create(BP, $_SERVER)->getObjectManager(); \
+    $objects->get(Magento\\Framework\\App\\State::class)->setAreaCode('adminhtml'); \
+    $root = $objects->get(Magento\\Framework\\Filesystem::class)->getDirectoryWrite('base'); \
+    $source = $objects->create(Magento\\ImportExport\\Model\\Import\\Source\\Csv::class, ['file' => 'var/import/products.csv', 'directory' => $root]); \
+    $import = $objects->create(Magento\\ImportExport\\Model\\Import::class); \
+    $import->setData(['entity' => 'catalog_product', 'behavior' => 'append', 'validation_strategy' => 'validation-stop-on-errors', 'allowed_error_count' => 1]); \
+    if (!$import->validateSource($source) || !$import->importSource()) { echo $import->getFormatedLogTrace(); exit(1); } \
+    echo 'imported ', $import->getProcessedRowsCount();";
+
+const FORM: &str = "form_key={form_key}&product%5Bname%5D=Chair&product%5Bsku%5D=chair&product%5Bprice%5D=40.00&product%5Bstatus%5D=1&product%5Bvisibility%5D=4\
+    &product%5Bwebsite_ids%5D%5B1%5D=1&product%5Bcategory_ids%5D%5B%5D=3&product%5Bquantity_and_stock_status%5D%5Bis_in_stock%5D=1\
+    &product%5Bquantity_and_stock_status%5D%5Bqty%5D=1000&product%5Bimage%5D={file}&product%5Bsmall_image%5D={file}&product%5Bthumbnail%5D={file}\
+    &product%5Bmedia_gallery%5D%5Bimages%5D%5Bnew%5D%5Bfile%5D={file}&product%5Bmedia_gallery%5D%5Bimages%5D%5Bnew%5D%5Bmedia_type%5D=image\
+    &product%5Bmedia_gallery%5D%5Bimages%5D%5Bnew%5D%5Bposition%5D=2&product%5Bmedia_gallery%5D%5Bimages%5D%5Bnew%5D%5Bvalue_id%5D=\
+    &product%5Bmedia_gallery%5D%5Bimages%5D%5Bnew%5D%5Blabel%5D=&product%5Bmedia_gallery%5D%5Bimages%5D%5Bnew%5D%5Bdisabled%5D=0\
+    &product%5Bmedia_gallery%5D%5Bimages%5D%5Bnew%5D%5Bremoved%5D=";
+const FORM_OF_STAND_IN: &str =
+    "form_key={form_key}&product%5Bname%5D=Chair&product%5Bmedia_gallery%5D%5Bimages%5D=%5B%7B%22file%22%3A%22{file}%22%7D%5D";
+const SOAP: &str = "<?xml version=\"1.0\"?><s:Envelope xmlns:s=\"http://www.w3.org/2003/05/soap-envelope\" \
+    xmlns:m=\"https://{host}/soap/default?services=catalogProductRepositoryV1\"><s:Body>\
+    <m:catalogProductRepositoryV1GetRequest><sku>chair</sku></m:catalogProductRepositoryV1GetRequest></s:Body></s:Envelope>";
+const SOAP_OF_STAND_IN: &str = "<?xml version=\"1.0\"?><s:Envelope xmlns:s=\"http://schemas.xmlsoap.org/soap/envelope/\" xmlns:m=\"urn:Magento\"><s:Body>\
+    <m:catalogProductRepositoryV1Get><sku>chair</sku></m:catalogProductRepositoryV1Get></s:Body></s:Envelope>";
 
 const ROWS: &[Row] = &[
     Row {
@@ -73,7 +107,8 @@ const ROWS: &[Row] = &[
             Take("image", "/media/catalog/product/cache/", "\""),
             Get(200, "/media/catalog/product/cache/{image}"),
             Header("content-type", "image/"),
-            Php(1, "echo count(glob('pub/media/catalog/product/cache/*'));"),
+            Php(1, "echo is_file('pub/media/catalog/product/cache/{image}') ? 'made' : 'a placeholder';"),
+            Has("made"),
             Get(200, "/media/catalog/product/cache/{image}"),
         ],
     },
@@ -83,9 +118,9 @@ const ROWS: &[Row] = &[
         who: "a visitor",
         steps: &[
             Get(200, "/catalogsearch/result/?q=chair"),
-            Has("/catalog/product/view/id/1"),
+            Has("Chair"),
             Get(200, "/catalogsearch/result/?q=nothing-of-this-name"),
-            Lacks("/catalog/product/view/id/1"),
+            Lacks("Chair"),
         ],
     },
     Row {
@@ -95,6 +130,7 @@ const ROWS: &[Row] = &[
         steps: &[
             Get(200, PRODUCT),
             Take("form_key", KEY.0, KEY.1),
+            Cookie("form_key", "{form_key}"),
             Post(302, "/checkout/cart/add/product/1/", "product=1&qty=2&form_key={form_key}"),
             Get(200, "/checkout/cart/"),
             Has("Chair"),
@@ -153,7 +189,20 @@ const ROWS: &[Row] = &[
             Post(302, "/admin/", "login%5Busername%5D={admin}&login%5Bpassword%5D={admin_password}&form_key={form_key}"),
             Follow(200),
             Has("Dashboard"),
-            Take("edit", "/admin/catalog/product/edit/", "\""),
+            StandIn(&[Take("edit", "/admin/catalog/product/edit/", "\"")]),
+            // The menu leads to a list, and that asks for its rows.
+            Real(&[
+                Take("products", "/admin/catalog/product/index/", "\""),
+                Get(200, "/admin/catalog/product/index/{products}"),
+                Take("list", "\\/admin\\/mui\\/index\\/render\\/", "\""),
+                GetWith(
+                    200,
+                    "/admin/mui/index/render/{list}?namespace=product_listing&sorting%5Bfield%5D=entity_id&sorting%5Bdirection%5D=desc&paging%5BpageSize%5D=20&paging%5Bcurrent%5D=1&isAjax=true",
+                    "X-Requested-With: XMLHttpRequest\r\nAccept: application/json\r\n",
+                ),
+                Has("Chair"),
+                Take("edit", "\\/admin\\/catalog\\/product\\/edit\\/", "\""),
+            ]),
         ],
     },
     Row {
@@ -164,17 +213,15 @@ const ROWS: &[Row] = &[
             Get(200, "/admin/catalog/product/edit/{edit}"),
             Take("form_key", KEY.0, KEY.1),
             Take("upload", "catalog\\/product_gallery\\/upload\\/", "\""),
-            Take("save", "/admin/catalog/product/save/", "\""),
+            StandIn(&[Take("save", "/admin/catalog/product/save/", "\"")]),
+            Real(&[Take("save", "\\/admin\\/catalog\\/product\\/save\\/", "\"")]),
             Upload(200, "/admin/catalog/product_gallery/upload/{upload}", "image"),
             Take("file", "\"file\":\"", "\""),
-            Post(
-                302,
-                "/admin/catalog/product/save/{save}",
-                "form_key={form_key}&product%5Bname%5D=Chair&product%5Bmedia_gallery%5D%5Bimages%5D=%5B%7B%22file%22%3A%22{file}%22%7D%5D",
-            ),
-            Follow(200),
+            StandIn(&[Post(302, "/admin/catalog/product/save/{save}", FORM_OF_STAND_IN), Follow(200)]),
+            Real(&[Post(302, "/admin/catalog/product/save/{save}", FORM), Follow(200), Has("You saved the product")]),
             Get(200, PRODUCT),
             Take("image", "/media/catalog/product/cache/", "\""),
+            Real(&[Has("/b/i/big")]),
             Get(200, "/media/catalog/product/cache/{image}"),
             Header("content-type", "image/"),
         ],
@@ -187,7 +234,7 @@ const ROWS: &[Row] = &[
             Sql("REPLACE INTO core_config_data (scope, scope_id, path, value) VALUES ('default', 0, 'dev/css/merge_css_files', '1')"),
             Run(0, &["php8.2", "bin/magento", "cache:clean"]),
             Get(200, PRODUCT),
-            Take("css", "/static/_cache/merged/", "\""),
+            Take("css", "/_cache/merged/", "\""),
             Get(200, "/static/_cache/merged/{css}"),
             Header("content-type", "text/css"),
             Sql("DELETE FROM core_config_data WHERE path = 'dev/css/merge_css_files'"),
@@ -213,9 +260,10 @@ const ROWS: &[Row] = &[
         who: "a visitor",
         steps: &[
             Get(200, PRODUCT),
-            Take("css", "/static/version1/", "\""),
-            Get(200, "/static/version1/{css}"),
+            Take("css", "media=\"all\" href=\"", "\""),
+            Get(200, "{css}"),
             Header("content-type", "text/css"),
+            Header("cache-control", "immutable"),
         ],
     },
     Row {
@@ -235,13 +283,10 @@ const ROWS: &[Row] = &[
         expected: "the product",
         who: "a program",
         steps: &[
-            Get(200, "/soap/default?wsdl=1&services=catalogProductRepositoryV1"),
+            GetWith(200, "/soap/default?wsdl=1&services=catalogProductRepositoryV1", "Authorization: Bearer {token}\r\n"),
             Has("definitions"),
-            Xml(
-                200,
-                "/soap/default?services=catalogProductRepositoryV1",
-                "<?xml version=\"1.0\"?><s:Envelope xmlns:s=\"http://schemas.xmlsoap.org/soap/envelope/\" xmlns:m=\"urn:Magento\"><s:Body><m:catalogProductRepositoryV1Get><sku>chair</sku></m:catalogProductRepositoryV1Get></s:Body></s:Envelope>",
-            ),
+            StandIn(&[Xml(200, "/soap/default?services=catalogProductRepositoryV1", SOAP_OF_STAND_IN)]),
+            Real(&[XmlWith(200, "/soap/default?services=catalogProductRepositoryV1", "Authorization: Bearer {token}\r\n", SOAP)]),
             Has("Chair"),
         ],
     },
@@ -256,13 +301,15 @@ const ROWS: &[Row] = &[
         expected: "what one exports the other imports",
         who: "an operator",
         steps: &[
-            Run(0, &["php8.2", "bin/magento", "standin:export", "products.csv"]),
+            StandIn(&[Run(0, &["php8.2", "bin/magento", "standin:export", "products.csv"])]),
+            Real(&[Php(0, EXPORT)]),
             Php(
                 1,
                 "$text = str_replace('40.00', '41.00', file_get_contents('var/export/products.csv'), $count); file_put_contents('var/import/products.csv', $text); echo \"changed $count\";",
             ),
             Has("changed 1"),
-            Run(1, &["php8.2", "bin/magento", "standin:import", "products.csv"]),
+            StandIn(&[Run(1, &["php8.2", "bin/magento", "standin:import", "products.csv"])]),
+            Real(&[Php(1, IMPORT), Has("imported 1")]),
             Run(1, &["php8.2", "bin/magento", "cache:clean"]),
             Get(200, PRODUCT),
             Has("41.00"),

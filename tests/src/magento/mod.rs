@@ -24,7 +24,10 @@ pub mod walk;
 use self::stage::Stage;
 pub use self::table::Table;
 
-use crate::{cluster::Cluster, platform::Platform};
+use crate::{
+    cluster::Cluster,
+    platform::{Platform, server::SEARCH_PORT},
+};
 use row::Row;
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
@@ -45,7 +48,7 @@ pub struct Kind {
     pub media: &'static str,
     /// What is left behind of an installed tree.
     pub not_published: &'static [&'static str],
-    /// The program that builds the code, where that has to be built.
+    /// PHP that builds the code, where that has to be built.
     pub compile: &'static str,
     /// The engine's installer.
     pub install: &'static str,
@@ -92,11 +95,13 @@ pub fn tried(cluster: &Cluster, kind: &'static Kind, tree: Option<&Path>, extent
 
 /// What rows and installers may say of a shop: its names, its database, and who may log in.
 #[must_use]
-pub fn variables(name: &str, database: &str, password: &str) -> BTreeMap<String, String> {
+pub fn variables(name: &str, (host, port): (&str, u16), password: &str) -> BTreeMap<String, String> {
     let variables = [
         ("host", format!("{name}.example")),
         ("schema", name.to_owned()),
-        ("database", database.to_owned()),
+        ("database", format!("{host}:{port}")),
+        ("search_host", host.to_owned()),
+        ("search_port", SEARCH_PORT.to_string()),
         ("password", password.to_owned()),
         ("crypt_key", "0123456789abcdef0123456789abcdef".to_owned()),
         ("admin", "admin".to_owned()),

@@ -31,6 +31,8 @@ pub enum Step {
     Json(u16, &'static str, &'static str, &'static str),
     /// Sends XML.
     Xml(u16, &'static str, &'static str),
+    /// Sends XML, with more header lines.
+    XmlWith(u16, &'static str, &'static str, &'static str),
     /// Sends a picture of 3 MB in this field, with the form's key, `{form_key}`.
     Upload(u16, &'static str, &'static str),
     /// Goes where the last answer leads, to a page of this status.
@@ -45,6 +47,12 @@ pub enum Step {
     Bytes(usize),
     /// Keeps what stands between two texts under a name.
     Take(&'static str, &'static str, &'static str),
+    /// Keeps a cookie, as a page's script does.
+    Cookie(&'static str, &'static str),
+    /// Steps that only a real one has.
+    Real(&'static [Step]),
+    /// Steps that only the stand-in has.
+    StandIn(&'static [Step]),
     /// Runs PHP in the release's directory, in pod N of those that serve.
     Php(usize, &'static str),
     /// Runs a program there.

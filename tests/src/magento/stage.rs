@@ -11,7 +11,7 @@ use crate::{
     cluster::Cluster,
     platform::{
         Class, Platform, Pod, Tenant,
-        server::{self, Database, Redis},
+        server::{self, Database, Redis, Search},
     },
     process::Outcome,
 };
@@ -35,11 +35,12 @@ pub(super) const FIRST: Version = Version { name: "r1", module: "1.0.0", fault: 
 pub(super) struct Servers {
     database: Database,
     redis: Redis,
+    _search: Search,
 }
 
 impl Servers {
     pub(super) fn start(cluster: &Cluster) -> Self {
-        Self { database: Database::start(cluster), redis: Redis::start(cluster, PASSWORD) }
+        Self { database: Database::start(cluster), redis: Redis::start(cluster, PASSWORD), _search: Search::start(cluster) }
     }
 }
 
@@ -51,18 +52,21 @@ pub(super) struct Stage<'a> {
     pub(super) kind: &'static Kind,
     pub(super) tenant: Tenant<'a>,
     modules: Vec<(&'static str, &'static str)>,
+    /// Whether it is a real one, and not the stand-in.
+    real: bool,
     variables: BTreeMap<String, String>,
 }
 
 impl<'a> Stage<'a> {
     pub(super) fn new(platform: &'a Platform<'a>, servers: &'a Servers, kind: &'static Kind) -> Self {
         let name = kind.engine.to_lowercase();
-        let variables = super::variables(&name, &format!("{}:{}", crate::cluster::HOST, server::PORT), PASSWORD);
-        Self { platform, servers, kind, tenant: platform.tenant(&name), modules: Vec::new(), variables }
+        let variables = super::variables(&name, (crate::cluster::HOST, server::PORT), PASSWORD);
+        Self { platform, servers, kind, tenant: platform.tenant(&name), modules: Vec::new(), real: false, variables }
     }
 
     /// From a tree to pods that serve. Gives whether they do.
     pub(super) fn open(&mut self, table: &mut Table, tree: Option<&Path>) -> bool {
+        self.real = tree.is_some();
         let name = self.tenant.name.clone();
         let mut modules = Vec::new();
         let installed = table.row("install", "the engine's own installer succeeds", || {
@@ -100,6 +104,8 @@ impl<'a> Stage<'a> {
             shared: self.kind.shared.to_vec(),
             database: Some(server::PORT),
             cache: Some(server::CACHE_PORT),
+            search: (self.kind.engine == "Magento2").then_some(server::SEARCH_PORT),
+            whole: self.real,
             ..Class::php(name)
         };
         self.platform.class(&class);
@@ -112,8 +118,10 @@ impl<'a> Stage<'a> {
             ("cache-password", PASSWORD),
             ("crypt-key", &self.variables["crypt_key"]),
         ];
+        let search = format!("search/{name}");
+        let more: &[&str] = if self.kind.engine == "Magento2" { &["--search", &search] } else { &[] };
         let services = ["--database", &database, "--cache", &cache, "--sessions", sessions, "--media", &media];
-        self.tenant.create(name, &[&services[..], &["--min", "2", "--max", "2"]].concat(), &secret);
+        self.tenant.create(name, &[&services[..], more, &["--min", "2", "--max", "2"]].concat(), &secret);
         self.tenant.change(&json!({ "config": { "values": { "default/design/head/title_prefix": "Locked" } } }));
     }
 
@@ -127,7 +135,7 @@ impl<'a> Stage<'a> {
 
     /// All rows of the engine.
     pub(super) fn walk(&self, table: &mut Table) {
-        let mut walk = Walk::new(self, self.variables.clone());
+        let mut walk = Walk::new(self, self.variables.clone(), self.real);
         for row in self.kind.rows {
             table.row(row.name, row.expected, || walk.row(row));
         }

@@ -72,12 +72,15 @@ impl Tree {
             if outcome.code() == Some(0) && !text.contains("FAILED") { Ok(text) } else { Err(format!("{}: {text}", words[0..2].join(" "))) }
         };
         let words = |line: &str| line.split_whitespace().map(|word| filled(word, variables, false)).collect::<Vec<_>>();
+        let php = |code: &str| {
+            run(&["php".to_owned(), "-d".to_owned(), "memory_limit=-1".to_owned(), "-r".to_owned(), filled(code, variables, false)])
+        };
         if !self.kind.compile.is_empty() {
-            run(&words(self.kind.compile))?;
+            php(self.kind.compile)?;
         }
         let said = run(&words(self.kind.install))?;
         if !self.directory.join("lib/StandIn").is_dir() {
-            run(&["php".to_owned(), "-r".to_owned(), filled(self.kind.seed, variables, false)])?;
+            php(self.kind.seed)?;
         }
         Ok(said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default().to_owned())
     }

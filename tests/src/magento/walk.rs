@@ -46,14 +46,15 @@ pub trait Place {
 pub struct Walk<'a, P> {
     place: &'a P,
     variables: BTreeMap<String, String>,
+    real: bool,
     browsers: BTreeMap<&'static str, Browser>,
 }
 
 impl<'a, P: Place> Walk<'a, P> {
-    /// Of this shop; `variables` are what steps may say of it, `host` among them.
+    /// Of this shop, which is a real one or the stand-in; `variables` are what steps may say of it, `host` among them.
     #[must_use]
-    pub fn new(place: &'a P, variables: BTreeMap<String, String>) -> Self {
-        Self { place, variables, browsers: BTreeMap::new() }
+    pub fn new(place: &'a P, variables: BTreeMap<String, String>, real: bool) -> Self {
+        Self { place, variables, real, browsers: BTreeMap::new() }
     }
 
     fn browser(&self) -> Result<Browser, String> {
@@ -72,11 +73,16 @@ impl<'a, P: Place> Walk<'a, P> {
             None => self.browser()?,
         };
         let mut last = Last::default();
-        for step in row.steps {
-            self.step(step, &mut browser, &mut last).map_err(|problem| format!("{step:?}: {problem}"))?;
-        }
+        self.steps(row.steps, &mut browser, &mut last)?;
         self.browsers.insert(row.who, browser);
         Ok(last.told())
+    }
+
+    fn steps(&mut self, steps: &[Step], browser: &mut Browser, last: &mut Last) -> Result<(), String> {
+        steps.iter().try_for_each(|step| {
+            let within = matches!(step, Step::Real(_) | Step::StandIn(_));
+            self.step(step, browser, last).map_err(|problem| if within { problem } else { format!("{step:?}: {problem}") })
+        })
     }
 
     fn step(&mut self, step: &Step, browser: &mut Browser, last: &mut Last) -> Result<(), String> {
@@ -100,6 +106,17 @@ impl<'a, P: Place> Walk<'a, P> {
             Step::Xml(status, path, xml) => {
                 ask(status, &fill(path, false), "SOAPAction: \"\"\r\n", &Body::Text("text/xml", fill(xml, false)))
             }
+            Step::XmlWith(status, path, headers, xml) => {
+                let headers = format!("SOAPAction: \"\"\r\n{}", fill(headers, false));
+                ask(status, &fill(path, false), &headers, &Body::Text("text/xml", fill(xml, false)))
+            }
+            Step::Cookie(name, value) => {
+                browser.keep(name, &fill(value, false));
+                Ok(())
+            }
+            Step::Real(steps) if self.real => self.steps(steps, browser, last),
+            Step::StandIn(steps) if !self.real => self.steps(steps, browser, last),
+            Step::Real(_) | Step::StandIn(_) => Ok(()),
             Step::Upload(status, path, field) => {
                 ask(status, &fill(path, false), "", &Body::File(fill("{form_key}", false), field, "big.png", picture(PICTURE)))
             }

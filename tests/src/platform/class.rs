@@ -22,6 +22,10 @@ pub struct Class {
     pub database: Option<u16>,
     /// The port of a Redis server there.
     pub cache: Option<u16>,
+    /// The port of a search server there.
+    pub search: Option<u16>,
+    /// Whether it is for whole shops, which take memory and disk.
+    pub whole: bool,
     /// The image of backups, by digest.
     pub backup: Option<String>,
     /// The image of `longshore-init` and `longshore-agent`, by its name in `make images`; that of a shop has them, too.
@@ -42,6 +46,8 @@ impl Class {
             cpu: "100m",
             database: None,
             cache: None,
+            search: None,
+            whole: false,
             backup: None,
             longshore: "longshore-agent",
             shop: "longshore-shop-php8.2",
@@ -74,6 +80,13 @@ impl Class {
             },
         });
         let spec = &mut class["spec"];
+        if self.whole {
+            spec["php"] = json!({ "version": self.php_version(), "workers": 4, "memoryMib": 756, "opcacheMib": 256 });
+            spec["disk"] = json!({ "sources": "4Gi", "temporary": "1Gi" });
+            for part in ["phpFpm", "cron", "job"] {
+                spec["sizes"][part] = size("100m", "256Mi", "3Gi");
+            }
+        }
         if self.storage == "Agent" {
             spec["nodeCache"] = json!({ "directory": "/var/lib/longshore/cache", "limit": "2GiB" });
         }
@@ -83,6 +96,9 @@ impl Class {
         }
         if let Some(port) = self.cache {
             spec["backends"]["caches"] = json!([{ "name": "redis", "host": crate::cluster::HOST, "port": port }]);
+        }
+        if let Some(port) = self.search {
+            spec["backends"]["search"] = json!([{ "name": "search", "host": crate::cluster::HOST, "port": port }]);
         }
         if let Some(image) = &self.backup {
             spec["backup"] = json!({ "image": image, "bucket": format!("s3://{BACKUPS}"), "hour": 3 });

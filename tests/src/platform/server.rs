@@ -14,6 +14,9 @@ use tempfile::TempDir;
 pub const PORT: u16 = 13306;
 /// Redis's port.
 pub const CACHE_PORT: u16 = 16379;
+/// The port of the stand-in for `OpenSearch`.
+pub const SEARCH_PORT: u16 = 19200;
+const SEARCH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/stand-in/opensearch.py");
 const START: Duration = Duration::from_mins(1);
 /// Longer than any test.
 const LIFE: Duration = Duration::from_hours(3);
@@ -113,5 +116,27 @@ impl Redis {
     pub fn ask(&self, words: &[&str]) -> String {
         let port = CACHE_PORT.to_string();
         Program::new("redis-cli").args(["-h", HOST, "-p", &port, "--no-auth-warning", "-a", &self.password]).args(words).run().stdout
+    }
+}
+
+/// The stand-in for `OpenSearch`, killed when this is dropped.
+#[derive(Debug)]
+pub struct Search {
+    _server: Running,
+}
+
+impl Search {
+    /// Starts one without an index.
+    ///
+    /// # Panics
+    ///
+    /// There is no Python, or it does not start.
+    #[must_use]
+    #[track_caller]
+    pub fn start(_cluster: &Cluster) -> Self {
+        let port = SEARCH_PORT.to_string();
+        let server = Program::new(required("python3")).args([SEARCH, HOST, &port]).deadline(LIFE).start();
+        eventually("the search server", START, || std::net::TcpStream::connect((HOST, SEARCH_PORT)).ok());
+        Self { _server: server }
     }
 }

@@ -163,11 +163,6 @@ pub(super) fn warnings(tree: &Path, engine: Engine, composer: &Composer) -> Vec<
                 warnings.push(format!("{path} is missing: run `{what}` before packing, as pods cannot write there"));
             }
         }
-        if fs::read_to_string(tree.join("app/etc/config.php")).is_ok_and(|config| config.contains("'scopes'")) {
-            let config = "app/etc/config.php has `scopes`";
-            warnings
-                .push(format!("{config}: setup:upgrade of a shop would delete its other store views; pack one that has `modules` only"));
-        }
     }
     for name in ["wp-config.php", "configuration.php", "LocalSettings.php", "config/config.inc.php", "sites/default/settings.php"] {
         if engine == Engine::Php && has(name) {

@@ -22,8 +22,7 @@ trap 'code=$?; [ "$code" -eq 0 ] || tail -n 50 "$MIGRATE_WORK"/var/log/*.log >&2
 cp -RL app/etc "$MIGRATE_WORK/etc"
 chmod -R u+w "$MIGRATE_WORK/etc"
 mkdir -p "$MIGRATE_WORK/var/cache" "$MIGRATE_WORK/var/log" "$MIGRATE_WORK/var/tmp" "$MIGRATE_WORK/var/session"
-# Without Redis: setup:upgrade flushes what it caches in, and with it the caches of all shops there. And without the stores that CI built its static
-# content for: importing them would delete those that the shop has.
+# Without Redis: setup:upgrade flushes what it caches in, and with it the caches of all shops there.
 cat >"$MIGRATE_WORK/etc/env.php" <<PHP_END
 <?php
 \$env = require '$PWD/app/etc/env.php';
@@ -33,12 +32,6 @@ if (getenv('MIGRATE_INSTALL') === '1') {
     unset(\$env['install']);
 }
 return \$env;
-PHP_END
-cat >"$MIGRATE_WORK/etc/config.php" <<PHP_END
-<?php
-\$config = require '$PWD/app/etc/config.php';
-unset(\$config['scopes']);
-return \$config;
 PHP_END
 
 # With these directories, in this program and in none that it starts. 3 and 4 mean something else here.

@@ -21,7 +21,7 @@ $seen = [
     'base' => $_SERVER['MAGE_DIRS']['base']['path'] ?? null,
     'installed' => isset($env['install']),
     'redis' => isset($env['cache']['frontend']),
-    'scopes' => isset($config['scopes']),
+    'scopes' => isset(array_replace_recursive($config, $env)['scopes']),
     'modules' => $config['modules'] ?? null,
 ];
 file_put_contents('@LOG@', json_encode($seen) . "\n", FILE_APPEND);
@@ -85,6 +85,7 @@ fn an_upgrade_writes_into_copies_without_redis_and_without_the_stores_of_ci() {
         assert!(seen["base"].as_str().unwrap().ends_with("/srv/releases/0123456789abcdef"));
     }
     assert_eq!(run.seen[0]["modules"], json!({ "Acme_Loyalty": 1 }));
+    assert_eq!(run.seen[2]["scopes"], false, "nor does a program that has the release's own directories see them");
     // Of its own prefix, and by type: nothing of another shop, or release.
     assert_eq!((&run.seen[2]["redis"], &run.seen[2]["base"]), (&json!(true), &Value::Null));
 }

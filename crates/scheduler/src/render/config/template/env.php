@@ -31,6 +31,8 @@ return [
     'install' => ['date' => 'Thu, 01 Jan 1970 00:00:00 +0000'],
     // Releases stand side by side for a while: none asks whether the database, or this file, is of another one. The release's Job sees to both.
     'deployment' => ['blue_green' => ['enabled' => true]],
+    // The stores for which CI built the static content are not the shop's: importing them would delete those that it has.
+    'scopes' => null,
     'downloadable_domains' => [@DOMAINS@],
     'http_cache_hosts' => [@HTTP_CACHES@],
     'queue' => [

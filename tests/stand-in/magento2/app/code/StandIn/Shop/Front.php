@@ -114,7 +114,7 @@ class Front
         }, range(1, 300));
         $this->headers['X-Magento-Tags'] = implode(',', $tags);
         $base = $this->app->getValue('web/secure/base_url');
-        $this->body = Page::html(trim($this->app->getValue('design/head/title_prefix') . " $title"), "<link rel=\"stylesheet\" href=\"$base$css\"/>\n$body");
+        $this->body = Page::html(trim($this->app->getValue('design/head/title_prefix') . " $title"), "<link rel=\"stylesheet\" type=\"text/css\" media=\"all\" href=\"$base$css\" />\n$body");
     }
 
     private function page($path)
