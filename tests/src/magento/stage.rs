@@ -118,10 +118,8 @@ impl<'a> Stage<'a> {
             ("cache-password", PASSWORD),
             ("crypt-key", &self.variables["crypt_key"]),
         ];
-        let search = format!("search/{name}");
-        let more: &[&str] = if self.kind.engine == "Magento2" { &["--search", &search] } else { &[] };
         let services = ["--database", &database, "--cache", &cache, "--sessions", sessions, "--media", &media];
-        self.tenant.create(name, &[&services[..], more, &["--min", "2", "--max", "2"]].concat(), &secret);
+        self.tenant.create(name, &[&services[..], &["--min", "2", "--max", "2"]].concat(), &secret);
         self.tenant.change(&json!({ "config": { "values": { "default/design/head/title_prefix": "Locked" } } }));
     }
 

@@ -35,6 +35,7 @@ fn a_shop_is_made_of_few_words() {
             "database": { "ref": "aurora-eu-1", "name": "shop_new_shop" },
             "cache": { "ref": "redis-eu-2", "prefix": "new_shop_" },
             "media": { "ref": "efs-eu-1", "path": "/shops/new-shop" },
+            "search": { "ref": "opensearch-eu-1", "prefix": "new-shop" },
         },
     });
     assert_eq!(shop["spec"], spec);

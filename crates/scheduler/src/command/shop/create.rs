@@ -54,6 +54,9 @@ pub(super) struct Create {
     /// Number of the Redis database that has the shop's sessions alone; otherwise they are in SQL
     #[arg(long, value_name = "NUMBER")]
     sessions: Option<u32>,
+    /// Search server of the class and what the names of the shop's indexes begin with
+    #[arg(long, value_name = "REF/PREFIX", value_parser = place)]
+    search: Option<(String, String)>,
     /// File system of the class and the shop's directory on it
     #[arg(long, value_name = "REF/PATH", value_parser = place)]
     media: Option<(String, String)>,
@@ -132,6 +135,9 @@ impl Create {
             format!("shops/{}", self.name),
             magento,
         );
+        // It has no search of its own, and no category without one.
+        let engines = backends.search.iter().map(|it| it.name.as_str()).collect();
+        let search = choose("search", &self.search, engines, self.name.clone(), class.spec.engine == Engine::Magento2);
         if !problems.is_empty() {
             return Err(problems);
         }
@@ -144,6 +150,9 @@ impl Create {
             if let Some(sessions) = self.sessions {
                 services["cache"]["sessions"] = sessions.into();
             }
+        }
+        if let Some((server, prefix)) = search {
+            services["search"] = json!({ "ref": server, "prefix": prefix });
         }
         if let Some((server, path)) = media {
             services["media"] = json!({ "ref": server, "path": format!("/{}", path.trim_start_matches('/')) });
