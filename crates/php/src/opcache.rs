@@ -8,6 +8,8 @@ use std::{
 
 /// Scripts of one call: at some 2 ms each, the worker is free again in less than half a second.
 const BATCH: usize = 200;
+/// What a rehearsed page has at least: a new release begins with cold caches, which cost Magento 10 s on a busy node, and no visitor waits.
+const REHEARSAL: Duration = Duration::from_secs(30);
 
 /// What came of warming.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -107,7 +109,7 @@ impl Pool {
     /// Where php-fpm does not answer at all.
     pub async fn rehearse(&self, root: &Path, probe: &Probe) -> Result<Rehearsed, PhpError> {
         let mut heard = Vec::new();
-        let problem = match self.page(probe.params(root), probe.timeout, &mut heard).await {
+        let problem = match self.page(probe.params(root), probe.timeout.max(REHEARSAL), &mut heard).await {
             Ok(page) => {
                 let headers: Vec<_> = page.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
                 probe.expect.problem(page.status, &headers, &page.body)

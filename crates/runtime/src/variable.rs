@@ -136,9 +136,9 @@ variables! {
         "a header that the probe's answer must have";
     PROBE_TIMES "LONGSHORE_PROBE_TIMES" by AGENT, Unset::Is("3"), "a whole number from 1 to 100",
         "how many good answers in a row the probe needs";
-    PROBE_TIMEOUT "LONGSHORE_PROBE_TIMEOUT" by AGENT, Unset::Is("2s"), <Duration as Setting>::EXPECTED,
-        "how long one answer of the probe may take";
-    PROBE_WITHIN "LONGSHORE_PROBE_WITHIN" by AGENT, Unset::Is("8s"), <Duration as Setting>::EXPECTED,
+    PROBE_TIMEOUT "LONGSHORE_PROBE_TIMEOUT" by AGENT, Unset::Is("10s"), <Duration as Setting>::EXPECTED,
+        "how long one answer of the probe may take; a rehearsal, for which nobody waits, has 30 s at least";
+    PROBE_WITHIN "LONGSHORE_PROBE_WITHIN" by AGENT, Unset::Is("30s"), <Duration as Setting>::EXPECTED,
         "how long after the switch the probe must have succeeded";
     HOOK_BEFORE "LONGSHORE_HOOK_BEFORE" by AGENT, Unset::Means("nothing runs"), AbsolutePath::EXPECTED,
         "a program that runs before each switch; where it fails, the switch waits";
