@@ -23,6 +23,8 @@ pub enum Hold {
     Hook(String),
     /// The pod's storage is not there.
     Mounts(String),
+    /// The shop does not work with it, and not with the release that runs, either.
+    Shop(String),
 }
 
 impl Hold {
@@ -36,6 +38,7 @@ impl Hold {
             Self::Control(_) => Why::Control,
             Self::Hook(_) => Why::Hook,
             Self::Mounts(_) => Why::Mounts,
+            Self::Shop(_) => Why::Shop,
         }
     }
 }
@@ -51,6 +54,7 @@ impl fmt::Display for Hold {
             Self::Control(problem) => write!(f, "cannot tell whether it may: {problem}"),
             Self::Hook(problem) => write!(f, "the hook before the switch: {problem}"),
             Self::Mounts(problem) => write!(f, "the shop's storage is not there: {problem}"),
+            Self::Shop(problem) => write!(f, "the shop works neither with it nor without it, so that it is tried again: {problem}"),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The shop in this pod: php-fpm, nginx and an operator's hooks.
 
 use crate::{
-    activate::{Shop, Switch},
+    activate::{Objection, Shop, Switch},
     hooks::{Hook, Occasion},
     logs::Logs,
 };
@@ -114,6 +114,24 @@ impl Pod {
         }
     }
 
+    /// Whether a release that failed while it was warm is to blame: the cold tree fails, the one that runs does not, and the cold tree fails
+    /// again. Whatever was away while the first failed and came back before the second was asked is found by the third.
+    async fn judge(&self, pool: &Pool, probe: &Probe, tree: &Path, entry: &Path) -> Result<Verdict, PhpError> {
+        // No release is judged by what warming made of its scripts.
+        pool.forget(tree).await?;
+        if try_out(pool, probe, entry).await?.is_none() {
+            return Ok(Verdict::Works);
+        }
+        let Some(running) = self.running().and_then(|running| self::entry(&running)) else {
+            return Ok(Verdict::Unknown("no release runs that could be asked the same".to_owned()));
+        };
+        let control = pool.rehearse(&running, probe).await?;
+        if let Some(problem) = control.problem {
+            return Ok(Verdict::Unknown(format!("and of the release that runs: {}", with(&problem, control.said.as_deref()))));
+        }
+        Ok(try_out(pool, probe, entry).await?.map_or(Verdict::Works, Verdict::Fails))
+    }
+
     async fn hook(hook: Option<&Hook>, when: &'static str, switch: &Switch) -> Result<(), String> {
         let Some(hook) = hook else { return Ok(()) };
         let occasion = Occasion { when, sequence: switch.sequence, manifest: switch.manifest, tree: &switch.tree };
@@ -133,7 +151,7 @@ impl Shop for Pod {
         }
     }
 
-    async fn rehearse(&self, switch: &Switch) -> Result<(), String> {
+    async fn rehearse(&self, switch: &Switch) -> Result<(), Objection> {
         let (Some(pool), Some(probe)) = (&self.pool, &self.settings.probe) else { return Ok(()) };
         let tree = switch.tree.canonicalize().unwrap_or_else(|_| switch.tree.clone());
         let Some(entry) = entry(&tree) else {
@@ -150,23 +168,23 @@ impl Shop for Pod {
                 return Ok(());
             }
         };
-        // No release is judged by what warming made of its scripts.
-        let cold = match pool.forget(&tree).await {
-            Ok(_) => try_out(pool, probe, &entry).await,
-            Err(error) => Err(error),
-        };
-        match cold {
-            Ok(None) => {
+        let page = probe.url.path();
+        match self.judge(pool, probe, &tree, &entry).await {
+            Ok(Verdict::Works) => {
                 warn!(problem, "the release works after OPcache forgot it: it runs without what was warmed");
                 Ok(())
             }
-            Ok(Some(problem)) => {
+            Ok(Verdict::Fails(problem)) => {
                 let problem = self.reported(problem, Some(switch.tree.clone()), since).await;
-                Err(format!("before the switch, {} through php-fpm: {problem}", probe.url.path()))
+                Err(Objection::Release(format!("before the switch, {page} through php-fpm: {problem}")))
+            }
+            Ok(Verdict::Unknown(why)) => {
+                Err(Objection::Surroundings(format!("before the switch, {page} through php-fpm: {problem}; {why}")))
+            }
             }
             Err(error) => {
-                warn!(error = %runtime::Chain(&error), problem, "the release is not rehearsed to the end");
-                Ok(())
+                let why = runtime::Chain(&error);
+                Err(Objection::Surroundings(format!("before the switch, {page} through php-fpm: {problem}; then {why}")))
             }
         }
     }
@@ -191,6 +209,11 @@ impl Shop for Pod {
         }
     }
 
+    async fn control(&self) -> Result<(), Problem> {
+        let Some(probe) = &self.settings.probe else { return Ok(()) };
+        Probe { times: 1, ..probe.clone() }.check().await
+    }
+
     async fn after(&self, switch: &Switch, before: Option<&Path>) -> Result<(), String> {
         if let (Some(pool), Some(before)) = (&self.pool, before)
             && let Err(error) = pool.forget(before).await
@@ -199,6 +222,13 @@ impl Shop for Pod {
         }
         Self::hook(self.settings.after.as_ref(), "after", switch).await
     }
+}
+
+/// What a tree that failed its rehearsal is worth.
+enum Verdict {
+    Works,
+    Fails(String),
+    Unknown(String),
 }
 
 /// A problem, and what PHP says about it.

@@ -206,13 +206,14 @@ impl ReleaseRoot {
         self.remember(self.state.kept())
     }
 
-    /// Rejects the active release and makes the one before it active again, and says which that is; nothing changes where there is none.
+    /// Makes the release before the active one active again, and says which that is; nothing changes where there is none. Whether the other
+    /// one is rejected is said by [`Self::reject`].
     ///
     /// # Errors
     ///
-    /// As [`Self::activate`]. That the release is rejected and that the one before is active become durable together.
-    pub fn roll_back(&mut self, reason: &str, now: Timestamp) -> Result<Option<ActiveRelease>, RootError> {
-        let Some(next) = self.state.rolled_back(reason, now) else { return Ok(None) };
+    /// As [`Self::activate`].
+    pub fn go_back(&mut self, now: Timestamp) -> Result<Option<ActiveRelease>, RootError> {
+        let Some(next) = self.state.gone_back(now) else { return Ok(None) };
         let Some(active) = next.active.clone().filter(|active| self.is_complete(&active.manifest)) else { return Ok(None) };
         self.remember(next)?;
         self.point(&active.manifest)?;

@@ -193,12 +193,12 @@ impl State {
         Self { trial: None, ..self.clone() }
     }
 
-    /// The state once the active release is rejected and the one before it is active again; nothing where there was none before it.
+    /// The state once the release before the active one is active again; nothing where there was none before it. What failed is not rejected
+    /// by that: whoever goes back knows only afterwards whether the release before works.
     #[must_use]
-    pub fn rolled_back(&self, reason: &str, now: Timestamp) -> Option<Self> {
-        let (failed, before) = (self.active.as_ref()?, self.previous.clone()?);
-        let next = self.with_rejected(failed.manifest, reason, now);
-        Some(Self { active: Some(ActiveRelease { since: now, ..before }), previous: None, trial: None, ..next })
+    pub fn gone_back(&self, now: Timestamp) -> Option<Self> {
+        let before = self.previous.clone()?;
+        Some(Self { active: Some(ActiveRelease { since: now, ..before }), previous: None, trial: None, ..self.clone() })
     }
 
     /// The state once `manifest` may be tried again.

@@ -11,6 +11,7 @@ mod commands;
 mod counts;
 mod described;
 mod ending;
+mod evidence;
 mod faults;
 mod floor;
 mod harness;

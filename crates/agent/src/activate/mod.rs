@@ -11,7 +11,8 @@
 //!    │         ▲               │ ▲
 //!    │         │               │ └── a trial that a restart found on the disk
 //!    └─────────┼───────────────┘
-//!              └── rolling back: rejected and the one before, in one write ◄──bad── probing
+//!              └── rolling back, and the release before is asked the same ◄──bad── probing
+//!                    it is well: rejected · it fails, too: tried again later
 //! ```
 //!
 //! The words are those of [`Phase`], which knows what may follow what; `docs/release-in-a-pod.md` shows all of it to operators. What is known is on the
@@ -23,7 +24,7 @@ mod sources;
 #[cfg(test)]
 mod tests;
 
-pub use shop::{Shop, Switch};
+pub use shop::{Objection, Shop, Switch};
 pub use sources::Sources;
 
 use crate::{
@@ -72,6 +73,8 @@ pub(crate) enum Look {
     Settled,
     /// A release waits at the gate.
     Held,
+    /// A release failed, and so does the one that runs: it is tried again, ever more rarely.
+    Later,
     /// Something failed that may succeed later.
     Failed,
 }
@@ -79,7 +82,7 @@ pub(crate) enum Look {
 /// Why a release that the gate let through is not switched to.
 enum Unfit {
     Waits(Hold),
-    Broken(String),
+    Objected(Objection),
 }
 
 impl<S: Shop> Engine<S> {
@@ -96,7 +99,7 @@ impl<S: Shop> Engine<S> {
             let look = self.look(&stop).await;
             match look {
                 Look::Settled | Look::Held => poll.succeeded(),
-                Look::Failed => poll.failed(),
+                Look::Failed | Look::Later => poll.failed(),
             }
             let wait = poll.wait(rand::random());
             let wait = if look == Look::Held { wait.min(HELD) } else { wait };
@@ -114,7 +117,7 @@ impl<S: Shop> Engine<S> {
     pub(crate) async fn look(&mut self, stop: &CancellationToken) -> Look {
         self.board.phase(Phase::Checking);
         let look = self.follow(stop).await;
-        self.board.phase(if look == Look::Held { Phase::Waiting } else { Phase::Idle });
+        self.board.phase(if matches!(look, Look::Held | Look::Later) { Phase::Waiting } else { Phase::Idle });
         look
     }
 
@@ -123,8 +126,9 @@ impl<S: Shop> Engine<S> {
         let Some(view) = self.view().await else { return Look::Failed };
         if let (Some(trial), Some(active)) = (view.state.trial, view.state.active.clone()) {
             info!(sequence = active.sequence.get(), %trial, "a release is on trial");
-            if !self.conclude(&Switch::to(&self.root, active.sequence, active.manifest), stop).await {
-                return Look::Failed;
+            match self.conclude(&Switch::to(&self.root, active.sequence, active.manifest), stop).await {
+                Look::Settled => {}
+                look => return look,
             }
             self.board.phase(Phase::Checking);
         }
@@ -143,7 +147,7 @@ impl<S: Shop> Engine<S> {
         if let Some(hold) = self.held(&candidate).await {
             return self.hold(&hold);
         }
-        self.switch(&candidate, stop).await
+        self.switch(candidate, stop).await
     }
 
     /// Why the candidate has to wait, by what is said at this moment: staging and warming take their time.
@@ -242,7 +246,28 @@ impl<S: Shop> Engine<S> {
         Look::Held
     }
 
-    async fn switch(&mut self, candidate: &Candidate, stop: &CancellationToken) -> Look {
+    /// What the tree brings is about to run, or visitors are about to meet it: whoever vouched for it has to do so at this moment.
+    async fn confirmed(&mut self, candidate: &mut Candidate, stop: &CancellationToken) -> Result<(), Look> {
+        match self.sources.confirm(candidate, (self.clock)(), stop.cancelled()).await {
+            Ok(true) => Ok(()),
+            // What is offered by now is looked at at once.
+            Ok(false) => {
+                self.wake.wake();
+                Err(Look::Held)
+            }
+            Err(PullError::Interrupted) => Err(Look::Failed),
+            Err(error) => {
+                self.board.not_checked((self.clock)(), error.reason(), runtime::Chain(&error).to_string());
+                self.failed("a release that was staged may not become active", error.reason(), &error);
+                Err(Look::Failed)
+            }
+        }
+    }
+
+    async fn switch(&mut self, mut candidate: Box<Candidate>, stop: &CancellationToken) -> Look {
+        if let Err(look) = self.confirmed(&mut candidate, stop).await {
+            return look;
+        }
         let switch = Switch::to(&self.root, candidate.target.sequence, candidate.target.manifest);
         let switch = Switch { warm: candidate.warm.clone(), ..switch };
         self.board.phase(Phase::Warming);
@@ -250,18 +275,25 @@ impl<S: Shop> Engine<S> {
         match stop.run_until_cancelled(self.prepare(&switch)).await {
             None => return Look::Failed,
             Some(Err(Unfit::Waits(hold))) => return self.hold(&hold),
-            Some(Err(Unfit::Broken(problem))) => return self.reject(&switch, problem).await,
+            Some(Err(Unfit::Objected(Objection::Surroundings(problem)))) => return self.later(&switch, problem),
+            Some(Err(Unfit::Objected(Objection::Release(problem)))) => {
+                self.board.switched(SwitchOutcome::Failed);
+                return self.reject(&switch, problem).await;
+            }
             Some(Ok(())) => {}
         }
         // Again: the hook and the warming had time in which somebody may have said stop.
-        if let Some(hold) = self.held(candidate).await {
+        if let Err(look) = self.confirmed(&mut candidate, stop).await {
+            return look;
+        }
+        if let Some(hold) = self.held(&candidate).await {
             return self.hold(&hold);
         }
         if stop.is_cancelled() {
             return Look::Failed;
         }
         self.board.phase(Phase::Switching);
-        match self.sources.try_out(candidate, (self.clock)()).await {
+        match self.sources.try_out(&candidate, (self.clock)()).await {
             Ok(true) => {}
             Ok(false) => return Look::Held,
             Err(error) => {
@@ -272,7 +304,7 @@ impl<S: Shop> Engine<S> {
         info!(sequence = switch.sequence.get(), manifest = %switch.manifest, "switched, on trial");
         self.view().await;
         self.shop.reload().await;
-        if self.conclude(&switch, stop).await { Look::Settled } else { Look::Failed }
+        self.conclude(&switch, stop).await
     }
 
     /// What is done with the new tree while the one before still runs.
@@ -282,15 +314,14 @@ impl<S: Shop> Engine<S> {
             return Err(Unfit::Waits(Hold::Hook(problem)));
         }
         self.shop.warm(switch).await;
-        self.shop.rehearse(switch).await.map_err(Unfit::Broken)
+        self.shop.rehearse(switch).await.map_err(Unfit::Objected)
     }
 
-    /// The release failed before anybody met it: nothing was switched.
+    /// The release failed at what the one that runs does well.
     async fn reject(&mut self, switch: &Switch, problem: String) -> Look {
         error!(sequence = switch.sequence.get(), manifest = %switch.manifest, error = problem, "the shop does not work with this release");
         let rejected = self.sources.first().reject(switch.manifest, problem.clone(), (self.clock)()).await;
         self.view().await;
-        self.board.switched(SwitchOutcome::Failed);
         self.board.rejected(switch.sequence, switch.manifest, &problem);
         match rejected {
             Ok(()) => Look::Settled,
@@ -301,37 +332,44 @@ impl<S: Shop> Engine<S> {
         }
     }
 
-    /// Ends the trial of the active release, one way or the other; `false` where that has to be done later.
-    async fn conclude(&mut self, switch: &Switch, stop: &CancellationToken) -> bool {
+    /// The release failed, and so does the one that runs.
+    fn later(&self, switch: &Switch, problem: String) -> Look {
+        self.board.offered(switch.sequence, switch.manifest);
+        self.hold(&Hold::Shop(problem));
+        Look::Later
+    }
+
+    /// Ends the trial of the active release, one way or the other, where the shop answers.
+    async fn conclude(&mut self, switch: &Switch, stop: &CancellationToken) -> Look {
         self.board.phase(Phase::Probing);
         let (start, probe) = (Instant::now(), self.shop.probe());
         let probed = tokio::select! {
             biased;
             probed = probe => probed,
             // It stays on trial, and the next start probes it.
-            () = stop.cancelled() => return false,
+            () = stop.cancelled() => return Look::Failed,
         };
         self.board.page((self.clock)(), &probed);
         self.board.probed(if probed.is_ok() { ProbeOutcome::Passed } else { ProbeOutcome::Failed }, start.elapsed());
-        let done = match probed {
+        let look = match probed {
             Ok(()) => self.keep(switch, stop).await,
-            Err(Problem::Bad(problem)) => self.roll_back(switch, problem, stop).await,
+            Err(Problem::Bad(problem)) => self.go_back(switch, problem, stop).await,
             // Nobody there to say anything against the release: a pod that starts, most likely.
             Err(problem @ Problem::Silent(_)) => {
                 self.failed("the shop cannot be asked", Reason::Probe, &problem);
-                false
+                Look::Failed
             }
         };
         self.view().await;
-        done
+        look
     }
 
-    async fn keep(&mut self, switch: &Switch, stop: &CancellationToken) -> bool {
+    async fn keep(&mut self, switch: &Switch, stop: &CancellationToken) -> Look {
         let root = self.root.clone();
         let before = on_disk(move || View::read(&root).ok()?.state.previous.map(|previous| deploy::tree(&root, &previous.manifest))).await;
         if let Err(error) = self.sources.keep().await {
             self.failed("cannot end the trial", error.reason(), &error);
-            return false;
+            return Look::Failed;
         }
         info!(sequence = switch.sequence.get(), manifest = %switch.manifest, "release runs");
         self.board.switched(SwitchOutcome::Switched);
@@ -340,37 +378,35 @@ impl<S: Shop> Engine<S> {
             Some(Err(problem)) => error!(sequence = switch.sequence.get(), error = problem, "the hook after the switch failed"),
             None => warn!(sequence = switch.sequence.get(), "the hook after the switch was cut off, as the agent ends"),
         }
-        true
+        Look::Settled
     }
 
-    async fn roll_back(&mut self, switch: &Switch, problem: String, stop: &CancellationToken) -> bool {
-        error!(sequence = switch.sequence.get(), manifest = %switch.manifest, error = problem, "the shop does not work with this release");
+    /// Back to the release before; only where that is well, the one that failed is rejected. An end in between leaves it unjudged, and the
+    /// next start tries it once more.
+    async fn go_back(&mut self, switch: &Switch, problem: String, stop: &CancellationToken) -> Look {
+        warn!(sequence = switch.sequence.get(), manifest = %switch.manifest, error = problem, "a release on trial failed");
         self.board.phase(Phase::RollingBack);
-        match self.sources.roll_back(problem.clone(), (self.clock)()).await {
-            Ok(Some(active)) => {
-                info!(sequence = active.sequence.get(), manifest = %active.manifest, "went back");
-                self.view().await;
-                self.board.switched(SwitchOutcome::RolledBack);
-                self.board.rejected(switch.sequence, switch.manifest, &problem);
-                self.shop.reload().await;
-                let probed = stop.run_until_cancelled(self.shop.probe()).await;
-                if let Some(probed) = &probed {
-                    self.board.page((self.clock)(), probed);
-                }
-                if let Some(Err(problem)) = probed {
-                    error!(sequence = active.sequence.get(), error = %problem, "the shop does not work with the release before, either");
-                }
-                true
-            }
+        let active = match self.sources.go_back((self.clock)()).await {
+            Ok(Some(active)) => active,
             Ok(None) => {
                 self.board.error((self.clock)(), Reason::Probe, format!("{problem}; there is no release to go back to"));
                 // Something newer may be offered, which is the way out.
-                true
+                return Look::Settled;
             }
             Err(error) => {
                 self.failed("cannot go back", error.reason(), &error);
-                false
+                return Look::Failed;
             }
+        };
+        info!(sequence = active.sequence.get(), manifest = %active.manifest, "went back");
+        self.view().await;
+        self.board.switched(SwitchOutcome::RolledBack);
+        self.shop.reload().await;
+        let Some(control) = stop.run_until_cancelled(self.shop.control()).await else { return Look::Failed };
+        self.board.page((self.clock)(), &control);
+        match control {
+            Ok(()) => self.reject(switch, problem).await,
+            Err(other) => self.later(switch, format!("{problem}; and with the release before: {other}")),
         }
     }
 

@@ -26,6 +26,15 @@ impl Switch {
     }
 }
 
+/// Why a release is not switched to although it was tried.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Objection {
+    /// It fails at what the release that runs does well at the same time: it is rejected.
+    Release(String),
+    /// The release that runs fails, too, or cannot be asked: that says nothing of either, and it is tried again later.
+    Surroundings(String),
+}
+
 /// The shop beside the agent: nginx and php-fpm in a pod, something scripted in tests.
 pub trait Shop: Send {
     /// Runs the hook before the switch.
@@ -38,12 +47,12 @@ pub trait Shop: Send {
     /// Compiles what the new tree will need first. What fails here only makes the first requests slower.
     fn warm(&self, switch: &Switch) -> impl Future<Output = ()> + Send;
 
-    /// Tries the new tree before any visitor meets it.
+    /// Tries the new tree before any visitor meets it, and where it fails the tree that runs, by the same question.
     ///
     /// # Errors
     ///
-    /// What was seen instead of a page: the release is rejected then, and nothing was switched.
-    fn rehearse(&self, switch: &Switch) -> impl Future<Output = Result<(), String>> + Send;
+    /// What was seen instead of a page, and of whom; nothing was switched.
+    fn rehearse(&self, switch: &Switch) -> impl Future<Output = Result<(), Objection>> + Send;
 
     /// Makes PHP look at `current` again, where it is configured so.
     fn reload(&self) -> impl Future<Output = ()> + Send;
@@ -52,8 +61,15 @@ pub trait Shop: Send {
     ///
     /// # Errors
     ///
-    /// What was seen instead: the release is rejected then, unless nobody answered at all.
+    /// What was seen instead: the release is left then, unless nobody answered at all.
     fn probe(&self) -> impl Future<Output = Result<(), Problem>> + Send;
+
+    /// Asks the shop the same once, after a release that failed was left: the first answer counts, as what is away may come back any time.
+    ///
+    /// # Errors
+    ///
+    /// What was seen instead: the release that was left may have done nothing wrong.
+    fn control(&self) -> impl Future<Output = Result<(), Problem>> + Send;
 
     /// Forgets the tree that ran before, and runs the hook after the switch.
     ///

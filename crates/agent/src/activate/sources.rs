@@ -116,8 +116,23 @@ impl Sources {
         self.at(by).keep().await
     }
 
-    pub(crate) async fn roll_back(&mut self, problem: String, now: Timestamp) -> Result<Option<ActiveRelease>, RootError> {
-        self.first.roll_back(problem, now).await
+    /// Whether what waits is still what its source offers, and everybody who vouched for it still does.
+    ///
+    /// # Errors
+    ///
+    /// As [`Follower::confirm`].
+    pub(crate) async fn confirm(
+        &mut self,
+        candidate: &mut Candidate,
+        now: Timestamp,
+        stop: impl Future<Output = ()> + Send,
+    ) -> Result<bool, PullError> {
+        let by = self.staged_by;
+        self.at(by).confirm(candidate, now, stop).await
+    }
+
+    pub(crate) async fn go_back(&mut self, now: Timestamp) -> Result<Option<ActiveRelease>, RootError> {
+        self.first.go_back(now).await
     }
 
     /// Takes a release off the rejected list.

@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "a test prepares what is on the disk")]
 
 mod clock;
+mod evidence;
 mod lab;
 mod meanwhile;
 mod model;

@@ -67,7 +67,7 @@ impl Phase {
             Warming => &[Idle, Waiting, Switching],
             Switching => &[Idle, Waiting, Probing],
             Probing => &[Idle, Checking, RollingBack],
-            RollingBack => &[Idle, Checking],
+            RollingBack => &[Idle, Waiting, Checking],
         }
     }
 }
@@ -87,6 +87,8 @@ words! {
         Hook "hook",
         /// Storage that the shop requires cannot be used.
         Mounts "mounts",
+        /// The shop works neither with it nor with the release that runs: what both need may be away. It is tried again.
+        Shop "shop",
         /// The database is not migrated to it yet.
         Migration "migration",
         /// OPcache is being filled for it.

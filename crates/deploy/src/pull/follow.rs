@@ -26,9 +26,9 @@ use tracing::warn;
 /// It holds the root's lock only while it works: `longshore` may look and act in between, and what it did counts.
 #[derive(Debug)]
 pub struct Follower {
-    settings: Settings,
-    store: Arc<dyn ObjectStore>,
-    last: Option<Known>,
+    pub(super) settings: Settings,
+    pub(super) store: Arc<dyn ObjectStore>,
+    pub(super) last: Option<Known>,
     /// The cache grew, and nobody has looked at its size yet.
     grown: Option<Arc<Cache>>,
 }
@@ -37,7 +37,7 @@ pub struct Follower {
 #[derive(Debug, Clone)]
 pub(super) struct Known {
     pub(super) seen: Seen,
-    standing: Standing,
+    pub(super) standing: Standing,
 }
 
 /// How the offered release stands.
@@ -239,16 +239,16 @@ impl Follower {
         kept.await
     }
 
-    /// Rejects the active release and goes back to the one before it; nothing where there is none.
+    /// Goes back to the release before the active one; nothing where there is none.
     ///
     /// # Errors
     ///
-    /// As [`ReleaseRoot::roll_back`].
-    pub async fn roll_back(&mut self, reason: String, now: Timestamp) -> Result<Option<ActiveRelease>, RootError> {
-        self.with_root(move |root| root.roll_back(&reason, now)).await
+    /// As [`ReleaseRoot::go_back`].
+    pub async fn go_back(&mut self, now: Timestamp) -> Result<Option<ActiveRelease>, RootError> {
+        self.with_root(move |root| root.go_back(now)).await
     }
 
-    /// Puts a staged release on the rejected list.
+    /// Puts a release that is not active on the rejected list.
     ///
     /// # Errors
     ///

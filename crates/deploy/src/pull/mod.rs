@@ -10,6 +10,7 @@
 //!
 //! Nothing is parsed, decompressed or written before the step that vouches for it.
 
+mod confirm;
 mod crew;
 mod download;
 mod error;

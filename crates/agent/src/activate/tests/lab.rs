@@ -39,6 +39,8 @@ pub(super) struct Scripted {
     // The step that does not come to an end, and that it was reached.
     pub(super) hangs: Arc<Mutex<&'static str>>,
     pub(super) hanging: Arc<Notify>,
+    // Ends the hang.
+    pub(super) go_on: Arc<Notify>,
     // What the hook before writes into the operators' file `pause`.
     pub(super) pauses: Arc<Mutex<Option<&'static str>>>,
     pub(super) probes: Arc<AtomicUsize>,
@@ -50,11 +52,16 @@ impl Scripted {
         *self.hangs.lock().unwrap() = step;
     }
 
+    // Whether what the shop needs is away.
+    fn is_alone(&self) -> bool {
+        self.root.with_file_name("alone").exists()
+    }
+
     async fn step(&self, name: &str) {
         let hangs = *self.hangs.lock().unwrap() == name;
         if hangs {
             self.hanging.notify_one();
-            std::future::pending::<()>().await;
+            self.go_on.notified().await;
         }
     }
 }
@@ -75,10 +82,13 @@ impl Shop for Scripted {
         self.step("warm").await;
     }
 
-    async fn rehearse(&self, switch: &Switch) -> Result<(), String> {
+    async fn rehearse(&self, switch: &Switch) -> Result<(), Objection> {
         self.step("rehearse").await;
         let health = fs::read_to_string(switch.tree.join("health")).unwrap();
-        if health.starts_with("broken") { Err(format!("the rehearsal said {health:?}")) } else { Ok(()) }
+        if self.is_alone() {
+            return Err(Objection::Surroundings("no database".into()));
+        }
+        if health.starts_with("broken") { Err(Objection::Release(format!("the rehearsal said {health:?}"))) } else { Ok(()) }
     }
 
     async fn reload(&self) {}
@@ -87,6 +97,9 @@ impl Shop for Scripted {
         self.probes.fetch_add(1, SeqCst);
         self.step("probe").await;
         let health = fs::read_to_string(self.root.join("current/health")).unwrap();
+        if health == "takes the database away 2" {
+            fs::write(self.root.with_file_name("alone"), "").unwrap();
+        }
         if health.starts_with("good") {
             self.step("probe good").await;
         }
@@ -95,6 +108,11 @@ impl Shop for Scripted {
             Some("silent") => Err(Problem::Silent("nobody listens".into())),
             _ => Err(Problem::Bad(format!("the page said {health:?}"))),
         }
+    }
+
+    async fn control(&self) -> Result<(), Problem> {
+        self.step("control").await;
+        if self.is_alone() { Err(Problem::Bad("no database".into())) } else { self.probe().await }
     }
 
     async fn after(&self, switch: &Switch, _before: Option<&Path>) -> Result<(), String> {
@@ -203,6 +221,7 @@ impl Lab {
             root: self.path("root"),
             hangs: Arc::default(),
             hanging: Arc::default(),
+            go_on: Arc::default(),
             pauses: Arc::default(),
             probes: Arc::default(),
             said: Arc::default(),

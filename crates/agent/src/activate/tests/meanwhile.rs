@@ -92,12 +92,14 @@ async fn a_stop_during_the_hook_after_a_switch_leaves_the_release_kept() {
 }
 
 #[tokio::test]
-async fn a_stop_while_the_release_before_is_probed_leaves_the_bad_one_rejected() {
+async fn a_stop_while_the_release_before_is_asked_leaves_the_bad_one_unjudged_and_the_next_start_judges_it() {
     let mut lab = Lab::new().await;
     let shop = lab.shop();
     lab.publish("good 1", Migration::None).await;
     look(&mut lab.engine(&shop)).await;
     let bad = lab.publish("bad 2", Migration::None).await;
-    assert_eq!((ended_at(&lab, &shop, "probe good").await, lab.health().as_str()), (Look::Settled, "good 1"));
-    assert!(state(&lab).rejected.contains_key(&bad) && state(&lab).trial.is_none());
+    assert_eq!((ended_at(&lab, &shop, "control").await, lab.health().as_str()), (Look::Failed, "good 1"));
+    assert!(state(&lab).rejected.is_empty() && state(&lab).trial.is_none());
+    assert_eq!((look(&mut lab.engine(&shop)).await, lab.health().as_str()), (Look::Settled, "good 1"));
+    assert!(state(&lab).rejected.contains_key(&bad));
 }

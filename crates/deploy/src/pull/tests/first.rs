@@ -104,7 +104,8 @@ async fn a_pod_that_went_back_keeps_what_it_runs_when_it_starts_again() {
     let mut follower = volume.follower();
     let Standing::Staged(candidate) = volume.look(&mut follower).await else { panic!("not staged") };
     assert!(follower.try_out(&candidate, at(NOW + 1)).await.unwrap());
-    follower.roll_back("502".to_owned(), at(NOW + 1)).await.unwrap().unwrap();
+    follower.go_back(at(NOW + 1)).await.unwrap().unwrap();
+    follower.reject(candidate.target.manifest, "502".to_owned(), at(NOW + 1)).await.unwrap();
     assert_eq!(volume.start().await.unwrap(), 1);
     assert_eq!(View::read(&lab.settings().root).unwrap().state.accepted.unwrap().sequence.get(), 2);
 }

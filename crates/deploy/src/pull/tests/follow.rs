@@ -60,7 +60,9 @@ async fn a_release_that_was_rolled_back_is_not_offered_again() {
     lab.publish(2, &shop("two")).await;
     let two = staged(&mut follower, 1).await;
     assert!(follower.try_out(&two, at(NOW + 1)).await.unwrap());
-    let active = follower.roll_back("HTTP 500".into(), at(NOW + 2)).await.unwrap().unwrap();
+    let active = follower.go_back(at(NOW + 2)).await.unwrap().unwrap();
+    assert!(lab.view().state.rejected.is_empty(), "whoever goes back does not know yet whose fault it was");
+    follower.reject(two.target.manifest, "HTTP 500".into(), at(NOW + 2)).await.unwrap();
     let View { state, .. } = lab.view();
     assert_eq!((active.manifest, lab.view().running().unwrap().manifest), (one.target.manifest, one.target.manifest));
     assert_eq!((state.rejected[&two.target.manifest].reason.as_str(), state.trial), ("HTTP 500", None));
@@ -84,6 +86,45 @@ async fn a_release_that_expired_while_it_waited_is_not_tried_out() {
     let candidate = staged(&mut follower, 0).await;
     assert!(!follower.try_out(&candidate, at(NOW + 11)).await.unwrap());
     assert!(lab.view().current.is_none());
+}
+
+/// A release that was staged under root 1, and waits.
+async fn waiting(lab: &Lab) -> (Follower, Candidate) {
+    lab.publish(1, &shop("one")).await;
+    let mut follower = follower(lab);
+    let candidate = staged(&mut follower, 0).await;
+    (follower, candidate)
+}
+
+#[tokio::test]
+async fn what_waits_is_confirmed_by_two_questions_and_then_known_again() {
+    let lab = Lab::new().await;
+    let (mut follower, mut candidate) = waiting(&lab).await;
+    let requests = lab.store.stats().requests();
+    assert!(follower.confirm(&mut candidate, at(NOW + 1), std::future::pending()).await.unwrap());
+    assert_eq!(lab.store.stats().requests() - requests, 2, "the release object, and whether there is a next root");
+    assert_eq!(staged(&mut follower, 2).await, candidate);
+    assert_eq!(lab.store.stats().requests() - requests, 3);
+    assert!(follower.try_out(&candidate, at(NOW + 3)).await.unwrap());
+}
+
+#[tokio::test]
+async fn what_waits_is_not_confirmed_once_something_else_is_offered() {
+    let lab = Lab::new().await;
+    let (mut follower, mut candidate) = waiting(&lab).await;
+    lab.publish(2, &shop("two")).await;
+    assert!(!follower.confirm(&mut candidate, at(NOW + 1), std::future::pending()).await.unwrap());
+    assert!(!follower.try_out(&candidate, at(NOW + 1)).await.unwrap(), "what is not confirmed is not known any more");
+    assert_eq!(staged(&mut follower, 2).await.target.sequence.get(), 2);
+}
+
+#[tokio::test]
+async fn what_waits_is_refused_once_an_operator_rejects_it() {
+    let lab = Lab::new().await;
+    let (mut follower, mut candidate) = waiting(&lab).await;
+    follower.reject(candidate.target.manifest, "as an operator says".into(), at(NOW)).await.unwrap();
+    let error = follower.confirm(&mut candidate, at(NOW + 1), std::future::pending()).await.unwrap_err();
+    assert_eq!(error.reason(), release::Reason::Rejected);
 }
 
 #[tokio::test]
@@ -113,7 +154,7 @@ async fn without_a_release_before_there_is_nothing_to_go_back_to() {
     let mut follower = follower(&lab);
     let one = staged(&mut follower, 0).await;
     assert!(follower.try_out(&one, at(NOW)).await.unwrap());
-    assert_eq!(follower.roll_back("HTTP 500".into(), at(NOW)).await.unwrap(), None);
+    assert_eq!(follower.go_back(at(NOW)).await.unwrap(), None);
     assert!(lab.view().state.trial.is_some() && lab.view().running().is_some());
 }
 
