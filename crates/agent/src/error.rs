@@ -1,10 +1,10 @@
 //! Why `longshore-agent` ended.
 
-use crate::{serve::ServeError, watch::WatchError};
+use crate::serve::ServeError;
 use mounts::{MountError, MountsFileError};
 use php::PhpError;
 use release::{Reason, TrustError};
-use runtime::{ConfigError, Panicked, TaskError};
+use runtime::{ConfigError, Panicked, TaskError, threads::StartError};
 use std::{io, path::PathBuf};
 use store::{Location, StoreError};
 
@@ -14,6 +14,17 @@ pub enum AgentError {
     /// An argument that is not known.
     #[error("{0:?} is not an argument of longshore-agent: settings come from variables, which --help lists")]
     Argument(String),
+    /// What follows `log` is neither a level nor a process.
+    #[error("{0:?} is neither debug nor configured, nor the number of a process")]
+    Loudness(String),
+    /// Nobody hears that the log is to say more.
+    #[error("process {process} is no longshore-agent, or not one of ours")]
+    NoAgent {
+        /// Which.
+        process: String,
+        /// Why.
+        source: io::Error,
+    },
     /// The environment is not usable.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -57,7 +68,10 @@ pub enum AgentError {
     /// A task ended, and so all of them.
     #[error(transparent)]
     Task(#[from] TaskError<TaskFailure>),
-    /// The system gave no event loop or no signal handlers.
+    /// The system gave too few threads, or no event loop.
+    #[error("cannot start")]
+    Threads(#[from] StartError),
+    /// The system gave no signal handlers.
     #[error("cannot start")]
     Start(#[source] io::Error),
     /// Standard output was closed while `--help` or `--version` wrote to it.
@@ -77,9 +91,6 @@ pub enum TaskFailure {
     /// Mounts cannot be kept.
     #[error(transparent)]
     Mounts(#[from] MountError),
-    /// Files cannot be watched.
-    #[error(transparent)]
-    Watch(#[from] WatchError),
 }
 
 impl AgentError {
@@ -87,16 +98,19 @@ impl AgentError {
     #[must_use]
     pub fn reason(&self) -> Reason {
         match self {
-            Self::Argument(_) | Self::File { .. } | Self::Task(TaskError::Failed { source: TaskFailure::Serve(_), .. }) => Reason::Config,
+            Self::Threads(error) => error.reason(),
+            Self::Argument(_)
+            | Self::Loudness(_)
+            | Self::NoAgent { .. }
+            | Self::File { .. }
+            | Self::Task(TaskError::Failed { source: TaskFailure::Serve(_), .. }) => Reason::Config,
             Self::Config(error) => error.reason(),
             Self::Trust { source, .. } => source.reason(),
             Self::Mounts { source, .. } => source.reason(),
             Self::Store { source, .. } => source.reason(),
             Self::Task(TaskError::Failed { source: TaskFailure::Mounts(error), .. }) => error.reason(),
             // The nearest of sysexits: EX_IOERR, the system refused us something that every process may have.
-            Self::Task(TaskError::Failed { source: TaskFailure::Watch(_), .. }) | Self::Start(_) | Self::Output(_) | Self::Php(_) => {
-                Reason::Disk
-            }
+            Self::Start(_) | Self::Output(_) | Self::Php(_) => Reason::Disk,
             Self::Task(TaskError::Overran(_)) => Reason::Deadline,
             Self::Task(TaskError::Panicked(_) | TaskError::Ended(_)) => Reason::Bug,
             Self::Panicked(error) => error.reason(),

@@ -7,6 +7,7 @@
 //!                 ├─ guard ───── files of the running tree that change
 //!                 ├─ logs ────── what the shop writes into var/log and var/report
 //!                 ├─ beat ────── the sign of life
+//!                 ├─ loudness ── signals that ask for more in the log
 //!                 └─ serve ───── /livez /readyz /startupz /status /metrics
 //!                        ▲
 //!                      board: one value that all of them write and the server reads
@@ -23,7 +24,9 @@ pub mod control;
 mod error;
 pub mod gate;
 pub mod hooks;
+mod identity;
 pub mod logs;
+pub mod loudness;
 pub mod metrics;
 pub mod page;
 pub mod pod;
@@ -41,20 +44,23 @@ use board::Board;
 use deploy::pull::{Follower, Settings, Source};
 use jiff::Timestamp;
 use logs::Logs;
+use loudness::Loudness;
 use pod::Pod;
 use release::{TrustRoot, Verified};
 use runtime::{
-    Env, Report, Setting as _, Stop, TERMINATION_LOG, TaskError, Tasks, caught, help,
+    Env, Report, Stop, TERMINATION_LOG, TaskError, Tasks, caught, help,
     telemetry::{self, Format},
+    threads,
     variable::{self, Program},
 };
 use rustix::process::setpriority_process;
-use serve::{Heartbeats, LogLevel, Server, State};
+use serve::{Heartbeats, Server, State};
 use status::StoreUse;
 use std::{
     ffi::OsString,
     fs::File,
     io::{self, Read as _, Write as _},
+    path::PathBuf,
     process::ExitCode,
     sync::Arc,
     time::Duration,
@@ -77,10 +83,15 @@ const SILENCE: Duration = Duration::from_secs(30);
 /// staging a release takes what the shop leaves.
 const NICE: i32 = 19;
 
+/// Threads that wait for disks, beside the first: one each for a pull, for what that reads from a store on a disk or looks up, for the scan, and for
+/// all that is short.
+const THREADS: usize = 4;
+
 const USAGE: &str = "\
 Keeps the shop in this pod on the newest release that works, and tells Kubernetes and Prometheus how it is.
 
 Usage: longshore-agent
+       longshore-agent log debug | configured [PROCESS]     asks the agent that runs, process 1 of its container, for more in its log, or as configured
        longshore-agent --help | --version
 
 Settings come from the environment; those of longshore-init mean the same here. A pod that follows a channel and looks at its front page:
@@ -100,8 +111,13 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, env: Env) -> ExitCode 
     if arguments.next_if(|argument| argument == storage::CHILD).is_some() {
         return mounts::child_main(&arguments.next().unwrap_or_default());
     }
+    let log = arguments.next_if(|argument| argument == loudness::COMMAND).is_some();
     let format = env.peek(&variable::LOG_FORMAT).unwrap_or_else(Format::of_stderr);
-    let result = caught(|| main(arguments, env)).unwrap_or_else(|panicked| Err(panicked.into()));
+    let result =
+        caught(
+            || if log { loudness::ask(arguments.map(|argument| argument.to_string_lossy().into_owned())) } else { main(arguments, env) },
+        )
+        .unwrap_or_else(|panicked| Err(panicked.into()));
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => Report::new(NAME, format, TERMINATION_LOG).failure(&error, error.reason()),
@@ -115,8 +131,7 @@ fn main(arguments: impl IntoIterator<Item = OsString>, env: Env) -> Result<(), A
     let config = Config::from_env(env)?;
     telemetry::start(&config.log, config.format);
     // One thread for everything that waits; what works on disks has threads of its own, which give way to the shop.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().on_thread_start(give_way).build();
-    let runtime = runtime.map_err(AgentError::Start)?;
+    let runtime = threads::start(THREADS, give_way)?;
     let result = LocalSet::new().block_on(&runtime, live(config));
     // A call that hangs must not keep a process that was asked to end.
     runtime.shutdown_background();
@@ -216,19 +231,17 @@ fn tasks(
         board.clone(),
         wake.clone(),
     );
-    let files = config.sources.iter().filter_map(|source| match source {
-        Source::File(path) | Source::Start(path) => Some(path.clone()),
-        Source::Channel | Source::Chosen(_) => None,
-    });
-    let files: Vec<_> = files.chain(config.control.clone()).collect();
-
+    let files = files(&config);
     let (mut tasks, mut heartbeats) = (Tasks::new(stop), Heartbeats::new());
     // Whoever asks is answered for as long as something is worked on: each of these tasks holds a part of the guard.
     let last = CancellationToken::new();
     let at_work = Arc::new(last.clone().drop_guard());
     if !files.is_empty() {
         let (wake, heartbeat) = (wake.clone(), heartbeats.task("watch", watch::ROUND));
-        tasks.spawn("watch", info_span!("watch"), |stop| async move { Ok(watch::watch(files, wake, heartbeat, stop).await?) });
+        tasks.spawn("watch", info_span!("watch"), |stop| async move {
+            watch::watch(files, wake, heartbeat, stop).await;
+            Ok(())
+        });
     }
     let in_use = CancellationToken::new();
     if let Some(file) = mounts {
@@ -277,23 +290,31 @@ fn tasks(
             Ok(())
         });
     }
-    let log = LogLevel::new(config.log.to_string(), Arc::new(set_log_level));
-    let serving = State { snapshot: board.watch(), policy: config.ready, heartbeats, metrics: board.metrics(), log };
+    let loudness = Loudness::listen(config.log).map_err(AgentError::Start)?;
+    tasks.spawn("loudness", info_span!("loudness"), |stop| async move {
+        loudness.run(stop).await;
+        Ok(())
+    });
+    let serving = State { snapshot: board.watch(), policy: config.ready, heartbeats, metrics: board.metrics() };
     let listen = config.listen;
     tasks.spawn("serve", info_span!("serve"), move |_at_once| async move {
-        Server::bind(listen, serving).await?.run(last).await;
+        Server::bind(listen, serving)?.run(last).await;
         Ok(())
     });
     Ok(tasks)
 }
 
-fn logs(config: &Config) -> Logs {
-    Logs { root: config.root.clone(), writable: config.places.writable.clone(), paths: config.logs.clone() }
+/// What others replace.
+fn files(config: &Config) -> Vec<PathBuf> {
+    let files = config.sources.iter().filter_map(|source| match source {
+        Source::File(path) | Source::Start(path) => Some(path.clone()),
+        Source::Channel | Source::Chosen(_) => None,
+    });
+    files.chain(config.control.clone()).collect()
 }
 
-fn set_log_level(text: &str) -> Result<(), String> {
-    let filter = telemetry::Filter::read(text).filter(telemetry::change);
-    filter.map(drop).ok_or_else(|| format!("expected {}", telemetry::Filter::EXPECTED))
+fn logs(config: &Config) -> Logs {
+    Logs { root: config.root.clone(), writable: config.places.writable.clone(), paths: config.logs.clone() }
 }
 
 fn read_trust(config: &Config) -> Result<Verified<TrustRoot>, AgentError> {

@@ -181,7 +181,6 @@ impl Shop for Pod {
             Ok(Verdict::Unknown(why)) => {
                 Err(Objection::Surroundings(format!("before the switch, {page} through php-fpm: {problem}; {why}")))
             }
-            }
             Err(error) => {
                 let why = runtime::Chain(&error);
                 Err(Objection::Surroundings(format!("before the switch, {page} through php-fpm: {problem}; then {why}")))

@@ -1,9 +1,9 @@
 //! The shop's storage: has the mounts of the mounts file kept, and writes on the board how they are.
 
-use crate::{AgentError, TaskFailure, board::Board, watch::Wake};
-use mounts::{FILE_LIMIT, MountHealth, MountsFile, Options, Program, Supervisor, Timing};
+use crate::{AgentError, TaskFailure, board::Board, identity::PodIdentity, watch::Wake};
+use mounts::{FILE_LIMIT, MountHealth, MountsFile, Options, Program, Supervisor, Timing, What, tunnel::Credentials};
 use runtime::variable;
-use std::{ffi::OsString, fs::File, io::Read as _, path::Path, time::Duration};
+use std::{ffi::OsString, fs::File, io::Read as _, path::Path, sync::Arc, time::Duration};
 use tokio::{sync::watch, time::timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -32,6 +32,15 @@ pub fn read(path: &Path, pod: Option<&str>) -> Result<MountsFile, AgentError> {
     MountsFile::parse(&text).map_err(|source| AgentError::Mounts { path: path.to_owned(), source })
 }
 
+/// Where the pod's identity is asked for, where a mount wants it.
+fn region_with_iam(file: &MountsFile) -> Option<String> {
+    let clients = file.mounts.iter().filter_map(|mount| match &mount.what {
+        What::Nfs4(nfs) => nfs.tls.as_ref()?.client.as_ref(),
+        What::Bind { .. } | What::Adopt { .. } => None,
+    });
+    clients.filter(|client| client.iam).map(|client| client.region.clone()).next()
+}
+
 /// The task that keeps the mounts.
 #[derive(Debug)]
 pub struct Storage {
@@ -51,7 +60,8 @@ impl Storage {
         let unmount_within = timing.unmount_within.min(grace / 3);
         // The running program, also where a newer one has taken its path.
         let child = Program { path: "/proc/self/exe".into(), arguments: vec![OsString::from(CHILD)] };
-        let supervisor = Supervisor::new(file, Options { child, timing: Timing { unmount_within, ..timing } });
+        let credentials = region_with_iam(&file).map(|region| Arc::new(PodIdentity::new(region)) as Arc<dyn Credentials>);
+        let supervisor = Supervisor::new(file, Options { child, timing: Timing { unmount_within, ..timing }, credentials });
         let health = supervisor.health();
         let _new = board.mounted(&health.borrow());
         Self { supervisor, health, board, wake, patience: grace.saturating_sub(unmount_within + RESERVE) }

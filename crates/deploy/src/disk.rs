@@ -45,6 +45,11 @@ impl DiskError {
         self.source.kind()
     }
 
+    /// The file system does not rename this, as it is of another one or of a lower layer.
+    pub(crate) fn is_across(&self) -> bool {
+        self.source.kind() == io::ErrorKind::CrossesDevices
+    }
+
     /// The same as a number, where it is one.
     pub(crate) fn errno(&self) -> Option<Errno> {
         Errno::from_io_error(&self.source)

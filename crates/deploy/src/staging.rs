@@ -3,9 +3,9 @@
 use crate::{
     disk::{self, DiskError, random_name},
     index::Writer,
-    layout::{RELEASES, STAGING},
+    layout::{CURRENT, RELEASES, STAGING, link_contents},
     lock::Lock,
-    removal::remove_tree,
+    removal::{Removal, remove_tree},
     root::ReleaseRoot,
 };
 use release::{RelativePath, Sha256};
@@ -57,17 +57,58 @@ impl ReleaseRoot {
         let (tree, index) = (self.tree(manifest), self.index(manifest));
         writer.finish()?;
         disk::sync_file_system(&staging.handle, &staging.directory)?;
-        disk::exchange(&staging.tree, &tree)?;
-        for path in written {
-            if let Err(error) = carry(&staging.tree, &tree, path) {
-                tracing::warn!(%path, %error, "a writable directory of the repaired tree starts empty");
+        let carry_all = |from: &Path, to: &Path| {
+            for path in written {
+                if let Err(error) = carry(from, to, path) {
+                    tracing::warn!(%path, %error, "a writable directory of the repaired tree starts empty");
+                }
             }
+        };
+        match disk::exchange(&staging.tree, &tree) {
+            Ok(()) => carry_all(&staging.tree, &tree),
+            Err(error) if error.is_across() => {
+                carry_all(&tree, &staging.tree);
+                self.supplant(&staging, manifest, error)?;
+            }
+            Err(error) => return Err(error),
         }
         disk::rename(&staging.index, &index)?;
         disk::sync_directory(&self.path.join(RELEASES))?;
         // With the tree that was there.
         staging.complete = true;
         remove_tree(&staging.directory).map(drop)
+    }
+
+    /// The same where the tree that is there came with a container's image: overlayfs lets nobody rename a directory of a lower layer, but remove it.
+    ///
+    /// ```text
+    ///  current → staging/x/tree     readers see the new tree
+    ///  releases/y: removed, then a link to staging/x/tree
+    ///  these two exchange names     staging/x/tree is a link to releases/y by then, so that current leads on
+    ///  current → releases/y
+    /// ```
+    ///
+    /// Every step is one for readers. A crash in between leaves a tree that lacks files, which the agent's scan finds and puts back.
+    fn supplant(&self, staging: &Staging, manifest: &Sha256, error: DiskError) -> Result<(), DiskError> {
+        let (tree, temporaries) = (self.tree(manifest), self.path.join(STAGING));
+        let Some(random) = staging.directory.file_name() else { return Err(error) };
+        // From `current`, which is beside `staging`.
+        let inside = Path::new(STAGING).join(random).join("tree");
+        let runs = self.is_active(manifest);
+        if runs {
+            disk::replace_link(&temporaries, &self.path.join(CURRENT), &inside)?;
+        }
+        if let Removal::Mounted(mount) = remove_tree(&tree)? {
+            tracing::warn!(path = %mount.display(), "a tree of the image cannot be replaced: something is mounted in it");
+            return Err(error);
+        }
+        // It leads somewhere once it is where the tree was made, two directories below the root.
+        disk::replace_link(&temporaries, &tree, &Path::new("../..").join(link_contents(manifest)))?;
+        disk::exchange(&staging.tree, &tree)?;
+        if runs {
+            self.point(manifest)?;
+        }
+        Ok(())
     }
 
     /// Makes a staged tree count: everything in it is durable before it gets its name.

@@ -3,7 +3,7 @@
 //! `docs/formats/release-root.md` is the specification. A damaged file is an error and never an empty state: the highest
 //! accepted sequence is what stops a replay of an old release.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use release::{Accepted, ChannelName, Reason, Sequence, Sha256};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -13,6 +13,9 @@ const SCHEMA: u32 = 1;
 /// Rejected digests that are remembered; the oldest is forgotten first. A year of daily failures is not a real case, a file
 /// that grows without end would be.
 const REJECTED_LIMIT: usize = 256;
+
+/// How long after a release was made, at most, its acceptance counts as a time that has passed: of that, only its signers' word is proof.
+const PASSED: SignedDuration = SignedDuration::from_hours(1);
 
 /// What a release root remembers.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -46,7 +49,7 @@ pub struct AcceptedRelease {
     pub root_version: u64,
     /// Its manifest.
     pub manifest: Sha256,
-    /// When it was activated; a clock behind this is wrong.
+    /// A clock behind this is wrong: when it was activated, but at most an hour after it was made, as the clock may have been ahead.
     pub at: Timestamp,
 }
 
@@ -85,6 +88,8 @@ pub struct Target {
     pub channel: ChannelName,
     /// The version of the trust root that vouched for it.
     pub root_version: u64,
+    /// When it was made, as its signers say.
+    pub created: Timestamp,
 }
 
 /// Why a `state.json` cannot be used.
@@ -161,7 +166,8 @@ impl State {
                 sequence: target.sequence,
                 root_version: before.map_or(0, |it| it.root_version).max(target.root_version),
                 manifest: target.manifest,
-                at: before.map_or(now, |it| it.at.max(now)),
+                // A clock that is ahead today is right tomorrow, and must not be held behind until then.
+                at: now.min(target.created.saturating_add(PASSED).unwrap_or(now)),
             });
         }
         let same = self.active.as_ref().filter(|active| active.manifest == target.manifest);
@@ -235,6 +241,7 @@ mod tests {
             sequence: sequence.try_into().unwrap(),
             channel: "shops/acme".parse().unwrap(),
             root_version: 1,
+            created: at(0),
         }
     }
 
@@ -280,13 +287,13 @@ mod tests {
     proptest! {
         #[test]
         fn the_accepted_sequence_never_falls_and_the_text_is_exact(
-            steps in prop::collection::vec((1_u64..50, 0_u8..5, -1000_i64..1000), 1..30)
+            steps in prop::collection::vec((1_u64..50, 0_u8..5, -1000_i64..100_000), 1..30)
         ) {
             let mut state = State::default();
             for (sequence, manifest, second) in steps {
                 let next = state.activated(&target(sequence, manifest), at(second));
                 prop_assert!(next.accepted.as_ref().map(|it| it.sequence) >= state.accepted.as_ref().map(|it| it.sequence));
-                prop_assert!(next.accepted.as_ref().map(|it| it.at) >= state.accepted.as_ref().map(|it| it.at));
+                prop_assert!(next.accepted.as_ref().is_some_and(|it| it.at <= at(0) + PASSED), "whatever the clock said");
                 prop_assert_eq!(&State::parse(&next.to_json().unwrap()).unwrap(), &next);
                 state = next;
             }

@@ -2,7 +2,7 @@
 
 use deploy::pull::PullError;
 use release::{Reason, TrustError};
-use runtime::{ConfigError, Panicked};
+use runtime::{ConfigError, Panicked, threads::StartError};
 use std::{io, path::PathBuf};
 use store::{Location, StoreError};
 
@@ -42,7 +42,10 @@ pub enum InitError {
     /// The pull failed.
     #[error(transparent)]
     Pull(#[from] PullError),
-    /// The system gave no event loop or no signal handlers.
+    /// The system gave too few threads, or no event loop.
+    #[error("cannot start")]
+    Threads(#[from] StartError),
+    /// The system gave no signal handlers.
     #[error("cannot start")]
     Start(#[source] io::Error),
     /// Standard output was closed while `--help` or `--version` wrote to it.
@@ -63,6 +66,7 @@ impl InitError {
             Self::Config(error) => error.reason(),
             Self::Store { source, .. } => source.reason(),
             Self::Pull(error) => error.reason(),
+            Self::Threads(error) => error.reason(),
             // The nearest of sysexits: EX_IOERR, the system refused us something that every process may have.
             Self::Start(_) | Self::Output(_) => Reason::Disk,
             Self::Panicked(error) => error.reason(),

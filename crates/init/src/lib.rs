@@ -18,6 +18,7 @@ use release::TrustRoot;
 use runtime::{
     Env, Report, Stop, TERMINATION_LOG, caught, help, peak_memory,
     telemetry::{self, Format},
+    threads,
     variable::{self, Program},
 };
 use std::{
@@ -32,6 +33,8 @@ use store::Options;
 use tracing::{debug, info};
 
 const NAME: &str = "longshore-init";
+/// Threads that wait for disks, beside the first: one for what a pull does, one for what that reads from a store on a disk or looks up meanwhile.
+const THREADS: usize = 2;
 
 const USAGE: &str = "\
 Puts the release in force on the local disk, makes `current` point at it, and exits.
@@ -67,7 +70,7 @@ fn main(arguments: impl IntoIterator<Item = OsString>, env: Env) -> Result<(), I
     let config = Config::from_env(env)?;
     telemetry::start(&config.log, config.format);
     // One thread for the network is enough, and costs the least memory: hashing, decompression and files have threads of their own.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(InitError::Start)?;
+    let runtime = threads::start(THREADS, || ())?;
     let result = runtime.block_on(put_in_force(&config));
     // A name that the resolver still looks up must not keep a finished process.
     runtime.shutdown_background();

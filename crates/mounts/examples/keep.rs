@@ -55,7 +55,7 @@ async fn keep(arguments: &[OsString]) -> Result<(), Box<dyn Error>> {
     let file = MountsFile::parse(&fs::read_to_string(file)?)?;
     let listener = TcpListener::bind(address.to_str().ok_or("the address is not UTF-8")?).await?;
     let child = Program { path: env::current_exe()?, arguments: vec![CHILD.into()] };
-    let supervisor = Supervisor::new(file, Options { child, timing: timing() });
+    let supervisor = Supervisor::new(file, Options { child, timing: timing(), credentials: None });
     let (changes, health) = (supervisor.health(), supervisor.health());
     let (stop, mut tasks) = (CancellationToken::new(), JoinSet::new());
     let mut terminate = signal(SignalKind::terminate())?;

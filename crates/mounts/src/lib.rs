@@ -32,7 +32,7 @@ pub use file::{Directory, FILE_LIMIT, Kind, MOUNTS_LIMIT, Mount, MountsFile, Mou
 pub use hand::Program;
 pub use health::{Health, MountHealth};
 pub use mountinfo::{Entry, MOUNTINFO_LIMIT, MountTable, MountTableError};
-pub use nfs::{AccessPoint, NFS_PORT, Nfs, Server, Tls};
+pub use nfs::{EfsClient, NFS_PORT, Nfs, Server, Tls};
 pub use pace::Timing;
 pub use plan::{Plan, Refusal, plan};
 pub use supervisor::{MountError, Options, Supervisor};

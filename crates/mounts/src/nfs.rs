@@ -72,16 +72,20 @@ pub struct Tls {
     /// The certificates to believe, instead of the system's.
     pub ca_file: Option<PathBuf>,
     /// What EFS is told about us in a client certificate.
-    pub access_point: Option<AccessPoint>,
+    pub client: Option<Box<EfsClient>>,
 }
 
-/// An access point of EFS.
+/// What EFS is told about a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AccessPoint {
-    /// Such as `fsap-0123456789abcdef0`.
-    pub id: String,
-    /// The file system that it belongs to.
+pub struct EfsClient {
+    /// The file system, such as `fs-0123456789abcdef0`.
     pub file_system: String,
+    /// Its region, such as `eu-central-1`.
+    pub region: String,
+    /// Its access point, such as `fsap-0123456789abcdef0`.
+    pub access_point: Option<String>,
+    /// Whether the pod's identity signs, so that the server decides by IAM's policies what it may mount.
+    pub iam: bool,
 }
 
 impl Nfs {

@@ -6,7 +6,7 @@ use crate::{
     health::{Health, MountHealth},
     keeper::Keeper,
     pace::Timing,
-    tunnel::{OpenTunnels, Route, TunnelError},
+    tunnel::{Credentials, OpenTunnels, Route, TunnelError},
 };
 use jiff::Timestamp;
 use release::Reason;
@@ -26,6 +26,8 @@ pub struct Options {
     pub child: Program,
     /// How often and how long.
     pub timing: Timing,
+    /// Who signs for mounts that IAM is to know.
+    pub credentials: Option<Arc<dyn Credentials>>,
 }
 
 /// Why mounts cannot be kept at all. A mount that fails is none of these: it is tried again, and its health says why.
@@ -96,7 +98,7 @@ impl Supervisor {
         let Self { file, options, health } = self;
         let mut routes = Vec::new();
         for mount in &file.mounts {
-            routes.push(route(mount).await?);
+            routes.push(route(mount, options.credentials.clone()).await?);
         }
         let within = options.timing.unmount_within;
         let (mut keepers, open) = (JoinSet::new(), OpenTunnels::default());
@@ -125,11 +127,11 @@ impl Supervisor {
 }
 
 /// Reads certificates and makes keys on a thread for such work.
-async fn route(mount: &Mount) -> Result<Option<Route>, MountError> {
+async fn route(mount: &Mount, credentials: Option<Arc<dyn Credentials>>) -> Result<Option<Route>, MountError> {
     let What::Nfs4(nfs) = &mount.what else { return Ok(None) };
     let Some(tls) = &nfs.tls else { return Ok(None) };
     let (name, nfs, tls) = (mount.name.clone(), nfs.clone(), tls.clone());
-    let made = spawn_blocking(move || Route::new(&name, &nfs, &tls)).await?;
+    let made = spawn_blocking(move || Route::new(&name, &nfs, &tls, credentials)).await?;
     made.map(Some).map_err(|source| MountError::Tunnel { name: mount.name.clone(), source })
 }
 

@@ -144,6 +144,7 @@ reasons! {
     Conflict "conflict" TryAgain "Another publisher moved the channel meanwhile.", "look at what they published with `longshore release list`, then publish again";
     Probe "probe" TryAgain "The shop does not work with the release that became active.", "look at the pod's php-fpm and nginx logs; publish a corrected release";
     Mount "mount" TryAgain "Storage of the shop cannot be mounted.", "check the server, its security group or firewall, and the mounts file";
+    Threads "threads" TryAgain "The system gives the program too few threads.", "raise the limit of processes (podPidsLimit of the kubelet, ulimit -u), or look for what in the pod uses it up";
     Interrupted "interrupted" TryAgain "The process was asked to stop.", "run it again";
     // what the cluster says to the scheduler
     ApiServer "api-server" Store "The Kubernetes API server cannot be reached, or did not answer in time.", "check the network, the kubeconfig's address and the API server's own health";

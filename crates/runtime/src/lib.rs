@@ -23,6 +23,7 @@ mod setting;
 mod stop;
 mod tasks;
 pub mod telemetry;
+pub mod threads;
 pub mod variable;
 
 pub use env::{ConfigError, Env};

@@ -81,6 +81,7 @@ pub(super) fn readers_during_switches(counts: &Counts) -> Row {
         sequence: sequence(number),
         channel: channel(),
         root_version: 1,
+        created: jiff::Timestamp::now(),
     };
     let targets = [target("previous", OLD), target("active", NEW)];
     let (done, reads) = (AtomicBool::new(false), AtomicU64::new(0));

@@ -257,7 +257,9 @@ impl<S: Shop> Engine<S> {
             }
             Err(PullError::Interrupted) => Err(Look::Failed),
             Err(error) => {
-                self.board.not_checked((self.clock)(), error.reason(), runtime::Chain(&error).to_string());
+                let text = runtime::Chain(&error).to_string();
+                self.board.why(if error.reason() == Reason::Expired { Why::Expired } else { Why::Failed }, &text);
+                self.board.not_checked((self.clock)(), error.reason(), text);
                 self.failed("a release that was staged may not become active", error.reason(), &error);
                 Err(Look::Failed)
             }

@@ -12,9 +12,10 @@ mod line;
 mod place;
 mod report;
 
+use crate::watch::{Inotify, Links};
 use budget::Budget;
 use directory::{Begin, Directory};
-use notify::{Config, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
+use notify::{Event, EventKind, RecursiveMode};
 use place::{Reached, reach};
 use release::RelativePath;
 use std::{
@@ -69,8 +70,8 @@ impl Logs {
             }
         };
         // The paths that are watched are links of /proc to directories that are open: the kernel follows those, and no other.
-        let watcher = RecommendedWatcher::new(handler, Config::default()).inspect_err(|error| {
-            warn!(%error, "the shop's logs are not followed: fs.inotify.max_user_instances may be too low");
+        let watcher = Inotify::new(Links::Follow, handler).inspect_err(|error| {
+            warn!(error = %runtime::Chain(error), "the shop's logs are not followed");
         });
         let mut followed = Followed::new(self, watcher.ok()?);
         let next = followed.round();
@@ -115,7 +116,7 @@ type Identity = (u64, u64);
 #[derive(Debug)]
 struct Followed {
     logs: Logs,
-    watcher: RecommendedWatcher,
+    watcher: Inotify,
     // Directories that are watched, each held open so that its link in /proc stays what it is.
     watched: BTreeMap<Identity, File>,
     directories: BTreeMap<Identity, Directory>,
@@ -124,7 +125,7 @@ struct Followed {
 }
 
 impl Followed {
-    fn new(logs: Logs, watcher: RecommendedWatcher) -> Self {
+    fn new(logs: Logs, watcher: Inotify) -> Self {
         let budget = Budget::new(Instant::now());
         Self { logs, watcher, watched: BTreeMap::new(), directories: BTreeMap::new(), budget, begin: Begin::Now }
     }
@@ -202,7 +203,7 @@ impl Followed {
             }
             match self.watcher.watch(&link(&file), RecursiveMode::NonRecursive) {
                 Ok(()) => drop(self.watched.insert(identity, file)),
-                Err(error) => warn!(%error, "a directory of logs is not watched: fs.inotify.max_user_watches may be too low"),
+                Err(error) => warn!(error = %runtime::Chain(&error), "a directory of logs is not watched"),
             }
         }
     }

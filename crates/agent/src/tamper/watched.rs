@@ -1,8 +1,9 @@
 //! The tree that is looked after, and what is known of it.
 
 use super::heard::Changed;
+use crate::watch::{Inotify, Links};
 use deploy::{Audit, DiskError, audit};
-use notify::{Config, RecommendedWatcher, RecursiveMode, Watcher as _};
+use notify::RecursiveMode;
 use release::{RelativePath, Sha256};
 use std::{
     collections::BTreeSet,
@@ -28,7 +29,7 @@ pub(super) struct Watched {
     pub(super) known: bool,
     pub(super) changed: Arc<Changed>,
     // Ends with it.
-    _watcher: Option<RecommendedWatcher>,
+    _watcher: Option<Inotify>,
     /// The scan that is on its way: it goes on while changes are looked at, or a shop that is busy would never see the end of one.
     pub(super) scan: Option<Scan>,
     /// When the last one ended.
@@ -63,10 +64,10 @@ impl Watched {
         let changed = Arc::new(Changed::new(&tree, &outside));
         let listener = Arc::clone(&changed);
         let handler = move |event| listener.hear(event);
-        let watcher = RecommendedWatcher::new(handler, Config::default().with_follow_symlinks(false));
-        let watcher = watcher.and_then(|mut watcher| watcher.watch(&tree, RecursiveMode::Recursive).map(|()| watcher));
+        let watcher =
+            Inotify::new(Links::Leave, handler).and_then(|mut watcher| watcher.watch(&tree, RecursiveMode::Recursive).map(|()| watcher));
         let watcher = watcher.inspect_err(|error| {
-            warn!(%error, "changes are found by the scan alone: fs.inotify.max_user_watches may be too low for this tree");
+            warn!(error = %runtime::Chain(error), "changes are found by the scan alone");
         });
         Some(Self {
             manifest,

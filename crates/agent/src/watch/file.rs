@@ -3,9 +3,9 @@
 //! The kubelet updates a projected volume by a new directory and a rename of the link `..data`, so names in the directory are watched,
 //! never the files. What is not noticed (inotify's queue overflows, a directory is replaced as a whole) is found at the next poll.
 
-use super::Wake;
+use super::{Inotify, Links, Wake};
 use crate::serve::Heartbeat;
-use notify::{Config, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
+use notify::{Event, EventKind, RecursiveMode};
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
@@ -19,44 +19,51 @@ const REARM: Duration = Duration::from_mins(1);
 /// Within what time it must come round: nothing is waited for but that and the kernel.
 pub(crate) const ROUND: Duration = Duration::from_mins(5);
 
-/// Why files cannot be watched at all.
-#[derive(Debug, thiserror::Error)]
-#[error("the system does not let files be watched; fs.inotify.max_user_instances may be too low")]
-pub struct WatchError(#[from] notify::Error);
-
-/// Wakes whenever a name changes in the directories of `paths`, until `stop`; `heartbeat` beats at each round.
-///
-/// # Errors
-///
-/// [`WatchError`] where the kernel gives no inotify instance. A directory that is missing is no error.
-pub async fn watch(paths: Vec<PathBuf>, wake: Wake, heartbeat: Heartbeat, stop: CancellationToken) -> Result<(), WatchError> {
-    let heard = wake.clone();
-    let handler = move |event| hear(&heard, event);
-    let mut inotify = RecommendedWatcher::new(handler, Config::default().with_follow_symlinks(false))?;
+/// Wakes whenever a name changes in the directories of `paths`, until `stop`; `heartbeat` beats at each round. Where the system does not let files
+/// be watched, it says so once and asks again: until then what changes is found by polling.
+pub async fn watch(paths: Vec<PathBuf>, wake: Wake, heartbeat: Heartbeat, stop: CancellationToken) {
     let directories: BTreeSet<_> = paths.iter().map(|path| directory(path)).collect();
-    let mut watched = BTreeSet::new();
+    let (mut inotify, mut told, mut watched) = (None, false, BTreeSet::new());
     loop {
         heartbeat.beat();
-        for directory in &directories {
-            let known = watched.contains(directory);
-            match inotify.watch(directory, RecursiveMode::NonRecursive) {
-                Ok(()) if known => {}
-                Ok(()) => {
-                    watched.insert(directory.clone());
-                    // What came before the watch.
-                    wake.wake();
+        if inotify.is_none() {
+            let heard = wake.clone();
+            match Inotify::new(Links::Leave, move |event| hear(&heard, event)) {
+                Ok(made) => inotify = Some(made),
+                Err(error) if !told => {
+                    warn!(error = %runtime::Chain(&error), "files are not watched: what changes is found by polling");
+                    told = true;
                 }
-                Err(error) => {
-                    watched.remove(directory);
-                    if known {
-                        warn!(path = %directory.display(), %error, "a directory is not watched any more");
-                    }
-                }
+                Err(error) => debug!(error = %runtime::Chain(&error), "files are still not watched"),
+            }
+        }
+        if let Some(inotify) = &mut inotify {
+            for directory in &directories {
+                arm(inotify, directory, &mut watched, &wake);
             }
         }
         tokio::select! {
-            () = stop.cancelled() => return Ok(()),
+            () = stop.cancelled() => return,
             () = tokio::time::sleep(REARM) => {}
+        }
+    }
+}
+
+/// Watches a directory, also where another one has taken its place.
+fn arm(inotify: &mut Inotify, directory: &Path, watched: &mut BTreeSet<PathBuf>, wake: &Wake) {
+    let known = watched.contains(directory);
+    match inotify.watch(directory, RecursiveMode::NonRecursive) {
+        Ok(()) if known => {}
+        Ok(()) => {
+            watched.insert(directory.to_owned());
+            // What came before the watch.
+            wake.wake();
+        }
+        Err(error) => {
+            watched.remove(directory);
+            if known {
+                warn!(path = %directory.display(), error = %runtime::Chain(&error), "a directory is not watched any more");
+            }
         }
     }
 }
@@ -88,6 +95,7 @@ mod tests {
 
     use super::*;
     use crate::serve::Heartbeats;
+    use notify::Watcher as _;
     use std::{
         fs,
         os::unix::fs::symlink,
@@ -135,14 +143,14 @@ mod tests {
         fs::rename(at("other"), at("release.json")).unwrap();
         assert!(woken(&wake).await, "after a rename");
         stop.cancel();
-        assert!(tasks.join_next().await.unwrap().unwrap().is_ok());
+        tasks.join_next().await.unwrap().unwrap();
     }
 
     #[tokio::test]
     async fn a_directory_that_is_not_there_is_no_error() {
         let (wake, stop) = (Wake::default(), CancellationToken::new());
         stop.cancel();
-        assert!(watch(vec!["/nowhere/release.json".into()], wake, heartbeat(), stop).await.is_ok());
+        watch(vec!["/nowhere/release.json".into()], wake, heartbeat(), stop).await;
     }
 
     #[tokio::test(start_paused = true)]
@@ -158,8 +166,7 @@ mod tests {
             wake.asked().await;
             stop.cancel();
         };
-        let (watched, ()) = tokio::join!(watch(vec![later.join("release.json")], wake.clone(), heartbeat, stop.clone()), comes);
-        watched.unwrap();
+        let ((), ()) = tokio::join!(watch(vec![later.join("release.json")], wake.clone(), heartbeat, stop.clone()), comes);
     }
 
     #[tokio::test]

@@ -2,10 +2,13 @@
 //! twice, late, in another order or not at all end in the same state.
 
 mod file;
+mod inotify;
 mod poll;
 
 pub(crate) use file::ROUND;
-pub use file::{WatchError, watch};
+pub use file::watch;
+pub use inotify::InotifyError;
+pub(crate) use inotify::{Inotify, Links};
 pub use poll::Poll;
 
 use std::sync::Arc;

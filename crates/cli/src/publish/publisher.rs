@@ -217,7 +217,8 @@ impl Publisher {
             sequence: head.sequence,
             manifest: head.manifest,
             root_version: head.root_version,
-            at: head.created,
+            // Made by a publisher whose clock was ahead, it must not keep others from putting that right.
+            at: head.created.min(self.now),
         });
         let policy = Policy { channel: &self.remote.channel, floor: None, accepted, rejected: &BTreeSet::new(), now: self.now };
         Ok(policy.accept(self.roots.newest(), &release)?)

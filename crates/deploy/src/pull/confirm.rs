@@ -64,7 +64,8 @@ impl Run<'_> {
     /// The offer as if none was ever seen, which the policy accepts here and now.
     async fn ask_anew(&self) -> Result<Offer, PullError> {
         let (path, source) = (self.settings.root.clone(), self.settings.source.clone());
-        let (state, said) = blocking(move || -> Result<(State, Said), PullError> { Ok((View::read(&path)?.state, Said::read(&source)?)) }).await?;
+        let (state, said) =
+            blocking(move || -> Result<(State, Said), PullError> { Ok((View::read(&path)?.state, Said::read(&source)?)) }).await?;
         let cache = self.open_cache().await?;
         let memory = cache.as_ref().map(|cache| Memory::new(Arc::clone(cache), self.store.as_ref()));
         let check = |offer: &Offer| offer.check(self.settings, &said, &state, false);

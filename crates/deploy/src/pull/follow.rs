@@ -95,8 +95,9 @@ impl Known {
     pub(super) fn holds(&self, settings: &Settings, store: &dyn ObjectStore, root: &ReleaseRoot, said: &Said) -> bool {
         let State { accepted, rejected, .. } = root.state();
         let chosen = said.chosen == Some(self.seen.sequence);
-        let behind =
-            accepted.as_ref().is_some_and(|accepted| settings.now < accepted.at || (self.seen.sequence < accepted.sequence && !chosen));
+        let behind = accepted
+            .as_ref()
+            .is_some_and(|accepted| settings.now < said.passed(accepted.at) || (self.seen.sequence < accepted.sequence && !chosen));
         let rejected = |manifest: &Sha256| rejected.contains_key(manifest) || said.rejected.contains(manifest);
         match &self.standing {
             Standing::Active { .. } => self.seen.holds(settings, store, root, said),

@@ -161,7 +161,8 @@ impl Offer {
     pub(super) fn check(&self, settings: &Settings, said: &Said, state: &State, running: bool) -> Result<(), PullError> {
         let by_operator = matches!(settings.source, Source::Chosen(_));
         let chosen = by_operator || said.chosen == Some(self.release.sequence);
-        let accepted = state.policy_floor().map(|accepted| if chosen { self.as_if_newest(accepted) } else { accepted });
+        let accepted = state.policy_floor().map(|accepted| Accepted { at: said.passed(accepted.at), ..accepted });
+        let accepted = accepted.map(|accepted| if chosen { self.as_if_newest(accepted) } else { accepted });
         let mut rejected: BTreeSet<_> = if by_operator { BTreeSet::new() } else { state.rejected.keys().copied().collect() };
         // A pod that starts has looked for another one already.
         if matches!(settings.source, Source::File(_)) {
@@ -187,6 +188,7 @@ impl Offer {
             sequence: self.release.sequence,
             channel: self.release.channel.clone(),
             root_version: self.root.version(),
+            created: self.release.created,
         }
     }
 }

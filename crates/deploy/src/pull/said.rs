@@ -4,12 +4,14 @@
 //! |---|---|---|
 //! | `migrated` | a sequence | the database is ready for releases up to this one |
 //! | `rejected` | digests of manifests, one a line | pods of this shop rejected them: another pod does not activate them |
+//! | `clock` | a time, such as `2026-01-31T12:00:00Z` | an operator says that it is later than this, and that a release accepted here later than that was accepted under a wrong clock |
 //! | `chosen` | a sequence | the release object of this sequence is in force, also where a newer one was accepted here |
 //!
 //! None of it says *what* may run: every release object is verified, whoever wrote these files. `chosen` is no new power either: who may
 //! write it may make new pods, which have accepted nothing yet, start with the same release object.
 
 use super::{PullError, Source};
+use jiff::Timestamp;
 use release::{Sequence, Sha256};
 use std::{
     collections::BTreeSet,
@@ -28,9 +30,15 @@ pub(super) struct Said {
     pub(super) migrated: Option<Sequence>,
     pub(super) rejected: BTreeSet<Sha256>,
     pub(super) chosen: Option<Sequence>,
+    pub(super) clock: Option<Timestamp>,
 }
 
 impl Said {
+    /// Since when the clock is known to be right, where a release was accepted at this time.
+    pub(super) fn passed(&self, at: Timestamp) -> Timestamp {
+        self.clock.map_or(at, |clock| at.min(clock))
+    }
+
     /// # Errors
     ///
     /// Where a file is there and cannot be read or understood: whoever wrote it meant something.
@@ -43,6 +51,7 @@ impl Said {
             migrated: words(directory, "migrated", "a sequence")?.pop(),
             rejected: words(directory, "rejected", "digests of manifests, of 64 digits")?.into_iter().collect(),
             chosen: words(directory, "chosen", "a sequence")?.pop(),
+            clock: words(directory, "clock", "a time such as 2026-01-31T12:00:00Z")?.pop(),
         })
     }
 }

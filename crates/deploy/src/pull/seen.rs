@@ -80,7 +80,7 @@ impl Seen {
             && active.channel == self.channel;
         let allowed = settings.floor.is_none_or(|floor| floor <= self.sequence)
             && !state.rejected.contains_key(&self.manifest)
-            && settings.now >= accepted.at;
+            && settings.now >= said.passed(accepted.at);
         self.is_same_question(settings, store) && accepted_here && allowed && root.is_active(&self.manifest)
     }
 

@@ -13,7 +13,13 @@ fn manifest(number: u64) -> Sha256 {
 }
 
 fn target(number: u64) -> Target {
-    Target { manifest: manifest(number), sequence: number.try_into().unwrap(), channel: "shops/acme".parse().unwrap(), root_version: 1 }
+    Target {
+        manifest: manifest(number),
+        sequence: number.try_into().unwrap(),
+        channel: "shops/acme".parse().unwrap(),
+        root_version: 1,
+        created: jiff::Timestamp::UNIX_EPOCH,
+    }
 }
 
 struct Disk(tempfile::TempDir);

@@ -4,7 +4,7 @@ use super::{
     Directory, FILE_LIMIT, Kind, MOUNTS_LIMIT, Mount, MountsFile, What,
     raw::{self, RawDirectory, RawMount},
 };
-use crate::nfs::{AccessPoint, NFS_PORT, Nfs, Server, Tls};
+use crate::nfs::{EfsClient, NFS_PORT, Nfs, Server, Tls};
 use crate::words::{Word, Words};
 use release::RelativePath;
 use std::path::{Component, Path, PathBuf};
@@ -113,6 +113,7 @@ impl Check {
             ("region", raw.region.is_some(), nfs4),
             ("address", raw.address.is_some(), nfs4),
             ("access_point", raw.access_point.is_some(), nfs4),
+            ("iam", raw.iam.is_some(), nfs4),
             ("server", raw.server.is_some(), nfs4),
             ("export", raw.export.is_some(), nfs4),
             ("port", raw.port.is_some(), nfs4),
@@ -177,9 +178,12 @@ impl Check {
                 Some(Server::Efs { file_system: file_system.clone(), region, address })
             }
             (None, Some(server)) => {
-                for (field, given) in
-                    [("region", raw.region.is_some()), ("address", raw.address.is_some()), ("access_point", raw.access_point.is_some())]
-                {
+                for (field, given) in [
+                    ("region", raw.region.is_some()),
+                    ("address", raw.address.is_some()),
+                    ("access_point", raw.access_point.is_some()),
+                    ("iam", raw.iam.is_some()),
+                ] {
                     if given {
                         self.problems.push(format!("{field}: expected only with file_system"));
                     }
@@ -199,20 +203,28 @@ impl Check {
                     self.say(field, value, "expected only with tls=true");
                 }
             }
+            if raw.iam == Some(true) {
+                self.say("iam", "true", "expected only with tls=true");
+            }
             return None;
         }
         let ca_file = raw.ca_file.as_ref().and_then(|path| self.absolute("ca_file", path));
-        let access_point = raw.access_point.clone().zip(raw.file_system.clone()).map(|(id, file_system)| {
-            if !is_efs_id(&id, "fsap-") {
-                self.say("access_point", &id, "expected the id of an EFS access point, such as fsap-0123456789abcdef0");
+        if let Some(id) = raw.access_point.as_ref().filter(|id| raw.file_system.is_some() && !is_efs_id(id, "fsap-")) {
+            self.say("access_point", id, "expected the id of an EFS access point, such as fsap-0123456789abcdef0");
+        }
+        let iam = raw.iam.unwrap_or(false);
+        let client = match server {
+            Some(Server::Efs { file_system, region, .. }) if iam || raw.access_point.is_some() => {
+                let (file_system, region) = (file_system.clone(), region.clone());
+                Some(Box::new(EfsClient { file_system, region, access_point: raw.access_point.clone(), iam }))
             }
-            AccessPoint { id, file_system }
-        });
+            _ => None,
+        };
         let server_name = raw.server_name.clone().unwrap_or_else(|| server.map(Server::host).unwrap_or_default());
         if server.is_some() && !is_host(&server_name) {
             self.say("server_name", &server_name, "expected the host name that the certificate is for");
         }
-        Some(Tls { server_name, ca_file, access_point })
+        Some(Tls { server_name, ca_file, client })
     }
 
     fn directory(&mut self, raw: &RawDirectory) -> Option<Directory> {

@@ -29,6 +29,7 @@ pub(super) struct RawMount {
     pub(super) region: Option<String>,
     pub(super) address: Option<String>,
     pub(super) access_point: Option<String>,
+    pub(super) iam: Option<bool>,
     pub(super) server: Option<String>,
     pub(super) export: Option<String>,
     pub(super) port: Option<u16>,

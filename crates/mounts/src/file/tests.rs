@@ -48,7 +48,7 @@ fn a_file_of_every_kind_is_read() {
     assert_eq!(nfs.device(), "fs-0123456789abcdef0.efs.eu-central-1.amazonaws.com:/shops/acme");
     let tls = nfs.tls.as_ref().unwrap();
     assert_eq!(tls.server_name, "fs-0123456789abcdef0.efs.eu-central-1.amazonaws.com");
-    assert_eq!(tls.access_point.as_ref().unwrap().id, "fsap-0123456789abcdef0");
+    assert_eq!(tls.client.as_ref().unwrap().access_point.as_deref(), Some("fsap-0123456789abcdef0"));
     assert_eq!(shop.directories[0], Directory { path: "media".to_owned(), uid: 33, gid: 33, mode: 0o2775 });
     assert_eq!((shop.directories[1].mode, shop.required, feeds.required), (0o755, true, false));
     assert_eq!(feeds.what, What::Bind { source: "/srv/feeds/a/b".into(), made: 2 });
@@ -124,6 +124,12 @@ fn what_a_kind_lacks_or_does_not_know_is_told() {
         ("kind = \"nfs4\"\nserver = \"nas\"\nfile_system = \"fs-01234567\"", "expected either file_system"),
         ("kind = \"nfs4\"\nfile_system = \"fs-01234567\"", "region is missing"),
         ("kind = \"nfs4\"\nserver = \"nas\"\naccess_point = \"x\"\ntls = true", "access_point: expected only with file_system"),
+        ("kind = \"nfs4\"\nserver = \"nas\"\niam = true\ntls = true", "iam: expected only with file_system"),
+        (
+            "kind = \"nfs4\"\nfile_system = \"fs-01234567\"\nregion = \"eu-central-1\"\niam = true",
+            "iam=\"true\": expected only with tls=true",
+        ),
+        ("kind = \"bind\"\nsource = \"/x\"\niam = true", "iam: not a field of kind=\"bind\""),
         ("kind = \"nfs4\"\nserver = \"-nas\"", "server=\"-nas\": expected a host name"),
         ("kind = \"nfs4\"\nserver = \"nas\"\nsource = \"/x\"", "source: not a field of kind=\"nfs4\""),
         ("kind = \"nfs4\"\nserver = \"nas\"\nca_file = \"/ca.pem\"", "ca_file=\"/ca.pem\": expected only with tls=true"),

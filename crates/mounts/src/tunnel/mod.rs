@@ -7,17 +7,23 @@
 //! A mount keeps its port for life, since the client connects there again after each break. So the port is taken from a mount that is
 //! adopted, and only a new mount gets one that is free, from [`PORTS`].
 
+mod der;
+mod iam;
 mod identity;
 mod peer;
 mod trust;
 
+pub use iam::{AccessKey, Credentials};
 pub use trust::TunnelError;
 
 use crate::nfs::{Nfs, Tls};
+use identity::Identity;
+use peer::Accepted;
 use std::{
     io,
     net::{Ipv4Addr, SocketAddr},
     sync::{Arc, Mutex, PoisonError, Weak},
+    task::Poll,
     time::Duration,
 };
 use tokio::{
@@ -42,6 +48,9 @@ const TRIES: u32 = 64;
 const HOLD: Duration = Duration::from_secs(1);
 /// Connections at once: `nconnect` allows 16, and each may be replaced while its old one still ends.
 const CONNECTIONS: usize = 32;
+/// Connections that are looked at together, and how soon the next ones are after one was refused.
+const AT_ONCE: usize = 128;
+const REFUSED: Duration = Duration::from_millis(20);
 /// How long looking up, connecting and the TLS handshake may take together.
 const CONNECT: Duration = Duration::from_secs(15);
 /// Of each direction of each connection. NFS reads and writes are 1 MiB, and TLS records 16 KiB.
@@ -58,19 +67,22 @@ pub struct Route {
     port: u16,
     name: ServerName<'static>,
     config: Arc<ClientConfig>,
+    identity: Option<Arc<Identity>>,
 }
 
 impl Route {
-    /// The route of an encrypted mount. Reads certificates and, for an access point, makes a key: up to a second of work.
+    /// The route of an encrypted mount. Reads certificates and, where EFS is told who we are, makes a key: up to a second of work. `credentials` sign
+    /// where the mount is to be known to IAM.
     ///
     /// # Errors
     ///
     /// No certificate can be read to believe servers by.
-    pub fn new(mount: &str, nfs: &Nfs, tls: &Tls) -> Result<Self, TunnelError> {
+    pub fn new(mount: &str, nfs: &Nfs, tls: &Tls, credentials: Option<Arc<dyn Credentials>>) -> Result<Self, TunnelError> {
         let name = ServerName::try_from(tls.server_name.clone()).map_err(|_| TunnelError::Name(tls.server_name.clone()))?;
-        let config = Arc::new(trust::client_config(tls)?);
+        let (config, identity) = trust::client_config(tls, credentials)?;
+        let config = Arc::new(config);
         let (host, address) = (nfs.server.host(), nfs.server.address());
-        Ok(Self { mount: mount.to_owned(), host, address, port: nfs.port, name, config })
+        Ok(Self { mount: mount.to_owned(), host, address, port: nfs.port, name, config, identity })
     }
 
     /// Whether both lead to the same server.
@@ -175,38 +187,70 @@ impl Tunnel {
         self.failure.clone()
     }
 
-    /// Carries connections until it is dropped; each that breaks is closed, and the client connects again.
+    /// Carries connections until it is dropped; each that breaks is closed, and the client connects again. Those of other users are closed at
+    /// once: they never take the place of one of ours, and cost one look at the kernel's table for all that came together.
     pub async fn run(self) {
         let places = Arc::new(Semaphore::new(CONNECTIONS));
         let mut connections = JoinSet::new();
         loop {
-            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
             while connections.try_join_next().is_some() {}
-            let (mut local, from) = match self.listener.accept().await {
-                Ok(accepted) => accepted,
+            let looked = match self.accept().await {
+                Ok(accepted) => peer::ours(accepted).await,
+                Err(error) => Err(error),
+            };
+            let ours = match looked {
+                Ok((ours, refused)) => {
+                    if let Some(refused) = refused {
+                        tell(&self.route, &refused, &self.failure);
+                        // Who is refused comes again at once, and more of them at a time from then on.
+                        sleep(REFUSED).await;
+                    }
+                    ours
+                }
                 Err(error) => {
                     // Such as too many open files: the waiting connection stays, so trying at once would spin.
                     warn!(mount = %self.route.mount, %error, "the tunnel cannot accept");
-                    sleep(Duration::from_secs(1)).await;
+                    sleep(HOLD).await;
                     continue;
                 }
             };
-            let (route, failure, port) = (Arc::clone(&self.route), self.failure.clone(), self.port);
-            connections.spawn(async move {
-                if let Err(error) = carry(&route, &mut local, from, port, &failure).await {
-                    tell(&route, &error, &failure);
-                    sleep(HOLD).await;
-                }
-                drop(place);
-            });
+            for accepted in ours {
+                let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+                let (route, failure) = (Arc::clone(&self.route), self.failure.clone());
+                connections.spawn(async move {
+                    if let Err(error) = carry(&route, accepted, &failure).await {
+                        tell(&route, &error, &failure);
+                        sleep(HOLD).await;
+                    }
+                    drop(place);
+                });
+            }
         }
+    }
+
+    /// All that wait by now, and at least one.
+    async fn accept(&self) -> io::Result<Vec<Accepted>> {
+        let (stream, from) = self.listener.accept().await?;
+        let mut all = vec![Accepted { stream, from }];
+        std::future::poll_fn(|context| {
+            while all.len() < AT_ONCE
+                && let Poll::Ready(Ok((stream, from))) = self.listener.poll_accept(context)
+            {
+                all.push(Accepted { stream, from });
+            }
+            Poll::Ready(())
+        })
+        .await;
+        Ok(all)
     }
 }
 
-async fn carry(route: &Route, local: &mut TcpStream, from: SocketAddr, port: u16, failure: &LastFailure) -> io::Result<()> {
-    peer::check(from, port).await?;
+async fn carry(route: &Route, accepted: Accepted, failure: &LastFailure) -> io::Result<()> {
     let late = |_| io::Error::new(io::ErrorKind::TimedOut, format!("no TLS session with {} within {} s", route.host, CONNECT.as_secs()));
     let mut remote = timeout(CONNECT, async {
+        if let Some(identity) = &route.identity {
+            identity.refresh().await?;
+        }
         let stream = route.connect().await?;
         // A request goes out as it is written, and a server that vanished without a word is noticed.
         stream.set_nodelay(true)?;
@@ -215,12 +259,18 @@ async fn carry(route: &Route, local: &mut TcpStream, from: SocketAddr, port: u16
     })
     .await
     .map_err(late)??;
-    local.set_nodelay(true)?;
     if failure.replace(None).is_some() {
         info!(mount = %route.mount, host = %route.host, "the tunnel reaches its server again");
     }
+    // Nothing was read yet. Whoever has it once there is something to read has sent it.
+    accepted.stream.readable().await?;
+    let mut local = match peer::ours(vec![accepted]).await? {
+        (mut ours, None) if !ours.is_empty() => ours.remove(0).stream,
+        (_, refused) => return Err(refused.unwrap_or_else(|| io::ErrorKind::NotConnected.into())),
+    };
+    local.set_nodelay(true)?;
     // An end of one direction is passed on, and the other one goes on until it ends, too.
-    let (sent, received) = copy_bidirectional_with_sizes(local, &mut remote, BUFFER, BUFFER).await?;
+    let (sent, received) = copy_bidirectional_with_sizes(&mut local, &mut remote, BUFFER, BUFFER).await?;
     debug!(mount = %route.mount, sent, received, "a connection of the tunnel ended");
     Ok(())
 }

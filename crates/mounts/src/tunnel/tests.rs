@@ -1,5 +1,5 @@
 use super::*;
-use crate::nfs::{AccessPoint, Server};
+use crate::nfs::{EfsClient, Server};
 use rcgen::{CertificateParams, KeyPair};
 use std::path::PathBuf;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -11,13 +11,13 @@ use tokio_rustls::{
         crypto::{WebPkiSupportedAlgorithms, aws_lc_rs, verify_tls12_signature, verify_tls13_signature},
         pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, UnixTime},
         server::{
-            NoClientAuth,
+            NoClientAuth, NoServerSessionStorage,
             danger::{ClientCertVerified, ClientCertVerifier},
         },
     },
 };
 
-/// An authority's file, and a server for `name` that answers what it is sent, once the sender has ended.
+/// An authority's file, and a server for `name` that answers what it is sent, and ends once the sender has.
 async fn server(name: &str) -> (tempfile::TempDir, PathBuf, SocketAddr, JoinSet<()>) {
     server_that(name, Arc::new(NoClientAuth)).await
 }
@@ -31,18 +31,21 @@ async fn server_that(name: &str, clients: Arc<dyn ClientCertVerifier>) -> (tempf
     std::io::Write::write_all(&mut std::fs::File::create(&file).unwrap(), certificate.pem().as_bytes()).unwrap();
     let der = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
     let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider())).with_safe_default_protocol_versions();
-    let config = config.unwrap().with_client_cert_verifier(clients).with_single_cert(vec![certificate.der().clone()], der).unwrap();
+    let mut config = config.unwrap().with_client_cert_verifier(clients).with_single_cert(vec![certificate.der().clone()], der).unwrap();
+    // Each connection shows its certificate: none goes on with a session of before.
+    (config.send_tls13_tickets, config.session_storage) = (0, Arc::new(NoServerSessionStorage {}));
     let acceptor = TlsAcceptor::from(Arc::new(config));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let mut tasks = JoinSet::new();
     tasks.spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            let Ok(mut stream) = acceptor.accept(stream).await else { continue };
-            let mut all = Vec::new();
-            stream.read_to_end(&mut all).await.unwrap();
-            stream.write_all(&all).await.unwrap();
-            stream.shutdown().await.unwrap();
+            let Ok(stream) = acceptor.accept(stream).await else { continue };
+            let (mut input, mut output) = tokio::io::split(stream);
+            // A client that vanishes is none of its business.
+            if tokio::io::copy(&mut input, &mut output).await.is_ok() {
+                let _gone = output.shutdown().await;
+            }
         }
     });
     (folder, file, address, tasks)
@@ -108,19 +111,19 @@ fn extension(last: u8, text: &str) -> Vec<u8> {
 async fn the_server_of_an_access_point_reads_which_one_in_the_handshake_and_others_are_shown_nothing() {
     let reads = Arc::new(Reads::default());
     let (_folder, ca, address, _server) = server_that("nas.example", Arc::clone(&reads) as Arc<dyn ClientCertVerifier>).await;
-    let access_point = AccessPoint { id: "fsap-0123456789abcdef0".to_owned(), file_system: "fs-0123456789abcdef0".to_owned() };
-    let to = |access_point| {
-        let tls = Tls { server_name: "nas.example".to_owned(), ca_file: Some(ca.clone()), access_point };
+    let client = client();
+    let to = |client: Option<EfsClient>| {
+        let tls = Tls { server_name: "nas.example".to_owned(), ca_file: Some(ca.clone()), client: client.map(Box::new) };
         route_with(address, &tls).unwrap()
     };
-    let (port, _tunnel) = start(to(Some(access_point.clone())), None).await;
+    let (port, _tunnel) = start(to(Some(client.clone())), None).await;
     assert_eq!(exchange(port, b"bytes").await, b"bytes");
     let shown = reads.shown.lock().unwrap().clone();
     assert_eq!(shown.len(), 1);
-    for expected in [extension(1, &access_point.id), extension(3, &access_point.file_system)] {
+    for expected in [extension(1, "fsap-0123456789abcdef0"), extension(3, &client.file_system)] {
         assert!(shown[0].windows(expected.len()).any(|window| window == expected), "{expected:?}");
     }
-    // Signed by IAM, which is not done.
+    // Nobody signed for it.
     let unsigned = &extension(2, "")[..11];
     assert!(!shown[0].windows(unsigned.len()).any(|window| window == unsigned));
     // This server insists on a certificate.
@@ -129,13 +132,18 @@ async fn the_server_of_an_access_point_reads_which_one_in_the_handshake_and_othe
     assert_eq!(reads.shown.lock().unwrap().len(), 1);
 }
 
+fn client() -> EfsClient {
+    let (file_system, region) = ("fs-0123456789abcdef0".to_owned(), "eu-central-1".to_owned());
+    EfsClient { file_system, region, access_point: Some("fsap-0123456789abcdef0".to_owned()), iam: false }
+}
+
 fn route(address: SocketAddr, server_name: &str, ca_file: Option<PathBuf>) -> Result<Route, TunnelError> {
-    route_with(address, &Tls { server_name: server_name.to_owned(), ca_file, access_point: None })
+    route_with(address, &Tls { server_name: server_name.to_owned(), ca_file, client: None })
 }
 
 fn route_with(address: SocketAddr, tls: &Tls) -> Result<Route, TunnelError> {
     let server = Server::Host(address.ip().to_string());
-    Route::new("a", &Nfs { server, export: "/".to_owned(), subdirectory: None, port: address.port(), tls: None }, tls)
+    Route::new("a", &Nfs { server, export: "/".to_owned(), subdirectory: None, port: address.port(), tls: None }, tls, None)
 }
 
 async fn start(route: Route, port: Option<u16>) -> (u16, JoinSet<()>) {
@@ -145,18 +153,21 @@ async fn start(route: Route, port: Option<u16>) -> (u16, JoinSet<()>) {
     (port, tasks)
 }
 
-/// What comes back for `sent` after our half was closed; empty where the tunnel closed the connection.
+/// What comes back for `sent` until our half is closed, which it is once all of it is back; empty where the tunnel closed the connection.
 async fn exchange(port: u16, sent: &[u8]) -> Vec<u8> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
-    let mut all = Vec::new();
+    let (mut input, mut output) = TcpStream::connect(("127.0.0.1", port)).await.unwrap().into_split();
+    let mut all = vec![0; sent.len()];
     let talk = async {
-        stream.write_all(sent).await?;
-        stream.shutdown().await?;
-        stream.read_to_end(&mut all).await
+        let (written, read) = tokio::join!(output.write_all(sent), input.read_exact(&mut all));
+        written.and(read)?;
+        output.shutdown().await?;
+        let mut more = Vec::new();
+        input.read_to_end(&mut more).await?;
+        io::Result::Ok(more)
     };
     match timeout(Duration::from_secs(20), talk).await.expect("the tunnel ends") {
-        Ok(_) => all,
-        Err(_reset) => Vec::new(),
+        Ok(more) => [all, more].concat(),
+        Err(_closed) => Vec::new(),
     }
 }
 
@@ -211,4 +222,56 @@ fn certificates_that_cannot_be_read_are_told() {
     let error = |ca: PathBuf| route(address, "nas.example", Some(ca)).unwrap_err().to_string();
     assert!(error(empty).ends_with("empty.pem: it has none"));
     assert!(error(missing.clone()).starts_with(&format!("cannot read certificates from the ca_file {}", missing.display())));
+}
+
+// As another user: sends, and ends in ways that make the kernel forget whose socket it was. Many at a time, and more than the tunnel carries.
+const FORGER: &str = r#"
+import os, socket, struct, sys, time
+port, mode = int(sys.argv[1]), sys.argv[2]
+waiting = []
+for number in range(300):
+    tried = socket.socket()
+    tried.settimeout(5)
+    try:
+        tried.connect(("127.0.0.1", port))
+        tried.sendall(b"FORGED")
+    except OSError:
+        continue
+    if mode == "close":
+        tried.close()
+    elif mode == "reset":
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        tried.close()
+    elif mode == "half":
+        tried.shutdown(socket.SHUT_WR)
+        waiting.append(tried)
+    else:
+        waiting.append(tried)
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_that_another_user_sends_is_forwarded_however_it_ends_and_ours_goes_through_meanwhile() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("left out: only root can be another user");
+        return;
+    }
+    let reads = Arc::new(Reads::default());
+    let (_folder, ca, address, _server) = server_that("nas.example", Arc::clone(&reads) as Arc<dyn ClientCertVerifier>).await;
+    // Whatever is forwarded comes back, to a client who hears it; and the forger's part is seen by how many came as far as the server.
+    let client = client();
+    let tls = Tls { server_name: "nas.example".to_owned(), ca_file: Some(ca), client: Some(Box::new(client)) };
+    let (port, _tunnel) = start(route_with(address, &tls).unwrap(), None).await;
+    for mode in ["close", "reset", "half", "stay"] {
+        let mut forger = tokio::process::Command::new("setpriv");
+        forger
+            .args(["--reuid", "65534", "--regid", "65534", "--clear-groups", "/usr/bin/python3", "-c", FORGER])
+            .arg(port.to_string())
+            .arg(mode);
+        let mut forger = forger.kill_on_drop(true).spawn().expect("setpriv and python3");
+        let before = reads.shown.lock().unwrap().len();
+        assert_eq!(exchange(port, b"ours").await, b"ours", "{mode}");
+        assert!(timeout(Duration::from_mins(1), forger.wait()).await.expect("the forger ends").unwrap().success());
+        assert_eq!(exchange(port, b"ours").await, b"ours", "{mode}");
+        assert_eq!(reads.shown.lock().unwrap().len() - before, 2, "{mode}: nobody else came as far as the server");
+    }
 }

@@ -1,10 +1,11 @@
 //! Which server certificates are believed.
 
-use super::identity::Identity;
+use super::{iam::Credentials, identity::Identity};
 use crate::nfs::Tls;
 use std::{path::PathBuf, sync::Arc};
 use tokio_rustls::rustls::{
     ClientConfig, RootCertStore,
+    client::ResolvesClientCert,
     crypto::aws_lc_rs,
     pki_types::{CertificateDer, pem::PemObject as _},
 };
@@ -26,26 +27,31 @@ pub enum TunnelError {
     /// A name that no certificate can be for.
     #[error("no certificate can be for {0:?}")]
     Name(String),
-    /// The certificate that tells EFS the access point cannot be made.
-    #[error("cannot make the client certificate for access point {id}: {problem}")]
+    /// The certificate that tells EFS about us cannot be made.
+    #[error("cannot make the client certificate for the file system {file_system}: {problem}")]
     Identity {
-        /// The access point.
-        id: String,
+        /// Of which file system.
+        file_system: String,
         /// Why.
         problem: String,
     },
 }
 
-/// How to talk TLS to a server: 1.2 or 1.3, its certificate checked against `ca_file` or the system's roots, no ALPN as NFS has none.
-pub(super) fn client_config(tls: &Tls) -> Result<ClientConfig, TunnelError> {
+/// How to talk TLS to a server: 1.2 or 1.3, its certificate checked against `ca_file` or the system's roots, no ALPN as NFS has none; and who we are,
+/// where it is told.
+pub(super) fn client_config(
+    tls: &Tls,
+    credentials: Option<Arc<dyn Credentials>>,
+) -> Result<(ClientConfig, Option<Arc<Identity>>), TunnelError> {
     let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
     let builder = builder.with_safe_default_protocol_versions().map_err(|error| TunnelError::NoRoots(error.to_string()))?;
     let builder = builder.with_root_certificates(roots(tls)?);
-    Ok(match &tls.access_point {
-        None => builder.with_no_client_auth(),
-        Some(access_point) => {
-            let problem = |problem: String| TunnelError::Identity { id: access_point.id.clone(), problem };
-            builder.with_client_cert_resolver(Arc::new(Identity::new(access_point).map_err(problem)?))
+    Ok(match &tls.client {
+        None => (builder.with_no_client_auth(), None),
+        Some(client) => {
+            let problem = |problem: String| TunnelError::Identity { file_system: client.file_system.clone(), problem };
+            let identity = Arc::new(Identity::new(client, credentials).map_err(problem)?);
+            (builder.with_client_cert_resolver(Arc::clone(&identity) as Arc<dyn ResolvesClientCert>), Some(identity))
         }
     })
 }

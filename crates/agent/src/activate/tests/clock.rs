@@ -57,6 +57,29 @@ async fn a_clock_far_ahead_finds_the_trust_root_expired_and_one_an_hour_ahead_do
 }
 
 #[tokio::test]
+async fn a_clock_that_was_far_ahead_once_blocks_releases_for_an_hour_at_most_and_an_operator_ends_that() {
+    let (mut lab, mut engine) = running().await;
+    // Ahead by less than the trust root lasts.
+    engine.clock = || Timestamp::now() + Duration::from_hours(20);
+    lab.publish("good 2", Migration::None).await;
+    assert_eq!((look(&mut engine).await, lab.health().as_str()), (Look::Settled, "good 2"));
+    lab.publish("good 3", Migration::None).await;
+    engine.clock = Timestamp::now;
+    assert_eq!((look(&mut engine).await, reason(&engine)), (Look::Failed, Some(Reason::Clock)));
+    engine.clock = ahead;
+    assert_eq!((look(&mut engine).await, lab.health().as_str()), (Look::Settled, "good 3"), "not for 20 hours");
+
+    // With what an operator says beside the release object, at once.
+    let (head, volume) = (lab.path("store").join(key::channel_head(&"shops/acme".parse().unwrap())), lab.path("control"));
+    lab.publish("good 4", Migration::None).await;
+    fs::copy(&head, volume.join("release.json")).unwrap();
+    let mut engine = lab.engine_of(&lab.shop(), Sources::new(lab.follower(Source::File(volume)), Vec::new()));
+    assert_eq!((look(&mut engine).await, reason(&engine)), (Look::Failed, Some(Reason::Clock)));
+    lab.say("clock", &Timestamp::now().to_string());
+    assert_eq!((look(&mut engine).await, lab.health().as_str()), (Look::Settled, "good 4"));
+}
+
+#[tokio::test]
 async fn a_release_that_expires_while_it_waits_does_not_run_and_the_running_one_stays() {
     let (mut lab, mut engine) = running().await;
     lab.publish("good 2", Migration::Breaking).await;
