@@ -34,6 +34,8 @@ pub struct Config {
     pub sources: Vec<Source>,
     /// The lowest sequence to accept.
     pub floor: Option<Sequence>,
+    /// The lowest version of the trust root.
+    pub trust_floor: u64,
     /// The file of the mounts to keep.
     pub mounts: Option<PathBuf>,
     /// What `$(POD)` stands for in it.
@@ -87,6 +89,7 @@ impl Config {
         let trust = env.read::<AbsolutePath>(&variable::TRUST);
         let sources = sources(env);
         let floor = env.optional(&variable::FLOOR);
+        let trust_floor = env.optional::<RootVersion>(&variable::TRUST_FLOOR);
         let places = places(env);
         let mounts = env.optional::<AbsolutePath>(&variable::MOUNTS);
         let pod_name = env.optional::<PodName>(&variable::POD);
@@ -118,6 +121,7 @@ impl Config {
             trust: trust?.into_path(),
             sources,
             floor: floor?,
+            trust_floor: trust_floor?.map_or(0, |version| version.0),
             mounts: path(mounts?),
             pod_name: pod_name?.map(|name| name.0),
             places: places?,
@@ -234,6 +238,7 @@ macro_rules! settings {
 settings! {
     Store(Location) STORE |text| text.parse().ok();
     Memory(u64) MEMORY |text| ByteSize::read(text).map(ByteSize::bytes).filter(|bytes| *bytes >= MEMORY_FLOOR);
+    RootVersion(u64) TRUST_FLOOR |text| text.parse().ok().filter(|version| (1..=release::limits::NUMBER_LIMIT).contains(version));
     Listen(SocketAddr) LISTEN |text| text.parse().ok();
     Php(Address) PHP |text| text.parse().ok();
     PageUrl(Url) PROBE |text| text.parse().ok();

@@ -208,6 +208,7 @@ fn tasks(
             trust: trust.clone(),
             source: source.clone(),
             floor: config.floor,
+            trust_floor: config.trust_floor,
             places: config.places.clone(),
             cache: config.cache.clone(),
             memory: config.memory,

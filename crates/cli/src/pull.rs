@@ -156,6 +156,7 @@ pub(crate) async fn run(arguments: PullCommand, context: &Context) -> Result<(),
         trust: files::trust_root(&arguments.trust)?,
         source: arguments.sequence.map_or(Source::Channel, Source::Chosen),
         floor: arguments.floor,
+        trust_floor: 0,
         // Nothing is mounted for a tree that somebody looks at.
         places: Places::default(),
         cache,

@@ -28,6 +28,8 @@ pub struct Config {
     pub source: Source,
     /// The lowest sequence to accept.
     pub floor: Option<Sequence>,
+    /// The lowest version of the trust root.
+    pub trust_floor: u64,
     /// Where trees lead to.
     pub places: Places,
     /// The node's cache.
@@ -61,6 +63,7 @@ impl Config {
         let trust = env.read::<AbsolutePath>(&variable::TRUST);
         let release = env.optional::<AbsolutePath>(&variable::RELEASE);
         let floor = env.optional(&variable::FLOOR);
+        let trust_floor = env.optional::<RootVersion>(&variable::TRUST_FLOOR);
         let places = places(env);
         let cache = env.optional::<AbsolutePath>(&variable::CACHE);
         let cache_limit = env.read::<ByteSize>(&variable::CACHE_LIMIT);
@@ -75,6 +78,7 @@ impl Config {
             trust: trust?.into_path(),
             source: release?.map_or(Source::Channel, |path| source(path.into_path())),
             floor: floor?,
+            trust_floor: trust_floor?.map_or(0, |version| version.0),
             places: places?,
             cache: cache?
                 .map(AbsolutePath::into_path)
@@ -134,6 +138,16 @@ impl Setting for Memory {
     }
 }
 
+struct RootVersion(u64);
+
+impl Setting for RootVersion {
+    const EXPECTED: &'static str = variable::TRUST_FLOOR.expected;
+
+    fn read(text: &str) -> Option<Self> {
+        text.parse().ok().filter(|version| (1..=release::limits::NUMBER_LIMIT).contains(version)).map(Self)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -159,6 +173,7 @@ mod tests {
         let optional = [
             ("LONGSHORE_RELEASE", "/etc/release"),
             ("LONGSHORE_FLOOR", "7"),
+            ("LONGSHORE_TRUST_FLOOR", "3"),
             ("LONGSHORE_STORAGE", "/mnt/shop"),
             ("LONGSHORE_WRITABLE", "/srv/writable"),
             ("LONGSHORE_TEMPLATES", "/etc/shop/app"),
@@ -184,7 +199,7 @@ mod tests {
         };
         let (storage, writable) = (Some("/mnt/shop".into()), Some("/srv/writable".into()));
         assert_eq!(config.places, Places { storage, writable, configuration: Some(configuration) });
-        assert_eq!(config.floor.map(Sequence::get), Some(7));
+        assert_eq!((config.floor.map(Sequence::get), config.trust_floor), (Some(7), 3));
         assert_eq!(config.cache, Some(cache::Settings { directory: "/node/cache".into(), limit: 3 << 30 }));
         assert_eq!((config.memory, config.deadline), (128 << 20, Duration::from_secs(90)));
         assert_eq!((config.log, config.format), (Filter::read("warn,store=debug").unwrap(), Format::Json));

@@ -109,6 +109,7 @@ async fn put_in_force(config: &Config) -> Result<Pulled, InitError> {
         trust,
         source: config.source.clone(),
         floor: config.floor,
+        trust_floor: config.trust_floor,
         places: config.places.clone(),
         cache: config.cache.clone(),
         memory: config.memory,

@@ -68,6 +68,14 @@ pub enum Refusal {
         /// When.
         at: Timestamp,
     },
+    /// The newest trust root at hand is older than this node was told to want: somebody withholds the newer one.
+    #[error("the newest trust root here is {found}, and this node was told to take none below {floor}: upload trust/{floor}.root.json")]
+    RootBelow {
+        /// The version that is there.
+        found: u64,
+        /// The lowest version to take.
+        floor: u64,
+    },
     /// It is below the floor.
     #[error("release {sequence} of {channel} is below {floor}, the floor given to this node")]
     Floor {
@@ -164,7 +172,7 @@ impl Refusal {
     pub const fn reason(&self) -> Reason {
         match self {
             Self::Channel { .. } => Reason::Channel,
-            Self::RootMissing { .. } | Self::RootOlder { .. } => Reason::RootVersion,
+            Self::RootMissing { .. } | Self::RootOlder { .. } | Self::RootBelow { .. } => Reason::RootVersion,
             Self::Floor { .. } | Self::Older { .. } | Self::Equivocation { .. } => Reason::Rollback,
             Self::SequenceJump { .. } => Reason::SequenceJump,
             Self::Clock { .. } => Reason::Clock,

@@ -17,11 +17,16 @@ pub enum Trouble {
     Disk,
     /// Nothing is wrong but the moment: the same call may succeed later.
     TryAgain,
+    /// A rollout reached its end without some of its shops.
+    Partly,
+    /// A rollout ended before its end.
+    Failed,
 }
 
 impl Trouble {
     /// Every kind, by exit code.
-    pub const ALL: &'static [Self] = &[Self::Configuration, Self::Untrusted, Self::Store, Self::Bug, Self::Disk, Self::TryAgain];
+    pub const ALL: &'static [Self] =
+        &[Self::Configuration, Self::Untrusted, Self::Store, Self::Bug, Self::Disk, Self::TryAgain, Self::Partly, Self::Failed];
 
     /// What it means, in one sentence.
     #[must_use]
@@ -33,10 +38,12 @@ impl Trouble {
             Self::Bug => "A bug of Longshore.",
             Self::Disk => "The local disk refused.",
             Self::TryAgain => "Nothing is wrong but the moment: the same call may succeed later.",
+            Self::Partly => "A rollout was completed, and some of its shops failed within its budget.",
+            Self::Failed => "A rollout stopped, or was aborted.",
         }
     }
 
-    /// The exit code, from the ranges of `sysexits.h`.
+    /// The exit code, from the ranges of `sysexits.h`; above them what became of a rollout.
     #[must_use]
     pub const fn exit_code(self) -> u8 {
         match self {
@@ -46,6 +53,8 @@ impl Trouble {
             Self::Bug => 70,
             Self::Disk => 74,
             Self::TryAgain => 75,
+            Self::Partly => 80,
+            Self::Failed => 81,
         }
     }
 }
@@ -153,9 +162,12 @@ reasons! {
     Owned "owned" Configuration "Another manager owns fields of an object.", "agree with its owner, or take the fields with --take-over";
     Definitions "definitions" Configuration "The cluster does not know Shops.", "apply what `longshore-scheduler crd` prints";
     Registry "registry" Configuration "A shop, a class or a release cannot be used as it is written.", "correct the resource that the message names";
+    Claimed "claimed" Configuration "A shop claims a host, a database, a directory or keys of a cache that another shop has.", "give one of the two something else: who had it first keeps it";
     Guard "guard" Configuration "A guard against deleting a fleet by accident holds.", "look why so many shops are missing; only then allow the number with --delete-at-most";
     Moved "moved" TryAgain "The cluster is not as the plan saw it.", "look at a new plan, and apply that one";
-    Rollout "rollout" TryAgain "A rollout did not end well, or not in time.", "look at `longshore-scheduler rollout status NAME` and `longshore-scheduler why SHOP`";
+    Rollout "rollout" TryAgain "A rollout has not ended in time, and goes on.", "wait, or look at `longshore-scheduler rollout status NAME`";
+    RolloutPartly "rollout-partly" Partly "A rollout was completed, and some of its shops failed within its budget.", "look at `longshore-scheduler why SHOP` for each that the message names, and start a rollout of these";
+    RolloutFailed "rollout-failed" Failed "A rollout stopped as too many of its shops failed, or all of a wave, or it was aborted.", "look at the shops that the message names; then `longshore-scheduler rollout resume` or `rollout abort`";
     NotLeader "not-leader" TryAgain "Another process leads since.", "nothing: it goes on with the work";
     Bug "bug" Bug "Longshore is wrong.", "please report it with the log";
 }

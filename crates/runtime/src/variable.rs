@@ -80,6 +80,8 @@ variables! {
         "the file that holds the release object in force, or a directory with `release.json` in it, such as a projected ConfigMap, whose `migrated`, `rejected`, `previous.json` and `chosen` count, too: docs/release-in-a-pod.md";
     FLOOR "LONGSHORE_FLOOR" by BOTH, Unset::Means("no floor"), <Sequence as Setting>::EXPECTED,
         "the lowest sequence to accept, which protects a fresh node from an old release";
+    TRUST_FLOOR "LONGSHORE_TRUST_FLOOR" by BOTH, Unset::Means("no floor"), "a version: a whole number from 1 to 9007199254740991",
+        "the lowest version of the trust root to accept releases under, which protects a fresh node from keys that were withdrawn";
     CACHE "LONGSHORE_CACHE" by BOTH, Unset::Means("no cache"), AbsolutePath::EXPECTED,
         "the node cache: a directory of the node that its pods share, made with mode 0700 where it is missing; never mount it into a tenant's container";
     CACHE_LIMIT "LONGSHORE_CACHE_LIMIT" by BOTH, Unset::Is("20GiB"), <ByteSize as Setting>::EXPECTED,

@@ -7,6 +7,7 @@ pub(crate) use builds::{Build, builds};
 pub(crate) use next::{Next, again, back, forward, rejected};
 
 use crate::{
+    claims::{Claims, Collision},
     crd::{Engine, Phase, Rollout, Shop, ShopRelease, ShopState, Truth},
     file::Fleet,
     render::{InForce, Migrating, Moment, Object, RenderError, render},
@@ -49,31 +50,13 @@ pub enum AssignError {
         /// Why.
         source: ScheduleError,
     },
-    /// Another shop has its sessions in the same database: a visitor of one could go on as the visitor, or the administrator, of the other.
-    #[error(
-        "shop {shop}: services.cache.sessions={database} of {server} is what shop {other} has, too; give each a number of its own, or none"
-    )]
-    Sessions {
+    /// Other shops have what it claims.
+    #[error("shop {shop}: {}", collisions.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Claimed {
         /// The shop.
         shop: String,
-        /// The other one.
-        other: String,
-        /// The number.
-        database: u32,
-        /// The Redis server.
-        server: String,
-    },
-    /// Another shop's indexes bear the same names: each would overwrite what the other finds.
-    #[error("shop {shop}: services.search.prefix={prefix} of {server} is what shop {other} has, too; give each one of its own")]
-    Indexes {
-        /// The shop.
-        shop: String,
-        /// The other one.
-        other: String,
-        /// What they share.
-        prefix: String,
-        /// Where.
-        server: String,
+        /// What others have.
+        collisions: Vec<Collision>,
     },
     /// It cannot be rendered.
     #[error(transparent)]
@@ -178,12 +161,11 @@ pub const SWITCHING: &str = "Switching";
 ///
 /// # Errors
 ///
-/// Where its class or its release is not there, a campaign's time is not one, or it cannot be rendered.
-pub fn desired(name: &str, shop: &Shop, fleet: &Fleet, known: &Known, now: Timestamp) -> Result<Vec<Object>, AssignError> {
+/// Where its class or its release is not there, another shop has what it claims, a campaign's time is not one, or it cannot be rendered.
+pub fn desired(name: &str, shop: &Shop, fleet: &Fleet, claims: &Claims, known: &Known, now: Timestamp) -> Result<Vec<Object>, AssignError> {
     let class = fleet.classes.get(&shop.spec.class);
     let class = class.ok_or_else(|| AssignError::Class { shop: name.to_owned(), class: shop.spec.class.clone() })?;
-    sessions(name, shop, fleet)?;
-    indexes(name, shop, fleet)?;
+    claimed(name, claims)?;
     let floor = campaign_floor(&shop.spec.scale, now).map_err(|source| AssignError::Schedule { shop: name.to_owned(), source })?;
     let release = told(shop, fleet)?;
     let status = shop.status.as_ref();
@@ -203,54 +185,10 @@ pub fn desired(name: &str, shop: &Shop, fleet: &Fleet, known: &Known, now: Times
     Ok(render(shop, class, release, &moment)?)
 }
 
-/// Nobody is favoured where two shops want the same database: both stay as they are until a person decides.
-fn sessions(name: &str, shop: &Shop, fleet: &Fleet) -> Result<(), AssignError> {
-    let Some(database) = sessions_of(shop) else { return Ok(()) };
-    let Some(server) = sessions_server(shop, fleet) else { return Ok(()) };
-    // The number first, which is the cheapest to compare: this looks at every shop.
-    let same = |other: &Shop| sessions_of(other) == Some(database) && sessions_server(other, fleet) == Some(server);
-    match fleet.shops.iter().find(|(other, shop)| *other != name && same(shop)) {
-        None => Ok(()),
-        Some((other, _)) => {
-            let server = format!("{}:{}", server.0, server.1);
-            Err(AssignError::Sessions { shop: name.to_owned(), other: other.clone(), database, server })
-        }
-    }
-}
-
-fn sessions_of(shop: &Shop) -> Option<u32> {
-    shop.spec.services.cache.as_ref().and_then(|cache| cache.sessions)
-}
-
-/// The address counts: classes may call one server by different names.
-fn sessions_server<'a>(shop: &Shop, fleet: &'a Fleet) -> Option<(&'a str, u32)> {
-    let wanted = &shop.spec.services.cache.as_ref()?.server;
-    let caches = &fleet.classes.get(&shop.spec.class)?.spec.backends.caches;
-    caches.iter().find(|cache| cache.name == *wanted).map(|cache| (cache.host.as_str(), cache.port))
-}
-
-/// Likewise, of the names of indexes on a search server.
-fn indexes(name: &str, shop: &Shop, fleet: &Fleet) -> Result<(), AssignError> {
-    let Some(prefix) = prefix_of(shop) else { return Ok(()) };
-    let Some(server) = search_server(shop, fleet) else { return Ok(()) };
-    let same = |other: &Shop| prefix_of(other) == Some(prefix) && search_server(other, fleet) == Some(server);
-    match fleet.shops.iter().find(|(other, shop)| *other != name && same(shop)) {
-        None => Ok(()),
-        Some((other, _)) => {
-            let (server, prefix) = (format!("{}:{}", server.0, server.1), prefix.to_owned());
-            Err(AssignError::Indexes { shop: name.to_owned(), other: other.clone(), prefix, server })
-        }
-    }
-}
-
-fn prefix_of(shop: &Shop) -> Option<&str> {
-    shop.spec.services.search.as_ref().map(|search| search.prefix.as_str())
-}
-
-fn search_server<'a>(shop: &Shop, fleet: &'a Fleet) -> Option<(&'a str, u32)> {
-    let wanted = &shop.spec.services.search.as_ref()?.server;
-    let servers = &fleet.classes.get(&shop.spec.class)?.spec.backends.search;
-    servers.iter().find(|server| server.name == *wanted).map(|server| (server.host.as_str(), server.port))
+/// That no other shop has what this one claims.
+pub(crate) fn claimed(name: &str, claims: &Claims) -> Result<(), AssignError> {
+    let collisions = claims.refused(name);
+    if collisions.is_empty() { Ok(()) } else { Err(AssignError::Claimed { shop: name.to_owned(), collisions }) }
 }
 
 /// Whether the shop was ever seen to work. A scheduler that did not ask for pages yet has called those ready whose pods were.

@@ -49,6 +49,19 @@ struct Rejected {
     at: Option<Timestamp>,
 }
 
+/// What an agent is asked of one release.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    /// Its sequence.
+    pub sequence: u64,
+    /// Its manifest's digest.
+    pub manifest: &'a str,
+    /// Releases after it that the shop may be told by now, with their manifests. What else a page names is nothing that we gave the shop.
+    pub newer: &'a [(u64, String)],
+    /// Since when a person wants it tried again: what failed before does not count.
+    pub retried: Option<Timestamp>,
+}
+
 /// What an agent says of one release.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Said {
@@ -64,17 +77,18 @@ impl AgentStatus {
     /// Reads a page; `None` where it is none, which says nothing of a release.
     ///
     /// ```
-    /// use scheduler::evidence::{AgentStatus, Said};
+    /// use scheduler::evidence::{AgentStatus, Question, Said};
     ///
     /// let page = r#"{"running": {"sequence": 7, "manifest": "ab", "onTrial": false}, "rejected": [{"manifest": "cd", "reason": "probe"}]}"#;
-    /// let agent = AgentStatus::read(page).unwrap();
-    /// assert_eq!(agent.says(7, "ab", None), Said::Runs);
-    /// assert_eq!(agent.says(8, "cd", None), Said::Rejected("probe".to_owned()));
-    /// assert_eq!(agent.says(9, "ef", None), Said::Waits);
+    /// let agent = AgentStatus::read(page.as_bytes()).unwrap();
+    /// let says = |sequence, manifest| agent.says(&Question { sequence, manifest, newer: &[], retried: None });
+    /// assert_eq!(says(7, "ab"), Said::Runs);
+    /// assert_eq!(says(8, "cd"), Said::Rejected("probe".to_owned()));
+    /// assert_eq!(says(9, "ef"), Said::Waits);
     /// ```
     #[must_use]
-    pub fn read(page: &str) -> Option<Self> {
-        serde_json::from_str(page).ok()
+    pub fn read(page: &[u8]) -> Option<Self> {
+        serde_json::from_slice(page).ok()
     }
 
     /// What it has seen of the shop's page. One that asks for none cannot say.
@@ -90,15 +104,17 @@ impl AgentStatus {
         }
     }
 
-    /// What it says of the release with this sequence and this manifest. What failed before `retried` does not count: a person wants it
-    /// tried again.
+    /// What it says of a release. The tenant's code may have written the page: it can say that its own shop runs what it was given, or that
+    /// it does not, and nothing else.
     #[must_use]
-    pub fn says(&self, sequence: u64, manifest: &str, retried: Option<Timestamp>) -> Said {
+    pub fn says(&self, question: &Question<'_>) -> Said {
+        let Question { sequence, manifest, newer, retried } = *question;
         // The shop's own word first: a manifest that was rejected once may run under a later sequence by an operator's choice.
-        match &self.running {
-            Some(running) if running.sequence > sequence && !running.on_trial => return Said::Runs,
-            Some(running) if running.sequence == sequence && running.manifest == manifest && !running.on_trial => return Said::Runs,
-            _ => {}
+        if let Some(running) = self.running.as_ref().filter(|running| !running.on_trial) {
+            let same = running.sequence == sequence && running.manifest == manifest;
+            if same || newer.iter().any(|(sequence, manifest)| running.sequence == *sequence && running.manifest == *manifest) {
+                return Said::Runs;
+            }
         }
         let before = |rejected: &&Rejected| rejected.at.zip(retried).is_some_and(|(at, retried)| at < retried);
         let rejected = self.rejected.iter().find(|rejected| rejected.manifest == manifest).filter(|rejected| !before(rejected));
@@ -129,7 +145,8 @@ mod tests {
     use super::*;
 
     fn says(page: &str) -> Said {
-        AgentStatus::read(page).unwrap().says(7, "ab", None)
+        let newer = [(8, "cd".to_owned())];
+        AgentStatus::read(page.as_bytes()).unwrap().says(&Question { sequence: 7, manifest: "ab", newer: &newer, retried: None })
     }
 
     #[test]
@@ -141,6 +158,11 @@ mod tests {
             // The same sequence with another manifest is a split channel, and no evidence.
             (r#"{"running": {"sequence": 7, "manifest": "cd", "onTrial": false}}"#, Said::Waits),
             (r#"{"running": {"sequence": 8, "manifest": "cd", "onTrial": false}}"#, Said::Runs),
+            // What the shop was never given.
+            (r#"{"running": {"sequence": 8, "manifest": "ef", "onTrial": false}}"#, Said::Waits),
+            (r#"{"running": {"sequence": 9, "manifest": "cd", "onTrial": false}}"#, Said::Waits),
+            (r#"{"running": {"sequence": 999999, "manifest": "ab", "onTrial": false}}"#, Said::Waits),
+            (r#"{"running": {"sequence": 18446744073709551615, "manifest": "ab", "onTrial": false}}"#, Said::Waits),
             (
                 r#"{"running": {"sequence": 6, "manifest": "cd", "onTrial": false}, "rejected": [{"manifest": "ab", "reason": "502"}]}"#,
                 Said::Rejected("502".to_owned()),
@@ -151,13 +173,43 @@ mod tests {
     }
 
     #[test]
+    fn a_hostile_page_is_no_page() {
+        let nested = format!(r#"{{"running": null, "x": {}"#, "[".repeat(100_000));
+        let many = format!(r#"{{"running": null, "rejected": [{}{{}}]}}"#, r#"{"manifest": "x", "reason": "y"},"#.repeat(7000));
+        let twice = r#"{"running": null, "running": {"sequence": 7, "manifest": "ab", "onTrial": false}}"#;
+        for page in [
+            "",
+            "null",
+            "[]",
+            "7",
+            "\"running\"",
+            "{\"running\": 7}",
+            r#"{"running": {"sequence": -1, "manifest": "ab", "onTrial": false}}"#,
+            r#"{"running": {"sequence": 1e30, "manifest": "ab", "onTrial": false}}"#,
+            r#"{"running": {"sequence": "7", "manifest": "ab", "onTrial": false}}"#,
+            r#"{"running": {"sequence": 7.0, "manifest": "ab", "onTrial": false}}"#,
+            r#"{"running": {"sequence": 7, "manifest": null, "onTrial": false}}"#,
+            r#"{"running": {"sequence": 7, "manifest": "ab", "onTrial": 0}}"#,
+            r#"{"running": null, "rejected": {}}"#,
+            r#"{"running": null} {}"#,
+            &nested,
+            &many,
+            twice,
+        ] {
+            assert_eq!(AgentStatus::read(page.as_bytes()), None, "{}", page.chars().take(80).collect::<String>());
+        }
+        assert_eq!(AgentStatus::read(b"{\"running\": null, \"page\": {\"state\": \"\xff\", \"problem\": null}}"), None);
+    }
+
+    #[test]
     fn the_page_that_the_agent_writes_is_understood() {
         // The agent's own test writes this file.
-        let agent = AgentStatus::read(include_str!("../../../docs/formats/status.json")).unwrap();
+        let agent = AgentStatus::read(include_bytes!("../../../docs/formats/status.json")).unwrap();
         let digest = |text: &str| release::Sha256::of(text.as_bytes()).to_string();
-        assert_eq!(agent.says(43, &digest("43"), None), Said::Runs);
-        assert_eq!(agent.says(44, &digest("44"), None), Said::Rejected("the shop answered 502".to_owned()));
-        assert_eq!(agent.says(45, &digest("45"), None), Said::Waits);
+        let says = |sequence: u64| agent.says(&Question { sequence, manifest: &digest(&sequence.to_string()), newer: &[], retried: None });
+        assert_eq!(says(43), Said::Runs);
+        assert_eq!(says(44), Said::Rejected("the shop answered 502".to_owned()));
+        assert_eq!(says(45), Said::Waits);
     }
 
     #[test]
@@ -169,16 +221,17 @@ mod tests {
             (r#"{"running": null, "page": {"state": "good", "problem": null, "at": null}}"#, Seen::Works),
             (r#"{"running": null, "page": {"state": "bad", "problem": "status 503", "at": null}}"#, Seen::Fails("status 503".to_owned())),
         ] {
-            assert_eq!(AgentStatus::read(page).unwrap().page(), expected, "{page}");
+            assert_eq!(AgentStatus::read(page.as_bytes()).unwrap().page(), expected, "{page}");
         }
-        assert_eq!(AgentStatus::read(include_str!("../../../docs/formats/status.json")).unwrap().page(), Seen::Works);
+        assert_eq!(AgentStatus::read(include_bytes!("../../../docs/formats/status.json")).unwrap().page(), Seen::Works);
     }
 
     #[test]
     fn what_failed_before_it_was_told_once_more_does_not_count() {
         let page = r#"{"running": null, "rejected": [{"manifest": "ab", "reason": "502", "at": "2026-11-23T12:00:00Z"}]}"#;
-        let agent = AgentStatus::read(page).unwrap();
-        let says = |retried: &str| agent.says(7, "ab", Some(retried.parse().unwrap()));
+        let agent = AgentStatus::read(page.as_bytes()).unwrap();
+        let says =
+            |retried: &str| agent.says(&Question { sequence: 7, manifest: "ab", newer: &[], retried: Some(retried.parse().unwrap()) });
         assert_eq!(says("2026-11-23T12:00:01Z"), Said::Waits);
         assert_eq!(says("2026-11-23T11:59:59Z"), Said::Rejected("502".to_owned()));
     }
@@ -193,7 +246,7 @@ mod tests {
 
     #[test]
     fn a_page_without_trial_is_no_page() {
-        assert_eq!(AgentStatus::read(r#"{"running": {"sequence": 7}}"#), None);
-        assert_eq!(AgentStatus::read("not found"), None);
+        assert_eq!(AgentStatus::read(br#"{"running": {"sequence": 7}}"#), None);
+        assert_eq!(AgentStatus::read(b"not found"), None);
     }
 }

@@ -2,7 +2,10 @@
 
 use crate::crd::{Campaign, Scale};
 use croner::{Cron, errors::CronError};
-use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+use jiff::{
+    SignedDuration, Timestamp,
+    tz::{TimeZone, TimeZoneDatabase},
+};
 use std::str::FromStr as _;
 
 /// Why a campaign's time cannot be read.
@@ -90,13 +93,14 @@ pub fn cron(text: &str) -> Result<Cron, ScheduleError> {
     Cron::from_str(text).map_err(|error| ScheduleError::Cron { text: text.to_owned(), why: error.to_string() })
 }
 
-/// Finds a time zone.
+/// Finds a time zone by its exact name, as the API server does, in the database of this program: a machine's own has more names, and others.
 ///
 /// # Errors
 ///
 /// Where the database has none of that name.
 pub fn time_zone(text: &str) -> Result<TimeZone, ScheduleError> {
-    TimeZone::get(text).map_err(|_| ScheduleError::TimeZone { text: text.to_owned() })
+    let found = TimeZoneDatabase::bundled().get(text).ok().filter(|zone| zone.iana_name() == Some(text));
+    found.ok_or_else(|| ScheduleError::TimeZone { text: text.to_owned() })
 }
 
 #[cfg(test)]
@@ -137,5 +141,19 @@ mod tests {
     fn what_is_not_a_time_is_told() {
         assert!(cron("61 * * * *").is_err());
         assert!(time_zone("Europe/Bukarest").unwrap_err().to_string().contains("Europe/Bucharest"));
+        for wrong in [
+            "europe/berlin",
+            "EUROPE/BERLIN",
+            "Local",
+            "posix/Europe/Berlin",
+            "right/UTC",
+            "leapseconds",
+            "Mars/Olympus",
+            "",
+            "../etc/passwd",
+        ] {
+            assert!(time_zone(wrong).is_err(), "{wrong}");
+        }
+        assert!(["UTC", "Etc/UTC", "Europe/Kyiv", "America/Argentina/Ushuaia"].into_iter().all(|zone| time_zone(zone).is_ok()));
     }
 }

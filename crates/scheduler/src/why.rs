@@ -2,7 +2,7 @@
 
 use crate::{
     assign,
-    cluster::edge,
+    claims::Claims,
     crd::{Condition, Phase, RejectedRelease, Rollout, Shop, ShopRelease, ShopState, Truth},
     file::Fleet,
     rollout::closed,
@@ -79,14 +79,15 @@ pub fn why(name: &str, shop: &Shop, fleet: &Fleet, halted: Option<&str>, now: Ti
             .advice
             .push(format!("if that lasts, look which pod does not switch: `kubectl -n {} get pods`", crate::render::namespace(name)));
     }
-    if let Err(error) = assign::desired(name, shop, fleet, &assign::Known::recorded(shop), now) {
-        answer.facts.push(runtime::Chain(&error).to_string());
-    }
-    let sites = edge::sites(&fleet.shops, &fleet.classes);
-    let claims = edge::claims(sites.iter().map(|(shop, site)| (shop.as_str(), site)));
-    for claim in claims.iter().filter(|claim| claim.shops.iter().any(|shop| shop == name)) {
-        answer.facts.push(format!("{claim}: the maps of the edge stay as they are for all shops"));
-        answer.advice.push("take the host away from one of the two".to_owned());
+    let claims = Claims::of(fleet);
+    match assign::desired(name, shop, fleet, &claims, &assign::Known::recorded(shop), now) {
+        Ok(_) => {}
+        Err(error) => {
+            answer.facts.push(runtime::Chain(&error).to_string());
+            if matches!(error, assign::AssignError::Claimed { .. }) {
+                answer.advice.push("give one of the two shops something else; what was applied before still runs".to_owned());
+            }
+        }
     }
     if let Some(halted) = halted {
         answer.facts.push(halted.to_owned());

@@ -74,7 +74,7 @@ impl Class {
                     "pull": size("50m", "96Mi", "192Mi"), "agent": size("10m", "32Mi", "192Mi"), "phpFpm": size(self.cpu, "64Mi", "1Gi"),
                     "nginx": size("20m", "16Mi", "128Mi"), "cron": size("20m", "32Mi", "512Mi"), "job": size("20m", "64Mi", "512Mi"),
                 },
-                "disk": { "sources": "1Gi", "temporary": "256Mi" },
+                "disk": { "sources": "1Gi", "temporary": "256Mi", "writable": "512Mi" },
                 "network": { "store": ["10.96.0.0/16"] },
                 "store": { "location": format!("s3://{RELEASES}"), "region": minio::REGION, "endpoint": minio::ENDPOINT, "trust": trust },
             },
@@ -95,7 +95,7 @@ impl Class {
             spec["backends"]["databases"] = json!([server]);
         }
         if let Some(port) = self.cache {
-            spec["backends"]["caches"] = json!([{ "name": "redis", "host": crate::cluster::HOST, "port": port }]);
+            spec["backends"]["caches"] = json!([{ "name": "redis", "host": crate::cluster::HOST, "port": port, "tenants": "Trusted" }]);
         }
         if let Some(port) = self.search {
             spec["backends"]["search"] = json!([{ "name": "search", "host": crate::cluster::HOST, "port": port }]);

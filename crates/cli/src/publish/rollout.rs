@@ -57,6 +57,8 @@ impl RolloutError {
             Self::Program(_) | Self::Failed { code: Some(64) } => Reason::Config,
             Self::Failed { code: Some(69) } => Reason::ApiServer,
             Self::Failed { code: Some(75) | None } => Reason::Rollout,
+            Self::Failed { code: Some(80) } => Reason::RolloutPartly,
+            Self::Failed { code: Some(81) } => Reason::RolloutFailed,
             Self::Failed { .. } => Reason::Bug,
         }
     }

@@ -83,6 +83,8 @@ pub struct Settings {
     pub source: Source,
     /// The lowest sequence to accept.
     pub floor: Option<Sequence>,
+    /// The lowest version of the trust root to accept a release under: a key that was withdrawn since is no key for a fresh node either.
+    pub trust_floor: u64,
     /// Where trees lead to.
     pub places: Places,
     /// The cache that this node's pods share, where there is one.

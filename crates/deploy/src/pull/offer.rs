@@ -10,7 +10,7 @@ use crate::{
     cache::Remembered,
     state::{State, Target},
 };
-use release::{Accepted, Envelope, Policy, Release, Sha256, TrustRoot, Verified, key, limits};
+use release::{Accepted, Envelope, Policy, Refusal, Release, Sha256, TrustRoot, Verified, key, limits};
 use std::{
     collections::BTreeSet,
     fs::File,
@@ -159,6 +159,9 @@ impl Offer {
 
     /// Asks the policy. A release whose manifest runs already is only recorded, so its expiry does not matter.
     pub(super) fn check(&self, settings: &Settings, said: &Said, state: &State, running: bool) -> Result<(), PullError> {
+        if self.root.version() < settings.trust_floor {
+            return Err(Refusal::RootBelow { found: self.root.version(), floor: settings.trust_floor }.into());
+        }
         let by_operator = matches!(settings.source, Source::Chosen(_));
         let chosen = by_operator || said.chosen == Some(self.release.sequence);
         let accepted = state.policy_floor().map(|accepted| Accepted { at: said.passed(accepted.at), ..accepted });

@@ -1,5 +1,6 @@
 //! The API server: the only place that speaks to it. Every call has a deadline, and what passes by itself is tried again.
 
+mod answer;
 mod error;
 mod found;
 mod kind;

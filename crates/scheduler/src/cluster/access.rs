@@ -14,7 +14,7 @@ pub(super) const NAME: &str = "longshore-scheduler";
 /// API group, resources, verbs, and why.
 type Rule = (&'static str, &'static [&'static str], &'static [&'static str]);
 
-/// In all namespaces. Nothing here reads a Secret, and nothing deletes a volume, a claim, a Job or a namespace. What people do, such as
+/// In all namespaces, as far as [`admission`](super::admission) lets it write. Nothing here reads a Secret, and nothing deletes a volume, a claim, a Job or a namespace. What people do, such as
 /// starting a rollout or pulling the andon cord, they do with rights of their own.
 const CLUSTER: &[Rule] = &[
     // What people and CI say; who a wave moves is written to status alone.

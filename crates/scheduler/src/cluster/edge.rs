@@ -12,12 +12,18 @@
 //! 500,000 hosts below [`SHARD_LIMIT`].
 
 use crate::{
+    claims::Claims,
     crd::{Shop, ShopClass, ShopState},
+    file::Fleet,
     render::{Object, name},
 };
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::core::ObjectMeta;
-use std::{collections::BTreeMap, fmt, fmt::Write as _};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    fmt::Write as _,
+};
 
 /// The namespace of the edge.
 pub const NAMESPACE: &str = "edge";
@@ -27,8 +33,6 @@ pub const SHARDS: u32 = 64;
 pub const SHARD_LIMIT: usize = 1 << 20;
 
 const FILES: [&str; 4] = ["backends.map", "closed.map", "redirects.map", "weights.map"];
-/// Claims named in an error message at most.
-const SHOWN: usize = 10;
 
 /// What the edge knows of a shop: all that the maps are made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,33 +53,25 @@ impl Site {
         Some(Self { domains, weight: route.weight, closed })
     }
 
+    /// Its hosts.
+    pub fn hosts(&self) -> impl Iterator<Item = &str> {
+        self.domains.iter().map(|(host, _)| host.as_str())
+    }
+
+    /// Takes hosts away that another shop still has.
+    pub(crate) fn without(&mut self, hosts: &BTreeSet<String>) {
+        self.domains.retain(|(host, _)| !hosts.contains(host));
+    }
+
     /// The shards that its hosts are in.
     pub fn shards(&self) -> impl Iterator<Item = u32> {
         self.domains.iter().map(|(host, _)| shard_of(host))
     }
 }
 
-/// A host that two shops claim.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Claim {
-    /// The host.
-    pub host: String,
-    /// Both shops.
-    pub shops: [String; 2],
-}
-
-impl fmt::Display for Claim {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "host {} belongs to shop {} and to shop {}", self.host, self.shops[0], self.shops[1])
-    }
-}
-
 /// Why the maps cannot be made.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum EdgeError {
-    /// Two shops claim one host. Neither is favoured: the maps stay as they are until a person decides.
-    #[error("{}", told(.0))]
-    Claimed(Vec<Claim>),
     /// More hosts than the shards hold.
     #[error("shard {shard} of the edge's maps has {bytes} bytes, over the limit of {SHARD_LIMIT}")]
     Full {
@@ -86,48 +82,29 @@ pub enum EdgeError {
     },
 }
 
-fn told(claims: &[Claim]) -> String {
-    let more = claims.len().saturating_sub(SHOWN);
-    let first: Vec<_> = claims.iter().take(SHOWN).map(Claim::to_string).collect();
-    first.join("; ") + &if more > 0 { format!("; and {more} more") } else { String::new() }
-}
-
 /// A host: its shop, that shop's site, and where it redirects.
 type Host<'a> = (&'a str, &'a Site, Option<&'a str>);
 
-fn hosts<'a>(sites: impl Iterator<Item = (&'a str, &'a Site)>) -> (BTreeMap<&'a str, Host<'a>>, Vec<Claim>) {
-    let (mut hosts, mut claims) = (BTreeMap::<&str, Host<'a>>::new(), Vec::new());
-    for (shop, site) in sites {
-        for (host, redirect) in &site.domains {
-            if let Some((other, ..)) = hosts.insert(host, (shop, site, redirect.as_deref())) {
-                claims.push(Claim { host: host.clone(), shops: [other.to_owned(), shop.to_owned()] });
-            }
-        }
-    }
-    (hosts, claims)
-}
-
-/// Every host that two shops claim.
-pub fn claims<'a>(sites: impl Iterator<Item = (&'a str, &'a Site)>) -> Vec<Claim> {
-    hosts(sites).1
-}
-
-/// The sites of shops of which all are known.
+/// The sites of shops of which all are known, each with the hosts that no other shop has.
 #[must_use]
-pub fn sites(shops: &BTreeMap<String, Shop>, classes: &BTreeMap<String, ShopClass>) -> BTreeMap<String, Site> {
-    let site = |(name, shop): (&String, &Shop)| Some((name.clone(), Site::of(shop, classes.get(&shop.spec.class)?)?));
-    shops.iter().filter_map(site).collect()
+pub fn sites(fleet: &Fleet, claims: &Claims) -> BTreeMap<String, Site> {
+    let site = |(name, shop): (&String, &Shop)| {
+        let mut site = Site::of(shop, fleet.classes.get(&shop.spec.class)?)?;
+        site.domains.retain(|(host, _)| claims.has_host(name, host));
+        Some((name.clone(), site))
+    };
+    fleet.shops.iter().filter_map(site).collect()
 }
 
 /// All shards, of the shops whose class uses maps. Shards without hosts are there, too: a missing one would look like a lost one.
 ///
 /// # Errors
 ///
-/// Where two shops claim one host, or a shard is full.
+/// Where a shard is full.
 pub fn maps<'a>(sites: impl Iterator<Item = (&'a str, &'a Site)>) -> Result<Vec<Object>, EdgeError> {
-    let (hosts, claims) = hosts(sites);
-    if !claims.is_empty() {
-        return Err(EdgeError::Claimed(claims));
+    let mut hosts = BTreeMap::<&str, Host<'a>>::new();
+    for (shop, site) in sites {
+        hosts.extend(site.domains.iter().map(|(host, redirect)| (host.as_str(), (shop, site, redirect.as_deref()))));
     }
     let mut shards: BTreeMap<u32, BTreeMap<&str, String>> =
         (0..SHARDS).map(|shard| (shard, FILES.map(|file| (file, String::new())).into())).collect();

@@ -2,6 +2,7 @@
 //! of the edge, which change with the shops.
 
 mod access;
+mod admission;
 pub mod edge;
 mod flow;
 mod monitoring;
@@ -24,7 +25,7 @@ pub const IMAGE: &str = "registry.example/longshore/scheduler@sha256:00000000000
 pub fn parts(image: &str) -> Vec<(&'static str, Vec<Object>)> {
     vec![
         ("10-namespaces", namespaces()),
-        ("20-access", access::objects()),
+        ("20-access", [access::objects(), admission::objects()].concat()),
         ("30-priority", priority::objects()),
         ("40-flow", flow::objects()),
         ("45-network", network::objects()),

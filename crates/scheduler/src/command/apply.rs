@@ -2,7 +2,7 @@
 
 use super::{
     CommandError,
-    connection::wait,
+    connection::{Sourced, wait},
     plan::{self as shown, PlanArguments, Shape},
     show,
 };
@@ -83,7 +83,7 @@ async fn carry_out(arguments: &Apply) -> Result<(), CommandError> {
     }
     let stored = store(&cluster, &sourced.resources, &plan, arguments.plan.take_over).await?;
     let ownership = if arguments.plan.take_over { Ownership::Take } else { Ownership::Ask };
-    let told = stored + &everything(&cluster, &sourced.fleet, &plan, ownership).await?;
+    let told = stored + &everything(&cluster, &sourced, &plan, ownership).await?;
     if arguments.plan.output == Shape::Text { show(&told) } else { Ok(()) }
 }
 
@@ -141,14 +141,14 @@ async fn leader(cluster: &Cluster) -> Result<Option<String>, CommandError> {
     Ok(listed.items.into_iter().find_map(leads))
 }
 
-async fn everything(cluster: &Cluster, fleet: &Fleet, plan: &Plan, ownership: Ownership) -> Result<String, CommandError> {
-    let now = Timestamp::now();
+async fn everything(cluster: &Cluster, sourced: &Sourced, plan: &Plan, ownership: Ownership) -> Result<String, CommandError> {
+    let (now, fleet, claims) = (Timestamp::now(), &sourced.fleet, &sourced.claims);
     let mut world = cluster.world(None).await?;
     let work: Vec<_> = plan.shops.keys().map(|name| (name, world.remove(name).unwrap_or_default())).collect();
     let (mut objects, mut failed) = (0, Vec::new());
     let done = stream::iter(work).map(|(name, live)| async move {
         let desired: Vec<Object> = match fleet.shops.get(name) {
-            Some(shop) => assign::desired(name, shop, fleet, &assign::Known::recorded(shop), now).unwrap_or_default(),
+            Some(shop) => assign::desired(name, shop, fleet, claims, &assign::Known::recorded(shop), now).unwrap_or_default(),
             None => Vec::new(),
         };
         let planned: BTreeMap<_, _> = plan.shops[name].iter().map(|change| (&change.object, change.desired)).collect();

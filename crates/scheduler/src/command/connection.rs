@@ -3,6 +3,7 @@
 use super::CommandError;
 use crate::{
     api::{self, ApiError, Cluster, Conflicts, Mode, Read},
+    claims::Claims,
     file::{self, Document, Fleet},
     render::Object,
 };
@@ -38,7 +39,7 @@ impl Connection {
 /// Where shops, classes and releases are.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Sources {
-    /// Files of resources that take the place of the cluster's; - for standard input
+    /// Files of resources that take the place of the cluster's, or directories of them; - for standard input
     #[arg(value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
     /// The files are the whole registry: nothing is read from the cluster's
@@ -52,7 +53,7 @@ impl Sources {
         let documents = self.files.iter().map(|path| file::read(path)).collect::<Result<Vec<_>, _>>()?.concat();
         let files = Fleet::of(&documents)?;
         if self.only_files {
-            return Ok(Sourced { before: None, fleet: files, resources: Vec::new() });
+            return Ok(Sourced { before: None, claims: Claims::of(&files), fleet: files, resources: Vec::new() });
         }
         // Fields that somebody else set, and that no file names, stay: the controller will see them, too.
         let files = Fleet::of(&stored(cluster, &documents, conflicts).await?)?;
@@ -73,7 +74,7 @@ impl Sources {
         for (channel, releases) in files.releases {
             fleet.releases.entry(channel).or_default().extend(releases);
         }
-        Ok(Sourced { before, fleet, resources: resources(&documents)? })
+        Ok(Sourced { before, claims: Claims::of(&fleet), fleet, resources: resources(&documents)? })
     }
 }
 
@@ -87,6 +88,8 @@ pub(crate) struct Sourced {
     /// The registry as it is stored, where files differ from it.
     pub(crate) before: Option<Fleet>,
     pub(crate) fleet: Fleet,
+    /// What its shops claim.
+    pub(crate) claims: Claims,
     /// In the order in which they are stored: what others name comes first.
     pub(crate) resources: Vec<Object>,
 }

@@ -20,6 +20,9 @@ pub(crate) enum CommandError {
     /// A shop's class is not among the files.
     #[error("{}", .0.join("\n  "))]
     Missing(Vec<String>),
+    /// Shops claim what others have.
+    #[error("{} shops claim what other shops have\n  {}", .0.len(), some(.0))]
+    Claimed(Vec<String>),
     /// Generated objects are wrong.
     #[error("{} generated objects are wrong, which is a bug of the renderer or of a class's overlay\n  {}", .0.len(), lines(.0))]
     Check(Vec<Finding>),
@@ -82,9 +85,15 @@ pub(crate) enum CommandError {
     /// An argument asks for something that is not there, or cannot be.
     #[error("{0}")]
     Argument(String),
-    /// A rollout did not do what it was to do.
+    /// A rollout has not ended in time.
     #[error("{0}")]
     Rollout(String),
+    /// A rollout was completed without some of its shops.
+    #[error("{0}")]
+    RolloutPartly(String),
+    /// A rollout stopped, or was aborted.
+    #[error("{0}")]
+    RolloutFailed(String),
     /// Some cells were not reached.
     #[error("{done} cells were reached, and {} were not\n  {}", failed.len(), stopped(failed))]
     Cells {
@@ -127,7 +136,10 @@ impl CommandError {
             // What a person wrote, and corrects.
             Self::Fleet(_) | Self::Render(_) | Self::Missing(_) | Self::Import(_) | Self::Lost(_) | Self::Edge(_) => Reason::Registry,
             Self::File(_) | Self::Argument(_) | Self::Plan { .. } | Self::Led(_) => Reason::Config,
+            Self::Claimed(_) => Reason::Claimed,
             Self::Rollout(_) => Reason::Rollout,
+            Self::RolloutPartly(_) => Reason::RolloutPartly,
+            Self::RolloutFailed(_) => Reason::RolloutFailed,
             Self::Definitions(_) => Reason::Definitions,
             Self::Guard(_) => Reason::Guard,
             Self::Refused(_) => Reason::ApiRefused,

@@ -17,7 +17,7 @@ Examples:
   kubectl get shops -o json | longshore-scheduler export - --output yaml > shops.yaml
   longshore-scheduler export shops.yaml --lossy > shops.csv")]
 pub(crate) struct Export {
-    /// Files of Shop resources; - for standard input
+    /// Files of Shop resources, or directories of them; - for standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// How the list is written

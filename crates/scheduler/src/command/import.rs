@@ -2,7 +2,7 @@
 
 use super::{CommandError, show};
 use crate::{
-    crd::Rules,
+    crd::{Rules, Shop},
     file::{self, Form, text},
     list::{self, Given},
 };
@@ -52,15 +52,18 @@ pub(super) fn run(arguments: &Import) -> Result<(), CommandError> {
     }
     let rules = Rules::new();
     let mut seen = std::collections::BTreeMap::new();
+    let mut typed = Vec::new();
     for (line, shop) in &shops {
         let name = shop["metadata"]["name"].as_str().unwrap_or_default();
         let label = format!("{}:{line}: {name}", arguments.file.display());
         problems.extend(rules.problems("Shop", shop, None).into_iter().map(|problem| format!("{label}: {problem}")));
+        // One that cannot be read is among the problems.
+        typed.extend(serde_json::from_value::<Shop>(rules.defaulted("Shop", shop)).map(|shop| (*line, shop)));
         if let Some(first) = seen.insert(name.to_owned(), line) {
             problems.push(format!("{label}: is in line {first} already"));
         }
     }
-    problems.extend(list::shared_hosts(&shops, &arguments.file));
+    problems.extend(list::collisions(&typed, &arguments.file));
     if !problems.is_empty() {
         return Err(CommandError::Import(problems));
     }

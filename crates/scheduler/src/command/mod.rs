@@ -42,7 +42,8 @@ From nothing to a fleet:
   longshore-scheduler import shops.csv --class magento2-standard > shops.yaml
   longshore-scheduler render classes.yaml releases.yaml shops.yaml --check --out rendered
 What each field of a shop means: `kubectl explain shop.spec`, or docs/crds.md.
-Exit codes: 0 ok; 64 configuration; 65 malformed data; 69 API server; 70 bug; 74 local disk; 75 try again."
+Exit codes: 0 ok; 64 configuration; 65 malformed data; 69 API server; 70 bug; 74 local disk; 75 try again; of a rollout that is waited for: 80
+completed, and shops failed within its budget; 81 stopped or aborted."
 )]
 struct Cli {
     #[command(subcommand)]

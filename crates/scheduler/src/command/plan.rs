@@ -9,6 +9,7 @@ use crate::{
     api::Conflicts,
     assign::{Known, desired},
     check,
+    claims::Claims,
     file::{Fleet, write},
     guard::{Limit, Registry},
     plan::{self, Plan, dry_run},
@@ -121,12 +122,13 @@ pub(super) fn shaped(shape: Shape, plan: &Plan) -> Result<String, CommandError> 
 
 pub(super) fn question<'a>(
     arguments: &PlanArguments,
-    Sourced { before, fleet, resources }: &'a Sourced,
+    Sourced { before, fleet, claims, resources }: &'a Sourced,
     shops: &'a BTreeSet<String>,
     fields: bool,
 ) -> dry_run::Question<'a> {
     dry_run::Question {
         fleet,
+        claims,
         before: before.as_ref().unwrap_or(fleet),
         tries: if arguments.every { usize::MAX } else { dry_run::TRIES },
         resources,
@@ -150,11 +152,12 @@ pub(super) fn named(fleet: &Fleet, shops: &[String]) -> Result<BTreeSet<String>,
 fn against_files(arguments: &PlanArguments, path: &Path) -> Result<Plan, CommandError> {
     let fleet = Fleet::read(&arguments.sources.files)?;
     let named = named(&fleet, &arguments.shops)?;
+    let claims = Claims::of(&fleet);
     let mut rendered = std::collections::BTreeMap::new();
     let mut problems = Vec::new();
     for (name, shop) in fleet.shops.iter().filter(|(name, _)| named.is_empty() || named.contains(*name)) {
         // As `render` does without --at: campaigns do not count.
-        match desired(name, shop, &fleet, &Known::default(), Timestamp::MIN) {
+        match desired(name, shop, &fleet, &claims, &Known::default(), Timestamp::MIN) {
             Ok(objects) => {
                 problems.extend(check::shop(&objects).iter().map(|finding| format!("shop {name}: {finding}")));
                 rendered.insert(name.clone(), objects);

@@ -2,7 +2,8 @@
 
 use super::{CommandError, show};
 use crate::{
-    check,
+    assign, check,
+    claims::Claims,
     cluster::edge,
     file::{Fleet, Form, text, write},
     render::{Moment, Object},
@@ -23,7 +24,7 @@ Examples:
   longshore-scheduler render *.yaml --edge                     the maps of the edge, of all shops whose class uses them
   longshore-scheduler render *.yaml --builds                   the build of each release that shops would run")]
 pub(crate) struct Render {
-    /// Files of resources; - for standard input
+    /// Files of resources, or directories of them; - for standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Only this shop
@@ -51,9 +52,15 @@ pub(crate) struct Render {
 
 pub(super) fn run(arguments: &Render) -> Result<(), CommandError> {
     let fleet = Fleet::read(&arguments.files)?;
+    let claims = Claims::of(&fleet);
+    let refused = |name: &String| assign::claimed(name, &claims).err().map(|error| error.to_string());
+    let claimed: Vec<_> = fleet.shops.keys().filter_map(refused).collect();
+    if !claimed.is_empty() {
+        return Err(CommandError::Claimed(claimed));
+    }
     let rendered = match (arguments.edge, arguments.builds) {
-        (true, _) => vec![("edge", maps(&fleet)?)],
-        (_, true) => vec![("builds", crate::assign::builds(&fleet).into_iter().map(|build| build.job).collect())],
+        (true, _) => vec![("edge", maps(&fleet, &claims)?)],
+        (_, true) => vec![("builds", assign::builds(&fleet).into_iter().map(|build| build.job).collect())],
         _ => all(&fleet, arguments)?,
     };
     // What belongs to no shop refers to what a cluster has once, which is not among the objects.
@@ -76,8 +83,8 @@ pub(super) fn run(arguments: &Render) -> Result<(), CommandError> {
     Ok(())
 }
 
-fn maps(fleet: &Fleet) -> Result<Vec<Object>, CommandError> {
-    let sites = edge::sites(&fleet.shops, &fleet.classes);
+fn maps(fleet: &Fleet, claims: &Claims) -> Result<Vec<Object>, CommandError> {
+    let sites = edge::sites(fleet, claims);
     Ok(edge::maps(sites.iter().map(|(shop, site)| (shop.as_str(), site)))?)
 }
 

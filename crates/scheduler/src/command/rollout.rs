@@ -30,7 +30,9 @@ Examples:
   longshore release resource … | longshore-scheduler rollout start - --why 'spring prices' --wait      what `longshore publish --rollout` does
   longshore-scheduler rollout status
   longshore-scheduler rollout promote shops-acme-43     end the soak of the wave that is watched
-  longshore-scheduler rollout resume shops-acme-43      after a pause, or after it stopped: shops that failed are tried again")]
+  longshore-scheduler rollout resume shops-acme-43      after a pause, or after it stopped: shops that failed are tried again
+Exit codes of `start --wait`: 0 every shop runs the release; 80 completed, and shops failed within the budget; 81 stopped or aborted;
+75 not ended in time, and it goes on. The message names the shops that failed, and why.")]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     verb: Verb,

@@ -25,9 +25,10 @@ pub use class::{
     AzureIdentity, Backends, BackupTarget, Build, Cache, ClassStatus, CsiDriver, Database, Directory, Disk, Effect, Efs, Engine,
     ExtraContainer, ExtraVariable, Freeze, Gateway, GoogleIdentity, HttpCache, Identity, Images, Ingress, Mail, MapRoute, Media, Network,
     Nfs, NodeCache, Outgoing, Overlay, Peer, Php, PodIdentity, Priority, Queue, Relay, Route, Scheme, Search, SearchEngine, SecretIdentity,
-    ShopClass, ShopClassSpec, Size, Sizes, Storage, StorageMode, Store, Tls, Toleration, WebIdentity,
+    ShopClass, ShopClassSpec, Size, Sizes, Storage, StorageMode, Store, Tenants, Tls, Toleration, WebIdentity,
 };
 pub use condition::{Condition, Truth};
+pub use pattern::words;
 pub use probe::Probe;
 pub use release::{BuildState, Release, ReleaseBuild, ReleaseSpec, ReleaseStatus};
 pub use rollout::{

@@ -1,6 +1,6 @@
 //! The API server's own checks, made on files: schema, defaults and rules, with every problem at once.
 
-use super::definitions;
+use super::{definitions, pattern};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::core::cel::{CompiledSchema, Validator, apply_defaults, compile_schema};
 use regex::Regex;
@@ -194,7 +194,7 @@ impl Look<'_> {
         if let Some(pattern) = schema["pattern"].as_str()
             && self.patterns.get(pattern).is_some_and(|regex| !regex.is_match(text))
         {
-            self.say(path, format!("{text:?} does not match {pattern}"));
+            self.say(path, format!("{text:?} is not {}", pattern::words(pattern)));
         }
         if schema["format"] == "date-time" && text.parse::<jiff::Timestamp>().is_err() {
             self.say(path, format!("{text:?} is not a time such as 2026-11-26T00:00:00Z"));

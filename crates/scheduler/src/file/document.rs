@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{self, Read as _},
     path::{Path, PathBuf},
 };
@@ -40,6 +40,12 @@ pub enum FileError {
         /// Why.
         source: io::Error,
     },
+    /// There is nothing in it.
+    #[error("{} holds no resource; a directory is read for its files that end in .json, .yaml or .yml", path.display())]
+    Empty {
+        /// Which.
+        path: PathBuf,
+    },
     /// A document is neither YAML nor JSON.
     #[error("{}:{line}: {problem}", path.display())]
     Syntax {
@@ -52,13 +58,32 @@ pub enum FileError {
     },
 }
 
-/// Reads all documents of a file, or of standard input where `path` is `-`.
+/// Reads all documents of a file, of the files of a directory that end in .json, .yaml or .yml, as kubectl does, or of standard input where
+/// `path` is `-`.
 ///
 /// # Errors
 ///
-/// Where the file cannot be read, has over 64 MiB, or a document is neither YAML nor JSON.
+/// Where a file cannot be read, has over 64 MiB or no document, or a document is neither YAML nor JSON.
 pub fn read(path: &Path) -> Result<Vec<Document>, FileError> {
-    parse(path, &read_text(path)?)
+    if !path.is_dir() {
+        return one(path);
+    }
+    let failed = |source| FileError::Read { path: path.to_owned(), source };
+    let entries = fs::read_dir(path).and_then(Iterator::collect::<io::Result<Vec<_>>>).map_err(failed)?;
+    let resource =
+        |path: &PathBuf| path.extension().is_some_and(|it| ["json", "yaml", "yml"].iter().any(|known| it == *known)) && path.is_file();
+    let mut files: Vec<_> = entries.into_iter().map(|entry| entry.path()).filter(resource).collect();
+    files.sort();
+    if files.is_empty() {
+        return Err(FileError::Empty { path: path.to_owned() });
+    }
+    Ok(files.iter().map(|file| one(file)).collect::<Result<Vec<_>, _>>()?.concat())
+}
+
+/// A file without a document was cut off, or is not the one that was meant.
+fn one(path: &Path) -> Result<Vec<Document>, FileError> {
+    let documents = parse(path, &read_text(path)?)?;
+    if documents.is_empty() { Err(FileError::Empty { path: path.to_owned() }) } else { Ok(documents) }
 }
 
 /// Reads the text of a file, or of standard input where `path` is `-`.

@@ -4,9 +4,13 @@ mod export;
 
 pub use export::{csv, json, lost, resource};
 
-use crate::file::Document;
+use crate::{claims::Claims, crd::Shop, file::Document};
+use jiff::Timestamp;
 use serde_json::{Map, Value, json};
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 /// What is given for all shops of a list.
 #[derive(Debug, Clone, Copy)]
@@ -60,6 +64,14 @@ pub fn table(text: &str, path: &Path, given: &Given<'_>) -> Result<Vec<(usize, V
         Ok(header) => header.iter().map(str::to_ascii_lowercase).collect(),
         Err(error) => return Err(vec![format!("{}: {error}", at(1))]),
     };
+    if let ([only], Some((_, separator))) =
+        (&header[..], [(';', "semicolons"), ('\t', "tabs"), ('|', "bars")].into_iter().find(|(one, _)| header[0].contains(*one)))
+    {
+        return Err(vec![format!(
+            "{}: {only:?} is one cell: cells are separated by {separator}; save the table with commas as its separator",
+            at(1)
+        )]);
+    }
     for (index, column) in header.iter().enumerate() {
         if !COLUMNS.contains(&column.as_str()) {
             let nearest = COLUMNS.iter().max_by(|a, b| strsim::jaro_winkler(column, a).total_cmp(&strsim::jaro_winkler(column, b)));
@@ -147,6 +159,10 @@ fn shop(row: &BTreeMap<&str, &str>, given: &Given<'_>) -> Result<Value, Vec<Stri
     if domain.is_empty() {
         problems.push("domain is missing".to_owned());
     }
+    let aliases = cell("aliases").unwrap_or_default();
+    if aliases.contains([',', ';']) {
+        problems.push(format!("aliases={aliases:?}: separate hosts by spaces"));
+    }
     let class = cell("class").or(given.class);
     if class.is_none() {
         problems.push("class is missing, and --class is not given".to_owned());
@@ -164,7 +180,6 @@ fn shop(row: &BTreeMap<&str, &str>, given: &Given<'_>) -> Result<Value, Vec<Stri
         return Err(problems);
     }
     let mut domains = vec![json!({ "host": domain, "primary": true })];
-    let aliases = cell("aliases").unwrap_or_default();
     domains.extend(aliases.split_whitespace().map(|alias| json!({ "host": alias, "redirectTo": domain })));
     let mut spec = Map::from_iter([
         ("class".to_owned(), json!(class)),
@@ -212,17 +227,25 @@ fn services<'a>(cell: &impl Fn(&str) -> Option<&'a str>, name: &str, sessions: O
     Value::Object(services)
 }
 
-/// Hosts that two shops claim: at the edge, one of them would never be reached.
+/// What two shops of a list claim, each in the place of the later one.
 #[must_use]
-pub fn shared_hosts(shops: &[(usize, Value)], path: &Path) -> Vec<String> {
-    let mut owners: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut problems = Vec::new();
-    for (line, shop) in shops {
-        for host in shop["spec"]["domains"].as_array().into_iter().flatten().filter_map(|domain| domain["host"].as_str()) {
-            if let Some(first) = owners.insert(host, *line).filter(|first| first != line) {
-                problems.push(format!("{}:{line}: {host} belongs to the shop of line {first} already", path.display()));
-            }
-        }
+pub fn collisions(shops: &[(usize, Shop)], path: &Path) -> Vec<String> {
+    let mut claims = Claims::default();
+    let name = |shop: &Shop| shop.metadata.name.clone().unwrap_or_default();
+    let mut seen = BTreeSet::new();
+    for (order, (_, shop)) in (0_i64..).zip(shops).filter(|(_, (_, shop))| seen.insert(name(shop))) {
+        claims.see_since(&name(shop), shop, None, Timestamp::from_second(order).ok());
     }
-    problems
+    let line = |wanted: &str| shops.iter().find(|(_, shop)| name(shop) == wanted).map_or(0, |(line, _)| *line);
+    let told = |(at, shop): &(usize, Shop)| {
+        let label = format!("{}:{at}: {}", path.display(), name(shop));
+        claims.refused(&name(shop)).into_iter().map(move |found| (label.clone(), found)).collect::<Vec<_>>()
+    };
+    let mut once = BTreeSet::new();
+    shops
+        .iter()
+        .filter(|(_, shop)| once.insert(name(shop)))
+        .flat_map(told)
+        .map(|(label, found)| format!("{label}: {found}, of line {}", line(&found.shop)))
+        .collect()
 }

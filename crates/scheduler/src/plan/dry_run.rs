@@ -5,6 +5,7 @@ use crate::{
     api::{ApiError, Cluster, Conflicts},
     assign::{Known, desired},
     check,
+    claims::Claims,
     crd::Shop,
     file::Fleet,
     guard::{Doomed, Limit, Missing, Registry, Removal, Verdict, prune, removal},
@@ -26,6 +27,8 @@ const AT_ONCE: usize = 16;
 #[derive(Debug)]
 pub(crate) struct Question<'a> {
     pub(crate) fleet: &'a Fleet,
+    /// What its shops claim.
+    pub(crate) claims: &'a Claims,
     /// The registry as it is stored, without what is asked about.
     pub(crate) before: &'a Fleet,
     /// How many shops of one kind of change are tried.
@@ -106,7 +109,8 @@ fn sort<'a>(question: &Question<'_>, work: Vec<Work<'a>>, plan: &mut Plan) -> (V
             continue;
         }
         let before = question.before.shops.get(&name).filter(|_| question.fields);
-        let before = before.and_then(|shop| desired(&name, shop, question.before, &Known::recorded(shop), question.now).ok());
+        let before =
+            before.and_then(|shop| desired(&name, shop, question.before, &Claims::default(), &Known::recorded(shop), question.now).ok());
         match before.and_then(|before| alike::predicted(&steps, &before, &live)) {
             Some(changes) => foreseen.push((alike::kind(&name, &changes), ((name, found, live), changes))),
             None => unknown.push((name, found, live)),
@@ -116,7 +120,8 @@ fn sort<'a>(question: &Question<'_>, work: Vec<Work<'a>>, plan: &mut Plan) -> (V
 }
 
 fn objects(question: &Question<'_>, name: &str, shop: Option<&Shop>) -> Result<Vec<Object>, String> {
-    let rendered = shop.map_or(Ok(Vec::new()), |shop| desired(name, shop, question.fleet, &Known::recorded(shop), question.now));
+    let rendered =
+        shop.map_or(Ok(Vec::new()), |shop| desired(name, shop, question.fleet, question.claims, &Known::recorded(shop), question.now));
     rendered.map_err(|error| runtime::Chain(&error).to_string())
 }
 

@@ -101,7 +101,7 @@ fn pod_spec(frame: &Frame<'_>, image: &str, bucket: &str) -> PodSpec {
         image: Some(image.to_owned()),
         command: Some(vec!["longshore-backup".to_owned()]),
         env: Some(env),
-        resources: Some(container::resources(&frame.class.sizes.job, ("64Mi", &frame.class.disk.temporary))),
+        resources: Some(container::resources(&frame.class.sizes.job, (&frame.class.disk.temporary, &frame.class.disk.temporary))),
         security_context: Some(container::restricted()),
         volume_mounts: Some(mounts),
         termination_message_policy: Some("FallbackToLogsOnError".to_owned()),

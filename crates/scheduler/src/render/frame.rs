@@ -3,7 +3,7 @@
 use super::{InForce, Moment, RenderError, name};
 use crate::crd::{
     Cache, CacheRef, Database, DatabaseRef, DeletionPolicy, Engine, Media, MediaRef, Queue, QueueRef, Search, SearchRef, Shop, ShopClass,
-    ShopClassSpec, ShopSpec,
+    ShopClassSpec, ShopSpec, Tenants,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::core::ObjectMeta;
@@ -94,6 +94,15 @@ impl<'a> Frame<'a> {
             let (shop, server, class) = (self.shop.to_owned(), media.name.clone(), self.class_name.to_owned());
             return Err(RenderError::AccessPoint { shop, server, class });
         }
+        if let Some((cache, wanted)) = self.cache.filter(|(cache, _)| cache.tenants == Tenants::Separate) {
+            if wanted.sessions.is_some() {
+                let (shop, server, class) = (self.shop.to_owned(), cache.name.clone(), self.class_name.to_owned());
+                return Err(RenderError::Sessions { shop, server, class });
+            }
+            if self.class.engine != Engine::Php && self.spec.config.secret_ref.is_none() {
+                return Err(missing("config.secretRef, which holds the password of the shop's Redis user,"));
+            }
+        }
         // Found now, and not when the shop is deleted.
         if self.spec.deletion_policy == DeletionPolicy::Snapshot && self.class.backup.is_none() {
             return Err(missing("the class's backup, which deletionPolicy: Snapshot runs,"));
@@ -170,6 +179,11 @@ impl<'a> Frame<'a> {
     /// The Redis server of the shop's sessions, and the number of the database that is theirs alone.
     pub(crate) fn sessions(&self) -> Option<(&'a Cache, u32)> {
         self.cache.and_then(|(server, wanted)| Some((server, wanted.sessions?)))
+    }
+
+    /// The shop's user in Redis, where the server keeps its shops apart.
+    pub(crate) fn cache_user(&self) -> Option<&'a str> {
+        self.cache.filter(|(cache, _)| cache.tenants == Tenants::Separate).map(|_| self.shop)
     }
 
     /// What the names of the shop's tables begin with.

@@ -28,6 +28,7 @@ mod network_policy;
 mod object;
 mod path;
 mod pod;
+mod reader;
 mod release;
 mod route;
 mod scaling;
@@ -86,6 +87,19 @@ pub enum RenderError {
         /// Its class.
         class: String,
     },
+    /// Sessions on a server that keeps its shops apart: their keys bear no prefix.
+    #[error(
+        "shop {shop}: services.cache.sessions: {server} of class {class} keeps its shops apart, and sessions in Redis bear no prefix, so that every shop would read those of all; leave \
+         it out, and sessions are in the shop's own SQL database, or say tenants: Trusted of a server whose shops trust each other"
+    )]
+    Sessions {
+        /// The shop.
+        shop: String,
+        /// The server that it names.
+        server: String,
+        /// Its class.
+        class: String,
+    },
     /// A value of the configuration has no usable path.
     #[error("shop {shop}: config.values[{path:?}] {problem}")]
     Value {
@@ -96,16 +110,9 @@ pub enum RenderError {
         /// The rest of the sentence.
         problem: &'static str,
     },
-    /// A range of addresses that is none.
-    #[error("class {class}: {field}: {value:?} is no range of addresses, such as 10.0.0.0/8")]
-    Cidr {
-        /// The class.
-        class: String,
-        /// The field.
-        field: &'static str,
-        /// What it says.
-        value: String,
-    },
+    /// What a reader of the objects would refuse, or wait for without an end.
+    #[error("{}", .0.join("\n  "))]
+    Unreadable(Vec<String>),
     /// The release is of another channel.
     #[error("shop {shop} follows channel {follows}, and the release in force is of {found}")]
     Channel {
@@ -128,6 +135,12 @@ pub enum RenderError {
 /// is of another channel.
 pub fn render(shop: &Shop, class: &ShopClass, release: Option<&InForce>, moment: &Moment) -> Result<Vec<Object>, RenderError> {
     let frame = Frame::new(shop, class, release, moment)?;
+    let label =
+        |kind: &str, name: &str, problems: Vec<String>| problems.into_iter().map(|it| format!("{kind} {name}: {it}")).collect::<Vec<_>>();
+    let problems = [label("shop", frame.shop, reader::shop(shop, class)), label("class", frame.class_name, reader::class(class))].concat();
+    if !problems.is_empty() {
+        return Err(RenderError::Unreadable(problems));
+    }
     let mut objects = vec![namespace::namespace(&frame)];
     objects.extend(volume::objects(&frame));
     if shop.spec.state == ShopState::Archived {

@@ -22,7 +22,10 @@ use std::collections::BTreeMap;
 const NFS_PORT: u32 = 2049;
 /// What "everywhere" leaves out: metadata services, which hand out the node's identity, and private networks, where other
 /// shops and the cluster itself are.
-const NOT_OUTSIDE: [&str; 4] = ["10.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16"];
+/// Carriers' and clouds' shared networks are in 100.64.0.0/10: pods of EKS and GKE, and metadata services of other clouds.
+const NOT_OUTSIDE: [&str; 5] = ["10.0.0.0/8", "100.64.0.0/10", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16"];
+/// All of IPv4.
+const EVERYWHERE: &str = "0.0.0.0/0";
 /// Where EKS Pod Identity hands out credentials.
 const POD_IDENTITY: &str = "169.254.170.23/32";
 
@@ -50,7 +53,7 @@ pub(crate) fn allow(frame: &Frame<'_>) -> Object {
     }
     let mut egress = vec![
         NetworkPolicyEgressRule { to: Some(vec![peer(&network.dns)]), ports: Some(vec![udp(53), tcp(53)]) },
-        NetworkPolicyEgressRule { to: Some(store(&network.store)), ports: Some(vec![tcp(store_port(frame))]) },
+        NetworkPolicyEgressRule { to: Some(blocks(&network.store)), ports: Some(vec![tcp(store_port(frame))]) },
     ];
     let mut reach = |cidrs: &[String], port: u32| {
         if !cidrs.is_empty() {
@@ -110,16 +113,10 @@ fn store_port(frame: &Frame<'_>) -> u32 {
     authority.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).unwrap_or(usual)
 }
 
-fn store(cidrs: &[String]) -> Vec<NetworkPolicyPeer> {
-    if !cidrs.is_empty() {
-        return blocks(cidrs);
-    }
-    let everywhere = IPBlock { cidr: "0.0.0.0/0".to_owned(), except: Some(NOT_OUTSIDE.map(str::to_owned).into()) };
-    vec![NetworkPolicyPeer { ip_block: Some(everywhere), ..NetworkPolicyPeer::default() }]
-}
-
+/// Who says "everywhere" means the world outside.
 fn blocks(cidrs: &[String]) -> Vec<NetworkPolicyPeer> {
-    let block = |cidr: &String| IPBlock { cidr: cidr.clone(), except: None };
+    let except = |cidr: &String| (cidr == EVERYWHERE).then(|| NOT_OUTSIDE.map(str::to_owned).into());
+    let block = |cidr: &String| IPBlock { cidr: cidr.clone(), except: except(cidr) };
     cidrs.iter().map(|cidr| NetworkPolicyPeer { ip_block: Some(block(cidr)), ..NetworkPolicyPeer::default() }).collect()
 }
 

@@ -52,6 +52,7 @@ fn clean_caches(frame: &Frame<'_>) -> Option<String> {
             .replace("@SCHEME@", if server.tls { "tls" } else { "tcp" })
             .replace("@HOST@", &server.host)
             .replace("@PORT@", &server.port.to_string())
+            .replace("@USER@", frame.cache_user().unwrap_or_default())
             .replace("@PREFIX@", &wanted.prefix)
             .replace("@DATABASES@", databases)
             .replace("@ROOT@", path::ROOT)

@@ -134,12 +134,16 @@ pub fn decide(spec: &RolloutSpec, before: &RolloutStatus, situation: &Situation<
     status.wave = Some(wave);
     let end = bounds.get(wave as usize).copied().unwrap_or(situation.order.len());
     let begin = (wave as usize).checked_sub(1).and_then(|before| bounds.get(before)).copied().unwrap_or(0);
+    let members = &situation.order[begin..end];
     // What goes back goes back to its end, also where a failed shop got well.
-    if look.over_budget() || status.phase == Some(Phase::Returning) {
-        let back = if spec.on_failure == OnFailure::Return { look.back(&situation.order[begin..end]) } else { Vec::new() };
+    let why = match look.verdict(members) {
+        Some(why) => Some(why),
+        None => (status.phase == Some(Phase::Returning)).then(|| format!("{} shops failed", look.failed.len())),
+    };
+    if let Some(why) = why {
+        let back = if spec.on_failure == OnFailure::Return { look.back(members) } else { Vec::new() };
         status.phase = Some(if back.is_empty() { Phase::Stopped } else { Phase::Returning });
-        let failed = look.failed.len();
-        return decision(status, back, format!("{failed} shops failed, which is over the budget; look at them, then resume or abort"));
+        return decision(status, back, format!("{why}; look at them, then resume or abort"));
     }
     let mut moves = if spec.on_failure == OnFailure::Return { look.back_failed() } else { Vec::new() };
     moves.extend(look.again.iter().map(|shop| ((*shop).to_owned(), Move::Again)));
@@ -247,10 +251,20 @@ impl<'a> Look<'a> {
         self.done.contains(shop) || self.failed.contains_key(shop) || !self.situation.views.contains_key(shop)
     }
 
-    fn over_budget(&self) -> bool {
+    /// Why the rollout ends here: more shops failed than may, or all of the wave. A release that no shop of a wave could run is no success,
+    /// whatever the budget allows: where few shops are moved, it would allow all of them.
+    fn verdict(&self, wave: &[String]) -> Option<String> {
         let (budget, failed) = (&self.spec.failure_budget, self.failed.len());
         let moved = self.done.len() + self.moving.len() + failed;
-        failed > budget.shops as usize || (moved >= 100 && failed * 100 > budget.percent as usize * moved)
+        if failed > budget.shops as usize || (moved >= 100 && failed * 100 > budget.percent as usize * moved) {
+            return Some(format!("{failed} shops failed, which is over the budget"));
+        }
+        let there: Vec<_> = wave.iter().filter(|shop| self.situation.views.contains_key(*shop)).collect();
+        let all = !there.is_empty() && there.iter().all(|shop| self.failed.contains_key(shop.as_str()));
+        all.then(|| match there[..] {
+            [shop] => format!("{shop} failed, which is all of the wave"),
+            _ => format!("all {} shops of the wave failed", there.len()),
+        })
     }
 
     /// Those of `shops` that are told this release, and may be told the one before.

@@ -182,6 +182,29 @@ fn two_percent_of_bad_shops_stop_the_rollout_within_its_budget_and_the_wave_goes
 }
 
 #[test]
+fn a_rollout_whose_shops_all_failed_is_no_success_whatever_its_budget() {
+    // One shop, and a budget of five; a canary by itself; a fleet so small that each wave is one shop.
+    let canary = RolloutSpec { canaries: vec!["s001".to_owned()], ..quick() };
+    for (spec, fates, failed) in [
+        (quick(), vec![Fate::Bad(1)], 1),
+        (quick(), vec![Fate::Silent], 1),
+        (quick(), vec![Fate::Bad(1); 5], 1),
+        (canary, vec![Fate::Well(1), Fate::Bad(1), Fate::Well(1)], 1),
+        (
+            RolloutSpec { waves: vec![crate::crd::Wave { percent: Some(100), soak: "1m".to_owned(), shops: Vec::new() }], ..quick() },
+            vec![Fate::Bad(1); 4],
+            4,
+        ),
+    ] {
+        for on_failure in [OnFailure::Return, OnFailure::Pause] {
+            let mut world = World::new(RolloutSpec { on_failure, ..spec.clone() }, &fates);
+            assert_eq!((world.run(1000), world.status.counts.failed), (Phase::Stopped, failed), "{fates:?}");
+            assert_eq!(world.told_this() == 0, on_failure == OnFailure::Return, "{fates:?}");
+        }
+    }
+}
+
+#[test]
 fn a_rollout_that_stopped_leaves_shops_to_the_next_one() {
     let mut world = World::new(quick(), &[Fate::Bad(1); 100]);
     assert_eq!(world.run(1000), Phase::Stopped);
@@ -369,6 +392,7 @@ proptest! {
         prop_assert!(world.status.counts.failed <= shops + at_once, "{:?}", world.status.counts);
         if phase == Phase::Completed {
             prop_assert!(world.status.counts.failed <= shops);
+            prop_assert!(world.status.counts.done > 0, "all failed: {:?}", world.status.counts);
         }
     }
 }

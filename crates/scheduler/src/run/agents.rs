@@ -3,10 +3,10 @@
 use super::Controller;
 use crate::{
     api::{ApiError, Cluster},
-    evidence::{AgentStatus, Said, Seen},
+    evidence::{AgentStatus, Question, Said, Seen},
     render::namespace,
 };
-use futures_util::AsyncReadExt as _;
+use futures_util::future::join_all;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
@@ -18,7 +18,7 @@ use serde_json::json;
 /// Pods of one shop that are asked at most: that many tell for all.
 const PODS: u32 = 20;
 /// Bytes of a status page that are read: the tenant's code may answer in the agent's place.
-const PAGE: u64 = 1 << 20;
+const PAGE: usize = 256 << 10;
 /// Where agents serve their status.
 const PORT: u16 = 9808;
 /// The annotation by which a pod object changes, so that its kubelet refreshes the release at once instead of within a minute.
@@ -49,26 +49,31 @@ impl Report {
     }
 }
 
-/// Asks the agents of a shop's web pods whether they run `sequence`, and touches pods that have not been told of it.
+/// Asks the agents of a shop's web pods whether they run `sequence`, and touches pods that have not been told of it. All at once: pods that
+/// never answer hold the rollout up for no longer than one of them.
 pub(super) async fn ask(controller: &Controller, shop: &str, sequence: u64, manifest: &str) -> Result<Report, ApiError> {
     let (namespace, cluster) = (namespace(shop), controller.reader(shop));
     let pods: Api<Pod> = Api::namespaced(cluster.client(), &namespace);
     let listed = list(&cluster, &pods, &namespace).await?;
     let (mut all, mut rejected) = (!listed.is_empty(), None);
-    let (told, retried) = told(controller, shop, sequence);
-    for pod in listed {
-        let name = pod.metadata.name.unwrap_or_default();
-        let touched = pod.metadata.annotations.as_ref().and_then(|all| all.get(TOUCHED)).is_some_and(|text| *text == told);
+    let told = told(controller, shop, sequence);
+    let asked = listed.iter().map(|pod| async {
+        let name = pod.metadata.name.as_deref().unwrap_or_default();
+        let touched = pod.metadata.annotations.as_ref().and_then(|all| all.get(TOUCHED)).is_some_and(|text| *text == told.text);
         if !touched {
-            touch(&cluster, &pods, &name, &told).await;
+            touch(&cluster, &pods, name, &told.text).await;
         }
+        (name, status(&cluster, &namespace, name).await)
+    });
+    let question = Question { sequence, manifest, newer: &told.newer, retried: told.retried };
+    for (name, agent) in join_all(asked).await {
         // An agent that cannot be asked has said nothing.
-        match status(&cluster, &namespace, &name).await.map_or(Said::Waits, |agent| agent.says(sequence, manifest, retried)) {
+        match agent.map_or(Said::Waits, |agent| agent.says(&question)) {
             Said::Runs => {}
             Said::Waits => all = false,
             Said::Rejected(why) => {
                 all = false;
-                rejected.get_or_insert(Rejection { pod: name, why });
+                rejected.get_or_insert(Rejection { pod: name.to_owned(), why });
             }
         }
     }
@@ -80,9 +85,13 @@ pub(super) async fn page(controller: &Controller, shop: &str) -> Result<Seen, Ap
     let (namespace, cluster) = (namespace(shop), controller.reader(shop));
     let pods: Api<Pod> = Api::namespaced(cluster.client(), &namespace);
     let mut seen = Seen::Unknown;
-    for pod in list(&cluster, &pods, &namespace).await? {
-        let name = pod.metadata.name.unwrap_or_default();
-        match status(&cluster, &namespace, &name).await.map_or(Seen::Unknown, |agent| agent.page()) {
+    let listed = list(&cluster, &pods, &namespace).await?;
+    let asked = listed.iter().map(|pod| async {
+        let name = pod.metadata.name.as_deref().unwrap_or_default();
+        (name, status(&cluster, &namespace, name).await)
+    });
+    for (name, agent) in join_all(asked).await {
+        match agent.map_or(Seen::Unknown, |agent| agent.page()) {
             Seen::Works => return Ok(Seen::Works),
             Seen::Fails(why) if seen == Seen::Unknown => seen = Seen::Fails(format!("the page of pod {name}: {why}")),
             Seen::Fails(_) | Seen::Unknown => {}
@@ -95,7 +104,7 @@ pub(super) async fn page(controller: &Controller, shop: &str) -> Result<Seen, Ap
 pub(super) async fn touch_all(controller: &Controller, shop: &str, sequence: u64) -> Result<(), ApiError> {
     let (namespace, cluster) = (namespace(shop), controller.reader(shop));
     let pods: Api<Pod> = Api::namespaced(cluster.client(), &namespace);
-    let (told, _) = told(controller, shop, sequence);
+    let told = told(controller, shop, sequence).text;
     for pod in list(&cluster, &pods, &namespace).await? {
         touch(&cluster, &pods, &pod.metadata.name.unwrap_or_default(), &told).await;
     }
@@ -111,25 +120,36 @@ async fn list(cluster: &Cluster, pods: &Api<Pod>, namespace: &str) -> Result<Vec
 
 async fn status(cluster: &Cluster, namespace: &str, pod: &str) -> Option<AgentStatus> {
     let path = format!("/api/v1/namespaces/{namespace}/pods/{pod}:{PORT}/proxy/status");
-    let client = cluster.client();
-    let call = || async {
-        let request = http::Request::get(&path).body(Vec::new()).map_err(kube::Error::HttpError)?;
-        let mut page = String::new();
-        client.request_stream(request).await?.take(PAGE).read_to_string(&mut page).await.map_err(kube::Error::ReadEvents)?;
-        Ok(page)
-    };
-    let text = cluster.once(&format!("status of pod {namespace}/{pod}"), call).await.ok()?;
-    AgentStatus::read(&text)
+    let page = cluster.answer(&format!("status of pod {namespace}/{pod}"), &path, PAGE).await.ok()?;
+    AgentStatus::read(&page)
 }
 
-/// What pods are told, as far as it has been applied: the release, and later that its migration is done. Each is a reason to touch them. And
-/// since when they are to try again what they rejected, where they are.
-fn told(controller: &Controller, shop: &str, sequence: u64) -> (String, Option<Timestamp>) {
+/// What the pods of a shop are told.
+struct Told {
+    /// As far as it has been applied: the release, and later that its migration is done. Each is a reason to touch them.
+    text: String,
+    /// Since when they are to try again what they rejected, where they are.
+    retried: Option<Timestamp>,
+    /// Releases above the one that is asked about, up to the one that the shop is told by now: no agent has another one from us.
+    newer: Vec<(u64, String)>,
+}
+
+fn told(controller: &Controller, shop: &str, sequence: u64) -> Told {
     let state = controller.lock();
-    let status = state.fleet.shops.get(shop).and_then(|shop| shop.status.as_ref());
+    let shop = state.fleet.shops.get(shop);
+    let status = shop.and_then(|shop| shop.status.as_ref());
     let applied = status.and_then(|status| status.applied.as_deref()).and_then(|digest| digest.get(..8)).unwrap_or_default();
-    let retried = status.and_then(|status| status.release.as_ref()).filter(|told| told.retried).and_then(|told| told.since.as_deref());
-    (format!("{sequence}-{applied}"), retried.and_then(|since| since.parse().ok()))
+    let release = status.and_then(|status| status.release.as_ref());
+    let retried = release.filter(|told| told.retried).and_then(|told| told.since.as_deref());
+    let last = release.map_or(0, |told| told.sequence.unsigned_abs());
+    let channel = shop.and_then(|shop| shop.spec.channel.parse::<release::ChannelName>().ok());
+    let releases = channel.and_then(|channel| state.fleet.releases.get(&channel)).filter(|_| last > sequence);
+    let newer = releases.into_iter().flat_map(|all| all.range(sequence + 1..=last));
+    Told {
+        text: format!("{sequence}-{applied}"),
+        retried: retried.and_then(|since| since.parse().ok()),
+        newer: newer.map(|(sequence, release)| (*sequence, release.manifest.to_string())).collect(),
+    }
 }
 
 async fn touch(cluster: &Cluster, pods: &Api<Pod>, name: &str, told: &str) {

@@ -20,6 +20,8 @@ pub(crate) enum Outcome {
     },
     /// It cannot be rendered.
     NotRendered(String),
+    /// Other shops have what it claims.
+    Claimed(String),
     /// The API server refused, or could not be asked.
     NotApplied {
         /// In one word.
@@ -56,6 +58,10 @@ pub(crate) fn status(shop: &Shop, outcome: &Outcome, pods: Option<Pods>, page: &
         ),
         Outcome::NotRendered(why) => (
             condition("Rendered", Truth::False, "Invalid", why),
+            condition("Applied", Truth::False, "NotRendered", "what was applied before still runs"),
+        ),
+        Outcome::Claimed(why) => (
+            condition("Rendered", Truth::False, "Claimed", why),
             condition("Applied", Truth::False, "NotRendered", "what was applied before still runs"),
         ),
         Outcome::NotApplied { reason, message } => {

@@ -13,7 +13,7 @@ pub(super) use state::{gone, listed, took};
 use super::{Controller, State};
 use crate::{
     apply::{self, Ownership, Stopped},
-    cluster::edge::{self, Claim, EdgeError, Site},
+    cluster::edge::{self, EdgeError, Site},
     plan::Step,
     render::Object,
 };
@@ -32,15 +32,10 @@ use tracing::{error, info};
 const GATHER: Duration = Duration::from_secs(1);
 /// How often it is looked without a reason: what could not be written is written then.
 const EVERY: Duration = Duration::from_secs(30);
-/// Shops that are told by an Event at most.
-const TOLD: usize = 20;
 
 /// Why the maps are left as they are.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Problem {
-    /// Two shops claim one host.
-    #[error("{text}")]
-    Claimed { text: String, claims: Vec<Claim> },
     /// Shops whose hosts nobody knows: they left the registry, or lost their class, while this process did not run.
     #[error("the hosts of {} shops are not known, as they or their classes left the registry; the first is {}", .0.len(), .0.first().map_or("", String::as_str))]
     Unknown(Vec<String>),
@@ -54,11 +49,7 @@ pub(crate) enum Problem {
 
 impl From<EdgeError> for Problem {
     fn from(error: EdgeError) -> Self {
-        let text = error.to_string();
-        match error {
-            EdgeError::Claimed(claims) => Self::Claimed { text, claims },
-            EdgeError::Full { .. } => Self::Full(text),
-        }
+        Self::Full(error.to_string())
     }
 }
 
@@ -82,7 +73,7 @@ pub(super) async fn run(controller: Arc<Controller>, stop: CancellationToken) ->
 async fn pass(controller: &Controller, now: Timestamp) {
     let sites = {
         let mut state = controller.lock();
-        if state.edge.unused() && edge::sites(&state.fleet.shops, &state.fleet.classes).is_empty() {
+        if state.edge.unused() && edge::sites(&state.fleet, &state.claims).is_empty() {
             return;
         }
         let State { fleet, edge, .. } = &mut *state;
@@ -100,7 +91,7 @@ async fn pass(controller: &Controller, now: Timestamp) {
             if controller.leads() { write(controller, &shards).await.err() } else { None }
         }
     };
-    tell(controller, problem).await;
+    tell(controller, problem);
     let changed = controller.lock().edge.settle(now);
     for shop in &changed {
         controller.ask(shop, super::queue::Priority::Slow);
@@ -109,8 +100,8 @@ async fn pass(controller: &Controller, now: Timestamp) {
 
 /// The sites of all shops: those of the registry, and those that left it and are not taken down yet.
 fn sites(state: &State, now: Timestamp) -> Result<BTreeMap<String, Site>, Problem> {
-    let mut sites = edge::sites(&state.fleet.shops, &state.fleet.classes);
-    let mut unknown = Vec::new();
+    let mut sites = edge::sites(&state.fleet, &state.claims);
+    let (mut unknown, mut stay) = (Vec::new(), BTreeMap::new());
     for shop in state.world.keys() {
         let class = state.fleet.shops.get(shop).map(|shop| state.fleet.classes.contains_key(&shop.spec.class));
         let live = || state.live(shop);
@@ -124,11 +115,15 @@ fn sites(state: &State, now: Timestamp) -> Result<BTreeMap<String, Site>, Proble
             continue;
         }
         match state.edge.site(shop) {
-            Some(site) => drop(sites.insert(shop.clone(), site.clone())),
+            Some(site) => drop(stay.insert(shop.clone(), site.clone())),
             None if state.edge.saw(shop) => {}
             None => unknown.push(shop.clone()),
         }
     }
+    // A host moves to the shop that claims it now once the one that left is taken down.
+    let kept: BTreeSet<String> = stay.values().flat_map(Site::hosts).map(str::to_owned).collect();
+    sites.values_mut().for_each(|site| site.without(&kept));
+    sites.extend(stay);
     if unknown.is_empty() { Ok(sites) } else { Err(Problem::Unknown(unknown)) }
 }
 
@@ -157,27 +152,16 @@ async fn write(controller: &Controller, shards: &[Object]) -> Result<(), Problem
 }
 
 /// Says what is wrong once, where it is another problem than before.
-async fn tell(controller: &Controller, problem: Option<Problem>) {
-    let shops = {
-        let mut state = controller.lock();
-        if state.edge.problem == problem {
-            return;
-        }
-        state.edge.problem.clone_from(&problem);
-        let claims: &[Claim] = if let Some(Problem::Claimed { claims, .. }) = &problem { claims } else { &[] };
-        let named: BTreeSet<&String> = claims.iter().flat_map(|claim| &claim.shops).collect();
-        named.into_iter().filter_map(|name| state.fleet.shops.get(name)).take(TOLD).cloned().collect::<Vec<_>>()
-    };
+fn tell(controller: &Controller, problem: Option<Problem>) {
+    let mut state = controller.lock();
+    if state.edge.problem == problem {
+        return;
+    }
     match &problem {
         None => info!("the maps of the edge are made again"),
         Some(problem) => error!(%problem, "the maps of the edge stay as they are"),
     }
-    let Some(Problem::Claimed { claims, .. }) = problem else { return };
-    for shop in shops.iter().filter(|_| controller.leads()) {
-        let name = shop.metadata.name.clone().unwrap_or_default();
-        let text: Vec<_> = claims.iter().filter(|claim| claim.shops.contains(&name)).map(Claim::to_string).collect();
-        controller.events.warn(shop, "HostClaimed", &text.join("; ")).await;
-    }
+    state.edge.problem = problem;
 }
 
 #[cfg(test)]

@@ -73,6 +73,7 @@ async fn attempt(controller: &Controller, name: &str) -> Result<Ended, ApiError>
     let run_it = closing::run_it(controller, name).await;
     let Some(prepared) = prepare(controller, name, &turn, run_it, now) else { return Ok(Ended::Settled) };
     let (outcome, told) = match &prepared.objects {
+        Err(error @ AssignError::Claimed { .. }) => (Outcome::Claimed(error.to_string()), false),
         Err(error) => (Outcome::NotRendered(runtime::Chain(error).to_string()), false),
         Ok(objects) => write(controller, name, &prepared, objects, now).await,
     };
@@ -94,6 +95,10 @@ async fn attempt(controller: &Controller, name: &str) -> Result<Ended, ApiError>
         // An event of a class or a release brings it back; nothing else helps.
         Outcome::NotRendered(why) => {
             controller.events.warn(&prepared.shop, "NotRendered", &why).await;
+            Ended::Failed
+        }
+        Outcome::Claimed(why) => {
+            controller.events.warn(&prepared.shop, "Claimed", &why).await;
             Ended::Failed
         }
         Outcome::NotApplied { reason, message } => {
@@ -174,7 +179,7 @@ fn prepare(controller: &Controller, name: &str, turn: &Turn, run_it: bool, now: 
     let flying =
         (state.halted.is_some() || !fresh) && controller.with_reports(|reports| Flights::new(&state, reports, now).has(name, &shop));
     let known = known(&shop, &state, if flying { Cord::Holds } else { Cord::Lets }, turn, run_it);
-    let objects = desired(name, &shop, &state.fleet, &known, now);
+    let objects = desired(name, &shop, &state.fleet, &state.claims, &known, now);
     // Another edition than any: everything is written, also of kinds that have none.
     let edition = |ours: Option<i64>| if audit { Some(-1) } else { ours };
     let records = state.world.get(name);
@@ -323,6 +328,11 @@ async fn report(
         turn::give_back(controller, name).await?;
     }
     let mut new = status(&shop, outcome, pods, page, data, now);
+    if let Ok(objects) = &prepared.objects
+        && !objects.is_empty()
+    {
+        new.claims = controller.lock().claims.texts(name);
+    }
     new.migrated = prepared.known.migrated.map(|sequence| sequence.get().cast_signed()).or(new.migrated);
     if shop.status.as_ref() == Some(&new) {
         return Ok(());
@@ -330,7 +340,7 @@ async fn report(
     // What the rollout says of releases is not ours to write: another process may move the shop at this moment.
     let patch = json!({ "status": {
         "observedGeneration": new.observed_generation, "pods": new.pods, "applied": new.applied, "conditions": new.conditions, "migrated": new.migrated,
-        "worked": new.worked,
+        "worked": new.worked, "claims": new.claims,
     } });
     if controller.writer(name).merge(&api::shop(name), Some("status"), &patch).await? {
         controller.counts.statuses.fetch_add(1, Relaxed);

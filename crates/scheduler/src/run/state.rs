@@ -3,6 +3,7 @@
 use super::last_backup;
 use crate::{
     api::Kind,
+    claims::Claims,
     crd::{Release, ReleaseStatus, Rollout, Shop, ShopClass, Truth},
     file::Fleet,
     plan::Live,
@@ -53,6 +54,8 @@ pub(crate) fn migration(job: &str) -> Option<u64> {
 #[derive(Debug, Default)]
 pub(crate) struct State {
     pub(crate) fleet: Fleet,
+    /// What its shops claim for themselves.
+    pub(crate) claims: Claims,
     /// Releases whose envelope cannot be read, and why.
     pub(crate) unreadable: BTreeMap<String, String>,
     pub(crate) world: HashMap<String, BTreeMap<Identity, Record>>,
@@ -206,6 +209,7 @@ impl State {
         self.missing.remove(&name);
         let old = self.fleet.shops.insert(name.clone(), shop);
         let new = &self.fleet.shops[&name];
+        self.claims.see(&name, new, self.fleet.classes.get(&new.spec.class));
         let Some(old) = old else { return Change::Spec };
         let told =
             |shop: &Shop| shop.status.as_ref().map(|status| (status.release.clone(), status.previous.clone(), status.rejected.clone()));
@@ -221,7 +225,37 @@ impl State {
     pub(crate) fn class(&mut self, class: ShopClass) -> bool {
         let name = class.metadata.name.clone().unwrap_or_default();
         let old = self.fleet.classes.insert(name.clone(), class);
-        old.is_none_or(|old| old.spec != self.fleet.classes[&name].spec)
+        let changed = old.is_none_or(|old| old.spec != self.fleet.classes[&name].spec);
+        if changed {
+            self.claimed_anew(&name);
+        }
+        changed
+    }
+
+    /// Servers of a class are others now, or nobody knows them.
+    fn claimed_anew(&mut self, class: &str) {
+        for (name, shop) in self.fleet.shops.iter().filter(|(_, shop)| shop.spec.class == class) {
+            self.claims.see(name, shop, self.fleet.classes.get(class));
+        }
+    }
+
+    /// A Shop is gone.
+    pub(crate) fn left(&mut self, name: &str) {
+        self.fleet.shops.remove(name);
+        self.claims.forget(name);
+    }
+
+    /// A list of Shops came whole: what is not in it is gone.
+    pub(crate) fn only(&mut self, present: &BTreeSet<String>) {
+        let gone: Vec<_> = self.fleet.shops.keys().filter(|name| !present.contains(*name)).cloned().collect();
+        gone.iter().for_each(|name| self.left(name));
+    }
+
+    /// A class is gone.
+    pub(crate) fn class_left(&mut self, name: &str) {
+        if self.fleet.classes.remove(name).is_some() {
+            self.claimed_anew(name);
+        }
     }
 
     /// Takes a Release in; says whether it is another one than before.

@@ -124,7 +124,7 @@ pub(super) async fn shops(controller: Arc<Controller>, stop: CancellationToken) 
     let all = |shops: Vec<Shop>| {
         let mut state = controller.lock();
         let present: BTreeSet<_> = shops.iter().map(name).collect();
-        state.fleet.shops.retain(|name, _| present.contains(name));
+        state.only(&present);
         // At the start everything is looked at, and later what differs.
         let changed: Vec<_> =
             shops.into_iter().map(|shop| (name(&shop), state.shop(shop))).filter(|(_, change)| *change != Change::Nothing).collect();
@@ -135,7 +135,7 @@ pub(super) async fn shops(controller: Arc<Controller>, stop: CancellationToken) 
         controller.edge.notify_one();
     };
     let gone = |shop: Shop| {
-        controller.lock().fleet.shops.remove(&name(&shop));
+        controller.lock().left(&name(&shop));
         controller.forget(&name(&shop));
         controller.edge.notify_one();
     };
@@ -159,10 +159,14 @@ pub(super) async fn classes(controller: Arc<Controller>, stop: CancellationToken
     };
     let all = |classes: Vec<ShopClass>| {
         let present: BTreeSet<_> = classes.iter().map(name).collect();
-        controller.lock().fleet.classes.retain(|name, _| present.contains(name));
+        {
+            let mut state = controller.lock();
+            let gone: Vec<_> = state.fleet.classes.keys().filter(|name| !present.contains(*name)).cloned().collect();
+            gone.iter().for_each(|name| state.class_left(name));
+        }
         classes.into_iter().for_each(one);
     };
-    let gone = |class: ShopClass| drop(controller.lock().fleet.classes.remove(&name(&class)));
+    let gone = |class: ShopClass| controller.lock().class_left(&name(&class));
     follow("classes", &controller, resources(&controller), &stop, all, one, gone).await;
 }
 

@@ -67,7 +67,7 @@ fn render_makes_the_maps_of_the_edge_from_files_alone() {
     assert!(lines("backends.map").contains(&"www.acme.example shop-acme"));
     let other = std::fs::read_to_string(top().join(AWS[2])).unwrap().replace("  name: acme\n", "  name: zzz\n");
     let told = refused(&[&["render", "--edge", "-"], &AWS[..]].concat(), &other);
-    assert!(told.contains("host acme.example belongs to shop acme and to shop zzz") && told.contains("[reason: registry]"), "{told}");
+    assert!(told.contains("shop zzz: host www.acme.example belongs to shop acme; ") && told.contains("[reason: claimed]"), "{told}");
 }
 
 #[test]
@@ -145,7 +145,7 @@ kind: Pod
         "-:1: Shop acme: spec.scale.min: min is at most max",
         "-:11: Shop b: spec.channel: missing",
         "-:11: Shop b: spec.chanel: not a field; did you mean channel?",
-        "-:11: Shop b: spec.class: \"C\" does not match",
+        "-:11: Shop b: spec.class: \"C\" is not a name",
         "-:11: Shop b: spec.domains: has 0 items, and needs 1",
         "-:16: Pod : apiVersion=\"\": expected longshore.dev/v1alpha1",
         "[reason: registry]",
@@ -216,8 +216,22 @@ short
     ] {
         assert!(error.contains(expected), "{expected}\n{error}");
     }
+    for (table, says) in [
+        ("name;domain\nacme;www.acme.example\n", "-:1: \"name;domain\" is one cell: cells are separated by semicolons"),
+        (
+            "name,domain,aliases\nacme,www.acme.example,\"acme.example, shop.acme.example\"\n",
+            "aliases=\"acme.example, shop.acme.example\": separate hosts by spaces",
+        ),
+        (
+            "name,domain,media,media_path\nb,b.example,efs,/shops\na,a.example,efs,/shops/a\n",
+            "-:3: a: directory efs of class m2: /shops/a: directory efs of class m2: /shops, which is in it or around it, belongs to shop b, of line 2",
+        ),
+    ] {
+        let error = refused(&["import", "-", "--class", "m2"], table);
+        assert!(error.contains(says), "{error}");
+    }
     let error = refused(&["import", "-", "--class", "m2"], "name,domain\nacme,www.acme.example\nAcme,www.acme.example\nacme,x.example\n");
-    for expected in ["-:3: Acme: ", "-:4: acme: is in line 2 already", "-:3: www.acme.example belongs to the shop of line 2 already"] {
+    for expected in ["-:3: Acme: ", "-:4: acme: is in line 2 already", "-:3: Acme: host www.acme.example belongs to shop acme, of line 2"] {
         assert!(error.contains(expected), "{expected}\n{error}");
     }
 }

@@ -79,15 +79,15 @@ fn what_speaks_against_it_is_said_at_once() {
     for says in [
         "host acme.example belongs to shop acme",
         "database shop_acme of aurora-eu-1.cluster-c0ffee.eu-central-1.rds.amazonaws.com:3306 belongs to shop acme",
-        "directory fs-0123456789abcdef0/shops/acme/x: fs-0123456789abcdef0/shops/acme, which is in it or around it, belongs to shop acme",
+        "directory fs-0123456789abcdef0/shops/acme/x: directory fs-0123456789abcdef0/shops/acme, which is in it or around it, belongs to shop acme",
         "cache prefix acme_x_ of",
-        "database 2 of redis-eu-2.c0ffee.euc1.cache.amazonaws.com:6379, for sessions, belongs to shop acme",
+        "database 2 for sessions of redis-eu-2.c0ffee.euc1.cache.amazonaws.com:6379 belongs to shop acme",
     ] {
         assert!(said.contains(says), "{says}: {said}");
     }
     for (words, says) in [
         (&["other", "--class", "nothing", "--domain", "other.example"][..], "class nothing does not exist; there are: magento2-standard"),
-        (&["Other", "--class", "magento2-standard", "--domain", "other.example"], "spec.channel: \"shops/Other\" does not match"),
+        (&["Other", "--class", "magento2-standard", "--domain", "other.example"], "spec.channel: \"shops/Other\" is not a channel"),
         (&["other", "--class", "magento2-standard", "--domain", "Other.example"], "spec.domains[0].host"),
     ] {
         let said = refused(&create(words), "");

@@ -6,10 +6,9 @@ use crate::{
 };
 use release::Migration;
 use scheduler::{
-    assign::{Known, desired},
     check, cluster,
-    crd::{Build, Idle, IdleMode, ShopState},
-    file::{Fleet, Form, text},
+    crd::{Build, Idle, IdleMode, ShopClass, ShopState, Tenants},
+    file::{Form, text},
     render::{BUILDS, InForce, Migrating, Moment, Object, RenderError, build, render},
 };
 use serde_json::json;
@@ -202,13 +201,60 @@ fn a_breaking_migration_keeps_visitors_out_without_a_new_pod() {
 }
 
 #[test]
+fn nginx_sees_no_secret_of_the_shop() {
+    for platform in ["aws", "azure", "gcp", "plain"] {
+        let web = find(&rendered(platform, |_, _, _| {}), "Deployment", "web");
+        let nginx = &web["spec"]["template"]["spec"]["containers"][0];
+        assert_eq!(nginx["name"], "nginx");
+        let mounts = nginx["volumeMounts"].as_array().unwrap();
+        let seen: Vec<_> = mounts
+            .iter()
+            .filter(|mount| ["secret", "configured", "app", "trust", "identity"].iter().any(|name| mount["name"] == *name))
+            .collect();
+        assert!(seen.is_empty(), "{platform}: {seen:?}");
+    }
+}
+
+#[test]
+fn the_world_is_open_to_who_says_so_and_never_the_networks_of_others() {
+    let (shop, mut class, release) = example("aws");
+    let policy = |class: &ShopClass| {
+        render(&shop, class, Some(&release), &Moment::default())
+            .map(|objects| find(&objects, "NetworkPolicy", "shop")["spec"]["egress"].to_string())
+    };
+    let open = policy(&class).unwrap();
+    assert!(open.contains("\"0.0.0.0/0\"") && open.contains("\"100.64.0.0/10\""), "{open}");
+    class.spec.network.store = vec!["52.219.0.0/16".into()];
+    assert!(!policy(&class).unwrap().contains("0.0.0.0/0"));
+    class.spec.network.store.clear();
+    let error = policy(&class).unwrap_err().to_string();
+    assert!(error.starts_with("class magento2-standard: spec.network.store: lists no addresses"), "{error}");
+}
+
+#[test]
+fn sessions_are_refused_where_a_server_keeps_its_shops_apart() {
+    let (mut shop, mut class, release) = example("aws");
+    class.spec.backends.caches[0].tenants = Tenants::Separate;
+    let error = render(&shop, &class, Some(&release), &Moment::default()).unwrap_err().to_string();
+    assert!(
+        error.starts_with("shop acme: services.cache.sessions: redis-eu-2 of class magento2-standard keeps its shops apart"),
+        "{error}"
+    );
+    shop.spec.services.cache.as_mut().unwrap().sessions = None;
+    assert!(render(&shop, &class, Some(&release), &Moment::default()).is_ok());
+}
+
+#[test]
 fn shops_on_one_redis_leave_each_other_alone() {
     for (platform, file, own, shared) in [
         ("aws", "env.php", "'session' => ['save' => 'db']", "'database' => '7'"),
         ("azure", "local.xml", "<session_save>db</session_save>", "<db>7</db>"),
     ] {
         let text = |sessions: Option<u32>| {
-            let objects = rendered(platform, |shop, _, _| shop.spec.services.cache.as_mut().unwrap().sessions = sessions);
+            let objects = rendered(platform, |shop, class, _| {
+                class.spec.backends.caches[0].tenants = Tenants::Trusted;
+                shop.spec.services.cache.as_mut().unwrap().sessions = sessions;
+            });
             objects.iter().map(Object::value).find_map(|object| object["data"][file].as_str().map(str::to_owned)).unwrap()
         };
         assert!(text(None).contains(own) && !text(None).contains("redis_session"), "{}", text(None));
@@ -217,46 +263,6 @@ fn shops_on_one_redis_leave_each_other_alone() {
         let script = objects.iter().map(Object::value).find_map(|object| object["data"]["migrate.sh"].as_str().map(str::to_owned)).unwrap();
         assert!(!script.contains("cache:flush") && !script.contains("->flush(") && !script.contains("cleanCache()"), "{script}");
     }
-}
-
-#[test]
-fn two_shops_with_one_database_of_sessions_are_refused() {
-    let (shop, class, release) = example("aws");
-    let mut fleet = Fleet::default();
-    fleet.releases.entry(release.channel.clone()).or_default().insert(release.sequence.get(), release);
-    // Another class calls the same server by another name.
-    let mut other_class = class.clone();
-    other_class.metadata.name = Some("other".into());
-    other_class.spec.backends.caches[0].name = "cache".into();
-    let mut other = shop.clone();
-    other.spec.class = "other".into();
-    other.spec.services.cache.as_mut().unwrap().server = "cache".into();
-    other.spec.services.search.as_mut().unwrap().prefix = "vinyl".into();
-    fleet.classes = [(shop.spec.class.clone(), class), ("other".into(), other_class)].into();
-    fleet.shops = [("acme".to_owned(), shop), ("vinyl".to_owned(), other)].into();
-    let desired = |fleet: &Fleet| desired("acme", &fleet.shops["acme"], fleet, &Known::default(), jiff::Timestamp::UNIX_EPOCH);
-    let error = desired(&fleet).unwrap_err().to_string();
-    assert!(error.contains("services.cache.sessions=2 of redis-eu-2.") && error.contains("shop vinyl has, too"), "{error}");
-    for sessions in [None, Some(3)] {
-        fleet.shops.get_mut("vinyl").unwrap().spec.services.cache.as_mut().unwrap().sessions = sessions;
-        assert!(desired(&fleet).is_ok());
-    }
-}
-
-#[test]
-fn two_shops_with_the_same_names_of_indexes_are_refused() {
-    let (shop, class, release) = example("aws");
-    let mut fleet = Fleet::default();
-    fleet.releases.entry(release.channel.clone()).or_default().insert(release.sequence.get(), release);
-    let mut other = shop.clone();
-    other.spec.services.cache = None;
-    fleet.classes = [(shop.spec.class.clone(), class)].into();
-    fleet.shops = [("acme".to_owned(), shop), ("vinyl".to_owned(), other)].into();
-    let desired = |fleet: &Fleet| desired("acme", &fleet.shops["acme"], fleet, &Known::default(), jiff::Timestamp::UNIX_EPOCH);
-    let error = desired(&fleet).unwrap_err().to_string();
-    assert!(error.contains("services.search.prefix=acme of opensearch-eu-1.") && error.contains("shop vinyl has, too"), "{error}");
-    fleet.shops.get_mut("vinyl").unwrap().spec.services.search.as_mut().unwrap().prefix = "vinyl".into();
-    assert!(desired(&fleet).is_ok());
 }
 
 #[test]

@@ -257,17 +257,6 @@ fn maps(shops: &[Shop], class: &ShopClass) -> Result<Vec<Object>, EdgeError> {
 }
 
 #[test]
-fn two_shops_with_one_host_make_no_maps_and_every_claim_is_told() {
-    let (shop, class, _) = example("aws");
-    let mut other = shop.clone();
-    other.metadata.name = Some("zzz".into());
-    let error = maps(&[shop, other], &class).unwrap_err();
-    let claim = |host: &str| format!("host {host} belongs to shop acme and to shop zzz");
-    let claims = ["www.acme.example", "hu.acme.example", "acme.example"].map(claim).join("; ");
-    assert_eq!(error.to_string(), claims);
-}
-
-#[test]
 fn a_class_with_an_ingress_has_no_part_in_the_maps() {
     let (shop, class, _) = example("plain");
     assert!(class.spec.route.map.is_none() && Site::of(&shop, &class).is_none());

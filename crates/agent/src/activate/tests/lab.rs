@@ -240,6 +240,7 @@ impl Lab {
             trust: self.trust.clone(),
             source,
             floor: None,
+            trust_floor: 0,
             places: deploy::Places::default(),
             cache: None,
             memory: MEMORY,

@@ -64,6 +64,7 @@ impl Lab {
             trust: self.trust.clone(),
             source: Source::Channel,
             floor: None,
+            trust_floor: 0,
             places: Places::default(),
             cache: None,
             memory: MEMORY,

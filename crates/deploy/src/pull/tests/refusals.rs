@@ -149,6 +149,14 @@ async fn rotated_trust_roots_are_walked_to_the_newest() {
     lab.offer(&lab.sign(&manifest, 2, |release| release.root_version = 2).await).await;
     lab.pull().await.unwrap();
     assert_eq!(View::read(&lab.settings().root).unwrap().state.accepted.unwrap().root_version, 2);
+    // A fresh node that is told so takes no older root, where somebody hides the newer one with a release of the withdrawn key.
+    let fresh = |name: &str, floor: u64| {
+        let root = lab.directory.path().join(name);
+        lab.pull_with(move |settings| (settings.root, settings.trust_floor) = (root, floor))
+    };
+    assert_eq!(fresh("enough", 2).await.unwrap().sequence.get(), 2);
+    assert_eq!(fresh("few", 3).await.unwrap_err().reason(), Reason::RootVersion);
+    assert!(!lab.directory.path().join("few/current").is_symlink());
     // A root that skips a version is not a successor; whoever looks at another release sees it.
     lab.put(&key::trust_root(3), &root(4, &lab.key, &[&lab.key])).await;
     lab.offer(&lab.sign(&manifest, 3, |release| release.root_version = 2).await).await;

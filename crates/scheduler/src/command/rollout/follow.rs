@@ -33,8 +33,7 @@ pub(super) async fn follow(cluster: &Cluster, name: &str, within: Duration) -> R
             told = line;
         }
         match end(name, &rollout) {
-            Some(Ok(())) => return Ok(()),
-            Some(Err(why)) => return Err(CommandError::Rollout(why)),
+            Some(ended) => return ended,
             None if Instant::now() >= deadline => {
                 let why = format!("rollout {name} has not ended within {within:?}, and goes on; say `rollout status {name}` to look at it");
                 return Err(CommandError::Rollout(why));
@@ -45,20 +44,25 @@ pub(super) async fn follow(cluster: &Cluster, name: &str, within: Duration) -> R
 }
 
 /// How a rollout ended, once it has: where shops failed within the budget, too, it did not do what was asked of it.
-fn end(name: &str, rollout: &Rollout) -> Option<Result<(), String>> {
+fn end(name: &str, rollout: &Rollout) -> Option<Result<(), CommandError>> {
     let status = rollout.status.as_ref()?;
-    let (what, then) = match status.phase? {
+    type Error = fn(String) -> CommandError;
+    let (error, what, then): (Error, _, _) = match status.phase? {
         Phase::Completed if status.counts.failed == 0 => return Some(Ok(())),
-        Phase::Completed => ("completed, and shops failed", String::new()),
-        Phase::Stopped => ("stopped", format!("; say `rollout resume {name}` or `rollout abort {name}`")),
-        Phase::Aborted => ("was aborted", String::new()),
+        Phase::Completed => (CommandError::RolloutPartly, "completed, and shops failed", String::new()),
+        Phase::Stopped => (CommandError::RolloutFailed, "stopped", format!("; say `rollout resume {name}` or `rollout abort {name}`")),
+        Phase::Aborted => (CommandError::RolloutFailed, "was aborted", String::new()),
         // A person who pauses means to go on.
         Phase::Pending | Phase::Moving | Phase::Soaking | Phase::Paused | Phase::Returning => return None,
     };
-    let failed: Vec<_> = status.failed.iter().take(NAMED).map(|failed| format!("\n  {}: {}", failed.shop, failed.why)).collect();
+    let mut failed: Vec<_> = status.failed.iter().take(NAMED).map(|failed| format!("\n  {}: {}", failed.shop, failed.why)).collect();
+    let more = (status.counts.failed as usize).saturating_sub(failed.len());
+    if more > 0 && !failed.is_empty() {
+        failed.push(format!("\n  … and {more} more: `longshore-scheduler rollout status {name}`"));
+    }
     let counts = &status.counts;
     let so_far = format!("{} of {} shops done, {} failed, {} back", counts.done, counts.all, counts.failed, counts.returned);
-    Some(Err(format!("rollout {name} {what}: {so_far}{then}{}", failed.concat())))
+    Some(Err(error(format!("rollout {name} {what}: {so_far}{then}{}", failed.concat()))))
 }
 
 /// How it goes, in a line.
@@ -104,42 +108,48 @@ mod tests {
         (Cluster::over(Client::new(serve, "default")), looks)
     }
 
-    async fn ends(phases: &[&str], failed: u32) -> (Result<(), String>, usize) {
+    async fn ends(phases: &[&str], failed: u32) -> (Result<(), String>, u8, usize) {
         let (cluster, looks) = cluster(phases, failed);
         let result = follow(&cluster, "r", Duration::from_mins(10)).await;
         let looks = *looks.lock().unwrap();
-        (
-            result.map_err(|error| {
-                assert_eq!(error.reason().code(), "rollout");
-                error.to_string()
-            }),
-            looks,
-        )
+        let code = result.as_ref().map_or_else(|error| error.reason().trouble().exit_code(), |()| 0);
+        (result.map_err(|error| error.to_string()), code, looks)
     }
 
     #[tokio::test(start_paused = true)]
     async fn it_waits_for_the_end_and_says_how_that_was() {
         let whole = ["none", "Pending", "Moving", "Soaking", "Paused", "Moving", "Completed"];
-        assert_eq!(ends(&whole, 0).await, (Ok(()), whole.len()));
-        for (phases, failed, says) in [
+        assert_eq!(ends(&whole, 0).await, (Ok(()), 0, whole.len()));
+        for (phases, failed, says, expected) in [
             (
                 &["Moving", "Completed"][..],
                 1,
                 "rollout r completed, and shops failed: 2 of 3 shops done, 1 failed, 0 back\n  acme: probe: 503",
+                80,
             ),
-            (&["Moving", "Returning", "Stopped"], 1, "rollout r stopped: 2 of 3 shops done, 1 failed, 0 back; say `rollout resume r` or"),
-            (&["Returning", "Aborted"], 0, "rollout r was aborted"),
+            (
+                &["Moving", "Returning", "Stopped"],
+                2,
+                "rollout r stopped: 1 of 3 shops done, 2 failed, 0 back; say `rollout resume r` or",
+                81,
+            ),
+            (&["Returning", "Aborted"], 0, "rollout r was aborted", 81),
         ] {
-            let (result, looks) = ends(phases, failed).await;
+            let (result, code, looks) = ends(phases, failed).await;
             assert!(result.as_ref().is_err_and(|why| why.starts_with(says)), "{result:?}");
-            assert_eq!(looks, phases.len());
+            assert!(
+                failed < 2
+                    || result
+                        .is_err_and(|why| why.ends_with("\n  acme: probe: 503\n  … and 1 more: `longshore-scheduler rollout status r`"))
+            );
+            assert_eq!((code, looks), (expected, phases.len()));
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn it_does_not_wait_for_ever() {
-        let (result, looks) = ends(&["Moving"], 0).await;
+        let (result, code, looks) = ends(&["Moving"], 0).await;
         assert!(result.unwrap_err().starts_with("rollout r has not ended within 600s, and goes on"));
-        assert_eq!(looks, 301);
+        assert_eq!((code, looks), (75, 301));
     }
 }

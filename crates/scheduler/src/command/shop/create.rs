@@ -3,7 +3,7 @@
 use super::secret::{self, Found, Given};
 use crate::{
     api::{Cluster, Conflicts, Mode},
-    claims,
+    claims::Claims,
     command::{
         CommandError,
         connection::{Connection, registry, wait},
@@ -221,9 +221,11 @@ impl Draft {
         if fleet.shops.contains_key(&create.name) {
             problems.push(format!("shop {} is there already; change it with `kubectl edit shop {}`", create.name, create.name));
         }
-        problems.extend(claims::taken(&shop, fleet));
+        let mut claims = Claims::of(fleet);
+        claims.propose(&create.name, &shop, class);
+        problems.extend(claims.refused(&create.name).iter().map(ToString::to_string));
         problems.extend(render(&shop, class, None, &Moment::default()).err().map(|error| error.to_string()));
-        let (name, required) = (format!("{}/{}", create.namespace(), create.secret()), secret::required(&shop, class.spec.engine));
+        let (name, required) = (format!("{}/{}", create.namespace(), create.secret()), secret::required(&shop, class));
         if !create.dry_run {
             problems.extend(secret::problems(&name, &required, &create.given.keys(), found));
         }

@@ -1,5 +1,6 @@
 //! `shop`: one shop, from its beginning on.
 
+mod acl;
 mod clean_cache;
 mod create;
 mod secret;
@@ -24,11 +25,14 @@ enum Verb {
     Create(Box<create::Create>),
     /// Clean the caches of a shop's application, in a pod of its own
     CleanCache(clean_cache::CleanCache),
+    /// Print the lines that make shops' users in Redis
+    Acl(acl::Acl),
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), CommandError> {
     match &arguments.verb {
         Verb::Create(create) => create::run(create),
         Verb::CleanCache(clean) => clean_cache::run(clean),
+        Verb::Acl(acl) => acl::run(acl),
     }
 }

@@ -2,8 +2,9 @@
 
 use crate::{
     command::CommandError,
-    crd::{Engine, Shop},
+    crd::{Engine, Shop, ShopClass},
     file,
+    redis::separate,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -86,10 +87,11 @@ impl Given {
 }
 
 /// The keys that the shop cannot do without.
-pub(super) fn required(shop: &Shop, engine: Engine) -> Vec<&'static str> {
+pub(super) fn required(shop: &Shop, class: &ShopClass) -> Vec<&'static str> {
     let database: &[_] = if shop.spec.services.database.is_some() { &["database-user", "database-password"] } else { &[] };
-    let crypt: &[_] = if engine == Engine::Php { &[] } else { &["crypt-key"] };
-    [database, crypt].concat()
+    let crypt: &[_] = if class.spec.engine == Engine::Php { &[] } else { &["crypt-key"] };
+    let cache: &[_] = if separate(shop, class).is_some() { &["cache-password"] } else { &[] };
+    [database, crypt, cache].concat()
 }
 
 /// What speaks against writing the given keys to what was found.

@@ -81,10 +81,24 @@ pub struct Cache {
     /// Whether connections are encrypted, and the server's certificate checked against those that the shop's image trusts.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub tls: bool,
+    /// Whether its shops are kept apart, or trust each other.
+    #[serde(default)]
+    pub tenants: Tenants,
     /// Addresses that pods may reach it at.
     #[schemars(length(max = 20), inner(length(max = 43), regex(pattern = pattern::CIDR)))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cidrs: Vec<String>,
+}
+
+/// What the shops of one Redis server are to each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Tenants {
+    /// Strangers: each has a Redis user of its own, by the shop's name, which reaches keys of the shop's prefix alone; `shop acl` prints it.
+    /// Sessions, whose keys bear no prefix, cannot be there.
+    #[default]
+    Separate,
+    /// They trust each other, or there is one: a password reaches the caches and the sessions of all.
+    Trusted,
 }
 
 /// How a server's certificate is checked.

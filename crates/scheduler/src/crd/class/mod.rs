@@ -8,7 +8,9 @@ mod overlay;
 mod size;
 mod storage;
 
-pub use backend::{Backends, Cache, CsiDriver, Database, Directory, Efs, HttpCache, Media, Nfs, Queue, Scheme, Search, SearchEngine, Tls};
+pub use backend::{
+    Backends, Cache, CsiDriver, Database, Directory, Efs, HttpCache, Media, Nfs, Queue, Scheme, Search, SearchEngine, Tenants, Tls,
+};
 pub use identity::{AzureIdentity, GoogleIdentity, Identity, PodIdentity, SecretIdentity, WebIdentity};
 pub use mail::{Mail, Relay};
 pub use network::{Gateway, Ingress, MapRoute, Network, Outgoing, Peer, Route};

@@ -23,7 +23,7 @@ pub struct Network {
     /// Who resolves names.
     #[serde(default = "dns")]
     pub dns: Peer,
-    /// Addresses of the store, on port 443; everything but the cluster's and the cloud's own, where this is empty.
+    /// Addresses of the store, on its port; 0.0.0.0/0 is everything but private networks, the cluster's and the cloud's own.
     #[schemars(length(max = 50), inner(length(max = 43), regex(pattern = pattern::CIDR)))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub store: Vec<String>,
@@ -31,7 +31,7 @@ pub struct Network {
     #[schemars(length(max = 20), inner(length(max = 43), regex(pattern = pattern::CIDR)))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub api_server: Vec<String>,
-    /// Other addresses that shops call on port 443, such as those of payment providers.
+    /// Other addresses that shops call on port 443, such as those of payment providers; 0.0.0.0/0 as in store.
     #[schemars(length(max = 50), inner(length(max = 43), regex(pattern = pattern::CIDR)))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outside: Vec<String>,

@@ -22,6 +22,11 @@ pub struct Store {
     /// The trust root that pods believe, as `longshore trust new` wrote it. Public keys only.
     #[schemars(length(min = 1, max = 65536))]
     pub trust: String,
+    /// The lowest version of the trust root that pods take: raise it once a key was withdrawn, and no fresh pod believes that key where the
+    /// newer root is taken from the bucket.
+    #[schemars(range(min = 1, max = 9_007_199_254_740_991_i64))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trust_floor: Option<u64>,
 }
 
 /// How the shared file system gets into the pods.

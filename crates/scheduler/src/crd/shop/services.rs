@@ -34,7 +34,7 @@ pub struct DatabaseRef {
     #[schemars(length(min = 1, max = 63), regex(pattern = pattern::LABEL))]
     pub server: String,
     /// Database on it.
-    #[schemars(length(min = 1, max = 64), regex(pattern = "^[A-Za-z0-9_$-]+$"))]
+    #[schemars(length(min = 1, max = 64), regex(pattern = pattern::DATABASE))]
     pub name: String,
     /// What the names of the shop's tables begin with; nothing, where this is missing.
     #[schemars(length(max = 10), regex(pattern = "^[a-z][a-z0-9_]*$"))]

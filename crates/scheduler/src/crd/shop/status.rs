@@ -37,6 +37,10 @@ pub struct ShopStatus {
     #[schemars(length(max = 64))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub applied: Option<String>,
+    /// What the shop has for itself, and no other shop may have: hosts, a database, a directory, keys of a cache.
+    #[schemars(length(max = 120), inner(length(max = 512)))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub claims: Vec<String>,
     /// Ready, Rendered, Applied, WorkloadAvailable and Degraded; where they apply, RoutesProgrammed, DatabaseCurrent and BackupFresh.
     #[schemars(length(max = 16))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

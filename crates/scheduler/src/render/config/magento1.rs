@@ -26,7 +26,14 @@ pub(super) fn local_xml(frame: &Frame<'_>) -> Result<String, RenderError> {
         .database
         .map_or((String::new(), 0, String::new()), |(server, wanted)| (server.host.clone(), server.port, wanted.name.clone()));
     let cache = frame.cache.map_or_else(String::new, |(server, _)| {
-        CACHE.replace("@SERVER@", &escaped(&prefix::server(server))).replace("@PORT@", &server.port.to_string())
+        let user = frame.cache_user().map(|user| format!("<username>{user}</username>\n                "));
+        // Without its password a shop would be anybody.
+        let password = if user.is_some() { "@secret:cache-password@" } else { "@secret:cache-password?@" };
+        CACHE
+            .replace("@SERVER@", &escaped(&prefix::server(server)))
+            .replace("@PORT@", &server.port.to_string())
+            .replace("@USER@", &user.unwrap_or_default())
+            .replace("@PASSWORD@", password)
     });
     let session = frame.sessions().map_or_else(
         || SESSION_OWN.to_owned(),

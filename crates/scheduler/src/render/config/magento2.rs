@@ -31,7 +31,11 @@ pub(super) fn env_php(frame: &Frame<'_>) -> Result<String, RenderError> {
         },
     );
     let cache = frame.cache.map_or_else(String::new, |(server, _)| {
-        CACHE.replace("@SERVER@", &quoted(&prefix::server(server))).replace("@PORT@", &quoted(&server.port.to_string()))
+        let user = frame.cache_user().map(|user| format!("'username' => {}, ", quoted(user))).unwrap_or_default();
+        CACHE
+            .replace("@SERVER@", &quoted(&prefix::server(server)))
+            .replace("@PORT@", &quoted(&server.port.to_string()))
+            .replace("@USER@", &user)
     });
     let search = search(frame);
     let given = search.iter().map(|(path, value)| (path.as_str(), value.borrowed()));

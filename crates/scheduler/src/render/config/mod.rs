@@ -41,7 +41,7 @@ pub(crate) fn all(frame: &Frame<'_>) -> Result<(Names, Vec<Object>), RenderError
         trust: add("trust", file(path::TRUST_FILE, frame.class.store.trust.clone())),
         app: add("env", application(frame)?),
         php: add("php", php::files(frame)),
-        nginx: add("nginx", file("nginx.conf", nginx::conf(frame)?)),
+        nginx: add("nginx", file("nginx.conf", nginx::conf(frame))),
         scripts: add("scripts", super::scripts::files(frame)),
         mounts: if frame.media.is_some() { add("mounts", file(path::MOUNTS_FILE, mounts::json(frame))) } else { String::new() },
     };

@@ -27,6 +27,7 @@ pub(super) fn shared(frame: &Frame<'_>) -> Vec<EnvVar> {
         // The cluster says when: the release object of this ConfigMap counts, and not the channel's head.
         setting(&variable::RELEASE, path::RELEASE),
     ];
+    variables.extend(store.trust_floor.map(|version| setting(&variable::TRUST_FLOOR, version.to_string())));
     if frame.media.is_some() {
         variables.push(setting(&variable::STORAGE, path::SHARED));
     }

@@ -31,10 +31,15 @@ fn configuration(frame: &Frame<'_>) -> Vec<VolumeMount> {
     [pod::application_mounts(frame), filled.into_iter().chain([read_only("php", path::PHP)]).collect()].concat()
 }
 
-/// The size and the part of the node's disk of a container that runs the shop's code: one of a pod, which names the writable volume.
+/// What a container may have of the node's disk besides volumes: its log, which the kubelet cuts at 50 MiB.
+const OWN_DISK: &str = "128Mi";
+
+/// The size and the part of the node's disk of a container that runs the shop's code: one of a pod, which names its volumes for temporary files
+/// and for what the shop writes. What these may take is asked for: a node that promised less evicts the pods of others, too.
 fn writes(frame: &Frame<'_>, size: &Size) -> ResourceRequirements {
     let disk = &frame.class.disk;
-    resources(size, ("64Mi", &amount::together(&disk.temporary, &disk.writable)))
+    let room = amount::together(OWN_DISK, &amount::together(&disk.temporary, &disk.writable));
+    resources(size, (&room, &room))
 }
 
 fn shared(frame: &Frame<'_>) -> Option<VolumeMount> {
@@ -68,7 +73,7 @@ fn tenant(frame: &Frame<'_>, name: &str, size: &Size) -> Container {
         name: name.to_owned(),
         image: Some(frame.class.images.shop.clone()),
         env: Some(variables(frame)),
-        resources: Some(resources(size, ("64Mi", &frame.class.disk.temporary))),
+        resources: Some(resources(size, (OWN_DISK, OWN_DISK))),
         security_context: Some(restricted()),
         volume_mounts: Some(mounts(frame)),
         ..Container::default()
@@ -142,7 +147,7 @@ pub(crate) fn worker(frame: &Frame<'_>, name: &str, size: &Size, command: Vec<St
 }
 
 /// A container that the class adds, under the same restrictions, without the shop's files.
-pub(crate) fn extra(frame: &Frame<'_>, extra: &ExtraContainer) -> Container {
+pub(crate) fn extra(extra: &ExtraContainer) -> Container {
     Container {
         name: extra.name.clone(),
         image: Some(extra.image.clone()),
@@ -150,7 +155,7 @@ pub(crate) fn extra(frame: &Frame<'_>, extra: &ExtraContainer) -> Container {
         restart_policy: Some("Always".to_owned()),
         env: Some(extra.env.iter().map(|variable| plain(&variable.name, &variable.value)).collect::<Vec<_>>())
             .filter(|env| !env.is_empty()),
-        resources: Some(resources(&extra.size, ("16Mi", &frame.class.disk.temporary))),
+        resources: Some(resources(&extra.size, (OWN_DISK, OWN_DISK))),
         security_context: Some(restricted()),
         volume_mounts: Some(vec![mount("temporary", path::TEMPORARY)]),
         ..Container::default()

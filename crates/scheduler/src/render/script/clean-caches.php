@@ -92,7 +92,8 @@ $pattern = $prefix . str_repeat('?', 16) . '_' . str_repeat('?', 8) . '_*';
 try {
     $server = new Server('@SCHEME@://@HOST@:@PORT@');
     if (is_readable($secret)) {
-        $server->ask('AUTH', rtrim((string) file_get_contents($secret), "\n"));
+        // A user of the shop's own, where the server keeps its shops apart.
+        $server->ask(...array_filter(['AUTH', '@USER@', rtrim((string) file_get_contents($secret), "\n")], 'strlen'));
     }
     // What is known since the last time, beside the caches: when a prefix was first seen without its release, and how far the databases are looked through.
     $known = "longshore:$prefix";
@@ -127,6 +128,11 @@ try {
             list($cursor, $names) = $server->ask('SCAN', $cursor, 'MATCH', "zc:*:$pattern", 'COUNT', '1000');
             foreach (array_chunk($old($names), 500) as $names) {
                 $removed += (int) $server->ask('UNLINK', ...$names);
+                // The list of all tags, which shops share, and of which they read nothing.
+                $tags = preg_filter('{^zc:ti:}', '', $names);
+                if ($tags) {
+                    $server->ask('SREM', 'zc:tags', ...array_values($tags));
+                }
             }
         } while ($cursor !== '0' && microtime(true) < $end);
         $since["cursor:$database"] = $cursor;
@@ -134,14 +140,6 @@ try {
             // Goes on from here in an hour.
             break;
         }
-        // The list of all tags, which shops share.
-        $tags = '0';
-        do {
-            list($tags, $names) = $server->ask('SSCAN', 'zc:tags', $tags, 'MATCH', $pattern, 'COUNT', '1000');
-            foreach (array_chunk($old($names), 500) as $names) {
-                $server->ask('SREM', 'zc:tags', ...$names);
-            }
-        } while ($tags !== '0' && microtime(true) < $end);
         $since["done:$database"] = (string) $now;
     }
     $server->ask('SELECT', '0');

@@ -3,7 +3,7 @@
 use super::{Edge, Problem, state::Wanted};
 use crate::{
     assign,
-    cluster::edge::{Claim, Site, shard_name},
+    cluster::edge::{Site, shard_name},
     crd::{Shop, Truth},
     run::{State, data::Said},
 };
@@ -29,24 +29,14 @@ impl Edge {
     pub(super) fn settle(&mut self, now: Timestamp) -> BTreeSet<String> {
         self.compare(now);
         let new: BTreeMap<_, _> = self.shops().filter_map(|(shop, site)| Some((shop.clone(), self.of(shop, site, now)?))).collect();
-        let mut changed: BTreeSet<_> =
+        let changed: BTreeSet<_> =
             new.iter().filter(|(shop, found)| self.programmed.get(*shop) != Some(found)).map(|(shop, _)| shop.clone()).collect();
-        // Of shops that are new, and claim what another has, no maps are made.
-        changed.extend(self.claims().flat_map(|claim| claim.shops.clone()));
         self.programmed = new;
         changed
     }
 
-    fn claims(&self) -> impl Iterator<Item = &Claim> {
-        let claims = if let Some(Problem::Claimed { claims, .. }) = &self.problem { claims.as_slice() } else { &[] };
-        claims.iter()
-    }
-
     /// `None` while nobody can tell yet, as its shards are about to be written.
     fn of(&self, shop: &str, site: &Site, now: Timestamp) -> Option<Programmed> {
-        if let Some(claim) = self.claims().find(|claim| claim.shops.iter().any(|other| other == shop)) {
-            return Some(Programmed::No("HostClaimed", claim.to_string()));
-        }
         let shards: Vec<&Wanted> = site.shards().filter_map(|shard| self.wanted.get(&shard_name(shard))).collect();
         let late = |shard: &&Wanted| shard.differs.is_some_and(|since| now.duration_since(since) > LATE);
         if shards.iter().all(|shard| shard.differs.is_none()) {
@@ -70,7 +60,7 @@ pub(in crate::run) fn said(shop: &Shop, state: &State) -> Option<Said> {
     let class = state.fleet.classes.get(&shop.spec.class)?;
     match Site::of(shop, class) {
         // While nobody can tell, what was said before stays: a restart would write every status twice.
-        Some(site) => mapped(shop, &site, &state.edge).or_else(|| before(shop)),
+        Some(site) => mapped(shop, &site, state).or_else(|| before(shop)),
         None if assign::served(shop) => Some(routed(shop, state)),
         None => None,
     }
@@ -82,10 +72,10 @@ fn before(shop: &Shop) -> Option<Said> {
     Some((old.status, reason, old.message.clone()))
 }
 
-fn mapped(shop: &Shop, site: &Site, edge: &Edge) -> Option<Said> {
+fn mapped(shop: &Shop, site: &Site, State { edge, claims, .. }: &State) -> Option<Said> {
     let name = shop.metadata.name.as_deref().unwrap_or_default();
-    if let Some(claim) = edge.claims().find(|claim| claim.shops.iter().any(|other| other == name)) {
-        return Some((Truth::False, "HostClaimed", claim.to_string()));
+    if let Some(lost) = claims.lost_host(name) {
+        return Some((Truth::False, "HostClaimed", lost.to_string()));
     }
     match (&edge.problem, edge.site(name) == Some(site)) {
         (_, true) => match edge.programmed.get(name)? {

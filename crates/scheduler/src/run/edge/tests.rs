@@ -20,12 +20,12 @@ fn class(state: &mut State, name: &str, route: &serde_json::Value) {
         "store": { "location": "s3://releases/prod", "region": "eu", "trust": "{}" },
         "route": route,
     });
-    state.fleet.classes.insert(name.to_owned(), ShopClass::new(name, serde_json::from_value(spec).unwrap()));
+    state.class(ShopClass::new(name, serde_json::from_value(spec).unwrap()));
 }
 
 fn shop(state: &mut State, name: &str, class: &str, host: &str) {
     let spec = json!({ "class": class, "channel": "x", "domains": [{ "host": host, "primary": true }], "services": {} });
-    state.fleet.shops.insert(name.to_owned(), Shop::new(name, serde_json::from_value(spec).unwrap()));
+    state.shop(Shop::new(name, serde_json::from_value(spec).unwrap()));
     // It has something to take down.
     let kind = KINDS.iter().find(|kind| kind.name == "Deployment").unwrap();
     let identity = kind.identity(Some(format!("shop-{name}")), "web".to_owned());
@@ -80,8 +80,11 @@ fn nothing_is_written_twice_and_one_host_is_one_shard() {
 fn a_shop_that_left_the_registry_keeps_its_lines_until_it_is_taken_down() {
     let mut state = fleet();
     pass(&mut state);
-    state.fleet.shops.clear();
+    state.only(&BTreeSet::new());
     assert_eq!(pass(&mut state), Vec::<String>::new(), "an empty registry changes nothing");
+    // Another shop has one of their hosts once it is taken down.
+    shop(&mut state, "0", "mapped", "www.a.example");
+    assert_eq!(pass(&mut state), Vec::<String>::new());
     state.world.remove("a");
     assert_eq!(pass(&mut state), [edge::shard_name(edge::shard_of("www.a.example"))]);
 }
@@ -89,22 +92,26 @@ fn a_shop_that_left_the_registry_keeps_its_lines_until_it_is_taken_down() {
 #[test]
 fn hosts_that_nobody_knows_hold_the_maps() {
     let mut state = fleet();
-    state.fleet.shops.remove("a");
+    state.left("a");
     assert_eq!(sites(&state, now()), Err(Problem::Unknown(vec!["a".to_owned()])));
 }
 
 #[test]
-fn both_shops_of_a_host_are_told_and_others_are_not_concerned() {
+fn the_newcomer_to_a_host_is_told_and_the_maps_go_on() {
     let mut state = fleet();
     pass(&mut state);
     shop(&mut state, "d", "mapped", "www.a.example");
-    let sites = sites(&state, now()).unwrap();
-    let error = edge::maps(sites.iter().map(|(shop, site)| (shop.as_str(), site))).unwrap_err();
-    state.edge.problem = Some(error.into());
-    let changed = state.edge.settle(now());
-    assert_eq!(changed, BTreeSet::from(["a".to_owned(), "d".to_owned()]));
-    for (name, expected) in [("a", (Truth::False, "HostClaimed")), ("b", (Truth::True, "Programmed")), ("d", (Truth::False, "HostClaimed"))]
-    {
+    // Also to one that another class routes by an Ingress.
+    shop(&mut state, "e", "mapped", "www.c.example");
+    shop(&mut state, "f", "mapped", "www.f.example");
+    assert_eq!(pass(&mut state), [edge::shard_name(edge::shard_of("www.f.example"))]);
+    for (name, expected) in [
+        ("a", (Truth::True, "Programmed")),
+        ("b", (Truth::True, "Programmed")),
+        ("d", (Truth::False, "HostClaimed")),
+        ("e", (Truth::False, "HostClaimed")),
+        ("f", (Truth::True, "Programmed")),
+    ] {
         assert_eq!(said_of(&state, name), Some(expected), "{name}");
     }
 }

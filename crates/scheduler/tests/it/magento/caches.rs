@@ -1,6 +1,10 @@
 //! Caches of releases before, in a real Redis.
 
 use super::{Pod, RELEASE, files, php, printed, said};
+use scheduler::{
+    crd::Tenants,
+    redis::{Password, acl},
+};
 use std::{
     io::{Read as _, Write as _},
     net::{TcpListener, TcpStream},
@@ -44,6 +48,18 @@ impl Redis {
         answer
     }
 
+    /// The same, as the user of a shop.
+    fn ask_as(&self, user: &str, lines: &str) -> String {
+        let mut command = Command::new("redis-cli");
+        command.args(["--no-auth-warning", "--user", user, "--pass", &format!("of {user}"), "-p", &self.port.to_string()]);
+        let mut cli = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        cli.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
+        let mut answer = String::new();
+        cli.stdout.take().unwrap().read_to_string(&mut answer).unwrap();
+        cli.wait().unwrap();
+        answer
+    }
+
     fn count(&self, database: u8, key: &str) -> u64 {
         self.ask(&format!("SELECT {database}\nEXISTS {key}\n")).lines().last().unwrap().parse().unwrap()
     }
@@ -61,6 +77,7 @@ const GONE: &str = "fedcba9876543210";
 
 fn pod(platform: &str, redis: &Redis) -> Pod {
     let files = files(platform, |_, class| {
+        class.spec.backends.caches[0].tenants = Tenants::Trusted;
         (class.spec.backends.caches[0].host, class.spec.backends.caches[0].port) = ("127.0.0.1".into(), redis.port.into());
     });
     let pod = Pod::new();
@@ -139,4 +156,136 @@ fn without_a_release_nothing_is_removed_and_errors_are_told() {
     pod.put("etc/secret/cache-password", "wrong");
     let output = php(&["clean-caches.php", "0"], &pod.path(""));
     assert!(!output.status.success() && said(&output).contains("clean-caches: the server says "), "{}", said(&output));
+}
+
+/// What both engines' backend does to store an entry: a script whose keys are its tags, as theirs is.
+const SAVE: &str = "redis.call('HMSET', ARGV[1]..ARGV[3], 'd', 'data') redis.call('EXPIRE', ARGV[1]..ARGV[3], 1000) redis.call('SADD', 'zc:tags', unpack(KEYS)) for _, tag in ipairs(KEYS) do redis.call('SADD', ARGV[2]..tag, ARGV[3]) end return 'saved'";
+/// And to clean by a tag.
+const CLEAN: &str = "for _, id in ipairs(redis.call('SUNION', ARGV[2]..KEYS[1])) do redis.call('UNLINK', ARGV[1]..id) end redis.call('UNLINK', ARGV[2]..KEYS[1]) redis.call('SREM', 'zc:tags', KEYS[1]) return 'cleaned'";
+
+/// A server on which two shops are strangers.
+fn strangers() -> Redis {
+    let redis = Redis::start("s'3cret");
+    for shop in ["acme", "vinyl"] {
+        let made = redis.ask(&format!("{}\n", acl(shop, &format!("{shop}_"), &Password::of(&format!("of {shop}")))));
+        assert_eq!(made, "OK\n", "{shop}");
+    }
+    redis
+}
+
+#[test]
+fn a_shop_has_its_own_keys_in_redis_and_none_of_another_shop() {
+    let redis = strangers();
+    let (save, clean) = (
+        |tag: &str, id: &str| format!("EVAL \"{SAVE}\" 1 {tag} zc:k: zc:ti: {id}\n"),
+        |tag: &str| format!("EVAL \"{CLEAN}\" 1 {tag} zc:k: zc:ti:\n"),
+    );
+    let can = format!(
+        "SELECT 1\nPING\n{}HGET zc:k:acme_1_ID d\nMULTI\nHSET zc:k:acme_1_X d x\nSADD zc:ti:acme_1_T acme_1_X\nSADD zc:tags acme_1_T\nEXEC\nSMEMBERS zc:ti:acme_1_T\n{}EXISTS zc:k:acme_1_ID\nSCRIPT EXISTS abc\n",
+        save("acme_1_CONFIG", "acme_1_ID"),
+        clean("acme_1_CONFIG"),
+    );
+    let said = redis.ask_as("acme", &can);
+    assert!(!said.contains("NOPERM") && !said.contains("ERR") && said.contains("saved") && said.contains("cleaned"), "{said}");
+
+    // The other shop has a cache, and the operator has sessions of trusted shops in another database.
+    assert!(redis.ask_as("vinyl", &save("vinyl_1_CONFIG", "vinyl_1_ID")).contains("saved"));
+    redis.ask("SELECT 2\nHSET sess_0123 data admin\n");
+    for line in [
+        "HGET zc:k:vinyl_1_ID d",
+        "HGETALL zc:k:vinyl_1_ID",
+        "HSET zc:k:vinyl_1_ID d evil",
+        "DEL zc:k:vinyl_1_ID",
+        "UNLINK zc:ti:vinyl_1_CONFIG",
+        "SMEMBERS zc:ti:vinyl_1_CONFIG",
+        "SUNION zc:ti:acme_1_T zc:ti:vinyl_1_CONFIG",
+        "SMEMBERS zc:tags",
+        "SSCAN zc:tags 0",
+        "DEL zc:tags",
+        "SET zc:tags x",
+        "HSET zc:tags a b",
+        "EXPIRE zc:tags 1",
+        "RENAME zc:k:acme_1_X zc:tags",
+        "SUNIONSTORE zc:ti:acme_1_T zc:tags",
+        "COPY zc:k:vinyl_1_ID zc:k:acme_1_C",
+        "MIGRATE h 1 zc:k:vinyl_1_ID 0 1",
+        "DUMP zc:k:vinyl_1_ID",
+        "MOVE zc:k:vinyl_1_ID 3",
+        "SORT zc:ti:vinyl_1_CONFIG",
+        "OBJECT ENCODING zc:k:vinyl_1_ID",
+        "HGETALL longshore:vinyl_",
+        "HGETALL longshore:acme_b_",
+        "HGETALL acme",
+        "FLUSHDB",
+        "FLUSHALL",
+        "KEYS *",
+        "RANDOMKEY",
+        "SWAPDB 0 1",
+        "CONFIG GET maxmemory",
+        "INFO",
+        "MONITOR",
+        "CLIENT LIST",
+        "CLIENT KILL TYPE normal",
+        "ACL LIST",
+        "ACL WHOAMI",
+        "ACL SETUSER acme ~*",
+        "SCRIPT FLUSH",
+        "SCRIPT KILL",
+        "FUNCTION LIST",
+        "SAVE",
+        "SHUTDOWN NOSAVE",
+        "REPLICAOF h 1",
+        "SUBSCRIBE x",
+        "PUBLISH x y",
+        "MODULE LIST",
+        "LATENCY DOCTOR",
+        "SLOWLOG GET",
+        "WAIT 0 0",
+        "SELECT 2\nHGETALL sess_0123",
+        "SELECT 2\nDEL sess_0123",
+        "EVAL \"return redis.call('HGETALL', 'zc:k:vinyl_1_ID')\" 0",
+        "EVAL \"return redis.call('FLUSHDB')\" 0",
+        "EVAL \"return redis.call('HGETALL', KEYS[1])\" 1 zc:k:vinyl_1_ID",
+    ] {
+        let said = redis.ask_as("acme", &format!("{line}\n"));
+        let last = said.trim_end().rsplit("\n\n").next().unwrap_or_default();
+        assert!(last.contains("NOPERM") || last.contains("ACL failure") || last.contains("permissions"), "{line}: {said}");
+    }
+    assert_eq!((redis.count(0, "zc:k:vinyl_1_ID"), redis.count(2, "sess_0123")), (1, 1));
+    assert_eq!(redis.ask("TYPE zc:tags\n"), "set\n");
+    assert!(redis.ask_as("vinyl", &clean("vinyl_1_CONFIG")).contains("cleaned"));
+}
+
+#[test]
+fn the_files_of_a_separate_shop_name_its_user_and_its_caches_are_cleaned_by_it() {
+    let redis = strangers();
+    for (platform, shop, name) in [("aws", "acme", "env.php"), ("azure", "vinyl", "local.xml")] {
+        let files = files(platform, |it, class| {
+            it.spec.services.cache.as_mut().unwrap().sessions = None;
+            let cache = &mut class.spec.backends.caches[0];
+            cache.tenants = Tenants::Separate;
+            (cache.host, cache.port) = ("127.0.0.1".into(), redis.port.into());
+        });
+        let pod = Pod::new();
+        pod.put("etc/secret/cache-password", &format!("of {shop}\n"));
+        pod.put("clean-caches.php", &files["clean-caches.php"]);
+        pod.configure(name, &files[name]);
+        let user = if name == "env.php" {
+            format!("'username' => '{shop}', 'password' => $secret('cache-password')")
+        } else {
+            format!("<username>{shop}</username>")
+        };
+        let count = files[name].matches(&user).count();
+        assert_eq!(count, if name == "env.php" { 2 } else { 1 }, "{}", files[name]);
+        let old = format!("{shop}_{GONE}_01234567_");
+        cached(&redis, 0, &old);
+        cached(&redis, 0, &format!("other_{GONE}_01234567_"));
+        assert_eq!(printed(&php(&["clean-caches.php", "0"], &pod.path(""))), "clean-caches: 2 keys of releases before are gone\n");
+        assert_eq!(
+            (redis.count(0, &format!("zc:k:{old}CONFIG_GLOBAL")), redis.count(0, &format!("zc:k:other_{GONE}_01234567_CONFIG_GLOBAL"))),
+            (0, 1)
+        );
+        let tags = redis.ask("SMEMBERS zc:tags\n");
+        assert!(!tags.contains(&old) && tags.contains("other_"), "{tags}");
+    }
 }

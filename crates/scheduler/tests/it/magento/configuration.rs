@@ -3,7 +3,7 @@
 use super::{Pod, RELEASE, files, php, printed};
 use crate::made::{example, find, rendered};
 use scheduler::{
-    crd::{HttpCache, Outgoing, Queue, QueueRef, Scheme, Search, SearchEngine, SearchRef, Shop, ShopClass, Tls},
+    crd::{HttpCache, Outgoing, Queue, QueueRef, Scheme, Search, SearchEngine, SearchRef, Shop, ShopClass, Tenants, Tls},
     render::{Moment, render},
 };
 use serde_json::{Value, json};
@@ -47,12 +47,18 @@ fn env_php_leaves_magento_nothing_to_write() {
     assert_eq!(env["cron_consumers_runner"], json!({ "cron_run": true, "max_messages": 1000, "consumers": [] }));
 }
 
+/// Sessions in the Redis of shops that trust each other.
+fn in_redis(shop: &mut Shop, class: &mut ShopClass) {
+    class.spec.backends.caches[0].tenants = Tenants::Trusted;
+    shop.spec.services.cache.as_mut().unwrap().sessions = Some(7);
+}
+
 #[test]
 fn sessions_are_locked_and_nobody_waits_for_ever() {
     let redis = env(|_, _| {})["session"]["redis"].clone();
     let limits = ["disable_locking", "max_concurrency", "break_after_frontend", "break_after_adminhtml"];
     assert_eq!(limits.map(|limit| redis[limit].as_str().unwrap().to_owned()), ["0", "20", "5", "30"]);
-    let redis = local(|shop, _| shop.spec.services.cache.as_mut().unwrap().sessions = Some(7))["global"]["redis_session"].clone();
+    let redis = local(in_redis)["global"]["redis_session"].clone();
     assert_eq!(limits.map(|limit| redis[limit].as_str().unwrap().to_owned()), ["0", "20", "5", "30"]);
     // As Cm_RedisSession 3 asks.
     assert_eq!((&redis["db"], &redis["break_after_default"]), (&json!("7"), &json!("5")));
@@ -64,7 +70,7 @@ fn sessions_in_sql_are_magentos_own_also_where_the_module_of_redis_sessions_is_t
     assert_eq!(global["session_save"], "db");
     let models = serde_json::to_string(&global["models"]).unwrap();
     assert!(models.contains(r#""session":"Mage_Core_Model_Resource_Session""#), "{models}");
-    let global = &local(|shop, _| shop.spec.services.cache.as_mut().unwrap().sessions = Some(7))["global"];
+    let global = &local(in_redis)["global"];
     assert!(global["session_save"] == "redis" && !global["models"].to_string().contains("Resource_Session"), "{global}");
 }
 
@@ -113,7 +119,7 @@ fn tables_admin_and_encryption_are_as_class_and_shop_say() {
     let change = |shop: &mut Shop, class: &mut ShopClass| {
         shop.spec.config.admin_path = Some("backoffice".into());
         shop.spec.services.database.as_mut().unwrap().table_prefix = Some("m_".into());
-        shop.spec.services.cache.as_mut().unwrap().sessions = Some(7);
+        in_redis(shop, class);
         class.spec.backends.databases[0].tls = Some(Tls { ca_file: CA.into() });
         class.spec.backends.caches[0].tls = true;
     };

@@ -4,11 +4,11 @@
             'default' => [
                 'id_prefix' => @PREFIX@,
                 'backend' => 'Magento\\Framework\\Cache\\Backend\\Redis',
-                'backend_options' => ['server' => @SERVER@, 'port' => @PORT@, 'password' => $secret('cache-password'), 'database' => '0'],
+                'backend_options' => ['server' => @SERVER@, 'port' => @PORT@, @USER@'password' => $secret('cache-password'), 'database' => '0'],
             ],
             'page_cache' => [
                 'id_prefix' => @PREFIX@,
                 'backend' => 'Magento\\Framework\\Cache\\Backend\\Redis',
-                'backend_options' => ['server' => @SERVER@, 'port' => @PORT@, 'password' => $secret('cache-password'), 'database' => '1'],
+                'backend_options' => ['server' => @SERVER@, 'port' => @PORT@, @USER@'password' => $secret('cache-password'), 'database' => '1'],
             ],
         ],
