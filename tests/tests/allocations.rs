@@ -27,6 +27,7 @@ fn pulled(shop: &Shop, root: &Path) -> f64 {
         trust: TrustRoot::from_trusted(&fs::read(shop.path("1.root.json")).unwrap()).unwrap(),
         source: Source::Channel,
         floor: None,
+        trust_floor: 0,
         places: deploy::Places::default(),
         cache: None,
         memory: MEMORY,

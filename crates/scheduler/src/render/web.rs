@@ -24,7 +24,7 @@ pub(crate) fn deployment(frame: &Frame<'_>, names: &Names) -> Object {
     let surge = if demand.most() >= LARGE { IntOrString::String("25%".to_owned()) } else { IntOrString::Int(1) };
     // The order in which they start, and, reversed, end: the agent mounts before php-fpm starts and unmounts after it ended.
     let mut init = vec![container::pull(frame), container::agent(frame), container::php_fpm(frame)];
-    init.extend(frame.class.overlay.extra_containers.iter().map(|extra| container::extra(extra)));
+    init.extend(frame.class.overlay.extra_containers.iter().map(container::extra));
     let part = Part { component: "web", grace: GRACE, restart: "Always", spread: true };
     let spec = DeploymentSpec {
         replicas: match demand {

@@ -122,7 +122,9 @@ fn sites(state: &State, now: Timestamp) -> Result<BTreeMap<String, Site>, Proble
     }
     // A host moves to the shop that claims it now once the one that left is taken down.
     let kept: BTreeSet<String> = stay.values().flat_map(Site::hosts).map(str::to_owned).collect();
-    sites.values_mut().for_each(|site| site.without(&kept));
+    for site in sites.values_mut() {
+        site.without(&kept);
+    }
     sites.extend(stay);
     if unknown.is_empty() { Ok(sites) } else { Err(Problem::Unknown(unknown)) }
 }

@@ -248,7 +248,9 @@ impl State {
     /// A list of Shops came whole: what is not in it is gone.
     pub(crate) fn only(&mut self, present: &BTreeSet<String>) {
         let gone: Vec<_> = self.fleet.shops.keys().filter(|name| !present.contains(*name)).cloned().collect();
-        gone.iter().for_each(|name| self.left(name));
+        for name in &gone {
+            self.left(name);
+        }
     }
 
     /// A class is gone.

@@ -162,7 +162,9 @@ pub(super) async fn classes(controller: Arc<Controller>, stop: CancellationToken
         {
             let mut state = controller.lock();
             let gone: Vec<_> = state.fleet.classes.keys().filter(|name| !present.contains(*name)).cloned().collect();
-            gone.iter().for_each(|name| state.class_left(name));
+            for name in &gone {
+                state.class_left(name);
+            }
         }
         classes.into_iter().for_each(one);
     };

@@ -71,6 +71,22 @@ fn render_makes_the_maps_of_the_edge_from_files_alone() {
 }
 
 #[test]
+fn a_directory_is_its_resources_as_for_kubectl() {
+    let folder = tempfile::tempdir().unwrap();
+    for (from, to) in [(AWS[0], "c.yaml"), (AWS[1], "a.yml"), (AWS[2], "b.yaml")] {
+        std::fs::copy(top().join(from), folder.path().join(to)).unwrap();
+    }
+    std::fs::write(folder.path().join("notes.txt"), "{").unwrap();
+    let path = folder.path().to_str().unwrap();
+    assert_eq!(printed(&["render", path], ""), printed(&[&["render"], &AWS[..]].concat(), ""));
+    let empty = tempfile::tempdir().unwrap();
+    let said = refused(&["render", path, empty.path().to_str().unwrap()], "");
+    assert!(said.contains("holds no resource"), "{said}");
+    std::fs::write(empty.path().join("shops.yaml"), "# cut off\n---\n").unwrap();
+    assert!(refused(&["render", path, empty.path().join("shops.yaml").to_str().unwrap()], "").contains("shops.yaml holds no resource"));
+}
+
+#[test]
 fn render_shows_the_build_of_the_release_that_shops_would_run() {
     assert_eq!(printed(&[&["render", "--builds"], &AWS[..]].concat(), ""), "", "CI builds, where the class says nothing");
     let class = std::fs::read_to_string(top().join(AWS[1])).unwrap();

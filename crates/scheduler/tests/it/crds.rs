@@ -233,14 +233,22 @@ fn no_refusal_is_a_regular_expression() {
         match schema {
             Value::Object(fields) => {
                 found.extend(fields.get("pattern").and_then(Value::as_str).map(str::to_owned));
-                fields.values().for_each(|inner| patterns(inner, found));
+                for inner in fields.values() {
+                    patterns(inner, found);
+                }
             }
-            Value::Array(items) => items.iter().for_each(|inner| patterns(inner, found)),
+            Value::Array(items) => {
+                for inner in items {
+                    patterns(inner, found);
+                }
+            }
             _ => {}
         }
     }
     let mut found = Vec::new();
-    definitions().iter().for_each(|definition| patterns(&serde_json::to_value(definition).unwrap(), &mut found));
+    for definition in definitions() {
+        patterns(&serde_json::to_value(definition).unwrap(), &mut found);
+    }
     assert!(found.len() > 50);
     for pattern in found {
         let words = scheduler::crd::words(&pattern);

@@ -1,9 +1,10 @@
 //! What is generated for other programs, read by those programs: nginx, PHP, sh.
 
-use crate::made::rendered;
+use crate::made::{RULES, example, rendered};
+use proptest::prelude::*;
 use scheduler::{
     crd::{Domain, Mail, Relay, ShopState},
-    render::Object,
+    render::{Moment, Object, render},
 };
 use std::{
     fs::{self, File, create_dir_all},
@@ -303,4 +304,71 @@ fn templates_are_listed_and_are_what_was_configured() {
     let values: Vec<String> =
         serde_json::from_str(&succeeds(Command::new("python3").arg("-c").arg(code).arg(&local), "local.xml")).unwrap();
     assert_eq!(values, ["shop", "a]]>b<c&d", COPYRIGHT]);
+}
+
+/// Hosts as long as DNS allows: parts of 63 characters, 253 in all.
+fn host() -> impl Strategy<Value = String> {
+    let part = prop_oneof!["[a-z0-9]{1,8}", "[a-z0-9][a-z0-9-]{10,61}[a-z0-9]"];
+    (proptest::collection::vec(part, 1..8), "[a-z]{2,8}").prop_map(|(parts, last)| {
+        let host = format!("{}.{last}", parts.join("."));
+        let from = host.len().saturating_sub(253);
+        host[from..].trim_start_matches(['-', '.']).to_owned()
+    })
+}
+
+fn domains() -> impl Strategy<Value = Vec<Domain>> {
+    proptest::collection::btree_set(host(), 1..40).prop_map(|hosts| {
+        let primary = hosts.first().cloned().unwrap_or_default();
+        let domain = |(at, host): (usize, String)| Domain {
+            primary: at == 0,
+            store_code: (at % 3 == 1).then(|| format!("s{at}")),
+            redirect_to: (at % 3 == 2).then(|| primary.clone()),
+            host,
+        };
+        hosts.into_iter().enumerate().map(domain).collect()
+    })
+}
+
+/// Paths of values with names that begin with whatever a name may begin with, and any text.
+fn values() -> impl Strategy<Value = std::collections::BTreeMap<String, String>> {
+    let name = "[A-Za-z0-9_][A-Za-z0-9_-]{0,12}";
+    let path = (proptest::sample::select(vec!["default", "global", "websites/de", "stores/1st"]), name, name, name)
+        .prop_map(|(scope, a, b, c)| format!("{scope}/{a}/{b}/{c}"));
+    proptest::collection::btree_map(path, "\\PC{0,30}|[<>&'\"\\]\\\\]{0,10}|[\\x00-\\x1f]{0,3}", 0..8)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(6))]
+    /// What is rendered is what its readers take; what they would not take is refused in words.
+    #[test]
+    fn nginx_and_xml_and_php_take_whatever_is_rendered(domains in domains(), values in values()) {
+        let folder = tempfile::tempdir().unwrap();
+        for platform in ["aws", "azure"] {
+            let (mut shop, class, release) = example(platform);
+            (shop.spec.domains, shop.spec.config.values) = (domains.clone(), values.clone());
+            let resource = serde_json::json!({ "apiVersion": "longshore.dev/v1alpha1", "kind": "Shop", "metadata": { "name": "acme" }, "spec": shop.spec });
+            prop_assert_eq!(RULES.problems("Shop", &resource, None), Vec::<String>::new());
+            let objects = match render(&shop, &class, Some(&release), &Moment::default()) {
+                Ok(objects) => objects,
+                Err(error) => {
+                    prop_assert!(error.to_string().contains("config.values["), "{error}");
+                    continue;
+                }
+            };
+            let maps = objects.iter().map(Object::value).filter(|object| object["kind"] == "ConfigMap");
+            for (name, text) in maps.flat_map(|map| map["data"].as_object().cloned().unwrap_or_default()) {
+                let (path, text) = (folder.path().join(&name), text.as_str().unwrap().replace("/tmp/", &format!("{}/", folder.path().display())));
+                written(&path, &text);
+                match Path::new(&name).extension().and_then(|it| it.to_str()) {
+                    Some("conf") if name == "nginx.conf" => drop(succeeds(Command::new("/usr/sbin/nginx").arg("-t").arg("-c").arg(&path), &text)),
+                    Some("php") => drop(succeeds(Command::new("php8.2").arg("-nl").arg(&path), &text)),
+                    Some("xml") => {
+                        let parse = "import sys, xml.dom.minidom; xml.dom.minidom.parse(sys.argv[1])";
+                        drop(succeeds(Command::new("python3").args(["-c", parse]).arg(&path), &text));
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
 }

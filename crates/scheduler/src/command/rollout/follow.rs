@@ -45,8 +45,8 @@ pub(super) async fn follow(cluster: &Cluster, name: &str, within: Duration) -> R
 
 /// How a rollout ended, once it has: where shops failed within the budget, too, it did not do what was asked of it.
 fn end(name: &str, rollout: &Rollout) -> Option<Result<(), CommandError>> {
-    let status = rollout.status.as_ref()?;
     type Error = fn(String) -> CommandError;
+    let status = rollout.status.as_ref()?;
     let (error, what, then): (Error, _, _) = match status.phase? {
         Phase::Completed if status.counts.failed == 0 => return Some(Ok(())),
         Phase::Completed => (CommandError::RolloutPartly, "completed, and shops failed", String::new()),
