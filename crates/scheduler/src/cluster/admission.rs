@@ -9,20 +9,20 @@ use k8s_openapi::api::admissionregistration::v1::{
 };
 
 /// In a shop's namespace: everything that its role lists. The namespace itself is one of its own name.
-const SHOP: &str = "variables.namespace.startsWith('shop-')";
+const SHOP: &str = "variables.space.startsWith('shop-')";
 /// The volume of a shop's media, before and after.
 const VOLUME: &str = "variables.resource == '/persistentvolumes' && variables.name.startsWith('shop-') && \
     [object, oldObject].all(it, it == null || (has(it.spec.claimRef) && it.spec.claimRef.namespace.startsWith('shop-')))";
 /// What it found of shops, classes, releases and rollouts; never what people said of them.
 const STATUS: &str = "request.resource.group == 'longshore.dev' && variables.part == 'status'";
 /// Events of resources that are in no namespace are in this one.
-const EVENTS: &str = "variables.resource == 'events.k8s.io/events' && variables.namespace == 'default'";
+const EVENTS: &str = "variables.resource == 'events.k8s.io/events' && variables.space == 'default'";
 
 pub(super) fn objects() -> Vec<Object> {
-    let own = format!("variables.namespace == '{SYSTEM}' && variables.resource == 'coordination.k8s.io/leases'");
-    let builds = format!("variables.namespace == '{BUILDS}' && variables.resource == 'batch/jobs'");
+    let own = format!("variables.space == '{SYSTEM}' && variables.resource == 'coordination.k8s.io/leases'");
+    let builds = format!("variables.space == '{BUILDS}' && variables.resource == 'batch/jobs'");
     let maps = format!(
-        "variables.namespace == '{}' && variables.resource == '/configmaps' && variables.name.startsWith('edge-')",
+        "variables.space == '{}' && variables.resource == '/configmaps' && variables.name.startsWith('edge-')",
         edge::NAMESPACE
     );
     let all = [SHOP, VOLUME, STATUS, EVENTS, &own, &builds, &maps].map(|rule| format!("({rule})")).join(" || ");
@@ -47,12 +47,12 @@ pub(super) fn objects() -> Vec<Object> {
             variable("part", "has(request.subResource) ? request.subResource : ''"),
             variable("name", "has(request.name) ? request.name : ''"),
             // Of a namespace the API server gives its own name; an object of the cluster has none.
-            variable("namespace", "variables.resource == '/namespaces' ? variables.name : (has(request.namespace) ? request.namespace : '')"),
+            variable("space", "variables.resource == '/namespaces' ? variables.name : (has(request.namespace) ? request.namespace : '')"),
         ]),
         validations: Some(vec![Validation {
             expression: all,
             message_expression: Some(
-                "'the rights of Longshore\\'s scheduler end at shops: ' + request.operation + ' of ' + variables.resource + ' ' + variables.namespace + '/' + variables.name".to_owned(),
+                "'the rights of Longshore\\'s scheduler end at shops: ' + request.operation + ' of ' + variables.resource + ' ' + variables.space + '/' + variables.name".to_owned(),
             ),
             reason: Some("Forbidden".to_owned()),
             ..Validation::default()
