@@ -21,10 +21,8 @@ const EVENTS: &str = "variables.resource == 'events.k8s.io/events' && variables.
 pub(super) fn objects() -> Vec<Object> {
     let own = format!("variables.space == '{SYSTEM}' && variables.resource == 'coordination.k8s.io/leases'");
     let builds = format!("variables.space == '{BUILDS}' && variables.resource == 'batch/jobs'");
-    let maps = format!(
-        "variables.space == '{}' && variables.resource == '/configmaps' && variables.name.startsWith('edge-')",
-        edge::NAMESPACE
-    );
+    let maps =
+        format!("variables.space == '{}' && variables.resource == '/configmaps' && variables.name.startsWith('edge-')", edge::NAMESPACE);
     let all = [SHOP, VOLUME, STATUS, EVENTS, &own, &builds, &maps].map(|rule| format!("({rule})")).join(" || ");
     let everything = NamedRuleWithOperations {
         api_groups: Some(vec!["*".to_owned()]),
