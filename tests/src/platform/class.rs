@@ -83,7 +83,8 @@ impl Class {
         if self.whole {
             spec["php"] = json!({ "version": self.php_version(), "workers": 4, "memoryMib": 756, "opcacheMib": 256 });
             spec["disk"] = json!({ "sources": "4Gi", "temporary": "1Gi" });
-            for part in ["phpFpm", "cron", "job"] {
+            // The nodes' disks are memory here, and count as that of who writes them.
+            for part in ["pull", "agent", "phpFpm", "cron", "job"] {
                 spec["sizes"][part] = size("100m", "256Mi", "3Gi");
             }
         }
