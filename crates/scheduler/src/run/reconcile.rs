@@ -1,7 +1,7 @@
 //! One look at one shop: what is asked for, what is there, what has to be written, and what its status says then.
 
 use super::{
-    Controller, agents, closing,
+    Controller, State, agents, closing,
     conditions::{Outcome, status},
     data, failure,
     flight::Flights,
@@ -17,6 +17,7 @@ use crate::{
     check,
     crd::{Condition, Shop, ShopStatus},
     evidence::Seen,
+    file::Fleet,
     guard::Limit,
     plan::{Live, Step, gate},
     render::{Identity, Migrating, Object, name::spread, namespace},
@@ -48,6 +49,8 @@ const TURN: Duration = Duration::from_secs(2);
 struct Prepared {
     shop: Shop,
     objects: Result<Vec<Object>, AssignError>,
+    /// What it claims in that moment: what it claims by the time that its status is written, nobody has looked at.
+    claims: Vec<String>,
     live: BTreeMap<Identity, Live>,
     ours: BTreeMap<Identity, i64>,
     known: Known,
@@ -184,7 +187,8 @@ fn prepare(controller: &Controller, name: &str, turn: &Turn, run_it: bool, now: 
     let edition = |ours: Option<i64>| if audit { Some(-1) } else { ours };
     let records = state.world.get(name);
     let ours = records.into_iter().flatten().filter_map(|(identity, record)| Some((identity.clone(), edition(record.ours)?))).collect();
-    Some(Prepared { live: state.live(name), shop, objects, ours, known, turn: turn.clone() })
+    let claims = state.claims.texts(name);
+    Some(Prepared { live: state.live(name), shop, claims, objects, ours, known, turn: turn.clone() })
 }
 
 /// What the andon cord is to a shop.
@@ -196,7 +200,7 @@ enum Cord {
 }
 
 /// Where the shop's database is, and whether its agents wait.
-fn known(shop: &Shop, state: &super::State, cord: Cord, turn: &Turn, run_it: bool) -> Known {
+fn known(shop: &Shop, state: &State, cord: Cord, turn: &Turn, run_it: bool) -> Known {
     let paused = state.halted.clone().filter(|_| cord == Cord::Holds);
     // The andon cord stops migrations that have not begun; half of one is worse than a whole one.
     let due = turn::due(shop, state);
@@ -216,7 +220,7 @@ fn known(shop: &Shop, state: &super::State, cord: Cord, turn: &Turn, run_it: boo
 }
 
 /// The sequence up to which the shop's database is migrated: what is on record, or a Job that is done since.
-pub(super) fn migrated(shop: &Shop, state: &super::State) -> Option<Sequence> {
+pub(super) fn migrated(shop: &Shop, state: &State) -> Option<Sequence> {
     let recorded = recorded(shop);
     let jobs = state.migrations.get(shop.metadata.name.as_deref().unwrap_or_default());
     let finished = jobs.into_iter().flatten().filter(|(_, migration)| **migration == Progress::Done).map(|(sequence, _)| *sequence).max();
@@ -331,7 +335,7 @@ async fn report(
     if let Ok(objects) = &prepared.objects
         && !objects.is_empty()
     {
-        new.claims = controller.lock().claims.texts(name);
+        new.claims.clone_from(&prepared.claims);
     }
     new.migrated = prepared.known.migrated.map(|sequence| sequence.get().cast_signed()).or(new.migrated);
     if shop.status.as_ref() == Some(&new) {
@@ -347,9 +351,12 @@ async fn report(
         for (reason, note) in turned(&shop, &new) {
             controller.events.warn(&shop, reason, note).await;
         }
-        if let Some(shop) = controller.lock().fleet.shops.get_mut(name) {
+        let mut state = controller.lock();
+        let State { fleet: Fleet { shops, classes, .. }, claims, .. } = &mut *state;
+        if let Some(shop) = shops.get_mut(name) {
             let ShopStatus { release, previous, rejected, .. } = shop.status.clone().unwrap_or_default();
             shop.status = Some(ShopStatus { release, previous, rejected, ..new });
+            claims.see(name, shop, classes.get(&shop.spec.class));
         }
     }
     Ok(())
