@@ -27,8 +27,8 @@ echo evil >"merged/current/$changed"
 soon 'cmp -s "image/current/$changed" "merged/current/$changed"'
 echo evil >merged/current/new.php
 soon '! [ -e merged/current/new.php ]'
-[ "$(readlink merged/current)" = "$(readlink image/current)" ]
-[ -z "$(ls merged/staging)" ]
+soon '[ "$(readlink merged/current)" = "$(readlink image/current)" ]'
+soon '[ -z "$(ls merged/staging)" ]'
 kill $reader
 kill -TERM $agent
 wait $agent
