@@ -56,7 +56,7 @@ fn unpack(tar: &[u8], entries: u64, last: bool) {
     let chunk = Chunk { sha256: Sha256::of(&frame), size: frame.len() as u64, unpacked: tar.len() as u64, entries };
     let unpacker = Unpacker::new(&tree).expect("empty tree");
     let unpacked = unpacker.worker().chunk(&frame, &chunk, &Place { target: None, replaced: &BTreeSet::new(), last });
-    let finished = unpacked.is_ok() && unpacker.finish().is_ok();
+    let finished = unpacked.is_ok() && unpacker.finish(&release::Asked::default()).is_ok();
     if finished {
         inspect(&tree, &tree);
     }

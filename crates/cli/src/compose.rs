@@ -1,19 +1,24 @@
 //! Who owns which file of a release: the decision that turns packed modules into a manifest. No IO.
+//!
+//! What a pod could not stage is refused here, by what a pod asks, too: [`release::check_tree`].
 
 use crate::names::{Alike, Collision, collisions};
-use release::{ModuleName, Reason, RelativePath};
+use release::{Asked, Link, ModuleName, Nesting, Node, Reason, RelativePath, Tree, TreeError, check_nesting, check_tree};
 use std::{
     collections::{BTreeMap, BTreeSet},
+    convert::Infallible,
     fmt,
 };
+
+/// What modules may ship into the writable directories of one release, which a pod copies at the start of each.
+const SHIPPED_BYTES: u64 = deploy::SHIPPED_BYTES;
+const SHIPPED_ENTRIES: u64 = deploy::SHIPPED_ENTRIES;
 
 /// What a release says of its tree besides its modules.
 #[derive(Debug, Default)]
 pub(crate) struct Layout<'a> {
-    /// Directories that the pod makes: shared and writable ones.
-    pub directories: Vec<&'a RelativePath>,
-    /// Those of them whose content outlives releases.
-    pub kept: Vec<&'a RelativePath>,
+    /// Directories that the pod makes.
+    pub asked: Asked<'a>,
     /// Whether names that differ in case only are two names.
     pub case_sensitive: bool,
 }
@@ -37,27 +42,27 @@ pub(crate) struct Claims<'a> {
     /// Modules whose files it may replace.
     pub overrides: &'a BTreeSet<ModuleName>,
     /// Its entries, relative to the target.
-    pub entries: Vec<(RelativePath, Claim)>,
+    pub entries: Vec<(RelativePath, Claim<'a>)>,
 }
 
 /// What one entry is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Claim {
+pub(crate) enum Claim<'a> {
     /// A directory, which several modules may share.
     Directory,
     /// A regular file of so many bytes.
     File(u64),
-    /// A symbolic link.
-    Link,
+    /// A symbolic link that holds this.
+    Link(&'a str),
 }
 
-impl Claim {
+impl Claim<'_> {
     /// Bytes of a regular file, 0 of anything else.
     #[must_use]
     pub(crate) const fn bytes(self) -> u64 {
         match self {
             Self::File(bytes) => bytes,
-            Self::Directory | Self::Link => 0,
+            Self::Directory | Self::Link(_) => 0,
         }
     }
 }
@@ -96,13 +101,27 @@ pub(crate) enum ComposeError {
         /// Who has the other.
         other: ModuleName,
     },
-    /// A module ships something into a directory whose content outlives releases.
-    #[error("{path} of module {module} is in a directory that is kept across releases; exclude it")]
-    Kept {
-        /// The path in the release tree.
-        path: RelativePath,
-        /// Who has it.
-        module: ModuleName,
+    /// A pod could not stage the tree.
+    #[error("{error}{of}")]
+    Tree {
+        /// Which entry, and why.
+        error: TreeError,
+        /// Whose the entry is.
+        of: Of,
+    },
+    /// The description asks for what no pod can make.
+    #[error(transparent)]
+    Asked(#[from] Nesting),
+    /// Modules ship more into writable directories than a pod copies.
+    #[error(
+        "modules ship {entries} files of {bytes} bytes into writable directories, which a pod copies at the start of each release: at most \
+         {SHIPPED_ENTRIES} of {SHIPPED_BYTES} bytes"
+    )]
+    TooMuch {
+        /// How many.
+        entries: u64,
+        /// How large.
+        bytes: u64,
     },
     /// Two paths are one to a file system that ignores case or Unicode form.
     #[error("{first}{of_first} and {second}{of_second} differ only in {}", describe(*alike))]
@@ -133,7 +152,10 @@ impl ComposeError {
     #[must_use]
     pub(crate) const fn reason(&self) -> Reason {
         match self {
-            Self::TwoOwners { .. } | Self::FileAgainstDirectory { .. } | Self::Kept { .. } => Reason::Duplicate,
+            Self::TwoOwners { .. } | Self::FileAgainstDirectory { .. } => Reason::Duplicate,
+            Self::Tree { error, .. } => error.reason(),
+            Self::Asked(_) => Reason::Config,
+            Self::TooMuch { .. } => Reason::TooLarge,
             Self::Collision { .. } => Reason::NameCollision,
             Self::Path { source, .. } => source.reason(),
         }
@@ -146,7 +168,7 @@ pub(crate) struct Of(Option<ModuleName>);
 
 impl fmt::Display for Of {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.as_ref().map_or(Ok(()), |module| write!(f, " of module {module}"))
+        self.0.as_ref().map_or(Ok(()), |module| write!(f, " (module {module})"))
     }
 }
 
@@ -163,7 +185,46 @@ const fn describe(alike: Alike) -> &'static str {
 struct Owner {
     module: usize,
     entry: Option<usize>,
-    directory: bool,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Directory,
+    File,
+    Link,
+}
+
+/// All that modules bring, with the directories that these need.
+#[derive(Default)]
+struct Owners {
+    /// Files and directories.
+    made: BTreeMap<RelativePath, Owner>,
+    links: BTreeMap<RelativePath, Owner>,
+}
+
+impl Owners {
+    fn insert(&mut self, path: RelativePath, owner: Owner) {
+        let place = if owner.kind == Kind::Link { &mut self.links } else { &mut self.made };
+        place.insert(path, owner);
+    }
+}
+
+impl Tree for &Owners {
+    type Error = Infallible;
+
+    fn node(&mut self, path: &str) -> Result<Option<Node>, Infallible> {
+        let owner = path.parse::<RelativePath>().ok().and_then(|path| self.made.get(&path));
+        Ok(owner.map(|owner| if owner.kind == Kind::Directory { Node::Directory } else { Node::File }))
+    }
+
+    fn within(&mut self, path: &str) -> Result<Option<String>, Infallible> {
+        // Between them come those that go on with another byte, such as `var-x` after `var`.
+        let Ok(directory) = path.parse::<RelativePath>() else { return Ok(None) };
+        let from = self.made.range(directory.clone()..).map(|(path, _)| path);
+        let mut below = from.take_while(|it| it.as_str().starts_with(path)).filter(|it| **it != directory && it.is_within(&directory));
+        Ok(below.next().map(ToString::to_string))
+    }
 }
 
 /// Gives each path of the release tree one owner.
@@ -172,28 +233,31 @@ struct Owner {
 ///
 /// # Errors
 ///
-/// Names the first path, in the order of `modules`, that two modules claim and the two of them; or that lies below one of the
-/// kept directories, which a pod fills itself; or two paths of the whole tree that are one to some file systems, unless they differ in
-/// case only and the layout allows that.
+/// Names the first path, in the order of `modules`, that two modules claim and the two of them; or the first for which a pod could not
+/// stage the tree; or two paths of the whole tree that are one to some file systems, unless they differ in case only and the layout
+/// allows that.
 pub(crate) fn share_out(modules: &[Claims<'_>], layout: &Layout<'_>) -> Result<Shared, ComposeError> {
+    check_nesting(layout.asked.shared, layout.asked.writable)?;
     let mut shares: Vec<Share> = modules.iter().map(|_| Share::default()).collect();
-    let mut owners: BTreeMap<RelativePath, Owner> = BTreeMap::new();
+    let mut owners = Owners::default();
     for (module, claims) in modules.iter().enumerate() {
         for path in claims.target.into_iter().flat_map(with_ancestors) {
-            settle(modules, &mut shares, &mut owners, path, Owner { module, entry: None, directory: true })?;
+            settle(modules, &mut shares, &mut owners, path, Owner { module, entry: None, kind: Kind::Directory })?;
         }
         for (entry, (path, claim)) in claims.entries.iter().enumerate() {
             let full = match claims.target {
                 Some(target) => target.join(path).map_err(|source| ComposeError::Path { module: claims.module.clone(), source })?,
                 None => path.clone(),
             };
-            if layout.kept.iter().any(|kept| full.is_within(kept) && full != **kept) {
-                return Err(ComposeError::Kept { path: full, module: claims.module.clone() });
-            }
-            let owner = Owner { module, entry: Some(entry), directory: *claim == Claim::Directory };
-            settle(modules, &mut shares, &mut owners, full, owner)?;
+            let kind = match claim {
+                Claim::Directory => Kind::Directory,
+                Claim::File(_) => Kind::File,
+                Claim::Link(_) => Kind::Link,
+            };
+            settle(modules, &mut shares, &mut owners, full, Owner { module, entry: Some(entry), kind })?;
         }
     }
+    check_stageable(modules, &owners, layout)?;
     for (share, claims) in shares.iter_mut().zip(modules) {
         for (path, claim) in &claims.entries {
             if let Claim::File(bytes) = claim
@@ -207,12 +271,41 @@ pub(crate) fn share_out(modules: &[Claims<'_>], layout: &Layout<'_>) -> Result<S
     Ok(Shared { modules: shares, case_sensitive: check_names(modules, &owners, layout)? })
 }
 
+fn check_stageable(modules: &[Claims<'_>], owners: &Owners, layout: &Layout<'_>) -> Result<(), ComposeError> {
+    let link = |(path, owner): (&RelativePath, &Owner)| {
+        let claims = &modules[owner.module];
+        let Claim::Link(target) = claims.entries[owner.entry?].1 else { return None };
+        let base = claims.target.map_or_else(String::new, ToString::to_string);
+        Some(Link { path: path.clone(), target: target.to_owned(), base })
+    };
+    let links: Vec<_> = owners.links.iter().filter_map(link).collect();
+    let Ok(verdict) = check_tree(&layout.asked, &links, &mut &*owners);
+    verdict.map_err(|error| {
+        let path = error.path.parse::<RelativePath>().ok();
+        let owner = path.and_then(|path| owners.links.get(&path).or_else(|| owners.made.get(&path)));
+        ComposeError::Tree { of: Of(owner.map(|owner| modules[owner.module].module.clone())), error }
+    })?;
+    let fresh: Vec<_> = layout.asked.writable.iter().filter(|writable| !writable.keep).map(|writable| &writable.path).collect();
+    let (mut entries, mut bytes) = (0, 0);
+    for (path, owner) in owners.made.iter().chain(&owners.links) {
+        if fresh.iter().any(|fresh| path != *fresh && path.is_within(fresh)) {
+            entries += 1;
+            bytes += owner.entry.map_or(0, |entry| modules[owner.module].entries[entry].1.bytes());
+        }
+    }
+    if entries > SHIPPED_ENTRIES || bytes > SHIPPED_BYTES {
+        return Err(ComposeError::TooMuch { entries, bytes });
+    }
+    Ok(())
+}
+
 /// Looks at every name of the tree, whoever brings it, and says whether some differ in case only.
-fn check_names(modules: &[Claims<'_>], owners: &BTreeMap<RelativePath, Owner>, layout: &Layout<'_>) -> Result<bool, ComposeError> {
-    let made: BTreeSet<_> =
-        layout.directories.iter().flat_map(|path| with_ancestors(path)).filter(|path| !owners.contains_key(path)).collect();
-    let found = collisions(owners.keys().chain(&made));
-    let of = |path: &RelativePath| Of(owners.get(path).map(|owner| modules[owner.module].module.clone()));
+fn check_names(modules: &[Claims<'_>], owners: &Owners, layout: &Layout<'_>) -> Result<bool, ComposeError> {
+    let owner = |path: &RelativePath| owners.links.get(path).or_else(|| owners.made.get(path));
+    let asked = layout.asked.shared.iter().chain(layout.asked.writable.iter().map(|writable| &writable.path));
+    let made: BTreeSet<_> = asked.flat_map(with_ancestors).filter(|path| owner(path).is_none()).collect();
+    let found = collisions(owners.made.keys().chain(owners.links.keys()).chain(&made));
+    let of = |path: &RelativePath| Of(owner(path).map(|owner| modules[owner.module].module.clone()));
     match found.iter().find(|collision| !(layout.case_sensitive && collision.alike == Alike::Case)) {
         None => Ok(!found.is_empty()),
         Some(&Collision { first, second, alike }) => {
@@ -221,19 +314,17 @@ fn check_names(modules: &[Claims<'_>], owners: &BTreeMap<RelativePath, Owner>, l
     }
 }
 
-fn settle(
-    modules: &[Claims<'_>],
-    shares: &mut [Share],
-    owners: &mut BTreeMap<RelativePath, Owner>,
-    path: RelativePath,
-    new: Owner,
-) -> Result<(), ComposeError> {
-    let Some(&old) = owners.get(&path) else {
+fn settle(modules: &[Claims<'_>], shares: &mut [Share], owners: &mut Owners, path: RelativePath, new: Owner) -> Result<(), ComposeError> {
+    // A link against a directory is what a pod decides at the end, too.
+    let rivals = [owners.made.get(&path).copied(), owners.links.get(&path).copied()].into_iter().flatten();
+    let directory = |owner: Owner| owner.kind == Kind::Directory;
+    let mut rivals = rivals.filter(|old| !(directory(*old) && new.kind == Kind::Link || directory(new) && old.kind == Kind::Link));
+    let Some(old) = rivals.next() else {
         owners.insert(path, new);
         return Ok(());
     };
     let name = |owner: Owner| modules[owner.module].module.clone();
-    match (old.directory, new.directory) {
+    match (directory(old), directory(new)) {
         (true, true) => Ok(()),
         (true, false) => Err(ComposeError::FileAgainstDirectory { path, directory: name(old), other: name(new) }),
         (false, true) => Err(ComposeError::FileAgainstDirectory { path, directory: name(new), other: name(old) }),
@@ -248,6 +339,8 @@ fn settle(
             if let Some(entry) = loser.entry {
                 shares[loser.module].replaced.insert(modules[loser.module].entries[entry].0.clone());
             }
+            owners.made.remove(&path);
+            owners.links.remove(&path);
             owners.insert(path, winner);
             Ok(())
         }
@@ -262,111 +355,4 @@ fn with_ancestors(path: &RelativePath) -> Vec<RelativePath> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn path(text: &str) -> RelativePath {
-        text.parse().unwrap()
-    }
-
-    struct Module {
-        name: ModuleName,
-        target: Option<RelativePath>,
-        overrides: BTreeSet<ModuleName>,
-        entries: Vec<(&'static str, Claim)>,
-    }
-
-    fn module(name: &str, target: &str, overrides: &[&str], entries: &[(&'static str, Claim)]) -> Module {
-        Module {
-            name: name.parse().unwrap(),
-            target: (!target.is_empty()).then(|| path(target)),
-            overrides: overrides.iter().map(|name| name.parse().unwrap()).collect(),
-            entries: entries.to_vec(),
-        }
-    }
-
-    fn share(modules: &[Module]) -> Result<Vec<Share>, ComposeError> {
-        lay_out(modules, &Layout { kept: vec![&path("var/session")], ..Layout::default() }).map(|shared| shared.modules)
-    }
-
-    fn lay_out(modules: &[Module], layout: &Layout<'_>) -> Result<Shared, ComposeError> {
-        let claims: Vec<_> = modules
-            .iter()
-            .map(|module| Claims {
-                module: &module.name,
-                target: module.target.as_ref(),
-                overrides: &module.overrides,
-                entries: module.entries.iter().map(|(text, claim)| (path(text), *claim)).collect(),
-            })
-            .collect();
-        share_out(&claims, layout)
-    }
-
-    #[test]
-    fn directories_are_shared_and_totals_add_up() {
-        let core = module("core", "", &[], &[("app", Claim::Directory), ("app/a.php", Claim::File(3)), ("app/l", Claim::Link)]);
-        let cart = module("cart", "app", &[], &[("b.php", Claim::File(4))]);
-        let shares = share(&[core, cart]).unwrap();
-        assert_eq!((shares[0].files, shares[0].bytes, shares[1].files, shares[1].bytes), (1, 3, 1, 4));
-    }
-
-    #[test]
-    fn a_file_in_two_modules_is_an_error_that_names_both() {
-        let core = module("core", "", &[], &[("app", Claim::Directory), ("app/a.php", Claim::File(3))]);
-        let cart = module("cart", "app", &[], &[("a.php", Claim::File(4))]);
-        let error = share(&[core, cart]).unwrap_err();
-        assert_eq!(error.reason(), Reason::Duplicate);
-        assert!(error.to_string().starts_with("app/a.php is in module core and in module cart"), "{error}");
-    }
-
-    #[test]
-    fn nothing_is_shipped_into_a_kept_directory() {
-        let at = |name| module("core", "var", &[], &[("session", Claim::Directory), (name, Claim::File(3))]);
-        assert!(matches!(share(&[at("session/sess_1")]), Err(ComposeError::Kept { .. })));
-        assert!(share(&[at("sessions")]).is_ok());
-    }
-
-    #[test]
-    fn the_module_that_overrides_wins_in_either_order() {
-        let core = || module("core", "", &[], &[("app", Claim::Directory), ("app/a.php", Claim::File(3))]);
-        let cart = || module("cart", "app", &["core"], &[("a.php", Claim::File(4))]);
-        for (core_at, modules) in [(0, [core(), cart()]), (1, [cart(), core()])] {
-            let shares = share(&modules).unwrap();
-            assert_eq!(shares[core_at], Share { replaced: BTreeSet::from([path("app/a.php")]), files: 0, bytes: 0 });
-            assert_eq!(shares[1 - core_at].files, 1);
-        }
-    }
-
-    #[test]
-    fn a_file_never_replaces_a_directory_not_even_one_of_a_target() {
-        let file = || module("core", "", &["cart"], &[("app", Claim::File(3))]);
-        let target = module("cart", "app/code", &[], &[("b.php", Claim::File(4))]);
-        assert!(matches!(share(&[file(), target]), Err(ComposeError::FileAgainstDirectory { .. })));
-        let directory = module("cart", "", &["core"], &[("app", Claim::Directory)]);
-        assert!(matches!(share(&[directory, file()]), Err(ComposeError::FileAgainstDirectory { .. })));
-    }
-
-    #[test]
-    fn names_that_differ_in_case_are_found_across_modules() {
-        let price = |name| {
-            module(name, "generated/Magento/Catalog", &[], &[(if name == "a" { "TierPrice" } else { "Tierprice" }, Claim::Directory)])
-        };
-        let error = share(&[price("a"), price("b")]).unwrap_err();
-        assert_eq!(error.reason(), Reason::NameCollision);
-        let says = "generated/Magento/Catalog/TierPrice of module a and generated/Magento/Catalog/Tierprice of module b differ only in case: rename";
-        assert!(error.to_string().starts_with(says), "{error}");
-        let allowed = Layout { case_sensitive: true, ..Layout::default() };
-        assert!(lay_out(&[price("a"), price("b")], &allowed).unwrap().case_sensitive);
-        assert!(!lay_out(&[price("a")], &allowed).unwrap().case_sensitive, "nothing of the release asks for it");
-        let forms = module("c", "", &[], &[("caf\u{e9}", Claim::File(1)), ("cafe\u{301}", Claim::File(1))]);
-        assert!(matches!(lay_out(&[forms], &allowed), Err(ComposeError::Collision { alike: Alike::Form, .. })));
-    }
-
-    #[test]
-    fn directories_that_the_pod_makes_are_names_too() {
-        let media = path("Media");
-        let layout = Layout { directories: vec![&media], ..Layout::default() };
-        let error = lay_out(&[module("core", "", &[], &[("media", Claim::Directory)])], &layout).unwrap_err();
-        assert!(error.to_string().starts_with("Media and media of module core differ only in case"), "{error}");
-    }
-}
+mod tests;

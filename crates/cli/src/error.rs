@@ -70,7 +70,7 @@ pub(crate) enum CommandError {
         source: tarball::PackError,
     },
     /// A chunk cannot be unpacked.
-    #[error("cannot unpack a chunk")]
+    #[error("pods could not unpack it")]
     Unpack {
         /// Why.
         source: tarball::UnpackError,
@@ -182,6 +182,32 @@ pub(crate) enum CommandError {
         /// Which release.
         sequence: Sequence,
     },
+    /// A gc is at work already.
+    #[error("a gc is at work in this store, until {until} at most")]
+    Collecting {
+        /// Until when its mark counts.
+        until: jiff::Timestamp,
+    },
+    /// A gc took too long.
+    #[error("not all was deleted within {limit:?}; the next run goes on")]
+    Late {
+        /// How long it may take.
+        limit: std::time::Duration,
+    },
+    /// Releases need what the store does not hold, or holds damaged.
+    #[error("releases need {} objects that are missing or damaged: {}", objects.len(), objects.join(", "))]
+    Damaged {
+        /// Their keys.
+        objects: Vec<String>,
+    },
+    /// The key that signs lies in what is shipped.
+    #[error("{} is the private key that signs, and module {module} would ship it to every pod; exclude it, or keep it elsewhere", path.display())]
+    OwnKey {
+        /// The file.
+        path: PathBuf,
+        /// Which module.
+        module: ModuleName,
+    },
     /// Another publisher was faster.
     #[error("another publisher changed {key} while this one was working ({channel}: {was})")]
     Conflict {
@@ -242,8 +268,10 @@ impl CommandError {
             Self::Digest { .. } | Self::Size { .. } => Reason::Digest,
             Self::Store(error) => error.reason(),
             Self::NoRelease { .. } | Self::NoSequence { .. } => Reason::ChannelMissing,
-            Self::BlobMissing { .. } => Reason::ObjectMissing,
-            Self::Conflict { .. } => Reason::Conflict,
+            Self::BlobMissing { .. } | Self::Damaged { .. } => Reason::ObjectMissing,
+            Self::Conflict { .. } | Self::Collecting { .. } => Reason::Conflict,
+            Self::Late { .. } => Reason::Deadline,
+            Self::OwnKey { .. } => Reason::Config,
             Self::Exhausted(_) => Reason::SequenceJump,
             Self::OtherRoot { .. } => Reason::RootChain,
             Self::Pull(error) => error.reason(),

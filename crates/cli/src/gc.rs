@@ -2,6 +2,7 @@
 
 use crate::{
     CommandError, Context,
+    mark::{self, Mark},
     remote::{StoreArguments, read},
     spec::parse_span,
 };
@@ -15,6 +16,7 @@ use std::{
     fmt,
 };
 use store::{Listed, ObjectStore};
+use tokio::time::timeout;
 
 /// Objects that are read or deleted at once.
 const AT_ONCE: usize = 16;
@@ -26,8 +28,8 @@ Examples:
   longshore gc --store s3://releases/prod                      print what would go
   longshore gc --store s3://releases/prod --keep 20 --delete
 Kept are the release in force of every channel, its `--keep` newest releases, everything that they name, and every blob
-younger than `--younger-than`, which may belong to a publication under way. Release objects and trust roots are never
-deleted. One unreadable release object or manifest ends the run before anything is deleted.")]
+younger than `--younger-than`. A release that is not in force yet is kept, too: publications under way lose nothing, and wait
+for the end of a gc that deletes. Release objects and trust roots are never deleted. One unreadable release object or manifest ends the run before anything is deleted.")]
 pub(crate) struct Gc {
     #[command(flatten)]
     store: StoreArguments,
@@ -42,9 +44,20 @@ pub(crate) struct Gc {
     delete: bool,
 }
 
+/// What stays.
+#[derive(Debug)]
+pub(crate) struct Rules {
+    /// How many of the newest releases of each channel.
+    pub keep: usize,
+    /// Blobs from this time on.
+    pub until: Timestamp,
+    /// Whether to delete, rather than only to say.
+    pub delete: bool,
+}
+
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Report {
+pub(crate) struct Report {
     deleted: bool,
     channels: usize,
     kept_releases: usize,
@@ -77,35 +90,58 @@ impl fmt::Display for Report {
 /// Where the store fails, or holds a release object or manifest that cannot be read: then nothing is deleted.
 pub(crate) async fn run(arguments: Gc, context: &Context) -> Result<(), CommandError> {
     let store = &*arguments.store.open().await?;
+    let until = context.before(arguments.younger_than)?;
+    let rules = Rules { keep: arguments.keep as usize, until, delete: arguments.delete };
+    context.output.show(&collect(store, &rules, context).await?)
+}
+
+/// Finds what no kept release needs, and deletes it where the rules say so.
+///
+/// # Errors
+///
+/// As [`run`]; where another gc is at work.
+pub(crate) async fn collect(store: &dyn ObjectStore, rules: &Rules, context: &Context) -> Result<Report, CommandError> {
+    if !rules.delete {
+        return look(store, rules).await;
+    }
+    // Before anything is read: a publisher that this gc does not know of sees the mark.
+    let mark = Mark::set(store, context.now).await?;
+    let work = async {
+        let report = look(store, rules).await?;
+        delete(store, &report.unneeded, context).await.map(|()| report)
+    };
+    let done = timeout(mark.left(), work).await.unwrap_or(Err(CommandError::Late { limit: mark::LIMIT }));
+    let removed = mark.remove(store).await;
+    done.and_then(|report| removed.map(|()| Report { deleted: true, ..report }))
+}
+
+async fn look(store: &dyn ObjectStore, rules: &Rules) -> Result<Report, CommandError> {
     // Blobs first: one that is uploaded while we look at releases is then not on the list at all.
     let blobs = store.list(&key::blobs()).await?;
-    let kept = kept_releases(store, arguments.keep as usize).await?;
+    let kept = kept_releases(store, rules.keep).await?;
     let needed = needed(store, kept.values().flatten()).await?;
-    let until = context.before(arguments.younger_than)?;
-    let unneeded = unneeded(blobs, &needed, until);
-    if arguments.delete {
-        stream::iter(&unneeded)
-            .map(|blob| async move {
-                store.delete(&blob.key).await?;
-                context.progress.step(
-                    "deleted",
-                    &format!("deleted {}", blob.key),
-                    &[("key", json!(blob.key)), ("bytes", json!(blob.bytes))],
-                );
-                Ok::<_, CommandError>(())
-            })
-            .buffer_unordered(AT_ONCE)
-            .try_collect::<()>()
-            .await?;
-    }
-    context.output.show(&Report {
-        deleted: arguments.delete,
+    let unneeded = unneeded(blobs, &needed, rules.until);
+    Ok(Report {
+        deleted: false,
         channels: kept.len(),
         kept_releases: kept.values().map(Vec::len).sum(),
         kept_blobs: needed.len(),
         unneeded_bytes: unneeded.iter().map(|blob| blob.bytes).sum(),
         unneeded,
     })
+}
+
+async fn delete(store: &dyn ObjectStore, unneeded: &[Unneeded], context: &Context) -> Result<(), CommandError> {
+    stream::iter(unneeded)
+        .map(|blob| async move {
+            store.delete(&blob.key).await?;
+            let figures = [("key", json!(blob.key)), ("bytes", json!(blob.bytes))];
+            context.progress.step("deleted", &format!("deleted {}", blob.key), &figures);
+            Ok::<_, CommandError>(())
+        })
+        .buffer_unordered(AT_ONCE)
+        .try_collect::<()>()
+        .await
 }
 
 /// The blobs of the list that nothing needs and that are older than `until`. A key that is no digest is not ours to judge.
@@ -117,8 +153,8 @@ fn unneeded(blobs: Vec<Listed>, needed: &BTreeSet<Sha256>, until: Timestamp) -> 
     judged.map(|blob| Unneeded { key: blob.key, bytes: blob.size }).collect()
 }
 
-/// The newest release objects of each channel, and the one in force.
-async fn kept_releases(store: &dyn ObjectStore, keep: usize) -> Result<BTreeMap<String, Vec<String>>, CommandError> {
+/// The newest release objects of each channel, the one in force, and those beyond it, whose publishers may be about to move the channel.
+pub(crate) async fn kept_releases(store: &dyn ObjectStore, keep: usize) -> Result<BTreeMap<String, Vec<String>>, CommandError> {
     let mut histories: BTreeMap<String, Vec<(u64, String)>> = BTreeMap::new();
     let mut heads = Vec::new();
     for Listed { key, .. } in store.list(&key::channels()).await? {
@@ -131,12 +167,16 @@ async fn kept_releases(store: &dyn ObjectStore, keep: usize) -> Result<BTreeMap<
         }
     }
     let mut kept: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut in_force = BTreeMap::new();
+    for (channel, head) in heads {
+        in_force.insert(channel.clone(), release(store, &head).await?.sequence.get());
+        kept.entry(channel).or_default().push(head);
+    }
     for (channel, mut history) in histories {
         history.sort_unstable_by(|one, other| other.cmp(one));
-        kept.insert(channel, history.into_iter().take(keep).map(|(_, key)| key).collect());
-    }
-    for (channel, head) in heads {
-        kept.entry(channel).or_default().push(head);
+        let head = in_force.get(&channel).copied().unwrap_or(0);
+        let stay = history.into_iter().enumerate().filter(|(at, (sequence, _))| *at < keep || *sequence > head);
+        kept.entry(channel).or_default().extend(stay.map(|(_, (_, key))| key));
     }
     Ok(kept)
 }

@@ -8,9 +8,11 @@ mod context;
 mod diff;
 mod error;
 mod files;
+mod fsck;
 mod gc;
 mod init;
 mod key;
+mod mark;
 mod names;
 mod pack_cache;
 mod packing;
@@ -23,6 +25,7 @@ mod retry;
 mod screen;
 mod sign;
 mod spec;
+mod staged;
 mod trust;
 mod verify;
 mod why;
@@ -94,6 +97,9 @@ enum Command {
     Diff(diff::Diff),
     /// Find, and with --delete remove, what no kept release needs
     Gc(gc::Gc),
+    /// Look after a whole store
+    #[command(subcommand)]
+    Store(Box<fsck::StoreCommand>),
     /// Print a completion script for your shell
     #[command(after_help = "Example:\n  longshore completions bash > /etc/bash_completion.d/longshore")]
     Completions {
@@ -136,6 +142,7 @@ async fn command(command: Command, context: &Context) -> Result<(), CommandError
         Command::Retry(arguments) => retry::run(&arguments, context),
         Command::Diff(arguments) => diff::run(arguments, context).await,
         Command::Gc(arguments) => gc::run(arguments, context).await,
+        Command::Store(command) => fsck::run(*command, context).await,
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "longshore", &mut script);

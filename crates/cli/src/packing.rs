@@ -1,6 +1,8 @@
 //! From a description to a directory of blobs: every module packed, the manifest composed. The directory is itself a
 //! `file://` store.
 
+mod oversight;
+
 use crate::{
     CommandError, Progress,
     compose::{Claim, Claims, Layout, Share, Shared, share_out},
@@ -9,7 +11,7 @@ use crate::{
     publish::PackingArguments,
     spec::{ModuleSpec, Spec},
 };
-use release::{Envelope, Manifest, Module, Release, Sha256, key};
+use release::{Asked, Envelope, Manifest, Module, Release, Sha256, key};
 use serde_json::json;
 use std::{
     env, fs,
@@ -46,6 +48,8 @@ pub(crate) struct Package {
 pub(crate) struct Packing {
     level: i32,
     cache: Option<PackCache>,
+    /// Files of the private keys that sign, which no module may ship.
+    keys: Vec<PathBuf>,
 }
 
 impl Packing {
@@ -54,8 +58,8 @@ impl Packing {
     /// # Errors
     ///
     /// Where the cache is not ours alone.
-    pub(crate) fn new(arguments: &PackingArguments, progress: &Progress) -> Result<Self, CommandError> {
-        Ok(Self { level: arguments.level, cache: arguments.cache.open(progress)? })
+    pub(crate) fn new(arguments: &PackingArguments, keys: &[PathBuf], progress: &Progress) -> Result<Self, CommandError> {
+        Ok(Self { level: arguments.level, cache: arguments.cache.open(progress)?, keys: keys.to_vec() })
     }
 }
 
@@ -106,7 +110,13 @@ fn pack(spec: &Spec, directory: &Path, packing: &Packing, progress: &Progress) -
     let claims: Vec<_> = spec.modules.iter().zip(&sources).map(|(module, source)| claims(module, source)).collect();
     // Ownership first: packing costs minutes, a conflict is known in milliseconds.
     let Shared { modules: shares, case_sensitive } = share_out(&claims, &layout(spec))?;
+    for (module, source) in spec.modules.iter().zip(&sources) {
+        oversight::keys(module, source, &packing.keys, progress)?;
+        oversight::excludes(module, source, progress);
+    }
+    oversight::warm(spec, &claims, progress);
     let bar = progress.bar("packing", claims.iter().flat_map(|claims| &claims.entries).map(|(_, claim)| claim.bytes()).sum());
+    drop(claims);
     let (mut modules, mut before, mut from_cache) = (Vec::new(), 0, 0);
     for ((module, source), share) in spec.modules.iter().zip(&mut sources).zip(&shares) {
         let bar = |_, bytes| bar.reach(before + bytes);
@@ -214,12 +224,12 @@ fn scan(module: &ModuleSpec) -> Result<Source, CommandError> {
     tarball::scan(&module.source, &module.exclude).map_err(|source| CommandError::Scan { module: module.name.clone(), source })
 }
 
-fn claims<'a>(module: &'a ModuleSpec, source: &Source) -> Claims<'a> {
+fn claims<'a>(module: &'a ModuleSpec, source: &'a Source) -> Claims<'a> {
     let entries = source.entries().iter().map(|entry| {
         let claim = match &entry.kind {
             Kind::Directory => Claim::Directory,
             Kind::File { size, .. } => Claim::File(*size),
-            Kind::Link { .. } => Claim::Link,
+            Kind::Link { target } => Claim::Link(target),
         };
         (entry.path.clone(), claim)
     });
@@ -227,12 +237,8 @@ fn claims<'a>(module: &'a ModuleSpec, source: &Source) -> Claims<'a> {
 }
 
 fn layout(spec: &Spec) -> Layout<'_> {
-    let writable = spec.writable.iter().map(|writable| &writable.path);
-    Layout {
-        directories: spec.shared.iter().chain(writable).collect(),
-        kept: spec.writable.iter().filter(|writable| writable.keep).map(|writable| &writable.path).collect(),
-        case_sensitive: spec.case_sensitive,
-    }
+    let targets = spec.modules.iter().filter_map(|module| module.target.as_ref()).collect();
+    Layout { asked: Asked { shared: &spec.shared, writable: &spec.writable, targets }, case_sensitive: spec.case_sensitive }
 }
 
 fn describe(module: &ModuleSpec, packed: Packed, share: &Share) -> Module {
@@ -317,3 +323,6 @@ fn keep(scratch: NamedTempFile, path: &Path) -> Result<(), CommandError> {
     };
     persist().map_err(|source| CommandError::Write { path: path.to_owned(), source })
 }
+
+#[cfg(test)]
+pub(crate) mod stageable;

@@ -49,6 +49,11 @@ impl StoreArguments {
         self.deadline.open(&self.store).await
     }
 
+    /// For how long to try, for other stores of the same command.
+    pub(crate) const fn deadline(&self) -> &Deadline {
+        &self.deadline
+    }
+
     /// Opens the store to look at one channel of it.
     ///
     /// # Errors

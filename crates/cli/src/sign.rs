@@ -87,7 +87,7 @@ pub(crate) async fn pack(arguments: Pack, context: &Context) -> Result<(), Comma
     let channel = spec.channel.clone();
     let span = arguments.packing.expires_after.or(spec.expires_after);
     let expires = span.map(|span| context.after(span)).transpose()?;
-    let packing = Packing::new(&arguments.packing, &context.progress)?;
+    let packing = Packing::new(&arguments.packing, &[], &context.progress)?;
     let package = packing::in_background(spec, Some(arguments.out.clone()), packing, &context.progress).await?;
     let release = Release {
         channel,

@@ -107,9 +107,6 @@ impl Spec {
     pub(crate) fn parse(text: &str, path: &Path) -> Result<Self, SpecError> {
         let mut spec: Self =
             toml::from_str(text).map_err(|source| SpecError::Malformed { path: path.to_owned(), source: Box::new(source) })?;
-        // In the order that manifests have, whatever a person finds readable.
-        spec.shared.sort();
-        spec.writable.sort_by(|one, other| one.path.cmp(&other.path));
         spec.check().map_err(|problem| SpecError::Contradiction { path: path.to_owned(), problem })?;
         // A manifest has them in this order; people write them as they come to mind.
         spec.shared.sort();

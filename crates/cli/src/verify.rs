@@ -3,12 +3,19 @@
 use crate::{
     CommandError, Context, files,
     remote::{self, Deadline, Remote},
+    staged,
 };
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use release::{ChannelName, Envelope, Manifest, Policy, Sequence, Sha256, TrustRoot, Verified, key};
 use serde::Serialize;
-use std::{collections::BTreeSet, fmt, fs, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt, fs, io,
+    path::PathBuf,
+};
 use store::{Location, ObjectStore};
+use tempfile::NamedTempFile;
+use tokio::task;
 
 /// Blobs that are looked at at once.
 const AT_ONCE: usize = 8;
@@ -41,7 +48,7 @@ pub(crate) struct Verify {
     /// Trust root that pods believe
     #[arg(long, env = "LONGSHORE_TRUST", hide_env_values = true, value_name = "FILE")]
     trust: PathBuf,
-    /// Download every blob and check its digest, not only that it is there with the right size
+    /// Download every blob, and unpack all of it into a temporary directory as a pod would, not only look whether blobs are there with the right size
     #[arg(long, conflicts_with = "release")]
     deep: bool,
 }
@@ -57,7 +64,7 @@ struct Report {
     expires: Option<String>,
     blobs: usize,
     bytes: u64,
-    /// `files`, `sizes` or `digests`: how deep the check went.
+    /// How deep the check went.
     checked: &'static str,
 }
 
@@ -109,12 +116,19 @@ pub(crate) async fn run(arguments: Verify, context: &Context) -> Result<(), Comm
     let bytes = blobs.iter().map(|(_, size)| size).sum();
     let bar = &context.progress.bar("verifying", bytes);
     let store = &*remote.store;
-    stream::iter(&blobs)
+    let files: Vec<_> = stream::iter(&blobs)
         .map(|(digest, size)| check(store, digest, *size, arguments.deep, report.sequence, bar))
-        .buffer_unordered(AT_ONCE)
-        .try_collect::<()>()
+        .buffered(AT_ONCE)
+        .try_collect()
         .await?;
-    let checked = if arguments.deep { "every digest" } else { "every size" };
+    let files: BTreeMap<Sha256, NamedTempFile> =
+        blobs.iter().map(|(digest, _)| *digest).zip(files).filter_map(|(digest, file)| Some((digest, file?))).collect();
+    if arguments.deep {
+        let missing = || io::Error::from(io::ErrorKind::NotFound);
+        let stage = move || staged::check(&manifest, |digest| files.get(digest).ok_or_else(missing)?.reopen());
+        task::spawn_blocking(stage).await.map_err(|_| CommandError::Bug("unpacking panicked"))??;
+    }
+    let checked = if arguments.deep { "every digest, and all unpacked" } else { "every size" };
     context.output.show(&Report { blobs: blobs.len(), bytes, checked, ..report })
 }
 
@@ -150,14 +164,14 @@ async fn check(
     deep: bool,
     sequence: Sequence,
     bar: &crate::Bar,
-) -> Result<(), CommandError> {
+) -> Result<Option<NamedTempFile>, CommandError> {
     if deep {
-        return remote::download(store, digest, size, &|bytes| bar.add(bytes)).await.map(drop);
+        return remote::download(store, digest, size, &|bytes| bar.add(bytes)).await.map(Some);
     }
     let key = key::blob(digest);
     match store.head(&key).await? {
         None => Err(CommandError::BlobMissing { key, sequence }),
         Some(info) if info.size != size => Err(CommandError::Size { key, signed: size, found: info.size }),
-        Some(_) => Ok(()),
+        Some(_) => Ok(None),
     }
 }

@@ -56,6 +56,12 @@ pub fn outside(root: &Path, manifest: &Sha256) -> Result<Vec<RelativePath>, Disk
     Ok(reader.outside().to_vec())
 }
 
+/// Whether the disk, or the file system with its own checksums, lost what it was given (`EIO`, `EUCLEAN`, `EBADMSG`).
+fn is_rot(error: &io::Error) -> bool {
+    let errno = Errno::from_io_error(error);
+    matches!(errno, Some(Errno::IO | Errno::UCLEAN | Errno::BADMSG))
+}
+
 /// Looks through the tree of `manifest` in the release root at `root`: all of it, or at what somebody `touched`.
 ///
 /// What was touched and is the release's counts as damaged, with all below it, whatever it is now: nobody has a reason to, and it may have
@@ -166,7 +172,12 @@ impl Look {
         let (mut file, mut digest) = (File::from(file), sha2::Sha256::new());
         self.found.files += 1;
         loop {
-            let length = file.read(&mut self.buffer)?;
+            let length = match file.read(&mut self.buffer) {
+                Ok(length) => length,
+                // What the disk cannot give back is damage like any other, and the rest of the tree is still to be read.
+                Err(error) if is_rot(&error) => return Ok(self.damaged(entry)),
+                Err(error) => return Err(error),
+            };
             if length == 0 {
                 break;
             }

@@ -14,16 +14,22 @@
 use crate::{
     configuration::Filled,
     disk::{self, DiskError, attempt},
-    place::{Contents, DirectoryError, Owner, Place, aside},
+    place::{Contents, DirectoryError, Owner, Place, enter},
     places::Places,
     writable::{self, Volume},
 };
-use release::{Manifest, RelativePath, limits::MTIME_BASE};
-use rustix::fs::{AtFlags, Timespec, Timestamps};
+use release::{Manifest, RelativePath, aside, limits::MTIME_BASE};
+use rustix::{
+    fs::{AtFlags, OFlags, Timespec, Timestamps},
+    io::Errno,
+};
 use std::{
     collections::BTreeSet,
     fs::File,
-    os::unix::fs::MetadataExt as _,
+    os::{
+        fd::{AsFd as _, BorrowedFd},
+        unix::fs::MetadataExt as _,
+    },
     path::{Path, PathBuf},
 };
 
@@ -31,8 +37,7 @@ use std::{
 /// neither looked after nor linked into another tree.
 pub(crate) fn outside(manifest: &Manifest) -> Vec<RelativePath> {
     let elsewhere = || manifest.shared.iter().chain(manifest.writable.iter().map(|writable| &writable.path));
-    let aside = elsewhere().filter_map(|path| format!("{}{}", path.as_str().strip_suffix(path.name())?, aside(path)).parse().ok());
-    aside.chain(elsewhere().cloned()).collect()
+    elsewhere().filter_map(aside).chain(elsewhere().cloned()).collect()
 }
 
 /// The directories in a tree of `manifest` that it has for itself and the shop writes.
@@ -134,21 +139,26 @@ impl Making<'_> {
 }
 
 /// Gives the tree's top, `named` paths and those above them the time that tar entries of directories have: so two trees of one manifest
-/// are the same, however each came to be.
+/// are the same, however each came to be. What is behind a link is the shop's own, and no business of ours.
 fn date<'a>(top: &File, tree: &Path, named: impl Iterator<Item = &'a RelativePath>) -> Result<(), DirectoryError> {
-    let with_those_above = |path: &'a RelativePath| -> Vec<String> {
-        let text = path.as_str();
-        text.match_indices('/').map(|(at, _)| text[..at].to_owned()).chain([text.to_owned()]).collect()
-    };
-    let dated: BTreeSet<String> = named.flat_map(with_those_above).chain([".".to_owned()]).collect();
     let time = Timespec { tv_sec: MTIME_BASE.cast_signed(), tv_nsec: 0 };
     let times = Timestamps { last_access: time, last_modification: time };
+    let set = |directory: BorrowedFd<'_>, name: &str, path: &str| {
+        attempt("deploy.directory.date", "set the time of", &tree.join(path), || {
+            rustix::fs::utimensat(directory, name, &times, AtFlags::SYMLINK_NOFOLLOW)
+        })
+    };
+    let with_those_above = |path: &'a RelativePath| path.as_str().match_indices('/').map(|(at, _)| at).chain([path.as_str().len()]);
+    let dated: BTreeSet<&str> = named.flat_map(|path| with_those_above(path).map(|end| &path.as_str()[..end])).collect();
     for path in dated {
-        attempt("deploy.directory.date", "set the time of", &tree.join(&path), || {
-            rustix::fs::utimensat(top, &path, &times, AtFlags::SYMLINK_NOFOLLOW)
-        })?;
+        let (above, name) = path.rsplit_once('/').unwrap_or((".", path));
+        match enter(top, above, OFlags::PATH) {
+            Ok(directory) => set(directory.as_fd(), name, path)?,
+            Err(Errno::LOOP | Errno::NOTDIR) => {}
+            Err(error) => return Err(DiskError::new("open the directory", &tree.join(above), error).into()),
+        }
     }
-    Ok(())
+    Ok(set(top.as_fd(), ".", ".")?)
 }
 
 // From releases/<short>/<path's directory> up to the root, and down into kept/.

@@ -18,11 +18,16 @@ const FILE_MODE: u32 = 0o644;
 
 /// The local disk refused a call.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot {action} {}", path.display())]
+#[error("cannot {action} {}{}", path.display(), elsewhere(source))]
 pub struct DiskError {
     action: &'static str,
     path: PathBuf,
     source: io::Error,
+}
+
+fn elsewhere(source: &io::Error) -> &'static str {
+    let crosses = source.kind() == io::ErrorKind::CrossesDevices;
+    if crosses { ": all of a release root has to be on one file system, and a part of it is a link or a mount of another one" } else { "" }
 }
 
 impl DiskError {

@@ -1,7 +1,7 @@
 //! Directories and links below a directory that is held open: no link is followed on the way there.
 
 use crate::disk::{self, DiskError, attempt};
-use release::{Reason, RelativePath};
+use release::{Reason, RelativePath, aside};
 use rustix::{
     fs::{AtFlags, Mode, OFlags, RenameFlags, ResolveFlags},
     io::Errno,
@@ -82,11 +82,6 @@ pub(crate) struct Place<'a> {
     pub(crate) owner: Owner,
 }
 
-/// What a module shipped for a directory that is elsewhere is kept beside the link, under this name.
-pub(crate) fn aside(path: &RelativePath) -> String {
-    format!(".{}.shipped", path.name())
-}
-
 /// Opens the directory `name` in `directory`, and nothing else.
 pub(crate) fn enter(directory: impl AsFd, name: &str, flags: OFlags) -> rustix::io::Result<OwnedFd> {
     let inside = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
@@ -124,7 +119,11 @@ impl Place<'_> {
             match rustix::fs::unlinkat(&directory, path.name(), AtFlags::REMOVEDIR) {
                 Ok(()) | Err(Errno::NOENT) => Ok(Ok(())),
                 Err(Errno::NOTEMPTY | Errno::EXIST) if contents == Contents::SetAside => {
-                    rustix::fs::renameat_with(&directory, path.name(), &directory, aside(path), RenameFlags::NOREPLACE).map(Ok)
+                    let aside = aside(path).ok_or(Errno::NAMETOOLONG)?;
+                    match rustix::fs::renameat_with(&directory, path.name(), &directory, aside.name(), RenameFlags::NOREPLACE) {
+                        Err(Errno::EXIST) => Ok(Err(DirectoryError::Occupied(aside))),
+                        other => other.map(Ok),
+                    }
                 }
                 Err(Errno::NOTEMPTY | Errno::EXIST) => Ok(Err(DirectoryError::KeptHasFiles(path.clone()))),
                 Err(Errno::NOTDIR) => Ok(Err(DirectoryError::Occupied(path.clone()))),

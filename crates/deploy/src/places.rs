@@ -34,6 +34,22 @@ pub struct Places {
     pub configuration: Option<Configuration>,
 }
 
+/// Two places that must not be in each other.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{one} and {other} are within one another: what Longshore keeps and empties in the one must not be in the other; put them beside each other"
+)]
+pub struct Conflict {
+    one: String,
+    other: String,
+}
+
+/// The path without links, as far as it is there.
+fn resolved(path: &Path) -> PathBuf {
+    let there = path.ancestors().find_map(|above| Some((above, above.canonicalize().ok()?)));
+    there.map_or_else(|| path.to_owned(), |(above, real)| path.strip_prefix(above).map_or_else(|_| real.clone(), |rest| real.join(rest)))
+}
+
 /// Why something that a tree leads to is not there.
 #[derive(Debug, thiserror::Error)]
 pub enum PlaceError {
@@ -71,9 +87,26 @@ struct Leads {
 }
 
 impl Places {
-    /// The first place that is in the release root at `root`, or the other way round.
-    pub(crate) fn in_the_way(&self, root: &Path) -> Option<&Path> {
-        self.of_releases().find(|place| place.starts_with(root) || root.starts_with(place))
+    /// The first two of all places of a pod of which one is in the other, or the same: what is the one's to empty is the other's to keep.
+    /// `cache` is the node's cache, `store` a store that is a directory.
+    pub(crate) fn conflict(&self, root: &Path, cache: Option<&Path>, store: Option<&Path>) -> Option<Conflict> {
+        let all = [
+            ("the release root", Some(root)),
+            ("the storage", self.storage.as_deref()),
+            ("the writable volume", self.writable.as_deref()),
+            ("the directory of configuration files", self.configuration.as_ref().map(|configuration| configuration.configured.as_path())),
+            ("the directory of templates", self.configuration.as_ref().map(|configuration| configuration.templates.as_path())),
+            ("the node cache", cache),
+            ("the store", store),
+        ];
+        let all: Vec<_> = all.into_iter().filter_map(|(what, path)| path.map(|path| (what, path, resolved(path)))).collect();
+        for (at, (one, path, real)) in all.iter().enumerate() {
+            let other = all[..at].iter().find(|(_, _, other)| other.starts_with(real) || real.starts_with(other));
+            if let Some((other, other_path, _)) = other {
+                return Some(Conflict { one: format!("{one} {}", path.display()), other: format!("{other} {}", other_path.display()) });
+            }
+        }
+        None
     }
 
     // Those that have a directory for each tree.

@@ -20,7 +20,7 @@ use crate::{
     index,
     layout::{CURRENT, Found, RELEASES, STAGING, STATE, index_name, link_contents},
     lock::{Asked, Lock},
-    places::Places,
+    places::{Conflict, Places},
     removal::{Removal, remove_tree},
     retention::{Scope, removable},
     state::{ActiveRelease, State, StateError, Target},
@@ -53,14 +53,9 @@ pub enum RootError {
     /// The path is something else than a directory.
     #[error("release root {} is not a directory", .0.display())]
     NotDirectory(PathBuf),
-    /// A place that trees lead to is in the root, or the root is in it.
-    #[error("{} and the release root {} are within one another", place.display(), root.display())]
-    Within {
-        /// The place.
-        place: PathBuf,
-        /// The root.
-        root: PathBuf,
-    },
+    /// Two places of the pod are within one another.
+    #[error(transparent)]
+    Within(#[from] Conflict),
     /// Another process holds the lock.
     #[error("release root {} is in use{}", path.display(), holder.map_or_else(String::new, |pid| format!(" by process {pid}")))]
     Busy {
@@ -90,7 +85,7 @@ impl RootError {
     #[must_use]
     pub fn reason(&self) -> Reason {
         match self {
-            Self::Relative(_) | Self::NotDirectory(_) | Self::Within { .. } => Reason::Workspace,
+            Self::Relative(_) | Self::NotDirectory(_) | Self::Within(_) => Reason::Workspace,
             Self::Busy { .. } => Reason::Busy,
             Self::State { source, .. } => source.reason(),
             Self::Incomplete(_) => Reason::Bug,
@@ -122,8 +117,8 @@ impl ReleaseRoot {
     ///
     /// As [`ReleaseRoot::open`], and [`RootError::Within`].
     pub fn open_with(path: &Path, places: &Places) -> Result<Self, RootError> {
-        if let Some(place) = places.in_the_way(path) {
-            return Err(RootError::Within { place: place.to_owned(), root: path.to_owned() });
+        if let Some(conflict) = places.conflict(path, None, None) {
+            return Err(conflict.into());
         }
         let path = make(path)?;
         let lock = match Lock::ask(&path.join(crate::layout::LOCK))? {

@@ -15,7 +15,7 @@ use crate::{
     place::{self, DirectoryError, Owner, Place, enter, open_to, remove_stranger, set_mode},
     removal::{Removal, remove_tree},
 };
-use release::RelativePath;
+use release::{RelativePath, aside};
 use rustix::{
     fs::{AtFlags, Dir, FileType, Mode, OFlags, RenameFlags, Timespec, Timestamps},
     io::Errno,
@@ -27,9 +27,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// What modules may ship into the writable directories of one release: it is copied at the start of each.
-const BYTES: u64 = 1 << 30;
-const ENTRIES: u64 = 500_000;
+/// Bytes that modules may ship into the writable directories of one release: 1 GiB, as it is copied at the start of each.
+pub const SHIPPED_BYTES: u64 = 1 << 30;
+/// How many files, directories and links that may be.
+pub const SHIPPED_ENTRIES: u64 = 500_000;
 /// What a copied file gets; who may execute it may still.
 const FILE_MODE: u32 = 0o664;
 
@@ -71,7 +72,7 @@ impl<'a> Volume<'a> {
         disk::ensure_directory(path)?;
         let top = disk::open_directory(path)?;
         let group = top.metadata().map_err(|error| DiskError::new("look at", path, error))?.gid();
-        Ok(Self { path, top, group, left: Left { bytes: BYTES, entries: ENTRIES } })
+        Ok(Self { path, top, group, left: Left { bytes: SHIPPED_BYTES, entries: SHIPPED_ENTRIES } })
     }
 
     /// Takes the name `short` from what has it: a release begins fresh, whatever was left of an earlier tree of it.
@@ -107,7 +108,7 @@ impl<'a> Volume<'a> {
         open_to(&directory, &shown, self.group)?;
         if let Some(shipped) = shipped {
             copy(shipped, &directory, &shown, &mut self.left).map_err(|error| match error {
-                NotCopied::TooMuch => DirectoryError::TooMuch { path: path.clone(), bytes: BYTES, entries: ENTRIES },
+                NotCopied::TooMuch => DirectoryError::TooMuch { path: path.clone(), bytes: SHIPPED_BYTES, entries: SHIPPED_ENTRIES },
                 NotCopied::Disk(error) => error.into(),
             })?;
             disk::sync_file_system(&self.top, self.path)?;
@@ -131,8 +132,8 @@ impl<'a> Volume<'a> {
 
 /// What modules ship for the directory at `path` of a tree, where they ship anything.
 pub(crate) fn shipped(tree: &File, path: &RelativePath) -> rustix::io::Result<Option<File>> {
-    let aside = path.parent().map_or_else(|| place::aside(path), |above| format!("{above}/{}", place::aside(path)));
-    match enter(tree, &aside, OFlags::RDONLY) {
+    let Some(aside) = aside(path) else { return Ok(None) };
+    match enter(tree, aside.as_str(), OFlags::RDONLY) {
         Ok(directory) => Ok(Some(directory.into())),
         Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(None),
         Err(error) => Err(error),

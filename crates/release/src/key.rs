@@ -57,6 +57,12 @@ pub fn trust_root(version: u64) -> String {
     format!("trust/{version}.root.json")
 }
 
+/// The mark of a gc at work.
+#[must_use]
+pub fn collection() -> String {
+    "gc.json".to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,7 @@
 //! Which directories that a release asks for may be within one another. Pure.
 
 use crate::{RelativePath, Writable};
+use std::collections::BTreeMap;
 
 /// A directory that cannot be where it is asked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -33,10 +34,33 @@ pub enum Nesting {
         /// The one around it.
         outer: RelativePath,
     },
+    /// The name under which is kept what modules ship for another one.
+    #[error("{path} has the name under which is kept what modules ship for {of}: name it otherwise")]
+    Aside {
+        /// The directory that cannot be there.
+        path: RelativePath,
+        /// The other one.
+        of: RelativePath,
+    },
+    /// A pod has it, and what modules ship for it, under a longer path.
+    #[error(
+        "{0} is too long or too deep for a shared or writable directory: a pod puts up to 17 bytes and one name before it, 9 into its name"
+    )]
+    TooLong(RelativePath),
 }
 
+/// Where is kept what modules ship for a directory that is elsewhere: beside it. Nothing where that is no path.
+#[must_use]
+pub fn aside(path: &RelativePath) -> Option<RelativePath> {
+    let name = format!(".{}.shipped", path.name());
+    path.parent().map_or_else(|| name.clone(), |parent| format!("{parent}/{name}")).parse().ok()
+}
+
+/// Bytes of the name that a tree has on its volumes: 16 hexadecimal digits.
+const SHORT: &str = "0123456789abcdef";
+
 /// Checks that of a release's `shared` and `writable` directories none is within another one, except for shared ones within a writable one
-/// that is fresh for each release: as `var` holds `var/export`.
+/// that is fresh for each release: as `var` holds `var/export`. And that a pod has names for all of them.
 ///
 /// # Errors
 ///
@@ -57,8 +81,8 @@ pub fn check_nesting(shared: &[RelativePath], writable: &[Writable]) -> Result<(
         Fresh,
         Kept,
     }
-    let writable = writable.iter().map(|it| (&it.path, if it.keep { Kind::Kept } else { Kind::Fresh }));
-    let mut all: Vec<(&RelativePath, Kind)> = shared.iter().map(|path| (path, Kind::Shared)).chain(writable).collect();
+    let kinds = writable.iter().map(|it| (&it.path, if it.keep { Kind::Kept } else { Kind::Fresh }));
+    let mut all: Vec<(&RelativePath, Kind)> = shared.iter().map(|path| (path, Kind::Shared)).chain(kinds).collect();
     all.sort_by_key(|(path, _)| path.as_str().split('/').collect::<Vec<_>>());
     let mut around: Vec<(&RelativePath, Kind)> = Vec::new();
     for (inner, kind) in all {
@@ -74,6 +98,23 @@ pub fn check_nesting(shared: &[RelativePath], writable: &[Writable]) -> Result<(
             }
         }
         around.push((inner, kind));
+    }
+    check_names(shared.iter().chain(writable.iter().map(|writable| &writable.path)))
+}
+
+fn check_names<'a>(asked: impl Iterator<Item = &'a RelativePath> + Clone) -> Result<(), Nesting> {
+    let mut reserved = BTreeMap::new();
+    for path in asked.clone() {
+        if format!("{SHORT}/{path}").parse::<RelativePath>().is_err() {
+            return Err(Nesting::TooLong(path.clone()));
+        }
+        reserved.insert(aside(path).ok_or_else(|| Nesting::TooLong(path.clone()))?, path);
+    }
+    for path in asked {
+        let mut above = path.as_str().match_indices('/').map(|(at, _)| &path.as_str()[..at]).chain([path.as_str()]);
+        if let Some(of) = above.find_map(|above| reserved.get(&above.parse().ok()?)) {
+            return Err(Nesting::Aside { path: path.clone(), of: (*of).clone() });
+        }
     }
     Ok(())
 }
@@ -101,6 +142,7 @@ mod tests {
 
     #[test]
     fn every_other_nesting_is_refused_by_name() {
+        let (long, deep) = (&*"n".repeat(247), &*["d"; 64].join("/"));
         for (shared, writable, problem) in [
             (&["media", "media"][..], &[][..], "media is both shared and writable, or there twice"),
             (&["var"], &[("var", false)], "var is both"),
@@ -114,6 +156,10 @@ mod tests {
             // Others between them in the order of bytes.
             (&["var", "var-x", "var.d"], &[("var/cache", false)], "var/cache is within var, which is shared"),
             (&["var/a", "var/a/b"], &[("var", false)], "var/a/b is within var/a, which is shared"),
+            (&["media", ".media.shipped"], &[], ".media.shipped has the name under which is kept what modules ship for media"),
+            (&["pub/.media.shipped/x"], &[("pub/media", true)], "pub/.media.shipped/x has the name"),
+            (&[long], &[], "is too long or too deep"),
+            (&[deep], &[], "is too long or too deep"),
         ] {
             let error = check(shared, writable).unwrap_err();
             assert!(error.contains(problem), "{error}");

@@ -183,6 +183,24 @@ pub enum StoreError {
         /// The store's own word for it.
         code: String,
     },
+    /// A setting of the environment, or of the profile, cannot be one.
+    #[error("{subject}: {name} {problem}")]
+    Setting {
+        /// Which call.
+        subject: Subject,
+        /// The variable.
+        name: &'static str,
+        /// The rest of the sentence.
+        problem: String,
+    },
+    /// The object lies in an archive, and reading it needs a restore first.
+    #[error("{subject}: the object is archived ({code}); restore it, and keep lifecycle rules that archive away from this prefix")]
+    Archived {
+        /// Which call.
+        subject: Subject,
+        /// The store's own word for it.
+        code: String,
+    },
     /// The store refused in a way that no other variant says; asking again gives the same.
     #[error("{subject}: refused ({code})")]
     Refused {
@@ -234,7 +252,7 @@ impl StoreError {
             Self::Short { .. } => Reason::Truncated,
             Self::Key { source, .. } => source.reason(),
             Self::Clock { .. } => Reason::Clock,
-            Self::Refused { .. } => Reason::Config,
+            Self::Refused { .. } | Self::Archived { .. } | Self::Setting { .. } => Reason::Config,
             Self::Disk { .. } => Reason::Disk,
         }
     }

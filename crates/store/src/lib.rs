@@ -50,7 +50,7 @@ mod stats;
 pub use body::Body;
 pub use error::{Action, Cause, StoreError, Subject};
 pub use location::{Location, LocationError};
-pub use object::{Condition, Etag, Info, Listed, Object};
+pub use object::{Condition, Etag, Holds, Info, Listed, Object};
 pub use options::{Credentials, Options, S3Settings};
 pub use stats::Stats;
 
@@ -102,6 +102,21 @@ pub trait ObjectStore: Debug + Send + Sync {
             .await
     }
 
+    /// Whether the store holds the bytes of the file at `path` under `key`: by size and checksum, where the store keeps one. What nothing
+    /// tells from the file counts as the same.
+    ///
+    /// # Errors
+    ///
+    /// As [`head`](Self::head)'s; [`StoreError::Disk`] where the file cannot be read.
+    async fn holds(&self, key: &str, path: &Path) -> Result<Holds, StoreError> {
+        let size = path.metadata().map_err(|source| StoreError::Disk { path: path.to_owned(), source })?.len();
+        Ok(match self.head(key).await? {
+            None => Holds::Nothing,
+            Some(info) if info.size == size => Holds::Same,
+            Some(_) => Holds::Other,
+        })
+    }
+
     /// Keeps `bytes` under `key` where `condition` holds, and gives the object's new state.
     ///
     /// # Errors
@@ -138,6 +153,11 @@ pub trait ObjectStore: Debug + Send + Sync {
 
     /// What tells this store from every other: bucket, endpoint and prefix, or the directory. Holds no secret.
     fn identity(&self) -> String;
+
+    /// Its directory, where it is one of this machine: no place that Longshore empties may be within it, or around it.
+    fn directory(&self) -> Option<&Path> {
+        None
+    }
 
     /// The counters of this store.
     fn stats(&self) -> &Stats;

@@ -53,6 +53,17 @@ pub struct Info {
     pub etag: Etag,
 }
 
+/// What a store has under a key, compared with the bytes that belong there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holds {
+    /// No object.
+    Nothing,
+    /// An object of other bytes.
+    Other,
+    /// These bytes, as far as the store can tell without sending them.
+    Same,
+}
+
 /// One line of a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {

@@ -11,18 +11,17 @@ mod worker;
 pub use error::UnpackError;
 pub use worker::Worker;
 
-use crate::link;
-use release::RelativePath;
+use release::{Asked, RelativePath, check_tree};
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::BTreeSet,
     num::NonZeroUsize,
     panic::resume_unwind,
     path::Path,
     sync::{Mutex, PoisonError},
     thread,
 };
-use tree::{DUPLICATE, Descent, THROUGH_LINK, Tree};
-use worker::{Found, Link};
+use tree::{Descent, Tree};
+use worker::Found;
 
 /// Unpacks the chunks of a release into one directory. Threads take a [`Worker`] each; [`Self::finish`] comes when all chunks are in.
 #[derive(Debug)]
@@ -80,24 +79,28 @@ impl Unpacker {
         all.bytes += std::mem::take(&mut found.bytes);
     }
 
-    /// Creates the links, after following each through all others and through links that the tree has already, and dates the
-    /// directories. Until then there is no link in the tree that came from a chunk, so nothing could be written through one.
+    /// Decides whether the tree can be what the release `asked` for ([`check_tree`]), creates the directories of targets and the links,
+    /// and dates the directories. Until then there is no link in the tree that came from a chunk, so nothing could be written through one.
     ///
     /// # Errors
     ///
-    /// A link that leaves its module, that another entry's path goes through, or whose path is taken; the disk.
-    pub fn finish(self) -> Result<Totals, UnpackError> {
+    /// A link that leaves its module, that another entry's path goes through, or whose path is taken; what is in the way of a directory
+    /// that was asked for; the disk.
+    pub fn finish(self, asked: &Asked<'_>) -> Result<Totals, UnpackError> {
         let Found { listed, made, mut links, files, bytes } = self.found.into_inner().unwrap_or_else(PoisonError::into_inner);
         links.sort_unstable_by(|a, b| a.path.cmp(&b.path));
-        let listed: HashSet<&str> = listed.iter().map(RelativePath::as_str).collect();
-        check_links(&self.tree, &listed, &links)?;
+        check_tree(asked, &links, &mut &self.tree)?.map_err(UnpackError::from)?;
         let mut descent = Descent::new(&self.tree);
         let mut implied = Vec::new();
+        for target in &asked.targets {
+            descent.make(target.as_str(), &mut implied)?;
+        }
         for link in &links {
             let parent = descent.parent(link.path.as_str(), &mut implied)?;
             self.tree.link(parent, link.path.as_str(), &link.target)?;
         }
-        let mut directories: Vec<&str> = made.iter().chain(&implied).map(String::as_str).chain(listed).collect();
+        let mut directories: Vec<&str> = made.iter().chain(&implied).map(String::as_str).collect();
+        directories.extend(listed.iter().chain(asked.targets.iter().copied()).map(RelativePath::as_str));
         directories.sort_unstable();
         directories.dedup();
         date(&self.tree, &directories)?;
@@ -125,32 +128,6 @@ fn date(tree: &Tree, directories: &[&str]) -> Result<(), UnpackError> {
     })
 }
 
-fn check_links(tree: &Tree, listed: &HashSet<&str>, links: &[Link]) -> Result<(), UnpackError> {
-    let mut targets: HashMap<&str, &str> = HashMap::with_capacity(links.len());
-    for link in links {
-        let path = link.path.as_str();
-        if targets.insert(path, &link.target).is_some() || listed.contains(path) {
-            return Err(UnpackError::entry(path, DUPLICATE));
-        }
-        // A directory that no entry listed was made for an entry below it.
-        if tree.is_directory(path)? {
-            return Err(UnpackError::entry(path, THROUGH_LINK));
-        }
-    }
-    for link in links {
-        let above = link.path.as_str().match_indices('/').map(|(at, _)| &link.path.as_str()[..at]);
-        if let Some(through) = above.into_iter().find(|above| targets.contains_key(above)) {
-            return Err(UnpackError::entry(through, THROUGH_LINK));
-        }
-        let walked = link::walk(&link.base, link.path.as_str(), &link.target, |at| match targets.get(at) {
-            Some(target) => Ok(Some((*target).to_owned())),
-            None => tree.link_at(at),
-        })?;
-        walked.map_err(|escape| UnpackError::entry(link.path.as_str(), escape.problem()))?;
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::disallowed_methods, reason = "what a test sets up needs no failpoints")]
@@ -167,7 +144,7 @@ mod tests {
         change(&mut unpacker.tree);
         let place = Place { target: None, replaced: &BTreeSet::new(), last: true };
         unpacker.worker().chunk(&bytes, &packed.chunks[0], &place)?;
-        unpacker.finish()
+        unpacker.finish(&Asked::default())
     }
 
     #[test]

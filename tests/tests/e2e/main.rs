@@ -27,6 +27,7 @@ mod php;
 mod places;
 mod publishing;
 mod rollout;
+mod second;
 mod server;
 mod serving;
 mod starting;

@@ -23,6 +23,7 @@ use crate::{
     packing::{self, Package, Packing},
     remote::StoreArguments,
     spec::{Spec, parse_span},
+    staged,
 };
 use clap::Args;
 use jiff::SignedDuration;
@@ -31,6 +32,7 @@ use rollout::RolloutArguments;
 use serde::Serialize;
 use std::{
     fmt,
+    fs::File,
     path::{Path, PathBuf},
 };
 use tokio::task;
@@ -95,7 +97,7 @@ pub(crate) struct PackingArguments {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Published {
-    /// `published`, `finished` (an interrupted run), `unchanged` or `would-publish` (a dry run).
+    /// `published`, `finished` (an interrupted run), `unchanged`, `healed` (the store had lost something of it) or `would-publish` (a dry run).
     pub outcome: &'static str,
     /// The channel.
     pub channel: String,
@@ -176,6 +178,9 @@ pub(crate) async fn run(arguments: Publish, context: &Context) -> Result<(), Com
 /// Publishes what `longshore pack` wrote and somebody signed.
 async fn packed(arguments: &Publish, directory: &Path, context: &Context) -> Result<Published, CommandError> {
     let (package, envelope, release) = packing::read(directory)?;
+    // Who knows what packed it: a pod could not say what is wrong to whoever is waiting here.
+    let check = move || staged::check(&package.manifest, |digest| File::open(package.blob(digest))).map(|()| package);
+    let package = task::spawn_blocking(check).await.map_err(|_| CommandError::Bug("unpacking panicked"))??;
     let publisher = begin(arguments, &release.channel, context).await?;
     if arguments.dry_run {
         return publisher.preview(&package, arguments.repeat()).await;
@@ -191,7 +196,7 @@ async fn described(arguments: &Publish, context: &Context) -> Result<Published, 
     let span = arguments.packing.expires_after.or(spec.expires_after);
     let expires = span.map(|span| context.after(span)).transpose()?;
     let publisher = begin(arguments, &spec.channel, context).await?;
-    let packing = Packing::new(&arguments.packing, &context.progress)?;
+    let packing = Packing::new(&arguments.packing, &arguments.sign, &context.progress)?;
     let package = packing::in_background(spec, None, packing, &context.progress).await?;
     if arguments.dry_run {
         return publisher.preview(&package, arguments.repeat()).await;

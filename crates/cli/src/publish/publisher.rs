@@ -7,7 +7,7 @@ use super::{
     roots::Roots,
     upload,
 };
-use crate::{CommandError, Progress, files, packing::Package, remote::Remote};
+use crate::{CommandError, Progress, files, mark, packing::Package, remote::Remote};
 use jiff::Timestamp;
 use release::{Accepted, Envelope, Migration, Policy, Release, Sequence, Sha256, key};
 use serde_json::json;
@@ -15,7 +15,7 @@ use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
 };
-use store::{Condition, StoreError};
+use store::{Condition, Etag, StoreError};
 
 /// What the caller wants to be in force.
 #[derive(Debug)]
@@ -74,9 +74,10 @@ impl Publisher {
     /// Where pods would refuse the release, the store fails, or another publisher was faster.
     pub(crate) async fn publish(self, package: &Package, intent: &Intent<'_>, progress: &Progress) -> Result<Published, CommandError> {
         match self.next(package.digest(), intent.repeat).await? {
-            Next::Unchanged(sequence) => Ok(self.summary("unchanged", sequence, package)),
+            Next::Unchanged(sequence) => self.heal(sequence, package, progress).await,
             Next::Finish(sequence) => {
                 let sent = self.send(package, progress).await?;
+                self.settle(package, progress).await?;
                 let found = self.remote.release_or_head(Some(sequence)).await?;
                 self.move_channel(&found.envelope, sequence, progress).await?;
                 Ok(Published { uploaded_bytes: sent.0, reused_bytes: sent.1, ..self.summary("finished", sequence, package) })
@@ -92,6 +93,7 @@ impl Publisher {
                 let envelope = self.sign(&release, intent.keys)?;
                 let sent = self.send(package, progress).await?;
                 self.put_release(&envelope, sequence, progress).await?;
+                self.settle(package, progress).await?;
                 self.move_channel(&envelope, sequence, progress).await?;
                 Ok(Published { uploaded_bytes: sent.0, reused_bytes: sent.1, ..self.summary("published", sequence, package) })
             }
@@ -112,7 +114,7 @@ impl Publisher {
     ) -> Result<Published, CommandError> {
         let sequence = release.sequence;
         if self.head.release.as_ref() == Some(&release) {
-            return Ok(self.summary("unchanged", sequence, package));
+            return self.heal(sequence, package, progress).await;
         }
         self.accept(&envelope)?;
         let (uploaded_bytes, reused_bytes) = self.send(package, progress).await?;
@@ -124,6 +126,7 @@ impl Publisher {
                 ("published", envelope)
             }
         };
+        self.settle(package, progress).await?;
         self.move_channel(&envelope, sequence, progress).await?;
         Ok(Published { uploaded_bytes, reused_bytes, ..self.summary(outcome, sequence, package) })
     }
@@ -143,10 +146,9 @@ impl Publisher {
         let older = self.remote.release_or_head(Some(to)).await?;
         self.roots.vouch(&older.envelope, &key::release(&self.remote.channel, to), &*self.remote.store).await?;
         let (manifest, bytes) = self.remote.manifest(&older.release).await?;
-        let blobs = manifest.modules.iter().map(|module| key::blob(&module.sha256)).collect();
-        if let Some(missing) = self.remote.store.missing(blobs).await?.into_iter().next() {
-            return Err(CommandError::BlobMissing { key: missing, sequence: to });
-        }
+        let blobs: Vec<_> =
+            manifest.modules.iter().map(|module| key::blob(&module.sha256)).chain([key::blob(&older.release.manifest)]).collect();
+        self.all_there(&blobs, to).await?;
         let (envelope, release) = match self.next(older.release.manifest, Repeat::Again).await? {
             Next::Unchanged(sequence) | Next::Finish(sequence) => {
                 let found = self.remote.release_or_head(Some(sequence)).await?;
@@ -159,8 +161,33 @@ impl Publisher {
                 (envelope, release)
             }
         };
+        mark::none(&*self.remote.store, self.now, progress).await?;
+        self.all_there(&blobs, to).await?;
         self.move_channel(&envelope, release.sequence, progress).await?;
         Ok(release)
+    }
+
+    async fn all_there(&self, blobs: &[String], sequence: Sequence) -> Result<(), CommandError> {
+        let missing = self.remote.store.missing(blobs.to_vec()).await?.into_iter().next();
+        missing.map_or(Ok(()), |key| Err(CommandError::BlobMissing { key, sequence }))
+    }
+
+    /// Uploads what the store has lost of the release in force, or holds damaged.
+    async fn heal(&self, sequence: Sequence, package: &Package, progress: &Progress) -> Result<Published, CommandError> {
+        let (uploaded_bytes, reused_bytes) = self.send(package, progress).await?;
+        let outcome = if uploaded_bytes == 0 { "unchanged" } else { "healed" };
+        Ok(Published { uploaded_bytes, reused_bytes, ..self.summary(outcome, sequence, package) })
+    }
+
+    /// Makes sure, once the release object is there for every gc to see, that one before it took nothing of the release.
+    async fn settle(&self, package: &Package, progress: &Progress) -> Result<(), CommandError> {
+        let store = &*self.remote.store;
+        mark::none(store, self.now, progress).await?;
+        let gone = store.missing(package.blobs().iter().map(|(digest, _)| key::blob(digest)).collect()).await?;
+        if !gone.is_empty() {
+            self.send(package, progress).await?;
+        }
+        Ok(())
     }
 
     async fn next(&self, manifest: Sha256, repeat: Repeat) -> Result<Next, CommandError> {
@@ -236,12 +263,32 @@ impl Publisher {
         let key = key::release(&self.remote.channel, sequence);
         match self.remote.store.put(&key, envelope.to_json().into(), Condition::Absent).await {
             Ok(_) => {
+                self.try_conditions(&key, envelope, progress).await?;
                 progress.step("signed", &format!("wrote {key}"), &[("key", json!(key)), ("sequence", json!(sequence))]);
                 Ok(())
             }
             Err(StoreError::Condition { .. }) => Err(self.conflict(&key)),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Tries, at a channel's first release, whether the store keeps to conditions at all: some implementations ignore what they do not know.
+    async fn try_conditions(&self, key: &str, envelope: &Envelope, progress: &Progress) -> Result<(), CommandError> {
+        if self.head.etag.is_some() {
+            return Ok(());
+        }
+        let nothing = Condition::Matches(Etag::new(format!("\"{:032}\"", 0)));
+        for (condition, name) in [(Condition::Absent, "If-None-Match"), (nothing, "If-Match")] {
+            match self.remote.store.put(key, envelope.to_json().into(), condition).await {
+                Err(StoreError::Condition { .. }) => {}
+                Ok(_) => progress.warn(&format!(
+                    "this store ignores conditional writes ({name}): two publishers at once may both be told that they published, and one \
+                     release is lost; let one publish at a time, or use a store that keeps to conditions"
+                )),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
     }
 
     async fn move_channel(&self, envelope: &Envelope, sequence: Sequence, progress: &Progress) -> Result<(), CommandError> {

@@ -5,7 +5,7 @@ use crate::{
     remote::{ChannelArguments, Found},
     screen::write_out,
 };
-use release::{ChannelName, Sequence};
+use release::{ChannelName, Sequence, Sha256};
 use serde_json::{Value, json};
 
 /// Arguments of `release resource`.
@@ -50,20 +50,41 @@ fn resource(found: &Found, name: Option<String>) -> Value {
     })
 }
 
-/// What a channel's name may have, and a name in Kubernetes may not, becomes a dash.
+/// Letters (120) of a channel's name that a name in Kubernetes takes over: of 253, some are left for others that are made of it.
+const READABLE: usize = 120;
+
+/// What a channel's name may have, and a name in Kubernetes may not, becomes a dash. Two channels must never have one name: whatever is
+/// not as in `shops/acme`, the usual case, has a part of its digest, too.
 fn default_name(channel: &ChannelName, sequence: Sequence) -> String {
+    let text = channel.to_string();
     let plain = |letter: char| if letter.is_ascii_lowercase() || letter.is_ascii_digit() { letter } else { '-' };
-    format!("{}-{sequence}", channel.to_string().chars().map(plain).collect::<String>())
+    let readable: String = text.chars().take(READABLE).map(plain).collect();
+    // Only where each dash is for a slash, and there is one at most, does the name lead back to one channel.
+    let dashes = readable.matches('-').count();
+    let usual = dashes <= 1 && dashes == text.matches('/').count() && text.len() <= READABLE;
+    if usual {
+        format!("{readable}-{sequence}")
+    } else {
+        format!("{readable}-{}-{sequence}", &Sha256::of(text.as_bytes()).to_string()[..8])
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
 
     #[test]
     fn names_are_those_of_kubernetes() {
-        for (channel, expected) in [("shops/acme", "shops-acme-7"), ("a._-/b_c.d", "a----b-c-d-7")] {
-            assert_eq!(default_name(&channel.parse().unwrap(), Sequence::try_from(7).unwrap()), expected);
+        let named = |channel: &str| default_name(&channel.parse().unwrap(), Sequence::try_from(7).unwrap());
+        assert_eq!(named("shops/acme"), "shops-acme-7");
+        let alike = ["shops/a-b", "shops/a/b", "shops-a/b", "shops/a.b", "shops/a_b", "shops/a..b", "shops/a.", "shops-a-b", "shops/a--b"];
+        let names: BTreeSet<String> = alike.into_iter().map(named).collect();
+        assert_eq!(names.len(), alike.len(), "{names:?}");
+        let long = named(&format!("shops/{}", "x".repeat(120)));
+        assert!(long.len() < 150 && named(&format!("shops/{}y", "x".repeat(119))) != long);
+        for name in names {
+            assert!(name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-'), "{name}");
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::configuration::Configuration;
 use release::{Migration, Writable};
 use std::{
     fs,
-    os::unix::fs::{PermissionsExt as _, symlink},
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink},
 };
 
 const SHORT: &str = "0123456789abcdef";
@@ -132,6 +132,70 @@ fn no_link_is_followed_out_of_the_tree() {
     assert!(matches!(pod.make(&manifest(&["out/media"], &[])), Err(DirectoryError::Occupied(_))));
     assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
 }
+
+// Everything in a directory with its times: whoever only touches it leaves a trace.
+fn seen(directory: &Path) -> std::collections::BTreeMap<PathBuf, (u32, i64, i64, i64)> {
+    let (mut seen, mut open) = (std::collections::BTreeMap::new(), vec![directory.to_owned()]);
+    while let Some(at) = open.pop() {
+        let stat = at.symlink_metadata().unwrap();
+        if stat.is_dir() {
+            open.extend(fs::read_dir(&at).unwrap().map(|entry| entry.unwrap().path()));
+        }
+        seen.insert(at, (stat.mode(), stat.mtime(), stat.ctime(), stat.ctime_nsec()));
+    }
+    seen
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig { failure_persistence: None, ..proptest::prelude::ProptestConfig::with_cases(300) })]
+    // Whatever the description says: here nothing has checked it, and the tree has links of every kind.
+    #[test]
+    fn nothing_of_the_shops_own_is_touched(
+        shared in proptest::collection::vec(proptest::sample::select(PATHS), 0..4),
+        writable in proptest::collection::vec((proptest::sample::select(PATHS), proptest::prelude::any::<bool>()), 0..3),
+        targets in proptest::collection::vec(proptest::sample::select(PATHS), 0..3),
+        shipped in proptest::collection::vec((proptest::sample::select(PATHS), 0..4_u8), 0..5),
+        volume in proptest::prelude::any::<bool>(),
+    ) {
+        let mut pod = Pod::new();
+        let storage = pod.at("storage");
+        for path in PATHS {
+            fs::create_dir_all(storage.join(path)).unwrap();
+        }
+        fs::write(storage.join("media/photo.jpg"), "precious").unwrap();
+        pod.places.storage = Some(storage.clone());
+        pod.places.writable = volume.then(|| pod.at("writable"));
+        for (path, kind) in shipped {
+            let at = pod.tree().join(path);
+            let Some(above) = at.parent().filter(|above| fs::create_dir_all(above).is_ok()) else { continue };
+            if at.symlink_metadata().is_ok() || !above.canonicalize().unwrap().starts_with(pod.tree().canonicalize().unwrap()) {
+                continue;
+            }
+            match kind {
+                0 => fs::create_dir(at).ok(),
+                1 => fs::write(at, "x").ok(),
+                2 => symlink(storage.join("media"), at).ok(),
+                _ => symlink("../../../storage", at).ok(),
+            };
+        }
+        let mut manifest = manifest(&shared, &writable);
+        manifest.modules = targets.iter().map(|target| release::Module {
+            name: "m".parse().unwrap(),
+            version: "1".parse().unwrap(),
+            target: Some(target.parse().unwrap()),
+            sha256: release::Sha256::of(b""),
+            size: 0,
+            chunks: Vec::new(),
+            replaced: Vec::new(),
+        }).collect();
+        let before = seen(&storage);
+        // It may well be refused.
+        pod.make(&manifest).ok();
+        proptest::prop_assert_eq!(before, seen(&storage));
+    }
+}
+
+const PATHS: &[&str] = &["media", "media/z", "media/.z.shipped", ".media.shipped", "var", "var/cache", "var/cache/z", "a/b/c"];
 
 #[test]
 fn writable_directories_are_on_their_volume_with_what_modules_ship() {

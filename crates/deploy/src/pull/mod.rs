@@ -55,7 +55,7 @@ use seen::Seen;
 use std::{
     collections::BTreeSet,
     future::Future,
-    path::PathBuf,
+    path::{Path, PathBuf},
     pin::pin,
     sync::Arc,
     time::{Duration, Instant},
@@ -270,7 +270,12 @@ impl<'a> Run<'a> {
     async fn stage(&self, known: Option<&Known>, offered: &(dyn Fn(&Offer) + Sync)) -> Result<Staged, PullError> {
         let mut watch = Stopwatch::start();
         let (path, places, restores) = (self.settings.root.clone(), self.settings.places.clone(), self.restores);
+        let cache = self.settings.cache.as_ref().map(|cache| cache.directory.clone());
+        let store = self.store.directory().map(Path::to_owned);
         let opened = blocking(move || -> Result<_, PullError> {
+            if let Some(conflict) = places.conflict(&path, cache.as_deref(), store.as_deref()) {
+                return Err(RootError::from(conflict).into());
+            }
             let root = ReleaseRoot::open_with(&path, &places)?;
             if restores {
                 root.restore()?;

@@ -120,8 +120,10 @@ impl Reader<'_> {
     /// Walks from a trust root that is believed to the newest one, each signed by the thresholds of both.
     pub(crate) async fn newest_root(&self, mut root: Verified<TrustRoot>, sent: &mut Vec<Sent>) -> Result<Verified<TrustRoot>, PullError> {
         let from = root.version();
-        for _ in 0..limits::ROOT_CHAIN_LIMIT {
+        // One look more than there may be steps: that nothing follows the last root is known only from a look, too.
+        for step in 0..=limits::ROOT_CHAIN_LIMIT {
             match self.read(&key::trust_root(root.version() + 1), None, sent).await {
+                Ok(_) if step == limits::ROOT_CHAIN_LIMIT => break,
                 // "Not modified" is never the answer where nothing is known.
                 Ok(read) => root = root.successor(&read.unwrap_or_default().bytes)?,
                 Err(error) if error.is_missing() => return Ok(root),

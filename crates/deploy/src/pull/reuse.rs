@@ -1,8 +1,9 @@
 //! Linking what did not change from the active tree into the staged one, so that it is neither downloaded nor written.
 //!
-//! A file is linked only as the index describes it: a regular file of that size whose mtime lies in the range that contents map
-//! to. Whoever changed a file in place gave it today's mtime, and so its chunk is downloaded instead. So is every chunk
-//! of which anything cannot be linked: another file system, too many links, a file that is gone.
+//! A file is linked only as the index describes it: a regular file of that size with the mtime that its contents' digest gives, to the
+//! nanosecond. Whoever changed a file in place gave it today's mtime, and so its chunk is downloaded instead. So is every chunk
+//! of which anything cannot be linked: another file system, too many links, a file that is gone. What changed on the disk beneath
+//! all of that is found by the agent, which reads its whole tree again and again ([`crate::audit()`]).
 
 use super::{
     PullError,
@@ -15,7 +16,7 @@ use crate::{
     index::{Entry, Group, Key, Kind, Reader},
     root::ReleaseRoot,
 };
-use release::{Reason, RelativePath, Sha256, limits};
+use release::{Reason, RelativePath, Sha256};
 use rustix::{
     fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags},
     io::Errno,
@@ -159,7 +160,7 @@ impl Linker<'_> {
         for entry in &group.entries {
             let done = match entry.kind {
                 Kind::Directory => self.directory(&entry.path),
-                Kind::File { size, .. } => self.file(&entry.path, size).inspect(|()| made.push(&entry.path)),
+                Kind::File { size, contents } => self.file(&entry.path, size, &contents).inspect(|()| made.push(&entry.path)),
                 Kind::Link(ref target) => self.leads_to(&entry.path, target),
             };
             match done {
@@ -199,12 +200,12 @@ impl Linker<'_> {
         Ok(self.worker.make_directory(path)?)
     }
 
-    fn file(&mut self, path: &RelativePath, size: u64) -> Result<(), NotLinked> {
+    fn file(&mut self, path: &RelativePath, size: u64, contents: &Sha256) -> Result<(), NotLinked> {
         let old = self.old.directory(path.parent())?;
         let found = rustix::fs::statat(old, path.name(), AtFlags::SYMLINK_NOFOLLOW)?;
-        let mtimes = limits::MTIME_BASE.cast_signed()..(limits::MTIME_BASE + limits::MTIME_RANGE).cast_signed();
+        let dated = i64::try_from(tarball::mtime(contents)) == Ok(found.st_mtime) && found.st_mtime_nsec == 0;
         let regular = FileType::from_raw_mode(found.st_mode) == FileType::RegularFile;
-        if !regular || u64::try_from(found.st_size) != Ok(size) || !mtimes.contains(&found.st_mtime) {
+        if !regular || u64::try_from(found.st_size) != Ok(size) || !dated {
             return Err(NotLinked::Changed);
         }
         let new = self.worker.parent(path)?;

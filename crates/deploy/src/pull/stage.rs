@@ -166,8 +166,8 @@ struct Finished {
 
 fn finish(root: &ReleaseRoot, tree: Finished, stages: &mut Stages, watch: &mut Stopwatch) -> Result<Figures, PullError> {
     let Finished { crew, unpacker, digest, places, filled, again } = tree;
-    let Totals { files, bytes, .. } = unpacker.finish()?;
     let manifest = Arc::clone(&crew.manifest);
+    let Totals { files, bytes, .. } = unpacker.finish(&manifest.asked())?;
     if (files, bytes) != (manifest.files, manifest.bytes) {
         let Manifest { files: signed_files, bytes: signed_bytes, .. } = *manifest;
         return Err(PullError::Totals { found_files: files, found_bytes: bytes, files: signed_files, bytes: signed_bytes });

@@ -17,8 +17,8 @@ mod tree;
 mod write;
 
 use crate::{
-    Action, Body, Condition, Etag, Info, Listed, Object, ObjectStore, Options, Stats, StoreError, Subject, deadline::Deadline, key_of,
-    prefix_of,
+    Action, Body, Condition, Etag, Holds, Info, Listed, Object, ObjectStore, Options, Stats, StoreError, Subject, deadline::Deadline,
+    key_of, prefix_of,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -116,6 +116,12 @@ impl ObjectStore for DirectoryStore {
         self.run(call, move |tree, _stats| read::info(&tree, &key)).await
     }
 
+    async fn holds(&self, key: &str, path: &Path) -> Result<Holds, StoreError> {
+        let call = self.call(Action::Look, key);
+        let (key, path) = (Self::key(&call)?, path.to_owned());
+        self.run(call, move |tree, _stats| read::holds(&tree, &key, &path)).await
+    }
+
     async fn put(&self, key: &str, bytes: Bytes, condition: Condition) -> Result<Etag, StoreError> {
         let call = self.call(Action::Write, key);
         let key = Self::key(&call)?;
@@ -175,6 +181,10 @@ impl ObjectStore for DirectoryStore {
 
     fn identity(&self) -> String {
         self.name.to_string()
+    }
+
+    fn directory(&self) -> Option<&Path> {
+        Some(&self.root)
     }
 
     fn stats(&self) -> &Stats {

@@ -1,17 +1,25 @@
 //! Reading objects of a directory.
 
 use super::tree::{Tree, etag, size};
-use crate::{Body, Etag, Info, Object, Stats, StoreError};
+use crate::{Body, Etag, Holds, Info, Object, Stats, StoreError};
 use bytes::Bytes;
 use futures_util::stream;
 use release::RelativePath;
 use rustix::fs::fstat;
-use std::{fs::File, io, ops::Range, os::unix::fs::FileExt as _, sync::Arc, time::Instant};
+use std::{
+    fs::File,
+    io::{self, BufRead as _, BufReader},
+    ops::Range,
+    os::unix::fs::FileExt as _,
+    path::Path,
+    sync::Arc,
+    time::Instant,
+};
 use tokio::task::spawn_blocking;
 
 /// How much one piece of a body holds: 256 KiB, so that a thread is woken a few times a chunk and not hundreds of times, and that a pull's
 /// requests in flight stay within what it sets aside for their bodies.
-const PIECE: u64 = 256 << 10;
+const PIECE: usize = 256 << 10;
 
 /// An object being read, from `at` on.
 #[derive(Debug)]
@@ -25,6 +33,31 @@ struct Reading {
 
 pub(super) fn info(tree: &Tree, key: &RelativePath) -> Result<Option<Info>, StoreError> {
     Ok(tree.object(key)?.map(|(_, stat)| Info { size: size(&stat), etag: etag(&stat) }))
+}
+
+/// Compares byte by byte: what is on a disk of ours costs no more to read than to hash.
+pub(super) fn holds(tree: &Tree, key: &RelativePath, path: &Path) -> Result<Holds, StoreError> {
+    let disk = |source| StoreError::Disk { path: path.to_owned(), source };
+    let Some((theirs, stat)) = tree.object(key)? else { return Ok(Holds::Nothing) };
+    let ours = File::open(path).map_err(disk)?;
+    if ours.metadata().map_err(disk)?.len() != size(&stat) {
+        return Ok(Holds::Other);
+    }
+    let mut readers = (BufReader::with_capacity(PIECE, ours), BufReader::with_capacity(PIECE, theirs));
+    loop {
+        tree.call.in_time()?;
+        let (ours, theirs) = (readers.0.fill_buf().map_err(disk)?, readers.1.fill_buf());
+        let theirs = theirs.map_err(|error| tree.error(key.as_str(), error))?;
+        let length = ours.len().min(theirs.len());
+        if ours[..length] != theirs[..length] || (length == 0 && ours.len() != theirs.len()) {
+            return Ok(Holds::Other);
+        }
+        if length == 0 {
+            return Ok(Holds::Same);
+        }
+        readers.0.consume(length);
+        readers.1.consume(length);
+    }
 }
 
 pub(super) fn whole(tree: Tree, key: &RelativePath, limit: u64, known: Option<&Etag>, stats: &Stats) -> Result<Option<Object>, StoreError> {
@@ -67,7 +100,7 @@ async fn next(unfolding: Unfolding) -> Option<(Result<Bytes, StoreError>, Unfold
     let (mut reading, stats) = unfolding.filter(|(reading, _)| reading.at < reading.end)?;
     let (path, started) = (reading.tree.call.root.clone(), Instant::now());
     let piece = spawn_blocking(move || {
-        let piece = reading.read(PIECE);
+        let piece = reading.read(PIECE as u64);
         (reading, piece)
     });
     match piece.await {

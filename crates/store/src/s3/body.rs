@@ -70,9 +70,10 @@ pub(super) async fn whole(
     let Some(answer) = inner.retry.run(&subject, attempt).await? else {
         return Ok(None);
     };
-    let size = answer.content_length.and_then(|size| u64::try_from(size).ok());
-    let (Some(size), Some(etag)) = (size, answer.e_tag.map(Etag::new)) else {
-        return Err(Inner::strange(&subject, "no Content-Length or no ETag").error);
+    Inner::unencoded(&subject, answer.content_encoding.as_deref()).map_err(|failure| failure.error)?;
+    let etag = Inner::state(&subject, answer.e_tag).map_err(|failure| failure.error)?;
+    let Some(size) = answer.content_length.and_then(|size| u64::try_from(size).ok()) else {
+        return Err(Inner::strange(&subject, "an answer without a Content-Length").error);
     };
     if size > limit {
         return Err(StoreError::TooLarge { subject, limit });
@@ -193,9 +194,8 @@ impl Reading {
 
     /// Reads from `answer` from now on, if it is what was asked for.
     fn accept(&mut self, answer: GetObjectOutput) -> Result<(), Failure> {
-        let Some(etag) = answer.e_tag.map(Etag::new) else {
-            return Err(Inner::strange(&self.subject, "no ETag"));
-        };
+        Inner::unencoded(&self.subject, answer.content_encoding.as_deref())?;
+        let etag = Inner::state(&self.subject, answer.e_tag)?;
         if *self.etag.get_or_insert_with(|| etag.clone()) != etag {
             return Err(Failure::last(StoreError::Replaced { subject: self.subject.clone() }));
         }
@@ -205,7 +205,7 @@ impl Reading {
         match sent {
             Some(sent) if sent == (self.at..self.end) => {}
             Some(sent) if sent.start == self.at && sent.end < self.end => return Err(Failure::last(self.short())),
-            _ => return Err(Inner::strange(&self.subject, "other bytes than those of the range")),
+            _ => return Err(Inner::strange(&self.subject, "other bytes than those of the Range that was asked for")),
         }
         self.stream = Some(self.metered(answer.body));
         Ok(())

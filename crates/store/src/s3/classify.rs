@@ -28,6 +28,7 @@ pub(super) enum Said {
     Range,
     Throttle(Option<Duration>),
     Trouble,
+    Archived,
     Refused,
     NoCredentials(Cause),
     Silence(Cause),
@@ -84,6 +85,7 @@ impl Answer {
             Said::Conflict => (StoreError::Condition { subject }, Class::Refusal),
             Said::Throttle(pause) => (StoreError::Unavailable { subject, code }, Class::Throttle(pause)),
             Said::Trouble => (StoreError::Unavailable { subject, code }, Class::Trouble),
+            Said::Archived => (StoreError::Archived { subject, code }, Class::Final),
             Said::NotModified | Said::Range | Said::Upload | Said::Refused => (StoreError::Refused { subject, code }, Class::Final),
             Said::NoCredentials(source) => (StoreError::NoCredentials { subject, source }, Class::Final),
             Said::Silence(source) => (StoreError::Unreachable { subject, source }, Class::Silence),
@@ -97,6 +99,10 @@ impl Answer {
 fn meaning(status: u16, code: Option<&str>, region: Option<String>, pause: Option<Duration>) -> Said {
     match (status, code.unwrap_or_default()) {
         (304, _) => Said::NotModified,
+        // "Amazon S3 API Reference, GetObject": 403, though nobody lacks a right.
+        (_, "InvalidObjectState") => Said::Archived,
+        // What a store does not know it will not know at the next try either.
+        (501, _) | (_, "NotImplemented") => Said::Refused,
         (_, "NoSuchBucket") => Said::Bucket,
         (_, "NoSuchUpload") => Said::Upload,
         (_, "ExpiredToken" | "ExpiredTokenException" | "TokenRefreshRequired") => Said::Expired,
@@ -138,7 +144,7 @@ fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn
     iter::successors(Some(error), |&cause| cause.source())
 }
 
-fn chain(error: &(dyn Error + 'static)) -> String {
+pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
     causes(error).map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
@@ -189,6 +195,8 @@ mod tests {
             (400, "RequestTimeout", None, Action::Write, Reason::Unreachable, Class::Trouble),
             (400, "InvalidArgument", None, Action::Write, Reason::Config, Class::Final),
             (501, "NotImplemented", None, Action::Write, Reason::Config, Class::Final),
+            (501, "", None, Action::Write, Reason::Config, Class::Final),
+            (403, "InvalidObjectState", None, Action::Read, Reason::Config, Class::Final),
         ] {
             let subject = Subject { action, key: "k".to_owned(), store: "bucket shop".into() };
             let code = Some(code).filter(|code| !code.is_empty());

@@ -1,6 +1,6 @@
 //! The client: region, endpoint and identity as aws-config finds them, or as they are overridden.
 
-use super::Inner;
+use super::{Inner, settings};
 use crate::{Action, Options, S3Settings, Stats, StoreError, Subject, retry::Retry};
 use aws_config::{
     BehaviorVersion, SdkConfig, environment::EnvironmentVariableRegionProvider, imds::region::ImdsRegionProvider,
@@ -38,6 +38,12 @@ pub(super) async fn connect(bucket: &str, prefix: Option<&RelativePath>, options
         };
         sdk = load(region, settings).await;
     }
+    let shown: Arc<str> = format!("bucket {bucket}").into();
+    settings::check(sdk.region().map(Region::as_ref), endpoint.as_deref()).map_err(|(name, problem)| StoreError::Setting {
+        subject: Subject { action: Action::Open, key: String::new(), store: shown },
+        name,
+        problem,
+    })?;
     Ok(assemble(&sdk, endpoint, bucket, prefix, options))
 }
 
@@ -47,7 +53,11 @@ async fn load(region: Region, settings: &S3Settings) -> SdkConfig {
         let token = own.session_token.clone();
         loader = loader.credentials_provider(Credentials::new(&own.access_key, &own.secret_key, token, None, "settings"));
     }
-    loader.load().await
+    let sdk = loader.load().await;
+    match sdk.credentials_provider() {
+        Some(found) => sdk.into_builder().credentials_provider(settings::Proper::shared(found)).build(),
+        None => sdk,
+    }
 }
 
 /// `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`, or the profile's, in the SDK's own order.
@@ -68,6 +78,7 @@ pub(super) fn assemble(sdk: &SdkConfig, endpoint: Option<String>, bucket: &str, 
         .build();
     let uploads =
         StalledStreamProtectionConfig::enabled().upload_enabled(true).download_enabled(false).grace_period(options.window).build();
+    let proxy = settings::proxy(endpoint.as_deref());
     let mut config = Builder::from(sdk).force_path_style(endpoint.is_some());
     config.set_endpoint_url(endpoint);
     let config = config
@@ -87,6 +98,7 @@ pub(super) fn assemble(sdk: &SdkConfig, endpoint: Option<String>, bucket: &str, 
         prefix: prefix.map(|prefix| format!("{prefix}/")).unwrap_or_default(),
         name: format!("bucket {bucket} at {shown}").into(),
         region,
+        proxy,
         retry: Retry::new(options, Arc::clone(&stats)),
         options: options.clone(),
         stats,
@@ -95,7 +107,7 @@ pub(super) fn assemble(sdk: &SdkConfig, endpoint: Option<String>, bucket: &str, 
 }
 
 /// The endpoint without a user and password that somebody wrote into it.
-fn without_user(endpoint: &str) -> String {
+pub(super) fn without_user(endpoint: &str) -> String {
     match endpoint.split_once("://") {
         Some((scheme, rest)) => {
             let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));

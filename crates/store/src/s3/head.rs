@@ -1,7 +1,7 @@
 //! Looking an object up.
 
 use super::{Answer, Inner, Said};
-use crate::{Etag, Info, StoreError, Subject, retry::Failure};
+use crate::{Info, StoreError, Subject, retry::Failure};
 use std::sync::atomic::Ordering::Relaxed;
 
 impl Inner {
@@ -12,9 +12,17 @@ impl Inner {
     pub(super) async fn head(&self, subject: &Subject, key: &str) -> Result<Option<Info>, Failure> {
         let asked = self.ask(0, |client| client.head_object().bucket(&self.bucket).key(key).send()).await;
         match asked {
+            // Some proxies say 0 of every HEAD, as they count the bytes of the answer.
+            Ok(found) if found.content_length.unwrap_or_default() == 0 => match self.first_byte(subject, key).await {
+                Err(Failure { error: StoreError::Short { .. }, .. }) => {
+                    Ok(Some(Info { size: 0, etag: Self::state(subject, found.e_tag)? }))
+                }
+                other => other,
+            },
             Ok(found) => {
-                let info = found.content_length.and_then(|size| info(u64::try_from(size).ok()?, found.e_tag));
-                info.map(Some).ok_or_else(|| Self::strange(subject, "no Content-Length or no ETag"))
+                let size = found.content_length.and_then(|size| u64::try_from(size).ok());
+                let size = size.ok_or_else(|| Self::strange(subject, "an answer without a Content-Length"))?;
+                Ok(Some(Info { size, etag: Self::state(subject, found.e_tag)? }))
             }
             Err(Answer { said: Said::Missing, .. }) => self.check_bucket(subject).await.map(|()| None),
             Err(Answer { said: Said::Forbidden | Said::Refused | Said::Region(None), .. }) => self.first_byte(subject, key).await,
@@ -27,9 +35,10 @@ impl Inner {
         match asked {
             Ok(found) => {
                 let size = found.content_range.as_deref().and_then(|range| range.rsplit_once('/')?.1.parse().ok());
-                let info = size.and_then(|size| info(size, found.e_tag));
-                info.map(Some).ok_or_else(|| Self::strange(subject, "no Content-Range or no ETag"))
+                let size = size.ok_or_else(|| Self::strange(subject, "an answer to a Range without a Content-Range"))?;
+                Ok(Some(Info { size, etag: Self::state(subject, found.e_tag)? }))
             }
+            Err(Answer { said: Said::Range, .. }) => Err(Failure::last(StoreError::Short { subject: subject.clone(), end: 1 })),
             Err(Answer { said: Said::Missing, .. }) => Ok(None),
             Err(answer) => Err(self.failure(subject, answer)),
         }
@@ -48,8 +57,4 @@ impl Inner {
         }
         Ok(())
     }
-}
-
-fn info(size: u64, etag: Option<String>) -> Option<Info> {
-    Some(Info { size, etag: Etag::new(etag?) })
 }

@@ -4,15 +4,17 @@
 //! [`crate::retry`]. Conditions are S3's own: `If-Match`, `If-None-Match`.
 
 mod body;
+mod checksum;
 mod classify;
 mod connect;
 mod head;
 mod list;
 mod multipart;
 mod put;
+mod settings;
 
 use crate::{
-    Action, Body, Condition, Etag, Info, Listed, Object, ObjectStore, Options, Stats, StoreError, Subject, key_of, prefix_of,
+    Action, Body, Condition, Etag, Holds, Info, Listed, Object, ObjectStore, Options, Stats, StoreError, Subject, key_of, prefix_of,
     retry::{Failure, Retry},
 };
 use async_trait::async_trait;
@@ -55,6 +57,8 @@ struct Inner {
     prefix: String,
     name: Arc<str>,
     region: String,
+    /// The proxy that requests go through.
+    proxy: Option<String>,
     retry: Retry,
     options: Options,
     stats: Arc<Stats>,
@@ -125,7 +129,37 @@ impl Inner {
     }
 
     fn failure(&self, subject: &Subject, answer: Answer) -> Failure {
+        let answer = match (answer, &self.proxy) {
+            (Answer { said: Said::Silence(source), code }, Some(proxy)) => {
+                let source = format!("by way of the proxy {proxy}: {}", classify::chain(source.as_ref())).into();
+                Answer { said: Said::Silence(source), code }
+            }
+            (answer, _) => answer,
+        };
         answer.failure(subject, &self.region)
+    }
+
+    /// The state that an answer names, which later requests can ask for.
+    fn state(subject: &Subject, etag: Option<String>) -> Result<Etag, Failure> {
+        match etag {
+            None => Err(Self::strange(subject, "an answer without an ETag")),
+            Some(weak) if weak.starts_with("W/") => {
+                let what = "a weak ETag, with which no state of an object can be asked for: a proxy on the way changes what it passes on, or the store makes such";
+                Err(Self::strange(subject, what))
+            }
+            Some(etag) => Ok(Etag::new(etag)),
+        }
+    }
+
+    /// Refuses bytes that are not those that were kept.
+    fn unencoded(subject: &Subject, encoding: Option<&str>) -> Result<(), Failure> {
+        match encoding.map(str::trim) {
+            None | Some("" | "identity" | "aws-chunked") => Ok(()),
+            Some(encoding) => Err(Self::strange(
+                subject,
+                &format!("Content-Encoding {encoding}: a proxy on the way compresses, or the object was kept compressed"),
+            )),
+        }
     }
 
     /// An answer that no S3 gives.
@@ -152,6 +186,11 @@ impl ObjectStore for S3Store {
     async fn head(&self, key: &str) -> Result<Option<Info>, StoreError> {
         let (subject, key) = self.call(Action::Look, key)?;
         self.0.retry.run(&subject, || self.0.head(&subject, &key)).await
+    }
+
+    async fn holds(&self, key: &str, path: &Path) -> Result<Holds, StoreError> {
+        let (subject, key) = self.call(Action::Look, key)?;
+        checksum::holds(&self.0, &subject, &key, path).await
     }
 
     async fn put(&self, key: &str, bytes: Bytes, condition: Condition) -> Result<Etag, StoreError> {

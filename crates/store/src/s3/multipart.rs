@@ -65,7 +65,7 @@ pub(super) async fn put_file(
 }
 
 /// The size of the parts of `size` bytes: whole MiB, so that there are not too many.
-fn part_size(size: u64) -> u64 {
+pub(super) fn part_size(size: u64) -> u64 {
     PART.max(size.div_ceil(MOST_PARTS).next_multiple_of(1 << 20))
 }
 

@@ -43,10 +43,19 @@ async fn once(inner: &Inner, subject: &Subject, key: &str, bytes: Bytes, conditi
         .send()
     };
     match inner.ask(size, request).await {
-        Ok(done) => done.e_tag.map(Etag::new).ok_or_else(|| Inner::strange(subject, "no ETag")),
+        Ok(done) => Inner::state(subject, done.e_tag),
         // What `If-Match` says of a key that is not there.
         Err(Answer { said: Said::Missing, .. }) if matches!(condition, Condition::Matches(_)) => {
             Err(Failure::last(StoreError::Condition { subject: subject.clone() }))
+        }
+        // The store's word alone, such as NotImplemented, does not say what it is that it cannot do.
+        Err(Answer { said: Said::Refused, code }) => {
+            let asked = match condition {
+                Condition::Always => "",
+                Condition::Absent => "; asked was a conditional write, If-None-Match: *, which the store must support",
+                Condition::Matches(_) => "; asked was a conditional write, If-Match, which the store must support",
+            };
+            Err(inner.failure(subject, Answer { said: Said::Refused, code: format!("{code}{asked}") }))
         }
         Err(answer) => Err(inner.failure(subject, answer)),
     }

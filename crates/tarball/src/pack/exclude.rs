@@ -2,11 +2,15 @@
 
 use super::error::ScanError;
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
 /// Patterns of paths, relative to the scanned directory.
 #[derive(Debug)]
-pub(super) struct Exclude(GlobSet);
+pub(super) struct Exclude {
+    set: GlobSet,
+    patterns: Vec<String>,
+    used: BTreeSet<usize>,
+}
 
 impl Exclude {
     pub(super) fn new(patterns: &[String]) -> Result<Self, ScanError> {
@@ -21,12 +25,22 @@ impl Exclude {
             let glob = GlobBuilder::new(path).literal_separator(true).build();
             set.add(glob.map_err(|source| error(source.kind().to_string()))?);
         }
-        set.build().map(Self).map_err(|source| ScanError::Pattern { pattern: patterns.join(" "), problem: source.kind().to_string() })
+        let set = set.build().map_err(|source| ScanError::Pattern { pattern: patterns.join(" "), problem: source.kind().to_string() })?;
+        Ok(Self { set, patterns: patterns.to_vec(), used: BTreeSet::new() })
     }
 
     /// Whether this path is left out. What is below it need not be asked for.
-    pub(super) fn covers(&self, path: &Path) -> bool {
-        self.0.is_match(path)
+    pub(super) fn covers(&mut self, path: &Path) -> bool {
+        let found = self.set.matches(path);
+        let covered = !found.is_empty();
+        self.used.extend(found);
+        covered
+    }
+
+    /// The patterns that left nothing out.
+    pub(super) fn unused(self) -> Vec<String> {
+        let used = self.used;
+        self.patterns.into_iter().enumerate().filter(|(at, _)| !used.contains(at)).map(|(_, pattern)| pattern).collect()
     }
 }
 
@@ -37,7 +51,7 @@ mod tests {
     #[test]
     fn paths_and_globs() {
         let patterns = [".git", "dev/tests/", "**/*.orig", "var/*"].map(str::to_owned);
-        let exclude = Exclude::new(&patterns).unwrap();
+        let mut exclude = Exclude::new(&patterns).unwrap();
         for (path, covered) in [
             (".git", true),
             (".gitignore", false),
@@ -51,6 +65,10 @@ mod tests {
         ] {
             assert_eq!(exclude.covers(Path::new(path)), covered, "{path}");
         }
+        assert!(exclude.unused().is_empty());
+        let mut exclude = Exclude::new(&patterns).unwrap();
+        assert!(exclude.covers(Path::new("dev/tests")) && !exclude.covers(Path::new("git")));
+        assert_eq!(exclude.unused(), [".git", "**/*.orig", "var/*"]);
     }
 
     #[test]

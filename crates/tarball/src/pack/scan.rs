@@ -6,7 +6,6 @@ use release::{Reason, RelativePath, Sha256};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use std::{
     collections::HashMap,
-    convert::Infallible,
     ffi::OsStr,
     os::{fd::OwnedFd, unix::ffi::OsStrExt as _},
     path::{Path, PathBuf},
@@ -18,6 +17,7 @@ pub struct Source {
     pub(super) root: OwnedFd,
     pub(super) directory: PathBuf,
     pub(super) entries: Vec<Entry>,
+    unused: Vec<String>,
 }
 
 /// One entry of a scanned directory.
@@ -65,6 +65,12 @@ impl Source {
     pub fn entries(&self) -> &[Entry] {
         &self.entries
     }
+
+    /// The patterns that excluded nothing: their author may have meant something else.
+    #[must_use]
+    pub fn unused(&self) -> &[String] {
+        &self.unused
+    }
 }
 
 /// Lists what `directory` holds, without following any link below it.
@@ -82,23 +88,23 @@ impl Source {
 /// Also where something cannot be read. Names that differ in case or Unicode form alone are the business of whoever puts several
 /// modules into one tree.
 pub fn scan(directory: &Path, exclude: &[String]) -> Result<Source, ScanError> {
-    let exclude = Exclude::new(exclude)?;
+    let mut exclude = Exclude::new(exclude)?;
     let unusable = |source: rustix::io::Errno| ScanError::Directory { path: directory.to_owned(), source: source.into() };
     let root = rustix::fs::open(directory, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).map_err(unusable)?;
     let mut entries = Vec::new();
     let mut ahead: Vec<Option<RelativePath>> = vec![None];
     while let Some(parent) = ahead.pop() {
-        let found = read(&root, directory, parent.as_ref(), &exclude)?;
+        let found = read(&root, directory, parent.as_ref(), &mut exclude)?;
         ahead.extend(found.iter().filter(|entry| entry.kind == Kind::Directory).map(|entry| Some(entry.path.clone())));
         entries.extend(found);
     }
     entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
     check_links(&entries)?;
-    Ok(Source { root, directory: directory.to_owned(), entries })
+    Ok(Source { root, directory: directory.to_owned(), entries, unused: exclude.unused() })
 }
 
 /// The entries right below `parent`.
-fn read(root: &OwnedFd, directory: &Path, parent: Option<&RelativePath>, exclude: &Exclude) -> Result<Vec<Entry>, ScanError> {
+fn read(root: &OwnedFd, directory: &Path, parent: Option<&RelativePath>, exclude: &mut Exclude) -> Result<Vec<Entry>, ScanError> {
     let here = parent.map_or(".", RelativePath::as_str);
     let failed = |path: &Path, source: rustix::io::Errno| ScanError::Read { path: directory.join(path), source: source.into() };
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -147,12 +153,10 @@ fn check_links(entries: &[Entry]) -> Result<(), ScanError> {
         .iter()
         .filter_map(|entry| if let Kind::Link { target } = &entry.kind { Some((entry.path.as_str(), target.as_str())) } else { None })
         .collect();
-    let link_at = |at: &str| Ok::<_, Infallible>(links.get(at).map(|&target| target.to_owned()));
+    let link_at = |at: &str| links.get(at).map(|&target| target.to_owned());
     for entry in entries {
-        if let Kind::Link { target } = &entry.kind
-            && let Ok(Err(escape)) = link::walk("", entry.path.as_str(), target, link_at)
-        {
-            return Err(ScanError::refused(&entry.path, escape.problem()));
+        if let Kind::Link { target } = &entry.kind {
+            link::alone("", entry.path.as_str(), target, link_at).map_err(|problem| ScanError::refused(&entry.path, problem))?;
         }
     }
     Ok(())

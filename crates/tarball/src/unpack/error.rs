@@ -1,7 +1,7 @@
 //! Why a chunk is not unpacked.
 
 use crate::problem::Problem;
-use release::{Reason, Sha256};
+use release::{Reason, Sha256, TreeError};
 use std::{io, path::PathBuf};
 
 /// Why a chunk is not in the tree. The tree is then to be thrown away: what was in front of the refusal is in it.
@@ -65,5 +65,11 @@ impl UnpackError {
 
     pub(super) fn entry(entry: &str, problem: Problem) -> Self {
         Self::Entry { entry: entry.to_owned(), problem: problem.text.to_owned(), reason: problem.reason }
+    }
+}
+
+impl From<TreeError> for UnpackError {
+    fn from(error: TreeError) -> Self {
+        Self::Entry { problem: error.problem(), reason: error.reason(), entry: error.path }
     }
 }

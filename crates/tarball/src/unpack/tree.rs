@@ -4,7 +4,7 @@
 
 use super::error::UnpackError;
 use crate::{entry::MTIME, problem::Problem};
-use release::Reason;
+use release::{Node, Reason};
 use rustix::{
     fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Timespec, Timestamps, UTIME_OMIT},
     io::Errno,
@@ -147,7 +147,7 @@ impl Tree {
     }
 
     /// What the link at `path` holds; `None` where there is none, or something else. No directory above it may be a link.
-    pub(super) fn link_at(&self, path: &str) -> Result<Option<String>, UnpackError> {
+    fn link_at(&self, path: &str) -> Result<Option<String>, UnpackError> {
         match rustix::fs::readlinkat(&self.directory, path, Vec::new()) {
             Ok(target) => Ok(Some(target.to_string_lossy().into_owned())),
             Err(Errno::NOENT | Errno::NOTDIR | Errno::INVAL | Errno::NAMETOOLONG) => Ok(None),
@@ -155,17 +155,39 @@ impl Tree {
         }
     }
 
-    /// Whether `path` is a directory. No directory above it may be a link.
-    pub(super) fn is_directory(&self, path: &str) -> Result<bool, UnpackError> {
-        match rustix::fs::statat(&self.directory, path, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) => Ok(FileType::from_raw_mode(stat.st_mode) == FileType::Directory),
-            Err(Errno::NOENT | Errno::NOTDIR) => Ok(false),
-            Err(error) => Err(self.disk("examine", path, error)),
-        }
-    }
-
     pub(super) fn hit(&self, point: &'static str, path: &str) -> Result<(), UnpackError> {
         failpoint::hit(point).map_err(|error| self.disk("change", path, error))
+    }
+}
+
+impl release::Tree for &Tree {
+    type Error = UnpackError;
+
+    fn node(&mut self, path: &str) -> Result<Option<Node>, UnpackError> {
+        let stat = match rustix::fs::statat(&self.directory, path, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => stat,
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::NAMETOOLONG) => return Ok(None),
+            Err(error) => return Err(self.disk("examine", path, error)),
+        };
+        Ok(match FileType::from_raw_mode(stat.st_mode) {
+            FileType::Directory => Some(Node::Directory),
+            FileType::Symlink => self.link_at(path)?.map(Node::Link),
+            _ => Some(Node::File),
+        })
+    }
+
+    fn within(&mut self, path: &str) -> Result<Option<String>, UnpackError> {
+        let failed = |error| self.disk("read directory", path, error);
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let directory = rustix::fs::openat(&self.directory, path, flags, Mode::empty()).map_err(failed)?;
+        for entry in rustix::fs::Dir::new(directory).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let name = entry.file_name();
+            if !matches!(name.to_bytes(), b"." | b"..") {
+                return Ok(Some(format!("{path}/{}", name.to_string_lossy())));
+            }
+        }
+        Ok(None)
     }
 }
 

@@ -13,7 +13,7 @@ use crate::{
     link,
     problem::Problem,
 };
-use release::{Chunk, Reason, RelativePath, Sha256};
+use release::{Chunk, Link, Reason, RelativePath, Sha256};
 use sha2::Digest as _;
 use std::{
     fmt,
@@ -53,14 +53,6 @@ pub(super) struct Found {
     pub(super) links: Vec<Link>,
     pub(super) files: u64,
     pub(super) bytes: u64,
-}
-
-#[derive(Debug)]
-pub(super) struct Link {
-    pub(super) path: RelativePath,
-    pub(super) target: String,
-    /// The module's target, which the link must not leave; empty at the top.
-    pub(super) base: String,
 }
 
 impl<'u> Worker<'u> {
@@ -266,9 +258,7 @@ impl<'u> Worker<'u> {
                 let target = link::target(reader.target()).map_err(|problem| UnpackError::entry(path.as_str(), problem))?.to_owned();
                 let base = place.target.map_or("", RelativePath::as_str);
                 // What the link itself says; through other links it is followed when all of them are known.
-                if let Ok(Err(escape)) = link::walk(base, path.as_str(), &target, |_| Ok::<_, UnpackError>(None)) {
-                    return Err(UnpackError::entry(path.as_str(), escape.problem()));
-                }
+                link::alone(base, path.as_str(), &target, |_| None).map_err(|problem| UnpackError::entry(path.as_str(), problem))?;
                 if replaced {
                     return Ok(None);
                 }

@@ -43,7 +43,7 @@ fn the_golden_tarball_of_version_1_is_read() {
         let place = Place { target: None, replaced: &BTreeSet::new(), last: index + 1 == chunks.len() };
         unpacker.worker().chunk(frame, chunk, &place).unwrap();
     }
-    unpacker.finish().unwrap();
+    unpacker.finish(&release::Asked::default()).unwrap();
     assert!(snapshot(tree.path()) == expected(source.path()));
 }
 

@@ -37,7 +37,7 @@ pub(crate) fn unpack(chunks: &[(Vec<u8>, Chunk)], last: bool, from: From, target
                 }
             };
         }
-        unpacker.finish()
+        unpacker.finish(&release::Asked::default())
     })();
     assert_eq!(outside(), before);
     result
@@ -275,7 +275,7 @@ fn owners_and_special_modes_have_no_effect() {
     let tree = scratch();
     let unpacker = Unpacker::new(tree.path()).unwrap();
     unpacker.worker().chunk(&bytes, &chunk, &Place { target: None, replaced: &BTreeSet::new(), last: true }).unwrap();
-    unpacker.finish().unwrap();
+    unpacker.finish(&release::Asked::default()).unwrap();
     let metadata = tree.path().join("f").metadata().unwrap();
     assert_eq!(metadata.mode(), 0o100_755);
     assert_eq!(metadata.uid(), tree.path().metadata().unwrap().uid());

@@ -130,7 +130,7 @@ fn a_replaced_entry_is_left_to_the_module_that_replaces_it() {
         assert!(entries.iter().all(|entry| entry.path.is_within(&target)));
         assert_eq!(entries.len() as u64, packed.chunks[0].entries - replaced.len() as u64);
     }
-    unpacker.finish().unwrap();
+    unpacker.finish(&release::Asked::default()).unwrap();
     assert_eq!(fs::read_to_string(tree.path().join("shop/app/block")).unwrap(), "other");
     assert!(tree.path().join("shop/link").symlink_metadata().is_err());
     assert_eq!(fs::read_to_string(tree.path().join("shop/index.php")).unwrap(), "<?php\n");

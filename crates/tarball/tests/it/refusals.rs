@@ -49,7 +49,12 @@ fn what_cannot_be_packed_is_named() {
             Reason::LinkEscape,
             "l is a link that leads out of its module",
         ),
-        ("loop", Box::new(|d| symlink("l", d.join("l")).unwrap()), Reason::LinkEscape, "l is a link whose chain does not end"),
+        (
+            "loop",
+            Box::new(|d| symlink("l", d.join("l")).unwrap()),
+            Reason::LinkEscape,
+            "l is a link whose chain does not end, or has over 40 links",
+        ),
         ("control byte", Box::new(|d| fs::write(d.join("a\nb"), "").unwrap()), Reason::NameEncoding, "a\\nb"),
         ("not UTF-8", Box::new(|d| fs::write(d.join(OsStr::from_bytes(b"a\xff")), "").unwrap()), Reason::NameEncoding, "is not UTF-8"),
         ("deep", Box::new(|d| fs::create_dir_all(d.join("d/".repeat(65))).unwrap()), Reason::PathTooLong, "is deeper than 64 names"),

@@ -43,7 +43,7 @@ pub(crate) fn unpack(bytes: &[u8], chunks: &[Chunk], tree: &Path, threads: usize
         handles.into_iter().flat_map(|handle| handle.join().unwrap()).collect::<Vec<_>>()
     });
     entries.sort_by(|a, b| a.path.cmp(&b.path));
-    (unpacker.finish().unwrap(), entries)
+    (unpacker.finish(&release::Asked::default()).unwrap(), entries)
 }
 
 /// Files whose bytes zstd cannot shrink to nothing, so that chunks have a size.

@@ -30,6 +30,52 @@ async fn a_flipped_bit_in_a_tarball_is_refused() {
 }
 
 #[tokio::test]
+async fn as_many_trust_roots_as_the_formats_say_are_walked() {
+    let lab = running().await;
+    let trust = lab.directory.path().join("store/trust");
+    fs::create_dir_all(&trust).unwrap();
+    // From the pod's root 1, as many steps as there may be.
+    let last = release::limits::ROOT_CHAIN_LIMIT + 1;
+    for version in 2..=last {
+        fs::write(trust.join(format!("{version}.root.json")), root(version, &lab.key, &[&lab.key])).unwrap();
+    }
+    lab.publish(2, &[("core", "", files([("index.php", "one"), ("two.php", "two")]))]).await;
+    lab.pull().await.unwrap();
+    fs::write(trust.join(format!("{}.root.json", last + 1)), root(last + 1, &lab.key, &[&lab.key])).unwrap();
+    lab.publish(3, &[("core", "", files([("index.php", "one"), ("three.php", "three")]))]).await;
+    assert_eq!(lab.pull().await.unwrap_err().reason(), Reason::RootChain);
+}
+
+#[tokio::test]
+async fn places_within_one_another_are_refused_before_anything_is_made() {
+    let lab = Lab::new().await;
+    lab.publish(1, &[("core", "", files([("index.php", "one")]))]).await;
+    let at = |path: &str| lab.directory.path().join(path);
+    for directory in ["root/staging/media", "real/media"] {
+        fs::create_dir_all(at(directory)).unwrap();
+        fs::write(at(directory).join("photo.jpg"), "precious").unwrap();
+    }
+    std::os::unix::fs::symlink(at("root"), at("alias")).unwrap();
+    let cache = |path: &str| Some(cache::Settings { directory: at(path), limit: 1 << 30 });
+    let rows: [(&str, Box<dyn Fn(&mut Settings)>); 8] = [
+        ("storage is the root", Box::new(|it| it.places.storage = Some(at("root")))),
+        ("storage in staging", Box::new(|it| it.places.storage = Some(at("root/staging")))),
+        ("the same by a link", Box::new(|it| it.places.storage = Some(at("alias/staging")))),
+        ("the root in the storage", Box::new(|it| (it.root, it.places.storage) = (at("real/pod"), Some(at("real"))))),
+        ("cache in the root", Box::new(|it| it.cache = cache("root/cache"))),
+        ("cache in the storage", Box::new(|it| (it.cache, it.places.storage) = (cache("real/cache"), Some(at("real"))))),
+        ("the root is the store", Box::new(|it| it.root = at("store"))),
+        ("writable in the storage", Box::new(|it| (it.places.writable, it.places.storage) = (Some(at("real/writable")), Some(at("real"))))),
+    ];
+    for (case, change) in rows {
+        let error = lab.pull_with(change).await.unwrap_err();
+        assert_eq!(error.reason(), Reason::Workspace, "{case}: {error}");
+        assert!(error.to_string().contains("are within one another"), "{case}: {error}");
+        assert!(at("root/staging/media/photo.jpg").exists() && at("real/media/photo.jpg").exists() && at("store/blobs").exists(), "{case}");
+    }
+}
+
+#[tokio::test]
 async fn a_tarball_cut_short_or_grown_or_gone_is_refused() {
     let lab = running().await;
     let manifest = lab.publish(2, &[("core", "", files([("index.php", "two")]))]).await;

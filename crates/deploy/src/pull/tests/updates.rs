@@ -68,6 +68,27 @@ async fn an_update_links_what_did_not_change() {
 }
 
 #[tokio::test]
+async fn a_file_with_another_time_than_its_contents_give_is_not_linked() {
+    let lab = Lab::new().await;
+    lab.publish(1, &[("core", "", files([("a.php", "AAAA")])), ("other", "other", files([("b.php", "b")]))]).await;
+    lab.pull().await.unwrap();
+    let path = lab.current().join("a.php");
+    let good = fs::metadata(&path).unwrap().modified().unwrap();
+    // A time that other contents could have had.
+    for (time, linked) in [(good + Duration::from_secs(1), false), (good + Duration::from_nanos(1), false), (good, true)] {
+        let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+        file.set_modified(time).unwrap();
+        let number = lab.running().unwrap() + 1;
+        let other = files([("b.php", &*format!("b{number}"))]);
+        lab.publish(number, &[("core", "", files([("a.php", "AAAA")])), ("other", "other", other)]).await;
+        let figures = lab.pull().await.unwrap().figures;
+        assert_eq!(figures.reused_files, u64::from(linked), "{time:?}");
+        // Whatever was on the disk: the next one has what was signed.
+        assert_eq!(fs::metadata(lab.current().join("a.php")).unwrap().modified().unwrap(), good);
+    }
+}
+
+#[tokio::test]
 async fn a_module_that_moved_is_unpacked_anew() {
     let lab = Lab::new().await;
     lab.publish(1, &[("core", "old", many(5, "core"))]).await;
