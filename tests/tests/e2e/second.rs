@@ -7,7 +7,7 @@ use e2e::{
 use std::{
     collections::BTreeMap,
     fs,
-    os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink},
+    os::unix::fs::{MetadataExt as _, PermissionsExt, symlink},
     path::Path,
 };
 

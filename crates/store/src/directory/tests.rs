@@ -19,6 +19,26 @@ async fn keys(store: &DirectoryStore, prefix: &str) -> Vec<String> {
 }
 
 #[tokio::test]
+async fn an_object_is_compared_with_a_file_byte_by_byte() {
+    let directory = tempdir().unwrap();
+    let store = store(&directory);
+    let file = directory.path().join("file");
+    let bytes = vec![7_u8; 600_000];
+    fs::write(&file, &bytes).unwrap();
+    assert_eq!(store.holds("a", &file).await.unwrap(), Holds::Nothing);
+    store.put_file("a", &file, &|_| ()).await.unwrap();
+    assert_eq!(store.holds("a", &file).await.unwrap(), Holds::Same);
+    for at in [0, 299_999, 599_999] {
+        let mut damaged = bytes.clone();
+        damaged[at] = 8;
+        fs::write(directory.path().join("a"), damaged).unwrap();
+        assert_eq!(store.holds("a", &file).await.unwrap(), Holds::Other, "{at}");
+    }
+    fs::write(directory.path().join("a"), &bytes[1..]).unwrap();
+    assert_eq!(store.holds("a", &file).await.unwrap(), Holds::Other);
+}
+
+#[tokio::test]
 async fn what_is_put_is_read() {
     let directory = tempdir().unwrap();
     let store = store(&directory);

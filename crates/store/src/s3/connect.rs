@@ -28,9 +28,11 @@ pub(super) async fn connect(bucket: &str, prefix: Option<&RelativePath>, options
                 .await
         }
     };
+    // Set and empty is not set, as for other programs.
+    let known = known.filter(|region| !region.as_ref().is_empty());
     // With a region given, aws-config does not ask the instance metadata, which takes seconds where there is none.
     let mut sdk = load(known.clone().unwrap_or(Region::from_static(ANY_REGION)), settings).await;
-    let endpoint = settings.endpoint.clone().or_else(|| configured_endpoint(&sdk));
+    let endpoint = settings.endpoint.clone().or_else(|| configured_endpoint(&sdk)).filter(|endpoint| !endpoint.is_empty());
     if known.is_none() && endpoint.is_none() {
         let Some(region) = ImdsRegionProvider::builder().build().region().await else {
             let subject = Subject { action: Action::Open, key: String::new(), store: format!("bucket {bucket}").into() };

@@ -10,7 +10,7 @@ use aws_credential_types::{
 /// Refuses what cannot be a region or an endpoint, with the variable that usually has it and the rest of a sentence.
 pub(super) fn check(region: Option<&str>, endpoint: Option<&str>) -> Result<(), (&'static str, String)> {
     let plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
-    if let Some(region) = region.filter(|region| region.is_empty() || !plain(region)) {
+    if let Some(region) = region.filter(|region| !plain(region)) {
         return Err((
             "AWS_REGION",
             format!("is {region:?}, or the profile's region is: expected letters, digits and dashes, without a space or a newline"),
@@ -129,7 +129,7 @@ mod tests {
         for endpoint in ["127.0.0.1:9000", "s3.example.org", "https://", "http:///x", "https://s3.example.org\n", "ftp://host"] {
             assert_eq!(check(None, Some(endpoint)).unwrap_err().0, "AWS_ENDPOINT_URL_S3", "{endpoint:?}");
         }
-        for region in ["us-east-1\n", "", "eu central"] {
+        for region in ["us-east-1\n", "eu central"] {
             assert_eq!(check(Some(region), None).unwrap_err().0, "AWS_REGION", "{region:?}");
         }
         assert!(!check(None, Some("user:hush@host")).unwrap_err().1.contains("hush"));

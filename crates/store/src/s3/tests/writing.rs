@@ -4,7 +4,7 @@ use super::{
     server::{Reply, Request, Server},
     store,
 };
-use crate::{Condition, Etag, ObjectStore as _, StoreError};
+use crate::{Condition, Etag, Holds, ObjectStore as _, StoreError};
 use aws_config::SdkConfig;
 use aws_credential_types::provider::{self, ProvideCredentials, SharedCredentialsProvider, error::CredentialsError, future};
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
@@ -69,6 +69,37 @@ async fn a_lost_answer_to_a_conditional_write_is_settled_by_reading() {
             }
             assert!(server.requests()[2].line.starts_with("GET "));
         }
+    }
+}
+
+#[tokio::test]
+async fn a_store_without_conditional_writes_is_told_which_header_it_lacks() {
+    for (status, code) in [("501 Not Implemented", "NotImplemented"), ("400 Bad Request", "InvalidArgument")] {
+        let server = Server::script(vec![Reply::error(status, code)]).await;
+        let error = store(&server).await.put("a", "mine".into(), Condition::Absent).await.unwrap_err();
+        assert!(error.to_string().contains("a conditional write, If-None-Match: *"), "{error}");
+        assert_eq!(server.requests().len(), 1);
+        let plain = store(&server).await.put("a", "mine".into(), Condition::Always).await.unwrap_err();
+        assert!(!plain.to_string().contains("conditional"), "{plain}");
+    }
+}
+
+#[tokio::test]
+async fn an_object_of_the_right_size_and_other_bytes_is_found() {
+    let mut file = NamedTempFile::new().unwrap();
+    file.write_all(b"hello").unwrap();
+    let head = |tag: &str| Reply::announcing(5, "200 OK", &[&format!("ETag: \"{tag}\"")], "");
+    let body = |text: &str| Reply::new("206 Partial Content", &["ETag: \"e\"", "Content-Range: bytes 0-4/5"], text);
+    let (md5, other) = ("5d41402abc4b2a76b9719d911017c592", "0".repeat(32));
+    for (case, replies, holds, requests) in [
+        ("its MD5", vec![head(md5)], Holds::Same, 1),
+        ("another one, as with KMS", vec![head(&other), body("hello")], Holds::Same, 2),
+        ("another one, and other bytes", vec![head(&other), body("hullo")], Holds::Other, 2),
+        ("no checksum", vec![head("0x8DB")], Holds::Same, 1),
+        ("another size", vec![Reply::announcing(6, "200 OK", &["ETag: \"e\""], "")], Holds::Other, 1),
+    ] {
+        let server = Server::script(replies).await;
+        assert_eq!((store(&server).await.holds("a", file.path()).await.unwrap(), server.requests().len()), (holds, requests), "{case}");
     }
 }
 
