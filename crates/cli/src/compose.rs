@@ -102,7 +102,7 @@ pub(crate) enum ComposeError {
         other: ModuleName,
     },
     /// A pod could not stage the tree.
-    #[error("{error}{of}")]
+    #[error("{error}{}", of.beside())]
     Tree {
         /// Which entry, and why.
         error: TreeError,
@@ -166,9 +166,16 @@ impl ComposeError {
 #[derive(Debug, Clone)]
 pub(crate) struct Of(Option<ModuleName>);
 
+impl Of {
+    /// At the end of a sentence.
+    fn beside(&self) -> String {
+        self.0.as_ref().map_or_else(String::new, |module| format!(" (module {module})"))
+    }
+}
+
 impl fmt::Display for Of {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.as_ref().map_or(Ok(()), |module| write!(f, " (module {module})"))
+        self.0.as_ref().map_or(Ok(()), |module| write!(f, " of module {module}"))
     }
 }
 

@@ -97,7 +97,7 @@ fn names_that_differ_in_case_are_found_across_modules() {
     let error = share(&[price("a"), price("b")]).unwrap_err();
     assert_eq!(error.reason(), Reason::NameCollision);
     let says =
-        "generated/Magento/Catalog/TierPrice (module a) and generated/Magento/Catalog/Tierprice (module b) differ only in case: rename";
+        "generated/Magento/Catalog/TierPrice of module a and generated/Magento/Catalog/Tierprice of module b differ only in case: rename";
     assert!(error.to_string().starts_with(says), "{error}");
     let allowed = Layout { case_sensitive: true, ..Layout::default() };
     assert!(lay_out(&[price("a"), price("b")], &allowed).unwrap().case_sensitive);
@@ -112,5 +112,5 @@ fn directories_that_the_pod_makes_are_names_too() {
     let shared = [media];
     let layout = Layout { asked: Asked { shared: &shared, ..Asked::default() }, ..Layout::default() };
     let error = lay_out(&[module("core", "", &[], &[("media", Claim::Directory)])], &layout).unwrap_err();
-    assert!(error.to_string().starts_with("Media and media (module core) differ only in case"), "{error}");
+    assert!(error.to_string().starts_with("Media and media of module core differ only in case"), "{error}");
 }

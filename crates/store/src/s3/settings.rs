@@ -85,10 +85,14 @@ fn proper(found: &Credentials) -> Result<(), String> {
         ("AWS_SECRET_ACCESS_KEY", found.secret_access_key()),
         ("AWS_SESSION_TOKEN", found.session_token().unwrap_or("-")),
     ] {
-        if let Some(odd) = text.chars().find(|letter| !letter.is_ascii_graphic()) {
+        // Within a secret, which is sent to nobody, some stores allow what they like.
+        let foreign = |letter: char| letter.is_control() || (!letter.is_ascii() && name != "AWS_SECRET_ACCESS_KEY");
+        let around = |letter: char| letter.is_whitespace();
+        let odd = text.chars().find(|letter| foreign(*letter)).or_else(|| text.chars().next().filter(|letter| around(*letter)));
+        if let Some(odd) = odd.or_else(|| text.chars().next_back().filter(|letter| around(*letter))) {
             let which = match odd {
                 '\n' | '\r' => "a newline".to_owned(),
-                ' ' | '\t' => "a space or tab".to_owned(),
+                ' ' | '\t' => "a space or tab at an end".to_owned(),
                 odd => format!("the character U+{:04X}", u32::from(odd)),
             };
             return Err(format!("{name}, or what the profile has for it, holds {which}: write it again without"));
@@ -109,6 +113,7 @@ mod tests {
         let keys =
             |id: &str, secret: &str, token: Option<&str>| proper(&Credentials::new(id, secret, token.map(str::to_owned), None, "test"));
         assert_eq!(keys("AKIA", "s/+=", Some("IQoJb3JpZ2luX2VjE/+==")), Ok(()));
+        assert_eq!(keys("AKIA", "a secret, ümlaut", None), Ok(()));
         for (id, secret, token, says) in [
             ("AKIA\n", "hush", None, "AWS_ACCESS_KEY_ID, or what the profile has for it, holds a newline"),
             ("AKIA", "hush\r\n", None, "AWS_SECRET_ACCESS_KEY, or what the profile has for it, holds a newline"),
