@@ -250,7 +250,7 @@ impl CommandError {
     pub(crate) fn reason(&self) -> Reason {
         match self {
             // A file that a person named cannot be read: wrong name or rights, which the person corrects.
-            Self::Usage(_) | Self::Read { .. } | Self::Spec(_) | Self::Init(_) | Self::Cache { .. } => Reason::Config,
+            Self::Usage(_) | Self::Read { .. } | Self::Spec(_) | Self::Init(_) | Self::Cache { .. } | Self::OwnKey { .. } => Reason::Config,
             Self::Write { source, .. } if source.kind() == io::ErrorKind::AlreadyExists => Reason::Config,
             Self::Write { .. } | Self::Output(_) => Reason::Disk,
             Self::Scan { source, .. } => source.reason(),
@@ -271,7 +271,6 @@ impl CommandError {
             Self::BlobMissing { .. } | Self::Damaged { .. } => Reason::ObjectMissing,
             Self::Conflict { .. } | Self::Collecting { .. } => Reason::Conflict,
             Self::Late { .. } => Reason::Deadline,
-            Self::OwnKey { .. } => Reason::Config,
             Self::Exhausted(_) => Reason::SequenceJump,
             Self::OtherRoot { .. } => Reason::RootChain,
             Self::Pull(error) => error.reason(),

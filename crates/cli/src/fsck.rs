@@ -166,13 +166,13 @@ impl Look<'_> {
         for again in [false, true] {
             let problem = match read(self.store, &key, limits::MANIFEST_LIMIT as u64).await {
                 Ok(object) if Sha256::of(&object.bytes) != *digest => "digest",
-                Ok(object) => match Manifest::parse(&object.bytes) {
-                    Ok(manifest) => return Ok(Some(manifest)),
-                    Err(_) => {
+                Ok(object) => {
+                    let manifest = Manifest::parse(&object.bytes).ok();
+                    if manifest.is_none() {
                         self.found(&key, "malformed", releases.clone(), false);
-                        return Ok(None);
                     }
-                },
+                    return Ok(manifest);
+                }
                 Err(StoreError::TooLarge { .. }) => "size",
                 Err(error) if error.is_missing() => "missing",
                 Err(error) => return Err(error.into()),

@@ -221,13 +221,12 @@ async fn a_publisher_between_any_two_steps_of_a_gc_harms_neither() {
 #[tokio::test]
 async fn a_mark_counts_for_an_hour_and_for_one_gc() {
     let lab = Lab::new().await;
-    let mark = Mark::set(&*lab.store, context(0).now).await.unwrap();
+    Mark::set(&*lab.store, context(0).now).await.unwrap();
     assert!(matches!(Mark::set(&*lab.store, context(60).now).await, Err(CommandError::Collecting { .. })));
     // Its gc died; nobody waits for it for ever.
     none(&*lab.store, context(3_601).now, &context(0).progress).await.unwrap();
     Mark::set(&*lab.store, context(3_601).now).await.unwrap().remove(&*lab.store).await.unwrap();
     assert!(found(&*lab.store).await.unwrap().is_none());
-    drop(mark);
     // One of a clock that is a day ahead.
     Mark::set(&*lab.store, context(86_400).now).await.unwrap();
     none(&*lab.store, context(0).now, &context(0).progress).await.unwrap();

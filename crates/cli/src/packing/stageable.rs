@@ -29,10 +29,13 @@ enum Made {
     Link(String),
 }
 
+/// A module's target and entries.
+type Brought = (&'static str, Vec<(String, Made)>);
+
 /// Modules with their targets and entries, whether the second overrides the first; shared and writable directories.
 #[derive(Debug, Clone)]
 struct Description {
-    modules: Vec<(&'static str, Vec<(String, Made)>)>,
+    modules: Vec<Brought>,
     overrides: bool,
     shared: BTreeSet<&'static str>,
     writable: BTreeMap<&'static str, bool>,
@@ -92,7 +95,7 @@ fn name(module: usize) -> String {
 impl Description {
     /// Makes the sources below `scratch`, without what the modules themselves have no room for.
     fn spec(&self, scratch: &Path) -> Spec {
-        let module = |(number, (target, entries)): (usize, &(&str, Vec<(String, Made)>))| {
+        let module = |(number, (target, entries)): (usize, &Brought)| {
             let source = scratch.join(name(number));
             fs::create_dir(&source).unwrap();
             for (at, made) in entries {
@@ -203,6 +206,7 @@ impl Pod {
                 trust: self.trust.clone(),
                 source: pull::Source::Channel,
                 floor: None,
+                trust_floor: 0,
                 places,
                 cache: None,
                 memory: MEMORY,

@@ -76,13 +76,13 @@ mod tests {
 
     #[test]
     fn names_are_those_of_kubernetes() {
-        let named = |channel: &str| default_name(&channel.parse().unwrap(), Sequence::try_from(7).unwrap());
-        assert_eq!(named("shops/acme"), "shops-acme-7");
+        let of = |channel: &str| default_name(&channel.parse().unwrap(), Sequence::try_from(7).unwrap());
+        assert_eq!(of("shops/acme"), "shops-acme-7");
         let alike = ["shops/a-b", "shops/a/b", "shops-a/b", "shops/a.b", "shops/a_b", "shops/a..b", "shops/a.", "shops-a-b", "shops/a--b"];
-        let names: BTreeSet<String> = alike.into_iter().map(named).collect();
+        let names: BTreeSet<String> = alike.into_iter().map(of).collect();
         assert_eq!(names.len(), alike.len(), "{names:?}");
-        let long = named(&format!("shops/{}", "x".repeat(120)));
-        assert!(long.len() < 150 && named(&format!("shops/{}y", "x".repeat(119))) != long);
+        let long = of(&format!("shops/{}", "x".repeat(120)));
+        assert!(long.len() < 150 && of(&format!("shops/{}y", "x".repeat(119))) != long);
         for name in names {
             assert!(name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-'), "{name}");
         }

@@ -5,7 +5,7 @@ use crate::configuration::Configuration;
 use release::{Migration, Writable};
 use std::{
     fs,
-    os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink},
+    os::unix::fs::{PermissionsExt as _, symlink},
 };
 
 const SHORT: &str = "0123456789abcdef";

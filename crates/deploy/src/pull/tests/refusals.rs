@@ -46,6 +46,8 @@ async fn as_many_trust_roots_as_the_formats_say_are_walked() {
     assert_eq!(lab.pull().await.unwrap_err().reason(), Reason::RootChain);
 }
 
+type Change<'a> = Box<dyn Fn(&mut Settings) + 'a>;
+
 #[tokio::test]
 async fn places_within_one_another_are_refused_before_anything_is_made() {
     let lab = Lab::new().await;
@@ -57,7 +59,7 @@ async fn places_within_one_another_are_refused_before_anything_is_made() {
     }
     std::os::unix::fs::symlink(at("root"), at("alias")).unwrap();
     let cache = |path: &str| Some(cache::Settings { directory: at(path), limit: 1 << 30 });
-    let rows: [(&str, Box<dyn Fn(&mut Settings)>); 8] = [
+    let rows: [(&str, Change<'_>); 8] = [
         ("storage is the root", Box::new(|it| it.places.storage = Some(at("root")))),
         ("storage in staging", Box::new(|it| it.places.storage = Some(at("root/staging")))),
         ("the same by a link", Box::new(|it| it.places.storage = Some(at("alias/staging")))),
