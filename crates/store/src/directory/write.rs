@@ -13,7 +13,7 @@ use std::{
     os::fd::OwnedFd,
     path::Path,
     thread::sleep,
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 use tracing::warn;
 
@@ -36,12 +36,38 @@ pub(super) struct Staged {
 impl Staged {
     pub(super) fn create(tree: Tree) -> Result<Self, StoreError> {
         let place = directory(&tree, RESERVED)?;
-        sweep(&tree, &place)?;
         let name = format!("{:032x}", rand::random::<u128>());
         hit(&tree, "store.put.stage")?;
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
         let file = openat(&place, &name, flags, Mode::from_raw_mode(0o644)).map_err(|errno| tree.error(RESERVED, errno))?;
-        Ok(Self { tree, place: Some(place), name, file: file.into() })
+        let staged = Self { tree, place: Some(place), name, file: file.into() };
+        staged.sweep()?;
+        Ok(staged)
+    }
+
+    /// Removes temporary files that a killed writer left. One that still writes has changed its file today, by the clock that dates our own: a
+    /// file server's, which need not be this machine's.
+    fn sweep(&self) -> Result<(), StoreError> {
+        let Some(place) = &self.place else { return Ok(()) };
+        let error = |errno: Errno| self.tree.error(RESERVED, errno);
+        let today = fstat(&self.file).map_err(error)?.st_mtime;
+        let oldest = today.saturating_sub(i64::try_from(LEFT_BEHIND.as_secs()).unwrap_or(i64::MAX));
+        for entry in Dir::read_from(place).map_err(error)? {
+            let entry = entry.map_err(error)?;
+            let name = entry.file_name();
+            if matches!(name.to_bytes(), b"." | b".." | b"lock") {
+                continue;
+            }
+            // One that is gone meanwhile was another writer's.
+            let Ok(stat) = statat(place, name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
+            if stat.st_mtime < oldest {
+                hit(&self.tree, "store.put.sweep")?;
+                if let Err(error) = unlinkat(place, name, AtFlags::empty()) {
+                    warn!(file = %name.to_string_lossy(), error = %error, "temporary file not removed");
+                }
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
@@ -128,29 +154,6 @@ pub(super) fn delete(tree: &Tree, key: &RelativePath) -> Result<(), StoreError> 
     fsync(&parent).map_err(|errno| tree.error(key.as_str(), errno))?;
     drop(locked);
     hit(tree, "store.delete.done")
-}
-
-/// Removes temporary files that a killed writer left. One that still writes has changed its file today.
-fn sweep(tree: &Tree, place: &OwnedFd) -> Result<(), StoreError> {
-    let error = |errno: Errno| tree.error(RESERVED, errno);
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let oldest = i64::try_from(now.saturating_sub(LEFT_BEHIND).as_secs()).unwrap_or(i64::MAX);
-    for entry in Dir::read_from(place).map_err(error)? {
-        let entry = entry.map_err(error)?;
-        let name = entry.file_name();
-        if matches!(name.to_bytes(), b"." | b".." | b"lock") {
-            continue;
-        }
-        // One that is gone meanwhile was another writer's.
-        let Ok(stat) = statat(place, name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
-        if stat.st_mtime < oldest {
-            hit(tree, "store.put.sweep")?;
-            if let Err(error) = unlinkat(place, name, AtFlags::empty()) {
-                warn!(file = %name.to_string_lossy(), error = %error, "temporary file not removed");
-            }
-        }
-    }
-    Ok(())
 }
 
 /// Opens the directory at `path`, made first where it is missing, each new name durable before the one below it.
