@@ -2,6 +2,7 @@
 
 use comfy_table::{ContentArrangement, Table as Grid, presets};
 use std::{
+    io::{self, Write as _},
     panic::{AssertUnwindSafe, catch_unwind},
     time::{Duration, Instant},
 };
@@ -13,6 +14,16 @@ pub struct Line {
     expected: String,
     got: Result<String, String>,
     took: Duration,
+}
+
+impl Line {
+    fn told(&self) -> String {
+        let (mark, text) = match &self.got {
+            Ok(text) => ("ok ", text),
+            Err(text) => ("BAD", text),
+        };
+        format!("{mark} {:6.1} s  {}: {}", self.took.as_secs_f64(), self.name, short(text))
+    }
 }
 
 /// All rows so far.
@@ -31,7 +42,10 @@ impl Table {
             Err(text.unwrap_or_else(|| "a panic".to_owned()))
         });
         let good = got.is_ok();
-        self.lines.push(Line { name: name.to_owned(), expected: expected.to_owned(), got, took: begin.elapsed() });
+        let line = Line { name: name.to_owned(), expected: expected.to_owned(), got, took: begin.elapsed() };
+        // A whole table takes half an hour on a busy machine. Who watches sees how far it is; whether anybody does is no row's matter.
+        writeln!(io::stderr(), "{}", line.told()).unwrap_or_default();
+        self.lines.push(line);
         good
     }
 
