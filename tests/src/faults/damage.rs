@@ -3,8 +3,14 @@
 use super::{Counts, Row, rig::Rig};
 use crate::s3::{Effect, Fault, Operation};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
 const LARGE: usize = 9 << 20;
+/// How long the server may need to see that nobody reads an answer any more.
+const IDLE: Duration = Duration::from_secs(10);
 
 pub(super) fn replaced_while_read(counts: &Counts) -> Row {
     let (rig, mut row) = (Rig::new(LARGE), Row::new(11, "an object is replaced while it is read"));
@@ -25,6 +31,11 @@ pub(super) fn replaced_while_read(counts: &Counts) -> Row {
         };
         refused += u32::from(outcome.code() != Some(0));
         rig.heal();
+        // An answer that is still being sent would swap its object once more.
+        let begin = Instant::now();
+        while rig.server.stats().requests_now > 0 && begin.elapsed() < IDLE {
+            thread::sleep(Duration::from_millis(10));
+        }
         for (key, bytes) in &kept {
             rig.server.put(key, bytes.clone());
         }
