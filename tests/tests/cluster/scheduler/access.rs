@@ -7,6 +7,9 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, time::Duration};
 
+/// As an installation is applied.
+const APPLY: &[&str] = &["apply", "--server-side", "--force-conflicts", "--filename", "-"];
+
 /// What the Gateway API defines, as far as the API server needs to know to store it.
 pub(super) const HTTP_ROUTES: &str = r#"{
   "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
@@ -178,7 +181,6 @@ fn tries() -> Vec<Try> {
         })
     };
     let namespace = |name: &str| json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name, "labels": { "pod-security.kubernetes.io/enforce": "privileged" } } });
-    const APPLY: &[&str] = &["apply", "--server-side", "--force-conflicts", "--filename", "-"];
     let apply = |what, input| Try { what, arguments: APPLY, input };
     let call = |what, arguments| Try { what, arguments, input: Value::Null };
     let of = |api: &str, kind: &str, namespace: &str, spec: Value| json!({ "apiVersion": api, "kind": kind, "metadata": meta(namespace, "x"), "spec": spec });
