@@ -90,6 +90,8 @@ impl<'a> Stage<'a> {
             && table.row("pods", "two serve the front page", || {
                 self.tenant.register(sequence);
                 self.start();
+                // The first pods may have begun before the Shop was changed.
+                self.tenant.settled();
                 let pods = self.tenant.served_by(2);
                 self.serve(FIRST.name)?;
                 Ok(pods.iter().map(|pod| format!("{} on {}", pod.name, pod.node)).collect::<Vec<_>>().join(", "))

@@ -204,6 +204,21 @@ impl<'a> Tenant<'a> {
         }
     }
 
+    /// Waits until its pods are those that the Shop wants as it was changed last.
+    #[track_caller]
+    pub fn settled(&self) {
+        let cluster = self.platform.cluster;
+        eventually("the Shop as it was changed last", PODS, || {
+            let words = ["get", "shop", &self.name, "--output", "json"];
+            let shop: Value = serde_json::from_str(&cluster.kubectl(words).run().stdout).unwrap_or_default();
+            (shop["metadata"]["generation"].is_u64() && shop["metadata"]["generation"] == shop["status"]["observedGeneration"])
+                .then_some(())
+        });
+        // There is none yet where a migration comes first.
+        let words = ["rollout", "status", "deployment/web", "--namespace", &self.namespace, "--timeout=5s"];
+        eventually("its Deployment's rollout", PODS, || cluster.kubectl(words).run().code().filter(|code| *code == 0));
+    }
+
     /// Its web pods that have an address.
     #[must_use]
     #[track_caller]
