@@ -2,6 +2,7 @@
 
 use super::*;
 use deploy::pull::{Follower, MEMORY, Settings, Source};
+use php::Problem;
 use release::{Algorithm, Envelope, Manifest, Migration, Module, Release, SecretKey, Sequence, TrustRoot, Verified, key};
 use std::{
     fs,

@@ -1,0 +1,108 @@
+//! How a release that was switched to is judged: kept, or undone and, where the one before does well, rejected.
+
+use super::{Engine, Look, Shop, Switch, on_disk};
+use crate::{
+    gate::Hold,
+    status::{Phase, ProbeOutcome, SwitchOutcome},
+};
+use deploy::View;
+use php::Problem;
+use release::Reason;
+use std::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+impl<S: Shop> Engine<S> {
+    /// The release failed at what the one that runs does well.
+    pub(super) async fn reject(&mut self, switch: &Switch, problem: String) -> Look {
+        error!(sequence = switch.sequence.get(), manifest = %switch.manifest, error = problem, "the shop does not work with this release");
+        let rejected = self.sources.first().reject(switch.manifest, problem.clone(), (self.clock)()).await;
+        self.view().await;
+        self.board.rejected(switch.sequence, switch.manifest, &problem);
+        match rejected {
+            Ok(()) => Look::Settled,
+            Err(error) => {
+                self.failed("a release cannot be put on the rejected list", error.reason(), &error);
+                Look::Failed
+            }
+        }
+    }
+
+    /// The release failed, and so does the one that runs.
+    pub(super) fn later(&self, switch: &Switch, problem: String) -> Look {
+        self.board.offered(switch.sequence, switch.manifest);
+        self.hold(&Hold::Shop(problem));
+        Look::Later
+    }
+
+    /// Ends the trial of the active release, one way or the other, where the shop answers.
+    pub(super) async fn conclude(&mut self, switch: &Switch, stop: &CancellationToken) -> Look {
+        self.board.phase(Phase::Probing);
+        let (start, probe) = (Instant::now(), self.shop.probe());
+        let probed = tokio::select! {
+            biased;
+            probed = probe => probed,
+            // It stays on trial, and the next start probes it.
+            () = stop.cancelled() => return Look::Failed,
+        };
+        self.board.page((self.clock)(), &probed);
+        self.board.probed(if probed.is_ok() { ProbeOutcome::Passed } else { ProbeOutcome::Failed }, start.elapsed());
+        let look = match probed {
+            Ok(()) => self.keep(switch, stop).await,
+            Err(Problem::Bad(problem)) => self.go_back(switch, problem, stop).await,
+            // Nobody there to say anything against the release: a pod that starts, most likely.
+            Err(problem @ Problem::Silent(_)) => {
+                self.failed("the shop cannot be asked", Reason::Probe, &problem);
+                Look::Failed
+            }
+        };
+        self.view().await;
+        look
+    }
+
+    async fn keep(&mut self, switch: &Switch, stop: &CancellationToken) -> Look {
+        let root = self.root.clone();
+        let before = on_disk(move || View::read(&root).ok()?.state.previous.map(|previous| deploy::tree(&root, &previous.manifest))).await;
+        if let Err(error) = self.sources.keep().await {
+            self.failed("cannot end the trial", error.reason(), &error);
+            return Look::Failed;
+        }
+        info!(sequence = switch.sequence.get(), manifest = %switch.manifest, "release runs");
+        self.board.switched(SwitchOutcome::Switched);
+        match stop.run_until_cancelled(self.shop.after(switch, before.as_deref())).await {
+            Some(Ok(())) => {}
+            Some(Err(problem)) => error!(sequence = switch.sequence.get(), error = problem, "the hook after the switch failed"),
+            None => warn!(sequence = switch.sequence.get(), "the hook after the switch was cut off, as the agent ends"),
+        }
+        Look::Settled
+    }
+
+    /// Back to the release before; only where that is well, the one that failed is rejected. An end in between leaves it unjudged, and the
+    /// next start tries it once more.
+    async fn go_back(&mut self, switch: &Switch, problem: String, stop: &CancellationToken) -> Look {
+        warn!(sequence = switch.sequence.get(), manifest = %switch.manifest, error = problem, "a release on trial failed");
+        self.board.phase(Phase::RollingBack);
+        let active = match self.sources.go_back((self.clock)()).await {
+            Ok(Some(active)) => active,
+            Ok(None) => {
+                self.board.error((self.clock)(), Reason::Probe, format!("{problem}; there is no release to go back to"));
+                // Something newer may be offered, which is the way out.
+                return Look::Settled;
+            }
+            Err(error) => {
+                self.failed("cannot go back", error.reason(), &error);
+                return Look::Failed;
+            }
+        };
+        info!(sequence = active.sequence.get(), manifest = %active.manifest, "went back");
+        self.view().await;
+        self.board.switched(SwitchOutcome::RolledBack);
+        self.shop.reload().await;
+        let Some(control) = stop.run_until_cancelled(self.shop.control()).await else { return Look::Failed };
+        self.board.page((self.clock)(), &control);
+        match control {
+            Ok(()) => self.reject(switch, problem).await,
+            Err(other) => self.later(switch, format!("{problem}; and with the release before: {other}")),
+        }
+    }
+}
