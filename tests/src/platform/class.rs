@@ -82,7 +82,7 @@ impl Class {
         let spec = &mut class["spec"];
         if self.whole {
             spec["php"] = json!({ "version": self.php_version(), "workers": 4, "memoryMib": 756, "opcacheMib": 256 });
-            spec["disk"] = json!({ "sources": "4Gi", "temporary": "1Gi" });
+            spec["disk"] = json!({ "sources": "2Gi", "writable": "1Gi", "temporary": "512Mi" });
             // The nodes' disks are memory here, and count as that of who writes them.
             for part in ["pull", "agent", "phpFpm", "cron", "job"] {
                 spec["sizes"][part] = size("100m", "256Mi", "3Gi");
