@@ -38,20 +38,17 @@ impl Redis {
 
     /// What the server answers to these lines, as redis-cli prints it.
     fn ask(&self, lines: &str) -> String {
-        let mut command = Command::new("redis-cli");
-        command.args(["--no-auth-warning", "-a", "s'3cret", "-p", &self.port.to_string()]);
-        let mut cli = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        cli.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
-        let mut answer = String::new();
-        cli.stdout.take().unwrap().read_to_string(&mut answer).unwrap();
-        cli.wait().unwrap();
-        answer
+        self.ask_with(&["-a", "s'3cret"], lines)
     }
 
     /// The same, as the user of a shop.
     fn ask_as(&self, user: &str, lines: &str) -> String {
+        self.ask_with(&["--user", user, "--pass", &format!("of {user}")], lines)
+    }
+
+    fn ask_with(&self, login: &[&str], lines: &str) -> String {
         let mut command = Command::new("redis-cli");
-        command.args(["--no-auth-warning", "--user", user, "--pass", &format!("of {user}"), "-p", &self.port.to_string()]);
+        command.args(login).args(["--no-auth-warning", "-p", &self.port.to_string()]);
         let mut cli = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         cli.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
         let mut answer = String::new();
