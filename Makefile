@@ -102,7 +102,7 @@ bench: tools release ## an idle agent's cost; pulls against awscli, s5cmd, git a
 	@$(tools) bench
 	images/binaries $(target)/images/binaries
 	$(target)/release/bench-agent --image $(target)/images/binaries
-	cargo run --locked --release --quiet --package scheduler --example render_speed -- 5000
+	cargo run --locked --release --quiet --package render --example render_speed -- 5000
 	$(target)/release/bench-pull --rounds $(ROUNDS) --out $(target)/bench $(BENCH)
 
 .PHONY: bench-scheduler
@@ -154,12 +154,12 @@ reference: ## write docs/reference.md, docs/metrics.md, docs/crds.md, and what i
 	mv $(target)/reference.md docs/reference.md
 	cargo run --locked --quiet --package agent --example metrics > $(target)/metrics.md
 	mv $(target)/metrics.md docs/metrics.md
-	cargo run --locked --quiet --package scheduler -- reference > $(target)/crds.md
+	cargo run --locked --quiet --package cli -- reference > $(target)/crds.md
 	mv $(target)/crds.md docs/crds.md
-	cargo run --locked --quiet --package scheduler -- reference --metrics > $(target)/metrics-scheduler.md
+	cargo run --locked --quiet --package scheduler --example metrics > $(target)/metrics-scheduler.md
 	mv $(target)/metrics-scheduler.md docs/metrics-scheduler.md
-	cargo run --locked --quiet --package scheduler -- crd --out manifests/crds
-	cargo run --locked --quiet --package scheduler -- manifests --out manifests/scheduler
+	cargo run --locked --quiet --package cli -- crd --out manifests/crds
+	cargo run --locked --quiet --package cli -- manifests --out manifests/scheduler
 
 .PHONY: ci
 ci: ## what CI runs

@@ -52,7 +52,7 @@ impl Serving {
         let text = fs::read_to_string(examples.join(platform).join("class.yaml")).expect("an example");
         fs::write(&class, change(&text)).expect("a scratch directory is writable");
         let others = [examples.join("release.yaml"), examples.join(platform).join("shop.yaml")];
-        let program = Program::ours("longshore-scheduler").args(["render", "--output", "json"]).arg(class).args(others);
+        let program = Program::ours("longshore").args(["render", "--output", "json"]).arg(class).args(others);
         let objects = program.run().expect(0).stdout;
         let mut files = BTreeMap::new();
         for object in Deserializer::from_str(&objects).into_iter::<Value>() {

@@ -44,6 +44,12 @@ pub(crate) enum CommandError {
         /// The rest of the sentence.
         problem: &'static str,
     },
+    /// A command of clusters failed.
+    #[error(transparent)]
+    Cluster(#[from] crate::cluster::CommandError),
+    /// The process cannot wait for anything.
+    #[error("cannot start the runtime")]
+    Runtime(#[source] io::Error),
     /// Standard output cannot be written.
     #[error("cannot write the result to standard output")]
     Output(#[source] io::Error),
@@ -276,7 +282,8 @@ impl CommandError {
             Self::Pull(error) => error.reason(),
             Self::Root(error) => error.reason(),
             Self::Rollout(error) => error.reason(),
-            Self::Signals(_) | Self::Bug(_) => Reason::Bug,
+            Self::Cluster(error) => error.reason(),
+            Self::Signals(_) | Self::Runtime(_) | Self::Bug(_) => Reason::Bug,
         }
     }
 }

@@ -1,8 +1,14 @@
-//! The tool that CI and operators use: keys, packing, signing, publishing, verifying and explaining releases.
+//! `longshore`, the one command of people and of CI: releases are made and published, shops and clusters are looked after.
+//!
+//! ```text
+//!  releases   key, trust, init, publish, pack, sign, verify, release, pull, diff, gc, store, root
+//!  clusters   cluster/: shop, rollout, halt, why, plan, apply, render, import, export, try, crd, manifests
+//! ```
 //!
 //! Each module named after a command holds its arguments, its `--help`, what it does and how its result looks.
 //! [`compose`] and [`publish::next`](publish) are the decisions, without IO; [`remote`] reads a channel the way a pod does.
 
+mod cluster;
 mod compose;
 mod context;
 mod diff;
@@ -21,27 +27,26 @@ mod publish;
 mod pull;
 mod release_command;
 mod remote;
-mod retry;
+mod root;
 mod screen;
 mod sign;
 mod spec;
 mod staged;
 mod trust;
 mod verify;
-mod why;
 
 pub(crate) use context::Context;
 pub(crate) use error::CommandError;
 pub(crate) use progress::{Bar, Progress};
 pub(crate) use screen::Output;
 
-use clap::{CommandFactory as _, Parser, error::ErrorKind};
+use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand as _, error::ErrorKind};
 use jiff::Timestamp;
 use release::{Reason, Trouble};
 use runtime::{Report, caught, telemetry::Format};
 use std::{ffi::OsString, process::ExitCode, sync::Arc};
 
-/// Puts signed shop releases where pods find them, and explains what runs.
+/// Publishes signed shop releases, and runs the shops of a cluster.
 #[derive(Debug, Parser)]
 #[command(
     name = "longshore",
@@ -56,14 +61,17 @@ A first release, from nothing:
   longshore pull --store s3://releases/prod --channel shops/acme --trust 1.root.json shop
 Credentials, region and endpoint of S3 come from the usual AWS variables and files; set AWS_ENDPOINT_URL_S3 for MinIO and
 others. `longshore COMMAND --help` has examples for each command.
-Exit codes: 0 ok; 64 configuration; 65 untrusted or malformed data; 69 store; 70 bug; 74 local disk; 75 try again."
+A cluster, from nothing:
+  longshore crd | kubectl apply --server-side -f -
+  longshore manifests | kubectl apply --server-side -f -
+  longshore import shops.csv --class magento2-standard | kubectl apply --server-side -f -
+What each field of a shop means: `kubectl explain shop.spec`, or docs/crds.md. As `kubectl-longshore` in PATH this is `kubectl longshore`.
+Exit codes: 0 ok; 64 configuration; 65 untrusted or malformed data; 69 store or API server; 70 bug; 74 local disk; 75 try again; of a rollout
+that is waited for: 80 completed, and shops failed within its budget; 81 stopped or aborted."
 )]
 struct Cli {
     #[command(subcommand)]
     command: Command,
-    /// How the result is written
-    #[arg(long, global = true, value_enum, default_value_t)]
-    output: Output,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -89,10 +97,9 @@ enum Command {
     Release(Box<release_command::ReleaseCommand>),
     /// Do what longshore-init does, on a laptop
     Pull(Box<pull::PullCommand>),
-    /// Explain what runs in a release root, since when, and why not something newer
-    Why(Box<why::Why>),
-    /// Let a release be tried again that failed in a release root
-    Retry(retry::Retry),
+    /// Look into a release root: what runs, and what was rejected
+    #[command(subcommand)]
+    Root(Box<root::RootCommand>),
     /// Show what differs between two releases
     Diff(diff::Diff),
     /// Find, and with --delete remove, what no kept release needs
@@ -100,6 +107,8 @@ enum Command {
     /// Look after a whole store
     #[command(subcommand)]
     Store(Box<fsck::StoreCommand>),
+    #[command(flatten)]
+    Cluster(cluster::Command),
     /// Print a completion script for your shell
     #[command(after_help = "Example:\n  longshore completions bash > /etc/bash_completion.d/longshore")]
     Completions {
@@ -108,26 +117,65 @@ enum Command {
     },
 }
 
+/// The command line. `--output` is added here to the commands whose result is a value; those of clusters have forms of their own.
+fn command_line() -> clap::Command {
+    let clusters = cluster::Command::augment_subcommands(clap::Command::new(""));
+    let own = |name: &str| clusters.find_subcommand(name).is_some() || name == "completions";
+    Cli::command().mut_subcommands(|command| if own(command.get_name()) { command } else { with_output(command) })
+}
+
+fn with_output(command: clap::Command) -> clap::Command {
+    if command.has_subcommands() {
+        return command.mut_subcommands(with_output);
+    }
+    command.arg(
+        clap::Arg::new("output")
+            .long("output")
+            .help("How the result is written")
+            .value_parser(clap::value_parser!(Output))
+            .default_value("text"),
+    )
+}
+
+/// What `--output` says of the command that was given.
+fn output(matches: &ArgMatches) -> Output {
+    match matches.subcommand() {
+        Some((_, inner)) => output(inner),
+        None => matches.try_get_one("output").ok().flatten().copied().unwrap_or_default(),
+    }
+}
+
 /// Runs the tool with these arguments, the program's name first, and gives the exit code.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let report = Report::new("longshore", Format::Text, runtime::TERMINATION_LOG);
-    let cli = match Cli::try_parse_from(arguments) {
-        Ok(cli) => cli,
+    let parsed =
+        command_line().try_get_matches_from(arguments).and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, output(&matches))));
+    let (command, output) = match parsed {
+        Ok((cli, output)) => (cli.command, output),
         Err(error) => return usage(&error),
     };
-    let context = Context { output: cli.output, progress: Arc::new(Progress::new(cli.output == Output::Json)), now: Timestamp::now() };
-    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return report.failure(&error, Reason::Bug),
-    };
-    match caught(|| runtime.block_on(command(cli.command, &context))) {
+    match caught(|| dispatch(command, output)) {
         Ok(Ok(())) => ExitCode::SUCCESS,
         Ok(Err(error)) => report.failure(&error, error.reason()),
         Err(panicked) => report.failure(&panicked, Reason::Bug),
     }
 }
 
-async fn command(command: Command, context: &Context) -> Result<(), CommandError> {
+fn dispatch(command: Command, output: Output) -> Result<(), CommandError> {
+    let context = Context { output, progress: Arc::new(Progress::new(output == Output::Json)), now: Timestamp::now() };
+    match command {
+        // These wait for the network in runtimes of their own.
+        Command::Cluster(command) => Ok(cluster::run(command)?),
+        command => tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .map_err(CommandError::Runtime)?
+            .block_on(release(command, &context)),
+    }
+}
+
+async fn release(command: Command, context: &Context) -> Result<(), CommandError> {
     match command {
         Command::Key(arguments) => key::run(&arguments, context),
         Command::Trust(arguments) => trust::run(&arguments, context),
@@ -138,14 +186,14 @@ async fn command(command: Command, context: &Context) -> Result<(), CommandError
         Command::Verify(arguments) => verify::run(*arguments, context).await,
         Command::Release(arguments) => release_command::run(*arguments, context).await,
         Command::Pull(arguments) => pull::run(*arguments, context).await,
-        Command::Why(arguments) => why::run(*arguments, context).await,
-        Command::Retry(arguments) => retry::run(&arguments, context),
+        Command::Root(command) => root::run(*command, context).await,
         Command::Diff(arguments) => diff::run(arguments, context).await,
         Command::Gc(arguments) => gc::run(arguments, context).await,
         Command::Store(command) => fsck::run(*command, context).await,
+        Command::Cluster(command) => Ok(cluster::run(command)?),
         Command::Completions { shell } => {
             let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Cli::command(), "longshore", &mut script);
+            clap_complete::generate(shell, &mut command_line(), "longshore", &mut script);
             screen::write_out(&script)
         }
     }
@@ -167,7 +215,7 @@ mod tests {
 
     #[test]
     fn the_command_line_is_consistent() {
-        Cli::command().debug_assert();
+        command_line().debug_assert();
     }
 
     #[test]
@@ -179,6 +227,6 @@ mod tests {
             }
             command.get_subcommands().for_each(check);
         }
-        check(&Cli::command());
+        check(&command_line());
     }
 }

@@ -157,17 +157,17 @@ reasons! {
     Interrupted "interrupted" TryAgain "The process was asked to stop.", "run it again";
     // what the cluster says to the scheduler
     ApiServer "api-server" Store "The Kubernetes API server cannot be reached, or did not answer in time.", "check the network, the kubeconfig's address and the API server's own health";
-    ApiForbidden "api-forbidden" Configuration "The API server does not let this user do it.", "grant the verb that the message names; `longshore-scheduler manifests` has the scheduler's own rights";
+    ApiForbidden "api-forbidden" Configuration "The API server does not let this user do it.", "grant the verb that the message names; `longshore manifests` has the scheduler's own rights";
     ApiRefused "api-refused" Configuration "The API server refused an object.", "correct the field that the message names";
     Owned "owned" Configuration "Another manager owns fields of an object.", "agree with its owner, or take the fields with --take-over";
-    Definitions "definitions" Configuration "The cluster does not know Shops.", "apply what `longshore-scheduler crd` prints";
+    Definitions "definitions" Configuration "The cluster does not know Shops.", "apply what `longshore crd` prints";
     Registry "registry" Configuration "A shop, a class or a release cannot be used as it is written.", "correct the resource that the message names";
     Claimed "claimed" Configuration "A shop claims a host, a database, a directory or keys of a cache that another shop has.", "give one of the two something else: who had it first keeps it";
     Guard "guard" Configuration "A guard against deleting a fleet by accident holds.", "look why so many shops are missing; only then allow the number with --delete-at-most";
     Moved "moved" TryAgain "The cluster is not as the plan saw it.", "look at a new plan, and apply that one";
-    Rollout "rollout" TryAgain "A rollout has not ended in time, and goes on.", "wait, or look at `longshore-scheduler rollout status NAME`";
-    RolloutPartly "rollout-partly" Partly "A rollout was completed, and some of its shops failed within its budget.", "look at `longshore-scheduler why SHOP` for each that the message names, and start a rollout of these";
-    RolloutFailed "rollout-failed" Failed "A rollout stopped as too many of its shops failed, or all of a wave, or it was aborted.", "look at the shops that the message names; then `longshore-scheduler rollout resume` or `rollout abort`";
+    Rollout "rollout" TryAgain "A rollout has not ended in time, and goes on.", "wait, or look at `longshore rollout status NAME`";
+    RolloutPartly "rollout-partly" Partly "A rollout was completed, and some of its shops failed within its budget.", "look at `longshore why SHOP` for each that the message names, and start a rollout of these";
+    RolloutFailed "rollout-failed" Failed "A rollout stopped as too many of its shops failed, or all of a wave, or it was aborted.", "look at the shops that the message names; then `longshore rollout resume` or `rollout abort`";
     NotLeader "not-leader" TryAgain "Another process leads since.", "nothing: it goes on with the work";
     Bug "bug" Bug "Longshore is wrong.", "please report it with the log";
 }

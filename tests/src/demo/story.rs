@@ -154,7 +154,7 @@ fn refused(stage: &mut Stage, mut step: Step, pod: &str, reason: &str) -> Result
 
 fn why(stage: &mut Stage) -> Result<(), DemoError> {
     let mut step = stage.step("what runs in the pod, and why nothing newer")?;
-    let outcome = stage.run(&mut step, stage.shop.longshore_program(["why", "pod"]), 0)?;
+    let outcome = stage.run(&mut step, stage.shop.longshore_program(["root", "why", "pod"]), 0)?;
     let (verdict, rest) = outcome.stdout.split_once('\n').unwrap_or_default();
     say(rest.trim_end())?;
     stage.done(&step, verdict)

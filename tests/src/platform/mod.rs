@@ -90,8 +90,8 @@ impl<'a> Platform<'a> {
             platform.longshore(["key", "generate", "ci"]).expect(0);
             platform.longshore(["trust", "new", "--key", "ci.pub", "--sign", "ci.key", "--out", "1.root.json"]).expect(0);
         }
-        platform.apply(&platform.scheduler(["crd"]).run().expect(0).stdout);
-        let manifests = platform.scheduler(["manifests", "--image", scheduler.pinned(), "--output", "json"]).run().expect(0).stdout;
+        platform.apply(&platform.operator(["crd"]).run().expect(0).stdout);
+        let manifests = platform.operator(["manifests", "--image", scheduler.pinned(), "--output", "json"]).run().expect(0).stdout;
         // What the Prometheus operator defines is not in this cluster, and the image of pods that keep room is in no registry here.
         let known = |line: &&str| {
             let object: Value = serde_json::from_str(line).unwrap_or_default();
@@ -99,8 +99,7 @@ impl<'a> Platform<'a> {
         };
         let manifests: Vec<_> = manifests.lines().filter(known).collect();
         // Ten minutes, in which a Shop that was deleted by mistake may come back, are longer than tests wait.
-        let (slow, fast) =
-            (r#"["longshore-scheduler","run"]"#, r#"["longshore-scheduler","run","--delete-after","5","--delete-at-most","20"]"#);
+        let (slow, fast) = (r#"["longshore-scheduler"]"#, r#"["longshore-scheduler","--delete-after","5","--delete-at-most","20"]"#);
         platform.apply(&manifests.join("\n").replace(slow, fast));
         platform.rolled_out(SYSTEM, "deployment/longshore-scheduler");
         INSTALLED.store(true, Relaxed);
@@ -130,10 +129,10 @@ impl<'a> Platform<'a> {
         self.ci(arguments).run()
     }
 
-    /// `longshore-scheduler` as an operator runs it, not started yet.
+    /// `longshore` as an operator runs it, not started yet.
     #[must_use]
-    pub fn scheduler<'b>(&self, arguments: impl IntoIterator<Item = &'b str>) -> Program {
-        let binary = crate::process::binary("longshore-scheduler");
+    pub fn operator<'b>(&self, arguments: impl IntoIterator<Item = &'b str>) -> Program {
+        let binary = crate::process::binary("longshore");
         self.cluster.program(&binary.display().to_string()).args(arguments).deadline(START)
     }
 

@@ -311,18 +311,18 @@ impl<'a> Tenant<'a> {
         web::get_from((pod.address, 9808).into(), "/metrics", "").map_or_else(|_| String::new(), |page| page.body)
     }
 
-    /// What `longshore-scheduler why` says.
+    /// What `longshore why` says.
     #[must_use]
     #[track_caller]
     pub fn why(&self) -> String {
-        self.platform.scheduler(["why", &self.name]).run().expect(0).stdout
+        self.platform.operator(["why", &self.name]).run().expect(0).stdout
     }
 
     /// Cleans its caches by `shop clean-cache`. Gives what that says.
     #[must_use]
     #[track_caller]
     pub fn clean_cache(&self) -> String {
-        self.platform.scheduler(["shop", "clean-cache", &self.name]).run().expect(0).stdout
+        self.platform.operator(["shop", "clean-cache", &self.name]).run().expect(0).stdout
     }
 }
 

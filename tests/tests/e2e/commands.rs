@@ -57,7 +57,7 @@ fn the_help_of_every_command_has_an_example_of_it() {
         }
         open.extend(below);
     }
-    let some = ["key generate", "trust rotate", "publish", "pack", "sign", "verify", "release export", "pull", "why", "diff", "gc"];
+    let some = ["key generate", "trust rotate", "publish", "pack", "sign", "verify", "release export", "pull", "root why", "diff", "gc"];
     assert!(some.iter().all(|command| seen.contains(*command)) && seen.len() >= 19, "{seen:?}");
     for example in ["key generate", "trust new", "publish", "pull"] {
         assert!(longshore(["--help"]).expect(0).stdout.contains(&format!("  longshore {example} ")), "{example}");
@@ -98,7 +98,7 @@ fn a_mistake_in_the_arguments_is_code_64() {
         &["verify", "--channel", "Shops/acme"],
         &["gc", "--keep", "0"],
         &["diff", "1"],
-        &["why"],
+        &["root", "why"],
         &["pull", "--memory", "much", "pod"],
     ] {
         refused_usage(&shop.longshore(wrong));
@@ -160,7 +160,7 @@ fn every_reading_command_speaks_json_and_text() {
         (&["release", "inspect", "out/release.json"], "signatures"),
         (&["trust", "show", "1.root.json"], "threshold"),
         (&["verify"], "signedBy"),
-        (&["why", "pod"], "running"),
+        (&["root", "why", "pod"], "running"),
         (&["diff", "1", "2"], "downloadFresh"),
         (&["gc"], "unneededBytes"),
         (&["publish", "--sign", "ci.key", "--dry-run"], "outcome"),
@@ -190,7 +190,7 @@ fn a_releases_resource_is_what_the_scheduler_reads() {
     let registered = written("shop.json", &fleet::shop("vinyl", "php-plain", &serde_json::json!({})));
     let render = |resource: &str| {
         let files = [&class, &registered, &written("release.json", resource)];
-        Program::ours("longshore-scheduler").arg("render").args(files).args(["--output", "json"]).run()
+        Program::ours("longshore").arg("render").args(files).args(["--output", "json"]).run()
     };
     // What pods read is what the store has, and under the name that rollouts are told.
     let rendered = render(&resource).expect(0).stdout;
@@ -278,17 +278,17 @@ fn why_says_what_runs_and_why_nothing_newer_does() {
     let shop = Shop::on_disk(1, 5);
     shop.publish();
     fs::create_dir(shop.path("pod")).unwrap();
-    assert_eq!(asked(&shop, &["why", "pod"])["running"], Value::Null);
+    assert_eq!(asked(&shop, &["root", "why", "pod"])["running"], Value::Null);
     shop.init("pod").run().expect(0);
     shop.edit(0, 1, 1.0);
     shop.publisher().args(["--expires-after", "1s"]).run().expect(0);
-    let why = asked(&shop, &["why", "pod"]);
+    let why = asked(&shop, &["root", "why", "pod"]);
     assert_eq!((&why["running"]["sequence"], &why["newer"]["sequence"], &why["newer"]["refused"]), (&1.into(), &2.into(), &Value::Null));
     assert!(why["verdict"].as_str().unwrap().contains("the next pull activates it"), "{why}");
     std::thread::sleep(std::time::Duration::from_millis(1100));
-    let why = asked(&shop, &["why", "pod"]);
+    let why = asked(&shop, &["root", "why", "pod"]);
     assert_eq!((&why["newer"]["refused"], why["newer"]["hint"].is_string()), (&"expired".into(), true));
-    assert_eq!(asked(&shop, &["why", "pod", "--floor", "3"])["newer"]["refused"], "rollback");
+    assert_eq!(asked(&shop, &["root", "why", "pod", "--floor", "3"])["newer"]["refused"], "rollback");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! `longshore-scheduler try`: a rendered pod on this machine, with the nginx and the php-fpm of this machine as its image.
+//! `longshore try`: a rendered pod on this machine, with the nginx and the php-fpm of this machine as its image.
 
 use e2e::{
     process::{Program, binary},
@@ -42,7 +42,7 @@ fn a_pod_serves_its_page_may_not_write_its_sources_and_leaves_nothing() {
         let resource = json!({ "apiVersion": "longshore.dev/v1alpha1", "kind": kind, "metadata": { "name": name }, "spec": spec });
         fs::write(shop.path(file), resource.to_string()).unwrap();
     }
-    let scheduler = binary("longshore-scheduler");
+    let scheduler = binary("longshore");
     let program = Program::new("unshare").args(["--net", "sh", "-c", SCRIPT]).arg(&scheduler).arg(scheduler.parent().unwrap());
     let outcome = program.arg(shop.store()).directory(shop.path("")).run();
     let log = fs::read_to_string(shop.path("log")).unwrap_or_default();

@@ -48,8 +48,9 @@ Examples:
 Running it again is safe: it uploads only what is missing, finishes what was interrupted, and does nothing when the
 channel runs this content already. Modules that did not change since an earlier run on this machine are not packed again;
 what is kept of them is checked at each use, and `--no-cache` does without. When two publishers race, one wins and the other ends with reason `conflict`, code 75.
-With --rollout, `longshore-scheduler` puts the release into the cluster, starts a rollout of it and waits: the exit code is 0 when every shop of
-the channel runs the release, 80 when some failed within the budget, 81 when the rollout stopped or was aborted, 75 when it goes on. Both programs are needed, and a kubeconfig. A run that was cut off while it waited is run again as it was.")]
+With --rollout, `longshore rollout start` puts the release into the cluster of the kubeconfig, starts a rollout of it and waits: the exit code is
+0 when every shop of the channel runs the release, 80 when some failed within the budget, 81 when the rollout stopped or was aborted, 75 when it
+goes on. A run that was cut off while it waited is run again as it was.")]
 pub(crate) struct Publish {
     /// The release's description
     #[arg(long, default_value = "longshore.toml", value_name = "FILE", conflicts_with = "packed")]
@@ -158,7 +159,6 @@ impl fmt::Display for Published {
 /// Where a source, key or trust root cannot be used, the store fails, pods would refuse the release, or another publisher
 /// was faster.
 pub(crate) async fn run(arguments: Publish, context: &Context) -> Result<(), CommandError> {
-    arguments.rollout.check()?;
     let mut summary = match &arguments.packed {
         Some(directory) => packed(&arguments, directory, context).await?,
         None => described(&arguments, context).await?,

@@ -1,24 +1,21 @@
-//! `publish --rollout`: the release enters a cluster, and moves its shops, by `longshore-scheduler`.
+//! `publish --rollout`: the release enters a cluster, and moves its shops, by `longshore rollout start`.
 //!
-//! That is another program, as whoever publishes needs no client of Kubernetes, and whoever runs a cluster none of S3. This one hands it the
-//! Release on standard input, and ends as it ends.
+//! That is a process of its own: what it prints is no part of our result, and it ends with a code of its own.
 
 use crate::{release_command::resource_of, remote::Found};
 use clap::Args;
 use release::Reason;
 use std::{
+    env,
     ffi::OsString,
     io::{self, Write as _},
     process::{Command, Stdio},
 };
 
-/// The program, as PATH has it.
-pub(crate) const PROGRAM: &str = "longshore-scheduler";
-
 /// What a rollout is told.
 #[derive(Debug, Args)]
 pub(crate) struct RolloutArguments {
-    /// Start a rollout of the release in the cluster of the kubeconfig, and wait for its end; needs `longshore-scheduler` in PATH
+    /// Start a rollout of the release in the cluster of the kubeconfig, and wait for its end
     #[arg(long, conflicts_with = "dry_run")]
     pub rollout: bool,
     /// Why, for the rollout's record
@@ -27,7 +24,7 @@ pub(crate) struct RolloutArguments {
     /// A wave of the rollout: percent of all shops, or shops with commas between them, and how long they are watched, such as 100:10m (repeat for each)
     #[arg(long = "wave", requires = "rollout", value_name = "PERCENT|SHOPS:SOAK")]
     waves: Vec<String>,
-    /// What else `longshore-scheduler rollout start` is told, such as --context or --within
+    /// What else `longshore rollout start` is told, such as --context or --within
     #[arg(last = true, requires = "rollout", value_name = "ARGUMENT")]
     more: Vec<OsString>,
 }
@@ -35,11 +32,11 @@ pub(crate) struct RolloutArguments {
 /// Why a rollout was not started, or did not end well.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RolloutError {
-    /// The program cannot be started.
-    #[error("cannot run {PROGRAM}, which --rollout needs; install it in PATH, beside longshore")]
-    Program(#[source] io::Error),
+    /// The process cannot be started.
+    #[error("the release is published, and `longshore rollout start` cannot be run; the same command again goes on with it")]
+    Start(#[source] io::Error),
     /// It failed, and has said why.
-    #[error("the release is published, and `{PROGRAM} rollout start` failed ({}); the same command again goes on with it", ended(*code))]
+    #[error("the release is published, and `longshore rollout start` failed ({}); the same command again goes on with it", ended(*code))]
     Failed {
         /// Its exit code; nothing where a signal ended it.
         code: Option<i32>,
@@ -51,53 +48,39 @@ fn ended(code: Option<i32>) -> String {
 }
 
 impl RolloutError {
-    /// The stable reason, with which the exit code is the other program's.
+    /// The stable reason, with which the exit code is the other process's.
     pub(crate) const fn reason(&self) -> Reason {
         match self {
-            Self::Program(_) | Self::Failed { code: Some(64) } => Reason::Config,
+            Self::Failed { code: Some(64) } => Reason::Config,
             Self::Failed { code: Some(69) } => Reason::ApiServer,
             Self::Failed { code: Some(75) | None } => Reason::Rollout,
             Self::Failed { code: Some(80) } => Reason::RolloutPartly,
             Self::Failed { code: Some(81) } => Reason::RolloutFailed,
-            Self::Failed { .. } => Reason::Bug,
+            Self::Start(_) | Self::Failed { .. } => Reason::Bug,
         }
     }
 }
 
 impl RolloutArguments {
-    /// Whether the program is there, asked before minutes of packing.
+    /// Starts the rollout, and waits for its end.
     ///
     /// # Errors
     ///
-    /// Where it cannot be run.
-    pub(crate) fn check(&self) -> Result<(), RolloutError> {
-        if self.rollout {
-            let version = Command::new(PROGRAM).arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).status();
-            version.map(drop).map_err(RolloutError::Program)?;
-        }
-        Ok(())
-    }
-
-    /// Hands the release to the program, and waits for the rollout's end.
-    ///
-    /// # Errors
-    ///
-    /// Where the program cannot be run, or fails.
+    /// Where the process cannot be run, or fails.
     pub(crate) fn run(&self, found: &Found) -> Result<(), RolloutError> {
         let why = self.why.clone().unwrap_or_else(|| format!("sequence {} of {}", found.release.sequence, found.release.channel));
-        let mut command = Command::new(PROGRAM);
+        let mut command = Command::new(env::current_exe().map_err(RolloutError::Start)?);
         command.args(["rollout", "start", "-", "--wait", "--why", &why]);
         for wave in &self.waves {
             command.args(["--wave", wave]);
         }
-        // What it says is no part of our result.
         command.args(&self.more).stdin(Stdio::piped()).stdout(io::stderr());
-        let mut child = command.spawn().map_err(RolloutError::Program)?;
+        let mut child = command.spawn().map_err(RolloutError::Start)?;
         if let Some(mut input) = child.stdin.take() {
             // One that ended before it read all says why by its exit code.
             input.write_all(format!("{:#}\n", resource_of(found)).as_bytes()).ok();
         }
-        let status = child.wait().map_err(RolloutError::Program)?;
+        let status = child.wait().map_err(RolloutError::Start)?;
         if status.success() { Ok(()) } else { Err(RolloutError::Failed { code: status.code() }) }
     }
 }

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 #[command(after_help = "\
 Example, with which a release enters a cluster; a rollout then moves the shops:
   longshore release resource --store s3://releases/prod --channel shops/acme | kubectl apply --server-side -f -
-  longshore-scheduler rollout start shops-acme-42 --why 'spring prices'
+  longshore rollout start shops-acme-42 --why 'spring prices'
 Signatures are carried along, not checked: each pod checks them.")]
 pub(crate) struct Resource {
     /// Which sequence; the one in force where it is left out
@@ -31,7 +31,7 @@ pub(super) async fn run(arguments: Resource) -> Result<(), CommandError> {
     write_out(format!("{:#}\n", resource(&found, arguments.name)).as_bytes())
 }
 
-/// The object under its usual name, as the definitions of `longshore-scheduler crd` have it; a test gives it to the scheduler.
+/// The object under its usual name, as the definitions of `longshore crd` have it; a test gives it to the scheduler.
 pub(crate) fn resource_of(found: &Found) -> Value {
     resource(found, None)
 }

@@ -1,11 +1,11 @@
 //! What a shop's agents say they run: asked through the API server, only of shops that are on their way.
 
 use super::Controller;
-use crate::{
-    api::{ApiError, Cluster},
-    evidence::{AgentStatus, Question, Said, Seen},
-    render::namespace,
+use api::{
+    agent_status::{AgentStatus, Question, Said, Seen},
+    namespace,
 };
+use client::{ApiError, Cluster};
 use futures_util::future::join_all;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;

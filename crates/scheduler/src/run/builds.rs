@@ -2,13 +2,10 @@
 //! in the Release's status, so that nothing is built twice, also when the Job is long gone.
 
 use super::{Controller, State, observed::Workload, state::Progress, watch};
-use crate::{
-    api::{ApiError, Conflicts, Kind, longshore},
-    assign,
-    crd::{BuildState, ReleaseBuild},
-    render::BUILDS,
-};
+use api::{BuildState, ReleaseBuild};
+use client::{ApiError, Conflicts, Kind, longshore};
 use jiff::Timestamp;
+use render::{BUILDS, assign};
 use serde_json::json;
 use tracing::{error, info, warn};
 
@@ -63,7 +60,7 @@ fn ended(state: &State, now: Timestamp) -> Vec<(String, Vec<ReleaseBuild>)> {
         None if lost(build) => Some(BuildState::Failed),
         _ => None,
     };
-    let release = |(name, status): (&String, &crate::crd::ReleaseStatus)| {
+    let release = |(name, status): (&String, &api::ReleaseStatus)| {
         let mut changed = false;
         let mut builds = status.builds.clone();
         for build in builds.iter_mut().filter(|build| build.state == BuildState::Running) {

@@ -5,12 +5,9 @@ use super::{
     state::{Pods, State},
     turn::Due,
 };
-use crate::{
-    assign,
-    crd::Shop,
-    render::{InForce, Migrating},
-};
+use api::{InForce, Migrating, Shop};
 use release::Migration;
+use render::assign;
 
 /// The release that `shop` is told, where its migration leaves the one before a database that it does not know.
 pub(super) fn breaking<'a>(shop: &Shop, state: &'a State) -> Option<&'a InForce> {
@@ -44,7 +41,7 @@ pub(super) async fn run_it(controller: &Controller, name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::crd::{Condition, ShopClass, ShopStatus, Truth};
+    use api::{Condition, ShopClass, ShopStatus, Truth};
     use serde_json::json;
 
     fn state(migration: Migration) -> State {

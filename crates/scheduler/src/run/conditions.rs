@@ -1,12 +1,9 @@
 //! What a Shop's status says, made from what was found.
 
 use super::{data::KINDS, state::Pods};
-use crate::{
-    assign::worked,
-    crd::{Condition, Shop, ShopStatus, Truth},
-    evidence::Seen,
-};
+use api::{Condition, Shop, ShopStatus, Truth, agent_status::Seen};
 use jiff::Timestamp;
+use render::assign::worked;
 
 /// How a look at a shop went.
 #[derive(Debug, Clone, PartialEq, Eq)]

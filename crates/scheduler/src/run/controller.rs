@@ -3,15 +3,13 @@
 use super::{
     Held, Settings, State, agents,
     cord::Cord,
-    courtesy::Courtesy,
-    events::Events,
     flight::Flights,
     queue::{Priority, Queue},
 };
-use crate::{
-    api::{Cluster, KINDS},
-    render::name::spread,
-};
+use api::name::spread;
+use client::Courtesy;
+use client::Events;
+use client::{Cluster, KINDS};
 use futures_util::FutureExt as _;
 use jiff::Timestamp;
 use std::{
@@ -76,7 +74,7 @@ impl Controller {
             work: Notify::new(),
             rollouts: Notify::new(),
             edge: Notify::new(),
-            held: (0..settings.shards).map(|_| Held::new()).collect(),
+            held: (0..settings.shards).map(|_| Held::default()).collect(),
             counts: Counts::default(),
             reports: Mutex::default(),
             audited: Mutex::default(),

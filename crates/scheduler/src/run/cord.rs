@@ -3,8 +3,9 @@
 //! It is asked for every two seconds by every process, and not watched: a connection that is half open looks like a cord that nobody pulls.
 //! Who has not read it for [`FRESH`] moves no shop and begins no migration, as nobody knows whether it may.
 
-use super::{Controller, HALT};
-use crate::api::ApiError;
+use super::Controller;
+use api::HALT;
+use client::ApiError;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::Api;
 use std::{

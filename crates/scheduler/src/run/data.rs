@@ -1,12 +1,9 @@
 //! What a Shop's status says of its data: whether the database is where its release needs it, and whether its backup is fresh.
 
 use super::{State, edge, state::Progress, turn::Turn};
-use crate::{
-    assign::{self, Known},
-    crd::{BackupSchedule, Condition, Shop, ShopState, Truth},
-    render::namespace,
-};
+use api::{BackupSchedule, Condition, Shop, ShopState, Truth, namespace};
 use jiff::{SignedDuration, Timestamp};
+use render::assign::{self, Known};
 
 /// How old a nightly backup may be: a day, its two hours, and the two that a night is longer or shorter by in spring and autumn.
 const DAILY: SignedDuration = SignedDuration::from_hours(28);
@@ -116,7 +113,7 @@ fn backup(shop: &Shop, state: &State, now: Timestamp) -> Option<Said> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::symptom::Failure;
+    use api::symptom::Failure;
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
     fn at(text: &str) -> Timestamp {

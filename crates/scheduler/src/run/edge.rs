@@ -11,13 +11,10 @@ pub(crate) use state::Edge;
 pub(super) use state::{gone, listed, took};
 
 use super::{Controller, State};
-use crate::{
-    apply::{self, Ownership, Stopped},
-    cluster::edge::{self, EdgeError, Site},
-    plan::Step,
-    render::Object,
-};
+use api::{Object, Step};
+use client::apply::{self, Ownership, Stopped};
 use jiff::Timestamp;
+use render::edge::{self, EdgeError, Site};
 use std::{
     collections::{BTreeMap, BTreeSet},
     convert::Infallible,
@@ -109,7 +106,7 @@ fn sites(state: &State, now: Timestamp) -> Result<BTreeMap<String, Site>, Proble
         let keeps = match class {
             Some(true) => false,
             Some(false) => true,
-            None => crate::plan::dry_run::goes(&live(), now),
+            None => plan::dry_run::goes(&live(), now),
         };
         if !keeps || live().keys().any(|identity| ["Ingress", "HTTPRoute"].contains(&identity.kind.as_ref())) {
             continue;

@@ -1,9 +1,11 @@
 //! Why the Job of a migration failed, in the words of its pod: read once, as the pod goes with the Job.
 
 use super::{Controller, state::Progress};
-use crate::{api::ApiError, assign, render::namespace, symptom};
+use api::{namespace, symptom};
+use client::ApiError;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, ListParams};
+use render::assign;
 
 /// Pods of one Job that are looked at: it makes few.
 const PODS: u32 = 20;

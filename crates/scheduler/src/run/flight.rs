@@ -6,13 +6,10 @@ use super::{
     state::{Pods, Progress, State},
     turn,
 };
-use crate::{
-    assign,
-    crd::{Phase, Rollout, Shop, ShopRelease, Truth},
-    render::InForce,
-    rollout::{Health, duration},
-};
+use api::{InForce, Phase, Rollout, Shop, ShopRelease, Truth, duration};
 use jiff::{SignedDuration, Timestamp};
+use plan::rollout::Health;
+use render::assign;
 use std::collections::BTreeMap;
 
 /// How long a migration that has no Job yet counts as one that is about to load its server. One that waits longer waits for a person.
@@ -140,7 +137,7 @@ pub(super) fn migrating(state: &State, now: Timestamp) -> BTreeMap<String, Strin
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{file::Fleet, run::state::Pods};
+    use crate::run::state::Pods;
     use serde_json::{Value, json};
     use std::path::Path;
 
@@ -164,7 +161,7 @@ mod tests {
     /// A shop of a class with a database, told sequence 43 a minute ago, with two pods that are well; and the rollout that told it.
     fn state(migration: release::Migration) -> State {
         let class = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../manifests/examples/shops/aws/class.yaml");
-        let fleet = Fleet::read(&[class]).unwrap();
+        let fleet = registry::read_fleet(&[class]).unwrap();
         let class = fleet.classes.keys().next().unwrap().clone();
         let mut state = State { fleet, ..State::default() };
         let spec = json!({"class": class, "channel": "shops/acme", "domains": [], "services": {"database": {"ref": "db1", "name": "a"}}});

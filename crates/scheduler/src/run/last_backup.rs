@@ -1,12 +1,11 @@
 //! The last backup of a shop whose `deletionPolicy` is Snapshot: made from its CronJob, and awaited, before anything of it goes.
 
 use super::{Controller, state::Progress};
-use crate::{
-    api::{ApiError, Conflicts},
-    render::{BACKUP, Identity, LAST, Object, namespace},
-};
+use api::{Identity, Object, namespace};
+use client::{ApiError, Conflicts};
 use jiff::{Timestamp, ToSpan as _};
 use kube::core::DynamicObject;
+use render::{BACKUP, LAST};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use tracing::info;

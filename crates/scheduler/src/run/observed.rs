@@ -1,10 +1,8 @@
 //! Deployments, Jobs, CronJobs and routes as they are watched: metadata and a few numbers, without the pod template, which is most of them.
 
 use super::state::Route;
-use crate::{
-    api::{Found, Kind},
-    crd::Truth,
-};
+use api::Truth;
+use client::{Found, Kind};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{
     Resource,

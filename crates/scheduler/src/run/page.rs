@@ -1,8 +1,10 @@
 //! The page of a shop that has never worked: pods that are ready say that nginx and php-fpm run, and no more.
 
 use super::{Controller, agents, turn};
-use crate::{api::ApiError, assign, crd::Shop, evidence::Seen};
+use api::{Shop, agent_status::Seen};
+use client::ApiError;
 use jiff::Timestamp;
+use render::assign;
 use std::time::Duration;
 
 /// How soon a shop is looked at again that has pods, and has never worked: while that is news, and later.

@@ -10,20 +10,18 @@ use super::{
     state::Progress,
     turn::{self, Turn},
 };
-use crate::{
-    api::{self, ApiError},
+use api::{Condition, Fleet, Identity, Live, Migrating, Object, Shop, ShopStatus, Step, agent_status::Seen, name::spread, namespace};
+use client::{
+    ApiError,
     apply::{self, Done, Ownership, Stopped},
-    assign::{self, AssignError, Known, desired},
-    check,
-    crd::{Condition, Shop, ShopStatus},
-    evidence::Seen,
-    file::Fleet,
-    guard::Limit,
-    plan::{Live, Step, gate},
-    render::{Identity, Migrating, Object, name::spread, namespace},
 };
 use jiff::Timestamp;
+use plan::{gate, guard::Limit};
 use release::{Sequence, Sha256};
+use render::{
+    assign::{self, AssignError, Known, desired},
+    check,
+};
 use serde_json::json;
 use std::{
     collections::BTreeMap,
@@ -155,7 +153,7 @@ async fn tell_first(controller: &Controller, name: &str, now: Timestamp) -> Resu
     let Some(record) = record else { return Ok(()) };
     // First the record, then the pods: a crash between must not lose which release was chosen.
     let patch = json!({ "status": { "release": record, "previous": previous } });
-    if controller.writer(name).merge(&api::shop(name), Some("status"), &patch).await?
+    if controller.writer(name).merge(&client::shop(name), Some("status"), &patch).await?
         && let Some(shop) = controller.lock().fleet.shops.get_mut(name)
     {
         let status = shop.status.get_or_insert_default();
@@ -346,7 +344,7 @@ async fn report(
         "observedGeneration": new.observed_generation, "pods": new.pods, "applied": new.applied, "conditions": new.conditions, "migrated": new.migrated,
         "worked": new.worked, "claims": new.claims,
     } });
-    if controller.writer(name).merge(&api::shop(name), Some("status"), &patch).await? {
+    if controller.writer(name).merge(&client::shop(name), Some("status"), &patch).await? {
         controller.counts.statuses.fetch_add(1, Relaxed);
         for (reason, note) in turned(&shop, &new) {
             controller.events.warn(&shop, reason, note).await;

@@ -1,13 +1,10 @@
 //! What agents rejected, on record in the Shop's status: the pod that said so may be gone when somebody asks why.
 
 use super::{Controller, agents::Rejection, queue::Priority};
-use crate::{
-    api::{self, ApiError},
-    assign,
-    crd::RejectedRelease,
-    render::InForce,
-};
+use api::{InForce, RejectedRelease};
+use client::ApiError;
 use jiff::Timestamp;
+use render::assign;
 use serde_json::json;
 
 /// Records that pods of `shop` rejected `release`, once, and tells it as an event.
@@ -27,7 +24,7 @@ pub(super) async fn record(
     let (manifest, sequence) = (release.manifest.to_string(), release.sequence.get().cast_signed());
     let new = RejectedRelease { manifest, sequence, pod: rejection.pod.clone(), at: now.to_string(), why: rejection.why.clone() };
     let Some(rejected) = assign::rejected(&status, new) else { return Ok(()) };
-    if controller.first_writer().merge(&api::shop(shop), Some("status"), &json!({ "status": { "rejected": rejected } })).await?
+    if controller.first_writer().merge(&client::shop(shop), Some("status"), &json!({ "status": { "rejected": rejected } })).await?
         && let Some(stored) = controller.lock().fleet.shops.get_mut(shop)
     {
         stored.status.get_or_insert_default().rejected = rejected;

@@ -4,12 +4,12 @@ use super::{
     Controller,
     last_backup::{self, Backup},
 };
-use crate::{
-    apply,
-    guard::{Registry, Removal, removal},
-    plan::gate,
-};
+use client::apply;
 use jiff::Timestamp;
+use plan::{
+    gate,
+    guard::{Registry, Removal, removal},
+};
 use std::{collections::BTreeSet, convert::Infallible, sync::Arc, sync::atomic::Ordering::Relaxed, time::Duration};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -63,7 +63,7 @@ pub(super) fn decide(controller: &Controller, now: Timestamp) -> Removal {
 /// `failed` are last backups that were told of.
 async fn take_down(controller: &Controller, shop: &str, failed: &mut BTreeSet<String>) {
     // The registry is asked once more, and not our memory of it.
-    match controller.cluster.get(&crate::api::shop(shop)).await {
+    match controller.cluster.get(&client::shop(shop)).await {
         Ok(None) => {}
         Ok(Some(_)) => return,
         Err(error) => return warn!(shop, %error, "shop not taken down: its Shop cannot be looked up"),

@@ -1,4 +1,4 @@
-//! Rollouts at work: what is seen is put before [`decide`](crate::rollout::decide()), and what it says is done and recorded.
+//! Rollouts at work: what is seen is put before [`decide`](plan::rollout::decide()), and what it says is done and recorded.
 
 use super::{
     Controller,
@@ -8,15 +8,12 @@ use super::{
     rejections,
     state::State,
 };
-use crate::{
-    api::{self, ApiError},
-    assign,
-    crd::{Condition, Phase, RejectedRelease, Rollout, RolloutStatus, Shop, Truth},
-    render::InForce,
-    rollout::{Decision, Health, Move, PROMOTE, Situation, Told, View, closed, decide, order},
-};
+use api::{Condition, InForce, Phase, RejectedRelease, Rollout, RolloutStatus, Shop, Truth, closed};
+use client::ApiError;
 use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
+use plan::rollout::{Decision, Health, Move, PROMOTE, Situation, Told, View, decide, order};
+use render::assign;
 use serde_json::json;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -254,7 +251,7 @@ async fn record(
     if status.failed.is_empty() {
         patch["failed"] = json!([]);
     }
-    controller.first_writer().merge(&api::longshore("Rollout", name), Some("status"), &json!({ "status": patch })).await?;
+    controller.first_writer().merge(&client::longshore("Rollout", name), Some("status"), &json!({ "status": patch })).await?;
     if old.phase != status.phase {
         info!(rollout = name, phase = reason, why = decision.why, "rollout");
         controller.events.rollout(rollout, &reason, &decision.why, bad).await;
@@ -302,7 +299,7 @@ async fn one(controller: &Controller, seen: &Seen, shop: &str, direction: Move, 
     if release.returned_from.is_none() {
         patch["status"]["release"]["returnedFrom"] = serde_json::Value::Null;
     }
-    if controller.mover(shop).merge(&api::shop(shop), Some("status"), &patch).await?
+    if controller.mover(shop).merge(&client::shop(shop), Some("status"), &patch).await?
         && let Some(shop) = controller.lock().fleet.shops.get_mut(shop)
     {
         let status = shop.status.get_or_insert_default();

@@ -1,10 +1,8 @@
 //! What the status of a Release and of a ShopClass says: whether the one can be read, and how the shops of the other are.
 
 use super::{Controller, State, builds};
-use crate::{
-    api::{ApiError, longshore},
-    crd::{ClassStatus, Condition, ReleaseStatus, Shop, Truth},
-};
+use api::{ClassStatus, Condition, ReleaseStatus, Shop, Truth};
+use client::{ApiError, longshore};
 use jiff::Timestamp;
 use serde_json::json;
 use std::{collections::BTreeMap, convert::Infallible, sync::Arc, time::Duration};
@@ -93,7 +91,7 @@ fn classes(state: &State, now: Timestamp) -> Vec<(String, ClassStatus)> {
     for (name, shop) in &state.fleet.shops {
         shops.entry(&shop.spec.class).or_default().push((name, shop));
     }
-    let differs = |(name, class): (&String, &crate::crd::ShopClass)| {
+    let differs = |(name, class): (&String, &api::ShopClass)| {
         let shops = shops.get(name.as_str()).map_or(&[][..], Vec::as_slice);
         let of = |shop: &Shop, kind: &str| {
             let conditions = shop.status.as_ref().map_or(&[][..], |status| &status.conditions);

@@ -1,7 +1,8 @@
 //! Starts the watches and the candidates for Leases, and gives Leases back.
 
-use super::{Candidate, Controller, cord, share::Shares, watch};
-use crate::api::KINDS;
+use super::{Candidate, Controller, cord, watch};
+use client::KINDS;
+use client::share::Shares;
 use runtime::Tasks;
 use std::{collections::BTreeSet, convert::Infallible, sync::Arc};
 use tracing::Span;

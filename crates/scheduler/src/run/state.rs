@@ -1,15 +1,8 @@
 //! What is known of the cluster: kept small, as it is held for every shop.
 
 use super::last_backup;
-use crate::{
-    api::Kind,
-    claims::Claims,
-    crd::{Release, ReleaseStatus, Rollout, Shop, ShopClass, Truth},
-    file::Fleet,
-    plan::Live,
-    render::{Identity, InForce},
-    symptom::Failure,
-};
+use api::{Fleet, Identity, InForce, Live, Release, ReleaseStatus, Rollout, Shop, ShopClass, Truth, claims::Claims, symptom::Failure};
+use client::Kind;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -282,7 +275,7 @@ impl State {
     pub(crate) fn look_for_missing(&mut self, now: Timestamp) {
         let mut missing = BTreeMap::new();
         for shop in self.world.keys().filter(|shop| !self.fleet.shops.contains_key(*shop)) {
-            if crate::plan::dry_run::goes(&self.live(shop), now) {
+            if plan::dry_run::goes(&self.live(shop), now) {
                 missing.insert(shop.clone(), self.missing.get(shop).copied().unwrap_or(now));
             }
         }
@@ -311,7 +304,7 @@ pub(crate) enum Change {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::live::test as live;
+    use api::fixtures::live;
 
     fn identity(kind: &'static str, name: &str) -> Identity {
         Identity { api_version: "v1".into(), kind: kind.into(), namespace: Some("shop-a".to_owned()), name: name.to_owned() }

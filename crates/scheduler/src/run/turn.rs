@@ -5,16 +5,13 @@ use super::{
     Controller,
     state::{Progress, State},
 };
-use crate::{
-    api::ApiError,
-    assign,
-    crd::Shop,
-    render::{Identity, MIGRATION_DEADLINE, MIGRATION_LEASE, namespace},
-};
+use api::{Identity, Shop, namespace};
+use client::ApiError;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, ListParams};
 use release::Sequence;
+use render::{MIGRATION_DEADLINE, MIGRATION_LEASE, assign};
 use serde_json::{Value, json};
 
 /// What our name in a Lease begins with. The rest is the Job: any process of ours goes on with it.

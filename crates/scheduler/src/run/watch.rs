@@ -7,12 +7,8 @@ pub(super) use objects::objects;
 pub(super) use workloads::{progress, workloads};
 
 use super::{Controller, queue::Priority, state::Change};
-use crate::{
-    api::Kind,
-    crd::{Release, Rollout, Shop, ShopClass},
-    plan::Live,
-    render::Identity,
-};
+use api::{Identity, Live, Release, Rollout, Shop, ShopClass};
+use client::Kind;
 use futures_util::{Stream, StreamExt as _, future, pin_mut};
 use kube::{
     Resource,

@@ -67,7 +67,7 @@ fn rejects(namespace: &str, sequence: u64) -> bool {
 
 impl Bench {
     fn program(&self, arguments: &[&str]) -> Program {
-        self.cluster.program(&binary("longshore-scheduler").display().to_string()).args(arguments).deadline(LONG)
+        self.cluster.program(&binary("longshore").display().to_string()).args(arguments).deadline(LONG)
     }
 
     fn apply(&self, text: &str) {
@@ -108,7 +108,8 @@ impl Bench {
     fn start(&self) -> Running {
         let listen = format!("127.0.0.1:{LISTEN}");
         // As its Deployment sets it.
-        let program = self.program(&["run", "--listen", &listen, "--log", "warn"]).env("MALLOC_ARENA_MAX", "1");
+        let binary = binary("longshore-scheduler").display().to_string();
+        let program = self.cluster.program(&binary).args(["--listen", &listen, "--log", "warn"]).env("MALLOC_ARENA_MAX", "1");
         program.deadline(WHOLE).start()
     }
 

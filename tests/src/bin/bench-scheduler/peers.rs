@@ -65,7 +65,7 @@ fn charts(cluster: &Cluster, prefix: &str, scratch: &Path) -> (Vec<PathBuf>, usi
         scratch.join(name).display().to_string()
     });
     let rendered = scratch.join("rendered");
-    let program = cluster.program(&binary("longshore-scheduler").display().to_string()).arg("render").args(&files);
+    let program = cluster.program(&binary("longshore").display().to_string()).arg("render").args(&files);
     drop(program.arg("--out").arg(&rendered).deadline(LONG).run().expect(0));
     let mut objects = 0;
     let charts = (0..SAMPLE).map(|index| {

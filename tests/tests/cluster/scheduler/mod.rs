@@ -80,7 +80,7 @@ impl<'a> Scheduler<'a> {
 
     /// A command, as a person runs it.
     fn program(&self, arguments: &[&str]) -> Program {
-        let binary = e2e::process::binary("longshore-scheduler");
+        let binary = e2e::process::binary("longshore");
         self.cluster.program(&binary.display().to_string()).args(arguments).deadline(LONG)
     }
 
@@ -104,8 +104,9 @@ impl<'a> Scheduler<'a> {
 
     /// The same, with its own address and settings.
     fn start_as(&self, listen: &str, settings: &[&str]) -> Running {
-        let arguments = ["run", "--delete-after", "1", "--listen", listen, "--log", "info"];
-        let program = self.program(&[&arguments[..], settings].concat()).env("KUBECONFIG", self.kubeconfig());
+        let binary = e2e::process::binary("longshore-scheduler").display().to_string();
+        let arguments = ["--delete-after", "1", "--listen", listen, "--log", "info"];
+        let program = self.cluster.program(&binary).args(arguments).args(settings).env("KUBECONFIG", self.kubeconfig());
         let running = program.deadline(Duration::from_mins(20)).start();
         eventually("a scheduler that has read everything", Duration::from_mins(1), || {
             self.cluster.program("curl").args(["-sf", &format!("http://{listen}/readyz")]).run().code().filter(|code| *code == 0)

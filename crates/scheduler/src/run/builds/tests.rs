@@ -1,10 +1,7 @@
 //! Which builds are due, and which have ended.
 
 use super::*;
-use crate::{
-    crd::{ReleaseStatus, Rollout, Shop, ShopClass},
-    render::InForce,
-};
+use api::{InForce, ReleaseStatus, Rollout, Shop, ShopClass};
 use release::Sha256;
 
 fn release(sequence: u64) -> InForce {

@@ -1,13 +1,13 @@
 //! Whether visitors get to a shop: what its lines in the maps say of it.
 
 use super::{Edge, Problem, state::Wanted};
-use crate::{
-    assign,
-    cluster::edge::{Site, shard_name},
-    crd::{Shop, Truth},
-    run::{State, data::Said},
-};
+use crate::run::{State, data::Said};
+use api::{Shop, Truth};
 use jiff::{SignedDuration, Timestamp};
+use render::{
+    assign,
+    edge::{Site, shard_name},
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The condition.

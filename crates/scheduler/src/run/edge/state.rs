@@ -1,15 +1,12 @@
 //! What is known of the maps: the shards in the cluster, how they should be, and of which sites that was made.
 
 use super::{Problem, programmed::Programmed};
-use crate::{
-    api::{Found, Kind},
-    cluster::edge::{NAMESPACE, SHARDS, Site, shard_name},
-    plan::Live,
-    render::{Identity, Object},
-    run::Controller,
-};
+use crate::run::Controller;
+use api::{Identity, Live, Object};
+use client::{Found, Kind};
 use jiff::Timestamp;
 use release::Sha256;
+use render::edge::{NAMESPACE, SHARDS, Site, shard_name};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A shard that should be there.
@@ -99,7 +96,7 @@ impl Edge {
     /// Somebody deletes the shard of a host.
     #[cfg(test)]
     pub(super) fn lose(&mut self, host: &str) {
-        self.live.remove(&shard_name(crate::cluster::edge::shard_of(host)));
+        self.live.remove(&shard_name(render::edge::shard_of(host)));
     }
 
     /// Since when each shard is not as it should be.

@@ -1,12 +1,8 @@
 //! What the maps are made of, and what is said of a shop's part in them.
 
 use super::*;
-use crate::{
-    api::KINDS,
-    crd::{Shop, ShopClass, Truth},
-    plan::{Live, live},
-    render::Identity,
-};
+use api::{Identity, Live, Shop, ShopClass, Truth, fixtures::live};
+use client::KINDS;
 use serde_json::json;
 
 fn now() -> Timestamp {
@@ -29,7 +25,7 @@ fn shop(state: &mut State, name: &str, class: &str, host: &str) {
     // It has something to take down.
     let kind = KINDS.iter().find(|kind| kind.name == "Deployment").unwrap();
     let identity = kind.identity(Some(format!("shop-{name}")), "web".to_owned());
-    state.see(name, identity, live::test(name, Timestamp::UNIX_EPOCH));
+    state.see(name, identity, live(name, Timestamp::UNIX_EPOCH));
 }
 
 fn fleet() -> State {
@@ -53,7 +49,7 @@ fn pass(state: &mut State) -> Vec<String> {
     state.edge.want(sites, &shards);
     let differ: Vec<&Object> = shards.iter().filter(|shard| !state.edge.holds(shard)).collect();
     let written: Vec<(Identity, Live)> =
-        differ.iter().map(|shard| (shard.identity().clone(), Live { applied: Some(shard.digest()), ..live::test("x", now()) })).collect();
+        differ.iter().map(|shard| (shard.identity().clone(), Live { applied: Some(shard.digest()), ..live("x", now()) })).collect();
     let names = differ.iter().map(|shard| shard.identity().name.clone()).collect();
     state.edge.wrote(written);
     state.edge.settle(now());

@@ -1,10 +1,8 @@
 //! Objects that are as they should be when they are as we wrote them: watched by their metadata alone.
 
 use super::{config, follow, kept, replace};
-use crate::{
-    api::{Found, Kind, OURS},
-    run::{Controller, edge, queue::Priority},
-};
+use crate::run::{Controller, edge, queue::Priority};
+use client::{Found, Kind, OURS};
 use kube::{
     api::{Api, DynamicObject},
     core::PartialObjectMeta,

@@ -1,15 +1,13 @@
 //! Deployments, Jobs, CronJobs and routes: also how they are.
 
 use super::{config, follow, kept, replace};
-use crate::{
-    api::{Kind, OURS},
-    run::{
-        Controller, builds, last_backup,
-        observed::{Observed, Workload},
-        queue::Priority,
-        state::{Pods, Progress, State, migration},
-    },
+use crate::run::{
+    Controller, builds, last_backup,
+    observed::{Observed, Workload},
+    queue::Priority,
+    state::{Pods, Progress, State, migration},
 };
+use client::{Kind, OURS};
 use kube::{api::Api, runtime::watcher};
 use std::{collections::BTreeSet, sync::Arc};
 use tokio_util::sync::CancellationToken;

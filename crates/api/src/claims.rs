@@ -1,0 +1,264 @@
+//! What a shop has for itself, and no other shop may have: hosts, a database, a directory, keys of a cache. One registry for all of it; no IO.
+//!
+//! A claim that two shops make is that of who has it already, as its status says, since it was given what it claimed; then of the shop that
+//! was created first, then of the first name. The other one is refused: it keeps what was applied before, and no other shop is concerned.
+
+use crate::{Fleet, Media, Shop, ShopClass};
+use jiff::Timestamp;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
+
+/// What a claim is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Host,
+    /// Tables of a database: all, or those whose names begin alike.
+    Tables,
+    /// A directory, and all that is in it.
+    Directory,
+    /// Keys that begin alike.
+    Keys,
+    /// A Redis database.
+    Sessions,
+    /// Indexes whose names begin alike.
+    Indexes,
+    VirtualHost,
+}
+
+/// Something that a shop claims.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Claim {
+    kind: Kind,
+    /// Where it is: the server's address, whatever classes call it.
+    place: String,
+    /// What it is. Of what contains others: what the names of those begin with.
+    name: String,
+}
+
+impl Claim {
+    fn new(kind: Kind, place: impl Into<String>, name: impl Into<String>) -> Self {
+        Self { kind, place: place.into(), name: name.into() }
+    }
+
+    /// Whether other things can be within it.
+    const fn contains(&self) -> bool {
+        matches!(self.kind, Kind::Tables | Kind::Directory | Kind::Keys | Kind::Indexes)
+    }
+}
+
+/// Also how a shop's status says what it has: the text is the same for the same claim, and no other.
+impl fmt::Display for Claim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kind, place, name } = self;
+        match kind {
+            Kind::Host => write!(f, "host {name}"),
+            Kind::Tables if name.is_empty() => write!(f, "database {place}"),
+            Kind::Tables => write!(f, "tables {name}* of database {place}"),
+            Kind::Directory => write!(f, "directory {place}{}", name.trim_end_matches('/')),
+            Kind::Keys => write!(f, "cache prefix {name} of {place}"),
+            Kind::Sessions => write!(f, "database {name} for sessions of {place}"),
+            Kind::Indexes => write!(f, "search prefix {} of {place}", name.trim_end_matches('_')),
+            Kind::VirtualHost => write!(f, "virtual host {name} of {place}"),
+        }
+    }
+}
+
+/// What another shop has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Collision {
+    ours: Claim,
+    theirs: Claim,
+    /// The other shop.
+    pub shop: String,
+}
+
+impl fmt::Display for Collision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { ours, theirs, shop } = self;
+        if ours == theirs {
+            return write!(f, "{ours} belongs to shop {shop}");
+        }
+        let why = match ours.kind {
+            Kind::Directory => "which is in it or around it",
+            _ => "with which it would be mixed up",
+        };
+        write!(f, "{ours}: {theirs}, {why}, belongs to shop {shop}")
+    }
+}
+
+/// What is known of a shop.
+#[derive(Debug, Clone, Default)]
+struct Standing {
+    claims: Vec<Claim>,
+    /// What its status says that it has.
+    has: BTreeSet<String>,
+    created: Option<Timestamp>,
+    /// Nobody has stored it yet: everybody else was before.
+    proposed: bool,
+}
+
+/// Everything that shops claim.
+#[derive(Debug, Clone, Default)]
+pub struct Claims {
+    shops: BTreeMap<String, Standing>,
+    /// Who claims what. Names that begin alike are neighbours.
+    owners: BTreeMap<Claim, BTreeSet<String>>,
+}
+
+impl Claims {
+    /// What all shops of a fleet claim.
+    #[must_use]
+    pub fn of(fleet: &Fleet) -> Self {
+        let mut claims = Self::default();
+        fleet.shops.iter().for_each(|(name, shop)| claims.see(name, shop, fleet.classes.get(&shop.spec.class)));
+        claims
+    }
+
+    /// Takes a shop in, as it is from now on. Where nobody knows its class, servers are those that the class calls so.
+    pub fn see(&mut self, name: &str, shop: &Shop, class: Option<&ShopClass>) {
+        let created = shop.metadata.creation_timestamp.as_ref().map(|time| time.0);
+        self.see_since(name, shop, class, created);
+    }
+
+    /// The same of a shop that was created at another time than it says.
+    pub fn see_since(&mut self, name: &str, shop: &Shop, class: Option<&ShopClass>, created: Option<Timestamp>) {
+        let has = shop.status.as_ref().map_or(&[][..], |status| &status.claims).iter().cloned().collect();
+        let new = Standing { claims: of(shop, class), has, created, proposed: false };
+        let known = self.shops.get(name);
+        if known.is_none_or(|known| known.claims != new.claims) {
+            self.forget(name);
+            for claim in &new.claims {
+                self.owners.entry(claim.clone()).or_default().insert(name.to_owned());
+            }
+        }
+        self.shops.insert(name.to_owned(), new);
+    }
+
+    /// Takes a shop in that is not stored yet.
+    pub fn propose(&mut self, name: &str, shop: &Shop, class: &ShopClass) {
+        self.see_since(name, shop, Some(class), None);
+        self.shops.entry(name.to_owned()).and_modify(|standing| standing.proposed = true);
+    }
+
+    /// A shop is gone.
+    pub fn forget(&mut self, name: &str) {
+        for claim in self.shops.remove(name).unwrap_or_default().claims {
+            if let Some(owners) = self.owners.get_mut(&claim) {
+                owners.remove(name);
+                if owners.is_empty() {
+                    self.owners.remove(&claim);
+                }
+            }
+        }
+    }
+
+    /// What a shop claims, as its status says once it was given that.
+    pub fn texts(&self, name: &str) -> Vec<String> {
+        self.shops.get(name).into_iter().flat_map(|standing| &standing.claims).map(Claim::to_string).collect()
+    }
+
+    /// What a shop claims, and another one has: the first such one for each claim. A shop without any has all that it claims.
+    #[must_use]
+    pub fn refused(&self, name: &str) -> Vec<Collision> {
+        let claims = self.shops.get(name).map_or(&[][..], |standing| &standing.claims);
+        claims.iter().filter_map(|claim| self.collision(name, claim)).collect()
+    }
+
+    /// Whether no other shop has a host that this one claims.
+    #[must_use]
+    pub fn has_host(&self, name: &str, host: &str) -> bool {
+        self.collision(name, &Claim::new(Kind::Host, "", host)).is_none()
+    }
+
+    /// The host of a shop that another one has, if there is one.
+    #[must_use]
+    pub fn lost_host(&self, name: &str) -> Option<Collision> {
+        self.refused(name).into_iter().find(|collision| collision.ours.kind == Kind::Host)
+    }
+
+    fn collision(&self, name: &str, ours: &Claim) -> Option<Collision> {
+        let own = self.rank(name, ours);
+        let before = |(theirs, shops): (&Claim, &BTreeSet<String>)| {
+            let first = shops.iter().find(|shop| *shop != name && self.rank(shop, theirs) < own)?;
+            Some(Collision { ours: ours.clone(), theirs: theirs.clone(), shop: first.clone() })
+        };
+        if !ours.contains() {
+            return self.owners.get_key_value(ours).and_then(before);
+        }
+        // What it is within, from the widest; then itself, and what is within it.
+        let ends = (0..ours.name.len())
+            .filter(|end| ours.name.is_char_boundary(*end) && (ours.kind != Kind::Directory || ours.name[..*end].ends_with('/')));
+        let around = ends.filter_map(|end| self.owners.get_key_value(&Claim { name: ours.name[..end].to_owned(), ..ours.clone() }));
+        let within = |theirs: &Claim| (theirs.kind, &theirs.place) == (ours.kind, &ours.place) && theirs.name.starts_with(&ours.name);
+        let within = self.owners.range(ours..).take_while(|(theirs, _)| within(theirs));
+        around.chain(within).find_map(before)
+    }
+
+    /// Who has the lower rank has the claim.
+    fn rank<'a>(&self, name: &'a str, claim: &Claim) -> (bool, bool, bool, Option<Timestamp>, &'a str) {
+        let standing = self.shops.get(name);
+        let created = standing.and_then(|standing| standing.created);
+        let has = standing.is_some_and(|standing| !standing.has.is_empty() && standing.has.contains(&claim.to_string()));
+        (standing.is_some_and(|standing| standing.proposed), !has, created.is_none(), created, name)
+    }
+}
+
+/// Everything that a shop claims.
+fn of(shop: &Shop, class: Option<&ShopClass>) -> Vec<Claim> {
+    let services = &shop.spec.services;
+    let backends = class.map(|class| &class.spec.backends);
+    // Where the class is not known, one of its servers is told by its name; where it has no such server, the shop cannot be rendered.
+    let place = |name: &str, found: Option<Option<(&str, u32)>>| match found {
+        Some(found) => found.map(|(host, port)| format!("{}:{port}", host.trim_end_matches('.').to_ascii_lowercase())),
+        None => Some(format!("{name} of class {}", shop.spec.class)),
+    };
+    let mut claims: Vec<_> = shop.spec.domains.iter().map(|domain| Claim::new(Kind::Host, "", domain.host.to_ascii_lowercase())).collect();
+    if let Some(wanted) = &services.database {
+        let found = |it: &crate::Database| it.name == wanted.server;
+        let server = backends.map(|it| it.databases.iter().find(|it| found(it)).map(|it| (it.host.as_str(), it.port)));
+        // Servers that do not tell upper from lower case have one database for both names.
+        let name = wanted.name.to_ascii_lowercase();
+        let prefix = wanted.table_prefix.clone().unwrap_or_default();
+        claims.extend(place(&wanted.server, server).map(|place| Claim::new(Kind::Tables, format!("{name} of {place}"), prefix)));
+    }
+    if let Some(wanted) = &services.cache {
+        let server = backends.map(|it| it.caches.iter().find(|it| it.name == wanted.server).map(|it| (it.host.as_str(), it.port)));
+        if let Some(place) = place(&wanted.server, server) {
+            claims.extend(wanted.sessions.map(|number| Claim::new(Kind::Sessions, place.clone(), number.to_string())));
+            claims.push(Claim::new(Kind::Keys, place, wanted.prefix.clone()));
+        }
+    }
+    if let Some(wanted) = &services.search {
+        let server = backends.map(|it| it.search.iter().find(|it| it.name == wanted.server).map(|it| (it.host.as_str(), it.port)));
+        claims.extend(place(&wanted.server, server).map(|place| Claim::new(Kind::Indexes, place, format!("{}_", wanted.prefix))));
+    }
+    if let Some(wanted) = &services.queue {
+        let server = backends.map(|it| it.queues.iter().find(|it| it.name == wanted.server).map(|it| (it.host.as_str(), it.port)));
+        claims.extend(place(&wanted.server, server).map(|place| Claim::new(Kind::VirtualHost, place, wanted.virtual_host.clone())));
+    }
+    claims.extend(directory(shop, class));
+    claims
+}
+
+/// The directory of the shop's media, from its file system on.
+fn directory(shop: &Shop, class: Option<&ShopClass>) -> Option<Claim> {
+    let wanted = shop.spec.services.media.as_ref()?;
+    let (place, begin) = match class {
+        None => (format!("{} of class {}: ", wanted.server, shop.spec.class), ""),
+        Some(class) => match class.spec.backends.media.iter().find(|it| it.name == wanted.server)? {
+            Media { efs: Some(efs), .. } => (efs.file_system.clone(), ""),
+            Media { nfs: Some(nfs), .. } => (format!("{}:", nfs.server.trim_end_matches('.').to_ascii_lowercase()), nfs.export.as_str()),
+            Media { directory: Some(directory), .. } => (String::new(), directory.path.as_str()),
+            _ => return None,
+        },
+    };
+    // Its path begins at the access point.
+    let place = wanted.access_point.as_ref().map_or_else(|| place.clone(), |point| format!("{place}/{point}"));
+    let parts = begin.split('/').chain(wanted.path.split('/')).filter(|part| !["", "."].contains(part));
+    Some(Claim::new(Kind::Directory, place, parts.fold("/".to_owned(), |path, part| path + part + "/")))
+}
+
+#[cfg(test)]
+mod tests;

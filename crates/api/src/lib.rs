@@ -1,0 +1,41 @@
+//! What Longshore's programs share about a cluster: the resources of the group `longshore.dev`, and the nouns made of them. No IO.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `crd` | Shop, `ShopClass`, Release, Rollout: their types, schemas and defaults |
+//! | `fleet`, `claims` | all of them together, and what each shop claims for itself |
+//! | `resolved` | a release that was read, and what rendering is told of the moment |
+//! | `object`, `name`, `live`, `step` | generated objects: who they are, how they are named, what the cluster has, what is to be done |
+//! | `schedule`, `window`, `duration` | times of campaigns, windows and freezes |
+//! | `agent_status`, `symptom` | what pods say of themselves, read with distrust |
+
+pub mod agent_status;
+pub mod claims;
+mod crd;
+mod duration;
+#[cfg(feature = "fixtures")]
+pub mod fixtures;
+mod fleet;
+mod live;
+pub mod name;
+mod object;
+mod resolved;
+pub mod schedule;
+mod step;
+pub mod symptom;
+mod window;
+
+pub use crd::*;
+pub use duration::duration;
+pub use fleet::Fleet;
+pub use live::{APPLIED, Live};
+pub use name::namespace;
+pub use object::{Identity, Object};
+pub use resolved::{InForce, Migrating, Moment, ReleaseError};
+pub use step::{Deletion, Step};
+pub use window::closed;
+
+/// The namespace of Longshore's own programs.
+pub const SYSTEM: &str = "longshore-system";
+/// The ConfigMap in [`SYSTEM`] that halts everything while it exists.
+pub const HALT: &str = "longshore-halt";

@@ -1,0 +1,30 @@
+//! `crd`: the CustomResourceDefinitions.
+
+use super::{CommandError, show};
+use api::definitions;
+use registry::{Form, text, write};
+use std::path::PathBuf;
+
+/// What `crd` is told.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  longshore crd | kubectl apply --server-side -f -")]
+pub(crate) struct Crd {
+    /// How they are written
+    #[arg(long, value_enum, default_value_t)]
+    output: Form,
+    /// Write one file for each into this directory instead
+    #[arg(long, value_name = "DIRECTORY")]
+    out: Option<PathBuf>,
+}
+
+pub(super) fn run(arguments: &Crd) -> Result<(), CommandError> {
+    let Some(directory) = &arguments.out else {
+        return show(&text(arguments.output, definitions()).map_err(CommandError::Output)?);
+    };
+    for definition in definitions() {
+        let name = format!("{}.{}", definition.spec.names.plural, arguments.output.extension());
+        let failed = |source| CommandError::Write { path: directory.join(&name), source };
+        write(directory, &name, &text(arguments.output, [&definition]).map_err(failed)?).map_err(failed)?;
+    }
+    Ok(())
+}

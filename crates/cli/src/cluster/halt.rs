@@ -1,0 +1,97 @@
+//! `halt`: the andon cord.
+
+use super::{
+    CommandError,
+    connection::{Connection, wait},
+    history::note_all,
+    show,
+};
+use api::{HALT, Identity, SYSTEM};
+use client::Cluster;
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::{
+    api::{Api, Patch, PatchParams},
+    core::ObjectMeta,
+};
+
+/// What `halt` is told.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Every rollout of the cluster stops where it is within seconds: no shop is told another release, and agents that are about to switch wait.
+Shops go on being served and kept as they are. With several clusters, pull the cord in each: name the others with --cell.
+
+Examples:
+  longshore halt --why 'checkout fails in canaries'
+  longshore halt --cell cell-1 --cell cell-2 --why 'payment provider is down'
+  longshore halt --lift")]
+pub(crate) struct Halt {
+    /// Why, for everybody who waits
+    #[arg(long, required_unless_present = "lift")]
+    why: Option<String>,
+    /// Let rollouts go on
+    #[arg(long, conflicts_with = "why")]
+    lift: bool,
+    /// Who, for the record; otherwise the user of this session
+    #[arg(long, env = "USER", default_value = "unknown")]
+    by: String,
+    /// Namespace of the scheduler
+    #[arg(long, default_value = SYSTEM)]
+    namespace: String,
+    /// More contexts of the kubeconfig: the other cells
+    #[arg(long = "cell", value_name = "CONTEXT")]
+    cells: Vec<String>,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+pub(super) fn run(arguments: &Halt) -> Result<(), CommandError> {
+    wait(async {
+        let mut failed = Vec::new();
+        let own = pull(arguments, arguments.connection.open().await);
+        let others = arguments.cells.iter().map(|cell| async move {
+            let cluster = arguments.connection.in_context(cell).open().await;
+            (cell, pull(arguments, cluster).await)
+        });
+        // All at once: a cell that cannot be reached must not keep the others going.
+        let (own, others) = futures_util::future::join(own, futures_util::future::join_all(others)).await;
+        let count = 1 + others.len();
+        for (cell, result) in std::iter::once((&"this cell".to_owned(), own)).chain(others) {
+            if let Err(error) = result {
+                failed.push((cell.clone(), error));
+            }
+        }
+        if !failed.is_empty() {
+            return Err(CommandError::Cells { done: count - failed.len(), failed });
+        }
+        let said = if arguments.lift { "rollouts go on" } else { "halted: no shop is moved" };
+        show(&format!("{said} in {count} {}\n", if count == 1 { "cell" } else { "cells" }))
+    })
+}
+
+async fn pull(arguments: &Halt, cluster: Result<Cluster, client::ApiError>) -> Result<(), client::ApiError> {
+    let cluster = cluster?;
+    let identity = Identity {
+        api_version: "v1".into(),
+        kind: "ConfigMap".into(),
+        namespace: Some(arguments.namespace.clone()),
+        name: HALT.to_owned(),
+    };
+    if arguments.lift {
+        let Some(found) = cluster.get(&identity).await? else { return Ok(()) };
+        cluster.delete(&identity, found["metadata"]["uid"].as_str().unwrap_or_default()).await?;
+        let text = |key: &str| found["data"][key].as_str().unwrap_or("somebody");
+        let pulled = format!("it was pulled by {} at {}: {}", text("by"), text("at"), text("why"));
+        return note_all(&cluster, "let go on, as the andon cord was lifted,", &arguments.by, &pulled).await;
+    }
+    let said = [("why", arguments.why.clone().unwrap_or_default()), ("by", arguments.by.clone()), ("at", Timestamp::now().to_string())];
+    let cord = ConfigMap {
+        metadata: ObjectMeta { name: Some(HALT.to_owned()), ..ObjectMeta::default() },
+        data: Some(said.map(|(key, value)| (key.to_owned(), value)).into()),
+        ..ConfigMap::default()
+    };
+    let api: Api<ConfigMap> = Api::namespaced(cluster.client(), &arguments.namespace);
+    let params = PatchParams::apply("longshore-scheduler-cli").force();
+    cluster.call("halt", || async { api.patch(HALT, &params, &Patch::Apply(&cord)).await.map(drop) }).await?;
+    note_all(&cluster, "halted", &arguments.by, arguments.why.as_deref().unwrap_or_default()).await
+}

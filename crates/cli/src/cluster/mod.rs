@@ -1,0 +1,81 @@
+//! The commands that speak of shops and clusters: each module holds its arguments, its help, and what it does.
+
+mod apply;
+mod connection;
+mod crd;
+mod error;
+mod export;
+mod halt;
+mod history;
+mod import;
+pub(crate) mod install;
+mod manifests;
+mod plan;
+mod reference;
+mod render;
+mod rollout;
+mod shop;
+mod trial;
+mod why;
+
+pub(crate) use error::CommandError;
+
+use std::io::{self, Write as _};
+
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    /// Print the CustomResourceDefinitions
+    Crd(crd::Crd),
+    /// Print what a cluster needs once: the scheduler itself, priorities, monitoring
+    Manifests(manifests::Manifests),
+    /// Print every object of the shops in files
+    Render(render::Render),
+    /// Turn a list of shops into Shop resources
+    Import(import::Import),
+    /// Turn Shop resources into a list
+    Export(export::Export),
+    /// Show what would change
+    Plan(plan::PlanArguments),
+    /// Do what `plan` shows
+    Apply(apply::Apply),
+    /// Explain why a shop is as it is
+    Why(why::Why),
+    /// Start, watch and steer rollouts
+    Rollout(rollout::Arguments),
+    /// Make a shop, or clean its caches
+    Shop(shop::Arguments),
+    /// Run a shop's rendered pod on this machine, as a kubelet would
+    Try(Box<trial::Try>),
+    /// Stop everywhere: no shop is moved any more
+    Halt(halt::Halt),
+    /// Print the reference page of the resources
+    #[command(hide = true)]
+    Reference,
+}
+
+pub(crate) fn run(command: Command) -> Result<(), CommandError> {
+    match command {
+        Command::Crd(arguments) => crd::run(&arguments),
+        Command::Manifests(arguments) => manifests::run(&arguments),
+        Command::Render(arguments) => render::run(&arguments),
+        Command::Import(arguments) => import::run(&arguments),
+        Command::Export(arguments) => export::run(&arguments),
+        Command::Plan(arguments) => plan::run(&arguments),
+        Command::Apply(arguments) => apply::run(&arguments),
+        Command::Why(arguments) => why::run(&arguments),
+        Command::Rollout(arguments) => rollout::run(&arguments),
+        Command::Shop(arguments) => shop::run(&arguments),
+        Command::Try(arguments) => trial::run(&arguments),
+        Command::Halt(arguments) => halt::run(&arguments),
+        Command::Reference => show(&reference::page()),
+    }
+}
+
+/// Writes to standard output. A reader that went away (`| head`) is not an error.
+fn show(text: &str) -> Result<(), CommandError> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other.map_err(CommandError::Output),
+    }
+}

@@ -1,0 +1,38 @@
+//! `shop`: one shop, from its beginning on.
+
+mod acl;
+mod clean_cache;
+mod create;
+mod secret;
+
+use super::CommandError;
+
+/// What `shop` is told.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  longshore shop create acme --class magento2-standard --domain www.acme.example --domain acme.example \\
+    --from-file database-password=password.txt --from-env database-user=DATABASE_USER --generate crypt-key
+  longshore shop clean-cache acme")]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    /// Make a Shop and its Secret, once nothing speaks against it
+    Create(Box<create::Create>),
+    /// Clean the caches of a shop's application, in a pod of its own
+    CleanCache(clean_cache::CleanCache),
+    /// Print the lines that make shops' users in Redis
+    Acl(acl::Acl),
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<(), CommandError> {
+    match &arguments.verb {
+        Verb::Create(create) => create::run(create),
+        Verb::CleanCache(clean) => clean_cache::run(clean),
+        Verb::Acl(acl) => acl::run(acl),
+    }
+}

@@ -1,0 +1,394 @@
+//! A connection to the API server, and every call that Longshore makes.
+
+use crate::{ApiError, Found, KINDS, Kind, kind::resource_of, retry};
+use api::{APPLIED, Identity, Live, Object};
+use futures_util::future::BoxFuture;
+use kube::{
+    Client, Config,
+    api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, Preconditions, PropagationPolicy, ValidationDirective},
+    config::KubeConfigOptions,
+};
+use serde_json::{Value, json};
+use std::{collections::BTreeMap, fmt, future::Future, sync::Arc, time::Duration};
+use tokio::time::{Instant, timeout};
+
+/// The one field manager under which everything is written.
+pub const MANAGER: &str = "longshore";
+/// The one of `kubectl apply --server-side`.
+const PERSON: &str = "kubectl";
+/// Label selector of everything that is ours.
+pub const OURS: &str = "app.kubernetes.io/managed-by=longshore";
+/// The label that names an object's shop.
+pub const SHOP: &str = "longshore.dev/shop";
+/// How long one request may take.
+pub const REQUEST: Duration = Duration::from_secs(8);
+/// Objects in one page of a list.
+const PAGE: u32 = 500;
+/// Pages of one list at most: two million objects.
+const PAGES: usize = 4000;
+
+/// What happens to fields that another manager owns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Conflicts {
+    /// The object is not written, and the owner is named.
+    Refuse,
+    /// They become ours; only fields that we ask for.
+    Take,
+}
+
+/// Whether anything is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// The API server says what would be stored, and stores nothing.
+    Dry,
+    /// It is stored.
+    Real,
+}
+
+/// Says whether this process may still write.
+pub type Fence = Arc<dyn Fn() -> bool + Send + Sync>;
+
+/// Waits for a request's turn.
+pub type Turn = Arc<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>;
+
+/// A connection to the API server.
+#[derive(Clone)]
+pub struct Cluster {
+    client: Client,
+    /// How long a call may take in all, with what is tried again.
+    patience: Duration,
+    fence: Option<Fence>,
+    turn: Option<Turn>,
+}
+
+impl fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cluster").field("patience", &self.patience).finish_non_exhaustive()
+    }
+}
+
+impl Cluster {
+    /// Connects as kubectl does: the kubeconfig's context, or the pod's service account.
+    ///
+    /// # Errors
+    ///
+    /// Where the API server does not do it.
+    pub async fn connect(context: Option<&str>, patience: Duration) -> Result<Self, ApiError> {
+        let failed = |error: kube::Error| ApiError::Config(Box::new(error));
+        let options = KubeConfigOptions { context: context.map(str::to_owned), ..KubeConfigOptions::default() };
+        let mut config = match context {
+            Some(_) => Config::from_kubeconfig(&options).await.map_err(|error| failed(error.into()))?,
+            None => Config::infer().await.map_err(|error| failed(kube::Error::InferConfig(error)))?,
+        };
+        config.connect_timeout = Some(Duration::from_secs(5));
+        // Ours has a deadline, and obeys the API server's word.
+        config.default_retry = false;
+        Ok(Self { client: Client::try_from(config).map_err(failed)?, patience, fence: None, turn: None })
+    }
+
+    /// A connection that tests play.
+    #[cfg(any(test, feature = "fixtures"))]
+    #[must_use]
+    pub fn over(client: Client) -> Self {
+        Self { client, patience: REQUEST, fence: None, turn: None }
+    }
+
+    /// The same connection, whose calls are given up after this time.
+    #[must_use]
+    pub fn patient(&self, patience: Duration) -> Self {
+        Self { patience, ..self.clone() }
+    }
+
+    /// Whether the cluster has a kind.
+    ///
+    /// # Errors
+    ///
+    /// Where the API server does not do it.
+    pub async fn has(&self, kind: &Kind) -> Result<bool, ApiError> {
+        let api: Api<DynamicObject> = Api::all_with(self.client.clone(), &kind.resource());
+        let params = ListParams::default().labels(OURS).limit(1);
+        match self.call(&format!("list {}", kind.name), || api.list_metadata(&params)).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.is_missing() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Makes a call once, for who comes back anyway.
+    ///
+    /// # Errors
+    ///
+    /// Where the API server does not do it.
+    pub async fn once<T, F>(&self, what: &str, call: impl FnOnce() -> F) -> Result<T, ApiError>
+    where
+        F: Future<Output = Result<T, kube::Error>>,
+    {
+        self.turn().await;
+        match timeout(Duration::from_secs(3), call()).await {
+            Ok(answer) => answer.map_err(|error| ApiError::of(what, error)),
+            Err(_elapsed) => Err(ApiError::Slow { what: what.to_owned(), within: Duration::from_secs(3) }),
+        }
+    }
+
+    /// The same connection, whose writes stop where `fence` says so.
+    #[must_use]
+    pub fn fenced(&self, fence: Fence) -> Self {
+        Self { fence: Some(fence), ..self.clone() }
+    }
+
+    /// The same connection, each of whose requests waits for its turn.
+    #[must_use]
+    pub fn queued(&self, turn: Turn) -> Self {
+        Self { turn: Some(turn), ..self.clone() }
+    }
+
+    async fn turn(&self) {
+        if let Some(turn) = &self.turn {
+            turn().await;
+        }
+    }
+
+    /// The client of kube beneath it, for calls that this type has no words for.
+    #[must_use]
+    pub fn client(&self) -> Client {
+        self.client.clone()
+    }
+
+    fn objects(&self, identity: &Identity) -> Api<DynamicObject> {
+        let resource = resource_of(identity);
+        match &identity.namespace {
+            Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
+            None => Api::all_with(self.client.clone(), &resource),
+        }
+    }
+
+    /// Makes a call, with its deadlines.
+    ///
+    /// # Errors
+    ///
+    /// Where the API server does not do it.
+    pub async fn call<T, F>(&self, what: &str, call: impl Fn() -> F) -> Result<T, ApiError>
+    where
+        F: Future<Output = Result<T, kube::Error>>,
+    {
+        let once = || async {
+            self.turn().await;
+            match timeout(REQUEST, call()).await {
+                Ok(answer) => answer.map_err(|error| ApiError::of(what, error)),
+                Err(_elapsed) => Err(ApiError::Slow { what: what.to_owned(), within: REQUEST }),
+            }
+        };
+        retry::until(Instant::now() + self.patience, once).await
+    }
+
+    /// The same for a call that writes.
+    ///
+    /// # Errors
+    ///
+    /// Where the API server does not do it.
+    pub async fn write<T, F>(&self, what: &str, call: impl Fn() -> F) -> Result<T, ApiError>
+    where
+        F: Future<Output = Result<T, kube::Error>>,
+    {
+        let once = || async {
+            self.turn().await;
+            // Looked at last, as the turn may be long in coming.
+            if self.fence.as_ref().is_some_and(|fence| !fence()) {
+                return Err(ApiError::Fenced { what: what.to_owned() });
+            }
+            match timeout(REQUEST, call()).await {
+                Ok(answer) => answer.map_err(|error| ApiError::of(what, error)),
+                Err(_elapsed) => Err(ApiError::Slow { what: what.to_owned(), within: REQUEST }),
+            }
+        };
+        retry::until(Instant::now() + self.patience, once).await
+    }
+
+    /// Writes an object by server-side apply, and gives what is known of it then.
+    ///
+    /// # Errors
+    ///
+    /// Where the API server does not do it.
+    pub async fn apply(&self, object: &Object, conflicts: Conflicts) -> Result<Live, ApiError> {
+        let (api, name) = (self.objects(object.identity()), &object.identity().name);
+        let (body, params) = (Patch::Apply(marked(object)), params(Mode::Real, conflicts));
+        let what = format!("apply {}", object.identity());
+        let stored = self.write(&what, || api.patch_metadata(name, &params, &body)).await?;
+        Ok(Live::of(&stored.metadata))
+    }
+
+    /// What the API server would store.
+    ///
+    /// # Errors
+    ///
+    /// Where the API server does not do it.
+    pub async fn try_apply(&self, object: &Object, conflicts: Conflicts) -> Result<Value, ApiError> {
+        let (api, name) = (self.objects(object.identity()), &object.identity().name);
+        let (body, params) = (Patch::Apply(marked(object)), params(Mode::Dry, conflicts));
+        let what = format!("apply {} (dry run)", object.identity());
+        Ok(value(&self.call(&what, || api.patch(name, &params, &body)).await?))
+    }
+
+    /// Stores a resource of the registry as a person's file has it. The field manager is kubectl's, so that both can be used in turn.
+    ///
+    /// # Errors
+    ///
+    /// Where the API server does not do it.
+    pub async fn put(&self, resource: &Object, mode: Mode, conflicts: Conflicts) -> Result<Value, ApiError> {
+        let (api, name) = (self.objects(resource.identity()), &resource.identity().name);
+        let params = PatchParams { field_manager: Some(PERSON.to_owned()), ..params(mode, conflicts) };
+        let body = Patch::Apply(resource.value());
+        let what = format!("apply {}{}", resource.identity(), if mode == Mode::Dry { " (dry run)" } else { "" });
+        Ok(value(&self.write(&what, || api.patch(name, &params, &body)).await?))
+    }
+
+    /// The object as it is stored, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// Where the API server does not do it.
+    pub async fn get(&self, identity: &Identity) -> Result<Option<Value>, ApiError> {
+        let api = self.objects(identity);
+        let found = self.call(&format!("get {identity}"), || api.get_opt(&identity.name)).await?;
+        Ok(found.map(|object| value(&object)))
+    }
+
+    /// Changes an object by a JSON merge patch, of a subresource where one is named. One that is gone is no error: `false`.
+    ///
+    /// # Errors
+    ///
+    /// Where the API server does not do it.
+    pub async fn merge(&self, identity: &Identity, subresource: Option<&str>, patch: &Value) -> Result<bool, ApiError> {
+        let (api, params, body) =
+            (self.objects(identity), PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() }, Patch::Merge(patch));
+        let what = format!("change {identity}");
+        let call = || async {
+            match subresource {
+                None => api.patch_metadata(&identity.name, &params, &body).await.map(drop),
+                Some(part) => api.patch_subresource(part, &identity.name, &params, &body).await.map(drop),
+            }
+        };
+        match self.write(&what, call).await {
+            Ok(()) => Ok(true),
+            Err(error) if error.is_missing() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Changes an object by a JSON merge patch, where it still is at `version`; `false` where it is not.
+    ///
+    /// # Errors
+    ///
+    /// Where the API server does not do it.
+    pub async fn merge_if(&self, identity: &Identity, version: &str, mut patch: Value) -> Result<bool, ApiError> {
+        patch["metadata"]["resourceVersion"] = version.into();
+        let api = self.objects(identity);
+        let (params, body) = (PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() }, Patch::Merge(patch));
+        let call = || async {
+            match api.patch_metadata(&identity.name, &params, &body).await {
+                Ok(_) => Ok(true),
+                Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(false),
+                Err(error) => Err(error),
+            }
+        };
+        self.write(&format!("change {identity}"), call).await
+    }
+
+    /// Deletes the object that has this UID, and no other. One that is gone is no error.
+    ///
+    /// # Errors
+    ///
+    /// Where the API server does not do it.
+    pub async fn delete(&self, identity: &Identity, uid: &str) -> Result<(), ApiError> {
+        let api = self.objects(identity);
+        let preconditions = Some(Preconditions { uid: Some(uid.to_owned()), resource_version: None });
+        let params = DeleteParams { preconditions, propagation_policy: Some(PropagationPolicy::Background), ..DeleteParams::default() };
+        let deleted = self.write(&format!("delete {identity}"), || async { api.delete(&identity.name, &params).await.map(drop) }).await;
+        match deleted {
+            Err(error) if error.is_missing() => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Metadata of all objects of a kind that are ours, by shop; of one shop where it is named.
+    ///
+    /// # Errors
+    ///
+    /// Where the API server does not do it.
+    pub async fn live(&self, kind: &Kind, shop: Option<&str>) -> Result<Vec<(String, Identity, Live)>, ApiError> {
+        let api: Api<DynamicObject> = Api::all_with(self.client.clone(), &kind.resource());
+        let selector = shop.map_or_else(|| OURS.to_owned(), |shop| format!("{OURS},{SHOP}={shop}"));
+        let mut params = ListParams::default().labels(&selector).limit(PAGE);
+        let mut found = Vec::new();
+        for _ in 0..PAGES {
+            let page = self.call(&format!("list {}", kind.name), || api.list_metadata(&params)).await;
+            let page = match page {
+                Err(error) if kind.optional && error.is_missing() => return Ok(found),
+                // The page's place in time was forgotten: from the beginning.
+                Err(ApiError::Refused { status, .. }) if status.code == 410 && params.continue_token.is_some() => {
+                    found.clear();
+                    params.continue_token = None;
+                    continue;
+                }
+                page => page?,
+            };
+            found.extend(page.items.into_iter().filter_map(|item| Found::of(kind, item.metadata)?.of_shop()));
+            params.continue_token = page.metadata.continue_.filter(|token| !token.is_empty());
+            if params.continue_token.is_none() {
+                return Ok(found);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Metadata of everything that is ours, shop by shop.
+    ///
+    /// # Errors
+    ///
+    /// Where the API server does not do it.
+    pub async fn world(&self, shop: Option<&str>) -> Result<BTreeMap<String, BTreeMap<Identity, Live>>, ApiError> {
+        let mut world: BTreeMap<String, BTreeMap<Identity, Live>> = BTreeMap::new();
+        for kind in KINDS {
+            for (shop, identity, live) in self.live(kind, shop).await? {
+                world.entry(shop).or_default().insert(identity, live);
+            }
+        }
+        Ok(world)
+    }
+}
+
+/// Who a Shop is.
+#[must_use]
+pub fn shop(name: &str) -> Identity {
+    longshore("Shop", name)
+}
+
+/// Who one of our own resources is.
+#[must_use]
+pub fn longshore(kind: &'static str, name: &str) -> Identity {
+    Identity { api_version: "longshore.dev/v1alpha1".into(), kind: kind.into(), namespace: None, name: name.to_owned() }
+}
+
+fn params(mode: Mode, conflicts: Conflicts) -> PatchParams {
+    PatchParams {
+        dry_run: mode == Mode::Dry,
+        force: conflicts == Conflicts::Take,
+        field_manager: Some(MANAGER.to_owned()),
+        field_validation: Some(ValidationDirective::Strict),
+    }
+}
+
+/// The object with the digest of itself on it: what the gate compares.
+fn marked(object: &Object) -> Value {
+    let mut value = object.value();
+    if !value["metadata"]["annotations"].is_object() {
+        value["metadata"]["annotations"] = json!({});
+    }
+    value["metadata"]["annotations"][APPLIED] = Value::from(object.digest().to_string());
+    value
+}
+
+fn value(object: &DynamicObject) -> Value {
+    // Only a map whose keys are no text could fail.
+    serde_json::to_value(object).unwrap_or_default()
+}

@@ -1,0 +1,32 @@
+//! The API server: the only crate that speaks to it. Every call has a deadline, and what passes by itself is tried again.
+//!
+//! | file | gives |
+//! |---|---|
+//! | `cluster` | a connection, and every call that Longshore makes |
+//! | `apply` | the steps of a plan, done in their order |
+//! | `registry` | Shops, classes, releases and rollouts, read whole |
+//! | `lease`, `share` | who leads, and which shards of the fleet are whose |
+//! | `courtesy`, `events` | whose requests go first, and what `kubectl describe` shows |
+
+mod answer;
+pub mod apply;
+mod cluster;
+mod courtesy;
+mod error;
+pub mod events;
+mod found;
+mod kind;
+pub mod lease;
+mod registry;
+mod retry;
+pub mod share;
+
+pub use cluster::{Cluster, Conflicts, Fence, MANAGER, Mode, OURS, REQUEST, SHOP, Turn, longshore, shop};
+pub use courtesy::Courtesy;
+pub use error::ApiError;
+#[cfg(any(test, feature = "fixtures"))]
+pub use error::refused;
+pub use events::Events;
+pub use found::Found;
+pub use kind::{KINDS, Kind};
+pub use registry::{Read, read};

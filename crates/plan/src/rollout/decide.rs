@@ -1,0 +1,343 @@
+//! The next step of a rollout.
+
+use super::bounds;
+use api::{Counts, FailedShop, OnFailure, Phase, RolloutSpec, RolloutStatus, duration};
+use jiff::{SignedDuration, Timestamp};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Which release a shop is told to run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    /// That of the rollout.
+    This,
+    /// An older one.
+    Other,
+    /// A newer one, which nobody takes back.
+    Newer,
+}
+
+/// How a shop is with what it is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Health {
+    /// All its pods are ready, and run it.
+    Good,
+    /// It is on its way, or some pods are not ready.
+    Pending,
+    /// It does not work, for this reason.
+    Bad(String),
+}
+
+/// What is seen of one shop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct View {
+    /// What it is told.
+    pub told: Told,
+    /// Since when it is told so, or since when it is unwell, whichever is later.
+    pub since: Timestamp,
+    /// When it was last seen well with what it is told, by who remembers.
+    pub well: Option<Timestamp>,
+    /// How it is.
+    pub health: Health,
+    /// Why it cannot be moved now, such as its window.
+    pub closed: Option<String>,
+    /// Whether there is a release before it, to go back to.
+    pub returns: bool,
+    /// Since when it is on record that its pods rejected the release, if they did.
+    pub rejected: Option<Timestamp>,
+    /// The database server that its migration would load, if there is one.
+    pub database: Option<String>,
+}
+
+/// What a decision is made from, besides the Rollout.
+#[derive(Debug)]
+pub struct Situation<'a> {
+    /// All shops of the rollout, in their order.
+    pub order: &'a [String],
+    /// What is seen of them.
+    pub views: &'a BTreeMap<String, View>,
+    /// Whether the andon cord is pulled, or an older rollout of the channel is not over.
+    pub held: Option<&'a str>,
+    /// The wave whose soak a person ended.
+    pub promoted: Option<u32>,
+    /// Migrations that other rollouts' shops run, by database server.
+    pub loaded: &'a BTreeMap<String, usize>,
+    /// Whether the release changes databases so that the one before cannot run any more.
+    pub breaking: bool,
+    /// The time.
+    pub now: Timestamp,
+}
+
+/// What a shop is told next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Move {
+    /// The rollout's release.
+    Forward,
+    /// The release before it.
+    Back,
+    /// The rollout's release once more, which it is told and rejected: a person resumed the rollout since.
+    Again,
+}
+
+/// What to do.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decision {
+    /// The new status; conditions are the caller's.
+    pub status: RolloutStatus,
+    /// Shops that are told something else.
+    pub moves: Vec<(String, Move)>,
+    /// Why it is where it is, in a sentence.
+    pub why: String,
+}
+
+/// How long pods of a shop that was well may be missing, as where it scales or a node goes, until it counts as one on its way again: as long
+/// as a pod takes to start.
+const LAPSE: SignedDuration = SignedDuration::from_mins(2);
+/// What the history says of a rollout that goes on after a failure, so that shops try once more.
+pub const RESUMED: &str = "resumed";
+/// Failed shops that the status names.
+const NAMED: usize = 100;
+
+/// Decides what to do next. Doing nothing of it and asking again gives the same.
+#[must_use]
+pub fn decide(spec: &RolloutSpec, before: &RolloutStatus, situation: &Situation<'_>) -> Decision {
+    let look = Look::new(spec, before, situation);
+    let mut status = RolloutStatus { counts: look.counts(), failed: look.named(), ..before.clone() };
+    let decision = |status: RolloutStatus, moves: Vec<(String, Move)>, why: String| Decision { status, moves, why };
+    let ended = matches!(status.phase, Some(Phase::Completed | Phase::Aborted));
+    if ended {
+        return decision(status, Vec::new(), "it is over".to_owned());
+    }
+    if let Some(held) = situation.held {
+        // Behind another rollout it has not begun; halted it stops where it is.
+        status.phase = Some(if status.wave.is_none() { Phase::Pending } else { Phase::Paused });
+        return decision(status, Vec::new(), held.to_owned());
+    }
+    if spec.aborted {
+        let back = look.back(situation.order);
+        if !back.is_empty() {
+            status.phase = Some(Phase::Returning);
+            return decision(status, back, "it was aborted; shops go back".to_owned());
+        }
+        status.phase = Some(Phase::Aborted);
+        return decision(status, back, look.aborted());
+    }
+    if before.phase == Some(Phase::Stopped) {
+        // What it would find from here on may be another rollout's doing.
+        return decision(before.clone(), Vec::new(), "it stopped; look at the shops that failed, then resume or abort".to_owned());
+    }
+    if spec.paused {
+        status.phase = Some(Phase::Paused);
+        return decision(status, Vec::new(), "a person paused it".to_owned());
+    }
+    let bounds = bounds(spec, situation.order);
+    let wave = status.wave.unwrap_or(0).min(u32::try_from(spec.waves.len()).unwrap_or(u32::MAX));
+    status.wave = Some(wave);
+    let end = bounds.get(wave as usize).copied().unwrap_or(situation.order.len());
+    let begin = (wave as usize).checked_sub(1).and_then(|before| bounds.get(before)).copied().unwrap_or(0);
+    let members = &situation.order[begin..end];
+    // What goes back goes back to its end, also where a failed shop got well.
+    let why = match look.verdict(members) {
+        Some(why) => Some(why),
+        None => (status.phase == Some(Phase::Returning)).then(|| format!("{} shops failed", look.failed.len())),
+    };
+    if let Some(why) = why {
+        let back = if spec.on_failure == OnFailure::Return { look.back(members) } else { Vec::new() };
+        status.phase = Some(if back.is_empty() { Phase::Stopped } else { Phase::Returning });
+        return decision(status, back, format!("{why}; look at them, then resume or abort"));
+    }
+    let mut moves = if spec.on_failure == OnFailure::Return { look.back_failed() } else { Vec::new() };
+    moves.extend(look.again.iter().map(|shop| ((*shop).to_owned(), Move::Again)));
+    moves.extend(look.forward(end).into_iter().map(|shop| (shop, Move::Forward)));
+    let open = situation.order[..end].iter().filter(|shop| !look.settled(shop)).count();
+    if open > 0 {
+        status.phase = Some(Phase::Moving);
+        status.soaking_since = None;
+        let waiting = look.waiting(end);
+        return decision(status, moves, format!("wave {wave}: {open} of {end} shops to go{waiting}"));
+    }
+    soak(spec, situation, status, wave, end > begin, moves)
+}
+
+/// Every shop of the wave runs the release, or failed within the budget.
+fn soak(
+    spec: &RolloutSpec,
+    situation: &Situation<'_>,
+    mut status: RolloutStatus,
+    wave: u32,
+    any: bool,
+    moves: Vec<(String, Move)>,
+) -> Decision {
+    // The canaries are watched as long as the first wave is.
+    let index = (wave as usize).saturating_sub(1);
+    let soak = spec.waves.get(index).map_or(SignedDuration::ZERO, |wave| duration(&wave.soak));
+    let since = status.soaking_since.as_deref().and_then(|text| text.parse().ok()).unwrap_or(situation.now);
+    let until = since.saturating_add(soak).unwrap_or(since);
+    if any && situation.now < until && situation.promoted != Some(wave) {
+        (status.phase, status.soaking_since) = (Some(Phase::Soaking), Some(since.to_string()));
+        return Decision { status, moves, why: format!("wave {wave} is watched until {until:.0}") };
+    }
+    status.soaking_since = None;
+    if wave as usize >= spec.waves.len() {
+        status.phase = Some(Phase::Completed);
+        return Decision { status, moves, why: "all shops run the release, or failed within the budget".to_owned() };
+    }
+    (status.phase, status.wave) = (Some(Phase::Moving), Some(wave + 1));
+    Decision { status, moves, why: format!("wave {} begins", wave + 1) }
+}
+
+/// Whether a shop that is unwell was well a moment ago. Where a wave is watched, all of it was.
+fn lapsed(view: &View, status: &RolloutStatus, now: Timestamp) -> bool {
+    let recent = |at: Timestamp| now.duration_since(at) < LAPSE;
+    view.well.is_some_and(recent) || (status.soaking_since.is_some() && recent(view.since))
+}
+
+/// Shops by how far they are.
+struct Look<'a> {
+    spec: &'a RolloutSpec,
+    situation: &'a Situation<'a>,
+    /// Shops that failed, with the reason; for ever, until a person resumes.
+    failed: BTreeMap<&'a str, String>,
+    done: BTreeSet<&'a str>,
+    moving: BTreeSet<&'a str>,
+    /// Those of them that try again what they rejected.
+    again: BTreeSet<&'a str>,
+}
+
+impl<'a> Look<'a> {
+    fn new(spec: &'a RolloutSpec, status: &'a RolloutStatus, situation: &'a Situation<'a>) -> Self {
+        let deadline = duration(&spec.deadline);
+        let mut failed: BTreeMap<&str, String> = status.failed.iter().map(|failed| (failed.shop.as_str(), failed.why.clone())).collect();
+        failed.retain(|shop, _| situation.views.contains_key(*shop));
+        let (mut done, mut moving, mut again) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        let resumed = status.history.iter().filter(|act| act.what == RESUMED).filter_map(|act| act.at.parse().ok()).max();
+        for shop in situation.order {
+            let Some(view) = situation.views.get(shop).filter(|_| !failed.contains_key(shop.as_str())) else { continue };
+            match (view.told, &view.health) {
+                (Told::Newer, _) | (Told::This, Health::Good) => drop(done.insert(shop.as_str())),
+                (Told::This, Health::Bad(_)) if view.rejected.zip(resumed).is_some_and(|(rejected, resumed)| rejected < resumed) => {
+                    moving.insert(shop.as_str());
+                    again.insert(shop.as_str());
+                }
+                (Told::This, Health::Bad(why)) => drop(failed.insert(shop, why.clone())),
+                (Told::This, Health::Pending) if situation.now.duration_since(view.since) >= deadline => {
+                    failed.insert(shop, format!("not ready {} after it was told", spec.deadline));
+                }
+                // A fleet that scales always has a shop like that, and would never be watched to an end.
+                (Told::This, Health::Pending) if lapsed(view, status, situation.now) => drop(done.insert(shop.as_str())),
+                (Told::This, Health::Pending) => drop(moving.insert(shop.as_str())),
+                (Told::Other, _) => {}
+            }
+        }
+        Self { spec, situation, failed, done, moving, again }
+    }
+
+    fn told(&self, shop: &str) -> Option<Told> {
+        self.situation.views.get(shop).map(|view| view.told)
+    }
+
+    fn settled(&self, shop: &str) -> bool {
+        self.done.contains(shop) || self.failed.contains_key(shop) || !self.situation.views.contains_key(shop)
+    }
+
+    /// Why the rollout ends here: more shops failed than may, or all of the wave. A release that no shop of a wave could run is no success,
+    /// whatever the budget allows: where few shops are moved, it would allow all of them.
+    fn verdict(&self, wave: &[String]) -> Option<String> {
+        let (budget, failed) = (&self.spec.failure_budget, self.failed.len());
+        let moved = self.done.len() + self.moving.len() + failed;
+        if failed > budget.shops as usize || (moved >= 100 && failed * 100 > budget.percent as usize * moved) {
+            return Some(format!("{failed} shops failed, which is over the budget"));
+        }
+        let there: Vec<_> = wave.iter().filter(|shop| self.situation.views.contains_key(*shop)).collect();
+        let all = !there.is_empty() && there.iter().all(|shop| self.failed.contains_key(shop.as_str()));
+        all.then(|| match there[..] {
+            [shop] => format!("{shop} failed, which is all of the wave"),
+            _ => format!("all {} shops of the wave failed", there.len()),
+        })
+    }
+
+    /// Those of `shops` that are told this release, and may be told the one before.
+    fn back(&self, shops: &[String]) -> Vec<(String, Move)> {
+        if self.situation.breaking {
+            return Vec::new();
+        }
+        let wave: BTreeSet<_> = shops.iter().map(String::as_str).collect();
+        let returns = |shop: &str| self.situation.views.get(shop).is_some_and(|view| view.told == Told::This && view.returns);
+        let goes = |shop: &&String| returns(shop) && (wave.contains(shop.as_str()) || self.failed.contains_key(shop.as_str()));
+        self.situation.order.iter().filter(goes).take(self.spec.at_once as usize).map(|shop| (shop.clone(), Move::Back)).collect()
+    }
+
+    /// What became of the shops of a rollout that is aborted, and of which nothing goes back any more.
+    fn aborted(&self) -> String {
+        let stays = self.situation.views.values().filter(|view| view.told == Told::This).count();
+        match (stays, self.situation.breaking) {
+            (0, _) => "it was aborted, and all its shops are back".to_owned(),
+            (_, true) => format!(
+                "it was aborted; {stays} shops keep the release, as it changed their databases so that the one before cannot run: publish a correction"
+            ),
+            (_, false) => format!("it was aborted; {stays} shops keep the release, as there is none before it to go back to"),
+        }
+    }
+
+    /// A shop that failed within the budget goes back by itself.
+    fn back_failed(&self) -> Vec<(String, Move)> {
+        self.back(&[])
+    }
+
+    /// The next shops of the first `end`, within all bounds.
+    fn forward(&self, end: usize) -> Vec<String> {
+        let mut places = (self.spec.at_once as usize).saturating_sub(self.moving.len());
+        let mut loaded: BTreeMap<&str, usize> = self.situation.loaded.iter().map(|(server, load)| (server.as_str(), *load)).collect();
+        let database = |shop: &str| self.situation.views.get(shop).and_then(|view| view.database.as_deref());
+        self.moving.iter().filter_map(|shop| database(shop)).for_each(|server| *loaded.entry(server).or_default() += 1);
+        let mut next = Vec::new();
+        for shop in self.waits(end) {
+            if places == 0 {
+                break;
+            }
+            if self.situation.views[shop].closed.is_some() {
+                continue;
+            }
+            if let Some(server) = database(shop) {
+                let load = loaded.entry(server).or_default();
+                if *load >= self.spec.per_database as usize {
+                    continue;
+                }
+                *load += 1;
+            }
+            places -= 1;
+            next.push(shop.clone());
+        }
+        next
+    }
+
+    fn waits(&self, end: usize) -> impl Iterator<Item = &'a String> {
+        self.situation.order[..end].iter().filter(|shop| self.told(shop) == Some(Told::Other) && !self.failed.contains_key(shop.as_str()))
+    }
+
+    fn waiting(&self, end: usize) -> String {
+        let closed = self.waits(end).filter_map(|shop| Some((shop, self.situation.views[shop].closed.as_deref()?))).collect::<Vec<_>>();
+        match closed.first() {
+            None => String::new(),
+            Some((shop, why)) => format!("; {} wait, such as {shop}: {why}", closed.len()),
+        }
+    }
+
+    fn counts(&self) -> Counts {
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        let returned = self.failed.keys().filter(|shop| self.told(shop) == Some(Told::Other)).count();
+        let all = self.situation.order.len();
+        Counts {
+            all: count(all),
+            done: count(self.done.len()),
+            moving: count(self.moving.len()),
+            waiting: count(all - self.done.len() - self.moving.len() - self.failed.len().min(all)),
+            failed: count(self.failed.len()),
+            returned: count(returned),
+        }
+    }
+
+    fn named(&self) -> Vec<FailedShop> {
+        let cut = |why: &str| why.chars().take(1000).collect();
+        self.failed.iter().take(NAMED).map(|(shop, why)| FailedShop { shop: (*shop).to_owned(), why: cut(why) }).collect()
+    }
+}

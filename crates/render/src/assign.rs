@@ -1,0 +1,226 @@
+//! Which release a shop is told to run, and what is asked of the cluster for it at a moment.
+
+mod builds;
+mod next;
+
+pub use builds::{Build, builds};
+pub use next::{Next, again, back, forward, rejected};
+
+use crate::{RenderError, render};
+use api::{
+    Engine, Fleet, InForce, Migrating, Moment, Object, Phase, Rollout, Shop, ShopRelease, ShopState, Truth,
+    claims::{Claims, Collision},
+    schedule::{ScheduleError, campaign_floor},
+};
+use jiff::Timestamp;
+use release::{Migration, Sequence};
+
+/// Why nothing can be asked of the cluster for a shop.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AssignError {
+    /// Its class is not there.
+    #[error("shop {shop}: its class {class} does not exist; create it, or correct spec.class")]
+    Class {
+        /// The shop.
+        shop: String,
+        /// The class that it names.
+        class: String,
+    },
+    /// The release that it runs is not there any more.
+    #[error(
+        "shop {shop}: Release {release} (sequence {sequence} of {channel}), which it runs, does not exist; apply what `longshore release resource {sequence} --channel {channel}` prints"
+    )]
+    Gone {
+        /// The shop.
+        shop: String,
+        /// The release's name.
+        release: String,
+        /// Its sequence.
+        sequence: i64,
+        /// The shop's channel.
+        channel: String,
+    },
+    /// A campaign's time is not one.
+    #[error("shop {shop}: scale.schedule")]
+    Schedule {
+        /// The shop.
+        shop: String,
+        /// Why.
+        source: ScheduleError,
+    },
+    /// Other shops have what it claims.
+    #[error("shop {shop}: {}", collisions.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Claimed {
+        /// The shop.
+        shop: String,
+        /// What others have.
+        collisions: Vec<Collision>,
+    },
+    /// It cannot be rendered.
+    #[error(transparent)]
+    Render(#[from] RenderError),
+}
+
+/// The release that `shop` is told to run: the one of its status; for a new shop the first that [`fit`] finds.
+///
+/// # Errors
+///
+/// Where its status names a release that is not there: running another one instead is nobody's decision.
+pub fn told<'a>(shop: &Shop, fleet: &'a Fleet) -> Result<Option<&'a InForce>, AssignError> {
+    let channel = shop.spec.channel.as_str();
+    let releases = channel.parse().ok().and_then(|channel: release::ChannelName| fleet.releases.get(&channel));
+    let Some(told) = shop.status.as_ref().and_then(|status| status.release.as_ref()) else { return Ok(fit(channel, fleet)) };
+    let found = u64::try_from(told.sequence).ok().and_then(|sequence| releases?.get(&sequence));
+    match found.filter(|found| found.name == told.name) {
+        Some(found) => Ok(Some(found)),
+        // A shop that was moved to another channel starts there like a new one.
+        None if fleet.releases.values().flat_map(|all| all.values()).any(|any| any.name == told.name) => Ok(fit(channel, fleet)),
+        None => Err(AssignError::Gone {
+            shop: shop.metadata.name.clone().unwrap_or_default(),
+            release: told.name.clone(),
+            sequence: told.sequence,
+            channel: channel.to_owned(),
+        }),
+    }
+}
+
+/// The release that a new shop of `channel` starts with: the newest that no rollout holds back.
+#[must_use]
+pub fn fit<'a>(channel: &str, fleet: &'a Fleet) -> Option<&'a InForce> {
+    let channel: release::ChannelName = channel.parse().ok()?;
+    let held = |release: &&InForce| fleet.rollouts.values().any(|rollout| rollout.spec.release == release.name && !completed(rollout));
+    // Rollouts that were completed let it pass, whatever became of others of the same release.
+    let passed = |release: &&InForce| fleet.rollouts.values().any(|rollout| rollout.spec.release == release.name && completed(rollout));
+    fleet.releases.get(&channel)?.values().rev().find(|release| passed(release) || !held(release))
+}
+
+fn completed(rollout: &Rollout) -> bool {
+    rollout.status.as_ref().and_then(|status| status.phase) == Some(Phase::Completed)
+}
+
+/// What a shop's status says of a release that it is told to run.
+#[must_use]
+pub fn record(release: &InForce, now: Timestamp) -> ShopRelease {
+    ShopRelease {
+        name: release.name.clone(),
+        sequence: release.sequence.get().cast_signed(),
+        manifest: release.manifest.to_string(),
+        since: Some(now.to_string()),
+        returned_from: None,
+        retried: false,
+    }
+}
+
+/// What is known of the moment besides the clock.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Known {
+    /// The sequence up to which the database is migrated.
+    pub migrated: Option<Sequence>,
+    /// Whether the controller holds the shop's migration lease, and cron has ended.
+    pub migrating: Migrating,
+    /// Whether visitors are kept out, where the release's migration is a breaking one.
+    pub closed: bool,
+    /// Why no release may be switched.
+    pub paused: Option<String>,
+}
+
+impl Known {
+    /// What the shop's own status tells, for who is not the controller.
+    #[must_use]
+    pub fn recorded(shop: &Shop) -> Self {
+        let status = shop.status.as_ref();
+        let database = recorded_reason(shop);
+        let migrated = status.and_then(|status| status.migrated).and_then(|sequence| u64::try_from(sequence).ok());
+        let migrating = match database {
+            Some("CronEnds") => Migrating::Soon,
+            Some("Migrating" | "MigrationFailed") => Migrating::Now,
+            _ => Migrating::No,
+        };
+        Self { migrated: migrated.and_then(|sequence| Sequence::try_from(sequence).ok()), migrating, closed: begun(shop), paused: None }
+    }
+}
+
+/// What the shop's condition `DatabaseCurrent` gives as its reason.
+fn recorded_reason(shop: &Shop) -> Option<&str> {
+    let conditions = shop.status.as_ref().map_or(&[][..], |status| &status.conditions);
+    conditions.iter().find(|it| it.kind == "DatabaseCurrent").map(|it| it.reason.as_str())
+}
+
+/// Whether the shop's status says that its database is being changed, or was, for a release that not all of its pods run yet.
+#[must_use]
+pub fn begun(shop: &Shop) -> bool {
+    recorded_reason(shop).is_some_and(|reason| ["CronEnds", "Migrating", "MigrationFailed", SWITCHING].contains(&reason))
+}
+
+/// The reason of `DatabaseCurrent` from the end of a breaking migration until every pod runs its release.
+pub const SWITCHING: &str = "Switching";
+
+/// Every object of a shop, in the order in which they are applied.
+///
+/// # Errors
+///
+/// Where its class or its release is not there, another shop has what it claims, a campaign's time is not one, or it cannot be rendered.
+pub fn desired(name: &str, shop: &Shop, fleet: &Fleet, claims: &Claims, known: &Known, now: Timestamp) -> Result<Vec<Object>, AssignError> {
+    let class = fleet.classes.get(&shop.spec.class);
+    let class = class.ok_or_else(|| AssignError::Class { shop: name.to_owned(), class: shop.spec.class.clone() })?;
+    claimed(name, claims)?;
+    let floor = campaign_floor(&shop.spec.scale, now).map_err(|source| AssignError::Schedule { shop: name.to_owned(), source })?;
+    let release = told(shop, fleet)?;
+    let status = shop.status.as_ref();
+    let told = status.and_then(|status| status.release.as_ref());
+    let moment = Moment {
+        floor,
+        migrated: known.migrated,
+        migrating: known.migrating,
+        closed: known.closed,
+        paused: known.paused.clone(),
+        previous: release.and_then(|release| next::previous(shop, release, fleet, known.migrated)).cloned(),
+        rejected: status.map_or(&[][..], |status| &status.rejected).iter().map(|it| it.manifest.clone()).collect(),
+        retried: told.filter(|told| told.retried).and_then(|told| told.since.clone()),
+        // An agent never goes below a sequence that it has accepted, unless it is told that this is meant.
+        chosen: told.is_some_and(|told| told.returned_from.is_some()),
+    };
+    Ok(render(shop, class, release, &moment)?)
+}
+
+/// That no other shop has what this one claims.
+///
+/// # Errors
+///
+/// Where the API server does not do it.
+pub fn claimed(name: &str, claims: &Claims) -> Result<(), AssignError> {
+    let collisions = claims.refused(name);
+    if collisions.is_empty() { Ok(()) } else { Err(AssignError::Claimed { shop: name.to_owned(), collisions }) }
+}
+
+/// Whether the shop was ever seen to work. A scheduler that did not ask for pages yet has called those ready whose pods were.
+#[must_use]
+pub fn worked(shop: &Shop) -> bool {
+    let Some(status) = &shop.status else { return false };
+    let ready = status.conditions.iter().any(|it| it.kind == "Ready" && it.status == Truth::True);
+    let some = status.pods.as_deref().is_some_and(|pods| !pods.ends_with("/0"));
+    status.worked.is_some() || (ready && some)
+}
+
+/// Whether nobody knows what the shop's database is like: it was never migrated here, and the shop never worked.
+#[must_use]
+pub fn new(shop: &Shop) -> bool {
+    served(shop) && shop.status.as_ref().is_none_or(|status| status.migrated.is_none()) && !worked(shop)
+}
+
+/// Whether `release` changes the shop's database, which a Job of ours does: engines without one have their agents do without. The first
+/// release of a shop does, whatever it says: its database may be empty.
+#[must_use]
+pub fn migrates(shop: &Shop, release: &InForce, fleet: &Fleet) -> bool {
+    let engine = fleet.classes.get(&shop.spec.class).map(|class| class.spec.engine);
+    (release.migration != Migration::None || new(shop))
+        && shop.spec.services.database.is_some()
+        && engine.is_some_and(|engine| engine != Engine::Php)
+}
+
+/// Whether the shop has pods that a release could break.
+#[must_use]
+pub fn served(shop: &Shop) -> bool {
+    matches!(shop.spec.state, ShopState::Active | ShopState::Maintenance)
+}

@@ -1,0 +1,29 @@
+//! Cron expressions that come, time zones, and grace periods that are long enough.
+
+use super::{
+    Finding,
+    look::{Look, list, text},
+};
+use crate::DRAIN;
+use api::schedule::{comes, time_zone};
+
+pub(super) fn check(look: &Look<'_>, findings: &mut Vec<Finding>) {
+    if look.kind() == "CronJob" {
+        if let Err(error) = comes(text(&look.value["spec"]["schedule"])) {
+            look.find("cron", error.to_string(), findings);
+        }
+        if let Err(error) = time_zone(text(&look.value["spec"]["timeZone"])) {
+            look.find("time-zone", error.to_string(), findings);
+        }
+    }
+    let Some(template) = look.template() else { return };
+    let grace = template["spec"]["terminationGracePeriodSeconds"].as_i64().unwrap_or(30);
+    for container in list(&template["spec"]["containers"]) {
+        let Some(sleep) = container.pointer("/lifecycle/preStop/sleep/seconds").and_then(serde_json::Value::as_i64) else { continue };
+        if sleep + DRAIN >= grace {
+            let name = text(&container["name"]);
+            let problem = format!("container {name} waits {sleep} s and its requests {DRAIN} s, and the pod is killed after {grace} s");
+            look.find("grace", problem, findings);
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! `agent`: longshore-agent, which mounts, follows releases, switches the running shop, and goes back where it does not answer.
+
+use super::{
+    environment::{self, plain, setting},
+    mount, probe, resources,
+};
+use crate::{frame::Frame, path, pod};
+use api::StorageMode;
+use k8s_openapi::{
+    api::core::v1::{Container, ContainerPort, EnvVar, HTTPGetAction, Probe, VolumeMount},
+    apimachinery::pkg::util::intstr::IntOrString,
+};
+use runtime::variable;
+
+/// Where health, metrics and status are served.
+pub(crate) const AGENT_PORT: i32 = 9808;
+
+/// In a pod that serves visitors.
+pub(crate) fn agent(frame: &Frame<'_>) -> Container {
+    let mut asks_shop = vec![setting(&variable::PHP, pod::FPM)];
+    asks_shop.extend(probe::settings(frame));
+    sidecar(frame, asks_shop)
+}
+
+/// In a pod without php-fpm, such as cron's: it mounts and follows, and has nobody to ask.
+pub(crate) fn follower(frame: &Frame<'_>) -> Container {
+    sidecar(frame, Vec::new())
+}
+
+fn sidecar(frame: &Frame<'_>, asks_shop: Vec<EnvVar>) -> Container {
+    let disk = &frame.class.disk;
+    let mut env = environment::shared(frame);
+    env.extend(asks_shop);
+    env.extend([
+        setting(&variable::CONTROL, path::RELEASE),
+        // It is the last one to end, with what is left of the pod's grace period after nginx and php-fpm.
+        setting(&variable::GRACE, "10s"),
+    ]);
+    let logs = frame.logs();
+    if !logs.is_empty() {
+        env.push(setting(&variable::LOGS, logs.join(",")));
+    }
+    let mounting = frame.media.is_some();
+    if mounting {
+        env.push(plain("LONGSHORE_MOUNTS", format!("{}/{}", path::MOUNTS, path::MOUNTS_FILE)));
+    }
+    let privileged = mounting && frame.class.storage.mode == StorageMode::Agent;
+    let mut mounts = pod::our_mounts(frame);
+    if mounting {
+        mounts.push(super::read_only("mounts", path::MOUNTS));
+        mounts.push(if privileged {
+            VolumeMount {
+                // What is mounted below has to appear on the node, from where the kubelet takes it for the shop's containers.
+                mount_propagation: Some("Bidirectional".to_owned()),
+                ..mount("shared", path::MOUNTED)
+            }
+        } else {
+            VolumeMount { sub_path: pod::sub_path(frame), ..mount("shared", path::SHARED) }
+        });
+        mounts.extend(pod::directory(frame).map(|_| mount("directory", path::DIRECTORY)));
+    }
+    if privileged {
+        env.push(pod::uid_as(variable::POD.name));
+    }
+    let mut context = pod::ours(frame, privileged);
+    if context.run_as_user == Some(0) && !privileged {
+        // What the shop wrote is its user's, and goes with the release that it was of.
+        context.capabilities.get_or_insert_default().add = Some(vec!["DAC_OVERRIDE".to_owned()]);
+    }
+    Container {
+        name: "agent".to_owned(),
+        image: Some(frame.class.images.longshore.clone()),
+        command: Some(vec!["longshore-agent".to_owned()]),
+        // A native sidecar: it starts before the shop and ends after it.
+        restart_policy: Some("Always".to_owned()),
+        env: Some(env),
+        ports: Some(vec![ContainerPort { name: Some("agent".to_owned()), container_port: AGENT_PORT, ..ContainerPort::default() }]),
+        // php-fpm starts when the mounts and a release are there, and not before.
+        startup_probe: Some(Probe { period_seconds: Some(1), failure_threshold: Some(120), ..asks("/startupz") }),
+        liveness_probe: Some(Probe { period_seconds: Some(10), failure_threshold: Some(6), ..asks("/livez") }),
+        readiness_probe: Some(Probe { period_seconds: Some(5), ..asks("/readyz") }),
+        resources: Some(resources(&frame.class.sizes.agent, (&disk.sources, &disk.sources))),
+        security_context: Some(context),
+        volume_mounts: Some(mounts),
+        termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
+        ..Container::default()
+    }
+}
+
+fn asks(page: &str) -> Probe {
+    Probe {
+        http_get: Some(HTTPGetAction {
+            path: Some(page.to_owned()),
+            port: IntOrString::String("agent".to_owned()),
+            ..HTTPGetAction::default()
+        }),
+        timeout_seconds: Some(2),
+        ..Probe::default()
+    }
+}

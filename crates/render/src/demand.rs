@@ -1,0 +1,39 @@
+//! How many pods a shop has: what its state, its campaigns and its idleness come to.
+
+use super::frame::Frame;
+use api::ShopState;
+
+/// How many pods serve a shop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Demand {
+    /// Always so many, zero among them.
+    Fixed(u32),
+    /// The autoscaler decides.
+    Between {
+        /// At least.
+        min: u32,
+        /// At most.
+        max: u32,
+    },
+}
+
+impl Demand {
+    pub(crate) fn of(frame: &Frame<'_>) -> Self {
+        let scale = &frame.spec.scale;
+        if matches!(frame.spec.state, ShopState::Suspended | ShopState::Archived) {
+            return Self::Fixed(0);
+        }
+        // One pod is enough for a shop that may be idle, until the autoscaler or a campaign finds otherwise.
+        let usual = if scale.idle.is_some() { 1 } else { scale.min };
+        let min = usual.max(frame.moment.floor.unwrap_or(0)).min(scale.max);
+        if min < scale.max { Self::Between { min, max: scale.max } } else { Self::Fixed(min) }
+    }
+
+    /// The most pods that there can be.
+    pub(crate) fn most(self) -> u32 {
+        match self {
+            Self::Fixed(pods) => pods,
+            Self::Between { max, .. } => max,
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! What a shop is in Kubernetes: every object, as a pure function of the shop, its class, the release in force and the moment.
+//!
+//! ```text
+//!  Shop ─┐                ┌─ namespace   Namespace, ServiceAccount, ResourceQuota, LimitRange
+//!  Class ┼─► Frame ───────┼─ config      ConfigMaps named by their content, never changed
+//!  InForce                ├─ release     the ConfigMap that says which release, changed in place
+//!  Moment┘                ├─ web, cron   Deployments of pods made in `pod` and `container`
+//!                         ├─ scaling     HorizontalPodAutoscaler, PodDisruptionBudget
+//!                         ├─ migration   Lease and Job; backup: CronJob
+//!                         └─ service, route, network_policy, volume
+//! ```
+//!
+//! No clock, no random, no map without an order: the same input gives the same bytes. What depends on time comes in as [`Moment`].
+
+mod amount;
+pub mod assign;
+mod backup;
+mod build;
+pub mod check;
+mod config;
+mod container;
+mod cron;
+mod demand;
+pub mod edge;
+mod frame;
+mod migration;
+mod namespace;
+mod network_policy;
+mod path;
+mod pod;
+mod reader;
+pub mod redis;
+mod release;
+mod route;
+mod scaling;
+mod scripts;
+mod service;
+mod volume;
+mod web;
+
+pub use backup::{BACKUP, LAST};
+pub use build::{BUILD_ACCOUNT, BUILDS, build};
+pub use container::{DRAIN, restricted};
+pub use migration::{DEADLINE as MIGRATION_DEADLINE, LEASE as MIGRATION_LEASE};
+pub use pod::priority_class;
+
+use api::{Engine, InForce, Moment, Object, Shop, ShopClass, ShopState};
+use frame::Frame;
+
+/// Why a shop cannot be rendered.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RenderError {
+    /// A backend that the class does not have.
+    #[error("shop {shop}: services.{service}.ref={wanted:?} is not in the backends of class {class}; expected one of: {known}")]
+    Backend {
+        /// The shop.
+        shop: String,
+        /// Which of its services.
+        service: &'static str,
+        /// The name that it gives.
+        wanted: String,
+        /// Its class.
+        class: String,
+        /// What the class has.
+        known: String,
+    },
+    /// Something that the engine cannot do without.
+    #[error("shop {shop}: {what} is missing, and {engine:?} needs it")]
+    Missing {
+        /// The shop.
+        shop: String,
+        /// What is missing.
+        what: &'static str,
+        /// The engine.
+        engine: Engine,
+    },
+    /// An access point of a file system that has none.
+    #[error("shop {shop}: services.media.accessPoint is a part of EFS, and {server} of class {class} is none; leave it out")]
+    AccessPoint {
+        /// The shop.
+        shop: String,
+        /// The file system that it names.
+        server: String,
+        /// Its class.
+        class: String,
+    },
+    /// Sessions on a server that keeps its shops apart: their keys bear no prefix.
+    #[error(
+        "shop {shop}: services.cache.sessions: {server} of class {class} keeps its shops apart, and sessions in Redis bear no prefix, so that every shop would read those of all; leave \
+         it out, and sessions are in the shop's own SQL database, or say tenants: Trusted of a server whose shops trust each other"
+    )]
+    Sessions {
+        /// The shop.
+        shop: String,
+        /// The server that it names.
+        server: String,
+        /// Its class.
+        class: String,
+    },
+    /// A value of the configuration has no usable path.
+    #[error("shop {shop}: config.values[{path:?}] {problem}")]
+    Value {
+        /// The shop.
+        shop: String,
+        /// The path.
+        path: String,
+        /// The rest of the sentence.
+        problem: &'static str,
+    },
+    /// What a reader of the objects would refuse, or wait for without an end.
+    #[error("{}", .0.join("\n  "))]
+    Unreadable(Vec<String>),
+    /// The release is of another channel.
+    #[error("shop {shop} follows channel {follows}, and the release in force is of {found}")]
+    Channel {
+        /// The shop.
+        shop: String,
+        /// Its channel.
+        follows: String,
+        /// That of the release.
+        found: String,
+    },
+}
+
+/// Every object of `shop`, in the order in which they are applied; the first is its namespace.
+///
+/// Without a release nothing that runs is rendered. An archived shop is its namespace and its volume.
+///
+/// # Errors
+///
+/// Where the shop names a backend that its class lacks, lacks one that its engine needs, has a value without a usable path, or the release
+/// is of another channel.
+pub fn render(shop: &Shop, class: &ShopClass, release: Option<&InForce>, moment: &Moment) -> Result<Vec<Object>, RenderError> {
+    let frame = Frame::new(shop, class, release, moment)?;
+    let label =
+        |kind: &str, name: &str, problems: Vec<String>| problems.into_iter().map(|it| format!("{kind} {name}: {it}")).collect::<Vec<_>>();
+    let problems = [label("shop", frame.shop, reader::shop(shop, class)), label("class", frame.class_name, reader::class(class))].concat();
+    if !problems.is_empty() {
+        return Err(RenderError::Unreadable(problems));
+    }
+    let mut objects = vec![namespace::namespace(&frame)];
+    objects.extend(volume::objects(&frame));
+    if shop.spec.state == ShopState::Archived {
+        return Ok(objects);
+    }
+    objects.extend([namespace::account(&frame), namespace::quota(&frame), namespace::limits(&frame)]);
+    objects.extend([network_policy::deny(&frame), network_policy::allow(&frame)]);
+    let (names, configuration) = config::all(&frame)?;
+    objects.extend(configuration);
+    objects.push(service::service(&frame));
+    objects.extend(route::objects(&frame));
+    if let Some(release) = release {
+        objects.push(release::config_map(&frame, release));
+        objects.push(migration::lease(&frame));
+        objects.extend(migration::job(&frame, &names));
+        objects.push(web::deployment(&frame, &names));
+        objects.extend(scaling::autoscaler(&frame));
+        objects.extend(scaling::budget(&frame));
+        objects.push(cron::deployment(&frame, &names));
+        objects.extend(backup::cron_job(&frame));
+    }
+    Ok(objects)
+}

@@ -1,0 +1,49 @@
+//! The Deployment that serves a shop.
+
+use super::{
+    config::Names,
+    container,
+    demand::Demand,
+    frame::Frame,
+    pod::{self, Part},
+    service::WEB,
+};
+use api::Object;
+use k8s_openapi::{
+    api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment},
+    apimachinery::pkg::util::intstr::IntOrString,
+};
+
+/// Seconds that a pod may take to end: nginx's wait for the proxies, the last request, and five for the agent and the kubelet.
+pub(crate) const GRACE: i64 = container::PRE_STOP + container::DRAIN + 5;
+/// From so many pods on, one at a time would take too long.
+const LARGE: u32 = 8;
+
+pub(crate) fn deployment(frame: &Frame<'_>, names: &Names) -> Object {
+    let demand = Demand::of(frame);
+    let surge = if demand.most() >= LARGE { IntOrString::String("25%".to_owned()) } else { IntOrString::Int(1) };
+    // The order in which they start, and, reversed, end: the agent mounts before php-fpm starts and unmounts after it ended.
+    let mut init = vec![container::pull(frame), container::agent(frame), container::php_fpm(frame)];
+    init.extend(frame.class.overlay.extra_containers.iter().map(container::extra));
+    let part = Part { component: "web", grace: GRACE, restart: "Always", spread: true };
+    let spec = DeploymentSpec {
+        replicas: match demand {
+            Demand::Fixed(pods) => Some(pods.cast_signed()),
+            // The autoscaler's: two who write it would take turns.
+            Demand::Between { .. } => None,
+        },
+        selector: frame.selector("web"),
+        strategy: Some(DeploymentStrategy {
+            type_: Some("RollingUpdate".to_owned()),
+            // A pod goes when its successor is ready, and not before.
+            rolling_update: Some(RollingUpdateDeployment { max_surge: Some(surge), max_unavailable: Some(IntOrString::Int(0)) }),
+        }),
+        min_ready_seconds: Some(5),
+        progress_deadline_seconds: Some(300),
+        // Thousands of shops: old ReplicaSets would outnumber everything else.
+        revision_history_limit: Some(2),
+        template: pod::template(frame, names, part, init, container::nginx(frame)),
+        ..DeploymentSpec::default()
+    };
+    Object::of(&Deployment { metadata: frame.meta(WEB), spec: Some(spec), ..Deployment::default() })
+}

@@ -1,0 +1,372 @@
+//! What is generated for other programs, read by those programs: nginx, PHP, sh.
+
+use crate::made::{RULES, example, rendered};
+use api::{Domain, Mail, Moment, Object, Relay, ShopState};
+use proptest::prelude::*;
+use render::render;
+use std::{
+    fs::{self, File, create_dir_all},
+    io::{BufRead as _, Write as _},
+    path::Path,
+    process::Command,
+};
+
+/// A value with all that means something to XML, to PHP, and to whoever fills templates.
+const COPYRIGHT: &str = "<b>O'Neil & Söhne</b> \\ ]]> @secret:crypt-key@ @release@";
+
+/// The files of an example whose names end like this.
+fn ending(platform: &str, extension: &str) -> Vec<(String, String)> {
+    let of = |name: &str| Path::new(name).extension().is_some_and(|found| found == extension);
+    files(platform, ShopState::Active).into_iter().filter(|(name, _)| of(name)).collect()
+}
+
+/// The files of all ConfigMaps of an example.
+fn files(platform: &str, state: ShopState) -> Vec<(String, String)> {
+    let objects = rendered(platform, |shop, _, _| {
+        shop.spec.state = state;
+        shop.spec.domains.push(Domain { host: "old.example".into(), redirect_to: Some("www.acme.example".into()), ..Domain::default() });
+        shop.spec.config.values.insert("default/design/copyright".into(), COPYRIGHT.into());
+    });
+    let maps = objects.iter().map(Object::value).filter(|object| object["kind"] == "ConfigMap");
+    let entries = maps.flat_map(|map| map["data"].as_object().cloned().unwrap_or_default());
+    entries.map(|(name, text)| (name, text.as_str().unwrap().to_owned())).collect()
+}
+
+fn file(platform: &str, name: &str) -> String {
+    files(platform, ShopState::Active).into_iter().find(|(found, _)| found == name).unwrap_or_else(|| panic!("{platform} has no {name}")).1
+}
+
+fn written(path: &Path, text: &str) {
+    File::create(path).unwrap().write_all(text.as_bytes()).unwrap();
+}
+
+fn succeeds(command: &mut Command, what: &str) -> String {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}; on Debian: apt-get install php8.2-fpm nginx-light"));
+    assert!(output.status.success(), "{what}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn nginx_takes_its_configuration() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("nginx.conf");
+    for platform in ["aws", "azure", "plain"] {
+        for state in [ShopState::Active, ShopState::Maintenance] {
+            let conf = files(platform, state).into_iter().find(|(name, _)| name == "nginx.conf").unwrap().1;
+            // Its own place for files, as several may run on this machine.
+            written(&path, &conf.replace("/tmp/", &format!("{}/", folder.path().display())));
+            succeeds(Command::new("/usr/sbin/nginx").arg("-t").arg("-c").arg(&path), platform);
+        }
+    }
+}
+
+/// nginx itself: a file that appears closes the shop for visitors, and not for the agent's probe, which comes from the pod's own address.
+/// A visitor cannot say that it is the probe, also behind an edge whose word on addresses counts.
+#[test]
+fn nginx_closes_while_the_file_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let top = folder.path();
+    fs::set_permissions(top, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let (root, release) = (top.join("root"), top.join("release"));
+    for directory in [&root, &release] {
+        create_dir_all(directory).unwrap();
+    }
+    written(&root.join("page.txt"), "open");
+    // The kernel gives a port that is free; nginx takes it a moment later.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let objects = rendered("plain", |_, class, _| class.spec.network.edge_cidrs = vec!["127.0.0.2/32".into()]);
+    let conf = objects.iter().map(Object::value).find_map(|object| object["data"]["nginx.conf"].as_str().map(str::to_owned)).unwrap();
+    let conf = conf
+        .replace("/tmp/", &format!("{}/", top.display()))
+        .replace("/srv/shop/current", root.to_str().unwrap())
+        .replace("/etc/shop/state", release.to_str().unwrap())
+        .replace("listen 8080", &format!("listen 127.0.0.1:{port}"));
+    written(&top.join("nginx.conf"), &conf);
+    let mut nginx =
+        Command::new("/usr/sbin/nginx").arg("-c").arg(top.join("nginx.conf")).args(["-g", "master_process off;"]).spawn().unwrap();
+    let status = |from: &str, path: &str| {
+        let code = "import http.client, sys, time\n\
+                    for attempt in range(200):\n\
+                    \x20   try:\n\
+                    \x20       client = http.client.HTTPConnection('127.0.0.1', int(sys.argv[1]), timeout=10, source_address=(sys.argv[2], 0))\n\
+                    \x20       client.request('GET', sys.argv[3], headers={'X-Forwarded-For': '127.0.0.1'})\n\
+                    \x20       print(client.getresponse().status)\n\
+                    \x20       break\n\
+                    \x20   except ConnectionRefusedError:\n\
+                    \x20       time.sleep(0.05)\n";
+        succeeds(Command::new("python3").args(["-c", code, &port.to_string(), from, path]), "python3").trim().to_owned()
+    };
+    let both = || (status("127.0.0.2", "/page.txt"), status("127.0.0.1", "/page.txt"));
+    let text = |status: (&str, &str)| (status.0.to_owned(), status.1.to_owned());
+    let mut found = vec![both()];
+    written(&release.join("closed"), "sequence 43 changes the database");
+    found.push(both());
+    let alive = status("127.0.0.2", "/livez");
+    fs::remove_file(release.join("closed")).unwrap();
+    found.push(both());
+    nginx.kill().unwrap();
+    nginx.wait().unwrap();
+    assert_eq!(found, [("200", "200"), ("503", "200"), ("200", "200")].map(text));
+    assert_eq!(alive, "204");
+}
+
+#[test]
+fn php_takes_its_configuration() {
+    let folder = tempfile::tempdir().unwrap();
+    for platform in ["aws", "azure", "plain"] {
+        for (name, text) in ending(platform, "php") {
+            written(&folder.path().join(&name), &text);
+            succeeds(Command::new("php8.2").arg("-nl").arg(folder.path().join(&name)), &name);
+        }
+        let pool = file(platform, "php-fpm.conf").replace("/tmp/", &format!("{}/", folder.path().display()));
+        written(&folder.path().join("php-fpm.conf"), &pool);
+        let mut check = Command::new("/usr/sbin/php-fpm8.2");
+        succeeds(check.arg("-t").arg("-R").arg("-y").arg(folder.path().join("php-fpm.conf")).env("APP_ENV", "prod"), platform);
+    }
+}
+
+/// What a shop's PHP is set to, whoever configures it: the image by itself, or the scheduler.
+const SETTINGS: [(&str, &str); 14] = [
+    ("upload_max_filesize", "64M"),
+    ("post_max_size", "64M"),
+    ("max_input_vars", "10000"),
+    ("max_execution_time", "600"),
+    ("opcache.validate_timestamps", "0"),
+    ("opcache.max_accelerated_files", "100000"),
+    ("realpath_cache_ttl", "10"),
+    ("session.gc_probability", "1"),
+    ("session.save_path", "/tmp"),
+    ("log_errors", "1"),
+    ("error_log", ""),
+    ("display_errors", ""),
+    ("user_ini.filename", ""),
+    ("opcache.memory_consumption", "256"),
+];
+
+#[test]
+fn php_ini_is_the_same_with_and_without_a_scheduler() {
+    let image = crate::committed::top().join("images/shop/ini");
+    for version in ["7.4", "8.2"] {
+        let folder = tempfile::tempdir().unwrap();
+        let (rendered_ini, image_ini) = (folder.path().join("rendered"), folder.path().join("image"));
+        for directory in [&rendered_ini, &image_ini] {
+            create_dir_all(directory).unwrap();
+        }
+        let objects = rendered("aws", |_, class, _| {
+            class.spec.php.version = version.into();
+            class.spec.php.opcache_mib = 256;
+            class.spec.php.settings = [("display_errors".to_owned(), "0; \"quoted\"".to_owned())].into();
+        });
+        let ini = objects.iter().map(Object::value).find_map(|object| object["data"]["shop.ini"].as_str().map(str::to_owned)).unwrap();
+        written(&rendered_ini.join("shop.ini"), &ini);
+        for name in ["shop.ini".to_owned(), format!("{}.ini", &version[..1])] {
+            written(&image_ini.join(&name), &fs::read_to_string(image.join(&name)).unwrap());
+        }
+        let names: Vec<_> = SETTINGS.map(|(name, _)| name).into_iter().chain(["short_open_tag", "error_reporting"]).collect();
+        let code = format!("echo json_encode(array_map('ini_get', json_decode('{}')));", serde_json::to_string(&names).unwrap());
+        let tags = if version == "7.4" { "1" } else { "" };
+        // E_ALL without E_DEPRECATED, and for PHP 7 without E_STRICT and E_NOTICE.
+        let errors = if version == "7.4" { 32_767 - 8192 - 2048 - 8 } else { 32_767 - 8192 }.to_string();
+        for directory in [&image_ini, &rendered_ini] {
+            let mut php = Command::new("php8.2");
+            // The command line sets two of them itself.
+            php.args(["-r", &code]).env("PHP_INI_SCAN_DIR", format!(":{}", directory.display())).env("PHP_OPCACHE_MIB", "256");
+            let found: Vec<String> = serde_json::from_str(&succeeds(&mut php, version)).unwrap();
+            let expected = SETTINGS.map(|(name, value)| match name {
+                "max_execution_time" => "0",
+                "display_errors" if *directory == rendered_ini => "0; \"quoted\"",
+                _ => value,
+            });
+            let expected: Vec<_> = expected.into_iter().chain([tags, &errors]).collect();
+            assert_eq!(found, expected, "{version}, {}", directory.display());
+        }
+    }
+}
+
+/// msmtp, which is the image's sendmail, asked by PHP: the relay gets the mail, with a sender whether PHP names one or not.
+#[test]
+fn mails_go_to_the_relay_of_the_class() {
+    let folder = tempfile::tempdir().unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = u32::from(listener.local_addr().unwrap().port());
+    let relay = std::thread::spawn(move || {
+        let mut heard = Vec::new();
+        for _ in 0..2 {
+            let (stream, _) = listener.accept().unwrap();
+            let (mut lines, mut answers) = (std::io::BufReader::new(stream.try_clone().unwrap()).lines(), stream);
+            answers.write_all(b"220 relay\r\n").unwrap();
+            let mut is_content = false;
+            while let Some(Ok(line)) = lines.next() {
+                is_content = (is_content && line != ".") || line == "DATA";
+                let answer = match line.as_str() {
+                    "DATA" => "354 go on\r\n",
+                    "QUIT" => "221 bye\r\n",
+                    _ if is_content => "",
+                    _ => "250 ok\r\n",
+                };
+                answers.write_all(answer.as_bytes()).unwrap();
+                heard.push(line);
+            }
+        }
+        heard
+    });
+    let objects = rendered("azure", |_, class, _| {
+        class.spec.mail = Some(Mail { relay: Relay { host: "127.0.0.1".into(), port, tls: false, cidrs: vec!["10.9.0.0/24".into()] } });
+    });
+    let text = objects.iter().map(Object::value).find_map(|object| object["data"]["msmtprc"].as_str().map(str::to_owned)).unwrap();
+    let file = folder.path().join("msmtprc");
+    written(&file, &text);
+    let code =
+        "exit(mail('a@example.com', 'One', 'first') && mail('a@example.com', 'Two', 'second', '', '-fbilling@vinyl.example') ? 0 : 1);";
+    let sendmail = format!("sendmail_path=/usr/bin/msmtp -C {} -t -i", file.display());
+    succeeds(Command::new("php8.2").args(["-n", "-d", &sendmail, "-r", code]), "mail()");
+    let heard = relay.join().unwrap();
+    let told: Vec<_> = heard.iter().filter(|line| ["EHLO", "MAIL", "RCPT", "Subj"].iter().any(|start| line.starts_with(start))).collect();
+    let one = |from: &str, subject: &str| {
+        ["EHLO www.vinyl.example".into(), format!("MAIL FROM:<{from}>"), "RCPT TO:<a@example.com>".into(), format!("Subject: {subject}")]
+    };
+    assert_eq!(told, one("shop@www.vinyl.example", "One").iter().chain(&one("billing@vinyl.example", "Two")).collect::<Vec<_>>());
+    let policy = crate::made::find(&objects, "NetworkPolicy", "shop").to_string();
+    assert!(policy.contains(r#""cidr":"10.9.0.0/24""#) && policy.contains(&format!(r#""port":{port}"#)), "{policy}");
+}
+
+#[test]
+fn sh_takes_its_scripts() {
+    for platform in ["aws", "azure", "plain"] {
+        for (name, text) in ending(platform, "sh") {
+            assert!(!text.contains('@') || text.contains("\"$@\""), "{name} has a placeholder left");
+            let folder = tempfile::tempdir().unwrap();
+            written(&folder.path().join(&name), &text);
+            succeeds(Command::new("sh").arg("-n").arg(folder.path().join(&name)), &name);
+        }
+    }
+}
+
+/// The environment that Magento 2 would read, as JSON.
+#[test]
+fn env_php_reads_secrets_and_keeps_values() {
+    let folder = tempfile::tempdir().unwrap();
+    let secrets = folder.path().join("secret");
+    create_dir_all(&secrets).unwrap();
+    written(&secrets.join("database-password"), "p'a\\ss\n");
+    let env = filled(&file("aws", "env.php"), &[("crypt-key", "k")]).replace("/etc/shop/secret", secrets.to_str().unwrap());
+    written(&folder.path().join("env.php"), &env);
+    let code = format!("echo json_encode(require '{}/env.php');", folder.path().display());
+    let read: serde_json::Value = serde_json::from_str(&succeeds(Command::new("php8.2").args(["-n", "-r", &code]), "env.php")).unwrap();
+    assert_eq!(read["db"]["connection"]["default"]["password"], "p'a\\ss");
+    assert_eq!(read["modules"], serde_json::json!({ "Acme_Loyalty": 1, "Magento_TwoFactorAuth": 0 }));
+    assert_eq!(read["system"]["default"]["web"]["cookie"]["cookie_lifetime"], "7200");
+    assert_eq!(read["system"]["default"]["design"]["copyright"], COPYRIGHT);
+    assert_eq!(read["session"]["redis"]["database"], "2");
+}
+
+/// A template as it is filled in in the pod: `docs/shops.md` says what stands for what.
+fn filled(template: &str, secrets: &[(&str, &str)]) -> String {
+    let filled = secrets.iter().fold(template.to_owned(), |text, (key, value)| text.replace(&format!("@secret:{key}@"), value));
+    filled.replace("@secret:cache-password?@", "").replace("@release@", "0123456789abcdef")
+}
+
+/// Templates lie where the list says, and a filled local.xml has the values that the shop gave it.
+#[test]
+fn templates_are_listed_and_are_what_was_configured() {
+    let listed = |platform| serde_json::from_str::<serde_json::Value>(&file(platform, "templates.json")).unwrap();
+    let both = serde_json::json!({ "app/etc/local.xml": "local.xml", "app/etc/modules/zzz_shop.xml": "zzz_shop.xml" });
+    assert_eq!((listed("azure"), listed("aws")), (both, serde_json::json!({ "app/etc/env.php": "env.php" })));
+    assert!(files("plain", ShopState::Active).iter().all(|(name, _)| name != "templates.json"));
+
+    let folder = tempfile::tempdir().unwrap();
+    // Among the files that declare modules, as OpenMage merges them: in the order of their names, the last one decides.
+    written(
+        &folder.path().join("Mage_All.xml"),
+        "<config><modules><Mage_Poll><active>true</active><codePool>core</codePool></Mage_Poll></modules></config>",
+    );
+    written(&folder.path().join("zzz_shop.xml"), &file("azure", "zzz_shop.xml"));
+    let merge = "import glob, json, sys, xml.etree.ElementTree as tree\n\
+                 merged = {}\n\
+                 for file in sorted(glob.glob(sys.argv[1] + '/*.xml')):\n\
+                 \x20   for module in tree.parse(file).getroot().find('modules'):\n\
+                 \x20       merged.setdefault(module.tag, {}).update((value.tag, value.text) for value in module)\n\
+                 print(json.dumps(merged))";
+    let merged: serde_json::Value =
+        serde_json::from_str(&succeeds(Command::new("python3").args(["-c", merge]).arg(folder.path()), "modules")).unwrap();
+    assert_eq!(merged, serde_json::json!({ "Mage_Poll": { "active": "false", "codePool": "core" } }));
+
+    let local = folder.path().join("local.xml");
+    let secrets = [("database-user", "shop"), ("database-password", "a]]]]><![CDATA[>b<c&d"), ("crypt-key", "k")];
+    written(&local, &filled(&file("azure", "local.xml"), &secrets));
+    let code = "import json, sys, xml.etree.ElementTree as tree\n\
+                top = tree.parse(sys.argv[1]).getroot()\n\
+                paths = ['connection/username', 'connection/password']\n\
+                found = [top.findtext('global/resources/default_setup/' + path) for path in paths]\n\
+                print(json.dumps(found + [top.findtext('default/design/copyright')]))";
+    let values: Vec<String> =
+        serde_json::from_str(&succeeds(Command::new("python3").arg("-c").arg(code).arg(&local), "local.xml")).unwrap();
+    assert_eq!(values, ["shop", "a]]>b<c&d", COPYRIGHT]);
+}
+
+/// Hosts as long as DNS allows: parts of 63 characters, 253 in all.
+fn host() -> impl Strategy<Value = String> {
+    let part = prop_oneof!["[a-z0-9]{1,8}", "[a-z0-9][a-z0-9-]{10,61}[a-z0-9]"];
+    (proptest::collection::vec(part, 1..8), "[a-z]{2,8}").prop_map(|(parts, last)| {
+        let host = format!("{}.{last}", parts.join("."));
+        let from = host.len().saturating_sub(253);
+        host[from..].trim_start_matches(['-', '.']).to_owned()
+    })
+}
+
+fn domains() -> impl Strategy<Value = Vec<Domain>> {
+    proptest::collection::btree_set(host(), 1..40).prop_map(|hosts| {
+        let primary = hosts.first().cloned().unwrap_or_default();
+        let domain = |(at, host): (usize, String)| Domain {
+            primary: at == 0,
+            store_code: (at % 3 == 1).then(|| format!("s{at}")),
+            redirect_to: (at % 3 == 2).then(|| primary.clone()),
+            host,
+        };
+        hosts.into_iter().enumerate().map(domain).collect()
+    })
+}
+
+/// Paths of values with names that begin with whatever a name may begin with, and any text.
+fn values() -> impl Strategy<Value = std::collections::BTreeMap<String, String>> {
+    let name = "[A-Za-z0-9_][A-Za-z0-9_-]{0,12}";
+    let path = (proptest::sample::select(vec!["default", "global", "websites/de", "stores/1st"]), name, name, name)
+        .prop_map(|(scope, a, b, c)| format!("{scope}/{a}/{b}/{c}"));
+    proptest::collection::btree_map(path, "\\PC{0,30}|[<>&'\"\\]\\\\]{0,10}|[\\x00-\\x1f]{0,3}", 0..8)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(6))]
+    /// What is rendered is what its readers take; what they would not take is refused in words.
+    #[test]
+    fn nginx_and_xml_and_php_take_whatever_is_rendered(domains in domains(), values in values()) {
+        let folder = tempfile::tempdir().unwrap();
+        for platform in ["aws", "azure"] {
+            let (mut shop, class, release) = example(platform);
+            (shop.spec.domains, shop.spec.config.values) = (domains.clone(), values.clone());
+            let resource = serde_json::json!({ "apiVersion": "longshore.dev/v1alpha1", "kind": "Shop", "metadata": { "name": "acme" }, "spec": shop.spec });
+            prop_assert_eq!(RULES.problems("Shop", &resource, None), Vec::<String>::new());
+            let objects = match render(&shop, &class, Some(&release), &Moment::default()) {
+                Ok(objects) => objects,
+                Err(error) => {
+                    prop_assert!(error.to_string().contains("config.values["), "{error}");
+                    continue;
+                }
+            };
+            let maps = objects.iter().map(Object::value).filter(|object| object["kind"] == "ConfigMap");
+            for (name, text) in maps.flat_map(|map| map["data"].as_object().cloned().unwrap_or_default()) {
+                let (path, text) = (folder.path().join(&name), text.as_str().unwrap().replace("/tmp/", &format!("{}/", folder.path().display())));
+                written(&path, &text);
+                match Path::new(&name).extension().and_then(|it| it.to_str()) {
+                    Some("conf") if name == "nginx.conf" => drop(succeeds(Command::new("/usr/sbin/nginx").arg("-t").arg("-c").arg(&path), &text)),
+                    Some("php") => drop(succeeds(Command::new("php8.2").arg("-nl").arg(&path), &text)),
+                    Some("xml") => {
+                        let parse = "import sys, xml.dom.minidom; xml.dom.minidom.parse(sys.argv[1])";
+                        drop(succeeds(Command::new("python3").args(["-c", parse]).arg(&path), &text));
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+}

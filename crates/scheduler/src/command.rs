@@ -1,0 +1,156 @@
+//! The command line of the controller.
+
+use crate::run::{self, RunError, Settings};
+use api::SYSTEM;
+use clap::{Parser, error::ErrorKind};
+use client::Cluster;
+use jiff::SignedDuration;
+use plan::guard::Limit;
+use release::{Reason, Trouble};
+use runtime::{
+    Report, Setting as _, caught,
+    telemetry::{self, Filter, Format},
+};
+use std::{ffi::OsString, io, net::SocketAddr, process::ExitCode, time::Duration};
+
+/// How long a call of the start is tried.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Keeps a cluster as its registry of shops says, for ever.
+#[derive(Debug, Parser)]
+#[command(
+    name = "longshore-scheduler",
+    version,
+    max_term_width = 120,
+    after_help = "\
+Only the process that holds a shard's Lease writes; others watch, and take over within 15 seconds. A pass over an unchanged fleet reads
+metadata and writes nothing. What people do with shops are commands of `longshore`.
+
+Examples:
+  longshore-scheduler                            in a pod, as `longshore manifests` installs it
+  longshore-scheduler --delete-at-most 40        after a person has read why a removal was held
+Exit codes: 0 asked to stop; 64 configuration; 69 API server; 70 bug."
+)]
+struct Arguments {
+    /// Namespace of the Leases and of the andon cord
+    #[arg(long, default_value = SYSTEM)]
+    namespace: String,
+    /// Name of this process in Leases; otherwise that of the pod, or of the host, with a random end
+    #[arg(long, env = "POD_NAME")]
+    identity: Option<String>,
+    /// Shards of the fleet, each with its own leader; the same number everywhere
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
+    shards: u32,
+    /// Shops that are written at the same time: more helps where the API server is far away, and makes it slower for others where it is busy
+    #[arg(long, value_name = "COUNT", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
+    at_once: u16,
+    /// Address of /livez, /readyz and /metrics
+    #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:9809")]
+    listen: SocketAddr,
+    /// How many shops may lose their workloads in an hour; otherwise 5, or 1 percent
+    #[arg(long, value_name = "COUNT")]
+    delete_at_most: Option<usize>,
+    /// Seconds that a shop must have been missing in the registry before it is taken down
+    #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(i64).range(0..=604_800))]
+    delete_after: i64,
+    /// What tells that a shop runs a release
+    #[arg(long, value_enum, default_value_t)]
+    evidence: Evidence,
+    /// Which events are logged
+    #[arg(long, default_value = "info", value_parser = filter)]
+    log: String,
+    /// Context of the kubeconfig; otherwise its current one, or the pod's service account
+    #[arg(long)]
+    context: Option<String>,
+}
+
+/// What tells that a shop runs a release.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+enum Evidence {
+    /// Its pods are ready, and their agents say that they run it
+    #[default]
+    Agents,
+    /// Its pods are ready
+    Readiness,
+}
+
+fn filter(text: &str) -> Result<String, String> {
+    Filter::read(text).map(|_| text.to_owned()).ok_or_else(|| format!("expected {}", Filter::EXPECTED))
+}
+
+/// Why the controller did not run, or ended.
+#[derive(Debug, thiserror::Error)]
+enum CommandError {
+    /// It ended.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// The process cannot wait for the network.
+    #[error("cannot start the runtime")]
+    Runtime(#[source] io::Error),
+}
+
+impl CommandError {
+    fn reason(&self) -> Reason {
+        match self {
+            Self::Run(error) => error.reason(),
+            Self::Runtime(_) => Reason::Bug,
+        }
+    }
+}
+
+/// Runs the controller with these arguments, the program's name first, until a signal comes.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let report = Report::new("longshore-scheduler", Format::Text, runtime::TERMINATION_LOG);
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // A terminal that went away before the help was written needs no second message.
+            error.print().ok();
+            let help = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+            return if help { ExitCode::SUCCESS } else { ExitCode::from(Trouble::Configuration.exit_code()) };
+        }
+    };
+    match caught(|| control(&arguments)) {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(error)) => report.failure(&error, error.reason()),
+        Err(panicked) => report.failure(&panicked, Reason::Bug),
+    }
+}
+
+fn control(arguments: &Arguments) -> Result<(), CommandError> {
+    // The client reports every failed request as an error, also those that are made again and succeed; ours say which one mattered.
+    let log = if arguments.log.contains("kube_client") { arguments.log.clone() } else { format!("{},kube_client=off", arguments.log) };
+    if let Some(filter) = Filter::read(&log) {
+        telemetry::start(&filter, Format::of_stderr());
+    }
+    let random = || format!("longshore-scheduler-{:08x}", rand::random::<u32>());
+    let settings = Settings {
+        namespace: arguments.namespace.clone(),
+        identity: arguments.identity.clone().unwrap_or_else(random),
+        shards: arguments.shards,
+        at_once: usize::from(arguments.at_once),
+        listen: arguments.listen,
+        limit: arguments.delete_at_most.map_or(Limit::Default, Limit::Explicit),
+        grace: SignedDuration::from_secs(arguments.delete_after),
+        agents: arguments.evidence == Evidence::Agents,
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(CommandError::Runtime)?;
+    runtime.block_on(async {
+        let cluster = Cluster::connect(arguments.context.as_deref(), PATIENCE).await.map_err(RunError::Api)?;
+        Ok(run::run(cluster, settings).await?)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent_and_teaches() {
+        Arguments::command().debug_assert();
+        for argument in Arguments::command().get_arguments().filter(|argument| argument.get_id() != "help") {
+            assert!(argument.get_help().is_some(), "{} has no help", argument.get_id());
+        }
+    }
+}

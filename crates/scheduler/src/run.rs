@@ -1,0 +1,168 @@
+//! The controller: keeps every shop as its registry says, moves releases, and takes nothing down that a guard holds.
+//!
+//! ```text
+//!  watches ──► State ◄── what we wrote            one Lease a shard: only who holds it writes
+//!     │          │
+//!     └─► Queue ─┴─► reconcile (32 at a time) ──► server-side apply, Shop status, Events
+//!                    rollouts (shard 0)       ──► which release each shop is told
+//!                    removal  (shard 0)       ──► shops that left the registry
+//!                    edge     (shard 0)       ──► the maps of the edge
+//!                    standing (shard 0)       ──► builds, and the status of classes and releases
+//! ```
+
+mod agents;
+mod builds;
+mod closing;
+mod conditions;
+mod controller;
+mod cord;
+mod data;
+mod dispatch;
+mod edge;
+mod failure;
+mod flight;
+mod last_backup;
+pub(crate) mod metrics;
+mod observed;
+mod page;
+mod queue;
+mod reconcile;
+mod rejections;
+mod removal;
+mod rollouts;
+mod serve;
+mod standing;
+mod start;
+mod state;
+mod turn;
+mod watch;
+
+use client::lease::{Candidate, Held};
+use client::{ApiError, Cluster, KINDS};
+pub(crate) use controller::Controller;
+use jiff::SignedDuration;
+use plan::guard::Limit;
+use queue::Ended;
+use release::Reason;
+use runtime::{Stop, Tasks};
+use state::State;
+use std::{collections::BTreeSet, convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
+use tokio_util::sync::CancellationToken;
+use tracing::{Span, info};
+
+/// How long what has begun may take after SIGTERM.
+const GRACE: Duration = Duration::from_secs(12);
+/// How long one call is tried; after that, the shop waits for its turn, and leaves its place to others.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What `run` is told.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    /// The scheduler's own namespace: Leases and the andon cord.
+    pub(crate) namespace: String,
+    /// This process, in Leases and Events.
+    pub(crate) identity: String,
+    pub(crate) shards: u32,
+    /// Shops that are written at the same time.
+    pub(crate) at_once: usize,
+    pub(crate) listen: SocketAddr,
+    /// How many shops may be taken down in an hour.
+    pub(crate) limit: Limit,
+    /// How long a shop must have been missing before it is taken down.
+    pub(crate) grace: SignedDuration,
+    /// Whether agents are asked what they run, or pods' readiness is all that counts.
+    pub(crate) agents: bool,
+}
+
+/// Why the controller ended.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RunError {
+    /// The cluster lacks what is needed.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    /// Signals cannot be heard.
+    #[error("cannot listen for signals")]
+    Signals(#[source] std::io::Error),
+    /// The address of health and metrics cannot be had.
+    #[error("cannot listen on {listen}, as --listen says")]
+    Listen {
+        /// Where.
+        listen: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A part ended.
+    #[error("a part of the controller ended")]
+    Task(#[from] runtime::TaskError<Infallible>),
+}
+
+impl RunError {
+    /// The stable reason code.
+    pub(crate) fn reason(&self) -> Reason {
+        match self {
+            Self::Api(error) => error.reason(),
+            Self::Listen { .. } => Reason::Config,
+            Self::Signals(_) | Self::Task(_) => Reason::Bug,
+        }
+    }
+}
+
+/// Runs until a signal comes.
+pub(crate) async fn run(cluster: Cluster, settings: Settings) -> Result<(), RunError> {
+    let cluster = cluster.patient(PATIENCE);
+    let mut optional = BTreeSet::new();
+    for kind in KINDS.iter().filter(|kind| kind.optional) {
+        if !cluster.has(kind).await? {
+            info!(kind = kind.name, "the cluster lacks this kind; shops that ask for it fail");
+            optional.insert(kind.name);
+        }
+    }
+    let mut signals = Stop::listen().map_err(RunError::Signals)?;
+    let server = serve::Server::bind(settings.listen).await.map_err(|source| RunError::Listen { listen: settings.listen, source })?;
+    let controller = Arc::new(Controller::new(&cluster, settings, &optional));
+    // Work ends first; watches, leases and health live until it has.
+    let (stop, end) = (CancellationToken::new(), CancellationToken::new());
+    let mut support = Tasks::<Infallible>::new(end.clone());
+    start::watches(&mut support, &controller, &optional);
+    start::leases(&mut support, &controller);
+    let shared = Arc::clone(&controller);
+    support.spawn("serve", Span::current(), move |stop| async move {
+        server.run(shared, stop).await;
+        Ok(())
+    });
+    let mut support = tokio::task::JoinSet::from_iter([support.run(GRACE)]);
+    let mut work = Tasks::<Infallible>::new(stop.clone());
+    let shared = Arc::clone(&controller);
+    work.spawn("reconcile", Span::current(), move |stop| dispatch::run(shared, stop));
+    let shared = Arc::clone(&controller);
+    work.spawn("rollouts", Span::current(), move |stop| rollouts::run(shared, stop));
+    let shared = Arc::clone(&controller);
+    work.spawn("removal", Span::current(), move |stop| removal::run(shared, stop));
+    let shared = Arc::clone(&controller);
+    work.spawn("edge", Span::current(), move |stop| edge::run(shared, stop));
+    let shared = Arc::clone(&controller);
+    work.spawn("standing", Span::current(), move |stop| standing::run(shared, stop));
+    let mut work = tokio::task::JoinSet::from_iter([work.run(GRACE)]);
+    let ended = tokio::select! {
+        signal = signals.asked() => {
+            info!(%signal, "asked to stop");
+            Ok(())
+        }
+        Some(ended) = support.join_next() => flat(ended),
+        Some(ended) = work.join_next() => flat(ended),
+    };
+    stop.cancel();
+    while let Some(ended) = work.join_next().await {
+        flat(ended)?;
+    }
+    end.cancel();
+    while let Some(ended) = support.join_next().await {
+        flat(ended)?;
+    }
+    start::give_back(&controller).await;
+    Ok(ended?)
+}
+
+fn flat(ended: Result<Result<(), runtime::TaskError<Infallible>>, tokio::task::JoinError>) -> Result<(), runtime::TaskError<Infallible>> {
+    ended.unwrap_or_else(|panicked| Err(runtime::TaskError::Panicked(panicked)))
+}
