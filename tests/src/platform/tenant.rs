@@ -153,7 +153,7 @@ impl<'a> Tenant<'a> {
         let keys: Vec<_> = secret.iter().map(|(key, _)| format!("{key}=SHOP_{}", key.to_uppercase().replace('-', "_"))).collect();
         let keys = keys.iter().flat_map(|key| ["--from-env", key.as_str()]);
         let fixed = ["shop", "create", &self.name, "--class", class, "--domain", &host];
-        let program = self.platform.scheduler(fixed.into_iter().chain(words.iter().copied()).chain(keys));
+        let program = self.platform.operator(fixed.into_iter().chain(words.iter().copied()).chain(keys));
         let variables = secret.iter().map(|(key, value)| (format!("SHOP_{}", key.to_uppercase().replace('-', "_")), (*value).to_owned()));
         program.envs(variables).run().expect(0);
         self.opened();
@@ -288,7 +288,7 @@ impl<'a> Tenant<'a> {
     fn roll_out_with(&self, sequence: u64, more: &[&str]) {
         let name = self.release_name(sequence);
         let words = ["rollout", "start", &name, "--wave", "100:1s", "--budget", "0", "--why", "a test"];
-        self.platform.scheduler(words.iter().chain(more).copied()).run().expect(0);
+        self.platform.operator(words.iter().chain(more).copied()).run().expect(0);
     }
 
     /// What all containers of a pod have said.

@@ -39,16 +39,22 @@ pub(crate) struct Arguments {
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
     /// Start moving shops to a release
+    #[command(after_help = "Example:\n  longshore rollout start shops-acme-43 --canary acme --why 'new checkout' --wait")]
     Start(Box<Start>),
     /// Show where rollouts are
+    #[command(after_help = "Example:\n  longshore rollout status shops-acme-43 --output json")]
     Status(Look),
     /// Move no further shop
+    #[command(after_help = "Example:\n  longshore rollout pause shops-acme-43 --why 'checkout is slow'")]
     Pause(One),
     /// Go on after a pause, or after the failure budget was used up
+    #[command(after_help = "Example:\n  longshore rollout resume shops-acme-43 --why 'the database is back'")]
     Resume(One),
     /// Take all shops back to the release before
+    #[command(after_help = "Example:\n  longshore rollout abort shops-acme-43 --why 'prices are wrong'")]
     Abort(One),
     /// End the soak of the wave that is watched
+    #[command(after_help = "Example:\n  longshore rollout promote shops-acme-43 --why 'looks good'")]
     Promote(One),
 }
 
