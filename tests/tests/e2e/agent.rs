@@ -153,7 +153,7 @@ fn a_release_that_does_not_work_is_refused_for_good_and_the_next_good_one_runs()
     // An operator insists: it is tried once more, and fails once more.
     let manifest = pod.agent.status().unwrap()["newer"]["manifest"].as_str().unwrap().to_owned();
     let before = pod.shop.state("pod")["rejected"][&manifest]["at"].clone();
-    pod.shop.longshore(["retry", "pod", &manifest[..12]]).expect(0);
+    pod.shop.longshore(["root", "retry", "pod", &manifest[..12]]).expect(0);
     pod.offer();
     pod.agent.until("it is rejected anew", |_| {
         let at = pod.shop.state("pod")["rejected"][&manifest]["at"].clone();

@@ -42,7 +42,7 @@ fn the_whole_journey(shop: &Shop) {
     assert_eq!(shop.state("pod")["accepted"]["sequence"], 3);
 
     shop.longshore(["verify", "--deep"]).expect(0);
-    let why = shop.longshore(["why", "pod"]).expect(0).stdout;
+    let why = shop.longshore(["root", "why", "pod"]).expect(0).stdout;
     assert!(why.starts_with("shops/acme sequence 3 runs, and nothing newer is in the store"), "{why}");
 }
 
