@@ -77,7 +77,7 @@ impl AgentStatus {
     /// Reads a page; `None` where it is none, which says nothing of a release.
     ///
     /// ```
-    /// use scheduler::evidence::{AgentStatus, Question, Said};
+    /// use api::agent_status::{AgentStatus, Question, Said};
     ///
     /// let page = r#"{"running": {"sequence": 7, "manifest": "ab", "onTrial": false}, "rejected": [{"manifest": "cd", "reason": "probe"}]}"#;
     /// let agent = AgentStatus::read(page.as_bytes()).unwrap();

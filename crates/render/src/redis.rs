@@ -74,7 +74,7 @@ pub fn separate<'a>(shop: &Shop, class: &'a ShopClass) -> Option<&'a Cache> {
 /// The list of all tags is one for all shops: each may add to it and take away from it, and neither read nor replace it.
 ///
 /// ```
-/// use scheduler::redis::{Password, acl};
+/// use render::redis::{Password, acl};
 ///
 /// let line = acl("acme", "acme_", &Password::of("secret"));
 /// assert!(line.starts_with("ACL SETUSER acme reset on #2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b ~acme_* ~zc:k:acme_* "));
