@@ -47,6 +47,7 @@ build: ## build everything, debug, tests included
 .PHONY: test
 test: tools build ## unit, property and end-to-end tests, with real binaries
 	cargo test --locked --workspace --all-features
+	tests/tools/pages $(target)/debug
 
 # Each test has a kernel of its own and waits most of the time, so three at once are no more than two cores' work.
 .PHONY: test-nfs
