@@ -119,7 +119,7 @@ reasons! {
     Rollback "rollback" Untrusted "The release is older than one this node has accepted, or below the floor.", "to go back, publish a new sequence that names the older manifest: `longshore release rollback`";
     SequenceJump "sequence-jump" Untrusted "The sequence is further ahead of the accepted one than is plausible.", "check who signed it; rotating the trust root resets the limit";
     Expired "expired" Untrusted "The release or the trust root has expired.", "publish again, or rotate the trust root";
-    Rejected "rejected" Untrusted "This node rejected the release before, as it failed here.", "publish a corrected release";
+    Rejected "rejected" Untrusted "This node rejected the release before, because it failed here.", "publish a corrected release";
     RootChain "root-chain" Untrusted "A trust root does not follow from the one before it.", "rotate with `longshore trust rotate`, which signs with the keys of both versions";
     RootVersion "root-version" Untrusted "A newer trust root is needed than the store offers.", "upload the trust root that the publisher used to trust/ in the store";
     Envelope "envelope" Untrusted "The release object or trust root is not a well-formed envelope.", "check that the object was made by `longshore` and not changed since";
@@ -133,7 +133,7 @@ reasons! {
     TypeForbidden "type-forbidden" Untrusted "An entry is neither a file, a directory nor a symbolic link.", "remove it from the module, or exclude it";
     Header "header" Untrusted "A tar header is malformed or of a kind that is not allowed.", "pack the module again with `longshore pack`";
     Duplicate "duplicate" Untrusted "Two entries claim one path.", "let one module own the file, or say `overrides` in longshore.toml";
-    NameCollision "name-collision" Untrusted "Two names differ only in case or Unicode form.", "rename one of them; where they differ in case only, `case_sensitive = true` in longshore.toml allows it";
+    NameCollision "name-collision" Untrusted "Two names differ only in case or Unicode form.", "rename one of them; if they differ in case only, `case_sensitive = true` in longshore.toml allows it";
     NameEncoding "name-encoding" Untrusted "A name is not UTF-8 or has control bytes.", "rename the file";
     PathTooLong "path-too-long" Untrusted "A name is over 255 bytes, a path over 1024, or deeper than 64.", "shorten the path";
     Limit "limit" Untrusted "A chunk holds more bytes or entries than was signed.", "pack the module again with `longshore pack`";
@@ -147,7 +147,7 @@ reasons! {
     ObjectMissing "object-missing" Store "The store does not hold an object that a signed release names.", "publish the release again: it uploads what is missing";
     Replaced "replaced" Store "An object changed while it was being read.", "immutable objects must not be overwritten: check who writes to the bucket";
     Disk "disk" Disk "The local disk refused.", "check the named path: space, inodes, permissions, read-only mounts";
-    State "state" Disk "The release root's state.json is damaged, or a newer Longshore wrote it.", "restore it; or delete it and set LONGSHORE_FLOOR, as what this root had accepted is then forgotten";
+    State "state" Disk "The release root's state.json is damaged, or a newer Longshore wrote it.", "restore it; or delete it and set LONGSHORE_FLOOR, because what this root had accepted is then forgotten";
     Clock "clock" TryAgain "The clock is behind a time that is known to have passed.", "correct the node's clock";
     Busy "busy" TryAgain "Another process holds the lock of this release root.", "wait for it, or look who it is: the lock names its process";
     Conflict "conflict" TryAgain "Another publisher moved the channel meanwhile.", "look at what they published with `longshore release list`, then publish again";
@@ -167,7 +167,7 @@ reasons! {
     Moved "moved" TryAgain "The cluster is not as the plan saw it.", "look at a new plan, and apply that one";
     Rollout "rollout" TryAgain "A rollout has not ended in time, and goes on.", "wait, or look at `longshore rollout status NAME`";
     RolloutPartly "rollout-partly" Partly "A rollout was completed, and some of its shops failed within its budget.", "look at `longshore why SHOP` for each that the message names, and start a rollout of these";
-    RolloutFailed "rollout-failed" Failed "A rollout stopped as too many of its shops failed, or all of a wave, or it was aborted.", "look at the shops that the message names; then `longshore rollout resume` or `rollout abort`";
+    RolloutFailed "rollout-failed" Failed "A rollout stopped because too many of its shops failed, or all of a wave, or it was aborted.", "look at the shops that the message names; then `longshore rollout resume` or `rollout abort`";
     NotLeader "not-leader" TryAgain "Another process leads since.", "nothing: it goes on with the work";
     Bug "bug" Bug "Longshore is wrong.", "please report it with the log";
 }

@@ -73,7 +73,7 @@ variables! {
     CHANNEL "LONGSHORE_CHANNEL" by BOTH, Unset::Refused, <ChannelName as Setting>::EXPECTED,
         "the channel that this pod follows";
     ROOT "LONGSHORE_ROOT" by BOTH, Unset::Refused, AbsolutePath::EXPECTED,
-        "the release root: a directory on the local SSD, made where it is missing";
+        "the release root: a directory on the local SSD, made if it is missing";
     TRUST "LONGSHORE_TRUST" by BOTH, Unset::Refused, AbsolutePath::EXPECTED,
         "the file of the trust root that this pod believes";
     RELEASE "LONGSHORE_RELEASE" by BOTH, Unset::Means("the store's channel decides"), AbsolutePath::EXPECTED,
@@ -83,7 +83,7 @@ variables! {
     TRUST_FLOOR "LONGSHORE_TRUST_FLOOR" by BOTH, Unset::Means("no floor"), "a version: a whole number from 1 to 9007199254740991",
         "the lowest version of the trust root to accept releases under, which protects a fresh node from keys that were withdrawn";
     CACHE "LONGSHORE_CACHE" by BOTH, Unset::Means("no cache"), AbsolutePath::EXPECTED,
-        "the node cache: a directory of the node that its pods share, made with mode 0700 where it is missing; never mount it into a tenant's container";
+        "the node cache: a directory of the node that its pods share, made with mode 0700 if it is missing; never mount it into a tenant's container";
     CACHE_LIMIT "LONGSHORE_CACHE_LIMIT" by BOTH, Unset::Is("20GiB"), <ByteSize as Setting>::EXPECTED,
         "how much the node cache may hold; what was used longest ago is evicted";
     MEMORY "LONGSHORE_MEMORY" by BOTH, Unset::Is("64MiB"), "32MiB or more, as a whole number and a unit, such as 64MiB (2^20) or 1GB (10^9)",
@@ -98,7 +98,7 @@ variables! {
         "the directory with templates of the shop's configuration files and `templates.json`, which says of which path in the tree each is; such as a mounted ConfigMap";
     SECRETS "LONGSHORE_SECRETS" by BOTH, Unset::Means("there are no secrets"), AbsolutePath::EXPECTED,
         "the directory of the shop's Secret, whose keys are filled into templates";
-    CONFIGURED "LONGSHORE_CONFIGURED" by BOTH, Unset::Means("it is required where LONGSHORE_TEMPLATES is set"), AbsolutePath::EXPECTED,
+    CONFIGURED "LONGSHORE_CONFIGURED" by BOTH, Unset::Means("an error if LONGSHORE_TEMPLATES is set"), AbsolutePath::EXPECTED,
         "where filled templates are, for each tree its own: a directory in memory, of this release root alone, which the shop's containers can read";
     MOUNTS "LONGSHORE_MOUNTS" by AGENT, Unset::Means("nothing is mounted"), AbsolutePath::EXPECTED,
         "the file that lists the shop's mounts, as TOML or JSON: docs/formats/mounts.md";
@@ -106,24 +106,24 @@ variables! {
         "what `$(POD)` stands for in the mounts file: pods of one node then mount beside each other in one directory of it";
     CONTROL "LONGSHORE_CONTROL" by AGENT, Unset::Means("nobody is asked before a switch"), AbsolutePath::EXPECTED,
         "a directory in which operators and the cluster say `pause`, `window`, `migrated` and `retry`, such as a projected ConfigMap";
-    SOURCES "LONGSHORE_SOURCES" by AGENT, Unset::Means("the file where LONGSHORE_RELEASE is set, else the channel"), "file, channel or both",
+    SOURCES "LONGSHORE_SOURCES" by AGENT, Unset::Means("the file if LONGSHORE_RELEASE is set, otherwise the channel"), "file, channel or both",
         "what is followed; of both, the release with the higher sequence counts";
     POLL "LONGSHORE_POLL" by AGENT, Unset::Is("15s"), <Duration as Setting>::EXPECTED,
-        "how long after a look the next one comes, at most, and up to a fifth less; longer while the store fails, up to 5m";
+        "how long after one look the next one comes, at most; up to a fifth less, and longer while the store fails, up to 5m";
     GRACE "LONGSHORE_GRACE" by AGENT, Unset::Is("25s"), <Duration as Setting>::EXPECTED,
         "how long the agent may take to end when it is asked to; less than what is left of the pod's grace period";
     LISTEN "LONGSHORE_LISTEN" by AGENT, Unset::Is("0.0.0.0:9808"), "an address and a port, such as 0.0.0.0:9808",
         "where health, metrics and status are served";
     READY_STALENESS "LONGSHORE_READY_STALENESS" by AGENT, Unset::Means("the pod stays ready"), <Duration as Setting>::EXPECTED,
-        "how long no look at the sources may have succeeded for the pod to be ready";
-    PHP "LONGSHORE_PHP" by AGENT, Unset::Means("PHP is not spoken to"), "host:port or the absolute path of a Unix socket, such as 127.0.0.1:9000 or /run/php.sock",
+        "for how long every look at the sources may fail before the pod is not ready";
+    PHP "LONGSHORE_PHP" by AGENT, Unset::Means("the agent does not speak to PHP"), "host:port or the absolute path of a Unix socket, such as 127.0.0.1:9000 or /run/php.sock",
         "the FastCGI address of php-fpm, whose OPcache is warmed before a switch";
     PHP_RELOAD "LONGSHORE_PHP_RELOAD" by AGENT, Unset::Means("php-fpm is not reloaded"), AbsolutePath::EXPECTED,
         "php-fpm's pid file: its master is asked to reload gracefully at each switch; needs a shared process namespace";
     WARM "LONGSHORE_WARM" by AGENT, Unset::Is("20s"), <Duration as Setting>::EXPECTED,
         "how long warming OPcache may take before a switch";
     PROBE "LONGSHORE_PROBE" by AGENT, Unset::Means("a switch is kept without a look at the shop"), "an http:// URL, such as http://127.0.0.1:8080/",
-        "the page of the shop that must answer after a switch; else the release is rejected and the one before comes back";
+        "the page of the shop that must answer after a switch; otherwise the agent rejects the release and goes back to the one before";
     PROBE_HOST "LONGSHORE_PROBE_HOST" by AGENT, Unset::Means("the URL's"), "a host name, such as shop.example",
         "the Host header of the probe";
     PROBE_SCHEME "LONGSHORE_PROBE_SCHEME" by AGENT, Unset::Is("http"), "http or https",
@@ -143,7 +143,7 @@ variables! {
     PROBE_WITHIN "LONGSHORE_PROBE_WITHIN" by AGENT, Unset::Is("30s"), <Duration as Setting>::EXPECTED,
         "how long after the switch the probe must have succeeded";
     HOOK_BEFORE "LONGSHORE_HOOK_BEFORE" by AGENT, Unset::Means("nothing runs"), AbsolutePath::EXPECTED,
-        "a program that runs before each switch; where it fails, the switch waits";
+        "a program that runs before each switch; if it fails, the switch waits";
     HOOK_AFTER "LONGSHORE_HOOK_AFTER" by AGENT, Unset::Means("nothing runs"), AbsolutePath::EXPECTED,
         "a program that runs after each switch that was kept";
     HOOK_TIMEOUT "LONGSHORE_HOOK_TIMEOUT" by AGENT, Unset::Is("60s"), <Duration as Setting>::EXPECTED,
