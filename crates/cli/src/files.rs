@@ -124,3 +124,14 @@ pub(crate) fn envelope(path: &Path) -> Result<(release::Envelope, Release), Comm
     let release = Release::unverified(&envelope).map_err(|source| CommandError::Statement { what: what(), source })?;
     Ok((envelope, release))
 }
+
+/// Makes a directory, and those above it, where they are missing.
+///
+/// # Errors
+///
+/// Where the disk refuses.
+pub(crate) fn ensure_directory(path: &Path) -> io::Result<()> {
+    failpoint::hit("cli.pack.mkdir")?;
+    #[allow(clippy::disallowed_methods, reason = "the wrapper with the failpoint")]
+    fs::create_dir_all(path)
+}

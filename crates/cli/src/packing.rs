@@ -1,21 +1,23 @@
 //! From a description to a directory of blobs: every module packed, the manifest composed. The directory is itself a
 //! `file://` store.
 
+mod arguments;
 mod oversight;
+
+pub(crate) use arguments::PackingArguments;
 
 use crate::{
     CommandError, Progress,
     compose::{Claim, Claims, Layout, Share, Shared, share_out},
     files,
     pack_cache::PackCache,
-    publish::PackingArguments,
     spec::{ModuleSpec, Spec},
 };
 use release::{Asked, Envelope, Manifest, Module, Release, Sha256, key};
 use serde_json::json;
 use std::{
     env, fs,
-    io::{self, Write as _},
+    io::Write as _,
     num::NonZeroUsize,
     path::{Path, PathBuf},
     sync::Arc,
@@ -299,25 +301,14 @@ fn threads() -> NonZeroUsize {
 
 /// A temporary file on the disk of `directory`, removed when it is dropped.
 fn scratch(directory: &Path) -> Result<NamedTempFile, CommandError> {
-    let made = ensure_directory(directory).and_then(|()| files::temporary(directory));
+    let made = files::ensure_directory(directory).and_then(|()| files::temporary(directory));
     made.map_err(|source| CommandError::Write { path: directory.to_owned(), source })
-}
-
-/// Makes a directory, and those above it, where they are missing.
-///
-/// # Errors
-///
-/// Where the disk refuses.
-pub(crate) fn ensure_directory(path: &Path) -> io::Result<()> {
-    failpoint::hit("cli.pack.mkdir")?;
-    #[allow(clippy::disallowed_methods, reason = "the wrapper with the failpoint")]
-    fs::create_dir_all(path)
 }
 
 /// Gives a finished temporary file its name. A file that stands there has the same content, since the name is its digest.
 fn keep(scratch: NamedTempFile, path: &Path) -> Result<(), CommandError> {
     let persist = || {
-        ensure_directory(path.parent().unwrap_or(Path::new(".")))?;
+        files::ensure_directory(path.parent().unwrap_or(Path::new(".")))?;
         failpoint::hit("cli.pack.rename")?;
         scratch.persist(path).map_err(|error| error.error).map(drop)
     };

@@ -2,8 +2,8 @@
 
 use crate::{
     CommandError, Context, files,
+    packing::PackingArguments,
     packing::{self, Packing},
-    publish::PackingArguments,
     release_command::signed,
     spec::Spec,
 };

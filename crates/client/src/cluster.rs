@@ -1,6 +1,6 @@
 //! A connection to the API server, and every call that Longshore makes.
 
-use crate::{ApiError, Found, KINDS, Kind, kind::resource_of, retry};
+use crate::{ApiError, Found, KINDS, Kind, SHOP, kind::resource_of, retry};
 use api::{APPLIED, Identity, Live, Object};
 use futures_util::future::BoxFuture;
 use kube::{
@@ -18,8 +18,6 @@ pub const MANAGER: &str = "longshore";
 const PERSON: &str = "kubectl";
 /// Label selector of everything that is ours.
 pub const OURS: &str = "app.kubernetes.io/managed-by=longshore";
-/// The label that names an object's shop.
-pub const SHOP: &str = "longshore.dev/shop";
 /// How long one request may take.
 pub const REQUEST: Duration = Duration::from_secs(8);
 /// Objects in one page of a list.
@@ -49,7 +47,7 @@ pub enum Mode {
 pub type Fence = Arc<dyn Fn() -> bool + Send + Sync>;
 
 /// Waits for a request's turn.
-pub type Turn = Arc<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>;
+pub type RequestGate = Arc<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>;
 
 /// A connection to the API server.
 #[derive(Clone)]
@@ -58,7 +56,7 @@ pub struct Cluster {
     /// How long a call may take in all, with what is tried again.
     patience: Duration,
     fence: Option<Fence>,
-    turn: Option<Turn>,
+    gate: Option<RequestGate>,
 }
 
 impl fmt::Debug for Cluster {
@@ -83,14 +81,14 @@ impl Cluster {
         config.connect_timeout = Some(Duration::from_secs(5));
         // Ours has a deadline, and obeys the API server's word.
         config.default_retry = false;
-        Ok(Self { client: Client::try_from(config).map_err(failed)?, patience, fence: None, turn: None })
+        Ok(Self { client: Client::try_from(config).map_err(failed)?, patience, fence: None, gate: None })
     }
 
     /// A connection that tests play.
     #[cfg(any(test, feature = "fixtures"))]
     #[must_use]
     pub fn over(client: Client) -> Self {
-        Self { client, patience: REQUEST, fence: None, turn: None }
+        Self { client, patience: REQUEST, fence: None, gate: None }
     }
 
     /// The same connection, whose calls are given up after this time.
@@ -123,7 +121,7 @@ impl Cluster {
     where
         F: Future<Output = Result<T, kube::Error>>,
     {
-        self.turn().await;
+        self.pass().await;
         match timeout(Duration::from_secs(3), call()).await {
             Ok(answer) => answer.map_err(|error| ApiError::of(what, error)),
             Err(_elapsed) => Err(ApiError::Slow { what: what.to_owned(), within: Duration::from_secs(3) }),
@@ -138,13 +136,13 @@ impl Cluster {
 
     /// The same connection, each of whose requests waits for its turn.
     #[must_use]
-    pub fn queued(&self, turn: Turn) -> Self {
-        Self { turn: Some(turn), ..self.clone() }
+    pub fn queued(&self, gate: RequestGate) -> Self {
+        Self { gate: Some(gate), ..self.clone() }
     }
 
-    async fn turn(&self) {
-        if let Some(turn) = &self.turn {
-            turn().await;
+    async fn pass(&self) {
+        if let Some(gate) = &self.gate {
+            gate().await;
         }
     }
 
@@ -172,7 +170,7 @@ impl Cluster {
         F: Future<Output = Result<T, kube::Error>>,
     {
         let once = || async {
-            self.turn().await;
+            self.pass().await;
             match timeout(REQUEST, call()).await {
                 Ok(answer) => answer.map_err(|error| ApiError::of(what, error)),
                 Err(_elapsed) => Err(ApiError::Slow { what: what.to_owned(), within: REQUEST }),
@@ -191,7 +189,7 @@ impl Cluster {
         F: Future<Output = Result<T, kube::Error>>,
     {
         let once = || async {
-            self.turn().await;
+            self.pass().await;
             // Looked at last, as the turn may be long in coming.
             if self.fence.as_ref().is_some_and(|fence| !fence()) {
                 return Err(ApiError::Fenced { what: what.to_owned() });

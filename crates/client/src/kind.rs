@@ -6,6 +6,9 @@ use kube::{
     core::{ApiResource, GroupVersion},
 };
 
+/// The label that names an object's shop.
+pub const SHOP: &str = "longshore.dev/shop";
+
 /// A kind of generated objects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Kind {

@@ -9,7 +9,7 @@
 //!
 //! What counts as expired is how long *we* have seen a Lease unchanged, by our own monotonic clock: clocks of two nodes need not agree.
 
-use crate::share::Shares;
+use crate::shard_balance::ShardBalance;
 use crate::{ApiError, Cluster, Fence, MANAGER, REQUEST};
 use jiff::Timestamp;
 use k8s_openapi::{
@@ -43,20 +43,20 @@ const _: () = assert!(WRITES.as_secs() + REQUEST.as_secs() <= VALID.as_secs(), "
 
 /// Whether this process leads, as a time until which it does.
 #[derive(Debug, Clone)]
-pub struct Held {
+pub struct Leadership {
     start: Instant,
     /// Milliseconds after `start`; 0 where it does not lead.
     until: Arc<AtomicU64>,
 }
 
-impl Default for Held {
+impl Default for Leadership {
     /// It does not lead yet.
     fn default() -> Self {
         Self { start: Instant::now(), until: Arc::new(AtomicU64::new(0)) }
     }
 }
 
-impl Held {
+impl Leadership {
     /// Whether it leads now.
     #[must_use]
     pub fn is(&self) -> bool {
@@ -109,11 +109,11 @@ pub struct Candidate {
     /// This process.
     pub identity: String,
     /// Whether it is held.
-    pub held: Held,
+    pub held: Leadership,
     /// The shard.
     pub shard: usize,
     /// Who holds the others.
-    pub shares: Shares,
+    pub balance: ShardBalance,
 }
 
 impl Candidate {
@@ -182,13 +182,13 @@ impl Candidate {
         let (ours, free) = (holder == self.identity, holder.is_empty() || age >= VALID);
         let asker = lease.metadata.annotations.as_ref().and_then(|all| all.get(WANTED)).filter(|_| age < VALID * 2);
         // What is on its way counts for whoever asked for it, who would ask for too much otherwise.
-        self.shares.note(self.shard, asker.or((!free).then_some(&holder)).map(String::as_str));
+        self.balance.note(self.shard, asker.or((!free).then_some(&holder)).map(String::as_str));
         match asker.filter(|asker| **asker != self.identity) {
             // It is somebody else's turn, unless that one is gone.
             Some(_) => return Ok(false),
             None if !free && !ours => {
                 let already = lease.metadata.annotations.as_ref().is_some_and(|all| all.contains_key(WANTED));
-                if !already && self.shares.asks_for(self.shard, &self.identity) {
+                if !already && self.balance.asks_for(self.shard, &self.identity) {
                     info!(lease = self.name, holder, "lease asked for");
                     lease.metadata.annotations.get_or_insert_default().insert(WANTED.to_owned(), self.identity.clone());
                     // Where somebody else was faster, the next look says so.

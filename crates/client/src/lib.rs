@@ -6,27 +6,27 @@
 //! | `apply` | the steps of a plan, done in their order |
 //! | `registry` | Shops, classes, releases and rollouts, read whole |
 //! | `lease`, `share` | who leads, and which shards of the fleet are whose |
-//! | `courtesy`, `events` | whose requests go first, and what `kubectl describe` shows |
+//! | `request_priority`, `events` | whose requests go first, and what `kubectl describe` shows |
 
 mod answer;
 pub mod apply;
 mod cluster;
-mod courtesy;
 mod error;
 pub mod events;
 mod found;
 mod kind;
 pub mod lease;
 mod registry;
+mod request_priority;
 mod retry;
-pub mod share;
+pub mod shard_balance;
 
-pub use cluster::{Cluster, Conflicts, Fence, MANAGER, Mode, OURS, REQUEST, SHOP, Turn, longshore, shop};
-pub use courtesy::Courtesy;
+pub use cluster::{Cluster, Conflicts, Fence, MANAGER, Mode, OURS, REQUEST, RequestGate, longshore, shop};
 pub use error::ApiError;
 #[cfg(any(test, feature = "fixtures"))]
 pub use error::refused;
 pub use events::Events;
 pub use found::Found;
-pub use kind::{KINDS, Kind};
+pub use kind::{KINDS, Kind, SHOP};
 pub use registry::{Read, read};
+pub use request_priority::RequestPriority;

@@ -15,7 +15,7 @@ use crate::{
     nfs::Nfs,
     order::{How, Order, Thing},
     plan::{LOOPBACK, Plan, Refusal, plan},
-    supervisor::{Options, Report},
+    report::{Options, Report},
     tunnel::{LastFailure, OpenTunnels, Route},
 };
 use rustix::io::Errno;

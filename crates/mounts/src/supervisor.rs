@@ -2,10 +2,9 @@
 
 use crate::{
     file::{Mount, MountsFile, What},
-    hand::Program,
     health::{Health, MountHealth},
     keeper::Keeper,
-    pace::Timing,
+    report::{Options, Report},
     tunnel::{Credentials, OpenTunnels, Route, TunnelError},
 };
 use jiff::Timestamp;
@@ -17,18 +16,7 @@ use tokio::{
     time::timeout,
 };
 use tokio_util::sync::CancellationToken;
-use tracing::{Instrument as _, info, info_span, warn};
-
-/// How to keep mounts.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// How to start children.
-    pub child: Program,
-    /// How often and how long.
-    pub timing: Timing,
-    /// Who signs for mounts that IAM is to know.
-    pub credentials: Option<Arc<dyn Credentials>>,
-}
+use tracing::{Instrument as _, info_span, warn};
 
 /// Why mounts cannot be kept at all. A mount that fails is none of these: it is tried again, and its health says why.
 #[derive(Debug, thiserror::Error)]
@@ -104,7 +92,7 @@ impl Supervisor {
         let (mut keepers, open) = (JoinSet::new(), OpenTunnels::default());
         for (index, (mount, route)) in file.mounts.into_iter().zip(routes).enumerate() {
             let span = info_span!("mount", name = %mount.name);
-            let report = Report { index, all: Arc::clone(&health) };
+            let report = Report::new(index, Arc::clone(&health));
             let keeper = Keeper::new(mount, route, options.clone(), report, open.clone());
             keepers.spawn(keeper.run(stop.child_token()).instrument(span));
         }
@@ -133,37 +121,4 @@ async fn route(mount: &Mount, credentials: Option<Arc<dyn Credentials>>) -> Resu
     let (name, nfs, tls) = (mount.name.clone(), nfs.clone(), tls.clone());
     let made = spawn_blocking(move || Route::new(&name, &nfs, &tls, credentials)).await?;
     made.map(Some).map_err(|source| MountError::Tunnel { name: mount.name.clone(), source })
-}
-
-/// Where one keeper says how its mount is.
-#[derive(Debug)]
-pub(crate) struct Report {
-    index: usize,
-    all: Arc<watch::Sender<Vec<MountHealth>>>,
-}
-
-impl Report {
-    pub(crate) fn state(&self) -> Health {
-        self.all.borrow()[self.index].state
-    }
-
-    /// One line for each change of the state, none for what only changes its words.
-    pub(crate) fn say(&self, state: Health, detail: Option<String>) {
-        self.all.send_if_modified(|all| {
-            let health = &mut all[self.index];
-            let changed = health.state != state;
-            if changed {
-                let (from, detail) = (health.state, detail.as_deref());
-                if state.is_usable() || state == Health::Mounting {
-                    info!(%state, %from, detail, "mount state changed");
-                } else {
-                    warn!(%state, %from, detail, "mount state changed");
-                }
-                (health.state, health.since) = (state, Timestamp::now());
-            }
-            let told = health.detail != detail;
-            health.detail = detail;
-            changed || told
-        });
-    }
 }

@@ -18,10 +18,11 @@ mod probe;
 mod reload;
 mod said;
 mod visit;
+mod visitor;
 
 pub use expect::{Expect, Statuses};
 pub use opcache::{Rehearsed, Warmed};
 pub use pool::{Address, PhpError, Pool};
 pub use probe::{Probe, Problem, Url};
 pub use reload::{Reload, ReloadError};
-pub use visit::{Parameters, Scheme};
+pub use visitor::{Parameters, Scheme};

@@ -3,9 +3,6 @@
 use crate::KeyError;
 use pem::{EncodeConfig, LineEnding, Pem};
 
-pub(crate) const PUBLIC: &str = "PUBLIC KEY";
-pub(crate) const PRIVATE: &str = "PRIVATE KEY";
-
 /// Bytes of a key file: the longest that we write has 241, and comments may stand before the block.
 const TEXT_LIMIT: usize = 16 << 10;
 

@@ -37,6 +37,7 @@
 //! Every error has a `reason()`: a stable [`Reason`] whose code appears in the log, the metric and the termination message.
 
 mod accept;
+mod algorithm;
 mod armor;
 mod attach;
 mod digest;
@@ -62,6 +63,7 @@ mod trust;
 mod verified;
 
 pub use accept::{Accepted, Policy, Refusal};
+pub use algorithm::{Algorithm, KeyError};
 pub use attach::AttachError;
 pub use digest::{DigestError, Sha256};
 pub use engine::Engine;
@@ -74,7 +76,7 @@ pub use name::{ChannelName, ModuleName, NameError, Sequence, Version};
 pub use need::{Need, Passed};
 pub use nesting::{Nesting, aside, check_nesting};
 pub use path::{DEPTH_LIMIT, NAME_LIMIT, PATH_LIMIT, PathError, RelativePath};
-pub use public_key::{Algorithm, KeyError, PublicKey};
+pub use public_key::PublicKey;
 pub use reason::{Reason, Trouble};
 pub use secret_key::SecretKey;
 pub use statement::{RELEASE_PAYLOAD_TYPE, RELEASE_PREDICATE_TYPE, Release, STATEMENT_TYPE, StatementError};

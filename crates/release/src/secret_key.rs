@@ -8,6 +8,9 @@ use aws_lc_rs::{
 };
 use std::fmt;
 
+/// What its block of PEM is called.
+const LABEL: &str = "PRIVATE KEY";
+
 /// A private key, in memory only; whoever writes its PEM chooses the file's mode.
 pub struct SecretKey {
     pair: Pair,
@@ -39,7 +42,7 @@ impl SecretKey {
     ///
     /// Says what the text holds instead of an ECDSA P-256 or Ed25519 private key, and how to convert it where that is known.
     pub fn from_pem(text: &str) -> Result<Self, KeyError> {
-        let der = armor::open(text, armor::PRIVATE)?;
+        let der = armor::open(text, LABEL)?;
         let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &der).map(Pair::EcdsaP256);
         let pair = pair.or_else(|_| Ed25519KeyPair::from_pkcs8(&der).map(Pair::Ed25519));
         pair.map(Self::from_pair).map_err(|_| KeyError::Unusable("an ECDSA P-256 or Ed25519 private key, as PKCS#8"))
@@ -63,7 +66,7 @@ impl SecretKey {
             Pair::EcdsaP256(pair) => pair.to_pkcs8v1(),
             Pair::Ed25519(pair) => pair.to_pkcs8v1(),
         };
-        document.map(|der| armor::close(der.as_ref(), armor::PRIVATE)).map_err(|_| KeyError::Library("write a key"))
+        document.map(|der| armor::close(der.as_ref(), LABEL)).map_err(|_| KeyError::Library("write a key"))
     }
 
     /// The key that verifies what this one signs.

@@ -32,7 +32,7 @@ Examples:
 Exit codes: 0 asked to stop; 64 configuration; 69 API server; 70 bug."
 )]
 struct Arguments {
-    /// Namespace of the Leases and of the andon cord
+    /// Namespace of the Leases and of the halt
     #[arg(long, default_value = SYSTEM)]
     namespace: String,
     /// Name of this process in Leases; otherwise that of the pod, or of the host, with a random end

@@ -12,32 +12,34 @@
 
 mod agents;
 mod builds;
-mod closing;
+mod class_status;
 mod conditions;
 mod controller;
-mod cord;
 mod data;
 mod dispatch;
 mod edge;
 mod failure;
-mod flight;
+mod halt;
+mod in_progress;
 mod last_backup;
+mod maintenance;
 pub(crate) mod metrics;
+mod migration;
+mod migration_lock;
 mod observed;
 mod page;
 mod queue;
 mod reconcile;
 mod rejections;
 mod removal;
+mod report;
 mod rollouts;
 mod serve;
-mod standing;
 mod start;
 mod state;
-mod turn;
 mod watch;
 
-use client::lease::{Candidate, Held};
+use client::lease::{Candidate, Leadership};
 use client::{ApiError, Cluster, KINDS};
 pub(crate) use controller::Controller;
 use jiff::SignedDuration;
@@ -58,7 +60,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// What `run` is told.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
-    /// The scheduler's own namespace: Leases and the andon cord.
+    /// The scheduler's own namespace: Leases and the halt.
     pub(crate) namespace: String,
     /// This process, in Leases and Events.
     pub(crate) identity: String,
@@ -141,7 +143,7 @@ pub(crate) async fn run(cluster: Cluster, settings: Settings) -> Result<(), RunE
     let shared = Arc::clone(&controller);
     work.spawn("edge", Span::current(), move |stop| edge::run(shared, stop));
     let shared = Arc::clone(&controller);
-    work.spawn("standing", Span::current(), move |stop| standing::run(shared, stop));
+    work.spawn("class-status", Span::current(), move |stop| class_status::run(shared, stop));
     let mut work = tokio::task::JoinSet::from_iter([work.run(GRACE)]);
     let ended = tokio::select! {
         signal = signals.asked() => {

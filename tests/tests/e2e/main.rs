@@ -7,6 +7,7 @@ mod agent;
 mod arrows;
 mod bad_input;
 mod cache;
+mod circles;
 mod commands;
 mod counts;
 mod described;

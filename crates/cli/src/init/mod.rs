@@ -2,6 +2,7 @@
 
 mod composer;
 mod description;
+mod error;
 mod split;
 mod tree;
 
@@ -15,11 +16,12 @@ use crate::{
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use composer::Composer;
 use description::Description;
+pub(crate) use error::InitError;
 use release::{ChannelName, Engine, RelativePath};
 use serde::Serialize;
 use split::Part;
 use std::{
-    fmt, io,
+    fmt,
     path::{Path, PathBuf},
 };
 
@@ -55,41 +57,6 @@ pub(crate) struct Init {
     /// Print the description, and write nothing
     #[arg(long)]
     dry_run: bool,
-}
-
-/// Why a tree cannot be described.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum InitError {
-    /// Something in it cannot be read.
-    #[error("cannot read {}", path.display())]
-    Read {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// A file of Composer is not JSON.
-    #[error("{} is not JSON", path.display())]
-    Json {
-        /// Which.
-        path: PathBuf,
-        /// Where.
-        source: serde_json::Error,
-    },
-    /// It is a tree of something else.
-    #[error("{} is not a tree of {engine}: it has none of {}", path.display(), tree::marks(*engine).join(", "))]
-    Other {
-        /// The directory.
-        path: PathBuf,
-        /// What it was said to be.
-        engine: Engine,
-    },
-    /// There is a description already.
-    #[error("{} is there already; say --force to replace it, or --dry-run to look", path.display())]
-    Exists {
-        /// Which.
-        path: PathBuf,
-    },
 }
 
 /// What was written.

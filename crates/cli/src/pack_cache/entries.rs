@@ -78,7 +78,7 @@ pub(super) fn make(directory: &Path) -> io::Result<()> {
     if directory.is_dir() {
         return Ok(());
     }
-    directory.parent().map_or(Ok(()), crate::packing::ensure_directory)?;
+    directory.parent().map_or(Ok(()), crate::files::ensure_directory)?;
     failpoint::hit("cli.cache.mkdir")?;
     match DirBuilder::new().mode(0o700).create(directory) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),

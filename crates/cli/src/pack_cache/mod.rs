@@ -17,7 +17,7 @@ mod record;
 
 pub(crate) use arguments::CacheArguments;
 
-use crate::{CommandError, files, packing};
+use crate::{CommandError, files};
 use entries::{discard, rename, temporary, touch};
 use release::{Sha256, key, limits::MANIFEST_LIMIT};
 use rustix::{
@@ -152,7 +152,7 @@ impl PackCache {
     /// has lost its last name, by bytes that are the owner's alone.
     fn place(&self, file: &File, to: &Path) -> io::Result<()> {
         let directory = to.parent().unwrap_or(Path::new("."));
-        packing::ensure_directory(directory)?;
+        files::ensure_directory(directory)?;
         failpoint::hit("cli.cache.copy")?;
         if to.starts_with(&self.directory) {
             let open = format!("/proc/self/fd/{}", file.as_raw_fd());

@@ -9,24 +9,23 @@ mod head;
 mod next;
 mod publisher;
 mod rollout;
+mod rollout_error;
 mod roots;
 mod upload;
 
 pub(crate) use head::Untrusted;
 pub(crate) use next::{Exhausted, Repeat};
 pub(crate) use publisher::{Intent, Publisher};
-pub(crate) use rollout::RolloutError;
+pub(crate) use rollout_error::RolloutError;
 
 use crate::{
     CommandError, Context, files,
-    pack_cache::CacheArguments,
     packing::{self, Package, Packing},
     remote::StoreArguments,
-    spec::{Spec, parse_span},
+    spec::Spec,
     staged,
 };
 use clap::Args;
-use jiff::SignedDuration;
 use release::{ChannelName, Sequence, Sha256};
 use rollout::RolloutArguments;
 use serde::Serialize;
@@ -67,7 +66,7 @@ pub(crate) struct Publish {
     #[arg(long, env = "LONGSHORE_TRUST", hide_env_values = true, value_name = "FILE")]
     trust: PathBuf,
     #[command(flatten)]
-    packing: PackingArguments,
+    packing: packing::PackingArguments,
     #[command(flatten)]
     rollout: RolloutArguments,
     /// Sign a new sequence even where the channel runs this content already
@@ -79,19 +78,6 @@ pub(crate) struct Publish {
     /// Pack and compare, but change nothing in the store
     #[arg(long)]
     dry_run: bool,
-}
-
-/// How modules are packed.
-#[derive(Debug, Args)]
-pub(crate) struct PackingArguments {
-    /// zstd level, 1 to 19: higher packs slower into fewer bytes, and unpacks equally fast
-    #[arg(long, default_value_t = tarball::DEFAULT_LEVEL, value_parser = clap::value_parser!(i32).range(1..=19))]
-    pub level: i32,
-    /// How long the release may still be activated, overriding `expires_after` of the description
-    #[arg(long, value_parser = parse_span)]
-    pub expires_after: Option<SignedDuration>,
-    #[command(flatten)]
-    pub cache: CacheArguments,
 }
 
 /// What a publication did.

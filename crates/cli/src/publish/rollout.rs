@@ -2,9 +2,9 @@
 //!
 //! That is a process of its own: what it prints is no part of our result, and it ends with a code of its own.
 
+use super::rollout_error::RolloutError;
 use crate::{release_command::resource_of, remote::Found};
 use clap::Args;
-use release::Reason;
 use std::{
     env,
     ffi::OsString,
@@ -27,38 +27,6 @@ pub(crate) struct RolloutArguments {
     /// What else `longshore rollout start` is told, such as --context or --within
     #[arg(last = true, requires = "rollout", value_name = "ARGUMENT")]
     more: Vec<OsString>,
-}
-
-/// Why a rollout was not started, or did not end well.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum RolloutError {
-    /// The process cannot be started.
-    #[error("the release is published, and `longshore rollout start` cannot be run; the same command again goes on with it")]
-    Start(#[source] io::Error),
-    /// It failed, and has said why.
-    #[error("the release is published, and `longshore rollout start` failed ({}); the same command again goes on with it", ended(*code))]
-    Failed {
-        /// Its exit code; nothing where a signal ended it.
-        code: Option<i32>,
-    },
-}
-
-fn ended(code: Option<i32>) -> String {
-    code.map_or_else(|| "a signal ended it".to_owned(), |code| format!("exit code {code}"))
-}
-
-impl RolloutError {
-    /// The stable reason, with which the exit code is the other process's.
-    pub(crate) const fn reason(&self) -> Reason {
-        match self {
-            Self::Failed { code: Some(64) } => Reason::Config,
-            Self::Failed { code: Some(69) } => Reason::ApiServer,
-            Self::Failed { code: Some(75) | None } => Reason::Rollout,
-            Self::Failed { code: Some(80) } => Reason::RolloutPartly,
-            Self::Failed { code: Some(81) } => Reason::RolloutFailed,
-            Self::Start(_) | Self::Failed { .. } => Reason::Bug,
-        }
-    }
 }
 
 impl RolloutArguments {

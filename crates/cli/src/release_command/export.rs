@@ -2,7 +2,7 @@
 
 use crate::{
     CommandError, Context,
-    packing::ensure_directory,
+    files::ensure_directory,
     remote::{ChannelArguments, Remote, read},
 };
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};

@@ -107,7 +107,7 @@ impl Leases {
 
 /// A process that runs: what it holds, by shard, its network, and its end.
 struct Process {
-    held: Vec<Held>,
+    held: Vec<Leadership>,
     link: Arc<Mutex<Link>>,
     stop: CancellationToken,
     _tasks: JoinSet<()>,
@@ -116,7 +116,7 @@ struct Process {
 impl Process {
     fn start(leases: &Leases, identity: &str, shards: usize) -> Self {
         let (link, stop) = (Arc::new(Mutex::new(Link::Up)), CancellationToken::new());
-        let (cluster, known) = (Cluster::over(leases.client(&link)), Shares::default());
+        let (cluster, known) = (Cluster::over(leases.client(&link)), ShardBalance::default());
         let (mut held, mut tasks) = (Vec::new(), JoinSet::new());
         for shard in 0..shards {
             let candidate = Candidate {
@@ -124,9 +124,9 @@ impl Process {
                 namespace: "longshore-system".to_owned(),
                 name: format!("shard-{shard}"),
                 identity: identity.to_owned(),
-                held: Held::default(),
+                held: Leadership::default(),
                 shard,
-                shares: known.clone(),
+                balance: known.clone(),
             };
             held.push(candidate.held.clone());
             tasks.spawn(candidate.run(|_| (), stop.clone()));

@@ -7,7 +7,6 @@ use super::{
     offer::{Fetched, Offer},
     origin::Memory,
     said::Said,
-    seen::Seen,
     watched,
 };
 use crate::{View, state::State};
@@ -54,7 +53,7 @@ impl Follower {
             return Ok(false);
         }
         (candidate.target, candidate.expires) = (target, offer.release.expires);
-        let seen = Seen::new(&settings, self.store.as_ref(), &offer);
+        let seen = offer.seen(&settings, self.store.as_ref());
         self.last = Some(Known { seen, standing: Standing::Staged(Box::new(candidate.clone())) });
         Ok(true)
     }

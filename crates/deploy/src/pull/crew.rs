@@ -3,10 +3,11 @@
 use super::{
     PullError,
     download::Loaded,
+    download::Lost,
     plan::{Piece, is_large},
     progress::Counters,
     room::lock,
-    supply::{Claims, Lost},
+    supply::Claims,
     timings::Work,
 };
 use crate::{

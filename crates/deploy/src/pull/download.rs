@@ -4,7 +4,6 @@ use super::{
     PullError,
     plan::{Piece, Request},
     room::{Room, Space},
-    supply::Lost,
 };
 use bytes::{Buf as _, Bytes};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -20,6 +19,17 @@ pub(crate) struct Loaded {
     pub(crate) space: Space,
     /// Who hears of it when the cache does not have the chunk after all; `None` for what was downloaded.
     pub(crate) cached: Option<mpsc::UnboundedSender<Lost>>,
+}
+
+/// A chunk: the number of its module, and its own in that.
+pub(crate) type Place = (usize, usize);
+
+/// A chunk that the cache does not have after all.
+#[derive(Debug)]
+pub(crate) struct Lost {
+    pub(crate) chunk: Place,
+    /// Whether the cache may be asked for it again: the damaged file is gone.
+    pub(crate) evicted: bool,
 }
 
 /// Makes `requests`, `parallel` at a time, and sends each piece to a worker as soon as it is whole; the channel holds as many pieces

@@ -155,7 +155,7 @@ impl Follower {
         let _halt_when_dropped = halt.clone().drop_guard();
         let offered = Mutex::new(None);
         let take = |offer: &Offer| {
-            *offered.lock().unwrap_or_else(PoisonError::into_inner) = Some(Seen::new(&settings, self.store.as_ref(), offer));
+            *offered.lock().unwrap_or_else(PoisonError::into_inner) = Some(offer.seen(&settings, self.store.as_ref()));
             tell(Event::Offered { sequence: offer.release.sequence, manifest: offer.release.manifest });
         };
         let report = |progress| tell(Event::Progress(progress));
@@ -174,7 +174,7 @@ impl Follower {
             }
             (Err(error), _) => return Err(error),
         };
-        let seen = Seen::new(&settings, self.store.as_ref(), &complete.offer);
+        let seen = complete.offer.seen(&settings, self.store.as_ref());
         let (target, release) = (complete.offer.target(), &complete.offer.release);
         let standing = if complete.outcome == Outcome::AlreadyActive {
             // Another release object may name the manifest that runs: that it was accepted is to be remembered.

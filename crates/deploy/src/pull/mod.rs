@@ -244,7 +244,7 @@ impl<'a> Run<'a> {
         let (Target { sequence, manifest, .. }, now) = (target.clone(), self.settings.now);
         let mut watch = Stopwatch::start();
         let next = (self.settings.source.is_in_force())
-            .then(|| Seen::new(self.settings, self.store.as_ref(), &offer))
+            .then(|| offer.seen(self.settings, self.store.as_ref()))
             .filter(|next| Some(next) != seen.as_ref());
         blocking(move || -> Result<(), PullError> {
             let mut root = root;

@@ -53,6 +53,11 @@ pub(crate) enum Fetched {
 }
 
 impl Offer {
+    /// What it is to be remembered by.
+    pub(crate) fn seen(&self, settings: &Settings, store: &dyn ObjectStore) -> Seen {
+        Seen::new(settings, store, self.etag.as_ref(), self.object, (self.release.sequence, self.release.manifest))
+    }
+
     /// The offer of the store; or, where that cannot be asked, the last one that was accepted on this node, provided that `check`
     /// accepts it here. "Missing", "forbidden" and bad signatures are answers.
     pub(crate) async fn fetch(

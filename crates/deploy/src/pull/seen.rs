@@ -4,7 +4,7 @@
 //! else is found there is as if there were none. "Not modified" then means that the store offers what was verified and accepted here
 //! before; a store that says so of another object withholds that one, which it can do by offering the old one, too.
 
-use super::{Settings, Source, offer::Offer, said::Said};
+use super::{Settings, Source, said::Said};
 use crate::{
     disk::{self, DiskError, attempt},
     layout::{SEEN, STAGING},
@@ -42,17 +42,23 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    /// What `offer` is to be remembered by.
-    pub(super) fn new(settings: &Settings, store: &dyn ObjectStore, offer: &Offer) -> Self {
+    /// What is remembered of a release object: its digest and its place in the store, and the release that it led to.
+    pub(super) fn new(
+        settings: &Settings,
+        store: &dyn ObjectStore,
+        etag: Option<&Etag>,
+        object: Sha256,
+        (sequence, manifest): (Sequence, Sha256),
+    ) -> Self {
         Self {
             schema: SCHEMA,
             store: store.identity(),
             channel: settings.channel.clone(),
             trust: trust(settings),
-            etag: offer.etag.as_ref().map(|etag| etag.as_str().to_owned()),
-            object: offer.object,
-            sequence: offer.release.sequence,
-            manifest: offer.release.manifest,
+            etag: etag.map(|etag| etag.as_str().to_owned()),
+            object,
+            sequence,
+            manifest,
         }
     }
 

@@ -3,6 +3,7 @@
 use super::{
     Figures, PullError, Run, blocking,
     crew::Crew,
+    download::Place,
     plan::Budget,
     reuse::{Previous, Reused},
     room::Room,
@@ -27,7 +28,7 @@ struct Begun {
     crew: Crew,
     unpacker: Unpacker,
     reused: Reused,
-    wanted: BTreeSet<supply::Place>,
+    wanted: BTreeSet<Place>,
 }
 
 impl Run<'_> {
@@ -132,7 +133,7 @@ fn begin(
 }
 
 // The chunks that are still to come, once it is known that the disk has room for them.
-fn check_space(path: &Path, crew: &Crew, missing: impl Fn(usize, usize) -> bool) -> Result<BTreeSet<supply::Place>, PullError> {
+fn check_space(path: &Path, crew: &Crew, missing: impl Fn(usize, usize) -> bool) -> Result<BTreeSet<Place>, PullError> {
     let (mut need, mut wanted) = (Need::default(), BTreeSet::new());
     for (module, contents) in crew.manifest.modules.iter().enumerate() {
         for (index, chunk) in contents.chunks.iter().enumerate() {

@@ -7,7 +7,7 @@
 
 use super::{
     PullError, blocking,
-    download::{self, Loaded},
+    download::{self, Loaded, Lost, Place},
     offer::whole,
     plan::{self, Piece, Request},
     room::{Room, lock},
@@ -40,17 +40,6 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_
 /// How long others are waited for while nothing of theirs comes. They may be stopped, or have a worse network than we: then each
 /// chunk that is still missing is downloaded, too. 30 s, three times what the store's options let one answer take.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// A chunk: the number of its module, and its own in that.
-pub(crate) type Place = (usize, usize);
-
-/// A chunk that the cache does not have after all.
-#[derive(Debug)]
-pub(crate) struct Lost {
-    pub(crate) chunk: Place,
-    /// Whether the cache may be asked for it again: the damaged file is gone.
-    pub(crate) evicted: bool,
-}
 
 /// The claims that this process holds, until a worker publishes their chunks.
 #[derive(Debug)]

@@ -12,4 +12,4 @@ mod prune;
 mod removal;
 
 pub use prune::{Verdict, prune};
-pub use removal::{Held, Limit, Missing, Registry, Removal, removal};
+pub use removal::{GuardBlock, Limit, Missing, Registry, Removal, removal};

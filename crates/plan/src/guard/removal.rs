@@ -46,12 +46,12 @@ pub enum Removal {
     /// Nothing is due.
     Nothing,
     /// None is taken down, and somebody must look.
-    Held(Held),
+    Held(GuardBlock),
 }
 
 /// Why nothing is taken down.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Held {
+pub enum GuardBlock {
     /// Whatever is missing may be there.
     #[error("the registry cannot be read whole, so nothing is deleted")]
     Unreadable,
@@ -91,20 +91,20 @@ pub fn removal(
     now: Timestamp,
 ) -> Removal {
     let Registry::Whole { shops } = registry else {
-        return if missing.is_empty() { Removal::Nothing } else { Removal::Held(Held::Unreadable) };
+        return if missing.is_empty() { Removal::Nothing } else { Removal::Held(GuardBlock::Unreadable) };
     };
     if missing.is_empty() {
         return Removal::Nothing;
     }
     if shops == 0 && limit == Limit::Default {
-        return Removal::Held(Held::Empty { missing: missing.len() });
+        return Removal::Held(GuardBlock::Empty { missing: missing.len() });
     }
     // All that are missing count, also those whose grace still runs: the sixth does not go because five went before it.
     let removed = removed.iter().filter(|at| now.duration_since(**at) < SignedDuration::from_hours(1)).count();
     let limit = limit.of(shops + missing.len());
     if missing.len() + removed > limit {
         let first = missing.keys().next().cloned().unwrap_or_default();
-        return Removal::Held(Held::TooMany { missing: missing.len(), removed, limit, first });
+        return Removal::Held(GuardBlock::TooMany { missing: missing.len(), removed, limit, first });
     }
     let due: Vec<_> = missing.iter().filter(|(_, since)| now.duration_since(**since) >= grace).map(|(shop, _)| shop.clone()).collect();
     if due.is_empty() { Removal::Nothing } else { Removal::Remove(due) }
@@ -143,20 +143,20 @@ mod tests {
     #[test]
     fn an_unreadable_registry_deletes_nothing() {
         let held = decide(Registry::Unreadable, &missing(1, 60), 0, Limit::Explicit(10_000));
-        assert_eq!(held, Removal::Held(Held::Unreadable));
+        assert_eq!(held, Removal::Held(GuardBlock::Unreadable));
     }
 
     #[test]
     fn an_empty_registry_deletes_nothing_unless_a_number_is_given() {
         let held = decide(Registry::Whole { shops: 0 }, &missing(1, 60), 0, Limit::Default);
-        assert_eq!(held, Removal::Held(Held::Empty { missing: 1 }));
+        assert_eq!(held, Removal::Held(GuardBlock::Empty { missing: 1 }));
         assert!(matches!(decide(Registry::Whole { shops: 0 }, &missing(1, 60), 0, Limit::Explicit(1)), Removal::Remove(_)));
     }
 
     #[test]
     fn a_truncated_import_deletes_nothing() {
         let held = decide(Registry::Whole { shops: 2500 }, &missing(2500, 60), 0, Limit::Default);
-        let Removal::Held(Held::TooMany { missing: 2500, limit: 50, .. }) = &held else { panic!("{held:?}") };
+        let Removal::Held(GuardBlock::TooMany { missing: 2500, limit: 50, .. }) = &held else { panic!("{held:?}") };
         let Removal::Held(held) = held else { unreachable!() };
         assert!(held.to_string().contains("--delete-at-most 2500"), "{held}");
     }

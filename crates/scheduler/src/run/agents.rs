@@ -1,6 +1,9 @@
 //! What a shop's agents say they run: asked through the API server, only of shops that are on their way.
 
-use super::Controller;
+use super::{
+    Controller,
+    report::{Rejection, Report},
+};
 use api::{
     agent_status::{AgentStatus, Question, Said, Seen},
     namespace,
@@ -23,31 +26,6 @@ const PAGE: usize = 256 << 10;
 const PORT: u16 = 9808;
 /// The annotation by which a pod object changes, so that its kubelet refreshes the release at once instead of within a minute.
 const TOUCHED: &str = "longshore.dev/release";
-
-/// What the agents of a shop said about one release.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Report {
-    /// The sequence that was asked about.
-    pub(crate) sequence: u64,
-    /// All of them run it.
-    pub(crate) all: bool,
-    /// The first of them that rejected it.
-    pub(crate) rejected: Option<Rejection>,
-}
-
-/// What an agent said of a release that failed there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Rejection {
-    pub(crate) pod: String,
-    pub(crate) why: String,
-}
-
-impl Report {
-    /// Why the shop does not work with the release, for people.
-    pub(crate) fn refusal(&self) -> Option<String> {
-        self.rejected.as_ref().map(|Rejection { pod, why }| format!("agent of pod {pod} rejected it: {why}"))
-    }
-}
 
 /// Asks the agents of a shop's web pods whether they run `sequence`, and touches pods that have not been told of it. All at once: pods that
 /// never answer hold the rollout up for no longer than one of them.

@@ -1,14 +1,15 @@
 //! What the parts of the controller share.
 
 use super::{
-    Held, Settings, State, agents,
-    cord::Cord,
-    flight::Flights,
+    Leadership, Settings, State,
+    halt::Halt,
+    in_progress::InProgress,
     queue::{Priority, Queue},
+    report::Report,
 };
 use api::name::spread;
-use client::Courtesy;
 use client::Events;
+use client::RequestPriority;
 use client::{Cluster, KINDS};
 use futures_util::FutureExt as _;
 use jiff::Timestamp;
@@ -47,18 +48,18 @@ pub(crate) struct Controller {
     pub(super) rollouts: Notify,
     pub(super) edge: Notify,
     /// One for each shard.
-    pub(super) held: Vec<Held>,
+    pub(super) held: Vec<Leadership>,
     pub(crate) counts: Counts,
     pub(crate) events: Events,
     /// What agents said, by shop.
-    pub(super) reports: Mutex<BTreeMap<String, agents::Report>>,
+    pub(super) reports: Mutex<BTreeMap<String, Report>>,
     /// When each shop was written whole.
     pub(super) audited: Mutex<HashMap<String, Instant>>,
     /// When each shop was last seen well, and with which sequence.
     pub(super) well: Mutex<HashMap<String, (u64, Timestamp)>>,
-    pub(super) cord: Cord,
-    pub(super) courtesy: Courtesy,
-    /// Held by whoever lists a kind.
+    pub(super) halt: Halt,
+    pub(super) request_priority: RequestPriority,
+    /// Leadership by whoever lists a kind.
     pub(super) lists: Semaphore,
 }
 
@@ -74,13 +75,13 @@ impl Controller {
             work: Notify::new(),
             rollouts: Notify::new(),
             edge: Notify::new(),
-            held: (0..settings.shards).map(|_| Held::default()).collect(),
+            held: (0..settings.shards).map(|_| Leadership::default()).collect(),
             counts: Counts::default(),
             reports: Mutex::default(),
             audited: Mutex::default(),
             well: Mutex::default(),
-            cord: Cord::default(),
-            courtesy: Courtesy::default(),
+            halt: Halt::default(),
+            request_priority: RequestPriority::default(),
             lists: Semaphore::new(1),
             settings,
         }
@@ -97,7 +98,7 @@ impl Controller {
     /// Asks for a look at a shop.
     pub(crate) fn ask(&self, shop: &str, priority: Priority) {
         if priority == Priority::Urgent {
-            self.courtesy.hurry(shop);
+            self.request_priority.hurry(shop);
         }
         self.queue().add(shop, priority);
         self.work.notify_one();
@@ -143,11 +144,11 @@ impl Controller {
         if state.halted == why {
             return;
         }
-        warn!(halted = why.as_deref().unwrap_or("no"), "the andon cord");
+        warn!(halted = why.as_deref().unwrap_or("no"), "halt");
         state.halted = why;
         let lifted = state.halted.is_none();
         // Agents that are about to switch are told to wait, or to go on.
-        let flying = self.with_reports(|reports| Flights::new(&state, reports, Timestamp::now()).all());
+        let flying = self.with_reports(|reports| InProgress::new(&state, reports, Timestamp::now()).all());
         drop(state);
         for shop in &flying {
             self.ask(shop, Priority::Urgent);
@@ -160,7 +161,7 @@ impl Controller {
     }
 
     /// Calls with what agents said, where agents are asked.
-    pub(super) fn with_reports<T>(&self, call: impl FnOnce(Option<&BTreeMap<String, agents::Report>>) -> T) -> T {
+    pub(super) fn with_reports<T>(&self, call: impl FnOnce(Option<&BTreeMap<String, Report>>) -> T) -> T {
         let reports = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
         call(self.settings.agents.then_some(&*reports))
     }
@@ -171,10 +172,10 @@ impl Controller {
 
     /// The connection for a shop, which lets others go first for whom a person waits.
     pub(super) fn reader(&self, shop: &str) -> Cluster {
-        let (courtesy, shop) = (self.courtesy.clone(), Arc::<str>::from(shop));
+        let (request_priority, shop) = (self.request_priority.clone(), Arc::<str>::from(shop));
         self.cluster.queued(Arc::new(move || {
-            let (courtesy, shop) = (courtesy.clone(), Arc::clone(&shop));
-            async move { courtesy.pass(Some(&*shop)).await }.boxed()
+            let (request_priority, shop) = (request_priority.clone(), Arc::clone(&shop));
+            async move { request_priority.pass(Some(&*shop)).await }.boxed()
         }))
     }
 
@@ -188,10 +189,10 @@ impl Controller {
         self.cluster.fenced(self.held[0].fence())
     }
 
-    /// The same for what the andon cord stops, also between one try and the next.
+    /// The same for what the halt stops, also between one try and the next.
     pub(super) fn mover(&self, shop: &str) -> Cluster {
-        let (leads, cord) = (self.held[0].fence(), self.cord.clone());
-        self.reader(shop).fenced(Arc::new(move || leads() && cord.lets()))
+        let (leads, halt) = (self.held[0].fence(), self.halt.clone());
+        self.reader(shop).fenced(Arc::new(move || leads() && halt.lets()))
     }
 
     /// How many shops may lose their workloads here in an hour: the share of the shards that this process leads. All processes together keep

@@ -1,6 +1,6 @@
 //! What a Shop's status says of its data: whether the database is where its release needs it, and whether its backup is fresh.
 
-use super::{State, edge, state::Progress, turn::Turn};
+use super::{State, edge, migration::MigrationLock, state::Progress};
 use api::{BackupSchedule, Condition, Shop, ShopState, Truth, namespace};
 use jiff::{SignedDuration, Timestamp};
 use render::assign::{self, Known};
@@ -13,8 +13,8 @@ const WEEKLY: SignedDuration = SignedDuration::from_hours(7 * 24 + 4);
 pub(super) const KINDS: [&str; 3] = ["RoutesProgrammed", "DatabaseCurrent", "BackupFresh"];
 
 /// The conditions that apply to the shop.
-pub(super) fn conditions(shop: &Shop, known: &Known, turn: &Turn, state: &State, now: Timestamp) -> Vec<Condition> {
-    let found = [edge::said(shop, state), database(shop, known, turn, state), backup(shop, state, now)];
+pub(super) fn conditions(shop: &Shop, known: &Known, lock: &MigrationLock, state: &State, now: Timestamp) -> Vec<Condition> {
+    let found = [edge::said(shop, state), database(shop, known, lock, state), backup(shop, state, now)];
     let condition = |(kind, (status, reason, message)): (&str, Said)| Condition {
         kind: kind.to_owned(),
         status,
@@ -33,14 +33,14 @@ fn name(shop: &Shop) -> &str {
     shop.metadata.name.as_deref().unwrap_or_default()
 }
 
-fn database(shop: &Shop, known: &Known, turn: &Turn, state: &State) -> Option<Said> {
+fn database(shop: &Shop, known: &Known, lock: &MigrationLock, state: &State) -> Option<Said> {
     let release = assign::told(shop, &state.fleet).ok().flatten()?;
     if !assign::migrates(shop, release, &state.fleet) {
         return None;
     }
     let (sequence, namespace) = (release.sequence, namespace(name(shop)));
     let job = state.migrations.get(name(shop)).and_then(|jobs| jobs.get(&sequence.get()));
-    Some(match (known.migrated.is_some_and(|migrated| migrated >= sequence), job, turn) {
+    Some(match (known.migrated.is_some_and(|migrated| migrated >= sequence), job, lock) {
         (true, ..) if known.closed => {
             (Truth::True, assign::SWITCHING, format!("visitors wait until every pod is seen to run sequence {sequence}"))
         }
@@ -53,17 +53,17 @@ fn database(shop: &Shop, known: &Known, turn: &Turn, state: &State) -> Option<Sa
                 failure(shop, sequence.get(), state)
             ),
         ),
-        (_, None, Turn::Theirs(holder)) => (
+        (_, None, MigrationLock::Theirs(holder)) => (
             Truth::False,
             "LeaseHeld",
             format!("sequence {sequence} changes the database, and {holder} holds the Lease {namespace}/migration"),
         ),
-        (_, None, Turn::Crowded(others)) => (
+        (_, None, MigrationLock::Crowded(others)) => (
             Truth::False,
             "ServerBusy",
             format!("sequence {sequence} changes the database, and waits for {others} other new shops of its server"),
         ),
-        (_, None, Turn::Cron) => (
+        (_, None, MigrationLock::Cron) => (
             Truth::False,
             "CronEnds",
             format!(
@@ -148,7 +148,7 @@ mod tests {
     fn said(schedule: &str, last: Option<&str>, now: &str) -> Option<(Truth, String)> {
         let mut state = State::default();
         state.backups.extend(last.map(|last| ("a".to_owned(), (last != "never").then(|| at(last)))));
-        let found = conditions(&shop(schedule), &Known::default(), &Turn::Ours, &state, at(now));
+        let found = conditions(&shop(schedule), &Known::default(), &MigrationLock::Ours, &state, at(now));
         found.into_iter().next().map(|condition| (condition.status, condition.reason))
     }
 

@@ -62,6 +62,6 @@ fn over(controller: &Controller, shop: &str, ended: Ended) {
     let mut queue = controller.queue();
     queue.done(shop, ended, Instant::now());
     if !queue.hurried(shop) {
-        controller.courtesy.done(shop);
+        controller.request_priority.done(shop);
     }
 }

@@ -1,6 +1,9 @@
 //! The last backup of a shop whose `deletionPolicy` is Snapshot: made from its CronJob, and awaited, before anything of it goes.
 
-use super::{Controller, state::Progress};
+use super::{
+    Controller,
+    state::{LAST_BACKUP, Progress},
+};
 use api::{Identity, Object, namespace};
 use client::{ApiError, Conflicts};
 use jiff::{Timestamp, ToSpan as _};
@@ -10,8 +13,6 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use tracing::info;
 
-/// What such a Job's name begins with; its day follows, so that one that failed is tried again the next day.
-pub(super) const PREFIX: &str = "last-backup-";
 /// How long the Job stays, for who looks at its log: a week.
 const KEPT: u32 = 7 * 24 * 3600;
 
@@ -30,7 +31,7 @@ pub(super) enum Backup {
 
 /// What the Jobs of a shop say, by their names.
 fn decide(jobs: Option<&BTreeMap<String, Progress>>, now: Timestamp) -> Backup {
-    let day = |at: Timestamp| format!("{PREFIX}{}", at.strftime("%Y%m%d"));
+    let day = |at: Timestamp| format!("{LAST_BACKUP}{}", at.strftime("%Y%m%d"));
     let today = day(now);
     // A shop that came back and left again has older ones, which say nothing.
     let recent = [Some(today.clone()), now.checked_sub(24.hours()).ok().map(day)];
@@ -81,7 +82,7 @@ mod tests {
     use super::*;
 
     fn decided(jobs: &[(&str, Progress)]) -> Backup {
-        let jobs = jobs.iter().map(|(day, progress)| (format!("{PREFIX}{day}"), *progress)).collect();
+        let jobs = jobs.iter().map(|(day, progress)| (format!("{LAST_BACKUP}{day}"), *progress)).collect();
         decide(Some(&jobs), "2026-11-23T00:30:00Z".parse().unwrap())
     }
 

@@ -1,6 +1,6 @@
 //! Every metric of the controller, as data, and the pages that are made of it. No label names a shop.
 
-use super::{Controller, Held, builds, controller::Counts, flight::phase, removal};
+use super::{Controller, Leadership, builds, controller::Counts, in_progress::phase, removal};
 use api::{Condition, Phase, Rollout, Shop, Truth};
 use jiff::Timestamp;
 use plan::guard::Removal;
@@ -48,7 +48,7 @@ const ALL: &[Metric] = &[
     (
         "longshore_scheduler_shards_led",
         "Shards that this process leads.",
-        Value::Gauge(|look| look.controller.held.iter().filter(|held| Held::is(held)).count()),
+        Value::Gauge(|look| look.controller.held.iter().filter(|held| Leadership::is(held)).count()),
     ),
     ("longshore_scheduler_queue_shops", "Shops that wait for a look.", Value::Gauge(|look| look.waiting)),
     ("longshore_scheduler_failing_shops", "Shops whose last look failed.", Value::Gauge(|look| look.failing)),
@@ -70,7 +70,7 @@ const ALL: &[Metric] = &[
         "Builds that failed, of releases that shops are told or are about to be told.",
         Value::Gauge(|look| look.failed_builds),
     ),
-    ("longshore_scheduler_halted", "Whether the andon cord is pulled, 1 or 0.", Value::Gauge(|look| usize::from(look.halted))),
+    ("longshore_scheduler_halted", "Whether the halt is pulled, 1 or 0.", Value::Gauge(|look| usize::from(look.halted))),
     ("longshore_scheduler_stopped_rollouts", "Rollouts whose failure budget is used up.", Value::Gauge(|look| look.stopped)),
     ("longshore_scheduler_unready_shops", "Shops that should be served and are not Ready.", Value::Gauge(|look| look.unready)),
     ("longshore_scheduler_late_backup_shops", "Shops whose last backup is too old, or missing.", Value::Gauge(|look| look.late)),

@@ -1,6 +1,6 @@
 //! The page of a shop that has never worked: pods that are ready say that nginx and php-fpm run, and no more.
 
-use super::{Controller, agents, turn};
+use super::{Controller, agents, migration};
 use api::{Shop, agent_status::Seen};
 use client::ApiError;
 use jiff::Timestamp;
@@ -21,7 +21,7 @@ pub(super) fn again(shop: &Shop, now: Timestamp) -> Duration {
 pub(super) async fn of_new(controller: &Controller, name: &str, shop: &Shop) -> Result<Seen, ApiError> {
     let (ready, database) = {
         let state = controller.lock();
-        (state.pods.get(name).is_some_and(|pods| pods.ready > 0), turn::due(shop, &state).is_none())
+        (state.pods.get(name).is_some_and(|pods| pods.ready > 0), migration::due(shop, &state).is_none())
     };
     if !ready || !controller.settings.agents || assign::worked(shop) {
         return Ok(Seen::Works);

@@ -1,14 +1,14 @@
 //! One look at one shop: what is asked for, what is there, what has to be written, and what its status says then.
 
 use super::{
-    Controller, State, agents, closing,
+    Controller, State, agents,
     conditions::{Outcome, status},
     data, failure,
-    flight::Flights,
-    page,
+    in_progress::InProgress,
+    maintenance,
+    migration::{self, MigrationLock},
+    migration_lock, page,
     queue::Ended,
-    state::Progress,
-    turn::{self, Turn},
 };
 use api::{Condition, Fleet, Identity, Live, Migrating, Object, Shop, ShopStatus, Step, agent_status::Seen, name::spread, namespace};
 use client::{
@@ -17,7 +17,7 @@ use client::{
 };
 use jiff::Timestamp;
 use plan::{gate, guard::Limit};
-use release::{Sequence, Sha256};
+use release::Sha256;
 use render::{
     assign::{self, AssignError, Known, desired},
     check,
@@ -52,7 +52,7 @@ struct Prepared {
     live: BTreeMap<Identity, Live>,
     ours: BTreeMap<Identity, i64>,
     known: Known,
-    turn: Turn,
+    lock: MigrationLock,
 }
 
 /// Looks at a shop once.
@@ -69,10 +69,10 @@ pub(super) async fn look(controller: &Controller, name: &str) -> Ended {
 async fn attempt(controller: &Controller, name: &str) -> Result<Ended, ApiError> {
     let now = Timestamp::now();
     tell_first(controller, name, now).await?;
-    let turn = turn::take(controller, name, now).await?;
+    let lock = migration_lock::take(controller, name, now).await?;
     failure::learn(controller, name).await?;
-    let run_it = closing::run_it(controller, name).await;
-    let Some(prepared) = prepare(controller, name, &turn, run_it, now) else { return Ok(Ended::Settled) };
+    let run_it = maintenance::run_it(controller, name).await;
+    let Some(prepared) = prepare(controller, name, &lock, run_it, now) else { return Ok(Ended::Settled) };
     let (outcome, told) = match &prepared.objects {
         Err(error @ AssignError::Claimed { .. }) => (Outcome::Claimed(error.to_string()), false),
         Err(error) => (Outcome::NotRendered(runtime::Chain(error).to_string()), false),
@@ -107,9 +107,9 @@ async fn attempt(controller: &Controller, name: &str) -> Result<Ended, ApiError>
             Ended::Failed
         }
         Outcome::Held(_) => Ended::Again(Duration::from_mins(10)),
-        Outcome::Applied { .. } if matches!(turn, Turn::Crowded(_)) => Ended::Again(CROWDED),
+        Outcome::Applied { .. } if matches!(lock, MigrationLock::Crowded(_)) => Ended::Again(CROWDED),
         // Its Lease was made a moment ago, somebody else holds it, or cron ends.
-        Outcome::Applied { .. } if turn != Turn::Ours || prepared.known.closed => Ended::Again(TURN),
+        Outcome::Applied { .. } if lock != MigrationLock::Ours || prepared.known.closed => Ended::Again(TURN),
         // Its page may work by now, which nobody tells.
         Outcome::Applied { .. } if page != Seen::Works => Ended::Again(page::again(&prepared.shop, now)),
         Outcome::Applied { .. } if !prepared.shop.spec.scale.schedule.is_empty() => Ended::Again(CAMPAIGN),
@@ -162,7 +162,7 @@ async fn tell_first(controller: &Controller, name: &str, now: Timestamp) -> Resu
     Ok(())
 }
 
-fn prepare(controller: &Controller, name: &str, turn: &Turn, run_it: bool, now: Timestamp) -> Option<Prepared> {
+fn prepare(controller: &Controller, name: &str, lock: &MigrationLock, run_it: bool, now: Timestamp) -> Option<Prepared> {
     let audit = {
         let mut audited = controller.audited.lock().unwrap_or_else(PoisonError::into_inner);
         // The first audits are spread over the whole interval.
@@ -176,58 +176,45 @@ fn prepare(controller: &Controller, name: &str, turn: &Turn, run_it: bool, now: 
     };
     let state = controller.lock();
     let shop = state.fleet.shops.get(name)?.clone();
-    let fresh = controller.cord.fresh();
+    let fresh = controller.halt.fresh();
     let flying =
-        (state.halted.is_some() || !fresh) && controller.with_reports(|reports| Flights::new(&state, reports, now).has(name, &shop));
-    let known = known(&shop, &state, if flying { Cord::Holds } else { Cord::Lets }, turn, run_it);
+        (state.halted.is_some() || !fresh) && controller.with_reports(|reports| InProgress::new(&state, reports, now).has(name, &shop));
+    let known = known(&shop, &state, if flying { Halt::Holds } else { Halt::Lets }, lock, run_it);
     let objects = desired(name, &shop, &state.fleet, &state.claims, &known, now);
     // Another edition than any: everything is written, also of kinds that have none.
     let edition = |ours: Option<i64>| if audit { Some(-1) } else { ours };
     let records = state.world.get(name);
     let ours = records.into_iter().flatten().filter_map(|(identity, record)| Some((identity.clone(), edition(record.ours)?))).collect();
     let claims = state.claims.texts(name);
-    Some(Prepared { live: state.live(name), shop, claims, objects, ours, known, turn: turn.clone() })
+    Some(Prepared { live: state.live(name), shop, claims, objects, ours, known, lock: lock.clone() })
 }
 
-/// What the andon cord is to a shop.
+/// What the halt is to a shop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Cord {
-    /// The shop is on its way, and the cord is pulled, or nobody knows.
+enum Halt {
+    /// The shop is on its way, and somebody halted, or nobody knows.
     Holds,
     Lets,
 }
 
 /// Where the shop's database is, and whether its agents wait.
-fn known(shop: &Shop, state: &State, cord: Cord, turn: &Turn, run_it: bool) -> Known {
-    let paused = state.halted.clone().filter(|_| cord == Cord::Holds);
-    // The andon cord stops migrations that have not begun; half of one is worse than a whole one.
-    let due = turn::due(shop, state);
-    let open = closing::breaking(shop, state).is_some() && !assign::begun(shop);
-    let migrating = match (due, turn) {
+fn known(shop: &Shop, state: &State, halt: Halt, lock: &MigrationLock, run_it: bool) -> Known {
+    let paused = state.halted.clone().filter(|_| halt == Halt::Holds);
+    // The halt stops migrations that have not begun; half of one is worse than a whole one.
+    let due = migration::due(shop, state);
+    let open = maintenance::breaking(shop, state).is_some() && !assign::begun(shop);
+    let migrating = match (due, lock) {
         (Some(due), _) if due.begun => Migrating::Now,
         // First visitors are kept out.
-        (Some(_), Turn::Ours) if cord == Cord::Lets && open => Migrating::Soon,
-        (Some(_), Turn::Ours) if cord == Cord::Lets => Migrating::Now,
-        (Some(_), Turn::Cron) if cord == Cord::Lets => Migrating::Soon,
+        (Some(_), MigrationLock::Ours) if halt == Halt::Lets && open => Migrating::Soon,
+        (Some(_), MigrationLock::Ours) if halt == Halt::Lets => Migrating::Now,
+        (Some(_), MigrationLock::Cron) if halt == Halt::Lets => Migrating::Soon,
         // Cron of a new shop has nothing to do before its database is there, and the Job would wait for it to end.
-        (Some(_), Turn::Nobody | Turn::Crowded(_)) if assign::new(shop) => Migrating::Soon,
+        (Some(_), MigrationLock::Nobody | MigrationLock::Crowded(_)) if assign::new(shop) => Migrating::Soon,
         _ => Migrating::No,
     };
-    let closed = closing::closed(shop, state, due, migrating, run_it);
-    Known { migrated: migrated(shop, state), migrating, closed, paused }
-}
-
-/// The sequence up to which the shop's database is migrated: what is on record, or a Job that is done since.
-pub(super) fn migrated(shop: &Shop, state: &State) -> Option<Sequence> {
-    let recorded = recorded(shop);
-    let jobs = state.migrations.get(shop.metadata.name.as_deref().unwrap_or_default());
-    let finished = jobs.into_iter().flatten().filter(|(_, migration)| **migration == Progress::Done).map(|(sequence, _)| *sequence).max();
-    recorded.max(finished.and_then(|sequence| Sequence::try_from(sequence).ok()))
-}
-
-fn recorded(shop: &Shop) -> Option<Sequence> {
-    let recorded = shop.status.as_ref().and_then(|status| status.migrated)?;
-    u64::try_from(recorded).ok().and_then(|sequence| Sequence::try_from(sequence).ok())
+    let closed = maintenance::closed(shop, state, due, migrating, run_it);
+    Known { migrated: migration::migrated(shop, state), migrating, closed, paused }
 }
 
 /// How it went, and whether pods are told something else.
@@ -322,12 +309,12 @@ async fn report(
         }
         let Some(shop) = state.fleet.shops.get(name).cloned() else { return Ok(()) };
         {
-            let data = data::conditions(&prepared.shop, &prepared.known, &prepared.turn, &state, now);
+            let data = data::conditions(&prepared.shop, &prepared.known, &prepared.lock, &state, now);
             (state.pods.get(name).copied(), shop, data)
         }
     };
-    if prepared.known.migrated > recorded(&shop) {
-        turn::give_back(controller, name).await?;
+    if prepared.known.migrated > migration::recorded(&shop) {
+        migration_lock::give_back(controller, name).await?;
     }
     let mut new = status(&shop, outcome, pods, page, data, now);
     if let Ok(objects) = &prepared.objects

@@ -1,6 +1,6 @@
 //! What agents rejected, on record in the Shop's status: the pod that said so may be gone when somebody asks why.
 
-use super::{Controller, agents::Rejection, queue::Priority};
+use super::{Controller, queue::Priority, report::Rejection};
 use api::{InForce, RejectedRelease};
 use client::ApiError;
 use jiff::Timestamp;

@@ -1,11 +1,11 @@
 //! Rollouts at work: what is seen is put before [`decide`](plan::rollout::decide()), and what it says is done and recorded.
 
 use super::{
-    Controller,
-    agents::{self, Report},
-    flight::{self, over, phase},
+    Controller, agents,
+    in_progress::{self, over, phase},
     queue::Priority,
     rejections,
+    report::Report,
     state::State,
 };
 use api::{Condition, InForce, Phase, RejectedRelease, Rollout, RolloutStatus, Shop, Truth, closed};
@@ -37,9 +37,9 @@ pub(super) async fn run(controller: Arc<Controller>, stop: CancellationToken) ->
             () = controller.rollouts.notified() => {}
             () = sleep(EVERY) => {}
         }
-        if controller.leads() && controller.complete() && controller.cord.fresh() {
+        if controller.leads() && controller.complete() && controller.halt.fresh() {
             // Of all rollouts: databases do not care whose migrations load them.
-            let mut migrating = flight::migrating(&controller.lock(), Timestamp::now());
+            let mut migrating = in_progress::migrating(&controller.lock(), Timestamp::now());
             for name in active(&controller) {
                 if let Err(error) = step(&controller, &name, &mut migrating).await {
                     warn!(rollout = name, error = %runtime::Chain(&error), "rollout not moved on");
@@ -159,16 +159,16 @@ impl Context<'_> {
         let class = self.state.fleet.classes.get(&shop.spec.class);
         let freezes = class.map_or(&[][..], |class| &class.spec.freezes);
         let database = shop.spec.services.database.as_ref().filter(|_| assign::migrates(shop, self.release, &self.state.fleet));
-        let health = flight::health(name, shop, self.release, self.state, self.reports);
+        let health = in_progress::health(name, shop, self.release, self.state, self.reports);
         if told == Told::This && health == Health::Good {
             well.insert(name.to_owned(), (sequence, self.now));
         }
         // A shop that went back and was told once more begins anew.
-        let told_since = flight::told_since(shop);
+        let told_since = in_progress::told_since(shop);
         let last = well.get(name).filter(|(of, at)| *of == sequence && told_since.is_none_or(|since| *at >= since)).map(|(_, at)| *at);
         View {
             told,
-            since: flight::since(name, shop, self.state, self.now),
+            since: in_progress::since(name, shop, self.state, self.now),
             well: last,
             health,
             closed: closed(shop.spec.window.as_ref(), freezes, self.rollout.spec.windows, self.now),
@@ -280,8 +280,8 @@ async fn tell(controller: &Controller, seen: &Seen, moves: &[(String, Move)], no
 }
 
 async fn one(controller: &Controller, seen: &Seen, shop: &str, direction: Move, now: Timestamp) -> Result<(), ApiError> {
-    // The cord may have been pulled since the decision.
-    if !controller.cord.lets() {
+    // Somebody may have halted since the decision.
+    if !controller.halt.lets() {
         return Ok(());
     }
     let next = {

@@ -1,8 +1,8 @@
 //! Starts the watches and the candidates for Leases, and gives Leases back.
 
-use super::{Candidate, Controller, cord, watch};
+use super::{Candidate, Controller, halt, watch};
 use client::KINDS;
-use client::share::Shares;
+use client::shard_balance::ShardBalance;
 use runtime::Tasks;
 use std::{collections::BTreeSet, convert::Infallible, sync::Arc};
 use tracing::Span;
@@ -22,7 +22,7 @@ pub(super) fn watches(tasks: &mut Tasks<Infallible>, controller: &Arc<Controller
     spawn!("watch classes", watch::classes);
     spawn!("watch releases", watch::releases);
     spawn!("watch rollouts", watch::rollouts);
-    spawn!("andon cord", cord::follow);
+    spawn!("halt", halt::follow);
     for kind in KINDS.iter().filter(|kind| !optional.contains(kind.name)) {
         if matches!(kind.name, "Deployment" | "Job" | "CronJob" | "Ingress" | "HTTPRoute") {
             spawn!("watch workloads", |controller, stop| watch::workloads(controller, kind, stop));
@@ -37,7 +37,7 @@ fn lease_name(shard: usize, shards: u32) -> String {
 }
 
 pub(super) fn leases(tasks: &mut Tasks<Infallible>, controller: &Arc<Controller>) {
-    let holders = Shares::default();
+    let holders = ShardBalance::default();
     for (shard, held) in controller.held.iter().enumerate() {
         let candidate = Candidate {
             cluster: controller.cluster.clone(),
@@ -46,7 +46,7 @@ pub(super) fn leases(tasks: &mut Tasks<Infallible>, controller: &Arc<Controller>
             identity: controller.settings.identity.clone(),
             held: held.clone(),
             shard,
-            shares: holders.clone(),
+            balance: holders.clone(),
         };
         let shared = Arc::clone(controller);
         tasks.spawn("lease", Span::current(), move |stop| async move {

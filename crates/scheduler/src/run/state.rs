@@ -1,10 +1,12 @@
 //! What is known of the cluster: kept small, as it is held for every shop.
 
-use super::last_backup;
 use api::{Fleet, Identity, InForce, Live, Release, ReleaseStatus, Rollout, Shop, ShopClass, Truth, claims::Claims, symptom::Failure};
 use client::Kind;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+/// What such a Job's name begins with; its day follows, so that one that failed is tried again the next day.
+pub(super) const LAST_BACKUP: &str = "last-backup-";
 
 /// An object of the cluster, and its edition when we wrote it last, or first saw it.
 #[derive(Debug, Clone)]
@@ -188,7 +190,7 @@ impl State {
 
     /// A Job is gone: what it did is no longer known from it.
     pub(crate) fn forget_job(&mut self, shop: &str, name: &str) {
-        if name.starts_with(last_backup::PREFIX) {
+        if name.starts_with(LAST_BACKUP) {
             self.last_backups.get_mut(shop).map(|jobs| jobs.remove(name));
         } else if let Some(sequence) = migration(name) {
             self.migrations.get_mut(shop).map(|jobs| jobs.remove(&sequence));

@@ -70,7 +70,7 @@ fn configured_endpoint(sdk: &SdkConfig) -> Option<String> {
 
 pub(super) fn assemble(sdk: &SdkConfig, endpoint: Option<String>, bucket: &str, prefix: Option<&RelativePath>, options: &Options) -> Inner {
     let region = sdk.region().map_or(ANY_REGION, Region::as_ref).to_owned();
-    let shown = endpoint.as_deref().map_or_else(|| format!("https://s3.{region}.amazonaws.com"), without_user);
+    let shown = endpoint.as_deref().map_or_else(|| format!("https://s3.{region}.amazonaws.com"), settings::without_user);
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(options.connect_timeout)
         // Ours grow with the bytes that are sent, and a body's floor is measured where it is read.
@@ -105,29 +105,5 @@ pub(super) fn assemble(sdk: &SdkConfig, endpoint: Option<String>, bucket: &str, 
         options: options.clone(),
         stats,
         seen: AtomicBool::new(false),
-    }
-}
-
-/// The endpoint without a user and password that somebody wrote into it.
-pub(super) fn without_user(endpoint: &str) -> String {
-    match endpoint.split_once("://") {
-        Some((scheme, rest)) => {
-            let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-            let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-            format!("{scheme}://{host}{}", path.trim_end_matches('/'))
-        }
-        None => endpoint.rsplit_once('@').map_or(endpoint, |(_, host)| host).to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn passwords_in_an_endpoint_are_not_shown() {
-        assert_eq!(without_user("http://user:hush@host:9000/path/"), "http://host:9000/path");
-        assert_eq!(without_user("https://s3.example.org"), "https://s3.example.org");
-        assert_eq!(without_user("user:hush@host"), "host");
     }
 }

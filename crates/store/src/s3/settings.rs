@@ -1,7 +1,6 @@
 //! What the environment or a profile says, looked at before a request is signed with it: a Secret's newline at the end of a key would
 //! make a header that cannot be, and an endpoint without its scheme a host that nobody reaches.
 
-use super::connect::without_user;
 use aws_credential_types::{
     Credentials,
     provider::{ProvideCredentials, SharedCredentialsProvider, error::CredentialsError, future},
@@ -104,6 +103,18 @@ fn proper(found: &Credentials) -> Result<(), String> {
     Ok(())
 }
 
+/// The endpoint without a user and password that somebody wrote into it.
+pub(super) fn without_user(endpoint: &str) -> String {
+    match endpoint.split_once("://") {
+        Some((scheme, rest)) => {
+            let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+            let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+            format!("{scheme}://{host}{}", path.trim_end_matches('/'))
+        }
+        None => endpoint.rsplit_once('@').map_or(endpoint, |(_, host)| host).to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,5 +149,12 @@ mod tests {
             assert_eq!(check(Some(region), None).unwrap_err().0, "AWS_REGION", "{region:?}");
         }
         assert!(!check(None, Some("user:hush@host")).unwrap_err().1.contains("hush"));
+    }
+
+    #[test]
+    fn passwords_in_an_endpoint_are_not_shown() {
+        assert_eq!(without_user("http://user:hush@host:9000/path/"), "http://host:9000/path");
+        assert_eq!(without_user("https://s3.example.org"), "https://s3.example.org");
+        assert_eq!(without_user("user:hush@host"), "host");
     }
 }

@@ -1,6 +1,9 @@
 //! Whether visitors get to a shop: what its lines in the maps say of it.
 
-use super::{Edge, Problem, state::Wanted};
+use super::{
+    Edge, Problem,
+    state::{Programmed, Wanted},
+};
 use crate::run::{State, data::Said};
 use api::{Shop, Truth};
 use jiff::{SignedDuration, Timestamp};
@@ -14,15 +17,6 @@ use std::collections::{BTreeMap, BTreeSet};
 const KIND: &str = "RoutesProgrammed";
 /// How long a shard may differ before anybody is told: its leader writes it meanwhile.
 const LATE: SignedDuration = SignedDuration::from_mins(1);
-
-/// What was found of one shop.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::run) enum Programmed {
-    /// Its lines are in the maps.
-    Yes,
-    /// They are not, why in one word, and in a sentence.
-    No(&'static str, String),
-}
 
 impl Edge {
     /// Looks at every shop anew; gives those of which something else is true now.

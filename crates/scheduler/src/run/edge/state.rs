@@ -1,6 +1,6 @@
 //! What is known of the maps: the shards in the cluster, how they should be, and of which sites that was made.
 
-use super::{Problem, programmed::Programmed};
+use super::Problem;
 use crate::run::Controller;
 use api::{Identity, Live, Object};
 use client::{Found, Kind};
@@ -15,6 +15,15 @@ pub(super) struct Wanted {
     digest: Sha256,
     /// Since when it is not, where it is not.
     pub(super) differs: Option<Timestamp>,
+}
+
+/// What was found of one shop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::run) enum Programmed {
+    /// Its lines are in the maps.
+    Yes,
+    /// They are not, why in one word, and in a sentence.
+    No(&'static str, String),
 }
 
 /// What is known of the maps.

@@ -2,10 +2,10 @@
 
 use super::{config, follow, kept, replace};
 use crate::run::{
-    Controller, builds, last_backup,
+    Controller, builds,
     observed::{Observed, Workload},
     queue::Priority,
-    state::{Pods, Progress, State, migration},
+    state::{LAST_BACKUP, Pods, Progress, State, migration},
 };
 use client::{Kind, OURS};
 use kube::{api::Api, runtime::watcher};
@@ -98,7 +98,7 @@ fn status(state: &mut State, shop: &str, object: &Workload) -> bool {
         }
         ("Job", name) => {
             let progress = progress(object);
-            if name.starts_with(last_backup::PREFIX) {
+            if name.starts_with(LAST_BACKUP) {
                 return state.last_backups.entry(shop.to_owned()).or_default().insert(name.to_owned(), progress) != Some(progress);
             }
             let Some(sequence) = migration(name) else { return false };

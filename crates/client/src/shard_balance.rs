@@ -7,9 +7,9 @@ use std::{
 
 /// Who held each shard, or had asked for it, when this process last looked.
 #[derive(Debug, Clone, Default)]
-pub struct Shares(Arc<Mutex<BTreeMap<usize, String>>>);
+pub struct ShardBalance(Arc<Mutex<BTreeMap<usize, String>>>);
 
-impl Shares {
+impl ShardBalance {
     /// Notes who holds a shard; nobody, where the Lease is free or over.
     pub fn note(&self, shard: usize, holder: Option<&str>) {
         let mut holders = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -61,13 +61,13 @@ mod tests {
 
     #[test]
     fn what_was_asked_for_counts_at_once() {
-        let shares = Shares::default();
+        let balance = ShardBalance::default();
         // As a process finds them when it starts, one after another.
         for shard in 0..4 {
-            shares.note(shard, Some("a"));
-            shares.asks_for(shard, "b");
+            balance.note(shard, Some("a"));
+            balance.asks_for(shard, "b");
         }
-        let holders = shares.0.lock().unwrap();
+        let holders = balance.0.lock().unwrap();
         assert_eq!(holders.values().filter(|holder| *holder == "b").count(), 2, "{holders:?}");
     }
 

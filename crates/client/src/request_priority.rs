@@ -18,7 +18,7 @@ const WAIT: Duration = Duration::from_secs(1);
 
 /// The shops that a person waits for, and since when.
 #[derive(Debug, Clone, Default)]
-pub struct Courtesy(Arc<Inner>);
+pub struct RequestPriority(Arc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -26,7 +26,7 @@ struct Inner {
     changed: Notify,
 }
 
-impl Courtesy {
+impl RequestPriority {
     fn hurried(&self) -> MutexGuard<'_, HashMap<String, Instant>> {
         self.0.hurried.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -71,43 +71,43 @@ impl Courtesy {
 mod tests {
     use super::*;
 
-    async fn waited(courtesy: &Courtesy, shop: Option<&str>) -> Duration {
+    async fn waited(request_priority: &RequestPriority, shop: Option<&str>) -> Duration {
         let begin = Instant::now();
-        courtesy.pass(shop).await;
+        request_priority.pass(shop).await;
         begin.elapsed()
     }
 
     #[tokio::test(start_paused = true)]
     async fn others_wait_until_it_is_done_and_never_long() {
-        let courtesy = Courtesy::default();
-        assert_eq!(waited(&courtesy, Some("a")).await, Duration::ZERO);
-        courtesy.hurry("a");
-        assert_eq!((waited(&courtesy, Some("a")).await, waited(&courtesy, None).await), (Duration::ZERO, WAIT));
+        let request_priority = RequestPriority::default();
+        assert_eq!(waited(&request_priority, Some("a")).await, Duration::ZERO);
+        request_priority.hurry("a");
+        assert_eq!((waited(&request_priority, Some("a")).await, waited(&request_priority, None).await), (Duration::ZERO, WAIT));
         let soon = Duration::from_millis(100);
-        let (time, ()) = tokio::join!(waited(&courtesy, Some("b")), async {
+        let (time, ()) = tokio::join!(waited(&request_priority, Some("b")), async {
             tokio::time::sleep(soon).await;
-            courtesy.done("a");
+            request_priority.done("a");
         });
-        assert_eq!((time, waited(&courtesy, Some("b")).await), (soon, Duration::ZERO));
+        assert_eq!((time, waited(&request_priority, Some("b")).await), (soon, Duration::ZERO));
     }
 
     #[tokio::test(start_paused = true)]
     async fn who_stands_in_the_line_goes_when_a_person_asks_for_that_shop_too() {
-        let courtesy = Courtesy::default();
-        courtesy.hurry("a");
+        let request_priority = RequestPriority::default();
+        request_priority.hurry("a");
         let soon = Duration::from_millis(100);
-        let (time, ()) = tokio::join!(waited(&courtesy, Some("b")), async {
+        let (time, ()) = tokio::join!(waited(&request_priority, Some("b")), async {
             tokio::time::sleep(soon).await;
-            courtesy.hurry("b");
+            request_priority.hurry("b");
         });
         assert_eq!(time, soon);
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_never_ends_holds_nobody_up_for_ever() {
-        let courtesy = Courtesy::default();
-        courtesy.hurry("a");
+        let request_priority = RequestPriority::default();
+        request_priority.hurry("a");
         tokio::time::advance(FAVOUR).await;
-        assert_eq!(waited(&courtesy, None).await, Duration::ZERO);
+        assert_eq!(waited(&request_priority, None).await, Duration::ZERO);
     }
 }

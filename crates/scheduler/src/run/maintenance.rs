@@ -2,8 +2,8 @@
 
 use super::{
     Controller, agents,
+    migration::Due,
     state::{Pods, State},
-    turn::Due,
 };
 use api::{InForce, Migrating, Shop};
 use release::Migration;
@@ -85,7 +85,7 @@ mod tests {
             (Migration::Breaking, "LeaseHeld", due, Migrating::No, true, false),
             (Migration::Breaking, "LeaseHeld", due, Migrating::Soon, true, true),
             (Migration::Breaking, "Migrating", due, Migrating::Now, false, true),
-            // The cord was pulled before the Job began.
+            // Somebody halted before the Job began.
             (Migration::Breaking, "Migrating", due, Migrating::No, false, false),
             // It is done, and pods are still on the release before; then they are not.
             (Migration::Breaking, "Migrating", None, Migrating::No, false, true),

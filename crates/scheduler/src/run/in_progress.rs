@@ -2,9 +2,9 @@
 //! process of a cell says the same, and so does one that started a moment ago.
 
 use super::{
-    agents::Report,
+    migration,
+    report::Report,
     state::{Pods, Progress, State},
-    turn,
 };
 use api::{InForce, Phase, Rollout, Shop, ShopRelease, Truth, duration};
 use jiff::{SignedDuration, Timestamp};
@@ -33,7 +33,7 @@ fn told(shop: &Shop) -> Option<&ShopRelease> {
 }
 
 /// The shops of rollouts that are not over, and what agents said of them, where agents are asked.
-pub(super) struct Flights<'a> {
+pub(super) struct InProgress<'a> {
     state: &'a State,
     reports: Option<&'a BTreeMap<String, Report>>,
     /// Deadlines of rollouts, by their release.
@@ -41,7 +41,7 @@ pub(super) struct Flights<'a> {
     now: Timestamp,
 }
 
-impl<'a> Flights<'a> {
+impl<'a> InProgress<'a> {
     pub(super) fn new(state: &'a State, reports: Option<&'a BTreeMap<String, Report>>, now: Timestamp) -> Self {
         let mut deadlines = BTreeMap::new();
         for rollout in state.fleet.rollouts.values().filter(|rollout| !over(rollout)) {
@@ -122,7 +122,7 @@ pub(super) fn since(name: &str, shop: &Shop, state: &State, now: Timestamp) -> T
 pub(super) fn migrating(state: &State, now: Timestamp) -> BTreeMap<String, String> {
     let load = |(name, shop): (&String, &Shop)| {
         let server = &shop.spec.services.database.as_ref()?.server;
-        let due = turn::due(shop, state)?;
+        let due = migration::due(shop, state)?;
         let job = state.migrations.get(name).and_then(|jobs| jobs.get(&due.sequence.get()));
         let loads = match job {
             Some(Progress::Runs) => true,
@@ -179,7 +179,7 @@ mod tests {
     }
 
     fn flies(state: &State, reports: Option<&BTreeMap<String, Report>>) -> bool {
-        Flights::new(state, reports, now()).all() == ["a"]
+        InProgress::new(state, reports, now()).all() == ["a"]
     }
 
     #[test]

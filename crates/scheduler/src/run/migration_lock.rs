@@ -3,6 +3,7 @@
 
 use super::{
     Controller,
+    migration::{Due, MigrationLock, due},
     state::{Progress, State},
 };
 use api::{Identity, Shop, namespace};
@@ -10,7 +11,6 @@ use client::ApiError;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, ListParams};
-use release::Sequence;
 use render::{MIGRATION_DEADLINE, MIGRATION_LEASE, assign};
 use serde_json::{Value, json};
 
@@ -19,41 +19,6 @@ const OURS: &str = "longshore-scheduler/";
 
 /// New shops of one database server that are migrated at the same time, and a few more, as looks go on beside each other.
 const NEW_AT_ONCE: usize = 4;
-
-/// A migration that has to run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Due {
-    /// Of this release.
-    pub(super) sequence: Sequence,
-    /// Whether its Job is there already.
-    pub(super) begun: bool,
-}
-
-/// Who may change the database.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Turn {
-    /// We may, or there is nothing to change.
-    Ours,
-    /// We hold the Lease, and pods of cron are still ending.
-    Cron,
-    /// Somebody else holds the Lease.
-    Theirs(String),
-    /// The shop is new, and so many others of its database server are being made ready.
-    Crowded(usize),
-    /// The Lease itself is not there yet.
-    Nobody,
-}
-
-/// The migration of the release that `shop` is told, where its database is not there yet.
-pub(super) fn due(shop: &Shop, state: &State) -> Option<Due> {
-    let release = assign::told(shop, &state.fleet).ok().flatten()?;
-    let migrated = super::reconcile::migrated(shop, state);
-    if !assign::migrates(shop, release, &state.fleet) || migrated.is_some_and(|migrated| migrated >= release.sequence) {
-        return None;
-    }
-    let jobs = state.migrations.get(shop.metadata.name.as_deref().unwrap_or_default());
-    Some(Due { sequence: release.sequence, begun: jobs.is_some_and(|jobs| jobs.contains_key(&release.sequence.get())) })
-}
 
 /// For a new shop, how many others of its database server are migrated at this moment. Rollouts count for themselves; a fleet that is imported
 /// belongs to none.
@@ -66,24 +31,24 @@ fn crowd(shop: &Shop, state: &State) -> usize {
 }
 
 /// Takes the Lease where a migration is due that has not begun, and looks whether cron has ended.
-pub(super) async fn take(controller: &Controller, name: &str, now: Timestamp) -> Result<Turn, ApiError> {
+pub(super) async fn take(controller: &Controller, name: &str, now: Timestamp) -> Result<MigrationLock, ApiError> {
     let (due, crowd) = {
         let state = controller.lock();
         let shop = state.fleet.shops.get(name);
         (shop.and_then(|shop| due(shop, &state)), shop.map_or(0, |shop| crowd(shop, &state)))
     };
-    let Some(Due { sequence, begun: false }) = due else { return Ok(Turn::Ours) };
+    let Some(Due { sequence, begun: false }) = due else { return Ok(MigrationLock::Ours) };
     if crowd >= NEW_AT_ONCE {
-        return Ok(Turn::Crowded(crowd));
+        return Ok(MigrationLock::Crowded(crowd));
     }
     let identity = lease(name);
-    let Some(found) = controller.reader(name).get(&identity).await? else { return Ok(Turn::Nobody) };
+    let Some(found) = controller.reader(name).get(&identity).await? else { return Ok(MigrationLock::Nobody) };
     if let Some(other) = holder(&found["spec"], now).filter(|holder| !holder.starts_with(OURS)) {
-        return Ok(Turn::Theirs(other.to_owned()));
+        return Ok(MigrationLock::Theirs(other.to_owned()));
     }
     let ours = format!("{OURS}release-{sequence}");
     if found["spec"]["holderIdentity"] == ours.as_str() {
-        return Ok(if cron(controller, name).await? { Turn::Cron } else { Turn::Ours });
+        return Ok(if cron(controller, name).await? { MigrationLock::Cron } else { MigrationLock::Ours });
     }
     let spec = json!({
         "holderIdentity": ours,
@@ -95,9 +60,9 @@ pub(super) async fn take(controller: &Controller, name: &str, now: Timestamp) ->
     // Where somebody was faster, the next look sees who.
     let taken = controller.writer(name).merge_if(&identity, &version(&found), json!({ "spec": spec })).await?;
     Ok(match taken {
-        false => Turn::Nobody,
-        true if cron(controller, name).await? => Turn::Cron,
-        true => Turn::Ours,
+        false => MigrationLock::Nobody,
+        true if cron(controller, name).await? => MigrationLock::Cron,
+        true => MigrationLock::Ours,
     })
 }
 

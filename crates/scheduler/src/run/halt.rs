@@ -1,0 +1,60 @@
+//! The halt: a ConfigMap that exists, or does not.
+//!
+//! Every process reads it every two seconds, and does not watch it: a connection that is half open looks like a halt that nobody asked for.
+//! A process that has not read it for [`FRESH`] moves no shop and begins no migration, because nobody knows whether it may.
+
+mod follow;
+
+pub(super) use follow::follow;
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::time::Instant;
+
+/// How long what was read counts. With the time that one request may take, a halt is obeyed within 10 s, or no API server is there to write to.
+const FRESH: Duration = Duration::from_secs(6);
+
+/// When the halt was last read, and whether it was in force then.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Halt(Arc<Mutex<Option<(Instant, bool)>>>);
+
+impl Halt {
+    /// Whether what is known of it still counts.
+    pub(super) fn fresh(&self) -> bool {
+        self.known().is_some()
+    }
+
+    /// Whether shops may be moved: it is not in force, and that is known.
+    pub(super) fn lets(&self) -> bool {
+        self.known() == Some(false)
+    }
+
+    fn known(&self) -> Option<bool> {
+        let read = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        read.filter(|(at, _)| at.elapsed() < FRESH).map(|(_, halted)| halted)
+    }
+
+    /// Notes what was read.
+    fn read(&self, at: Instant, halted: bool) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((at, halted));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_read_counts_for_six_seconds_and_nothing_counts_before() {
+        let halt = Halt::default();
+        assert!(!halt.fresh() && !halt.lets());
+        halt.read(Instant::now(), true);
+        assert!(halt.fresh() && !halt.lets());
+        halt.read(Instant::now(), false);
+        assert!(halt.fresh() && halt.lets());
+        tokio::time::advance(FRESH).await;
+        assert!(!halt.fresh() && !halt.lets());
+    }
+}
