@@ -81,7 +81,7 @@ mod tests {
     #![allow(clippy::disallowed_methods, reason = "a test prepares what is on the disk")]
 
     use super::*;
-    use crate::Expect;
+    use crate::{Expect, Parameters};
     use std::{collections::HashMap, time::Duration};
 
     fn probe(url: &str, scheme: Scheme) -> Probe {
