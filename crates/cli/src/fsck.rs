@@ -42,7 +42,7 @@ pub(crate) struct Fsck {
     /// A store that may have what is missing, such as a replica or what `longshore pack` wrote (repeat for each)
     #[arg(long, value_name = "URL")]
     from: Vec<Location>,
-    /// How many of the newest releases of each channel are looked at
+    /// How many of the newest releases of each channel to check
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     keep: u32,
     /// Read every blob and check its digest, not only that it is there with the right size

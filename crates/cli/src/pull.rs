@@ -28,7 +28,7 @@ Examples:
 The directory is a release root: `current` points at the tree; older trees and the state are beside it. Running it again
 downloads nothing when nothing changed.")]
 pub(crate) struct PullCommand {
-    /// The release root; made where it is not there
+    /// The release root; made if it does not exist
     directory: PathBuf,
     #[command(flatten)]
     store: StoreArguments,

@@ -25,7 +25,7 @@ pub(crate) struct Pack {
     /// The release's description
     #[arg(long, default_value = "longshore.toml", value_name = "FILE")]
     spec: PathBuf,
-    /// Where to write; made where it is not there
+    /// Where to write; made if it does not exist
     #[arg(long, value_name = "DIRECTORY")]
     out: PathBuf,
     /// The sequence that the release object states: one more than the channel's (`longshore release show`)

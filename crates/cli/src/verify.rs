@@ -29,7 +29,7 @@ Examples:
   longshore verify --release release.json --manifest manifest.json --trust 1.root.json      files alone, no network
 Exit code 0: a fresh pod would take it. 65: it would not, for the reason that is printed.")]
 pub(crate) struct Verify {
-    /// Which sequence; the one in force where it is left out
+    /// Which sequence; otherwise the one in force
     sequence: Option<Sequence>,
     /// Where releases are: `s3://bucket/prefix` or `file:///directory`
     #[arg(long, env = "LONGSHORE_STORE", hide_env_values = true, value_name = "URL", required_unless_present = "release")]

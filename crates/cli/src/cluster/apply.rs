@@ -29,11 +29,11 @@ const AT_ONCE: usize = 32;
 /// What `apply` is told.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-The plan is shown, the cluster is looked at once more, and only where nothing moved meanwhile the plan is carried out. With --plan, what
-somebody has reviewed is done, and nothing else.
+apply shows the plan, reads the cluster once more, and carries the plan out only if nothing moved meanwhile. With --plan it does what
+somebody has reviewed, and nothing else.
 
-The files' resources are stored first, as `kubectl apply --server-side` would, so that a scheduler that runs agrees with what is made of them.
-With --only-files nothing is stored but shops' objects, which is refused where a scheduler runs: it would undo them.
+It stores the files' resources first, as `kubectl apply --server-side` would, so that a running scheduler agrees with what is made of them.
+With --only-files it stores shops' objects alone. It refuses that if a scheduler runs, which would undo them.
 
 Examples:
   longshore apply --only-files *.yaml --dry-run
@@ -45,7 +45,7 @@ pub(crate) struct Apply {
     /// Do what this plan says, which `plan --save` wrote
     #[arg(long = "plan", value_name = "FILE")]
     saved: Option<PathBuf>,
-    /// Carry on where the cluster is not as the plan saw it
+    /// Carry on even if the cluster is not as the plan saw it
     #[arg(long)]
     even_if_moved: bool,
     /// Show what would be done, and do nothing

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 JSON and YAML hold everything that a person wrote. A table has no column for modules, values, campaigns, windows, store codes and others:
-where a shop has any of these it is refused, with the names of the fields, unless --lossy leaves them out.
+if a shop has any of these, the command refuses it and names the fields, unless --lossy leaves them out.
 
 Examples:
   kubectl get shops -o json | longshore export - --output yaml > shops.yaml

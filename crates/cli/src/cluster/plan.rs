@@ -26,8 +26,8 @@ use std::{
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 The API server itself says what would change, by a dry run of each object whose digest differs; nothing is stored. Shops whose changes are
-the same are one group, so that a fleet fits on one screen. Of more than a hundred shops that are as they were last written, and would change
-in the same fields, a hundred are tried, and all where one of them turns out otherwise.
+the same are one group, so that a fleet fits on one screen. If more than 100 unmodified shops would change in the same fields, plan dry-runs
+100 of them; if one of these differs from the prediction, it dry-runs all.
 
 Examples:
   longshore plan                              what a pass over the cluster's own registry would change
@@ -52,7 +52,7 @@ pub(crate) struct PlanArguments {
     save: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) removal: RemovalArguments,
-    /// Have the API server try every object of every shop, also where a hundred shops have changed in the same fields
+    /// Have the API server try every object of every shop, even if more than a hundred shops change in the same fields
     #[arg(long)]
     every: bool,
     /// Show also what fields of other managers would become

@@ -41,7 +41,7 @@ pub(crate) struct Render {
     /// The Jobs that build releases instead of shops' objects
     #[arg(long, conflicts_with = "shop")]
     builds: bool,
-    /// Check what was generated, and print nothing where anything is wrong
+    /// Check what was generated, and print nothing if anything is wrong
     #[arg(long)]
     check: bool,
     /// Count the campaigns of this time, such as 2026-11-27T08:00:00Z; otherwise none is counted

@@ -98,7 +98,7 @@ struct Start {
     /// An urgent release: do not wait for windows, pass by freezes
     #[arg(long)]
     ignore_windows: bool,
-    /// Wait until it has ended, and fail where it does not end well or a shop failed
+    /// Wait until it has ended, and fail if it does not end well or a shop failed
     #[arg(long)]
     wait: bool,
     /// How long to wait, such as 45m; the rollout goes on afterwards

@@ -69,7 +69,7 @@ pub(crate) struct Publish {
     packing: packing::PackingArguments,
     #[command(flatten)]
     rollout: RolloutArguments,
-    /// Sign a new sequence even where the channel runs this content already
+    /// Sign a new sequence even if the channel runs this content already
     #[arg(long)]
     again: bool,
     /// Replace a release in force that no trusted key signed: somebody wrote to the bucket who should not

@@ -22,11 +22,11 @@ Example, for an air-gapped site or a laptop:
   longshore release export --store s3://releases/prod --channel shops/acme --out acme
   longshore pull --store file://$PWD/acme --channel shops/acme --trust 1.root.json shop")]
 pub(crate) struct Export {
-    /// Which sequence; the one in force where it is left out
+    /// Which sequence; otherwise the one in force
     sequence: Option<Sequence>,
     #[command(flatten)]
     from: ChannelArguments,
-    /// The directory; made where it is not there
+    /// The directory; made if it does not exist
     #[arg(long, value_name = "DIRECTORY")]
     out: PathBuf,
 }

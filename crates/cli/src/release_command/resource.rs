@@ -16,11 +16,11 @@ Example, with which a release enters a cluster; a rollout then moves the shops:
   longshore rollout start shops-acme-42 --why 'spring prices'
 Signatures are carried along, not checked: each pod checks them.")]
 pub(crate) struct Resource {
-    /// Which sequence; the one in force where it is left out
+    /// Which sequence; otherwise the one in force
     sequence: Option<Sequence>,
     #[command(flatten)]
     from: ChannelArguments,
-    /// Its name in the cluster, where the channel and the sequence with dashes between them would not do
+    /// Its name in the cluster; otherwise the channel and the sequence with dashes between them
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
 }

@@ -12,7 +12,7 @@ const AT_ONCE: usize = 16;
 /// Arguments of `release show`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Show {
-    /// Which sequence; the one in force where it is left out
+    /// Which sequence; otherwise the one in force
     sequence: Option<Sequence>,
     #[command(flatten)]
     from: ChannelArguments,

@@ -21,13 +21,13 @@ Reads only, takes no lock, and never disturbs a pull that is going on.")]
 pub(crate) struct Why {
     /// The release root
     directory: PathBuf,
-    /// Where releases are; without it only the directory is looked at
+    /// Where releases are; without it, only the directory is read
     #[arg(long, env = "LONGSHORE_STORE", hide_env_values = true, value_name = "URL", requires = "trust")]
     store: Option<Location>,
     /// Trust root that the pod believes
     #[arg(long, env = "LONGSHORE_TRUST", hide_env_values = true, value_name = "FILE")]
     trust: Option<PathBuf>,
-    /// The channel that the pod follows; the one of the running release where it is left out
+    /// The channel that the pod follows; otherwise the one of the running release
     #[arg(long, env = "LONGSHORE_CHANNEL", hide_env_values = true)]
     channel: Option<ChannelName>,
     /// Lowest sequence that the pod accepts

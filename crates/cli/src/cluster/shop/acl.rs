@@ -14,7 +14,7 @@ use std::path::PathBuf;
 #[command(after_help = "\
 Examples:
   longshore shop acl acme --password-file password.txt | redis-cli -h redis-eu-2 --user admin --askpass
-  longshore shop acl acme vinyl > users.txt                  REPLACE-ME stands where the password has to
+  longshore shop acl acme vinyl > users.txt                  REPLACE-ME stands in the password's place
   longshore shop acl acme --registry class.yaml --registry shop.yaml
 
 A password is printed as its hash. It is the key cache-password of the shop's Secret. The server's own user is to be shut as well:
@@ -23,10 +23,10 @@ pub(super) struct Acl {
     /// The shops
     #[arg(required = true, value_name = "SHOP")]
     shops: Vec<String>,
-    /// File with the password of the shop, where that is one; a newline at the end is left out
+    /// File with the password of the shop, if there is but one; a newline at the end is left out
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
-    /// File of classes and shops that is looked at instead of a cluster (repeat for each)
+    /// File of classes and shops to read instead of a cluster (repeat for each)
     #[arg(long, value_name = "FILE")]
     registry: Vec<PathBuf>,
     #[command(flatten)]

@@ -26,10 +26,10 @@ Examples:
   longshore shop create acme --class magento2-standard --domain www.acme.example --dry-run > acme.yaml
   longshore shop create acme --class big --domain acme.example --database aurora-2/acme --cache redis-1/acme_ --media efs-1/shops/acme
 
-Looked at first: the definitions' own rules; that the class has what the shop names; that no other shop has a host, the database, the directory
-or the cache's prefix; and that the Secret has the keys that the engine needs. Where the class has one server of a kind, the shop is there, in
-a database shop_NAME, with the prefix NAME_ and the directory /shops/NAME. The database itself, its user and the directory are made by whoever runs these servers:
-docs/move.md.")]
+It checks first: the definitions' own rules; that the class has what the shop names; that no other shop has a host, the database, the directory
+or the cache's prefix; and that the Secret has the keys that the engine needs. If the class has one server of a kind, the shop uses it, with
+a database shop_NAME, the prefix NAME_ and the directory /shops/NAME. Whoever runs these servers makes the database, its user and the
+directory: docs/move.md.")]
 pub(super) struct Create {
     /// Name of the shop: a-z, 0-9 and -; its namespace is shop-NAME
     name: String,
@@ -68,7 +68,7 @@ pub(super) struct Create {
     /// Print the Shop, and its Secret with REPLACE-ME for values, and store nothing
     #[arg(long)]
     dry_run: bool,
-    /// File of classes, shops and releases that is looked at instead of a cluster (repeat for each)
+    /// File of classes, shops and releases to read instead of a cluster (repeat for each)
     #[arg(long, value_name = "FILE", requires = "dry_run")]
     registry: Vec<PathBuf>,
     /// How resources are printed

@@ -38,7 +38,7 @@ pub(crate) struct Try {
     /// Files of a class, a release and a shop
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Which shop, where the files have several
+    /// Which shop, if the files have several
     #[arg(long)]
     shop: Option<String>,
     /// Which of its pods: web, cron or migration
@@ -47,7 +47,7 @@ pub(crate) struct Try {
     /// Root of the shop's image, such as `buildah mount` prints; otherwise this machine's own
     #[arg(long, value_name = "DIRECTORY", default_value = "/")]
     image: PathBuf,
-    /// Directory of longshore-init and longshore-agent, where the image lacks them
+    /// Directory of longshore-init and longshore-agent, if the image lacks them
     #[arg(long, value_name = "DIRECTORY")]
     programs: Option<PathBuf>,
     /// A store of files in the place of the class's
