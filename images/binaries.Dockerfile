@@ -13,6 +13,8 @@ FROM ${RUST_IMAGE} AS build
 ENV RUSTUP_TOOLCHAIN=1.95.0
 WORKDIR /src
 COPY . .
+# hadolint ignore=DL3008
+RUN command -v setcap || { apt-get update && apt-get install --yes --no-install-recommends libcap2-bin; }
 RUN images/binaries /image
 
 FROM scratch

@@ -27,7 +27,6 @@ FROM root AS agent
 LABEL org.opencontainers.image.title=longshore-agent \
       org.opencontainers.image.description="Keeps a running pod on the newest release that works"
 COPY --from=binaries /opt/longshore/bin/longshore-init /opt/longshore/bin/longshore-agent /opt/longshore/bin/
-EXPOSE 9808
 ENTRYPOINT ["longshore-agent"]
 
 FROM root AS scheduler

@@ -75,7 +75,7 @@ impl Serving {
         self
     }
 
-    /// Writes the files into `scratch`, for the release root at `root`, nginx at `port` and php-fpm at `php`; gives the paths of nginx.conf,
+    /// Writes the files into `scratch`, for the release root at `root`, nginx at `port` and php-fpm's socket at `php`; gives the paths of nginx.conf,
     /// of the pool's file and of the directory with php.ini's files.
     ///
     /// # Panics
@@ -91,7 +91,7 @@ impl Serving {
             (PLACE, inside),
             ("/srv/shop/", root),
             ("listen 8080", format!("listen 127.0.0.1:{port}")),
-            ("127.0.0.1:9000", php.to_owned()),
+            ("/run/shop/php-fpm.sock", php.to_owned()),
             ("/tmp/nginx", format!("{temporary}/nginx")),
             ("/tmp/php-fpm.pid", format!("{temporary}/php-fpm.pid")),
             ("_dir = /tmp", format!("_dir = {temporary}")),

@@ -89,7 +89,7 @@ impl Web {
     #[must_use]
     pub fn serve(root: &Path, serving: &Serving) -> Self {
         let scratch = crate::shop::scratch();
-        let (port, php) = (free_port(), format!("127.0.0.1:{}", free_port()));
+        let (port, php) = (free_port(), scratch.path().join("php-fpm.sock").display().to_string());
         let [nginx, pool, ini] = serving.place(scratch.path(), root, port, &php);
         let fpm_program = Program::new("/usr/sbin/php-fpm8.2").args(["-R", "-F", "-y"]).arg(pool);
         let fpm_program = fpm_program.env("PHP_INI_SCAN_DIR", format!(":{}", ini.display())).env("APP_ENV", "prod");

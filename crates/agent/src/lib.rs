@@ -97,7 +97,7 @@ Usage: longshore-agent
 Settings come from the environment; those of longshore-init mean the same here. A pod that follows a channel and looks at its front page:
 
   LONGSHORE_STORE=s3://releases/prod LONGSHORE_CHANNEL=shops/acme LONGSHORE_ROOT=/srv/shop \\
-  LONGSHORE_TRUST=/etc/longshore/1.root.json LONGSHORE_PHP=127.0.0.1:9000 LONGSHORE_PROBE=http://127.0.0.1:8080/ longshore-agent
+  LONGSHORE_TRUST=/etc/longshore/1.root.json LONGSHORE_PHP=/run/php/php8.2-fpm.sock LONGSHORE_PROBE=http://127.0.0.1:8080/ longshore-agent
 
 What it does now, and why not something newer: curl http://127.0.0.1:9808/status
 Every failure ends with one line that has a reason code; /dev/termination-log gets the same where it exists.

@@ -208,6 +208,25 @@ impl Shop for Pod {
         }
     }
 
+    async fn again(&self, before: &Path) -> Result<(), Objection> {
+        let Some(probe) = &self.settings.probe else { return Ok(()) };
+        let tree = before.canonicalize().unwrap_or_else(|_| before.to_owned());
+        if let (Some(pool), Some(entry)) = (&self.pool, entry(&tree)) {
+            match pool.rehearse(&entry, probe).await {
+                Ok(rehearsed) => {
+                    if let Some(problem) = rehearsed.problem {
+                        let problem = with(&problem, rehearsed.said.as_deref());
+                        return Err(Objection::Surroundings(format!("and of the release before, at the same time: {problem}")));
+                    }
+                }
+                // What the release did to php-fpm, perhaps. The release before is asked once it is active.
+                Err(error) => warn!(error = %runtime::Chain(&error), "the release before is not asked"),
+            }
+        }
+        let once = Probe { times: 1, ..probe.clone() };
+        once.check().await.map_err(|problem| Objection::Release(problem.to_string()))
+    }
+
     async fn control(&self) -> Result<(), Problem> {
         let Some(probe) = &self.settings.probe else { return Ok(()) };
         Probe { times: 1, ..probe.clone() }.check().await

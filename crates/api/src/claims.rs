@@ -25,6 +25,8 @@ enum Kind {
     /// Indexes whose names begin alike.
     Indexes,
     VirtualHost,
+    /// What the shops of a Redis server are to each other: shops may say the same of it, and none another thing.
+    Tenants,
 }
 
 /// Something that a shop claims.
@@ -61,6 +63,7 @@ impl fmt::Display for Claim {
             Kind::Sessions => write!(f, "database {name} for sessions of {place}"),
             Kind::Indexes => write!(f, "search prefix {} of {place}", name.trim_end_matches('_')),
             Kind::VirtualHost => write!(f, "virtual host {name} of {place}"),
+            Kind::Tenants => write!(f, "tenants {name} of {place}"),
         }
     }
 }
@@ -79,6 +82,13 @@ impl fmt::Display for Collision {
         let Self { ours, theirs, shop } = self;
         if ours == theirs {
             return write!(f, "{ours} belongs to shop {shop}");
+        }
+        if ours.kind == Kind::Tenants {
+            return write!(
+                f,
+                "the class says {} of the Redis server {}, and the class of shop {shop} says {}: all classes have to say the same of one server",
+                ours.name, ours.place, theirs.name
+            );
         }
         let why = match ours.kind {
             Kind::Directory => "which is in it or around it",
@@ -184,6 +194,11 @@ impl Claims {
             let first = shops.iter().find(|shop| *shop != name && self.rank(shop, theirs) < own)?;
             Some(Collision { ours: ours.clone(), theirs: theirs.clone(), shop: first.clone() })
         };
+        if ours.kind == Kind::Tenants {
+            let others = self.owners.range(Claim { name: String::new(), ..ours.clone() }..);
+            let same_server = others.take_while(|(theirs, _)| (theirs.kind, &theirs.place) == (ours.kind, &ours.place));
+            return same_server.filter(|(theirs, _)| theirs.name != ours.name).find_map(before);
+        }
         if !ours.contains() {
             return self.owners.get_key_value(ours).and_then(before);
         }
@@ -227,6 +242,8 @@ fn of(shop: &Shop, class: Option<&ShopClass>) -> Vec<Claim> {
         let server = backends.map(|it| it.caches.iter().find(|it| it.name == wanted.server).map(|it| (it.host.as_str(), it.port)));
         if let Some(place) = place(&wanted.server, server) {
             claims.extend(wanted.sessions.map(|number| Claim::new(Kind::Sessions, place.clone(), number.to_string())));
+            let server = backends.and_then(|it| it.caches.iter().find(|it| it.name == wanted.server));
+            claims.extend(server.map(|server| Claim::new(Kind::Tenants, place.clone(), format!("{:?}", server.tenants))));
             claims.push(Claim::new(Kind::Keys, place, wanted.prefix.clone()));
         }
     }

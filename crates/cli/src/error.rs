@@ -6,6 +6,7 @@ use crate::{
     publish::{Exhausted, RolloutError},
     spec::SpecError,
 };
+use jiff::SignedDuration;
 use release::{
     AttachError, ChannelName, EnvelopeError, KeyError, ManifestError, ModuleName, Reason, Refusal, Sequence, Sha256, StatementError,
     TrustError,
@@ -214,6 +215,15 @@ pub(crate) enum CommandError {
         /// Which module.
         module: ModuleName,
     },
+    /// Pods would refuse what is made at this time.
+    #[error(
+        "this machine's clock is {} ahead of the store's, and pods refuse a release that was made more than {} after their own time",
+        whole(*ahead), whole(release::limits::CLOCK_TOLERANCE)
+    )]
+    Ahead {
+        /// By how much.
+        ahead: SignedDuration,
+    },
     /// Another publisher was faster.
     #[error("another publisher changed {key} while this one was working ({channel}: {was})")]
     Conflict {
@@ -250,6 +260,11 @@ pub(crate) enum CommandError {
     Bug(&'static str),
 }
 
+/// To the second.
+pub(crate) fn whole(duration: SignedDuration) -> String {
+    format!("{:#}", SignedDuration::from_secs(duration.as_secs()))
+}
+
 impl CommandError {
     /// The stable reason code.
     #[must_use]
@@ -263,6 +278,7 @@ impl CommandError {
             Self::Pack { source, .. } => source.reason(),
             Self::Unpack { source } => source.reason(),
             Self::Compose(error) => error.reason(),
+            Self::Ahead { .. } => Reason::Clock,
             Self::Key { .. } => Reason::Key,
             Self::Envelope { source, .. } => source.reason(),
             Self::Attach { source, .. } => source.reason(),

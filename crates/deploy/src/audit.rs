@@ -23,7 +23,7 @@ use std::{
     ffi::OsStr,
     fs::File,
     hash::{BuildHasher as _, RandomState},
-    io::{self, Read as _},
+    io,
     ops::ControlFlow,
     os::{fd::OwnedFd, unix::ffi::OsStrExt as _},
     path::{Path, PathBuf},
@@ -107,6 +107,29 @@ pub fn audit(
     Ok(look.found)
 }
 
+/// Whether a file has these contents. What the disk cannot give back is damage like any other, and the rest of the tree is still to be read.
+fn is_whole(
+    file: &mut impl io::Read,
+    contents: &Sha256,
+    buffer: &mut [u8],
+    pace: &mut dyn FnMut(u64) -> ControlFlow<()>,
+) -> io::Result<ControlFlow<(), bool>> {
+    let mut digest = sha2::Sha256::new();
+    loop {
+        match file.read(buffer) {
+            Ok(0) => return Ok(ControlFlow::Continue(Sha256::from_bytes(digest.finalize().into()) == *contents)),
+            Ok(length) => {
+                digest.update(&buffer[..length]);
+                if pace(length as u64).is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
+            }
+            Err(error) if is_rot(&error) => return Ok(ControlFlow::Continue(false)),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
 // Not one by one: thousands may be touched, of a tree of a hundred thousand.
 fn is_at_or_below(path: &RelativePath, touched: &BTreeSet<&str>) -> bool {
     let text = path.as_str();
@@ -169,26 +192,16 @@ impl Look {
         contents: &Sha256,
         pace: &mut dyn FnMut(u64) -> ControlFlow<()>,
     ) -> io::Result<ControlFlow<()>> {
-        let (mut file, mut digest) = (File::from(file), sha2::Sha256::new());
         self.found.files += 1;
-        loop {
-            let length = match file.read(&mut self.buffer) {
-                Ok(length) => length,
-                // What the disk cannot give back is damage like any other, and the rest of the tree is still to be read.
-                Err(error) if is_rot(&error) => return Ok(self.damaged(entry)),
-                Err(error) => return Err(error),
-            };
-            if length == 0 {
-                break;
-            }
-            digest.update(&self.buffer[..length]);
-            self.found.bytes += length as u64;
-            if pace(length as u64).is_break() {
-                return Ok(ControlFlow::Break(()));
-            }
-        }
-        let digest = Sha256::from_bytes(digest.finalize().into());
-        if digest == *contents { Ok(ControlFlow::Continue(())) } else { Ok(self.damaged(entry)) }
+        let mut count = |bytes| {
+            self.found.bytes += bytes;
+            pace(bytes)
+        };
+        Ok(match is_whole(&mut File::from(file), contents, &mut self.buffer, &mut count)? {
+            ControlFlow::Break(()) => ControlFlow::Break(()),
+            ControlFlow::Continue(true) => ControlFlow::Continue(()),
+            ControlFlow::Continue(false) => self.damaged(entry),
+        })
     }
 
     // What is at `start`, or below it, and not in the index.
@@ -247,5 +260,44 @@ impl Look {
     fn damaged(&mut self, entry: &Entry) -> ControlFlow<()> {
         self.found.damaged.insert(entry.path.clone());
         ControlFlow::Continue(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read;
+
+    /// A file of which the disk gives some bytes, and then an error.
+    struct Ends(Option<&'static [u8]>, Errno);
+
+    impl Read for Ends {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let bytes = self.0.take().ok_or(self.1)?;
+            buffer[..bytes.len()].copy_from_slice(bytes);
+            Ok(bytes.len())
+        }
+    }
+
+    #[test]
+    fn what_the_disk_does_not_give_back_is_damage_and_other_errors_are_no_knowledge() {
+        let (mut buffer, mut read) = ([0; 16], 0);
+        let mut look = |file: &mut dyn Read, contents: &[u8]| {
+            is_whole(&mut { file }, &Sha256::of(contents), &mut buffer, &mut |bytes| {
+                read += bytes;
+                if read > 100 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            })
+        };
+        assert_eq!(look(&mut &b"whole"[..], b"whole").unwrap(), ControlFlow::Continue(true));
+        assert_eq!(look(&mut &b"whols"[..], b"whole").unwrap(), ControlFlow::Continue(false));
+        for errno in [Errno::IO, Errno::UCLEAN, Errno::BADMSG] {
+            for bytes in [None, Some(&b"who"[..]), Some(b"whole")] {
+                assert_eq!(look(&mut Ends(bytes, errno), b"whole").unwrap(), ControlFlow::Continue(false), "{errno}");
+            }
+        }
+        for errno in [Errno::ACCESS, Errno::STALE, Errno::NFILE] {
+            assert_eq!(look(&mut Ends(Some(b"who"), errno), b"whole").unwrap_err().raw_os_error(), Some(errno.raw_os_error()));
+        }
+        assert_eq!(look(&mut &[0; 200][..], b"").unwrap(), ControlFlow::Break(()));
     }
 }

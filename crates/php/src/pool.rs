@@ -6,9 +6,11 @@ use crate::{
     said,
 };
 use fastcgi_client::{Client, Params, Request, response::Content};
+use rustix::fs::{FileType, Mode, OFlags};
 use std::{
     fmt,
     io::{self, Write as _},
+    os::fd::AsRawFd as _,
     path::{Path, PathBuf},
     str::FromStr,
     time::Duration,
@@ -132,7 +134,7 @@ impl Pool {
         let exchange = async {
             match &self.address {
                 Address::Tcp(address) => self.exchange(TcpStream::connect(address).await.map_err(connect)?, params, heard).await,
-                Address::Unix(path) => self.exchange(UnixStream::connect(path).await.map_err(connect)?, params, heard).await,
+                Address::Unix(path) => self.exchange(connect_to(path).await.map_err(connect)?, params, heard).await,
             }
         };
         let output = timeout(within, exchange).await.map_err(|_elapsed| PhpError::Slow(self.address.clone(), within))??;
@@ -154,7 +156,7 @@ impl Pool {
             match content.map_err(broken)? {
                 Content::Stdout(bytes) => output.extend_from_slice(&bytes),
                 Content::Stderr(bytes) => {
-                    tracing::debug!(text = %String::from_utf8_lossy(&bytes), "php wrote to its error log");
+                    tracing::debug!(source = "shop", line = %String::from_utf8_lossy(&bytes), "php wrote to its error log");
                     said::hear(heard, &bytes);
                 }
             }
@@ -171,6 +173,16 @@ impl Pool {
     }
 }
 
+/// Connects to the socket at `path`, and not to what a link there names: the shop's code can write where its php-fpm listens, and we may be a
+/// user that reaches more.
+async fn connect_to(path: &Path) -> io::Result<UnixStream> {
+    let socket = rustix::fs::open(path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+    if FileType::from_raw_mode(rustix::fs::fstat(&socket)?.st_mode) != FileType::Socket {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no socket"));
+    }
+    UnixStream::connect(format!("/proc/self/fd/{}", socket.as_raw_fd())).await
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -181,6 +193,19 @@ mod tests {
         assert_eq!("/run/php.sock".parse(), Ok(Address::Unix("/run/php.sock".into())));
         for bad in ["", "9000", ":9000", "localhost", "localhost:0", "localhost:99999"] {
             assert!(bad.parse::<Address>().is_err(), "{bad}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_socket_is_connected_to_and_no_link_to_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let [socket, link, file] = ["php.sock", "link", "file"].map(|name| directory.path().join(name));
+        let _listens = tokio::net::UnixListener::bind(&socket).unwrap();
+        std::os::unix::fs::symlink(&socket, &link).unwrap();
+        std::fs::write(&file, "").unwrap();
+        connect_to(&socket).await.unwrap();
+        for other in [link, file, directory.path().into()] {
+            assert_eq!(connect_to(&other).await.unwrap_err().to_string(), "it is no socket");
         }
     }
 

@@ -40,7 +40,7 @@ mod web;
 
 pub use backup::{BACKUP, LAST};
 pub use build::{BUILD_ACCOUNT, BUILDS, build};
-pub use container::{DRAIN, restricted};
+pub use container::{AGENT_PORT, DRAIN, restricted};
 pub use migration::{DEADLINE as MIGRATION_DEADLINE, LEASE as MIGRATION_LEASE};
 pub use pod::priority_class;
 

@@ -21,9 +21,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Where nginx listens.
 pub(crate) const HTTP_PORT: i32 = 8080;
-/// Where php-fpm listens, for the pod itself.
-pub(crate) const FPM_PORT: i32 = 9000;
-pub(crate) const FPM: &str = "127.0.0.1:9000";
+/// Where php-fpm listens, in [`path::SOCKET`]: a port would be one that a shop can be made to send requests to, and each of them runs code.
+pub(crate) const FPM: &str = "/run/shop/php-fpm.sock";
 /// The variable that names the pod's directory on its node.
 pub(crate) const POD_UID: &str = "POD_UID";
 /// The claim of the shop's volume.
@@ -168,6 +167,8 @@ pub(crate) fn volumes<'a>(frame: &Frame<'_>, names: &Names, containers: impl Ite
     add("nginx", &|name| Some(config_map(name, &names.nginx)));
     add("scripts", &|name| Some(config_map(name, &names.scripts)));
     add("writable", &|name| Some(room(name, &frame.class.disk.writable, None)));
+    // A socket and nothing else; a file system of its own, so that what else is written there takes no room of others.
+    add("socket", &|name| Some(room(name, "64Ki", Some("Memory"))));
     // In memory, as passwords are in it.
     add("configured", &|name| Some(room(name, "4Mi", Some("Memory"))));
     add("secret", &|name| {
@@ -282,7 +283,7 @@ pub(crate) fn sub_path(frame: &Frame<'_>) -> Option<String> {
     media.nfs.as_ref().filter(|nfs| nfs.csi.is_some()).map(|_| wanted.path.trim_start_matches('/').to_owned())
 }
 
-/// Asks php-fpm whether it answers. It listens for the pod alone, so the kubelet cannot.
+/// Asks php-fpm whether it answers. The kubelet does not speak FastCGI.
 pub(crate) fn ping(frame: &Frame<'_>) -> Vec<String> {
     [format!("php{}", frame.class.php.version), "-n".to_owned(), format!("{}/ping.php", path::PHP)].into()
 }

@@ -78,7 +78,7 @@ pub fn separate<'a>(shop: &Shop, class: &'a ShopClass) -> Option<&'a Cache> {
 ///
 /// let line = acl("acme", "acme_", &Password::of("secret"));
 /// assert!(line.starts_with("ACL SETUSER acme reset on #2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b ~acme_* ~zc:k:acme_* "));
-/// assert!(line.ends_with("(+sadd +srem %W~zc:tags)"));
+/// assert!(line.ends_with("(+sadd +srem %W~zc:tags) (+srem %W~zc:ti:)"));
 /// ```
 #[must_use]
 pub fn acl(user: &str, prefix: &str, password: &Password) -> String {
@@ -92,5 +92,6 @@ pub fn acl(user: &str, prefix: &str, password: &Password) -> String {
         // Writing to a String never fails.
         write!(line, " +{command}").ok();
     }
-    line + " (+sadd +srem %W~zc:tags)"
+    // An entry without tags is taken from the set of the empty tag, in one transaction with the rest: a refusal would keep the entry.
+    line + " (+sadd +srem %W~zc:tags) (+srem %W~zc:ti:)"
 }

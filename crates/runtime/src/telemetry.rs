@@ -2,6 +2,7 @@
 
 use crate::Setting;
 use std::{
+    fmt::Write as _,
     io::{self, IsTerminal as _},
     sync::OnceLock,
 };
@@ -104,7 +105,7 @@ fn subscriber<W>(filter: impl Filters<Registry> + Send + Sync + 'static, format:
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let events = fmt::layer().with_writer(writer);
+    let events = fmt::layer().with_writer(OneLine { inner: writer, format, colours: io::stderr().is_terminal() });
     let events: Box<dyn Layer<Registry> + Send + Sync> = match format {
         Format::Text => events.compact().with_ansi(io::stderr().is_terminal()).boxed(),
         Format::Json => events.json().flatten_event(true).with_span_list(false).boxed(),
@@ -112,9 +113,113 @@ where
     tracing_subscriber::registry().with(events.with_filter(filter))
 }
 
+/// A writer that gives each event one line and no other control character, whatever text of a shop, a hook or a store its fields have: so no such
+/// text passes for an event of ours.
+#[derive(Debug)]
+struct OneLine<W> {
+    inner: W,
+    format: Format,
+    /// The layer adds some, and then escapes those of others itself.
+    colours: bool,
+}
+
+impl<'a, W: MakeWriter<'a>> MakeWriter<'a> for OneLine<W> {
+    type Writer = OneLine<W::Writer>;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        OneLine { inner: self.inner.make_writer(), format: self.format, colours: self.colours }
+    }
+}
+
+impl<W: io::Write> io::Write for OneLine<W> {
+    /// Takes a whole event, as the layer writes it.
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(event);
+        let line = text.strip_suffix('\n').unwrap_or(&text);
+        let mut shown = String::with_capacity(text.len());
+        for sign in line.chars() {
+            match self.format {
+                Format::Text if sign == '\u{1b}' && self.colours => shown.push(sign),
+                // Writing to a String never fails.
+                Format::Text if is_moving(sign) => write!(shown, "{}", sign.escape_unicode()).unwrap_or_default(),
+                // All of them have four digits; a reader of JSON gets the sign itself.
+                Format::Json if is_moving(sign) => write!(shown, "\\u{:04x}", u32::from(sign)).unwrap_or_default(),
+                _ => shown.push(sign),
+            }
+        }
+        shown.push('\n');
+        self.inner.write_all(shown.as_bytes())?;
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+/// Whether a sign ends a line, moves a terminal's cursor, or makes a line read otherwise than it is.
+fn is_moving(sign: char) -> bool {
+    sign != '\t' && sign.is_control()
+        || matches!(sign, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+    use std::sync::{Arc, Mutex};
+
+    #[derive(Clone, Default)]
+    struct Kept(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Kept {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What is written of an event that has `text` in each kind of field.
+    fn written(format: Format, text: &str) -> String {
+        let kept = Kept::default();
+        let writer = kept.clone();
+        tracing::subscriber::with_default(
+            subscriber(Targets::new().with_default(tracing::Level::INFO), format, move || writer.clone()),
+            || {
+                tracing::info!(line = text, shown = %text, debugged = ?text, "{text}");
+            },
+        );
+        String::from_utf8(kept.0.lock().unwrap().clone()).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn an_event_is_one_line_whatever_its_fields_hold(text in prop_oneof![any::<String>(), "[\na\r\u{1b}\u{7f}\u{85}\u{202e}\u{2028}\"{}]{0,40}"]) {
+            for format in [Format::Text, Format::Json] {
+                let line = written(format, &text);
+                let signs = line.strip_suffix('\n').unwrap();
+                prop_assert!(!signs.chars().any(is_moving), "{line:?}");
+                if format == Format::Json {
+                    let event: serde_json::Value = serde_json::from_str(&line).unwrap();
+                    for field in ["line", "shown", "message"] {
+                        prop_assert_eq!(event[field].as_str(), Some(text.as_str()));
+                    }
+                    prop_assert_eq!(event["level"].as_str(), Some("INFO"));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_forged_event_stays_in_its_field() {
+        let forged = "x\n{\"level\":\"ERROR\",\"message\":\"failed\"}\n2026-01-01T00:00:00Z ERROR agent: failed";
+        assert_eq!(written(Format::Text, forged).lines().count(), 1);
+        let line = written(Format::Json, forged);
+        assert!(!line.contains("\"level\":\"ERROR\"") && line.matches("\"level\":").count() == 1, "{line}");
+    }
 
     #[test]
     fn a_misspelt_level_is_refused_and_not_taken_for_a_target() {

@@ -1,7 +1,11 @@
 //! What a store did so far, in figures.
 
+use jiff::SignedDuration;
 use std::{
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -14,6 +18,7 @@ pub struct Stats {
     received: AtomicU64,
     sent: AtomicU64,
     network: AtomicU64,
+    ahead: Mutex<Option<SignedDuration>>,
 }
 
 impl Stats {
@@ -51,6 +56,18 @@ impl Stats {
     #[must_use]
     pub fn network(&self) -> Duration {
         Duration::from_nanos(self.network.load(Relaxed))
+    }
+
+    /// How far our clock is ahead of the store's, as its answers say; by up to a second less than that, and by what an answer took. The least of
+    /// all answers counts: one may have been late, or come from a cache.
+    #[must_use]
+    pub fn ahead(&self) -> Option<SignedDuration> {
+        *self.ahead.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn date(&self, ahead: SignedDuration) {
+        let mut least = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
+        *least = Some(least.map_or(ahead, |least| least.min(ahead)));
     }
 
     pub(crate) fn request(&self) {

@@ -15,7 +15,7 @@ use std::{
 };
 
 /// Where agents serve their status.
-const PORT: u16 = 9808;
+const PORT: u16 = 980;
 /// Pods' addresses as kwok gives them, one after another from the beginning of its range.
 const PODS: &str = "10.128.0.0/12";
 /// The API server asks so many of them at a time, at most.

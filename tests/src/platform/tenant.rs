@@ -252,7 +252,7 @@ impl<'a> Tenant<'a> {
     /// What a pod's agent says.
     #[must_use]
     pub fn agent(&self, pod: &Pod) -> Option<Value> {
-        serde_json::from_str(&web::get_from((pod.address, 9808).into(), "/status", "").ok()?.body).ok()
+        serde_json::from_str(&web::get_from((pod.address, 980).into(), "/status", "").ok()?.body).ok()
     }
 
     /// A page of one of its pods.
@@ -308,7 +308,7 @@ impl<'a> Tenant<'a> {
     /// What a pod's agent counts.
     #[must_use]
     pub fn metrics(&self, pod: &Pod) -> String {
-        web::get_from((pod.address, 9808).into(), "/metrics", "").map_or_else(|_| String::new(), |page| page.body)
+        web::get_from((pod.address, 980).into(), "/metrics", "").map_or_else(|_| String::new(), |page| page.body)
     }
 
     /// What `longshore why` says.

@@ -53,7 +53,7 @@ impl Script {
                 Effect::Flip { offset } => script.flips.extend(offset.checked_sub(start)),
                 Effect::Excess { bytes } => script.excess += bytes,
                 Effect::Swap { after } => script.swap = Some((after, swap())),
-                Effect::Latency { .. } | Effect::Status { .. } | Effect::Redirect { .. } | Effect::LostAnswer => {}
+                Effect::Latency { .. } | Effect::Status { .. } | Effect::Redirect { .. } | Effect::LostAnswer | Effect::Clock { .. } => {}
             }
         }
         script

@@ -121,6 +121,11 @@ pub enum Effect {
     },
     /// The request is carried out, and the connection closed instead of an answer.
     LostAnswer,
+    /// The answer's `Date` is of an earlier time.
+    Clock {
+        /// How much earlier.
+        seconds: u32,
+    },
 }
 
 impl Effect {
@@ -157,6 +162,7 @@ impl Effect {
             Self::Excess { .. } => "excess",
             Self::Swap { .. } => "swap",
             Self::LostAnswer => "lost_answer",
+            Self::Clock { .. } => "clock",
         }
     }
 }

@@ -14,8 +14,9 @@ use http_body_util::BodyExt as _;
 use hyper::{
     HeaderMap, Request, Response, StatusCode,
     body::Incoming,
-    header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderValue},
+    header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, DATE, HeaderValue},
 };
+use jiff::{SignedDuration, Timestamp};
 use s3s::{Body, HttpError, HttpResponse, service::S3Service};
 use std::{sync::Arc, time::Duration};
 use tokio::time::sleep;
@@ -67,7 +68,14 @@ impl Layer {
         } else {
             self.call(request.map(Body::from)).await
         };
-        let response = response.map_err(|_| NoAnswer)?;
+        let mut response = response.map_err(|_| NoAnswer)?;
+        for effect in &effects {
+            if let Effect::Clock { seconds } = effect {
+                let date =
+                    (Timestamp::now() - SignedDuration::from_secs(i64::from(*seconds))).strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+                response.headers_mut().insert(DATE, HeaderValue::try_from(date).expect("a date is a header's value"));
+            }
+        }
         if fate.is_broken() || effects.contains(&Effect::LostAnswer) {
             return Err(NoAnswer);
         }

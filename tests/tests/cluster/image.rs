@@ -38,8 +38,9 @@ fn shop(namespace: &Namespace<'_>, image: &Image, engine: &str) -> IpAddr {
         format!(
             "  - name: {name}\n    image: {image}\n    imagePullPolicy: Never\n    command: {command}\n    securityContext: {RESTRICTED}\n    \
              env: [{{name: AWS_SECRET_ACCESS_KEY, value: hidden}}, {{name: PHP_WORKERS, value: '4'}}, {{name: PHP_MEMORY_MIB, value: '300'}}]\n    \
-             volumeMounts: [{{name: sources, mountPath: /srv/shop{}}}, {{name: tmp, mountPath: /tmp}}]\n{rest}",
-            if name == "pull" { "" } else { ", readOnly: true" }
+             volumeMounts: [{{name: sources, mountPath: /srv/shop{}}}, {{name: tmp, mountPath: /tmp}}, {{name: socket, mountPath: /run/shop{}}}]\n{rest}",
+            if name == "pull" { "" } else { ", readOnly: true" },
+            if name == "php-fpm" { "" } else { ", readOnly: true" }
         )
     };
     let pull = one("pull", &format!("[sh, -c, {SOURCES:?}]"), "");
@@ -52,7 +53,7 @@ fn shop(namespace: &Namespace<'_>, image: &Image, engine: &str) -> IpAddr {
     namespace.apply(&format!(
         "apiVersion: v1\nkind: Pod\nmetadata: {{name: {engine}}}\nspec:\n  automountServiceAccountToken: false\n  enableServiceLinks: false\n  \
          securityContext: {{runAsUser: 10001, runAsGroup: 10001, fsGroup: 10001}}\n  terminationGracePeriodSeconds: 30\n  \
-         volumes: [{{name: sources, emptyDir: {{}}}}, {{name: tmp, emptyDir: {{}}}}]\n  initContainers:\n{pull}{php}  containers:\n{nginx}"
+         volumes: [{{name: sources, emptyDir: {{}}}}, {{name: tmp, emptyDir: {{}}}}, {{name: socket, emptyDir: {{medium: Memory, sizeLimit: 64Ki}}}}]\n  initContainers:\n{pull}{php}  containers:\n{nginx}"
     ));
     namespace.wait("condition=Ready", &format!("pod/{engine}"), POD);
     namespace.address(engine).parse().unwrap()

@@ -88,6 +88,7 @@ fn logs_and_reports_of_each_release_become_events() {
     lab.until("its other half", |lab| lab.said("var/log/system.log") == ["first", "half of the second", "\\u{1b}[2J\\xff binary"]);
     let event = lab.events().into_iter().find(|event| event["line"] == "first").unwrap();
     assert_eq!((&event["release"], &event["message"]), (&short.clone().into(), &"shop log".into()), "{event}");
+    assert_eq!(event["source"], "shop");
     assert!(event["level"].as_str().is_some_and(|level| level.eq_ignore_ascii_case("info")), "{event}");
 
     // Rotated, and emptied in place.
@@ -139,6 +140,17 @@ fn a_hostile_shop_gains_nothing_by_its_logs() {
     symlink(lab.pod.shop.path(""), lab.var().join("report")).unwrap();
     append(&log.join("long.log"), [vec![b'x'; 100_000], b"\nshort\n".to_vec()].concat());
     lab.until("the long line", |lab| lab.said("var/log/long.log").len() == 2);
+    // Lines that look like the agent's own, in each format: of all that is written, only what the shop wrote has them, and says so.
+    append(
+        &log.join("forged.log"),
+        "{\"level\":\"ERROR\",\"message\":\"failed\",\"program\":\"longshore-agent\"}\r\n\u{85}2026-01-01T00:00:00Z ERROR agent: failed\n",
+    );
+    lab.until("the forged lines", |lab| lab.said("var/log/forged.log").len() == 2);
+    for line in lab.text().lines() {
+        let event: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        assert!(event["source"] == "shop" || !line.contains("failed"), "{line}");
+        assert!(event["level"] != "ERROR" && event["program"].is_null(), "{line}");
+    }
     assert_eq!(lab.said("var/log/long.log").iter().map(String::len).collect::<Vec<_>>(), [16 << 10, 5]);
 
     // One that becomes a link, and one that becomes a pipe.

@@ -35,6 +35,7 @@ mod starting;
 mod storage;
 mod tampering;
 mod tenant;
+mod told;
 mod trial;
 mod warming;
 mod watching;

@@ -103,6 +103,83 @@ fn a_flood_from_inside_the_pod_keeps_no_probe_out_and_nobody_else_gets_the_port(
     assert_eq!(read("taken"), "done\n");
 }
 
+// A pod of which no container is root: agent and shop are one user, and the agent's container alone has a capability, as a runtime gives it. What the shop
+// runs tries to listen all the while, and the agent is killed and starts anew.
+const RESTARTS: &str = r#"
+set -eu
+ip link set lo up
+user="setpriv --reuid 65534 --regid 65534 --clear-groups --no-new-privs"
+agents="$user --bounding-set -all,+net_bind_service --inh-caps -all,+net_bind_service --ambient-caps -all,+net_bind_service"
+shops="$user --bounding-set -all --inh-caps -all --ambient-caps -all"
+$user "$INIT" 2>init.log
+$shops /usr/bin/python3 -c "$TRY" >tried & shop=$!
+for turn in 1 2 3 4 5; do
+    $agents ./agent 2>>agent.log & agent=$!
+    for i in $(seq 150); do curl --silent --fail --max-time 1 http://127.0.0.1:980/livez >/dev/null && break; sleep 0.1; done
+    curl --silent --fail --max-time 1 http://127.0.0.1:980/livez
+    kill -KILL $agent
+    wait $agent || true
+    sleep 0.2
+done
+touch stop
+wait $shop
+# Where a runtime gives all ports to everybody.
+echo 0 >/proc/sys/net/ipv4/ip_unprivileged_port_start
+$shops /usr/bin/python3 -c "$TRY" >free
+"#;
+
+const TRY: &str = r#"
+import os, socket, time
+tries = taken = 0
+while True:
+    for address in "", "127.0.0.1", "127.1.2.3":
+        for device in None, b"lo\0":
+            tried = socket.socket()
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            tries += 1
+            try:
+                if device:
+                    tried.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device)
+                tried.bind((address, 980))
+                tried.listen()
+                taken += 1
+            except OSError:
+                pass
+            tried.close()
+    if os.path.exists("stop"):
+        break
+    time.sleep(0.001)
+print(tries, taken)
+"#;
+
+#[test]
+fn while_the_agent_starts_anew_nobody_of_its_own_user_gets_its_port() {
+    let shop = Shop::on_disk(1, 3);
+    shop.publish();
+    open(&shop);
+    let agent = shop.path("agent");
+    fs::copy(binary("longshore-agent"), &agent).unwrap();
+    // As `images/binaries` does.
+    Program::new("setcap").arg("cap_net_bind_service=p").arg(&agent).run().expect(0);
+    let program = Program::new("unshare").args(["--net", "bash", "-c", RESTARTS]).directory(shop.path(""));
+    let program = program.envs(shop.pod_environment("open/pod")).env("LONGSHORE_LISTEN", "0.0.0.0:980").env("TRY", TRY);
+    let outcome = program.env("INIT", binary("longshore-init")).deadline(Duration::from_mins(3)).run();
+    let read = |name: &str| fs::read_to_string(shop.path(name)).unwrap_or_default();
+    assert_eq!(outcome.code(), Some(0), "{outcome:#?}\n{}\n{}", read("init.log"), read("agent.log"));
+    let counts = |name: &str| read(name).split_whitespace().map(|count| count.parse::<u32>().unwrap()).collect::<Vec<_>>();
+    let tried = counts("tried");
+    assert!(tried[0] > 1000 && tried[1] == 0, "{tried:?}");
+    // It is the kernel that refuses, and nothing else.
+    assert_eq!(counts("free"), [6, 6]);
+
+    // Without the capability, as in a container that does not add it, it says what is missing.
+    let limited = "ip link set lo up; exec setpriv --reuid 65534 --regid 65534 --clear-groups --bounding-set -all ./agent";
+    let program = Program::new("unshare").args(["--net", "bash", "-c", limited]).directory(shop.path(""));
+    let refused = program.envs(shop.pod_environment("open/pod")).env("LONGSHORE_LISTEN", "0.0.0.0:980").run().expect(64);
+    assert!(refused.stderr.contains("ports below 1024 take the capability NET_BIND_SERVICE"), "{refused:#?}");
+}
+
 #[test]
 fn only_who_owns_the_agent_makes_it_say_more_and_nobody_makes_it_say_less() {
     let mut pod = Pod::new();

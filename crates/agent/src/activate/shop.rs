@@ -64,6 +64,14 @@ pub trait Shop: Send {
     /// What was seen instead: the release is left then, unless nobody answered at all.
     fn probe(&self) -> impl Future<Output = Result<(), Problem>> + Send;
 
+    /// Asks, while a release that failed is active, for the page of the tree `before` without switching to it, and then the shop once more: trouble
+    /// that ends before the release is left would be seen by nobody else.
+    ///
+    /// # Errors
+    ///
+    /// What the shop still says; or that the tree before fails, too.
+    fn again(&self, before: &Path) -> impl Future<Output = Result<(), Objection>> + Send;
+
     /// Asks the shop the same once, after a release that failed was left: the first answer counts, as what is away may come back any time.
     ///
     /// # Errors

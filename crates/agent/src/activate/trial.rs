@@ -1,6 +1,6 @@
 //! How a release that was switched to is judged: kept, or undone and, where the one before does well, rejected.
 
-use super::{Engine, Look, Shop, Switch, on_disk};
+use super::{Engine, Look, Objection, Shop, Switch, on_disk};
 use crate::{
     gate::Hold,
     status::{Phase, ProbeOutcome, SwitchOutcome},
@@ -8,9 +8,19 @@ use crate::{
 use deploy::View;
 use php::Problem;
 use release::Reason;
-use std::time::Instant;
+use std::{path::PathBuf, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
+
+/// How often a release that fails and works by turns is probed.
+const ROUNDS: u32 = 3;
+
+/// What came of a trial.
+struct Probed {
+    said: Result<(), Problem>,
+    /// What the release before said at the same time, where it failed, too.
+    before: Option<String>,
+}
 
 impl<S: Shop> Engine<S> {
     /// The release failed at what the one that runs does well.
@@ -38,18 +48,18 @@ impl<S: Shop> Engine<S> {
     /// Ends the trial of the active release, one way or the other, where the shop answers.
     pub(super) async fn conclude(&mut self, switch: &Switch, stop: &CancellationToken) -> Look {
         self.board.phase(Phase::Probing);
-        let (start, probe) = (Instant::now(), self.shop.probe());
+        let start = Instant::now();
         let probed = tokio::select! {
             biased;
-            probed = probe => probed,
+            probed = self.probed() => probed,
             // It stays on trial, and the next start probes it.
             () = stop.cancelled() => return Look::Failed,
         };
-        self.board.page((self.clock)(), &probed);
-        self.board.probed(if probed.is_ok() { ProbeOutcome::Passed } else { ProbeOutcome::Failed }, start.elapsed());
-        let look = match probed {
+        self.board.page((self.clock)(), &probed.said);
+        self.board.probed(if probed.said.is_ok() { ProbeOutcome::Passed } else { ProbeOutcome::Failed }, start.elapsed());
+        let look = match probed.said {
             Ok(()) => self.keep(switch, stop).await,
-            Err(Problem::Bad(problem)) => self.go_back(switch, problem, stop).await,
+            Err(Problem::Bad(problem)) => self.go_back(switch, problem, probed.before, stop).await,
             // Nobody there to say anything against the release: a pod that starts, most likely.
             Err(problem @ Problem::Silent(_)) => {
                 self.failed("the shop cannot be asked", Reason::Probe, &problem);
@@ -60,9 +70,31 @@ impl<S: Shop> Engine<S> {
         look
     }
 
-    async fn keep(&mut self, switch: &Switch, stop: &CancellationToken) -> Look {
+    /// Probes the active release; where it fails, until the release before was asked in between.
+    async fn probed(&self) -> Probed {
+        let before = self.before().await;
+        let mut round = 1;
+        loop {
+            let said = self.shop.probe().await;
+            let Some(before) = before.as_ref().filter(|_| matches!(said, Err(Problem::Bad(_))) && round < ROUNDS) else {
+                return Probed { said, before: None };
+            };
+            match self.shop.again(before).await {
+                Ok(()) => round += 1,
+                Err(Objection::Release(_)) => return Probed { said, before: None },
+                Err(Objection::Surroundings(before)) => return Probed { said, before: Some(before) },
+            }
+        }
+    }
+
+    /// The tree of the release before.
+    async fn before(&self) -> Option<PathBuf> {
         let root = self.root.clone();
-        let before = on_disk(move || View::read(&root).ok()?.state.previous.map(|previous| deploy::tree(&root, &previous.manifest))).await;
+        on_disk(move || View::read(&root).ok()?.state.previous.map(|previous| deploy::tree(&root, &previous.manifest))).await
+    }
+
+    async fn keep(&mut self, switch: &Switch, stop: &CancellationToken) -> Look {
+        let before = self.before().await;
         if let Err(error) = self.sources.keep().await {
             self.failed("cannot end the trial", error.reason(), &error);
             return Look::Failed;
@@ -77,9 +109,9 @@ impl<S: Shop> Engine<S> {
         Look::Settled
     }
 
-    /// Back to the release before; only where that is well, the one that failed is rejected. An end in between leaves it unjudged, and the
+    /// Back to the release before; only where that is well, and was well without visitors when this one failed, this one is rejected. An end in between leaves it unjudged, and the
     /// next start tries it once more.
-    async fn go_back(&mut self, switch: &Switch, problem: String, stop: &CancellationToken) -> Look {
+    async fn go_back(&mut self, switch: &Switch, problem: String, before: Option<String>, stop: &CancellationToken) -> Look {
         warn!(sequence = switch.sequence.get(), manifest = %switch.manifest, error = problem, "a release on trial failed");
         self.board.phase(Phase::RollingBack);
         let active = match self.sources.go_back((self.clock)()).await {
@@ -100,9 +132,10 @@ impl<S: Shop> Engine<S> {
         self.shop.reload().await;
         let Some(control) = stop.run_until_cancelled(self.shop.control()).await else { return Look::Failed };
         self.board.page((self.clock)(), &control);
-        match control {
-            Ok(()) => self.reject(switch, problem).await,
-            Err(other) => self.later(switch, format!("{problem}; and with the release before: {other}")),
+        match (control, before) {
+            (Ok(()), None) => self.reject(switch, problem).await,
+            (Ok(()), Some(before)) => self.later(switch, format!("{problem}; {before}")),
+            (Err(other), _) => self.later(switch, format!("{problem}; and with the release before: {other}")),
         }
     }
 }

@@ -200,7 +200,7 @@ impl Directory {
         let text = shown(bytes.trim_ascii_end());
         if budget.admits(text.len() as u64) {
             let file = format!("{}/{}", self.path, shown(name.as_encoded_bytes()));
-            warn!(release = self.release, file, line = text, cut, "shop report");
+            warn!(source = super::SOURCE, release = self.release, file, line = text, cut, "shop report");
         }
         Ok(())
     }
@@ -243,7 +243,7 @@ impl Shown<'_> {
     fn tell(&self, line: &Line, budget: &mut Budget) {
         if budget.admits(line.text.len() as u64) {
             let file = format!("{}/{}", self.directory, shown(self.name.as_encoded_bytes()));
-            info!(release = self.release, file, line = line.text, cut = line.cut, "shop log");
+            info!(source = super::SOURCE, release = self.release, file, line = line.text, cut = line.cut, "shop log");
         }
     }
 }

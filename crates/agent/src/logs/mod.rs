@@ -35,6 +35,8 @@ use tracing::{debug, warn};
 const GATHER: Duration = Duration::from_millis(250);
 /// How often the release root is looked for, as long as it is not there.
 const TURN: Duration = Duration::from_secs(5);
+/// Of every event with a line that the shop wrote, and of no other: who reads the log tells by it whose word a line is.
+const SOURCE: &str = "shop";
 /// Paths that may be followed.
 pub(crate) const PATHS: usize = 16;
 

@@ -8,8 +8,10 @@
 //! A pod's containers share its interfaces, and the shop's code may be hostile. What it sends to the pod's own addresses goes over `lo`, where it
 //! meets a door of its own: a flood there waits in the kernel, and costs neither the probes their places nor the agent its time. It cannot come
 //! in by the other doors, as the kernel gives each socket only what comes by its interface; nor listen beside us on the same port.
+//! While the agent starts anew its port is free: below 1024 it is still nobody else's, as only we have the capability that it takes.
 
 use super::ServeError;
+use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
 use std::{
     fs::File,
     io::{self, Read as _},
@@ -29,6 +31,8 @@ const INTERFACES_LIMIT: u64 = 16 << 10;
 const DOORS: usize = 16;
 /// The interface for what stays inside.
 const LOOPBACK: &str = "lo";
+/// Ports below this one take a capability, unless the system says otherwise.
+const FREE: u16 = 1024;
 /// Connections that wait in the kernel.
 const BACKLOG: u32 = 128;
 /// Connections from inside that may come at once, and how soon another one from then on: a flood costs a hundredth of a core, also where the node is
@@ -99,8 +103,28 @@ fn bind(listen: SocketAddr, interface: Option<&str>) -> io::Result<TcpListener> 
     if let Some(interface) = interface {
         socket.bind_device(Some(interface.as_bytes()))?;
     }
-    socket.bind(listen)?;
+    if (1..FREE).contains(&listen.port()) {
+        privileged(|| socket.bind(listen))?;
+    } else {
+        socket.bind(listen)?;
+    }
     socket.listen(BACKLOG)
+}
+
+/// Does `work` with the capability for low ports, which this thread has no longer than that, nor any that come from it.
+fn privileged(work: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+    let needed = CapabilitySet::NET_BIND_SERVICE;
+    let mut sets = capabilities(None)?;
+    // From the file of our program, which gives it without using it; or a user that has all of them.
+    if !sets.permitted.contains(needed) || sets.effective.contains(needed) {
+        return work();
+    }
+    sets.effective |= needed;
+    set_capabilities(None, sets)?;
+    let done = work();
+    sets.effective -= needed;
+    set_capabilities(None, sets)?;
+    done
 }
 
 /// How soon the next connection of a side may be served.

@@ -64,13 +64,23 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// The address cannot be bound.
-    #[error("cannot listen on {listen}, as LONGSHORE_LISTEN says")]
+    #[error("cannot listen on {listen}, as LONGSHORE_LISTEN says{}", low(listen, source))]
     Listen {
         /// Where.
         listen: SocketAddr,
         /// Why.
         source: io::Error,
     },
+}
+
+/// What the kernel's "permission denied" means.
+fn low(listen: &SocketAddr, source: &io::Error) -> &'static str {
+    if source.kind() == io::ErrorKind::PermissionDenied && listen.port() < 1024 {
+        "; ports below 1024 take the capability NET_BIND_SERVICE: add it to the container, whose image has to have it on the file of \
+         longshore-agent where the user is not root (a copy may have lost it)"
+    } else {
+        ""
+    }
 }
 
 impl ServeError {

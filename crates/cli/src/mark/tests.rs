@@ -124,7 +124,7 @@ async fn publish(directory: PathBuf, store: Arc<dyn ObjectStore>, contents: &'st
     let remote = Remote { store, channel: spec.channel.clone() };
     let now = context(0).now;
     let keys = [directory.join("ci.key")];
-    let publisher = Publisher::begin(remote, &directory.join("1.root.json"), Untrusted::Refuse, now).await?;
+    let publisher = Publisher::begin(remote, &directory.join("1.root.json"), Untrusted::Refuse, now, &context(0).progress).await?;
     publisher.publish(&package, &Intent { expires: None, repeat: Repeat::Skip, keys: &keys }, &context(0).progress).await.map(drop)
 }
 

@@ -195,7 +195,7 @@ async fn begin(arguments: &Publish, channel: &ChannelName, context: &Context) ->
     // A trust root that is none is found before the store is asked for anything.
     files::trust_root(&arguments.trust)?;
     let untrusted = if arguments.replace_untrusted { Untrusted::Replace } else { Untrusted::Refuse };
-    Publisher::begin(arguments.store.channel(channel).await?, &arguments.trust, untrusted, context.now).await
+    Publisher::begin(arguments.store.channel(channel).await?, &arguments.trust, untrusted, context.now, &context.progress).await
 }
 
 impl Publish {

@@ -7,15 +7,18 @@ use super::{
     roots::Roots,
     upload,
 };
-use crate::{CommandError, Progress, files, mark, packing::Package, remote::Remote};
-use jiff::Timestamp;
-use release::{Accepted, Envelope, Migration, Policy, Release, Sequence, Sha256, key};
+use crate::{CommandError, Progress, error::whole, files, mark, packing::Package, remote::Remote};
+use jiff::{SignedDuration, Timestamp};
+use release::{Accepted, Envelope, Migration, Policy, Release, Sequence, Sha256, key, limits};
 use serde_json::json;
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
 };
 use store::{Condition, Etag, StoreError};
+
+/// How far ahead a clock is told to be: further than answers are late.
+const NOTABLE: SignedDuration = SignedDuration::from_mins(1);
 
 /// What the caller wants to be in force.
 #[derive(Debug)]
@@ -42,10 +45,26 @@ impl Publisher {
     ///
     /// # Errors
     ///
-    /// Where the file is no trust root, the store does not answer, or holds trust roots or a release that do not fit to it.
-    pub(crate) async fn begin(remote: Remote, trust: &Path, untrusted: Untrusted, now: Timestamp) -> Result<Self, CommandError> {
+    /// Where the file is no trust root, the store does not answer, or holds trust roots or a release that do not fit to it, or our clock is so
+    /// far ahead of the store's that pods would refuse what is made now.
+    pub(crate) async fn begin(
+        remote: Remote,
+        trust: &Path,
+        untrusted: Untrusted,
+        now: Timestamp,
+        progress: &Progress,
+    ) -> Result<Self, CommandError> {
         let roots = Roots::read(trust, &*remote.store).await?;
         let head = Head::read(&remote, &roots, untrusted).await?;
+        match remote.store.stats().ahead() {
+            Some(ahead) if ahead > limits::CLOCK_TOLERANCE => return Err(CommandError::Ahead { ahead }),
+            Some(ahead) if ahead > NOTABLE => progress.warn(&format!(
+                "this machine's clock is {} ahead of the store's; from {} on, pods would refuse what it makes",
+                whole(ahead),
+                whole(limits::CLOCK_TOLERANCE)
+            )),
+            _ => {}
+        }
         Ok(Self { remote, roots, head, now })
     }
 

@@ -175,7 +175,7 @@ pub(crate) fn signed(path: &std::path::Path, envelope: &release::Envelope, relea
 async fn rollback(arguments: Rollback, context: &Context) -> Result<(), CommandError> {
     let expires = arguments.expires_after.map(|span| context.after(span)).transpose()?;
     let remote = arguments.from.open().await?;
-    let publisher = Publisher::begin(remote, &arguments.trust, Untrusted::Refuse, context.now).await?;
+    let publisher = Publisher::begin(remote, &arguments.trust, Untrusted::Refuse, context.now, &context.progress).await?;
     let release = publisher.go_back(arguments.to, expires, &arguments.sign, &context.progress).await?;
     context.output.show(&RolledBack {
         channel: release.channel.to_string(),

@@ -22,6 +22,9 @@ pub(super) fn check(look: &Look<'_>, findings: &mut Vec<Finding>) {
     expect(pod["automountServiceAccountToken"] == false, "its pods get a token for the API server");
     expect(pod["enableServiceLinks"] == false, "its pods get variables of each Service");
     expect(pod["securityContext"]["seccompProfile"]["type"] == "RuntimeDefault", "its pods have no seccomp profile");
+    let first = serde_json::json!([{ "name": "net.ipv4.ip_unprivileged_port_start", "value": "1024" }]);
+    let agent = list(&pod["initContainers"]).iter().any(|container| container["name"] == "agent");
+    expect(!agent || pod["securityContext"]["sysctls"] == first, "anything in its pods may listen on the agent's port");
     for host in ["hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace"] {
         expect(pod.get(host).is_none_or(|value| value == false), &format!("its pods have {host}"));
     }
@@ -52,6 +55,10 @@ pub(super) fn check(look: &Look<'_>, findings: &mut Vec<Finding>) {
         for mount in list(&container["volumeMounts"]) {
             let (volume, path) = (text(&mount["name"]), text(&mount["mountPath"]));
             expect(text(&mount["mountPropagation"]) != "Bidirectional", "mounts for the whole node");
+            expect(
+                volume != "socket" || name == "php-fpm" || mount["readOnly"] == true,
+                "can put another socket in the place of php-fpm's",
+            );
             expect(volume != "sources" || mount["readOnly"] == true, "can write to the sources");
             expect(!["node", "identity"].contains(&volume) || name == "backup", &format!("sees {path}, which is not for tenants"));
             let whole = mount.get("subPathExpr").is_none() && mount.get("subPath").is_none();

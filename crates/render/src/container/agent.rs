@@ -12,14 +12,17 @@ use k8s_openapi::{
 };
 use runtime::variable;
 
-/// Where health, metrics and status are served.
-pub(crate) const AGENT_PORT: i32 = 9808;
+/// Where health, metrics and status are served: a port that no container of the tenant may take, also while the agent starts anew.
+/// [`restricted`](super::restricted) says from where on ports are anybody's.
+pub const AGENT_PORT: i32 = 980;
 
 /// In a pod that serves visitors.
 pub(crate) fn agent(frame: &Frame<'_>) -> Container {
     let mut asks_shop = vec![setting(&variable::PHP, pod::FPM)];
     asks_shop.extend(probe::settings(frame));
-    sidecar(frame, asks_shop)
+    let mut agent = sidecar(frame, asks_shop);
+    agent.volume_mounts.get_or_insert_default().push(super::read_only("socket", path::SOCKET));
+    agent
 }
 
 /// In a pod without php-fpm, such as cron's: it mounts and follows, and has nobody to ask.
@@ -32,6 +35,7 @@ fn sidecar(frame: &Frame<'_>, asks_shop: Vec<EnvVar>) -> Container {
     let mut env = environment::shared(frame);
     env.extend(asks_shop);
     env.extend([
+        setting(&variable::LISTEN, format!("0.0.0.0:{AGENT_PORT}")),
         setting(&variable::CONTROL, path::RELEASE),
         // It is the last one to end, with what is left of the pod's grace period after nginx and php-fpm.
         setting(&variable::GRACE, "10s"),
@@ -63,9 +67,13 @@ fn sidecar(frame: &Frame<'_>, asks_shop: Vec<EnvVar>) -> Container {
         env.push(pod::uid_as(variable::POD.name));
     }
     let mut context = pod::ours(frame, privileged);
-    if context.run_as_user == Some(0) && !privileged {
-        // What the shop wrote is its user's, and goes with the release that it was of.
-        context.capabilities.get_or_insert_default().add = Some(vec!["DAC_OVERRIDE".to_owned()]);
+    if !privileged {
+        let mut add = vec!["NET_BIND_SERVICE".to_owned()];
+        if context.run_as_user == Some(0) {
+            // What the shop wrote is its user's, and goes with the release that it was of.
+            add.push("DAC_OVERRIDE".to_owned());
+        }
+        context.capabilities.get_or_insert_default().add = Some(add);
     }
     Container {
         name: "agent".to_owned(),

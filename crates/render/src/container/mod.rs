@@ -7,7 +7,8 @@ mod pull;
 mod restricted;
 mod tenant;
 
-pub(crate) use agent::{AGENT_PORT, agent, follower};
+pub use agent::AGENT_PORT;
+pub(crate) use agent::{agent, follower};
 pub(crate) use environment::{identity, plain};
 pub(crate) use pull::{pull, pull_in_force};
 pub(crate) use restricted::pod_security;

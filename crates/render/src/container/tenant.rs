@@ -83,10 +83,9 @@ pub(crate) fn php_fpm(frame: &Frame<'_>) -> Container {
     let config = format!("{}/php-fpm.conf", path::PHP);
     Container {
         resources: Some(writes(frame, &frame.class.sizes.php_fpm)),
-        volume_mounts: Some([mounts(frame), configuration(frame)].concat()),
+        volume_mounts: Some([mounts(frame), configuration(frame), vec![mount("socket", path::SOCKET)]].concat()),
         command: Some(vec![format!("php-fpm{}", frame.class.php.version), "--fpm-config".to_owned(), config]),
         restart_policy: Some("Always".to_owned()),
-        ports: Some(vec![ContainerPort { name: Some("fpm".to_owned()), container_port: pod::FPM_PORT, ..ContainerPort::default() }]),
         startup_probe: Some(Probe {
             exec: Some(ExecAction { command: Some(pod::ping(frame)) }),
             period_seconds: Some(1),
@@ -123,7 +122,12 @@ pub(crate) fn nginx(frame: &Frame<'_>) -> Container {
         ..tenant(frame, "nginx", &frame.class.sizes.nginx)
     };
     // What the cluster says of the release: also whether visitors are kept out.
-    container.volume_mounts.get_or_insert_default().extend([read_only("nginx", path::NGINX), read_only("state", path::STATE)]);
+    container.volume_mounts.get_or_insert_default().extend([
+        read_only("nginx", path::NGINX),
+        read_only("state", path::STATE),
+        // To connect takes no right to write to the directory.
+        read_only("socket", path::SOCKET),
+    ]);
     // What the shop writes is served, and written by others. A csi volume is read-only here for certain. What an agent mounts later comes with the rights that the agent gave it.
     let csi = frame.class.storage.mode == StorageMode::Csi;
     let reads = |name: &str| name == "writable" || name == "shared" && csi;

@@ -152,6 +152,7 @@ fn the_restricted_profile() {
         ("automountServiceAccountToken", json!(true), "get a token for the API server"),
         ("enableServiceLinks", json!(true), "get variables of each Service"),
         ("securityContext", json!({ "runAsUser": 10001 }), "have no seccomp profile"),
+        ("securityContext", json!({ "seccompProfile": { "type": "RuntimeDefault" } }), "may listen on the agent's port"),
         ("hostNetwork", json!(true), "have hostNetwork"),
         ("shareProcessNamespace", json!(true), "have shareProcessNamespace"),
     ] {
@@ -161,6 +162,7 @@ fn the_restricted_profile() {
     let container = "/spec/template/spec/containers/0";
     for (mount, problem) in [
         (json!({ "name": "sources", "mountPath": "/x" }), "can write to the sources"),
+        (json!({ "name": "socket", "mountPath": "/x" }), "can put another socket in the place of php-fpm's"),
         (json!({ "name": "node", "mountPath": "/x", "subPath": "y" }), "which is not for tenants"),
         (json!({ "name": "shared", "mountPath": "/x" }), "sees all of the node's directory"),
     ] {

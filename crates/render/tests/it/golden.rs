@@ -265,7 +265,7 @@ fn the_api_server_reaches_agents_where_the_class_says_its_addresses() {
         find(&rendered("aws", |_, class, _| class.spec.network.api_server = cidrs), "NetworkPolicy", "shop")["spec"]["ingress"].clone()
     };
     assert_eq!(rules(&[]).as_array().unwrap().len(), 2);
-    let expected = json!({ "from": [{ "ipBlock": { "cidr": "10.0.0.1/32" } }], "ports": [{ "port": 9808, "protocol": "TCP" }] });
+    let expected = json!({ "from": [{ "ipBlock": { "cidr": "10.0.0.1/32" } }], "ports": [{ "port": 980, "protocol": "TCP" }] });
     assert_eq!(rules(&["10.0.0.1/32"])[2], expected);
 }
 

@@ -16,14 +16,13 @@ use kube::{
     api::{Api, ListParams, Patch, PatchParams},
     core::PartialObjectMeta,
 };
+use render::AGENT_PORT;
 use serde_json::json;
 
 /// Pods of one shop that are asked at most: that many tell for all.
 const PODS: u32 = 20;
 /// Bytes of a status page that are read: the tenant's code may answer in the agent's place.
 const PAGE: usize = 256 << 10;
-/// Where agents serve their status.
-const PORT: u16 = 9808;
 /// The annotation by which a pod object changes, so that its kubelet refreshes the release at once instead of within a minute.
 const TOUCHED: &str = "longshore.dev/release";
 
@@ -97,7 +96,7 @@ async fn list(cluster: &Cluster, pods: &Api<Pod>, namespace: &str) -> Result<Vec
 }
 
 async fn status(cluster: &Cluster, namespace: &str, pod: &str) -> Option<AgentStatus> {
-    let path = format!("/api/v1/namespaces/{namespace}/pods/{pod}:{PORT}/proxy/status");
+    let path = format!("/api/v1/namespaces/{namespace}/pods/{pod}:{AGENT_PORT}/proxy/status");
     let page = cluster.answer(&format!("status of pod {namespace}/{pod}"), &path, PAGE).await.ok()?;
     AgentStatus::read(&page)
 }

@@ -1,6 +1,6 @@
 //! The client: region, endpoint and identity as aws-config finds them, or as they are overridden.
 
-use super::{Inner, settings};
+use super::{Inner, clock::Clock, settings};
 use crate::{Action, Options, S3Settings, Stats, StoreError, Subject, retry::Retry};
 use aws_config::{
     BehaviorVersion, SdkConfig, environment::EnvironmentVariableRegionProvider, imds::region::ImdsRegionProvider,
@@ -83,7 +83,9 @@ pub(super) fn assemble(sdk: &SdkConfig, endpoint: Option<String>, bucket: &str, 
     let proxy = settings::proxy(endpoint.as_deref());
     let mut config = Builder::from(sdk).force_path_style(endpoint.is_some());
     config.set_endpoint_url(endpoint);
+    let stats = Arc::new(Stats::default());
     let config = config
+        .interceptor(Clock(Arc::clone(&stats)))
         .retry_config(RetryConfig::disabled())
         .timeout_config(timeouts)
         .stalled_stream_protection(uploads)
@@ -92,7 +94,6 @@ pub(super) fn assemble(sdk: &SdkConfig, endpoint: Option<String>, bucket: &str, 
         .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
         .identity_cache(IdentityCache::lazy().build())
         .build();
-    let stats = Arc::new(Stats::default());
     Inner {
         client: Mutex::new((0, aws_sdk_s3::Client::from_conf(config.clone()))),
         config,

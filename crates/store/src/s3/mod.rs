@@ -6,6 +6,7 @@
 mod body;
 mod checksum;
 mod classify;
+mod clock;
 mod connect;
 mod head;
 mod list;

@@ -53,6 +53,46 @@ async fn a_trial_that_fails_as_the_release_before_does_goes_back_and_is_tried_ag
     assert!(!state(&lab).rejected.contains_key(&manifest));
 }
 
+#[tokio::test]
+async fn trouble_that_ends_right_after_the_last_failed_probe_is_held_against_nobody() {
+    let (mut lab, mut engine) = running().await;
+    lab.publish("takes the database away 2", Migration::None).await;
+    let (shop, asked, alone) = (engine.shop.clone(), CancellationToken::new(), lab.path("alone"));
+    // It comes back after the release before was asked in between, and before that is asked again for good.
+    shop.hang("control");
+    let meanwhile = async {
+        shop.hanging.notified().await;
+        fs::remove_file(&alone).unwrap();
+        shop.hang("");
+        shop.go_on.notify_one();
+    };
+    let (looked, ()) = tokio::join!(engine.look(&asked), meanwhile);
+    assert_eq!((looked, lab.health().as_str()), (Look::Later, "good 1"));
+    let (why, detail) = newer(&engine);
+    assert!(why == Why::Shop && detail.ends_with("no database at the same time"), "{why} {detail}");
+    assert!(state(&lab).rejected.is_empty());
+}
+
+#[tokio::test]
+async fn a_release_that_works_again_while_it_is_still_active_is_kept() {
+    let (mut lab, mut engine) = running().await;
+    lab.publish("minds 2", Migration::None).await;
+    let (shop, asked, alone) = (engine.shop.clone(), CancellationToken::new(), lab.path("alone"));
+    shop.hang("probe");
+    let meanwhile = async {
+        shop.hanging.notified().await;
+        fs::write(&alone, "").unwrap();
+        shop.hang("again");
+        shop.go_on.notify_one();
+        shop.hanging.notified().await;
+        fs::remove_file(&alone).unwrap();
+        shop.hang("");
+        shop.go_on.notify_one();
+    };
+    let (looked, ()) = tokio::join!(engine.look(&asked), meanwhile);
+    assert_eq!((looked, lab.health().as_str()), (Look::Settled, "minds 2"));
+}
+
 // What the next trust root trusts is in the store: another key, and the one of before no more.
 async fn withdraw(lab: &Lab, expires: Timestamp) -> SecretKey {
     let next = SecretKey::generate(Algorithm::Ed25519).unwrap();

@@ -106,9 +106,19 @@ impl Shop for Scripted {
         }
         match health.split(' ').next() {
             Some("good") => Ok(()),
+            Some("minds") if !self.is_alone() => Ok(()),
             Some("silent") => Err(Problem::Silent("nobody listens".into())),
             _ => Err(Problem::Bad(format!("the page said {health:?}"))),
         }
+    }
+
+    async fn again(&self, _before: &Path) -> Result<(), Objection> {
+        self.step("again").await;
+        if self.is_alone() {
+            return Err(Objection::Surroundings("no database at the same time".into()));
+        }
+        let health = fs::read_to_string(self.root.join("current/health")).unwrap();
+        if health.starts_with("good") || health.starts_with("minds") { Ok(()) } else { Err(Objection::Release(health)) }
     }
 
     async fn control(&self) -> Result<(), Problem> {

@@ -26,7 +26,7 @@ use tokio::time::{Instant, sleep};
 /// What `try` is told.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-As root on Linux, with nginx's, php-fpm's and the agent's ports (8080, 9000, 9808) free; names of servers are this machine's.
+As root on Linux, with nginx's and the agent's ports (8080 and 980) free; names of servers are this machine's.
 
 Examples:
   longshore try class.yaml release.yaml shop.yaml --image /var/lib/rootfs --secrets secrets --store file:///tmp/store

@@ -6,7 +6,7 @@ if ($problems !== []) {
     exit(4);
 }
 // Asks php-fpm's ping page over FastCGI (version 1, role responder, request 1); ends with 0 where it answers.
-$socket = @stream_socket_client('tcp://127.0.0.1:9000', $code, $message, 1);
+$socket = @stream_socket_client('unix:///run/shop/php-fpm.sock', $code, $message, 1);
 if ($socket === false) {
     exit(1);
 }

@@ -254,6 +254,126 @@ fn a_shop_has_its_own_keys_in_redis_and_none_of_another_shop() {
     assert!(redis.ask_as("vinyl", &clean("vinyl_1_CONFIG")).contains("cleaned"));
 }
 
+/// As both engines' backend asks by the extension `redis`: which calls, in which transactions, by which scripts. Each line says what came of one.
+const BACKEND: &str = r#"<?php
+[, $port, $user, $save, $clean] = $argv;
+$redis = new Redis();
+$redis->connect('127.0.0.1', (int) $port);
+$redis->auth([$user, "of $user"]);
+$redis->select(1);
+$p = $user . '_1_';
+$try = static function (string $name, callable $call) use ($redis): void {
+    $redis->clearLastError();
+    try {
+        $answer = $call();
+        $error = $redis->getLastError();
+    } catch (RedisException $exception) {
+        $answer = false;
+        $error = $exception->getMessage();
+        if ($redis->getMode() !== Redis::ATOMIC) {
+            $redis->discard();
+        }
+    }
+    $refused = (is_array($answer) && in_array(false, $answer, true)) || $answer === false;
+    echo $name, ': ', $error !== null ? explode(' ', $error)[0] : ($refused ? 'false' : 'done'), "\n";
+};
+$script = static function (string $text, array $keys, array $values) use ($redis): mixed {
+    $answer = $redis->evalSha(sha1($text), [...$keys, ...$values], count($keys));
+    if ($answer === false && str_starts_with((string) $redis->getLastError(), 'NOSCRIPT')) {
+        $redis->clearLastError();
+        $answer = $redis->eval($text, [...$keys, ...$values], count($keys));
+    }
+    return $answer;
+};
+$remove = static fn (string $id, array $tags): mixed => (static function () use ($redis, $id, $tags) {
+    $redis->multi();
+    $redis->unlink('zc:k:' . $id);
+    foreach ($tags as $tag) {
+        $redis->sRem('zc:ti:' . $tag, $id);
+    }
+    return $redis->exec();
+})();
+$try('save by script', static fn () => $script($save, [$p . 'CONFIG', $p . 'BLOCK'], ['zc:k:', 'zc:ti:', $p . 'ID']));
+$try('save by transaction', static function () use ($redis, $p) {
+    $redis->multi(Redis::PIPELINE);
+    $redis->hMSet('zc:k:' . $p . 'X', ['d' => 'data', 't' => $p . 'T', 'm' => 1, 'i' => 0]);
+    $redis->expire('zc:k:' . $p . 'X', 1000);
+    $redis->sAdd('zc:tags', $p . 'T');
+    $redis->sAdd('zc:ti:' . $p . 'T', $p . 'X');
+    return $redis->exec();
+});
+$try('load', static fn () => $redis->hGet('zc:k:' . $p . 'X', 'd'));
+$try('load many', static function () use ($redis, $p) {
+    $redis->multi(Redis::PIPELINE);
+    $redis->hGet('zc:k:' . $p . 'X', 'd');
+    $redis->hGet('zc:k:' . $p . 'ID', 'd');
+    return $redis->exec();
+});
+$try('ids of any tag', static fn () => $redis->sUnion('zc:ti:' . $p . 'T', 'zc:ti:' . $p . 'CONFIG'));
+$try('ids of all tags', static fn () => $redis->sInter('zc:ti:' . $p . 'CONFIG', 'zc:ti:' . $p . 'BLOCK'));
+$try('save without tags', static fn () => $redis->hMSet('zc:k:' . $p . 'BARE', ['d' => 'data', 't' => '']));
+// A list of no tags, taken apart, is the empty tag.
+$try('remove without tags', static fn () => count(array_filter($remove($p . 'BARE', ['']) ?: [], static fn ($done) => $done !== false)) === 2);
+$try('it is gone', static fn () => $redis->exists('zc:k:' . $p . 'BARE') === 0);
+$try('clean by a tag', static fn () => $script($clean, [$p . 'CONFIG'], ['zc:k:', 'zc:ti:']));
+$try('clean by transaction', static function () use ($redis, $p) {
+    $redis->multi(Redis::PIPELINE);
+    $redis->unlink('zc:k:' . $p . 'X');
+    $redis->unlink('zc:ti:' . $p . 'T');
+    $redis->sRem('zc:tags', $p . 'T');
+    return $redis->exec();
+});
+$try('garbage', static fn () => $redis->sMembers('zc:tags'));
+$try('flush', static fn () => $redis->flushDb());
+$try('ids', static fn () => $redis->keys('zc:k:*'));
+$try('save after what was refused', static fn () => $script($save, [$p . 'CONFIG'], ['zc:k:', 'zc:ti:', $p . 'KEPT']));
+$other = ($user === 'acme' ? 'vinyl' : 'acme') . '_1_';
+$try('other: load', static fn () => $redis->hGet('zc:k:' . $other . 'KEPT', 'd'));
+$try('other: save', static fn () => $script($save, [$other . 'CONFIG'], ['zc:k:', 'zc:ti:', $other . 'KEPT']));
+$try('other: save with a tag of ours', static fn () => $script($save, [$p . 'CONFIG'], ['zc:k:', 'zc:ti:', $other . 'KEPT']));
+$try('other: clean', static fn () => $script($clean, [$other . 'CONFIG'], ['zc:k:', 'zc:ti:']));
+$try('other: remove', static fn () => $remove($other . 'KEPT', [$other . 'CONFIG']));
+$try('other: empty tag', static fn () => $redis->sAdd('zc:ti:', $other . 'KEPT'));
+"#;
+
+#[test]
+fn both_engines_backend_works_for_a_separate_shop_by_the_extension_and_reaches_no_other() {
+    let redis = strangers();
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("backend.php"), BACKEND).unwrap();
+    for shop in ["vinyl", "acme"] {
+        let lines = printed(&php(&["backend.php", &redis.port.to_string(), shop, SAVE, CLEAN], directory.path()));
+        let expected = [
+            ("save by script", "done"),
+            ("save by transaction", "done"),
+            ("load", "done"),
+            ("load many", "done"),
+            ("ids of any tag", "done"),
+            ("ids of all tags", "done"),
+            ("save without tags", "done"),
+            ("remove without tags", "done"),
+            ("it is gone", "done"),
+            ("clean by a tag", "done"),
+            ("clean by transaction", "done"),
+            // What docs/shops.md says that a shop cannot do.
+            ("garbage", "NOPERM"),
+            ("flush", "NOPERM"),
+            ("ids", "NOPERM"),
+            ("save after what was refused", "done"),
+            ("other: load", "NOPERM"),
+            ("other: save", "NOPERM"),
+            // Within the script.
+            ("other: save with a tag of ours", "ERR"),
+            ("other: clean", "NOPERM"),
+            ("other: remove", "NOPERM"),
+            ("other: empty tag", "NOPERM"),
+        ];
+        let found: Vec<_> = lines.lines().filter_map(|line| line.rsplit_once(": ")).collect();
+        assert_eq!(found, expected, "{shop}: {lines}");
+    }
+    assert_eq!(redis.ask("SELECT 1\nEXISTS zc:k:vinyl_1_KEPT\nEXISTS zc:k:acme_1_KEPT\n"), "OK\n1\n1\n");
+}
+
 #[test]
 fn the_files_of_a_separate_shop_name_its_user_and_its_caches_are_cleaned_by_it() {
     let redis = strangers();
