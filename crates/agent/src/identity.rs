@@ -7,7 +7,7 @@ use mounts::tunnel::{AccessKey, Credentials};
 use std::{future::Future, pin::Pin};
 use tokio::sync::OnceCell;
 
-/// Asks for credentials whenever some are needed, which is once an hour.
+/// Asks for credentials whenever some are needed: once an hour, or before they end.
 #[derive(Debug)]
 pub(crate) struct PodIdentity {
     region: Region,
@@ -31,6 +31,7 @@ impl PodIdentity {
             id: found.access_key_id().to_owned(),
             secret: found.secret_access_key().to_owned(),
             session_token: found.session_token().map(str::to_owned),
+            expires: found.expiry(),
         })
     }
 }

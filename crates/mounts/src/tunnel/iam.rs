@@ -14,7 +14,7 @@ use aws_lc_rs::{
     hmac,
 };
 use jiff::{Timestamp, tz::TimeZone};
-use std::{fmt, fmt::Write as _, future::Future, pin::Pin};
+use std::{fmt, fmt::Write as _, future::Future, pin::Pin, time::SystemTime};
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 const SERVICE: &str = "elasticfilesystem";
@@ -32,6 +32,8 @@ pub struct AccessKey {
     pub secret: String,
     /// Of a session, as an assumed role has it.
     pub session_token: Option<String>,
+    /// Until when it is taken.
+    pub expires: Option<SystemTime>,
 }
 
 impl fmt::Debug for AccessKey {
@@ -157,7 +159,7 @@ mod tests {
     }
 
     fn key(session_token: Option<String>) -> AccessKey {
-        AccessKey { id: ID.to_owned(), secret: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".to_owned(), session_token }
+        AccessKey { id: ID.to_owned(), secret: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".to_owned(), session_token, expires: None }
     }
 
     #[test]

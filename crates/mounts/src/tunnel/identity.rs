@@ -23,6 +23,7 @@ use tokio_rustls::rustls::{
     pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
     sign::{CertifiedKey, SigningKey},
 };
+use tracing::warn;
 
 const ACCESS_POINT: &[u64] = &[1, 3, 6, 1, 4, 1, 4843, 7, 1];
 const CLIENT_AUTH: &[u64] = &[1, 3, 6, 1, 4, 1, 4843, 7, 2];
@@ -32,6 +33,9 @@ const FILE_SYSTEM: &[u64] = &[1, 3, 6, 1, 4, 1, 4843, 7, 3];
 const VALID: Duration = Duration::from_hours(3);
 const EARLIER: Duration = Duration::from_mins(15);
 const RENEW: Duration = Duration::from_hours(1);
+/// How long before the end of credentials others are asked for, and how long where these end as soon.
+const AHEAD: Duration = Duration::from_mins(5);
+const SOON: Duration = Duration::from_secs(10);
 
 /// A key, and the certificate of the hour.
 #[derive(Debug)]
@@ -41,7 +45,37 @@ pub(super) struct Identity {
     client: EfsClient,
     /// Those that sign, where the client is known to IAM.
     credentials: Option<Arc<dyn Credentials>>,
-    made: Mutex<Option<(SystemTime, Arc<CertifiedKey>)>>,
+    made: Mutex<Option<Made>>,
+    /// Held by who makes the next one.
+    turn: tokio::sync::Mutex<()>,
+}
+
+/// A certificate, and its times.
+#[derive(Debug, Clone)]
+struct Made {
+    certificate: Arc<CertifiedKey>,
+    from: SystemTime,
+    /// When another one is to be made.
+    renew: SystemTime,
+    /// When the server no longer takes it.
+    end: SystemTime,
+}
+
+impl Made {
+    fn new(certificate: Arc<CertifiedKey>, from: SystemTime, expires: Option<SystemTime>) -> Self {
+        let end = expires.map_or(from + VALID, |expires| expires.min(from + VALID));
+        let renew = (end - AHEAD).min(from + RENEW).max(from + SOON);
+        Self { certificate, from, renew, end }
+    }
+
+    /// Not so where the clock was set back, either.
+    fn is_fresh(&self, now: SystemTime) -> bool {
+        (self.from..self.renew).contains(&now)
+    }
+
+    fn is_taken(&self, now: SystemTime) -> bool {
+        (self.from..self.end).contains(&now)
+    }
 }
 
 impl Identity {
@@ -54,31 +88,45 @@ impl Identity {
         let key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_3072).map_err(|error| error.to_string())?;
         let der = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let signing = any_supported_type(&der).map_err(|error| error.to_string())?;
-        let identity = Self { key, signing, client: client.clone(), credentials, made: Mutex::new(None) };
+        let (made, turn) = (Mutex::new(None), tokio::sync::Mutex::new(()));
+        let identity = Self { key, signing, client: client.clone(), credentials, made, turn };
         // What cannot be made now could not be made later, when there is nobody to tell.
-        let sample = AccessKey { id: String::new(), secret: String::new(), session_token: None };
+        let sample = AccessKey { id: String::new(), secret: String::new(), session_token: None, expires: None };
         identity.certificate(SystemTime::now(), identity.credentials.as_ref().map(|_| &sample))?;
         Ok(identity)
     }
 
-    /// Makes the certificate for new connections, where there is none or an hour has passed since: credentials of a role change by then.
+    /// Makes the certificate for new connections, where there is none, an hour has passed since, or its credentials are about to end. While whoever
+    /// gives credentials does not answer, the one that there is goes on as long as it is taken.
     ///
     /// # Errors
     ///
     /// There are no credentials, or no certificate can be made.
     pub(super) async fn refresh(&self) -> io::Result<()> {
-        let now = SystemTime::now();
-        let fresh = |then: &SystemTime| now.duration_since(*then).is_ok_and(|age| age < RENEW);
-        if self.made.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(|(then, _)| fresh(then)) {
+        // One asks for all that connect at once.
+        let _turn = self.turn.lock().await;
+        let (now, before) = (SystemTime::now(), self.made());
+        if before.as_ref().is_some_and(|made| made.is_fresh(now)) {
             return Ok(());
         }
         let key = match &self.credentials {
-            Some(credentials) => Some(credentials.now().await.map_err(|why| io::Error::other(format!("no credentials for EFS: {why}")))?),
+            Some(credentials) => match credentials.now().await {
+                Ok(key) => Some(key),
+                Err(why) if before.is_some_and(|made| made.is_taken(now)) => {
+                    warn!(file_system = %self.client.file_system, %why, "no new credentials for EFS; those of before are used");
+                    return Ok(());
+                }
+                Err(why) => return Err(io::Error::other(format!("no credentials for EFS: {why}"))),
+            },
             None => None,
         };
-        let made = self.certificate(now, key.as_ref()).map_err(io::Error::other)?;
-        *self.made.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, made));
+        let certificate = self.certificate(now, key.as_ref()).map_err(io::Error::other)?;
+        *self.made.lock().unwrap_or_else(PoisonError::into_inner) = Some(Made::new(certificate, now, key.and_then(|key| key.expires)));
         Ok(())
+    }
+
+    fn made(&self) -> Option<Made> {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn certificate(&self, now: SystemTime, key: Option<&AccessKey>) -> Result<Arc<CertifiedKey>, String> {
@@ -105,7 +153,7 @@ impl Identity {
 impl ResolvesClientCert for Identity {
     fn resolve(&self, _authorities: &[&[u8]], _schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
         // Made before the connection, as credentials have to be waited for.
-        self.made.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|(_, made)| Arc::clone(made))
+        self.made().map(|made| made.certificate)
     }
 
     fn has_certs(&self) -> bool {
@@ -120,16 +168,88 @@ mod tests {
         future::Future,
         pin::Pin,
         process::{Command, Stdio},
+        sync::atomic::{AtomicUsize, Ordering::Relaxed},
     };
 
+    /// A role, or nobody; with how often it was asked.
     #[derive(Debug)]
-    struct Role;
+    struct Role {
+        asked: AtomicUsize,
+        key: Mutex<Option<AccessKey>>,
+    }
+
+    impl Role {
+        fn new(lasts: Option<Duration>) -> Arc<Self> {
+            let expires = lasts.map(|lasts| SystemTime::now() + lasts);
+            let key =
+                AccessKey { id: "AKIDROLE".to_owned(), secret: "secret".to_owned(), session_token: Some("token".repeat(60)), expires };
+            Arc::new(Self { asked: AtomicUsize::new(0), key: Mutex::new(Some(key)) })
+        }
+    }
 
     impl Credentials for Role {
         fn now(&self) -> Pin<Box<dyn Future<Output = Result<AccessKey, String>> + Send + '_>> {
-            let key = AccessKey { id: "AKIDROLE".to_owned(), secret: "secret".to_owned(), session_token: Some("token".repeat(60)) };
-            Box::pin(std::future::ready(Ok(key)))
+            self.asked.fetch_add(1, Relaxed);
+            let key = self.key.lock().unwrap().clone().ok_or_else(|| "nobody is there".to_owned());
+            Box::pin(std::future::ready(key))
         }
+    }
+
+    /// An identity whose certificate was made so long ago.
+    async fn made_before(role: &Arc<Role>, age: Duration) -> Identity {
+        let identity = Identity::new(&client(true), Some(Arc::clone(role) as Arc<dyn Credentials>)).unwrap();
+        identity.refresh().await.unwrap();
+        let made = identity.made().unwrap();
+        let expires = role.key.lock().unwrap().as_ref().and_then(|key| key.expires).map(|expires| expires - age);
+        *identity.made.lock().unwrap() = Some(Made::new(made.certificate, made.from - age, expires));
+        identity
+    }
+
+    #[tokio::test]
+    async fn credentials_are_asked_for_before_theirs_or_the_hour_is_over_and_once_for_all_that_connect() {
+        let (minutes, hour) = (Duration::from_mins(1), RENEW);
+        for (lasts, age, asks) in [
+            (None, 59 * minutes, 1),
+            (None, 61 * minutes, 2),
+            (Some(6 * hour), 59 * minutes, 1),
+            (Some(6 * hour), 61 * minutes, 2),
+            // A session of a quarter of an hour.
+            (Some(15 * minutes), 9 * minutes, 1),
+            (Some(15 * minutes), 11 * minutes, 2),
+            // What ends within the minutes that others are asked for before: not at each connection.
+            (Some(minutes), Duration::from_secs(5), 1),
+            (Some(minutes), Duration::from_secs(15), 2),
+        ] {
+            let role = Role::new(lasts);
+            let identity = made_before(&role, age).await;
+            let all = tokio::join!(identity.refresh(), identity.refresh(), identity.refresh());
+            assert!(all.0.is_ok() && all.1.is_ok() && all.2.is_ok());
+            assert_eq!(role.asked.load(Relaxed), asks, "{lasts:?} {age:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn while_nobody_gives_credentials_those_of_before_go_on_as_long_as_they_are_taken() {
+        for (lasts, age, goes_on) in [
+            (None, RENEW * 2, true),
+            (None, VALID + AHEAD, false),
+            (Some(AHEAD * 3), AHEAD * 5 / 2, true),
+            (Some(AHEAD * 3), AHEAD * 3, false),
+        ] {
+            let role = Role::new(lasts);
+            let identity = made_before(&role, age).await;
+            *role.key.lock().unwrap() = None;
+            assert_eq!(
+                identity.refresh().await.map_err(|error| error.to_string()),
+                if goes_on { Ok(()) } else { Err("no credentials for EFS: nobody is there".to_owned()) },
+                "{lasts:?} {age:?}"
+            );
+            assert!(identity.resolve(&[], &[]).is_some());
+        }
+        let role = Role::new(None);
+        *role.key.lock().unwrap() = None;
+        let identity = Identity::new(&client(true), Some(role)).unwrap();
+        assert!(identity.refresh().await.is_err() && identity.resolve(&[], &[]).is_none(), "nothing that is not signed is shown");
     }
 
     fn client(iam: bool) -> EfsClient {
@@ -144,16 +264,13 @@ mod tests {
     #[tokio::test]
     async fn the_certificate_names_the_access_point_and_who_asks_and_its_key_as_openssl_does() {
         assert!(Identity::new(&client(true), None).is_err());
-        let identity = Identity::new(&client(true), Some(Arc::new(Role))).unwrap();
-        assert!(identity.resolve(&[], &[]).is_none(), "nothing that is not signed is shown");
+        let identity = made_before(&Role::new(None), RENEW * 2).await;
+        let before = identity.resolve(&[], &[]).unwrap();
         identity.refresh().await.unwrap();
         let first = identity.resolve(&[], &[]).unwrap();
+        assert!(!Arc::ptr_eq(&first, &before));
         identity.refresh().await.unwrap();
         assert!(Arc::ptr_eq(&first, &identity.resolve(&[], &[]).unwrap()));
-        let long_ago = SystemTime::now() - RENEW * 2;
-        *identity.made.lock().unwrap() = Some((long_ago, Arc::clone(&first)));
-        identity.refresh().await.unwrap();
-        assert!(!Arc::ptr_eq(&first, &identity.resolve(&[], &[]).unwrap()));
 
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("certificate.der");

@@ -16,7 +16,7 @@ mod trust;
 pub use iam::{AccessKey, Credentials};
 pub use trust::TunnelError;
 
-use crate::nfs::{Nfs, Tls};
+use crate::nfs::{EfsClient, Nfs, Tls};
 use identity::Identity;
 use peer::Accepted;
 use std::{
@@ -66,6 +66,8 @@ pub struct Route {
     address: Option<std::net::IpAddr>,
     port: u16,
     name: ServerName<'static>,
+    /// Who we are there.
+    client: Option<Box<EfsClient>>,
     config: Arc<ClientConfig>,
     identity: Option<Arc<Identity>>,
 }
@@ -81,13 +83,14 @@ impl Route {
         let name = ServerName::try_from(tls.server_name.clone()).map_err(|_| TunnelError::Name(tls.server_name.clone()))?;
         let (config, identity) = trust::client_config(tls, credentials)?;
         let config = Arc::new(config);
-        let (host, address) = (nfs.server.host(), nfs.server.address());
-        Ok(Self { mount: mount.to_owned(), host, address, port: nfs.port, name, config, identity })
+        let (host, address, client) = (nfs.server.host(), nfs.server.address(), tls.client.clone());
+        Ok(Self { mount: mount.to_owned(), host, address, port: nfs.port, name, client, config, identity })
     }
 
-    /// Whether both lead to the same server.
+    /// Whether both lead to the same server, and as the same client: one certificate names one access point.
     fn leads_as(&self, other: &Self) -> bool {
-        (&self.host, self.address, self.port, &self.name) == (&other.host, other.address, other.port, &other.name)
+        (&self.host, self.address, self.port, &self.name, &self.client)
+            == (&other.host, other.address, other.port, &other.name, &other.client)
     }
 
     async fn connect(&self) -> io::Result<TcpStream> {
@@ -115,8 +118,9 @@ impl LastFailure {
     }
 }
 
-/// The tunnels of one supervisor: one to each server. Mounts of one server share a connection of the client in the kernel, whose port may be any
-/// of theirs, while the table shows another; so they all have the same, and whoever adopts one of them listens where the client connects.
+/// The tunnels of one supervisor: one to each server, and on EFS one for each access point of it, as a tunnel shows one certificate. Mounts of one
+/// server share a connection of the client in the kernel, whose port may be any of theirs, while the table shows another; so they all have the same,
+/// and whoever adopts one of them listens where the client connects.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct OpenTunnels(Arc<tokio::sync::Mutex<Vec<Opened>>>);
 

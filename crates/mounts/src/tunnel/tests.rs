@@ -1,7 +1,7 @@
 use super::*;
 use crate::nfs::{EfsClient, Server};
 use rcgen::{CertificateParams, KeyPair};
-use std::path::PathBuf;
+use std::{collections::BTreeSet, path::PathBuf};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_rustls::{
     TlsAcceptor,
@@ -132,6 +132,31 @@ async fn the_server_of_an_access_point_reads_which_one_in_the_handshake_and_othe
     assert_eq!(reads.shown.lock().unwrap().len(), 1);
 }
 
+#[tokio::test]
+async fn mounts_share_a_tunnel_where_they_are_the_same_client_of_one_server_and_otherwise_each_shows_its_own_certificate() {
+    let reads = Arc::new(Reads::default());
+    let (_folder, ca, address, _server) = server_that("nas.example", Arc::clone(&reads) as Arc<dyn ClientCertVerifier>).await;
+    let client = |access_point: Option<&str>| Some(EfsClient { access_point: access_point.map(str::to_owned), ..client() });
+    let to = |client: Option<EfsClient>| {
+        let tls = Tls { server_name: "nas.example".to_owned(), ca_file: Some(ca.clone()), client: client.map(Box::new) };
+        route_with(address, &tls).unwrap()
+    };
+    let (open, mut tasks, mut ports) = (OpenTunnels::default(), JoinSet::new(), Vec::new());
+    for wanted in [client(Some("fsap-0a")), client(Some("fsap-0b")), client(Some("fsap-0a")), client(None), None] {
+        let (port, _failure, tunnel) = open.open(&to(wanted), None).await.unwrap();
+        tunnel.map(|tunnel| tasks.spawn(tunnel.run()));
+        ports.push(port);
+    }
+    assert!(ports[0] == ports[2] && BTreeSet::from_iter(&ports).len() == 4, "{ports:?}");
+    for (port, named) in ports.iter().zip(["fsap-0a", "fsap-0b", "fsap-0a"]) {
+        assert_eq!(exchange(*port, b"bytes").await, b"bytes");
+        let certificate = reads.shown.lock().unwrap().pop().unwrap();
+        for one in ["fsap-0a", "fsap-0b"].map(|one| (one, extension(1, one))) {
+            assert_eq!(certificate.windows(one.1.len()).any(|window| window == one.1), one.0 == named, "{named}");
+        }
+    }
+}
+
 fn client() -> EfsClient {
     let (file_system, region) = ("fs-0123456789abcdef0".to_owned(), "eu-central-1".to_owned());
     EfsClient { file_system, region, access_point: Some("fsap-0123456789abcdef0".to_owned()), iam: false }
@@ -243,7 +268,10 @@ for number in range(300):
         tried.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         tried.close()
     elif mode == "half":
-        tried.shutdown(socket.SHUT_WR)
+        try:
+            tried.shutdown(socket.SHUT_WR)
+        except OSError:  # refused already
+            continue
         waiting.append(tried)
     else:
         waiting.append(tried)
