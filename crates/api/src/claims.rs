@@ -18,6 +18,8 @@ enum Kind {
     Tables,
     /// A directory, and all that is in it.
     Directory,
+    /// A part of EFS.
+    AccessPoint,
     /// Keys that begin alike.
     Keys,
     /// A Redis database.
@@ -59,6 +61,7 @@ impl fmt::Display for Claim {
             Kind::Tables if name.is_empty() => write!(f, "database {place}"),
             Kind::Tables => write!(f, "tables {name}* of database {place}"),
             Kind::Directory => write!(f, "directory {place}{}", name.trim_end_matches('/')),
+            Kind::AccessPoint => write!(f, "access point {name}"),
             Kind::Keys => write!(f, "cache prefix {name} of {place}"),
             Kind::Sessions => write!(f, "database {name} for sessions of {place}"),
             Kind::Indexes => write!(f, "search prefix {} of {place}", name.trim_end_matches('_')),
@@ -256,6 +259,8 @@ fn of(shop: &Shop, class: Option<&ShopClass>) -> Vec<Claim> {
         claims.extend(place(&wanted.server, server).map(|place| Claim::new(Kind::VirtualHost, place, wanted.virtual_host.clone())));
     }
     claims.extend(directory(shop, class));
+    let access_point = services.media.as_ref().and_then(|wanted| wanted.access_point.as_ref());
+    claims.extend(access_point.map(|id| Claim::new(Kind::AccessPoint, "", id)));
     claims
 }
 
@@ -271,8 +276,6 @@ fn directory(shop: &Shop, class: Option<&ShopClass>) -> Option<Claim> {
             _ => return None,
         },
     };
-    // Its path begins at the access point.
-    let place = wanted.access_point.as_ref().map_or_else(|| place.clone(), |point| format!("{place}/{point}"));
     let parts = begin.split('/').chain(wanted.path.split('/')).filter(|part| !["", "."].contains(part));
     Some(Claim::new(Kind::Directory, place, parts.fold("/".to_owned(), |path, part| path + part + "/")))
 }

@@ -2,8 +2,8 @@
 
 use super::RenderError;
 use api::{
-    Cache, CacheRef, Database, DatabaseRef, DeletionPolicy, Engine, Media, MediaRef, Queue, QueueRef, Search, SearchRef, Shop, ShopClass,
-    ShopClassSpec, ShopSpec, Tenants,
+    Cache, CacheRef, CloudIdentity, Database, DatabaseRef, DeletionPolicy, Engine, Media, MediaRef, Queue, QueueRef, Search, SearchRef,
+    Shop, ShopClass, ShopClassSpec, ShopSpec, StorageMode, Tenants,
 };
 use api::{InForce, Moment, name};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
@@ -95,6 +95,7 @@ impl<'a> Frame<'a> {
             let (shop, server, class) = (self.shop.to_owned(), media.name.clone(), self.class_name.to_owned());
             return Err(RenderError::AccessPoint { shop, server, class });
         }
+        self.reach_of_mounts()?;
         if let Some((cache, wanted)) = self.cache.filter(|(cache, _)| cache.tenants == Tenants::Separate) {
             if wanted.sessions.is_some() {
                 let (shop, server, class) = (self.shop.to_owned(), cache.name.clone(), self.class_name.to_owned());
@@ -123,6 +124,26 @@ impl<'a> Frame<'a> {
             return Err(missing("config.secretRef, which holds the database's user and password,"));
         }
         Ok(self)
+    }
+
+    /// Where agents mount, the network is the pods', so that only the server can keep a shop from the files of another one.
+    fn reach_of_mounts(&self) -> Result<(), RenderError> {
+        let (Some((media, wanted)), StorageMode::Agent) = (self.media, self.class.storage.mode) else { return Ok(()) };
+        let (shop, server, class) = (self.shop.to_owned(), media.name.clone(), self.class_name.to_owned());
+        let problem = match (&media.efs, &media.nfs) {
+            (None, None) => return Ok(()),
+            (Some(efs), _) if efs.iam && self.class.identity == CloudIdentity::default() => {
+                return Err(RenderError::Nobody { shop, server, class });
+            }
+            _ if media.tenants == Tenants::Trusted => return Ok(()),
+            (Some(_), _) if wanted.access_point.is_none() => {
+                "services.media.accessPoint, by which EFS gives a shop its own directory and no other, is missing"
+            }
+            (Some(efs), _) if !efs.iam => "without iam EFS gives every access point to whoever names it",
+            (Some(_), _) => return Ok(()),
+            (None, Some(_)) => "NFS believes whatever user a pod says that it is",
+        };
+        Err(RenderError::Apart { shop, server, class, problem })
     }
 
     /// Labels of every object.

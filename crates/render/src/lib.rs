@@ -85,6 +85,33 @@ pub enum RenderError {
         /// Its class.
         class: String,
     },
+    /// A file system that keeps its shops apart, where agents mount, and cannot.
+    #[error(
+        "shop {shop}: {server} of class {class} keeps its shops apart, and agents mount it, so that every pod can reach it; {problem}. Mend it, or say tenants: \
+         Trusted of a file system whose shops may read and change each other's files"
+    )]
+    Apart {
+        /// The shop.
+        shop: String,
+        /// The file system that it names.
+        server: String,
+        /// Its class.
+        class: String,
+        /// Why it cannot.
+        problem: &'static str,
+    },
+    /// IAM, and nobody to sign.
+    #[error(
+        "shop {shop}: EFS is told by IAM who mounts {server} of class {class}, and the class has no identity; give it one, or say iam: false there"
+    )]
+    Nobody {
+        /// The shop.
+        shop: String,
+        /// The file system that it names.
+        server: String,
+        /// Its class.
+        class: String,
+    },
     /// Sessions on a server that keeps its shops apart: their keys bear no prefix.
     #[error(
         "shop {shop}: services.cache.sessions: {server} of class {class} keeps its shops apart, and sessions in Redis bear no prefix, so that every shop would read those of all; leave \

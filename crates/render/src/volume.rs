@@ -40,7 +40,8 @@ pub(crate) fn objects(frame: &Frame<'_>) -> Vec<Object> {
             Some(point) => format!("{}::{point}", efs.file_system),
             None => format!("{}:{}", efs.file_system, wanted.path),
         };
-        spec.mount_options = efs.tls.then(|| vec!["tls".to_owned()]);
+        let options = [("tls", efs.tls), ("iam", efs.iam)].into_iter().filter(|(_, wanted)| *wanted).map(|(option, _)| option.to_owned());
+        spec.mount_options = Some(options.collect()).filter(|options: &Vec<_>| !options.is_empty());
         spec.csi = Some(csi("efs.csi.aws.com", handle, BTreeMap::new()));
     } else if let Some(nfs) = &media.nfs {
         spec.mount_options = Some(["nfsvers=4.1", "hard", "noresvport", "timeo=600", "retrans=2"].map(str::to_owned).into());

@@ -83,6 +83,17 @@ fn what_another_shop_has_is_found_whatever_its_class_calls_the_server() {
             "directory fs-01234567/a belongs to shop a",
         ),
         (
+            json!({ "media": { "ref": "efs", "path": "/a", "accessPoint": "fsap-01234567" } }),
+            json!({ "media": { "ref": "efs2", "path": "/b", "accessPoint": "fsap-01234567" } }),
+            "access point fsap-01234567 belongs to shop a",
+        ),
+        (
+            // Its root directory is a part of the file system like another one.
+            json!({ "media": { "ref": "efs", "path": "/shops", "accessPoint": "fsap-01234567" } }),
+            json!({ "media": { "ref": "efs2", "path": "/shops/b", "accessPoint": "fsap-89abcdef" } }),
+            "directory fs-01234567/shops/b: directory fs-01234567/shops, which is in it or around it, belongs to shop a",
+        ),
+        (
             json!({ "cache": { "ref": "redis", "prefix": "a_" } }),
             json!({ "cache": { "ref": "redis2", "prefix": "a_b_" } }),
             "cache prefix a_b_ of data.internal:6379: cache prefix a_ of data.internal:6379, with which it would be mixed up, belongs to shop a",
@@ -111,11 +122,11 @@ fn what_another_shop_has_is_found_whatever_its_class_calls_the_server() {
 fn neighbours_are_no_problem() {
     let theirs = json!({
         "database": { "ref": "db", "name": "shop", "tablePrefix": "a_" }, "cache": { "ref": "redis", "prefix": "a_", "sessions": 3 },
-        "media": { "ref": "efs", "path": "/shops/a" }, "search": { "ref": "search", "prefix": "a" }, "queue": { "ref": "rabbit", "virtualHost": "a" },
+        "media": { "ref": "efs", "path": "/shops/a", "accessPoint": "fsap-0a0a0a0a" }, "search": { "ref": "search", "prefix": "a" }, "queue": { "ref": "rabbit", "virtualHost": "a" },
     });
     let ours = json!({
         "database": { "ref": "db2", "name": "shop", "tablePrefix": "b_" }, "cache": { "ref": "redis2", "prefix": "b_", "sessions": 4 },
-        "media": { "ref": "efs2", "path": "/shops/ab" }, "search": { "ref": "search2", "prefix": "ab" }, "queue": { "ref": "rabbit2", "virtualHost": "b" },
+        "media": { "ref": "efs2", "path": "/shops/ab", "accessPoint": "fsap-0b0b0b0b" }, "search": { "ref": "search2", "prefix": "ab" }, "queue": { "ref": "rabbit2", "virtualHost": "b" },
     });
     assert_eq!(said(&theirs, &ours), Vec::<String>::new());
 }

@@ -19,7 +19,19 @@ fn create<'a>(words: &[&'a str]) -> Vec<&'a str> {
 
 #[test]
 fn a_shop_is_made_of_few_words() {
-    let words = ["new-shop", "--class", "magento2-standard", "--domain", "www.new.example", "--domain", "new.example", "--max", "4"];
+    let words = [
+        "new-shop",
+        "--class",
+        "magento2-standard",
+        "--domain",
+        "www.new.example",
+        "--domain",
+        "new.example",
+        "--max",
+        "4",
+        "--access-point",
+        "fsap-0aaaaaaaaaaaaaaa0",
+    ];
     let text = printed(&create(&words), "");
     let [secret, shop]: [Value; 2] = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<_>>().try_into().unwrap();
     assert_eq!(Rules::new().problems("Shop", &shop, None), Vec::<String>::new());
@@ -32,7 +44,7 @@ fn a_shop_is_made_of_few_words() {
         "services": {
             "database": { "ref": "aurora-eu-1", "name": "shop_new_shop" },
             "cache": { "ref": "redis-eu-2", "prefix": "new_shop_" },
-            "media": { "ref": "efs-eu-1", "path": "/shops/new-shop" },
+            "media": { "ref": "efs-eu-1", "path": "/shops/new-shop", "accessPoint": "fsap-0aaaaaaaaaaaaaaa0" },
             "search": { "ref": "opensearch-eu-1", "prefix": "new-shop" },
         },
     });

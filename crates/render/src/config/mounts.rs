@@ -24,6 +24,8 @@ struct Mount<'a> {
     region: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     access_point: Option<&'a str>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    iam: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     server: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -75,6 +77,7 @@ fn mount<'a>(frame: &Frame<'a>) -> Mount<'a> {
             file_system: Some(&efs.file_system),
             region: Some(&efs.region),
             access_point,
+            iam: efs.iam,
             // An access point is the shop's directory already.
             subdirectory: subdirectory.filter(|_| access_point.is_none()),
             tls: Some(efs.tls || access_point.is_some()),

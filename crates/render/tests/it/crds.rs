@@ -146,6 +146,7 @@ fn each_rule_refuses() {
         (class, "/spec/identity/secret", json!({"name": "s"}), "at most one of podIdentity"),
         (class, "/spec/route/ingress", json!({"className": "nginx"}), "exactly one of map, ingress and gateway"),
         (class, "/spec/backends/media/0/directory", json!({"path": "/srv"}), "exactly one of efs, nfs and directory"),
+        (class, "/spec/backends/media/0/efs/tls", json!(false), "iam needs tls"),
         (class, "/spec/freezes/0/until", json!("2026-11-25T00:00:00Z"), "from is before until"),
         (class, "/spec/freezes/0/until", json!("tomorrow"), "is not a time"),
         (shop, "/spec/scale/schedule/0/cron", json!("0 0 31 2 *"), "the month has no such day"),

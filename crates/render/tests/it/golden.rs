@@ -321,6 +321,11 @@ fn what_cannot_be_rendered_says_why() {
     shop.spec.services.media.as_mut().unwrap().access_point = Some("fsap-0123456789abcdef0".into());
     let error = render(&shop, &class, Some(&release), &Moment::default()).unwrap_err().to_string();
     assert!(error.contains("accessPoint is a part of EFS, and files-weu of class openmage-azure is none"), "{error}");
+    let no_point = refused(&|shop| shop.spec.services.media.as_mut().unwrap().access_point = None);
+    assert!(
+        no_point.contains("efs-eu-1 of class magento2-standard keeps its shops apart") && no_point.contains("services.media.accessPoint"),
+        "{no_point}"
+    );
     assert!(refused(&|shop| shop.spec.services.media = None).contains("services.media is missing, and Magento2 needs it"));
     assert!(refused(&|shop| shop.spec.config.secret_ref = None).contains("config.secretRef"));
     assert!(refused(&|shop| shop.spec.channel = "shops/other".into()).contains("follows channel shops/other"));

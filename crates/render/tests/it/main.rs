@@ -12,6 +12,7 @@ mod crds;
 mod golden;
 mod made;
 mod magento;
+mod media;
 mod probe;
 mod programs;
 mod properties;

@@ -4,7 +4,7 @@ use crate::made::{RULES, example};
 use api::{
     AzureIdentity, Backup, BackupSchedule, Campaign, CloudIdentity, Domain, Engine, ExtraContainer, ExtraVariable, GoogleIdentity, Idle,
     IdleMode, Migrating, Modules, Moment, Object, Overlay, PodIdentity, Scale, SecretIdentity, Shop, ShopClass, ShopState, Size, Sizes,
-    StorageMode, Target, WebIdentity, Window, name,
+    StorageMode, Target, Tenants, WebIdentity, Window, name,
 };
 use proptest::prelude::*;
 use registry::{Document, list};
@@ -130,6 +130,13 @@ fn class(platform: &'static str) -> impl Strategy<Value = ShopClass> {
                 spec.engine = engine;
             }
             (spec.overlay, spec.identity, spec.busy_workers_metric) = (overlay, identity, metric);
+            if spec.identity == CloudIdentity::default() {
+                // IAM with nobody to sign is refused, which is tested elsewhere.
+                for media in &mut spec.backends.media {
+                    media.tenants = Tenants::Trusted;
+                    media.efs.iter_mut().for_each(|efs| efs.iam = false);
+                }
+            }
             if csi {
                 (spec.storage.mode, spec.node_cache) = (StorageMode::Csi, None);
             }

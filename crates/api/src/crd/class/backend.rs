@@ -81,7 +81,9 @@ pub struct Cache {
     /// Whether connections are encrypted, and the server's certificate checked against those that the shop's image trusts.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub tls: bool,
-    /// Whether its shops are kept apart, or trust each other.
+    /// Whether its shops are kept apart, or trust each other. Kept apart, each has a Redis user of its own, by the shop's name, which reaches keys of
+    /// the shop's prefix alone, and which `shop acl` prints; sessions, whose keys bear no prefix, cannot be there. Otherwise one password reaches
+    /// the caches and the sessions of all.
     #[serde(default)]
     pub tenants: Tenants,
     /// Addresses that pods may reach it at.
@@ -90,14 +92,13 @@ pub struct Cache {
     pub cidrs: Vec<String>,
 }
 
-/// What the shops of one Redis server are to each other.
+/// What the shops of one server are to each other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Tenants {
-    /// Strangers: each has a Redis user of its own, by the shop's name, which reaches keys of the shop's prefix alone; `shop acl` prints it.
-    /// Sessions, whose keys bear no prefix, cannot be there.
+    /// Strangers: what the server cannot keep from others is refused.
     #[default]
     Separate,
-    /// They trust each other, or there is one: a password reaches the caches and the sessions of all.
+    /// They trust each other, or there is one.
     Trusted,
 }
 
@@ -219,6 +220,10 @@ pub struct Media {
     /// A directory that every node has already.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub directory: Option<Directory>,
+    /// Whether its shops are kept apart, or trust each other. It counts where agents mount, as the pods can reach the server then: kept apart, each shop
+    /// has an access point of EFS, which it gets by IAM, and other NFS servers, which believe every pod, are refused.
+    #[serde(default)]
+    pub tenants: Tenants,
     /// Addresses that pods may reach it at.
     #[schemars(length(max = 20), inner(length(max = 43), regex(pattern = pattern::CIDR)))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -228,6 +233,7 @@ pub struct Media {
 /// An Amazon EFS file system.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("self.tls || !self.iam").message("iam needs tls"))]
 pub struct Efs {
     /// Id, such as fs-0123456789abcdef0.
     #[schemars(length(max = 64), regex(pattern = "^fs-[0-9a-f]{8,40}$"))]
@@ -238,6 +244,9 @@ pub struct Efs {
     /// Whether data is encrypted on its way.
     #[serde(default = "yes")]
     pub tls: bool,
+    /// Whether EFS is told by IAM who mounts: where agents mount, the class's identity; with Csi, that of the driver.
+    #[serde(default = "yes")]
+    pub iam: bool,
 }
 
 /// An NFSv4.1 server.

@@ -96,10 +96,10 @@ pub struct MediaRef {
     #[serde(rename = "ref")]
     #[schemars(length(min = 1, max = 63), regex(pattern = pattern::LABEL))]
     pub server: String,
-    /// Directory of the shop there.
+    /// Directory of the shop there; of an access point, its root directory.
     #[schemars(length(min = 2, max = 200), regex(pattern = pattern::ABSOLUTE_PATH))]
     pub path: String,
-    /// EFS access point of the shop, such as fsap-0123456789abcdef0; path is below it then.
+    /// EFS access point of the shop, such as fsap-0123456789abcdef0, whose root directory is `path`.
     #[schemars(length(min = 1, max = 64), regex(pattern = "^fsap-[0-9a-f]{8,40}$"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub access_point: Option<String>,

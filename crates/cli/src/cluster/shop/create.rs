@@ -57,6 +57,9 @@ pub(super) struct Create {
     /// File system of the class and the shop's directory on it
     #[arg(long, value_name = "REF/PATH", value_parser = place)]
     media: Option<(String, String)>,
+    /// Access point of EFS whose root is that directory
+    #[arg(long, value_name = "ID")]
+    access_point: Option<String>,
     /// Pods at least
     #[arg(long, value_name = "PODS")]
     min: Option<u32>,
@@ -153,6 +156,9 @@ impl Create {
         }
         if let Some((server, path)) = media {
             services["media"] = json!({ "ref": server, "path": format!("/{}", path.trim_start_matches('/')) });
+            if let Some(access_point) = &self.access_point {
+                services["media"]["accessPoint"] = json!(access_point);
+            }
         }
         let primary = self.domains.first();
         let domain = |host: &String| {
