@@ -23,6 +23,7 @@ mod basics;
 mod ending;
 mod kubelet;
 mod outages;
+mod reach;
 mod replaced;
 mod survival;
 mod tls;

@@ -17,20 +17,20 @@ use std::{
     time::Duration,
 };
 
-const SOON: Duration = Duration::from_secs(20);
+pub(crate) const SOON: Duration = Duration::from_secs(20);
 const BACK: Duration = Duration::from_mins(1);
 /// Where stunnel listens, and what the server's certificate says.
-const PORT: u16 = 20449;
-const NAME: &str = "nas.example";
-const FOLDER: &str = "/run/tls";
+pub(crate) const PORT: u16 = 20449;
+pub(crate) const NAME: &str = "nas.example";
+pub(crate) const FOLDER: &str = "/run/tls";
 /// What nobody on the wire must see.
 const MARKER: &str = "the customers of this shop";
 
 /// stunnel, which decrypts for the server.
-struct Front(Running);
+pub(crate) struct Front(Running);
 
 impl Front {
-    fn start(certificate: &str) -> Self {
+    pub(crate) fn start(certificate: &str) -> Self {
         let config = format!("{FOLDER}/stunnel.conf");
         let text = format!(
             "foreground = yes\npid =\nsyslog = no\ndebug = notice\n[nfs]\naccept = {}:{PORT}\nconnect = 127.0.0.1:2049\n\
@@ -55,7 +55,7 @@ impl Front {
 }
 
 /// A certificate for `NAME`, its own authority, as `certificate.pem` and `.key`.
-fn certify(certificate: &str) {
+pub(crate) fn certify(certificate: &str) {
     fs::create_dir_all(FOLDER).unwrap();
     let key = KeyPair::generate().unwrap();
     let signed = CertificateParams::new(vec![NAME.to_owned()]).unwrap().self_signed(&key).unwrap();
@@ -63,7 +63,7 @@ fn certify(certificate: &str) {
     fs::write(format!("{FOLDER}/{certificate}.key"), key.serialize_pem()).unwrap();
 }
 
-fn encrypted(name: &str, fields: &str) -> String {
+pub(crate) fn encrypted(name: &str, fields: &str) -> String {
     let tls = format!("port = {PORT}\ntls = true\nserver_name = \"{NAME}\"\nca_file = \"{FOLDER}/right.pem\"\n");
     mount_of(name, &format!("{tls}{fields}"))
 }

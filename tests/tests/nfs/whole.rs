@@ -27,7 +27,7 @@ const ANSWERS: usize = 10;
 const END: Duration = Duration::from_secs(12);
 
 // A pod's variables, its release pulled.
-fn pod(shop: &Shop) -> Vec<(String, OsString)> {
+pub(crate) fn pod(shop: &Shop) -> Vec<(String, OsString)> {
     shop.publish();
     shop.init("pod").env("LONGSHORE_STORAGE", "/mnt/acme").run().expect(0);
     let mut variables = shop.pod_environment("pod");
