@@ -68,7 +68,7 @@ test-cluster: tools build images ## tests on a real Kubernetes cluster, as root 
 	cargo test --locked --workspace --all-features --test cluster --test platform --no-run
 	CLUSTER_DIR=$(target)/cluster tests/cluster/cluster run --nodes 2 --kwok 3 --audit -- \
 	  cargo test --locked --offline --workspace --all-features --test cluster -- $(TEST)
-	CLUSTER_DIR=$(target)/cluster tests/cluster/cluster run --nodes 2 -- \
+	CLUSTER_DIR=$(target)/cluster tests/cluster/cluster run --nodes 2 --policies -- \
 	  cargo test --locked --offline --workspace --all-features --test platform -- --test-threads=1 --show-output $(TEST)
 
 # On the cluster of `make cluster`, where that runs; else on one of its own.

@@ -4,7 +4,7 @@
 kubernetes_programs=(kubectl kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy)
 containerd_programs=(containerd containerd-shim-runc-v2 ctr)
 
-is_built() { [[ -e $kubernetes && -e $etcd && -e $containerd && -e $kwok && -e $metrics_server ]]; }
+is_built() { [[ -e $kubernetes && -e $etcd && -e $containerd && -e $kwok && -e $metrics_server && -e $policies ]]; }
 
 build() {
   is_built && return
@@ -22,6 +22,7 @@ build() {
     build_module kubernetes "$kubernetes" "$is" "${kubernetes_programs[@]/#/k8s.io/kubernetes/cmd/}"
     build_module etcd "$etcd" '' .
     build_module containerd "$containerd" '' "${containerd_programs[@]/#/github.com/containerd/containerd/v2/cmd/}"
+    build_module policies "$policies" '' .
     build_kwok "$GOCACHE/kwok"
     build_program "sigs.k8s.io/metrics-server/cmd/metrics-server@$metrics_version" "$metrics_server"
   )

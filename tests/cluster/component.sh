@@ -33,7 +33,7 @@ component_start() {
     controller-manager | scheduler) controller_start "$name" "$@" ;;
     metrics-server) metrics_start "$@" ;;
     kwok) kwok_start "$@" ;;
-    n[1-9]-containerd | n[1-9]-kubelet | n[1-9]-proxy) node_component_start "${name:1:1}" "${name:3}" "$@" ;;
+    n[1-9]-containerd | n[1-9]-kubelet | n[1-9]-proxy | n[1-9]-policies) node_component_start "${name:1:1}" "${name:3}" "$@" ;;
     *) fail "$name: no such component; '$self status' lists them" ;;
   esac
 }

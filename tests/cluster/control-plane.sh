@@ -2,7 +2,7 @@
 # etcd, the API server and the controllers; also kwok and metrics-server, which are clients of theirs.
 
 # credentials NODES: a CA, the API server's certificate, the key of service accounts, and one token and kubeconfig for each client, with
-# the names and groups that Kubernetes' own roles are bound to: no component is more than it is elsewhere, except kwok and metrics-server.
+# the names and groups that Kubernetes' own roles are bound to: no component is more than it is elsewhere, except kwok, metrics-server and policies.
 credentials() {
   local nodes=$1 pki=$dir/pki n
   mkdir -p "$pki" && chmod 700 "$pki"

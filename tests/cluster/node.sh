@@ -20,7 +20,26 @@ node() {
     exit 1
   }
   node_component_start "$n" proxy
+  if [[ -n ${CLUSTER_POLICIES:-} ]]; then
+    on_node "$n" "$self" _queue_connections "$n" || fail "n$n: packets of pods reach nobody who knows the NetworkPolicies"
+    node_component_start "$n" policies
+  fi
   node_component_start "$n" kubelet
+}
+
+# Runs in the node's namespaces: has the first packet of each connection of the node's pods wait for a verdict, after a Service's address has become
+# that of a pod, and before a source is masked. Where nobody gives verdicts, none gets through. By iptables, as its NFQUEUE is in more kernels than
+# nftables' queue.
+queue_connections() {
+  local n=$1 after=(iptables --table mangle --append POSTROUTING) end
+  # Pods of one node speak to each other over a bridge.
+  sysctl -qw net.bridge.bridge-nf-call-iptables=1
+  "${after[@]}" --match conntrack --ctstate ESTABLISHED,RELATED --jump ACCEPT
+  # The node's own, such as the kubelet's probes: everywhere they reach pods.
+  "${after[@]}" --match addrtype --src-type LOCAL --jump ACCEPT
+  # Tests are visitors, and have no pod: where they come from stands for the edge, from which a class lets pods alone in.
+  "${after[@]}" --source 10.250.0.0/24 --protocol tcp --dport 8080 --jump ACCEPT
+  for end in source destination; do "${after[@]}" "--$end" "10.244.$n.0/24" --jump NFQUEUE --queue-num 100; done
 }
 
 # Its last step before it sleeps is that its mounts are private; to share them earlier would be undone.
@@ -131,7 +150,7 @@ serializeImagePulls: false
 YAML
 }
 
-# node_component_start N containerd|proxy|kubelet FLAG...
+# node_component_start N containerd|proxy|policies|kubelet FLAG...
 node_component_start() {
   local n=$1 state=$run/n$1 what=$2 pid program
   shift 2
@@ -143,6 +162,7 @@ node_component_start() {
         --conntrack-max-per-core=0 --conntrack-tcp-timeout-established=0 --conntrack-tcp-timeout-close-wait=0
         --healthz-bind-address= --metrics-bind-address=)
       ;;
+    policies) program=(policies --kubeconfig "$dir/kubeconfig" --node "n$n" --queue 100) ;;
     kubelet)
       program=(kubelet --config="$state/kubelet.yaml" --kubeconfig="$dir/kubeconfig-n$n" --hostname-override="n$n"
         --root-dir="$state/kubelet" --node-ip="10.250.0.1$n" --node-labels="topology.kubernetes.io/zone=$(zone "$n")")

@@ -1,7 +1,7 @@
 //! The class of the platform's tenants, sized for two nodes that are one machine.
 
 use super::{BACKUPS, RELEASES, minio};
-use crate::cluster::Image;
+use crate::cluster::{HOST, Image};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -60,6 +60,7 @@ impl Class {
     }
 
     pub(super) fn object(&self, trust: &str, longshore: &Image, shop: &Image, shared: &Path) -> Value {
+        let host = format!("{HOST}/32");
         let size = |cpu: &str, memory: &str, limit: &str| json!({ "cpu": cpu, "memory": memory, "memoryLimit": limit });
         let mut class = json!({
             "apiVersion": "longshore.dev/v1alpha1", "kind": "ShopClass", "metadata": { "name": self.name },
@@ -75,7 +76,8 @@ impl Class {
                     "nginx": size("20m", "16Mi", "128Mi"), "cron": size("20m", "32Mi", "512Mi"), "job": size("20m", "64Mi", "512Mi"),
                 },
                 "disk": { "sources": "1Gi", "temporary": "256Mi", "writable": "512Mi" },
-                "network": { "store": ["10.96.0.0/16"] },
+                // Where policies are enforced a Service's address has become that of a pod, here of the first node.
+                "network": { "store": [minio::SERVICES, minio::PODS_OF_ITS_NODE], "apiServer": [host] },
                 "store": { "location": format!("s3://{RELEASES}"), "region": minio::REGION, "endpoint": minio::ENDPOINT, "trust": trust },
             },
         });
@@ -92,14 +94,14 @@ impl Class {
             spec["nodeCache"] = json!({ "directory": "/var/lib/longshore/cache", "limit": "2GiB" });
         }
         if let Some(port) = self.database {
-            let server = json!({ "name": "db", "host": crate::cluster::HOST, "port": port });
+            let server = json!({ "name": "db", "host": HOST, "port": port, "cidrs": [host] });
             spec["backends"]["databases"] = json!([server]);
         }
         if let Some(port) = self.cache {
-            spec["backends"]["caches"] = json!([{ "name": "redis", "host": crate::cluster::HOST, "port": port, "tenants": "Trusted" }]);
+            spec["backends"]["caches"] = json!([{ "name": "redis", "host": HOST, "port": port, "tenants": "Trusted", "cidrs": [host] }]);
         }
         if let Some(port) = self.search {
-            spec["backends"]["search"] = json!([{ "name": "search", "host": crate::cluster::HOST, "port": port }]);
+            spec["backends"]["search"] = json!([{ "name": "search", "host": HOST, "port": port, "cidrs": [host] }]);
         }
         if let Some(image) = &self.backup {
             spec["backup"] = json!({ "image": image, "bucket": format!("s3://{BACKUPS}"), "hour": 3 });

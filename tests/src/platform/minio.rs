@@ -17,6 +17,9 @@ use std::{
 
 /// Its address of the service network, as pods of this cluster have no DNS.
 const ADDRESS: &str = "10.96.0.90:9000";
+/// The service network, and the pods of the node that it is on.
+pub(super) const SERVICES: &str = "10.96.0.0/16";
+pub(super) const PODS_OF_ITS_NODE: &str = "10.244.1.0/24";
 pub(super) const ENDPOINT: &str = "http://10.96.0.90:9000";
 pub(super) const REGION: &str = "us-east-1";
 const ROOT: (&str, &str) = ("root", "root-of-the-store");

@@ -6,6 +6,7 @@
 mod boot;
 mod lifecycle;
 mod magento;
+mod reach;
 mod scale;
 mod shops;
 mod switch;
