@@ -100,8 +100,10 @@ fn pod_identity(token: &'static str, id: &'static str) -> (u16, mpsc::Receiver<b
     thread::spawn(move || {
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
-            let lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok).take_while(|line| !line.is_empty());
-            let shown = lines.fold(false, |shown, line| shown || line.to_lowercase() == format!("authorization: {token}"));
+            let lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
+            // All of the question, as an answer before its end would break the connection.
+            let head: Vec<_> = lines.take_while(|line| !line.is_empty()).map(|line| line.to_lowercase()).collect();
+            let shown = head.contains(&format!("authorization: {token}"));
             let keys = format!(
                 r#"{{"AccessKeyId":"{id}","SecretAccessKey":"secret-of-the-role","Token":"session-of-the-role","Expiration":"2099-01-01T00:00:00Z"}}"#
             );

@@ -46,6 +46,10 @@ for ($end = microtime(true) + 5; $waiting && microtime(true) < $end;) {
 echo json_encode($open);
 "#;
 
+/// Whether the agent takes anything but a question.
+const POST: &str = "echo @file_get_contents('http://127.0.0.1:9808/status', false, \
+    stream_context_create(['http' => ['method' => 'POST']])) === false ? 'no' : 'yes';";
+
 /// Takes connections for as long as the test runs.
 fn listen(address: &str, port: u16) {
     let listener = TcpListener::bind((address, port)).unwrap_or_else(|error| panic!("{address}:{port}: {error}"));
@@ -179,10 +183,7 @@ fn a_shops_php_reaches_what_its_class_names_and_nothing_of_others() {
         println!("{} on {}: of {targets:?} it reaches {found:?}", shop.name, pod.node);
         assert_eq!(found, allowed.iter().chain(&own).cloned().collect(), "{}", shop.name);
         // What it reaches of its own agent tells, and changes nothing.
-        let post = format!(
-            "echo @file_get_contents('http://127.0.0.1:9808/status', false, stream_context_create(['http' => ['method' => 'POST']])) === false ? 'no' : 'yes';"
-        );
-        assert_eq!(shop.exec(&pod.name, "php-fpm", &["php8.2", "-n", "-r", &post]).expect(0).stdout, "no");
+        assert_eq!(shop.exec(&pod.name, "php-fpm", &["php8.2", "-n", "-r", POST]).expect(0).stdout, "no");
         shows_its_own_alone(shop, pod, "alice");
         // The API server asks agents, for the scheduler; from its address and by its way.
         let status = format!("/api/v1/namespaces/{}/pods/{}:9808/proxy/status", shop.namespace, pod.name);

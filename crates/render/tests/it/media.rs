@@ -1,7 +1,7 @@
 //! Whose files a shop's pods can reach, by who mounts them.
 
 use crate::made::example;
-use api::{CloudIdentity, InForce, Moment, PodIdentity, SecretIdentity, Shop, ShopClass, StorageMode, Tenants, WebIdentity};
+use api::{CloudIdentity, InForce, Moment, Object, PodIdentity, SecretIdentity, Shop, ShopClass, StorageMode, Tenants, WebIdentity};
 use render::render;
 use serde_json::{Value, json};
 
@@ -74,7 +74,7 @@ fn credentials_of_the_cloud_go_to_our_own_containers_and_no_tenants() {
         class.spec.identity = identity;
         let objects = render(&shop, &class, Some(&release), &Moment::default()).unwrap();
         let mut seen = 0;
-        for object in objects.iter().map(|object| object.value()) {
+        for object in objects.iter().map(Object::value) {
             let template = match object["kind"].as_str() {
                 Some("Deployment" | "Job") => &object["spec"]["template"],
                 Some("CronJob") => &object["spec"]["jobTemplate"]["spec"]["template"],
