@@ -269,9 +269,10 @@ fn a_backup_is_written_and_brings_the_data_back() {
     fs::remove_file(media.join("a.jpg")).unwrap();
     shop.secret("owner", &json!({ "access-key-id": platform.store.owner().0, "secret-access-key": platform.store.owner().1 }));
     let restore = |name: &str| {
-        // What the CronJob's pod is, with another program and an operator's key.
-        let mut pod =
-            cluster.get(&["cronjob", "backup", "--namespace", &shop.namespace])["spec"]["jobTemplate"]["spec"]["template"]["spec"].clone();
+        // What the CronJob's pod is, with another program and an operator's key; its labels, as a pod without them reaches nobody.
+        let mut template =
+            cluster.get(&["cronjob", "backup", "--namespace", &shop.namespace])["spec"]["jobTemplate"]["spec"]["template"].clone();
+        let pod = &mut template["spec"];
         pod["containers"][0]["command"] = json!(["longshore-restore"]);
         for variable in pod["containers"][0]["env"].as_array_mut().unwrap() {
             if variable["valueFrom"].is_object() {
@@ -279,7 +280,7 @@ fn a_backup_is_written_and_brings_the_data_back() {
             }
         }
         let job = json!({ "apiVersion": "batch/v1", "kind": "Job", "metadata": { "name": name, "namespace": shop.namespace },
-            "spec": { "backoffLimit": 0, "template": { "spec": pod } } });
+            "spec": { "backoffLimit": 0, "template": template } });
         platform.apply(&job.to_string());
         let ended = eventually("the end of a restore", LONG, || {
             let status = cluster.get(&["job", name, "--namespace", &shop.namespace])["status"].clone();

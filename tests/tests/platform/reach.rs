@@ -125,10 +125,7 @@ fn shows_its_own_alone(shop: &Tenant<'_>, pod: &Pod, other: &str) {
     let processes = sh("cat /proc/[0-9]*/comm 2>/dev/null; true");
     assert!(processes.contains("php-fpm") && !["longshore", "nginx", "pause"].iter().any(|one| processes.contains(one)), "{processes}");
     // No token of Kubernetes, none for the store, and no key of it: neither as a file nor as a variable.
-    assert_eq!(
-        sh("ls -d /var/run/secrets /run/secrets /var/run/longshore /run/longshore /mnt/pods /node /etc/longshore 2>/dev/null; true"),
-        ""
-    );
+    assert_eq!(sh("ls -d /var/run/secrets/kubernetes.io /var/run/longshore /mnt/pods /node /etc/longshore 2>/dev/null; true"), "");
     assert_eq!(sh("cat /proc/[0-9]*/environ 2>/dev/null | tr '\\0' '\\n' | grep -E '^(AWS|LONGSHORE)_'; true"), "");
     assert_eq!(sh("grep -rlsI longshore-reads /etc /srv /mnt /tmp /var /run; true"), "");
     // Of all shops' files its own; and no socket, as of the agent's.
