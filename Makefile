@@ -108,7 +108,7 @@ bench: tools release ## an idle agent's cost; pulls against awscli, s5cmd, git a
 
 .PHONY: bench-scheduler
 bench-scheduler: tools release ## 5,000 shops on a real API server whose pods kwok plays, as root (SHOPS=5000)
-	@$(tools) fleet
+	@$(tools) cluster
 	CLUSTER_DIR=$(target)/cluster tests/cluster/cluster run --nodes 0 --kwok 4 -- $(target)/release/bench-scheduler --shops $(SHOPS)
 
 .PHONY: images
@@ -137,7 +137,8 @@ faults: build ## every fault loop at full counts; writes target/faults/faults.md
 	$(target)/debug/faults --seed $(SEED) --out $(target)/faults
 
 .PHONY: lint
-lint: tools ## formatting, clippy, docs, shell scripts, Dockerfiles, YAML
+lint: tools ## formatting, clippy, docs, shell scripts, Dockerfiles, YAML, the Helm chart (Go builds Helm first)
+	@$(tools) chart
 	tests/tools/lint $(target)/tools/bin
 
 .PHONY: fmt
@@ -159,8 +160,9 @@ reference: ## write docs/reference.md, docs/metrics.md, docs/crds.md, and what i
 	mv $(target)/crds.md docs/crds.md
 	cargo run --locked --quiet --package scheduler --example metrics > $(target)/metrics-scheduler.md
 	mv $(target)/metrics-scheduler.md docs/metrics-scheduler.md
-	cargo run --locked --quiet --package cli -- crd --out manifests/crds
-	cargo run --locked --quiet --package cli -- manifests --out manifests/scheduler
+	cargo run --locked --quiet --package cli -- crd --out manifests/chart/files/crds
+	@$(tools) chart
+	tests/tools/chart $(target)/tools/bin --update
 
 .PHONY: ci
 ci: ## what CI runs

@@ -4,6 +4,7 @@
 //! and says so.
 
 pub mod bench;
+pub mod chart;
 pub mod cluster;
 pub mod corpus;
 pub mod demo;

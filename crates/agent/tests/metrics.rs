@@ -18,7 +18,7 @@ use std::{
     time::Duration,
 };
 
-const ALERTS: &str = include_str!("../../../manifests/monitoring/alerts.yaml");
+const ALERTS: &str = include_str!("../../../manifests/chart/files/alerts/agent.yaml");
 const RUNBOOK: &str = include_str!("../../../docs/runbook.md");
 
 /// Reads a page with the parser of Prometheus' Python client, which is strict, and prints each sample's name, labels and value.

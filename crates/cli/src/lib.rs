@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  releases   key, trust, init, publish, pack, sign, verify, release, pull, diff, gc, store, root
-//!  clusters   cluster/: shop, rollout, halt, why, plan, apply, render, import, export, try, crd, manifests
+//!  clusters   cluster/: shop, rollout, halt, why, plan, apply, render, import, export, try, crd
 //! ```
 //!
 //! Each module named after a command holds its arguments, its `--help`, what it does and how its result looks.
@@ -62,8 +62,7 @@ A first release, from nothing:
 Credentials, region and endpoint of S3 come from the usual AWS variables and files; set AWS_ENDPOINT_URL_S3 for MinIO and
 others. `longshore COMMAND --help` has examples for each command.
 A cluster, from nothing:
-  longshore crd | kubectl apply --server-side -f -
-  longshore manifests | kubectl apply --server-side -f -
+  helm install longshore manifests/chart --namespace longshore-system --create-namespace --set scheduler.image.digest=sha256:…
   longshore import shops.csv --class magento2-standard | kubectl apply --server-side -f -
 What each field of a shop means: `kubectl explain shop.spec`, or docs/crds.md. As `kubectl-longshore` in PATH this is `kubectl longshore`.
 Exit codes: 0 ok; 64 configuration; 65 untrusted or malformed data; 69 store or API server; 70 bug; 74 local disk; 75 try again; of a rollout

@@ -157,10 +157,10 @@ reasons! {
     Interrupted "interrupted" TryAgain "The process was asked to stop.", "run it again";
     // what the cluster says to the scheduler
     ApiServer "api-server" Store "The Kubernetes API server cannot be reached, or did not answer in time.", "check the network, the kubeconfig's address and the API server's own health";
-    ApiForbidden "api-forbidden" Configuration "The API server does not let this user do it.", "grant the verb that the message names; `longshore manifests` has the scheduler's own rights";
+    ApiForbidden "api-forbidden" Configuration "The API server does not let this user do it.", "grant the verb that the message names; the Helm chart has the scheduler's own rights";
     ApiRefused "api-refused" Configuration "The API server refused an object.", "correct the field that the message names";
     Owned "owned" Configuration "Another manager owns fields of an object.", "agree with its owner, or take the fields with --take-over";
-    Definitions "definitions" Configuration "The cluster does not know Shops.", "apply what `longshore crd` prints";
+    Definitions "definitions" Configuration "The cluster does not know Shops.", "install or upgrade the Helm chart: it brings the definitions";
     Registry "registry" Configuration "A shop, a class or a release cannot be used as it is written.", "correct the resource that the message names";
     Claimed "claimed" Configuration "A shop claims a host, a database, a directory or keys of a cache that another shop has.", "give one of the two something else: who had it first keeps it";
     Guard "guard" Configuration "A guard against deleting a fleet by accident holds.", "look why so many shops are missing; only then allow the number with --delete-at-most";

@@ -27,7 +27,7 @@ Only the process that holds a shard's Lease writes; others watch, and take over 
 metadata and writes nothing. What people do with shops are commands of `longshore`.
 
 Examples:
-  longshore-scheduler                            in a pod, as `longshore manifests` installs it
+  longshore-scheduler                            in a pod, as the Helm chart installs it
   longshore-scheduler --delete-at-most 40        after a person has read why a removal was held
 Exit codes: 0 asked to stop; 64 configuration; 69 API server; 70 bug."
 )]

@@ -43,6 +43,12 @@ impl Image {
     pub fn pinned(&self) -> &str {
         &self.pinned
     }
+
+    /// The two halves of that: where it is, and its digest.
+    #[must_use]
+    pub fn by_digest(&self) -> (&str, &str) {
+        self.pinned.split_once('@').unwrap_or((&self.pinned, ""))
+    }
 }
 
 /// The digest of the one image in an OCI archive.

@@ -24,10 +24,11 @@ pub use self::{
 };
 
 use crate::{
+    chart,
     cluster::{Cluster, built, eventually},
     process::{Outcome, Program},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::{
     fs, io,
     path::{Path, PathBuf},
@@ -83,27 +84,36 @@ impl<'a> Platform<'a> {
             let store = Minio::attach(cluster, &directory);
             return Self { cluster, store, directory, shared };
         }
-        let scheduler = built(cluster, "longshore-scheduler");
         let store = Minio::start(cluster, &directory);
         let platform = Self { cluster, store, directory, shared };
         if !platform.path("1.root.json").is_file() {
             platform.longshore(["key", "generate", "ci"]).expect(0);
             platform.longshore(["trust", "new", "--key", "ci.pub", "--sign", "ci.key", "--out", "1.root.json"]).expect(0);
         }
-        platform.apply(&platform.operator(["crd"]).run().expect(0).stdout);
-        let manifests = platform.operator(["manifests", "--image", scheduler.pinned(), "--output", "json"]).run().expect(0).stdout;
-        // What the Prometheus operator defines is not in this cluster, and the image of pods that keep room is in no registry here.
-        let known = |line: &&str| {
-            let object: Value = serde_json::from_str(line).unwrap_or_default();
-            !["PodMonitor", "PrometheusRule"].iter().any(|kind| object["kind"] == *kind) && object["metadata"]["name"] != "headroom"
-        };
-        let manifests: Vec<_> = manifests.lines().filter(known).collect();
-        // Ten minutes, in which a Shop that was deleted by mistake may come back, are longer than tests wait.
-        let (slow, fast) = (r#"["longshore-scheduler"]"#, r#"["longshore-scheduler","--delete-after","5","--delete-at-most","20"]"#);
-        platform.apply(&manifests.join("\n").replace(slow, fast));
+        chart::install(cluster, &platform.values());
         platform.rolled_out(SYSTEM, "deployment/longshore-scheduler");
         INSTALLED.store(true, Relaxed);
         platform
+    }
+
+    /// What the chart is told on this cluster.
+    ///
+    /// # Panics
+    ///
+    /// The scheduler's image is not built.
+    #[must_use]
+    #[track_caller]
+    pub fn values(&self) -> Value {
+        let (repository, digest) = built(self.cluster, "longshore-scheduler").by_digest();
+        json!({
+            "scheduler": {
+                "image": { "repository": repository, "digest": digest },
+                // Ten minutes, in which a Shop that was deleted by mistake may come back, are longer than tests wait.
+                "arguments": ["--delete-after=5", "--delete-at-most=20"],
+            },
+            // The image of pods that keep room is in no registry here.
+            "headroom": { "enabled": false },
+        })
     }
 
     /// A path in CI's directory.

@@ -10,3 +10,4 @@ mod reach;
 mod scale;
 mod shops;
 mod switch;
+mod upgrade;

@@ -5,7 +5,7 @@
 //!    └──channel──► Release ◄──release── Rollout      what CI signed · how it travels through the shops, wave by wave
 //! ```
 //!
-//! All four are cluster-scoped. [`definitions`] gives what `longshore crd` prints and `manifests/crds/` holds.
+//! All four are cluster-scoped. [`definitions`] gives what `longshore crd` prints and the chart holds in `files/crds/`.
 
 #![allow(clippy::doc_markdown, reason = "these texts are for `kubectl explain`, which shows backticks as they are")]
 #![allow(clippy::duplicated_attributes, reason = "columns of one type are no duplicates")]

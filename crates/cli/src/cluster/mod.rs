@@ -8,8 +8,6 @@ mod export;
 mod halt;
 mod history;
 mod import;
-pub(crate) mod install;
-mod manifests;
 mod plan;
 mod reference;
 mod render;
@@ -26,8 +24,6 @@ use std::io::{self, Write as _};
 pub(crate) enum Command {
     /// Print the CustomResourceDefinitions
     Crd(crd::Crd),
-    /// Print what a cluster needs once: the scheduler itself, priorities, monitoring
-    Manifests(manifests::Manifests),
     /// Print every object of the shops in files
     Render(render::Render),
     /// Turn a list of shops into Shop resources
@@ -56,7 +52,6 @@ pub(crate) enum Command {
 pub(crate) fn run(command: Command) -> Result<(), CommandError> {
     match command {
         Command::Crd(arguments) => crd::run(&arguments),
-        Command::Manifests(arguments) => manifests::run(&arguments),
         Command::Render(arguments) => render::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
         Command::Export(arguments) => export::run(&arguments),

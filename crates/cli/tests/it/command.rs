@@ -37,19 +37,6 @@ fn the_reference_page_is_as_committed() {
 }
 
 #[test]
-fn the_manifests_of_a_cluster_are_as_committed() {
-    let folder = tempfile::tempdir().unwrap();
-    printed(&["manifests", "--out", folder.path().to_str().unwrap()], "");
-    let mut names: Vec<_> =
-        std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    names.sort();
-    assert_eq!(names.len(), 7, "{names:?}");
-    for name in names {
-        compare(&format!("manifests/scheduler/{name}"), &std::fs::read_to_string(folder.path().join(&name)).unwrap());
-    }
-}
-
-#[test]
 fn render_prints_what_the_library_makes() {
     let aws = "manifests/examples/shops/aws";
     let files = ["render", "manifests/examples/shops/release.yaml", &format!("{aws}/class.yaml"), &format!("{aws}/shop.yaml"), "--check"];

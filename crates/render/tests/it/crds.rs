@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 #[test]
 fn the_definitions_are_as_committed() {
     for definition in definitions() {
-        compare(&format!("manifests/crds/{}.yaml", definition.spec.names.plural), &text(Form::Yaml, [&definition]).unwrap());
+        compare(&format!("manifests/chart/files/crds/{}.yaml", definition.spec.names.plural), &text(Form::Yaml, [&definition]).unwrap());
     }
 }
 

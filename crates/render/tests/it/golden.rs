@@ -1,13 +1,13 @@
 //! Each example as it is rendered, byte for byte; and what states and moments change in it.
 
 use crate::{
-    committed::{compare, top},
+    committed::compare,
     made::{MAGENTO1, PLATFORMS, example, find, has, rendered},
 };
-use api::{Build, Idle, IdleMode, InForce, Migrating, Moment, Object, SYSTEM, ShopClass, ShopState, Tenants};
+use api::{Idle, IdleMode, InForce, Migrating, Moment, Object, ShopClass, ShopState, Tenants};
 use registry::{Form, text};
 use release::Migration;
-use render::{BUILDS, RenderError, build, check, render};
+use render::{RenderError, check, render};
 use serde_json::json;
 
 fn yaml(objects: &[Object]) -> String {
@@ -27,39 +27,6 @@ fn the_examples_are_rendered_as_committed() {
 fn the_example_of_magento1_passes_the_checks() {
     let objects = rendered(MAGENTO1, |_, _, _| {});
     assert_eq!(check::shop(&objects), []);
-}
-
-/// What a cluster has once, as it is committed.
-fn installed() -> impl Iterator<Item = Object> {
-    let documents = registry::read(&top().join("manifests/scheduler")).unwrap();
-    documents.into_iter().map(|document| Object::dynamic(&serde_json::from_value(document.value).unwrap()))
-}
-
-#[test]
-fn a_build_is_one_job_for_a_release() {
-    let (_, mut class, release) = example("aws");
-    assert_eq!(build(&class, &release.channel, release.sequence), None, "where the class says nothing, CI builds");
-    class.spec.build = Some(Build { image: class.spec.images.shop.clone(), command: vec!["/build.sh".into()] });
-    let job = build(&class, &release.channel, release.sequence).unwrap();
-    assert_eq!(job.identity().to_string(), "Job longshore-builds/build-magento2-standard-shops-acme-42");
-    // In the company of its namespace and its account it passes the same checks as a shop.
-    let builds = installed().filter(|object| object.identity().namespace.as_deref() == Some(BUILDS) || object.identity().name == BUILDS);
-    assert_eq!(check::shop(&builds.chain([job]).collect::<Vec<_>>()), []);
-}
-
-#[test]
-fn the_scheduler_keeps_the_rules_that_it_checks() {
-    let own = installed().filter(|object| object.identity().namespace.as_deref() == Some(SYSTEM) || object.identity().name == SYSTEM);
-    let findings = check::shop(&own.collect::<Vec<_>>());
-    let expected = |problem: &str| {
-        // It is the one program that speaks to the API server; and pods that only keep room have no account and no disk.
-        problem.contains("get a token for the API server")
-            || problem.contains("names ServiceAccount \"\"")
-            || problem.contains("get variables of each Service")
-            || problem.contains("container pause has no ephemeral-storage")
-    };
-    let unexpected: Vec<_> = findings.iter().filter(|finding| !expected(&finding.problem)).collect();
-    assert_eq!(unexpected, [] as [&check::Finding; 0]);
 }
 
 #[test]

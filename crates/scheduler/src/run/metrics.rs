@@ -175,7 +175,7 @@ mod tests {
     use super::*;
     use std::collections::BTreeSet;
 
-    const ALERTS: &str = include_str!("../../../../manifests/monitoring/scheduler-alerts.yaml");
+    const ALERTS: &str = include_str!("../../../../manifests/chart/files/alerts/scheduler.yaml");
     const RUNBOOK: &str = include_str!("../../../../docs/runbook-scheduler.md");
 
     /// Words of a text that begin like this.

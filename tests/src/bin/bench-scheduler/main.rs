@@ -9,6 +9,7 @@ mod peers;
 
 use clap::Parser;
 use e2e::{
+    chart,
     cluster::{Cluster, eventually},
     figures::{bytes, count, table, time},
     fleet::{Agents, example, release},
@@ -80,13 +81,7 @@ impl Bench {
     }
 
     fn install(&self) {
-        self.apply(&self.program(&["crd"]).run().expect(0).stdout);
-        let manifests = self.program(&["manifests", "--output", "json"]).run().expect(0).stdout;
-        let wanted = |line: &&str| {
-            let kind = serde_json::from_str::<Value>(line).map_or(Value::Null, |object| object["kind"].clone());
-            !["PodMonitor", "PrometheusRule", "Deployment", "PodDisruptionBudget"].iter().any(|other| kind == *other)
-        };
-        self.apply(&manifests.lines().filter(wanted).collect::<Vec<_>>().join("\n"));
+        chart::install(&self.cluster, &chart::without_pods());
         self.apply(&example("plain/class.yaml"));
         self.apply(&example("release.yaml"));
     }

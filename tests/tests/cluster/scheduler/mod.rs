@@ -14,6 +14,7 @@ mod rollouts;
 mod shards;
 
 use e2e::{
+    chart,
     cluster::{Cluster, eventually},
     fleet::{example, merge, release, shop},
     process::{Program, Running},
@@ -50,14 +51,7 @@ impl<'a> Scheduler<'a> {
         // Shops of an earlier test that are on their way out would look like lost ones, and hold every removal.
         let selector = format!("--selector={OURS}");
         cluster.kubectl(["delete", "namespaces", &selector, "--timeout=240s"]).deadline(LONG + Duration::from_secs(10)).run().expect(0);
-        scheduler.apply(&scheduler.program(&["crd"]).run().expect(0).stdout);
-        // What the Prometheus operator defines is not in this cluster, and the Deployment's image is in no registry.
-        let manifests = scheduler.program(&["manifests", "--output", "json"]).run().expect(0).stdout;
-        let wanted = |line: &&str| {
-            let kind = serde_json::from_str::<Value>(line).unwrap()["kind"].as_str().unwrap().to_owned();
-            !["PodMonitor", "PrometheusRule", "Deployment", "PodDisruptionBudget"].contains(&kind.as_str())
-        };
-        scheduler.apply(&manifests.lines().filter(wanted).collect::<Vec<_>>().join("\n"));
+        chart::install(cluster, &chart::without_pods());
         scheduler.apply(&example("plain/class.yaml"));
         scheduler.apply(&example("release.yaml"));
         let kubeconfig = scheduler.kubeconfig().display().to_string();

@@ -1,0 +1,135 @@
+//! The Helm chart `manifests/chart`, as `helm template` renders it with everything on: what it has to share with the code, and what
+//! nobody may be granted. `make lint` compares the rendering.
+
+use crate::{committed::top, made::example};
+use api::{Build, Object, Priority, SYSTEM, definitions, name::system_labels};
+use render::{BUILD_ACCOUNT, BUILDS, build, check, edge, priority_class, restricted};
+use serde_json::{Value, json};
+use std::{collections::BTreeSet, fs};
+
+const RENDERING: &str = "crates/render/tests/golden/chart.yaml";
+
+fn documents() -> Vec<Value> {
+    let documents = registry::read(&top().join(RENDERING)).unwrap();
+    documents.into_iter().map(|document| document.value).collect()
+}
+
+fn objects() -> impl Iterator<Item = Object> {
+    documents().into_iter().map(|value| Object::dynamic(&serde_json::from_value(value).unwrap()))
+}
+
+/// The objects of a kind.
+fn all(kind: &str) -> Vec<Value> {
+    documents().into_iter().filter(|object| object["kind"] == kind).collect()
+}
+
+fn words(value: &Value) -> BTreeSet<&str> {
+    value.as_array().into_iter().flatten().filter_map(Value::as_str).collect()
+}
+
+#[test]
+fn names_are_those_of_the_code() {
+    let names = |kind: &str| -> BTreeSet<String> {
+        all(kind).iter().map(|object| object["metadata"]["name"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(names("Namespace"), [SYSTEM, BUILDS, edge::NAMESPACE].map(str::to_owned).into());
+    let classes = [Priority::Gold, Priority::Standard, Priority::Idle].map(priority_class);
+    assert!(classes.iter().all(|class| names("PriorityClass").contains(*class)), "{classes:?}");
+    let account = all("ServiceAccount").into_iter().find(|object| object["metadata"]["namespace"] == BUILDS).unwrap();
+    assert_eq!(account["metadata"]["name"], BUILD_ACCOUNT);
+    let policy = all("ValidatingAdmissionPolicy").remove(0)["spec"]["validations"][0]["expression"].to_string();
+    for namespace in [SYSTEM, BUILDS, edge::NAMESPACE] {
+        assert!(policy.contains(&format!("variables.space == '{namespace}'")), "{policy}");
+    }
+}
+
+#[test]
+fn the_chart_has_the_version_of_the_programs() {
+    let chart = fs::read_to_string(top().join("manifests/chart/Chart.yaml")).unwrap();
+    for key in ["version", "appVersion"] {
+        assert!(chart.contains(&format!("\n{key}: {}\n", env!("CARGO_PKG_VERSION"))), "{key}: {chart}");
+    }
+}
+
+#[test]
+fn every_definition_is_in_the_chart() {
+    let files = fs::read_dir(top().join("manifests/chart/files/crds")).unwrap();
+    let files: BTreeSet<_> = files.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let expected = definitions().into_iter().map(|definition| format!("{}.yaml", definition.spec.names.plural)).collect();
+    assert_eq!(files, expected);
+}
+
+#[test]
+fn what_holds_data_or_secrets_is_out_of_reach() {
+    let roles = [all("ClusterRole"), all("Role")].concat();
+    let rules: Vec<_> = roles.iter().flat_map(|role| role["rules"].as_array().unwrap()).collect();
+    assert!(rules.len() > 10, "{rules:?}");
+    for rule in rules {
+        let (groups, resources, verbs) = (words(&rule["apiGroups"]), words(&rule["resources"]), words(&rule["verbs"]));
+        assert!(![&groups, &resources, &verbs].iter().any(|all| all.contains("*")) && !resources.contains("secrets"), "{rule}");
+        let data = ["namespaces", "persistentvolumes", "persistentvolumeclaims", "shops", "jobs"];
+        if data.iter().any(|resource| resources.contains(resource)) {
+            assert!(!verbs.contains("delete") && !verbs.contains("deletecollection"), "{rule}");
+        }
+    }
+}
+
+#[test]
+fn every_alert_is_in_a_rule() {
+    let rules = all("PrometheusRule");
+    let rules: usize = rules.iter().map(|rule| rule["spec"]["groups"][0]["rules"].as_array().unwrap().len()).sum();
+    let files = ["agent", "scheduler"].map(|name| fs::read_to_string(top().join(format!("manifests/chart/files/alerts/{name}.yaml"))).unwrap());
+    assert_eq!(rules, files.iter().map(|text| text.matches("- alert:").count()).sum::<usize>());
+}
+
+#[test]
+fn what_shops_stand_on_is_kept() {
+    let kept: BTreeSet<_> = documents()
+        .iter()
+        .filter(|object| object["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep")
+        .map(|object| format!("{} {}", object["kind"].as_str().unwrap(), object["metadata"]["name"].as_str().unwrap()))
+        .collect();
+    let classes = [Priority::Gold, Priority::Standard, Priority::Idle].map(|class| format!("PriorityClass {}", priority_class(class)));
+    let namespaces = [SYSTEM, BUILDS, edge::NAMESPACE].map(|name| format!("Namespace {name}"));
+    assert_eq!(kept, classes.into_iter().chain(namespaces).collect());
+}
+
+#[test]
+fn pods_are_not_replaced_for_a_new_version_of_the_chart() {
+    for deployment in all("Deployment") {
+        let labels = &deployment["spec"]["template"]["metadata"]["labels"];
+        assert_eq!(labels, &deployment["spec"]["selector"]["matchLabels"]);
+        let mut expected = system_labels();
+        expected.insert("app.kubernetes.io/component".to_owned(), labels["app.kubernetes.io/component"].as_str().unwrap().to_owned());
+        assert_eq!(labels, &json!(expected));
+        let container = &deployment["spec"]["template"]["spec"]["containers"][0];
+        assert_eq!(container["securityContext"], json!(restricted()));
+    }
+}
+
+#[test]
+fn a_build_is_one_job_for_a_release() {
+    let (_, mut class, release) = example("aws");
+    assert_eq!(build(&class, &release.channel, release.sequence), None, "where the class says nothing, CI builds");
+    class.spec.build = Some(Build { image: class.spec.images.shop.clone(), command: vec!["/build.sh".into()] });
+    let job = build(&class, &release.channel, release.sequence).unwrap();
+    assert_eq!(job.identity().to_string(), "Job longshore-builds/build-magento2-standard-shops-acme-42");
+    // In the company of its namespace and its account it passes the same checks as a shop.
+    let builds = objects().filter(|object| object.identity().namespace.as_deref() == Some(BUILDS) || object.identity().name == BUILDS);
+    assert_eq!(check::shop(&builds.chain([job]).collect::<Vec<_>>()), []);
+}
+
+#[test]
+fn the_scheduler_keeps_the_rules_that_it_checks() {
+    let own = objects().filter(|object| object.identity().namespace.as_deref() == Some(SYSTEM) || object.identity().name == SYSTEM);
+    let findings = check::shop(&own.collect::<Vec<_>>());
+    let expected = |problem: &str| {
+        // It is the one program that speaks to the API server; and pods that only keep room have no account and no disk.
+        problem.contains("get a token for the API server")
+            || problem.contains("names ServiceAccount \"\"")
+            || problem.contains("get variables of each Service")
+            || problem.contains("container pause has no ephemeral-storage")
+    };
+    let unexpected: Vec<_> = findings.iter().filter(|finding| !expected(&finding.problem)).collect();
+    assert_eq!(unexpected, [] as [&check::Finding; 0]);
+}

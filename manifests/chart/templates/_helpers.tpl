@@ -1,0 +1,88 @@
+{{/* Labels of an object, by the component that it belongs to: include "longshore.labels" (list $ "scheduler"). */}}
+{{- define "longshore.labels" -}}
+{{- $root := index . 0 -}}
+app.kubernetes.io/component: {{ index . 1 }}
+app.kubernetes.io/managed-by: {{ $root.Release.Service }}
+app.kubernetes.io/name: longshore-scheduler
+app.kubernetes.io/version: {{ $root.Chart.AppVersion | quote }}
+helm.sh/chart: {{ $root.Chart.Name }}-{{ $root.Chart.Version }}
+{{- end }}
+
+{{/* By which a component's pods are selected. A selector never changes, and a pod is replaced if its labels do, so no version is here. */}}
+{{- define "longshore.selector" -}}
+app.kubernetes.io/component: {{ . }}
+app.kubernetes.io/managed-by: longshore
+app.kubernetes.io/name: longshore-scheduler
+{{- end }}
+
+{{/* What `helm uninstall` leaves in the cluster, since shops stand on it. */}}
+{{- define "longshore.keep" -}}
+helm.sh/resource-policy: keep
+{{- end }}
+
+{{/* An image by its digest: include "longshore.image" (list $ "scheduler"). */}}
+{{- define "longshore.image" -}}
+{{- $component := index . 1 -}}
+{{- $image := (index (index . 0).Values $component).image -}}
+{{- if not $image.digest }}
+{{- fail (printf "%s.image.digest is not set: images are named by digest; add --set %s.image.digest=sha256:DIGEST" $component $component) }}
+{{- end -}}
+{{ $image.repository }}@{{ $image.digest }}
+{{- end }}
+
+{{- define "longshore.imagePullSecrets" -}}
+{{- with .Values.imagePullSecrets -}}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . }}
+  {{- end }}
+{{- end }}
+{{- end }}
+
+{{/* What the Pod Security level "restricted" asks of a pod that runs as this user. */}}
+{{- define "longshore.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: {{ . }}
+seccompProfile:
+  type: RuntimeDefault
+{{- end }}
+
+{{/* The same of a container, and a root file system that nobody writes to. */}}
+{{- define "longshore.containerSecurity" -}}
+allowPrivilegeEscalation: false
+capabilities:
+  drop: [ALL]
+readOnlyRootFilesystem: true
+runAsNonRoot: true
+{{- end }}
+
+{{/* A Namespace, by name and component: include "longshore.namespace" (list $ "edge" "edge"). */}}
+{{- define "longshore.namespace" -}}
+apiVersion: v1
+kind: Namespace
+metadata:
+  name: {{ index . 1 }}
+  labels:
+    {{- include "longshore.labels" (list (index . 0) (index . 2)) | nindent 4 }}
+    pod-security.kubernetes.io/enforce: restricted
+  annotations:
+    {{- include "longshore.keep" . | nindent 4 }}
+{{- end }}
+
+{{/* Not empty if PodMonitors and PrometheusRules are installed. */}}
+{{- define "longshore.monitoring" -}}
+{{- $asked := .Values.monitoring.operator -}}
+{{- if or (eq $asked "always") (and (eq $asked "auto") (.Capabilities.APIVersions.Has "monitoring.coreos.com/v1")) }}yes{{ end }}
+{{- end }}
+
+{{/* Metadata of a PodMonitor or a PrometheusRule: include "longshore.monitored" (list $ "agent"). */}}
+{{- define "longshore.monitored" -}}
+{{- $root := index . 0 -}}
+name: longshore-{{ index . 1 }}
+namespace: {{ $root.Release.Namespace }}
+labels:
+  {{- include "longshore.labels" . | nindent 2 }}
+  {{- with $root.Values.monitoring.labels }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- end }}
