@@ -35,7 +35,8 @@ type Seen = BTreeMap<String, (String, u64)>;
 fn seen(objects: &[Value]) -> Seen {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let restarts = |object: &Value| {
-        let containers = ["initContainerStatuses", "containerStatuses"].map(|kind| object["status"][kind].as_array().cloned().unwrap_or_default());
+        let containers =
+            ["initContainerStatuses", "containerStatuses"].map(|kind| object["status"][kind].as_array().cloned().unwrap_or_default());
         containers.iter().flatten().filter_map(|status| status["restartCount"].as_u64()).sum()
     };
     let one = |object: &Value| {

@@ -78,7 +78,8 @@ fn what_holds_data_or_secrets_is_out_of_reach() {
 fn every_alert_is_in_a_rule() {
     let rules = all("PrometheusRule");
     let rules: usize = rules.iter().map(|rule| rule["spec"]["groups"][0]["rules"].as_array().unwrap().len()).sum();
-    let files = ["agent", "scheduler"].map(|name| fs::read_to_string(top().join(format!("manifests/chart/files/alerts/{name}.yaml"))).unwrap());
+    let files =
+        ["agent", "scheduler"].map(|name| fs::read_to_string(top().join(format!("manifests/chart/files/alerts/{name}.yaml"))).unwrap());
     assert_eq!(rules, files.iter().map(|text| text.matches("- alert:").count()).sum::<usize>());
 }
 
