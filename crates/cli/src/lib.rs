@@ -62,7 +62,8 @@ A first release, from nothing:
 Credentials, region and endpoint of S3 come from the usual AWS variables and files; set AWS_ENDPOINT_URL_S3 for MinIO and
 others. `longshore COMMAND --help` has examples for each command.
 A cluster, from nothing:
-  helm install longshore manifests/chart --namespace longshore-system --create-namespace --set scheduler.image.digest=sha256:…
+  helm install longshore manifests/chart --namespace longshore-system --create-namespace \\
+    --set scheduler.image.digest=sha256:…
   longshore import shops.csv --class magento2-standard | kubectl apply --server-side -f -
 What each field of a shop means: `kubectl explain shop.spec`, or docs/crds.md. As `kubectl-longshore` in PATH this is `kubectl longshore`.
 Exit codes: 0 ok; 64 configuration; 65 untrusted or malformed data; 69 store or API server; 70 bug; 74 local disk; 75 try again; of a rollout
