@@ -2,6 +2,7 @@
 # It holds no shop: sources come from the store when the pod starts. What a container of it is, its command says:
 #
 #   longshore-init · longshore-agent · php-fpm · php (cron, migrations) · nginx -c /etc/shop/nginx/{php,magento1,magento2}.conf
+#   sh with php and longshore (builds)
 #
 #   docker build -f images/shop.Dockerfile -t longshore-shop:0.1.0 .
 #   docker build -f images/shop.Dockerfile --build-arg PHP=7.4 --build-arg DEBIAN_IMAGE=docker.io/library/debian:bullseye-slim …

@@ -72,6 +72,22 @@ impl Package {
         Sha256::of(&self.manifest_bytes)
     }
 
+    /// The same directory, with a manifest that names more of what is in it.
+    ///
+    /// # Errors
+    ///
+    /// Where pods would not read the manifest, or the disk refuses.
+    pub(crate) fn with(self, manifest: Manifest) -> Result<Self, CommandError> {
+        let manifest_bytes = manifest.to_json();
+        Manifest::parse(&manifest_bytes).map_err(|source| CommandError::Manifest { what: "the packed release".into(), source })?;
+        let package = Self { manifest, manifest_bytes, ..self };
+        let path = package.blob(&package.digest());
+        let mut file = scratch(&package.directory)?;
+        file.write_all(&package.manifest_bytes).map_err(|source| CommandError::Write { path: path.clone(), source })?;
+        keep(file, &path)?;
+        Ok(package)
+    }
+
     /// The file of a blob.
     #[must_use]
     pub(crate) fn blob(&self, digest: &Sha256) -> PathBuf {
@@ -164,14 +180,14 @@ fn pack(spec: &Spec, directory: &Path, packing: &Packing, progress: &Progress) -
         migration: spec.migration,
         case_sensitive,
     };
-    let manifest_bytes = manifest.to_json();
-    Manifest::parse(&manifest_bytes).map_err(|source| CommandError::Manifest { what: "the packed release".into(), source })?;
-    let package = Package { directory: directory.to_owned(), manifest, manifest_bytes, cached: from_cache, _scratch: None };
-    let path = package.blob(&package.digest());
-    let mut file = scratch(directory)?;
-    file.write_all(&package.manifest_bytes).map_err(|source| CommandError::Write { path: path.clone(), source })?;
-    keep(file, &path)?;
-    Ok(package)
+    let empty = Package {
+        directory: directory.to_owned(),
+        manifest: manifest.clone(),
+        manifest_bytes: Vec::new(),
+        cached: from_cache,
+        _scratch: None,
+    };
+    empty.with(manifest)
 }
 
 /// Packs into the directory `out`, or into one that goes with the package, on a thread of its own, so that the executor goes on

@@ -178,6 +178,26 @@ impl Remote {
         let manifest = Manifest::parse(&bytes).map_err(|source| CommandError::Manifest { what: key, source })?;
         Ok((manifest, bytes.to_vec()))
     }
+
+    /// Copies one blob into another store through a temporary file, and only if its digest is right.
+    ///
+    /// # Errors
+    ///
+    /// Where it is missing or damaged, or one of the stores fails.
+    pub(crate) async fn copy_blob(
+        &self,
+        copy: &dyn ObjectStore,
+        digest: &Sha256,
+        size: u64,
+        progress: &(dyn Fn(u64) + Sync),
+    ) -> Result<(), CommandError> {
+        let key = key::blob(digest);
+        if copy.head(&key).await?.is_some() {
+            return Ok(());
+        }
+        let file = download(&*self.store, digest, size, progress).await?;
+        Ok(copy.put_file(&key, file.path(), &|_| ()).await?)
+    }
 }
 
 /// Reads a whole object, whatever state it is in.

@@ -15,6 +15,21 @@ use tarball::{Place, SPOOL_THRESHOLD, Totals, Unpacker};
 ///
 /// Whatever a pod would refuse it for; where the disk has no room for it.
 pub(crate) fn check(manifest: &Manifest, open: impl Fn(&Sha256) -> io::Result<File>) -> Result<(), CommandError> {
+    let (found_files, found_bytes) = content(manifest, open)?;
+    let Manifest { files, bytes, .. } = *manifest;
+    if (found_files, found_bytes) == (files, bytes) {
+        Ok(())
+    } else {
+        Err(PullError::Totals { found_files, found_bytes, files, bytes }.into())
+    }
+}
+
+/// The same, where the manifest does not say yet how many regular files there are, and how many bytes in them.
+///
+/// # Errors
+///
+/// As [`check`].
+pub(crate) fn content(manifest: &Manifest, open: impl Fn(&Sha256) -> io::Result<File>) -> Result<(u64, u64), CommandError> {
     let write = |source| CommandError::Write { path: std::env::temp_dir(), source };
     let unpack = |source| CommandError::Unpack { source };
     let scratch = tempfile::tempdir().map_err(write)?;
@@ -39,11 +54,6 @@ pub(crate) fn check(manifest: &Manifest, open: impl Fn(&Sha256) -> io::Result<Fi
         }
     }
     drop(worker);
-    let Totals { files: found_files, bytes: found_bytes, .. } = unpacker.finish(&manifest.asked()).map_err(unpack)?;
-    let Manifest { files, bytes, .. } = *manifest;
-    if (found_files, found_bytes) == (files, bytes) {
-        Ok(())
-    } else {
-        Err(PullError::Totals { found_files, found_bytes, files, bytes }.into())
-    }
+    let Totals { files, bytes, .. } = unpacker.finish(&manifest.asked()).map_err(unpack)?;
+    Ok((files, bytes))
 }

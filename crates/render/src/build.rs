@@ -1,16 +1,23 @@
 //! The Job that builds a release's static content, once for all shops that run it.
 
 use super::container;
-use api::ShopClass;
+use api::{Build, Engine, ShopClass};
 use api::{Object, name};
 use k8s_openapi::api::{
     batch::v1::{Job, JobSpec},
-    core::v1::{Container, EmptyDirVolumeSource, PodSpec, PodTemplateSpec, Volume},
+    core::v1::{
+        Container, EmptyDirVolumeSource, EnvVar, EnvVarSource, PodSpec, PodTemplateSpec, SecretKeySelector, SecretVolumeSource, Volume,
+    },
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use kube::core::ObjectMeta;
 use release::{ChannelName, Sequence};
 use std::collections::BTreeMap;
+
+/// What Magento 2 is built by, where the class names no command.
+const MAGENTO2: &str = include_str!("script/build-magento2.sh");
+/// Where a build finds its Secret.
+const SECRET: &str = "/etc/build";
 
 /// The namespace in which builds run, apart from every shop.
 pub const BUILDS: &str = "longshore-builds";
@@ -32,26 +39,29 @@ pub fn build(class: &ShopClass, channel: &ChannelName, sequence: Sequence) -> Op
         [(super::frame::MANAGED_BY, "longshore"), (super::frame::CLASS, class_name), (super::frame::COMPONENT, "build")]
             .map(|(key, value)| (key.to_owned(), value.to_owned()))
             .into();
-    let container = Container {
-        name: "build".to_owned(),
-        image: Some(build.image.clone()),
-        command: Some(build.command.clone()),
-        env: Some(vec![
-            container::plain("BUILD_STORE", &class.spec.store.location),
-            container::plain("BUILD_CHANNEL", channel.as_str()),
-            container::plain("BUILD_SEQUENCE", sequence.to_string()),
-            container::plain("AWS_REGION", &class.spec.store.region),
-        ]),
-        resources: Some(container::resources(&class.spec.sizes.job, (&class.spec.disk.sources, &class.spec.disk.sources))),
-        security_context: Some(container::restricted()),
-        volume_mounts: Some(vec![container::mount("work", "/work"), container::mount("temporary", "/tmp")]),
-        termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
-        ..Container::default()
-    };
     let room = |name: &str, size: &str| Volume {
         name: name.to_owned(),
         empty_dir: Some(EmptyDirVolumeSource { size_limit: Some(Quantity(size.to_owned())), medium: None }),
         ..Volume::default()
+    };
+    let mut mounts = vec![container::mount("work", "/work"), container::mount("temporary", "/tmp")];
+    let mut volumes = vec![room("work", &class.spec.disk.sources), room("temporary", &class.spec.disk.temporary)];
+    if let Some(secret) = &build.secret {
+        mounts.push(container::read_only("secret", SECRET));
+        let source =
+            SecretVolumeSource { secret_name: Some(secret.name.clone()), default_mode: Some(0o440), ..SecretVolumeSource::default() };
+        volumes.push(Volume { name: "secret".to_owned(), secret: Some(source), ..Volume::default() });
+    }
+    let container = Container {
+        name: "build".to_owned(),
+        image: Some(build.image.as_ref().unwrap_or(&class.spec.images.shop).clone()),
+        command: Some(command(class, build)),
+        env: Some(environment(class, build, channel, sequence)),
+        resources: Some(container::resources(&class.spec.sizes.job, (&class.spec.disk.sources, &class.spec.disk.sources))),
+        security_context: Some(container::restricted()),
+        volume_mounts: Some(mounts),
+        termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
+        ..Container::default()
     };
     let (node_selector, tolerations) = super::pod::place(&class.spec.overlay);
     let pod = PodSpec {
@@ -64,7 +74,7 @@ pub fn build(class: &ShopClass, channel: &ChannelName, sequence: Sequence) -> Op
         containers: vec![container],
         node_selector,
         tolerations,
-        volumes: Some(vec![room("work", &class.spec.disk.sources), room("temporary", &class.spec.disk.temporary)]),
+        volumes: Some(volumes),
         ..PodSpec::default()
     };
     let meta = ObjectMeta { labels: Some(labels.clone()), ..ObjectMeta::default() };
@@ -77,4 +87,34 @@ pub fn build(class: &ShopClass, channel: &ChannelName, sequence: Sequence) -> Op
         ..JobSpec::default()
     };
     Some(Object::of(&Job { metadata, spec: Some(spec), ..Job::default() }))
+}
+
+/// The class's own command, or the engine's; the API server knows that there is one.
+fn command(class: &ShopClass, build: &Build) -> Vec<String> {
+    if build.command.is_empty() && class.spec.engine == Engine::Magento2 {
+        let script = MAGENTO2.replace("@PHP@", &format!("php{}", class.spec.php.version)).replace("@SECRET@", SECRET);
+        return vec!["sh".to_owned(), "-c".to_owned(), script];
+    }
+    build.command.clone()
+}
+
+/// What a build is told, and by what the store knows it.
+fn environment(class: &ShopClass, build: &Build, channel: &ChannelName, sequence: Sequence) -> Vec<EnvVar> {
+    let store = &class.spec.store;
+    let mut variables = vec![
+        container::plain("BUILD_STORE", &store.location),
+        container::plain("BUILD_CHANNEL", channel.as_str()),
+        container::plain("BUILD_SEQUENCE", sequence.to_string()),
+        container::plain("BUILD_TRUST", &store.trust),
+        container::plain("AWS_REGION", &store.region),
+    ];
+    variables.extend(store.endpoint.as_ref().map(|endpoint| container::plain("AWS_ENDPOINT_URL_S3", endpoint)));
+    let key = |secret: &str, key: &str| SecretKeySelector { name: secret.to_owned(), key: key.to_owned(), optional: Some(true) };
+    if let Some(secret) = &build.secret {
+        variables.extend([("AWS_ACCESS_KEY_ID", "access-key-id"), ("AWS_SECRET_ACCESS_KEY", "secret-access-key")].map(|(name, entry)| {
+            let source = EnvVarSource { secret_key_ref: Some(key(&secret.name, entry)), ..EnvVarSource::default() };
+            EnvVar { name: name.to_owned(), value: None, value_from: Some(source) }
+        }));
+    }
+    variables
 }

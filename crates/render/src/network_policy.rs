@@ -55,6 +55,12 @@ pub(crate) fn allow(frame: &Frame<'_>) -> Object {
         NetworkPolicyEgressRule { to: Some(vec![peer(&network.dns)]), ports: Some(vec![udp(53), tcp(53)]) },
         NetworkPolicyEgressRule { to: Some(blocks(&network.store)), ports: Some(vec![tcp(store_port(frame))]) },
     ];
+    if let Some(own) = &network.own {
+        // Of a Service's address some CNIs see what is behind it: the edge's pods.
+        let to = [blocks(&[format!("{}/32", own.address)]), vec![peer(&network.edge)]].concat();
+        let ports = own.ports.iter().map(|&port| tcp(port)).collect();
+        egress.push(NetworkPolicyEgressRule { to: Some(to), ports: Some(ports) });
+    }
     let mut reach = |cidrs: &[String], port: u32| {
         if !cidrs.is_empty() {
             egress.push(NetworkPolicyEgressRule { to: Some(blocks(cidrs)), ports: Some(vec![tcp(port)]) });

@@ -10,9 +10,9 @@ use super::{
 use api::{Overlay, Priority, StorageMode};
 use k8s_openapi::{
     api::core::v1::{
-        ConfigMapVolumeSource, Container, EmptyDirVolumeSource, EnvVar, EnvVarSource, HostPathVolumeSource, KeyToPath, ObjectFieldSelector,
-        PersistentVolumeClaimVolumeSource, PodSpec, PodTemplateSpec, ProjectedVolumeSource, SecretVolumeSource, SecurityContext,
-        ServiceAccountTokenProjection, Toleration, TopologySpreadConstraint, Volume, VolumeMount, VolumeProjection,
+        ConfigMapVolumeSource, Container, EmptyDirVolumeSource, EnvVar, EnvVarSource, HostAlias, HostPathVolumeSource, KeyToPath,
+        ObjectFieldSelector, PersistentVolumeClaimVolumeSource, PodSpec, PodTemplateSpec, ProjectedVolumeSource, SecretVolumeSource,
+        SecurityContext, ServiceAccountTokenProjection, Toleration, TopologySpreadConstraint, Volume, VolumeMount, VolumeProjection,
     },
     apimachinery::pkg::api::resource::Quantity,
 };
@@ -67,6 +67,7 @@ pub(crate) fn template(frame: &Frame<'_>, names: &Names, part: Part<'_>, init: V
         volumes: Some(volumes(frame, names, init.iter().chain([&main]))),
         init_containers: Some(init),
         containers: vec![main],
+        host_aliases: frame.class.network.own.as_ref().map(|own| vec![own_domains(frame, &own.address)]),
         node_selector,
         tolerations,
         topology_spread_constraints: part.spread.then(|| spread(frame, part.component)),
@@ -78,6 +79,11 @@ pub(crate) fn template(frame: &Frame<'_>, names: &Names, part: Part<'_>, init: V
         ..ObjectMeta::default()
     };
     PodTemplateSpec { metadata: Some(metadata), spec: Some(spec) }
+}
+
+/// All of the shop's domains, at this address.
+fn own_domains(frame: &Frame<'_>, address: &str) -> HostAlias {
+    HostAlias { ip: address.to_owned(), hostnames: Some(frame.spec.domains.iter().map(|domain| domain.host.clone()).collect()) }
 }
 
 /// The PriorityClass of a priority; `cluster::priority` makes them.

@@ -1,7 +1,8 @@
 //! `make test-magento`: tries a complete Magento on the cluster in which it runs, and prints a table of what works.
 //!
 //! ```text
-//!  test-magento ENGINE [TREE] [SWITCHES]      ENGINE is magento1 or magento2; without a TREE, our stand-in is tried
+//!  test-magento ENGINE [TREE] [SWITCHES]      ENGINE is magento1 or magento2; without a TREE, our stand-in is tried. A Magento 2 that is not
+//!                                             compiled is built by a Job in the cluster
 //! ```
 
 #![allow(clippy::disallowed_methods, reason = "the harness is told by its command line what to try")]

@@ -38,6 +38,7 @@ pub const KIND: Kind = Kind {
         --enable_charts no --admin_firstname Ana --admin_lastname Pop --admin_email admin@shop.example --admin_username \
         {admin} --admin_password {admin_password} --encryption_key {crypt_key}",
     compile: "",
+    built: None,
     seed: include_str!("probe/seed-magento1.php"),
     rows: ROWS,
     visits: &["/", "/catalog/product/view/id/1/", "/catalogsearch/result/?q=chair"],

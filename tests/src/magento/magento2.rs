@@ -1,7 +1,7 @@
 //! The rows of Magento 2: its addresses, forms and programs, which the stand-in has, too.
 
 use super::{
-    Kind,
+    Built, Kind,
     row::{
         Row,
         Step::{
@@ -29,6 +29,11 @@ pub const KIND: Kind = Kind {
     media: "pub/media",
     not_published: &["var", "app/etc/env.php", "pub/static/_cache", ".git"],
     compile: include_str!("probe/build-magento2.php"),
+    built: Some(Built {
+        proof: "generated/metadata/global.php",
+        modules: &[("static", "pub/static"), ("generated", "generated")],
+        leftovers: &["generated/code", "generated/metadata"],
+    }),
     install: "php -d memory_limit=-1 bin/magento setup:install --db-host={database} --db-name={schema} --db-user={schema} \
         --db-password={password} --base-url=https://{host}/ --base-url-secure=https://{host}/ --use-rewrites=1 --use-secure=1 \
         --use-secure-admin=1 --backend-frontname=admin --admin-firstname=Ana --admin-lastname=Pop \

@@ -48,8 +48,10 @@ pub struct Kind {
     pub media: &'static str,
     /// What is left behind of an installed tree.
     pub not_published: &'static [&'static str],
-    /// PHP that builds the code, where that has to be built.
+    /// PHP that builds the code, where that has to be built; with an argument, only what a build in the cluster needs.
     pub compile: &'static str,
+    /// A file that a tree has once it is built, and what a build adds to a tree: module and directory.
+    pub built: Option<Built>,
     /// The engine's installer.
     pub install: &'static str,
     /// PHP that makes a category, a product, a customer and a user of the API; the stand-in has its own.
@@ -58,6 +60,17 @@ pub struct Kind {
     pub rows: &'static [Row],
     /// Pages that visitors ask for all the time.
     pub visits: &'static [&'static str],
+}
+
+/// What a build makes of a tree.
+#[derive(Debug, Clone, Copy)]
+pub struct Built {
+    /// A file that no tree has before.
+    pub proof: &'static str,
+    /// The modules that it fills: each with where it lands.
+    pub modules: &'static [(&'static str, &'static str)],
+    /// What only an installer leaves there, and a build would take for its own.
+    pub leftovers: &'static [&'static str],
 }
 
 /// How much is done.

@@ -1,23 +1,25 @@
 //! A shop of the platform that runs a tree: its servers, its class, its pods, and what they answer.
 
 use super::{
-    Kind, Table,
+    Built, Kind, Table,
     browser::{Body, Browser},
     text::filled,
-    tree::{Tree, Version, owned_by_pods, write_probe},
+    tree::{Tree, Version, moved, owned_by_pods, write_probe},
     walk::{Place, Walk},
 };
 use crate::{
     cluster::Cluster,
     platform::{
-        Class, Platform, Pod, Tenant,
+        BUILDS, Class, Platform, Pod, Tenant,
+        edge::Edge,
         server::{self, Database, Redis, Search},
     },
-    process::Outcome,
+    process::{Outcome, Running},
 };
 use serde_json::json;
 use std::{
     collections::BTreeMap,
+    fs, io,
     net::SocketAddr,
     path::Path,
     thread,
@@ -26,6 +28,8 @@ use std::{
 
 /// How long anything may take that has no limit of its own.
 pub(super) const LONG: Duration = Duration::from_mins(5);
+/// How long a real one may be compiled, on a machine that does much else.
+const BUILD: Duration = Duration::from_mins(30);
 const PASSWORD: &str = "not-for-others";
 /// What the shop begins with.
 pub(super) const FIRST: Version = Version { name: "r1", module: "1.0.0", fault: "" };
@@ -54,6 +58,10 @@ pub(super) struct Stage<'a> {
     modules: Vec<(&'static str, &'static str)>,
     /// Whether it is a real one, and not the stand-in.
     real: bool,
+    /// The sequence that it begins with.
+    pub(super) first: u64,
+    edge: Edge,
+    _edge: Option<Running>,
     variables: BTreeMap<String, String>,
 }
 
@@ -61,35 +69,53 @@ impl<'a> Stage<'a> {
     pub(super) fn new(platform: &'a Platform<'a>, servers: &'a Servers, kind: &'static Kind) -> Self {
         let name = kind.engine.to_lowercase();
         let variables = super::variables(&name, (crate::cluster::HOST, server::PORT), PASSWORD);
-        Self { platform, servers, kind, tenant: platform.tenant(&name), modules: Vec::new(), real: false, variables }
+        let edge = Edge::of(&variables["host"]);
+        Self {
+            platform,
+            servers,
+            kind,
+            tenant: platform.tenant(&name),
+            modules: Vec::new(),
+            real: false,
+            first: 0,
+            edge,
+            _edge: None,
+            variables,
+        }
     }
 
     /// From a tree to pods that serve. Gives whether they do.
     pub(super) fn open(&mut self, table: &mut Table, tree: Option<&Path>) -> bool {
         self.real = tree.is_some();
         let name = self.tenant.name.clone();
-        let mut modules = Vec::new();
+        let (mut modules, mut unbuilt) = (Vec::new(), None);
         let installed = table.row("install", "the engine's own installer succeeds", || {
             self.servers.database.create(&name, PASSWORD);
             let directory = self.platform.path(format!("tenants/{name}/tree"));
             let tree = Tree::copy(self.kind, tree, directory, FIRST).map_err(|error| error.to_string())?;
-            let said = tree.install(&self.variables)?;
+            unbuilt = tree.unbuilt();
+            let said = tree.install(&self.variables, unbuilt)?;
             let media = self.platform.shared().join(&name).join(self.kind.media);
             modules = tree.split(&media, |module| self.tenant.module(module)).map_err(|error| error.to_string())?;
             owned_by_pods(&self.platform.shared().join(&name)).map_err(|error| error.to_string())?;
             Ok(said)
         });
         self.modules = modules;
-        let mut sequence = 0;
         let published = installed
             && table.row("publish", "a signed release", || {
-                sequence = self.publish(FIRST, "none")?;
-                Ok(format!("sequence {sequence} of {} modules", self.modules.len()))
+                self.first = self.publish(FIRST, "none")?;
+                Ok(format!("sequence {} of {} modules", self.first, self.modules.len()))
             });
-        published
+        let built = published
+            && unbuilt.is_none_or(|unbuilt| {
+                let expected = "a Job of the class compiles, deploys static content, and publishes the next sequence";
+                table.row("build", expected, || self.build(unbuilt))
+            });
+        built
             && table.row("pods", "two serve the front page", || {
-                self.tenant.register(sequence);
+                self.tenant.register(self.first);
                 self.start();
+                self._edge = Some(self.edge.serve(self.tenant.service()));
                 // The first pods may have begun before the Shop was changed.
                 self.tenant.settled();
                 let pods = self.tenant.served_by(2);
@@ -98,19 +124,72 @@ impl<'a> Stage<'a> {
             })
     }
 
-    /// The class, the Shop and its Secret.
-    fn start(&self) {
+    /// Waits for the build of the release that was published, which becomes the first, and takes what it made for the releases to come.
+    fn build(&mut self, built: Built) -> Result<String, String> {
+        let (begin, source) = (Instant::now(), self.first);
+        self.platform.builders();
+        let class = self.platform.class(&Class { builds: true, ..self.class() });
+        // One who runs this channel is enough; the real one shall never be told a release that is not built.
         let name = &self.tenant.name;
-        let class = Class {
+        let spec = json!({ "class": class["metadata"]["name"], "channel": format!("shops/{name}"), "state": "Active",
+            "domains": [{ "host": format!("{name}.example"), "primary": true }], "services": {} });
+        let shop = json!({ "apiVersion": "longshore.dev/v1alpha1", "kind": "Shop", "metadata": { "name": name }, "spec": spec });
+        let documents = [class, self.tenant.resource(source), shop].map(|object| object.to_string()).join("\n---\n");
+        let file = self.platform.path("build.yaml");
+        fs::write(&file, documents).map_err(|error| error.to_string())?;
+        let rendered = self.platform.longshore(["render", "--builds", "--output", "json", &file.display().to_string()]).expect(0).stdout;
+        self.platform.apply(&rendered);
+        let job = || self.platform.cluster.get(&["jobs", "--namespace", BUILDS])["items"][0]["status"].clone();
+        let took = loop {
+            let (status, took) = (job(), begin.elapsed());
+            if status["succeeded"] == 1 {
+                break took;
+            }
+            if took > BUILD || status["failed"].as_u64() > Some(0) {
+                return Err(format!("after {took:?}: {status:#}\n{}", self.platform.tell(BUILDS)));
+            }
+            thread::sleep(Duration::from_millis(500));
+        };
+        let said = self.platform.cluster.ask(&["--namespace", BUILDS, "logs", "--selector=app.kubernetes.io/component=build", "--tail=-1"]);
+        let added = said.lines().rfind(|line| line.starts_with("build: publishing")).unwrap_or_default().to_owned();
+        self.first = source + 1;
+        self.take(built, &self.tenant.pull(self.first)).map_err(|error| error.to_string())?;
+        Ok(format!("sequence {} in {:.1} s; {added}", self.first, took.as_secs_f64()))
+    }
+
+    /// Takes from a built tree what the releases to come have of it: CI would keep it.
+    fn take(&mut self, built: Built, tree: &Path) -> io::Result<()> {
+        // Empty, for what pods share.
+        for shared in self.kind.not_published.iter().map(|path| tree.join(path)).filter(|path| path.is_dir()) {
+            fs::remove_dir_all(shared)?;
+        }
+        for (module, target) in built.modules {
+            moved(&tree.join(target), &self.tenant.module(module))?;
+            if !self.modules.iter().any(|(name, _)| name == module) {
+                self.modules.push((module, target));
+            }
+        }
+        Ok(())
+    }
+
+    /// What the shop's class is like.
+    fn class(&self) -> Class {
+        Class {
             engine: self.kind.engine,
             shared: self.kind.shared.to_vec(),
             database: Some(server::PORT),
             cache: Some(server::CACHE_PORT),
             search: (self.kind.engine == "Magento2").then_some(server::SEARCH_PORT),
+            edge: Some(self.edge.place.clone()),
             whole: self.real,
-            ..Class::php(name)
-        };
-        self.platform.class(&class);
+            ..Class::php(&self.tenant.name)
+        }
+    }
+
+    /// The class, the Shop and its Secret.
+    fn start(&self) {
+        let name = &self.tenant.name;
+        self.platform.class(&self.class());
         // No other shop's on this server: both would be refused.
         let sessions = if self.kind.engine == "Magento1" { "2" } else { "3" };
         let (database, cache, media) = (format!("db/{name}"), format!("redis/{name}_"), format!("disk/{name}"));

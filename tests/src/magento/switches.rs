@@ -56,7 +56,7 @@ pub(super) fn all(stage: &Stage<'_>, table: &mut Table, extent: Extent) {
         });
     }
     table.row("a roll back", "every pod serves release 1 again in time, no answer is wrong, no container is made anew", || {
-        let (back, before) = (stage.tenant.publish_again(1), containers(stage));
+        let (back, before) = (stage.tenant.publish_again(stage.first), containers(stage));
         let (took, visits) = under_load(stage, || follow(stage, back, FIRST.name))?;
         let after = containers(stage);
         if before != after || before.len() < 2 {

@@ -1,6 +1,6 @@
 //! A complete tree: copied, installed into a database, split into modules, and changed from release to release.
 
-use super::{Kind, text::filled};
+use super::{Built, Kind, text::filled};
 use crate::process::Program;
 use std::{
     collections::BTreeMap,
@@ -58,12 +58,18 @@ impl Tree {
         Ok(tree)
     }
 
-    /// Runs the engine's own installer, and fills the shop. Gives what it printed last.
+    /// What has to be built of it in the cluster, where that was not done.
+    #[must_use]
+    pub fn unbuilt(&self) -> Option<Built> {
+        self.kind.built.filter(|built| !self.directory.join(built.proof).exists())
+    }
+
+    /// Runs the engine's own installer, and fills the shop; what is to be built in the cluster is not built here. Gives what it printed last.
     ///
     /// # Errors
     ///
     /// What the installer printed.
-    pub fn install(&self, variables: &BTreeMap<String, String>) -> Result<String, String> {
+    pub fn install(&self, variables: &BTreeMap<String, String>, unbuilt: Option<Built>) -> Result<String, String> {
         let run = |words: &[String]| {
             let program = Program::new(&words[0]).args(&words[1..]).directory(&self.directory).deadline(INSTALL);
             let outcome = program.run();
@@ -72,15 +78,19 @@ impl Tree {
             if outcome.code() == Some(0) && !text.contains("FAILED") { Ok(text) } else { Err(format!("{}: {text}", words[0..2].join(" "))) }
         };
         let words = |line: &str| line.split_whitespace().map(|word| filled(word, variables, false)).collect::<Vec<_>>();
-        let php = |code: &str| {
-            run(&["php".to_owned(), "-d".to_owned(), "memory_limit=-1".to_owned(), "-r".to_owned(), filled(code, variables, false)])
-        };
+        let php =
+            |code: &str, step: &str| run(&["php", "-d", "memory_limit=-1", "-r", &filled(code, variables, false), step].map(str::to_owned));
         if !self.kind.compile.is_empty() {
-            php(self.kind.compile)?;
+            php(self.kind.compile, if unbuilt.is_some() { "modules" } else { "all" })?;
         }
         let said = run(&words(self.kind.install))?;
         if !self.directory.join("lib/StandIn").is_dir() {
-            php(self.kind.seed)?;
+            php(self.kind.seed, "")?;
+        }
+        if let Some(unbuilt) = unbuilt {
+            php(self.kind.compile, "scopes")?;
+            let left = unbuilt.leftovers.iter().map(|left| self.directory.join(left)).filter(|left| left.exists());
+            left.map(fs::remove_dir_all).collect::<io::Result<()>>().map_err(|error| error.to_string())?;
         }
         Ok(said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default().to_owned())
     }
@@ -91,13 +101,6 @@ impl Tree {
     ///
     /// The disk refuses.
     pub fn split(&self, media: &Path, place: impl Fn(&str) -> PathBuf) -> io::Result<Vec<(&'static str, &'static str)>> {
-        let moved = |from: &Path, to: &Path| {
-            if to.exists() {
-                fs::remove_dir_all(to)?;
-            }
-            fs::create_dir_all(to.parent().unwrap_or(Path::new("/")))?;
-            fs::rename(from, to).or_else(|_| copied(from, to).and_then(|()| fs::remove_dir_all(from)))
-        };
         moved(&self.directory.join(self.kind.media), media)?;
         owned_by_pods(media)?;
         for left in self.kind.not_published {
@@ -134,6 +137,19 @@ pub fn write_probe(kind: &Kind, version: Version, place: impl Fn(&str) -> PathBu
         fs::write(path, text)?;
     }
     Ok(())
+}
+
+/// Moves a directory to where another one may be.
+///
+/// # Errors
+///
+/// The disk refuses.
+pub fn moved(from: &Path, to: &Path) -> io::Result<()> {
+    if to.exists() {
+        fs::remove_dir_all(to)?;
+    }
+    fs::create_dir_all(to.parent().unwrap_or(Path::new("/")))?;
+    fs::rename(from, to).or_else(|_| copied(from, to).and_then(|()| fs::remove_dir_all(from)))
 }
 
 /// Uploads belong to the user as which pods run.

@@ -1,9 +1,12 @@
 //! The class of the platform's tenants, sized for two nodes that are one machine.
 
-use super::{BACKUPS, RELEASES, minio};
+use super::{BACKUPS, RELEASES, edge, minio};
 use crate::cluster::{HOST, Image};
 use serde_json::{Value, json};
 use std::path::Path;
+
+/// The Secret of builds.
+pub(super) const BUILD_SECRET: &str = "builds";
 
 /// What of a class differs from tenant to tenant.
 #[derive(Debug, Clone)]
@@ -24,6 +27,10 @@ pub struct Class {
     pub cache: Option<u16>,
     /// The port of a search server there.
     pub search: Option<u16>,
+    /// The edge, where pods reach their shop by its own name.
+    pub edge: Option<edge::Place>,
+    /// Whether releases are built in the cluster.
+    pub builds: bool,
     /// Whether it is for whole shops, which take memory and disk.
     pub whole: bool,
     /// The image of backups, by digest.
@@ -47,6 +54,8 @@ impl Class {
             database: None,
             cache: None,
             search: None,
+            edge: None,
+            builds: false,
             whole: false,
             backup: None,
             longshore: "longshore-agent",
@@ -102,6 +111,13 @@ impl Class {
         }
         if let Some(port) = self.search {
             spec["backends"]["search"] = json!([{ "name": "search", "host": HOST, "port": port, "cidrs": [host] }]);
+        }
+        if let Some(edge) = &self.edge {
+            spec["network"]["own"] = json!({ "address": edge.address });
+            spec["php"]["authorities"] = json!(edge.authority);
+        }
+        if self.builds {
+            spec["build"] = json!({ "secret": { "name": BUILD_SECRET } });
         }
         if let Some(image) = &self.backup {
             spec["backup"] = json!({ "image": image, "bucket": format!("s3://{BACKUPS}"), "hour": 3 });

@@ -23,7 +23,7 @@ pub(super) const PODS_OF_ITS_NODE: &str = "10.244.1.0/24";
 pub(super) const ENDPOINT: &str = "http://10.96.0.90:9000";
 pub(super) const REGION: &str = "us-east-1";
 const ROOT: (&str, &str) = ("root", "root-of-the-store");
-const CI: (&str, &str) = ("publisher", "longshore-publishes");
+pub(super) const CI: (&str, &str) = ("publisher", "longshore-publishes");
 pub(super) const PODS: (&str, &str) = ("pods", "longshore-reads");
 /// How long its figures may lag behind what happened.
 const LAG: Duration = Duration::from_secs(11);

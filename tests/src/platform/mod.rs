@@ -12,6 +12,7 @@
 
 pub mod boot;
 mod class;
+pub mod edge;
 mod minio;
 pub mod picture;
 pub mod server;
@@ -40,6 +41,8 @@ use std::{
 const START: Duration = Duration::from_mins(3);
 /// Where the scheduler and what is its own are.
 pub const SYSTEM: &str = "longshore-system";
+/// Where builds are.
+pub const BUILDS: &str = "longshore-builds";
 /// The bucket of releases, and that of backups.
 pub const RELEASES: &str = "releases";
 /// To which the pods may add, and from which they can neither read nor delete.
@@ -170,17 +173,33 @@ impl<'a> Platform<'a> {
         assert!(outcome.code() == Some(0), "{outcome:#?}\n{}", self.tell(namespace));
     }
 
-    /// A class, which exists when this returns, and whose images are on the nodes.
+    /// A class, which exists when this returns, and whose images are on the nodes. Gives it.
     ///
     /// # Panics
     ///
     /// An image is not built, or the API server refuses the class.
     #[track_caller]
-    pub fn class(&self, class: &Class) {
+    #[allow(clippy::must_use_candidate, reason = "often called for its effect")]
+    pub fn class(&self, class: &Class) -> Value {
         let trust = fs::read_to_string(self.path("1.root.json")).expect("the trust root was made");
         let (longshore, shop) = (built(self.cluster, class.longshore), built(self.cluster, class.shop));
         let object = class.object(&trust, &longshore, &shop, &self.shared);
         self.apply(&object.to_string());
+        object
+    }
+
+    /// Puts into the namespace of builds what they sign with, and what the store knows them by.
+    ///
+    /// # Panics
+    ///
+    /// The API server refuses.
+    #[track_caller]
+    pub fn builders(&self) {
+        let key = fs::read_to_string(self.path("ci.key")).expect("the key was made");
+        let (name, secret) = minio::CI;
+        let data = json!({ "ci.key": key, "access-key-id": name, "secret-access-key": secret });
+        let metadata = json!({ "name": class::BUILD_SECRET, "namespace": BUILDS });
+        self.apply(&json!({ "apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": data }).to_string());
     }
 
     /// A tenant of a class, without sources.

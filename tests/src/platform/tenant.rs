@@ -98,6 +98,21 @@ impl<'a> Tenant<'a> {
         parsed(&published)["sequence"].as_u64().expect("rollback prints the sequence")
     }
 
+    /// The tree of a release, as a developer pulls it.
+    ///
+    /// # Panics
+    ///
+    /// `longshore pull` fails.
+    #[must_use]
+    #[track_caller]
+    pub fn pull(&self, sequence: u64) -> PathBuf {
+        let root = self.platform.path(format!("tenants/{}/pulled", self.name));
+        let (store, channel, number) = (format!("s3://{}", super::RELEASES), format!("shops/{}", self.name), sequence.to_string());
+        let (words, place) = (["pull", "--store", &store, "--channel", &channel, "--sequence", &number], root.display().to_string());
+        self.platform.longshore(words.into_iter().chain(["--trust", "1.root.json", &place])).expect(0);
+        root.join("current")
+    }
+
     /// The name of a Release of its channel.
     #[must_use]
     pub fn release_name(&self, sequence: u64) -> String {

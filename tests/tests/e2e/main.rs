@@ -22,6 +22,7 @@ mod journey;
 mod logs;
 mod memory;
 mod names;
+mod onto;
 mod overlay;
 mod pack_cache;
 mod php;

@@ -21,10 +21,10 @@ mod schema;
 mod shop;
 
 pub use class::{
-    AzureIdentity, Backends, BackupTarget, Build, Cache, ClassStatus, CloudIdentity, CsiDriver, Database, Directory, Disk, Effect, Efs,
-    Engine, ExtraContainer, ExtraVariable, Freeze, Gateway, GoogleIdentity, HttpCache, Images, Ingress, Mail, MapRoute, Media, Network,
-    Nfs, NodeCache, Outgoing, Overlay, Peer, Php, PodIdentity, Priority, Queue, Relay, Route, Scheme, Search, SearchEngine, SecretIdentity,
-    ShopClass, ShopClassSpec, Size, Sizes, Storage, StorageMode, Store, Tenants, Tls, Toleration, WebIdentity,
+    AzureIdentity, Backends, BackupTarget, Build, BuildSecret, Cache, ClassStatus, CloudIdentity, CsiDriver, Database, Directory, Disk,
+    Effect, Efs, Engine, ExtraContainer, ExtraVariable, Freeze, Gateway, GoogleIdentity, HttpCache, Images, Ingress, Mail, MapRoute, Media,
+    Network, Nfs, NodeCache, Outgoing, Overlay, Own, Peer, Php, PodIdentity, Priority, Queue, Relay, Route, Scheme, Search, SearchEngine,
+    SecretIdentity, ShopClass, ShopClassSpec, Size, Sizes, Storage, StorageMode, Store, Tenants, Tls, Toleration, WebIdentity,
 };
 pub use condition::{Condition, Truth};
 pub use pattern::words;

@@ -24,6 +24,10 @@ pub(crate) const ABSOLUTE_PATH: &str = r"^(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+$";
 pub(crate) const RELATIVE_PATH: &str = r"^[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$";
 /// A range of addresses, IPv4 or IPv6.
 pub(crate) const CIDR: &str = r"^([0-9]{1,3}(\.[0-9]{1,3}){3}|[0-9a-fA-F:]+:[0-9a-fA-F:]*)/[0-9]{1,3}$";
+/// An address of IPv4.
+pub(crate) const ADDRESS: &str = r"^(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])(\.(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])){3}$";
+/// Certificates as PEM, one after the other, and nothing else.
+pub(crate) const CERTIFICATES: &str = r"^(-----BEGIN CERTIFICATE-----\n([A-Za-z0-9+/=]{1,76}\n)+-----END CERTIFICATE-----\n*)+$";
 /// A host name or an address, of a server.
 pub(crate) const SERVER: &str = r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$";
 /// A name of an environment variable.
@@ -57,6 +61,10 @@ pub fn words(pattern: &str) -> &'static str {
         QUANTITY => "an amount of Kubernetes: a number, and m, k, M, G, T, Ki, Mi, Gi or Ti, such as 250m or 512Mi",
         DURATION => "a whole number and a unit, such as 90s, 30m or 1h",
         CRON => "five fields of cron, such as 0 8 27 11 *",
+        ADDRESS => "an address of IPv4, such as 10.0.12.7",
+        CERTIFICATES => {
+            "certificates as PEM, one after the other, from -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----, without text between them"
+        }
         TIME_ZONE => "a time zone, such as Europe/Berlin",
         ABSOLUTE_PATH => {
             "an absolute path without a / at its end, of letters, digits, '.', '_' and '-', no part of which begins with a dot"

@@ -7,6 +7,7 @@
 
 mod head;
 mod next;
+mod onto;
 mod publisher;
 mod rollout;
 mod rollout_error;
@@ -44,6 +45,7 @@ Examples:
   longshore publish --packed out --store s3://releases/prod --trust 1.root.json    what `pack` and `sign` prepared
   longshore publish --store … --sign ci.key --trust 1.root.json --rollout --wave 10:30m --wave 100:10m --why 'spring prices'
   longshore publish --dry-run --store s3://releases/prod --sign ci.key --trust 1.root.json
+  longshore publish --onto 41 --spec built.toml --store … --sign ci.key --trust 1.root.json    what was built of release 41, besides its modules
 Running it again is safe: it uploads only what is missing, finishes what was interrupted, and does nothing when the
 channel runs this content already. Modules that did not change since an earlier run on this machine are not packed again;
 what is kept of them is checked at each use, and `--no-cache` does without. When two publishers race, one wins and the other ends with reason `conflict`, code 75.
@@ -57,6 +59,9 @@ pub(crate) struct Publish {
     /// Publish what `longshore pack --out DIRECTORY` made and somebody signed, instead of packing
     #[arg(long, value_name = "DIRECTORY", conflicts_with = "sign")]
     packed: Option<PathBuf>,
+    /// Add the modules of the description to this release, which is in force, in place of those of the same name
+    #[arg(long, value_name = "SEQUENCE", conflicts_with = "packed")]
+    onto: Option<Sequence>,
     #[command(flatten)]
     store: StoreArguments,
     /// Private key to sign with (repeat for each)
@@ -178,12 +183,19 @@ async fn packed(arguments: &Publish, directory: &Path, context: &Context) -> Res
 async fn described(arguments: &Publish, context: &Context) -> Result<Published, CommandError> {
     // Everything that can be wrong locally is found before the minutes of packing.
     arguments.sign.iter().try_for_each(|path| files::secret_key(path).map(drop))?;
-    let spec = Spec::read(&arguments.spec)?;
+    let mut spec = Spec::read(&arguments.spec)?;
     let span = arguments.packing.expires_after.or(spec.expires_after);
     let expires = span.map(|span| context.after(span)).transpose()?;
     let publisher = begin(arguments, &spec.channel, context).await?;
     let packing = Packing::new(&arguments.packing, &arguments.sign, &context.progress)?;
-    let package = packing::in_background(spec, None, packing, &context.progress).await?;
+    let base = match arguments.onto {
+        Some(sequence) => Some(publisher.base(sequence, &mut spec).await?),
+        None => None,
+    };
+    let mut package = packing::in_background(spec, None, packing, &context.progress).await?;
+    if let Some(base) = base {
+        package = publisher.onto(base, package).await?;
+    }
     if arguments.dry_run {
         return publisher.preview(&package, arguments.repeat()).await;
     }

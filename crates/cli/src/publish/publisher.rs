@@ -34,9 +34,9 @@ pub(crate) struct Intent<'a> {
 /// A channel as it was when the publication began.
 #[derive(Debug)]
 pub(crate) struct Publisher {
-    remote: Remote,
+    pub(super) remote: Remote,
     roots: Roots,
-    head: Head,
+    pub(super) head: Head,
     now: Timestamp,
 }
 
@@ -323,7 +323,7 @@ impl Publisher {
         }
     }
 
-    fn conflict(&self, key: &str) -> CommandError {
+    pub(super) fn conflict(&self, key: &str) -> CommandError {
         let was = self.head.release.as_ref().map_or_else(|| "it had no release".to_owned(), |head| format!("it was at {}", head.sequence));
         CommandError::Conflict { channel: self.remote.channel.clone(), key: key.to_owned(), was }
     }

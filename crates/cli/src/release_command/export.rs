@@ -62,7 +62,7 @@ pub(super) async fn run(arguments: Export, context: &Context) -> Result<(), Comm
     let remote = &remote;
     stream::iter(&blobs)
         .map(|(digest, size)| async move {
-            copy_blob(remote, copy, digest, *size, &|bytes| bar.add(bytes)).await?;
+            remote.copy_blob(copy, digest, *size, &|bytes| bar.add(bytes)).await?;
             context.progress.step("copied", &format!("copied {digest}"), &[("blob", json!(digest)), ("bytes", json!(size))]);
             Ok::<_, CommandError>(())
         })
@@ -81,22 +81,6 @@ pub(super) async fn run(arguments: Export, context: &Context) -> Result<(), Comm
         blobs: blobs.len() + 1,
         bytes: blobs.iter().map(|(_, size)| size).sum(),
     })
-}
-
-/// Copies one blob through a temporary file, and only if its digest is right.
-async fn copy_blob(
-    remote: &Remote,
-    copy: &dyn ObjectStore,
-    digest: &Sha256,
-    size: u64,
-    progress: &(dyn Fn(u64) + Sync),
-) -> Result<(), CommandError> {
-    let key = key::blob(digest);
-    if copy.head(&key).await?.is_some() {
-        return Ok(());
-    }
-    let file = crate::remote::download(&*remote.store, digest, size, progress).await?;
-    Ok(copy.put_file(&key, file.path(), &|_| ()).await?)
 }
 
 /// Copies the trust roots, so that pods of the copy can walk forward too.

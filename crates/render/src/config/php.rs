@@ -22,6 +22,10 @@ const IMAGE_GUARD: &str = "/etc/shop/guard.php";
 /// After how much time a worker is killed with its request: as long as nginx waits for it.
 const TIMEOUT: &str = "600s";
 const REQUESTS: &str = "1000";
+/// The file of the class's authorities.
+const AUTHORITIES: &str = "authorities.pem";
+/// Where OpenSSL has those of the image, each under the hash of its name: a file that is set takes the place of the system's file, not of this.
+const SYSTEM_AUTHORITIES: &str = "/etc/ssl/certs";
 
 pub(super) fn files(frame: &Frame<'_>) -> BTreeMap<String, String> {
     let classes = if frame.class.engine == Engine::Magento1 { magento1::classes(frame) } else { BTreeMap::new() };
@@ -35,6 +39,7 @@ pub(super) fn files(frame: &Frame<'_>) -> BTreeMap<String, String> {
     let mut files: BTreeMap<String, String> = own.map(|(name, text)| (name.to_owned(), text)).into();
     files.extend(classes);
     files.extend(frame.class.mail.as_ref().map(|mail| ("msmtprc".to_owned(), msmtprc(frame, &mail.relay))));
+    files.extend(frame.class.php.authorities.as_ref().map(|trusted| (AUTHORITIES.to_owned(), trusted.clone())));
     files.extend(modules(frame).map(|text| ("modules.php".to_owned(), text)));
     files
 }
@@ -92,6 +97,10 @@ fn ini(frame: &Frame<'_>) -> String {
     let mut ini = [&INI.replace("${PHP_OPCACHE_MIB}", &php.opcache_mib.to_string()), own].concat();
     // Writing to a String never fails.
     write!(ini, "; What ShopClass {} says.\nmemory_limit = {}M\n", frame.class_name, php.memory_mib).ok();
+    if php.authorities.is_some() {
+        let file = format!("{}/{AUTHORITIES}", path::PHP);
+        writeln!(ini, "openssl.cafile = {file}\nopenssl.capath = {SYSTEM_AUTHORITIES}\ncurl.cainfo = {file}").ok();
+    }
     for (name, value) in &php.settings {
         writeln!(ini, "{name} = {}", quoted(value)).ok();
     }

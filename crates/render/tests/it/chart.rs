@@ -2,7 +2,7 @@
 //! nobody may be granted. `make lint` compares the rendering.
 
 use crate::{committed::top, made::example};
-use api::{Build, Object, Priority, SYSTEM, definitions, name::system_labels};
+use api::{Build, BuildSecret, Object, Priority, SYSTEM, definitions, name::system_labels};
 use render::{BUILD_ACCOUNT, BUILDS, build, check, edge, priority_class, restricted};
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, fs};
@@ -112,12 +112,39 @@ fn pods_are_not_replaced_for_a_new_version_of_the_chart() {
 fn a_build_is_one_job_for_a_release() {
     let (_, mut class, release) = example("aws");
     assert_eq!(build(&class, &release.channel, release.sequence), None, "where the class says nothing, CI builds");
-    class.spec.build = Some(Build { image: class.spec.images.shop.clone(), command: vec!["/build.sh".into()] });
+    let image = Some(format!("registry.example/build@sha256:{:064x}", 1));
+    class.spec.build = Some(Build { image: image.clone(), command: vec!["/build.sh".into()], secret: None });
     let job = build(&class, &release.channel, release.sequence).unwrap();
     assert_eq!(job.identity().to_string(), "Job longshore-builds/build-magento2-standard-shops-acme-42");
     // In the company of its namespace and its account it passes the same checks as a shop.
     let builds = objects().filter(|object| object.identity().namespace.as_deref() == Some(BUILDS) || object.identity().name == BUILDS);
-    assert_eq!(check::shop(&builds.chain([job]).collect::<Vec<_>>()), []);
+    assert_eq!(check::shop(&builds.chain([job.clone()]).collect::<Vec<_>>()), []);
+    let container = |job: &Object| job.value()["spec"]["template"]["spec"]["containers"][0].clone();
+    assert_eq!((container(&job)["image"].as_str(), &container(&job)["command"]), (image.as_deref(), &json!(["/build.sh"])));
+
+    // Magento 2 is built by its own commands, in the shops' image, which has PHP and our programs.
+    class.spec.build = Some(Build { image: None, command: Vec::new(), secret: Some(BuildSecret { name: "builds".into() }) });
+    let job = build(&class, &release.channel, release.sequence).unwrap();
+    assert_eq!(container(&job)["image"], class.spec.images.shop);
+    let command = container(&job)["command"].as_array().unwrap().clone();
+    assert_eq!((&command[0], &command[1]), (&json!("sh"), &json!("-c")));
+    assert!(
+        ["setup:di:compile", "setup:static-content:deploy", "/etc/build/ci.key"]
+            .iter()
+            .all(|part| command[2].as_str().unwrap().contains(part))
+    );
+    let shell = std::process::Command::new("sh").args(["-n", "-c", command[2].as_str().unwrap()]).status().unwrap();
+    assert!(shell.success(), "a shell reads it");
+    let variables = container(&job)["env"].clone();
+    let of = |name: &str| variables.as_array().unwrap().iter().find(|it| it["name"] == name).cloned().unwrap_or_default();
+    assert_eq!(of("BUILD_TRUST")["value"], json!(class.spec.store.trust));
+    assert_eq!(
+        of("AWS_SECRET_ACCESS_KEY")["valueFrom"]["secretKeyRef"],
+        json!({ "name": "builds", "key": "secret-access-key", "optional": true })
+    );
+    let builds = objects().filter(|object| object.identity().namespace.as_deref() == Some(BUILDS) || object.identity().name == BUILDS);
+    let findings = check::shop(&builds.chain([job]).collect::<Vec<_>>());
+    assert!(findings.iter().all(|finding| finding.problem.contains("Secret")), "its Secret is the operator's: {findings:#?}");
 }
 
 #[test]

@@ -6,6 +6,7 @@
     reason = "a test sets up without failpoints, and helpers of tests fail as tests do"
 )]
 
+mod authorities;
 mod chart;
 mod checks;
 mod committed;

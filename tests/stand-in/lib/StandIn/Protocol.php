@@ -60,17 +60,23 @@ class StandIn_Protocol
             . "</binding><service name=\"MagentoService\"><port name=\"Port\" binding=\"typens:Binding\"><soap:address location=\"$address\"/></port></service></definitions>\n";
     }
 
-    /** One request of SOAP, answered by PHP's own server. */
+    /** One request of SOAP, answered by PHP's own server, of which `$wsdl` says what it does: a file, or an address where it asks for it. */
     public static function soap($wsdl, $body, $api)
+    {
+        $server = new SoapServer($wsdl, ['cache_wsdl' => WSDL_CACHE_NONE]);
+        $server->setObject($api);
+        ob_start();
+        $server->handle($body);
+        return (string) ob_get_clean();
+    }
+
+    /** The same of a text. */
+    public static function soapOf($wsdl, $body, $api)
     {
         $file = tempnam(sys_get_temp_dir(), 'wsdl');
         file_put_contents($file, $wsdl);
         try {
-            $server = new SoapServer($file, ['cache_wsdl' => WSDL_CACHE_NONE]);
-            $server->setObject($api);
-            ob_start();
-            $server->handle($body);
-            return (string) ob_get_clean();
+            return self::soap($file, $body, $api);
         } finally {
             unlink($file);
         }

@@ -13,7 +13,7 @@ pub use backend::{
 };
 pub use identity::{AzureIdentity, CloudIdentity, GoogleIdentity, PodIdentity, SecretIdentity, WebIdentity};
 pub use mail::{Mail, Relay};
-pub use network::{Gateway, Ingress, MapRoute, Network, Outgoing, Peer, Route};
+pub use network::{Gateway, Ingress, MapRoute, Network, Outgoing, Own, Peer, Route};
 pub use overlay::{Effect, ExtraContainer, ExtraVariable, Overlay, Toleration};
 pub use size::{Disk, Php, Size, Sizes};
 pub use storage::{NodeCache, Storage, StorageMode, Store};
@@ -48,6 +48,8 @@ use serde::{Deserialize, Serialize};
     validation = Rule::new("self.engine == oldSelf.engine").message("a class keeps its engine; make another class").field_path(".engine"),
     validation = Rule::new("!has(self.nodeCache) || self.storage.mode == 'Agent'")
         .message("a node cache is a hostPath, which shops with csi storage must not have").field_path(".nodeCache"),
+    validation = Rule::new("!has(self.build) || has(self.build.command) || self.engine == 'Magento2'")
+        .message("only Magento 2 has a build of its own: name a command").field_path(".build"),
     validation = Rule::new("self.storage.mode == 'Agent' || !has(self.backends.media) || self.backends.media.all(m, !has(m.nfs) || !m.nfs.tls)")
         .message("nfs with tls is mounted by agents: storage.mode has to be Agent").field_path(".backends"),
 )]
@@ -201,12 +203,26 @@ pub struct BackupTarget {
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Build {
-    /// Image, by digest.
+    /// Image, by digest; that of the shops, where this is missing.
     #[schemars(length(max = 512), regex(pattern = pattern::IMAGE))]
-    pub image: String,
-    /// Program and arguments: it pulls the release, builds, and publishes the next sequence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// Program and arguments: it pulls the release, builds, and publishes the next sequence. Where this is missing, Magento 2 is compiled and
+    /// its static content deployed.
     #[schemars(length(min = 1, max = 50), inner(length(max = 1024)))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub command: Vec<String>,
+    /// Secret in the namespace longshore-builds, which the build has as files in /etc/build.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret: Option<BuildSecret>,
+}
+
+/// What a build signs with, and what the store knows it by.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BuildSecret {
+    /// Its name. Keys: ci.key, and access-key-id and secret-access-key where the service account `build` has no role.
+    #[schemars(length(min = 1, max = 253), regex(pattern = pattern::SUBDOMAIN))]
+    pub name: String,
 }
 
 /// A time in which no release is switched.

@@ -17,6 +17,10 @@ pub struct Network {
     #[schemars(length(max = 20), inner(length(max = 43), regex(pattern = pattern::CIDR)))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub edge_cidrs: Vec<String>,
+    /// Where the shops' own domains are for their pods: those who ask for their own public address, such as SOAP for its WSDL, find the edge
+    /// there. What DNS says, where this is missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub own: Option<Own>,
     /// Who reads metrics.
     #[serde(default = "monitoring")]
     pub monitoring: Peer,
@@ -47,6 +51,7 @@ impl Default for Network {
         Self {
             edge: edge(),
             edge_cidrs: Vec::new(),
+            own: None,
             monitoring: monitoring(),
             dns: dns(),
             store: Vec::new(),
@@ -55,6 +60,19 @@ impl Default for Network {
             outgoing: Vec::new(),
         }
     }
+}
+
+/// The edge, as pods get to it.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Own {
+    /// Its address, which /etc/hosts of each pod gives all of the shop's domains.
+    #[schemars(length(max = 15), regex(pattern = pattern::ADDRESS))]
+    pub address: String,
+    /// TCP ports that pods may reach there. For a Service's address also those on which its pods listen, as CNIs look at them.
+    #[schemars(length(min = 1, max = 20), inner(range(min = 1, max = 65535)))]
+    #[serde(default = "https")]
+    pub ports: Vec<u32>,
 }
 
 /// Addresses that shops call, and the ports there.
@@ -147,6 +165,10 @@ pub struct Gateway {
     /// Its namespace.
     #[schemars(length(min = 1, max = 63), regex(pattern = pattern::LABEL))]
     pub namespace: String,
+}
+
+fn https() -> Vec<u32> {
+    vec![443]
 }
 
 fn edge() -> Peer {

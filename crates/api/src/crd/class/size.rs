@@ -109,6 +109,10 @@ pub struct Php {
     #[schemars(range(min = 32, max = 4096))]
     #[serde(default = "opcache_mib")]
     pub opcache_mib: u32,
+    /// Authorities that PHP trusts besides those of the image, as PEM, such as the one that signs for a staging edge or an inventory system.
+    #[schemars(length(max = 65536), regex(pattern = pattern::CERTIFICATES))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authorities: Option<String>,
     /// More settings of php.ini.
     #[schemars(extend("maxProperties" = 50, "additionalProperties" = { "type": "string", "maxLength": 256, "pattern": "^[^\\n\\r]*$" }))]
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -117,7 +121,14 @@ pub struct Php {
 
 impl Default for Php {
     fn default() -> Self {
-        Self { version: version(), workers: workers(), memory_mib: memory_mib(), opcache_mib: opcache_mib(), settings: BTreeMap::new() }
+        Self {
+            version: version(),
+            workers: workers(),
+            memory_mib: memory_mib(),
+            opcache_mib: opcache_mib(),
+            authorities: None,
+            settings: BTreeMap::new(),
+        }
     }
 }
 

@@ -17,7 +17,7 @@ class Api
         $body = (string) file_get_contents('php://input');
         if (strpos($path, 'soap/') === 0) {
             $wsdl = \StandIn_Protocol::wsdl($this->app->getValue('web/secure/base_url') . 'soap/default', ['catalogProductRepositoryV1Get' => ['sku']]);
-            return [200, isset($_GET['wsdl']) ? $wsdl : \StandIn_Protocol::soap($wsdl, $body, $this)];
+            return [200, isset($_GET['wsdl']) ? $wsdl : \StandIn_Protocol::soapOf($wsdl, $body, $this)];
         }
         $given = json_decode($body, true) ?: [];
         $words = explode('/', $path);

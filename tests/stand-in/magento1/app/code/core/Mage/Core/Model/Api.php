@@ -18,10 +18,11 @@ class Mage_Core_Model_Api
                 return in_array($method, ['login', 'call'], true) ? $this->$method(...$words) : $this->fail("$method does not exist");
             });
         } elseif ($type === 'soap' || $type === 'v2_soap') {
-            $wsdl = StandIn_Protocol::wsdl(Mage::getStoreConfig('web/secure/base_url') . "api/$type", [
-                'login' => ['username', 'apiKey'], 'call' => ['sessionId', 'resourcePath', 'args'],
-            ]);
-            echo isset($_GET['wsdl']) ? $wsdl : StandIn_Protocol::soap($wsdl, $body, $this);
+            $address = Mage::getStoreConfig('web/secure/base_url') . "api/$type/";
+            // As the real one does: PHP's server asks the shop's own public address what this API is.
+            echo isset($_GET['wsdl'])
+                ? StandIn_Protocol::wsdl($address, ['login' => ['username', 'apiKey'], 'call' => ['sessionId', 'resourcePath', 'args']])
+                : StandIn_Protocol::soap("$address?wsdl=1", $body, $this);
         } else {
             $this->fail("no API of type $type");
         }

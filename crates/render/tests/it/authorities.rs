@@ -1,0 +1,70 @@
+//! Authorities that a class names, and PHP itself asking a server that has a certificate of one.
+
+use crate::made::rendered;
+use api::Object;
+use std::{
+    fs::{self, File},
+    io::Write as _,
+    net::{TcpListener, TcpStream},
+    path::Path,
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+/// Killed when the test ends, however it does.
+struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
+fn file(objects: &[Object], name: &str) -> Option<String> {
+    objects.iter().map(Object::value).find_map(|object| object["data"][name].as_str().map(str::to_owned))
+}
+
+/// An HTTPS server of OpenSSL with a certificate that it signed itself.
+fn server(folder: &Path) -> (Server, u16) {
+    let words = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout key.pem -out own.pem -subj /CN=localhost \
+                 -addext subjectAltName=DNS:localhost";
+    let made = Command::new("openssl").args(words.split_whitespace()).current_dir(folder).output().unwrap();
+    assert!(made.status.success(), "{made:?}");
+    // The kernel gives a port that is free; the server takes it a moment later.
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let words = format!("s_server -accept 127.0.0.1:{port} -cert own.pem -key key.pem -www -quiet");
+    let started = Command::new("openssl").args(words.split_whitespace()).current_dir(folder).stdout(Stdio::null()).spawn().unwrap();
+    let begin = Instant::now();
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        assert!(begin.elapsed() < Duration::from_secs(30), "the server does not start");
+        thread::sleep(Duration::from_millis(20));
+    }
+    (Server(started), port)
+}
+
+#[test]
+fn php_believes_the_authorities_of_its_class_besides_the_images() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_server, port) = server(folder.path());
+    let own = fs::read_to_string(folder.path().join("own.pem")).unwrap();
+    let asked = |authorities: Option<String>| {
+        let objects = rendered("plain", |_, class, _| class.spec.php.authorities = authorities);
+        let ini = file(&objects, "shop.ini").unwrap().replace("/etc/shop/php", &folder.path().display().to_string());
+        let write = |name: &str, text: String| File::create(folder.path().join(name)).unwrap().write_all(text.as_bytes()).unwrap();
+        write("shop.ini", ini);
+        if let Some(text) = file(&objects, "authorities.pem") {
+            write("authorities.pem", text);
+        }
+        let code = format!(
+            "echo @file_get_contents('https://localhost:{port}/') === false ? 'refused' : 'believed', ' ', ini_get('curl.cainfo'), ' ', ini_get('openssl.capath');"
+        );
+        // Debian's own files of settings load the extensions.
+        let output =
+            Command::new("php8.2").env("PHP_INI_SCAN_DIR", format!(":{}", folder.path().display())).args(["-r", &code]).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert_eq!(asked(None).trim(), "refused");
+    assert_eq!(asked(Some(own)), format!("believed {}/authorities.pem /etc/ssl/certs", folder.path().display()));
+}
