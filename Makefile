@@ -131,10 +131,18 @@ fuzz: ## run every fuzz target (SECONDS=60 each)
 	done
 
 .PHONY: faults
-faults: build ## every fault loop at full counts; writes target/faults/faults.md (SEED=1)
+faults: tools build ## every fault loop at full counts, as root; writes target/faults/faults.md (SEED=1)
 	@$(tools) nfs
 	cargo build --locked --workspace --all-features --example keep
 	$(target)/debug/faults --seed $(SEED) --out $(target)/faults
+
+# Their rows go into the same table.
+.PHONY: faults-cluster
+faults-cluster: tools build images ## the fault classes that need a cluster, on a real one, as root (SEED=1)
+	@$(tools) cluster
+	cargo test --locked --workspace --all-features --test cluster --test platform --no-run
+	CLUSTER_DIR=$(target)/cluster tests/cluster/cluster run --nodes 2 --kwok 3 --audit -- \
+	  $(target)/debug/faults --cluster --seed $(SEED) --out $(target)/faults
 
 .PHONY: lint
 lint: tools ## formatting, clippy, docs, shell scripts, Dockerfiles, YAML, the Helm chart (Go builds Helm first)

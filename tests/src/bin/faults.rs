@@ -2,18 +2,21 @@
 
 use clap::Parser;
 use e2e::{
-    faults::{Counts, LOOPS, Row, WITH_KERNEL},
+    faults::{BY_TESTS, Counts, LOOPS, Loop, ON_CLUSTER, Row},
     figures::table,
 };
+use serde::{Deserialize, Serialize};
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{self, Write as _},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, ExitCode},
+    sync::{Mutex, PoisonError},
+    thread,
     time::Instant,
 };
 
-/// Runs the fault loops and writes a table "survived / tried", with seed and commit.
+/// Runs the fault loops and writes a table "survived / tried", with seed and commit. Rows of an earlier run that are not tried now stay in it.
 #[derive(Debug, Parser)]
 struct Arguments {
     /// Where faults.md and faults.json go
@@ -25,57 +28,123 @@ struct Arguments {
     /// The counts of `make test` instead of full ones
     #[arg(long)]
     modest: bool,
+    /// The classes that need a cluster, inside of one, and no others
+    #[arg(long)]
+    cluster: bool,
     /// Only these classes (repeat for each)
     #[arg(long = "class", value_name = "NUMBER")]
     classes: Vec<u32>,
 }
 
+/// Classes that wait most of the time: they run one after another beside the others.
+const WAITING: &[u32] = &[9, 10, 14, 23, 24, 25, 26, 36, 37, 38, 42, 45];
+
+/// Characters of a note: a failure may have the whole log of a program.
+const LONGEST: usize = 600;
+
+/// A class that was tried.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Tried {
+    #[serde(flatten)]
+    row: Row,
+    /// How long that took.
+    seconds: u64,
+    seed: u64,
+    commit: String,
+}
+
+struct Run {
+    arguments: Arguments,
+    commit: String,
+    rows: Mutex<Vec<Tried>>,
+}
+
 fn main() -> io::Result<ExitCode> {
     let arguments = Arguments::parse();
     let counts = Counts { seed: arguments.seed, ..if arguments.modest { Counts::MODEST } else { Counts::FULL } };
-    let mut rows: Vec<Row> = Vec::new();
-    let mut loops: Vec<_> = LOOPS.iter().chain(WITH_KERNEL).collect();
+    let all: Vec<&Loop> = if arguments.cluster { ON_CLUSTER.iter().collect() } else { LOOPS.iter().chain(BY_TESTS).collect() };
+    let asked = |number: &u32| arguments.classes.is_empty() || arguments.classes.contains(number);
+    let mut loops: Vec<_> = all.into_iter().filter(|(number, _)| asked(number)).copied().collect();
     loops.sort_by_key(|(number, _)| *number);
-    for (number, run) in loops.into_iter().filter(|(number, _)| arguments.classes.is_empty() || arguments.classes.contains(number)) {
-        let begin = Instant::now();
-        let row = run(&counts);
-        writeln!(
-            io::stderr(),
-            "class {number}: {} of {} survived: {} ({:.0?}) {}",
-            row.survived,
-            row.tried,
-            row.fault,
-            begin.elapsed(),
-            row.note
-        )?;
-        rows.push(row);
-    }
-    // A tree with changes of its own says so.
-    let commit = Command::new("git").args(["describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]).output()?;
-    let commit = String::from_utf8_lossy(&commit.stdout).trim().to_owned();
-    let lines: Vec<Vec<String>> = rows
-        .iter()
-        .map(|row| {
-            vec![
-                row.number.to_string(),
-                row.fault.to_owned(),
-                format!("{} / {}", row.survived, row.tried),
-                [&row.failures[..], std::slice::from_ref(&row.note)].concat().join("; "),
-            ]
-        })
-        .collect();
-    let text = table(&["#", "fault", "survived / tried", "notes, first failures"], &[0, 2], &lines);
-    let text = format!("Seed {}, commit {commit}. Zero failures in n runs bound the rate by 3/n.\n\n{text}\n", arguments.seed);
+    // On a cluster, each test has all of it.
+    let (waiting, busy): (Vec<Loop>, Vec<Loop>) = loops.into_iter().partition(|(number, _)| !arguments.cluster && WAITING.contains(number));
     make(&arguments.out)?;
-    File::create(arguments.out.join("faults.md"))?.write_all(text.as_bytes())?;
-    let json = serde_json::json!({"seed": arguments.seed, "commit": commit, "rows": rows});
-    File::create(arguments.out.join("faults.json"))?.write_all(json.to_string().as_bytes())?;
-    io::stdout().write_all(text.as_bytes())?;
-    let all = rows.iter().all(|row| row.tried > 0 && row.survived == row.tried);
+    let before = fs::read(arguments.out.join("faults.json")).ok().and_then(|text| serde_json::from_slice(&text).ok());
+    let run = Run { commit: commit()?, rows: Mutex::new(before.unwrap_or_default()), arguments };
+    let all = thread::scope(|scope| {
+        let beside = scope.spawn(|| run.all(&waiting, &counts));
+        let all = run.all(&busy, &counts);
+        Ok::<_, io::Error>(all? && beside.join().map_err(|_| io::Error::other("a class panicked"))??)
+    })?;
+    let table = fs::read(run.arguments.out.join("faults.md"))?;
+    io::stdout().write_all(&table)?;
     Ok(if all { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+impl Run {
+    /// Runs these classes one after another; whether all of them held.
+    fn all(&self, loops: &[Loop], counts: &Counts) -> io::Result<bool> {
+        let mut all = true;
+        for (number, run) in loops {
+            let begin = Instant::now();
+            let row = run(counts);
+            all &= row.tried > 0 && row.survived == row.tried;
+            let tried = Tried { row, seconds: begin.elapsed().as_secs(), seed: self.arguments.seed, commit: self.commit.clone() };
+            let Row { tried: times, survived, fault, note, .. } = &tried.row;
+            writeln!(io::stderr(), "class {number}: {survived} of {times} survived: {fault} ({} s) {note}", tried.seconds)?;
+            self.add(tried)?;
+        }
+        Ok(all)
+    }
+
+    // At once: who ends the run keeps what it tried.
+    fn add(&self, tried: Tried) -> io::Result<()> {
+        let mut rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_same = |other: &Tried| (other.row.number, &other.row.fault) == (tried.row.number, &tried.row.fault);
+        rows.retain(|other| !is_same(other));
+        rows.push(tried);
+        rows.sort_by(|one, other| (one.row.number, &one.row.fault).cmp(&(other.row.number, &other.row.fault)));
+        write(&self.arguments.out, "faults.json", serde_json::to_string(&*rows)?.as_bytes())?;
+        write(&self.arguments.out, "faults.md", text(&rows).as_bytes())
+    }
+}
+
+fn text(rows: &[Tried]) -> String {
+    let mut of: Vec<_> = rows.iter().map(|tried| format!("seed {}, commit {}", tried.seed, tried.commit)).collect();
+    of.sort();
+    of.dedup();
+    let several = of.len() > 1;
+    let lines: Vec<Vec<String>> = rows
+        .iter()
+        .map(|Tried { row, seconds, commit, .. }| {
+            let from = several.then(|| format!("commit {}", &commit[..commit.len().min(8)]));
+            let notes = row.failures.iter().chain(Some(&row.note)).chain(&from).filter(|note| !note.is_empty());
+            let notes: Vec<_> =
+                notes.map(|note| note.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(LONGEST).collect::<String>()).collect();
+            vec![
+                row.number.to_string(),
+                row.fault.clone(),
+                format!("{} / {}", row.survived, row.tried),
+                seconds.to_string(),
+                notes.join("; "),
+            ]
+        })
+        .collect();
+    let table = table(&["#", "fault", "survived / tried", "seconds", "notes, first failures"], &[0, 2, 3], &lines);
+    format!("Of {}. Zero failures in n runs bound the rate by 3/n.\n\n{table}\n", of.join("; "))
+}
+
+/// A tree with changes of its own says so.
+fn commit() -> io::Result<String> {
+    let commit = Command::new("git").args(["describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]).output()?;
+    Ok(String::from_utf8_lossy(&commit.stdout).trim().to_owned())
+}
+
+fn write(directory: &Path, name: &str, text: &[u8]) -> io::Result<()> {
+    File::create(directory.join(name))?.write_all(text)
+}
+
 #[allow(clippy::disallowed_methods, reason = "the harness writes its reports itself, and has no failpoints")]
-fn make(directory: &std::path::Path) -> io::Result<()> {
-    std::fs::create_dir_all(directory)
+fn make(directory: &Path) -> io::Result<()> {
+    fs::create_dir_all(directory)
 }

@@ -116,21 +116,22 @@ pub(super) fn is_whole(shop: &Shop, pod: &str) -> Result<(), String> {
     differs.map_or(Ok(()), |(path, _)| Err(format!("{} is not as it was published", path.display())))
 }
 
-/// The shop's web server as far as a probe sees one: status 500 while the running tree has a file `bad`.
-struct Page {
+/// The shop's web server as far as a probe sees one.
+pub(super) struct Page {
     port: u16,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Page {
-    fn of(root: &Path) -> io::Result<Self> {
+    /// It has status 500 while one of these files is there.
+    pub(super) fn failing(bad: Vec<PathBuf>) -> io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
-        let (port, stop, bad) = (listener.local_addr()?.port(), Arc::<AtomicBool>::default(), root.join("current/bad"));
+        let (port, stop) = (listener.local_addr()?.port(), Arc::<AtomicBool>::default());
         let stopped = Arc::clone(&stop);
         let thread = thread::spawn(move || {
             for stream in listener.incoming().take_while(|_| !stopped.load(Relaxed)) {
-                let status = if bad.exists() { "500 Broken" } else { "200 OK" };
+                let status = if bad.iter().any(|bad| bad.exists()) { "500 Broken" } else { "200 OK" };
                 // Whoever asked and went away is no mistake of ours.
                 drop(stream.and_then(|mut stream| {
                     stream.set_read_timeout(Some(Duration::from_secs(1)))?;
@@ -146,6 +147,10 @@ impl Page {
         });
         Ok(Self { port, stop, thread: Some(thread) })
     }
+
+    pub(super) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}/", self.port)
+    }
 }
 
 impl Drop for Page {
@@ -160,10 +165,10 @@ impl Drop for Page {
 pub(super) fn bad_releases(counts: &Counts) -> Row {
     let mut row = Row::new(24, "a release fails its probe, and the agent is killed while it goes back");
     let (shop, mut random) = (shop(), StdRng::seed_from_u64(counts.seed));
-    let page = Page::of(&shop.path("pod")).expect("loopback has a free port");
+    let page = Page::failing(vec![shop.path("pod/current/bad")]).expect("loopback has a free port");
     let program = || {
         let program = Program::ours("longshore-agent").envs(shop.pod_environment("pod")).env("LONGSHORE_POLL", "200ms");
-        program.env("LONGSHORE_PROBE", format!("http://127.0.0.1:{}/", page.port)).env("LONGSHORE_PROBE_TIMES", "2")
+        program.env("LONGSHORE_PROBE", page.url()).env("LONGSHORE_PROBE_TIMES", "2")
     };
     let (mut agent, mut good, mut on_trial) = (Agent::default(), 1, 0);
     agent.start(program());

@@ -2,7 +2,8 @@
 //!
 //! The invariant: `current` names a complete tree, the old one or the new one; the accepted sequence never falls; nothing
 //! outside of the release root changes, and nothing that a shop wrote into kept directories; and the next start, without any
-//! fault, ends at the new release with nothing left over. [`Rig::check`] is all of it. Class 25 needs a kernel with NFS: [`WITH_KERNEL`].
+//! fault, ends at the new release with nothing left over. [`Rig::check`] is all of it. What tests elsewhere try, such as those that boot a kernel
+//! with NFS or run on a cluster, is counted by running them: [`BY_TESTS`], [`ON_CLUSTER`].
 //!
 //! `make test` runs each loop a few times, `make faults` at full counts. Zero failures in n independent runs bound the rate by
 //! 3/n, and no more.
@@ -12,23 +13,30 @@
 mod agent;
 mod agent_killed;
 mod cache;
+mod clock;
+mod collected;
 mod damage;
 mod disk;
 mod hostile;
+mod image;
 mod kill;
 mod network;
 mod places;
 mod policy;
+mod power;
 mod races;
 mod rig;
+mod rot;
 mod sharing;
-mod storage;
+mod surroundings;
+mod tests;
+mod versions;
 
 pub use cache::points as points_with_cache;
 pub use kill::points;
 pub use rig::Rig;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// How often the loops run.
 #[derive(Debug, Clone, Copy)]
@@ -72,12 +80,12 @@ impl Counts {
 }
 
 /// What came of one class of faults.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Row {
     /// Its number.
     pub number: u32,
     /// What goes wrong.
-    pub fault: &'static str,
+    pub fault: String,
     /// How often it was made to.
     pub tried: u32,
     /// How often everything held that must.
@@ -91,8 +99,8 @@ pub struct Row {
 impl Row {
     /// A class that was not tried yet.
     #[must_use]
-    pub const fn new(number: u32, fault: &'static str) -> Self {
-        Self { number, fault, tried: 0, survived: 0, note: String::new(), failures: Vec::new() }
+    pub fn new(number: u32, fault: &str) -> Self {
+        Self { number, fault: fault.to_owned(), tried: 0, survived: 0, note: String::new(), failures: Vec::new() }
     }
 
     /// Counts one try.
@@ -124,7 +132,7 @@ pub const LOOPS: &[Loop] = &[
     (11, damage::replaced_while_read),
     (12, damage::damaged_blobs),
     (13, network::credentials_expire),
-    (14, policy::clock),
+    (14, clock::wrong),
     (15, policy::replay),
     (16, policy::expired),
     (17, policy::thresholds),
@@ -141,8 +149,33 @@ pub const LOOPS: &[Loop] = &[
     (35, sharing::downloader_killed),
     (36, sharing::store_down),
     (37, agent_killed::at_its_failpoints),
+    (38, rot::in_a_tree),
+    (39, power::lost),
+    (41, collected::beside_publishers),
+    (42, surroundings::away),
+    (45, versions::of_a_root),
     (47, places::at_every_point),
 ];
 
-/// Those that need user-mode Linux, which `make test` does without. They fail where it is not installed.
-pub const WITH_KERNEL: &[Loop] = &[(25, storage::outages)];
+/// Those that tests elsewhere try. They fail where these are not built, or what they need is not installed.
+pub const BY_TESTS: &[Loop] = &[(19, tests::envelopes), (25, tests::storage), (30, tests::publishers), (43, tests::hostile_status)];
+
+/// Those that tests on a cluster try: `cluster run --nodes 2 --kwok 3 --audit -- faults --cluster`.
+pub const ON_CLUSTER: &[Loop] = &[
+    (27, tests::api_server),
+    (28, tests::registry),
+    (29, tests::broken_shops),
+    (40, tests::eviction),
+    (45, tests::definitions),
+    (46, tests::compaction),
+];
+
+/// What a test writes, a line to standard error, so that its class counts its tries and not one test.
+///
+/// # Errors
+///
+/// Standard error is closed.
+pub fn tell(number: u32, survived: u32, tried: u32) -> std::io::Result<()> {
+    use std::io::Write as _;
+    writeln!(std::io::stderr(), "{}{survived} of {tried}", tests::prefix(number))
+}

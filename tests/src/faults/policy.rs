@@ -1,4 +1,4 @@
-//! Classes 14 to 18 and 20: properly made objects that must not run here, now.
+//! Classes 15 to 18 and 20: properly made objects that must not run here, now.
 
 use super::{
     Counts, Row,
@@ -10,36 +10,10 @@ use serde_json::json;
 use std::{fs, time::Duration};
 
 const HOUR: Duration = Duration::from_hours(1);
-const DECADE: Duration = Duration::from_hours(24 * 3653);
 
 /// A refusal that leaves the pod as it was.
-fn refused(rig: &Rig, pod: &str, reason: &str) -> Result<(), String> {
+pub(super) fn refused(rig: &Rig, pod: &str, reason: &str) -> Result<(), String> {
     rig.refused(pod, &rig.shop.init(pod).run(), &[reason])
-}
-
-pub(super) fn clock(_counts: &Counts) -> Row {
-    // The process's clock cannot be set here; the times that it compares with can.
-    let (rig, mut row) = (Rig::new(0), Row::new(14, "clock an hour or ten years off"));
-    let head = rig.server.get(HEAD).unwrap_or_default();
-    for ahead in [HOUR, DECADE] {
-        let pod = rig.pod(true);
-        let mut state = rig.shop.state(&pod);
-        let at = state["accepted"]["at"].take();
-        state["accepted"]["at"] = json!((jiff::Timestamp::now() + ahead).to_string());
-        let path = rig.shop.path(&pod).join("state.json");
-        fs::write(&path, state.to_string()).expect("a scratch directory is writable");
-        let told = refused(&rig, &pod, "clock");
-        state["accepted"]["at"] = at;
-        fs::write(&path, state.to_string()).expect("a scratch directory is writable");
-        row.count(|| format!("{ahead:?} behind what was accepted"), told.and_then(|()| rig.check(&pod)));
-
-        let pod = rig.pod(true);
-        rig.force(|release| release.created += ahead);
-        let told = refused(&rig, &pod, "clock");
-        rig.server.put(HEAD, head.clone());
-        row.count(|| format!("{ahead:?} behind the release"), told.and_then(|()| rig.check(&pod)));
-    }
-    row
 }
 
 pub(super) fn replay(_counts: &Counts) -> Row {

@@ -5,7 +5,7 @@ use crate::{
     process::{Outcome, Program},
     s3::{Faults, Options, Server},
     shop::{CHANNEL, Shop},
-    tree::{self, Entry},
+    tree::{self, Entry, Kind},
 };
 use bytes::Bytes;
 use release::{Manifest, Reason, Release, SecretKey, Sequence, TrustRoot};
@@ -122,6 +122,11 @@ impl Rig {
         name
     }
 
+    /// Whether the pod ran the old release before it was broken.
+    pub(super) fn is_warm(&self, pod: &str) -> bool {
+        self.used.borrow().contains(pod)
+    }
+
     /// Sets variables of every pod that is started from now on, in place of those that were set before.
     pub(super) fn set(&self, variables: impl IntoIterator<Item = (&'static str, OsString)>) {
         *self.variables.borrow_mut() = variables.into_iter().collect();
@@ -197,6 +202,17 @@ impl Rig {
         }
         let accepted = &self.shop.state(pod)["accepted"]["sequence"];
         if *accepted == NEW { Ok(()) } else { Err(format!("the accepted sequence is {accepted}, and {NEW} runs")) }
+    }
+
+    /// Checks that what the pod runs is this, and says what is not. Where the shop's own directories were carried over to a tree that was made anew,
+    /// those that hold them are as young as that.
+    pub(super) fn is(&self, pod: &str, expected: &BTreeMap<PathBuf, Entry>) -> Result<(), String> {
+        let found = self.shop.current(pod);
+        let of = |tree: &BTreeMap<PathBuf, Entry>, path: &PathBuf| {
+            tree.get(path).map(|entry| Entry { mtime: if entry.kind == Kind::Directory { 0 } else { entry.mtime }, ..entry.clone() })
+        };
+        let differs = expected.keys().chain(found.keys()).find(|path| of(&found, path) != of(expected, path));
+        differs.map_or(Ok(()), |path| Err(format!("{}: {:?}, expected {:?}", path.display(), found.get(path), expected.get(path))))
     }
 
     /// Checks what must hold at any moment: old or new, a sequence that never falls, and nothing lost or written elsewhere.

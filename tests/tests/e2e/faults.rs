@@ -52,6 +52,11 @@ classes! {
     the_pod_that_downloads_is_killed_while_nineteen_wait 35;
     the_store_is_down_and_the_node_cache_is_not 36;
     the_agent_is_killed_at_its_failpoints 37;
+    the_disk_rots_under_a_tree 38;
+    power_is_lost_in_a_switch 39;
+    gc_beside_publishers 41;
+    the_surroundings_are_away_while_a_release_arrives 42;
+    a_root_of_another_version 45;
     every_failpoint_with_a_writable_volume_and_configuration 47;
 }
 

@@ -35,6 +35,12 @@ fn publisher(shop: &Shop) -> Program {
     shop.publisher().env("TMPDIR", shop.path(""))
 }
 
+/// Counts in class 30 of the fault loops.
+fn tell(tries: u64) {
+    let tries = u32::try_from(tries).unwrap();
+    e2e::faults::tell(30, tries, tries).unwrap();
+}
+
 /// What is in force, once every digest was checked.
 #[track_caller]
 fn verified(shop: &Shop) -> Value {
@@ -78,6 +84,7 @@ fn two_publishers_race(shop: &Shop) {
     for (name, _) in &specs {
         publish(name).run().expect(0);
     }
+    tell(ROUNDS);
 }
 
 #[test]
@@ -138,6 +145,7 @@ fn at_every_point(shop: &Shop) {
             refused(outcome, 74, "disk");
         });
     }
+    tell(2 * points as u64);
 }
 
 #[test]
@@ -177,6 +185,7 @@ fn a_first_publication_that_is_killed_at_any_point_leaves_no_channel_or_a_comple
         assert_eq!(again["sequence"], 1, "point {n}");
         verify().expect(0);
     }
+    tell(counted as u64);
 }
 
 #[test]
@@ -255,6 +264,7 @@ fn a_publisher_that_is_killed_amid_an_upload_in_parts_is_finished_by_the_next() 
     for (seed, n) in parts.into_iter().enumerate() {
         state = interrupted(&shop, &state, n, "kill", seed as u64, killed);
     }
+    tell(5);
 }
 
 /// The keys of a server's bucket, to see that a refused publication left nothing.

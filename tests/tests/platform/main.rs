@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout, reason = "what was measured is read in the log of the run")]
 
 mod boot;
+mod eviction;
 mod lifecycle;
 mod magento;
 mod reach;

@@ -33,6 +33,9 @@ struct Arguments {
     /// Changes of one shop, of which the median and the 99th percentile are told
     #[arg(long, default_value_t = 100)]
     changes: usize,
+    /// End once changes were measured beside broken shops (row 29 of the fault table)
+    #[arg(long)]
+    broken_shops: bool,
 }
 
 const LISTEN: u16 = 19810;
@@ -46,6 +49,10 @@ const PAUSE: Duration = Duration::from_secs(5);
 const WRITERS: usize = 8;
 /// One shop in so many does not work with the first release.
 const BAD: usize = 50;
+/// Shops that can never be applied, beside which changes are measured once more.
+const HOPELESS: usize = 100;
+/// Their share of the time that a change may take longer beside them, and what one run differs from the next.
+const SLOWER: (f64, Duration) = (1.1, Duration::from_millis(15));
 /// Sequences of that release, and of the one that is mended.
 const BROKEN: u64 = 43;
 const MENDED: u64 = 44;
@@ -127,8 +134,8 @@ impl Bench {
         running.wait().expect(0);
     }
 
-    /// Changes so many shops from this one on, and tells the times.
-    fn changes(&mut self, what: &str, number: usize, begin: usize) {
+    /// Changes so many shops from this one on, and tells the times; gives the median.
+    fn changes(&mut self, what: &str, number: usize, begin: usize) -> Duration {
         let times = changes::times((begin..begin + number).map(|index| format!("s{index:04}")), what);
         let figure = format!(
             "median {}, 99 of 100 within {}, longest of {number} {}",
@@ -137,6 +144,21 @@ impl Bench {
             time(times[number - 1])
         );
         self.tell(what, figure);
+        times[number / 2]
+    }
+
+    /// Shops whose class does not exist fail for ever, and others wait no longer for them.
+    fn beside_broken_shops(&mut self, number: usize, begin: usize, alone: Duration) {
+        let broken = (0..HOPELESS).map(|index| e2e::fleet::shop(&format!("b{index:04}"), "nobody", &json!({ "state": "Maintenance" })));
+        let broken = broken.collect::<Vec<_>>().join("\n");
+        self.apply(&broken);
+        eventually("every broken shop failing", LONG, || (Self::metric("failing_shops")? == HOPELESS as u64).then_some(()));
+        let beside = self.changes("one shop changed beside 100 broken ones", number, begin);
+        assert!(beside < alone.mul_f64(SLOWER.0) + SLOWER.1, "median alone {alone:?}, beside {HOPELESS} broken shops {beside:?}");
+        self.cluster.kubectl(["delete", "--wait=false", "--filename", "-"]).input(broken).deadline(LONG).run().expect(0);
+        eventually("no shop failing", LONG, || (Self::metric("failing_shops")? == 0).then_some(()));
+        let changes = u32::try_from(number).unwrap_or(u32::MAX);
+        e2e::faults::tell(29, changes, changes).unwrap_or_default();
     }
 
     fn plan(&mut self, what: &str, arguments: &[&str]) {
@@ -235,7 +257,11 @@ fn main() {
     );
     bench.memory("resident after it");
 
-    bench.changes("one shop changed while all is quiet", arguments.changes, 0);
+    let alone = bench.changes("one shop changed while all is quiet", arguments.changes, 0);
+    bench.beside_broken_shops(arguments.changes, 2 * arguments.changes, alone);
+    if arguments.broken_shops {
+        return Bench::stop(running);
+    }
     bench.plan("plan without a change", &[]);
     let changed = std::env::temp_dir().join("bench-scheduler-class.yaml");
     std::fs::write(&changed, example("plain/class.yaml").replace("cpu: 10m, memory: 16Mi", "cpu: 20m, memory: 16Mi"))

@@ -1,12 +1,19 @@
 //! Two hundred shops, and everything that goes wrong around them.
 
 use super::{LONG, Scheduler, audited, example, shops};
-use e2e::cluster::{Cluster, Writes, eventually};
+use e2e::{
+    cluster::{Cluster, Writes, eventually},
+    faults::tell,
+};
 use rustix::process::Signal;
 use std::time::Duration;
 
 /// Shops of the large test.
 const SHOPS: usize = 200;
+/// Shops of a registry that is cut.
+const FEWER: usize = 30;
+/// How often it is.
+const CUTS: usize = 10;
 
 #[test]
 fn two_hundred_shops_converge_through_kills_and_faults_and_nothing_is_deleted() {
@@ -54,20 +61,8 @@ fn two_hundred_shops_converge_through_kills_and_faults_and_nothing_is_deleted() 
     eventually("a whole pass", LONG, || scheduler.metric("looks_total").filter(|looks| *looks >= SHOPS as u64));
     assert_eq!((scheduler.metric("writes_total"), scheduler.metric("status_writes_total")), (Some(0), Some(0)));
 
-    // Half of the registry is lost: an import that was cut off.
-    let half = registry.lines().skip(SHOPS / 2).collect::<Vec<_>>().join("\n");
-    cluster.kubectl(["delete", "--wait=false", "--filename", "-"]).input(half).deadline(LONG).run().expect(0);
-    eventually("the guard", LONG, || scheduler.metric("deletion_held").filter(|held| *held == 1));
-    std::thread::sleep(Duration::from_secs(8));
-    assert_eq!(scheduler.objects("deployments"), deployments);
-    // All of it is lost.
-    cluster.ask(&["delete", "shops", "--all", "--wait=false"]);
-    std::thread::sleep(Duration::from_secs(8));
-    assert_eq!((scheduler.objects("deployments"), scheduler.metric("deletes_total")), (deployments, Some(0)));
-    // It comes back.
-    scheduler.apply(&registry);
-    scheduler.converged(SHOPS);
-    assert_eq!((scheduler.metric("deletes_total"), scheduler.metric("writes_total")), (Some(0), Some(0)));
+    // Kills of both, 429, a full disk, forgotten versions, and a pass over all.
+    tell(27, 6, 6).unwrap();
     running.signal(Signal::TERM).unwrap();
     running.wait().expect(0);
     a_hundred_of_those_that_change_alike_are_tried(&scheduler);
@@ -88,6 +83,34 @@ fn a_hundred_of_those_that_change_alike_are_tried(scheduler: &Scheduler<'_>) {
     scheduler.cluster.ask(&[&edit[..], &["--patch", r#"{"spec":{"minReadySeconds":77}}"#]].concat());
     let otherwise = plan(&[]);
     assert!(!otherwise.contains("not tried") && otherwise.contains("kubectl-edit"), "{otherwise}");
+}
+
+#[test]
+fn a_registry_that_is_cut_or_empty_takes_nothing_down() {
+    let cluster = Cluster::alone();
+    let scheduler = Scheduler::install(&cluster);
+    let registry = shops("cut", FEWER);
+    scheduler.apply(&registry);
+    let running = scheduler.start();
+    scheduler.converged(FEWER);
+    let deployments = scheduler.objects("deployments");
+    // An import that was cut off ever earlier, the last time before its first line.
+    for left in (0..CUTS).rev().map(|cut| cut * (FEWER - 6) / (CUTS - 1)) {
+        let lost = registry.lines().skip(left).collect::<Vec<_>>().join("\n");
+        cluster.kubectl(["delete", "--wait=false", "--filename", "-"]).input(lost).deadline(LONG).run().expect(0);
+        eventually("the guard", LONG, || scheduler.metric("deletion_held").filter(|held| *held == 1));
+        std::thread::sleep(Duration::from_secs(4));
+        assert_eq!((scheduler.objects("deployments"), scheduler.metric("deletes_total")), (deployments, Some(0)), "{left} shops were left");
+        scheduler.apply(&registry);
+        scheduler.converged(FEWER);
+        assert_eq!(scheduler.metric("deletes_total"), Some(0), "{left} shops were left, and the others came back");
+        eventually("the guard at rest", LONG, || scheduler.metric("deletion_held").filter(|held| *held == 0));
+    }
+    assert_eq!(scheduler.objects("deployments"), deployments);
+    running.signal(Signal::TERM).unwrap();
+    running.wait().expect(0);
+    let cuts = u32::try_from(CUTS).unwrap();
+    tell(28, cuts, cuts).unwrap();
 }
 
 #[test]

@@ -1,7 +1,10 @@
 //! A hundred broken shops beside good ones, and a last backup that nothing passes by.
 
 use super::{LISTEN, LONG, Scheduler, played, shop, shops};
-use e2e::cluster::{Cluster, eventually};
+use e2e::{
+    cluster::{Cluster, eventually},
+    faults::tell,
+};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::{
@@ -10,7 +13,7 @@ use std::{
 };
 
 /// How often the latency of a change is measured.
-const CHANGES: usize = 7;
+const CHANGES: usize = 15;
 
 /// Times from a person's change of a shop to the change of its Deployment, the median and the longest.
 fn latency(scheduler: &Scheduler<'_>, begin: usize) -> (Duration, Duration) {
@@ -96,6 +99,8 @@ fn a_hundred_broken_shops_do_not_slow_the_others() {
     // A place that a broken shop holds would cost ten seconds; what is less is the noise of a busy machine.
     assert!(beside.0 < alone.0 + Duration::from_secs(5), "median and longest: alone {alone:?}, beside broken shops {beside:?}");
     writeln!(io::stderr(), "change to Deployment, median and longest: alone {alone:?}, beside a hundred broken shops {beside:?}").unwrap();
+    let changes = u32::try_from(CHANGES).unwrap();
+    tell(29, changes, changes).unwrap();
     let answer = scheduler.program(&["why", "bad000"]).run().expect(0).stdout;
     assert!(answer.contains("its class nobody does not exist"), "{answer}");
     let answer = scheduler.program(&["why", "bad001"]).run().expect(0).stdout;

@@ -3,7 +3,9 @@
 mod access;
 mod apply;
 mod builds;
+mod compaction;
 mod converge;
+mod definitions;
 mod edge;
 mod examples;
 mod guards;

@@ -109,4 +109,6 @@ fn mutated_envelopes_are_judged_as_securesystemslib_judges_them() {
     let unexpected: Vec<_> =
         differences.into_iter().filter(|(kind, _)| kind.starts_with("UNEXPECTED")).flat_map(|(_, cases)| cases).collect();
     assert!(unexpected.is_empty(), "{} unexpected, such as\n{}", unexpected.len(), unexpected[0]);
+    let cases = u32::try_from(mutants.len()).unwrap();
+    e2e::faults::tell(19, cases, cases).unwrap();
 }
