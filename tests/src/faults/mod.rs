@@ -12,6 +12,7 @@
 
 mod agent;
 mod agent_killed;
+mod answers;
 mod cache;
 mod clock;
 mod collected;
@@ -153,12 +154,13 @@ pub const LOOPS: &[Loop] = &[
     (39, power::lost),
     (41, collected::beside_publishers),
     (42, surroundings::away),
+    (43, answers::hostile),
     (45, versions::of_a_root),
     (47, places::at_every_point),
 ];
 
 /// Those that tests elsewhere try. They fail where these are not built, or what they need is not installed.
-pub const BY_TESTS: &[Loop] = &[(19, tests::envelopes), (25, tests::storage), (30, tests::publishers), (43, tests::hostile_status)];
+pub const BY_TESTS: &[Loop] = &[(19, tests::envelopes), (25, tests::storage), (30, tests::publishers)];
 
 /// Those that tests on a cluster try: `cluster run --nodes 2 --kwok 3 --audit -- faults --cluster`.
 pub const ON_CLUSTER: &[Loop] = &[

@@ -44,7 +44,7 @@ pub(super) fn in_a_tree(counts: &Counts) -> Row {
     let newest = rig.server.get(HEAD).expect("a release is in force");
     for (kind, fault) in FAULTS {
         let template = image::make(&rig, kind, &rig.pod(true));
-        for round in 0..counts.pods.div_ceil(5).max(2) {
+        for round in 0..counts.pods.div_ceil(10) {
             for then in [Then::Stays, Then::Switches, Then::Starts] {
                 if then == Then::Stays {
                     rig.server.put(HEAD, rig.old_release.clone());
@@ -143,7 +143,7 @@ impl<'a> Rotten<'a> {
             }
         }
         let mut agent = Agent::default();
-        agent.start(self.ours("longshore-agent").env("LONGSHORE_POLL", "200ms"));
+        agent.start(self.ours("longshore-agent").env("LONGSHORE_POLL", "5s"));
         let sequence = if then == Then::Stays { OLD } else { NEW };
         agent.within(FOUND, "the file is found and put back", |status| is_well(status, sequence))?;
         drop(agent.kill());

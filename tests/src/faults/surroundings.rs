@@ -2,7 +2,7 @@
 
 use super::{
     Counts, Row,
-    agent::{CONVERGES, Page, is_whole, sequence, shop},
+    agent::{Page, is_whole, sequence, shop},
 };
 use crate::{
     pod::{Agent, runs},
@@ -11,12 +11,15 @@ use crate::{
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use std::{fs, thread, time::Duration};
 
+/// How long a release may take that waits, with the pauses between two tries.
+const BACK: Duration = Duration::from_mins(1);
+
 pub(super) fn away(counts: &Counts) -> Row {
     let mut row = Row::new(42, "the database, or another neighbour, is away while a release arrives, or leaves while it is on trial");
     let (shop, mut random) = (shop(), StdRng::seed_from_u64(counts.seed));
     let away = shop.path("away");
     let page = Page::failing(vec![away.clone()]).expect("loopback has a free port");
-    let program = Program::ours("longshore-agent").envs(shop.pod_environment("pod")).env("LONGSHORE_POLL", "200ms");
+    let program = Program::ours("longshore-agent").envs(shop.pod_environment("pod")).env("LONGSHORE_POLL", "1s");
     let program = program.env("LONGSHORE_PROBE", page.url()).env("LONGSHORE_PROBE_TIMES", "3");
     let mut agent = Agent::default();
     agent.start(program);
@@ -34,7 +37,7 @@ pub(super) fn away(counts: &Counts) -> Row {
             fs::write(&away, "").expect("a scratch directory is writable");
         }
         // Either it was good before that, or it waits; it is never the release's fault.
-        let held = agent.within(CONVERGES, "it waits, or has passed", |status| {
+        let held = agent.within(BACK, "it waits, or has passed", |status| {
             let newer = &status["newer"];
             newer["sequence"] == next && newer["why"] == "shop" && status["phase"] == "waiting" || runs(next)(status)
         });
@@ -43,7 +46,7 @@ pub(super) fn away(counts: &Counts) -> Row {
             rejected => Err(format!("{rejected} releases were rejected for it")),
         });
         fs::remove_file(&away).expect("a scratch directory is writable");
-        let runs = held.and_then(|()| agent.within(CONVERGES, "it runs once that is back", runs(next)));
+        let runs = held.and_then(|()| agent.within(BACK, "it runs once that is back", runs(next)));
         row.count(|| format!("round {round}, away before it: {before}"), runs.and_then(|_| is_whole(&shop, "pod")));
     }
     row.note = format!("{on_trial} of those that left met a release on trial");

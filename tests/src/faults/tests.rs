@@ -34,14 +34,9 @@ pub(super) fn publishers(_: &Counts) -> Row {
     run(row, &[Tests { program: "e2e", named: &["publishing::a_", "publishing::of_two"], more: &["--skip=moto"] }])
 }
 
-pub(super) fn hostile_status(_: &Counts) -> Row {
-    let row = Row::new(43, "hostile answers in the agent's place: endless, huge, wrong, slow");
-    run(row, &[Tests { program: "scheduler", named: &["api::answer::", "evidence::"], more: &[] }])
-}
-
 pub(super) fn api_server(_: &Counts) -> Row {
     let row = Row::new(27, "the API server killed, frozen, read-only, refusing by 429, its watches gone; the scheduler killed");
-    let named = &["faults::an_api", "faults::a_read_only", "faults::a_watch", "converge::two_hundred", "shards::a_second", "cells::"];
+    let named = &["faults::an_api", "faults::a_read_only", "faults::a_watch", "converge::two_hundred", "shards::a_second"];
     run(row, &[Tests { program: "cluster", named, more: &[] }])
 }
 

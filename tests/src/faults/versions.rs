@@ -102,7 +102,7 @@ pub(super) fn of_a_root(counts: &Counts) -> Row {
 
 fn agent(rig: &Rig, pod: &str) -> Agent {
     let mut agent = Agent::default();
-    agent.start(Program::ours("longshore-agent").envs(rig.shop.pod_environment(pod)).env("LONGSHORE_POLL", "200ms"));
+    agent.start(Program::ours("longshore-agent").envs(rig.shop.pod_environment(pod)).env("LONGSHORE_POLL", "3s"));
     agent
 }
 

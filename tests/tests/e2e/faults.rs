@@ -56,6 +56,7 @@ classes! {
     power_is_lost_in_a_switch 39;
     gc_beside_publishers 41;
     the_surroundings_are_away_while_a_release_arrives 42;
+    hostile_answers_in_the_agents_place 43;
     a_root_of_another_version 45;
     every_failpoint_with_a_writable_volume_and_configuration 47;
 }
