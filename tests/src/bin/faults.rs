@@ -28,6 +28,9 @@ struct Arguments {
     /// The counts of `make test` instead of full ones
     #[arg(long)]
     modest: bool,
+    /// Between the two: each loop thirty times or more
+    #[arg(long, conflicts_with = "modest")]
+    thirty: bool,
     /// The classes that need a cluster, inside of one, and no others
     #[arg(long)]
     cluster: bool,
@@ -61,7 +64,12 @@ struct Run {
 
 fn main() -> io::Result<ExitCode> {
     let arguments = Arguments::parse();
-    let counts = Counts { seed: arguments.seed, ..if arguments.modest { Counts::MODEST } else { Counts::FULL } };
+    let counts = match (arguments.modest, arguments.thirty) {
+        (true, _) => Counts::MODEST,
+        (_, true) => Counts::THIRTY,
+        _ => Counts::FULL,
+    };
+    let counts = Counts { seed: arguments.seed, ..counts };
     let all: Vec<&Loop> = if arguments.cluster { ON_CLUSTER.iter().collect() } else { LOOPS.iter().chain(BY_TESTS).collect() };
     let asked = |number: &u32| arguments.classes.is_empty() || arguments.classes.contains(number);
     let mut loops: Vec<_> = all.into_iter().filter(|(number, _)| asked(number)).copied().collect();

@@ -66,6 +66,18 @@ impl Counts {
     /// For every test run.
     pub const MODEST: Self =
         Self { kills: 30, points: 1, switches: 300, damages: 4, clients: 20, throttle_seconds: 3, pods: 3, large_bytes: 1 << 20, seed: 1 };
+    /// Each loop thirty times or more, on a machine that does other things, too.
+    pub const THIRTY: Self = Self {
+        kills: 100,
+        points: 1,
+        switches: 2000,
+        damages: 16,
+        clients: 60,
+        throttle_seconds: 10,
+        pods: 30,
+        large_bytes: 20 << 20,
+        seed: 1,
+    };
     /// As FAULTS asks for.
     pub const FULL: Self = Self {
         kills: 1000,

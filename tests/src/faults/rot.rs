@@ -44,7 +44,7 @@ pub(super) fn in_a_tree(counts: &Counts) -> Row {
     let newest = rig.server.get(HEAD).expect("a release is in force");
     for (kind, fault) in FAULTS {
         let template = image::make(&rig, kind, &rig.pod(true));
-        for round in 0..counts.pods.div_ceil(10) {
+        for round in 0..counts.pods.div_ceil(5).min(6) {
             for then in [Then::Stays, Then::Switches, Then::Starts] {
                 if then == Then::Stays {
                     rig.server.put(HEAD, rig.old_release.clone());
