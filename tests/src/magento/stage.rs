@@ -254,7 +254,9 @@ impl<'a> Stage<'a> {
 
     /// What goes on there, for who looks for the reason.
     pub(super) fn tell(&self) -> String {
-        format!("{}\n--- why\n{}", self.platform.tell(&self.tenant.namespace), self.tenant.why())
+        let there = self.platform.cluster.kubectl(["get", "shop", &self.tenant.name]).run().code() == Some(0);
+        let why = if there { self.tenant.why() } else { "there is no Shop yet".to_owned() };
+        format!("{}\n--- why\n{why}", self.platform.tell(&self.tenant.namespace))
     }
 }
 

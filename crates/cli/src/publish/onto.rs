@@ -15,8 +15,8 @@ impl Publisher {
     /// Where another release is in force, or the description says what that release says already.
     pub(super) async fn base(&self, sequence: Sequence, spec: &mut Spec) -> Result<Manifest, CommandError> {
         let silent = spec.shared.is_empty() && spec.writable.is_empty() && spec.migration == Migration::None && spec.php.is_none();
-        if !silent || spec.case_sensitive {
-            let problem = "shared, writable, migration, case_sensitive and php are those of the release that --onto names: the description has \
+        if !silent {
+            let problem = "shared, writable, migration and php are those of the release that --onto names: the description has \
                            modules only";
             return Err(CommandError::Usage(problem.to_owned()));
         }
@@ -24,7 +24,7 @@ impl Publisher {
         // What was published meanwhile would be taken back without a word.
         let base = head.ok_or_else(|| self.conflict(&key::release(&self.remote.channel, sequence)))?;
         let (manifest, _) = self.remote.manifest(base).await?;
-        spec.case_sensitive = manifest.case_sensitive;
+        spec.case_sensitive |= manifest.case_sensitive;
         Ok(manifest)
     }
 

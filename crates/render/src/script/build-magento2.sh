@@ -37,6 +37,7 @@ say 'deploying static content'
 while read -r file; do rm -f "$file"; done </work/before
 cat >/work/longshore.toml <<TOML
 channel = "$BUILD_CHANNEL"
+case_sensitive = true
 [[module]]
 name = "longshore/generated"
 version = "$BUILD_SEQUENCE"
