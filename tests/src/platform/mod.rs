@@ -107,7 +107,8 @@ impl<'a> Platform<'a> {
     #[must_use]
     #[track_caller]
     pub fn values(&self) -> Value {
-        let (repository, digest) = built(self.cluster, "longshore-scheduler").by_digest();
+        let image = built(self.cluster, "longshore-scheduler");
+        let (repository, digest) = image.by_digest();
         json!({
             "scheduler": {
                 "image": { "repository": repository, "digest": digest },
