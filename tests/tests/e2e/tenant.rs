@@ -113,7 +113,7 @@ agents="$user --bounding-set -all,+net_bind_service --inh-caps -all,+net_bind_se
 shops="$user --bounding-set -all --inh-caps -all --ambient-caps -all"
 $user "$INIT" 2>init.log
 $shops /usr/bin/python3 -c "$TRY" >tried & shop=$!
-for turn in 1 2 3 4 5; do
+for turn in 1 2 3; do
     $agents ./agent 2>>agent.log & agent=$!
     for i in $(seq 150); do curl --silent --fail --max-time 1 http://127.0.0.1:980/livez >/dev/null && break; sleep 0.1; done
     curl --silent --fail --max-time 1 http://127.0.0.1:980/livez
@@ -149,7 +149,7 @@ while True:
             tried.close()
     if os.path.exists("stop"):
         break
-    time.sleep(0.001)
+    time.sleep(0.005)
 print(tries, taken)
 "#;
 
@@ -164,12 +164,12 @@ fn while_the_agent_starts_anew_nobody_of_its_own_user_gets_its_port() {
     Program::new("setcap").arg("cap_net_bind_service=p").arg(&agent).run().expect(0);
     let program = Program::new("unshare").args(["--net", "bash", "-c", RESTARTS]).directory(shop.path(""));
     let program = program.envs(shop.pod_environment("open/pod")).env("LONGSHORE_LISTEN", "0.0.0.0:980").env("TRY", TRY);
-    let outcome = program.env("INIT", binary("longshore-init")).deadline(Duration::from_mins(3)).run();
+    let outcome = program.env("INIT", binary("longshore-init")).deadline(Duration::from_mins(5)).run();
     let read = |name: &str| fs::read_to_string(shop.path(name)).unwrap_or_default();
     assert_eq!(outcome.code(), Some(0), "{outcome:#?}\n{}\n{}", read("init.log"), read("agent.log"));
     let counts = |name: &str| read(name).split_whitespace().map(|count| count.parse::<u32>().unwrap()).collect::<Vec<_>>();
     let tried = counts("tried");
-    assert!(tried[0] > 1000 && tried[1] == 0, "{tried:?}");
+    assert!(tried[0] > 100 && tried[1] == 0, "{tried:?}");
     // It is the kernel that refuses, and nothing else.
     assert_eq!(counts("free"), [6, 6]);
 
