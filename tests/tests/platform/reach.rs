@@ -47,7 +47,7 @@ echo json_encode($open);
 "#;
 
 /// Whether the agent takes anything but a question.
-const POST: &str = "echo @file_get_contents('http://127.0.0.1:9808/status', false, \
+const POST: &str = "echo @file_get_contents('http://127.0.0.1:980/status', false, \
     stream_context_create(['http' => ['method' => 'POST']])) === false ? 'no' : 'yes';";
 
 /// Takes connections for as long as the test runs.
@@ -161,21 +161,23 @@ fn a_shops_php_reaches_what_its_class_names_and_nothing_of_others() {
     let found = cluster.get(&["pods", "--namespace", SYSTEM, "--selector=app.kubernetes.io/name=longshore-scheduler"]);
     let scheduler = format!("{}:9809", found["items"][0]["status"]["podIP"].as_str().expect("the scheduler has a pod"));
     let far = |pod: &Pod| format!("10.250.0.1{}:10250", if pod.node == "n1" { 2 } else { 1 });
-    let own: Vec<String> = [9808, 9000, 8080].iter().map(|port| format!("127.0.0.1:{port}")).collect();
+    let own: Vec<String> = [980, 8080].iter().map(|port| format!("127.0.0.1:{port}")).collect();
     let servers = [at(DATABASE), at(REDIS), at(NFS), format!("{METADATA}:80"), STORE.to_owned(), "10.96.0.1:443".to_owned(), at(6443)];
-    let shops = [other(8080), other(9808), other_shop.service().to_string()];
+    let shops = [other(8080), other(980), other_shop.service().to_string()];
 
     // Everything listens: who has no policy reaches the servers, and those whom a shop lets in its pods.
     let strange = reached(&cluster, "stranger", "reach", "php", &[&servers[..], &shops].concat());
     assert_eq!(strange, servers.iter().cloned().collect(), "all servers, and no shop");
     let edge = reached(&cluster, "edge", "reach", "php", &shops);
     assert_eq!(edge, [other(8080), other_shop.service().to_string()].into(), "visitors come in");
-    assert_eq!(reached(&cluster, "monitoring", "reach", "php", &shops), [other(9808)].into());
+    assert_eq!(reached(&cluster, "monitoring", "reach", "php", &shops), [other(980)].into());
 
     for (shop, pod, allowed) in
         [(&agent_shop, &agent_pod, &[at(DATABASE), STORE.to_owned()][..]), (&csi_shop, &csi_pod, &[STORE.to_owned()][..])]
     {
-        let targets = [&servers[..], &shops, &own, &[far(pod), scheduler.clone()]].concat();
+        // php-fpm takes no connection but from its socket's directory.
+        let tcp = "127.0.0.1:9000".to_owned();
+        let targets = [&servers[..], &shops, &own, &[tcp, far(pod), scheduler.clone()]].concat();
         let found = reached(&cluster, &shop.namespace, &pod.name, "php-fpm", &targets);
         println!("{} on {}: of {targets:?} it reaches {found:?}", shop.name, pod.node);
         assert_eq!(found, allowed.iter().chain(&own).cloned().collect(), "{}", shop.name);
@@ -183,7 +185,7 @@ fn a_shops_php_reaches_what_its_class_names_and_nothing_of_others() {
         assert_eq!(shop.exec(&pod.name, "php-fpm", &["php8.2", "-n", "-r", POST]).expect(0).stdout, "no");
         shows_its_own_alone(shop, pod, "alice");
         // The API server asks agents, for the scheduler; from its address and by its way.
-        let status = format!("/api/v1/namespaces/{}/pods/{}:9808/proxy/status", shop.namespace, pod.name);
+        let status = format!("/api/v1/namespaces/{}/pods/{}:980/proxy/status", shop.namespace, pod.name);
         let status: Value = serde_json::from_str(&cluster.ask(&["get", "--raw", &status])).unwrap();
         assert!(status["running"]["sequence"].is_u64(), "{status:#}");
     }
