@@ -53,7 +53,7 @@ pub(super) fn in_a_tree(counts: &Counts) -> Row {
                 let file = linked(&rig, &mut random);
                 let result = Rotten::new(&rig, kind, &template, &pod, &file, &mut random).and_then(|rotten| rotten.meets(then));
                 rig.server.put(HEAD, newest.clone());
-                row.count(|| format!("round {round}, {fault} in {}, {then:?}", file.display()), result.and_then(|()| rig.check(&pod)));
+                row.count(|| format!("round {round}, {fault} in {}, {then:?}", file.display()), result);
             }
         }
     }
@@ -150,7 +150,8 @@ impl<'a> Rotten<'a> {
         // As the disk has it, and not the kernel's cache.
         self.shell("umount \"$POINT\"").expect(0);
         self.mount();
-        let copied = self.shell("cp -a \"$POINT/root/.\" \"$POD\"");
+        // The tree that was put back is a new one; the one before it, which is still there, has the fault.
+        let copied = self.shell("mkdir \"$POD\"; cp -a \"$POINT/root/current/.\" \"$POD/current\"");
         drop(fs::remove_file(self.image()));
         if copied.code() != Some(0) {
             return Err(format!("the disk cannot be read afterwards: {}", copied.stderr));

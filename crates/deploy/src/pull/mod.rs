@@ -288,6 +288,8 @@ impl<'a> Run<'a> {
         let from_disk = || seen.as_ref().filter(|seen| seen.holds(self.settings, self.store.as_ref(), &root, &said));
         let known =
             known.filter(|known| known.holds(self.settings, self.store.as_ref(), &root, &said)).map(|known| &known.seen).or_else(from_disk);
+        // A tree that is made again needs the release object, however well known it is.
+        let known = known.filter(|_| self.damaged.is_none());
         let cache = self.open_cache().await?;
         let memory = cache.as_ref().map(|cache| Memory::new(Arc::clone(cache), self.store.as_ref()));
         // Of a pod that starts all rules count once it is known that it starts with this one.
