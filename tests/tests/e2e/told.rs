@@ -74,13 +74,16 @@ fn keys_among_the_sources_and_patterns_and_scripts_that_are_not_there_are_told()
         ["module vendor/module0 ships etc/tls.pem, which looks like a private key, to every pod; exclude it unless it is meant to"]
     );
 
-    describe("exclude = [\"notes.txt\", \"*.pem\", \"tests/**\", \"*.orig\"]", "[php]\nversion = \"8.2\"\nwarm = [\"index.php\", \"pub/idnex.php\"]");
+    describe(
+        "exclude = [\"notes.txt\", \"etc/*.pem\", \"tests/**\", \"*.orig\"]",
+        "[php]\nversion = \"8.2\"\nwarm = [\"index.php\", \"pub/idnex.php\"]",
+    );
     fs::write(shop.module(0).join("index.php"), "<?php").unwrap();
     let told = publish(&shop).expect(0);
     assert_eq!(
         warnings(&told),
         [
-            format!("module vendor/module0: nothing in {} matches exclude \"tests/**\", \"*.orig\"", shop.module(0).display()),
+            "module vendor/module0: nothing in src/module0 matches exclude \"tests/**\", \"*.orig\"".to_owned(),
             "php.warm names pub/idnex.php, which no module has".to_owned()
         ]
     );
