@@ -185,6 +185,8 @@ async fn connect_to(path: &Path) -> io::Result<UnixStream> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::disallowed_methods, reason = "a test prepares what is on the disk")]
+
     use super::*;
 
     #[test]

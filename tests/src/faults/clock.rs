@@ -42,7 +42,7 @@ pub(super) fn wrong(counts: &Counts) -> Row {
         }
     }
     let Some(library) = library() else {
-        row.note = "SKIPPED clocks that are ahead: libfaketime is not there (Debian: faketime)".to_owned();
+        "SKIPPED clocks that are ahead: libfaketime is not there (Debian: faketime)".clone_into(&mut row.note);
         return row;
     };
     let ahead = Ahead { rig: &rig, library: &library };

@@ -36,15 +36,15 @@ pub(super) fn beside_publishers(counts: &Counts) -> Row {
         let aged = age(&shop.path("store/blobs"));
         aged.expect("the store is writable");
         let gc = shop.longshore_program(["gc", "--keep", "1", "--younger-than", "1h", "--delete", "--output", "json"]);
-        let (publisher, first) = (shop.publisher(), random.random());
+        let (command, first) = (shop.publisher(), random.random());
         let pause = Duration::from_micros(random.random_range(0..30_000));
         // Who begins does so a little earlier.
         let (gc, published) = if first {
             let gc = gc.start();
             thread::sleep(pause);
-            (gc, publisher.start())
+            (gc, command.start())
         } else {
-            let published = publisher.start();
+            let published = command.start();
             thread::sleep(pause);
             (gc.start(), published)
         };

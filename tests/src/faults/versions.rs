@@ -52,7 +52,8 @@ fn state(root: &Path, change: impl FnOnce(&mut Value)) -> io::Result<()> {
 }
 
 fn indexes(root: &Path, line: fn(&str) -> String) -> io::Result<()> {
-    for name in names(&root.join("releases")).into_iter().filter(|name| name.ends_with(".index")) {
+    for name in names(&root.join("releases")).into_iter().filter(|name| Path::new(name).extension().is_some_and(|ending| ending == "index"))
+    {
         let path = root.join("releases").join(name);
         let text: Vec<_> = fs::read_to_string(&path)?.lines().map(line).filter(|line| !line.is_empty()).map(|line| line + "\n").collect();
         fs::write(path, text.concat())?;

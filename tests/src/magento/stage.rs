@@ -61,7 +61,7 @@ pub(super) struct Stage<'a> {
     /// The sequence that it begins with.
     pub(super) first: u64,
     edge: Edge,
-    _edge: Option<Running>,
+    served: Option<Running>,
     variables: BTreeMap<String, String>,
 }
 
@@ -79,7 +79,7 @@ impl<'a> Stage<'a> {
             real: false,
             first: 0,
             edge,
-            _edge: None,
+            served: None,
             variables,
         }
     }
@@ -115,7 +115,7 @@ impl<'a> Stage<'a> {
             && table.row("pods", "two serve the front page", || {
                 self.tenant.register(self.first);
                 self.start();
-                self._edge = Some(self.edge.serve(self.tenant.service()));
+                self.served = Some(self.edge.serve(self.tenant.service()));
                 // The first pods may have begun before the Shop was changed.
                 self.tenant.settled();
                 let pods = self.tenant.served_by(2);

@@ -89,8 +89,8 @@ impl Tree {
         }
         if let Some(unbuilt) = unbuilt {
             php(self.kind.compile, "scopes")?;
-            let left = unbuilt.leftovers.iter().map(|left| self.directory.join(left)).filter(|left| left.exists());
-            left.map(fs::remove_dir_all).collect::<io::Result<()>>().map_err(|error| error.to_string())?;
+            let mut left = unbuilt.leftovers.iter().map(|left| self.directory.join(left)).filter(|left| left.exists());
+            left.try_for_each(fs::remove_dir_all).map_err(|error| error.to_string())?;
         }
         Ok(said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default().to_owned())
     }

@@ -153,7 +153,7 @@ fn defines(sources: &Sources, module: &Module, path: &[String], depth: usize) ->
         // `use release::X` in a crate with a module of that name would be ambiguous: what is no module here is another crate.
         return defines(sources, module, &[&target[..], rest].concat(), depth - 1);
     }
-    let child = [&module[..], &[first.clone()]].concat();
+    let child = [&module[..], std::slice::from_ref(first)].concat();
     if sources.contains_key(&child) {
         return within(sources, &child, rest, depth);
     }

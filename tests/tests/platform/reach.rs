@@ -1,4 +1,4 @@
-//! What a program of a shop reaches from its container, as its user, with the NetworkPolicies in force. `docs/reach.md` has it as a table.
+//! What a program of a shop reaches from its container, as its user, with the `NetworkPolicies` in force. `docs/reach.md` has it as a table.
 
 #![allow(clippy::disallowed_methods, reason = "the test makes its files itself")]
 
@@ -145,7 +145,9 @@ fn a_shops_php_reaches_what_its_class_names_and_nothing_of_others() {
     assert!(["n1-policies", "n2-policies"].iter().all(|name| enforced.contains(name)), "cluster run --policies: {enforced}");
     let platform = Platform::install(&cluster);
     Program::new("ip").args(["address", "replace", &format!("{METADATA}/32"), "dev", "lo"]).run().expect(0);
-    [(HOST, NFS), (HOST, DATABASE), (HOST, REDIS), (METADATA, 80)].iter().for_each(|(address, port)| listen(address, *port));
+    for (address, port) in [(HOST, NFS), (HOST, DATABASE), (HOST, REDIS), (METADATA, 80)] {
+        listen(address, port);
+    }
     strangers(&cluster, &platform);
     platform.class(&Class { database: Some(DATABASE), ..Class::php("walled") });
     platform.class(&Class { storage: "Csi", ..Class::php("walled-csi") });

@@ -87,12 +87,8 @@ pub(super) fn script(place: &Place, container: &Value, command: Option<&[String]
     words.extend([("reuid", "runAsUser"), ("regid", "runAsGroup")].map(|(flag, field)| format!("--{flag}={}", merged(field))));
     words.push(place.security["fsGroup"].as_i64().map_or_else(|| "--clear-groups".to_owned(), |group| format!("--groups={group}")));
     if security["privileged"] != true {
-        let added: String = security["capabilities"]["add"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .map(|name| format!(",+{}", text(name).to_lowercase()))
-            .collect();
+        let added = security["capabilities"]["add"].as_array().into_iter().flatten().map(|name| text(name).to_lowercase());
+        let added = added.fold(String::new(), |all, name| all + ",+" + &name);
         // Ambient, as programs of this machine have no capabilities of their files, and those of an image do.
         words.extend(["bounding-set", "inh-caps", "ambient-caps"].map(|set| format!("--{set}=-all{added}")));
         words.push("--no-new-privs".to_owned());
