@@ -13,7 +13,7 @@ use k8s_openapi::{
 use runtime::variable;
 
 /// Where health, metrics and status are served: a port that no container of the tenant may take, also while the agent starts anew.
-/// [`restricted`](super::restricted) says from where on ports are anybody's.
+/// [`restricted()`](super::restricted()) says from where on ports are anybody's.
 pub const AGENT_PORT: i32 = 980;
 
 /// In a pod that serves visitors.
