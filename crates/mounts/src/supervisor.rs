@@ -77,7 +77,7 @@ impl Supervisor {
     }
 
     /// Mounts, adopts, probes and mounts again until `stop` is cancelled; then unmounts what it keeps, within
-    /// [`Timing::unmount_within`], and returns. What others made (`adopt`) stays mounted.
+    /// [`Timing::unmount_within`](crate::Timing::unmount_within), and returns. What others made (`adopt`) stays mounted.
     ///
     /// # Errors
     ///
