@@ -134,7 +134,9 @@ fn efs_is_shown_the_access_point_and_a_request_signed_by_the_identity_that_the_a
         let (certificate, key) = (format!("{FOLDER}/right.pem"), format!("{FOLDER}/right.key"));
         let accept = format!("{}:{PORT}", network::SERVER);
         let server = ["s_server", "-accept", &accept, "-cert", &certificate, "-key", &key, "-Verify", "1", "-no_ticket"];
-        let server = Program::new("openssl").args(server).deadline(Duration::from_mins(2)).start();
+        // It ends where its input does.
+        let server = Program::new("sh").args(["-c", "sleep 120 | openssl s_server \"$@\"", "sh"]).args(&server[1..]);
+        let server = server.deadline(Duration::from_mins(2)).start();
 
         let shop = e2e::shop::Shop::on_disk(1, 10);
         let mut variables = crate::whole::pod(&shop);
