@@ -61,6 +61,7 @@ pub(super) struct Stage<'a> {
     /// The sequence that it begins with.
     pub(super) first: u64,
     edge: Edge,
+    /// What answers there, once there is a Service to lead to.
     served: Option<Running>,
     variables: BTreeMap<String, String>,
 }
@@ -256,7 +257,8 @@ impl<'a> Stage<'a> {
     pub(super) fn tell(&self) -> String {
         let there = self.platform.cluster.kubectl(["get", "shop", &self.tenant.name]).run().code() == Some(0);
         let why = if there { self.tenant.why() } else { "there is no Shop yet".to_owned() };
-        format!("{}\n--- why\n{why}", self.platform.tell(&self.tenant.namespace))
+        let edge = self.served.as_ref().map_or_else(String::new, Running::complained);
+        format!("{}\n--- why\n{why}\n--- the edge\n{edge}", self.platform.tell(&self.tenant.namespace))
     }
 }
 

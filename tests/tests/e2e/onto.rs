@@ -69,3 +69,23 @@ fn a_file_that_the_release_has_already_is_refused() {
     let refused = onto(&shop, 1);
     assert!(refused.code() != Some(0) && refused.stderr.contains("duplicate"), "{refused:#?}");
 }
+
+/// The compiler of Magento 2 makes such names, and the release that it builds has none.
+#[test]
+fn names_that_differ_in_case_only_join_where_the_description_says_so() {
+    let shop = Shop::on_disk(1, 2);
+    shop.publish();
+    for more in ["", "case_sensitive = true"] {
+        built(&shop, more, "<?php");
+        for name in ["TierPrice", "Tierprice"] {
+            fs::create_dir_all(shop.path("built").join(name)).unwrap();
+            fs::write(shop.path("built").join(name).join("Proxy.php"), "<?php").unwrap();
+        }
+        let outcome = onto(&shop, 1);
+        if more.is_empty() {
+            assert!(outcome.code() != Some(0) && outcome.stderr.contains("name-collision"), "{outcome:#?}");
+        } else {
+            assert_eq!(json(&outcome.expect(0))["sequence"], 2);
+        }
+    }
+}

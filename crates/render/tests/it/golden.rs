@@ -4,7 +4,7 @@ use crate::{
     committed::compare,
     made::{MAGENTO1, PLATFORMS, example, find, has, rendered},
 };
-use api::{Idle, IdleMode, InForce, Migrating, Moment, Object, Own, ShopClass, ShopState, Tenants};
+use api::{Idle, IdleMode, InForce, Migrating, Moment, Object, ShopClass, ShopState, Tenants};
 use registry::{Form, text};
 use release::Migration;
 use render::{RenderError, check, render};
@@ -27,27 +27,6 @@ fn the_examples_are_rendered_as_committed() {
 fn the_example_of_magento1_passes_the_checks() {
     let objects = rendered(MAGENTO1, |_, _, _| {});
     assert_eq!(check::shop(&objects), []);
-}
-
-/// Who asks for the shop's own public address finds the edge, and may go there.
-#[test]
-fn pods_find_the_shops_domains_at_the_edge_that_the_class_names() {
-    let objects = rendered("aws", |_, class, _| {
-        class.spec.network.own = Some(Own { address: "10.0.12.7".into(), ports: vec![443, 8443] });
-    });
-    let hosts = json!([{ "ip": "10.0.12.7", "hostnames": ["www.acme.example", "hu.acme.example", "acme.example"] }]);
-    let pods = [("Deployment", "web"), ("Deployment", "cron")].map(|(kind, name)| find(&objects, kind, name)["spec"]["template"].clone());
-    for pod in pods {
-        assert_eq!(pod["spec"]["hostAliases"], hosts);
-    }
-    let policy = find(&objects, "NetworkPolicy", "shop");
-    let rules = policy["spec"]["egress"].as_array().unwrap();
-    let to = rules.iter().find(|rule| rule["to"][0]["ipBlock"]["cidr"] == "10.0.12.7/32").unwrap_or_else(|| panic!("{rules:#?}"));
-    // Where a CNI has put the edge's pods in the place of their Service.
-    assert_eq!(to["to"][1]["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"], "edge");
-    assert_eq!(to["ports"], json!([{ "port": 443, "protocol": "TCP" }, { "port": 8443, "protocol": "TCP" }]));
-    let without = rendered("aws", |_, _, _| {});
-    assert!(find(&without, "Deployment", "web")["spec"]["template"]["spec"].get("hostAliases").is_none());
 }
 
 #[test]

@@ -6,7 +6,6 @@
     reason = "a test sets up without failpoints, and helpers of tests fail as tests do"
 )]
 
-mod authorities;
 mod chart;
 mod checks;
 mod committed;
@@ -15,6 +14,7 @@ mod golden;
 mod made;
 mod magento;
 mod media;
+mod own_edge;
 mod probe;
 mod programs;
 mod properties;

@@ -1,7 +1,8 @@
-//! Authorities that a class names, and PHP itself asking a server that has a certificate of one.
+//! A shop that asks for its own public address: pods find the edge, may go there, and believe its certificate.
 
-use crate::made::rendered;
-use api::Object;
+use crate::made::{find, rendered};
+use api::{Object, Own};
+use serde_json::json;
 use std::{
     fs::{self, File},
     io::Write as _,
@@ -67,4 +68,25 @@ fn php_believes_the_authorities_of_its_class_besides_the_images() {
     };
     assert_eq!(asked(None).trim(), "refused");
     assert_eq!(asked(Some(own)), format!("believed {}/authorities.pem /etc/ssl/certs", folder.path().display()));
+}
+
+/// Who asks for the shop's own public address finds the edge, and may go there.
+#[test]
+fn pods_find_the_shops_domains_at_the_edge_that_the_class_names() {
+    let objects = rendered("aws", |_, class, _| {
+        class.spec.network.own = Some(Own { address: "10.0.12.7".into(), ports: vec![443, 8443] });
+    });
+    let hosts = json!([{ "ip": "10.0.12.7", "hostnames": ["www.acme.example", "hu.acme.example", "acme.example"] }]);
+    let pods = [("Deployment", "web"), ("Deployment", "cron")].map(|(kind, name)| find(&objects, kind, name)["spec"]["template"].clone());
+    for pod in pods {
+        assert_eq!(pod["spec"]["hostAliases"], hosts);
+    }
+    let policy = find(&objects, "NetworkPolicy", "shop");
+    let rules = policy["spec"]["egress"].as_array().unwrap();
+    let to = rules.iter().find(|rule| rule["to"][0]["ipBlock"]["cidr"] == "10.0.12.7/32").unwrap_or_else(|| panic!("{rules:#?}"));
+    // Where a CNI has put the edge's pods in the place of their Service.
+    assert_eq!(to["to"][1]["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"], "edge");
+    assert_eq!(to["ports"], json!([{ "port": 443, "protocol": "TCP" }, { "port": 8443, "protocol": "TCP" }]));
+    let without = rendered("aws", |_, _, _| {});
+    assert!(find(&without, "Deployment", "web")["spec"]["template"]["spec"].get("hostAliases").is_none());
 }
