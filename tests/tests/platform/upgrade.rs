@@ -65,7 +65,7 @@ fn next_version(scratch: &Path) -> PathBuf {
         assert_ne!(text, changed, "{file}");
         fs::write(path, changed).unwrap();
     };
-    change("Chart.yaml", &|text| text.replace("\nversion: ", "\nversion: 99."));
+    change("Chart.yaml", &|text| text.replace("\nversion: 0.", "\nversion: 99."));
     change("files/crds/shops.yaml", &|text| {
         let line = text.lines().find(|line| line.trim() == "properties:").unwrap();
         let indent = " ".repeat(line.len() - line.trim_start().len() + 2);
