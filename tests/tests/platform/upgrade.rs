@@ -120,8 +120,10 @@ fn shops_run_on_while_the_chart_is_upgraded_removed_and_installed_again() {
     merge(&mut values, &json!({ "scheduler": { "resources": { "requests": { "cpu": "50m" } } } }));
     chart::upgrade(&cluster, &chart::path(), &values).run().expect(0);
     platform.rolled_out(SYSTEM, "deployment/longshore-scheduler");
-    let replaced = pods(&cluster, SYSTEM);
-    assert!(schedulers.keys().all(|pod| !replaced.contains_key(pod)), "{schedulers:?} {replaced:?}");
+    e2e::cluster::eventually("pods of the scheduler with other resources", std::time::Duration::from_mins(2), || {
+        let replaced = pods(&cluster, SYSTEM);
+        schedulers.keys().all(|pod| !replaced.contains_key(pod)).then_some(())
+    });
     unchanged("other resources");
 
     let told = chart::uninstall(&cluster);
