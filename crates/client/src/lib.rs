@@ -5,7 +5,7 @@
 //! | `cluster` | a connection, and every call that Longshore makes |
 //! | `apply` | the steps of a plan, done in their order |
 //! | `registry` | Shops, classes, releases and rollouts, read whole |
-//! | `lease`, `share` | who leads, and which shards of the fleet are whose |
+//! | `lease`, `shard_balance` | who leads, and which shards of the fleet are whose |
 //! | `request_priority`, `events` | whose requests go first, and what `kubectl describe` shows |
 
 mod answer;

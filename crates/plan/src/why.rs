@@ -45,7 +45,7 @@ impl Answer {
 /// Releases that are named, at most.
 const UNREADABLE: usize = 5;
 
-/// Explains one shop; `halted` is what the andon cord says.
+/// Explains one shop; `halted` is what the halt says.
 #[must_use]
 pub fn why(name: &str, shop: &Shop, fleet: &Fleet, halted: Option<&str>, now: Timestamp) -> Answer {
     let mut answer = Answer { shop: name.to_owned(), verdict: verdict(shop), facts: Vec::new(), advice: Vec::new() };
@@ -182,7 +182,7 @@ fn advice(shop: &str, kind: &str, reason: &str) -> Option<String> {
         ("Applied", "Conflict") => {
             format!("another manager owns fields; agree with its owner, or `longshore apply --shop {shop} --take-over`")
         }
-        ("Applied", "Held") => "a guard holds it: read the message, then allow more with `run --delete-at-most`".to_owned(),
+        ("Applied", "Held") => "a guard holds it: read the message, then allow more with `longshore-scheduler --delete-at-most`".to_owned(),
         ("Applied", "Refused") => format!("`longshore plan --shop {shop} --output diff` shows what the API server refuses"),
         ("Rendered", _) => "correct the Shop or its class".to_owned(),
         ("WorkloadAvailable", _) => format!("`kubectl -n {} get pods` and their logs", api::namespace(shop)),

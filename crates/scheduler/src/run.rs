@@ -7,7 +7,7 @@
 //!                    rollouts (shard 0)       ──► which release each shop is told
 //!                    removal  (shard 0)       ──► shops that left the registry
 //!                    edge     (shard 0)       ──► the maps of the edge
-//!                    standing (shard 0)       ──► builds, and the status of classes and releases
+//!                    class_status (shard 0)   ──► builds, and the status of classes and releases
 //! ```
 
 mod agents;

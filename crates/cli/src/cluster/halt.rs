@@ -1,4 +1,4 @@
-//! `halt`: the andon cord.
+//! `halt`: stops every rollout.
 
 use super::{
     CommandError,

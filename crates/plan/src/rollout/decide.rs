@@ -55,7 +55,7 @@ pub struct Situation<'a> {
     pub order: &'a [String],
     /// What is seen of them.
     pub views: &'a BTreeMap<String, View>,
-    /// Whether the andon cord is pulled, or an older rollout of the channel is not over.
+    /// Whether somebody halted, or an older rollout of the channel is not over.
     pub held: Option<&'a str>,
     /// The wave whose soak a person ended.
     pub promoted: Option<u32>,

@@ -3,7 +3,7 @@
 //! ```text
 //!  Pending ─► Moving ─► Soaking ─► Moving (next wave) ─► … ─► Completed
 //!               │ ▲        │
-//!    budget ────┤ └ Paused ┘ a person, or the andon cord
+//!    budget ────┤ └ Paused ┘ a person, or a halt
 //!               ▼
 //!           Returning ─► Stopped (the failed wave is back) ─► a person: resume, or abort ─► Returning ─► Aborted
 //! ```
