@@ -202,7 +202,7 @@ pub struct RolloutStatus {
     pub conditions: Vec<Condition>,
 }
 
-/// What a person said to a rollout, or to all of them by the andon cord.
+/// What a person said to a rollout, or to all of them by a halt.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Act {

@@ -82,7 +82,7 @@ async fn pull(arguments: &Halt, cluster: Result<Cluster, client::ApiError>) -> R
         cluster.delete(&identity, found["metadata"]["uid"].as_str().unwrap_or_default()).await?;
         let text = |key: &str| found["data"][key].as_str().unwrap_or("somebody");
         let pulled = format!("it was pulled by {} at {}: {}", text("by"), text("at"), text("why"));
-        return note_all(&cluster, "let go on, as the andon cord was lifted,", &arguments.by, &pulled).await;
+        return note_all(&cluster, "let go on because the halt was lifted,", &arguments.by, &pulled).await;
     }
     let said = [("why", arguments.why.clone().unwrap_or_default()), ("by", arguments.by.clone()), ("at", Timestamp::now().to_string())];
     let cord = ConfigMap {

@@ -70,7 +70,7 @@ const ALL: &[Metric] = &[
         "Builds that failed, of releases that shops are told or are about to be told.",
         Value::Gauge(|look| look.failed_builds),
     ),
-    ("longshore_scheduler_halted", "Whether the halt is pulled, 1 or 0.", Value::Gauge(|look| usize::from(look.halted))),
+    ("longshore_scheduler_halted", "Whether a halt is in force, 1 or 0.", Value::Gauge(|look| usize::from(look.halted))),
     ("longshore_scheduler_stopped_rollouts", "Rollouts whose failure budget is used up.", Value::Gauge(|look| look.stopped)),
     ("longshore_scheduler_unready_shops", "Shops that should be served and are not Ready.", Value::Gauge(|look| look.unready)),
     ("longshore_scheduler_late_backup_shops", "Shops whose last backup is too old, or missing.", Value::Gauge(|look| look.late)),

@@ -195,7 +195,7 @@ fn tries() -> Vec<Try> {
             of("batch/v1", "CronJob", "default", json!({ "schedule": "* * * * *", "jobTemplate": { "spec": { "template": job } } })),
         ),
         apply("the cluster's DNS", map("kube-system", "coredns")),
-        apply("the andon cord", map(SYSTEM, "longshore-halt")),
+        apply("the halt", map(SYSTEM, "longshore-halt")),
         apply("a map of the edge that is none", map("edge", "haproxy")),
         apply("a Service", of("v1", "Service", "default", json!({ "ports": [{ "port": 80 }], "externalIPs": ["10.0.0.1"] }))),
         apply(

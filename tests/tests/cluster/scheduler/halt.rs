@@ -1,4 +1,4 @@
-//! The andon cord, where shops are led by two processes, one of them starts again, and another cell cannot be reached.
+//! A halt, where shops are led by two processes, one of them starts again, and another cell cannot be reached.
 
 use super::{LISTEN, LONG, SECOND, Scheduler, played, release, shop};
 use e2e::cluster::{Cluster, eventually};

@@ -84,7 +84,7 @@ fn a_person_pauses_resumes_promotes_halts_and_aborts_a_rollout() {
     let moved = first.told(43);
     assert!((6..=7).contains(&moved), "60 percent, and the canary: {moved}");
 
-    // The andon cord: nothing moves, whatever else a person says.
+    // A halt: nothing moves, whatever else a person says.
     scheduler.program(&["halt", "--why", "checkout fails", "--by", "anna"]).run().expect(0);
     let pulled = Instant::now();
     first.reaches("Paused", 1);
@@ -97,7 +97,7 @@ fn a_person_pauses_resumes_promotes_halts_and_aborts_a_rollout() {
     // Who said what is on record, and who started it, and why, stays as it was said.
     let history =
         first.status()["history"].as_array().unwrap().iter().map(|act| act["what"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
-    let all = ["paused", "resumed", "promoted from wave 0", "halted", "aborted", "let go on, as the andon cord was lifted,"];
+    let all = ["paused", "resumed", "promoted from wave 0", "halted", "aborted", "let go on because the halt was lifted,"];
     assert_eq!(history, all);
     let changed = r#"{"spec":{"started":{"by":"nobody","why":"nothing"}}}"#;
     let refused = cluster.kubectl(["patch", "rollout", "first", "--type=merge", "--patch", changed]).run();
