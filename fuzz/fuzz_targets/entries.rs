@@ -15,7 +15,9 @@ use tempfile::TempDir;
 const BLOCK: usize = 512;
 
 fuzz_target!(|input: &[u8]| {
-    let Some((&dress, tar)) = input.split_first() else { return };
+    let Some((&dress, tar)) = input.split_first() else {
+        return;
+    };
     let mut tar = tar.to_vec();
     tar.resize(tar.len().next_multiple_of(BLOCK), 0);
     let entries = walk(&mut tar, dress & 1 != 0);
@@ -37,8 +39,13 @@ fn walk(tar: &mut [u8], seal: bool) -> u64 {
             header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
         }
         entries += u64::from(header[156] != b'x');
-        let size = std::str::from_utf8(&header[124..135]).ok().and_then(|octal| usize::from_str_radix(octal, 8).ok()).unwrap_or(0);
-        at = at.saturating_add(BLOCK).saturating_add(size.next_multiple_of(BLOCK));
+        let size = std::str::from_utf8(&header[124..135])
+            .ok()
+            .and_then(|octal| usize::from_str_radix(octal, 8).ok())
+            .unwrap_or(0);
+        at = at
+            .saturating_add(BLOCK)
+            .saturating_add(size.next_multiple_of(BLOCK));
     }
     entries
 }
@@ -46,21 +53,43 @@ fn walk(tar: &mut [u8], seal: bool) -> u64 {
 fn unpack(tar: &[u8], entries: u64, last: bool) {
     static SCRATCH: OnceLock<TempDir> = OnceLock::new();
     let fast = Path::new("/dev/shm");
-    let scratch =
-        SCRATCH.get_or_init(|| if fast.is_dir() { tempfile::tempdir_in(fast) } else { tempfile::tempdir() }.expect("scratch directory"));
+    let scratch = SCRATCH.get_or_init(|| {
+        if fast.is_dir() {
+            tempfile::tempdir_in(fast)
+        } else {
+            tempfile::tempdir()
+        }
+        .expect("scratch directory")
+    });
     let here = scratch.path().join("here");
     let tree = here.join("tree");
     fs::create_dir_all(&tree).expect("tree");
 
     let frame = zstd::bulk::compress(tar, 1).expect("memory");
-    let chunk = Chunk { sha256: Sha256::of(&frame), size: frame.len() as u64, unpacked: tar.len() as u64, entries };
+    let chunk = Chunk {
+        sha256: Sha256::of(&frame),
+        size: frame.len() as u64,
+        unpacked: tar.len() as u64,
+        entries,
+    };
     let unpacker = Unpacker::new(&tree).expect("empty tree");
-    let unpacked = unpacker.worker().chunk(&frame, &chunk, &Place { target: None, replaced: &BTreeSet::new(), last });
+    let unpacked = unpacker.worker().chunk(
+        &frame,
+        &chunk,
+        &Place {
+            target: None,
+            replaced: &BTreeSet::new(),
+            last,
+        },
+    );
     let finished = unpacked.is_ok() && unpacker.finish(&release::Asked::default()).is_ok();
     if finished {
         inspect(&tree, &tree);
     }
-    let beside: Vec<_> = fs::read_dir(&here).expect("scratch").map(|entry| entry.expect("scratch").file_name()).collect();
+    let beside: Vec<_> = fs::read_dir(&here)
+        .expect("scratch")
+        .map(|entry| entry.expect("scratch").file_name())
+        .collect();
     assert_eq!(beside, ["tree"], "something was written beside the tree");
     let around = fs::read_dir(scratch.path()).expect("scratch").count();
     assert_eq!(around, 1, "something was written above the tree");
@@ -77,10 +106,19 @@ fn inspect(directory: &Path, tree: &Path) {
         } else if metadata.is_symlink() {
             // A link may dangle inside, yet what it resolves to must not be outside.
             if let Ok(target) = path.canonicalize() {
-                assert!(target.starts_with(tree.canonicalize().expect("tree")), "{} leads to {}", path.display(), target.display());
+                assert!(
+                    target.starts_with(tree.canonicalize().expect("tree")),
+                    "{} leads to {}",
+                    path.display(),
+                    target.display()
+                );
             }
         } else {
-            assert!(metadata.is_file(), "{} is no file, directory or link", path.display());
+            assert!(
+                metadata.is_file(),
+                "{} is no file, directory or link",
+                path.display()
+            );
         }
     }
 }

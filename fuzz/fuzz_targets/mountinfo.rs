@@ -6,7 +6,9 @@ use mounts::MountTable;
 use std::path::Path;
 
 fuzz_target!(|bytes: &[u8]| {
-    let Ok(table) = MountTable::parse(bytes) else { return };
+    let Ok(table) = MountTable::parse(bytes) else {
+        return;
+    };
     for path in ["/", "/srv/shop/media"] {
         if let Some(entry) = table.at(Path::new(path)) {
             assert_eq!(entry.point, Path::new(path));

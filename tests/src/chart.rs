@@ -38,7 +38,13 @@ pub fn without_pods() -> Value {
 pub fn install(cluster: &Cluster, values: &Value) {
     upgrade(cluster, &path(), values).run().expect(0);
     // As the chart's notes say: Helm made the namespace, without a label.
-    let label = ["label", "namespace", RELEASE[2], "pod-security.kubernetes.io/enforce=restricted", "--overwrite"];
+    let label = [
+        "label",
+        "namespace",
+        RELEASE[2],
+        "pod-security.kubernetes.io/enforce=restricted",
+        "--overwrite",
+    ];
     cluster.kubectl(label).run().expect(0);
 }
 
@@ -47,8 +53,19 @@ pub fn install(cluster: &Cluster, values: &Value) {
 pub fn upgrade(cluster: &Cluster, chart: &Path, values: &Value) -> Program {
     let timeout = format!("--timeout={}s", WAIT.as_secs());
     // Tests change objects of the chart by hand, and get them back.
-    let more = ["--install", "--create-namespace", "--wait", &timeout, "--force-conflicts", "--values", "-"];
-    helm(cluster, "upgrade").arg(chart).args(more).input(values.to_string())
+    let more = [
+        "--install",
+        "--create-namespace",
+        "--wait",
+        &timeout,
+        "--force-conflicts",
+        "--values",
+        "-",
+    ];
+    helm(cluster, "upgrade")
+        .arg(chart)
+        .args(more)
+        .input(values.to_string())
 }
 
 /// `helm uninstall`.
@@ -64,5 +81,7 @@ pub fn uninstall(cluster: &Cluster) -> Outcome {
 
 fn helm(cluster: &Cluster, verb: &str) -> Program {
     let helm = cluster.program(&required("helm").display().to_string());
-    helm.arg(verb).args(RELEASE).deadline(WAIT + Duration::from_secs(30))
+    helm.arg(verb)
+        .args(RELEASE)
+        .deadline(WAIT + Duration::from_secs(30))
 }

@@ -12,7 +12,8 @@ use std::{
 
 /// What makes the shop; it keeps what it downloaded.
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tools/corpus");
-/// The module in which demo and benchmarks play a developer's change: a thousand files of one library.
+/// The module in which demo and benchmarks play a developer's change: a thousand files of one
+/// library.
 pub const CHANGED: &str = "symfony";
 
 /// How much of it.
@@ -38,22 +39,29 @@ pub enum CorpusError {
     Interrupted(#[from] Interrupted),
 }
 
-/// Fills the empty directory with a shop: `longshore.toml`, and one directory for each module below `src`.
+/// Fills the empty directory with a shop: `longshore.toml`, and one directory for each module below
+/// `src`.
 ///
-/// The first call downloads about 90 MB of packages (Debian 12; 37 MB more for [`Extent::More`]) and takes half a minute; later ones
-/// only unpack.
+/// The first call downloads about 90 MB of packages (Debian 12; 37 MB more for [`Extent::More`])
+/// and takes half a minute; later ones only unpack.
 ///
 /// # Errors
 ///
 /// The packages are not to be had, the disk refuses, or somebody asked to stop.
 pub fn fill(directory: &Path, extent: Extent, interrupt: &Interrupt) -> Result<(), CorpusError> {
     let mut script = Command::new(SCRIPT);
-    script.arg(directory).args((extent == Extent::More).then_some("more"));
+    script
+        .arg(directory)
+        .args((extent == Extent::More).then_some("more"));
     let mut script = script.spawn()?;
     loop {
         if let Some(status) = script.try_wait()? {
             interrupt.check()?;
-            return if status.success() { Ok(()) } else { Err(CorpusError::Failed(status)) };
+            return if status.success() {
+                Ok(())
+            } else {
+                Err(CorpusError::Failed(status))
+            };
         }
         if let Err(interrupted) = interrupt.check() {
             // Not SIGKILL: the script has a directory of its own to remove.

@@ -17,7 +17,11 @@ pub fn bytes(count: u64) -> String {
         value /= 1024.0;
         unit += 1;
     }
-    let digits = if value < 10.0 { 2 } else { usize::from(value < 100.0) };
+    let digits = if value < 10.0 {
+        2
+    } else {
+        usize::from(value < 100.0)
+    };
     format!("{value:.digits$} {}", units[unit])
 }
 
@@ -49,11 +53,17 @@ pub fn count(number: u64) -> String {
 #[must_use]
 pub fn table(head: &[&str], right: &[usize], rows: &[Vec<String>]) -> String {
     let mut table = Table::new();
-    table.load_style(presets::ASCII_MARKDOWN).set_content_arrangement(ContentArrangement::Disabled);
+    table
+        .load_style(presets::ASCII_MARKDOWN)
+        .set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(head);
     table.add_rows(rows);
     for (at, column) in iter::zip(0.., table.column_iter_mut()) {
-        column.set_cell_alignment(if right.contains(&at) { CellAlignment::Right } else { CellAlignment::Left });
+        column.set_cell_alignment(if right.contains(&at) {
+            CellAlignment::Right
+        } else {
+            CellAlignment::Left
+        });
     }
     table.to_string()
 }
@@ -66,21 +76,34 @@ mod tests {
     fn figures_have_about_three_digits() {
         assert_eq!(
             ["0 B", "1023 B", "1.00 KiB", "12.0 KiB", "290 MiB"],
-            [0, 1023, 1024, 12_288, 304_087_040].map(bytes).each_ref().map(String::as_str)
+            [0, 1023, 1024, 12_288, 304_087_040]
+                .map(bytes)
+                .each_ref()
+                .map(String::as_str)
         );
         assert_eq!(
             ["41 ms", "2.31 s", "75.0 s"],
-            [41, 2309, 75_000].map(|millis| time(Duration::from_millis(millis))).each_ref().map(String::as_str)
+            [41, 2309, 75_000]
+                .map(|millis| time(Duration::from_millis(millis)))
+                .each_ref()
+                .map(String::as_str)
         );
         assert_eq!(
             ["7", "999", "1,000", "25,039", "1,234,567"],
-            [7, 999, 1000, 25_039, 1_234_567].map(count).each_ref().map(String::as_str)
+            [7, 999, 1000, 25_039, 1_234_567]
+                .map(count)
+                .each_ref()
+                .map(String::as_str)
         );
     }
 
     #[test]
     fn a_table_is_markdown() {
-        let text = table(&["what", "files"], &[1], &[vec!["pull".into(), "25".into()]]);
+        let text = table(
+            &["what", "files"],
+            &[1],
+            &[vec!["pull".into(), "25".into()]],
+        );
         assert_eq!(text, "| what | files |\n|------|-------|\n| pull |    25 |");
     }
 }

@@ -1,4 +1,5 @@
-//! Ctrl-C and SIGTERM as a flag, so that a program that made directories and processes ends them itself.
+//! Ctrl-C and SIGTERM as a flag, so that a program that made directories and processes ends them
+//! itself.
 
 use std::{
     io,
@@ -33,18 +34,23 @@ impl Interrupt {
         let flag = Arc::new(AtomicBool::new(false));
         let (mut interrupt, mut terminate) = {
             let _inside = runtime.enter();
-            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
+            (
+                signal(SignalKind::interrupt())?,
+                signal(SignalKind::terminate())?,
+            )
         };
         let raised = Arc::clone(&flag);
-        thread::Builder::new().name("signals".into()).spawn(move || {
-            runtime.block_on(async {
-                tokio::select! {
-                    _ = interrupt.recv() => {}
-                    _ = terminate.recv() => {}
-                }
-            });
-            raised.store(true, Ordering::Release);
-        })?;
+        thread::Builder::new()
+            .name("signals".into())
+            .spawn(move || {
+                runtime.block_on(async {
+                    tokio::select! {
+                        _ = interrupt.recv() => {}
+                        _ = terminate.recv() => {}
+                    }
+                });
+                raised.store(true, Ordering::Release);
+            })?;
         Ok(Self(flag))
     }
 
@@ -54,6 +60,10 @@ impl Interrupt {
     ///
     /// Somebody did.
     pub fn check(&self) -> Result<(), Interrupted> {
-        if self.0.load(Ordering::Acquire) { Err(Interrupted) } else { Ok(()) }
+        if self.0.load(Ordering::Acquire) {
+            Err(Interrupted)
+        } else {
+            Ok(())
+        }
     }
 }

@@ -1,7 +1,8 @@
-//! The harness of the end-to-end tests: an S3 server with faults, process runners, other S3 servers, and trees of files.
+//! The harness of the end-to-end tests: an S3 server with faults, process runners, other S3
+//! servers, and trees of files.
 //!
-//! What is here serves tests and benchmarks only; a call that cannot do its part panics where that makes a test shorter,
-//! and says so.
+//! What is here serves tests and benchmarks only; a call that cannot do its part panics where that
+//! makes a test shorter, and says so.
 
 pub mod bench;
 pub mod chart;

@@ -2,7 +2,8 @@
 
 #![allow(
     clippy::disallowed_methods,
-    reason = "tools are found where the Makefile puts them, then in PATH; servers get directories of their own"
+    reason = "tools are found where the Makefile puts them, then in PATH; servers get directories \
+              of their own"
 )]
 
 use crate::{
@@ -18,7 +19,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long a server may take until it accepts connections; moto imports for seconds on a busy machine.
+/// How long a server may take until it accepts connections; moto imports for seconds on a busy
+/// machine.
 const START: Duration = Duration::from_secs(30);
 /// The region that a peer is asked for.
 const REGION: &str = "us-east-1";
@@ -30,9 +32,13 @@ const SECRET_KEY: &str = "longshore-secret";
 #[must_use]
 pub fn tool(name: &str) -> Option<PathBuf> {
     let test = env::current_exe().ok()?;
-    let ours = test.ancestors().map(|directory| directory.join("tools/bin"));
+    let ours = test
+        .ancestors()
+        .map(|directory| directory.join("tools/bin"));
     let path = env::var_os("PATH").unwrap_or_default();
-    ours.chain(env::split_paths(&path)).map(|directory| directory.join(name)).find(|tool| tool.is_file())
+    ours.chain(env::split_paths(&path))
+        .map(|directory| directory.join(name))
+        .find(|tool| tool.is_file())
 }
 
 /// The external tool `name`, which every test run needs.
@@ -55,7 +61,8 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// Starts moto (an independent implementation in Python; it checks no signatures) and creates `bucket`.
+    /// Starts moto (an independent implementation in Python; it checks no signatures) and creates
+    /// `bucket`.
     ///
     /// # Panics
     ///
@@ -64,11 +71,19 @@ impl Peer {
     #[track_caller]
     pub fn moto(bucket: &str) -> Self {
         let address = free_address();
-        let program = Program::new(required("moto_server")).args(["-H", "127.0.0.1", "-p"]).arg(address.port().to_string());
+        let program = Program::new(required("moto_server"))
+            .args(["-H", "127.0.0.1", "-p"])
+            .arg(address.port().to_string());
         let peer = Self::start(program, address, bucket);
-        let answer = request(address, &format!("PUT /{bucket} HTTP/1.0\r\nHost: {address}\r\nContent-Length: 0\r\n\r\n"));
+        let answer = request(
+            address,
+            &format!("PUT /{bucket} HTTP/1.0\r\nHost: {address}\r\nContent-Length: 0\r\n\r\n"),
+        );
         let status = answer.unwrap_or_else(|error| panic!("moto does not answer: {error}"));
-        assert!(status.contains(" 200 "), "moto does not create {bucket}: {status}");
+        assert!(
+            status.contains(" 200 "),
+            "moto does not create {bucket}: {status}"
+        );
         peer
     }
 
@@ -83,9 +98,18 @@ impl Peer {
         let minio = tool("minio")?;
         let address = free_address();
         // A directory on its one drive is a bucket to MinIO.
-        fs::create_dir_all(data.join(bucket)).unwrap_or_else(|error| panic!("{}: {error}", data.display()));
-        let program = Program::new(minio).args(["server", "--quiet", "--address"]).arg(address.to_string()).arg(data);
-        let program = program.envs([("MINIO_ROOT_USER", ACCESS_KEY), ("MINIO_ROOT_PASSWORD", SECRET_KEY)]).env("HOME", data);
+        fs::create_dir_all(data.join(bucket))
+            .unwrap_or_else(|error| panic!("{}: {error}", data.display()));
+        let program = Program::new(minio)
+            .args(["server", "--quiet", "--address"])
+            .arg(address.to_string())
+            .arg(data);
+        let program = program
+            .envs([
+                ("MINIO_ROOT_USER", ACCESS_KEY),
+                ("MINIO_ROOT_PASSWORD", SECRET_KEY),
+            ])
+            .env("HOME", data);
         Some(Self::start(program, address, bucket))
     }
 
@@ -94,11 +118,19 @@ impl Peer {
         let line = program.line();
         // It serves until it is dropped; the deadline only bounds a wait that nobody makes.
         let process = program.deadline(Duration::from_hours(1)).start();
-        let mut peer = Self { address, bucket: bucket.to_owned(), process };
+        let mut peer = Self {
+            address,
+            bucket: bucket.to_owned(),
+            process,
+        };
         let begin = Instant::now();
         while TcpStream::connect(address).is_err() {
             let waits = peer.process.is_running() && begin.elapsed() < START;
-            assert!(waits, "{line} does not listen on {address}: {:#?}", peer.process.kill_after(Duration::ZERO));
+            assert!(
+                waits,
+                "{line} does not listen on {address}: {:#?}",
+                peer.process.kill_after(Duration::ZERO)
+            );
             thread::sleep(Duration::from_millis(20));
         }
         peer
@@ -119,7 +151,9 @@ impl Peer {
     /// `s3://bucket/prefix`, or without a prefix where it is empty.
     #[must_use]
     pub fn location(&self, prefix: &str) -> String {
-        format!("s3://{}/{prefix}", self.bucket).trim_end_matches('/').to_owned()
+        format!("s3://{}/{prefix}", self.bucket)
+            .trim_end_matches('/')
+            .to_owned()
     }
 
     /// The variables with which AWS's tools, and ours, reach this server and nothing else.
@@ -129,10 +163,13 @@ impl Peer {
     }
 }
 
-/// An address on loopback whose port was free just now; whoever is given it may still find it taken.
+/// An address on loopback whose port was free just now; whoever is given it may still find it
+/// taken.
 fn free_address() -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has free ports");
-    listener.local_addr().expect("a bound socket has an address")
+    listener
+        .local_addr()
+        .expect("a bound socket has an address")
 }
 
 /// Sends a request and returns the answer's first line.
@@ -142,5 +179,9 @@ fn request(address: SocketAddr, text: &str) -> io::Result<String> {
     stream.write_all(text.as_bytes())?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer)?;
-    Ok(String::from_utf8_lossy(&answer).lines().next().unwrap_or_default().to_owned())
+    Ok(String::from_utf8_lossy(&answer)
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .to_owned())
 }

@@ -1,4 +1,5 @@
-//! `longshore-agent` of one pod, asked over HTTP how it is; and a mount namespace for pods that mount.
+//! `longshore-agent` of one pod, asked over HTTP how it is; and a mount namespace for pods that
+//! mount.
 
 use crate::{
     process::{Outcome, Program, Running, binary},
@@ -31,7 +32,10 @@ pub struct Agent {
 
 impl Default for Agent {
     fn default() -> Self {
-        Self { port: web::free_port(), running: None }
+        Self {
+            port: web::free_port(),
+            running: None,
+        }
     }
 }
 
@@ -39,7 +43,12 @@ impl Agent {
     /// Starts it; `program` is `longshore-agent` in its environment.
     pub fn start(&mut self, program: Program) {
         let listen = format!("127.0.0.1:{}", self.port);
-        self.running = Some(program.env("LONGSHORE_LISTEN", listen).deadline(LIFE).start());
+        self.running = Some(
+            program
+                .env("LONGSHORE_LISTEN", listen)
+                .deadline(LIFE)
+                .start(),
+        );
     }
 
     /// Its process.
@@ -85,7 +94,8 @@ impl Agent {
     /// It does not come.
     #[track_caller]
     pub fn until(&self, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
-        self.within(PATIENCE, what, is_so).unwrap_or_else(|problem| panic!("{problem}"))
+        self.within(PATIENCE, what, is_so)
+            .unwrap_or_else(|problem| panic!("{problem}"))
     }
 
     /// The same within `limit`.
@@ -93,7 +103,12 @@ impl Agent {
     /// # Errors
     ///
     /// It does not come; with the last status.
-    pub fn within(&self, limit: Duration, what: &str, is_so: impl Fn(&Value) -> bool) -> Result<Value, String> {
+    pub fn within(
+        &self,
+        limit: Duration,
+        what: &str,
+        is_so: impl Fn(&Value) -> bool,
+    ) -> Result<Value, String> {
         let start = Instant::now();
         loop {
             let status = self.status();
@@ -111,7 +126,10 @@ impl Agent {
     ///
     /// It does not run.
     pub fn kill(&mut self) -> Outcome {
-        self.running.take().expect("the agent was started").kill_after(Duration::ZERO)
+        self.running
+            .take()
+            .expect("the agent was started")
+            .kill_after(Duration::ZERO)
     }
 
     /// Waits for it to end by itself.
@@ -129,22 +147,34 @@ impl Agent {
     ///
     /// It does not.
     #[track_caller]
-    #[allow(clippy::must_use_candidate, reason = "often called for the check alone")]
+    #[allow(
+        clippy::must_use_candidate,
+        reason = "often called for the check alone"
+    )]
     pub fn end(&mut self) -> Outcome {
         let start = Instant::now();
         self.process().signal(Signal::TERM).expect("the agent runs");
         let outcome = self.wait().expect(0);
-        assert!(start.elapsed() < END, "it ended after {:?}", start.elapsed());
+        assert!(
+            start.elapsed() < END,
+            "it ended after {:?}",
+            start.elapsed()
+        );
         outcome
     }
 }
 
 /// Whether a status says that the shop runs this sequence for good, and that nothing is going on.
 pub fn runs(sequence: u64) -> impl Fn(&Value) -> bool {
-    move |status| status["running"]["sequence"] == sequence && status["running"]["onTrial"] == false && status["phase"] == "idle"
+    move |status| {
+        status["running"]["sequence"] == sequence
+            && status["running"]["onTrial"] == false
+            && status["phase"] == "idle"
+    }
 }
 
-/// A mount namespace of its own, as the containers of a pod that see each other's mounts have together. Needs root.
+/// A mount namespace of its own, as the containers of a pod that see each other's mounts have
+/// together. Needs root.
 #[derive(Debug)]
 pub struct Namespace {
     // Keeps the namespace while nobody else is in it.
@@ -160,16 +190,26 @@ impl Namespace {
     #[must_use]
     #[allow(clippy::new_without_default, reason = "it starts a program")]
     pub fn new() -> Self {
-        let words = ["--mount", "--propagation", "private", "sh", "-c", "echo here; exec sleep 1200"];
+        let words = [
+            "--mount",
+            "--propagation",
+            "private",
+            "sh",
+            "-c",
+            "echo here; exec sleep 1200",
+        ];
         let mut holder = Program::new("unshare").args(words).deadline(LIFE).start();
         assert_eq!(holder.first_line(), "here", "a mount namespace needs root");
         Self { holder }
     }
 
-    /// A program in it: nsenter becomes it, so that signals and its number are those of the program.
+    /// A program in it: nsenter becomes it, so that signals and its number are those of the
+    /// program.
     #[must_use]
     pub fn program(&self, path: &Path) -> Program {
-        Program::new("nsenter").args(["--target", &self.holder.pid().to_string(), "--mount"]).arg(path)
+        Program::new("nsenter")
+            .args(["--target", &self.holder.pid().to_string(), "--mount"])
+            .arg(path)
     }
 
     /// One of our binaries in it.
@@ -185,8 +225,15 @@ impl Namespace {
     /// It cannot be mounted.
     #[track_caller]
     pub fn install(&self, directory: &Path) {
-        let script = "mount -t tmpfs tmpfs /opt && mkdir /opt/longshore && mount --bind \"$0\" /opt/longshore";
-        drop(self.program(Path::new("sh")).args(["-c", script]).arg(directory).run().expect(0));
+        let script = "mount -t tmpfs tmpfs /opt && mkdir /opt/longshore && mount --bind \"$0\" \
+                      /opt/longshore";
+        drop(
+            self.program(Path::new("sh"))
+                .args(["-c", script])
+                .arg(directory)
+                .run()
+                .expect(0),
+        );
     }
 
     /// The lines of its table of mounts whose mount point is `point`.
@@ -196,8 +243,13 @@ impl Namespace {
     /// The namespace has ended.
     #[must_use]
     pub fn mounts_at(&self, point: &Path) -> Vec<String> {
-        let table = fs::read_to_string(format!("/proc/{}/mountinfo", self.holder.pid())).expect("the namespace is held");
+        let table = fs::read_to_string(format!("/proc/{}/mountinfo", self.holder.pid()))
+            .expect("the namespace is held");
         let point = point.to_str();
-        table.lines().filter(|line| line.split(' ').nth(4) == point).map(str::to_owned).collect()
+        table
+            .lines()
+            .filter(|line| line.split(' ').nth(4) == point)
+            .map(str::to_owned)
+            .collect()
     }
 }

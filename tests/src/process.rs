@@ -1,6 +1,9 @@
 //! Running our binaries, and other programs, with a clean environment and a deadline.
 
-#![allow(clippy::disallowed_methods, reason = "the harness itself is started by cargo, and reads PATH only to hand it on")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the harness itself is started by cargo, and reads PATH only to hand it on"
+)]
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::{
@@ -24,13 +27,22 @@ const POLL: Duration = Duration::from_millis(2);
 ///
 /// # Panics
 ///
-/// It is not built: `cargo build` must come first, since cargo builds only the binaries of the tested package.
+/// It is not built: `cargo build` must come first, since cargo builds only the binaries of the
+/// tested package.
 #[must_use]
 pub fn binary(name: &str) -> PathBuf {
     let test = env::current_exe().expect("a running program has a path");
-    let directory = test.ancestors().skip(1).find(|directory| !directory.ends_with("deps")).unwrap_or(Path::new("."));
+    let directory = test
+        .ancestors()
+        .skip(1)
+        .find(|directory| !directory.ends_with("deps"))
+        .unwrap_or(Path::new("."));
     let path = directory.join(name);
-    assert!(path.is_file(), "{} is not built; run `cargo build --bin {name}` with this profile", path.display());
+    assert!(
+        path.is_file(),
+        "{} is not built; run `cargo build --bin {name}` with this profile",
+        path.display()
+    );
     path
 }
 
@@ -81,10 +93,17 @@ impl Outcome {
     /// # Panics
     ///
     /// It did not; the message has all that it wrote.
-    #[allow(clippy::must_use_candidate, clippy::return_self_not_must_use, reason = "often called for the check alone")]
+    #[allow(
+        clippy::must_use_candidate,
+        clippy::return_self_not_must_use,
+        reason = "often called for the check alone"
+    )]
     #[track_caller]
     pub fn expect(self, code: i32) -> Self {
-        assert!(self.ended == Ended::Code(code), "expected code {code}, got {self:#?}");
+        assert!(
+            self.ended == Ended::Code(code),
+            "expected code {code}, got {self:#?}"
+        );
         self
     }
 }
@@ -94,8 +113,14 @@ impl Program {
     #[must_use]
     pub fn new(path: impl AsRef<OsStr>) -> Self {
         let mut command = Command::new(path);
-        command.env_clear().env("PATH", env::var_os("PATH").unwrap_or_default());
-        Self { command, deadline: DEADLINE, input: Vec::new() }
+        command
+            .env_clear()
+            .env("PATH", env::var_os("PATH").unwrap_or_default());
+        Self {
+            command,
+            deadline: DEADLINE,
+            input: Vec::new(),
+        }
     }
 
     /// The binary `name` of this workspace.
@@ -127,7 +152,10 @@ impl Program {
 
     /// Sets variables.
     #[must_use]
-    pub fn envs(mut self, variables: impl IntoIterator<Item = (impl AsRef<OsStr>, impl AsRef<OsStr>)>) -> Self {
+    pub fn envs(
+        mut self,
+        variables: impl IntoIterator<Item = (impl AsRef<OsStr>, impl AsRef<OsStr>)>,
+    ) -> Self {
         self.command.envs(variables);
         self
     }
@@ -156,7 +184,10 @@ impl Program {
     /// The command line, for messages.
     #[must_use]
     pub fn line(&self) -> String {
-        let words: Vec<OsString> = std::iter::once(self.command.get_program()).chain(self.command.get_args()).map(OsString::from).collect();
+        let words: Vec<OsString> = std::iter::once(self.command.get_program())
+            .chain(self.command.get_args())
+            .map(OsString::from)
+            .collect();
         words.join(OsStr::new(" ")).to_string_lossy().into_owned()
     }
 
@@ -179,16 +210,33 @@ impl Program {
     #[must_use]
     #[track_caller]
     pub fn start(mut self) -> Running {
-        let streams = self.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+        let streams = self
+            .command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0);
         let begin = Instant::now();
-        let mut child = streams.spawn().unwrap_or_else(|error| panic!("{}: {error}", self.line()));
+        let mut child = streams
+            .spawn()
+            .unwrap_or_else(|error| panic!("{}: {error}", self.line()));
         if let Some(mut stdin) = child.stdin.take() {
             let input = self.input;
             // A program that ends without reading all of its input is no mistake of ours.
             thread::spawn(move || drop(stdin.write_all(&input)));
         }
-        let (stdout, stderr) = (Output::of(child.stdout.take()), Output::of(child.stderr.take()));
-        Running { child, begin, deadline: self.deadline, stdout, stderr, over: false }
+        let (stdout, stderr) = (
+            Output::of(child.stdout.take()),
+            Output::of(child.stderr.take()),
+        );
+        Running {
+            child,
+            begin,
+            deadline: self.deadline,
+            stdout,
+            stderr,
+            over: false,
+        }
     }
 }
 
@@ -216,7 +264,10 @@ impl Running {
     ///
     /// It has ended already.
     pub fn signal(&self, signal: Signal) -> io::Result<()> {
-        let group = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidInput)?;
+        let group = i32::try_from(self.child.id())
+            .ok()
+            .and_then(Pid::from_raw)
+            .ok_or(io::ErrorKind::InvalidInput)?;
         Ok(kill_process_group(group, signal)?)
     }
 
@@ -240,7 +291,8 @@ impl Running {
         }
     }
 
-    /// The first line that it writes to standard output, once it is there; a server says so where it listens.
+    /// The first line that it writes to standard output, once it is there; a server says so where
+    /// it listens.
     ///
     /// # Panics
     ///
@@ -253,7 +305,11 @@ impl Running {
             if let Some((line, _)) = self.stdout.text().split_once('\n') {
                 return line.to_owned();
             }
-            assert!(runs, "no line on standard output; standard error has {:?}", self.stderr.text());
+            assert!(
+                runs,
+                "no line on standard output; standard error has {:?}",
+                self.stderr.text()
+            );
             thread::sleep(POLL);
         }
     }
@@ -273,7 +329,11 @@ impl Running {
     /// What it has written to standard output after its first `bytes`.
     #[must_use]
     pub fn written_after(&self, bytes: usize) -> String {
-        let written = self.stdout.bytes.lock().unwrap_or_else(PoisonError::into_inner);
+        let written = self
+            .stdout
+            .bytes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         String::from_utf8_lossy(written.get(bytes..).unwrap_or_default()).into_owned()
     }
 
@@ -314,7 +374,12 @@ impl Running {
         if !self.over {
             self.end();
         }
-        Outcome { ended, stdout: self.stdout.finish(), stderr: self.stderr.finish(), elapsed }
+        Outcome {
+            ended,
+            stdout: self.stdout.finish(),
+            stderr: self.stderr.finish(),
+            elapsed,
+        }
     }
 }
 
@@ -349,7 +414,10 @@ impl Output {
             thread::spawn(move || {
                 let mut buffer = vec![0; 64 << 10];
                 while let Ok(count @ 1..) = stream.read(&mut buffer) {
-                    shared.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(&buffer[..count]);
+                    shared
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .extend_from_slice(&buffer[..count]);
                 }
             })
         });
@@ -357,7 +425,8 @@ impl Output {
     }
 
     fn text(&self) -> String {
-        String::from_utf8_lossy(&self.bytes.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
+        String::from_utf8_lossy(&self.bytes.lock().unwrap_or_else(PoisonError::into_inner))
+            .into_owned()
     }
 
     /// All of it, once the stream is closed.

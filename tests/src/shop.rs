@@ -1,8 +1,12 @@
-//! A shop in a scratch directory: keys, a trust root, modules and their description, a store, and pods that pull.
+//! A shop in a scratch directory: keys, a trust root, modules and their description, a store, and
+//! pods that pull.
 //!
 //! Everything is done with the real binaries, the way CI and a pod do it.
 
-#![allow(clippy::disallowed_methods, reason = "the harness makes its trees itself, and has no failpoints")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the harness makes its trees itself, and has no failpoints"
+)]
 
 use crate::{
     peers::Peer,
@@ -22,9 +26,11 @@ use tempfile::TempDir;
 
 /// The channel of every test shop.
 pub const CHANNEL: &str = "shops/acme";
-/// Where a scratch directory is made: tmpfs, where there is one, as a disk that creates files slowly would hide what is tested.
+/// Where a scratch directory is made: tmpfs, where there is one, as a disk that creates files
+/// slowly would hide what is tested.
 const FAST: &str = "/dev/shm";
-/// What must be free there, in bytes: containers often have 64 MiB, and the demo needs 1.5 GiB at its peak.
+/// What must be free there, in bytes: containers often have 64 MiB, and the demo needs 1.5 GiB at
+/// its peak.
 const FAST_SPACE: u64 = 2 << 30;
 
 /// A shop, and how its store is reached.
@@ -43,26 +49,49 @@ impl Shop {
     /// The disk refuses.
     #[must_use]
     pub fn empty(store: String, environment: Vec<(String, String)>) -> Self {
-        Self { scratch: scratch(), store, environment }
+        Self {
+            scratch: scratch(),
+            store,
+            environment,
+        }
     }
 
-    /// A shop with `modules` modules of `files` files each, whose store is `store` under these variables.
+    /// A shop with `modules` modules of `files` files each, whose store is `store` under these
+    /// variables.
     ///
     /// # Panics
     ///
     /// The disk refuses, or `longshore` does.
     #[must_use]
     #[track_caller]
-    pub fn new(store: String, environment: Vec<(String, String)>, modules: usize, files: usize) -> Self {
+    pub fn new(
+        store: String,
+        environment: Vec<(String, String)>,
+        modules: usize,
+        files: usize,
+    ) -> Self {
         let shop = Self::empty(store, environment);
         fs::create_dir_all(shop.path("store")).expect("a scratch directory is writable");
         for number in 0..modules {
-            let shape = Shape { seed: number as u64, files };
+            let shape = Shape {
+                seed: number as u64,
+                files,
+            };
             tree::generate(&shop.module(number), shape).expect("a scratch directory is writable");
         }
         shop.describe(modules, "");
         shop.longshore(["key", "generate", "ci"]).expect(0);
-        shop.longshore(["trust", "new", "--key", "ci.pub", "--sign", "ci.key", "--out", "1.root.json"]).expect(0);
+        shop.longshore([
+            "trust",
+            "new",
+            "--key",
+            "ci.pub",
+            "--sign",
+            "ci.key",
+            "--out",
+            "1.root.json",
+        ])
+        .expect(0);
         shop
     }
 
@@ -70,7 +99,12 @@ impl Shop {
     #[must_use]
     #[track_caller]
     pub fn on(server: &Server, modules: usize, files: usize) -> Self {
-        Self::new(server.location("prod"), server.environment(), modules, files)
+        Self::new(
+            server.location("prod"),
+            server.environment(),
+            modules,
+            files,
+        )
     }
 
     /// A shop on another S3 implementation.
@@ -113,16 +147,22 @@ impl Shop {
         self.path(format!("src/module{number}"))
     }
 
-    /// Writes `longshore.toml` for so many modules; module 0 lands at the top, the others below `app/code`. `more` stands before
-    /// the modules.
+    /// Writes `longshore.toml` for so many modules; module 0 lands at the top, the others below
+    /// `app/code`. `more` stands before the modules.
     ///
     /// # Panics
     ///
     /// The disk refuses.
     pub fn describe(&self, modules: usize, more: &str) {
-        let mut text = format!("channel = \"{CHANNEL}\"\nshared = [\"media\"]\nwritable = [\"var/cache\"]\n{more}\n");
+        let mut text = format!(
+            "channel = \"{CHANNEL}\"\nshared = [\"media\"]\nwritable = [\"var/cache\"]\n{more}\n"
+        );
         for number in 0..modules {
-            let target = if number == 0 { String::new() } else { format!("app/code/module{number}") };
+            let target = if number == 0 {
+                String::new()
+            } else {
+                format!("app/code/module{number}")
+            };
             text += "[[module]]\n";
             text += &[
                 ("name", format!("vendor/module{number}")),
@@ -138,23 +178,39 @@ impl Shop {
 
     /// `longshore` with these arguments, in the shop's directory, not started yet.
     #[must_use]
-    pub fn longshore_program<A: AsRef<std::ffi::OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Program {
-        let variables = [("LONGSHORE_STORE", self.store.as_str()), ("LONGSHORE_TRUST", "1.root.json"), ("LONGSHORE_CHANNEL", CHANNEL)];
+    pub fn longshore_program<A: AsRef<std::ffi::OsStr>>(
+        &self,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> Program {
+        let variables = [
+            ("LONGSHORE_STORE", self.store.as_str()),
+            ("LONGSHORE_TRUST", "1.root.json"),
+            ("LONGSHORE_CHANNEL", CHANNEL),
+        ];
         let variables = variables.into_iter().filter(|(_, value)| !value.is_empty());
-        let program = Program::ours("longshore").args(arguments).directory(self.scratch.path());
-        program.envs(variables).envs(self.environment.iter().map(|(name, value)| (name, value)))
+        let program = Program::ours("longshore")
+            .args(arguments)
+            .directory(self.scratch.path());
+        program
+            .envs(variables)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
     }
 
     /// Runs `longshore` with these arguments in the shop's directory.
     #[track_caller]
-    pub fn longshore<A: AsRef<std::ffi::OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Outcome {
+    pub fn longshore<A: AsRef<std::ffi::OsStr>>(
+        &self,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> Outcome {
         self.longshore_program(arguments).run()
     }
 
     /// `longshore publish`, not started yet.
     #[must_use]
     pub fn publisher(&self) -> Program {
-        self.longshore_program(["publish", "--sign", "ci.key", "--output", "json", "--level", "1"])
+        self.longshore_program([
+            "publish", "--sign", "ci.key", "--output", "json", "--level", "1",
+        ])
     }
 
     /// Publishes and gives the summary.
@@ -162,7 +218,10 @@ impl Shop {
     /// # Panics
     ///
     /// It fails.
-    #[allow(clippy::must_use_candidate, reason = "often called for what it does alone")]
+    #[allow(
+        clippy::must_use_candidate,
+        reason = "often called for what it does alone"
+    )]
     #[track_caller]
     pub fn publish(&self) -> Value {
         json(&self.publisher().run().expect(0))
@@ -173,7 +232,10 @@ impl Shop {
     /// # Panics
     ///
     /// The disk refuses.
-    #[allow(clippy::must_use_candidate, reason = "often called for what it does alone")]
+    #[allow(
+        clippy::must_use_candidate,
+        reason = "often called for what it does alone"
+    )]
     pub fn edit(&self, module: usize, seed: u64, share: f64) -> Vec<PathBuf> {
         tree::edit(&self.module(module), seed, share).expect("a scratch directory is writable")
     }
@@ -188,8 +250,14 @@ impl Shop {
             ("LONGSHORE_TRUST", self.path("1.root.json").into()),
             ("LONGSHORE_LOG_FORMAT", "json".into()),
         ];
-        let store = self.environment.iter().map(|(name, value)| (name.clone(), value.into()));
-        own.into_iter().map(|(name, value)| (name.to_owned(), value)).chain(store).collect()
+        let store = self
+            .environment
+            .iter()
+            .map(|(name, value)| (name.clone(), value.into()));
+        own.into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .chain(store)
+            .collect()
     }
 
     /// `longshore-init` for the pod `pod`, not started yet.
@@ -231,11 +299,13 @@ impl Shop {
 #[must_use]
 pub fn scratch() -> TempDir {
     let space = rustix::fs::statvfs(FAST).map_or(0, |disk| disk.f_bavail * disk.f_frsize);
-    let made = tempfile::Builder::new().prefix("longshore-").tempdir_in(if space >= FAST_SPACE {
-        Path::new(FAST).into()
-    } else {
-        env::temp_dir()
-    });
+    let made = tempfile::Builder::new()
+        .prefix("longshore-")
+        .tempdir_in(if space >= FAST_SPACE {
+            Path::new(FAST).into()
+        } else {
+            env::temp_dir()
+        });
     made.expect("a scratch directory can be made")
 }
 
@@ -247,7 +317,8 @@ pub fn scratch() -> TempDir {
 #[must_use]
 #[track_caller]
 pub fn json(outcome: &Outcome) -> Value {
-    serde_json::from_str(&outcome.stdout).unwrap_or_else(|error| panic!("not JSON ({error}): {outcome:#?}"))
+    serde_json::from_str(&outcome.stdout)
+        .unwrap_or_else(|error| panic!("not JSON ({error}): {outcome:#?}"))
 }
 
 /// The last line on standard error as JSON: the figures of an init that went well, or its error.

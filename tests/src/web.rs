@@ -1,6 +1,10 @@
-//! nginx and php-fpm of Debian beside a release root, configured as a shop's pods are; and visitors.
+//! nginx and php-fpm of Debian beside a release root, configured as a shop's pods are; and
+//! visitors.
 
-#![allow(clippy::disallowed_methods, reason = "the harness makes its files itself, and has no failpoints")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the harness makes its files itself, and has no failpoints"
+)]
 
 use crate::{
     process::{Outcome, Program, Running},
@@ -57,7 +61,10 @@ pub struct Web {
 /// Loopback has none.
 #[must_use]
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("loopback has a free port").port()
+    TcpListener::bind("127.0.0.1:0")
+        .and_then(|listener| listener.local_addr())
+        .expect("loopback has a free port")
+        .port()
 }
 
 impl Web {
@@ -89,17 +96,40 @@ impl Web {
     #[must_use]
     pub fn serve(root: &Path, serving: &Serving) -> Self {
         let scratch = crate::shop::scratch();
-        let (port, php) = (free_port(), scratch.path().join("php-fpm.sock").display().to_string());
+        let (port, php) = (
+            free_port(),
+            scratch.path().join("php-fpm.sock").display().to_string(),
+        );
         let [nginx, pool, ini] = serving.place(scratch.path(), root, port, &php);
-        let fpm_program = Program::new("/usr/sbin/php-fpm8.2").args(["-R", "-F", "-y"]).arg(pool);
-        let fpm_program = fpm_program.env("PHP_INI_SCAN_DIR", format!(":{}", ini.display())).env("APP_ENV", "prod");
+        let fpm_program = Program::new("/usr/sbin/php-fpm8.2")
+            .args(["-R", "-F", "-y"])
+            .arg(pool);
+        let fpm_program = fpm_program
+            .env("PHP_INI_SCAN_DIR", format!(":{}", ini.display()))
+            .env("APP_ENV", "prod");
         let fpm = fpm_program.envs(SETTINGS).deadline(LIFE).start();
-        let nginx = Program::new("/usr/sbin/nginx").arg("-c").arg(nginx).args(["-e", "stderr"]).deadline(LIFE).start();
+        let nginx = Program::new("/usr/sbin/nginx")
+            .arg("-c")
+            .arg(nginx)
+            .args(["-e", "stderr"])
+            .deadline(LIFE)
+            .start();
         let pid_file = scratch.path().join("tmp/php-fpm.pid");
-        let web = Self { port, php, pid_file, nginx, fpm, scratch };
+        let web = Self {
+            port,
+            php,
+            pid_file,
+            nginx,
+            fpm,
+            scratch,
+        };
         let start = Instant::now();
-        while web.get("/readyz").is_ok_and(|page| page.status != 200) || web.get("/readyz").is_err() {
-            assert!(start.elapsed() < PATIENCE, "nginx and php-fpm do not answer: {web:#?}");
+        while web.get("/readyz").is_ok_and(|page| page.status != 200) || web.get("/readyz").is_err()
+        {
+            assert!(
+                start.elapsed() < PATIENCE,
+                "nginx and php-fpm do not answer: {web:#?}"
+            );
             thread::sleep(Duration::from_millis(20));
         }
         web
@@ -125,12 +155,16 @@ impl Web {
             if let Some(line) = written.lines().find(|line| is_it(line)) {
                 return line.to_owned();
             }
-            assert!(start.elapsed() < PATIENCE, "php-fpm has not written it: {written}");
+            assert!(
+                start.elapsed() < PATIENCE,
+                "php-fpm has not written it: {written}"
+            );
             thread::sleep(Duration::from_millis(20));
         }
     }
 
-    /// Ends php-fpm, while nginx goes on, and gives what it wrote; and nginx's, when `then` is done.
+    /// Ends php-fpm, while nginx goes on, and gives what it wrote; and nginx's, when `then` is
+    /// done.
     pub fn without_php(self, then: impl FnOnce(u16)) -> [Outcome; 2] {
         let fpm = self.fpm.kill_after(Duration::ZERO);
         then(self.port);
@@ -175,28 +209,42 @@ pub fn get(port: u16, path: &str) -> io::Result<Page> {
 pub fn get_from(address: SocketAddr, path: &str, headers: &str) -> io::Result<Page> {
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    write!(stream, "GET {path} HTTP/1.0\r\nHost: shop.example\r\n{headers}\r\n")?;
+    write!(
+        stream,
+        "GET {path} HTTP/1.0\r\nHost: shop.example\r\n{headers}\r\n"
+    )?;
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes)?;
     // Whoever asks for it may get what is no text.
     let answer = String::from_utf8_lossy(&bytes);
     let broken = || io::Error::other(format!("not an answer: {answer:?}"));
     let (head, body) = answer.split_once("\r\n\r\n").ok_or_else(broken)?;
-    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or_else(broken)?;
+    let status = head
+        .split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok())
+        .ok_or_else(broken)?;
     let headers: BTreeMap<String, String> = head
         .lines()
         .skip(1)
         .filter_map(|line| line.split_once(": "))
         .map(|(name, value)| (name.to_lowercase(), value.to_owned()))
         .collect();
-    let complete = headers.get("content-length").is_none_or(|length| length.parse() == Ok(bytes.len() - head.len() - 4));
+    let complete = headers
+        .get("content-length")
+        .is_none_or(|length| length.parse() == Ok(bytes.len() - head.len() - 4));
     if !complete {
         return Err(broken());
     }
-    Ok(Page { status, headers, body: body.to_owned() })
+    Ok(Page {
+        status,
+        headers,
+        body: body.to_owned(),
+    })
 }
 
-/// Writes the sources of release `name` of a shop whose every page says of which release its parts are.
+/// Writes the sources of release `name` of a shop whose every page says of which release its parts
+/// are.
 ///
 /// # Panics
 ///
@@ -204,17 +252,26 @@ pub fn get_from(address: SocketAddr, path: &str, headers: &str) -> io::Result<Pa
 pub fn write_sources(directory: &Path, name: &str, entry: &str) {
     let write = |path: &str, text: String| {
         let path = directory.join(path);
-        fs::create_dir_all(path.parent().expect("a path in a directory")).expect("a scratch directory is writable");
+        fs::create_dir_all(path.parent().expect("a path in a directory"))
+            .expect("a scratch directory is writable");
         fs::write(path, text).expect("a scratch directory is writable");
     };
     // It takes its time between its parts, so that a switch may come in between.
     let index = format!(
-        "<?php\nspl_autoload_register(static function ($class) {{ require __DIR__ . \"/lib/$class.php\"; }});\n{entry}\n\
-         echo \"entry={name}\";\nusleep(1000);\necho ' class=' . Widget::release();\nusleep(1000);\n\
-         require __DIR__ . '/template.php';\nusleep(1000);\necho ' asset=' . file_get_contents(__DIR__ . '/asset.txt');\n"
+        "<?php\nspl_autoload_register(static function ($class) {{ require __DIR__ . \
+         \"/lib/$class.php\"; }});\n{entry}\necho \"entry={name}\";\nusleep(1000);\necho ' \
+         class=' . Widget::release();\nusleep(1000);\nrequire __DIR__ . \
+         '/template.php';\nusleep(1000);\necho ' asset=' . file_get_contents(__DIR__ . \
+         '/asset.txt');\n"
     );
     write("index.php", index);
-    write("lib/Widget.php", format!("<?php\nclass Widget\n{{\n    public static function release() {{ return '{name}'; }}\n}}\n"));
+    write(
+        "lib/Widget.php",
+        format!(
+            "<?php\nclass Widget\n{{\n    public static function release() {{ return '{name}'; \
+             }}\n}}\n"
+        ),
+    );
     write("template.php", format!(" template={name}"));
     write("asset.txt", name.to_owned());
 }
@@ -235,10 +292,15 @@ impl Network {
     ///
     /// The process has ended, or we are not root.
     pub fn enter(self) -> io::Result<()> {
-        let Self::Of(process) = self else { return Ok(()) };
+        let Self::Of(process) = self else {
+            return Ok(());
+        };
         let namespace = fs::File::open(format!("/proc/{process}/ns/net"))?;
         let network = Some(rustix::thread::LinkNameSpaceType::Network);
-        Ok(rustix::thread::move_into_link_name_space(namespace.as_fd(), network)?)
+        Ok(rustix::thread::move_into_link_name_space(
+            namespace.as_fd(),
+            network,
+        )?)
     }
 }
 
@@ -259,21 +321,39 @@ impl Visitors {
     /// A visitor panicked.
     #[must_use]
     pub fn start(port: u16, number: usize, pause: Duration) -> Self {
-        Self::start_from(&[Network::Ours], (Ipv4Addr::LOCALHOST, port).into(), number, pause)
+        Self::start_from(
+            &[Network::Ours],
+            (Ipv4Addr::LOCALHOST, port).into(),
+            number,
+            pause,
+        )
     }
 
-    /// `number` visitors of `address`, who come from these networks in turn. Every fifth page of each is a static file.
+    /// `number` visitors of `address`, who come from these networks in turn. Every fifth page of
+    /// each is a static file.
     ///
     /// # Panics
     ///
     /// A visitor panicked.
     #[must_use]
-    pub fn start_from(networks: &[Network], address: SocketAddr, number: usize, pause: Duration) -> Self {
+    pub fn start_from(
+        networks: &[Network],
+        address: SocketAddr,
+        number: usize,
+        pause: Duration,
+    ) -> Self {
         let tags: Mutex<BTreeMap<String, String>> = Mutex::default();
-        Self::with(networks, number, pause, move |turn| if turn % 5 == 0 { static_file(address, &tags) } else { page(address) })
+        Self::with(networks, number, pause, move |turn| {
+            if turn % 5 == 0 {
+                static_file(address, &tags)
+            } else {
+                page(address)
+            }
+        })
     }
 
-    /// `number` visitors, who come from these networks in turn, and each of whom does this with a number that grows.
+    /// `number` visitors, who come from these networks in turn, and each of whom does this with a
+    /// number that grows.
     ///
     /// # Panics
     ///
@@ -285,29 +365,51 @@ impl Visitors {
         pause: Duration,
         visit: impl Fn(usize) -> Result<(), String> + Send + Sync + 'static,
     ) -> Self {
-        let (stop, count, wrong) = (Arc::<AtomicBool>::default(), Arc::<AtomicU64>::default(), Arc::<Mutex<Vec<String>>>::default());
+        let (stop, count, wrong) = (
+            Arc::<AtomicBool>::default(),
+            Arc::<AtomicU64>::default(),
+            Arc::<Mutex<Vec<String>>>::default(),
+        );
         let visit = Arc::new(visit);
-        let threads = networks.iter().cycle().take(number).enumerate().map(|(visitor, network)| {
-            let (network, mut turn) = (*network, visitor);
-            let (stop, count, wrong, visit) = (Arc::clone(&stop), Arc::clone(&count), Arc::clone(&wrong), Arc::clone(&visit));
-            thread::spawn(move || {
-                if let Err(error) = network.enter() {
-                    wrong.lock().expect("no visitor panics").push(format!("{network:?}: {error}"));
-                    return;
-                }
-                while !stop.load(Relaxed) {
-                    let problem = visit(turn);
-                    turn += 1;
-                    if let Err(problem) = problem {
-                        wrong.lock().expect("no visitor panics").push(problem);
+        let threads = networks
+            .iter()
+            .cycle()
+            .take(number)
+            .enumerate()
+            .map(|(visitor, network)| {
+                let (network, mut turn) = (*network, visitor);
+                let (stop, count, wrong, visit) = (
+                    Arc::clone(&stop),
+                    Arc::clone(&count),
+                    Arc::clone(&wrong),
+                    Arc::clone(&visit),
+                );
+                thread::spawn(move || {
+                    if let Err(error) = network.enter() {
+                        wrong
+                            .lock()
+                            .expect("no visitor panics")
+                            .push(format!("{network:?}: {error}"));
+                        return;
                     }
-                    count.fetch_add(1, Relaxed);
-                    thread::sleep(pause);
-                }
-            })
-        });
+                    while !stop.load(Relaxed) {
+                        let problem = visit(turn);
+                        turn += 1;
+                        if let Err(problem) = problem {
+                            wrong.lock().expect("no visitor panics").push(problem);
+                        }
+                        count.fetch_add(1, Relaxed);
+                        thread::sleep(pause);
+                    }
+                })
+            });
         let threads = threads.collect();
-        Self { stop, count, wrong, threads }
+        Self {
+            stop,
+            count,
+            wrong,
+            threads,
+        }
     }
 
     /// Pages that were answered so far, or not in time.
@@ -316,8 +418,9 @@ impl Visitors {
         self.count.load(Relaxed)
     }
 
-    /// Sends them home, each after the answer that it waits for, and says how many pages there were and what was wrong with which. Only then
-    /// is a request known that got lost at the very end: it fails when its time is over.
+    /// Sends them home, each after the answer that it waits for, and says how many pages there were
+    /// and what was wrong with which. Only then is a request known that got lost at the very end:
+    /// it fails when its time is over.
     ///
     /// # Panics
     ///
@@ -345,9 +448,20 @@ impl Drop for Visitors {
 /// A page whose parts are all of one release.
 fn page(address: SocketAddr) -> Result<(), String> {
     let page = get_from(address, "/", "").map_err(|error| error.to_string())?;
-    let releases: Vec<_> = page.body.split(' ').filter_map(|part| part.split_once('=')).map(|(_, release)| release).collect();
-    let whole = page.status == 200 && releases.len() == 4 && releases.iter().all(|release| *release == releases[0]);
-    if whole { Ok(()) } else { Err(format!("{page:?}")) }
+    let releases: Vec<_> = page
+        .body
+        .split(' ')
+        .filter_map(|part| part.split_once('='))
+        .map(|(_, release)| release)
+        .collect();
+    let whole = page.status == 200
+        && releases.len() == 4
+        && releases.iter().all(|release| *release == releases[0]);
+    if whole {
+        Ok(())
+    } else {
+        Err(format!("{page:?}"))
+    }
 }
 
 /// A static file: one tag always means the same contents.
@@ -356,7 +470,11 @@ fn static_file(address: SocketAddr, tags: &Mutex<BTreeMap<String, String>>) -> R
     let tag = page.headers.get("etag").cloned().unwrap_or_default();
     let mut tags = tags.lock().map_err(|error| error.to_string())?;
     let known = tags.entry(tag.clone()).or_insert_with(|| page.body.clone());
-    if page.status == 200 && !tag.is_empty() && *known == page.body { Ok(()) } else { Err(format!("{page:?}")) }
+    if page.status == 200 && !tag.is_empty() && *known == page.body {
+        Ok(())
+    } else {
+        Err(format!("{page:?}"))
+    }
 }
 
 #[cfg(test)]

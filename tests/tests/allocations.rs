@@ -1,4 +1,5 @@
-//! How often a pull asks for memory, in its own process and without other tests, since the allocator counts all of them.
+//! How often a pull asks for memory, in its own process and without other tests, since the
+//! allocator counts all of them.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
 
@@ -14,13 +15,17 @@ static COUNTED: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 const MODULES: usize = 4;
 const FILES: usize = 1000;
-/// Allocations and reallocations for each file of a cold pull and of an update, with a tenth of slack over what was counted.
+/// Allocations and reallocations for each file of a cold pull and of an update, with a tenth of
+/// slack over what was counted.
 const COLD: f64 = 1.65;
 const UPDATE: f64 = 2.05;
 
 /// Pulls inside this process, and gives the number of allocations for each file.
 fn pulled(shop: &Shop, root: &Path) -> f64 {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     let settings = Settings {
         channel: CHANNEL.parse().unwrap(),
         root: root.to_owned(),
@@ -38,7 +43,9 @@ fn pulled(shop: &Shop, root: &Path) -> f64 {
     let region = Region::new(COUNTED);
     runtime.block_on(async {
         let store = store::open(&location, &Options::default()).await.unwrap();
-        pull::pull(&settings, &store, &|_| {}, std::future::pending()).await.unwrap();
+        pull::pull(&settings, &store, &|_| {}, std::future::pending())
+            .await
+            .unwrap();
     });
     let change = region.change();
     #[allow(clippy::cast_precision_loss, reason = "some ten thousands")]
@@ -56,5 +63,8 @@ fn a_pull_allocates_no_more_for_each_file_than_its_bound() {
     shop.publish();
     let update = pulled(&shop, &root);
     println!("cold: {cold:.2} allocations for each file; update: {update:.2}");
-    assert!(cold < COLD && update < UPDATE, "cold {cold:.2} of {COLD}, update {update:.2} of {UPDATE}");
+    assert!(
+        cold < COLD && update < UPDATE,
+        "cold {cold:.2} of {COLD}, update {update:.2} of {UPDATE}"
+    );
 }

@@ -1,10 +1,11 @@
-//! Where the tasks write what they know, and the server reads it: one value, replaced whole, so that nobody waits for anybody.
+//! Where the tasks write what they know, and the server reads it: one value, replaced whole, so
+//! that nobody waits for anybody.
 
 use crate::{
     metrics::Metrics,
     status::{
-        CheckOutcome, Failure, LastCheck, Newer, Page, PageState, Phase, ProbeOutcome, Rejected, Running, Snapshot, Staging, StoreUse,
-        SwitchOutcome, Tamper, Why,
+        CheckOutcome, Failure, LastCheck, Newer, Page, PageState, Phase, ProbeOutcome, Rejected,
+        Running, Snapshot, Staging, StoreUse, SwitchOutcome, Tamper, Why,
     },
 };
 use deploy::{
@@ -20,7 +21,10 @@ use tokio::sync::watch;
 
 fn enter(snapshot: &mut Snapshot, phase: Phase) {
     let before = std::mem::replace(&mut snapshot.phase, phase);
-    debug_assert!(before == phase || before.next().contains(&phase), "{phase} after {before}, which no operator was told of");
+    debug_assert!(
+        before == phase || before.next().contains(&phase),
+        "{phase} after {before}, which no operator was told of"
+    );
 }
 
 /// The one snapshot, and the metrics beside it.
@@ -34,7 +38,10 @@ impl Board {
     /// An agent that knows nothing yet.
     #[must_use]
     pub fn new(channel: ChannelName, now: Timestamp) -> Self {
-        Self { snapshot: Arc::new(watch::Sender::new(Arc::new(Snapshot::new(channel, now)))), metrics: Arc::default() }
+        Self {
+            snapshot: Arc::new(watch::Sender::new(Arc::new(Snapshot::new(channel, now)))),
+            metrics: Arc::default(),
+        }
     }
 
     /// Sees every change from now on.
@@ -57,7 +64,8 @@ impl Board {
 
     fn change<T>(&self, change: impl FnOnce(&mut Snapshot) -> T) -> Option<T> {
         let mut result = None;
-        self.snapshot.send_modify(|snapshot| result = Some(change(Arc::make_mut(snapshot))));
+        self.snapshot
+            .send_modify(|snapshot| result = Some(change(Arc::make_mut(snapshot))));
         result
     }
 
@@ -96,40 +104,82 @@ impl Board {
             on_trial: view.state.trial.is_some(),
         });
         let rejected = view.state.rejected.iter();
-        let rejected: Vec<_> =
-            rejected.map(|(manifest, it)| Rejected { manifest: *manifest, reason: it.reason.clone(), at: it.at }).collect();
+        let rejected: Vec<_> = rejected
+            .map(|(manifest, it)| Rejected {
+                manifest: *manifest,
+                reason: it.reason.clone(),
+                at: it.at,
+            })
+            .collect();
         self.change(|snapshot| (snapshot.running, snapshot.rejected) = (running, rejected));
     }
 
     /// A release is offered that does not run.
     pub(crate) fn offered(&self, sequence: Sequence, manifest: Sha256) {
         self.change(|snapshot| {
-            let runs = snapshot.running.as_ref().is_some_and(|running| running.manifest == manifest);
-            let known = snapshot.newer.as_ref().is_some_and(|newer| newer.manifest == manifest);
+            let runs = snapshot
+                .running
+                .as_ref()
+                .is_some_and(|running| running.manifest == manifest);
+            let known = snapshot
+                .newer
+                .as_ref()
+                .is_some_and(|newer| newer.manifest == manifest);
             if !runs && !known {
-                snapshot.newer = Some(Newer { sequence, manifest, why: Why::Staging, detail: String::new() });
+                snapshot.newer = Some(Newer {
+                    sequence,
+                    manifest,
+                    why: Why::Staging,
+                    detail: String::new(),
+                });
             }
         });
     }
 
-    pub(crate) fn progress(&self, Progress { chunks, chunks_total, bytes, bytes_total }: Progress) {
+    pub(crate) fn progress(
+        &self,
+        Progress {
+            chunks,
+            chunks_total,
+            bytes,
+            bytes_total,
+        }: Progress,
+    ) {
         self.change(|snapshot| {
             enter(snapshot, Phase::Staging);
-            snapshot.staging = Some(Staging { chunks, chunks_total, bytes, bytes_total });
+            snapshot.staging = Some(Staging {
+                chunks,
+                chunks_total,
+                bytes,
+                bytes_total,
+            });
         });
     }
 
     pub(crate) fn staged(&self, candidate: &Candidate) {
         let Figures { total, files, .. } = candidate.figures;
-        let was_staging = self.now().newer.as_ref().is_some_and(|newer| newer.why == Why::Staging);
+        let was_staging = self
+            .now()
+            .newer
+            .as_ref()
+            .is_some_and(|newer| newer.why == Why::Staging);
         if files > 0 && was_staging {
             self.metrics.staged(total);
         }
         let (sequence, manifest) = (candidate.target.sequence, candidate.target.manifest);
         self.change(|snapshot| {
             snapshot.staging = None;
-            if snapshot.newer.as_ref().is_none_or(|newer| newer.manifest != manifest) {
-                snapshot.newer = Some(Newer { sequence, manifest, why: Why::Staging, detail: String::new() });
+            if snapshot
+                .newer
+                .as_ref()
+                .is_none_or(|newer| newer.manifest != manifest)
+            {
+                snapshot.newer = Some(Newer {
+                    sequence,
+                    manifest,
+                    why: Why::Staging,
+                    detail: String::new(),
+                });
             }
         });
     }
@@ -148,7 +198,12 @@ impl Board {
     pub(crate) fn rejected(&self, sequence: Sequence, manifest: Sha256, problem: &str) {
         self.change(|snapshot| {
             snapshot.staging = None;
-            snapshot.newer = Some(Newer { sequence, manifest, why: Why::Rejected, detail: problem.to_owned() });
+            snapshot.newer = Some(Newer {
+                sequence,
+                manifest,
+                why: Why::Rejected,
+                detail: problem.to_owned(),
+            });
         });
     }
 
@@ -162,27 +217,50 @@ impl Board {
         self.metrics.checked(outcome);
         self.change(|snapshot| {
             snapshot.last_success_at = Some(at);
-            snapshot.last_check = Some(LastCheck { at, outcome, error: None });
+            snapshot.last_check = Some(LastCheck {
+                at,
+                outcome,
+                error: None,
+            });
         });
     }
 
     /// A look at the sources failed.
     pub(crate) fn not_checked(&self, at: Timestamp, reason: Reason, text: String) {
-        let outcome = if reason.trouble() == Trouble::Untrusted { CheckOutcome::Refused } else { CheckOutcome::Failed };
+        let outcome = if reason.trouble() == Trouble::Untrusted {
+            CheckOutcome::Refused
+        } else {
+            CheckOutcome::Failed
+        };
         self.metrics.checked(outcome);
         self.change(|snapshot| {
-            if let Some(newer) = snapshot.newer.as_mut().filter(|newer| matches!(newer.why, Why::Staging | Why::Failed | Why::Expired)) {
-                let why = if reason == Reason::Expired { Why::Expired } else { Why::Failed };
+            if let Some(newer) = snapshot
+                .newer
+                .as_mut()
+                .filter(|newer| matches!(newer.why, Why::Staging | Why::Failed | Why::Expired))
+            {
+                let why = if reason == Reason::Expired {
+                    Why::Expired
+                } else {
+                    Why::Failed
+                };
                 (newer.why, newer.detail) = (why, text.clone());
             }
-            snapshot.last_check = Some(LastCheck { at, outcome, error: Some(Failure { at, reason, text }) });
+            snapshot.last_check = Some(LastCheck {
+                at,
+                outcome,
+                error: Some(Failure { at, reason, text }),
+            });
         });
     }
 
     /// Something failed; whether that is news.
     pub(crate) fn error(&self, at: Timestamp, reason: Reason, text: String) -> bool {
         let news = self.change(|snapshot| {
-            let news = snapshot.last_error.as_ref().is_none_or(|last| last.text != text);
+            let news = snapshot
+                .last_error
+                .as_ref()
+                .is_none_or(|last| last.text != text);
             snapshot.staging = None;
             snapshot.last_error = Some(Failure { at, reason, text });
             news
@@ -202,16 +280,29 @@ impl Board {
             Err(Problem::Silent(problem)) => (PageState::Unknown, Some(problem.clone())),
         };
         self.change(|snapshot| {
-            let known = snapshot.page.as_ref().is_some_and(|page| page.state != PageState::Unknown);
+            let known = snapshot
+                .page
+                .as_ref()
+                .is_some_and(|page| page.state != PageState::Unknown);
             if state != PageState::Unknown || !known {
-                snapshot.page = Some(Page { state, problem, at: Some(at) });
+                snapshot.page = Some(Page {
+                    state,
+                    problem,
+                    at: Some(at),
+                });
             }
         });
     }
 
     /// The page is going to be asked for.
     pub(crate) fn asks_page(&self) {
-        self.change(|snapshot| snapshot.page = Some(Page { state: PageState::Unknown, problem: None, at: None }));
+        self.change(|snapshot| {
+            snapshot.page = Some(Page {
+                state: PageState::Unknown,
+                problem: None,
+                at: None,
+            })
+        });
     }
 
     pub(crate) fn switched(&self, outcome: SwitchOutcome) {
@@ -223,7 +314,12 @@ impl Board {
 
     /// How the mounts are; whether one that was not usable is now.
     pub(crate) fn mounted(&self, mounts: &[MountHealth]) -> bool {
-        let usable = |mounts: &[MountHealth]| mounts.iter().filter(|mount| mount.state.is_usable()).count();
+        let usable = |mounts: &[MountHealth]| {
+            mounts
+                .iter()
+                .filter(|mount| mount.state.is_usable())
+                .count()
+        };
         let more = self.change(|snapshot| {
             let before = std::mem::replace(&mut snapshot.mounts, mounts.to_vec());
             usable(mounts) > usable(&before)
@@ -234,8 +330,15 @@ impl Board {
     /// Storage that the shop requires and cannot use, if any.
     pub(crate) fn unmounted(&self) -> Option<String> {
         let snapshot = self.now();
-        let mount = snapshot.mounts.iter().find(|mount| mount.required && !mount.state.is_usable())?;
-        let detail = mount.detail.as_deref().map(|detail| format!(": {detail}")).unwrap_or_default();
+        let mount = snapshot
+            .mounts
+            .iter()
+            .find(|mount| mount.required && !mount.state.is_usable())?;
+        let detail = mount
+            .detail
+            .as_deref()
+            .map(|detail| format!(": {detail}"))
+            .unwrap_or_default();
         Some(format!("mount {} is {}{detail}", mount.name, mount.state))
     }
 

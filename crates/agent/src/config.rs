@@ -125,7 +125,9 @@ impl Config {
             mounts: path(mounts?),
             pod_name: pod_name?.map(|name| name.0),
             places: places?,
-            cache: path(cache?).zip(Some(cache_limit?.bytes())).map(|(directory, limit)| cache::Settings { directory, limit }),
+            cache: path(cache?)
+                .zip(Some(cache_limit?.bytes()))
+                .map(|(directory, limit)| cache::Settings { directory, limit }),
             memory: memory?.0,
             deadline: deadline?,
             control: path(control?).or(beside),
@@ -160,7 +162,11 @@ fn places(env: &mut Env) -> Option<Places> {
         (None, Some(_)) => return env.read::<AbsolutePath>(&variable::TEMPLATES).and(None),
         (None, None) => None,
     };
-    Some(Places { storage: storage?.map(AbsolutePath::into_path), writable: writable?.map(AbsolutePath::into_path), configuration })
+    Some(Places {
+        storage: storage?.map(AbsolutePath::into_path),
+        writable: writable?.map(AbsolutePath::into_path),
+        configuration,
+    })
 }
 
 fn sources(env: &mut Env) -> Option<Vec<Source>> {
@@ -173,13 +179,16 @@ fn sources(env: &mut Env) -> Option<Vec<Source>> {
         (Some(Which::Both), Some(file)) => Some(vec![file, Source::Channel]),
         (Some(Which::File | Which::Both), None) => {
             // Says which variable is missing.
-            env.read::<AbsolutePath>(&variable::RELEASE).map(|_| Vec::new())
+            env.read::<AbsolutePath>(&variable::RELEASE)
+                .map(|_| Vec::new())
         }
     }
 }
 
 fn ready(env: &mut Env) -> Option<Policy> {
-    Some(Policy { staleness: env.optional(&variable::READY_STALENESS)? })
+    Some(Policy {
+        staleness: env.optional(&variable::READY_STALENESS)?,
+    })
 }
 
 fn pod(env: &mut Env) -> Option<pod::Settings> {
@@ -200,13 +209,35 @@ fn pod(env: &mut Env) -> Option<pod::Settings> {
     let after = env.optional::<AbsolutePath>(&variable::HOOK_AFTER);
     let hook_timeout: Option<Duration> = env.read(&variable::HOOK_TIMEOUT);
     let hook_timeout = hook_timeout?;
-    let hook = |path: Option<AbsolutePath>| path.map(|program| Hook { program: program.into_path(), timeout: hook_timeout });
+    let hook = |path: Option<AbsolutePath>| {
+        path.map(|program| Hook {
+            program: program.into_path(),
+            timeout: hook_timeout,
+        })
+    };
     let (host, status, header, times) = (host?, status?, header?, times?);
     let (timeout, within): (Duration, Duration) = (timeout?, within?);
-    let (scheme, params, contains) = (scheme?.0, params?.map_or_else(Parameters::default, |params| params.0), contains?);
-    let expect = Expect { status: status.0, header: header.map(|header| header.0), contains: contains.map(|text| text.0) };
+    let (scheme, params, contains) = (
+        scheme?.0,
+        params?.map_or_else(Parameters::default, |params| params.0),
+        contains?,
+    );
+    let expect = Expect {
+        status: status.0,
+        header: header.map(|header| header.0),
+        contains: contains.map(|text| text.0),
+    };
     let host = host.map(|host| host.0);
-    let probe = url?.map(|url| Probe { url: url.0, host, scheme, params, expect, times: times.0, timeout, within });
+    let probe = url?.map(|url| Probe {
+        url: url.0,
+        host,
+        scheme,
+        params,
+        expect,
+        times: times.0,
+        timeout,
+        within,
+    });
     Some(pod::Settings {
         php: php?.map(|php| php.0),
         reload: reload?.map(AbsolutePath::into_path),
@@ -297,34 +328,65 @@ mod tests {
     ];
 
     fn config(more: &[(&str, &str)]) -> Result<Config, String> {
-        Config::from_env(Env::new(REQUIRED.iter().chain(more).copied())).map_err(|error| error.to_string())
+        Config::from_env(Env::new(REQUIRED.iter().chain(more).copied()))
+            .map_err(|error| error.to_string())
     }
 
     #[test]
     fn four_variables_are_enough() {
         let config = config(&[]).unwrap();
-        assert_eq!((config.sources, config.poll, config.grace), (vec![Source::Channel], Duration::from_secs(15), Duration::from_secs(25)));
+        assert_eq!(
+            (config.sources, config.poll, config.grace),
+            (
+                vec![Source::Channel],
+                Duration::from_secs(15),
+                Duration::from_secs(25)
+            )
+        );
         assert_eq!((config.listen.port(), config.scan), (9808, 8 << 20));
-        assert_eq!((config.pod.php, config.pod.probe, config.control), (None, None, None));
+        assert_eq!(
+            (config.pod.php, config.pod.probe, config.control),
+            (None, None, None)
+        );
     }
 
     #[test]
     fn sources_are_what_the_variables_say() {
         let sources = |more: &[(&str, &str)]| config(more).map(|config| config.sources);
         let file = ("LONGSHORE_RELEASE", "/etc/release/release.json");
-        let (path, both) = (Source::File("/etc/release/release.json".into()), ("LONGSHORE_SOURCES", "both"));
+        let (path, both) = (
+            Source::File("/etc/release/release.json".into()),
+            ("LONGSHORE_SOURCES", "both"),
+        );
         assert_eq!(sources(&[file]), Ok(vec![path.clone()]));
         assert_eq!(sources(&[file, both]), Ok(vec![path, Source::Channel]));
-        assert_eq!(sources(&[file, ("LONGSHORE_SOURCES", "channel")]), Ok(vec![Source::Channel]));
-        assert!(sources(&[both]).unwrap_err().contains("LONGSHORE_RELEASE is not set"));
+        assert_eq!(
+            sources(&[file, ("LONGSHORE_SOURCES", "channel")]),
+            Ok(vec![Source::Channel])
+        );
+        assert!(
+            sources(&[both])
+                .unwrap_err()
+                .contains("LONGSHORE_RELEASE is not set")
+        );
     }
 
     #[test]
     fn logs_are_paths_of_a_release() {
         let logs = |text: &str| config(&[("LONGSHORE_LOGS", text)]).map(|config| config.logs);
-        assert_eq!(logs("var/log, var/report"), Ok(vec!["var/log".parse().unwrap(), "var/report".parse().unwrap()]));
+        assert_eq!(
+            logs("var/log, var/report"),
+            Ok(vec![
+                "var/log".parse().unwrap(),
+                "var/report".parse().unwrap()
+            ])
+        );
         assert_eq!(config(&[]).unwrap().logs, []);
-        assert!(logs("var/log,").is_err() && logs("../log").is_err() && logs(&["log"; 17].join(",")).is_err());
+        assert!(
+            logs("var/log,").is_err()
+                && logs("../log").is_err()
+                && logs(&["log"; 17].join(",")).is_err()
+        );
     }
 
     #[test]
@@ -335,16 +397,28 @@ mod tests {
             ("LONGSHORE_PROBE_STATUS", "200"),
             ("LONGSHORE_PROBE_HEADER", "X-Shop: acme"),
             ("LONGSHORE_PROBE_SCHEME", "https"),
-            ("LONGSHORE_PROBE_PARAMS", "MAGE_RUN_CODE=ro,MAGE_RUN_TYPE=store"),
+            (
+                "LONGSHORE_PROBE_PARAMS",
+                "MAGE_RUN_CODE=ro,MAGE_RUN_TYPE=store",
+            ),
             ("LONGSHORE_PROBE_CONTAINS", "</html>"),
             ("LONGSHORE_PROBE_TIMES", "5"),
         ];
         let probe = config(&more).unwrap().pod.probe.unwrap();
-        assert_eq!((probe.host.as_deref(), probe.times, probe.url.path()), (Some("shop.example"), 5, "/"));
+        assert_eq!(
+            (probe.host.as_deref(), probe.times, probe.url.path()),
+            (Some("shop.example"), 5, "/")
+        );
         assert_eq!(probe.expect.header, Some(("X-Shop".into(), "acme".into())));
-        assert_eq!((probe.scheme, probe.expect.contains.as_deref()), (Scheme::Https, Some("</html>")));
+        assert_eq!(
+            (probe.scheme, probe.expect.contains.as_deref()),
+            (Scheme::Https, Some("</html>"))
+        );
         let plain = config(&more[..1]).unwrap().pod.probe.unwrap();
-        assert_eq!((plain.scheme, plain.expect.status), (Scheme::Http, "200-299".parse().unwrap()));
+        assert_eq!(
+            (plain.scheme, plain.expect.status),
+            (Scheme::Http, "200-299".parse().unwrap())
+        );
     }
 
     #[test]
@@ -365,7 +439,10 @@ mod tests {
         ];
         let error = config(&bad).unwrap_err();
         for (name, _) in bad {
-            assert!(error.contains(&format!("\n  {name}")), "{name} is not in {error}");
+            assert!(
+                error.contains(&format!("\n  {name}")),
+                "{name} is not in {error}"
+            );
         }
     }
 }

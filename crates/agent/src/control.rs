@@ -1,4 +1,5 @@
-//! What operators and the cluster say beside the releases: small files in one directory, such as a projected `ConfigMap`.
+//! What operators and the cluster say beside the releases: small files in one directory, such as a
+//! projected `ConfigMap`.
 //!
 //! | file | contents | meaning |
 //! |---|---|---|
@@ -7,7 +8,8 @@
 //! | `migrated` | a sequence | the database is ready for releases up to this one |
 //! | `retry` | a manifest's digest, and since when | it is taken off the rejected list, where it was rejected before that time; without one, before the file was written |
 //!
-//! A file that cannot be read or understood holds every switch back: whoever wrote it meant something.
+//! A file that cannot be read or understood holds every switch back: whoever wrote it meant
+//! something.
 
 use jiff::{Timestamp, civil::Time, tz::TimeZone};
 use release::{Sequence, Sha256};
@@ -49,20 +51,46 @@ impl Control {
                 None
             }
         };
-        let (pause, window, migrated, retry) = (text("pause"), text("window"), text("migrated"), text("retry"));
+        let (pause, window, migrated, retry) = (
+            text("pause"),
+            text("window"),
+            text("migrated"),
+            text("retry"),
+        );
         control.pause = pause;
-        control.window =
-            window.and_then(|text| understood("window", &text, "times such as 22:00-05:00, in UTC", &mut problems, Windows::parse));
-        control.migrated = migrated.and_then(|text| understood("migrated", &text, "a sequence", &mut problems, |text| text.parse().ok()));
+        control.window = window.and_then(|text| {
+            understood(
+                "window",
+                &text,
+                "times such as 22:00-05:00, in UTC",
+                &mut problems,
+                Windows::parse,
+            )
+        });
+        control.migrated = migrated.and_then(|text| {
+            understood("migrated", &text, "a sequence", &mut problems, |text| {
+                text.parse().ok()
+            })
+        });
         let expected = "a manifest's digest, 64 digits, and a time such as 2026-01-31T12:00:00Z";
-        let retry = retry.and_then(|text| understood("retry", &text, expected, &mut problems, tried_again));
-        control.retry = retry.and_then(|(manifest, at)| Some((manifest, at.or_else(|| said_at(&directory.join("retry")))?)));
-        control.problem = (!problems.is_empty()).then(|| format!("{}: {}", directory.display(), problems.join("; ")));
+        let retry =
+            retry.and_then(|text| understood("retry", &text, expected, &mut problems, tried_again));
+        control.retry = retry.and_then(|(manifest, at)| {
+            Some((manifest, at.or_else(|| said_at(&directory.join("retry")))?))
+        });
+        control.problem = (!problems.is_empty())
+            .then(|| format!("{}: {}", directory.display(), problems.join("; ")));
         control
     }
 }
 
-fn understood<T>(name: &str, text: &str, expected: &str, problems: &mut Vec<String>, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+fn understood<T>(
+    name: &str,
+    text: &str,
+    expected: &str,
+    problems: &mut Vec<String>,
+    parse: impl FnOnce(&str) -> Option<T>,
+) -> Option<T> {
     let parsed = parse(text);
     if parsed.is_none() {
         let shown: String = text.chars().take(80).collect();
@@ -83,7 +111,8 @@ fn read(path: &Path) -> io::Result<Option<String>> {
     Ok((!text.is_empty()).then(|| text.to_owned()))
 }
 
-/// A digest, and since when. The kubelet writes every file of a volume anew when one changes, so that there the file's own time says nothing.
+/// A digest, and since when. The kubelet writes every file of a volume anew when one changes, so
+/// that there the file's own time says nothing.
 fn tried_again(text: &str) -> Option<(Sha256, Option<Timestamp>)> {
     let mut words = text.split_whitespace();
     let manifest = words.next()?.parse().ok()?;
@@ -116,7 +145,10 @@ impl Windows {
         };
         let window = |text: &str| {
             let (from, until) = text.split_once('-')?;
-            let window = Window { from: minute(from)?, until: minute(until)? };
+            let window = Window {
+                from: minute(from)?,
+                until: minute(until)?,
+            };
             // Neither never nor always: nobody can tell which was meant.
             (window.from != window.until).then_some(window)
         };
@@ -138,7 +170,10 @@ impl Windows {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::disallowed_methods, reason = "a test prepares what is on the disk")]
+    #![allow(
+        clippy::disallowed_methods,
+        reason = "a test prepares what is on the disk"
+    )]
 
     use super::*;
     use std::fs;
@@ -153,21 +188,51 @@ mod tests {
 
     #[test]
     fn files_that_are_not_there_or_empty_say_nothing() {
-        assert_eq!(control(&[("pause", " \n"), ("notes", "x")]), Control::default());
+        assert_eq!(
+            control(&[("pause", " \n"), ("notes", "x")]),
+            Control::default()
+        );
         assert_eq!(Control::read(Path::new("/nowhere")), Control::default());
     }
 
     #[test]
     fn each_file_is_understood() {
         let digest = "73c4a5db2692b222be7415464ba242993a09ee431db422dfad7bb00c56921ea1";
-        let said = control(&[("pause", "sale\n"), ("window", "22:00-05:00"), ("migrated", "42\n"), ("retry", digest)]);
-        assert_eq!((said.pause.as_deref(), said.migrated.map(Sequence::get)), (Some("sale"), Some(42)));
-        assert_eq!((said.retry.map(|(manifest, _)| manifest.to_string()).as_deref(), said.problem), (Some(digest), None));
+        let said = control(&[
+            ("pause", "sale\n"),
+            ("window", "22:00-05:00"),
+            ("migrated", "42\n"),
+            ("retry", digest),
+        ]);
+        assert_eq!(
+            (said.pause.as_deref(), said.migrated.map(Sequence::get)),
+            (Some("sale"), Some(42))
+        );
+        assert_eq!(
+            (
+                said.retry
+                    .map(|(manifest, _)| manifest.to_string())
+                    .as_deref(),
+                said.problem
+            ),
+            (Some(digest), None)
+        );
         let since: Timestamp = "2026-01-31T12:00:00Z".parse().unwrap();
-        assert_eq!(control(&[("retry", &format!("{digest} {since}\n"))]).retry.map(|(_, at)| at), Some(since));
-        for wrong in ["43", &format!("{digest} now"), &format!("{digest} {since} 1")] {
+        assert_eq!(
+            control(&[("retry", &format!("{digest} {since}\n"))])
+                .retry
+                .map(|(_, at)| at),
+            Some(since)
+        );
+        for wrong in [
+            "43",
+            &format!("{digest} now"),
+            &format!("{digest} {since} 1"),
+        ] {
             assert!(
-                control(&[("retry", wrong)]).problem.is_some_and(|problem| problem.contains("expected a manifest's digest")),
+                control(&[("retry", wrong)])
+                    .problem
+                    .is_some_and(|problem| problem.contains("expected a manifest's digest")),
                 "{wrong}"
             );
         }
@@ -175,18 +240,43 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_is_a_problem_with_the_value() {
-        let said = control(&[("window", "night"), ("migrated", "-1")]).problem.unwrap();
-        assert!(said.contains(r#"window says "night", expected times"#) && said.contains(r#"migrated says "-1""#), "{said}");
+        let said = control(&[("window", "night"), ("migrated", "-1")])
+            .problem
+            .unwrap();
+        assert!(
+            said.contains(r#"window says "night", expected times"#)
+                && said.contains(r#"migrated says "-1""#),
+            "{said}"
+        );
     }
 
     #[test]
     fn windows_go_over_midnight() {
-        let at = |time: &str| format!("2026-01-31T{time}:00Z").parse::<Timestamp>().unwrap();
+        let at = |time: &str| {
+            format!("2026-01-31T{time}:00Z")
+                .parse::<Timestamp>()
+                .unwrap()
+        };
         let windows = Windows::parse("22:00-05:00, 12:00-13:00").unwrap();
-        for (time, wait) in [("22:00", 0), ("23:59", 0), ("04:59", 0), ("05:00", 420), ("12:30", 0), ("13:00", 540), ("21:59", 1)] {
+        for (time, wait) in [
+            ("22:00", 0),
+            ("23:59", 0),
+            ("04:59", 0),
+            ("05:00", 420),
+            ("12:30", 0),
+            ("13:00", 540),
+            ("21:59", 1),
+        ] {
             assert_eq!(windows.opens_in(at(time)), wait, "{time}");
         }
-        for bad in ["", "22:00", "22:00-24:00", "5-6", "12:00-12:00", "22:00-05:00,"] {
+        for bad in [
+            "",
+            "22:00",
+            "22:00-24:00",
+            "5-6",
+            "12:00-12:00",
+            "22:00-05:00,",
+        ] {
             assert!(Windows::parse(bad).is_none(), "{bad}");
         }
     }

@@ -12,7 +12,10 @@ use store::{Location, StoreError};
 #[derive(Debug, thiserror::Error)]
 pub enum AgentError {
     /// An argument that is not known.
-    #[error("{0:?} is not an argument of longshore-agent: settings come from variables, which --help lists")]
+    #[error(
+        "{0:?} is not an argument of longshore-agent: settings come from variables, which --help \
+         lists"
+    )]
     Argument(String),
     /// What follows `log` is neither a level nor a process.
     #[error("{0:?} is neither debug nor configured, nor the number of a process")]
@@ -103,13 +106,20 @@ impl AgentError {
             | Self::Loudness(_)
             | Self::NoAgent { .. }
             | Self::File { .. }
-            | Self::Task(TaskError::Failed { source: TaskFailure::Serve(_), .. }) => Reason::Config,
+            | Self::Task(TaskError::Failed {
+                source: TaskFailure::Serve(_),
+                ..
+            }) => Reason::Config,
             Self::Config(error) => error.reason(),
             Self::Trust { source, .. } => source.reason(),
             Self::Mounts { source, .. } => source.reason(),
             Self::Store { source, .. } => source.reason(),
-            Self::Task(TaskError::Failed { source: TaskFailure::Mounts(error), .. }) => error.reason(),
-            // The nearest of sysexits: EX_IOERR, the system refused us something that every process may have.
+            Self::Task(TaskError::Failed {
+                source: TaskFailure::Mounts(error),
+                ..
+            }) => error.reason(),
+            // The nearest of sysexits: EX_IOERR, the system refused us something that every process
+            // may have.
             Self::Start(_) | Self::Output(_) | Self::Php(_) => Reason::Disk,
             Self::Task(TaskError::Overran(_)) => Reason::Deadline,
             Self::Task(TaskError::Panicked(_) | TaskError::Ended(_)) => Reason::Bug,

@@ -48,18 +48,30 @@ impl fmt::Display for Hold {
         match self {
             Self::Paused(why) => write!(f, "switches are paused: {why}"),
             Self::Window { minutes } => write!(f, "the next window opens in {minutes} minutes"),
-            Self::Migration(Need { sequence, migration }) => {
-                write!(f, "the migration of sequence {sequence} is {migration}, and the database is not said to be ready for it")
+            Self::Migration(Need {
+                sequence,
+                migration,
+            }) => {
+                write!(
+                    f,
+                    "the migration of sequence {sequence} is {migration}, and the database is not \
+                     said to be ready for it"
+                )
             }
             Self::Control(problem) => write!(f, "cannot tell whether it may: {problem}"),
             Self::Hook(problem) => write!(f, "the hook before the switch: {problem}"),
             Self::Mounts(problem) => write!(f, "the shop's storage is not there: {problem}"),
-            Self::Shop(problem) => write!(f, "the shop works neither with it nor without it, so that it is tried again: {problem}"),
+            Self::Shop(problem) => write!(
+                f,
+                "the shop works neither with it nor without it, so that it is tried again: \
+                 {problem}"
+            ),
         }
     }
 }
 
-/// Why a release that needs this has to wait, if it does. The reason that lasts longest comes first.
+/// Why a release that needs this has to wait, if it does. The reason that lasts longest comes
+/// first.
 #[must_use]
 pub fn hold(need: Need, control: &Control, now: Timestamp) -> Option<Hold> {
     if let Some(problem) = &control.problem {
@@ -71,7 +83,10 @@ pub fn hold(need: Need, control: &Control, now: Timestamp) -> Option<Hold> {
     if !need.is_met(control.migrated) {
         return Some(Hold::Migration(need));
     }
-    let minutes = control.window.as_ref().map_or(0, |windows| windows.opens_in(now));
+    let minutes = control
+        .window
+        .as_ref()
+        .map_or(0, |windows| windows.opens_in(now));
     (minutes > 0).then_some(Hold::Window { minutes })
 }
 
@@ -81,11 +96,19 @@ mod tests {
     use release::{Migration, Sequence};
 
     fn need(sequence: u64, migration: Migration) -> Need {
-        Need { sequence: Sequence::try_from(sequence).unwrap(), migration }
+        Need {
+            sequence: Sequence::try_from(sequence).unwrap(),
+            migration,
+        }
     }
 
     fn held(migration: Migration, control: &Control) -> Option<&'static str> {
-        hold(need(7, migration), control, "2026-01-31T12:00:00Z".parse().unwrap()).map(|hold| hold.why().word())
+        hold(
+            need(7, migration),
+            control,
+            "2026-01-31T12:00:00Z".parse().unwrap(),
+        )
+        .map(|hold| hold.why().word())
     }
 
     #[test]
@@ -99,14 +122,21 @@ mod tests {
     #[test]
     fn the_database_is_ready_up_to_a_sequence() {
         for (migrated, word) in [(6_u64, Some("migration")), (7, None), (8, None)] {
-            let control = Control { migrated: Sequence::try_from(migrated).ok(), ..Control::default() };
+            let control = Control {
+                migrated: Sequence::try_from(migrated).ok(),
+                ..Control::default()
+            };
             assert_eq!(held(Migration::Breaking, &control), word, "{migrated}");
         }
     }
 
     #[test]
     fn a_problem_comes_before_a_pause_and_a_pause_before_the_rest() {
-        let mut control = Control { pause: Some("sale".into()), problem: Some("?".into()), ..Control::default() };
+        let mut control = Control {
+            pause: Some("sale".into()),
+            problem: Some("?".into()),
+            ..Control::default()
+        };
         assert_eq!(held(Migration::Breaking, &control), Some("control"));
         control.problem = None;
         assert_eq!(held(Migration::Breaking, &control), Some("paused"));

@@ -83,7 +83,8 @@ pub enum HookError {
 }
 
 impl Hook {
-    /// Runs it with four variables and `PATH`, nothing else of our environment, as it may hold credentials.
+    /// Runs it with four variables and `PATH`, nothing else of our environment, as it may hold
+    /// credentials.
     ///
     /// Where this future is dropped, the program and its children are killed.
     ///
@@ -91,7 +92,11 @@ impl Hook {
     ///
     /// [`HookError`]; by then nothing of it runs any more.
     pub async fn run(&self, occasion: Occasion<'_>) -> Result<(), HookError> {
-        let start = |source| HookError::Start { program: self.program.clone(), hint: hint(&self.program), source };
+        let start = |source| HookError::Start {
+            program: self.program.clone(),
+            hint: hint(&self.program),
+            source,
+        };
         let mut child = Command::new(&self.program)
             .env_clear()
             .env("PATH", PATH)
@@ -103,7 +108,8 @@ impl Hook {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            // A group of its own, so that what it started ends with it, also what it left in the background.
+            // A group of its own, so that what it started ends with it, also what it left in the
+            // background.
             .process_group(0)
             .spawn()
             .map_err(start)?;
@@ -129,11 +135,27 @@ impl Hook {
             drop(tokio::time::timeout(DRAIN, read).await);
         }
         let Ok(status) = status else {
-            return Err(HookError::Overran { program: self.program.clone(), timeout: self.timeout });
+            return Err(HookError::Overran {
+                program: self.program.clone(),
+                timeout: self.timeout,
+            });
         };
-        let (status, output) = (status.map_err(start)?, format!("{}{}", text(&said), text(&complained)).trim().to_owned());
+        let (status, output) = (
+            status.map_err(start)?,
+            format!("{}{}", text(&said), text(&complained))
+                .trim()
+                .to_owned(),
+        );
         info!(hook = occasion.when, program = %self.program.display(), %status, output, "hook ended");
-        if status.success() { Ok(()) } else { Err(HookError::Failed { program: self.program.clone(), status, output }) }
+        if status.success() {
+            Ok(())
+        } else {
+            Err(HookError::Failed {
+                program: self.program.clone(),
+                status,
+                output,
+            })
+        }
     }
 }
 
@@ -151,7 +173,9 @@ impl Drop for Group {
 
 /// Reads to the end, and keeps the last bytes.
 async fn tail(stream: Option<impl AsyncRead + Unpin>, kept: &Mutex<Vec<u8>>) {
-    let (Some(mut stream), mut buffer) = (stream, [0; 1024]) else { return };
+    let (Some(mut stream), mut buffer) = (stream, [0; 1024]) else {
+        return;
+    };
     while let Ok(length @ 1..) = stream.read(&mut buffer).await {
         let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.extend_from_slice(&buffer[..length]);
@@ -164,7 +188,8 @@ fn text(kept: &Mutex<Vec<u8>>) -> String {
     String::from_utf8_lossy(&kept.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
 }
 
-/// What is wrong with a program that the kernel does not start, as it says of all of these "no such file" or "permission denied".
+/// What is wrong with a program that the kernel does not start, as it says of all of these "no such
+/// file" or "permission denied".
 fn hint(program: &Path) -> Option<String> {
     let found = program.metadata().ok()?;
     if !found.is_file() {
@@ -172,28 +197,46 @@ fn hint(program: &Path) -> Option<String> {
     }
     let mode = found.permissions().mode() & 0o777;
     if mode & 0o111 == 0 {
-        return Some(format!("its mode is {mode:04o}, and nobody may execute it; for a ConfigMap set defaultMode: 0755"));
+        return Some(format!(
+            "its mode is {mode:04o}, and nobody may execute it; for a ConfigMap set defaultMode: \
+             0755"
+        ));
     }
     let mut head = Vec::new();
-    File::open(program).ok()?.take(SHEBANG).read_to_end(&mut head).ok()?;
+    File::open(program)
+        .ok()?
+        .take(SHEBANG)
+        .read_to_end(&mut head)
+        .ok()?;
     let Some(line) = head.strip_prefix(b"#!") else {
-        return (!head.starts_with(b"\x7fELF")).then(|| "it is a script without a first line such as #!/bin/sh".to_owned());
+        return (!head.starts_with(b"\x7fELF"))
+            .then(|| "it is a script without a first line such as #!/bin/sh".to_owned());
     };
-    let line = String::from_utf8_lossy(line.split(|byte| *byte == b'\n').next().unwrap_or_default()).into_owned();
+    let line =
+        String::from_utf8_lossy(line.split(|byte| *byte == b'\n').next().unwrap_or_default())
+            .into_owned();
     if line.ends_with('\r') {
         return Some(
-            "its lines end with CRLF, as an editor on Windows writes them, so that its interpreter is not found; save it with LF"
+            "its lines end with CRLF, as an editor on Windows writes them, so that its \
+             interpreter is not found; save it with LF"
                 .to_owned(),
         );
     }
     let interpreter = line.split_whitespace().next().unwrap_or_default();
-    (!Path::new(interpreter).exists())
-        .then(|| format!("its interpreter {interpreter:?} is not there: the hook runs in the agent's own container"))
+    (!Path::new(interpreter).exists()).then(|| {
+        format!(
+            "its interpreter {interpreter:?} is not there: the hook runs in the agent's own \
+             container"
+        )
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::disallowed_methods, reason = "a test prepares what is on the disk")]
+    #![allow(
+        clippy::disallowed_methods,
+        reason = "a test prepares what is on the disk"
+    )]
 
     use super::*;
     use std::{fs, time::Instant};
@@ -208,7 +251,12 @@ mod tests {
         fs::write(&program, text).unwrap();
         fs::set_permissions(&program, fs::Permissions::from_mode(mode)).unwrap();
         let tree = Path::new("/srv/shop/releases/0123456789abcdef");
-        let occasion = Occasion { when: "before", sequence: Sequence::try_from(7_u64).unwrap(), manifest: Sha256::of(b"m"), tree };
+        let occasion = Occasion {
+            when: "before",
+            sequence: Sequence::try_from(7_u64).unwrap(),
+            manifest: Sha256::of(b"m"),
+            tree,
+        };
         Hook { program, timeout }.run(occasion).await
     }
 
@@ -217,9 +265,15 @@ mod tests {
         for left in ["sleep 60 &", "setsid sleep 2 &"] {
             let start = Instant::now();
             run(left, Duration::from_secs(20)).await.unwrap();
-            assert!(start.elapsed() < Duration::from_millis(1900), "{left}: {:?}", start.elapsed());
+            assert!(
+                start.elapsed() < Duration::from_millis(1900),
+                "{left}: {:?}",
+                start.elapsed()
+            );
         }
-        run("head -c 3000000 /dev/zero", Duration::from_secs(20)).await.unwrap();
+        run("head -c 3000000 /dev/zero", Duration::from_secs(20))
+            .await
+            .unwrap();
     }
 
     #[tokio::test]
@@ -228,10 +282,19 @@ mod tests {
             ("#!/bin/sh\nexit 0\n", 0o644, "mode is 0644"),
             ("#!/bin/sh\r\nexit 0\r\n", 0o755, "CRLF"),
             ("exit 0\n", 0o755, "without a first line such as #!/bin/sh"),
-            ("#!/opt/none/bash\nexit 0\n", 0o755, "its interpreter \"/opt/none/bash\" is not there"),
+            (
+                "#!/opt/none/bash\nexit 0\n",
+                0o755,
+                "its interpreter \"/opt/none/bash\" is not there",
+            ),
         ] {
-            let error = run_file(text, mode, Duration::from_secs(10)).await.unwrap_err();
-            assert!(matches!(&error, HookError::Start { .. }) && error.to_string().contains(words), "{error}");
+            let error = run_file(text, mode, Duration::from_secs(10))
+                .await
+                .unwrap_err();
+            assert!(
+                matches!(&error, HookError::Start { .. }) && error.to_string().contains(words),
+                "{error}"
+            );
         }
         assert_eq!(hint(Path::new("/")).as_deref(), Some("it is no file"));
         assert_eq!(hint(Path::new("/nowhere")), None);
@@ -245,14 +308,30 @@ mod tests {
 
     #[tokio::test]
     async fn a_failure_has_its_status_and_last_words() {
-        let error = run("seq 1 5000; echo the database is locked >&2; exit 3", Duration::from_secs(10)).await.unwrap_err().to_string();
-        assert!(error.contains("exit status: 3") && error.ends_with("the database is locked") && error.len() < 9000, "{error}");
+        let error = run(
+            "seq 1 5000; echo the database is locked >&2; exit 3",
+            Duration::from_secs(10),
+        )
+        .await
+        .unwrap_err()
+        .to_string();
+        assert!(
+            error.contains("exit status: 3")
+                && error.ends_with("the database is locked")
+                && error.len() < 9000,
+            "{error}"
+        );
     }
 
     #[tokio::test]
     async fn one_that_hangs_is_killed_with_its_children() {
         let start = Instant::now();
-        let error = run("sleep 60 & sleep 60", Duration::from_millis(200)).await.unwrap_err();
-        assert!(matches!(error, HookError::Overran { .. }) && start.elapsed() < Duration::from_secs(10), "{error}");
+        let error = run("sleep 60 & sleep 60", Duration::from_millis(200))
+            .await
+            .unwrap_err();
+        assert!(
+            matches!(error, HookError::Overran { .. }) && start.elapsed() < Duration::from_secs(10),
+            "{error}"
+        );
     }
 }

@@ -13,9 +13,10 @@
 //!                      board: one value that all of them write and the server reads
 //! ```
 //!
-//! On SIGTERM it is not ready any more, ends what it does at the next point where that is safe, unmounts, and exits inside
-//! `LONGSHORE_GRACE`. What it was doing is on the disk, and the next start goes on from there. Beat and serve end last: until the
-//! storage is away, `/readyz` says that the agent is shutting down and `/livez` that it is alive.
+//! On SIGTERM it is not ready any more, ends what it does at the next point where that is safe,
+//! unmounts, and exits inside `LONGSHORE_GRACE`. What it was doing is on the disk, and the next
+//! start goes on from there. Beat and serve end last: until the storage is away, `/readyz` says
+//! that the agent is shutting down and `/livez` that it is alive.
 
 pub mod activate;
 pub mod board;
@@ -74,33 +75,41 @@ use tracing::{debug, info, info_span};
 use watch::Wake;
 
 const NAME: &str = "longshore-agent";
-/// How often the agent's loop gives a sign of life, and its counts of the store reach `/metrics`: below every scrape interval, and few of
-/// the wakes that an idle agent costs.
+/// How often the agent's loop gives a sign of life, and its counts of the store reach `/metrics`:
+/// below every scrape interval, and few of the wakes that an idle agent costs.
 const BEAT: Duration = Duration::from_secs(5);
 /// How long it may give none: longer than any pause of a busy node.
 const SILENCE: Duration = Duration::from_secs(30);
-/// How nice threads are that work on disks: the least. The kernel derives the priority of their input and output from it, so that
-/// staging a release takes what the shop leaves.
+/// How nice threads are that work on disks: the least. The kernel derives the priority of their
+/// input and output from it, so that staging a release takes what the shop leaves.
 const NICE: i32 = 19;
 
-/// Threads that wait for disks, beside the first: one each for a pull, for what that reads from a store on a disk or looks up, for the scan, and for
-/// all that is short.
+/// Threads that wait for disks, beside the first: one each for a pull, for what that reads from a
+/// store on a disk or looks up, for the scan, and for all that is short.
 const THREADS: usize = 4;
 
 const USAGE: &str = "\
-Keeps the shop in this pod on the newest release that works, and tells Kubernetes and Prometheus how it is.
+Keeps the shop in this pod on the newest release that works, and tells Kubernetes and Prometheus \
+     how it is.
 
 Usage: longshore-agent
-       longshore-agent log debug | configured [PROCESS]     asks the agent that runs, process 1 of its container, for more in its log, or as configured
-       longshore-agent --help | --version
+       longshore-agent log debug | configured [PROCESS]     asks \
+     the agent that runs, process 1 of its container, for more in its log, or as configured
+       longshore-agent \
+     --help | --version
 
-Settings come from the environment; those of longshore-init mean the same here. A pod that follows a channel and looks at its front page:
+Settings come from the environment; those of longshore-init mean the same here. \
+     A pod that follows a channel and looks at its front page:
 
-  LONGSHORE_STORE=s3://releases/prod LONGSHORE_CHANNEL=shops/acme LONGSHORE_ROOT=/srv/shop \\
-  LONGSHORE_TRUST=/etc/longshore/1.root.json LONGSHORE_PHP=/run/php/php8.2-fpm.sock LONGSHORE_PROBE=http://127.0.0.1:8080/ longshore-agent
+  LONGSHORE_STORE=s3://releases/prod \
+     LONGSHORE_CHANNEL=shops/acme LONGSHORE_ROOT=/srv/shop \\
+  LONGSHORE_TRUST=/etc/longshore/1.root.json \
+     LONGSHORE_PHP=/run/php/php8.2-fpm.sock LONGSHORE_PROBE=http://127.0.0.1:8080/ longshore-agent
 
-What it does now, and why not something newer: curl http://127.0.0.1:9808/status
-Every failure ends with one line that has a reason code; /dev/termination-log gets the same where it exists.
+What \
+     it does now, and why not something newer: curl http://127.0.0.1:9808/status
+Every failure ends with one line that has a reason code; /dev/termination-log gets the same where \
+     it exists.
 
 ";
 
@@ -108,16 +117,26 @@ Every failure ends with one line that has a reason code; /dev/termination-log ge
 #[must_use]
 pub fn run(arguments: impl IntoIterator<Item = OsString>, env: Env) -> ExitCode {
     let mut arguments = arguments.into_iter().peekable();
-    if arguments.next_if(|argument| argument == storage::CHILD).is_some() {
+    if arguments
+        .next_if(|argument| argument == storage::CHILD)
+        .is_some()
+    {
         return mounts::child_main(&arguments.next().unwrap_or_default());
     }
-    let log = arguments.next_if(|argument| argument == loudness::COMMAND).is_some();
-    let format = env.peek(&variable::LOG_FORMAT).unwrap_or_else(Format::of_stderr);
-    let result =
-        caught(
-            || if log { loudness::ask(arguments.map(|argument| argument.to_string_lossy().into_owned())) } else { main(arguments, env) },
-        )
-        .unwrap_or_else(|panicked| Err(panicked.into()));
+    let log = arguments
+        .next_if(|argument| argument == loudness::COMMAND)
+        .is_some();
+    let format = env
+        .peek(&variable::LOG_FORMAT)
+        .unwrap_or_else(Format::of_stderr);
+    let result = caught(|| {
+        if log {
+            loudness::ask(arguments.map(|argument| argument.to_string_lossy().into_owned()))
+        } else {
+            main(arguments, env)
+        }
+    })
+    .unwrap_or_else(|panicked| Err(panicked.into()));
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => Report::new(NAME, format, TERMINATION_LOG).failure(&error, error.reason()),
@@ -126,11 +145,14 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, env: Env) -> ExitCode 
 
 fn main(arguments: impl IntoIterator<Item = OsString>, env: Env) -> Result<(), AgentError> {
     if let Some(text) = answer(arguments)? {
-        return io::stdout().write_all(text.as_bytes()).map_err(AgentError::Output);
+        return io::stdout()
+            .write_all(text.as_bytes())
+            .map_err(AgentError::Output);
     }
     let config = Config::from_env(env)?;
     telemetry::start(&config.log, config.format);
-    // One thread for everything that waits; what works on disks has threads of its own, which give way to the shop.
+    // One thread for everything that waits; what works on disks has threads of its own, which give
+    // way to the shop.
     let runtime = threads::start(THREADS, give_way)?;
     let result = LocalSet::new().block_on(&runtime, live(config));
     // A call that hangs must not keep a process that was asked to end.
@@ -152,7 +174,11 @@ fn answer(arguments: impl IntoIterator<Item = OsString>) -> Result<Option<String
         answer = match argument.to_str() {
             Some("--help" | "-h") => Some(format!("{USAGE}{}", help(Program::Agent))),
             Some("--version" | "-V") => Some(format!("{NAME} {}\n", env!("CARGO_PKG_VERSION"))),
-            _ => return Err(AgentError::Argument(argument.to_string_lossy().into_owned())),
+            _ => {
+                return Err(AgentError::Argument(
+                    argument.to_string_lossy().into_owned(),
+                ));
+            }
         };
     }
     Ok(answer)
@@ -161,7 +187,10 @@ fn answer(arguments: impl IntoIterator<Item = OsString>) -> Result<Option<String
 async fn live(config: Config) -> Result<(), AgentError> {
     let mut asked = Stop::listen().map_err(AgentError::Start)?;
     let trust = read_trust(&config)?;
-    let options = Options { deadline: config.deadline, ..Options::default() };
+    let options = Options {
+        deadline: config.deadline,
+        ..Options::default()
+    };
     let store = tokio::select! {
         opened = store::open(&config.store, &options) => {
             opened.map_err(|source| AgentError::Store { location: config.store.clone(), source })?
@@ -169,7 +198,10 @@ async fn live(config: Config) -> Result<(), AgentError> {
         _ = asked.asked() => return Ok(()),
     };
     info!(store = %config.store, channel = %config.channel, root = %config.root.display(), "agent started");
-    let (board, stop) = (Board::new(config.channel.clone(), Timestamp::now()), CancellationToken::new());
+    let (board, stop) = (
+        Board::new(config.channel.clone(), Timestamp::now()),
+        CancellationToken::new(),
+    );
     let grace = config.grace;
     let tasks = tasks(config, &store, &trust, &board, stop.clone())?;
     let signalled = async {
@@ -186,7 +218,8 @@ async fn live(config: Config) -> Result<(), AgentError> {
     }
 }
 
-/// A task that did not end in time was asked to; what it did is on the disk and goes on at the next start.
+/// A task that did not end in time was asked to; what it did is on the disk and goes on at the next
+/// start.
 fn overran(error: TaskError<TaskFailure>) -> Result<(), AgentError> {
     match error {
         TaskError::Overran(_) => Ok(()),
@@ -219,11 +252,25 @@ fn tasks(
     };
     let mut followers = config.sources.iter().map(follower);
     // The configuration has at least one.
-    let first = followers.next().unwrap_or_else(|| follower(&Source::Channel));
-    let mounts = config.mounts.as_deref().map(|path| storage::read(path, config.pod_name.as_deref())).transpose()?;
-    let (pod, wake) = (Pod::new(&config.root, config.pod.clone(), logs(&config))?, Wake::default());
-    let guard =
-        Guard { root: config.root.clone(), follower: follower(&Source::Channel), php: pod.pool(), pace: config.scan, board: board.clone() };
+    let first = followers
+        .next()
+        .unwrap_or_else(|| follower(&Source::Channel));
+    let mounts = config
+        .mounts
+        .as_deref()
+        .map(|path| storage::read(path, config.pod_name.as_deref()))
+        .transpose()?;
+    let (pod, wake) = (
+        Pod::new(&config.root, config.pod.clone(), logs(&config))?,
+        Wake::default(),
+    );
+    let guard = Guard {
+        root: config.root.clone(),
+        follower: follower(&Source::Channel),
+        php: pod.pool(),
+        pace: config.scan,
+        board: board.clone(),
+    };
     let engine = Engine::new(
         config.root.clone(),
         Sources::new(first, followers.collect()),
@@ -234,7 +281,8 @@ fn tasks(
     );
     let files = files(&config);
     let (mut tasks, mut heartbeats) = (Tasks::new(stop), Heartbeats::new());
-    // Whoever asks is answered for as long as something is worked on: each of these tasks holds a part of the guard.
+    // Whoever asks is answered for as long as something is worked on: each of these tasks holds a
+    // part of the guard.
     let last = CancellationToken::new();
     let at_work = Arc::new(last.clone().drop_guard());
     if !files.is_empty() {
@@ -272,14 +320,27 @@ fn tasks(
         drop(at_work);
         Ok(())
     });
-    let (heartbeat, counted, asked) = (heartbeats.task("loop", SILENCE), board.clone(), Arc::clone(store));
+    let (heartbeat, counted, asked) = (
+        heartbeats.task("loop", SILENCE),
+        board.clone(),
+        Arc::clone(store),
+    );
     let until = last.clone();
     tasks.spawn("beat", info_span!("beat"), |_at_once| async move {
-        while until.run_until_cancelled(tokio::time::sleep(BEAT)).await.is_some() {
+        while until
+            .run_until_cancelled(tokio::time::sleep(BEAT))
+            .await
+            .is_some()
+        {
             heartbeat.beat();
             let stats = asked.stats();
-            let (requests, retries, received_bytes) = (stats.requests(), stats.retries(), stats.received());
-            counted.asked_of_store(StoreUse { requests, retries, received_bytes });
+            let (requests, retries, received_bytes) =
+                (stats.requests(), stats.retries(), stats.received());
+            counted.asked_of_store(StoreUse {
+                requests,
+                retries,
+                received_bytes,
+            });
         }
         Ok(())
     });
@@ -296,7 +357,12 @@ fn tasks(
         loudness.run(stop).await;
         Ok(())
     });
-    let serving = State { snapshot: board.watch(), policy: config.ready, heartbeats, metrics: board.metrics() };
+    let serving = State {
+        snapshot: board.watch(),
+        policy: config.ready,
+        heartbeats,
+        metrics: board.metrics(),
+    };
     let listen = config.listen;
     tasks.spawn("serve", info_span!("serve"), move |_at_once| async move {
         Server::bind(listen, serving)?.run(last).await;
@@ -315,16 +381,30 @@ fn files(config: &Config) -> Vec<PathBuf> {
 }
 
 fn logs(config: &Config) -> Logs {
-    Logs { root: config.root.clone(), writable: config.places.writable.clone(), paths: config.logs.clone() }
+    Logs {
+        root: config.root.clone(),
+        writable: config.places.writable.clone(),
+        paths: config.logs.clone(),
+    }
 }
 
 fn read_trust(config: &Config) -> Result<Verified<TrustRoot>, AgentError> {
     let path = &config.trust;
     let mut bytes = Vec::new();
     // Never many more bytes than a trust root may have: its parser refuses those.
-    let read = File::open(path).and_then(|file| file.take(release::limits::ENVELOPE_LIMIT as u64 + 1).read_to_end(&mut bytes));
-    read.map_err(|source| AgentError::File { variable: variable::TRUST.name, path: path.clone(), source })?;
-    TrustRoot::from_trusted(&bytes).map_err(|source| AgentError::Trust { path: path.clone(), source })
+    let read = File::open(path).and_then(|file| {
+        file.take(release::limits::ENVELOPE_LIMIT as u64 + 1)
+            .read_to_end(&mut bytes)
+    });
+    read.map_err(|source| AgentError::File {
+        variable: variable::TRUST.name,
+        path: path.clone(),
+        source,
+    })?;
+    TrustRoot::from_trusted(&bytes).map_err(|source| AgentError::Trust {
+        path: path.clone(),
+        source,
+    })
 }
 
 #[cfg(test)]
@@ -339,14 +419,24 @@ mod tests {
     #[test]
     fn help_teaches_every_variable_and_exit_code() {
         let help = asked(&["--help"]).unwrap().unwrap();
-        for variable in variable::ALL.iter().filter(|variable| variable.read_by.contains(&Program::Agent)) {
-            assert!(help.contains(variable.name) && help.contains(variable.meaning), "{}", variable.name);
+        for variable in variable::ALL
+            .iter()
+            .filter(|variable| variable.read_by.contains(&Program::Agent))
+        {
+            assert!(
+                help.contains(variable.name) && help.contains(variable.meaning),
+                "{}",
+                variable.name
+            );
         }
     }
 
     #[test]
     fn an_argument_is_never_ignored() {
         assert!(asked(&[]).unwrap().is_none());
-        assert_eq!(asked(&["--help", "run"]).unwrap_err().reason(), Reason::Config);
+        assert_eq!(
+            asked(&["--help", "run"]).unwrap_err().reason(),
+            Reason::Config
+        );
     }
 }

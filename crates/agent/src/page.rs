@@ -1,5 +1,5 @@
-//! Asks for the shop's page after a start, until it was good once: a shop that has never worked, as its database is empty, is told from
-//! one that serves. From then on each switch asks.
+//! Asks for the shop's page after a start, until it was good once: a shop that has never worked, as
+//! its database is empty, is told from one that serves. From then on each switch asks.
 
 use crate::{board::Board, serve::Heartbeat, status::PageState};
 use jiff::Timestamp;
@@ -20,33 +20,55 @@ pub async fn ask(probe: Probe, board: Board, heartbeat: Heartbeat, stop: Cancell
     let probe = Probe { times: 1, ..probe };
     until_good(|| probe.check(), &board, &heartbeat, &stop).await;
     // A task that ends stops its siblings.
-    while stop.run_until_cancelled(tokio::time::sleep(LAST)).await.is_some() {
+    while stop
+        .run_until_cancelled(tokio::time::sleep(LAST))
+        .await
+        .is_some()
+    {
         heartbeat.beat();
     }
 }
 
-async fn until_good<F>(check: impl Fn() -> F, board: &Board, heartbeat: &Heartbeat, stop: &CancellationToken)
-where
+async fn until_good<F>(
+    check: impl Fn() -> F,
+    board: &Board,
+    heartbeat: &Heartbeat,
+    stop: &CancellationToken,
+) where
     F: Future<Output = Result<(), Problem>>,
 {
     board.asks_page();
     let mut wait = FIRST;
     loop {
-        if stop.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
+        if stop
+            .run_until_cancelled(tokio::time::sleep(wait))
+            .await
+            .is_none()
+        {
             return;
         }
         heartbeat.beat();
         wait = (wait * 2).min(LAST);
         let snapshot = board.now();
         // Switches ask by themselves, and what is on trial is theirs to judge.
-        if snapshot.page.as_ref().is_some_and(|page| page.state == PageState::Good) {
+        if snapshot
+            .page
+            .as_ref()
+            .is_some_and(|page| page.state == PageState::Good)
+        {
             return;
         }
-        if snapshot.running.as_ref().is_none_or(|running| running.on_trial) {
+        if snapshot
+            .running
+            .as_ref()
+            .is_none_or(|running| running.on_trial)
+        {
             wait = FIRST;
             continue;
         }
-        let Some(answer) = stop.run_until_cancelled(check()).await else { return };
+        let Some(answer) = stop.run_until_cancelled(check()).await else {
+            return;
+        };
         board.page(Timestamp::now(), &answer);
         // Nobody listens yet, most likely.
         if matches!(answer, Err(Problem::Silent(_))) {
@@ -90,11 +112,17 @@ mod tests {
         let watch = async {
             tokio::time::sleep(Duration::from_mins(1)).await;
             let page = seen.now().page.clone().unwrap();
-            assert_eq!((page.state, page.problem.as_deref()), (PageState::Bad, Some("status 503")));
+            assert_eq!(
+                (page.state, page.problem.as_deref()),
+                (PageState::Bad, Some("status 503"))
+            );
         };
         let (heartbeat, stop) = (heartbeat(), CancellationToken::new());
         tokio::join!(until_good(check, &board, &heartbeat, &stop), watch);
-        assert_eq!(board.now().page.as_ref().map(|page| page.state), Some(PageState::Good));
+        assert_eq!(
+            board.now().page.as_ref().map(|page| page.state),
+            Some(PageState::Good)
+        );
         assert!(start.elapsed() > LAST * 14, "{:?}", start.elapsed());
     }
 
@@ -103,8 +131,14 @@ mod tests {
         let board = board();
         board.asks_page();
         board.page(Timestamp::now(), &Ok(()));
-        board.page(Timestamp::now(), &Err(Problem::Silent("php-fpm restarts".into())));
-        assert_eq!(board.now().page.as_ref().map(|page| page.state), Some(PageState::Good));
+        board.page(
+            Timestamp::now(),
+            &Err(Problem::Silent("php-fpm restarts".into())),
+        );
+        assert_eq!(
+            board.now().page.as_ref().map(|page| page.state),
+            Some(PageState::Good)
+        );
         let board = self::board();
         let (heartbeat, stop) = (heartbeat(), CancellationToken::new());
         let switch = async {

@@ -13,13 +13,17 @@ use std::{
 };
 use tracing::{info, warn};
 
-/// Scripts that are compiled before a switch at most: what a shop of Magento's size uses for its busiest pages.
+/// Scripts that are compiled before a switch at most: what a shop of Magento's size uses for its
+/// busiest pages.
 const HOTTEST: usize = 5000;
-/// How often a page of the new tree is tried before the switch: what fails once may be a database that was away.
+/// How often a page of the new tree is tried before the switch: what fails once may be a database
+/// that was away.
 const REHEARSALS: u32 = 3;
-/// Where front controllers are in a tree, most particular first: nginx has its root in `pub` for Magento 2, and in `public` for Symfony.
+/// Where front controllers are in a tree, most particular first: nginx has its root in `pub` for
+/// Magento 2, and in `public` for Symfony.
 const ENTRIES: [&str; 3] = ["pub", "public", ""];
-/// Where the helper script is, in the release root: php-fpm sees it there, and no web server serves it.
+/// Where the helper script is, in the release root: php-fpm sees it there, and no web server serves
+/// it.
 const HELPERS: &str = "agent";
 
 /// How a switch speaks to the shop.
@@ -49,14 +53,24 @@ pub struct Pod {
 }
 
 impl Pod {
-    /// The shop whose sources are in the release root `root`, and which writes its reports into `logs`.
+    /// The shop whose sources are in the release root `root`, and which writes its reports into
+    /// `logs`.
     ///
     /// # Errors
     ///
     /// Where the helper script cannot be written there.
     pub fn new(root: &Path, settings: Settings, logs: Logs) -> Result<Self, PhpError> {
-        let pool = settings.php.clone().map(|address| Pool::install(address, &root.join(HELPERS))).transpose()?;
-        Ok(Self { root: root.to_owned(), settings, pool, logs })
+        let pool = settings
+            .php
+            .clone()
+            .map(|address| Pool::install(address, &root.join(HELPERS)))
+            .transpose()?;
+        Ok(Self {
+            root: root.to_owned(),
+            settings,
+            pool,
+            logs,
+        })
     }
 
     /// php-fpm, where this knows of one.
@@ -69,7 +83,10 @@ impl Pod {
     fn running(&self) -> Option<PathBuf> {
         // php-fpm names scripts by their real paths.
         let root = self.root.canonicalize().ok()?;
-        View::read(&root).ok()?.running().map(|active| deploy::tree(&root, &active.manifest))
+        View::read(&root)
+            .ok()?
+            .running()
+            .map(|active| deploy::tree(&root, &active.manifest))
     }
 
     async fn compile(&self, pool: &Pool, switch: &Switch) -> Result<(), PhpError> {
@@ -77,7 +94,10 @@ impl Pod {
         if let Some(running) = self.running().filter(|running| *running != switch.tree) {
             scripts.extend(pool.hottest(&running, HOTTEST).await?);
         }
-        let tree = switch.tree.canonicalize().unwrap_or_else(|_| switch.tree.clone());
+        let tree = switch
+            .tree
+            .canonicalize()
+            .unwrap_or_else(|_| switch.tree.clone());
         let warmed = pool.warm(&tree, &scripts, self.settings.warm).await?;
         info!(
             compiled = warmed.compiled,
@@ -91,7 +111,8 @@ impl Pod {
         Ok(())
     }
 
-    /// What PHP says about the page of the tree that runs, where that fails without nginx, too. Over HTTP nobody hears it.
+    /// What PHP says about the page of the tree that runs, where that fails without nginx, too.
+    /// Over HTTP nobody hears it.
     async fn said(&self, probe: &Probe) -> Option<String> {
         let (pool, entry) = (self.pool.as_ref()?, entry(&self.running()?)?);
         match pool.rehearse(&entry, probe).await {
@@ -114,28 +135,49 @@ impl Pod {
         }
     }
 
-    /// Whether a release that failed while it was warm is to blame: the cold tree fails, the one that runs does not, and the cold tree fails
-    /// again. Whatever was away while the first failed and came back before the second was asked is found by the third.
-    async fn judge(&self, pool: &Pool, probe: &Probe, tree: &Path, entry: &Path) -> Result<Verdict, PhpError> {
+    /// Whether a release that failed while it was warm is to blame: the cold tree fails, the one
+    /// that runs does not, and the cold tree fails again. Whatever was away while the first failed
+    /// and came back before the second was asked is found by the third.
+    async fn judge(
+        &self,
+        pool: &Pool,
+        probe: &Probe,
+        tree: &Path,
+        entry: &Path,
+    ) -> Result<Verdict, PhpError> {
         // No release is judged by what warming made of its scripts.
         pool.forget(tree).await?;
         if try_out(pool, probe, entry).await?.is_none() {
             return Ok(Verdict::Works);
         }
         let Some(running) = self.running().and_then(|running| self::entry(&running)) else {
-            return Ok(Verdict::Unknown("no release runs that could be asked the same".to_owned()));
+            return Ok(Verdict::Unknown(
+                "no release runs that could be asked the same".to_owned(),
+            ));
         };
         let control = pool.rehearse(&running, probe).await?;
         if let Some(problem) = control.problem {
-            return Ok(Verdict::Unknown(format!("and of the release that runs: {}", with(&problem, control.said.as_deref()))));
+            return Ok(Verdict::Unknown(format!(
+                "and of the release that runs: {}",
+                with(&problem, control.said.as_deref())
+            )));
         }
-        Ok(try_out(pool, probe, entry).await?.map_or(Verdict::Works, Verdict::Fails))
+        Ok(try_out(pool, probe, entry)
+            .await?
+            .map_or(Verdict::Works, Verdict::Fails))
     }
 
     async fn hook(hook: Option<&Hook>, when: &'static str, switch: &Switch) -> Result<(), String> {
         let Some(hook) = hook else { return Ok(()) };
-        let occasion = Occasion { when, sequence: switch.sequence, manifest: switch.manifest, tree: &switch.tree };
-        hook.run(occasion).await.map_err(|error| runtime::Chain(&error).to_string())
+        let occasion = Occasion {
+            when,
+            sequence: switch.sequence,
+            manifest: switch.manifest,
+            tree: &switch.tree,
+        };
+        hook.run(occasion)
+            .await
+            .map_err(|error| runtime::Chain(&error).to_string())
     }
 }
 
@@ -152,8 +194,13 @@ impl Shop for Pod {
     }
 
     async fn rehearse(&self, switch: &Switch) -> Result<(), Objection> {
-        let (Some(pool), Some(probe)) = (&self.pool, &self.settings.probe) else { return Ok(()) };
-        let tree = switch.tree.canonicalize().unwrap_or_else(|_| switch.tree.clone());
+        let (Some(pool), Some(probe)) = (&self.pool, &self.settings.probe) else {
+            return Ok(());
+        };
+        let tree = switch
+            .tree
+            .canonicalize()
+            .unwrap_or_else(|_| switch.tree.clone());
         let Some(entry) = entry(&tree) else {
             info!(tree = %tree.display(), "no index.php in the release, or in its pub or public: it is not rehearsed");
             return Ok(());
@@ -171,25 +218,36 @@ impl Shop for Pod {
         let page = probe.url.path();
         match self.judge(pool, probe, &tree, &entry).await {
             Ok(Verdict::Works) => {
-                warn!(problem, "the release works after OPcache forgot it: it runs without what was warmed");
+                warn!(
+                    problem,
+                    "the release works after OPcache forgot it: it runs without what was warmed"
+                );
                 Ok(())
             }
             Ok(Verdict::Fails(problem)) => {
-                let problem = self.reported(problem, Some(switch.tree.clone()), since).await;
-                Err(Objection::Release(format!("before the switch, {page} through php-fpm: {problem}")))
+                let problem = self
+                    .reported(problem, Some(switch.tree.clone()), since)
+                    .await;
+                Err(Objection::Release(format!(
+                    "before the switch, {page} through php-fpm: {problem}"
+                )))
             }
-            Ok(Verdict::Unknown(why)) => {
-                Err(Objection::Surroundings(format!("before the switch, {page} through php-fpm: {problem}; {why}")))
-            }
+            Ok(Verdict::Unknown(why)) => Err(Objection::Surroundings(format!(
+                "before the switch, {page} through php-fpm: {problem}; {why}"
+            ))),
             Err(error) => {
                 let why = runtime::Chain(&error);
-                Err(Objection::Surroundings(format!("before the switch, {page} through php-fpm: {problem}; then {why}")))
+                Err(Objection::Surroundings(format!(
+                    "before the switch, {page} through php-fpm: {problem}; then {why}"
+                )))
             }
         }
     }
 
     async fn reload(&self) {
-        let Some(pid_file) = self.settings.reload.clone() else { return };
+        let Some(pid_file) = self.settings.reload.clone() else {
+            return;
+        };
         match (Reload { pid_file }).ask() {
             Ok(()) => info!("php-fpm was asked to reload"),
             Err(error) => warn!(error = %runtime::Chain(&error), "php-fpm is not reloaded"),
@@ -197,39 +255,62 @@ impl Shop for Pod {
     }
 
     async fn probe(&self) -> Result<(), Problem> {
-        let Some(probe) = &self.settings.probe else { return Ok(()) };
+        let Some(probe) = &self.settings.probe else {
+            return Ok(());
+        };
         let since = SystemTime::now();
         match probe.check().await {
             Err(Problem::Bad(problem)) => {
                 let problem = with(&problem, self.said(probe).await.as_deref());
-                Err(Problem::Bad(self.reported(problem, self.running(), since).await))
+                Err(Problem::Bad(
+                    self.reported(problem, self.running(), since).await,
+                ))
             }
             done => done,
         }
     }
 
     async fn again(&self, before: &Path) -> Result<(), Objection> {
-        let Some(probe) = &self.settings.probe else { return Ok(()) };
+        let Some(probe) = &self.settings.probe else {
+            return Ok(());
+        };
         let tree = before.canonicalize().unwrap_or_else(|_| before.to_owned());
         if let (Some(pool), Some(entry)) = (&self.pool, entry(&tree)) {
             match pool.rehearse(&entry, probe).await {
                 Ok(rehearsed) => {
                     if let Some(problem) = rehearsed.problem {
                         let problem = with(&problem, rehearsed.said.as_deref());
-                        return Err(Objection::Surroundings(format!("and of the release before, at the same time: {problem}")));
+                        return Err(Objection::Surroundings(format!(
+                            "and of the release before, at the same time: {problem}"
+                        )));
                     }
                 }
-                // What the release did to php-fpm, perhaps. The release before is asked once it is active.
-                Err(error) => warn!(error = %runtime::Chain(&error), "the release before is not asked"),
+                // What the release did to php-fpm, perhaps. The release before is asked once it is
+                // active.
+                Err(error) => {
+                    warn!(error = %runtime::Chain(&error), "the release before is not asked")
+                }
             }
         }
-        let once = Probe { times: 1, ..probe.clone() };
-        once.check().await.map_err(|problem| Objection::Release(problem.to_string()))
+        let once = Probe {
+            times: 1,
+            ..probe.clone()
+        };
+        once.check()
+            .await
+            .map_err(|problem| Objection::Release(problem.to_string()))
     }
 
     async fn control(&self) -> Result<(), Problem> {
-        let Some(probe) = &self.settings.probe else { return Ok(()) };
-        Probe { times: 1, ..probe.clone() }.check().await
+        let Some(probe) = &self.settings.probe else {
+            return Ok(());
+        };
+        Probe {
+            times: 1,
+            ..probe.clone()
+        }
+        .check()
+        .await
     }
 
     async fn after(&self, switch: &Switch, before: Option<&Path>) -> Result<(), String> {
@@ -251,7 +332,10 @@ enum Verdict {
 
 /// A problem, and what PHP says about it.
 fn with(problem: &str, said: Option<&str>) -> String {
-    said.map_or_else(|| problem.to_owned(), |said| format!("{problem}; PHP says: {said}"))
+    said.map_or_else(
+        || problem.to_owned(),
+        |said| format!("{problem}; PHP says: {said}"),
+    )
 }
 
 /// What is wrong with the tree's page, where it is each time it is asked for.
@@ -259,7 +343,9 @@ async fn try_out(pool: &Pool, probe: &Probe, entry: &Path) -> Result<Option<Stri
     let mut last = None;
     for _ in 0..REHEARSALS {
         let rehearsed = pool.rehearse(entry, probe).await?;
-        let Some(problem) = rehearsed.problem else { return Ok(None) };
+        let Some(problem) = rehearsed.problem else {
+            return Ok(None);
+        };
         last = Some(with(&problem, rehearsed.said.as_deref()));
     }
     Ok(last)
@@ -267,12 +353,18 @@ async fn try_out(pool: &Pool, probe: &Probe, entry: &Path) -> Result<Option<Stri
 
 /// The directory of the tree's front controller, which is a web server's root, if it has one.
 fn entry(tree: &Path) -> Option<PathBuf> {
-    ENTRIES.iter().map(|directory| tree.join(directory)).find(|directory| directory.join("index.php").is_file())
+    ENTRIES
+        .iter()
+        .map(|directory| tree.join(directory))
+        .find(|directory| directory.join("index.php").is_file())
 }
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::disallowed_methods, reason = "a test prepares what is on the disk")]
+    #![allow(
+        clippy::disallowed_methods,
+        reason = "a test prepares what is on the disk"
+    )]
 
     use super::*;
 

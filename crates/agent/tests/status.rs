@@ -1,4 +1,5 @@
-//! The page `/status` as the scheduler reads it: one committed sample, written by this crate's types and read by the scheduler's tests.
+//! The page `/status` as the scheduler reads it: one committed sample, written by this crate's
+//! types and read by the scheduler's tests.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
 
@@ -14,9 +15,25 @@ fn the_page_is_the_committed_sample() {
     let mut snapshot = Snapshot::new("shops/acme".parse().unwrap(), now);
     snapshot.version = "1.2.3";
     let sequence = Sequence::try_from(43_u64).unwrap();
-    snapshot.running = Some(Running { sequence, manifest: Sha256::of(b"43"), since: now, on_trial: false });
-    snapshot.rejected = vec![Rejected { manifest: Sha256::of(b"44"), reason: "the shop answered 502".to_owned(), at: now }];
-    snapshot.page = Some(Page { state: PageState::Good, problem: None, at: Some(now) });
+    snapshot.running = Some(Running {
+        sequence,
+        manifest: Sha256::of(b"43"),
+        since: now,
+        on_trial: false,
+    });
+    snapshot.rejected = vec![Rejected {
+        manifest: Sha256::of(b"44"),
+        reason: "the shop answered 502".to_owned(),
+        at: now,
+    }];
+    snapshot.page = Some(Page {
+        state: PageState::Good,
+        problem: None,
+        at: Some(now),
+    });
     let page = serde_json::to_string_pretty(&snapshot).unwrap() + "\n";
-    assert_eq!(page, SAMPLE, "the scheduler's `evidence` reads this page: change both\n{page}");
+    assert_eq!(
+        page, SAMPLE,
+        "the scheduler's `evidence` reads this page: change both\n{page}"
+    );
 }

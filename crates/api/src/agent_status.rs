@@ -1,4 +1,5 @@
-//! What agents' `/status` pages say of a release: read here, and asked for in `run`. The agent's own types write the page; a test compares.
+//! What agents' `/status` pages say of a release: read here, and asked for in `run`. The agent's
+//! own types write the page; a test compares.
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -56,7 +57,8 @@ pub struct Question<'a> {
     pub sequence: u64,
     /// Its manifest's digest.
     pub manifest: &'a str,
-    /// Releases after it that the shop may be told by now, with their manifests. What else a page names is nothing that we gave the shop.
+    /// Releases after it that the shop may be told by now, with their manifests. What else a page
+    /// names is nothing that we gave the shop.
     pub newer: &'a [(u64, String)],
     /// Since when a person wants it tried again: what failed before does not count.
     pub retried: Option<Timestamp>,
@@ -104,34 +106,61 @@ impl AgentStatus {
         }
     }
 
-    /// What it says of a release. The tenant's code may have written the page: it can say that its own shop runs what it was given, or that
-    /// it does not, and nothing else.
+    /// What it says of a release. The tenant's code may have written the page: it can say that its
+    /// own shop runs what it was given, or that it does not, and nothing else.
     #[must_use]
     pub fn says(&self, question: &Question<'_>) -> Said {
-        let Question { sequence, manifest, newer, retried } = *question;
-        // The shop's own word first: a manifest that was rejected once may run under a later sequence by an operator's choice.
+        let Question {
+            sequence,
+            manifest,
+            newer,
+            retried,
+        } = *question;
+        // The shop's own word first: a manifest that was rejected once may run under a later
+        // sequence by an operator's choice.
         if let Some(running) = self.running.as_ref().filter(|running| !running.on_trial) {
             let same = running.sequence == sequence && running.manifest == manifest;
-            if same || newer.iter().any(|(sequence, manifest)| running.sequence == *sequence && running.manifest == *manifest) {
+            if same
+                || newer.iter().any(|(sequence, manifest)| {
+                    running.sequence == *sequence && running.manifest == *manifest
+                })
+            {
                 return Said::Runs;
             }
         }
-        let before = |rejected: &&Rejected| rejected.at.zip(retried).is_some_and(|(at, retried)| at < retried);
-        let rejected = self.rejected.iter().find(|rejected| rejected.manifest == manifest).filter(|rejected| !before(rejected));
-        rejected.map_or(Said::Waits, |rejected| Said::Rejected(words(&rejected.reason)))
+        let before = |rejected: &&Rejected| {
+            rejected
+                .at
+                .zip(retried)
+                .is_some_and(|(at, retried)| at < retried)
+        };
+        let rejected = self
+            .rejected
+            .iter()
+            .find(|rejected| rejected.manifest == manifest)
+            .filter(|rejected| !before(rejected));
+        rejected.map_or(Said::Waits, |rejected| {
+            Said::Rejected(words(&rejected.reason))
+        })
     }
 }
 
-/// A text of a pod, as one line that is not longer than people read. The tenant's code may have answered in the agent's place.
+/// A text of a pod, as one line that is not longer than people read. The tenant's code may have
+/// answered in the agent's place.
 #[must_use]
 pub fn words(text: &str) -> String {
-    let line = text.chars().map(|found| if found.is_control() { ' ' } else { found });
+    let line = text
+        .chars()
+        .map(|found| if found.is_control() { ' ' } else { found });
     let mut end = 0;
     let kept = line.take_while(|found| {
         end += found.len_utf8();
         end <= WHY
     });
-    kept.collect::<String>().split_whitespace().collect::<Vec<_>>().join(" ")
+    kept.collect::<String>()
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// The same of a log, whose end says why it ended.
@@ -146,23 +175,52 @@ mod tests {
 
     fn says(page: &str) -> Said {
         let newer = [(8, "cd".to_owned())];
-        AgentStatus::read(page.as_bytes()).unwrap().says(&Question { sequence: 7, manifest: "ab", newer: &newer, retried: None })
+        AgentStatus::read(page.as_bytes()).unwrap().says(&Question {
+            sequence: 7,
+            manifest: "ab",
+            newer: &newer,
+            retried: None,
+        })
     }
 
     #[test]
     fn a_release_on_trial_does_not_count_and_one_that_failed_says_why() {
         for (page, expected) in [
             (r#"{"running": null, "rejected": []}"#, Said::Waits),
-            (r#"{"running": {"sequence": 7, "manifest": "ab", "onTrial": true}}"#, Said::Waits),
-            (r#"{"running": {"sequence": 7, "manifest": "ab", "onTrial": false}}"#, Said::Runs),
+            (
+                r#"{"running": {"sequence": 7, "manifest": "ab", "onTrial": true}}"#,
+                Said::Waits,
+            ),
+            (
+                r#"{"running": {"sequence": 7, "manifest": "ab", "onTrial": false}}"#,
+                Said::Runs,
+            ),
             // The same sequence with another manifest is a split channel, and no evidence.
-            (r#"{"running": {"sequence": 7, "manifest": "cd", "onTrial": false}}"#, Said::Waits),
-            (r#"{"running": {"sequence": 8, "manifest": "cd", "onTrial": false}}"#, Said::Runs),
+            (
+                r#"{"running": {"sequence": 7, "manifest": "cd", "onTrial": false}}"#,
+                Said::Waits,
+            ),
+            (
+                r#"{"running": {"sequence": 8, "manifest": "cd", "onTrial": false}}"#,
+                Said::Runs,
+            ),
             // What the shop was never given.
-            (r#"{"running": {"sequence": 8, "manifest": "ef", "onTrial": false}}"#, Said::Waits),
-            (r#"{"running": {"sequence": 9, "manifest": "cd", "onTrial": false}}"#, Said::Waits),
-            (r#"{"running": {"sequence": 999999, "manifest": "ab", "onTrial": false}}"#, Said::Waits),
-            (r#"{"running": {"sequence": 18446744073709551615, "manifest": "ab", "onTrial": false}}"#, Said::Waits),
+            (
+                r#"{"running": {"sequence": 8, "manifest": "ef", "onTrial": false}}"#,
+                Said::Waits,
+            ),
+            (
+                r#"{"running": {"sequence": 9, "manifest": "cd", "onTrial": false}}"#,
+                Said::Waits,
+            ),
+            (
+                r#"{"running": {"sequence": 999999, "manifest": "ab", "onTrial": false}}"#,
+                Said::Waits,
+            ),
+            (
+                r#"{"running": {"sequence": 18446744073709551615, "manifest": "ab", "onTrial": false}}"#,
+                Said::Waits,
+            ),
             (
                 r#"{"running": {"sequence": 6, "manifest": "cd", "onTrial": false}, "rejected": [{"manifest": "ab", "reason": "502"}]}"#,
                 Said::Rejected("502".to_owned()),
@@ -175,8 +233,12 @@ mod tests {
     #[test]
     fn a_hostile_page_is_no_page() {
         let nested = format!(r#"{{"running": null, "x": {}"#, "[".repeat(100_000));
-        let many = format!(r#"{{"running": null, "rejected": [{}{{}}]}}"#, r#"{"manifest": "x", "reason": "y"},"#.repeat(7000));
-        let twice = r#"{"running": null, "running": {"sequence": 7, "manifest": "ab", "onTrial": false}}"#;
+        let many = format!(
+            r#"{{"running": null, "rejected": [{}{{}}]}}"#,
+            r#"{"manifest": "x", "reason": "y"},"#.repeat(7000)
+        );
+        let twice =
+            r#"{"running": null, "running": {"sequence": 7, "manifest": "ab", "onTrial": false}}"#;
         for page in [
             "",
             "null",
@@ -196,9 +258,19 @@ mod tests {
             &many,
             twice,
         ] {
-            assert_eq!(AgentStatus::read(page.as_bytes()), None, "{}", page.chars().take(80).collect::<String>());
+            assert_eq!(
+                AgentStatus::read(page.as_bytes()),
+                None,
+                "{}",
+                page.chars().take(80).collect::<String>()
+            );
         }
-        assert_eq!(AgentStatus::read(b"{\"running\": null, \"page\": {\"state\": \"\xff\", \"problem\": null}}"), None);
+        assert_eq!(
+            AgentStatus::read(
+                b"{\"running\": null, \"page\": {\"state\": \"\xff\", \"problem\": null}}"
+            ),
+            None
+        );
     }
 
     #[test]
@@ -206,7 +278,14 @@ mod tests {
         // The agent's own test writes this file.
         let agent = AgentStatus::read(include_bytes!("../../../docs/formats/status.json")).unwrap();
         let digest = |text: &str| release::Sha256::of(text.as_bytes()).to_string();
-        let says = |sequence: u64| agent.says(&Question { sequence, manifest: &digest(&sequence.to_string()), newer: &[], retried: None });
+        let says = |sequence: u64| {
+            agent.says(&Question {
+                sequence,
+                manifest: &digest(&sequence.to_string()),
+                newer: &[],
+                retried: None,
+            })
+        };
         assert_eq!(says(43), Said::Runs);
         assert_eq!(says(44), Said::Rejected("the shop answered 502".to_owned()));
         assert_eq!(says(45), Said::Waits);
@@ -217,31 +296,63 @@ mod tests {
         for (page, expected) in [
             ("{\"running\": null}", Seen::Works),
             (r#"{"running": null, "page": null}"#, Seen::Works),
-            (r#"{"running": null, "page": {"state": "unknown", "problem": "nobody listens", "at": null}}"#, Seen::Unknown),
-            (r#"{"running": null, "page": {"state": "good", "problem": null, "at": null}}"#, Seen::Works),
-            (r#"{"running": null, "page": {"state": "bad", "problem": "status 503", "at": null}}"#, Seen::Fails("status 503".to_owned())),
+            (
+                r#"{"running": null, "page": {"state": "unknown", "problem": "nobody listens", "at": null}}"#,
+                Seen::Unknown,
+            ),
+            (
+                r#"{"running": null, "page": {"state": "good", "problem": null, "at": null}}"#,
+                Seen::Works,
+            ),
+            (
+                r#"{"running": null, "page": {"state": "bad", "problem": "status 503", "at": null}}"#,
+                Seen::Fails("status 503".to_owned()),
+            ),
         ] {
-            assert_eq!(AgentStatus::read(page.as_bytes()).unwrap().page(), expected, "{page}");
+            assert_eq!(
+                AgentStatus::read(page.as_bytes()).unwrap().page(),
+                expected,
+                "{page}"
+            );
         }
-        assert_eq!(AgentStatus::read(include_bytes!("../../../docs/formats/status.json")).unwrap().page(), Seen::Works);
+        assert_eq!(
+            AgentStatus::read(include_bytes!("../../../docs/formats/status.json"))
+                .unwrap()
+                .page(),
+            Seen::Works
+        );
     }
 
     #[test]
     fn what_failed_before_it_was_told_once_more_does_not_count() {
         let page = r#"{"running": null, "rejected": [{"manifest": "ab", "reason": "502", "at": "2026-11-23T12:00:00Z"}]}"#;
         let agent = AgentStatus::read(page.as_bytes()).unwrap();
-        let says =
-            |retried: &str| agent.says(&Question { sequence: 7, manifest: "ab", newer: &[], retried: Some(retried.parse().unwrap()) });
+        let says = |retried: &str| {
+            agent.says(&Question {
+                sequence: 7,
+                manifest: "ab",
+                newer: &[],
+                retried: Some(retried.parse().unwrap()),
+            })
+        };
         assert_eq!(says("2026-11-23T12:00:01Z"), Said::Waits);
-        assert_eq!(says("2026-11-23T11:59:59Z"), Said::Rejected("502".to_owned()));
+        assert_eq!(
+            says("2026-11-23T11:59:59Z"),
+            Said::Rejected("502".to_owned())
+        );
     }
 
     #[test]
     fn a_hostile_reason_is_a_short_line() {
-        assert_eq!(words("PHP Fatal\n\u{1b}[31m  error:\r\n x"), "PHP Fatal [31m error: x");
+        assert_eq!(
+            words("PHP Fatal\n\u{1b}[31m  error:\r\n x"),
+            "PHP Fatal [31m error: x"
+        );
         assert_eq!(words(&"ä".repeat(10_000)).len(), WHY);
         let log = format!("{}\nmigrate: no tables", "ä".repeat(10_000));
-        assert!(last_words(&log).ends_with("ä migrate: no tables") && last_words(&log).len() <= WHY);
+        assert!(
+            last_words(&log).ends_with("ä migrate: no tables") && last_words(&log).len() <= WHY
+        );
     }
 
     #[test]

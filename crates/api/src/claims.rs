@@ -1,7 +1,9 @@
-//! What a shop has for itself, and no other shop may have: hosts, a database, a directory, keys of a cache. One registry for all of it; no IO.
+//! What a shop has for itself, and no other shop may have: hosts, a database, a directory, keys of
+//! a cache. One registry for all of it; no IO.
 //!
-//! A claim that two shops make is that of who has it already, as its status says, since it was given what it claimed; then of the shop that
-//! was created first, then of the first name. The other one is refused: it keeps what was applied before, and no other shop is concerned.
+//! A claim that two shops make is that of who has it already, as its status says, since it was
+//! given what it claimed; then of the shop that was created first, then of the first name. The
+//! other one is refused: it keeps what was applied before, and no other shop is concerned.
 
 use crate::{Fleet, Media, Shop, ShopClass};
 use jiff::Timestamp;
@@ -27,7 +29,8 @@ enum Kind {
     /// Indexes whose names begin alike.
     Indexes,
     VirtualHost,
-    /// What the shops of a Redis server are to each other: shops may say the same of it, and none another thing.
+    /// What the shops of a Redis server are to each other: shops may say the same of it, and none
+    /// another thing.
     Tenants,
 }
 
@@ -43,16 +46,24 @@ pub struct Claim {
 
 impl Claim {
     fn new(kind: Kind, place: impl Into<String>, name: impl Into<String>) -> Self {
-        Self { kind, place: place.into(), name: name.into() }
+        Self {
+            kind,
+            place: place.into(),
+            name: name.into(),
+        }
     }
 
     /// Whether other things can be within it.
     const fn contains(&self) -> bool {
-        matches!(self.kind, Kind::Tables | Kind::Directory | Kind::Keys | Kind::Indexes)
+        matches!(
+            self.kind,
+            Kind::Tables | Kind::Directory | Kind::Keys | Kind::Indexes
+        )
     }
 }
 
-/// Also how a shop's status says what it has: the text is the same for the same claim, and no other.
+/// Also how a shop's status says what it has: the text is the same for the same claim, and no
+/// other.
 impl fmt::Display for Claim {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { kind, place, name } = self;
@@ -89,7 +100,8 @@ impl fmt::Display for Collision {
         if ours.kind == Kind::Tenants {
             return write!(
                 f,
-                "the class says {} of the Redis server {}, and the class of shop {shop} says {}: all classes have to say the same of one server",
+                "the class says {} of the Redis server {}, and the class of shop {shop} says {}: \
+                 all classes have to say the same of one server",
                 ours.name, ours.place, theirs.name
             );
         }
@@ -125,25 +137,49 @@ impl Claims {
     #[must_use]
     pub fn of(fleet: &Fleet) -> Self {
         let mut claims = Self::default();
-        fleet.shops.iter().for_each(|(name, shop)| claims.see(name, shop, fleet.classes.get(&shop.spec.class)));
+        fleet
+            .shops
+            .iter()
+            .for_each(|(name, shop)| claims.see(name, shop, fleet.classes.get(&shop.spec.class)));
         claims
     }
 
-    /// Takes a shop in, as it is from now on. Where nobody knows its class, servers are those that the class calls so.
+    /// Takes a shop in, as it is from now on. Where nobody knows its class, servers are those that
+    /// the class calls so.
     pub fn see(&mut self, name: &str, shop: &Shop, class: Option<&ShopClass>) {
         let created = shop.metadata.creation_timestamp.as_ref().map(|time| time.0);
         self.see_since(name, shop, class, created);
     }
 
     /// The same of a shop that was created at another time than it says.
-    pub fn see_since(&mut self, name: &str, shop: &Shop, class: Option<&ShopClass>, created: Option<Timestamp>) {
-        let has = shop.status.as_ref().map_or(&[][..], |status| &status.claims).iter().cloned().collect();
-        let new = Standing { claims: of(shop, class), has, created, proposed: false };
+    pub fn see_since(
+        &mut self,
+        name: &str,
+        shop: &Shop,
+        class: Option<&ShopClass>,
+        created: Option<Timestamp>,
+    ) {
+        let has = shop
+            .status
+            .as_ref()
+            .map_or(&[][..], |status| &status.claims)
+            .iter()
+            .cloned()
+            .collect();
+        let new = Standing {
+            claims: of(shop, class),
+            has,
+            created,
+            proposed: false,
+        };
         let known = self.shops.get(name);
         if known.is_none_or(|known| known.claims != new.claims) {
             self.forget(name);
             for claim in &new.claims {
-                self.owners.entry(claim.clone()).or_default().insert(name.to_owned());
+                self.owners
+                    .entry(claim.clone())
+                    .or_default()
+                    .insert(name.to_owned());
             }
         }
         self.shops.insert(name.to_owned(), new);
@@ -152,7 +188,9 @@ impl Claims {
     /// Takes a shop in that is not stored yet.
     pub fn propose(&mut self, name: &str, shop: &Shop, class: &ShopClass) {
         self.see_since(name, shop, Some(class), None);
-        self.shops.entry(name.to_owned()).and_modify(|standing| standing.proposed = true);
+        self.shops
+            .entry(name.to_owned())
+            .and_modify(|standing| standing.proposed = true);
     }
 
     /// A shop is gone.
@@ -169,57 +207,111 @@ impl Claims {
 
     /// What a shop claims, as its status says once it was given that.
     pub fn texts(&self, name: &str) -> Vec<String> {
-        self.shops.get(name).into_iter().flat_map(|standing| &standing.claims).map(Claim::to_string).collect()
+        self.shops
+            .get(name)
+            .into_iter()
+            .flat_map(|standing| &standing.claims)
+            .map(Claim::to_string)
+            .collect()
     }
 
-    /// What a shop claims, and another one has: the first such one for each claim. A shop without any has all that it claims.
+    /// What a shop claims, and another one has: the first such one for each claim. A shop without
+    /// any has all that it claims.
     #[must_use]
     pub fn refused(&self, name: &str) -> Vec<Collision> {
-        let claims = self.shops.get(name).map_or(&[][..], |standing| &standing.claims);
-        claims.iter().filter_map(|claim| self.collision(name, claim)).collect()
+        let claims = self
+            .shops
+            .get(name)
+            .map_or(&[][..], |standing| &standing.claims);
+        claims
+            .iter()
+            .filter_map(|claim| self.collision(name, claim))
+            .collect()
     }
 
     /// Whether no other shop has a host that this one claims.
     #[must_use]
     pub fn has_host(&self, name: &str, host: &str) -> bool {
-        self.collision(name, &Claim::new(Kind::Host, "", host)).is_none()
+        self.collision(name, &Claim::new(Kind::Host, "", host))
+            .is_none()
     }
 
     /// The host of a shop that another one has, if there is one.
     #[must_use]
     pub fn lost_host(&self, name: &str) -> Option<Collision> {
-        self.refused(name).into_iter().find(|collision| collision.ours.kind == Kind::Host)
+        self.refused(name)
+            .into_iter()
+            .find(|collision| collision.ours.kind == Kind::Host)
     }
 
     fn collision(&self, name: &str, ours: &Claim) -> Option<Collision> {
         let own = self.rank(name, ours);
         let before = |(theirs, shops): (&Claim, &BTreeSet<String>)| {
-            let first = shops.iter().find(|shop| *shop != name && self.rank(shop, theirs) < own)?;
-            Some(Collision { ours: ours.clone(), theirs: theirs.clone(), shop: first.clone() })
+            let first = shops
+                .iter()
+                .find(|shop| *shop != name && self.rank(shop, theirs) < own)?;
+            Some(Collision {
+                ours: ours.clone(),
+                theirs: theirs.clone(),
+                shop: first.clone(),
+            })
         };
         if ours.kind == Kind::Tenants {
-            let others = self.owners.range(Claim { name: String::new(), ..ours.clone() }..);
-            let same_server = others.take_while(|(theirs, _)| (theirs.kind, &theirs.place) == (ours.kind, &ours.place));
-            return same_server.filter(|(theirs, _)| theirs.name != ours.name).find_map(before);
+            let others = self.owners.range(
+                Claim {
+                    name: String::new(),
+                    ..ours.clone()
+                }..,
+            );
+            let same_server = others
+                .take_while(|(theirs, _)| (theirs.kind, &theirs.place) == (ours.kind, &ours.place));
+            return same_server
+                .filter(|(theirs, _)| theirs.name != ours.name)
+                .find_map(before);
         }
         if !ours.contains() {
             return self.owners.get_key_value(ours).and_then(before);
         }
         // What it is within, from the widest; then itself, and what is within it.
-        let ends = (0..ours.name.len())
-            .filter(|end| ours.name.is_char_boundary(*end) && (ours.kind != Kind::Directory || ours.name[..*end].ends_with('/')));
-        let around = ends.filter_map(|end| self.owners.get_key_value(&Claim { name: ours.name[..end].to_owned(), ..ours.clone() }));
-        let within = |theirs: &Claim| (theirs.kind, &theirs.place) == (ours.kind, &ours.place) && theirs.name.starts_with(&ours.name);
-        let within = self.owners.range(ours..).take_while(|(theirs, _)| within(theirs));
+        let ends = (0..ours.name.len()).filter(|end| {
+            ours.name.is_char_boundary(*end)
+                && (ours.kind != Kind::Directory || ours.name[..*end].ends_with('/'))
+        });
+        let around = ends.filter_map(|end| {
+            self.owners.get_key_value(&Claim {
+                name: ours.name[..end].to_owned(),
+                ..ours.clone()
+            })
+        });
+        let within = |theirs: &Claim| {
+            (theirs.kind, &theirs.place) == (ours.kind, &ours.place)
+                && theirs.name.starts_with(&ours.name)
+        };
+        let within = self
+            .owners
+            .range(ours..)
+            .take_while(|(theirs, _)| within(theirs));
         around.chain(within).find_map(before)
     }
 
     /// Who has the lower rank has the claim.
-    fn rank<'a>(&self, name: &'a str, claim: &Claim) -> (bool, bool, bool, Option<Timestamp>, &'a str) {
+    fn rank<'a>(
+        &self,
+        name: &'a str,
+        claim: &Claim,
+    ) -> (bool, bool, bool, Option<Timestamp>, &'a str) {
         let standing = self.shops.get(name);
         let created = standing.and_then(|standing| standing.created);
-        let has = standing.is_some_and(|standing| !standing.has.is_empty() && standing.has.contains(&claim.to_string()));
-        (standing.is_some_and(|standing| standing.proposed), !has, created.is_none(), created, name)
+        let has = standing.is_some_and(|standing| {
+            !standing.has.is_empty() && standing.has.contains(&claim.to_string())
+        });
+        (
+            standing.is_some_and(|standing| standing.proposed),
+            !has,
+            created.is_none(),
+            created,
+            name,
+        )
     }
 }
 
@@ -227,39 +319,90 @@ impl Claims {
 fn of(shop: &Shop, class: Option<&ShopClass>) -> Vec<Claim> {
     let services = &shop.spec.services;
     let backends = class.map(|class| &class.spec.backends);
-    // Where the class is not known, one of its servers is told by its name; where it has no such server, the shop cannot be rendered.
+    // Where the class is not known, one of its servers is told by its name; where it has no such
+    // server, the shop cannot be rendered.
     let place = |name: &str, found: Option<Option<(&str, u32)>>| match found {
-        Some(found) => found.map(|(host, port)| format!("{}:{port}", host.trim_end_matches('.').to_ascii_lowercase())),
+        Some(found) => found.map(|(host, port)| {
+            format!("{}:{port}", host.trim_end_matches('.').to_ascii_lowercase())
+        }),
         None => Some(format!("{name} of class {}", shop.spec.class)),
     };
-    let mut claims: Vec<_> = shop.spec.domains.iter().map(|domain| Claim::new(Kind::Host, "", domain.host.to_ascii_lowercase())).collect();
+    let mut claims: Vec<_> = shop
+        .spec
+        .domains
+        .iter()
+        .map(|domain| Claim::new(Kind::Host, "", domain.host.to_ascii_lowercase()))
+        .collect();
     if let Some(wanted) = &services.database {
         let found = |it: &crate::Database| it.name == wanted.server;
-        let server = backends.map(|it| it.databases.iter().find(|it| found(it)).map(|it| (it.host.as_str(), it.port)));
+        let server = backends.map(|it| {
+            it.databases
+                .iter()
+                .find(|it| found(it))
+                .map(|it| (it.host.as_str(), it.port))
+        });
         // Servers that do not tell upper from lower case have one database for both names.
         let name = wanted.name.to_ascii_lowercase();
         let prefix = wanted.table_prefix.clone().unwrap_or_default();
-        claims.extend(place(&wanted.server, server).map(|place| Claim::new(Kind::Tables, format!("{name} of {place}"), prefix)));
+        claims.extend(
+            place(&wanted.server, server)
+                .map(|place| Claim::new(Kind::Tables, format!("{name} of {place}"), prefix)),
+        );
     }
     if let Some(wanted) = &services.cache {
-        let server = backends.map(|it| it.caches.iter().find(|it| it.name == wanted.server).map(|it| (it.host.as_str(), it.port)));
+        let server = backends.map(|it| {
+            it.caches
+                .iter()
+                .find(|it| it.name == wanted.server)
+                .map(|it| (it.host.as_str(), it.port))
+        });
         if let Some(place) = place(&wanted.server, server) {
-            claims.extend(wanted.sessions.map(|number| Claim::new(Kind::Sessions, place.clone(), number.to_string())));
-            let server = backends.and_then(|it| it.caches.iter().find(|it| it.name == wanted.server));
-            claims.extend(server.map(|server| Claim::new(Kind::Tenants, place.clone(), format!("{:?}", server.tenants))));
+            claims.extend(
+                wanted
+                    .sessions
+                    .map(|number| Claim::new(Kind::Sessions, place.clone(), number.to_string())),
+            );
+            let server =
+                backends.and_then(|it| it.caches.iter().find(|it| it.name == wanted.server));
+            claims.extend(server.map(|server| {
+                Claim::new(
+                    Kind::Tenants,
+                    place.clone(),
+                    format!("{:?}", server.tenants),
+                )
+            }));
             claims.push(Claim::new(Kind::Keys, place, wanted.prefix.clone()));
         }
     }
     if let Some(wanted) = &services.search {
-        let server = backends.map(|it| it.search.iter().find(|it| it.name == wanted.server).map(|it| (it.host.as_str(), it.port)));
-        claims.extend(place(&wanted.server, server).map(|place| Claim::new(Kind::Indexes, place, format!("{}_", wanted.prefix))));
+        let server = backends.map(|it| {
+            it.search
+                .iter()
+                .find(|it| it.name == wanted.server)
+                .map(|it| (it.host.as_str(), it.port))
+        });
+        claims.extend(
+            place(&wanted.server, server)
+                .map(|place| Claim::new(Kind::Indexes, place, format!("{}_", wanted.prefix))),
+        );
     }
     if let Some(wanted) = &services.queue {
-        let server = backends.map(|it| it.queues.iter().find(|it| it.name == wanted.server).map(|it| (it.host.as_str(), it.port)));
-        claims.extend(place(&wanted.server, server).map(|place| Claim::new(Kind::VirtualHost, place, wanted.virtual_host.clone())));
+        let server = backends.map(|it| {
+            it.queues
+                .iter()
+                .find(|it| it.name == wanted.server)
+                .map(|it| (it.host.as_str(), it.port))
+        });
+        claims.extend(
+            place(&wanted.server, server)
+                .map(|place| Claim::new(Kind::VirtualHost, place, wanted.virtual_host.clone())),
+        );
     }
     claims.extend(directory(shop, class));
-    let access_point = services.media.as_ref().and_then(|wanted| wanted.access_point.as_ref());
+    let access_point = services
+        .media
+        .as_ref()
+        .and_then(|wanted| wanted.access_point.as_ref());
     claims.extend(access_point.map(|id| Claim::new(Kind::AccessPoint, "", id)));
     claims
 }
@@ -268,16 +411,38 @@ fn of(shop: &Shop, class: Option<&ShopClass>) -> Vec<Claim> {
 fn directory(shop: &Shop, class: Option<&ShopClass>) -> Option<Claim> {
     let wanted = shop.spec.services.media.as_ref()?;
     let (place, begin) = match class {
-        None => (format!("{} of class {}: ", wanted.server, shop.spec.class), ""),
-        Some(class) => match class.spec.backends.media.iter().find(|it| it.name == wanted.server)? {
+        None => (
+            format!("{} of class {}: ", wanted.server, shop.spec.class),
+            "",
+        ),
+        Some(class) => match class
+            .spec
+            .backends
+            .media
+            .iter()
+            .find(|it| it.name == wanted.server)?
+        {
             Media { efs: Some(efs), .. } => (efs.file_system.clone(), ""),
-            Media { nfs: Some(nfs), .. } => (format!("{}:", nfs.server.trim_end_matches('.').to_ascii_lowercase()), nfs.export.as_str()),
-            Media { directory: Some(directory), .. } => (String::new(), directory.path.as_str()),
+            Media { nfs: Some(nfs), .. } => (
+                format!("{}:", nfs.server.trim_end_matches('.').to_ascii_lowercase()),
+                nfs.export.as_str(),
+            ),
+            Media {
+                directory: Some(directory),
+                ..
+            } => (String::new(), directory.path.as_str()),
             _ => return None,
         },
     };
-    let parts = begin.split('/').chain(wanted.path.split('/')).filter(|part| !["", "."].contains(part));
-    Some(Claim::new(Kind::Directory, place, parts.fold("/".to_owned(), |path, part| path + part + "/")))
+    let parts = begin
+        .split('/')
+        .chain(wanted.path.split('/'))
+        .filter(|part| !["", "."].contains(part));
+    Some(Claim::new(
+        Kind::Directory,
+        place,
+        parts.fold("/".to_owned(), |path, part| path + part + "/"),
+    ))
 }
 
 #[cfg(test)]

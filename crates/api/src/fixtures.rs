@@ -6,5 +6,12 @@ use jiff::Timestamp;
 /// An object of the cluster that nobody has written yet.
 #[must_use]
 pub fn live(name: &str, created: Timestamp) -> Live {
-    Live { uid: format!("uid-{name}"), version: "1".to_owned(), generation: None, applied: None, created: Some(created), deleting: false }
+    Live {
+        uid: format!("uid-{name}"),
+        version: "1".to_owned(),
+        generation: None,
+        applied: None,
+        created: Some(created),
+        deleting: false,
+    }
 }

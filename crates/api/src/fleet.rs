@@ -11,7 +11,8 @@ pub struct Fleet {
     pub shops: BTreeMap<String, Shop>,
     /// Classes.
     pub classes: BTreeMap<String, ShopClass>,
-    /// Releases in the order of their sequences; the last of a channel is in force where no cluster says otherwise.
+    /// Releases in the order of their sequences; the last of a channel is in force where no
+    /// cluster says otherwise.
     pub releases: BTreeMap<ChannelName, BTreeMap<u64, InForce>>,
     /// Rollouts.
     pub rollouts: BTreeMap<String, Rollout>,

@@ -1,4 +1,5 @@
-//! What Longshore's programs share about a cluster: the resources of the group `longshore.dev`, and the nouns made of them. No IO.
+//! What Longshore's programs share about a cluster: the resources of the group `longshore.dev`, and
+//! the nouns made of them. No IO.
 //!
 //! | file | holds |
 //! |---|---|

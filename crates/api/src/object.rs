@@ -45,7 +45,8 @@ pub struct Object {
 }
 
 impl Object {
-    /// The object as it is written: fields in the order of their types, maps sorted, nothing that is absent.
+    /// The object as it is written: fields in the order of their types, maps sorted, nothing that
+    /// is absent.
     #[must_use]
     pub fn of<T>(object: &T) -> Self
     where
@@ -58,18 +59,29 @@ impl Object {
             namespace: meta.namespace.clone(),
             name: meta.name.clone().unwrap_or_default(),
         };
-        Self { identity, json: bytes(object) }
+        Self {
+            identity,
+            json: bytes(object),
+        }
     }
 
     /// An object of a kind that no crate has types for; `object` names itself.
-    pub fn of_kind(api_version: &'static str, kind: &'static str, meta: &kube::core::ObjectMeta, object: &impl Serialize) -> Self {
+    pub fn of_kind(
+        api_version: &'static str,
+        kind: &'static str,
+        meta: &kube::core::ObjectMeta,
+        object: &impl Serialize,
+    ) -> Self {
         let identity = Identity {
             api_version: api_version.into(),
             kind: kind.into(),
             namespace: meta.namespace.clone(),
             name: meta.name.clone().unwrap_or_default(),
         };
-        Self { identity, json: bytes(object) }
+        Self {
+            identity,
+            json: bytes(object),
+        }
     }
 
     /// An object that was read from somewhere, such as a file or the API server.
@@ -82,7 +94,10 @@ impl Object {
             namespace: object.metadata.namespace.clone(),
             name: object.metadata.name.clone().unwrap_or_default(),
         };
-        Self { identity, json: bytes(object) }
+        Self {
+            identity,
+            json: bytes(object),
+        }
     }
 
     /// Who it is.

@@ -2,7 +2,8 @@
 
 use release::{ChannelName, Envelope, Migration, NameError, Sequence, Sha256};
 
-/// A release that was chosen for a shop: its envelope, and what the envelope states. Signatures are the pods' to verify.
+/// A release that was chosen for a shop: its envelope, and what the envelope states. Signatures are
+/// the pods' to verify.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InForce {
     /// The name of its Release in the cluster.
@@ -39,7 +40,10 @@ pub enum ReleaseError {
         source: release::StatementError,
     },
     /// The fields beside the envelope say something else.
-    #[error("Release {name}: spec says {said}, the envelope {stated}: apply what `longshore release resource` prints")]
+    #[error(
+        "Release {name}: spec says {said}, the envelope {stated}: apply what `longshore release \
+         resource` prints"
+    )]
     Differs {
         /// The Release.
         name: String,
@@ -63,13 +67,24 @@ impl InForce {
     ///
     /// # Errors
     ///
-    /// Where it is no release object, or `spec.channel` or `spec.sequence` says something else than the envelope.
+    /// Where it is no release object, or `spec.channel` or `spec.sequence` says something else than
+    /// the envelope.
     pub fn read(release: &crate::Release) -> Result<Self, ReleaseError> {
         let name = || release.metadata.name.clone().unwrap_or_default();
-        let envelope =
-            Envelope::parse(release.spec.envelope.as_bytes()).map_err(|source| ReleaseError::Envelope { name: name(), source })?;
-        let stated = release::Release::unverified(&envelope).map_err(|source| ReleaseError::Statement { name: name(), source })?;
-        if (stated.channel.as_str(), stated.sequence.get()) != (release.spec.channel.as_str(), release.spec.sequence) {
+        let envelope = Envelope::parse(release.spec.envelope.as_bytes()).map_err(|source| {
+            ReleaseError::Envelope {
+                name: name(),
+                source,
+            }
+        })?;
+        let stated =
+            release::Release::unverified(&envelope).map_err(|source| ReleaseError::Statement {
+                name: name(),
+                source,
+            })?;
+        if (stated.channel.as_str(), stated.sequence.get())
+            != (release.spec.channel.as_str(), release.spec.sequence)
+        {
             return Err(ReleaseError::Differs {
                 name: name(),
                 said: format!("{} {}", release.spec.channel, release.spec.sequence),
@@ -99,20 +114,24 @@ pub enum Migrating {
     Now,
 }
 
-/// What the controller knows of this moment. The default is a shop of which nothing is known: rendering files takes that.
+/// What the controller knows of this moment. The default is a shop of which nothing is known:
+/// rendering files takes that.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Moment {
-    /// Pods at least, of the campaigns that run now; see [`campaign_floor`](crate::schedule::campaign_floor).
+    /// Pods at least, of the campaigns that run now; see
+    /// [`campaign_floor`](crate::schedule::campaign_floor).
     pub floor: Option<u32>,
     /// The sequence up to which the database is migrated.
     pub migrated: Option<Sequence>,
     /// Whether the database is being changed.
     pub migrating: Migrating,
-    /// Whether visitors are kept out until a breaking migration is over and every pod runs the release; others keep nobody out.
+    /// Whether visitors are kept out until a breaking migration is over and every pod runs the
+    /// release; others keep nobody out.
     pub closed: bool,
     /// Why no release may be switched, where that is so.
     pub paused: Option<String>,
-    /// What the shop ran before the release in force, and can run again: pods that start while the other waits start with it.
+    /// What the shop ran before the release in force, and can run again: pods that start while the
+    /// other waits start with it.
     pub previous: Option<InForce>,
     /// Digests of manifests that pods of the shop rejected.
     pub rejected: Vec<String>,

@@ -26,7 +26,10 @@ pub enum ScheduleError {
         text: String,
     },
     /// Not a time zone.
-    #[error("timeZone={text:?} is not in the time zone database; expected a name such as Europe/Bucharest")]
+    #[error(
+        "timeZone={text:?} is not in the time zone database; expected a name such as \
+         Europe/Bucharest"
+    )]
     TimeZone {
         /// The text.
         text: String,
@@ -51,13 +54,18 @@ pub fn campaign_floor(scale: &Scale, now: Timestamp) -> Result<Option<u32>, Sche
 fn runs(campaign: &Campaign, now: Timestamp) -> Result<bool, ScheduleError> {
     let cron = cron(&campaign.cron)?;
     let zone = time_zone(&campaign.time_zone)?;
-    // A campaign runs where one began in the hours before now: the next beginning after (now - duration) is not in the future.
+    // A campaign runs where one began in the hours before now: the next beginning after (now -
+    // duration) is not in the future.
     let duration = SignedDuration::from_hours(i64::from(campaign.duration_hours));
-    let Ok(earliest) = now.checked_sub(duration) else { return Ok(false) };
+    let Ok(earliest) = now.checked_sub(duration) else {
+        return Ok(false);
+    };
     let after = earliest.to_zoned(zone);
     match cron.find_next_occurrence(&after, false) {
         Ok(begin) => Ok(begin.timestamp() <= now),
-        Err(CronError::TimeSearchLimitExceeded) => Err(ScheduleError::Never { text: campaign.cron.clone() }),
+        Err(CronError::TimeSearchLimitExceeded) => Err(ScheduleError::Never {
+            text: campaign.cron.clone(),
+        }),
         Err(_) => Ok(false),
     }
 }
@@ -68,7 +76,10 @@ fn runs(campaign: &Campaign, now: Timestamp) -> Result<bool, ScheduleError> {
 ///
 /// Where one is not.
 pub fn possible(scale: &Scale) -> Result<(), ScheduleError> {
-    scale.schedule.iter().try_for_each(|campaign| runs(campaign, Timestamp::UNIX_EPOCH).map(drop))
+    scale
+        .schedule
+        .iter()
+        .try_for_each(|campaign| runs(campaign, Timestamp::UNIX_EPOCH).map(drop))
 }
 
 /// Reads five fields of cron that come at some time.
@@ -79,7 +90,9 @@ pub fn possible(scale: &Scale) -> Result<(), ScheduleError> {
 pub fn comes(text: &str) -> Result<(), ScheduleError> {
     let begin = Timestamp::UNIX_EPOCH.to_zoned(TimeZone::UTC);
     match cron(text)?.find_next_occurrence(&begin, false) {
-        Err(CronError::TimeSearchLimitExceeded) => Err(ScheduleError::Never { text: text.to_owned() }),
+        Err(CronError::TimeSearchLimitExceeded) => Err(ScheduleError::Never {
+            text: text.to_owned(),
+        }),
         _ => Ok(()),
     }
 }
@@ -90,17 +103,26 @@ pub fn comes(text: &str) -> Result<(), ScheduleError> {
 ///
 /// Where `text` is not a time; whether it comes is [`comes`]'s to say.
 pub fn cron(text: &str) -> Result<Cron, ScheduleError> {
-    Cron::from_str(text).map_err(|error| ScheduleError::Cron { text: text.to_owned(), why: error.to_string() })
+    Cron::from_str(text).map_err(|error| ScheduleError::Cron {
+        text: text.to_owned(),
+        why: error.to_string(),
+    })
 }
 
-/// Finds a time zone by its exact name, as the API server does, in the database of this program: a machine's own has more names, and others.
+/// Finds a time zone by its exact name, as the API server does, in the database of this program: a
+/// machine's own has more names, and others.
 ///
 /// # Errors
 ///
 /// Where the database has none of that name.
 pub fn time_zone(text: &str) -> Result<TimeZone, ScheduleError> {
-    let found = TimeZoneDatabase::bundled().get(text).ok().filter(|zone| zone.iana_name() == Some(text));
-    found.ok_or_else(|| ScheduleError::TimeZone { text: text.to_owned() })
+    let found = TimeZoneDatabase::bundled()
+        .get(text)
+        .ok()
+        .filter(|zone| zone.iana_name() == Some(text));
+    found.ok_or_else(|| ScheduleError::TimeZone {
+        text: text.to_owned(),
+    })
 }
 
 #[cfg(test)]
@@ -108,8 +130,20 @@ mod tests {
     use super::*;
 
     fn floor(cron: &str, hours: u32, now: &str) -> Option<u32> {
-        let campaign = Campaign { cron: cron.to_owned(), time_zone: "Europe/Bucharest".to_owned(), duration_hours: hours, min: 8 };
-        campaign_floor(&Scale { schedule: vec![campaign], ..Scale::default() }, now.parse().unwrap()).unwrap()
+        let campaign = Campaign {
+            cron: cron.to_owned(),
+            time_zone: "Europe/Bucharest".to_owned(),
+            duration_hours: hours,
+            min: 8,
+        };
+        campaign_floor(
+            &Scale {
+                schedule: vec![campaign],
+                ..Scale::default()
+            },
+            now.parse().unwrap(),
+        )
+        .unwrap()
     }
 
     #[test]
@@ -127,20 +161,43 @@ mod tests {
 
     #[test]
     fn a_day_that_no_month_has_never_comes() {
-        for (text, good) in [("0 0 31 2 *", false), ("0 0 31 4,6,9,11 *", false), ("0 0 29 2 *", true), ("0 0 31 2 1", true)] {
+        for (text, good) in [
+            ("0 0 31 2 *", false),
+            ("0 0 31 4,6,9,11 *", false),
+            ("0 0 29 2 *", true),
+            ("0 0 31 2 1", true),
+        ] {
             assert_eq!(comes(text).is_ok(), good, "{text}");
         }
-        let campaign = Campaign { cron: "0 8 30 2 *".to_owned(), time_zone: "UTC".to_owned(), duration_hours: 1, min: 8 };
-        let scale = Scale { schedule: vec![campaign], ..Scale::default() };
+        let campaign = Campaign {
+            cron: "0 8 30 2 *".to_owned(),
+            time_zone: "UTC".to_owned(),
+            duration_hours: 1,
+            min: 8,
+        };
+        let scale = Scale {
+            schedule: vec![campaign],
+            ..Scale::default()
+        };
         let told = "cron=\"0 8 30 2 *\" never comes: no month has such a day";
         assert_eq!(possible(&scale).unwrap_err().to_string(), told);
-        assert_eq!(campaign_floor(&scale, "2026-11-27T06:00:00Z".parse().unwrap()).unwrap_err().to_string(), told);
+        assert_eq!(
+            campaign_floor(&scale, "2026-11-27T06:00:00Z".parse().unwrap())
+                .unwrap_err()
+                .to_string(),
+            told
+        );
     }
 
     #[test]
     fn what_is_not_a_time_is_told() {
         assert!(cron("61 * * * *").is_err());
-        assert!(time_zone("Europe/Bukarest").unwrap_err().to_string().contains("Europe/Bucharest"));
+        assert!(
+            time_zone("Europe/Bukarest")
+                .unwrap_err()
+                .to_string()
+                .contains("Europe/Bucharest")
+        );
         for wrong in [
             "europe/berlin",
             "EUROPE/BERLIN",
@@ -154,6 +211,10 @@ mod tests {
         ] {
             assert!(time_zone(wrong).is_err(), "{wrong}");
         }
-        assert!(["UTC", "Etc/UTC", "Europe/Kyiv", "America/Argentina/Ushuaia"].into_iter().all(|zone| time_zone(zone).is_ok()));
+        assert!(
+            ["UTC", "Etc/UTC", "Europe/Kyiv", "America/Argentina/Ushuaia"]
+                .into_iter()
+                .all(|zone| time_zone(zone).is_ok())
+        );
     }
 }

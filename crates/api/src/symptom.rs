@@ -1,8 +1,11 @@
-//! What is wrong with a shop's pods, in words, with what to do: from what kubelets and the scheduler of Kubernetes say of them. Pure.
+//! What is wrong with a shop's pods, in words, with what to do: from what kubelets and the
+//! scheduler of Kubernetes say of them. Pure.
 
 use crate::agent_status::{last_words, words};
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::core::v1::{ContainerState, ContainerStateTerminated, ContainerStateWaiting, ContainerStatus, Pod};
+use k8s_openapi::api::core::v1::{
+    ContainerState, ContainerStateTerminated, ContainerStateWaiting, ContainerStatus, Pod,
+};
 use release::Reason;
 use std::{collections::BTreeMap, fmt};
 
@@ -24,10 +27,16 @@ pub struct Symptom {
 #[must_use]
 pub fn symptoms(pods: &[Pod], now: Timestamp) -> Vec<Symptom> {
     let mut found: BTreeMap<(String, Option<String>), Vec<&str>> = BTreeMap::new();
-    for pod in pods.iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()) {
+    for pod in pods
+        .iter()
+        .filter(|pod| pod.metadata.deletion_timestamp.is_none())
+    {
         let name = pod.metadata.name.as_deref().unwrap_or_default();
         for symptom in of_pod(pod, now) {
-            found.entry((symptom.fact, symptom.advice)).or_default().push(name);
+            found
+                .entry((symptom.fact, symptom.advice))
+                .or_default()
+                .push(name);
         }
     }
     let mut found: Vec<_> = found.into_iter().collect();
@@ -38,7 +47,10 @@ pub fn symptoms(pods: &[Pod], now: Timestamp) -> Vec<Symptom> {
             [one, ..] => format!("{} pods, such as {one}", pods.len()),
             [] => String::new(),
         };
-        Symptom { fact: format!("{whose}: {fact}"), advice }
+        Symptom {
+            fact: format!("{whose}: {fact}"),
+            advice,
+        }
     });
     told.collect()
 }
@@ -57,7 +69,11 @@ pub struct Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let colon = if self.said.is_empty() { "" } else { ": " };
-        write!(f, "{} ended with exit code {}{colon}{}", self.container, self.exit_code, self.said)
+        write!(
+            f,
+            "{} ended with exit code {}{colon}{}",
+            self.container, self.exit_code, self.said
+        )
     }
 }
 
@@ -65,36 +81,78 @@ impl fmt::Display for Failure {
 #[must_use]
 pub fn failure(pods: &[Pod], main: &str) -> Option<Failure> {
     let statuses = pods.iter().filter_map(|pod| pod.status.as_ref());
-    let all = statuses.flat_map(|status| status.container_statuses.iter().chain(&status.init_container_statuses).flatten());
+    let all = statuses.flat_map(|status| {
+        status
+            .container_statuses
+            .iter()
+            .chain(&status.init_container_statuses)
+            .flatten()
+    });
     let failed = all.filter_map(|container| {
-        let ended = container.state.as_ref()?.terminated.as_ref().filter(|it| it.exit_code != 0)?;
+        let ended = container
+            .state
+            .as_ref()?
+            .terminated
+            .as_ref()
+            .filter(|it| it.exit_code != 0)?;
         let said = said(&container.name, ended);
         let reason = ended.reason.clone().filter(|reason| reason != "Error");
         let said = said.or(reason).unwrap_or_default();
-        Some(Failure { container: container.name.clone(), exit_code: ended.exit_code, said })
+        Some(Failure {
+            container: container.name.clone(),
+            exit_code: ended.exit_code,
+            said,
+        })
     });
     let failed: Vec<_> = failed.collect();
-    failed.iter().find(|failure| failure.container == main).or_else(|| failed.last()).cloned()
+    failed
+        .iter()
+        .find(|failure| failure.container == main)
+        .or_else(|| failed.last())
+        .cloned()
 }
 
 fn of_pod(pod: &Pod, now: Timestamp) -> Vec<Symptom> {
-    let Some(status) = &pod.status else { return Vec::new() };
-    let message = |text: &Option<String>| text.as_deref().map(|text| format!(": {}", words(text))).unwrap_or_default();
+    let Some(status) = &pod.status else {
+        return Vec::new();
+    };
+    let message = |text: &Option<String>| {
+        text.as_deref()
+            .map(|text| format!(": {}", words(text)))
+            .unwrap_or_default()
+    };
     if status.reason.as_deref() == Some("Evicted") {
         let text = message(&status.message);
-        let disk = ["ephemeral", "emptyDir"].iter().any(|word| text.contains(word));
-        let advice =
-            if disk { "raise the disk sizes of the class (`disk`), or look what fills them" } else { "look what its node is short of" };
+        let disk = ["ephemeral", "emptyDir"]
+            .iter()
+            .any(|word| text.contains(word));
+        let advice = if disk {
+            "raise the disk sizes of the class (`disk`), or look what fills them"
+        } else {
+            "look what its node is short of"
+        };
         return vec![symptom(format!("evicted{text}"), Some(advice.to_owned()))];
     }
     let mut found = Vec::new();
-    let unscheduled = status.conditions.iter().flatten().find(|it| it.type_ == "PodScheduled" && it.status == "False");
+    let unscheduled = status
+        .conditions
+        .iter()
+        .flatten()
+        .find(|it| it.type_ == "PodScheduled" && it.status == "False");
     if let Some(condition) = unscheduled {
-        let advice = "add nodes, or lower the sizes of the class; its overlay says where pods may run".to_owned();
-        found.push(symptom(format!("no node for it{}", message(&condition.message)), Some(advice)));
+        let advice = "add nodes, or lower the sizes of the class; its overlay says where pods may \
+                      run"
+        .to_owned();
+        found.push(symptom(
+            format!("no node for it{}", message(&condition.message)),
+            Some(advice),
+        ));
     }
     let init = status.init_container_statuses.iter().flatten();
-    found.extend(init.chain(status.container_statuses.iter().flatten()).filter_map(|container| of_container(container, now)));
+    found.extend(
+        init.chain(status.container_statuses.iter().flatten())
+            .filter_map(|container| of_container(container, now)),
+    );
     found
 }
 
@@ -106,62 +164,121 @@ fn of_container(container: &ContainerStatus, now: Timestamp) -> Option<Symptom> 
     {
         return Some(symptom);
     }
-    let failed = |state: Option<&ContainerState>| state.and_then(|state| state.terminated.clone()).filter(|it| it.exit_code != 0);
+    let failed = |state: Option<&ContainerState>| {
+        state
+            .and_then(|state| state.terminated.clone())
+            .filter(|it| it.exit_code != 0)
+    };
     if let Some(ended) = failed(state) {
         return Some(ends(name, &ended, "and is not started again"));
     }
     let last = failed(container.last_state.as_ref())?;
-    let backs_off = state.and_then(|state| state.waiting.as_ref()?.reason.as_deref()) == Some("CrashLoopBackOff");
+    let backs_off = state.and_then(|state| state.waiting.as_ref()?.reason.as_deref())
+        == Some("CrashLoopBackOff");
     if backs_off {
-        return Some(ends(name, &last, &format!("and is started again later; {} times so far", container.restart_count)));
+        return Some(ends(
+            name,
+            &last,
+            &format!(
+                "and is started again later; {} times so far",
+                container.restart_count
+            ),
+        ));
     }
-    let recent = last.finished_at.as_ref().is_some_and(|at| now.duration_since(at.0) < RECENT);
-    let at = last.finished_at.as_ref().map(|at| format!("at {:.0}, ", at.0)).unwrap_or_default();
-    recent.then(|| ends(name, &last, &format!("{at}and was started again, {} times so far", container.restart_count)))
+    let recent = last
+        .finished_at
+        .as_ref()
+        .is_some_and(|at| now.duration_since(at.0) < RECENT);
+    let at = last
+        .finished_at
+        .as_ref()
+        .map(|at| format!("at {:.0}, ", at.0))
+        .unwrap_or_default();
+    recent.then(|| {
+        ends(
+            name,
+            &last,
+            &format!(
+                "{at}and was started again, {} times so far",
+                container.restart_count
+            ),
+        )
+    })
 }
 
 /// What a container waits for, where that is no part of every start.
 fn waits(name: &str, image: &str, waiting: &ContainerStateWaiting) -> Option<Symptom> {
     let reason = waiting.reason.as_deref()?;
-    let message = waiting.message.as_deref().map(|text| format!(": {}", words(text))).unwrap_or_default();
+    let message = waiting
+        .message
+        .as_deref()
+        .map(|text| format!(": {}", words(text)))
+        .unwrap_or_default();
     Some(match reason {
-        "ImagePullBackOff" | "ErrImagePull" | "ErrImageNeverPull" | "InvalidImageName" | "ImageInspectError" | "RegistryUnavailable" => {
-            symptom(
-                format!("{name}: its image {image} cannot be pulled ({reason}){message}"),
-                Some("check `images` of the class, and whether nodes may pull it".to_owned()),
-            )
-        }
+        "ImagePullBackOff"
+        | "ErrImagePull"
+        | "ErrImageNeverPull"
+        | "InvalidImageName"
+        | "ImageInspectError"
+        | "RegistryUnavailable" => symptom(
+            format!("{name}: its image {image} cannot be pulled ({reason}){message}"),
+            Some("check `images` of the class, and whether nodes may pull it".to_owned()),
+        ),
         "CreateContainerConfigError" => symptom(
             format!("{name} cannot be made ({reason}){message}"),
             Some("make what the message names, such as the Secret of config.secretRef".to_owned()),
         ),
-        "CreateContainerError" | "RunContainerError" | "PostStartHookError" => {
-            symptom(format!("{name} cannot be started ({reason}){message}"), None)
-        }
+        "CreateContainerError" | "RunContainerError" | "PostStartHookError" => symptom(
+            format!("{name} cannot be started ({reason}){message}"),
+            None,
+        ),
         _ => return None,
     })
 }
 
 fn ends(name: &str, ended: &ContainerStateTerminated, then: &str) -> Symptom {
-    let said = said(name, ended).map(|said| format!(": {said}")).unwrap_or_default();
+    let said = said(name, ended)
+        .map(|said| format!(": {said}"))
+        .unwrap_or_default();
     match ended.reason.as_deref() {
         Some("OOMKilled") => symptom(
             format!("{name} was OOMKilled, as it needed more memory than its limit, {then}"),
-            Some(format!("raise the memory limit of {}, or look what needs it", size(name))),
+            Some(format!(
+                "raise the memory limit of {}, or look what needs it",
+                size(name)
+            )),
         ),
-        Some("DeadlineExceeded") => symptom(format!("{name} took longer than its deadline, {then}{said}"), None),
+        Some("DeadlineExceeded") => symptom(
+            format!("{name} took longer than its deadline, {then}{said}"),
+            None,
+        ),
         reason => {
-            let reason = reason.filter(|reason| *reason != "Error").map(|reason| format!(" ({reason})")).unwrap_or_default();
-            let advice = code(ended.message.as_deref().unwrap_or_default()).map(|found| format!("{found}: {}", found.hint()));
-            symptom(format!("{name} ended with exit code {}{reason}, {then}{said}", ended.exit_code), advice)
+            let reason = reason
+                .filter(|reason| *reason != "Error")
+                .map(|reason| format!(" ({reason})"))
+                .unwrap_or_default();
+            let advice = code(ended.message.as_deref().unwrap_or_default())
+                .map(|found| format!("{found}: {}", found.hint()));
+            symptom(
+                format!(
+                    "{name} ended with exit code {}{reason}, {then}{said}",
+                    ended.exit_code
+                ),
+                advice,
+            )
         }
     }
 }
 
-/// What a container said when it ended: our programs begin with why, and of others it is the end of the log.
+/// What a container said when it ended: our programs begin with why, and of others it is the end of
+/// the log.
 fn said(name: &str, ended: &ContainerStateTerminated) -> Option<String> {
     let message = ended.message.as_deref()?;
-    let said = if ["pull", "agent"].contains(&name) { words(message) } else { last_words(message) };
+    let said = if ["pull", "agent"].contains(&name) {
+        words(message)
+    } else {
+        last_words(message)
+    };
     (!said.is_empty()).then_some(said)
 }
 
@@ -182,7 +299,10 @@ fn size(container: &str) -> String {
 /// The reason code with which one of our programs begins its termination message.
 fn code(message: &str) -> Option<Reason> {
     let (code, _) = message.split_once(": ")?;
-    Reason::ALL.iter().copied().find(|reason| reason.code() == code)
+    Reason::ALL
+        .iter()
+        .copied()
+        .find(|reason| reason.code() == code)
 }
 
 #[cfg(test)]
@@ -195,7 +315,10 @@ mod tests {
     }
 
     fn told(status: &Value) -> Vec<Symptom> {
-        symptoms(&[pod("web-1", status)], "2026-11-23T12:00:00Z".parse().unwrap())
+        symptoms(
+            &[pod("web-1", status)],
+            "2026-11-23T12:00:00Z".parse().unwrap(),
+        )
     }
 
     fn container(name: &str, state: &Value, last: &Value) -> Value {
@@ -209,7 +332,14 @@ mod tests {
         for part in facts {
             assert!(told[0].fact.contains(part), "{part} in {told:?}");
         }
-        assert!(told[0].advice.as_deref().unwrap_or_default().contains(advice), "{advice} in {told:?}");
+        assert!(
+            told[0]
+                .advice
+                .as_deref()
+                .unwrap_or_default()
+                .contains(advice),
+            "{advice} in {told:?}"
+        );
     }
 
     #[test]
@@ -217,25 +347,50 @@ mod tests {
         let killed = json!({ "terminated": { "exitCode": 137, "reason": "OOMKilled", "finishedAt": "2026-11-23T11:58:00Z" } });
         let waits = json!({ "waiting": { "reason": "CrashLoopBackOff", "message": "back-off 40s restarting failed container" } });
         let facts = ["pod web-1: php-fpm was OOMKilled", "4 times so far"];
-        says(&json!({ "initContainerStatuses": [container("php-fpm", &waits, &killed)] }), &facts, "sizes.phpFpm");
+        says(
+            &json!({ "initContainerStatuses": [container("php-fpm", &waits, &killed)] }),
+            &facts,
+            "sizes.phpFpm",
+        );
         // It runs again, and may do so for long.
         let runs = json!({ "running": { "startedAt": "2026-11-23T11:58:10Z" } });
-        says(&json!({ "containerStatuses": [container("nginx", &runs, &killed)] }), &["at 2026-11-23T11:58:00Z"], "sizes.nginx");
+        says(
+            &json!({ "containerStatuses": [container("nginx", &runs, &killed)] }),
+            &["at 2026-11-23T11:58:00Z"],
+            "sizes.nginx",
+        );
         let long_ago = json!({ "terminated": { "exitCode": 137, "reason": "OOMKilled", "finishedAt": "2026-11-23T10:58:00Z" } });
-        assert_eq!(told(&json!({ "containerStatuses": [container("nginx", &runs, &long_ago)] })), []);
+        assert_eq!(
+            told(&json!({ "containerStatuses": [container("nginx", &runs, &long_ago)] })),
+            []
+        );
     }
 
     #[test]
     fn our_programs_say_why_they_ended_and_what_to_do() {
-        let message = "store-missing: cannot open the store s3://nothing\nhint: check LONGSHORE_STORE\n";
+        let message =
+            "store-missing: cannot open the store s3://nothing\nhint: check LONGSHORE_STORE\n";
         let last = json!({ "terminated": { "exitCode": 64, "reason": "Error", "message": message, "finishedAt": "2026-11-23T11:58:00Z" } });
         let waits = json!({ "waiting": { "reason": "CrashLoopBackOff" } });
-        let facts = ["pull ended with exit code 64", "store-missing: cannot open the store s3://nothing"];
-        says(&json!({ "initContainerStatuses": [container("pull", &waits, &last)] }), &facts, "store-missing: check LONGSHORE_STORE");
+        let facts = [
+            "pull ended with exit code 64",
+            "store-missing: cannot open the store s3://nothing",
+        ];
+        says(
+            &json!({ "initContainerStatuses": [container("pull", &waits, &last)] }),
+            &facts,
+            "store-missing: check LONGSHORE_STORE",
+        );
         // The Job's pod is not started again, and its script speaks for itself.
         let ended = json!({ "terminated": { "exitCode": 3, "reason": "Error", "message": "database shop_acme is empty" } });
-        let facts = ["migrate ended with exit code 3, and is not started again: database shop_acme is empty"];
-        says(&json!({ "containerStatuses": [container("migrate", &ended, &json!({}))] }), &facts, "");
+        let facts = [
+            "migrate ended with exit code 3, and is not started again: database shop_acme is empty",
+        ];
+        says(
+            &json!({ "containerStatuses": [container("migrate", &ended, &json!({}))] }),
+            &facts,
+            "",
+        );
     }
 
     #[test]
@@ -246,8 +401,14 @@ mod tests {
         let two = json!({ "containerStatuses": [container("migrate", &ended(3, Some("no tables\n"), "Error"), &nothing)],
             "initContainerStatuses": [container("agent", &ended(137, None, "OOMKilled"), &nothing)] });
         let found = |pods: &[Pod]| failure(pods, "migrate").map(|it| it.to_string());
-        assert_eq!(found(&[pod("a", &one)]).as_deref(), Some("pull ended with exit code 69: unreachable: x"));
-        assert_eq!(found(&[pod("a", &one), pod("b", &two)]).as_deref(), Some("migrate ended with exit code 3: no tables"));
+        assert_eq!(
+            found(&[pod("a", &one)]).as_deref(),
+            Some("pull ended with exit code 69: unreachable: x")
+        );
+        assert_eq!(
+            found(&[pod("a", &one), pod("b", &two)]).as_deref(),
+            Some("migrate ended with exit code 3: no tables")
+        );
         assert_eq!(found(&[]), None);
     }
 
@@ -266,14 +427,26 @@ mod tests {
                 "cannot be made (CreateContainerConfigError): secret \"env\"",
                 "config.secretRef",
             ),
-            ("RunContainerError", "no such file", "cannot be started (RunContainerError): no such file", ""),
+            (
+                "RunContainerError",
+                "no such file",
+                "cannot be started (RunContainerError): no such file",
+                "",
+            ),
         ] {
             let waits = json!({ "waiting": { "reason": reason, "message": message } });
-            says(&json!({ "containerStatuses": [container("nginx", &waits, &json!({}))] }), &[fact], advice);
+            says(
+                &json!({ "containerStatuses": [container("nginx", &waits, &json!({}))] }),
+                &[fact],
+                advice,
+            );
         }
-        let condition =
-            json!({ "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/2 nodes: Insufficient memory" });
-        says(&json!({ "conditions": [condition] }), &["no node for it: 0/2 nodes: Insufficient memory"], "add nodes");
+        let condition = json!({ "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/2 nodes: Insufficient memory" });
+        says(
+            &json!({ "conditions": [condition] }),
+            &["no node for it: 0/2 nodes: Insufficient memory"],
+            "add nodes",
+        );
         let evicted = json!({ "phase": "Failed", "reason": "Evicted", "message": "Usage of EmptyDir volume \"temporary\" exceeds the limit; ephemeral" });
         says(&evicted, &["evicted: Usage of EmptyDir volume"], "`disk`");
     }
@@ -291,9 +464,15 @@ mod tests {
         let said = format!("a\u{1b}[2J{}", "x".repeat(100_000));
         let waits = json!({ "waiting": { "reason": "ErrImagePull", "message": said } });
         let status = json!({ "containerStatuses": [container("nginx", &waits, &json!({}))] });
-        let pods: Vec<_> = (0..30).map(|number| pod(&format!("web-{number}"), &status)).collect();
+        let pods: Vec<_> = (0..30)
+            .map(|number| pod(&format!("web-{number}"), &status))
+            .collect();
         let told = symptoms(&pods, "2026-11-23T12:00:00Z".parse().unwrap());
         assert_eq!(told.len(), 1);
-        assert!(told[0].fact.starts_with("30 pods, such as web-0: nginx") && told[0].fact.len() < 700 && !told[0].fact.contains('\u{1b}'));
+        assert!(
+            told[0].fact.starts_with("30 pods, such as web-0: nginx")
+                && told[0].fact.len() < 700
+                && !told[0].fact.contains('\u{1b}')
+        );
     }
 }

@@ -1,16 +1,26 @@
-//! When a shop may be moved: in its own window, by its own clock, and not while its class is frozen.
+//! When a shop may be moved: in its own window, by its own clock, and not while its class is
+//! frozen.
 
 use crate::{Freeze, Window, WindowPolicy, schedule::time_zone};
 use jiff::{Timestamp, civil::Time};
 
 /// Why a shop waits; nothing, where it may be moved now.
 #[must_use]
-pub fn closed(window: Option<&Window>, freezes: &[Freeze], policy: WindowPolicy, now: Timestamp) -> Option<String> {
+pub fn closed(
+    window: Option<&Window>,
+    freezes: &[Freeze],
+    policy: WindowPolicy,
+    now: Timestamp,
+) -> Option<String> {
     if policy == WindowPolicy::Ignore {
         return None;
     }
-    // A freeze whose times cannot be read freezes: the API server lets none in, and a mistake here is seen by nobody.
-    let frozen = |freeze: &&Freeze| match (freeze.from.parse::<Timestamp>(), freeze.until.parse::<Timestamp>()) {
+    // A freeze whose times cannot be read freezes: the API server lets none in, and a mistake here
+    // is seen by nobody.
+    let frozen = |freeze: &&Freeze| match (
+        freeze.from.parse::<Timestamp>(),
+        freeze.until.parse::<Timestamp>(),
+    ) {
         (Ok(from), Ok(until)) => from <= now && now < until,
         _ => true,
     };
@@ -18,17 +28,33 @@ pub fn closed(window: Option<&Window>, freezes: &[Freeze], policy: WindowPolicy,
         return Some(format!("frozen until {}: {}", freeze.until, freeze.why));
     }
     let window = window?;
-    let Ok(zone) = time_zone(&window.time_zone) else { return Some(format!("its time zone {:?} is unknown", window.time_zone)) };
+    let Ok(zone) = time_zone(&window.time_zone) else {
+        return Some(format!("its time zone {:?} is unknown", window.time_zone));
+    };
     let clock = now.to_zoned(zone).time();
     let open = window.times.iter().any(|times| within(times, clock));
-    (!open).then(|| format!("waits for its window {} ({})", window.times.join(", "), window.time_zone))
+    (!open).then(|| {
+        format!(
+            "waits for its window {} ({})",
+            window.times.join(", "),
+            window.time_zone
+        )
+    })
 }
 
 /// `22:00-05:00` ends on the next day; `00:00-00:00` is the whole day.
 fn within(times: &str, clock: Time) -> bool {
-    let Some((from, until)) = times.split_once('-') else { return false };
-    let (Some(from), Some(until)) = (time(from), time(until)) else { return false };
-    if from < until { from <= clock && clock < until } else { clock >= from || clock < until }
+    let Some((from, until)) = times.split_once('-') else {
+        return false;
+    };
+    let (Some(from), Some(until)) = (time(from), time(until)) else {
+        return false;
+    };
+    if from < until {
+        from <= clock && clock < until
+    } else {
+        clock >= from || clock < until
+    }
 }
 
 fn time(text: &str) -> Option<Time> {
@@ -41,11 +67,20 @@ mod tests {
     use super::*;
 
     fn window() -> Window {
-        Window { times: vec!["22:00-05:00".to_owned()], time_zone: "Europe/Bucharest".to_owned() }
+        Window {
+            times: vec!["22:00-05:00".to_owned()],
+            time_zone: "Europe/Bucharest".to_owned(),
+        }
     }
 
     fn open(now: &str) -> bool {
-        closed(Some(&window()), &[], WindowPolicy::Respect, now.parse().unwrap()).is_none()
+        closed(
+            Some(&window()),
+            &[],
+            WindowPolicy::Respect,
+            now.parse().unwrap(),
+        )
+        .is_none()
     }
 
     #[test]
@@ -65,10 +100,26 @@ mod tests {
 
     #[test]
     fn a_freeze_closes_every_window_but_for_an_urgent_release() {
-        let freeze = Freeze { from: "2026-11-26T00:00:00Z".into(), until: "2026-12-01T00:00:00Z".into(), why: "Black Friday".into() };
+        let freeze = Freeze {
+            from: "2026-11-26T00:00:00Z".into(),
+            until: "2026-12-01T00:00:00Z".into(),
+            why: "Black Friday".into(),
+        };
         let now = "2026-11-27T21:00:00Z".parse().unwrap();
-        let why = closed(Some(&window()), std::slice::from_ref(&freeze), WindowPolicy::Respect, now).unwrap();
-        assert!(why.contains("Black Friday") && why.contains("2026-12-01"), "{why}");
-        assert_eq!(closed(Some(&window()), &[freeze], WindowPolicy::Ignore, now), None);
+        let why = closed(
+            Some(&window()),
+            std::slice::from_ref(&freeze),
+            WindowPolicy::Respect,
+            now,
+        )
+        .unwrap();
+        assert!(
+            why.contains("Black Friday") && why.contains("2026-12-01"),
+            "{why}"
+        );
+        assert_eq!(
+            closed(Some(&window()), &[freeze], WindowPolicy::Ignore, now),
+            None
+        );
     }
 }

@@ -3,14 +3,18 @@
 //! What a pod could not stage is refused here, by what a pod asks, too: [`release::check_tree`].
 
 use crate::names::{Alike, Collision, collisions};
-use release::{Asked, Link, ModuleName, Nesting, Node, Reason, RelativePath, Tree, TreeError, check_nesting, check_tree};
+use release::{
+    Asked, Link, ModuleName, Nesting, Node, Reason, RelativePath, Tree, TreeError, check_nesting,
+    check_tree,
+};
 use std::{
     collections::{BTreeMap, BTreeSet},
     convert::Infallible,
     fmt,
 };
 
-/// What modules may ship into the writable directories of one release, which a pod copies at the start of each.
+/// What modules may ship into the writable directories of one release, which a pod copies at the
+/// start of each.
 const SHIPPED_BYTES: u64 = deploy::SHIPPED_BYTES;
 const SHIPPED_ENTRIES: u64 = deploy::SHIPPED_ENTRIES;
 
@@ -82,7 +86,10 @@ pub(crate) struct Share {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ComposeError {
     /// Both own one file, and neither says that it overrides the other.
-    #[error("{path} is in module {first} and in module {second}; let one of them say `overrides = [\"…\"]`, or exclude it from one")]
+    #[error(
+        "{path} is in module {first} and in module {second}; let one of them say `overrides = \
+         [\"…\"]`, or exclude it from one"
+    )]
     TwoOwners {
         /// The path in the release tree.
         path: RelativePath,
@@ -114,8 +121,8 @@ pub(crate) enum ComposeError {
     Asked(#[from] Nesting),
     /// Modules ship more into writable directories than a pod copies.
     #[error(
-        "modules ship {entries} files of {bytes} bytes into writable directories, which a pod copies at the start of each release: at most \
-         {SHIPPED_ENTRIES} of {SHIPPED_BYTES} bytes"
+        "modules ship {entries} files of {bytes} bytes into writable directories, which a pod \
+         copies at the start of each release: at most {SHIPPED_ENTRIES} of {SHIPPED_BYTES} bytes"
     )]
     TooMuch {
         /// How many.
@@ -169,20 +176,25 @@ pub(crate) struct Of(Option<ModuleName>);
 impl Of {
     /// At the end of a sentence.
     fn beside(&self) -> String {
-        self.0.as_ref().map_or_else(String::new, |module| format!(" (module {module})"))
+        self.0
+            .as_ref()
+            .map_or_else(String::new, |module| format!(" (module {module})"))
     }
 }
 
 impl fmt::Display for Of {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.as_ref().map_or(Ok(()), |module| write!(f, " of module {module}"))
+        self.0
+            .as_ref()
+            .map_or(Ok(()), |module| write!(f, " of module {module}"))
     }
 }
 
 const fn describe(alike: Alike) -> &'static str {
     match alike {
         Alike::Case => {
-            "case: rename one of them, or say `case_sensitive = true`, with which only disks that tell them apart take the release"
+            "case: rename one of them, or say `case_sensitive = true`, with which only disks that \
+             tell them apart take the release"
         }
         Alike::Form => "case or Unicode form",
     }
@@ -212,7 +224,11 @@ struct Owners {
 
 impl Owners {
     fn insert(&mut self, path: RelativePath, owner: Owner) {
-        let place = if owner.kind == Kind::Link { &mut self.links } else { &mut self.made };
+        let place = if owner.kind == Kind::Link {
+            &mut self.links
+        } else {
+            &mut self.made
+        };
         place.insert(path, owner);
     }
 }
@@ -221,39 +237,69 @@ impl Tree for &Owners {
     type Error = Infallible;
 
     fn node(&mut self, path: &str) -> Result<Option<Node>, Infallible> {
-        let owner = path.parse::<RelativePath>().ok().and_then(|path| self.made.get(&path));
-        Ok(owner.map(|owner| if owner.kind == Kind::Directory { Node::Directory } else { Node::File }))
+        let owner = path
+            .parse::<RelativePath>()
+            .ok()
+            .and_then(|path| self.made.get(&path));
+        Ok(owner.map(|owner| {
+            if owner.kind == Kind::Directory {
+                Node::Directory
+            } else {
+                Node::File
+            }
+        }))
     }
 
     fn within(&mut self, path: &str) -> Result<Option<String>, Infallible> {
         // Between them come those that go on with another byte, such as `var-x` after `var`.
-        let Ok(directory) = path.parse::<RelativePath>() else { return Ok(None) };
+        let Ok(directory) = path.parse::<RelativePath>() else {
+            return Ok(None);
+        };
         let from = self.made.range(directory.clone()..).map(|(path, _)| path);
-        let mut below = from.take_while(|it| it.as_str().starts_with(path)).filter(|it| **it != directory && it.is_within(&directory));
+        let mut below = from
+            .take_while(|it| it.as_str().starts_with(path))
+            .filter(|it| **it != directory && it.is_within(&directory));
         Ok(below.next().map(ToString::to_string))
     }
 }
 
 /// Gives each path of the release tree one owner.
 ///
-/// A module that overrides another takes the files that both have; the other keeps the rest. Directories belong to all.
+/// A module that overrides another takes the files that both have; the other keeps the rest.
+/// Directories belong to all.
 ///
 /// # Errors
 ///
-/// Names the first path, in the order of `modules`, that two modules claim and the two of them; or the first for which a pod could not
-/// stage the tree; or two paths of the whole tree that are one to some file systems, unless they differ in case only and the layout
-/// allows that.
-pub(crate) fn share_out(modules: &[Claims<'_>], layout: &Layout<'_>) -> Result<Shared, ComposeError> {
+/// Names the first path, in the order of `modules`, that two modules claim and the two of them; or
+/// the first for which a pod could not stage the tree; or two paths of the whole tree that are one
+/// to some file systems, unless they differ in case only and the layout allows that.
+pub(crate) fn share_out(
+    modules: &[Claims<'_>],
+    layout: &Layout<'_>,
+) -> Result<Shared, ComposeError> {
     check_nesting(layout.asked.shared, layout.asked.writable)?;
     let mut shares: Vec<Share> = modules.iter().map(|_| Share::default()).collect();
     let mut owners = Owners::default();
     for (module, claims) in modules.iter().enumerate() {
         for path in claims.target.into_iter().flat_map(with_ancestors) {
-            settle(modules, &mut shares, &mut owners, path, Owner { module, entry: None, kind: Kind::Directory })?;
+            settle(
+                modules,
+                &mut shares,
+                &mut owners,
+                path,
+                Owner {
+                    module,
+                    entry: None,
+                    kind: Kind::Directory,
+                },
+            )?;
         }
         for (entry, (path, claim)) in claims.entries.iter().enumerate() {
             let full = match claims.target {
-                Some(target) => target.join(path).map_err(|source| ComposeError::Path { module: claims.module.clone(), source })?,
+                Some(target) => target.join(path).map_err(|source| ComposeError::Path {
+                    module: claims.module.clone(),
+                    source,
+                })?,
                 None => path.clone(),
             };
             let kind = match claim {
@@ -261,7 +307,17 @@ pub(crate) fn share_out(modules: &[Claims<'_>], layout: &Layout<'_>) -> Result<S
                 Claim::File(_) => Kind::File,
                 Claim::Link(_) => Kind::Link,
             };
-            settle(modules, &mut shares, &mut owners, full, Owner { module, entry: Some(entry), kind })?;
+            settle(
+                modules,
+                &mut shares,
+                &mut owners,
+                full,
+                Owner {
+                    module,
+                    entry: Some(entry),
+                    kind,
+                },
+            )?;
         }
     }
     check_stageable(modules, &owners, layout)?;
@@ -275,29 +331,57 @@ pub(crate) fn share_out(modules: &[Claims<'_>], layout: &Layout<'_>) -> Result<S
             }
         }
     }
-    Ok(Shared { modules: shares, case_sensitive: check_names(modules, &owners, layout)? })
+    Ok(Shared {
+        modules: shares,
+        case_sensitive: check_names(modules, &owners, layout)?,
+    })
 }
 
-fn check_stageable(modules: &[Claims<'_>], owners: &Owners, layout: &Layout<'_>) -> Result<(), ComposeError> {
+fn check_stageable(
+    modules: &[Claims<'_>],
+    owners: &Owners,
+    layout: &Layout<'_>,
+) -> Result<(), ComposeError> {
     let link = |(path, owner): (&RelativePath, &Owner)| {
         let claims = &modules[owner.module];
-        let Claim::Link(target) = claims.entries[owner.entry?].1 else { return None };
+        let Claim::Link(target) = claims.entries[owner.entry?].1 else {
+            return None;
+        };
         let base = claims.target.map_or_else(String::new, ToString::to_string);
-        Some(Link { path: path.clone(), target: target.to_owned(), base })
+        Some(Link {
+            path: path.clone(),
+            target: target.to_owned(),
+            base,
+        })
     };
     let links: Vec<_> = owners.links.iter().filter_map(link).collect();
     let Ok(verdict) = check_tree(&layout.asked, &links, &mut &*owners);
     verdict.map_err(|error| {
         let path = error.path.parse::<RelativePath>().ok();
-        let owner = path.and_then(|path| owners.links.get(&path).or_else(|| owners.made.get(&path)));
-        ComposeError::Tree { of: Of(owner.map(|owner| modules[owner.module].module.clone())), error }
+        let owner =
+            path.and_then(|path| owners.links.get(&path).or_else(|| owners.made.get(&path)));
+        ComposeError::Tree {
+            of: Of(owner.map(|owner| modules[owner.module].module.clone())),
+            error,
+        }
     })?;
-    let fresh: Vec<_> = layout.asked.writable.iter().filter(|writable| !writable.keep).map(|writable| &writable.path).collect();
+    let fresh: Vec<_> = layout
+        .asked
+        .writable
+        .iter()
+        .filter(|writable| !writable.keep)
+        .map(|writable| &writable.path)
+        .collect();
     let (mut entries, mut bytes) = (0, 0);
     for (path, owner) in owners.made.iter().chain(&owners.links) {
-        if fresh.iter().any(|fresh| path != *fresh && path.is_within(fresh)) {
+        if fresh
+            .iter()
+            .any(|fresh| path != *fresh && path.is_within(fresh))
+        {
             entries += 1;
-            bytes += owner.entry.map_or(0, |entry| modules[owner.module].entries[entry].1.bytes());
+            bytes += owner
+                .entry
+                .map_or(0, |entry| modules[owner.module].entries[entry].1.bytes());
         }
     }
     if entries > SHIPPED_ENTRIES || bytes > SHIPPED_BYTES {
@@ -307,25 +391,61 @@ fn check_stageable(modules: &[Claims<'_>], owners: &Owners, layout: &Layout<'_>)
 }
 
 /// Looks at every name of the tree, whoever brings it, and says whether some differ in case only.
-fn check_names(modules: &[Claims<'_>], owners: &Owners, layout: &Layout<'_>) -> Result<bool, ComposeError> {
+fn check_names(
+    modules: &[Claims<'_>],
+    owners: &Owners,
+    layout: &Layout<'_>,
+) -> Result<bool, ComposeError> {
     let owner = |path: &RelativePath| owners.links.get(path).or_else(|| owners.made.get(path));
-    let asked = layout.asked.shared.iter().chain(layout.asked.writable.iter().map(|writable| &writable.path));
-    let made: BTreeSet<_> = asked.flat_map(with_ancestors).filter(|path| owner(path).is_none()).collect();
+    let asked = layout
+        .asked
+        .shared
+        .iter()
+        .chain(layout.asked.writable.iter().map(|writable| &writable.path));
+    let made: BTreeSet<_> = asked
+        .flat_map(with_ancestors)
+        .filter(|path| owner(path).is_none())
+        .collect();
     let found = collisions(owners.made.keys().chain(owners.links.keys()).chain(&made));
-    let of = |path: &RelativePath| Of(owner(path).map(|owner| modules[owner.module].module.clone()));
-    match found.iter().find(|collision| !(layout.case_sensitive && collision.alike == Alike::Case)) {
+    let of =
+        |path: &RelativePath| Of(owner(path).map(|owner| modules[owner.module].module.clone()));
+    match found
+        .iter()
+        .find(|collision| !(layout.case_sensitive && collision.alike == Alike::Case))
+    {
         None => Ok(!found.is_empty()),
-        Some(&Collision { first, second, alike }) => {
-            Err(ComposeError::Collision { first: first.clone(), of_first: of(first), second: second.clone(), of_second: of(second), alike })
-        }
+        Some(&Collision {
+            first,
+            second,
+            alike,
+        }) => Err(ComposeError::Collision {
+            first: first.clone(),
+            of_first: of(first),
+            second: second.clone(),
+            of_second: of(second),
+            alike,
+        }),
     }
 }
 
-fn settle(modules: &[Claims<'_>], shares: &mut [Share], owners: &mut Owners, path: RelativePath, new: Owner) -> Result<(), ComposeError> {
+fn settle(
+    modules: &[Claims<'_>],
+    shares: &mut [Share],
+    owners: &mut Owners,
+    path: RelativePath,
+    new: Owner,
+) -> Result<(), ComposeError> {
     // A link against a directory is what a pod decides at the end, too.
-    let rivals = [owners.made.get(&path).copied(), owners.links.get(&path).copied()].into_iter().flatten();
+    let rivals = [
+        owners.made.get(&path).copied(),
+        owners.links.get(&path).copied(),
+    ]
+    .into_iter()
+    .flatten();
     let directory = |owner: Owner| owner.kind == Kind::Directory;
-    let mut rivals = rivals.filter(|old| !(directory(*old) && new.kind == Kind::Link || directory(new) && old.kind == Kind::Link));
+    let mut rivals = rivals.filter(|old| {
+        !(directory(*old) && new.kind == Kind::Link || directory(new) && old.kind == Kind::Link)
+    });
     let Some(old) = rivals.next() else {
         owners.insert(path, new);
         return Ok(());
@@ -333,18 +453,38 @@ fn settle(modules: &[Claims<'_>], shares: &mut [Share], owners: &mut Owners, pat
     let name = |owner: Owner| modules[owner.module].module.clone();
     match (directory(old), directory(new)) {
         (true, true) => Ok(()),
-        (true, false) => Err(ComposeError::FileAgainstDirectory { path, directory: name(old), other: name(new) }),
-        (false, true) => Err(ComposeError::FileAgainstDirectory { path, directory: name(new), other: name(old) }),
+        (true, false) => Err(ComposeError::FileAgainstDirectory {
+            path,
+            directory: name(old),
+            other: name(new),
+        }),
+        (false, true) => Err(ComposeError::FileAgainstDirectory {
+            path,
+            directory: name(new),
+            other: name(old),
+        }),
         (false, false) => {
-            let (winner, loser) = if modules[new.module].overrides.contains(modules[old.module].module) {
+            let (winner, loser) = if modules[new.module]
+                .overrides
+                .contains(modules[old.module].module)
+            {
                 (new, old)
-            } else if modules[old.module].overrides.contains(modules[new.module].module) {
+            } else if modules[old.module]
+                .overrides
+                .contains(modules[new.module].module)
+            {
                 (old, new)
             } else {
-                return Err(ComposeError::TwoOwners { path, first: name(old), second: name(new) });
+                return Err(ComposeError::TwoOwners {
+                    path,
+                    first: name(old),
+                    second: name(new),
+                });
             };
             if let Some(entry) = loser.entry {
-                shares[loser.module].replaced.insert(modules[loser.module].entries[entry].0.clone());
+                shares[loser.module]
+                    .replaced
+                    .insert(modules[loser.module].entries[entry].0.clone());
             }
             owners.made.remove(&path);
             owners.links.remove(&path);
@@ -356,7 +496,10 @@ fn settle(modules: &[Claims<'_>], shares: &mut [Share], owners: &mut Owners, pat
 
 fn with_ancestors(path: &RelativePath) -> Vec<RelativePath> {
     let text = path.as_str();
-    let ends = text.match_indices('/').map(|(at, _)| at).chain([text.len()]);
+    let ends = text
+        .match_indices('/')
+        .map(|(at, _)| at)
+        .chain([text.len()]);
     // A part of a valid path that ends before a '/' is valid too.
     ends.filter_map(|end| text[..end].parse().ok()).collect()
 }

@@ -22,7 +22,9 @@ impl Context {
     ///
     /// Where that is beyond the calendar.
     pub(crate) fn after(&self, duration: SignedDuration) -> Result<Timestamp, CommandError> {
-        self.now.checked_add(duration).map_err(|_| CommandError::Usage(format!("{duration:#} after now is beyond the calendar")))
+        self.now.checked_add(duration).map_err(|_| {
+            CommandError::Usage(format!("{duration:#} after now is beyond the calendar"))
+        })
     }
 
     /// The time that is `duration` before now.
@@ -31,6 +33,8 @@ impl Context {
     ///
     /// Where that is beyond the calendar.
     pub(crate) fn before(&self, duration: SignedDuration) -> Result<Timestamp, CommandError> {
-        self.now.checked_sub(duration).map_err(|_| CommandError::Usage(format!("{duration:#} before now is beyond the calendar")))
+        self.now.checked_sub(duration).map_err(|_| {
+            CommandError::Usage(format!("{duration:#} before now is beyond the calendar"))
+        })
     }
 }

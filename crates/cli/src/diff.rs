@@ -22,7 +22,8 @@ use tarball::{Kind, Place, Unpacker};
 #[command(after_help = "\
 Example:
   longshore diff 41 42 --store s3://releases/prod --channel shops/acme
-Compares manifests, then downloads only the chunks that differ to name the files in them. `download` is what a pod that
+Compares manifests, then downloads only the chunks that differ to name the files in them. \
+                        `download` is what a pod that
 runs FROM fetches to run TO.")]
 pub(crate) struct Diff {
     /// The older release
@@ -92,7 +93,13 @@ impl Change {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for ModuleChange { module, change, from, to } in &self.modules {
+        for ModuleChange {
+            module,
+            change,
+            from,
+            to,
+        } in &self.modules
+        {
             let versions = match (from, to) {
                 (Some(from), Some(to)) if from == to => format!("{from}, other content"),
                 (Some(from), Some(to)) => format!("{from} → {to}"),
@@ -100,9 +107,22 @@ impl fmt::Display for Report {
             };
             writeln!(f, "{} module {module} {versions}", change.mark())?;
         }
-        self.files.iter().try_for_each(|file| writeln!(f, "{}   {}", file.change.mark(), file.path))?;
-        writeln!(f, "{} modules and {} files differ between {} and {}", self.modules.len(), self.files.len(), self.from, self.to)?;
-        writeln!(f, "download: {} bytes for a pod that runs {}, {} bytes for a fresh one", self.download, self.from, self.download_fresh)
+        self.files
+            .iter()
+            .try_for_each(|file| writeln!(f, "{}   {}", file.change.mark(), file.path))?;
+        writeln!(
+            f,
+            "{} modules and {} files differ between {} and {}",
+            self.modules.len(),
+            self.files.len(),
+            self.from,
+            self.to
+        )?;
+        writeln!(
+            f,
+            "download: {} bytes for a pod that runs {}, {} bytes for a fresh one",
+            self.download, self.from, self.download_fresh
+        )
     }
 }
 
@@ -110,12 +130,17 @@ impl fmt::Display for Report {
 ///
 /// # Errors
 ///
-/// Where the store does not give what is compared, or the disk has no room for the chunks that differ.
+/// Where the store does not give what is compared, or the disk has no room for the chunks that
+/// differ.
 pub(crate) async fn run(arguments: Diff, context: &Context) -> Result<(), CommandError> {
     let remote = arguments.from.open().await?;
     let old = manifest(&remote, arguments.from_sequence).await?;
     let new = manifest(&remote, arguments.to_sequence).await?;
-    let files = if arguments.modules_only { Vec::new() } else { changed_files(&remote, &old, &new).await? };
+    let files = if arguments.modules_only {
+        Vec::new()
+    } else {
+        changed_files(&remote, &old, &new).await?
+    };
     context.output.show(&Report {
         from: arguments.from_sequence,
         to: arguments.to_sequence,
@@ -132,43 +157,86 @@ async fn manifest(remote: &Remote, sequence: Sequence) -> Result<Manifest, Comma
 }
 
 fn changed_modules(old: &Manifest, new: &Manifest) -> Vec<ModuleChange> {
-    let by_name = |manifest: &Manifest| manifest.modules.iter().map(|module| (module.name.clone(), module.clone())).collect();
+    let by_name = |manifest: &Manifest| {
+        manifest
+            .modules
+            .iter()
+            .map(|module| (module.name.clone(), module.clone()))
+            .collect()
+    };
     let (old, new): (BTreeMap<_, Module>, BTreeMap<_, Module>) = (by_name(old), by_name(new));
     let names: BTreeSet<_> = old.keys().chain(new.keys()).cloned().collect();
     let changes = names.into_iter().filter_map(|module| {
         let (from, to) = (old.get(&module), new.get(&module));
         let change = Change::between(from, to)?;
         let version = |module: Option<&Module>| module.map(|module| module.version.to_string());
-        Some(ModuleChange { change, from: version(from), to: version(to), module })
+        Some(ModuleChange {
+            change,
+            from: version(from),
+            to: version(to),
+            module,
+        })
     });
     changes.collect()
 }
 
 /// Where each chunk lands: a pod links what it has at the same place, and downloads the rest.
 fn places(manifest: &Manifest) -> BTreeSet<(Sha256, String)> {
-    let of = |module: &Module| module.target.as_ref().map_or_else(String::new, ToString::to_string);
-    manifest.modules.iter().flat_map(|module| module.chunks.iter().map(move |chunk| (chunk.sha256, of(module)))).collect()
+    let of = |module: &Module| {
+        module
+            .target
+            .as_ref()
+            .map_or_else(String::new, ToString::to_string)
+    };
+    manifest
+        .modules
+        .iter()
+        .flat_map(|module| {
+            module
+                .chunks
+                .iter()
+                .map(move |chunk| (chunk.sha256, of(module)))
+        })
+        .collect()
 }
 
 fn bytes_beyond(manifest: &Manifest, held: &BTreeSet<(Sha256, String)>) -> u64 {
     let mut wanted = places(manifest);
     wanted.retain(|place| !held.contains(place));
     let chunks = manifest.modules.iter().flat_map(|module| {
-        let target = module.target.as_ref().map_or_else(String::new, ToString::to_string);
-        module.chunks.iter().map(move |chunk| ((chunk.sha256, target.clone()), chunk.size))
+        let target = module
+            .target
+            .as_ref()
+            .map_or_else(String::new, ToString::to_string);
+        module
+            .chunks
+            .iter()
+            .map(move |chunk| ((chunk.sha256, target.clone()), chunk.size))
     });
-    chunks.collect::<BTreeMap<_, _>>().into_iter().filter(|(place, _)| wanted.contains(place)).map(|(_, size)| size).sum()
+    chunks
+        .collect::<BTreeMap<_, _>>()
+        .into_iter()
+        .filter(|(place, _)| wanted.contains(place))
+        .map(|(_, size)| size)
+        .sum()
 }
 
 /// Unpacks the chunks that only one of the two has, and compares what they hold.
-async fn changed_files(remote: &Remote, old: &Manifest, new: &Manifest) -> Result<Vec<FileChange>, CommandError> {
+async fn changed_files(
+    remote: &Remote,
+    old: &Manifest,
+    new: &Manifest,
+) -> Result<Vec<FileChange>, CommandError> {
     let (old_places, new_places) = (places(old), places(new));
     let old = contents(remote, old, &new_places).await?;
     let new = contents(remote, new, &old_places).await?;
     let paths: BTreeSet<_> = old.keys().chain(new.keys()).collect();
     let changes = paths.into_iter().filter_map(|path| {
         let change = Change::between(old.get(path), new.get(path))?;
-        Some(FileChange { path: path.clone(), change })
+        Some(FileChange {
+            path: path.clone(),
+            change,
+        })
     });
     Ok(changes.collect())
 }
@@ -179,13 +247,19 @@ async fn contents(
     manifest: &Manifest,
     others: &BTreeSet<(Sha256, String)>,
 ) -> Result<BTreeMap<String, Content>, CommandError> {
-    let scratch = tempfile::tempdir().map_err(|source| CommandError::Write { path: std::env::temp_dir(), source })?;
+    let scratch = tempfile::tempdir().map_err(|source| CommandError::Write {
+        path: std::env::temp_dir(),
+        source,
+    })?;
     let unpack = |source| CommandError::Unpack { source };
     let unpacker = Unpacker::new(scratch.path()).map_err(unpack)?;
     let mut worker = unpacker.worker();
     let mut contents = BTreeMap::new();
     for module in &manifest.modules {
-        let target = module.target.as_ref().map_or_else(String::new, ToString::to_string);
+        let target = module
+            .target
+            .as_ref()
+            .map_or_else(String::new, ToString::to_string);
         let replaced = module.replaced.iter().cloned().collect();
         let mut start = 0;
         for (at, chunk) in module.chunks.iter().enumerate() {
@@ -195,7 +269,11 @@ async fn contents(
                 continue;
             }
             let file = fetch(remote, module, range).await?;
-            let place = Place { target: module.target.as_ref(), replaced: &replaced, last: at + 1 == module.chunks.len() };
+            let place = Place {
+                target: module.target.as_ref(),
+                replaced: &replaced,
+                last: at + 1 == module.chunks.len(),
+            };
             for entry in worker.spooled(&file, chunk, &place).map_err(unpack)? {
                 let path = entry.path.to_string();
                 if let Some(content) = content(scratch.path(), entry)? {
@@ -207,8 +285,8 @@ async fn contents(
     Ok(contents)
 }
 
-/// What tells one content of a path from another. A file's mtime is a function of its bytes (docs/formats/tarball.md), so
-/// two contents of one length are taken for the same once in 2^29.
+/// What tells one content of a path from another. A file's mtime is a function of its bytes
+/// (docs/formats/tarball.md), so two contents of one length are taken for the same once in 2^29.
 #[derive(Debug, PartialEq, Eq)]
 struct Content {
     kind: Kind,
@@ -221,16 +299,27 @@ fn content(root: &Path, entry: tarball::Unpacked) -> Result<Option<Content>, Com
         Kind::Link { .. } => 0,
         Kind::File { .. } => {
             let path = root.join(entry.path.as_str());
-            fs::symlink_metadata(&path).map_err(|source| CommandError::Read { path, source })?.mtime()
+            fs::symlink_metadata(&path)
+                .map_err(|source| CommandError::Read { path, source })?
+                .mtime()
         }
     };
-    Ok(Some(Content { kind: entry.kind, mtime }))
+    Ok(Some(Content {
+        kind: entry.kind,
+        mtime,
+    }))
 }
 
 async fn fetch(remote: &Remote, module: &Module, range: Range<u64>) -> Result<File, CommandError> {
-    let write = |source| CommandError::Write { path: std::env::temp_dir(), source };
+    let write = |source| CommandError::Write {
+        path: std::env::temp_dir(),
+        source,
+    };
     let mut file = tempfile::tempfile().map_err(write)?;
-    let mut body = remote.store.get_range(&key::blob(&module.sha256), range, None).await?;
+    let mut body = remote
+        .store
+        .get_range(&key::blob(&module.sha256), range, None)
+        .await?;
     while let Some(bytes) = body.next().await {
         file.write_all(&bytes?).map_err(write)?;
     }

@@ -8,8 +8,8 @@ use crate::{
 };
 use jiff::SignedDuration;
 use release::{
-    AttachError, ChannelName, EnvelopeError, KeyError, ManifestError, ModuleName, Reason, Refusal, Sequence, Sha256, StatementError,
-    TrustError,
+    AttachError, ChannelName, EnvelopeError, KeyError, ManifestError, ModuleName, Reason, Refusal,
+    Sequence, Sha256, StatementError, TrustError,
 };
 use std::{io, path::PathBuf};
 use store::StoreError;
@@ -270,9 +270,17 @@ impl CommandError {
     #[must_use]
     pub(crate) fn reason(&self) -> Reason {
         match self {
-            // A file that a person named cannot be read: wrong name or rights, which the person corrects.
-            Self::Usage(_) | Self::Read { .. } | Self::Spec(_) | Self::Init(_) | Self::Cache { .. } | Self::OwnKey { .. } => Reason::Config,
-            Self::Write { source, .. } if source.kind() == io::ErrorKind::AlreadyExists => Reason::Config,
+            // A file that a person named cannot be read: wrong name or rights, which the person
+            // corrects.
+            Self::Usage(_)
+            | Self::Read { .. }
+            | Self::Spec(_)
+            | Self::Init(_)
+            | Self::Cache { .. }
+            | Self::OwnKey { .. } => Reason::Config,
+            Self::Write { source, .. } if source.kind() == io::ErrorKind::AlreadyExists => {
+                Reason::Config
+            }
             Self::Write { .. } | Self::Output(_) => Reason::Disk,
             Self::Scan { source, .. } => source.reason(),
             Self::Pack { source, .. } => source.reason(),

@@ -1,4 +1,5 @@
-//! `longshore store fsck`: finds what releases need and the store lacks or holds damaged, and mends it from where it is whole.
+//! `longshore store fsck`: finds what releases need and the store lacks or holds damaged, and mends
+//! it from where it is whole.
 
 use crate::{
     CommandError, Context,
@@ -30,16 +31,23 @@ pub(crate) enum StoreCommand {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  longshore store fsck --store s3://releases/prod                                 look at every size
-  longshore store fsck --deep --store s3://releases/prod                          read everything
-  longshore store fsck --store s3://releases/prod --from s3://replica/prod --from file:///srv/packed
-Looked at are the release in force of every channel and its `--keep` newest releases, their manifests and tarballs. A release object
-that is in force and not in its channel's history is put there. What no `--from` has, publishing it again brings back: `longshore publish`
-uploads what is missing or damaged. Exit code 0: all is there, or was mended; 69: something is still missing or damaged.")]
+  longshore store fsck --store s3://releases/prod                                 \
+                        look at every size
+  longshore store fsck --deep --store s3://releases/prod                          \
+                        read everything
+  longshore store fsck --store s3://releases/prod --from s3://replica/prod \
+                        --from file:///srv/packed
+Looked at are the release in force of every channel and its `--keep` newest releases, their \
+                        manifests and tarballs. A release object
+that is in force and not in its channel's history is put there. What no `--from` has, publishing \
+                        it again brings back: `longshore publish`
+uploads what is missing or damaged. Exit code 0: all is there, or was mended; 69: something is \
+                        still missing or damaged.")]
 pub(crate) struct Fsck {
     #[command(flatten)]
     store: StoreArguments,
-    /// A store that may have what is missing, such as a replica or what `longshore pack` wrote (repeat for each)
+    /// A store that may have what is missing, such as a replica or what `longshore pack` wrote
+    /// (repeat for each)
     #[arg(long, value_name = "URL")]
     from: Vec<Location>,
     /// How many of the newest releases of each channel to check
@@ -73,13 +81,36 @@ struct Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for Finding { key, problem, releases, mended } in &self.findings {
+        for Finding {
+            key,
+            problem,
+            releases,
+            mended,
+        } in &self.findings
+        {
             let needed: Vec<&str> = releases.iter().map(String::as_str).collect();
-            writeln!(f, "{key}  {problem}{}  needed by {}", if *mended { ", mended" } else { "" }, needed.join(", "))?;
+            writeln!(
+                f,
+                "{key}  {problem}{}  needed by {}",
+                if *mended { ", mended" } else { "" },
+                needed.join(", ")
+            )?;
         }
-        writeln!(f, "{} releases, {} blobs, {} bytes: {}", self.releases, self.blobs, self.bytes, self.checked)?;
-        let mended = self.findings.iter().filter(|finding| finding.mended).count();
-        writeln!(f, "{} objects were missing or damaged, {mended} of them are mended", self.findings.len())
+        writeln!(
+            f,
+            "{} releases, {} blobs, {} bytes: {}",
+            self.releases, self.blobs, self.bytes, self.checked
+        )?;
+        let mended = self
+            .findings
+            .iter()
+            .filter(|finding| finding.mended)
+            .count();
+        writeln!(
+            f,
+            "{} objects were missing or damaged, {mended} of them are mended",
+            self.findings.len()
+        )
     }
 }
 
@@ -106,26 +137,74 @@ pub(crate) async fn run(command: StoreCommand, context: &Context) -> Result<(), 
     for location in &arguments.from {
         from.push(arguments.store.deadline().open(location).await?);
     }
-    let mut look = Look { store: &*store, from, context, deep: arguments.deep, findings: Vec::new() };
-    let kept: BTreeSet<String> = kept_releases(look.store, arguments.keep as usize).await?.into_values().flatten().collect();
+    let mut look = Look {
+        store: &*store,
+        from,
+        context,
+        deep: arguments.deep,
+        findings: Vec::new(),
+    };
+    let kept: BTreeSet<String> = kept_releases(look.store, arguments.keep as usize)
+        .await?
+        .into_values()
+        .flatten()
+        .collect();
     let tarballs = look.manifests(&kept).await?;
-    let (blobs, bytes) = (tarballs.len(), tarballs.values().map(|(size, _)| size).sum());
+    let (blobs, bytes) = (
+        tarballs.len(),
+        tarballs.values().map(|(size, _)| size).sum(),
+    );
     look.blobs(&tarballs).await?;
     let checked = if arguments.deep { "digests" } else { "sizes" };
-    let report = Report { releases: kept.len(), blobs, bytes, checked, findings: look.findings };
+    let report = Report {
+        releases: kept.len(),
+        blobs,
+        bytes,
+        checked,
+        findings: look.findings,
+    };
     context.output.show(&report)?;
-    let left: Vec<_> = report.findings.into_iter().filter(|finding| !finding.mended).map(|finding| finding.key).collect();
-    if left.is_empty() { Ok(()) } else { Err(CommandError::Damaged { objects: left }) }
+    let left: Vec<_> = report
+        .findings
+        .into_iter()
+        .filter(|finding| !finding.mended)
+        .map(|finding| finding.key)
+        .collect();
+    if left.is_empty() {
+        Ok(())
+    } else {
+        Err(CommandError::Damaged { objects: left })
+    }
 }
 
-/// What is wrong with what the channels' heads and their newest releases need, read to the last byte.
+/// What is wrong with what the channels' heads and their newest releases need, read to the last
+/// byte.
 #[cfg(test)]
-pub(crate) async fn damage(store: &dyn ObjectStore, context: &Context, keep: usize) -> Result<Vec<String>, CommandError> {
-    let mut look = Look { store, from: Vec::new(), context, deep: true, findings: Vec::new() };
-    let kept = kept_releases(store, keep).await?.into_values().flatten().filter(|key| key.ends_with("/release.json")).collect();
+pub(crate) async fn damage(
+    store: &dyn ObjectStore,
+    context: &Context,
+    keep: usize,
+) -> Result<Vec<String>, CommandError> {
+    let mut look = Look {
+        store,
+        from: Vec::new(),
+        context,
+        deep: true,
+        findings: Vec::new(),
+    };
+    let kept = kept_releases(store, keep)
+        .await?
+        .into_values()
+        .flatten()
+        .filter(|key| key.ends_with("/release.json"))
+        .collect();
     let tarballs = look.manifests(&kept).await?;
     look.blobs(&tarballs).await?;
-    Ok(look.findings.into_iter().map(|finding| format!("{} {}", finding.key, finding.problem)).collect())
+    Ok(look
+        .findings
+        .into_iter()
+        .map(|finding| format!("{} {}", finding.key, finding.problem))
+        .collect())
 }
 
 impl Look<'_> {
@@ -133,15 +212,21 @@ impl Look<'_> {
     async fn manifests(&mut self, kept: &BTreeSet<String>) -> Result<Needed, CommandError> {
         let mut manifests = Needed::new();
         for key in kept {
-            let bytes = read(self.store, key, limits::ENVELOPE_LIMIT as u64).await?.bytes;
-            let release = Envelope::parse(&bytes).ok().and_then(|envelope| Release::unverified(&envelope).ok());
+            let bytes = read(self.store, key, limits::ENVELOPE_LIMIT as u64)
+                .await?
+                .bytes;
+            let release = Envelope::parse(&bytes)
+                .ok()
+                .and_then(|envelope| Release::unverified(&envelope).ok());
             let Some(release) = release else {
                 self.found(key, "malformed", BTreeSet::new(), false);
                 continue;
             };
             let own = key::release(&release.channel, release.sequence);
-            if *key == key::channel_head(&release.channel) && self.store.head(&own).await?.is_none() {
-                // Only where there is none: whoever wrote one meanwhile wrote the same, or knows better.
+            if *key == key::channel_head(&release.channel) && self.store.head(&own).await?.is_none()
+            {
+                // Only where there is none: whoever wrote one meanwhile wrote the same, or knows
+                // better.
                 let put = self.store.put(&own, bytes, Condition::Absent).await;
                 let mended = match put {
                     Ok(_) | Err(StoreError::Condition { .. }) => true,
@@ -149,19 +234,34 @@ impl Look<'_> {
                 };
                 self.found(&own, "missing", [key.clone()].into(), mended);
             }
-            manifests.entry(release.manifest).or_insert((release.manifest_size, BTreeSet::new())).1.insert(key.clone());
+            manifests
+                .entry(release.manifest)
+                .or_insert((release.manifest_size, BTreeSet::new()))
+                .1
+                .insert(key.clone());
         }
         let mut tarballs = Needed::new();
         for (digest, (size, releases)) in manifests {
-            let Some(manifest) = self.manifest(&digest, size, &releases).await? else { continue };
+            let Some(manifest) = self.manifest(&digest, size, &releases).await? else {
+                continue;
+            };
             for module in manifest.modules {
-                tarballs.entry(module.sha256).or_insert((module.size, BTreeSet::new())).1.extend(releases.iter().cloned());
+                tarballs
+                    .entry(module.sha256)
+                    .or_insert((module.size, BTreeSet::new()))
+                    .1
+                    .extend(releases.iter().cloned());
             }
         }
         Ok(tarballs)
     }
 
-    async fn manifest(&mut self, digest: &Sha256, size: u64, releases: &BTreeSet<String>) -> Result<Option<Manifest>, CommandError> {
+    async fn manifest(
+        &mut self,
+        digest: &Sha256,
+        size: u64,
+        releases: &BTreeSet<String>,
+    ) -> Result<Option<Manifest>, CommandError> {
         let key = key::blob(digest);
         for again in [false, true] {
             let problem = match read(self.store, &key, limits::MANIFEST_LIMIT as u64).await {
@@ -190,11 +290,16 @@ impl Look<'_> {
     }
 
     async fn blobs(&mut self, needed: &Needed) -> Result<(), CommandError> {
-        let bar = &self.context.progress.bar("checking", needed.values().map(|(size, _)| size).sum());
+        let bar = &self
+            .context
+            .progress
+            .bar("checking", needed.values().map(|(size, _)| size).sum());
         let (store, from, deep) = (self.store, &self.from, self.deep);
         let found: Vec<_> = stream::iter(needed)
             .map(|(digest, (size, releases))| async move {
-                let Some(problem) = problem(store, digest, *size, deep, bar).await? else { return Ok(None) };
+                let Some(problem) = problem(store, digest, *size, deep, bar).await? else {
+                    return Ok(None);
+                };
                 let mended = mend(store, from, digest, *size).await?;
                 Ok::<_, CommandError>(Some((key::blob(digest), problem, releases.clone(), mended)))
             })
@@ -208,10 +313,25 @@ impl Look<'_> {
         Ok(())
     }
 
-    fn found(&mut self, key: &str, problem: &'static str, releases: BTreeSet<String>, mended: bool) {
+    fn found(
+        &mut self,
+        key: &str,
+        problem: &'static str,
+        releases: BTreeSet<String>,
+        mended: bool,
+    ) {
         let words = if mended { "mended" } else { "found" };
-        self.context.progress.step(words, &format!("{words} {key}: {problem}"), &[("key", json!(key)), ("problem", json!(problem))]);
-        self.findings.push(Finding { key: key.to_owned(), problem, releases, mended });
+        self.context.progress.step(
+            words,
+            &format!("{words} {key}: {problem}"),
+            &[("key", json!(key)), ("problem", json!(problem))],
+        );
+        self.findings.push(Finding {
+            key: key.to_owned(),
+            problem,
+            releases,
+            mended,
+        });
     }
 }
 
@@ -226,20 +346,28 @@ async fn problem(
     let found = match store.head(&key::blob(digest)).await? {
         None => Some("missing"),
         Some(info) if info.size != size => Some("size"),
-        Some(_) if deep => match remote::download(store, digest, size, &|bytes| bar.add(bytes)).await {
-            Ok(_) => None,
-            Err(CommandError::Digest { .. } | CommandError::Store(StoreError::Short { .. } | StoreError::Replaced { .. })) => {
-                Some("digest")
+        Some(_) if deep => {
+            match remote::download(store, digest, size, &|bytes| bar.add(bytes)).await {
+                Ok(_) => None,
+                Err(
+                    CommandError::Digest { .. }
+                    | CommandError::Store(StoreError::Short { .. } | StoreError::Replaced { .. }),
+                ) => Some("digest"),
+                Err(error) => return Err(error),
             }
-            Err(error) => return Err(error),
-        },
+        }
         Some(_) => None,
     };
     Ok(found)
 }
 
 /// Copies the blob from the first store that has it whole, over what is there.
-async fn mend(store: &dyn ObjectStore, from: &[Arc<dyn ObjectStore>], digest: &Sha256, size: u64) -> Result<bool, CommandError> {
+async fn mend(
+    store: &dyn ObjectStore,
+    from: &[Arc<dyn ObjectStore>],
+    digest: &Sha256,
+    size: u64,
+) -> Result<bool, CommandError> {
     let key = key::blob(digest);
     for other in from {
         if other.head(&key).await?.is_none_or(|info| info.size != size) {

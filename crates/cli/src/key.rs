@@ -17,9 +17,11 @@ pub(crate) enum KeyCommand {
     /// Make a key pair: NAME.key (PKCS#8 PEM, readable by you alone) and NAME.pub (SPKI PEM)
     #[command(after_help = "\
 Examples:
-  longshore key generate ci                        ECDSA P-256, which openssl, cosign and cloud KMS use too
+  longshore key generate ci                        ECDSA P-256, which openssl, cosign and cloud \
+                            KMS use too
   longshore key generate offline --algorithm ed25519
-Existing files are never overwritten. Keep NAME.key in CI's secret store; NAME.pub goes into the trust root:
+Existing files are never overwritten. Keep NAME.key in CI's secret store; NAME.pub goes into the \
+                            trust root:
   longshore trust new --key ci.pub --threshold 1 --sign ci.key --out 1.root.json")]
     Generate(Generate),
 }
@@ -46,7 +48,12 @@ struct Generated {
 
 impl fmt::Display for Generated {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}  private, {} (keep it secret)", self.secret_key.display(), self.algorithm)?;
+        writeln!(
+            f,
+            "{}  private, {} (keep it secret)",
+            self.secret_key.display(),
+            self.algorithm
+        )?;
         writeln!(f, "{}  public, id {}", self.public_key.display(), self.id)
     }
 }
@@ -60,7 +67,10 @@ pub(crate) fn run(command: &KeyCommand, context: &Context) -> Result<(), Command
     let KeyCommand::Generate(arguments) = command;
     let with = |ending: &str| PathBuf::from(format!("{}.{ending}", arguments.name.display()));
     let (secret_path, public_path) = (with("key"), with("pub"));
-    let unusable = |source| CommandError::Key { path: secret_path.clone(), source };
+    let unusable = |source| CommandError::Key {
+        path: secret_path.clone(),
+        source,
+    };
     let secret = SecretKey::generate(arguments.algorithm).map_err(unusable)?;
     let pem = secret.to_pem().map_err(unusable)?;
     let public = secret.public();
@@ -77,7 +87,10 @@ pub(crate) fn run(command: &KeyCommand, context: &Context) -> Result<(), Command
 
 fn refuse_existing(path: &Path) -> Result<(), CommandError> {
     if path.exists() {
-        return Err(CommandError::Write { path: path.to_owned(), source: std::io::ErrorKind::AlreadyExists.into() });
+        return Err(CommandError::Write {
+            path: path.to_owned(),
+            source: std::io::ErrorKind::AlreadyExists.into(),
+        });
     }
     Ok(())
 }

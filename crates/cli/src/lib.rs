@@ -1,12 +1,14 @@
-//! `longshore`, the one command of people and of CI: releases are made and published, shops and clusters are looked after.
+//! `longshore`, the one command of people and of CI: releases are made and published, shops and
+//! clusters are looked after.
 //!
 //! ```text
 //!  releases   key, trust, init, publish, pack, sign, verify, release, pull, diff, gc, store, root
 //!  clusters   cluster/: shop, rollout, halt, why, plan, apply, render, import, export, try, crd
 //! ```
 //!
-//! Each module named after a command holds its arguments, its `--help`, what it does and how its result looks.
-//! [`compose`] and [`publish::next`](publish) are the decisions, without IO; [`remote`] reads a channel the way a pod does.
+//! Each module named after a command holds its arguments, its `--help`, what it does and how its
+//! result looks. [`compose`] and [`publish::next`](publish) are the decisions, without IO;
+//! [`remote`] reads a channel the way a pod does.
 
 mod cluster;
 mod compose;
@@ -40,7 +42,9 @@ pub(crate) use error::CommandError;
 pub(crate) use progress::{Bar, Progress};
 pub(crate) use screen::Output;
 
-use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand as _, error::ErrorKind};
+use clap::{
+    ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand as _, error::ErrorKind,
+};
 use jiff::Timestamp;
 use release::{Reason, Trouble};
 use runtime::{Report, caught, telemetry::Format};
@@ -59,14 +63,17 @@ A first release, from nothing:
   longshore trust new --key ci.pub --threshold 1 --sign ci.key --out 1.root.json
   longshore publish --store s3://releases/prod --sign ci.key --trust 1.root.json
   longshore pull --store s3://releases/prod --channel shops/acme --trust 1.root.json shop
-Credentials, region and endpoint of S3 come from the usual AWS variables and files; set AWS_ENDPOINT_URL_S3 for MinIO and
+Credentials, region and endpoint of S3 come from the usual AWS variables and files; set \
+                  AWS_ENDPOINT_URL_S3 for MinIO and
 others. `longshore COMMAND --help` has examples for each command.
 A cluster, from nothing:
   helm install longshore manifests/chart --namespace longshore-system --create-namespace \\
     --set scheduler.image.digest=sha256:…
   longshore import shops.csv --class magento2-standard | kubectl apply --server-side -f -
-What each field of a shop means: `kubectl explain shop.spec`, or docs/crds.md. As `kubectl-longshore` in PATH this is `kubectl longshore`.
-Exit codes: 0 ok; 64 configuration; 65 untrusted or malformed data; 69 store or API server; 70 bug; 74 local disk; 75 try again; of a rollout
+What each field of a shop means: `kubectl explain shop.spec`, or docs/crds.md. As \
+                  `kubectl-longshore` in PATH this is `kubectl longshore`.
+Exit codes: 0 ok; 64 configuration; 65 untrusted or malformed data; 69 store or API server; 70 \
+                  bug; 74 local disk; 75 try again; of a rollout
 that is waited for: 80 completed, and shops failed within its budget; 81 stopped or aborted."
 )]
 struct Cli {
@@ -110,18 +117,27 @@ enum Command {
     #[command(flatten)]
     Cluster(cluster::Command),
     /// Print a completion script for your shell
-    #[command(after_help = "Example:\n  longshore completions bash > /etc/bash_completion.d/longshore")]
+    #[command(
+        after_help = "Example:\n  longshore completions bash > /etc/bash_completion.d/longshore"
+    )]
     Completions {
         /// Which shell
         shell: clap_complete::Shell,
     },
 }
 
-/// The command line. `--output` is added here to the commands whose result is a value; those of clusters have forms of their own.
+/// The command line. `--output` is added here to the commands whose result is a value; those of
+/// clusters have forms of their own.
 fn command_line() -> clap::Command {
     let clusters = cluster::Command::augment_subcommands(clap::Command::new(""));
     let own = |name: &str| clusters.find_subcommand(name).is_some() || name == "completions";
-    Cli::command().mut_subcommands(|command| if own(command.get_name()) { command } else { with_output(command) })
+    Cli::command().mut_subcommands(|command| {
+        if own(command.get_name()) {
+            command
+        } else {
+            with_output(command)
+        }
+    })
 }
 
 fn with_output(command: clap::Command) -> clap::Command {
@@ -141,15 +157,21 @@ fn with_output(command: clap::Command) -> clap::Command {
 fn output(matches: &ArgMatches) -> Output {
     match matches.subcommand() {
         Some((_, inner)) => output(inner),
-        None => matches.try_get_one("output").ok().flatten().copied().unwrap_or_default(),
+        None => matches
+            .try_get_one("output")
+            .ok()
+            .flatten()
+            .copied()
+            .unwrap_or_default(),
     }
 }
 
 /// Runs the tool with these arguments, the program's name first, and gives the exit code.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let report = Report::new("longshore", Format::Text, runtime::TERMINATION_LOG);
-    let parsed =
-        command_line().try_get_matches_from(arguments).and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, output(&matches))));
+    let parsed = command_line()
+        .try_get_matches_from(arguments)
+        .and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, output(&matches))));
     let (command, output) = match parsed {
         Ok((cli, output)) => (cli.command, output),
         Err(error) => return usage(&error),
@@ -162,7 +184,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn dispatch(command: Command, output: Output) -> Result<(), CommandError> {
-    let context = Context { output, progress: Arc::new(Progress::new(output == Output::Json)), now: Timestamp::now() };
+    let context = Context {
+        output,
+        progress: Arc::new(Progress::new(output == Output::Json)),
+        now: Timestamp::now(),
+    };
     match command {
         // These wait for the network in runtimes of their own.
         Command::Cluster(command) => Ok(cluster::run(command)?),
@@ -221,9 +247,21 @@ mod tests {
     #[test]
     fn every_command_teaches() {
         fn check(command: &clap::Command) {
-            assert!(command.get_about().is_some(), "{} has no description", command.get_name());
-            for argument in command.get_arguments().filter(|argument| argument.get_id() != "help" && argument.get_id() != "version") {
-                assert!(argument.get_help().is_some(), "{} {} has no help", command.get_name(), argument.get_id());
+            assert!(
+                command.get_about().is_some(),
+                "{} has no description",
+                command.get_name()
+            );
+            for argument in command
+                .get_arguments()
+                .filter(|argument| argument.get_id() != "help" && argument.get_id() != "version")
+            {
+                assert!(
+                    argument.get_help().is_some(),
+                    "{} {} has no help",
+                    command.get_name(),
+                    argument.get_id()
+                );
             }
             command.get_subcommands().for_each(check);
         }

@@ -1,4 +1,5 @@
-//! Names of one directory of the release tree that are one name to a file system that ignores case or Unicode form. No IO.
+//! Names of one directory of the release tree that are one name to a file system that ignores case
+//! or Unicode form. No IO.
 
 use caseless::Caseless as _;
 use release::RelativePath;
@@ -21,30 +22,47 @@ pub(crate) struct Collision<'a> {
 pub(crate) enum Alike {
     /// But for the case of ASCII letters: two names to every disk that does not fold case.
     Case,
-    /// But for the case of other letters or the Unicode form: a reader, an archive or a copy may take one for the other anywhere.
+    /// But for the case of other letters or the Unicode form: a reader, an archive or a copy may
+    /// take one for the other anywhere.
     Form,
 }
 
 /// The collisions among the paths of a tree, each of which is given once.
-pub(crate) fn collisions<'a>(paths: impl IntoIterator<Item = &'a RelativePath>) -> Vec<Collision<'a>> {
+pub(crate) fn collisions<'a>(
+    paths: impl IntoIterator<Item = &'a RelativePath>,
+) -> Vec<Collision<'a>> {
     let mut seen: HashMap<(Option<&str>, String), &RelativePath> = HashMap::new();
     let mut found = Vec::new();
     for path in paths {
         // To be equal but for ASCII case is transitive: who is so to the first is so to all.
         if let Some(other) = seen.insert((path.parent(), fold(path.name())), path) {
-            let alike = if other.name().eq_ignore_ascii_case(path.name()) { Alike::Case } else { Alike::Form };
-            found.push(Collision { first: other.min(path), second: other.max(path), alike });
+            let alike = if other.name().eq_ignore_ascii_case(path.name()) {
+                Alike::Case
+            } else {
+                Alike::Form
+            };
+            found.push(Collision {
+                first: other.min(path),
+                second: other.max(path),
+                alike,
+            });
         }
     }
     found
 }
 
-/// The name under NFKC and full case folding, repeated so that neither undoes the other (Unicode 3.13, D146).
+/// The name under NFKC and full case folding, repeated so that neither undoes the other (Unicode
+/// 3.13, D146).
 fn fold(name: &str) -> String {
     if name.is_ascii() {
         return name.to_ascii_lowercase();
     }
-    name.nfd().default_case_fold().nfkd().default_case_fold().nfkc().collect()
+    name.nfd()
+        .default_case_fold()
+        .nfkd()
+        .default_case_fold()
+        .nfkc()
+        .collect()
 }
 
 #[cfg(test)]
@@ -53,7 +71,10 @@ mod tests {
 
     fn alike(paths: &[&str]) -> Vec<Alike> {
         let paths: Vec<RelativePath> = paths.iter().map(|path| path.parse().unwrap()).collect();
-        collisions(&paths).into_iter().map(|collision| collision.alike).collect()
+        collisions(&paths)
+            .into_iter()
+            .map(|collision| collision.alike)
+            .collect()
     }
 
     #[test]
@@ -75,6 +96,14 @@ mod tests {
 
     #[test]
     fn directories_collide_where_they_are_and_not_in_what_they_hold() {
-        assert_eq!(alike(&["d/TierPrice", "d/TierPrice/a.php", "d/Tierprice", "d/Tierprice/a.php"]), [Alike::Case]);
+        assert_eq!(
+            alike(&[
+                "d/TierPrice",
+                "d/TierPrice/a.php",
+                "d/Tierprice",
+                "d/Tierprice/a.php"
+            ]),
+            [Alike::Case]
+        );
     }
 }

@@ -1,5 +1,6 @@
-//! What a watcher sees while work is going on: bars on a terminal, a line a step elsewhere, JSON for a machine.
-//! All of it goes to standard error; standard output holds the result and nothing else.
+//! What a watcher sees while work is going on: bars on a terminal, a line a step elsewhere, JSON
+//! for a machine. All of it goes to standard error; standard output holds the result and nothing
+//! else.
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde_json::{Map, Value, json};
@@ -24,7 +25,8 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// Bars where standard error is a terminal, JSON lines where the result is JSON too, plain lines otherwise.
+    /// Bars where standard error is a terminal, JSON lines where the result is JSON too, plain
+    /// lines otherwise.
     #[must_use]
     pub(crate) fn new(json: bool) -> Self {
         let look = match (json, io::stderr().is_terminal()) {
@@ -32,7 +34,10 @@ impl Progress {
             (false, true) => Look::Bars(MultiProgress::new()),
             (false, false) => Look::Lines,
         };
-        Self { look, start: Instant::now() }
+        Self {
+            look,
+            start: Instant::now(),
+        }
     }
 
     /// Says that a step was done, with its figures.
@@ -45,8 +50,15 @@ impl Progress {
             }
             Look::Lines => format!("{text}\n"),
             Look::Json => {
-                let mut event = Map::from_iter([("step".to_owned(), json!(step)), ("elapsed_seconds".to_owned(), json!(self.seconds()))]);
-                event.extend(figures.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+                let mut event = Map::from_iter([
+                    ("step".to_owned(), json!(step)),
+                    ("elapsed_seconds".to_owned(), json!(self.seconds())),
+                ]);
+                event.extend(
+                    figures
+                        .iter()
+                        .map(|(name, value)| ((*name).to_owned(), value.clone())),
+                );
                 format!("{}\n", Value::Object(event))
             }
         };
@@ -55,7 +67,11 @@ impl Progress {
 
     /// Says what went wrong and was coped with.
     pub(crate) fn warn(&self, text: &str) {
-        self.step("warning", &format!("warning: {text}"), &[("warning", json!(text))]);
+        self.step(
+            "warning",
+            &format!("warning: {text}"),
+            &[("warning", json!(text))],
+        );
     }
 
     /// A bar over `bytes`; shown on a terminal only, and gone when it is dropped.
@@ -64,8 +80,10 @@ impl Progress {
         let Look::Bars(bars) = &self.look else {
             return Bar(None);
         };
-        let style =
-            ProgressStyle::with_template("{msg:28!} {wide_bar:.cyan/dim} {bytes:>10}/{total_bytes:<10} {bytes_per_sec:>12} {eta:>4}");
+        let style = ProgressStyle::with_template(
+            "{msg:28!} {wide_bar:.cyan/dim} {bytes:>10}/{total_bytes:<10} {bytes_per_sec:>12} \
+             {eta:>4}",
+        );
         let bar = bars.add(ProgressBar::new(bytes));
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         bar.set_message(label.to_owned());

@@ -23,9 +23,11 @@ use timings::Timings;
 Examples:
   longshore pull --store s3://releases/prod --channel shops/acme --trust 1.root.json shop
   longshore pull --timings --store s3://releases/prod --channel shops/acme --trust 1.root.json shop
-  longshore pull --sequence 41 --store s3://releases/prod --channel shops/acme --trust 1.root.json shop
+  longshore pull --sequence 41 --store s3://releases/prod --channel shops/acme --trust 1.root.json \
+                        shop
   ls shop/current/
-The directory is a release root: `current` points at the tree; older trees and the state are beside it. Running it again
+The directory is a release root: `current` points at the tree; older trees and the state are \
+                        beside it. Running it again
 downloads nothing when nothing changed.")]
 pub(crate) struct PullCommand {
     /// The release root; made if it does not exist
@@ -36,7 +38,12 @@ pub(crate) struct PullCommand {
     #[arg(long, env = "LONGSHORE_CHANNEL", hide_env_values = true)]
     channel: ChannelName,
     /// Trust root that you believe
-    #[arg(long, env = "LONGSHORE_TRUST", hide_env_values = true, value_name = "FILE")]
+    #[arg(
+        long,
+        env = "LONGSHORE_TRUST",
+        hide_env_values = true,
+        value_name = "FILE"
+    )]
     trust: PathBuf,
     /// A sequence of your choice, older or rejected ones included, instead of the one in force
     #[arg(long)]
@@ -45,7 +52,12 @@ pub(crate) struct PullCommand {
     #[arg(long, env = "LONGSHORE_FLOOR", hide_env_values = true)]
     floor: Option<Sequence>,
     /// A cache that pulls of this machine share: whatever one downloaded, no other does
-    #[arg(long, env = "LONGSHORE_CACHE", hide_env_values = true, value_name = "DIRECTORY")]
+    #[arg(
+        long,
+        env = "LONGSHORE_CACHE",
+        hide_env_values = true,
+        value_name = "DIRECTORY"
+    )]
     cache: Option<PathBuf>,
     /// How much the cache may hold
     #[arg(long, env = "LONGSHORE_CACHE_LIMIT", hide_env_values = true, default_value = "20GiB", value_parser = size)]
@@ -70,7 +82,9 @@ const _: () = assert!(MEMORY == 64 << 20 && cache::LIMIT == 20 << 30);
 ///
 /// Says what was expected.
 pub(crate) fn size(text: &str) -> Result<u64, String> {
-    ByteSize::read(text).map(ByteSize::bytes).ok_or_else(|| format!("expected {}", ByteSize::EXPECTED))
+    ByteSize::read(text)
+        .map(ByteSize::bytes)
+        .ok_or_else(|| format!("expected {}", ByteSize::EXPECTED))
 }
 
 #[derive(Debug, Serialize)]
@@ -97,7 +111,15 @@ struct Report {
 }
 
 impl From<Pulled> for Report {
-    fn from(Pulled { sequence, manifest, outcome, origin, figures }: Pulled) -> Self {
+    fn from(
+        Pulled {
+            sequence,
+            manifest,
+            outcome,
+            origin,
+            figures,
+        }: Pulled,
+    ) -> Self {
         Self {
             outcome: outcome.as_str(),
             source: origin.as_str(),
@@ -122,21 +144,46 @@ impl From<Pulled> for Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { outcome, sequence, files, bytes, downloaded_bytes, reused_files, .. } = self;
+        let Self {
+            outcome,
+            sequence,
+            files,
+            bytes,
+            downloaded_bytes,
+            reused_files,
+            ..
+        } = self;
         writeln!(f, "sequence {sequence} is active ({outcome})")?;
         if self.source == Origin::Cache.as_str() {
-            writeln!(f, "  source    the cache's last release: the store cannot be reached")?;
+            writeln!(
+                f,
+                "  source    the cache's last release: the store cannot be reached"
+            )?;
         }
         if *outcome == Outcome::Fresh.as_str() {
-            writeln!(f, "  content   {files} files, {bytes} bytes; {reused_files} files linked from the tree before")?;
+            writeln!(
+                f,
+                "  content   {files} files, {bytes} bytes; {reused_files} files linked from the \
+                 tree before"
+            )?;
             if self.cached_chunks > 0 {
-                writeln!(f, "  cache     {} bytes, {} chunks", self.cached_bytes, self.cached_chunks)?;
+                writeln!(
+                    f,
+                    "  cache     {} bytes, {} chunks",
+                    self.cached_bytes, self.cached_chunks
+                )?;
             }
-            writeln!(f, "  network   {downloaded_bytes} bytes, {} requests, {} retries", self.requests, self.retries)?;
+            writeln!(
+                f,
+                "  network   {downloaded_bytes} bytes, {} requests, {} retries",
+                self.requests, self.retries
+            )?;
         }
         writeln!(f, "  manifest  sha256:{}", self.manifest)?;
         writeln!(f, "  time      {:.2} s", self.seconds)?;
-        self.timings.iter().try_for_each(|timings| write!(f, "{timings}"))
+        self.timings
+            .iter()
+            .try_for_each(|timings| write!(f, "{timings}"))
     }
 }
 
@@ -146,10 +193,15 @@ impl fmt::Display for Report {
 ///
 /// As `longshore-init`: the release that was active stays so.
 pub(crate) async fn run(arguments: PullCommand, context: &Context) -> Result<(), CommandError> {
-    let absolute = |path: PathBuf| std::path::absolute(&path).map_err(|source| CommandError::Write { path, source });
+    let absolute = |path: PathBuf| {
+        std::path::absolute(&path).map_err(|source| CommandError::Write { path, source })
+    };
     let root = absolute(arguments.directory)?;
     let cache = arguments.cache.map(absolute).transpose()?;
-    let cache = cache.map(|directory| cache::Settings { directory, limit: arguments.cache_limit });
+    let cache = cache.map(|directory| cache::Settings {
+        directory,
+        limit: arguments.cache_limit,
+    });
     let settings = Settings {
         channel: arguments.channel,
         root,
@@ -178,5 +230,8 @@ pub(crate) async fn run(arguments: PullCommand, context: &Context) -> Result<(),
     let pulled = pull(&settings, &store, &report, stop).await?;
     drop(bar);
     let timings = arguments.timings.then(|| Timings::from(&pulled.figures));
-    context.output.show(&Report { timings, ..Report::from(pulled) })
+    context.output.show(&Report {
+        timings,
+        ..Report::from(pulled)
+    })
 }

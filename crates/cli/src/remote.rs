@@ -22,9 +22,17 @@ impl Deadline {
     /// # Errors
     ///
     /// Where the settings of the environment do not make a client.
-    pub(crate) async fn open(&self, location: &Location) -> Result<Arc<dyn ObjectStore>, CommandError> {
-        // A person or a CI job waits: a store that gives no answer at all is told after 30 seconds, not after the deadline.
-        let options = Options { deadline: self.deadline, patience: Duration::from_secs(30), ..Options::default() };
+    pub(crate) async fn open(
+        &self,
+        location: &Location,
+    ) -> Result<Arc<dyn ObjectStore>, CommandError> {
+        // A person or a CI job waits: a store that gives no answer at all is told after 30 seconds,
+        // not after the deadline.
+        let options = Options {
+            deadline: self.deadline,
+            patience: Duration::from_secs(30),
+            ..Options::default()
+        };
         Ok(store::open(location, &options).await?)
     }
 }
@@ -33,7 +41,12 @@ impl Deadline {
 #[derive(Debug, Args)]
 pub(crate) struct StoreArguments {
     /// Where releases are: `s3://bucket/prefix` or `file:///directory`
-    #[arg(long, env = "LONGSHORE_STORE", hide_env_values = true, value_name = "URL")]
+    #[arg(
+        long,
+        env = "LONGSHORE_STORE",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
     store: Location,
     #[command(flatten)]
     deadline: Deadline,
@@ -60,7 +73,10 @@ impl StoreArguments {
     ///
     /// As [`Deadline::open`].
     pub(crate) async fn channel(&self, channel: &ChannelName) -> Result<Remote, CommandError> {
-        Ok(Remote { store: self.open().await?, channel: channel.clone() })
+        Ok(Remote {
+            store: self.open().await?,
+            channel: channel.clone(),
+        })
     }
 }
 
@@ -86,7 +102,8 @@ impl ChannelArguments {
 }
 
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    <Duration as runtime::Setting>::read(text).ok_or_else(|| format!("expected {}", <Duration as runtime::Setting>::EXPECTED))
+    <Duration as runtime::Setting>::read(text)
+        .ok_or_else(|| format!("expected {}", <Duration as runtime::Setting>::EXPECTED))
 }
 
 /// One channel of a store.
@@ -125,7 +142,9 @@ impl Remote {
     ///
     /// As [`Self::head`], and where the channel has no release.
     pub(crate) async fn required_head(&self) -> Result<Found, CommandError> {
-        self.head().await?.ok_or_else(|| CommandError::NoRelease { channel: self.channel.clone() })
+        self.head().await?.ok_or_else(|| CommandError::NoRelease {
+            channel: self.channel.clone(),
+        })
     }
 
     /// The release object of one sequence, or `None` where there is none.
@@ -142,12 +161,18 @@ impl Remote {
     /// # Errors
     ///
     /// As [`Self::head`], and where there is none.
-    pub(crate) async fn release_or_head(&self, sequence: Option<Sequence>) -> Result<Found, CommandError> {
+    pub(crate) async fn release_or_head(
+        &self,
+        sequence: Option<Sequence>,
+    ) -> Result<Found, CommandError> {
         match sequence {
             None => self.required_head().await,
             Some(sequence) => {
                 let found = self.release(sequence).await?;
-                found.ok_or_else(|| CommandError::NoSequence { channel: self.channel.clone(), sequence })
+                found.ok_or_else(|| CommandError::NoSequence {
+                    channel: self.channel.clone(),
+                    sequence,
+                })
             }
         }
     }
@@ -158,9 +183,19 @@ impl Remote {
             Err(error) if error.is_missing() => return Ok(None),
             Err(error) => return Err(error.into()),
         };
-        let envelope = Envelope::parse(&object.bytes).map_err(|source| CommandError::Envelope { what: key.to_owned(), source })?;
-        let release = Release::unverified(&envelope).map_err(|source| CommandError::Statement { what: key.to_owned(), source })?;
-        Ok(Some(Found { envelope, release, etag: object.etag }))
+        let envelope = Envelope::parse(&object.bytes).map_err(|source| CommandError::Envelope {
+            what: key.to_owned(),
+            source,
+        })?;
+        let release = Release::unverified(&envelope).map_err(|source| CommandError::Statement {
+            what: key.to_owned(),
+            source,
+        })?;
+        Ok(Some(Found {
+            envelope,
+            release,
+            etag: object.etag,
+        }))
     }
 
     /// The manifest that a release names, with its bytes, once its digest was checked.
@@ -168,18 +203,29 @@ impl Remote {
     /// # Errors
     ///
     /// Where the store does not give it, or gives other bytes.
-    pub(crate) async fn manifest(&self, release: &Release) -> Result<(Manifest, Vec<u8>), CommandError> {
+    pub(crate) async fn manifest(
+        &self,
+        release: &Release,
+    ) -> Result<(Manifest, Vec<u8>), CommandError> {
         let key = key::blob(&release.manifest);
-        let bytes = read(&*self.store, &key, limits::MANIFEST_LIMIT as u64).await?.bytes;
+        let bytes = read(&*self.store, &key, limits::MANIFEST_LIMIT as u64)
+            .await?
+            .bytes;
         let found = Sha256::of(&bytes);
         if found != release.manifest {
-            return Err(CommandError::Digest { what: key, signed: release.manifest, found });
+            return Err(CommandError::Digest {
+                what: key,
+                signed: release.manifest,
+                found,
+            });
         }
-        let manifest = Manifest::parse(&bytes).map_err(|source| CommandError::Manifest { what: key, source })?;
+        let manifest = Manifest::parse(&bytes)
+            .map_err(|source| CommandError::Manifest { what: key, source })?;
         Ok((manifest, bytes.to_vec()))
     }
 
-    /// Copies one blob into another store through a temporary file, and only if its digest is right.
+    /// Copies one blob into another store through a temporary file, and only if its digest is
+    /// right.
     ///
     /// # Errors
     ///
@@ -205,12 +251,17 @@ impl Remote {
 /// # Errors
 ///
 /// As [`ObjectStore::get`].
-pub(crate) async fn read(store: &dyn ObjectStore, key: &str, limit: u64) -> Result<Object, StoreError> {
+pub(crate) async fn read(
+    store: &dyn ObjectStore,
+    key: &str,
+    limit: u64,
+) -> Result<Object, StoreError> {
     let object = store.get(key, limit, None).await?;
     Ok(object.expect("only a read with a known state can answer that nothing changed"))
 }
 
-/// Downloads a blob into a temporary file, which is kept only if its digest is the one that names it.
+/// Downloads a blob into a temporary file, which is kept only if its digest is the one that names
+/// it.
 ///
 /// # Errors
 ///
@@ -222,7 +273,10 @@ pub(crate) async fn download(
     progress: &(dyn Fn(u64) + Sync),
 ) -> Result<NamedTempFile, CommandError> {
     let key = key::blob(digest);
-    let write = |source| CommandError::Write { path: std::env::temp_dir(), source };
+    let write = |source| CommandError::Write {
+        path: std::env::temp_dir(),
+        source,
+    };
     let mut file = NamedTempFile::new().map_err(write)?;
     let mut hash = sha2::Sha256::new();
     let mut body = store.get_range(&key, 0..size, None).await?;
@@ -233,5 +287,13 @@ pub(crate) async fn download(
         progress(bytes.len() as u64);
     }
     let found = Sha256::from_bytes(hash.finalize().into());
-    if found == *digest { Ok(file) } else { Err(CommandError::Digest { what: key, signed: *digest, found }) }
+    if found == *digest {
+        Ok(file)
+    } else {
+        Err(CommandError::Digest {
+            what: key,
+            signed: *digest,
+            found,
+        })
+    }
 }

@@ -26,7 +26,8 @@ impl Output {
     pub(crate) fn show<T: Serialize + Display>(self, result: &T) -> Result<(), CommandError> {
         let text = match self {
             Self::Text => result.to_string(),
-            Self::Json => serde_json::to_string_pretty(result).map_err(|error| CommandError::Output(error.into()))?,
+            Self::Json => serde_json::to_string_pretty(result)
+                .map_err(|error| CommandError::Output(error.into()))?,
         };
         write_out(format!("{}\n", text.trim_end()).as_bytes())
     }

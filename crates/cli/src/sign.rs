@@ -16,10 +16,14 @@ use std::{fmt, path::PathBuf};
 #[command(after_help = "\
 Examples:
   longshore pack --out out --sequence 42
-  longshore sign out/release.json --key ci.key
-  longshore publish --packed out --store s3://releases/prod --trust 1.root.json
-The directory holds the blobs as a file:// store does, and `release.json`, the release object without signatures. The
-same sources give the same blobs on any machine; the release object says when it was made. Needs no network. Modules that
+  longshore sign out/release.json \
+                        --key ci.key
+  longshore publish --packed out --store s3://releases/prod --trust \
+                        1.root.json
+The directory holds the blobs as a file:// store does, and `release.json`, the release object \
+                        without signatures. The
+same sources give the same blobs on any machine; the release object says when it was made. Needs \
+                        no network. Modules that
 did not change since an earlier run on this machine are not packed again; `--no-cache` packs all.")]
 pub(crate) struct Pack {
     /// The release's description
@@ -28,7 +32,8 @@ pub(crate) struct Pack {
     /// Where to write; made if it does not exist
     #[arg(long, value_name = "DIRECTORY")]
     out: PathBuf,
-    /// The sequence that the release object states: one more than the channel's (`longshore release show`)
+    /// The sequence that the release object states: one more than the channel's (`longshore
+    /// release show`)
     #[arg(long)]
     sequence: Sequence,
     /// The version of the trust root that pods hold when the release comes
@@ -43,7 +48,8 @@ pub(crate) struct Pack {
 #[command(after_help = "\
 Example:
   longshore sign out/release.json --key ci.key
-A key that has signed already does not sign twice. For keys in a KMS see `longshore release pae --help`.")]
+A key that has signed already does not sign twice. For keys in a KMS see `longshore release pae \
+                        --help`.")]
 pub(crate) struct Sign {
     /// The release object; replaced by the one with the signatures
     release: PathBuf,
@@ -70,10 +76,24 @@ struct Done {
 
 impl fmt::Display for Done {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "packed {} modules, {} files, {} bytes into {} bytes", self.modules, self.files, self.bytes, self.packed_bytes)?;
-        writeln!(f, "  packed    {} modules, {} of them by earlier runs", self.modules, self.cached_modules)?;
+        writeln!(
+            f,
+            "packed {} modules, {} files, {} bytes into {} bytes",
+            self.modules, self.files, self.bytes, self.packed_bytes
+        )?;
+        writeln!(
+            f,
+            "  packed    {} modules, {} of them by earlier runs",
+            self.modules, self.cached_modules
+        )?;
         writeln!(f, "  manifest  sha256:{}", self.manifest)?;
-        writeln!(f, "  to sign   {} ({} sequence {})", self.release.display(), self.channel, self.sequence)
+        writeln!(
+            f,
+            "  to sign   {} ({} sequence {})",
+            self.release.display(),
+            self.channel,
+            self.sequence
+        )
     }
 }
 
@@ -88,7 +108,13 @@ pub(crate) async fn pack(arguments: Pack, context: &Context) -> Result<(), Comma
     let span = arguments.packing.expires_after.or(spec.expires_after);
     let expires = span.map(|span| context.after(span)).transpose()?;
     let packing = Packing::new(&arguments.packing, &[], &context.progress)?;
-    let package = packing::in_background(spec, Some(arguments.out.clone()), packing, &context.progress).await?;
+    let package = packing::in_background(
+        spec,
+        Some(arguments.out.clone()),
+        packing,
+        &context.progress,
+    )
+    .await?;
     let release = Release {
         channel,
         sequence: arguments.sequence,
@@ -101,7 +127,10 @@ pub(crate) async fn pack(arguments: Pack, context: &Context) -> Result<(), Comma
     };
     let path = arguments.out.join(packing::RELEASE);
     let envelope = release.to_envelope();
-    let envelope = envelope.map_err(|source| CommandError::Statement { what: path.display().to_string(), source })?;
+    let envelope = envelope.map_err(|source| CommandError::Statement {
+        what: path.display().to_string(),
+        source,
+    })?;
     files::replace(&path, &envelope.to_json())?;
     context.output.show(&Done {
         directory: arguments.out,
@@ -127,5 +156,7 @@ pub(crate) fn sign(arguments: &Sign, context: &Context) -> Result<(), CommandErr
     let (mut envelope, release) = files::envelope(&arguments.release)?;
     files::sign(&mut envelope, &arguments.keys)?;
     files::replace(&arguments.release, &envelope.to_json())?;
-    context.output.show(&signed(&arguments.release, &envelope, &release))
+    context
+        .output
+        .show(&signed(&arguments.release, &envelope, &release))
 }

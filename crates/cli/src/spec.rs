@@ -1,7 +1,9 @@
 //! `longshore.toml`: what CI says about a shop's release, beside its sources.
 
 use jiff::{SignedDuration, Span, SpanRelativeTo};
-use release::{ChannelName, Migration, ModuleName, Php, RelativePath, Version, Writable, check_nesting};
+use release::{
+    ChannelName, Migration, ModuleName, Php, RelativePath, Version, Writable, check_nesting,
+};
 use serde::Deserialize;
 use std::{
     collections::BTreeSet,
@@ -24,7 +26,8 @@ pub(crate) struct Spec {
     /// What the release does to the database.
     #[serde(default)]
     pub migration: Migration,
-    /// Whether names that differ in case only are two names; only disks that tell them apart take a release that has such.
+    /// Whether names that differ in case only are two names; only disks that tell them apart take
+    /// a release that has such.
     #[serde(default)]
     pub case_sensitive: bool,
     /// What PHP needs to know.
@@ -93,9 +96,13 @@ impl Spec {
     ///
     /// # Errors
     ///
-    /// Where the file cannot be read, is malformed, names no module, one name twice, or overrides a module that it lacks.
+    /// Where the file cannot be read, is malformed, names no module, one name twice, or overrides a
+    /// module that it lacks.
     pub(crate) fn read(path: &Path) -> Result<Self, SpecError> {
-        let text = fs::read_to_string(path).map_err(|source| SpecError::Read { path: path.to_owned(), source })?;
+        let text = fs::read_to_string(path).map_err(|source| SpecError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
         Self::parse(&text, path)
     }
 
@@ -105,12 +112,18 @@ impl Spec {
     ///
     /// As [`Self::read`].
     pub(crate) fn parse(text: &str, path: &Path) -> Result<Self, SpecError> {
-        let mut spec: Self =
-            toml::from_str(text).map_err(|source| SpecError::Malformed { path: path.to_owned(), source: Box::new(source) })?;
-        spec.check().map_err(|problem| SpecError::Contradiction { path: path.to_owned(), problem })?;
+        let mut spec: Self = toml::from_str(text).map_err(|source| SpecError::Malformed {
+            path: path.to_owned(),
+            source: Box::new(source),
+        })?;
+        spec.check().map_err(|problem| SpecError::Contradiction {
+            path: path.to_owned(),
+            problem,
+        })?;
         // A manifest has them in this order; people write them as they come to mind.
         spec.shared.sort();
-        spec.writable.sort_by(|one, other| one.path.cmp(&other.path));
+        spec.writable
+            .sort_by(|one, other| one.path.cmp(&other.path));
         let beside = path.parent().unwrap_or(Path::new(""));
         for module in &mut spec.modules {
             module.source = beside.join(&module.source);
@@ -130,7 +143,10 @@ impl Spec {
         }
         for module in &self.modules {
             if let Some(unknown) = module.overrides.iter().find(|name| !names.contains(name)) {
-                return Err(format!("module {} overrides {unknown}, which is not a module of this release", module.name));
+                return Err(format!(
+                    "module {} overrides {unknown}, which is not a module of this release",
+                    module.name
+                ));
             }
             if module.overrides.contains(&module.name) {
                 return Err(format!("module {} overrides itself", module.name));
@@ -140,9 +156,15 @@ impl Spec {
     }
 }
 
-fn target<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<RelativePath>, D::Error> {
+fn target<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<RelativePath>, D::Error> {
     let text = String::deserialize(deserializer)?;
-    if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(serde::de::Error::custom) }
+    if text.is_empty() {
+        Ok(None)
+    } else {
+        text.parse().map(Some).map_err(serde::de::Error::custom)
+    }
 }
 
 fn writable<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<Writable>, D::Error> {
@@ -162,9 +184,13 @@ fn writable<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<Wri
         .collect())
 }
 
-fn span<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<SignedDuration>, D::Error> {
+fn span<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<SignedDuration>, D::Error> {
     let text = String::deserialize(deserializer)?;
-    parse_span(&text).map(Some).map_err(serde::de::Error::custom)
+    parse_span(&text)
+        .map(Some)
+        .map_err(serde::de::Error::custom)
 }
 
 /// Reads a positive length of time such as `90d`, `12h` or `30m`; a day is 24 hours.
@@ -173,11 +199,18 @@ fn span<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Sign
 ///
 /// Says what was expected.
 pub(crate) fn parse_span(text: &str) -> Result<SignedDuration, String> {
-    let duration = text.parse::<Span>().and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()));
+    let duration = text
+        .parse::<Span>()
+        .and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()));
     duration
         .ok()
         .filter(SignedDuration::is_positive)
-        .ok_or_else(|| format!("{text:?} is not a length of time: expected a whole number and a unit, such as 90d, 12h or 30m"))
+        .ok_or_else(|| {
+            format!(
+                "{text:?} is not a length of time: expected a whole number and a unit, such as \
+                 90d, 12h or 30m"
+            )
+        })
 }
 
 #[cfg(test)]
@@ -216,36 +249,85 @@ mod tests {
         let spec = read(GOOD).unwrap();
         assert_eq!(spec.modules.len(), 2);
         assert_eq!(spec.modules[0].target, None);
-        assert!(spec.modules[0].source.ends_with("src/openmage") && spec.modules[0].source.is_absolute());
+        assert!(
+            spec.modules[0].source.ends_with("src/openmage")
+                && spec.modules[0].source.is_absolute()
+        );
         assert!(spec.case_sensitive && spec.writable[1].keep && !spec.writable[0].keep);
     }
 
     #[test]
     fn a_writable_directory_may_hold_shared_ones() {
-        let directories = ["shared = [\"var/import\", \"var/export\"]", "writable = [\"var\", \"log\"]"];
+        let directories = [
+            "shared = [\"var/import\", \"var/export\"]",
+            "writable = [\"var\", \"log\"]",
+        ];
         let spec = GOOD.replace("shared = [\"media\"]", directories[0]);
-        let spec = spec.replace("writable = [\"var/cache\", { path = \"var/session\", keep = true }]", directories[1]);
+        let spec = spec.replace(
+            "writable = [\"var/cache\", { path = \"var/session\", keep = true }]",
+            directories[1],
+        );
         let spec = read(&spec).unwrap();
         // In the manifest's order, whatever the file's is.
-        assert_eq!(spec.shared.iter().map(RelativePath::as_str).collect::<Vec<_>>(), ["var/export", "var/import"]);
-        assert_eq!(spec.writable.iter().map(|writable| writable.path.as_str()).collect::<Vec<_>>(), ["log", "var"]);
+        assert_eq!(
+            spec.shared
+                .iter()
+                .map(RelativePath::as_str)
+                .collect::<Vec<_>>(),
+            ["var/export", "var/import"]
+        );
+        assert_eq!(
+            spec.writable
+                .iter()
+                .map(|writable| writable.path.as_str())
+                .collect::<Vec<_>>(),
+            ["log", "var"]
+        );
     }
 
     #[test]
     fn contradictions_are_named() {
         for (from, to, problem) in [
-            ("name = \"theme\"", "name = \"core\"", "module core is there twice"),
+            (
+                "name = \"theme\"",
+                "name = \"core\"",
+                "module core is there twice",
+            ),
             ("[\"core\"]", "[\"cart\"]", "module theme overrides cart"),
             ("[\"core\"]", "[\"theme\"]", "module theme overrides itself"),
-            ("[\"media\"]", "[\"var/session/media\"]", "var/session/media is within var/session, which is kept"),
-            ("[\"media\"]", "[\"var\"]", "var/cache is within var, which is shared"),
-            ("[\"media\"]", "[\"media\", \"media\"]", "media is both shared and writable, or there twice"),
+            (
+                "[\"media\"]",
+                "[\"var/session/media\"]",
+                "var/session/media is within var/session, which is kept",
+            ),
+            (
+                "[\"media\"]",
+                "[\"var\"]",
+                "var/cache is within var, which is shared",
+            ),
+            (
+                "[\"media\"]",
+                "[\"media\", \"media\"]",
+                "media is both shared and writable, or there twice",
+            ),
         ] {
             let error = read(&GOOD.replace(from, to)).unwrap_err().to_string();
             assert!(error.contains(problem), "{error}");
         }
-        for (from, to) in [("shared", "chared"), ("90d", "0d"), ("90d", "3mo"), ("\"skin\"", "\"../skin\""), ("additive", "some")] {
-            assert!(matches!(read(&GOOD.replace(from, to)), Err(SpecError::Malformed { .. })), "{to}");
+        for (from, to) in [
+            ("shared", "chared"),
+            ("90d", "0d"),
+            ("90d", "3mo"),
+            ("\"skin\"", "\"../skin\""),
+            ("additive", "some"),
+        ] {
+            assert!(
+                matches!(
+                    read(&GOOD.replace(from, to)),
+                    Err(SpecError::Malformed { .. })
+                ),
+                "{to}"
+            );
         }
     }
 }

@@ -1,4 +1,5 @@
-//! A release unpacked as a pod unpacks it, into a directory that goes again: whether a pod could stage it.
+//! A release unpacked as a pod unpacks it, into a directory that goes again: whether a pod could
+//! stage it.
 
 use crate::CommandError;
 use deploy::pull::PullError;
@@ -14,23 +15,39 @@ use tarball::{Place, SPOOL_THRESHOLD, Totals, Unpacker};
 /// # Errors
 ///
 /// Whatever a pod would refuse it for; where the disk has no room for it.
-pub(crate) fn check(manifest: &Manifest, open: impl Fn(&Sha256) -> io::Result<File>) -> Result<(), CommandError> {
+pub(crate) fn check(
+    manifest: &Manifest,
+    open: impl Fn(&Sha256) -> io::Result<File>,
+) -> Result<(), CommandError> {
     let (found_files, found_bytes) = content(manifest, open)?;
     let Manifest { files, bytes, .. } = *manifest;
     if (found_files, found_bytes) == (files, bytes) {
         Ok(())
     } else {
-        Err(PullError::Totals { found_files, found_bytes, files, bytes }.into())
+        Err(PullError::Totals {
+            found_files,
+            found_bytes,
+            files,
+            bytes,
+        }
+        .into())
     }
 }
 
-/// The same, where the manifest does not say yet how many regular files there are, and how many bytes in them.
+/// The same, where the manifest does not say yet how many regular files there are, and how many
+/// bytes in them.
 ///
 /// # Errors
 ///
 /// As [`check`].
-pub(crate) fn content(manifest: &Manifest, open: impl Fn(&Sha256) -> io::Result<File>) -> Result<(u64, u64), CommandError> {
-    let write = |source| CommandError::Write { path: std::env::temp_dir(), source };
+pub(crate) fn content(
+    manifest: &Manifest,
+    open: impl Fn(&Sha256) -> io::Result<File>,
+) -> Result<(u64, u64), CommandError> {
+    let write = |source| CommandError::Write {
+        path: std::env::temp_dir(),
+        source,
+    };
     let unpack = |source| CommandError::Unpack { source };
     let scratch = tempfile::tempdir().map_err(write)?;
     let unpacker = Unpacker::new(scratch.path()).map_err(unpack)?;
@@ -40,7 +57,11 @@ pub(crate) fn content(manifest: &Manifest, open: impl Fn(&Sha256) -> io::Result<
         tarball.rewind().map_err(write)?;
         let replaced = module.replaced.iter().cloned().collect();
         for (at, chunk) in module.chunks.iter().enumerate() {
-            let place = Place { target: module.target.as_ref(), replaced: &replaced, last: at + 1 == module.chunks.len() };
+            let place = Place {
+                target: module.target.as_ref(),
+                replaced: &replaced,
+                last: at + 1 == module.chunks.len(),
+            };
             let mut bytes = (&mut tarball).take(chunk.size);
             if chunk.unpacked > SPOOL_THRESHOLD {
                 let mut spool = tempfile::tempfile().map_err(write)?;

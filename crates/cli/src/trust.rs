@@ -20,16 +20,21 @@ pub(crate) enum TrustCommand {
     #[command(after_help = "\
 Examples:
   longshore trust new --key ci.pub --threshold 1 --sign ci.key --out 1.root.json
-  longshore trust new --key a.pub --key b.pub --threshold 2 --sign a.key --sign b.key --out 1.root.json
-Pods get the file through LONGSHORE_TRUST. `longshore publish --trust` puts it into the store, where pods find the next ones.")]
+  longshore trust new --key a.pub --key b.pub --threshold 2 --sign a.key --sign b.key --out \
+                            1.root.json
+Pods get the file through LONGSHORE_TRUST. `longshore publish --trust` puts it into the store, \
+                            where pods find the next ones.")]
     New(New),
     /// Make the next version, signed by the thresholds of the old and of the new one
     #[command(after_help = "\
 Example: key b replaces key a.
-  longshore trust rotate 1.root.json --key b.pub --threshold 1 --sign a.key --sign b.key --out 2.root.json
+  longshore trust rotate 1.root.json --key b.pub --threshold 1 --sign a.key --sign b.key --out \
+                            2.root.json
 Then, so that no pod that boots meanwhile refuses what it finds:
-  longshore publish --again --sign a.key --sign b.key --trust 1.root.json …     a release that both versions accept
-  longshore publish --again --sign b.key --trust 2.root.json …                  puts version 2 into the store
+  longshore publish --again --sign a.key --sign b.key --trust 1.root.json …     a release that \
+                            both versions accept
+  longshore publish --again --sign b.key --trust 2.root.json …                  puts version 2 \
+                            into the store
 Pods that hold version 1 walk forward by themselves.")]
     Rotate(Rotate),
     /// Show a trust root
@@ -89,8 +94,19 @@ struct Shown {
 
 impl fmt::Display for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}  trust root {}, expires {}", self.path.display(), self.version, self.expires)?;
-        writeln!(f, "{} of these {} keys must sign a release:", self.threshold, self.keys.len())?;
+        writeln!(
+            f,
+            "{}  trust root {}, expires {}",
+            self.path.display(),
+            self.version,
+            self.expires
+        )?;
+        writeln!(
+            f,
+            "{} of these {} keys must sign a release:",
+            self.threshold,
+            self.keys.len()
+        )?;
         self.keys.iter().try_for_each(|key| writeln!(f, "  {key}"))
     }
 }
@@ -99,29 +115,51 @@ impl fmt::Display for Shown {
 ///
 /// # Errors
 ///
-/// Where a file cannot be read or written, the content contradicts itself, or the signatures do not reach the thresholds.
+/// Where a file cannot be read or written, the content contradicts itself, or the signatures do not
+/// reach the thresholds.
 pub(crate) fn run(command: &TrustCommand, context: &Context) -> Result<(), CommandError> {
     match command {
         TrustCommand::New(New { content }) => {
             let (root, bytes) = sign(1, content, context)?;
             let made = TrustRoot::from_trusted(&bytes);
-            made.map_err(|source| CommandError::Trust { what: content.out.display().to_string(), source })?;
+            made.map_err(|source| CommandError::Trust {
+                what: content.out.display().to_string(),
+                source,
+            })?;
             write(&root, &bytes, &content.out, context)
         }
-        TrustCommand::Rotate(Rotate { root: path, content }) => {
+        TrustCommand::Rotate(Rotate {
+            root: path,
+            content,
+        }) => {
             let old = files::trust_root(path)?;
             let (root, bytes) = sign(old.version() + 1, content, context)?;
             // What pods will check, before anything is written.
-            old.successor(&bytes).map_err(|source| CommandError::Trust { what: content.out.display().to_string(), source })?;
+            old.successor(&bytes)
+                .map_err(|source| CommandError::Trust {
+                    what: content.out.display().to_string(),
+                    source,
+                })?;
             write(&root, &bytes, &content.out, context)
         }
         TrustCommand::Show { root: path } => show(&*files::trust_root(path)?, path, context),
     }
 }
 
-fn sign(version: u64, said: &Content, context: &Context) -> Result<(TrustRoot, Vec<u8>), CommandError> {
-    let trust = |source| CommandError::Trust { what: said.out.display().to_string(), source };
-    let keys = said.keys.iter().map(|path| files::public_key(path)).collect::<Result<_, _>>()?;
+fn sign(
+    version: u64,
+    said: &Content,
+    context: &Context,
+) -> Result<(TrustRoot, Vec<u8>), CommandError> {
+    let trust = |source| CommandError::Trust {
+        what: said.out.display().to_string(),
+        source,
+    };
+    let keys = said
+        .keys
+        .iter()
+        .map(|path| files::public_key(path))
+        .collect::<Result<_, _>>()?;
     let expires = context.after(said.expires_after)?;
     let root = TrustRoot::new(version, expires, keys, said.threshold).map_err(trust)?;
     let mut envelope = root.to_envelope();
@@ -129,7 +167,12 @@ fn sign(version: u64, said: &Content, context: &Context) -> Result<(TrustRoot, V
     Ok((root, envelope.to_json()))
 }
 
-fn write(root: &TrustRoot, bytes: &[u8], path: &Path, context: &Context) -> Result<(), CommandError> {
+fn write(
+    root: &TrustRoot,
+    bytes: &[u8],
+    path: &Path,
+    context: &Context,
+) -> Result<(), CommandError> {
     files::create(path, bytes, Readers::All)?;
     show(root, path, context)
 }

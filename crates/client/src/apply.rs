@@ -42,12 +42,17 @@ pub struct Stopped {
     pub error: ApiError,
 }
 
-/// Takes these steps, in their order. It stops at the first object that is refused: what comes after may need it.
+/// Takes these steps, in their order. It stops at the first object that is refused: what comes
+/// after may need it.
 ///
 /// # Errors
 ///
 /// Where the API server does not do it.
-pub async fn steps(cluster: &Cluster, steps: Vec<Step<'_>>, ownership: Ownership) -> Result<Done, Stopped> {
+pub async fn steps(
+    cluster: &Cluster,
+    steps: Vec<Step<'_>>,
+    ownership: Ownership,
+) -> Result<Done, Stopped> {
     let mut done = Done::default();
     for step in steps {
         if let Err(error) = take(cluster, step, ownership, &mut done).await {
@@ -57,7 +62,12 @@ pub async fn steps(cluster: &Cluster, steps: Vec<Step<'_>>, ownership: Ownership
     Ok(done)
 }
 
-async fn take(cluster: &Cluster, step: Step<'_>, ownership: Ownership, done: &mut Done) -> Result<(), ApiError> {
+async fn take(
+    cluster: &Cluster,
+    step: Step<'_>,
+    ownership: Ownership,
+    done: &mut Done,
+) -> Result<(), ApiError> {
     match step {
         Step::Create(object) | Step::Write(object) => {
             let live = match cluster.apply(object, Conflicts::Refuse).await {

@@ -5,7 +5,10 @@ use api::{APPLIED, Identity, Live, Object};
 use futures_util::future::BoxFuture;
 use kube::{
     Client, Config,
-    api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, Preconditions, PropagationPolicy, ValidationDirective},
+    api::{
+        Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, Preconditions,
+        PropagationPolicy, ValidationDirective,
+    },
     config::KubeConfigOptions,
 };
 use serde_json::{Value, json};
@@ -61,7 +64,9 @@ pub struct Cluster {
 
 impl fmt::Debug for Cluster {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Cluster").field("patience", &self.patience).finish_non_exhaustive()
+        f.debug_struct("Cluster")
+            .field("patience", &self.patience)
+            .finish_non_exhaustive()
     }
 }
 
@@ -73,28 +78,48 @@ impl Cluster {
     /// Where the API server does not do it.
     pub async fn connect(context: Option<&str>, patience: Duration) -> Result<Self, ApiError> {
         let failed = |error: kube::Error| ApiError::Config(Box::new(error));
-        let options = KubeConfigOptions { context: context.map(str::to_owned), ..KubeConfigOptions::default() };
+        let options = KubeConfigOptions {
+            context: context.map(str::to_owned),
+            ..KubeConfigOptions::default()
+        };
         let mut config = match context {
-            Some(_) => Config::from_kubeconfig(&options).await.map_err(|error| failed(error.into()))?,
-            None => Config::infer().await.map_err(|error| failed(kube::Error::InferConfig(error)))?,
+            Some(_) => Config::from_kubeconfig(&options)
+                .await
+                .map_err(|error| failed(error.into()))?,
+            None => Config::infer()
+                .await
+                .map_err(|error| failed(kube::Error::InferConfig(error)))?,
         };
         config.connect_timeout = Some(Duration::from_secs(5));
         // Ours has a deadline, and obeys the API server's word.
         config.default_retry = false;
-        Ok(Self { client: Client::try_from(config).map_err(failed)?, patience, fence: None, gate: None })
+        Ok(Self {
+            client: Client::try_from(config).map_err(failed)?,
+            patience,
+            fence: None,
+            gate: None,
+        })
     }
 
     /// A connection that tests play.
     #[cfg(any(test, feature = "fixtures"))]
     #[must_use]
     pub fn over(client: Client) -> Self {
-        Self { client, patience: REQUEST, fence: None, gate: None }
+        Self {
+            client,
+            patience: REQUEST,
+            fence: None,
+            gate: None,
+        }
     }
 
     /// The same connection, whose calls are given up after this time.
     #[must_use]
     pub fn patient(&self, patience: Duration) -> Self {
-        Self { patience, ..self.clone() }
+        Self {
+            patience,
+            ..self.clone()
+        }
     }
 
     /// Whether the cluster has a kind.
@@ -105,7 +130,12 @@ impl Cluster {
     pub async fn has(&self, kind: &Kind) -> Result<bool, ApiError> {
         let api: Api<DynamicObject> = Api::all_with(self.client.clone(), &kind.resource());
         let params = ListParams::default().labels(OURS).limit(1);
-        match self.call(&format!("list {}", kind.name), || api.list_metadata(&params)).await {
+        match self
+            .call(&format!("list {}", kind.name), || {
+                api.list_metadata(&params)
+            })
+            .await
+        {
             Ok(_) => Ok(true),
             Err(error) if error.is_missing() => Ok(false),
             Err(error) => Err(error),
@@ -124,20 +154,29 @@ impl Cluster {
         self.pass().await;
         match timeout(Duration::from_secs(3), call()).await {
             Ok(answer) => answer.map_err(|error| ApiError::of(what, error)),
-            Err(_elapsed) => Err(ApiError::Slow { what: what.to_owned(), within: Duration::from_secs(3) }),
+            Err(_elapsed) => Err(ApiError::Slow {
+                what: what.to_owned(),
+                within: Duration::from_secs(3),
+            }),
         }
     }
 
     /// The same connection, whose writes stop where `fence` says so.
     #[must_use]
     pub fn fenced(&self, fence: Fence) -> Self {
-        Self { fence: Some(fence), ..self.clone() }
+        Self {
+            fence: Some(fence),
+            ..self.clone()
+        }
     }
 
     /// The same connection, each of whose requests waits for its turn.
     #[must_use]
     pub fn queued(&self, gate: RequestGate) -> Self {
-        Self { gate: Some(gate), ..self.clone() }
+        Self {
+            gate: Some(gate),
+            ..self.clone()
+        }
     }
 
     async fn pass(&self) {
@@ -173,7 +212,10 @@ impl Cluster {
             self.pass().await;
             match timeout(REQUEST, call()).await {
                 Ok(answer) => answer.map_err(|error| ApiError::of(what, error)),
-                Err(_elapsed) => Err(ApiError::Slow { what: what.to_owned(), within: REQUEST }),
+                Err(_elapsed) => Err(ApiError::Slow {
+                    what: what.to_owned(),
+                    within: REQUEST,
+                }),
             }
         };
         retry::until(Instant::now() + self.patience, once).await
@@ -192,11 +234,16 @@ impl Cluster {
             self.pass().await;
             // Looked at last, as the turn may be long in coming.
             if self.fence.as_ref().is_some_and(|fence| !fence()) {
-                return Err(ApiError::Fenced { what: what.to_owned() });
+                return Err(ApiError::Fenced {
+                    what: what.to_owned(),
+                });
             }
             match timeout(REQUEST, call()).await {
                 Ok(answer) => answer.map_err(|error| ApiError::of(what, error)),
-                Err(_elapsed) => Err(ApiError::Slow { what: what.to_owned(), within: REQUEST }),
+                Err(_elapsed) => Err(ApiError::Slow {
+                    what: what.to_owned(),
+                    within: REQUEST,
+                }),
             }
         };
         retry::until(Instant::now() + self.patience, once).await
@@ -211,7 +258,9 @@ impl Cluster {
         let (api, name) = (self.objects(object.identity()), &object.identity().name);
         let (body, params) = (Patch::Apply(marked(object)), params(Mode::Real, conflicts));
         let what = format!("apply {}", object.identity());
-        let stored = self.write(&what, || api.patch_metadata(name, &params, &body)).await?;
+        let stored = self
+            .write(&what, || api.patch_metadata(name, &params, &body))
+            .await?;
         Ok(Live::of(&stored.metadata))
     }
 
@@ -220,24 +269,47 @@ impl Cluster {
     /// # Errors
     ///
     /// Where the API server does not do it.
-    pub async fn try_apply(&self, object: &Object, conflicts: Conflicts) -> Result<Value, ApiError> {
+    pub async fn try_apply(
+        &self,
+        object: &Object,
+        conflicts: Conflicts,
+    ) -> Result<Value, ApiError> {
         let (api, name) = (self.objects(object.identity()), &object.identity().name);
         let (body, params) = (Patch::Apply(marked(object)), params(Mode::Dry, conflicts));
         let what = format!("apply {} (dry run)", object.identity());
-        Ok(value(&self.call(&what, || api.patch(name, &params, &body)).await?))
+        Ok(value(
+            &self.call(&what, || api.patch(name, &params, &body)).await?,
+        ))
     }
 
-    /// Stores a resource of the registry as a person's file has it. The field manager is kubectl's, so that both can be used in turn.
+    /// Stores a resource of the registry as a person's file has it. The field manager is kubectl's,
+    /// so that both can be used in turn.
     ///
     /// # Errors
     ///
     /// Where the API server does not do it.
-    pub async fn put(&self, resource: &Object, mode: Mode, conflicts: Conflicts) -> Result<Value, ApiError> {
+    pub async fn put(
+        &self,
+        resource: &Object,
+        mode: Mode,
+        conflicts: Conflicts,
+    ) -> Result<Value, ApiError> {
         let (api, name) = (self.objects(resource.identity()), &resource.identity().name);
-        let params = PatchParams { field_manager: Some(PERSON.to_owned()), ..params(mode, conflicts) };
+        let params = PatchParams {
+            field_manager: Some(PERSON.to_owned()),
+            ..params(mode, conflicts)
+        };
         let body = Patch::Apply(resource.value());
-        let what = format!("apply {}{}", resource.identity(), if mode == Mode::Dry { " (dry run)" } else { "" });
-        Ok(value(&self.write(&what, || api.patch(name, &params, &body)).await?))
+        let what = format!(
+            "apply {}{}",
+            resource.identity(),
+            if mode == Mode::Dry { " (dry run)" } else { "" }
+        );
+        Ok(value(
+            &self
+                .write(&what, || api.patch(name, &params, &body))
+                .await?,
+        ))
     }
 
     /// The object as it is stored, if there is one.
@@ -247,23 +319,43 @@ impl Cluster {
     /// Where the API server does not do it.
     pub async fn get(&self, identity: &Identity) -> Result<Option<Value>, ApiError> {
         let api = self.objects(identity);
-        let found = self.call(&format!("get {identity}"), || api.get_opt(&identity.name)).await?;
+        let found = self
+            .call(&format!("get {identity}"), || api.get_opt(&identity.name))
+            .await?;
         Ok(found.map(|object| value(&object)))
     }
 
-    /// Changes an object by a JSON merge patch, of a subresource where one is named. One that is gone is no error: `false`.
+    /// Changes an object by a JSON merge patch, of a subresource where one is named. One that is
+    /// gone is no error: `false`.
     ///
     /// # Errors
     ///
     /// Where the API server does not do it.
-    pub async fn merge(&self, identity: &Identity, subresource: Option<&str>, patch: &Value) -> Result<bool, ApiError> {
-        let (api, params, body) =
-            (self.objects(identity), PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() }, Patch::Merge(patch));
+    pub async fn merge(
+        &self,
+        identity: &Identity,
+        subresource: Option<&str>,
+        patch: &Value,
+    ) -> Result<bool, ApiError> {
+        let (api, params, body) = (
+            self.objects(identity),
+            PatchParams {
+                field_manager: Some(MANAGER.into()),
+                ..PatchParams::default()
+            },
+            Patch::Merge(patch),
+        );
         let what = format!("change {identity}");
         let call = || async {
             match subresource {
-                None => api.patch_metadata(&identity.name, &params, &body).await.map(drop),
-                Some(part) => api.patch_subresource(part, &identity.name, &params, &body).await.map(drop),
+                None => api
+                    .patch_metadata(&identity.name, &params, &body)
+                    .await
+                    .map(drop),
+                Some(part) => api
+                    .patch_subresource(part, &identity.name, &params, &body)
+                    .await
+                    .map(drop),
             }
         };
         match self.write(&what, call).await {
@@ -273,15 +365,27 @@ impl Cluster {
         }
     }
 
-    /// Changes an object by a JSON merge patch, where it still is at `version`; `false` where it is not.
+    /// Changes an object by a JSON merge patch, where it still is at `version`; `false` where it is
+    /// not.
     ///
     /// # Errors
     ///
     /// Where the API server does not do it.
-    pub async fn merge_if(&self, identity: &Identity, version: &str, mut patch: Value) -> Result<bool, ApiError> {
+    pub async fn merge_if(
+        &self,
+        identity: &Identity,
+        version: &str,
+        mut patch: Value,
+    ) -> Result<bool, ApiError> {
         patch["metadata"]["resourceVersion"] = version.into();
         let api = self.objects(identity);
-        let (params, body) = (PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() }, Patch::Merge(patch));
+        let (params, body) = (
+            PatchParams {
+                field_manager: Some(MANAGER.into()),
+                ..PatchParams::default()
+            },
+            Patch::Merge(patch),
+        );
         let call = || async {
             match api.patch_metadata(&identity.name, &params, &body).await {
                 Ok(_) => Ok(true),
@@ -299,9 +403,20 @@ impl Cluster {
     /// Where the API server does not do it.
     pub async fn delete(&self, identity: &Identity, uid: &str) -> Result<(), ApiError> {
         let api = self.objects(identity);
-        let preconditions = Some(Preconditions { uid: Some(uid.to_owned()), resource_version: None });
-        let params = DeleteParams { preconditions, propagation_policy: Some(PropagationPolicy::Background), ..DeleteParams::default() };
-        let deleted = self.write(&format!("delete {identity}"), || async { api.delete(&identity.name, &params).await.map(drop) }).await;
+        let preconditions = Some(Preconditions {
+            uid: Some(uid.to_owned()),
+            resource_version: None,
+        });
+        let params = DeleteParams {
+            preconditions,
+            propagation_policy: Some(PropagationPolicy::Background),
+            ..DeleteParams::default()
+        };
+        let deleted = self
+            .write(&format!("delete {identity}"), || async {
+                api.delete(&identity.name, &params).await.map(drop)
+            })
+            .await;
         match deleted {
             Err(error) if error.is_missing() => Ok(()),
             other => other,
@@ -313,24 +428,38 @@ impl Cluster {
     /// # Errors
     ///
     /// Where the API server does not do it.
-    pub async fn live(&self, kind: &Kind, shop: Option<&str>) -> Result<Vec<(String, Identity, Live)>, ApiError> {
+    pub async fn live(
+        &self,
+        kind: &Kind,
+        shop: Option<&str>,
+    ) -> Result<Vec<(String, Identity, Live)>, ApiError> {
         let api: Api<DynamicObject> = Api::all_with(self.client.clone(), &kind.resource());
         let selector = shop.map_or_else(|| OURS.to_owned(), |shop| format!("{OURS},{SHOP}={shop}"));
         let mut params = ListParams::default().labels(&selector).limit(PAGE);
         let mut found = Vec::new();
         for _ in 0..PAGES {
-            let page = self.call(&format!("list {}", kind.name), || api.list_metadata(&params)).await;
+            let page = self
+                .call(&format!("list {}", kind.name), || {
+                    api.list_metadata(&params)
+                })
+                .await;
             let page = match page {
                 Err(error) if kind.optional && error.is_missing() => return Ok(found),
                 // The page's place in time was forgotten: from the beginning.
-                Err(ApiError::Refused { status, .. }) if status.code == 410 && params.continue_token.is_some() => {
+                Err(ApiError::Refused { status, .. })
+                    if status.code == 410 && params.continue_token.is_some() =>
+                {
                     found.clear();
                     params.continue_token = None;
                     continue;
                 }
                 page => page?,
             };
-            found.extend(page.items.into_iter().filter_map(|item| Found::of(kind, item.metadata)?.of_shop()));
+            found.extend(
+                page.items
+                    .into_iter()
+                    .filter_map(|item| Found::of(kind, item.metadata)?.of_shop()),
+            );
             params.continue_token = page.metadata.continue_.filter(|token| !token.is_empty());
             if params.continue_token.is_none() {
                 return Ok(found);
@@ -344,7 +473,10 @@ impl Cluster {
     /// # Errors
     ///
     /// Where the API server does not do it.
-    pub async fn world(&self, shop: Option<&str>) -> Result<BTreeMap<String, BTreeMap<Identity, Live>>, ApiError> {
+    pub async fn world(
+        &self,
+        shop: Option<&str>,
+    ) -> Result<BTreeMap<String, BTreeMap<Identity, Live>>, ApiError> {
         let mut world: BTreeMap<String, BTreeMap<Identity, Live>> = BTreeMap::new();
         for kind in KINDS {
             for (shop, identity, live) in self.live(kind, shop).await? {
@@ -364,7 +496,12 @@ pub fn shop(name: &str) -> Identity {
 /// Who one of our own resources is.
 #[must_use]
 pub fn longshore(kind: &'static str, name: &str) -> Identity {
-    Identity { api_version: "longshore.dev/v1alpha1".into(), kind: kind.into(), namespace: None, name: name.to_owned() }
+    Identity {
+        api_version: "longshore.dev/v1alpha1".into(),
+        kind: kind.into(),
+        namespace: None,
+        name: name.to_owned(),
+    }
 }
 
 fn params(mode: Mode, conflicts: Conflicts) -> PatchParams {

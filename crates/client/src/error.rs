@@ -52,7 +52,11 @@ pub enum ApiError {
 
 /// A sentence of the API server; one that lists every field is cut.
 fn said(status: &Status) -> String {
-    let text = if status.message.is_empty() { status.reason.as_str() } else { status.message.as_str() };
+    let text = if status.message.is_empty() {
+        status.reason.as_str()
+    } else {
+        status.message.as_str()
+    };
     let short: String = text.chars().take(1000).collect();
     format!("{short} (code {})", status.code)
 }
@@ -64,11 +68,19 @@ impl ApiError {
         let what = what.to_owned();
         match error {
             Error::Api(status) if status.code == 409 && conflicts(&status).next().is_some() => {
-                Self::Owned { owners: conflicts(&status).collect(), what }
+                Self::Owned {
+                    owners: conflicts(&status).collect(),
+                    what,
+                }
             }
             Error::Api(status) => Self::Refused { what, status },
-            Error::InferConfig(_) | Error::InferKubeconfig(_) | Error::TlsRequired => Self::Config(Box::new(error)),
-            other => Self::Unreachable { what, source: Box::new(other) },
+            Error::InferConfig(_) | Error::InferKubeconfig(_) | Error::TlsRequired => {
+                Self::Config(Box::new(error))
+            }
+            other => Self::Unreachable {
+                what,
+                source: Box::new(other),
+            },
         }
     }
 
@@ -96,10 +108,12 @@ impl ApiError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Unreachable { .. } | Self::Slow { .. } => true,
-            // 409 without owners: somebody wrote between our read and our write. 403 while a namespace's quota is being counted is said
-            // with 403 as well, but its reason tells it from a missing permission.
+            // 409 without owners: somebody wrote between our read and our write. 403 while a
+            // namespace's quota is being counted is said with 403 as well, but its reason tells it
+            // from a missing permission.
             Self::Refused { status, .. } => {
-                matches!(status.code, 409 | 410 | 429 | 500 | 502 | 503 | 504) || (status.code == 403 && status.message.contains("quota"))
+                matches!(status.code, 409 | 410 | 429 | 500 | 502 | 503 | 504)
+                    || (status.code == 403 && status.message.contains("quota"))
             }
             _ => false,
         }
@@ -110,7 +124,10 @@ impl ApiError {
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Refused { status, .. } => {
-                let seconds = status.details.as_ref().map_or(0, |details| details.retry_after_seconds);
+                let seconds = status
+                    .details
+                    .as_ref()
+                    .map_or(0, |details| details.retry_after_seconds);
                 (seconds > 0).then(|| Duration::from_secs(u64::from(seconds.min(30))))
             }
             _ => None,
@@ -135,20 +152,33 @@ impl ApiError {
     }
 }
 
-/// Each field that another manager owns, with the manager's name: `spec.replicas belongs to "kubectl-edit"`.
+/// Each field that another manager owns, with the manager's name: `spec.replicas belongs to
+/// "kubectl-edit"`.
 fn conflicts(status: &Status) -> impl Iterator<Item = String> {
     let causes = status.details.iter().flat_map(|details| &details.causes);
-    causes.filter(|cause| cause.reason == "FieldManagerConflict").map(|cause| {
-        let manager = cause.message.split('"').nth(1).unwrap_or(&cause.message);
-        format!("{} belongs to {manager:?}", cause.field.trim_start_matches('.'))
-    })
+    causes
+        .filter(|cause| cause.reason == "FieldManagerConflict")
+        .map(|cause| {
+            let manager = cause.message.split('"').nth(1).unwrap_or(&cause.message);
+            format!(
+                "{} belongs to {manager:?}",
+                cause.field.trim_start_matches('.')
+            )
+        })
 }
 
 #[cfg(any(test, feature = "fixtures"))]
 /// A refusal with this code, for tests.
 #[must_use]
 pub fn refused(code: u16) -> ApiError {
-    ApiError::Refused { what: "test".to_owned(), status: Status { code, ..Status::default() }.boxed() }
+    ApiError::Refused {
+        what: "test".to_owned(),
+        status: Status {
+            code,
+            ..Status::default()
+        }
+        .boxed(),
+    }
 }
 
 #[cfg(test)]
@@ -171,7 +201,11 @@ mod tests {
             uid: String::new(),
             retry_after_seconds: 0,
         };
-        let status = Status { code: 409, details: Some(details), ..Status::default() };
+        let status = Status {
+            code: 409,
+            details: Some(details),
+            ..Status::default()
+        };
         let error = ApiError::of("apply Deployment shop-a/web", Error::Api(status.boxed()));
         assert!(error.is_owned() && !error.is_transient());
         assert_eq!(

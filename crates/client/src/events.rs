@@ -37,26 +37,38 @@ impl Events {
     /// A writer in the name of this process.
     #[must_use]
     pub fn new(client: Client, identity: &str) -> Self {
-        let reporter = Reporter { controller: "longshore-scheduler".to_owned(), instance: Some(identity.to_owned()) };
-        Self { recorder: Recorder::new(client, reporter), told: Mutex::default() }
+        let reporter = Reporter {
+            controller: "longshore-scheduler".to_owned(),
+            instance: Some(identity.to_owned()),
+        };
+        Self {
+            recorder: Recorder::new(client, reporter),
+            told: Mutex::default(),
+        }
     }
 
     /// A shop needs somebody.
     pub async fn warn(&self, shop: &Shop, reason: &str, note: &str) {
         let name = shop.metadata.name.clone().unwrap_or_default();
-        self.publish(name, &shop.object_ref(&()), reason, note, true).await;
+        self.publish(name, &shop.object_ref(&()), reason, note, true)
+            .await;
     }
 
     /// A shop is somewhere else, as somebody wanted.
     pub async fn note(&self, shop: &Shop, reason: &str, note: &str) {
         let name = shop.metadata.name.clone().unwrap_or_default();
-        self.publish(name, &shop.object_ref(&()), reason, note, false).await;
+        self.publish(name, &shop.object_ref(&()), reason, note, false)
+            .await;
     }
 
     /// A rollout is somewhere else.
     pub async fn rollout(&self, rollout: &Rollout, reason: &str, note: &str, bad: bool) {
-        let name = format!("rollout/{}", rollout.metadata.name.clone().unwrap_or_default());
-        self.publish(name, &rollout.object_ref(&()), reason, note, bad).await;
+        let name = format!(
+            "rollout/{}",
+            rollout.metadata.name.clone().unwrap_or_default()
+        );
+        self.publish(name, &rollout.object_ref(&()), reason, note, bad)
+            .await;
     }
 
     /// Another resource of ours needs somebody.
@@ -67,15 +79,27 @@ impl Events {
             name: Some(identity.name.clone()),
             ..Default::default()
         };
-        self.publish(identity.to_string(), &about, reason, note, true).await;
+        self.publish(identity.to_string(), &about, reason, note, true)
+            .await;
     }
 
-    async fn publish(&self, name: String, about: &k8s_openapi::api::core::v1::ObjectReference, reason: &str, note: &str, bad: bool) {
+    async fn publish(
+        &self,
+        name: String,
+        about: &k8s_openapi::api::core::v1::ObjectReference,
+        reason: &str,
+        note: &str,
+        bad: bool,
+    ) {
         if !self.may(name, reason) {
             return;
         }
         let event = Event {
-            type_: if bad { EventType::Warning } else { EventType::Normal },
+            type_: if bad {
+                EventType::Warning
+            } else {
+                EventType::Normal
+            },
             reason: reason.to_owned(),
             note: Some(note.chars().take(900).collect()),
             action: "Reconcile".to_owned(),
@@ -93,7 +117,10 @@ impl Events {
         let now = Instant::now();
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         told.retain(|_, at| now.duration_since(*at) < AGAIN);
-        let recent = told.values().filter(|at| now.duration_since(**at) < Duration::from_mins(1)).count();
+        let recent = told
+            .values()
+            .filter(|at| now.duration_since(**at) < Duration::from_mins(1))
+            .count();
         let key = (name, reason.to_owned());
         if recent >= MINUTE || told.contains_key(&key) {
             return false;

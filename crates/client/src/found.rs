@@ -4,7 +4,8 @@ use crate::{Kind, SHOP};
 use api::{Identity, Live};
 use kube::core::ObjectMeta;
 
-/// An object, as it is held: its metadata as it comes is several times as large, and a fleet has a hundred thousand of them.
+/// An object, as it is held: its metadata as it comes is several times as large, and a fleet has a
+/// hundred thousand of them.
 #[derive(Debug)]
 pub struct Found {
     /// Whose it is; nothing where it belongs to no single shop.
@@ -21,7 +22,11 @@ impl Found {
     pub fn of(kind: &Kind, meta: ObjectMeta) -> Option<Self> {
         let live = Live::of(&meta);
         let shop = meta.labels.and_then(|mut labels| labels.remove(SHOP));
-        Some(Self { shop, identity: kind.identity(meta.namespace, meta.name?), live })
+        Some(Self {
+            shop,
+            identity: kind.identity(meta.namespace, meta.name?),
+            live,
+        })
     }
 
     /// Those that are a shop's.

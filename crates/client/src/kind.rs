@@ -22,7 +22,12 @@ pub struct Kind {
 }
 
 const fn kind(api_version: &'static str, name: &'static str, plural: &'static str) -> Kind {
-    Kind { api_version, name, plural, optional: false }
+    Kind {
+        api_version,
+        name,
+        plural,
+        optional: false,
+    }
 }
 
 /// Every kind that `render` makes, in the order in which objects are applied.
@@ -37,11 +42,18 @@ pub const KINDS: &[Kind] = &[
     kind("v1", "ConfigMap", "configmaps"),
     kind("v1", "Service", "services"),
     kind("networking.k8s.io/v1", "Ingress", "ingresses"),
-    Kind { optional: true, ..kind("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes") },
+    Kind {
+        optional: true,
+        ..kind("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes")
+    },
     kind("coordination.k8s.io/v1", "Lease", "leases"),
     kind("batch/v1", "Job", "jobs"),
     kind("apps/v1", "Deployment", "deployments"),
-    kind("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers"),
+    kind(
+        "autoscaling/v2",
+        "HorizontalPodAutoscaler",
+        "horizontalpodautoscalers",
+    ),
     kind("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets"),
     kind("batch/v1", "CronJob", "cronjobs"),
 ];
@@ -56,14 +68,24 @@ impl Kind {
     /// Who an object of this kind is.
     #[must_use]
     pub fn identity(&self, namespace: Option<String>, name: String) -> Identity {
-        Identity { api_version: self.api_version.into(), kind: self.name.into(), namespace, name }
+        Identity {
+            api_version: self.api_version.into(),
+            kind: self.name.into(),
+            namespace,
+            name,
+        }
     }
 }
 
 /// Where objects of the kind of `identity` are; an unknown kind is taken to have a regular plural.
 pub(crate) fn resource_of(identity: &Identity) -> ApiResource {
-    let known = KINDS.iter().find(|kind| kind.api_version == identity.api_version && kind.name == identity.kind);
-    known.map_or_else(|| ApiResource::from_gvk(&group_version(&identity.api_version).with_kind(&identity.kind)), Kind::resource)
+    let known = KINDS
+        .iter()
+        .find(|kind| kind.api_version == identity.api_version && kind.name == identity.kind);
+    known.map_or_else(
+        || ApiResource::from_gvk(&group_version(&identity.api_version).with_kind(&identity.kind)),
+        Kind::resource,
+    )
 }
 
 fn resource(api_version: &str, kind: &str, plural: &str) -> ApiResource {
@@ -82,7 +104,11 @@ mod tests {
 
     #[test]
     fn resources_are_named_as_the_api_server_names_them() {
-        let named: Vec<_> = KINDS.iter().map(Kind::resource).map(|it| (it.api_version, it.plural)).collect();
+        let named: Vec<_> = KINDS
+            .iter()
+            .map(Kind::resource)
+            .map(|it| (it.api_version, it.plural))
+            .collect();
         assert!(named.contains(&("networking.k8s.io/v1".into(), "networkpolicies".into())));
         assert!(named.contains(&("v1".into(), "configmaps".into())));
     }

@@ -1,13 +1,16 @@
-//! Who leads: one Lease for each shard of the shops. Whoever cannot renew in time stops writing before another one begins.
+//! Who leads: one Lease for each shard of the shops. Whoever cannot renew in time stops writing
+//! before another one begins.
 //!
 //! ```text
 //!  renewed ─────── fence: we stop writing (7 s) ─────── expired: others take it (15 s)
 //! ```
 //!
-//! A process that leads much less than another one asks for a shard by an annotation on its Lease. The other stops writing at once and lets
-//! the Lease run out, so that what it had begun has ended when the next one begins.
+//! A process that leads much less than another one asks for a shard by an annotation on its Lease.
+//! The other stops writing at once and lets the Lease run out, so that what it had begun has ended
+//! when the next one begins.
 //!
-//! What counts as expired is how long *we* have seen a Lease unchanged, by our own monotonic clock: clocks of two nodes need not agree.
+//! What counts as expired is how long *we* have seen a Lease unchanged, by our own monotonic clock:
+//! clocks of two nodes need not agree.
 
 use crate::shard_balance::ShardBalance;
 use crate::{ApiError, Cluster, Fence, MANAGER, REQUEST};
@@ -33,13 +36,17 @@ use tracing::{info, warn};
 
 /// How long a Lease is valid after it was renewed.
 const VALID: Duration = Duration::from_secs(15);
-/// How long after a renewal this process writes. A request that begins then ends before the Lease does.
+/// How long after a renewal this process writes. A request that begins then ends before the Lease
+/// does.
 const WRITES: Duration = Duration::from_secs(7);
 /// How often it is renewed, or looked at.
 const EVERY: Duration = Duration::from_secs(2);
 /// The annotation of a Lease that somebody asks for.
 const WANTED: &str = "longshore.dev/wanted-by";
-const _: () = assert!(WRITES.as_secs() + REQUEST.as_secs() <= VALID.as_secs(), "a write may outlive the Lease");
+const _: () = assert!(
+    WRITES.as_secs() + REQUEST.as_secs() <= VALID.as_secs(),
+    "a write may outlive the Lease"
+);
 
 /// Whether this process leads, as a time until which it does.
 #[derive(Debug, Clone)]
@@ -52,7 +59,10 @@ pub struct Leadership {
 impl Default for Leadership {
     /// It does not lead yet.
     fn default() -> Self {
-        Self { start: Instant::now(), until: Arc::new(AtomicU64::new(0)) }
+        Self {
+            start: Instant::now(),
+            until: Arc::new(AtomicU64::new(0)),
+        }
     }
 }
 
@@ -125,7 +135,8 @@ impl Candidate {
             let at = Instant::now();
             match timeout(REQUEST, self.attempt(&mut seen)).await {
                 Ok(Ok(true)) => {
-                    // Also where it ran out unseen, while we waited for an answer: what was left undone then has to be done.
+                    // Also where it ran out unseen, while we waited for an answer: what was left
+                    // undone then has to be done.
                     led &= self.held.is();
                     self.held.renewed(at);
                 }
@@ -146,13 +157,23 @@ impl Candidate {
         }
     }
 
-    /// Gives the Lease back, so that the next one need not wait for its end. Called when nothing is written any more.
+    /// Gives the Lease back, so that the next one need not wait for its end. Called when nothing is
+    /// written any more.
     pub async fn give_back(cluster: &Cluster, namespace: &str, name: &str, identity: &str) {
         let leases: Api<Lease> = Api::namespaced(cluster.client(), namespace);
         let given = async {
             let mut lease = leases.get(name).await?;
-            if lease.spec.as_ref().and_then(|spec| spec.holder_identity.as_deref()) == Some(identity) {
-                lease.spec = Some(LeaseSpec { holder_identity: None, renew_time: None, ..lease.spec.unwrap_or_default() });
+            if lease
+                .spec
+                .as_ref()
+                .and_then(|spec| spec.holder_identity.as_deref())
+                == Some(identity)
+            {
+                lease.spec = Some(LeaseSpec {
+                    holder_identity: None,
+                    renew_time: None,
+                    ..lease.spec.unwrap_or_default()
+                });
                 leases.replace(name, &PostParams::default(), &lease).await?;
             }
             Ok::<_, kube::Error>(())
@@ -170,27 +191,58 @@ impl Candidate {
         let what = format!("Lease {}/{}", self.namespace, self.name);
         let failed = |error| ApiError::of(&what, error);
         let Some(mut lease) = leases.get_opt(&self.name).await.map_err(failed)? else {
-            let lease = self.claimed(Lease { metadata: ObjectMeta { name: Some(self.name.clone()), ..ObjectMeta::default() }, spec: None });
+            let lease = self.claimed(Lease {
+                metadata: ObjectMeta {
+                    name: Some(self.name.clone()),
+                    ..ObjectMeta::default()
+                },
+                spec: None,
+            });
             return written(leases.create(&params(), &lease).await).map_err(failed);
         };
         let version = lease.metadata.resource_version.clone().unwrap_or_default();
         if seen.as_ref().is_none_or(|seen| seen.version != version) {
-            *seen = Some(Seen { version, since: Instant::now() });
+            *seen = Some(Seen {
+                version,
+                since: Instant::now(),
+            });
         }
-        let holder = lease.spec.as_ref().and_then(|spec| spec.holder_identity.clone()).unwrap_or_default();
-        let age = seen.as_ref().map_or(Duration::ZERO, |seen| seen.since.elapsed());
+        let holder = lease
+            .spec
+            .as_ref()
+            .and_then(|spec| spec.holder_identity.clone())
+            .unwrap_or_default();
+        let age = seen
+            .as_ref()
+            .map_or(Duration::ZERO, |seen| seen.since.elapsed());
         let (ours, free) = (holder == self.identity, holder.is_empty() || age >= VALID);
-        let asker = lease.metadata.annotations.as_ref().and_then(|all| all.get(WANTED)).filter(|_| age < VALID * 2);
+        let asker = lease
+            .metadata
+            .annotations
+            .as_ref()
+            .and_then(|all| all.get(WANTED))
+            .filter(|_| age < VALID * 2);
         // What is on its way counts for whoever asked for it, who would ask for too much otherwise.
-        self.balance.note(self.shard, asker.or((!free).then_some(&holder)).map(String::as_str));
+        self.balance.note(
+            self.shard,
+            asker.or((!free).then_some(&holder)).map(String::as_str),
+        );
         match asker.filter(|asker| **asker != self.identity) {
             // It is somebody else's turn, unless that one is gone.
             Some(_) => return Ok(false),
             None if !free && !ours => {
-                let already = lease.metadata.annotations.as_ref().is_some_and(|all| all.contains_key(WANTED));
+                let already = lease
+                    .metadata
+                    .annotations
+                    .as_ref()
+                    .is_some_and(|all| all.contains_key(WANTED));
                 if !already && self.balance.asks_for(self.shard, &self.identity) {
                     info!(lease = self.name, holder, "lease asked for");
-                    lease.metadata.annotations.get_or_insert_default().insert(WANTED.to_owned(), self.identity.clone());
+                    lease
+                        .metadata
+                        .annotations
+                        .get_or_insert_default()
+                        .insert(WANTED.to_owned(), self.identity.clone());
                     // Where somebody else was faster, the next look says so.
                     written(leases.replace(&self.name, &params(), &lease).await).map_err(failed)?;
                 }
@@ -199,18 +251,31 @@ impl Candidate {
             None => {}
         }
         // The version in the object makes it fail where somebody else was faster.
-        written(leases.replace(&self.name, &params(), &self.claimed(lease)).await).map_err(failed)
+        written(
+            leases
+                .replace(&self.name, &params(), &self.claimed(lease))
+                .await,
+        )
+        .map_err(failed)
     }
 
     fn claimed(&self, mut lease: Lease) -> Lease {
         let now = MicroTime(Timestamp::now());
-        lease.metadata.annotations.as_mut().map(|all| all.remove(WANTED));
+        lease
+            .metadata
+            .annotations
+            .as_mut()
+            .map(|all| all.remove(WANTED));
         let old = lease.spec.take().unwrap_or_default();
         let ours = old.holder_identity.as_deref() == Some(&self.identity);
         lease.spec = Some(LeaseSpec {
             holder_identity: Some(self.identity.clone()),
             lease_duration_seconds: Some(15),
-            acquire_time: if ours { old.acquire_time } else { Some(now.clone()) },
+            acquire_time: if ours {
+                old.acquire_time
+            } else {
+                Some(now.clone())
+            },
             renew_time: Some(now),
             lease_transitions: Some(old.lease_transitions.unwrap_or_default() + i32::from(!ours)),
             ..LeaseSpec::default()
@@ -220,7 +285,10 @@ impl Candidate {
 }
 
 fn params() -> PostParams {
-    PostParams { field_manager: Some(MANAGER.to_owned()), ..PostParams::default() }
+    PostParams {
+        field_manager: Some(MANAGER.to_owned()),
+        ..PostParams::default()
+    }
 }
 
 /// A write that came second is no error.

@@ -1,4 +1,5 @@
-//! The API server: the only crate that speaks to it. Every call has a deadline, and what passes by itself is tried again.
+//! The API server: the only crate that speaks to it. Every call has a deadline, and what passes by
+//! itself is tried again.
 //!
 //! | file | gives |
 //! |---|---|
@@ -21,7 +22,9 @@ mod request_priority;
 mod retry;
 pub mod shard_balance;
 
-pub use cluster::{Cluster, Conflicts, Fence, MANAGER, Mode, OURS, REQUEST, RequestGate, longshore, shop};
+pub use cluster::{
+    Cluster, Conflicts, Fence, MANAGER, Mode, OURS, REQUEST, RequestGate, longshore, shop,
+};
 pub use error::ApiError;
 #[cfg(any(test, feature = "fixtures"))]
 pub use error::refused;

@@ -27,12 +27,32 @@ pub struct Read {
 ///
 /// Where the API server does not do it.
 pub async fn read(cluster: &Cluster) -> Result<Read, ApiError> {
-    let (shops, classes) = (all::<Shop>(cluster).await?, all::<ShopClass>(cluster).await?);
-    let (releases, rollouts) = (all::<Release>(cluster).await?, all::<Rollout>(cluster).await?);
-    let mut read = Read { fleet: Fleet { shops, classes, rollouts, ..Fleet::default() }, problems: Vec::new() };
+    let (shops, classes) = (
+        all::<Shop>(cluster).await?,
+        all::<ShopClass>(cluster).await?,
+    );
+    let (releases, rollouts) = (
+        all::<Release>(cluster).await?,
+        all::<Rollout>(cluster).await?,
+    );
+    let mut read = Read {
+        fleet: Fleet {
+            shops,
+            classes,
+            rollouts,
+            ..Fleet::default()
+        },
+        problems: Vec::new(),
+    };
     for release in releases.values() {
         match InForce::read(release) {
-            Ok(found) => drop(read.fleet.releases.entry(found.channel.clone()).or_default().insert(found.sequence.get(), found)),
+            Ok(found) => drop(
+                read.fleet
+                    .releases
+                    .entry(found.channel.clone())
+                    .or_default()
+                    .insert(found.sequence.get(), found),
+            ),
             Err(error) => read.problems.push(runtime::Chain(&error).to_string()),
         }
     }
@@ -49,7 +69,9 @@ where
     let mut found = BTreeMap::new();
     loop {
         let page = match cluster.call(&what, || api.list(&params)).await {
-            Err(ApiError::Refused { status, .. }) if status.code == 410 && params.continue_token.is_some() => {
+            Err(ApiError::Refused { status, .. })
+                if status.code == 410 && params.continue_token.is_some() =>
+            {
                 found.clear();
                 params.continue_token = None;
                 continue;

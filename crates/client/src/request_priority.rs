@@ -1,5 +1,6 @@
-//! Who goes first at the API server. Its queues are fair, so that what one person waits for would stand behind all that a rollout asks
-//! for; instead, the rest of this process waits a moment meanwhile.
+//! Who goes first at the API server. Its queues are fair, so that what one person waits for would
+//! stand behind all that a rollout asks for; instead, the rest of this process waits a moment
+//! meanwhile.
 
 use std::{
     collections::HashMap,
@@ -13,7 +14,8 @@ use tokio::{
 
 /// How long a change of one shop holds others up at most, whatever becomes of it.
 const FAVOUR: Duration = Duration::from_secs(3);
-/// How long one request of others waits at most: where people change shops all the time, rollouts go on, slowly.
+/// How long one request of others waits at most: where people change shops all the time, rollouts
+/// go on, slowly.
 const WAIT: Duration = Duration::from_secs(1);
 
 /// The shops that a person waits for, and since when.
@@ -28,7 +30,10 @@ struct Inner {
 
 impl RequestPriority {
     fn hurried(&self) -> MutexGuard<'_, HashMap<String, Instant>> {
-        self.0.hurried.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0
+            .hurried
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A person waits for this shop from now on.
@@ -63,7 +68,11 @@ impl RequestPriority {
         let mut hurried = self.hurried();
         hurried.retain(|_, since| since.elapsed() < FAVOUR);
         let own = shop.is_some_and(|shop| hurried.contains_key(shop));
-        hurried.values().max().filter(|_| !own).map(|since| *since + FAVOUR)
+        hurried
+            .values()
+            .max()
+            .filter(|_| !own)
+            .map(|since| *since + FAVOUR)
     }
 }
 
@@ -82,13 +91,22 @@ mod tests {
         let request_priority = RequestPriority::default();
         assert_eq!(waited(&request_priority, Some("a")).await, Duration::ZERO);
         request_priority.hurry("a");
-        assert_eq!((waited(&request_priority, Some("a")).await, waited(&request_priority, None).await), (Duration::ZERO, WAIT));
+        assert_eq!(
+            (
+                waited(&request_priority, Some("a")).await,
+                waited(&request_priority, None).await
+            ),
+            (Duration::ZERO, WAIT)
+        );
         let soon = Duration::from_millis(100);
         let (time, ()) = tokio::join!(waited(&request_priority, Some("b")), async {
             tokio::time::sleep(soon).await;
             request_priority.done("a");
         });
-        assert_eq!((time, waited(&request_priority, Some("b")).await), (soon, Duration::ZERO));
+        assert_eq!(
+            (time, waited(&request_priority, Some("b")).await),
+            (soon, Duration::ZERO)
+        );
     }
 
     #[tokio::test(start_paused = true)]

@@ -11,7 +11,10 @@ const FIRST: Duration = Duration::from_millis(200);
 const LONGEST: Duration = Duration::from_secs(5);
 
 /// Makes a call until it succeeds, fails for good, or would be made after `deadline`.
-pub(crate) async fn until<T, F>(deadline: Instant, mut call: impl FnMut() -> F) -> Result<T, ApiError>
+pub(crate) async fn until<T, F>(
+    deadline: Instant,
+    mut call: impl FnMut() -> F,
+) -> Result<T, ApiError>
 where
     F: Future<Output = Result<T, ApiError>>,
 {
@@ -31,11 +34,12 @@ where
     }
 }
 
-/// Doubles with each attempt, with a random half, so that many callers do not come back together. `jitter` is from 0 to 1. The API
-/// server's own word is obeyed.
+/// Doubles with each attempt, with a random half, so that many callers do not come back together.
+/// `jitter` is from 0 to 1. The API server's own word is obeyed.
 pub(crate) fn pause(attempt: u32, asked: Option<Duration>, jitter: f64) -> Duration {
     let full = FIRST.saturating_mul(1 << attempt.min(10)).min(LONGEST);
-    full.mul_f64(0.5 + jitter.clamp(0.0, 1.0) / 2.0).max(asked.unwrap_or_default())
+    full.mul_f64(0.5 + jitter.clamp(0.0, 1.0) / 2.0)
+        .max(asked.unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -68,13 +72,20 @@ mod tests {
     async fn every_wait_has_a_deadline() {
         let start = Instant::now();
         let (ok, made) = calls(429, u32::MAX, Duration::from_secs(20)).await;
-        assert!(!ok && made > 4 && start.elapsed() <= Duration::from_secs(20), "{made} {:?}", start.elapsed());
+        assert!(
+            !ok && made > 4 && start.elapsed() <= Duration::from_secs(20),
+            "{made} {:?}",
+            start.elapsed()
+        );
     }
 
     #[test]
     fn pauses_grow_to_a_bound_and_obey() {
         assert_eq!(pause(0, None, 1.0), FIRST);
         assert_eq!(pause(30, None, 1.0), LONGEST);
-        assert_eq!(pause(0, Some(Duration::from_secs(7)), 0.0), Duration::from_secs(7));
+        assert_eq!(
+            pause(0, Some(Duration::from_secs(7)), 0.0),
+            Duration::from_secs(7)
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! Which shard a process asks another one for, so that all processes of a cell have their share of the work.
+//! Which shard a process asks another one for, so that all processes of a cell have their share of
+//! the work.
 
 use std::{
     collections::BTreeMap,
@@ -19,7 +20,8 @@ impl ShardBalance {
         }
     }
 
-    /// Whether `shard` is the one to ask for; then it counts as held by `me` at once, as the looks at other shards go on meanwhile.
+    /// Whether `shard` is the one to ask for; then it counts as held by `me` at once, as the looks
+    /// at other shards go on meanwhile.
     pub fn asks_for(&self, shard: usize, me: &str) -> bool {
         let mut holders = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let asks = wanted(&holders, me) == Some(shard);
@@ -30,8 +32,9 @@ impl ShardBalance {
     }
 }
 
-/// The last shard of the process with the most, where that has at least two more than `me`: one that moves makes both more equal, and
-/// nothing goes to and fro. The first shard, which looks at the whole fleet, moves last.
+/// The last shard of the process with the most, where that has at least two more than `me`: one
+/// that moves makes both more equal, and nothing goes to and fro. The first shard, which looks at
+/// the whole fleet, moves last.
 fn wanted(holders: &BTreeMap<usize, String>, me: &str) -> Option<usize> {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for holder in holders.values() {
@@ -39,7 +42,15 @@ fn wanted(holders: &BTreeMap<usize, String>, me: &str) -> Option<usize> {
     }
     let mine = counts.get(me).copied().unwrap_or(0);
     let (most, count) = counts.into_iter().max_by_key(|(_, count)| *count)?;
-    (count >= mine + 2).then(|| holders.iter().rev().find(|(_, holder)| *holder == most).map(|(shard, _)| *shard)).flatten()
+    (count >= mine + 2)
+        .then(|| {
+            holders
+                .iter()
+                .rev()
+                .find(|(_, holder)| *holder == most)
+                .map(|(shard, _)| *shard)
+        })
+        .flatten()
 }
 
 #[cfg(test)]
@@ -47,7 +58,14 @@ mod tests {
     use super::*;
 
     fn asks(holders: &[&str], me: &str) -> Option<usize> {
-        wanted(&holders.iter().enumerate().map(|(shard, holder)| (shard, (*holder).to_owned())).collect(), me)
+        wanted(
+            &holders
+                .iter()
+                .enumerate()
+                .map(|(shard, holder)| (shard, (*holder).to_owned()))
+                .collect(),
+            me,
+        )
     }
 
     #[test]
@@ -68,19 +86,33 @@ mod tests {
             balance.asks_for(shard, "b");
         }
         let holders = balance.0.lock().unwrap();
-        assert_eq!(holders.values().filter(|holder| *holder == "b").count(), 2, "{holders:?}");
+        assert_eq!(
+            holders.values().filter(|holder| *holder == "b").count(),
+            2,
+            "{holders:?}"
+        );
     }
 
     #[test]
     fn asking_ends_with_shares_that_differ_by_one_at_most() {
-        let mut holders: BTreeMap<usize, String> = (0..64).map(|shard| (shard, "a".to_owned())).collect();
+        let mut holders: BTreeMap<usize, String> =
+            (0..64).map(|shard| (shard, "a".to_owned())).collect();
         let mut moves = 0;
-        while let Some((shard, me)) = ["a", "b", "c"].into_iter().find_map(|me| Some((wanted(&holders, me)?, me))) {
+        while let Some((shard, me)) = ["a", "b", "c"]
+            .into_iter()
+            .find_map(|me| Some((wanted(&holders, me)?, me)))
+        {
             holders.insert(shard, me.to_owned());
             moves += 1;
             assert!(moves < 100, "it never ends");
         }
         let count = |me: &str| holders.values().filter(|holder| *holder == me).count();
-        assert_eq!((count("a") + count("b") + count("c"), count("a").max(count("b")).max(count("c"))), (64, 22));
+        assert_eq!(
+            (
+                count("a") + count("b") + count("c"),
+                count("a").max(count("b")).max(count("c"))
+            ),
+            (64, 22)
+        );
     }
 }

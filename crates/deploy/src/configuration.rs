@@ -1,4 +1,5 @@
-//! The shop's configuration files, filled in for each release: which tree reads it is a part of what they say.
+//! The shop's configuration files, filled in for each release: which tree reads it is a part of
+//! what they say.
 //!
 //! ```text
 //!  <templates>/templates.json        path in the tree → file beside it
@@ -7,8 +8,8 @@
 //!  <configured>/<short>/<path>       the result, in memory: passwords are in it, so it reaches no disk
 //! ```
 //!
-//! The first two are volumes that Kubernetes fills; where the third is memory, it is lost with the node, so it is filled again for each
-//! tree at every start.
+//! The first two are volumes that Kubernetes fills; where the third is memory, it is lost with the
+//! node, so it is filled again for each tree at every start.
 
 use crate::{
     disk::{self, DiskError, attempt, random_name},
@@ -32,7 +33,8 @@ use std::{
 
 /// The list of templates, in the directory where they are.
 const LIST: &str = "templates.json";
-/// What a list, a template, a secret and what becomes of all templates may have: a ConfigMap and a Secret have 1 MiB at most.
+/// What a list, a template, a secret and what becomes of all templates may have: a ConfigMap and a
+/// Secret have 1 MiB at most.
 const FILE_LIMIT: u64 = 1 << 20;
 const TOTAL_LIMIT: usize = 4 << 20;
 /// The shop's containers read it by their group, and nobody else does.
@@ -110,7 +112,9 @@ impl ConfigurationError {
     pub const fn reason(&self) -> Reason {
         match self {
             Self::Missing { .. } | Self::Secret { .. } => Reason::Secret,
-            Self::Read { .. } | Self::List { .. } | Self::Place { .. } | Self::TooLarge { .. } => Reason::Template,
+            Self::Read { .. } | Self::List { .. } | Self::Place { .. } | Self::TooLarge { .. } => {
+                Reason::Template
+            }
         }
     }
 }
@@ -127,11 +131,18 @@ impl fmt::Debug for Filled {
 
 impl Configuration {
     /// Fills the templates of those paths that the release `short` has as `shared`.
-    pub(crate) fn fill(&self, short: &str, shared: &[RelativePath]) -> Result<Filled, ConfigurationError> {
+    pub(crate) fn fill(
+        &self,
+        short: &str,
+        shared: &[RelativePath],
+    ) -> Result<Filled, ConfigurationError> {
         let list = self.templates.join(LIST);
         let text = read(&list)?;
         let files: BTreeMap<RelativePath, String> =
-            serde_json::from_slice(&text).map_err(|source| ConfigurationError::List { path: list.clone(), source })?;
+            serde_json::from_slice(&text).map_err(|source| ConfigurationError::List {
+                path: list.clone(),
+                source,
+            })?;
         let (mut filled, mut total) = (BTreeMap::new(), 0_usize);
         for (path, name) in files {
             if !shared.contains(&path) {
@@ -145,36 +156,57 @@ impl Configuration {
             let content = self.file(short, &path, &self.templates.join(name))?;
             total = total.saturating_add(content.len());
             if total > TOTAL_LIMIT {
-                return Err(ConfigurationError::TooLarge { path: list, limit: TOTAL_LIMIT as u64 });
+                return Err(ConfigurationError::TooLarge {
+                    path: list,
+                    limit: TOTAL_LIMIT as u64,
+                });
             }
             filled.insert(path, content);
         }
         Ok(Filled(filled))
     }
 
-    fn file(&self, short: &str, path: &RelativePath, template: &Path) -> Result<Vec<u8>, ConfigurationError> {
+    fn file(
+        &self,
+        short: &str,
+        path: &RelativePath,
+        template: &Path,
+    ) -> Result<Vec<u8>, ConfigurationError> {
         let text = read(template)?;
-        let place = |line| ConfigurationError::Place { path: template.to_owned(), line };
+        let place = |line| ConfigurationError::Place {
+            path: template.to_owned(),
+            line,
+        };
         let mut content = Vec::with_capacity(text.len());
         for part in template::parts(&text).map_err(place)? {
             match part {
                 Part::Text(text) => content.extend_from_slice(text),
                 Part::Release => content.extend_from_slice(short.as_bytes()),
                 Part::Secret { key, optional } => {
-                    let secret = self.secret(key).map_err(|source| ConfigurationError::Secret {
-                        key: key.to_owned(),
-                        path: path.clone(),
-                        source,
-                    })?;
+                    let secret = self
+                        .secret(key)
+                        .map_err(|source| ConfigurationError::Secret {
+                            key: key.to_owned(),
+                            path: path.clone(),
+                            source,
+                        })?;
                     match secret {
                         Some(secret) => content.extend(template::cdata(&secret)),
                         None if optional => {}
-                        None => return Err(ConfigurationError::Missing { key: key.to_owned(), path: path.clone() }),
+                        None => {
+                            return Err(ConfigurationError::Missing {
+                                key: key.to_owned(),
+                                path: path.clone(),
+                            });
+                        }
                     }
                 }
             }
             if content.len() > TOTAL_LIMIT {
-                return Err(ConfigurationError::TooLarge { path: template.to_owned(), limit: TOTAL_LIMIT as u64 });
+                return Err(ConfigurationError::TooLarge {
+                    path: template.to_owned(),
+                    limit: TOTAL_LIMIT as u64,
+                });
             }
         }
         Ok(content)
@@ -182,7 +214,9 @@ impl Configuration {
 
     // `None` where there is no such key.
     fn secret(&self, key: &str) -> io::Result<Option<Vec<u8>>> {
-        let Some(secrets) = &self.secrets else { return Ok(None) };
+        let Some(secrets) = &self.secrets else {
+            return Ok(None);
+        };
         match bounded(&secrets.join(key)) {
             Ok(Some(secret)) => Ok(Some(secret)),
             Ok(None) => Err(io::ErrorKind::FileTooLarge.into()),
@@ -198,22 +232,35 @@ impl Filled {
         self.0.contains_key(path)
     }
 
-    /// Makes the files of the release `short` below `configured`: all of them at once, in place of those that are there.
+    /// Makes the files of the release `short` below `configured`: all of them at once, in place of
+    /// those that are there.
     pub(crate) fn write(&self, configured: &Path, short: &str) -> Result<(), DirectoryError> {
         disk::ensure_directory(configured)?;
         let top = disk::open_directory(configured)?;
-        let group = top.metadata().map_err(|error| DiskError::new("look at", configured, error))?.gid();
+        let group = top
+            .metadata()
+            .map_err(|error| DiskError::new("look at", configured, error))?
+            .gid();
         let making = random_name();
         let above = configured.join(&making);
         disk::ensure_directory(&above)?;
         let written = self.files(&above, group).and_then(|()| {
             let shown = configured.join(short);
-            Ok(attempt("deploy.configuration.rename", "rename to", &shown, || {
-                match rustix::fs::renameat_with(&top, &making, &top, short, RenameFlags::EXCHANGE) {
+            Ok(attempt(
+                "deploy.configuration.rename",
+                "rename to",
+                &shown,
+                || match rustix::fs::renameat_with(
+                    &top,
+                    &making,
+                    &top,
+                    short,
+                    RenameFlags::EXCHANGE,
+                ) {
                     Err(Errno::NOENT) => rustix::fs::renameat(&top, &making, &top, short),
                     other => other,
-                }
-            })?)
+                },
+            )?)
         });
         // What was there before, or what did not become whole.
         let removed = writable::remove(configured, &making);
@@ -222,13 +269,26 @@ impl Filled {
 
     fn files(&self, above: &Path, group: u32) -> Result<(), DirectoryError> {
         let top = disk::open_directory(above)?;
-        let place = Place { top: &top, above, owner: Owner::Release };
+        let place = Place {
+            top: &top,
+            above,
+            owner: Owner::Release,
+        };
         for (path, content) in &self.0 {
             let (directory, shown) = (place.above(path)?, above.join(path));
-            let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            let made = || rustix::fs::openat(&directory, path.name(), flags, Mode::from_raw_mode(0o600));
-            let mut file = File::from(attempt("deploy.configuration.write", "create", &shown, made)?);
-            attempt("deploy.configuration.write", "write", &shown, || file.write_all(content))?;
+            let flags =
+                OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let made =
+                || rustix::fs::openat(&directory, path.name(), flags, Mode::from_raw_mode(0o600));
+            let mut file = File::from(attempt(
+                "deploy.configuration.write",
+                "create",
+                &shown,
+                made,
+            )?);
+            attempt("deploy.configuration.write", "write", &shown, || {
+                file.write_all(content)
+            })?;
             set_group(&file, group, &shown)?;
             set_mode(&file, FILE_MODE, &shown)?;
         }
@@ -237,14 +297,23 @@ impl Filled {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, ConfigurationError> {
-    let bytes = bounded(path).map_err(|source| ConfigurationError::Read { path: path.to_owned(), source })?;
-    bytes.ok_or_else(|| ConfigurationError::TooLarge { path: path.to_owned(), limit: FILE_LIMIT })
+    let bytes = bounded(path).map_err(|source| ConfigurationError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    bytes.ok_or_else(|| ConfigurationError::TooLarge {
+        path: path.to_owned(),
+        limit: FILE_LIMIT,
+    })
 }
 
-// `None` where it has too many bytes. Kubernetes' volumes are links to directories with a time as their name: they are followed.
+// `None` where it has too many bytes. Kubernetes' volumes are links to directories with a time as
+// their name: they are followed.
 fn bounded(path: &Path) -> io::Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();
-    File::open(path)?.take(FILE_LIMIT + 1).read_to_end(&mut bytes)?;
+    File::open(path)?
+        .take(FILE_LIMIT + 1)
+        .read_to_end(&mut bytes)?;
     Ok((bytes.len() as u64 <= FILE_LIMIT).then_some(bytes))
 }
 

@@ -1,4 +1,5 @@
-//! Every call of this crate that changes the local disk: each passes a failpoint first, and each error names its path.
+//! Every call of this crate that changes the local disk: each passes a failpoint first, and each
+//! error names its path.
 
 use rustix::{
     fs::{AtFlags, CWD, Mode, OFlags},
@@ -11,7 +12,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// What every directory that others read gets, whatever the umask: their readers run under other users.
+/// What every directory that others read gets, whatever the umask: their readers run under other
+/// users.
 pub(crate) const DIRECTORY_MODE: u32 = 0o755;
 /// What every file that others read gets.
 const FILE_MODE: u32 = 0o644;
@@ -27,19 +29,31 @@ pub struct DiskError {
 
 fn elsewhere(source: &io::Error) -> &'static str {
     let crosses = source.kind() == io::ErrorKind::CrossesDevices;
-    if crosses { ": all of a release root has to be on one file system, and a part of it is a link or a mount of another one" } else { "" }
+    if crosses {
+        ": all of a release root has to be on one file system, and a part of it is a link or a \
+         mount of another one"
+    } else {
+        ""
+    }
 }
 
 impl DiskError {
     pub(crate) fn new(action: &'static str, path: &Path, source: impl Into<io::Error>) -> Self {
-        Self { action, path: path.to_owned(), source: source.into() }
+        Self {
+            action,
+            path: path.to_owned(),
+            source: source.into(),
+        }
     }
 
-    /// The stable reason: `workspace` where permissions or the path itself are in the way, otherwise `disk`.
+    /// The stable reason: `workspace` where permissions or the path itself are in the way,
+    /// otherwise `disk`.
     #[must_use]
     pub fn reason(&self) -> release::Reason {
         match self.source.kind() {
-            io::ErrorKind::PermissionDenied | io::ErrorKind::NotADirectory => release::Reason::Workspace,
+            io::ErrorKind::PermissionDenied | io::ErrorKind::NotADirectory => {
+                release::Reason::Workspace
+            }
             _ => release::Reason::Disk,
         }
     }
@@ -73,7 +87,9 @@ pub(crate) fn attempt<T, E: Into<io::Error>>(
     path: &Path,
     call: impl FnOnce() -> Result<T, E>,
 ) -> Result<T, DiskError> {
-    failpoint::hit(point).and_then(|()| call().map_err(Into::into)).map_err(|source| DiskError::new(action, path, source))
+    failpoint::hit(point)
+        .and_then(|()| call().map_err(Into::into))
+        .map_err(|source| DiskError::new(action, path, source))
 }
 
 /// A name that nobody else has chosen: 16 hexadecimal digits.
@@ -83,8 +99,9 @@ pub(crate) fn random_name() -> String {
 
 /// Makes `path` a directory that everyone may read; leaves one that exists as it is.
 pub(crate) fn ensure_directory(path: &Path) -> Result<(), DiskError> {
-    let made =
-        attempt("deploy.directory.make", "make the directory", path, || rustix::fs::mkdir(path, Mode::from_raw_mode(DIRECTORY_MODE)));
+    let made = attempt("deploy.directory.make", "make the directory", path, || {
+        rustix::fs::mkdir(path, Mode::from_raw_mode(DIRECTORY_MODE))
+    });
     match made {
         Ok(()) => set_mode(path, DIRECTORY_MODE),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
@@ -94,62 +111,96 @@ pub(crate) fn ensure_directory(path: &Path) -> Result<(), DiskError> {
 
 fn set_mode(path: &Path, mode: u32) -> Result<(), DiskError> {
     let directory = open_directory(path)?;
-    let now = rustix::fs::fstat(&directory).map_err(|error| DiskError::new("look at", path, error))?.st_mode;
+    let now = rustix::fs::fstat(&directory)
+        .map_err(|error| DiskError::new("look at", path, error))?
+        .st_mode;
     if now & 0o777 == mode {
         return Ok(());
     }
-    // Set-group-ID comes from the parent (a Kubernetes fsGroup volume) and is how the pod's other users get in: it stays.
+    // Set-group-ID comes from the parent (a Kubernetes fsGroup volume) and is how the pod's other
+    // users get in: it stays.
     let mode = Mode::from_raw_mode(mode | now & 0o2000);
-    attempt("deploy.directory.mode", "set the mode of", path, || rustix::fs::fchmod(&directory, mode))
+    attempt("deploy.directory.mode", "set the mode of", path, || {
+        rustix::fs::fchmod(&directory, mode)
+    })
 }
 
 /// Makes a new file for writing, which must not exist.
 pub(crate) fn create_file(path: &Path) -> Result<File, DiskError> {
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let file = attempt("deploy.file.create", "create", path, || rustix::fs::open(path, flags, Mode::from_raw_mode(FILE_MODE)))?;
-    attempt("deploy.file.mode", "set the mode of", path, || rustix::fs::fchmod(&file, Mode::from_raw_mode(FILE_MODE)))?;
+    let file = attempt("deploy.file.create", "create", path, || {
+        rustix::fs::open(path, flags, Mode::from_raw_mode(FILE_MODE))
+    })?;
+    attempt("deploy.file.mode", "set the mode of", path, || {
+        rustix::fs::fchmod(&file, Mode::from_raw_mode(FILE_MODE))
+    })?;
     Ok(File::from(file))
 }
 
-/// Puts `bytes` in place of the file `target`: readers and crashes see the old file or the new one, durably.
-pub(crate) fn replace_file(temporaries: &Path, target: &Path, bytes: &[u8]) -> Result<(), DiskError> {
+/// Puts `bytes` in place of the file `target`: readers and crashes see the old file or the new one,
+/// durably.
+pub(crate) fn replace_file(
+    temporaries: &Path,
+    target: &Path,
+    bytes: &[u8],
+) -> Result<(), DiskError> {
     let temporary = temporaries.join(random_name());
     let mut file = create_file(&temporary)?;
-    attempt("deploy.file.write", "write", &temporary, || file.write_all(bytes))
-        .and_then(|()| sync(&file, &temporary))
-        .and_then(|()| rename(&temporary, target))
-        .inspect_err(|_| discard(&temporary))?;
+    attempt("deploy.file.write", "write", &temporary, || {
+        file.write_all(bytes)
+    })
+    .and_then(|()| sync(&file, &temporary))
+    .and_then(|()| rename(&temporary, target))
+    .inspect_err(|_| discard(&temporary))?;
     sync_parent(target)
 }
 
 /// Makes `link` a symbolic link to `contents`, in place of the link that was there, durably.
-pub(crate) fn replace_link(temporaries: &Path, link: &Path, contents: &Path) -> Result<(), DiskError> {
+pub(crate) fn replace_link(
+    temporaries: &Path,
+    link: &Path,
+    contents: &Path,
+) -> Result<(), DiskError> {
     let temporary = temporaries.join(random_name());
-    attempt("deploy.link.make", "make the link", &temporary, || rustix::fs::symlink(contents, &temporary))?;
+    attempt("deploy.link.make", "make the link", &temporary, || {
+        rustix::fs::symlink(contents, &temporary)
+    })?;
     rename(&temporary, link).inspect_err(|_| discard(&temporary))?;
     sync_parent(link)
 }
 
 /// Renames, replacing what is at `to` where the kernel allows it.
 pub(crate) fn rename(from: &Path, to: &Path) -> Result<(), DiskError> {
-    attempt("deploy.path.rename", "rename to", to, || rustix::fs::rename(from, to))
+    attempt("deploy.path.rename", "rename to", to, || {
+        rustix::fs::rename(from, to)
+    })
 }
 
 /// Gives each of two directories the other's name, in one step.
 pub(crate) fn exchange(one: &Path, other: &Path) -> Result<(), DiskError> {
     attempt("deploy.tree.exchange", "exchange", other, || {
-        rustix::fs::renameat_with(rustix::fs::CWD, one, rustix::fs::CWD, other, rustix::fs::RenameFlags::EXCHANGE)
+        rustix::fs::renameat_with(
+            rustix::fs::CWD,
+            one,
+            rustix::fs::CWD,
+            other,
+            rustix::fs::RenameFlags::EXCHANGE,
+        )
     })
 }
 
 /// Removes a file or a link.
 pub(crate) fn remove_file(path: &Path) -> Result<(), DiskError> {
-    attempt("deploy.file.remove", "remove", path, || rustix::fs::unlinkat(CWD, path, AtFlags::empty()))
+    attempt("deploy.file.remove", "remove", path, || {
+        rustix::fs::unlinkat(CWD, path, AtFlags::empty())
+    })
 }
 
 /// Writes a file's data and metadata to the disk.
 pub(crate) fn sync(file: impl AsFd, path: &Path) -> Result<(), DiskError> {
-    attempt("deploy.file.sync", "sync", path, || rustix::fs::fsync(&file))
+    attempt("deploy.file.sync", "sync", path, || {
+        rustix::fs::fsync(&file)
+    })
 }
 
 /// Writes the names in a directory to the disk.
@@ -161,15 +212,23 @@ fn sync_parent(path: &Path) -> Result<(), DiskError> {
     path.parent().map_or(Ok(()), sync_directory)
 }
 
-/// Writes everything of the file system that holds the open `directory` to the disk: one call for 100,000 files.
+/// Writes everything of the file system that holds the open `directory` to the disk: one call for
+/// 100,000 files.
 pub(crate) fn sync_file_system(directory: &File, path: &Path) -> Result<(), DiskError> {
-    attempt("deploy.filesystem.sync", "sync the file system of", path, || rustix::fs::syncfs(directory))
+    attempt(
+        "deploy.filesystem.sync",
+        "sync the file system of",
+        path,
+        || rustix::fs::syncfs(directory),
+    )
 }
 
 /// Opens a directory; never through a link at its last name.
 pub(crate) fn open_directory(path: &Path) -> Result<File, DiskError> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    rustix::fs::open(path, flags, Mode::empty()).map(File::from).map_err(|error| DiskError::new("open the directory", path, error))
+    rustix::fs::open(path, flags, Mode::empty())
+        .map(File::from)
+        .map_err(|error| DiskError::new("open the directory", path, error))
 }
 
 /// The names in a directory, in no order; those that are not UTF-8 are nobody's of ours.
@@ -177,7 +236,11 @@ pub(crate) fn names(directory: &Path) -> Result<Vec<String>, DiskError> {
     let refused = |error| DiskError::new("read the directory", directory, error);
     let entries = fs::read_dir(directory).map_err(refused)?;
     entries
-        .filter_map(|entry| entry.map(|entry| entry.file_name().into_string().ok()).transpose())
+        .filter_map(|entry| {
+            entry
+                .map(|entry| entry.file_name().into_string().ok())
+                .transpose()
+        })
         .collect::<io::Result<_>>()
         .map_err(refused)
 }
@@ -191,7 +254,10 @@ fn discard(temporary: &Path) {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::disallowed_methods, reason = "a test prepares what is on the disk")]
+    #![allow(
+        clippy::disallowed_methods,
+        reason = "a test prepares what is on the disk"
+    )]
 
     use super::*;
 
@@ -209,7 +275,10 @@ mod tests {
     #[test]
     fn a_replaced_link_never_follows_the_old_one() {
         let directory = tempfile::tempdir().unwrap();
-        let (link, old) = (directory.path().join("current"), directory.path().join("old"));
+        let (link, old) = (
+            directory.path().join("current"),
+            directory.path().join("old"),
+        );
         fs::create_dir(&old).unwrap();
         replace_link(directory.path(), &link, Path::new("old")).unwrap();
         replace_link(directory.path(), &link, Path::new("new")).unwrap();

@@ -44,7 +44,10 @@ impl Found {
             Some(short) => (short, Self::Index),
             None => (name, Self::Tree),
         };
-        let ours = short.len() == 16 && short.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        let ours = short.len() == 16
+            && short
+                .bytes()
+                .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
         ours.then(|| made(short.to_owned()))
     }
 }

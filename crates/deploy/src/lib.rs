@@ -13,13 +13,16 @@
 //!  <configured>/<short>/<path> its configuration, in memory                     configuration
 //! ```
 //!
-//! Beside it, for all pods of a node: the node cache, in `cache/`, which `docs/formats/node-cache.md` specifies.
+//! Beside it, for all pods of a node: the node cache, in `cache/`, which
+//! `docs/formats/node-cache.md` specifies.
 //!
-//! `docs/formats/release-root.md` specifies all of the root; `root.rs` says in which order things change, and why a crash at any
-//! instruction leaves `current` on a complete tree. Start reading there, then in `pull/mod.rs`.
+//! `docs/formats/release-root.md` specifies all of the root; `root.rs` says in which order things
+//! change, and why a crash at any instruction leaves `current` on a complete tree. Start reading
+//! there, then in `pull/mod.rs`.
 //!
-//! Whatever changes the disk goes through `disk.rs` or `removal.rs`, which reach a failpoint first and name the path in each
-//! error; `pull/reuse.rs` and `directories.rs` do the same relative to directories that they hold open.
+//! Whatever changes the disk goes through `disk.rs` or `removal.rs`, which reach a failpoint first
+//! and name the path in each error; `pull/reuse.rs` and `directories.rs` do the same relative to
+//! directories that they hold open.
 
 mod audit;
 pub mod cache;

@@ -11,7 +11,8 @@ use std::{
     path::Path,
 };
 
-/// The held lock. The kernel releases it when the last descriptor closes, so also when the process is killed.
+/// The held lock. The kernel releases it when the last descriptor closes, so also when the process
+/// is killed.
 #[derive(Debug)]
 pub(crate) struct Lock {
     _file: File,
@@ -22,21 +23,28 @@ pub(crate) struct Lock {
 pub(crate) enum Asked {
     /// It is ours.
     Held(Lock),
-    /// Somebody else has it: the process that the file names, which may be one of another container.
+    /// Somebody else has it: the process that the file names, which may be one of another
+    /// container.
     Busy(Option<u32>),
 }
 
 impl Lock {
-    /// Asks for the lock without waiting. The file is never removed: two processes must always meet at the same inode.
+    /// Asks for the lock without waiting. The file is never removed: two processes must always meet
+    /// at the same inode.
     pub(crate) fn ask(path: &Path) -> Result<Asked, DiskError> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let mut file: File =
-            attempt("deploy.lock.open", "open", path, || rustix::fs::open(path, flags, Mode::from_raw_mode(0o644)))?.into();
+        let mut file: File = attempt("deploy.lock.open", "open", path, || {
+            rustix::fs::open(path, flags, Mode::from_raw_mode(0o644))
+        })?
+        .into();
         match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
             Err(Errno::WOULDBLOCK) => {
                 let mut text = String::new();
-                (&file).take(20).read_to_string(&mut text).map_err(|error| DiskError::new("read", path, error))?;
+                (&file)
+                    .take(20)
+                    .read_to_string(&mut text)
+                    .map_err(|error| DiskError::new("read", path, error))?;
                 return Ok(Asked::Busy(text.trim().parse().ok()));
             }
             Err(error) => return Err(DiskError::new("lock", path, error)),
@@ -46,7 +54,8 @@ impl Lock {
             file.write_all(format!("{}\n", std::process::id()).as_bytes())
         });
         if let Err(error) = named {
-            // A full disk must not keep us from removing what filled it; the name is only for people.
+            // A full disk must not keep us from removing what filled it; the name is only for
+            // people.
             tracing::warn!(path = %path.display(), %error, "the lock does not name its holder");
         }
         Ok(Asked::Held(Self { _file: file }))

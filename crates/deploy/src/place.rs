@@ -12,7 +12,8 @@ use std::{
     path::Path,
 };
 
-/// What a directory gets that the shop writes. Set-group-ID lets what it creates stay removable for us.
+/// What a directory gets that the shop writes. Set-group-ID lets what it creates stay removable for
+/// us.
 pub(crate) const WRITABLE_MODE: u32 = 0o2775;
 /// How often a name is taken from somebody who puts another thing there again and again.
 const TRIES: u32 = 3;
@@ -27,7 +28,10 @@ pub enum DirectoryError {
     #[error("{0} is kept across releases, and a module has files in it")]
     KeptHasFiles(RelativePath),
     /// Modules ship more into a writable directory than is copied at each start of a release.
-    #[error("modules ship over {bytes} bytes or {entries} files into writable directories, {path} among them")]
+    #[error(
+        "modules ship over {bytes} bytes or {entries} files into writable directories, {path} \
+         among them"
+    )]
     TooMuch {
         /// The directory at which it was too much.
         path: RelativePath,
@@ -83,9 +87,19 @@ pub(crate) struct Place<'a> {
 }
 
 /// Opens the directory `name` in `directory`, and nothing else.
-pub(crate) fn enter(directory: impl AsFd, name: &str, flags: OFlags) -> rustix::io::Result<OwnedFd> {
+pub(crate) fn enter(
+    directory: impl AsFd,
+    name: &str,
+    flags: OFlags,
+) -> rustix::io::Result<OwnedFd> {
     let inside = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
-    rustix::fs::openat2(directory, name, flags | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty(), inside)
+    rustix::fs::openat2(
+        directory,
+        name,
+        flags | OFlags::DIRECTORY | OFlags::CLOEXEC,
+        Mode::empty(),
+        inside,
+    )
 }
 
 impl Place<'_> {
@@ -101,7 +115,10 @@ impl Place<'_> {
 
     /// The directory in which `path` is, made likewise.
     pub(crate) fn above(self, path: &RelativePath) -> Result<File, DirectoryError> {
-        match path.parent().and_then(|parent| parent.parse::<RelativePath>().ok()) {
+        match path
+            .parent()
+            .and_then(|parent| parent.parse::<RelativePath>().ok())
+        {
             Some(above) => self.directory(&above),
             None => Ok(self.itself()?),
         }
@@ -109,39 +126,73 @@ impl Place<'_> {
 
     /// The directory at `path`, for the shop to write.
     pub(crate) fn open_to(self, path: &RelativePath, group: u32) -> Result<(), DirectoryError> {
-        Ok(open_to(&self.directory(path)?, &self.above.join(path), group)?)
+        Ok(open_to(
+            &self.directory(path)?,
+            &self.above.join(path),
+            group,
+        )?)
     }
 
     /// Makes `path` a link that leads `to`, in place of the directory that is there.
-    pub(crate) fn link(self, path: &RelativePath, to: &Path, contents: Contents) -> Result<(), DirectoryError> {
+    pub(crate) fn link(
+        self,
+        path: &RelativePath,
+        to: &Path,
+        contents: Contents,
+    ) -> Result<(), DirectoryError> {
         let (directory, shown) = (self.above(path)?, self.above.join(path));
-        attempt("deploy.directory.remove", "remove", &shown, || {
-            match rustix::fs::unlinkat(&directory, path.name(), AtFlags::REMOVEDIR) {
+        attempt(
+            "deploy.directory.remove",
+            "remove",
+            &shown,
+            || match rustix::fs::unlinkat(&directory, path.name(), AtFlags::REMOVEDIR) {
                 Ok(()) | Err(Errno::NOENT) => Ok(Ok(())),
                 Err(Errno::NOTEMPTY | Errno::EXIST) if contents == Contents::SetAside => {
                     let aside = aside(path).ok_or(Errno::NAMETOOLONG)?;
-                    match rustix::fs::renameat_with(&directory, path.name(), &directory, aside.name(), RenameFlags::NOREPLACE) {
+                    match rustix::fs::renameat_with(
+                        &directory,
+                        path.name(),
+                        &directory,
+                        aside.name(),
+                        RenameFlags::NOREPLACE,
+                    ) {
                         Err(Errno::EXIST) => Ok(Err(DirectoryError::Occupied(aside))),
                         other => other.map(Ok),
                     }
                 }
-                Err(Errno::NOTEMPTY | Errno::EXIST) => Ok(Err(DirectoryError::KeptHasFiles(path.clone()))),
+                Err(Errno::NOTEMPTY | Errno::EXIST) => {
+                    Ok(Err(DirectoryError::KeptHasFiles(path.clone())))
+                }
                 Err(Errno::NOTDIR) => Ok(Err(DirectoryError::Occupied(path.clone()))),
                 Err(error) => Err(error),
-            }
-        })??;
-        attempt("deploy.link.make", "make the link", &shown, || rustix::fs::symlinkat(to, &directory, path.name()))?;
+            },
+        )??;
+        attempt("deploy.link.make", "make the link", &shown, || {
+            rustix::fs::symlinkat(to, &directory, path.name())
+        })?;
         Ok(())
     }
 
     fn itself(self) -> Result<File, DiskError> {
-        self.top.try_clone().map_err(|error| DiskError::new("open the directory", self.above, error))
+        self.top
+            .try_clone()
+            .map_err(|error| DiskError::new("open the directory", self.above, error))
     }
 
-    fn child(self, directory: &File, name: &str, path: &RelativePath, shown: &Path) -> Result<File, DirectoryError> {
+    fn child(
+        self,
+        directory: &File,
+        name: &str,
+        path: &RelativePath,
+        shown: &Path,
+    ) -> Result<File, DirectoryError> {
         for _ in 0..TRIES {
             let made = attempt("deploy.directory.make", "make the directory", shown, || {
-                match rustix::fs::mkdirat(directory, name, Mode::from_raw_mode(disk::DIRECTORY_MODE)) {
+                match rustix::fs::mkdirat(
+                    directory,
+                    name,
+                    Mode::from_raw_mode(disk::DIRECTORY_MODE),
+                ) {
                     Ok(()) => Ok(true),
                     Err(Errno::EXIST) => Ok(false),
                     Err(error) => Err(error),
@@ -154,7 +205,9 @@ impl Place<'_> {
                     }
                     return Ok(child.into());
                 }
-                Err(Errno::NOTDIR | Errno::LOOP) if self.owner == Owner::Shop => remove_stranger(directory, name, shown)?,
+                Err(Errno::NOTDIR | Errno::LOOP) if self.owner == Owner::Shop => {
+                    remove_stranger(directory, name, shown)?
+                }
                 Err(Errno::NOTDIR | Errno::LOOP) => break,
                 // Removed in between.
                 Err(Errno::NOENT) if self.owner == Owner::Shop => {}
@@ -168,19 +221,26 @@ impl Place<'_> {
 /// Removes what the shop put where a directory has to be: a file, or a link, which is not followed.
 pub(crate) fn remove_stranger(directory: &File, name: &str, shown: &Path) -> Result<(), DiskError> {
     tracing::warn!(path = %shown.display(), "something else than a directory was in the way and goes");
-    attempt("deploy.directory.clear", "remove", shown, || match rustix::fs::unlinkat(directory, name, AtFlags::empty()) {
-        Ok(()) | Err(Errno::NOENT | Errno::ISDIR) => Ok(()),
-        Err(error) => Err(error),
-    })
+    attempt(
+        "deploy.directory.clear",
+        "remove",
+        shown,
+        || match rustix::fs::unlinkat(directory, name, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT | Errno::ISDIR) => Ok(()),
+            Err(error) => Err(error),
+        },
+    )
 }
 
 /// Gives a directory the group and the mode by which the shop writes there.
 pub(crate) fn open_to(directory: &File, shown: &Path, group: u32) -> Result<(), DiskError> {
-    let now = rustix::fs::fstat(directory).map_err(|error| DiskError::new("look at", shown, error))?;
+    let now =
+        rustix::fs::fstat(directory).map_err(|error| DiskError::new("look at", shown, error))?;
     if now.st_gid != group {
         set_group(directory, group, shown)?;
     }
-    // A directory that the shop's own user has taken over is not ours to change, and does not need it.
+    // A directory that the shop's own user has taken over is not ours to change, and does not need
+    // it.
     if now.st_mode & 0o7777 != WRITABLE_MODE && now.st_uid == rustix::process::geteuid().as_raw() {
         set_mode(directory, WRITABLE_MODE, shown)?;
     }
@@ -189,14 +249,22 @@ pub(crate) fn open_to(directory: &File, shown: &Path, group: u32) -> Result<(), 
 
 pub(crate) fn set_group(file: impl AsFd, group: u32, shown: &Path) -> Result<(), DiskError> {
     let owner = rustix::fs::Gid::from_raw(group);
-    attempt("deploy.directory.group", "set the group of", shown, || match rustix::fs::fchown(&file, None, Some(owner)) {
-        // Not a member of that group: then the pod has no fsGroup, and its containers share one user.
-        Err(Errno::PERM) => Ok(()),
-        other => other,
-    })
+    attempt(
+        "deploy.directory.group",
+        "set the group of",
+        shown,
+        || match rustix::fs::fchown(&file, None, Some(owner)) {
+            // Not a member of that group: then the pod has no fsGroup, and its containers share one
+            // user.
+            Err(Errno::PERM) => Ok(()),
+            other => other,
+        },
+    )
 }
 
 pub(crate) fn set_mode(file: impl AsFd, mode: u32, shown: &Path) -> Result<(), DiskError> {
     let mode = Mode::from_raw_mode(mode);
-    attempt("deploy.directory.mode", "set the mode of", shown, || rustix::fs::fchmod(&file, mode))
+    attempt("deploy.directory.mode", "set the mode of", shown, || {
+        rustix::fs::fchmod(&file, mode)
+    })
 }

@@ -1,4 +1,5 @@
-//! Directories outside of the release root in which trees have something: the shop's storage, its writable volume, its configuration.
+//! Directories outside of the release root in which trees have something: the shop's storage, its
+//! writable volume, its configuration.
 
 use crate::{
     configuration::{Configuration, ConfigurationError, Filled},
@@ -37,7 +38,8 @@ pub struct Places {
 /// Two places that must not be in each other.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{one} and {other} are within one another: what Longshore keeps and empties in the one must not be in the other; put them beside each other"
+    "{one} and {other} are within one another: what Longshore keeps and empties in the one must \
+     not be in the other; put them beside each other"
 )]
 pub struct Conflict {
     one: String,
@@ -46,8 +48,16 @@ pub struct Conflict {
 
 /// The path without links, as far as it is there.
 fn resolved(path: &Path) -> PathBuf {
-    let there = path.ancestors().find_map(|above| Some((above, above.canonicalize().ok()?)));
-    there.map_or_else(|| path.to_owned(), |(above, real)| path.strip_prefix(above).map_or_else(|_| real.clone(), |rest| real.join(rest)))
+    let there = path
+        .ancestors()
+        .find_map(|above| Some((above, above.canonicalize().ok()?)));
+    there.map_or_else(
+        || path.to_owned(),
+        |(above, real)| {
+            path.strip_prefix(above)
+                .map_or_else(|_| real.clone(), |rest| real.join(rest))
+        },
+    )
 }
 
 /// Why something that a tree leads to is not there.
@@ -87,23 +97,47 @@ struct Leads {
 }
 
 impl Places {
-    /// The first two of all places of a pod of which one is in the other, or the same: what is the one's to empty is the other's to keep.
-    /// `cache` is the node's cache, `store` a store that is a directory.
-    pub(crate) fn conflict(&self, root: &Path, cache: Option<&Path>, store: Option<&Path>) -> Option<Conflict> {
+    /// The first two of all places of a pod of which one is in the other, or the same: what is the
+    /// one's to empty is the other's to keep. `cache` is the node's cache, `store` a store that is
+    /// a directory.
+    pub(crate) fn conflict(
+        &self,
+        root: &Path,
+        cache: Option<&Path>,
+        store: Option<&Path>,
+    ) -> Option<Conflict> {
         let all = [
             ("the release root", Some(root)),
             ("the storage", self.storage.as_deref()),
             ("the writable volume", self.writable.as_deref()),
-            ("the directory of configuration files", self.configuration.as_ref().map(|configuration| configuration.configured.as_path())),
-            ("the directory of templates", self.configuration.as_ref().map(|configuration| configuration.templates.as_path())),
+            (
+                "the directory of configuration files",
+                self.configuration
+                    .as_ref()
+                    .map(|configuration| configuration.configured.as_path()),
+            ),
+            (
+                "the directory of templates",
+                self.configuration
+                    .as_ref()
+                    .map(|configuration| configuration.templates.as_path()),
+            ),
             ("the node cache", cache),
             ("the store", store),
         ];
-        let all: Vec<_> = all.into_iter().filter_map(|(what, path)| path.map(|path| (what, path, resolved(path)))).collect();
+        let all: Vec<_> = all
+            .into_iter()
+            .filter_map(|(what, path)| path.map(|path| (what, path, resolved(path))))
+            .collect();
         for (at, (one, path, real)) in all.iter().enumerate() {
-            let other = all[..at].iter().find(|(_, _, other)| other.starts_with(real) || real.starts_with(other));
+            let other = all[..at]
+                .iter()
+                .find(|(_, _, other)| other.starts_with(real) || real.starts_with(other));
             if let Some((other, other_path, _)) = other {
-                return Some(Conflict { one: format!("{one} {}", path.display()), other: format!("{other} {}", other_path.display()) });
+                return Some(Conflict {
+                    one: format!("{one} {}", path.display()),
+                    other: format!("{other} {}", other_path.display()),
+                });
             }
         }
         None
@@ -111,13 +145,17 @@ impl Places {
 
     // Those that have a directory for each tree.
     fn of_releases(&self) -> impl Iterator<Item = &Path> {
-        let configured = self.configuration.as_ref().map(|configuration| &configuration.configured);
+        let configured = self
+            .configuration
+            .as_ref()
+            .map(|configuration| &configuration.configured);
         self.writable.iter().chain(configured).map(PathBuf::as_path)
     }
 
     /// Removes what the tree `short` had, which is gone.
     ///
-    /// The shop may write there, and so may hold it up: that costs its own volume's space, and nothing else waits for it.
+    /// The shop may write there, and so may hold it up: that costs its own volume's space, and
+    /// nothing else waits for it.
     pub(crate) fn forget(&self, short: &str) {
         for place in self.of_releases() {
             if let Err(error) = writable::remove(place, short)
@@ -128,7 +166,8 @@ impl Places {
         }
     }
 
-    /// Removes what is of none of the `trees`: a crash, or somebody who removed a tree by hand, left it.
+    /// Removes what is of none of the `trees`: a crash, or somebody who removed a tree by hand,
+    /// left it.
     pub(crate) fn sweep(&self, trees: &BTreeSet<String>) {
         for place in self.of_releases() {
             let found = match names(place) {
@@ -140,14 +179,16 @@ impl Places {
                 }
             };
             for name in found {
-                if matches!(Found::parse(&name), Some(Found::Tree(short)) if !trees.contains(&short)) {
+                if matches!(Found::parse(&name), Some(Found::Tree(short)) if !trees.contains(&short))
+                {
                     self.forget(&name);
                 }
             }
         }
     }
 
-    /// Makes again what the tree `short` in `releases` leads to and is not there: the volumes may be younger than the tree.
+    /// Makes again what the tree `short` in `releases` leads to and is not there: the volumes may
+    /// be younger than the tree.
     pub(crate) fn restore(&self, releases: &Path, short: &str) -> Result<(), PlaceError> {
         if self.writable.is_none() && self.configuration.is_none() {
             return Ok(());
@@ -178,7 +219,9 @@ impl Places {
             }
             for path in &leads.writable {
                 let shipped = writable::shipped(&top, path);
-                let shipped = shipped.map_err(|error| DiskError::new("open the directory", &tree.join(path), error))?;
+                let shipped = shipped.map_err(|error| {
+                    DiskError::new("open the directory", &tree.join(path), error)
+                })?;
                 volume.provide(short, path, shipped.as_ref())?;
             }
         }
@@ -186,16 +229,38 @@ impl Places {
     }
 
     // The links of the tree say it.
-    fn leads(&self, top: &File, tree: &Path, short: &str, outside: &[RelativePath]) -> Result<Leads, DiskError> {
+    fn leads(
+        &self,
+        top: &File,
+        tree: &Path,
+        short: &str,
+        outside: &[RelativePath],
+    ) -> Result<Leads, DiskError> {
         let mut leads = Leads::default();
         for path in outside {
-            let Some(target) = link(top, path).map_err(|error| DiskError::new("read the link", &tree.join(path), error))? else { continue };
+            let Some(target) = link(top, path)
+                .map_err(|error| DiskError::new("read the link", &tree.join(path), error))?
+            else {
+                continue;
+            };
             let is = |place: PathBuf| place == target;
-            if self.writable.as_ref().is_some_and(|volume| is(writable::of_release(volume, short, path))) {
+            if self
+                .writable
+                .as_ref()
+                .is_some_and(|volume| is(writable::of_release(volume, short, path)))
+            {
                 leads.writable.push(path.clone());
-            } else if self.writable.as_ref().is_some_and(|volume| is(writable::kept(volume, path))) {
+            } else if self
+                .writable
+                .as_ref()
+                .is_some_and(|volume| is(writable::kept(volume, path)))
+            {
                 leads.kept.push(path.clone());
-            } else if self.configuration.as_ref().is_some_and(|it| is(it.configured.join(short).join(path))) {
+            } else if self
+                .configuration
+                .as_ref()
+                .is_some_and(|it| is(it.configured.join(short).join(path)))
+            {
                 leads.configured.push(path.clone());
             }
         }
@@ -207,7 +272,13 @@ impl Places {
 fn link(top: &File, path: &RelativePath) -> rustix::io::Result<Option<PathBuf>> {
     let inside = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let above = match rustix::fs::openat2(top, path.parent().unwrap_or("."), flags, Mode::empty(), inside) {
+    let above = match rustix::fs::openat2(
+        top,
+        path.parent().unwrap_or("."),
+        flags,
+        Mode::empty(),
+        inside,
+    ) {
         Ok(above) => above,
         Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(None),
         Err(error) => return Err(error),

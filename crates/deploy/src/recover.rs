@@ -21,7 +21,8 @@ impl ReleaseRoot {
         Ok(())
     }
 
-    /// Makes again what complete trees lead to and is not there: the shop's volumes may be younger than its trees.
+    /// Makes again what complete trees lead to and is not there: the shop's volumes may be younger
+    /// than its trees.
     pub(crate) fn restore(&self) -> Result<(), PlaceError> {
         for short in self.trees()? {
             self.places.restore(&self.path.join(RELEASES), &short)?;
@@ -29,7 +30,8 @@ impl ReleaseRoot {
         Ok(())
     }
 
-    // Everything in `staging/` is of a process that is gone, as we hold the lock: half-made trees and temporary names alike.
+    // Everything in `staging/` is of a process that is gone, as we hold the lock: half-made trees
+    // and temporary names alike.
     fn sweep(&self) -> Result<(), DiskError> {
         let staging = self.path.join(STAGING);
         for name in names(&staging)? {
@@ -52,11 +54,13 @@ impl ReleaseRoot {
             }
             return Ok(());
         }
-        // Somebody removed the tree. What `current` still shows is what runs; otherwise nothing does, and a pull brings it back.
+        // Somebody removed the tree. What `current` still shows is what runs; otherwise nothing
+        // does, and a pull brings it back.
         let shown = read_current(&self.path);
         let mut state = self.state.clone();
         state.active = state.previous.take().filter(|previous| {
-            self.is_complete(&previous.manifest) && shown.is_some_and(|shown| shown == link_contents(&previous.manifest))
+            self.is_complete(&previous.manifest)
+                && shown.is_some_and(|shown| shown == link_contents(&previous.manifest))
         });
         warn!(manifest = %active.manifest, "the active release's tree is gone");
         self.remember(state)

@@ -12,21 +12,33 @@ pub(crate) enum Scope {
     Unused,
 }
 
-/// The short names to remove from `releases/`, of what was `found` there. Names `in_use` are never among them, unless
-/// there is only an index.
-pub(crate) fn removable(found: &BTreeSet<Found>, in_use: &BTreeSet<String>, scope: Scope) -> BTreeSet<String> {
-    let shorts: BTreeSet<_> = found.iter().map(|(Found::Tree(short) | Found::Index(short))| short).collect();
+/// The short names to remove from `releases/`, of what was `found` there. Names `in_use` are never
+/// among them, unless there is only an index.
+pub(crate) fn removable(
+    found: &BTreeSet<Found>,
+    in_use: &BTreeSet<String>,
+    scope: Scope,
+) -> BTreeSet<String> {
+    let shorts: BTreeSet<_> = found
+        .iter()
+        .map(|(Found::Tree(short) | Found::Index(short))| short)
+        .collect();
     let goes = |short: &String| {
         let tree = found.contains(&Found::Tree(short.clone()));
         let index = found.contains(&Found::Index(short.clone()));
         match (tree, index) {
-            // It was complete when it became active; an index that somebody removed only costs the links of the next update.
+            // It was complete when it became active; an index that somebody removed only costs the
+            // links of the next update.
             (true, _) if in_use.contains(short) => false,
             (true, true) => scope == Scope::Unused,
             (true, false) | (false, _) => true,
         }
     };
-    shorts.into_iter().filter(|short| goes(short)).cloned().collect()
+    shorts
+        .into_iter()
+        .filter(|short| goes(short))
+        .cloned()
+        .collect()
 }
 
 #[cfg(test)]
@@ -36,13 +48,28 @@ mod tests {
 
     #[test]
     fn each_case_of_tree_index_and_use() {
-        let found: BTreeSet<Found> = ["1111111111111111", "1111111111111111.index", "2222222222222222", "3333333333333333.index"]
-            .into_iter()
-            .chain(["4444444444444444", "4444444444444444.index", "5555555555555555", "notes.txt"])
-            .filter_map(Found::parse)
-            .collect();
+        let found: BTreeSet<Found> = [
+            "1111111111111111",
+            "1111111111111111.index",
+            "2222222222222222",
+            "3333333333333333.index",
+        ]
+        .into_iter()
+        .chain([
+            "4444444444444444",
+            "4444444444444444.index",
+            "5555555555555555",
+            "notes.txt",
+        ])
+        .filter_map(Found::parse)
+        .collect();
         let in_use = BTreeSet::from(["1111111111111111".to_owned(), "5555555555555555".to_owned()]);
-        let removed = |scope| removable(&found, &in_use, scope).into_iter().map(|short| short.chars().next().unwrap()).collect::<String>();
+        let removed = |scope| {
+            removable(&found, &in_use, scope)
+                .into_iter()
+                .map(|short| short.chars().next().unwrap())
+                .collect::<String>()
+        };
         assert_eq!(removed(Scope::Incomplete), "23");
         assert_eq!(removed(Scope::Unused), "234");
     }

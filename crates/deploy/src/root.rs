@@ -1,4 +1,5 @@
-//! The release root: one writer, and every change in an order that a crash at any instruction leaves usable.
+//! The release root: one writer, and every change in an order that a crash at any instruction
+//! leaves usable.
 //!
 //! An activation changes three things, each durable before the next starts:
 //!
@@ -8,12 +9,15 @@
 //!  3. current       → releases/<short>                                                          replaced by rename
 //! ```
 //!
-//! `state.json` is what is meant, `current` is what readers see, and the state comes first: so the floor that stops replays is
-//! on the disk before any reader can see what raised it. A crash before 2 leaves the old release and a complete tree that
-//! the next pull activates without a download; between 2 and 3 the next start finishes the activation, as the release had
-//! been verified and accepted. `current` names a complete tree at every moment, and the accepted sequence never falls.
+//! `state.json` is what is meant, `current` is what readers see, and the state comes first: so the
+//! floor that stops replays is on the disk before any reader can see what raised it. A crash before
+//! 2 leaves the old release and a complete tree that the next pull activates without a download;
+//! between 2 and 3 the next start finishes the activation, as the release had been verified and
+//! accepted. `current` names a complete tree at every moment, and the accepted sequence never
+//! falls.
 //!
-//! A tree goes in the reverse order: its index first, durably, so that a half-removed tree never counts as complete.
+//! A tree goes in the reverse order: its index first, durably, so that a half-removed tree never
+//! counts as complete.
 
 use crate::{
     disk::{self, DiskError, names},
@@ -100,18 +104,20 @@ impl RootError {
 }
 
 impl ReleaseRoot {
-    /// Opens the release root at `path`, an absolute path: makes what is missing, takes the lock, removes what a crash left, and
-    /// finishes an interrupted activation.
+    /// Opens the release root at `path`, an absolute path: makes what is missing, takes the lock,
+    /// removes what a crash left, and finishes an interrupted activation.
     ///
     /// # Errors
     ///
-    /// [`RootError::Busy`] where another process has it open, without waiting; [`RootError::State`] where `state.json` is damaged,
-    /// before anything is changed; otherwise what is wrong with the path or the disk.
+    /// [`RootError::Busy`] where another process has it open, without waiting; [`RootError::State`]
+    /// where `state.json` is damaged, before anything is changed; otherwise what is wrong with the
+    /// path or the disk.
     pub fn open(path: &Path) -> Result<Self, RootError> {
         Self::open_with(path, &Places::default())
     }
 
-    /// The same for a root whose trees lead to `places`: what these have of trees that are gone is removed, too.
+    /// The same for a root whose trees lead to `places`: what these have of trees that are gone is
+    /// removed, too.
     ///
     /// # Errors
     ///
@@ -129,7 +135,12 @@ impl ReleaseRoot {
         for name in [RELEASES, STAGING] {
             disk::ensure_directory(&path.join(name))?;
         }
-        let mut root = Self { path, lock, state, places: places.clone() };
+        let mut root = Self {
+            path,
+            lock,
+            state,
+            places: places.clone(),
+        };
         root.recover()?;
         Ok(root)
     }
@@ -149,26 +160,36 @@ impl ReleaseRoot {
     /// Whether `manifest`'s whole tree is on the disk.
     #[must_use]
     pub fn is_complete(&self, manifest: &Sha256) -> bool {
-        let known = [&self.state.active, &self.state.previous].into_iter().flatten().any(|it| it.manifest == *manifest);
-        self.tree(manifest).is_dir() && (known || index::Reader::open(&self.index(manifest), manifest).is_ok())
+        let known = [&self.state.active, &self.state.previous]
+            .into_iter()
+            .flatten()
+            .any(|it| it.manifest == *manifest);
+        self.tree(manifest).is_dir()
+            && (known || index::Reader::open(&self.index(manifest), manifest).is_ok())
     }
 
     /// Whether `manifest` is active, and `current` says so.
     #[must_use]
     pub fn is_active(&self, manifest: &Sha256) -> bool {
-        self.state.active.as_ref().is_some_and(|active| active.manifest == *manifest)
+        self.state
+            .active
+            .as_ref()
+            .is_some_and(|active| active.manifest == *manifest)
             && self.is_complete(manifest)
             && read_current(&self.path).is_some_and(|current| current == link_contents(manifest))
     }
 
-    /// Makes `target` the active release; its tree is complete and it was accepted by the policy, or chosen by an operator.
+    /// Makes `target` the active release; its tree is complete and it was accepted by the policy,
+    /// or chosen by an operator.
     ///
-    /// The highest accepted sequence stays what it is where `target` is older. Doing it again changes nothing.
+    /// The highest accepted sequence stays what it is where `target` is older. Doing it again
+    /// changes nothing.
     ///
     /// # Errors
     ///
-    /// Where the tree is not there or the disk refuses. Readers then still see the release that they saw before; after a
-    /// failure of the last step the next [`ReleaseRoot::open`] finishes the activation.
+    /// Where the tree is not there or the disk refuses. Readers then still see the release that
+    /// they saw before; after a failure of the last step the next [`ReleaseRoot::open`] finishes
+    /// the activation.
     pub fn activate(&mut self, target: &Target, now: Timestamp) -> Result<(), RootError> {
         if !self.is_complete(&target.manifest) {
             return Err(RootError::Incomplete(target.manifest));
@@ -178,7 +199,8 @@ impl ReleaseRoot {
         Ok(())
     }
 
-    /// As [`Self::activate`], but on trial: until [`Self::keep`], a restart knows that nobody has yet seen the shop work with it.
+    /// As [`Self::activate`], but on trial: until [`Self::keep`], a restart knows that nobody has
+    /// yet seen the shop work with it.
     ///
     /// # Errors
     ///
@@ -201,15 +223,23 @@ impl ReleaseRoot {
         self.remember(self.state.kept())
     }
 
-    /// Makes the release before the active one active again, and says which that is; nothing changes where there is none. Whether the other
-    /// one is rejected is said by [`Self::reject`].
+    /// Makes the release before the active one active again, and says which that is; nothing
+    /// changes where there is none. Whether the other one is rejected is said by [`Self::reject`].
     ///
     /// # Errors
     ///
     /// As [`Self::activate`].
     pub fn go_back(&mut self, now: Timestamp) -> Result<Option<ActiveRelease>, RootError> {
-        let Some(next) = self.state.gone_back(now) else { return Ok(None) };
-        let Some(active) = next.active.clone().filter(|active| self.is_complete(&active.manifest)) else { return Ok(None) };
+        let Some(next) = self.state.gone_back(now) else {
+            return Ok(None);
+        };
+        let Some(active) = next
+            .active
+            .clone()
+            .filter(|active| self.is_complete(&active.manifest))
+        else {
+            return Ok(None);
+        };
         self.remember(next)?;
         self.point(&active.manifest)?;
         Ok(Some(active))
@@ -229,12 +259,18 @@ impl ReleaseRoot {
     /// # Errors
     ///
     /// Where the disk refuses.
-    pub fn reject(&mut self, manifest: Sha256, reason: &str, now: Timestamp) -> Result<(), RootError> {
+    pub fn reject(
+        &mut self,
+        manifest: Sha256,
+        reason: &str,
+        now: Timestamp,
+    ) -> Result<(), RootError> {
         self.remember(self.state.with_rejected(manifest, reason, now))
     }
 
-    /// Removes every tree but the active one, the previous one and the one that `current` names, and returns the short names of
-    /// those that went. A tree with something mounted in it stays until a later call.
+    /// Removes every tree but the active one, the previous one and the one that `current` names,
+    /// and returns the short names of those that went. A tree with something mounted in it stays
+    /// until a later call.
     ///
     /// # Errors
     ///
@@ -243,9 +279,11 @@ impl ReleaseRoot {
         self.remove(Scope::Unused)
     }
 
-    /// Gives back the space of a complete tree that the full disk kept from becoming active: the shop that runs here writes, too.
+    /// Gives back the space of a complete tree that the full disk kept from becoming active: the
+    /// shop that runs here writes, too.
     ///
-    /// What the disk says decides, as the new state may have come through although its writing failed in the end.
+    /// What the disk says decides, as the new state may have come through although its writing
+    /// failed in the end.
     pub(crate) fn withdraw(&mut self) -> Result<Vec<String>, RootError> {
         self.state = read_state(&self.path)?;
         self.remove(Scope::Unused)
@@ -262,7 +300,9 @@ impl ReleaseRoot {
     pub(crate) fn remember(&mut self, state: State) -> Result<(), RootError> {
         if state != self.state {
             let path = self.path.join(STATE);
-            let text = state.to_json().map_err(|error| DiskError::new("format", &path, io::Error::from(error)))?;
+            let text = state
+                .to_json()
+                .map_err(|error| DiskError::new("format", &path, io::Error::from(error)))?;
             disk::replace_file(&self.path.join(STAGING), &path, &text)?;
             self.state = state;
         }
@@ -274,12 +314,19 @@ impl ReleaseRoot {
         if read_current(&self.path).is_some_and(|current| current == contents) {
             return Ok(());
         }
-        disk::replace_link(&self.path.join(STAGING), &self.path.join(CURRENT), &contents)
+        disk::replace_link(
+            &self.path.join(STAGING),
+            &self.path.join(CURRENT),
+            &contents,
+        )
     }
 
     pub(crate) fn remove(&self, scope: Scope) -> Result<Vec<String>, RootError> {
         let releases = self.path.join(RELEASES);
-        let found: BTreeSet<_> = names(&releases)?.iter().filter_map(|name| Found::parse(name)).collect();
+        let found: BTreeSet<_> = names(&releases)?
+            .iter()
+            .filter_map(|name| Found::parse(name))
+            .collect();
         let mut removed = Vec::new();
         for short in removable(&found, &self.in_use(), scope) {
             if found.contains(&Found::Index(short.clone())) {
@@ -291,7 +338,9 @@ impl ReleaseRoot {
                     self.places.forget(&short);
                     removed.push(short);
                 }
-                Removal::Mounted(mount) => tracing::warn!(path = %mount.display(), "an old tree stays: something is mounted in it"),
+                Removal::Mounted(mount) => {
+                    tracing::warn!(path = %mount.display(), "an old tree stays: something is mounted in it")
+                }
             }
         }
         Ok(removed)
@@ -300,12 +349,19 @@ impl ReleaseRoot {
     /// The short names of the trees that are there.
     pub(crate) fn trees(&self) -> Result<BTreeSet<String>, DiskError> {
         let found = names(&self.path.join(RELEASES))?;
-        Ok(found.into_iter().filter(|name| matches!(Found::parse(name), Some(Found::Tree(_)))).collect())
+        Ok(found
+            .into_iter()
+            .filter(|name| matches!(Found::parse(name), Some(Found::Tree(_))))
+            .collect())
     }
 
     fn in_use(&self) -> BTreeSet<String> {
-        let current = read_current(&self.path).and_then(|current| Some(current.file_name()?.to_str()?.to_owned()));
-        let known = [&self.state.active, &self.state.previous].into_iter().flatten().map(|it| it.manifest.short());
+        let current = read_current(&self.path)
+            .and_then(|current| Some(current.file_name()?.to_str()?.to_owned()));
+        let known = [&self.state.active, &self.state.previous]
+            .into_iter()
+            .flatten()
+            .map(|it| it.manifest.short());
         known.chain(current).collect()
     }
 }
@@ -321,7 +377,10 @@ fn make(path: &Path) -> Result<PathBuf, RootError> {
     if !path.is_absolute() {
         return Err(RootError::Relative(path.to_owned()));
     }
-    let missing: Vec<_> = path.ancestors().take_while(|ancestor| !ancestor.exists()).collect();
+    let missing: Vec<_> = path
+        .ancestors()
+        .take_while(|ancestor| !ancestor.exists())
+        .collect();
     let deepest = path.ancestors().nth(missing.len()).unwrap_or(path);
     if !deepest.is_dir() {
         return Err(RootError::NotDirectory(deepest.to_owned()));
@@ -329,7 +388,9 @@ fn make(path: &Path) -> Result<PathBuf, RootError> {
     for directory in missing.into_iter().rev() {
         disk::ensure_directory(directory)?;
     }
-    Ok(path.canonicalize().map_err(|error| DiskError::new("open the directory", path, error))?)
+    Ok(path
+        .canonicalize()
+        .map_err(|error| DiskError::new("open the directory", path, error))?)
 }
 
 /// What the root at `path` remembers; nothing where it never activated a release.

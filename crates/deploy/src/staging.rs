@@ -17,13 +17,15 @@ use std::{
     sync::Arc,
 };
 
-/// A staging directory. Dropped before [`Staging::complete`], it is removed and gives its space back.
+/// A staging directory. Dropped before [`Staging::complete`], it is removed and gives its space
+/// back.
 #[derive(Debug)]
 pub(crate) struct Staging {
     directory: PathBuf,
     tree: PathBuf,
     index: PathBuf,
-    // Open from the start: `syncfs` on it reports every write that failed since then, also one that another process saw.
+    // Open from the start: `syncfs` on it reports every write that failed since then, also one
+    // that another process saw.
     handle: File,
     // The tree is ours only as long as the lock is.
     _lock: Arc<Lock>,
@@ -31,22 +33,41 @@ pub(crate) struct Staging {
 }
 
 impl ReleaseRoot {
-    /// Starts a tree for `manifest`, whose index is written along; `outside` is what the index says of it ([`crate::index::Reader::outside`]).
-    pub(crate) fn stage(&self, manifest: &Sha256, outside: &[RelativePath]) -> Result<(Staging, Writer), DiskError> {
+    /// Starts a tree for `manifest`, whose index is written along; `outside` is what the index says
+    /// of it ([`crate::index::Reader::outside`]).
+    pub(crate) fn stage(
+        &self,
+        manifest: &Sha256,
+        outside: &[RelativePath],
+    ) -> Result<(Staging, Writer), DiskError> {
         let directory = self.path.join(STAGING).join(random_name());
         disk::ensure_directory(&directory)?;
         let handle = disk::open_directory(&directory)?;
         let (tree, index) = (directory.join("tree"), directory.join("index"));
-        let staging = Staging { directory, tree, index, handle, _lock: Arc::clone(&self.lock), complete: false };
+        let staging = Staging {
+            directory,
+            tree,
+            index,
+            handle,
+            _lock: Arc::clone(&self.lock),
+            complete: false,
+        };
         disk::ensure_directory(&staging.tree)?;
-        let writer = Writer::new(disk::create_file(&staging.index)?, &staging.index, manifest, outside)?;
+        let writer = Writer::new(
+            disk::create_file(&staging.index)?,
+            &staging.index,
+            manifest,
+            outside,
+        )?;
         Ok((staging, writer))
     }
 
-    /// Puts a staged tree into the place of the tree of the same manifest, in one step for its readers.
+    /// Puts a staged tree into the place of the tree of the same manifest, in one step for its
+    /// readers.
     ///
-    /// Either index describes either tree, as both are of one manifest: a crash between the two renames does no harm. What the shop wrote
-    /// into the directories `written` goes over to the new tree, as far as it can: a crash before that makes them empty, as a switch does.
+    /// Either index describes either tree, as both are of one manifest: a crash between the two
+    /// renames does no harm. What the shop wrote into the directories `written` goes over to the
+    /// new tree, as far as it can: a crash before that makes them empty, as a switch does.
     pub(crate) fn exchange(
         &self,
         mut staging: Staging,
@@ -79,7 +100,8 @@ impl ReleaseRoot {
         remove_tree(&staging.directory).map(drop)
     }
 
-    /// The same where the tree that is there came with a container's image: overlayfs lets nobody rename a directory of a lower layer, but remove it.
+    /// The same where the tree that is there came with a container's image: overlayfs lets nobody
+    /// rename a directory of a lower layer, but remove it.
     ///
     /// ```text
     ///  current → staging/x/tree     readers see the new tree
@@ -88,10 +110,18 @@ impl ReleaseRoot {
     ///  current → releases/y
     /// ```
     ///
-    /// Every step is one for readers. A crash in between leaves a tree that lacks files, which the agent's scan finds and puts back.
-    fn supplant(&self, staging: &Staging, manifest: &Sha256, error: DiskError) -> Result<(), DiskError> {
+    /// Every step is one for readers. A crash in between leaves a tree that lacks files, which the
+    /// agent's scan finds and puts back.
+    fn supplant(
+        &self,
+        staging: &Staging,
+        manifest: &Sha256,
+        error: DiskError,
+    ) -> Result<(), DiskError> {
         let (tree, temporaries) = (self.tree(manifest), self.path.join(STAGING));
-        let Some(random) = staging.directory.file_name() else { return Err(error) };
+        let Some(random) = staging.directory.file_name() else {
+            return Err(error);
+        };
         // From `current`, which is beside `staging`.
         let inside = Path::new(STAGING).join(random).join("tree");
         let runs = self.is_active(manifest);
@@ -103,7 +133,11 @@ impl ReleaseRoot {
             return Err(error);
         }
         // It leads somewhere once it is where the tree was made, two directories below the root.
-        disk::replace_link(&temporaries, &tree, &Path::new("../..").join(link_contents(manifest)))?;
+        disk::replace_link(
+            &temporaries,
+            &tree,
+            &Path::new("../..").join(link_contents(manifest)),
+        )?;
         disk::exchange(&staging.tree, &tree)?;
         if runs {
             self.point(manifest)?;
@@ -112,11 +146,21 @@ impl ReleaseRoot {
     }
 
     /// Makes a staged tree count: everything in it is durable before it gets its name.
-    pub(crate) fn complete(&self, mut staging: Staging, writer: Writer, manifest: &Sha256) -> Result<(), DiskError> {
+    pub(crate) fn complete(
+        &self,
+        mut staging: Staging,
+        writer: Writer,
+        manifest: &Sha256,
+    ) -> Result<(), DiskError> {
         let (tree, index) = (self.tree(manifest), self.index(manifest));
         if tree.symlink_metadata().is_ok() {
-            // Another manifest with the same 16 digits; `rename` would replace its index before it fails on the tree.
-            return Err(DiskError::new("rename to", &tree, io::ErrorKind::AlreadyExists));
+            // Another manifest with the same 16 digits; `rename` would replace its index before it
+            // fails on the tree.
+            return Err(DiskError::new(
+                "rename to",
+                &tree,
+                io::ErrorKind::AlreadyExists,
+            ));
         }
         writer.finish()?;
         disk::sync_file_system(&staging.handle, &staging.directory)?;
@@ -131,7 +175,8 @@ impl ReleaseRoot {
     }
 }
 
-/// Gives the directory at `path` of the tree `from` to the tree `to`, and the one that is there in exchange; nothing where it is none.
+/// Gives the directory at `path` of the tree `from` to the tree `to`, and the one that is there in
+/// exchange; nothing where it is none.
 ///
 /// The tree that it comes from is one that somebody damaged: no link in it is followed.
 fn carry(from: &Path, to: &Path, path: &RelativePath) -> Result<(), DiskError> {
@@ -148,7 +193,11 @@ fn carry(from: &Path, to: &Path, path: &RelativePath) -> Result<(), DiskError> {
     let stat = rustix::fs::statat(&old, path.name(), AtFlags::SYMLINK_NOFOLLOW);
     let stat = stat.map_err(|error| DiskError::new("look at", &from.join(path), error))?;
     if FileType::from_raw_mode(stat.st_mode) != FileType::Directory {
-        return Err(DiskError::new("keep", &from.join(path), io::ErrorKind::NotADirectory));
+        return Err(DiskError::new(
+            "keep",
+            &from.join(path),
+            io::ErrorKind::NotADirectory,
+        ));
     }
     disk::attempt("deploy.tree.carry", "exchange", &place, || {
         rustix::fs::renameat_with(&old, path.name(), &new, path.name(), RenameFlags::EXCHANGE)
@@ -161,8 +210,8 @@ impl Staging {
         &self.tree
     }
 
-    /// Whether the tree's file system takes names for one that differ in case only. Asked by doing it: what a file system says of
-    /// itself differs between kinds, directories and mounts.
+    /// Whether the tree's file system takes names for one that differ in case only. Asked by doing
+    /// it: what a file system says of itself differs between kinds, directories and mounts.
     pub(crate) fn folds_case(&self) -> Result<bool, DiskError> {
         let [lower, upper] = ["case", "CASE"].map(|name| self.directory.join(name));
         disk::create_file(&lower)?;
@@ -175,7 +224,8 @@ impl Staging {
         Ok(folds)
     }
 
-    /// A new file for bytes that do not fit in memory. It has no name once this returns, so nothing is left of it.
+    /// A new file for bytes that do not fit in memory. It has no name once this returns, so nothing
+    /// is left of it.
     pub(crate) fn spool(&self) -> Result<File, DiskError> {
         let path = self.directory.join(random_name());
         let file = disk::create_file(&path)?;

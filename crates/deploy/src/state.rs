@@ -1,7 +1,8 @@
-//! `state.json`: what this root has accepted, runs, ran before and refuses. Pure: text in, text out.
+//! `state.json`: what this root has accepted, runs, ran before and refuses. Pure: text in, text
+//! out.
 //!
-//! `docs/formats/release-root.md` is the specification. A damaged file is an error and never an empty state: the highest
-//! accepted sequence is what stops a replay of an old release.
+//! `docs/formats/release-root.md` is the specification. A damaged file is an error and never an
+//! empty state: the highest accepted sequence is what stops a replay of an old release.
 
 use jiff::{SignedDuration, Timestamp};
 use release::{Accepted, ChannelName, Reason, Sequence, Sha256};
@@ -10,11 +11,12 @@ use std::collections::BTreeMap;
 
 /// Version of the file that this code writes, and the only one it reads.
 const SCHEMA: u32 = 1;
-/// Rejected digests that are remembered; the oldest is forgotten first. A year of daily failures is not a real case, a file
-/// that grows without end would be.
+/// Rejected digests that are remembered; the oldest is forgotten first. A year of daily failures is
+/// not a real case, a file that grows without end would be.
 const REJECTED_LIMIT: usize = 256;
 
-/// How long after a release was made, at most, its acceptance counts as a time that has passed: of that, only its signers' word is proof.
+/// How long after a release was made, at most, its acceptance counts as a time that has passed: of
+/// that, only its signers' word is proof.
 const PASSED: SignedDuration = SignedDuration::from_hours(1);
 
 /// What a release root remembers.
@@ -31,7 +33,8 @@ pub struct State {
     /// The release that was active before it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<ActiveRelease>,
-    /// Since when the active release is on trial: it has still to show that the shop works with it.
+    /// Since when the active release is on trial: it has still to show that the shop works with
+    /// it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trial: Option<Timestamp>,
     /// Manifests that failed here, which are not activated again unless an operator chooses them.
@@ -49,7 +52,8 @@ pub struct AcceptedRelease {
     pub root_version: u64,
     /// Its manifest.
     pub manifest: Sha256,
-    /// A clock behind this is wrong: when it was activated, but at most an hour after it was made, as the clock may have been ahead.
+    /// A clock behind this is wrong: when it was activated, but at most an hour after it was made,
+    /// as the clock may have been ahead.
     pub at: Timestamp,
 }
 
@@ -125,7 +129,8 @@ impl State {
     ///
     /// # Errors
     ///
-    /// [`StateError`] where the text is not a state of schema 1. It is never taken for an empty one.
+    /// [`StateError`] where the text is not a state of schema 1. It is never taken for an empty
+    /// one.
     pub fn parse(text: &[u8]) -> Result<Self, StateError> {
         #[derive(Deserialize)]
         struct Versioned {
@@ -142,7 +147,8 @@ impl State {
     ///
     /// # Errors
     ///
-    /// Never for a state that was parsed or built here; JSON itself may refuse, and that is not hidden.
+    /// Never for a state that was parsed or built here; JSON itself may refuse, and that is not
+    /// hidden.
     pub fn to_json(&self) -> Result<Vec<u8>, serde_json::Error> {
         let mut text = serde_json::to_vec_pretty(self)?;
         text.push(b'\n');
@@ -152,25 +158,40 @@ impl State {
     /// What the acceptance policy asks about the past.
     #[must_use]
     pub fn policy_floor(&self) -> Option<Accepted> {
-        self.accepted.as_ref().map(|it| Accepted { sequence: it.sequence, manifest: it.manifest, root_version: it.root_version, at: it.at })
+        self.accepted.as_ref().map(|it| Accepted {
+            sequence: it.sequence,
+            manifest: it.manifest,
+            root_version: it.root_version,
+            at: it.at,
+        })
     }
 
-    /// The state once `target` is active: the accepted sequence never falls, also where an older release was chosen.
+    /// The state once `target` is active: the accepted sequence never falls, also where an older
+    /// release was chosen.
     #[must_use]
     pub fn activated(&self, target: &Target, now: Timestamp) -> Self {
         let mut next = self.clone();
-        let raises = self.accepted.as_ref().is_none_or(|accepted| target.sequence >= accepted.sequence);
+        let raises = self
+            .accepted
+            .as_ref()
+            .is_none_or(|accepted| target.sequence >= accepted.sequence);
         if raises {
             let before = self.accepted.as_ref();
             next.accepted = Some(AcceptedRelease {
                 sequence: target.sequence,
-                root_version: before.map_or(0, |it| it.root_version).max(target.root_version),
+                root_version: before
+                    .map_or(0, |it| it.root_version)
+                    .max(target.root_version),
                 manifest: target.manifest,
-                // A clock that is ahead today is right tomorrow, and must not be held behind until then.
+                // A clock that is ahead today is right tomorrow, and must not be held behind until
+                // then.
                 at: now.min(target.created.saturating_add(PASSED).unwrap_or(now)),
             });
         }
-        let same = self.active.as_ref().filter(|active| active.manifest == target.manifest);
+        let same = self
+            .active
+            .as_ref()
+            .filter(|active| active.manifest == target.manifest);
         if same.is_none() {
             next.previous.clone_from(&self.active);
             next.trial = None;
@@ -188,23 +209,45 @@ impl State {
     /// The state once `target` is active on trial, where it was not active before.
     #[must_use]
     pub fn activated_on_trial(&self, target: &Target, now: Timestamp) -> Self {
-        let known = self.active.as_ref().is_some_and(|active| active.manifest == target.manifest);
+        let known = self
+            .active
+            .as_ref()
+            .is_some_and(|active| active.manifest == target.manifest);
         let next = self.activated(target, now);
-        if known { next } else { Self { trial: Some(now), ..next } }
+        if known {
+            next
+        } else {
+            Self {
+                trial: Some(now),
+                ..next
+            }
+        }
     }
 
     /// The state once the trial is over and the active release stays.
     #[must_use]
     pub fn kept(&self) -> Self {
-        Self { trial: None, ..self.clone() }
+        Self {
+            trial: None,
+            ..self.clone()
+        }
     }
 
-    /// The state once the release before the active one is active again; nothing where there was none before it. What failed is not rejected
-    /// by that: whoever goes back knows only afterwards whether the release before works.
+    /// The state once the release before the active one is active again; nothing where there was
+    /// none before it. What failed is not rejected by that: whoever goes back knows only afterwards
+    /// whether the release before works.
     #[must_use]
     pub fn gone_back(&self, now: Timestamp) -> Option<Self> {
         let before = self.previous.clone()?;
-        Some(Self { active: Some(ActiveRelease { since: now, ..before }), previous: None, trial: None, ..self.clone() })
+        Some(Self {
+            active: Some(ActiveRelease {
+                since: now,
+                ..before
+            }),
+            previous: None,
+            trial: None,
+            ..self.clone()
+        })
     }
 
     /// The state once `manifest` may be tried again.
@@ -219,10 +262,20 @@ impl State {
     #[must_use]
     pub fn with_rejected(&self, manifest: Sha256, reason: &str, now: Timestamp) -> Self {
         let mut next = self.clone();
-        next.rejected.insert(manifest, Rejection { reason: reason.to_owned(), at: now });
+        next.rejected.insert(
+            manifest,
+            Rejection {
+                reason: reason.to_owned(),
+                at: now,
+            },
+        );
         while next.rejected.len() > REJECTED_LIMIT {
-            let oldest =
-                next.rejected.iter().filter(|(digest, _)| **digest != manifest).min_by_key(|(_, it)| it.at).map(|(digest, _)| *digest);
+            let oldest = next
+                .rejected
+                .iter()
+                .filter(|(digest, _)| **digest != manifest)
+                .min_by_key(|(_, it)| it.at)
+                .map(|(digest, _)| *digest);
             let Some(oldest) = oldest else { break };
             next.rejected.remove(&oldest);
         }
@@ -251,7 +304,9 @@ mod tests {
 
     #[test]
     fn choosing_an_older_release_keeps_the_floor() {
-        let state = State::default().activated(&target(7, 7), at(1)).activated(&target(5, 5), at(2));
+        let state = State::default()
+            .activated(&target(7, 7), at(1))
+            .activated(&target(5, 5), at(2));
         assert_eq!(state.accepted.as_ref().unwrap().sequence.get(), 7);
         assert_eq!(state.active.as_ref().unwrap().sequence.get(), 5);
         assert_eq!(state.previous.as_ref().unwrap().sequence.get(), 7);
@@ -259,7 +314,9 @@ mod tests {
 
     #[test]
     fn a_new_sequence_of_the_same_manifest_keeps_its_start_and_the_previous_one() {
-        let state = State::default().activated(&target(1, 1), at(1)).activated(&target(2, 2), at(2));
+        let state = State::default()
+            .activated(&target(1, 1), at(1))
+            .activated(&target(2, 2), at(2));
         let state = state.activated(&target(3, 2), at(3));
         let active = state.active.as_ref().unwrap();
         assert_eq!((active.sequence.get(), active.since), (3, at(2)));
@@ -268,9 +325,22 @@ mod tests {
 
     #[test]
     fn an_unknown_schema_says_so_and_damage_is_never_an_empty_state() {
-        assert!(matches!(State::parse(br#"{"schema":2,"other":true}"#), Err(StateError::Schema(2))));
-        for text in ["", "{}", "null", r#"{"schema":1,"accepted":{}}"#, r#"{"schema":1,"unknown":1}"#, "{\"schema\":1"] {
-            assert!(matches!(State::parse(text.as_bytes()), Err(StateError::Malformed(_))), "{text}");
+        assert!(matches!(
+            State::parse(br#"{"schema":2,"other":true}"#),
+            Err(StateError::Schema(2))
+        ));
+        for text in [
+            "",
+            "{}",
+            "null",
+            r#"{"schema":1,"accepted":{}}"#,
+            r#"{"schema":1,"unknown":1}"#,
+            "{\"schema\":1",
+        ] {
+            assert!(
+                matches!(State::parse(text.as_bytes()), Err(StateError::Malformed(_))),
+                "{text}"
+            );
         }
         assert_eq!(State::parse(br#"{"schema":1}"#).unwrap(), State::default());
     }
@@ -278,10 +348,14 @@ mod tests {
     #[test]
     fn the_oldest_rejections_are_forgotten_first() {
         let digest = |n: usize| Sha256::of(&n.to_be_bytes());
-        let state =
-            (0..=REJECTED_LIMIT).fold(State::default(), |state, n| state.with_rejected(digest(n), "probe", at(i64::try_from(n).unwrap())));
+        let state = (0..=REJECTED_LIMIT).fold(State::default(), |state, n| {
+            state.with_rejected(digest(n), "probe", at(i64::try_from(n).unwrap()))
+        });
         assert_eq!(state.rejected.len(), REJECTED_LIMIT);
-        assert!(!state.rejected.contains_key(&digest(0)) && state.rejected.contains_key(&digest(REJECTED_LIMIT)));
+        assert!(
+            !state.rejected.contains_key(&digest(0))
+                && state.rejected.contains_key(&digest(REJECTED_LIMIT))
+        );
     }
 
     proptest! {

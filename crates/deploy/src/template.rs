@@ -1,7 +1,9 @@
-//! Templates of configuration files: text with places for what only the pod knows. Pure: bytes in, bytes out.
+//! Templates of configuration files: text with places for what only the pod knows. Pure: bytes in,
+//! bytes out.
 //!
-//! `@release@` stands for the short name of the tree that the file is of, `@secret:KEY@` for a key of the shop's Secret, and
-//! `@secret:KEY?@` for one that may be missing. A secret becomes content of XML's CDATA, from which it cannot break out.
+//! `@release@` stands for the short name of the tree that the file is of, `@secret:KEY@` for a key
+//! of the shop's Secret, and `@secret:KEY?@` for one that may be missing. A secret becomes content
+//! of XML's CDATA, from which it cannot break out.
 
 const RELEASE: &[u8] = b"@release@";
 const SECRET: &[u8] = b"@secret:";
@@ -28,10 +30,15 @@ pub(crate) enum Part<'a> {
 ///
 /// # Errors
 ///
-/// The line, from 1, of a place for a secret that is not one: to take it for text would hide a misspelt name.
+/// The line, from 1, of a place for a secret that is not one: to take it for text would hide a
+/// misspelt name.
 pub(crate) fn parts(template: &[u8]) -> Result<Vec<Part<'_>>, usize> {
     let (mut parts, mut text, mut at) = (Vec::new(), 0, 0);
-    while let Some(found) = template[at..].iter().position(|byte| *byte == b'@').map(|found| found + at) {
+    while let Some(found) = template[at..]
+        .iter()
+        .position(|byte| *byte == b'@')
+        .map(|found| found + at)
+    {
         let rest = &template[found..];
         let (part, length) = if rest.starts_with(RELEASE) {
             (Part::Release, RELEASE.len())
@@ -53,19 +60,32 @@ pub(crate) fn parts(template: &[u8]) -> Result<Vec<Part<'_>>, usize> {
 
 /// `KEY@` or `KEY?@`, and how many bytes it has.
 fn secret(rest: &[u8]) -> Option<(Part<'_>, usize)> {
-    let end = rest.iter().take(KEY_LIMIT + 2).position(|byte| *byte == b'@')?;
-    let (key, optional) = rest[..end].strip_suffix(b"?").map_or((&rest[..end], false), |key| (key, true));
+    let end = rest
+        .iter()
+        .take(KEY_LIMIT + 2)
+        .position(|byte| *byte == b'@')?;
+    let (key, optional) = rest[..end]
+        .strip_suffix(b"?")
+        .map_or((&rest[..end], false), |key| (key, true));
     let good = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
     // A key is a file's name, and never one that leads out of its directory.
-    let proper = |key: &&str| (1..=KEY_LIMIT).contains(&key.len()) && !key.starts_with('.') && key.bytes().all(|byte| good(&byte));
+    let proper = |key: &&str| {
+        (1..=KEY_LIMIT).contains(&key.len())
+            && !key.starts_with('.')
+            && key.bytes().all(|byte| good(&byte))
+    };
     let key = std::str::from_utf8(key).ok().filter(proper)?;
     Some((Part::Secret { key, optional }, end + 1))
 }
 
-/// A secret as the content of a CDATA section, whose end is the one thing that must not appear; without the newline that editors add.
+/// A secret as the content of a CDATA section, whose end is the one thing that must not appear;
+/// without the newline that editors add.
 pub(crate) fn cdata(secret: &[u8]) -> Vec<u8> {
     const END: &[u8] = b"]]>";
-    let length = secret.iter().rposition(|byte| *byte != b'\n').map_or(0, |last| last + 1);
+    let length = secret
+        .iter()
+        .rposition(|byte| *byte != b'\n')
+        .map_or(0, |last| last + 1);
     let (mut rest, mut content) = (&secret[..length], Vec::with_capacity(length));
     while let Some(end) = rest.windows(END.len()).position(|window| window == END) {
         content.extend_from_slice(&rest[..end]);
@@ -83,7 +103,8 @@ mod tests {
 
     #[test]
     fn each_place_is_found_and_other_signs_are_text() {
-        let found = parts(b"a@b@release@c@secret:crypt-key@d@secret:cache-password?@e@@release").unwrap();
+        let found =
+            parts(b"a@b@release@c@secret:crypt-key@d@secret:cache-password?@e@@release").unwrap();
         let secret = |key, optional| Part::Secret { key, optional };
         let expected = [
             Part::Text(b"a@b"),
@@ -100,16 +121,33 @@ mod tests {
 
     #[test]
     fn a_misspelt_place_is_named_by_its_line() {
-        for bad in ["@secret:@", "@secret:a b@", "@secret:open", "@secret:../x@", "@secret:a/b@", "@secret:?@"] {
-            assert_eq!(parts(format!("one\ntwo {bad}\n").as_bytes()), Err(2), "{bad}");
+        for bad in [
+            "@secret:@",
+            "@secret:a b@",
+            "@secret:open",
+            "@secret:../x@",
+            "@secret:a/b@",
+            "@secret:?@",
+        ] {
+            assert_eq!(
+                parts(format!("one\ntwo {bad}\n").as_bytes()),
+                Err(2),
+                "{bad}"
+            );
         }
-        assert_eq!(parts(format!("@secret:{}@", "k".repeat(254)).as_bytes()), Err(1));
+        assert_eq!(
+            parts(format!("@secret:{}@", "k".repeat(254)).as_bytes()),
+            Err(1)
+        );
     }
 
     #[test]
     fn a_secret_cannot_end_its_section() {
         assert_eq!(cdata(b"x]]>y]]>\n\n"), b"x]]]]><![CDATA[>y]]]]><![CDATA[>");
-        assert_eq!((cdata(b"\n"), cdata(b"p&<w\nd")), (b"".to_vec(), b"p&<w\nd".to_vec()));
+        assert_eq!(
+            (cdata(b"\n"), cdata(b"p&<w\nd")),
+            (b"".to_vec(), b"p&<w\nd".to_vec())
+        );
     }
 
     proptest! {

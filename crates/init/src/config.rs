@@ -110,12 +110,21 @@ fn places(env: &mut Env) -> Option<Places> {
         (None, Some(_)) => return env.read::<AbsolutePath>(&variable::TEMPLATES).and(None),
         (None, None) => None,
     };
-    Some(Places { storage: storage?.map(AbsolutePath::into_path), writable: writable?.map(AbsolutePath::into_path), configuration })
+    Some(Places {
+        storage: storage?.map(AbsolutePath::into_path),
+        writable: writable?.map(AbsolutePath::into_path),
+        configuration,
+    })
 }
 
-/// A directory says more than which release is in force; who names the file itself wants that one, as the Job of a migration does.
+/// A directory says more than which release is in force; who names the file itself wants that one,
+/// as the Job of a migration does.
 fn source(path: PathBuf) -> Source {
-    if path.is_dir() { Source::Start(path) } else { Source::File(path) }
+    if path.is_dir() {
+        Source::Start(path)
+    } else {
+        Source::File(path)
+    }
 }
 
 struct Store(Location);
@@ -134,7 +143,10 @@ impl Setting for Memory {
     const EXPECTED: &'static str = variable::MEMORY.expected;
 
     fn read(text: &str) -> Option<Self> {
-        ByteSize::read(text).map(ByteSize::bytes).filter(|bytes| *bytes >= MEMORY_FLOOR).map(Self)
+        ByteSize::read(text)
+            .map(ByteSize::bytes)
+            .filter(|bytes| *bytes >= MEMORY_FLOOR)
+            .map(Self)
     }
 }
 
@@ -144,7 +156,10 @@ impl Setting for RootVersion {
     const EXPECTED: &'static str = variable::TRUST_FLOOR.expected;
 
     fn read(text: &str) -> Option<Self> {
-        text.parse().ok().filter(|version| (1..=release::limits::NUMBER_LIMIT).contains(version)).map(Self)
+        text.parse()
+            .ok()
+            .filter(|version| (1..=release::limits::NUMBER_LIMIT).contains(version))
+            .map(Self)
     }
 }
 
@@ -164,7 +179,10 @@ mod tests {
         let config = Config::from_env(Env::new(REQUIRED)).unwrap();
         assert_eq!(config.store.to_string(), "s3://releases/prod");
         assert_eq!(config.source, Source::Channel);
-        assert_eq!((config.floor, config.memory, config.deadline), (None, 64 << 20, Duration::from_mins(10)));
+        assert_eq!(
+            (config.floor, config.memory, config.deadline),
+            (None, 64 << 20, Duration::from_mins(10))
+        );
         assert_eq!(config.cache, None);
     }
 
@@ -188,7 +206,10 @@ mod tests {
         ];
         assert_eq!(
             REQUIRED.len() + optional.len(),
-            variable::ALL.iter().filter(|it| it.read_by.contains(&variable::Program::Init)).count()
+            variable::ALL
+                .iter()
+                .filter(|it| it.read_by.contains(&variable::Program::Init))
+                .count()
         );
         let config = Config::from_env(Env::new(REQUIRED.into_iter().chain(optional))).unwrap();
         assert_eq!(config.source, Source::File("/etc/release".into()));
@@ -198,11 +219,33 @@ mod tests {
             configured: "/srv/configured".into(),
         };
         let (storage, writable) = (Some("/mnt/shop".into()), Some("/srv/writable".into()));
-        assert_eq!(config.places, Places { storage, writable, configuration: Some(configuration) });
-        assert_eq!((config.floor.map(Sequence::get), config.trust_floor), (Some(7), 3));
-        assert_eq!(config.cache, Some(cache::Settings { directory: "/node/cache".into(), limit: 3 << 30 }));
-        assert_eq!((config.memory, config.deadline), (128 << 20, Duration::from_secs(90)));
-        assert_eq!((config.log, config.format), (Filter::read("warn,store=debug").unwrap(), Format::Json));
+        assert_eq!(
+            config.places,
+            Places {
+                storage,
+                writable,
+                configuration: Some(configuration)
+            }
+        );
+        assert_eq!(
+            (config.floor.map(Sequence::get), config.trust_floor),
+            (Some(7), 3)
+        );
+        assert_eq!(
+            config.cache,
+            Some(cache::Settings {
+                directory: "/node/cache".into(),
+                limit: 3 << 30
+            })
+        );
+        assert_eq!(
+            (config.memory, config.deadline),
+            (128 << 20, Duration::from_secs(90))
+        );
+        assert_eq!(
+            (config.log, config.format),
+            (Filter::read("warn,store=debug").unwrap(), Format::Json)
+        );
     }
 
     #[test]
@@ -222,17 +265,22 @@ mod tests {
             ("LONGSHORE_CHANEL", "shops/acme"),
         ]);
         let expected = "configuration is not usable
-  LONGSHORE_STORE=\"https://…@releases.example\": expected s3://bucket/prefix or file:///directory
-  LONGSHORE_CHANNEL is not set; expected a channel: lower-case segments of a-z, 0-9, '.', '_' or '-' joined by '/', such as shops/acme
+  LONGSHORE_STORE=\"https://…@releases.example\": \
+                        expected s3://bucket/prefix or file:///directory
+  LONGSHORE_CHANNEL is not set; expected a channel: lower-case segments of a-z, 0-9, '.', '_' or \
+                        '-' joined by '/', such as shops/acme
   LONGSHORE_ROOT=\"shop\": expected an absolute path without '..', such as /srv/shop
   LONGSHORE_TRUST is set but empty; expected an absolute path without '..', such as /srv/shop
   LONGSHORE_RELEASE=\"../release.json\": expected an absolute path without '..', such as /srv/shop
   LONGSHORE_FLOOR=\"0\": expected a sequence: a whole number from 1 to 9007199254740991
   LONGSHORE_CACHE=\"cache\": expected an absolute path without '..', such as /srv/shop
-  LONGSHORE_CACHE_LIMIT=\"20G\": expected a whole number and a unit, such as 64MiB (2^20) or 20GB (10^9)
-  LONGSHORE_MEMORY=\"31MiB\": expected 32MiB or more, as a whole number and a unit, such as 64MiB (2^20) or 1GB (10^9)
+  LONGSHORE_CACHE_LIMIT=\"20G\": expected a whole number and a unit, such as 64MiB (2^20) or 20GB \
+                        (10^9)
+  LONGSHORE_MEMORY=\"31MiB\": expected 32MiB or more, as a whole number and a unit, such as 64MiB \
+                        (2^20) or 1GB (10^9)
   LONGSHORE_DEADLINE=\"600\": expected a whole number and a unit, such as 500ms, 30s, 5m or 1h
-  LONGSHORE_LOG=\"inof\": expected a level (error, warn, info, debug, trace, off), and target=level where one differs, such as warn,store=debug
+  LONGSHORE_LOG=\"inof\": expected a level (error, warn, info, debug, trace, off), and \
+                        target=level where one differs, such as warn,store=debug
   LONGSHORE_LOG_FORMAT=\"xml\": expected text or json
   LONGSHORE_CHANEL is not a setting; did you mean LONGSHORE_CHANNEL?";
         assert_eq!(Config::from_env(env).unwrap_err().to_string(), expected);
@@ -240,15 +288,27 @@ mod tests {
 
     #[test]
     fn templates_and_their_place_go_together() {
-        for (given, missing) in [("LONGSHORE_TEMPLATES", "LONGSHORE_CONFIGURED"), ("LONGSHORE_CONFIGURED", "LONGSHORE_TEMPLATES")] {
-            let error = Config::from_env(Env::new(REQUIRED.into_iter().chain([(given, "/srv/x")]))).unwrap_err().to_string();
+        for (given, missing) in [
+            ("LONGSHORE_TEMPLATES", "LONGSHORE_CONFIGURED"),
+            ("LONGSHORE_CONFIGURED", "LONGSHORE_TEMPLATES"),
+        ] {
+            let error = Config::from_env(Env::new(REQUIRED.into_iter().chain([(given, "/srv/x")])))
+                .unwrap_err()
+                .to_string();
             assert!(error.contains(&format!("{missing} is not set")), "{error}");
         }
     }
 
     #[test]
     fn the_least_memory_is_what_the_pull_says() {
-        assert!(variable::MEMORY.expected.starts_with(&format!("{}MiB or more", MEMORY_FLOOR >> 20)));
-        assert_eq!(Memory::read("32MiB").map(|memory| memory.0), Some(MEMORY_FLOOR));
+        assert!(
+            variable::MEMORY
+                .expected
+                .starts_with(&format!("{}MiB or more", MEMORY_FLOOR >> 20))
+        );
+        assert_eq!(
+            Memory::read("32MiB").map(|memory| memory.0),
+            Some(MEMORY_FLOOR)
+        );
     }
 }

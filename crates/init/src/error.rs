@@ -6,11 +6,15 @@ use runtime::{ConfigError, Panicked, threads::StartError};
 use std::{io, path::PathBuf};
 use store::{Location, StoreError};
 
-/// Why `longshore-init` did not put the release in force on the disk. Whatever it was, `current` is as it was before.
+/// Why `longshore-init` did not put the release in force on the disk. Whatever it was, `current` is
+/// as it was before.
 #[derive(Debug, thiserror::Error)]
 pub enum InitError {
     /// An argument that is not known.
-    #[error("{0:?} is not an argument of longshore-init: settings come from variables, which --help lists")]
+    #[error(
+        "{0:?} is not an argument of longshore-init: settings come from variables, which --help \
+         lists"
+    )]
     Argument(String),
     /// The environment is not usable.
     #[error(transparent)]
@@ -67,7 +71,8 @@ impl InitError {
             Self::Store { source, .. } => source.reason(),
             Self::Pull(error) => error.reason(),
             Self::Threads(error) => error.reason(),
-            // The nearest of sysexits: EX_IOERR, the system refused us something that every process may have.
+            // The nearest of sysexits: EX_IOERR, the system refused us something that every process
+            // may have.
             Self::Start(_) | Self::Output(_) => Reason::Disk,
             Self::Panicked(error) => error.reason(),
         }

@@ -1,11 +1,13 @@
-//! `longshore-init`: pulls the release in force onto the local disk and exits, before a pod's other containers start.
+//! `longshore-init`: pulls the release in force onto the local disk and exits, before a pod's other
+//! containers start.
 //!
 //! ```text
 //!  variables ──► store ──► trust root ──► deploy::pull::pull ──► figures, exit 0
 //!      └────────────┴───────────┴──────────────┴──► last line + /dev/termination-log, exit 64 … 75
 //! ```
 //!
-//! It may be run any number of times: a release that is complete costs no download, and what a killed run left is swept.
+//! It may be run any number of times: a release that is complete costs no download, and what a
+//! killed run left is swept.
 
 mod config;
 mod error;
@@ -33,7 +35,8 @@ use store::Options;
 use tracing::{debug, info};
 
 const NAME: &str = "longshore-init";
-/// Threads that wait for disks, beside the first: one for what a pull does, one for what that reads from a store on a disk or looks up meanwhile.
+/// Threads that wait for disks, beside the first: one for what a pull does, one for what that reads
+/// from a store on a disk or looks up meanwhile.
 const THREADS: usize = 2;
 
 const USAGE: &str = "\
@@ -42,20 +45,25 @@ Puts the release in force on the local disk, makes `current` point at it, and ex
 Usage: longshore-init
        longshore-init --help | --version
 
-Settings come from the environment. A pod that reads s3://releases/prod with the identity that its cloud gave it:
+Settings come from the environment. A pod that reads s3://releases/prod with the identity that its \
+                     cloud gave it:
 
   LONGSHORE_STORE=s3://releases/prod LONGSHORE_CHANNEL=shops/acme \\
   LONGSHORE_ROOT=/srv/shop LONGSHORE_TRUST=/etc/longshore/1.root.json longshore-init
 
-Credentials, region and endpoint are the usual AWS variables: AWS_REGION, AWS_ENDPOINT_URL_S3 and others.
-Every failure ends with one line that has a reason code; /dev/termination-log gets the same where it exists.
+Credentials, region and endpoint are the usual AWS variables: AWS_REGION, AWS_ENDPOINT_URL_S3 and \
+                     others.
+Every failure ends with one line that has a reason code; /dev/termination-log gets the same where \
+                     it exists.
 
 ";
 
 /// Runs the program and gives its exit code; what went wrong is on standard error by then.
 #[must_use]
 pub fn run(arguments: impl IntoIterator<Item = OsString>, env: Env) -> ExitCode {
-    let format = env.peek(&variable::LOG_FORMAT).unwrap_or_else(Format::of_stderr);
+    let format = env
+        .peek(&variable::LOG_FORMAT)
+        .unwrap_or_else(Format::of_stderr);
     let result = caught(|| main(arguments, env)).unwrap_or_else(|panicked| Err(panicked.into()));
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -65,11 +73,14 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, env: Env) -> ExitCode 
 
 fn main(arguments: impl IntoIterator<Item = OsString>, env: Env) -> Result<(), InitError> {
     if let Some(text) = answer(arguments)? {
-        return io::stdout().write_all(text.as_bytes()).map_err(InitError::Output);
+        return io::stdout()
+            .write_all(text.as_bytes())
+            .map_err(InitError::Output);
     }
     let config = Config::from_env(env)?;
     telemetry::start(&config.log, config.format);
-    // One thread for the network is enough, and costs the least memory: hashing, decompression and files have threads of their own.
+    // One thread for the network is enough, and costs the least memory: hashing, decompression and
+    // files have threads of their own.
     let runtime = threads::start(THREADS, || ())?;
     let result = runtime.block_on(put_in_force(&config));
     // A name that the resolver still looks up must not keep a finished process.
@@ -93,10 +104,20 @@ fn answer(arguments: impl IntoIterator<Item = OsString>) -> Result<Option<String
 
 async fn put_in_force(config: &Config) -> Result<Pulled, InitError> {
     let mut stop = Stop::listen().map_err(InitError::Start)?;
-    let trust = read_trust(&config.trust).map_err(|source| InitError::TrustFile { path: config.trust.clone(), source })?;
-    let trust = TrustRoot::from_trusted(&trust).map_err(|source| InitError::Trust { path: config.trust.clone(), source })?;
-    // Opened first, so that the store's deadline passes before the pull's: its error says what the store did last.
-    let options = Options { deadline: config.deadline, ..Options::default() };
+    let trust = read_trust(&config.trust).map_err(|source| InitError::TrustFile {
+        path: config.trust.clone(),
+        source,
+    })?;
+    let trust = TrustRoot::from_trusted(&trust).map_err(|source| InitError::Trust {
+        path: config.trust.clone(),
+        source,
+    })?;
+    // Opened first, so that the store's deadline passes before the pull's: its error says what the
+    // store did last.
+    let options = Options {
+        deadline: config.deadline,
+        ..Options::default()
+    };
     let store = tokio::select! {
         opened = store::open(&config.store, &options) => {
             opened.map_err(|source| InitError::Store { location: config.store.clone(), source })?
@@ -124,10 +145,13 @@ async fn put_in_force(config: &Config) -> Result<Pulled, InitError> {
     Ok(pull::pull(&settings, &store, &pull::log_progress, asked).await?)
 }
 
-/// The bytes of the trust root's file, and never many more than a trust root may have: its parser refuses those.
+/// The bytes of the trust root's file, and never many more than a trust root may have: its parser
+/// refuses those.
 fn read_trust(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    File::open(path)?.take(release::limits::ENVELOPE_LIMIT as u64 + 1).read_to_end(&mut bytes)?;
+    File::open(path)?
+        .take(release::limits::ENVELOPE_LIMIT as u64 + 1)
+        .read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
@@ -161,7 +185,15 @@ fn tell(config: &Config, pulled: &Pulled) {
 
 /// Where the time went, stage by stage, and what the threads did in the stage `transfer`.
 fn tell_timings(figures: &Figures) {
-    let Stages { offer, manifest, reuse, transfer, finish, durable, activate } = figures.stages;
+    let Stages {
+        offer,
+        manifest,
+        reuse,
+        transfer,
+        finish,
+        durable,
+        activate,
+    } = figures.stages;
     let work = figures.work;
     debug!(
         offer_seconds = seconds(offer),
@@ -198,8 +230,15 @@ mod tests {
     #[test]
     fn help_teaches_every_variable_and_exit_code() {
         let help = asked(&["--help"]).unwrap().unwrap();
-        for variable in variable::ALL.iter().filter(|variable| variable.read_by.contains(&Program::Init)) {
-            assert!(help.contains(variable.name) && help.contains(variable.meaning), "{}", variable.name);
+        for variable in variable::ALL
+            .iter()
+            .filter(|variable| variable.read_by.contains(&Program::Init))
+        {
+            assert!(
+                help.contains(variable.name) && help.contains(variable.meaning),
+                "{}",
+                variable.name
+            );
         }
         for trouble in release::Trouble::ALL {
             assert!(help.contains(&format!("\n  {}  ", trouble.exit_code())));
@@ -216,9 +255,17 @@ mod tests {
     }
 
     fn pull_with(variables: &[(&str, &str)]) -> InitError {
-        let required = [("LONGSHORE_CHANNEL", "shops/acme"), ("LONGSHORE_DEADLINE", "5s")];
+        let required = [
+            ("LONGSHORE_CHANNEL", "shops/acme"),
+            ("LONGSHORE_DEADLINE", "5s"),
+        ];
         let config = Config::from_env(Env::new(required.iter().chain(variables).copied())).unwrap();
-        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(put_in_force(&config)).unwrap_err()
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap()
+            .block_on(put_in_force(&config))
+            .unwrap_err()
     }
 
     #[test]
@@ -226,20 +273,43 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().to_str().unwrap();
         let (root, store) = (format!("{path}/root"), format!("file://{path}/store"));
-        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/v1/1.root.json").canonicalize().unwrap();
+        let golden = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../../tests/golden/v1/1.root.json")
+            .canonicalize()
+            .unwrap();
 
-        let error = pull_with(&[("LONGSHORE_STORE", &store), ("LONGSHORE_ROOT", &root), ("LONGSHORE_TRUST", &root)]);
+        let error = pull_with(&[
+            ("LONGSHORE_STORE", &store),
+            ("LONGSHORE_ROOT", &root),
+            ("LONGSHORE_TRUST", &root),
+        ]);
         assert_eq!(
             (error.reason(), error.to_string()),
-            (Reason::Config, format!("cannot read the trust root {root}, which LONGSHORE_TRUST names"))
+            (
+                Reason::Config,
+                format!("cannot read the trust root {root}, which LONGSHORE_TRUST names")
+            )
         );
 
-        let error = pull_with(&[("LONGSHORE_STORE", &store), ("LONGSHORE_ROOT", &root), ("LONGSHORE_TRUST", golden.to_str().unwrap())]);
-        assert_eq!((error.reason(), error.to_string()), (Reason::StoreMissing, format!("cannot open the store {store}")));
+        let error = pull_with(&[
+            ("LONGSHORE_STORE", &store),
+            ("LONGSHORE_ROOT", &root),
+            ("LONGSHORE_TRUST", golden.to_str().unwrap()),
+        ]);
+        assert_eq!(
+            (error.reason(), error.to_string()),
+            (
+                Reason::StoreMissing,
+                format!("cannot open the store {store}")
+            )
+        );
     }
 
     #[test]
     fn a_file_that_never_ends_is_no_trust_root() {
-        assert_eq!(read_trust(Path::new("/dev/zero")).unwrap().len(), release::limits::ENVELOPE_LIMIT + 1);
+        assert_eq!(
+            read_trust(Path::new("/dev/zero")).unwrap().len(),
+            release::limits::ENVELOPE_LIMIT + 1
+        );
     }
 }

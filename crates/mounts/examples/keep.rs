@@ -1,10 +1,12 @@
-//! Keeps the mounts of a file until SIGTERM: what the agent does with them, alone and with short times. For tests, and for trying a file.
+//! Keeps the mounts of a file until SIGTERM: what the agent does with them, alone and with short
+//! times. For tests, and for trying a file.
 //!
 //! ```text
 //! keep FILE ADDRESS:PORT
 //! ```
 //!
-//! Every request to the address is answered with the mounts' health in JSON; every change of it is a line of standard output.
+//! Every request to the address is answered with the mounts' health in JSON; every change of it is
+//! a line of standard output.
 
 use mounts::{MountHealth, MountsFile, Options, Program, Supervisor, Timing, child_main};
 use std::{
@@ -50,12 +52,28 @@ fn main() -> ExitCode {
 // One thread: whatever blocked it would silence everything, and be seen.
 #[tokio::main(flavor = "current_thread")]
 async fn keep(arguments: &[OsString]) -> Result<(), Box<dyn Error>> {
-    let [file, address] = arguments else { return Err("usage: keep FILE ADDRESS:PORT".into()) };
-    tracing_subscriber::fmt().with_max_level(tracing::Level::DEBUG).with_writer(io::stderr).with_ansi(false).init();
+    let [file, address] = arguments else {
+        return Err("usage: keep FILE ADDRESS:PORT".into());
+    };
+    tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::DEBUG)
+        .with_writer(io::stderr)
+        .with_ansi(false)
+        .init();
     let file = MountsFile::parse(&fs::read_to_string(file)?)?;
     let listener = TcpListener::bind(address.to_str().ok_or("the address is not UTF-8")?).await?;
-    let child = Program { path: env::current_exe()?, arguments: vec![CHILD.into()] };
-    let supervisor = Supervisor::new(file, Options { child, timing: timing(), credentials: None });
+    let child = Program {
+        path: env::current_exe()?,
+        arguments: vec![CHILD.into()],
+    };
+    let supervisor = Supervisor::new(
+        file,
+        Options {
+            child,
+            timing: timing(),
+            credentials: None,
+        },
+    );
     let (changes, health) = (supervisor.health(), supervisor.health());
     let (stop, mut tasks) = (CancellationToken::new(), JoinSet::new());
     let mut terminate = signal(SignalKind::terminate())?;
@@ -105,7 +123,8 @@ async fn serve(listener: TcpListener, health: Receiver<Vec<MountHealth>>) {
 }
 
 async fn visit(mut stream: TcpStream, answer: String) -> io::Result<()> {
-    // What is asked for does not matter, as there is one answer; but it is read to its end, or the answer would be lost.
+    // What is asked for does not matter, as there is one answer; but it is read to its end, or the
+    // answer would be lost.
     let (mut question, mut length) = ([0; 4096], 0);
     while !question[..length].ends_with(b"\r\n\r\n") {
         match stream.read(&mut question[length..]).await? {
@@ -114,7 +133,9 @@ async fn visit(mut stream: TcpStream, answer: String) -> io::Result<()> {
         }
     }
     let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close";
-    stream.write_all(format!("{head}\r\nContent-Length: {}\r\n\r\n{answer}", answer.len()).as_bytes()).await?;
+    stream
+        .write_all(format!("{head}\r\nContent-Length: {}\r\n\r\n{answer}", answer.len()).as_bytes())
+        .await?;
     stream.shutdown().await?;
     Ok(())
 }

@@ -22,23 +22,41 @@ use std::{
 
 /// The file that a writing probe leaves: always the same one, so that killed probes leave no more.
 pub const PROBE_FILE: &str = ".longshore-probe";
-/// The mode of a directory that is still without its owner; one that a killed child left like this is finished by the next.
+/// The mode of a directory that is still without its owner; one that a killed child left like this
+/// is finished by the next.
 const UNFINISHED: u32 = 0o1700;
 
-/// What a program does that was started with [`Options::child`](crate::Options): `order` is the last argument.
+/// What a program does that was started with [`Options::child`](crate::Options): `order` is the
+/// last argument.
 ///
 /// Prints its answer on standard output, for the parent.
 #[must_use]
 pub fn child_main(order: &OsStr) -> ExitCode {
-    let Some(order) = order.to_str().and_then(|text| serde_json::from_str(text).ok()) else { return ExitCode::from(64) };
-    let printed = serde_json::to_vec(&carry_out(&order)).is_ok_and(|answer| std::io::stdout().write_all(&answer).is_ok());
-    if printed { ExitCode::SUCCESS } else { ExitCode::from(70) }
+    let Some(order) = order
+        .to_str()
+        .and_then(|text| serde_json::from_str(text).ok())
+    else {
+        return ExitCode::from(64);
+    };
+    let printed = serde_json::to_vec(&carry_out(&order))
+        .is_ok_and(|answer| std::io::stdout().write_all(&answer).is_ok());
+    if printed {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(70)
+    }
 }
 
 fn carry_out(order: &Order) -> Answer {
     match order {
-        Order::Mount { path, what, flags, read_only } => {
-            descend(&root(path)?, path, usize::MAX, &|_| Ok(())).map_err(|errno| Fault::new("make the mount point", path, errno))?;
+        Order::Mount {
+            path,
+            what,
+            flags,
+            read_only,
+        } => {
+            descend(&root(path)?, path, usize::MAX, &|_| Ok(()))
+                .map_err(|errno| Fault::new("make the mount point", path, errno))?;
             let mut all = MountFlags::NOSUID | MountFlags::NODEV | mount_flags(flags);
             all.set(MountFlags::RDONLY, *read_only);
             mount(path, what, all)
@@ -50,7 +68,8 @@ fn carry_out(order: &Order) -> Answer {
                 How::Forcibly => UnmountFlags::FORCE,
                 How::Lazily => UnmountFlags::DETACH,
             };
-            rustix::mount::unmount(path, flags | UnmountFlags::NOFOLLOW).map_err(|errno| Fault::new("unmount", path, errno))
+            rustix::mount::unmount(path, flags | UnmountFlags::NOFOLLOW)
+                .map_err(|errno| Fault::new("unmount", path, errno))
         }
         Order::Probe { path, write } => probe(path, *write),
     }
@@ -72,21 +91,30 @@ fn mount_flags(words: &[String]) -> MountFlags {
 
 fn mount(path: &Path, what: &Thing, flags: MountFlags) -> Answer {
     match what {
-        Thing::Nfs { device, export, subdirectory, data } => {
-            let words = CString::new(data.as_str()).map_err(|_| Fault::new("use the options of", path, Errno::INVAL))?;
+        Thing::Nfs {
+            device,
+            export,
+            subdirectory,
+            data,
+        } => {
+            let words = CString::new(data.as_str())
+                .map_err(|_| Fault::new("use the options of", path, Errno::INVAL))?;
             let attempt = || rustix::mount::mount(device, path, "nfs4", flags, words.as_c_str());
             let fault = |errno| Fault::new("mount", Path::new(device), errno);
             match (attempt(), subdirectory) {
                 (Err(Errno::NOENT), Some(below)) => {
-                    make_on_server(export, below, data).map_err(|errno| Fault::new("make", Path::new(device), errno))?;
+                    make_on_server(export, below, data)
+                        .map_err(|errno| Fault::new("make", Path::new(device), errno))?;
                     attempt().map_err(fault)
                 }
                 (done, _) => done.map_err(fault),
             }
         }
         Thing::Bind { source, made } => {
-            descend(&root(source)?, source, *made, &|_| Ok(())).map_err(|errno| Fault::new("open", source, errno))?;
-            rustix::mount::mount_bind(source, path).map_err(|errno| Fault::new("mount", source, errno))?;
+            descend(&root(source)?, source, *made, &|_| Ok(()))
+                .map_err(|errno| Fault::new("open", source, errno))?;
+            rustix::mount::mount_bind(source, path)
+                .map_err(|errno| Fault::new("mount", source, errno))?;
             // A bind mount takes no flags when it is made, but when it is changed.
             rustix::mount::mount_remount(path, MountFlags::BIND | flags, "").map_err(|errno| {
                 let fault = Fault::new("set the flags of", path, errno);
@@ -99,8 +127,8 @@ fn mount(path: &Path, what: &Thing, flags: MountFlags) -> Answer {
     }
 }
 
-/// Makes a directory below an export. The export is mounted for that, but nowhere: only this process has it, by a descriptor, so that
-/// no other container sees the other shops for a moment.
+/// Makes a directory below an export. The export is mounted for that, but nowhere: only this
+/// process has it, by a descriptor, so that no other container sees the other shops for a moment.
 fn make_on_server(export: &str, below: &str, data: &str) -> Result<(), Errno> {
     let context = rustix::mount::fsopen("nfs4", FsOpenFlags::FSOPEN_CLOEXEC)?;
     rustix::mount::fsconfig_set_string(&context, "source", export)?;
@@ -111,22 +139,41 @@ fn make_on_server(export: &str, below: &str, data: &str) -> Result<(), Errno> {
         }
     }
     rustix::mount::fsconfig_create(&context)?;
-    let mounted = rustix::mount::fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())?;
+    let mounted = rustix::mount::fsmount(
+        &context,
+        FsMountFlags::FSMOUNT_CLOEXEC,
+        MountAttrFlags::empty(),
+    )?;
     let top = rustix::fs::openat(&mounted, ".", FLAGS, Mode::empty())?;
     descend(&top, Path::new(below), usize::MAX, &|_| Ok(())).map(drop)
 }
 
-const FLAGS: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+const FLAGS: OFlags = OFlags::RDONLY
+    .union(OFlags::DIRECTORY)
+    .union(OFlags::NOFOLLOW)
+    .union(OFlags::CLOEXEC);
 
 fn root(path: &Path) -> Result<OwnedFd, Fault> {
-    rustix::fs::openat(CWD, "/", FLAGS, Mode::empty()).map_err(|errno| Fault::new("open the root for", path, errno))
+    rustix::fs::openat(CWD, "/", FLAGS, Mode::empty())
+        .map_err(|errno| Fault::new("open the root for", path, errno))
 }
 
-/// Opens `path` below `start`, name by name and never through a link, and makes those of its last `made` names that are missing.
-/// `finish` is called for each that was made, now or by a child that was killed before it could.
-fn descend(start: &OwnedFd, path: &Path, made: usize, finish: &dyn Fn(&OwnedFd) -> Result<(), Errno>) -> Result<OwnedFd, Errno> {
-    let names: Vec<_> = path.components().filter(|part| matches!(part, Component::Normal(_))).collect();
-    let mut here = start.try_clone().map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
+/// Opens `path` below `start`, name by name and never through a link, and makes those of its last
+/// `made` names that are missing. `finish` is called for each that was made, now or by a child that
+/// was killed before it could.
+fn descend(
+    start: &OwnedFd,
+    path: &Path,
+    made: usize,
+    finish: &dyn Fn(&OwnedFd) -> Result<(), Errno>,
+) -> Result<OwnedFd, Errno> {
+    let names: Vec<_> = path
+        .components()
+        .filter(|part| matches!(part, Component::Normal(_)))
+        .collect();
+    let mut here = start
+        .try_clone()
+        .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
     for (index, name) in names.iter().enumerate() {
         let name = name.as_os_str();
         let next = match rustix::fs::openat(&here, name, FLAGS, Mode::empty()) {
@@ -155,13 +202,19 @@ fn descend(start: &OwnedFd, path: &Path, made: usize, finish: &dyn Fn(&OwnedFd) 
 }
 
 fn make_all(path: &Path, directories: &[Directory]) -> Answer {
-    let top = rustix::fs::openat(CWD, path, FLAGS, Mode::empty()).map_err(|errno| Fault::new("open", path, errno))?;
+    let top = rustix::fs::openat(CWD, path, FLAGS, Mode::empty())
+        .map_err(|errno| Fault::new("open", path, errno))?;
     for directory in directories {
         let finish = |made: &OwnedFd| {
             let now = rustix::fs::fstat(made)?;
-            // Asked for only where it changes something: an access point, or a server that squashes root, refuses it.
+            // Asked for only where it changes something: an access point, or a server that squashes
+            // root, refuses it.
             if (now.st_uid, now.st_gid) != (directory.uid, directory.gid) {
-                rustix::fs::fchown(made, Some(Uid::from_raw(directory.uid)), Some(Gid::from_raw(directory.gid)))?;
+                rustix::fs::fchown(
+                    made,
+                    Some(Uid::from_raw(directory.uid)),
+                    Some(Gid::from_raw(directory.gid)),
+                )?;
             }
             // Last, as it says that all is done.
             rustix::fs::fchmod(made, Mode::from_raw_mode(directory.mode))
@@ -175,16 +228,22 @@ fn make_all(path: &Path, directories: &[Directory]) -> Answer {
 fn probe(path: &Path, write: bool) -> Answer {
     // Of all calls this one is never answered from the client's cache.
     rustix::fs::statfs(path).map_err(|errno| Fault::new("ask for the figures of", path, errno))?;
-    let top = rustix::fs::openat(CWD, path, FLAGS, Mode::empty()).map_err(|errno| Fault::new("open", path, errno))?;
+    let top = rustix::fs::openat(CWD, path, FLAGS, Mode::empty())
+        .map_err(|errno| Fault::new("open", path, errno))?;
     let mut space = [MaybeUninit::uninit(); 4096];
     if let Some(Err(errno)) = RawDir::new(&top, &mut space).next() {
         return Err(Fault::new("list", path, errno));
     }
-    if write { write_byte(&top).map_err(|errno| Fault::new("write to", &path.join(PROBE_FILE), errno)) } else { Ok(()) }
+    if write {
+        write_byte(&top).map_err(|errno| Fault::new("write to", &path.join(PROBE_FILE), errno))
+    } else {
+        Ok(())
+    }
 }
 
 fn write_byte(top: impl AsFd) -> Result<(), Errno> {
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let flags =
+        OFlags::WRONLY | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = rustix::fs::openat(&top, PROBE_FILE, flags, Mode::from_raw_mode(0o600))?;
     // The shop can write here, too: nothing but a plain file is written to.
     let found = rustix::fs::statat(&top, PROBE_FILE, AtFlags::SYMLINK_NOFOLLOW)?;

@@ -1,4 +1,5 @@
-//! Starts disposable children, one at a time for each mount, and never waits for one that a silent server holds.
+//! Starts disposable children, one at a time for each mount, and never waits for one that a silent
+//! server holds.
 
 use crate::order::{Answer, Fault, Order};
 use std::{
@@ -41,8 +42,9 @@ pub(crate) enum Ended {
     Broken(io::Error),
 }
 
-/// The only way to a mount's children. A child that outlives its deadline is killed and left behind: a process that waits for a server may
-/// be out of reach of signals, too. While it is there no other is started, so that a hung mount never holds more than one.
+/// The only way to a mount's children. A child that outlives its deadline is killed and left
+/// behind: a process that waits for a server may be out of reach of signals, too. While it is there
+/// no other is started, so that a hung mount never holds more than one.
 #[derive(Debug)]
 pub(crate) struct Hand {
     program: Program,
@@ -51,10 +53,14 @@ pub(crate) struct Hand {
 
 impl Hand {
     pub(crate) fn new(program: Program) -> Self {
-        Self { program, child: None }
+        Self {
+            program,
+            child: None,
+        }
     }
 
-    /// Has a child carry out `order`. Cancel-safe: a child that was not waited for is let go by the next call.
+    /// Has a child carry out `order`. Cancel-safe: a child that was not waited for is let go by the
+    /// next call.
     pub(crate) async fn ask(&mut self, order: &Order, within: Duration) -> Ended {
         if !self.let_go().await {
             return Ended::Late;
@@ -66,28 +72,48 @@ impl Hand {
             Ok(Err(error)) => Ended::Broken(error),
             Err(_elapsed) => Ended::Late,
         };
-        // Collects one that has answered, too; a child whose last step blocks as it exits is left like any other.
+        // Collects one that has answered, too; a child whose last step blocks as it exits is left
+        // like any other.
         self.let_go().await;
         ended
     }
 
     async fn start_and_listen(&mut self, order: &Order) -> io::Result<Answer> {
         let mut command = Command::new(&self.program.path);
-        command.args(&self.program.arguments).arg(serde_json::to_string(order)?);
-        // Nothing of ours goes along: no secrets of the environment, and no working directory that would keep a mount busy.
-        command.env_clear().current_dir("/").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        command
+            .args(&self.program.arguments)
+            .arg(serde_json::to_string(order)?);
+        // Nothing of ours goes along: no secrets of the environment, and no working directory that
+        // would keep a mount busy.
+        command
+            .env_clear()
+            .current_dir("/")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
         let child = self.child.insert(command.spawn()?);
-        let output = child.stdout.take().ok_or_else(|| io::Error::other("the child has no output"))?;
+        let output = child
+            .stdout
+            .take()
+            .ok_or_else(|| io::Error::other("the child has no output"))?;
         let mut answer = Vec::new();
         output.take(ANSWER_LIMIT).read_to_end(&mut answer).await?;
-        let broken = || io::Error::other(format!("the child gave no answer: {:?}", String::from_utf8_lossy(&answer)));
+        let broken = || {
+            io::Error::other(format!(
+                "the child gave no answer: {:?}",
+                String::from_utf8_lossy(&answer)
+            ))
+        };
         serde_json::from_slice(&answer).map_err(|_| broken())
     }
 
     /// Kills the child that is still there, if any; says whether none is left.
     pub(crate) async fn let_go(&mut self) -> bool {
-        let Some(child) = &mut self.child else { return true };
-        // One that has answered exits by itself at once; the signal does not reach one that has exited.
+        let Some(child) = &mut self.child else {
+            return true;
+        };
+        // One that has answered exits by itself at once; the signal does not reach one that has
+        // exited.
         let gone = match timeout(DEATH, child.wait()).await {
             Ok(_) => true,
             Err(_) => match child.start_kill() {
@@ -108,34 +134,58 @@ mod tests {
 
     fn hand(script: &str) -> Hand {
         let arguments = ["-c", script, "sh"].map(OsString::from).to_vec();
-        Hand::new(Program { path: "/bin/sh".into(), arguments })
+        Hand::new(Program {
+            path: "/bin/sh".into(),
+            arguments,
+        })
     }
 
     fn order() -> Order {
-        Order::Probe { path: "/".into(), write: false }
+        Order::Probe {
+            path: "/".into(),
+            write: false,
+        }
     }
 
     const LONG: Duration = Duration::from_secs(20);
 
     #[tokio::test]
     async fn an_answer_is_read() {
-        assert!(matches!(hand("echo '{\"Ok\":null}'").ask(&order(), LONG).await, Ended::Done(_)));
-        let stale = hand("echo '{\"Err\":{\"action\":\"open\",\"path\":\"/mnt\",\"errno\":116}}'").ask(&order(), LONG).await;
-        assert!(matches!(&stale, Ended::Refused(fault) if fault.is(rustix::io::Errno::STALE)), "{stale:?}");
+        assert!(matches!(
+            hand("echo '{\"Ok\":null}'").ask(&order(), LONG).await,
+            Ended::Done(_)
+        ));
+        let stale = hand("echo '{\"Err\":{\"action\":\"open\",\"path\":\"/mnt\",\"errno\":116}}'")
+            .ask(&order(), LONG)
+            .await;
+        assert!(
+            matches!(&stale, Ended::Refused(fault) if fault.is(rustix::io::Errno::STALE)),
+            "{stale:?}"
+        );
     }
 
     #[tokio::test]
     async fn the_order_is_the_last_argument_and_the_environment_is_empty() {
-        let script = "case $1 in '{\"Probe\"'*) ;; *) exit 1 ;; esac; [ -z \"$CARGO\" ] && [ \"$PWD\" = / ] && echo '{\"Ok\":null}'";
-        assert!(matches!(hand(script).ask(&order(), LONG).await, Ended::Done(_)));
+        let script = "case $1 in '{\"Probe\"'*) ;; *) exit 1 ;; esac; [ -z \"$CARGO\" ] && [ \
+                      \"$PWD\" = / ] && echo '{\"Ok\":null}'";
+        assert!(matches!(
+            hand(script).ask(&order(), LONG).await,
+            Ended::Done(_)
+        ));
     }
 
     #[tokio::test]
     async fn no_answer_and_no_program_are_told() {
         for script in ["exit 3", "echo nonsense", "yes"] {
-            assert!(matches!(hand(script).ask(&order(), LONG).await, Ended::Broken(_)), "{script}");
+            assert!(
+                matches!(hand(script).ask(&order(), LONG).await, Ended::Broken(_)),
+                "{script}"
+            );
         }
-        let mut none = Hand::new(Program { path: "/nonexistent".into(), arguments: vec![] });
+        let mut none = Hand::new(Program {
+            path: "/nonexistent".into(),
+            arguments: vec![],
+        });
         assert!(matches!(none.ask(&order(), LONG).await, Ended::Broken(_)));
     }
 
@@ -144,7 +194,10 @@ mod tests {
         let mut hand = hand("exec sleep 100");
         for _ in 0..2 {
             let before = Instant::now();
-            assert!(matches!(hand.ask(&order(), Duration::from_millis(50)).await, Ended::Late));
+            assert!(matches!(
+                hand.ask(&order(), Duration::from_millis(50)).await,
+                Ended::Late
+            ));
             assert!(before.elapsed() < Duration::from_secs(10) && hand.child.is_none());
         }
     }
@@ -152,7 +205,11 @@ mod tests {
     #[tokio::test]
     async fn a_child_that_was_not_waited_for_is_let_go() {
         let mut hand = hand("exec sleep 100");
-        assert!(timeout(Duration::from_millis(50), hand.ask(&order(), LONG)).await.is_err());
+        assert!(
+            timeout(Duration::from_millis(50), hand.ask(&order(), LONG))
+                .await
+                .is_err()
+        );
         assert!(hand.child.is_some());
         assert!(hand.let_go().await && hand.child.is_none());
     }

@@ -18,9 +18,11 @@ pub enum Health {
     Slow,
     /// It has not answered before the deadline; programs that use it wait.
     Hung,
-    /// The server does not know the directory any longer (ESTALE): it is unmounted, and mounted again.
+    /// The server does not know the directory any longer (ESTALE): it is unmounted, and mounted
+    /// again.
     Stale,
-    /// Nothing is mounted there any longer: it is mounted again, unless that is somebody else's task.
+    /// Nothing is mounted there any longer: it is mounted again, unless that is somebody else's
+    /// task.
     Gone,
     /// It cannot be mounted or used; the detail says why.
     Failed,
@@ -28,7 +30,15 @@ pub enum Health {
 
 impl Health {
     /// Every state.
-    pub const ALL: &'static [Self] = &[Self::Mounting, Self::Healthy, Self::Slow, Self::Hung, Self::Stale, Self::Gone, Self::Failed];
+    pub const ALL: &'static [Self] = &[
+        Self::Mounting,
+        Self::Healthy,
+        Self::Slow,
+        Self::Hung,
+        Self::Stale,
+        Self::Gone,
+        Self::Failed,
+    ];
 
     /// Its stable word, such as `hung`.
     #[must_use]
@@ -78,11 +88,21 @@ pub struct MountHealth {
 }
 
 /// What a probe says, given how long an answer may take and still be no cause for concern.
-pub(crate) fn verdict(probe: &Ended, slow: Duration, deadline: Duration) -> (Health, Option<String>) {
+pub(crate) fn verdict(
+    probe: &Ended,
+    slow: Duration,
+    deadline: Duration,
+) -> (Health, Option<String>) {
     match probe {
-        Ended::Done(took) if *took >= slow => (Health::Slow, Some(format!("the server took {} ms to answer", took.as_millis()))),
+        Ended::Done(took) if *took >= slow => (
+            Health::Slow,
+            Some(format!("the server took {} ms to answer", took.as_millis())),
+        ),
         Ended::Done(_) => (Health::Healthy, None),
-        Ended::Late => (Health::Hung, Some(format!("no answer within {} s", deadline.as_secs_f64()))),
+        Ended::Late => (
+            Health::Hung,
+            Some(format!("no answer within {} s", deadline.as_secs_f64())),
+        ),
         Ended::Refused(fault) if fault.is(Errno::STALE) => (Health::Stale, Some(fault.to_string())),
         Ended::Refused(fault) => (Health::Failed, Some(fault.to_string())),
         Ended::Broken(error) => (Health::Failed, Some(format!("cannot probe it: {error}"))),
@@ -101,21 +121,44 @@ mod tests {
         let ms = Duration::from_millis;
         for (probe, expected, detail) in [
             (Ended::Done(ms(999)), Health::Healthy, ""),
-            (Ended::Done(ms(1000)), Health::Slow, "the server took 1000 ms to answer"),
+            (
+                Ended::Done(ms(1000)),
+                Health::Slow,
+                "the server took 1000 ms to answer",
+            ),
             (Ended::Late, Health::Hung, "no answer within 5 s"),
-            (fault(Errno::STALE), Health::Stale, "cannot open /mnt/a: stale network file handle (error 116)"),
-            (fault(Errno::ACCESS), Health::Failed, "cannot open /mnt/a: permission denied (error 13)"),
-            (Ended::Broken(io::Error::other("x")), Health::Failed, "cannot probe it: x"),
+            (
+                fault(Errno::STALE),
+                Health::Stale,
+                "cannot open /mnt/a: stale network file handle (error 116)",
+            ),
+            (
+                fault(Errno::ACCESS),
+                Health::Failed,
+                "cannot open /mnt/a: permission denied (error 13)",
+            ),
+            (
+                Ended::Broken(io::Error::other("x")),
+                Health::Failed,
+                "cannot probe it: x",
+            ),
         ] {
             let (state, said) = verdict(&probe, ms(1000), ms(5000));
-            assert_eq!((state, said.unwrap_or_default().as_str()), (expected, detail), "{probe:?}");
+            assert_eq!(
+                (state, said.unwrap_or_default().as_str()),
+                (expected, detail),
+                "{probe:?}"
+            );
         }
     }
 
     #[test]
     fn words_are_those_of_the_json() {
         for state in Health::ALL {
-            assert_eq!(serde_json::to_string(state).unwrap(), format!("{:?}", state.word()));
+            assert_eq!(
+                serde_json::to_string(state).unwrap(),
+                format!("{:?}", state.word())
+            );
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Keeps one mount: makes or adopts it, watches it, makes it again where that is safe, and unmounts it at the end.
+//! Keeps one mount: makes or adopts it, watches it, makes it again where that is safe, and unmounts
+//! it at the end.
 //!
 //! | state | what is done |
 //! |---|---|
@@ -75,7 +76,13 @@ pub(crate) struct Keeper {
 }
 
 impl Keeper {
-    pub(crate) fn new(mount: Mount, route: Option<Route>, options: Options, report: Report, open: OpenTunnels) -> Self {
+    pub(crate) fn new(
+        mount: Mount,
+        route: Option<Route>,
+        options: Options,
+        report: Report,
+        open: OpenTunnels,
+    ) -> Self {
         let hand = Hand::new(options.child.clone());
         Self {
             mount,
@@ -114,7 +121,11 @@ impl Keeper {
                     self.watch().await;
                 }
                 Err(trouble) => {
-                    let state = if matches!(trouble, Trouble::Nobody(_)) { Health::Gone } else { Health::Failed };
+                    let state = if matches!(trouble, Trouble::Nobody(_)) {
+                        Health::Gone
+                    } else {
+                        Health::Failed
+                    };
                     self.report.say(state, Some(trouble.to_string()));
                     sleep(self.options.timing.backoff(failed, rand::random())).await;
                     failed = failed.saturating_add(1);
@@ -140,7 +151,8 @@ impl Keeper {
             }
             Plan::Mount => {
                 let order = self.order().await?;
-                self.ask(&order, self.options.timing.mount_within, "mounting it").await?;
+                self.ask(&order, self.options.timing.mount_within, "mounting it")
+                    .await?;
                 info!(path, "mounted");
             }
         }
@@ -152,12 +164,18 @@ impl Keeper {
         match self.hand.ask(order, within).await {
             Ended::Done(_) => Ok(()),
             Ended::Refused(fault) => Err(Trouble::Child(fault.to_string())),
-            Ended::Late => Err(Trouble::Child(self.silence(format!("no answer within {} s while {doing}", within.as_secs_f64())))),
-            Ended::Broken(error) => Err(Trouble::Child(format!("cannot start or hear the process for {doing}: {error}"))),
+            Ended::Late => Err(Trouble::Child(self.silence(format!(
+                "no answer within {} s while {doing}",
+                within.as_secs_f64()
+            )))),
+            Ended::Broken(error) => Err(Trouble::Child(format!(
+                "cannot start or hear the process for {doing}: {error}"
+            ))),
         }
     }
 
-    /// What to say of a server that does not answer: a tunnel knows more than the client in the kernel, which only waits.
+    /// What to say of a server that does not answer: a tunnel knows more than the client in the
+    /// kernel, which only waits.
     fn silence(&self, detail: String) -> String {
         match self.failure.get() {
             Some(failure) => format!("{detail}; its tunnel says: {failure}"),
@@ -176,13 +194,28 @@ impl Keeper {
                 };
                 let data = nfs.data(&self.mount.options, server, client(server));
                 debug!(device = %nfs, data, "mounting");
-                Thing::Nfs { device: nfs.device(), export: nfs.device_of_export(), subdirectory: nfs.subdirectory.clone(), data }
+                Thing::Nfs {
+                    device: nfs.device(),
+                    export: nfs.device_of_export(),
+                    subdirectory: nfs.subdirectory.clone(),
+                    data,
+                }
             }
-            What::Bind { source, made } => Thing::Bind { source: source.clone(), made: *made },
-            What::Adopt { .. } => return Err(Trouble::Nobody(self.mount.path.display().to_string())),
+            What::Bind { source, made } => Thing::Bind {
+                source: source.clone(),
+                made: *made,
+            },
+            What::Adopt { .. } => {
+                return Err(Trouble::Nobody(self.mount.path.display().to_string()));
+            }
         };
         let flags = self.mount.options.flags().map(str::to_owned).collect();
-        Ok(Order::Mount { path: self.mount.path.clone(), what, flags, read_only: self.mount.read_only })
+        Ok(Order::Mount {
+            path: self.mount.path.clone(),
+            what,
+            flags,
+            read_only: self.mount.read_only,
+        })
     }
 
     /// Has the tunnel listen, where the mount has one, on the port that it had before.
@@ -191,7 +224,11 @@ impl Keeper {
             warn!(?ended, "the tunnel ended; it is started again");
         }
         if let Some(route) = self.route.as_ref().filter(|_| self.tunnel.is_empty()) {
-            let opened = self.open.open(route, self.port).await.map_err(|error| Trouble::Port(self.port, error))?;
+            let opened = self
+                .open
+                .open(route, self.port)
+                .await
+                .map_err(|error| Trouble::Port(self.port, error))?;
             (self.port, self.failure) = (Some(opened.0), opened.1);
             if let Some(tunnel) = opened.2 {
                 self.tunnel.spawn(tunnel.run());
@@ -214,9 +251,17 @@ impl Keeper {
                         }
                     }
                     Ok(Plan::Mount | Plan::Wait) => {
-                        return self.report.say(Health::Gone, Some(format!("nothing is mounted at {}", self.mount.path.display())));
+                        return self.report.say(
+                            Health::Gone,
+                            Some(format!(
+                                "nothing is mounted at {}",
+                                self.mount.path.display()
+                            )),
+                        );
                     }
-                    Ok(Plan::Refuse(refusal)) => self.report.say(Health::Failed, Some(refusal.to_string())),
+                    Ok(Plan::Refuse(refusal)) => {
+                        self.report.say(Health::Failed, Some(refusal.to_string()))
+                    }
                     Err(trouble) => self.report.say(Health::Failed, Some(trouble.to_string())),
                 }
             }
@@ -226,25 +271,39 @@ impl Keeper {
 
     async fn probe(&mut self) -> Health {
         let (state, detail) = self.look().await;
-        let detail = if state == Health::Hung { detail.map(|detail| self.silence(detail)) } else { detail };
+        let detail = if state == Health::Hung {
+            detail.map(|detail| self.silence(detail))
+        } else {
+            detail
+        };
         self.report.say(state, detail);
         state
     }
 
-    /// How the mount is. Until the shop's directories are there it is not healthy; and only a mount that answers is asked for them, as one
-    /// that is adopted may be hung or stale like any other.
+    /// How the mount is. Until the shop's directories are there it is not healthy; and only a mount
+    /// that answers is asked for them, as one that is adopted may be hung or stale like any other.
     async fn look(&mut self) -> (Health, Option<String>) {
         let timing = self.options.timing;
-        let order = Order::Probe { path: self.mount.path.clone(), write: self.mount.write_probe };
+        let order = Order::Probe {
+            path: self.mount.path.clone(),
+            write: self.mount.write_probe,
+        };
         let probe = self.hand.ask(&order, timing.probe_within).await;
         let seen = verdict(&probe, timing.slow, timing.probe_within);
         if self.complete || !seen.0.is_usable() {
             return seen;
         }
-        let order = Order::Directories { path: self.mount.path.clone(), directories: self.mount.directories.clone() };
+        let order = Order::Directories {
+            path: self.mount.path.clone(),
+            directories: self.mount.directories.clone(),
+        };
         let made = self.hand.ask(&order, timing.mount_within).await;
         self.complete = matches!(made, Ended::Done(_));
-        if self.complete { seen } else { verdict(&made, timing.slow, timing.mount_within) }
+        if self.complete {
+            seen
+        } else {
+            verdict(&made, timing.slow, timing.mount_within)
+        }
     }
 
     /// Takes a stale mount out of the way; says whether another can be made.
@@ -252,8 +311,14 @@ impl Keeper {
         if matches!(self.mount.what, What::Adopt { .. }) {
             return false;
         }
-        let order = Order::Unmount { path: self.mount.path.clone(), how: How::Lazily };
-        match self.ask(&order, self.options.timing.probe_within, "unmounting it").await {
+        let order = Order::Unmount {
+            path: self.mount.path.clone(),
+            how: How::Lazily,
+        };
+        match self
+            .ask(&order, self.options.timing.probe_within, "unmounting it")
+            .await
+        {
             Ok(()) => true,
             Err(trouble) => {
                 self.report.say(Health::Stale, Some(trouble.to_string()));
@@ -262,8 +327,9 @@ impl Keeper {
         }
     }
 
-    /// Unmounts within `within`. Plainly first, so that what is not written yet reaches the server. Only where that takes too long, or the
-    /// server did not answer before, requests are made to fail. Where the mount is in use, it leaves the tree now and the server later.
+    /// Unmounts within `within`. Plainly first, so that what is not written yet reaches the server.
+    /// Only where that takes too long, or the server did not answer before, requests are made to
+    /// fail. Where the mount is in use, it leaves the tree now and the server later.
     async fn unmount(&mut self, within: Duration) {
         let hung = self.report.state() == Health::Hung;
         let until = Instant::now() + within;
@@ -283,7 +349,10 @@ impl Keeper {
             if *how == How::Forcibly && !silent {
                 continue;
             }
-            let order = Order::Unmount { path: self.mount.path.clone(), how: *how };
+            let order = Order::Unmount {
+                path: self.mount.path.clone(),
+                how: *how,
+            };
             // Less than what is left, as killing a child takes time, too.
             let limit = until.saturating_duration_since(Instant::now()) * 9 / (*share * 10);
             let mount = self.mount.clone();
@@ -303,12 +372,15 @@ impl Keeper {
         warn!(path = %self.mount.path.display(), "the mount stays");
     }
 
-    /// Force makes those requests fail that wait at that moment. Whoever made them makes others, to close a file at least, and would wait for
-    /// those out of reach of every signal once the mount has left the tree. So it is repeated as long as the mount is in use.
+    /// Force makes those requests fail that wait at that moment. Whoever made them makes others, to
+    /// close a file at least, and would wait for those out of reach of every signal once the mount
+    /// has left the tree. So it is repeated as long as the mount is in use.
     async fn insist(&mut self, order: &Order, how: How, within: Duration) -> Ended {
         let until = Instant::now() + within;
         loop {
-            let ended = self.ask_anew(order, until.saturating_duration_since(Instant::now())).await;
+            let ended = self
+                .ask_anew(order, until.saturating_duration_since(Instant::now()))
+                .await;
             let in_use = matches!(&ended, Ended::Refused(fault) if fault.is(Errno::BUSY));
             if how != How::Forcibly || !in_use || Instant::now() + FORCE_AGAIN >= until {
                 return ended;
@@ -326,9 +398,12 @@ impl Keeper {
     }
 }
 
-/// Whether what the file asks for is mounted. A table that cannot be read counts as yes: unmounting once too often harms nobody.
+/// Whether what the file asks for is mounted. A table that cannot be read counts as yes: unmounting
+/// once too often harms nobody.
 fn is_mounted(mount: &Mount) -> bool {
-    table().map_or(true, |table| matches!(plan(mount, &table), Plan::Adopt { .. }))
+    table().map_or(true, |table| {
+        matches!(plan(mount, &table), Plan::Adopt { .. })
+    })
 }
 
 /// Waits until it is not.
@@ -341,7 +416,9 @@ async fn left(mount: &Mount) {
 /// The kernel's table of mounts: memory of the kernel, so that reading it waits for no server.
 fn table() -> Result<MountTable, Trouble> {
     let mut bytes = Vec::new();
-    File::open("/proc/self/mountinfo")?.take(MOUNTINFO_LIMIT).read_to_end(&mut bytes)?;
+    File::open("/proc/self/mountinfo")?
+        .take(MOUNTINFO_LIMIT)
+        .read_to_end(&mut bytes)?;
     Ok(MountTable::parse(&bytes)?)
 }
 
@@ -358,15 +435,24 @@ async fn address(nfs: &Nfs) -> Result<SocketAddr, Trouble> {
             None => io::Error::other("it has no address"),
         },
         Ok(Err(error)) => error,
-        Err(_elapsed) => io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {} s", LOOKUP.as_secs())),
+        Err(_elapsed) => io::Error::new(
+            io::ErrorKind::TimedOut,
+            format!("no answer within {} s", LOOKUP.as_secs()),
+        ),
     };
     Err(Trouble::Lookup(host, problem))
 }
 
-/// Our own address as the server sees it, which NFSv4.1 only shows to people: one that says nothing is good enough.
+/// Our own address as the server sees it, which NFSv4.1 only shows to people: one that says nothing
+/// is good enough.
 fn client(server: SocketAddr) -> IpAddr {
-    let any: IpAddr = if server.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let any: IpAddr = if server.is_ipv4() {
+        Ipv4Addr::UNSPECIFIED.into()
+    } else {
+        Ipv6Addr::UNSPECIFIED.into()
+    };
     // Connecting a datagram socket sends nothing, but picks the address from which it would.
-    let picked = UdpSocket::bind((any, 0)).and_then(|socket| socket.connect(server).and_then(|()| socket.local_addr()));
+    let picked = UdpSocket::bind((any, 0))
+        .and_then(|socket| socket.connect(server).and_then(|()| socket.local_addr()));
     picked.map_or(any, |address| address.ip())
 }

@@ -1,4 +1,5 @@
-//! The shared directories of a pod: mounts, adopts, probes and unmounts them, and tunnels NFS through TLS.
+//! The shared directories of a pod: mounts, adopts, probes and unmounts them, and tunnels NFS
+//! through TLS.
 //!
 //! ```text
 //!  mounts file ──► file ─┐
@@ -8,10 +9,12 @@
 //!                  └► tunnel: 127.0.0.1:port ─► TLS ─► server
 //! ```
 //!
-//! Nothing in the supervising process ever touches a mounted file system, since a server that is silent would stop it for as long as it
-//! is. Whatever does runs in a child that is killed at its deadline, and left behind where it cannot be: see `hand.rs`.
+//! Nothing in the supervising process ever touches a mounted file system, since a server that is
+//! silent would stop it for as long as it is. Whatever does runs in a child that is killed at its
+//! deadline, and left behind where it cannot be: see `hand.rs`.
 //!
-//! `docs/formats/mounts.md` specifies the file and the states. Start reading in `plan.rs`, then `keeper.rs`.
+//! `docs/formats/mounts.md` specifies the file and the states. Start reading in `plan.rs`, then
+//! `keeper.rs`.
 
 mod child;
 mod file;
@@ -29,7 +32,9 @@ pub mod tunnel;
 mod words;
 
 pub use child::{PROBE_FILE, child_main};
-pub use file::{Directory, FILE_LIMIT, Kind, MOUNTS_LIMIT, Mount, MountsFile, MountsFileError, What};
+pub use file::{
+    Directory, FILE_LIMIT, Kind, MOUNTS_LIMIT, Mount, MountsFile, MountsFileError, What,
+};
 pub use hand::Program;
 pub use health::{Health, MountHealth};
 pub use mountinfo::{Entry, MOUNTINFO_LIMIT, MountTable, MountTableError};

@@ -5,7 +5,8 @@
 //! id parent device root  mount point      flags     optional   type source       options of the file system
 //! ```
 //!
-//! Blanks, newlines and backslashes in a field are written as `\040`, `\012` and `\134`: see `proc_pid_mountinfo(5)`.
+//! Blanks, newlines and backslashes in a field are written as `\040`, `\012` and `\134`: see
+//! `proc_pid_mountinfo(5)`.
 
 use std::{
     ffi::OsString,
@@ -55,11 +56,14 @@ impl Entry {
     /// ```
     #[must_use]
     pub fn option(&self, name: &str) -> Option<&str> {
-        self.options.split(',').find_map(|option| option.strip_prefix(name)?.strip_prefix('='))
+        self.options
+            .split(',')
+            .find_map(|option| option.strip_prefix(name)?.strip_prefix('='))
     }
 
     fn parse(line: &[u8]) -> Option<Self> {
-        // Split at each single blank: a field may be empty, such as the source of a mount that was given none.
+        // Split at each single blank: a field may be empty, such as the source of a mount that was
+        // given none.
         let mut fields = line.split(|&byte| byte == b' ');
         let mut text = || fields.next().map(unescape);
         let id = number(&text()?)?;
@@ -69,7 +73,17 @@ impl Entry {
         let flags = lossy(text()?);
         while text()? != b"-" {}
         let (fstype, source, options) = (lossy(text()?), lossy(text()?), lossy(text()?));
-        Some(Self { id, parent, device, root, point, flags, fstype, source, options })
+        Some(Self {
+            id,
+            parent,
+            device,
+            root,
+            point,
+            flags,
+            fstype,
+            source,
+            options,
+        })
     }
 }
 
@@ -90,12 +104,19 @@ impl MountTable {
     ///
     /// # Errors
     ///
-    /// The first line that is no mount. A table that lacks a line would show a foreign mount as an empty place, so none is skipped.
+    /// The first line that is no mount. A table that lacks a line would show a foreign mount as an
+    /// empty place, so none is skipped.
     pub fn parse(bytes: &[u8]) -> Result<Self, MountTableError> {
-        let lines = bytes.split(|&byte| byte == b'\n').enumerate().filter(|(_, line)| !line.is_empty());
+        let lines = bytes
+            .split(|&byte| byte == b'\n')
+            .enumerate()
+            .filter(|(_, line)| !line.is_empty());
         let parse = |(index, line): (usize, &[u8])| {
             let shown = || String::from_utf8_lossy(line).chars().take(200).collect();
-            Entry::parse(line).ok_or_else(|| MountTableError { line: index + 1, text: shown() })
+            Entry::parse(line).ok_or_else(|| MountTableError {
+                line: index + 1,
+                text: shown(),
+            })
         };
         lines.map(parse).collect::<Result<_, _>>().map(Self)
     }
@@ -108,9 +129,15 @@ impl MountTable {
         let mut here = self.root()?;
         // Each step goes to another mount, so more steps than mounts would be a circle.
         for _ in 0..self.0.len() {
-            let crossed = self.0.iter().filter(|entry| entry.parent == here.id && entry.id != here.id);
-            let crossed = crossed.filter(|entry| entry.point.starts_with(&here.point) && path.starts_with(&entry.point));
-            // The kernel walks name by name, so that the shortest mount point is crossed first; longer ones of this parent are hidden.
+            let crossed = self
+                .0
+                .iter()
+                .filter(|entry| entry.parent == here.id && entry.id != here.id);
+            let crossed = crossed.filter(|entry| {
+                entry.point.starts_with(&here.point) && path.starts_with(&entry.point)
+            });
+            // The kernel walks name by name, so that the shortest mount point is crossed first;
+            // longer ones of this parent are hidden.
             match crossed.min_by_key(|entry| entry.point.as_os_str().len()) {
                 Some(next) => here = next,
                 None => break,
@@ -133,7 +160,11 @@ impl MountTable {
     /// The mount at `/`: the one whose parent is out of sight.
     fn root(&self) -> Option<&Entry> {
         let slash = || self.0.iter().filter(|entry| entry.point == Path::new("/"));
-        slash().find(|entry| entry.parent == entry.id || self.0.iter().all(|other| other.id != entry.parent)).or_else(|| slash().next())
+        slash()
+            .find(|entry| {
+                entry.parent == entry.id || self.0.iter().all(|other| other.id != entry.parent)
+            })
+            .or_else(|| slash().next())
     }
 }
 
@@ -141,9 +172,16 @@ fn unescape(field: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(field.len());
     let mut rest = field;
     while let Some((&first, after)) = rest.split_first() {
-        let octal = |digit: &u8| (b'0'..=b'7').contains(digit).then(|| u32::from(digit - b'0'));
+        let octal = |digit: &u8| {
+            (b'0'..=b'7')
+                .contains(digit)
+                .then(|| u32::from(digit - b'0'))
+        };
         let code = match after {
-            [a, b, c, ..] if first == b'\\' => octal(a).zip(octal(b)).zip(octal(c)).map(|((a, b), c)| a << 6 | b << 3 | c),
+            [a, b, c, ..] if first == b'\\' => octal(a)
+                .zip(octal(b))
+                .zip(octal(c))
+                .map(|((a, b), c)| a << 6 | b << 3 | c),
             _ => None,
         };
         if let Some(byte) = code.and_then(|code| u8::try_from(code).ok()) {
@@ -166,7 +204,8 @@ fn path(bytes: Vec<u8>) -> PathBuf {
 }
 
 fn lossy(bytes: Vec<u8>) -> String {
-    String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+    String::from_utf8(bytes)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
 #[cfg(test)]
@@ -175,30 +214,45 @@ mod tests {
     use proptest::prelude::*;
 
     const POD: &str = "\
-        21 1 254:0 / / rw,relatime - ext4 /dev/root rw\n\
-        30 21 254:0 /pods/a/kubernetes.io~empty-dir/data /srv rw - ext4 /dev/root rw\n\
-        31 30 254:0 /host /srv/shop rw shared:7 master:2 - ext4 /dev/root rw\n\
-        32 31 0:50 / /srv/shop/media\\040one rw,nosuid - nfs4 fs.example:/ rw,vers=4.1,port=20049,addr=127.0.0.1\n\
-        33 32 0:51 / /srv/shop/media\\040one ro - tmpfs  rw\n";
+        21 1 254:0 / / rw,relatime - ext4 /dev/root rw\n30 21 254:0 \
+                       /pods/a/kubernetes.io~empty-dir/data /srv rw - ext4 /dev/root rw\n31 30 \
+                       254:0 /host /srv/shop rw shared:7 master:2 - ext4 /dev/root rw\n32 31 0:50 \
+                       / /srv/shop/media\\040one rw,nosuid - nfs4 fs.example:/ \
+                       rw,vers=4.1,port=20049,addr=127.0.0.1\n33 32 0:51 / \
+                       /srv/shop/media\\040one ro - tmpfs  rw\n";
 
     fn id(table: &str, path: &str) -> Option<u64> {
-        MountTable::parse(table.as_bytes()).unwrap().covering(Path::new(path)).map(|entry| entry.id)
+        MountTable::parse(table.as_bytes())
+            .unwrap()
+            .covering(Path::new(path))
+            .map(|entry| entry.id)
     }
 
     #[test]
     fn a_path_lies_on_the_mount_that_the_kernel_reaches() {
-        for (path, expected) in
-            [("/", 21), ("/srvx", 21), ("/srv/a", 30), ("/srv/shop", 31), ("/srv/shop/media one", 33), ("/srv/shop/media one/x", 33)]
-        {
+        for (path, expected) in [
+            ("/", 21),
+            ("/srvx", 21),
+            ("/srv/a", 30),
+            ("/srv/shop", 31),
+            ("/srv/shop/media one", 33),
+            ("/srv/shop/media one/x", 33),
+        ] {
             assert_eq!(id(POD, path), Some(expected), "{path}");
         }
     }
 
     #[test]
     fn what_a_later_mount_hides_is_not_there() {
-        let hidden = "1 0 8:1 / / rw - ext4 d rw\n2 1 8:2 / /a/b rw - ext4 d rw\n3 1 8:3 / /a rw - ext4 d rw\n";
+        let hidden = "1 0 8:1 / / rw - ext4 d rw\n2 1 8:2 / /a/b rw - ext4 d rw\n3 1 8:3 / /a rw \
+                      - ext4 d rw\n";
         assert_eq!(id(hidden, "/a/b"), Some(3));
-        assert!(MountTable::parse(hidden.as_bytes()).unwrap().at(Path::new("/a/b")).is_none());
+        assert!(
+            MountTable::parse(hidden.as_bytes())
+                .unwrap()
+                .at(Path::new("/a/b"))
+                .is_none()
+        );
     }
 
     #[test]
@@ -207,14 +261,23 @@ mod tests {
         let top = table.at(Path::new("/srv/shop/media one")).unwrap();
         assert!(top.is_read_only() && top.source.is_empty());
         let nfs = &table.0[3];
-        assert_eq!((nfs.fstype.as_str(), nfs.source.as_str(), nfs.option("port")), ("nfs4", "fs.example:/", Some("20049")));
-        assert_eq!((nfs.option("vers"), nfs.option("por"), nfs.is_read_only()), (Some("4.1"), None, false));
+        assert_eq!(
+            (nfs.fstype.as_str(), nfs.source.as_str(), nfs.option("port")),
+            ("nfs4", "fs.example:/", Some("20049"))
+        );
+        assert_eq!(
+            (nfs.option("vers"), nfs.option("por"), nfs.is_read_only()),
+            (Some("4.1"), None, false)
+        );
     }
 
     #[test]
     fn a_line_that_is_no_mount_is_named() {
         let error = MountTable::parse(b"1 0 8:1 / / rw - ext4 d rw\nnonsense\n").unwrap_err();
-        assert_eq!(error.to_string(), "line 2 of mountinfo is not a mount: nonsense");
+        assert_eq!(
+            error.to_string(),
+            "line 2 of mountinfo is not a mount: nonsense"
+        );
     }
 
     #[test]
@@ -224,7 +287,15 @@ mod tests {
     }
 
     fn escape(path: &str) -> String {
-        path.chars().map(|c| if matches!(c, ' ' | '\t' | '\n' | '\\') { format!("\\{:03o}", c as u32) } else { c.to_string() }).collect()
+        path.chars()
+            .map(|c| {
+                if matches!(c, ' ' | '\t' | '\n' | '\\') {
+                    format!("\\{:03o}", c as u32)
+                } else {
+                    c.to_string()
+                }
+            })
+            .collect()
     }
 
     proptest! {

@@ -1,4 +1,5 @@
-//! An NFS server and what is mounted from it: names, addresses and the options that mount(2) is given. Pure.
+//! An NFS server and what is mounted from it: names, addresses and the options that mount(2) is
+//! given. Pure.
 
 use crate::words::Words;
 use std::{
@@ -46,8 +47,16 @@ impl Server {
     #[must_use]
     pub fn host(&self) -> String {
         match self {
-            Self::Efs { file_system, region, .. } => {
-                let suffix = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
+            Self::Efs {
+                file_system,
+                region,
+                ..
+            } => {
+                let suffix = if region.starts_with("cn-") {
+                    "amazonaws.com.cn"
+                } else {
+                    "amazonaws.com"
+                };
                 format!("{file_system}.efs.{region}.{suffix}")
             }
             Self::Host(host) => host.clone(),
@@ -84,7 +93,8 @@ pub struct EfsClient {
     pub region: String,
     /// Its access point, such as `fsap-0123456789abcdef0`.
     pub access_point: Option<String>,
-    /// Whether the pod's identity signs, so that the server decides by IAM's policies what it may mount.
+    /// Whether the pod's identity signs, so that the server decides by IAM's policies what it may
+    /// mount.
     pub iam: bool,
 }
 
@@ -93,7 +103,10 @@ impl Nfs {
     #[must_use]
     pub fn device(&self) -> String {
         match &self.subdirectory {
-            Some(subdirectory) => format!("{}/{subdirectory}", self.device_of_export().trim_end_matches('/')),
+            Some(subdirectory) => format!(
+                "{}/{subdirectory}",
+                self.device_of_export().trim_end_matches('/')
+            ),
             None => self.device_of_export(),
         }
     }
@@ -102,14 +115,24 @@ impl Nfs {
     #[must_use]
     pub fn device_of_export(&self) -> String {
         let host = self.server.host();
-        if host.contains(':') { format!("[{host}]:{}", self.export) } else { format!("{host}:{}", self.export) }
+        if host.contains(':') {
+            format!("[{host}]:{}", self.export)
+        } else {
+            format!("{host}:{}", self.export)
+        }
     }
 
-    /// The options for mount(2): the client in the kernel looks up no names, so it is given addresses.
+    /// The options for mount(2): the client in the kernel looks up no names, so it is given
+    /// addresses.
     #[must_use]
     pub fn data(&self, words: &Words, server: SocketAddr, client: IpAddr) -> String {
         let proto = if server.is_ipv6() { "tcp6" } else { "tcp" };
-        format!("{},proto={proto},port={},addr={},clientaddr={client}", words.of_nfs(), server.port(), server.ip())
+        format!(
+            "{},proto={proto},port={},addr={},clientaddr={client}",
+            words.of_nfs(),
+            server.port(),
+            server.ip()
+        )
     }
 }
 
@@ -124,17 +147,33 @@ mod tests {
     use super::*;
 
     fn nfs(server: Server, export: &str, subdirectory: Option<&str>) -> Nfs {
-        Nfs { server, export: export.to_owned(), subdirectory: subdirectory.map(str::to_owned), port: NFS_PORT, tls: None }
+        Nfs {
+            server,
+            export: export.to_owned(),
+            subdirectory: subdirectory.map(str::to_owned),
+            port: NFS_PORT,
+            tls: None,
+        }
     }
 
     fn efs(region: &str) -> Server {
-        Server::Efs { file_system: "fs-0123456789abcdef0".to_owned(), region: region.to_owned(), address: None }
+        Server::Efs {
+            file_system: "fs-0123456789abcdef0".to_owned(),
+            region: region.to_owned(),
+            address: None,
+        }
     }
 
     #[test]
     fn efs_is_reached_by_the_name_that_aws_gives_it() {
-        assert_eq!(efs("eu-central-1").host(), "fs-0123456789abcdef0.efs.eu-central-1.amazonaws.com");
-        assert_eq!(efs("cn-north-1").host(), "fs-0123456789abcdef0.efs.cn-north-1.amazonaws.com.cn");
+        assert_eq!(
+            efs("eu-central-1").host(),
+            "fs-0123456789abcdef0.efs.eu-central-1.amazonaws.com"
+        );
+        assert_eq!(
+            efs("cn-north-1").host(),
+            "fs-0123456789abcdef0.efs.cn-north-1.amazonaws.com.cn"
+        );
     }
 
     #[test]
@@ -145,7 +184,10 @@ mod tests {
             ("10.0.0.7", "/export", None, "10.0.0.7:/export"),
             ("fd00::7", "/export", Some("a"), "[fd00::7]:/export/a"),
         ] {
-            assert_eq!(nfs(Server::Host(host.to_owned()), export, subdirectory).device(), device);
+            assert_eq!(
+                nfs(Server::Host(host.to_owned()), export, subdirectory).device(),
+                device
+            );
         }
     }
 
@@ -153,10 +195,17 @@ mod tests {
     fn the_kernel_is_given_addresses_and_no_names() {
         let data = |server: &str| {
             let server: SocketAddr = server.parse().unwrap();
-            nfs(efs("eu-central-1"), "/", None).data(&Words::default(), server, "10.0.0.9".parse().unwrap())
+            nfs(efs("eu-central-1"), "/", None).data(
+                &Words::default(),
+                server,
+                "10.0.0.9".parse().unwrap(),
+            )
         };
         let defaults = "vers=4.1,rsize=1048576,wsize=1048576,hard,timeo=600,retrans=2,noresvport";
-        assert_eq!(data("10.0.0.7:2049"), format!("{defaults},proto=tcp,port=2049,addr=10.0.0.7,clientaddr=10.0.0.9"));
+        assert_eq!(
+            data("10.0.0.7:2049"),
+            format!("{defaults},proto=tcp,port=2049,addr=10.0.0.7,clientaddr=10.0.0.9")
+        );
         assert!(data("[fd00::7]:2049").contains("proto=tcp6,port=2049,addr=fd00::7"));
     }
 }

@@ -1,4 +1,5 @@
-//! What a disposable child is asked to do, and what it answers: JSON, as its argument and as one line of its output.
+//! What a disposable child is asked to do, and what it answers: JSON, as its argument and as one
+//! line of its output.
 
 use crate::file::Directory;
 use rustix::io::Errno;
@@ -9,9 +10,17 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Order {
     /// Mount something at `path`, which is made where it is missing.
-    Mount { path: PathBuf, what: Thing, flags: Vec<String>, read_only: bool },
+    Mount {
+        path: PathBuf,
+        what: Thing,
+        flags: Vec<String>,
+        read_only: bool,
+    },
     /// Make the shop's directories that are missing below `path`.
-    Directories { path: PathBuf, directories: Vec<Directory> },
+    Directories {
+        path: PathBuf,
+        directories: Vec<Directory>,
+    },
     /// Unmount what is at `path`.
     Unmount { path: PathBuf, how: How },
     /// Ask the file system at `path` for its figures and its first entry, and have it write a byte.
@@ -21,8 +30,14 @@ pub(crate) enum Order {
 /// What is mounted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Thing {
-    /// `device` with the options `data`; `export` is the same without `subdirectory`, which is made where it is missing.
-    Nfs { device: String, export: String, subdirectory: Option<String>, data: String },
+    /// `device` with the options `data`; `export` is the same without `subdirectory`, which is made
+    /// where it is missing.
+    Nfs {
+        device: String,
+        export: String,
+        subdirectory: Option<String>,
+        data: String,
+    },
     /// The directory `source`, of which the last `made` names are made where they are missing.
     Bind { source: PathBuf, made: usize },
 }
@@ -52,7 +67,11 @@ pub(crate) struct Fault {
 
 impl Fault {
     pub(crate) fn new(action: &str, path: &Path, errno: Errno) -> Self {
-        Self { action: action.to_owned(), path: path.to_owned(), errno: errno.raw_os_error() }
+        Self {
+            action: action.to_owned(),
+            path: path.to_owned(),
+            errno: errno.raw_os_error(),
+        }
     }
 
     pub(crate) fn is(&self, errno: Errno) -> bool {

@@ -37,7 +37,10 @@ pub enum Plan {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// Something else is mounted there.
-    #[error("{path} has {found} mounted, but the mounts file asks for {expected}: unmount it, or correct the file")]
+    #[error(
+        "{path} has {found} mounted, but the mounts file asks for {expected}: unmount it, or \
+         correct the file"
+    )]
     Foreign {
         /// Where.
         path: String,
@@ -46,10 +49,11 @@ pub enum Refusal {
         /// What should be.
         expected: String,
     },
-    /// The mount would be in the way of the kubelet, which deletes an emptyDir with all that it can reach in it.
+    /// The mount would be in the way of the kubelet, which deletes an emptyDir with all that it can
+    /// reach in it.
     #[error(
-        "{path} lies in an emptyDir ({place}), which the kubelet deletes recursively, shared files and all: use a hostPath volume \
-         with Bidirectional propagation"
+        "{path} lies in an emptyDir ({place}), which the kubelet deletes recursively, shared \
+         files and all: use a hostPath volume with Bidirectional propagation"
     )]
     EmptyDir {
         /// The directory of the file.
@@ -66,20 +70,34 @@ pub fn plan(mount: &Mount, table: &MountTable) -> Plan {
     let fits = there.is_some_and(|entry| expectation(mount, table).is_met_by(entry));
     let adopted = matches!(mount.what, What::Adopt { .. });
     // Where our mount is there already, what counts is what it lies on.
-    let below = if fits { there.and_then(|entry| table.parent(entry)) } else { table.covering(&mount.path) };
+    let below = if fits {
+        there.and_then(|entry| table.parent(entry))
+    } else {
+        table.covering(&mount.path)
+    };
     let source = match &mount.what {
         What::Bind { source, .. } => table.covering(source).map(|entry| (source, entry)),
         _ => None,
     };
-    let places = below.map(|entry| (&mount.path, entry)).filter(|_| !adopted).into_iter().chain(source);
+    let places = below
+        .map(|entry| (&mount.path, entry))
+        .filter(|_| !adopted)
+        .into_iter()
+        .chain(source);
     for (path, entry) in places {
         let place = place(entry, path);
         if place.iter().any(|name| name == OsStr::new(EMPTY_DIR)) {
-            return Plan::Refuse(Refusal::EmptyDir { path: path.display().to_string(), place: place.display().to_string() });
+            return Plan::Refuse(Refusal::EmptyDir {
+                path: path.display().to_string(),
+                place: place.display().to_string(),
+            });
         }
     }
     match there {
-        Some(entry) if fits => Plan::Adopt { id: entry.id, tunnel: tunnel(mount, entry) },
+        Some(entry) if fits => Plan::Adopt {
+            id: entry.id,
+            tunnel: tunnel(mount, entry),
+        },
         Some(entry) => Plan::Refuse(Refusal::Foreign {
             path: mount.path.display().to_string(),
             found: found(entry),
@@ -90,59 +108,132 @@ pub fn plan(mount: &Mount, table: &MountTable) -> Plan {
     }
 }
 
-/// Where a path of ours is in the file system that it lies on: of a bind mount, this is what the rest of the node sees.
+/// Where a path of ours is in the file system that it lies on: of a bind mount, this is what the
+/// rest of the node sees.
 fn place(entry: &Entry, path: &Path) -> PathBuf {
-    entry.root.join(path.strip_prefix(&entry.point).unwrap_or(Path::new("")))
+    entry
+        .root
+        .join(path.strip_prefix(&entry.point).unwrap_or(Path::new("")))
 }
 
 fn tunnel(mount: &Mount, entry: &Entry) -> Option<u16> {
-    matches!(&mount.what, What::Nfs4(Nfs { tls: Some(_), .. })).then(|| entry.option("port")?.parse().ok()).flatten()
+    matches!(&mount.what, What::Nfs4(Nfs { tls: Some(_), .. }))
+        .then(|| entry.option("port")?.parse().ok())
+        .flatten()
 }
 
 fn found(entry: &Entry) -> String {
-    let writes = if entry.is_read_only() { "read-only" } else { "read-write" };
-    let address = entry.option("addr").map(|address| format!(" at {address}")).unwrap_or_default();
-    format!("{} {}{address} (directory {}, {writes})", entry.fstype, entry.source, entry.root.display())
+    let writes = if entry.is_read_only() {
+        "read-only"
+    } else {
+        "read-write"
+    };
+    let address = entry
+        .option("addr")
+        .map(|address| format!(" at {address}"))
+        .unwrap_or_default();
+    format!(
+        "{} {}{address} (directory {}, {writes})",
+        entry.fstype,
+        entry.source,
+        entry.root.display()
+    )
 }
 
 /// What an entry of the table must look like to be the mount of the file.
 #[derive(Debug)]
 enum Expectation<'a> {
-    Nfs { device: String, encrypted: bool, loopback: bool, read_only: bool },
-    Bind { source: &'a Path, device: Option<&'a str>, root: Option<PathBuf>, read_only: bool },
-    Adopt { fstype: Option<&'a str>, source: Option<&'a str>, read_only: bool },
+    Nfs {
+        device: String,
+        encrypted: bool,
+        loopback: bool,
+        read_only: bool,
+    },
+    Bind {
+        source: &'a Path,
+        device: Option<&'a str>,
+        root: Option<PathBuf>,
+        read_only: bool,
+    },
+    Adopt {
+        fstype: Option<&'a str>,
+        source: Option<&'a str>,
+        read_only: bool,
+    },
 }
 
 fn expectation<'a>(mount: &'a Mount, table: &'a MountTable) -> Expectation<'a> {
     let read_only = mount.read_only;
     match &mount.what {
         What::Nfs4(nfs) => {
-            let loopback = nfs.server.address().is_some_and(|address| address.is_loopback()) || nfs.server.host() == "localhost";
-            Expectation::Nfs { device: nfs.device(), encrypted: nfs.tls.is_some(), loopback, read_only }
+            let loopback = nfs
+                .server
+                .address()
+                .is_some_and(|address| address.is_loopback())
+                || nfs.server.host() == "localhost";
+            Expectation::Nfs {
+                device: nfs.device(),
+                encrypted: nfs.tls.is_some(),
+                loopback,
+                read_only,
+            }
         }
         What::Bind { source, .. } => {
             let entry = table.covering(source);
             let root = entry.map(|entry| place(entry, source));
-            Expectation::Bind { source, device: entry.map(|entry| entry.device.as_str()), root, read_only }
+            Expectation::Bind {
+                source,
+                device: entry.map(|entry| entry.device.as_str()),
+                root,
+                read_only,
+            }
         }
-        What::Adopt { fstype, source } => Expectation::Adopt { fstype: fstype.as_deref(), source: source.as_deref(), read_only },
+        What::Adopt { fstype, source } => Expectation::Adopt {
+            fstype: fstype.as_deref(),
+            source: source.as_deref(),
+            read_only,
+        },
     }
 }
 
 impl Expectation<'_> {
     fn is_met_by(&self, entry: &Entry) -> bool {
         match self {
-            Self::Nfs { device, encrypted, loopback, read_only } => {
-                // An encrypted mount goes to a port of this pod; any other one that does goes through a tunnel that is no more.
+            Self::Nfs {
+                device,
+                encrypted,
+                loopback,
+                read_only,
+            } => {
+                // An encrypted mount goes to a port of this pod; any other one that does goes
+                // through a tunnel that is no more.
                 let local = entry.option("addr") == Some(LOOPBACK);
-                let way = if *encrypted { local } else { !local || *loopback };
-                entry.fstype == "nfs4" && entry.source == *device && way && entry.is_read_only() == *read_only
+                let way = if *encrypted {
+                    local
+                } else {
+                    !local || *loopback
+                };
+                entry.fstype == "nfs4"
+                    && entry.source == *device
+                    && way
+                    && entry.is_read_only() == *read_only
             }
-            Self::Bind { device, root, read_only, .. } => {
-                Some(entry.device.as_str()) == *device && Some(&entry.root) == root.as_ref() && entry.is_read_only() == *read_only
+            Self::Bind {
+                device,
+                root,
+                read_only,
+                ..
+            } => {
+                Some(entry.device.as_str()) == *device
+                    && Some(&entry.root) == root.as_ref()
+                    && entry.is_read_only() == *read_only
             }
             // A mount that refuses more writes than asked for is the business of whoever made it.
-            Self::Adopt { fstype, source, read_only } => {
+            Self::Adopt {
+                fstype,
+                source,
+                read_only,
+            } => {
                 fstype.is_none_or(|fstype| entry.fstype == fstype)
                     && source.is_none_or(|source| entry.source == source)
                     && (!read_only || entry.is_read_only())
@@ -153,16 +244,47 @@ impl Expectation<'_> {
 
 impl std::fmt::Display for Expectation<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let writes = |read_only: &bool| if *read_only { "read-only" } else { "read-write" };
+        let writes = |read_only: &bool| {
+            if *read_only {
+                "read-only"
+            } else {
+                "read-write"
+            }
+        };
         match self {
-            Self::Nfs { device, encrypted, read_only, .. } => {
-                let way = if *encrypted { "through our tunnel at 127.0.0.1" } else { "without a tunnel" };
+            Self::Nfs {
+                device,
+                encrypted,
+                read_only,
+                ..
+            } => {
+                let way = if *encrypted {
+                    "through our tunnel at 127.0.0.1"
+                } else {
+                    "without a tunnel"
+                };
                 write!(f, "nfs4 {device} {way} ({})", writes(read_only))
             }
-            Self::Bind { source, read_only, .. } => write!(f, "the directory {} ({})", source.display(), writes(read_only)),
-            Self::Adopt { fstype, source, read_only } => {
-                let (fstype, source) = (fstype.unwrap_or("any type"), source.unwrap_or("any source"));
-                write!(f, "{fstype} of {source}{}", if *read_only { " (read-only)" } else { "" })
+            Self::Bind {
+                source, read_only, ..
+            } => write!(
+                f,
+                "the directory {} ({})",
+                source.display(),
+                writes(read_only)
+            ),
+            Self::Adopt {
+                fstype,
+                source,
+                read_only,
+            } => {
+                let (fstype, source) =
+                    (fstype.unwrap_or("any type"), source.unwrap_or("any source"));
+                write!(
+                    f,
+                    "{fstype} of {source}{}",
+                    if *read_only { " (read-only)" } else { "" }
+                )
             }
         }
     }
@@ -173,14 +295,18 @@ mod tests {
     use super::*;
     use crate::MountsFile;
 
-    /// A pod: an emptyDir at /srv, a hostPath at /mnt that the node sees as /host/mnt, and what `lines` adds.
+    /// A pod: an emptyDir at /srv, a hostPath at /mnt that the node sees as /host/mnt, and what
+    /// `lines` adds.
     fn planned(fields: &str, lines: &[&str]) -> Plan {
         let text = format!("[[mount]]\nname = \"a\"\n{fields}");
         let mount = MountsFile::parse(&text).unwrap().mounts.remove(0);
-        let pod = "21 1 254:0 /containers/1 / rw - ext4 /dev/root rw\n\
-                   30 21 254:0 /kubelet/pods/1/volumes/kubernetes.io~empty-dir/data /srv rw - ext4 /dev/root rw\n\
-                   31 21 254:0 /host/mnt /mnt rw shared:7 - ext4 /dev/root rw\n";
-        plan(&mount, &MountTable::parse(format!("{pod}{}\n", lines.join("\n")).as_bytes()).unwrap())
+        let pod = "21 1 254:0 /containers/1 / rw - ext4 /dev/root rw\n30 21 254:0 \
+                   /kubelet/pods/1/volumes/kubernetes.io~empty-dir/data /srv rw - ext4 /dev/root \
+                   rw\n31 21 254:0 /host/mnt /mnt rw shared:7 - ext4 /dev/root rw\n";
+        plan(
+            &mount,
+            &MountTable::parse(format!("{pod}{}\n", lines.join("\n")).as_bytes()).unwrap(),
+        )
     }
 
     const NFS: &str = "kind = \"nfs4\"\npath = \"/mnt/a\"\nserver = \"nas\"\nexport = \"/x\"\n";
@@ -188,8 +314,14 @@ mod tests {
 
     #[test]
     fn nothing_there_is_mounted() {
-        assert_eq!((planned(NFS, &[]), planned(BIND, &[])), (Plan::Mount, Plan::Mount));
-        assert_eq!(planned("kind = \"adopt\"\npath = \"/mnt/a\"", &[]), Plan::Wait);
+        assert_eq!(
+            (planned(NFS, &[]), planned(BIND, &[])),
+            (Plan::Mount, Plan::Mount)
+        );
+        assert_eq!(
+            planned("kind = \"adopt\"\npath = \"/mnt/a\"", &[]),
+            Plan::Wait
+        );
     }
 
     #[test]
@@ -202,18 +334,52 @@ mod tests {
             (NFS, tunnelled, None),
             (&tls, tunnelled, Some(Some(40123))),
             (&tls, plain, None),
-            (NFS, "40 31 0:50 / /mnt/a rw - nfs4 nas:/y rw,addr=10.0.0.7", None),
-            (NFS, "40 31 0:50 / /mnt/a ro - nfs4 nas:/x rw,addr=10.0.0.7", None),
+            (
+                NFS,
+                "40 31 0:50 / /mnt/a rw - nfs4 nas:/y rw,addr=10.0.0.7",
+                None,
+            ),
+            (
+                NFS,
+                "40 31 0:50 / /mnt/a ro - nfs4 nas:/x rw,addr=10.0.0.7",
+                None,
+            ),
             (NFS, "40 31 0:50 / /mnt/a rw - tmpfs nas:/x rw", None),
-            (BIND, "40 31 254:0 /host/mnt/b/c /mnt/a rw - ext4 /dev/root rw", Some(None)),
-            (BIND, "40 31 254:0 /host/mnt/b /mnt/a rw - ext4 /dev/root rw", None),
-            (BIND, "40 31 254:1 /host/mnt/b/c /mnt/a rw - ext4 /dev/other rw", None),
+            (
+                BIND,
+                "40 31 254:0 /host/mnt/b/c /mnt/a rw - ext4 /dev/root rw",
+                Some(None),
+            ),
+            (
+                BIND,
+                "40 31 254:0 /host/mnt/b /mnt/a rw - ext4 /dev/root rw",
+                None,
+            ),
+            (
+                BIND,
+                "40 31 254:1 /host/mnt/b/c /mnt/a rw - ext4 /dev/other rw",
+                None,
+            ),
             ("kind = \"adopt\"\npath = \"/mnt/a\"", plain, Some(None)),
-            ("kind = \"adopt\"\npath = \"/mnt/a\"\nfstype = \"ext4\"", plain, None),
-            ("kind = \"adopt\"\npath = \"/mnt/a\"\nread_only = true", plain, None),
+            (
+                "kind = \"adopt\"\npath = \"/mnt/a\"\nfstype = \"ext4\"",
+                plain,
+                None,
+            ),
+            (
+                "kind = \"adopt\"\npath = \"/mnt/a\"\nread_only = true",
+                plain,
+                None,
+            ),
         ] {
             match (planned(fields, &[line]), tunnel) {
-                (Plan::Adopt { id: 40, tunnel: found }, Some(expected)) => assert_eq!(found, expected, "{line}"),
+                (
+                    Plan::Adopt {
+                        id: 40,
+                        tunnel: found,
+                    },
+                    Some(expected),
+                ) => assert_eq!(found, expected, "{line}"),
                 (Plan::Refuse(Refusal::Foreign { .. }), None) => {}
                 (other, _) => panic!("{fields}\n{line}\n{other:?}"),
             }
@@ -222,26 +388,49 @@ mod tests {
 
     #[test]
     fn a_refusal_says_what_is_there_and_what_should_be() {
-        let Plan::Refuse(refusal) = planned(NFS, &["40 31 0:50 / /mnt/a rw - tmpfs none rw"]) else { panic!() };
+        let Plan::Refuse(refusal) = planned(NFS, &["40 31 0:50 / /mnt/a rw - tmpfs none rw"])
+        else {
+            panic!()
+        };
         assert_eq!(
             refusal.to_string(),
-            "/mnt/a has tmpfs none (directory /, read-write) mounted, but the mounts file asks for nfs4 nas:/x without a tunnel \
-             (read-write): unmount it, or correct the file"
+            "/mnt/a has tmpfs none (directory /, read-write) mounted, but the mounts file asks \
+             for nfs4 nas:/x without a tunnel (read-write): unmount it, or correct the file"
         );
     }
 
     #[test]
     fn nothing_is_mounted_where_the_kubelet_deletes() {
-        let refused = |fields: &str, lines: &[&str]| matches!(planned(fields, lines), Plan::Refuse(Refusal::EmptyDir { .. }));
+        let refused = |fields: &str, lines: &[&str]| {
+            matches!(
+                planned(fields, lines),
+                Plan::Refuse(Refusal::EmptyDir { .. })
+            )
+        };
         let at = |path: &str| NFS.replace("/mnt/a", path);
         assert!(refused(&at("/srv"), &[]) && refused(&at("/srv/a/b"), &[]));
         // Also where an earlier version mounted it, and where the source is one.
-        assert!(refused(&at("/srv/a"), &["40 30 0:50 / /srv/a rw - nfs4 nas:/x rw,addr=10.0.0.7"]));
+        assert!(refused(
+            &at("/srv/a"),
+            &["40 30 0:50 / /srv/a rw - nfs4 nas:/x rw,addr=10.0.0.7"]
+        ));
         assert!(refused(&BIND.replace("/mnt/b/c", "/srv/b"), &[]));
         // The node's own view has the name in the path itself.
-        assert!(refused(&at("/var/lib/kubelet/pods/1/volumes/kubernetes.io~empty-dir/data/a"), &[]));
+        assert!(refused(
+            &at("/var/lib/kubelet/pods/1/volumes/kubernetes.io~empty-dir/data/a"),
+            &[]
+        ));
         // A hostPath that is mounted into an emptyDir is out of the kubelet's sight.
-        assert_eq!(planned(&at("/srv/shop/a"), &["40 30 254:0 /host/x /srv/shop rw - ext4 /dev/root rw"]), Plan::Mount);
-        assert!(!refused("kind = \"adopt\"\npath = \"/srv/a\"", &["40 30 0:50 / /srv/a rw - nfs4 nas:/x rw"]));
+        assert_eq!(
+            planned(
+                &at("/srv/shop/a"),
+                &["40 30 254:0 /host/x /srv/shop rw - ext4 /dev/root rw"]
+            ),
+            Plan::Mount
+        );
+        assert!(!refused(
+            "kind = \"adopt\"\npath = \"/srv/a\"",
+            &["40 30 0:50 / /srv/a rw - nfs4 nas:/x rw"]
+        ));
     }
 }

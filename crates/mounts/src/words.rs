@@ -2,10 +2,19 @@
 
 use std::{fmt, str::FromStr};
 
-/// What AWS recommends for EFS, and what suits any NFSv4.1 server: 1 MiB is the protocol's customary maximum; `hard`, since a `soft` mount
-/// gives the shop errors and torn files where a server only pauses; a non-reserved port, since the client must reconnect from another one.
+/// What AWS recommends for EFS, and what suits any NFSv4.1 server: 1 MiB is the protocol's
+/// customary maximum; `hard`, since a `soft` mount gives the shop errors and torn files where a
+/// server only pauses; a non-reserved port, since the client must reconnect from another one.
 /// Source: "Recommended NFS mount settings", Amazon EFS User Guide.
-pub const NFS_DEFAULTS: &[&str] = &["vers=4.1", "rsize=1048576", "wsize=1048576", "hard", "timeo=600", "retrans=2", "noresvport"];
+pub const NFS_DEFAULTS: &[&str] = &[
+    "vers=4.1",
+    "rsize=1048576",
+    "wsize=1048576",
+    "hard",
+    "timeo=600",
+    "retrans=2",
+    "noresvport",
+];
 
 /// Words with a value, each with the values that it takes.
 const NUMBERS: &[(&str, u32, u32)] = &[
@@ -25,7 +34,12 @@ const CHOICES: &[&[&str]] = &[
     &["vers=4.1", "vers=4.2"],
     &["hard", "soft", "softerr"],
     &["resvport", "noresvport"],
-    &["lookupcache=all", "lookupcache=none", "lookupcache=pos", "lookupcache=positive"],
+    &[
+        "lookupcache=all",
+        "lookupcache=none",
+        "lookupcache=pos",
+        "lookupcache=positive",
+    ],
     &["cto", "nocto"],
     &["ac", "noac"],
     &["sharecache", "nosharecache"],
@@ -38,23 +52,40 @@ const FLAGS: &[&str] = &["noatime", "nodiratime", "relatime", "strictatime", "no
 pub struct Words(Vec<Word>);
 
 impl Words {
-    /// The options of the NFS client: the defaults, each replaced where a word of the same meaning was given.
+    /// The options of the NFS client: the defaults, each replaced where a word of the same meaning
+    /// was given.
     #[must_use]
     pub fn of_nfs(&self) -> String {
-        let given = || self.0.iter().filter(|word| !word.is_flag()).map(|word| word.0.as_str());
+        let given = || {
+            self.0
+                .iter()
+                .filter(|word| !word.is_flag())
+                .map(|word| word.0.as_str())
+        };
         let replaced = |default: &&&str| given().all(|word| meaning(word) != meaning(default));
-        let words: Vec<_> = NFS_DEFAULTS.iter().filter(replaced).copied().chain(given()).collect();
+        let words: Vec<_> = NFS_DEFAULTS
+            .iter()
+            .filter(replaced)
+            .copied()
+            .chain(given())
+            .collect();
         words.join(",")
     }
 
     /// The words that are flags of the mount itself.
     pub fn flags(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().filter(|word| word.is_flag()).map(|word| word.0.as_str())
+        self.0
+            .iter()
+            .filter(|word| word.is_flag())
+            .map(|word| word.0.as_str())
     }
 
     /// Whether a word is one that only the NFS client knows.
     pub(crate) fn for_nfs_only(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().filter(|word| !word.is_flag()).map(|word| word.0.as_str())
+        self.0
+            .iter()
+            .filter(|word| !word.is_flag())
+            .map(|word| word.0.as_str())
     }
 }
 
@@ -82,15 +113,27 @@ fn meaning(word: &str) -> &str {
     }
 }
 
-/// A word that is no option of the list: the kernel's own parser is no check, as it takes `addr=` and others that are ours to give.
+/// A word that is no option of the list: the kernel's own parser is no check, as it takes `addr=`
+/// and others that are ours to give.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnknownWord;
 
 impl fmt::Display for UnknownWord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let numbers = NUMBERS.iter().map(|(name, least, most)| format!("{name}={least}..{most}"));
-        let others = CHOICES.iter().copied().flatten().chain(FLAGS).map(|word| (*word).to_owned());
-        write!(f, "expected one of {}", others.chain(numbers).collect::<Vec<_>>().join(", "))
+        let numbers = NUMBERS
+            .iter()
+            .map(|(name, least, most)| format!("{name}={least}..{most}"));
+        let others = CHOICES
+            .iter()
+            .copied()
+            .flatten()
+            .chain(FLAGS)
+            .map(|word| (*word).to_owned());
+        write!(
+            f,
+            "expected one of {}",
+            others.chain(numbers).collect::<Vec<_>>().join(", ")
+        )
     }
 }
 
@@ -99,12 +142,22 @@ impl FromStr for Word {
 
     fn from_str(text: &str) -> Result<Self, UnknownWord> {
         let number = |(name, least, most): &(&str, u32, u32)| {
-            let digits = text.strip_prefix(name).and_then(|rest| rest.strip_prefix('='));
+            let digits = text
+                .strip_prefix(name)
+                .and_then(|rest| rest.strip_prefix('='));
             let plain = digits.filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
-            plain.and_then(|digits| digits.parse().ok()).is_some_and(|value: u32| (*least..=*most).contains(&value))
+            plain
+                .and_then(|digits| digits.parse().ok())
+                .is_some_and(|value: u32| (*least..=*most).contains(&value))
         };
-        let known = FLAGS.contains(&text) || CHOICES.iter().any(|choice| choice.contains(&text)) || NUMBERS.iter().any(number);
-        if known { Ok(Self(text.to_owned())) } else { Err(UnknownWord) }
+        let known = FLAGS.contains(&text)
+            || CHOICES.iter().any(|choice| choice.contains(&text))
+            || NUMBERS.iter().any(number);
+        if known {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(UnknownWord)
+        }
     }
 }
 
@@ -114,24 +167,43 @@ mod tests {
     use proptest::prelude::*;
 
     fn words(texts: &[&str]) -> Words {
-        texts.iter().map(|text| text.parse::<Word>().unwrap()).collect()
+        texts
+            .iter()
+            .map(|text| text.parse::<Word>().unwrap())
+            .collect()
     }
 
     #[test]
     fn a_given_word_replaces_the_default_of_its_meaning() {
-        assert_eq!(words(&[]).of_nfs(), "vers=4.1,rsize=1048576,wsize=1048576,hard,timeo=600,retrans=2,noresvport");
+        assert_eq!(
+            words(&[]).of_nfs(),
+            "vers=4.1,rsize=1048576,wsize=1048576,hard,timeo=600,retrans=2,noresvport"
+        );
         assert_eq!(
             words(&["soft", "timeo=50", "noatime", "vers=4.2", "noac"]).of_nfs(),
             "rsize=1048576,wsize=1048576,retrans=2,noresvport,soft,timeo=50,vers=4.2,noac"
         );
-        assert_eq!(words(&["soft", "noatime"]).flags().collect::<Vec<_>>(), ["noatime"]);
+        assert_eq!(
+            words(&["soft", "noatime"]).flags().collect::<Vec<_>>(),
+            ["noatime"]
+        );
     }
 
     #[test]
     fn what_is_ours_to_give_or_unknown_is_refused() {
-        for bad in
-            ["addr=10.0.0.1", "port=1", "rw", "suid", "vers=3", "rsize", "rsize=", "rsize=+5000", "timeo=0", "nconnect=17", "hard,addr=1"]
-        {
+        for bad in [
+            "addr=10.0.0.1",
+            "port=1",
+            "rw",
+            "suid",
+            "vers=3",
+            "rsize",
+            "rsize=",
+            "rsize=+5000",
+            "timeo=0",
+            "nconnect=17",
+            "hard,addr=1",
+        ] {
             assert!(bad.parse::<Word>().is_err(), "{bad}");
         }
     }

@@ -7,13 +7,20 @@ use serde::{Deserialize, Serialize};
 #[serde(tag = "do", rename_all = "lowercase")]
 pub(crate) enum Call<'a> {
     /// Compile these scripts of a tree, in this many seconds.
-    Warm { tree: &'a str, scripts: &'a [String], seconds: f64 },
+    Warm {
+        tree: &'a str,
+        scripts: &'a [String],
+        seconds: f64,
+    },
     /// Which scripts of a tree are used most?
     Hottest { tree: &'a str, most: usize },
     /// Forget every script of a tree.
     Forget { tree: &'a str },
     /// Forget these scripts of a tree.
-    Drop { tree: &'a str, scripts: &'a [String] },
+    Drop {
+        tree: &'a str,
+        scripts: &'a [String],
+    },
 }
 
 /// What it answers: `enabled`, and what belongs to the call.

@@ -6,8 +6,9 @@
 //!  Reload ──SIGUSR2► php-fpm's master
 //! ```
 //!
-//! What PHP does for us is in `opcache.php`, which [`Pool::install`] puts where php-fpm can read it. It answers only to requests that have a
-//! FastCGI parameter `LONGSHORE_CALL`: a web server passes headers as `HTTP_…`, so that no visitor can send one.
+//! What PHP does for us is in `opcache.php`, which [`Pool::install`] puts where php-fpm can read
+//! it. It answers only to requests that have a FastCGI parameter `LONGSHORE_CALL`: a web server
+//! passes headers as `HTTP_…`, so that no visitor can send one.
 
 mod answer;
 mod call;

@@ -43,8 +43,13 @@ impl FromStr for Address {
         if text.starts_with('/') {
             return Ok(Self::Unix(text.into()));
         }
-        let port = text.rsplit_once(':').filter(|(host, _)| !host.is_empty()).and_then(|(_, port)| port.parse::<u16>().ok());
-        port.filter(|port| *port > 0).map(|_| Self::Tcp(text.to_owned())).ok_or(())
+        let port = text
+            .rsplit_once(':')
+            .filter(|(host, _)| !host.is_empty())
+            .and_then(|(_, port)| port.parse::<u16>().ok());
+        port.filter(|port| *port > 0)
+            .map(|_| Self::Tcp(text.to_owned()))
+            .ok_or(())
     }
 }
 
@@ -90,8 +95,9 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// The pool at `address`, with the helper script in `helpers`: a directory that php-fpm sees under the same path, that it may read and
-    /// that no web server serves. The file is named by its contents, as `OPcache` may never look at a file again.
+    /// The pool at `address`, with the helper script in `helpers`: a directory that php-fpm sees
+    /// under the same path, that it may read and that no web server serves. The file is named by
+    /// its contents, as `OPcache` may never look at a file again.
     ///
     /// # Errors
     ///
@@ -104,7 +110,10 @@ impl Pool {
             }
             let temporary = helpers.join(format!(".opcache-{}", std::process::id()));
             // A file of ours in a directory of ours, which is as good as new after a crash.
-            #[allow(clippy::disallowed_methods, reason = "no state: a helper that is not there is written again at the next start")]
+            #[allow(
+                clippy::disallowed_methods,
+                reason = "no state: a helper that is not there is written again at the next start"
+            )]
             {
                 std::fs::create_dir_all(helpers)?;
                 let mut file = std::fs::File::create(&temporary)?;
@@ -128,16 +137,34 @@ impl Pool {
         serde_json::from_slice(&page.body).map_err(|_| self.unexpected(&page.body))
     }
 
-    /// Asks for a page. `heard` gets the end of what PHP says about it, also where there is no page.
-    pub(crate) async fn page(&self, params: Params<'_>, within: Duration, heard: &mut Vec<u8>) -> Result<Page, PhpError> {
+    /// Asks for a page. `heard` gets the end of what PHP says about it, also where there is no
+    /// page.
+    pub(crate) async fn page(
+        &self,
+        params: Params<'_>,
+        within: Duration,
+        heard: &mut Vec<u8>,
+    ) -> Result<Page, PhpError> {
         let connect = |error| PhpError::Connect(self.address.clone(), error);
         let exchange = async {
             match &self.address {
-                Address::Tcp(address) => self.exchange(TcpStream::connect(address).await.map_err(connect)?, params, heard).await,
-                Address::Unix(path) => self.exchange(connect_to(path).await.map_err(connect)?, params, heard).await,
+                Address::Tcp(address) => {
+                    self.exchange(
+                        TcpStream::connect(address).await.map_err(connect)?,
+                        params,
+                        heard,
+                    )
+                    .await
+                }
+                Address::Unix(path) => {
+                    self.exchange(connect_to(path).await.map_err(connect)?, params, heard)
+                        .await
+                }
             }
         };
-        let output = timeout(within, exchange).await.map_err(|_elapsed| PhpError::Slow(self.address.clone(), within))??;
+        let output = timeout(within, exchange)
+            .await
+            .map_err(|_elapsed| PhpError::Slow(self.address.clone(), within))??;
         Page::parse(&output).ok_or_else(|| self.unexpected(&output))
     }
 
@@ -150,7 +177,10 @@ impl Pool {
         use fastcgi_client::StreamExt as _;
         let broken = |error| PhpError::Broken(self.address.clone(), error);
         let request = Request::new(params, fastcgi_client::io::empty());
-        let mut stream = Client::new_tokio(stream).execute_once_stream(request).await.map_err(broken)?;
+        let mut stream = Client::new_tokio(stream)
+            .execute_once_stream(request)
+            .await
+            .map_err(broken)?;
         let mut output = Vec::new();
         while let Some(content) = stream.next().await {
             match content.map_err(broken)? {
@@ -169,31 +199,57 @@ impl Pool {
 
     fn unexpected(&self, bytes: &[u8]) -> PhpError {
         let answer = String::from_utf8_lossy(&bytes[..bytes.len().min(200)]).into_owned();
-        PhpError::Answer { address: self.address.clone(), answer }
+        PhpError::Answer {
+            address: self.address.clone(),
+            answer,
+        }
     }
 }
 
-/// Connects to the socket at `path`, and not to what a link there names: the shop's code can write where its php-fpm listens, and we may be a
-/// user that reaches more.
+/// Connects to the socket at `path`, and not to what a link there names: the shop's code can write
+/// where its php-fpm listens, and we may be a user that reaches more.
 async fn connect_to(path: &Path) -> io::Result<UnixStream> {
-    let socket = rustix::fs::open(path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+    let socket = rustix::fs::open(
+        path,
+        OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC,
+        Mode::empty(),
+    )?;
     if FileType::from_raw_mode(rustix::fs::fstat(&socket)?.st_mode) != FileType::Socket {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no socket"));
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "it is no socket",
+        ));
     }
     UnixStream::connect(format!("/proc/self/fd/{}", socket.as_raw_fd())).await
 }
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::disallowed_methods, reason = "a test prepares what is on the disk")]
+    #![allow(
+        clippy::disallowed_methods,
+        reason = "a test prepares what is on the disk"
+    )]
 
     use super::*;
 
     #[test]
     fn an_address_is_a_port_or_a_path() {
-        assert_eq!("127.0.0.1:9000".parse(), Ok(Address::Tcp("127.0.0.1:9000".into())));
-        assert_eq!("/run/php.sock".parse(), Ok(Address::Unix("/run/php.sock".into())));
-        for bad in ["", "9000", ":9000", "localhost", "localhost:0", "localhost:99999"] {
+        assert_eq!(
+            "127.0.0.1:9000".parse(),
+            Ok(Address::Tcp("127.0.0.1:9000".into()))
+        );
+        assert_eq!(
+            "/run/php.sock".parse(),
+            Ok(Address::Unix("/run/php.sock".into()))
+        );
+        for bad in [
+            "",
+            "9000",
+            ":9000",
+            "localhost",
+            "localhost:0",
+            "localhost:99999",
+        ] {
             assert!(bad.parse::<Address>().is_err(), "{bad}");
         }
     }
@@ -201,13 +257,17 @@ mod tests {
     #[tokio::test]
     async fn a_socket_is_connected_to_and_no_link_to_one() {
         let directory = tempfile::tempdir().unwrap();
-        let [socket, link, file] = ["php.sock", "link", "file"].map(|name| directory.path().join(name));
+        let [socket, link, file] =
+            ["php.sock", "link", "file"].map(|name| directory.path().join(name));
         let _listens = tokio::net::UnixListener::bind(&socket).unwrap();
         std::os::unix::fs::symlink(&socket, &link).unwrap();
         std::fs::write(&file, "").unwrap();
         connect_to(&socket).await.unwrap();
         for other in [link, file, directory.path().into()] {
-            assert_eq!(connect_to(&other).await.unwrap_err().to_string(), "it is no socket");
+            assert_eq!(
+                connect_to(&other).await.unwrap_err().to_string(),
+                "it is no socket"
+            );
         }
     }
 
@@ -215,9 +275,16 @@ mod tests {
     fn the_helper_is_written_once() {
         let directory = tempfile::tempdir().unwrap();
         let helpers = directory.path().join("agent");
-        let install = || Pool::install(Address::Unix("/run/php.sock".into()), &helpers).unwrap().helper;
+        let install = || {
+            Pool::install(Address::Unix("/run/php.sock".into()), &helpers)
+                .unwrap()
+                .helper
+        };
         let helper = install();
         let written = helper.metadata().unwrap().modified().unwrap();
-        assert_eq!((install(), helper.metadata().unwrap().modified().unwrap()), (helper, written));
+        assert_eq!(
+            (install(), helper.metadata().unwrap().modified().unwrap()),
+            (helper, written)
+        );
     }
 }

@@ -28,7 +28,9 @@ impl FromStr for Url {
 
     fn from_str(text: &str) -> Result<Self, ()> {
         let uri: Uri = text.parse().map_err(|_| ())?;
-        let plain = uri.scheme_str() == Some("http") && uri.host().is_some_and(|host| !host.is_empty()) && !text.contains('@');
+        let plain = uri.scheme_str() == Some("http")
+            && uri.host().is_some_and(|host| !host.is_empty())
+            && !text.contains('@');
         if plain { Ok(Self(uri)) } else { Err(()) }
     }
 }
@@ -53,7 +55,9 @@ impl Url {
 
     /// The host, with a port where it has one.
     pub(crate) fn authority(&self) -> &str {
-        self.0.authority().map_or("", |authority| authority.as_str())
+        self.0
+            .authority()
+            .map_or("", |authority| authority.as_str())
     }
 }
 
@@ -100,7 +104,8 @@ impl Probe {
     ///
     /// # Errors
     ///
-    /// [`Problem`], with the last answer; [`Problem::Silent`] only where there was no answer at all.
+    /// [`Problem`], with the last answer; [`Problem::Silent`] only where there was no answer at
+    /// all.
     pub async fn check(&self) -> Result<(), Problem> {
         let (start, mut good, mut bad, mut attempts) = (Instant::now(), 0, 0, 0);
         let mut last = Problem::Silent(format!("{}: not asked", self.url));
@@ -126,7 +131,9 @@ impl Probe {
         }
         Err(match last {
             Problem::Bad(text) => Problem::Bad(format!("{}: attempt {attempts}: {text}", self.url)),
-            Problem::Silent(text) => Problem::Silent(format!("{}: {attempts} attempts: {text}", self.url)),
+            Problem::Silent(text) => {
+                Problem::Silent(format!("{}: {attempts} attempts: {text}", self.url))
+            }
         })
     }
 
@@ -142,17 +149,36 @@ impl Probe {
     /// One page; what is wrong with it, if anything is.
     async fn page(&self) -> Result<Option<String>, Problem> {
         let address = (self.url.host().trim_matches(['[', ']']), self.url.port());
-        let stream = TcpStream::connect(address).await.map_err(|error: io::Error| Problem::Silent(format!("cannot connect: {error}")))?;
+        let stream = TcpStream::connect(address)
+            .await
+            .map_err(|error: io::Error| Problem::Silent(format!("cannot connect: {error}")))?;
         let broken = |error: hyper::Error| Problem::Bad(format!("the answer broke off: {error}"));
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(broken)?;
         let request = Request::get(self.url.path()).header(header::CONNECTION, "close");
-        let request = self.headers().into_iter().fold(request, |request, (name, value)| request.header(name, value));
-        let request = request.body(Empty::<Bytes>::new()).map_err(|error| Problem::Bad(error.to_string()))?;
+        let request = self
+            .headers()
+            .into_iter()
+            .fold(request, |request, (name, value)| {
+                request.header(name, value)
+            });
+        let request = request
+            .body(Empty::<Bytes>::new())
+            .map_err(|error| Problem::Bad(error.to_string()))?;
         let answer = async {
             let answer = sender.send_request(request).await.map_err(broken)?;
             let (head, body) = answer.into_parts();
-            let body = Limited::new(body, BODY_LIMIT).collect().await.map_err(|error| Problem::Bad(error.to_string()))?.to_bytes();
-            let headers = head.headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?))).collect::<Vec<_>>();
+            let body = Limited::new(body, BODY_LIMIT)
+                .collect()
+                .await
+                .map_err(|error| Problem::Bad(error.to_string()))?
+                .to_bytes();
+            let headers = head
+                .headers
+                .iter()
+                .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
+                .collect::<Vec<_>>();
             Ok(self.expect.problem(head.status.as_u16(), &headers, &body))
         };
         let mut answer = std::pin::pin!(answer);
@@ -179,7 +205,9 @@ mod tests {
     // Answers each connection with the next of these, and the last one from then on.
     async fn server(answers: &'static [&'static str]) -> (Url, JoinSet<()>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/page?x=1", listener.local_addr().unwrap()).parse().unwrap();
+        let url = format!("http://{}/page?x=1", listener.local_addr().unwrap())
+            .parse()
+            .unwrap();
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {
             for number in 0.. {
@@ -187,7 +215,11 @@ mod tests {
                 let mut request = [0; 4096];
                 let length = stream.read(&mut request).await.unwrap();
                 let request = String::from_utf8_lossy(&request[..length]);
-                assert!(request.starts_with("GET /page?x=1 HTTP/1.1\r\n") && request.contains("x-forwarded-proto: https\r\n"), "{request}");
+                assert!(
+                    request.starts_with("GET /page?x=1 HTTP/1.1\r\n")
+                        && request.contains("x-forwarded-proto: https\r\n"),
+                    "{request}"
+                );
                 match answers[number.min(answers.len() - 1)] {
                     "" => sleep(Duration::from_mins(1)).await,
                     answer => stream.write_all(answer.as_bytes()).await.unwrap(),
@@ -198,9 +230,22 @@ mod tests {
     }
 
     fn probe(url: Url) -> Probe {
-        let expect = Expect { status: "200".parse().unwrap(), header: None, contains: None };
+        let expect = Expect {
+            status: "200".parse().unwrap(),
+            header: None,
+            contains: None,
+        };
         let (scheme, params) = (Scheme::Https, Parameters::default());
-        Probe { url, host: None, scheme, params, expect, times: 3, timeout: Duration::from_millis(300), within: Duration::from_secs(3) }
+        Probe {
+            url,
+            host: None,
+            scheme,
+            params,
+            expect,
+            times: 3,
+            timeout: Duration::from_millis(300),
+            within: Duration::from_secs(3),
+        }
     }
 
     const GOOD: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
@@ -217,25 +262,46 @@ mod tests {
         let (url, _tasks) = server(&[GOOD, BAD]).await;
         let start = Instant::now();
         let problem = probe(url).check().await.unwrap_err();
-        assert!(matches!(&problem, Problem::Bad(text) if text.contains("attempt 4: status 500") && text.contains("Fatal")), "{problem}");
+        assert!(
+            matches!(&problem, Problem::Bad(text) if text.contains("attempt 4: status 500") && text.contains("Fatal")),
+            "{problem}"
+        );
         assert!(start.elapsed() < Duration::from_secs(2));
     }
 
     #[tokio::test]
     async fn no_answer_in_time_is_bad_and_nobody_there_says_nothing() {
         let (url, _tasks) = server(&[""]).await;
-        assert!(matches!(probe(url).check().await, Err(Problem::Bad(text)) if text.contains("no answer within 300ms")));
+        assert!(
+            matches!(probe(url).check().await, Err(Problem::Bad(text)) if text.contains("no answer within 300ms"))
+        );
         let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/", nobody.local_addr().unwrap()).parse().unwrap();
+        let url = format!("http://{}/", nobody.local_addr().unwrap())
+            .parse()
+            .unwrap();
         drop(nobody);
-        let quick = Probe { within: Duration::from_millis(500), ..probe(url) };
-        assert!(matches!(quick.check().await, Err(Problem::Silent(text)) if text.contains("cannot connect")));
+        let quick = Probe {
+            within: Duration::from_millis(500),
+            ..probe(url)
+        };
+        assert!(
+            matches!(quick.check().await, Err(Problem::Silent(text)) if text.contains("cannot connect"))
+        );
     }
 
     #[test]
     fn only_plain_urls_are_probed() {
-        assert_eq!("http://127.0.0.1:8080/a?b".parse::<Url>().unwrap().path(), "/a?b");
-        for bad in ["", "/path", "https://shop.example/", "http://", "http://user:hush@host/"] {
+        assert_eq!(
+            "http://127.0.0.1:8080/a?b".parse::<Url>().unwrap().path(),
+            "/a?b"
+        );
+        for bad in [
+            "",
+            "/path",
+            "https://shop.example/",
+            "http://",
+            "http://user:hush@host/",
+        ] {
             assert!(bad.parse::<Url>().is_err(), "{bad}");
         }
     }

@@ -6,7 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// php-fpm's master, which reads its configuration again and replaces its workers once they have finished their requests (`SIGUSR2`).
+/// php-fpm's master, which reads its configuration again and replaces its workers once they have
+/// finished their requests (`SIGUSR2`).
 ///
 /// The pod has to share one process namespace, and the agent to run as php-fpm's user or as root.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,11 +46,22 @@ impl Reload {
     pub fn ask(&self) -> Result<(), ReloadError> {
         let unreadable = |error| ReloadError::PidFile(self.pid_file.clone(), error);
         let text = std::fs::read_to_string(&self.pid_file).map_err(unreadable)?;
-        let pid = text.trim().parse().ok().and_then(Pid::from_raw).ok_or_else(|| unreadable(io::ErrorKind::InvalidData.into()))?;
+        let pid = text
+            .trim()
+            .parse()
+            .ok()
+            .and_then(Pid::from_raw)
+            .ok_or_else(|| unreadable(io::ErrorKind::InvalidData.into()))?;
         let number = pid.as_raw_nonzero().get();
-        let name = std::fs::read_to_string(Path::new("/proc").join(number.to_string()).join("comm")).map_err(unreadable)?;
+        let name =
+            std::fs::read_to_string(Path::new("/proc").join(number.to_string()).join("comm"))
+                .map_err(unreadable)?;
         if !name.starts_with("php-fpm") {
-            return Err(ReloadError::Other { path: self.pid_file.clone(), pid: number, found: name.trim().to_owned() });
+            return Err(ReloadError::Other {
+                path: self.pid_file.clone(),
+                pid: number,
+                found: name.trim().to_owned(),
+            });
         }
         kill_process(pid, Signal::USR2).map_err(|error| ReloadError::Signal(number, error.into()))
     }
@@ -57,14 +69,19 @@ impl Reload {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::disallowed_methods, reason = "a test prepares what is on the disk")]
+    #![allow(
+        clippy::disallowed_methods,
+        reason = "a test prepares what is on the disk"
+    )]
 
     use super::*;
 
     #[test]
     fn only_php_fpm_is_signalled() {
         let directory = tempfile::tempdir().unwrap();
-        let reload = Reload { pid_file: directory.path().join("php-fpm.pid") };
+        let reload = Reload {
+            pid_file: directory.path().join("php-fpm.pid"),
+        };
         assert!(matches!(reload.ask(), Err(ReloadError::PidFile(..))));
         std::fs::write(&reload.pid_file, "none").unwrap();
         assert!(matches!(reload.ask(), Err(ReloadError::PidFile(..))));

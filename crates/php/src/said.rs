@@ -18,8 +18,14 @@ pub(crate) fn hear(heard: &mut Vec<u8>, more: &[u8]) {
 /// The message that matters, if there is one: the last that ends a script, or the last.
 pub(crate) fn message(heard: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(heard);
-    let messages: Vec<_> = text.split(MESSAGE).map(str::trim).filter(|message| !message.is_empty()).collect();
-    let fatal = messages.iter().rfind(|message| FATAL.iter().any(|word| message.contains(word)));
+    let messages: Vec<_> = text
+        .split(MESSAGE)
+        .map(str::trim)
+        .filter(|message| !message.is_empty())
+        .collect();
+    let fatal = messages
+        .iter()
+        .rfind(|message| FATAL.iter().any(|word| message.contains(word)));
     let message = fatal.or_else(|| messages.last())?;
     let mut shown = String::new();
     for letter in message.chars() {
@@ -44,8 +50,14 @@ mod tests {
     #[test]
     fn the_message_that_ended_the_script_is_shown_in_one_line() {
         let heard = b"PHP message: PHP Warning:  x in /a.php on line 1\nPHP message: PHP Fatal error:  Uncaught Error: Class \"Mage\" not found\n#0\x1b[2J\nPHP message: PHP Notice:  at the end\n";
-        assert_eq!(message(heard).unwrap(), r#"PHP Fatal error:  Uncaught Error: Class "Mage" not found\n#0\u{1b}[2J"#);
-        assert_eq!(message(b"PHP message: one\nPHP message: two\n").unwrap(), "two");
+        assert_eq!(
+            message(heard).unwrap(),
+            r#"PHP Fatal error:  Uncaught Error: Class "Mage" not found\n#0\u{1b}[2J"#
+        );
+        assert_eq!(
+            message(b"PHP message: one\nPHP message: two\n").unwrap(),
+            "two"
+        );
         assert_eq!(message(b" \n"), None);
     }
 
@@ -57,6 +69,10 @@ mod tests {
         }
         assert_eq!(heard.len(), HEARD);
         let shown = message("\u{1b}".repeat(HEARD).as_bytes()).unwrap();
-        assert!(shown.len() <= SHOWN + '…'.len_utf8() && shown.ends_with('…'), "{}", shown.len());
+        assert!(
+            shown.len() <= SHOWN + '…'.len_utf8() && shown.ends_with('…'),
+            "{}",
+            shown.len()
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! What a visitor's request looks like behind the edge, over HTTP and as nginx hands it to php-fpm. Pure.
+//! What a visitor's request looks like behind the edge, over HTTP and as nginx hands it to php-fpm.
+//! Pure.
 
 use crate::{Probe, Scheme};
 use fastcgi_client::Params;
@@ -28,14 +29,23 @@ impl Probe {
 
     /// The same request, as nginx hands it to php-fpm, of the tree whose web root is `root`.
     pub(crate) fn params(&self, root: &Path) -> Params<'static> {
-        let (uri, query) = (self.url.path(), self.url.path().split_once('?').map_or("", |(_, query)| query));
+        let (uri, query) = (
+            self.url.path(),
+            self.url
+                .path()
+                .split_once('?')
+                .map_or("", |(_, query)| query),
+        );
         let script = self.script(root);
         let root = root.to_string_lossy();
         let port = match self.scheme {
             Scheme::Http => self.url.port(),
             Scheme::Https => 443,
         };
-        let host = self.visited().rsplit_once(':').filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
+        let host = self
+            .visited()
+            .rsplit_once(':')
+            .filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
         let host = host.map_or_else(|| self.visited(), |(host, _)| host);
         let params = Params::default()
             .gateway_interface("CGI/1.1")
@@ -60,25 +70,46 @@ impl Probe {
             Scheme::Http => params,
             Scheme::Https => params.custom("HTTPS", "on"),
         };
-        let params = self.headers().into_iter().fold(params, |params, (name, value)| {
-            params.custom(format!("HTTP_{}", name.to_uppercase().replace('-', "_")), value.to_owned())
-        });
-        self.params.0.iter().fold(params, |params, (name, value)| params.custom(name.clone(), value.clone()))
+        let params = self
+            .headers()
+            .into_iter()
+            .fold(params, |params, (name, value)| {
+                params.custom(
+                    format!("HTTP_{}", name.to_uppercase().replace('-', "_")),
+                    value.to_owned(),
+                )
+            });
+        self.params.0.iter().fold(params, |params, (name, value)| {
+            params.custom(name.clone(), value.clone())
+        })
     }
 
-    /// The script that nginx runs for the page: the front controller, unless the page is a script of its own.
+    /// The script that nginx runs for the page: the front controller, unless the page is a script
+    /// of its own.
     fn script(&self, root: &Path) -> String {
         const FRONT: &str = "/index.php";
         let path = self.url.path().split('?').next().unwrap_or_default();
-        let inside = Path::new(path).components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
-        let is_script = inside && Path::new(path).extension().is_some_and(|ending| ending == "php");
-        if is_script && root.join(path.trim_start_matches('/')).is_file() { path.to_owned() } else { FRONT.to_owned() }
+        let inside = Path::new(path)
+            .components()
+            .all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
+        let is_script = inside
+            && Path::new(path)
+                .extension()
+                .is_some_and(|ending| ending == "php");
+        if is_script && root.join(path.trim_start_matches('/')).is_file() {
+            path.to_owned()
+        } else {
+            FRONT.to_owned()
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::disallowed_methods, reason = "a test prepares what is on the disk")]
+    #![allow(
+        clippy::disallowed_methods,
+        reason = "a test prepares what is on the disk"
+    )]
 
     use super::*;
     use crate::{Expect, Parameters};
@@ -90,7 +121,11 @@ mod tests {
             host: Some("shop.example".to_owned()),
             scheme,
             params: "MAGE_RUN_CODE=ro,MAGE_RUN_TYPE=store".parse().unwrap(),
-            expect: Expect { status: "200".parse().unwrap(), header: None, contains: None },
+            expect: Expect {
+                status: "200".parse().unwrap(),
+                header: None,
+                contains: None,
+            },
             times: 1,
             timeout: Duration::from_secs(1),
             within: Duration::from_secs(1),
@@ -99,8 +134,12 @@ mod tests {
 
     #[test]
     fn php_gets_what_nginx_gives_it_behind_an_edge_that_ends_tls() {
-        let params = probe("http://127.0.0.1:8080/page?a=b", Scheme::Https).params(Path::new("/srv/tree/pub"));
-        let params: HashMap<_, _> = params.iter().map(|(name, value)| (name.as_ref(), value.as_ref())).collect();
+        let params = probe("http://127.0.0.1:8080/page?a=b", Scheme::Https)
+            .params(Path::new("/srv/tree/pub"));
+        let params: HashMap<_, _> = params
+            .iter()
+            .map(|(name, value)| (name.as_ref(), value.as_ref()))
+            .collect();
         for (name, value) in [
             ("SCRIPT_FILENAME", "/srv/tree/pub/index.php"),
             ("SCRIPT_NAME", "/index.php"),
@@ -122,25 +161,55 @@ mod tests {
             assert_eq!(params.get(name), Some(&value), "{name}");
         }
         let clear = probe("http://127.0.0.1:8080/", Scheme::Http).params(Path::new("/srv/tree"));
-        let clear: HashMap<_, _> = clear.iter().map(|(name, value)| (name.as_ref(), value.as_ref())).collect();
-        assert_eq!((clear.get("HTTPS"), clear["SERVER_PORT"], clear["HTTP_X_FORWARDED_PROTO"]), (None, "8080", "http"));
+        let clear: HashMap<_, _> = clear
+            .iter()
+            .map(|(name, value)| (name.as_ref(), value.as_ref()))
+            .collect();
+        assert_eq!(
+            (
+                clear.get("HTTPS"),
+                clear["SERVER_PORT"],
+                clear["HTTP_X_FORWARDED_PROTO"]
+            ),
+            (None, "8080", "http")
+        );
     }
 
     #[test]
     fn a_page_that_is_a_script_of_its_own_is_run_and_nothing_outside_is() {
         let root = tempfile::tempdir().unwrap();
         std::fs::write(root.path().join("health.php"), "<?php").unwrap();
-        let script = |path: &str| probe(&format!("http://127.0.0.1{path}"), Scheme::Http).script(root.path());
+        let script = |path: &str| {
+            probe(&format!("http://127.0.0.1{path}"), Scheme::Http).script(root.path())
+        };
         assert_eq!(script("/health.php?x"), "/health.php");
-        for front in ["/", "/missing.php", "/page", "/../health.php", "/x/../health.php"] {
+        for front in [
+            "/",
+            "/missing.php",
+            "/page",
+            "/../health.php",
+            "/x/../health.php",
+        ] {
             assert_eq!(script(front), "/index.php", "{front}");
         }
     }
 
     #[test]
     fn parameters_are_names_and_values() {
-        assert_eq!("A=".parse::<Parameters>().unwrap().0, [("A".to_owned(), String::new())]);
-        for bad in ["", "a=b", "A", "A=b c", "=x", "A=b,", "PHP_VALUE=x", "PHP_ADMIN_VALUE=x"] {
+        assert_eq!(
+            "A=".parse::<Parameters>().unwrap().0,
+            [("A".to_owned(), String::new())]
+        );
+        for bad in [
+            "",
+            "a=b",
+            "A",
+            "A=b c",
+            "=x",
+            "A=b,",
+            "PHP_VALUE=x",
+            "PHP_ADMIN_VALUE=x",
+        ] {
             assert!(bad.parse::<Parameters>().is_err(), "{bad}");
         }
     }

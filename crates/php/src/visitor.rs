@@ -34,7 +34,10 @@ impl FromStr for Scheme {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        [Self::Http, Self::Https].into_iter().find(|scheme| scheme.word() == text).ok_or(())
+        [Self::Http, Self::Https]
+            .into_iter()
+            .find(|scheme| scheme.word() == text)
+            .ok_or(())
     }
 }
 
@@ -49,11 +52,18 @@ impl FromStr for Parameters {
         let parameter = |text: &str| {
             let (name, value) = text.split_once('=')?;
             let named = name.starts_with(|letter: char| letter.is_ascii_uppercase())
-                && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
+                && name
+                    .bytes()
+                    .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
             // Not PHP_VALUE and its like, which change php-fpm's worker for whoever comes next.
-            let harmless = !name.starts_with("PHP_") && value.bytes().all(|byte| byte.is_ascii_graphic());
+            let harmless =
+                !name.starts_with("PHP_") && value.bytes().all(|byte| byte.is_ascii_graphic());
             (named && harmless).then(|| (name.to_owned(), value.to_owned()))
         };
-        text.split(',').map(parameter).collect::<Option<_>>().map(Self).ok_or(())
+        text.split(',')
+            .map(parameter)
+            .collect::<Option<_>>()
+            .map(Self)
+            .ok_or(())
     }
 }

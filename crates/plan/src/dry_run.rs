@@ -1,4 +1,5 @@
-//! The plan of a fleet against a cluster: what the gate lets through is shown to the API server, which stores nothing.
+//! The plan of a fleet against a cluster: what the gate lets through is shown to the API server,
+//! which stores nothing.
 
 use super::{Action, Change, Field, Plan, alike, difference, gate, tidy};
 use crate::guard::{Limit, Missing, Registry, Removal, Verdict, prune, removal};
@@ -47,27 +48,61 @@ pub struct Question<'a> {
     pub now: Timestamp,
 }
 
-/// Makes the plan. Refusals of single objects are part of it; it fails only where the cluster cannot be asked.
+/// Makes the plan. Refusals of single objects are part of it; it fails only where the cluster
+/// cannot be asked.
 ///
 /// # Errors
 ///
 /// Where the API server does not do it.
 pub async fn plan(cluster: &Cluster, question: &Question<'_>) -> Result<Plan, ApiError> {
-    let one = (question.shops.len() == 1).then(|| question.shops.first().map(String::as_str)).flatten();
+    let one = (question.shops.len() == 1)
+        .then(|| question.shops.first().map(String::as_str))
+        .flatten();
     let mut world = cluster.world(one).await?;
     let wanted = |shop: &str| question.shops.is_empty() || question.shops.contains(shop);
-    let resources = super::registry::changes(cluster, question.resources, question.conflicts).await?;
-    let mut plan = Plan { resources, ..Plan::default() };
+    let resources =
+        super::registry::changes(cluster, question.resources, question.conflicts).await?;
+    let mut plan = Plan {
+        resources,
+        ..Plan::default()
+    };
     let shops = question.fleet.shops.iter().filter(|(name, _)| wanted(name));
-    let mut work: Vec<Work<'_>> = shops.map(|(name, shop)| (name.clone(), Some(shop), world.remove(name).unwrap_or_default())).collect();
+    let mut work: Vec<Work<'_>> = shops
+        .map(|(name, shop)| {
+            (
+                name.clone(),
+                Some(shop),
+                world.remove(name).unwrap_or_default(),
+            )
+        })
+        .collect();
     plan.looked_at = work.len();
-    take_down(question, world.into_iter().filter(|(shop, _)| wanted(shop)).collect(), &mut plan, &mut work);
+    take_down(
+        question,
+        world.into_iter().filter(|(shop, _)| wanted(shop)).collect(),
+        &mut plan,
+        &mut work,
+    );
 
     let (mut unknown, foreseen) = sort(question, work, &mut plan);
     let (samples, rest) = sampled(foreseen, question.tries);
-    let tried = try_all(cluster, question, samples.iter().map(|(_, (work, _))| work.clone()).collect(), &mut plan).await?;
-    let confirmed = |(_, ((name, ..), changes)): &&Sample<'_>| tried.get(name).is_some_and(|tried| alike::confirmed(changes, tried));
-    let otherwise: BTreeSet<_> = samples.iter().filter(|sample| !confirmed(sample)).map(|(kind, _)| *kind).collect();
+    let tried = try_all(
+        cluster,
+        question,
+        samples.iter().map(|(_, (work, _))| work.clone()).collect(),
+        &mut plan,
+    )
+    .await?;
+    let confirmed = |(_, ((name, ..), changes)): &&Sample<'_>| {
+        tried
+            .get(name)
+            .is_some_and(|tried| alike::confirmed(changes, tried))
+    };
+    let otherwise: BTreeSet<_> = samples
+        .iter()
+        .filter(|sample| !confirmed(sample))
+        .map(|(kind, _)| *kind)
+        .collect();
     plan.shops.extend(tried);
     for (kind, ((name, shop, live), changes)) in rest {
         if otherwise.contains(&kind) {
@@ -92,9 +127,14 @@ fn sampled(foreseen: Vec<Sample<'_>>, tries: usize) -> (Vec<Sample<'_>>, Vec<Sam
     })
 }
 
-/// Renders each shop, tells the unchanged ones and those that cannot be planned from the others, and those of which it can be foreseen what
-/// would change from those of which it cannot. What is rendered is not kept: the objects of all shops together would be gigabytes.
-fn sort<'a>(question: &Question<'_>, work: Vec<Work<'a>>, plan: &mut Plan) -> (Vec<Work<'a>>, Vec<Sample<'a>>) {
+/// Renders each shop, tells the unchanged ones and those that cannot be planned from the others,
+/// and those of which it can be foreseen what would change from those of which it cannot. What is
+/// rendered is not kept: the objects of all shops together would be gigabytes.
+fn sort<'a>(
+    question: &Question<'_>,
+    work: Vec<Work<'a>>,
+    plan: &mut Plan,
+) -> (Vec<Work<'a>>, Vec<Sample<'a>>) {
     let (mut unknown, mut foreseen) = (Vec::new(), Vec::new());
     for (name, found, live) in work {
         let objects = match objects(question, &name, found) {
@@ -106,26 +146,50 @@ fn sort<'a>(question: &Question<'_>, work: Vec<Work<'a>>, plan: &mut Plan) -> (V
         };
         let steps = gate(&objects, &live, |_| None, question.now);
         if let Some(wrong) = check::before(&objects, &steps) {
-            plan.failed.insert(name.clone(), format!("shop {name}: {wrong}"));
+            plan.failed
+                .insert(name.clone(), format!("shop {name}: {wrong}"));
             continue;
         }
         if steps.is_empty() {
             continue;
         }
         let before = question.before.shops.get(&name).filter(|_| question.fields);
-        let before =
-            before.and_then(|shop| desired(&name, shop, question.before, &Claims::default(), &Known::recorded(shop), question.now).ok());
+        let before = before.and_then(|shop| {
+            desired(
+                &name,
+                shop,
+                question.before,
+                &Claims::default(),
+                &Known::recorded(shop),
+                question.now,
+            )
+            .ok()
+        });
         match before.and_then(|before| alike::predicted(&steps, &before, &live)) {
-            Some(changes) => foreseen.push((alike::kind(&name, &changes), ((name, found, live), changes))),
+            Some(changes) => {
+                foreseen.push((alike::kind(&name, &changes), ((name, found, live), changes)))
+            }
             None => unknown.push((name, found, live)),
         }
     }
     (unknown, foreseen)
 }
 
-fn objects(question: &Question<'_>, name: &str, shop: Option<&Shop>) -> Result<Vec<Object>, String> {
-    let rendered =
-        shop.map_or(Ok(Vec::new()), |shop| desired(name, shop, question.fleet, question.claims, &Known::recorded(shop), question.now));
+fn objects(
+    question: &Question<'_>,
+    name: &str,
+    shop: Option<&Shop>,
+) -> Result<Vec<Object>, String> {
+    let rendered = shop.map_or(Ok(Vec::new()), |shop| {
+        desired(
+            name,
+            shop,
+            question.fleet,
+            question.claims,
+            &Known::recorded(shop),
+            question.now,
+        )
+    });
     rendered.map_err(|error| runtime::Chain(&error).to_string())
 }
 
@@ -161,14 +225,22 @@ type Sample<'a> = (Sha256, (Work<'a>, Vec<Change>));
 type Work<'a> = (String, Option<&'a Shop>, BTreeMap<Identity, Live>);
 
 /// Shops with objects that are no longer in the registry.
-fn take_down(question: &Question<'_>, rest: BTreeMap<String, BTreeMap<Identity, Live>>, plan: &mut Plan, work: &mut Vec<Work<'_>>) {
+fn take_down(
+    question: &Question<'_>,
+    rest: BTreeMap<String, BTreeMap<Identity, Live>>,
+    plan: &mut Plan,
+    work: &mut Vec<Work<'_>>,
+) {
     // Shops in the registry that are not asked for are no missing ones.
-    let rest: BTreeMap<_, _> =
-        rest.into_iter().filter(|(shop, live)| !question.fleet.shops.contains_key(shop) && goes(live, question.now)).collect();
+    let rest: BTreeMap<_, _> = rest
+        .into_iter()
+        .filter(|(shop, live)| !question.fleet.shops.contains_key(shop) && goes(live, question.now))
+        .collect();
     let Some(limit) = question.remove else {
         if !rest.is_empty() {
             plan.held.push(format!(
-                "{} shops have objects and are not in the registry; --prune would take them down, and keep their data",
+                "{} shops have objects and are not in the registry; --prune would take them down, \
+                 and keep their data",
                 rest.len()
             ));
         }
@@ -176,17 +248,27 @@ fn take_down(question: &Question<'_>, rest: BTreeMap<String, BTreeMap<Identity, 
     };
     let long_ago = question.now - SignedDuration::from_hours(1);
     let missing: Missing = rest.keys().map(|shop| (shop.clone(), long_ago)).collect();
-    match removal(question.registry, &missing, &[], limit, SignedDuration::ZERO, question.now) {
+    match removal(
+        question.registry,
+        &missing,
+        &[],
+        limit,
+        SignedDuration::ZERO,
+        question.now,
+    ) {
         Removal::Remove(_) => work.extend(rest.into_iter().map(|(shop, live)| (shop, None, live))),
         Removal::Nothing => {}
         Removal::Held(held) => plan.held.push(held.to_string()),
     }
 }
 
-/// Whether anything of a shop would be deleted: its namespace and its data are all that is left of one that was taken down.
+/// Whether anything of a shop would be deleted: its namespace and its data are all that is left of
+/// one that was taken down.
 #[must_use]
 pub fn goes(live: &BTreeMap<Identity, Live>, now: Timestamp) -> bool {
-    prune(&BTreeSet::new(), live, now).iter().any(|verdict| matches!(verdict, Verdict::Delete(_)))
+    prune(&BTreeSet::new(), live, now)
+        .iter()
+        .any(|verdict| matches!(verdict, Verdict::Delete(_)))
 }
 
 async fn shop(
@@ -195,20 +277,31 @@ async fn shop(
     objects: &[Object],
     live: &BTreeMap<Identity, Live>,
 ) -> Result<Vec<Change>, ApiError> {
-    let fresh = objects.first().is_some_and(|namespace| !live.contains_key(namespace.identity()));
+    let fresh = objects
+        .first()
+        .is_some_and(|namespace| !live.contains_key(namespace.identity()));
     let mut changes = Vec::new();
     for step in gate(objects, live, |_| None, question.now) {
         changes.push(match step {
             Step::Delete(Deletion { identity, .. }) => alike::deletion(&identity, live),
             // Nothing can be tried in a namespace that is not there yet.
-            Step::Create(object) if fresh && object.identity().namespace.is_some() => alike::written(object, None),
-            Step::Create(object) | Step::Write(object) => change(cluster, question, object, live.get(object.identity())).await?,
+            Step::Create(object) if fresh && object.identity().namespace.is_some() => {
+                alike::written(object, None)
+            }
+            Step::Create(object) | Step::Write(object) => {
+                change(cluster, question, object, live.get(object.identity())).await?
+            }
         });
     }
     Ok(changes)
 }
 
-async fn change(cluster: &Cluster, question: &Question<'_>, object: &Object, live: Option<&Live>) -> Result<Change, ApiError> {
+async fn change(
+    cluster: &Cluster,
+    question: &Question<'_>,
+    object: &Object,
+    live: Option<&Live>,
+) -> Result<Change, ApiError> {
     let mut change = alike::written(object, live);
     if !question.fields {
         return Ok(change);

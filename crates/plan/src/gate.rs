@@ -5,8 +5,9 @@ use api::{Identity, Live, Object, Step};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The steps that bring a shop's objects from `live` to `desired`: first what is asked for, in its order, then what goes. An object whose
-/// digest is on record, and whose [edition](Live::edition) is the one that `known` remembers from our last write, is left alone.
+/// The steps that bring a shop's objects from `live` to `desired`: first what is asked for, in its
+/// order, then what goes. An object whose digest is on record, and whose [edition](Live::edition)
+/// is the one that `known` remembers from our last write, is left alone.
 #[must_use]
 pub fn gate<'a>(
     desired: &'a [Object],
@@ -16,15 +17,20 @@ pub fn gate<'a>(
 ) -> Vec<Step<'a>> {
     let wanted: BTreeSet<_> = desired.iter().map(Object::identity).collect();
     let step = |object: &'a Object| {
-        let Some(live) = live.get(object.identity()) else { return Some(Step::Create(object)) };
-        let drifted = known(object.identity()).is_some_and(|ours| live.edition(&object.identity().kind) != Some(ours));
+        let Some(live) = live.get(object.identity()) else {
+            return Some(Step::Create(object));
+        };
+        let drifted = known(object.identity())
+            .is_some_and(|ours| live.edition(&object.identity().kind) != Some(ours));
         (live.applied != Some(object.digest()) || drifted).then_some(Step::Write(object))
     };
     let mut steps: Vec<_> = desired.iter().filter_map(step).collect();
-    let goes = prune(&wanted, live, now).into_iter().filter_map(|verdict| match verdict {
-        Verdict::Delete(doomed) => Some(Step::Delete(doomed)),
-        Verdict::Keep(..) => None,
-    });
+    let goes = prune(&wanted, live, now)
+        .into_iter()
+        .filter_map(|verdict| match verdict {
+            Verdict::Delete(doomed) => Some(Step::Delete(doomed)),
+            Verdict::Keep(..) => None,
+        });
     steps.extend(goes);
     steps
 }
@@ -37,12 +43,23 @@ mod tests {
     use kube::core::ObjectMeta;
 
     fn object(name: &str) -> Object {
-        let metadata = ObjectMeta { name: Some(name.to_owned()), namespace: Some("shop-a".to_owned()), ..ObjectMeta::default() };
-        Object::of(&ServiceAccount { metadata, ..ServiceAccount::default() })
+        let metadata = ObjectMeta {
+            name: Some(name.to_owned()),
+            namespace: Some("shop-a".to_owned()),
+            ..ObjectMeta::default()
+        };
+        Object::of(&ServiceAccount {
+            metadata,
+            ..ServiceAccount::default()
+        })
     }
 
     fn stored(object: &Object, generation: Option<i64>) -> (Identity, Live) {
-        let live = Live { applied: Some(object.digest()), generation, ..live(&object.identity().name, Timestamp::UNIX_EPOCH) };
+        let live = Live {
+            applied: Some(object.digest()),
+            generation,
+            ..live(&object.identity().name, Timestamp::UNIX_EPOCH)
+        };
         (object.identity().clone(), live)
     }
 
@@ -60,19 +77,34 @@ mod tests {
         for live in live.values_mut() {
             live.applied = None;
         }
-        assert_eq!(gate(&objects, &live, |_| None, Timestamp::UNIX_EPOCH), [Step::Create(&objects[0]), Step::Write(&objects[1])]);
+        assert_eq!(
+            gate(&objects, &live, |_| None, Timestamp::UNIX_EPOCH),
+            [Step::Create(&objects[0]), Step::Write(&objects[1])]
+        );
     }
 
     #[test]
     fn what_somebody_else_changed_is_written_again() {
         let objects = [object("a")];
         let live = BTreeMap::from([stored(&objects[0], Some(3))]);
-        assert_eq!(gate(&objects, &live, |_| Some(2), Timestamp::UNIX_EPOCH), [Step::Write(&objects[0])]);
-        assert_eq!(gate(&objects, &live, |_| Some(3), Timestamp::UNIX_EPOCH), []);
+        assert_eq!(
+            gate(&objects, &live, |_| Some(2), Timestamp::UNIX_EPOCH),
+            [Step::Write(&objects[0])]
+        );
+        assert_eq!(
+            gate(&objects, &live, |_| Some(3), Timestamp::UNIX_EPOCH),
+            []
+        );
         // Another edition than any, and it is written whatever its kind.
         let quiet = BTreeMap::from([stored(&objects[0], None)]);
-        assert_eq!(gate(&objects, &quiet, |_| Some(1), Timestamp::UNIX_EPOCH), []);
-        assert_eq!(gate(&objects, &quiet, |_| Some(-1), Timestamp::UNIX_EPOCH), [Step::Write(&objects[0])]);
+        assert_eq!(
+            gate(&objects, &quiet, |_| Some(1), Timestamp::UNIX_EPOCH),
+            []
+        );
+        assert_eq!(
+            gate(&objects, &quiet, |_| Some(-1), Timestamp::UNIX_EPOCH),
+            [Step::Write(&objects[0])]
+        );
         // After a start nobody remembers, and the slow audit finds it.
         assert_eq!(gate(&objects, &live, |_| None, Timestamp::UNIX_EPOCH), []);
     }
@@ -81,7 +113,15 @@ mod tests {
     fn what_goes_goes_last() {
         let objects = [object("z")];
         let gone = object("a");
-        let steps = gate(&objects, &BTreeMap::from([stored(&gone, None)]), |_| None, Timestamp::UNIX_EPOCH);
-        assert!(matches!(&steps[..], [Step::Create(_), Step::Delete(doomed)] if doomed.identity == *gone.identity()), "{steps:?}");
+        let steps = gate(
+            &objects,
+            &BTreeMap::from([stored(&gone, None)]),
+            |_| None,
+            Timestamp::UNIX_EPOCH,
+        );
+        assert!(
+            matches!(&steps[..], [Step::Create(_), Step::Delete(doomed)] if doomed.identity == *gone.identity()),
+            "{steps:?}"
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! What would change: decided by digests, shown by the API server's own dry run, summed over the fleet.
+//! What would change: decided by digests, shown by the API server's own dry run, summed over the
+//! fleet.
 //!
 //! ```text
 //!  desired objects ─┐            Create ┐
@@ -34,14 +35,16 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Plan {
-    /// Changes of the registry: Shops, classes, releases and rollouts of files that are not in the cluster as they are there.
+    /// Changes of the registry: Shops, classes, releases and rollouts of files that are not in the
+    /// cluster as they are there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub resources: Vec<Change>,
     /// Changes by shop; a shop without any is not here.
     pub shops: BTreeMap<String, Vec<Change>>,
     /// Shops that were looked at.
     pub looked_at: usize,
-    /// Shops of which the API server tried no object, as it confirmed the same change of a hundred others.
+    /// Shops of which the API server tried no object, as it confirmed the same change of a hundred
+    /// others.
     #[serde(default)]
     pub alike: usize,
     /// Shops that could not be planned, and why.
@@ -111,16 +114,29 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// What is compared later. A status that changes, as that of a Deployment or an autoscaler does all the time, is not a move.
+    /// What is compared later. A status that changes, as that of a Deployment or an autoscaler does
+    /// all the time, is not a move.
     #[must_use]
     pub fn of(kind: &str, live: &Live) -> Self {
         let version = match (live.generation, kind) {
             (Some(generation), _) => format!("generation {generation}"),
-            (None, "HorizontalPodAutoscaler" | "Namespace" | "PersistentVolume" | "PersistentVolumeClaim" | "ResourceQuota" | "Lease") => {
-                live.applied.map_or_else(|| "unmanaged".to_owned(), |digest| format!("applied {digest}"))
-            }
+            (
+                None,
+                "HorizontalPodAutoscaler"
+                | "Namespace"
+                | "PersistentVolume"
+                | "PersistentVolumeClaim"
+                | "ResourceQuota"
+                | "Lease",
+            ) => live.applied.map_or_else(
+                || "unmanaged".to_owned(),
+                |digest| format!("applied {digest}"),
+            ),
             (None, _) => format!("version {}", live.version),
         };
-        Self { uid: live.uid.clone(), version }
+        Self {
+            uid: live.uid.clone(),
+            version,
+        }
     }
 }

@@ -29,21 +29,33 @@ pub fn moved(shown: &Plan, now: &Plan) -> Result<(), Moved> {
     for (identity, change) in &before {
         match after.get(identity) {
             None => differences.push(format!("{identity}: needs nothing any more")),
-            Some(other) if basis(change) != basis(other) => differences.push(format!("{identity}: {}", why(change, other))),
+            Some(other) if basis(change) != basis(other) => {
+                differences.push(format!("{identity}: {}", why(change, other)))
+            }
             Some(_) => {}
         }
     }
-    differences.extend(after.keys().filter(|identity| !before.contains_key(*identity)).map(|it| format!("{it}: was not in the plan")));
+    differences.extend(
+        after
+            .keys()
+            .filter(|identity| !before.contains_key(*identity))
+            .map(|it| format!("{it}: was not in the plan")),
+    );
     if differences.is_empty() {
         return Ok(());
     }
     let count = differences.len();
     differences.truncate(SHOWN);
-    Err(Moved { count, first: differences })
+    Err(Moved {
+        count,
+        first: differences,
+    })
 }
 
 fn index(plan: &Plan) -> BTreeMap<&Identity, &Change> {
-    plan.changes().map(|change| (&change.object, change)).collect()
+    plan.changes()
+        .map(|change| (&change.object, change))
+        .collect()
 }
 
 fn basis(change: &Change) -> (Action, Option<&super::Seen>, Option<Sha256>) {
@@ -70,9 +82,17 @@ mod tests {
 
     fn change(name: &str, version: &str) -> Change {
         Change {
-            object: Identity { api_version: "v1".into(), kind: "Service".into(), namespace: Some("shop-a".into()), name: name.into() },
+            object: Identity {
+                api_version: "v1".into(),
+                kind: "Service".into(),
+                namespace: Some("shop-a".into()),
+                name: name.into(),
+            },
             action: Action::Change,
-            seen: Some(Seen { uid: "u".into(), version: version.into() }),
+            seen: Some(Seen {
+                uid: "u".into(),
+                version: version.into(),
+            }),
             desired: Some(Sha256::of(b"x")),
             fields: Vec::new(),
             refused: None,
@@ -80,14 +100,24 @@ mod tests {
     }
 
     fn plan(changes: Vec<Change>) -> Plan {
-        Plan { shops: BTreeMap::from([("a".to_owned(), changes)]), ..Plan::default() }
+        Plan {
+            shops: BTreeMap::from([("a".to_owned(), changes)]),
+            ..Plan::default()
+        }
     }
 
     #[test]
     fn the_same_world_is_no_move_whatever_was_shown_of_it() {
         let mut other = change("web", "version 1");
-        other.fields.push(Field { path: "x".into(), before: None, after: None });
-        assert_eq!(moved(&plan(vec![change("web", "version 1")]), &plan(vec![other])), Ok(()));
+        other.fields.push(Field {
+            path: "x".into(),
+            before: None,
+            after: None,
+        });
+        assert_eq!(
+            moved(&plan(vec![change("web", "version 1")]), &plan(vec![other])),
+            Ok(())
+        );
     }
 
     #[test]
@@ -96,13 +126,22 @@ mod tests {
         let mut asked = change("web", "version 1");
         asked.desired = Some(Sha256::of(b"y"));
         for (now, words) in [
-            (plan(vec![change("web", "version 2")]), "it was version 1, and is version 2"),
+            (
+                plan(vec![change("web", "version 2")]),
+                "it was version 1, and is version 2",
+            ),
             (plan(vec![]), "needs nothing any more"),
             (plan(vec![asked]), "something else is asked for"),
-            (plan(vec![change("web", "version 1"), change("new", "version 1")]), "was not in the plan"),
+            (
+                plan(vec![change("web", "version 1"), change("new", "version 1")]),
+                "was not in the plan",
+            ),
         ] {
             let told = moved(&shown, &now).unwrap_err().to_string();
-            assert!(told.contains(words) && told.starts_with("the plan no longer holds: 1 objects"), "{told}");
+            assert!(
+                told.contains(words) && told.starts_with("the plan no longer holds: 1 objects"),
+                "{told}"
+            );
         }
     }
 }

@@ -16,18 +16,37 @@ const AT_ONCE: usize = 16;
 /// # Errors
 ///
 /// Where the API server does not do it.
-pub async fn changes(cluster: &Cluster, resources: &[Object], conflicts: Conflicts) -> Result<Vec<Change>, ApiError> {
-    let changes = stream::iter(resources).map(|resource| change(cluster, resource, conflicts)).buffered(AT_ONCE);
-    changes.try_filter_map(|change| async move { Ok(change) }).try_collect().await
+pub async fn changes(
+    cluster: &Cluster,
+    resources: &[Object],
+    conflicts: Conflicts,
+) -> Result<Vec<Change>, ApiError> {
+    let changes = stream::iter(resources)
+        .map(|resource| change(cluster, resource, conflicts))
+        .buffered(AT_ONCE);
+    changes
+        .try_filter_map(|change| async move { Ok(change) })
+        .try_collect()
+        .await
 }
 
-async fn change(cluster: &Cluster, resource: &Object, conflicts: Conflicts) -> Result<Option<Change>, ApiError> {
+async fn change(
+    cluster: &Cluster,
+    resource: &Object,
+    conflicts: Conflicts,
+) -> Result<Option<Change>, ApiError> {
     let identity = resource.identity();
     let before = cluster.get(identity).await?;
-    let seen = before.as_ref().map(|before| Seen::of(&identity.kind, &live(before)));
+    let seen = before
+        .as_ref()
+        .map(|before| Seen::of(&identity.kind, &live(before)));
     let mut change = Change {
         object: identity.clone(),
-        action: if before.is_some() { Action::Change } else { Action::Create },
+        action: if before.is_some() {
+            Action::Change
+        } else {
+            Action::Create
+        },
         seen,
         desired: Some(resource.digest()),
         fields: Vec::new(),
@@ -40,7 +59,10 @@ async fn change(cluster: &Cluster, resource: &Object, conflicts: Conflicts) -> R
         }
         (Ok(_), None) => Ok(Some(change)),
         (Err(error), _) if error.is_transient() => Err(error),
-        (Err(error), _) => Ok(Some(Change { refused: Some(error.to_string()), ..change })),
+        (Err(error), _) => Ok(Some(Change {
+            refused: Some(error.to_string()),
+            ..change
+        })),
     }
 }
 

@@ -22,7 +22,8 @@ pub struct Summary {
 pub struct Group {
     /// The shops, sorted.
     pub shops: Vec<String>,
-    /// What would change in each, one line a field, with `{shop}` and `{hash}` for what differs between shops.
+    /// What would change in each, one line a field, with `{shop}` and `{hash}` for what differs
+    /// between shops.
     pub lines: Vec<String>,
 }
 
@@ -33,7 +34,10 @@ impl Summary {
         let mut groups: BTreeMap<Vec<String>, Vec<String>> = BTreeMap::new();
         let mut objects = BTreeMap::new();
         for (shop, changes) in &plan.shops {
-            let mut lines: Vec<_> = changes.iter().flat_map(|change| lines(shop, change)).collect();
+            let mut lines: Vec<_> = changes
+                .iter()
+                .flat_map(|change| lines(shop, change))
+                .collect();
             lines.sort();
             lines.dedup();
             groups.entry(lines).or_default().push(shop.clone());
@@ -41,9 +45,23 @@ impl Summary {
                 *objects.entry(change.action).or_default() += 1;
             }
         }
-        let mut groups: Vec<_> = groups.into_iter().map(|(lines, shops)| Group { shops, lines }).collect();
-        groups.sort_by(|a, b| b.shops.len().cmp(&a.shops.len()).then_with(|| a.shops.cmp(&b.shops)));
-        Self { groups, unchanged: plan.looked_at.saturating_sub(plan.shops.len() + plan.failed.len()), objects }
+        let mut groups: Vec<_> = groups
+            .into_iter()
+            .map(|(lines, shops)| Group { shops, lines })
+            .collect();
+        groups.sort_by(|a, b| {
+            b.shops
+                .len()
+                .cmp(&a.shops.len())
+                .then_with(|| a.shops.cmp(&b.shops))
+        });
+        Self {
+            groups,
+            unchanged: plan
+                .looked_at
+                .saturating_sub(plan.shops.len() + plan.failed.len()),
+            objects,
+        }
     }
 }
 
@@ -60,7 +78,11 @@ pub(super) fn whole_lines(shop: &str, change: &Change) -> Vec<String> {
 }
 
 fn shown(shop: &str, change: &Change, value: impl Fn(&str) -> String) -> Vec<String> {
-    let object = format!("{} {}", change.object.kind, general(shop, &change.object.name));
+    let object = format!(
+        "{} {}",
+        change.object.kind,
+        general(shop, &change.object.name)
+    );
     if let Some(refused) = &change.refused {
         return vec![format!("! {object}: refused: {}", general(shop, refused))];
     }
@@ -70,9 +92,18 @@ fn shown(shop: &str, change: &Change, value: impl Fn(&str) -> String) -> Vec<Str
         Action::Adopt => vec![format!("~ {object}: only our record of it")],
         Action::Change => {
             let line = |field: &super::Field| {
-                let side =
-                    |side: &Option<Value>| side.as_ref().map_or_else(|| "nothing".to_owned(), |side| value(&general(shop, &plain(side))));
-                format!("~ {object}: {} {} → {}", general(shop, &field.path), side(&field.before), side(&field.after))
+                let side = |side: &Option<Value>| {
+                    side.as_ref().map_or_else(
+                        || "nothing".to_owned(),
+                        |side| value(&general(shop, &plain(side))),
+                    )
+                };
+                format!(
+                    "~ {object}: {} {} → {}",
+                    general(shop, &field.path),
+                    side(&field.before),
+                    side(&field.after)
+                )
             };
             change.fields.iter().map(line).collect()
         }
@@ -80,7 +111,9 @@ fn shown(shop: &str, change: &Change, value: impl Fn(&str) -> String) -> Vec<Str
 }
 
 fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
 }
 
 /// The end of a long value tells more than its middle: digests and tags are there.
@@ -91,10 +124,15 @@ fn brief(text: &str) -> String {
         return text;
     }
     let (head, tail) = (VALUE / 2, VALUE / 2 - 1);
-    text.chars().take(head).chain(['…']).chain(text.chars().skip(count - tail)).collect()
+    text.chars()
+        .take(head)
+        .chain(['…'])
+        .chain(text.chars().skip(count - tail))
+        .collect()
 }
 
-/// A text with placeholders for what only this shop has: its name, where it stands as a word, and hashes of its configuration.
+/// A text with placeholders for what only this shop has: its name, where it stands as a word, and
+/// hashes of its configuration.
 fn general(shop: &str, text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let word = |character: Option<char>| character.is_some_and(char::is_alphanumeric);
@@ -102,7 +140,12 @@ fn general(shop: &str, text: &str) -> String {
     while let Some(at) = rest.find(shop).filter(|_| !shop.is_empty()) {
         let (before, after) = (&rest[..at], &rest[at + shop.len()..]);
         out += before;
-        let alone = !word(before.chars().next_back().or_else(|| out.chars().next_back())) && !word(after.chars().next());
+        let alone = !word(
+            before
+                .chars()
+                .next_back()
+                .or_else(|| out.chars().next_back()),
+        ) && !word(after.chars().next());
         out += if alone { "{shop}" } else { shop };
         rest = after;
     }
@@ -116,8 +159,11 @@ fn hashes(text: &str) -> String {
             Some((at, last)) if !last.is_ascii_alphanumeric() => part.split_at(at),
             _ => (part, ""),
         };
-        let hash =
-            token.len() == 8 && out.ends_with('-') && token.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+        let hash = token.len() == 8
+            && out.ends_with('-')
+            && token
+                .bytes()
+                .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
         out += if hash { "{hash}" } else { token };
         out += end;
     }
@@ -137,7 +183,12 @@ mod tests {
             after: Some((*after).into()),
         };
         Change {
-            object: Identity { api_version: "v1".into(), kind: kind.into(), namespace: Some(format!("shop-{shop}")), name: name.into() },
+            object: Identity {
+                api_version: "v1".into(),
+                kind: kind.into(),
+                namespace: Some(format!("shop-{shop}")),
+                name: name.into(),
+            },
             action: Action::Change,
             seen: None,
             desired: None,
@@ -149,7 +200,10 @@ mod tests {
     #[test]
     fn a_fleet_that_changes_alike_is_one_line() {
         let image = [("spec.initContainers[pull].image", "a", "b")];
-        let mut plan = Plan { looked_at: 5000, ..Plan::default() };
+        let mut plan = Plan {
+            looked_at: 5000,
+            ..Plan::default()
+        };
         for index in 0..4998 {
             let shop = format!("s{index}");
             let mut changed = change(&shop, "Deployment", "web", &image);
@@ -161,7 +215,15 @@ mod tests {
             });
             plan.shops.insert(shop, vec![changed]);
         }
-        plan.shops.insert("odd".into(), vec![change("odd", "Service", "web", &[("spec.clusterIP", "x", "y")])]);
+        plan.shops.insert(
+            "odd".into(),
+            vec![change(
+                "odd",
+                "Service",
+                "web",
+                &[("spec.clusterIP", "x", "y")],
+            )],
+        );
         let summary = Summary::of(&plan);
         assert_eq!((summary.groups.len(), summary.unchanged), (2, 1));
         assert_eq!(summary.groups[0].shops.len(), 4998);
@@ -176,16 +238,29 @@ mod tests {
 
     #[test]
     fn a_name_is_replaced_only_where_it_stands_alone() {
-        for (text, expected) in
-            [("shop-a/web", "shop-{shop}/web"), ("a.example", "{shop}.example"), ("banana", "banana"), ("a", "{shop}"), ("aa", "aa")]
-        {
+        for (text, expected) in [
+            ("shop-a/web", "shop-{shop}/web"),
+            ("a.example", "{shop}.example"),
+            ("banana", "banana"),
+            ("a", "{shop}"),
+            ("aa", "aa"),
+        ] {
             assert_eq!(general("a", text), expected, "{text}");
         }
     }
 
     #[test]
     fn long_values_keep_their_beginning_and_end() {
-        let text = brief(&format!("registry.example/{}@sha256:{}", "x".repeat(40), "0".repeat(64)));
-        assert!(text.starts_with("registry.example/") && text.ends_with("0000") && text.chars().count() == VALUE, "{text}");
+        let text = brief(&format!(
+            "registry.example/{}@sha256:{}",
+            "x".repeat(40),
+            "0".repeat(64)
+        ));
+        assert!(
+            text.starts_with("registry.example/")
+                && text.ends_with("0000")
+                && text.chars().count() == VALUE,
+            "{text}"
+        );
     }
 }

@@ -1,7 +1,9 @@
-//! Why a shop is as it is: what should run, what does, what holds it, and what to do, in a few lines.
+//! Why a shop is as it is: what should run, what does, what holds it, and what to do, in a few
+//! lines.
 
 use api::{
-    Condition, Fleet, Phase, RejectedRelease, Rollout, Shop, ShopRelease, ShopState, Truth, claims::Claims, closed, symptom::Symptom,
+    Condition, Fleet, Phase, RejectedRelease, Rollout, Shop, ShopRelease, ShopState, Truth,
+    claims::Claims, closed, symptom::Symptom,
 };
 use jiff::Timestamp;
 use render::assign;
@@ -22,11 +24,21 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// Adds which Releases cannot be read, of whatever channel: what they would have said of one is unknown.
+    /// Adds which Releases cannot be read, of whatever channel: what they would have said of one is
+    /// unknown.
     pub fn unreadable(&mut self, problems: &[String]) {
-        self.facts.extend(problems.iter().take(UNREADABLE).map(|problem| format!("no shop can run it: {problem}")));
+        self.facts.extend(
+            problems
+                .iter()
+                .take(UNREADABLE)
+                .map(|problem| format!("no shop can run it: {problem}")),
+        );
         if !problems.is_empty() {
-            self.advice.push("delete Releases that cannot be read, and apply what `longshore release resource` prints instead".to_owned());
+            self.advice.push(
+                "delete Releases that cannot be read, and apply what `longshore release resource` \
+                 prints instead"
+                    .to_owned(),
+            );
         }
     }
 }
@@ -48,44 +60,95 @@ const UNREADABLE: usize = 5;
 /// Explains one shop; `halted` is what the halt says.
 #[must_use]
 pub fn why(name: &str, shop: &Shop, fleet: &Fleet, halted: Option<&str>, now: Timestamp) -> Answer {
-    let mut answer = Answer { shop: name.to_owned(), verdict: verdict(shop), facts: Vec::new(), advice: Vec::new() };
+    let mut answer = Answer {
+        shop: name.to_owned(),
+        verdict: verdict(shop),
+        facts: Vec::new(),
+        advice: Vec::new(),
+    };
     let status = shop.status.clone().unwrap_or_default();
-    answer.facts.push(format!("class {}, channel {}, {:?}", shop.spec.class, shop.spec.channel, shop.spec.state));
+    answer.facts.push(format!(
+        "class {}, channel {}, {:?}",
+        shop.spec.class, shop.spec.channel, shop.spec.state
+    ));
     release(&mut answer, shop, fleet, now);
     if let Some(pods) = &status.pods {
         answer.facts.push(format!("pods ready: {pods}"));
     }
-    if status.observed_generation.is_some() && status.observed_generation != shop.metadata.generation {
-        answer.facts.push("its last change was not looked at yet".to_owned());
-        answer.advice.push("if that lasts, look whether the scheduler runs: `kubectl -n longshore-system get pods,leases`".to_owned());
+    if status.observed_generation.is_some()
+        && status.observed_generation != shop.metadata.generation
+    {
+        answer
+            .facts
+            .push("its last change was not looked at yet".to_owned());
+        answer.advice.push(
+            "if that lasts, look whether the scheduler runs: `kubectl -n longshore-system get \
+             pods,leases`"
+                .to_owned(),
+        );
     }
     if status.observed_generation.is_none() {
-        answer.advice.push("no scheduler has looked at it yet: `kubectl -n longshore-system get pods,leases`".to_owned());
+        answer.advice.push(
+            "no scheduler has looked at it yet: `kubectl -n longshore-system get pods,leases`"
+                .to_owned(),
+        );
     }
     // Degraded sums the others up.
-    let bad = |condition: &&Condition| condition.kind != "Degraded" && condition.status != Truth::True;
-    for Condition { kind, reason, message, last_transition_time, .. } in status.conditions.iter().filter(bad) {
+    let bad =
+        |condition: &&Condition| condition.kind != "Degraded" && condition.status != Truth::True;
+    for Condition {
+        kind,
+        reason,
+        message,
+        last_transition_time,
+        ..
+    } in status.conditions.iter().filter(bad)
+    {
         let colon = if message.is_empty() { "" } else { ": " };
-        answer.facts.push(format!("not {kind} since {last_transition_time:.0}: {reason}{colon}{message}"));
+        answer.facts.push(format!(
+            "not {kind} since {last_transition_time:.0}: {reason}{colon}{message}"
+        ));
         answer.advice.extend(advice(name, kind, reason));
     }
-    if let Some(Condition { message, last_transition_time, .. }) = switching(&status.conditions) {
-        answer.facts.push(format!("no visitor is let in since {last_transition_time:.0}: {message}"));
-        answer.advice.push(format!("if that lasts, look which pod does not switch: `kubectl -n {} get pods`", api::namespace(name)));
+    if let Some(Condition {
+        message,
+        last_transition_time,
+        ..
+    }) = switching(&status.conditions)
+    {
+        answer.facts.push(format!(
+            "no visitor is let in since {last_transition_time:.0}: {message}"
+        ));
+        answer.advice.push(format!(
+            "if that lasts, look which pod does not switch: `kubectl -n {} get pods`",
+            api::namespace(name)
+        ));
     }
     let claims = Claims::of(fleet);
-    match assign::desired(name, shop, fleet, &claims, &assign::Known::recorded(shop), now) {
+    match assign::desired(
+        name,
+        shop,
+        fleet,
+        &claims,
+        &assign::Known::recorded(shop),
+        now,
+    ) {
         Ok(_) => {}
         Err(error) => {
             answer.facts.push(runtime::Chain(&error).to_string());
             if matches!(error, assign::AssignError::Claimed { .. }) {
-                answer.advice.push("give one of the two shops something else; what was applied before still runs".to_owned());
+                answer.advice.push(
+                    "give one of the two shops something else; what was applied before still runs"
+                        .to_owned(),
+                );
             }
         }
     }
     if let Some(halted) = halted {
         answer.facts.push(halted.to_owned());
-        answer.advice.push("rollouts go on after `longshore halt --lift`".to_owned());
+        answer
+            .advice
+            .push("rollouts go on after `longshore halt --lift`".to_owned());
     }
     answer.advice.dedup();
     answer
@@ -93,12 +156,20 @@ pub fn why(name: &str, shop: &Shop, fleet: &Fleet, halted: Option<&str>, now: Ti
 
 /// The condition of a shop whose database is changed, and whose pods do not all know that yet.
 fn switching(conditions: &[Condition]) -> Option<&Condition> {
-    conditions.iter().find(|condition| condition.kind == "DatabaseCurrent" && condition.reason == assign::SWITCHING)
+    conditions.iter().find(|condition| {
+        condition.kind == "DatabaseCurrent" && condition.reason == assign::SWITCHING
+    })
 }
 
 fn verdict(shop: &Shop) -> &'static str {
-    let conditions = shop.status.as_ref().map_or(&[][..], |status| &status.conditions);
-    let ready = conditions.iter().find(|it| it.kind == "Ready").map(|it| it.status);
+    let conditions = shop
+        .status
+        .as_ref()
+        .map_or(&[][..], |status| &status.conditions);
+    let ready = conditions
+        .iter()
+        .find(|it| it.kind == "Ready")
+        .map(|it| it.status);
     match (shop.spec.state, ready) {
         (ShopState::Suspended | ShopState::Archived, _) => "not served, as its state says",
         _ if switching(conditions).is_some() => "closed until every pod runs its release",
@@ -109,22 +180,44 @@ fn verdict(shop: &Shop) -> &'static str {
 }
 
 fn release(answer: &mut Answer, shop: &Shop, fleet: &Fleet, now: Timestamp) {
-    let told = shop.status.as_ref().and_then(|status| status.release.as_ref());
+    let told = shop
+        .status
+        .as_ref()
+        .and_then(|status| status.release.as_ref());
     let newest = fleet.newest(&shop.spec.channel);
     match (told, newest) {
         (None, None) => {
-            answer.facts.push(format!("no Release of channel {} is in the cluster, so nothing runs", shop.spec.channel));
-            answer
-                .advice
-                .push(format!("`longshore release resource --store … --channel {} | kubectl apply --server-side -f -`", shop.spec.channel));
+            answer.facts.push(format!(
+                "no Release of channel {} is in the cluster, so nothing runs",
+                shop.spec.channel
+            ));
+            answer.advice.push(format!(
+                "`longshore release resource --store … --channel {} | kubectl apply --server-side \
+                 -f -`",
+                shop.spec.channel
+            ));
         }
-        (None, Some(_)) => answer.facts.push("no release was chosen for it yet".to_owned()),
+        (None, Some(_)) => answer
+            .facts
+            .push("no release was chosen for it yet".to_owned()),
         (Some(told), newest) => {
-            let since = told.since.as_deref().map(|since| format!(" since {since}")).unwrap_or_default();
-            let back = told.returned_from.map(|from| format!(", back from {from}, which failed")).unwrap_or_default();
-            answer.facts.push(format!("told to run {} (sequence {}){since}{back}", told.name, told.sequence));
+            let since = told
+                .since
+                .as_deref()
+                .map(|since| format!(" since {since}"))
+                .unwrap_or_default();
+            let back = told
+                .returned_from
+                .map(|from| format!(", back from {from}, which failed"))
+                .unwrap_or_default();
+            answer.facts.push(format!(
+                "told to run {} (sequence {}){since}{back}",
+                told.name, told.sequence
+            ));
             rejected(answer, shop, told);
-            if let Some(newest) = newest.filter(|newest| newest.sequence.get().cast_signed() > told.sequence) {
+            if let Some(newest) =
+                newest.filter(|newest| newest.sequence.get().cast_signed() > told.sequence)
+            {
                 newer(answer, shop, told, &newest.name, fleet, now);
             }
         }
@@ -133,25 +226,65 @@ fn release(answer: &mut Answer, shop: &Shop, fleet: &Fleet, now: Timestamp) {
 
 /// What agents said of the release that failed, also where the pod that said so is gone.
 fn rejected(answer: &mut Answer, shop: &Shop, told: &ShopRelease) {
-    let all = shop.status.as_ref().map_or(&[][..], |status| &status.rejected);
+    let all = shop
+        .status
+        .as_ref()
+        .map_or(&[][..], |status| &status.rejected);
     let about = told.returned_from.unwrap_or(told.sequence);
-    let manifests = all.iter().filter(|it| it.manifest == told.manifest || it.sequence == about);
-    for RejectedRelease { sequence, pod, at, why, .. } in manifests {
-        answer.facts.push(format!("pod {pod} rejected sequence {sequence} at {at}: {why}"));
+    let manifests = all
+        .iter()
+        .filter(|it| it.manifest == told.manifest || it.sequence == about);
+    for RejectedRelease {
+        sequence,
+        pod,
+        at,
+        why,
+        ..
+    } in manifests
+    {
+        answer.facts.push(format!(
+            "pod {pod} rejected sequence {sequence} at {at}: {why}"
+        ));
     }
     if all.iter().any(|it| it.manifest == told.manifest) {
-        answer.facts.push("pods that start get the release before, where there is one".to_owned());
-        answer.advice.push("publish a correction; or, where the release is good, `longshore rollout resume` has it tried again".to_owned());
+        answer
+            .facts
+            .push("pods that start get the release before, where there is one".to_owned());
+        answer.advice.push(
+            "publish a correction; or, where the release is good, `longshore rollout resume` has \
+             it tried again"
+                .to_owned(),
+        );
     }
 }
 
-fn newer(answer: &mut Answer, shop: &Shop, told: &ShopRelease, newest: &str, fleet: &Fleet, now: Timestamp) {
+fn newer(
+    answer: &mut Answer,
+    shop: &Shop,
+    told: &ShopRelease,
+    newest: &str,
+    fleet: &Fleet,
+    now: Timestamp,
+) {
     let name = answer.shop.clone();
-    let rollouts: Vec<(&String, &Rollout)> = fleet.rollouts.iter().filter(|(_, rollout)| rollout.spec.release == newest).collect();
-    let Some((rollout, found)) = rollouts.iter().max_by_key(|(_, rollout)| rollout.metadata.creation_timestamp.as_ref().map(|time| time.0))
-    else {
-        answer.facts.push(format!("{newest} is newer, and no rollout moves it"));
-        answer.advice.push(format!("start one: `longshore rollout start {newest} --why …`"));
+    let rollouts: Vec<(&String, &Rollout)> = fleet
+        .rollouts
+        .iter()
+        .filter(|(_, rollout)| rollout.spec.release == newest)
+        .collect();
+    let Some((rollout, found)) = rollouts.iter().max_by_key(|(_, rollout)| {
+        rollout
+            .metadata
+            .creation_timestamp
+            .as_ref()
+            .map(|time| time.0)
+    }) else {
+        answer
+            .facts
+            .push(format!("{newest} is newer, and no rollout moves it"));
+        answer.advice.push(format!(
+            "start one: `longshore rollout start {newest} --why …`"
+        ));
         return;
     };
     let status = found.status.clone().unwrap_or_default();
@@ -165,33 +298,57 @@ fn newer(answer: &mut Answer, shop: &Shop, told: &ShopRelease, newest: &str, fle
         answer.facts.push(format!("it was {}", act.line()));
     }
     if let Some(failed) = status.failed.iter().find(|failed| failed.shop == name) {
-        answer.facts.push(format!("it failed there: {}", failed.why));
-        answer.advice.push(format!("look at its pods, then publish a correction, or try again: `longshore rollout resume {rollout}`"));
+        answer
+            .facts
+            .push(format!("it failed there: {}", failed.why));
+        answer.advice.push(format!(
+            "look at its pods, then publish a correction, or try again: `longshore rollout resume \
+             {rollout}`"
+        ));
     }
-    let freezes = fleet.classes.get(&shop.spec.class).map_or(&[][..], |class| &class.spec.freezes);
+    let freezes = fleet
+        .classes
+        .get(&shop.spec.class)
+        .map_or(&[][..], |class| &class.spec.freezes);
     if let Some(closed) = closed(shop.spec.window.as_ref(), freezes, found.spec.windows, now) {
         answer.facts.push(closed);
     }
     if phase == Phase::Stopped && told.returned_from.is_none() {
-        answer.advice.push(format!("`longshore rollout status {rollout}` names the shops that failed"));
+        answer.advice.push(format!(
+            "`longshore rollout status {rollout}` names the shops that failed"
+        ));
     }
 }
 
 fn advice(shop: &str, kind: &str, reason: &str) -> Option<String> {
     Some(match (kind, reason) {
         ("Applied", "Conflict") => {
-            format!("another manager owns fields; agree with its owner, or `longshore apply --shop {shop} --take-over`")
+            format!(
+                "another manager owns fields; agree with its owner, or `longshore apply --shop \
+                 {shop} --take-over`"
+            )
         }
-        ("Applied", "Held") => "a guard holds it: read the message, then allow more with `longshore-scheduler --delete-at-most`".to_owned(),
-        ("Applied", "Refused") => format!("`longshore plan --shop {shop} --output diff` shows what the API server refuses"),
+        ("Applied", "Held") => "a guard holds it: read the message, then allow more with \
+                                `longshore-scheduler --delete-at-most`"
+            .to_owned(),
+        ("Applied", "Refused") => format!(
+            "`longshore plan --shop {shop} --output diff` shows what the API server refuses"
+        ),
         ("Rendered", _) => "correct the Shop or its class".to_owned(),
-        ("WorkloadAvailable", _) => format!("`kubectl -n {} get pods` and their logs", api::namespace(shop)),
+        ("WorkloadAvailable", _) => format!(
+            "`kubectl -n {} get pods` and their logs",
+            api::namespace(shop)
+        ),
         ("Ready", "PageFails") => format!(
-            "`kubectl -n {} logs` of its pods, containers php-fpm and nginx; where the database is empty, install it, or publish a release that does",
+            "`kubectl -n {} logs` of its pods, containers php-fpm and nginx; where the database \
+             is empty, install it, or publish a release that does",
             api::namespace(shop)
         ),
         ("DatabaseCurrent", "MigrationFailed") => {
-            format!("`kubectl -n {} logs -l app.kubernetes.io/component=migration`", api::namespace(shop))
+            format!(
+                "`kubectl -n {} logs -l app.kubernetes.io/component=migration`",
+                api::namespace(shop)
+            )
         }
         _ => return None,
     })
@@ -214,29 +371,50 @@ mod tests {
         let spec = serde_json::json!({"class": "c", "channel": "shops/acme", "domains": [], "services": {}});
         let mut shop = Shop::new("a", serde_json::from_value(spec).unwrap());
         shop.metadata.generation = Some(2);
-        shop.status = Some(ShopStatus { observed_generation: Some(2), conditions, ..ShopStatus::default() });
+        shop.status = Some(ShopStatus {
+            observed_generation: Some(2),
+            conditions,
+            ..ShopStatus::default()
+        });
         shop
     }
 
     fn explain(shop: &Shop, halted: Option<&str>) -> String {
-        text(&why("a", shop, &Fleet::default(), halted, "2026-11-23T12:00:00Z".parse().unwrap()))
+        text(&why(
+            "a",
+            shop,
+            &Fleet::default(),
+            halted,
+            "2026-11-23T12:00:00Z".parse().unwrap(),
+        ))
     }
 
     #[test]
     fn a_shop_without_a_release_says_what_to_apply() {
         let text = explain(&shop(Vec::new()), None);
         assert!(
-            text.contains("no Release of channel shops/acme") && text.contains("release resource --store … --channel shops/acme |"),
+            text.contains("no Release of channel shops/acme")
+                && text.contains("release resource --store … --channel shops/acme |"),
             "{text}"
         );
     }
 
     #[test]
     fn releases_that_cannot_be_read_are_named() {
-        let mut answer = why("a", &shop(Vec::new()), &Fleet::default(), None, "2026-11-23T12:00:00Z".parse().unwrap());
+        let mut answer = why(
+            "a",
+            &shop(Vec::new()),
+            &Fleet::default(),
+            None,
+            "2026-11-23T12:00:00Z".parse().unwrap(),
+        );
         answer.unreadable(&["Release acme-43: spec.envelope is not a release object".to_owned()]);
         let text = text(&answer);
-        assert!(text.contains("Release acme-43: spec.envelope is not") && text.contains("→ delete Releases that cannot be read"), "{text}");
+        assert!(
+            text.contains("Release acme-43: spec.envelope is not")
+                && text.contains("→ delete Releases that cannot be read"),
+            "{text}"
+        );
     }
 
     #[test]
@@ -249,10 +427,25 @@ mod tests {
             observed_generation: Some(2),
             last_transition_time: "2026-11-23T11:00:00Z".parse().unwrap(),
         };
-        let switching = condition("DatabaseCurrent", assign::SWITCHING, "visitors wait until every pod is seen to run sequence 43");
-        let text = explain(&shop(vec![condition("Ready", "Available", ""), switching]), None);
-        assert!(text.starts_with("a: closed until every pod runs its release"), "{text}");
-        assert!(text.contains("no visitor is let in since 2026-11-23T11:00:00Z: visitors wait until every pod"), "{text}");
+        let switching = condition(
+            "DatabaseCurrent",
+            assign::SWITCHING,
+            "visitors wait until every pod is seen to run sequence 43",
+        );
+        let text = explain(
+            &shop(vec![condition("Ready", "Available", ""), switching]),
+            None,
+        );
+        assert!(
+            text.starts_with("a: closed until every pod runs its release"),
+            "{text}"
+        );
+        assert!(
+            text.contains(
+                "no visitor is let in since 2026-11-23T11:00:00Z: visitors wait until every pod"
+            ),
+            "{text}"
+        );
     }
 
     #[test]
@@ -266,16 +459,38 @@ mod tests {
         };
         let status = shop.status.as_mut().unwrap();
         let why = "before the switch, / through php-fpm: status 500: PHP Fatal error".to_owned();
-        status.rejected = vec![RejectedRelease { manifest: "m43".into(), sequence: 43, pod: "web-7".into(), at: "noon".into(), why }];
+        status.rejected = vec![RejectedRelease {
+            manifest: "m43".into(),
+            sequence: 43,
+            pod: "web-7".into(),
+            at: "noon".into(),
+            why,
+        }];
         status.release = Some(told(43, None));
         let text = explain(&shop, None);
-        assert!(text.contains("pod web-7 rejected sequence 43 at noon: before the switch, / through php-fpm: status 500: PHP"), "{text}");
-        assert!(text.contains("pods that start get the release before") && text.contains("rollout resume"), "{text}");
+        assert!(
+            text.contains(
+                "pod web-7 rejected sequence 43 at noon: before the switch, / through php-fpm: \
+                 status 500: PHP"
+            ),
+            "{text}"
+        );
+        assert!(
+            text.contains("pods that start get the release before")
+                && text.contains("rollout resume"),
+            "{text}"
+        );
         shop.status.as_mut().unwrap().release = Some(told(42, Some(43)));
         let text = explain(&shop, None);
-        assert!(text.contains("pod web-7 rejected sequence 43") && !text.contains("pods that start"), "{text}");
+        assert!(
+            text.contains("pod web-7 rejected sequence 43") && !text.contains("pods that start"),
+            "{text}"
+        );
         shop.status.as_mut().unwrap().release = Some(told(44, None));
-        assert!(!explain(&shop, None).contains("web-7"), "it runs something else by now");
+        assert!(
+            !explain(&shop, None).contains("web-7"),
+            "it runs something else by now"
+        );
     }
 
     #[test]
@@ -289,9 +504,13 @@ mod tests {
             last_transition_time: "2026-11-23T11:00:00Z".parse().unwrap(),
         };
         let text = explain(&shop(vec![condition]), Some("halted by ana: sale"));
-        for part in
-            ["not Applied since 2026-11-23T11:00:00Z: Conflict", "belongs to \"hpa\"", "--take-over", "halted by ana", "halt --lift"]
-        {
+        for part in [
+            "not Applied since 2026-11-23T11:00:00Z: Conflict",
+            "belongs to \"hpa\"",
+            "--take-over",
+            "halted by ana",
+            "halt --lift",
+        ] {
             assert!(text.contains(part), "{part} in\n{text}");
         }
     }

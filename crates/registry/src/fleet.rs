@@ -20,7 +20,8 @@ pub enum FleetError {
 ///
 /// # Errors
 ///
-/// Where a file cannot be read; otherwise every problem of every document, each with its file and line.
+/// Where a file cannot be read; otherwise every problem of every document, each with its file and
+/// line.
 pub fn read_fleet(paths: &[PathBuf]) -> Result<Fleet, FleetError> {
     let mut documents = Vec::new();
     for path in paths {
@@ -41,30 +42,67 @@ pub fn fleet(documents: &[Document]) -> Result<Fleet, FleetError> {
     for document in documents {
         add(&mut fleet, &rules, document).unwrap_or_else(|found| problems.extend(found));
     }
-    if problems.is_empty() { Ok(fleet) } else { Err(FleetError::Documents(problems)) }
+    if problems.is_empty() {
+        Ok(fleet)
+    } else {
+        Err(FleetError::Documents(problems))
+    }
 }
 
 fn add(fleet: &mut Fleet, rules: &Rules, document: &Document) -> Result<(), Vec<String>> {
     let text = |field: &str| document.value[field].as_str().unwrap_or_default();
-    let (kind, name) = (text("kind"), document.value["metadata"]["name"].as_str().unwrap_or_default());
+    let (kind, name) = (
+        text("kind"),
+        document.value["metadata"]["name"]
+            .as_str()
+            .unwrap_or_default(),
+    );
     let label = format!("{}: {kind} {name}", document.place());
     if text("apiVersion") != "longshore.dev/v1alpha1" {
         let found = text("apiVersion");
-        return Err(vec![format!("{label}: apiVersion={found:?}: expected longshore.dev/v1alpha1")]);
+        return Err(vec![format!(
+            "{label}: apiVersion={found:?}: expected longshore.dev/v1alpha1"
+        )]);
     }
     let problems = rules.problems(kind, &document.value, None);
     if !problems.is_empty() {
-        return Err(problems.into_iter().map(|problem| format!("{label}: {problem}")).collect());
+        return Err(problems
+            .into_iter()
+            .map(|problem| format!("{label}: {problem}"))
+            .collect());
     }
     let value = rules.defaulted(kind, &document.value);
-    let twice = |taken: bool| if taken { Err(vec![format!("{label}: is there twice")]) } else { Ok(()) };
+    let twice = |taken: bool| {
+        if taken {
+            Err(vec![format!("{label}: is there twice")])
+        } else {
+            Ok(())
+        }
+    };
     match kind {
-        "Shop" => twice(fleet.shops.insert(name.to_owned(), typed(&label, value)?).is_some()),
-        "ShopClass" => twice(fleet.classes.insert(name.to_owned(), typed(&label, value)?).is_some()),
-        "Rollout" => twice(fleet.rollouts.insert(name.to_owned(), typed(&label, value)?).is_some()),
+        "Shop" => twice(
+            fleet
+                .shops
+                .insert(name.to_owned(), typed(&label, value)?)
+                .is_some(),
+        ),
+        "ShopClass" => twice(
+            fleet
+                .classes
+                .insert(name.to_owned(), typed(&label, value)?)
+                .is_some(),
+        ),
+        "Rollout" => twice(
+            fleet
+                .rollouts
+                .insert(name.to_owned(), typed(&label, value)?)
+                .is_some(),
+        ),
         _ => {
             let release: Release = typed(&label, value)?;
-            let read = InForce::read(&release).map_err(|error: ReleaseError| vec![format!("{label}: {}", runtime::Chain(&error))])?;
+            let read = InForce::read(&release).map_err(|error: ReleaseError| {
+                vec![format!("{label}: {}", runtime::Chain(&error))]
+            })?;
             let channel = fleet.releases.entry(read.channel.clone()).or_default();
             twice(channel.insert(read.sequence.get(), read).is_some())
         }

@@ -1,4 +1,5 @@
-//! Shops, classes and releases as files: YAML or JSON, one or many documents, each with the line where it begins; and as lists in CSV.
+//! Shops, classes and releases as files: YAML or JSON, one or many documents, each with the line
+//! where it begins; and as lists in CSV.
 
 mod document;
 mod fleet;

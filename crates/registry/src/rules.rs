@@ -1,4 +1,5 @@
-//! The API server's own checks, made on files: schema, defaults and rules, with every problem at once.
+//! The API server's own checks, made on files: schema, defaults and rules, with every problem at
+//! once.
 
 use api::{definitions, words};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -39,8 +40,14 @@ impl Rules {
     /// Compiles the definitions.
     #[must_use]
     pub fn new() -> Self {
-        let kinds = definitions().into_iter().filter_map(|crd| Some((crd.spec.names.kind.clone(), Kind::new(&crd)?))).collect();
-        Self { kinds, validator: Validator::new() }
+        let kinds = definitions()
+            .into_iter()
+            .filter_map(|crd| Some((crd.spec.names.kind.clone(), Kind::new(&crd)?)))
+            .collect();
+        Self {
+            kinds,
+            validator: Validator::new(),
+        }
     }
 
     /// The kinds that are known.
@@ -51,20 +58,32 @@ impl Rules {
     /// Fills in defaults, as the API server would; what is not one of our kinds is left alone.
     #[must_use]
     pub fn defaulted(&self, kind: &str, resource: &Value) -> Value {
-        self.kinds.get(kind).map_or_else(|| resource.clone(), |kind| apply_defaults(&kind.schema, resource))
+        self.kinds.get(kind).map_or_else(
+            || resource.clone(),
+            |kind| apply_defaults(&kind.schema, resource),
+        )
     }
 
-    /// Everything that is wrong with a resource, one line each. `old` is what stands in its place, if anything.
+    /// Everything that is wrong with a resource, one line each. `old` is what stands in its place,
+    /// if anything.
     #[must_use]
     pub fn problems(&self, kind: &str, resource: &Value, old: Option<&Value>) -> Vec<String> {
-        let Some(known) = self.kinds.get(kind) else { return vec![format!("kind={kind:?} is not one of ours")] };
-        let mut look = Look { patterns: &known.patterns, problems: Vec::new() };
+        let Some(known) = self.kinds.get(kind) else {
+            return vec![format!("kind={kind:?} is not one of ours")];
+        };
+        let mut look = Look {
+            patterns: &known.patterns,
+            problems: Vec::new(),
+        };
         look.at("", &known.schema, resource);
         // A rule may take for granted what the schema says.
         if look.problems.is_empty()
-            && let Err(errors) = self.validator.validate_compiled(&known.rules, resource, old)
+            && let Err(errors) = self
+                .validator
+                .validate_compiled(&known.rules, resource, old)
         {
-            look.problems.extend(errors.into_vec().iter().map(ToString::to_string));
+            look.problems
+                .extend(errors.into_vec().iter().map(ToString::to_string));
         }
         look.problems
     }
@@ -72,11 +91,22 @@ impl Rules {
 
 impl Kind {
     fn new(crd: &CustomResourceDefinition) -> Option<Self> {
-        let schema = crd.spec.versions.first()?.schema.as_ref()?.open_api_v3_schema.as_ref()?;
+        let schema = crd
+            .spec
+            .versions
+            .first()?
+            .schema
+            .as_ref()?
+            .open_api_v3_schema
+            .as_ref()?;
         let schema = serde_json::to_value(schema).ok()?;
         let mut patterns = BTreeMap::new();
         collect(&schema, &mut patterns);
-        Some(Self { rules: compile_schema(&schema), schema, patterns })
+        Some(Self {
+            rules: compile_schema(&schema),
+            schema,
+            patterns,
+        })
     }
 }
 
@@ -102,7 +132,11 @@ struct Look<'a> {
 
 impl Look<'_> {
     fn say(&mut self, path: &str, problem: impl AsRef<str>) {
-        let path = if path.is_empty() { "the resource" } else { path };
+        let path = if path.is_empty() {
+            "the resource"
+        } else {
+            path
+        };
         self.problems.push(format!("{path}: {}", problem.as_ref()));
     }
 
@@ -111,21 +145,37 @@ impl Look<'_> {
             (Some("object"), Value::Object(fields)) => self.object(path, schema, fields),
             (Some("array"), Value::Array(items)) => self.array(path, schema, items),
             (Some("string"), Value::String(text)) => self.string(path, schema, text),
-            (Some("integer"), Value::Number(number)) if number.is_i64() || number.is_u64() => self.number(path, schema, value),
+            (Some("integer"), Value::Number(number)) if number.is_i64() || number.is_u64() => {
+                self.number(path, schema, value)
+            }
             (Some("number"), Value::Number(_)) => self.number(path, schema, value),
             (Some("boolean"), Value::Bool(_)) | (None, _) => {}
-            (Some(kind), found) => self.say(path, format!("expected {}, found {}", article(kind), shown(found))),
+            (Some(kind), found) => self.say(
+                path,
+                format!("expected {}, found {}", article(kind), shown(found)),
+            ),
         }
     }
 
     fn object(&mut self, path: &str, schema: &Value, fields: &serde_json::Map<String, Value>) {
-        for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        for name in schema["required"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+        {
             if !fields.contains_key(name) {
                 self.say(&below(path, name), "missing");
             }
         }
-        if let Some(most) = schema["maxProperties"].as_u64().filter(|most| fields.len() as u64 > *most) {
-            self.say(path, format!("has {} entries, over the limit of {most}", fields.len()));
+        if let Some(most) = schema["maxProperties"]
+            .as_u64()
+            .filter(|most| fields.len() as u64 > *most)
+        {
+            self.say(
+                path,
+                format!("has {} entries, over the limit of {most}", fields.len()),
+            );
         }
         let properties = schema["properties"].as_object();
         for (name, value) in fields {
@@ -136,12 +186,20 @@ impl Look<'_> {
                     self.at(&here, inner, value);
                 }
             } else if schema["additionalProperties"].is_object() {
-                self.at(&format!("{path}[{name:?}]"), &schema["additionalProperties"], value);
+                self.at(
+                    &format!("{path}[{name:?}]"),
+                    &schema["additionalProperties"],
+                    value,
+                );
             } else if let Some(properties) = properties
                 && !(path.is_empty() && ["apiVersion", "kind", "metadata"].contains(&name.as_str()))
             {
-                let nearest = properties.keys().max_by(|a, b| strsim::jaro_winkler(name, a).total_cmp(&strsim::jaro_winkler(name, b)));
-                let hint = nearest.map(|nearest| format!("; did you mean {nearest}?")).unwrap_or_default();
+                let nearest = properties.keys().max_by(|a, b| {
+                    strsim::jaro_winkler(name, a).total_cmp(&strsim::jaro_winkler(name, b))
+                });
+                let hint = nearest
+                    .map(|nearest| format!("; did you mean {nearest}?"))
+                    .unwrap_or_default();
                 self.say(&here, format!("not a field{hint}"));
             }
         }
@@ -163,14 +221,26 @@ impl Look<'_> {
 
     /// A list that is a map or a set has each key once.
     fn distinct(&mut self, path: &str, schema: &Value, items: &[Value]) {
-        let keys: Vec<&str> = schema["x-kubernetes-list-map-keys"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let keys: Vec<&str> = schema["x-kubernetes-list-map-keys"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect();
         let set = schema["x-kubernetes-list-type"] == "set";
         if keys.is_empty() && !set {
             return;
         }
         let mut seen = BTreeSet::new();
         for item in items {
-            let key = if set { item.to_string() } else { keys.iter().map(|key| item[*key].to_string()).collect::<Vec<_>>().join(" ") };
+            let key = if set {
+                item.to_string()
+            } else {
+                keys.iter()
+                    .map(|key| item[*key].to_string())
+                    .collect::<Vec<_>>()
+                    .join(" ")
+            };
             if !seen.insert(key.clone()) {
                 self.say(path, format!("{key} is there twice"));
             }
@@ -180,7 +250,10 @@ impl Look<'_> {
     fn string(&mut self, path: &str, schema: &Value, text: &str) {
         let length = text.chars().count() as u64;
         if let Some(most) = schema["maxLength"].as_u64().filter(|most| length > *most) {
-            self.say(path, format!("has {length} characters, over the limit of {most}"));
+            self.say(
+                path,
+                format!("has {length} characters, over the limit of {most}"),
+            );
         }
         if let Some(least) = schema["minLength"].as_u64().filter(|least| length < *least) {
             self.say(path, format!("has {length} characters, and needs {least}"));
@@ -189,15 +262,24 @@ impl Look<'_> {
             && !allowed.iter().any(|one| one == text)
         {
             let allowed: Vec<&str> = allowed.iter().filter_map(Value::as_str).collect();
-            self.say(path, format!("{text:?} is not one of {}", allowed.join(", ")));
+            self.say(
+                path,
+                format!("{text:?} is not one of {}", allowed.join(", ")),
+            );
         }
         if let Some(pattern) = schema["pattern"].as_str()
-            && self.patterns.get(pattern).is_some_and(|regex| !regex.is_match(text))
+            && self
+                .patterns
+                .get(pattern)
+                .is_some_and(|regex| !regex.is_match(text))
         {
             self.say(path, format!("{text:?} is not {}", words(pattern)));
         }
         if schema["format"] == "date-time" && text.parse::<jiff::Timestamp>().is_err() {
-            self.say(path, format!("{text:?} is not a time such as 2026-11-26T00:00:00Z"));
+            self.say(
+                path,
+                format!("{text:?} is not a time such as 2026-11-26T00:00:00Z"),
+            );
         }
     }
 
@@ -213,7 +295,11 @@ impl Look<'_> {
 }
 
 fn below(path: &str, name: &str) -> String {
-    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
+    if path.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{path}.{name}")
+    }
 }
 
 fn article(kind: &str) -> String {
@@ -223,5 +309,9 @@ fn article(kind: &str) -> String {
 
 fn shown(value: &Value) -> String {
     let text = value.to_string();
-    if text.chars().count() > 60 { text.chars().take(60).chain(['…']).collect() } else { text }
+    if text.chars().count() > 60 {
+        text.chars().take(60).chain(['…']).collect()
+    } else {
+        text
+    }
 }

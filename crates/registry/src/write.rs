@@ -39,7 +39,8 @@ pub fn text<T: Serialize>(form: Form, values: impl IntoIterator<Item = T>) -> io
         match form {
             Form::Yaml => {
                 text += "---\n";
-                let yaml = serde_saphyr::to_string_with_options(&value, options()).map_err(io::Error::other)?;
+                let yaml = serde_saphyr::to_string_with_options(&value, options())
+                    .map_err(io::Error::other)?;
                 text += yaml.trim_end();
             }
             Form::Json => text += &serde_json::to_string(&value)?,
@@ -61,9 +62,13 @@ fn options() -> serde_saphyr::SerializerOptions {
 /// Where the disk refuses.
 pub fn write(directory: &Path, name: &str, text: &str) -> io::Result<()> {
     DirBuilder::new().recursive(true).create(directory)?;
-    let mut file = tempfile::Builder::new().permissions(permissions()).tempfile_in(directory)?;
+    let mut file = tempfile::Builder::new()
+        .permissions(permissions())
+        .tempfile_in(directory)?;
     file.write_all(text.as_bytes())?;
-    file.persist(directory.join(name)).map(drop).map_err(|error| error.error)
+    file.persist(directory.join(name))
+        .map(drop)
+        .map_err(|error| error.error)
 }
 
 fn permissions() -> std::fs::Permissions {

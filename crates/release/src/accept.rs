@@ -1,4 +1,5 @@
-//! The acceptance policy: whether a release that is properly signed may run here, now. Pure: all that it knows is in its fields.
+//! The acceptance policy: whether a release that is properly signed may run here, now. Pure: all
+//! that it knows is in its fields.
 
 use crate::{ChannelName, Reason, Release, Sequence, Sha256, TrustRoot, Verified, limits};
 use jiff::Timestamp;
@@ -47,7 +48,9 @@ pub enum Refusal {
         ours: ChannelName,
     },
     /// It was signed under a trust root that the store does not offer.
-    #[error("release {sequence} of {channel} needs trust root {needed}, the newest here is {found}")]
+    #[error(
+        "release {sequence} of {channel} needs trust root {needed}, the newest here is {found}"
+    )]
     RootMissing {
         /// Its channel.
         channel: ChannelName,
@@ -58,8 +61,12 @@ pub enum Refusal {
         /// The version that is there.
         found: u64,
     },
-    /// The newest trust root at hand is older than one used here before: somebody withholds the newer one.
-    #[error("trust root {found} is older than {accepted}, which verified what was accepted here at {at}")]
+    /// The newest trust root at hand is older than one used here before: somebody withholds the
+    /// newer one.
+    #[error(
+        "trust root {found} is older than {accepted}, which verified what was accepted here at \
+         {at}"
+    )]
     RootOlder {
         /// The version that is there.
         found: u64,
@@ -68,8 +75,12 @@ pub enum Refusal {
         /// When.
         at: Timestamp,
     },
-    /// The newest trust root at hand is older than this node was told to want: somebody withholds the newer one.
-    #[error("the newest trust root here is {found}, and this node was told to take none below {floor}: upload trust/{floor}.root.json")]
+    /// The newest trust root at hand is older than this node was told to want: somebody withholds
+    /// the newer one.
+    #[error(
+        "the newest trust root here is {found}, and this node was told to take none below \
+         {floor}: upload trust/{floor}.root.json"
+    )]
     RootBelow {
         /// The version that is there.
         found: u64,
@@ -99,7 +110,10 @@ pub enum Refusal {
         at: Timestamp,
     },
     /// It has the sequence accepted last, but another manifest.
-    #[error("release {sequence} of {channel} names manifest {found}, but the one accepted here at {at} names {accepted}")]
+    #[error(
+        "release {sequence} of {channel} names manifest {found}, but the one accepted here at \
+         {at} names {accepted}"
+    )]
     Equivocation {
         /// Its channel.
         channel: ChannelName,
@@ -155,7 +169,9 @@ pub enum Refusal {
         now: Timestamp,
     },
     /// Its manifest failed here before.
-    #[error("release {sequence} of {channel} names manifest {manifest}, which was rejected here before")]
+    #[error(
+        "release {sequence} of {channel} names manifest {manifest}, which was rejected here before"
+    )]
     Rejected {
         /// Its channel.
         channel: ChannelName,
@@ -172,7 +188,9 @@ impl Refusal {
     pub const fn reason(&self) -> Reason {
         match self {
             Self::Channel { .. } => Reason::Channel,
-            Self::RootMissing { .. } | Self::RootOlder { .. } | Self::RootBelow { .. } => Reason::RootVersion,
+            Self::RootMissing { .. } | Self::RootOlder { .. } | Self::RootBelow { .. } => {
+                Reason::RootVersion
+            }
             Self::Floor { .. } | Self::Older { .. } | Self::Equivocation { .. } => Reason::Rollback,
             Self::SequenceJump { .. } => Reason::SequenceJump,
             Self::Clock { .. } => Reason::Clock,
@@ -188,37 +206,71 @@ impl Policy<'_> {
     /// # Errors
     ///
     /// The first rule that it breaks, in the order of `docs/formats/release.md`.
-    pub fn accept(&self, root: &Verified<TrustRoot>, release: &Verified<Release>) -> Result<(), Refusal> {
+    pub fn accept(
+        &self,
+        root: &Verified<TrustRoot>,
+        release: &Verified<Release>,
+    ) -> Result<(), Refusal> {
         self.accept_running(root, release)?;
         let (channel, sequence, now) = (release.channel.clone(), release.sequence, self.now);
         if root.is_expired(now) {
-            return Err(Refusal::RootExpired { version: root.version(), expires: root.expires(), now });
+            return Err(Refusal::RootExpired {
+                version: root.version(),
+                expires: root.expires(),
+                now,
+            });
         }
         if let Some(expires) = release.expires.filter(|&expires| expires <= now) {
-            return Err(Refusal::Expired { channel, sequence, expires, now });
+            return Err(Refusal::Expired {
+                channel,
+                sequence,
+                expires,
+                now,
+            });
         }
         if self.rejected.contains(&release.manifest) {
-            return Err(Refusal::Rejected { channel, sequence, manifest: release.manifest });
+            return Err(Refusal::Rejected {
+                channel,
+                sequence,
+                manifest: release.manifest,
+            });
         }
         Ok(())
     }
 
-    /// Whether `release` may be recorded where its manifest runs already: as [`Policy::accept`], but expiry and the list of
-    /// rejected manifests, which guard activation, do not count.
+    /// Whether `release` may be recorded where its manifest runs already: as [`Policy::accept`],
+    /// but expiry and the list of rejected manifests, which guard activation, do not count.
     ///
     /// # Errors
     ///
     /// The first rule that it breaks.
-    pub fn accept_running(&self, root: &Verified<TrustRoot>, release: &Verified<Release>) -> Result<(), Refusal> {
+    pub fn accept_running(
+        &self,
+        root: &Verified<TrustRoot>,
+        release: &Verified<Release>,
+    ) -> Result<(), Refusal> {
         let (channel, sequence) = (release.channel.clone(), release.sequence);
         if channel != *self.channel {
-            return Err(Refusal::Channel { sequence, found: channel, ours: self.channel.clone() });
+            return Err(Refusal::Channel {
+                sequence,
+                found: channel,
+                ours: self.channel.clone(),
+            });
         }
         if release.root_version > root.version() {
-            return Err(Refusal::RootMissing { channel, sequence, needed: release.root_version, found: root.version() });
+            return Err(Refusal::RootMissing {
+                channel,
+                sequence,
+                needed: release.root_version,
+                found: root.version(),
+            });
         }
         if let Some(floor) = self.floor.filter(|&floor| sequence < floor) {
-            return Err(Refusal::Floor { channel, sequence, floor });
+            return Err(Refusal::Floor {
+                channel,
+                sequence,
+                floor,
+            });
         }
         if let Some(accepted) = self.accepted {
             follows(root, release, &accepted)?;
@@ -229,27 +281,54 @@ impl Policy<'_> {
 
     fn clock(&self, known: Timestamp, event: &'static str) -> Result<(), Refusal> {
         if known.duration_since(self.now) > limits::CLOCK_TOLERANCE {
-            return Err(Refusal::Clock { now: self.now, known, event });
+            return Err(Refusal::Clock {
+                now: self.now,
+                known,
+                event,
+            });
         }
         Ok(())
     }
 }
 
 /// Whether `release` may come after what was accepted.
-fn follows(root: &Verified<TrustRoot>, release: &Release, accepted: &Accepted) -> Result<(), Refusal> {
+fn follows(
+    root: &Verified<TrustRoot>,
+    release: &Release,
+    accepted: &Accepted,
+) -> Result<(), Refusal> {
     let (channel, sequence, at) = (release.channel.clone(), release.sequence, accepted.at);
     if root.version() < accepted.root_version {
-        return Err(Refusal::RootOlder { found: root.version(), accepted: accepted.root_version, at });
+        return Err(Refusal::RootOlder {
+            found: root.version(),
+            accepted: accepted.root_version,
+            at,
+        });
     }
     if sequence < accepted.sequence {
-        return Err(Refusal::Older { channel, sequence, accepted: accepted.sequence, at });
+        return Err(Refusal::Older {
+            channel,
+            sequence,
+            accepted: accepted.sequence,
+            at,
+        });
     }
     if sequence == accepted.sequence && release.manifest != accepted.manifest {
-        return Err(Refusal::Equivocation { channel, sequence, found: release.manifest, accepted: accepted.manifest, at });
+        return Err(Refusal::Equivocation {
+            channel,
+            sequence,
+            found: release.manifest,
+            accepted: accepted.manifest,
+            at,
+        });
     }
     let jump = sequence.get() - accepted.sequence.get();
     if jump > limits::SEQUENCE_JUMP_LIMIT && root.version() == accepted.root_version {
-        return Err(Refusal::SequenceJump { channel, sequence, accepted: accepted.sequence });
+        return Err(Refusal::SequenceJump {
+            channel,
+            sequence,
+            accepted: accepted.sequence,
+        });
     }
     Ok(())
 }

@@ -4,9 +4,11 @@ use crate::Reason;
 use aws_lc_rs::signature::{self, VerificationAlgorithm};
 use std::{fmt, str::FromStr};
 
-/// SPKI of a P-256 key up to its point (RFC 5480): SEQUENCE { { id-ecPublicKey, secp256r1 }, BIT STRING of 66 bytes }.
+/// SPKI of a P-256 key up to its point (RFC 5480): SEQUENCE { { id-ecPublicKey, secp256r1 }, BIT
+/// STRING of 66 bytes }.
 const P256_PREFIX: &[u8] = b"\x30\x59\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\x03\x42\x00";
-/// SPKI of an Ed25519 key up to its 32 bytes (RFC 8410): SEQUENCE { { id-Ed25519 }, BIT STRING of 33 bytes }.
+/// SPKI of an Ed25519 key up to its 32 bytes (RFC 8410): SEQUENCE { { id-Ed25519 }, BIT STRING of
+/// 33 bytes }.
 pub(crate) const ED25519_PREFIX: &[u8] = b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00";
 
 /// How a key signs.
@@ -64,7 +66,9 @@ fn advice(label: &str) -> &'static str {
     match label {
         "EC PRIVATE KEY" | "EC PARAMETERS" => "; convert it with `openssl pkcs8 -topk8 -nocrypt`",
         "ENCRYPTED PRIVATE KEY" => "; decrypt it with `openssl pkcs8`",
-        "ENCRYPTED SIGSTORE PRIVATE KEY" | "ENCRYPTED COSIGN PRIVATE KEY" => "; sign with cosign itself and use `longshore release attach`",
+        "ENCRYPTED SIGSTORE PRIVATE KEY" | "ENCRYPTED COSIGN PRIVATE KEY" => {
+            "; sign with cosign itself and use `longshore release attach`"
+        }
         "PRIVATE KEY" => "; make the public half with `openssl pkey -pubout`",
         "CERTIFICATE" => "; extract the key with `openssl x509 -pubkey -noout`",
         _ => "",
@@ -98,7 +102,10 @@ pub enum KeyError {
         problem: String,
     },
     /// The PEM block holds something else.
-    #[error("expected one PEM block \"{expected}\", found \"{found}\"{}", advice(found))]
+    #[error(
+        "expected one PEM block \"{expected}\", found \"{found}\"{}",
+        advice(found)
+    )]
     Label {
         /// The label that was expected.
         expected: &'static str,

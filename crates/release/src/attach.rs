@@ -22,7 +22,10 @@ pub enum AttachError {
     #[error("key {0} has signed this envelope already")]
     Already(Sha256),
     /// The envelope has as many signatures as it may have.
-    #[error("the envelope has {} signatures, which is its limit", limits::SIGNATURES_LIMIT)]
+    #[error(
+        "the envelope has {} signatures, which is its limit",
+        limits::SIGNATURES_LIMIT
+    )]
     Full,
 }
 
@@ -42,12 +45,18 @@ impl Envelope {
     ///
     /// # Errors
     ///
-    /// [`AttachError::Mismatch`] says what was probably signed instead; [`AttachError::Already`] where nothing has to be done.
+    /// [`AttachError::Mismatch`] says what was probably signed instead; [`AttachError::Already`]
+    /// where nothing has to be done.
     pub fn attach_checked(&mut self, key: &PublicKey, signature: &[u8]) -> Result<(), AttachError> {
         let pae = self.pae();
         if !key.verify(&pae, signature) {
             let likely = likely(self, key, signature);
-            return Err(AttachError::Mismatch { size: signature.len(), algorithm: key.algorithm(), key: key.id(), likely });
+            return Err(AttachError::Mismatch {
+                size: signature.len(),
+                algorithm: key.algorithm(),
+                key: key.id(),
+                likely,
+            });
         }
         if self.signed_by(key) {
             return Err(AttachError::Already(key.id()));
@@ -67,11 +76,14 @@ fn likely(envelope: &Envelope, key: &PublicKey, signature: &[u8]) -> &'static st
     if key.verify(envelope.payload(), signature) {
         "it signs the payload alone; sign the bytes that `longshore release pae` prints"
     } else if key.verify(&line, signature) {
-        "it signs those bytes and a newline after them; sign exactly what `longshore release pae` prints"
+        "it signs those bytes and a newline after them; sign exactly what `longshore release pae` \
+         prints"
     } else if key.verify(Sha256::of(&pae).as_bytes(), signature) {
-        "it signs the SHA-256 of the bytes instead of the bytes; give the signer the message, not its digest"
+        "it signs the SHA-256 of the bytes instead of the bytes; give the signer the message, not \
+         its digest"
     } else if key.verify(Sha256::of(&pae).to_string().as_bytes(), signature) {
-        "it signs the SHA-256 of the bytes in hexadecimal; give the signer the message, not its digest"
+        "it signs the SHA-256 of the bytes in hexadecimal; give the signer the message, not its \
+         digest"
     } else {
         match (key.algorithm(), signature) {
             (_, []) => "it is empty",
@@ -79,9 +91,15 @@ fn likely(envelope: &Envelope, key: &PublicKey, signature: &[u8]) -> &'static st
                 "it looks like r and s side by side; expected ECDSA in DER, as openssl writes it"
             }
             (Algorithm::EcdsaP256, [0x30, ..]) => "it is DER, but of another key or of other bytes",
-            (Algorithm::EcdsaP256, _) => "it is not an ECDSA signature in DER; decode it first if it is base64",
-            (Algorithm::Ed25519, raw) if raw.len() == 64 => "it is of another key or of other bytes, or not pure Ed25519",
-            (Algorithm::Ed25519, _) => "an Ed25519 signature has 64 bytes; decode it first if it is base64",
+            (Algorithm::EcdsaP256, _) => {
+                "it is not an ECDSA signature in DER; decode it first if it is base64"
+            }
+            (Algorithm::Ed25519, raw) if raw.len() == 64 => {
+                "it is of another key or of other bytes, or not pure Ed25519"
+            }
+            (Algorithm::Ed25519, _) => {
+                "an Ed25519 signature has 64 bytes; decode it first if it is base64"
+            }
         }
     }
 }

@@ -63,7 +63,10 @@ impl FromStr for Sha256 {
         let digits: &[u8; 64] = text.as_bytes().try_into().map_err(|_| error())?;
         let mut bytes = [0; 32];
         for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-            let (high, low) = (nibble(pair[0]).ok_or_else(error)?, nibble(pair[1]).ok_or_else(error)?);
+            let (high, low) = (
+                nibble(pair[0]).ok_or_else(error)?,
+                nibble(pair[1]).ok_or_else(error)?,
+            );
             *byte = high << 4 | low;
         }
         Ok(Self(bytes))
@@ -86,7 +89,9 @@ impl Serialize for Sha256 {
 
 impl<'de> Deserialize<'de> for Sha256 {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(de::Error::custom)
     }
 }
 

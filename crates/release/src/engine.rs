@@ -22,8 +22,15 @@ impl Engine {
     pub const fn storage(self) -> &'static [&'static str] {
         match self {
             Self::Magento1 => &["media", "var/export", "var/import"],
-            // Pages that any pod has cached name files that one pod has merged; the names have the static content's version in them.
-            Self::Magento2 => &["pub/media", "pub/static/_cache", "var/export", "var/import", "var/importexport"],
+            // Pages that any pod has cached name files that one pod has merged; the names have the
+            // static content's version in them.
+            Self::Magento2 => &[
+                "pub/media",
+                "pub/static/_cache",
+                "var/export",
+                "var/import",
+                "var/importexport",
+            ],
             Self::Php => &[],
         }
     }
@@ -38,7 +45,8 @@ impl Engine {
         }
     }
 
-    /// Directories that each pod writes for itself, empty for each release. What [`Self::storage`] has in them is shared all the same.
+    /// Directories that each pod writes for itself, empty for each release. What [`Self::storage`]
+    /// has in them is shared all the same.
     #[must_use]
     pub const fn writable(self) -> &'static [&'static str] {
         match self {
@@ -62,7 +70,9 @@ impl FromStr for Engine {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let named = Self::ALL.into_iter().find(|engine| engine.to_string() == text);
+        let named = Self::ALL
+            .into_iter()
+            .find(|engine| engine.to_string() == text);
         named.ok_or_else(|| format!("{text:?} is not one of magento1, magento2, php"))
     }
 }

@@ -1,4 +1,5 @@
-//! The DSSE v1 envelope: bytes, what they are, and who signed them. `docs/formats/release.md` is its specification.
+//! The DSSE v1 envelope: bytes, what they are, and who signed them. `docs/formats/release.md` is
+//! its specification.
 
 use crate::{KeyError, PublicKey, Reason, SecretKey, json, limits};
 use base64::{
@@ -40,7 +41,10 @@ pub struct Signature {
 #[non_exhaustive]
 pub enum EnvelopeError {
     /// More bytes than an envelope may have; nothing was parsed.
-    #[error("envelope has {size} bytes, over its limit of {} bytes", limits::ENVELOPE_LIMIT)]
+    #[error(
+        "envelope has {size} bytes, over its limit of {} bytes",
+        limits::ENVELOPE_LIMIT
+    )]
     TooLarge {
         /// How many bytes there are.
         size: usize,
@@ -57,7 +61,10 @@ pub enum EnvelopeError {
         source: base64::DecodeError,
     },
     /// More signatures than an envelope may have; none was checked.
-    #[error("envelope has {found} signatures, over its limit of {}", limits::SIGNATURES_LIMIT)]
+    #[error(
+        "envelope has {found} signatures, over its limit of {}",
+        limits::SIGNATURES_LIMIT
+    )]
     Signatures {
         /// How many there are.
         found: usize,
@@ -75,7 +82,8 @@ impl EnvelopeError {
     }
 }
 
-// DSSE's envelope.md, "Parsing rules": consumers MUST ignore unrecognized fields, and an absent key id equals an empty one.
+// DSSE's envelope.md, "Parsing rules": consumers MUST ignore unrecognized fields, and an absent key
+// id equals an empty one.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Wire {
@@ -96,31 +104,49 @@ impl Envelope {
     /// An envelope that nobody has signed yet.
     #[must_use]
     pub fn new(payload_type: impl Into<String>, payload: Vec<u8>) -> Self {
-        Self { payload_type: payload_type.into(), payload, signatures: Vec::new() }
+        Self {
+            payload_type: payload_type.into(),
+            payload,
+            signatures: Vec::new(),
+        }
     }
 
     /// Reads the JSON envelope and decodes its base64; checks no signature.
     ///
     /// # Errors
     ///
-    /// Where `bytes` are over [`limits::ENVELOPE_LIMIT`], are not an envelope, or have over [`limits::SIGNATURES_LIMIT`] signatures.
+    /// Where `bytes` are over [`limits::ENVELOPE_LIMIT`], are not an envelope, or have over
+    /// [`limits::SIGNATURES_LIMIT`] signatures.
     pub fn parse(bytes: &[u8]) -> Result<Self, EnvelopeError> {
         if bytes.len() > limits::ENVELOPE_LIMIT {
             return Err(EnvelopeError::TooLarge { size: bytes.len() });
         }
         let wire: Wire = json::read(bytes)?;
         if wire.signatures.len() > limits::SIGNATURES_LIMIT {
-            return Err(EnvelopeError::Signatures { found: wire.signatures.len() });
+            return Err(EnvelopeError::Signatures {
+                found: wire.signatures.len(),
+            });
         }
         let payload = decode("payload", &wire.payload)?;
-        let signatures = wire.signatures.into_iter().map(|WireSignature { keyid, sig }| {
-            let sig = decode("sig", &sig)?;
-            Ok(Signature { keyid: (!keyid.is_empty()).then_some(keyid), sig })
-        });
-        Ok(Self { payload_type: wire.payload_type, payload, signatures: signatures.collect::<Result<_, EnvelopeError>>()? })
+        let signatures = wire
+            .signatures
+            .into_iter()
+            .map(|WireSignature { keyid, sig }| {
+                let sig = decode("sig", &sig)?;
+                Ok(Signature {
+                    keyid: (!keyid.is_empty()).then_some(keyid),
+                    sig,
+                })
+            });
+        Ok(Self {
+            payload_type: wire.payload_type,
+            payload,
+            signatures: signatures.collect::<Result<_, EnvelopeError>>()?,
+        })
     }
 
-    /// The envelope as indented JSON with one newline at its end; the same envelope always gives the same bytes.
+    /// The envelope as indented JSON with one newline at its end; the same envelope always gives
+    /// the same bytes.
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
         let signatures = self.signatures.iter().map(|signature| WireSignature {
@@ -152,7 +178,8 @@ impl Envelope {
         &self.signatures
     }
 
-    /// The bytes that a signature covers: DSSE's pre-authentication encoding of payload type and payload.
+    /// The bytes that a signature covers: DSSE's pre-authentication encoding of payload type and
+    /// payload.
     ///
     /// ```
     /// let envelope = release::Envelope::new("http://example.com/HelloWorld", b"hello world".to_vec());
@@ -160,7 +187,13 @@ impl Envelope {
     /// ```
     #[must_use]
     pub fn pae(&self) -> Vec<u8> {
-        let mut pae = format!("DSSEv1 {} {} {} ", self.payload_type.len(), self.payload_type, self.payload.len()).into_bytes();
+        let mut pae = format!(
+            "DSSEv1 {} {} {} ",
+            self.payload_type.len(),
+            self.payload_type,
+            self.payload.len()
+        )
+        .into_bytes();
         pae.extend_from_slice(&self.payload);
         pae
     }
@@ -187,21 +220,38 @@ impl Envelope {
     #[must_use]
     pub fn signed_by(&self, key: &PublicKey) -> bool {
         let pae = self.pae();
-        self.signatures.iter().any(|signature| key.verify(&pae, &signature.sig))
+        self.signatures
+            .iter()
+            .any(|signature| key.verify(&pae, &signature.sig))
     }
 
-    /// Those of `keys` that signed: each counts once, however often and under whatever key id it signed.
+    /// Those of `keys` that signed: each counts once, however often and under whatever key id it
+    /// signed.
     #[must_use]
     pub fn signers<'a>(&self, keys: &'a BTreeSet<PublicKey>) -> BTreeSet<&'a PublicKey> {
         let pae = self.pae();
-        keys.iter().filter(|key| self.signatures.iter().any(|signature| key.verify(&pae, &signature.sig))).collect()
+        keys.iter()
+            .filter(|key| {
+                self.signatures
+                    .iter()
+                    .any(|signature| key.verify(&pae, &signature.sig))
+            })
+            .collect()
     }
 }
 
-/// Padding may be left out, as in base64url; bits after the last byte must be zero, so that one payload has one encoding per alphabet.
-const LENIENT: GeneralPurposeConfig = general_purpose::PAD.with_decode_padding_mode(DecodePaddingMode::Indifferent);
+/// Padding may be left out, as in base64url; bits after the last byte must be zero, so that one
+/// payload has one encoding per alphabet.
+const LENIENT: GeneralPurposeConfig =
+    general_purpose::PAD.with_decode_padding_mode(DecodePaddingMode::Indifferent);
 
 fn decode(field: &'static str, text: &str) -> Result<Vec<u8>, EnvelopeError> {
-    let alphabet = if text.contains(['-', '_']) { &URL_SAFE } else { &STANDARD };
-    GeneralPurpose::new(alphabet, LENIENT).decode(text).map_err(|source| EnvelopeError::Base64 { field, source })
+    let alphabet = if text.contains(['-', '_']) {
+        &URL_SAFE
+    } else {
+        &STANDARD
+    };
+    GeneralPurpose::new(alphabet, LENIENT)
+        .decode(text)
+        .map_err(|source| EnvelopeError::Base64 { field, source })
 }

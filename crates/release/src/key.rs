@@ -1,4 +1,5 @@
-//! Keys of the objects in a store: the one place that knows the bucket's layout. `docs/formats/bucket.md` is its specification.
+//! Keys of the objects in a store: the one place that knows the bucket's layout.
+//! `docs/formats/bucket.md` is its specification.
 //!
 //! ```
 //! use release::key;
@@ -72,9 +73,18 @@ mod tests {
         let channel = "shops/acme".parse().unwrap();
         let digest = Sha256::of(b"");
         assert_eq!(channel_head(&channel), "channels/shops/acme/release.json");
-        assert_eq!(release(&channel, Sequence::FIRST), "channels/shops/acme/releases/1.json");
+        assert_eq!(
+            release(&channel, Sequence::FIRST),
+            "channels/shops/acme/releases/1.json"
+        );
         assert!(release(&channel, Sequence::LAST).starts_with(&releases(&channel)));
-        assert_eq!(blob(&digest), format!("{}e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", blobs()));
+        assert_eq!(
+            blob(&digest),
+            format!(
+                "{}e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+                blobs()
+            )
+        );
         assert_eq!(trust_root(1), "trust/1.root.json");
     }
 }

@@ -1,4 +1,5 @@
-//! What a release is, who may say so, and whether it may run here: the pure half of Longshore, without files, network or clock.
+//! What a release is, who may say so, and whether it may run here: the pure half of Longshore,
+//! without files, network or clock.
 //!
 //! # On the wire
 //!
@@ -21,7 +22,8 @@
 //!
 //! # From bytes to a release that may run
 //!
-//! Each step takes what the one before vouched for; a [`Verified`] value exists only after its signatures were checked.
+//! Each step takes what the one before vouched for; a [`Verified`] value exists only after its
+//! signatures were checked.
 //!
 //! ```
 //! use release::{Envelope, Manifest, Policy, TrustRoot};
@@ -34,7 +36,8 @@
 //! }
 //! ```
 //!
-//! Every error has a `reason()`: a stable [`Reason`] whose code appears in the log, the metric and the termination message.
+//! Every error has a `reason()`: a stable [`Reason`] whose code appears in the log, the metric and
+//! the termination message.
 
 mod accept;
 mod algorithm;
@@ -79,7 +82,9 @@ pub use path::{DEPTH_LIMIT, NAME_LIMIT, PATH_LIMIT, PathError, RelativePath};
 pub use public_key::PublicKey;
 pub use reason::{Reason, Trouble};
 pub use secret_key::SecretKey;
-pub use statement::{RELEASE_PAYLOAD_TYPE, RELEASE_PREDICATE_TYPE, Release, STATEMENT_TYPE, StatementError};
+pub use statement::{
+    RELEASE_PAYLOAD_TYPE, RELEASE_PREDICATE_TYPE, Release, STATEMENT_TYPE, StatementError,
+};
 pub use tree::{Asked, Fault, Link, Node, Tree, TreeError, check_tree};
 pub use trust::{ROOT_PAYLOAD_TYPE, TrustError, TrustRoot};
 pub use verified::Verified;

@@ -1,9 +1,11 @@
-//! Where a symbolic link leads, through other links too. Decides only: reading links is the caller's.
+//! Where a symbolic link leads, through other links too. Decides only: reading links is the
+//! caller's.
 
 use crate::Reason;
 use std::collections::BTreeSet;
 
-/// More links in one walk than this, the one that it begins with among them, are a loop; Linux stops at 40 as well (`MAXSYMLINKS`).
+/// More links in one walk than this, the one that it begins with among them, are a loop; Linux
+/// stops at 40 as well (`MAXSYMLINKS`).
 const HOPS: usize = 40;
 
 /// Why a link must not be in a tree.
@@ -15,7 +17,8 @@ pub enum Escape {
     Above,
     /// Its chain does not end, or has more links than Linux follows.
     Loop,
-    /// It goes up from a shared or writable directory: in a pod that is a link to another place, and `..` is what is above that one.
+    /// It goes up from a shared or writable directory: in a pod that is a link to another place,
+    /// and `..` is what is above that one.
     Elsewhere,
 }
 
@@ -27,7 +30,10 @@ impl Escape {
             Self::Absolute => "is a link that leads to an absolute path",
             Self::Above => "is a link that leads out of its module",
             Self::Loop => "is a link whose chain does not end, or has over 40 links",
-            Self::Elsewhere => "is a link that goes up from a shared or writable directory, which is elsewhere in a pod",
+            Self::Elsewhere => {
+                "is a link that goes up from a shared or writable directory, which is elsewhere in \
+                 a pod"
+            }
         }
     }
 
@@ -38,10 +44,11 @@ impl Escape {
     }
 }
 
-/// Walks from the link at `path` to where `target` leads, and looks at each path on the way whether it is a link too.
+/// Walks from the link at `path` to where `target` leads, and looks at each path on the way whether
+/// it is a link too.
 ///
-/// `base` is the directory that the walk must not leave: empty, or one that `path` is below. From a directory of `elsewhere` it does not
-/// come up again.
+/// `base` is the directory that the walk must not leave: empty, or one that `path` is below. From a
+/// directory of `elsewhere` it does not come up again.
 ///
 /// # Errors
 ///
@@ -56,10 +63,14 @@ pub fn walk<E>(
     if target.starts_with('/') {
         return Ok(Err(Escape::Absolute));
     }
-    let mut at = path.rsplit_once('/').map_or("", |(parent, _)| parent).to_owned();
+    let mut at = path
+        .rsplit_once('/')
+        .map_or("", |(parent, _)| parent)
+        .to_owned();
     let mut ahead: Vec<String> = target.rsplit('/').map(str::to_owned).collect();
     let mut hops = 1;
-    // What a module ships below such a directory lies beside it in the end, as deep as here: only who goes in from outside is elsewhere.
+    // What a module ships below such a directory lies beside it in the end, as deep as here: only
+    // who goes in from outside is elsewhere.
     let mut entered = false;
     while let Some(name) = ahead.pop() {
         match name.as_str() {
@@ -101,10 +112,23 @@ mod tests {
         check_with(base, links, &[])
     }
 
-    fn check_with(base: &str, links: &[(&str, &str)], elsewhere: &[&str]) -> Vec<Result<(), Escape>> {
+    fn check_with(
+        base: &str,
+        links: &[(&str, &str)],
+        elsewhere: &[&str],
+    ) -> Vec<Result<(), Escape>> {
         let elsewhere = elsewhere.iter().copied().collect();
-        let link_at = |at: &str| Ok::<_, Infallible>(links.iter().find(|(path, _)| *path == at).map(|(_, target)| (*target).to_owned()));
-        let walk = |(path, target): &(&str, &str)| walk(base, path, target, &elsewhere, link_at).unwrap_or_else(|never| match never {});
+        let link_at = |at: &str| {
+            Ok::<_, Infallible>(
+                links
+                    .iter()
+                    .find(|(path, _)| *path == at)
+                    .map(|(_, target)| (*target).to_owned()),
+            )
+        };
+        let walk = |(path, target): &(&str, &str)| {
+            walk(base, path, target, &elsewhere, link_at).unwrap_or_else(|never| match never {})
+        };
         links.iter().map(walk).collect()
     }
 
@@ -119,7 +143,11 @@ mod tests {
             ("app/code", "app/code/x/y", "../z"),
             ("app/code", "app/code/x/y", ".."),
         ] {
-            assert_eq!(check(base, &[(path, target)]), [Ok(())], "{path} -> {target}");
+            assert_eq!(
+                check(base, &[(path, target)]),
+                [Ok(())],
+                "{path} -> {target}"
+            );
         }
     }
 
@@ -134,23 +162,40 @@ mod tests {
             ("app/code", "app/code/x", "..", Escape::Above),
             ("app/code", "app/code/x", "../code/y", Escape::Above),
         ] {
-            assert_eq!(check(base, &[(path, target)]), [Err(escape)], "{path} -> {target}");
+            assert_eq!(
+                check(base, &[(path, target)]),
+                [Err(escape)],
+                "{path} -> {target}"
+            );
         }
     }
 
     #[test]
     fn chains_are_followed() {
-        // Each link looks harmless by itself: d/up leads to d's parent only where d is not a link to deep/er.
-        assert_eq!(check("", &[("deep/er", ".."), ("x", "deep/er/../y")]), [Ok(()), Err(Escape::Above)]);
-        assert_eq!(check("", &[("a", "b"), ("b", "a")]), [Err(Escape::Loop), Err(Escape::Loop)]);
+        // Each link looks harmless by itself: d/up leads to d's parent only where d is not a link
+        // to deep/er.
+        assert_eq!(
+            check("", &[("deep/er", ".."), ("x", "deep/er/../y")]),
+            [Ok(()), Err(Escape::Above)]
+        );
+        assert_eq!(
+            check("", &[("a", "b"), ("b", "a")]),
+            [Err(Escape::Loop), Err(Escape::Loop)]
+        );
         assert_eq!(check("", &[("a", "b/c"), ("b", "d")]), [Ok(()), Ok(())]);
-        assert_eq!(check("", &[("a", "b/c"), ("b", "/d")]), [Err(Escape::Absolute), Err(Escape::Absolute)]);
+        assert_eq!(
+            check("", &[("a", "b/c"), ("b", "/d")]),
+            [Err(Escape::Absolute), Err(Escape::Absolute)]
+        );
     }
 
     #[test]
     fn as_many_links_as_linux_follows() {
         let names: Vec<String> = (0..=41).map(|number| format!("l{number}")).collect();
-        let chain: Vec<(&str, &str)> = names.windows(2).map(|pair| (pair[0].as_str(), pair[1].as_str())).collect();
+        let chain: Vec<(&str, &str)> = names
+            .windows(2)
+            .map(|pair| (pair[0].as_str(), pair[1].as_str()))
+            .collect();
         assert_eq!(chain.len(), 41);
         assert_eq!(check("", &chain)[0], Err(Escape::Loop), "41 links");
         assert_eq!(check("", &chain)[1], Ok(()), "40 links");
@@ -168,9 +213,17 @@ mod tests {
             ("media/a/b", "../c", Ok(())),
             ("media/again", "../media/../skin", Err(Escape::Elsewhere)),
         ] {
-            assert_eq!(check_with("", &[(path, target)], &["media"]), [verdict], "{path} -> {target}");
+            assert_eq!(
+                check_with("", &[(path, target)], &["media"]),
+                [verdict],
+                "{path} -> {target}"
+            );
         }
         let through = [("pub", "media"), ("x", "pub/../y")];
-        assert_eq!(check_with("", &through, &["media"])[1], Err(Escape::Elsewhere), "through another link");
+        assert_eq!(
+            check_with("", &through, &["media"])[1],
+            Err(Escape::Elsewhere),
+            "through another link"
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! The manifest: a release's modules and chunks, with digests and sizes. `docs/formats/manifest.md` is its specification.
+//! The manifest: a release's modules and chunks, with digests and sizes. `docs/formats/manifest.md`
+//! is its specification.
 
 use crate::{Migration, ModuleName, RelativePath, Sha256, Version, json};
 use serde::{Deserialize, Serialize};
@@ -20,14 +21,23 @@ pub struct Manifest {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shared: Vec<RelativePath>,
     /// Directories that the shop writes, local to each pod.
-    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "json::list")]
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "json::list"
+    )]
     pub writable: Vec<Writable>,
     /// What PHP needs to know.
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "json::optional")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "json::optional"
+    )]
     pub php: Option<Php>,
     /// What the release does to the database.
     pub migration: Migration,
-    /// Whether names of the tree differ in case only, so that a disk that folds case cannot hold it.
+    /// Whether names of the tree differ in case only, so that a disk that folds case cannot hold
+    /// it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub case_sensitive: bool,
 }
@@ -41,7 +51,11 @@ pub struct Module {
     /// Its version, as its maker writes it.
     pub version: Version,
     /// Where it lands in the release tree; absent at the top.
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "json::present")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "json::present"
+    )]
     pub target: Option<RelativePath>,
     /// Digest of the whole tarball, which names its blob.
     pub sha256: Sha256,
@@ -50,7 +64,8 @@ pub struct Module {
     /// The tarball's chunks, in the order of their bytes.
     #[serde(deserialize_with = "json::list")]
     pub chunks: Vec<Chunk>,
-    /// Paths of this module, relative to its target, that another module of the release replaces: not unpacked.
+    /// Paths of this module, relative to its target, that another module of the release replaces:
+    /// not unpacked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub replaced: Vec<RelativePath>,
 }

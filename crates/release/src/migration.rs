@@ -47,7 +47,9 @@ impl FromStr for Migration {
 
     fn from_str(text: &str) -> Result<Self, MigrationError> {
         let all = [Self::None, Self::Additive, Self::Breaking];
-        all.into_iter().find(|migration| migration.as_str() == text).ok_or_else(|| MigrationError(text.chars().take(80).collect()))
+        all.into_iter()
+            .find(|migration| migration.as_str() == text)
+            .ok_or_else(|| MigrationError(text.chars().take(80).collect()))
     }
 }
 

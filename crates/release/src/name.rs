@@ -63,17 +63,23 @@ macro_rules! name {
 name!(
     /// The stream of releases that a pod follows, such as `shops/acme`.
     ///
-    /// At most 128 bytes; segments of `a-z 0-9 . _ -`, each starting with a letter or a digit, joined by `/`. No segment
-    /// is `releases` or `release.json`, which stand below a channel in the bucket.
+    /// At most 128 bytes; segments of `a-z 0-9 . _ -`, each starting with a letter or a digit,
+    /// joined by `/`. No segment is `releases` or `release.json`, which stand below a channel in
+    /// the bucket.
     ChannelName,
     "a channel: lower-case segments of a-z, 0-9, '.', '_' or '-' joined by '/', such as shops/acme",
-    |text| segments(text, 128) && !text.split('/').any(|segment| matches!(segment, "releases" | "release.json"))
+    |text| segments(text, 128)
+        && !text
+            .split('/')
+            .any(|segment| matches!(segment, "releases" | "release.json"))
 );
 
 name!(
-    /// A module's name, such as `core` or `magento/module-catalog`: the same alphabet as a channel, at most 128 bytes.
+    /// A module's name, such as `core` or `magento/module-catalog`: the same alphabet as a
+    /// channel, at most 128 bytes.
     ModuleName,
-    "a module name: lower-case segments of a-z, 0-9, '.', '_' or '-' joined by '/', such as magento/module-catalog",
+    "a module name: lower-case segments of a-z, 0-9, '.', '_' or '-' joined by '/', such as \
+     magento/module-catalog",
     |text| segments(text, 128)
 );
 
@@ -88,11 +94,14 @@ fn segments(text: &str, longest: usize) -> bool {
     text.len() <= longest
         && text.split('/').all(|segment| {
             segment.starts_with(|first: char| first.is_ascii_lowercase() || first.is_ascii_digit())
-                && segment.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-'))
+                && segment
+                    .bytes()
+                    .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-'))
         })
 }
 
-/// A release's position in its channel: from 1 to 2^53 − 1, the largest integer that every JSON reader keeps exactly.
+/// A release's position in its channel: from 1 to 2^53 − 1, the largest integer that every JSON
+/// reader keeps exactly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "u64", into = "u64")]
 pub struct Sequence(u64);
@@ -125,7 +134,10 @@ impl TryFrom<u64> for Sequence {
         if (1..=Self::LAST.0).contains(&number) {
             Ok(Self(number))
         } else {
-            Err(NameError { text: number.to_string(), expected: Self::EXPECTED })
+            Err(NameError {
+                text: number.to_string(),
+                expected: Self::EXPECTED,
+            })
         }
     }
 }
@@ -134,12 +146,18 @@ impl FromStr for Sequence {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, NameError> {
-        let error = || NameError { text: text.chars().take(200).collect(), expected: Self::EXPECTED };
+        let error = || NameError {
+            text: text.chars().take(200).collect(),
+            expected: Self::EXPECTED,
+        };
         // `u64::from_str` takes a leading '+', which no key of a bucket has.
         if !text.bytes().all(|byte| byte.is_ascii_digit()) || text.starts_with('0') {
             return Err(error());
         }
-        text.parse::<u64>().ok().and_then(|number| number.try_into().ok()).ok_or_else(error)
+        text.parse::<u64>()
+            .ok()
+            .and_then(|number| number.try_into().ok())
+            .ok_or_else(error)
     }
 }
 
@@ -164,7 +182,22 @@ mod tests {
         for good in ["a", "shops/acme", "magento2-stable", "0.x_y/z-1"] {
             assert!(good.parse::<ChannelName>().is_ok(), "{good}");
         }
-        for bad in ["", "/", "a/", "/a", "a//b", "A", "a b", "../a", ".", "a/releases", "release.json/b", "-a", "ă", &"a".repeat(129)] {
+        for bad in [
+            "",
+            "/",
+            "a/",
+            "/a",
+            "a//b",
+            "A",
+            "a b",
+            "../a",
+            ".",
+            "a/releases",
+            "release.json/b",
+            "-a",
+            "ă",
+            &"a".repeat(129),
+        ] {
             assert!(bad.parse::<ChannelName>().is_err(), "{bad}");
         }
     }
@@ -174,7 +207,16 @@ mod tests {
         for good in ["1", "42", "9007199254740991"] {
             assert!(good.parse::<Sequence>().is_ok(), "{good}");
         }
-        for bad in ["", "0", "01", "+1", "-1", "9007199254740992", "1.0", "99999999999999999999"] {
+        for bad in [
+            "",
+            "0",
+            "01",
+            "+1",
+            "-1",
+            "9007199254740992",
+            "1.0",
+            "99999999999999999999",
+        ] {
             assert!(bad.parse::<Sequence>().is_err(), "{bad}");
         }
         assert_eq!(Sequence::LAST.next(), None);

@@ -6,15 +6,16 @@ use std::{fmt, path::Path, str::FromStr};
 
 /// The longest name of one file or directory, in bytes: `NAME_MAX` of Linux.
 pub const NAME_LIMIT: usize = 255;
-/// The longest path, in bytes. Linux allows 4096 with everything before it; this leaves room for the release root.
+/// The longest path, in bytes. Linux allows 4096 with everything before it; this leaves room for
+/// the release root.
 pub const PATH_LIMIT: usize = 1024;
 /// How deep a path may be, in names.
 pub const DEPTH_LIMIT: usize = 64;
 
 /// A path below some directory: names joined by `/`, in UTF-8, without control characters.
 ///
-/// It never is empty, never starts or ends with `/`, and no name is `.` or `..`. So joining it to a directory stays below
-/// that directory, as long as no link stands on the way.
+/// It never is empty, never starts or ends with `/`, and no name is `.` or `..`. So joining it to a
+/// directory stays below that directory, as long as no link stands on the way.
 ///
 /// ```
 /// use release::RelativePath;
@@ -51,7 +52,11 @@ impl RelativePath {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, PathError> {
         match std::str::from_utf8(bytes) {
             Ok(text) => check(text).map(|()| Self(text.to_owned())),
-            Err(_) => Err(refusal(&String::from_utf8_lossy(bytes), "is not UTF-8", Reason::NameEncoding)),
+            Err(_) => Err(refusal(
+                &String::from_utf8_lossy(bytes),
+                "is not UTF-8",
+                Reason::NameEncoding,
+            )),
         }
     }
 
@@ -85,7 +90,9 @@ impl RelativePath {
     /// Whether `ancestor` is this path or a directory above it.
     #[must_use]
     pub fn is_within(&self, ancestor: &Self) -> bool {
-        self.0.strip_prefix(&ancestor.0).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        self.0
+            .strip_prefix(&ancestor.0)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 }
 
@@ -110,8 +117,12 @@ fn check(text: &str) -> Result<(), PathError> {
         match name {
             "" => return refuse("has an empty name", Reason::PathUnsafe),
             "." | ".." => return refuse("has a name that is '.' or '..'", Reason::PathUnsafe),
-            _ if name.len() > NAME_LIMIT => return refuse("has a name over 255 bytes", Reason::PathTooLong),
-            _ if depth >= DEPTH_LIMIT => return refuse("is deeper than 64 names", Reason::PathTooLong),
+            _ if name.len() > NAME_LIMIT => {
+                return refuse("has a name over 255 bytes", Reason::PathTooLong);
+            }
+            _ if depth >= DEPTH_LIMIT => {
+                return refuse("is deeper than 64 names", Reason::PathTooLong);
+            }
             _ => {}
         }
     }
@@ -119,7 +130,11 @@ fn check(text: &str) -> Result<(), PathError> {
 }
 
 fn refusal(text: &str, problem: &'static str, reason: Reason) -> PathError {
-    PathError { shown: text.chars().take(120).collect(), problem, reason }
+    PathError {
+        shown: text.chars().take(120).collect(),
+        problem,
+        reason,
+    }
 }
 
 impl FromStr for RelativePath {
@@ -177,9 +192,16 @@ mod tests {
             (&"abc/".repeat(257), Reason::PathTooLong),
             (&long, Reason::PathTooLong),
         ] {
-            assert_eq!(text.parse::<RelativePath>().unwrap_err().reason(), reason, "{text:?}");
+            assert_eq!(
+                text.parse::<RelativePath>().unwrap_err().reason(),
+                reason,
+                "{text:?}"
+            );
         }
-        assert_eq!(RelativePath::from_bytes(b"a\xff").unwrap_err().reason(), Reason::NameEncoding);
+        assert_eq!(
+            RelativePath::from_bytes(b"a\xff").unwrap_err().reason(),
+            Reason::NameEncoding
+        );
     }
 
     #[test]

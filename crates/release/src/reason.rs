@@ -1,4 +1,5 @@
-//! Reason codes: the stable word for every refusal, the same in errors, logs, metrics and the termination message.
+//! Reason codes: the stable word for every refusal, the same in errors, logs, metrics and the
+//! termination message.
 
 use std::fmt;
 
@@ -25,20 +26,34 @@ pub enum Trouble {
 
 impl Trouble {
     /// Every kind, by exit code.
-    pub const ALL: &'static [Self] =
-        &[Self::Configuration, Self::Untrusted, Self::Store, Self::Bug, Self::Disk, Self::TryAgain, Self::Partly, Self::Failed];
+    pub const ALL: &'static [Self] = &[
+        Self::Configuration,
+        Self::Untrusted,
+        Self::Store,
+        Self::Bug,
+        Self::Disk,
+        Self::TryAgain,
+        Self::Partly,
+        Self::Failed,
+    ];
 
     /// What it means, in one sentence.
     #[must_use]
     pub const fn meaning(self) -> &'static str {
         match self {
-            Self::Configuration => "A setting or an argument is wrong: the same call never succeeds.",
+            Self::Configuration => {
+                "A setting or an argument is wrong: the same call never succeeds."
+            }
             Self::Untrusted => "Data is malformed, or not signed by those who must sign it.",
-            Self::Store => "The store, or the API server, did not give what was asked for before the deadline.",
+            Self::Store => {
+                "The store, or the API server, did not give what was asked for before the deadline."
+            }
             Self::Bug => "A bug of Longshore.",
             Self::Disk => "The local disk refused.",
             Self::TryAgain => "Nothing is wrong but the moment: the same call may succeed later.",
-            Self::Partly => "A rollout was completed, and some of its shops failed within its budget.",
+            Self::Partly => {
+                "A rollout was completed, and some of its shops failed within its budget."
+            }
             Self::Failed => "A rollout stopped, or was aborted.",
         }
     }
@@ -187,6 +202,9 @@ mod tests {
     fn codes_are_distinct_lower_case_words() {
         let codes: BTreeSet<_> = Reason::ALL.iter().map(|reason| reason.code()).collect();
         assert_eq!(codes.len(), Reason::ALL.len());
-        assert!(codes.iter().all(|code| code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')));
+        assert!(codes.iter().all(|code| {
+            code.bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte == b'-')
+        }));
     }
 }

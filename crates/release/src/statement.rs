@@ -22,7 +22,8 @@ pub struct Release {
     pub created: Timestamp,
     /// After when it is no longer activated; a release that runs goes on running.
     pub expires: Option<Timestamp>,
-    /// The version of the trust root that the publisher signed under; a pod needs this one or a later one.
+    /// The version of the trust root that the publisher signed under; a pod needs this one or a
+    /// later one.
     pub root_version: u64,
     /// What it does to the database; equal to the manifest's.
     pub migration: Migration,
@@ -79,7 +80,10 @@ pub enum StatementError {
         expires: Timestamp,
     },
     /// The bytes to sign are more than a KMS signs.
-    #[error("the bytes to sign are {size}, over the limit of {} that a KMS can sign", limits::PAE_LIMIT)]
+    #[error(
+        "the bytes to sign are {size}, over the limit of {} that a KMS can sign",
+        limits::PAE_LIMIT
+    )]
     TooLarge {
         /// How many there would be.
         size: usize,
@@ -97,8 +101,9 @@ impl StatementError {
     }
 }
 
-// in-toto's parsing rules: unknown fields of the statement are ignored. The predicate is ours and refuses them: a field that a
-// reader does not know could be a condition that it does not check, so a new one comes with a new predicateType.
+// in-toto's parsing rules: unknown fields of the statement are ignored. The predicate is ours and
+// refuses them: a field that a reader does not know could be a condition that it does not check, so
+// a new one comes with a new predicateType.
 #[derive(Serialize, Deserialize)]
 struct Statement<P> {
     #[serde(rename = "_type")]
@@ -130,7 +135,11 @@ struct Predicate {
     sequence: Sequence,
     #[serde(with = "json::time")]
     created: Timestamp,
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "json::time::optional")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "json::time::optional"
+    )]
     expires: Option<Timestamp>,
     root_version: u64,
     migration: Migration,
@@ -154,7 +163,12 @@ impl Release {
         self.check()?;
         let statement = Statement {
             kind: STATEMENT_TYPE.to_owned(),
-            subject: vec![Subject { name: "manifest.json".to_owned(), digest: DigestSet { sha256: self.manifest } }],
+            subject: vec![Subject {
+                name: "manifest.json".to_owned(),
+                digest: DigestSet {
+                    sha256: self.manifest,
+                },
+            }],
             predicate_type: RELEASE_PREDICATE_TYPE.to_owned(),
             predicate: Predicate {
                 channel: self.channel.clone(),
@@ -163,15 +177,17 @@ impl Release {
                 expires: self.expires,
                 root_version: self.root_version,
                 migration: self.migration,
-                manifest: Size { size: self.manifest_size },
+                manifest: Size {
+                    size: self.manifest_size,
+                },
             },
         };
         let envelope = Envelope::new(RELEASE_PAYLOAD_TYPE, serde_json::to_vec(&statement)?);
         check_size(&envelope).map(|()| envelope)
     }
 
-    /// Reads a release that **nobody vouches for**: to show it, or to choose which objects to fetch.
-    /// To act on one, use [`crate::TrustRoot`]'s `verify_release`.
+    /// Reads a release that **nobody vouches for**: to show it, or to choose which objects to
+    /// fetch. To act on one, use [`crate::TrustRoot`]'s `verify_release`.
     ///
     /// # Errors
     ///
@@ -179,7 +195,10 @@ impl Release {
     pub fn unverified(envelope: &Envelope) -> Result<Self, StatementError> {
         if envelope.payload_type() != RELEASE_PAYLOAD_TYPE {
             let found = envelope.payload_type().chars().take(200).collect();
-            return Err(StatementError::PayloadType { found, expected: RELEASE_PAYLOAD_TYPE });
+            return Err(StatementError::PayloadType {
+                found,
+                expected: RELEASE_PAYLOAD_TYPE,
+            });
         }
         check_size(envelope)?;
         // The types are compared before the predicate is read, whose shape depends on them.
@@ -190,24 +209,52 @@ impl Release {
         let [subject] = &statement.subject[..] else {
             return Err(StatementError::Subjects(statement.subject.len()));
         };
-        let Predicate { channel, sequence, created, expires, root_version, migration, manifest } = statement.predicate.0;
+        let Predicate {
+            channel,
+            sequence,
+            created,
+            expires,
+            root_version,
+            migration,
+            manifest,
+        } = statement.predicate.0;
         let (digest, manifest_size) = (subject.digest.sha256, manifest.size);
-        let release = Self { channel, sequence, created, expires, root_version, migration, manifest: digest, manifest_size };
+        let release = Self {
+            channel,
+            sequence,
+            created,
+            expires,
+            root_version,
+            migration,
+            manifest: digest,
+            manifest_size,
+        };
         release.check().map(|()| release)
     }
 
     fn check(&self) -> Result<(), StatementError> {
         let ranges = [
             ("rootVersion", self.root_version, limits::NUMBER_LIMIT),
-            ("manifest.size", self.manifest_size, limits::MANIFEST_LIMIT as u64),
+            (
+                "manifest.size",
+                self.manifest_size,
+                limits::MANIFEST_LIMIT as u64,
+            ),
         ];
         for (field, value, limit) in ranges {
             if !(1..=limit).contains(&value) {
-                return Err(StatementError::Number { field, value, limit });
+                return Err(StatementError::Number {
+                    field,
+                    value,
+                    limit,
+                });
             }
         }
         match self.expires {
-            Some(expires) if expires <= self.created => Err(StatementError::Dates { created: self.created, expires }),
+            Some(expires) if expires <= self.created => Err(StatementError::Dates {
+                created: self.created,
+                expires,
+            }),
             _ => Ok(()),
         }
     }
@@ -215,12 +262,20 @@ impl Release {
 
 fn check_size(envelope: &Envelope) -> Result<(), StatementError> {
     let size = envelope.pae().len();
-    if size > limits::PAE_LIMIT { Err(StatementError::TooLarge { size }) } else { Ok(()) }
+    if size > limits::PAE_LIMIT {
+        Err(StatementError::TooLarge { size })
+    } else {
+        Ok(())
+    }
 }
 
 fn expect(field: &'static str, found: &str, expected: &'static str) -> Result<(), StatementError> {
     if found == expected {
         return Ok(());
     }
-    Err(StatementError::Type { field, found: found.chars().take(200).collect(), expected })
+    Err(StatementError::Type {
+        field,
+        found: found.chars().take(200).collect(),
+        expected,
+    })
 }

@@ -1,8 +1,10 @@
-//! Whether the tree of a release can be staged: one decision, for whoever publishes, verifies and stages. Pure.
+//! Whether the tree of a release can be staged: one decision, for whoever publishes, verifies and
+//! stages. Pure.
 //!
-//! It is in two parts. [`check_nesting`](crate::check_nesting) needs the description alone, and every manifest that is read passes it.
-//! [`check_tree`] needs what the modules hold, too; a publisher has that in memory, a pod on its disk, so each brings its own [`Tree`].
-//! That no path has two files, each finds out while it fills its tree: `duplicate`.
+//! It is in two parts. [`check_nesting`](crate::check_nesting) needs the description alone, and
+//! every manifest that is read passes it. [`check_tree`] needs what the modules hold, too; a
+//! publisher has that in memory, a pod on its disk, so each brings its own [`Tree`]. That no path
+//! has two files, each finds out while it fills its tree: `duplicate`.
 
 use crate::{Escape, Manifest, Reason, RelativePath, Writable, link::walk, nesting::aside};
 use std::collections::{BTreeSet, HashMap};
@@ -66,8 +68,16 @@ impl Manifest {
     /// What it asks for.
     #[must_use]
     pub fn asked(&self) -> Asked<'_> {
-        let targets = self.modules.iter().filter_map(|module| module.target.as_ref()).collect();
-        Asked { shared: &self.shared, writable: &self.writable, targets }
+        let targets = self
+            .modules
+            .iter()
+            .filter_map(|module| module.target.as_ref())
+            .collect();
+        Asked {
+            shared: &self.shared,
+            writable: &self.writable,
+            targets,
+        }
     }
 }
 
@@ -104,14 +114,25 @@ impl TreeError {
     #[must_use]
     pub fn problem(&self) -> String {
         match &self.fault {
-            Fault::Duplicate => "is there already, or a file stands where a directory must be".to_owned(),
+            Fault::Duplicate => {
+                "is there already, or a file stands where a directory must be".to_owned()
+            }
             Fault::Through => "is a link that another entry's path goes through".to_owned(),
             Fault::Link(escape) => escape.problem().to_owned(),
             Fault::InTheWay(asked) => {
-                format!("is a file or a link, and {asked} has to be a directory, as it is shared or writable; exclude it from its module")
+                format!(
+                    "is a file or a link, and {asked} has to be a directory, as it is shared or \
+                     writable; exclude it from its module"
+                )
             }
-            Fault::Aside(asked) => format!("has the name under which is kept what modules ship for {asked}; rename or exclude it"),
-            Fault::Kept(kept) => format!("is in {kept}, which is kept across releases and so holds nothing of a module; exclude it"),
+            Fault::Aside(asked) => format!(
+                "has the name under which is kept what modules ship for {asked}; rename or \
+                 exclude it"
+            ),
+            Fault::Kept(kept) => format!(
+                "is in {kept}, which is kept across releases and so holds nothing of a module; \
+                 exclude it"
+            ),
         }
     }
 
@@ -130,17 +151,34 @@ impl TreeError {
 ///
 /// # Errors
 ///
-/// What `tree` fails with. That it cannot be staged is the inner result, which names the first entry at fault.
-pub fn check_tree<T: Tree>(asked: &Asked<'_>, links: &[Link], tree: &mut T) -> Result<Result<(), TreeError>, T::Error> {
+/// What `tree` fails with. That it cannot be staged is the inner result, which names the first
+/// entry at fault.
+pub fn check_tree<T: Tree>(
+    asked: &Asked<'_>,
+    links: &[Link],
+    tree: &mut T,
+) -> Result<Result<(), TreeError>, T::Error> {
     let mut targets = HashMap::with_capacity(links.len());
     for link in links {
         let path = link.path.as_str();
-        if targets.insert(path, link.target.as_str()).is_some() || tree.node(path)? == Some(Node::File) {
+        if targets.insert(path, link.target.as_str()).is_some()
+            || tree.node(path)? == Some(Node::File)
+        {
             return Ok(refuse(path, Fault::Duplicate));
         }
     }
-    let mut check = Check { asked, links, targets, tree };
-    for part in [Check::targets, Check::ways, Check::walks, Check::directories] {
+    let mut check = Check {
+        asked,
+        links,
+        targets,
+        tree,
+    };
+    for part in [
+        Check::targets,
+        Check::ways,
+        Check::walks,
+        Check::directories,
+    ] {
         if let Some(error) = part(&mut check)? {
             return Ok(Err(error));
         }
@@ -149,12 +187,17 @@ pub fn check_tree<T: Tree>(asked: &Asked<'_>, links: &[Link], tree: &mut T) -> R
 }
 
 fn refuse(path: &str, fault: Fault) -> Result<(), TreeError> {
-    Err(TreeError { path: path.to_owned(), fault })
+    Err(TreeError {
+        path: path.to_owned(),
+        fault,
+    })
 }
 
 /// A path and the directories above it, the topmost first.
 fn from_the_top(path: &str) -> impl Iterator<Item = &str> {
-    path.match_indices('/').map(|(at, _)| &path[..at]).chain([path])
+    path.match_indices('/')
+        .map(|(at, _)| &path[..at])
+        .chain([path])
 }
 
 struct Check<'c, 'a, T> {
@@ -188,7 +231,11 @@ impl<T: Tree> Check<'_, '_, T> {
     fn targets(&mut self) -> Found<T::Error> {
         for target in &self.asked.targets {
             if let Some((path, node)) = self.obstacle(target.as_str())? {
-                let fault = if node == Node::File { Fault::Duplicate } else { Fault::Through };
+                let fault = if node == Node::File {
+                    Fault::Duplicate
+                } else {
+                    Fault::Through
+                };
                 return Ok(refuse(path, fault).err());
             }
         }
@@ -200,7 +247,11 @@ impl<T: Tree> Check<'_, '_, T> {
         for link in self.links {
             let path = link.path.as_str();
             if self.tree.node(path)? == Some(Node::Directory) {
-                let fault = if self.tree.within(path)?.is_none() { Fault::Duplicate } else { Fault::Through };
+                let fault = if self.tree.within(path)?.is_none() {
+                    Fault::Duplicate
+                } else {
+                    Fault::Through
+                };
                 return Ok(refuse(path, fault).err());
             }
             let above = path.rsplit_once('/').map_or("", |(above, _)| above);
@@ -215,11 +266,27 @@ impl<T: Tree> Check<'_, '_, T> {
 
     fn walks(&mut self) -> Found<T::Error> {
         let writable = self.asked.writable.iter().map(|writable| &writable.path);
-        let elsewhere: BTreeSet<&str> = self.asked.shared.iter().chain(writable).map(RelativePath::as_str).collect();
+        let elsewhere: BTreeSet<&str> = self
+            .asked
+            .shared
+            .iter()
+            .chain(writable)
+            .map(RelativePath::as_str)
+            .collect();
         for link in self.links {
-            let walked = walk(&link.base, link.path.as_str(), &link.target, &elsewhere, |at| {
-                Ok(if let Some(Node::Link(target)) = self.node(at)? { Some(target) } else { None })
-            })?;
+            let walked = walk(
+                &link.base,
+                link.path.as_str(),
+                &link.target,
+                &elsewhere,
+                |at| {
+                    Ok(if let Some(Node::Link(target)) = self.node(at)? {
+                        Some(target)
+                    } else {
+                        None
+                    })
+                },
+            )?;
             if let Err(escape) = walked {
                 return Ok(refuse(link.path.as_str(), Fault::Link(escape)).err());
             }
@@ -228,8 +295,18 @@ impl<T: Tree> Check<'_, '_, T> {
     }
 
     fn directories(&mut self) -> Found<T::Error> {
-        let writable = self.asked.writable.iter().map(|writable| (&writable.path, writable.keep));
-        for (asked, keep) in self.asked.shared.iter().map(|shared| (shared, false)).chain(writable) {
+        let writable = self
+            .asked
+            .writable
+            .iter()
+            .map(|writable| (&writable.path, writable.keep));
+        for (asked, keep) in self
+            .asked
+            .shared
+            .iter()
+            .map(|shared| (shared, false))
+            .chain(writable)
+        {
             if let Some((path, _)) = self.obstacle(asked.as_str())? {
                 return Ok(refuse(path, Fault::InTheWay(asked.clone())).err());
             }
@@ -246,8 +323,13 @@ impl<T: Tree> Check<'_, '_, T> {
     }
 
     fn shipped_into(&mut self, kept: &RelativePath) -> Result<Option<String>, T::Error> {
-        let below = |path: &RelativePath| (path != kept && path.is_within(kept)).then(|| path.to_string());
-        let mut paths = self.links.iter().map(|link| &link.path).chain(self.asked.targets.iter().copied());
+        let below =
+            |path: &RelativePath| (path != kept && path.is_within(kept)).then(|| path.to_string());
+        let mut paths = self
+            .links
+            .iter()
+            .map(|link| &link.path)
+            .chain(self.asked.targets.iter().copied());
         if let Some(path) = paths.find_map(below) {
             return Ok(Some(path));
         }
@@ -273,7 +355,10 @@ mod tests {
         }
 
         fn within(&mut self, path: &str) -> Result<Option<String>, Infallible> {
-            let below = |it: &&&'static str| it.strip_prefix(path).is_some_and(|rest| rest.starts_with('/'));
+            let below = |it: &&&'static str| {
+                it.strip_prefix(path)
+                    .is_some_and(|rest| rest.starts_with('/'))
+            };
             Ok(self.0.keys().find(below).map(|it| (*it).to_owned()))
         }
     }
@@ -298,11 +383,28 @@ mod tests {
                 made.0.insert(file, Node::File);
             }
         }
-        let links: Vec<_> = links.iter().map(|(at, to)| Link { path: path(at), target: (*to).to_owned(), base: String::new() }).collect();
+        let links: Vec<_> = links
+            .iter()
+            .map(|(at, to)| Link {
+                path: path(at),
+                target: (*to).to_owned(),
+                base: String::new(),
+            })
+            .collect();
         let shared: Vec<_> = shared.iter().map(|it| path(it)).collect();
-        let writable: Vec<_> = kept.iter().map(|it| Writable { path: path(it), keep: true }).collect();
+        let writable: Vec<_> = kept
+            .iter()
+            .map(|it| Writable {
+                path: path(it),
+                keep: true,
+            })
+            .collect();
         let targets: Vec<_> = targets.iter().map(|it| path(it)).collect();
-        let asked = Asked { shared: &shared, writable: &writable, targets: targets.iter().collect() };
+        let asked = Asked {
+            shared: &shared,
+            writable: &writable,
+            targets: targets.iter().collect(),
+        };
         let Ok(verdict) = check_tree(&asked, &links, &mut made);
         verdict.map_err(|error| (error.path.clone(), error.reason()))
     }
@@ -310,31 +412,142 @@ mod tests {
     #[test]
     fn what_is_in_the_way_is_named() {
         use Reason::{Duplicate, LinkEscape, PathUnsafe};
-        let refused = |files: &[&'static str], links: &[(&str, &str)], shared: &[&str], kept: &[&str], targets: &[&str], at: &str, why| {
-            assert_eq!(check(files, links, shared, kept, targets), Err((at.to_owned(), why)), "{files:?} {links:?} {shared:?} {kept:?}");
+        let refused = |files: &[&'static str],
+                       links: &[(&str, &str)],
+                       shared: &[&str],
+                       kept: &[&str],
+                       targets: &[&str],
+                       at: &str,
+                       why| {
+            assert_eq!(
+                check(files, links, shared, kept, targets),
+                Err((at.to_owned(), why)),
+                "{files:?} {links:?} {shared:?} {kept:?}"
+            );
         };
-        refused(&["app/etc/local.xml"], &[], &["app/etc/local.xml"], &[], &[], "app/etc/local.xml", Duplicate);
-        refused(&[], &[("pub", "public")], &["pub/media"], &[], &[], "pub", Duplicate);
-        refused(&[".media.shipped"], &[], &["media"], &[], &[], ".media.shipped", Duplicate);
-        refused(&[], &[("pub/.media.shipped", "x")], &["pub/media"], &[], &[], "pub/.media.shipped", Duplicate);
-        refused(&["var/session/x"], &[], &[], &["var/session"], &[], "var/session/x", Duplicate);
-        refused(&[], &[("var/session/x", "y")], &[], &["var/session"], &[], "var/session/x", Duplicate);
-        refused(&[], &[], &[], &["var/session"], &["var/session/m"], "var/session/m", Duplicate);
+        refused(
+            &["app/etc/local.xml"],
+            &[],
+            &["app/etc/local.xml"],
+            &[],
+            &[],
+            "app/etc/local.xml",
+            Duplicate,
+        );
+        refused(
+            &[],
+            &[("pub", "public")],
+            &["pub/media"],
+            &[],
+            &[],
+            "pub",
+            Duplicate,
+        );
+        refused(
+            &[".media.shipped"],
+            &[],
+            &["media"],
+            &[],
+            &[],
+            ".media.shipped",
+            Duplicate,
+        );
+        refused(
+            &[],
+            &[("pub/.media.shipped", "x")],
+            &["pub/media"],
+            &[],
+            &[],
+            "pub/.media.shipped",
+            Duplicate,
+        );
+        refused(
+            &["var/session/x"],
+            &[],
+            &[],
+            &["var/session"],
+            &[],
+            "var/session/x",
+            Duplicate,
+        );
+        refused(
+            &[],
+            &[("var/session/x", "y")],
+            &[],
+            &["var/session"],
+            &[],
+            "var/session/x",
+            Duplicate,
+        );
+        refused(
+            &[],
+            &[],
+            &[],
+            &["var/session"],
+            &["var/session/m"],
+            "var/session/m",
+            Duplicate,
+        );
         refused(&["lib"], &[], &[], &[], &["lib/m"], "lib", Duplicate);
-        refused(&[], &[("lib", "x")], &[], &[], &["lib/m"], "lib", PathUnsafe);
+        refused(
+            &[],
+            &[("lib", "x")],
+            &[],
+            &[],
+            &["lib/m"],
+            "lib",
+            PathUnsafe,
+        );
         refused(&["d/f"], &[("d", "x")], &[], &[], &[], "d", PathUnsafe);
-        refused(&[], &[("d", "x"), ("d/m", "y")], &[], &[], &[], "d", PathUnsafe);
+        refused(
+            &[],
+            &[("d", "x"), ("d/m", "y")],
+            &[],
+            &[],
+            &[],
+            "d",
+            PathUnsafe,
+        );
         refused(&["f"], &[("f", "x")], &[], &[], &[], "f", Duplicate);
         refused(&["f"], &[("f/l", "x")], &[], &[], &[], "f", Duplicate);
-        refused(&[], &[("x", "y"), ("y", "x")], &[], &[], &[], "x", LinkEscape);
-        refused(&[], &[("x", "media/../y")], &["media"], &[], &[], "x", LinkEscape);
+        refused(
+            &[],
+            &[("x", "y"), ("y", "x")],
+            &[],
+            &[],
+            &[],
+            "x",
+            LinkEscape,
+        );
+        refused(
+            &[],
+            &[("x", "media/../y")],
+            &["media"],
+            &[],
+            &[],
+            "x",
+            LinkEscape,
+        );
     }
 
     #[test]
     fn what_a_shop_comes_with_is_fine() {
-        let links = [("pub/static", "../static"), ("media/theme", "../skin"), ("logo", "media/logo.png")];
+        let links = [
+            ("pub/static", "../static"),
+            ("media/theme", "../skin"),
+            ("logo", "media/logo.png"),
+        ];
         let targets = ["vendor/acme/theme", "media/z", "var/session"];
         let files = ["media/.htaccess", "index.php", "var/log/.htaccess"];
-        assert_eq!(check(&files, &links, &["media", "var/import"], &["var/session"], &targets), Ok(()));
+        assert_eq!(
+            check(
+                &files,
+                &links,
+                &["media", "var/import"],
+                &["var/session"],
+                &targets
+            ),
+            Ok(())
+        );
     }
 }

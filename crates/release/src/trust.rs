@@ -1,7 +1,9 @@
-//! Trust roots: which keys may sign, how many must, and how one root hands over to the next. `docs/formats/trust-root.md` is the
-//! specification.
+//! Trust roots: which keys may sign, how many must, and how one root hands over to the next.
+//! `docs/formats/trust-root.md` is the specification.
 
-use crate::{Envelope, EnvelopeError, PublicKey, Reason, Release, StatementError, Verified, json, limits};
+use crate::{
+    Envelope, EnvelopeError, PublicKey, Reason, Release, StatementError, Verified, json, limits,
+};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -74,8 +76,9 @@ pub enum TrustError {
 }
 
 impl TrustError {
-    /// The stable reason: `signature` and `threshold` for what is signed under a root, `root-chain` for a root that does not
-    /// follow, `envelope`, `statement` and `too-large` for what is malformed.
+    /// The stable reason: `signature` and `threshold` for what is signed under a root, `root-chain`
+    /// for a root that does not follow, `envelope`, `statement` and `too-large` for what is
+    /// malformed.
     #[must_use]
     pub const fn reason(&self) -> Reason {
         match self {
@@ -104,27 +107,50 @@ impl TrustRoot {
     ///
     /// # Errors
     ///
-    /// Where the version is 0 or over 2^53 − 1, there are no keys or over [`limits::KEYS_LIMIT`], or the threshold is 0 or
-    /// more than there are keys.
-    pub fn new(version: u64, expires: Timestamp, keys: BTreeSet<PublicKey>, threshold: u32) -> Result<Self, TrustError> {
+    /// Where the version is 0 or over 2^53 − 1, there are no keys or over [`limits::KEYS_LIMIT`],
+    /// or the threshold is 0 or more than there are keys.
+    pub fn new(
+        version: u64,
+        expires: Timestamp,
+        keys: BTreeSet<PublicKey>,
+        threshold: u32,
+    ) -> Result<Self, TrustError> {
         let (count, refuse) = (keys.len(), |problem: String| Err(TrustError::Root(problem)));
         if !(1..=limits::NUMBER_LIMIT).contains(&version) {
-            return refuse(format!("version is {version}, expected 1 to {}", limits::NUMBER_LIMIT));
+            return refuse(format!(
+                "version is {version}, expected 1 to {}",
+                limits::NUMBER_LIMIT
+            ));
         }
         if !(1..=limits::KEYS_LIMIT).contains(&count) {
-            return refuse(format!("it has {count} keys, expected 1 to {}", limits::KEYS_LIMIT));
+            return refuse(format!(
+                "it has {count} keys, expected 1 to {}",
+                limits::KEYS_LIMIT
+            ));
         }
         if threshold == 0 || threshold as usize > count {
-            return refuse(format!("threshold is {threshold}, expected 1 to {count}, the number of keys"));
+            return refuse(format!(
+                "threshold is {threshold}, expected 1 to {count}, the number of keys"
+            ));
         }
-        Ok(Self { version, expires, keys, threshold })
+        Ok(Self {
+            version,
+            expires,
+            keys,
+            threshold,
+        })
     }
 
     /// The envelope to sign: with keys of this root, and of the one before it where there is one.
     #[must_use]
     pub fn to_envelope(&self) -> Envelope {
         let keys = self.keys.iter().map(PublicKey::to_pem).collect();
-        let wire = Wire { version: self.version, expires: self.expires, keys, threshold: self.threshold };
+        let wire = Wire {
+            version: self.version,
+            expires: self.expires,
+            keys,
+            threshold: self.threshold,
+        };
         Envelope::new(ROOT_PAYLOAD_TYPE, json::write(&wire))
     }
 
@@ -136,21 +162,29 @@ impl TrustRoot {
     pub fn unverified(envelope: &Envelope) -> Result<Self, TrustError> {
         if envelope.payload_type() != ROOT_PAYLOAD_TYPE {
             let found: String = envelope.payload_type().chars().take(200).collect();
-            return Err(TrustError::Root(format!("payload is {found:?}, expected {ROOT_PAYLOAD_TYPE:?}")));
+            return Err(TrustError::Root(format!(
+                "payload is {found:?}, expected {ROOT_PAYLOAD_TYPE:?}"
+            )));
         }
-        let wire: Wire = json::read(envelope.payload()).map_err(|error| TrustError::Root(error.to_string()))?;
+        let wire: Wire =
+            json::read(envelope.payload()).map_err(|error| TrustError::Root(error.to_string()))?;
         let mut keys = BTreeSet::new();
         for (index, pem) in wire.keys.iter().enumerate() {
-            let key =
-                PublicKey::from_pem(pem).map_err(|error| TrustError::Root(format!("key {} of {}: {error}", index + 1, wire.keys.len())))?;
+            let key = PublicKey::from_pem(pem).map_err(|error| {
+                TrustError::Root(format!("key {} of {}: {error}", index + 1, wire.keys.len()))
+            })?;
             if let Some(key) = keys.replace(key) {
-                return Err(TrustError::Root(format!("key {} is listed twice", key.id())));
+                return Err(TrustError::Root(format!(
+                    "key {} is listed twice",
+                    key.id()
+                )));
             }
         }
         Self::new(wire.version, wire.expires, keys, wire.threshold)
     }
 
-    /// Reads a root that the caller trusts because of where it comes from: a file given by whoever configured the pod.
+    /// Reads a root that the caller trusts because of where it comes from: a file given by whoever
+    /// configured the pod.
     ///
     /// # Errors
     ///
@@ -193,10 +227,23 @@ impl TrustRoot {
     }
 
     fn check(&self, envelope: &Envelope, what: &'static str) -> Result<(), TrustError> {
-        let (found, needed, root) = (envelope.signers(&self.keys).len(), self.threshold, self.version);
+        let (found, needed, root) = (
+            envelope.signers(&self.keys).len(),
+            self.threshold,
+            self.version,
+        );
         match found {
-            0 => Err(TrustError::Signature { what, keys: self.keys.len(), root }),
-            _ if found < needed as usize => Err(TrustError::Threshold { what, found, needed, root }),
+            0 => Err(TrustError::Signature {
+                what,
+                keys: self.keys.len(),
+                root,
+            }),
+            _ if found < needed as usize => Err(TrustError::Threshold {
+                what,
+                found,
+                needed,
+                root,
+            }),
             _ => Ok(()),
         }
     }
@@ -207,22 +254,31 @@ impl Verified<TrustRoot> {
     ///
     /// # Errors
     ///
-    /// Where it is malformed, its version is not this one's plus 1, or it lacks signatures of this root's threshold or of its own.
+    /// Where it is malformed, its version is not this one's plus 1, or it lacks signatures of this
+    /// root's threshold or of its own.
     pub fn successor(&self, bytes: &[u8]) -> Result<Self, TrustError> {
         let envelope = Envelope::parse(bytes)?;
         let (current, next) = (self.version, self.version + 1);
-        let handover = |source| TrustError::Handover { current, next, source: Box::new(source) };
+        let handover = |source| TrustError::Handover {
+            current,
+            next,
+            source: Box::new(source),
+        };
         // The payload is read only once keys that we trust have signed it.
         self.check(&envelope, "trust root").map_err(handover)?;
         let root = TrustRoot::unverified(&envelope)?;
         if root.version != next {
-            return Err(TrustError::Version { current, found: root.version });
+            return Err(TrustError::Version {
+                current,
+                found: root.version,
+            });
         }
         root.check(&envelope, "trust root").map_err(handover)?;
         Ok(Self::vouch(root))
     }
 
-    /// Reads the release in `envelope` where enough keys of this root signed it. Whether it may run here is for [`crate::Policy`].
+    /// Reads the release in `envelope` where enough keys of this root signed it. Whether it may run
+    /// here is for [`crate::Policy`].
     ///
     /// # Errors
     ///

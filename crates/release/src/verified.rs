@@ -4,8 +4,8 @@ use std::ops::Deref;
 
 /// A value that was read from bytes with enough signatures of trusted keys.
 ///
-/// Only this crate makes one, and only after it checked the signatures: a function that takes a `Verified<Release>` cannot be
-/// called with a release that nobody signed.
+/// Only this crate makes one, and only after it checked the signatures: a function that takes a
+/// `Verified<Release>` cannot be called with a release that nobody signed.
 ///
 /// ```compile_fail
 /// let forged = release::Verified(release::Sequence::FIRST);

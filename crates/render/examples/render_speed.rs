@@ -1,4 +1,5 @@
-//! Renders a fleet as the controller does, shop after shop, and says how fast: `cargo run --release -p scheduler --example render_speed 5000`.
+//! Renders a fleet as the controller does, shop after shop, and says how fast: `cargo run --release
+//! -p scheduler --example render_speed 5000`.
 
 use api::Moment;
 use render::{check, render};
@@ -16,7 +17,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let files = ["release.yaml", "aws/class.yaml", "aws/shop.yaml"].map(|file| examples.join(file));
     let fleet = registry::read_fleet(&files)?;
     let (shop, class) = (fleet.shops.values().next(), fleet.classes.values().next());
-    let (Some(shop), Some(class)) = (shop, class) else { return Err("the example is not there".into()) };
+    let (Some(shop), Some(class)) = (shop, class) else {
+        return Err("the example is not there".into());
+    };
     let release = fleet.newest(&shop.spec.channel);
     let shops: Vec<_> = (0..count)
         .map(|number| {
@@ -31,7 +34,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     for shop in &shops {
         let rendered = render(shop, class, release, &Moment::default())?;
         objects += rendered.len();
-        bytes += rendered.iter().map(|object| object.json().len()).sum::<usize>();
+        bytes += rendered
+            .iter()
+            .map(|object| object.json().len())
+            .sum::<usize>();
     }
     let rendered = start.elapsed();
     let start = Instant::now();
@@ -43,8 +49,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let peak = runtime::peak_memory().unwrap_or(0) >> 20;
     writeln!(
         io::stdout(),
-        "{count} shops: {objects} objects, {} MB, rendered in {:.2} s on one core; 500 shops rendered and checked in {:.2} s, {findings} findings; \
-         peak memory {peak} MiB",
+        "{count} shops: {objects} objects, {} MB, rendered in {:.2} s on one core; 500 shops \
+         rendered and checked in {:.2} s, {findings} findings; peak memory {peak} MiB",
         bytes / 1_000_000,
         rendered.as_secs_f64(),
         checked.as_secs_f64(),

@@ -8,7 +8,8 @@ pub use next::{Next, again, back, forward, rejected};
 
 use crate::{RenderError, render};
 use api::{
-    Engine, Fleet, InForce, Migrating, Moment, Object, Phase, Rollout, Shop, ShopRelease, ShopState, Truth,
+    Engine, Fleet, InForce, Migrating, Moment, Object, Phase, Rollout, Shop, ShopRelease,
+    ShopState, Truth,
     claims::{Claims, Collision},
     schedule::{ScheduleError, campaign_floor},
 };
@@ -29,7 +30,8 @@ pub enum AssignError {
     },
     /// The release that it runs is not there any more.
     #[error(
-        "shop {shop}: Release {release} (sequence {sequence} of {channel}), which it runs, does not exist; apply what `longshore release resource {sequence} --channel {channel}` prints"
+        "shop {shop}: Release {release} (sequence {sequence} of {channel}), which it runs, does \
+         not exist; apply what `longshore release resource {sequence} --channel {channel}` prints"
     )]
     Gone {
         /// The shop.
@@ -62,20 +64,40 @@ pub enum AssignError {
     Render(#[from] RenderError),
 }
 
-/// The release that `shop` is told to run: the one of its status; for a new shop the first that [`fit`] finds.
+/// The release that `shop` is told to run: the one of its status; for a new shop the first that
+/// [`fit`] finds.
 ///
 /// # Errors
 ///
-/// Where its status names a release that is not there: running another one instead is nobody's decision.
+/// Where its status names a release that is not there: running another one instead is nobody's
+/// decision.
 pub fn told<'a>(shop: &Shop, fleet: &'a Fleet) -> Result<Option<&'a InForce>, AssignError> {
     let channel = shop.spec.channel.as_str();
-    let releases = channel.parse().ok().and_then(|channel: release::ChannelName| fleet.releases.get(&channel));
-    let Some(told) = shop.status.as_ref().and_then(|status| status.release.as_ref()) else { return Ok(fit(channel, fleet)) };
-    let found = u64::try_from(told.sequence).ok().and_then(|sequence| releases?.get(&sequence));
+    let releases = channel
+        .parse()
+        .ok()
+        .and_then(|channel: release::ChannelName| fleet.releases.get(&channel));
+    let Some(told) = shop
+        .status
+        .as_ref()
+        .and_then(|status| status.release.as_ref())
+    else {
+        return Ok(fit(channel, fleet));
+    };
+    let found = u64::try_from(told.sequence)
+        .ok()
+        .and_then(|sequence| releases?.get(&sequence));
     match found.filter(|found| found.name == told.name) {
         Some(found) => Ok(Some(found)),
         // A shop that was moved to another channel starts there like a new one.
-        None if fleet.releases.values().flat_map(|all| all.values()).any(|any| any.name == told.name) => Ok(fit(channel, fleet)),
+        None if fleet
+            .releases
+            .values()
+            .flat_map(|all| all.values())
+            .any(|any| any.name == told.name) =>
+        {
+            Ok(fit(channel, fleet))
+        }
         None => Err(AssignError::Gone {
             shop: shop.metadata.name.clone().unwrap_or_default(),
             release: told.name.clone(),
@@ -89,10 +111,25 @@ pub fn told<'a>(shop: &Shop, fleet: &'a Fleet) -> Result<Option<&'a InForce>, As
 #[must_use]
 pub fn fit<'a>(channel: &str, fleet: &'a Fleet) -> Option<&'a InForce> {
     let channel: release::ChannelName = channel.parse().ok()?;
-    let held = |release: &&InForce| fleet.rollouts.values().any(|rollout| rollout.spec.release == release.name && !completed(rollout));
+    let held = |release: &&InForce| {
+        fleet
+            .rollouts
+            .values()
+            .any(|rollout| rollout.spec.release == release.name && !completed(rollout))
+    };
     // Rollouts that were completed let it pass, whatever became of others of the same release.
-    let passed = |release: &&InForce| fleet.rollouts.values().any(|rollout| rollout.spec.release == release.name && completed(rollout));
-    fleet.releases.get(&channel)?.values().rev().find(|release| passed(release) || !held(release))
+    let passed = |release: &&InForce| {
+        fleet
+            .rollouts
+            .values()
+            .any(|rollout| rollout.spec.release == release.name && completed(rollout))
+    };
+    fleet
+        .releases
+        .get(&channel)?
+        .values()
+        .rev()
+        .find(|release| passed(release) || !held(release))
 }
 
 fn completed(rollout: &Rollout) -> bool {
@@ -131,41 +168,72 @@ impl Known {
     pub fn recorded(shop: &Shop) -> Self {
         let status = shop.status.as_ref();
         let database = recorded_reason(shop);
-        let migrated = status.and_then(|status| status.migrated).and_then(|sequence| u64::try_from(sequence).ok());
+        let migrated = status
+            .and_then(|status| status.migrated)
+            .and_then(|sequence| u64::try_from(sequence).ok());
         let migrating = match database {
             Some("CronEnds") => Migrating::Soon,
             Some("Migrating" | "MigrationFailed") => Migrating::Now,
             _ => Migrating::No,
         };
-        Self { migrated: migrated.and_then(|sequence| Sequence::try_from(sequence).ok()), migrating, closed: begun(shop), paused: None }
+        Self {
+            migrated: migrated.and_then(|sequence| Sequence::try_from(sequence).ok()),
+            migrating,
+            closed: begun(shop),
+            paused: None,
+        }
     }
 }
 
 /// What the shop's condition `DatabaseCurrent` gives as its reason.
 fn recorded_reason(shop: &Shop) -> Option<&str> {
-    let conditions = shop.status.as_ref().map_or(&[][..], |status| &status.conditions);
-    conditions.iter().find(|it| it.kind == "DatabaseCurrent").map(|it| it.reason.as_str())
+    let conditions = shop
+        .status
+        .as_ref()
+        .map_or(&[][..], |status| &status.conditions);
+    conditions
+        .iter()
+        .find(|it| it.kind == "DatabaseCurrent")
+        .map(|it| it.reason.as_str())
 }
 
-/// Whether the shop's status says that its database is being changed, or was, for a release that not all of its pods run yet.
+/// Whether the shop's status says that its database is being changed, or was, for a release that
+/// not all of its pods run yet.
 #[must_use]
 pub fn begun(shop: &Shop) -> bool {
-    recorded_reason(shop).is_some_and(|reason| ["CronEnds", "Migrating", "MigrationFailed", SWITCHING].contains(&reason))
+    recorded_reason(shop).is_some_and(|reason| {
+        ["CronEnds", "Migrating", "MigrationFailed", SWITCHING].contains(&reason)
+    })
 }
 
-/// The reason of `DatabaseCurrent` from the end of a breaking migration until every pod runs its release.
+/// The reason of `DatabaseCurrent` from the end of a breaking migration until every pod runs its
+/// release.
 pub const SWITCHING: &str = "Switching";
 
 /// Every object of a shop, in the order in which they are applied.
 ///
 /// # Errors
 ///
-/// Where its class or its release is not there, another shop has what it claims, a campaign's time is not one, or it cannot be rendered.
-pub fn desired(name: &str, shop: &Shop, fleet: &Fleet, claims: &Claims, known: &Known, now: Timestamp) -> Result<Vec<Object>, AssignError> {
+/// Where its class or its release is not there, another shop has what it claims, a campaign's time
+/// is not one, or it cannot be rendered.
+pub fn desired(
+    name: &str,
+    shop: &Shop,
+    fleet: &Fleet,
+    claims: &Claims,
+    known: &Known,
+    now: Timestamp,
+) -> Result<Vec<Object>, AssignError> {
     let class = fleet.classes.get(&shop.spec.class);
-    let class = class.ok_or_else(|| AssignError::Class { shop: name.to_owned(), class: shop.spec.class.clone() })?;
+    let class = class.ok_or_else(|| AssignError::Class {
+        shop: name.to_owned(),
+        class: shop.spec.class.clone(),
+    })?;
     claimed(name, claims)?;
-    let floor = campaign_floor(&shop.spec.scale, now).map_err(|source| AssignError::Schedule { shop: name.to_owned(), source })?;
+    let floor = campaign_floor(&shop.spec.scale, now).map_err(|source| AssignError::Schedule {
+        shop: name.to_owned(),
+        source,
+    })?;
     let release = told(shop, fleet)?;
     let status = shop.status.as_ref();
     let told = status.and_then(|status| status.release.as_ref());
@@ -175,10 +243,19 @@ pub fn desired(name: &str, shop: &Shop, fleet: &Fleet, claims: &Claims, known: &
         migrating: known.migrating,
         closed: known.closed,
         paused: known.paused.clone(),
-        previous: release.and_then(|release| next::previous(shop, release, fleet, known.migrated)).cloned(),
-        rejected: status.map_or(&[][..], |status| &status.rejected).iter().map(|it| it.manifest.clone()).collect(),
-        retried: told.filter(|told| told.retried).and_then(|told| told.since.clone()),
-        // An agent never goes below a sequence that it has accepted, unless it is told that this is meant.
+        previous: release
+            .and_then(|release| next::previous(shop, release, fleet, known.migrated))
+            .cloned(),
+        rejected: status
+            .map_or(&[][..], |status| &status.rejected)
+            .iter()
+            .map(|it| it.manifest.clone())
+            .collect(),
+        retried: told
+            .filter(|told| told.retried)
+            .and_then(|told| told.since.clone()),
+        // An agent never goes below a sequence that it has accepted, unless it is told that this is
+        // meant.
         chosen: told.is_some_and(|told| told.returned_from.is_some()),
     };
     Ok(render(shop, class, release, &moment)?)
@@ -191,29 +268,55 @@ pub fn desired(name: &str, shop: &Shop, fleet: &Fleet, claims: &Claims, known: &
 /// Where the API server does not do it.
 pub fn claimed(name: &str, claims: &Claims) -> Result<(), AssignError> {
     let collisions = claims.refused(name);
-    if collisions.is_empty() { Ok(()) } else { Err(AssignError::Claimed { shop: name.to_owned(), collisions }) }
+    if collisions.is_empty() {
+        Ok(())
+    } else {
+        Err(AssignError::Claimed {
+            shop: name.to_owned(),
+            collisions,
+        })
+    }
 }
 
-/// Whether the shop was ever seen to work. A scheduler that did not ask for pages yet has called those ready whose pods were.
+/// Whether the shop was ever seen to work. A scheduler that did not ask for pages yet has called
+/// those ready whose pods were.
 #[must_use]
 pub fn worked(shop: &Shop) -> bool {
-    let Some(status) = &shop.status else { return false };
-    let ready = status.conditions.iter().any(|it| it.kind == "Ready" && it.status == Truth::True);
-    let some = status.pods.as_deref().is_some_and(|pods| !pods.ends_with("/0"));
+    let Some(status) = &shop.status else {
+        return false;
+    };
+    let ready = status
+        .conditions
+        .iter()
+        .any(|it| it.kind == "Ready" && it.status == Truth::True);
+    let some = status
+        .pods
+        .as_deref()
+        .is_some_and(|pods| !pods.ends_with("/0"));
     status.worked.is_some() || (ready && some)
 }
 
-/// Whether nobody knows what the shop's database is like: it was never migrated here, and the shop never worked.
+/// Whether nobody knows what the shop's database is like: it was never migrated here, and the shop
+/// never worked.
 #[must_use]
 pub fn new(shop: &Shop) -> bool {
-    served(shop) && shop.status.as_ref().is_none_or(|status| status.migrated.is_none()) && !worked(shop)
+    served(shop)
+        && shop
+            .status
+            .as_ref()
+            .is_none_or(|status| status.migrated.is_none())
+        && !worked(shop)
 }
 
-/// Whether `release` changes the shop's database, which a Job of ours does: engines without one have their agents do without. The first
-/// release of a shop does, whatever it says: its database may be empty.
+/// Whether `release` changes the shop's database, which a Job of ours does: engines without one
+/// have their agents do without. The first release of a shop does, whatever it says: its database
+/// may be empty.
 #[must_use]
 pub fn migrates(shop: &Shop, release: &InForce, fleet: &Fleet) -> bool {
-    let engine = fleet.classes.get(&shop.spec.class).map(|class| class.spec.engine);
+    let engine = fleet
+        .classes
+        .get(&shop.spec.class)
+        .map(|class| class.spec.engine);
     (release.migration != Migration::None || new(shop))
         && shop.spec.services.database.is_some()
         && engine.is_some_and(|engine| engine != Engine::Php)

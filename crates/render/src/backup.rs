@@ -5,7 +5,8 @@ use api::{BackupSchedule, DeletionPolicy, ShopState, StorageMode};
 use api::{Object, name};
 use k8s_openapi::api::{
     batch::v1::{
-        CronJob, CronJobSpec, JobSpec, JobTemplateSpec, PodFailurePolicy, PodFailurePolicyOnPodConditionsPattern, PodFailurePolicyRule,
+        CronJob, CronJobSpec, JobSpec, JobTemplateSpec, PodFailurePolicy,
+        PodFailurePolicyOnPodConditionsPattern, PodFailurePolicyRule,
     },
     core::v1::{Container, PodSpec, PodTemplateSpec},
 };
@@ -13,7 +14,8 @@ use kube::core::ObjectMeta;
 
 /// The name of the CronJob.
 pub const BACKUP: &str = "backup";
-/// The annotation of a CronJob that runs once more before the shop is taken down: who takes it down no longer has its Shop.
+/// The annotation of a CronJob that runs once more before the shop is taken down: who takes it down
+/// no longer has its Shop.
 pub const LAST: &str = "longshore.dev/runs-before-deletion";
 
 /// Seconds after which a backup is given up: two hours.
@@ -29,8 +31,14 @@ pub(crate) fn cron_job(frame: &Frame<'_>) -> Option<Object> {
         BackupSchedule::Weekly => format!("{minute} {} * * 0", target.hour),
         BackupSchedule::Never => return None,
     };
-    let meta = ObjectMeta { labels: Some(frame.pod_labels("backup")), ..ObjectMeta::default() };
-    let pod = PodTemplateSpec { metadata: Some(meta), spec: Some(pod_spec(frame, &target.image, &target.bucket)) };
+    let meta = ObjectMeta {
+        labels: Some(frame.pod_labels("backup")),
+        ..ObjectMeta::default()
+    };
+    let pod = PodTemplateSpec {
+        metadata: Some(meta),
+        spec: Some(pod_spec(frame, &target.image, &target.bucket)),
+    };
     let job = JobSpec {
         active_deadline_seconds: Some(DEADLINE),
         backoff_limit: Some(2),
@@ -58,13 +66,23 @@ pub(crate) fn cron_job(frame: &Frame<'_>) -> Option<Object> {
         starting_deadline_seconds: Some(3600),
         successful_jobs_history_limit: Some(1),
         failed_jobs_history_limit: Some(1),
-        job_template: JobTemplateSpec { metadata: None, spec: Some(job) },
+        job_template: JobTemplateSpec {
+            metadata: None,
+            spec: Some(job),
+        },
     };
     let mut metadata = frame.meta(BACKUP);
     if frame.spec.deletion_policy == DeletionPolicy::Snapshot {
-        metadata.annotations.get_or_insert_default().insert(LAST.to_owned(), "true".to_owned());
+        metadata
+            .annotations
+            .get_or_insert_default()
+            .insert(LAST.to_owned(), "true".to_owned());
     }
-    Some(Object::of(&CronJob { metadata, spec, ..CronJob::default() }))
+    Some(Object::of(&CronJob {
+        metadata,
+        spec,
+        ..CronJob::default()
+    }))
 }
 
 fn pod_spec(frame: &Frame<'_>, image: &str, bucket: &str) -> PodSpec {
@@ -77,10 +95,20 @@ fn pod_spec(frame: &Frame<'_>, image: &str, bucket: &str) -> PodSpec {
     ];
     if let Some((server, wanted)) = frame.database {
         env.push(container::plain("BACKUP_DATABASE_HOST", &server.host));
-        env.push(container::plain("BACKUP_DATABASE_PORT", server.port.to_string()));
+        env.push(container::plain(
+            "BACKUP_DATABASE_PORT",
+            server.port.to_string(),
+        ));
         env.push(container::plain("BACKUP_DATABASE", &wanted.name));
     }
-    env.extend(frame.class.store.endpoint.as_ref().map(|endpoint| container::plain("AWS_ENDPOINT_URL_S3", endpoint)));
+    env.extend(
+        frame
+            .class
+            .store
+            .endpoint
+            .as_ref()
+            .map(|endpoint| container::plain("AWS_ENDPOINT_URL_S3", endpoint)),
+    );
     env.extend(container::identity(&frame.class.identity));
     let mut mounts = vec![container::mount("temporary", path::TEMPORARY)];
     if frame.spec.config.secret_ref.is_some() {
@@ -89,7 +117,8 @@ fn pod_spec(frame: &Frame<'_>, image: &str, bucket: &str) -> PodSpec {
     if frame.class.identity.has_token() {
         mounts.push(container::read_only("identity", path::IDENTITY));
     }
-    // A list of the media goes with the dump. Where agents mount, the file system's own snapshots have it.
+    // A list of the media goes with the dump. Where agents mount, the file system's own snapshots
+    // have it.
     if frame.media.is_some() && frame.class.storage.mode == StorageMode::Csi {
         env.push(container::plain("BACKUP_MEDIA", path::SHARED));
         mounts.push(k8s_openapi::api::core::v1::VolumeMount {
@@ -102,14 +131,21 @@ fn pod_spec(frame: &Frame<'_>, image: &str, bucket: &str) -> PodSpec {
         image: Some(image.to_owned()),
         command: Some(vec!["longshore-backup".to_owned()]),
         env: Some(env),
-        resources: Some(container::resources(&frame.class.sizes.job, (&frame.class.disk.temporary, &frame.class.disk.temporary))),
+        resources: Some(container::resources(
+            &frame.class.sizes.job,
+            (&frame.class.disk.temporary, &frame.class.disk.temporary),
+        )),
         security_context: Some(container::restricted()),
         volume_mounts: Some(mounts),
         termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
         ..Container::default()
     };
     // It mounts no configuration.
-    let volumes = pod::volumes(frame, &super::config::Names::default(), [&container].into_iter());
+    let volumes = pod::volumes(
+        frame,
+        &super::config::Names::default(),
+        [&container].into_iter(),
+    );
     let (node_selector, tolerations) = pod::place(&frame.class.overlay);
     PodSpec {
         node_selector,

@@ -6,7 +6,8 @@ use api::{Object, name};
 use k8s_openapi::api::{
     batch::v1::{Job, JobSpec},
     core::v1::{
-        Container, EmptyDirVolumeSource, EnvVar, EnvVarSource, PodSpec, PodTemplateSpec, SecretKeySelector, SecretVolumeSource, Volume,
+        Container, EmptyDirVolumeSource, EnvVar, EnvVarSource, PodSpec, PodTemplateSpec,
+        SecretKeySelector, SecretVolumeSource, Volume,
     },
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
@@ -25,39 +26,73 @@ pub const BUILDS: &str = "longshore-builds";
 /// The service account of builds, there.
 pub const BUILD_ACCOUNT: &str = "build";
 
-/// Builds what `channel` runs from `sequence` on, where the class says how; the image's program publishes what it built as the next
-/// sequence, signed by its own key.
+/// Builds what `channel` runs from `sequence` on, where the class says how; the image's program
+/// publishes what it built as the next sequence, signed by its own key.
 ///
-/// One Job a release: a thousand shops that built the same files by themselves would need a thousand times the time.
+/// One Job a release: a thousand shops that built the same files by themselves would need a
+/// thousand times the time.
 #[must_use]
 pub fn build(class: &ShopClass, channel: &ChannelName, sequence: Sequence) -> Option<Object> {
     let build = class.spec.build.as_ref()?;
     let class_name = class.metadata.name.as_deref().unwrap_or_default();
-    let name =
-        name::within(&format!("build-{class_name}-{}-{sequence}", channel.as_str().replace(['/', '_', '.'], "-")), name::LABEL_LIMIT);
-    let labels: BTreeMap<String, String> =
-        [(super::frame::MANAGED_BY, "longshore"), (super::frame::CLASS, class_name), (super::frame::COMPONENT, "build")]
-            .map(|(key, value)| (key.to_owned(), value.to_owned()))
-            .into();
+    let name = name::within(
+        &format!(
+            "build-{class_name}-{}-{sequence}",
+            channel.as_str().replace(['/', '_', '.'], "-")
+        ),
+        name::LABEL_LIMIT,
+    );
+    let labels: BTreeMap<String, String> = [
+        (super::frame::MANAGED_BY, "longshore"),
+        (super::frame::CLASS, class_name),
+        (super::frame::COMPONENT, "build"),
+    ]
+    .map(|(key, value)| (key.to_owned(), value.to_owned()))
+    .into();
     let room = |name: &str, size: &str| Volume {
         name: name.to_owned(),
-        empty_dir: Some(EmptyDirVolumeSource { size_limit: Some(Quantity(size.to_owned())), medium: None }),
+        empty_dir: Some(EmptyDirVolumeSource {
+            size_limit: Some(Quantity(size.to_owned())),
+            medium: None,
+        }),
         ..Volume::default()
     };
-    let mut mounts = vec![container::mount("work", "/work"), container::mount("temporary", "/tmp")];
-    let mut volumes = vec![room("work", &class.spec.disk.sources), room("temporary", &class.spec.disk.temporary)];
+    let mut mounts = vec![
+        container::mount("work", "/work"),
+        container::mount("temporary", "/tmp"),
+    ];
+    let mut volumes = vec![
+        room("work", &class.spec.disk.sources),
+        room("temporary", &class.spec.disk.temporary),
+    ];
     if let Some(secret) = &build.secret {
         mounts.push(container::read_only("secret", SECRET));
-        let source =
-            SecretVolumeSource { secret_name: Some(secret.name.clone()), default_mode: Some(0o440), ..SecretVolumeSource::default() };
-        volumes.push(Volume { name: "secret".to_owned(), secret: Some(source), ..Volume::default() });
+        let source = SecretVolumeSource {
+            secret_name: Some(secret.name.clone()),
+            default_mode: Some(0o440),
+            ..SecretVolumeSource::default()
+        };
+        volumes.push(Volume {
+            name: "secret".to_owned(),
+            secret: Some(source),
+            ..Volume::default()
+        });
     }
     let container = Container {
         name: "build".to_owned(),
-        image: Some(build.image.as_ref().unwrap_or(&class.spec.images.shop).clone()),
+        image: Some(
+            build
+                .image
+                .as_ref()
+                .unwrap_or(&class.spec.images.shop)
+                .clone(),
+        ),
         command: Some(command(class, build)),
         env: Some(environment(class, build, channel, sequence)),
-        resources: Some(container::resources(&class.spec.sizes.job, (&class.spec.disk.sources, &class.spec.disk.sources))),
+        resources: Some(container::resources(
+            &class.spec.sizes.job,
+            (&class.spec.disk.sources, &class.spec.disk.sources),
+        )),
         security_context: Some(container::restricted()),
         volume_mounts: Some(mounts),
         termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
@@ -77,29 +112,51 @@ pub fn build(class: &ShopClass, channel: &ChannelName, sequence: Sequence) -> Op
         volumes: Some(volumes),
         ..PodSpec::default()
     };
-    let meta = ObjectMeta { labels: Some(labels.clone()), ..ObjectMeta::default() };
-    let metadata = ObjectMeta { name: Some(name), namespace: Some(BUILDS.to_owned()), labels: Some(labels), ..ObjectMeta::default() };
+    let meta = ObjectMeta {
+        labels: Some(labels.clone()),
+        ..ObjectMeta::default()
+    };
+    let metadata = ObjectMeta {
+        name: Some(name),
+        namespace: Some(BUILDS.to_owned()),
+        labels: Some(labels),
+        ..ObjectMeta::default()
+    };
     let spec = JobSpec {
         backoff_limit: Some(1),
         active_deadline_seconds: Some(3600),
         ttl_seconds_after_finished: Some(24 * 3600),
-        template: PodTemplateSpec { metadata: Some(meta), spec: Some(pod) },
+        template: PodTemplateSpec {
+            metadata: Some(meta),
+            spec: Some(pod),
+        },
         ..JobSpec::default()
     };
-    Some(Object::of(&Job { metadata, spec: Some(spec), ..Job::default() }))
+    Some(Object::of(&Job {
+        metadata,
+        spec: Some(spec),
+        ..Job::default()
+    }))
 }
 
 /// The class's own command, or the engine's; the API server knows that there is one.
 fn command(class: &ShopClass, build: &Build) -> Vec<String> {
     if build.command.is_empty() && class.spec.engine == Engine::Magento2 {
-        let script = MAGENTO2.replace("@PHP@", &format!("php{}", class.spec.php.version)).replace("@SECRET@", SECRET);
+        let script = MAGENTO2
+            .replace("@PHP@", &format!("php{}", class.spec.php.version))
+            .replace("@SECRET@", SECRET);
         return vec!["sh".to_owned(), "-c".to_owned(), script];
     }
     build.command.clone()
 }
 
 /// What a build is told, and by what the store knows it.
-fn environment(class: &ShopClass, build: &Build, channel: &ChannelName, sequence: Sequence) -> Vec<EnvVar> {
+fn environment(
+    class: &ShopClass,
+    build: &Build,
+    channel: &ChannelName,
+    sequence: Sequence,
+) -> Vec<EnvVar> {
     let store = &class.spec.store;
     let mut variables = vec![
         container::plain("BUILD_STORE", &store.location),
@@ -108,13 +165,35 @@ fn environment(class: &ShopClass, build: &Build, channel: &ChannelName, sequence
         container::plain("BUILD_TRUST", &store.trust),
         container::plain("AWS_REGION", &store.region),
     ];
-    variables.extend(store.endpoint.as_ref().map(|endpoint| container::plain("AWS_ENDPOINT_URL_S3", endpoint)));
-    let key = |secret: &str, key: &str| SecretKeySelector { name: secret.to_owned(), key: key.to_owned(), optional: Some(true) };
+    variables.extend(
+        store
+            .endpoint
+            .as_ref()
+            .map(|endpoint| container::plain("AWS_ENDPOINT_URL_S3", endpoint)),
+    );
+    let key = |secret: &str, key: &str| SecretKeySelector {
+        name: secret.to_owned(),
+        key: key.to_owned(),
+        optional: Some(true),
+    };
     if let Some(secret) = &build.secret {
-        variables.extend([("AWS_ACCESS_KEY_ID", "access-key-id"), ("AWS_SECRET_ACCESS_KEY", "secret-access-key")].map(|(name, entry)| {
-            let source = EnvVarSource { secret_key_ref: Some(key(&secret.name, entry)), ..EnvVarSource::default() };
-            EnvVar { name: name.to_owned(), value: None, value_from: Some(source) }
-        }));
+        variables.extend(
+            [
+                ("AWS_ACCESS_KEY_ID", "access-key-id"),
+                ("AWS_SECRET_ACCESS_KEY", "secret-access-key"),
+            ]
+            .map(|(name, entry)| {
+                let source = EnvVarSource {
+                    secret_key_ref: Some(key(&secret.name, entry)),
+                    ..EnvVarSource::default()
+                };
+                EnvVar {
+                    name: name.to_owned(),
+                    value: None,
+                    value_from: Some(source),
+                }
+            }),
+        );
     }
     variables
 }

@@ -1,4 +1,5 @@
-//! The Deployment that runs a shop's cron: one pod with a loop, since thousands of CronJobs a minute fall behind by minutes.
+//! The Deployment that runs a shop's cron: one pod with a loop, since thousands of CronJobs a
+//! minute fall behind by minutes.
 
 use super::{
     config::Names,
@@ -15,21 +16,41 @@ use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy}
 const GRACE: i64 = 600;
 
 pub(crate) fn deployment(frame: &Frame<'_>, names: &Names) -> Object {
-    // Cron writes: not to a shop that is closed for work, and not to a database that is being changed or that its release does not know.
-    let runs = frame.spec.state == ShopState::Active && frame.moment.migrating == Migrating::No && !frame.closed();
+    // Cron writes: not to a shop that is closed for work, and not to a database that is being
+    // changed or that its release does not know.
+    let runs = frame.spec.state == ShopState::Active
+        && frame.moment.migrating == Migrating::No
+        && !frame.closed();
     let script = format!("{}/cron.sh", path::SCRIPTS);
     let init = vec![container::pull(frame), container::follower(frame)];
-    let main = container::worker(frame, "cron", &frame.class.sizes.cron, vec!["/bin/sh".to_owned(), script]);
-    let part = Part { component: "cron", grace: GRACE, restart: "Always", spread: false };
+    let main = container::worker(
+        frame,
+        "cron",
+        &frame.class.sizes.cron,
+        vec!["/bin/sh".to_owned(), script],
+    );
+    let part = Part {
+        component: "cron",
+        grace: GRACE,
+        restart: "Always",
+        spread: false,
+    };
     let spec = DeploymentSpec {
         replicas: Some(i32::from(runs)),
         selector: frame.selector("cron"),
         // Never two at once: the same order would be mailed twice.
-        strategy: Some(DeploymentStrategy { type_: Some("Recreate".to_owned()), rolling_update: None }),
+        strategy: Some(DeploymentStrategy {
+            type_: Some("Recreate".to_owned()),
+            rolling_update: None,
+        }),
         progress_deadline_seconds: Some(900),
         revision_history_limit: Some(2),
         template: pod::template(frame, names, part, init, main),
         ..DeploymentSpec::default()
     };
-    Object::of(&Deployment { metadata: frame.meta("cron"), spec: Some(spec), ..Deployment::default() })
+    Object::of(&Deployment {
+        metadata: frame.meta("cron"),
+        spec: Some(spec),
+        ..Deployment::default()
+    })
 }

@@ -23,10 +23,18 @@ impl Demand {
         if matches!(frame.spec.state, ShopState::Suspended | ShopState::Archived) {
             return Self::Fixed(0);
         }
-        // One pod is enough for a shop that may be idle, until the autoscaler or a campaign finds otherwise.
+        // One pod is enough for a shop that may be idle, until the autoscaler or a campaign finds
+        // otherwise.
         let usual = if scale.idle.is_some() { 1 } else { scale.min };
         let min = usual.max(frame.moment.floor.unwrap_or(0)).min(scale.max);
-        if min < scale.max { Self::Between { min, max: scale.max } } else { Self::Fixed(min) }
+        if min < scale.max {
+            Self::Between {
+                min,
+                max: scale.max,
+            }
+        } else {
+            Self::Fixed(min)
+        }
     }
 
     /// The most pods that there can be.

@@ -1,4 +1,5 @@
-//! The maps of the edge: which shop a host belongs to, where it redirects, and what weight the shop has.
+//! The maps of the edge: which shop a host belongs to, where it redirects, and what weight the shop
+//! has.
 //!
 //! ```text
 //!  ConfigMap edge-<shard>      shard = hash(host) mod 64
@@ -8,8 +9,8 @@
 //!    closed.map                www.gone.example Suspended          host → why nobody answers
 //! ```
 //!
-//! A host has its shard by its own hash, so that one host's change touches one ConfigMap, whatever else changes. 64 shards hold some
-//! 500,000 hosts below [`SHARD_LIMIT`].
+//! A host has its shard by its own hash, so that one host's change touches one ConfigMap, whatever
+//! else changes. 64 shards hold some 500,000 hosts below [`SHARD_LIMIT`].
 
 use api::{Fleet, Object, Shop, ShopClass, ShopState, claims::Claims, name};
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -43,9 +44,19 @@ impl Site {
     #[must_use]
     pub fn of(shop: &Shop, class: &ShopClass) -> Option<Self> {
         let route = class.spec.route.map.as_ref()?;
-        let closed = matches!(shop.spec.state, ShopState::Suspended | ShopState::Archived).then_some(shop.spec.state);
-        let domains = shop.spec.domains.iter().map(|domain| (domain.host.clone(), domain.redirect_to.clone())).collect();
-        Some(Self { domains, weight: route.weight, closed })
+        let closed = matches!(shop.spec.state, ShopState::Suspended | ShopState::Archived)
+            .then_some(shop.spec.state);
+        let domains = shop
+            .spec
+            .domains
+            .iter()
+            .map(|domain| (domain.host.clone(), domain.redirect_to.clone()))
+            .collect();
+        Some(Self {
+            domains,
+            weight: route.weight,
+            closed,
+        })
     }
 
     /// Its hosts.
@@ -91,18 +102,26 @@ pub fn sites(fleet: &Fleet, claims: &Claims) -> BTreeMap<String, Site> {
     fleet.shops.iter().filter_map(site).collect()
 }
 
-/// All shards, of the shops whose class uses maps. Shards without hosts are there, too: a missing one would look like a lost one.
+/// All shards, of the shops whose class uses maps. Shards without hosts are there, too: a missing
+/// one would look like a lost one.
 ///
 /// # Errors
 ///
 /// Where a shard is full.
-pub fn maps<'a>(sites: impl Iterator<Item = (&'a str, &'a Site)>) -> Result<Vec<Object>, EdgeError> {
+pub fn maps<'a>(
+    sites: impl Iterator<Item = (&'a str, &'a Site)>,
+) -> Result<Vec<Object>, EdgeError> {
     let mut hosts = BTreeMap::<&str, Host<'a>>::new();
     for (shop, site) in sites {
-        hosts.extend(site.domains.iter().map(|(host, redirect)| (host.as_str(), (shop, site, redirect.as_deref()))));
+        hosts.extend(
+            site.domains
+                .iter()
+                .map(|(host, redirect)| (host.as_str(), (shop, site, redirect.as_deref()))),
+        );
     }
-    let mut shards: BTreeMap<u32, BTreeMap<&str, String>> =
-        (0..SHARDS).map(|shard| (shard, FILES.map(|file| (file, String::new())).into())).collect();
+    let mut shards: BTreeMap<u32, BTreeMap<&str, String>> = (0..SHARDS)
+        .map(|shard| (shard, FILES.map(|file| (file, String::new())).into()))
+        .collect();
     for (host, (shop, site, redirect)) in hosts {
         let shard = shards.entry(shard_of(host)).or_default();
         let mut line = |file: &'static str, value: &dyn fmt::Display| {
@@ -118,7 +137,10 @@ pub fn maps<'a>(sites: impl Iterator<Item = (&'a str, &'a Site)>) -> Result<Vec<
             }
         }
     }
-    shards.into_iter().map(|(shard, files)| config_map(shard, files)).collect()
+    shards
+        .into_iter()
+        .map(|(shard, files)| config_map(shard, files))
+        .collect()
 }
 
 /// The shard of a host.
@@ -144,6 +166,13 @@ fn config_map(shard: u32, files: BTreeMap<&str, String>) -> Result<Object, EdgeE
         labels: Some(api::name::system_labels()),
         ..ObjectMeta::default()
     };
-    let data = files.into_iter().map(|(name, text)| (name.to_owned(), text)).collect();
-    Ok(Object::of(&ConfigMap { metadata, data: Some(data), ..ConfigMap::default() }))
+    let data = files
+        .into_iter()
+        .map(|(name, text)| (name.to_owned(), text))
+        .collect();
+    Ok(Object::of(&ConfigMap {
+        metadata,
+        data: Some(data),
+        ..ConfigMap::default()
+    }))
 }

@@ -2,8 +2,9 @@
 
 use super::RenderError;
 use api::{
-    Cache, CacheRef, CloudIdentity, Database, DatabaseRef, DeletionPolicy, Engine, Media, MediaRef, Queue, QueueRef, Search, SearchRef,
-    Shop, ShopClass, ShopClassSpec, ShopSpec, StorageMode, Tenants,
+    Cache, CacheRef, CloudIdentity, Database, DatabaseRef, DeletionPolicy, Engine, Media, MediaRef,
+    Queue, QueueRef, Search, SearchRef, Shop, ShopClass, ShopClassSpec, ShopSpec, StorageMode,
+    Tenants,
 };
 use api::{InForce, Moment, name};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
@@ -11,7 +12,8 @@ use kube::core::ObjectMeta;
 use release::Migration;
 use std::collections::BTreeMap;
 
-/// The user and the group of every container that is not the agent's: above 10000, so that no user of a node has the same.
+/// The user and the group of every container that is not the agent's: above 10000, so that no user
+/// of a node has the same.
 pub(crate) const USER: i64 = 10_001;
 /// Labels of the parts of a shop.
 pub(crate) const NAME: &str = "app.kubernetes.io/name";
@@ -38,26 +40,64 @@ pub(crate) struct Frame<'a> {
 }
 
 impl<'a> Frame<'a> {
-    pub(crate) fn new(shop: &'a Shop, class: &'a ShopClass, release: Option<&'a InForce>, moment: &'a Moment) -> Result<Self, RenderError> {
+    pub(crate) fn new(
+        shop: &'a Shop,
+        class: &'a ShopClass,
+        release: Option<&'a InForce>,
+        moment: &'a Moment,
+    ) -> Result<Self, RenderError> {
         let shop_name = shop.metadata.name.as_deref().unwrap_or_default();
         let class_name = class.metadata.name.as_deref().unwrap_or_default();
         let (spec, class) = (&shop.spec, &class.spec);
-        let found = Found { shop: shop_name, class: class_name };
+        let found = Found {
+            shop: shop_name,
+            class: class_name,
+        };
         let (services, backends) = (&spec.services, &class.backends);
         let database = services.database.as_ref().map(|wanted| {
-            found.backend("database", &wanted.server, backends.databases.iter().map(|it| (it.name.as_str(), it))).map(|it| (it, wanted))
+            found
+                .backend(
+                    "database",
+                    &wanted.server,
+                    backends.databases.iter().map(|it| (it.name.as_str(), it)),
+                )
+                .map(|it| (it, wanted))
         });
         let cache = services.cache.as_ref().map(|wanted| {
-            found.backend("cache", &wanted.server, backends.caches.iter().map(|it| (it.name.as_str(), it))).map(|it| (it, wanted))
+            found
+                .backend(
+                    "cache",
+                    &wanted.server,
+                    backends.caches.iter().map(|it| (it.name.as_str(), it)),
+                )
+                .map(|it| (it, wanted))
         });
         let media = services.media.as_ref().map(|wanted| {
-            found.backend("media", &wanted.server, backends.media.iter().map(|it| (it.name.as_str(), it))).map(|it| (it, wanted))
+            found
+                .backend(
+                    "media",
+                    &wanted.server,
+                    backends.media.iter().map(|it| (it.name.as_str(), it)),
+                )
+                .map(|it| (it, wanted))
         });
         let search = services.search.as_ref().map(|wanted| {
-            found.backend("search", &wanted.server, backends.search.iter().map(|it| (it.name.as_str(), it))).map(|it| (it, wanted))
+            found
+                .backend(
+                    "search",
+                    &wanted.server,
+                    backends.search.iter().map(|it| (it.name.as_str(), it)),
+                )
+                .map(|it| (it, wanted))
         });
         let queue = services.queue.as_ref().map(|wanted| {
-            found.backend("queue", &wanted.server, backends.queues.iter().map(|it| (it.name.as_str(), it))).map(|it| (it, wanted))
+            found
+                .backend(
+                    "queue",
+                    &wanted.server,
+                    backends.queues.iter().map(|it| (it.name.as_str(), it)),
+                )
+                .map(|it| (it, wanted))
         });
         let frame = Self {
             shop: shop_name,
@@ -78,7 +118,11 @@ impl<'a> Frame<'a> {
 
     /// A shop of Magento without a database or media would start, and fail at each request.
     fn complete(self) -> Result<Self, RenderError> {
-        let missing = |what: &'static str| RenderError::Missing { shop: self.shop.to_owned(), what, engine: self.class.engine };
+        let missing = |what: &'static str| RenderError::Missing {
+            shop: self.shop.to_owned(),
+            what,
+            engine: self.class.engine,
+        };
         if let Some(release) = self.release
             && release.channel.as_str() != self.spec.channel
         {
@@ -92,22 +136,45 @@ impl<'a> Frame<'a> {
             && wanted.access_point.is_some()
             && media.efs.is_none()
         {
-            let (shop, server, class) = (self.shop.to_owned(), media.name.clone(), self.class_name.to_owned());
-            return Err(RenderError::AccessPoint { shop, server, class });
+            let (shop, server, class) = (
+                self.shop.to_owned(),
+                media.name.clone(),
+                self.class_name.to_owned(),
+            );
+            return Err(RenderError::AccessPoint {
+                shop,
+                server,
+                class,
+            });
         }
         self.reach_of_mounts()?;
-        if let Some((cache, wanted)) = self.cache.filter(|(cache, _)| cache.tenants == Tenants::Separate) {
+        if let Some((cache, wanted)) = self
+            .cache
+            .filter(|(cache, _)| cache.tenants == Tenants::Separate)
+        {
             if wanted.sessions.is_some() {
-                let (shop, server, class) = (self.shop.to_owned(), cache.name.clone(), self.class_name.to_owned());
-                return Err(RenderError::Sessions { shop, server, class });
+                let (shop, server, class) = (
+                    self.shop.to_owned(),
+                    cache.name.clone(),
+                    self.class_name.to_owned(),
+                );
+                return Err(RenderError::Sessions {
+                    shop,
+                    server,
+                    class,
+                });
             }
             if self.class.engine != Engine::Php && self.spec.config.secret_ref.is_none() {
-                return Err(missing("config.secretRef, which holds the password of the shop's Redis user,"));
+                return Err(missing(
+                    "config.secretRef, which holds the password of the shop's Redis user,",
+                ));
             }
         }
         // Found now, and not when the shop is deleted.
         if self.spec.deletion_policy == DeletionPolicy::Snapshot && self.class.backup.is_none() {
-            return Err(missing("the class's backup, which deletionPolicy: Snapshot runs,"));
+            return Err(missing(
+                "the class's backup, which deletionPolicy: Snapshot runs,",
+            ));
         }
         if self.class.engine != Engine::Php {
             if self.database.is_none() {
@@ -118,32 +185,56 @@ impl<'a> Frame<'a> {
             }
         }
         if self.queue.is_some() && self.spec.config.secret_ref.is_none() {
-            return Err(missing("config.secretRef, which holds the queue's user and password,"));
+            return Err(missing(
+                "config.secretRef, which holds the queue's user and password,",
+            ));
         }
         if self.database.is_some() && self.spec.config.secret_ref.is_none() {
-            return Err(missing("config.secretRef, which holds the database's user and password,"));
+            return Err(missing(
+                "config.secretRef, which holds the database's user and password,",
+            ));
         }
         Ok(self)
     }
 
-    /// Where agents mount, the network is the pods', so that only the server can keep a shop from the files of another one.
+    /// Where agents mount, the network is the pods', so that only the server can keep a shop from
+    /// the files of another one.
     fn reach_of_mounts(&self) -> Result<(), RenderError> {
-        let (Some((media, wanted)), StorageMode::Agent) = (self.media, self.class.storage.mode) else { return Ok(()) };
-        let (shop, server, class) = (self.shop.to_owned(), media.name.clone(), self.class_name.to_owned());
+        let (Some((media, wanted)), StorageMode::Agent) = (self.media, self.class.storage.mode)
+        else {
+            return Ok(());
+        };
+        let (shop, server, class) = (
+            self.shop.to_owned(),
+            media.name.clone(),
+            self.class_name.to_owned(),
+        );
         let problem = match (&media.efs, &media.nfs) {
             (None, None) => return Ok(()),
             (Some(efs), _) if efs.iam && self.class.identity == CloudIdentity::default() => {
-                return Err(RenderError::Nobody { shop, server, class });
+                return Err(RenderError::Nobody {
+                    shop,
+                    server,
+                    class,
+                });
             }
             _ if media.tenants == Tenants::Trusted => return Ok(()),
             (Some(_), _) if wanted.access_point.is_none() => {
-                "services.media.accessPoint, by which EFS gives a shop its own directory and no other, is missing"
+                "services.media.accessPoint, by which EFS gives a shop its own directory and no \
+                 other, is missing"
             }
-            (Some(efs), _) if !efs.iam => "without iam EFS gives every access point to whoever names it",
+            (Some(efs), _) if !efs.iam => {
+                "without iam EFS gives every access point to whoever names it"
+            }
             (Some(_), _) => return Ok(()),
             (None, Some(_)) => "NFS believes whatever user a pod says that it is",
         };
-        Err(RenderError::Apart { shop, server, class, problem })
+        Err(RenderError::Apart {
+            shop,
+            server,
+            class,
+            problem,
+        })
     }
 
     /// Labels of every object.
@@ -151,18 +242,29 @@ impl<'a> Frame<'a> {
         let mut labels = self.class.overlay.labels.clone();
         // Ours win: selectors and network policies rest on them.
         labels.extend(
-            [(MANAGED_BY, "longshore"), (SHOP, self.shop), (CLASS, self.class_name)].map(|(key, value)| (key.to_owned(), value.to_owned())),
+            [
+                (MANAGED_BY, "longshore"),
+                (SHOP, self.shop),
+                (CLASS, self.class_name),
+            ]
+            .map(|(key, value)| (key.to_owned(), value.to_owned())),
         );
         labels
     }
 
-    /// What tells the pods of one part of the shop from others. It never changes: a Deployment's selector cannot.
+    /// What tells the pods of one part of the shop from others. It never changes: a Deployment's
+    /// selector cannot.
     pub(crate) fn selector(&self, component: &str) -> LabelSelector {
-        LabelSelector { match_labels: Some(self.identity(component)), ..LabelSelector::default() }
+        LabelSelector {
+            match_labels: Some(self.identity(component)),
+            ..LabelSelector::default()
+        }
     }
 
     fn identity(&self, component: &str) -> BTreeMap<String, String> {
-        [(NAME, self.shop), (COMPONENT, component)].map(|(key, value)| (key.to_owned(), value.to_owned())).into()
+        [(NAME, self.shop), (COMPONENT, component)]
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .into()
     }
 
     /// Labels of the pods of one part.
@@ -190,27 +292,40 @@ impl<'a> Frame<'a> {
 
     /// Who an object of the cluster is.
     pub(crate) fn cluster_meta(&self, name: impl Into<String>) -> ObjectMeta {
-        ObjectMeta { namespace: None, ..self.meta(name) }
+        ObjectMeta {
+            namespace: None,
+            ..self.meta(name)
+        }
     }
 
-    /// Whether visitors are kept out for now: neither the release before nor this one works on a database that is in between.
+    /// Whether visitors are kept out for now: neither the release before nor this one works on a
+    /// database that is in between.
     pub(crate) fn closed(&self) -> bool {
-        self.moment.closed && self.release.is_some_and(|release| release.migration == Migration::Breaking)
+        self.moment.closed
+            && self
+                .release
+                .is_some_and(|release| release.migration == Migration::Breaking)
     }
 
-    /// The Redis server of the shop's sessions, and the number of the database that is theirs alone.
+    /// The Redis server of the shop's sessions, and the number of the database that is theirs
+    /// alone.
     pub(crate) fn sessions(&self) -> Option<(&'a Cache, u32)> {
-        self.cache.and_then(|(server, wanted)| Some((server, wanted.sessions?)))
+        self.cache
+            .and_then(|(server, wanted)| Some((server, wanted.sessions?)))
     }
 
     /// The shop's user in Redis, where the server keeps its shops apart.
     pub(crate) fn cache_user(&self) -> Option<&'a str> {
-        self.cache.filter(|(cache, _)| cache.tenants == Tenants::Separate).map(|_| self.shop)
+        self.cache
+            .filter(|(cache, _)| cache.tenants == Tenants::Separate)
+            .map(|_| self.shop)
     }
 
     /// What the names of the shop's tables begin with.
     pub(crate) fn table_prefix(&self) -> &'a str {
-        self.database.and_then(|(_, wanted)| wanted.table_prefix.as_deref()).unwrap_or_default()
+        self.database
+            .and_then(|(_, wanted)| wanted.table_prefix.as_deref())
+            .unwrap_or_default()
     }
 
     /// The first part of the path of Magento's admin.
@@ -220,14 +335,22 @@ impl<'a> Frame<'a> {
 
     /// The host of links in mails and of probes.
     pub(crate) fn primary(&self) -> &'a str {
-        self.spec.domains.iter().find(|domain| domain.primary).map_or("localhost", |domain| domain.host.as_str())
+        self.spec
+            .domains
+            .iter()
+            .find(|domain| domain.primary)
+            .map_or("localhost", |domain| domain.host.as_str())
     }
 
     /// Directories of the release that lie on the shared file system, in the order of their names.
     pub(crate) fn shared(&self) -> Vec<&'a str> {
         let given = &self.class.storage.shared;
         let usual = self.class.engine.known().storage();
-        let mut shared: Vec<&str> = if given.is_empty() { usual.to_vec() } else { given.iter().map(String::as_str).collect() };
+        let mut shared: Vec<&str> = if given.is_empty() {
+            usual.to_vec()
+        } else {
+            given.iter().map(String::as_str).collect()
+        };
         if self.media.is_none() {
             shared.clear();
         }
@@ -243,7 +366,8 @@ impl<'a> Frame<'a> {
         }
     }
 
-    /// The file with the shop's own configuration, as the release names it; its manifest lists it as `shared`.
+    /// The file with the shop's own configuration, as the release names it; its manifest lists it
+    /// as `shared`.
     pub(crate) fn configured(&self) -> Option<&'static str> {
         self.class.engine.known().configured().first().copied()
     }
@@ -267,12 +391,14 @@ impl Found<'_> {
         mut all: impl Iterator<Item = (&'b str, &'b T)> + Clone,
     ) -> Result<&'b T, RenderError> {
         let known = all.clone();
-        all.find(|(name, _)| *name == wanted).map(|(_, backend)| backend).ok_or_else(|| RenderError::Backend {
-            shop: self.shop.to_owned(),
-            service,
-            wanted: wanted.to_owned(),
-            class: self.class.to_owned(),
-            known: known.map(|(name, _)| name).collect::<Vec<_>>().join(", "),
-        })
+        all.find(|(name, _)| *name == wanted)
+            .map(|(_, backend)| backend)
+            .ok_or_else(|| RenderError::Backend {
+                shop: self.shop.to_owned(),
+                service,
+                wanted: wanted.to_owned(),
+                class: self.class.to_owned(),
+                known: known.map(|(name, _)| name).collect::<Vec<_>>().join(", "),
+            })
     }
 }

@@ -1,4 +1,5 @@
-//! What a shop is in Kubernetes: every object, as a pure function of the shop, its class, the release in force and the moment.
+//! What a shop is in Kubernetes: every object, as a pure function of the shop, its class, the
+//! release in force and the moment.
 //!
 //! ```text
 //!  Shop ─┐                ┌─ namespace   Namespace, ServiceAccount, ResourceQuota, LimitRange
@@ -10,7 +11,8 @@
 //!                         └─ service, route, network_policy, volume
 //! ```
 //!
-//! No clock, no random, no map without an order: the same input gives the same bytes. What depends on time comes in as [`Moment`].
+//! No clock, no random, no map without an order: the same input gives the same bytes. What depends
+//! on time comes in as [`Moment`].
 
 mod amount;
 pub mod assign;
@@ -52,7 +54,10 @@ use frame::Frame;
 #[non_exhaustive]
 pub enum RenderError {
     /// A backend that the class does not have.
-    #[error("shop {shop}: services.{service}.ref={wanted:?} is not in the backends of class {class}; expected one of: {known}")]
+    #[error(
+        "shop {shop}: services.{service}.ref={wanted:?} is not in the backends of class {class}; \
+         expected one of: {known}"
+    )]
     Backend {
         /// The shop.
         shop: String,
@@ -76,7 +81,10 @@ pub enum RenderError {
         engine: Engine,
     },
     /// An access point of a file system that has none.
-    #[error("shop {shop}: services.media.accessPoint is a part of EFS, and {server} of class {class} is none; leave it out")]
+    #[error(
+        "shop {shop}: services.media.accessPoint is a part of EFS, and {server} of class {class} \
+         is none; leave it out"
+    )]
     AccessPoint {
         /// The shop.
         shop: String,
@@ -87,8 +95,9 @@ pub enum RenderError {
     },
     /// A file system that keeps its shops apart, where agents mount, and cannot.
     #[error(
-        "shop {shop}: {server} of class {class} keeps its shops apart, and agents mount it, so that every pod can reach it; {problem}. Mend it, or say tenants: \
-         Trusted of a file system whose shops may read and change each other's files"
+        "shop {shop}: {server} of class {class} keeps its shops apart, and agents mount it, so \
+         that every pod can reach it; {problem}. Mend it, or say tenants: Trusted of a file \
+         system whose shops may read and change each other's files"
     )]
     Apart {
         /// The shop.
@@ -102,7 +111,8 @@ pub enum RenderError {
     },
     /// IAM, and nobody to sign.
     #[error(
-        "shop {shop}: EFS is told by IAM who mounts {server} of class {class}, and the class has no identity; give it one, or say iam: false there"
+        "shop {shop}: EFS is told by IAM who mounts {server} of class {class}, and the class has \
+         no identity; give it one, or say iam: false there"
     )]
     Nobody {
         /// The shop.
@@ -114,8 +124,10 @@ pub enum RenderError {
     },
     /// Sessions on a server that keeps its shops apart: their keys bear no prefix.
     #[error(
-        "shop {shop}: services.cache.sessions: {server} of class {class} keeps its shops apart, and sessions in Redis bear no prefix, so that every shop would read those of all; leave \
-         it out, and sessions are in the shop's own SQL database, or say tenants: Trusted of a server whose shops trust each other"
+        "shop {shop}: services.cache.sessions: {server} of class {class} keeps its shops apart, \
+         and sessions in Redis bear no prefix, so that every shop would read those of all; leave \
+         it out, and sessions are in the shop's own SQL database, or say tenants: Trusted of a \
+         server whose shops trust each other"
     )]
     Sessions {
         /// The shop.
@@ -152,17 +164,31 @@ pub enum RenderError {
 
 /// Every object of `shop`, in the order in which they are applied; the first is its namespace.
 ///
-/// Without a release nothing that runs is rendered. An archived shop is its namespace and its volume.
+/// Without a release nothing that runs is rendered. An archived shop is its namespace and its
+/// volume.
 ///
 /// # Errors
 ///
-/// Where the shop names a backend that its class lacks, lacks one that its engine needs, has a value without a usable path, or the release
-/// is of another channel.
-pub fn render(shop: &Shop, class: &ShopClass, release: Option<&InForce>, moment: &Moment) -> Result<Vec<Object>, RenderError> {
+/// Where the shop names a backend that its class lacks, lacks one that its engine needs, has a
+/// value without a usable path, or the release is of another channel.
+pub fn render(
+    shop: &Shop,
+    class: &ShopClass,
+    release: Option<&InForce>,
+    moment: &Moment,
+) -> Result<Vec<Object>, RenderError> {
     let frame = Frame::new(shop, class, release, moment)?;
-    let label =
-        |kind: &str, name: &str, problems: Vec<String>| problems.into_iter().map(|it| format!("{kind} {name}: {it}")).collect::<Vec<_>>();
-    let problems = [label("shop", frame.shop, reader::shop(shop, class)), label("class", frame.class_name, reader::class(class))].concat();
+    let label = |kind: &str, name: &str, problems: Vec<String>| {
+        problems
+            .into_iter()
+            .map(|it| format!("{kind} {name}: {it}"))
+            .collect::<Vec<_>>()
+    };
+    let problems = [
+        label("shop", frame.shop, reader::shop(shop, class)),
+        label("class", frame.class_name, reader::class(class)),
+    ]
+    .concat();
     if !problems.is_empty() {
         return Err(RenderError::Unreadable(problems));
     }
@@ -171,7 +197,11 @@ pub fn render(shop: &Shop, class: &ShopClass, release: Option<&InForce>, moment:
     if shop.spec.state == ShopState::Archived {
         return Ok(objects);
     }
-    objects.extend([namespace::account(&frame), namespace::quota(&frame), namespace::limits(&frame)]);
+    objects.extend([
+        namespace::account(&frame),
+        namespace::quota(&frame),
+        namespace::limits(&frame),
+    ]);
     objects.extend([network_policy::deny(&frame), network_policy::allow(&frame)]);
     let (names, configuration) = config::all(&frame)?;
     objects.extend(configuration);

@@ -11,38 +11,57 @@ use super::{
 use api::{Migrating, Object, name};
 use k8s_openapi::api::{
     batch::v1::{
-        Job, JobSpec, PodFailurePolicy, PodFailurePolicyOnExitCodesRequirement, PodFailurePolicyOnPodConditionsPattern,
-        PodFailurePolicyRule,
+        Job, JobSpec, PodFailurePolicy, PodFailurePolicyOnExitCodesRequirement,
+        PodFailurePolicyOnPodConditionsPattern, PodFailurePolicyRule,
     },
     coordination::v1::Lease,
 };
 
-/// The Lease of a shop's database. Who holds it is not rendered: the controller takes it, and gives it back.
+/// The Lease of a shop's database. Who holds it is not rendered: the controller takes it, and gives
+/// it back.
 pub const LEASE: &str = "migration";
 /// Seconds after which a pod that migrates is given up: an hour.
 const POD_DEADLINE: i64 = 3600;
-/// How often a pod is made again of which only `pull` failed. Job controllers wait 10 s, then twice as long each time.
+/// How often a pod is made again of which only `pull` failed. Job controllers wait 10 s, then twice
+/// as long each time.
 const PULLS: i32 = 6;
-/// Seconds after which the Job is given up: `pull` as often as that, for ten minutes each, and a whole migration after it.
+/// Seconds after which the Job is given up: `pull` as often as that, for ten minutes each, and a
+/// whole migration after it.
 pub const DEADLINE: i64 = 3 * POD_DEADLINE;
 
 pub(crate) fn lease(frame: &Frame<'_>) -> Object {
-    Object::of(&Lease { metadata: frame.meta(LEASE), ..Lease::default() })
+    Object::of(&Lease {
+        metadata: frame.meta(LEASE),
+        ..Lease::default()
+    })
 }
 
 /// Only while the controller holds the Lease and cron has ended: a Job runs as soon as it exists.
 pub(crate) fn job(frame: &Frame<'_>, names: &Names) -> Option<Object> {
     let release = frame.release?;
-    let pending = frame.moment.migrated.is_none_or(|migrated| migrated < release.sequence);
+    let pending = frame
+        .moment
+        .migrated
+        .is_none_or(|migrated| migrated < release.sequence);
     if !scripts::migrates(frame) || !pending || frame.moment.migrating != Migrating::Now {
         return None;
     }
     let init = vec![container::pull_in_force(frame), container::follower(frame)];
     let script = format!("{}/migrate.sh", path::SCRIPTS);
-    let mut main = container::worker(frame, "migrate", &frame.class.sizes.job, vec!["/bin/sh".to_owned(), script]);
+    let mut main = container::worker(
+        frame,
+        "migrate",
+        &frame.class.sizes.job,
+        vec!["/bin/sh".to_owned(), script],
+    );
     // Its last lines say what is missing: they stay with the pod.
     main.termination_message_policy = Some("FallbackToLogsOnError".to_owned());
-    let part = Part { component: "migration", grace: 60, restart: "Never", spread: false };
+    let part = Part {
+        component: "migration",
+        grace: 60,
+        restart: "Never",
+        spread: false,
+    };
     let mut template = pod::template(frame, names, part, init, main);
     if let Some(spec) = &mut template.spec {
         spec.active_deadline_seconds = Some(POD_DEADLINE);
@@ -56,10 +75,15 @@ pub(crate) fn job(frame: &Frame<'_>, names: &Names) -> Option<Object> {
         ..JobSpec::default()
     };
     let name = name::within(&format!("release-{}", release.sequence), name::LABEL_LIMIT);
-    Some(Object::of(&Job { metadata: frame.meta(name), spec: Some(spec), ..Job::default() }))
+    Some(Object::of(&Job {
+        metadata: frame.meta(name),
+        spec: Some(spec),
+        ..Job::default()
+    }))
 }
 
-/// A migration that failed is looked at by a person: half of it may have run. Where `pull` failed nothing has, and the Job tries again.
+/// A migration that failed is looked at by a person: half of it may have run. Where `pull` failed
+/// nothing has, and the Job tries again.
 fn failure_policy() -> PodFailurePolicy {
     let failed = |container: &str, action: &str| PodFailurePolicyRule {
         action: action.to_owned(),
@@ -79,5 +103,11 @@ fn failure_policy() -> PodFailurePolicy {
         }]),
         ..PodFailurePolicyRule::default()
     };
-    PodFailurePolicy { rules: vec![failed("pull", "Count"), failed("migrate", "FailJob"), disrupted] }
+    PodFailurePolicy {
+        rules: vec![
+            failed("pull", "Count"),
+            failed("migrate", "FailJob"),
+            disrupted,
+        ],
+    }
 }

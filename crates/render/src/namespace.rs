@@ -1,10 +1,14 @@
-//! The namespace of a shop, and what bounds everything in it: Namespace, ServiceAccount, ResourceQuota, LimitRange.
+//! The namespace of a shop, and what bounds everything in it: Namespace, ServiceAccount,
+//! ResourceQuota, LimitRange.
 
 use super::{amount::Requests, demand::Demand, frame::Frame};
 use api::Object;
 use api::StorageMode;
 use k8s_openapi::{
-    api::core::v1::{LimitRange, LimitRangeItem, LimitRangeSpec, Namespace, ResourceQuota, ResourceQuotaSpec, ServiceAccount},
+    api::core::v1::{
+        LimitRange, LimitRangeItem, LimitRangeSpec, Namespace, ResourceQuota, ResourceQuotaSpec,
+        ServiceAccount,
+    },
     apimachinery::pkg::api::resource::Quantity,
 };
 use std::collections::BTreeMap;
@@ -18,26 +22,41 @@ pub(crate) const ACCOUNT: &str = "shop";
 
 pub(crate) fn namespace(frame: &Frame<'_>) -> Object {
     let mut metadata = frame.cluster_meta(frame.namespace.clone());
-    // The agent's mounts have to reach the other containers, which takes a privileged one. Where a CSI driver mounts, nobody is.
+    // The agent's mounts have to reach the other containers, which takes a privileged one. Where a
+    // CSI driver mounts, nobody is.
     let level = match frame.class.storage.mode {
-        StorageMode::Agent if frame.media.is_some() || frame.class.node_cache.is_some() => "privileged",
+        StorageMode::Agent if frame.media.is_some() || frame.class.node_cache.is_some() => {
+            "privileged"
+        }
         StorageMode::Agent | StorageMode::Csi => "restricted",
     };
     // The Shop will be gone when a person asks what may go with it.
     let policy = format!("{:?}", frame.spec.deletion_policy);
-    metadata.annotations.get_or_insert_default().insert(DELETION_POLICY.to_owned(), policy);
+    metadata
+        .annotations
+        .get_or_insert_default()
+        .insert(DELETION_POLICY.to_owned(), policy);
     let labels = metadata.labels.get_or_insert_default();
     for mode in ["enforce", "audit", "warn"] {
-        labels.insert(format!("pod-security.kubernetes.io/{mode}"), level.to_owned());
+        labels.insert(
+            format!("pod-security.kubernetes.io/{mode}"),
+            level.to_owned(),
+        );
     }
-    Object::of(&Namespace { metadata, ..Namespace::default() })
+    Object::of(&Namespace {
+        metadata,
+        ..Namespace::default()
+    })
 }
 
 pub(crate) fn account(frame: &Frame<'_>) -> Object {
     let mut metadata = frame.meta(ACCOUNT);
     let identity = &frame.class.identity;
     let mut annotate = |key: &str, value: &str| {
-        metadata.annotations.get_or_insert_default().insert(key.to_owned(), value.to_owned());
+        metadata
+            .annotations
+            .get_or_insert_default()
+            .insert(key.to_owned(), value.to_owned());
     };
     if let Some(azure) = &identity.azure {
         annotate("azure.workload.identity/client-id", &azure.client_id);
@@ -46,17 +65,33 @@ pub(crate) fn account(frame: &Frame<'_>) -> Object {
         annotate("iam.gke.io/gcp-service-account", &google.service_account);
     }
     // Nothing in a shop speaks to the API server.
-    Object::of(&ServiceAccount { metadata, automount_service_account_token: Some(false), ..ServiceAccount::default() })
+    Object::of(&ServiceAccount {
+        metadata,
+        automount_service_account_token: Some(false),
+        ..ServiceAccount::default()
+    })
 }
 
-/// What a runaway job may take from the others at most: twice the pods that the shop can have, and room for cron and jobs.
+/// What a runaway job may take from the others at most: twice the pods that the shop can have, and
+/// room for cron and jobs.
 pub(crate) fn quota(frame: &Frame<'_>) -> Object {
     let most = 2 * Demand::of(frame).most();
     let (sizes, overlay) = (&frame.class.sizes, &frame.class.overlay);
     let around = Requests::of(&sizes.agent).plus(Requests::of(&sizes.nginx));
-    let extra = overlay.extra_containers.iter().map(|extra| Requests::of(&extra.size)).fold(Requests::default(), Requests::plus);
-    let web = around.plus(Requests::of(&sizes.php_fpm)).plus(extra).times(most);
-    let workers = around.plus(Requests::of(&sizes.cron)).plus(around).plus(Requests::of(&sizes.job)).times(BESIDE / 2);
+    let extra = overlay
+        .extra_containers
+        .iter()
+        .map(|extra| Requests::of(&extra.size))
+        .fold(Requests::default(), Requests::plus);
+    let web = around
+        .plus(Requests::of(&sizes.php_fpm))
+        .plus(extra)
+        .times(most);
+    let workers = around
+        .plus(Requests::of(&sizes.cron))
+        .plus(around)
+        .plus(Requests::of(&sizes.job))
+        .times(BESIDE / 2);
     let requests = web.plus(workers);
     let hard = [
         ("pods", (most + BESIDE).to_string()),
@@ -71,14 +106,26 @@ pub(crate) fn quota(frame: &Frame<'_>) -> Object {
         ("persistentvolumeclaims", "2".to_owned()),
     ];
     let hard = hard.map(|(key, value)| (key.to_owned(), Quantity(value)));
-    let spec = ResourceQuotaSpec { hard: Some(hard.into()), ..ResourceQuotaSpec::default() };
-    Object::of(&ResourceQuota { metadata: frame.meta("shop"), spec: Some(spec), ..ResourceQuota::default() })
+    let spec = ResourceQuotaSpec {
+        hard: Some(hard.into()),
+        ..ResourceQuotaSpec::default()
+    };
+    Object::of(&ResourceQuota {
+        metadata: frame.meta("shop"),
+        spec: Some(spec),
+        ..ResourceQuota::default()
+    })
 }
 
-/// What a container gets that says nothing, such as one of `kubectl debug`: without it, it could take a whole node.
+/// What a container gets that says nothing, such as one of `kubectl debug`: without it, it could
+/// take a whole node.
 pub(crate) fn limits(frame: &Frame<'_>) -> Object {
     let amounts = |pairs: [(&str, &str); 2]| -> Option<BTreeMap<String, Quantity>> {
-        Some(pairs.map(|(key, value)| (key.to_owned(), Quantity(value.to_owned()))).into())
+        Some(
+            pairs
+                .map(|(key, value)| (key.to_owned(), Quantity(value.to_owned())))
+                .into(),
+        )
     };
     let item = LimitRangeItem {
         type_: "Container".to_owned(),
@@ -86,5 +133,8 @@ pub(crate) fn limits(frame: &Frame<'_>) -> Object {
         default_request: amounts([("cpu", "10m"), ("memory", "64Mi")]),
         ..LimitRangeItem::default()
     };
-    Object::of(&LimitRange { metadata: frame.meta("shop"), spec: Some(LimitRangeSpec { limits: vec![item] }) })
+    Object::of(&LimitRange {
+        metadata: frame.meta("shop"),
+        spec: Some(LimitRangeSpec { limits: vec![item] }),
+    })
 }

@@ -9,7 +9,8 @@ use api::Object;
 use api::{Engine, Peer, StorageMode};
 use k8s_openapi::{
     api::networking::v1::{
-        IPBlock, NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicySpec,
+        IPBlock, NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule,
+        NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicySpec,
     },
     apimachinery::pkg::{
         apis::meta::v1::{LabelSelector, LabelSelectorRequirement},
@@ -20,10 +21,17 @@ use std::collections::BTreeMap;
 
 /// Port of NFS, also of EFS.
 const NFS_PORT: u32 = 2049;
-/// What "everywhere" leaves out: metadata services, which hand out the node's identity, and private networks, where other
-/// shops and the cluster itself are.
-/// Carriers' and clouds' shared networks are in 100.64.0.0/10: pods of EKS and GKE, and metadata services of other clouds.
-const NOT_OUTSIDE: [&str; 5] = ["10.0.0.0/8", "100.64.0.0/10", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16"];
+/// What "everywhere" leaves out: metadata services, which hand out the node's identity, and private
+/// networks, where other shops and the cluster itself are.
+/// Carriers' and clouds' shared networks are in 100.64.0.0/10: pods of EKS and GKE, and metadata
+/// services of other clouds.
+const NOT_OUTSIDE: [&str; 5] = [
+    "10.0.0.0/8",
+    "100.64.0.0/10",
+    "169.254.0.0/16",
+    "172.16.0.0/12",
+    "192.168.0.0/16",
+];
 /// All of IPv4.
 const EVERYWHERE: &str = "0.0.0.0/0";
 /// Where EKS Pod Identity hands out credentials.
@@ -36,34 +44,62 @@ pub(crate) fn deny(frame: &Frame<'_>) -> Object {
         policy_types: Some(vec!["Ingress".to_owned(), "Egress".to_owned()]),
         ..NetworkPolicySpec::default()
     };
-    Object::of(&NetworkPolicy { metadata: frame.meta("deny"), spec: Some(spec) })
+    Object::of(&NetworkPolicy {
+        metadata: frame.meta("deny"),
+        spec: Some(spec),
+    })
 }
 
 /// What the shop's pods need, and no more.
 pub(crate) fn allow(frame: &Frame<'_>) -> Object {
     let network = &frame.class.network;
     let mut ingress = vec![
-        NetworkPolicyIngressRule { from: Some(vec![peer(&network.edge)]), ports: Some(vec![tcp(HTTP_PORT.cast_unsigned())]) },
-        NetworkPolicyIngressRule { from: Some(vec![peer(&network.monitoring)]), ports: Some(vec![tcp(AGENT_PORT.cast_unsigned())]) },
+        NetworkPolicyIngressRule {
+            from: Some(vec![peer(&network.edge)]),
+            ports: Some(vec![tcp(HTTP_PORT.cast_unsigned())]),
+        },
+        NetworkPolicyIngressRule {
+            from: Some(vec![peer(&network.monitoring)]),
+            ports: Some(vec![tcp(AGENT_PORT.cast_unsigned())]),
+        },
     ];
     if !network.api_server.is_empty() {
         // `pods/proxy`: what agents say of their release comes to the scheduler this way.
         let agent = Some(vec![tcp(AGENT_PORT.cast_unsigned())]);
-        ingress.push(NetworkPolicyIngressRule { from: Some(blocks(&network.api_server)), ports: agent });
+        ingress.push(NetworkPolicyIngressRule {
+            from: Some(blocks(&network.api_server)),
+            ports: agent,
+        });
     }
     let mut egress = vec![
-        NetworkPolicyEgressRule { to: Some(vec![peer(&network.dns)]), ports: Some(vec![udp(53), tcp(53)]) },
-        NetworkPolicyEgressRule { to: Some(blocks(&network.store)), ports: Some(vec![tcp(store_port(frame))]) },
+        NetworkPolicyEgressRule {
+            to: Some(vec![peer(&network.dns)]),
+            ports: Some(vec![udp(53), tcp(53)]),
+        },
+        NetworkPolicyEgressRule {
+            to: Some(blocks(&network.store)),
+            ports: Some(vec![tcp(store_port(frame))]),
+        },
     ];
     if let Some(own) = &network.own {
         // Of a Service's address some CNIs see what is behind it: the edge's pods.
-        let to = [blocks(&[format!("{}/32", own.address)]), vec![peer(&network.edge)]].concat();
+        let to = [
+            blocks(&[format!("{}/32", own.address)]),
+            vec![peer(&network.edge)],
+        ]
+        .concat();
         let ports = own.ports.iter().map(|&port| tcp(port)).collect();
-        egress.push(NetworkPolicyEgressRule { to: Some(to), ports: Some(ports) });
+        egress.push(NetworkPolicyEgressRule {
+            to: Some(to),
+            ports: Some(ports),
+        });
     }
     let mut reach = |cidrs: &[String], port: u32| {
         if !cidrs.is_empty() {
-            egress.push(NetworkPolicyEgressRule { to: Some(blocks(cidrs)), ports: Some(vec![tcp(port)]) });
+            egress.push(NetworkPolicyEgressRule {
+                to: Some(blocks(cidrs)),
+                ports: Some(vec![tcp(port)]),
+            });
         }
     };
     if let Some((server, _)) = frame.database {
@@ -86,11 +122,19 @@ pub(crate) fn allow(frame: &Frame<'_>) -> Object {
         reach(&server.cidrs, server.port);
     }
     if frame.class.engine == Engine::Magento2 {
-        frame.class.backends.http_caches.iter().for_each(|server| reach(&server.cidrs, server.port));
+        frame
+            .class
+            .backends
+            .http_caches
+            .iter()
+            .for_each(|server| reach(&server.cidrs, server.port));
     }
     reach(&network.outside, 443);
     for outgoing in &network.outgoing {
-        outgoing.ports.iter().for_each(|&port| reach(&outgoing.cidrs, port));
+        outgoing
+            .ports
+            .iter()
+            .for_each(|&port| reach(&outgoing.cidrs, port));
     }
     if frame.class.identity.pod_identity.is_some() {
         reach(&[POD_IDENTITY.to_owned()], 80);
@@ -100,7 +144,11 @@ pub(crate) fn allow(frame: &Frame<'_>) -> Object {
             match_expressions: Some(vec![LabelSelectorRequirement {
                 key: COMPONENT.to_owned(),
                 operator: "In".to_owned(),
-                values: Some(["web", "cron", "backup", "migration"].map(str::to_owned).into()),
+                values: Some(
+                    ["web", "cron", "backup", "migration"]
+                        .map(str::to_owned)
+                        .into(),
+                ),
             }]),
             ..LabelSelector::default()
         }),
@@ -108,29 +156,57 @@ pub(crate) fn allow(frame: &Frame<'_>) -> Object {
         ingress: Some(ingress),
         egress: Some(egress),
     };
-    Object::of(&NetworkPolicy { metadata: frame.meta("shop"), spec: Some(spec) })
+    Object::of(&NetworkPolicy {
+        metadata: frame.meta("shop"),
+        spec: Some(spec),
+    })
 }
 
 /// Where the store listens: on 443, unless its endpoint names another port, or is without TLS.
 fn store_port(frame: &Frame<'_>) -> u32 {
-    let Some(endpoint) = frame.class.store.endpoint.as_deref() else { return 443 };
-    let (usual, rest) = endpoint.strip_prefix("http://").map_or((443, endpoint.trim_start_matches("https://")), |rest| (80, rest));
+    let Some(endpoint) = frame.class.store.endpoint.as_deref() else {
+        return 443;
+    };
+    let (usual, rest) = endpoint
+        .strip_prefix("http://")
+        .map_or((443, endpoint.trim_start_matches("https://")), |rest| {
+            (80, rest)
+        });
     let authority = rest.split('/').next().unwrap_or(rest);
-    authority.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).unwrap_or(usual)
+    authority
+        .rsplit_once(':')
+        .and_then(|(_, port)| port.parse().ok())
+        .unwrap_or(usual)
 }
 
 /// Who says "everywhere" means the world outside.
 fn blocks(cidrs: &[String]) -> Vec<NetworkPolicyPeer> {
-    let except = |cidr: &String| (cidr == EVERYWHERE).then(|| NOT_OUTSIDE.map(str::to_owned).into());
-    let block = |cidr: &String| IPBlock { cidr: cidr.clone(), except: except(cidr) };
-    cidrs.iter().map(|cidr| NetworkPolicyPeer { ip_block: Some(block(cidr)), ..NetworkPolicyPeer::default() }).collect()
+    let except =
+        |cidr: &String| (cidr == EVERYWHERE).then(|| NOT_OUTSIDE.map(str::to_owned).into());
+    let block = |cidr: &String| IPBlock {
+        cidr: cidr.clone(),
+        except: except(cidr),
+    };
+    cidrs
+        .iter()
+        .map(|cidr| NetworkPolicyPeer {
+            ip_block: Some(block(cidr)),
+            ..NetworkPolicyPeer::default()
+        })
+        .collect()
 }
 
 fn peer(peer: &Peer) -> NetworkPolicyPeer {
-    let matching = |labels: &BTreeMap<String, String>| LabelSelector { match_labels: Some(labels.clone()), ..LabelSelector::default() };
+    let matching = |labels: &BTreeMap<String, String>| LabelSelector {
+        match_labels: Some(labels.clone()),
+        ..LabelSelector::default()
+    };
     NetworkPolicyPeer {
         // The API server sets this label on every namespace, and nobody else can.
-        namespace_selector: Some(matching(&BTreeMap::from([("kubernetes.io/metadata.name".to_owned(), peer.namespace.clone())]))),
+        namespace_selector: Some(matching(&BTreeMap::from([(
+            "kubernetes.io/metadata.name".to_owned(),
+            peer.namespace.clone(),
+        )]))),
         pod_selector: (!peer.labels.is_empty()).then(|| matching(&peer.labels)),
         ip_block: None,
     }
@@ -145,5 +221,9 @@ fn udp(port: u32) -> NetworkPolicyPort {
 }
 
 fn on(protocol: &str, port: u32) -> NetworkPolicyPort {
-    NetworkPolicyPort { protocol: Some(protocol.to_owned()), port: Some(IntOrString::Int(port.cast_signed())), end_port: None }
+    NetworkPolicyPort {
+        protocol: Some(protocol.to_owned()),
+        port: Some(IntOrString::Int(port.cast_signed())),
+        end_port: None,
+    }
 }

@@ -1,4 +1,5 @@
-//! What the pods of a shop have in common: volumes, mounts, who runs what, and where on the cluster.
+//! What the pods of a shop have in common: volumes, mounts, who runs what, and where on the
+//! cluster.
 
 use super::{
     config::Names,
@@ -10,9 +11,11 @@ use super::{
 use api::{Overlay, Priority, StorageMode};
 use k8s_openapi::{
     api::core::v1::{
-        ConfigMapVolumeSource, Container, EmptyDirVolumeSource, EnvVar, EnvVarSource, HostAlias, HostPathVolumeSource, KeyToPath,
-        ObjectFieldSelector, PersistentVolumeClaimVolumeSource, PodSpec, PodTemplateSpec, ProjectedVolumeSource, SecretVolumeSource,
-        SecurityContext, ServiceAccountTokenProjection, Toleration, TopologySpreadConstraint, Volume, VolumeMount, VolumeProjection,
+        ConfigMapVolumeSource, Container, EmptyDirVolumeSource, EnvVar, EnvVarSource, HostAlias,
+        HostPathVolumeSource, KeyToPath, ObjectFieldSelector, PersistentVolumeClaimVolumeSource,
+        PodSpec, PodTemplateSpec, ProjectedVolumeSource, SecretVolumeSource, SecurityContext,
+        ServiceAccountTokenProjection, Toleration, TopologySpreadConstraint, Volume, VolumeMount,
+        VolumeProjection,
     },
     apimachinery::pkg::api::resource::Quantity,
 };
@@ -21,7 +24,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Where nginx listens.
 pub(crate) const HTTP_PORT: i32 = 8080;
-/// Where php-fpm listens, in [`path::SOCKET`]: a port would be one that a shop can be made to send requests to, and each of them runs code.
+/// Where php-fpm listens, in [`path::SOCKET`]: a port would be one that a shop can be made to send
+/// requests to, and each of them runs code.
 pub(crate) const FPM: &str = "/run/shop/php-fpm.sock";
 /// The variable that names the pod's directory on its node.
 pub(crate) const POD_UID: &str = "POD_UID";
@@ -42,32 +46,61 @@ pub(crate) struct Part<'a> {
 }
 
 /// A pod of the shop: `init` in their order, sidecars among them, and one main container.
-pub(crate) fn template(frame: &Frame<'_>, names: &Names, part: Part<'_>, init: Vec<Container>, main: Container) -> PodTemplateSpec {
+pub(crate) fn template(
+    frame: &Frame<'_>,
+    names: &Names,
+    part: Part<'_>,
+    init: Vec<Container>,
+    main: Container,
+) -> PodTemplateSpec {
     let overlay = &frame.class.overlay;
     let mut annotations = overlay.pod_annotations.clone();
     // The clouds' webhooks hand out credentials to every container that is not named here.
-    let extra = overlay.extra_containers.iter().map(|extra| extra.name.as_str());
-    let tenants: Vec<&str> = ["cron", "migrate", "nginx", "php-fpm"].into_iter().chain(extra).collect();
+    let extra = overlay
+        .extra_containers
+        .iter()
+        .map(|extra| extra.name.as_str());
+    let tenants: Vec<&str> = ["cron", "migrate", "nginx", "php-fpm"]
+        .into_iter()
+        .chain(extra)
+        .collect();
     if frame.class.identity.azure.is_some() {
-        annotations.insert("azure.workload.identity/skip-containers".to_owned(), tenants.join(";"));
+        annotations.insert(
+            "azure.workload.identity/skip-containers".to_owned(),
+            tenants.join(";"),
+        );
     }
     if frame.class.identity.pod_identity.is_some() {
-        annotations.insert("eks.amazonaws.com/skip-containers".to_owned(), tenants.join(","));
+        annotations.insert(
+            "eks.amazonaws.com/skip-containers".to_owned(),
+            tenants.join(","),
+        );
     }
     let (node_selector, tolerations) = place(&frame.class.overlay);
     let spec = PodSpec {
         service_account_name: Some(ACCOUNT.to_owned()),
         automount_service_account_token: Some(false),
-        // Otherwise a Service called `longshore` would set variables that look like misspelt settings.
+        // Otherwise a Service called `longshore` would set variables that look like misspelt
+        // settings.
         enable_service_links: Some(false),
         termination_grace_period_seconds: Some(part.grace),
         restart_policy: Some(part.restart.to_owned()),
-        priority_class_name: Some(overlay.priority_class_name.clone().unwrap_or_else(|| priority_class(frame.class.priority).to_owned())),
+        priority_class_name: Some(
+            overlay
+                .priority_class_name
+                .clone()
+                .unwrap_or_else(|| priority_class(frame.class.priority).to_owned()),
+        ),
         security_context: Some(pod_security()),
         volumes: Some(volumes(frame, names, init.iter().chain([&main]))),
         init_containers: Some(init),
         containers: vec![main],
-        host_aliases: frame.class.network.own.as_ref().map(|own| vec![own_domains(frame, &own.address)]),
+        host_aliases: frame
+            .class
+            .network
+            .own
+            .as_ref()
+            .map(|own| vec![own_domains(frame, &own.address)]),
         node_selector,
         tolerations,
         topology_spread_constraints: part.spread.then(|| spread(frame, part.component)),
@@ -78,12 +111,25 @@ pub(crate) fn template(frame: &Frame<'_>, names: &Names, part: Part<'_>, init: V
         annotations: (!annotations.is_empty()).then_some(annotations),
         ..ObjectMeta::default()
     };
-    PodTemplateSpec { metadata: Some(metadata), spec: Some(spec) }
+    PodTemplateSpec {
+        metadata: Some(metadata),
+        spec: Some(spec),
+    }
 }
 
 /// All of the shop's domains, at this address.
 fn own_domains(frame: &Frame<'_>, address: &str) -> HostAlias {
-    HostAlias { ip: address.to_owned(), hostnames: Some(frame.spec.domains.iter().map(|domain| domain.host.clone()).collect()) }
+    HostAlias {
+        ip: address.to_owned(),
+        hostnames: Some(
+            frame
+                .spec
+                .domains
+                .iter()
+                .map(|domain| domain.host.clone())
+                .collect(),
+        ),
+    }
 }
 
 /// The PriorityClass of a priority; `cluster::priority` makes them.
@@ -97,9 +143,14 @@ pub fn priority_class(priority: Priority) -> &'static str {
 }
 
 /// Where pods may run, as the class says: labels of nodes, and taints that are tolerated.
-pub(crate) fn place(overlay: &Overlay) -> (Option<BTreeMap<String, String>>, Option<Vec<Toleration>>) {
+pub(crate) fn place(
+    overlay: &Overlay,
+) -> (Option<BTreeMap<String, String>>, Option<Vec<Toleration>>) {
     let selector = &overlay.node_selector;
-    ((!selector.is_empty()).then(|| selector.clone()), Some(tolerations(overlay)).filter(|all| !all.is_empty()))
+    (
+        (!selector.is_empty()).then(|| selector.clone()),
+        Some(tolerations(overlay)).filter(|all| !all.is_empty()),
+    )
 }
 
 fn tolerations(overlay: &Overlay) -> Vec<Toleration> {
@@ -107,7 +158,14 @@ fn tolerations(overlay: &Overlay) -> Vec<Toleration> {
     given
         .map(|given| Toleration {
             key: Some(given.key.clone()),
-            operator: Some(if given.value.is_some() { "Equal" } else { "Exists" }.to_owned()),
+            operator: Some(
+                if given.value.is_some() {
+                    "Equal"
+                } else {
+                    "Exists"
+                }
+                .to_owned(),
+            ),
             value: given.value.clone(),
             effect: given.effect.map(|effect| format!("{effect:?}")),
             toleration_seconds: None,
@@ -115,35 +173,58 @@ fn tolerations(overlay: &Overlay) -> Vec<Toleration> {
         .collect()
 }
 
-/// Two pods never share a node, and share a zone only where there is no other: the shop survives the loss of either.
+/// Two pods never share a node, and share a zone only where there is no other: the shop survives
+/// the loss of either.
 fn spread(frame: &Frame<'_>, component: &str) -> Vec<TopologySpreadConstraint> {
     let over = |key: &str, otherwise: &str| TopologySpreadConstraint {
         topology_key: key.to_owned(),
         max_skew: 1,
         when_unsatisfiable: otherwise.to_owned(),
         label_selector: Some(frame.selector(component)),
-        // Pods of the template before do not count: during an update there would be no node left to spread over.
+        // Pods of the template before do not count: during an update there would be no node left to
+        // spread over.
         match_label_keys: Some(vec!["pod-template-hash".to_owned()]),
         ..TopologySpreadConstraint::default()
     };
-    vec![over("kubernetes.io/hostname", "DoNotSchedule"), over("topology.kubernetes.io/zone", "ScheduleAnyway")]
+    vec![
+        over("kubernetes.io/hostname", "DoNotSchedule"),
+        over("topology.kubernetes.io/zone", "ScheduleAnyway"),
+    ]
 }
 
 /// What these containers mount.
-pub(crate) fn volumes<'a>(frame: &Frame<'_>, names: &Names, containers: impl Iterator<Item = &'a Container>) -> Vec<Volume> {
-    let mounted: BTreeSet<&str> =
-        containers.flat_map(|container| container.volume_mounts.iter().flatten()).map(|it| it.name.as_str()).collect();
-    let volume = |name: &str| Volume { name: name.to_owned(), ..Volume::default() };
+pub(crate) fn volumes<'a>(
+    frame: &Frame<'_>,
+    names: &Names,
+    containers: impl Iterator<Item = &'a Container>,
+) -> Vec<Volume> {
+    let mounted: BTreeSet<&str> = containers
+        .flat_map(|container| container.volume_mounts.iter().flatten())
+        .map(|it| it.name.as_str())
+        .collect();
+    let volume = |name: &str| Volume {
+        name: name.to_owned(),
+        ..Volume::default()
+    };
     let config_map = |name: &str, map: &str| Volume {
-        config_map: Some(ConfigMapVolumeSource { name: map.to_owned(), ..ConfigMapVolumeSource::default() }),
+        config_map: Some(ConfigMapVolumeSource {
+            name: map.to_owned(),
+            ..ConfigMapVolumeSource::default()
+        }),
         ..volume(name)
     };
     let room = |name: &str, size: &str, medium: Option<&str>| Volume {
-        empty_dir: Some(EmptyDirVolumeSource { size_limit: Some(Quantity(size.to_owned())), medium: medium.map(str::to_owned) }),
+        empty_dir: Some(EmptyDirVolumeSource {
+            size_limit: Some(Quantity(size.to_owned())),
+            medium: medium.map(str::to_owned),
+        }),
         ..volume(name)
     };
     let of_node = |name: &str, path: &str, kind: &str| Volume {
-        host_path: Some(HostPathVolumeSource { path: path.to_owned(), type_: Some(kind.to_owned()) }),
+        host_path: Some(HostPathVolumeSource {
+            path: path.to_owned(),
+            type_: Some(kind.to_owned()),
+        }),
         ..volume(name)
     };
     let mut volumes = Vec::with_capacity(mounted.len());
@@ -152,50 +233,94 @@ pub(crate) fn volumes<'a>(frame: &Frame<'_>, names: &Names, containers: impl Ite
             volumes.extend(make(name));
         }
     };
-    // The node's own disk. Nothing is ever mounted in it: the kubelet empties it recursively when the pod goes.
-    add("sources", &|name| Some(room(name, &frame.class.disk.sources, None)));
-    add("temporary", &|name| Some(room(name, &frame.class.disk.temporary, None)));
+    // The node's own disk. Nothing is ever mounted in it: the kubelet empties it recursively when
+    // the pod goes.
+    add("sources", &|name| {
+        Some(room(name, &frame.class.disk.sources, None))
+    });
+    add("temporary", &|name| {
+        Some(room(name, &frame.class.disk.temporary, None))
+    });
     add("trust", &|name| Some(config_map(name, &names.trust)));
-    add("release", &|name| Some(config_map(name, super::release::RELEASE)));
+    add("release", &|name| {
+        Some(config_map(name, super::release::RELEASE))
+    });
     // What the release is, and why agents wait, is no business of nginx.
     add("state", &|name| {
-        let closed = KeyToPath { key: path::CLOSED_FILE.to_owned(), path: path::CLOSED_FILE.to_owned(), mode: None };
+        let closed = KeyToPath {
+            key: path::CLOSED_FILE.to_owned(),
+            path: path::CLOSED_FILE.to_owned(),
+            mode: None,
+        };
         let source = ConfigMapVolumeSource {
             name: super::release::RELEASE.to_owned(),
             items: Some(vec![closed]),
             optional: Some(true),
             ..ConfigMapVolumeSource::default()
         };
-        Some(Volume { config_map: Some(source), ..volume(name) })
+        Some(Volume {
+            config_map: Some(source),
+            ..volume(name)
+        })
     });
     add("app", &|name| Some(config_map(name, &names.app)));
     add("php", &|name| Some(config_map(name, &names.php)));
     add("nginx", &|name| Some(config_map(name, &names.nginx)));
     add("scripts", &|name| Some(config_map(name, &names.scripts)));
-    add("writable", &|name| Some(room(name, &frame.class.disk.writable, None)));
-    // A socket and nothing else; a file system of its own, so that what else is written there takes no room of others.
+    add("writable", &|name| {
+        Some(room(name, &frame.class.disk.writable, None))
+    });
+    // A socket and nothing else; a file system of its own, so that what else is written there takes
+    // no room of others.
     add("socket", &|name| Some(room(name, "64Ki", Some("Memory"))));
     // In memory, as passwords are in it.
-    add("configured", &|name| Some(room(name, "4Mi", Some("Memory"))));
+    add("configured", &|name| {
+        Some(room(name, "4Mi", Some("Memory")))
+    });
     add("secret", &|name| {
         let secret = frame.spec.config.secret_ref.as_ref()?;
-        let source =
-            SecretVolumeSource { secret_name: Some(secret.name.clone()), default_mode: Some(0o440), ..SecretVolumeSource::default() };
-        Some(Volume { secret: Some(source), ..volume(name) })
+        let source = SecretVolumeSource {
+            secret_name: Some(secret.name.clone()),
+            default_mode: Some(0o440),
+            ..SecretVolumeSource::default()
+        };
+        Some(Volume {
+            secret: Some(source),
+            ..volume(name)
+        })
     });
-    add("mounts", &|name| frame.media.map(|_| config_map(name, &names.mounts)));
+    add("mounts", &|name| {
+        frame.media.map(|_| config_map(name, &names.mounts))
+    });
     add("shared", &|name| {
         frame.media.map(|_| match frame.class.storage.mode {
-            StorageMode::Agent => of_node(name, &frame.class.storage.directory, "DirectoryOrCreate"),
+            StorageMode::Agent => {
+                of_node(name, &frame.class.storage.directory, "DirectoryOrCreate")
+            }
             StorageMode::Csi => Volume {
-                persistent_volume_claim: Some(PersistentVolumeClaimVolumeSource { claim_name: CLAIM.to_owned(), read_only: None }),
+                persistent_volume_claim: Some(PersistentVolumeClaimVolumeSource {
+                    claim_name: CLAIM.to_owned(),
+                    read_only: None,
+                }),
                 ..volume(name)
             },
         })
     });
-    // It has to be there: an empty directory in its place would look like a shop that lost its media.
-    add("directory", &|name| frame.media.and_then(|_| directory(frame)).map(|path| of_node(name, path, "Directory")));
-    add("node", &|name| frame.class.node_cache.as_ref().map(|cache| of_node(name, &cache.directory, "DirectoryOrCreate")));
+    // It has to be there: an empty directory in its place would look like a shop that lost its
+    // media.
+    add("directory", &|name| {
+        frame
+            .media
+            .and_then(|_| directory(frame))
+            .map(|path| of_node(name, path, "Directory"))
+    });
+    add("node", &|name| {
+        frame
+            .class
+            .node_cache
+            .as_ref()
+            .map(|cache| of_node(name, &cache.directory, "DirectoryOrCreate"))
+    });
     add("identity", &|_| token(frame));
     volumes
 }
@@ -208,11 +333,21 @@ fn token(frame: &Frame<'_>) -> Option<Volume> {
         (None, None, None) => return None,
         _ => "sts.amazonaws.com".to_owned(),
     };
-    let projection = ServiceAccountTokenProjection { audience: Some(audience), expiration_seconds: Some(3600), path: "token".to_owned() };
-    let sources = vec![VolumeProjection { service_account_token: Some(projection), ..VolumeProjection::default() }];
+    let projection = ServiceAccountTokenProjection {
+        audience: Some(audience),
+        expiration_seconds: Some(3600),
+        path: "token".to_owned(),
+    };
+    let sources = vec![VolumeProjection {
+        service_account_token: Some(projection),
+        ..VolumeProjection::default()
+    }];
     Some(Volume {
         name: "identity".to_owned(),
-        projected: Some(ProjectedVolumeSource { sources: Some(sources), default_mode: Some(0o440) }),
+        projected: Some(ProjectedVolumeSource {
+            sources: Some(sources),
+            default_mode: Some(0o440),
+        }),
         ..Volume::default()
     })
 }
@@ -241,14 +376,21 @@ pub(crate) fn our_mounts(frame: &Frame<'_>) -> Vec<VolumeMount> {
 /// Mounts of the shop's own configuration and its Secret.
 pub(crate) fn application_mounts(frame: &Frame<'_>) -> Vec<VolumeMount> {
     let mut mounts = vec![container::read_only("app", path::APP)];
-    mounts.extend(frame.spec.config.secret_ref.as_ref().map(|_| container::read_only("secret", path::SECRET)));
+    mounts.extend(
+        frame
+            .spec
+            .config
+            .secret_ref
+            .as_ref()
+            .map(|_| container::read_only("secret", path::SECRET)),
+    );
     mounts
 }
 
 /// As whom our own two containers run.
 ///
-/// They share the node cache, which belongs to one user; so where the agent has to be root to mount, `pull` is root too, without a
-/// single capability.
+/// They share the node cache, which belongs to one user; so where the agent has to be root to
+/// mount, `pull` is root too, without a single capability.
 pub(crate) fn ours(frame: &Frame<'_>, privileged: bool) -> SecurityContext {
     let mounts = frame.media.is_some() && frame.class.storage.mode == StorageMode::Agent;
     let root = (mounts || frame.class.node_cache.is_some()).then_some(0);
@@ -261,7 +403,11 @@ pub(crate) fn ours(frame: &Frame<'_>, privileged: bool) -> SecurityContext {
             ..SecurityContext::default()
         };
     }
-    SecurityContext { run_as_non_root: Some(root.is_none()), run_as_user: root, ..restricted() }
+    SecurityContext {
+        run_as_non_root: Some(root.is_none()),
+        run_as_user: root,
+        ..restricted()
+    }
 }
 
 /// The pod's own name for its directory on the node.
@@ -270,13 +416,17 @@ pub(crate) fn uid_as(variable: &str) -> EnvVar {
         name: variable.to_owned(),
         value: None,
         value_from: Some(EnvVarSource {
-            field_ref: Some(ObjectFieldSelector { api_version: Some("v1".to_owned()), field_path: "metadata.uid".to_owned() }),
+            field_ref: Some(ObjectFieldSelector {
+                api_version: Some("v1".to_owned()),
+                field_path: "metadata.uid".to_owned(),
+            }),
             ..EnvVarSource::default()
         }),
     }
 }
 
-/// The node's directory that stands in for a file server, where the agent mounts and the class says so.
+/// The node's directory that stands in for a file server, where the agent mounts and the class says
+/// so.
 pub(crate) fn directory<'a>(frame: &Frame<'a>) -> Option<&'a str> {
     let (media, _) = frame.media?;
     let directory = media.directory.as_ref()?;
@@ -286,10 +436,19 @@ pub(crate) fn directory<'a>(frame: &Frame<'a>) -> Option<&'a str> {
 /// The shop's directory in a csi volume that is a whole file system.
 pub(crate) fn sub_path(frame: &Frame<'_>) -> Option<String> {
     let (media, wanted) = frame.media?;
-    media.nfs.as_ref().filter(|nfs| nfs.csi.is_some()).map(|_| wanted.path.trim_start_matches('/').to_owned())
+    media
+        .nfs
+        .as_ref()
+        .filter(|nfs| nfs.csi.is_some())
+        .map(|_| wanted.path.trim_start_matches('/').to_owned())
 }
 
 /// Asks php-fpm whether it answers. The kubelet does not speak FastCGI.
 pub(crate) fn ping(frame: &Frame<'_>) -> Vec<String> {
-    [format!("php{}", frame.class.php.version), "-n".to_owned(), format!("{}/ping.php", path::PHP)].into()
+    [
+        format!("php{}", frame.class.php.version),
+        "-n".to_owned(),
+        format!("{}/ping.php", path::PHP),
+    ]
+    .into()
 }

@@ -4,8 +4,9 @@ use api::{Cache, Shop, ShopClass, Tenants};
 use release::Sha256;
 use std::fmt::Write as _;
 
-/// What both engines' cache backend asks for, and `clean-caches.php`: nothing that looks into, changes or empties a whole database or server.
-/// `SCAN` tells the names of others' keys, and no value.
+/// What both engines' cache backend asks for, and `clean-caches.php`: nothing that looks into,
+/// changes or empties a whole database or server. `SCAN` tells the names of others' keys, and no
+/// value.
 const COMMANDS: [&str; 36] = [
     "ping",
     "select",
@@ -66,12 +67,20 @@ impl Password {
 #[must_use]
 pub fn separate<'a>(shop: &Shop, class: &'a ShopClass) -> Option<&'a Cache> {
     let wanted = shop.spec.services.cache.as_ref()?;
-    class.spec.backends.caches.iter().find(|cache| cache.name == wanted.server).filter(|cache| cache.tenants == Tenants::Separate)
+    class
+        .spec
+        .backends
+        .caches
+        .iter()
+        .find(|cache| cache.name == wanted.server)
+        .filter(|cache| cache.tenants == Tenants::Separate)
 }
 
-/// The line that makes the user of a shop whose keys begin with `prefix`, or makes it anew; on a server of version 7.
+/// The line that makes the user of a shop whose keys begin with `prefix`, or makes it anew; on a
+/// server of version 7.
 ///
-/// The list of all tags is one for all shops: each may add to it and take away from it, and neither read nor replace it.
+/// The list of all tags is one for all shops: each may add to it and take away from it, and neither
+/// read nor replace it.
 ///
 /// ```
 /// use render::redis::{Password, acl};
@@ -87,11 +96,15 @@ pub fn acl(user: &str, prefix: &str, password: &Password) -> String {
         Password::Unknown => ">REPLACE-ME".to_owned(),
     };
     // Scripts of the backend name tags as their keys, without what tags' sets begin with.
-    let mut line = format!("ACL SETUSER {user} reset on {password} ~{prefix}* ~zc:k:{prefix}* ~zc:ti:{prefix}* ~longshore:{prefix}");
+    let mut line = format!(
+        "ACL SETUSER {user} reset on {password} ~{prefix}* ~zc:k:{prefix}* ~zc:ti:{prefix}* \
+         ~longshore:{prefix}"
+    );
     for command in COMMANDS {
         // Writing to a String never fails.
         write!(line, " +{command}").ok();
     }
-    // An entry without tags is taken from the set of the empty tag, in one transaction with the rest: a refusal would keep the entry.
+    // An entry without tags is taken from the set of the empty tag, in one transaction with the
+    // rest: a refusal would keep the entry.
     line + " (+sadd +srem %W~zc:tags) (+srem %W~zc:ti:)"
 }

@@ -9,27 +9,43 @@ use std::collections::BTreeMap;
 /// Its name, in each shop's namespace.
 pub(crate) const RELEASE: &str = "release";
 
-/// The signed release object beside what the cluster says about it. The agents verify the one and obey the other.
+/// The signed release object beside what the cluster says about it. The agents verify the one and
+/// obey the other.
 pub(crate) fn config_map(frame: &Frame<'_>, release: &InForce) -> Object {
     let mut files = BTreeMap::from([("release.json".to_owned(), release.envelope.clone())]);
     // Where no Job of ours migrates, agents have nothing to wait for.
     let nothing = release.migration != Migration::None && !scripts::migrates(frame);
-    if let Some(sequence) = if nothing { Some(release.sequence) } else { frame.moment.migrated } {
+    if let Some(sequence) = if nothing {
+        Some(release.sequence)
+    } else {
+        frame.moment.migrated
+    } {
         files.insert("migrated".to_owned(), sequence.to_string());
     }
     if frame.closed() {
         // nginx looks at each request whether it is there.
-        files.insert(path::CLOSED_FILE.to_owned(), format!("sequence {} changes the database", release.sequence));
+        files.insert(
+            path::CLOSED_FILE.to_owned(),
+            format!("sequence {} changes the database", release.sequence),
+        );
     }
     if let Some(why) = &frame.moment.paused {
         files.insert("pause".to_owned(), why.clone());
     }
     // One of another channel is of no use to a shop that was moved.
-    if let Some(previous) = frame.moment.previous.as_ref().filter(|previous| previous.channel == release.channel) {
+    if let Some(previous) = frame
+        .moment
+        .previous
+        .as_ref()
+        .filter(|previous| previous.channel == release.channel)
+    {
         files.insert("previous.json".to_owned(), previous.envelope.clone());
     }
     if !frame.moment.rejected.is_empty() {
-        files.insert("rejected".to_owned(), frame.moment.rejected.join("\n") + "\n");
+        files.insert(
+            "rejected".to_owned(),
+            frame.moment.rejected.join("\n") + "\n",
+        );
     }
     if let Some(since) = &frame.moment.retried {
         files.insert("retry".to_owned(), format!("{} {since}", release.manifest));
@@ -37,5 +53,9 @@ pub(crate) fn config_map(frame: &Frame<'_>, release: &InForce) -> Object {
     if frame.moment.chosen {
         files.insert("chosen".to_owned(), release.sequence.to_string());
     }
-    Object::of(&ConfigMap { metadata: frame.meta(RELEASE), data: Some(files), ..ConfigMap::default() })
+    Object::of(&ConfigMap {
+        metadata: frame.meta(RELEASE),
+        data: Some(files),
+        ..ConfigMap::default()
+    })
 }

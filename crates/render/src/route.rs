@@ -1,11 +1,12 @@
-//! How visitors' requests get to a shop, where its class does not use the maps of the edge: an Ingress or an HTTPRoute.
+//! How visitors' requests get to a shop, where its class does not use the maps of the edge: an
+//! Ingress or an HTTPRoute.
 
 use super::{frame::Frame, service::WEB};
 use api::Object;
 use api::{Domain, Gateway, Ingress, ShopState};
 use k8s_openapi::api::networking::v1::{
-    HTTPIngressPath, HTTPIngressRuleValue, Ingress as IngressObject, IngressBackend, IngressRule, IngressServiceBackend, IngressSpec,
-    IngressTLS, ServiceBackendPort,
+    HTTPIngressPath, HTTPIngressRuleValue, Ingress as IngressObject, IngressBackend, IngressRule,
+    IngressServiceBackend, IngressSpec, IngressTLS, ServiceBackendPort,
 };
 use kube::core::ObjectMeta;
 use serde::Serialize;
@@ -15,33 +16,73 @@ pub(crate) fn objects(frame: &Frame<'_>) -> Vec<Object> {
         return Vec::new();
     }
     let route = &frame.class.route;
-    let ingress = route.ingress.as_ref().map(|ingress| ingress_of(frame, ingress)).into_iter();
-    ingress.chain(route.gateway.iter().flat_map(|gateway| http_routes(frame, gateway))).collect()
+    let ingress = route
+        .ingress
+        .as_ref()
+        .map(|ingress| ingress_of(frame, ingress))
+        .into_iter();
+    ingress
+        .chain(
+            route
+                .gateway
+                .iter()
+                .flat_map(|gateway| http_routes(frame, gateway)),
+        )
+        .collect()
 }
 
 /// One rule for each host; those that redirect get to nginx, too, which answers them.
 fn ingress_of(frame: &Frame<'_>, ingress: &Ingress) -> Object {
     let mut metadata = frame.meta(WEB);
     if let Some(issuer) = &ingress.cluster_issuer {
-        metadata.annotations.get_or_insert_default().insert("cert-manager.io/cluster-issuer".to_owned(), issuer.clone());
+        metadata
+            .annotations
+            .get_or_insert_default()
+            .insert("cert-manager.io/cluster-issuer".to_owned(), issuer.clone());
     }
-    let hosts: Vec<String> = frame.spec.domains.iter().map(|domain| domain.host.clone()).collect();
+    let hosts: Vec<String> = frame
+        .spec
+        .domains
+        .iter()
+        .map(|domain| domain.host.clone())
+        .collect();
     let backend = IngressBackend {
         service: Some(IngressServiceBackend {
             name: WEB.to_owned(),
-            port: Some(ServiceBackendPort { name: Some("http".to_owned()), number: None }),
+            port: Some(ServiceBackendPort {
+                name: Some("http".to_owned()),
+                number: None,
+            }),
         }),
         resource: None,
     };
-    let path = HTTPIngressPath { path: Some("/".to_owned()), path_type: "Prefix".to_owned(), backend };
-    let rule = |host: &String| IngressRule { host: Some(host.clone()), http: Some(HTTPIngressRuleValue { paths: vec![path.clone()] }) };
+    let path = HTTPIngressPath {
+        path: Some("/".to_owned()),
+        path_type: "Prefix".to_owned(),
+        backend,
+    };
+    let rule = |host: &String| IngressRule {
+        host: Some(host.clone()),
+        http: Some(HTTPIngressRuleValue {
+            paths: vec![path.clone()],
+        }),
+    };
     let spec = IngressSpec {
         ingress_class_name: Some(ingress.class_name.clone()),
         rules: Some(hosts.iter().map(rule).collect()),
-        tls: ingress.cluster_issuer.as_ref().map(|_| vec![IngressTLS { hosts: Some(hosts.clone()), secret_name: Some("tls".to_owned()) }]),
+        tls: ingress.cluster_issuer.as_ref().map(|_| {
+            vec![IngressTLS {
+                hosts: Some(hosts.clone()),
+                secret_name: Some("tls".to_owned()),
+            }]
+        }),
         ..IngressSpec::default()
     };
-    Object::of(&IngressObject { metadata, spec: Some(spec), ..IngressObject::default() })
+    Object::of(&IngressObject {
+        metadata,
+        spec: Some(spec),
+        ..IngressObject::default()
+    })
 }
 
 /// The most hosts that one HTTPRoute may list (Gateway API, `HTTPRouteSpec.hostnames`).
@@ -103,16 +144,48 @@ struct BackendRef {
 }
 
 fn http_routes<'a>(frame: &Frame<'a>, gateway: &'a Gateway) -> Vec<Object> {
-    let (redirecting, serving): (Vec<&Domain>, Vec<&Domain>) = frame.spec.domains.iter().partition(|domain| domain.redirect_to.is_some());
+    let (redirecting, serving): (Vec<&Domain>, Vec<&Domain>) = frame
+        .spec
+        .domains
+        .iter()
+        .partition(|domain| domain.redirect_to.is_some());
     let serving = serving.chunks(HOSTS).enumerate().map(|(at, domains)| {
-        let rule = Rule { filters: Vec::new(), backend_refs: vec![BackendRef { name: WEB, port: 80 }] };
-        (if at == 0 { WEB.to_owned() } else { format!("{WEB}-{at}") }, domains.iter().map(|domain| domain.host.as_str()).collect(), rule)
+        let rule = Rule {
+            filters: Vec::new(),
+            backend_refs: vec![BackendRef {
+                name: WEB,
+                port: 80,
+            }],
+        };
+        (
+            if at == 0 {
+                WEB.to_owned()
+            } else {
+                format!("{WEB}-{at}")
+            },
+            domains.iter().map(|domain| domain.host.as_str()).collect(),
+            rule,
+        )
     });
     let redirects = redirecting.into_iter().filter_map(|domain| {
         let hostname = domain.redirect_to.as_deref()?;
-        let filter = Filter { kind: "RequestRedirect", request_redirect: Redirect { scheme: "https", hostname, status_code: 301 } };
+        let filter = Filter {
+            kind: "RequestRedirect",
+            request_redirect: Redirect {
+                scheme: "https",
+                hostname,
+                status_code: 301,
+            },
+        };
         let name = api::name::by_content("redirect", domain.host.as_bytes());
-        Some((name, vec![domain.host.as_str()], Rule { filters: vec![filter], backend_refs: Vec::new() }))
+        Some((
+            name,
+            vec![domain.host.as_str()],
+            Rule {
+                filters: vec![filter],
+                backend_refs: Vec::new(),
+            },
+        ))
     });
     serving
         .chain(redirects)
@@ -122,7 +195,10 @@ fn http_routes<'a>(frame: &Frame<'a>, gateway: &'a Gateway) -> Vec<Object> {
                 kind: "HTTPRoute",
                 metadata: frame.meta(name),
                 spec: HttpRouteSpec {
-                    parent_refs: [ParentRef { name: &gateway.name, namespace: &gateway.namespace }],
+                    parent_refs: [ParentRef {
+                        name: &gateway.name,
+                        namespace: &gateway.namespace,
+                    }],
                     hostnames,
                     rules: [rule],
                 },

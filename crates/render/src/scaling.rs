@@ -6,8 +6,10 @@ use api::duration;
 use k8s_openapi::{
     api::{
         autoscaling::v2::{
-            ContainerResourceMetricSource, CrossVersionObjectReference, HPAScalingPolicy, HPAScalingRules, HorizontalPodAutoscaler,
-            HorizontalPodAutoscalerBehavior, HorizontalPodAutoscalerSpec, MetricIdentifier, MetricSpec, MetricTarget, PodsMetricSource,
+            ContainerResourceMetricSource, CrossVersionObjectReference, HPAScalingPolicy,
+            HPAScalingRules, HorizontalPodAutoscaler, HorizontalPodAutoscalerBehavior,
+            HorizontalPodAutoscalerSpec, MetricIdentifier, MetricSpec, MetricTarget,
+            PodsMetricSource,
         },
         policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec},
     },
@@ -17,11 +19,15 @@ use k8s_openapi::{
 /// The longest that an autoscaler looks back, in seconds; `Idle` allows no more.
 const LONGEST: i32 = 3600;
 
-/// Only where there is something to decide: each autoscaler costs its controller a look every 15 seconds.
+/// Only where there is something to decide: each autoscaler costs its controller a look every 15
+/// seconds.
 pub(crate) fn autoscaler(frame: &Frame<'_>) -> Option<Object> {
-    let Demand::Between { min, max } = Demand::of(frame) else { return None };
+    let Demand::Between { min, max } = Demand::of(frame) else {
+        return None;
+    };
     let target = &frame.spec.scale.target;
-    // Of php-fpm alone: the pod's mean would count agents and nginx, which idle while PHP is out of breath.
+    // Of php-fpm alone: the pod's mean would count agents and nginx, which idle while PHP is out of
+    // breath.
     let cpu = MetricSpec {
         type_: "ContainerResource".to_owned(),
         container_resource: Some(ContainerResourceMetricSource {
@@ -35,19 +41,26 @@ pub(crate) fn autoscaler(frame: &Frame<'_>) -> Option<Object> {
         }),
         ..MetricSpec::default()
     };
-    // One that cannot be read keeps the autoscaler from scaling down, so the class has to say that it is there.
-    let busy = target.busy_workers_percent.zip(frame.class.busy_workers_metric.as_ref()).map(|(percent, metric)| MetricSpec {
-        type_: "Pods".to_owned(),
-        pods: Some(PodsMetricSource {
-            metric: MetricIdentifier { name: metric.clone(), selector: None },
-            target: MetricTarget {
-                type_: "AverageValue".to_owned(),
-                average_value: Some(Quantity(format!("{}m", percent * 10))),
-                ..MetricTarget::default()
-            },
-        }),
-        ..MetricSpec::default()
-    });
+    // One that cannot be read keeps the autoscaler from scaling down, so the class has to say that
+    // it is there.
+    let busy = target
+        .busy_workers_percent
+        .zip(frame.class.busy_workers_metric.as_ref())
+        .map(|(percent, metric)| MetricSpec {
+            type_: "Pods".to_owned(),
+            pods: Some(PodsMetricSource {
+                metric: MetricIdentifier {
+                    name: metric.clone(),
+                    selector: None,
+                },
+                target: MetricTarget {
+                    type_: "AverageValue".to_owned(),
+                    average_value: Some(Quantity(format!("{}m", percent * 10))),
+                    ..MetricTarget::default()
+                },
+            }),
+            ..MetricSpec::default()
+        });
     let spec = HorizontalPodAutoscalerSpec {
         scale_target_ref: CrossVersionObjectReference {
             api_version: Some("apps/v1".to_owned()),
@@ -59,7 +72,11 @@ pub(crate) fn autoscaler(frame: &Frame<'_>) -> Option<Object> {
         metrics: Some([Some(cpu), busy].into_iter().flatten().collect()),
         behavior: Some(behaviour(frame)),
     };
-    Some(Object::of(&HorizontalPodAutoscaler { metadata: frame.meta(WEB), spec, ..HorizontalPodAutoscaler::default() }))
+    Some(Object::of(&HorizontalPodAutoscaler {
+        metadata: frame.meta(WEB),
+        spec,
+        ..HorizontalPodAutoscaler::default()
+    }))
 }
 
 /// Seconds of a duration such as 30m, which its pattern checked.
@@ -67,11 +84,23 @@ fn seconds(text: &str) -> i32 {
     i32::try_from(duration(text).as_secs()).unwrap_or(LONGEST)
 }
 
-/// Up within a minute, whichever of doubling and four pods is more; down calmly, as the next wave of visitors often follows.
+/// Up within a minute, whichever of doubling and four pods is more; down calmly, as the next wave
+/// of visitors often follows.
 fn behaviour(frame: &Frame<'_>) -> HorizontalPodAutoscalerBehavior {
-    // Idle is a shop for which fewer pods were enough for so long; its last visitor does not make it so.
-    let calm = frame.spec.scale.idle.as_ref().map_or(300, |idle| seconds(&idle.after)).min(LONGEST);
-    let policy = |kind: &str, value: i32, seconds: i32| HPAScalingPolicy { type_: kind.to_owned(), value, period_seconds: seconds };
+    // Idle is a shop for which fewer pods were enough for so long; its last visitor does not make
+    // it so.
+    let calm = frame
+        .spec
+        .scale
+        .idle
+        .as_ref()
+        .map_or(300, |idle| seconds(&idle.after))
+        .min(LONGEST);
+    let policy = |kind: &str, value: i32, seconds: i32| HPAScalingPolicy {
+        type_: kind.to_owned(),
+        value,
+        period_seconds: seconds,
+    };
     HorizontalPodAutoscalerBehavior {
         scale_up: Some(HPAScalingRules {
             stabilization_window_seconds: Some(0),
@@ -99,5 +128,9 @@ pub(crate) fn budget(frame: &Frame<'_>) -> Option<Object> {
         unhealthy_pod_eviction_policy: Some("AlwaysAllow".to_owned()),
         ..PodDisruptionBudgetSpec::default()
     };
-    Some(Object::of(&PodDisruptionBudget { metadata: frame.meta(WEB), spec: Some(spec), ..PodDisruptionBudget::default() }))
+    Some(Object::of(&PodDisruptionBudget {
+        metadata: frame.meta(WEB),
+        spec: Some(spec),
+        ..PodDisruptionBudget::default()
+    }))
 }

@@ -7,19 +7,37 @@ use std::collections::BTreeMap;
 const CRON: &str = include_str!("script/cron.sh");
 const CLEAN_CACHES: &str = include_str!("script/clean-caches.php");
 const DATABASE: &str = include_str!("script/database.php");
-const MIGRATE_MAGENTO1: [&str; 2] = [include_str!("script/migrate-magento1.sh"), include_str!("script/migrate-magento1.php")];
-const MIGRATE_MAGENTO2: [&str; 2] = [include_str!("script/migrate-magento2.sh"), include_str!("script/migrate-magento2.php")];
+const MIGRATE_MAGENTO1: [&str; 2] = [
+    include_str!("script/migrate-magento1.sh"),
+    include_str!("script/migrate-magento1.php"),
+];
+const MIGRATE_MAGENTO2: [&str; 2] = [
+    include_str!("script/migrate-magento2.sh"),
+    include_str!("script/migrate-magento2.php"),
+];
 
 pub(crate) fn files(frame: &Frame<'_>) -> BTreeMap<String, String> {
     let php = format!("php{}", frame.class.php.version);
     let (due, migrate) = match frame.class.engine {
-        Engine::Magento1 => ("    run \"$PHP\" cron.php -mdefault\n    run \"$PHP\" cron.php -malways", Some(MIGRATE_MAGENTO1)),
-        Engine::Magento2 => ("    run \"$PHP\" bin/magento cron:run", Some(MIGRATE_MAGENTO2)),
-        Engine::Php => ("    if [ -f cron.php ]; then run \"$PHP\" cron.php; fi", None),
+        Engine::Magento1 => (
+            "    run \"$PHP\" cron.php -mdefault\n    run \"$PHP\" cron.php -malways",
+            Some(MIGRATE_MAGENTO1),
+        ),
+        Engine::Magento2 => (
+            "    run \"$PHP\" bin/magento cron:run",
+            Some(MIGRATE_MAGENTO2),
+        ),
+        Engine::Php => (
+            "    if [ -f cron.php ]; then run \"$PHP\" cron.php; fi",
+            None,
+        ),
     };
     let jitter = api::name::spread(frame.shop, 60);
     let second = api::name::spread(frame.shop, 3600);
-    let cron = CRON.replace("@PHP@", &php).replace("@JITTER@", &jitter.to_string()).replace("@SECOND@", &second.to_string());
+    let cron = CRON
+        .replace("@PHP@", &php)
+        .replace("@JITTER@", &jitter.to_string())
+        .replace("@SECOND@", &second.to_string());
     let mut files = BTreeMap::from([("cron.sh".to_owned(), cron.replace("@DUE@", due))]);
     if let Some([script, program]) = migrate {
         let filled = |text: &str| {
@@ -29,24 +47,34 @@ pub(crate) fn files(frame: &Frame<'_>) -> BTreeMap<String, String> {
                 .replace("@TLS@", &tls(frame))
         };
         files.extend(
-            [("migrate.sh", script), ("migrate.php", program), ("database.php", DATABASE)]
-                .map(|(name, text)| (name.to_owned(), filled(text))),
+            [
+                ("migrate.sh", script),
+                ("migrate.php", program),
+                ("database.php", DATABASE),
+            ]
+            .map(|(name, text)| (name.to_owned(), filled(text))),
         );
         files.extend(clean_caches(frame).map(|text| ("clean-caches.php".to_owned(), text)));
     }
     files
 }
 
-/// What Magento 1's own configuration cannot say of its connection: PDO's options have numbers. The path has no quote in it.
+/// What Magento 1's own configuration cannot say of its connection: PDO's options have numbers. The
+/// path has no quote in it.
 fn tls(frame: &Frame<'_>) -> String {
     let tls = frame.database.and_then(|(server, _)| server.tls.as_ref());
-    tls.map(|tls| format!("1009 => '{}', 1014 => true", tls.ca_file)).unwrap_or_default()
+    tls.map(|tls| format!("1009 => '{}', 1014 => true", tls.ca_file))
+        .unwrap_or_default()
 }
 
 /// Where the shop has caches in Redis.
 fn clean_caches(frame: &Frame<'_>) -> Option<String> {
     let (server, wanted) = frame.cache?;
-    let databases = if frame.class.engine == Engine::Magento2 { "'0', '1'" } else { "'0'" };
+    let databases = if frame.class.engine == Engine::Magento2 {
+        "'0', '1'"
+    } else {
+        "'0'"
+    };
     Some(
         CLEAN_CACHES
             .replace("@SCHEME@", if server.tls { "tls" } else { "tcp" })

@@ -27,5 +27,9 @@ pub(crate) fn service(frame: &Frame<'_>) -> Object {
         traffic_distribution: Some("PreferSameZone".to_owned()),
         ..ServiceSpec::default()
     };
-    Object::of(&Service { metadata: frame.meta(WEB), spec: Some(spec), ..Service::default() })
+    Object::of(&Service {
+        metadata: frame.meta(WEB),
+        spec: Some(spec),
+        ..Service::default()
+    })
 }

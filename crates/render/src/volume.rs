@@ -1,22 +1,28 @@
-//! The shop's media as a volume of a CSI driver, where the class says so: made by hand and bound to one claim, so that nothing provisions,
-//! and nothing deletes.
+//! The shop's media as a volume of a CSI driver, where the class says so: made by hand and bound to
+//! one claim, so that nothing provisions, and nothing deletes.
 
 use super::{frame::Frame, pod::CLAIM};
 use api::StorageMode;
 use api::{Object, name};
 use k8s_openapi::{
     api::core::v1::{
-        CSIPersistentVolumeSource, HostPathVolumeSource, NFSVolumeSource, ObjectReference, PersistentVolume, PersistentVolumeClaim,
-        PersistentVolumeClaimSpec, PersistentVolumeSpec, VolumeResourceRequirements,
+        CSIPersistentVolumeSource, HostPathVolumeSource, NFSVolumeSource, ObjectReference,
+        PersistentVolume, PersistentVolumeClaim, PersistentVolumeClaimSpec, PersistentVolumeSpec,
+        VolumeResourceRequirements,
     },
     apimachinery::pkg::api::resource::Quantity,
 };
 use std::collections::BTreeMap;
 
 pub(crate) fn objects(frame: &Frame<'_>) -> Vec<Object> {
-    let (Some((media, wanted)), StorageMode::Csi) = (frame.media, frame.class.storage.mode) else { return Vec::new() };
+    let (Some((media, wanted)), StorageMode::Csi) = (frame.media, frame.class.storage.mode) else {
+        return Vec::new();
+    };
     let volume = name::within(&format!("{}-media", frame.namespace), name::LABEL_LIMIT);
-    let capacity = BTreeMap::from([("storage".to_owned(), Quantity(frame.class.storage.claim.clone()))]);
+    let capacity = BTreeMap::from([(
+        "storage".to_owned(),
+        Quantity(frame.class.storage.claim.clone()),
+    )]);
     let many = Some(vec!["ReadWriteMany".to_owned()]);
     let mut spec = PersistentVolumeSpec {
         access_modes: many.clone(),
@@ -40,36 +46,75 @@ pub(crate) fn objects(frame: &Frame<'_>) -> Vec<Object> {
             Some(point) => format!("{}::{point}", efs.file_system),
             None => format!("{}:{}", efs.file_system, wanted.path),
         };
-        let options = [("tls", efs.tls), ("iam", efs.iam)].into_iter().filter(|(_, wanted)| *wanted).map(|(option, _)| option.to_owned());
+        let options = [("tls", efs.tls), ("iam", efs.iam)]
+            .into_iter()
+            .filter(|(_, wanted)| *wanted)
+            .map(|(option, _)| option.to_owned());
         spec.mount_options = Some(options.collect()).filter(|options: &Vec<_>| !options.is_empty());
         spec.csi = Some(csi("efs.csi.aws.com", handle, BTreeMap::new()));
     } else if let Some(nfs) = &media.nfs {
-        spec.mount_options = Some(["nfsvers=4.1", "hard", "noresvport", "timeo=600", "retrans=2"].map(str::to_owned).into());
+        spec.mount_options = Some(
+            [
+                "nfsvers=4.1",
+                "hard",
+                "noresvport",
+                "timeo=600",
+                "retrans=2",
+            ]
+            .map(str::to_owned)
+            .into(),
+        );
         if let Some(driver) = &nfs.csi {
-            spec.csi = Some(csi(&driver.driver, format!("{}#{}", driver.handle, frame.shop), driver.attributes.clone()));
+            spec.csi = Some(csi(
+                &driver.driver,
+                format!("{}#{}", driver.handle, frame.shop),
+                driver.attributes.clone(),
+            ));
         } else {
             let path = format!("{}{}", nfs.export.trim_end_matches('/'), wanted.path);
-            spec.nfs = Some(NFSVolumeSource { server: nfs.server.clone(), path, read_only: None });
+            spec.nfs = Some(NFSVolumeSource {
+                server: nfs.server.clone(),
+                path,
+                read_only: None,
+            });
         }
     } else if let Some(directory) = &media.directory {
         let path = format!("{}{}", directory.path, wanted.path);
-        spec.host_path = Some(HostPathVolumeSource { path, type_: Some("Directory".to_owned()) });
+        spec.host_path = Some(HostPathVolumeSource {
+            path,
+            type_: Some("Directory".to_owned()),
+        });
     }
     let claim = PersistentVolumeClaimSpec {
         access_modes: many,
-        resources: Some(VolumeResourceRequirements { requests: Some(capacity), limits: None }),
+        resources: Some(VolumeResourceRequirements {
+            requests: Some(capacity),
+            limits: None,
+        }),
         storage_class_name: Some(String::new()),
         volume_mode: Some("Filesystem".to_owned()),
         volume_name: Some(volume.clone()),
         ..PersistentVolumeClaimSpec::default()
     };
     vec![
-        Object::of(&PersistentVolume { metadata: frame.cluster_meta(volume), spec: Some(spec), ..PersistentVolume::default() }),
-        Object::of(&PersistentVolumeClaim { metadata: frame.meta(CLAIM), spec: Some(claim), ..PersistentVolumeClaim::default() }),
+        Object::of(&PersistentVolume {
+            metadata: frame.cluster_meta(volume),
+            spec: Some(spec),
+            ..PersistentVolume::default()
+        }),
+        Object::of(&PersistentVolumeClaim {
+            metadata: frame.meta(CLAIM),
+            spec: Some(claim),
+            ..PersistentVolumeClaim::default()
+        }),
     ]
 }
 
-fn csi(driver: &str, volume_handle: String, attributes: BTreeMap<String, String>) -> CSIPersistentVolumeSource {
+fn csi(
+    driver: &str,
+    volume_handle: String,
+    attributes: BTreeMap<String, String>,
+) -> CSIPersistentVolumeSource {
     CSIPersistentVolumeSource {
         driver: driver.to_owned(),
         volume_handle,

@@ -14,18 +14,40 @@ use k8s_openapi::{
     apimachinery::pkg::util::intstr::IntOrString,
 };
 
-/// Seconds that a pod may take to end: nginx's wait for the proxies, the last request, and five for the agent and the kubelet.
+/// Seconds that a pod may take to end: nginx's wait for the proxies, the last request, and five for
+/// the agent and the kubelet.
 pub(crate) const GRACE: i64 = container::PRE_STOP + container::DRAIN + 5;
 /// From so many pods on, one at a time would take too long.
 const LARGE: u32 = 8;
 
 pub(crate) fn deployment(frame: &Frame<'_>, names: &Names) -> Object {
     let demand = Demand::of(frame);
-    let surge = if demand.most() >= LARGE { IntOrString::String("25%".to_owned()) } else { IntOrString::Int(1) };
-    // The order in which they start, and, reversed, end: the agent mounts before php-fpm starts and unmounts after it ended.
-    let mut init = vec![container::pull(frame), container::agent(frame), container::php_fpm(frame)];
-    init.extend(frame.class.overlay.extra_containers.iter().map(container::extra));
-    let part = Part { component: "web", grace: GRACE, restart: "Always", spread: true };
+    let surge = if demand.most() >= LARGE {
+        IntOrString::String("25%".to_owned())
+    } else {
+        IntOrString::Int(1)
+    };
+    // The order in which they start, and, reversed, end: the agent mounts before php-fpm starts and
+    // unmounts after it ended.
+    let mut init = vec![
+        container::pull(frame),
+        container::agent(frame),
+        container::php_fpm(frame),
+    ];
+    init.extend(
+        frame
+            .class
+            .overlay
+            .extra_containers
+            .iter()
+            .map(container::extra),
+    );
+    let part = Part {
+        component: "web",
+        grace: GRACE,
+        restart: "Always",
+        spread: true,
+    };
     let spec = DeploymentSpec {
         replicas: match demand {
             Demand::Fixed(pods) => Some(pods.cast_signed()),
@@ -36,7 +58,10 @@ pub(crate) fn deployment(frame: &Frame<'_>, names: &Names) -> Object {
         strategy: Some(DeploymentStrategy {
             type_: Some("RollingUpdate".to_owned()),
             // A pod goes when its successor is ready, and not before.
-            rolling_update: Some(RollingUpdateDeployment { max_surge: Some(surge), max_unavailable: Some(IntOrString::Int(0)) }),
+            rolling_update: Some(RollingUpdateDeployment {
+                max_surge: Some(surge),
+                max_unavailable: Some(IntOrString::Int(0)),
+            }),
         }),
         min_ready_seconds: Some(5),
         progress_deadline_seconds: Some(300),
@@ -45,5 +70,9 @@ pub(crate) fn deployment(frame: &Frame<'_>, names: &Names) -> Object {
         template: pod::template(frame, names, part, init, container::nginx(frame)),
         ..DeploymentSpec::default()
     };
-    Object::of(&Deployment { metadata: frame.meta(WEB), spec: Some(spec), ..Deployment::default() })
+    Object::of(&Deployment {
+        metadata: frame.meta(WEB),
+        spec: Some(spec),
+        ..Deployment::default()
+    })
 }

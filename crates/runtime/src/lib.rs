@@ -1,17 +1,19 @@
-//! The process: settings from the environment, telemetry, the request to stop, and the last line with its exit code.
+//! The process: settings from the environment, telemetry, the request to stop, and the last line
+//! with its exit code.
 //!
 //! A binary is `main` over these, in this order:
 //!
-//! 1. [`Env::of_process`] takes every `LONGSHORE_*` variable once; the binary's `config.rs` reads its settings from it, and
-//!    [`Env::finish`] returns all problems together.
+//! 1. [`Env::of_process`] takes every `LONGSHORE_*` variable once; the binary's `config.rs` reads
+//!    its settings from it, and [`Env::finish`] returns all problems together.
 //! 2. [`telemetry::start`] sends events to standard error, as text or as JSON.
 //! 3. [`Stop::listen`] turns SIGTERM, SIGQUIT and SIGINT into something to wait for.
 //! 4. [`Tasks`] live and end together, where a program has more than one.
 //! 5. [`caught`] turns a panic into an error like any other: our bug, exit code 70.
-//! 6. [`Report::failure`] prints the last line, leaves the termination message for Kubernetes, and gives the exit code.
+//! 6. [`Report::failure`] prints the last line, leaves the termination message for Kubernetes, and
+//!    gives the exit code.
 //!
-//! The settings themselves are data, in [`variable`]: error messages, `--help` and the reference page ([`reference()`]) all
-//! come from that one table.
+//! The settings themselves are data, in [`variable`]: error messages, `--help` and the reference
+//! page ([`reference()`]) all come from that one table.
 
 mod env;
 mod memory;

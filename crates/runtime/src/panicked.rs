@@ -23,13 +23,17 @@ impl Panicked {
 ///
 /// # Errors
 ///
-/// When `program` panicked. What it was working on may be half-changed, so nothing but the report should follow.
+/// When `program` panicked. What it was working on may be half-changed, so nothing but the report
+/// should follow.
 pub fn caught<T>(program: impl FnOnce() -> T) -> Result<T, Panicked> {
     catch_unwind(AssertUnwindSafe(program)).map_err(|payload| Panicked(message(payload.as_ref())))
 }
 
 fn message(payload: &(dyn Any + Send)) -> String {
-    let text = payload.downcast_ref::<String>().map(String::as_str).or_else(|| payload.downcast_ref::<&str>().copied());
+    let text = payload
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| payload.downcast_ref::<&str>().copied());
     text.unwrap_or("without a message").to_owned()
 }
 
@@ -40,8 +44,14 @@ mod tests {
     #[test]
     fn a_panic_is_a_bug_with_its_message() {
         let number = 7;
-        assert_eq!(caught(|| panic!("{number} is impossible")), Err::<(), _>(Panicked("7 is impossible".to_owned())));
-        assert_eq!(caught(|| panic!("impossible")), Err::<(), _>(Panicked("impossible".to_owned())));
+        assert_eq!(
+            caught(|| panic!("{number} is impossible")),
+            Err::<(), _>(Panicked("7 is impossible".to_owned()))
+        );
+        assert_eq!(
+            caught(|| panic!("impossible")),
+            Err::<(), _>(Panicked("impossible".to_owned()))
+        );
         assert_eq!(caught(|| number), Ok(7));
         assert_eq!(Panicked(String::new()).reason().trouble().exit_code(), 70);
     }

@@ -63,22 +63,61 @@ mod tests {
 
     #[test]
     fn durations_have_a_unit() {
-        for (text, milliseconds) in [("500ms", 500), ("30s", 30_000), ("5m", 300_000), ("1h", 3_600_000), ("0s", 0)] {
-            assert_eq!(Duration::read(text), Some(Duration::from_millis(milliseconds)), "{text}");
+        for (text, milliseconds) in [
+            ("500ms", 500),
+            ("30s", 30_000),
+            ("5m", 300_000),
+            ("1h", 3_600_000),
+            ("0s", 0),
+        ] {
+            assert_eq!(
+                Duration::read(text),
+                Some(Duration::from_millis(milliseconds)),
+                "{text}"
+            );
         }
-        for bad in ["", "30", "s", "-1s", "1.5s", "1 s", "1d", "1S", "18446744073709551615h", "18446744073709551616s"] {
+        for bad in [
+            "",
+            "30",
+            "s",
+            "-1s",
+            "1.5s",
+            "1 s",
+            "1d",
+            "1S",
+            "18446744073709551615h",
+            "18446744073709551616s",
+        ] {
             assert_eq!(Duration::read(bad), None, "{bad}");
         }
     }
 
     #[test]
     fn mib_is_a_power_of_two_and_mb_a_power_of_ten() {
-        for (text, bytes) in
-            [("64MiB", 64 << 20), ("20GiB", 20 << 30), ("20GB", 20_000_000_000), ("3kB", 3000), ("1TiB", 1 << 40), ("7B", 7)]
-        {
-            assert_eq!(ByteSize::read(text).map(ByteSize::bytes), Some(bytes), "{text}");
+        for (text, bytes) in [
+            ("64MiB", 64 << 20),
+            ("20GiB", 20 << 30),
+            ("20GB", 20_000_000_000),
+            ("3kB", 3000),
+            ("1TiB", 1 << 40),
+            ("7B", 7),
+        ] {
+            assert_eq!(
+                ByteSize::read(text).map(ByteSize::bytes),
+                Some(bytes),
+                "{text}"
+            );
         }
-        for bad in ["", "64", "64M", "64mib", "1.5GiB", "-1MiB", "64 MiB", "16777216TiB"] {
+        for bad in [
+            "",
+            "64",
+            "64M",
+            "64mib",
+            "1.5GiB",
+            "-1MiB",
+            "64 MiB",
+            "16777216TiB",
+        ] {
             assert_eq!(ByteSize::read(bad), None, "{bad}");
         }
     }

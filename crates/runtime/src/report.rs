@@ -14,17 +14,19 @@ use std::{
 };
 use tracing::{error, warn};
 
-/// Where Kubernetes reads why a container ended, unless the pod says otherwise (`terminationMessagePath`).
+/// Where Kubernetes reads why a container ended, unless the pod says otherwise
+/// (`terminationMessagePath`).
 pub const TERMINATION_LOG: &str = "/dev/termination-log";
 
-/// The most that the kubelet keeps of one container's termination message, in bytes (Kubernetes documentation, "Determine the
-/// Reason for Pod Failure").
+/// The most that the kubelet keeps of one container's termination message, in bytes (Kubernetes
+/// documentation, "Determine the Reason for Pod Failure").
 pub const TERMINATION_LIMIT: usize = 4096;
 
 /// An error and its causes on one line, outermost first, with control characters escaped.
 ///
-/// A line break stays only where two spaces follow it, as in the list of [`ConfigError`](crate::ConfigError): no text from
-/// outside can begin a line of its own and pass for an event.
+/// A line break stays only where two spaces follow it, as in the list of
+/// [`ConfigError`](crate::ConfigError): no text from outside can begin a line of its own and pass
+/// for an event.
 #[derive(Debug)]
 pub struct Chain<'a>(pub &'a (dyn Error + 'static));
 
@@ -54,38 +56,57 @@ pub struct Report {
 }
 
 impl Report {
-    /// Reports as `program` in this format; `termination` is the termination message file, usually [`TERMINATION_LOG`], and is
-    /// written only where it exists already.
+    /// Reports as `program` in this format; `termination` is the termination message file, usually
+    /// [`TERMINATION_LOG`], and is written only where it exists already.
     #[must_use]
     pub fn new(program: &'static str, format: Format, termination: impl Into<PathBuf>) -> Self {
-        Self { program, format, termination: termination.into() }
+        Self {
+            program,
+            format,
+            termination: termination.into(),
+        }
     }
 
-    /// Writes the termination message and then, as the last line on standard error, what failed; returns the exit code.
+    /// Writes the termination message and then, as the last line on standard error, what failed;
+    /// returns the exit code.
     #[must_use]
     pub fn failure(&self, error: &(dyn Error + 'static), reason: Reason) -> ExitCode {
         self.failure_to(&mut io::stderr(), error, reason)
     }
 
-    fn failure_to(&self, out: &mut dyn io::Write, error: &(dyn Error + 'static), reason: Reason) -> ExitCode {
+    fn failure_to(
+        &self,
+        out: &mut dyn io::Write,
+        error: &(dyn Error + 'static),
+        reason: Reason,
+    ) -> ExitCode {
         if let Err(cause) = terminate(&self.termination, error, reason) {
             warn!(path = %self.termination.display(), error = %cause, "termination message not written");
         }
-        // Standard error is the only place to say that standard error is gone: the exit code still speaks.
-        out.write_all(self.last_line(error, reason).as_bytes()).unwrap_or_default();
+        // Standard error is the only place to say that standard error is gone: the exit code still
+        // speaks.
+        out.write_all(self.last_line(error, reason).as_bytes())
+            .unwrap_or_default();
         ExitCode::from(reason.trouble().exit_code())
     }
 
     fn last_line(&self, error: &(dyn Error + 'static), reason: Reason) -> String {
         let chain = Chain(error);
         match self.format {
-            Format::Text => format!("{}: {chain} [reason: {reason}] hint: {}\n", self.program, reason.hint()),
+            Format::Text => format!(
+                "{}: {chain} [reason: {reason}] hint: {}\n",
+                self.program,
+                reason.hint()
+            ),
             Format::Json => {
                 let line = Line::default();
                 let writer = line.clone();
-                tracing::dispatcher::with_default(&telemetry::errors_to(self.format, move || writer.clone()), || {
-                    error!(program = self.program, %reason, error = %chain, hint = reason.hint(), "failed");
-                });
+                tracing::dispatcher::with_default(
+                    &telemetry::errors_to(self.format, move || writer.clone()),
+                    || {
+                        error!(program = self.program, %reason, error = %chain, hint = reason.hint(), "failed");
+                    },
+                );
                 line.into_text()
             }
         }
@@ -116,7 +137,10 @@ impl Line {
 
 impl io::Write for Line {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend_from_slice(bytes);
         Ok(bytes.len())
     }
 
@@ -138,7 +162,10 @@ mod tests {
     }
 
     fn failed(path: &str) -> Failed {
-        Failed { path: path.to_owned(), source: io::Error::other("no space") }
+        Failed {
+            path: path.to_owned(),
+            source: io::Error::other("no space"),
+        }
     }
 
     fn report(format: Format) -> Report {
@@ -149,8 +176,8 @@ mod tests {
     fn text_is_one_line_with_cause_reason_and_hint() {
         assert_eq!(
             report(Format::Text).last_line(&failed("/srv/r"), Reason::Disk),
-            "longshore-init: cannot write /srv/r: no space [reason: disk] \
-             hint: check the named path: space, inodes, permissions, read-only mounts\n"
+            "longshore-init: cannot write /srv/r: no space [reason: disk] hint: check the named \
+             path: space, inodes, permissions, read-only mounts\n"
         );
     }
 
@@ -168,7 +195,8 @@ mod tests {
 
     #[test]
     fn a_name_from_outside_cannot_begin_a_line() {
-        let line = report(Format::Text).last_line(&failed("a\nlongshore-init: fine\r\u{1b}[2K"), Reason::Disk);
+        let line = report(Format::Text)
+            .last_line(&failed("a\nlongshore-init: fine\r\u{1b}[2K"), Reason::Disk);
         assert_eq!(line.lines().count(), 1, "{line}");
         assert!(!line.contains('\u{1b}'));
     }
@@ -179,28 +207,51 @@ mod tests {
         let deadline = env.read::<std::time::Duration>(&variable::DEADLINE);
         let error = env.finish(deadline).unwrap_err();
         let line = report(Format::Text).last_line(&error, error.reason());
-        assert!(line.starts_with("longshore-init: configuration is not usable\n  LONGSHORE_DEADLINE=\"30\": expected "), "{line}");
+        assert!(
+            line.starts_with(
+                "longshore-init: configuration is not usable\n  LONGSHORE_DEADLINE=\"30\": \
+                 expected "
+            ),
+            "{line}"
+        );
     }
 
     #[test]
     fn the_exit_code_is_that_of_the_reason() {
         for reason in Reason::ALL {
             let code = report(Format::Text).failure_to(&mut io::sink(), &failed("/srv/r"), *reason);
-            assert_eq!(format!("{code:?}"), format!("{:?}", ExitCode::from(reason.trouble().exit_code())), "{reason}");
+            assert_eq!(
+                format!("{code:?}"),
+                format!("{:?}", ExitCode::from(reason.trouble().exit_code())),
+                "{reason}"
+            );
         }
         let of = |reason: Reason| reason.trouble().exit_code();
-        let all = [Reason::Config, Reason::Rollback, Reason::Unreachable, Reason::Bug, Reason::Disk, Reason::Busy];
+        let all = [
+            Reason::Config,
+            Reason::Rollback,
+            Reason::Unreachable,
+            Reason::Bug,
+            Reason::Disk,
+            Reason::Busy,
+        ];
         assert_eq!(all.map(of), [64, 65, 69, 70, 74, 75]);
     }
 
     #[test]
     fn the_termination_message_starts_with_the_reason() {
         let mut file = tempfile::NamedTempFile::new().unwrap();
-        file.write_all("left by an earlier container, and longer than what we write after it: ".repeat(9).as_bytes()).unwrap();
+        file.write_all(
+            "left by an earlier container, and longer than what we write after it: "
+                .repeat(9)
+                .as_bytes(),
+        )
+        .unwrap();
         terminate(file.path(), &failed("/srv/r"), Reason::Disk).unwrap();
         assert_eq!(
             fs::read_to_string(file.path()).unwrap(),
-            "disk: cannot write /srv/r: no space\nhint: check the named path: space, inodes, permissions, read-only mounts\n"
+            "disk: cannot write /srv/r: no space\nhint: check the named path: space, inodes, \
+             permissions, read-only mounts\n"
         );
     }
 
@@ -209,7 +260,11 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         terminate(file.path(), &failed(&"ș".repeat(10_000)), Reason::Disk).unwrap();
         let message = fs::read_to_string(file.path()).unwrap();
-        assert!((TERMINATION_LIMIT - 3..=TERMINATION_LIMIT).contains(&message.len()), "{}", message.len());
+        assert!(
+            (TERMINATION_LIMIT - 3..=TERMINATION_LIMIT).contains(&message.len()),
+            "{}",
+            message.len()
+        );
         assert!(message.ends_with(&format!("\nhint: {}\n", Reason::Disk.hint())));
     }
 

@@ -53,8 +53,11 @@ impl Setting for AbsolutePath {
 
     fn read(text: &str) -> Option<Self> {
         let path = Path::new(text);
-        let stays = path.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
-        // An inner NUL ends the name for the kernel, which would then open another file than the one named.
+        let stays = path
+            .components()
+            .all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
+        // An inner NUL ends the name for the kernel, which would then open another file than the
+        // one named.
         (path.is_absolute() && stays && !text.contains('\0')).then(|| Self(path.to_owned()))
     }
 }

@@ -1,4 +1,5 @@
-//! The request to stop: SIGTERM from Kubernetes, SIGQUIT where an image says so, SIGINT from a person.
+//! The request to stop: SIGTERM from Kubernetes, SIGQUIT where an image says so, SIGINT from a
+//! person.
 
 use std::{fmt, io};
 use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
@@ -33,17 +34,26 @@ pub struct Stop {
 }
 
 impl Stop {
-    /// Listens from now on; until then the kernel drops these signals when we are process 1 of a container.
+    /// Listens from now on; until then the kernel drops these signals when we are process 1 of a
+    /// container.
     ///
     /// # Errors
     ///
     /// When the handlers cannot be installed.
     pub fn listen() -> io::Result<Self> {
-        let (terminate, quit) = (signal(SignalKind::terminate())?, signal(SignalKind::quit())?);
-        Ok(Self { terminate, quit, interrupt: signal(SignalKind::interrupt())? })
+        let (terminate, quit) = (
+            signal(SignalKind::terminate())?,
+            signal(SignalKind::quit())?,
+        );
+        Ok(Self {
+            terminate,
+            quit,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
     }
 
-    /// Waits until one of the signals has come. Cancel-safe: a signal that came meanwhile is there for the next call.
+    /// Waits until one of the signals has come. Cancel-safe: a signal that came meanwhile is there
+    /// for the next call.
     pub async fn asked(&mut self) -> Signal {
         tokio::select! {
             _ = self.terminate.recv() => Signal::Terminate,

@@ -31,7 +31,11 @@ impl Format {
     /// The format where none was asked for: text when a person watches, JSON otherwise.
     #[must_use]
     pub fn of_stderr() -> Self {
-        if io::stderr().is_terminal() { Self::Text } else { Self::Json }
+        if io::stderr().is_terminal() {
+            Self::Text
+        } else {
+            Self::Json
+        }
     }
 }
 
@@ -58,8 +62,8 @@ impl std::fmt::Display for Filter {
 }
 
 impl Setting for Filter {
-    const EXPECTED: &'static str =
-        "a level (error, warn, info, debug, trace, off), and target=level where one differs, such as warn,store=debug";
+    const EXPECTED: &'static str = "a level (error, warn, info, debug, trace, off), and \
+                                    target=level where one differs, such as warn,store=debug";
 
     fn read(text: &str) -> Option<Self> {
         const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
@@ -68,12 +72,21 @@ impl Setting for Filter {
             Some((target, level)) => is_path(target) && LEVELS.contains(&level),
             None => LEVELS.contains(&part),
         });
-        if checked { text.parse().ok().map(Self) } else { None }
+        if checked {
+            text.parse().ok().map(Self)
+        } else {
+            None
+        }
     }
 }
 
 fn is_path(target: &str) -> bool {
-    target.split("::").all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_'))
+    target.split("::").all(|part| {
+        !part.is_empty()
+            && part
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    })
 }
 
 /// Sends every event that `filter` lets through to standard error, until the process ends.
@@ -83,14 +96,17 @@ fn is_path(target: &str) -> bool {
 /// When it is called a second time.
 pub fn start(filter: &Filter, format: Format) {
     let (filter, handle) = reload::Layer::new(filter.clone().0);
-    tracing::subscriber::set_global_default(subscriber(filter, format, io::stderr)).expect("telemetry is started once, by main");
+    tracing::subscriber::set_global_default(subscriber(filter, format, io::stderr))
+        .expect("telemetry is started once, by main");
     RUNNING.get_or_init(|| handle);
 }
 
 /// Logs what `filter` lets through from now on; `false` where telemetry was not started.
 #[must_use]
 pub fn change(filter: &Filter) -> bool {
-    RUNNING.get().is_some_and(|running| running.reload(filter.clone().0).is_ok())
+    RUNNING
+        .get()
+        .is_some_and(|running| running.reload(filter.clone().0).is_ok())
 }
 
 /// A subscriber that writes events of level `error` to `writer`, whatever filter the process has.
@@ -98,23 +114,42 @@ pub(crate) fn errors_to<W>(format: Format, writer: W) -> Dispatch
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    Dispatch::new(subscriber(Targets::new().with_default(tracing::Level::ERROR), format, writer))
+    Dispatch::new(subscriber(
+        Targets::new().with_default(tracing::Level::ERROR),
+        format,
+        writer,
+    ))
 }
 
-fn subscriber<W>(filter: impl Filters<Registry> + Send + Sync + 'static, format: Format, writer: W) -> impl Subscriber + Send + Sync
+fn subscriber<W>(
+    filter: impl Filters<Registry> + Send + Sync + 'static,
+    format: Format,
+    writer: W,
+) -> impl Subscriber + Send + Sync
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let events = fmt::layer().with_writer(OneLine { inner: writer, format, colours: io::stderr().is_terminal() });
+    let events = fmt::layer().with_writer(OneLine {
+        inner: writer,
+        format,
+        colours: io::stderr().is_terminal(),
+    });
     let events: Box<dyn Layer<Registry> + Send + Sync> = match format {
-        Format::Text => events.compact().with_ansi(io::stderr().is_terminal()).boxed(),
-        Format::Json => events.json().flatten_event(true).with_span_list(false).boxed(),
+        Format::Text => events
+            .compact()
+            .with_ansi(io::stderr().is_terminal())
+            .boxed(),
+        Format::Json => events
+            .json()
+            .flatten_event(true)
+            .with_span_list(false)
+            .boxed(),
     };
     tracing_subscriber::registry().with(events.with_filter(filter))
 }
 
-/// A writer that gives each event one line and no other control character, whatever text of a shop, a hook or a store its fields have: so no such
-/// text passes for an event of ours.
+/// A writer that gives each event one line and no other control character, whatever text of a shop,
+/// a hook or a store its fields have: so no such text passes for an event of ours.
 #[derive(Debug)]
 struct OneLine<W> {
     inner: W,
@@ -127,7 +162,11 @@ impl<'a, W: MakeWriter<'a>> MakeWriter<'a> for OneLine<W> {
     type Writer = OneLine<W::Writer>;
 
     fn make_writer(&'a self) -> Self::Writer {
-        OneLine { inner: self.inner.make_writer(), format: self.format, colours: self.colours }
+        OneLine {
+            inner: self.inner.make_writer(),
+            format: self.format,
+            colours: self.colours,
+        }
     }
 }
 
@@ -141,9 +180,13 @@ impl<W: io::Write> io::Write for OneLine<W> {
             match self.format {
                 Format::Text if sign == '\u{1b}' && self.colours => shown.push(sign),
                 // Writing to a String never fails.
-                Format::Text if is_moving(sign) => write!(shown, "{}", sign.escape_unicode()).unwrap_or_default(),
+                Format::Text if is_moving(sign) => {
+                    write!(shown, "{}", sign.escape_unicode()).unwrap_or_default()
+                }
                 // All of them have four digits; a reader of JSON gets the sign itself.
-                Format::Json if is_moving(sign) => write!(shown, "\\u{:04x}", u32::from(sign)).unwrap_or_default(),
+                Format::Json if is_moving(sign) => {
+                    write!(shown, "\\u{:04x}", u32::from(sign)).unwrap_or_default()
+                }
                 _ => shown.push(sign),
             }
         }
@@ -157,7 +200,8 @@ impl<W: io::Write> io::Write for OneLine<W> {
     }
 }
 
-/// Whether a sign ends a line, moves a terminal's cursor, or makes a line read otherwise than it is.
+/// Whether a sign ends a line, moves a terminal's cursor, or makes a line read otherwise than it
+/// is.
 fn is_moving(sign: char) -> bool {
     sign != '\t' && sign.is_control()
         || matches!(sign, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
@@ -187,7 +231,11 @@ mod tests {
         let kept = Kept::default();
         let writer = kept.clone();
         tracing::subscriber::with_default(
-            subscriber(Targets::new().with_default(tracing::Level::INFO), format, move || writer.clone()),
+            subscriber(
+                Targets::new().with_default(tracing::Level::INFO),
+                format,
+                move || writer.clone(),
+            ),
             || {
                 tracing::info!(line = text, shown = %text, debugged = ?text, "{text}");
             },
@@ -215,18 +263,38 @@ mod tests {
 
     #[test]
     fn a_forged_event_stays_in_its_field() {
-        let forged = "x\n{\"level\":\"ERROR\",\"message\":\"failed\"}\n2026-01-01T00:00:00Z ERROR agent: failed";
+        let forged = "x\n{\"level\":\"ERROR\",\"message\":\"failed\"}\n2026-01-01T00:00:00Z ERROR \
+                      agent: failed";
         assert_eq!(written(Format::Text, forged).lines().count(), 1);
         let line = written(Format::Json, forged);
-        assert!(!line.contains("\"level\":\"ERROR\"") && line.matches("\"level\":").count() == 1, "{line}");
+        assert!(
+            !line.contains("\"level\":\"ERROR\"") && line.matches("\"level\":").count() == 1,
+            "{line}"
+        );
     }
 
     #[test]
     fn a_misspelt_level_is_refused_and_not_taken_for_a_target() {
-        for good in ["info", "off", "warn,store=debug", "aws_config=trace,error", "deploy::pull=debug"] {
+        for good in [
+            "info",
+            "off",
+            "warn,store=debug",
+            "aws_config=trace,error",
+            "deploy::pull=debug",
+        ] {
             assert!(Filter::read(good).is_some(), "{good}");
         }
-        for bad in ["", "inof", "INFO", "warn,", "warn,store", "=debug", "store=loud", "warn, debug", "info;store=debug"] {
+        for bad in [
+            "",
+            "inof",
+            "INFO",
+            "warn,",
+            "warn,store",
+            "=debug",
+            "store=loud",
+            "warn, debug",
+            "info;store=debug",
+        ] {
             assert!(Filter::read(bad).is_none(), "{bad}");
         }
     }

@@ -1,5 +1,6 @@
-//! The threads that a program cannot do without: made at its start, and kept. Where a pod's limit of processes is used up, as a shop may use it
-//! up, a program says so at once, and one that runs already does not need another thread to go on.
+//! The threads that a program cannot do without: made at its start, and kept. Where a pod's limit
+//! of processes is used up, as a shop may use it up, a program says so at once, and one that runs
+//! already does not need another thread to go on.
 
 use release::Reason;
 use std::{
@@ -24,7 +25,10 @@ const STARTED: Duration = Duration::from_secs(5);
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The system gives too few threads.
-    #[error("the system gives this process {given} of the {needed} threads that it needs beside its first")]
+    #[error(
+        "the system gives this process {given} of the {needed} threads that it needs beside its \
+         first"
+    )]
     Threads {
         /// How many there are.
         given: usize,
@@ -44,20 +48,29 @@ impl StartError {
     pub const fn reason(&self) -> Reason {
         match self {
             Self::Threads { .. } => Reason::Threads,
-            // The nearest of sysexits: EX_IOERR, the system refused us something that every process may have.
+            // The nearest of sysexits: EX_IOERR, the system refused us something that every process
+            // may have.
             Self::Loop(_) => Reason::Disk,
         }
     }
 }
 
-/// An event loop on this thread, and `needed` threads for what blocks, which `begin` is called on. More are made where they are to be had.
+/// An event loop on this thread, and `needed` threads for what blocks, which `begin` is called on.
+/// More are made where they are to be had.
 ///
 /// # Errors
 ///
 /// [`StartError`].
-pub fn start(needed: usize, begin: impl Fn() + Send + Sync + 'static) -> Result<Runtime, StartError> {
+pub fn start(
+    needed: usize,
+    begin: impl Fn() + Send + Sync + 'static,
+) -> Result<Runtime, StartError> {
     check(needed)?;
-    let runtime = Builder::new_current_thread().enable_all().thread_keep_alive(KEPT).on_thread_start(begin).build();
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .thread_keep_alive(KEPT)
+        .on_thread_start(begin)
+        .build();
     let runtime = runtime.map_err(StartError::Loop)?;
     let (gate, there) = (Arc::new(RwLock::new(())), Arc::new(AtomicUsize::new(0)));
     let held = gate.write().unwrap_or_else(PoisonError::into_inner);
@@ -83,7 +96,15 @@ pub fn start(needed: usize, begin: impl Fn() + Send + Sync + 'static) -> Result<
     }
     drop(held);
     let given = there.load(SeqCst).min(needed);
-    if given == needed { Ok(runtime) } else { Err(StartError::Threads { given, needed, source: io::ErrorKind::WouldBlock.into() }) }
+    if given == needed {
+        Ok(runtime)
+    } else {
+        Err(StartError::Threads {
+            given,
+            needed,
+            source: io::ErrorKind::WouldBlock.into(),
+        })
+    }
 }
 
 /// Whether so many threads are to be had, before tokio asks, which panics where there is none.
@@ -104,7 +125,13 @@ fn check(needed: usize) -> Result<(), StartError> {
         // It does nothing that could panic.
         drop(thread.join());
     }
-    refused.map_or(Ok(()), |source| Err(StartError::Threads { given, needed, source }))
+    refused.map_or(Ok(()), |source| {
+        Err(StartError::Threads {
+            given,
+            needed,
+            source,
+        })
+    })
 }
 
 #[cfg(test)]
@@ -131,8 +158,18 @@ mod tests {
 
     #[test]
     fn too_few_are_told_with_both_numbers() {
-        let error = StartError::Threads { given: 1, needed: 4, source: io::ErrorKind::WouldBlock.into() };
-        assert_eq!(error.to_string(), "the system gives this process 1 of the 4 threads that it needs beside its first");
-        assert_eq!((error.reason(), error.reason().trouble().exit_code()), (Reason::Threads, 75));
+        let error = StartError::Threads {
+            given: 1,
+            needed: 4,
+            source: io::ErrorKind::WouldBlock.into(),
+        };
+        assert_eq!(
+            error.to_string(),
+            "the system gives this process 1 of the 4 threads that it needs beside its first"
+        );
+        assert_eq!(
+            (error.reason(), error.reason().trouble().exit_code()),
+            (Reason::Threads, 75)
+        );
     }
 }

@@ -166,17 +166,27 @@ mod tests {
     fn every_name_has_the_prefix_and_the_table_has_no_second_of_it() {
         for (at, variable) in ALL.iter().enumerate() {
             assert!(variable.name.starts_with(PREFIX), "{}", variable.name);
-            assert!(ALL[..at].iter().all(|earlier| earlier.name != variable.name), "{}", variable.name);
+            assert!(
+                ALL[..at]
+                    .iter()
+                    .all(|earlier| earlier.name != variable.name),
+                "{}",
+                variable.name
+            );
         }
     }
 
     #[test]
     fn every_default_is_a_value_of_its_setting() {
         for variable in ALL {
-            let Unset::Is(text) = variable.unset else { continue };
+            let Unset::Is(text) = variable.unset else {
+                continue;
+            };
             let read = match *variable {
                 MEMORY | CACHE_LIMIT | SCAN => ByteSize::read(text).is_some(),
-                DEADLINE | POLL | GRACE | WARM | PROBE_TIMEOUT | PROBE_WITHIN | HOOK_TIMEOUT => Duration::read(text).is_some(),
+                DEADLINE | POLL | GRACE | WARM | PROBE_TIMEOUT | PROBE_WITHIN | HOOK_TIMEOUT => {
+                    Duration::read(text).is_some()
+                }
                 LOG => telemetry::Filter::read(text).is_some(),
                 // Read where they are used, with tests there.
                 LISTEN | PROBE_SCHEME | PROBE_STATUS | PROBE_TIMES => true,

@@ -23,7 +23,8 @@ const PATIENCE: Duration = Duration::from_mins(1);
     version,
     max_term_width = 120,
     after_help = "\
-Only the process that holds a shard's Lease writes; others watch, and take over within 15 seconds. A pass over an unchanged fleet reads
+Only the process that holds a shard's Lease writes; others watch, and take over within 15 seconds. \
+                  A pass over an unchanged fleet reads
 metadata and writes nothing. What people do with shops are commands of `longshore`.
 
 Examples:
@@ -35,13 +36,15 @@ struct Arguments {
     /// Namespace of the Leases and of the halt
     #[arg(long, default_value = SYSTEM)]
     namespace: String,
-    /// Name of this process in Leases; otherwise that of the pod, or of the host, with a random end
+    /// Name of this process in Leases; otherwise that of the pod, or of the host, with a random
+    /// end
     #[arg(long, env = "POD_NAME")]
     identity: Option<String>,
     /// Shards of the fleet, each with its own leader; the same number everywhere
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
     shards: u32,
-    /// Shops that are written at the same time: more helps where the API server is far away, and makes it slower for others where it is busy
+    /// Shops that are written at the same time: more helps where the API server is far away, and
+    /// makes it slower for others where it is busy
     #[arg(long, value_name = "COUNT", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
     at_once: u16,
     /// Address of /livez, /readyz and /metrics
@@ -75,7 +78,9 @@ enum Evidence {
 }
 
 fn filter(text: &str) -> Result<String, String> {
-    Filter::read(text).map(|_| text.to_owned()).ok_or_else(|| format!("expected {}", Filter::EXPECTED))
+    Filter::read(text)
+        .map(|_| text.to_owned())
+        .ok_or_else(|| format!("expected {}", Filter::EXPECTED))
 }
 
 /// Why the controller did not run, or ended.
@@ -100,14 +105,25 @@ impl CommandError {
 
 /// Runs the controller with these arguments, the program's name first, until a signal comes.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let report = Report::new("longshore-scheduler", Format::Text, runtime::TERMINATION_LOG);
+    let report = Report::new(
+        "longshore-scheduler",
+        Format::Text,
+        runtime::TERMINATION_LOG,
+    );
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
         Err(error) => {
             // A terminal that went away before the help was written needs no second message.
             error.print().ok();
-            let help = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
-            return if help { ExitCode::SUCCESS } else { ExitCode::from(Trouble::Configuration.exit_code()) };
+            let help = matches!(
+                error.kind(),
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+            );
+            return if help {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::from(Trouble::Configuration.exit_code())
+            };
         }
     };
     match caught(|| control(&arguments)) {
@@ -118,8 +134,13 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn control(arguments: &Arguments) -> Result<(), CommandError> {
-    // The client reports every failed request as an error, also those that are made again and succeed; ours say which one mattered.
-    let log = if arguments.log.contains("kube_client") { arguments.log.clone() } else { format!("{},kube_client=off", arguments.log) };
+    // The client reports every failed request as an error, also those that are made again and
+    // succeed; ours say which one mattered.
+    let log = if arguments.log.contains("kube_client") {
+        arguments.log.clone()
+    } else {
+        format!("{},kube_client=off", arguments.log)
+    };
     if let Some(filter) = Filter::read(&log) {
         telemetry::start(&filter, Format::of_stderr());
     }
@@ -130,13 +151,21 @@ fn control(arguments: &Arguments) -> Result<(), CommandError> {
         shards: arguments.shards,
         at_once: usize::from(arguments.at_once),
         listen: arguments.listen,
-        limit: arguments.delete_at_most.map_or(Limit::Default, Limit::Explicit),
+        limit: arguments
+            .delete_at_most
+            .map_or(Limit::Default, Limit::Explicit),
         grace: SignedDuration::from_secs(arguments.delete_after),
         agents: arguments.evidence == Evidence::Agents,
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(CommandError::Runtime)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(CommandError::Runtime)?;
     runtime.block_on(async {
-        let cluster = Cluster::connect(arguments.context.as_deref(), PATIENCE).await.map_err(RunError::Api)?;
+        let cluster = Cluster::connect(arguments.context.as_deref(), PATIENCE)
+            .await
+            .map_err(RunError::Api)?;
         Ok(run::run(cluster, settings).await?)
     })
 }
@@ -149,8 +178,15 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent_and_teaches() {
         Arguments::command().debug_assert();
-        for argument in Arguments::command().get_arguments().filter(|argument| argument.get_id() != "help") {
-            assert!(argument.get_help().is_some(), "{} has no help", argument.get_id());
+        for argument in Arguments::command()
+            .get_arguments()
+            .filter(|argument| argument.get_id() != "help")
+        {
+            assert!(
+                argument.get_help().is_some(),
+                "{} has no help",
+                argument.get_id()
+            );
         }
     }
 }

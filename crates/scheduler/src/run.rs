@@ -1,4 +1,5 @@
-//! The controller: keeps every shop as its registry says, moves releases, and takes nothing down that a guard holds.
+//! The controller: keeps every shop as its registry says, moves releases, and takes nothing down
+//! that a guard holds.
 //!
 //! ```text
 //!  watches ──► State ◄── what we wrote            one Lease a shard: only who holds it writes
@@ -54,7 +55,8 @@ use tracing::{Span, info};
 
 /// How long what has begun may take after SIGTERM.
 const GRACE: Duration = Duration::from_secs(12);
-/// How long one call is tried; after that, the shop waits for its turn, and leaves its place to others.
+/// How long one call is tried; after that, the shop waits for its turn, and leaves its place to
+/// others.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What `run` is told.
@@ -115,12 +117,20 @@ pub(crate) async fn run(cluster: Cluster, settings: Settings) -> Result<(), RunE
     let mut optional = BTreeSet::new();
     for kind in KINDS.iter().filter(|kind| kind.optional) {
         if !cluster.has(kind).await? {
-            info!(kind = kind.name, "the cluster lacks this kind; shops that ask for it fail");
+            info!(
+                kind = kind.name,
+                "the cluster lacks this kind; shops that ask for it fail"
+            );
             optional.insert(kind.name);
         }
     }
     let mut signals = Stop::listen().map_err(RunError::Signals)?;
-    let server = serve::Server::bind(settings.listen).await.map_err(|source| RunError::Listen { listen: settings.listen, source })?;
+    let server = serve::Server::bind(settings.listen)
+        .await
+        .map_err(|source| RunError::Listen {
+            listen: settings.listen,
+            source,
+        })?;
     let controller = Arc::new(Controller::new(&cluster, settings, &optional));
     // Work ends first; watches, leases and health live until it has.
     let (stop, end) = (CancellationToken::new(), CancellationToken::new());
@@ -135,15 +145,23 @@ pub(crate) async fn run(cluster: Cluster, settings: Settings) -> Result<(), RunE
     let mut support = tokio::task::JoinSet::from_iter([support.run(GRACE)]);
     let mut work = Tasks::<Infallible>::new(stop.clone());
     let shared = Arc::clone(&controller);
-    work.spawn("reconcile", Span::current(), move |stop| dispatch::run(shared, stop));
+    work.spawn("reconcile", Span::current(), move |stop| {
+        dispatch::run(shared, stop)
+    });
     let shared = Arc::clone(&controller);
-    work.spawn("rollouts", Span::current(), move |stop| rollouts::run(shared, stop));
+    work.spawn("rollouts", Span::current(), move |stop| {
+        rollouts::run(shared, stop)
+    });
     let shared = Arc::clone(&controller);
-    work.spawn("removal", Span::current(), move |stop| removal::run(shared, stop));
+    work.spawn("removal", Span::current(), move |stop| {
+        removal::run(shared, stop)
+    });
     let shared = Arc::clone(&controller);
     work.spawn("edge", Span::current(), move |stop| edge::run(shared, stop));
     let shared = Arc::clone(&controller);
-    work.spawn("class-status", Span::current(), move |stop| class_status::run(shared, stop));
+    work.spawn("class-status", Span::current(), move |stop| {
+        class_status::run(shared, stop)
+    });
     let mut work = tokio::task::JoinSet::from_iter([work.run(GRACE)]);
     let ended = tokio::select! {
         signal = signals.asked() => {
@@ -165,6 +183,8 @@ pub(crate) async fn run(cluster: Cluster, settings: Settings) -> Result<(), RunE
     Ok(ended?)
 }
 
-fn flat(ended: Result<Result<(), runtime::TaskError<Infallible>>, tokio::task::JoinError>) -> Result<(), runtime::TaskError<Infallible>> {
+fn flat(
+    ended: Result<Result<(), runtime::TaskError<Infallible>>, tokio::task::JoinError>,
+) -> Result<(), runtime::TaskError<Infallible>> {
     ended.unwrap_or_else(|panicked| Err(runtime::TaskError::Panicked(panicked)))
 }

@@ -1,6 +1,10 @@
 //! The page of the metrics is as committed.
 
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "helpers of tests fail as tests do"
+)]
 
 #[path = "../../render/tests/it/committed.rs"]
 mod committed;

@@ -10,8 +10,9 @@ use std::fmt;
 
 /// The bytes of a range, piece by piece.
 ///
-/// A piece is as large as it came, and never empty. The pieces together are the range and nothing more, or there is an
-/// error; after an error there is nothing more to come. Dropping it early closes the connection.
+/// A piece is as large as it came, and never empty. The pieces together are the range and nothing
+/// more, or there is an error; after an error there is nothing more to come. Dropping it early
+/// closes the connection.
 pub struct Body(BoxStream<'static, Result<Bytes, StoreError>>);
 
 impl Body {
@@ -27,8 +28,12 @@ impl Body {
     ///
     /// # Errors
     ///
-    /// Whatever made the store give up. A connection that broke is not among it as long as the deadline permits another.
-    #[allow(clippy::should_implement_trait, reason = "an async `next` reads as the streams' own does")]
+    /// Whatever made the store give up. A connection that broke is not among it as long as the
+    /// deadline permits another.
+    #[allow(
+        clippy::should_implement_trait,
+        reason = "an async `next` reads as the streams' own does"
+    )]
     pub async fn next(&mut self) -> Option<Result<Bytes, StoreError>> {
         self.0.next().await
     }

@@ -17,7 +17,10 @@ pub(crate) struct Deadline {
 impl Deadline {
     /// The first piece of work begins now.
     pub(crate) fn new(options: &Options) -> Self {
-        Self { limit: options.deadline, until: Mutex::new(Instant::now() + options.deadline) }
+        Self {
+            limit: options.deadline,
+            until: Mutex::new(Instant::now() + options.deadline),
+        }
     }
 
     /// The next piece of work begins now.

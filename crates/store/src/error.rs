@@ -49,7 +49,8 @@ impl fmt::Display for Subject {
     }
 }
 
-/// Why a store did not do what it was asked. "Missing", "forbidden" and "could not ask" are never the same variant.
+/// Why a store did not do what it was asked. "Missing", "forbidden" and "could not ask" are never
+/// the same variant.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
@@ -139,7 +140,8 @@ pub enum StoreError {
         /// What went wrong last.
         source: Option<Box<StoreError>>,
     },
-    /// The condition of a write does not hold: the object is there already, or it is not in the expected state.
+    /// The condition of a write does not hold: the object is there already, or it is not in the
+    /// expected state.
     #[error("{subject}: the object is not in the expected state")]
     Condition {
         /// Which call.
@@ -194,7 +196,10 @@ pub enum StoreError {
         problem: String,
     },
     /// The object lies in an archive, and reading it needs a restore first.
-    #[error("{subject}: the object is archived ({code}); restore it, and keep lifecycle rules that archive away from this prefix")]
+    #[error(
+        "{subject}: the object is archived ({code}); restore it, and keep lifecycle rules that \
+         archive away from this prefix"
+    )]
     Archived {
         /// Which call.
         subject: Subject,
@@ -219,16 +224,24 @@ pub enum StoreError {
     },
 }
 
-// S3 hides from an identity without s3:ListBucket whether a key exists (Amazon S3 API Reference, GetObject, Permissions).
+// S3 hides from an identity without s3:ListBucket whether a key exists (Amazon S3 API Reference,
+// GetObject, Permissions).
 fn without_list(subject: &Subject, code: &str) -> &'static str {
-    let hidden = matches!(subject.action, Action::Read | Action::Look) && matches!(code, "AccessDenied" | "403");
-    if hidden { "; without s3:ListBucket S3 says this of a missing key, too" } else { "" }
+    let hidden = matches!(subject.action, Action::Read | Action::Look)
+        && matches!(code, "AccessDenied" | "403");
+    if hidden {
+        "; without s3:ListBucket S3 says this of a missing key, too"
+    } else {
+        ""
+    }
 }
 
 fn region(asked: Option<&str>, actual: Option<&str>) -> String {
     match (asked, actual) {
         (None, _) => "no region is set".to_owned(),
-        (Some(asked), Some(actual)) => format!("the bucket is in region {actual}, and {asked} was asked"),
+        (Some(asked), Some(actual)) => {
+            format!("the bucket is in region {actual}, and {asked} was asked")
+        }
         (Some(asked), None) => format!("the bucket is not in region {asked}"),
     }
 }
@@ -242,10 +255,14 @@ impl StoreError {
             Self::Bucket { .. } => Reason::StoreMissing,
             Self::Forbidden { .. } | Self::NoCredentials { .. } => Reason::Forbidden,
             Self::Region { .. } => Reason::Region,
-            Self::Unreachable { .. } | Self::Unavailable { .. } | Self::Broken { .. } => Reason::Unreachable,
+            Self::Unreachable { .. } | Self::Unavailable { .. } | Self::Broken { .. } => {
+                Reason::Unreachable
+            }
             Self::Stalled { .. } => Reason::Stalled,
             Self::Deadline { source: None, .. } => Reason::Deadline,
-            Self::Deadline { source: Some(last), .. } => last.reason(),
+            Self::Deadline {
+                source: Some(last), ..
+            } => last.reason(),
             Self::Condition { .. } => Reason::Conflict,
             Self::Replaced { .. } => Reason::Replaced,
             Self::TooLarge { .. } => Reason::TooLarge,
@@ -262,11 +279,16 @@ impl StoreError {
     pub const fn is_transient(&self) -> bool {
         matches!(
             self,
-            Self::Unreachable { .. } | Self::Unavailable { .. } | Self::Stalled { .. } | Self::Broken { .. } | Self::Deadline { .. }
+            Self::Unreachable { .. }
+                | Self::Unavailable { .. }
+                | Self::Stalled { .. }
+                | Self::Broken { .. }
+                | Self::Deadline { .. }
         )
     }
 
-    /// Whether the store answered that the object is not there; never true where it could not be asked.
+    /// Whether the store answered that the object is not there; never true where it could not be
+    /// asked.
     #[must_use]
     pub const fn is_missing(&self) -> bool {
         matches!(self, Self::Missing { .. })
@@ -278,25 +300,44 @@ mod tests {
     use super::*;
 
     fn subject(action: Action) -> Subject {
-        Subject { action, key: "k".to_owned(), store: "bucket shop at http://localhost:1".into() }
+        Subject {
+            action,
+            key: "k".to_owned(),
+            store: "bucket shop at http://localhost:1".into(),
+        }
     }
 
     #[test]
     fn a_refusal_to_read_says_that_the_key_may_be_missing() {
-        let read = StoreError::Forbidden { subject: subject(Action::Read), code: "AccessDenied".to_owned() };
+        let read = StoreError::Forbidden {
+            subject: subject(Action::Read),
+            code: "AccessDenied".to_owned(),
+        };
         assert_eq!(
             read.to_string(),
-            "cannot read k from bucket shop at http://localhost:1: permission denied (AccessDenied); \
-             without s3:ListBucket S3 says this of a missing key, too"
+            "cannot read k from bucket shop at http://localhost:1: permission denied \
+             (AccessDenied); without s3:ListBucket S3 says this of a missing key, too"
         );
-        let write = StoreError::Forbidden { subject: subject(Action::Write), code: "AccessDenied".to_owned() };
+        let write = StoreError::Forbidden {
+            subject: subject(Action::Write),
+            code: "AccessDenied".to_owned(),
+        };
         assert!(!write.to_string().contains("ListBucket"));
     }
 
     #[test]
     fn a_deadline_has_the_reason_of_what_went_wrong_last() {
-        let last = StoreError::Stalled { subject: subject(Action::Read), floor: 1, window: Duration::from_secs(1), at: 0 };
-        let deadline = |source| StoreError::Deadline { subject: subject(Action::Read), limit: Duration::from_secs(9), source };
+        let last = StoreError::Stalled {
+            subject: subject(Action::Read),
+            floor: 1,
+            window: Duration::from_secs(1),
+            at: 0,
+        };
+        let deadline = |source| StoreError::Deadline {
+            subject: subject(Action::Read),
+            limit: Duration::from_secs(9),
+            source,
+        };
         assert_eq!(deadline(Some(Box::new(last))).reason(), Reason::Stalled);
         assert_eq!(deadline(None).reason(), Reason::Deadline);
     }

@@ -7,18 +7,22 @@
 //!
 //! What both promise:
 //!
-//! - **Missing, forbidden and "could not ask" are different.** Only an answer of the store makes an object missing.
-//! - **One deadline** for everything that is asked of an opened store, and one budget of retries ([`Options`]).
-//!   Retries use full jitter; throttling is waited for until the deadline.
-//! - **A body is whole or an error.** It resumes on a new connection after a reset, a stall or an early end, from the byte that it
-//!   reached, and only while the object is the same.
-//! - **A write happens once and whole**: readers see the old object or the new one. `put` can be conditional, and when the
-//!   answer to a conditional write is lost, its outcome is found out by reading the object back.
-//! - **Keys are relative paths** as [`release::RelativePath`] defines them, below the prefix or directory of the [`Location`].
+//! - **Missing, forbidden and "could not ask" are different.** Only an answer of the store makes an
+//!   object missing.
+//! - **One deadline** for everything that is asked of an opened store, and one budget of retries
+//!   ([`Options`]). Retries use full jitter; throttling is waited for until the deadline.
+//! - **A body is whole or an error.** It resumes on a new connection after a reset, a stall or an
+//!   early end, from the byte that it reached, and only while the object is the same.
+//! - **A write happens once and whole**: readers see the old object or the new one. `put` can be
+//!   conditional, and when the answer to a conditional write is lost, its outcome is found out by
+//!   reading the object back.
+//! - **Keys are relative paths** as [`release::RelativePath`] defines them, below the prefix or
+//!   directory of the [`Location`].
 //!
-//! Not promised: that a listing shows what is being written meanwhile, and that an upload whose process dies leaves no parts in
-//! the bucket (a lifecycle rule that aborts incomplete multipart uploads removes them) or no temporary file in `.longshore/` of a
-//! directory (the next writer removes those older than a day).
+//! Not promised: that a listing shows what is being written meanwhile, and that an upload whose
+//! process dies leaves no parts in the bucket (a lifecycle rule that aborts incomplete multipart
+//! uploads removes them) or no temporary file in `.longshore/` of a directory (the next writer
+//! removes those older than a day).
 //!
 //! ```
 //! # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
@@ -62,30 +66,43 @@ use std::{fmt::Debug, num::NonZeroUsize, ops::Range, path::Path, sync::Arc};
 
 /// A place that holds objects by key. See the crate's page for what every implementation promises.
 ///
-/// Dropping a future of a reading call is safe. Dropping one of a writing call leaves open whether the write happened.
+/// Dropping a future of a reading call is safe. Dropping one of a writing call leaves open whether
+/// the write happened.
 #[async_trait]
 pub trait ObjectStore: Debug + Send + Sync {
     /// The whole object, or `None` where it still is in the state `known`.
     ///
     /// # Errors
     ///
-    /// [`StoreError::TooLarge`] above `limit` bytes, before they are read; [`StoreError::Missing`] where there is none.
-    async fn get(&self, key: &str, limit: u64, known: Option<&Etag>) -> Result<Option<Object>, StoreError>;
+    /// [`StoreError::TooLarge`] above `limit` bytes, before they are read; [`StoreError::Missing`]
+    /// where there is none.
+    async fn get(
+        &self,
+        key: &str,
+        limit: u64,
+        known: Option<&Etag>,
+    ) -> Result<Option<Object>, StoreError>;
 
-    /// The bytes of `range`, which must lie within the object; an empty range asks nothing and gives nothing.
+    /// The bytes of `range`, which must lie within the object; an empty range asks nothing and
+    /// gives nothing.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Replaced`] where the object is not in the state `etag`, or changes until the last byte came;
-    /// [`StoreError::Short`] where it ends before the range does.
-    async fn get_range(&self, key: &str, range: Range<u64>, etag: Option<&Etag>) -> Result<Body, StoreError>;
+    /// [`StoreError::Replaced`] where the object is not in the state `etag`, or changes until the
+    /// last byte came; [`StoreError::Short`] where it ends before the range does.
+    async fn get_range(
+        &self,
+        key: &str,
+        range: Range<u64>,
+        etag: Option<&Etag>,
+    ) -> Result<Body, StoreError>;
 
     /// Size and state of the object, or `None` where the store answered that there is none.
     ///
     /// # Errors
     ///
-    /// Where the store could not be asked, or refused to answer. S3 refuses to tell an identity without `s3:ListBucket` that a key is
-    /// missing: that is [`StoreError::Forbidden`].
+    /// Where the store could not be asked, or refused to answer. S3 refuses to tell an identity
+    /// without `s3:ListBucket` that a key is missing: that is [`StoreError::Forbidden`].
     async fn head(&self, key: &str) -> Result<Option<Info>, StoreError>;
 
     /// Those of `keys` that the store does not hold, in the order of `keys`; asked in parallel.
@@ -102,14 +119,20 @@ pub trait ObjectStore: Debug + Send + Sync {
             .await
     }
 
-    /// Whether the store holds the bytes of the file at `path` under `key`: by size and checksum, where the store keeps one. What nothing
-    /// tells from the file counts as the same.
+    /// Whether the store holds the bytes of the file at `path` under `key`: by size and checksum,
+    /// where the store keeps one. What nothing tells from the file counts as the same.
     ///
     /// # Errors
     ///
     /// As [`head`](Self::head)'s; [`StoreError::Disk`] where the file cannot be read.
     async fn holds(&self, key: &str, path: &Path) -> Result<Holds, StoreError> {
-        let size = path.metadata().map_err(|source| StoreError::Disk { path: path.to_owned(), source })?.len();
+        let size = path
+            .metadata()
+            .map_err(|source| StoreError::Disk {
+                path: path.to_owned(),
+                source,
+            })?
+            .len();
         Ok(match self.head(key).await? {
             None => Holds::Nothing,
             Some(info) if info.size == size => Holds::Same,
@@ -121,19 +144,26 @@ pub trait ObjectStore: Debug + Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Condition`] where the condition does not hold; the object is as another writer left it.
+    /// [`StoreError::Condition`] where the condition does not hold; the object is as another writer
+    /// left it.
     async fn put(&self, key: &str, bytes: Bytes, condition: Condition) -> Result<Etag, StoreError>;
 
-    /// Keeps the bytes of the file at `path` under `key`, whatever is there; `progress` hears how many bytes were taken since its
-    /// last call. Needs up to four parts of memory: 32 MiB up to a size of 80 GB, in proportion to the size above.
+    /// Keeps the bytes of the file at `path` under `key`, whatever is there; `progress` hears how
+    /// many bytes were taken since its last call. Needs up to four parts of memory: 32 MiB up to a
+    /// size of 80 GB, in proportion to the size above.
     ///
     /// # Errors
     ///
     /// [`StoreError::Disk`] where the file cannot be read or changes its size meanwhile.
-    async fn put_file(&self, key: &str, path: &Path, progress: &(dyn Fn(u64) + Send + Sync)) -> Result<(), StoreError>;
+    async fn put_file(
+        &self,
+        key: &str,
+        path: &Path,
+        progress: &(dyn Fn(u64) + Send + Sync),
+    ) -> Result<(), StoreError>;
 
-    /// Every object whose key starts with `prefix`, sorted by key. The prefix is empty, or a relative path with or without a
-    /// slash at its end; `a/b` is a prefix of `a/bc` too.
+    /// Every object whose key starts with `prefix`, sorted by key. The prefix is empty, or a
+    /// relative path with or without a slash at its end; `a/b` is a prefix of `a/bc` too.
     ///
     /// # Errors
     ///
@@ -147,14 +177,16 @@ pub trait ObjectStore: Debug + Send + Sync {
     /// Where the store could not be asked, or refused.
     async fn delete(&self, key: &str) -> Result<(), StoreError>;
 
-    /// Begins the next piece of work, such as a look at a channel: the store's deadline counts from here. Who shares a store with others
-    /// gives them more time, too.
+    /// Begins the next piece of work, such as a look at a channel: the store's deadline counts from
+    /// here. Who shares a store with others gives them more time, too.
     fn begin(&self);
 
-    /// What tells this store from every other: bucket, endpoint and prefix, or the directory. Holds no secret.
+    /// What tells this store from every other: bucket, endpoint and prefix, or the directory. Holds
+    /// no secret.
     fn identity(&self) -> String;
 
-    /// Its directory, where it is one of this machine: no place that Longshore empties may be within it, or around it.
+    /// Its directory, where it is one of this machine: no place that Longshore empties may be
+    /// within it, or around it.
     fn directory(&self) -> Option<&Path> {
         None
     }
@@ -168,23 +200,33 @@ pub trait ObjectStore: Debug + Send + Sync {
     }
 }
 
-/// Opens the store at `location`; its deadline starts now, and again at each [`begin`](ObjectStore::begin).
+/// Opens the store at `location`; its deadline starts now, and again at each
+/// [`begin`](ObjectStore::begin).
 ///
 /// A directory must exist. A bucket is not asked for yet.
 ///
 /// # Errors
 ///
-/// [`StoreError::Bucket`] where the directory does not exist, [`StoreError::Region`] where no region is set and no endpoint either.
-pub async fn open(location: &Location, options: &Options) -> Result<Arc<dyn ObjectStore>, StoreError> {
+/// [`StoreError::Bucket`] where the directory does not exist, [`StoreError::Region`] where no
+/// region is set and no endpoint either.
+pub async fn open(
+    location: &Location,
+    options: &Options,
+) -> Result<Arc<dyn ObjectStore>, StoreError> {
     match location {
         Location::Directory(path) => Ok(Arc::new(directory::DirectoryStore::open(path, options)?)),
-        Location::S3 { bucket, prefix } => Ok(Arc::new(s3::S3Store::open(bucket, prefix.as_ref(), options).await?)),
+        Location::S3 { bucket, prefix } => Ok(Arc::new(
+            s3::S3Store::open(bucket, prefix.as_ref(), options).await?,
+        )),
     }
 }
 
 /// Reads the key of `subject`, so that no store sees one that is not a relative path.
 fn key_of(subject: &Subject) -> Result<RelativePath, StoreError> {
-    subject.key.parse().map_err(|source| StoreError::Key { subject: subject.clone(), source })
+    subject.key.parse().map_err(|source| StoreError::Key {
+        subject: subject.clone(),
+        source,
+    })
 }
 
 /// Checks the prefix of a listing.
@@ -193,5 +235,10 @@ fn prefix_of(subject: &Subject) -> Result<(), StoreError> {
     if path.is_empty() && subject.key.is_empty() {
         return Ok(());
     }
-    path.parse::<RelativePath>().map(drop).map_err(|source| StoreError::Key { subject: subject.clone(), source })
+    path.parse::<RelativePath>()
+        .map(drop)
+        .map_err(|source| StoreError::Key {
+            subject: subject.clone(),
+            source,
+        })
 }

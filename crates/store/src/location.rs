@@ -54,7 +54,10 @@ impl FromStr for Location {
     type Err = LocationError;
 
     fn from_str(text: &str) -> Result<Self, LocationError> {
-        read(text).map_err(|problem| LocationError { text: text.chars().take(200).collect(), problem })
+        read(text).map_err(|problem| LocationError {
+            text: text.chars().take(200).collect(),
+            problem,
+        })
     }
 }
 
@@ -68,9 +71,16 @@ fn read(text: &str) -> Result<Location, &'static str> {
         let prefix = match prefix {
             "" => None,
             _ if prefix.contains(['?', '#']) => return Err("a prefix has no '?' or '#'"),
-            _ => Some(prefix.parse().map_err(|_| "the prefix is not a relative path")?),
+            _ => Some(
+                prefix
+                    .parse()
+                    .map_err(|_| "the prefix is not a relative path")?,
+            ),
         };
-        return Ok(Location::S3 { bucket: bucket.to_owned(), prefix });
+        return Ok(Location::S3 {
+            bucket: bucket.to_owned(),
+            prefix,
+        });
     }
     let Some(path) = text.strip_prefix("file://") else {
         return Err("it starts with neither s3:// nor file://");
@@ -84,11 +94,14 @@ fn read(text: &str) -> Result<Location, &'static str> {
     Ok(Location::Directory(Path::new(path).to_owned()))
 }
 
-/// The rules of general purpose buckets in "Amazon S3 User Guide, General purpose bucket naming rules".
+/// The rules of general purpose buckets in "Amazon S3 User Guide, General purpose bucket naming
+/// rules".
 fn is_bucket(name: &str) -> bool {
     let outer = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
     (3..=63).contains(&name.len())
-        && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-'))
+        && name
+            .bytes()
+            .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-'))
         && outer(name.as_bytes().first())
         && outer(name.as_bytes().last())
 }
@@ -96,8 +109,14 @@ fn is_bucket(name: &str) -> bool {
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::S3 { bucket, prefix: None } => write!(f, "s3://{bucket}"),
-            Self::S3 { bucket, prefix: Some(prefix) } => write!(f, "s3://{bucket}/{prefix}"),
+            Self::S3 {
+                bucket,
+                prefix: None,
+            } => write!(f, "s3://{bucket}"),
+            Self::S3 {
+                bucket,
+                prefix: Some(prefix),
+            } => write!(f, "s3://{bucket}/{prefix}"),
             Self::Directory(path) => write!(f, "file://{}", path.display()),
         }
     }
@@ -140,7 +159,10 @@ mod tests {
             "http://abc",
         ] {
             if text == "file://host/srv" {
-                assert_eq!(text.parse::<Location>().unwrap_err().problem, "the directory is not absolute: three slashes after file:");
+                assert_eq!(
+                    text.parse::<Location>().unwrap_err().problem,
+                    "the directory is not absolute: three slashes after file:"
+                );
             }
             assert!(text.parse::<Location>().is_err(), "{text}");
         }

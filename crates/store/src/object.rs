@@ -5,7 +5,8 @@ use std::fmt;
 
 /// A store's name for one state of an object: another state has another tag.
 ///
-/// Opaque: S3's is a quoted text that may or may not be a digest, and a directory's is made from inode, size and time.
+/// Opaque: S3's is a quoted text that may or may not be a digest, and a directory's is made from
+/// inode, size and time.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Etag(String);
 

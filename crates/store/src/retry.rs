@@ -17,7 +17,8 @@ use tracing::debug;
 const BASE: Duration = Duration::from_millis(100);
 /// The longest step of the backoff.
 const CAP: Duration = Duration::from_secs(5);
-/// How often a refusal that should end by itself is tried again: conflicting writers, credentials that were just refreshed.
+/// How often a refusal that should end by itself is tried again: conflicting writers, credentials
+/// that were just refreshed.
 const REFUSALS: u32 = 5;
 
 /// What kind of failure an attempt met.
@@ -44,7 +45,10 @@ pub(crate) struct Failure {
 
 impl Failure {
     pub(crate) fn last(error: StoreError) -> Self {
-        Self { error, class: Class::Final }
+        Self {
+            error,
+            class: Class::Final,
+        }
     }
 }
 
@@ -61,7 +65,9 @@ impl Attempts {
     /// The backoff before the next attempt at most, and the attempt's cost; `None` to give up.
     fn next(&mut self, class: Class, now: Instant, patience: Duration) -> Option<(Duration, f64)> {
         self.silent_since = (class == Class::Silence).then(|| self.silent_since.unwrap_or(now));
-        let silent = self.silent_since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
+        let silent = self
+            .silent_since
+            .map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
         self.refused += u32::from(class == Class::Refusal);
         let give_up = match class {
             Class::Final => true,
@@ -74,14 +80,18 @@ impl Attempts {
         }
         let step = BASE.saturating_mul(1 << self.failed.min(16)).min(CAP);
         self.failed += 1;
-        let cost = if class == Class::Silence { SILENCE } else { RETRY };
+        let cost = if class == Class::Silence {
+            SILENCE
+        } else {
+            RETRY
+        };
         self.spent += cost;
         Some((step, cost))
     }
 }
 
-/// Full jitter: anything from nothing to the whole step. Of the ways to spread retries it needs the fewest calls (M. Brooker,
-/// "Exponential Backoff And Jitter", AWS Architecture Blog, 2015).
+/// Full jitter: anything from nothing to the whole step. Of the ways to spread retries it needs the
+/// fewest calls (M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015).
 fn jitter(step: Duration, fraction: f64) -> Duration {
     step.mul_f64(fraction)
 }
@@ -107,7 +117,11 @@ impl Retry {
     }
 
     /// Makes attempts until one succeeds, the failure is final, or the deadline leaves no time.
-    pub(crate) async fn run<T, F>(&self, subject: &Subject, attempt: impl Fn() -> F) -> Result<T, StoreError>
+    pub(crate) async fn run<T, F>(
+        &self,
+        subject: &Subject,
+        attempt: impl Fn() -> F,
+    ) -> Result<T, StoreError>
     where
         F: Future<Output = Result<T, Failure>>,
     {
@@ -125,12 +139,18 @@ impl Retry {
         }
     }
 
-    /// Waits before the next attempt after `failure`, and gives its error back for the case that it stays the last one.
+    /// Waits before the next attempt after `failure`, and gives its error back for the case that it
+    /// stays the last one.
     ///
     /// # Errors
     ///
     /// That error where another attempt is of no use, or the deadline with it as its source.
-    pub(crate) async fn pause(&self, subject: &Subject, attempts: &mut Attempts, failure: Failure) -> Result<StoreError, StoreError> {
+    pub(crate) async fn pause(
+        &self,
+        subject: &Subject,
+        attempts: &mut Attempts,
+        failure: Failure,
+    ) -> Result<StoreError, StoreError> {
         let Failure { error, class } = failure;
         let now = Instant::now();
         let Some((step, cost)) = attempts.next(class, now, self.patience) else {
@@ -158,7 +178,11 @@ impl Retry {
     }
 
     pub(crate) fn too_late(&self, subject: &Subject, last: Option<StoreError>) -> StoreError {
-        StoreError::Deadline { subject: subject.clone(), limit: self.deadline.limit(), source: last.map(Box::new) }
+        StoreError::Deadline {
+            subject: subject.clone(),
+            limit: self.deadline.limit(),
+            source: last.map(Box::new),
+        }
     }
 
     /// The next piece of work begins.

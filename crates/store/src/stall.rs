@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// Measures how fast bytes come, over the time spent waiting for them only: a reader that is busy elsewhere does not make its
-/// source slow.
+/// Measures how fast bytes come, over the time spent waiting for them only: a reader that is busy
+/// elsewhere does not make its source slow.
 #[derive(Debug, Clone)]
 pub(crate) struct Meter {
     floor: u64,
@@ -18,7 +18,12 @@ pub(crate) struct TooSlow;
 
 impl Meter {
     pub(crate) fn new(floor: u64, window: Duration) -> Self {
-        Self { floor, window, waited: Duration::ZERO, bytes: 0 }
+        Self {
+            floor,
+            window,
+            waited: Duration::ZERO,
+            bytes: 0,
+        }
     }
 
     /// How much longer the next bytes may take before [`Meter::waited`] judges the window.
@@ -61,7 +66,9 @@ mod tests {
     fn a_trickle_is_too_slow_and_the_floor_is_not() {
         let mut trickle = Meter::new(100, 10 * SECOND);
         let mut steady = trickle.clone();
-        let slow = (0..20).map(|_| trickle.waited(SECOND, 99)).find(Result::is_err);
+        let slow = (0..20)
+            .map(|_| trickle.waited(SECOND, 99))
+            .find(Result::is_err);
         assert_eq!(slow, Some(Err(TooSlow)));
         assert!((0..100).all(|_| steady.waited(SECOND, 100).is_ok()));
     }

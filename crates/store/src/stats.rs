@@ -52,14 +52,16 @@ impl Stats {
         self.sent.load(Relaxed)
     }
 
-    /// Time spent waiting for the store, summed over requests: with 8 in flight it grows by up to 8 s in one second.
+    /// Time spent waiting for the store, summed over requests: with 8 in flight it grows by up to 8
+    /// s in one second.
     #[must_use]
     pub fn network(&self) -> Duration {
         Duration::from_nanos(self.network.load(Relaxed))
     }
 
-    /// How far our clock is ahead of the store's, as its answers say; by up to a second less than that, and by what an answer took. The least of
-    /// all answers counts: one may have been late, or come from a cache.
+    /// How far our clock is ahead of the store's, as its answers say; by up to a second less than
+    /// that, and by what an answer took. The least of all answers counts: one may have been late,
+    /// or come from a cache.
     #[must_use]
     pub fn ahead(&self) -> Option<SignedDuration> {
         *self.ahead.lock().unwrap_or_else(PoisonError::into_inner)
@@ -92,6 +94,7 @@ impl Stats {
 
     pub(crate) fn wait(&self, time: Duration) {
         // 2^64 ns are 584 years.
-        self.network.fetch_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX), Relaxed);
+        self.network
+            .fetch_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX), Relaxed);
     }
 }

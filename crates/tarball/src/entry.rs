@@ -8,7 +8,8 @@ pub(crate) const BLOCK: u64 = 512;
 pub(crate) type Block = [u8; 512];
 /// Bytes of the mark that ends an archive: two zero blocks.
 pub(crate) const MARKER: u64 = 2 * BLOCK;
-/// The mtime of every directory and link, and the lowest of a file: seconds since 1970 (2001-09-09).
+/// The mtime of every directory and link, and the lowest of a file: seconds since 1970
+/// (2001-09-09).
 pub(crate) const MTIME: u64 = 1_000_000_000;
 /// How many seconds a file's mtime may lie above [`MTIME`]: 2^29 (until 2018-09-14).
 pub(crate) const MTIME_RANGE: u64 = 1 << 29;

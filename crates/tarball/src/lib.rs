@@ -1,4 +1,5 @@
-//! A module as a `.tar.zst` of chunks: packed to the same bytes anywhere, unpacked by any number of threads.
+//! A module as a `.tar.zst` of chunks: packed to the same bytes anywhere, unpacked by any number of
+//! threads.
 //!
 //! ```text
 //! tarball = chunk chunk … chunk            a valid .tar.zst for every other reader
@@ -7,9 +8,10 @@
 //! entry   = [PAX header] ustar header [body, padded to 512 bytes]
 //! ```
 //!
-//! `docs/formats/tarball.md` is the specification. [`scan`] and [`pack()`] write tarballs; [`Unpacker`] reads chunks, in any order, and
-//! refuses whatever the packer does not write: nothing is decompressed before its digest is verified, nothing is written outside
-//! the tree, and links come last.
+//! `docs/formats/tarball.md` is the specification. [`scan`] and [`pack()`] write tarballs;
+//! [`Unpacker`] reads chunks, in any order, and refuses whatever the packer does not write: nothing
+//! is decompressed before its digest is verified, nothing is written outside the tree, and links
+//! come last.
 //!
 //! ```
 //! use std::{collections::BTreeSet, fs};
@@ -44,5 +46,7 @@ mod problem;
 mod unpack;
 
 pub use entry::{Kind, SPOOL_THRESHOLD, Unpacked, mtime};
-pub use pack::{DEFAULT_LEVEL, Entry, PackError, PackOptions, Packed, ScanError, Source, pack, scan};
+pub use pack::{
+    DEFAULT_LEVEL, Entry, PackError, PackOptions, Packed, ScanError, Source, pack, scan,
+};
 pub use unpack::{Place, Totals, UnpackError, Unpacker, Worker};

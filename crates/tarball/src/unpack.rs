@@ -23,7 +23,8 @@ use std::{
 use tree::{Descent, Tree};
 use worker::Found;
 
-/// Unpacks the chunks of a release into one directory. Threads take a [`Worker`] each; [`Self::finish`] comes when all chunks are in.
+/// Unpacks the chunks of a release into one directory. Threads take a [`Worker`] each;
+/// [`Self::finish`] comes when all chunks are in.
 #[derive(Debug)]
 pub struct Unpacker {
     tree: Tree,
@@ -35,7 +36,8 @@ pub struct Unpacker {
 pub struct Place<'a> {
     /// The module's target in the release tree; `None` at the top.
     pub target: Option<&'a RelativePath>,
-    /// Entries of the module, relative to its target, that another module replaces: they are checked and not written.
+    /// Entries of the module, relative to its target, that another module replaces: they are
+    /// checked and not written.
     pub replaced: &'a BTreeSet<RelativePath>,
     /// Whether it is the last chunk of its tarball, which ends with the end-of-archive mark.
     pub last: bool,
@@ -61,7 +63,10 @@ impl Unpacker {
     ///
     /// Where it cannot be opened as a directory.
     pub fn new(tree: &Path) -> Result<Self, UnpackError> {
-        Ok(Self { tree: Tree::open(tree)?, found: Mutex::default() })
+        Ok(Self {
+            tree: Tree::open(tree)?,
+            found: Mutex::default(),
+        })
     }
 
     /// What one thread needs to unpack chunks.
@@ -79,15 +84,25 @@ impl Unpacker {
         all.bytes += std::mem::take(&mut found.bytes);
     }
 
-    /// Decides whether the tree can be what the release `asked` for ([`check_tree`]), creates the directories of targets and the links,
-    /// and dates the directories. Until then there is no link in the tree that came from a chunk, so nothing could be written through one.
+    /// Decides whether the tree can be what the release `asked` for ([`check_tree`]), creates the
+    /// directories of targets and the links, and dates the directories. Until then there is no link
+    /// in the tree that came from a chunk, so nothing could be written through one.
     ///
     /// # Errors
     ///
-    /// A link that leaves its module, that another entry's path goes through, or whose path is taken; what is in the way of a directory
-    /// that was asked for; the disk.
+    /// A link that leaves its module, that another entry's path goes through, or whose path is
+    /// taken; what is in the way of a directory that was asked for; the disk.
     pub fn finish(self, asked: &Asked<'_>) -> Result<Totals, UnpackError> {
-        let Found { listed, made, mut links, files, bytes } = self.found.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let Found {
+            listed,
+            made,
+            mut links,
+            files,
+            bytes,
+        } = self
+            .found
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
         links.sort_unstable_by(|a, b| a.path.cmp(&b.path));
         check_tree(asked, &links, &mut &self.tree)?.map_err(UnpackError::from)?;
         let mut descent = Descent::new(&self.tree);
@@ -100,22 +115,36 @@ impl Unpacker {
             self.tree.link(parent, link.path.as_str(), &link.target)?;
         }
         let mut directories: Vec<&str> = made.iter().chain(&implied).map(String::as_str).collect();
-        directories.extend(listed.iter().chain(asked.targets.iter().copied()).map(RelativePath::as_str));
+        directories.extend(
+            listed
+                .iter()
+                .chain(asked.targets.iter().copied())
+                .map(RelativePath::as_str),
+        );
         directories.sort_unstable();
         directories.dedup();
         date(&self.tree, &directories)?;
-        Ok(Totals { files, bytes, directories: directories.len() as u64, links: links.len() as u64 })
+        Ok(Totals {
+            files,
+            bytes,
+            directories: directories.len() as u64,
+            links: links.len() as u64,
+        })
     }
 }
 
-/// Directories that are worth a thread of their own: dating them takes about a millisecond, starting a thread a tenth of that.
+/// Directories that are worth a thread of their own: dating them takes about a millisecond,
+/// starting a thread a tenth of that.
 const DATED_PER_THREAD: usize = 512;
 
-/// Gives every directory the time that all have. Nothing may be made in them afterwards, so this comes last.
+/// Gives every directory the time that all have. Nothing may be made in them afterwards, so this
+/// comes last.
 fn date(tree: &Tree, directories: &[&str]) -> Result<(), UnpackError> {
     let date_some = |some: &[&str]| {
         let mut descent = Descent::new(tree);
-        some.iter().try_for_each(|directory| tree.date_at(descent.parent(directory, &mut Vec::new())?, directory))
+        some.iter().try_for_each(|directory| {
+            tree.date_at(descent.parent(directory, &mut Vec::new())?, directory)
+        })
     };
     let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let share = directories.len().div_ceil(cores).max(DATED_PER_THREAD);
@@ -124,25 +153,43 @@ fn date(tree: &Tree, directories: &[&str]) -> Result<(), UnpackError> {
     thread::scope(|scope| {
         let others: Vec<_> = shares.map(|some| scope.spawn(|| date_some(some))).collect();
         let first = date_some(own);
-        others.into_iter().fold(first, |result, other| result.and(other.join().unwrap_or_else(|panic| resume_unwind(panic))))
+        others.into_iter().fold(first, |result, other| {
+            result.and(other.join().unwrap_or_else(|panic| resume_unwind(panic)))
+        })
     })
 }
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::disallowed_methods, reason = "what a test sets up needs no failpoints")]
+    #![allow(
+        clippy::disallowed_methods,
+        reason = "what a test sets up needs no failpoints"
+    )]
 
     use super::*;
     use crate::{PackOptions, pack, scan};
     use release::Reason;
     use std::{fs, os::unix::fs::symlink};
 
-    fn unpack(source: &Path, tree: &Path, change: impl FnOnce(&mut Tree)) -> Result<Totals, UnpackError> {
+    fn unpack(
+        source: &Path,
+        tree: &Path,
+        change: impl FnOnce(&mut Tree),
+    ) -> Result<Totals, UnpackError> {
         let mut bytes = Vec::new();
-        let packed = pack(&scan(source, &[]).unwrap(), &mut bytes, PackOptions::default()).unwrap();
+        let packed = pack(
+            &scan(source, &[]).unwrap(),
+            &mut bytes,
+            PackOptions::default(),
+        )
+        .unwrap();
         let mut unpacker = Unpacker::new(tree)?;
         change(&mut unpacker.tree);
-        let place = Place { target: None, replaced: &BTreeSet::new(), last: true };
+        let place = Place {
+            target: None,
+            replaced: &BTreeSet::new(),
+            last: true,
+        };
         unpacker.worker().chunk(&bytes, &packed.chunks[0], &place)?;
         unpacker.finish(&Asked::default())
     }
@@ -151,7 +198,8 @@ mod tests {
     fn links_that_are_in_the_tree_already_are_not_followed() {
         for openat2 in [true, false] {
             let scratch = tempfile::tempdir().unwrap();
-            let [source, tree, outside] = ["source", "tree", "outside"].map(|name| scratch.path().join(name));
+            let [source, tree, outside] =
+                ["source", "tree", "outside"].map(|name| scratch.path().join(name));
             fs::create_dir_all(source.join("a")).unwrap();
             for directory in [&tree, &outside] {
                 fs::create_dir(directory).unwrap();
@@ -164,13 +212,25 @@ mod tests {
             };
             symlink(&outside, tree.join("a")).unwrap();
             let error = unpack(&source, &tree, change).unwrap_err();
-            assert_eq!(error.reason(), Reason::PathUnsafe, "openat2 {openat2}: {error}");
+            assert_eq!(
+                error.reason(),
+                Reason::PathUnsafe,
+                "openat2 {openat2}: {error}"
+            );
             assert_eq!(fs::read_dir(&outside).unwrap().count(), 0);
 
             fs::remove_file(tree.join("a")).unwrap();
-            assert_eq!(unpack(&source, &tree, change).unwrap().files, 1, "openat2 {openat2}");
+            assert_eq!(
+                unpack(&source, &tree, change).unwrap().files,
+                1,
+                "openat2 {openat2}"
+            );
             let error = unpack(&source, &tree, change).unwrap_err();
-            assert_eq!(error.reason(), Reason::Duplicate, "openat2 {openat2}: {error}");
+            assert_eq!(
+                error.reason(),
+                Reason::Duplicate,
+                "openat2 {openat2}: {error}"
+            );
         }
     }
 
@@ -183,10 +243,18 @@ mod tests {
         }
         symlink("old/../x", source.join("l")).unwrap();
         symlink("deep/er", tree.join("old")).unwrap();
-        assert_eq!(unpack(&source, &tree, |_| ()).unwrap().links, 1, "deep/er/../x is inside");
+        assert_eq!(
+            unpack(&source, &tree, |_| ()).unwrap().links,
+            1,
+            "deep/er/../x is inside"
+        );
         fs::remove_file(tree.join("l")).unwrap();
         fs::remove_file(tree.join("old")).unwrap();
         symlink(".", tree.join("old")).unwrap();
-        assert_eq!(unpack(&source, &tree, |_| ()).unwrap_err().reason(), Reason::LinkEscape, "./../x is not");
+        assert_eq!(
+            unpack(&source, &tree, |_| ()).unwrap_err().reason(),
+            Reason::LinkEscape,
+            "./../x is not"
+        );
     }
 }

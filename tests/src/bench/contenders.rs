@@ -84,7 +84,12 @@ impl Contender {
 
     pub(super) const fn role(self) -> Role {
         match self {
-            Self::Cold | Self::ColdOneCore | Self::UpdateModule | Self::UpdateFiles | Self::Warm | Self::Cached => Role::Ours,
+            Self::Cold
+            | Self::ColdOneCore
+            | Self::UpdateModule
+            | Self::UpdateFiles
+            | Self::Warm
+            | Self::Cached => Role::Ours,
             Self::Floor | Self::FloorOneCore => Role::Floor,
             Self::Aws | Self::S5cmd | Self::S5cmdEight | Self::S5cmdCopy | Self::Git => Role::Peer,
         }
@@ -96,7 +101,11 @@ impl Contender {
 
     /// The floor that it is compared with.
     pub(super) const fn floor(self) -> Self {
-        if self.is_on_one_core() { Self::FloorOneCore } else { Self::Floor }
+        if self.is_on_one_core() {
+            Self::FloorOneCore
+        } else {
+            Self::Floor
+        }
     }
 
     /// Whether bytes of it cross the network.
@@ -106,13 +115,19 @@ impl Contender {
 
     /// Whether the whole release crosses the network, so that the wire sets a limit.
     pub(super) const fn downloads_all(self) -> bool {
-        self.downloads() && !matches!(self, Self::UpdateModule | Self::UpdateFiles | Self::Warm | Self::Cached)
+        self.downloads()
+            && !matches!(
+                self,
+                Self::UpdateModule | Self::UpdateFiles | Self::Warm | Self::Cached
+            )
     }
 
     /// What must have run before the clock starts.
     pub(super) fn before(self, scene: &Scene<'_>) -> Option<Command> {
         match self {
-            Self::UpdateModule | Self::UpdateFiles | Self::Warm => Some(init(scene, "prod", &scene.tree())),
+            Self::UpdateModule | Self::UpdateFiles | Self::Warm => {
+                Some(init(scene, "prod", &scene.tree()))
+            }
             Self::Cached => {
                 let mut first = init(scene, "prod", &scene.place.path("first"));
                 first.env("LONGSHORE_CACHE", scene.place.path("cache"));
@@ -145,44 +160,76 @@ impl Contender {
 
     /// Where the tree is afterwards.
     pub(super) fn top(self, scene: &Scene<'_>) -> PathBuf {
-        if self.role() == Role::Ours { scene.tree().join("current") } else { scene.tree() }
+        if self.role() == Role::Ours {
+            scene.tree().join("current")
+        } else {
+            scene.tree()
+        }
     }
 }
 
 fn init(scene: &Scene<'_>, store: &str, root: &Path) -> Command {
     let mut command = command(scene, &process::binary("longshore-init"));
-    command.env("LONGSHORE_STORE", Server::location(store)).env("LONGSHORE_CHANNEL", CHANNEL).env("LONGSHORE_ROOT", root);
-    command.env("LONGSHORE_TRUST", scene.shop.path("1.root.json")).env("LONGSHORE_LOG", "warn");
+    command
+        .env("LONGSHORE_STORE", Server::location(store))
+        .env("LONGSHORE_CHANNEL", CHANNEL)
+        .env("LONGSHORE_ROOT", root);
+    command
+        .env("LONGSHORE_TRUST", scene.shop.path("1.root.json"))
+        .env("LONGSHORE_LOG", "warn");
     command
 }
 
 fn floor(scene: &Scene<'_>, threads: usize) -> Command {
     let mut command = command(scene, &process::binary("bench-floor"));
-    command.arg("--store").arg(scene.shop.path("bucket/prod")).args(["--sync", "--threads", &threads.to_string()]).arg(scene.tree());
+    command
+        .arg("--store")
+        .arg(scene.shop.path("bucket/prod"))
+        .args(["--sync", "--threads", &threads.to_string()])
+        .arg(scene.tree());
     command
 }
 
 fn shell(scene: &Scene<'_>, script: &str) -> Command {
     let mut command = command(scene, Path::new("/bin/bash"));
     // As durable as what longshore-init leaves; on tmpfs it does nothing.
-    command.args(["-c", &format!("set -eu -o pipefail\n{script}\nsync -f {}", scene.tree().display())]);
+    command.args([
+        "-c",
+        &format!(
+            "set -eu -o pipefail\n{script}\nsync -f {}",
+            scene.tree().display()
+        ),
+    ]);
     command
 }
 
 fn command(scene: &Scene<'_>, program: &Path) -> Command {
     let mut command = Command::new(program);
-    command.env_clear().envs(scene.server.environment.iter().cloned());
+    command
+        .env_clear()
+        .envs(scene.server.environment.iter().cloned());
     // AWS's tools keep caches at home.
     let work = scene.place.path("work");
-    command.env("PATH", "/usr/local/bin:/usr/bin:/bin").env("HOME", &work).current_dir(work);
+    command
+        .env("PATH", "/usr/local/bin:/usr/bin:/bin")
+        .env("HOME", &work)
+        .current_dir(work);
     command
 }
 
 /// The same command, kept to core 0.
 fn on_first_core(command: &Command) -> Command {
     let mut pinned = Command::new("taskset");
-    pinned.args(["-c", "0"]).arg(command.get_program()).args(command.get_args()).env_clear();
-    pinned.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    pinned
+        .args(["-c", "0"])
+        .arg(command.get_program())
+        .args(command.get_args())
+        .env_clear();
+    pinned.envs(
+        command
+            .get_envs()
+            .filter_map(|(name, value)| Some((name, value?))),
+    );
     if let Some(directory) = command.get_current_dir() {
         pinned.current_dir(directory);
     }

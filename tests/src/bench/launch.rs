@@ -1,7 +1,8 @@
 //! A small process between the benchmark and the program that it measures.
 //!
-//! Linux counts the memory that a process has before it runs another program into what that program held at most (`setmax_mm_hiwater_rss`
-//! in `fs/exec.c`), so a child of the benchmark itself seems to need what the benchmark needed. A launcher has next to nothing.
+//! Linux counts the memory that a process has before it runs another program into what that program
+//! held at most (`setmax_mm_hiwater_rss` in `fs/exec.c`), so a child of the benchmark itself seems
+//! to need what the benchmark needed. A launcher has next to nothing.
 
 use super::BenchError;
 use serde::{Deserialize, Serialize};
@@ -30,16 +31,28 @@ pub(super) struct Taken {
 ///
 /// The program cannot be started, or fails.
 pub fn launch(program: &[OsString]) -> Result<(), BenchError> {
-    let (name, arguments) = program.split_first().ok_or_else(|| io::Error::other("no program to launch"))?;
+    let (name, arguments) = program
+        .split_first()
+        .ok_or_else(|| io::Error::other("no program to launch"))?;
     let begin = Instant::now();
     let used = Command::new(name).args(arguments).spawn()?.wait4()?;
     let wall_seconds = begin.elapsed().as_secs_f64();
     if !used.status.success() {
-        return Err(io::Error::other(format!("{} ended with {}", name.display(), used.status)).into());
+        return Err(
+            io::Error::other(format!("{} ended with {}", name.display(), used.status)).into(),
+        );
     }
     let cpu_seconds = (used.rusage.utime + used.rusage.stime).as_secs_f64();
-    let taken = Taken { wall_seconds, cpu_seconds, peak_bytes: used.rusage.maxrss };
-    Ok(writeln!(io::stdout(), "\n{}", serde_json::to_string(&taken).map_err(io::Error::from)?)?)
+    let taken = Taken {
+        wall_seconds,
+        cpu_seconds,
+        peak_bytes: used.rusage.maxrss,
+    };
+    Ok(writeln!(
+        io::stdout(),
+        "\n{}",
+        serde_json::to_string(&taken).map_err(io::Error::from)?
+    )?)
 }
 
 /// Runs the program through a launcher to its end; gives what it took and wrote.
@@ -47,21 +60,38 @@ pub(super) fn run(program: &Command) -> Result<(Taken, String), String> {
     let launcher = std::env::current_exe().map_err(|error| error.to_string())?;
     let mut command = Command::new(launcher);
     // As the program is to be started: with what is listed here, and nothing of ours.
-    command.env_clear().arg("--launch").arg(program.get_program()).args(program.get_args());
-    command.envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    command
+        .env_clear()
+        .arg("--launch")
+        .arg(program.get_program())
+        .args(program.get_args());
+    command.envs(
+        program
+            .get_envs()
+            .filter_map(|(name, value)| Some((name, value?))),
+    );
     if let Some(directory) = program.get_current_dir() {
         command.current_dir(directory);
     }
-    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().map_err(|error| error.to_string())?;
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(|error| error.to_string())?;
     let mut output = String::new();
     if let Some(mut stdout) = child.stdout.take() {
-        stdout.read_to_string(&mut output).map_err(|error| error.to_string())?;
+        stdout
+            .read_to_string(&mut output)
+            .map_err(|error| error.to_string())?;
     }
     let status = child.wait().map_err(|error| error.to_string())?;
     if !status.success() {
         return Err(format!("{} failed", program.get_program().display()));
     }
-    let (output, taken) = output.trim_end().rsplit_once('\n').ok_or("it wrote nothing of what it took")?;
+    let (output, taken) = output
+        .trim_end()
+        .rsplit_once('\n')
+        .ok_or("it wrote nothing of what it took")?;
     let taken = serde_json::from_str(taken).map_err(|error| error.to_string())?;
     Ok((taken, output.to_owned()))
 }

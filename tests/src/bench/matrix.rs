@@ -2,7 +2,8 @@
 
 use super::{contenders::Contender, place, recipe::Recipe, serve::Network};
 
-/// What to measure. Whatever is given is taken in all combinations; where nothing is given, the combinations that answer most.
+/// What to measure. Whatever is given is taken in all combinations; where nothing is given, the
+/// combinations that answer most.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Selection {
     /// Only these shops
@@ -40,11 +41,22 @@ const USUAL: [(Recipe, place::Kind, Network); 6] = [
     (Recipe::Large, place::Kind::Xfs, Network::Loopback),
     (Recipe::Huge, place::Kind::Tmpfs, Network::Loopback),
 ];
-const RECIPES: [Recipe; 5] = [Recipe::Small, Recipe::Typical, Recipe::Large, Recipe::Huge, Recipe::Generated];
+const RECIPES: [Recipe; 5] = [
+    Recipe::Small,
+    Recipe::Typical,
+    Recipe::Large,
+    Recipe::Huge,
+    Recipe::Generated,
+];
 
 impl Field {
     pub(super) fn title(&self) -> String {
-        format!("{}, {}, {}", self.shop.name(), self.place.name(), self.network.name())
+        format!(
+            "{}, {}, {}",
+            self.shop.name(),
+            self.place.name(),
+            self.network.name()
+        )
     }
 }
 
@@ -52,38 +64,79 @@ impl Selection {
     /// The fields of each shop.
     pub(super) fn fields(&self) -> Vec<(Recipe, Vec<Field>)> {
         let fields = RECIPES.map(|shop| (shop, self.of(shop)));
-        fields.into_iter().filter(|(_, fields)| !fields.is_empty()).collect()
+        fields
+            .into_iter()
+            .filter(|(_, fields)| !fields.is_empty())
+            .collect()
     }
 
     fn of(&self, shop: Recipe) -> Vec<Field> {
         if !self.shop.is_empty() && !self.shop.contains(&shop) {
             return Vec::new();
         }
-        let chosen = |usual: &[(Recipe, place::Kind, Network)]| usual.iter().filter(|(of, ..)| *of == shop).copied().collect::<Vec<_>>();
+        let chosen = |usual: &[(Recipe, place::Kind, Network)]| {
+            usual
+                .iter()
+                .filter(|(of, ..)| *of == shop)
+                .copied()
+                .collect::<Vec<_>>()
+        };
         let combinations = if self.place.is_empty() && self.network.is_empty() {
             let usual = chosen(&USUAL);
             // A generated shop is measured when it is asked for.
-            if usual.is_empty() && !self.shop.is_empty() { vec![(shop, place::Kind::Tmpfs, Network::Loopback)] } else { usual }
+            if usual.is_empty() && !self.shop.is_empty() {
+                vec![(shop, place::Kind::Tmpfs, Network::Loopback)]
+            } else {
+                usual
+            }
         } else if self.shop.is_empty() && shop == Recipe::Generated {
             Vec::new()
         } else {
-            let places = if self.place.is_empty() { &[place::Kind::Tmpfs][..] } else { &self.place };
-            let networks = if self.network.is_empty() { &[Network::Loopback][..] } else { &self.network };
-            places.iter().flat_map(|place| networks.iter().map(move |network| (shop, *place, *network))).collect()
+            let places = if self.place.is_empty() {
+                &[place::Kind::Tmpfs][..]
+            } else {
+                &self.place
+            };
+            let networks = if self.network.is_empty() {
+                &[Network::Loopback][..]
+            } else {
+                &self.network
+            };
+            places
+                .iter()
+                .flat_map(|place| networks.iter().map(move |network| (shop, *place, *network)))
+                .collect()
         };
         let fields = combinations.into_iter().map(|(shop, place, network)| {
             let contenders = self.contenders(network);
-            Field { shop, place, network, contenders }
+            Field {
+                shop,
+                place,
+                network,
+                contenders,
+            }
         });
-        fields.filter(|field| !field.contenders.is_empty()).collect()
+        fields
+            .filter(|field| !field.contenders.is_empty())
+            .collect()
     }
 
     fn contenders(&self, network: Network) -> Vec<Contender> {
         use clap::ValueEnum as _;
         let all = Contender::value_variants().iter().copied();
         // Git and one core against the other say nothing about a slower network.
-        let usual = |contender: &Contender| network == Network::Loopback || !(contender.is_on_one_core() || *contender == Contender::Git);
-        all.filter(|contender| if self.contender.is_empty() { usual(contender) } else { self.contender.contains(contender) }).collect()
+        let usual = |contender: &Contender| {
+            network == Network::Loopback
+                || !(contender.is_on_one_core() || *contender == Contender::Git)
+        };
+        all.filter(|contender| {
+            if self.contender.is_empty() {
+                usual(contender)
+            } else {
+                self.contender.contains(contender)
+            }
+        })
+        .collect()
     }
 }
 
@@ -91,13 +144,25 @@ impl Selection {
 mod tests {
     use super::*;
 
-    const ALL: Selection = Selection { shop: Vec::new(), place: Vec::new(), network: Vec::new(), contender: Vec::new(), files: 1 };
+    const ALL: Selection = Selection {
+        shop: Vec::new(),
+        place: Vec::new(),
+        network: Vec::new(),
+        contender: Vec::new(),
+        files: 1,
+    };
 
     #[test]
     fn without_a_selection_the_large_shop_is_measured_everywhere() {
         let fields = ALL.fields();
-        let names: Vec<_> = fields.iter().map(|(shop, fields)| (shop.name(), fields.len())).collect();
-        assert_eq!(names, [("small", 1), ("typical", 1), ("large", 3), ("huge", 1)]);
+        let names: Vec<_> = fields
+            .iter()
+            .map(|(shop, fields)| (shop.name(), fields.len()))
+            .collect();
+        assert_eq!(
+            names,
+            [("small", 1), ("typical", 1), ("large", 3), ("huge", 1)]
+        );
     }
 
     #[test]
@@ -112,7 +177,11 @@ mod tests {
         assert_eq!(fields.len(), 1);
         assert_eq!(fields[0].1[0].title(), "generated, XFS, loopback");
         assert_eq!(fields[0].1[0].contenders.len(), 2);
-        let both = Selection { shop: vec![Recipe::Small], place: vec![place::Kind::Tmpfs, place::Kind::Xfs], ..ALL };
+        let both = Selection {
+            shop: vec![Recipe::Small],
+            place: vec![place::Kind::Tmpfs, place::Kind::Xfs],
+            ..ALL
+        };
         assert_eq!(both.fields()[0].1.len(), 2);
     }
 }

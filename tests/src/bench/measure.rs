@@ -1,6 +1,9 @@
 //! Running a program once and counting what it takes.
 
-#![allow(clippy::disallowed_methods, reason = "the harness makes its directories itself, and has no failpoints")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the harness makes its directories itself, and has no failpoints"
+)]
 
 use super::{
     BenchError,
@@ -29,12 +32,16 @@ pub(super) struct Sample {
 
 /// Runs the program on an empty place, and checks that it made the whole tree.
 pub(super) fn run(contender: Contender, scene: &Scene<'_>) -> Result<Sample, BenchError> {
-    let failed = |problem: String| BenchError::Contender { name: contender.name(), problem };
+    let failed = |problem: String| BenchError::Contender {
+        name: contender.name(),
+        problem,
+    };
     scene.place.clear()?;
     fs::create_dir(scene.place.path("work"))?;
     fs::create_dir(scene.tree())?;
     if let Some(before) = contender.before(scene) {
-        launch::run(&before).map_err(|problem| failed(format!("what runs before it: {problem}")))?;
+        launch::run(&before)
+            .map_err(|problem| failed(format!("what runs before it: {problem}")))?;
     }
     scene.place.settle()?;
     scene.server.start_counting()?;
@@ -47,20 +54,29 @@ pub(super) fn run(contender: Contender, scene: &Scene<'_>) -> Result<Sample, Ben
     }
     let files = files(&fs::canonicalize(contender.top(scene))?)?;
     if files != scene.shop.files {
-        return Err(failed(format!("{files} files, expected {}", scene.shop.files)));
+        return Err(failed(format!(
+            "{files} files, expected {}",
+            scene.shop.files
+        )));
     }
     let counts = scene.server.counted()?;
     let mut sample = Sample {
         wall_seconds: taken.wall_seconds,
         cpu_seconds: taken.cpu_seconds,
         peak_bytes: taken.peak_bytes,
-        received_bytes: if contender.downloads() { counts.bytes_sent } else { 0 },
+        received_bytes: if contender.downloads() {
+            counts.bytes_sent
+        } else {
+            0
+        },
         requests: counts.total(),
     };
     if contender.role() == Role::Floor {
-        let figures: Figures = serde_json::from_str(&output).map_err(|error| failed(error.to_string()))?;
+        let figures: Figures =
+            serde_json::from_str(&output).map_err(|error| failed(error.to_string()))?;
         sample.wall_seconds = figures.seconds;
-        sample.cpu_seconds = figures.hash_cpu_seconds + figures.decompress_cpu_seconds + figures.create_cpu_seconds;
+        sample.cpu_seconds =
+            figures.hash_cpu_seconds + figures.decompress_cpu_seconds + figures.create_cpu_seconds;
     }
     scene.place.clear()?;
     Ok(sample)

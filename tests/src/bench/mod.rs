@@ -1,12 +1,17 @@
 //! How fast a pod has its shop, beside what one would do without Longshore.
 //!
-//! [`recipe`] says what the shops consist of, [`sources`] and [`prepare`] make them, once for each version; [`serve`] is the server that
-//! has them and the network before it, [`place`] the file system on which trees are made. [`contenders`] are the programs that fill a
-//! tree, with the scripts of [`peers`] and the [`floor`] below which no program can be; [`mod@measure`] runs one through a [`mod@launch`]er and counts what it takes,
-//! [`report`] and [`plot`] turn the samples into figures. Rounds alternate between the programs, each round beginning with the next one,
+//! [`recipe`] says what the shops consist of, [`sources`] and [`prepare`] make them, once for each
+//! version; [`serve`] is the server that has them and the network before it, [`place`] the file
+//! system on which trees are made. [`contenders`] are the programs that fill a tree, with the
+//! scripts of [`peers`] and the [`floor`] below which no program can be; [`mod@measure`] runs one
+//! through a [`mod@launch`]er and counts what it takes, [`report`] and [`plot`] turn the samples
+//! into figures. Rounds alternate between the programs, each round beginning with the next one,
 //! so that what else the machine does hits all of them.
 
-#![allow(clippy::disallowed_methods, reason = "the harness makes its directories itself, and has no failpoints")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the harness makes its directories itself, and has no failpoints"
+)]
 
 mod contenders;
 pub mod floor;
@@ -42,7 +47,8 @@ use std::{
     time::Duration,
 };
 
-/// A program that takes longer than this is measured in [`SLOW_ROUNDS`] rounds: more would change no conclusion.
+/// A program that takes longer than this is measured in [`SLOW_ROUNDS`] rounds: more would change
+/// no conclusion.
 const SLOW: f64 = 8.0;
 const SLOW_ROUNDS: usize = 2;
 /// Where the page with the figures is; what `make bench` writes stands between two marks.
@@ -54,7 +60,8 @@ const MARKS: [&str; 2] = ["<!-- figures -->\n", "<!-- end of figures -->\n"];
 pub struct Arguments {
     #[command(flatten)]
     selection: Selection,
-    /// How often each program runs, after once without being counted; those that take over 8 s run twice at most
+    /// How often each program runs, after once without being counted; those that take over 8 s run
+    /// twice at most
     #[arg(long, default_value_t = 5)]
     rounds: usize,
     /// Where pull.json, pull.md and pull.svg go
@@ -100,7 +107,11 @@ pub enum BenchError {
 /// A program cannot be run, fails, or does not make the tree that the others make.
 pub fn pull(arguments: &Arguments) -> Result<(), BenchError> {
     let interrupt = Interrupt::listen()?;
-    let mut report = Report { machine: machine::Machine::look(), cells: Vec::new(), left_out: Vec::new() };
+    let mut report = Report {
+        machine: machine::Machine::look(),
+        cells: Vec::new(),
+        left_out: Vec::new(),
+    };
     for (recipe, fields) in arguments.selection.fields() {
         let shop = prepare::prepare(recipe, arguments.selection.files, &interrupt)?;
         if arguments.prepare {
@@ -111,14 +122,27 @@ pub fn pull(arguments: &Arguments) -> Result<(), BenchError> {
             let place = match Place::open(field.place)? {
                 Ok(place) => place,
                 Err(reason) => {
-                    report.left_out.push(format!("{} ({reason})", field.place.name()));
+                    report
+                        .left_out
+                        .push(format!("{} ({reason})", field.place.name()));
                     continue;
                 }
             };
             server.set_network(field.network)?;
-            let scene = Scene { shop: &shop, server: &server, place: &place, cores: report.machine.cores };
+            let scene = Scene {
+                shop: &shop,
+                server: &server,
+                place: &place,
+                cores: report.machine.cores,
+            };
             let measured = measure(&field, &scene, arguments.rounds, &interrupt)?;
-            report.cells.push(Cell::new(recipe, &shop, place.kind, field.network, &measured));
+            report.cells.push(Cell::new(
+                recipe,
+                &shop,
+                place.kind,
+                field.network,
+                &measured,
+            ));
         }
     }
     fs::create_dir_all(&arguments.out)?;
@@ -128,13 +152,26 @@ pub fn pull(arguments: &Arguments) -> Result<(), BenchError> {
     if arguments.docs {
         document(Path::new(DOCS), &report)?;
     }
-    say(&format!("\n{}written to {}", report.markdown(), arguments.out.join("pull.{json,md,svg}").display()))?;
+    say(&format!(
+        "\n{}written to {}",
+        report.markdown(),
+        arguments.out.join("pull.{json,md,svg}").display()
+    ))?;
     Ok(())
 }
 
 /// Runs every program of the field in every round.
-fn measure(field: &Field, scene: &Scene<'_>, rounds: usize, interrupt: &Interrupt) -> Result<Measured, BenchError> {
-    let mut measured: Measured = field.contenders.iter().map(|contender| (*contender, Vec::new())).collect();
+fn measure(
+    field: &Field,
+    scene: &Scene<'_>,
+    rounds: usize,
+    interrupt: &Interrupt,
+) -> Result<Measured, BenchError> {
+    let mut measured: Measured = field
+        .contenders
+        .iter()
+        .map(|contender| (*contender, Vec::new()))
+        .collect();
     let mut limits = vec![rounds; measured.len()];
     for round in 0..=rounds {
         for turn in 0..measured.len() {
@@ -147,7 +184,12 @@ fn measure(field: &Field, scene: &Scene<'_>, rounds: usize, interrupt: &Interrup
             let sample = measure::run(*contender, scene)?;
             interrupt.check()?;
             let time = figures::time(Duration::from_secs_f64(sample.wall_seconds));
-            say(&format!("{} of {rounds}  {:<36} {:<30} {time}", round, field.title(), contender.name()))?;
+            say(&format!(
+                "{} of {rounds}  {:<36} {:<30} {time}",
+                round,
+                field.title(),
+                contender.name()
+            ))?;
             // The first round reads programs and libraries from disk.
             if round > 0 {
                 samples.push(sample);
@@ -163,9 +205,16 @@ fn measure(field: &Field, scene: &Scene<'_>, rounds: usize, interrupt: &Interrup
 fn document(docs: &Path, report: &Report) -> Result<(), BenchError> {
     let page = docs.join("performance.md");
     let text = fs::read_to_string(&page)?;
-    let parts = text.split_once(MARKS[0]).and_then(|(before, rest)| Some((before, rest.split_once(MARKS[1])?.1)));
-    let (before, after) = parts.ok_or_else(|| io::Error::other(format!("{} has no marks for the figures", page.display())))?;
-    fs::write(&page, [before, MARKS[0], &report.markdown(), MARKS[1], after].concat())?;
+    let parts = text
+        .split_once(MARKS[0])
+        .and_then(|(before, rest)| Some((before, rest.split_once(MARKS[1])?.1)));
+    let (before, after) = parts.ok_or_else(|| {
+        io::Error::other(format!("{} has no marks for the figures", page.display()))
+    })?;
+    fs::write(
+        &page,
+        [before, MARKS[0], &report.markdown(), MARKS[1], after].concat(),
+    )?;
     Ok(fs::write(docs.join("pull.svg"), plot::svg(report))?)
 }
 

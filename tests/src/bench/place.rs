@@ -1,6 +1,9 @@
 //! The file systems on which trees are made.
 
-#![allow(clippy::disallowed_methods, reason = "the harness makes its directories itself, and has no failpoints")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the harness makes its directories itself, and has no failpoints"
+)]
 
 use super::BenchError;
 use crate::{
@@ -14,7 +17,8 @@ use std::{
 };
 use tempfile::TempDir;
 
-/// The image of the XFS; it has holes, and takes as much memory as is written. The huge shop needs 1.7 GB twice for an update.
+/// The image of the XFS; it has holes, and takes as much memory as is written. The huge shop needs
+/// 1.7 GB twice for an update.
 const IMAGE: u64 = 6 << 30;
 
 /// Where trees are made.
@@ -47,18 +51,35 @@ pub(super) struct Place {
 impl Place {
     /// The reason comes back where this machine does not let us have it.
     pub(super) fn open(kind: Kind) -> Result<Result<Self, String>, BenchError> {
-        let mut place = Self { kind, scratch: shop::scratch(), mounted: false };
+        let mut place = Self {
+            kind,
+            scratch: shop::scratch(),
+            mounted: false,
+        };
         fs::create_dir(place.path(""))?;
         if kind == Kind::Xfs {
             let image = place.scratch.path().join("image");
             fs::File::create(&image)?.set_len(IMAGE)?;
-            let made = Program::new("sh").args(["-c", "command -v mkfs.xfs >/dev/null && mkfs.xfs -q \"$0\""]).arg(&image).run();
+            let made = Program::new("sh")
+                .args(["-c", "command -v mkfs.xfs >/dev/null && mkfs.xfs -q \"$0\""])
+                .arg(&image)
+                .run();
             if made.ended != Ended::Code(0) {
-                return Ok(Err(format!("mkfs.xfs does not work or is not installed: {}", made.stderr.trim())));
+                return Ok(Err(format!(
+                    "mkfs.xfs does not work or is not installed: {}",
+                    made.stderr.trim()
+                )));
             }
-            let mounted = Program::new("mount").args(["-o", "loop,noatime"]).arg(&image).arg(place.path("")).run();
+            let mounted = Program::new("mount")
+                .args(["-o", "loop,noatime"])
+                .arg(&image)
+                .arg(place.path(""))
+                .run();
             if mounted.ended != Ended::Code(0) {
-                return Ok(Err(format!("this machine lets us mount nothing: {}", mounted.stderr.trim())));
+                return Ok(Err(format!(
+                    "this machine lets us mount nothing: {}",
+                    mounted.stderr.trim()
+                )));
             }
             place.mounted = true;
         }
@@ -67,7 +88,11 @@ impl Place {
 
     pub(super) fn path(&self, name: &str) -> PathBuf {
         let place = self.scratch.path().join("place");
-        if name.is_empty() { place } else { place.join(name) }
+        if name.is_empty() {
+            place
+        } else {
+            place.join(name)
+        }
     }
 
     /// Waits until nothing is left to be written, so that no run pays for the one before.
@@ -79,7 +104,11 @@ impl Place {
     pub(super) fn clear(&self) -> Result<(), BenchError> {
         for entry in fs::read_dir(self.path(""))? {
             let path = entry?.path();
-            if path.is_dir() { fs::remove_dir_all(&path)? } else { fs::remove_file(&path)? }
+            if path.is_dir() {
+                fs::remove_dir_all(&path)?
+            } else {
+                fs::remove_file(&path)?
+            }
         }
         Ok(())
     }

@@ -71,7 +71,11 @@ impl Spread {
         let mut sorted: Vec<f64> = values.collect();
         sorted.sort_by(f64::total_cmp);
         let last = sorted.len().checked_sub(1)?;
-        Some(Self { min: sorted[0], median: f64::midpoint(sorted[last / 2], sorted[last.div_ceil(2)]), max: sorted[last] })
+        Some(Self {
+            min: sorted[0],
+            median: f64::midpoint(sorted[last / 2], sorted[last.div_ceil(2)]),
+            max: sorted[last],
+        })
     }
 }
 
@@ -79,11 +83,28 @@ impl Spread {
 pub(super) type Measured = Vec<(Contender, Vec<Sample>)>;
 
 impl Cell {
-    pub(super) fn new(recipe: Recipe, shop: &Prepared, place: place::Kind, network: Network, measured: &Measured) -> Self {
-        let walls = |wanted: Contender| measured.iter().find(|(contender, _)| *contender == wanted).map(|(_, samples)| &samples[..]);
-        let median = |samples: &[Sample]| Spread::of(samples.iter().map(|sample| sample.wall_seconds)).map(|spread| spread.median);
-        let peers = measured.iter().filter(|(contender, _)| contender.role() == Role::Peer);
-        let best = peers.filter_map(|(_, samples)| Some((median(samples)?, samples))).min_by(|one, other| one.0.total_cmp(&other.0));
+    pub(super) fn new(
+        recipe: Recipe,
+        shop: &Prepared,
+        place: place::Kind,
+        network: Network,
+        measured: &Measured,
+    ) -> Self {
+        let walls = |wanted: Contender| {
+            measured
+                .iter()
+                .find(|(contender, _)| *contender == wanted)
+                .map(|(_, samples)| &samples[..])
+        };
+        let median = |samples: &[Sample]| {
+            Spread::of(samples.iter().map(|sample| sample.wall_seconds)).map(|spread| spread.median)
+        };
+        let peers = measured
+            .iter()
+            .filter(|(contender, _)| contender.role() == Role::Peer);
+        let best = peers
+            .filter_map(|(_, samples)| Some((median(samples)?, samples)))
+            .min_by(|one, other| one.0.total_cmp(&other.0));
         let best = best.map(|(_, samples)| &samples[..]);
         let rows = measured.iter().filter_map(|(contender, samples)| {
             let floor = walls(contender.floor()).filter(|_| contender.role() != Role::Floor);
@@ -91,29 +112,78 @@ impl Cell {
             Row::new(*contender, samples, best, floor, network)
         });
         let rows = rows.collect();
-        let Prepared { modules, files, bytes, packed, .. } = shop;
-        Self { shop: recipe, place, network, modules: modules.len(), files: *files, bytes: *bytes, packed_bytes: *packed, rows }
+        let Prepared {
+            modules,
+            files,
+            bytes,
+            packed,
+            ..
+        } = shop;
+        Self {
+            shop: recipe,
+            place,
+            network,
+            modules: modules.len(),
+            files: *files,
+            bytes: *bytes,
+            packed_bytes: *packed,
+            rows,
+        }
     }
 
     pub(super) fn title(&self) -> String {
-        format!("{} shop, {}, {}", self.shop.name(), self.place.name(), self.network.name())
+        format!(
+            "{} shop, {}, {}",
+            self.shop.name(),
+            self.place.name(),
+            self.network.name()
+        )
     }
 
     fn markdown(&self) -> String {
-        let (files, bytes, packed) = (figures::count(self.files), figures::bytes(self.bytes), figures::bytes(self.packed_bytes));
-        let head = ["", "min", "median", "max", "× best peer", "× floor", "× wire", "CPU", "peak memory", "received", "requests"];
+        let (files, bytes, packed) = (
+            figures::count(self.files),
+            figures::bytes(self.bytes),
+            figures::bytes(self.packed_bytes),
+        );
+        let head = [
+            "",
+            "min",
+            "median",
+            "max",
+            "× best peer",
+            "× floor",
+            "× wire",
+            "CPU",
+            "peak memory",
+            "received",
+            "requests",
+        ];
         let rows: Vec<_> = self.rows.iter().map(Row::cells).collect();
         let table = figures::table(&head, &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10], &rows);
-        format!("### {}\n{} modules, {files} files, {bytes} ({packed} packed).\n\n{table}\n", capital(&self.title()), self.modules)
+        format!(
+            "### {}\n{} modules, {files} files, {bytes} ({packed} packed).\n\n{table}\n",
+            capital(&self.title()),
+            self.modules
+        )
     }
 }
 
 impl Row {
     #[allow(clippy::cast_precision_loss, reason = "three digits are shown")]
-    fn new(contender: Contender, samples: &[Sample], best: Option<&[Sample]>, floor: Option<&[Sample]>, network: Network) -> Option<Self> {
+    fn new(
+        contender: Contender,
+        samples: &[Sample],
+        best: Option<&[Sample]>,
+        floor: Option<&[Sample]>,
+        network: Network,
+    ) -> Option<Self> {
         let of = |value: fn(&Sample) -> f64| Spread::of(samples.iter().map(value));
-        let ratio = |to: &[Sample]| Spread::of(iter::zip(samples, to).map(|(own, to)| own.wall_seconds / to.wall_seconds));
-        let wire = |sample: &Sample| sample.wall_seconds / (sample.received_bytes as f64 / GIGABIT as f64);
+        let ratio = |to: &[Sample]| {
+            Spread::of(iter::zip(samples, to).map(|(own, to)| own.wall_seconds / to.wall_seconds))
+        };
+        let wire =
+            |sample: &Sample| sample.wall_seconds / (sample.received_bytes as f64 / GIGABIT as f64);
         Some(Self {
             name: contender.name(),
             wall_seconds: of(|sample| sample.wall_seconds)?,
@@ -123,17 +193,27 @@ impl Row {
             requests: of(|sample| sample.requests as f64)?,
             to_best_peer: best.and_then(ratio),
             to_floor: floor.and_then(ratio),
-            to_wire: (network == Network::Gigabit && contender.downloads_all()).then(|| Spread::of(samples.iter().map(wire))).flatten(),
+            to_wire: (network == Network::Gigabit && contender.downloads_all())
+                .then(|| Spread::of(samples.iter().map(wire)))
+                .flatten(),
             ours: contender.role() == Role::Ours,
             samples: samples.to_vec(),
         })
     }
 
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bytes that were whole and positive before")]
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "bytes that were whole and positive before"
+    )]
     fn cells(&self) -> Vec<String> {
         let time = |seconds: f64| figures::time(Duration::from_secs_f64(seconds));
         let bytes = |spread: Spread| figures::bytes(spread.median as u64);
-        let ratio = |ratio: Option<Spread>| ratio.map(|ratio| format!("{:.2}", ratio.median)).unwrap_or_default();
+        let ratio = |ratio: Option<Spread>| {
+            ratio
+                .map(|ratio| format!("{:.2}", ratio.median))
+                .unwrap_or_default()
+        };
         let Spread { min, median, max } = self.wall_seconds;
         let requests = figures::count(self.requests.median as u64);
         [
@@ -175,7 +255,10 @@ impl Report {
 
 fn capital(text: &str) -> String {
     let mut letters = text.chars();
-    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+    letters
+        .next()
+        .map(|first| first.to_uppercase().chain(letters).collect())
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -183,21 +266,64 @@ mod tests {
     use super::*;
 
     fn samples(walls: &[f64]) -> Vec<Sample> {
-        walls.iter().map(|wall| Sample { wall_seconds: *wall, received_bytes: GIGABIT, ..Sample::default() }).collect()
+        walls
+            .iter()
+            .map(|wall| Sample {
+                wall_seconds: *wall,
+                received_bytes: GIGABIT,
+                ..Sample::default()
+            })
+            .collect()
     }
 
     #[test]
     fn the_median_of_an_even_count_is_between_the_two_in_the_middle() {
-        assert_eq!(Spread::of([4.0, 1.0, 2.0, 3.0].into_iter()), Some(Spread { min: 1.0, median: 2.5, max: 4.0 }));
-        assert_eq!(Spread::of([7.0].into_iter()), Some(Spread { min: 7.0, median: 7.0, max: 7.0 }));
+        assert_eq!(
+            Spread::of([4.0, 1.0, 2.0, 3.0].into_iter()),
+            Some(Spread {
+                min: 1.0,
+                median: 2.5,
+                max: 4.0
+            })
+        );
+        assert_eq!(
+            Spread::of([7.0].into_iter()),
+            Some(Spread {
+                min: 7.0,
+                median: 7.0,
+                max: 7.0
+            })
+        );
         assert_eq!(Spread::of([].into_iter()), None);
     }
 
     #[test]
     fn ratios_compare_runs_of_the_same_round() {
-        let row = Row::new(Contender::Cold, &samples(&[2.0, 30.0]), Some(&samples(&[1.0, 10.0])), None, Network::Gigabit).unwrap();
-        assert_eq!(row.to_best_peer, Some(Spread { min: 2.0, median: 2.5, max: 3.0 }));
-        assert_eq!(row.to_wire, Some(Spread { min: 2.0, median: 16.0, max: 30.0 }), "one second of bytes");
+        let row = Row::new(
+            Contender::Cold,
+            &samples(&[2.0, 30.0]),
+            Some(&samples(&[1.0, 10.0])),
+            None,
+            Network::Gigabit,
+        )
+        .unwrap();
+        assert_eq!(
+            row.to_best_peer,
+            Some(Spread {
+                min: 2.0,
+                median: 2.5,
+                max: 3.0
+            })
+        );
+        assert_eq!(
+            row.to_wire,
+            Some(Spread {
+                min: 2.0,
+                median: 16.0,
+                max: 30.0
+            }),
+            "one second of bytes"
+        );
         assert_eq!(row.to_floor, None);
     }
 }

@@ -20,8 +20,9 @@ const ACCESS_KEY: &str = "AKIALONGSHORE";
 const SECRET_KEY: &str = "longshore-secret";
 /// 1 Gbit/s in bytes a second.
 pub(super) const GIGABIT: u64 = 125_000_000;
-/// Before an answer's first byte, in milliseconds: what S3 takes in its own region (AWS's performance guide says 100 to 200 ms for small
-/// objects in the worst case, most answers begin in 10 to 30).
+/// Before an answer's first byte, in milliseconds: what S3 takes in its own region (AWS's
+/// performance guide says 100 to 200 ms for small objects in the worst case, most answers begin in
+/// 10 to 30).
 const LATENCY_MS: u64 = 20;
 
 /// What lies between a pod and S3.
@@ -47,13 +48,18 @@ impl Network {
             Self::Loopback => Faults::default(),
             Self::Gigabit => {
                 let latency = Fault::new(Effect::Latency { ms: LATENCY_MS });
-                Faults { bandwidth: Some(GIGABIT), faults: vec![latency], ..Faults::default() }
+                Faults {
+                    bandwidth: Some(GIGABIT),
+                    faults: vec![latency],
+                    ..Faults::default()
+                }
             }
         }
     }
 }
 
-/// A server in a process of its own, so that what it takes is not in the programs' figures. Killed when this is dropped.
+/// A server in a process of its own, so that what it takes is not in the programs' figures. Killed
+/// when this is dropped.
 #[derive(Debug)]
 pub(super) struct Server {
     pub(super) endpoint: String,
@@ -63,11 +69,29 @@ pub(super) struct Server {
 
 impl Server {
     pub(super) fn start(shop: &Prepared) -> Self {
-        let arguments = ["--bucket", BUCKET, "--region", REGION, "--access-key", ACCESS_KEY, "--secret-key", SECRET_KEY, "--directory"];
-        let mut process = Program::ours("s3-server").args(arguments).arg(shop.path("bucket")).deadline(SERVER).start();
+        let arguments = [
+            "--bucket",
+            BUCKET,
+            "--region",
+            REGION,
+            "--access-key",
+            ACCESS_KEY,
+            "--secret-key",
+            SECRET_KEY,
+            "--directory",
+        ];
+        let mut process = Program::ours("s3-server")
+            .args(arguments)
+            .arg(shop.path("bucket"))
+            .deadline(SERVER)
+            .start();
         let endpoint = process.first_line();
         let environment = s3::environment(&endpoint, REGION, ACCESS_KEY, SECRET_KEY);
-        Self { endpoint, environment, process }
+        Self {
+            endpoint,
+            environment,
+            process,
+        }
     }
 
     /// `s3://bucket/` and this key.
@@ -83,7 +107,12 @@ impl Server {
 
     /// Keeps the server to these cores (as taskset(1) lists them).
     pub(super) fn keep_to(&self, cores: &str) {
-        drop(Program::new("taskset").args(["-acp", cores, &self.process.pid().to_string()]).run().expect(0));
+        drop(
+            Program::new("taskset")
+                .args(["-acp", cores, &self.process.pid().to_string()])
+                .run()
+                .expect(0),
+        );
     }
 
     pub(super) fn start_counting(&self) -> Result<(), BenchError> {
@@ -98,12 +127,19 @@ impl Server {
     fn control(&self, method: &str, path: &str, body: &str) -> Result<String, BenchError> {
         let address = self.endpoint.trim_start_matches("http://");
         let mut stream = TcpStream::connect(address)?;
-        write!(stream, "{method} {path} HTTP/1.0\r\nHost: {address}\r\nContent-Length: {}\r\n\r\n{body}", body.len())?;
+        write!(
+            stream,
+            "{method} {path} HTTP/1.0\r\nHost: {address}\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer)?;
         match answer.split_once("\r\n\r\n") {
             Some((head, body)) if head.starts_with("HTTP/1.0 200") => Ok(body.to_owned()),
-            _ => Err(io::Error::other(format!("the server answered {method} {path} with {answer:?}")).into()),
+            _ => Err(io::Error::other(format!(
+                "the server answered {method} {path} with {answer:?}"
+            ))
+            .into()),
         }
     }
 }

@@ -11,7 +11,8 @@ use std::{
     process::ExitCode,
 };
 
-/// Creates a release's tree from memory, with nothing but SHA-256, zstd and files, and prints what that took as JSON.
+/// Creates a release's tree from memory, with nothing but SHA-256, zstd and files, and prints what
+/// that took as JSON.
 #[derive(Debug, Parser)]
 struct Cli {
     #[command(flatten)]
@@ -27,5 +28,8 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
 }
 
 fn main() -> ExitCode {
-    run(&Cli::parse().arguments).map_or_else(|error| ending::fail("bench-floor", &*error), |()| ExitCode::SUCCESS)
+    run(&Cli::parse().arguments).map_or_else(
+        |error| ending::fail("bench-floor", &*error),
+        |()| ExitCode::SUCCESS,
+    )
 }

@@ -7,7 +7,8 @@ use e2e::{
 };
 use std::{ffi::OsString, process::ExitCode};
 
-/// Measures how fast longshore-init makes a shop's tree, beside awscli, s5cmd, git and the least that this machine can take.
+/// Measures how fast longshore-init makes a shop's tree, beside awscli, s5cmd, git and the least
+/// that this machine can take.
 #[derive(Debug, Parser)]
 struct Cli {
     #[command(flatten)]
@@ -19,6 +20,12 @@ struct Cli {
 
 fn main() -> ExitCode {
     let Cli { arguments, launch } = Cli::parse();
-    let done = launch.map_or_else(|| bench::pull(&arguments), |program| bench::launch(&program));
-    done.map_or_else(|error| ending::fail("bench-pull", &error), |()| ExitCode::SUCCESS)
+    let done = launch.map_or_else(
+        || bench::pull(&arguments),
+        |program| bench::launch(&program),
+    );
+    done.map_or_else(
+        |error| ending::fail("bench-pull", &error),
+        |()| ExitCode::SUCCESS,
+    )
 }

@@ -6,7 +6,10 @@
 //!  platform open PORT     outside: takes connections on 127.0.0.1:PORT to the shop, until the cluster ends
 //! ```
 
-#![allow(clippy::disallowed_methods, reason = "where the cluster is, is what its script says")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "where the cluster is, is what its script says"
+)]
 
 use e2e::{
     cluster::Cluster,
@@ -40,7 +43,9 @@ fn main() -> ExitCode {
         ["up"] => up(),
         ["publish"] => publish(),
         ["open", port] => open(port),
-        _ => Err(io::Error::other("expected: platform up, platform publish, or platform open PORT")),
+        _ => Err(io::Error::other(
+            "expected: platform up, platform publish, or platform open PORT",
+        )),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -68,14 +73,26 @@ fn up() -> io::Result<()> {
     let sequence = shop.publish(&MODULES, SHARED);
     shop.register(sequence);
     say("two pods on two nodes …")?;
-    shop.open("php", &serde_json::json!({ "scale": { "min": 2, "max": 6 } }));
+    shop.open(
+        "php",
+        &serde_json::json!({ "scale": { "min": 2, "max": 6 } }),
+    );
     let pods = shop.served_by(2);
     let address = shop.service();
     fs::write(platform.path("address"), address.to_string())?;
     let page = web::get_from(address, "/", "")?;
-    let nodes: Vec<_> = pods.iter().map(|pod| format!("{} on {}", pod.name, pod.node)).collect();
-    say(&format!("{SHOP} runs sequence {sequence}: {}", nodes.join(", ")))?;
-    say(&format!("http://{address}/ inside the cluster answers {}: {}", page.status, page.body))?;
+    let nodes: Vec<_> = pods
+        .iter()
+        .map(|pod| format!("{} on {}", pod.name, pod.node))
+        .collect();
+    say(&format!(
+        "{SHOP} runs sequence {sequence}: {}",
+        nodes.join(", ")
+    ))?;
+    say(&format!(
+        "http://{address}/ inside the cluster answers {}: {}",
+        page.status, page.body
+    ))?;
     hints(&platform, &shop)?;
     say(&format!("up in {}", figures::time(begin.elapsed())))
 }
@@ -86,19 +103,39 @@ fn publish() -> io::Result<()> {
     let shop = ManuallyDrop::new(platform.tenant(SHOP));
     let sequence = shop.publish(&MODULES, SHARED);
     shop.register(sequence);
-    say(&format!("published as sequence {sequence} of shops/{SHOP}, and in the cluster as Release {}", shop.release_name(sequence)))
+    say(&format!(
+        "published as sequence {sequence} of shops/{SHOP}, and in the cluster as Release {}",
+        shop.release_name(sequence)
+    ))
 }
 
 fn hints(platform: &Platform<'_>, shop: &Tenant<'_>) -> io::Result<()> {
-    say(&format!("sources and keys: {}; of the shop: {}", platform.path("").display(), shop.module("page").display()))
+    say(&format!(
+        "sources and keys: {}; of the shop: {}",
+        platform.path("").display(),
+        shop.module("page").display()
+    ))
 }
 
-/// The listening socket belongs to the machine's network, and what it connects to, to the cluster's.
+/// The listening socket belongs to the machine's network, and what it connects to, to the
+/// cluster's.
 fn open(port: &str) -> io::Result<()> {
-    let directory = PathBuf::from(env::var_os("CLUSTER_DIR").ok_or_else(|| io::Error::other("CLUSTER_DIR is not set"))?);
-    let keeper: u32 = fs::read_to_string(directory.join("keeper"))?.trim().parse().map_err(io::Error::other)?;
-    let address: SocketAddr = fs::read_to_string(directory.join("platform/address"))?.trim().parse().map_err(io::Error::other)?;
-    let taken = |error| io::Error::other(format!("127.0.0.1:{port}: {error}; another port is chosen with `make cluster PORT=…`"));
+    let directory = PathBuf::from(
+        env::var_os("CLUSTER_DIR").ok_or_else(|| io::Error::other("CLUSTER_DIR is not set"))?,
+    );
+    let keeper: u32 = fs::read_to_string(directory.join("keeper"))?
+        .trim()
+        .parse()
+        .map_err(io::Error::other)?;
+    let address: SocketAddr = fs::read_to_string(directory.join("platform/address"))?
+        .trim()
+        .parse()
+        .map_err(io::Error::other)?;
+    let taken = |error| {
+        io::Error::other(format!(
+            "127.0.0.1:{port}: {error}; another port is chosen with `make cluster PORT=…`"
+        ))
+    };
     let listener = TcpListener::bind(format!("127.0.0.1:{port}")).map_err(taken)?;
     web::Network::Of(keeper).enter()?;
     // It ends with the cluster.
@@ -107,7 +144,8 @@ fn open(port: &str) -> io::Result<()> {
             thread::sleep(Duration::from_secs(1));
         }
         // Nothing is lost: whoever is still connected has nobody to talk to.
-        rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::TERM).unwrap_or_default();
+        rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::TERM)
+            .unwrap_or_default();
     });
     loop {
         let (client, _) = listener.accept()?;
@@ -125,5 +163,6 @@ fn carry(client: &TcpStream, address: SocketAddr) -> io::Result<()> {
     });
     io::copy(&mut &shop, &mut &*client)?;
     client.shutdown(std::net::Shutdown::Write)?;
-    up.join().map_err(|_| io::Error::other("a connection's thread panicked"))?
+    up.join()
+        .map_err(|_| io::Error::other("a connection's thread panicked"))?
 }

@@ -16,8 +16,8 @@ use std::{
 
 /// An S3 server that keeps its objects in memory and lets things go wrong on demand.
 ///
-/// It prints its endpoint on one line, and serves until it is killed. While it runs, /-/faults and /-/stats on the same port
-/// take and give JSON.
+/// It prints its endpoint on one line, and serves until it is killed. While it runs, /-/faults and
+/// /-/stats on the same port take and give JSON.
 #[derive(Debug, Parser)]
 struct Arguments {
     /// Address and port; port 0 takes a free one
@@ -35,7 +35,8 @@ struct Arguments {
     /// Its secret
     #[arg(long, default_value = "longshore-secret")]
     secret_key: String,
-    /// Load every file below this directory as an object; its path becomes the key. Nothing is written there
+    /// Load every file below this directory as an object; its path becomes the key. Nothing is
+    /// written there
     #[arg(long)]
     directory: Option<PathBuf>,
     /// Every answer's first byte waits so many milliseconds
@@ -47,7 +48,8 @@ struct Arguments {
     /// Bytes a second, each way, of one connection
     #[arg(long)]
     connection_bandwidth: Option<u64>,
-    /// One fault as JSON, such as {"effect": {"reset": {"after": 65536}}, "keys": "blobs/"}; may be given again
+    /// One fault as JSON, such as {"effect": {"reset": {"after": 65536}}, "keys": "blobs/"}; may
+    /// be given again
     #[arg(long = "fault", value_parser = fault)]
     faults: Vec<Fault>,
     /// Seed of the faults' probabilities
@@ -86,10 +88,39 @@ fn load(server: &Server, known: &mut Known, root: &Path, directory: &Path) -> io
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::parse();
     let mut faults = arguments.faults;
-    faults.extend(arguments.latency_ms.map(|ms| Fault::new(Effect::Latency { ms })));
-    let Arguments { listen, bucket, region, access_key, secret_key, bandwidth, connection_bandwidth, seed, threads, .. } = arguments;
-    let faults = Faults { bandwidth, connection_bandwidth, refuse: false, seed, faults };
-    let server = Server::start(Options { listen, bucket, region, access_key, secret_key, faults, threads })?;
+    faults.extend(
+        arguments
+            .latency_ms
+            .map(|ms| Fault::new(Effect::Latency { ms })),
+    );
+    let Arguments {
+        listen,
+        bucket,
+        region,
+        access_key,
+        secret_key,
+        bandwidth,
+        connection_bandwidth,
+        seed,
+        threads,
+        ..
+    } = arguments;
+    let faults = Faults {
+        bandwidth,
+        connection_bandwidth,
+        refuse: false,
+        seed,
+        faults,
+    };
+    let server = Server::start(Options {
+        listen,
+        bucket,
+        region,
+        access_key,
+        secret_key,
+        faults,
+        threads,
+    })?;
     if let Some(directory) = &arguments.directory {
         load(&server, &mut Known::new(), directory, directory)?;
     }

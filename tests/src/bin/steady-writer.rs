@@ -1,7 +1,8 @@
-//! A shop that writes: numbered lines into a file that it opens once, each on the server before its number is printed and the next begins.
+//! A shop that writes: numbered lines into a file that it opens once, each on the server before its
+//! number is printed and the next begins.
 //!
-//! A program of its own, as whatever has a file of a silent server open cannot start other programs: each is born with the file, and closing
-//! it waits for the server.
+//! A program of its own, as whatever has a file of a silent server open cannot start other
+//! programs: each is born with the file, and closing it waits for the server.
 
 use std::{
     env,

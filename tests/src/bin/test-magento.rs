@@ -1,11 +1,15 @@
-//! `make test-magento`: tries a complete Magento on the cluster in which it runs, and prints a table of what works.
+//! `make test-magento`: tries a complete Magento on the cluster in which it runs, and prints a
+//! table of what works.
 //!
 //! ```text
 //!  test-magento ENGINE [TREE] [SWITCHES]      ENGINE is magento1 or magento2; without a TREE, our stand-in is tried. A Magento 2 that is not
 //!                                             compiled is built by a Job in the cluster
 //! ```
 
-#![allow(clippy::disallowed_methods, reason = "the harness is told by its command line what to try")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the harness is told by its command line what to try"
+)]
 
 use e2e::{
     cluster::Cluster,
@@ -40,22 +44,50 @@ fn tried(arguments: &[String]) -> io::Result<bool> {
     let kind = match engine {
         "magento1" => &magento1::KIND,
         "magento2" => &magento2::KIND,
-        _ => return Err(io::Error::other(format!("ENGINE={engine:?}: expected magento1 or magento2"))),
+        _ => {
+            return Err(io::Error::other(format!(
+                "ENGINE={engine:?}: expected magento1 or magento2"
+            )));
+        }
     };
-    let tree = arguments.get(1).filter(|tree| !tree.is_empty()).map(Path::new);
+    let tree = arguments
+        .get(1)
+        .filter(|tree| !tree.is_empty())
+        .map(Path::new);
     if let Some(tree) = tree
         && !tree.join("app/etc").is_dir()
     {
-        return Err(io::Error::other(format!("TREE={}: expected the directory of a Magento, which has app/etc", tree.display())));
+        return Err(io::Error::other(format!(
+            "TREE={}: expected the directory of a Magento, which has app/etc",
+            tree.display()
+        )));
     }
-    let number = |text: &String| text.parse().map_err(|_| io::Error::other(format!("SWITCHES={text:?}: expected a number")));
+    let number = |text: &String| {
+        text.parse()
+            .map_err(|_| io::Error::other(format!("SWITCHES={text:?}: expected a number")))
+    };
     let switches = arguments.get(2).map_or(Ok(20), number)?;
     let cluster = Cluster::alone();
-    let table = magento::tried(&cluster, kind, tree, Extent { switches, switch: SWITCH, slow: true });
+    let table = magento::tried(
+        &cluster,
+        kind,
+        tree,
+        Extent {
+            switches,
+            switch: SWITCH,
+            slow: true,
+        },
+    );
     writeln!(io::stdout(), "{}", table.text())?;
     let bad = table.bad();
     if !bad.is_empty() {
-        writeln!(io::stderr(), "{}\n{} rows are not as expected: {}", table.problems(), bad.len(), bad.join("; "))?;
+        writeln!(
+            io::stderr(),
+            "{}\n{} rows are not as expected: {}",
+            table.problems(),
+            bad.len(),
+            bad.join("; ")
+        )?;
     }
     Ok(bad.is_empty())
 }

@@ -91,7 +91,10 @@ impl<'a> Component<'a> {
 
     #[track_caller]
     fn script(self, arguments: &[&str]) -> Outcome {
-        self.cluster.script(arguments.iter().copied()).run().expect(0)
+        self.cluster
+            .script(arguments.iter().copied())
+            .run()
+            .expect(0)
     }
 }
 
@@ -110,7 +113,8 @@ impl Cluster {
         self.component("etcd").script(&["etcd", mode]);
     }
 
-    /// Lets etcd forget all versions but the last, so that a watch from an older one is answered with 410.
+    /// Lets etcd forget all versions but the last, so that a watch from an older one is answered
+    /// with 410.
     ///
     /// # Panics
     ///

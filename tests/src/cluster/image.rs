@@ -1,6 +1,9 @@
 //! Images that pods of the tests run: imported on every node, and never pulled.
 
-#![allow(clippy::disallowed_methods, reason = "the harness makes its files itself, and has no failpoints")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the harness makes its files itself, and has no failpoints"
+)]
 
 use super::Cluster;
 use crate::process::Program;
@@ -15,7 +18,9 @@ use std::{
 };
 
 /// Commands of busybox that tests use.
-const APPLETS: [&str; 12] = ["cat", "grep", "httpd", "ls", "mkdir", "mount", "rm", "sh", "sleep", "stat", "touch", "wget"];
+const APPLETS: [&str; 12] = [
+    "cat", "grep", "httpd", "ls", "mkdir", "mount", "rm", "sh", "sleep", "stat", "touch", "wget",
+];
 
 /// An image on the nodes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,8 +31,11 @@ pub struct Image {
 
 impl Image {
     fn of(name: String, archive: &Path) -> Self {
-        let digest = digest(archive).unwrap_or_else(|| panic!("{}: its index names no digest", archive.display()));
-        let repository = name.rsplit_once(':').map_or(name.as_str(), |(repository, _)| repository);
+        let digest = digest(archive)
+            .unwrap_or_else(|| panic!("{}: its index names no digest", archive.display()));
+        let repository = name
+            .rsplit_once(':')
+            .map_or(name.as_str(), |(repository, _)| repository);
         let pinned = format!("{repository}@{digest}");
         Self { name, pinned }
     }
@@ -54,7 +62,11 @@ impl Image {
 /// The digest of the one image in an OCI archive.
 fn digest(archive: &Path) -> Option<String> {
     let archive = archive.display().to_string();
-    let index = Program::new("tar").args(["--extract", "--to-stdout", "--file", &archive, "index.json"]).run().expect(0).stdout;
+    let index = Program::new("tar")
+        .args(["--extract", "--to-stdout", "--file", &archive, "index.json"])
+        .run()
+        .expect(0)
+        .stdout;
     let index: Value = serde_json::from_str(&index).ok()?;
     Some(index["manifests"][0]["digest"].as_str()?.to_owned())
 }
@@ -76,11 +88,15 @@ pub fn busybox(cluster: &Cluster) -> &'static Image {
         fs::copy("/usr/bin/busybox", tree.join("bin/busybox"))
             .expect("busybox-static is installed by `tests/tools/tools DIRECTORY cluster`");
         for applet in APPLETS {
-            symlink("busybox", tree.join("bin").join(applet)).expect("a scratch directory is writable");
+            symlink("busybox", tree.join("bin").join(applet))
+                .expect("a scratch directory is writable");
         }
         let (archive, name) = (scratch.path().join("busybox.tar"), "localhost/busybox:1");
         let (tree, archive) = (tree.display().to_string(), archive.display().to_string());
-        cluster.script(["image", name, &tree, &archive, "/bin/sh"]).run().expect(0);
+        cluster
+            .script(["image", name, &tree, &archive, "/bin/sh"])
+            .run()
+            .expect(0);
         load(cluster, Path::new(&archive));
         Image::of(name.to_owned(), Path::new(&archive))
     })
@@ -96,17 +112,29 @@ pub fn busybox(cluster: &Cluster) -> &'static Image {
 pub fn of_program(cluster: &Cluster, program: &Path) -> Image {
     let scratch = tempfile::tempdir().expect("a scratch directory can be made");
     let tree = scratch.path().join("tree");
-    let file = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let file = program
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
     fs::create_dir_all(tree.join("tmp")).expect("a scratch directory is writable");
-    fs::copy(program, tree.join(&file)).unwrap_or_else(|error| panic!("{}: {error}", program.display()));
-    let (archive, name) = (scratch.path().join("image.tar"), format!("localhost/{file}:1"));
+    fs::copy(program, tree.join(&file))
+        .unwrap_or_else(|error| panic!("{}: {error}", program.display()));
+    let (archive, name) = (
+        scratch.path().join("image.tar"),
+        format!("localhost/{file}:1"),
+    );
     let (tree, path) = (tree.display().to_string(), archive.display().to_string());
-    cluster.script(["image", &name, &tree, &path, &format!("/{file}")]).run().expect(0);
+    cluster
+        .script(["image", &name, &tree, &path, &format!("/{file}")])
+        .run()
+        .expect(0);
     load(cluster, &archive);
     Image::of(name, &archive)
 }
 
-/// An image that `make images` has built, such as `longshore-shop`; its version is that of the workspace.
+/// An image that `make images` has built, such as `longshore-shop`; its version is that of the
+/// workspace.
 ///
 /// # Panics
 ///
@@ -117,7 +145,10 @@ pub fn built(cluster: &Cluster, name: &str) -> Image {
     static LOADED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
     let test = env::current_exe().expect("a running program has a path");
     let file = format!("images/{name}.tar");
-    let archive = test.ancestors().map(|directory| directory.join(&file)).find(|archive| archive.is_file());
+    let archive = test
+        .ancestors()
+        .map(|directory| directory.join(&file))
+        .find(|archive| archive.is_file());
     let archive = archive.unwrap_or_else(|| panic!("{file} is not built; run `make images`"));
     // Held while it is imported, so that a second test waits and does not import it again.
     let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
@@ -125,10 +156,17 @@ pub fn built(cluster: &Cluster, name: &str) -> Image {
         load(cluster, &archive);
         loaded.insert(name.to_owned());
     }
-    Image::of(format!("localhost/{name}:{}", env!("CARGO_PKG_VERSION")), &archive)
+    Image::of(
+        format!("localhost/{name}:{}", env!("CARGO_PKG_VERSION")),
+        &archive,
+    )
 }
 
 #[track_caller]
 fn load(cluster: &Cluster, archive: &Path) {
-    cluster.script(["load", &archive.display().to_string()]).deadline(Duration::from_mins(3)).run().expect(0);
+    cluster
+        .script(["load", &archive.display().to_string()])
+        .deadline(Duration::from_mins(3))
+        .run()
+        .expect(0);
 }

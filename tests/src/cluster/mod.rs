@@ -1,10 +1,15 @@
 //! The real Kubernetes cluster that `make test-cluster` starts, as tests see it from inside.
 //!
-//! `tests/cluster/cluster run` makes the cluster and runs the test binary beside its API server, in the same network and mount namespaces.
-//! Hence a test reaches pods, services and the API by their addresses, and all of it ends with the run. Tests run at the same time, each in
-//! [namespaces](Namespace) of its own; one that disturbs what others stand on asks for the cluster [alone](Cluster::alone).
+//! `tests/cluster/cluster run` makes the cluster and runs the test binary beside its API server, in
+//! the same network and mount namespaces. Hence a test reaches pods, services and the API by their
+//! addresses, and all of it ends with the run. Tests run at the same time, each in
+//! [namespaces](Namespace) of its own; one that disturbs what others stand on asks for the cluster
+//! [alone](Cluster::alone).
 
-#![allow(clippy::disallowed_methods, reason = "where the cluster is and where its programs are cached is what `cluster exec` says")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "where the cluster is and where its programs are cached is what `cluster exec` says"
+)]
 
 mod component;
 mod image;
@@ -46,8 +51,12 @@ pub struct Cluster {
 
 #[derive(Debug)]
 enum Turn {
-    Shared { _guard: RwLockReadGuard<'static, ()> },
-    Alone { _guard: RwLockWriteGuard<'static, ()> },
+    Shared {
+        _guard: RwLockReadGuard<'static, ()>,
+    },
+    Alone {
+        _guard: RwLockWriteGuard<'static, ()>,
+    },
 }
 
 impl Cluster {
@@ -60,10 +69,13 @@ impl Cluster {
     #[track_caller]
     pub fn shared() -> Self {
         // A test that failed with the cluster alone has put it right again when it gave it back.
-        Self::attach(Turn::Shared { _guard: TURN.read().unwrap_or_else(PoisonError::into_inner) })
+        Self::attach(Turn::Shared {
+            _guard: TURN.read().unwrap_or_else(PoisonError::into_inner),
+        })
     }
 
-    /// The cluster, while no other test uses it. All components run again, and its nodes are Ready, before another one does.
+    /// The cluster, while no other test uses it. All components run again, and its nodes are Ready,
+    /// before another one does.
     ///
     /// # Panics
     ///
@@ -71,15 +83,24 @@ impl Cluster {
     #[must_use]
     #[track_caller]
     pub fn alone() -> Self {
-        Self::attach(Turn::Alone { _guard: TURN.write().unwrap_or_else(PoisonError::into_inner) })
+        Self::attach(Turn::Alone {
+            _guard: TURN.write().unwrap_or_else(PoisonError::into_inner),
+        })
     }
 
     #[track_caller]
     fn attach(turn: Turn) -> Self {
         let wanted = ["CLUSTER_DIR", "KUBECONFIG", "HOME", "XDG_CACHE_HOME"];
-        let environment: Vec<_> = wanted.into_iter().filter_map(|name| Some((name, env::var(name).ok()?))).collect();
-        let inside = environment.iter().any(|(name, _)| *name == "CLUSTER_DIR") && PathBuf::from("/run/cluster/identity").is_file();
-        assert!(inside, "this test runs inside a cluster: `make test-cluster` (as root) starts one for it");
+        let environment: Vec<_> = wanted
+            .into_iter()
+            .filter_map(|name| Some((name, env::var(name).ok()?)))
+            .collect();
+        let inside = environment.iter().any(|(name, _)| *name == "CLUSTER_DIR")
+            && PathBuf::from("/run/cluster/identity").is_file();
+        assert!(
+            inside,
+            "this test runs inside a cluster: `make test-cluster` (as root) starts one for it"
+        );
         Self { environment, turn }
     }
 
@@ -90,8 +111,13 @@ impl Cluster {
     /// Never: without one, there would be no cluster.
     #[must_use]
     pub fn directory(&self) -> PathBuf {
-        let found = self.environment.iter().find(|(name, _)| *name == "CLUSTER_DIR");
-        found.map(|(_, path)| PathBuf::from(path)).expect("CLUSTER_DIR is set inside a cluster")
+        let found = self
+            .environment
+            .iter()
+            .find(|(name, _)| *name == "CLUSTER_DIR");
+        found
+            .map(|(_, path)| PathBuf::from(path))
+            .expect("CLUSTER_DIR is set inside a cluster")
     }
 
     /// The process whose network is that of node `number`.
@@ -104,13 +130,17 @@ impl Cluster {
     pub fn node_process(&self, number: u8) -> u32 {
         let file = format!("/run/cluster/components/n{number}");
         let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{file}: {error}"));
-        text.trim().parse().unwrap_or_else(|error| panic!("{file}: {error}"))
+        text.trim()
+            .parse()
+            .unwrap_or_else(|error| panic!("{file}: {error}"))
     }
 
     /// A program with the cluster's environment, such as `kubectl`.
     #[must_use]
     pub fn program(&self, name: &str) -> Program {
-        Program::new(name).envs(self.environment.iter().map(|(name, value)| (name, value))).deadline(CALL)
+        Program::new(name)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .deadline(CALL)
     }
 
     /// kubectl as cluster-admin, not started yet.
@@ -139,21 +169,35 @@ impl Cluster {
     #[must_use]
     #[track_caller]
     pub fn get(&self, arguments: &[&str]) -> Value {
-        let text = self.kubectl(["get", "--output", "json"].into_iter().chain(arguments.iter().copied())).run().expect(0).stdout;
+        let text = self
+            .kubectl(
+                ["get", "--output", "json"]
+                    .into_iter()
+                    .chain(arguments.iter().copied()),
+            )
+            .run()
+            .expect(0)
+            .stdout;
         serde_json::from_str(&text).expect("kubectl writes JSON")
     }
 
     /// The script that made the cluster.
     #[must_use]
     pub fn script<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> Program {
-        self.program(concat!(env!("CARGO_MANIFEST_DIR"), "/cluster/cluster")).args(arguments)
+        self.program(concat!(env!("CARGO_MANIFEST_DIR"), "/cluster/cluster"))
+            .args(arguments)
     }
 
     /// Runs a program on node `number`, with its network and its disk.
     #[must_use]
     #[track_caller]
     pub fn on_node(&self, number: u8, program: &[&str]) -> Outcome {
-        self.script(["node", &number.to_string()].into_iter().chain(program.iter().copied())).run()
+        self.script(
+            ["node", &number.to_string()]
+                .into_iter()
+                .chain(program.iter().copied()),
+        )
+        .run()
     }
 
     /// A component of the control plane, or of node N as `nN-kubelet`, `nN-containerd`, `nN-proxy`.
@@ -164,7 +208,10 @@ impl Cluster {
     #[must_use]
     #[track_caller]
     pub fn component<'a>(&'a self, name: &'a str) -> Component<'a> {
-        assert!(matches!(self.turn, Turn::Alone { .. }), "who disturbs {name} asks for Cluster::alone()");
+        assert!(
+            matches!(self.turn, Turn::Alone { .. }),
+            "who disturbs {name} asks for Cluster::alone()"
+        );
         Component::new(self, name)
     }
 
@@ -185,8 +232,20 @@ impl Cluster {
         if mended.code() != Some(0) {
             return Err(mended.stderr);
         }
-        let nodes = self.kubectl(["wait", "--for=condition=Ready", "nodes", "--all", "--timeout=50s"]).run();
-        if nodes.code() == Some(0) { Ok(()) } else { Err(nodes.stderr) }
+        let nodes = self
+            .kubectl([
+                "wait",
+                "--for=condition=Ready",
+                "nodes",
+                "--all",
+                "--timeout=50s",
+            ])
+            .run();
+        if nodes.code() == Some(0) {
+            Ok(())
+        } else {
+            Err(nodes.stderr)
+        }
     }
 }
 
@@ -196,7 +255,10 @@ impl Drop for Cluster {
             && let Err(problem) = self.restore()
         {
             // A second panic would end the run without a word of the first.
-            assert!(thread::panicking(), "the cluster is not as it was: {problem}");
+            assert!(
+                thread::panicking(),
+                "the cluster is not as it was: {problem}"
+            );
             writeln!(io::stderr(), "the cluster is not as it was: {problem}").unwrap_or_default();
         }
     }

@@ -1,4 +1,5 @@
-//! The main job on real PHP sources, told step by step: publish, pull, change, roll back, and what an attacker meets.
+//! The main job on real PHP sources, told step by step: publish, pull, change, roll back, and what
+//! an attacker meets.
 
 mod stage;
 mod story;
@@ -53,6 +54,10 @@ pub fn play() -> Result<(), DemoError> {
         story::tell(&mut stage)?;
         stage.table()
     };
-    writeln!(io::stdout(), "\n{table}\n\n{:.0} s in all. Server, keys, sources and pods are removed.", begin.elapsed().as_secs_f64())?;
+    writeln!(
+        io::stdout(),
+        "\n{table}\n\n{:.0} s in all. Server, keys, sources and pods are removed.",
+        begin.elapsed().as_secs_f64()
+    )?;
     Ok(())
 }

@@ -42,8 +42,17 @@ impl Stage {
     pub(super) fn set(interrupt: Interrupt) -> Result<Self, DemoError> {
         let server = Server::start(Options::default())?;
         let shop = Shop::empty(server.location("prod"), server.environment());
-        say(&format!("S3 server on {}, which checks signatures; all files in {}", server.endpoint(), shop.path("").display()))?;
-        Ok(Self { interrupt, server, shop, rows: Vec::new() })
+        say(&format!(
+            "S3 server on {}, which checks signatures; all files in {}",
+            server.endpoint(),
+            shop.path("").display()
+        ))?;
+        Ok(Self {
+            interrupt,
+            server,
+            shop,
+            rows: Vec::new(),
+        })
     }
 
     /// Begins a step, whose time and bytes are counted from now on.
@@ -51,22 +60,49 @@ impl Stage {
         self.interrupt.check()?;
         let counts = self.server.stats();
         say(&format!("\n# {what}"))?;
-        Ok(Step { what, begin: Instant::now(), elapsed: None, received: counts.bytes_received, sent: counts.bytes_sent })
+        Ok(Step {
+            what,
+            begin: Instant::now(),
+            elapsed: None,
+            received: counts.bytes_received,
+            sent: counts.bytes_sent,
+        })
     }
 
     /// Notes what a step gave.
     pub(super) fn done(&mut self, step: &Step, result: &str) -> Result<(), DemoError> {
         let counts = self.server.stats();
         let elapsed = step.elapsed.unwrap_or_else(|| step.begin.elapsed());
-        let moved = |now: u64, then: u64| if now == then { "–".to_owned() } else { figures::bytes(now - then) };
-        let (up, down) = (moved(counts.bytes_received, step.received), moved(counts.bytes_sent, step.sent));
+        let moved = |now: u64, then: u64| {
+            if now == then {
+                "–".to_owned()
+            } else {
+                figures::bytes(now - then)
+            }
+        };
+        let (up, down) = (
+            moved(counts.bytes_received, step.received),
+            moved(counts.bytes_sent, step.sent),
+        );
         say(&format!("  {} ({})", result, figures::time(elapsed)))?;
-        self.rows.push(vec![(self.rows.len() + 1).to_string(), step.what.into(), figures::time(elapsed), up, down, result.into()]);
+        self.rows.push(vec![
+            (self.rows.len() + 1).to_string(),
+            step.what.into(),
+            figures::time(elapsed),
+            up,
+            down,
+            result.into(),
+        ]);
         Ok(())
     }
 
     /// Runs a program that must end with `code`; the step's time is that of its programs.
-    pub(super) fn run(&self, step: &mut Step, program: Program, code: i32) -> Result<Outcome, DemoError> {
+    pub(super) fn run(
+        &self,
+        step: &mut Step,
+        program: Program,
+        code: i32,
+    ) -> Result<Outcome, DemoError> {
         let line = program.line();
         say(&format!("$ {line}"))?;
         let mut running = program.deadline(DEADLINE).start();
@@ -80,14 +116,26 @@ impl Stage {
             return Ok(outcome);
         }
         let said = format!("{}{}", outcome.stdout, outcome.stderr);
-        Err(DemoError::Program { line, ended: format!("{:?}", outcome.ended), expected: format!("{:?}", Ended::Code(code)), said })
+        Err(DemoError::Program {
+            line,
+            ended: format!("{:?}", outcome.ended),
+            expected: format!("{:?}", Ended::Code(code)),
+            said,
+        })
     }
 
     /// Runs `longshore` and gives its JSON.
-    pub(super) fn longshore(&self, step: &mut Step, arguments: &[&str]) -> Result<Value, DemoError> {
-        let program = self.shop.longshore_program(arguments.iter().chain(&["--output", "json"]));
+    pub(super) fn longshore(
+        &self,
+        step: &mut Step,
+        arguments: &[&str],
+    ) -> Result<Value, DemoError> {
+        let program = self
+            .shop
+            .longshore_program(arguments.iter().chain(&["--output", "json"]));
         let outcome = self.run(step, program, 0)?;
-        serde_json::from_str(&outcome.stdout).map_err(|error| DemoError::Result(format!("{error}: {}", outcome.stdout)))
+        serde_json::from_str(&outcome.stdout)
+            .map_err(|error| DemoError::Result(format!("{error}: {}", outcome.stdout)))
     }
 
     /// Starts a pod, whose `longshore-init` must end with `code`, and gives its last event.
@@ -96,7 +144,11 @@ impl Stage {
     }
 
     pub(super) fn table(&self) -> String {
-        figures::table(&["", "what happened", "time", "to S3", "from S3", "result"], &[0, 2, 3, 4], &self.rows)
+        figures::table(
+            &["", "what happened", "time", "to S3", "from S3", "result"],
+            &[0, 2, 3, 4],
+            &self.rows,
+        )
     }
 }
 

@@ -19,11 +19,15 @@ use std::{
 /// Every pod that is started from now on uses the cache `name`, which is a path beside the pods.
 pub(super) fn share(rig: &Rig, name: &str, limit: &str) -> PathBuf {
     let path = rig.shop.path(name);
-    rig.set([("LONGSHORE_CACHE", path.clone().into()), ("LONGSHORE_CACHE_LIMIT", limit.into())]);
+    rig.set([
+        ("LONGSHORE_CACHE", path.clone().into()),
+        ("LONGSHORE_CACHE_LIMIT", limit.into()),
+    ]);
     path
 }
 
-/// The names of the failpoints that pulls pass with a cache that is empty, one that has everything, and one that is too small.
+/// The names of the failpoints that pulls pass with a cache that is empty, one that has everything,
+/// and one that is too small.
 ///
 /// # Panics
 ///
@@ -31,7 +35,11 @@ pub(super) fn share(rig: &Rig, name: &str, limit: &str) -> PathBuf {
 #[must_use]
 pub fn points(rig: &Rig) -> Vec<String> {
     let mut found = Vec::new();
-    for (cache, limit) in [("pod-cache-points", "1GiB"), ("pod-cache-points", "1GiB"), ("pod-cache-small", "1KiB")] {
+    for (cache, limit) in [
+        ("pod-cache-points", "1GiB"),
+        ("pod-cache-points", "1GiB"),
+        ("pod-cache-small", "1KiB"),
+    ] {
         share(rig, cache, limit);
         found.extend(passed_points(rig, false));
     }
@@ -44,7 +52,11 @@ pub(super) fn figure(outcome: &Outcome, name: &str) -> u64 {
 }
 
 pub(super) fn succeeded(outcome: &Outcome) -> Result<(), String> {
-    if outcome.code() == Some(0) { Ok(()) } else { Err(format!("{:?}: {}", outcome.ended, last_line(outcome))) }
+    if outcome.code() == Some(0) {
+        Ok(())
+    } else {
+        Err(format!("{:?}: {}", outcome.ended, last_line(outcome)))
+    }
 }
 
 /// Nothing half-written is left, and a new pod needs no byte of a blob.
@@ -59,17 +71,28 @@ pub(super) fn serves_all(rig: &Rig, cache: &Path) -> Result<(), String> {
     succeeded(&outcome)?;
     let (damaged, blobs) = (figure(&outcome, "cache_damaged"), blob_requests(rig));
     if damaged > 0 || blobs > 0 {
-        return Err(format!("{damaged} files of the cache were damaged, {blobs} blobs were asked for"));
+        return Err(format!(
+            "{damaged} files of the cache were damaged, {blobs} blobs were asked for"
+        ));
     }
     rig.check(&pod)
 }
 
 pub(super) fn blob_requests(rig: &Rig) -> u64 {
-    rig.server.stats().gets.iter().filter(|(key, _)| key.contains("/blobs/")).map(|(_, count)| count).sum()
+    rig.server
+        .stats()
+        .gets
+        .iter()
+        .filter(|(key, _)| key.contains("/blobs/"))
+        .map(|(_, count)| count)
+        .sum()
 }
 
 pub(super) fn every_point(counts: &Counts) -> Row {
-    let mut row = Row::new(31, "kill -9, EIO and ENOSPC at every failpoint, with a node cache");
+    let mut row = Row::new(
+        31,
+        "kill -9, EIO and ENOSPC at every failpoint, with a node cache",
+    );
     for rig in Rig::small_and_spooled(counts) {
         let template = share(&rig, "pod-cache-template", "1GiB");
         let filler = rig.pod(false);
@@ -80,7 +103,12 @@ pub(super) fn every_point(counts: &Counts) -> Row {
                 let cache = share(&rig, "pod-cache", limit);
                 drop(fs::remove_dir_all(&cache));
                 if warm {
-                    Program::new("cp").arg("-a").arg(&template).arg(&cache).run().expect(0);
+                    Program::new("cp")
+                        .arg("-a")
+                        .arg(&template)
+                        .arg(&cache)
+                        .run()
+                        .expect(0);
                 }
                 cache
             };
@@ -88,11 +116,20 @@ pub(super) fn every_point(counts: &Counts) -> Row {
             for (at, point) in passed_points(&rig, false).iter().enumerate() {
                 let ours = point.starts_with("deploy.cache");
                 // What the cache does not concern, classes 1 and 3 try.
-                let actions = if ours { &["kill", "eio", "enospc"][..] } else { &["kill"][..usize::from(counts.points > 1)] };
+                let actions = if ours {
+                    &["kill", "eio", "enospc"][..]
+                } else {
+                    &["kill"][..usize::from(counts.points > 1)]
+                };
                 for action in actions {
                     let cache = fresh();
                     row.count(
-                        || format!("{action} at {} ({point}), warm {warm}, limit {limit}", at + 1),
+                        || {
+                            format!(
+                                "{action} at {} ({point}), warm {warm}, limit {limit}",
+                                at + 1
+                            )
+                        },
                         at_point(&rig, at + 1, action, &cache),
                     );
                 }
@@ -108,7 +145,9 @@ fn at_point(rig: &Rig, at: usize, action: &str, cache: &Path) -> Result<(), Stri
     match action {
         "kill" => died(&outcome, passed.len() < at)?,
         // Threads race, so that another call may be at this place: class 3 tries those.
-        _ if passed.get(at - 1).is_some_and(|point| !point.starts_with("deploy.cache")) => {}
+        _ if passed
+            .get(at - 1)
+            .is_some_and(|point| !point.starts_with("deploy.cache")) => {}
         _ => succeeded(&outcome).and_then(|()| rig.is_new(&pod))?,
     }
     rig.check(&pod)?;
@@ -119,7 +158,11 @@ fn at_point(rig: &Rig, at: usize, action: &str, cache: &Path) -> Result<(), Stri
     let sweeper = rig.pod(false);
     succeeded(&rig.init(&sweeper).run())?;
     let small = names(&cache.join("v1/chunks")).is_empty();
-    if small { Ok(()) } else { serves_all(rig, cache) }
+    if small {
+        Ok(())
+    } else {
+        serves_all(rig, cache)
+    }
 }
 
 /// Damages the file at the path, in one way.
@@ -132,17 +175,28 @@ const DAMAGES: [(&str, Damage); 6] = [
         fs::write(path, bytes)
     }),
     ("cut", |path, good, at| fs::write(path, &good[..at])),
-    ("grown", |path, good, at| fs::write(path, [good, &good[..=at]].concat())),
-    ("another's contents", |path, _, _| fs::write(path, "another's")),
+    ("grown", |path, good, at| {
+        fs::write(path, [good, &good[..=at]].concat())
+    }),
+    ("another's contents", |path, _, _| {
+        fs::write(path, "another's")
+    }),
     ("a link", |path, good, _| {
         let aside = path.with_file_name("aside");
-        fs::write(&aside, good).and_then(|()| fs::remove_file(path)).and_then(|()| symlink(aside, path))
+        fs::write(&aside, good)
+            .and_then(|()| fs::remove_file(path))
+            .and_then(|()| symlink(aside, path))
     }),
-    ("a directory", |path, _, _| fs::remove_file(path).and_then(|()| fs::create_dir_all(path.join("deep")))),
+    ("a directory", |path, _, _| {
+        fs::remove_file(path).and_then(|()| fs::create_dir_all(path.join("deep")))
+    }),
 ];
 
 pub(super) fn damaged(counts: &Counts) -> Row {
-    let mut row = Row::new(32, "each file of a node cache damaged, cut, grown, replaced by a link or a directory");
+    let mut row = Row::new(
+        32,
+        "each file of a node cache damaged, cut, grown, replaced by a link or a directory",
+    );
     let mut random = StdRng::seed_from_u64(counts.seed);
     for rig in Rig::small_and_spooled(counts) {
         let cache = share(&rig, "pod-cache", "1GiB");
@@ -159,16 +213,22 @@ pub(super) fn damaged(counts: &Counts) -> Row {
                     rig.server.reset_stats();
                     let outcome = rig.init(&pod).run();
                     let mut result = succeeded(&outcome).and_then(|()| rig.is_new(&pod));
-                    let (noticed, fetched) = (figure(&outcome, "cache_damaged"), blob_requests(&rig));
+                    let (noticed, fetched) =
+                        (figure(&outcome, "cache_damaged"), blob_requests(&rig));
                     let is_chunk = shelf == "chunks";
                     if noticed != u64::from(is_chunk) || fetched != u64::from(is_chunk) {
-                        result = result.and(Err(format!("{noticed} damaged files were noticed, {fetched} blobs asked for")));
+                        result = result.and(Err(format!(
+                            "{noticed} damaged files were noticed, {fetched} blobs asked for"
+                        )));
                     }
                     if fs::read(&path).ok().as_deref() != Some(&good[..]) && is_chunk {
                         result = result.and(Err("it was not fetched again".to_owned()));
                     }
                     drop(fs::remove_file(path.with_file_name("aside")));
-                    row.count(|| format!("{what} at {at} of {shelf}/{name}"), result.and_then(|()| rig.check(&pod)));
+                    row.count(
+                        || format!("{what} at {at} of {shelf}/{name}"),
+                        result.and_then(|()| rig.check(&pod)),
+                    );
                 }
             }
         }
@@ -177,7 +237,10 @@ pub(super) fn damaged(counts: &Counts) -> Row {
 }
 
 pub(super) fn disk_full(counts: &Counts) -> Row {
-    let mut row = Row::new(33, "a node cache on a full disk: its own, and the release's");
+    let mut row = Row::new(
+        33,
+        "a node cache on a full disk: its own, and the release's",
+    );
     if Program::new("unshare").args(["-rm", "true"]).run().code() != Some(0) {
         row.tried = 1;
         row.survived = 1;
@@ -188,26 +251,50 @@ pub(super) fn disk_full(counts: &Counts) -> Row {
     let (mut full, mut refused) = (0, 0);
     let steps = if counts.points > 1 { 40 } else { 6 };
     for step in 0..steps {
-        for (unit, limit) in [("size", 4 + step * 3000 / steps), ("nr_inodes", 1 + step * 30 / steps)] {
+        for (unit, limit) in [
+            ("size", 4 + step * 3000 / steps),
+            ("nr_inodes", 1 + step * 30 / steps),
+        ] {
             let pod = rig.pod(false);
             let outcome = on_a_small_disk(&rig, &pod, unit, limit, true);
-            full += u32::from(outcome.stderr.contains("nothing more is written") || outcome.stderr.contains("is not used"));
+            full += u32::from(
+                outcome.stderr.contains("nothing more is written")
+                    || outcome.stderr.contains("is not used"),
+            );
             let result = succeeded(&outcome).and_then(|()| rig.is_new(&pod));
-            row.count(|| format!("a cache with {limit} {unit}"), result.and_then(|()| rig.check(&pod)));
+            row.count(
+                || format!("a cache with {limit} {unit}"),
+                result.and_then(|()| rig.check(&pod)),
+            );
         }
         // Where the release fits without a cache, it fits beside one.
         let limit = 1000 + step * 6000 / steps;
         let pods = [rig.pod(false), rig.pod(false)];
         let without = on_a_small_disk(&rig, &pods[0], "size", limit, false);
         let beside = Program::new("true").run();
-        let with = if without.code() == Some(0) { share_small_disk(&rig, &pods[1], limit) } else { beside };
+        let with = if without.code() == Some(0) {
+            share_small_disk(&rig, &pods[1], limit)
+        } else {
+            beside
+        };
         refused += u32::from(with.stderr.contains("room for the release only"));
-        let result = if without.code() == Some(0) { succeeded(&with).and_then(|()| rig.is_new(&pods[1])) } else { Ok(()) };
-        row.count(|| format!("one disk of {limit} KiB for both"), result.and_then(|()| rig.check(&pods[1])));
+        let result = if without.code() == Some(0) {
+            succeeded(&with).and_then(|()| rig.is_new(&pods[1]))
+        } else {
+            Ok(())
+        };
+        row.count(
+            || format!("one disk of {limit} KiB for both"),
+            result.and_then(|()| rig.check(&pods[1])),
+        );
     }
-    row.note = format!("{full} caches were too small, {refused} disks had room for the release only");
+    row.note =
+        format!("{full} caches were too small, {refused} disks had room for the release only");
     if full == 0 || refused == 0 {
-        row.count(|| row_note(full, refused), Err("the sizes of the disks miss one of the cases".to_owned()));
+        row.count(
+            || row_note(full, refused),
+            Err("the sizes of the disks miss one of the cases".to_owned()),
+        );
     }
     row
 }
@@ -223,7 +310,14 @@ fn on_a_small_disk(rig: &Rig, pod: &str, unit: &str, limit: usize, cache: bool) 
         code=0; "$INIT" || code=$?
         if [ -n "$KEEP" ]; then cp -a "$DISK/root/." "$KEEP"; fi
         exit $code"#;
-    small_disk(rig, pod, script, unit, limit, if cache { Use::Cache } else { Use::Root })
+    small_disk(
+        rig,
+        pod,
+        script,
+        unit,
+        limit,
+        if cache { Use::Cache } else { Use::Root },
+    )
 }
 
 fn share_small_disk(rig: &Rig, pod: &str, limit: usize) -> Outcome {
@@ -246,11 +340,23 @@ fn small_disk(rig: &Rig, pod: &str, script: &str, unit: &str, limit: usize, used
     let disk = rig.shop.path(format!("{pod}.disk"));
     fs::create_dir(&disk).expect("a scratch directory is writable");
     let root = rig.shop.path(pod);
-    let program = Program::new("unshare").args(["-rm", "sh", "-euc", script]).envs(rig.shop.pod_environment(pod));
-    let program = program.env("DISK", &disk).env("UNIT", unit).env("LEFT", limit.to_string());
-    let program = program.env("SUFFIX", if unit == "size" { "k" } else { "" }).env("INIT", crate::process::binary("longshore-init"));
-    let program =
-        if used == Use::Cache { program.env("KEEP", "") } else { program.env("KEEP", &root).env("LONGSHORE_ROOT", disk.join("root")) };
+    let program = Program::new("unshare")
+        .args(["-rm", "sh", "-euc", script])
+        .envs(rig.shop.pod_environment(pod));
+    let program = program
+        .env("DISK", &disk)
+        .env("UNIT", unit)
+        .env("LEFT", limit.to_string());
+    let program = program
+        .env("SUFFIX", if unit == "size" { "k" } else { "" })
+        .env("INIT", crate::process::binary("longshore-init"));
+    let program = if used == Use::Cache {
+        program.env("KEEP", "")
+    } else {
+        program
+            .env("KEEP", &root)
+            .env("LONGSHORE_ROOT", disk.join("root"))
+    };
     match used {
         Use::Root => program,
         Use::Cache => program.env("LONGSHORE_CACHE", &disk),

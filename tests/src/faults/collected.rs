@@ -14,7 +14,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-/// States of the sources that come again and again: what the next one needs, nothing has needed since two before.
+/// States of the sources that come again and again: what the next one needs, nothing has needed
+/// since two before.
 const STATES: u32 = 3;
 /// How long ago everything in the store was written, for a gc.
 const AGE: Duration = Duration::from_hours(24);
@@ -32,10 +33,22 @@ pub(super) fn beside_publishers(counts: &Counts) -> Row {
     let (mut deleted, mut sent) = (0, 0);
     for round in 0..counts.pods.max(6) {
         drop(fs::remove_dir_all(shop.path("src")));
-        copy(&shop.path(format!("src{}", round % STATES)), &shop.path("src"));
+        copy(
+            &shop.path(format!("src{}", round % STATES)),
+            &shop.path("src"),
+        );
         let aged = age(&shop.path("store/blobs"));
         aged.expect("the store is writable");
-        let gc = shop.longshore_program(["gc", "--keep", "1", "--younger-than", "1h", "--delete", "--output", "json"]);
+        let gc = shop.longshore_program([
+            "gc",
+            "--keep",
+            "1",
+            "--younger-than",
+            "1h",
+            "--delete",
+            "--output",
+            "json",
+        ]);
         let (command, first) = (shop.publisher(), random.random());
         let pause = Duration::from_micros(random.random_range(0..30_000));
         // Who begins does so a little earlier.
@@ -50,12 +63,29 @@ pub(super) fn beside_publishers(counts: &Counts) -> Row {
         };
         let (gc, published) = (gc.wait(), published.wait());
         for (who, outcome) in [("gc", &gc), ("publish", &published)] {
-            let result = if outcome.code() == Some(0) { Ok(()) } else { Err(format!("{:?}: {}", outcome.ended, last_line(outcome))) };
+            let result = if outcome.code() == Some(0) {
+                Ok(())
+            } else {
+                Err(format!("{:?}: {}", outcome.ended, last_line(outcome)))
+            };
             row.count(|| format!("round {round}, {who}"), result);
         }
-        deleted += if gc.code() == Some(0) { json(&gc)["unneeded"].as_array().map_or(0, Vec::len) } else { 0 };
-        sent += if published.code() == Some(0) { json(&published)["uploadedBytes"].as_u64().unwrap_or_default() } else { 0 };
-        row.count(|| format!("round {round}, gc first {first} by {pause:?}"), pulled(&shop));
+        deleted += if gc.code() == Some(0) {
+            json(&gc)["unneeded"].as_array().map_or(0, Vec::len)
+        } else {
+            0
+        };
+        sent += if published.code() == Some(0) {
+            json(&published)["uploadedBytes"]
+                .as_u64()
+                .unwrap_or_default()
+        } else {
+            0
+        };
+        row.count(
+            || format!("round {round}, gc first {first} by {pause:?}"),
+            pulled(&shop),
+        );
     }
     row.note = format!("{deleted} blobs were deleted, {sent} bytes sent again");
     if deleted == 0 || sent == 0 {
@@ -72,13 +102,25 @@ fn pulled(shop: &Shop) -> Result<(), String> {
             return Err(last_line(&outcome));
         }
     }
-    let (sources, pod) = (tree::snapshot(&shop.module(0)).map_err(|error| error.to_string())?, shop.current("pod"));
-    let differs = sources.iter().find(|(path, entry)| pod.get(*path).is_none_or(|found| found.kind != entry.kind));
-    differs.map_or(Ok(()), |(path, _)| Err(format!("{} is not as it was published", path.display())))
+    let (sources, pod) = (
+        tree::snapshot(&shop.module(0)).map_err(|error| error.to_string())?,
+        shop.current("pod"),
+    );
+    let differs = sources
+        .iter()
+        .find(|(path, entry)| pod.get(*path).is_none_or(|found| found.kind != entry.kind));
+    differs.map_or(Ok(()), |(path, _)| {
+        Err(format!("{} is not as it was published", path.display()))
+    })
 }
 
 fn copy(from: &Path, to: &Path) {
-    Program::new("cp").arg("-a").arg(from).arg(to).run().expect(0);
+    Program::new("cp")
+        .arg("-a")
+        .arg(from)
+        .arg(to)
+        .run()
+        .expect(0);
 }
 
 /// Files below a directory become old.
@@ -88,7 +130,10 @@ fn age(directory: &Path) -> io::Result<()> {
         if path.is_dir() {
             age(&path)?;
         } else {
-            fs::File::options().write(true).open(path)?.set_modified(SystemTime::now() - AGE)?;
+            fs::File::options()
+                .write(true)
+                .open(path)?
+                .set_modified(SystemTime::now() - AGE)?;
         }
     }
     Ok(())

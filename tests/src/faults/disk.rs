@@ -8,8 +8,14 @@ use super::{
 use crate::process::{Outcome, Program};
 use std::{fs, io, os::unix::fs::symlink, path::Path};
 
-/// Where an error is no error: a file that cannot be linked is downloaded, and the lock's note of who holds it is for people.
-const HARMLESS: [&str; 4] = ["deploy.reuse.link", "deploy.lock.write", "deploy.seen.write", "deploy.seen.rename"];
+/// Where an error is no error: a file that cannot be linked is downloaded, and the lock's note of
+/// who holds it is for people.
+const HARMLESS: [&str; 4] = [
+    "deploy.reuse.link",
+    "deploy.lock.write",
+    "deploy.seen.write",
+    "deploy.seen.rename",
+];
 
 pub(super) fn every_call_fails_with_eio(counts: &Counts) -> Row {
     let mut row = Row::new(3, "the Nth state-changing call fails with EIO, all N");
@@ -27,40 +33,70 @@ fn every_call_fails(row: &mut Row, counts: &Counts, error: &str, step: usize) {
                 let told = told(&rig, &pod, &outcome, &passed, at);
                 harmless += u32::from(outcome.code() == Some(0));
                 let point = passed.get(at - 1).cloned().unwrap_or_default();
-                row.count(|| format!("{error} in call {at} ({point}), warm {warm}"), told.and_then(|()| rig.check(&pod)));
+                row.count(
+                    || format!("{error} in call {at} ({point}), warm {warm}"),
+                    told.and_then(|()| rig.check(&pod)),
+                );
             }
         }
     }
     row.note = format!(
-        "in {harmless} of these it was no error, as it was a link to an old file, the lock's note, an old tree's removal or what is remembered of the release object"
+        "in {harmless} of these it was no error, as it was a link to an old file, the lock's \
+         note, an old tree's removal or what is remembered of the release object"
     );
 }
 
 /// Code 74 and the path; or none, where the call may fail, and then the new release runs.
-fn told(rig: &Rig, pod: &str, outcome: &Outcome, passed: &[String], at: usize) -> Result<(), String> {
+fn told(
+    rig: &Rig,
+    pod: &str,
+    outcome: &Outcome,
+    passed: &[String],
+    at: usize,
+) -> Result<(), String> {
     if outcome.code() != Some(0) {
         ended(outcome, 74, "disk")?;
         let root = rig.shop.path(pod);
         let line = last_line(outcome);
-        return if line.contains(&*root.to_string_lossy()) { Ok(()) } else { Err(format!("no path is named: {line}")) };
+        return if line.contains(&*root.to_string_lossy()) {
+            Ok(())
+        } else {
+            Err(format!("no path is named: {line}"))
+        };
     }
     // What follows the switch and its fsync only removes an old tree, and the next pull would.
-    let switched = passed.iter().rposition(|point| point == "deploy.path.rename").map_or(usize::MAX, |index| index + 2);
+    let switched = passed
+        .iter()
+        .rposition(|point| point == "deploy.path.rename")
+        .map_or(usize::MAX, |index| index + 2);
     match passed.get(at - 1) {
-        Some(point) if !HARMLESS.contains(&point.as_str()) && at <= switched => Err(format!("{point} failed, and nobody noticed")),
+        Some(point) if !HARMLESS.contains(&point.as_str()) && at <= switched => {
+            Err(format!("{point} failed, and nobody noticed"))
+        }
         _ => rig.is_new(pod),
     }
 }
 
 pub(super) fn disk_full(counts: &Counts) -> Row {
-    let mut row = Row::new(4, "ENOSPC at every call; a real disk without space or inodes");
-    every_call_fails(&mut row, counts, "enospc", if counts.points > 1 { 1 } else { 5 });
+    let mut row = Row::new(
+        4,
+        "ENOSPC at every call; a real disk without space or inodes",
+    );
+    every_call_fails(
+        &mut row,
+        counts,
+        "enospc",
+        if counts.points > 1 { 1 } else { 5 },
+    );
     if Program::new("unshare").args(["-rm", "true"]).run().code() != Some(0) {
         row.note += "; real disks SKIPPED: this machine lets nobody make a mount namespace";
         return row;
     }
-    // Files of one byte take a block each, more than is asked for beforehand: so the writes themselves meet the end of the disk.
-    let rig = Rig::with(|module| (0..60).try_for_each(|number| fs::write(module.join(format!("crumb{number}")), "x")));
+    // Files of one byte take a block each, more than is asked for beforehand: so the writes
+    // themselves meet the end of the disk.
+    let rig = Rig::with(|module| {
+        (0..60).try_for_each(|number| fs::write(module.join(format!("crumb{number}")), "x"))
+    });
     let (mut beforehand, mut writing, mut fit) = (0, 0, 0);
     for warm in COLD_AND_WARM {
         for (unit, limit) in limits(counts) {
@@ -75,12 +111,21 @@ pub(super) fn disk_full(counts: &Counts) -> Row {
                 _ if last_line(&outcome).contains("the release needs about") => beforehand += 1,
                 _ => writing += 1,
             }
-            row.count(|| format!("{limit} {unit} left, warm {warm}"), result.and_then(|()| rig.check(&pod)));
+            row.count(
+                || format!("{limit} {unit} left, warm {warm}"),
+                result.and_then(|()| rig.check(&pod)),
+            );
         }
     }
-    let small = format!("small disks: {beforehand} pulls were refused beforehand, {writing} while they wrote, {fit} fitted");
+    let small = format!(
+        "small disks: {beforehand} pulls were refused beforehand, {writing} while they wrote, \
+         {fit} fitted"
+    );
     if beforehand * writing * fit == 0 {
-        row.count(|| small.clone(), Err("the sizes of the disks miss one of the three".to_owned()));
+        row.count(
+            || small.clone(),
+            Err("the sizes of the disks miss one of the three".to_owned()),
+        );
     }
     row.note = [row.note, small].join("; ");
     row
@@ -89,12 +134,21 @@ pub(super) fn disk_full(counts: &Counts) -> Row {
 /// What the disk has left: KiB, or inodes. A pull needs some 400 KiB and 100 inodes.
 fn limits(counts: &Counts) -> Vec<(&'static str, usize)> {
     let steps = if counts.points > 1 { 60 } else { 8 };
-    (0..steps).flat_map(|step| [("size", 4 + step * 560 / steps), ("nr_inodes", 1 + step * 150 / steps)]).collect()
+    (0..steps)
+        .flat_map(|step| {
+            [
+                ("size", 4 + step * 560 / steps),
+                ("nr_inodes", 1 + step * 150 / steps),
+            ]
+        })
+        .collect()
 }
 
-/// Runs a pod's init on a tmpfs of its own with so much left, and copies what is then there to the pod's root.
+/// Runs a pod's init on a tmpfs of its own with so much left, and copies what is then there to the
+/// pod's root.
 ///
-/// Standard output has what is used, in KiB and in inodes, before and after, and the entries of staging.
+/// Standard output has what is used, in KiB and in inodes, before and after, and the entries of
+/// staging.
 fn on_a_small_disk(rig: &Rig, pod: &str, unit: &str, left: usize) -> Outcome {
     let disk = rig.shop.path(format!("{pod}.disk"));
     let root = rig.shop.path(pod);
@@ -110,17 +164,37 @@ fn on_a_small_disk(rig: &Rig, pod: &str, unit: &str, left: usize) -> Outcome {
         exit $code"#;
     let prepared = fs::create_dir(&disk);
     prepared.expect("a scratch directory is writable");
-    let program = Program::new("unshare").args(["-rm", "sh", "-euc", script]).envs(rig.shop.pod_environment(pod));
-    let program = program.env("LONGSHORE_ROOT", &disk).env("POD", &root).env("UNIT", unit).env("LEFT", left.to_string());
-    program.env("INIT", crate::process::binary("longshore-init")).run()
+    let program = Program::new("unshare")
+        .args(["-rm", "sh", "-euc", script])
+        .envs(rig.shop.pod_environment(pod));
+    let program = program
+        .env("LONGSHORE_ROOT", &disk)
+        .env("POD", &root)
+        .env("UNIT", unit)
+        .env("LEFT", left.to_string());
+    program
+        .env("INIT", crate::process::binary("longshore-init"))
+        .run()
 }
 
-/// A failed pull may leave the root's own directories and the lock, at most 8 inodes and a few blocks, and nothing staged.
+/// A failed pull may leave the root's own directories and the lock, at most 8 inodes and a few
+/// blocks, and nothing staged.
 fn given_back(outcome: &Outcome) -> Result<(), String> {
-    let numbers: Vec<u64> = outcome.stdout.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    let numbers: Vec<u64> = outcome
+        .stdout
+        .split_whitespace()
+        .filter_map(|word| word.parse().ok())
+        .collect();
     match numbers[..] {
-        [kib, inodes, kib_after, inodes_after, 0] if kib_after <= kib + 32 && inodes_after <= inodes + 8 => Ok(()),
-        _ => Err(format!("used KiB and inodes before and after, and staged entries: {}", outcome.stdout.trim())),
+        [kib, inodes, kib_after, inodes_after, 0]
+            if kib_after <= kib + 32 && inodes_after <= inodes + 8 =>
+        {
+            Ok(())
+        }
+        _ => Err(format!(
+            "used KiB and inodes before and after, and staged entries: {}",
+            outcome.stdout.trim()
+        )),
     }
 }
 
@@ -128,30 +202,55 @@ fn given_back(outcome: &Outcome) -> Result<(), String> {
 type Leave = fn(&Path) -> io::Result<()>;
 
 pub(super) fn leftovers(_counts: &Counts) -> Row {
-    let (rig, mut row) = (Rig::new(0), Row::new(5, "leftover link, staging, half a tree, half-written state"));
+    let (rig, mut row) = (
+        Rig::new(0),
+        Row::new(5, "leftover link, staging, half a tree, half-written state"),
+    );
     let leave: [(&str, Leave); 7] = [
         ("a staged tree", |root| {
-            fs::create_dir_all(root.join("staging/0123/app")).and_then(|()| fs::write(root.join("staging/0123/app/a"), "x"))
+            fs::create_dir_all(root.join("staging/0123/app"))
+                .and_then(|()| fs::write(root.join("staging/0123/app/a"), "x"))
         }),
-        ("a temporary link", |root| symlink("releases/none", root.join("staging/link"))),
-        ("a temporary link out of the root", |root| symlink("../../src", root.join("staging/link"))),
-        ("half a state", |root| fs::write(root.join("staging/state"), "{\"schema\": 1, \"acc")),
-        ("a tree without index", |root| fs::create_dir_all(root.join("releases/ffffffffffffffff/app"))),
-        ("an index without tree", |root| fs::write(root.join("releases/ffffffffffffffff.index"), "x")),
-        ("a lock of somebody who is gone", |root| fs::write(root.join("lock"), "1\n")),
+        ("a temporary link", |root| {
+            symlink("releases/none", root.join("staging/link"))
+        }),
+        ("a temporary link out of the root", |root| {
+            symlink("../../src", root.join("staging/link"))
+        }),
+        ("half a state", |root| {
+            fs::write(root.join("staging/state"), "{\"schema\": 1, \"acc")
+        }),
+        ("a tree without index", |root| {
+            fs::create_dir_all(root.join("releases/ffffffffffffffff/app"))
+        }),
+        ("an index without tree", |root| {
+            fs::write(root.join("releases/ffffffffffffffff.index"), "x")
+        }),
+        ("a lock of somebody who is gone", |root| {
+            fs::write(root.join("lock"), "1\n")
+        }),
     ];
     for warm in COLD_AND_WARM {
         for (what, make) in leave {
             let pod = rig.pod(warm);
             let root = rig.shop.path(&pod);
-            fs::create_dir_all(root.join("staging")).and_then(|()| fs::create_dir_all(root.join("releases"))).expect("writable");
+            fs::create_dir_all(root.join("staging"))
+                .and_then(|()| fs::create_dir_all(root.join("releases")))
+                .expect("writable");
             let made = make(&root).map_err(|error| error.to_string());
             let swept = made.and_then(|()| {
                 rig.shop.init(&pod).run().expect(0);
                 let trees = names(&root.join("releases"));
-                if trees.iter().any(|name| name.starts_with("ffff")) { Err(format!("not swept: {trees:?}")) } else { Ok(()) }
+                if trees.iter().any(|name| name.starts_with("ffff")) {
+                    Err(format!("not swept: {trees:?}"))
+                } else {
+                    Ok(())
+                }
             });
-            row.count(|| format!("{what}, warm {warm}"), swept.and_then(|()| rig.check(&pod)));
+            row.count(
+                || format!("{what}, warm {warm}"),
+                swept.and_then(|()| rig.check(&pod)),
+            );
         }
     }
     row

@@ -20,8 +20,12 @@ pub(super) const KILLED: i32 = 9;
 #[must_use]
 pub fn points(rig: &Rig, warm: bool) -> Vec<String> {
     let (pod, trace) = (rig.pod(warm), rig.shop.path("pod.trace"));
-    rig.init(&pod).env("FAILPOINT_TRACE", &trace).run().expect(0);
-    rig.check(&pod).expect("a pull without any fault is as it must be");
+    rig.init(&pod)
+        .env("FAILPOINT_TRACE", &trace)
+        .run()
+        .expect(0);
+    rig.check(&pod)
+        .expect("a pull without any fault is as it must be");
     passed(&trace)
 }
 
@@ -34,7 +38,10 @@ pub(super) fn at_every_point(counts: &Counts) -> Row {
                 let pod = rig.pod(warm);
                 let (outcome, passed) = rig.steer(&pod, at, "kill");
                 let died = died(&outcome, passed.len() < at);
-                row.count(|| format!("point {at}, warm {warm}"), died.and_then(|()| rig.check(&pod)));
+                row.count(
+                    || format!("point {at}, warm {warm}"),
+                    died.and_then(|()| rig.check(&pod)),
+                );
             }
         }
     }
@@ -59,11 +66,17 @@ pub(super) fn at_random_times(counts: &Counts) -> Row {
     let whole = u64::try_from(begin.elapsed().as_micros()).unwrap_or(u64::MAX);
     let mut killed = 0;
     for _ in 0..counts.kills {
-        let (warm, after) = (random.random(), Duration::from_micros(random.random_range(0..whole)));
+        let (warm, after) = (
+            random.random(),
+            Duration::from_micros(random.random_range(0..whole)),
+        );
         let pod = rig.pod(warm);
         let ended = rig.shop.init(&pod).start().kill_after(after).ended;
         killed += u32::from(ended == Ended::Signal(KILLED));
-        row.count(|| format!("after {after:?}, warm {warm}, {ended:?}"), rig.check(&pod));
+        row.count(
+            || format!("after {after:?}, warm {warm}, {ended:?}"),
+            rig.check(&pod),
+        );
     }
     row.note = format!("{killed} died in mid-run, the others had ended");
     row

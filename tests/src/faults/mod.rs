@@ -1,14 +1,20 @@
-//! The fault loops: each breaks a pull in one way, many times, and checks what must hold after every one.
+//! The fault loops: each breaks a pull in one way, many times, and checks what must hold after
+//! every one.
 //!
-//! The invariant: `current` names a complete tree, the old one or the new one; the accepted sequence never falls; nothing
-//! outside of the release root changes, and nothing that a shop wrote into kept directories; and the next start, without any
-//! fault, ends at the new release with nothing left over. [`Rig::check`] is all of it. What tests elsewhere try, such as those that boot a kernel
-//! with NFS or run on a cluster, is counted by running them: [`BY_TESTS`], [`ON_CLUSTER`].
+//! The invariant: `current` names a complete tree, the old one or the new one; the accepted
+//! sequence never falls; nothing outside of the release root changes, and nothing that a shop wrote
+//! into kept directories; and the next start, without any fault, ends at the new release with
+//! nothing left over. [`Rig::check`] is all of it. What tests elsewhere try, such as those that
+//! boot a kernel with NFS or run on a cluster, is counted by running them: [`BY_TESTS`],
+//! [`ON_CLUSTER`].
 //!
-//! `make test` runs each loop a few times, `make faults` at full counts. Zero failures in n independent runs bound the rate by
-//! 3/n, and no more.
+//! `make test` runs each loop a few times, `make faults` at full counts. Zero failures in n
+//! independent runs bound the rate by 3/n, and no more.
 
-#![allow(clippy::disallowed_methods, reason = "the harness damages its trees itself, and has no failpoints")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the harness damages its trees itself, and has no failpoints"
+)]
 
 mod agent;
 mod agent_killed;
@@ -64,8 +70,17 @@ pub struct Counts {
 
 impl Counts {
     /// For every test run.
-    pub const MODEST: Self =
-        Self { kills: 30, points: 1, switches: 300, damages: 4, clients: 20, throttle_seconds: 3, pods: 3, large_bytes: 1 << 20, seed: 1 };
+    pub const MODEST: Self = Self {
+        kills: 30,
+        points: 1,
+        switches: 300,
+        damages: 4,
+        clients: 20,
+        throttle_seconds: 3,
+        pods: 3,
+        large_bytes: 1 << 20,
+        seed: 1,
+    };
     /// Each loop thirty times or more, on a machine that does other things, too.
     pub const THIRTY: Self = Self {
         kills: 100,
@@ -113,7 +128,14 @@ impl Row {
     /// A class that was not tried yet.
     #[must_use]
     pub fn new(number: u32, fault: &str) -> Self {
-        Self { number, fault: fault.to_owned(), tried: 0, survived: 0, note: String::new(), failures: Vec::new() }
+        Self {
+            number,
+            fault: fault.to_owned(),
+            tried: 0,
+            survived: 0,
+            note: String::new(),
+            failures: Vec::new(),
+        }
     }
 
     /// Counts one try.
@@ -121,7 +143,9 @@ impl Row {
         self.tried += 1;
         match result {
             Ok(()) => self.survived += 1,
-            Err(problem) if self.failures.len() < 5 => self.failures.push(format!("{}: {problem}", what())),
+            Err(problem) if self.failures.len() < 5 => {
+                self.failures.push(format!("{}: {problem}", what()))
+            }
             Err(_) => {}
         }
     }
@@ -171,8 +195,13 @@ pub const LOOPS: &[Loop] = &[
     (47, places::at_every_point),
 ];
 
-/// Those that tests elsewhere try. They fail where these are not built, or what they need is not installed.
-pub const BY_TESTS: &[Loop] = &[(19, tests::envelopes), (25, tests::storage), (30, tests::publishers)];
+/// Those that tests elsewhere try. They fail where these are not built, or what they need is not
+/// installed.
+pub const BY_TESTS: &[Loop] = &[
+    (19, tests::envelopes),
+    (25, tests::storage),
+    (30, tests::publishers),
+];
 
 /// Those that tests on a cluster try: `cluster run --nodes 2 --kwok 3 --audit -- faults --cluster`.
 pub const ON_CLUSTER: &[Loop] = &[
@@ -184,12 +213,17 @@ pub const ON_CLUSTER: &[Loop] = &[
     (46, tests::compaction),
 ];
 
-/// What a test writes, a line to standard error, so that its class counts its tries and not one test.
+/// What a test writes, a line to standard error, so that its class counts its tries and not one
+/// test.
 ///
 /// # Errors
 ///
 /// Standard error is closed.
 pub fn tell(number: u32, survived: u32, tried: u32) -> std::io::Result<()> {
     use std::io::Write as _;
-    writeln!(std::io::stderr(), "{}{survived} of {tried}", tests::prefix(number))
+    writeln!(
+        std::io::stderr(),
+        "{}{survived} of {tried}",
+        tests::prefix(number)
+    )
 }

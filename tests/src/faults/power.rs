@@ -1,5 +1,6 @@
-//! Class 39: the power goes in the middle of a pull and its switch. What the next start finds is what was on the disk, and nothing of what the kernel
-//! still held: the image of the file system is copied at that instant, the copy is mounted, and its journal is replayed.
+//! Class 39: the power goes in the middle of a pull and its switch. What the next start finds is
+//! what was on the disk, and nothing of what the kernel still held: the image of the file system is
+//! copied at that instant, the copy is mounted, and its journal is replayed.
 
 use super::{
     Counts, Row,
@@ -20,11 +21,13 @@ use std::{
 enum Cut {
     /// At this failpoint, from 1.
     Point(usize),
-    /// So long after the start; what was written by then is on the disk so long after it, as the kernel writes when it likes.
+    /// So long after the start; what was written by then is on the disk so long after it, as the
+    /// kernel writes when it likes.
     Time { after: Duration, written: Duration },
 }
 
-/// The machine runs a pod's init from the image, and goes dark. What the disk has then is in the pod's root.
+/// The machine runs a pod's init from the image, and goes dark. What the disk has then is in the
+/// pod's root.
 const SCRIPT: &str = r#"
     mount -o "$OPTIONS" "$IMAGE" "$POINT"
     if [ "$WRITTEN" ]; then (sleep "$WRITTEN"; sync --file-system "$POINT") & fi
@@ -45,28 +48,40 @@ const SCRIPT: &str = r#"
 "#;
 
 pub(super) fn lost(counts: &Counts) -> Row {
-    let mut row = Row::new(39, "power lost in the middle of a pull and its switch: the file system's image as it was");
+    let mut row = Row::new(
+        39,
+        "power lost in the middle of a pull and its switch: the file system's image as it was",
+    );
     if let Err(why) = image::possible() {
         (row.tried, row.survived, row.note) = (1, 1, why.to_owned());
         return row;
     }
     let (rig, mut random) = (Rig::new(0), StdRng::seed_from_u64(counts.seed));
     let mut begun = 0;
-    for (kind, warm) in [ORDERED, WRITEBACK, BTRFS].into_iter().flat_map(|kind| COLD_AND_WARM.map(|warm| (kind, warm))) {
+    for (kind, warm) in [ORDERED, WRITEBACK, BTRFS]
+        .into_iter()
+        .flat_map(|kind| COLD_AND_WARM.map(|warm| (kind, warm)))
+    {
         let points = points(&rig, warm).len();
         let template = image::make(&rig, kind, &rig.pod(warm));
         let whole = whole(&rig, kind, &template, warm);
         let every = if counts.points > 1 { 1 } else { 40 };
         let at_points = (1..=points).step_by(every).map(Cut::Point);
-        let at_times: Vec<_> = (0..counts.pods.div_ceil(3)).map(|_| at_some_time(&mut random, whole)).collect();
+        let at_times: Vec<_> = (0..counts.pods.div_ceil(3))
+            .map(|_| at_some_time(&mut random, whole))
+            .collect();
         for cut in at_points.chain(at_times) {
             let pod = rig.pod(warm);
             let result = go_dark(&rig, kind, &template, &pod, cut);
             begun += u32::from(rig.shop.path(&pod).join("lock").exists());
-            row.count(|| format!("{}, warm {warm}, {cut:?}", kind.name), result.and_then(|()| rig.check(&pod)));
+            row.count(
+                || format!("{}, warm {warm}, {cut:?}", kind.name),
+                result.and_then(|()| rig.check(&pod)),
+            );
         }
     }
-    row.note = format!("on ext4 in two modes and on btrfs; {begun} had something of the pull on the disk");
+    row.note =
+        format!("on ext4 in two modes and on btrfs; {begun} had something of the pull on the disk");
     if begun == 0 {
         row.count(String::new, Err("nothing was ever on the disk".to_owned()));
     }
@@ -75,15 +90,29 @@ pub(super) fn lost(counts: &Counts) -> Row {
 
 fn at_some_time(random: &mut StdRng, whole: Duration) -> Cut {
     let after = whole.mul_f64(random.random_range(0.05..1.0));
-    Cut::Time { after, written: after.mul_f64(random.random_range(0.0..1.0)) }
+    Cut::Time {
+        after,
+        written: after.mul_f64(random.random_range(0.0..1.0)),
+    }
 }
 
 /// How long a pull takes on it.
 fn whole(rig: &Rig, kind: Kind, template: &Path, warm: bool) -> Duration {
     let pod = rig.pod(warm);
     let begin = Instant::now();
-    go_dark(rig, kind, template, &pod, Cut::Time { after: Duration::from_mins(1), written: Duration::ZERO }).expect("nothing goes dark");
-    rig.check(&pod).expect("a pull without any fault is as it must be");
+    go_dark(
+        rig,
+        kind,
+        template,
+        &pod,
+        Cut::Time {
+            after: Duration::from_mins(1),
+            written: Duration::ZERO,
+        },
+    )
+    .expect("nothing goes dark");
+    rig.check(&pod)
+        .expect("a pull without any fault is as it must be");
     begin.elapsed()
 }
 
@@ -98,9 +127,19 @@ fn go_dark(rig: &Rig, kind: Kind, template: &Path, pod: &str, cut: Cut) -> Resul
         Cut::Point(at) => ("60".to_owned(), String::new(), Some(format!("{at}:kill"))),
         Cut::Time { after, written } => (seconds(after), seconds(written), None),
     };
-    let program = Program::new("unshare").args(["--mount", "sh", "-euc", SCRIPT]).envs(rig.shop.pod_environment(pod));
-    let program = program.env("LONGSHORE_ROOT", point.join("root")).env("INIT", binary("longshore-init")).env("OPTIONS", kind.options);
-    let program = program.env("IMAGE", &image).env("POINT", &point).env("POD", &root).env("AFTER", after).env("WRITTEN", written);
+    let program = Program::new("unshare")
+        .args(["--mount", "sh", "-euc", SCRIPT])
+        .envs(rig.shop.pod_environment(pod));
+    let program = program
+        .env("LONGSHORE_ROOT", point.join("root"))
+        .env("INIT", binary("longshore-init"))
+        .env("OPTIONS", kind.options);
+    let program = program
+        .env("IMAGE", &image)
+        .env("POINT", &point)
+        .env("POD", &root)
+        .env("AFTER", after)
+        .env("WRITTEN", written);
     let outcome = program.envs(steered.map(|at| ("FAILPOINT", at))).run();
     for rest in [image.clone(), image.with_extension("image.cut")] {
         drop(fs::remove_file(rest));
@@ -109,6 +148,9 @@ fn go_dark(rig: &Rig, kind: Kind, template: &Path, pod: &str, cut: Cut) -> Resul
     if outcome.code() == Some(0) {
         Ok(())
     } else {
-        Err(format!("the disk cannot be read afterwards: {:?}: {}", outcome.ended, outcome.stderr))
+        Err(format!(
+            "the disk cannot be read afterwards: {:?}: {}",
+            outcome.ended, outcome.stderr
+        ))
     }
 }

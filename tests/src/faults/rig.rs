@@ -1,4 +1,5 @@
-//! A shop with three releases, pods that run the second and were to run the third, and the check of what must hold.
+//! A shop with three releases, pods that run the second and were to run the third, and the check of
+//! what must hold.
 
 use super::Counts;
 use crate::{
@@ -49,14 +50,21 @@ pub struct Rig {
 }
 
 impl Rig {
-    /// Publishes the releases. `large` bytes go into a file that does not compress, where it is not 0.
+    /// Publishes the releases. `large` bytes go into a file that does not compress, where it is not
+    /// 0.
     ///
     /// # Panics
     ///
     /// Something fails without any fault.
     #[must_use]
     pub fn new(large: usize) -> Self {
-        Self::with(|module| if large > 0 { fs::write(module.join("large.bin"), noise(large)) } else { Ok(()) })
+        Self::with(|module| {
+            if large > 0 {
+                fs::write(module.join("large.bin"), noise(large))
+            } else {
+                Ok(())
+            }
+        })
     }
 
     /// Publishes the releases; `fill` adds to a module's sources.
@@ -65,9 +73,14 @@ impl Rig {
         let server = Server::start(Options::default()).expect("a server starts");
         let shop = Shop::on(&server, 2, 4);
         let toml = fs::read_to_string(shop.path("longshore.toml")).expect("the shop is described");
-        let kept = toml.replace("\"var/cache\"]", "\"var/cache\", { path = \"var/session\", keep = true }]");
+        let kept = toml.replace(
+            "\"var/cache\"]",
+            "\"var/cache\", { path = \"var/session\", keep = true }]",
+        );
         assert_ne!(toml, kept, "the shop has a kept directory");
-        fs::write(shop.path("longshore.toml"), kept).and_then(|()| fill(&shop.module(1))).expect("a scratch directory is writable");
+        fs::write(shop.path("longshore.toml"), kept)
+            .and_then(|()| fill(&shop.module(1)))
+            .expect("a scratch directory is writable");
         let publish = |release: u64, pod: &str| {
             shop.edit(0, release, 0.5);
             for module in [0, 1] {
@@ -80,9 +93,13 @@ impl Rig {
         publish(OLD - 1, "template");
         publish(OLD, "template");
         // What a running shop writes.
-        let written = [KEPT, "current/var/cache/compiled.php"].map(|path| fs::write(shop.path("template").join(path), "a shop's own"));
+        let written = [KEPT, "current/var/cache/compiled.php"]
+            .map(|path| fs::write(shop.path("template").join(path), "a shop's own"));
         assert!(written.iter().all(Result::is_ok), "{written:?}");
-        let (old, old_release) = (shop.current("template"), server.get(HEAD).expect("a release is in force"));
+        let (old, old_release) = (
+            shop.current("template"),
+            server.get(HEAD).expect("a release is in force"),
+        );
         publish(NEW, "reference");
         let new = shop.current("reference");
         let outside = outside(&shop);
@@ -116,7 +133,12 @@ impl Rig {
         let name = format!("pod{}", self.pods.get());
         if warm {
             // With hard links and times, as the pod's disk has them.
-            Program::new("cp").arg("-a").arg(self.shop.path("template")).arg(self.shop.path(&name)).run().expect(0);
+            Program::new("cp")
+                .arg("-a")
+                .arg(self.shop.path("template"))
+                .arg(self.shop.path(&name))
+                .run()
+                .expect(0);
             self.used.borrow_mut().insert(name.clone());
         }
         name
@@ -127,20 +149,30 @@ impl Rig {
         self.used.borrow().contains(pod)
     }
 
-    /// Sets variables of every pod that is started from now on, in place of those that were set before.
+    /// Sets variables of every pod that is started from now on, in place of those that were set
+    /// before.
     pub(super) fn set(&self, variables: impl IntoIterator<Item = (&'static str, OsString)>) {
         *self.variables.borrow_mut() = variables.into_iter().collect();
     }
 
     /// A pod's init, not started yet.
     pub(super) fn init(&self, pod: &str) -> Program {
-        self.shop.init(pod).envs(self.variables.borrow().iter().map(|(name, value)| (*name, value)))
+        self.shop.init(pod).envs(
+            self.variables
+                .borrow()
+                .iter()
+                .map(|(name, value)| (*name, value)),
+        )
     }
 
-    /// Runs a pod's init with `action` at its failpoint number `at`, from 1; gives the names of those that it passed, too.
+    /// Runs a pod's init with `action` at its failpoint number `at`, from 1; gives the names of
+    /// those that it passed, too.
     pub(super) fn steer(&self, pod: &str, at: usize, action: &str) -> (Outcome, Vec<String>) {
         let trace = self.shop.path(format!("{pod}.trace"));
-        let steered = self.init(pod).env("FAILPOINT", format!("{at}:{action}")).env("FAILPOINT_TRACE", &trace);
+        let steered = self
+            .init(pod)
+            .env("FAILPOINT", format!("{at}:{action}"))
+            .env("FAILPOINT_TRACE", &trace);
         let outcome = steered.run();
         (outcome, passed(&trace))
     }
@@ -150,7 +182,8 @@ impl Rig {
         self.server.set_faults(Faults::default());
     }
 
-    /// Checks the invariant now; heals the server, starts the pod once more, and checks that it converged.
+    /// Checks the invariant now; heals the server, starts the pod once more, and checks that it
+    /// converged.
     ///
     /// # Errors
     ///
@@ -160,7 +193,10 @@ impl Rig {
         self.heal();
         let again = self.init(pod).run();
         if again.code() != Some(0) {
-            return Err(format!("the next start does not converge: {}", last_line(&again)));
+            return Err(format!(
+                "the next start does not converge: {}",
+                last_line(&again)
+            ));
         }
         self.check_now(pod)?;
         self.is_new(pod)?;
@@ -169,20 +205,37 @@ impl Rig {
         if !left.is_empty() {
             return Err(format!("after the next start, staging holds {left:?}"));
         }
-        let (indexes, trees): (BTreeSet<_>, BTreeSet<_>) = names(&root.join("releases")).into_iter().partition(|name| name.contains('.'));
-        if trees.len() > 2 || indexes != trees.iter().map(|tree| format!("{tree}.index")).collect() {
-            return Err(format!("after the next start, releases holds {trees:?} and {indexes:?}"));
+        let (indexes, trees): (BTreeSet<_>, BTreeSet<_>) = names(&root.join("releases"))
+            .into_iter()
+            .partition(|name| name.contains('.'));
+        if trees.len() > 2 || indexes != trees.iter().map(|tree| format!("{tree}.index")).collect()
+        {
+            return Err(format!(
+                "after the next start, releases holds {trees:?} and {indexes:?}"
+            ));
         }
         fs::remove_dir_all(root).map_err(|error| error.to_string())
     }
 
-    /// Checks that init refused for one of these reasons, with the exit code that goes with it, that the pod is as it was, and that
-    /// nothing is left of what was staged.
-    pub(super) fn refused(&self, pod: &str, outcome: &Outcome, reasons: &[&str]) -> Result<(), String> {
+    /// Checks that init refused for one of these reasons, with the exit code that goes with it,
+    /// that the pod is as it was, and that nothing is left of what was staged.
+    pub(super) fn refused(
+        &self,
+        pod: &str,
+        outcome: &Outcome,
+        reasons: &[&str],
+    ) -> Result<(), String> {
         let found = reason(outcome);
-        let code = Reason::ALL.iter().find(|reason| reason.code() == found).map(|reason| i32::from(reason.trouble().exit_code()));
+        let code = Reason::ALL
+            .iter()
+            .find(|reason| reason.code() == found)
+            .map(|reason| i32::from(reason.trouble().exit_code()));
         if !reasons.contains(&found.as_str()) || outcome.code() != code {
-            return Err(format!("expected {reasons:?}, got {:?}: {}", outcome.ended, last_line(outcome)));
+            return Err(format!(
+                "expected {reasons:?}, got {:?}: {}",
+                outcome.ended,
+                last_line(outcome)
+            ));
         }
         self.check_now(pod)?;
         let (root, used) = (self.shop.path(pod), self.used.borrow().contains(pod));
@@ -190,9 +243,20 @@ impl Rig {
             return Err("what ran does not run any more".to_owned());
         }
         let template = self.shop.path("template/releases");
-        let (releases, expected) = (names(&root.join("releases")), if used { names(&template) } else { BTreeSet::new() });
+        let (releases, expected) = (
+            names(&root.join("releases")),
+            if used {
+                names(&template)
+            } else {
+                BTreeSet::new()
+            },
+        );
         let staged = names(&root.join("staging"));
-        if releases == expected && staged.is_empty() { Ok(()) } else { Err(format!("{releases:?} and {staged:?} are left")) }
+        if releases == expected && staged.is_empty() {
+            Ok(())
+        } else {
+            Err(format!("{releases:?} and {staged:?} are left"))
+        }
     }
 
     /// Checks that the pod runs the new release, and remembers that it does.
@@ -201,21 +265,46 @@ impl Rig {
             return Err("`current` is not the new release".to_owned());
         }
         let accepted = &self.shop.state(pod)["accepted"]["sequence"];
-        if *accepted == NEW { Ok(()) } else { Err(format!("the accepted sequence is {accepted}, and {NEW} runs")) }
+        if *accepted == NEW {
+            Ok(())
+        } else {
+            Err(format!(
+                "the accepted sequence is {accepted}, and {NEW} runs"
+            ))
+        }
     }
 
-    /// Checks that what the pod runs is this, and says what is not. Where the shop's own directories were carried over to a tree that was made anew,
-    /// those that hold them are as young as that.
+    /// Checks that what the pod runs is this, and says what is not. Where the shop's own
+    /// directories were carried over to a tree that was made anew, those that hold them are as
+    /// young as that.
     pub(super) fn is(&self, pod: &str, expected: &BTreeMap<PathBuf, Entry>) -> Result<(), String> {
         let found = self.shop.current(pod);
         let of = |tree: &BTreeMap<PathBuf, Entry>, path: &PathBuf| {
-            tree.get(path).map(|entry| Entry { mtime: if entry.kind == Kind::Directory { 0 } else { entry.mtime }, ..entry.clone() })
+            tree.get(path).map(|entry| Entry {
+                mtime: if entry.kind == Kind::Directory {
+                    0
+                } else {
+                    entry.mtime
+                },
+                ..entry.clone()
+            })
         };
-        let differs = expected.keys().chain(found.keys()).find(|path| of(&found, path) != of(expected, path));
-        differs.map_or(Ok(()), |path| Err(format!("{}: {:?}, expected {:?}", path.display(), found.get(path), expected.get(path))))
+        let differs = expected
+            .keys()
+            .chain(found.keys())
+            .find(|path| of(&found, path) != of(expected, path));
+        differs.map_or(Ok(()), |path| {
+            Err(format!(
+                "{}: {:?}, expected {:?}",
+                path.display(),
+                found.get(path),
+                expected.get(path)
+            ))
+        })
     }
 
-    /// Checks what must hold at any moment: old or new, a sequence that never falls, and nothing lost or written elsewhere.
+    /// Checks what must hold at any moment: old or new, a sequence that never falls, and nothing
+    /// lost or written elsewhere.
     ///
     /// # Errors
     ///
@@ -224,7 +313,8 @@ impl Rig {
         let (root, used) = (self.shop.path(pod), self.used.borrow().contains(pod));
         let runs = root.join("current").symlink_metadata().is_ok();
         if runs {
-            let tree = tree::snapshot(&root.join("current/")).map_err(|error| format!("`current`: {error}"))?;
+            let tree = tree::snapshot(&root.join("current/"))
+                .map_err(|error| format!("`current`: {error}"))?;
             if tree != self.new && (tree != self.old || !used) {
                 return Err("`current` is neither the old nor the new release".to_owned());
             }
@@ -243,14 +333,28 @@ impl Rig {
         if used && fs::read_to_string(root.join(KEPT)).ok().as_deref() != Some("a shop's own") {
             return Err(format!("{KEPT} was lost"));
         }
-        let ours = ["current", "kept", "lock", "releases", "seen.json", "staging", "state.json"];
-        if let Some(stray) = names(&root).iter().find(|name| !ours.contains(&name.as_str())) {
+        let ours = [
+            "current",
+            "kept",
+            "lock",
+            "releases",
+            "seen.json",
+            "staging",
+            "state.json",
+        ];
+        if let Some(stray) = names(&root)
+            .iter()
+            .find(|name| !ours.contains(&name.as_str()))
+        {
             return Err(format!("{stray} appeared in the root"));
         }
         let outside = outside(&self.shop);
         let changed = |path: &&PathBuf| outside.get(*path) != self.outside.get(*path);
         match outside.keys().chain(self.outside.keys()).find(changed) {
-            Some(path) => Err(format!("{} outside of the root was changed", path.display())),
+            Some(path) => Err(format!(
+                "{} outside of the root was changed",
+                path.display()
+            )),
             None => Ok(()),
         }
     }
@@ -269,7 +373,9 @@ impl Rig {
     }
 
     fn in_force(&self) -> Release {
-        let found = release::Envelope::parse(&self.server.get(HEAD).expect("a release is in force")).expect("it is an envelope");
+        let found =
+            release::Envelope::parse(&self.server.get(HEAD).expect("a release is in force"))
+                .expect("it is an envelope");
         Release::unverified(&found).expect("it states a release")
     }
 
@@ -279,11 +385,19 @@ impl Rig {
         Manifest::parse(&self.server.get(&key).expect("it is published")).expect("it is a manifest")
     }
 
-    /// The keys of all that a pod without an older release downloads: the manifest first, then the tarballs.
+    /// The keys of all that a pod without an older release downloads: the manifest first, then the
+    /// tarballs.
     pub(super) fn blobs(&self) -> Vec<String> {
-        let tarballs: Vec<_> = self.manifest().modules.iter().map(|module| module.sha256).collect();
+        let tarballs: Vec<_> = self
+            .manifest()
+            .modules
+            .iter()
+            .map(|module| module.sha256)
+            .collect();
         let digests = [self.in_force().manifest].into_iter().chain(tarballs);
-        digests.map(|digest| format!("prod/{}", release::key::blob(&digest))).collect()
+        digests
+            .map(|digest| format!("prod/{}", release::key::blob(&digest)))
+            .collect()
     }
 
     /// A private key of the shop.
@@ -293,7 +407,8 @@ impl Rig {
     /// There is none of that name.
     #[must_use]
     pub fn key(&self, name: &str) -> SecretKey {
-        let pem = fs::read_to_string(self.shop.path(format!("{name}.key"))).expect("the key is there");
+        let pem =
+            fs::read_to_string(self.shop.path(format!("{name}.key"))).expect("the key is there");
         SecretKey::from_pem(&pem).expect("it is a key")
     }
 
@@ -318,18 +433,36 @@ impl Rig {
 /// Everything in the shop's scratch directory but pods and what steers them.
 fn outside(shop: &Shop) -> BTreeMap<PathBuf, Entry> {
     let mut found = BTreeMap::new();
-    for name in names(&shop.path("")).into_iter().filter(|name| !name.starts_with("pod")) {
+    for name in names(&shop.path(""))
+        .into_iter()
+        .filter(|name| !name.starts_with("pod"))
+    {
         let path = shop.path(&name);
-        let below = if path.is_dir() { tree::snapshot(&path).expect("a scratch directory is readable") } else { BTreeMap::new() };
-        found.extend(below.into_iter().map(|(below, entry)| (Path::new(&name).join(below), entry)));
-        found.insert(PathBuf::from(&name), tree::entry(&path).expect("a scratch directory is readable"));
+        let below = if path.is_dir() {
+            tree::snapshot(&path).expect("a scratch directory is readable")
+        } else {
+            BTreeMap::new()
+        };
+        found.extend(
+            below
+                .into_iter()
+                .map(|(below, entry)| (Path::new(&name).join(below), entry)),
+        );
+        found.insert(
+            PathBuf::from(&name),
+            tree::entry(&path).expect("a scratch directory is readable"),
+        );
     }
     found
 }
 
 /// The failpoints in a trace file, which is removed.
 pub(super) fn passed(trace: &Path) -> Vec<String> {
-    let names = fs::read_to_string(trace).unwrap_or_default().lines().map(str::to_owned).collect();
+    let names = fs::read_to_string(trace)
+        .unwrap_or_default()
+        .lines()
+        .map(str::to_owned)
+        .collect();
     if trace.exists() {
         fs::remove_file(trace).expect("a scratch directory is writable");
     }
@@ -339,7 +472,8 @@ pub(super) fn passed(trace: &Path) -> Vec<String> {
 /// The reason in the last line of a failed init.
 #[must_use]
 pub(super) fn reason(outcome: &Outcome) -> String {
-    let line: Value = serde_json::from_str(outcome.stderr.lines().last().unwrap_or_default()).unwrap_or_default();
+    let line: Value =
+        serde_json::from_str(outcome.stderr.lines().last().unwrap_or_default()).unwrap_or_default();
     line["reason"].as_str().unwrap_or_default().to_owned()
 }
 
@@ -352,7 +486,11 @@ pub(super) fn ended(outcome: &Outcome, code: i32, expected: &str) -> Result<(), 
     if outcome.code() == Some(code) && reason(outcome) == expected {
         return Ok(());
     }
-    Err(format!("expected code {code} and reason {expected}, got {:?}: {}", outcome.ended, last_line(outcome)))
+    Err(format!(
+        "expected code {code} and reason {expected}, got {:?}: {}",
+        outcome.ended,
+        last_line(outcome)
+    ))
 }
 
 /// The last line on standard error.
@@ -365,7 +503,9 @@ pub(super) fn last_line(outcome: &Outcome) -> String {
 #[must_use]
 pub(super) fn names(directory: &Path) -> BTreeSet<String> {
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
-    entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+    entries
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect()
 }
 
 /// Bytes that do not compress, always the same.

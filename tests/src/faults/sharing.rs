@@ -20,7 +20,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Bytes beside blobs that a pod downloads at most: the release object, and answers that there is no newer trust root.
+/// Bytes beside blobs that a pod downloads at most: the release object, and answers that there is
+/// no newer trust root.
 const BESIDE: u64 = 4 << 10;
 /// Bytes of headers in an answer of the server, at most.
 const HEADERS: u64 = 2 << 10;
@@ -29,7 +30,9 @@ const HEADERS: u64 = 2 << 10;
 fn many_chunks() -> Rig {
     Rig::with(|module| {
         let noise = noise(1 << 20);
-        (0..12_usize).try_for_each(|number| fs::write(module.join(format!("noise{number}.bin")), &noise[number..]))
+        (0..12_usize).try_for_each(|number| {
+            fs::write(module.join(format!("noise{number}.bin")), &noise[number..])
+        })
     })
 }
 
@@ -40,51 +43,89 @@ fn rounds(counts: &Counts) -> u32 {
 
 /// Bytes of the manifest and of the tarballs.
 fn blob_bytes(rig: &Rig) -> u64 {
-    rig.blobs().iter().map(|key| rig.server.get(key).map_or(0, |bytes| bytes.len() as u64)).sum()
+    rig.blobs()
+        .iter()
+        .map(|key| rig.server.get(key).map_or(0, |bytes| bytes.len() as u64))
+        .sum()
 }
 
 fn start(rig: &Rig, count: usize) -> Vec<(String, Running)> {
     let pods: Vec<_> = (0..count).map(|_| rig.pod(false)).collect();
-    pods.into_iter().map(|pod| (pod.clone(), rig.init(&pod).deadline(Duration::from_mins(3)).start())).collect()
+    pods.into_iter()
+        .map(|pod| {
+            (
+                pod.clone(),
+                rig.init(&pod).deadline(Duration::from_mins(3)).start(),
+            )
+        })
+        .collect()
 }
 
 pub(super) fn pods_at_once(counts: &Counts) -> Row {
-    let (rig, mut row) = (many_chunks(), Row::new(34, "two and twenty pods start at once on one node cache"));
+    let (rig, mut row) = (
+        many_chunks(),
+        Row::new(34, "two and twenty pods start at once on one node cache"),
+    );
     let (blobs, mut asked) = (blob_bytes(&rig), 0);
     for number in 0..rounds(counts) {
         for count in [2_usize, 20] {
             let cache = share(&rig, &format!("pod-cache{number}-{count}"), "1GiB");
             rig.server.fault(Fault::new(Effect::Latency { ms: 20 }));
             rig.server.reset_stats();
-            let ends: Vec<_> = start(&rig, count).into_iter().map(|(pod, running)| (pod, running.wait())).collect();
+            let ends: Vec<_> = start(&rig, count)
+                .into_iter()
+                .map(|(pod, running)| (pod, running.wait()))
+                .collect();
             let stats = rig.server.stats();
             asked += blob_requests(&rig);
-            let received: u64 =
-                ends.iter().filter(|(_, outcome)| outcome.code() == Some(0)).map(|(_, outcome)| figure(outcome, "downloaded_bytes")).sum();
+            let received: u64 = ends
+                .iter()
+                .filter(|(_, outcome)| outcome.code() == Some(0))
+                .map(|(_, outcome)| figure(outcome, "downloaded_bytes"))
+                .sum();
             let most = blobs + count as u64 * BESIDE;
             let mut once = Ok(());
-            if received < blobs || received > most || stats.bytes_sent > most + stats.total() * HEADERS {
-                once = Err(format!("{received} bytes received, {} sent, of {blobs} in blobs", stats.bytes_sent));
+            if received < blobs
+                || received > most
+                || stats.bytes_sent > most + stats.total() * HEADERS
+            {
+                once = Err(format!(
+                    "{received} bytes received, {} sent, of {blobs} in blobs",
+                    stats.bytes_sent
+                ));
             }
             rig.heal();
             for (pod, outcome) in &ends {
-                let result = succeeded(outcome).and_then(|()| once.clone()).and_then(|()| rig.is_new(pod)).and_then(|()| rig.check(pod));
+                let result = succeeded(outcome)
+                    .and_then(|()| once.clone())
+                    .and_then(|()| rig.is_new(pod))
+                    .and_then(|()| rig.check(pod));
                 row.count(|| format!("run {number}, {count} pods, {pod}"), result);
             }
-            row.count(|| "the cache afterwards".to_owned(), serves_all(&rig, &cache));
+            row.count(
+                || "the cache afterwards".to_owned(),
+                serves_all(&rig, &cache),
+            );
         }
         // A cache that holds one chunk at a time, while twenty want to share it.
         let cache = share(&rig, &format!("pod-cache{number}-small"), "1MiB");
         for (pod, running) in start(&rig, 20) {
             let outcome = running.wait();
-            row.count(|| format!("run {number}, a cache that is too small, {pod}"), succeeded(&outcome).and_then(|()| rig.check(&pod)));
+            row.count(
+                || format!("run {number}, a cache that is too small, {pod}"),
+                succeeded(&outcome).and_then(|()| rig.check(&pod)),
+            );
         }
         let size: u64 = names(&cache.join("v1/chunks"))
             .iter()
             .filter_map(|name| fs::metadata(cache.join("v1/chunks").join(name)).ok())
             .map(|file| file.len())
             .sum();
-        let small = if size <= 1 << 20 { Ok(()) } else { Err(format!("{size} bytes in a cache of 1 MiB")) };
+        let small = if size <= 1 << 20 {
+            Ok(())
+        } else {
+            Err(format!("{size} bytes in a cache of 1 MiB"))
+        };
         row.count(|| "its size".to_owned(), small);
     }
     row.note = format!("{asked} requests for blobs, {blobs} bytes in each run, whoever asked");
@@ -104,13 +145,19 @@ fn published(cache: &Path, count: usize) -> Result<(), String> {
 }
 
 pub(super) fn downloader_killed(counts: &Counts) -> Row {
-    let (rig, mut row) = (many_chunks(), Row::new(35, "kill -9 of the pod that downloads while nineteen wait"));
+    let (rig, mut row) = (
+        many_chunks(),
+        Row::new(35, "kill -9 of the pod that downloads while nineteen wait"),
+    );
     let blobs = blob_bytes(&rig);
     let (mut saved, mut random) = (0, StdRng::seed_from_u64(counts.seed));
     for number in 0..rounds(counts) {
         let cache = share(&rig, &format!("pod-cache{number}"), "1GiB");
         // 12 MB take 3 s.
-        rig.server.set_faults(Faults { bandwidth: Some(4 << 20), ..Faults::default() });
+        rig.server.set_faults(Faults {
+            bandwidth: Some(4 << 20),
+            ..Faults::default()
+        });
         let mut first = start(&rig, 1).remove(0);
         // The manifest first: from then on the first pod has claimed all that it asks for.
         let ready = published(&cache, 2);
@@ -122,32 +169,57 @@ pub(super) fn downloader_killed(counts: &Counts) -> Row {
             .filter_map(|name| fs::metadata(cache.join("v1/chunks").join(name)).ok())
             .map(|file| file.len())
             .sum();
-        let died = first.1.signal(Signal::KILL).map_err(|error| error.to_string());
+        let died = first
+            .1
+            .signal(Signal::KILL)
+            .map_err(|error| error.to_string());
         let ended = first.1.wait().ended;
         rig.heal();
-        let ends: Vec<_> = waiting.into_iter().map(|(pod, running)| (pod, running.wait())).collect();
-        let received: u64 =
-            ends.iter().filter(|(_, outcome)| outcome.code() == Some(0)).map(|(_, outcome)| figure(outcome, "downloaded_bytes")).sum();
+        let ends: Vec<_> = waiting
+            .into_iter()
+            .map(|(pod, running)| (pod, running.wait()))
+            .collect();
+        let received: u64 = ends
+            .iter()
+            .filter(|(_, outcome)| outcome.code() == Some(0))
+            .map(|(_, outcome)| figure(outcome, "downloaded_bytes"))
+            .sum();
         let mut once = ready.and(died);
         if !was_running || ended != Ended::Signal(KILLED) {
             once = once.and(Err(format!("the first pod ended with {ended:?}")));
         }
         if received + kept > blobs + 19 * BESIDE {
-            once = once.and(Err(format!("{received} bytes received by nineteen, {kept} were there, of {blobs}")));
+            once = once.and(Err(format!(
+                "{received} bytes received by nineteen, {kept} were there, of {blobs}"
+            )));
         }
         saved += kept;
         for (pod, outcome) in &ends {
-            let result = succeeded(outcome).and_then(|()| once.clone()).and_then(|()| rig.is_new(pod)).and_then(|()| rig.check(pod));
+            let result = succeeded(outcome)
+                .and_then(|()| once.clone())
+                .and_then(|()| rig.is_new(pod))
+                .and_then(|()| rig.check(pod));
             row.count(|| format!("run {number}, {pod}"), result);
         }
-        row.count(|| format!("run {number}, the killed one"), rig.check(&first.0));
-        row.count(|| format!("run {number}, the cache afterwards"), serves_all(&rig, &cache));
+        row.count(
+            || format!("run {number}, the killed one"),
+            rig.check(&first.0),
+        );
+        row.count(
+            || format!("run {number}, the cache afterwards"),
+            serves_all(&rig, &cache),
+        );
         fs::remove_dir_all(cache).unwrap_or_default();
     }
     if counts.points > 1 {
-        row.count(|| "stopped instead of killed".to_owned(), downloader_stopped(&rig));
+        row.count(
+            || "stopped instead of killed".to_owned(),
+            downloader_stopped(&rig),
+        );
     }
-    row.note = format!("{saved} bytes were in caches when their downloaders died, and were not downloaded again");
+    row.note = format!(
+        "{saved} bytes were in caches when their downloaders died, and were not downloaded again"
+    );
     row
 }
 
@@ -157,34 +229,67 @@ type Answer = (&'static str, fn(&Rig), i32, &'static str);
 /// A process that is stopped keeps its claims: whoever waits goes on without it.
 fn downloader_stopped(rig: &Rig) -> Result<(), String> {
     let cache = share(rig, "pod-cache-stopped", "1GiB");
-    rig.server.set_faults(Faults { bandwidth: Some(4 << 20), ..Faults::default() });
+    rig.server.set_faults(Faults {
+        bandwidth: Some(4 << 20),
+        ..Faults::default()
+    });
     let first = start(rig, 1).remove(0);
     published(&cache, 2)?;
-    first.1.signal(Signal::STOP).map_err(|error| error.to_string())?;
+    first
+        .1
+        .signal(Signal::STOP)
+        .map_err(|error| error.to_string())?;
     rig.heal();
     let second = rig.pod(false);
     let outcome = rig.init(&second).deadline(Duration::from_mins(2)).run();
     let told = outcome.stderr.contains("does not bring what it claimed");
-    let result = succeeded(&outcome).and_then(|()| rig.is_new(&second)).and_then(|()| rig.check(&second));
-    first.1.signal(Signal::CONT).map_err(|error| error.to_string())?;
+    let result = succeeded(&outcome)
+        .and_then(|()| rig.is_new(&second))
+        .and_then(|()| rig.check(&second));
+    first
+        .1
+        .signal(Signal::CONT)
+        .map_err(|error| error.to_string())?;
     let went_on = succeeded(&first.1.wait()).and_then(|()| rig.check(&first.0));
-    result.and(went_on).and(if told { Ok(()) } else { Err("it did not say that it waited".to_owned()) })
+    result.and(went_on).and(if told {
+        Ok(())
+    } else {
+        Err("it did not say that it waited".to_owned())
+    })
 }
 
 /// How the store is down.
 fn outages() -> Vec<(&'static str, Faults)> {
-    let fault = |effect| Faults { faults: vec![Fault::new(effect)], ..Faults::default() };
+    let fault = |effect| Faults {
+        faults: vec![Fault::new(effect)],
+        ..Faults::default()
+    };
     vec![
-        ("refuses connections", Faults { refuse: true, ..Faults::default() }),
+        (
+            "refuses connections",
+            Faults {
+                refuse: true,
+                ..Faults::default()
+            },
+        ),
         ("says nothing", fault(Effect::Stall { after: 0 })),
         ("503", fault(Effect::slow_down())),
-        ("500", fault(Effect::Status { status: 500, code: "InternalError".to_owned() })),
+        (
+            "500",
+            fault(Effect::Status {
+                status: 500,
+                code: "InternalError".to_owned(),
+            }),
+        ),
         ("breaks off", fault(Effect::Truncate { after: 0 })),
     ]
 }
 
 pub(super) fn store_down(counts: &Counts) -> Row {
-    let (rig, mut row) = (Rig::new(300_000), Row::new(36, "new pods while the store is down, and while it refuses"));
+    let (rig, mut row) = (
+        Rig::new(300_000),
+        Row::new(36, "new pods while the store is down, and while it refuses"),
+    );
     let cache = share(&rig, "pod-cache", "1GiB");
     let filler = rig.pod(false);
     rig.init(&filler).run().expect(0);
@@ -197,7 +302,10 @@ pub(super) fn store_down(counts: &Counts) -> Row {
             // A quarter of it is the patience.
             let outcome = rig.init(&pod).env("LONGSHORE_DEADLINE", "4s").run();
             let mut result = succeeded(&outcome).and_then(|()| rig.is_new(&pod));
-            let (source, told) = (last_event(&outcome)["source"].clone(), outcome.stderr.contains("the store cannot be asked"));
+            let (source, told) = (
+                last_event(&outcome)["source"].clone(),
+                outcome.stderr.contains("the store cannot be asked"),
+            );
             if source != "cache" || !told || figure(&outcome, "downloaded_bytes") > 0 {
                 result = result.and(Err(format!("source {source}, told {told}")));
             }
@@ -207,20 +315,49 @@ pub(super) fn store_down(counts: &Counts) -> Row {
                 continue;
             }
             let floored = rig.pod(false);
-            let outcome = rig.init(&floored).env("LONGSHORE_DEADLINE", "2s").env("LONGSHORE_FLOOR", (NEW + 1).to_string()).run();
-            let result = result.and_then(|()| rig.refused(&floored, &outcome, &["unreachable", "deadline", "stalled"]));
+            let outcome = rig
+                .init(&floored)
+                .env("LONGSHORE_DEADLINE", "2s")
+                .env("LONGSHORE_FLOOR", (NEW + 1).to_string())
+                .run();
+            let result = result.and_then(|()| {
+                rig.refused(&floored, &outcome, &["unreachable", "deadline", "stalled"])
+            });
             let bare = rig.pod(false);
             let outcome = rig.shop.init(&bare).env("LONGSHORE_DEADLINE", "2s").run();
-            let result = result.and_then(|()| rig.refused(&bare, &outcome, &["unreachable", "deadline", "stalled"]));
-            row.count(|| format!("{what}, warm {warm}"), result.and_then(|()| rig.check(&pod)));
+            let result = result.and_then(|()| {
+                rig.refused(&bare, &outcome, &["unreachable", "deadline", "stalled"])
+            });
+            row.count(
+                || format!("{what}, warm {warm}"),
+                result.and_then(|()| rig.check(&pod)),
+            );
         }
     }
     // What the store says is not silence.
 
     let answers: [Answer; 3] = [
-        ("403", |rig| rig.server.fault(Fault::new(Effect::access_denied()).on(Operation::GetObject)), 64, "forbidden"),
-        ("404", |rig| assert!(rig.server.remove(HEAD)), 64, "channel-missing"),
-        ("no signature", |rig| rig.server.put(HEAD, unsigned(rig)), 65, "signature"),
+        (
+            "403",
+            |rig| {
+                rig.server
+                    .fault(Fault::new(Effect::access_denied()).on(Operation::GetObject))
+            },
+            64,
+            "forbidden",
+        ),
+        (
+            "404",
+            |rig| assert!(rig.server.remove(HEAD)),
+            64,
+            "channel-missing",
+        ),
+        (
+            "no signature",
+            |rig| rig.server.put(HEAD, unsigned(rig)),
+            65,
+            "signature",
+        ),
     ];
     for (what, answer, code, reason) in answers {
         answer(&rig);
@@ -230,15 +367,21 @@ pub(super) fn store_down(counts: &Counts) -> Row {
         rig.server.put(HEAD, in_force.clone());
         row.count(|| what.to_owned(), result.and_then(|()| rig.check(&pod)));
     }
-    row.count(|| "the cache afterwards".to_owned(), serves_all(&rig, &cache));
+    row.count(
+        || "the cache afterwards".to_owned(),
+        serves_all(&rig, &cache),
+    );
     row
 }
 
 /// The release in force, signed by somebody.
 fn unsigned(rig: &Rig) -> Vec<u8> {
     let stranger = release::SecretKey::generate(release::Algorithm::Ed25519).expect("a key");
-    let found = release::Envelope::parse(&rig.server.get(HEAD).expect("a release is in force")).expect("it is an envelope");
-    let mut envelope = release::Release::unverified(&found).and_then(|release| release.to_envelope()).expect("it states a release");
+    let found = release::Envelope::parse(&rig.server.get(HEAD).expect("a release is in force"))
+        .expect("it is an envelope");
+    let mut envelope = release::Release::unverified(&found)
+        .and_then(|release| release.to_envelope())
+        .expect("it states a release");
     envelope.sign(&stranger).expect("a key signs");
     envelope.to_json()
 }

@@ -1,4 +1,5 @@
-//! Class 42: what the shop needs is away while a release arrives: its database, its cache, whatever makes each page fail, of the release that runs, too.
+//! Class 42: what the shop needs is away while a release arrives: its database, its cache, whatever
+//! makes each page fail, of the release that runs, too.
 
 use super::{
     Counts, Row,
@@ -15,12 +16,20 @@ use std::{fs, thread, time::Duration};
 const BACK: Duration = Duration::from_mins(1);
 
 pub(super) fn away(counts: &Counts) -> Row {
-    let mut row = Row::new(42, "the database, or another neighbour, is away while a release arrives, or leaves while it is on trial");
+    let mut row = Row::new(
+        42,
+        "the database, or another neighbour, is away while a release arrives, or leaves while it \
+         is on trial",
+    );
     let (shop, mut random) = (shop(), StdRng::seed_from_u64(counts.seed));
     let away = shop.path("away");
     let page = Page::failing(vec![away.clone()]).expect("loopback has a free port");
-    let program = Program::ours("longshore-agent").envs(shop.pod_environment("pod")).env("LONGSHORE_POLL", "1s");
-    let program = program.env("LONGSHORE_PROBE", page.url()).env("LONGSHORE_PROBE_TIMES", "3");
+    let program = Program::ours("longshore-agent")
+        .envs(shop.pod_environment("pod"))
+        .env("LONGSHORE_POLL", "1s");
+    let program = program
+        .env("LONGSHORE_PROBE", page.url())
+        .env("LONGSHORE_PROBE_TIMES", "3");
     let mut agent = Agent::default();
     agent.start(program);
     let mut on_trial = 0;
@@ -39,15 +48,24 @@ pub(super) fn away(counts: &Counts) -> Row {
         // Either it was good before that, or it waits; it is never the release's fault.
         let held = agent.within(BACK, "it waits, or has passed", |status| {
             let newer = &status["newer"];
-            newer["sequence"] == next && newer["why"] == "shop" && status["phase"] == "waiting" || runs(next)(status)
+            newer["sequence"] == next && newer["why"] == "shop" && status["phase"] == "waiting"
+                || runs(next)(status)
         });
-        let held = held.and_then(|_| match shop.state("pod")["rejected"].as_object().map_or(0, serde_json::Map::len) {
-            0 => Ok(()),
-            rejected => Err(format!("{rejected} releases were rejected for it")),
+        let held = held.and_then(|_| {
+            match shop.state("pod")["rejected"]
+                .as_object()
+                .map_or(0, serde_json::Map::len)
+            {
+                0 => Ok(()),
+                rejected => Err(format!("{rejected} releases were rejected for it")),
+            }
         });
         fs::remove_file(&away).expect("a scratch directory is writable");
         let runs = held.and_then(|()| agent.within(BACK, "it runs once that is back", runs(next)));
-        row.count(|| format!("round {round}, away before it: {before}"), runs.and_then(|_| is_whole(&shop, "pod")));
+        row.count(
+            || format!("round {round}, away before it: {before}"),
+            runs.and_then(|_| is_whole(&shop, "pod")),
+        );
     }
     row.note = format!("{on_trial} of those that left met a release on trial");
     row

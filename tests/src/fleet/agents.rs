@@ -1,6 +1,7 @@
-//! Agents of pods that kwok plays, and which therefore run nothing: **a fake**. One server answers at the addresses of all of them, where
-//! the API server's proxy looks for them, with a status page as `longshore-agent` writes it. Each runs at once what its pod was touched for,
-//! unless it is told to reject that.
+//! Agents of pods that kwok plays, and which therefore run nothing: **a fake**. One server answers
+//! at the addresses of all of them, where the API server's proxy looks for them, with a status page
+//! as `longshore-agent` writes it. Each runs at once what its pod was touched for, unless it is
+//! told to reject that.
 
 use super::manifest;
 use crate::{cluster::Cluster, process::Running};
@@ -39,16 +40,33 @@ pub struct Agents {
 }
 
 impl Agents {
-    /// Plays the agents of all pods of kwok. `rejects` says of a namespace and a sequence whether its shop does not work with it.
+    /// Plays the agents of all pods of kwok. `rejects` says of a namespace and a sequence whether
+    /// its shop does not work with it.
     ///
     /// # Panics
     ///
     /// It does not run inside a cluster of its own, or another program answers there.
     #[must_use]
-    pub fn play(cluster: &Cluster, rejects: impl Fn(&str, u64) -> bool + Send + Sync + 'static) -> Self {
+    pub fn play(
+        cluster: &Cluster,
+        rejects: impl Fn(&str, u64) -> bool + Send + Sync + 'static,
+    ) -> Self {
         // Every address of the range is one of this machine; what connects to it is answered here.
-        cluster.program("ip").args(["route", "replace", "local", PODS, "dev", "lo"]).run().expect(0);
-        let words = ["get", "pods", "--all-namespaces", "--selector", "app.kubernetes.io/component=web", "--watch", "--output", COLUMNS];
+        cluster
+            .program("ip")
+            .args(["route", "replace", "local", PODS, "dev", "lo"])
+            .run()
+            .expect(0);
+        let words = [
+            "get",
+            "pods",
+            "--all-namespaces",
+            "--selector",
+            "app.kubernetes.io/component=web",
+            "--watch",
+            "--output",
+            COLUMNS,
+        ];
         let watch = Arc::new(cluster.kubectl(words).deadline(LONG).start());
         let (pods, weak): (Pods, _) = (Pods::default(), Arc::downgrade(&watch));
         let shared = Arc::clone(&pods);
@@ -64,11 +82,14 @@ impl Agents {
                 thread::sleep(TURN);
             }
         });
-        let listener = TcpListener::bind(("0.0.0.0", PORT)).unwrap_or_else(|error| panic!("port {PORT}: {error}"));
+        let listener = TcpListener::bind(("0.0.0.0", PORT))
+            .unwrap_or_else(|error| panic!("port {PORT}: {error}"));
         let rejects = Arc::new(rejects);
         for _ in 0..THREADS {
             let (pods, rejects) = (Arc::clone(&pods), Arc::clone(&rejects));
-            let listener = listener.try_clone().unwrap_or_else(|error| panic!("port {PORT}: {error}"));
+            let listener = listener
+                .try_clone()
+                .unwrap_or_else(|error| panic!("port {PORT}: {error}"));
             thread::spawn(move || {
                 for asked in listener.incoming().flatten() {
                     // Who asks and does not wait asks again.
@@ -82,12 +103,27 @@ impl Agents {
 
 fn learn(pods: &Pods, line: &str) {
     let mut words = line.split(' ');
-    let (Some(address), Some(namespace)) = (words.next().and_then(|word| word.parse().ok()), words.next()) else { return };
-    let told = words.next().and_then(|told| told.split('-').next()).and_then(|sequence| sequence.parse().ok()).unwrap_or(0);
-    pods.lock().unwrap_or_else(PoisonError::into_inner).insert(address, (namespace.to_owned(), told));
+    let (Some(address), Some(namespace)) = (
+        words.next().and_then(|word| word.parse().ok()),
+        words.next(),
+    ) else {
+        return;
+    };
+    let told = words
+        .next()
+        .and_then(|told| told.split('-').next())
+        .and_then(|sequence| sequence.parse().ok())
+        .unwrap_or(0);
+    pods.lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .insert(address, (namespace.to_owned(), told));
 }
 
-fn answer(mut asked: TcpStream, pods: &Pods, rejects: &(impl Fn(&str, u64) -> bool + ?Sized)) -> io::Result<()> {
+fn answer(
+    mut asked: TcpStream,
+    pods: &Pods,
+    rejects: &(impl Fn(&str, u64) -> bool + ?Sized),
+) -> io::Result<()> {
     asked.set_read_timeout(Some(PATIENCE))?;
     let mut request = [0; 4096];
     let mut length = 0;
@@ -97,12 +133,26 @@ fn answer(mut asked: TcpStream, pods: &Pods, rejects: &(impl Fn(&str, u64) -> bo
             count => length += count,
         }
     }
-    let pod = pods.lock().unwrap_or_else(PoisonError::into_inner).get(&asked.local_addr()?.ip()).cloned();
+    let pod = pods
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .get(&asked.local_addr()?.ip())
+        .cloned();
     let (namespace, told) = pod.unwrap_or_default();
     let rejected = rejects(&namespace, told);
-    let runs = if rejected { told.saturating_sub(1) } else { told };
+    let runs = if rejected {
+        told.saturating_sub(1)
+    } else {
+        told
+    };
     let running = json!({ "sequence": runs, "manifest": manifest(runs), "onTrial": false });
-    let refused = rejected.then(|| json!({ "manifest": manifest(told), "reason": "the shop answered 502" }));
+    let refused =
+        rejected.then(|| json!({ "manifest": manifest(told), "reason": "the shop answered 502" }));
     let page = json!({ "running": running, "rejected": Vec::from_iter(refused) }).to_string();
-    write!(asked, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{page}", page.len())
+    write!(
+        asked,
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: \
+         close\r\n\r\n{page}",
+        page.len()
+    )
 }

@@ -14,7 +14,9 @@ use std::path::Path;
 /// It is not there.
 #[must_use]
 pub fn example(name: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../manifests/examples/shops").join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../manifests/examples/shops")
+        .join(name);
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
@@ -56,7 +58,8 @@ pub fn manifest(sequence: u64) -> String {
     format!("{sequence:064x}")
 }
 
-/// The example's release as another sequence of its channel. Nobody signed it, which is the pods' business.
+/// The example's release as another sequence of its channel. Nobody signed it, which is the pods'
+/// business.
 ///
 /// # Panics
 ///
@@ -66,11 +69,19 @@ pub fn release(sequence: u64, migration: &str) -> String {
     use base64::{Engine as _, engine::general_purpose::STANDARD};
     let text = example("release.yaml");
     let field = |name: &str| {
-        let found = text.split(&format!("\"{name}\": \"")).nth(1).and_then(|rest| rest.split('"').next());
-        found.unwrap_or_else(|| panic!("release.yaml has no {name}")).to_owned()
+        let found = text
+            .split(&format!("\"{name}\": \""))
+            .nth(1)
+            .and_then(|rest| rest.split('"').next());
+        found
+            .unwrap_or_else(|| panic!("release.yaml has no {name}"))
+            .to_owned()
     };
-    let payload = STANDARD.decode(field("payload")).expect("the example's payload is base64");
-    let mut statement: Value = serde_json::from_slice(&payload).expect("the example's payload is JSON");
+    let payload = STANDARD
+        .decode(field("payload"))
+        .expect("the example's payload is base64");
+    let mut statement: Value =
+        serde_json::from_slice(&payload).expect("the example's payload is JSON");
     statement["predicate"]["sequence"] = sequence.into();
     statement["predicate"]["migration"] = migration.into();
     statement["subject"][0]["digest"]["sha256"] = manifest(sequence).into();

@@ -1,10 +1,14 @@
-//! The rows of Magento 1 and OpenMage: their addresses, forms and programs, which the stand-in has, too.
+//! The rows of Magento 1 and OpenMage: their addresses, forms and programs, which the stand-in has,
+//! too.
 
 use super::{
     Kind,
     row::{
         Row,
-        Step::{Bytes, Follow, Get, GetWith, Has, Header, Hidden, Lacks, Log, Php, Post, Run, Sql, Take, Try, Until, Upload, Xml},
+        Step::{
+            Bytes, Follow, Get, GetWith, Has, Header, Hidden, Lacks, Log, Php, Post, Run, Sql,
+            Take, Try, Until, Upload, Xml,
+        },
     },
 };
 
@@ -12,20 +16,42 @@ use super::{
 pub const KIND: Kind = Kind {
     engine: "Magento1",
     // As they lie in one tree and are published: each can change without the others.
-    modules: &[("core", ""), ("local", "app/code/local"), ("vendor", "vendor"), ("skin", "skin"), ("js", "js")],
+    modules: &[
+        ("core", ""),
+        ("local", "app/code/local"),
+        ("vendor", "vendor"),
+        ("skin", "skin"),
+        ("js", "js"),
+    ],
     probe: &[
-        ("core", "app/etc/modules/Longshore_Probe.xml", include_str!("probe/magento1/app/etc/modules/Longshore_Probe.xml")),
-        ("local", "Longshore/Probe/etc/config.xml", include_str!("probe/magento1/app/code/local/Longshore/Probe/etc/config.xml")),
-        ("local", "Longshore/Probe/Model/Observer.php", include_str!("probe/magento1/app/code/local/Longshore/Probe/Model/Observer.php")),
+        (
+            "core",
+            "app/etc/modules/Longshore_Probe.xml",
+            include_str!("probe/magento1/app/etc/modules/Longshore_Probe.xml"),
+        ),
+        (
+            "local",
+            "Longshore/Probe/etc/config.xml",
+            include_str!("probe/magento1/app/code/local/Longshore/Probe/etc/config.xml"),
+        ),
+        (
+            "local",
+            "Longshore/Probe/Model/Observer.php",
+            include_str!("probe/magento1/app/code/local/Longshore/Probe/Model/Observer.php"),
+        ),
         (
             "local",
             "Longshore/Probe/sql/longshore_probe_setup/install-1.0.0.php",
-            include_str!("probe/magento1/app/code/local/Longshore/Probe/sql/longshore_probe_setup/install-1.0.0.php"),
+            include_str!(
+                "probe/magento1/app/code/local/Longshore/Probe/sql/longshore_probe_setup/install-1.0.0.php"
+            ),
         ),
         (
             "local",
             "Longshore/Probe/sql/longshore_probe_setup/upgrade-1.0.0-2.0.0.php",
-            include_str!("probe/magento1/app/code/local/Longshore/Probe/sql/longshore_probe_setup/upgrade-1.0.0-2.0.0.php"),
+            include_str!(
+                "probe/magento1/app/code/local/Longshore/Probe/sql/longshore_probe_setup/upgrade-1.0.0-2.0.0.php"
+            ),
         ),
     ],
     shared: &[],
@@ -41,7 +67,11 @@ pub const KIND: Kind = Kind {
     built: None,
     seed: include_str!("probe/seed-magento1.php"),
     rows: ROWS,
-    visits: &["/", "/catalog/product/view/id/1/", "/catalogsearch/result/?q=chair"],
+    visits: &[
+        "/",
+        "/catalog/product/view/id/1/",
+        "/catalogsearch/result/?q=chair",
+    ],
 };
 
 const PRODUCT: &str = "/catalog/product/view/id/1/";
@@ -102,7 +132,11 @@ const ROWS: &[Row] = &[
         steps: &[
             Get(200, PRODUCT),
             Take("form_key", KEY.0, KEY.1),
-            Post(302, "/checkout/cart/add/product/1/form_key/{form_key}/", "product=1&qty=2&form_key={form_key}"),
+            Post(
+                302,
+                "/checkout/cart/add/product/1/form_key/{form_key}/",
+                "product=1&qty=2&form_key={form_key}",
+            ),
             Get(200, "/checkout/cart/"),
             Has("Chair"),
             Get(200, "/checkout/cart/"),
@@ -115,7 +149,11 @@ const ROWS: &[Row] = &[
         who: "a visitor",
         steps: &[
             Get(200, "/checkout/onepage/"),
-            Post(200, "/checkout/onepage/saveMethod/", "method=guest&form_key={form_key}"),
+            Post(
+                200,
+                "/checkout/onepage/saveMethod/",
+                "method=guest&form_key={form_key}",
+            ),
             Post(
                 200,
                 "/checkout/onepage/saveBilling/",
@@ -123,11 +161,23 @@ const ROWS: &[Row] = &[
                  &billing%5Bcountry_id%5D=FR&billing%5Bregion_id%5D=182&billing%5Bpostcode%5D=75001&billing%5Btelephone%5D=1&billing%5Buse_for_shipping%5D=1&form_key={form_key}",
             ),
             Lacks("\"error\":1"),
-            Post(200, "/checkout/onepage/saveShippingMethod/", "shipping_method=flatrate_flatrate&form_key={form_key}"),
+            Post(
+                200,
+                "/checkout/onepage/saveShippingMethod/",
+                "shipping_method=flatrate_flatrate&form_key={form_key}",
+            ),
             Lacks("\"error\""),
-            Post(200, "/checkout/onepage/savePayment/", "payment%5Bmethod%5D=checkmo&form_key={form_key}"),
+            Post(
+                200,
+                "/checkout/onepage/savePayment/",
+                "payment%5Bmethod%5D=checkmo&form_key={form_key}",
+            ),
             Lacks("\"error\""),
-            Post(200, "/checkout/onepage/saveOrder/", "payment%5Bmethod%5D=checkmo&form_key={form_key}"),
+            Post(
+                200,
+                "/checkout/onepage/saveOrder/",
+                "payment%5Bmethod%5D=checkmo&form_key={form_key}",
+            ),
             Has("\"success\":true"),
             Get(200, "/checkout/onepage/success/"),
             Has("order"),
@@ -157,7 +207,11 @@ const ROWS: &[Row] = &[
         steps: &[
             Get(200, "/admin/"),
             Take("form_key", KEY.0, KEY.1),
-            Post(302, "/admin/", "login%5Busername%5D={admin}&login%5Bpassword%5D={admin_password}&form_key={form_key}"),
+            Post(
+                302,
+                "/admin/",
+                "login%5Busername%5D={admin}&login%5Bpassword%5D={admin_password}&form_key={form_key}",
+            ),
             Follow(200),
             Has("Dashboard"),
             Take("products", "/admin/catalog_product/index/", "\""),
@@ -174,7 +228,11 @@ const ROWS: &[Row] = &[
             Take("form_key", KEY.0, KEY.1),
             Take("upload", "catalog_product_gallery\\/upload\\/", "\""),
             Take("save", "/admin/catalog_product/save/", "\""),
-            Upload(200, "/admin/catalog_product_gallery/upload/{upload}", "image"),
+            Upload(
+                200,
+                "/admin/catalog_product_gallery/upload/{upload}",
+                "image",
+            ),
             Take("file", "\"file\":\"", "\""),
             Post(
                 302,
@@ -187,7 +245,10 @@ const ROWS: &[Row] = &[
             Take("image", "/media/catalog/product/cache/", "\""),
             Get(200, "/media/catalog/product/cache/{image}"),
             Header("content-type", "image/"),
-            Php(1, "echo 0 < count(glob('media/catalog/product/b/i/big*.png')) ? 'here' : 'not here';"),
+            Php(
+                1,
+                "echo 0 < count(glob('media/catalog/product/b/i/big*.png')) ? 'here' : 'not here';",
+            ),
             Has("here"),
             Lacks("not"),
         ],
@@ -200,7 +261,10 @@ const ROWS: &[Row] = &[
             Sql(
                 "REPLACE INTO core_config_data (scope, scope_id, path, value) VALUES ('default', 0, 'dev/css/merge_css_files', '1'), ('default', 0, 'dev/js/merge_files', '1')",
             ),
-            Php(0, "require 'app/Mage.php'; Mage::app('admin'); Mage::app()->cleanCache(['CONFIG', 'BLOCK_HTML']);"),
+            Php(
+                0,
+                "require 'app/Mage.php'; Mage::app('admin'); Mage::app()->cleanCache(['CONFIG', 'BLOCK_HTML']);",
+            ),
             Get(200, "/"),
             Take("css", "/media/css", "\""),
             Take("js", "/media/js", "\""),
@@ -218,7 +282,10 @@ const ROWS: &[Row] = &[
             Sql(
                 "REPLACE INTO core_config_data (scope, scope_id, path, value) VALUES ('default', 0, 'design/head/title_prefix', 'Of the database')",
             ),
-            Php(0, "require 'app/Mage.php'; Mage::app('admin'); Mage::app()->cleanCache(['CONFIG', 'BLOCK_HTML']);"),
+            Php(
+                0,
+                "require 'app/Mage.php'; Mage::app('admin'); Mage::app()->cleanCache(['CONFIG', 'BLOCK_HTML']);",
+            ),
             Get(200, "/customer/account/login/"),
             Has("<title>Locked"),
         ],
@@ -239,7 +306,10 @@ const ROWS: &[Row] = &[
         name: "API: REST",
         expected: "the product",
         who: "a program",
-        steps: &[GetWith(200, "/api/rest/products", "Accept: application/json\r\n"), Has("Chair")],
+        steps: &[
+            GetWith(200, "/api/rest/products", "Accept: application/json\r\n"),
+            Has("Chair"),
+        ],
     },
     Row {
         name: "API: XML-RPC",
@@ -285,7 +355,10 @@ const ROWS: &[Row] = &[
         name: "reindex",
         expected: "every index is rebuilt",
         who: "an operator",
-        steps: &[Run(0, &["php8.2", "shell/indexer.php", "reindexall"]), Has("successfully")],
+        steps: &[
+            Run(0, &["php8.2", "shell/indexer.php", "reindexall"]),
+            Has("successfully"),
+        ],
     },
     Row {
         name: "import and export, two pods",
@@ -312,7 +385,10 @@ const ROWS: &[Row] = &[
         expected: "those of the shop's media",
         who: "a robot",
         steps: &[
-            Php(0, "file_put_contents('media/robots.txt', 'User-agent: *'); file_put_contents('media/sitemap.xml', '<urlset/>');"),
+            Php(
+                0,
+                "file_put_contents('media/robots.txt', 'User-agent: *'); file_put_contents('media/sitemap.xml', '<urlset/>');",
+            ),
             Get(200, "/robots.txt"),
             Has("User-agent"),
             Get(200, "/sitemap.xml"),
@@ -323,7 +399,11 @@ const ROWS: &[Row] = &[
         name: "404",
         expected: "the shop's own page",
         who: "a visitor",
-        steps: &[Get(404, "/no-such-page"), Has("404"), Header("x-longshore-facts", "code=r1")],
+        steps: &[
+            Get(404, "/no-such-page"),
+            Has("404"),
+            Header("x-longshore-facts", "code=r1"),
+        ],
     },
     Row {
         name: "what is private",
@@ -351,12 +431,19 @@ const ROWS: &[Row] = &[
         name: "errors' reports",
         expected: "503, and the reason in a container's log",
         who: "a visitor",
-        steps: &[Get(503, "/?longshore_probe=throw"), Lacks("asked to throw"), Log("the probe was asked to throw")],
+        steps: &[
+            Get(503, "/?longshore_probe=throw"),
+            Lacks("asked to throw"),
+            Log("the probe was asked to throw"),
+        ],
     },
     Row {
         name: "cron",
         expected: "a job that was due is done",
         who: "cron",
-        steps: &[Until("SELECT status FROM cron_schedule WHERE job_code = 'newsletter_send_all' ORDER BY schedule_id LIMIT 1", "success")],
+        steps: &[Until(
+            "SELECT status FROM cron_schedule WHERE job_code = 'newsletter_send_all' ORDER BY schedule_id LIMIT 1",
+            "success",
+        )],
     },
 ];

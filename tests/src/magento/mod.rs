@@ -1,4 +1,5 @@
-//! `make test-magento`: a complete Magento on the test cluster, as a host would run it, and a table of what works there.
+//! `make test-magento`: a complete Magento on the test cluster, as a host would run it, and a table
+//! of what works there.
 //!
 //! ```text
 //!  tree       a copy of the user's own tree, or our stand-in; installed into a database, and split into modules
@@ -8,7 +9,10 @@
 //!  switches   what changes below the visitors: releases, bad ones, roll backs, pods
 //! ```
 
-#![allow(clippy::disallowed_methods, reason = "the harness makes its files itself, and has no failpoints")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the harness makes its files itself, and has no failpoints"
+)]
 
 pub mod browser;
 pub mod magento1;
@@ -38,7 +42,8 @@ pub struct Kind {
     pub engine: &'static str,
     /// The modules, each with where it lands; a tree need not have all of them.
     pub modules: &'static [(&'static str, &'static str)],
-    /// The files of the module that says of which release a page's parts are: the module that has it, its path there, its text.
+    /// The files of the module that says of which release a page's parts are: the module that has
+    /// it, its path there, its text.
     pub probe: &'static [(&'static str, &'static str, &'static str)],
     /// What the class lists as shared; the engine's own where it is empty.
     pub shared: &'static [&'static str],
@@ -48,13 +53,16 @@ pub struct Kind {
     pub media: &'static str,
     /// What is left behind of an installed tree.
     pub not_published: &'static [&'static str],
-    /// PHP that builds the code, where that has to be built; with an argument, only what a build in the cluster needs.
+    /// PHP that builds the code, where that has to be built; with an argument, only what a build
+    /// in the cluster needs.
     pub compile: &'static str,
-    /// A file that a tree has once it is built, and what a build adds to a tree: module and directory.
+    /// A file that a tree has once it is built, and what a build adds to a tree: module and
+    /// directory.
     pub built: Option<Built>,
     /// The engine's installer.
     pub install: &'static str,
-    /// PHP that makes a category, a product, a customer and a user of the API; the stand-in has its own.
+    /// PHP that makes a category, a product, a customer and a user of the API; the stand-in has
+    /// its own.
     pub seed: &'static str,
     /// The rows.
     pub rows: &'static [Row],
@@ -78,7 +86,8 @@ pub struct Built {
 pub struct Extent {
     /// How often releases are switched and taken back in the end.
     pub switches: usize,
-    /// From a rollout's beginning until every pod serves a release that changes no database, which the pods have or pull meanwhile.
+    /// From a rollout's beginning until every pod serves a release that changes no database, which
+    /// the pods have or pull meanwhile.
     pub switch: Duration,
     /// Whether rows run that make all pods anew.
     pub slow: bool,
@@ -108,7 +117,11 @@ pub fn tried(cluster: &Cluster, kind: &'static Kind, tree: Option<&Path>, extent
 
 /// What rows and installers may say of a shop: its names, its database, and who may log in.
 #[must_use]
-pub fn variables(name: &str, (host, port): (&str, u16), password: &str) -> BTreeMap<String, String> {
+pub fn variables(
+    name: &str,
+    (host, port): (&str, u16),
+    password: &str,
+) -> BTreeMap<String, String> {
     let variables = [
         ("host", format!("{name}.example")),
         ("schema", name.to_owned()),
@@ -124,5 +137,8 @@ pub fn variables(name: &str, (host, port): (&str, u16), password: &str) -> BTree
         ("api_user", "standin".to_owned()),
         ("api_key", "chairs-and-tables-1".to_owned()),
     ];
-    variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    variables
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
 }

@@ -13,13 +13,14 @@ pub struct Row {
     pub steps: &'static [Step],
 }
 
-/// A step. `{name}` in it is what [`Step::Take`] has found, or one of the shop's own: host, admin, `admin_password`, customer,
-/// `customer_password`, `api_user`, `api_key`.
+/// A step. `{name}` in it is what [`Step::Take`] has found, or one of the shop's own: host, admin,
+/// `admin_password`, customer, `customer_password`, `api_user`, `api_key`.
 #[derive(Debug, Clone, Copy)]
 pub enum Step {
     /// Asks for a page, which has this status.
     Get(u16, &'static str),
-    /// Asks for a page, whatever its status is: some engines prepare at the first request what the next one gets.
+    /// Asks for a page, whatever its status is: some engines prepare at the first request what the
+    /// next one gets.
     Try(&'static str),
     /// Asks for a page with more header lines, each ended by CR LF.
     GetWith(u16, &'static str, &'static str),

@@ -32,7 +32,11 @@ pub(super) const LONG: Duration = Duration::from_mins(5);
 const BUILD: Duration = Duration::from_mins(30);
 const PASSWORD: &str = "not-for-others";
 /// What the shop begins with.
-pub(super) const FIRST: Version = Version { name: "r1", module: "1.0.0", fault: "" };
+pub(super) const FIRST: Version = Version {
+    name: "r1",
+    module: "1.0.0",
+    fault: "",
+};
 
 /// What the shop rests on, beside the cluster.
 #[derive(Debug)]
@@ -44,7 +48,11 @@ pub(super) struct Servers {
 
 impl Servers {
     pub(super) fn start(cluster: &Cluster) -> Self {
-        Self { database: Database::start(cluster), redis: Redis::start(cluster, PASSWORD), _search: Search::start(cluster) }
+        Self {
+            database: Database::start(cluster),
+            redis: Redis::start(cluster, PASSWORD),
+            _search: Search::start(cluster),
+        }
     }
 }
 
@@ -67,7 +75,11 @@ pub(super) struct Stage<'a> {
 }
 
 impl<'a> Stage<'a> {
-    pub(super) fn new(platform: &'a Platform<'a>, servers: &'a Servers, kind: &'static Kind) -> Self {
+    pub(super) fn new(
+        platform: &'a Platform<'a>,
+        servers: &'a Servers,
+        kind: &'static Kind,
+    ) -> Self {
         let name = kind.engine.to_lowercase();
         let variables = super::variables(&name, (crate::cluster::HOST, server::PORT), PASSWORD);
         let edge = Edge::of(&variables["host"]);
@@ -93,23 +105,32 @@ impl<'a> Stage<'a> {
         let installed = table.row("install", "the engine's own installer succeeds", || {
             self.servers.database.create(&name, PASSWORD);
             let directory = self.platform.path(format!("tenants/{name}/tree"));
-            let tree = Tree::copy(self.kind, tree, directory, FIRST).map_err(|error| error.to_string())?;
+            let tree =
+                Tree::copy(self.kind, tree, directory, FIRST).map_err(|error| error.to_string())?;
             unbuilt = tree.unbuilt();
             let said = tree.install(&self.variables, unbuilt)?;
             let media = self.platform.shared().join(&name).join(self.kind.media);
-            modules = tree.split(&media, |module| self.tenant.module(module)).map_err(|error| error.to_string())?;
-            owned_by_pods(&self.platform.shared().join(&name)).map_err(|error| error.to_string())?;
+            modules = tree
+                .split(&media, |module| self.tenant.module(module))
+                .map_err(|error| error.to_string())?;
+            owned_by_pods(&self.platform.shared().join(&name))
+                .map_err(|error| error.to_string())?;
             Ok(said)
         });
         self.modules = modules;
         let published = installed
             && table.row("publish", "a signed release", || {
                 self.first = self.publish(FIRST, "none")?;
-                Ok(format!("sequence {} of {} modules", self.first, self.modules.len()))
+                Ok(format!(
+                    "sequence {} of {} modules",
+                    self.first,
+                    self.modules.len()
+                ))
             });
         let built = published
             && unbuilt.is_none_or(|unbuilt| {
-                let expected = "a Job of the class compiles, deploys static content, and publishes the next sequence";
+                let expected = "a Job of the class compiles, deploys static content, and \
+                                publishes the next sequence";
                 table.row("build", expected, || self.build(unbuilt))
             });
         built
@@ -121,47 +142,95 @@ impl<'a> Stage<'a> {
                 self.tenant.settled();
                 let pods = self.tenant.served_by(2);
                 self.serve(FIRST.name)?;
-                Ok(pods.iter().map(|pod| format!("{} on {}", pod.name, pod.node)).collect::<Vec<_>>().join(", "))
+                Ok(pods
+                    .iter()
+                    .map(|pod| format!("{} on {}", pod.name, pod.node))
+                    .collect::<Vec<_>>()
+                    .join(", "))
             })
     }
 
-    /// Waits for the build of the release that was published, which becomes the first, and takes what it made for the releases to come.
+    /// Waits for the build of the release that was published, which becomes the first, and takes
+    /// what it made for the releases to come.
     fn build(&mut self, built: Built) -> Result<String, String> {
         let (begin, source) = (Instant::now(), self.first);
         self.platform.builders();
-        let class = self.platform.class(&Class { builds: true, ..self.class() });
-        // One who runs this channel is enough; the real one shall never be told a release that is not built.
+        let class = self.platform.class(&Class {
+            builds: true,
+            ..self.class()
+        });
+        // One who runs this channel is enough; the real one shall never be told a release that is
+        // not built.
         let name = &self.tenant.name;
         let spec = json!({ "class": class["metadata"]["name"], "channel": format!("shops/{name}"), "state": "Active",
             "domains": [{ "host": format!("{name}.example"), "primary": true }], "services": {} });
         let shop = json!({ "apiVersion": "longshore.dev/v1alpha1", "kind": "Shop", "metadata": { "name": name }, "spec": spec });
-        let documents = [class, self.tenant.resource(source), shop].map(|object| object.to_string()).join("\n---\n");
+        let documents = [class, self.tenant.resource(source), shop]
+            .map(|object| object.to_string())
+            .join("\n---\n");
         let file = self.platform.path("build.yaml");
         fs::write(&file, documents).map_err(|error| error.to_string())?;
-        let rendered = self.platform.longshore(["render", "--builds", "--output", "json", &file.display().to_string()]).expect(0).stdout;
+        let rendered = self
+            .platform
+            .longshore([
+                "render",
+                "--builds",
+                "--output",
+                "json",
+                &file.display().to_string(),
+            ])
+            .expect(0)
+            .stdout;
         self.platform.apply(&rendered);
-        let job = || self.platform.cluster.get(&["jobs", "--namespace", BUILDS])["items"][0]["status"].clone();
+        let job = || {
+            self.platform.cluster.get(&["jobs", "--namespace", BUILDS])["items"][0]["status"]
+                .clone()
+        };
         let took = loop {
             let (status, took) = (job(), begin.elapsed());
             if status["succeeded"] == 1 {
                 break took;
             }
             if took > BUILD || status["failed"].as_u64() > Some(0) {
-                return Err(format!("after {took:?}: {status:#}\n{}", self.platform.tell(BUILDS)));
+                return Err(format!(
+                    "after {took:?}: {status:#}\n{}",
+                    self.platform.tell(BUILDS)
+                ));
             }
             thread::sleep(Duration::from_millis(500));
         };
-        let said = self.platform.cluster.ask(&["--namespace", BUILDS, "logs", "--selector=app.kubernetes.io/component=build", "--tail=-1"]);
-        let added = said.lines().rfind(|line| line.starts_with("build: publishing")).unwrap_or_default().to_owned();
+        let said = self.platform.cluster.ask(&[
+            "--namespace",
+            BUILDS,
+            "logs",
+            "--selector=app.kubernetes.io/component=build",
+            "--tail=-1",
+        ]);
+        let added = said
+            .lines()
+            .rfind(|line| line.starts_with("build: publishing"))
+            .unwrap_or_default()
+            .to_owned();
         self.first = source + 1;
-        self.take(built, &self.tenant.pull(self.first)).map_err(|error| error.to_string())?;
-        Ok(format!("sequence {} in {:.1} s; {added}", self.first, took.as_secs_f64()))
+        self.take(built, &self.tenant.pull(self.first))
+            .map_err(|error| error.to_string())?;
+        Ok(format!(
+            "sequence {} in {:.1} s; {added}",
+            self.first,
+            took.as_secs_f64()
+        ))
     }
 
     /// Takes from a built tree what the releases to come have of it: CI would keep it.
     fn take(&mut self, built: Built, tree: &Path) -> io::Result<()> {
         // Empty, for what pods share.
-        for shared in self.kind.not_published.iter().map(|path| tree.join(path)).filter(|path| path.is_dir()) {
+        for shared in self
+            .kind
+            .not_published
+            .iter()
+            .map(|path| tree.join(path))
+            .filter(|path| path.is_dir())
+        {
             fs::remove_dir_all(shared)?;
         }
         for (module, target) in built.modules {
@@ -192,25 +261,56 @@ impl<'a> Stage<'a> {
         let name = &self.tenant.name;
         self.platform.class(&self.class());
         // No other shop's on this server: both would be refused.
-        let sessions = if self.kind.engine == "Magento1" { "2" } else { "3" };
-        let (database, cache, media) = (format!("db/{name}"), format!("redis/{name}_"), format!("disk/{name}"));
+        let sessions = if self.kind.engine == "Magento1" {
+            "2"
+        } else {
+            "3"
+        };
+        let (database, cache, media) = (
+            format!("db/{name}"),
+            format!("redis/{name}_"),
+            format!("disk/{name}"),
+        );
         let secret = [
             ("database-user", name.as_str()),
             ("database-password", PASSWORD),
             ("cache-password", PASSWORD),
             ("crypt-key", &self.variables["crypt_key"]),
         ];
-        let services = ["--database", &database, "--cache", &cache, "--sessions", sessions, "--media", &media];
-        self.tenant.create(name, &[&services[..], &["--min", "2", "--max", "2"]].concat(), &secret);
-        self.tenant.change(&json!({ "config": { "values": { "default/design/head/title_prefix": "Locked" } } }));
+        let services = [
+            "--database",
+            &database,
+            "--cache",
+            &cache,
+            "--sessions",
+            sessions,
+            "--media",
+            &media,
+        ];
+        self.tenant.create(
+            name,
+            &[&services[..], &["--min", "2", "--max", "2"]].concat(),
+            &secret,
+        );
+        self.tenant.change(
+            &json!({ "config": { "values": { "default/design/head/title_prefix": "Locked" } } }),
+        );
     }
 
     /// Publishes a version of it. Gives the sequence.
     pub(super) fn publish(&self, version: Version, migration: &str) -> Result<u64, String> {
-        write_probe(self.kind, version, |module| self.tenant.module(module)).map_err(|error| error.to_string())?;
-        let wanted = |line: &&str| ["case_sensitive", "shared", "writable"].iter().any(|key| line.starts_with(key));
+        write_probe(self.kind, version, |module| self.tenant.module(module))
+            .map_err(|error| error.to_string())?;
+        let wanted = |line: &&str| {
+            ["case_sensitive", "shared", "writable"]
+                .iter()
+                .any(|key| line.starts_with(key))
+        };
         let spec: Vec<_> = self.kind.spec.lines().filter(wanted).collect();
-        Ok(self.tenant.publish(&self.modules, &format!("{}\nmigration = \"{migration}\"", spec.join("\n"))))
+        Ok(self.tenant.publish(
+            &self.modules,
+            &format!("{}\nmigration = \"{migration}\"", spec.join("\n")),
+        ))
     }
 
     /// All rows of the engine.
@@ -228,7 +328,10 @@ impl<'a> Stage<'a> {
 
     /// A visitor of the Service.
     pub(super) fn visitor(&self) -> Browser {
-        Browser::new(&filled("{host}", &self.variables, false), &[self.tenant.service()])
+        Browser::new(
+            &filled("{host}", &self.variables, false),
+            &[self.tenant.service()],
+        )
     }
 
     /// Waits until every pod serves this release: code, configuration and blocks.
@@ -236,8 +339,16 @@ impl<'a> Stage<'a> {
         let begin = Instant::now();
         loop {
             let pods = self.tenant.pods();
-            let answers: Vec<_> = pods.iter().filter(|pod| !pod.leaving).map(|pod| facts(&mut self.browser(pod), "/")).collect();
-            if !answers.is_empty() && answers.iter().all(|facts| facts.as_ref().is_ok_and(|facts| facts["code"] == release)) {
+            let answers: Vec<_> = pods
+                .iter()
+                .filter(|pod| !pod.leaving)
+                .map(|pod| facts(&mut self.browser(pod), "/"))
+                .collect();
+            if !answers.is_empty()
+                && answers
+                    .iter()
+                    .all(|facts| facts.as_ref().is_ok_and(|facts| facts["code"] == release))
+            {
                 return Ok(begin.elapsed());
             }
             if begin.elapsed() > LONG {
@@ -250,32 +361,69 @@ impl<'a> Stage<'a> {
     /// How many pages, blocks and configurations of the shop are in its cache.
     pub(super) fn cached(&self) -> usize {
         let pattern = format!("*{}_*", self.tenant.name);
-        self.servers.redis.ask(&["--scan", "--pattern", &pattern]).lines().filter(|key| key.starts_with("zc:k:")).count()
+        self.servers
+            .redis
+            .ask(&["--scan", "--pattern", &pattern])
+            .lines()
+            .filter(|key| key.starts_with("zc:k:"))
+            .count()
     }
 
     /// What goes on there, for who looks for the reason.
     pub(super) fn tell(&self) -> String {
-        let there = self.platform.cluster.kubectl(["get", "shop", &self.tenant.name]).run().code() == Some(0);
-        let why = if there { self.tenant.why() } else { "there is no Shop yet".to_owned() };
-        let edge = self.served.as_ref().map_or_else(String::new, Running::complained);
-        format!("{}\n--- why\n{why}\n--- the edge\n{edge}", self.platform.tell(&self.tenant.namespace))
+        let there = self
+            .platform
+            .cluster
+            .kubectl(["get", "shop", &self.tenant.name])
+            .run()
+            .code()
+            == Some(0);
+        let why = if there {
+            self.tenant.why()
+        } else {
+            "there is no Shop yet".to_owned()
+        };
+        let edge = self
+            .served
+            .as_ref()
+            .map_or_else(String::new, Running::complained);
+        format!(
+            "{}\n--- why\n{why}\n--- the edge\n{edge}",
+            self.platform.tell(&self.tenant.namespace)
+        )
     }
 }
 
 impl Place for Stage<'_> {
     fn addresses(&self) -> Vec<SocketAddr> {
-        serving(&self.tenant).iter().map(|pod| (pod.address, 8080).into()).collect()
+        serving(&self.tenant)
+            .iter()
+            .map(|pod| (pod.address, 8080).into())
+            .collect()
     }
 
     fn run(&self, pod: usize, program: &[&str]) -> Result<Outcome, String> {
         let pods = serving(&self.tenant);
-        let pod = pods.get(pod).ok_or_else(|| format!("there are {} pods", pods.len()))?;
-        let words = ["sh", "-c", "cd \"$(readlink -f /srv/shop/current)\" && exec \"$@\"", "sh"];
-        Ok(self.tenant.exec(&pod.name, "php-fpm", &[&words, program].concat()))
+        let pod = pods
+            .get(pod)
+            .ok_or_else(|| format!("there are {} pods", pods.len()))?;
+        let words = [
+            "sh",
+            "-c",
+            "cd \"$(readlink -f /srv/shop/current)\" && exec \"$@\"",
+            "sh",
+        ];
+        Ok(self
+            .tenant
+            .exec(&pod.name, "php-fpm", &[&words, program].concat()))
     }
 
     fn logs(&self) -> String {
-        self.tenant.pods().iter().map(|pod| self.tenant.logs(&pod.name)).collect()
+        self.tenant
+            .pods()
+            .iter()
+            .map(|pod| self.tenant.logs(&pod.name))
+            .collect()
     }
 
     fn ask(&self, statement: &str) -> Result<String, String> {
@@ -295,12 +443,23 @@ fn serving(tenant: &Tenant<'_>) -> Vec<Pod> {
 ///
 /// It is no page, an empty one, or one whose parts are of different releases.
 pub(super) fn facts(browser: &mut Browser, path: &str) -> Result<BTreeMap<String, String>, String> {
-    let answer = browser.ask(path, "", &Body::None).map_err(|error| error.to_string())?;
-    let text = answer.headers.get("x-longshore-facts").cloned().unwrap_or_default();
-    let facts: BTreeMap<_, _> =
-        text.split(' ').filter_map(|fact| fact.split_once('=')).map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let answer = browser
+        .ask(path, "", &Body::None)
+        .map_err(|error| error.to_string())?;
+    let text = answer
+        .headers
+        .get("x-longshore-facts")
+        .cloned()
+        .unwrap_or_default();
+    let facts: BTreeMap<_, _> = text
+        .split(' ')
+        .filter_map(|fact| fact.split_once('='))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
     let of = |name: &str| facts.get(name).map_or("", String::as_str);
-    let whole = ["config", "block"].iter().all(|part| !of(part).is_empty() && of(part) == of("code"));
+    let whole = ["config", "block"]
+        .iter()
+        .all(|part| !of(part).is_empty() && of(part) == of("code"));
     if answer.status == 200 && !answer.body.is_empty() && whole {
         return Ok(facts);
     }

@@ -22,7 +22,12 @@ impl Line {
             Ok(text) => ("ok ", text),
             Err(text) => ("BAD", text),
         };
-        format!("{mark} {:6.1} s  {}: {}", self.took.as_secs_f64(), self.name, short(text))
+        format!(
+            "{mark} {:6.1} s  {}: {}",
+            self.took.as_secs_f64(),
+            self.name,
+            short(text)
+        )
     }
 }
 
@@ -34,16 +39,31 @@ pub struct Table {
 }
 
 impl Table {
-    /// Does what a row is about. One that fails, or panics, does not keep the next from being tried. Gives whether it was good.
-    pub fn row(&mut self, name: &str, expected: &str, work: impl FnOnce() -> Result<String, String>) -> bool {
+    /// Does what a row is about. One that fails, or panics, does not keep the next from being
+    /// tried. Gives whether it was good.
+    pub fn row(
+        &mut self,
+        name: &str,
+        expected: &str,
+        work: impl FnOnce() -> Result<String, String>,
+    ) -> bool {
         let begin = Instant::now();
         let got = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
-            let text = panic.downcast_ref::<String>().cloned().or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+            let text = panic
+                .downcast_ref::<String>()
+                .cloned()
+                .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
             Err(text.unwrap_or_else(|| "a panic".to_owned()))
         });
         let good = got.is_ok();
-        let line = Line { name: name.to_owned(), expected: expected.to_owned(), got, took: begin.elapsed() };
-        // A whole table takes half an hour on a busy machine. Who watches sees how far it is; whether anybody does is no row's matter.
+        let line = Line {
+            name: name.to_owned(),
+            expected: expected.to_owned(),
+            got,
+            took: begin.elapsed(),
+        };
+        // A whole table takes half an hour on a busy machine. Who watches sees how far it is;
+        // whether anybody does is no row's matter.
         writeln!(io::stderr(), "{}", line.told()).unwrap_or_default();
         self.lines.push(line);
         good
@@ -53,14 +73,21 @@ impl Table {
     #[must_use]
     pub fn text(&self) -> String {
         let mut grid = Grid::new();
-        grid.load_style(presets::ASCII_MARKDOWN).set_content_arrangement(ContentArrangement::Disabled);
+        grid.load_style(presets::ASCII_MARKDOWN)
+            .set_content_arrangement(ContentArrangement::Disabled);
         grid.set_header(["row", "expected", "got", "", "seconds"]);
         for line in &self.lines {
             let (text, mark) = match &line.got {
                 Ok(text) => (text, "ok"),
                 Err(text) => (text, "BAD"),
             };
-            grid.add_row([&line.name, &line.expected, &short(text), mark, &format!("{:.1}", line.took.as_secs_f64())]);
+            grid.add_row([
+                &line.name,
+                &line.expected,
+                &short(text),
+                mark,
+                &format!("{:.1}", line.took.as_secs_f64()),
+            ]);
         }
         grid.to_string()
     }
@@ -68,7 +95,11 @@ impl Table {
     /// The rows that are not as expected.
     #[must_use]
     pub fn bad(&self) -> Vec<&str> {
-        self.lines.iter().filter(|line| line.got.is_err()).map(|line| line.name.as_str()).collect()
+        self.lines
+            .iter()
+            .filter(|line| line.got.is_err())
+            .map(|line| line.name.as_str())
+            .collect()
     }
 
     /// Keeps what else is known of the shop, for who looks for the reason.
@@ -79,15 +110,26 @@ impl Table {
     /// All that is known of them, for who looks for the reason.
     #[must_use]
     pub fn problems(&self) -> String {
-        let told = self.lines.iter().filter_map(|line| Some(format!("--- {}\n{}\n", line.name, line.got.as_ref().err()?)));
+        let told = self
+            .lines
+            .iter()
+            .filter_map(|line| Some(format!("--- {}\n{}\n", line.name, line.got.as_ref().err()?)));
         told.chain([self.told.clone()]).collect()
     }
 }
 
 /// A cell: one line, not too long.
 fn short(text: &str) -> String {
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "/");
-    if line.chars().count() <= 110 { line } else { format!("{}…", line.chars().take(110).collect::<String>()) }
+    let line = text
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
+        .replace('|', "/");
+    if line.chars().count() <= 110 {
+        line
+    } else {
+        format!("{}…", line.chars().take(110).collect::<String>())
+    }
 }
 
 #[cfg(test)]
@@ -102,7 +144,13 @@ mod tests {
         assert!(table.row("third", "this", || Ok("this".to_owned())));
         assert_eq!(table.bad(), ["first", "second"]);
         let text = table.text();
-        assert!(text.contains("| first ") && text.contains(" not this ") && text.contains(" a / b c ") && text.contains("BAD"), "{text}");
+        assert!(
+            text.contains("| first ")
+                && text.contains(" not this ")
+                && text.contains(" a / b c ")
+                && text.contains("BAD"),
+            "{text}"
+        );
         assert!(table.problems().contains("--- second\na | b\nc\n"));
     }
 }

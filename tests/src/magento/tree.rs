@@ -1,4 +1,5 @@
-//! A complete tree: copied, installed into a database, split into modules, and changed from release to release.
+//! A complete tree: copied, installed into a database, split into modules, and changed from release
+//! to release.
 
 use super::{Built, Kind, text::filled};
 use crate::process::Program;
@@ -38,7 +39,12 @@ impl Tree {
     /// # Errors
     ///
     /// The disk refuses.
-    pub fn copy(kind: &'static Kind, from: Option<&Path>, directory: PathBuf, version: Version) -> io::Result<Self> {
+    pub fn copy(
+        kind: &'static Kind,
+        from: Option<&Path>,
+        directory: PathBuf,
+        version: Version,
+    ) -> io::Result<Self> {
         if directory.exists() {
             fs::remove_dir_all(&directory)?;
         }
@@ -47,13 +53,24 @@ impl Tree {
         if let Some(from) = from {
             copied(from, &tree.directory)?;
         } else {
-            copied(&Path::new(STAND_IN).join(kind.engine.to_lowercase()), &tree.directory)?;
-            copied(&Path::new(STAND_IN).join("lib"), &tree.directory.join("lib"))?;
+            copied(
+                &Path::new(STAND_IN).join(kind.engine.to_lowercase()),
+                &tree.directory,
+            )?;
+            copied(
+                &Path::new(STAND_IN).join("lib"),
+                &tree.directory.join("lib"),
+            )?;
         }
         for needed in [kind.media, "var"] {
             fs::create_dir_all(tree.directory.join(needed))?;
         }
-        let target = |module: &str| kind.modules.iter().find(|(name, _)| *name == module).map_or("", |(_, target)| target);
+        let target = |module: &str| {
+            kind.modules
+                .iter()
+                .find(|(name, _)| *name == module)
+                .map_or("", |(_, target)| target)
+        };
         write_probe(kind, version, |module| tree.directory.join(target(module)))?;
         Ok(tree)
     }
@@ -61,27 +78,57 @@ impl Tree {
     /// What has to be built of it in the cluster, where that was not done.
     #[must_use]
     pub fn unbuilt(&self) -> Option<Built> {
-        self.kind.built.filter(|built| !self.directory.join(built.proof).exists())
+        self.kind
+            .built
+            .filter(|built| !self.directory.join(built.proof).exists())
     }
 
-    /// Runs the engine's own installer, and fills the shop; what is to be built in the cluster is not built here. Gives what it printed last.
+    /// Runs the engine's own installer, and fills the shop; what is to be built in the cluster is
+    /// not built here. Gives what it printed last.
     ///
     /// # Errors
     ///
     /// What the installer printed.
-    pub fn install(&self, variables: &BTreeMap<String, String>, unbuilt: Option<Built>) -> Result<String, String> {
+    pub fn install(
+        &self,
+        variables: &BTreeMap<String, String>,
+        unbuilt: Option<Built>,
+    ) -> Result<String, String> {
         let run = |words: &[String]| {
-            let program = Program::new(&words[0]).args(&words[1..]).directory(&self.directory).deadline(INSTALL);
+            let program = Program::new(&words[0])
+                .args(&words[1..])
+                .directory(&self.directory)
+                .deadline(INSTALL);
             let outcome = program.run();
             let text = format!("{}{}", outcome.stdout, outcome.stderr);
             // The installer of Magento 1 ends with 0 in any case.
-            if outcome.code() == Some(0) && !text.contains("FAILED") { Ok(text) } else { Err(format!("{}: {text}", words[0..2].join(" "))) }
+            if outcome.code() == Some(0) && !text.contains("FAILED") {
+                Ok(text)
+            } else {
+                Err(format!("{}: {text}", words[0..2].join(" ")))
+            }
         };
-        let words = |line: &str| line.split_whitespace().map(|word| filled(word, variables, false)).collect::<Vec<_>>();
-        let php =
-            |code: &str, step: &str| run(&["php", "-d", "memory_limit=-1", "-r", &filled(code, variables, false), step].map(str::to_owned));
+        let words = |line: &str| {
+            line.split_whitespace()
+                .map(|word| filled(word, variables, false))
+                .collect::<Vec<_>>()
+        };
+        let php = |code: &str, step: &str| {
+            run(&[
+                "php",
+                "-d",
+                "memory_limit=-1",
+                "-r",
+                &filled(code, variables, false),
+                step,
+            ]
+            .map(str::to_owned))
+        };
         if !self.kind.compile.is_empty() {
-            php(self.kind.compile, if unbuilt.is_some() { "modules" } else { "all" })?;
+            php(
+                self.kind.compile,
+                if unbuilt.is_some() { "modules" } else { "all" },
+            )?;
         }
         let said = run(&words(self.kind.install))?;
         if !self.directory.join("lib/StandIn").is_dir() {
@@ -89,18 +136,32 @@ impl Tree {
         }
         if let Some(unbuilt) = unbuilt {
             php(self.kind.compile, "scopes")?;
-            let mut left = unbuilt.leftovers.iter().map(|left| self.directory.join(left)).filter(|left| left.exists());
-            left.try_for_each(fs::remove_dir_all).map_err(|error| error.to_string())?;
+            let mut left = unbuilt
+                .leftovers
+                .iter()
+                .map(|left| self.directory.join(left))
+                .filter(|left| left.exists());
+            left.try_for_each(fs::remove_dir_all)
+                .map_err(|error| error.to_string())?;
         }
-        Ok(said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default().to_owned())
+        Ok(said
+            .lines()
+            .rfind(|line| !line.trim().is_empty())
+            .unwrap_or_default()
+            .to_owned())
     }
 
-    /// Moves its modules to where a tenant's sources are, and its media to where the shop's are. Gives the modules that it has.
+    /// Moves its modules to where a tenant's sources are, and its media to where the shop's are.
+    /// Gives the modules that it has.
     ///
     /// # Errors
     ///
     /// The disk refuses.
-    pub fn split(&self, media: &Path, place: impl Fn(&str) -> PathBuf) -> io::Result<Vec<(&'static str, &'static str)>> {
+    pub fn split(
+        &self,
+        media: &Path,
+        place: impl Fn(&str) -> PathBuf,
+    ) -> io::Result<Vec<(&'static str, &'static str)>> {
         moved(&self.directory.join(self.kind.media), media)?;
         owned_by_pods(media)?;
         for left in self.kind.not_published {
@@ -129,9 +190,16 @@ impl Tree {
 /// # Errors
 ///
 /// The disk refuses.
-pub fn write_probe(kind: &Kind, version: Version, place: impl Fn(&str) -> PathBuf) -> io::Result<()> {
+pub fn write_probe(
+    kind: &Kind,
+    version: Version,
+    place: impl Fn(&str) -> PathBuf,
+) -> io::Result<()> {
     for (module, path, text) in kind.probe {
-        let text = text.replace("@RELEASE@", version.name).replace("@VERSION@", version.module).replace("@FAULT@", version.fault);
+        let text = text
+            .replace("@RELEASE@", version.name)
+            .replace("@VERSION@", version.module)
+            .replace("@FAULT@", version.fault);
         let path = place(module).join(path);
         fs::create_dir_all(path.parent().unwrap_or(Path::new("/")))?;
         fs::write(path, text)?;
@@ -158,17 +226,28 @@ pub fn moved(from: &Path, to: &Path) -> io::Result<()> {
 ///
 /// The disk refuses, or we are not root.
 pub fn owned_by_pods(directory: &Path) -> io::Result<()> {
-    ran(Program::new("chown").args(["--recursive", "10001:10001"]).arg(directory))
+    ran(Program::new("chown")
+        .args(["--recursive", "10001:10001"])
+        .arg(directory))
 }
 
 fn copied(from: &Path, to: &Path) -> io::Result<()> {
     ran(Program::new("cp")
-        .args(["--recursive", "--no-dereference", "--preserve=mode,timestamps", "--no-target-directory"])
+        .args([
+            "--recursive",
+            "--no-dereference",
+            "--preserve=mode,timestamps",
+            "--no-target-directory",
+        ])
         .arg(from)
         .arg(to))
 }
 
 fn ran(program: Program) -> io::Result<()> {
     let outcome = program.deadline(INSTALL).run();
-    if outcome.code() == Some(0) { Ok(()) } else { Err(io::Error::other(outcome.stderr)) }
+    if outcome.code() == Some(0) {
+        Ok(())
+    } else {
+        Err(io::Error::other(outcome.stderr))
+    }
 }

@@ -51,15 +51,25 @@ pub struct Walk<'a, P> {
 }
 
 impl<'a, P: Place> Walk<'a, P> {
-    /// Of this shop, which is a real one or the stand-in; `variables` are what steps may say of it, `host` among them.
+    /// Of this shop, which is a real one or the stand-in; `variables` are what steps may say of it,
+    /// `host` among them.
     #[must_use]
     pub fn new(place: &'a P, variables: BTreeMap<String, String>, real: bool) -> Self {
-        Self { place, variables, real, browsers: BTreeMap::new() }
+        Self {
+            place,
+            variables,
+            real,
+            browsers: BTreeMap::new(),
+        }
     }
 
     fn browser(&self) -> Result<Browser, String> {
         let addresses = self.place.addresses();
-        if addresses.is_empty() { Err("no pod is Ready".to_owned()) } else { Ok(Browser::new(&self.variables["host"], &addresses)) }
+        if addresses.is_empty() {
+            Err("no pod is Ready".to_owned())
+        } else {
+            Ok(Browser::new(&self.variables["host"], &addresses))
+        }
     }
 
     /// Does a row's steps. Gives what the last one brought, in few words.
@@ -78,37 +88,77 @@ impl<'a, P: Place> Walk<'a, P> {
         Ok(last.told())
     }
 
-    fn steps(&mut self, steps: &[Step], browser: &mut Browser, last: &mut Last) -> Result<(), String> {
+    fn steps(
+        &mut self,
+        steps: &[Step],
+        browser: &mut Browser,
+        last: &mut Last,
+    ) -> Result<(), String> {
         steps.iter().try_for_each(|step| {
             let within = matches!(step, Step::Real(_) | Step::StandIn(_));
-            self.step(step, browser, last).map_err(|problem| if within { problem } else { format!("{step:?}: {problem}") })
+            self.step(step, browser, last).map_err(|problem| {
+                if within {
+                    problem
+                } else {
+                    format!("{step:?}: {problem}")
+                }
+            })
         })
     }
 
     fn step(&mut self, step: &Step, browser: &mut Browser, last: &mut Last) -> Result<(), String> {
         let fill = |template: &str, form: bool| filled(template, &self.variables, form);
-        let mut ask = |status: u16, path: &str, headers: &str, body: &Body| last.ask(browser, status, path, headers, body);
+        let mut ask = |status: u16, path: &str, headers: &str, body: &Body| {
+            last.ask(browser, status, path, headers, body)
+        };
         match *step {
             Step::Get(status, path) => ask(status, &fill(path, false), "", &Body::None),
-            Step::Try(path) => {
-                ask(200, path, "", &Body::None).or_else(|problem| if last.answer.status == 0 { Err(problem) } else { Ok(()) })
-            }
-            Step::GetWith(status, path, headers) => ask(status, &fill(path, false), &fill(headers, false), &Body::None),
-            Step::Hidden(path) => {
-                ask(403, path, "", &Body::None).or_else(|problem| if last.answer.status == 404 { Ok(()) } else { Err(problem) })
-            }
-            Step::Post(status, path, form) => {
-                ask(status, &fill(path, false), "", &Body::Text("application/x-www-form-urlencoded", fill(form, true)))
-            }
-            Step::Json(status, path, headers, json) => {
-                ask(status, &fill(path, false), &fill(headers, false), &Body::Text("application/json", fill(json, false)))
-            }
-            Step::Xml(status, path, xml) => {
-                ask(status, &fill(path, false), "SOAPAction: \"\"\r\n", &Body::Text("text/xml", fill(xml, false)))
-            }
+            Step::Try(path) => ask(200, path, "", &Body::None).or_else(|problem| {
+                if last.answer.status == 0 {
+                    Err(problem)
+                } else {
+                    Ok(())
+                }
+            }),
+            Step::GetWith(status, path, headers) => ask(
+                status,
+                &fill(path, false),
+                &fill(headers, false),
+                &Body::None,
+            ),
+            Step::Hidden(path) => ask(403, path, "", &Body::None).or_else(|problem| {
+                if last.answer.status == 404 {
+                    Ok(())
+                } else {
+                    Err(problem)
+                }
+            }),
+            Step::Post(status, path, form) => ask(
+                status,
+                &fill(path, false),
+                "",
+                &Body::Text("application/x-www-form-urlencoded", fill(form, true)),
+            ),
+            Step::Json(status, path, headers, json) => ask(
+                status,
+                &fill(path, false),
+                &fill(headers, false),
+                &Body::Text("application/json", fill(json, false)),
+            ),
+            Step::Xml(status, path, xml) => ask(
+                status,
+                &fill(path, false),
+                "SOAPAction: \"\"\r\n",
+                &Body::Text("text/xml", fill(xml, false)),
+            ),
             Step::XmlWith(status, path, headers, xml) => {
                 let headers = format!("SOAPAction: \"\"\r\n{}", fill(headers, false));
-                ask(status, &fill(path, false), &headers, &Body::Text("text/xml", fill(xml, false)))
+                ask(
+                    status,
+                    &fill(path, false),
+                    &headers,
+                    &Body::Text("text/xml", fill(xml, false)),
+                )
             }
             Step::Cookie(name, value) => {
                 browser.keep(name, &fill(value, false));
@@ -117,37 +167,68 @@ impl<'a, P: Place> Walk<'a, P> {
             Step::Real(steps) if self.real => self.steps(steps, browser, last),
             Step::StandIn(steps) if !self.real => self.steps(steps, browser, last),
             Step::Real(_) | Step::StandIn(_) => Ok(()),
-            Step::Upload(status, path, field) => {
-                ask(status, &fill(path, false), "", &Body::File(fill("{form_key}", false), field, "big.png", picture(PICTURE)))
-            }
+            Step::Upload(status, path, field) => ask(
+                status,
+                &fill(path, false),
+                "",
+                &Body::File(
+                    fill("{form_key}", false),
+                    field,
+                    "big.png",
+                    picture(PICTURE),
+                ),
+            ),
             // An admin is led to where its dashboard begins, and from there to its own.
             Step::Follow(status) => (0..3)
                 .try_fold((), |(), _| {
                     let to = last.answer.headers.get("location").cloned();
                     to.map_or(Ok(()), |to| {
-                        last.ask(browser, status, &to, "", &Body::None).or_else(|problem| last.leads_on().ok_or(problem))
+                        last.ask(browser, status, &to, "", &Body::None)
+                            .or_else(|problem| last.leads_on().ok_or(problem))
                     })
                 })
                 .and_then(|()| last.is(status)),
             Step::Has(text) => last.has(&fill(text, false)),
-            Step::Lacks(text) => last.has(&fill(text, false)).map_or(Ok(()), |()| Err(last.start())),
+            Step::Lacks(text) => last
+                .has(&fill(text, false))
+                .map_or(Ok(()), |()| Err(last.start())),
             Step::Header(name, text) => {
                 let value = last.answer.headers.get(name).cloned().unwrap_or_default();
-                if value.contains(text) { Ok(()) } else { Err(format!("{value:?}; {:?}", last.answer.headers)) }
+                if value.contains(text) {
+                    Ok(())
+                } else {
+                    Err(format!("{value:?}; {:?}", last.answer.headers))
+                }
             }
             Step::Bytes(wanted) => {
                 let have = last.answer.body.len();
-                if have >= wanted { Ok(()) } else { Err(format!("{have} bytes")) }
+                if have >= wanted {
+                    Ok(())
+                } else {
+                    Err(format!("{have} bytes"))
+                }
             }
             Step::Take(name, before, after) => {
                 let found = between(&last.text, before, after).ok_or_else(|| last.start())?;
                 self.variables.insert(name.to_owned(), found);
                 Ok(())
             }
-            Step::Php(pod, code) => last.ran(&self.place.run(pod, &["php8.2", "-r", &fill(code, false)])?),
+            Step::Php(pod, code) => {
+                last.ran(&self.place.run(pod, &["php8.2", "-r", &fill(code, false)])?)
+            }
             Step::Run(pod, program) => last.ran(&self.place.run(pod, program)?),
-            Step::Sql(statement) => self.place.ask(&fill(statement, false)).map(|text| last.text = text),
-            Step::Until(statement, wanted) => late(|| self.place.ask(statement).map(|text| (text.starts_with(wanted), text)), last),
+            Step::Sql(statement) => self
+                .place
+                .ask(&fill(statement, false))
+                .map(|text| last.text = text),
+            Step::Until(statement, wanted) => late(
+                || {
+                    self.place
+                        .ask(statement)
+                        .map(|text| (text.starts_with(wanted), text))
+                },
+                last,
+            ),
             Step::Log(wanted) => late(|| Ok(self.logs(wanted)), last),
         }
     }
@@ -156,7 +237,10 @@ impl<'a, P: Place> Walk<'a, P> {
     fn logs(&self, wanted: &str) -> (bool, String) {
         let logs = self.place.logs();
         let line = logs.lines().find(|line| line.contains(wanted));
-        (line.is_some(), line.unwrap_or("no container has said it").to_owned())
+        (
+            line.is_some(),
+            line.unwrap_or("no container has said it").to_owned(),
+        )
     }
 }
 
@@ -184,14 +268,28 @@ struct Last {
 }
 
 impl Last {
-    fn ask(&mut self, browser: &mut Browser, status: u16, path: &str, headers: &str, body: &Body) -> Result<(), String> {
-        self.answer = browser.ask(path, headers, body).map_err(|error| error.to_string())?;
+    fn ask(
+        &mut self,
+        browser: &mut Browser,
+        status: u16,
+        path: &str,
+        headers: &str,
+        body: &Body,
+    ) -> Result<(), String> {
+        self.answer = browser
+            .ask(path, headers, body)
+            .map_err(|error| error.to_string())?;
         self.text = self.answer.text();
-        self.is(status).map_err(|problem| format!("{path}: {problem}"))
+        self.is(status)
+            .map_err(|problem| format!("{path}: {problem}"))
     }
 
     fn is(&self, status: u16) -> Result<(), String> {
-        if self.answer.status == status { Ok(()) } else { Err(self.start()) }
+        if self.answer.status == status {
+            Ok(())
+        } else {
+            Err(self.start())
+        }
     }
 
     fn leads_on(&self) -> Option<()> {
@@ -201,17 +299,33 @@ impl Last {
     fn ran(&mut self, outcome: &Outcome) -> Result<(), String> {
         self.answer = Answer::default();
         self.text = format!("{}{}", outcome.stdout, outcome.stderr);
-        if outcome.code() == Some(0) { Ok(()) } else { Err(format!("{:?}: {}", outcome.ended, self.start())) }
+        if outcome.code() == Some(0) {
+            Ok(())
+        } else {
+            Err(format!("{:?}: {}", outcome.ended, self.start()))
+        }
     }
 
     fn has(&self, text: &str) -> Result<(), String> {
-        if self.text.contains(text) { Ok(()) } else { Err(self.start()) }
+        if self.text.contains(text) {
+            Ok(())
+        } else {
+            Err(self.start())
+        }
     }
 
     /// For messages: the status, where it leads, and how the text begins.
     fn start(&self) -> String {
-        let to = self.answer.headers.get("location").map_or_else(String::new, |to| format!("to {to} "));
-        format!("{} {to}{}", self.answer.status, self.text.chars().take(600).collect::<String>())
+        let to = self
+            .answer
+            .headers
+            .get("location")
+            .map_or_else(String::new, |to| format!("to {to} "));
+        format!(
+            "{} {to}{}",
+            self.answer.status,
+            self.text.chars().take(600).collect::<String>()
+        )
     }
 
     /// For the table.
@@ -227,8 +341,8 @@ impl Last {
 fn picture(bytes: usize) -> Vec<u8> {
     /// Eight by eight pixels, 8 bits of grey, all black.
     const HEAD: [u8; 33] = [
-        0x89, b'P', b'N', b'G', 13, 10, 26, 10, 0, 0, 0, 13, b'I', b'H', b'D', b'R', 0, 0, 0, 8, 0, 0, 0, 8, 8, 0, 0, 0, 0, 0xe1, 0x64,
-        0xe1, 0x57,
+        0x89, b'P', b'N', b'G', 13, 10, 26, 10, 0, 0, 0, 13, b'I', b'H', b'D', b'R', 0, 0, 0, 8, 0,
+        0, 0, 8, 8, 0, 0, 0, 0, 0xe1, 0x64, 0xe1, 0x57,
     ];
     let chunk = |kind: &[u8; 4], data: &[u8]| {
         let typed = [kind.as_slice(), data].concat();
@@ -237,9 +351,20 @@ fn picture(bytes: usize) -> Vec<u8> {
     };
     // One stored block of zlib: eight lines of a filter byte and eight pixels.
     let lines = [0_u8; 72];
-    let data = [&[0x78, 1, 1, 72, 0, 0xb7, 0xff], lines.as_slice(), &[0, 72, 0, 1]].concat();
+    let data = [
+        &[0x78, 1, 1, 72, 0, 0xb7, 0xff],
+        lines.as_slice(),
+        &[0, 72, 0, 1],
+    ]
+    .concat();
     let text = [b"Comment\0".as_slice(), &vec![b'x'; bytes]].concat();
-    [HEAD.as_slice(), &chunk(b"tEXt", &text), &chunk(b"IDAT", &data), &chunk(b"IEND", &[])].concat()
+    [
+        HEAD.as_slice(),
+        &chunk(b"tEXt", &text),
+        &chunk(b"IDAT", &data),
+        &chunk(b"IEND", &[]),
+    ]
+    .concat()
 }
 
 /// The checksum of PNG and gzip.
@@ -263,7 +388,10 @@ mod tests {
         let png = picture(PICTURE);
         assert!(png.len() > PICTURE, "{}", png.len());
         // The head's checksum and the stored block's are what any decoder computes.
-        assert_eq!(crc(&png[12..29]), u32::from_be_bytes([png[29], png[30], png[31], png[32]]));
+        assert_eq!(
+            crc(&png[12..29]),
+            u32::from_be_bytes([png[29], png[30], png[31], png[32]])
+        );
         let (a, b) = (0..72).fold((1_u32, 0_u32), |(a, b), _| (a, (b + a) % 65521));
         assert_eq!((a, b), (1, 72));
     }

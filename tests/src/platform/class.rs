@@ -17,7 +17,8 @@ pub struct Class {
     pub engine: &'static str,
     /// `Agent` or `Csi`.
     pub storage: &'static str,
-    /// Directories of the release on the shared file system; the engine's own, where there are none.
+    /// Directories of the release on the shared file system; the engine's own, where there are
+    /// none.
     pub shared: Vec<&'static str>,
     /// Processor time that php-fpm asks for, which the autoscaler measures against.
     pub cpu: &'static str,
@@ -35,7 +36,8 @@ pub struct Class {
     pub whole: bool,
     /// The image of backups, by digest.
     pub backup: Option<String>,
-    /// The image of `longshore-init` and `longshore-agent`, by its name in `make images`; that of a shop has them, too.
+    /// The image of `longshore-init` and `longshore-agent`, by its name in `make images`; that of
+    /// a shop has them, too.
     pub longshore: &'static str,
     /// The image of the tenant's own containers.
     pub shop: &'static str,
@@ -65,10 +67,18 @@ impl Class {
 
     /// As its image's name has it; programs of PHP are called by it.
     fn php_version(&self) -> &str {
-        self.shop.strip_prefix("longshore-shop-php").unwrap_or_default()
+        self.shop
+            .strip_prefix("longshore-shop-php")
+            .unwrap_or_default()
     }
 
-    pub(super) fn object(&self, trust: &str, longshore: &Image, shop: &Image, shared: &Path) -> Value {
+    pub(super) fn object(
+        &self,
+        trust: &str,
+        longshore: &Image,
+        shop: &Image,
+        shared: &Path,
+    ) -> Value {
         let host = format!("{HOST}/32");
         let size = |cpu: &str, memory: &str, limit: &str| json!({ "cpu": cpu, "memory": memory, "memoryLimit": limit });
         let mut class = json!({
@@ -110,7 +120,8 @@ impl Class {
             spec["backends"]["caches"] = json!([{ "name": "redis", "host": HOST, "port": port, "tenants": "Trusted", "cidrs": [host] }]);
         }
         if let Some(port) = self.search {
-            spec["backends"]["search"] = json!([{ "name": "search", "host": HOST, "port": port, "cidrs": [host] }]);
+            spec["backends"]["search"] =
+                json!([{ "name": "search", "host": HOST, "port": port, "cidrs": [host] }]);
         }
         if let Some(edge) = &self.edge {
             spec["network"]["own"] = json!({ "address": edge.address });
@@ -120,7 +131,8 @@ impl Class {
             spec["build"] = json!({ "secret": { "name": BUILD_SECRET } });
         }
         if let Some(image) = &self.backup {
-            spec["backup"] = json!({ "image": image, "bucket": format!("s3://{BACKUPS}"), "hour": 3 });
+            spec["backup"] =
+                json!({ "image": image, "bucket": format!("s3://{BACKUPS}"), "hour": 3 });
         }
         class
     }

@@ -1,7 +1,10 @@
-//! An edge as hosts have one: it ends TLS in front of a shop, at an address that pods reach, with a certificate of an authority that nobody
-//! knows who was not told.
+//! An edge as hosts have one: it ends TLS in front of a shop, at an address that pods reach, with a
+//! certificate of an authority that nobody knows who was not told.
 
-#![allow(clippy::disallowed_methods, reason = "the harness makes its files itself, and has no failpoints")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the harness makes its files itself, and has no failpoints"
+)]
 
 use crate::{
     cluster::{HOST, eventually},
@@ -46,18 +49,31 @@ impl Edge {
     #[track_caller]
     pub fn of(host: &str) -> Self {
         let authority = KeyPair::generate().expect("a key is made of random bytes");
-        let mut signs = CertificateParams::new(Vec::new()).expect("no name is a valid list of names");
+        let mut signs =
+            CertificateParams::new(Vec::new()).expect("no name is a valid list of names");
         signs.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        signs.distinguished_name.push(rcgen::DnType::CommonName, "Authority of Longshore's tests");
-        let certificate = signs.self_signed(&authority).expect("a certificate is signed by its own key");
+        signs
+            .distinguished_name
+            .push(rcgen::DnType::CommonName, "Authority of Longshore's tests");
+        let certificate = signs
+            .self_signed(&authority)
+            .expect("a certificate is signed by its own key");
         let key = KeyPair::generate().expect("a key is made of random bytes");
         let own = CertificateParams::new(vec![host.to_owned()]).expect("a host is a name");
-        let own = own.signed_by(&key, &Issuer::new(signs, authority)).expect("the authority's key signs");
+        let own = own
+            .signed_by(&key, &Issuer::new(signs, authority))
+            .expect("the authority's key signs");
         let scratch = crate::shop::scratch();
         for (file, text) in [("edge.pem", own.pem()), ("edge.key", key.serialize_pem())] {
             fs::write(scratch.path().join(file), text).expect("the scratch directory is writable");
         }
-        Self { place: Place { address: HOST.to_owned(), authority: certificate.pem().replace("\r\n", "\n") }, scratch }
+        Self {
+            place: Place {
+                address: HOST.to_owned(),
+                authority: certificate.pem().replace("\r\n", "\n"),
+            },
+            scratch,
+        }
     }
 
     /// Leads what it gets to a Service, for as long as what this gives lives.
@@ -80,7 +96,11 @@ impl Edge {
         );
         let file = self.scratch.path().join("nginx.conf");
         fs::write(&file, configuration).expect("the scratch directory is writable");
-        let server = Program::new("nginx").args(["-e", "stderr", "-c"]).arg(&file).deadline(LIFE).start();
+        let server = Program::new("nginx")
+            .args(["-e", "stderr", "-c"])
+            .arg(&file)
+            .deadline(LIFE)
+            .start();
         let address = format!("{}:443", self.place.address);
         eventually("the edge", START, || TcpStream::connect(&address).ok());
         server

@@ -1,4 +1,5 @@
-//! The store: MinIO in a pod, with a bucket, a user of CI who may write, and one of the pods who may only read.
+//! The store: MinIO in a pod, with a bucket, a user of CI who may write, and one of the pods who
+//! may only read.
 
 use super::START;
 use crate::{
@@ -76,30 +77,63 @@ fn manifests(image: &str) -> String {
 
 impl<'a> Minio<'a> {
     pub(super) fn attach(cluster: &'a Cluster, directory: &Path) -> Self {
-        Self { cluster, directory: directory.to_owned() }
+        Self {
+            cluster,
+            directory: directory.to_owned(),
+        }
     }
 
     #[track_caller]
     pub(super) fn start(cluster: &'a Cluster, directory: &Path) -> Self {
-        let minio = Self { cluster, directory: directory.to_owned() };
+        let minio = Self {
+            cluster,
+            directory: directory.to_owned(),
+        };
         if !minio.answers() {
             let image = of_program(cluster, &required("minio"));
-            let arguments = ["apply", "--server-side", "--force-conflicts", "--filename", "-"];
-            cluster.kubectl(arguments).input(manifests(image.name())).run().expect(0);
+            let arguments = [
+                "apply",
+                "--server-side",
+                "--force-conflicts",
+                "--filename",
+                "-",
+            ];
+            cluster
+                .kubectl(arguments)
+                .input(manifests(image.name()))
+                .run()
+                .expect(0);
             minio.resume();
             eventually("the store", START, || minio.answers().then_some(()));
         }
         let may = |actions: &[&str], bucket: &str| {
-            let resources = [format!("arn:aws:s3:::{bucket}"), format!("arn:aws:s3:::{bucket}/*")];
+            let resources = [
+                format!("arn:aws:s3:::{bucket}"),
+                format!("arn:aws:s3:::{bucket}/*"),
+            ];
             json!({ "Effect": "Allow", "Action": actions, "Resource": resources })
         };
         let reads = ["s3:GetObject", "s3:ListBucket"];
-        let writes = ["s3:GetObject", "s3:ListBucket", "s3:PutObject", "s3:AbortMultipartUpload"];
+        let writes = [
+            "s3:GetObject",
+            "s3:ListBucket",
+            "s3:PutObject",
+            "s3:AbortMultipartUpload",
+        ];
         // Backups are added by the pods, and neither read nor deleted.
-        minio.user(PODS, &[may(&reads, super::RELEASES), may(&["s3:PutObject", "s3:PutObjectTagging"], super::BACKUPS)]);
+        minio.user(
+            PODS,
+            &[
+                may(&reads, super::RELEASES),
+                may(&["s3:PutObject", "s3:PutObjectTagging"], super::BACKUPS),
+            ],
+        );
         minio.user(CI, &[may(&writes, super::RELEASES)]);
         for bucket in [super::RELEASES, super::BACKUPS] {
-            minio.mc(&["mb", "--ignore-existing", &format!("store/{bucket}")]).run().expect(0);
+            minio
+                .mc(&["mb", "--ignore-existing", &format!("store/{bucket}")])
+                .run()
+                .expect(0);
         }
         minio
     }
@@ -108,10 +142,26 @@ impl<'a> Minio<'a> {
         let policy = self.directory.join(format!("{name}.policy.json"));
         let text = json!({ "Version": "2012-10-17", "Statement": statements }).to_string();
         fs::write(&policy, text).expect("the platform's directory is writable");
-        self.mc(&["admin", "user", "add", "store", name, secret]).run().expect(0);
-        self.mc(&["admin", "policy", "create", "store", name, &policy.display().to_string()]).run().expect(0);
-        let attached = self.mc(&["admin", "policy", "attach", "store", name, "--user", name]).run();
-        assert!(attached.code() == Some(0) || attached.stderr.contains("already in effect"), "{attached:#?}");
+        self.mc(&["admin", "user", "add", "store", name, secret])
+            .run()
+            .expect(0);
+        self.mc(&[
+            "admin",
+            "policy",
+            "create",
+            "store",
+            name,
+            &policy.display().to_string(),
+        ])
+        .run()
+        .expect(0);
+        let attached = self
+            .mc(&["admin", "policy", "attach", "store", name, "--user", name])
+            .run();
+        assert!(
+            attached.code() == Some(0) || attached.stderr.contains("already in effect"),
+            "{attached:#?}"
+        );
     }
 
     /// MinIO's client as the store's owner, not started yet; the store is called `store`.
@@ -128,7 +178,11 @@ impl<'a> Minio<'a> {
 
     fn client(&self, (name, secret): (&str, &str), arguments: &[&str]) -> Program {
         let home = self.directory.join("mc");
-        let program = Program::new(required("mc")).arg("--config-dir").arg(&home).args(arguments).env("HOME", &home);
+        let program = Program::new(required("mc"))
+            .arg("--config-dir")
+            .arg(&home)
+            .args(arguments)
+            .env("HOME", &home);
         program.env("MC_HOST_store", format!("http://{name}:{secret}@{ADDRESS}"))
     }
 
@@ -147,10 +201,13 @@ impl<'a> Minio<'a> {
     /// Whether it is ready.
     #[must_use]
     pub fn answers(&self) -> bool {
-        let Ok(address) = ADDRESS.parse::<SocketAddr>() else { return false };
+        let Ok(address) = ADDRESS.parse::<SocketAddr>() else {
+            return false;
+        };
         // Nobody listens on a port of a service without pods.
         std::net::TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_ok()
-            && web::get_from(address, "/minio/health/ready", "").is_ok_and(|page| page.status == 200)
+            && web::get_from(address, "/minio/health/ready", "")
+                .is_ok_and(|page| page.status == 200)
     }
 
     /// Stops it: nobody listens there when this returns.
@@ -160,14 +217,28 @@ impl<'a> Minio<'a> {
     /// It does not stop.
     #[track_caller]
     pub fn stop(&self) {
-        self.cluster.ask(&["--namespace", "minio", "scale", "deployment/minio", "--replicas=0"]);
-        eventually("the end of the store", START, || (!self.answers()).then_some(()));
+        self.cluster.ask(&[
+            "--namespace",
+            "minio",
+            "scale",
+            "deployment/minio",
+            "--replicas=0",
+        ]);
+        eventually("the end of the store", START, || {
+            (!self.answers()).then_some(())
+        });
     }
 
     /// Starts it again, without waiting.
     #[track_caller]
     pub fn resume(&self) {
-        self.cluster.ask(&["--namespace", "minio", "scale", "deployment/minio", "--replicas=1"]);
+        self.cluster.ask(&[
+            "--namespace",
+            "minio",
+            "scale",
+            "deployment/minio",
+            "--replicas=1",
+        ]);
     }
 
     /// What was read from it so far, by its own count; waits until that is of now.
@@ -180,17 +251,31 @@ impl<'a> Minio<'a> {
     pub fn used(&self) -> Use {
         std::thread::sleep(LAG);
         let address: SocketAddr = ADDRESS.parse().expect("an address");
-        let page = web::get_from(address, "/minio/v2/metrics/node", "").expect("the store answers").body;
-        let more = web::get_from(address, "/minio/v2/metrics/cluster", "").expect("the store answers").body;
+        let page = web::get_from(address, "/minio/v2/metrics/node", "")
+            .expect("the store answers")
+            .body;
+        let more = web::get_from(address, "/minio/v2/metrics/cluster", "")
+            .expect("the store answers")
+            .body;
         let value = |wanted: &dyn Fn(&str) -> bool| {
             let lines = page.lines().chain(more.lines()).filter(|line| wanted(line));
-            lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).fold(0.0_f64, f64::max)
+            lines
+                .filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok())
+                .fold(0.0_f64, f64::max)
         };
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count that is far below 2^53")]
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a count that is far below 2^53"
+        )]
         let whole = |value: f64| value as u64;
         Use {
-            gets: whole(value(&|line| line.starts_with("minio_s3_requests_total{") && line.contains(r#"api="getobject""#))),
-            sent: whole(value(&|line| line.starts_with("minio_s3_traffic_sent_bytes"))),
+            gets: whole(value(&|line| {
+                line.starts_with("minio_s3_requests_total{") && line.contains(r#"api="getobject""#)
+            })),
+            sent: whole(value(&|line| {
+                line.starts_with("minio_s3_traffic_sent_bytes")
+            })),
         }
     }
 }

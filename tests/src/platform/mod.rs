@@ -1,5 +1,6 @@
-//! The whole platform on the test cluster, as `make cluster` shows it and `make test-cluster` tests it: MinIO as the store, the scheduler in
-//! the cluster from its image and with its rights, one class, and tenants whose releases `longshore publish` makes.
+//! The whole platform on the test cluster, as `make cluster` shows it and `make test-cluster` tests
+//! it: MinIO as the store, the scheduler in the cluster from its image and with its rights, one
+//! class, and tenants whose releases `longshore publish` makes.
 //!
 //! ```text
 //!  $CLUSTER_DIR/platform/   keys, trust root, and the sources of each tenant: what CI has
@@ -8,7 +9,10 @@
 //!  namespace longshore-system, shop-<name>   what is installed, and what the scheduler makes
 //! ```
 
-#![allow(clippy::disallowed_methods, reason = "the harness makes its files itself, and has no failpoints")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the harness makes its files itself, and has no failpoints"
+)]
 
 pub mod boot;
 mod class;
@@ -85,13 +89,34 @@ impl<'a> Platform<'a> {
         fs::create_dir_all(&shared).expect("the cluster's directory is writable");
         if INSTALLED.load(Relaxed) {
             let store = Minio::attach(cluster, &directory);
-            return Self { cluster, store, directory, shared };
+            return Self {
+                cluster,
+                store,
+                directory,
+                shared,
+            };
         }
         let store = Minio::start(cluster, &directory);
-        let platform = Self { cluster, store, directory, shared };
+        let platform = Self {
+            cluster,
+            store,
+            directory,
+            shared,
+        };
         if !platform.path("1.root.json").is_file() {
             platform.longshore(["key", "generate", "ci"]).expect(0);
-            platform.longshore(["trust", "new", "--key", "ci.pub", "--sign", "ci.key", "--out", "1.root.json"]).expect(0);
+            platform
+                .longshore([
+                    "trust",
+                    "new",
+                    "--key",
+                    "ci.pub",
+                    "--sign",
+                    "ci.key",
+                    "--out",
+                    "1.root.json",
+                ])
+                .expect(0);
         }
         chart::install(cluster, &platform.values());
         platform.rolled_out(SYSTEM, "deployment/longshore-scheduler");
@@ -134,7 +159,11 @@ impl<'a> Platform<'a> {
 
     /// `longshore` as CI runs it, with the right to publish, not started yet.
     pub fn ci<'b>(&self, arguments: impl IntoIterator<Item = &'b str>) -> Program {
-        Program::ours("longshore").args(arguments).directory(&self.directory).envs(self.store.ci()).deadline(START)
+        Program::ours("longshore")
+            .args(arguments)
+            .directory(&self.directory)
+            .envs(self.store.ci())
+            .deadline(START)
     }
 
     /// Runs `longshore` as CI does.
@@ -147,7 +176,10 @@ impl<'a> Platform<'a> {
     #[must_use]
     pub fn operator<'b>(&self, arguments: impl IntoIterator<Item = &'b str>) -> Program {
         let binary = crate::process::binary("longshore");
-        self.cluster.program(&binary.display().to_string()).args(arguments).deadline(START)
+        self.cluster
+            .program(&binary.display().to_string())
+            .args(arguments)
+            .deadline(START)
     }
 
     /// Creates or changes objects.
@@ -157,7 +189,13 @@ impl<'a> Platform<'a> {
     /// The API server refuses.
     #[track_caller]
     pub fn apply(&self, text: &str) {
-        let arguments = ["apply", "--server-side", "--force-conflicts", "--filename", "-"];
+        let arguments = [
+            "apply",
+            "--server-side",
+            "--force-conflicts",
+            "--filename",
+            "-",
+        ];
         self.cluster.kubectl(arguments).input(text).run().expect(0);
     }
 
@@ -169,9 +207,24 @@ impl<'a> Platform<'a> {
     #[track_caller]
     pub fn rolled_out(&self, namespace: &str, what: &str) {
         let timeout = format!("--timeout={}s", START.as_secs());
-        let words = ["--namespace", namespace, "rollout", "status", what, &timeout];
-        let outcome = self.cluster.kubectl(words).deadline(START + Duration::from_secs(10)).run();
-        assert!(outcome.code() == Some(0), "{outcome:#?}\n{}", self.tell(namespace));
+        let words = [
+            "--namespace",
+            namespace,
+            "rollout",
+            "status",
+            what,
+            &timeout,
+        ];
+        let outcome = self
+            .cluster
+            .kubectl(words)
+            .deadline(START + Duration::from_secs(10))
+            .run();
+        assert!(
+            outcome.code() == Some(0),
+            "{outcome:#?}\n{}",
+            self.tell(namespace)
+        );
     }
 
     /// A class, which exists when this returns, and whose images are on the nodes. Gives it.
@@ -183,7 +236,10 @@ impl<'a> Platform<'a> {
     #[allow(clippy::must_use_candidate, reason = "often called for its effect")]
     pub fn class(&self, class: &Class) -> Value {
         let trust = fs::read_to_string(self.path("1.root.json")).expect("the trust root was made");
-        let (longshore, shop) = (built(self.cluster, class.longshore), built(self.cluster, class.shop));
+        let (longshore, shop) = (
+            built(self.cluster, class.longshore),
+            built(self.cluster, class.shop),
+        );
         let object = class.object(&trust, &longshore, &shop, &self.shared);
         self.apply(&object.to_string());
         object
@@ -215,27 +271,71 @@ impl<'a> Platform<'a> {
         let all = ["--namespace", namespace];
         let ask = |words: &[&str]| {
             let outcome = self.cluster.kubectl(all.iter().chain(words).copied()).run();
-            format!("--- kubectl {}\n{}{}", words.join(" "), outcome.stdout, outcome.stderr)
+            format!(
+                "--- kubectl {}\n{}{}",
+                words.join(" "),
+                outcome.stdout,
+                outcome.stderr
+            )
         };
-        let pods = self.cluster.kubectl(all.iter().chain(&["get", "pods", "--output", "name"]).copied()).run().stdout;
-        let logs = pods.lines().map(|pod| ask(&["logs", pod, "--all-containers", "--prefix", "--tail", "15", "--ignore-errors"]));
+        let pods = self
+            .cluster
+            .kubectl(
+                all.iter()
+                    .chain(&["get", "pods", "--output", "name"])
+                    .copied(),
+            )
+            .run()
+            .stdout;
+        let logs = pods.lines().map(|pod| {
+            ask(&[
+                "logs",
+                pod,
+                "--all-containers",
+                "--prefix",
+                "--tail",
+                "15",
+                "--ignore-errors",
+            ])
+        });
         let events = ask(&["get", "events", "--sort-by=.lastTimestamp"]);
         let events: Vec<_> = events.lines().rev().take(40).collect();
         let events: Vec<_> = events.into_iter().rev().collect();
-        let scheduler =
-            self.cluster.kubectl(["--namespace", SYSTEM, "logs", "deployment/longshore-scheduler", "--tail", "20"]).run().stdout;
+        let scheduler = self
+            .cluster
+            .kubectl([
+                "--namespace",
+                SYSTEM,
+                "logs",
+                "deployment/longshore-scheduler",
+                "--tail",
+                "20",
+            ])
+            .run()
+            .stdout;
         let components = self.cluster.script(["logs", "10"]).run().stdout;
-        let rest = format!("\n--- scheduler\n{scheduler}\n--- components of the cluster\n{components}");
-        [ask(&["get", "pods", "--output", "wide"]), events.join("\n"), logs.collect(), rest].concat()
+        let rest =
+            format!("\n--- scheduler\n{scheduler}\n--- components of the cluster\n{components}");
+        [
+            ask(&["get", "pods", "--output", "wide"]),
+            events.join("\n"),
+            logs.collect(),
+            rest,
+        ]
+        .concat()
     }
 
-    /// Copies the logs of a namespace's pods, also of those that are gone, to where the next start of a cluster leaves them.
+    /// Copies the logs of a namespace's pods, also of those that are gone, to where the next start
+    /// of a cluster leaves them.
     ///
     /// # Errors
     ///
     /// The disk refuses.
     pub fn keep_logs(&self, namespace: &str) -> io::Result<PathBuf> {
-        let (logs, kept) = (self.cluster.directory().join("logs"), self.cluster.directory().join("failed").join(namespace));
+        let (logs, kept) = (
+            self.cluster.directory().join("logs"),
+            self.cluster.directory().join("failed").join(namespace),
+        );
         if kept.exists() {
             fs::remove_dir_all(&kept)?;
         }
@@ -248,7 +348,11 @@ impl<'a> Platform<'a> {
             for pod in fs::read_dir(node.path())? {
                 // The kubelet's directories are NAMESPACE_POD_UID.
                 let pod = pod?;
-                if pod.file_name().to_string_lossy().starts_with(&format!("{namespace}_")) {
+                if pod
+                    .file_name()
+                    .to_string_lossy()
+                    .starts_with(&format!("{namespace}_"))
+                {
                     let copied = Program::new("cp")
                         .args(["--recursive", "--no-target-directory"])
                         .arg(pod.path())
@@ -294,8 +398,12 @@ impl<'a> Platform<'a> {
 /// The process of a program in a pod, by the pod's uid, which its cgroup's name has.
 #[must_use]
 pub fn process_of(uid: &str, program: &str) -> Option<i32> {
-    let processes = fs::read_dir("/proc").ok()?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
-    let read = |process: i32, file: &str| fs::read_to_string(format!("/proc/{process}/{file}")).unwrap_or_default();
+    let processes = fs::read_dir("/proc")
+        .ok()?
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
+    let read = |process: i32, file: &str| {
+        fs::read_to_string(format!("/proc/{process}/{file}")).unwrap_or_default()
+    };
     let mut ours = processes.filter(|process| read(*process, "cgroup").contains(uid));
     ours.find(|process| read(*process, "comm").trim() == program)
 }

@@ -1,6 +1,10 @@
 //! What was measured of pods, drawn: one bar a pod, one colour a stage.
 
-#![allow(clippy::disallowed_methods, clippy::format_push_string, reason = "the harness makes its files itself, and has no failpoints")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::format_push_string,
+    reason = "the harness makes its files itself, and has no failpoints"
+)]
 
 use std::{fs, path::Path};
 
@@ -25,8 +29,11 @@ pub fn write(directory: &Path, name: &str, report: &str, picture: &str) {
     }
 }
 
-const COLOURS: [&str; 8] = ["#8c8c8c", "#4e79a7", "#f28e2b", "#edc948", "#59a14f", "#b07aa1", "#76b7b2", "#ff9da7"];
-/// In pixels: the picture's width, that of the labels beside the bars, and the height of a bar with its gap.
+const COLOURS: [&str; 8] = [
+    "#8c8c8c", "#4e79a7", "#f28e2b", "#edc948", "#59a14f", "#b07aa1", "#76b7b2", "#ff9da7",
+];
+/// In pixels: the picture's width, that of the labels beside the bars, and the height of a bar with
+/// its gap.
 const WIDTH: f64 = 860.0;
 const LABELS: f64 = 190.0;
 const ROW: f64 = 30.0;
@@ -34,7 +41,10 @@ const ROW: f64 = 30.0;
 /// Bars of stages with these names, of which there are at most eight.
 #[must_use]
 pub fn picture(title: &str, stages: &[&str], bars: &[Bar]) -> String {
-    let longest = bars.iter().filter_map(|bar| bar.ends.last().copied()).fold(1.0, f64::max);
+    let longest = bars
+        .iter()
+        .filter_map(|bar| bar.ends.last().copied())
+        .fold(1.0, f64::max);
     let scale = (WIDTH - LABELS - 70.0) / longest;
     #[allow(clippy::cast_precision_loss, reason = "a handful of bars")]
     let row = |number: usize| number as f64 * ROW + 40.0;
@@ -46,11 +56,16 @@ pub fn picture(title: &str, stages: &[&str], bars: &[Bar]) -> String {
             let (x, width) = (LABELS + begin * scale, (end - begin) * scale);
             let title = format!("{stage}: {:.2} s", end - begin);
             svg += &format!(
-                "<rect x=\"{x:.1}\" y=\"{y}\" width=\"{width:.1}\" height=\"20\" fill=\"{colour}\"><title>{title}</title></rect>\n"
+                "<rect x=\"{x:.1}\" y=\"{y}\" width=\"{width:.1}\" height=\"20\" \
+                 fill=\"{colour}\"><title>{title}</title></rect>\n"
             );
             begin = *end;
         }
-        svg += &format!("<text x=\"{:.1}\" y=\"{}\">{begin:.1} s</text>\n", LABELS + begin * scale + 6.0, y + 15.0);
+        svg += &format!(
+            "<text x=\"{:.1}\" y=\"{}\">{begin:.1} s</text>\n",
+            LABELS + begin * scale + 6.0,
+            y + 15.0
+        );
     }
     let (mut x, mut y) = (10.0, row(bars.len()) + 15.0);
     for (stage, colour) in stages.iter().zip(COLOURS) {
@@ -60,7 +75,8 @@ pub fn picture(title: &str, stages: &[&str], bars: &[Bar]) -> String {
             (x, y) = (10.0, y + 20.0);
         }
         svg += &format!(
-            "<rect x=\"{x}\" y=\"{y}\" width=\"12\" height=\"12\" fill=\"{colour}\"/>\n<text x=\"{}\" y=\"{}\">{stage}</text>\n",
+            "<rect x=\"{x}\" y=\"{y}\" width=\"12\" height=\"12\" fill=\"{colour}\"/>\n<text \
+             x=\"{}\" y=\"{}\">{stage}</text>\n",
             x + 17.0,
             y + 11.0
         );
@@ -68,8 +84,9 @@ pub fn picture(title: &str, stages: &[&str], bars: &[Bar]) -> String {
     }
     let height = y + 45.0;
     format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" font-family=\"sans-serif\" font-size=\"13\">\n\
-         <rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n<text x=\"10\" y=\"22\" font-size=\"15\">{title}</text>\n{svg}</svg>\n"
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" \
+         font-family=\"sans-serif\" font-size=\"13\">\n<rect width=\"100%\" height=\"100%\" \
+         fill=\"white\"/>\n<text x=\"10\" y=\"22\" font-size=\"15\">{title}</text>\n{svg}</svg>\n"
     )
 }
 
@@ -79,9 +96,20 @@ mod tests {
 
     #[test]
     fn every_stage_has_its_share_of_the_bar_and_its_word_below() {
-        let bars = [Bar { label: "n1".to_owned(), ends: vec![1.0, 1.0, 4.0] }];
+        let bars = [Bar {
+            label: "n1".to_owned(),
+            ends: vec![1.0, 1.0, 4.0],
+        }];
         let svg = picture("a title", &["first", "none", "last"], &bars);
-        for part in [">a title<", ">n1<", "first: 1.00 s", "none: 0.00 s", "last: 3.00 s", ">4.0 s<", ">last</text>"] {
+        for part in [
+            ">a title<",
+            ">n1<",
+            "first: 1.00 s",
+            "none: 0.00 s",
+            "last: 3.00 s",
+            ">4.0 s<",
+            ">last</text>",
+        ] {
             assert!(svg.contains(part), "{part} in\n{svg}");
         }
         // 600 pixels are the longest bar.

@@ -1,6 +1,10 @@
-//! Servers beside the cluster, as managed ones are: `MariaDB` and Redis of Debian, on the address that pods reach.
+//! Servers beside the cluster, as managed ones are: `MariaDB` and Redis of Debian, on the address
+//! that pods reach.
 
-#![allow(clippy::disallowed_methods, reason = "the harness makes its files itself, and has no failpoints")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the harness makes its files itself, and has no failpoints"
+)]
 
 use crate::{
     cluster::{Cluster, HOST, eventually},
@@ -40,16 +44,43 @@ impl Database {
     pub fn start(_cluster: &Cluster) -> Self {
         let scratch = crate::shop::scratch();
         let data = format!("--datadir={}", scratch.path().join("data").display());
-        let words = ["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db", "--user=root", &data];
-        Program::new("mariadb-install-db").args(words).run().expect(0);
+        let words = [
+            "--no-defaults",
+            "--auth-root-authentication-method=normal",
+            "--skip-test-db",
+            "--user=root",
+            &data,
+        ];
+        Program::new("mariadb-install-db")
+            .args(words)
+            .run()
+            .expect(0);
         let socket = scratch.path().join("socket");
-        let (listen, at) = (format!("--socket={}", socket.display()), format!("--bind-address={HOST}"));
+        let (listen, at) = (
+            format!("--socket={}", socket.display()),
+            format!("--bind-address={HOST}"),
+        );
         let port = format!("--port={PORT}");
         // No DNS is asked who a client is; the smallest of everything.
-        let words = ["--no-defaults", "--user=root", &data, &listen, &at, &port, "--skip-name-resolve", "--innodb-buffer-pool-size=16M"];
+        let words = [
+            "--no-defaults",
+            "--user=root",
+            &data,
+            &listen,
+            &at,
+            &port,
+            "--skip-name-resolve",
+            "--innodb-buffer-pool-size=16M",
+        ];
         let server = Program::new("mariadbd").args(words).deadline(LIFE).start();
-        let database = Self { socket, _server: server, _scratch: scratch };
-        eventually("the database server", START, || database.try_ask("", "SELECT 1").ok());
+        let database = Self {
+            socket,
+            _server: server,
+            _scratch: scratch,
+        };
+        eventually("the database server", START, || {
+            database.try_ask("", "SELECT 1").ok()
+        });
         database
     }
 
@@ -58,7 +89,10 @@ impl Database {
     pub fn create(&self, name: &str, password: &str) {
         self.ask(
             "",
-            &format!("CREATE DATABASE {name}; CREATE USER {name}@'%' IDENTIFIED BY '{password}'; GRANT ALL ON {name}.* TO {name}@'%'"),
+            &format!(
+                "CREATE DATABASE {name}; CREATE USER {name}@'%' IDENTIFIED BY '{password}'; GRANT \
+                 ALL ON {name}.* TO {name}@'%'"
+            ),
         );
     }
 
@@ -70,7 +104,8 @@ impl Database {
     #[track_caller]
     #[allow(clippy::must_use_candidate, reason = "often called for its effect")]
     pub fn ask(&self, database: &str, statement: &str) -> String {
-        self.try_ask(database, statement).unwrap_or_else(|problem| panic!("{statement}: {problem}"))
+        self.try_ask(database, statement)
+            .unwrap_or_else(|problem| panic!("{statement}: {problem}"))
     }
 
     /// The same.
@@ -80,10 +115,23 @@ impl Database {
     /// What the server says.
     pub fn try_ask(&self, database: &str, statement: &str) -> Result<String, String> {
         let socket = format!("--socket={}", self.socket.display());
-        let words = ["--no-defaults", &socket, "--user=root", "--batch", "--skip-column-names", "--execute", statement, database];
+        let words = [
+            "--no-defaults",
+            &socket,
+            "--user=root",
+            "--batch",
+            "--skip-column-names",
+            "--execute",
+            statement,
+            database,
+        ];
         let words = words.into_iter().filter(|word| !word.is_empty());
         let outcome = Program::new("mariadb").args(words).run();
-        if outcome.code() == Some(0) { Ok(outcome.stdout) } else { Err(outcome.stderr) }
+        if outcome.code() == Some(0) {
+            Ok(outcome.stdout)
+        } else {
+            Err(outcome.stderr)
+        }
     }
 }
 
@@ -104,10 +152,31 @@ impl Redis {
     #[track_caller]
     pub fn start(_cluster: &Cluster, password: &str) -> Self {
         let port = CACHE_PORT.to_string();
-        let words = ["--bind", HOST, "--port", &port, "--requirepass", password, "--save", "", "--appendonly", "no", "--databases", "64"];
-        let server = Program::new(required("redis-server")).args(words).deadline(LIFE).start();
-        let redis = Self { password: password.to_owned(), _server: server };
-        eventually("the Redis server", START, || (redis.ask(&["PING"]).trim() == "PONG").then_some(()));
+        let words = [
+            "--bind",
+            HOST,
+            "--port",
+            &port,
+            "--requirepass",
+            password,
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+            "--databases",
+            "64",
+        ];
+        let server = Program::new(required("redis-server"))
+            .args(words)
+            .deadline(LIFE)
+            .start();
+        let redis = Self {
+            password: password.to_owned(),
+            _server: server,
+        };
+        eventually("the Redis server", START, || {
+            (redis.ask(&["PING"]).trim() == "PONG").then_some(())
+        });
         redis
     }
 
@@ -115,7 +184,19 @@ impl Redis {
     #[must_use]
     pub fn ask(&self, words: &[&str]) -> String {
         let port = CACHE_PORT.to_string();
-        Program::new("redis-cli").args(["-h", HOST, "-p", &port, "--no-auth-warning", "-a", &self.password]).args(words).run().stdout
+        Program::new("redis-cli")
+            .args([
+                "-h",
+                HOST,
+                "-p",
+                &port,
+                "--no-auth-warning",
+                "-a",
+                &self.password,
+            ])
+            .args(words)
+            .run()
+            .stdout
     }
 }
 
@@ -135,8 +216,13 @@ impl Search {
     #[track_caller]
     pub fn start(_cluster: &Cluster) -> Self {
         let port = SEARCH_PORT.to_string();
-        let server = Program::new(required("python3")).args([SEARCH, HOST, &port]).deadline(LIFE).start();
-        eventually("the search server", START, || std::net::TcpStream::connect((HOST, SEARCH_PORT)).ok());
+        let server = Program::new(required("python3"))
+            .args([SEARCH, HOST, &port])
+            .deadline(LIFE)
+            .start();
+        eventually("the search server", START, || {
+            std::net::TcpStream::connect((HOST, SEARCH_PORT)).ok()
+        });
         Self { _server: server }
     }
 }

@@ -48,17 +48,22 @@ pub struct Pod {
 
 impl<'a> Tenant<'a> {
     pub(super) fn new(platform: &'a Platform<'a>, name: &str) -> Self {
-        Self { platform, name: name.to_owned(), namespace: format!("shop-{name}") }
+        Self {
+            platform,
+            name: name.to_owned(),
+            namespace: format!("shop-{name}"),
+        }
     }
 
     /// The sources of one of its modules.
     #[must_use]
     pub fn module(&self, module: &str) -> PathBuf {
-        self.platform.path(format!("tenants/{}/{module}", self.name))
+        self.platform
+            .path(format!("tenants/{}/{module}", self.name))
     }
 
-    /// Publishes its modules, each a directory of sources and where it lands; `more` stands in `longshore.toml` before them. Gives the
-    /// sequence.
+    /// Publishes its modules, each a directory of sources and where it lands; `more` stands in
+    /// `longshore.toml` before them. Gives the sequence.
     ///
     /// # Panics
     ///
@@ -70,17 +75,35 @@ impl<'a> Tenant<'a> {
         for (module, target) in modules {
             // Writing to a String never fails.
             let line = format!(
-                "name = \"vendor/{module}\"\nversion = \"1.0\"\nsource = \"{}\"\ntarget = \"{target}\"",
+                "name = \"vendor/{module}\"\nversion = \"1.0\"\nsource = \"{}\"\ntarget = \
+                 \"{target}\"",
                 self.module(module).display()
             );
             write!(spec, "[[module]]\n{line}\n").unwrap_or_default();
         }
         let path = self.platform.path(format!("tenants/{}.toml", self.name));
         fs::write(&path, spec).expect("the platform's directory is writable");
-        let (path, store) = (path.display().to_string(), format!("s3://{}", super::RELEASES));
-        let words = ["publish", "--spec", &path, "--store", &store, "--trust", "1.root.json", "--sign", "ci.key", "--output", "json"];
+        let (path, store) = (
+            path.display().to_string(),
+            format!("s3://{}", super::RELEASES),
+        );
+        let words = [
+            "publish",
+            "--spec",
+            &path,
+            "--store",
+            &store,
+            "--trust",
+            "1.root.json",
+            "--sign",
+            "ci.key",
+            "--output",
+            "json",
+        ];
         let published = self.platform.longshore(words).expect(0);
-        parsed(&published)["sequence"].as_u64().expect("publish prints the sequence")
+        parsed(&published)["sequence"]
+            .as_u64()
+            .expect("publish prints the sequence")
     }
 
     /// Publishes what it was before, as a new sequence.
@@ -91,11 +114,36 @@ impl<'a> Tenant<'a> {
     #[track_caller]
     #[must_use]
     pub fn publish_again(&self, sequence: u64) -> u64 {
-        let (to, store, channel) = (sequence.to_string(), format!("s3://{}", super::RELEASES), format!("shops/{}", self.name));
-        let words = ["release", "rollback", "--to", &to, "--store", &store, "--channel", &channel];
-        let more = ["--trust", "1.root.json", "--sign", "ci.key", "--output", "json"];
-        let published = self.platform.longshore(words.into_iter().chain(more)).expect(0);
-        parsed(&published)["sequence"].as_u64().expect("rollback prints the sequence")
+        let (to, store, channel) = (
+            sequence.to_string(),
+            format!("s3://{}", super::RELEASES),
+            format!("shops/{}", self.name),
+        );
+        let words = [
+            "release",
+            "rollback",
+            "--to",
+            &to,
+            "--store",
+            &store,
+            "--channel",
+            &channel,
+        ];
+        let more = [
+            "--trust",
+            "1.root.json",
+            "--sign",
+            "ci.key",
+            "--output",
+            "json",
+        ];
+        let published = self
+            .platform
+            .longshore(words.into_iter().chain(more))
+            .expect(0);
+        parsed(&published)["sequence"]
+            .as_u64()
+            .expect("rollback prints the sequence")
     }
 
     /// The tree of a release, as a developer pulls it.
@@ -107,9 +155,26 @@ impl<'a> Tenant<'a> {
     #[track_caller]
     pub fn pull(&self, sequence: u64) -> PathBuf {
         let root = self.platform.path(format!("tenants/{}/pulled", self.name));
-        let (store, channel, number) = (format!("s3://{}", super::RELEASES), format!("shops/{}", self.name), sequence.to_string());
-        let (words, place) = (["pull", "--store", &store, "--channel", &channel, "--sequence", &number], root.display().to_string());
-        self.platform.longshore(words.into_iter().chain(["--trust", "1.root.json", &place])).expect(0);
+        let (store, channel, number) = (
+            format!("s3://{}", super::RELEASES),
+            format!("shops/{}", self.name),
+            sequence.to_string(),
+        );
+        let (words, place) = (
+            [
+                "pull",
+                "--store",
+                &store,
+                "--channel",
+                &channel,
+                "--sequence",
+                &number,
+            ],
+            root.display().to_string(),
+        );
+        self.platform
+            .longshore(words.into_iter().chain(["--trust", "1.root.json", &place]))
+            .expect(0);
         root.join("current")
     }
 
@@ -127,8 +192,25 @@ impl<'a> Tenant<'a> {
     #[must_use]
     #[track_caller]
     pub fn resource(&self, sequence: u64) -> Value {
-        let (store, channel, number) = (format!("s3://{}", super::RELEASES), format!("shops/{}", self.name), sequence.to_string());
-        parsed(&self.platform.longshore(["release", "resource", &number, "--store", &store, "--channel", &channel]).expect(0))
+        let (store, channel, number) = (
+            format!("s3://{}", super::RELEASES),
+            format!("shops/{}", self.name),
+            sequence.to_string(),
+        );
+        parsed(
+            &self
+                .platform
+                .longshore([
+                    "release",
+                    "resource",
+                    &number,
+                    "--store",
+                    &store,
+                    "--channel",
+                    &channel,
+                ])
+                .expect(0),
+        )
     }
 
     /// Puts a release into the registry.
@@ -161,15 +243,28 @@ impl<'a> Tenant<'a> {
         self.opened();
     }
 
-    /// Opens it by `shop create`, with these words, as an operator does; the values of the Secret's keys are in variables.
+    /// Opens it by `shop create`, with these words, as an operator does; the values of the Secret's
+    /// keys are in variables.
     #[track_caller]
     pub fn create(&self, class: &str, words: &[&str], secret: &[(&str, &str)]) {
         let host = format!("{}.example", self.name);
-        let keys: Vec<_> = secret.iter().map(|(key, _)| format!("{key}=SHOP_{}", key.to_uppercase().replace('-', "_"))).collect();
+        let keys: Vec<_> = secret
+            .iter()
+            .map(|(key, _)| format!("{key}=SHOP_{}", key.to_uppercase().replace('-', "_")))
+            .collect();
         let keys = keys.iter().flat_map(|key| ["--from-env", key.as_str()]);
-        let fixed = ["shop", "create", &self.name, "--class", class, "--domain", &host];
-        let program = self.platform.operator(fixed.into_iter().chain(words.iter().copied()).chain(keys));
-        let variables = secret.iter().map(|(key, value)| (format!("SHOP_{}", key.to_uppercase().replace('-', "_")), (*value).to_owned()));
+        let fixed = [
+            "shop", "create", &self.name, "--class", class, "--domain", &host,
+        ];
+        let program = self
+            .platform
+            .operator(fixed.into_iter().chain(words.iter().copied()).chain(keys));
+        let variables = secret.iter().map(|(key, value)| {
+            (
+                format!("SHOP_{}", key.to_uppercase().replace('-', "_")),
+                (*value).to_owned(),
+            )
+        });
         program.envs(variables).run().expect(0);
         self.opened();
     }
@@ -179,17 +274,23 @@ impl<'a> Tenant<'a> {
     fn opened(&self) {
         let cluster = self.platform.cluster;
         eventually("the namespace of the shop", PODS, || {
-            cluster.kubectl(["get", "namespace", &self.namespace]).run().code().filter(|code| *code == 0)
+            cluster
+                .kubectl(["get", "namespace", &self.namespace])
+                .run()
+                .code()
+                .filter(|code| *code == 0)
         });
         let (name, secret) = minio::PODS;
-        self.secret("store", &json!({ "access-key-id": name, "secret-access-key": secret }));
+        self.secret(
+            "store",
+            &json!({ "access-key-id": name, "secret-access-key": secret }),
+        );
     }
 
     /// A Secret in its namespace.
     #[track_caller]
     pub fn secret(&self, name: &str, data: &Value) {
-        let secret =
-            json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": name, "namespace": self.namespace }, "stringData": data });
+        let secret = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": name, "namespace": self.namespace }, "stringData": data });
         self.platform.apply(&secret.to_string());
     }
 
@@ -197,7 +298,14 @@ impl<'a> Tenant<'a> {
     #[track_caller]
     pub fn change(&self, spec: &Value) {
         let patch = json!({ "spec": spec }).to_string();
-        self.platform.cluster.ask(&["patch", "shop", &self.name, "--type=merge", "--patch", &patch]);
+        self.platform.cluster.ask(&[
+            "patch",
+            "shop",
+            &self.name,
+            "--type=merge",
+            "--patch",
+            &patch,
+        ]);
     }
 
     /// Waits until `number` pods serve it, and no other is there.
@@ -214,7 +322,12 @@ impl<'a> Tenant<'a> {
             if pods.len() == number && pods.iter().all(|pod| pod.ready && !pod.leaving) {
                 return pods;
             }
-            assert!(begin.elapsed() < PODS, "{number} pods of {}: {pods:#?}\n{}", self.name, self.platform.tell(&self.namespace));
+            assert!(
+                begin.elapsed() < PODS,
+                "{number} pods of {}: {pods:#?}\n{}",
+                self.name,
+                self.platform.tell(&self.namespace)
+            );
             std::thread::sleep(Duration::from_millis(200));
         }
     }
@@ -225,13 +338,28 @@ impl<'a> Tenant<'a> {
         let cluster = self.platform.cluster;
         eventually("the Shop as it was changed last", PODS, || {
             let words = ["get", "shop", &self.name, "--output", "json"];
-            let shop: Value = serde_json::from_str(&cluster.kubectl(words).run().stdout).unwrap_or_default();
-            (shop["metadata"]["generation"].is_u64() && shop["metadata"]["generation"] == shop["status"]["observedGeneration"])
+            let shop: Value =
+                serde_json::from_str(&cluster.kubectl(words).run().stdout).unwrap_or_default();
+            (shop["metadata"]["generation"].is_u64()
+                && shop["metadata"]["generation"] == shop["status"]["observedGeneration"])
                 .then_some(())
         });
         // There is none yet where a migration comes first.
-        let words = ["rollout", "status", "deployment/web", "--namespace", &self.namespace, "--timeout=5s"];
-        eventually("its Deployment's rollout", PODS, || cluster.kubectl(words).run().code().filter(|code| *code == 0));
+        let words = [
+            "rollout",
+            "status",
+            "deployment/web",
+            "--namespace",
+            &self.namespace,
+            "--timeout=5s",
+        ];
+        eventually("its Deployment's rollout", PODS, || {
+            cluster
+                .kubectl(words)
+                .run()
+                .code()
+                .filter(|code| *code == 0)
+        });
     }
 
     /// Its web pods that have an address.
@@ -247,8 +375,14 @@ impl<'a> Tenant<'a> {
     #[track_caller]
     pub fn list(&self, component: &str) -> Vec<Value> {
         let selector = format!("--selector=app.kubernetes.io/component={component}");
-        let mut listed = self.platform.cluster.get(&["pods", "--namespace", &self.namespace, &selector]);
-        listed["items"].as_array_mut().map(std::mem::take).unwrap_or_default()
+        let mut listed =
+            self.platform
+                .cluster
+                .get(&["pods", "--namespace", &self.namespace, &selector]);
+        listed["items"]
+            .as_array_mut()
+            .map(std::mem::take)
+            .unwrap_or_default()
     }
 
     /// The address of its Service.
@@ -259,15 +393,28 @@ impl<'a> Tenant<'a> {
     #[must_use]
     #[track_caller]
     pub fn service(&self) -> SocketAddr {
-        let service = self.platform.cluster.get(&["service", "web", "--namespace", &self.namespace]);
-        let address = service["spec"]["clusterIP"].as_str().and_then(|address| address.parse().ok());
-        SocketAddr::new(address.unwrap_or_else(|| panic!("no address: {service:#}")), 80)
+        let service =
+            self.platform
+                .cluster
+                .get(&["service", "web", "--namespace", &self.namespace]);
+        let address = service["spec"]["clusterIP"]
+            .as_str()
+            .and_then(|address| address.parse().ok());
+        SocketAddr::new(
+            address.unwrap_or_else(|| panic!("no address: {service:#}")),
+            80,
+        )
     }
 
     /// What a pod's agent says.
     #[must_use]
     pub fn agent(&self, pod: &Pod) -> Option<Value> {
-        serde_json::from_str(&web::get_from((pod.address, 980).into(), "/status", "").ok()?.body).ok()
+        serde_json::from_str(
+            &web::get_from((pod.address, 980).into(), "/status", "")
+                .ok()?
+                .body,
+        )
+        .ok()
     }
 
     /// A page of one of its pods.
@@ -283,11 +430,23 @@ impl<'a> Tenant<'a> {
     #[must_use]
     #[track_caller]
     pub fn exec(&self, pod: &str, container: &str, program: &[&str]) -> Outcome {
-        let words = ["--namespace", &self.namespace, "exec", pod, "--container", container, "--"];
-        self.platform.cluster.kubectl(words.into_iter().chain(program.iter().copied())).run()
+        let words = [
+            "--namespace",
+            &self.namespace,
+            "exec",
+            pod,
+            "--container",
+            container,
+            "--",
+        ];
+        self.platform
+            .cluster
+            .kubectl(words.into_iter().chain(program.iter().copied()))
+            .run()
     }
 
-    /// Begins a rollout of a release that is registered, to all at once; the first shop that fails stops it.
+    /// Begins a rollout of a release that is registered, to all at once; the first shop that fails
+    /// stops it.
     #[track_caller]
     pub fn roll_out(&self, sequence: u64) {
         self.roll_out_with(sequence, &[]);
@@ -302,14 +461,26 @@ impl<'a> Tenant<'a> {
     #[track_caller]
     fn roll_out_with(&self, sequence: u64, more: &[&str]) {
         let name = self.release_name(sequence);
-        let words = ["rollout", "start", &name, "--wave", "100:1s", "--budget", "0", "--why", "a test"];
-        self.platform.operator(words.iter().chain(more).copied()).run().expect(0);
+        let words = [
+            "rollout", "start", &name, "--wave", "100:1s", "--budget", "0", "--why", "a test",
+        ];
+        self.platform
+            .operator(words.iter().chain(more).copied())
+            .run()
+            .expect(0);
     }
 
     /// What all containers of a pod have said.
     #[must_use]
     pub fn logs(&self, pod: &str) -> String {
-        let words = ["--namespace", &self.namespace, "logs", pod, "--all-containers", "--ignore-errors"];
+        let words = [
+            "--namespace",
+            &self.namespace,
+            "logs",
+            pod,
+            "--all-containers",
+            "--ignore-errors",
+        ];
         self.platform.cluster.kubectl(words).run().stdout
     }
 
@@ -323,21 +494,30 @@ impl<'a> Tenant<'a> {
     /// What a pod's agent counts.
     #[must_use]
     pub fn metrics(&self, pod: &Pod) -> String {
-        web::get_from((pod.address, 980).into(), "/metrics", "").map_or_else(|_| String::new(), |page| page.body)
+        web::get_from((pod.address, 980).into(), "/metrics", "")
+            .map_or_else(|_| String::new(), |page| page.body)
     }
 
     /// What `longshore why` says.
     #[must_use]
     #[track_caller]
     pub fn why(&self) -> String {
-        self.platform.operator(["why", &self.name]).run().expect(0).stdout
+        self.platform
+            .operator(["why", &self.name])
+            .run()
+            .expect(0)
+            .stdout
     }
 
     /// Cleans its caches by `shop clean-cache`. Gives what that says.
     #[must_use]
     #[track_caller]
     pub fn clean_cache(&self) -> String {
-        self.platform.operator(["shop", "clean-cache", &self.name]).run().expect(0).stdout
+        self.platform
+            .operator(["shop", "clean-cache", &self.name])
+            .run()
+            .expect(0)
+            .stdout
     }
 }
 
@@ -347,13 +527,26 @@ impl Drop for Tenant<'_> {
         if thread::panicking() {
             let mut told = self.platform.tell(&self.namespace);
             match self.platform.keep_logs(&self.namespace) {
-                Ok(kept) => write!(told, "\n--- all logs of its pods are in {}\n", kept.display()).unwrap_or_default(),
-                Err(error) => write!(told, "\n--- logs of its pods are not kept: {error}\n").unwrap_or_default(),
+                Ok(kept) => write!(
+                    told,
+                    "\n--- all logs of its pods are in {}\n",
+                    kept.display()
+                )
+                .unwrap_or_default(),
+                Err(error) => write!(told, "\n--- logs of its pods are not kept: {error}\n")
+                    .unwrap_or_default(),
             }
             // Nothing is left to tell of a closed standard error.
             io::stderr().write_all(told.as_bytes()).unwrap_or_default();
         }
-        let patch = ["patch", "shop", &self.name, "--type=merge", "--patch", r#"{"spec":{"state":"Suspended"}}"#];
+        let patch = [
+            "patch",
+            "shop",
+            &self.name,
+            "--type=merge",
+            "--patch",
+            r#"{"spec":{"state":"Suspended"}}"#,
+        ];
         drop(self.platform.cluster.kubectl(patch).run());
     }
 }
@@ -365,7 +558,9 @@ fn pod(pod: &Value) -> Option<Pod> {
         name: pod["metadata"]["name"].as_str()?.to_owned(),
         node: pod["spec"]["nodeName"].as_str()?.to_owned(),
         address: status["podIP"].as_str()?.parse().ok()?,
-        ready: conditions.iter().any(|condition| condition["type"] == "Ready" && condition["status"] == "True"),
+        ready: conditions
+            .iter()
+            .any(|condition| condition["type"] == "Ready" && condition["status"] == "True"),
         leaving: pod["metadata"]["deletionTimestamp"].is_string(),
     })
 }

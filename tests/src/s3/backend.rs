@@ -15,7 +15,12 @@ use s3s::{
 use std::{ops, sync::Arc, time::SystemTime};
 
 /// Characters that `encoding-type=url` leaves as they are.
-const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
+const KEPT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~')
+    .remove(b'/');
 /// The most entries of one page of a listing, by S3's documentation.
 const PAGE: i32 = 1000;
 
@@ -53,7 +58,9 @@ fn find(
             return Err(s3_error!(NotModified));
         }
         let all = 0..object.content.len();
-        let range = range.map_or(Ok(all.clone()), |range| range.check(all.end)).map_err(|_| s3_error!(InvalidRange))?;
+        let range = range
+            .map_or(Ok(all.clone()), |range| range.check(all.end))
+            .map_err(|_| s3_error!(InvalidRange))?;
         Ok((object.clone(), range))
     })
 }
@@ -66,8 +73,12 @@ async fn receive(
     trailing: Option<&TrailingHeaders>,
 ) -> S3Result<Content> {
     let announced = announced.and_then(|length| usize::try_from(length).ok());
-    let Some(body) = body else { return Ok(Content::default()) };
-    let content = Content::read(body, announced.unwrap_or_default()).await.map_err(|_| s3_error!(IncompleteBody))?;
+    let Some(body) = body else {
+        return Ok(Content::default());
+    };
+    let content = Content::read(body, announced.unwrap_or_default())
+        .await
+        .map_err(|_| s3_error!(IncompleteBody))?;
     expected.trailing(trailing).check(&content)?;
     Ok(content)
 }
@@ -91,11 +102,27 @@ macro_rules! expected {
 
 #[async_trait::async_trait]
 impl S3 for Backend {
-    async fn get_object(&self, req: S3Request<dto::GetObjectInput>) -> Answer<dto::GetObjectOutput> {
+    async fn get_object(
+        &self,
+        req: S3Request<dto::GetObjectInput>,
+    ) -> Answer<dto::GetObjectOutput> {
         let input = req.input;
         let place = (input.bucket.as_str(), input.key.as_str());
-        let (object, range) = find(&self.memory, place, input.if_match.as_ref(), input.if_none_match.as_ref(), input.range)?;
-        let content_range = input.range.map(|_| format!("bytes {}-{}/{}", range.start, range.end - 1, object.content.len()));
+        let (object, range) = find(
+            &self.memory,
+            place,
+            input.if_match.as_ref(),
+            input.if_none_match.as_ref(),
+            input.range,
+        )?;
+        let content_range = input.range.map(|_| {
+            format!(
+                "bytes {}-{}/{}",
+                range.start,
+                range.end - 1,
+                object.content.len()
+            )
+        });
         Ok(S3Response::new(dto::GetObjectOutput {
             accept_ranges: Some("bytes".into()),
             content_length: Some(length(range.end - range.start)),
@@ -108,10 +135,19 @@ impl S3 for Backend {
         }))
     }
 
-    async fn head_object(&self, req: S3Request<dto::HeadObjectInput>) -> Answer<dto::HeadObjectOutput> {
+    async fn head_object(
+        &self,
+        req: S3Request<dto::HeadObjectInput>,
+    ) -> Answer<dto::HeadObjectOutput> {
         let input = req.input;
         let place = (input.bucket.as_str(), input.key.as_str());
-        let (object, range) = find(&self.memory, place, input.if_match.as_ref(), input.if_none_match.as_ref(), input.range)?;
+        let (object, range) = find(
+            &self.memory,
+            place,
+            input.if_match.as_ref(),
+            input.if_none_match.as_ref(),
+            input.range,
+        )?;
         Ok(S3Response::new(dto::HeadObjectOutput {
             accept_ranges: Some("bytes".into()),
             content_length: Some(length(range.end - range.start)),
@@ -122,41 +158,99 @@ impl S3 for Backend {
         }))
     }
 
-    async fn put_object(&self, req: S3Request<dto::PutObjectInput>) -> Answer<dto::PutObjectOutput> {
+    async fn put_object(
+        &self,
+        req: S3Request<dto::PutObjectInput>,
+    ) -> Answer<dto::PutObjectOutput> {
         let input = req.input;
-        let content = receive(input.body, input.content_length, expected!(input), req.trailing_headers.as_ref()).await?;
+        let content = receive(
+            input.body,
+            input.content_length,
+            expected!(input),
+            req.trailing_headers.as_ref(),
+        )
+        .await?;
         let object = Object::new(content, input.content_type);
         let e_tag = Some(etag(&object));
-        let condition = Condition { matches: input.if_match, none_match: input.if_none_match };
-        self.memory.write(&input.bucket, |bucket| bucket.put(input.key, object, &condition))?;
-        Ok(S3Response::new(dto::PutObjectOutput { e_tag, ..Default::default() }))
+        let condition = Condition {
+            matches: input.if_match,
+            none_match: input.if_none_match,
+        };
+        self.memory.write(&input.bucket, |bucket| {
+            bucket.put(input.key, object, &condition)
+        })?;
+        Ok(S3Response::new(dto::PutObjectOutput {
+            e_tag,
+            ..Default::default()
+        }))
     }
 
-    async fn delete_object(&self, req: S3Request<dto::DeleteObjectInput>) -> Answer<dto::DeleteObjectOutput> {
-        let condition = Condition { matches: req.input.if_match, none_match: None };
-        self.memory.write(&req.input.bucket, |bucket| bucket.delete(&req.input.key, &condition))?;
+    async fn delete_object(
+        &self,
+        req: S3Request<dto::DeleteObjectInput>,
+    ) -> Answer<dto::DeleteObjectOutput> {
+        let condition = Condition {
+            matches: req.input.if_match,
+            none_match: None,
+        };
+        self.memory.write(&req.input.bucket, |bucket| {
+            bucket.delete(&req.input.key, &condition)
+        })?;
         Ok(S3Response::new(dto::DeleteObjectOutput::default()))
     }
 
-    async fn delete_objects(&self, req: S3Request<dto::DeleteObjectsInput>) -> Answer<dto::DeleteObjectsOutput> {
-        let keys: Vec<_> = req.input.delete.objects.into_iter().map(|object| object.key).collect();
-        self.memory.write(&req.input.bucket, |bucket| keys.iter().try_for_each(|key| bucket.delete(key, &Condition::default())))?;
+    async fn delete_objects(
+        &self,
+        req: S3Request<dto::DeleteObjectsInput>,
+    ) -> Answer<dto::DeleteObjectsOutput> {
+        let keys: Vec<_> = req
+            .input
+            .delete
+            .objects
+            .into_iter()
+            .map(|object| object.key)
+            .collect();
+        self.memory.write(&req.input.bucket, |bucket| {
+            keys.iter()
+                .try_for_each(|key| bucket.delete(key, &Condition::default()))
+        })?;
         let quiet = req.input.delete.quiet == Some(true);
-        let deleted = keys.into_iter().map(|key| dto::DeletedObject { key: Some(key), ..Default::default() }).collect();
-        Ok(S3Response::new(dto::DeleteObjectsOutput { deleted: (!quiet).then_some(deleted), ..Default::default() }))
+        let deleted = keys
+            .into_iter()
+            .map(|key| dto::DeletedObject {
+                key: Some(key),
+                ..Default::default()
+            })
+            .collect();
+        Ok(S3Response::new(dto::DeleteObjectsOutput {
+            deleted: (!quiet).then_some(deleted),
+            ..Default::default()
+        }))
     }
 
-    async fn list_objects_v2(&self, req: S3Request<dto::ListObjectsV2Input>) -> Answer<dto::ListObjectsV2Output> {
+    async fn list_objects_v2(
+        &self,
+        req: S3Request<dto::ListObjectsV2Input>,
+    ) -> Answer<dto::ListObjectsV2Output> {
         let input = req.input;
         let max_keys = input.max_keys.unwrap_or(PAGE).clamp(0, PAGE);
         let query = Query {
             prefix: input.prefix.as_deref().unwrap_or_default(),
             delimiter: input.delimiter.as_deref(),
-            after: input.continuation_token.as_deref().or(input.start_after.as_deref()),
+            after: input
+                .continuation_token
+                .as_deref()
+                .or(input.start_after.as_deref()),
             limit: usize::try_from(max_keys).unwrap_or_default(),
         };
         let encoded = input.encoding_type.is_some();
-        let shown = |key: &str| if encoded { utf8_percent_encode(key, KEPT).to_string() } else { key.to_owned() };
+        let shown = |key: &str| {
+            if encoded {
+                utf8_percent_encode(key, KEPT).to_string()
+            } else {
+                key.to_owned()
+            }
+        };
         self.memory.read(&input.bucket, |bucket| {
             let page = list(&bucket.objects, query);
             let count = page.objects.len() + page.prefixes.len();
@@ -169,7 +263,14 @@ impl S3 for Backend {
             });
             Ok(S3Response::new(dto::ListObjectsV2Output {
                 contents: Some(contents.collect()),
-                common_prefixes: Some(page.prefixes.iter().map(|prefix| dto::CommonPrefix { prefix: Some(shown(prefix)) }).collect()),
+                common_prefixes: Some(
+                    page.prefixes
+                        .iter()
+                        .map(|prefix| dto::CommonPrefix {
+                            prefix: Some(shown(prefix)),
+                        })
+                        .collect(),
+                ),
                 key_count: i32::try_from(count).ok(),
                 max_keys: Some(max_keys),
                 is_truncated: Some(page.next.is_some()),
@@ -185,9 +286,21 @@ impl S3 for Backend {
         })
     }
 
-    async fn create_multipart_upload(&self, req: S3Request<dto::CreateMultipartUploadInput>) -> Answer<dto::CreateMultipartUploadOutput> {
-        let dto::CreateMultipartUploadInput { bucket, key, content_type, .. } = req.input;
-        let upload_id = self.memory.write(&bucket, |bucket| Ok(bucket.start(key.clone(), content_type)))?;
+    async fn create_multipart_upload(
+        &self,
+        req: S3Request<dto::CreateMultipartUploadInput>,
+    ) -> Answer<dto::CreateMultipartUploadOutput> {
+        let dto::CreateMultipartUploadInput {
+            bucket,
+            key,
+            content_type,
+            ..
+        } = req.input;
+        let upload_id =
+            self.memory.write(
+                &bucket,
+                |bucket| Ok(bucket.start(key.clone(), content_type)),
+            )?;
         Ok(S3Response::new(dto::CreateMultipartUploadOutput {
             bucket: Some(bucket),
             key: Some(key),
@@ -196,16 +309,35 @@ impl S3 for Backend {
         }))
     }
 
-    async fn upload_part(&self, req: S3Request<dto::UploadPartInput>) -> Answer<dto::UploadPartOutput> {
+    async fn upload_part(
+        &self,
+        req: S3Request<dto::UploadPartInput>,
+    ) -> Answer<dto::UploadPartOutput> {
         let input = req.input;
-        let content = receive(input.body, input.content_length, expected!(input), req.trailing_headers.as_ref()).await?;
-        let part = Part { digest: content.md5(), content, modified: SystemTime::now() };
+        let content = receive(
+            input.body,
+            input.content_length,
+            expected!(input),
+            req.trailing_headers.as_ref(),
+        )
+        .await?;
+        let part = Part {
+            digest: content.md5(),
+            content,
+            modified: SystemTime::now(),
+        };
         let e_tag = Some(ETag::Strong(part.etag()));
         self.memory.write(&input.bucket, |bucket| {
-            bucket.upload(&input.key, &input.upload_id)?.parts.insert(input.part_number, part);
+            bucket
+                .upload(&input.key, &input.upload_id)?
+                .parts
+                .insert(input.part_number, part);
             Ok(())
         })?;
-        Ok(S3Response::new(dto::UploadPartOutput { e_tag, ..Default::default() }))
+        Ok(S3Response::new(dto::UploadPartOutput {
+            e_tag,
+            ..Default::default()
+        }))
     }
 
     async fn complete_multipart_upload(
@@ -213,11 +345,23 @@ impl S3 for Backend {
         req: S3Request<dto::CompleteMultipartUploadInput>,
     ) -> Answer<dto::CompleteMultipartUploadOutput> {
         let input = req.input;
-        let parts = input.multipart_upload.and_then(|upload| upload.parts).unwrap_or_default();
-        let chosen = parts.into_iter().map(|part| Some((part.part_number?, part.e_tag?.into_value())));
-        let chosen: Vec<_> = chosen.collect::<Option<_>>().ok_or_else(|| s3_error!(MalformedXML))?;
-        let condition = Condition { matches: input.if_match, none_match: input.if_none_match };
-        let e_tag = self.memory.write(&input.bucket, |bucket| bucket.complete(&input.key, &input.upload_id, &chosen, &condition))?;
+        let parts = input
+            .multipart_upload
+            .and_then(|upload| upload.parts)
+            .unwrap_or_default();
+        let chosen = parts
+            .into_iter()
+            .map(|part| Some((part.part_number?, part.e_tag?.into_value())));
+        let chosen: Vec<_> = chosen
+            .collect::<Option<_>>()
+            .ok_or_else(|| s3_error!(MalformedXML))?;
+        let condition = Condition {
+            matches: input.if_match,
+            none_match: input.if_none_match,
+        };
+        let e_tag = self.memory.write(&input.bucket, |bucket| {
+            bucket.complete(&input.key, &input.upload_id, &chosen, &condition)
+        })?;
         Ok(S3Response::new(dto::CompleteMultipartUploadOutput {
             bucket: Some(input.bucket),
             key: Some(input.key),
@@ -226,24 +370,35 @@ impl S3 for Backend {
         }))
     }
 
-    async fn abort_multipart_upload(&self, req: S3Request<dto::AbortMultipartUploadInput>) -> Answer<dto::AbortMultipartUploadOutput> {
-        self.memory.write(&req.input.bucket, |bucket| bucket.abort(&req.input.key, &req.input.upload_id))?;
+    async fn abort_multipart_upload(
+        &self,
+        req: S3Request<dto::AbortMultipartUploadInput>,
+    ) -> Answer<dto::AbortMultipartUploadOutput> {
+        self.memory.write(&req.input.bucket, |bucket| {
+            bucket.abort(&req.input.key, &req.input.upload_id)
+        })?;
         Ok(S3Response::new(dto::AbortMultipartUploadOutput::default()))
     }
 
-    async fn list_parts(&self, req: S3Request<dto::ListPartsInput>) -> Answer<dto::ListPartsOutput> {
+    async fn list_parts(
+        &self,
+        req: S3Request<dto::ListPartsInput>,
+    ) -> Answer<dto::ListPartsOutput> {
         let input = req.input;
         let max = input.max_parts.unwrap_or(PAGE).clamp(1, PAGE);
         let after = input.part_number_marker.unwrap_or_default();
         let found = self.memory.write(&input.bucket, |bucket| {
             let upload = bucket.upload(&input.key, &input.upload_id)?;
-            let parts = upload.parts.range(after + 1..).map(|(number, part)| dto::Part {
-                part_number: Some(*number),
-                size: Some(length(part.content.len())),
-                e_tag: Some(ETag::Strong(part.etag())),
-                last_modified: Some(part.modified.into()),
-                ..Default::default()
-            });
+            let parts = upload
+                .parts
+                .range(after + 1..)
+                .map(|(number, part)| dto::Part {
+                    part_number: Some(*number),
+                    size: Some(length(part.content.len())),
+                    e_tag: Some(ETag::Strong(part.etag())),
+                    last_modified: Some(part.modified.into()),
+                    ..Default::default()
+                });
             Ok(parts.collect::<Vec<_>>())
         })?;
         let limit = usize::try_from(max).unwrap_or_default();
@@ -262,10 +417,16 @@ impl S3 for Backend {
         }))
     }
 
-    async fn list_multipart_uploads(&self, req: S3Request<dto::ListMultipartUploadsInput>) -> Answer<dto::ListMultipartUploadsOutput> {
+    async fn list_multipart_uploads(
+        &self,
+        req: S3Request<dto::ListMultipartUploadsInput>,
+    ) -> Answer<dto::ListMultipartUploadsOutput> {
         let prefix = req.input.prefix.unwrap_or_default();
         let uploads = self.memory.read(&req.input.bucket, |bucket| {
-            let uploads = bucket.uploads.iter().filter(|(_, upload)| upload.key.starts_with(&prefix));
+            let uploads = bucket
+                .uploads
+                .iter()
+                .filter(|(_, upload)| upload.key.starts_with(&prefix));
             let uploads = uploads.map(|(id, upload)| dto::MultipartUpload {
                 key: Some(upload.key.clone()),
                 upload_id: Some(id.clone()),
@@ -283,22 +444,39 @@ impl S3 for Backend {
         }))
     }
 
-    async fn create_bucket(&self, req: S3Request<dto::CreateBucketInput>) -> Answer<dto::CreateBucketOutput> {
+    async fn create_bucket(
+        &self,
+        req: S3Request<dto::CreateBucketInput>,
+    ) -> Answer<dto::CreateBucketOutput> {
         self.memory.create(&req.input.bucket);
-        Ok(S3Response::new(dto::CreateBucketOutput { location: Some(format!("/{}", req.input.bucket)) }))
+        Ok(S3Response::new(dto::CreateBucketOutput {
+            location: Some(format!("/{}", req.input.bucket)),
+        }))
     }
 
-    async fn head_bucket(&self, req: S3Request<dto::HeadBucketInput>) -> Answer<dto::HeadBucketOutput> {
+    async fn head_bucket(
+        &self,
+        req: S3Request<dto::HeadBucketInput>,
+    ) -> Answer<dto::HeadBucketOutput> {
         self.memory.read(&req.input.bucket, |_| Ok(()))?;
-        Ok(S3Response::new(dto::HeadBucketOutput { bucket_region: Some(self.region.clone()), ..Default::default() }))
+        Ok(S3Response::new(dto::HeadBucketOutput {
+            bucket_region: Some(self.region.clone()),
+            ..Default::default()
+        }))
     }
 
-    async fn list_buckets(&self, _: S3Request<dto::ListBucketsInput>) -> Answer<dto::ListBucketsOutput> {
+    async fn list_buckets(
+        &self,
+        _: S3Request<dto::ListBucketsInput>,
+    ) -> Answer<dto::ListBucketsOutput> {
         let buckets = self.memory.names().into_iter().map(|name| dto::Bucket {
             name: Some(name),
             bucket_region: Some(self.region.clone()),
             ..Default::default()
         });
-        Ok(S3Response::new(dto::ListBucketsOutput { buckets: Some(buckets.collect()), ..Default::default() }))
+        Ok(S3Response::new(dto::ListBucketsOutput {
+            buckets: Some(buckets.collect()),
+            ..Default::default()
+        }))
     }
 }

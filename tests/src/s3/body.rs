@@ -13,7 +13,8 @@ use std::{
 };
 use tokio::time::{Sleep, sleep};
 
-/// How long a reset waits, so that the bytes before it reach the peer: RST discards what the kernel has not yet sent.
+/// How long a reset waits, so that the bytes before it reach the peer: RST discards what the kernel
+/// has not yet sent.
 const BEFORE_RESET: Duration = Duration::from_millis(5);
 
 /// How a body ends too early.
@@ -36,24 +37,38 @@ pub(super) struct Script {
 
 impl fmt::Debug for Script {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Script").field("cut", &self.cut).field("trickle", &self.trickle).finish_non_exhaustive()
+        f.debug_struct("Script")
+            .field("cut", &self.cut)
+            .field("trickle", &self.trickle)
+            .finish_non_exhaustive()
     }
 }
 
 impl Script {
     /// The part of `effects` that concerns bodies. `start` is where in its object the body begins.
-    pub(super) fn new(effects: &[Effect], start: u64, mut swap: impl FnMut() -> Box<dyn FnOnce() + Send>) -> Self {
+    pub(super) fn new(
+        effects: &[Effect],
+        start: u64,
+        mut swap: impl FnMut() -> Box<dyn FnOnce() + Send>,
+    ) -> Self {
         let mut script = Self::default();
         for effect in effects {
             match *effect {
                 Effect::Reset { after } => script.cut_at(after, End::Reset),
                 Effect::Truncate { after } => script.cut_at(after, End::Close),
                 Effect::Stall { after } => script.cut_at(after, End::Stall),
-                Effect::Trickle { after, bytes_per_second } => script.trickle = Some((after, bytes_per_second)),
+                Effect::Trickle {
+                    after,
+                    bytes_per_second,
+                } => script.trickle = Some((after, bytes_per_second)),
                 Effect::Flip { offset } => script.flips.extend(offset.checked_sub(start)),
                 Effect::Excess { bytes } => script.excess += bytes,
                 Effect::Swap { after } => script.swap = Some((after, swap())),
-                Effect::Latency { .. } | Effect::Status { .. } | Effect::Redirect { .. } | Effect::LostAnswer | Effect::Clock { .. } => {}
+                Effect::Latency { .. }
+                | Effect::Status { .. }
+                | Effect::Redirect { .. }
+                | Effect::LostAnswer
+                | Effect::Clock { .. } => {}
             }
         }
         script
@@ -72,7 +87,11 @@ impl Script {
     }
 
     const fn is_empty(&self) -> bool {
-        self.cut.is_none() && self.trickle.is_none() && self.flips.is_empty() && self.excess == 0 && self.swap.is_none()
+        self.cut.is_none()
+            && self.trickle.is_none()
+            && self.flips.is_empty()
+            && self.excess == 0
+            && self.swap.is_none()
     }
 }
 
@@ -91,14 +110,26 @@ pub(super) struct Scripted<B> {
 
 impl<B> fmt::Debug for Scripted<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Scripted").field("script", &self.script).field("passed", &self.passed).finish_non_exhaustive()
+        f.debug_struct("Scripted")
+            .field("script", &self.script)
+            .field("passed", &self.passed)
+            .finish_non_exhaustive()
     }
 }
 
 impl<B> Scripted<B> {
     pub(super) fn new(inner: B, script: Script, fate: Arc<Fate>, open: Option<Open>) -> Self {
         let script = (!script.is_empty()).then(|| Box::new(script));
-        Self { inner, fate, script, passed: 0, held: Bytes::new(), drained: false, pause: None, _open: open }
+        Self {
+            inner,
+            fate,
+            script,
+            passed: 0,
+            held: Bytes::new(),
+            drained: false,
+            pause: None,
+            _open: open,
+        }
     }
 }
 
@@ -118,7 +149,8 @@ where
             } else {
                 self.drained = true;
                 let excess = self.script.as_ref().map_or(0, |script| script.excess);
-                self.held = BytesMut::zeroed(usize::try_from(excess).unwrap_or(usize::MAX)).freeze();
+                self.held =
+                    BytesMut::zeroed(usize::try_from(excess).unwrap_or(usize::MAX)).freeze();
             }
         }
         Poll::Ready(Ok(true))
@@ -129,7 +161,12 @@ where
         if end == End::Stall {
             return Poll::Pending;
         }
-        ready!(self.pause.get_or_insert_with(|| Box::pin(sleep(BEFORE_RESET))).as_mut().poll(cx));
+        ready!(
+            self.pause
+                .get_or_insert_with(|| Box::pin(sleep(BEFORE_RESET)))
+                .as_mut()
+                .poll(cx)
+        );
         match end {
             End::Reset => self.fate.reset(),
             End::Close | End::Stall => self.fate.close(),
@@ -137,12 +174,17 @@ where
         Poll::Ready(io::Error::from(io::ErrorKind::ConnectionReset).into())
     }
 
-    fn poll_scripted(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, StdError>>> {
+    fn poll_scripted(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, StdError>>> {
         if let Some(pause) = &mut self.pause {
             ready!(pause.as_mut().poll(cx));
         }
         let passed = self.passed;
-        let Some(script) = self.script.as_mut() else { return Poll::Ready(None) };
+        let Some(script) = self.script.as_mut() else {
+            return Poll::Ready(None);
+        };
         if let Some((_, swap)) = script.swap.take_if(|(after, _)| *after <= passed) {
             swap();
         }
@@ -153,15 +195,28 @@ where
         if !ready!(self.poll_held(cx))? {
             return Poll::Ready(None);
         }
-        let Some(script) = self.script.as_mut() else { return Poll::Ready(None) };
-        let marks = [script.cut.map(|(at, _)| at), script.swap.as_ref().map(|(at, _)| *at), script.trickle.map(|(at, _)| at)];
-        let mut limit = marks.into_iter().flatten().filter_map(|at| at.checked_sub(passed)).filter(|left| *left > 0).min();
+        let Some(script) = self.script.as_mut() else {
+            return Poll::Ready(None);
+        };
+        let marks = [
+            script.cut.map(|(at, _)| at),
+            script.swap.as_ref().map(|(at, _)| *at),
+            script.trickle.map(|(at, _)| at),
+        ];
+        let mut limit = marks
+            .into_iter()
+            .flatten()
+            .filter_map(|at| at.checked_sub(passed))
+            .filter(|left| *left > 0)
+            .min();
         let trickle = script.trickle.filter(|(after, _)| *after <= passed);
         if let Some((_, rate)) = trickle {
             let step = (rate / 20).max(1);
             limit = Some(limit.map_or(step, |limit| limit.min(step)));
         }
-        let size = limit.and_then(|limit| usize::try_from(limit).ok()).map_or(self.held.len(), |limit| limit.min(self.held.len()));
+        let size = limit
+            .and_then(|limit| usize::try_from(limit).ok())
+            .map_or(self.held.len(), |limit| limit.min(self.held.len()));
         let mut data = self.held.split_to(size);
         let here = passed..passed + size as u64;
         if script.flips.iter().any(|flip| here.contains(flip)) {
@@ -189,9 +244,14 @@ where
     type Data = Bytes;
     type Error = StdError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, StdError>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, StdError>>> {
         if self.script.is_none() {
-            return Pin::new(&mut self.inner).poll_frame(cx).map_err(StdError::from);
+            return Pin::new(&mut self.inner)
+                .poll_frame(cx)
+                .map_err(StdError::from);
         }
         self.poll_scripted(cx)
     }
@@ -203,7 +263,9 @@ where
     fn size_hint(&self) -> SizeHint {
         let mut hint = self.inner.size_hint();
         if let (Some(script), Some(exact)) = (&self.script, hint.exact()) {
-            hint.set_exact(exact + self.held.len() as u64 + if self.drained { 0 } else { script.excess });
+            hint.set_exact(
+                exact + self.held.len() as u64 + if self.drained { 0 } else { script.excess },
+            );
         }
         hint
     }

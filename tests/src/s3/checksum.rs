@@ -29,7 +29,9 @@ impl Expected {
             ("x-amz-checksum-sha256", &mut sums.checksum_sha256),
         ];
         for (name, field) in fields {
-            let value = headers.and_then(|headers| headers.read(|map| Some(map.get(name)?.to_str().ok()?.to_owned())));
+            let value = headers.and_then(|headers| {
+                headers.read(|map| Some(map.get(name)?.to_str().ok()?.to_owned()))
+            });
             *field = value.flatten().or_else(|| field.take());
         }
         self
@@ -37,7 +39,11 @@ impl Expected {
 
     /// Compares.
     pub(super) fn check(&self, content: &Content) -> S3Result<()> {
-        if self.md5.as_ref().is_some_and(|md5| *md5 != STANDARD.encode(content.md5())) {
+        if self
+            .md5
+            .as_ref()
+            .is_some_and(|md5| *md5 != STANDARD.encode(content.md5()))
+        {
             return Err(s3_error!(BadDigest));
         }
         let sums = &self.sums;

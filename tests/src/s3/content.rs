@@ -23,13 +23,20 @@ pub(super) struct Content {
 
 impl From<Bytes> for Content {
     fn from(bytes: Bytes) -> Self {
-        Self { len: bytes.len() as u64, pieces: vec![bytes] }
+        Self {
+            len: bytes.len() as u64,
+            pieces: vec![bytes],
+        }
     }
 }
 
 impl Content {
-    /// Reads a body to its end, into one piece: pieces of the size of a read would each keep their whole buffer alive.
-    pub(super) async fn read(mut body: impl Stream<Item = Result<Bytes, StdError>> + Unpin, expected: usize) -> Result<Self, StdError> {
+    /// Reads a body to its end, into one piece: pieces of the size of a read would each keep their
+    /// whole buffer alive.
+    pub(super) async fn read(
+        mut body: impl Stream<Item = Result<Bytes, StdError>> + Unpin,
+        expected: usize,
+    ) -> Result<Self, StdError> {
         let mut bytes = Vec::with_capacity(expected);
         while let Some(data) = body.next().await {
             bytes.extend_from_slice(&data?);
@@ -72,7 +79,10 @@ impl Content {
             }
             start = end;
         }
-        Pieces { pieces, left: index(range.end - range.start) }
+        Pieces {
+            pieces,
+            left: index(range.end - range.start),
+        }
     }
 
     pub(super) fn md5(&self) -> [u8; 16] {
@@ -121,13 +131,19 @@ mod tests {
         let mut content = Content::from(Bytes::from_static(b"abc"));
         content.append(&Bytes::from_static(b"defg").into());
         let read = Content::read(content.stream(2..5), 0).await.unwrap();
-        assert_eq!((read.to_bytes(), content.len()), (Bytes::from_static(b"cde"), 7));
+        assert_eq!(
+            (read.to_bytes(), content.len()),
+            (Bytes::from_static(b"cde"), 7)
+        );
     }
 
     #[test]
     fn the_digest_does_not_depend_on_the_pieces() {
         let mut pieces = Content::from(Bytes::from_static(b"abc"));
         pieces.append(&Bytes::from_static(b"def").into());
-        assert_eq!(pieces.md5(), Content::from(Bytes::from_static(b"abcdef")).md5());
+        assert_eq!(
+            pieces.md5(),
+            Content::from(Bytes::from_static(b"abcdef")).md5()
+        );
     }
 }

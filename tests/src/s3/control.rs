@@ -1,4 +1,5 @@
-//! `/-/…` on the server's own port: faults, counts and keys as JSON, unsigned. No bucket can be called `-`.
+//! `/-/…` on the server's own port: faults, counts and keys as JSON, unsigned. No bucket can be
+//! called `-`.
 
 use super::{Switches, fault::Faults};
 use bytes::Bytes;
@@ -23,7 +24,9 @@ impl Control {
 
     pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<Bytes> {
         let (parts, body) = request.into_parts();
-        let Ok(body) = body.collect().await else { return text(StatusCode::BAD_REQUEST, "the body did not arrive") };
+        let Ok(body) = body.collect().await else {
+            return text(StatusCode::BAD_REQUEST, "the body did not arrive");
+        };
         let body = body.to_bytes();
         match (&parts.method, parts.uri.path()) {
             (&Method::GET, "/-/faults") => json(&self.0.faults()),
@@ -37,14 +40,19 @@ impl Control {
                 self.0.stats.reset();
                 json(&self.0.stats.snapshot())
             }
-            (&Method::PUT, "/-/credentials") => match serde_json::from_slice::<BTreeMap<String, String>>(&body) {
-                Ok(keys) => {
-                    self.0.keyring.set(keys);
-                    text(StatusCode::OK, "")
+            (&Method::PUT, "/-/credentials") => {
+                match serde_json::from_slice::<BTreeMap<String, String>>(&body) {
+                    Ok(keys) => {
+                        self.0.keyring.set(keys);
+                        text(StatusCode::OK, "")
+                    }
+                    Err(error) => text(StatusCode::BAD_REQUEST, &error.to_string()),
                 }
-                Err(error) => text(StatusCode::BAD_REQUEST, &error.to_string()),
-            },
-            _ => text(StatusCode::NOT_FOUND, "GET, PUT or DELETE /-/faults; GET or DELETE /-/stats; PUT /-/credentials"),
+            }
+            _ => text(
+                StatusCode::NOT_FOUND,
+                "GET, PUT or DELETE /-/faults; GET or DELETE /-/stats; PUT /-/credentials",
+            ),
         }
     }
 

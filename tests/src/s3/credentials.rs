@@ -17,7 +17,10 @@ pub(super) struct Keyring(Arc<RwLock<BTreeMap<String, SecretKey>>>);
 impl Keyring {
     /// Replaces every key.
     pub(super) fn set(&self, keys: impl IntoIterator<Item = (String, String)>) {
-        let keys = keys.into_iter().map(|(access, secret)| (access, secret.into())).collect();
+        let keys = keys
+            .into_iter()
+            .map(|(access, secret)| (access, secret.into()))
+            .collect();
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = keys;
     }
 }
@@ -26,6 +29,8 @@ impl Keyring {
 impl S3Auth for Keyring {
     async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
         let keys = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        keys.get(access_key).cloned().ok_or_else(|| s3_error!(InvalidAccessKeyId))
+        keys.get(access_key)
+            .cloned()
+            .ok_or_else(|| s3_error!(InvalidAccessKeyId))
     }
 }

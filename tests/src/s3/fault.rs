@@ -61,7 +61,8 @@ pub struct Fault {
     pub probability: Option<f64>,
 }
 
-/// What happens to a request. "The body" is the request's body of an upload, else the answer's body.
+/// What happens to a request. "The body" is the request's body of an upload, else the answer's
+/// body.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Effect {
@@ -87,7 +88,8 @@ pub enum Effect {
         /// Bytes.
         after: u64,
     },
-    /// The connection is closed (FIN) after so many bytes of the body, short of its announced length.
+    /// The connection is closed (FIN) after so many bytes of the body, short of its announced
+    /// length.
     Truncate {
         /// Bytes.
         after: u64,
@@ -132,19 +134,28 @@ impl Effect {
     /// 503 `SlowDown`.
     #[must_use]
     pub fn slow_down() -> Self {
-        Self::Status { status: 503, code: "SlowDown".into() }
+        Self::Status {
+            status: 503,
+            code: "SlowDown".into(),
+        }
     }
 
     /// 403 `AccessDenied`.
     #[must_use]
     pub fn access_denied() -> Self {
-        Self::Status { status: 403, code: "AccessDenied".into() }
+        Self::Status {
+            status: 403,
+            code: "AccessDenied".into(),
+        }
     }
 
     /// 400 `ExpiredToken`, as for temporary credentials that were not renewed.
     #[must_use]
     pub fn expired_token() -> Self {
-        Self::Status { status: 400, code: "ExpiredToken".into() }
+        Self::Status {
+            status: 400,
+            code: "ExpiredToken".into(),
+        }
     }
 
     /// How it is counted.
@@ -243,7 +254,11 @@ impl Fault {
     fn concerns(&self, call: &Call) -> bool {
         (self.operations.is_empty() || self.operations.contains(&call.operation))
             && call.key.contains(&self.keys)
-            && self.access_key.as_ref().is_none_or(|wanted| call.signer.as_ref().is_some_and(|signer| signer.access_key == *wanted))
+            && self.access_key.as_ref().is_none_or(|wanted| {
+                call.signer
+                    .as_ref()
+                    .is_some_and(|signer| signer.access_key == *wanted)
+            })
     }
 }
 
@@ -277,12 +292,19 @@ impl Board {
     }
 
     pub(super) fn get(&self) -> Faults {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).faults.clone()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .faults
+            .clone()
     }
 
     /// What happens to this request, which is counted as seen.
     pub(super) fn effects(&self, call: &Call) -> Vec<Effect> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).effects(call)
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .effects(call)
     }
 }
 
@@ -290,14 +312,23 @@ impl State {
     fn new(faults: Faults) -> Self {
         let tallies = vec![Tally::default(); faults.faults.len()];
         let random = StdRng::seed_from_u64(faults.seed);
-        Self { faults, since: Instant::now(), tallies, random }
+        Self {
+            faults,
+            since: Instant::now(),
+            tallies,
+            random,
+        }
     }
 
     fn effects(&mut self, call: &Call) -> Vec<Effect> {
         let age = self.since.elapsed();
         let mut effects = Vec::new();
         for (fault, tally) in self.faults.faults.iter().zip(&mut self.tallies) {
-            if !fault.concerns(call) || fault.for_ms.is_some_and(|ms| age > Duration::from_millis(ms)) {
+            if !fault.concerns(call)
+                || fault
+                    .for_ms
+                    .is_some_and(|ms| age > Duration::from_millis(ms))
+            {
                 continue;
             }
             tally.seen += 1;
@@ -305,7 +336,11 @@ impl State {
             let spent = tally.seen <= fault.skip
                 || fault.first.is_some_and(|limit| tally.happened >= limit)
                 || fault.first_per_key.is_some_and(|limit| of_key >= limit);
-            if spent || fault.probability.is_some_and(|probability| !self.random.random_bool(probability.clamp(0.0, 1.0))) {
+            if spent
+                || fault.probability.is_some_and(|probability| {
+                    !self.random.random_bool(probability.clamp(0.0, 1.0))
+                })
+            {
                 continue;
             }
             tally.happened += 1;

@@ -9,7 +9,8 @@ use std::{
     time::SystemTime,
 };
 
-/// The smallest part of a multipart upload but the last: 5 MiB, by S3's documentation of its limits.
+/// The smallest part of a multipart upload but the last: 5 MiB, by S3's documentation of its
+/// limits.
 const PART_MINIMUM: u64 = 5 << 20;
 
 /// A stored object.
@@ -25,7 +26,12 @@ impl Object {
     /// An object as one PUT makes it: its `ETag` is the MD5 of its bytes.
     pub(super) fn new(content: Content, content_type: Option<String>) -> Self {
         let etag = hex(&content.md5());
-        Self { content, etag, modified: SystemTime::now(), content_type }
+        Self {
+            content,
+            etag,
+            modified: SystemTime::now(),
+            content_type,
+        }
     }
 }
 
@@ -70,7 +76,9 @@ pub(super) struct Condition {
 impl Condition {
     fn check(&self, current: Option<&Object>) -> S3Result<()> {
         if let Some(wanted) = &self.matches {
-            let Some(current) = current else { return Err(s3_error!(NoSuchKey)) };
+            let Some(current) = current else {
+                return Err(s3_error!(NoSuchKey));
+            };
             if !is(wanted, current) {
                 return Err(s3_error!(PreconditionFailed));
             }
@@ -98,7 +106,12 @@ impl Bucket {
         self.objects.get(key).ok_or_else(|| s3_error!(NoSuchKey))
     }
 
-    pub(super) fn put(&mut self, key: String, object: Object, condition: &Condition) -> S3Result<()> {
+    pub(super) fn put(
+        &mut self,
+        key: String,
+        object: Object,
+        condition: &Condition,
+    ) -> S3Result<()> {
         condition.check(self.objects.get(&key))?;
         self.objects.insert(key, object);
         Ok(())
@@ -115,13 +128,24 @@ impl Bucket {
     pub(super) fn start(&mut self, key: String, content_type: Option<String>) -> String {
         self.started += 1;
         let id = format!("upload-{:08}", self.started);
-        self.uploads.insert(id.clone(), Upload { key, started: SystemTime::now(), content_type, parts: BTreeMap::new() });
+        self.uploads.insert(
+            id.clone(),
+            Upload {
+                key,
+                started: SystemTime::now(),
+                content_type,
+                parts: BTreeMap::new(),
+            },
+        );
         id
     }
 
     /// The upload `id`, which must be one of `key`.
     pub(super) fn upload(&mut self, key: &str, id: &str) -> S3Result<&mut Upload> {
-        self.uploads.get_mut(id).filter(|upload| upload.key == key).ok_or_else(|| s3_error!(NoSuchUpload))
+        self.uploads
+            .get_mut(id)
+            .filter(|upload| upload.key == key)
+            .ok_or_else(|| s3_error!(NoSuchUpload))
     }
 
     /// Forgets an upload and its parts.
@@ -132,7 +156,13 @@ impl Bucket {
     }
 
     /// Makes an object of the parts `chosen`, by number and `ETag`; returns its own.
-    pub(super) fn complete(&mut self, key: &str, id: &str, chosen: &[(i32, String)], condition: &Condition) -> S3Result<String> {
+    pub(super) fn complete(
+        &mut self,
+        key: &str,
+        id: &str,
+        chosen: &[(i32, String)],
+        condition: &Condition,
+    ) -> S3Result<String> {
         let upload = self.upload(key, id)?;
         if chosen.is_empty() || !chosen.is_sorted_by(|a, b| a.0 < b.0) {
             return Err(s3_error!(InvalidPartOrder));
@@ -140,15 +170,28 @@ impl Bucket {
         let mut content = Content::default();
         let mut digests = Vec::new();
         for (place, (number, etag)) in chosen.iter().enumerate() {
-            let part = upload.parts.get(number).filter(|part| part.etag() == *etag).ok_or_else(|| s3_error!(InvalidPart))?;
+            let part = upload
+                .parts
+                .get(number)
+                .filter(|part| part.etag() == *etag)
+                .ok_or_else(|| s3_error!(InvalidPart))?;
             if part.content.len() < PART_MINIMUM && place + 1 < chosen.len() {
                 return Err(s3_error!(EntityTooSmall));
             }
             content.append(&part.content);
             digests.extend_from_slice(&part.digest);
         }
-        let etag = format!("{}-{}", hex(&Content::from(Bytes::from(digests)).md5()), chosen.len());
-        let object = Object { content, etag: etag.clone(), modified: SystemTime::now(), content_type: upload.content_type.clone() };
+        let etag = format!(
+            "{}-{}",
+            hex(&Content::from(Bytes::from(digests)).md5()),
+            chosen.len()
+        );
+        let object = Object {
+            content,
+            etag: etag.clone(),
+            modified: SystemTime::now(),
+            content_type: upload.content_type.clone(),
+        };
         self.put(key.to_owned(), object, condition)?;
         self.uploads.remove(id);
         Ok(etag)
@@ -161,27 +204,51 @@ pub(super) struct Memory(RwLock<BTreeMap<String, Bucket>>);
 
 impl Memory {
     pub(super) fn create(&self, bucket: &str) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).entry(bucket.to_owned()).or_default();
+        self.0
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .entry(bucket.to_owned())
+            .or_default();
     }
 
     pub(super) fn names(&self) -> Vec<String> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
+        self.0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .keys()
+            .cloned()
+            .collect()
     }
 
     /// Asks something of a bucket.
-    pub(super) fn read<T>(&self, bucket: &str, ask: impl FnOnce(&Bucket) -> S3Result<T>) -> S3Result<T> {
+    pub(super) fn read<T>(
+        &self,
+        bucket: &str,
+        ask: impl FnOnce(&Bucket) -> S3Result<T>,
+    ) -> S3Result<T> {
         let buckets = self.0.read().unwrap_or_else(PoisonError::into_inner);
         ask(buckets.get(bucket).ok_or_else(|| s3_error!(NoSuchBucket))?)
     }
 
     /// Changes a bucket; nobody sees it half changed.
-    pub(super) fn write<T>(&self, bucket: &str, change: impl FnOnce(&mut Bucket) -> S3Result<T>) -> S3Result<T> {
+    pub(super) fn write<T>(
+        &self,
+        bucket: &str,
+        change: impl FnOnce(&mut Bucket) -> S3Result<T>,
+    ) -> S3Result<T> {
         let mut buckets = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        change(buckets.get_mut(bucket).ok_or_else(|| s3_error!(NoSuchBucket))?)
+        change(
+            buckets
+                .get_mut(bucket)
+                .ok_or_else(|| s3_error!(NoSuchBucket))?,
+        )
     }
 }
 
 fn hex(bytes: &[u8]) -> String {
     let digit = |half: u8| char::from_digit(half.into(), 16).unwrap_or_default();
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+    bytes
+        .iter()
+        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
+        .collect()
 }

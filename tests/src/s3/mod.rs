@@ -1,8 +1,9 @@
-//! An S3 server on loopback that checks signatures, keeps its objects in memory, and lets things go wrong on demand.
+//! An S3 server on loopback that checks signatures, keeps its objects in memory, and lets things go
+//! wrong on demand.
 //!
-//! The protocol is the crate `s3s`; ours are the objects ([`Server`]), the faults around them ([`Faults`]) and the counts
-//! ([`Counts`]). It runs inside a test, or as the binary `s3-server`, which is steered over HTTP below `/-/`.
-//! Requests are path-style: `/bucket/key`.
+//! The protocol is the crate `s3s`; ours are the objects ([`Server`]), the faults around them
+//! ([`Faults`]) and the counts ([`Counts`]). It runs inside a test, or as the binary `s3-server`,
+//! which is steered over HTTP below `/-/`. Requests are path-style: `/bucket/key`.
 
 mod backend;
 mod body;
@@ -45,7 +46,9 @@ struct Switches {
 
 impl std::fmt::Debug for Switches {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Switches").field("board", &self.board).finish_non_exhaustive()
+        f.debug_struct("Switches")
+            .field("board", &self.board)
+            .finish_non_exhaustive()
     }
 }
 
@@ -65,9 +68,15 @@ impl Switches {
     }
 }
 
-/// The variables with which AWS's SDKs and tools reach one endpoint with one key, whatever this machine has configured.
+/// The variables with which AWS's SDKs and tools reach one endpoint with one key, whatever this
+/// machine has configured.
 #[must_use]
-pub fn environment(endpoint: &str, region: &str, access_key: &str, secret_key: &str) -> Vec<(String, String)> {
+pub fn environment(
+    endpoint: &str,
+    region: &str,
+    access_key: &str,
+    secret_key: &str,
+) -> Vec<(String, String)> {
     [
         ("AWS_ENDPOINT_URL_S3", endpoint),
         ("AWS_ENDPOINT_URL", endpoint),

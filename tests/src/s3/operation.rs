@@ -66,7 +66,11 @@ impl Call {
         let decode = |text| percent_decode_str(text).decode_utf8_lossy().into_owned();
         let (bucket, key) = (decode(bucket), decode(key));
         let query = uri.query().unwrap_or_default();
-        let has = |name: &str| query.split('&').any(|pair| pair.split('=').next() == Some(name));
+        let has = |name: &str| {
+            query
+                .split('&')
+                .any(|pair| pair.split('=').next() == Some(name))
+        };
         let operation = match (method, bucket.is_empty(), key.is_empty()) {
             (&Method::GET, true, _) => Operation::ListBuckets,
             (&Method::GET, false, true) if has("uploads") => Operation::ListMultipartUploads,
@@ -85,16 +89,29 @@ impl Call {
             (&Method::DELETE, false, false) => Operation::DeleteObject,
             _ => Operation::Other,
         };
-        Self { operation, bucket, key, signer: signer(headers, query) }
+        Self {
+            operation,
+            bucket,
+            key,
+            signer: signer(headers, query),
+        }
     }
 }
 
 /// Finds `access key/date/region/s3/aws4_request` in the header, or in a presigned request's query.
 fn signer(headers: &HeaderMap, query: &str) -> Option<Signer> {
-    let header = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let header = headers
+        .get(AUTHORIZATION)
+        .and_then(|value| value.to_str().ok());
     let scope: Cow<'_, str> = match header {
-        Some(header) => header.split_once("Credential=")?.1.split(',').next()?.into(),
-        None => percent_decode_str(query.split_once("X-Amz-Credential=")?.1.split('&').next()?).decode_utf8_lossy(),
+        Some(header) => header
+            .split_once("Credential=")?
+            .1
+            .split(',')
+            .next()?
+            .into(),
+        None => percent_decode_str(query.split_once("X-Amz-Credential=")?.1.split('&').next()?)
+            .decode_utf8_lossy(),
     };
     let mut parts = scope.split('/');
     let access_key = parts.next()?.to_owned();
@@ -114,16 +131,32 @@ mod tests {
     fn a_request_line_tells_the_operation() {
         for (method, uri, operation) in [
             (Method::GET, "/", Operation::ListBuckets),
-            (Method::GET, "/shops?list-type=2&prefix=a", Operation::ListObjectsV2),
+            (
+                Method::GET,
+                "/shops?list-type=2&prefix=a",
+                Operation::ListObjectsV2,
+            ),
             (Method::GET, "/shops/blobs/a", Operation::GetObject),
             (Method::GET, "/shops/a?uploadId=1", Operation::ListParts),
             (Method::HEAD, "/shops/a", Operation::HeadObject),
             (Method::HEAD, "/shops", Operation::HeadBucket),
-            (Method::PUT, "/shops/a?partNumber=1&uploadId=1", Operation::UploadPart),
+            (
+                Method::PUT,
+                "/shops/a?partNumber=1&uploadId=1",
+                Operation::UploadPart,
+            ),
             (Method::PUT, "/shops/a?x-id=PutObject", Operation::PutObject),
-            (Method::POST, "/shops/a?uploads", Operation::CreateMultipartUpload),
+            (
+                Method::POST,
+                "/shops/a?uploads",
+                Operation::CreateMultipartUpload,
+            ),
             (Method::POST, "/shops/?delete=", Operation::DeleteObjects),
-            (Method::DELETE, "/shops/a?uploadId=1", Operation::AbortMultipartUpload),
+            (
+                Method::DELETE,
+                "/shops/a?uploadId=1",
+                Operation::AbortMultipartUpload,
+            ),
             (Method::PATCH, "/shops/a", Operation::Other),
         ] {
             assert_eq!(read(&method, uri).operation, operation, "{uri}");
@@ -137,14 +170,25 @@ mod tests {
 
     #[test]
     fn the_signer_is_read_from_the_header_or_the_query() {
-        let wanted = Signer { access_key: "AK".into(), region: "eu-west-1".into() };
+        let wanted = Signer {
+            access_key: "AK".into(),
+            region: "eu-west-1".into(),
+        };
         let mut headers = HeaderMap::new();
         headers.insert(
             AUTHORIZATION,
-            "AWS4-HMAC-SHA256 Credential=AK/20260101/eu-west-1/s3/aws4_request, SignedHeaders=host".parse().unwrap(),
+            "AWS4-HMAC-SHA256 Credential=AK/20260101/eu-west-1/s3/aws4_request, SignedHeaders=host"
+                .parse()
+                .unwrap(),
         );
-        assert_eq!(Call::read(&Method::GET, &"/shops/a".parse().unwrap(), &headers).signer.as_ref(), Some(&wanted));
-        let presigned = "/shops/a?X-Amz-Credential=AK%2F20260101%2Feu-west-1%2Fs3%2Faws4_request&X-Amz-Date=1";
+        assert_eq!(
+            Call::read(&Method::GET, &"/shops/a".parse().unwrap(), &headers)
+                .signer
+                .as_ref(),
+            Some(&wanted)
+        );
+        let presigned =
+            "/shops/a?X-Amz-Credential=AK%2F20260101%2Feu-west-1%2Fs3%2Faws4_request&X-Amz-Date=1";
         assert_eq!(read(&Method::GET, presigned).signer, Some(wanted));
     }
 }

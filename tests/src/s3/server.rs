@@ -81,7 +81,10 @@ impl Server {
     ///
     /// The address is taken, or threads cannot be had.
     pub fn start(options: Options) -> io::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(options.threads).enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(options.threads)
+            .enable_all()
+            .build()?;
         let listener = std::net::TcpListener::bind(options.listen)?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
@@ -97,7 +100,10 @@ impl Server {
             refuse: AtomicBool::new(false),
         });
         switches.set_faults(options.faults.clone());
-        let mut service = S3ServiceBuilder::new(Backend { memory: Arc::clone(&memory), region: options.region.clone() });
+        let mut service = S3ServiceBuilder::new(Backend {
+            memory: Arc::clone(&memory),
+            region: options.region.clone(),
+        });
         service.set_auth(keyring);
         let layer = Arc::new(Layer {
             service: service.build(),
@@ -110,8 +116,18 @@ impl Server {
             let _inside = runtime.enter();
             TcpListener::from_std(listener)?
         };
-        drop(runtime.handle().spawn(accept(listener, layer, Arc::clone(&switches))));
-        Ok(Self { address, options, memory, switches, runtime: Some(runtime) })
+        drop(
+            runtime
+                .handle()
+                .spawn(accept(listener, layer, Arc::clone(&switches))),
+        );
+        Ok(Self {
+            address,
+            options,
+            memory,
+            switches,
+            runtime: Some(runtime),
+        })
     }
 
     /// Where it listens.
@@ -132,16 +148,24 @@ impl Server {
         &self.options
     }
 
-    /// The variables with which AWS's tools, and ours, reach this server and nothing else of this machine.
+    /// The variables with which AWS's tools, and ours, reach this server and nothing else of this
+    /// machine.
     #[must_use]
     pub fn environment(&self) -> Vec<(String, String)> {
-        super::environment(&self.endpoint(), &self.options.region, &self.options.access_key, &self.options.secret_key)
+        super::environment(
+            &self.endpoint(),
+            &self.options.region,
+            &self.options.access_key,
+            &self.options.secret_key,
+        )
     }
 
     /// `s3://bucket/prefix`, or without a prefix where it is empty.
     #[must_use]
     pub fn location(&self, prefix: &str) -> String {
-        format!("s3://{}/{prefix}", self.options.bucket).trim_end_matches('/').to_owned()
+        format!("s3://{}/{prefix}", self.options.bucket)
+            .trim_end_matches('/')
+            .to_owned()
     }
 
     /// Puts an object into the bucket, past protocol and faults.
@@ -149,35 +173,56 @@ impl Server {
         let object = Object::new(bytes.into().into(), None);
         self.memory.create(&self.options.bucket);
         // Without a condition, and with the bucket there, nothing is left that could refuse it.
-        drop(self.memory.write(&self.options.bucket, |bucket| bucket.put(key.to_owned(), object, &Condition::default())));
+        drop(self.memory.write(&self.options.bucket, |bucket| {
+            bucket.put(key.to_owned(), object, &Condition::default())
+        }));
     }
 
     /// An object of the bucket, past protocol and faults.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<Bytes> {
-        self.memory.read(&self.options.bucket, |bucket| Ok(bucket.object(key)?.content.to_bytes())).ok()
+        self.memory
+            .read(&self.options.bucket, |bucket| {
+                Ok(bucket.object(key)?.content.to_bytes())
+            })
+            .ok()
     }
 
     /// Removes an object from the bucket; says whether it was there.
     #[must_use = "an object that was not there is a mistake of the test"]
     pub fn remove(&self, key: &str) -> bool {
-        self.memory.write(&self.options.bucket, |bucket| Ok(bucket.objects.remove(key).is_some())).unwrap_or_default()
+        self.memory
+            .write(&self.options.bucket, |bucket| {
+                Ok(bucket.objects.remove(key).is_some())
+            })
+            .unwrap_or_default()
     }
 
     /// The keys of the bucket, sorted.
     #[must_use]
     pub fn keys(&self) -> Vec<String> {
-        self.memory.read(&self.options.bucket, |bucket| Ok(bucket.objects.keys().cloned().collect())).unwrap_or_default()
+        self.memory
+            .read(&self.options.bucket, |bucket| {
+                Ok(bucket.objects.keys().cloned().collect())
+            })
+            .unwrap_or_default()
     }
 
     /// The keys of multipart uploads that were neither completed nor aborted.
     #[must_use]
     pub fn uploads(&self) -> Vec<String> {
-        let keys = self.memory.read(&self.options.bucket, |bucket| Ok(bucket.uploads.values().map(|upload| upload.key.clone()).collect()));
+        let keys = self.memory.read(&self.options.bucket, |bucket| {
+            Ok(bucket
+                .uploads
+                .values()
+                .map(|upload| upload.key.clone())
+                .collect())
+        });
         keys.unwrap_or_default()
     }
 
-    /// Replaces all faults. A new connection takes the new pace of a connection; the other changes hold at once.
+    /// Replaces all faults. A new connection takes the new pace of a connection; the other changes
+    /// hold at once.
     pub fn set_faults(&self, faults: Faults) {
         self.switches.set_faults(faults);
     }
@@ -234,16 +279,24 @@ async fn accept(listener: TcpListener, layer: Arc<Layer>, switches: Arc<Switches
         }
         let fate = Arc::new(Fate::default());
         let (stats, pace) = (Arc::clone(&switches.stats), Arc::clone(&switches.pace));
-        let wire = Wire::new(stream, Arc::clone(&fate), stats, pace, switches.faults().connection_bandwidth);
+        let wire = Wire::new(
+            stream,
+            Arc::clone(&fate),
+            stats,
+            pace,
+            switches.faults().connection_bandwidth,
+        );
         if switches.refuses() {
             fate.reset();
             continue;
         }
         let layer = Arc::clone(&layer);
         connections.spawn(async move {
-            let service = service_fn(move |request| Arc::clone(&layer).answer(request, Arc::clone(&fate)));
-            let connection =
-                hyper::server::conn::http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(wire), service);
+            let service =
+                service_fn(move |request| Arc::clone(&layer).answer(request, Arc::clone(&fate)));
+            let connection = hyper::server::conn::http1::Builder::new()
+                .timer(TokioTimer::new())
+                .serve_connection(TokioIo::new(wire), service);
             // How a connection ended is the client's to say.
             drop(connection.await);
         });

@@ -11,7 +11,8 @@ use std::{
     },
 };
 
-/// Counts since the start, or since they were last reset. Bytes are those on the wire, with headers.
+/// Counts since the start, or since they were last reset. Bytes are those on the wire, with
+/// headers.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// Requests by operation.
@@ -67,7 +68,11 @@ impl Stats {
     }
 
     pub(super) fn snapshot(&self) -> Counts {
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut counts = self
+            .counts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         counts.bytes_sent = self.sent.load(Ordering::Relaxed);
         counts.bytes_received = self.received.load(Ordering::Relaxed);
         counts
@@ -78,7 +83,11 @@ impl Stats {
         self.sent.store(0, Ordering::Relaxed);
         self.received.store(0, Ordering::Relaxed);
         self.change(|counts| {
-            let Counts { connections_now, requests_now, .. } = *counts;
+            let Counts {
+                connections_now,
+                requests_now,
+                ..
+            } = *counts;
             *counts = Counts {
                 connections_now,
                 requests_now,

@@ -8,7 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How far behind its pace a bucket may catch up: timers are a millisecond late, and a writer that lost that would never reach its rate.
+/// How far behind its pace a bucket may catch up: timers are a millisecond late, and a writer that
+/// lost that would never reach its rate.
 const CATCH_UP: Duration = Duration::from_millis(10);
 /// A pace is kept in steps this long, so that it looks even to a reader that measures seconds.
 const STEPS_PER_SECOND: u64 = 50;
@@ -24,7 +25,10 @@ pub(super) struct Throttle {
 
 impl Throttle {
     pub(super) fn new(rate: Option<u64>) -> Self {
-        Self { rate: AtomicU64::new(rate.unwrap_or_default()), free: Mutex::new(Instant::now()) }
+        Self {
+            rate: AtomicU64::new(rate.unwrap_or_default()),
+            free: Mutex::new(Instant::now()),
+        }
     }
 
     /// Changes the pace, also of those that wait.
@@ -55,7 +59,9 @@ impl Throttle {
             return;
         }
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        let from = Instant::now().checked_sub(CATCH_UP).map_or(*free, |earliest| (*free).max(earliest));
+        let from = Instant::now()
+            .checked_sub(CATCH_UP)
+            .map_or(*free, |earliest| (*free).max(earliest));
         *free = from + cost(bytes as u64, rate);
     }
 }
@@ -82,7 +88,10 @@ mod tests {
         let throttle = Throttle::new(Some(1000));
         throttle.charge(1000);
         let wait = throttle.wait().unwrap() - Instant::now();
-        assert!((Duration::from_millis(900)..=Duration::from_secs(1)).contains(&wait), "{wait:?}");
+        assert!(
+            (Duration::from_millis(900)..=Duration::from_secs(1)).contains(&wait),
+            "{wait:?}"
+        );
     }
 
     #[test]

@@ -26,7 +26,10 @@ pub(super) struct Pace {
 
 impl Pace {
     pub(super) fn new(rate: Option<u64>) -> Self {
-        Self { sent: Throttle::new(rate), received: Throttle::new(rate) }
+        Self {
+            sent: Throttle::new(rate),
+            received: Throttle::new(rate),
+        }
     }
 
     pub(super) fn set(&self, rate: Option<u64>) {
@@ -72,13 +75,29 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    pub(super) fn new(stream: TcpStream, fate: Arc<Fate>, stats: Arc<Stats>, total: Arc<Pace>, rate: Option<u64>) -> Self {
+    pub(super) fn new(
+        stream: TcpStream,
+        fate: Arc<Fate>,
+        stats: Arc<Stats>,
+        total: Arc<Pace>,
+        rate: Option<u64>,
+    ) -> Self {
         stats.connected();
-        Self { stream, fate, stats, total, own: Pace::new(rate), reading: None, writing: None }
+        Self {
+            stream,
+            fate,
+            stats,
+            total,
+            own: Pace::new(rate),
+            reading: None,
+            writing: None,
+        }
     }
 
     fn poll_may_write(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        poll_until(&mut self.writing, cx, || self.total.sent.wait().max(self.own.sent.wait()))
+        poll_until(&mut self.writing, cx, || {
+            self.total.sent.wait().max(self.own.sent.wait())
+        })
     }
 
     fn wrote(&self, bytes: usize) {
@@ -98,7 +117,11 @@ impl Wire {
 }
 
 /// Sleeps until nothing has to wait any more.
-fn poll_until(sleep: &mut Option<Pin<Box<Sleep>>>, cx: &mut Context<'_>, wait: impl Fn() -> Option<Instant>) -> Poll<()> {
+fn poll_until(
+    sleep: &mut Option<Pin<Box<Sleep>>>,
+    cx: &mut Context<'_>,
+    wait: impl Fn() -> Option<Instant>,
+) -> Poll<()> {
     loop {
         if let Some(sleeping) = sleep {
             ready!(sleeping.as_mut().poll(cx));
@@ -112,9 +135,17 @@ fn poll_until(sleep: &mut Option<Pin<Box<Sleep>>>, cx: &mut Context<'_>, wait: i
 }
 
 impl AsyncRead for Wire {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        ready!(poll_until(&mut this.reading, cx, || this.total.received.wait().max(this.own.received.wait())));
+        ready!(poll_until(&mut this.reading, cx, || this
+            .total
+            .received
+            .wait()
+            .max(this.own.received.wait())));
         let before = buf.filled().len();
         ready!(Pin::new(&mut this.stream).poll_read(cx, buf))?;
         let bytes = buf.filled().len() - before;
@@ -126,7 +157,11 @@ impl AsyncRead for Wire {
 }
 
 impl AsyncWrite for Wire {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
         ready!(self.poll_may_write(cx));
         let buf = self.step().map_or(buf, |step| &buf[..step.min(buf.len())]);
         let bytes = ready!(Pin::new(&mut self.stream).poll_write(cx, buf))?;
@@ -134,9 +169,16 @@ impl AsyncWrite for Wire {
         Poll::Ready(Ok(bytes))
     }
 
-    fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
         if self.step().is_some() {
-            let first = bufs.iter().find(|buf| !buf.is_empty()).map_or(&[][..], |buf| &buf[..]);
+            let first = bufs
+                .iter()
+                .find(|buf| !buf.is_empty())
+                .map_or(&[][..], |buf| &buf[..]);
             return self.poll_write(cx, first);
         }
         let bytes = ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, bufs))?;

@@ -59,16 +59,29 @@ pub fn snapshot(root: &Path) -> io::Result<BTreeMap<PathBuf, Entry>> {
 pub fn entry(path: &Path) -> io::Result<Entry> {
     let metadata = fs::symlink_metadata(path)?;
     let kind = if metadata.is_file() {
-        let sha256 = Sha256::digest(fs::read(path)?).iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
-        Kind::File { len: metadata.len(), sha256 }
+        let sha256 = Sha256::digest(fs::read(path)?)
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect::<Vec<_>>()
+            .concat();
+        Kind::File {
+            len: metadata.len(),
+            sha256,
+        }
     } else if metadata.is_dir() {
         Kind::Directory
     } else if metadata.is_symlink() {
-        Kind::Link { target: fs::read_link(path)? }
+        Kind::Link {
+            target: fs::read_link(path)?,
+        }
     } else {
         Kind::Other
     };
-    Ok(Entry { kind, mode: metadata.permissions().mode() & 0o7777, mtime: metadata.mtime() })
+    Ok(Entry {
+        kind,
+        mode: metadata.permissions().mode() & 0o7777,
+        mtime: metadata.mtime(),
+    })
 }
 
 fn collect(root: &Path, below: &Path, entries: &mut BTreeMap<PathBuf, Entry>) -> io::Result<()> {

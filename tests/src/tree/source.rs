@@ -3,8 +3,8 @@
 use rand::{Rng as _, RngExt as _, rngs::StdRng};
 
 const VERBS: [&str; 16] = [
-    "get", "set", "load", "save", "is", "has", "add", "remove", "validate", "render", "collect", "prepare", "convert", "apply", "reset",
-    "find",
+    "get", "set", "load", "save", "is", "has", "add", "remove", "validate", "render", "collect",
+    "prepare", "convert", "apply", "reset", "find",
 ];
 const NOUNS: [&str; 24] = [
     "Product",
@@ -48,8 +48,11 @@ pub(super) fn php(random: &mut StdRng, number: usize, size: usize) -> Vec<u8> {
     if size == 0 {
         return Vec::new();
     }
-    let mut text =
-        format!("<?php\n\ndeclare(strict_types=1);\n\nnamespace Shop\\Module\\{}{number};\n\nclass Model\n{{\n", pick(random, &NOUNS));
+    let mut text = format!(
+        "<?php\n\ndeclare(strict_types=1);\n\nnamespace Shop\\Module\\{}{number};\n\nclass \
+         Model\n{{\n",
+        pick(random, &NOUNS)
+    );
     while text.len() < size {
         text.push_str(&method(random));
     }
@@ -59,12 +62,17 @@ pub(super) fn php(random: &mut StdRng, number: usize, size: usize) -> Vec<u8> {
 }
 
 fn method(random: &mut StdRng) -> String {
-    let (verb, noun, other) = (pick(random, &VERBS), pick(random, &NOUNS), pick(random, &NOUNS));
+    let (verb, noun, other) = (
+        pick(random, &VERBS),
+        pick(random, &NOUNS),
+        pick(random, &NOUNS),
+    );
     let (doc, value) = (pick(random, &DOCS), random.random::<u32>());
     format!(
-        "    /**\n     * {doc}\n     *\n     * @param {other}Interface ${other}\n     * @return {noun}|null\n     */\n    \
-         public function {verb}{noun}{other}({other}Interface ${other}): ?{noun}\n    {{\n        \
-         if (${other}->getId() === {value}) {{\n            return $this->{verb}{noun}(${other}->getData('{verb}_{value:x}'));\n        }}\n\n        \
+        "    /**\n     * {doc}\n     *\n     * @param {other}Interface ${other}\n     * @return \
+         {noun}|null\n     */\n    public function {verb}{noun}{other}({other}Interface \
+         ${other}): ?{noun}\n    {{\n        if (${other}->getId() === {value}) {{\n            \
+         return $this->{verb}{noun}(${other}->getData('{verb}_{value:x}'));\n        }}\n\n        \
          return null;\n    }}\n\n"
     )
 }

@@ -5,7 +5,10 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 #[track_caller]
 fn survives(number: u32) {
-    let (_, run) = LOOPS.iter().find(|(found, _)| *found == number).expect("the class has a loop");
+    let (_, run) = LOOPS
+        .iter()
+        .find(|(found, _)| *found == number)
+        .expect("the class has a loop");
     let row = run(&Counts::MODEST);
     assert!(row.tried > 0 && row.survived == row.tried, "{row:#?}");
 }
@@ -64,13 +67,29 @@ classes! {
 #[test]
 fn every_failpoint_of_a_pull_is_on_the_list() {
     let rig = Rig::new(9 << 20);
-    let found: BTreeSet<String> = [points(&rig, false), points(&rig, true), points_with_cache(&rig)].concat().into_iter().collect();
+    let found: BTreeSet<String> = [
+        points(&rig, false),
+        points(&rig, true),
+        points_with_cache(&rig),
+    ]
+    .concat()
+    .into_iter()
+    .collect();
     let list = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/e2e/failpoints.txt");
-    let listed: BTreeSet<String> = fs::read_to_string(&list).unwrap().lines().map(str::to_owned).collect();
-    let lines = found.iter().map(String::as_str).collect::<Vec<_>>().join("\n");
+    let listed: BTreeSet<String> = fs::read_to_string(&list)
+        .unwrap()
+        .lines()
+        .map(str::to_owned)
+        .collect();
+    let lines = found
+        .iter()
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .join("\n");
     assert!(
         found == listed,
-        "a state-changing call came or went; see that its failure is harmless, then write to {}:\n{lines}",
+        "a state-changing call came or went; see that its failure is harmless, then write to \
+         {}:\n{lines}",
         list.display()
     );
 }

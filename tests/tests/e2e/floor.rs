@@ -7,11 +7,21 @@ use e2e::{
 };
 use std::{collections::BTreeMap, path::PathBuf};
 
-/// Names, contents and modes; the times of files. Directories that a pod has beside its release are left out.
+/// Names, contents and modes; the times of files. Directories that a pod has beside its release are
+/// left out.
 fn comparable(tree: BTreeMap<PathBuf, Entry>) -> Vec<(PathBuf, Entry)> {
     let own = |path: &PathBuf| !path.starts_with("media") && !path.starts_with("var/cache");
-    let dated = |entry: Entry| if matches!(entry.kind, Kind::File { .. }) { entry } else { Entry { mtime: 0, ..entry } };
-    tree.into_iter().filter(|(path, _)| own(path)).map(|(path, entry)| (path, dated(entry))).collect()
+    let dated = |entry: Entry| {
+        if matches!(entry.kind, Kind::File { .. }) {
+            entry
+        } else {
+            Entry { mtime: 0, ..entry }
+        }
+    };
+    tree.into_iter()
+        .filter(|(path, _)| own(path))
+        .map(|(path, entry)| (path, dated(entry)))
+        .collect()
 }
 
 #[test]
@@ -32,7 +42,10 @@ fn the_floor_makes_the_tree_that_a_pull_makes() {
         let figures = floor::run(&arguments).unwrap();
         assert_eq!(figures.files, 900);
         assert!(figures.create_cpu_seconds > 0.0, "{figures:?}");
-        assert_eq!(comparable(tree::snapshot(&root).unwrap()), comparable(shop.current("pod")));
+        assert_eq!(
+            comparable(tree::snapshot(&root).unwrap()),
+            comparable(shop.current("pod"))
+        );
         std::fs::remove_dir_all(&root).unwrap();
     }
 }

@@ -1,4 +1,5 @@
-//! What a shop writes into its log directories, as events of a real agent; and a shop that does with them what it can.
+//! What a shop writes into its log directories, as events of a real agent; and a shop that does
+//! with them what it can.
 
 use crate::agent::Pod;
 use e2e::pod::runs;
@@ -24,15 +25,31 @@ impl Lab {
     fn new() -> Self {
         let pod = Pod::bare();
         let toml = fs::read_to_string(pod.shop.path("longshore.toml")).unwrap();
-        fs::write(pod.shop.path("longshore.toml"), toml.replace("[\"var/cache\"]", "[\"var\"]")).unwrap();
+        fs::write(
+            pod.shop.path("longshore.toml"),
+            toml.replace("[\"var/cache\"]", "[\"var\"]"),
+        )
+        .unwrap();
         pod.shop.publish();
-        pod.shop.init("pod").env("LONGSHORE_WRITABLE", pod.shop.path("writable")).run().expect(0);
-        Self { pod, past: String::new() }
+        pod.shop
+            .init("pod")
+            .env("LONGSHORE_WRITABLE", pod.shop.path("writable"))
+            .run()
+            .expect(0);
+        Self {
+            pod,
+            past: String::new(),
+        }
     }
 
     fn start(&mut self) {
-        let program = self.pod.program().env("LONGSHORE_WRITABLE", self.pod.shop.path("writable"));
-        let program = program.env("LONGSHORE_LOGS", "var/log,var/report").env("LONGSHORE_POLL", "1s");
+        let program = self
+            .pod
+            .program()
+            .env("LONGSHORE_WRITABLE", self.pod.shop.path("writable"));
+        let program = program
+            .env("LONGSHORE_LOGS", "var/log,var/report")
+            .env("LONGSHORE_POLL", "1s");
         self.pod.start(program);
     }
 
@@ -45,11 +62,18 @@ impl Lab {
     }
 
     fn events(&self) -> Vec<Value> {
-        self.text().lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+        self.text()
+            .lines()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect()
     }
 
     fn text(&self) -> String {
-        let now = if self.pod.agent.has_started() { self.pod.agent.process().complained() } else { String::new() };
+        let now = if self.pod.agent.has_started() {
+            self.pod.agent.process().complained()
+        } else {
+            String::new()
+        };
         format!("{}{now}", self.past)
     }
 
@@ -57,21 +81,32 @@ impl Lab {
     fn said(&self, file: &str) -> Vec<String> {
         let events = self.events();
         let of = events.iter().filter(|event| event["file"] == file);
-        of.map(|event| event["line"].as_str().unwrap().to_owned()).collect()
+        of.map(|event| event["line"].as_str().unwrap().to_owned())
+            .collect()
     }
 
     #[track_caller]
     fn until(&self, what: &str, is_so: impl Fn(&Self) -> bool) {
         let start = Instant::now();
         while !is_so(self) {
-            assert!(start.elapsed() < Duration::from_secs(15), "{what}: {:#?}", self.events().iter().rev().take(20).collect::<Vec<_>>());
+            assert!(
+                start.elapsed() < Duration::from_secs(15),
+                "{what}: {:#?}",
+                self.events().iter().rev().take(20).collect::<Vec<_>>()
+            );
             thread::sleep(Duration::from_millis(30));
         }
     }
 }
 
 fn append(path: &Path, bytes: impl AsRef<[u8]>) {
-    OpenOptions::new().create(true).append(true).open(path).unwrap().write_all(bytes.as_ref()).unwrap();
+    OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(path)
+        .unwrap()
+        .write_all(bytes.as_ref())
+        .unwrap();
 }
 
 #[test]
@@ -79,32 +114,80 @@ fn logs_and_reports_of_each_release_become_events() {
     let mut lab = Lab::new();
     lab.start();
     let var = lab.var();
-    let short = var.parent().unwrap().file_name().unwrap().to_str().unwrap().to_owned();
+    let short = var
+        .parent()
+        .unwrap()
+        .file_name()
+        .unwrap()
+        .to_str()
+        .unwrap()
+        .to_owned();
     // Neither directory is there yet.
     fs::create_dir_all(var.join("log")).unwrap();
     append(&var.join("log/system.log"), "first\nhalf of ");
     lab.until("a line", |lab| lab.said("var/log/system.log") == ["first"]);
-    append(&var.join("log/system.log"), b"the second\n\x1b[2J\xff binary\n");
-    lab.until("its other half", |lab| lab.said("var/log/system.log") == ["first", "half of the second", "\\u{1b}[2J\\xff binary"]);
-    let event = lab.events().into_iter().find(|event| event["line"] == "first").unwrap();
-    assert_eq!((&event["release"], &event["message"]), (&short.clone().into(), &"shop log".into()), "{event}");
+    append(
+        &var.join("log/system.log"),
+        b"the second\n\x1b[2J\xff binary\n",
+    );
+    lab.until("its other half", |lab| {
+        lab.said("var/log/system.log") == ["first", "half of the second", "\\u{1b}[2J\\xff binary"]
+    });
+    let event = lab
+        .events()
+        .into_iter()
+        .find(|event| event["line"] == "first")
+        .unwrap();
+    assert_eq!(
+        (&event["release"], &event["message"]),
+        (&short.clone().into(), &"shop log".into()),
+        "{event}"
+    );
     assert_eq!(event["source"], "shop");
-    assert!(event["level"].as_str().is_some_and(|level| level.eq_ignore_ascii_case("info")), "{event}");
+    assert!(
+        event["level"]
+            .as_str()
+            .is_some_and(|level| level.eq_ignore_ascii_case("info")),
+        "{event}"
+    );
 
     // Rotated, and emptied in place.
     fs::rename(var.join("log/system.log"), var.join("log/system.log.1")).unwrap();
     append(&var.join("log/system.log"), "after rotation\n");
-    lab.until("the next file", |lab| lab.said("var/log/system.log").last().is_some_and(|line| line == "after rotation"));
+    lab.until("the next file", |lab| {
+        lab.said("var/log/system.log")
+            .last()
+            .is_some_and(|line| line == "after rotation")
+    });
     File::create(var.join("log/system.log")).unwrap();
     append(&var.join("log/system.log"), "new\n");
-    lab.until("the emptied one", |lab| lab.said("var/log/system.log").last().is_some_and(|line| line == "new"));
+    lab.until("the emptied one", |lab| {
+        lab.said("var/log/system.log")
+            .last()
+            .is_some_and(|line| line == "new")
+    });
     append(&var.join("log/access.txt"), "no log\n");
 
     fs::create_dir_all(var.join("report")).unwrap();
-    append(&var.join("report/1234567890"), "{\"0\":\"SQLSTATE[42S02]\",\n\"1\":\"#0 app/Mage.php\"}\n");
-    lab.until("the report", |lab| !lab.said("var/report/1234567890").is_empty());
-    let report = lab.events().into_iter().find(|event| event["message"] == "shop report").unwrap();
-    assert!(report["line"].as_str().unwrap().starts_with("{\"0\":\"SQLSTATE[42S02]\",\\u{a}"), "{report}");
+    append(
+        &var.join("report/1234567890"),
+        "{\"0\":\"SQLSTATE[42S02]\",\n\"1\":\"#0 app/Mage.php\"}\n",
+    );
+    lab.until("the report", |lab| {
+        !lab.said("var/report/1234567890").is_empty()
+    });
+    let report = lab
+        .events()
+        .into_iter()
+        .find(|event| event["message"] == "shop report")
+        .unwrap();
+    assert!(
+        report["line"]
+            .as_str()
+            .unwrap()
+            .starts_with("{\"0\":\"SQLSTATE[42S02]\",\\u{a}"),
+        "{report}"
+    );
 
     // The next release has its own; the one before still ends what it does.
     fs::write(lab.pod.shop.module(0).join("marker.php"), "2").unwrap();
@@ -115,14 +198,24 @@ fn logs_and_reports_of_each_release_become_events() {
     append(&lab.var().join("log/exception.log"), "of 2\n");
     append(&var.join("log/system.log"), "of 1 still\n");
     append(&var.join("log/system.log"), "without an end");
-    lab.until("both", |lab| !lab.said("var/log/exception.log").is_empty() && lab.said("var/log/system.log").contains(&"of 1 still".into()));
+    lab.until("both", |lab| {
+        !lab.said("var/log/exception.log").is_empty()
+            && lab
+                .said("var/log/system.log")
+                .contains(&"of 1 still".into())
+    });
     lab.end();
-    assert_eq!(lab.said("var/log/system.log").last().unwrap(), "without an end");
+    assert_eq!(
+        lab.said("var/log/system.log").last().unwrap(),
+        "without an end"
+    );
     assert!(lab.said("var/log/access.txt").is_empty());
     // A start tells nothing twice.
     lab.start();
     append(&lab.var().join("log/exception.log"), "after the start\n");
-    lab.until("the new line", |lab| lab.said("var/log/exception.log") == ["of 2", "after the start"]);
+    lab.until("the new line", |lab| {
+        lab.said("var/log/exception.log") == ["of 2", "after the start"]
+    });
     lab.end();
 }
 
@@ -135,33 +228,67 @@ fn a_hostile_shop_gains_nothing_by_its_logs() {
     let log = lab.var().join("log");
     fs::create_dir_all(&log).unwrap();
     symlink(&secret, log.join("link.log")).unwrap();
-    mkfifoat(rustix::fs::CWD, log.join("pipe.log"), Mode::from_raw_mode(0o666)).unwrap();
+    mkfifoat(
+        rustix::fs::CWD,
+        log.join("pipe.log"),
+        Mode::from_raw_mode(0o666),
+    )
+    .unwrap();
     fs::create_dir(log.join("directory.log")).unwrap();
     symlink(lab.pod.shop.path(""), lab.var().join("report")).unwrap();
-    append(&log.join("long.log"), [vec![b'x'; 100_000], b"\nshort\n".to_vec()].concat());
-    lab.until("the long line", |lab| lab.said("var/log/long.log").len() == 2);
-    // Lines that look like the agent's own, in each format: of all that is written, only what the shop wrote has them, and says so.
+    append(
+        &log.join("long.log"),
+        [vec![b'x'; 100_000], b"\nshort\n".to_vec()].concat(),
+    );
+    lab.until("the long line", |lab| {
+        lab.said("var/log/long.log").len() == 2
+    });
+    // Lines that look like the agent's own, in each format: of all that is written, only what the
+    // shop wrote has them, and says so.
     append(
         &log.join("forged.log"),
-        "{\"level\":\"ERROR\",\"message\":\"failed\",\"program\":\"longshore-agent\"}\r\n\u{85}2026-01-01T00:00:00Z ERROR agent: failed\n",
+        "{\"level\":\"ERROR\",\"message\":\"failed\",\"program\":\"longshore-agent\"}\r\n\\
+         u{85}2026-01-01T00:00:00Z ERROR agent: failed\n",
     );
-    lab.until("the forged lines", |lab| lab.said("var/log/forged.log").len() == 2);
+    lab.until("the forged lines", |lab| {
+        lab.said("var/log/forged.log").len() == 2
+    });
     for line in lab.text().lines() {
-        let event: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
-        assert!(event["source"] == "shop" || !line.contains("failed"), "{line}");
-        assert!(event["level"] != "ERROR" && event["program"].is_null(), "{line}");
+        let event: Value =
+            serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        assert!(
+            event["source"] == "shop" || !line.contains("failed"),
+            "{line}"
+        );
+        assert!(
+            event["level"] != "ERROR" && event["program"].is_null(),
+            "{line}"
+        );
     }
-    assert_eq!(lab.said("var/log/long.log").iter().map(String::len).collect::<Vec<_>>(), [16 << 10, 5]);
+    assert_eq!(
+        lab.said("var/log/long.log")
+            .iter()
+            .map(String::len)
+            .collect::<Vec<_>>(),
+        [16 << 10, 5]
+    );
 
     // One that becomes a link, and one that becomes a pipe.
     append(&log.join("a.log"), "before\n");
     lab.until("a line", |lab| lab.said("var/log/a.log") == ["before"]);
     symlink(&secret, log.join("next")).unwrap();
     fs::rename(log.join("next"), log.join("a.log")).unwrap();
-    mkfifoat(rustix::fs::CWD, log.join("next"), Mode::from_raw_mode(0o666)).unwrap();
+    mkfifoat(
+        rustix::fs::CWD,
+        log.join("next"),
+        Mode::from_raw_mode(0o666),
+    )
+    .unwrap();
     fs::rename(log.join("next"), log.join("long.log")).unwrap();
     append(&log.join("b.log"), "goes on\n");
-    lab.until("another file", |lab| lab.said("var/log/b.log") == ["goes on"]);
+    lab.until("another file", |lab| {
+        lab.said("var/log/b.log") == ["goes on"]
+    });
 
     // Beyond 16 MiB a log is emptied; one with another name, which may be no log, is not.
     let many = "y".repeat(99) + "\n";
@@ -169,23 +296,38 @@ fn a_hostile_shop_gains_nothing_by_its_logs() {
     fs::write(&kept, many.repeat(200_000)).unwrap();
     fs::hard_link(&kept, log.join("hard.log")).unwrap();
     append(&log.join("big.log"), many.repeat(200_000));
-    lab.until("it is emptied", |_| fs::metadata(log.join("big.log")).unwrap().len() == 0);
+    lab.until("it is emptied", |_| {
+        fs::metadata(log.join("big.log")).unwrap().len() == 0
+    });
     thread::sleep(Duration::from_secs(1));
     assert_eq!(fs::metadata(&kept).unwrap().len(), 20_000_000);
-    // The whole directory is replaced by a link, then by a new one. The budget of this minute may be spent: so it is the size that tells.
+    // The whole directory is replaced by a link, then by a new one. The budget of this minute may
+    // be spent: so it is the size that tells.
     fs::rename(&log, lab.var().join("old")).unwrap();
     symlink(lab.pod.shop.path(""), &log).unwrap();
     thread::sleep(Duration::from_secs(1));
     fs::remove_file(&log).unwrap();
     fs::create_dir(&log).unwrap();
     append(&log.join("big.log"), many.repeat(200_000));
-    lab.until("it is emptied, too", |_| fs::metadata(log.join("big.log")).unwrap().len() == 0);
-    let lines = lab.events().iter().filter(|event| event["message"] == "shop log").count();
+    lab.until("it is emptied, too", |_| {
+        fs::metadata(log.join("big.log")).unwrap().len() == 0
+    });
+    let lines = lab
+        .events()
+        .iter()
+        .filter(|event| event["message"] == "shop log")
+        .count();
     assert!(lines <= 2 * 3000, "{lines}");
     let status = lab.pod.agent.status().unwrap();
     assert_eq!(status["running"]["sequence"], 1);
     lab.end();
     let text = lab.text();
-    assert!(!text.contains("a key") && !text.contains("precious"), "a link was followed");
-    assert!(text.contains("the shop wrote more logs than are passed on"), "nobody was told what was dropped");
+    assert!(
+        !text.contains("a key") && !text.contains("precious"),
+        "a link was followed"
+    );
+    assert!(
+        text.contains("the shop wrote more logs than are passed on"),
+        "nobody was told what was dropped"
+    );
 }

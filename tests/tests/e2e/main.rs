@@ -1,7 +1,14 @@
-//! The end-to-end tests: one binary, so that it links once (only `allocations.rs` needs an allocator of its own); one module for each thing that is put to the test.
+//! The end-to-end tests: one binary, so that it links once (only `allocations.rs` needs an
+//! allocator of its own); one module for each thing that is put to the test.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails there, also inside a function that it calls")]
-#![allow(clippy::disallowed_methods, reason = "tests make their files themselves, and have no failpoints")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on fails there, also inside a function that it calls"
+)]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests make their files themselves, and have no failpoints"
+)]
 
 mod agent;
 mod arrows;

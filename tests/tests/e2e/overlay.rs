@@ -1,4 +1,5 @@
-//! A release root that came with the container's image: a lower layer of overlayfs, which lets nobody rename its directories.
+//! A release root that came with the container's image: a lower layer of overlayfs, which lets
+//! nobody rename its directories.
 
 use e2e::{
     process::{Program, binary},
@@ -39,11 +40,20 @@ fn changed_and_added_files_of_an_image_are_put_right_while_readers_miss_none() {
     let shop = Shop::on_disk(1, 30);
     shop.publish();
     shop.init("image").run().expect(0);
-    let program =
-        Program::new("unshare").args(["--mount", "bash", "-c", SCRIPT]).directory(shop.path("")).envs(shop.pod_environment("merged"));
+    let program = Program::new("unshare")
+        .args(["--mount", "bash", "-c", SCRIPT])
+        .directory(shop.path(""))
+        .envs(shop.pod_environment("merged"));
     let listen = format!("127.0.0.1:{}", free_port());
-    let program = program.env("AGENT", binary("longshore-agent")).env("LONGSHORE_POLL", "1s").env("LONGSHORE_LISTEN", listen);
+    let program = program
+        .env("AGENT", binary("longshore-agent"))
+        .env("LONGSHORE_POLL", "1s")
+        .env("LONGSHORE_LISTEN", listen);
     let outcome = program.deadline(Duration::from_mins(2)).run();
     let log = fs::read_to_string(shop.path("agent.log")).unwrap_or_default();
-    assert_eq!((outcome.code(), shop.path("missed").exists()), (Some(0), false), "{outcome:#?}\n{log}");
+    assert_eq!(
+        (outcome.code(), shop.path("missed").exists()),
+        (Some(0), false),
+        "{outcome:#?}\n{log}"
+    );
 }

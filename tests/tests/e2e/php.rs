@@ -1,4 +1,5 @@
-//! `longshore-agent` and the real php-fpm: OPcache before and after a switch, a reload, hooks, and a release that kills its worker.
+//! `longshore-agent` and the real php-fpm: OPcache before and after a switch, a reload, hooks, and
+//! a release that kills its worker.
 
 use crate::{agent::Pod, ending::script};
 use e2e::{
@@ -14,22 +15,35 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-/// What every release of these tests answers besides its pages: whether a script is compiled, and since when OPcache runs.
-const ENTRY: &str = "if (isset($_GET['compiled'])) { echo opcache_is_script_cached($_GET['compiled']) ? 'yes' : 'no'; exit; }
-if (isset($_GET['since'])) { echo opcache_get_status(false)['opcache_statistics']['start_time']; exit; }";
+/// What every release of these tests answers besides its pages: whether a script is compiled, and
+/// since when OPcache runs.
+const ENTRY: &str = "if (isset($_GET['compiled'])) { echo \
+                     opcache_is_script_cached($_GET['compiled']) ? 'yes' : 'no'; exit; }
+if (isset($_GET['since'])) { echo opcache_get_status(false)['opcache_statistics']['start_time']; \
+                     exit; }";
 
 fn said(outcome: &Outcome, what: &str) -> Vec<Value> {
     let lines = outcome.stderr.lines().filter(|line| line.contains(what));
-    lines.map(|line| serde_json::from_str(line).unwrap()).collect()
+    lines
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
 }
 
 /// A number of an event, wherever the log's format has it.
 fn figure(event: &Value, name: &str) -> u64 {
-    event[name].as_u64().or_else(|| event["fields"][name].as_u64()).unwrap_or_else(|| panic!("no {name} in {event}"))
+    event[name]
+        .as_u64()
+        .or_else(|| event["fields"][name].as_u64())
+        .unwrap_or_else(|| panic!("no {name} in {event}"))
 }
 
 fn is_compiled(web: &Web, script: &Path) -> bool {
-    match web.get(&format!("/?compiled={}", script.display())).unwrap().body.as_str() {
+    match web
+        .get(&format!("/?compiled={}", script.display()))
+        .unwrap()
+        .body
+        .as_str()
+    {
         "yes" => true,
         "no" => false,
         other => panic!("{other:?}"),
@@ -51,16 +65,36 @@ fn what_the_shop_uses_is_compiled_before_the_switch_and_forgotten_after_it() {
     let scripts = ["index.php", "lib/Widget.php", "template.php"];
     let tree = |pod: &Pod| fs::canonicalize(pod.root().join("current")).unwrap();
     let before = tree(&pod);
-    assert!(scripts.iter().all(|script| is_compiled(&web, &before.join(script))));
-    // Rehearsal and probe would compile them, too, and come later: how many warming compiled is in the log.
+    assert!(
+        scripts
+            .iter()
+            .all(|script| is_compiled(&web, &before.join(script)))
+    );
+    // Rehearsal and probe would compile them, too, and come later: how many warming compiled is in
+    // the log.
     let sequence = pod.release("2", ENTRY);
     pod.agent.until("the release runs", runs(sequence));
     let after = tree(&pod);
     assert_ne!(before, after);
-    assert!(scripts.iter().all(|script| is_compiled(&web, &after.join(script))));
-    assert!(!scripts.iter().any(|script| is_compiled(&web, &before.join(script))), "the tree before is forgotten");
+    assert!(
+        scripts
+            .iter()
+            .all(|script| is_compiled(&web, &after.join(script)))
+    );
+    assert!(
+        !scripts
+            .iter()
+            .any(|script| is_compiled(&web, &before.join(script))),
+        "the tree before is forgotten"
+    );
     let warmed = said(&pod.agent.end(), "warmed OPcache");
-    assert_eq!(warmed.iter().map(|event| figure(event, "compiled")).collect::<Vec<_>>(), [scripts.len() as u64]);
+    assert_eq!(
+        warmed
+            .iter()
+            .map(|event| figure(event, "compiled"))
+            .collect::<Vec<_>>(),
+        [scripts.len() as u64]
+    );
 }
 
 #[test]
@@ -73,15 +107,22 @@ fn a_release_that_only_fails_with_what_was_warmed_runs_without_it() {
     pod.start(program);
     // All three scripts of the page are used, so that they are warmed.
     assert!(web.get("/").unwrap().body.starts_with("entry=1 "));
-    // Stands for whatever warming may do to a script: the rehearsal finds its class compiled, which only warming can have done.
+    // Stands for whatever warming may do to a script: the rehearsal finds its class compiled, which
+    // only warming can have done.
     let rehearsed = "!str_contains($_SERVER['SERVER_SOFTWARE'] ?? '', 'nginx')";
-    let fails = format!("{ENTRY}\nif ({rehearsed} && opcache_is_script_cached(__DIR__ . '/lib/Widget.php')) {{ missing_function(); }}");
+    let fails = format!(
+        "{ENTRY}\nif ({rehearsed} && opcache_is_script_cached(__DIR__ . '/lib/Widget.php')) {{ \
+         missing_function(); }}"
+    );
     let sequence = pod.release("2", &fails);
     pod.agent.until("the release runs", runs(sequence));
     assert!(web.get("/").unwrap().body.starts_with("entry=2 "));
     let ended = pod.agent.end();
     let told = said(&ended, "the release works after OPcache forgot it");
-    assert!(told.len() == 1 && told[0].to_string().contains("status 500"), "{told:?}");
+    assert!(
+        told.len() == 1 && told[0].to_string().contains("status 500"),
+        "{told:?}"
+    );
 }
 
 #[test]
@@ -90,7 +131,9 @@ fn a_reload_at_each_switch_fails_no_request() {
     pod.release("1", ENTRY);
     pod.shop.init("pod").run().expect(0);
     let web = Web::start(&pod.root());
-    let program = pod.with_shop(&web).env("LONGSHORE_PHP_RELOAD", &web.pid_file);
+    let program = pod
+        .with_shop(&web)
+        .env("LONGSHORE_PHP_RELOAD", &web.pid_file);
     pod.start(program);
     let since = || web.get("/?since").unwrap().body.parse::<u64>().unwrap();
     let first = since();
@@ -110,15 +153,28 @@ fn a_reload_at_each_switch_fails_no_request() {
     let (_, wrong) = visitors.end();
     assert_eq!(wrong, Vec::<String>::new());
     assert!(since() > first, "php-fpm has begun anew");
-    assert_eq!(said(&pod.agent.end(), "php-fpm was asked to reload").len(), 3);
+    assert_eq!(
+        said(&pod.agent.end(), "php-fpm was asked to reload").len(),
+        3
+    );
 }
 
 #[test]
 fn hooks_hear_of_the_switch_and_of_nothing_else() {
     let mut pod = Pod::new();
     let (hook, heard) = (pod.shop.path("hook"), pod.shop.path("heard"));
-    script(&hook, &format!("env | grep -Ev '^(PWD|SHLVL|OLDPWD|_)=' | sort >{}.$LONGSHORE_HOOK", heard.display()));
-    let program = pod.program().env("LONGSHORE_HOOK_BEFORE", &hook).env("LONGSHORE_HOOK_AFTER", &hook).env("LONGSHORE_POLL", "1s");
+    script(
+        &hook,
+        &format!(
+            "env | grep -Ev '^(PWD|SHLVL|OLDPWD|_)=' | sort >{}.$LONGSHORE_HOOK",
+            heard.display()
+        ),
+    );
+    let program = pod
+        .program()
+        .env("LONGSHORE_HOOK_BEFORE", &hook)
+        .env("LONGSHORE_HOOK_AFTER", &hook)
+        .env("LONGSHORE_POLL", "1s");
     pod.start(program);
     let sequence = pod.release("2", "");
     let status = pod.agent.until("the release runs", runs(sequence));
@@ -126,18 +182,37 @@ fn hooks_hear_of_the_switch_and_of_nothing_else() {
     let tree = fs::canonicalize(pod.root().join("current")).unwrap();
     pod.agent.end();
     for when in ["before", "after"] {
-        let text = fs::read_to_string(PathBuf::from(format!("{}.{when}", heard.display()))).unwrap();
-        let variables: Vec<_> = text.lines().map(|line| line.split_once('=').unwrap()).collect();
+        let text =
+            fs::read_to_string(PathBuf::from(format!("{}.{when}", heard.display()))).unwrap();
+        let variables: Vec<_> = text
+            .lines()
+            .map(|line| line.split_once('=').unwrap())
+            .collect();
         let names: Vec<_> = variables.iter().map(|(name, _)| *name).collect();
-        assert_eq!(names, ["LONGSHORE_HOOK", "LONGSHORE_MANIFEST", "LONGSHORE_SEQUENCE", "LONGSHORE_TREE", "PATH"], "{when}");
-        assert_eq!((variables[0].1, variables[1].1, variables[2].1), (when, manifest, sequence.to_string().as_str()));
+        assert_eq!(
+            names,
+            [
+                "LONGSHORE_HOOK",
+                "LONGSHORE_MANIFEST",
+                "LONGSHORE_SEQUENCE",
+                "LONGSHORE_TREE",
+                "PATH"
+            ],
+            "{when}"
+        );
+        assert_eq!(
+            (variables[0].1, variables[1].1, variables[2].1),
+            (when, manifest, sequence.to_string().as_str())
+        );
         assert_eq!(fs::canonicalize(variables[3].1).unwrap(), tree);
     }
 }
 
 /// Whether the agent rejected this sequence, and why.
 fn rejection(pod: &Pod, sequence: u64) -> String {
-    let rejected = |status: &Value| status["newer"]["sequence"] == sequence && status["newer"]["why"] == "rejected";
+    let rejected = |status: &Value| {
+        status["newer"]["sequence"] == sequence && status["newer"]["why"] == "rejected"
+    };
     let status = pod.agent.until("it is rejected", rejected);
     assert_eq!(status["running"]["sequence"], 1, "{status}");
     status["newer"]["detail"].as_str().unwrap().to_owned()
@@ -146,19 +221,34 @@ fn rejection(pod: &Pod, sequence: u64) -> String {
 #[test]
 fn a_shop_behind_tls_is_asked_as_its_visitors_ask() {
     let mut pod = Pod::new();
-    // As Magento does with a base URL that is https. What an edge sets is there before the switch and after it.
+    // As Magento does with a base URL that is https. What an edge sets is there before the switch
+    // and after it.
     let to = "https://shop.example/";
-    let secure = format!("if (($_SERVER['HTTPS'] ?? '') !== 'on') {{ header('Location: {to}', true, 302); exit; }}\n");
-    let edge = "if ($_SERVER['HTTP_X_FORWARDED_PROTO'] !== 'https' || $_SERVER['HTTP_HOST'] !== 'shop.example'
-        || $_SERVER['SCRIPT_NAME'] !== '/index.php' || $_SERVER['DOCUMENT_URI'] !== '/index.php') { missing_function(); }\n";
+    let secure = format!(
+        "if (($_SERVER['HTTPS'] ?? '') !== 'on') {{ header('Location: {to}', true, 302); exit; \
+         }}\n"
+    );
+    let edge = "if ($_SERVER['HTTP_X_FORWARDED_PROTO'] !== 'https' || $_SERVER['HTTP_HOST'] !== \
+                'shop.example'
+        || $_SERVER['SCRIPT_NAME'] !== '/index.php' || $_SERVER['DOCUMENT_URI'] !== '/index.php') \
+                { missing_function(); }\n";
     let web = Web::start(&pod.root());
-    let program = pod.with_shop(&web).env("LONGSHORE_PROBE_HOST", "shop.example").env("LONGSHORE_PROBE_STATUS", "200-299");
+    let program = pod
+        .with_shop(&web)
+        .env("LONGSHORE_PROBE_HOST", "shop.example")
+        .env("LONGSHORE_PROBE_STATUS", "200-299");
     pod.start(program);
     let redirects = pod.release("2", &secure);
     let why = rejection(&pod, redirects);
-    assert!(why.contains(&format!("status 302 to \"{to}\", expected 200 to 299")), "{why}");
+    assert!(
+        why.contains(&format!("status 302 to \"{to}\", expected 200 to 299")),
+        "{why}"
+    );
     pod.agent.end();
-    let program = pod.with_shop(&web).env("LONGSHORE_PROBE_HOST", "shop.example").env("LONGSHORE_PROBE_SCHEME", "https");
+    let program = pod
+        .with_shop(&web)
+        .env("LONGSHORE_PROBE_HOST", "shop.example")
+        .env("LONGSHORE_PROBE_SCHEME", "https");
     pod.start(program);
     let sequence = pod.release("3", &(secure + edge));
     pod.agent.until("the release runs", runs(sequence));
@@ -169,18 +259,28 @@ fn a_shop_behind_tls_is_asked_as_its_visitors_ask() {
 fn an_empty_page_and_one_without_its_text_are_no_pages() {
     let mut pod = Pod::new();
     let web = Web::start(&pod.root());
-    let program = pod.with_shop(&web).env("LONGSHORE_PROBE_CONTAINS", " asset=");
+    let program = pod
+        .with_shop(&web)
+        .env("LONGSHORE_PROBE_CONTAINS", " asset=");
     pod.start(program);
     // Magento swallows a fatal error into an empty page with status 200.
     let empty = pod.release(
         "2",
-        "register_shutdown_function(static function () { ob_clean(); http_response_code(200); }); ob_start(); missing_function();",
+        "register_shutdown_function(static function () { ob_clean(); http_response_code(200); }); \
+         ob_start(); missing_function();",
     );
     let why = rejection(&pod, empty);
-    assert!(why.contains("an empty page") && why.contains("Call to undefined function missing_function()"), "{why}");
+    assert!(
+        why.contains("an empty page")
+            && why.contains("Call to undefined function missing_function()"),
+        "{why}"
+    );
     let half = pod.release("3", "echo 'half of it'; exit;");
     let why = rejection(&pod, half);
-    assert!(why.contains("does not contain \" asset=\"; it begins with \"half of it\""), "{why}");
+    assert!(
+        why.contains("does not contain \" asset=\"; it begins with \"half of it\""),
+        "{why}"
+    );
     pod.agent.end();
 }
 
@@ -193,14 +293,24 @@ fn a_rejected_release_leaves_what_php_said() {
     let throws = "throw new RuntimeException(\"no table core_store\\e[2J\");";
     let before = pod.release("2", throws);
     let why = rejection(&pod, before);
-    let said = "PHP says: PHP Fatal error:  Uncaught RuntimeException: no table core_store\\u{1b}[2J in ";
-    assert!(why.contains("status 500") && why.contains(said) && why.len() < 2048, "{why}");
+    let said =
+        "PHP says: PHP Fatal error:  Uncaught RuntimeException: no table core_store\\u{1b}[2J in ";
+    assert!(
+        why.contains("status 500") && why.contains(said) && why.len() < 2048,
+        "{why}"
+    );
     // Once it is current, and not before.
     let root = pod.root();
     let current = root.join("current").display().to_string();
-    let after = pod.release("3", &format!("if (basename(readlink('{current}')) === basename(__DIR__)) {{ {throws} }}"));
+    let after = pod.release(
+        "3",
+        &format!("if (basename(readlink('{current}')) === basename(__DIR__)) {{ {throws} }}"),
+    );
     let why = rejection(&pod, after);
-    assert!(!why.contains("before the switch") && why.contains("attempt") && why.contains(said), "{why}");
+    assert!(
+        !why.contains("before the switch") && why.contains("attempt") && why.contains(said),
+        "{why}"
+    );
     pod.agent.end();
 }
 
@@ -208,25 +318,48 @@ fn a_rejected_release_leaves_what_php_said() {
 fn a_rejected_release_leaves_the_report_that_its_page_only_numbers() {
     let mut pod = Pod::new();
     let toml = fs::read_to_string(pod.shop.path("longshore.toml")).unwrap();
-    fs::write(pod.shop.path("longshore.toml"), toml.replace("[\"var/cache\"]", "[\"var\"]")).unwrap();
+    fs::write(
+        pod.shop.path("longshore.toml"),
+        toml.replace("[\"var/cache\"]", "[\"var\"]"),
+    )
+    .unwrap();
     let web = Web::start(&pod.root());
-    let program = pod.with_shop(&web).env("LONGSHORE_WRITABLE", pod.shop.path("writable")).env("LONGSHORE_LOGS", "var/log,var/report");
+    let program = pod
+        .with_shop(&web)
+        .env("LONGSHORE_WRITABLE", pod.shop.path("writable"))
+        .env("LONGSHORE_LOGS", "var/log,var/report");
     pod.start(program);
     // As Magento does: the message is for the shop's owner, and a visitor sees a number.
     let report = |number: u64| {
         format!(
-            "$d = __DIR__ . '/var/report'; @mkdir($d); file_put_contents(\"$d/{number}\", \"a:1:{{i:0;s:9:\\\"no layout \" . str_repeat('x', 9000));
+            "$d = __DIR__ . '/var/report'; @mkdir($d); file_put_contents(\"$d/{number}\", \
+             \"a:1:{{i:0;s:9:\\\"no layout \" . str_repeat('x', 9000));
             http_response_code(503); echo 'Error log record number: {number}'; exit;"
         )
     };
     let before = pod.release("2", &report(71));
     let why = rejection(&pod, before);
     let says = "var/report/71 says: a:1:{i:0;s:9:\"no layout xxx";
-    assert!(why.contains("before the switch") && why.contains("status 503") && why.contains(says) && why.len() < 2048, "{why}");
+    assert!(
+        why.contains("before the switch")
+            && why.contains("status 503")
+            && why.contains(says)
+            && why.len() < 2048,
+        "{why}"
+    );
     // Only behind nginx, so that nothing is known before the switch.
-    let after = pod.release("3", &format!("if (str_contains($_SERVER['SERVER_SOFTWARE'] ?? '', 'nginx')) {{ {} }}", report(72)));
+    let after = pod.release(
+        "3",
+        &format!(
+            "if (str_contains($_SERVER['SERVER_SOFTWARE'] ?? '', 'nginx')) {{ {} }}",
+            report(72)
+        ),
+    );
     let why = rejection(&pod, after);
-    assert!(!why.contains("before the switch") && why.contains("var/report/72 says: "), "{why}");
+    assert!(
+        !why.contains("before the switch") && why.contains("var/report/72 says: "),
+        "{why}"
+    );
     pod.agent.end();
 }
 
@@ -236,16 +369,35 @@ fn a_release_that_kills_its_worker_is_refused_or_rolled_back() {
     let web = Web::start(&pod.root());
     let program = pod.with_shop(&web);
     pod.start(program);
-    let rejected = |sequence: u64| move |status: &Value| status["newer"]["sequence"] == sequence && status["newer"]["why"] == "rejected";
+    let rejected = |sequence: u64| {
+        move |status: &Value| {
+            status["newer"]["sequence"] == sequence && status["newer"]["why"] == "rejected"
+        }
+    };
     let kill = "posix_kill(posix_getpid(), 9);";
     let at_once = pod.release("2", kill);
     let status = pod.agent.until("it is refused", rejected(at_once));
-    assert!(status["newer"]["detail"].as_str().unwrap().contains("before the switch"), "{status}");
+    assert!(
+        status["newer"]["detail"]
+            .as_str()
+            .unwrap()
+            .contains("before the switch"),
+        "{status}"
+    );
     // Only behind nginx: found after the switch, which is undone.
-    let hidden = pod.release("3", &format!("if (str_contains($_SERVER['SERVER_SOFTWARE'] ?? '', 'nginx')) {{ {kill} }}"));
+    let hidden = pod.release(
+        "3",
+        &format!("if (str_contains($_SERVER['SERVER_SOFTWARE'] ?? '', 'nginx')) {{ {kill} }}"),
+    );
     let status = pod.agent.until("it is rolled back", rejected(hidden));
-    assert!(status["newer"]["detail"].as_str().unwrap().contains("502"), "{status}");
-    assert!(status["running"]["sequence"] == 1 && web.get("/").unwrap().body.starts_with("entry=1 "), "{status}");
+    assert!(
+        status["newer"]["detail"].as_str().unwrap().contains("502"),
+        "{status}"
+    );
+    assert!(
+        status["running"]["sequence"] == 1 && web.get("/").unwrap().body.starts_with("entry=1 "),
+        "{status}"
+    );
     let good = pod.release("4", "");
     pod.agent.until("the good one runs", runs(good));
     assert!(web.get("/").unwrap().body.starts_with("entry=4 "));

@@ -1,4 +1,5 @@
-//! What trees lead to outside of the release root: what the shop writes, and its configuration, under the real init and agent.
+//! What trees lead to outside of the release root: what the shop writes, and its configuration,
+//! under the real init and agent.
 
 use crate::agent::Pod;
 use e2e::{
@@ -17,12 +18,24 @@ const CONFIG: &str = "app/etc/local.xml";
 
 fn describe(shop: &Shop) {
     let toml = fs::read_to_string(shop.path("longshore.toml")).unwrap();
-    let toml = toml.replace("shared = [\"media\"]", "shared = [\"app/etc/local.xml\", \"media\", \"var/export\", \"var/import\"]");
-    let toml = toml.replace("[\"var/cache\"]", "[\"var\", { path = \"sessions\", keep = true }]");
+    let toml = toml.replace(
+        "shared = [\"media\"]",
+        "shared = [\"app/etc/local.xml\", \"media\", \"var/export\", \"var/import\"]",
+    );
+    let toml = toml.replace(
+        "[\"var/cache\"]",
+        "[\"var\", { path = \"sessions\", keep = true }]",
+    );
     fs::write(shop.path("longshore.toml"), toml).unwrap();
     for (path, text) in [
-        ("app/templates.json", "{\"app/etc/local.xml\": \"local.xml\"}"),
-        ("app/local.xml", "<prefix>acme_@release@_</prefix><key><![CDATA[@secret:crypt-key@]]></key>"),
+        (
+            "app/templates.json",
+            "{\"app/etc/local.xml\": \"local.xml\"}",
+        ),
+        (
+            "app/local.xml",
+            "<prefix>acme_@release@_</prefix><key><![CDATA[@secret:crypt-key@]]></key>",
+        ),
         ("secret/crypt-key", "hunter2\n"),
         ("mnt/var/export/before.csv", "orders"),
     ] {
@@ -43,7 +56,10 @@ fn placed(shop: &Shop, program: Program) -> Program {
 }
 
 fn names(directory: &Path) -> BTreeSet<String> {
-    fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect()
 }
 
 // The tree that is current, and its short name.
@@ -57,7 +73,10 @@ fn running(shop: &Shop) -> (PathBuf, String) {
 fn is_configured(tree: &Path) {
     let short = tree.file_name().unwrap().to_str().unwrap();
     let text = fs::read_to_string(tree.join(CONFIG)).unwrap();
-    assert_eq!(text, format!("<prefix>acme_{short}_</prefix><key><![CDATA[hunter2]]></key>"));
+    assert_eq!(
+        text,
+        format!("<prefix>acme_{short}_</prefix><key><![CDATA[hunter2]]></key>")
+    );
 }
 
 #[test]
@@ -74,13 +93,20 @@ fn each_release_has_its_own_writable_directories_and_configuration() {
     placed(&pod.shop, pod.shop.init("pod")).run().expect(0);
     let (first, _) = running(&pod.shop);
     is_configured(&first);
-    for (path, text) in [("var/cache/page", "of 1"), ("sessions/sess_1", "a cart"), ("var/export/new.csv", "more orders")] {
+    for (path, text) in [
+        ("var/cache/page", "of 1"),
+        ("sessions/sess_1", "a cart"),
+        ("var/export/new.csv", "more orders"),
+    ] {
         fs::create_dir_all(first.join(path).parent().unwrap()).unwrap();
         fs::write(first.join(path), text).unwrap();
     }
     // What the shop writes is not in the tree, which its containers cannot write.
     assert!(first.join("var").is_symlink() && !pod.shop.path("pod/kept").exists());
-    assert_eq!(names(&pod.shop.path("mnt/var/export")), BTreeSet::from(["before.csv".into(), "new.csv".into()]));
+    assert_eq!(
+        names(&pod.shop.path("mnt/var/export")),
+        BTreeSet::from(["before.csv".into(), "new.csv".into()])
+    );
 
     let program = placed(&pod.shop, pod.program()).env("LONGSHORE_POLL", "1s");
     pod.start(program);
@@ -90,8 +116,14 @@ fn each_release_has_its_own_writable_directories_and_configuration() {
     is_configured(&tree);
     is_configured(&first);
     assert!(tree.join("var/.htaccess").exists() && !tree.join("var/cache").exists());
-    assert_eq!(fs::read_to_string(tree.join("sessions/sess_1")).unwrap(), "a cart");
-    assert_eq!(fs::read_to_string(tree.join("var/export/new.csv")).unwrap(), "more orders");
+    assert_eq!(
+        fs::read_to_string(tree.join("sessions/sess_1")).unwrap(),
+        "a cart"
+    );
+    assert_eq!(
+        fs::read_to_string(tree.join("var/export/new.csv")).unwrap(),
+        "more orders"
+    );
     fs::create_dir(tree.join("var/cache")).unwrap();
     fs::write(tree.join("var/cache/page"), "of 2").unwrap();
 
@@ -100,9 +132,13 @@ fn each_release_has_its_own_writable_directories_and_configuration() {
     let third = release(&pod, "1");
     pod.agent.until("release 1 runs again", runs(third));
     assert_eq!(running(&pod.shop).0, first);
-    assert_eq!(fs::read_to_string(first.join("var/cache/page")).unwrap(), "of 1");
+    assert_eq!(
+        fs::read_to_string(first.join("var/cache/page")).unwrap(),
+        "of 1"
+    );
 
-    // A hostile shop: links and endless depth in what is removed next, of which nothing is followed.
+    // A hostile shop: links and endless depth in what is removed next, of which nothing is
+    // followed.
     let outside = pod.shop.path("outside");
     fs::create_dir(&outside).unwrap();
     fs::write(outside.join("photo"), "x").unwrap();
@@ -117,14 +153,20 @@ fn each_release_has_its_own_writable_directories_and_configuration() {
     pod.agent.until("release 5 runs", runs(fifth));
     let sixth = release(&pod, "6");
     pod.agent.until("release 6 runs", runs(sixth));
-    let trees: BTreeSet<_> = names(&pod.shop.path("pod/releases")).into_iter().filter(|name| !name.contains('.')).collect();
+    let trees: BTreeSet<_> = names(&pod.shop.path("pod/releases"))
+        .into_iter()
+        .filter(|name| !name.contains('.'))
+        .collect();
     assert_eq!(trees.len(), 2);
     assert_eq!(names(&pod.shop.path("configured")), trees);
     let mut writable = names(&pod.shop.path("writable"));
     assert!(writable.remove("kept"));
     assert_eq!(writable, trees);
     assert_eq!(names(&outside), BTreeSet::from(["photo".into()]));
-    assert_eq!(fs::read_to_string(running(&pod.shop).0.join("sessions/sess_1")).unwrap(), "a cart");
+    assert_eq!(
+        fs::read_to_string(running(&pod.shop).0.join("sessions/sess_1")).unwrap(),
+        "a cart"
+    );
     // Whoever removes all of the pod's disk leaves the shared directories.
     pod.agent.end();
     for directory in ["pod", "writable", "configured"] {
@@ -147,7 +189,8 @@ fn volumes_that_were_lost_are_filled_again_for_each_tree() {
         trees.push(running(&shop).0);
     }
     fs::write(trees[1].join("sessions/sess_1"), "a cart").unwrap();
-    // A node that was started again: memory is lost, and the store is away. Then a pod whose disk is another, but for the trees.
+    // A node that was started again: memory is lost, and the store is away. Then a pod whose disk
+    // is another, but for the trees.
     for lost in [&["configured"][..], &["configured", "writable"]] {
         for lost in lost {
             fs::remove_dir_all(shop.path(lost)).unwrap();
@@ -156,17 +199,29 @@ fn volumes_that_were_lost_are_filled_again_for_each_tree() {
         placed(&shop, shop.init("pod")).run().expect(0);
         for tree in &trees {
             is_configured(tree);
-            assert_eq!(fs::read_to_string(tree.join("var/.htaccess")).unwrap(), "deny");
+            assert_eq!(
+                fs::read_to_string(tree.join("var/.htaccess")).unwrap(),
+                "deny"
+            );
             assert!(tree.join("var/export").is_symlink() && tree.join("sessions").is_dir());
         }
         assert_eq!(trees[1].join("sessions/sess_1").exists(), lost.len() == 1);
     }
     // What is of no tree goes, whoever put it there.
-    for stray in ["writable/0000000000000000/var", "configured/0000000000000000"] {
+    for stray in [
+        "writable/0000000000000000/var",
+        "configured/0000000000000000",
+    ] {
         fs::create_dir_all(shop.path(stray)).unwrap();
     }
     placed(&shop, shop.init("pod")).run().expect(0);
-    assert_eq!((names(&shop.path("writable")).len(), names(&shop.path("configured")).len()), (3, 2));
+    assert_eq!(
+        (
+            names(&shop.path("writable")).len(),
+            names(&shop.path("configured")).len()
+        ),
+        (3, 2)
+    );
 }
 
 #[test]
@@ -174,14 +229,27 @@ fn a_missing_secret_is_named_by_init_and_by_the_agent() {
     let mut pod = Pod::bare();
     describe(&pod.shop);
     pod.shop.publish();
-    fs::rename(pod.shop.path("secret/crypt-key"), pod.shop.path("secret/other")).unwrap();
+    fs::rename(
+        pod.shop.path("secret/crypt-key"),
+        pod.shop.path("secret/other"),
+    )
+    .unwrap();
     let outcome = placed(&pod.shop, pod.shop.init("pod")).run().expect(64);
     let event = shop::last_event(&outcome);
     assert_eq!(event["reason"], "secret", "{event}");
-    assert!(event.to_string().contains("the shop's Secret has no key crypt-key, which app/etc/local.xml needs"), "{event}");
+    assert!(
+        event
+            .to_string()
+            .contains("the shop's Secret has no key crypt-key, which app/etc/local.xml needs"),
+        "{event}"
+    );
     assert!(!pod.shop.path("pod/current").exists());
 
-    fs::rename(pod.shop.path("secret/other"), pod.shop.path("secret/crypt-key")).unwrap();
+    fs::rename(
+        pod.shop.path("secret/other"),
+        pod.shop.path("secret/crypt-key"),
+    )
+    .unwrap();
     placed(&pod.shop, pod.shop.init("pod")).run().expect(0);
     let program = placed(&pod.shop, pod.program()).env("LONGSHORE_POLL", "1s");
     pod.start(program);
@@ -189,8 +257,15 @@ fn a_missing_secret_is_named_by_init_and_by_the_agent() {
     fs::write(pod.shop.path("app/local.xml"), "@secret:amqp-password@").unwrap();
     pod.shop.edit(0, 7, 1.0);
     pod.shop.publish();
-    let status = pod.agent.until("it is told", |status| status["lastError"]["reason"] == "secret");
-    assert!(status["lastError"].to_string().contains("no key amqp-password"), "{status}");
+    let status = pod.agent.until("it is told", |status| {
+        status["lastError"]["reason"] == "secret"
+    });
+    assert!(
+        status["lastError"]
+            .to_string()
+            .contains("no key amqp-password"),
+        "{status}"
+    );
     assert_eq!(status["running"]["sequence"], 1);
     fs::write(pod.shop.path("secret/amqp-password"), "x").unwrap();
     pod.agent.until("release 2 runs", runs(2));
@@ -205,8 +280,21 @@ fn places_that_cannot_be_are_refused() {
     let shop = Shop::on_disk(1, 3);
     describe(&shop);
     shop.publish();
-    let inside = placed(&shop, shop.init("pod")).env("LONGSHORE_WRITABLE", shop.path("pod/writable")).run().expect(64);
-    assert!(inside.stderr.contains("are within one another") && inside.stderr.contains("workspace"), "{inside:#?}");
-    let alone = shop.init("pod").env("LONGSHORE_TEMPLATES", shop.path("app")).run().expect(64);
-    assert!(alone.stderr.contains("LONGSHORE_CONFIGURED is not set"), "{alone:#?}");
+    let inside = placed(&shop, shop.init("pod"))
+        .env("LONGSHORE_WRITABLE", shop.path("pod/writable"))
+        .run()
+        .expect(64);
+    assert!(
+        inside.stderr.contains("are within one another") && inside.stderr.contains("workspace"),
+        "{inside:#?}"
+    );
+    let alone = shop
+        .init("pod")
+        .env("LONGSHORE_TEMPLATES", shop.path("app"))
+        .run()
+        .expect(64);
+    assert!(
+        alone.stderr.contains("LONGSHORE_CONFIGURED is not set"),
+        "{alone:#?}"
+    );
 }

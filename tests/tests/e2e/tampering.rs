@@ -1,4 +1,5 @@
-//! Somebody who may write to the bucket, and holds no key: pods refuse, and publishers do not build on what they wrote.
+//! Somebody who may write to the bucket, and holds no key: pods refuse, and publishers do not build
+//! on what they wrote.
 
 use e2e::{
     s3::{Options, Server},
@@ -24,7 +25,8 @@ fn a_statement_that_was_changed_is_refused() {
     let (server, shop) = published();
     let mut envelope: Value = serde_json::from_slice(&server.get(HEAD).unwrap()).unwrap();
     let payload = envelope["payload"].as_str().unwrap().to_owned();
-    // Another character in the middle of the base64 text: still well-formed, no longer what was signed.
+    // Another character in the middle of the base64 text: still well-formed, no longer what was
+    // signed.
     let (at, old) = payload.char_indices().nth(payload.len() / 2).unwrap();
     let new = if old == 'A' { 'B' } else { 'A' };
     envelope["payload"] = format!("{}{new}{}", &payload[..at], &payload[at + 1..]).into();
@@ -35,15 +37,28 @@ fn a_statement_that_was_changed_is_refused() {
 #[test]
 fn a_blob_that_was_changed_is_refused_and_nothing_of_it_is_kept() {
     let (server, shop) = published();
-    let key = server.keys().into_iter().filter(|key| key.contains("/blobs/")).max_by_key(|key| server.get(key).unwrap().len()).unwrap();
+    let key = server
+        .keys()
+        .into_iter()
+        .filter(|key| key.contains("/blobs/"))
+        .max_by_key(|key| server.get(key).unwrap().len())
+        .unwrap();
     let mut bytes = server.get(&key).unwrap().to_vec();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     server.put(&key, bytes);
     assert_eq!(reason(&shop, "pod", 65), "digest");
     assert!(!shop.path("pod/current").exists());
-    assert_eq!(std::fs::read_dir(shop.path("pod/releases")).unwrap().count(), 0);
-    assert_eq!(std::fs::read_dir(shop.path("pod/staging")).unwrap().count(), 0);
+    assert_eq!(
+        std::fs::read_dir(shop.path("pod/releases"))
+            .unwrap()
+            .count(),
+        0
+    );
+    assert_eq!(
+        std::fs::read_dir(shop.path("pod/staging")).unwrap().count(),
+        0
+    );
     let verify = shop.longshore(["verify", "--deep"]).expect(65);
     assert!(verify.stderr.contains("[reason: digest]"), "{verify:#?}");
 }
@@ -57,7 +72,11 @@ fn an_old_release_put_back_is_refused_where_a_newer_one_ran() {
     shop.init("pod").run().expect(0);
     server.put(HEAD, old);
     assert_eq!(reason(&shop, "pod", 65), "rollback");
-    let fresh = shop.init("fresh").env("LONGSHORE_FLOOR", "2").run().expect(65);
+    let fresh = shop
+        .init("fresh")
+        .env("LONGSHORE_FLOOR", "2")
+        .run()
+        .expect(65);
     assert_eq!(last_event(&fresh)["reason"], "rollback");
 }
 
@@ -65,12 +84,34 @@ fn an_old_release_put_back_is_refused_where_a_newer_one_ran() {
 fn a_publisher_does_not_continue_after_a_sequence_that_nobody_signed() {
     let (server, shop) = published();
     let unsigned = shop.path("evil");
-    shop.longshore(["pack", "--out", "evil", "--sequence", "9007199254740000", "--level", "1"]).expect(0);
+    shop.longshore([
+        "pack",
+        "--out",
+        "evil",
+        "--sequence",
+        "9007199254740000",
+        "--level",
+        "1",
+    ])
+    .expect(0);
     server.put(HEAD, std::fs::read(unsigned.join("release.json")).unwrap());
     let refused = shop.publisher().run().expect(65);
-    assert!(refused.stderr.contains("[reason: signature]"), "{refused:#?}");
-    let mended = json(&shop.publisher().arg("--replace-untrusted").arg("--again").run().expect(0));
-    assert_eq!(mended["sequence"], 2, "it continues after the newest release that is signed");
+    assert!(
+        refused.stderr.contains("[reason: signature]"),
+        "{refused:#?}"
+    );
+    let mended = json(
+        &shop
+            .publisher()
+            .arg("--replace-untrusted")
+            .arg("--again")
+            .run()
+            .expect(0),
+    );
+    assert_eq!(
+        mended["sequence"], 2,
+        "it continues after the newest release that is signed"
+    );
     shop.init("pod").run().expect(0);
 }
 
@@ -92,24 +133,61 @@ fn a_publisher_continues_after_a_release_from_before_a_rotation() {
         "2.root.json",
     ])
     .expect(0);
-    let rotated =
-        shop.longshore(["publish", "--sign", "next.key", "--trust", "2.root.json", "--again", "--output", "json", "--level", "1"]);
+    let rotated = shop.longshore([
+        "publish",
+        "--sign",
+        "next.key",
+        "--trust",
+        "2.root.json",
+        "--again",
+        "--output",
+        "json",
+        "--level",
+        "1",
+    ]);
     assert_eq!(json(&rotated.expect(0))["sequence"], 2);
     // The pod still holds version 1, and walks to version 2 by itself.
     assert_eq!(last_event(&shop.init("pod").run().expect(0))["sequence"], 2);
     let withdrawn = shop.publisher().arg("--again").run().expect(65);
-    assert!(withdrawn.stderr.contains("is not trusted"), "{withdrawn:#?}");
+    assert!(
+        withdrawn.stderr.contains("is not trusted"),
+        "{withdrawn:#?}"
+    );
 }
 
 #[test]
 fn a_release_that_both_keys_signed_is_accepted_before_and_after_the_next_root_is_in_the_store() {
     let (server, shop) = published();
     shop.longshore(["key", "generate", "next"]).expect(0);
-    let rotate = ["trust", "rotate", "1.root.json", "--key", "next.pub", "--sign", "ci.key", "--sign", "next.key", "--out", "2.root.json"];
+    let rotate = [
+        "trust",
+        "rotate",
+        "1.root.json",
+        "--key",
+        "next.pub",
+        "--sign",
+        "ci.key",
+        "--sign",
+        "next.key",
+        "--out",
+        "2.root.json",
+    ];
     shop.longshore(rotate).expect(0);
-    shop.longshore(["publish", "--again", "--sign", "ci.key", "--sign", "next.key", "--level", "1"]).expect(0);
-    assert_eq!(last_event(&shop.init("before").run().expect(0))["sequence"], 2);
+    shop.longshore([
+        "publish", "--again", "--sign", "ci.key", "--sign", "next.key", "--level", "1",
+    ])
+    .expect(0);
+    assert_eq!(
+        last_event(&shop.init("before").run().expect(0))["sequence"],
+        2
+    );
     // What a publisher that dies between the root and the channel leaves behind.
-    server.put("prod/trust/2.root.json", std::fs::read(shop.path("2.root.json")).unwrap());
-    assert_eq!(last_event(&shop.init("after").run().expect(0))["sequence"], 2);
+    server.put(
+        "prod/trust/2.root.json",
+        std::fs::read(shop.path("2.root.json")).unwrap(),
+    );
+    assert_eq!(
+        last_event(&shop.init("after").run().expect(0))["sequence"],
+        2
+    );
 }

@@ -1,5 +1,5 @@
-//! What the code of a shop can do to the agent beside it, and what it cannot: keep the kubelet out, take the agent's port, silence it, or end it by
-//! using up the pod's processes.
+//! What the code of a shop can do to the agent beside it, and what it cannot: keep the kubelet out,
+//! take the agent's port, silence it, or end it by using up the pod's processes.
 
 use crate::agent::Pod;
 use e2e::{
@@ -16,7 +16,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-// A pod's network namespace with lo and eth0, whose other end is the node's. The agent runs in it; another user floods it and tries to listen.
+// A pod's network namespace with lo and eth0, whose other end is the node's. The agent runs in it;
+// another user floods it and tries to listen.
 const POD: &str = r#"
 set -eu
 ip link set lo up
@@ -90,21 +91,36 @@ fn a_flood_from_inside_the_pod_keeps_no_probe_out_and_nobody_else_gets_the_port(
     let shop = Shop::on_disk(1, 3);
     shop.publish();
     shop.init("pod").run().expect(0);
-    let program = Program::new("unshare").args(["--net", "bash", "-c", POD]).directory(shop.path(""));
-    let program =
-        program.envs(shop.pod_environment("pod")).env("AGENT", binary("longshore-agent")).env("FLOOD", FLOOD).env("LISTEN", LISTEN);
+    let program = Program::new("unshare")
+        .args(["--net", "bash", "-c", POD])
+        .directory(shop.path(""));
+    let program = program
+        .envs(shop.pod_environment("pod"))
+        .env("AGENT", binary("longshore-agent"))
+        .env("FLOOD", FLOOD)
+        .env("LISTEN", LISTEN);
     let outcome = program.deadline(Duration::from_mins(3)).run();
     let read = |name: &str| fs::read_to_string(shop.path(name)).unwrap_or_default();
-    assert_eq!(outcome.code(), Some(0), "{outcome:#?}\n{}", read("agent.log"));
-    // A kubelet counts three in a row, and a busy machine may drop one; without a listener of their own half of them failed.
+    assert_eq!(
+        outcome.code(),
+        Some(0),
+        "{outcome:#?}\n{}",
+        read("agent.log")
+    );
+    // A kubelet counts three in a row, and a busy machine may drop one; without a listener of their
+    // own half of them failed.
     let codes = read("codes");
     let good: Vec<_> = codes.lines().map(|code| code == "200").collect();
-    assert!(good.len() == 40 && good.windows(2).all(|pair| pair[0] || pair[1]), "{codes}");
+    assert!(
+        good.len() == 40 && good.windows(2).all(|pair| pair[0] || pair[1]),
+        "{codes}"
+    );
     assert_eq!(read("taken"), "done\n");
 }
 
-// A pod of which no container is root: agent and shop are one user, and the agent's container alone has a capability, as a runtime gives it. What the shop
-// runs tries to listen all the while, and the agent is killed and starts anew.
+// A pod of which no container is root: agent and shop are one user, and the agent's container alone
+// has a capability, as a runtime gives it. What the shop runs tries to listen all the while, and
+// the agent is killed and starts anew.
 const RESTARTS: &str = r#"
 set -eu
 ip link set lo up
@@ -161,42 +177,109 @@ fn while_the_agent_starts_anew_nobody_of_its_own_user_gets_its_port() {
     let agent = shop.path("agent");
     fs::copy(binary("longshore-agent"), &agent).unwrap();
     // As `images/binaries` does.
-    Program::new("setcap").arg("cap_net_bind_service=p").arg(&agent).run().expect(0);
-    let program = Program::new("unshare").args(["--net", "bash", "-c", RESTARTS]).directory(shop.path(""));
-    let program = program.envs(shop.pod_environment("open/pod")).env("LONGSHORE_LISTEN", "0.0.0.0:980").env("TRY", TRY);
-    let outcome = program.env("INIT", binary("longshore-init")).deadline(Duration::from_mins(5)).run();
+    Program::new("setcap")
+        .arg("cap_net_bind_service=p")
+        .arg(&agent)
+        .run()
+        .expect(0);
+    let program = Program::new("unshare")
+        .args(["--net", "bash", "-c", RESTARTS])
+        .directory(shop.path(""));
+    let program = program
+        .envs(shop.pod_environment("open/pod"))
+        .env("LONGSHORE_LISTEN", "0.0.0.0:980")
+        .env("TRY", TRY);
+    let outcome = program
+        .env("INIT", binary("longshore-init"))
+        .deadline(Duration::from_mins(5))
+        .run();
     let read = |name: &str| fs::read_to_string(shop.path(name)).unwrap_or_default();
-    assert_eq!(outcome.code(), Some(0), "{outcome:#?}\n{}\n{}", read("init.log"), read("agent.log"));
-    let counts = |name: &str| read(name).split_whitespace().map(|count| count.parse::<u32>().unwrap()).collect::<Vec<_>>();
+    assert_eq!(
+        outcome.code(),
+        Some(0),
+        "{outcome:#?}\n{}\n{}",
+        read("init.log"),
+        read("agent.log")
+    );
+    let counts = |name: &str| {
+        read(name)
+            .split_whitespace()
+            .map(|count| count.parse::<u32>().unwrap())
+            .collect::<Vec<_>>()
+    };
     let tried = counts("tried");
     assert!(tried[0] > 100 && tried[1] == 0, "{tried:?}");
     // It is the kernel that refuses, and nothing else.
     assert_eq!(counts("free"), [6, 6]);
 
     // Without the capability, as in a container that does not add it, it says what is missing.
-    let limited = "ip link set lo up; exec setpriv --reuid 65534 --regid 65534 --clear-groups --bounding-set -all ./agent";
-    let program = Program::new("unshare").args(["--net", "bash", "-c", limited]).directory(shop.path(""));
-    let refused = program.envs(shop.pod_environment("open/pod")).env("LONGSHORE_LISTEN", "0.0.0.0:980").run().expect(64);
-    assert!(refused.stderr.contains("ports below 1024 take the capability NET_BIND_SERVICE"), "{refused:#?}");
+    let limited = "ip link set lo up; exec setpriv --reuid 65534 --regid 65534 --clear-groups \
+                   --bounding-set -all ./agent";
+    let program = Program::new("unshare")
+        .args(["--net", "bash", "-c", limited])
+        .directory(shop.path(""));
+    let refused = program
+        .envs(shop.pod_environment("open/pod"))
+        .env("LONGSHORE_LISTEN", "0.0.0.0:980")
+        .run()
+        .expect(64);
+    assert!(
+        refused
+            .stderr
+            .contains("ports below 1024 take the capability NET_BIND_SERVICE"),
+        "{refused:#?}"
+    );
 }
 
 #[test]
 fn only_who_owns_the_agent_makes_it_say_more_and_nobody_makes_it_say_less() {
     let mut pod = Pod::new();
-    let program = pod.program().env("LONGSHORE_LOG", "info").env("LONGSHORE_POLL", "1s");
+    let program = pod
+        .program()
+        .env("LONGSHORE_LOG", "info")
+        .env("LONGSHORE_POLL", "1s");
     pod.start(program);
     let agent = binary("longshore-agent");
-    let log = |word: &str| vec!["log".to_owned(), word.to_owned(), pod.agent.process().pid().to_string()];
-    let foreign = Program::new("setpriv").args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]).arg(&agent).args(log("debug"));
-    assert!(foreign.run().expect(64).stderr.contains("or not one of ours"));
-    assert!(Program::new(&agent).args(["log", "off"]).run().expect(64).stderr.contains("neither debug nor configured"));
+    let log = |word: &str| {
+        vec![
+            "log".to_owned(),
+            word.to_owned(),
+            pod.agent.process().pid().to_string(),
+        ]
+    };
+    let foreign = Program::new("setpriv")
+        .args(["--reuid", "65534", "--regid", "65534", "--clear-groups"])
+        .arg(&agent)
+        .args(log("debug"));
+    assert!(
+        foreign
+            .run()
+            .expect(64)
+            .stderr
+            .contains("or not one of ours")
+    );
+    assert!(
+        Program::new(&agent)
+            .args(["log", "off"])
+            .run()
+            .expect(64)
+            .stderr
+            .contains("neither debug nor configured")
+    );
     // This test is no agent.
-    let other = Program::new(&agent).args(["log", "debug", &std::process::id().to_string()]).run().expect(64);
+    let other = Program::new(&agent)
+        .args(["log", "debug", &std::process::id().to_string()])
+        .run()
+        .expect(64);
     assert!(other.stderr.contains("is no longshore-agent"), "{other:#?}");
     let until = |what: &str| {
         let start = Instant::now();
         while !pod.agent.process().complained().contains(what) {
-            assert!(start.elapsed() < Duration::from_secs(20), "{what}: {}", pod.agent.process().complained());
+            assert!(
+                start.elapsed() < Duration::from_secs(20),
+                "{what}: {}",
+                pod.agent.process().complained()
+            );
             thread::sleep(Duration::from_millis(20));
         }
     };
@@ -214,9 +297,21 @@ fn limited(shop: &Shop, program: &str, threads: u32, root: &str) -> Program {
     // Nobody else's, as the kernel counts all threads of a user.
     let user = (61_000 + std::process::id() % 1000 * 10 + threads).to_string();
     let script = format!("ulimit -c 0; ulimit -u {threads}; exec \"$0\"");
-    let program =
-        Program::new("setpriv").args(["--reuid", &user, "--regid", &user, "--clear-groups", "bash", "-c", &script]).arg(binary(program));
-    program.envs(shop.pod_environment(&format!("open/{root}"))).env("LONGSHORE_DEADLINE", "15s")
+    let program = Program::new("setpriv")
+        .args([
+            "--reuid",
+            &user,
+            "--regid",
+            &user,
+            "--clear-groups",
+            "bash",
+            "-c",
+            &script,
+        ])
+        .arg(binary(program));
+    program
+        .envs(shop.pod_environment(&format!("open/{root}")))
+        .env("LONGSHORE_DEADLINE", "15s")
 }
 
 fn open(shop: &Shop) {
@@ -228,7 +323,11 @@ fn open(shop: &Shop) {
 }
 
 fn readable(store: &Path) {
-    Program::new("chmod").args(["-R", "a+rX"]).arg(store).run().expect(0);
+    Program::new("chmod")
+        .args(["-R", "a+rX"])
+        .arg(store)
+        .run()
+        .expect(0);
 }
 
 fn said_so(outcome: &Outcome, took: Duration) {
@@ -244,26 +343,43 @@ fn with_too_few_threads_both_say_so_at_once_and_with_just_enough_they_do_their_w
     open(&shop);
     for threads in 1..=2 {
         let start = Instant::now();
-        said_so(&limited(&shop, "longshore-init", threads, "few").run().expect(75), start.elapsed());
+        said_so(
+            &limited(&shop, "longshore-init", threads, "few")
+                .run()
+                .expect(75),
+            start.elapsed(),
+        );
     }
-    limited(&shop, "longshore-init", 3, "enough").run().expect(0);
+    limited(&shop, "longshore-init", 3, "enough")
+        .run()
+        .expect(0);
     for threads in [1, 4] {
         let start = Instant::now();
-        let program = limited(&shop, "longshore-agent", threads, "few").env("LONGSHORE_LISTEN", format!("127.0.0.1:{}", free_port()));
+        let program = limited(&shop, "longshore-agent", threads, "few")
+            .env("LONGSHORE_LISTEN", format!("127.0.0.1:{}", free_port()));
         said_so(&program.run().expect(75), start.elapsed());
     }
     // No thread is left to hear of changes with: what is published is found by polling.
     for threads in [5, 6] {
         let mut agent = e2e::pod::Agent::default();
         let root = format!("just{threads}");
-        agent.start(limited(&shop, "longshore-agent", threads, &root).env("LONGSHORE_POLL", "500ms").env("LONGSHORE_LOGS", "var/log"));
-        agent.until("it runs", |status| !status["running"].is_null() && status["phase"] == "idle");
+        agent.start(
+            limited(&shop, "longshore-agent", threads, &root)
+                .env("LONGSHORE_POLL", "500ms")
+                .env("LONGSHORE_LOGS", "var/log"),
+        );
+        agent.until("it runs", |status| {
+            !status["running"].is_null() && status["phase"] == "idle"
+        });
         shop.edit(0, u64::from(threads), 1.0);
         let sequence = shop.publish()["sequence"].as_u64().unwrap();
         readable(&shop.path("store"));
         agent.until("the next one runs", runs(sequence));
         let ended = agent.end();
         assert!(!ended.stderr.contains("panicked"), "{ended:#?}");
-        assert!(threads > 5 || ended.stderr.contains("gives no thread to watch files with"), "{ended:#?}");
+        assert!(
+            threads > 5 || ended.stderr.contains("gives no thread to watch files with"),
+            "{ended:#?}"
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! What a publisher is told at once, and not by pods later: a clock that is ahead, keys among the sources, words of the description that mean
-//! nothing; and what `store fsck` finds and mends.
+//! What a publisher is told at once, and not by pods later: a clock that is ahead, keys among the
+//! sources, words of the description that mean nothing; and what `store fsck` finds and mends.
 
 use e2e::{
     process::Outcome,
@@ -14,7 +14,11 @@ use std::{
 };
 
 fn warnings(outcome: &Outcome) -> Vec<&str> {
-    outcome.stderr.lines().filter_map(|line| line.strip_prefix("warning: ")).collect()
+    outcome
+        .stderr
+        .lines()
+        .filter_map(|line| line.strip_prefix("warning: "))
+        .collect()
 }
 
 fn publish(shop: &Shop) -> Outcome {
@@ -26,19 +30,34 @@ fn a_publisher_whose_clock_is_ahead_of_the_stores_hears_of_it_before_anything_is
     let server = Server::start(Options::default()).unwrap();
     let shop = Shop::on(&server, 1, 3);
     let late = |seconds| {
-        server.set_faults(Faults { faults: vec![Fault::new(Effect::Clock { seconds })], ..Faults::default() });
+        server.set_faults(Faults {
+            faults: vec![Fault::new(Effect::Clock { seconds })],
+            ..Faults::default()
+        });
         publish(&shop)
     };
     let refused = late(400).expect(75);
-    let says =
-        "clock is 6m 40s ahead of the store's, and pods refuse a release that was made more than 5m after their own time [reason: clock]";
+    let says = "clock is 6m 40s ahead of the store's, and pods refuse a release that was made \
+                more than 5m after their own time [reason: clock]";
     // An answer takes its time, and a second may have begun.
-    assert!(["40s", "41s", "42s", "43s"].iter().any(|s| refused.stderr.contains(&says.replace("40s", s))), "{}", refused.stderr);
+    assert!(
+        ["40s", "41s", "42s", "43s"]
+            .iter()
+            .any(|s| refused.stderr.contains(&says.replace("40s", s))),
+        "{}",
+        refused.stderr
+    );
     server.set_faults(Faults::default());
     shop.longshore(["release", "show"]).expect(64);
 
     let told = late(200).expect(0);
-    assert!(warnings(&told).iter().any(|text| text.contains("clock is 3m 2") && text.contains("from 5m on")), "{}", told.stderr);
+    assert!(
+        warnings(&told)
+            .iter()
+            .any(|text| text.contains("clock is 3m 2") && text.contains("from 5m on")),
+        "{}",
+        told.stderr
+    );
     shop.edit(0, 1, 1.0);
     assert_eq!(warnings(&late(0).expect(0)), Vec::<&str>::new());
 }
@@ -49,7 +68,11 @@ fn keys_among_the_sources_and_patterns_and_scripts_that_are_not_there_are_told()
     let toml = fs::read_to_string(shop.path("longshore.toml")).unwrap();
     let describe = |more: &str, top: &str| {
         let (head, module) = toml.split_once("[[module]]").unwrap();
-        fs::write(shop.path("longshore.toml"), format!("{head}{top}\n[[module]]{module}{more}\n")).unwrap();
+        fs::write(
+            shop.path("longshore.toml"),
+            format!("{head}{top}\n[[module]]{module}{more}\n"),
+        )
+        .unwrap();
     };
     assert_eq!(warnings(&publish(&shop).expect(0)), Vec::<&str>::new());
 
@@ -57,7 +80,10 @@ fn keys_among_the_sources_and_patterns_and_scripts_that_are_not_there_are_told()
     fs::hard_link(shop.path("ci.key"), shop.module(0).join("notes.txt")).unwrap();
     let refused = publish(&shop).expect(64);
     assert!(
-        refused.stderr.contains("notes.txt is the private key that signs, and module vendor/module0 would ship it to every pod"),
+        refused.stderr.contains(
+            "notes.txt is the private key that signs, and module vendor/module0 would ship it to \
+             every pod"
+        ),
         "{refused:#?}"
     );
     describe("exclude = [\"notes.txt\"]", "");
@@ -67,11 +93,18 @@ fn keys_among_the_sources_and_patterns_and_scripts_that_are_not_there_are_told()
     describe("exclude = [\"notes.txt\"]", "");
     fs::create_dir(shop.module(0).join("etc")).unwrap();
     fs::copy(shop.path("ci.key"), shop.module(0).join("etc/tls.pem")).unwrap();
-    fs::write(shop.module(0).join("etc/public.pem"), "-----BEGIN CERTIFICATE-----\n").unwrap();
+    fs::write(
+        shop.module(0).join("etc/public.pem"),
+        "-----BEGIN CERTIFICATE-----\n",
+    )
+    .unwrap();
     let told = publish(&shop).expect(0);
     assert_eq!(
         warnings(&told),
-        ["module vendor/module0 ships etc/tls.pem, which looks like a private key, to every pod; exclude it unless it is meant to"]
+        [
+            "module vendor/module0 ships etc/tls.pem, which looks like a private key, to every \
+             pod; exclude it unless it is meant to"
+        ]
     );
 
     describe(
@@ -83,7 +116,9 @@ fn keys_among_the_sources_and_patterns_and_scripts_that_are_not_there_are_told()
     assert_eq!(
         warnings(&told),
         [
-            "module vendor/module0: nothing in src/module0 matches exclude \"tests/**\", \"*.orig\"".to_owned(),
+            "module vendor/module0: nothing in src/module0 matches exclude \"tests/**\", \
+             \"*.orig\""
+                .to_owned(),
             "php.warm names pub/idnex.php, which no module has".to_owned()
         ]
     );
@@ -99,7 +134,10 @@ fn blobs(store: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
             if path.is_dir() {
                 pending.push(path);
             } else {
-                found.insert(path.strip_prefix(store).unwrap().to_owned(), fs::read(&path).unwrap());
+                found.insert(
+                    path.strip_prefix(store).unwrap().to_owned(),
+                    fs::read(&path).unwrap(),
+                );
             }
         }
     }
@@ -113,23 +151,48 @@ fn fsck_finds_what_is_missing_and_damaged_and_mends_it_from_where_it_is_whole() 
     let store = shop.path("store");
     let whole = blobs(&store);
     let fsck = |more: &[&str]| {
-        let words = ["store", "fsck", "--output", "json"].into_iter().chain(more.iter().copied());
+        let words = ["store", "fsck", "--output", "json"]
+            .into_iter()
+            .chain(more.iter().copied());
         shop.longshore(words)
     };
     let problems = |outcome: &Outcome| -> BTreeMap<PathBuf, (String, bool)> {
         let found = json(outcome)["findings"].as_array().unwrap().clone();
         let row = |it: &Value| {
-            assert_eq!(it["releases"][0].as_str().map(|key| key.ends_with("release.json") || key.ends_with("1.json")), Some(true), "{it}");
-            (it["key"].as_str().unwrap().into(), (it["problem"].as_str().unwrap().to_owned(), it["mended"] == true))
+            assert_eq!(
+                it["releases"][0]
+                    .as_str()
+                    .map(|key| key.ends_with("release.json") || key.ends_with("1.json")),
+                Some(true),
+                "{it}"
+            );
+            (
+                it["key"].as_str().unwrap().into(),
+                (
+                    it["problem"].as_str().unwrap().to_owned(),
+                    it["mended"] == true,
+                ),
+            )
         };
         found.iter().map(row).collect()
     };
     assert!(problems(&fsck(&["--deep"]).expect(0)).is_empty());
 
     // The manifest stays: without it, nobody knows which tarballs a release needs.
-    let manifest = whole.iter().find(|(_, bytes)| bytes.starts_with(b"{")).unwrap().0.clone();
-    let tarballs: Vec<_> = whole.keys().filter(|key| **key != manifest).cloned().collect();
-    let [gone, short, flipped, _] = &tarballs[..] else { panic!("{tarballs:?}") };
+    let manifest = whole
+        .iter()
+        .find(|(_, bytes)| bytes.starts_with(b"{"))
+        .unwrap()
+        .0
+        .clone();
+    let tarballs: Vec<_> = whole
+        .keys()
+        .filter(|key| **key != manifest)
+        .cloned()
+        .collect();
+    let [gone, short, flipped, _] = &tarballs[..] else {
+        panic!("{tarballs:?}")
+    };
     // Two replicas: in each, something of what is wrong here is wrong, too.
     let [first, second] = ["first", "second"].map(|name| {
         for (key, bytes) in &whole {
@@ -154,26 +217,58 @@ fn fsck_finds_what_is_missing_and_damaged_and_mends_it_from_where_it_is_whole() 
     break_it();
     let [missing, size, digest] = ["missing", "size", "digest"];
     let of = |rows: &[(&PathBuf, &str, bool)]| -> BTreeMap<PathBuf, (String, bool)> {
-        rows.iter().map(|(key, problem, mended)| ((*key).clone(), ((*problem).to_owned(), *mended))).collect()
+        rows.iter()
+            .map(|(key, problem, mended)| ((*key).clone(), ((*problem).to_owned(), *mended)))
+            .collect()
     };
     // By sizes, and by what they hold.
-    assert_eq!(problems(&fsck(&[]).expect(69)), of(&[(gone, missing, false), (short, size, false)]));
-    assert_eq!(problems(&fsck(&["--deep"]).expect(69)), of(&[(gone, missing, false), (short, size, false), (flipped, digest, false)]));
+    assert_eq!(
+        problems(&fsck(&[]).expect(69)),
+        of(&[(gone, missing, false), (short, size, false)])
+    );
+    assert_eq!(
+        problems(&fsck(&["--deep"]).expect(69)),
+        of(&[
+            (gone, missing, false),
+            (short, size, false),
+            (flipped, digest, false)
+        ])
+    );
     // What is damaged there, too, is not taken.
-    let [from_first, from_second] = [&first, &second].map(|path| format!("file://{}", path.display()));
+    let [from_first, from_second] =
+        [&first, &second].map(|path| format!("file://{}", path.display()));
     assert_eq!(
         problems(&fsck(&["--deep", "--from", &from_first]).expect(69)),
-        of(&[(gone, missing, true), (short, size, true), (flipped, digest, false)])
+        of(&[
+            (gone, missing, true),
+            (short, size, true),
+            (flipped, digest, false)
+        ])
     );
-    assert_eq!(problems(&fsck(&["--deep", "--from", &from_first, "--from", &from_second]).expect(0)), of(&[(flipped, digest, true)]));
+    assert_eq!(
+        problems(&fsck(&["--deep", "--from", &from_first, "--from", &from_second]).expect(0)),
+        of(&[(flipped, digest, true)])
+    );
     assert_eq!(blobs(&store), whole);
     // Both at once, and the manifest, too, which is looked at first.
     break_it();
     fs::remove_file(store.join(&manifest)).unwrap();
-    let mended = problems(&fsck(&["--deep", "--from", &from_first, "--from", &from_second]).expect(0));
-    assert_eq!(mended, of(&[(gone, missing, true), (short, size, true), (flipped, digest, true), (&manifest, missing, true)]));
+    let mended =
+        problems(&fsck(&["--deep", "--from", &from_first, "--from", &from_second]).expect(0));
+    assert_eq!(
+        mended,
+        of(&[
+            (gone, missing, true),
+            (short, size, true),
+            (flipped, digest, true),
+            (&manifest, missing, true)
+        ])
+    );
     assert_eq!(blobs(&store), whole);
     // Without anybody who has the manifest, that is all that can be said.
     fs::remove_file(store.join(&manifest)).unwrap();
-    assert_eq!(problems(&fsck(&["--deep"]).expect(69)), of(&[(&manifest, missing, false)]));
+    assert_eq!(
+        problems(&fsck(&["--deep"]).expect(69)),
+        of(&[(&manifest, missing, false)])
+    );
 }

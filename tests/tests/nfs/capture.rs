@@ -23,16 +23,31 @@ impl Capture {
     /// Listens from now on.
     #[track_caller]
     pub(crate) fn start(interface: &str) -> Self {
-        let (file, log) = (Path::new("/run").join(format!("{interface}.pcap")), Path::new(OUT).join(format!("capture-{interface}.log")));
+        let (file, log) = (
+            Path::new("/run").join(format!("{interface}.pcap")),
+            Path::new(OUT).join(format!("capture-{interface}.log")),
+        );
         let [enter, namespace] = in_pod();
         let mut program = Command::new(enter);
         // Whole packets, written as they come, through a buffer of 16 MiB; no user is changed to.
         program
-            .args([&namespace, "tcpdump", "-n", "-U", "-s", "0", "-B", "16384", "-Z", "root", "-i", interface, "-w"])
+            .args([
+                &namespace, "tcpdump", "-n", "-U", "-s", "0", "-B", "16384", "-Z", "root", "-i",
+                interface, "-w",
+            ])
             .arg(&file)
             .arg("tcp");
-        let child = program.stdin(Stdio::null()).stderr(File::create(&log).unwrap()).spawn().unwrap();
-        until("tcpdump listens", SOON, || fs::read_to_string(&log).unwrap().contains("listening on").then_some(()));
+        let child = program
+            .stdin(Stdio::null())
+            .stderr(File::create(&log).unwrap())
+            .spawn()
+            .unwrap();
+        until("tcpdump listens", SOON, || {
+            fs::read_to_string(&log)
+                .unwrap()
+                .contains("listening on")
+                .then_some(())
+        });
         Self { child, file }
     }
 

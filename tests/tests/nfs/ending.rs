@@ -40,7 +40,13 @@ fn what_was_written_is_on_the_server_when_the_program_ends() {
 fn hung_mounts_are_gone_within_the_grace() {
     in_guest(|| {
         let _server = Server::start();
-        let mut agent = Agent::start(&[mount_of("a", "subdirectory = \"a\""), mount_of("b", "subdirectory = \"b\"")].concat());
+        let mut agent = Agent::start(
+            &[
+                mount_of("a", "subdirectory = \"a\""),
+                mount_of("b", "subdirectory = \"b\""),
+            ]
+            .concat(),
+        );
         for name in ["a", "b"] {
             agent.until(name, "healthy", SOON);
         }
@@ -62,7 +68,13 @@ fn hung_mounts_are_gone_within_the_grace() {
 fn a_server_that_falls_silent_just_before_the_end_does_not_delay_it() {
     in_guest(|| {
         let server = Server::start();
-        let mut agent = Agent::start(&[mount_of("a", "subdirectory = \"a\""), mount_of("b", "subdirectory = \"b\"")].concat());
+        let mut agent = Agent::start(
+            &[
+                mount_of("a", "subdirectory = \"a\""),
+                mount_of("b", "subdirectory = \"b\""),
+            ]
+            .concat(),
+        );
         for name in ["a", "b"] {
             agent.until(name, "healthy", SOON);
         }
@@ -70,7 +82,10 @@ fn a_server_that_falls_silent_just_before_the_end_does_not_delay_it() {
         network::cut();
         assert!(agent.terminate(GRACE).success());
         assert_eq!(nfs_mounts(), 0);
-        assert_eq!(fs::read_to_string(server.at("b/file")).unwrap(), "on the server");
+        assert_eq!(
+            fs::read_to_string(server.at("b/file")).unwrap(),
+            "on the server"
+        );
     });
 }
 
@@ -79,7 +94,8 @@ fn a_server_that_falls_silent_just_before_the_end_does_not_delay_it() {
 fn an_end_while_a_dead_server_is_being_mounted_comes_at_once() {
     in_guest(|| {
         let _server = Server::start();
-        let mut agent = Agent::start(&mount_of("dead", "").replace(network::SERVER, network::NOBODY));
+        let mut agent =
+            Agent::start(&mount_of("dead", "").replace(network::SERVER, network::NOBODY));
         agent.watch(Duration::from_secs(2));
         assert_eq!(agent.sees("dead").state, "mounting");
         assert!(agent.terminate(Duration::from_secs(4)).success());

@@ -1,4 +1,5 @@
-//! Inside: the first process of a kernel, which has nothing but this machine's files, read-only, and its own memory.
+//! Inside: the first process of a kernel, which has nothing but this machine's files, read-only,
+//! and its own memory.
 
 use crate::network;
 use e2e::process::{Outcome, Program};
@@ -19,8 +20,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The word of the kernel's command line by which this program knows that it may do what nobody wants on a machine of people, and which says
-/// where results go.
+/// The word of the kernel's command line by which this program knows that it may do what nobody
+/// wants on a machine of people, and which says where results go.
 pub(crate) const MARK: &str = "longshore.guest";
 /// Where results go, as the guest sees it: a directory of the machine.
 pub(crate) const OUT: &str = "/run/out";
@@ -59,11 +60,27 @@ fn end(verdict: &str) {
 }
 
 fn explain() {
-    let tables = ["self/mountinfo", "net/rpc/auth.unix.ip/content", "net/rpc/nfsd.export/content", "net/rpc/nfsd.fh/content", "net/tcp"];
+    let tables = [
+        "self/mountinfo",
+        "net/rpc/auth.unix.ip/content",
+        "net/rpc/nfsd.export/content",
+        "net/rpc/nfsd.fh/content",
+        "net/tcp",
+    ];
     for table in tables {
-        save(&format!("{}.log", table.replace('/', "-")), &fs::read(Path::new("/proc").join(table)).unwrap_or_default());
+        save(
+            &format!("{}.log", table.replace('/', "-")),
+            &fs::read(Path::new("/proc").join(table)).unwrap_or_default(),
+        );
     }
-    save("processes.log", Program::new("ps").args(["-eo", "pid,ppid,stat,wchan:30,args"]).run().stdout.as_bytes());
+    save(
+        "processes.log",
+        Program::new("ps")
+            .args(["-eo", "pid,ppid,stat,wchan:30,args"])
+            .run()
+            .stdout
+            .as_bytes(),
+    );
     // The lines of booting say nothing.
     let said = Program::new("dmesg").run().stdout;
     let since = said.find("as init process").unwrap_or(0);
@@ -77,7 +94,9 @@ fn save(name: &str, bytes: &[u8]) {
 fn set_up() {
     mount("proc", "/proc", "proc", "");
     let line = fs::read_to_string("/proc/cmdline").unwrap();
-    let out = line.split_whitespace().find_map(|word| word.strip_prefix(MARK)?.strip_prefix('='));
+    let out = line
+        .split_whitespace()
+        .find_map(|word| word.strip_prefix(MARK)?.strip_prefix('='));
     let out = out.expect("this is a guest that a test booted");
     for point in MEMORY {
         if !Path::new(point).exists() {
@@ -98,11 +117,28 @@ fn set_up() {
     mount("sys", "/sys", "sysfs", "");
     fs::create_dir_all("/run/modules/lib").unwrap();
     symlink("/usr/lib/uml/modules", "/run/modules/lib/modules").unwrap();
-    command("modprobe", ["-d", "/run/modules", "-a", "nfsd", "nfsv4", "veth", "sch_netem", "overlay"]);
+    command(
+        "modprobe",
+        [
+            "-d",
+            "/run/modules",
+            "-a",
+            "nfsd",
+            "nfsv4",
+            "veth",
+            "sch_netem",
+            "overlay",
+        ],
+    );
     // Programs write to it, but what is built may lie below it, too.
     fs::create_dir_all("/run/tmp/upper").unwrap();
     fs::create_dir_all("/run/tmp/work").unwrap();
-    mount("tmp", "/tmp", "overlay", "lowerdir=/tmp,upperdir=/run/tmp/upper,workdir=/run/tmp/work");
+    mount(
+        "tmp",
+        "/tmp",
+        "overlay",
+        "lowerdir=/tmp,upperdir=/run/tmp/upper,workdir=/run/tmp/work",
+    );
     network::set_up();
 }
 
@@ -115,14 +151,23 @@ pub(crate) fn mount(source: &str, point: &str, fstype: &str, data: &str) {
 
 /// Runs a program to its end, which must be a good one.
 #[track_caller]
-pub(crate) fn command<A: AsRef<OsStr>>(program: &str, arguments: impl IntoIterator<Item = A>) -> Outcome {
+pub(crate) fn command<A: AsRef<OsStr>>(
+    program: &str,
+    arguments: impl IntoIterator<Item = A>,
+) -> Outcome {
     Program::new(program).args(arguments).run().expect(0)
 }
 
 /// Writes a line into what people see of a test that passed.
 pub(crate) fn note(line: impl AsRef<str>) {
-    let since = BEGIN.get().map_or(0.0, |begin| begin.elapsed().as_secs_f64());
-    let mut notes = OpenOptions::new().create(true).append(true).open(Path::new(OUT).join("notes")).unwrap();
+    let since = BEGIN
+        .get()
+        .map_or(0.0, |begin| begin.elapsed().as_secs_f64());
+    let mut notes = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(Path::new(OUT).join("notes"))
+        .unwrap();
     writeln!(notes, "{since:7.2} {}", line.as_ref()).unwrap();
 }
 

@@ -24,7 +24,9 @@ const XSTATE: &str = include_str!("xstate.c");
 /// The test fails in there, or there is no guest.
 #[track_caller]
 pub(crate) fn boot(test: &str) {
-    let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join("nfs").join(test.replace("::", "-"));
+    let out = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join("nfs")
+        .join(test.replace("::", "-"));
     if out.exists() {
         fs::remove_dir_all(&out).unwrap();
     }
@@ -33,21 +35,43 @@ pub(crate) fn boot(test: &str) {
     // Guests leave their memory and sockets there.
     let scratch = e2e::shop::scratch();
     let guest = Program::new(linux)
-        .args(["root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro", MEMORY, "con=null", "con0=null,fd:1", "quiet", "panic=-1"])
+        .args([
+            "root=/dev/root",
+            "rootfstype=hostfs",
+            "rootflags=/",
+            "ro",
+            MEMORY,
+            "con=null",
+            "con0=null,fd:1",
+            "quiet",
+            "panic=-1",
+        ])
         .arg(format!("uml_dir={}/", scratch.path().display()))
         .arg(format!("{MARK}={}", out.display()))
         // What the kernel does not know becomes a variable of the first process, as this does.
         .arg("PATH=/usr/sbin:/usr/bin:/sbin:/bin")
         .arg(format!("init={}", env::current_exe().unwrap().display()))
-        .args(["--", "--exact", test, "--ignored", "--nocapture", "--test-threads=1"])
+        .args([
+            "--",
+            "--exact",
+            test,
+            "--ignored",
+            "--nocapture",
+            "--test-threads=1",
+        ])
         .env("TMPDIR", scratch.path())
         .env("LD_PRELOAD", preload(&out))
         .deadline(LIFE)
         .run();
-    // How the kernel ends afterwards says nothing about the scenario: in one of some hundred guests it aborts while it halts.
+    // How the kernel ends afterwards says nothing about the scenario: in one of some hundred guests
+    // it aborts while it halts.
     let passed = fs::read_to_string(out.join("verdict")).is_ok_and(|verdict| verdict == PASSED);
     // Figures for people, shown with --nocapture.
-    println!("{test}: {:.0?}\n{}", guest.elapsed, fs::read_to_string(out.join("notes")).unwrap_or_default());
+    println!(
+        "{test}: {:.0?}\n{}",
+        guest.elapsed,
+        fs::read_to_string(out.join("notes")).unwrap_or_default()
+    );
     assert!(
         passed,
         "{test} failed in its guest, which ended with {:?} after {:.0?}\n--- console\n{}{}",
@@ -58,25 +82,61 @@ pub(crate) fn boot(test: &str) {
     );
 }
 
-/// Compiles it, in a tenth of a second and by what Rust links with. Not into memory, which some machines mount without the right to run it.
+/// Compiles it, in a tenth of a second and by what Rust links with. Not into memory, which some
+/// machines mount without the right to run it.
 fn preload(directory: &Path) -> PathBuf {
     let library = directory.join("xstate.so");
-    let flags = ["-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-Wl,-z,now", "-x", "c", "-", "-o"];
-    Program::new("cc").args(flags).arg(&library).input(XSTATE).run().expect(0);
+    let flags = [
+        "-std=c11",
+        "-O2",
+        "-Wall",
+        "-Wextra",
+        "-Werror",
+        "-shared",
+        "-fPIC",
+        "-Wl,-z,now",
+        "-x",
+        "c",
+        "-",
+        "-o",
+    ];
+    Program::new("cc")
+        .args(flags)
+        .arg(&library)
+        .input(XSTATE)
+        .run()
+        .expect(0);
     library
 }
 
 fn find(program: &str) -> PathBuf {
     let path = env::var_os("PATH").unwrap_or_default();
-    let found = env::split_paths(&path).map(|directory| directory.join(program)).find(|candidate| candidate.is_file());
-    found.unwrap_or_else(|| panic!("{program} is not installed: run `make test-nfs`, or install Debian's user-mode-linux"))
+    let found = env::split_paths(&path)
+        .map(|directory| directory.join(program))
+        .find(|candidate| candidate.is_file());
+    found.unwrap_or_else(|| {
+        panic!(
+            "{program} is not installed: run `make test-nfs`, or install Debian's user-mode-linux"
+        )
+    })
 }
 
 fn logs(out: &Path) -> String {
-    let mut files: Vec<_> = fs::read_dir(out).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut files: Vec<_> = fs::read_dir(out)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     files.sort();
-    let logs = files.iter().filter(|file| file.extension().is_some_and(|extension| extension == "log"));
-    let shown = |file: &PathBuf| format!("--- {}\n{}", file.display(), tail(&String::from_utf8_lossy(&fs::read(file).unwrap())));
+    let logs = files
+        .iter()
+        .filter(|file| file.extension().is_some_and(|extension| extension == "log"));
+    let shown = |file: &PathBuf| {
+        format!(
+            "--- {}\n{}",
+            file.display(),
+            tail(&String::from_utf8_lossy(&fs::read(file).unwrap()))
+        )
+    };
     logs.map(shown).collect::<Vec<_>>().concat()
 }
 

@@ -1,4 +1,5 @@
-//! A server's host, which is the guest itself, and a pod's network namespace, joined by a wire that can be cut.
+//! A server's host, which is the guest itself, and a pod's network namespace, joined by a wire that
+//! can be cut.
 
 use crate::guest::command;
 use e2e::process::Program;
@@ -34,12 +35,22 @@ pub(crate) fn set_up() {
 /// No packet passes, and nobody is told.
 pub(crate) fn cut() {
     command("tc", "qdisc add dev host0 root netem loss 100%".split(' '));
-    command("tc", "-n pod qdisc add dev pod0 root netem loss 100%".split(' '));
+    command(
+        "tc",
+        "-n pod qdisc add dev pod0 root netem loss 100%".split(' '),
+    );
 }
 
 /// What the server sends arrives so much later.
 pub(crate) fn slow_down(delay: Duration) {
-    command("tc", format!("qdisc add dev host0 root netem delay {}ms", delay.as_millis()).split(' '));
+    command(
+        "tc",
+        format!(
+            "qdisc add dev host0 root netem delay {}ms",
+            delay.as_millis()
+        )
+        .split(' '),
+    );
 }
 
 /// Packets pass again, and at once.

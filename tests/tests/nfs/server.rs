@@ -32,13 +32,22 @@ impl Server {
         }
         mount("nfsd", NFSD, "nfsd", "");
         // By itself a server of little memory would offer less than 1 MiB.
-        for (setting, value) in [("max_block_size", "1048576"), ("nfsv4leasetime", "10"), ("nfsv4gracetime", "10")] {
+        for (setting, value) in [
+            ("max_block_size", "1048576"),
+            ("nfsv4leasetime", "10"),
+            ("nfsv4gracetime", "10"),
+        ] {
             set(setting, value);
         }
-        let mountd = Program::new("rpc.mountd").args(["--foreground", "-N", "2", "-N", "3"]).start();
+        let mountd = Program::new("rpc.mountd")
+            .args(["--foreground", "-N", "2", "-N", "3"])
+            .start();
         for client in ["10.77.0.0/24", "127.0.0.1"] {
             let options = "rw,fsid=0,no_root_squash,insecure,no_subtree_check";
-            command("exportfs", ["-i", "-o", options, &format!("{client}:{SHARE}")]);
+            command(
+                "exportfs",
+                ["-i", "-o", options, &format!("{client}:{SHARE}")],
+            );
         }
         let server = Self { _mountd: mountd };
         server.resume();
@@ -67,10 +76,15 @@ impl Server {
 }
 
 fn set(setting: &str, value: &str) {
-    fs::write(Path::new(NFSD).join(setting), value).unwrap_or_else(|error| panic!("cannot set {setting} of the NFS server: {error}"));
+    fs::write(Path::new(NFSD).join(setting), value)
+        .unwrap_or_else(|error| panic!("cannot set {setting} of the NFS server: {error}"));
 }
 
-/// A mount of the mounts file: `fields` are lines of TOML beyond its name, its path `/mnt/<name>` and the server.
+/// A mount of the mounts file: `fields` are lines of TOML beyond its name, its path `/mnt/<name>`
+/// and the server.
 pub(crate) fn mount_of(name: &str, fields: &str) -> String {
-    format!("[[mount]]\nname = \"{name}\"\nkind = \"nfs4\"\npath = \"/mnt/{name}\"\nserver = \"{SERVER}\"\n{fields}\n")
+    format!(
+        "[[mount]]\nname = \"{name}\"\nkind = \"nfs4\"\npath = \"/mnt/{name}\"\nserver = \
+         \"{SERVER}\"\n{fields}\n"
+    )
 }

@@ -39,7 +39,10 @@ fn a_mount_survives_its_program_and_is_adopted() {
 fn a_program_that_starts_while_its_mount_hangs_says_so_and_waits() {
     in_guest(|| {
         let server = Server::start();
-        let file = mount_of("shop", "directories = [{ path = \"media\", uid = 33, gid = 33 }]");
+        let file = mount_of(
+            "shop",
+            "directories = [{ path = \"media\", uid = 33, gid = 33 }]",
+        );
         let mut agent = Agent::start(&file);
         agent.until("shop", "healthy", SOON);
         let writer = Writer::start("/mnt/shop/media/lines");

@@ -1,4 +1,5 @@
-//! A server behind TLS, as EFS is: stunnel in front of the guest's own server, and a listener on the wire.
+//! A server behind TLS, as EFS is: stunnel in front of the guest's own server, and a listener on
+//! the wire.
 
 use crate::{
     agent::{Agent, mounted, nfs_mounts},
@@ -33,13 +34,21 @@ impl Front {
     pub(crate) fn start(certificate: &str) -> Self {
         let config = format!("{FOLDER}/stunnel.conf");
         let text = format!(
-            "foreground = yes\npid =\nsyslog = no\ndebug = notice\n[nfs]\naccept = {}:{PORT}\nconnect = 127.0.0.1:2049\n\
-             cert = {FOLDER}/{certificate}.pem\nkey = {FOLDER}/{certificate}.key\n",
+            "foreground = yes\npid =\nsyslog = no\ndebug = notice\n[nfs]\naccept = \
+             {}:{PORT}\nconnect = 127.0.0.1:2049\ncert = {FOLDER}/{certificate}.pem\nkey = \
+             {FOLDER}/{certificate}.key\n",
             network::SERVER
         );
         fs::write(&config, text).unwrap();
-        let front = Self(Program::new("stunnel4").arg(config).deadline(Duration::from_mins(10)).start());
-        until("stunnel listens", SOON, || TcpStream::connect((network::SERVER, PORT)).ok());
+        let front = Self(
+            Program::new("stunnel4")
+                .arg(config)
+                .deadline(Duration::from_mins(10))
+                .start(),
+        );
+        until("stunnel listens", SOON, || {
+            TcpStream::connect((network::SERVER, PORT)).ok()
+        });
         front
     }
 
@@ -58,13 +67,18 @@ impl Front {
 pub(crate) fn certify(certificate: &str) {
     fs::create_dir_all(FOLDER).unwrap();
     let key = KeyPair::generate().unwrap();
-    let signed = CertificateParams::new(vec![NAME.to_owned()]).unwrap().self_signed(&key).unwrap();
+    let signed = CertificateParams::new(vec![NAME.to_owned()])
+        .unwrap()
+        .self_signed(&key)
+        .unwrap();
     fs::write(format!("{FOLDER}/{certificate}.pem"), signed.pem()).unwrap();
     fs::write(format!("{FOLDER}/{certificate}.key"), key.serialize_pem()).unwrap();
 }
 
 pub(crate) fn encrypted(name: &str, fields: &str) -> String {
-    let tls = format!("port = {PORT}\ntls = true\nserver_name = \"{NAME}\"\nca_file = \"{FOLDER}/right.pem\"\n");
+    let tls = format!(
+        "port = {PORT}\ntls = true\nserver_name = \"{NAME}\"\nca_file = \"{FOLDER}/right.pem\"\n"
+    );
     mount_of(name, &format!("{tls}{fields}"))
 }
 
@@ -79,7 +93,10 @@ fn nothing_of_a_file_is_on_the_wire() {
         let mut agent = Agent::start(&encrypted("shop", "subdirectory = \"shops/acme\""));
         agent.until("shop", "healthy", SOON);
         let entry = mounted("/mnt/shop").unwrap();
-        assert_eq!((entry.source.as_str(), entry.option("addr")), ("10.77.0.1:/shops/acme", Some("127.0.0.1")));
+        assert_eq!(
+            (entry.source.as_str(), entry.option("addr")),
+            ("10.77.0.1:/shops/acme", Some("127.0.0.1"))
+        );
 
         let text = MARKER.repeat(20_000);
         fs::write(format!("/mnt/shop/{MARKER}"), &text).unwrap();
@@ -89,15 +106,24 @@ fn nothing_of_a_file_is_on_the_wire() {
         assert!(agent.terminate(SOON).success());
 
         let (wire, inside) = (wire.finish(), inside.finish());
-        let count = |bytes: &[u8]| bytes.windows(MARKER.len()).filter(|window| *window == MARKER.as_bytes()).count();
+        let count = |bytes: &[u8]| {
+            bytes
+                .windows(MARKER.len())
+                .filter(|window| *window == MARKER.as_bytes())
+                .count()
+        };
         let (on_wire, on_loopback) = (count(&wire), count(&inside));
         note(format!(
-            "the marker was seen {on_wire} times in {} bytes of the wire, {on_loopback} in {} of loopback",
+            "the marker was seen {on_wire} times in {} bytes of the wire, {on_loopback} in {} of \
+             loopback",
             wire.len(),
             inside.len()
         ));
         // Both ways, nearly all of it: what is cut by a packet's end is not counted.
-        assert!(on_loopback > 35_000, "the check itself would not have seen it");
+        assert!(
+            on_loopback > 35_000,
+            "the check itself would not have seen it"
+        );
         assert!(wire.len() > 2 * text.len(), "all of it went over the wire");
         assert_eq!(on_wire, 0);
     });
@@ -111,7 +137,11 @@ fn a_mount_outlives_the_server_of_its_tunnel_and_the_tunnel_itself() {
         certify("right");
         let mut front = Front::start("right");
         // Two of one server, which the client carries over one of the two tunnels.
-        let file = [encrypted("a", "subdirectory = \"a\""), encrypted("b", "subdirectory = \"b\"")].concat();
+        let file = [
+            encrypted("a", "subdirectory = \"a\""),
+            encrypted("b", "subdirectory = \"b\""),
+        ]
+        .concat();
         let mut agent = Agent::start(&file);
         let before = ["a", "b"].map(|name| {
             agent.until(name, "healthy", SOON);
@@ -131,7 +161,12 @@ fn a_mount_outlives_the_server_of_its_tunnel_and_the_tunnel_itself() {
             assert!(seen.detail.starts_with("no answer within 2 s"), "{seen:?}");
         }
         let why = "its tunnel says: 10.77.0.1: Connection refused";
-        until("the reason is told", SOON, || ["a", "b"].iter().any(|name| agent.sees(name).detail.contains(why)).then_some(()));
+        until("the reason is told", SOON, || {
+            ["a", "b"]
+                .iter()
+                .any(|name| agent.sees(name).detail.contains(why))
+                .then_some(())
+        });
         front = Front::start("right");
         all_go_on(&mut writers);
 
@@ -152,7 +187,14 @@ fn a_mount_outlives_the_server_of_its_tunnel_and_the_tunnel_itself() {
                 agent.until(name, "healthy", BACK);
             }
         }
-        assert_eq!((mounted("/mnt/a").unwrap(), mounted("/mnt/b").unwrap(), nfs_mounts()), (before[0].clone(), before[1].clone(), 2));
+        assert_eq!(
+            (
+                mounted("/mnt/a").unwrap(),
+                mounted("/mnt/b").unwrap(),
+                nfs_mounts()
+            ),
+            (before[0].clone(), before[1].clone(), 2)
+        );
         for (writer, name) in writers.into_iter().zip(["a", "b"]) {
             writer.finish(&server.at(name).join("lines"));
         }
@@ -172,13 +214,27 @@ fn a_tunnel_whose_port_is_taken_waits_for_it() {
         let mut agent = Agent::start(&file);
         agent.until("shop", "healthy", SOON);
         let mut writer = Writer::start("/mnt/shop/lines");
-        let port: u16 = mounted("/mnt/shop").unwrap().option("port").unwrap().parse().unwrap();
+        let port: u16 = mounted("/mnt/shop")
+            .unwrap()
+            .option("port")
+            .unwrap()
+            .parse()
+            .unwrap();
         agent.kill();
         // Connections of the client may end on it, and the port is free only once they have.
-        let squatter = network::from_pod(|| until("the port is free", SOON, || TcpListener::bind(("127.0.0.1", port)).ok()));
+        let squatter = network::from_pod(|| {
+            until("the port is free", SOON, || {
+                TcpListener::bind(("127.0.0.1", port)).ok()
+            })
+        });
         let mut agent = Agent::start(&file);
         let seen = agent.until("shop", "failed", SOON);
-        assert!(seen.detail.starts_with(&format!("cannot listen on 127.0.0.1:{port} for the mount's tunnel: ")), "{seen:?}");
+        assert!(
+            seen.detail.starts_with(&format!(
+                "cannot listen on 127.0.0.1:{port} for the mount's tunnel: "
+            )),
+            "{seen:?}"
+        );
         drop(squatter);
         agent.until("shop", "healthy", BACK);
         writer.goes_on(BACK);
@@ -197,7 +253,11 @@ fn a_server_with_a_wrong_certificate_gets_nothing_and_the_reason_is_told() {
         let front = Front::start("wrong");
         let mut agent = Agent::start(&encrypted("shop", "subdirectory = \"shop\""));
         let seen = agent.until("shop", "failed", SOON);
-        assert!(seen.detail.contains("its tunnel says: 10.77.0.1: invalid peer certificate"), "{seen:?}");
+        assert!(
+            seen.detail
+                .contains("its tunnel says: 10.77.0.1: invalid peer certificate"),
+            "{seen:?}"
+        );
         assert!(!server.at("shop").exists() && mounted("/mnt/shop").is_none());
         drop(front);
         let _front = Front::start("right");

@@ -1,4 +1,5 @@
-//! `longshore-agent` as it ships, with its own times, in a pod that runs a release whose shared directories are on the mount.
+//! `longshore-agent` as it ships, with its own times, in a pod that runs a release whose shared
+//! directories are on the mount.
 
 use crate::{
     agent::{Agent, mounted, nfs_mounts},
@@ -15,12 +16,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A probe starts at most 12.5 s after the last one and may take 5 s; the rest is for a slow machine.
+/// A probe starts at most 12.5 s after the last one and may take 5 s; the rest is for a slow
+/// machine.
 const NOTICED: Duration = Duration::from_secs(30);
 const SOON: Duration = Duration::from_secs(30);
 const BACK: Duration = Duration::from_mins(1);
-/// What an answer may take. The best of some is looked at, for a machine that runs several guests on two cores: an answer that waited for a
-/// mount or for the store would take seconds each time.
+/// What an answer may take. The best of some is looked at, for a machine that runs several guests
+/// on two cores: an answer that waited for a mount or for the store would take seconds each time.
 const PROMPT: Duration = Duration::from_millis(100);
 const ANSWERS: usize = 10;
 /// 8 s to unmount, and the agent's other tasks; its grace is 25 s.
@@ -29,7 +31,10 @@ const END: Duration = Duration::from_secs(12);
 // A pod's variables, its release pulled.
 pub(crate) fn pod(shop: &Shop) -> Vec<(String, OsString)> {
     shop.publish();
-    shop.init("pod").env("LONGSHORE_STORAGE", "/mnt/acme").run().expect(0);
+    shop.init("pod")
+        .env("LONGSHORE_STORAGE", "/mnt/acme")
+        .run()
+        .expect(0);
     let mut variables = shop.pod_environment("pod");
     // From here on a store that never says a word.
     let silent = format!("http://{NOBODY}:9000");
@@ -52,7 +57,11 @@ fn the_agent_answers_and_ends_in_time_while_its_storage_and_its_store_hang() {
         let server = Server::start();
         let shop = Shop::on_disk(1, 10);
         let variables = pod(&shop);
-        let file = mount_of("acme", "subdirectory = \"shops/acme\"\ndirectories = [{ path = \"media\", uid = 33, gid = 33 }]");
+        let file = mount_of(
+            "acme",
+            "subdirectory = \"shops/acme\"\ndirectories = [{ path = \"media\", uid = 33, gid = 33 \
+             }]",
+        );
         let file = file + &mount_of("static", "subdirectory = \"shops/static\"");
         let mut agent = Agent::start_whole(&variables, &file);
         agent.until("acme", "healthy", SOON);
@@ -69,10 +78,24 @@ fn the_agent_answers_and_ends_in_time_while_its_storage_and_its_store_hang() {
         agent.most_children = 0;
         agent.watch(Duration::from_secs(15));
         let readyz = agent.get("/readyz");
-        assert!(readyz.status == 503 && readyz.body.contains("FAIL mount:acme: hung since"), "{readyz:?}");
+        assert!(
+            readyz.status == 503 && readyz.body.contains("FAIL mount:acme: hung since"),
+            "{readyz:?}"
+        );
         assert_eq!(agent.get("/livez").status, 200);
-        assert!(agent.get("/metrics").body.contains("longshore_mount_state{mount=\"acme\",state=\"hung\"} 1.0\n"));
-        for (path, status) in [("/livez", 200), ("/readyz", 503), ("/startupz", 503), ("/status", 200), ("/metrics", 200)] {
+        assert!(
+            agent
+                .get("/metrics")
+                .body
+                .contains("longshore_mount_state{mount=\"acme\",state=\"hung\"} 1.0\n")
+        );
+        for (path, status) in [
+            ("/livez", 200),
+            ("/readyz", 503),
+            ("/startupz", 503),
+            ("/status", 200),
+            ("/metrics", 200),
+        ] {
             let best = (0..ANSWERS).map(|_| {
                 let begin = Instant::now();
                 assert_eq!(agent.get(path).status, status, "{path}");
@@ -83,7 +106,11 @@ fn the_agent_answers_and_ends_in_time_while_its_storage_and_its_store_hang() {
             assert!(best < PROMPT, "{path} took {best:?}");
         }
         note(format!("at most {} children", agent.most_children));
-        assert!((1..=2).contains(&agent.most_children), "one for each mount, not {}", agent.most_children);
+        assert!(
+            (1..=2).contains(&agent.most_children),
+            "one for each mount, not {}",
+            agent.most_children
+        );
 
         // Killed while it hangs; the next one sees it come back.
         agent.kill();
@@ -92,7 +119,13 @@ fn the_agent_answers_and_ends_in_time_while_its_storage_and_its_store_hang() {
         network::mend();
         agent.until("acme", "healthy", BACK);
         agent.until("static", "healthy", BACK);
-        assert_eq!((agent.get("/readyz").status, mounted("/mnt/acme").unwrap().id), (200, id));
+        assert_eq!(
+            (
+                agent.get("/readyz").status,
+                mounted("/mnt/acme").unwrap().id
+            ),
+            (200, id)
+        );
         writer.goes_on(BACK);
         writer.finish(&server.at("shops/acme/media/lines"));
 
@@ -102,6 +135,9 @@ fn the_agent_answers_and_ends_in_time_while_its_storage_and_its_store_hang() {
         assert!(agent.terminate(END).success());
         assert_eq!(nfs_mounts(), 0);
         assert!(!writer.ends(SOON).success());
-        assert_eq!(fs::read_dir(server.at("shops/acme/media")).unwrap().count(), 1);
+        assert_eq!(
+            fs::read_dir(server.at("shops/acme/media")).unwrap().count(),
+            1
+        );
     });
 }

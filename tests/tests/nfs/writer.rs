@@ -33,8 +33,16 @@ impl Writer {
     /// Starts one that cannot write yet.
     pub(crate) fn start_blocked(path: &str) -> Self {
         let mut program = Command::new(binary("steady-writer"));
-        let mut child = program.arg(path).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
-        let (lines, written) = (BufReader::new(child.stdout.take().unwrap()).lines(), Arc::new(AtomicU64::new(0)));
+        let mut child = program
+            .arg(path)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (lines, written) = (
+            BufReader::new(child.stdout.take().unwrap()).lines(),
+            Arc::new(AtomicU64::new(0)),
+        );
         let count = Arc::clone(&written);
         thread::spawn(move || {
             for line in lines {
@@ -54,10 +62,17 @@ impl Writer {
     pub(crate) fn goes_on(&mut self, within: Duration) {
         let (begin, before) = (Instant::now(), self.written());
         until("the writer writes", within, || {
-            assert_eq!(self.child.try_wait().unwrap(), None, "the writer ended after line {before}");
+            assert_eq!(
+                self.child.try_wait().unwrap(),
+                None,
+                "the writer ended after line {before}"
+            );
             (self.written() > before + 1).then_some(())
         });
-        note(format!("writer goes on after line {before}, within {:.1?}", begin.elapsed()));
+        note(format!(
+            "writer goes on after line {before}, within {:.1?}",
+            begin.elapsed()
+        ));
     }
 
     /// Waits for its end, which comes by itself where a write fails.
@@ -73,8 +88,20 @@ impl Writer {
         let told = self.written();
         self.child.kill().unwrap();
         self.child.wait().unwrap();
-        let lines: Vec<u64> = fs::read_to_string(on_server).unwrap().lines().map(|line| line.parse().unwrap()).collect();
-        assert!(lines.len() as u64 >= told, "{} lines of {told} are on the server", lines.len());
-        assert!(lines.iter().copied().eq(1..=lines.len() as u64), "{} is not what was written", on_server.display());
+        let lines: Vec<u64> = fs::read_to_string(on_server)
+            .unwrap()
+            .lines()
+            .map(|line| line.parse().unwrap())
+            .collect();
+        assert!(
+            lines.len() as u64 >= told,
+            "{} lines of {told} are on the server",
+            lines.len()
+        );
+        assert!(
+            lines.iter().copied().eq(1..=lines.len() as u64),
+            "{} is not what was written",
+            on_server.display()
+        );
     }
 }

@@ -28,7 +28,8 @@ const PASSWORD: &str = "not-for-others";
 fn whole(media: &Path, after: &str) {
     for number in 0..CANARIES {
         let path = media.join(format!("canary/{number}.txt"));
-        let found = fs::read_to_string(&path).unwrap_or_else(|error| panic!("after {after}: {}: {error}", path.display()));
+        let found = fs::read_to_string(&path)
+            .unwrap_or_else(|error| panic!("after {after}: {}: {error}", path.display()));
         assert_eq!(found, format!("canary {number}\n"), "after {after}");
     }
     println!("after {after}: {CANARIES} files of {CANARIES}");
@@ -45,41 +46,81 @@ fn shared_files_outlive_pods_workloads_shops_and_directories_of_nodes() {
     let two = json!({ "scale": { "min": 2, "max": 2 } });
     shop.open("files", &two);
     let pods = shop.served_by(2);
-    let write =
-        format!("cd /srv/shop/current/media && mkdir canary && for n in $(seq 0 {}); do echo canary $n >canary/$n.txt; done", CANARIES - 1);
-    shop.exec(&pods[0].name, "php-fpm", &["sh", "-c", &write]).expect(0);
+    let write = format!(
+        "cd /srv/shop/current/media && mkdir canary && for n in $(seq 0 {}); do echo canary $n \
+         >canary/$n.txt; done",
+        CANARIES - 1
+    );
+    shop.exec(&pods[0].name, "php-fpm", &["sh", "-c", &write])
+        .expect(0);
     // The other node sees them, and nginx serves them.
     let media = platform.shared().join("files/media");
     whole(&media, "a write through one pod");
-    assert_eq!(shop.page(&pods[1], "/media/canary/7.txt").unwrap().body, "canary 7\n");
+    assert_eq!(
+        shop.page(&pods[1], "/media/canary/7.txt").unwrap().body,
+        "canary 7\n"
+    );
 
-    let kubectl =
-        |words: &[&str]| cluster.kubectl(["--namespace", &shop.namespace].into_iter().chain(words.iter().copied())).deadline(LONG).run();
+    let kubectl = |words: &[&str]| {
+        cluster
+            .kubectl(
+                ["--namespace", &shop.namespace]
+                    .into_iter()
+                    .chain(words.iter().copied()),
+            )
+            .deadline(LONG)
+            .run()
+    };
     kubectl(&["delete", "pod", &pods[0].name]).expect(0);
     whole(&media, "a pod was deleted");
     // As if its node had gone: nobody waits for its agent to unmount.
-    kubectl(&["delete", "pod", &pods[1].name, "--grace-period=0", "--force"]).expect(0);
+    kubectl(&[
+        "delete",
+        "pod",
+        &pods[1].name,
+        "--grace-period=0",
+        "--force",
+    ])
+    .expect(0);
     shop.served_by(2);
     whole(&media, "a pod was deleted by force");
     kubectl(&["delete", "deployment", "web"]).expect(0);
     whole(&media, "the Deployment was deleted");
     // The scheduler makes it again.
-    eventually("pods again", LONG, || (shop.pods().len() == 2).then_some(()));
+    eventually("pods again", LONG, || {
+        (shop.pods().len() == 2).then_some(())
+    });
     shop.served_by(2);
     cluster.ask(&["delete", "shop", "files"]);
-    eventually("the end of its pods", LONG, || (shop.list("web").is_empty() && shop.list("cron").is_empty()).then_some(()));
+    eventually("the end of its pods", LONG, || {
+        (shop.list("web").is_empty() && shop.list("cron").is_empty()).then_some(())
+    });
     whole(&media, "the Shop was deleted");
     for node in [1, 2] {
-        cluster.on_node(node, &["rm", "-rf", "/var/lib/longshore/mounts", "/var/lib/longshore/cache"]).expect(0);
+        cluster
+            .on_node(
+                node,
+                &[
+                    "rm",
+                    "-rf",
+                    "/var/lib/longshore/mounts",
+                    "/var/lib/longshore/cache",
+                ],
+            )
+            .expect(0);
     }
     whole(&media, "the nodes' directories were removed");
     shop.open("files", &two);
     let pods = shop.served_by(2);
-    assert_eq!(shop.page(&pods[0], "/media/canary/49.txt").unwrap().body, "canary 49\n");
+    assert_eq!(
+        shop.page(&pods[0], "/media/canary/49.txt").unwrap().body,
+        "canary 49\n"
+    );
     whole(&media, "the Shop came back");
 }
 
-/// What stands in for Magento 2: its commands, on a real database; the version of its schema is the release's.
+/// What stands in for Magento 2: its commands, on a real database; the version of its schema is the
+/// release's.
 const COMMANDS: &str = r#"<?php
 $root = dirname(__DIR__);
 $db = (require "$root/app/etc/env.php")['db']['connection']['default'];
@@ -119,7 +160,8 @@ const MODULES: [(&str, &str); 2] = [("page", "pub"), ("commands", "")];
 
 fn spec(migration: &str) -> String {
     format!(
-        "shared = [\"app/etc/env.php\", \"pub/media\", \"var/export\", \"var/import\", \"var/importexport\"]\nmigration = \"{migration}\""
+        "shared = [\"app/etc/env.php\", \"pub/media\", \"var/export\", \"var/import\", \
+         \"var/importexport\"]\nmigration = \"{migration}\""
     )
 }
 
@@ -129,9 +171,15 @@ fn cron_runs_each_minute_and_migrations_gate_their_releases() {
     let platform = Platform::install(&cluster);
     let database = Database::start(&cluster);
     database.create("shop", PASSWORD);
-    // A shop that was moved in. The first Job of one whose database is empty says so, and nothing else runs before that is mended.
+    // A shop that was moved in. The first Job of one whose database is empty says so, and nothing
+    // else runs before that is mended.
     database.ask("shop", "CREATE TABLE setup_module (module VARCHAR(50))");
-    platform.class(&Class { engine: "Magento2", shared: Vec::new(), database: Some(PORT), ..Class::php("magento") });
+    platform.class(&Class {
+        engine: "Magento2",
+        shared: Vec::new(),
+        database: Some(PORT),
+        ..Class::php("magento")
+    });
     let shop = platform.tenant("magento");
     sources(&shop, "one", 0);
     shop.register(shop.publish(&MODULES, &spec("none")));
@@ -142,10 +190,16 @@ fn cron_runs_each_minute_and_migrations_gate_their_releases() {
     // Twice, a minute apart.
     let cron = || {
         database
-            .try_ask("shop", "SELECT COUNT(*), TIMESTAMPDIFF(MICROSECOND, MIN(at), MAX(at)) / 1000000 FROM done WHERE what = 'cron'")
+            .try_ask(
+                "shop",
+                "SELECT COUNT(*), TIMESTAMPDIFF(MICROSECOND, MIN(at), MAX(at)) / 1000000 FROM \
+                 done WHERE what = 'cron'",
+            )
             .unwrap_or_default()
     };
-    let ran = eventually("two runs of cron", LONG, || cron().starts_with("2\t").then(cron));
+    let ran = eventually("two runs of cron", LONG, || {
+        cron().starts_with("2\t").then(cron)
+    });
     let apart: f64 = ran.trim().split('\t').nth(1).unwrap().parse().unwrap();
     println!("cron ran twice, {apart:.1} s apart");
     assert!((55.0..65.0).contains(&apart), "{ran}");
@@ -160,40 +214,86 @@ fn cron_runs_each_minute_and_migrations_gate_their_releases() {
         let wanted = format!("entry={release} ");
         loop {
             let pages: Vec<_> = pods.iter().map(|pod| shop.page(pod, "/")).collect();
-            // A shop is open while its database grows, and closed while the release before would not know it.
-            let status = |page: &Result<web::Page, _>| page.as_ref().map_or(0, |page: &web::Page| page.status);
-            let bad: Vec<_> = pages.iter().filter(|page| ![200, 503].contains(&status(page))).collect();
+            // A shop is open while its database grows, and closed while the release before would
+            // not know it.
+            let status = |page: &Result<web::Page, _>| {
+                page.as_ref().map_or(0, |page: &web::Page| page.status)
+            };
+            let bad: Vec<_> = pages
+                .iter()
+                .filter(|page| ![200, 503].contains(&status(page)))
+                .collect();
             assert!(bad.is_empty(), "during the {migration} migration: {bad:#?}");
             closed |= pages.iter().any(|page| status(page) == 503);
-            // Whoever serves the release, does so after its database is there. Asked in this order, a page cannot be ahead of the answer.
-            let version = database.ask("shop", "SELECT IFNULL(MAX(version), 0) FROM schema_version");
-            let new = pages.iter().flatten().filter(|page| page.body.starts_with(&wanted)).count();
-            assert!(new == 0 || version.trim() == schema.to_string(), "{new} pods serve {release} on a database of {version}");
+            // Whoever serves the release, does so after its database is there. Asked in this order,
+            // a page cannot be ahead of the answer.
+            let version =
+                database.ask("shop", "SELECT IFNULL(MAX(version), 0) FROM schema_version");
+            let new = pages
+                .iter()
+                .flatten()
+                .filter(|page| page.body.starts_with(&wanted))
+                .count();
+            assert!(
+                new == 0 || version.trim() == schema.to_string(),
+                "{new} pods serve {release} on a database of {version}"
+            );
             held += usize::from(new == 0 && version.trim() != schema.to_string());
-            let migrates = || shop.list("migration").iter().any(|pod| pod["status"]["phase"] == "Running");
+            let migrates = || {
+                shop.list("migration")
+                    .iter()
+                    .any(|pod| pod["status"]["phase"] == "Running")
+            };
             let crons = shop.list("cron").len();
             paused |= crons == 0;
             // Both questions twice, as nothing answers them for one moment.
-            assert!(!(migrates() && !shop.list("cron").is_empty() && migrates()), "cron has not ended, and the database is being changed");
+            assert!(
+                !(migrates() && !shop.list("cron").is_empty() && migrates()),
+                "cron has not ended, and the database is being changed"
+            );
             if new == pods.len() {
                 break;
             }
-            assert!(begin.elapsed() < LONG, "{release} is not served\n{}", platform.tell(&shop.namespace));
+            assert!(
+                begin.elapsed() < LONG,
+                "{release} is not served\n{}",
+                platform.tell(&shop.namespace)
+            );
             std::thread::sleep(Duration::from_millis(100));
         }
         assert!(held > 10, "nobody waited for the migration");
-        assert_eq!(closed, migration == "breaking", "whether visitors were kept out during the {migration} migration");
-        assert!(paused, "cron went on while the database was changed ({migration})");
-        let span = format!(
-            "SELECT COUNT(*) FROM done WHERE what = 'cron' AND id BETWEEN (SELECT id FROM done WHERE what = 'begin {schema}') AND (SELECT id FROM done WHERE what = 'end {schema}')"
+        assert_eq!(
+            closed,
+            migration == "breaking",
+            "whether visitors were kept out during the {migration} migration"
         );
-        assert_eq!(database.ask("shop", &span).trim(), "0", "cron ran within the migration");
-        platform.rollout(&shop.release_name(sequence), LONG, |status| status["phase"] == "Completed");
+        assert!(
+            paused,
+            "cron went on while the database was changed ({migration})"
+        );
+        let span = format!(
+            "SELECT COUNT(*) FROM done WHERE what = 'cron' AND id BETWEEN (SELECT id FROM done \
+             WHERE what = 'begin {schema}') AND (SELECT id FROM done WHERE what = 'end {schema}')"
+        );
+        assert_eq!(
+            database.ask("shop", &span).trim(),
+            "0",
+            "cron ran within the migration"
+        );
+        platform.rollout(&shop.release_name(sequence), LONG, |status| {
+            status["phase"] == "Completed"
+        });
         println!(
-            "{migration}: every pod serves {release} {:.1} s after the rollout began, its migration of 8 s first",
+            "{migration}: every pod serves {release} {:.1} s after the rollout began, its \
+             migration of 8 s first",
             begin.elapsed().as_secs_f64()
         );
-        eventually("cron again", LONG, || shop.list("cron").iter().any(|pod| pod["status"]["phase"] == "Running").then_some(()));
+        eventually("cron again", LONG, || {
+            shop.list("cron")
+                .iter()
+                .any(|pod| pod["status"]["phase"] == "Running")
+                .then_some(())
+        });
     }
 }
 
@@ -201,23 +301,62 @@ fn cron_runs_each_minute_and_migrations_gate_their_releases() {
 #[track_caller]
 fn pods_add_backups_and_read_releases(platform: &Platform<'_>, shop: &Tenant<'_>) {
     let release = format!("store/{RELEASES}/channels/shops/{}/release.json", shop.name);
-    let found = platform.store.mc(&["find", &format!("store/{BACKUPS}/{}", shop.name), "--name", "*.zst.0000"]).run().expect(0).stdout;
-    let backup = found.lines().next().unwrap_or_else(|| panic!("no backup: {found:?}"));
+    let found = platform
+        .store
+        .mc(&[
+            "find",
+            &format!("store/{BACKUPS}/{}", shop.name),
+            "--name",
+            "*.zst.0000",
+        ])
+        .run()
+        .expect(0)
+        .stdout;
+    let backup = found
+        .lines()
+        .next()
+        .unwrap_or_else(|| panic!("no backup: {found:?}"));
     let forged = platform.path("forged.json");
     fs::write(&forged, "{}").unwrap();
-    let (forged, new) = (forged.display().to_string(), format!("store/{RELEASES}/channels/shops/{}/releases/99.json", shop.name));
+    let (forged, new) = (
+        forged.display().to_string(),
+        format!(
+            "store/{RELEASES}/channels/shops/{}/releases/99.json",
+            shop.name
+        ),
+    );
     let before = platform.store.mc(&["cat", &release]).run().expect(0).stdout;
-    for forbidden in
-        [vec!["cat", backup], vec!["rm", backup], vec!["rm", &release], vec!["cp", &forged, &release], vec!["cp", &forged, &new]]
-    {
+    for forbidden in [
+        vec!["cat", backup],
+        vec!["rm", backup],
+        vec!["rm", &release],
+        vec!["cp", &forged, &release],
+        vec!["cp", &forged, &new],
+    ] {
         let outcome = platform.store.mc_of_pods(&forbidden).run();
-        let denied = ["Access Denied", "Insufficient permissions"].iter().any(|words| outcome.stderr.contains(words));
-        assert!(outcome.code() != Some(0) && denied, "{forbidden:?}: {outcome:#?}");
+        let denied = ["Access Denied", "Insufficient permissions"]
+            .iter()
+            .any(|words| outcome.stderr.contains(words));
+        assert!(
+            outcome.code() != Some(0) && denied,
+            "{forbidden:?}: {outcome:#?}"
+        );
     }
     platform.store.mc(&["stat", backup]).run().expect(0);
-    assert!(platform.store.mc(&["stat", &new]).run().code() != Some(0), "{new} was written");
+    assert!(
+        platform.store.mc(&["stat", &new]).run().code() != Some(0),
+        "{new} was written"
+    );
     // The same client and key can do what pods do, so what failed was not the connection.
-    assert_eq!(platform.store.mc_of_pods(&["cat", &release]).run().expect(0).stdout, before);
+    assert_eq!(
+        platform
+            .store
+            .mc_of_pods(&["cat", &release])
+            .run()
+            .expect(0)
+            .stdout,
+        before
+    );
 }
 
 #[test]
@@ -226,11 +365,20 @@ fn a_backup_is_written_and_brings_the_data_back() {
     let platform = Platform::install(&cluster);
     let database = Database::start(&cluster);
     database.create("vault", PASSWORD);
-    database.ask("vault", "CREATE TABLE orders (id INT PRIMARY KEY, who VARCHAR(64)) CHARSET utf8mb4; INSERT INTO orders VALUES (1, 'Ana'), (2, 'Gheorghiță')");
+    database.ask(
+        "vault",
+        "CREATE TABLE orders (id INT PRIMARY KEY, who VARCHAR(64)) CHARSET utf8mb4; INSERT INTO \
+         orders VALUES (1, 'Ana'), (2, 'Gheorghiță')",
+    );
     let image = built(&cluster, "longshore-backup");
     // Where a CSI driver mounts, or here the kubelet, no container of the shop may be privileged.
     let backup = Some(image.pinned().to_owned());
-    platform.class(&Class { storage: "Csi", database: Some(PORT), backup, ..Class::php("vault") });
+    platform.class(&Class {
+        storage: "Csi",
+        database: Some(PORT),
+        backup,
+        ..Class::php("vault")
+    });
     let media = platform.shared().join("vault/media");
     fs::create_dir_all(&media).unwrap();
     for path in [media.parent().unwrap(), &media] {
@@ -244,24 +392,50 @@ fn a_backup_is_written_and_brings_the_data_back() {
     shop.register(shop.publish(&[("page", "")], "shared = [\"media\"]"));
     let services = json!({ "database": { "ref": "db", "name": "vault" }, "media": { "ref": "disk", "path": "/vault" } });
     shop.open("vault", &json!({ "scale": { "min": 1, "max": 1 }, "services": services, "config": { "secretRef": { "name": "env" } } }));
-    shop.secret("env", &json!({ "database-user": "vault", "database-password": PASSWORD }));
+    shop.secret(
+        "env",
+        &json!({ "database-user": "vault", "database-password": PASSWORD }),
+    );
     let pod = shop.served_by(1).remove(0);
-    assert_eq!(shop.page(&pod, "/media/a.jpg").unwrap().body, "a.jpg".repeat(100));
+    assert_eq!(
+        shop.page(&pod, "/media/a.jpg").unwrap().body,
+        "a.jpg".repeat(100)
+    );
     let labels = cluster.get(&["namespace", &shop.namespace])["metadata"]["labels"].clone();
     assert_eq!(labels["pod-security.kubernetes.io/enforce"], "restricted");
 
-    let kubectl =
-        |words: &[&str]| cluster.kubectl(["--namespace", &shop.namespace].into_iter().chain(words.iter().copied())).deadline(LONG).run();
+    let kubectl = |words: &[&str]| {
+        cluster
+            .kubectl(
+                ["--namespace", &shop.namespace]
+                    .into_iter()
+                    .chain(words.iter().copied()),
+            )
+            .deadline(LONG)
+            .run()
+    };
     kubectl(&["create", "job", "now", "--from=cronjob/backup"]).expect(0);
-    let done = kubectl(&["wait", "--for=condition=Complete", "job/now", "--timeout=90s"]);
+    let done = kubectl(&[
+        "wait",
+        "--for=condition=Complete",
+        "job/now",
+        "--timeout=90s",
+    ]);
     let log = kubectl(&["logs", "job/now"]);
     assert!(done.code() == Some(0), "{done:#?}{log:#?}");
     println!("{}", log.stdout);
-    let listed = platform.store.mc(&["ls", "--recursive", &format!("store/{BACKUPS}/vault")]).run().expect(0).stdout;
+    let listed = platform
+        .store
+        .mc(&["ls", "--recursive", &format!("store/{BACKUPS}/vault")])
+        .run()
+        .expect(0)
+        .stdout;
     for name in ["database.sql.zst", "media.tsv.zst", "complete"] {
         assert!(listed.contains(name), "{listed}");
     }
-    let object = cluster.get(&["cronjob", "backup", "--namespace", &shop.namespace]).to_string();
+    let object = cluster
+        .get(&["cronjob", "backup", "--namespace", &shop.namespace])
+        .to_string();
     assert!(!object.contains(PASSWORD));
     pods_add_backups_and_read_releases(&platform, &shop);
 
@@ -269,9 +443,11 @@ fn a_backup_is_written_and_brings_the_data_back() {
     fs::remove_file(media.join("a.jpg")).unwrap();
     shop.secret("owner", &json!({ "access-key-id": platform.store.owner().0, "secret-access-key": platform.store.owner().1 }));
     let restore = |name: &str| {
-        // What the CronJob's pod is, with another program and an operator's key; its labels, as a pod without them reaches nobody.
-        let mut template =
-            cluster.get(&["cronjob", "backup", "--namespace", &shop.namespace])["spec"]["jobTemplate"]["spec"]["template"].clone();
+        // What the CronJob's pod is, with another program and an operator's key; its labels, as a
+        // pod without them reaches nobody.
+        let mut template = cluster.get(&["cronjob", "backup", "--namespace", &shop.namespace])
+            ["spec"]["jobTemplate"]["spec"]["template"]
+            .clone();
         let pod = &mut template["spec"];
         pod["containers"][0]["command"] = json!(["longshore-restore"]);
         for variable in pod["containers"][0]["env"].as_array_mut().unwrap() {
@@ -283,17 +459,33 @@ fn a_backup_is_written_and_brings_the_data_back() {
             "spec": { "backoffLimit": 0, "template": template } });
         platform.apply(&job.to_string());
         let ended = eventually("the end of a restore", LONG, || {
-            let status = cluster.get(&["job", name, "--namespace", &shop.namespace])["status"].clone();
+            let status =
+                cluster.get(&["job", name, "--namespace", &shop.namespace])["status"].clone();
             let ended = |kind: &str| {
-                status["conditions"].as_array().is_some_and(|all| all.iter().any(|it| it["type"] == kind && it["status"] == "True"))
+                status["conditions"].as_array().is_some_and(|all| {
+                    all.iter()
+                        .any(|it| it["type"] == kind && it["status"] == "True")
+                })
             };
-            if ended("Complete") { Some(true) } else { ended("Failed").then_some(false) }
+            if ended("Complete") {
+                Some(true)
+            } else {
+                ended("Failed").then_some(false)
+            }
         });
         (ended, kubectl(&["logs", &format!("job/{name}")]).stdout)
     };
     let (ended, log) = restore("restore");
-    assert!(!ended && log.contains("a.jpg is missing or not of 500 bytes") && log.contains("1 of 2 files"), "{log}");
-    assert_eq!(database.ask("vault", "SELECT who FROM orders ORDER BY id"), "Ana\nGheorghiță\n");
+    assert!(
+        !ended
+            && log.contains("a.jpg is missing or not of 500 bytes")
+            && log.contains("1 of 2 files"),
+        "{log}"
+    );
+    assert_eq!(
+        database.ask("vault", "SELECT who FROM orders ORDER BY id"),
+        "Ana\nGheorghiță\n"
+    );
     fs::write(media.join("a.jpg"), "a.jpg".repeat(100)).unwrap();
     let (ended, log) = restore("again");
     assert!(ended && log.contains("2 of 2 files"), "{log}");

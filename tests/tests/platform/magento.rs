@@ -7,14 +7,23 @@ use e2e::{
 use std::time::Duration;
 
 /// A real one is switched more often, and its pods are made anew, which CI has no time for.
-const EXTENT: Extent = Extent { switches: 4, switch: Duration::from_secs(10), slow: false };
+const EXTENT: Extent = Extent {
+    switches: 4,
+    switch: Duration::from_secs(10),
+    slow: false,
+};
 
 #[track_caller]
 fn every_row_is_good(kind: &'static Kind) {
     let cluster = Cluster::alone();
     let table = magento::tried(&cluster, kind, None, EXTENT);
     println!("{}", table.text());
-    assert!(table.bad().is_empty(), "{}\nnot as expected: {}", table.problems(), table.bad().join("; "));
+    assert!(
+        table.bad().is_empty(),
+        "{}\nnot as expected: {}",
+        table.problems(),
+        table.bad().join("; ")
+    );
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! What a program of a shop reaches from its container, as its user, with the `NetworkPolicies` in force. `docs/reach.md` has it as a table.
+//! What a program of a shop reaches from its container, as its user, with the `NetworkPolicies` in
+//! force. `docs/reach.md` has it as a table.
 
 #![allow(clippy::disallowed_methods, reason = "the test makes its files itself")]
 
@@ -19,7 +20,8 @@ use std::{
 };
 
 const LONG: Duration = Duration::from_mins(3);
-/// Servers on the host: a file server's port, a database and a Redis; and where clouds hand out the node's identity.
+/// Servers on the host: a file server's port, a database and a Redis; and where clouds hand out the
+/// node's identity.
 const NFS: u16 = 2049;
 const DATABASE: u16 = 13_399;
 const REDIS: u16 = 16_399;
@@ -48,23 +50,48 @@ echo json_encode($open);
 
 /// Whether the agent takes anything but a question.
 const POST: &str = "echo @file_get_contents('http://127.0.0.1:980/status', false, \
-    stream_context_create(['http' => ['method' => 'POST']])) === false ? 'no' : 'yes';";
+                    stream_context_create(['http' => ['method' => 'POST']])) === false ? 'no' : \
+                    'yes';";
 
 /// Takes connections for as long as the test runs.
 fn listen(address: &str, port: u16) {
-    let listener = TcpListener::bind((address, port)).unwrap_or_else(|error| panic!("{address}:{port}: {error}"));
+    let listener = TcpListener::bind((address, port))
+        .unwrap_or_else(|error| panic!("{address}:{port}: {error}"));
     thread::spawn(move || listener.incoming().for_each(drop));
 }
 
 /// Those of `targets` that a program in a pod can connect to.
 #[track_caller]
-fn reached(cluster: &Cluster, namespace: &str, pod: &str, container: &str, targets: &[String]) -> BTreeSet<String> {
-    let words = ["--namespace", namespace, "exec", pod, "--container", container, "--", "php8.2", "-n", "-r", CONNECT, "--"];
-    let outcome = cluster.kubectl(words.into_iter().chain(targets.iter().map(String::as_str))).run().expect(0);
+fn reached(
+    cluster: &Cluster,
+    namespace: &str,
+    pod: &str,
+    container: &str,
+    targets: &[String],
+) -> BTreeSet<String> {
+    let words = [
+        "--namespace",
+        namespace,
+        "exec",
+        pod,
+        "--container",
+        container,
+        "--",
+        "php8.2",
+        "-n",
+        "-r",
+        CONNECT,
+        "--",
+    ];
+    let outcome = cluster
+        .kubectl(words.into_iter().chain(targets.iter().map(String::as_str)))
+        .run()
+        .expect(0);
     serde_json::from_str(&outcome.stdout).unwrap_or_else(|error| panic!("{error}: {outcome:?}"))
 }
 
-/// Pods of nobody's shop, with PHP: a stranger, one where the edge is, and one where metrics are read.
+/// Pods of nobody's shop, with PHP: a stranger, one where the edge is, and one where metrics are
+/// read.
 fn strangers(cluster: &Cluster, platform: &Platform<'_>) {
     let image = built(cluster, "longshore-shop-php8.2").name().to_owned();
     for namespace in ["stranger", "edge", "monitoring"] {
@@ -73,15 +100,29 @@ fn strangers(cluster: &Cluster, platform: &Platform<'_>) {
                 "seccompProfile": { "type": "RuntimeDefault" } } });
         let pod = json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "reach", "namespace": namespace },
             "spec": { "terminationGracePeriodSeconds": 0, "enableServiceLinks": false, "automountServiceAccountToken": false, "containers": [container] } });
-        platform.apply(&json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": namespace } }).to_string());
+        platform.apply(
+            &json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": namespace } })
+                .to_string(),
+        );
         eventually("the namespace's account", LONG, || {
-            cluster.kubectl(["--namespace", namespace, "get", "serviceaccount", "default"]).run().code().filter(|code| *code == 0)
+            cluster
+                .kubectl(["--namespace", namespace, "get", "serviceaccount", "default"])
+                .run()
+                .code()
+                .filter(|code| *code == 0)
         });
         platform.apply(&pod.to_string());
     }
     for namespace in ["stranger", "edge", "monitoring"] {
         cluster
-            .kubectl(["--namespace", namespace, "wait", "--for=condition=Ready", "pod/reach", "--timeout=120s"])
+            .kubectl([
+                "--namespace",
+                namespace,
+                "wait",
+                "--for=condition=Ready",
+                "pod/reach",
+                "--timeout=120s",
+            ])
             .deadline(LONG)
             .run()
             .expect(0);
@@ -89,7 +130,12 @@ fn strangers(cluster: &Cluster, platform: &Platform<'_>) {
 }
 
 /// A shop with one pod, and a file in its media that is named after it.
-fn open<'a>(platform: &'a Platform<'a>, name: &str, class: &str, more: &Value) -> (Tenant<'a>, Pod) {
+fn open<'a>(
+    platform: &'a Platform<'a>,
+    name: &str,
+    class: &str,
+    more: &Value,
+) -> (Tenant<'a>, Pod) {
     let shop = platform.tenant(name);
     web::write_sources(&shop.module("page"), name, "");
     shop.register(shop.publish(&[("page", "")], "shared = [\"media\"]"));
@@ -106,7 +152,10 @@ fn open<'a>(platform: &'a Platform<'a>, name: &str, class: &str, more: &Value) -
     }
     shop.open(class, &spec);
     if spec["config"].is_object() {
-        shop.secret("env", &json!({ "database-user": name, "database-password": "its-own" }));
+        shop.secret(
+            "env",
+            &json!({ "database-user": name, "database-password": "its-own" }),
+        );
     }
     let pod = shop.served_by(1).remove(0);
     (shop, pod)
@@ -117,42 +166,97 @@ fn open<'a>(platform: &'a Platform<'a>, name: &str, class: &str, more: &Value) -
 fn shows_its_own_alone(shop: &Tenant<'_>, pod: &Pod, other: &str) {
     let sh = |script: &str| {
         let outcome = shop.exec(&pod.name, "php-fpm", &["sh", "-c", script]);
-        assert_eq!(outcome.code(), Some(0), "{}: {script}: {outcome:?}", shop.name);
+        assert_eq!(
+            outcome.code(),
+            Some(0),
+            "{}: {script}: {outcome:?}",
+            shop.name
+        );
         outcome.stdout
     };
-    assert_eq!(sh("id -u; grep -E '^(CapEff|NoNewPrivs)' /proc/self/status"), "10001\nCapEff:\t0000000000000000\nNoNewPrivs:\t1\n");
+    assert_eq!(
+        sh("id -u; grep -E '^(CapEff|NoNewPrivs)' /proc/self/status"),
+        "10001\nCapEff:\t0000000000000000\nNoNewPrivs:\t1\n"
+    );
     // Processes of other containers are in no table of its own.
     let processes = sh("cat /proc/[0-9]*/comm 2>/dev/null; true");
-    assert!(processes.contains("php-fpm") && !["longshore", "nginx", "pause"].iter().any(|one| processes.contains(one)), "{processes}");
-    // No token of Kubernetes, none for the store, and no key of it: neither as a file nor as a variable.
-    assert_eq!(sh("ls -d /var/run/secrets/kubernetes.io /var/run/longshore /mnt/pods /node /etc/longshore 2>/dev/null; true"), "");
-    assert_eq!(sh("cat /proc/[0-9]*/environ 2>/dev/null | tr '\\0' '\\n' | grep -E '^(AWS|LONGSHORE)_'; true"), "");
-    assert_eq!(sh("grep -rlsI longshore-reads /etc /srv /mnt /tmp /var /run; true"), "");
+    assert!(
+        processes.contains("php-fpm")
+            && !["longshore", "nginx", "pause"]
+                .iter()
+                .any(|one| processes.contains(one)),
+        "{processes}"
+    );
+    // No token of Kubernetes, none for the store, and no key of it: neither as a file nor as a
+    // variable.
+    assert_eq!(
+        sh(
+            "ls -d /var/run/secrets/kubernetes.io /var/run/longshore /mnt/pods /node \
+             /etc/longshore 2>/dev/null; true"
+        ),
+        ""
+    );
+    assert_eq!(
+        sh(
+            "cat /proc/[0-9]*/environ 2>/dev/null | tr '\\0' '\\n' | grep -E '^(AWS|LONGSHORE)_'; \
+             true"
+        ),
+        ""
+    );
+    assert_eq!(
+        sh("grep -rlsI longshore-reads /etc /srv /mnt /tmp /var /run; true"),
+        ""
+    );
     // Of all shops' files its own; and no socket but that of its php-fpm, such as the agent's.
-    let files = sh("find / \\( -path /proc -o -path /sys \\) -prune -o \\( -name 'belongs-to-*' -o -type s \\) -print 2>/dev/null; true");
+    let files = sh(
+        "find / \\( -path /proc -o -path /sys \\) -prune -o \\( -name 'belongs-to-*' -o -type s \
+         \\) -print 2>/dev/null; true",
+    );
     assert!(
         files.contains(&format!("/belongs-to-{}\n", shop.name))
-            && files.lines().all(|path| path == "/run/shop/php-fpm.sock" || path.ends_with(&format!("/belongs-to-{}", shop.name))),
+            && files.lines().all(|path| path == "/run/shop/php-fpm.sock"
+                || path.ends_with(&format!("/belongs-to-{}", shop.name))),
         "{files}"
     );
-    assert!(shop.exec(&pod.name, "php-fpm", &["ls", &format!("/mnt/shop/../{other}")]).code() != Some(0));
+    assert!(
+        shop.exec(
+            &pod.name,
+            "php-fpm",
+            &["ls", &format!("/mnt/shop/../{other}")]
+        )
+        .code()
+            != Some(0)
+    );
 }
 
 #[test]
 fn a_shops_php_reaches_what_its_class_names_and_nothing_of_others() {
     let cluster = Cluster::alone();
     let enforced = cluster.script(["status"]).run().expect(0).stdout;
-    assert!(["n1-policies", "n2-policies"].iter().all(|name| enforced.contains(name)), "cluster run --policies: {enforced}");
+    assert!(
+        ["n1-policies", "n2-policies"]
+            .iter()
+            .all(|name| enforced.contains(name)),
+        "cluster run --policies: {enforced}"
+    );
     let platform = Platform::install(&cluster);
-    Program::new("ip").args(["address", "replace", &format!("{METADATA}/32"), "dev", "lo"]).run().expect(0);
+    Program::new("ip")
+        .args(["address", "replace", &format!("{METADATA}/32"), "dev", "lo"])
+        .run()
+        .expect(0);
     for (address, port) in [(HOST, NFS), (HOST, DATABASE), (HOST, REDIS), (METADATA, 80)] {
         listen(address, port);
     }
     strangers(&cluster, &platform);
-    platform.class(&Class { database: Some(DATABASE), ..Class::php("walled") });
-    platform.class(&Class { storage: "Csi", ..Class::php("walled-csi") });
-    let services =
-        |name: &str| json!({ "database": { "ref": "db", "name": name }, "media": { "ref": "disk", "path": format!("/{name}") } });
+    platform.class(&Class {
+        database: Some(DATABASE),
+        ..Class::php("walled")
+    });
+    platform.class(&Class {
+        storage: "Csi",
+        ..Class::php("walled-csi")
+    });
+    let services = |name: &str| json!({ "database": { "ref": "db", "name": name }, "media": { "ref": "disk", "path": format!("/{name}") } });
     let with_database = |name: &str| json!({ "services": services(name), "config": { "secretRef": { "name": "env" } } });
     let (agent_shop, agent_pod) = open(&platform, "mallory", "walled", &with_database("mallory"));
     let (csi_shop, csi_pod) = open(&platform, "oscar", "walled-csi", &json!({}));
@@ -160,34 +264,100 @@ fn a_shops_php_reaches_what_its_class_names_and_nothing_of_others() {
 
     let at = |port: u16| format!("{HOST}:{port}");
     let other = |port: u16| format!("{}:{port}", other_pod.address);
-    let found = cluster.get(&["pods", "--namespace", SYSTEM, "--selector=app.kubernetes.io/name=longshore-scheduler"]);
-    let scheduler = format!("{}:9809", found["items"][0]["status"]["podIP"].as_str().expect("the scheduler has a pod"));
+    let found = cluster.get(&[
+        "pods",
+        "--namespace",
+        SYSTEM,
+        "--selector=app.kubernetes.io/name=longshore-scheduler",
+    ]);
+    let scheduler = format!(
+        "{}:9809",
+        found["items"][0]["status"]["podIP"]
+            .as_str()
+            .expect("the scheduler has a pod")
+    );
     let far = |pod: &Pod| format!("10.250.0.1{}:10250", if pod.node == "n1" { 2 } else { 1 });
-    let own: Vec<String> = [980, 8080].iter().map(|port| format!("127.0.0.1:{port}")).collect();
-    let servers = [at(DATABASE), at(REDIS), at(NFS), format!("{METADATA}:80"), STORE.to_owned(), "10.96.0.1:443".to_owned(), at(6443)];
+    let own: Vec<String> = [980, 8080]
+        .iter()
+        .map(|port| format!("127.0.0.1:{port}"))
+        .collect();
+    let servers = [
+        at(DATABASE),
+        at(REDIS),
+        at(NFS),
+        format!("{METADATA}:80"),
+        STORE.to_owned(),
+        "10.96.0.1:443".to_owned(),
+        at(6443),
+    ];
     let shops = [other(8080), other(980), other_shop.service().to_string()];
 
-    // Everything listens: who has no policy reaches the servers, and those whom a shop lets in its pods.
-    let strange = reached(&cluster, "stranger", "reach", "php", &[&servers[..], &shops].concat());
-    assert_eq!(strange, servers.iter().cloned().collect(), "all servers, and no shop");
+    // Everything listens: who has no policy reaches the servers, and those whom a shop lets in its
+    // pods.
+    let strange = reached(
+        &cluster,
+        "stranger",
+        "reach",
+        "php",
+        &[&servers[..], &shops].concat(),
+    );
+    assert_eq!(
+        strange,
+        servers.iter().cloned().collect(),
+        "all servers, and no shop"
+    );
     let edge = reached(&cluster, "edge", "reach", "php", &shops);
-    assert_eq!(edge, [other(8080), other_shop.service().to_string()].into(), "visitors come in");
-    assert_eq!(reached(&cluster, "monitoring", "reach", "php", &shops), [other(980)].into());
+    assert_eq!(
+        edge,
+        [other(8080), other_shop.service().to_string()].into(),
+        "visitors come in"
+    );
+    assert_eq!(
+        reached(&cluster, "monitoring", "reach", "php", &shops),
+        [other(980)].into()
+    );
 
-    for (shop, pod, allowed) in
-        [(&agent_shop, &agent_pod, &[at(DATABASE), STORE.to_owned()][..]), (&csi_shop, &csi_pod, &[STORE.to_owned()][..])]
-    {
+    for (shop, pod, allowed) in [
+        (
+            &agent_shop,
+            &agent_pod,
+            &[at(DATABASE), STORE.to_owned()][..],
+        ),
+        (&csi_shop, &csi_pod, &[STORE.to_owned()][..]),
+    ] {
         // php-fpm takes no connection but from its socket's directory.
         let tcp = "127.0.0.1:9000".to_owned();
-        let targets = [&servers[..], &shops, &own, &[tcp, far(pod), scheduler.clone()]].concat();
+        let targets = [
+            &servers[..],
+            &shops,
+            &own,
+            &[tcp, far(pod), scheduler.clone()],
+        ]
+        .concat();
         let found = reached(&cluster, &shop.namespace, &pod.name, "php-fpm", &targets);
-        println!("{} on {}: of {targets:?} it reaches {found:?}", shop.name, pod.node);
-        assert_eq!(found, allowed.iter().chain(&own).cloned().collect(), "{}", shop.name);
+        println!(
+            "{} on {}: of {targets:?} it reaches {found:?}",
+            shop.name, pod.node
+        );
+        assert_eq!(
+            found,
+            allowed.iter().chain(&own).cloned().collect(),
+            "{}",
+            shop.name
+        );
         // What it reaches of its own agent tells, and changes nothing.
-        assert_eq!(shop.exec(&pod.name, "php-fpm", &["php8.2", "-n", "-r", POST]).expect(0).stdout, "no");
+        assert_eq!(
+            shop.exec(&pod.name, "php-fpm", &["php8.2", "-n", "-r", POST])
+                .expect(0)
+                .stdout,
+            "no"
+        );
         shows_its_own_alone(shop, pod, "alice");
         // The API server asks agents, for the scheduler; from its address and by its way.
-        let status = format!("/api/v1/namespaces/{}/pods/{}:980/proxy/status", shop.namespace, pod.name);
+        let status = format!(
+            "/api/v1/namespaces/{}/pods/{}:980/proxy/status",
+            shop.namespace, pod.name
+        );
         let status: Value = serde_json::from_str(&cluster.ask(&["get", "--raw", &status])).unwrap();
         assert!(status["running"]["sequence"].is_u64(), "{status:#}");
     }
@@ -196,10 +366,28 @@ fn a_shops_php_reaches_what_its_class_names_and_nothing_of_others() {
     let node = format!("{}-policies", agent_pod.node);
     let policies = cluster.component(&node);
     policies.kill();
-    assert!(reached(&cluster, &agent_shop.namespace, &agent_pod.name, "php-fpm", &[at(DATABASE)]).is_empty());
+    assert!(
+        reached(
+            &cluster,
+            &agent_shop.namespace,
+            &agent_pod.name,
+            "php-fpm",
+            &[at(DATABASE)]
+        )
+        .is_empty()
+    );
     policies.start(&[]);
     eventually("verdicts again", LONG, || {
-        (reached(&cluster, &agent_shop.namespace, &agent_pod.name, "php-fpm", &[at(DATABASE)]).len() == 1).then_some(())
+        (reached(
+            &cluster,
+            &agent_shop.namespace,
+            &agent_pod.name,
+            "php-fpm",
+            &[at(DATABASE)],
+        )
+        .len()
+            == 1)
+            .then_some(())
     });
     assert!(TcpStream::connect((other_pod.address, 8080)).is_ok());
 }

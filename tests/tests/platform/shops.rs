@@ -17,7 +17,8 @@ use serde_json::{Value, json};
 use std::{fs, path::Path};
 
 const PASSWORD: &str = "not-for-others";
-/// Where `WordPress` finds its database: what the pod has as files, and nothing of it is in the release.
+/// Where `WordPress` finds its database: what the pod has as files, and nothing of it is in the
+/// release.
 const WP_CONFIG: &str = r"<?php
 $secret = fn (string $key): string => trim(file_get_contents('/etc/shop/secret/' . $key));
 define('DB_NAME', 'wordpress');
@@ -49,7 +50,12 @@ fn take(corpus: &Path, shop: &Tenant<'_>, module: &str) {
     let to = shop.module(module);
     fs::create_dir_all(to.parent().unwrap()).unwrap();
     drop(fs::remove_dir_all(&to));
-    Program::new("cp").args(["--recursive", "--no-dereference"]).arg(corpus.join("src").join(module)).arg(&to).run().expect(0);
+    Program::new("cp")
+        .args(["--recursive", "--no-dereference"])
+        .arg(corpus.join("src").join(module))
+        .arg(&to)
+        .run()
+        .expect(0);
 }
 
 /// Publishes it, and waits for its pod.
@@ -64,7 +70,11 @@ fn open<'a>(platform: &'a Platform<'a>, shop: &Tenant<'a>, modules: &[(&str, &st
         shop.secret("env", &json!({ "database-user": "wordpress", "database-password": PASSWORD, "crypt-key": "salt" }));
     }
     shop.served_by(1);
-    assert!(shop.service().port() == 80, "{}", platform.tell(&shop.namespace));
+    assert!(
+        shop.service().port() == 80,
+        "{}",
+        platform.tell(&shop.namespace)
+    );
 }
 
 #[test]
@@ -73,7 +83,10 @@ fn three_applications_of_debian_answer_their_front_page() {
     let platform = Platform::install(&cluster);
     let database = Database::start(&cluster);
     database.create("wordpress", PASSWORD);
-    platform.class(&Class { database: Some(PORT), ..Class::php("apps") });
+    platform.class(&Class {
+        database: Some(PORT),
+        ..Class::php("apps")
+    });
     let scratch = e2e::shop::scratch();
     let corpus = scratch.path().join("corpus");
     corpus::fill(&corpus, corpus::Extent::Shop, &Interrupt::listen().unwrap()).unwrap();
@@ -88,30 +101,52 @@ fn three_applications_of_debian_answer_their_front_page() {
     let theme = ("theme-2023", "wp-content/themes/twentytwentythree");
     open(&platform, &wordpress, &[("wordpress", ""), theme], &more);
     let pod = wordpress.pods().remove(0);
-    wordpress.exec(&pod.name, "php-fpm", &["php8.2", "-r", WP_INSTALL]).expect(0);
+    wordpress
+        .exec(&pod.name, "php-fpm", &["php8.2", "-r", WP_INSTALL])
+        .expect(0);
 
     // Adminer, one page for any database.
     let adminer = platform.tenant("adminer");
     take(&corpus, &adminer, "adminer");
-    write(&adminer.module("front"), "index.php", "<?php require __DIR__ . '/adminer.php';\n");
-    open(&platform, &adminer, &[("adminer", ""), ("front", "")], &json!({}));
+    write(
+        &adminer.module("front"),
+        "index.php",
+        "<?php require __DIR__ . '/adminer.php';\n",
+    );
+    open(
+        &platform,
+        &adminer,
+        &[("adminer", ""), ("front", "")],
+        &json!({}),
+    );
 
     // phpSysInfo, with its configuration in the release.
     let sysinfo = platform.tenant("sysinfo");
     take(&corpus, &sysinfo, "phpsysinfo");
     let config = sysinfo.module("phpsysinfo").join("read_config.php");
-    let patched = fs::read_to_string(&config).unwrap().replace("'/etc/phpsysinfo/phpsysinfo.ini'", "__DIR__ . '/phpsysinfo.ini'");
+    let patched = fs::read_to_string(&config).unwrap().replace(
+        "'/etc/phpsysinfo/phpsysinfo.ini'",
+        "__DIR__ . '/phpsysinfo.ini'",
+    );
     fs::write(&config, patched).unwrap();
-    let settings = "[main]\nDEFAULT_LANG=\"en\"\nDEFAULT_DISPLAY_MODE=\"static\"\nDEFAULT_TEMPLATE=\"phpsysinfo.css\"\nPLUGINS=false\n";
+    let settings = "[main]\nDEFAULT_LANG=\"en\"\nDEFAULT_DISPLAY_MODE=\"static\"\\
+                    nDEFAULT_TEMPLATE=\"phpsysinfo.css\"\nPLUGINS=false\n";
     write(&sysinfo.module("phpsysinfo"), "phpsysinfo.ini", settings);
     open(&platform, &sysinfo, &[("phpsysinfo", "")], &json!({}));
 
-    for (shop, path, says) in
-        [(&wordpress, "/", "<title>A shop on Longshore"), (&adminer, "/", "<title>Login - Adminer"), (&sysinfo, "/", "phpSysInfo")]
-    {
+    for (shop, path, says) in [
+        (&wordpress, "/", "<title>A shop on Longshore"),
+        (&adminer, "/", "<title>Login - Adminer"),
+        (&sysinfo, "/", "phpSysInfo"),
+    ] {
         let page = web::get_from(shop.service(), path, "").unwrap();
         let start: String = page.body.chars().take(600).collect();
-        assert!(page.status == 200 && page.body.contains(says), "{}: {}: {start}", shop.name, page.status);
+        assert!(
+            page.status == 200 && page.body.contains(says),
+            "{}: {}: {start}",
+            shop.name,
+            page.status
+        );
         println!("{}: {} bytes, {says:?}", shop.name, page.body.len());
     }
 }

@@ -15,9 +15,10 @@
 //!                    it is well: rejected · it fails, too: tried again later
 //! ```
 //!
-//! The words are those of [`Phase`], which knows what may follow what; `docs/release-in-a-pod.md` shows all of it to operators. What is known is on the
-//! disk (`state.json`), so that a crash between any two of these steps goes on where it was: a tree that is complete needs no download, a
-//! release on trial is probed again.
+//! The words are those of [`Phase`], which knows what may follow what; `docs/release-in-a-pod.md`
+//! shows all of it to operators. What is known is on the disk (`state.json`), so that a crash
+//! between any two of these steps goes on where it was: a tree that is complete needs no download,
+//! a release on trial is probed again.
 
 mod shop;
 mod sources;
@@ -45,7 +46,8 @@ use std::{path::PathBuf, time::Duration};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-/// How soon a wait at the gate is looked at again without anybody waking us: files of the control directory wake us themselves.
+/// How soon a wait at the gate is looked at again without anybody waking us: files of the control
+/// directory wake us themselves.
 const HELD: Duration = Duration::from_mins(1);
 
 /// What switches one shop.
@@ -58,7 +60,8 @@ pub struct Engine<S> {
     pub(crate) board: Board,
     pub(crate) wake: Wake,
     pub(crate) passed: Passed,
-    /// What an operator wanted tried again, and it was: once for each time that they said so, whatever clocks say.
+    /// What an operator wanted tried again, and it was: once for each time that they said so,
+    /// whatever clocks say.
     pub(crate) retried: Option<(Sha256, Timestamp)>,
     pub(crate) clock: fn() -> Timestamp,
 }
@@ -85,8 +88,25 @@ enum Unfit {
 impl<S: Shop> Engine<S> {
     /// An engine that has not looked yet, and does when `wake` asks for it.
     #[must_use]
-    pub const fn new(root: PathBuf, sources: Sources, shop: S, control: Option<PathBuf>, board: Board, wake: Wake) -> Self {
-        Self { root, sources, shop, control, board, wake, passed: Passed::new(), retried: None, clock: Timestamp::now }
+    pub const fn new(
+        root: PathBuf,
+        sources: Sources,
+        shop: S,
+        control: Option<PathBuf>,
+        board: Board,
+        wake: Wake,
+    ) -> Self {
+        Self {
+            root,
+            sources,
+            shop,
+            control,
+            board,
+            wake,
+            passed: Passed::new(),
+            retried: None,
+            clock: Timestamp::now,
+        }
     }
 
     /// Looks now, whenever somebody asks for it, and in intervals, until `stop`.
@@ -99,7 +119,11 @@ impl<S: Shop> Engine<S> {
                 Look::Failed | Look::Later => poll.failed(),
             }
             let wait = poll.wait(rand::random());
-            let wait = if look == Look::Held { wait.min(HELD) } else { wait };
+            let wait = if look == Look::Held {
+                wait.min(HELD)
+            } else {
+                wait
+            };
             tokio::select! {
                 // Where both came, the end.
                 biased;
@@ -114,16 +138,29 @@ impl<S: Shop> Engine<S> {
     pub(crate) async fn look(&mut self, stop: &CancellationToken) -> Look {
         self.board.phase(Phase::Checking);
         let look = self.follow(stop).await;
-        self.board.phase(if matches!(look, Look::Held | Look::Later) { Phase::Waiting } else { Phase::Idle });
+        self.board
+            .phase(if matches!(look, Look::Held | Look::Later) {
+                Phase::Waiting
+            } else {
+                Phase::Idle
+            });
         look
     }
 
     async fn follow(&mut self, stop: &CancellationToken) -> Look {
         let control = self.read_control().await;
-        let Some(view) = self.view().await else { return Look::Failed };
+        let Some(view) = self.view().await else {
+            return Look::Failed;
+        };
         if let (Some(trial), Some(active)) = (view.state.trial, view.state.active.clone()) {
             info!(sequence = active.sequence.get(), %trial, "a release is on trial");
-            match self.conclude(&Switch::to(&self.root, active.sequence, active.manifest), stop).await {
+            match self
+                .conclude(
+                    &Switch::to(&self.root, active.sequence, active.manifest),
+                    stop,
+                )
+                .await
+            {
                 Look::Settled => {}
                 look => return look,
             }
@@ -137,8 +174,14 @@ impl<S: Shop> Engine<S> {
             Ok(None) => return Look::Settled,
             Err(look) => return look,
         };
-        if let Some(expires) = candidate.expires.filter(|expires| (self.clock)() > *expires) {
-            self.board.why(Why::Expired, &format!("it expired at {expires} before it could run; publish it again"));
+        if let Some(expires) = candidate
+            .expires
+            .filter(|expires| (self.clock)() > *expires)
+        {
+            self.board.why(
+                Why::Expired,
+                &format!("it expired at {expires} before it could run; publish it again"),
+            );
             return Look::Held;
         }
         if let Some(hold) = self.held(&candidate).await {
@@ -147,17 +190,30 @@ impl<S: Shop> Engine<S> {
         self.switch(candidate, stop).await
     }
 
-    /// Why the candidate has to wait, by what is said at this moment: staging and warming take their time.
+    /// Why the candidate has to wait, by what is said at this moment: staging and warming take
+    /// their time.
     async fn held(&mut self, candidate: &Candidate) -> Option<Hold> {
         let control = self.read_control().await;
-        let need = Need { sequence: candidate.target.sequence, migration: candidate.migration };
-        let need = self.passed.offered(need, self.board.now().running.as_ref().map(|running| running.sequence));
+        let need = Need {
+            sequence: candidate.target.sequence,
+            migration: candidate.migration,
+        };
+        let need = self.passed.offered(
+            need,
+            self.board
+                .now()
+                .running
+                .as_ref()
+                .map(|running| running.sequence),
+        );
         let held = gate::hold(need, &control, (self.clock)());
         held.or_else(|| self.board.unmounted().map(Hold::Mounts))
     }
 
     async fn read_control(&self) -> Control {
-        let Some(directory) = self.control.clone() else { return Control::default() };
+        let Some(directory) = self.control.clone() else {
+            return Control::default();
+        };
         on_disk(move || Control::read(&directory)).await
     }
 
@@ -170,7 +226,10 @@ impl<S: Shop> Engine<S> {
                 Some(view)
             }
             // Nothing was ever put here: the first release makes the root.
-            Err(RootError::NotDirectory(path)) if !path.exists() => Some(View { state: deploy::State::default(), current: None }),
+            Err(RootError::NotDirectory(path)) if !path.exists() => Some(View {
+                state: deploy::State::default(),
+                current: None,
+            }),
             Err(error) => {
                 self.failed("the release root cannot be read", error.reason(), &error);
                 None
@@ -178,12 +237,21 @@ impl<S: Shop> Engine<S> {
         }
     }
 
-    /// Takes the release off the rejected list that an operator wants tried again. One that failed since they said so stays there, also
-    /// after a restart.
+    /// Takes the release off the rejected list that an operator wants tried again. One that failed
+    /// since they said so stays there, also after a restart.
     async fn allow_retry(&mut self, control: &Control, view: &View) -> bool {
-        let failed_before = |(manifest, said): &(Sha256, Timestamp)| view.state.rejected.get(manifest).is_some_and(|it| it.at < *said);
-        let retry = control.retry.filter(|retry| failed_before(retry) && self.retried != Some(*retry));
-        let Some((manifest, _)) = retry else { return true };
+        let failed_before = |(manifest, said): &(Sha256, Timestamp)| {
+            view.state
+                .rejected
+                .get(manifest)
+                .is_some_and(|it| it.at < *said)
+        };
+        let retry = control
+            .retry
+            .filter(|retry| failed_before(retry) && self.retried != Some(*retry));
+        let Some((manifest, _)) = retry else {
+            return true;
+        };
         match self.sources.first().allow(manifest).await {
             Ok(()) => {
                 self.retried = retry;
@@ -191,7 +259,11 @@ impl<S: Shop> Engine<S> {
                 true
             }
             Err(error) => {
-                self.failed("a rejected release cannot be taken off the list", error.reason(), &error);
+                self.failed(
+                    "a rejected release cannot be taken off the list",
+                    error.reason(),
+                    &error,
+                );
                 false
             }
         }
@@ -204,7 +276,10 @@ impl<S: Shop> Engine<S> {
             Event::Offered { sequence, manifest } => board.offered(sequence, manifest),
             Event::Progress(progress) => board.progress(progress),
         };
-        let standing = self.sources.follow((self.clock)(), &tell, &self.wake, stop).await;
+        let standing = self
+            .sources
+            .follow((self.clock)(), &tell, &self.wake, stop)
+            .await;
         let now = (self.clock)();
         match standing {
             Ok(Standing::Active { .. }) => {
@@ -215,9 +290,14 @@ impl<S: Shop> Engine<S> {
             Ok(Standing::Rejected { sequence, manifest }) => {
                 self.board.checked(now, CheckOutcome::Unchanged);
                 let snapshot = self.board.now();
-                let failed = snapshot.rejected.iter().find(|rejected| rejected.manifest == manifest);
+                let failed = snapshot
+                    .rejected
+                    .iter()
+                    .find(|rejected| rejected.manifest == manifest);
                 let elsewhere = || "other pods of the shop rejected it".to_owned();
-                let detail = failed.map_or_else(elsewhere, |failed| format!("failed at {}: {}", failed.at, failed.reason));
+                let detail = failed.map_or_else(elsewhere, |failed| {
+                    format!("failed at {}: {}", failed.at, failed.reason)
+                });
                 self.board.rejected(sequence, manifest, &detail);
                 Ok(None)
             }
@@ -229,8 +309,13 @@ impl<S: Shop> Engine<S> {
             // The agent ends, or looks again at once.
             Err(PullError::Interrupted) => Err(Look::Failed),
             Err(error) => {
-                self.board.not_checked(now, error.reason(), runtime::Chain(&error).to_string());
-                self.failed("the release that is offered cannot be used", error.reason(), &error);
+                self.board
+                    .not_checked(now, error.reason(), runtime::Chain(&error).to_string());
+                self.failed(
+                    "the release that is offered cannot be used",
+                    error.reason(),
+                    &error,
+                );
                 Err(Look::Failed)
             }
         }
@@ -243,9 +328,18 @@ impl<S: Shop> Engine<S> {
         Look::Held
     }
 
-    /// What the tree brings is about to run, or visitors are about to meet it: whoever vouched for it has to do so at this moment.
-    async fn confirmed(&mut self, candidate: &mut Candidate, stop: &CancellationToken) -> Result<(), Look> {
-        match self.sources.confirm(candidate, (self.clock)(), stop.cancelled()).await {
+    /// What the tree brings is about to run, or visitors are about to meet it: whoever vouched for
+    /// it has to do so at this moment.
+    async fn confirmed(
+        &mut self,
+        candidate: &mut Candidate,
+        stop: &CancellationToken,
+    ) -> Result<(), Look> {
+        match self
+            .sources
+            .confirm(candidate, (self.clock)(), stop.cancelled())
+            .await
+        {
             Ok(true) => Ok(()),
             // What is offered by now is looked at at once.
             Ok(false) => {
@@ -255,9 +349,20 @@ impl<S: Shop> Engine<S> {
             Err(PullError::Interrupted) => Err(Look::Failed),
             Err(error) => {
                 let text = runtime::Chain(&error).to_string();
-                self.board.why(if error.reason() == Reason::Expired { Why::Expired } else { Why::Failed }, &text);
+                self.board.why(
+                    if error.reason() == Reason::Expired {
+                        Why::Expired
+                    } else {
+                        Why::Failed
+                    },
+                    &text,
+                );
                 self.board.not_checked((self.clock)(), error.reason(), text);
-                self.failed("a release that was staged may not become active", error.reason(), &error);
+                self.failed(
+                    "a release that was staged may not become active",
+                    error.reason(),
+                    &error,
+                );
                 Err(Look::Failed)
             }
         }
@@ -267,14 +372,23 @@ impl<S: Shop> Engine<S> {
         if let Err(look) = self.confirmed(&mut candidate, stop).await {
             return look;
         }
-        let switch = Switch::to(&self.root, candidate.target.sequence, candidate.target.manifest);
-        let switch = Switch { warm: candidate.warm.clone(), ..switch };
+        let switch = Switch::to(
+            &self.root,
+            candidate.target.sequence,
+            candidate.target.manifest,
+        );
+        let switch = Switch {
+            warm: candidate.warm.clone(),
+            ..switch
+        };
         self.board.phase(Phase::Warming);
         // Nothing was switched yet, so that an end in the middle leaves nothing behind.
         match stop.run_until_cancelled(self.prepare(&switch)).await {
             None => return Look::Failed,
             Some(Err(Unfit::Waits(hold))) => return self.hold(&hold),
-            Some(Err(Unfit::Objected(Objection::Surroundings(problem)))) => return self.later(&switch, problem),
+            Some(Err(Unfit::Objected(Objection::Surroundings(problem)))) => {
+                return self.later(&switch, problem);
+            }
             Some(Err(Unfit::Objected(Objection::Release(problem)))) => {
                 self.board.switched(SwitchOutcome::Failed);
                 return self.reject(&switch, problem).await;
@@ -309,14 +423,23 @@ impl<S: Shop> Engine<S> {
     /// What is done with the new tree while the one before still runs.
     async fn prepare(&self, switch: &Switch) -> Result<(), Unfit> {
         if let Err(problem) = self.shop.before(switch).await {
-            warn!(sequence = switch.sequence.get(), error = problem, "the hook before the switch failed");
+            warn!(
+                sequence = switch.sequence.get(),
+                error = problem,
+                "the hook before the switch failed"
+            );
             return Err(Unfit::Waits(Hold::Hook(problem)));
         }
         self.shop.warm(switch).await;
         self.shop.rehearse(switch).await.map_err(Unfit::Objected)
     }
 
-    fn failed(&self, what: &'static str, reason: Reason, error: &(dyn std::error::Error + 'static)) {
+    fn failed(
+        &self,
+        what: &'static str,
+        reason: Reason,
+        error: &(dyn std::error::Error + 'static),
+    ) {
         let text = runtime::Chain(error).to_string();
         // A failure that goes on is one event, not one at each look.
         if self.board.error((self.clock)(), reason, text.clone()) {
@@ -327,5 +450,7 @@ impl<S: Shop> Engine<S> {
 
 /// Runs disk work on a thread for it.
 async fn on_disk<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
 }

@@ -22,7 +22,12 @@ pub struct Switch {
 
 impl Switch {
     pub(crate) fn to(root: &Path, sequence: Sequence, manifest: Sha256) -> Self {
-        Self { sequence, manifest, tree: deploy::tree(root, &manifest), warm: Vec::new() }
+        Self {
+            sequence,
+            manifest,
+            tree: deploy::tree(root, &manifest),
+            warm: Vec::new(),
+        }
     }
 }
 
@@ -31,7 +36,8 @@ impl Switch {
 pub enum Objection {
     /// It fails at what the release that runs does well at the same time: it is rejected.
     Release(String),
-    /// The release that runs fails, too, or cannot be asked: that says nothing of either, and it is tried again later.
+    /// The release that runs fails, too, or cannot be asked: that says nothing of either, and it is
+    /// tried again later.
     Surroundings(String),
 }
 
@@ -44,10 +50,12 @@ pub trait Shop: Send {
     /// What it said: the release waits then.
     fn before(&self, switch: &Switch) -> impl Future<Output = Result<(), String>> + Send;
 
-    /// Compiles what the new tree will need first. What fails here only makes the first requests slower.
+    /// Compiles what the new tree will need first. What fails here only makes the first requests
+    /// slower.
     fn warm(&self, switch: &Switch) -> impl Future<Output = ()> + Send;
 
-    /// Tries the new tree before any visitor meets it, and where it fails the tree that runs, by the same question.
+    /// Tries the new tree before any visitor meets it, and where it fails the tree that runs, by
+    /// the same question.
     ///
     /// # Errors
     ///
@@ -64,15 +72,17 @@ pub trait Shop: Send {
     /// What was seen instead: the release is left then, unless nobody answered at all.
     fn probe(&self) -> impl Future<Output = Result<(), Problem>> + Send;
 
-    /// Asks, while a release that failed is active, for the page of the tree `before` without switching to it, and then the shop once more: trouble
-    /// that ends before the release is left would be seen by nobody else.
+    /// Asks, while a release that failed is active, for the page of the tree `before` without
+    /// switching to it, and then the shop once more: trouble that ends before the release is left
+    /// would be seen by nobody else.
     ///
     /// # Errors
     ///
     /// What the shop still says; or that the tree before fails, too.
     fn again(&self, before: &Path) -> impl Future<Output = Result<(), Objection>> + Send;
 
-    /// Asks the shop the same once, after a release that failed was left: the first answer counts, as what is away may come back any time.
+    /// Asks the shop the same once, after a release that failed was left: the first answer counts,
+    /// as what is away may come back any time.
     ///
     /// # Errors
     ///
@@ -84,5 +94,9 @@ pub trait Shop: Send {
     /// # Errors
     ///
     /// What it said; the release runs all the same.
-    fn after(&self, switch: &Switch, before: Option<&Path>) -> impl Future<Output = Result<(), String>> + Send;
+    fn after(
+        &self,
+        switch: &Switch,
+        before: Option<&Path>,
+    ) -> impl Future<Output = Result<(), String>> + Send;
 }

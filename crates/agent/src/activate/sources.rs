@@ -15,9 +15,11 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-/// How long a source that does not answer may hold up what another one offers, or a look that somebody asked for.
+/// How long a source that does not answer may hold up what another one offers, or a look that
+/// somebody asked for.
 const UNANSWERED: Duration = Duration::from_secs(2);
-/// How long one that has offered something may, between two signs of progress: the store gives up on what stalls before that.
+/// How long one that has offered something may, between two signs of progress: the store gives up
+/// on what stalls before that.
 const UNMOVED: Duration = Duration::from_secs(30);
 
 /// One follower for each source, all on one release root.
@@ -33,7 +35,11 @@ impl Sources {
     /// The sources in the order in which they are asked.
     #[must_use]
     pub const fn new(first: Follower, others: Vec<Follower>) -> Self {
-        Self { first, others, staged_by: 0 }
+        Self {
+            first,
+            others,
+            staged_by: 0,
+        }
     }
 
     /// Any of them: for what is done to the root, not to a source.
@@ -42,14 +48,18 @@ impl Sources {
     }
 
     fn at(&mut self, index: usize) -> &mut Follower {
-        match index.checked_sub(1).and_then(|index| self.others.get_mut(index)) {
+        match index
+            .checked_sub(1)
+            .and_then(|index| self.others.get_mut(index))
+        {
             Some(other) => other,
             None => &mut self.first,
         }
     }
 
-    /// Asks each of them. A source that offers less than another is not a failure; one that cannot be asked is one only where no other
-    /// offers something new. One that hangs is left alone once another has something new, or `wake` asks for another look.
+    /// Asks each of them. A source that offers less than another is not a failure; one that cannot
+    /// be asked is one only where no other offers something new. One that hangs is left alone once
+    /// another has something new, or `wake` asks for another look.
     ///
     /// # Errors
     ///
@@ -99,14 +109,20 @@ impl Sources {
         // That one source lags behind matters where there is no other.
         let failure = failure.or(outdone.filter(|_| best.is_none()));
         match (best, failure) {
-            (Some((_, standing @ Standing::Staged(_))), _) | (Some((_, standing)), None) => Ok(standing),
+            (Some((_, standing @ Standing::Staged(_))), _) | (Some((_, standing)), None) => {
+                Ok(standing)
+            }
             (_, Some(error)) => Err(error),
             // There always is a first source.
             (None, None) => Err(PullError::Interrupted),
         }
     }
 
-    pub(crate) async fn try_out(&mut self, candidate: &Candidate, now: Timestamp) -> Result<bool, RootError> {
+    pub(crate) async fn try_out(
+        &mut self,
+        candidate: &Candidate,
+        now: Timestamp,
+    ) -> Result<bool, RootError> {
         let by = self.staged_by;
         self.at(by).try_out(candidate, now).await
     }
@@ -116,7 +132,8 @@ impl Sources {
         self.at(by).keep().await
     }
 
-    /// Whether what waits is still what its source offers, and everybody who vouched for it still does.
+    /// Whether what waits is still what its source offers, and everybody who vouched for it still
+    /// does.
     ///
     /// # Errors
     ///
@@ -131,7 +148,10 @@ impl Sources {
         self.at(by).confirm(candidate, now, stop).await
     }
 
-    pub(crate) async fn go_back(&mut self, now: Timestamp) -> Result<Option<ActiveRelease>, RootError> {
+    pub(crate) async fn go_back(
+        &mut self,
+        now: Timestamp,
+    ) -> Result<Option<ActiveRelease>, RootError> {
         self.first.go_back(now).await
     }
 
@@ -155,7 +175,10 @@ impl News {
     }
 
     fn last(&self) -> Option<Event> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Ends once somebody waits for this source to end, and nothing has come from it for too long.
@@ -167,7 +190,12 @@ impl News {
         }
         loop {
             let before = self.last();
-            sleep(if before.is_none() { UNANSWERED } else { UNMOVED }).await;
+            sleep(if before.is_none() {
+                UNANSWERED
+            } else {
+                UNMOVED
+            })
+            .await;
             if self.last() == before {
                 return;
             }
@@ -189,13 +217,22 @@ mod tests {
     use tokio::time::{Instant, timeout};
 
     fn progress(bytes: u64) -> Event {
-        Event::Progress(Progress { chunks: 0, chunks_total: 9, bytes, bytes_total: 900 })
+        Event::Progress(Progress {
+            chunks: 0,
+            chunks_total: 9,
+            bytes,
+            bytes_total: 900,
+        })
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_source_has_all_the_time_that_nobody_else_needs() {
         let (news, wake) = (News::default(), Wake::default());
-        assert!(timeout(Duration::from_hours(1), news.outwaited(&wake, false)).await.is_err());
+        assert!(
+            timeout(Duration::from_hours(1), news.outwaited(&wake, false))
+                .await
+                .is_err()
+        );
         wake.wake();
         let start = Instant::now();
         news.outwaited(&wake, false).await;
@@ -218,6 +255,10 @@ mod tests {
             }
         };
         tokio::join!(news.outwaited(&wake, true), moving);
-        assert!(start.elapsed() >= UNMOVED * 10 && start.elapsed() <= UNMOVED * 12, "{:?}", start.elapsed());
+        assert!(
+            start.elapsed() >= UNMOVED * 10 && start.elapsed() <= UNMOVED * 12,
+            "{:?}",
+            start.elapsed()
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! How a release that was switched to is judged: kept, or undone and, where the one before does well, rejected.
+//! How a release that was switched to is judged: kept, or undone and, where the one before does
+//! well, rejected.
 
 use super::{Engine, Look, Objection, Shop, Switch, on_disk};
 use crate::{
@@ -26,13 +27,22 @@ impl<S: Shop> Engine<S> {
     /// The release failed at what the one that runs does well.
     pub(super) async fn reject(&mut self, switch: &Switch, problem: String) -> Look {
         error!(sequence = switch.sequence.get(), manifest = %switch.manifest, error = problem, "the shop does not work with this release");
-        let rejected = self.sources.first().reject(switch.manifest, problem.clone(), (self.clock)()).await;
+        let rejected = self
+            .sources
+            .first()
+            .reject(switch.manifest, problem.clone(), (self.clock)())
+            .await;
         self.view().await;
-        self.board.rejected(switch.sequence, switch.manifest, &problem);
+        self.board
+            .rejected(switch.sequence, switch.manifest, &problem);
         match rejected {
             Ok(()) => Look::Settled,
             Err(error) => {
-                self.failed("a release cannot be put on the rejected list", error.reason(), &error);
+                self.failed(
+                    "a release cannot be put on the rejected list",
+                    error.reason(),
+                    &error,
+                );
                 Look::Failed
             }
         }
@@ -56,7 +66,14 @@ impl<S: Shop> Engine<S> {
             () = stop.cancelled() => return Look::Failed,
         };
         self.board.page((self.clock)(), &probed.said);
-        self.board.probed(if probed.said.is_ok() { ProbeOutcome::Passed } else { ProbeOutcome::Failed }, start.elapsed());
+        self.board.probed(
+            if probed.said.is_ok() {
+                ProbeOutcome::Passed
+            } else {
+                ProbeOutcome::Failed
+            },
+            start.elapsed(),
+        );
         let look = match probed.said {
             Ok(()) => self.keep(switch, stop).await,
             Err(Problem::Bad(problem)) => self.go_back(switch, problem, probed.before, stop).await,
@@ -76,13 +93,21 @@ impl<S: Shop> Engine<S> {
         let mut round = 1;
         loop {
             let said = self.shop.probe().await;
-            let Some(before) = before.as_ref().filter(|_| matches!(said, Err(Problem::Bad(_))) && round < ROUNDS) else {
+            let Some(before) = before
+                .as_ref()
+                .filter(|_| matches!(said, Err(Problem::Bad(_))) && round < ROUNDS)
+            else {
                 return Probed { said, before: None };
             };
             match self.shop.again(before).await {
                 Ok(()) => round += 1,
                 Err(Objection::Release(_)) => return Probed { said, before: None },
-                Err(Objection::Surroundings(before)) => return Probed { said, before: Some(before) },
+                Err(Objection::Surroundings(before)) => {
+                    return Probed {
+                        said,
+                        before: Some(before),
+                    };
+                }
             }
         }
     }
@@ -90,7 +115,14 @@ impl<S: Shop> Engine<S> {
     /// The tree of the release before.
     async fn before(&self) -> Option<PathBuf> {
         let root = self.root.clone();
-        on_disk(move || View::read(&root).ok()?.state.previous.map(|previous| deploy::tree(&root, &previous.manifest))).await
+        on_disk(move || {
+            View::read(&root)
+                .ok()?
+                .state
+                .previous
+                .map(|previous| deploy::tree(&root, &previous.manifest))
+        })
+        .await
     }
 
     async fn keep(&mut self, switch: &Switch, stop: &CancellationToken) -> Look {
@@ -101,23 +133,44 @@ impl<S: Shop> Engine<S> {
         }
         info!(sequence = switch.sequence.get(), manifest = %switch.manifest, "release runs");
         self.board.switched(SwitchOutcome::Switched);
-        match stop.run_until_cancelled(self.shop.after(switch, before.as_deref())).await {
+        match stop
+            .run_until_cancelled(self.shop.after(switch, before.as_deref()))
+            .await
+        {
             Some(Ok(())) => {}
-            Some(Err(problem)) => error!(sequence = switch.sequence.get(), error = problem, "the hook after the switch failed"),
-            None => warn!(sequence = switch.sequence.get(), "the hook after the switch was cut off, as the agent ends"),
+            Some(Err(problem)) => error!(
+                sequence = switch.sequence.get(),
+                error = problem,
+                "the hook after the switch failed"
+            ),
+            None => warn!(
+                sequence = switch.sequence.get(),
+                "the hook after the switch was cut off, as the agent ends"
+            ),
         }
         Look::Settled
     }
 
-    /// Back to the release before; only where that is well, and was well without visitors when this one failed, this one is rejected. An end in between leaves it unjudged, and the
-    /// next start tries it once more.
-    async fn go_back(&mut self, switch: &Switch, problem: String, before: Option<String>, stop: &CancellationToken) -> Look {
+    /// Back to the release before; only where that is well, and was well without visitors when this
+    /// one failed, this one is rejected. An end in between leaves it unjudged, and the next start
+    /// tries it once more.
+    async fn go_back(
+        &mut self,
+        switch: &Switch,
+        problem: String,
+        before: Option<String>,
+        stop: &CancellationToken,
+    ) -> Look {
         warn!(sequence = switch.sequence.get(), manifest = %switch.manifest, error = problem, "a release on trial failed");
         self.board.phase(Phase::RollingBack);
         let active = match self.sources.go_back((self.clock)()).await {
             Ok(Some(active)) => active,
             Ok(None) => {
-                self.board.error((self.clock)(), Reason::Probe, format!("{problem}; there is no release to go back to"));
+                self.board.error(
+                    (self.clock)(),
+                    Reason::Probe,
+                    format!("{problem}; there is no release to go back to"),
+                );
                 // Something newer may be offered, which is the way out.
                 return Look::Settled;
             }
@@ -130,12 +183,17 @@ impl<S: Shop> Engine<S> {
         self.view().await;
         self.board.switched(SwitchOutcome::RolledBack);
         self.shop.reload().await;
-        let Some(control) = stop.run_until_cancelled(self.shop.control()).await else { return Look::Failed };
+        let Some(control) = stop.run_until_cancelled(self.shop.control()).await else {
+            return Look::Failed;
+        };
         self.board.page((self.clock)(), &control);
         match (control, before) {
             (Ok(()), None) => self.reject(switch, problem).await,
             (Ok(()), Some(before)) => self.later(switch, format!("{problem}; {before}")),
-            (Err(other), _) => self.later(switch, format!("{problem}; and with the release before: {other}")),
+            (Err(other), _) => self.later(
+                switch,
+                format!("{problem}; and with the release before: {other}"),
+            ),
         }
     }
 }

@@ -18,10 +18,16 @@ pub(super) struct Budget {
 
 impl Budget {
     pub(super) const fn new(now: Instant) -> Self {
-        Self { began: now, lines: LINES, bytes: BYTES, dropped: 0 }
+        Self {
+            began: now,
+            lines: LINES,
+            bytes: BYTES,
+            dropped: 0,
+        }
     }
 
-    /// Begins the next minute where this one is over, and says how many bytes were dropped in it, where any were.
+    /// Begins the next minute where this one is over, and says how many bytes were dropped in it,
+    /// where any were.
     pub(super) fn turn(&mut self, now: Instant) -> Option<u64> {
         if now.duration_since(self.began) < MINUTE {
             return None;
@@ -76,8 +82,14 @@ mod tests {
         assert!((0..LINES).all(|_| budget.admits(1)) && budget.due().is_none());
         assert!(!budget.admits(7) && !budget.is_open());
         budget.dropped(3);
-        assert_eq!((budget.turn(start + MINUTE / 2), budget.due()), (None, Some(start + MINUTE)));
-        assert_eq!((budget.turn(start + MINUTE), budget.turn(start + MINUTE)), (Some(10), None));
+        assert_eq!(
+            (budget.turn(start + MINUTE / 2), budget.due()),
+            (None, Some(start + MINUTE))
+        );
+        assert_eq!(
+            (budget.turn(start + MINUTE), budget.turn(start + MINUTE)),
+            (Some(10), None)
+        );
         assert!(budget.is_open() && budget.admits(BYTES));
         assert!(!budget.is_open() && !budget.admits(1));
     }

@@ -1,8 +1,9 @@
 //! One directory with logs, and how far each of its files was read.
 //!
-//! The shop writes there: it may cut, rename and remove files while they are read, write without end, and put a link, a pipe or a
-//! directory in the place of a log. A file is opened by its name in the directory that is held open, through no link and without
-//! waiting; only regular files count, and all that is read and kept has a bound.
+//! The shop writes there: it may cut, rename and remove files while they are read, write without
+//! end, and put a link, a pipe or a directory in the place of a log. A file is opened by its name
+//! in the directory that is held open, through no link and without waiting; only regular files
+//! count, and all that is read and kept has a bound.
 
 use super::{
     budget::Budget,
@@ -29,7 +30,8 @@ const FILES: usize = 500;
 /// Bytes of one file that are read in one round, and in one call.
 const ROUND: u64 = 1 << 20;
 const STEP: usize = 64 << 10;
-/// A log that grew beyond this is emptied once it is read: it is in the container's log then, and the volume is bounded.
+/// A log that grew beyond this is emptied once it is read: it is in the container's log then, and
+/// the volume is bounded.
 const FILE_LIMIT: u64 = 16 << 20;
 /// Bytes of a report that are shown.
 const REPORT: usize = LIMIT;
@@ -70,7 +72,14 @@ pub(super) enum Begin {
 impl Directory {
     pub(super) fn new(release: &str, path: &RelativePath, handle: File) -> Self {
         let reports = path.name() == "report";
-        Self { release: release.to_owned(), path: path.clone(), handle, reports, logs: BTreeMap::new(), seen: BTreeMap::new() }
+        Self {
+            release: release.to_owned(),
+            path: path.clone(),
+            handle,
+            reports,
+            logs: BTreeMap::new(),
+            seen: BTreeMap::new(),
+        }
     }
 
     /// Passes on what is new; whether there is more than one round takes.
@@ -78,7 +87,12 @@ impl Directory {
         let names = self.names()?;
         let mut more = false;
         // What has another name now, or none, is read to its end first.
-        let gone: Vec<_> = self.logs.keys().filter(|name| !names.contains(*name)).cloned().collect();
+        let gone: Vec<_> = self
+            .logs
+            .keys()
+            .filter(|name| !names.contains(*name))
+            .cloned()
+            .collect();
         for name in gone {
             self.leave(&name, budget);
         }
@@ -91,7 +105,8 @@ impl Directory {
             if name.as_encoded_bytes().ends_with(b".log") {
                 more |= self.log(&name, file, &stat, begin, budget)?;
             } else if stat.st_size > 0 {
-                let known = self.seen.insert(name.clone(), identity(&stat)) == Some(identity(&stat));
+                let known =
+                    self.seen.insert(name.clone(), identity(&stat)) == Some(identity(&stat));
                 if !known && begin == Begin::Start {
                     self.report(&name, &file, budget)?;
                 }
@@ -129,33 +144,67 @@ impl Directory {
     // `None` where there is no regular file of that name.
     fn open(&self, name: &OsString, how: OFlags) -> io::Result<Option<(File, Stat)>> {
         // A pipe would wait for somebody at its other end.
-        match inside(&self.handle, name.as_os_str(), how | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::NOCTTY | OFlags::CLOEXEC) {
+        match inside(
+            &self.handle,
+            name.as_os_str(),
+            how | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::NOCTTY | OFlags::CLOEXEC,
+        ) {
             Ok(file) => {
                 let stat = rustix::fs::fstat(&file)?;
-                Ok((FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile).then_some((file, stat)))
+                Ok(
+                    (FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile)
+                        .then_some((file, stat)),
+                )
             }
             // Gone meanwhile, a link, a pipe without a reader, or not for us.
-            Err(Errno::NOENT | Errno::LOOP | Errno::NXIO | Errno::ACCESS | Errno::PERM | Errno::XDEV | Errno::ISDIR | Errno::OPNOTSUPP) => {
-                Ok(None)
-            }
+            Err(
+                Errno::NOENT
+                | Errno::LOOP
+                | Errno::NXIO
+                | Errno::ACCESS
+                | Errno::PERM
+                | Errno::XDEV
+                | Errno::ISDIR
+                | Errno::OPNOTSUPP,
+            ) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
 
-    fn log(&mut self, name: &OsString, file: File, stat: &Stat, begin: Begin, budget: &mut Budget) -> io::Result<bool> {
+    fn log(
+        &mut self,
+        name: &OsString,
+        file: File,
+        stat: &Stat,
+        begin: Begin,
+        budget: &mut Budget,
+    ) -> io::Result<bool> {
         let (identity, size) = (identity(stat), size(stat));
-        if self.logs.get(name).is_some_and(|tail| tail.identity != identity) {
+        if self
+            .logs
+            .get(name)
+            .is_some_and(|tail| tail.identity != identity)
+        {
             self.leave(name, budget);
         }
         let offset = if begin == Begin::Now { size } else { 0 };
         let known = self.logs.entry(name.clone());
-        let tail = known.or_insert_with(|| Tail { file, identity, offset, lines: Lines::default() });
+        let tail = known.or_insert_with(|| Tail {
+            file,
+            identity,
+            offset,
+            lines: Lines::default(),
+        });
         if size < tail.offset {
             // Emptied by the shop: it begins anew.
             tail.offset = 0;
             tail.lines.restart(false);
         }
-        let teller = Shown { release: &self.release, directory: &self.path, name };
+        let teller = Shown {
+            release: &self.release,
+            directory: &self.path,
+            name,
+        };
         let read = tail.read(size, &teller, budget)?;
         if size <= FILE_LIMIT {
             return Ok(read < size);
@@ -177,7 +226,10 @@ impl Directory {
 
     // `false` where it is another by now, or not ours to change.
     fn empty(&self, name: &OsString, identity: Identity) -> io::Result<bool> {
-        let Some((file, _)) = self.open(name, OFlags::WRONLY)?.filter(|(_, stat)| self::identity(stat) == identity) else {
+        let Some((file, _)) = self
+            .open(name, OFlags::WRONLY)?
+            .filter(|(_, stat)| self::identity(stat) == identity)
+        else {
             return Ok(false);
         };
         rustix::fs::ftruncate(&file, 0)?;
@@ -185,8 +237,14 @@ impl Directory {
     }
 
     fn leave(&mut self, name: &OsString, budget: &mut Budget) {
-        let Some(mut tail) = self.logs.remove(name) else { return };
-        let teller = Shown { release: &self.release, directory: &self.path, name };
+        let Some(mut tail) = self.logs.remove(name) else {
+            return;
+        };
+        let teller = Shown {
+            release: &self.release,
+            directory: &self.path,
+            name,
+        };
         let size = rustix::fs::fstat(&tail.file).map_or(0, |stat| size(&stat));
         match tail.read(size, &teller, budget) {
             Ok(read) => budget.dropped(size.saturating_sub(read)),
@@ -200,7 +258,14 @@ impl Directory {
         let text = shown(bytes.trim_ascii_end());
         if budget.admits(text.len() as u64) {
             let file = format!("{}/{}", self.path, shown(name.as_encoded_bytes()));
-            warn!(source = super::SOURCE, release = self.release, file, line = text, cut, "shop report");
+            warn!(
+                source = super::SOURCE,
+                release = self.release,
+                file,
+                line = text,
+                cut,
+                "shop report"
+            );
         }
         Ok(())
     }
@@ -210,7 +275,8 @@ impl Tail {
     /// Reads on to `size`, a round at most, and says how far it is.
     fn read(&mut self, size: u64, teller: &Shown<'_>, budget: &mut Budget) -> io::Result<u64> {
         let end = size.min(self.offset.saturating_add(ROUND));
-        let mut buffer = vec![0; STEP.min(usize::try_from(end.saturating_sub(self.offset)).unwrap_or(STEP))];
+        let mut buffer =
+            vec![0; STEP.min(usize::try_from(end.saturating_sub(self.offset)).unwrap_or(STEP))];
         while self.offset < end {
             if !budget.is_open() {
                 budget.dropped(size - self.offset);
@@ -220,13 +286,16 @@ impl Tail {
                 self.lines.restart(!whole);
                 break;
             }
-            let wanted = usize::try_from(end - self.offset).unwrap_or(STEP).min(buffer.len());
+            let wanted = usize::try_from(end - self.offset)
+                .unwrap_or(STEP)
+                .min(buffer.len());
             let read = self.file.read_at(&mut buffer[..wanted], self.offset)?;
             if read == 0 {
                 break;
             }
             self.offset += read as u64;
-            self.lines.take(&buffer[..read], |line| teller.tell(&line, budget));
+            self.lines
+                .take(&buffer[..read], |line| teller.tell(&line, budget));
         }
         Ok(self.offset)
     }
@@ -243,7 +312,14 @@ impl Shown<'_> {
     fn tell(&self, line: &Line, budget: &mut Budget) {
         if budget.admits(line.text.len() as u64) {
             let file = format!("{}/{}", self.directory, shown(self.name.as_encoded_bytes()));
-            info!(source = super::SOURCE, release = self.release, file, line = line.text, cut = line.cut, "shop log");
+            info!(
+                source = super::SOURCE,
+                release = self.release,
+                file,
+                line = line.text,
+                cut = line.cut,
+                "shop log"
+            );
         }
     }
 }

@@ -27,11 +27,13 @@ impl Lines {
     pub(super) fn take(&mut self, mut bytes: &[u8], mut each: impl FnMut(Line)) {
         while !bytes.is_empty() {
             let end = bytes.iter().position(|byte| *byte == b'\n');
-            let (line, rest) = end.map_or((bytes, &[][..]), |end| (&bytes[..end], &bytes[end + 1..]));
+            let (line, rest) =
+                end.map_or((bytes, &[][..]), |end| (&bytes[..end], &bytes[end + 1..]));
             bytes = rest;
             if !self.skips {
                 let room = LIMIT - self.partial.len();
-                self.partial.extend_from_slice(&line[..line.len().min(room)]);
+                self.partial
+                    .extend_from_slice(&line[..line.len().min(room)]);
                 if line.len() > room {
                     self.give(true, &mut each);
                     self.skips = true;
@@ -60,13 +62,17 @@ impl Lines {
     fn give(&mut self, cut: bool, each: &mut impl FnMut(Line)) {
         let line = self.partial.strip_suffix(b"\r").unwrap_or(&self.partial);
         if !line.is_empty() {
-            each(Line { text: shown(line), cut });
+            each(Line {
+                text: shown(line),
+                cut,
+            });
         }
         self.partial.clear();
     }
 }
 
-/// Text that changes no terminal and ends no line, whatever the bytes are: `\u{1b}` for a control character, `\xff` for what is no UTF-8.
+/// Text that changes no terminal and ends no line, whatever the bytes are: `\u{1b}` for a control
+/// character, `\xff` for what is no UTF-8.
 pub(super) fn shown(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
@@ -122,13 +128,25 @@ mod tests {
     fn a_long_line_is_cut_once_and_marked() {
         let long = vec![b'x'; 3 * LIMIT];
         let found = all(&[&long, &long, b"tail\nnext\n"]);
-        assert_eq!(found.iter().map(|(text, cut)| (text.len(), *cut)).collect::<Vec<_>>(), [(LIMIT, true), (4, false)]);
-        assert_eq!(all(&[&vec![b'x'; LIMIT], b"\n"]), [("x".repeat(LIMIT), false)]);
+        assert_eq!(
+            found
+                .iter()
+                .map(|(text, cut)| (text.len(), *cut))
+                .collect::<Vec<_>>(),
+            [(LIMIT, true), (4, false)]
+        );
+        assert_eq!(
+            all(&[&vec![b'x'; LIMIT], b"\n"]),
+            [("x".repeat(LIMIT), false)]
+        );
     }
 
     #[test]
     fn junk_is_shown_as_what_it_is() {
-        assert_eq!(shown(b"\x1b[2J\x00\tgr\xc3\xbc\xc3\x9fe \xff\xfe\xe2\x80\xae"), "\\u{1b}[2J\\u{0}\tgrüße \\xff\\xfe\\u{202e}");
+        assert_eq!(
+            shown(b"\x1b[2J\x00\tgr\xc3\xbc\xc3\x9fe \xff\xfe\xe2\x80\xae"),
+            "\\u{1b}[2J\\u{0}\tgrüße \\xff\\xfe\\u{202e}"
+        );
     }
 
     proptest! {

@@ -1,10 +1,12 @@
-//! What the shop's code writes into its log directories, as events of the agent: so it is in the container's log, and outlives the pod.
+//! What the shop's code writes into its log directories, as events of the agent: so it is in the
+//! container's log, and outlives the pod.
 //!
 //! ```text
 //!  inotify ─► wake ─► (gather) ─► round: where the directories of each tree are ─► watch them ─► read what is new ─► events
 //! ```
 //!
-//! Nothing is polled: while nobody writes, nothing happens. Trees that are staged count, too: a rehearsal already writes reports.
+//! Nothing is polled: while nobody writes, nothing happens. Trees that are staged count, too: a
+//! rehearsal already writes reports.
 
 mod budget;
 mod directory;
@@ -35,7 +37,8 @@ use tracing::{debug, warn};
 const GATHER: Duration = Duration::from_millis(250);
 /// How often the release root is looked for, as long as it is not there.
 const TURN: Duration = Duration::from_secs(5);
-/// Of every event with a line that the shop wrote, and of no other: who reads the log tells by it whose word a line is.
+/// Of every event with a line that the shop wrote, and of no other: who reads the log tells by it
+/// whose word a line is.
 const SOURCE: &str = "shop";
 /// Paths that may be followed.
 pub(crate) const PATHS: usize = 16;
@@ -61,7 +64,8 @@ pub struct Following {
 }
 
 impl Logs {
-    /// Notes how far each log is, before the shop that writes them starts; `None` where the system does not let files be watched.
+    /// Notes how far each log is, before the shop that writes them starts; `None` where the system
+    /// does not let files be watched.
     #[must_use]
     pub fn begin(self) -> Option<Following> {
         let wake = Arc::new(Notify::new());
@@ -71,20 +75,29 @@ impl Logs {
                 heard.notify_one();
             }
         };
-        // The paths that are watched are links of /proc to directories that are open: the kernel follows those, and no other.
+        // The paths that are watched are links of /proc to directories that are open: the kernel
+        // follows those, and no other.
         let watcher = Inotify::new(Links::Follow, handler).inspect_err(|error| {
             warn!(error = %runtime::Chain(error), "the shop's logs are not followed");
         });
         let mut followed = Followed::new(self, watcher.ok()?);
         let next = followed.round();
-        Some(Following { followed, wake, next })
+        Some(Following {
+            followed,
+            wake,
+            next,
+        })
     }
 }
 
 impl Following {
     /// Follows the logs of every tree, until `stop`.
     pub async fn run(self, stop: CancellationToken) {
-        let Self { mut followed, wake, mut next } = self;
+        let Self {
+            mut followed,
+            wake,
+            mut next,
+        } = self;
         loop {
             let due = async {
                 match next {
@@ -109,7 +122,13 @@ impl Following {
 
 /// Whether something may have been written; what we do ourselves, to read it, is not.
 fn is_news(event: &notify::Result<Event>) -> bool {
-    !matches!(event, Ok(Event { kind: EventKind::Access(_), .. }))
+    !matches!(
+        event,
+        Ok(Event {
+            kind: EventKind::Access(_),
+            ..
+        })
+    )
 }
 
 // A directory by what it is, whatever its name: a kept one is of all trees.
@@ -129,7 +148,14 @@ struct Followed {
 impl Followed {
     fn new(logs: Logs, watcher: Inotify) -> Self {
         let budget = Budget::new(Instant::now());
-        Self { logs, watcher, watched: BTreeMap::new(), directories: BTreeMap::new(), budget, begin: Begin::Now }
+        Self {
+            logs,
+            watcher,
+            watched: BTreeMap::new(),
+            directories: BTreeMap::new(),
+            budget,
+            begin: Begin::Now,
+        }
     }
 
     /// Looks at everything once, and says when to do it again although nobody wrote.
@@ -137,15 +163,22 @@ impl Followed {
         let now = Instant::now();
         tell_dropped(self.budget.turn(now));
         let begin = std::mem::replace(&mut self.begin, Begin::Start);
-        let Ok(releases) = open_directory(&self.logs.root.join("releases")) else { return Some(now + TURN) };
+        let Ok(releases) = open_directory(&self.logs.root.join("releases")) else {
+            return Some(now + TURN);
+        };
         let mut here = BTreeMap::new();
         keep(&mut here, releases);
         let mut found = BTreeSet::new();
         for (release, path, Reached { directory, whole }) in self.reached() {
-            let Some(identity) = keep(&mut here, directory) else { continue };
+            let Some(identity) = keep(&mut here, directory) else {
+                continue;
+            };
             if whole && found.insert(identity) && !self.directories.contains_key(&identity) {
                 match here[&identity].try_clone() {
-                    Ok(handle) => drop(self.directories.insert(identity, Directory::new(&release, &path, handle))),
+                    Ok(handle) => drop(
+                        self.directories
+                            .insert(identity, Directory::new(&release, &path, handle)),
+                    ),
                     Err(error) => debug!(%path, %error, "a directory of logs is not followed"),
                 }
             }
@@ -165,7 +198,11 @@ impl Followed {
                 Err(error) => debug!(%error, "logs of the shop cannot be read"),
             }
         }
-        if more { Some(now + GATHER) } else { self.budget.due() }
+        if more {
+            Some(now + GATHER)
+        } else {
+            self.budget.due()
+        }
     }
 
     fn end(mut self) {
@@ -176,16 +213,26 @@ impl Followed {
     }
 
     fn reached(&self) -> Vec<(String, RelativePath, Reached)> {
-        let Logs { root, writable, paths } = &self.logs;
+        let Logs {
+            root,
+            writable,
+            paths,
+        } = &self.logs;
         let releases = root.join("releases");
-        let names = std::fs::read_dir(&releases).into_iter().flatten().flatten().filter_map(|entry| entry.file_name().into_string().ok());
+        let names = std::fs::read_dir(&releases)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .filter_map(|entry| entry.file_name().into_string().ok());
         let mut reached = Vec::new();
         for release in names.filter(|name| !name.contains('.')) {
             for path in paths {
                 match reach(root, &releases.join(&release), writable.as_deref(), path) {
                     Ok(Some(found)) => reached.push((release.clone(), path.clone(), found)),
                     Ok(None) => {}
-                    Err(error) => debug!(release, %path, %error, "a directory of logs is not followed"),
+                    Err(error) => {
+                        debug!(release, %path, %error, "a directory of logs is not followed")
+                    }
                 }
             }
         }
@@ -193,8 +240,16 @@ impl Followed {
     }
 
     fn watch(&mut self, here: BTreeMap<Identity, File>) {
-        let gone: Vec<_> = self.watched.keys().filter(|identity| !here.contains_key(identity)).copied().collect();
-        for file in gone.iter().filter_map(|identity| self.watched.remove(identity)) {
+        let gone: Vec<_> = self
+            .watched
+            .keys()
+            .filter(|identity| !here.contains_key(identity))
+            .copied()
+            .collect();
+        for file in gone
+            .iter()
+            .filter_map(|identity| self.watched.remove(identity))
+        {
             if let Err(error) = self.watcher.unwatch(&link(&file)) {
                 debug!(%error, "a directory that is gone was not watched");
             }
@@ -203,9 +258,14 @@ impl Followed {
             if self.watched.contains_key(&identity) {
                 continue;
             }
-            match self.watcher.watch(&link(&file), RecursiveMode::NonRecursive) {
+            match self
+                .watcher
+                .watch(&link(&file), RecursiveMode::NonRecursive)
+            {
                 Ok(()) => drop(self.watched.insert(identity, file)),
-                Err(error) => warn!(error = %runtime::Chain(&error), "a directory of logs is not watched"),
+                Err(error) => {
+                    warn!(error = %runtime::Chain(&error), "a directory of logs is not watched")
+                }
             }
         }
     }
@@ -213,7 +273,10 @@ impl Followed {
 
 fn tell_dropped(bytes: Option<u64>) {
     if let Some(bytes) = bytes {
-        warn!(bytes, "the shop wrote more logs than are passed on in a minute");
+        warn!(
+            bytes,
+            "the shop wrote more logs than are passed on in a minute"
+        );
     }
 }
 
@@ -230,9 +293,15 @@ fn link(directory: &File) -> PathBuf {
 
 fn open_directory(path: &Path) -> io::Result<File> {
     use rustix::fs::{Mode, OFlags};
-    Ok(File::from(rustix::fs::open(path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?))
+    Ok(File::from(rustix::fs::open(
+        path,
+        OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
+        Mode::empty(),
+    )?))
 }
 
 async fn on_disk<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
 }

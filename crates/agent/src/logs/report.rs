@@ -1,4 +1,5 @@
-//! The report that a shop wrote about a request: Magento shows a visitor its number only, and what happened is in the file.
+//! The report that a shop wrote about a request: Magento shows a visitor its number only, and what
+//! happened is in the file.
 
 use super::{
     Logs,
@@ -22,7 +23,8 @@ const TICK: Duration = Duration::from_millis(10);
 const FILES: usize = 5000;
 
 impl Logs {
-    /// The beginning of the newest report that the code of `tree` wrote after `since`, with the path of its file.
+    /// The beginning of the newest report that the code of `tree` wrote after `since`, with the
+    /// path of its file.
     #[must_use]
     pub fn report(&self, tree: &Path, since: SystemTime) -> Option<String> {
         let tree = self.root.join("releases").join(tree.file_name()?);
@@ -31,12 +33,18 @@ impl Logs {
         let directories = self.paths.iter().filter(|path| path.name() == "report");
         let newest = directories.filter_map(|path| {
             let reached = reach(&self.root, &tree, self.writable.as_deref(), path).ok()??;
-            let (written, name, file) = newest(&reached.directory, since).ok()?.filter(|_| reached.whole)?;
+            let (written, name, file) = newest(&reached.directory, since)
+                .ok()?
+                .filter(|_| reached.whole)?;
             Some((written, format!("{path}/{name}"), file))
         });
         let (_, name, file) = newest.max_by_key(|(written, ..)| *written)?;
         let (bytes, cut) = beginning(&file, SHOWN).ok()?;
-        Some(format!("{name} says: {}{}", shown(bytes.trim_ascii_end()), if cut { " …" } else { "" }))
+        Some(format!(
+            "{name} says: {}{}",
+            shown(bytes.trim_ascii_end()),
+            if cut { " …" } else { "" }
+        ))
     }
 }
 
@@ -48,8 +56,11 @@ fn newest(directory: &File, since: SystemTime) -> io::Result<Option<(SystemTime,
         if !matches!(entry.file_type(), FileType::RegularFile | FileType::Unknown) {
             continue;
         }
-        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let Ok(file) = inside(directory, entry.file_name(), flags) else { continue };
+        let flags =
+            OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let Ok(file) = inside(directory, entry.file_name(), flags) else {
+            continue;
+        };
         let about = file.metadata()?;
         let written = about.modified()?;
         let is_newer = newest.as_ref().is_none_or(|(known, ..)| written > *known);

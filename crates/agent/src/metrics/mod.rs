@@ -1,9 +1,11 @@
 //! What the agent measures of itself, as `OpenMetrics`.
 //!
-//! [`ALL`] declares every metric; registration, the page `docs/metrics.md` and the alerts' test all come from it.
+//! [`ALL`] declares every metric; registration, the page `docs/metrics.md` and the alerts' test all
+//! come from it.
 //!
-//! Events are counted when they happen ([`Metrics::checked`] and so on). What is true at the moment is taken from the snapshot at each
-//! scrape, so that `/metrics` and `/status` cannot differ. Label values come from enums; mount names are bounded by the mounts file.
+//! Events are counted when they happen ([`Metrics::checked`] and so on). What is true at the moment
+//! is taken from the snapshot at each scrape, so that `/metrics` and `/status` cannot differ. Label
+//! values come from enums; mount names are bounded by the mounts file.
 
 mod declared;
 
@@ -11,8 +13,9 @@ pub use declared::{ALL, Kind, Metric, reference};
 
 use crate::status::{CheckOutcome, Phase, ProbeOutcome, Snapshot, SwitchOutcome, Why};
 use declared::{
-    BUILD, CHANGED, CHECKS, CPU, DOWNLOADED, LAST_SCAN, LAST_SUCCESS, MEMORY, MOUNT, NEWER, PHASE, PROBES, READY, REJECTED, RELEASE,
-    REPAIRED, ROLLBACKS, STAGING, STARTED, STORE_REQUESTS, STORE_RETRIES, SWITCHES, UNREPAIRED,
+    BUILD, CHANGED, CHECKS, CPU, DOWNLOADED, LAST_SCAN, LAST_SUCCESS, MEMORY, MOUNT, NEWER, PHASE,
+    PROBES, READY, REJECTED, RELEASE, REPAIRED, ROLLBACKS, STAGING, STARTED, STORE_REQUESTS,
+    STORE_RETRIES, SWITCHES, UNREPAIRED,
 };
 use jiff::Timestamp;
 use mounts::Health;
@@ -30,7 +33,8 @@ use std::{
 /// The media type of what [`Metrics::text`] gives.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// How long a staging may take: from a small change on a fast network to the longest deadline, in seconds.
+/// How long a staging may take: from a small change on a fast network to the longest deadline, in
+/// seconds.
 const STAGING_BUCKETS: [f64; 9] = [0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0];
 /// How long a page may take: from a warm one to the probe's own limit, in seconds.
 const PROBE_BUCKETS: [f64; 8] = [0.01, 0.05, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0];
@@ -40,7 +44,8 @@ type Gauges = Family<Labels, Gauge<f64, AtomicU64>>;
 type Counters = Family<Labels, Counter>;
 type Histograms = Family<Labels, Histogram, fn() -> Histogram>;
 
-/// The agent's metrics. Share one by `Arc`: every method takes `&self` and does not wait for other work than another scrape's.
+/// The agent's metrics. Share one by `Arc`: every method takes `&self` and does not wait for other
+/// work than another scrape's.
 pub struct Metrics {
     events: Events,
     scrape: Mutex<Scrape>,
@@ -93,7 +98,11 @@ impl Metrics {
         drop(events.rollbacks.get_or_create(&vec![]));
         drop(events.staging.get_or_create(&vec![]));
         for outcome in ProbeOutcome::ALL {
-            drop(events.probes.get_or_create(&vec![("outcome", outcome.to_string())]));
+            drop(
+                events
+                    .probes
+                    .get_or_create(&vec![("outcome", outcome.to_string())]),
+            );
         }
         let mut registry = Registry::default();
         let gauges = ALL
@@ -115,22 +124,41 @@ impl Metrics {
             register(&mut registry, metric, counter.clone());
             counter
         };
-        let [requests, retries, downloaded] = [&STORE_REQUESTS, &STORE_RETRIES, &DOWNLOADED].map(&mut counter);
+        let [requests, retries, downloaded] =
+            [&STORE_REQUESTS, &STORE_RETRIES, &DOWNLOADED].map(&mut counter);
         let [changed, repaired] = [&CHANGED, &REPAIRED].map(counter);
         let cpu = Counter::default();
         register(&mut registry, &CPU, cpu.clone());
-        let scrape = Scrape { registry, gauges, requests, retries, downloaded, changed, repaired, cpu };
-        Self { events, scrape: Mutex::new(scrape) }
+        let scrape = Scrape {
+            registry,
+            gauges,
+            requests,
+            retries,
+            downloaded,
+            changed,
+            repaired,
+            cpu,
+        };
+        Self {
+            events,
+            scrape: Mutex::new(scrape),
+        }
     }
 
     /// A check for a newer release ended.
     pub fn checked(&self, outcome: CheckOutcome) {
-        self.events.checks.get_or_create(&vec![("outcome", outcome.to_string())]).inc();
+        self.events
+            .checks
+            .get_or_create(&vec![("outcome", outcome.to_string())])
+            .inc();
     }
 
     /// A switch ended; one that was rolled back counts as a rollback too.
     pub fn switched(&self, outcome: SwitchOutcome) {
-        self.events.switches.get_or_create(&vec![("outcome", outcome.to_string())]).inc();
+        self.events
+            .switches
+            .get_or_create(&vec![("outcome", outcome.to_string())])
+            .inc();
         if outcome == SwitchOutcome::RolledBack {
             self.events.rollbacks.get_or_create(&vec![]).inc();
         }
@@ -138,12 +166,18 @@ impl Metrics {
 
     /// A release was staged.
     pub fn staged(&self, elapsed: Duration) {
-        self.events.staging.get_or_create(&vec![]).observe(elapsed.as_secs_f64());
+        self.events
+            .staging
+            .get_or_create(&vec![])
+            .observe(elapsed.as_secs_f64());
     }
 
     /// The shop was probed.
     pub fn probed(&self, outcome: ProbeOutcome, elapsed: Duration) {
-        self.events.probes.get_or_create(&vec![("outcome", outcome.to_string())]).observe(elapsed.as_secs_f64());
+        self.events
+            .probes
+            .get_or_create(&vec![("outcome", outcome.to_string())])
+            .observe(elapsed.as_secs_f64());
     }
 
     /// What a scrape gets, as `OpenMetrics` text. It reads memory and `/proc/self` only.
@@ -174,23 +208,41 @@ impl Scrape {
         }
         self.set(&READY, &vec![], f64::from(u8::from(ready)));
         for phase in Phase::ALL {
-            self.set(&PHASE, &vec![("phase", phase.to_string())], flag(*phase == snapshot.phase));
+            self.set(
+                &PHASE,
+                &vec![("phase", phase.to_string())],
+                flag(*phase == snapshot.phase),
+            );
         }
         for why in Why::ALL {
-            let is = snapshot.newer.as_ref().is_some_and(|newer| newer.why == *why);
+            let is = snapshot
+                .newer
+                .as_ref()
+                .is_some_and(|newer| newer.why == *why);
             self.set(&NEWER, &vec![("why", why.to_string())], flag(is));
         }
-        self.set(&REJECTED, &vec![], u32::try_from(snapshot.rejected.len()).map_or(f64::MAX, f64::from));
+        self.set(
+            &REJECTED,
+            &vec![],
+            u32::try_from(snapshot.rejected.len()).map_or(f64::MAX, f64::from),
+        );
         if let Some(at) = snapshot.last_success_at {
             self.set(&LAST_SUCCESS, &vec![], unix(at));
         }
         for mount in &snapshot.mounts {
             for state in Health::ALL {
-                let labels = vec![("mount", escaped(&mount.name)), ("state", state.to_string())];
+                let labels = vec![
+                    ("mount", escaped(&mount.name)),
+                    ("state", state.to_string()),
+                ];
                 self.set(&MOUNT, &labels, flag(*state == mount.state));
             }
         }
-        self.set(&UNREPAIRED, &vec![], u32::try_from(snapshot.tamper.unrepaired_files).map_or(f64::MAX, f64::from));
+        self.set(
+            &UNREPAIRED,
+            &vec![],
+            u32::try_from(snapshot.tamper.unrepaired_files).map_or(f64::MAX, f64::from),
+        );
         if let Some(at) = snapshot.tamper.last_scan_at {
             self.set(&LAST_SCAN, &vec![], unix(at));
         }
@@ -208,8 +260,15 @@ impl Scrape {
     }
 
     fn set(&self, metric: &Metric, labels: &Labels, value: f64) {
-        debug_assert!(labels.iter().map(|(name, _)| name).eq(metric.labels), "{}", metric.name);
-        let mut gauges = ALL.iter().filter(|other| other.kind == Kind::Gauge).zip(&self.gauges);
+        debug_assert!(
+            labels.iter().map(|(name, _)| name).eq(metric.labels),
+            "{}",
+            metric.name
+        );
+        let mut gauges = ALL
+            .iter()
+            .filter(|other| other.kind == Kind::Gauge)
+            .zip(&self.gauges);
         if let Some((_, gauges)) = gauges.find(|(other, _)| other.name == metric.name) {
             gauges.get_or_create(labels).set(value);
         }
@@ -217,7 +276,11 @@ impl Scrape {
 }
 
 /// The library appends the unit, `_total` and the full stop itself.
-fn register(registry: &mut Registry, metric: &Metric, registered: impl prometheus_client::registry::Metric) {
+fn register(
+    registry: &mut Registry,
+    metric: &Metric,
+    registered: impl prometheus_client::registry::Metric,
+) {
     let help = metric.help.trim_end_matches('.');
     let name = metric.name.strip_suffix("_total").unwrap_or(metric.name);
     for (suffix, unit) in [("_seconds", Unit::Seconds), ("_bytes", Unit::Bytes)] {
@@ -238,7 +301,10 @@ fn zeroed<W: fmt::Display>(label: &'static str, words: &[W]) -> Counters {
 
 /// The library writes label values as they are; the format wants these three escaped.
 fn escaped(value: &str) -> String {
-    value.replace('\\', r"\\").replace('"', "\\\"").replace('\n', r"\n")
+    value
+        .replace('\\', r"\\")
+        .replace('"', "\\\"")
+        .replace('\n', r"\n")
 }
 
 /// A counter never falls, even where the figure behind it began again.
@@ -257,7 +323,9 @@ fn unix(at: Timestamp) -> f64 {
 /// `VmRSS` of proc(5), which the kernel counts in KiB.
 fn resident_memory() -> Option<f64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
-    let text = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let text = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
     Some(text.trim().strip_suffix("kB")?.trim().parse::<f64>().ok()? * 1024.0)
 }
 

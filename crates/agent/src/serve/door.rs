@@ -1,14 +1,17 @@
-//! Where the server listens: one socket for each network interface, so that what is inside the pod never stands in the way of what is outside.
+//! Where the server listens: one socket for each network interface, so that what is inside the pod
+//! never stands in the way of what is outside.
 //!
 //! ```text
 //!  kubelet, Prometheus, scheduler ── eth0 ──► door outside: 64 connections, as many requests as come
 //!  the shop's own containers ──────── lo ──► door inside: 64 connections, 50 a second with one request each
 //! ```
 //!
-//! A pod's containers share its interfaces, and the shop's code may be hostile. What it sends to the pod's own addresses goes over `lo`, where it
-//! meets a door of its own: a flood there waits in the kernel, and costs neither the probes their places nor the agent its time. It cannot come
-//! in by the other doors, as the kernel gives each socket only what comes by its interface; nor listen beside us on the same port.
-//! While the agent starts anew its port is free: below 1024 it is still nobody else's, as only we have the capability that it takes.
+//! A pod's containers share its interfaces, and the shop's code may be hostile. What it sends to
+//! the pod's own addresses goes over `lo`, where it meets a door of its own: a flood there waits in
+//! the kernel, and costs neither the probes their places nor the agent its time. It cannot come
+//! in by the other doors, as the kernel gives each socket only what comes by its interface; nor
+//! listen beside us on the same port. While the agent starts anew its port is free: below 1024 it
+//! is still nobody else's, as only we have the capability that it takes.
 
 use super::ServeError;
 use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
@@ -35,15 +38,16 @@ const LOOPBACK: &str = "lo";
 const FREE: u16 = 1024;
 /// Connections that wait in the kernel.
 const BACKLOG: u32 = 128;
-/// Connections from inside that may come at once, and how soon another one from then on: a flood costs a hundredth of a core, also where the node is
-/// so busy that the agent gets little more.
+/// Connections from inside that may come at once, and how soon another one from then on: a flood
+/// costs a hundredth of a core, also where the node is so busy that the agent gets little more.
 const BURST: u32 = 400;
 const EVERY: Duration = Duration::from_millis(20);
 
 /// From where connections come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Side {
-    /// From this network namespace: the shop's containers, `kubectl port-forward`, a person on this machine.
+    /// From this network namespace: the shop's containers, `kubectl port-forward`, a person on this
+    /// machine.
     Inside,
     /// From elsewhere, or from anywhere where interfaces cannot be told apart.
     Outside,
@@ -56,12 +60,16 @@ pub(super) struct Door {
     pub(super) side: Side,
 }
 
-/// Listens on `listen`: for each interface of its own, or once where the address is loopback's or the system has no such sockets.
+/// Listens on `listen`: for each interface of its own, or once where the address is loopback's or
+/// the system has no such sockets.
 pub(super) fn open(listen: SocketAddr) -> Result<Vec<Door>, ServeError> {
     let failed = |source| ServeError::Listen { listen, source };
     if listen.ip().to_canonical().is_loopback() {
         let listener = bind(listen, None).map_err(failed)?;
-        return Ok(vec![Door { listener, side: Side::Inside }]);
+        return Ok(vec![Door {
+            listener,
+            side: Side::Inside,
+        }]);
     }
     match each(listen) {
         Ok(doors) if !doors.is_empty() => Ok(doors),
@@ -70,34 +78,55 @@ pub(super) fn open(listen: SocketAddr) -> Result<Vec<Door>, ServeError> {
             let error = told.err().map(|error| error.to_string());
             warn!(
                 error,
-                "interfaces cannot be told apart here: connections from the shop's own containers share their places with the kubelet's"
+                "interfaces cannot be told apart here: connections from the shop's own containers \
+                 share their places with the kubelet's"
             );
             let listener = bind(listen, None).map_err(failed)?;
-            Ok(vec![Door { listener, side: Side::Outside }])
+            Ok(vec![Door {
+                listener,
+                side: Side::Outside,
+            }])
         }
     }
 }
 
 fn each(mut listen: SocketAddr) -> io::Result<Vec<Door>> {
     let mut table = String::new();
-    File::open(INTERFACES)?.take(INTERFACES_LIMIT).read_to_string(&mut table)?;
+    File::open(INTERFACES)?
+        .take(INTERFACES_LIMIT)
+        .read_to_string(&mut table)?;
     let mut doors = Vec::new();
     for name in interfaces(&table).take(DOORS) {
         let listener = bind(listen, Some(name))?;
         // The kernel chose one where port 0 was asked for; all have the same.
         listen.set_port(listener.local_addr()?.port());
-        doors.push(Door { listener, side: if name == LOOPBACK { Side::Inside } else { Side::Outside } });
+        doors.push(Door {
+            listener,
+            side: if name == LOOPBACK {
+                Side::Inside
+            } else {
+                Side::Outside
+            },
+        });
     }
     Ok(doors)
 }
 
 /// The names of `/proc/net/dev`: two lines of titles, then `name: figures`.
 fn interfaces(table: &str) -> impl Iterator<Item = &str> {
-    table.lines().skip(2).filter_map(|line| line.split_once(':')).map(|(name, _)| name.trim())
+    table
+        .lines()
+        .skip(2)
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, _)| name.trim())
 }
 
 fn bind(listen: SocketAddr, interface: Option<&str>) -> io::Result<TcpListener> {
-    let socket = if listen.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    let socket = if listen.is_ipv4() {
+        TcpSocket::new_v4()
+    } else {
+        TcpSocket::new_v6()
+    }?;
     // Only past connections of this port, never another listener: that is Linux's meaning of it.
     socket.set_reuseaddr(true)?;
     if let Some(interface) = interface {
@@ -111,11 +140,13 @@ fn bind(listen: SocketAddr, interface: Option<&str>) -> io::Result<TcpListener> 
     socket.listen(BACKLOG)
 }
 
-/// Does `work` with the capability for low ports, which this thread has no longer than that, nor any that come from it.
+/// Does `work` with the capability for low ports, which this thread has no longer than that, nor
+/// any that come from it.
 fn privileged(work: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
     let needed = CapabilitySet::NET_BIND_SERVICE;
     let mut sets = capabilities(None)?;
-    // From the file of our program, which gives it without using it; or a user that has all of them.
+    // From the file of our program, which gives it without using it; or a user that has all of
+    // them.
     if !sets.permitted.contains(needed) || sets.effective.contains(needed) {
         return work();
     }
@@ -137,7 +168,10 @@ pub(super) struct Pace {
 
 impl Pace {
     pub(super) fn new(side: Side) -> Self {
-        Self { side, full: Instant::now() }
+        Self {
+            side,
+            full: Instant::now(),
+        }
     }
 
     /// Waits until one more may come.
@@ -159,18 +193,31 @@ mod tests {
 
     #[test]
     fn interfaces_are_read_as_the_kernel_writes_them() {
-        let table = "Inter-|   Receive                 |  Transmit\n face |bytes    packets errs drop|bytes\n    \
-            lo: 1076 14 0 0 0 0 0 0 1076 14 0 0 0 0 0 0\n  eth0: 17 1 0 0 0 0 0 0 0 0 0 0 0 0 0 0\ntunl0:0 0\n";
-        assert_eq!(interfaces(table).collect::<Vec<_>>(), ["lo", "eth0", "tunl0"]);
+        let table = "Inter-|   Receive                 |  Transmit\n face |bytes    packets errs \
+                     drop|bytes\n    lo: 1076 14 0 0 0 0 0 0 1076 14 0 0 0 0 0 0\n  eth0: 17 1 0 \
+                     0 0 0 0 0 0 0 0 0 0 0 0 0\ntunl0:0 0\n";
+        assert_eq!(
+            interfaces(table).collect::<Vec<_>>(),
+            ["lo", "eth0", "tunl0"]
+        );
     }
 
     #[tokio::test]
     async fn a_burst_from_inside_is_served_at_once_and_what_follows_at_its_pace() {
         let now = Instant::now();
-        let mut inside = Pace { side: Side::Inside, full: now };
+        let mut inside = Pace {
+            side: Side::Inside,
+            full: now,
+        };
         let waits: Vec<_> = (0..BURST + 3).map(|_| inside.take(now)).collect();
-        assert!(waits[..BURST as usize].iter().all(Duration::is_zero), "{waits:?}");
-        assert!(waits[BURST as usize] > Duration::ZERO && waits[BURST as usize + 2] <= EVERY * 3, "{waits:?}");
+        assert!(
+            waits[..BURST as usize].iter().all(Duration::is_zero),
+            "{waits:?}"
+        );
+        assert!(
+            waits[BURST as usize] > Duration::ZERO && waits[BURST as usize + 2] <= EVERY * 3,
+            "{waits:?}"
+        );
         // Once it was quiet, a burst again.
         assert!(inside.take(now + EVERY * (BURST + 3)).is_zero());
     }
@@ -179,11 +226,28 @@ mod tests {
     async fn each_interface_has_a_door_of_its_own_on_one_port_and_nobody_else_comes_beside_them() {
         let doors = open("0.0.0.0:0".parse().unwrap()).unwrap();
         let port = doors[0].listener.local_addr().unwrap().port();
-        assert!(doors.iter().all(|door| door.listener.local_addr().unwrap().port() == port));
-        assert_eq!(doors.iter().filter(|door| door.side == Side::Inside).count(), 1, "{doors:?}");
+        assert!(
+            doors
+                .iter()
+                .all(|door| door.listener.local_addr().unwrap().port() == port)
+        );
+        assert_eq!(
+            doors
+                .iter()
+                .filter(|door| door.side == Side::Inside)
+                .count(),
+            1,
+            "{doors:?}"
+        );
         for taken in ["0.0.0.0", "127.0.0.1", "127.1.2.3"] {
-            assert!(bind(format!("{taken}:{port}").parse().unwrap(), None).is_err(), "{taken}");
-            assert!(bind(format!("{taken}:{port}").parse().unwrap(), Some(LOOPBACK)).is_err(), "{taken}");
+            assert!(
+                bind(format!("{taken}:{port}").parse().unwrap(), None).is_err(),
+                "{taken}"
+            );
+            assert!(
+                bind(format!("{taken}:{port}").parse().unwrap(), Some(LOOPBACK)).is_err(),
+                "{taken}"
+            );
         }
     }
 }

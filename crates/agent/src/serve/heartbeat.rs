@@ -1,7 +1,9 @@
-//! Liveness: the agent's loop, and each task that waits for nothing but time and the kernel, says in time that it still goes round.
+//! Liveness: the agent's loop, and each task that waits for nothing but time and the kernel, says
+//! in time that it still goes round.
 //!
-//! Those that wait for S3, NFS or PHP (activate, storage, guard) do not: a restart would help none of these. Each of their waits has a
-//! deadline of its own, what they found is in `/status`, and the first task to end ends the agent.
+//! Those that wait for S3, NFS or PHP (activate, storage, guard) do not: a restart would help none
+//! of these. Each of their waits has a deadline of its own, what they found is in `/status`, and
+//! the first task to end ends the agent.
 
 use crate::status::Check;
 use std::{
@@ -13,8 +15,8 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// The heartbeats of tasks. A task is dead when its last beat is too long ago, whatever it waits for; so one that waits for S3, NFS or
-/// PHP must have none, or beat meanwhile.
+/// The heartbeats of tasks. A task is dead when its last beat is too long ago, whatever it waits
+/// for; so one that waits for S3, NFS or PHP must have none, or beat meanwhile.
 #[derive(Debug, Clone, Default)]
 pub struct Heartbeats(Vec<Heartbeat>);
 
@@ -25,15 +27,22 @@ impl Heartbeats {
         Self(Vec::new())
     }
 
-    /// A heartbeat for the task `name`, which beats now and then must beat again within every `limit`.
+    /// A heartbeat for the task `name`, which beats now and then must beat again within every
+    /// `limit`.
     pub fn task(&mut self, name: &'static str, limit: Duration) -> Heartbeat {
-        let beat = Heartbeat { name, limit, origin: Instant::now(), last: Arc::default() };
+        let beat = Heartbeat {
+            name,
+            limit,
+            origin: Instant::now(),
+            last: Arc::default(),
+        };
         self.0.push(beat.clone());
         beat
     }
 }
 
-/// The heartbeat of one task. By the monotonic clock: a node's clock that is set forward kills nobody.
+/// The heartbeat of one task. By the monotonic clock: a node's clock that is set forward kills
+/// nobody.
 #[derive(Debug, Clone)]
 pub struct Heartbeat {
     name: &'static str,
@@ -46,11 +55,16 @@ pub struct Heartbeat {
 impl Heartbeat {
     /// The task goes round.
     pub fn beat(&self) {
-        self.last.store(u64::try_from(self.origin.elapsed().as_millis()).unwrap_or(u64::MAX), Relaxed);
+        self.last.store(
+            u64::try_from(self.origin.elapsed().as_millis()).unwrap_or(u64::MAX),
+            Relaxed,
+        );
     }
 
     fn age(&self) -> Duration {
-        self.origin.elapsed().saturating_sub(Duration::from_millis(self.last.load(Relaxed)))
+        self.origin
+            .elapsed()
+            .saturating_sub(Duration::from_millis(self.last.load(Relaxed)))
     }
 }
 
@@ -62,7 +76,11 @@ pub fn livez(heartbeats: &Heartbeats) -> Vec<Check> {
         Check::new(
             format!("task:{}", beat.name),
             age <= limit,
-            format!("went round {} s ago; the limit is {} s", age.as_secs(), limit.as_secs()),
+            format!(
+                "went round {} s ago; the limit is {} s",
+                age.as_secs(),
+                limit.as_secs()
+            ),
         )
     };
     heartbeats.0.iter().map(check).collect()
@@ -84,7 +102,10 @@ mod tests {
         tokio::time::advance(Duration::from_secs(61)).await;
         let checks = livez(&heartbeats);
         assert_eq!(
-            checks.iter().map(|check| (check.name.as_str(), check.ok)).collect::<Vec<_>>(),
+            checks
+                .iter()
+                .map(|check| (check.name.as_str(), check.ok))
+                .collect::<Vec<_>>(),
             [("task:watch", false), ("task:mounts", true)]
         );
         watch.beat();

@@ -1,4 +1,5 @@
-//! The HTTP server for health, metrics and status: small answers from memory, whoever asks and however slowly.
+//! The HTTP server for health, metrics and status: small answers from memory, whoever asks and
+//! however slowly.
 //!
 //! | path | answer |
 //! |---|---|
@@ -7,10 +8,11 @@
 //! | `/metrics` | `OpenMetrics` |
 //! | `/status` | JSON, the whole [`Snapshot`] |
 //!
-//! Every connection has an end: a header must come whole within [`HEADER_TIMEOUT`], from the connection's start or from the last answer
-//! on; nothing is open for longer than [`CONNECTION_TIMEOUT`]. With [`CONNECTIONS`] open at one of its doors, a new one takes the place of the
-//! oldest of the peer that has the most, so that idle ones never keep a probe out: a probe is over in milliseconds. The shop's own containers
-//! have a door of their own.
+//! Every connection has an end: a header must come whole within [`HEADER_TIMEOUT`], from the
+//! connection's start or from the last answer on; nothing is open for longer than
+//! [`CONNECTION_TIMEOUT`]. With [`CONNECTIONS`] open at one of its doors, a new one takes the place
+//! of the oldest of the peer that has the most, so that idle ones never keep a probe out: a probe
+//! is over in milliseconds. The shop's own containers have a door of their own.
 
 mod door;
 mod heartbeat;
@@ -53,7 +55,8 @@ pub const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 pub const CONNECTION_TIMEOUT: Duration = Duration::from_mins(1);
 /// How long open connections may take to end after the stop.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
-/// Connections at once at each door. Each reads into a buffer of up to [`HEADER_LIMIT`], so a flood costs little memory.
+/// Connections at once at each door. Each reads into a buffer of up to [`HEADER_LIMIT`], so a flood
+/// costs little memory.
 pub const CONNECTIONS: usize = 64;
 /// A request's line and header in bytes: the least that hyper can be set to. Bodies are never read.
 pub const HEADER_LIMIT: usize = 8 << 10;
@@ -64,7 +67,10 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// The address cannot be bound.
-    #[error("cannot listen on {listen}, as LONGSHORE_LISTEN says{}", low(listen, source))]
+    #[error(
+        "cannot listen on {listen}, as LONGSHORE_LISTEN says{}",
+        low(listen, source)
+    )]
     Listen {
         /// Where.
         listen: SocketAddr,
@@ -76,8 +82,9 @@ pub enum ServeError {
 /// What the kernel's "permission denied" means.
 fn low(listen: &SocketAddr, source: &io::Error) -> &'static str {
     if source.kind() == io::ErrorKind::PermissionDenied && listen.port() < 1024 {
-        "; ports below 1024 take the capability NET_BIND_SERVICE: add it to the container, whose image has to have it on the file of \
-         longshore-agent where the user is not root (a copy may have lost it)"
+        "; ports below 1024 take the capability NET_BIND_SERVICE: add it to the container, whose \
+         image has to have it on the file of longshore-agent where the user is not root (a copy \
+         may have lost it)"
     } else {
         ""
     }
@@ -120,7 +127,10 @@ impl Server {
     ///
     /// The address is taken, is not this host's, or its port needs a privilege.
     pub fn bind(listen: SocketAddr, state: State) -> Result<Self, ServeError> {
-        let server = Self { doors: door::open(listen)?, router: routes::router(Arc::new(state)) };
+        let server = Self {
+            doors: door::open(listen)?,
+            router: routes::router(Arc::new(state)),
+        };
         info!(address = %server.address().unwrap_or(listen), doors = server.doors.len(), "health and metrics served");
         Ok(server)
     }
@@ -131,11 +141,16 @@ impl Server {
     ///
     /// The kernel does not say.
     pub fn address(&self) -> io::Result<SocketAddr> {
-        self.doors.first().ok_or(io::ErrorKind::NotConnected)?.listener.local_addr()
+        self.doors
+            .first()
+            .ok_or(io::ErrorKind::NotConnected)?
+            .listener
+            .local_addr()
     }
 
-    /// Answers until `stop` is cancelled, and at most [`DRAIN_TIMEOUT`] longer. Cancel it last: until then `/readyz` says that the agent is
-    /// shutting down. No client and no lack of descriptors ends it.
+    /// Answers until `stop` is cancelled, and at most [`DRAIN_TIMEOUT`] longer. Cancel it last:
+    /// until then `/readyz` says that the agent is shutting down. No client and no lack of
+    /// descriptors ends it.
     pub async fn run(self, stop: CancellationToken) {
         let mut doors = JoinSet::new();
         for door in self.doors {
@@ -147,7 +162,8 @@ impl Server {
 
 async fn answer(door: Door, router: Router, stop: CancellationToken) {
     let Door { listener, side } = door;
-    let (mut tasks, mut open, mut pace, mut warned) = (JoinSet::new(), Open::default(), Pace::new(side), false);
+    let (mut tasks, mut open, mut pace, mut warned) =
+        (JoinSet::new(), Open::default(), Pace::new(side), false);
     loop {
         let accepted = tokio::select! {
             biased;
@@ -160,7 +176,10 @@ async fn answer(door: Door, router: Router, stop: CancellationToken) {
         match accepted {
             Ok((stream, peer)) => {
                 open.make_room();
-                open.0.push((peer.ip(), tasks.spawn(connection(stream, peer, side, router.clone(), stop.clone()))));
+                open.0.push((
+                    peer.ip(),
+                    tasks.spawn(connection(stream, peer, side, router.clone(), stop.clone())),
+                ));
                 warned = false;
                 if stop.run_until_cancelled(pace.next()).await.is_none() {
                     break;
@@ -180,7 +199,12 @@ async fn answer(door: Door, router: Router, stop: CancellationToken) {
         }
     }
     drop(listener);
-    if timeout(DRAIN_TIMEOUT, async { while tasks.join_next().await.is_some() {} }).await.is_err() {
+    if timeout(DRAIN_TIMEOUT, async {
+        while tasks.join_next().await.is_some() {}
+    })
+    .await
+    .is_err()
+    {
         debug!(connections = tasks.len(), "connections cut");
     }
 }
@@ -210,7 +234,13 @@ impl Open {
     }
 }
 
-async fn connection(stream: TcpStream, peer: SocketAddr, side: Side, router: Router, stop: CancellationToken) {
+async fn connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    side: Side,
+    router: Router,
+    stop: CancellationToken,
+) {
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
@@ -247,13 +277,22 @@ mod tests {
     async fn the_peer_that_has_the_most_connections_loses_its_oldest() {
         let mut tasks = JoinSet::new();
         let mut open = Open::default();
-        let peers: Vec<IpAddr> = ["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.2"].map(|peer| peer.parse().unwrap()).into();
+        let peers: Vec<IpAddr> = ["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.2"]
+            .map(|peer| peer.parse().unwrap())
+            .into();
         for peer in &peers {
-            open.0.push((*peer, tasks.spawn(std::future::pending::<()>())));
+            open.0
+                .push((*peer, tasks.spawn(std::future::pending::<()>())));
         }
         open.cut_one();
-        assert_eq!(open.0.iter().map(|(peer, _)| *peer).collect::<Vec<_>>(), [peers[0], peers[2], peers[3]]);
+        assert_eq!(
+            open.0.iter().map(|(peer, _)| *peer).collect::<Vec<_>>(),
+            [peers[0], peers[2], peers[3]]
+        );
         open.cut_one();
-        assert_eq!(open.0.iter().map(|(peer, _)| *peer).collect::<Vec<_>>(), [peers[2], peers[3]]);
+        assert_eq!(
+            open.0.iter().map(|(peer, _)| *peer).collect::<Vec<_>>(),
+            [peers[2], peers[3]]
+        );
     }
 }

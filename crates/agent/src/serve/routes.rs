@@ -42,32 +42,66 @@ async fn started(Shared(state): Shared<Arc<State>>, uri: Uri, headers: HeaderMap
 
 async fn scrape(Shared(state): Shared<Arc<State>>) -> Response {
     let snapshot = Arc::clone(&state.snapshot.borrow());
-    let ready = readyz(&snapshot, &state.policy, Timestamp::now()).iter().all(|check| check.ok);
-    answer(StatusCode::OK, metrics::CONTENT_TYPE, state.metrics.text(&snapshot, ready))
+    let ready = readyz(&snapshot, &state.policy, Timestamp::now())
+        .iter()
+        .all(|check| check.ok);
+    answer(
+        StatusCode::OK,
+        metrics::CONTENT_TYPE,
+        state.metrics.text(&snapshot, ready),
+    )
 }
 
 async fn status(Shared(state): Shared<Arc<State>>) -> Response {
     let snapshot = Arc::clone(&state.snapshot.borrow());
     match serde_json::to_vec_pretty(&*snapshot) {
         Ok(page) => answer(StatusCode::OK, JSON, page),
-        Err(error) => answer(StatusCode::INTERNAL_SERVER_ERROR, TEXT, format!("cannot write the status: {error}\n")),
+        Err(error) => answer(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            TEXT,
+            format!("cannot write the status: {error}\n"),
+        ),
     }
 }
 
-/// 200 where all checks pass, 503 otherwise. As text: what fails, or with `?verbose` every check; as JSON where that is asked for.
+/// 200 where all checks pass, 503 otherwise. As text: what fails, or with `?verbose` every check;
+/// as JSON where that is asked for.
 fn health(checks: &[Check], uri: &Uri, headers: &HeaderMap) -> Response {
     let ok = checks.iter().all(|check| check.ok);
-    let status = if ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let wants_json = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|accept| accept.contains(JSON));
+    let status = if ok {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    let wants_json = headers
+        .get(header::ACCEPT)
+        .and_then(|accept| accept.to_str().ok())
+        .is_some_and(|accept| accept.contains(JSON));
     if wants_json {
-        return answer(status, JSON, json!({ "ok": ok, "checks": checks }).to_string());
+        return answer(
+            status,
+            JSON,
+            json!({ "ok": ok, "checks": checks }).to_string(),
+        );
     }
-    let verbose = uri.query().is_some_and(|query| query.split('&').any(|part| part.split('=').next() == Some("verbose")));
+    let verbose = uri.query().is_some_and(|query| {
+        query
+            .split('&')
+            .any(|part| part.split('=').next() == Some("verbose"))
+    });
     let mut page = String::new();
     for Check { name, ok, detail } in checks.iter().filter(|check| verbose || !check.ok) {
         // One line a check, whatever an error's text holds.
-        let detail: String = detail.chars().map(|char| if char.is_control() { ' ' } else { char }).collect();
-        writeln!(page, "{} {name}: {detail}", if *ok { "ok  " } else { "FAIL" }).expect("a String takes everything");
+        let detail: String = detail
+            .chars()
+            .map(|char| if char.is_control() { ' ' } else { char })
+            .collect();
+        writeln!(
+            page,
+            "{} {name}: {detail}",
+            if *ok { "ok  " } else { "FAIL" }
+        )
+        .expect("a String takes everything");
     }
     if ok {
         page += "ok\n";
@@ -78,7 +112,15 @@ fn health(checks: &[Check], uri: &Uri, headers: &HeaderMap) -> Response {
 const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
 
-fn answer(status: StatusCode, content_type: &'static str, body: impl Into<axum::body::Body>) -> Response {
-    let headers = [(header::CONTENT_TYPE, content_type), (header::CACHE_CONTROL, "no-store"), (header::X_CONTENT_TYPE_OPTIONS, "nosniff")];
+fn answer(
+    status: StatusCode,
+    content_type: &'static str,
+    body: impl Into<axum::body::Body>,
+) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, content_type),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
     (status, headers, body.into()).into_response()
 }

@@ -1,4 +1,5 @@
-//! What a [`Snapshot`] means for Kubernetes. Pure: the same snapshot, policy and time give the same answer.
+//! What a [`Snapshot`] means for Kubernetes. Pure: the same snapshot, policy and time give the same
+//! answer.
 
 use super::Snapshot;
 use jiff::Timestamp;
@@ -19,43 +20,80 @@ pub struct Check {
 
 impl Check {
     pub(crate) fn new(name: impl Into<String>, ok: bool, detail: impl Into<String>) -> Self {
-        Self { name: name.into(), ok, detail: detail.into() }
+        Self {
+            name: name.into(),
+            ok,
+            detail: detail.into(),
+        }
     }
 }
 
-/// What a pod needs to be ready, beside a release and the mounts that the mounts file calls required.
+/// What a pod needs to be ready, beside a release and the mounts that the mounts file calls
+/// required.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Policy {
-    /// How long ago the last successful check may be; `None` where age never matters. A limit here makes every pod unready at
-    /// once when the store is away for longer.
+    /// How long ago the last successful check may be; `None` where age never matters. A limit here
+    /// makes every pod unready at once when the store is away for longer.
     pub staleness: Option<Duration>,
 }
 
-/// What is asked before traffic comes: a running release, the required mounts, its age, and no shutdown.
+/// What is asked before traffic comes: a running release, the required mounts, its age, and no
+/// shutdown.
 #[must_use]
 pub fn readyz(snapshot: &Snapshot, policy: &Policy, now: Timestamp) -> Vec<Check> {
     let mut checks = startupz(snapshot);
     if let Some(limit) = policy.staleness {
         checks.push(freshness(snapshot, limit, now));
     }
-    checks.push(Check::new("running", !snapshot.shutting_down, if snapshot.shutting_down { "shutting down" } else { "not asked to stop" }));
+    checks.push(Check::new(
+        "running",
+        !snapshot.shutting_down,
+        if snapshot.shutting_down {
+            "shutting down"
+        } else {
+            "not asked to stop"
+        },
+    ));
     checks
 }
 
-/// What is asked before the pod's other containers start: a running release and the required mounts.
+/// What is asked before the pod's other containers start: a running release and the required
+/// mounts.
 #[must_use]
 pub fn startupz(snapshot: &Snapshot) -> Vec<Check> {
     let mut checks = vec![match &snapshot.running {
-        Some(running) => Check::new("release", true, format!("sequence {} runs since {}", running.sequence, running.since)),
-        None => Check::new("release", false, format!("no release of {} runs yet", snapshot.channel)),
+        Some(running) => Check::new(
+            "release",
+            true,
+            format!("sequence {} runs since {}", running.sequence, running.since),
+        ),
+        None => Check::new(
+            "release",
+            false,
+            format!("no release of {} runs yet", snapshot.channel),
+        ),
     }];
-    checks.extend(snapshot.mounts.iter().filter(|mount| mount.required).map(usable));
+    checks.extend(
+        snapshot
+            .mounts
+            .iter()
+            .filter(|mount| mount.required)
+            .map(usable),
+    );
     checks
 }
 
 fn usable(mount: &MountHealth) -> Check {
-    let detail = mount.detail.as_deref().map(|detail| format!(": {detail}")).unwrap_or_default();
-    Check::new(format!("mount:{}", mount.name), mount.state.is_usable(), format!("{} since {}{detail}", mount.state, mount.since))
+    let detail = mount
+        .detail
+        .as_deref()
+        .map(|detail| format!(": {detail}"))
+        .unwrap_or_default();
+    Check::new(
+        format!("mount:{}", mount.name),
+        mount.state.is_usable(),
+        format!("{} since {}{detail}", mount.state, mount.since),
+    )
 }
 
 fn freshness(snapshot: &Snapshot, limit: Duration, now: Timestamp) -> Check {
@@ -63,8 +101,20 @@ fn freshness(snapshot: &Snapshot, limit: Duration, now: Timestamp) -> Check {
     let last = snapshot.last_success_at.unwrap_or(snapshot.started_at);
     // A clock that was set back makes the age negative, and that is not stale.
     let age = Duration::try_from(now.duration_since(last)).unwrap_or_default();
-    let what = if snapshot.last_success_at.is_some() { "the last successful check was" } else { "no check succeeded since the start," };
-    Check::new("freshness", age <= limit, format!("{what} {} s ago; the limit is {} s", age.as_secs(), limit.as_secs()))
+    let what = if snapshot.last_success_at.is_some() {
+        "the last successful check was"
+    } else {
+        "no check succeeded since the start,"
+    };
+    Check::new(
+        "freshness",
+        age <= limit,
+        format!(
+            "{what} {} s ago; the limit is {} s",
+            age.as_secs(),
+            limit.as_secs()
+        ),
+    )
 }
 
 #[cfg(test)]
@@ -84,8 +134,12 @@ mod tests {
 
     fn snapshot(mounts: &[(&str, Health)]) -> Snapshot {
         let mut snapshot = Snapshot::new("shops/acme".parse().unwrap(), ago(7200));
-        snapshot.running =
-            Some(Running { sequence: Sequence::try_from(12).unwrap(), manifest: Sha256::of(b""), since: ago(3600), on_trial: false });
+        snapshot.running = Some(Running {
+            sequence: Sequence::try_from(12).unwrap(),
+            manifest: Sha256::of(b""),
+            since: ago(3600),
+            on_trial: false,
+        });
         snapshot.mounts = mounts
             .iter()
             .map(|&(name, state)| MountHealth {
@@ -102,16 +156,32 @@ mod tests {
     }
 
     fn failing(snapshot: &Snapshot, policy: &Policy) -> Vec<String> {
-        readyz(snapshot, policy, now()).into_iter().filter(|check| !check.ok).map(|check| check.name).collect()
+        readyz(snapshot, policy, now())
+            .into_iter()
+            .filter(|check| !check.ok)
+            .map(|check| check.name)
+            .collect()
     }
 
     #[test]
     fn only_usable_mounts_count_and_only_those_that_are_required() {
         for &state in Health::ALL {
             let of = |mounts: &[(&str, Health)]| failing(&snapshot(mounts), &Policy::default());
-            let expected: &[&str] = if matches!(state, Health::Healthy | Health::Slow) { &[] } else { &["mount:media"] };
-            assert_eq!(of(&[("media", state), ("var", Health::Healthy)]), expected, "{state}");
-            assert_eq!(of(&[("feeds", state), ("var", Health::Healthy)]), [""; 0], "{state}");
+            let expected: &[&str] = if matches!(state, Health::Healthy | Health::Slow) {
+                &[]
+            } else {
+                &["mount:media"]
+            };
+            assert_eq!(
+                of(&[("media", state), ("var", Health::Healthy)]),
+                expected,
+                "{state}"
+            );
+            assert_eq!(
+                of(&[("feeds", state), ("var", Health::Healthy)]),
+                [""; 0],
+                "{state}"
+            );
         }
     }
 
@@ -132,7 +202,11 @@ mod tests {
             let mut snapshot = snapshot(&[]);
             snapshot.last_success_at = last;
             let failing = failing(&snapshot, &Policy { staleness });
-            assert_eq!(failing.is_empty(), ready, "{last:?} {staleness:?}: {failing:?}");
+            assert_eq!(
+                failing.is_empty(),
+                ready,
+                "{last:?} {staleness:?}: {failing:?}"
+            );
         }
     }
 
@@ -143,6 +217,9 @@ mod tests {
         assert_eq!(failing(&stopping, &Policy::default()), ["running"]);
         let mut empty = snapshot(&[("media", Health::Mounting)]);
         empty.running = None;
-        assert_eq!(failing(&empty, &Policy::default()), ["release", "mount:media"]);
+        assert_eq!(
+            failing(&empty, &Policy::default()),
+            ["release", "mount:media"]
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! What the agent knows about itself: one [`Snapshot`], which `/status` shows whole and from which health and gauges follow.
+//! What the agent knows about itself: one [`Snapshot`], which `/status` shows whole and from which
+//! health and gauges follow.
 
 mod health;
 mod words;
@@ -153,7 +154,8 @@ pub struct StoreUse {
     pub received_bytes: u64,
 }
 
-/// How the shop's page was when it was last asked for: after a start until it was good once, and at each switch.
+/// How the shop's page was when it was last asked for: after a start until it was good once, and at
+/// each switch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Page {
@@ -191,7 +193,10 @@ pub struct Tamper {
     pub last_scan_at: Option<Timestamp>,
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes fields by reference"
+)]
 fn code<S: Serializer>(reason: &Reason, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(reason.code())
 }

@@ -28,14 +28,20 @@ pub(super) struct Changed {
 pub(super) struct Heard {
     /// Paths of the tree that somebody wrote, made, renamed or removed.
     pub(super) paths: BTreeSet<RelativePath>,
-    /// Something changed, and nobody knows where: events were lost, are more than are gathered, or have names that no release has.
+    /// Something changed, and nobody knows where: events were lost, are more than are gathered, or
+    /// have names that no release has.
     pub(super) anywhere: bool,
 }
 
 impl Changed {
     pub(super) fn new(tree: &Path, outside: &[RelativePath]) -> Self {
         let outside = outside.iter().map(|path| tree.join(path)).collect();
-        Self { tree: tree.to_owned(), outside, heard: Mutex::default(), wake: Notify::new() }
+        Self {
+            tree: tree.to_owned(),
+            outside,
+            heard: Mutex::default(),
+            wake: Notify::new(),
+        }
     }
 
     /// Takes an event; only what is about the release itself wakes anybody.
@@ -43,9 +49,13 @@ impl Changed {
         let (paths, mut anywhere) = match event {
             // The queue of inotify was full.
             Ok(event) if event.need_rescan() => (Vec::new(), true),
-            // Reading is what everybody does; a new link to a file, as the next release makes them, changes nothing of it. Somebody who
-            // sets another mode, owner or time and nothing else is the scan's business.
-            Ok(Event { kind: EventKind::Access(_) | EventKind::Modify(ModifyKind::Metadata(_)), .. }) => return,
+            // Reading is what everybody does; a new link to a file, as the next release makes them,
+            // changes nothing of it. Somebody who sets another mode, owner or time and nothing else
+            // is the scan's business.
+            Ok(Event {
+                kind: EventKind::Access(_) | EventKind::Modify(ModifyKind::Metadata(_)),
+                ..
+            }) => return,
             Ok(event) => (event.paths, false),
             Err(error) => {
                 debug!(%error, "an event was lost");
@@ -53,8 +63,14 @@ impl Changed {
             }
         };
         let mut own = Vec::new();
-        for path in paths.iter().filter(|path| !self.outside.iter().any(|outside| path.starts_with(outside))) {
-            let inside = path.strip_prefix(&self.tree).ok().and_then(|path| path.to_str()?.parse().ok());
+        for path in paths
+            .iter()
+            .filter(|path| !self.outside.iter().any(|outside| path.starts_with(outside)))
+        {
+            let inside = path
+                .strip_prefix(&self.tree)
+                .ok()
+                .and_then(|path| path.to_str()?.parse().ok());
             match inside {
                 Some(path) => own.push(path),
                 None => anywhere = true,
@@ -67,7 +83,10 @@ impl Changed {
         heard.paths.extend(own);
         heard.anywhere |= anywhere;
         if heard.paths.len() > PATHS {
-            *heard = Heard { anywhere: true, ..Heard::default() };
+            *heard = Heard {
+                anywhere: true,
+                ..Heard::default()
+            };
         }
         drop(heard);
         self.wake.notify_one();
@@ -80,7 +99,10 @@ impl Changed {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::disallowed_methods, reason = "a test prepares what is on the disk")]
+    #![allow(
+        clippy::disallowed_methods,
+        reason = "a test prepares what is on the disk"
+    )]
 
     use super::*;
     use notify::{
@@ -96,7 +118,10 @@ mod tests {
     const QUEUED: &str = "/proc/sys/fs/inotify/max_queued_events";
 
     fn changed() -> Changed {
-        Changed::new(Path::new("/tree"), &["var/cache".parse().unwrap(), "media".parse().unwrap()])
+        Changed::new(
+            Path::new("/tree"),
+            &["var/cache".parse().unwrap(), "media".parse().unwrap()],
+        )
     }
 
     fn heard(events: impl IntoIterator<Item = Event>) -> Heard {
@@ -114,52 +139,93 @@ mod tests {
     }
 
     fn only(path: &str) -> Heard {
-        Heard { paths: BTreeSet::from([path.parse().unwrap()]), anywhere: false }
+        Heard {
+            paths: BTreeSet::from([path.parse().unwrap()]),
+            anywhere: false,
+        }
     }
 
     #[test]
     fn what_changes_a_file_is_heard_and_what_only_looks_at_it_is_not() {
         let data = EventKind::Modify(ModifyKind::Data(DataChange::Any));
         let renamed = EventKind::Modify(ModifyKind::Name(RenameMode::To));
-        for kind in [data, renamed, EventKind::Create(CreateKind::File), EventKind::Remove(RemoveKind::File)] {
-            assert_eq!(heard([at(kind, "/tree/lib/a.php")]), only("lib/a.php"), "{kind:?}");
+        for kind in [
+            data,
+            renamed,
+            EventKind::Create(CreateKind::File),
+            EventKind::Remove(RemoveKind::File),
+        ] {
+            assert_eq!(
+                heard([at(kind, "/tree/lib/a.php")]),
+                only("lib/a.php"),
+                "{kind:?}"
+            );
         }
         let linked = EventKind::Modify(ModifyKind::Metadata(MetadataKind::Any));
-        assert_eq!(heard([linked, EventKind::Access(AccessKind::Any)].map(|kind| at(kind, "/tree/a"))), Heard::default());
+        assert_eq!(
+            heard([linked, EventKind::Access(AccessKind::Any)].map(|kind| at(kind, "/tree/a"))),
+            Heard::default()
+        );
     }
 
     #[test]
     fn what_is_not_known_by_its_path_may_be_anywhere() {
         let anywhere = |heard: Heard| heard.anywhere;
-        assert!(anywhere(heard([made("/tree/a"), Event::new(EventKind::Other).set_flag(Flag::Rescan)])));
+        assert!(anywhere(heard([
+            made("/tree/a"),
+            Event::new(EventKind::Other).set_flag(Flag::Rescan)
+        ])));
         let broken = changed();
         broken.hear(Err(notify::Error::generic("no memory")));
         assert!(anywhere(broken.take()));
         // The tree itself, and a name that no release can have.
         assert!(anywhere(heard([made("/tree")])) && anywhere(heard([made("/tree/line\nbreak")])));
-        assert!(!anywhere(heard((0..PATHS).map(|number| made(&format!("/tree/{number}"))))));
+        assert!(!anywhere(heard(
+            (0..PATHS).map(|number| made(&format!("/tree/{number}")))
+        )));
         let many = heard((0..=PATHS).map(|number| made(&format!("/tree/{number}"))));
-        assert_eq!(many, Heard { anywhere: true, ..Heard::default() });
+        assert_eq!(
+            many,
+            Heard {
+                anywhere: true,
+                ..Heard::default()
+            }
+        );
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_shops_own_business_wakes_nobody() {
         let changed = changed();
-        for path in ["/tree/var/cache/page", "/tree/var/cache", "/tree/media/a\nb.jpg"] {
+        for path in [
+            "/tree/var/cache/page",
+            "/tree/var/cache",
+            "/tree/media/a\nb.jpg",
+        ] {
             changed.hear(Ok(made(path)));
         }
         assert_eq!(changed.take(), Heard::default());
-        assert!(tokio::time::timeout(Duration::from_secs(1), changed.wake.notified()).await.is_err());
+        assert!(
+            tokio::time::timeout(Duration::from_secs(1), changed.wake.notified())
+                .await
+                .is_err()
+        );
         changed.hear(Ok(made("/tree/var/cached.php")));
         assert_eq!(changed.take(), only("var/cached.php"));
-        assert!(tokio::time::timeout(Duration::from_secs(1), changed.wake.notified()).await.is_ok());
+        assert!(
+            tokio::time::timeout(Duration::from_secs(1), changed.wake.notified())
+                .await
+                .is_ok()
+        );
     }
 
     #[test]
     fn the_kernel_says_when_its_queue_was_full() {
         let tree = tempfile::tempdir().unwrap();
         let events: usize = fs::read_to_string(QUEUED).unwrap().trim().parse().unwrap();
-        let (changed, gate) = (Arc::new(Changed::new(tree.path(), &[])), Arc::new(Mutex::new(())));
+        let (changed, gate) = (
+            Arc::new(Changed::new(tree.path(), &[])),
+            Arc::new(Mutex::new(())),
+        );
         let held = gate.lock().unwrap();
         let (listener, waits) = (Arc::clone(&changed), Arc::clone(&gate));
         let mut watcher = notify::recommended_watcher(move |event| {
@@ -167,15 +233,26 @@ mod tests {
             listener.hear(event);
         })
         .unwrap();
-        watcher.watch(tree.path(), RecursiveMode::Recursive).unwrap();
-        // Nobody reads while these come. Two names by turns, since the kernel joins events that are equal.
+        watcher
+            .watch(tree.path(), RecursiveMode::Recursive)
+            .unwrap();
+        // Nobody reads while these come. Two names by turns, since the kernel joins events that are
+        // equal.
         for number in 0..=2 * events {
-            fs::write(tree.path().join(if number % 2 == 0 { "even" } else { "odd" }), "").unwrap();
+            fs::write(
+                tree.path()
+                    .join(if number % 2 == 0 { "even" } else { "odd" }),
+                "",
+            )
+            .unwrap();
         }
         drop(held);
         let start = Instant::now();
         while !changed.take().anywhere {
-            assert!(start.elapsed() < Duration::from_secs(30), "nothing was said of {events} events that nobody read");
+            assert!(
+                start.elapsed() < Duration::from_secs(30),
+                "nothing was said of {events} events that nobody read"
+            );
             std::thread::sleep(Duration::from_millis(10));
         }
     }

@@ -1,9 +1,10 @@
 //! Files of the running tree that change on the disk: noticed, reported, and put back.
 //!
-//! Two ways lead here. The kernel says when a file of the tree is written, replaced, renamed or removed through this node (inotify, a
-//! watch for each directory): nobody has a reason to do that to a release, so that alone makes it damage. And a scan reads the whole
-//! tree again and again, so slowly that nobody feels it, for what came another way; there [`deploy::audit`] decides. What is put back
-//! was verified like any release.
+//! Two ways lead here. The kernel says when a file of the tree is written, replaced, renamed or
+//! removed through this node (inotify, a watch for each directory): nobody has a reason to do that
+//! to a release, so that alone makes it damage. And a scan reads the whole tree again and again, so
+//! slowly that nobody feels it, for what came another way; there [`deploy::audit`] decides. What is
+//! put back was verified like any release.
 //!
 //! ```text
 //!  inotify ─► hear ─► look ──┐                      ┌─ put back ─► OPcache forgets them ─► the new tree is watched
@@ -32,15 +33,18 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 use watched::{Scan, Watched};
 
-/// How long changes are gathered before they are looked at: whoever unpacks over a tree changes thousands of files.
+/// How long changes are gathered before they are looked at: whoever unpacks over a tree changes
+/// thousands of files.
 const GATHER: Duration = Duration::from_millis(500);
 /// How often it is looked whether another tree runs.
 const TURN: Duration = Duration::from_secs(5);
 /// After a repair that failed.
 const AFTER_FAILURE: Duration = Duration::from_secs(15);
-/// After a repair that met another writer of the release root, which has it for some seconds mostly.
+/// After a repair that met another writer of the release root, which has it for some seconds
+/// mostly.
 const AFTER_BUSY: Duration = Duration::from_secs(2);
-/// How often `OPcache` is asked to forget what was put back, with a pause of [`AFTER_BUSY`]: php-fpm's workers may all have visitors.
+/// How often `OPcache` is asked to forget what was put back, with a pause of [`AFTER_BUSY`]:
+/// php-fpm's workers may all have visitors.
 const ASKED: u32 = 3;
 /// Beyond so many paths `OPcache` forgets the whole tree.
 const SCRIPTS: usize = 5000;
@@ -64,7 +68,8 @@ impl Guard {
     /// Looks after whatever tree runs, until `stop`.
     pub async fn run(self, stop: CancellationToken) {
         let mut watched: Option<Watched> = None;
-        // A tree that was made again, as nobody could tell what belongs into it: once, as that may not help.
+        // A tree that was made again, as nobody could tell what belongs into it: once, as that may
+        // not help.
         let mut remade = None;
         loop {
             self.follow(&mut watched, &mut remade).await;
@@ -92,7 +97,12 @@ impl Guard {
     /// Watches the tree that runs now, where that is another one or was made again.
     async fn follow(&self, watched: &mut Option<Watched>, remade: &mut Option<Sha256>) {
         let running = self.running().await;
-        if running == watched.as_ref().filter(|watched| !watched.replaced).map(|watched| watched.manifest) {
+        if running
+            == watched
+                .as_ref()
+                .filter(|watched| !watched.replaced)
+                .map(|watched| watched.manifest)
+        {
             return;
         }
         // The old watches first: both at once might be more than the kernel allows.
@@ -101,7 +111,10 @@ impl Guard {
         let Some(manifest) = running else { return };
         let root = self.root.clone();
         *watched = on_disk(move || Watched::new(&root, manifest)).await;
-        if let Some(watched) = watched.as_mut().filter(|watched| !watched.known && *remade != Some(manifest)) {
+        if let Some(watched) = watched
+            .as_mut()
+            .filter(|watched| !watched.known && *remade != Some(manifest))
+        {
             *remade = Some(manifest);
             watched.again = Some(Instant::now());
         }
@@ -109,10 +122,17 @@ impl Guard {
 
     async fn running(&self) -> Option<Sha256> {
         let root = self.root.clone();
-        on_disk(move || View::read(&root).ok()?.running().map(|active| active.manifest)).await
+        on_disk(move || {
+            View::read(&root)
+                .ok()?
+                .running()
+                .map(|active| active.manifest)
+        })
+        .await
     }
 
-    /// Looks at the paths that were heard of; where that is not all of them, has the whole tree scanned.
+    /// Looks at the paths that were heard of; where that is not all of them, has the whole tree
+    /// scanned.
     async fn look(&self, watched: &mut Watched, heard: Heard, stop: &CancellationToken) {
         if heard.anywhere {
             watched.rescan = true;
@@ -121,7 +141,13 @@ impl Guard {
             return;
         }
         let (root, manifest) = (self.root.clone(), watched.manifest);
-        match on_disk(move || audit(&root, &manifest, Some(&heard.paths), &mut |_| ControlFlow::Continue(()))).await {
+        match on_disk(move || {
+            audit(&root, &manifest, Some(&heard.paths), &mut |_| {
+                ControlFlow::Continue(())
+            })
+        })
+        .await
+        {
             Ok(found) => self.mend(watched, found, stop).await,
             Err(error) => {
                 warn!(error = %runtime::Chain(&error), "changed files cannot be looked at");
@@ -130,16 +156,30 @@ impl Guard {
         }
     }
 
-    async fn scanned(&self, watched: &mut Watched, scan: &Scan, found: Result<Audit, DiskError>, stop: &CancellationToken) {
+    async fn scanned(
+        &self,
+        watched: &mut Watched,
+        scan: &Scan,
+        found: Result<Audit, DiskError>,
+        stop: &CancellationToken,
+    ) {
         watched.scanned = Some(Instant::now());
         match found {
             Ok(found) => {
                 let elapsed_seconds = scan.start.elapsed().as_secs_f64();
-                debug!(files = found.files, bytes = found.bytes, elapsed_seconds, "scanned the running tree");
+                debug!(
+                    files = found.files,
+                    bytes = found.bytes,
+                    elapsed_seconds,
+                    "scanned the running tree"
+                );
                 self.mend(watched, found, stop).await;
-                self.board.looked(|tamper| tamper.last_scan_at = Some(Timestamp::now()));
+                self.board
+                    .looked(|tamper| tamper.last_scan_at = Some(Timestamp::now()));
             }
-            Err(error) => warn!(error = %runtime::Chain(&error), "the running tree cannot be scanned"),
+            Err(error) => {
+                warn!(error = %runtime::Chain(&error), "the running tree cannot be scanned")
+            }
         }
     }
 
@@ -170,10 +210,20 @@ impl Guard {
 
     /// Has the tree made anew of what belongs into it: what was added goes with the old one.
     async fn repair(&self, watched: &mut Watched, stop: &CancellationToken) {
-        match Box::pin(self.follower.repair(watched.open.clone(), Timestamp::now(), stop.cancelled())).await {
+        match Box::pin(self.follower.repair(
+            watched.open.clone(),
+            Timestamp::now(),
+            stop.cancelled(),
+        ))
+        .await
+        {
             Ok(figures) => {
                 let files = watched.files();
-                info!(files, downloaded_bytes = figures.downloaded_bytes, "changed files were put back");
+                info!(
+                    files,
+                    downloaded_bytes = figures.downloaded_bytes,
+                    "changed files were put back"
+                );
                 watched.replaced = true;
                 self.forget(&watched.tree, watched.scripts(), stop).await;
                 self.board.looked(|tamper| {
@@ -184,10 +234,17 @@ impl Guard {
             Err(_) if stop.is_cancelled() => {}
             Err(error) => {
                 let text = runtime::Chain(&error).to_string();
-                if self.board.error(Timestamp::now(), error.reason(), text.clone()) {
+                if self
+                    .board
+                    .error(Timestamp::now(), error.reason(), text.clone())
+                {
                     warn!(files = watched.files(), reason = %error.reason(), error = text, "changed files cannot be put back");
                 }
-                let pause = if error.reason() == Reason::Busy { AFTER_BUSY } else { AFTER_FAILURE };
+                let pause = if error.reason() == Reason::Busy {
+                    AFTER_BUSY
+                } else {
+                    AFTER_FAILURE
+                };
                 watched.again = Some(Instant::now() + pause);
             }
         }
@@ -195,9 +252,15 @@ impl Guard {
 
     /// What was compiled of changed files must not run on: php-fpm may never look at them again.
     async fn forget(&self, tree: &Path, scripts: Vec<String>, stop: &CancellationToken) {
-        let Some(pool) = self.php.as_ref().filter(|_| !scripts.is_empty()) else { return };
+        let Some(pool) = self.php.as_ref().filter(|_| !scripts.is_empty()) else {
+            return;
+        };
         for left in (0..ASKED).rev() {
-            let forgotten = if scripts.len() > SCRIPTS { pool.forget(tree).await } else { pool.drop_scripts(tree, &scripts).await };
+            let forgotten = if scripts.len() > SCRIPTS {
+                pool.forget(tree).await
+            } else {
+                pool.drop_scripts(tree, &scripts).await
+            };
             match forgotten {
                 Ok(forgotten) => return debug!(forgotten, "OPcache forgot what was put back"),
                 Err(error) if left == 0 => {
@@ -213,7 +276,9 @@ impl Guard {
 /// What came of the scan. Cancel-safe: it goes on, and whoever asks next hears of it.
 async fn ended(scan: &mut Option<Scan>) -> (Scan, Result<Audit, DiskError>) {
     if let Some(running) = scan {
-        let found = (&mut running.work).await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
+        let found = (&mut running.work)
+            .await
+            .unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
         if let Some(scan) = scan.take() {
             return (scan, found);
         }
@@ -222,5 +287,7 @@ async fn ended(scan: &mut Option<Scan>) -> (Scan, Result<Audit, DiskError>) {
 }
 
 async fn on_disk<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
 }

@@ -16,9 +16,11 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::warn;
 
-/// Between two scans of a whole tree: 50,000 files take about a second of one core, which is then less than a thousandth of it.
+/// Between two scans of a whole tree: 50,000 files take about a second of one core, which is then
+/// less than a thousandth of it.
 const REST: Duration = Duration::from_mins(30);
-/// How far a scan may be ahead of its pace before it sleeps: a sleep for each small file would cost more than reading it.
+/// How far a scan may be ahead of its pace before it sleeps: a sleep for each small file would cost
+/// more than reading it.
 const AHEAD: Duration = Duration::from_millis(100);
 
 /// The tree that is watched.
@@ -30,7 +32,8 @@ pub(super) struct Watched {
     pub(super) changed: Arc<Changed>,
     // Ends with it.
     _watcher: Option<Inotify>,
-    /// The scan that is on its way: it goes on while changes are looked at, or a shop that is busy would never see the end of one.
+    /// The scan that is on its way: it goes on while changes are looked at, or a shop that is busy
+    /// would never see the end of one.
     pub(super) scan: Option<Scan>,
     /// When the last one ended.
     pub(super) scanned: Option<Instant>,
@@ -64,8 +67,11 @@ impl Watched {
         let changed = Arc::new(Changed::new(&tree, &outside));
         let listener = Arc::clone(&changed);
         let handler = move |event| listener.hear(event);
-        let watcher =
-            Inotify::new(Links::Leave, handler).and_then(|mut watcher| watcher.watch(&tree, RecursiveMode::Recursive).map(|()| watcher));
+        let watcher = Inotify::new(Links::Leave, handler).and_then(|mut watcher| {
+            watcher
+                .watch(&tree, RecursiveMode::Recursive)
+                .map(|()| watcher)
+        });
         let watcher = watcher.inspect_err(|error| {
             warn!(error = %runtime::Chain(error), "changes are found by the scan alone");
         });
@@ -92,8 +98,15 @@ impl Watched {
 
     /// The same, as php-fpm may have compiled them.
     pub(super) fn scripts(&self) -> Vec<String> {
-        let added = self.added.iter().map(|path| path.to_string_lossy().into_owned());
-        self.open.iter().map(ToString::to_string).chain(added).collect()
+        let added = self
+            .added
+            .iter()
+            .map(|path| path.to_string_lossy().into_owned());
+        self.open
+            .iter()
+            .map(ToString::to_string)
+            .chain(added)
+            .collect()
     }
 
     pub(super) fn scan_when_due(&mut self, root: &Path, pace: u64) {
@@ -118,9 +131,17 @@ impl Scan {
             if ahead > AHEAD {
                 std::thread::sleep(ahead.min(Duration::from_secs(1)));
             }
-            if halted.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            if halted.is_cancelled() {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
         };
         let work = tokio::task::spawn_blocking(move || audit(&root, &manifest, None, &mut paced));
-        Self { work, start, _halt: halt.drop_guard() }
+        Self {
+            work,
+            start,
+            _halt: halt.drop_guard(),
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! Files that others replace: the release object in force, and what operators say.
 //!
-//! The kubelet updates a projected volume by a new directory and a rename of the link `..data`, so names in the directory are watched,
-//! never the files. What is not noticed (inotify's queue overflows, a directory is replaced as a whole) is found at the next poll.
+//! The kubelet updates a projected volume by a new directory and a rename of the link `..data`, so
+//! names in the directory are watched, never the files. What is not noticed (inotify's queue
+//! overflows, a directory is replaced as a whole) is found at the next poll.
 
 use super::{Inotify, Links, Wake};
 use crate::serve::Heartbeat;
@@ -14,13 +15,15 @@ use std::{
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-/// How often a directory that is not there is looked for, and one that is there watched anew, in case it is another by now.
+/// How often a directory that is not there is looked for, and one that is there watched anew, in
+/// case it is another by now.
 const REARM: Duration = Duration::from_mins(1);
 /// Within what time it must come round: nothing is waited for but that and the kernel.
 pub(crate) const ROUND: Duration = Duration::from_mins(5);
 
-/// Wakes whenever a name changes in the directories of `paths`, until `stop`; `heartbeat` beats at each round. Where the system does not let files
-/// be watched, it says so once and asks again: until then what changes is found by polling.
+/// Wakes whenever a name changes in the directories of `paths`, until `stop`; `heartbeat` beats at
+/// each round. Where the system does not let files be watched, it says so once and asks again:
+/// until then what changes is found by polling.
 pub async fn watch(paths: Vec<PathBuf>, wake: Wake, heartbeat: Heartbeat, stop: CancellationToken) {
     let directories: BTreeSet<_> = paths.iter().map(|path| directory(path)).collect();
     let (mut inotify, mut told, mut watched) = (None, false, BTreeSet::new());
@@ -34,7 +37,9 @@ pub async fn watch(paths: Vec<PathBuf>, wake: Wake, heartbeat: Heartbeat, stop: 
                     warn!(error = %runtime::Chain(&error), "files are not watched: what changes is found by polling");
                     told = true;
                 }
-                Err(error) => debug!(error = %runtime::Chain(&error), "files are still not watched"),
+                Err(error) => {
+                    debug!(error = %runtime::Chain(&error), "files are still not watched")
+                }
             }
         }
         if let Some(inotify) = &mut inotify {
@@ -71,7 +76,10 @@ fn arm(inotify: &mut Inotify, directory: &Path, watched: &mut BTreeSet<PathBuf>,
 fn hear(wake: &Wake, event: notify::Result<Event>) {
     match event {
         // Reading is what we do ourselves.
-        Ok(Event { kind: EventKind::Access(_), .. }) => {}
+        Ok(Event {
+            kind: EventKind::Access(_),
+            ..
+        }) => {}
         // Among them that the kernel's queue was full, which may have been about our files.
         Ok(_) => wake.wake(),
         Err(error) => {
@@ -91,7 +99,10 @@ fn directory(path: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::disallowed_methods, reason = "a test prepares what is on the disk")]
+    #![allow(
+        clippy::disallowed_methods,
+        reason = "a test prepares what is on the disk"
+    )]
 
     use super::*;
     use crate::serve::Heartbeats;
@@ -109,11 +120,16 @@ mod tests {
     }
 
     async fn woken(wake: &Wake) -> bool {
-        tokio::time::timeout(Duration::from_secs(1), wake.asked()).await.is_ok()
+        tokio::time::timeout(Duration::from_secs(1), wake.asked())
+            .await
+            .is_ok()
     }
 
     async fn quiet(wake: &Wake) {
-        while tokio::time::timeout(Duration::from_millis(100), wake.asked()).await.is_ok() {}
+        while tokio::time::timeout(Duration::from_millis(100), wake.asked())
+            .await
+            .is_ok()
+        {}
     }
 
     #[tokio::test]
@@ -126,11 +142,21 @@ mod tests {
         symlink("..data/release.json", at("release.json")).unwrap();
         let (wake, stop) = (Wake::default(), CancellationToken::new());
         let mut tasks = tokio::task::JoinSet::new();
-        tasks.spawn(watch(vec![at("release.json")], wake.clone(), heartbeat(), stop.clone()));
+        tasks.spawn(watch(
+            vec![at("release.json")],
+            wake.clone(),
+            heartbeat(),
+            stop.clone(),
+        ));
         assert!(woken(&wake).await, "at the start");
         quiet(&wake).await;
         fs::read(at("release.json")).unwrap();
-        assert!(tokio::time::timeout(Duration::from_millis(200), wake.asked()).await.is_err(), "reading is no change");
+        assert!(
+            tokio::time::timeout(Duration::from_millis(200), wake.asked())
+                .await
+                .is_err(),
+            "reading is no change"
+        );
 
         fs::create_dir(at("..2")).unwrap();
         fs::write(at("..2/release.json"), "two").unwrap();
@@ -150,23 +176,43 @@ mod tests {
     async fn a_directory_that_is_not_there_is_no_error() {
         let (wake, stop) = (Wake::default(), CancellationToken::new());
         stop.cancel();
-        watch(vec!["/nowhere/release.json".into()], wake, heartbeat(), stop).await;
+        watch(
+            vec!["/nowhere/release.json".into()],
+            wake,
+            heartbeat(),
+            stop,
+        )
+        .await;
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_directory_that_comes_later_is_found_by_the_timer() {
         let directory = tempfile::tempdir().unwrap();
         let later = directory.path().join("later");
-        let (wake, stop, mut heartbeats) = (Wake::default(), CancellationToken::new(), Heartbeats::new());
+        let (wake, stop, mut heartbeats) =
+            (Wake::default(), CancellationToken::new(), Heartbeats::new());
         let heartbeat = heartbeats.task("watch", ROUND);
         let comes = async {
             tokio::time::sleep(REARM * 20).await;
-            assert!(crate::serve::livez(&heartbeats).iter().all(|check| check.ok), "it goes round all the while");
+            assert!(
+                crate::serve::livez(&heartbeats)
+                    .iter()
+                    .all(|check| check.ok),
+                "it goes round all the while"
+            );
             fs::create_dir(&later).unwrap();
             wake.asked().await;
             stop.cancel();
         };
-        let ((), ()) = tokio::join!(watch(vec![later.join("release.json")], wake.clone(), heartbeat, stop.clone()), comes);
+        let ((), ()) = tokio::join!(
+            watch(
+                vec![later.join("release.json")],
+                wake.clone(),
+                heartbeat,
+                stop.clone()
+            ),
+            comes
+        );
     }
 
     #[tokio::test]
@@ -185,13 +231,24 @@ mod tests {
                 }
             })
             .unwrap();
-            inotify.watch(directory.path(), RecursiveMode::NonRecursive).unwrap();
-            // Nobody reads while these come. Two names by turns, since the kernel joins events that are equal.
+            inotify
+                .watch(directory.path(), RecursiveMode::NonRecursive)
+                .unwrap();
+            // Nobody reads while these come. Two names by turns, since the kernel joins events that
+            // are equal.
             for number in 0..=2 * events {
-                fs::write(directory.path().join(if number % 2 == 0 { "even" } else { "odd" }), "").unwrap();
+                fs::write(
+                    directory
+                        .path()
+                        .join(if number % 2 == 0 { "even" } else { "odd" }),
+                    "",
+                )
+                .unwrap();
             }
             inotify
         };
-        tokio::time::timeout(Duration::from_secs(30), wake.asked()).await.unwrap();
+        tokio::time::timeout(Duration::from_secs(30), wake.asked())
+            .await
+            .unwrap();
     }
 }

@@ -1,7 +1,7 @@
 //! notify's watcher, where the system may refuse the thread that it needs.
 //!
-//! `notify` makes that thread, does not say where it cannot, and panics when such a watcher is dropped. A shop that uses up the pod's limit
-//! of processes must not end the agent by that.
+//! `notify` makes that thread, does not say where it cannot, and panics when such a watcher is
+//! dropped. A shop that uses up the pod's limit of processes must not end the agent by that.
 
 use notify::{Config, EventHandler, RecommendedWatcher, RecursiveMode, Watcher as _};
 use std::{mem, path::Path};
@@ -10,10 +10,15 @@ use std::{mem, path::Path};
 #[derive(Debug, thiserror::Error)]
 pub enum InotifyError {
     /// The kernel gives no more inotify instances or watches.
-    #[error("the system does not let files be watched: fs.inotify.max_user_instances or max_user_watches may be too low")]
+    #[error(
+        "the system does not let files be watched: fs.inotify.max_user_instances or \
+         max_user_watches may be too low"
+    )]
     System(#[from] notify::Error),
     /// There is no thread to read events on.
-    #[error("the system gives no thread to watch files with: the pod's limit of processes is used up")]
+    #[error(
+        "the system gives no thread to watch files with: the pod's limit of processes is used up"
+    )]
     Thread,
 }
 
@@ -38,7 +43,11 @@ impl Inotify {
     }
 
     /// Watches a directory from now on, or anew.
-    pub(crate) fn watch(&mut self, directory: &Path, mode: RecursiveMode) -> Result<(), InotifyError> {
+    pub(crate) fn watch(
+        &mut self,
+        directory: &Path,
+        mode: RecursiveMode,
+    ) -> Result<(), InotifyError> {
         Ok(self.living()?.watch(directory, mode)?)
     }
 
@@ -50,7 +59,9 @@ impl Inotify {
     /// The watcher, where its thread answers: whatever else is asked of it without one panics.
     fn living(&mut self) -> Result<&mut RecommendedWatcher, InotifyError> {
         let watcher = self.0.as_mut().ok_or(InotifyError::Thread)?;
-        watcher.configure(Config::default()).map_err(|_gone| InotifyError::Thread)?;
+        watcher
+            .configure(Config::default())
+            .map_err(|_gone| InotifyError::Thread)?;
         Ok(watcher)
     }
 }
@@ -72,15 +83,24 @@ mod tests {
     #[test]
     fn a_watcher_whose_thread_is_gone_says_so_and_is_dropped_without_a_panic() {
         let directory = tempfile::tempdir().unwrap();
-        let mut inotify = Inotify::new(Links::Leave, |_: notify::Result<notify::Event>| panic!("its thread ends here")).unwrap();
-        inotify.watch(directory.path(), RecursiveMode::NonRecursive).unwrap();
+        let mut inotify = Inotify::new(Links::Leave, |_: notify::Result<notify::Event>| {
+            panic!("its thread ends here")
+        })
+        .unwrap();
+        inotify
+            .watch(directory.path(), RecursiveMode::NonRecursive)
+            .unwrap();
         std::fs::File::create(directory.path().join("x")).unwrap();
         let start = std::time::Instant::now();
         while inotify.living().is_ok() {
             assert!(start.elapsed() < std::time::Duration::from_secs(10));
             std::thread::sleep(std::time::Duration::from_millis(5));
         }
-        assert!(inotify.watch(directory.path(), RecursiveMode::NonRecursive).is_err());
+        assert!(
+            inotify
+                .watch(directory.path(), RecursiveMode::NonRecursive)
+                .is_err()
+        );
         drop(inotify);
     }
 }

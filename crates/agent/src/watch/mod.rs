@@ -1,5 +1,6 @@
-//! When to look whether something changed. Nothing here says what changed: whoever is woken looks at all of it, so that events that come
-//! twice, late, in another order or not at all end in the same state.
+//! When to look whether something changed. Nothing here says what changed: whoever is woken looks
+//! at all of it, so that events that come twice, late, in another order or not at all end in the
+//! same state.
 
 mod file;
 mod inotify;

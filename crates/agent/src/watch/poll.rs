@@ -16,7 +16,10 @@ impl Poll {
     /// Looks every `interval` while all is well.
     #[must_use]
     pub const fn new(interval: Duration) -> Self {
-        Self { interval, failures: 0 }
+        Self {
+            interval,
+            failures: 0,
+        }
     }
 
     /// Counts a look that came to an end.
@@ -29,15 +32,19 @@ impl Poll {
         self.failures = self.failures.saturating_add(1);
     }
 
-    /// The next wait; `random` is in 0..1. A fleet that was started together must not ask together: up to a fifth less than the interval
-    /// while all is well, so that what is published is seen within it; after failures, anything from half to all of twice as long as before.
+    /// The next wait; `random` is in 0..1. A fleet that was started together must not ask together:
+    /// up to a fifth less than the interval while all is well, so that what is published is seen
+    /// within it; after failures, anything from half to all of twice as long as before.
     #[must_use]
     pub fn wait(&self, random: f64) -> Duration {
         if self.failures == 0 {
             return self.interval.mul_f64(0.2f64.mul_add(random, 0.8));
         }
         let factor = 2u32.saturating_pow(self.failures.min(16));
-        let longest = self.interval.saturating_mul(factor).min(LONGEST.max(self.interval));
+        let longest = self
+            .interval
+            .saturating_mul(factor)
+            .min(LONGEST.max(self.interval));
         longest.mul_f64(0.5f64.mul_add(random, 0.5))
     }
 }

@@ -12,15 +12,17 @@ pub struct Probe {
     #[schemars(length(min = 1, max = 512), regex(pattern = pattern::PAGE))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
-    /// Statuses of a good answer: one, such as 200, or a range that ends with 99, such as 200-399; 200-299 where it is missing, so that a
-    /// redirect is no page.
+    /// Statuses of a good answer: one, such as 200, or a range that ends with 99, such as 200-399;
+    /// 200-299 where it is missing, so that a redirect is no page.
     #[schemars(length(min = 3, max = 7), regex(pattern = pattern::STATUSES))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<String>,
-    /// How visitors speak to the edge. Where it is missing: https for Magento, unless config.values say that its base URL is http; else http.
+    /// How visitors speak to the edge. Where it is missing: https for Magento, unless
+    /// config.values say that its base URL is http; else http.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scheme: Option<Scheme>,
-    /// Text that the page contains, such as the end of its footer; any page will do where it is missing, but no empty one.
+    /// Text that the page contains, such as the end of its footer; any page will do where it is
+    /// missing, but no empty one.
     #[schemars(length(min = 1, max = 200), regex(pattern = pattern::PRINTABLE))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub contains: Option<String>,

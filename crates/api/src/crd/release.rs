@@ -11,14 +11,23 @@ use serde::{Deserialize, Serialize};
     group = "longshore.dev",
     version = "v1alpha1",
     kind = "Release",
-    doc = "A release of a channel, as CI signed it. It never changes: going back is another Release.",
+    doc = "A release of a channel, as CI signed it. It never changes: going back is another \
+           Release.",
     derive = "PartialEq",
     shortname = "rel",
     category = "longshore",
     printcolumn(name = "Channel", type_ = "string", json_path = ".spec.channel"),
     printcolumn(name = "Sequence", type_ = "integer", json_path = ".spec.sequence"),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
-    printcolumn(name = "Readable", type_ = "string", json_path = ".status.conditions[?(@.type==\"Readable\")].status"),
+    printcolumn(
+        name = "Age",
+        type_ = "date",
+        json_path = ".metadata.creationTimestamp"
+    ),
+    printcolumn(
+        name = "Readable",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Readable\")].status"
+    ),
     selectable = ".spec.channel",
     status = "ReleaseStatus"
 )]
@@ -31,7 +40,8 @@ pub struct ReleaseSpec {
     /// Sequence that the envelope names.
     #[schemars(range(min = 1, max = 9_007_199_254_740_991_u64))]
     pub sequence: u64,
-    /// The release object, byte for byte: a DSSE envelope in JSON, as `longshore release resource` prints it. Pods verify its signatures.
+    /// The release object, byte for byte: a DSSE envelope in JSON, as `longshore release resource`
+    /// prints it. Pods verify its signatures.
     #[schemars(length(min = 1, max = 65536))]
     pub envelope: String,
 }

@@ -20,10 +20,23 @@ use serde::{Deserialize, Serialize};
     printcolumn(name = "Release", type_ = "string", json_path = ".spec.release"),
     printcolumn(name = "Wave", type_ = "integer", json_path = ".status.wave"),
     printcolumn(name = "Done", type_ = "integer", json_path = ".status.counts.done"),
-    printcolumn(name = "Failed", type_ = "integer", json_path = ".status.counts.failed"),
+    printcolumn(
+        name = "Failed",
+        type_ = "integer",
+        json_path = ".status.counts.failed"
+    ),
     printcolumn(name = "Shops", type_ = "integer", json_path = ".status.counts.all"),
-    printcolumn(name = "Paused", type_ = "boolean", json_path = ".spec.paused", priority = 1),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+    printcolumn(
+        name = "Paused",
+        type_ = "boolean",
+        json_path = ".spec.paused",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Age",
+        type_ = "date",
+        json_path = ".metadata.creationTimestamp"
+    )
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
@@ -52,11 +65,13 @@ pub struct RolloutSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = kube::core::ListMerge::Set)]
     pub canaries: Vec<String>,
-    /// Waves: each of so many percent of all shops in the order of their hashes, or of the shops that it lists.
+    /// Waves: each of so many percent of all shops in the order of their hashes, or of the shops
+    /// that it lists.
     #[schemars(length(min = 1, max = 20))]
     #[serde(default = "waves")]
     pub waves: Vec<Wave>,
-    /// What the order of shops is hashed with; the Rollout's name where it is missing. The same text gives the same order.
+    /// What the order of shops is hashed with; the Rollout's name where it is missing. The same
+    /// text gives the same order.
     #[schemars(length(max = 63))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub order: Option<String>,
@@ -99,7 +114,8 @@ pub struct RolloutSpec {
     validation = Rule::new("has(self.percent) != (has(self.shops) && self.shops.size() > 0)").message("a wave has a percent, or lists shops"),
 )]
 pub struct Wave {
-    /// Percent of all shops that have moved when this wave is done; shops that another wave lists are moved by none but that.
+    /// Percent of all shops that have moved when this wave is done; shops that another wave lists
+    /// are moved by none but that.
     #[schemars(range(min = 1, max = 100))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub percent: Option<u32>,
@@ -129,7 +145,10 @@ pub struct FailureBudget {
 
 impl Default for FailureBudget {
     fn default() -> Self {
-        Self { shops: failing(), percent: failing_percent() }
+        Self {
+            shops: failing(),
+            percent: failing_percent(),
+        }
     }
 }
 
@@ -226,7 +245,10 @@ impl Act {
     #[must_use]
     pub fn line(&self) -> String {
         let colon = if self.why.is_empty() { "" } else { ": " };
-        format!("{} by {} at {}{colon}{}", self.what, self.by, self.at, self.why)
+        format!(
+            "{} by {} at {}{colon}{}",
+            self.what, self.by, self.at, self.why
+        )
     }
 }
 
@@ -282,8 +304,14 @@ pub struct FailedShop {
 }
 
 fn waves() -> Vec<Wave> {
-    let of = |(percent, soak): (u32, &str)| Wave { percent: Some(percent), shops: Vec::new(), soak: soak.to_owned() };
-    [(1, "30m"), (10, "30m"), (50, "15m"), (100, "1m")].map(of).into()
+    let of = |(percent, soak): (u32, &str)| Wave {
+        percent: Some(percent),
+        shops: Vec::new(),
+        soak: soak.to_owned(),
+    };
+    [(1, "30m"), (10, "30m"), (50, "15m"), (100, "1m")]
+        .map(of)
+        .into()
 }
 
 fn soak() -> String {

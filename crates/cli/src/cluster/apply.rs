@@ -29,11 +29,14 @@ const AT_ONCE: usize = 32;
 /// What `apply` is told.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-apply shows the plan, reads the cluster once more, and carries the plan out only if nothing moved meanwhile. With --plan it does what
+apply shows the plan, reads the cluster once more, and carries the plan out only if nothing moved \
+                        meanwhile. With --plan it does what
 somebody has reviewed, and nothing else.
 
-It stores the files' resources first, as `kubectl apply --server-side` would, so that a running scheduler agrees with what is made of them.
-With --only-files it stores shops' objects alone. It refuses that if a scheduler runs, which would undo them.
+It stores the files' resources first, as `kubectl apply --server-side` would, so that a running \
+                        scheduler agrees with what is made of them.
+With --only-files it stores shops' objects alone. It refuses that if a scheduler runs, which would \
+                        undo them.
 
 Examples:
   longshore apply --only-files *.yaml --dry-run
@@ -60,10 +63,18 @@ pub(super) fn run(arguments: &Apply) -> Result<(), CommandError> {
 async fn carry_out(arguments: &Apply) -> Result<(), CommandError> {
     let saved = arguments.saved.as_deref().map(read).transpose()?;
     let cluster = arguments.plan.connection.open().await?;
-    let sourced = arguments.plan.sources.read(&cluster, arguments.plan.conflicts()).await?;
+    let sourced = arguments
+        .plan
+        .sources
+        .read(&cluster, arguments.plan.conflicts())
+        .await?;
     let named = shown::named(&sourced.fleet, &arguments.plan.shops)?;
     // What was reviewed is not shown again, field by field.
-    let plan = dry_run::plan(&cluster, &shown::question(&arguments.plan, &sourced, &named, saved.is_none())).await?;
+    let plan = dry_run::plan(
+        &cluster,
+        &shown::question(&arguments.plan, &sourced, &named, saved.is_none()),
+    )
+    .await?;
     if saved.is_none() {
         show(&shown::shaped(arguments.plan.output, &plan)?)?;
     }
@@ -77,34 +88,69 @@ async fn carry_out(arguments: &Apply) -> Result<(), CommandError> {
         return Err(CommandError::Led(leader));
     }
     if !arguments.even_if_moved {
-        let again = dry_run::plan(&cluster, &shown::question(&arguments.plan, &sourced, &named, false)).await?;
-        moved(&settled(saved.unwrap_or_else(|| plan.clone())), &settled(again))?;
+        let again = dry_run::plan(
+            &cluster,
+            &shown::question(&arguments.plan, &sourced, &named, false),
+        )
+        .await?;
+        moved(
+            &settled(saved.unwrap_or_else(|| plan.clone())),
+            &settled(again),
+        )?;
     }
-    let stored = store(&cluster, &sourced.resources, &plan, arguments.plan.take_over).await?;
-    let ownership = if arguments.plan.take_over { Ownership::Take } else { Ownership::Ask };
+    let stored = store(
+        &cluster,
+        &sourced.resources,
+        &plan,
+        arguments.plan.take_over,
+    )
+    .await?;
+    let ownership = if arguments.plan.take_over {
+        Ownership::Take
+    } else {
+        Ownership::Ask
+    };
     let told = stored + &everything(&cluster, &sourced, &plan, ownership).await?;
-    if arguments.plan.output == Shape::Text { show(&told) } else { Ok(()) }
+    if arguments.plan.output == Shape::Text {
+        show(&told)
+    } else {
+        Ok(())
+    }
 }
 
-/// Whether only our record or also a field is written is the dry run's finding; both are the same step.
+/// Whether only our record or also a field is written is the dry run's finding; both are the same
+/// step.
 fn settled(mut plan: Plan) -> Plan {
     let changes = plan.shops.values_mut().flatten();
-    changes.filter(|change| change.action == plan::Action::Adopt).for_each(|change| change.action = plan::Action::Change);
+    changes
+        .filter(|change| change.action == plan::Action::Adopt)
+        .for_each(|change| change.action = plan::Action::Change);
     plan
 }
 
 fn read(path: &Path) -> Result<Plan, CommandError> {
     let text = read_text(path)?;
-    serde_json::from_str(&text).map_err(|error| CommandError::Plan { path: path.to_owned(), source: error })
+    serde_json::from_str(&text).map_err(|error| CommandError::Plan {
+        path: path.to_owned(),
+        source: error,
+    })
 }
 
 /// A plan that is known to fail, or that a guard holds, is not begun.
 fn refuse(plan: &Plan, saved: Option<&Plan>) -> Result<(), CommandError> {
     let all = || [Some(plan), saved].into_iter().flatten();
-    let refused: Vec<_> = all().flat_map(Plan::changes).filter_map(|change| change.refused.clone()).collect();
+    let refused: Vec<_> = all()
+        .flat_map(Plan::changes)
+        .filter_map(|change| change.refused.clone())
+        .collect();
     let failed: Vec<_> = plan.failed.values().cloned().collect();
     // Without --prune, shops that are not in the registry are only told.
-    let held: Vec<_> = plan.held.iter().filter(|held| !held.contains("--prune")).cloned().collect();
+    let held: Vec<_> = plan
+        .held
+        .iter()
+        .filter(|held| !held.contains("--prune"))
+        .cloned()
+        .collect();
     match (refused.is_empty(), failed.is_empty(), held.is_empty()) {
         (_, _, false) => Err(CommandError::Guard(held)),
         (false, ..) => Err(CommandError::Refused(refused)),
@@ -113,49 +159,101 @@ fn refuse(plan: &Plan, saved: Option<&Plan>) -> Result<(), CommandError> {
     }
 }
 
-/// Stores what the plan says of the registry. It stops at the first that fails: what comes after may name it.
-async fn store(cluster: &Cluster, resources: &[Object], plan: &Plan, take_over: bool) -> Result<String, CommandError> {
-    let conflicts = if take_over { Conflicts::Take } else { Conflicts::Refuse };
-    let planned: BTreeMap<_, _> = plan.resources.iter().map(|change| (&change.object, change.desired)).collect();
+/// Stores what the plan says of the registry. It stops at the first that fails: what comes after
+/// may name it.
+async fn store(
+    cluster: &Cluster,
+    resources: &[Object],
+    plan: &Plan,
+    take_over: bool,
+) -> Result<String, CommandError> {
+    let conflicts = if take_over {
+        Conflicts::Take
+    } else {
+        Conflicts::Refuse
+    };
+    let planned: BTreeMap<_, _> = plan
+        .resources
+        .iter()
+        .map(|change| (&change.object, change.desired))
+        .collect();
     let mut count = 0;
-    for resource in resources.iter().filter(|resource| planned.get(resource.identity()) == Some(&Some(resource.digest()))) {
+    for resource in resources
+        .iter()
+        .filter(|resource| planned.get(resource.identity()) == Some(&Some(resource.digest())))
+    {
         cluster.put(resource, Mode::Real, conflicts).await?;
         count += 1;
     }
-    Ok(if count == 0 { String::new() } else { format!("stored: {}\n", counted(count, "resource")) })
+    Ok(if count == 0 {
+        String::new()
+    } else {
+        format!("stored: {}\n", counted(count, "resource"))
+    })
 }
 
 /// A scheduler that leads here, by its Lease.
 async fn leader(cluster: &Cluster) -> Result<Option<String>, CommandError> {
     let leases: Api<Lease> = Api::namespaced(cluster.client(), SYSTEM);
     let params = ListParams::default();
-    let listed = cluster.call(&format!("list leases of {SYSTEM}"), || leases.list(&params)).await?;
+    let listed = cluster
+        .call(&format!("list leases of {SYSTEM}"), || leases.list(&params))
+        .await?;
     let now = Timestamp::now();
     let leads = |lease: Lease| {
         let (name, spec) = (lease.metadata.name?, lease.spec?);
-        let holder = spec.holder_identity.filter(|holder| !holder.is_empty() && name.starts_with("longshore-scheduler-"))?;
-        let until = spec.renew_time?.0 + jiff::SignedDuration::from_secs(spec.lease_duration_seconds.unwrap_or_default().into());
+        let holder = spec
+            .holder_identity
+            .filter(|holder| !holder.is_empty() && name.starts_with("longshore-scheduler-"))?;
+        let until = spec.renew_time?.0
+            + jiff::SignedDuration::from_secs(
+                spec.lease_duration_seconds.unwrap_or_default().into(),
+            );
         (until > now).then(|| format!("{holder}, which holds the Lease {SYSTEM}/{name},"))
     };
     Ok(listed.items.into_iter().find_map(leads))
 }
 
-async fn everything(cluster: &Cluster, sourced: &Sourced, plan: &Plan, ownership: Ownership) -> Result<String, CommandError> {
+async fn everything(
+    cluster: &Cluster,
+    sourced: &Sourced,
+    plan: &Plan,
+    ownership: Ownership,
+) -> Result<String, CommandError> {
     let (now, fleet, claims) = (Timestamp::now(), &sourced.fleet, &sourced.claims);
     let mut world = cluster.world(None).await?;
-    let work: Vec<_> = plan.shops.keys().map(|name| (name, world.remove(name).unwrap_or_default())).collect();
+    let work: Vec<_> = plan
+        .shops
+        .keys()
+        .map(|name| (name, world.remove(name).unwrap_or_default()))
+        .collect();
     let (mut objects, mut failed) = (0, Vec::new());
     let done = stream::iter(work).map(|(name, live)| async move {
         let desired: Vec<Object> = match fleet.shops.get(name) {
-            Some(shop) => assign::desired(name, shop, fleet, claims, &assign::Known::recorded(shop), now).unwrap_or_default(),
+            Some(shop) => assign::desired(
+                name,
+                shop,
+                fleet,
+                claims,
+                &assign::Known::recorded(shop),
+                now,
+            )
+            .unwrap_or_default(),
             None => Vec::new(),
         };
-        let planned: BTreeMap<_, _> = plan.shops[name].iter().map(|change| (&change.object, change.desired)).collect();
+        let planned: BTreeMap<_, _> = plan.shops[name]
+            .iter()
+            .map(|change| (&change.object, change.desired))
+            .collect();
         // What the plan did not have is not done, whatever --even-if-moved says.
-        let steps = gate(&desired, &live, |_| None, now).into_iter().filter(|step| match step {
-            Step::Create(object) | Step::Write(object) => planned.get(object.identity()) == Some(&Some(object.digest())),
-            Step::Delete(doomed) => planned.get(&doomed.identity) == Some(&None),
-        });
+        let steps = gate(&desired, &live, |_| None, now)
+            .into_iter()
+            .filter(|step| match step {
+                Step::Create(object) | Step::Write(object) => {
+                    planned.get(object.identity()) == Some(&Some(object.digest()))
+                }
+                Step::Delete(doomed) => planned.get(&doomed.identity) == Some(&None),
+            });
         let result = apply::steps(cluster, steps.collect(), ownership).await;
         if result.is_ok() {
             record(cluster, fleet, name).await;
@@ -173,21 +271,36 @@ async fn everything(cluster: &Cluster, sourced: &Sourced, plan: &Plan, ownership
         }
     }
     if failed.is_empty() {
-        return Ok(format!("applied: {objects} objects of {} shops\n", plan.shops.len()));
+        return Ok(format!(
+            "applied: {objects} objects of {} shops\n",
+            plan.shops.len()
+        ));
     }
     Err(CommandError::Stopped { objects, failed })
 }
 
 /// A shop that got its first release keeps it, until a rollout moves it.
 async fn record(cluster: &Cluster, fleet: &Fleet, name: &str) {
-    let Some(shop) = fleet.shops.get(name) else { return };
-    if shop.status.as_ref().is_some_and(|status| status.release.is_some()) {
+    let Some(shop) = fleet.shops.get(name) else {
+        return;
+    };
+    if shop
+        .status
+        .as_ref()
+        .is_some_and(|status| status.release.is_some())
+    {
         return;
     }
-    let Some(release) = assign::fit(&shop.spec.channel, fleet) else { return };
-    let patch = serde_json::json!({ "status": { "release": assign::record(release, Timestamp::now()) } });
+    let Some(release) = assign::fit(&shop.spec.channel, fleet) else {
+        return;
+    };
+    let patch =
+        serde_json::json!({ "status": { "release": assign::record(release, Timestamp::now()) } });
     // Without a Shop in the cluster, there is nothing to record.
-    if let Err(error) = cluster.merge(&client::shop(name), Some("status"), &patch).await {
+    if let Err(error) = cluster
+        .merge(&client::shop(name), Some("status"), &patch)
+        .await
+    {
         tracing::warn!(shop = name, %error, "release not recorded in the shop's status");
     }
 }

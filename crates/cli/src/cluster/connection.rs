@@ -25,7 +25,10 @@ pub(crate) struct Connection {
 
 impl Connection {
     pub(crate) fn in_context(&self, context: &str) -> Self {
-        Self { context: Some(context.to_owned()), ..self.clone() }
+        Self {
+            context: Some(context.to_owned()),
+            ..self.clone()
+        }
     }
 
     pub(crate) async fn open(&self) -> Result<Cluster, ApiError> {
@@ -36,7 +39,8 @@ impl Connection {
 /// Where shops, classes and releases are.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Sources {
-    /// Files of resources that take the place of the cluster's, or directories of them; - for standard input
+    /// Files of resources that take the place of the cluster's, or directories of them; - for
+    /// standard input
     #[arg(value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
     /// The files are the whole registry: nothing is read from the cluster's
@@ -45,14 +49,30 @@ pub(crate) struct Sources {
 }
 
 impl Sources {
-    /// The registry of the cluster with the files' resources in it, as they would be stored; or the files alone.
-    pub(crate) async fn read(&self, cluster: &Cluster, conflicts: Conflicts) -> Result<Sourced, CommandError> {
-        let documents = self.files.iter().map(|path| registry::read(path)).collect::<Result<Vec<_>, _>>()?.concat();
+    /// The registry of the cluster with the files' resources in it, as they would be stored; or the
+    /// files alone.
+    pub(crate) async fn read(
+        &self,
+        cluster: &Cluster,
+        conflicts: Conflicts,
+    ) -> Result<Sourced, CommandError> {
+        let documents = self
+            .files
+            .iter()
+            .map(|path| registry::read(path))
+            .collect::<Result<Vec<_>, _>>()?
+            .concat();
         let files = registry::fleet(&documents)?;
         if self.only_files {
-            return Ok(Sourced { before: None, claims: Claims::of(&files), fleet: files, resources: Vec::new() });
+            return Ok(Sourced {
+                before: None,
+                claims: Claims::of(&files),
+                fleet: files,
+                resources: Vec::new(),
+            });
         }
-        // Fields that somebody else set, and that no file names, stay: the controller will see them, too.
+        // Fields that somebody else set, and that no file names, stay: the controller will see
+        // them, too.
         let files = registry::fleet(&stored(cluster, &documents, conflicts).await?)?;
         let read = registry(cluster).await?;
         for problem in &read.problems {
@@ -71,13 +91,24 @@ impl Sources {
         for (channel, releases) in files.releases {
             fleet.releases.entry(channel).or_default().extend(releases);
         }
-        Ok(Sourced { before, claims: Claims::of(&fleet), fleet, resources: resources(&documents)? })
+        Ok(Sourced {
+            before,
+            claims: Claims::of(&fleet),
+            fleet,
+            resources: resources(&documents)?,
+        })
     }
 }
 
 /// The registry of the cluster, and what of it cannot be read.
 pub(crate) async fn registry(cluster: &Cluster) -> Result<Read, CommandError> {
-    client::read(cluster).await.map_err(|error| if error.is_missing() { CommandError::Definitions(error) } else { error.into() })
+    client::read(cluster).await.map_err(|error| {
+        if error.is_missing() {
+            CommandError::Definitions(error)
+        } else {
+            error.into()
+        }
+    })
 }
 
 /// The registry, and what of it is in files and may not be in the cluster.
@@ -107,8 +138,13 @@ pub(crate) fn resource(document: &Document) -> Result<Object, CommandError> {
         .map_err(|error| CommandError::Missing(vec![format!("{}: {error}", document.place())]))
 }
 
-/// The documents as the API server would store them; one that it would refuse stays as it is, and the plan says why it is refused.
-async fn stored(cluster: &Cluster, documents: &[Document], conflicts: Conflicts) -> Result<Vec<Document>, CommandError> {
+/// The documents as the API server would store them; one that it would refuse stays as it is, and
+/// the plan says why it is refused.
+async fn stored(
+    cluster: &Cluster,
+    documents: &[Document],
+    conflicts: Conflicts,
+) -> Result<Vec<Document>, CommandError> {
     let one = |document: &Document| {
         let (document, resource) = (document.clone(), resource(document));
         async move {
@@ -119,17 +155,33 @@ async fn stored(cluster: &Cluster, documents: &[Document], conflicts: Conflicts)
             }
         }
     };
-    stream::iter(documents.iter().map(one)).buffered(AT_ONCE).try_collect().await
+    stream::iter(documents.iter().map(one))
+        .buffered(AT_ONCE)
+        .try_collect()
+        .await
 }
 
 fn resources(documents: &[Document]) -> Result<Vec<Object>, CommandError> {
-    let mut resources = documents.iter().map(resource).collect::<Result<Vec<_>, _>>()?;
-    resources.sort_by_key(|resource| ORDER.iter().position(|kind| *kind == resource.identity().kind));
+    let mut resources = documents
+        .iter()
+        .map(resource)
+        .collect::<Result<Vec<_>, _>>()?;
+    resources.sort_by_key(|resource| {
+        ORDER
+            .iter()
+            .position(|kind| *kind == resource.identity().kind)
+    });
     Ok(resources)
 }
 
 /// Runs what waits for the network, until it ends.
-pub(crate) fn wait<T>(work: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(CommandError::Runtime)?;
+pub(crate) fn wait<T>(
+    work: impl Future<Output = Result<T, CommandError>>,
+) -> Result<T, CommandError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(CommandError::Runtime)?;
     runtime.block_on(work)
 }

@@ -22,9 +22,21 @@ pub(super) fn run(arguments: &Crd) -> Result<(), CommandError> {
         return show(&text(arguments.output, definitions()).map_err(CommandError::Output)?);
     };
     for definition in definitions() {
-        let name = format!("{}.{}", definition.spec.names.plural, arguments.output.extension());
-        let failed = |source| CommandError::Write { path: directory.join(&name), source };
-        write(directory, &name, &text(arguments.output, [&definition]).map_err(failed)?).map_err(failed)?;
+        let name = format!(
+            "{}.{}",
+            definition.spec.names.plural,
+            arguments.output.extension()
+        );
+        let failed = |source| CommandError::Write {
+            path: directory.join(&name),
+            source,
+        };
+        write(
+            directory,
+            &name,
+            &text(arguments.output, [&definition]).map_err(failed)?,
+        )
+        .map_err(failed)?;
     }
     Ok(())
 }

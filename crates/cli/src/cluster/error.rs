@@ -51,7 +51,8 @@ pub(crate) enum CommandError {
     Api(#[from] ApiError),
     /// The cluster does not know our resources.
     #[error(
-        "the cluster has no Shops; install the definitions with `longshore crd | kubectl apply --server-side -f -`, or say --only-files"
+        "the cluster has no Shops; install the definitions with `longshore crd | kubectl apply \
+         --server-side -f -`, or say --only-files"
     )]
     Definitions(#[source] ApiError),
     /// The cluster is not as the plan saw it.
@@ -70,8 +71,9 @@ pub(crate) enum CommandError {
     Guard(Vec<String>),
     /// A scheduler would undo it.
     #[error(
-        "nothing was done: {0} keeps this cluster as its registry says, and would undo what is only in files; say it without --only-files, so that \
-         the resources are stored as well, or stop the scheduler"
+        "nothing was done: {0} keeps this cluster as its registry says, and would undo what is \
+         only in files; say it without --only-files, so that the resources are stored as well, or \
+         stop the scheduler"
     )]
     Led(String),
     /// The API server would refuse a part of the plan.
@@ -117,16 +119,33 @@ pub(crate) enum CommandError {
 const SHOWN: usize = 20;
 
 fn some(all: &[String]) -> String {
-    let more = if all.len() > SHOWN { format!("\n  … and {} more", all.len() - SHOWN) } else { String::new() };
-    all.iter().take(SHOWN).cloned().collect::<Vec<_>>().join("\n  ") + &more
+    let more = if all.len() > SHOWN {
+        format!("\n  … and {} more", all.len() - SHOWN)
+    } else {
+        String::new()
+    };
+    all.iter()
+        .take(SHOWN)
+        .cloned()
+        .collect::<Vec<_>>()
+        .join("\n  ")
+        + &more
 }
 
 fn stopped(failed: &[(String, ApiError)]) -> String {
-    some(&failed.iter().map(|(shop, error)| format!("{shop}: {}", runtime::Chain(error))).collect::<Vec<_>>())
+    some(
+        &failed
+            .iter()
+            .map(|(shop, error)| format!("{shop}: {}", runtime::Chain(error)))
+            .collect::<Vec<_>>(),
+    )
 }
 
 fn lines<T: ToString>(all: &[T]) -> String {
-    all.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n  ")
+    all.iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("\n  ")
 }
 
 impl CommandError {
@@ -134,7 +153,12 @@ impl CommandError {
     pub(crate) fn reason(&self) -> Reason {
         match self {
             // What a person wrote, and corrects.
-            Self::Fleet(_) | Self::Render(_) | Self::Missing(_) | Self::Import(_) | Self::Lost(_) | Self::Edge(_) => Reason::Registry,
+            Self::Fleet(_)
+            | Self::Render(_)
+            | Self::Missing(_)
+            | Self::Import(_)
+            | Self::Lost(_)
+            | Self::Edge(_) => Reason::Registry,
             Self::File(_) | Self::Argument(_) | Self::Plan { .. } | Self::Led(_) => Reason::Config,
             Self::Claimed(_) => Reason::Claimed,
             Self::Rollout(_) => Reason::Rollout,
@@ -145,7 +169,9 @@ impl CommandError {
             Self::Refused(_) => Reason::ApiRefused,
             Self::Moved(_) => Reason::Moved,
             Self::Api(error) => error.reason(),
-            Self::Stopped { failed, .. } | Self::Cells { failed, .. } => failed.first().map_or(Reason::Bug, |(_, error)| error.reason()),
+            Self::Stopped { failed, .. } | Self::Cells { failed, .. } => failed
+                .first()
+                .map_or(Reason::Bug, |(_, error)| error.reason()),
             Self::Check(_) | Self::Runtime(_) => Reason::Bug,
             Self::Write { .. } | Self::Output(_) => Reason::Disk,
         }
@@ -158,7 +184,10 @@ mod tests {
 
     #[test]
     fn each_refusal_has_its_own_word() {
-        let moved = Moved { count: 1, first: Vec::new() };
+        let moved = Moved {
+            count: 1,
+            first: Vec::new(),
+        };
         let refused = |code| CommandError::Api(client::refused(code));
         for (error, code, exit) in [
             (CommandError::Moved(moved), "moved", 75),
@@ -169,7 +198,11 @@ mod tests {
             (refused(422), "api-refused", 64),
             (refused(503), "api-server", 69),
         ] {
-            assert_eq!((error.reason().code(), error.reason().trouble().exit_code()), (code, exit), "{error:?}");
+            assert_eq!(
+                (error.reason().code(), error.reason().trouble().exit_code()),
+                (code, exit),
+                "{error:?}"
+            );
         }
     }
 }

@@ -7,8 +7,10 @@ use std::path::PathBuf;
 /// What `export` is told.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-JSON and YAML hold everything that a person wrote. A table has no column for modules, values, campaigns, windows, store codes and others:
-if a shop has any of these, the command refuses it and names the fields, unless --lossy leaves them out.
+JSON and YAML hold everything that a person wrote. A table has no column for modules, values, \
+                        campaigns, windows, store codes and others:
+if a shop has any of these, the command refuses it and names the fields, unless --lossy leaves \
+                        them out.
 
 Examples:
   kubectl get shops -o json | longshore export - --output yaml > shops.yaml
@@ -44,8 +46,14 @@ pub(super) fn run(arguments: &Export) -> Result<(), CommandError> {
         ListForm::Json => list::json(shops),
         ListForm::Yaml => registry::text(Form::Yaml, shops.map(list::resource)),
         ListForm::Csv => {
-            let lost = fleet.shops.iter().map(|(name, shop)| (name, list::lost(shop))).filter(|(_, fields)| !fields.is_empty());
-            let lost: Vec<_> = lost.map(|(name, fields)| format!("{name}: {}", fields.join(", "))).collect();
+            let lost = fleet
+                .shops
+                .iter()
+                .map(|(name, shop)| (name, list::lost(shop)))
+                .filter(|(_, fields)| !fields.is_empty());
+            let lost: Vec<_> = lost
+                .map(|(name, fields)| format!("{name}: {}", fields.join(", ")))
+                .collect();
             if !lost.is_empty() && !arguments.lossy {
                 return Err(CommandError::Lost(lost));
             }

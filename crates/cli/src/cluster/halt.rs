@@ -18,8 +18,10 @@ use kube::{
 /// What `halt` is told.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Every rollout of the cluster stops within seconds: no shop is assigned another release, and agents that are about to switch wait.
-Shops go on being served and kept as they are. With several clusters, halt each: name the others with --cell.
+Every rollout of the cluster stops within seconds: no shop is assigned another release, and agents \
+                        that are about to switch wait.
+Shops go on being served and kept as they are. With several clusters, halt each: name the others \
+                        with --cell.
 
 Examples:
   longshore halt --why 'checkout fails in canaries'
@@ -54,7 +56,8 @@ pub(super) fn run(arguments: &Halt) -> Result<(), CommandError> {
             (cell, pull(arguments, cluster).await)
         });
         // All at once: a cell that cannot be reached must not keep the others going.
-        let (own, others) = futures_util::future::join(own, futures_util::future::join_all(others)).await;
+        let (own, others) =
+            futures_util::future::join(own, futures_util::future::join_all(others)).await;
         let count = 1 + others.len();
         for (cell, result) in std::iter::once((&"this cell".to_owned(), own)).chain(others) {
             if let Err(error) = result {
@@ -62,14 +65,27 @@ pub(super) fn run(arguments: &Halt) -> Result<(), CommandError> {
             }
         }
         if !failed.is_empty() {
-            return Err(CommandError::Cells { done: count - failed.len(), failed });
+            return Err(CommandError::Cells {
+                done: count - failed.len(),
+                failed,
+            });
         }
-        let said = if arguments.lift { "rollouts go on" } else { "halted: no shop is moved" };
-        show(&format!("{said} in {count} {}\n", if count == 1 { "cell" } else { "cells" }))
+        let said = if arguments.lift {
+            "rollouts go on"
+        } else {
+            "halted: no shop is moved"
+        };
+        show(&format!(
+            "{said} in {count} {}\n",
+            if count == 1 { "cell" } else { "cells" }
+        ))
     })
 }
 
-async fn pull(arguments: &Halt, cluster: Result<Cluster, client::ApiError>) -> Result<(), client::ApiError> {
+async fn pull(
+    arguments: &Halt,
+    cluster: Result<Cluster, client::ApiError>,
+) -> Result<(), client::ApiError> {
     let cluster = cluster?;
     let identity = Identity {
         api_version: "v1".into(),
@@ -78,20 +94,57 @@ async fn pull(arguments: &Halt, cluster: Result<Cluster, client::ApiError>) -> R
         name: HALT.to_owned(),
     };
     if arguments.lift {
-        let Some(found) = cluster.get(&identity).await? else { return Ok(()) };
-        cluster.delete(&identity, found["metadata"]["uid"].as_str().unwrap_or_default()).await?;
+        let Some(found) = cluster.get(&identity).await? else {
+            return Ok(());
+        };
+        cluster
+            .delete(
+                &identity,
+                found["metadata"]["uid"].as_str().unwrap_or_default(),
+            )
+            .await?;
         let text = |key: &str| found["data"][key].as_str().unwrap_or("somebody");
-        let pulled = format!("it was pulled by {} at {}: {}", text("by"), text("at"), text("why"));
-        return note_all(&cluster, "let go on because the halt was lifted,", &arguments.by, &pulled).await;
+        let pulled = format!(
+            "it was pulled by {} at {}: {}",
+            text("by"),
+            text("at"),
+            text("why")
+        );
+        return note_all(
+            &cluster,
+            "let go on because the halt was lifted,",
+            &arguments.by,
+            &pulled,
+        )
+        .await;
     }
-    let said = [("why", arguments.why.clone().unwrap_or_default()), ("by", arguments.by.clone()), ("at", Timestamp::now().to_string())];
+    let said = [
+        ("why", arguments.why.clone().unwrap_or_default()),
+        ("by", arguments.by.clone()),
+        ("at", Timestamp::now().to_string()),
+    ];
     let cord = ConfigMap {
-        metadata: ObjectMeta { name: Some(HALT.to_owned()), ..ObjectMeta::default() },
+        metadata: ObjectMeta {
+            name: Some(HALT.to_owned()),
+            ..ObjectMeta::default()
+        },
         data: Some(said.map(|(key, value)| (key.to_owned(), value)).into()),
         ..ConfigMap::default()
     };
     let api: Api<ConfigMap> = Api::namespaced(cluster.client(), &arguments.namespace);
     let params = PatchParams::apply("longshore-scheduler-cli").force();
-    cluster.call("halt", || async { api.patch(HALT, &params, &Patch::Apply(&cord)).await.map(drop) }).await?;
-    note_all(&cluster, "halted", &arguments.by, arguments.why.as_deref().unwrap_or_default()).await
+    cluster
+        .call("halt", || async {
+            api.patch(HALT, &params, &Patch::Apply(&cord))
+                .await
+                .map(drop)
+        })
+        .await?;
+    note_all(
+        &cluster,
+        "halted",
+        &arguments.by,
+        arguments.why.as_deref().unwrap_or_default(),
+    )
+    .await
 }

@@ -12,17 +12,22 @@ use std::path::{Path, PathBuf};
 /// What `import` is told.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-A CSV file has a header. Columns: name, domain, and any of aliases (separated by spaces; each redirects to domain), class, channel, state,
-min, max, database, database_name, cache, cache_prefix, sessions, media, media_path, access_point, secret, time_zone.
+A CSV file has a header. Columns: name, domain, and any of aliases (separated by spaces; each \
+                        redirects to domain), class, channel, state,
+min, max, database, database_name, cache, cache_prefix, sessions, media, media_path, access_point, \
+                        secret, time_zone.
 A JSON or YAML file is a list of objects with these fields, or of Shop resources.
 
-Nothing is printed unless every line can be used; all problems are told at once, each with its line. A list that may have been cut off (its
-last line has no end, it has fewer shops than --expect says) is refused, as whoever compares it with a cluster would take the missing
+Nothing is printed unless every line can be used; all problems are told at once, each with its \
+                        line. A list that may have been cut off (its
+last line has no end, it has fewer shops than --expect says) is refused, as whoever compares it \
+                        with a cluster would take the missing
 shops for deleted ones.
 
 Examples:
   longshore import shops.csv --class magento2-standard > shops.yaml
-  longshore import crm.json --channel 'shops/{name}' --expect 5000 | kubectl apply --server-side -f -")]
+  longshore import crm.json --channel 'shops/{name}' --expect 5000 | kubectl apply --server-side \
+                        -f -")]
 pub(crate) struct Import {
     /// CSV, JSON or YAML; - for CSV on standard input
     #[arg(value_name = "FILE")]
@@ -42,11 +47,18 @@ pub(crate) struct Import {
 }
 
 pub(super) fn run(arguments: &Import) -> Result<(), CommandError> {
-    let given = Given { class: arguments.class.as_deref(), channel: &arguments.channel };
+    let given = Given {
+        class: arguments.class.as_deref(),
+        channel: &arguments.channel,
+    };
     let shops = read(&arguments.file, &given)?;
     let mut problems = Vec::new();
     if let Some(expected) = arguments.expect.filter(|expected| *expected != shops.len()) {
-        problems.push(format!("{}: has {} shops, and --expect says {expected}", arguments.file.display(), shops.len()));
+        problems.push(format!(
+            "{}: has {} shops, and --expect says {expected}",
+            arguments.file.display(),
+            shops.len()
+        ));
     }
     if shops.is_empty() {
         problems.push(format!("{}: has no shops", arguments.file.display()));
@@ -57,9 +69,16 @@ pub(super) fn run(arguments: &Import) -> Result<(), CommandError> {
     for (line, shop) in &shops {
         let name = shop["metadata"]["name"].as_str().unwrap_or_default();
         let label = format!("{}:{line}: {name}", arguments.file.display());
-        problems.extend(rules.problems("Shop", shop, None).into_iter().map(|problem| format!("{label}: {problem}")));
+        problems.extend(
+            rules
+                .problems("Shop", shop, None)
+                .into_iter()
+                .map(|problem| format!("{label}: {problem}")),
+        );
         // One that cannot be read is among the problems.
-        typed.extend(serde_json::from_value::<Shop>(rules.defaulted("Shop", shop)).map(|shop| (*line, shop)));
+        typed.extend(
+            serde_json::from_value::<Shop>(rules.defaulted("Shop", shop)).map(|shop| (*line, shop)),
+        );
         if let Some(first) = seen.insert(name.to_owned(), line) {
             problems.push(format!("{label}: is in line {first} already"));
         }
@@ -68,12 +87,22 @@ pub(super) fn run(arguments: &Import) -> Result<(), CommandError> {
     if !problems.is_empty() {
         return Err(CommandError::Import(problems));
     }
-    show(&text(arguments.output, shops.iter().map(|(_, shop)| shop)).map_err(CommandError::Output)?)
+    show(
+        &text(arguments.output, shops.iter().map(|(_, shop)| shop))
+            .map_err(CommandError::Output)?,
+    )
 }
 
 fn read(path: &Path, given: &Given<'_>) -> Result<Vec<(usize, serde_json::Value)>, CommandError> {
-    let structured = path.extension().is_some_and(|extension| ["json", "yaml", "yml"].iter().any(|known| extension == *known));
-    let read =
-        if structured { list::documents(&registry::read(path)?, given) } else { list::table(&registry::read_text(path)?, path, given) };
+    let structured = path.extension().is_some_and(|extension| {
+        ["json", "yaml", "yml"]
+            .iter()
+            .any(|known| extension == *known)
+    });
+    let read = if structured {
+        list::documents(&registry::read(path)?, given)
+    } else {
+        list::table(&registry::read_text(path)?, path, given)
+    };
     read.map_err(CommandError::Import)
 }

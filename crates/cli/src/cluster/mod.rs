@@ -1,4 +1,5 @@
-//! The commands that speak of shops and clusters: each module holds its arguments, its help, and what it does.
+//! The commands that speak of shops and clusters: each module holds its arguments, its help, and
+//! what it does.
 
 mod apply;
 mod connection;

@@ -25,16 +25,20 @@ use std::{
 /// What `plan` is told.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-The API server itself says what would change, by a dry run of each object whose digest differs; nothing is stored. Shops whose changes are
-the same are one group, so that a fleet fits on one screen. If more than 100 unmodified shops would change in the same fields, plan dry-runs
+The API server itself says what would change, by a dry run of each object whose digest differs; \
+                        nothing is stored. Shops whose changes are
+the same are one group, so that a fleet fits on one screen. If more than 100 unmodified shops \
+                        would change in the same fields, plan dry-runs
 100 of them; if one of these differs from the prediction, it dry-runs all.
 
 Examples:
-  longshore plan                              what a pass over the cluster's own registry would change
+  longshore plan                              what a pass over the cluster's own registry would \
+                        change
   longshore plan class.yaml                   the same, were this class applied
   longshore plan --shop acme --output diff    one shop, every field
   longshore plan class.yaml --save plan.json && longshore apply class.yaml --plan plan.json
-  longshore plan *.yaml --against rendered/   against what `render --out` wrote; no cluster is asked")]
+  longshore plan *.yaml --against rendered/   against what `render --out` wrote; no cluster is \
+                        asked")]
 pub(crate) struct PlanArguments {
     #[command(flatten)]
     pub(crate) sources: Sources,
@@ -52,7 +56,8 @@ pub(crate) struct PlanArguments {
     save: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) removal: RemovalArguments,
-    /// Have the API server try every object of every shop, even if more than a hundred shops change in the same fields
+    /// Have the API server try every object of every shop, even if more than a hundred shops
+    /// change in the same fields
     #[arg(long)]
     every: bool,
     /// Show also what fields of other managers would become
@@ -65,7 +70,8 @@ pub(crate) struct PlanArguments {
 /// Whether shops that are no longer in the registry are taken down.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct RemovalArguments {
-    /// Take down shops that have objects and are not in the registry; their data, claims and namespaces stay
+    /// Take down shops that have objects and are not in the registry; their data, claims and
+    /// namespaces stay
     #[arg(long)]
     pub(crate) prune: bool,
     /// How many shops may be taken down; otherwise 5, or 1 percent
@@ -94,7 +100,11 @@ pub(crate) enum Shape {
 impl PlanArguments {
     /// Whether fields that others own are taken.
     pub(super) const fn conflicts(&self) -> Conflicts {
-        if self.take_over { Conflicts::Take } else { Conflicts::Refuse }
+        if self.take_over {
+            Conflicts::Take
+        } else {
+            Conflicts::Refuse
+        }
     }
 }
 
@@ -103,7 +113,10 @@ pub(super) fn run(arguments: &PlanArguments) -> Result<(), CommandError> {
         Some(path) => against_files(arguments, path)?,
         None => wait(async {
             let cluster = arguments.connection.open().await?;
-            let sourced = arguments.sources.read(&cluster, arguments.conflicts()).await?;
+            let sourced = arguments
+                .sources
+                .read(&cluster, arguments.conflicts())
+                .await?;
             let named = named(&sourced.fleet, &arguments.shops)?;
             Ok(dry_run::plan(&cluster, &question(arguments, &sourced, &named, true)).await?)
         })?,
@@ -118,13 +131,22 @@ pub(super) fn shaped(shape: Shape, plan: &Plan) -> Result<String, CommandError> 
     Ok(match shape {
         Shape::Text => plan::summed(plan),
         Shape::Diff => plan::unified(plan),
-        Shape::Json => serde_json::to_string_pretty(plan).map_err(|error| CommandError::Output(error.into()))? + "\n",
+        Shape::Json => {
+            serde_json::to_string_pretty(plan)
+                .map_err(|error| CommandError::Output(error.into()))?
+                + "\n"
+        }
     })
 }
 
 pub(super) fn question<'a>(
     arguments: &PlanArguments,
-    Sourced { before, fleet, claims, resources }: &'a Sourced,
+    Sourced {
+        before,
+        fleet,
+        claims,
+        resources,
+    }: &'a Sourced,
     shops: &'a BTreeSet<String>,
     fields: bool,
 ) -> dry_run::Question<'a> {
@@ -132,11 +154,17 @@ pub(super) fn question<'a>(
         fleet,
         claims,
         before: before.as_ref().unwrap_or(fleet),
-        tries: if arguments.every { usize::MAX } else { dry_run::TRIES },
+        tries: if arguments.every {
+            usize::MAX
+        } else {
+            dry_run::TRIES
+        },
         resources,
         shops,
         // Both the files and the cluster's lists were read whole, or we were not here.
-        registry: Registry::Whole { shops: fleet.shops.len() },
+        registry: Registry::Whole {
+            shops: fleet.shops.len(),
+        },
         remove: arguments.removal.prune.then(|| arguments.removal.limit()),
         conflicts: arguments.conflicts(),
         fields,
@@ -146,9 +174,16 @@ pub(super) fn question<'a>(
 
 /// The shops that were asked for, all of which must be there.
 pub(super) fn named(fleet: &Fleet, shops: &[String]) -> Result<BTreeSet<String>, CommandError> {
-    let missing: Vec<_> =
-        shops.iter().filter(|shop| !fleet.shops.contains_key(*shop)).map(|shop| format!("shop {shop} is not in the registry")).collect();
-    if missing.is_empty() { Ok(shops.iter().cloned().collect()) } else { Err(CommandError::Missing(missing)) }
+    let missing: Vec<_> = shops
+        .iter()
+        .filter(|shop| !fleet.shops.contains_key(*shop))
+        .map(|shop| format!("shop {shop} is not in the registry"))
+        .collect();
+    if missing.is_empty() {
+        Ok(shops.iter().cloned().collect())
+    } else {
+        Err(CommandError::Missing(missing))
+    }
 }
 
 fn against_files(arguments: &PlanArguments, path: &Path) -> Result<Plan, CommandError> {
@@ -157,11 +192,26 @@ fn against_files(arguments: &PlanArguments, path: &Path) -> Result<Plan, Command
     let claims = Claims::of(&fleet);
     let mut rendered = std::collections::BTreeMap::new();
     let mut problems = Vec::new();
-    for (name, shop) in fleet.shops.iter().filter(|(name, _)| named.is_empty() || named.contains(*name)) {
+    for (name, shop) in fleet
+        .shops
+        .iter()
+        .filter(|(name, _)| named.is_empty() || named.contains(*name))
+    {
         // As `render` does without --at: campaigns do not count.
-        match desired(name, shop, &fleet, &claims, &Known::default(), Timestamp::MIN) {
+        match desired(
+            name,
+            shop,
+            &fleet,
+            &claims,
+            &Known::default(),
+            Timestamp::MIN,
+        ) {
             Ok(objects) => {
-                problems.extend(check::shop(&objects).iter().map(|finding| format!("shop {name}: {finding}")));
+                problems.extend(
+                    check::shop(&objects)
+                        .iter()
+                        .map(|finding| format!("shop {name}: {finding}")),
+                );
                 rendered.insert(name.clone(), objects);
             }
             Err(error) => problems.push(runtime::Chain(&error).to_string()),
@@ -172,14 +222,32 @@ fn against_files(arguments: &PlanArguments, path: &Path) -> Result<Plan, Command
     }
     let mut before = plan::files::rendered(path)?;
     if !named.is_empty() {
-        before.retain(|_, value| value["metadata"]["labels"][client::SHOP].as_str().is_some_and(|shop| named.contains(shop)));
+        before.retain(|_, value| {
+            value["metadata"]["labels"][client::SHOP]
+                .as_str()
+                .is_some_and(|shop| named.contains(shop))
+        });
     }
     Ok(plan::files::plan(&rendered, before))
 }
 
 fn save(path: &Path, plan: &Plan) -> Result<(), CommandError> {
-    let failed = |source| CommandError::Write { path: path.to_owned(), source };
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let name = path.file_name().and_then(|name| name.to_str()).ok_or_else(|| failed(std::io::ErrorKind::InvalidFilename.into()))?;
-    write(directory, name, &serde_json::to_string(plan).map_err(|error| failed(error.into()))?).map_err(failed)
+    let failed = |source| CommandError::Write {
+        path: path.to_owned(),
+        source,
+    };
+    let directory = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let name = path
+        .file_name()
+        .and_then(|name| name.to_str())
+        .ok_or_else(|| failed(std::io::ErrorKind::InvalidFilename.into()))?;
+    write(
+        directory,
+        name,
+        &serde_json::to_string(plan).map_err(|error| failed(error.into()))?,
+    )
+    .map_err(failed)
 }

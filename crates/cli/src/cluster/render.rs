@@ -52,51 +52,86 @@ pub(crate) struct Render {
 pub(super) fn run(arguments: &Render) -> Result<(), CommandError> {
     let fleet = registry::read_fleet(&arguments.files)?;
     let claims = Claims::of(&fleet);
-    let refused = |name: &String| assign::claimed(name, &claims).err().map(|error| error.to_string());
+    let refused = |name: &String| {
+        assign::claimed(name, &claims)
+            .err()
+            .map(|error| error.to_string())
+    };
     let claimed: Vec<_> = fleet.shops.keys().filter_map(refused).collect();
     if !claimed.is_empty() {
         return Err(CommandError::Claimed(claimed));
     }
     let rendered = match (arguments.edge, arguments.builds) {
         (true, _) => vec![("edge", maps(&fleet, &claims)?)],
-        (_, true) => vec![("builds", assign::builds(&fleet).into_iter().map(|build| build.job).collect())],
+        (_, true) => vec![(
+            "builds",
+            assign::builds(&fleet)
+                .into_iter()
+                .map(|build| build.job)
+                .collect(),
+        )],
         _ => all(&fleet, arguments)?,
     };
     // What belongs to no shop refers to what a cluster has once, which is not among the objects.
     if arguments.check && !arguments.edge && !arguments.builds {
-        let findings: Vec<_> = rendered.iter().flat_map(|(_, objects)| check::shop(objects)).collect();
+        let findings: Vec<_> = rendered
+            .iter()
+            .flat_map(|(_, objects)| check::shop(objects))
+            .collect();
         if !findings.is_empty() {
             return Err(CommandError::Check(findings));
         }
     }
     let values = |objects: &[Object]| objects.iter().map(Object::value).collect::<Vec<_>>();
     let Some(directory) = &arguments.out else {
-        let objects: Vec<_> = rendered.into_iter().flat_map(|(_, objects)| objects).collect();
+        let objects: Vec<_> = rendered
+            .into_iter()
+            .flat_map(|(_, objects)| objects)
+            .collect();
         return show(&text(arguments.output, values(&objects)).map_err(CommandError::Output)?);
     };
     for (shop, objects) in rendered {
         let name = format!("{shop}.{}", arguments.output.extension());
-        let failed = |source| CommandError::Write { path: directory.join(&name), source };
-        write(directory, &name, &text(arguments.output, values(&objects)).map_err(failed)?).map_err(failed)?;
+        let failed = |source| CommandError::Write {
+            path: directory.join(&name),
+            source,
+        };
+        write(
+            directory,
+            &name,
+            &text(arguments.output, values(&objects)).map_err(failed)?,
+        )
+        .map_err(failed)?;
     }
     Ok(())
 }
 
 fn maps(fleet: &Fleet, claims: &Claims) -> Result<Vec<Object>, CommandError> {
     let sites = edge::sites(fleet, claims);
-    Ok(edge::maps(sites.iter().map(|(shop, site)| (shop.as_str(), site)))?)
+    Ok(edge::maps(
+        sites.iter().map(|(shop, site)| (shop.as_str(), site)),
+    )?)
 }
 
 /// All shops, or all that is wrong with them.
-fn all<'a>(fleet: &'a Fleet, arguments: &Render) -> Result<Vec<(&'a str, Vec<Object>)>, CommandError> {
+fn all<'a>(
+    fleet: &'a Fleet,
+    arguments: &Render,
+) -> Result<Vec<(&'a str, Vec<Object>)>, CommandError> {
     let (mut rendered, mut failed, mut missing) = (Vec::new(), Vec::new(), Vec::new());
     let wanted = |name: &&String| arguments.shop.as_ref().is_none_or(|shop| shop == *name);
     for (name, shop) in fleet.shops.iter().filter(|(name, _)| wanted(name)) {
         let Some(class) = fleet.classes.get(&shop.spec.class) else {
-            missing.push(format!("shop {name}: its class {} is in none of the files", shop.spec.class));
+            missing.push(format!(
+                "shop {name}: its class {} is in none of the files",
+                shop.spec.class
+            ));
             continue;
         };
-        let floor = arguments.at.map_or_else(|| possible(&shop.spec.scale).map(|()| None), |now| campaign_floor(&shop.spec.scale, now));
+        let floor = arguments.at.map_or_else(
+            || possible(&shop.spec.scale).map(|()| None),
+            |now| campaign_floor(&shop.spec.scale, now),
+        );
         let floor = match floor {
             Ok(floor) => floor,
             Err(error) => {
@@ -104,13 +139,20 @@ fn all<'a>(fleet: &'a Fleet, arguments: &Render) -> Result<Vec<(&'a str, Vec<Obj
                 continue;
             }
         };
-        let moment = Moment { floor, ..Moment::default() };
+        let moment = Moment {
+            floor,
+            ..Moment::default()
+        };
         match render::render(shop, class, fleet.newest(&shop.spec.channel), &moment) {
             Ok(objects) => rendered.push((name.as_str(), objects)),
             Err(error) => failed.push(error),
         }
     }
-    if let Some(shop) = arguments.shop.as_ref().filter(|shop| !fleet.shops.contains_key(*shop)) {
+    if let Some(shop) = arguments
+        .shop
+        .as_ref()
+        .filter(|shop| !fleet.shops.contains_key(*shop))
+    {
         missing.push(format!("shop {shop} is in none of the files"));
     }
     match (missing.is_empty(), failed.is_empty()) {

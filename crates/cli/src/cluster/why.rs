@@ -26,7 +26,8 @@ pub(crate) struct Why {
     connection: Connection,
 }
 
-/// Pods that are looked at: those of one shop are seldom more, and what ails them is seldom different.
+/// Pods that are looked at: those of one shop are seldom more, and what ails them is seldom
+/// different.
 const PODS: u32 = 100;
 
 /// Adds what is wrong with the pods. Who may not look at them is told the rest.
@@ -34,9 +35,15 @@ async fn pods(cluster: &Cluster, answer: &mut why::Answer) {
     let namespace = namespace(&answer.shop);
     let api: Api<Pod> = Api::namespaced(cluster.client(), &namespace);
     let params = ListParams::default().limit(PODS);
-    match cluster.call(&format!("list pods of {namespace}"), || api.list(&params)).await {
+    match cluster
+        .call(&format!("list pods of {namespace}"), || api.list(&params))
+        .await
+    {
         Ok(listed) => answer.pods(symptoms(&listed.items, Timestamp::now())),
-        Err(error) => answer.facts.push(format!("how its pods are is not known: {}", runtime::Chain(&error))),
+        Err(error) => answer.facts.push(format!(
+            "how its pods are is not known: {}",
+            runtime::Chain(&error)
+        )),
     }
 }
 
@@ -45,21 +52,43 @@ pub(super) fn run(arguments: &Why) -> Result<(), CommandError> {
         let cluster = arguments.connection.open().await?;
         let Read { fleet, problems } = registry(&cluster).await?;
         let Some(shop) = fleet.shops.get(&arguments.shop) else {
-            return Err(CommandError::Missing(vec![format!("shop {} is not in the registry", arguments.shop)]));
+            return Err(CommandError::Missing(vec![format!(
+                "shop {} is not in the registry",
+                arguments.shop
+            )]));
         };
-        let cord =
-            Identity { api_version: "v1".into(), kind: "ConfigMap".into(), namespace: Some(SYSTEM.to_owned()), name: HALT.to_owned() };
+        let cord = Identity {
+            api_version: "v1".into(),
+            kind: "ConfigMap".into(),
+            namespace: Some(SYSTEM.to_owned()),
+            name: HALT.to_owned(),
+        };
         let halted = cluster.get(&cord).await?.map(|cord| {
             let text = |key: &str| cord["data"][key].as_str().unwrap_or("somebody").to_owned();
-            format!("halted by {} at {}: {}", text("by"), text("at"), text("why"))
+            format!(
+                "halted by {} at {}: {}",
+                text("by"),
+                text("at"),
+                text("why")
+            )
         });
-        let mut answer = why::why(&arguments.shop, shop, &fleet, halted.as_deref(), Timestamp::now());
+        let mut answer = why::why(
+            &arguments.shop,
+            shop,
+            &fleet,
+            halted.as_deref(),
+            Timestamp::now(),
+        );
         answer.unreadable(&problems);
         pods(&cluster, &mut answer).await;
         Ok(answer)
     })?;
     match arguments.output {
         Form::Text => show(&why::text(&answer)),
-        Form::Json => show(&(serde_json::to_string_pretty(&answer).map_err(|error| CommandError::Output(error.into()))? + "\n")),
+        Form::Json => show(
+            &(serde_json::to_string_pretty(&answer)
+                .map_err(|error| CommandError::Output(error.into()))?
+                + "\n"),
+        ),
     }
 }

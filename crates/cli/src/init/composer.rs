@@ -1,4 +1,5 @@
-//! What Composer says of a tree: `composer.json`, `composer.lock` and `vendor/composer/installed.json`.
+//! What Composer says of a tree: `composer.json`, `composer.lock` and
+//! `vendor/composer/installed.json`.
 
 use super::InitError;
 use release::RelativePath;
@@ -50,7 +51,8 @@ struct Entry {
 }
 
 impl Composer {
-    /// Reads what there is of these files below `tree`; a tree without them is one that Composer did not make.
+    /// Reads what there is of these files below `tree`; a tree without them is one that Composer
+    /// did not make.
     ///
     /// # Errors
     ///
@@ -58,14 +60,32 @@ impl Composer {
     pub(super) fn read(tree: &Path) -> Result<Self, InitError> {
         let [description, lock] = ["composer.json", "composer.lock"].map(|name| json(tree, name));
         let (description, lock) = (description?, lock?);
-        let vendor = description["config"]["vendor-dir"].as_str().unwrap_or("vendor").trim_end_matches('/').to_owned();
+        let vendor = description["config"]["vendor-dir"]
+            .as_str()
+            .unwrap_or("vendor")
+            .trim_end_matches('/')
+            .to_owned();
         let installed = json(tree, &format!("{vendor}/composer/installed.json"))?;
         let locked = entries(&lock["packages"]);
         // Composer 1 writes a list, Composer 2 an object.
-        let list = if installed.is_array() { &installed } else { &installed["packages"] };
-        let present = if list.is_array() { entries(list) } else { entries(&lock["packages"]) };
-        let dev: BTreeSet<String> = entries(&lock["packages-dev"]).into_iter().map(|entry| entry.name).collect();
-        let mut packages: Vec<_> = present.into_iter().filter_map(|entry| package(tree, &vendor, entry)).collect();
+        let list = if installed.is_array() {
+            &installed
+        } else {
+            &installed["packages"]
+        };
+        let present = if list.is_array() {
+            entries(list)
+        } else {
+            entries(&lock["packages"])
+        };
+        let dev: BTreeSet<String> = entries(&lock["packages-dev"])
+            .into_iter()
+            .map(|entry| entry.name)
+            .collect();
+        let mut packages: Vec<_> = present
+            .into_iter()
+            .filter_map(|entry| package(tree, &vendor, entry))
+            .collect();
         packages.sort_by(|one, other| one.path.cmp(&other.path));
         // What lies inside another package is that one's.
         packages.dedup_by(|inner, outer| inner.path.is_within(&outer.path));
@@ -76,30 +96,52 @@ impl Composer {
             &description["require"]["php"],
         ];
         Ok(Self {
-            dev: packages.iter().filter(|package| dev.contains(&package.name)).map(|package| package.name.clone()).collect(),
+            dev: packages
+                .iter()
+                .filter(|package| dev.contains(&package.name))
+                .map(|package| package.name.clone())
+                .collect(),
             packages,
-            locked: locked.into_iter().map(|entry| (entry.name, entry.version)).collect(),
-            php: php.into_iter().find_map(|constraint| least(constraint.as_str()?)),
+            locked: locked
+                .into_iter()
+                .map(|entry| (entry.name, entry.version))
+                .collect(),
+            php: php
+                .into_iter()
+                .find_map(|constraint| least(constraint.as_str()?)),
             version: description["version"].as_str().map(str::to_owned),
         })
     }
 
     /// The locked version of the first of these packages that there is.
     pub(super) fn version_of(&self, names: &[&str]) -> Option<&str> {
-        let found = names.iter().find_map(|wanted| self.locked.iter().find(|(name, _)| name == wanted));
+        let found = names
+            .iter()
+            .find_map(|wanted| self.locked.iter().find(|(name, _)| name == wanted));
         found.map(|(_, version)| version.as_str())
     }
 }
 
 fn entries(list: &Value) -> Vec<Entry> {
     let list = list.as_array().map(Vec::as_slice).unwrap_or_default();
-    list.iter().filter_map(|entry| Entry::deserialize(entry).ok()).collect()
+    list.iter()
+        .filter_map(|entry| Entry::deserialize(entry).ok())
+        .collect()
 }
 
 fn package(tree: &Path, vendor: &str, entry: Entry) -> Option<Package> {
-    let given = entry.install_path.and_then(|path| resolved(&format!("{vendor}/composer"), &path));
-    let path: RelativePath = given.unwrap_or_else(|| format!("{vendor}/{}", entry.name)).parse().ok()?;
-    tree.join(&path).is_dir().then_some(Package { name: entry.name, version: entry.version, path })
+    let given = entry
+        .install_path
+        .and_then(|path| resolved(&format!("{vendor}/composer"), &path));
+    let path: RelativePath = given
+        .unwrap_or_else(|| format!("{vendor}/{}", entry.name))
+        .parse()
+        .ok()?;
+    tree.join(&path).is_dir().then_some(Package {
+        name: entry.name,
+        version: entry.version,
+        path,
+    })
 }
 
 /// `path` from `directory`, as text; nothing where it leaves the tree.
@@ -115,10 +157,13 @@ fn resolved(directory: &str, path: &str) -> Option<String> {
     Some(names.join("/"))
 }
 
-/// The least version `major.minor` that the last alternative of a constraint allows: `~8.1.0||~8.2.0` gives 8.2, `>=8.1 <8.6` gives 8.1.
+/// The least version `major.minor` that the last alternative of a constraint allows:
+/// `~8.1.0||~8.2.0` gives 8.2, `>=8.1 <8.6` gives 8.1.
 fn least(constraint: &str) -> Option<String> {
     let last = constraint.rsplit('|').next()?;
-    let digits = last.split(|letter: char| !(letter.is_ascii_digit() || letter == '.')).find(|text| !text.is_empty())?;
+    let digits = last
+        .split(|letter: char| !(letter.is_ascii_digit() || letter == '.'))
+        .find(|text| !text.is_empty())?;
     let mut parts = digits.split('.').filter(|part| !part.is_empty());
     Some(format!("{}.{}", parts.next()?, parts.next().unwrap_or("0")))
 }
@@ -131,9 +176,15 @@ fn json(tree: &Path, name: &str) -> Result<Value, InitError> {
         Ok::<_, io::Error>(bytes)
     };
     match read() {
-        Ok(bytes) => serde_json::from_slice(&bytes).map_err(|source| InitError::Json { path: path.clone(), source }),
+        Ok(bytes) => serde_json::from_slice(&bytes).map_err(|source| InitError::Json {
+            path: path.clone(),
+            source,
+        }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Value::Null),
-        Err(source) => Err(InitError::Read { path: path.clone(), source }),
+        Err(source) => Err(InitError::Read {
+            path: path.clone(),
+            source,
+        }),
     }
 }
 
@@ -156,8 +207,14 @@ mod tests {
 
     #[test]
     fn paths_from_where_composer_is() {
-        assert_eq!(resolved("vendor/composer", "../symfony/string").as_deref(), Some("vendor/symfony/string"));
-        assert_eq!(resolved("vendor/composer", "../../app/code/Acme").as_deref(), Some("app/code/Acme"));
+        assert_eq!(
+            resolved("vendor/composer", "../symfony/string").as_deref(),
+            Some("vendor/symfony/string")
+        );
+        assert_eq!(
+            resolved("vendor/composer", "../../app/code/Acme").as_deref(),
+            Some("app/code/Acme")
+        );
         assert_eq!(resolved("vendor/composer", "../../../elsewhere"), None);
     }
 }

@@ -1,4 +1,7 @@
-#![allow(clippy::disallowed_methods, reason = "a test prepares what is on the disk")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a test prepares what is on the disk"
+)]
 
 use super::*;
 use crate::{
@@ -43,13 +46,25 @@ impl std::fmt::Debug for Gap {
 }
 
 impl Gap {
-    fn before(call: usize, inner: &Arc<dyn ObjectStore>, act: impl FnOnce() + Send + 'static) -> Arc<Self> {
-        Arc::new(Self { inner: Arc::clone(inner), left: AtomicUsize::new(call), act: Mutex::new(Some(Box::new(act))) })
+    fn before(
+        call: usize,
+        inner: &Arc<dyn ObjectStore>,
+        act: impl FnOnce() + Send + 'static,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            inner: Arc::clone(inner),
+            left: AtomicUsize::new(call),
+            act: Mutex::new(Some(Box::new(act))),
+        })
     }
 
     async fn call(&self) {
         if self.left.fetch_sub(1, Ordering::Relaxed) == 0 {
-            let act = self.act.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let act = self
+                .act
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take();
             if let Some(act) = act {
                 tokio::task::spawn_blocking(act).await.unwrap();
             }
@@ -57,17 +72,30 @@ impl Gap {
     }
 
     fn happened(&self) -> bool {
-        self.act.lock().unwrap_or_else(PoisonError::into_inner).is_none()
+        self.act
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_none()
     }
 }
 
 #[async_trait]
 impl ObjectStore for Gap {
-    async fn get(&self, key: &str, limit: u64, known: Option<&Etag>) -> Result<Option<Object>, StoreError> {
+    async fn get(
+        &self,
+        key: &str,
+        limit: u64,
+        known: Option<&Etag>,
+    ) -> Result<Option<Object>, StoreError> {
         self.call().await;
         self.inner.get(key, limit, known).await
     }
-    async fn get_range(&self, key: &str, range: Range<u64>, etag: Option<&Etag>) -> Result<Body, StoreError> {
+    async fn get_range(
+        &self,
+        key: &str,
+        range: Range<u64>,
+        etag: Option<&Etag>,
+    ) -> Result<Body, StoreError> {
         self.call().await;
         self.inner.get_range(key, range, etag).await
     }
@@ -79,7 +107,12 @@ impl ObjectStore for Gap {
         self.call().await;
         self.inner.put(key, bytes, condition).await
     }
-    async fn put_file(&self, key: &str, path: &Path, progress: &(dyn Fn(u64) + Send + Sync)) -> Result<(), StoreError> {
+    async fn put_file(
+        &self,
+        key: &str,
+        path: &Path,
+        progress: &(dyn Fn(u64) + Send + Sync),
+    ) -> Result<(), StoreError> {
         self.call().await;
         self.inner.put_file(key, path, progress).await
     }
@@ -102,40 +135,92 @@ impl ObjectStore for Gap {
     }
 }
 
-/// A store that had a release of A, then one of B, and a publisher who is about to publish A once more: gc needs nothing of A.
+/// A store that had a release of A, then one of B, and a publisher who is about to publish A once
+/// more: gc needs nothing of A.
 struct Lab {
     directory: tempfile::TempDir,
     store: Arc<dyn ObjectStore>,
 }
 
 fn context(seconds: i64) -> Context {
-    Context { output: Output::Json, progress: Arc::new(Progress::new(true)), now: Timestamp::from_second(NOW + seconds).unwrap() }
+    Context {
+        output: Output::Json,
+        progress: Arc::new(Progress::new(true)),
+        now: Timestamp::from_second(NOW + seconds).unwrap(),
+    }
 }
 
 async fn open(directory: &Path, deadline: Duration) -> Arc<dyn ObjectStore> {
-    let options = Options { deadline, ..Options::default() };
-    store::open(&Location::Directory(directory.join("store")), &options).await.unwrap()
+    let options = Options {
+        deadline,
+        ..Options::default()
+    };
+    store::open(&Location::Directory(directory.join("store")), &options)
+        .await
+        .unwrap()
 }
 
-async fn publish(directory: PathBuf, store: Arc<dyn ObjectStore>, contents: &'static str) -> Result<(), CommandError> {
-    let text = format!("channel = \"shops/acme\"\n[[module]]\nname = \"m\"\nversion = \"1\"\nsource = \"{contents}\"\n");
+async fn publish(
+    directory: PathBuf,
+    store: Arc<dyn ObjectStore>,
+    contents: &'static str,
+) -> Result<(), CommandError> {
+    let text = format!(
+        "channel = \"shops/acme\"\n[[module]]\nname = \"m\"\nversion = \"1\"\nsource = \
+         \"{contents}\"\n"
+    );
     let spec = Spec::parse(&text, &directory.join("longshore.toml")).unwrap();
     let package = packed(&spec, &directory.join("packed").join(contents));
-    let remote = Remote { store, channel: spec.channel.clone() };
+    let remote = Remote {
+        store,
+        channel: spec.channel.clone(),
+    };
     let now = context(0).now;
     let keys = [directory.join("ci.key")];
-    let publisher = Publisher::begin(remote, &directory.join("1.root.json"), Untrusted::Refuse, now, &context(0).progress).await?;
-    publisher.publish(&package, &Intent { expires: None, repeat: Repeat::Skip, keys: &keys }, &context(0).progress).await.map(drop)
+    let publisher = Publisher::begin(
+        remote,
+        &directory.join("1.root.json"),
+        Untrusted::Refuse,
+        now,
+        &context(0).progress,
+    )
+    .await?;
+    publisher
+        .publish(
+            &package,
+            &Intent {
+                expires: None,
+                repeat: Repeat::Skip,
+                keys: &keys,
+            },
+            &context(0).progress,
+        )
+        .await
+        .map(drop)
 }
 
 fn block_on<T>(work: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(work)
 }
 
 /// Keeps the release in force alone, of whatever age.
 async fn gc(store: &dyn ObjectStore) -> Result<(), CommandError> {
     // The blobs are of today by the clock of their file system, whatever the clock here.
-    collect(store, &Rules { keep: 1, until: Timestamp::MAX, delete: true }, &context(0)).await.map(drop)
+    collect(
+        store,
+        &Rules {
+            keep: 1,
+            until: Timestamp::MAX,
+            delete: true,
+        },
+        &context(0),
+    )
+    .await
+    .map(drop)
 }
 
 impl Lab {
@@ -149,7 +234,13 @@ impl Lab {
         fs::write(at("b/index.php"), "B").unwrap();
         let key = SecretKey::generate(Algorithm::Ed25519).unwrap();
         fs::write(at("ci.key"), key.to_pem().unwrap()).unwrap();
-        let root = TrustRoot::new(1, Timestamp::from_second(NOW + 1_000_000).unwrap(), [key.public().clone()].into(), 1).unwrap();
+        let root = TrustRoot::new(
+            1,
+            Timestamp::from_second(NOW + 1_000_000).unwrap(),
+            [key.public().clone()].into(),
+            1,
+        )
+        .unwrap();
         let mut envelope = root.to_envelope();
         envelope.sign(&key).unwrap();
         fs::write(at("1.root.json"), envelope.to_json()).unwrap();
@@ -161,8 +252,17 @@ impl Lab {
         lab
     }
 
-    async fn publish(&self, store: &Arc<dyn ObjectStore>, contents: &'static str) -> Result<(), CommandError> {
-        publish(self.directory.path().to_owned(), Arc::clone(store), contents).await
+    async fn publish(
+        &self,
+        store: &Arc<dyn ObjectStore>,
+        contents: &'static str,
+    ) -> Result<(), CommandError> {
+        publish(
+            self.directory.path().to_owned(),
+            Arc::clone(store),
+            contents,
+        )
+        .await
     }
 
     /// A fresh pod gets all of what is in force.
@@ -209,25 +309,41 @@ async fn a_publisher_between_any_two_steps_of_a_gc_harms_neither() {
         lab.is_whole(&format!("publisher before step {step}")).await;
         waited += usize::from(published.load(Ordering::Relaxed) == 1);
         lab.publish(&lab.store, "a").await.unwrap();
-        lab.is_whole(&format!("publisher before step {step}, and again")).await;
+        lab.is_whole(&format!("publisher before step {step}, and again"))
+            .await;
         if !gap.happened() {
             break;
         }
         step += 1;
     }
-    assert!(waited > 0 && step > 5, "{waited} of {step} publishers met a gc at work");
+    assert!(
+        waited > 0 && step > 5,
+        "{waited} of {step} publishers met a gc at work"
+    );
 }
 
 #[tokio::test]
 async fn a_mark_counts_for_an_hour_and_for_one_gc() {
     let lab = Lab::new().await;
     Mark::set(&*lab.store, context(0).now).await.unwrap();
-    assert!(matches!(Mark::set(&*lab.store, context(60).now).await, Err(CommandError::Collecting { .. })));
+    assert!(matches!(
+        Mark::set(&*lab.store, context(60).now).await,
+        Err(CommandError::Collecting { .. })
+    ));
     // Its gc died; nobody waits for it for ever.
-    none(&*lab.store, context(3_601).now, &context(0).progress).await.unwrap();
-    Mark::set(&*lab.store, context(3_601).now).await.unwrap().remove(&*lab.store).await.unwrap();
+    none(&*lab.store, context(3_601).now, &context(0).progress)
+        .await
+        .unwrap();
+    Mark::set(&*lab.store, context(3_601).now)
+        .await
+        .unwrap()
+        .remove(&*lab.store)
+        .await
+        .unwrap();
     assert!(found(&*lab.store).await.unwrap().is_none());
     // One of a clock that is a day ahead.
     Mark::set(&*lab.store, context(86_400).now).await.unwrap();
-    none(&*lab.store, context(0).now, &context(0).progress).await.unwrap();
+    none(&*lab.store, context(0).now, &context(0).progress)
+        .await
+        .unwrap();
 }

@@ -13,7 +13,8 @@ use tempfile::TempDir;
 
 /// What the name of a directory starts with that one run works in.
 const TEMPORARY: &str = "tmp-";
-/// When a run is over, however it ended: a publication works with its store for an hour at most where nobody says otherwise.
+/// When a run is over, however it ended: a publication works with its store for an hour at most
+/// where nobody says otherwise.
 const ABANDONED: Duration = Duration::from_hours(24);
 
 impl PackCache {
@@ -25,10 +26,19 @@ impl PackCache {
     pub(crate) fn evict(&self) -> io::Result<()> {
         let mut entries = Vec::new();
         for path in self.paths()? {
-            if path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.parse::<Sha256>().is_ok()) {
+            if path
+                .file_name()
+                .and_then(|name| name.to_str())
+                .is_some_and(|name| name.parse::<Sha256>().is_ok())
+            {
                 // Without its files it is of no use, and the first to go.
-                let used = fs::metadata(path.join(RECORD)).and_then(|record| record.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
-                let bytes = [RECORD, TARBALL].iter().map(|name| fs::metadata(path.join(name)).map_or(0, |file| file.len())).sum();
+                let used = fs::metadata(path.join(RECORD))
+                    .and_then(|record| record.modified())
+                    .unwrap_or(SystemTime::UNIX_EPOCH);
+                let bytes = [RECORD, TARBALL]
+                    .iter()
+                    .map(|name| fs::metadata(path.join(name)).map_or(0, |file| file.len()))
+                    .sum();
                 entries.push((used, bytes, path));
             }
         }
@@ -54,10 +64,21 @@ impl PackCache {
     pub(super) fn sweep(&self) -> io::Result<()> {
         let now = SystemTime::now();
         for path in self.paths()? {
-            let temporary = path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(TEMPORARY));
-            let changed = || fs::metadata(&path).and_then(|directory| directory.modified()).ok();
+            let temporary = path
+                .file_name()
+                .and_then(|name| name.to_str())
+                .is_some_and(|name| name.starts_with(TEMPORARY));
+            let changed = || {
+                fs::metadata(&path)
+                    .and_then(|directory| directory.modified())
+                    .ok()
+            };
             // A clock that was moved back makes it young, and it goes another day.
-            if temporary && changed().and_then(|changed| now.duration_since(changed).ok()).is_some_and(|age| age > ABANDONED) {
+            if temporary
+                && changed()
+                    .and_then(|changed| now.duration_since(changed).ok())
+                    .is_some_and(|age| age > ABANDONED)
+            {
                 missing_is_well(discard(&path))?;
             }
         }
@@ -65,12 +86,20 @@ impl PackCache {
     }
 
     fn paths(&self) -> io::Result<Vec<PathBuf>> {
-        fs::read_dir(&self.directory)?.map(|entry| entry.map(|entry| entry.path())).collect()
+        fs::read_dir(&self.directory)?
+            .map(|entry| entry.map(|entry| entry.path()))
+            .collect()
     }
 }
 
 fn missing_is_well(result: io::Result<()>) -> io::Result<()> {
-    result.or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })
+    result.or_else(|error| {
+        if error.kind() == io::ErrorKind::NotFound {
+            Ok(())
+        } else {
+            Err(error)
+        }
+    })
 }
 
 /// Makes the cache's directory for its owner alone, and those above it as the umask says.
@@ -78,7 +107,9 @@ pub(super) fn make(directory: &Path) -> io::Result<()> {
     if directory.is_dir() {
         return Ok(());
     }
-    directory.parent().map_or(Ok(()), crate::files::ensure_directory)?;
+    directory
+        .parent()
+        .map_or(Ok(()), crate::files::ensure_directory)?;
     failpoint::hit("cli.cache.mkdir")?;
     match DirBuilder::new().mode(0o700).create(directory) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
@@ -89,7 +120,9 @@ pub(super) fn make(directory: &Path) -> io::Result<()> {
 /// A directory in `parent` that one run works in.
 pub(super) fn temporary(parent: &Path) -> io::Result<TempDir> {
     failpoint::hit("cli.cache.mkdir")?;
-    tempfile::Builder::new().prefix(TEMPORARY).tempdir_in(parent)
+    tempfile::Builder::new()
+        .prefix(TEMPORARY)
+        .tempdir_in(parent)
 }
 
 /// Renames a directory, onto one that is empty or not there.

@@ -1,4 +1,5 @@
-//! What a kept tarball came to, in a file that says which fingerprint it belongs to and shows when it is damaged. Pure.
+//! What a kept tarball came to, in a file that says which fingerprint it belongs to and shows when
+//! it is damaged. Pure.
 
 use release::{Chunk, Sha256};
 use serde::{Deserialize, Serialize};
@@ -25,8 +26,22 @@ struct Record {
 ///
 /// Never for what was packed; JSON itself may refuse, and that is not hidden.
 pub(super) fn write(fingerprint: &Sha256, packed: &Packed) -> Result<Vec<u8>, serde_json::Error> {
-    let Packed { sha256, size, files, bytes, chunks } = packed.clone();
-    let record = Record { schema: SCHEMA, fingerprint: *fingerprint, sha256, size, files, bytes, chunks };
+    let Packed {
+        sha256,
+        size,
+        files,
+        bytes,
+        chunks,
+    } = packed.clone();
+    let record = Record {
+        schema: SCHEMA,
+        fingerprint: *fingerprint,
+        sha256,
+        size,
+        files,
+        bytes,
+        chunks,
+    };
     let json = serde_json::to_vec(&record)?;
     let mut text = format!("{}\n", Sha256::of(&json)).into_bytes();
     text.extend(json);
@@ -39,17 +54,34 @@ pub(super) fn write(fingerprint: &Sha256, packed: &Packed) -> Result<Vec<u8>, se
 ///
 /// Says what is wrong with it.
 pub(super) fn read(fingerprint: &Sha256, text: &[u8]) -> Result<Packed, String> {
-    let line = text.iter().position(|&byte| byte == b'\n').ok_or("its record is cut short")?;
+    let line = text
+        .iter()
+        .position(|&byte| byte == b'\n')
+        .ok_or("its record is cut short")?;
     let (digest, json) = (&text[..line], &text[line + 1..]);
     if digest != Sha256::of(json).to_string().as_bytes() {
         return Err("its record is damaged".to_owned());
     }
-    let record: Record = serde_json::from_slice(json).map_err(|error| format!("its record is not usable: {error}"))?;
+    let record: Record = serde_json::from_slice(json)
+        .map_err(|error| format!("its record is not usable: {error}"))?;
     if (record.schema, record.fingerprint) != (SCHEMA, *fingerprint) {
         return Err("its record belongs to another entry".to_owned());
     }
-    let Record { sha256, size, files, bytes, chunks, .. } = record;
-    Ok(Packed { sha256, size, chunks, files, bytes })
+    let Record {
+        sha256,
+        size,
+        files,
+        bytes,
+        chunks,
+        ..
+    } = record;
+    Ok(Packed {
+        sha256,
+        size,
+        chunks,
+        files,
+        bytes,
+    })
 }
 
 #[cfg(test)]
@@ -58,12 +90,26 @@ mod tests {
 
     #[test]
     fn a_record_is_read_back_and_every_damage_shows() {
-        let chunk = Chunk { sha256: Sha256::of(b"chunk"), size: 7, unpacked: 1024, entries: 1 };
-        let packed = Packed { sha256: Sha256::of(b"tarball"), size: 7, chunks: vec![chunk], files: 1, bytes: 3 };
+        let chunk = Chunk {
+            sha256: Sha256::of(b"chunk"),
+            size: 7,
+            unpacked: 1024,
+            entries: 1,
+        };
+        let packed = Packed {
+            sha256: Sha256::of(b"tarball"),
+            size: 7,
+            chunks: vec![chunk],
+            files: 1,
+            bytes: 3,
+        };
         let (mine, other) = (Sha256::of(b"mine"), Sha256::of(b"other"));
         let text = write(&mine, &packed).unwrap();
         assert_eq!(read(&mine, &text).unwrap(), packed);
-        assert_eq!(read(&other, &text).unwrap_err(), "its record belongs to another entry");
+        assert_eq!(
+            read(&other, &text).unwrap_err(),
+            "its record belongs to another entry"
+        );
         for at in 0..text.len() {
             let mut damaged = text.clone();
             damaged[at] ^= 1;

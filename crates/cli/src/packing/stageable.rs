@@ -1,8 +1,13 @@
-//! Publishers and pods decide alike: whatever a description says, publish refuses it exactly when pods would, and for the same reason.
+//! Publishers and pods decide alike: whatever a description says, publish refuses it exactly when
+//! pods would, and for the same reason.
 //!
-//! The pod's half knows nothing of the publisher's decision: here its manifest is made by a dozen lines of their own.
+//! The pod's half knows nothing of the publisher's decision: here its manifest is made by a dozen
+//! lines of their own.
 
-#![allow(clippy::disallowed_methods, reason = "a test prepares what is on the disk")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a test prepares what is on the disk"
+)]
 
 use super::*;
 use crate::spec::ModuleSpec;
@@ -32,7 +37,8 @@ enum Made {
 /// A module's target and entries.
 type Brought = (&'static str, Vec<(String, Made)>);
 
-/// Modules with their targets and entries, whether the second overrides the first; shared and writable directories.
+/// Modules with their targets and entries, whether the second overrides the first; shared and
+/// writable directories.
 #[derive(Debug, Clone)]
 struct Description {
     modules: Vec<Brought>,
@@ -43,13 +49,57 @@ struct Description {
 
 /// Packs without a cache, for other tests.
 pub(crate) fn packed(spec: &Spec, directory: &Path) -> Package {
-    pack(spec, directory, &Packing { level: 1, cache: None, keys: Vec::new() }, &Progress::new(true)).unwrap()
+    pack(
+        spec,
+        directory,
+        &Packing {
+            level: 1,
+            cache: None,
+            keys: Vec::new(),
+        },
+        &Progress::new(true),
+    )
+    .unwrap()
 }
 
-const PATHS: &[&str] =
-    &["a", "b", "a/b", "media", "media/x", ".media.shipped", "var", "var/cache", "var/export", "var/cache/y", "lib", "lib/a"];
-const ASKED: &[&str] = &["media", "var", "var/cache", "var/export", "a", "a/b", "lib", ".media.shipped", "lib/.a.shipped", "lib/a"];
-const TARGETS: &[&str] = &["", "", "", "a", "lib", "lib/a", "media", "media/z", "var/cache/z", "var"];
+const PATHS: &[&str] = &[
+    "a",
+    "b",
+    "a/b",
+    "media",
+    "media/x",
+    ".media.shipped",
+    "var",
+    "var/cache",
+    "var/export",
+    "var/cache/y",
+    "lib",
+    "lib/a",
+];
+const ASKED: &[&str] = &[
+    "media",
+    "var",
+    "var/cache",
+    "var/export",
+    "a",
+    "a/b",
+    "lib",
+    ".media.shipped",
+    "lib/.a.shipped",
+    "lib/a",
+];
+const TARGETS: &[&str] = &[
+    "",
+    "",
+    "",
+    "a",
+    "lib",
+    "lib/a",
+    "media",
+    "media/z",
+    "var/cache/z",
+    "var",
+];
 
 fn made() -> impl Strategy<Value = Made> {
     let target = prop::sample::select(vec![
@@ -73,15 +123,24 @@ fn made() -> impl Strategy<Value = Made> {
 
 fn descriptions() -> impl Strategy<Value = Description> {
     let entry = (prop::sample::select(PATHS).prop_map(str::to_owned), made());
-    let module = (prop::sample::select(TARGETS), prop::collection::vec(entry, 0..4));
+    let module = (
+        prop::sample::select(TARGETS),
+        prop::collection::vec(entry, 0..4),
+    );
     let shared = prop::collection::btree_set(prop::sample::select(ASKED), 0..3);
     let writable = prop::collection::btree_map(prop::sample::select(ASKED), any::<bool>(), 0..2);
-    (prop::collection::vec(module, 1..4), any::<bool>(), shared, writable).prop_map(|(modules, overrides, shared, writable)| Description {
-        modules,
-        overrides,
+    (
+        prop::collection::vec(module, 1..4),
+        any::<bool>(),
         shared,
         writable,
-    })
+    )
+        .prop_map(|(modules, overrides, shared, writable)| Description {
+            modules,
+            overrides,
+            shared,
+            writable,
+        })
 }
 
 fn path(text: &str) -> RelativePath {
@@ -100,7 +159,9 @@ impl Description {
             fs::create_dir(&source).unwrap();
             for (at, made) in entries {
                 let at = source.join(at);
-                if at.symlink_metadata().is_ok() || fs::create_dir_all(at.parent().unwrap()).is_err() {
+                if at.symlink_metadata().is_ok()
+                    || fs::create_dir_all(at.parent().unwrap()).is_err()
+                {
                     continue;
                 }
                 // Not through a link of the module itself.
@@ -119,13 +180,24 @@ impl Description {
                 source,
                 target: (!target.is_empty()).then(|| path(target)),
                 exclude: Vec::new(),
-                overrides: if self.overrides && number == 1 { [name(0).parse().unwrap()].into() } else { BTreeSet::new() },
+                overrides: if self.overrides && number == 1 {
+                    [name(0).parse().unwrap()].into()
+                } else {
+                    BTreeSet::new()
+                },
             }
         };
         Spec {
             channel: "shops/acme".parse().unwrap(),
             shared: self.shared.iter().map(|it| path(it)).collect(),
-            writable: self.writable.iter().map(|(it, keep)| Writable { path: path(it), keep: *keep }).collect(),
+            writable: self
+                .writable
+                .iter()
+                .map(|(it, keep)| Writable {
+                    path: path(it),
+                    keep: *keep,
+                })
+                .collect(),
             migration: release::Migration::None,
             case_sensitive: false,
             php: None,
@@ -137,31 +209,80 @@ impl Description {
 
 /// What an honest publisher that checks nothing would say of the packed `sources`.
 fn unchecked(spec: &Spec, sources: &[Source], store: &Path) -> Manifest {
-    let full = |module: &ModuleSpec, path: &RelativePath| module.target.as_ref().map_or(path.clone(), |target| target.join(path).unwrap());
+    let full = |module: &ModuleSpec, path: &RelativePath| {
+        module
+            .target
+            .as_ref()
+            .map_or(path.clone(), |target| target.join(path).unwrap())
+    };
     let owned = |number: usize| -> BTreeMap<RelativePath, &tarball::Entry> {
-        let entries = sources[number].entries().iter().filter(|entry| entry.kind != Kind::Directory);
-        entries.map(|entry| (full(&spec.modules[number], &entry.path), entry)).collect()
+        let entries = sources[number]
+            .entries()
+            .iter()
+            .filter(|entry| entry.kind != Kind::Directory);
+        entries
+            .map(|entry| (full(&spec.modules[number], &entry.path), entry))
+            .collect()
     };
     let (mut modules, mut files, mut bytes) = (Vec::new(), 0, 0);
     for (number, (module, source)) in spec.modules.iter().zip(sources).enumerate() {
-        let beaten = number == 0 && spec.modules.get(1).is_some_and(|second| !second.overrides.is_empty());
+        let beaten = number == 0
+            && spec
+                .modules
+                .get(1)
+                .is_some_and(|second| !second.overrides.is_empty());
         let winners = if beaten { owned(1) } else { BTreeMap::new() };
-        let lost: BTreeSet<_> =
-            owned(number).into_iter().filter(|(path, _)| winners.contains_key(path)).map(|(_, entry)| entry.path.clone()).collect();
+        let lost: BTreeSet<_> = owned(number)
+            .into_iter()
+            .filter(|(path, _)| winners.contains_key(path))
+            .map(|(_, entry)| entry.path.clone())
+            .collect();
         let mut tarball = Vec::new();
-        let packed = tarball::pack(source, &mut tarball, PackOptions { threads: NonZeroUsize::MIN, level: 1, progress: None }).unwrap();
+        let packed = tarball::pack(
+            source,
+            &mut tarball,
+            PackOptions {
+                threads: NonZeroUsize::MIN,
+                level: 1,
+                progress: None,
+            },
+        )
+        .unwrap();
         let blob = store.join(key::blob(&packed.sha256));
         fs::create_dir_all(blob.parent().unwrap()).unwrap();
         fs::write(blob, tarball).unwrap();
-        for entry in source.entries().iter().filter(|entry| !lost.contains(&entry.path)) {
+        for entry in source
+            .entries()
+            .iter()
+            .filter(|entry| !lost.contains(&entry.path))
+        {
             if let Kind::File { size, .. } = entry.kind {
                 (files, bytes) = (files + 1, bytes + size);
             }
         }
-        modules.push(describe(module, packed, &Share { replaced: lost, ..Share::default() }));
+        modules.push(describe(
+            module,
+            packed,
+            &Share {
+                replaced: lost,
+                ..Share::default()
+            },
+        ));
     }
-    let Spec { shared, writable, .. } = spec.clone();
-    Manifest { schema: 1, modules, files, bytes, shared, writable, php: None, migration: spec.migration, case_sensitive: false }
+    let Spec {
+        shared, writable, ..
+    } = spec.clone();
+    Manifest {
+        schema: 1,
+        modules,
+        files,
+        bytes,
+        shared,
+        writable,
+        php: None,
+        migration: spec.migration,
+        case_sensitive: false,
+    }
 }
 
 struct Pod {
@@ -173,11 +294,25 @@ struct Pod {
 impl Pod {
     fn new() -> Self {
         let key = SecretKey::generate(Algorithm::Ed25519).unwrap();
-        let root = TrustRoot::new(1, Timestamp::from_second(NOW + 1_000_000).unwrap(), [key.public().clone()].into(), 1).unwrap();
+        let root = TrustRoot::new(
+            1,
+            Timestamp::from_second(NOW + 1_000_000).unwrap(),
+            [key.public().clone()].into(),
+            1,
+        )
+        .unwrap();
         let mut envelope = root.to_envelope();
         envelope.sign(&key).unwrap();
         let trust = TrustRoot::from_trusted(&envelope.to_json()).unwrap();
-        Self { key, trust, runtime: tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap() }
+        Self {
+            key,
+            trust,
+            runtime: tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(2)
+                .enable_all()
+                .build()
+                .unwrap(),
+        }
     }
 
     fn start(&self, scratch: &Path, manifest: &Manifest, places: Places) -> Result<(), PullError> {
@@ -194,12 +329,31 @@ impl Pod {
         };
         let mut envelope = release.to_envelope().unwrap();
         envelope.sign(&self.key).unwrap();
-        let root = scratch.join(if places == Places::default() { "root" } else { "root-with-places" });
+        let root = scratch.join(if places == Places::default() {
+            "root"
+        } else {
+            "root-with-places"
+        });
         self.runtime.block_on(async {
             let location = Location::Directory(scratch.join("store"));
-            let store: Arc<dyn ObjectStore> = store::open(&location, &Options::default()).await.unwrap();
-            store.put(&key::blob(&release.manifest), bytes.into(), Condition::Always).await.unwrap();
-            store.put(&key::channel_head(&release.channel), envelope.to_json().into(), Condition::Always).await.unwrap();
+            let store: Arc<dyn ObjectStore> =
+                store::open(&location, &Options::default()).await.unwrap();
+            store
+                .put(
+                    &key::blob(&release.manifest),
+                    bytes.into(),
+                    Condition::Always,
+                )
+                .await
+                .unwrap();
+            store
+                .put(
+                    &key::channel_head(&release.channel),
+                    envelope.to_json().into(),
+                    Condition::Always,
+                )
+                .await
+                .unwrap();
             let settings = Settings {
                 channel: release.channel.clone(),
                 root,
@@ -213,7 +367,9 @@ impl Pod {
                 deadline: Duration::from_mins(1),
                 now: Timestamp::from_second(NOW).unwrap(),
             };
-            pull::pull(&settings, &store, &|_| (), std::future::pending()).await.map(drop)
+            pull::pull(&settings, &store, &|_| (), std::future::pending())
+                .await
+                .map(drop)
         })
     }
 }
@@ -225,9 +381,16 @@ fn seen(directory: &Path) -> BTreeMap<PathBuf, (u32, i64, i64, i64)> {
     while let Some(at) = open.pop() {
         let stat = at.symlink_metadata().unwrap();
         if stat.is_dir() {
-            open.extend(fs::read_dir(&at).unwrap().map(|entry| entry.unwrap().path()));
+            open.extend(
+                fs::read_dir(&at)
+                    .unwrap()
+                    .map(|entry| entry.unwrap().path()),
+            );
         }
-        seen.insert(at, (stat.mode(), stat.mtime(), stat.ctime(), stat.ctime_nsec()));
+        seen.insert(
+            at,
+            (stat.mode(), stat.mtime(), stat.ctime(), stat.ctime_nsec()),
+        );
     }
     seen
 }
@@ -236,34 +399,75 @@ fn agree(description: &Description, pod: &Pod) -> Result<Option<Reason>, TestCas
     let scratch = tempfile::tempdir().unwrap();
     let at = |name: &str| scratch.path().canonicalize().unwrap().join(name);
     let storage = at("storage");
-    for directory in ["store", "storage/media/x", "storage/media/z", "storage/var/cache/z", "storage/lib/a", "storage/a/b"] {
+    for directory in [
+        "store",
+        "storage/media/x",
+        "storage/media/z",
+        "storage/var/cache/z",
+        "storage/lib/a",
+        "storage/a/b",
+    ] {
         fs::create_dir_all(at(directory)).unwrap();
     }
     fs::write(storage.join("media/photo.jpg"), "precious").unwrap();
     let spec = description.spec(&at(""));
     // What a module by itself must not hold is not ours to compare.
-    let Ok(sources) = spec.modules.iter().map(scan).collect::<Result<Vec<_>, _>>() else { return Ok(None) };
-    let published = content(&spec).map(drop).map_err(|error| (error.reason(), error.to_string()));
+    let Ok(sources) = spec.modules.iter().map(scan).collect::<Result<Vec<_>, _>>() else {
+        return Ok(None);
+    };
+    let published = content(&spec)
+        .map(drop)
+        .map_err(|error| (error.reason(), error.to_string()));
     let before = seen(&storage);
     let manifest = unchecked(&spec, &sources, &at("store"));
-    let places = Places { storage: Some(storage.clone()), writable: Some(at("writable")), configuration: None };
+    let places = Places {
+        storage: Some(storage.clone()),
+        writable: Some(at("writable")),
+        configuration: None,
+    };
     for places in [Places::default(), places] {
         let started = pod.start(&at(""), &manifest, places).map_err(|error| {
-            let reason = if error.reason() == Reason::Manifest { Reason::Config } else { error.reason() };
-            (reason, format!("{error}: {}", std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default()))
+            let reason = if error.reason() == Reason::Manifest {
+                Reason::Config
+            } else {
+                error.reason()
+            };
+            (
+                reason,
+                format!(
+                    "{error}: {}",
+                    std::error::Error::source(&error)
+                        .map(ToString::to_string)
+                        .unwrap_or_default()
+                ),
+            )
         });
-        let reason = |verdict: &Result<(), (Reason, String)>| verdict.as_ref().err().map(|(reason, _)| *reason);
-        prop_assert_eq!(reason(&published), reason(&started), "publish: {:?}\na pod: {:?}", published, started);
+        let reason = |verdict: &Result<(), (Reason, String)>| {
+            verdict.as_ref().err().map(|(reason, _)| *reason)
+        };
+        prop_assert_eq!(
+            reason(&published),
+            reason(&started),
+            "publish: {:?}\na pod: {:?}",
+            published,
+            started
+        );
     }
-    prop_assert_eq!(before, seen(&storage), "the shop's own directories were touched");
+    prop_assert_eq!(
+        before,
+        seen(&storage),
+        "the shop's own directories were touched"
+    );
     Ok(published.err().map(|(reason, _)| reason))
 }
 
 #[test]
 fn publish_refuses_exactly_what_a_pod_would() {
     let pod = Pod::new();
-    let mut runner =
-        proptest::test_runner::TestRunner::new(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(120) });
+    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::with_cases(120)
+    });
     let reasons = std::cell::RefCell::new(BTreeMap::new());
     let done = runner.run(&descriptions(), |description| {
         let reason = agree(&description, &pod)?;
@@ -274,11 +478,15 @@ fn publish_refuses_exactly_what_a_pod_would() {
     // The descriptions are odd enough, and not all of them are refused.
     let reasons = reasons.into_inner();
     for reason in [None, Some(Reason::Duplicate), Some(Reason::Config)] {
-        assert!(reasons.contains_key(&reason), "{reason:?} is not among {reasons:?}");
+        assert!(
+            reasons.contains_key(&reason),
+            "{reason:?} is not among {reasons:?}"
+        );
     }
 }
 
-/// Modules with their entries, where `/` ends a directory's path and `->` leads to a link's target; shared, writable and kept directories.
+/// Modules with their entries, where `/` ends a directory's path and `->` leads to a link's target;
+/// shared, writable and kept directories.
 type Row = (
     &'static [(&'static str, &'static [&'static str])],
     &'static [&'static str],
@@ -290,31 +498,158 @@ type Row = (
 #[test]
 fn what_new_pods_once_could_not_take() {
     use Reason::{Config, Duplicate, LinkEscape, PathUnsafe};
-    let chain: &'static [&'static str] = Box::leak((0..41).map(|at| &*format!("l{at} -> l{}", at + 1).leak()).collect());
+    let chain: &'static [&'static str] = Box::leak(
+        (0..41)
+            .map(|at| &*format!("l{at} -> l{}", at + 1).leak())
+            .collect(),
+    );
     let rows: &[Row] = &[
-        (&[("", &["app/etc/local.xml"])], &["app/etc/local.xml"], &[], &[], Some(Duplicate)),
-        (&[("", &["real/", "media -> real"])], &["media"], &[], &[], Some(Duplicate)),
-        (&[("", &["public/index.php", "pub -> public"])], &["pub/media"], &[], &[], Some(Duplicate)),
-        (&[("", &["tmp/", "var -> tmp"])], &[], &["var/cache"], &[], Some(Duplicate)),
-        (&[("", &["var/session"])], &[], &[], &["var/session"], Some(Duplicate)),
-        (&[("", &["var/session/.htaccess"])], &[], &[], &["var/session"], Some(Duplicate)),
+        (
+            &[("", &["app/etc/local.xml"])],
+            &["app/etc/local.xml"],
+            &[],
+            &[],
+            Some(Duplicate),
+        ),
+        (
+            &[("", &["real/", "media -> real"])],
+            &["media"],
+            &[],
+            &[],
+            Some(Duplicate),
+        ),
+        (
+            &[("", &["public/index.php", "pub -> public"])],
+            &["pub/media"],
+            &[],
+            &[],
+            Some(Duplicate),
+        ),
+        (
+            &[("", &["tmp/", "var -> tmp"])],
+            &[],
+            &["var/cache"],
+            &[],
+            Some(Duplicate),
+        ),
+        (
+            &[("", &["var/session"])],
+            &[],
+            &[],
+            &["var/session"],
+            Some(Duplicate),
+        ),
+        (
+            &[("", &["var/session/.htaccess"])],
+            &[],
+            &[],
+            &["var/session"],
+            Some(Duplicate),
+        ),
         (&[("", &["var/session/"])], &[], &[], &["var/session"], None),
-        (&[("", &["media/.htaccess", ".media.shipped/x"])], &["media"], &[], &[], Some(Duplicate)),
-        (&[("", &["media/.htaccess"])], &["media", ".media.shipped"], &[], &[], Some(Config)),
+        (
+            &[("", &["media/.htaccess", ".media.shipped/x"])],
+            &["media"],
+            &[],
+            &[],
+            Some(Duplicate),
+        ),
+        (
+            &[("", &["media/.htaccess"])],
+            &["media", ".media.shipped"],
+            &[],
+            &[],
+            Some(Config),
+        ),
         (&[("", &["media/.htaccess"])], &["media"], &[], &[], None),
-        (&[("", &["x -> y"]), ("", &["y -> x"])], &[], &[], &[], Some(LinkEscape)),
-        (&[("", &["sub/x -> p/q/../../../y"]), ("", &["sub/p/q -> ../.."])], &[], &[], &[], Some(LinkEscape)),
-        (&[("", &["up -> media/../secret"])], &["media"], &[], &[], Some(LinkEscape)),
-        (&[("", &["logo -> media/logo.png"])], &["media"], &[], &[], None),
-        (&[("", &["real/", "static -> real"]), ("static", &["f.js"])], &[], &[], &[], Some(PathUnsafe)),
-        (&[("", &["index.php"]), ("vendor/acme/theme", &[])], &[], &[], &[], None),
-        (&[("", &["index.php"]), ("media/z", &[])], &["media"], &[], &[], None),
-        (&[("", &["index.php"]), ("var/cache/z", &[])], &[], &["var/cache"], &[], None),
-        (&[("", &["index.php"]), ("var/session/z", &[])], &[], &[], &["var/session"], Some(Duplicate)),
-        (&[("", &["vendor"]), ("vendor/acme", &[])], &[], &[], &[], Some(Duplicate)),
+        (
+            &[("", &["x -> y"]), ("", &["y -> x"])],
+            &[],
+            &[],
+            &[],
+            Some(LinkEscape),
+        ),
+        (
+            &[
+                ("", &["sub/x -> p/q/../../../y"]),
+                ("", &["sub/p/q -> ../.."]),
+            ],
+            &[],
+            &[],
+            &[],
+            Some(LinkEscape),
+        ),
+        (
+            &[("", &["up -> media/../secret"])],
+            &["media"],
+            &[],
+            &[],
+            Some(LinkEscape),
+        ),
+        (
+            &[("", &["logo -> media/logo.png"])],
+            &["media"],
+            &[],
+            &[],
+            None,
+        ),
+        (
+            &[("", &["real/", "static -> real"]), ("static", &["f.js"])],
+            &[],
+            &[],
+            &[],
+            Some(PathUnsafe),
+        ),
+        (
+            &[("", &["index.php"]), ("vendor/acme/theme", &[])],
+            &[],
+            &[],
+            &[],
+            None,
+        ),
+        (
+            &[("", &["index.php"]), ("media/z", &[])],
+            &["media"],
+            &[],
+            &[],
+            None,
+        ),
+        (
+            &[("", &["index.php"]), ("var/cache/z", &[])],
+            &[],
+            &["var/cache"],
+            &[],
+            None,
+        ),
+        (
+            &[("", &["index.php"]), ("var/session/z", &[])],
+            &[],
+            &[],
+            &["var/session"],
+            Some(Duplicate),
+        ),
+        (
+            &[("", &["vendor"]), ("vendor/acme", &[])],
+            &[],
+            &[],
+            &[],
+            Some(Duplicate),
+        ),
         // One link more than Linux follows, half of them in each module.
-        (Box::leak(Box::new([("", &chain[..20]), ("", &chain[20..])])), &[], &[], &[], Some(LinkEscape)),
-        (Box::leak(Box::new([("", &chain[..20]), ("", &chain[20..40])])), &[], &[], &[], None),
+        (
+            Box::leak(Box::new([("", &chain[..20]), ("", &chain[20..])])),
+            &[],
+            &[],
+            &[],
+            Some(LinkEscape),
+        ),
+        (
+            Box::leak(Box::new([("", &chain[..20]), ("", &chain[20..40])])),
+            &[],
+            &[],
+            &[],
+            None,
+        ),
     ];
     let pod = Pod::new();
     for (modules, shared, writable, kept, expected) in rows {
@@ -324,11 +659,22 @@ fn what_new_pods_once_could_not_take() {
             (None, None) => ((*text).to_owned(), Made::File),
         };
         let description = Description {
-            modules: modules.iter().map(|(target, entries)| (*target, entries.iter().map(entry).collect())).collect(),
+            modules: modules
+                .iter()
+                .map(|(target, entries)| (*target, entries.iter().map(entry).collect()))
+                .collect(),
             overrides: false,
             shared: shared.iter().copied().collect(),
-            writable: writable.iter().map(|it| (*it, false)).chain(kept.iter().map(|it| (*it, true))).collect(),
+            writable: writable
+                .iter()
+                .map(|it| (*it, false))
+                .chain(kept.iter().map(|it| (*it, true)))
+                .collect(),
         };
-        assert_eq!(agree(&description, &pod).unwrap(), *expected, "{description:?}");
+        assert_eq!(
+            agree(&description, &pod).unwrap(),
+            *expected,
+            "{description:?}"
+        );
     }
 }

@@ -1,7 +1,8 @@
 //! The release that a publication builds on: only one that trusted keys signed for this channel.
 //!
-//! Whoever may write to the bucket can put anything in a channel's place. A sequence that was taken from there and signed would do
-//! that writer's work: one far ahead would end the channel, as pods refuse to jump.
+//! Whoever may write to the bucket can put anything in a channel's place. A sequence that was taken
+//! from there and signed would do that writer's work: one far ahead would end the channel, as pods
+//! refuse to jump.
 
 use super::roots::Roots;
 use crate::{
@@ -16,7 +17,8 @@ use store::Etag;
 pub(crate) enum Untrusted {
     /// Refuse to build on it.
     Refuse,
-    /// Replace it, and continue after the newest release of the channel's history that is vouched for.
+    /// Replace it, and continue after the newest release of the channel's history that is vouched
+    /// for.
     Replace,
 }
 
@@ -35,23 +37,49 @@ impl Head {
     /// # Errors
     ///
     /// Where the store fails, or the release in force is not vouched for and is not to be replaced.
-    pub(crate) async fn read(remote: &Remote, roots: &Roots, untrusted: Untrusted) -> Result<Self, CommandError> {
+    pub(crate) async fn read(
+        remote: &Remote,
+        roots: &Roots,
+        untrusted: Untrusted,
+    ) -> Result<Self, CommandError> {
         let what = key::channel_head(&remote.channel);
         let Some(found) = remote.head().await? else {
-            return Ok(Self { etag: None, release: None });
+            return Ok(Self {
+                etag: None,
+                release: None,
+            });
         };
         match (vouched(remote, roots, &found, &what).await, untrusted) {
-            (Ok(release), _) => Ok(Self { etag: Some(found.etag), release: Some(release) }),
-            (Err(error @ CommandError::Store(_)), _) | (Err(error), Untrusted::Refuse) => Err(error),
-            (Err(_), Untrusted::Replace) => Ok(Self { etag: Some(found.etag), release: newest_vouched(remote, roots).await? }),
+            (Ok(release), _) => Ok(Self {
+                etag: Some(found.etag),
+                release: Some(release),
+            }),
+            (Err(error @ CommandError::Store(_)), _) | (Err(error), Untrusted::Refuse) => {
+                Err(error)
+            }
+            (Err(_), Untrusted::Replace) => Ok(Self {
+                etag: Some(found.etag),
+                release: newest_vouched(remote, roots).await?,
+            }),
         }
     }
 }
 
-async fn vouched(remote: &Remote, roots: &Roots, found: &Found, what: &str) -> Result<Release, CommandError> {
-    let release = roots.vouch(&found.envelope, what, &*remote.store).await?.into_inner();
+async fn vouched(
+    remote: &Remote,
+    roots: &Roots,
+    found: &Found,
+    what: &str,
+) -> Result<Release, CommandError> {
+    let release = roots
+        .vouch(&found.envelope, what, &*remote.store)
+        .await?
+        .into_inner();
     if release.channel != remote.channel {
-        return Err(CommandError::OtherChannel { what: what.to_owned(), found: release.channel });
+        return Err(CommandError::OtherChannel {
+            what: what.to_owned(),
+            found: release.channel,
+        });
     }
     Ok(release)
 }
@@ -60,12 +88,26 @@ async fn vouched(remote: &Remote, roots: &Roots, found: &Found, what: &str) -> R
 async fn newest_vouched(remote: &Remote, roots: &Roots) -> Result<Option<Release>, CommandError> {
     let prefix = key::releases(&remote.channel);
     let listed = remote.store.list(&prefix).await?;
-    let number = |key: &str| key.strip_prefix(&prefix)?.strip_suffix(".json")?.parse::<Sequence>().ok();
-    let mut sequences: Vec<Sequence> = listed.iter().filter_map(|object| number(&object.key)).collect();
+    let number = |key: &str| {
+        key.strip_prefix(&prefix)?
+            .strip_suffix(".json")?
+            .parse::<Sequence>()
+            .ok()
+    };
+    let mut sequences: Vec<Sequence> = listed
+        .iter()
+        .filter_map(|object| number(&object.key))
+        .collect();
     sequences.sort_unstable();
     for sequence in sequences.into_iter().rev() {
         if let Ok(Some(found)) = remote.release(sequence).await
-            && let Ok(release) = vouched(remote, roots, &found, &key::release(&remote.channel, sequence)).await
+            && let Ok(release) = vouched(
+                remote,
+                roots,
+                &found,
+                &key::release(&remote.channel, sequence),
+            )
+            .await
             && release.sequence == sequence
         {
             return Ok(Some(release));

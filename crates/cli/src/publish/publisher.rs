@@ -45,8 +45,9 @@ impl Publisher {
     ///
     /// # Errors
     ///
-    /// Where the file is no trust root, the store does not answer, or holds trust roots or a release that do not fit to it, or our clock is so
-    /// far ahead of the store's that pods would refuse what is made now.
+    /// Where the file is no trust root, the store does not answer, or holds trust roots or a
+    /// release that do not fit to it, or our clock is so far ahead of the store's that pods would
+    /// refuse what is made now.
     pub(crate) async fn begin(
         remote: Remote,
         trust: &Path,
@@ -57,15 +58,23 @@ impl Publisher {
         let roots = Roots::read(trust, &*remote.store).await?;
         let head = Head::read(&remote, &roots, untrusted).await?;
         match remote.store.stats().ahead() {
-            Some(ahead) if ahead > limits::CLOCK_TOLERANCE => return Err(CommandError::Ahead { ahead }),
+            Some(ahead) if ahead > limits::CLOCK_TOLERANCE => {
+                return Err(CommandError::Ahead { ahead });
+            }
             Some(ahead) if ahead > NOTABLE => progress.warn(&format!(
-                "this machine's clock is {} ahead of the store's; from {} on, pods would refuse what it makes",
+                "this machine's clock is {} ahead of the store's; from {} on, pods would refuse \
+                 what it makes",
                 whole(ahead),
                 whole(limits::CLOCK_TOLERANCE)
             )),
             _ => {}
         }
-        Ok(Self { remote, roots, head, now })
+        Ok(Self {
+            remote,
+            roots,
+            head,
+            now,
+        })
     }
 
     /// What [`Self::publish`] would do.
@@ -73,7 +82,11 @@ impl Publisher {
     /// # Errors
     ///
     /// As [`Self::publish`], as far as nothing is written.
-    pub(crate) async fn preview(&self, package: &Package, repeat: Repeat) -> Result<Published, CommandError> {
+    pub(crate) async fn preview(
+        &self,
+        package: &Package,
+        repeat: Repeat,
+    ) -> Result<Published, CommandError> {
         let (outcome, sequence) = match self.next(package.digest(), repeat).await? {
             Next::Unchanged(sequence) => ("unchanged", sequence),
             Next::Finish(sequence) | Next::New(sequence) => ("would-publish", sequence),
@@ -91,15 +104,25 @@ impl Publisher {
     /// # Errors
     ///
     /// Where pods would refuse the release, the store fails, or another publisher was faster.
-    pub(crate) async fn publish(self, package: &Package, intent: &Intent<'_>, progress: &Progress) -> Result<Published, CommandError> {
+    pub(crate) async fn publish(
+        self,
+        package: &Package,
+        intent: &Intent<'_>,
+        progress: &Progress,
+    ) -> Result<Published, CommandError> {
         match self.next(package.digest(), intent.repeat).await? {
             Next::Unchanged(sequence) => self.heal(sequence, package, progress).await,
             Next::Finish(sequence) => {
                 let sent = self.send(package, progress).await?;
                 self.settle(package, progress).await?;
                 let found = self.remote.release_or_head(Some(sequence)).await?;
-                self.move_channel(&found.envelope, sequence, progress).await?;
-                Ok(Published { uploaded_bytes: sent.0, reused_bytes: sent.1, ..self.summary("finished", sequence, package) })
+                self.move_channel(&found.envelope, sequence, progress)
+                    .await?;
+                Ok(Published {
+                    uploaded_bytes: sent.0,
+                    reused_bytes: sent.1,
+                    ..self.summary("finished", sequence, package)
+                })
             }
             Next::New(sequence) => {
                 let release = self.release(
@@ -114,12 +137,17 @@ impl Publisher {
                 self.put_release(&envelope, sequence, progress).await?;
                 self.settle(package, progress).await?;
                 self.move_channel(&envelope, sequence, progress).await?;
-                Ok(Published { uploaded_bytes: sent.0, reused_bytes: sent.1, ..self.summary("published", sequence, package) })
+                Ok(Published {
+                    uploaded_bytes: sent.0,
+                    reused_bytes: sent.1,
+                    ..self.summary("published", sequence, package)
+                })
             }
         }
     }
 
-    /// Publishes a release object that was signed elsewhere, with the sequence that it was signed for.
+    /// Publishes a release object that was signed elsewhere, with the sequence that it was signed
+    /// for.
     ///
     /// # Errors
     ///
@@ -147,10 +175,15 @@ impl Publisher {
         };
         self.settle(package, progress).await?;
         self.move_channel(&envelope, sequence, progress).await?;
-        Ok(Published { uploaded_bytes, reused_bytes, ..self.summary(outcome, sequence, package) })
+        Ok(Published {
+            uploaded_bytes,
+            reused_bytes,
+            ..self.summary(outcome, sequence, package)
+        })
     }
 
-    /// Signs a new sequence that names the manifest of an older release, and moves the channel to it.
+    /// Signs a new sequence that names the manifest of an older release, and moves the channel to
+    /// it.
     ///
     /// # Errors
     ///
@@ -163,10 +196,20 @@ impl Publisher {
         progress: &Progress,
     ) -> Result<Release, CommandError> {
         let older = self.remote.release_or_head(Some(to)).await?;
-        self.roots.vouch(&older.envelope, &key::release(&self.remote.channel, to), &*self.remote.store).await?;
+        self.roots
+            .vouch(
+                &older.envelope,
+                &key::release(&self.remote.channel, to),
+                &*self.remote.store,
+            )
+            .await?;
         let (manifest, bytes) = self.remote.manifest(&older.release).await?;
-        let blobs: Vec<_> =
-            manifest.modules.iter().map(|module| key::blob(&module.sha256)).chain([key::blob(&older.release.manifest)]).collect();
+        let blobs: Vec<_> = manifest
+            .modules
+            .iter()
+            .map(|module| key::blob(&module.sha256))
+            .chain([key::blob(&older.release.manifest)])
+            .collect();
         self.all_there(&blobs, to).await?;
         let (envelope, release) = match self.next(older.release.manifest, Repeat::Again).await? {
             Next::Unchanged(sequence) | Next::Finish(sequence) => {
@@ -174,7 +217,13 @@ impl Publisher {
                 (found.envelope, found.release)
             }
             Next::New(sequence) => {
-                let release = self.release(sequence, older.release.manifest, bytes.len() as u64, manifest.migration, expires);
+                let release = self.release(
+                    sequence,
+                    older.release.manifest,
+                    bytes.len() as u64,
+                    manifest.migration,
+                    expires,
+                );
                 let envelope = self.sign(&release, keys)?;
                 self.put_release(&envelope, sequence, progress).await?;
                 (envelope, release)
@@ -182,27 +231,58 @@ impl Publisher {
         };
         mark::none(&*self.remote.store, self.now, progress).await?;
         self.all_there(&blobs, to).await?;
-        self.move_channel(&envelope, release.sequence, progress).await?;
+        self.move_channel(&envelope, release.sequence, progress)
+            .await?;
         Ok(release)
     }
 
     async fn all_there(&self, blobs: &[String], sequence: Sequence) -> Result<(), CommandError> {
-        let missing = self.remote.store.missing(blobs.to_vec()).await?.into_iter().next();
-        missing.map_or(Ok(()), |key| Err(CommandError::BlobMissing { key, sequence }))
+        let missing = self
+            .remote
+            .store
+            .missing(blobs.to_vec())
+            .await?
+            .into_iter()
+            .next();
+        missing.map_or(Ok(()), |key| {
+            Err(CommandError::BlobMissing { key, sequence })
+        })
     }
 
     /// Uploads what the store has lost of the release in force, or holds damaged.
-    async fn heal(&self, sequence: Sequence, package: &Package, progress: &Progress) -> Result<Published, CommandError> {
+    async fn heal(
+        &self,
+        sequence: Sequence,
+        package: &Package,
+        progress: &Progress,
+    ) -> Result<Published, CommandError> {
         let (uploaded_bytes, reused_bytes) = self.send(package, progress).await?;
-        let outcome = if uploaded_bytes == 0 { "unchanged" } else { "healed" };
-        Ok(Published { uploaded_bytes, reused_bytes, ..self.summary(outcome, sequence, package) })
+        let outcome = if uploaded_bytes == 0 {
+            "unchanged"
+        } else {
+            "healed"
+        };
+        Ok(Published {
+            uploaded_bytes,
+            reused_bytes,
+            ..self.summary(outcome, sequence, package)
+        })
     }
 
-    /// Makes sure, once the release object is there for every gc to see, that one before it took nothing of the release.
+    /// Makes sure, once the release object is there for every gc to see, that one before it took
+    /// nothing of the release.
     async fn settle(&self, package: &Package, progress: &Progress) -> Result<(), CommandError> {
         let store = &*self.remote.store;
         mark::none(store, self.now, progress).await?;
-        let gone = store.missing(package.blobs().iter().map(|(digest, _)| key::blob(digest)).collect()).await?;
+        let gone = store
+            .missing(
+                package
+                    .blobs()
+                    .iter()
+                    .map(|(digest, _)| key::blob(digest))
+                    .collect(),
+            )
+            .await?;
         if !gone.is_empty() {
             self.send(package, progress).await?;
         }
@@ -214,7 +294,8 @@ impl Publisher {
         let mut beyond = Vec::new();
         let mut taken = None;
         let mut probe = head.map_or(Some(Sequence::FIRST), |head| head.sequence.next());
-        // Object by object: an abandoned one is rare, and a listing would read a channel's whole history.
+        // Object by object: an abandoned one is rare, and a listing would read a channel's whole
+        // history.
         while let Some(sequence) = probe
             && let Some(found) = self.remote.release(sequence).await?
         {
@@ -249,7 +330,12 @@ impl Publisher {
 
     fn sign(&self, release: &Release, keys: &[PathBuf]) -> Result<Envelope, CommandError> {
         let what = || format!("the release for {}", release.channel);
-        let mut envelope = release.to_envelope().map_err(|source| CommandError::Statement { what: what(), source })?;
+        let mut envelope = release
+            .to_envelope()
+            .map_err(|source| CommandError::Statement {
+                what: what(),
+                source,
+            })?;
         files::sign(&mut envelope, keys)?;
         self.accept(&envelope)?;
         Ok(envelope)
@@ -258,19 +344,37 @@ impl Publisher {
     /// The check that every pod makes, before anything is published that no pod would take.
     fn accept(&self, envelope: &Envelope) -> Result<(), CommandError> {
         let what = || format!("the release for {}", self.remote.channel);
-        let release = self.roots.newest().verify_release(envelope).map_err(|source| CommandError::Trust { what: what(), source })?;
+        let release = self
+            .roots
+            .newest()
+            .verify_release(envelope)
+            .map_err(|source| CommandError::Trust {
+                what: what(),
+                source,
+            })?;
         let accepted = self.head.release.as_ref().map(|head| Accepted {
             sequence: head.sequence,
             manifest: head.manifest,
             root_version: head.root_version,
-            // Made by a publisher whose clock was ahead, it must not keep others from putting that right.
+            // Made by a publisher whose clock was ahead, it must not keep others from putting that
+            // right.
             at: head.created.min(self.now),
         });
-        let policy = Policy { channel: &self.remote.channel, floor: None, accepted, rejected: &BTreeSet::new(), now: self.now };
+        let policy = Policy {
+            channel: &self.remote.channel,
+            floor: None,
+            accepted,
+            rejected: &BTreeSet::new(),
+            now: self.now,
+        };
         Ok(policy.accept(self.roots.newest(), &release)?)
     }
 
-    async fn send(&self, package: &Package, progress: &Progress) -> Result<(u64, u64), CommandError> {
+    async fn send(
+        &self,
+        package: &Package,
+        progress: &Progress,
+    ) -> Result<(u64, u64), CommandError> {
         let store = &*self.remote.store;
         let difference = upload::compare(store, package).await?;
         upload::send(store, package, &difference, progress).await?;
@@ -278,12 +382,26 @@ impl Publisher {
         Ok((difference.missing_bytes(), difference.reused_bytes))
     }
 
-    async fn put_release(&self, envelope: &Envelope, sequence: Sequence, progress: &Progress) -> Result<(), CommandError> {
+    async fn put_release(
+        &self,
+        envelope: &Envelope,
+        sequence: Sequence,
+        progress: &Progress,
+    ) -> Result<(), CommandError> {
         let key = key::release(&self.remote.channel, sequence);
-        match self.remote.store.put(&key, envelope.to_json().into(), Condition::Absent).await {
+        match self
+            .remote
+            .store
+            .put(&key, envelope.to_json().into(), Condition::Absent)
+            .await
+        {
             Ok(_) => {
                 self.try_conditions(&key, envelope, progress).await?;
-                progress.step("signed", &format!("wrote {key}"), &[("key", json!(key)), ("sequence", json!(sequence))]);
+                progress.step(
+                    "signed",
+                    &format!("wrote {key}"),
+                    &[("key", json!(key)), ("sequence", json!(sequence))],
+                );
                 Ok(())
             }
             Err(StoreError::Condition { .. }) => Err(self.conflict(&key)),
@@ -291,18 +409,30 @@ impl Publisher {
         }
     }
 
-    /// Tries, at a channel's first release, whether the store keeps to conditions at all: some implementations ignore what they do not know.
-    async fn try_conditions(&self, key: &str, envelope: &Envelope, progress: &Progress) -> Result<(), CommandError> {
+    /// Tries, at a channel's first release, whether the store keeps to conditions at all: some
+    /// implementations ignore what they do not know.
+    async fn try_conditions(
+        &self,
+        key: &str,
+        envelope: &Envelope,
+        progress: &Progress,
+    ) -> Result<(), CommandError> {
         if self.head.etag.is_some() {
             return Ok(());
         }
         let nothing = Condition::Matches(Etag::new(format!("\"{:032}\"", 0)));
         for (condition, name) in [(Condition::Absent, "If-None-Match"), (nothing, "If-Match")] {
-            match self.remote.store.put(key, envelope.to_json().into(), condition).await {
+            match self
+                .remote
+                .store
+                .put(key, envelope.to_json().into(), condition)
+                .await
+            {
                 Err(StoreError::Condition { .. }) => {}
                 Ok(_) => progress.warn(&format!(
-                    "this store ignores conditional writes ({name}): two publishers at once may both be told that they published, and one \
-                     release is lost; let one publish at a time, or use a store that keeps to conditions"
+                    "this store ignores conditional writes ({name}): two publishers at once may \
+                     both be told that they published, and one release is lost; let one publish \
+                     at a time, or use a store that keeps to conditions"
                 )),
                 Err(error) => return Err(error.into()),
             }
@@ -310,12 +440,30 @@ impl Publisher {
         Ok(())
     }
 
-    async fn move_channel(&self, envelope: &Envelope, sequence: Sequence, progress: &Progress) -> Result<(), CommandError> {
+    async fn move_channel(
+        &self,
+        envelope: &Envelope,
+        sequence: Sequence,
+        progress: &Progress,
+    ) -> Result<(), CommandError> {
         let key = key::channel_head(&self.remote.channel);
-        let condition = self.head.etag.clone().map_or(Condition::Absent, Condition::Matches);
-        match self.remote.store.put(&key, envelope.to_json().into(), condition).await {
+        let condition = self
+            .head
+            .etag
+            .clone()
+            .map_or(Condition::Absent, Condition::Matches);
+        match self
+            .remote
+            .store
+            .put(&key, envelope.to_json().into(), condition)
+            .await
+        {
             Ok(_) => {
-                progress.step("moved", &format!("moved {} to sequence {sequence}", self.remote.channel), &[("sequence", json!(sequence))]);
+                progress.step(
+                    "moved",
+                    &format!("moved {} to sequence {sequence}", self.remote.channel),
+                    &[("sequence", json!(sequence))],
+                );
                 Ok(())
             }
             Err(StoreError::Condition { .. }) => Err(self.conflict(&key)),
@@ -324,8 +472,15 @@ impl Publisher {
     }
 
     pub(super) fn conflict(&self, key: &str) -> CommandError {
-        let was = self.head.release.as_ref().map_or_else(|| "it had no release".to_owned(), |head| format!("it was at {}", head.sequence));
-        CommandError::Conflict { channel: self.remote.channel.clone(), key: key.to_owned(), was }
+        let was = self.head.release.as_ref().map_or_else(
+            || "it had no release".to_owned(),
+            |head| format!("it was at {}", head.sequence),
+        );
+        CommandError::Conflict {
+            channel: self.remote.channel.clone(),
+            key: key.to_owned(),
+            was,
+        }
     }
 
     fn summary(&self, outcome: &'static str, sequence: Sequence, package: &Package) -> Published {

@@ -1,6 +1,8 @@
-//! `publish --rollout`: the release enters a cluster, and moves its shops, by `longshore rollout start`.
+//! `publish --rollout`: the release enters a cluster, and moves its shops, by `longshore rollout
+//! start`.
 //!
-//! That is a process of its own: what it prints is no part of our result, and it ends with a code of its own.
+//! That is a process of its own: what it prints is no part of our result, and it ends with a code
+//! of its own.
 
 use super::rollout_error::RolloutError;
 use crate::{release_command::resource_of, remote::Found};
@@ -21,7 +23,8 @@ pub(crate) struct RolloutArguments {
     /// Why, for the rollout's record
     #[arg(long, requires = "rollout", value_name = "TEXT")]
     why: Option<String>,
-    /// A wave of the rollout: percent of all shops, or shops with commas between them, and how long they are watched, such as 100:10m (repeat for each)
+    /// A wave of the rollout: percent of all shops, or shops with commas between them, and how
+    /// long they are watched, such as 100:10m (repeat for each)
     #[arg(long = "wave", requires = "rollout", value_name = "PERCENT|SHOPS:SOAK")]
     waves: Vec<String>,
     /// What else `longshore rollout start` is told, such as --context or --within
@@ -36,19 +39,35 @@ impl RolloutArguments {
     ///
     /// Where the process cannot be run, or fails.
     pub(crate) fn run(&self, found: &Found) -> Result<(), RolloutError> {
-        let why = self.why.clone().unwrap_or_else(|| format!("sequence {} of {}", found.release.sequence, found.release.channel));
+        let why = self.why.clone().unwrap_or_else(|| {
+            format!(
+                "sequence {} of {}",
+                found.release.sequence, found.release.channel
+            )
+        });
         let mut command = Command::new(env::current_exe().map_err(RolloutError::Start)?);
         command.args(["rollout", "start", "-", "--wait", "--why", &why]);
         for wave in &self.waves {
             command.args(["--wave", wave]);
         }
-        command.args(&self.more).stdin(Stdio::piped()).stdout(io::stderr());
+        command
+            .args(&self.more)
+            .stdin(Stdio::piped())
+            .stdout(io::stderr());
         let mut child = command.spawn().map_err(RolloutError::Start)?;
         if let Some(mut input) = child.stdin.take() {
             // One that ended before it read all says why by its exit code.
-            input.write_all(format!("{:#}\n", resource_of(found)).as_bytes()).ok();
+            input
+                .write_all(format!("{:#}\n", resource_of(found)).as_bytes())
+                .ok();
         }
         let status = child.wait().map_err(RolloutError::Start)?;
-        if status.success() { Ok(()) } else { Err(RolloutError::Failed { code: status.code() }) }
+        if status.success() {
+            Ok(())
+        } else {
+            Err(RolloutError::Failed {
+                code: status.code(),
+            })
+        }
     }
 }

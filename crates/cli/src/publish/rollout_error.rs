@@ -7,7 +7,10 @@ use std::io;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RolloutError {
     /// The process cannot be started.
-    #[error("the release is published, and `longshore rollout start` cannot be run; the same command again goes on with it")]
+    #[error(
+        "the release is published, and `longshore rollout start` cannot be run; the same command \
+         again goes on with it"
+    )]
     Start(#[source] io::Error),
     /// It failed, and has said why.
     #[error("the release is published, and `longshore rollout start` failed ({}); the same command again goes on with it", ended(*code))]
@@ -18,7 +21,10 @@ pub(crate) enum RolloutError {
 }
 
 fn ended(code: Option<i32>) -> String {
-    code.map_or_else(|| "a signal ended it".to_owned(), |code| format!("exit code {code}"))
+    code.map_or_else(
+        || "a signal ended it".to_owned(),
+        |code| format!("exit code {code}"),
+    )
 }
 
 impl RolloutError {
@@ -27,7 +33,9 @@ impl RolloutError {
         match self {
             Self::Failed { code: Some(64) } => Reason::Config,
             Self::Failed { code: Some(69) } => Reason::ApiServer,
-            Self::Failed { code: Some(75) | None } => Reason::Rollout,
+            Self::Failed {
+                code: Some(75) | None,
+            } => Reason::Rollout,
             Self::Failed { code: Some(80) } => Reason::RolloutPartly,
             Self::Failed { code: Some(81) } => Reason::RolloutFailed,
             Self::Start(_) | Self::Failed { .. } => Reason::Bug,

@@ -1,4 +1,5 @@
-//! The trust roots of a publication: the one that was given, the newest that the store has, and those before it.
+//! The trust roots of a publication: the one that was given, the newest that the store has, and
+//! those before it.
 
 use crate::{CommandError, files, remote::read};
 use bytes::Bytes;
@@ -21,13 +22,19 @@ impl Roots {
     ///
     /// # Errors
     ///
-    /// Where the file is no trust root, or the store holds another one of its version, or a newer one that does not follow from it.
+    /// Where the file is no trust root, or the store holds another one of its version, or a newer
+    /// one that does not follow from it.
     pub(crate) async fn read(path: &Path, store: &dyn ObjectStore) -> Result<Self, CommandError> {
         let given = files::trust_root(path)?;
         let given_bytes = files::read(path)?.into();
         let offered = is_offered(&given, store).await?;
         let newest = deploy::pull::newest_root(given.clone(), store).await?;
-        Ok(Self { newest, given, given_bytes, offered })
+        Ok(Self {
+            newest,
+            given,
+            given_bytes,
+            offered,
+        })
     }
 
     /// The one that pods end at.
@@ -45,7 +52,10 @@ impl Roots {
             return Ok(());
         }
         let key = key::trust_root(self.given.version());
-        match store.put(&key, self.given_bytes.clone(), Condition::Absent).await {
+        match store
+            .put(&key, self.given_bytes.clone(), Condition::Absent)
+            .await
+        {
             Ok(_) => Ok(()),
             // Another publisher was faster, usually with the same one.
             Err(StoreError::Condition { .. }) if is_offered(&self.given, store).await? => Ok(()),
@@ -55,22 +65,36 @@ impl Roots {
 
     /// The release in `envelope`, where the newest root or one before it vouches for it.
     ///
-    /// One before it counts for what was published before a rotation: a root that lists keys which signed the next one was in
-    /// force, whoever handed its bytes to us.
+    /// One before it counts for what was published before a rotation: a root that lists keys which
+    /// signed the next one was in force, whoever handed its bytes to us.
     ///
     /// # Errors
     ///
     /// Where none does, with what the newest has against it; or the store fails.
-    pub(crate) async fn vouch(&self, envelope: &Envelope, what: &str, store: &dyn ObjectStore) -> Result<Verified<Release>, CommandError> {
+    pub(crate) async fn vouch(
+        &self,
+        envelope: &Envelope,
+        what: &str,
+        store: &dyn ObjectStore,
+    ) -> Result<Verified<Release>, CommandError> {
         let refusal = match self.newest.verify_release(envelope) {
             Ok(release) => return Ok(release),
-            Err(source) => CommandError::Trust { what: what.to_owned(), source },
+            Err(source) => CommandError::Trust {
+                what: what.to_owned(),
+                source,
+            },
         };
         let mut bytes = self.bytes(self.newest.version(), store).await?;
         for version in (1..self.newest.version()).rev() {
-            let Some(earlier_bytes) = bytes_of(version, store).await? else { break };
-            let earlier = TrustRoot::from_trusted(&earlier_bytes).ok().filter(|earlier| earlier.version() == version);
-            let Some(earlier) = earlier.filter(|earlier| earlier.successor(&bytes).is_ok()) else { break };
+            let Some(earlier_bytes) = bytes_of(version, store).await? else {
+                break;
+            };
+            let earlier = TrustRoot::from_trusted(&earlier_bytes)
+                .ok()
+                .filter(|earlier| earlier.version() == version);
+            let Some(earlier) = earlier.filter(|earlier| earlier.successor(&bytes).is_ok()) else {
+                break;
+            };
             if let Ok(release) = earlier.verify_release(envelope) {
                 return Ok(release);
             }
@@ -88,16 +112,27 @@ impl Roots {
 }
 
 /// Whether the store has `root`; another one in its place is an error.
-async fn is_offered(root: &Verified<TrustRoot>, store: &dyn ObjectStore) -> Result<bool, CommandError> {
+async fn is_offered(
+    root: &Verified<TrustRoot>,
+    store: &dyn ObjectStore,
+) -> Result<bool, CommandError> {
     match bytes_of(root.version(), store).await? {
         Some(held) if TrustRoot::from_trusted(&held).is_ok_and(|held| held == *root) => Ok(true),
-        Some(_) => Err(CommandError::OtherRoot { key: key::trust_root(root.version()) }),
+        Some(_) => Err(CommandError::OtherRoot {
+            key: key::trust_root(root.version()),
+        }),
         None => Ok(false),
     }
 }
 
 async fn bytes_of(version: u64, store: &dyn ObjectStore) -> Result<Option<Bytes>, CommandError> {
-    match read(store, &key::trust_root(version), limits::ENVELOPE_LIMIT as u64).await {
+    match read(
+        store,
+        &key::trust_root(version),
+        limits::ENVELOPE_LIMIT as u64,
+    )
+    .await
+    {
         Ok(object) => Ok(Some(object.bytes)),
         Err(error) if error.is_missing() => Ok(None),
         Err(error) => Err(error.into()),

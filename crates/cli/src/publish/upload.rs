@@ -33,19 +33,36 @@ impl Difference {
 /// # Errors
 ///
 /// Where the store does not answer.
-pub(super) async fn compare(store: &dyn ObjectStore, package: &Package) -> Result<Difference, CommandError> {
+pub(super) async fn compare(
+    store: &dyn ObjectStore,
+    package: &Package,
+) -> Result<Difference, CommandError> {
     let blobs = package.blobs();
     let held: Vec<_> = stream::iter(&blobs)
         .map(|(digest, size)| async move {
-            Ok::<_, StoreError>((*digest, *size, store.holds(&key::blob(digest), &package.blob(digest)).await?))
+            Ok::<_, StoreError>((
+                *digest,
+                *size,
+                store
+                    .holds(&key::blob(digest), &package.blob(digest))
+                    .await?,
+            ))
         })
         .buffered(store.parallel().get())
         .try_collect()
         .await?;
-    let of = |wanted: Holds| held.iter().filter(move |(_, _, holds)| *holds == wanted).map(|(digest, size, _)| (*digest, *size));
+    let of = |wanted: Holds| {
+        held.iter()
+            .filter(move |(_, _, holds)| *holds == wanted)
+            .map(|(digest, size, _)| (*digest, *size))
+    };
     let damaged: Vec<_> = of(Holds::Other).map(|(digest, _)| digest).collect();
     let missing = of(Holds::Nothing).chain(of(Holds::Other)).collect();
-    Ok(Difference { missing, damaged, reused_bytes: of(Holds::Same).map(|(_, size)| size).sum() })
+    Ok(Difference {
+        missing,
+        damaged,
+        reused_bytes: of(Holds::Same).map(|(_, size)| size).sum(),
+    })
 }
 
 /// Sends the missing blobs, several at once.
@@ -60,7 +77,10 @@ pub(super) async fn send(
     progress: &Progress,
 ) -> Result<(), CommandError> {
     for digest in &difference.damaged {
-        progress.warn(&format!("{} was damaged in the store, and is uploaded again", key::blob(digest)));
+        progress.warn(&format!(
+            "{} was damaged in the store, and is uploaded again",
+            key::blob(digest)
+        ));
     }
     let bar = progress.bar("uploading", difference.missing_bytes());
     let bar = &bar;
@@ -68,7 +88,11 @@ pub(super) async fn send(
         .map(|(digest, size)| async move {
             let (key, path) = (key::blob(digest), package.blob(digest));
             store.put_file(&key, &path, &|sent| bar.add(sent)).await?;
-            progress.step("uploaded", &format!("uploaded {key}: {size} bytes"), &[("key", json!(key)), ("bytes", json!(size))]);
+            progress.step(
+                "uploaded",
+                &format!("uploaded {key}: {size} bytes"),
+                &[("key", json!(key)), ("bytes", json!(size))],
+            );
             Ok::<_, CommandError>(())
         })
         .buffer_unordered(AT_ONCE)

@@ -1,4 +1,5 @@
-//! What `longshore pull --timings` adds: each stage, what the threads did while chunks came, and a verdict.
+//! What `longshore pull --timings` adds: each stage, what the threads did while chunks came, and a
+//! verdict.
 
 use deploy::pull::{Figures, Work};
 use serde::Serialize;
@@ -19,7 +20,13 @@ pub(super) struct Timings {
 
 impl From<&Figures> for Timings {
     fn from(Figures { stages, work, .. }: &Figures) -> Self {
-        let Work { workers, idle, verify, decompress, .. } = *work;
+        let Work {
+            workers,
+            idle,
+            verify,
+            decompress,
+            ..
+        } = *work;
         let verdict = match work.limit() {
             Some(limit) => limit.to_string(),
             None => "nothing had to be transferred".to_owned(),
@@ -37,8 +44,14 @@ impl From<&Figures> for Timings {
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
-fn by_name<S: serde::Serializer>(stages: &[(&'static str, Duration); 7], serializer: S) -> Result<S::Ok, S::Error> {
-    let seconds: BTreeMap<_, _> = stages.iter().map(|(name, time)| (name, time.as_secs_f64())).collect();
+fn by_name<S: serde::Serializer>(
+    stages: &[(&'static str, Duration); 7],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let seconds: BTreeMap<_, _> = stages
+        .iter()
+        .map(|(name, time)| (name, time.as_secs_f64()))
+        .collect();
     seconds.serialize(serializer)
 }
 
@@ -47,10 +60,19 @@ impl fmt::Display for Timings {
         for (name, time) in &self.stages {
             writeln!(f, "    {name:<9}{:>8.3} s", time.as_secs_f64())?;
         }
-        let Self { workers, idle_seconds, verify_seconds, decompress_seconds, write_seconds, verdict, .. } = self;
+        let Self {
+            workers,
+            idle_seconds,
+            verify_seconds,
+            decompress_seconds,
+            write_seconds,
+            verdict,
+            ..
+        } = self;
         writeln!(
             f,
-            "  {workers} threads in transfer: {idle_seconds:.3} s waiting, {verify_seconds:.3} s SHA-256, {decompress_seconds:.3} s zstd, {write_seconds:.3} s files"
+            "  {workers} threads in transfer: {idle_seconds:.3} s waiting, {verify_seconds:.3} s \
+             SHA-256, {decompress_seconds:.3} s zstd, {write_seconds:.3} s files"
         )?;
         writeln!(f, "  verdict   {verdict}")
     }

@@ -19,8 +19,10 @@ const AT_ONCE: usize = 4;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Example, for an air-gapped site or a laptop:
-  longshore release export --store s3://releases/prod --channel shops/acme --out acme
-  longshore pull --store file://$PWD/acme --channel shops/acme --trust 1.root.json shop")]
+  longshore release export --store \
+                        s3://releases/prod --channel shops/acme --out acme
+  longshore pull --store \
+                        file://$PWD/acme --channel shops/acme --trust 1.root.json shop")]
 pub(crate) struct Export {
     /// Which sequence; otherwise the one in force
     sequence: Option<Sequence>,
@@ -42,8 +44,18 @@ struct Exported {
 
 impl fmt::Display for Exported {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { directory, channel, sequence, blobs, bytes } = self;
-        writeln!(f, "{} holds {channel} sequence {sequence}: {blobs} blobs, {bytes} bytes", directory.display())
+        let Self {
+            directory,
+            channel,
+            sequence,
+            blobs,
+            bytes,
+        } = self;
+        writeln!(
+            f,
+            "{} holds {channel} sequence {sequence}: {blobs} blobs, {bytes} bytes",
+            directory.display()
+        )
     }
 }
 
@@ -51,29 +63,60 @@ pub(super) async fn run(arguments: Export, context: &Context) -> Result<(), Comm
     let remote = arguments.from.open().await?;
     let found = remote.release_or_head(arguments.sequence).await?;
     let (manifest, manifest_bytes) = remote.manifest(&found.release).await?;
-    let out = std::path::absolute(&arguments.out).and_then(|out| ensure_directory(&out).map(|()| out));
-    let out = out.map_err(|source| CommandError::Write { path: arguments.out.clone(), source })?;
+    let out =
+        std::path::absolute(&arguments.out).and_then(|out| ensure_directory(&out).map(|()| out));
+    let out = out.map_err(|source| CommandError::Write {
+        path: arguments.out.clone(),
+        source,
+    })?;
     let copy = store::open(&Location::Directory(out), &Options::default()).await?;
     let copy = &*copy;
-    let mut blobs: Vec<(Sha256, u64)> = manifest.modules.iter().map(|module| (module.sha256, module.size)).collect();
+    let mut blobs: Vec<(Sha256, u64)> = manifest
+        .modules
+        .iter()
+        .map(|module| (module.sha256, module.size))
+        .collect();
     blobs.sort_unstable();
     blobs.dedup();
-    let bar = &context.progress.bar("exporting", blobs.iter().map(|(_, size)| size).sum());
+    let bar = &context
+        .progress
+        .bar("exporting", blobs.iter().map(|(_, size)| size).sum());
     let remote = &remote;
     stream::iter(&blobs)
         .map(|(digest, size)| async move {
-            remote.copy_blob(copy, digest, *size, &|bytes| bar.add(bytes)).await?;
-            context.progress.step("copied", &format!("copied {digest}"), &[("blob", json!(digest)), ("bytes", json!(size))]);
+            remote
+                .copy_blob(copy, digest, *size, &|bytes| bar.add(bytes))
+                .await?;
+            context.progress.step(
+                "copied",
+                &format!("copied {digest}"),
+                &[("blob", json!(digest)), ("bytes", json!(size))],
+            );
             Ok::<_, CommandError>(())
         })
         .buffer_unordered(AT_ONCE)
         .try_collect::<()>()
         .await?;
-    copy.put(&key::blob(&found.release.manifest), manifest_bytes.into(), Condition::Always).await?;
+    copy.put(
+        &key::blob(&found.release.manifest),
+        manifest_bytes.into(),
+        Condition::Always,
+    )
+    .await?;
     let envelope = found.envelope.to_json();
-    copy.put(&key::release(&remote.channel, found.release.sequence), envelope.clone().into(), Condition::Always).await?;
+    copy.put(
+        &key::release(&remote.channel, found.release.sequence),
+        envelope.clone().into(),
+        Condition::Always,
+    )
+    .await?;
     copy_roots(remote, copy).await?;
-    copy.put(&key::channel_head(&remote.channel), envelope.into(), Condition::Always).await?;
+    copy.put(
+        &key::channel_head(&remote.channel),
+        envelope.into(),
+        Condition::Always,
+    )
+    .await?;
     context.output.show(&Exported {
         directory: arguments.out,
         channel: remote.channel.to_string(),
@@ -86,7 +129,12 @@ pub(super) async fn run(arguments: Export, context: &Context) -> Result<(), Comm
 /// Copies the trust roots, so that pods of the copy can walk forward too.
 async fn copy_roots(remote: &Remote, copy: &dyn ObjectStore) -> Result<(), CommandError> {
     for root in remote.store.list(&key::trust_roots()).await? {
-        let object = read(&*remote.store, &root.key, release::limits::ENVELOPE_LIMIT as u64).await?;
+        let object = read(
+            &*remote.store,
+            &root.key,
+            release::limits::ENVELOPE_LIMIT as u64,
+        )
+        .await?;
         copy.put(&root.key, object.bytes, Condition::Always).await?;
     }
     Ok(())

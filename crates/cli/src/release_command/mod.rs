@@ -35,7 +35,10 @@ Signatures are shown, not checked: `longshore verify` checks them.")]
         release: PathBuf,
     },
     /// List a channel's releases, newest first
-    #[command(after_help = "Example:\n  longshore release list --store s3://releases/prod --channel shops/acme --most 5")]
+    #[command(
+        after_help = "Example:\n  longshore release list --store s3://releases/prod --channel \
+                      shops/acme --most 5"
+    )]
     List(show::List),
     /// Print the bytes that a signer must sign (DSSE pre-authentication encoding)
     #[command(after_help = "\
@@ -55,8 +58,10 @@ Example:
     /// Go back: publish a new sequence that names the manifest of an older release
     #[command(after_help = "\
 Example:
-  longshore release rollback --to 41 --store s3://releases/prod --channel shops/acme --sign ci.key --trust 1.root.json
-The channel's history keeps growing, so a pod that saw the newer release accepts the old content under a new number.")]
+  longshore release rollback --to 41 --store s3://releases/prod --channel shops/acme --sign ci.key \
+                            --trust 1.root.json
+The channel's history keeps growing, so a pod that saw the newer release accepts the old content \
+                            under a new number.")]
     Rollback(Rollback),
     /// Copy a release, with everything that it needs, into a directory that is itself a file:// store
     Export(export::Export),
@@ -89,7 +94,12 @@ pub(crate) struct Rollback {
     #[arg(long = "sign", value_name = "FILE", required = true)]
     sign: Vec<PathBuf>,
     /// Trust root that pods believe
-    #[arg(long, env = "LONGSHORE_TRUST", hide_env_values = true, value_name = "FILE")]
+    #[arg(
+        long,
+        env = "LONGSHORE_TRUST",
+        hide_env_values = true,
+        value_name = "FILE"
+    )]
     trust: PathBuf,
     /// How long the new release may be activated
     #[arg(long, value_parser = parse_span)]
@@ -112,7 +122,14 @@ pub(crate) struct Signed {
 
 impl fmt::Display for Signed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}  {} sequence {}, {} signatures", self.path.display(), self.channel, self.sequence, self.signatures)
+        writeln!(
+            f,
+            "{}  {} sequence {}, {} signatures",
+            self.path.display(),
+            self.channel,
+            self.sequence,
+            self.signatures
+        )
     }
 }
 
@@ -128,7 +145,11 @@ struct RolledBack {
 
 impl fmt::Display for RolledBack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "published {} sequence {}, with the content of sequence {}", self.channel, self.sequence, self.content_of)?;
+        writeln!(
+            f,
+            "published {} sequence {}, with the content of sequence {}",
+            self.channel, self.sequence, self.content_of
+        )?;
         writeln!(f, "  manifest  sha256:{}", self.manifest)
     }
 }
@@ -156,14 +177,23 @@ fn attach(arguments: &Attach, context: &Context) -> Result<(), CommandError> {
     let key = files::public_key(&arguments.key)?;
     let signature = files::read(&arguments.signature)?;
     let attached = envelope.attach_checked(&key, &signature);
-    attached.map_err(|source| CommandError::Attach { path: arguments.signature.clone(), source })?;
+    attached.map_err(|source| CommandError::Attach {
+        path: arguments.signature.clone(),
+        source,
+    })?;
     files::replace(&arguments.release, &envelope.to_json())?;
-    context.output.show(&signed(&arguments.release, &envelope, &release))
+    context
+        .output
+        .show(&signed(&arguments.release, &envelope, &release))
 }
 
 /// What to say of a release object that was just signed.
 #[must_use]
-pub(crate) fn signed(path: &std::path::Path, envelope: &release::Envelope, release: &Release) -> Signed {
+pub(crate) fn signed(
+    path: &std::path::Path,
+    envelope: &release::Envelope,
+    release: &Release,
+) -> Signed {
     Signed {
         path: path.to_owned(),
         channel: release.channel.to_string(),
@@ -173,10 +203,22 @@ pub(crate) fn signed(path: &std::path::Path, envelope: &release::Envelope, relea
 }
 
 async fn rollback(arguments: Rollback, context: &Context) -> Result<(), CommandError> {
-    let expires = arguments.expires_after.map(|span| context.after(span)).transpose()?;
+    let expires = arguments
+        .expires_after
+        .map(|span| context.after(span))
+        .transpose()?;
     let remote = arguments.from.open().await?;
-    let publisher = Publisher::begin(remote, &arguments.trust, Untrusted::Refuse, context.now, &context.progress).await?;
-    let release = publisher.go_back(arguments.to, expires, &arguments.sign, &context.progress).await?;
+    let publisher = Publisher::begin(
+        remote,
+        &arguments.trust,
+        Untrusted::Refuse,
+        context.now,
+        &context.progress,
+    )
+    .await?;
+    let release = publisher
+        .go_back(arguments.to, expires, &arguments.sign, &context.progress)
+        .await?;
     context.output.show(&RolledBack {
         channel: release.channel.to_string(),
         sequence: release.sequence,

@@ -1,4 +1,5 @@
-//! `longshore release resource`: a release as the object of Kubernetes with which it enters a cluster.
+//! `longshore release resource`: a release as the object of Kubernetes with which it enters a
+//! cluster.
 
 use crate::{
     CommandError,
@@ -12,7 +13,8 @@ use serde_json::{Value, json};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Example, with which a release enters a cluster; a rollout then moves the shops:
-  longshore release resource --store s3://releases/prod --channel shops/acme | kubectl apply --server-side -f -
+  longshore release resource --store s3://releases/prod --channel shops/acme | kubectl apply \
+                        --server-side -f -
   longshore rollout start shops-acme-42 --why 'spring prices'
 Signatures are carried along, not checked: each pod checks them.")]
 pub(crate) struct Resource {
@@ -31,13 +33,16 @@ pub(super) async fn run(arguments: Resource) -> Result<(), CommandError> {
     write_out(format!("{:#}\n", resource(&found, arguments.name)).as_bytes())
 }
 
-/// The object under its usual name, as the definitions of `longshore crd` have it; a test gives it to the scheduler.
+/// The object under its usual name, as the definitions of `longshore crd` have it; a test gives it
+/// to the scheduler.
 pub(crate) fn resource_of(found: &Found) -> Value {
     resource(found, None)
 }
 
 fn resource(found: &Found, name: Option<String>) -> Value {
-    let Found { envelope, release, .. } = found;
+    let Found {
+        envelope, release, ..
+    } = found;
     json!({
         "apiVersion": "longshore.dev/v1alpha1",
         "kind": "Release",
@@ -50,22 +55,34 @@ fn resource(found: &Found, name: Option<String>) -> Value {
     })
 }
 
-/// Letters (120) of a channel's name that a name in Kubernetes takes over: of 253, some are left for others that are made of it.
+/// Letters (120) of a channel's name that a name in Kubernetes takes over: of 253, some are left
+/// for others that are made of it.
 const READABLE: usize = 120;
 
-/// What a channel's name may have, and a name in Kubernetes may not, becomes a dash. Two channels must never have one name: whatever is
-/// not as in `shops/acme`, the usual case, has a part of its digest, too.
+/// What a channel's name may have, and a name in Kubernetes may not, becomes a dash. Two channels
+/// must never have one name: whatever is not as in `shops/acme`, the usual case, has a part of its
+/// digest, too.
 fn default_name(channel: &ChannelName, sequence: Sequence) -> String {
     let text = channel.to_string();
-    let plain = |letter: char| if letter.is_ascii_lowercase() || letter.is_ascii_digit() { letter } else { '-' };
+    let plain = |letter: char| {
+        if letter.is_ascii_lowercase() || letter.is_ascii_digit() {
+            letter
+        } else {
+            '-'
+        }
+    };
     let readable: String = text.chars().take(READABLE).map(plain).collect();
-    // Only where each dash is for a slash, and there is one at most, does the name lead back to one channel.
+    // Only where each dash is for a slash, and there is one at most, does the name lead back to one
+    // channel.
     let dashes = readable.matches('-').count();
     let usual = dashes <= 1 && dashes == text.matches('/').count() && text.len() <= READABLE;
     if usual {
         format!("{readable}-{sequence}")
     } else {
-        format!("{readable}-{}-{sequence}", &Sha256::of(text.as_bytes()).to_string()[..8])
+        format!(
+            "{readable}-{}-{sequence}",
+            &Sha256::of(text.as_bytes()).to_string()[..8]
+        )
     }
 }
 
@@ -76,15 +93,30 @@ mod tests {
 
     #[test]
     fn names_are_those_of_kubernetes() {
-        let of = |channel: &str| default_name(&channel.parse().unwrap(), Sequence::try_from(7).unwrap());
+        let of =
+            |channel: &str| default_name(&channel.parse().unwrap(), Sequence::try_from(7).unwrap());
         assert_eq!(of("shops/acme"), "shops-acme-7");
-        let alike = ["shops/a-b", "shops/a/b", "shops-a/b", "shops/a.b", "shops/a_b", "shops/a..b", "shops/a.", "shops-a-b", "shops/a--b"];
+        let alike = [
+            "shops/a-b",
+            "shops/a/b",
+            "shops-a/b",
+            "shops/a.b",
+            "shops/a_b",
+            "shops/a..b",
+            "shops/a.",
+            "shops-a-b",
+            "shops/a--b",
+        ];
         let names: BTreeSet<String> = alike.into_iter().map(of).collect();
         assert_eq!(names.len(), alike.len(), "{names:?}");
         let long = of(&format!("shops/{}", "x".repeat(120)));
         assert!(long.len() < 150 && of(&format!("shops/{}y", "x".repeat(119))) != long);
         for name in names {
-            assert!(name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-'), "{name}");
+            assert!(
+                name.bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-'),
+                "{name}"
+            );
         }
     }
 }

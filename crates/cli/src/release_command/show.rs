@@ -80,11 +80,18 @@ impl Content {
         let modules = manifest.modules.iter().map(|module| ModuleLine {
             name: module.name.to_string(),
             version: module.version.to_string(),
-            target: module.target.as_ref().map_or_else(String::new, ToString::to_string),
+            target: module
+                .target
+                .as_ref()
+                .map_or_else(String::new, ToString::to_string),
             size: module.size,
             chunks: module.chunks.len(),
         });
-        Self { files: manifest.files, bytes: manifest.bytes, modules: modules.collect() }
+        Self {
+            files: manifest.files,
+            bytes: manifest.bytes,
+            modules: modules.collect(),
+        }
     }
 }
 
@@ -92,14 +99,37 @@ impl fmt::Display for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{} sequence {}", self.channel, self.sequence)?;
         writeln!(f, "  created    {}", self.created)?;
-        writeln!(f, "  expires    {}", self.expires.as_deref().unwrap_or("never"))?;
+        writeln!(
+            f,
+            "  expires    {}",
+            self.expires.as_deref().unwrap_or("never")
+        )?;
         writeln!(f, "  manifest   sha256:{}", self.manifest)?;
-        writeln!(f, "  signed     {} signatures, for trust root {}", self.signatures, self.root_version)?;
-        let Some(content) = &self.content else { return Ok(()) };
-        writeln!(f, "  content    {} files, {} bytes", content.files, content.bytes)?;
+        writeln!(
+            f,
+            "  signed     {} signatures, for trust root {}",
+            self.signatures, self.root_version
+        )?;
+        let Some(content) = &self.content else {
+            return Ok(());
+        };
+        writeln!(
+            f,
+            "  content    {} files, {} bytes",
+            content.files, content.bytes
+        )?;
         for module in &content.modules {
-            let ModuleLine { name, version, target, size, chunks } = module;
-            writeln!(f, "    {name:<32} {version:<16} {size:>12} bytes in {chunks:>4} chunks  {target}")?;
+            let ModuleLine {
+                name,
+                version,
+                target,
+                size,
+                chunks,
+            } = module;
+            writeln!(
+                f,
+                "    {name:<32} {version:<16} {size:>12} bytes in {chunks:>4} chunks  {target}"
+            )?;
         }
         Ok(())
     }
@@ -115,8 +145,16 @@ struct Listed {
 impl fmt::Display for Listed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for release in &self.releases {
-            let mark = if Some(release.sequence) == self.in_force { '*' } else { ' ' };
-            writeln!(f, "{mark} {:>8}  {}  sha256:{}", release.sequence, release.created, release.manifest)?;
+            let mark = if Some(release.sequence) == self.in_force {
+                '*'
+            } else {
+                ' '
+            };
+            writeln!(
+                f,
+                "{mark} {:>8}  {}  sha256:{}",
+                release.sequence, release.created, release.manifest
+            )?;
         }
         match self.in_force {
             Some(sequence) => writeln!(f, "* in force: {sequence}"),
@@ -129,7 +167,11 @@ pub(super) async fn show(arguments: Show, context: &Context) -> Result<(), Comma
     let remote = arguments.from.open().await?;
     let found = remote.release_or_head(arguments.sequence).await?;
     let (manifest, _) = remote.manifest(&found.release).await?;
-    context.output.show(&Shown::new(&found.envelope, &found.release, Some(&manifest)))
+    context.output.show(&Shown::new(
+        &found.envelope,
+        &found.release,
+        Some(&manifest),
+    ))
 }
 
 pub(super) fn inspect(path: &Path, context: &Context) -> Result<(), CommandError> {
@@ -142,8 +184,16 @@ pub(super) async fn list(arguments: List, context: &Context) -> Result<(), Comma
     let head = remote.head().await?;
     let prefix = key::releases(&remote.channel);
     let objects = remote.store.list(&prefix).await?;
-    let number = |key: &str| key.strip_prefix(&prefix)?.strip_suffix(".json")?.parse::<Sequence>().ok();
-    let mut sequences: Vec<Sequence> = objects.iter().filter_map(|object| number(&object.key)).collect();
+    let number = |key: &str| {
+        key.strip_prefix(&prefix)?
+            .strip_suffix(".json")?
+            .parse::<Sequence>()
+            .ok()
+    };
+    let mut sequences: Vec<Sequence> = objects
+        .iter()
+        .filter_map(|object| number(&object.key))
+        .collect();
     sequences.sort_unstable_by(|one, other| other.cmp(one));
     sequences.truncate(arguments.most);
     let remote = &remote;
@@ -155,5 +205,8 @@ pub(super) async fn list(arguments: List, context: &Context) -> Result<(), Comma
         .buffered(AT_ONCE)
         .try_collect()
         .await?;
-    context.output.show(&Listed { releases, in_force: head.map(|head| head.release.sequence) })
+    context.output.show(&Listed {
+        releases,
+        in_force: head.map(|head| head.release.sequence),
+    })
 }

@@ -16,16 +16,28 @@ use store::Location;
 #[command(after_help = "\
 Examples:
   longshore root why /srv/shop
-  longshore root why /srv/shop --store s3://releases/prod --trust 1.root.json     also: what is newer, and why it is not here
+  longshore root why /srv/shop --store s3://releases/prod --trust 1.root.json     also: what is \
+                        newer, and why it is not here
 Reads only, takes no lock, and never disturbs a pull that is going on.")]
 pub(crate) struct Why {
     /// The release root
     directory: PathBuf,
     /// Where releases are; without it, only the directory is read
-    #[arg(long, env = "LONGSHORE_STORE", hide_env_values = true, value_name = "URL", requires = "trust")]
+    #[arg(
+        long,
+        env = "LONGSHORE_STORE",
+        hide_env_values = true,
+        value_name = "URL",
+        requires = "trust"
+    )]
     store: Option<Location>,
     /// Trust root that the pod believes
-    #[arg(long, env = "LONGSHORE_TRUST", hide_env_values = true, value_name = "FILE")]
+    #[arg(
+        long,
+        env = "LONGSHORE_TRUST",
+        hide_env_values = true,
+        value_name = "FILE"
+    )]
     trust: Option<PathBuf>,
     /// The channel that the pod follows; otherwise the one of the running release
     #[arg(long, env = "LONGSHORE_CHANNEL", hide_env_values = true)]
@@ -80,18 +92,46 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.verdict)?;
         for (what, tree) in [("running", &self.running), ("previous", &self.previous)] {
-            if let Some(Tree { channel, sequence, manifest, since }) = tree {
-                writeln!(f, "  {what:<9} {channel} sequence {sequence} since {since}\n            sha256:{manifest}")?;
+            if let Some(Tree {
+                channel,
+                sequence,
+                manifest,
+                since,
+            }) = tree
+            {
+                writeln!(
+                    f,
+                    "  {what:<9} {channel} sequence {sequence} since {since}\n            \
+                     sha256:{manifest}"
+                )?;
             }
         }
         if let Some(accepted) = self.accepted {
-            writeln!(f, "  accepted  sequence {accepted} is the highest; older ones are refused")?;
+            writeln!(
+                f,
+                "  accepted  sequence {accepted} is the highest; older ones are refused"
+            )?;
         }
-        for Rejected { manifest, at, reason } in &self.rejected {
+        for Rejected {
+            manifest,
+            at,
+            reason,
+        } in &self.rejected
+        {
             writeln!(f, "  rejected  sha256:{manifest} at {at}: {reason}")?;
         }
-        if let Some(Newer { sequence, manifest, created, refused, hint }) = &self.newer {
-            writeln!(f, "  in store  sequence {sequence}, created {created}\n            sha256:{manifest}")?;
+        if let Some(Newer {
+            sequence,
+            manifest,
+            created,
+            refused,
+            hint,
+        }) = &self.newer
+        {
+            writeln!(
+                f,
+                "  in store  sequence {sequence}, created {created}\n            sha256:{manifest}"
+            )?;
             if let (Some(reason), Some(hint)) = (refused, hint) {
                 writeln!(f, "  refused   {reason}; {hint}")?;
             }
@@ -119,19 +159,29 @@ pub(crate) async fn run(arguments: Why, context: &Context) -> Result<(), Command
         manifest: previous.manifest,
         since: previous.since.to_string(),
     });
-    let rejected = view.state.rejected.iter().map(|(manifest, rejection)| Rejected {
-        manifest: *manifest,
-        at: rejection.at.to_string(),
-        reason: rejection.reason.clone(),
-    });
+    let rejected = view
+        .state
+        .rejected
+        .iter()
+        .map(|(manifest, rejection)| Rejected {
+            manifest: *manifest,
+            at: rejection.at.to_string(),
+            reason: rejection.reason.clone(),
+        });
     let (verdict, newer) = match (&arguments.store, &arguments.trust) {
-        (Some(location), Some(trust)) => compare(&arguments, location, trust, &view, context).await?,
+        (Some(location), Some(trust)) => {
+            compare(&arguments, location, trust, &view, context).await?
+        }
         _ => (local_verdict(&view), None),
     };
     context.output.show(&Report {
         running,
         previous,
-        accepted: view.state.accepted.as_ref().map(|accepted| accepted.sequence),
+        accepted: view
+            .state
+            .accepted
+            .as_ref()
+            .map(|accepted| accepted.sequence),
         rejected: rejected.collect(),
         newer,
         verdict,
@@ -141,8 +191,14 @@ pub(crate) async fn run(arguments: Why, context: &Context) -> Result<(), Command
 
 fn local_verdict(view: &View) -> String {
     match (view.running(), &view.current) {
-        (Some(running), _) => format!("{} sequence {} runs since {}", running.channel, running.sequence, running.since),
-        (None, Some(current)) => format!("`current` points at {}, which state.json does not know", current.display()),
+        (Some(running), _) => format!(
+            "{} sequence {} runs since {}",
+            running.channel, running.sequence, running.since
+        ),
+        (None, Some(current)) => format!(
+            "`current` points at {}, which state.json does not know",
+            current.display()
+        ),
         (None, None) => "nothing runs here: no release was activated yet".to_owned(),
     }
 }
@@ -157,14 +213,31 @@ async fn compare(
 ) -> Result<(String, Option<Newer>), CommandError> {
     let root = files::trust_root(trust)?;
     let running = view.running();
-    let Some(channel) = arguments.channel.clone().or_else(|| running.map(|running| running.channel.clone())) else {
-        return Err(CommandError::Usage("nothing runs here yet, so say which channel to compare with: --channel".to_owned()));
+    let Some(channel) = arguments
+        .channel
+        .clone()
+        .or_else(|| running.map(|running| running.channel.clone()))
+    else {
+        return Err(CommandError::Usage(
+            "nothing runs here yet, so say which channel to compare with: --channel".to_owned(),
+        ));
     };
-    let remote = Remote { store: arguments.deadline.open(location).await?, channel };
+    let remote = Remote {
+        store: arguments.deadline.open(location).await?,
+        channel,
+    };
     let found = remote.required_head().await?;
     let release = &found.release;
-    if running.is_some_and(|running| running.manifest == release.manifest && running.sequence >= release.sequence) {
-        return Ok((format!("{} sequence {} runs, and nothing newer is in the store", release.channel, release.sequence), None));
+    if running.is_some_and(|running| {
+        running.manifest == release.manifest && running.sequence >= release.sequence
+    }) {
+        return Ok((
+            format!(
+                "{} sequence {} runs, and nothing newer is in the store",
+                release.channel, release.sequence
+            ),
+            None,
+        ));
     }
     let rejected = view.state.rejected.keys().copied().collect();
     let policy = Policy {
@@ -174,16 +247,26 @@ async fn compare(
         rejected: &rejected,
         now: context.now,
     };
-    let refusal: Option<(Reason, String)> = match deploy::pull::newest_root(root, &*remote.store).await {
-        Err(error) => Some((error.reason(), error.to_string())),
-        Ok(root) => match root.verify_release(&found.envelope) {
+    let refusal: Option<(Reason, String)> =
+        match deploy::pull::newest_root(root, &*remote.store).await {
             Err(error) => Some((error.reason(), error.to_string())),
-            Ok(verified) => policy.accept(&root, &verified).err().map(|refusal| (refusal.reason(), refusal.to_string())),
-        },
-    };
+            Ok(root) => match root.verify_release(&found.envelope) {
+                Err(error) => Some((error.reason(), error.to_string())),
+                Ok(verified) => policy
+                    .accept(&root, &verified)
+                    .err()
+                    .map(|refusal| (refusal.reason(), refusal.to_string())),
+            },
+        };
     let verdict = match &refusal {
-        Some((reason, why)) => format!("sequence {} in the store is refused [{reason}]: {why}", release.sequence),
-        None => format!("sequence {} in the store is good; the next pull activates it", release.sequence),
+        Some((reason, why)) => format!(
+            "sequence {} in the store is refused [{reason}]: {why}",
+            release.sequence
+        ),
+        None => format!(
+            "sequence {} in the store is good; the next pull activates it",
+            release.sequence
+        ),
     };
     let newer = Newer {
         sequence: release.sequence,

@@ -15,19 +15,33 @@ fn run(arguments: &[&str], input: &str) -> Output {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(input.as_bytes())
+        .unwrap();
     child.wait_with_output().unwrap()
 }
 
 pub(crate) fn printed(arguments: &[&str], input: &str) -> String {
     let output = run(arguments, input);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     String::from_utf8(output.stdout).unwrap()
 }
 
 pub(crate) fn refused(arguments: &[&str], input: &str) -> String {
     let output = run(arguments, input);
-    assert_eq!((output.status.code(), output.stdout.len()), (Some(64), 0), "{}", String::from_utf8_lossy(&output.stdout));
+    assert_eq!(
+        (output.status.code(), output.stdout.len()),
+        (Some(64), 0),
+        "{}",
+        String::from_utf8_lossy(&output.stdout)
+    );
     String::from_utf8(output.stderr).unwrap()
 }
 
@@ -39,34 +53,69 @@ fn the_reference_page_is_as_committed() {
 #[test]
 fn render_prints_what_the_library_makes() {
     let aws = "manifests/examples/shops/aws";
-    let files = ["render", "manifests/examples/shops/release.yaml", &format!("{aws}/class.yaml"), &format!("{aws}/shop.yaml"), "--check"];
+    let files = [
+        "render",
+        "manifests/examples/shops/release.yaml",
+        &format!("{aws}/class.yaml"),
+        &format!("{aws}/shop.yaml"),
+        "--check",
+    ];
     let text = printed(&files, "");
     compare("crates/render/tests/golden/aws/acme.yaml", &text);
     let lines = printed(&[&files[..], &["--output", "json"]].concat(), "");
     assert_eq!(lines.lines().count(), text.matches("\n---\n").count() + 1);
     let first: serde_json::Value = serde_json::from_str(lines.lines().next().unwrap()).unwrap();
     assert_eq!(first["kind"], "Namespace");
-    let campaign = printed(&[&files[..], &["--at", "2026-11-28T00:00:00Z"]].concat(), "");
-    assert!(campaign.contains("minReplicas: 8"), "the campaign of the example raises its floor");
+    let campaign = printed(
+        &[&files[..], &["--at", "2026-11-28T00:00:00Z"]].concat(),
+        "",
+    );
+    assert!(
+        campaign.contains("minReplicas: 8"),
+        "the campaign of the example raises its floor"
+    );
 }
 
-const AWS: [&str; 3] =
-    ["manifests/examples/shops/release.yaml", "manifests/examples/shops/aws/class.yaml", "manifests/examples/shops/aws/shop.yaml"];
+const AWS: [&str; 3] = [
+    "manifests/examples/shops/release.yaml",
+    "manifests/examples/shops/aws/class.yaml",
+    "manifests/examples/shops/aws/shop.yaml",
+];
 
 #[test]
 fn render_makes_the_maps_of_the_edge_from_files_alone() {
-    let text = printed(&[&["render", "--edge", "--output", "json"], &AWS[..]].concat(), "");
-    let shards: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!((shards.len(), &shards[0]["metadata"]["namespace"]), (64, &"edge".into()));
-    let lines = |file: &str| shards.iter().flat_map(|shard| shard["data"][file].as_str().unwrap().lines()).collect::<Vec<_>>();
+    let text = printed(
+        &[&["render", "--edge", "--output", "json"], &AWS[..]].concat(),
+        "",
+    );
+    let shards: Vec<serde_json::Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(
+        (shards.len(), &shards[0]["metadata"]["namespace"]),
+        (64, &"edge".into())
+    );
+    let lines = |file: &str| {
+        shards
+            .iter()
+            .flat_map(|shard| shard["data"][file].as_str().unwrap().lines())
+            .collect::<Vec<_>>()
+    };
     assert_eq!(lines("redirects.map"), ["acme.example www.acme.example"]);
     let mut weights = lines("weights.map");
     weights.sort_unstable();
     assert_eq!(weights, ["hu.acme.example 100", "www.acme.example 100"]);
     assert!(lines("backends.map").contains(&"www.acme.example shop-acme"));
-    let other = std::fs::read_to_string(top().join(AWS[2])).unwrap().replace("  name: acme\n", "  name: zzz\n");
+    let other = std::fs::read_to_string(top().join(AWS[2]))
+        .unwrap()
+        .replace("  name: acme\n", "  name: zzz\n");
     let told = refused(&[&["render", "--edge", "-"], &AWS[..]].concat(), &other);
-    assert!(told.contains("shop zzz: host www.acme.example belongs to shop acme; ") && told.contains("[reason: claimed]"), "{told}");
+    assert!(
+        told.contains("shop zzz: host www.acme.example belongs to shop acme; ")
+            && told.contains("[reason: claimed]"),
+        "{told}"
+    );
 }
 
 #[test]
@@ -77,23 +126,55 @@ fn a_directory_is_its_resources_as_for_kubectl() {
     }
     std::fs::write(folder.path().join("notes.txt"), "{").unwrap();
     let path = folder.path().to_str().unwrap();
-    assert_eq!(printed(&["render", path], ""), printed(&[&["render"], &AWS[..]].concat(), ""));
+    assert_eq!(
+        printed(&["render", path], ""),
+        printed(&[&["render"], &AWS[..]].concat(), "")
+    );
     let empty = tempfile::tempdir().unwrap();
     let said = refused(&["render", path, empty.path().to_str().unwrap()], "");
     assert!(said.contains("holds no resource"), "{said}");
     std::fs::write(empty.path().join("shops.yaml"), "# cut off\n---\n").unwrap();
-    assert!(refused(&["render", path, empty.path().join("shops.yaml").to_str().unwrap()], "").contains("shops.yaml holds no resource"));
+    assert!(
+        refused(
+            &[
+                "render",
+                path,
+                empty.path().join("shops.yaml").to_str().unwrap()
+            ],
+            ""
+        )
+        .contains("shops.yaml holds no resource")
+    );
 }
 
 #[test]
 fn render_shows_the_build_of_the_release_that_shops_would_run() {
-    assert_eq!(printed(&[&["render", "--builds"], &AWS[..]].concat(), ""), "", "CI builds, where the class says nothing");
+    assert_eq!(
+        printed(&[&["render", "--builds"], &AWS[..]].concat(), ""),
+        "",
+        "CI builds, where the class says nothing"
+    );
     let class = std::fs::read_to_string(top().join(AWS[1])).unwrap();
-    let image = "registry.example/longshore/backup@sha256:d109aa94ea4a0471b9a4d32986ec86c3f437a395a560d50a4a72aa6c51aa74cb";
-    let class = class.replace("  route:", &format!("  build: {{image: \"{image}\", command: [/build.sh]}}\n  route:"));
-    let text = printed(&["render", "--builds", "--output", "json", AWS[0], "-", AWS[2]], &class);
-    let jobs: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!((jobs.len(), &jobs[0]["metadata"]["name"]), (1, &"build-magento2-standard-shops-acme-42".into()));
+    let image = "registry.example/longshore/backup@sha256:\
+                 d109aa94ea4a0471b9a4d32986ec86c3f437a395a560d50a4a72aa6c51aa74cb";
+    let class = class.replace(
+        "  route:",
+        &format!("  build: {{image: \"{image}\", command: [/build.sh]}}\n  route:"),
+    );
+    let text = printed(
+        &[
+            "render", "--builds", "--output", "json", AWS[0], "-", AWS[2],
+        ],
+        &class,
+    );
+    let jobs: Vec<serde_json::Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(
+        (jobs.len(), &jobs[0]["metadata"]["name"]),
+        (1, &"build-magento2-standard-shops-acme-42".into())
+    );
 }
 
 #[test]
@@ -102,7 +183,10 @@ fn a_campaign_that_never_comes_is_refused() {
     let never = shop.replace("0 8 27 11 *", "0 8 31 4,6 *");
     assert_ne!(shop, never);
     let told = refused(&["render", AWS[0], AWS[1], "-"], &never);
-    assert!(told.contains("scale.schedule: cron=\"0 8 31 4,6 *\" never comes"), "{told}");
+    assert!(
+        told.contains("scale.schedule: cron=\"0 8 31 4,6 *\" never comes"),
+        "{told}"
+    );
 }
 
 #[test]
@@ -110,18 +194,49 @@ fn a_plan_against_files_tells_what_changed_in_them() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().to_str().unwrap();
     printed(&[&["render", "--out", out], &AWS[..]].concat(), "");
-    let against = |class: &str, form: &str| printed(&["plan", "--against", out, "--output", form, AWS[0], "-", AWS[2]], class);
+    let against = |class: &str, form: &str| {
+        printed(
+            &[
+                "plan",
+                "--against",
+                out,
+                "--output",
+                form,
+                AWS[0],
+                "-",
+                AWS[2],
+            ],
+            class,
+        )
+    };
     let class = std::fs::read_to_string(top().join(AWS[1])).unwrap();
-    let nothing = "plan: 0 objects to create, 0 to change, 0 to adopt, 0 to delete; 1 shop unchanged\n";
-    assert_eq!((against(&class, "text").as_str(), against(&class, "diff").as_str()), (nothing, ""));
+    let nothing =
+        "plan: 0 objects to create, 0 to change, 0 to adopt, 0 to delete; 1 shop unchanged\n";
+    assert_eq!(
+        (
+            against(&class, "text").as_str(),
+            against(&class, "diff").as_str()
+        ),
+        (nothing, "")
+    );
     let gold = class.replace("priority: Standard", "priority: Gold");
     let text = against(&gold, "text");
-    assert!(text.starts_with("1 shop: acme\n") && text.contains("~ Deployment web: spec.template.spec.priorityClassName"), "{text}");
+    assert!(
+        text.starts_with("1 shop: acme\n")
+            && text.contains("~ Deployment web: spec.template.spec.priorityClassName"),
+        "{text}"
+    );
     let diff = against(&gold, "diff");
-    assert!(diff.contains("--- a/Deployment/shop-acme/web\n+++ b/Deployment/shop-acme/web\n"), "{diff}");
+    assert!(
+        diff.contains("--- a/Deployment/shop-acme/web\n+++ b/Deployment/shop-acme/web\n"),
+        "{diff}"
+    );
     let plan: serde_json::Value = serde_json::from_str(&against(&gold, "json")).unwrap();
     let changes = plan["shops"]["acme"].as_array().unwrap();
-    assert!(changes.iter().all(|change| change["action"] == "change"), "{changes:?}");
+    assert!(
+        changes.iter().all(|change| change["action"] == "change"),
+        "{changes:?}"
+    );
 }
 
 #[test]
@@ -130,7 +245,17 @@ fn render_writes_one_file_for_each_shop() {
     let plain = "manifests/examples/shops/plain";
     let (class, shop) = (format!("{plain}/class.yaml"), format!("{plain}/shop.yaml"));
     let out = folder.path().join("a/b");
-    printed(&["render", "manifests/examples/shops/release.yaml", &class, &shop, "--out", out.to_str().unwrap()], "");
+    printed(
+        &[
+            "render",
+            "manifests/examples/shops/release.yaml",
+            &class,
+            &shop,
+            "--out",
+            out.to_str().unwrap(),
+        ],
+        "",
+    );
     let written = std::fs::read_to_string(out.join("blog.yaml")).unwrap();
     compare("crates/render/tests/golden/plain/blog.yaml", &written);
 }
@@ -167,9 +292,17 @@ kind: Pod
     ] {
         assert!(error.contains(expected), "{expected}\n{error}");
     }
-    assert!(refused(&["render", "/nonexistent.yaml"], "").contains("cannot read /nonexistent.yaml"));
-    let shop = text.split("---").next().unwrap().replace("min: 3", "min: 2");
-    assert!(refused(&["render", "-"], &shop).contains("shop acme: its class c is in none of the files"));
+    assert!(
+        refused(&["render", "/nonexistent.yaml"], "").contains("cannot read /nonexistent.yaml")
+    );
+    let shop = text
+        .split("---")
+        .next()
+        .unwrap()
+        .replace("min: 3", "min: 2");
+    assert!(
+        refused(&["render", "-"], &shop).contains("shop acme: its class c is in none of the files")
+    );
 }
 
 const TABLE: &str = "\
@@ -183,14 +316,26 @@ fn a_table_becomes_shops_and_a_table_again() {
     let shops = printed(&["import", "-", "--class", "m2", "--expect", "2"], TABLE);
     compare("crates/render/tests/golden/imported.yaml", &shops);
     let table = printed(&["export", "-"], &shops);
-    assert_eq!(printed(&["export", "-"], &printed(&["import", "-"], &table)), table, "another round changes nothing");
+    assert_eq!(
+        printed(&["export", "-"], &printed(&["import", "-"], &table)),
+        table,
+        "another round changes nothing"
+    );
 }
 
 #[test]
 fn an_export_loses_nothing_without_saying_so() {
     let shop = "manifests/examples/shops/aws/shop.yaml";
     let error = refused(&["export", shop], "");
-    for field in ["acme: ", "spec.domains", "spec.modules", "spec.config.values", "spec.scale.schedule", "spec.scale.idle", "spec.window"] {
+    for field in [
+        "acme: ",
+        "spec.domains",
+        "spec.modules",
+        "spec.config.values",
+        "spec.scale.schedule",
+        "spec.scale.idle",
+        "spec.window",
+    ] {
         assert!(error.contains(field), "{field}\n{error}");
     }
     assert!(printed(&["export", shop, "--lossy"], "").contains("acme,www.acme.example,"));
@@ -198,7 +343,10 @@ fn an_export_loses_nothing_without_saying_so() {
     for form in ["json", "yaml"] {
         let path = folder.path().join(format!("shops.{form}"));
         let first = printed(&["export", shop, "--output", form], "");
-        std::fs::File::create(&path).unwrap().write_all(first.as_bytes()).unwrap();
+        std::fs::File::create(&path)
+            .unwrap()
+            .write_all(first.as_bytes())
+            .unwrap();
         let back = printed(&["import", path.to_str().unwrap(), "--expect", "1"], "");
         assert_eq!(printed(&["export", "-", "--output", form], &back), first);
     }
@@ -209,9 +357,25 @@ fn a_list_of_objects_is_imported_likewise() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("crm.json");
     let list = r#"[{"name": "acme", "domain": "www.acme.example", "aliases": ["acme.example"], "max": 3, "media": "efs-1"}]"#;
-    std::fs::File::create(&path).unwrap().write_all(list.as_bytes()).unwrap();
-    let shops = printed(&["import", path.to_str().unwrap(), "--class", "m2", "--channel", "stable"], "");
-    assert!(shops.contains("channel: stable") && shops.contains("redirectTo: www.acme.example"), "{shops}");
+    std::fs::File::create(&path)
+        .unwrap()
+        .write_all(list.as_bytes())
+        .unwrap();
+    let shops = printed(
+        &[
+            "import",
+            path.to_str().unwrap(),
+            "--class",
+            "m2",
+            "--channel",
+            "stable",
+        ],
+        "",
+    );
+    assert!(
+        shops.contains("channel: stable") && shops.contains("redirectTo: www.acme.example"),
+        "{shops}"
+    );
 }
 
 #[test]
@@ -232,21 +396,32 @@ short
         assert!(error.contains(expected), "{expected}\n{error}");
     }
     for (table, says) in [
-        ("name;domain\nacme;www.acme.example\n", "-:1: \"name;domain\" is one cell: cells are separated by semicolons"),
+        (
+            "name;domain\nacme;www.acme.example\n",
+            "-:1: \"name;domain\" is one cell: cells are separated by semicolons",
+        ),
         (
             "name,domain,aliases\nacme,www.acme.example,\"acme.example, shop.acme.example\"\n",
             "aliases=\"acme.example, shop.acme.example\": separate hosts by spaces",
         ),
         (
             "name,domain,media,media_path\nb,b.example,efs,/shops\na,a.example,efs,/shops/a\n",
-            "-:3: a: directory efs of class m2: /shops/a: directory efs of class m2: /shops, which is in it or around it, belongs to shop b, of line 2",
+            "-:3: a: directory efs of class m2: /shops/a: directory efs of class m2: /shops, \
+             which is in it or around it, belongs to shop b, of line 2",
         ),
     ] {
         let error = refused(&["import", "-", "--class", "m2"], table);
         assert!(error.contains(says), "{error}");
     }
-    let error = refused(&["import", "-", "--class", "m2"], "name,domain\nacme,www.acme.example\nAcme,www.acme.example\nacme,x.example\n");
-    for expected in ["-:3: Acme: ", "-:4: acme: is in line 2 already", "-:3: Acme: host www.acme.example belongs to shop acme, of line 2"] {
+    let error = refused(
+        &["import", "-", "--class", "m2"],
+        "name,domain\nacme,www.acme.example\nAcme,www.acme.example\nacme,x.example\n",
+    );
+    for expected in [
+        "-:3: Acme: ",
+        "-:4: acme: is in line 2 already",
+        "-:3: Acme: host www.acme.example belongs to shop acme, of line 2",
+    ] {
         assert!(error.contains(expected), "{expected}\n{error}");
     }
 }
@@ -254,10 +429,17 @@ short
 #[test]
 fn a_list_that_may_have_been_cut_off_is_refused() {
     let cut = &TABLE[..TABLE.len() - 5];
-    assert!(refused(&["import", "-", "--class", "m2"], cut).contains("-:3: the last line has no end"));
+    assert!(
+        refused(&["import", "-", "--class", "m2"], cut).contains("-:3: the last line has no end")
+    );
     let few: String = TABLE.split_inclusive('\n').take(2).collect();
-    assert!(refused(&["import", "-", "--class", "m2", "--expect", "2"], &few).contains("has 1 shops, and --expect says 2"));
+    assert!(
+        refused(&["import", "-", "--class", "m2", "--expect", "2"], &few)
+            .contains("has 1 shops, and --expect says 2")
+    );
     assert!(refused(&["import", "-", "--class", "m2"], "name,domain\n").contains("has no shops"));
     let quoted = "name,domain\nacme,\"www.acme.exam\n";
-    assert!(refused(&["import", "-", "--class", "m2"], quoted).contains("-:2: a quote is never closed"));
+    assert!(
+        refused(&["import", "-", "--class", "m2"], quoted).contains("-:2: a quote is never closed")
+    );
 }

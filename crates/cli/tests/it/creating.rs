@@ -14,7 +14,13 @@ const REGISTRY: [&str; 6] = [
 ];
 
 fn create<'a>(words: &[&'a str]) -> Vec<&'a str> {
-    [&["shop", "create"], words, &["--dry-run", "--output", "json"], &REGISTRY].concat()
+    [
+        &["shop", "create"],
+        words,
+        &["--dry-run", "--output", "json"],
+        &REGISTRY,
+    ]
+    .concat()
 }
 
 #[test]
@@ -33,8 +39,16 @@ fn a_shop_is_made_of_few_words() {
         "fsap-0aaaaaaaaaaaaaaa0",
     ];
     let text = printed(&create(&words), "");
-    let [secret, shop]: [Value; 2] = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<_>>().try_into().unwrap();
-    assert_eq!(Rules::new().problems("Shop", &shop, None), Vec::<String>::new());
+    let [secret, shop]: [Value; 2] = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect::<Vec<_>>()
+        .try_into()
+        .unwrap();
+    assert_eq!(
+        Rules::new().problems("Shop", &shop, None),
+        Vec::<String>::new()
+    );
     let spec = json!({
         "class": "magento2-standard",
         "channel": "shops/new-shop",
@@ -50,7 +64,10 @@ fn a_shop_is_made_of_few_words() {
     });
     assert_eq!(shop["spec"], spec);
     let expected = json!({ "database-user": "REPLACE-ME", "database-password": "REPLACE-ME", "crypt-key": "REPLACE-ME" });
-    assert_eq!((&secret["metadata"]["namespace"], &secret["stringData"]), (&json!("shop-new-shop"), &expected));
+    assert_eq!(
+        (&secret["metadata"]["namespace"], &secret["stringData"]),
+        (&json!("shop-new-shop"), &expected)
+    );
 }
 
 #[test]
@@ -67,7 +84,11 @@ fn what_speaks_against_it_is_said_at_once() {
         "redis-eu-2/ac",
     ];
     let said = refused(&create(&words), "");
-    for says in ["shop acme is there already", "services.database.ref=\"aurora-eu-9\" is not in the backends", "[reason: registry]"] {
+    for says in [
+        "shop acme is there already",
+        "services.database.ref=\"aurora-eu-9\" is not in the backends",
+        "[reason: registry]",
+    ] {
         assert!(said.contains(says), "{says}: {said}");
     }
     let words = [
@@ -88,17 +109,41 @@ fn what_speaks_against_it_is_said_at_once() {
     let said = refused(&create(&words), "");
     for says in [
         "host acme.example belongs to shop acme",
-        "database shop_acme of aurora-eu-1.cluster-c0ffee.eu-central-1.rds.amazonaws.com:3306 belongs to shop acme",
-        "directory fs-0123456789abcdef0/shops/acme/x: directory fs-0123456789abcdef0/shops/acme, which is in it or around it, belongs to shop acme",
+        "database shop_acme of aurora-eu-1.cluster-c0ffee.eu-central-1.rds.amazonaws.com:3306 \
+         belongs to shop acme",
+        "directory fs-0123456789abcdef0/shops/acme/x: directory fs-0123456789abcdef0/shops/acme, \
+         which is in it or around it, belongs to shop acme",
         "cache prefix acme_x_ of",
-        "database 2 for sessions of redis-eu-2.c0ffee.euc1.cache.amazonaws.com:6379 belongs to shop acme",
+        "database 2 for sessions of redis-eu-2.c0ffee.euc1.cache.amazonaws.com:6379 belongs to \
+         shop acme",
     ] {
         assert!(said.contains(says), "{says}: {said}");
     }
     for (words, says) in [
-        (&["other", "--class", "nothing", "--domain", "other.example"][..], "class nothing does not exist; there are: magento2-standard"),
-        (&["Other", "--class", "magento2-standard", "--domain", "other.example"], "spec.channel: \"shops/Other\" is not a channel"),
-        (&["other", "--class", "magento2-standard", "--domain", "Other.example"], "spec.domains[0].host"),
+        (
+            &["other", "--class", "nothing", "--domain", "other.example"][..],
+            "class nothing does not exist; there are: magento2-standard",
+        ),
+        (
+            &[
+                "Other",
+                "--class",
+                "magento2-standard",
+                "--domain",
+                "other.example",
+            ],
+            "spec.channel: \"shops/Other\" is not a channel",
+        ),
+        (
+            &[
+                "other",
+                "--class",
+                "magento2-standard",
+                "--domain",
+                "Other.example",
+            ],
+            "spec.domains[0].host",
+        ),
     ] {
         let said = refused(&create(words), "");
         assert!(said.contains(says), "{says}: {said}");

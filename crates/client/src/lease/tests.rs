@@ -1,5 +1,6 @@
-//! Candidates in paused time, against **a fake** of the one thing that matters here: objects that are replaced only by who saw their last
-//! version. A real API server does not take part in paused time; the cluster's tests have one, and candidates that are killed there.
+//! Candidates in paused time, against **a fake** of the one thing that matters here: objects that
+//! are replaced only by who saw their last version. A real API server does not take part in paused
+//! time; the cluster's tests have one, and candidates that are killed there.
 
 use super::*;
 use http::{Method, Request, Response, StatusCode};
@@ -18,7 +19,9 @@ use tokio::task::JoinSet;
 /// How often who holds is looked at. What is told of moments is as exact as this.
 const LOOK: Duration = Duration::from_millis(100);
 /// A request that was begun this long ago has ended, as exactly as [`LOOK`] can tell.
-const ALMOST: Duration = REQUEST.checked_sub(LOOK).expect("a request takes longer than a look");
+const ALMOST: Duration = REQUEST
+    .checked_sub(LOOK)
+    .expect("a request takes longer than a look");
 
 /// What a candidate's network does to its requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +40,10 @@ enum Link {
 const LINKS: [Link; 5] = [Link::Up, Link::Cut, Link::Deaf, Link::Slow, Link::Late];
 /// How late that is.
 const DELAY: Duration = Duration::from_millis(3900);
-const _: () = assert!(2 * DELAY.as_millis() < REQUEST.as_millis(), "nothing would be renewed");
+const _: () = assert!(
+    2 * DELAY.as_millis() < REQUEST.as_millis(),
+    "nothing would be renewed"
+);
 
 /// Leases by name.
 #[derive(Debug, Clone, Default)]
@@ -59,11 +65,19 @@ impl Leases {
         };
         if method == Method::GET {
             let found = leases.get(path.rsplit('/').next().unwrap_or_default());
-            return found.map_or_else(|| status(StatusCode::NOT_FOUND, "NotFound"), |lease| (StatusCode::OK, lease.clone()));
+            return found.map_or_else(
+                || status(StatusCode::NOT_FOUND, "NotFound"),
+                |lease| (StatusCode::OK, lease.clone()),
+            );
         }
         let mut lease: Value = serde_json::from_slice(body).expect("a Lease");
-        let name = lease["metadata"]["name"].as_str().expect("a Lease has a name").to_owned();
-        let known = leases.get(&name).map(|lease| &lease["metadata"]["resourceVersion"]);
+        let name = lease["metadata"]["name"]
+            .as_str()
+            .expect("a Lease has a name")
+            .to_owned();
+        let known = leases
+            .get(&name)
+            .map(|lease| &lease["metadata"]["resourceVersion"]);
         if known.unwrap_or(&Value::Null) != &lease["metadata"]["resourceVersion"] {
             return status(StatusCode::CONFLICT, "Conflict");
         }
@@ -97,7 +111,9 @@ impl Leases {
                 if link == Link::Deaf {
                     pending::<()>().await;
                 }
-                let response = Response::builder().status(code).body(Body::from(answer.to_string().into_bytes()));
+                let response = Response::builder()
+                    .status(code)
+                    .body(Body::from(answer.to_string().into_bytes()));
                 Ok::<_, Infallible>(response.expect("a response"))
             }
         });
@@ -131,7 +147,12 @@ impl Process {
             held.push(candidate.held.clone());
             tasks.spawn(candidate.run(|_| (), stop.clone()));
         }
-        Self { held, link, stop, _tasks: tasks }
+        Self {
+            held,
+            link,
+            stop,
+            _tasks: tasks,
+        }
     }
 
     fn set(&self, link: Link) {
@@ -166,29 +187,52 @@ async fn one_leads_and_another_one_follows_at_once_where_the_lease_is_given_back
     first.stop.cancel();
     sleep(EVERY).await;
     first.held[0].give_up();
-    Candidate::give_back(&Cluster::over(leases.client(&first.link)), "longshore-system", "shard-0", "a").await;
+    Candidate::give_back(
+        &Cluster::over(leases.client(&first.link)),
+        "longshore-system",
+        "shard-0",
+        "a",
+    )
+    .await;
     until("the second leads", EVERY + LOOK, || second.leads(0)).await;
     assert_eq!(leases.holder("shard-0"), "b");
 }
 
 #[tokio::test(start_paused = true)]
 async fn who_cannot_renew_stops_writing_long_before_another_one_begins() {
-    for (before, then) in [(Link::Up, Link::Cut), (Link::Up, Link::Deaf), (Link::Late, Link::Cut)] {
+    for (before, then) in [
+        (Link::Up, Link::Cut),
+        (Link::Up, Link::Deaf),
+        (Link::Late, Link::Cut),
+    ] {
         let leases = Leases::default();
-        let (first, second) = (Process::start(&leases, "a", 1), Process::start(&leases, "b", 1));
+        let (first, second) = (
+            Process::start(&leases, "a", 1),
+            Process::start(&leases, "b", 1),
+        );
         until("one leads", EVERY, || first.leads(0) || second.leads(0)).await;
-        let (leader, other) = if first.leads(0) { (first, second) } else { (second, first) };
+        let (leader, other) = if first.leads(0) {
+            (first, second)
+        } else {
+            (second, first)
+        };
         leader.set(before);
         sleep(REQUEST + EVERY).await;
         leader.set(then);
         let fenced = until("the fence", WRITES + LOOK, || !leader.leads(0)).await;
-        assert!(before == Link::Late || fenced + EVERY >= WRITES, "{then:?}: {fenced:?}");
+        assert!(
+            before == Link::Late || fenced + EVERY >= WRITES,
+            "{then:?}: {fenced:?}"
+        );
         let next = until("the other one leads", VALID * 2, || other.leads(0)).await;
         // A request that the first one began in its last moment has ended.
         assert!(next >= ALMOST, "{before:?}, {then:?}: {next:?}");
         leader.set(Link::Up);
         sleep(VALID * 2).await;
-        assert!(other.leads(0) && !leader.leads(0), "{then:?}: who comes back takes nothing away");
+        assert!(
+            other.leads(0) && !leader.leads(0),
+            "{then:?}: who comes back takes nothing away"
+        );
     }
 }
 
@@ -196,28 +240,45 @@ async fn who_cannot_renew_stops_writing_long_before_another_one_begins() {
 async fn never_do_two_write_whatever_their_networks_do() {
     for seed in 0..8 {
         let (leases, mut random) = (Leases::default(), StdRng::seed_from_u64(seed));
-        let all: Vec<_> = ["a", "b", "c"].map(|name| Process::start(&leases, name, 2)).into();
+        let all: Vec<_> = ["a", "b", "c"]
+            .map(|name| Process::start(&leases, name, 2))
+            .into();
         // When each process was last seen to write to each shard.
         let mut wrote = [[None::<Instant>; 3]; 2];
         for _ in 0..1500 {
             if random.random_ratio(1, 50) {
-                all[random.random_range(0..all.len())].set(LINKS[random.random_range(0..LINKS.len())]);
+                all[random.random_range(0..all.len())]
+                    .set(LINKS[random.random_range(0..LINKS.len())]);
             }
             sleep(LOOK).await;
             for (shard, wrote) in wrote.iter_mut().enumerate() {
-                let leading: Vec<_> = (0..all.len()).filter(|index| all[*index].leads(shard)).collect();
-                assert!(leading.len() <= 1, "seed {seed}: {leading:?} write to shard {shard}");
-                let Some(index) = leading.first().copied() else { continue };
-                // What another one began while it wrote has ended, as each request has its deadline.
+                let leading: Vec<_> = (0..all.len())
+                    .filter(|index| all[*index].leads(shard))
+                    .collect();
+                assert!(
+                    leading.len() <= 1,
+                    "seed {seed}: {leading:?} write to shard {shard}"
+                );
+                let Some(index) = leading.first().copied() else {
+                    continue;
+                };
+                // What another one began while it wrote has ended, as each request has its
+                // deadline.
                 wrote[index] = None;
-                assert!(wrote.iter().flatten().all(|then| then.elapsed() >= ALMOST), "seed {seed}: shard {shard}");
+                assert!(
+                    wrote.iter().flatten().all(|then| then.elapsed() >= ALMOST),
+                    "seed {seed}: shard {shard}"
+                );
                 wrote[index] = Some(Instant::now());
             }
         }
         for process in &all {
             process.set(Link::Up);
         }
-        until("everything is led", VALID * 3, || (0..2).all(|shard| all.iter().any(|process| process.leads(shard)))).await;
+        until("everything is led", VALID * 3, || {
+            (0..2).all(|shard| all.iter().any(|process| process.leads(shard)))
+        })
+        .await;
     }
 }
 
@@ -225,14 +286,25 @@ async fn never_do_two_write_whatever_their_networks_do() {
 async fn a_process_that_comes_later_gets_its_share() {
     let leases = Leases::default();
     let first = Process::start(&leases, "a", 4);
-    until("the first leads all", EVERY, || (0..4).all(|shard| first.leads(shard))).await;
+    until("the first leads all", EVERY, || {
+        (0..4).all(|shard| first.leads(shard))
+    })
+    .await;
     let second = Process::start(&leases, "b", 4);
-    until("the second leads two", VALID * 3, || (0..4).filter(|shard| second.leads(*shard)).count() == 2).await;
+    until("the second leads two", VALID * 3, || {
+        (0..4).filter(|shard| second.leads(*shard)).count() == 2
+    })
+    .await;
     let shared: Vec<_> = (0..4).map(|shard| second.leads(shard)).collect();
     assert!(!shared[0], "the first shard moves last");
     for _ in 0..600 {
         sleep(LOOK).await;
-        let leads = |process: &Process, ours: bool| (0..4).all(|shard| process.leads(shard) == (shared[shard] == ours));
-        assert!(leads(&first, false) && leads(&second, true), "nothing goes to and fro");
+        let leads = |process: &Process, ours: bool| {
+            (0..4).all(|shard| process.leads(shard) == (shared[shard] == ours))
+        };
+        assert!(
+            leads(&first, false) && leads(&second, true),
+            "nothing goes to and fro"
+        );
     }
 }

@@ -23,7 +23,8 @@ pub(crate) struct Held {
 }
 
 impl Cache {
-    /// The file of `digest`, where there is one of that size. Anything else in its place is evicted.
+    /// The file of `digest`, where there is one of that size. Anything else in its place is
+    /// evicted.
     pub(crate) fn find(self: &Arc<Self>, digest: &Sha256, size: u64) -> Option<Held> {
         let name = digest.to_string();
         let file = match self.chunks.open(&name) {
@@ -31,21 +32,41 @@ impl Cache {
             Err(Errno::NOENT) => return None,
             Err(error) if is_out_of_descriptors(error) => return None,
             Err(error) => {
-                self.evict(&name, None, if error == Errno::LOOP { "it is a link" } else { "it cannot be opened" });
+                self.evict(
+                    &name,
+                    None,
+                    if error == Errno::LOOP {
+                        "it is a link"
+                    } else {
+                        "it cannot be opened"
+                    },
+                );
                 return None;
             }
         };
         let problem = match rustix::fs::fstat(&file) {
-            Ok(found) if FileType::from_raw_mode(found.st_mode) != FileType::RegularFile => "it is not a file",
-            Ok(found) if u64::try_from(found.st_size) != Ok(size) => "its size is not the signed one",
-            Ok(_) => return Some(Held { cache: Arc::clone(self), file, digest: *digest, size }),
+            Ok(found) if FileType::from_raw_mode(found.st_mode) != FileType::RegularFile => {
+                "it is not a file"
+            }
+            Ok(found) if u64::try_from(found.st_size) != Ok(size) => {
+                "its size is not the signed one"
+            }
+            Ok(_) => {
+                return Some(Held {
+                    cache: Arc::clone(self),
+                    file,
+                    digest: *digest,
+                    size,
+                });
+            }
             Err(_) => "it cannot be looked at",
         };
         self.evict(&name, Some(&file), problem);
         None
     }
 
-    /// Removes the damaged `name`; only as long as it is `file`, where that is given, as somebody may have put a good one there.
+    /// Removes the damaged `name`; only as long as it is `file`, where that is given, as somebody
+    /// may have put a good one there.
     fn evict(&self, name: &str, file: Option<&File>, problem: &str) -> bool {
         if file.is_some_and(|file| !self.chunks.is(name, file)) {
             return true;
@@ -53,7 +74,10 @@ impl Cache {
         self.damaged.fetch_add(1, Relaxed);
         match self.chunks.remove(name) {
             Ok(()) => {
-                warn!(chunk = name, problem, "evicted from the node cache, as it is damaged");
+                warn!(
+                    chunk = name,
+                    problem, "evicted from the node cache, as it is damaged"
+                );
                 true
             }
             Err(error) => {
@@ -73,7 +97,10 @@ impl Held {
     /// Appends all of it to `buffer`.
     pub(crate) fn read(&self, buffer: &mut Vec<u8>) -> io::Result<()> {
         let start = buffer.len();
-        buffer.resize(start + usize::try_from(self.size).map_err(io::Error::other)?, 0);
+        buffer.resize(
+            start + usize::try_from(self.size).map_err(io::Error::other)?,
+            0,
+        );
         self.file.read_exact_at(&mut buffer[start..], 0)
     }
 
@@ -87,6 +114,7 @@ impl Held {
 
     /// Its contents are not those of its name. Gives whether it is gone from the cache.
     pub(crate) fn damaged(&self, problem: &str) -> bool {
-        self.cache.evict(&self.digest.to_string(), Some(&self.file), problem)
+        self.cache
+            .evict(&self.digest.to_string(), Some(&self.file), problem)
     }
 }

@@ -1,11 +1,12 @@
 //! Single flight: of all processes on a node, one fetches a chunk, and the others wait for it.
 //!
-//! A claim is a lock on the chunk's file in `incoming/`. It is asked for without waiting, and nobody who holds one waits for
-//! another: so there is no deadlock. The kernel frees it when its holder ends, however it ends, and whoever gets it next truncates
-//! what was left in the file. Once the file has the verified bytes, it is renamed to its place.
+//! A claim is a lock on the chunk's file in `incoming/`. It is asked for without waiting, and
+//! nobody who holds one waits for another: so there is no deadlock. The kernel frees it when its
+//! holder ends, however it ends, and whoever gets it next truncates what was left in the file. Once
+//! the file has the verified bytes, it is renamed to its place.
 //!
-//! Whoever gets the lock of a file that was renamed or removed since it was opened has no claim, and looks again: the
-//! holder before may have published it.
+//! Whoever gets the lock of a file that was renamed or removed since it was opened has no claim,
+//! and looks again: the holder before may have published it.
 
 use super::{Cache, Held, chain};
 use crate::disk::DiskError;
@@ -17,7 +18,8 @@ use std::{
 };
 use tracing::debug;
 
-/// How often a file is opened anew, because it was renamed or removed before we had its lock. Each time somebody else got on.
+/// How often a file is opened anew, because it was renamed or removed before we had its lock. Each
+/// time somebody else got on.
 const TRIES: u32 = 8;
 
 /// What came of asking for a chunk.
@@ -43,7 +45,8 @@ pub(crate) struct Claim {
 }
 
 impl Cache {
-    /// Looks for a chunk, and claims it where it is not there and nobody else has claimed it. Never waits.
+    /// Looks for a chunk, and claims it where it is not there and nobody else has claimed it. Never
+    /// waits.
     pub(crate) fn claim(self: &Arc<Self>, digest: &Sha256, size: u64) -> Claimed {
         if let Some(held) = self.find(digest, size) {
             return Claimed::Found(held);
@@ -56,9 +59,16 @@ impl Cache {
             match self.lock_incoming(&name) {
                 Ok(None) => return Claimed::Busy,
                 Ok(Some(file)) if self.incoming.is(&name, &file) => {
-                    let claim = Claim { cache: Arc::clone(self), file, name, published: false };
+                    let claim = Claim {
+                        cache: Arc::clone(self),
+                        file,
+                        name,
+                        published: false,
+                    };
                     // It may have been published between our look and our lock.
-                    return self.find(digest, size).map_or(Claimed::Ours(claim), Claimed::Found);
+                    return self
+                        .find(digest, size)
+                        .map_or(Claimed::Ours(claim), Claimed::Found);
                 }
                 Ok(Some(_)) => {}
                 Err(error) => self.give_up(&error),
@@ -96,7 +106,11 @@ impl Claim {
         if !self.cache.is_writable() {
             return;
         }
-        match write(&self).and_then(|()| self.cache.incoming.move_to(&self.name, &self.cache.chunks, &self.name)) {
+        match write(&self).and_then(|()| {
+            self.cache
+                .incoming
+                .move_to(&self.name, &self.cache.chunks, &self.name)
+        }) {
             Ok(()) => {
                 self.published = true;
                 self.cache.grew.store(true, Relaxed);
@@ -107,7 +121,8 @@ impl Claim {
 }
 
 impl Drop for Claim {
-    // The name goes while the lock is ours, so that it never is a file that somebody else has claimed since.
+    // The name goes while the lock is ours, so that it never is a file that somebody else has
+    // claimed since.
     fn drop(&mut self) {
         if !self.published
             && let Err(error) = self.cache.incoming.remove(&self.name)

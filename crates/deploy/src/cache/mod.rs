@@ -1,4 +1,5 @@
-//! The node cache: chunks, manifests and the last release objects, kept for the other pods of a node.
+//! The node cache: chunks, manifests and the last release objects, kept for the other pods of a
+//! node.
 //!
 //! ```text
 //!  <cache>/                       mode 0700, ours
@@ -8,12 +9,13 @@
 //!  <cache>/v1/lock                one process makes room at a time                               sweep
 //! ```
 //!
-//! Nothing in it is believed: chunks and manifests are named by their digest and are verified at every use, release objects and
-//! trust roots go through signatures and policy as if the store had sent them. So nothing is synced to the disk either: what a crash
-//! of the node spoils is found out by its next reader, removed and fetched again.
+//! Nothing in it is believed: chunks and manifests are named by their digest and are verified at
+//! every use, release objects and trust roots go through signatures and policy as if the store had
+//! sent them. So nothing is synced to the disk either: what a crash of the node spoils is found out
+//! by its next reader, removed and fetched again.
 //!
-//! No call of this module fails a pull, except that of a directory that others can write to. Where the cache cannot be
-//! written, that is logged once and the pull goes on without.
+//! No call of this module fails a pull, except that of a directory that others can write to. Where
+//! the cache cannot be written, that is logged once and the pull goes on without.
 //!
 //! `docs/formats/node-cache.md` specifies all of it.
 
@@ -85,7 +87,8 @@ pub(crate) struct Cache {
 }
 
 impl Cache {
-    /// Opens the cache, which is made where it is missing; `None`, with a warning, where the disk does not let us.
+    /// Opens the cache, which is made where it is missing; `None`, with a warning, where the disk
+    /// does not let us.
     ///
     /// # Errors
     ///
@@ -155,7 +158,10 @@ enum Trouble {
 
 impl Trouble {
     fn refuse(path: &Path, problem: impl Into<String>) -> Self {
-        Self::Unsafe(CacheError { path: path.to_owned(), problem: problem.into() })
+        Self::Unsafe(CacheError {
+            path: path.to_owned(),
+            problem: problem.into(),
+        })
     }
 }
 

@@ -1,7 +1,8 @@
-//! The last release objects and trust roots of a store, for pods that start while it cannot be reached.
+//! The last release objects and trust roots of a store, for pods that start while it cannot be
+//! reached.
 //!
-//! They are kept once they were verified and accepted, and go through the same checks when they are used: to whoever reads them they
-//! are as good as what the store sends, and no better.
+//! They are kept once they were verified and accepted, and go through the same checks when they are
+//! used: to whoever reads them they are as good as what the store sends, and no better.
 
 use super::{Cache, chain, shelf::Shelf};
 use crate::disk::random_name;
@@ -13,7 +14,8 @@ use std::{
 use store::Etag;
 use tracing::{debug, warn};
 
-/// Bytes that the line above an object has at most: its own words, a digest, and the tag that the store gave, of some 40 bytes.
+/// Bytes that the line above an object has at most: its own words, a digest, and the tag that the
+/// store gave, of some 40 bytes.
 const LINE_LIMIT: usize = 1024;
 /// How the line starts: format and version.
 const MAGIC: &str = "longshore-object 1";
@@ -27,7 +29,8 @@ pub(crate) struct Remembered {
 }
 
 impl Cache {
-    /// The object that `store` last had under `key`, as far as this node knows. What is damaged is removed.
+    /// The object that `store` last had under `key`, as far as this node knows. What is damaged is
+    /// removed.
     pub(crate) fn recall(&self, store: &str, key: &str) -> Option<Remembered> {
         let name = name(store, key);
         let mut text = Vec::new();
@@ -69,7 +72,11 @@ impl Cache {
         };
         let written = self
             .incoming
-            .fill(&file, &temporary, &[line.as_bytes(), &object.bytes].concat())
+            .fill(
+                &file,
+                &temporary,
+                &[line.as_bytes(), &object.bytes].concat(),
+            )
             .and_then(|()| self.incoming.move_to(&temporary, &self.objects, &name));
         match written {
             Ok(()) => self.grew.store(true, Relaxed),
@@ -86,20 +93,35 @@ impl Cache {
     pub(crate) fn forget(&self, store: &str, key: &str, problem: &str) {
         match self.objects.remove(&name(store, key)) {
             Ok(()) => warn!(key, problem, "evicted from the node cache"),
-            Err(error) => warn!(key, problem, error = %chain(&error), "of no use in the node cache, and stays there"),
+            Err(error) => {
+                warn!(key, problem, error = %chain(&error), "of no use in the node cache, and stays there")
+            }
         }
     }
 }
 
 /// A file's name: which store, and the key with `+` for `/`, which no key of ours contains.
 fn name(store: &str, key: &str) -> String {
-    format!("{}+{}", Sha256::of(store.as_bytes()).short(), key.replace('/', "+"))
+    format!(
+        "{}+{}",
+        Sha256::of(store.as_bytes()).short(),
+        key.replace('/', "+")
+    )
 }
 
 fn parse(text: &[u8]) -> Option<Remembered> {
-    let end = text.iter().take(LINE_LIMIT).position(|byte| *byte == b'\n')?;
+    let end = text
+        .iter()
+        .take(LINE_LIMIT)
+        .position(|byte| *byte == b'\n')?;
     let (line, bytes) = (std::str::from_utf8(&text[..end]).ok()?, &text[end + 1..]);
-    let (digest, etag) = line.strip_prefix(MAGIC)?.strip_prefix(' ')?.split_once(' ')?;
+    let (digest, etag) = line
+        .strip_prefix(MAGIC)?
+        .strip_prefix(' ')?
+        .split_once(' ')?;
     let whole = bytes.len() <= limits::ENVELOPE_LIMIT && digest.parse() == Ok(Sha256::of(bytes));
-    whole.then(|| Remembered { bytes: bytes.to_vec(), etag: Etag::new(etag) })
+    whole.then(|| Remembered {
+        bytes: bytes.to_vec(),
+        etag: Etag::new(etag),
+    })
 }

@@ -9,8 +9,8 @@ use std::{collections::BinaryHeap, sync::atomic::Ordering::Relaxed};
 use tracing::{info, warn};
 
 impl Cache {
-    /// Removes what crashes left in `incoming/`; and where this process added something, brings the cache below its limit. One process
-    /// does it at a time, the others leave it to that one.
+    /// Removes what crashes left in `incoming/`; and where this process added something, brings the
+    /// cache below its limit. One process does it at a time, the others leave it to that one.
     pub(crate) fn sweep(&self) {
         let grew = self.grew.swap(false, Relaxed);
         // Nothing was written, so nothing can be in the way, and a look at every file is saved.
@@ -23,16 +23,21 @@ impl Cache {
     }
 
     fn try_sweep(&self, grew: bool) -> Result<(), DiskError> {
-        let Asked::Held(_lock) = Lock::ask(&self.path.join("v1/lock"))? else { return Ok(()) };
+        let Asked::Held(_lock) = Lock::ask(&self.path.join("v1/lock"))? else {
+            return Ok(());
+        };
         let mut left = Vec::new();
         self.incoming.each(|listed| left.push(listed.name))?;
         left.iter().try_for_each(|name| self.remove_left(name))?;
         if grew { self.make_room() } else { Ok(()) }
     }
 
-    /// Removes a file in `incoming/` whose lock nobody holds. Somebody who opened it before sees that it has lost its name.
+    /// Removes a file in `incoming/` whose lock nobody holds. Somebody who opened it before sees
+    /// that it has lost its name.
     fn remove_left(&self, name: &str) -> Result<(), DiskError> {
-        let Ok(file) = self.incoming.open(name) else { return Ok(()) };
+        let Ok(file) = self.incoming.open(name) else {
+            return Ok(());
+        };
         if self.incoming.lock(&file, name)? && self.incoming.is(name, &file) {
             self.incoming.remove(name)?;
         }
@@ -54,15 +59,25 @@ impl Cache {
                 if over == 0 {
                     break;
                 }
-                // Whoever has it open reads on; whoever comes later fetches it. A digest is no object's name.
-                let from = if name.contains('+') { &self.objects } else { &self.chunks };
+                // Whoever has it open reads on; whoever comes later fetches it. A digest is no
+                // object's name.
+                let from = if name.contains('+') {
+                    &self.objects
+                } else {
+                    &self.chunks
+                };
                 from.remove(&name)?;
                 over = over.saturating_sub(size);
                 (files, bytes) = (files + 1, bytes + size);
             }
         }
         if files > 0 {
-            info!(files, bytes, limit = self.limit, "evicted from the node cache what was used longest ago");
+            info!(
+                files,
+                bytes,
+                limit = self.limit,
+                "evicted from the node cache what was used longest ago"
+            );
         }
         Ok(())
     }

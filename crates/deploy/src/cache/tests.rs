@@ -1,4 +1,7 @@
-#![allow(clippy::disallowed_methods, reason = "a test prepares what is on the disk")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a test prepares what is on the disk"
+)]
 
 use super::*;
 use release::Sha256;
@@ -18,7 +21,10 @@ struct Lab {
 
 impl Lab {
     fn new() -> Self {
-        Self { directory: tempfile::tempdir().unwrap(), limit: LIMIT }
+        Self {
+            directory: tempfile::tempdir().unwrap(),
+            limit: LIMIT,
+        }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -30,7 +36,10 @@ impl Lab {
     }
 
     fn try_open(&self) -> Result<Option<Arc<Cache>>, CacheError> {
-        Cache::open(&Settings { directory: self.path(""), limit: self.limit })
+        Cache::open(&Settings {
+            directory: self.path(""),
+            limit: self.limit,
+        })
     }
 
     fn open(&self) -> Arc<Cache> {
@@ -43,7 +52,10 @@ impl Lab {
 
     fn age(&self, bytes: &[u8], seconds: u64) {
         let time = SystemTime::now() - Duration::from_secs(seconds);
-        fs::File::open(self.chunk(bytes)).unwrap().set_modified(time).unwrap();
+        fs::File::open(self.chunk(bytes))
+            .unwrap()
+            .set_modified(time)
+            .unwrap();
     }
 }
 
@@ -80,12 +92,24 @@ fn everything_in_it_is_ours_alone() {
     let lab = Lab::new();
     let cache = lab.open();
     ours(&cache, b"chunk").publish(b"chunk");
-    cache.remember("s3://a", "trust/2.root.json", &Remembered { bytes: b"x".to_vec(), etag: Etag::new("\"1\"") });
+    cache.remember(
+        "s3://a",
+        "trust/2.root.json",
+        &Remembered {
+            bytes: b"x".to_vec(),
+            etag: Etag::new("\"1\""),
+        },
+    );
     let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o777;
     for directory in ["", "v1", "v1/chunks", "v1/incoming", "v1/objects"] {
         assert_eq!(mode(&lab.path(directory)), 0o700, "{directory}");
     }
-    let object = fs::read_dir(lab.path("v1/objects")).unwrap().next().unwrap().unwrap().path();
+    let object = fs::read_dir(lab.path("v1/objects"))
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
     assert_eq!((mode(&lab.chunk(b"chunk")), mode(&object)), (0o600, 0o600));
 }
 
@@ -125,7 +149,10 @@ fn a_directory_that_others_can_enter_or_that_is_no_directory_is_refused() {
 
 #[test]
 fn a_cache_that_cannot_be_made_is_none() {
-    let settings = Settings { directory: "/proc/none".into(), limit: LIMIT };
+    let settings = Settings {
+        directory: "/proc/none".into(),
+        limit: LIMIT,
+    };
     assert!(Cache::open(&settings).unwrap().is_none());
 }
 
@@ -156,19 +183,33 @@ fn whoever_opened_a_file_before_it_was_published_never_writes_to_it() {
     claim.publish(b"chunk");
     assert!(other.incoming.lock(&early, &name).unwrap());
     assert!(!other.incoming.is(&name, &early));
-    assert!(matches!(other.claim(&Sha256::of(b"chunk"), 5), Claimed::Found(_)));
+    assert!(matches!(
+        other.claim(&Sha256::of(b"chunk"), 5),
+        Claimed::Found(_)
+    ));
 }
 
 #[test]
 fn what_a_killed_process_left_is_overwritten_by_the_next() {
     let lab = Lab::new();
     let cache = lab.open();
-    fs::write(lab.path("v1/incoming").join(Sha256::of(b"chunk").to_string()), vec![1; 1000]).unwrap();
+    fs::write(
+        lab.path("v1/incoming")
+            .join(Sha256::of(b"chunk").to_string()),
+        vec![1; 1000],
+    )
+    .unwrap();
     ours(&cache, b"chunk").publish(b"chunk");
     assert_eq!(find(&cache, b"chunk").unwrap(), b"chunk");
     for (name, make) in [("b", true), ("c", false)] {
-        let path = lab.path("v1/incoming").join(Sha256::of(name.as_bytes()).to_string());
-        let made = if make { fs::create_dir_all(path.join("deep")) } else { symlink("/etc/passwd", path) };
+        let path = lab
+            .path("v1/incoming")
+            .join(Sha256::of(name.as_bytes()).to_string());
+        let made = if make {
+            fs::create_dir_all(path.join("deep"))
+        } else {
+            symlink("/etc/passwd", path)
+        };
         made.unwrap();
         ours(&cache, name.as_bytes()).publish(name.as_bytes());
         assert_eq!(find(&cache, name.as_bytes()).unwrap(), name.as_bytes());
@@ -191,7 +232,14 @@ fn what_is_not_a_file_of_the_signed_size_is_evicted() {
         },
         |path| {
             fs::remove_file(path).unwrap();
-            rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+            rustix::fs::mknodat(
+                rustix::fs::CWD,
+                path,
+                rustix::fs::FileType::Fifo,
+                0o600.into(),
+                0,
+            )
+            .unwrap();
         },
         |path| {
             fs::remove_file(path).unwrap();
@@ -238,7 +286,10 @@ fn what_was_used_longest_ago_is_evicted_first() {
     // The oldest is used once more.
     cache.find(&Sha256::of(&chunks[0]), 100).unwrap().served();
     cache.sweep();
-    let left: Vec<_> = chunks.iter().map(|chunk| find(&cache, chunk).is_some()).collect();
+    let left: Vec<_> = chunks
+        .iter()
+        .map(|chunk| find(&cache, chunk).is_some())
+        .collect();
     assert_eq!(left, [true, false, false, true]);
     // Nothing was added, so nobody looks.
     lab.limit = 0;
@@ -277,14 +328,29 @@ fn objects_come_back_as_the_store_sent_them_and_damaged_ones_do_not() {
     let lab = Lab::new();
     let cache = lab.open();
     let key = "channels/shops/acme/release.json";
-    let object = Remembered { bytes: b"{\n}".to_vec(), etag: Etag::new("\"a tag with spaces\"") };
+    let object = Remembered {
+        bytes: b"{\n}".to_vec(),
+        etag: Etag::new("\"a tag with spaces\""),
+    };
     assert_eq!(cache.recall("s3://a", key), None);
     cache.remember("s3://a", key, &object);
     assert_eq!(cache.recall("s3://a", key), Some(object.clone()));
     assert_eq!(cache.recall("s3://b", key), None);
-    cache.remember("s3://a", key, &Remembered { etag: Etag::new("\n"), ..object.clone() });
+    cache.remember(
+        "s3://a",
+        key,
+        &Remembered {
+            etag: Etag::new("\n"),
+            ..object.clone()
+        },
+    );
     assert_eq!(cache.recall("s3://a", key), Some(object.clone()));
-    let path = fs::read_dir(lab.path("v1/objects")).unwrap().next().unwrap().unwrap().path();
+    let path = fs::read_dir(lab.path("v1/objects"))
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
     let good = fs::read(&path).unwrap();
     for at in 0..good.len() {
         let mut bad = good.clone();
@@ -313,7 +379,8 @@ fn no_two_ever_have_the_same_claim() {
             scope.spawn(|| {
                 let cache = lab.open();
                 for _ in 0..2000 {
-                    // Given up each time, so that the file goes and comes while others are opening and locking it.
+                    // Given up each time, so that the file goes and comes while others are opening
+                    // and locking it.
                     if let Claimed::Ours(claim) = cache.claim(&Sha256::of(b"chunk"), 5) {
                         assert!(!taken.swap(true, Relaxed), "two have it");
                         claims.fetch_add(1, Relaxed);

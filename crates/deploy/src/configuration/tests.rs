@@ -1,4 +1,7 @@
-#![allow(clippy::disallowed_methods, reason = "a test prepares what is on the disk")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a test prepares what is on the disk"
+)]
 
 use super::*;
 use std::{
@@ -16,7 +19,13 @@ impl Lab {
     fn new(template: &str, secrets: &[(&str, &str)]) -> Self {
         let lab = Self(tempfile::tempdir().unwrap());
         let list = format!("{{\"{PATH}\": \"local.xml\"}}");
-        for (volume, files) in [("app", &[("templates.json", list.as_str()), ("local.xml", template)][..]), ("secret", secrets)] {
+        for (volume, files) in [
+            (
+                "app",
+                &[("templates.json", list.as_str()), ("local.xml", template)][..],
+            ),
+            ("secret", secrets),
+        ] {
             let hidden = lab.at(volume).join("..2026_01_31");
             fs::create_dir_all(&hidden).unwrap();
             symlink("..2026_01_31", lab.at(volume).join("..data")).unwrap();
@@ -33,7 +42,11 @@ impl Lab {
     }
 
     fn configuration(&self) -> Configuration {
-        Configuration { templates: self.at("app"), secrets: Some(self.at("secret")), configured: self.at("configured") }
+        Configuration {
+            templates: self.at("app"),
+            secrets: Some(self.at("secret")),
+            configured: self.at("configured"),
+        }
     }
 
     fn fill(&self) -> Result<Filled, ConfigurationError> {
@@ -48,14 +61,26 @@ impl Lab {
 
 #[test]
 fn a_release_and_its_secrets_are_filled_in() {
-    let lab = Lab::new("<p>@release@</p><k>@secret:key@@secret:none?@</k>", &[("key", "a]]>b\n")]);
+    let lab = Lab::new(
+        "<p>@release@</p><k>@secret:key@@secret:none?@</k>",
+        &[("key", "a]]>b\n")],
+    );
     let filled = lab.fill().unwrap();
-    assert_eq!(format!("{filled:?}"), "{RelativePath(\"app/etc/local.xml\")}");
+    assert_eq!(
+        format!("{filled:?}"),
+        "{RelativePath(\"app/etc/local.xml\")}"
+    );
     for _ in 0..2 {
         filled.write(&lab.at("configured"), SHORT).unwrap();
         let file = lab.at("configured").join(SHORT).join(PATH);
-        assert_eq!(fs::read_to_string(&file).unwrap(), "<p>0123456789abcdef</p><k>a]]]]><![CDATA[>b</k>");
-        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o7777, 0o640);
+        assert_eq!(
+            fs::read_to_string(&file).unwrap(),
+            "<p>0123456789abcdef</p><k>a]]]]><![CDATA[>b</k>"
+        );
+        assert_eq!(
+            file.metadata().unwrap().permissions().mode() & 0o7777,
+            0o640
+        );
         assert_eq!(fs::read_dir(lab.at("configured")).unwrap().count(), 1);
     }
 }
@@ -66,7 +91,10 @@ fn files_of_before_go_when_new_ones_come() {
     let old = lab.at("configured").join(SHORT).join("app/etc/old.xml");
     fs::create_dir_all(old.parent().unwrap()).unwrap();
     fs::write(&old, "old").unwrap();
-    lab.fill().unwrap().write(&lab.at("configured"), SHORT).unwrap();
+    lab.fill()
+        .unwrap()
+        .write(&lab.at("configured"), SHORT)
+        .unwrap();
     assert!(!old.exists() && lab.at("configured").join(SHORT).join(PATH).exists());
 }
 
@@ -74,7 +102,10 @@ fn files_of_before_go_when_new_ones_come() {
 fn what_is_missing_or_wrong_is_named_and_no_secret_is() {
     let text = |error: &ConfigurationError| {
         use std::error::Error as _;
-        format!("{error}: {:?} {error:?}", error.source().map(ToString::to_string))
+        format!(
+            "{error}: {:?} {error:?}",
+            error.source().map(ToString::to_string)
+        )
     };
     let refused = |lab: &Lab, reason, problem: &str| {
         let error = lab.fill().unwrap_err();
@@ -84,14 +115,28 @@ fn what_is_missing_or_wrong_is_named_and_no_secret_is() {
     };
     let template = "@secret:database-user@ @secret:crypt-key@";
     let lab = Lab::new(template, &[("database-user", "hunter2")]);
-    refused(&lab, Reason::Secret, "the shop's Secret has no key crypt-key, which app/etc/local.xml needs");
+    refused(
+        &lab,
+        Reason::Secret,
+        "the shop's Secret has no key crypt-key, which app/etc/local.xml needs",
+    );
 
-    let without = Configuration { secrets: None, ..lab.configuration() };
+    let without = Configuration {
+        secrets: None,
+        ..lab.configuration()
+    };
     let error = without.fill(SHORT, &[PATH.parse().unwrap()]).unwrap_err();
-    assert!(matches!(error, ConfigurationError::Missing { ref key, .. } if key == "database-user"), "{error}");
+    assert!(
+        matches!(error, ConfigurationError::Missing { ref key, .. } if key == "database-user"),
+        "{error}"
+    );
 
     fs::create_dir(lab.at("secret/crypt-key")).unwrap();
-    refused(&lab, Reason::Secret, "cannot read the key crypt-key of the shop's Secret");
+    refused(
+        &lab,
+        Reason::Secret,
+        "cannot read the key crypt-key of the shop's Secret",
+    );
     fs::remove_dir(lab.at("secret/crypt-key")).unwrap();
     fs::write(lab.at("secret/crypt-key"), vec![b'x'; (1 << 20) + 1]).unwrap();
     refused(&lab, Reason::Secret, "cannot read the key crypt-key");
@@ -102,9 +147,17 @@ fn what_is_missing_or_wrong_is_named_and_no_secret_is() {
     refused(&lab, Reason::Template, "local.xml has over 1048576 bytes");
     fs::remove_file(lab.at("app/local.xml")).unwrap();
     refused(&lab, Reason::Template, "local.xml");
-    for list in ["[]", "{\"app/etc/local.xml\": \"../secret/database-user\"}", "{\"../x\": \"local.xml\"}"] {
+    for list in [
+        "[]",
+        "{\"app/etc/local.xml\": \"../secret/database-user\"}",
+        "{\"../x\": \"local.xml\"}",
+    ] {
         lab.replace("app/templates.json", list);
-        refused(&lab, Reason::Template, "templates.json does not say which template is of which path");
+        refused(
+            &lab,
+            Reason::Template,
+            "templates.json does not say which template is of which path",
+        );
     }
     fs::remove_file(lab.at("app/templates.json")).unwrap();
     refused(&lab, Reason::Template, "cannot read ");
@@ -113,5 +166,8 @@ fn what_is_missing_or_wrong_is_named_and_no_secret_is() {
 #[test]
 fn many_secrets_do_not_fill_the_memory() {
     let lab = Lab::new(&"@secret:key@".repeat(8), &[("key", &"x".repeat(1 << 20))]);
-    assert!(matches!(lab.fill(), Err(ConfigurationError::TooLarge { .. })));
+    assert!(matches!(
+        lab.fill(),
+        Err(ConfigurationError::TooLarge { .. })
+    ));
 }

@@ -1,4 +1,7 @@
-#![allow(clippy::disallowed_methods, reason = "a test prepares what is on the disk")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a test prepares what is on the disk"
+)]
 
 use super::*;
 use crate::configuration::Configuration;
@@ -17,7 +20,13 @@ fn manifest(shared: &[&str], writable: &[(&str, bool)]) -> Manifest {
         files: 0,
         bytes: 0,
         shared: shared.iter().map(|path| path.parse().unwrap()).collect(),
-        writable: writable.iter().map(|(path, keep)| Writable { path: path.parse().unwrap(), keep: *keep }).collect(),
+        writable: writable
+            .iter()
+            .map(|(path, keep)| Writable {
+                path: path.parse().unwrap(),
+                keep: *keep,
+            })
+            .collect(),
         php: None,
         migration: Migration::None,
         case_sensitive: false,
@@ -34,7 +43,10 @@ impl Pod {
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         fs::create_dir_all(directory.path().join("root/releases/0123456789abcdef/var")).unwrap();
-        Self { directory, places: Places::default() }
+        Self {
+            directory,
+            places: Places::default(),
+        }
     }
 
     // Where the shop writes on a volume of its own.
@@ -63,9 +75,23 @@ impl Pod {
         self.make_with(manifest, &Filled::default(), false)
     }
 
-    fn make_with(&self, manifest: &Manifest, filled: &Filled, again: bool) -> Result<(), DirectoryError> {
+    fn make_with(
+        &self,
+        manifest: &Manifest,
+        filled: &Filled,
+        again: bool,
+    ) -> Result<(), DirectoryError> {
         let (root, tree) = (self.at("root"), self.tree());
-        Making { root: &root, tree: &tree, short: SHORT, manifest, places: &self.places, filled, again }.make()
+        Making {
+            root: &root,
+            tree: &tree,
+            short: SHORT,
+            manifest,
+            places: &self.places,
+            filled,
+            again,
+        }
+        .make()
     }
 }
 
@@ -76,12 +102,22 @@ fn mode(path: &Path) -> u32 {
 #[test]
 fn each_kind_is_made() {
     let pod = Pod::new();
-    pod.make(&manifest(&["media", "var/import"], &[("var/cache", false), ("var/session", true), ("log", true)])).unwrap();
+    pod.make(&manifest(
+        &["media", "var/import"],
+        &[("var/cache", false), ("var/session", true), ("log", true)],
+    ))
+    .unwrap();
     let mode = |path: &str| mode(&pod.tree().join(path));
     assert_eq!((mode("media"), mode("var/import")), (0o755, 0o755));
-    assert_eq!((mode("var/cache"), mode("var/session"), mode("log")), (0o2775, 0o2775, 0o2775));
+    assert_eq!(
+        (mode("var/cache"), mode("var/session"), mode("log")),
+        (0o2775, 0o2775, 0o2775)
+    );
     for path in ["var/session", "log"] {
-        assert_eq!(pod.tree().join(path).canonicalize().unwrap(), pod.at("root/kept").join(path).canonicalize().unwrap());
+        assert_eq!(
+            pod.tree().join(path).canonicalize().unwrap(),
+            pod.at("root/kept").join(path).canonicalize().unwrap()
+        );
     }
 }
 
@@ -99,9 +135,15 @@ fn a_modules_file_in_the_way_is_a_duplicate() {
             manifest(&[], &[("media/catalog", false)]),
         ];
         for case in cases {
-            assert!(matches!(pod.make(&case), Err(DirectoryError::Occupied(_))), "{case:?}");
+            assert!(
+                matches!(pod.make(&case), Err(DirectoryError::Occupied(_))),
+                "{case:?}"
+            );
         }
-        assert!(matches!(pod.make(&manifest(&[], &[("var", true)])), Err(DirectoryError::KeptHasFiles(_))));
+        assert!(matches!(
+            pod.make(&manifest(&[], &[("var", true)])),
+            Err(DirectoryError::KeptHasFiles(_))
+        ));
     }
 }
 
@@ -112,9 +154,18 @@ fn storage_is_linked_and_what_a_module_ships_for_it_is_set_aside() {
     pod.ship("media/.htaccess", "deny");
     pod.make(&manifest(&["media", "var/import"], &[])).unwrap();
     let (tree, storage) = (pod.tree(), pod.at("storage"));
-    assert_eq!(fs::read_link(tree.join("media")).unwrap(), storage.join("media"));
-    assert_eq!(fs::read_link(tree.join("var/import")).unwrap(), storage.join("var/import"));
-    assert_eq!(fs::read_to_string(tree.join(".media.shipped/.htaccess")).unwrap(), "deny");
+    assert_eq!(
+        fs::read_link(tree.join("media")).unwrap(),
+        storage.join("media")
+    );
+    assert_eq!(
+        fs::read_link(tree.join("var/import")).unwrap(),
+        storage.join("var/import")
+    );
+    assert_eq!(
+        fs::read_to_string(tree.join(".media.shipped/.htaccess")).unwrap(),
+        "deny"
+    );
 }
 
 #[test]
@@ -129,19 +180,32 @@ fn no_link_is_followed_out_of_the_tree() {
     let pod = Pod::new();
     let outside = tempfile::tempdir().unwrap();
     symlink(outside.path(), pod.tree().join("out")).unwrap();
-    assert!(matches!(pod.make(&manifest(&["out/media"], &[])), Err(DirectoryError::Occupied(_))));
+    assert!(matches!(
+        pod.make(&manifest(&["out/media"], &[])),
+        Err(DirectoryError::Occupied(_))
+    ));
     assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
 }
 
 // Everything in a directory with its times: whoever only touches it leaves a trace.
 fn seen(directory: &Path) -> std::collections::BTreeMap<PathBuf, (u32, i64, i64, i64)> {
-    let (mut seen, mut open) = (std::collections::BTreeMap::new(), vec![directory.to_owned()]);
+    let (mut seen, mut open) = (
+        std::collections::BTreeMap::new(),
+        vec![directory.to_owned()],
+    );
     while let Some(at) = open.pop() {
         let stat = at.symlink_metadata().unwrap();
         if stat.is_dir() {
-            open.extend(fs::read_dir(&at).unwrap().map(|entry| entry.unwrap().path()));
+            open.extend(
+                fs::read_dir(&at)
+                    .unwrap()
+                    .map(|entry| entry.unwrap().path()),
+            );
         }
-        seen.insert(at, (stat.mode(), stat.mtime(), stat.ctime(), stat.ctime_nsec()));
+        seen.insert(
+            at,
+            (stat.mode(), stat.mtime(), stat.ctime(), stat.ctime_nsec()),
+        );
     }
     seen
 }
@@ -195,7 +259,16 @@ proptest::proptest! {
     }
 }
 
-const PATHS: &[&str] = &["media", "media/z", "media/.z.shipped", ".media.shipped", "var", "var/cache", "var/cache/z", "a/b/c"];
+const PATHS: &[&str] = &[
+    "media",
+    "media/z",
+    "media/.z.shipped",
+    ".media.shipped",
+    "var",
+    "var/cache",
+    "var/cache/z",
+    "a/b/c",
+];
 
 #[test]
 fn writable_directories_are_on_their_volume_with_what_modules_ship() {
@@ -203,27 +276,63 @@ fn writable_directories_are_on_their_volume_with_what_modules_ship() {
     pod.ship("var/.htaccess", "deny");
     pod.ship("var/log/.keep", "");
     pod.ship("var/export/readme", "csv");
-    fs::set_permissions(pod.tree().join("var/.htaccess"), fs::Permissions::from_mode(0o644)).unwrap();
+    fs::set_permissions(
+        pod.tree().join("var/.htaccess"),
+        fs::Permissions::from_mode(0o644),
+    )
+    .unwrap();
     symlink("log", pod.tree().join("var/logs")).unwrap();
-    pod.make(&manifest(&["var/export", "var/import"], &[("sessions", true), ("var", false)])).unwrap();
+    pod.make(&manifest(
+        &["var/export", "var/import"],
+        &[("sessions", true), ("var", false)],
+    ))
+    .unwrap();
 
     let (tree, volume) = (pod.tree(), pod.at("writable"));
-    assert_eq!(fs::read_link(tree.join("var")).unwrap(), volume.join(SHORT).join("var"));
-    assert_eq!(fs::read_link(tree.join("sessions")).unwrap(), volume.join("kept/sessions"));
-    assert_eq!(fs::read_to_string(tree.join("var/.htaccess")).unwrap(), "deny");
-    assert_eq!(fs::read_link(tree.join("var/logs")).unwrap(), Path::new("log"));
+    assert_eq!(
+        fs::read_link(tree.join("var")).unwrap(),
+        volume.join(SHORT).join("var")
+    );
+    assert_eq!(
+        fs::read_link(tree.join("sessions")).unwrap(),
+        volume.join("kept/sessions")
+    );
+    assert_eq!(
+        fs::read_to_string(tree.join("var/.htaccess")).unwrap(),
+        "deny"
+    );
+    assert_eq!(
+        fs::read_link(tree.join("var/logs")).unwrap(),
+        Path::new("log")
+    );
     for path in ["var/export", "var/import"] {
-        assert_eq!(fs::read_link(tree.join(path)).unwrap(), pod.at("storage").join(path));
+        assert_eq!(
+            fs::read_link(tree.join(path)).unwrap(),
+            pod.at("storage").join(path)
+        );
     }
-    assert_eq!(fs::read_to_string(tree.join("var/.export.shipped/readme")).unwrap(), "csv");
-    assert_eq!((mode(&tree.join("var")), mode(&tree.join("var/log")), mode(&tree.join("sessions"))), (0o2775, 0o2775, 0o2775));
+    assert_eq!(
+        fs::read_to_string(tree.join("var/.export.shipped/readme")).unwrap(),
+        "csv"
+    );
+    assert_eq!(
+        (
+            mode(&tree.join("var")),
+            mode(&tree.join("var/log")),
+            mode(&tree.join("sessions"))
+        ),
+        (0o2775, 0o2775, 0o2775)
+    );
     assert_eq!(mode(&tree.join("var/.htaccess")), 0o664);
     // The release's own stays as it was, beside the link.
     assert_eq!(mode(&tree.join(".var.shipped/.htaccess")), 0o644);
     fs::write(tree.join("var/log/system.log"), "x").unwrap();
     assert!(!tree.join(".var.shipped/log/system.log").exists());
     // Nothing under a name that was only its own for a while.
-    let mut names: Vec<_> = fs::read_dir(&volume).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let mut names: Vec<_> = fs::read_dir(&volume)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
     names.sort();
     assert_eq!(names, [SHORT, "kept"]);
 }
@@ -237,9 +346,17 @@ fn a_release_starts_fresh_and_a_repaired_one_does_not() {
         fs::write(&stale, "old").unwrap();
         fs::create_dir_all(pod.at("writable/kept/session")).unwrap();
         fs::write(pod.at("writable/kept/session/sess_1"), "cart").unwrap();
-        pod.make_with(&manifest(&[], &[("session", true), ("var/cache", false)]), &Filled::default(), again).unwrap();
+        pod.make_with(
+            &manifest(&[], &[("session", true), ("var/cache", false)]),
+            &Filled::default(),
+            again,
+        )
+        .unwrap();
         assert_eq!(pod.tree().join("var/cache/page").exists(), left, "{again}");
-        assert_eq!(fs::read_to_string(pod.tree().join("session/sess_1")).unwrap(), "cart");
+        assert_eq!(
+            fs::read_to_string(pod.tree().join("session/sess_1")).unwrap(),
+            "cart"
+        );
     }
 }
 
@@ -255,7 +372,11 @@ fn what_the_shop_put_in_the_way_is_not_followed() {
         // Links in the place of every directory that is made, and deeper.
         for name in [SHORT, "kept"] {
             if volume.join(name).is_dir() && !volume.join(name).is_symlink() {
-                fs::rename(volume.join(name), volume.join(format!("was-{name}-{again}"))).unwrap();
+                fs::rename(
+                    volume.join(name),
+                    volume.join(format!("was-{name}-{again}")),
+                )
+                .unwrap();
             }
             fs::remove_file(volume.join(name)).ok();
             symlink(outside.path(), volume.join(name)).unwrap();
@@ -265,7 +386,9 @@ fn what_the_shop_put_in_the_way_is_not_followed() {
         }
         pod.make_with(&wanted, &Filled::default(), again).unwrap();
         assert!(!volume.join(SHORT).is_symlink() && !volume.join("kept").is_symlink());
-        assert!(volume.join(SHORT).join("var/cache").is_dir() && volume.join("kept/session").is_dir());
+        assert!(
+            volume.join(SHORT).join("var/cache").is_dir() && volume.join("kept/session").is_dir()
+        );
         fs::remove_dir_all(volume.join(SHORT)).unwrap();
         fs::remove_dir_all(volume.join("kept")).unwrap();
         fs::remove_dir_all(volume.join(format!("was-{SHORT}-{again}"))).ok();
@@ -276,8 +399,14 @@ fn what_the_shop_put_in_the_way_is_not_followed() {
     fs::remove_file(pod.tree().join("var/cache")).unwrap();
     fs::remove_file(pod.tree().join("session")).unwrap();
     pod.make_with(&wanted, &Filled::default(), true).unwrap();
-    assert_eq!(fs::read_to_string(volume.join(SHORT).join("var/cache/.htaccess")).unwrap(), "deny");
-    let found: Vec<_> = fs::read_dir(outside.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(
+        fs::read_to_string(volume.join(SHORT).join("var/cache/.htaccess")).unwrap(),
+        "deny"
+    );
+    let found: Vec<_> = fs::read_dir(outside.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
     assert_eq!(found, ["photo"]);
 }
 
@@ -286,15 +415,40 @@ fn a_configuration_file_leads_to_the_releases_own() {
     let mut pod = Pod::new();
     let templates = pod.at("templates");
     fs::create_dir(&templates).unwrap();
-    fs::write(templates.join("templates.json"), r#"{"app/etc/local.xml": "local.xml", "not/shared.xml": "none"}"#).unwrap();
-    fs::write(templates.join("local.xml"), "<prefix>acme_@release@_</prefix>").unwrap();
-    let configuration = Configuration { templates, secrets: None, configured: pod.at("configured") };
-    pod.places = Places { storage: Some(pod.at("storage")), configuration: Some(configuration.clone()), ..Places::default() };
+    fs::write(
+        templates.join("templates.json"),
+        r#"{"app/etc/local.xml": "local.xml", "not/shared.xml": "none"}"#,
+    )
+    .unwrap();
+    fs::write(
+        templates.join("local.xml"),
+        "<prefix>acme_@release@_</prefix>",
+    )
+    .unwrap();
+    let configuration = Configuration {
+        templates,
+        secrets: None,
+        configured: pod.at("configured"),
+    };
+    pod.places = Places {
+        storage: Some(pod.at("storage")),
+        configuration: Some(configuration.clone()),
+        ..Places::default()
+    };
     let wanted = manifest(&["app/etc/local.xml", "media"], &[]);
     let filled = configuration.fill(SHORT, &wanted.shared).unwrap();
     pod.make_with(&wanted, &filled, false).unwrap();
     let link = pod.tree().join("app/etc/local.xml");
-    assert_eq!(fs::read_link(&link).unwrap(), pod.at("configured").join(SHORT).join("app/etc/local.xml"));
-    assert_eq!(fs::read_to_string(link).unwrap(), "<prefix>acme_0123456789abcdef_</prefix>");
-    assert_eq!(fs::read_link(pod.tree().join("media")).unwrap(), pod.at("storage/media"));
+    assert_eq!(
+        fs::read_link(&link).unwrap(),
+        pod.at("configured").join(SHORT).join("app/etc/local.xml")
+    );
+    assert_eq!(
+        fs::read_to_string(link).unwrap(),
+        "<prefix>acme_0123456789abcdef_</prefix>"
+    );
+    assert_eq!(
+        fs::read_link(pod.tree().join("media")).unwrap(),
+        pod.at("storage/media")
+    );
 }

@@ -1,7 +1,9 @@
-//! The index of a tree: which chunk made which paths, so that the next release can link what did not change.
+//! The index of a tree: which chunk made which paths, so that the next release can link what did
+//! not change.
 //!
-//! Lines of text, as `docs/formats/release-root.md` specifies them; a [`release::RelativePath`] has no line break, so a
-//! path is the rest of its line. It is streamed both ways, as a release may have millions of paths.
+//! Lines of text, as `docs/formats/release-root.md` specifies them; a [`release::RelativePath`] has
+//! no line break, so a path is the rest of its line. It is streamed both ways, as a release may
+//! have millions of paths.
 
 mod reader;
 mod writer;
@@ -31,12 +33,19 @@ impl Key {
     /// The keys of a module's chunks, in order.
     pub(crate) fn of(module: &Module) -> impl Iterator<Item = Self> {
         let replaced = replaced(&module.replaced);
-        module.chunks.iter().map(move |chunk| Self { chunk: chunk.sha256, replaced, target: module.target.clone() })
+        module.chunks.iter().map(move |chunk| Self {
+            chunk: chunk.sha256,
+            replaced,
+            target: module.target.clone(),
+        })
     }
 }
 
 fn replaced(paths: &[RelativePath]) -> Sha256 {
-    let text: String = paths.iter().flat_map(|path| [path.as_str(), "\n"]).collect();
+    let text: String = paths
+        .iter()
+        .flat_map(|path| [path.as_str(), "\n"])
+        .collect();
     Sha256::of(text.as_bytes())
 }
 
@@ -73,7 +82,13 @@ mod tests {
 
     fn written(outside: &[RelativePath], groups: &[Group]) -> tempfile::NamedTempFile {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let mut writer = Writer::new(file.reopen().unwrap(), file.path(), &Sha256::of(b"manifest"), outside).unwrap();
+        let mut writer = Writer::new(
+            file.reopen().unwrap(),
+            file.path(),
+            &Sha256::of(b"manifest"),
+            outside,
+        )
+        .unwrap();
         for group in groups {
             writer.group(&group.key, &group.entries).unwrap();
         }
@@ -92,14 +107,26 @@ mod tests {
     }
 
     fn groups() -> impl Strategy<Value = Vec<Group>> {
-        let file = any::<(u64, [u8; 32])>().prop_map(|(size, contents)| Kind::File { size, contents: Sha256::from_bytes(contents) });
+        let file = any::<(u64, [u8; 32])>().prop_map(|(size, contents)| Kind::File {
+            size,
+            contents: Sha256::from_bytes(contents),
+        });
         let link = "[a-z. ă/]{1,12}".prop_map(Kind::Link);
         let kind = prop_oneof![file, Just(Kind::Directory), link];
-        let entries = prop::collection::vec((paths(), kind).prop_map(|(path, kind)| Entry { path, kind }), 0..6);
-        let group = (any::<[u8; 32]>(), prop::option::of(paths()), entries).prop_map(|(chunk, target, entries)| Group {
-            key: Key { chunk: Sha256::from_bytes(chunk), replaced: replaced(&[]), target },
-            entries,
-        });
+        let entries = prop::collection::vec(
+            (paths(), kind).prop_map(|(path, kind)| Entry { path, kind }),
+            0..6,
+        );
+        let group = (any::<[u8; 32]>(), prop::option::of(paths()), entries).prop_map(
+            |(chunk, target, entries)| Group {
+                key: Key {
+                    chunk: Sha256::from_bytes(chunk),
+                    replaced: replaced(&[]),
+                    target,
+                },
+                entries,
+            },
+        );
         prop::collection::vec(group, 0..5)
     }
 
@@ -124,9 +151,22 @@ mod tests {
     fn the_longest_line_is_read() {
         let path: RelativePath = vec!["d".repeat(250); 4].join("/").parse().unwrap();
         let target = "../".repeat(release::PATH_LIMIT / 3);
-        let entries = vec![Entry { path: path.clone(), kind: Kind::Link(target) }];
-        let key = Key { chunk: Sha256::of(b"chunk"), replaced: replaced(&[]), target: Some(path) };
-        let file = written(&[], &[Group { key: key.clone(), entries: entries.clone() }]);
+        let entries = vec![Entry {
+            path: path.clone(),
+            kind: Kind::Link(target),
+        }];
+        let key = Key {
+            chunk: Sha256::of(b"chunk"),
+            replaced: replaced(&[]),
+            target: Some(path),
+        };
+        let file = written(
+            &[],
+            &[Group {
+                key: key.clone(),
+                entries: entries.clone(),
+            }],
+        );
         assert_eq!(read(file.path()).unwrap().1, [Group { key, entries }]);
     }
 
@@ -136,14 +176,29 @@ mod tests {
         let text = std::fs::read_to_string(file.path()).unwrap();
         for version in ["2", "4", "33"] {
             let mut other = tempfile::NamedTempFile::new().unwrap();
-            other.write_all(text.replacen("longshore-index 3", &format!("longshore-index {version}"), 1).as_bytes()).unwrap();
-            assert!(matches!(read(other.path()), Err(IndexError::Line(1))), "{version}");
+            other
+                .write_all(
+                    text.replacen(
+                        "longshore-index 3",
+                        &format!("longshore-index {version}"),
+                        1,
+                    )
+                    .as_bytes(),
+                )
+                .unwrap();
+            assert!(
+                matches!(read(other.path()), Err(IndexError::Line(1))),
+                "{version}"
+            );
         }
     }
 
     #[test]
     fn another_manifests_index_is_refused() {
         let file = written(&[], &[]);
-        assert!(matches!(Reader::open(file.path(), &Sha256::of(b"other")), Err(IndexError::OtherManifest)));
+        assert!(matches!(
+            Reader::open(file.path(), &Sha256::of(b"other")),
+            Err(IndexError::OtherManifest)
+        ));
     }
 }

@@ -11,7 +11,8 @@ use std::{
 /// The longest line: a path of 1024 bytes, where a link leads in as many, and words.
 const LINE_LIMIT: u64 = 4096;
 
-/// Why an index cannot be used. The tree beside it then serves, but nothing of it is linked into the next.
+/// Why an index cannot be used. The tree beside it then serves, but nothing of it is linked into
+/// the next.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum IndexError {
     /// It could not be read.
@@ -59,27 +60,47 @@ impl Reader {
     /// Opens the index at `path`, which must be `manifest`'s.
     pub(crate) fn open(path: &Path, manifest: &Sha256) -> Result<Self, IndexError> {
         let (owner, reader) = Self::begin(path)?;
-        if owner == *manifest { Ok(reader) } else { Err(IndexError::OtherManifest) }
+        if owner == *manifest {
+            Ok(reader)
+        } else {
+            Err(IndexError::OtherManifest)
+        }
     }
 
     /// Opens the index at `path`, and says whose it is.
     pub(crate) fn begin(path: &Path) -> Result<(Sha256, Self), IndexError> {
         let file = BufReader::with_capacity(64 * 1024, File::open(path)?);
-        let mut reader =
-            Self { file, line: String::new(), number: 0, ahead: false, outside: Vec::new(), next: None, chunks: 0, entries: 0 };
+        let mut reader = Self {
+            file,
+            line: String::new(),
+            number: 0,
+            ahead: false,
+            outside: Vec::new(),
+            next: None,
+            chunks: 0,
+            entries: 0,
+        };
         reader.read_line()?;
-        let owner: Option<Sha256> = reader.line.strip_prefix(MAGIC).and_then(|rest| rest.strip_prefix(' ')?.parse().ok());
+        let owner: Option<Sha256> = reader
+            .line
+            .strip_prefix(MAGIC)
+            .and_then(|rest| rest.strip_prefix(' ')?.parse().ok());
         let owner = owner.ok_or(IndexError::Line(1))?;
         loop {
             reader.read_line()?;
-            let Some(path) = reader.line.strip_prefix("outside ") else { break };
-            reader.outside.push(path.parse().map_err(|_| IndexError::Line(reader.number))?);
+            let Some(path) = reader.line.strip_prefix("outside ") else {
+                break;
+            };
+            reader
+                .outside
+                .push(path.parse().map_err(|_| IndexError::Line(reader.number))?);
         }
         reader.ahead = true;
         Ok((owner, reader))
     }
 
-    /// The paths that, with all below them, are not the release's own: shared, writable and kept directories.
+    /// The paths that, with all below them, are not the release's own: shared, writable and kept
+    /// directories.
     pub(crate) fn outside(&self) -> &[RelativePath] {
         &self.outside
     }
@@ -120,7 +141,11 @@ impl Reader {
     }
 
     fn ended(&self, chunks: u64, entries: u64) -> Result<(), IndexError> {
-        if (chunks, entries) == (self.chunks, self.entries) { Ok(()) } else { Err(IndexError::Line(self.number)) }
+        if (chunks, entries) == (self.chunks, self.entries) {
+            Ok(())
+        } else {
+            Err(IndexError::Line(self.number))
+        }
     }
 
     fn parse_line(&mut self) -> Result<Line, IndexError> {
@@ -134,7 +159,10 @@ impl Reader {
     fn read_line(&mut self) -> Result<(), IndexError> {
         self.line.clear();
         self.number += 1;
-        self.file.by_ref().take(LINE_LIMIT).read_line(&mut self.line)?;
+        self.file
+            .by_ref()
+            .take(LINE_LIMIT)
+            .read_line(&mut self.line)?;
         match self.line.pop() {
             Some('\n') => Ok(()),
             _ => Err(IndexError::Line(self.number)),
@@ -144,13 +172,26 @@ impl Reader {
 
 fn parse(line: &str) -> Option<Line> {
     let (word, rest) = line.split_once(' ')?;
-    let entry = |path: &str, kind| Some(Line::Entry(Entry { path: path.parse().ok()?, kind }));
+    let entry = |path: &str, kind| {
+        Some(Line::Entry(Entry {
+            path: path.parse().ok()?,
+            kind,
+        }))
+    };
     match word {
         "chunk" => {
             let mut words = rest.splitn(3, ' ');
             let (chunk, replaced) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
-            let target = words.next().map(str::parse::<RelativePath>).transpose().ok()?;
-            Some(Line::Chunk(Key { chunk, replaced, target }))
+            let target = words
+                .next()
+                .map(str::parse::<RelativePath>)
+                .transpose()
+                .ok()?;
+            Some(Line::Chunk(Key {
+                chunk,
+                replaced,
+                target,
+            }))
         }
         "f" => {
             let mut words = rest.splitn(3, ' ');

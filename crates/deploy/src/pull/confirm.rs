@@ -1,5 +1,5 @@
-//! A release that was staged, and may have waited for days, is checked again whole before any of its code runs and before it is switched to:
-//! what vouched for it may be withdrawn by then.
+//! A release that was staged, and may have waited for days, is checked again whole before any of
+//! its code runs and before it is switched to: what vouched for it may be withdrawn by then.
 
 use super::{
     Follower, PullError, Run, Standing, blocking,
@@ -14,12 +14,14 @@ use jiff::Timestamp;
 use std::{future::Future, sync::Arc};
 
 impl Follower {
-    /// Whether `candidate` is what its source still offers and may still become active: the trust roots are walked anew, and signatures,
-    /// channel, floor, expiry, clock and the rejected list count as they do for a release that was never seen. `candidate` then has the
-    /// version of the trust root that vouches for it now. `false` where something else is offered; whatever is not confirmed is looked at
-    /// as if it were new by the next [`Follower::follow`].
+    /// Whether `candidate` is what its source still offers and may still become active: the trust
+    /// roots are walked anew, and signatures, channel, floor, expiry, clock and the rejected list
+    /// count as they do for a release that was never seen. `candidate` then has the version of the
+    /// trust root that vouches for it now. `false` where something else is offered; whatever is not
+    /// confirmed is looked at as if it were new by the next [`Follower::follow`].
     ///
-    /// The store is asked, or where it cannot be, the node's cache: without either, the release waits.
+    /// The store is asked, or where it cannot be, the node's cache: without either, the release
+    /// waits.
     ///
     /// # Errors
     ///
@@ -30,14 +32,25 @@ impl Follower {
         now: Timestamp,
         stop: impl Future<Output = ()> + Send,
     ) -> Result<bool, PullError> {
-        let settings = super::Settings { now, ..self.settings.clone() };
+        let settings = super::Settings {
+            now,
+            ..self.settings.clone()
+        };
         // Taken away: what is not confirmed is not known any more.
         let last = self.last.take();
         self.store.begin();
         let run = Run::new(&settings, &self.store);
         let (counters, halt) = (Arc::clone(&run.counters), run.halt.clone());
         let _halt_when_dropped = halt.clone().drop_guard();
-        let offered = watched(Box::pin(run.ask_anew()), &counters, &halt, settings.deadline, &|_| (), stop).await;
+        let offered = watched(
+            Box::pin(run.ask_anew()),
+            &counters,
+            &halt,
+            settings.deadline,
+            &|_| (),
+            stop,
+        )
+        .await;
         let offer = match offered {
             Ok(offer) => offer,
             Err(error) => {
@@ -49,12 +62,17 @@ impl Follower {
             }
         };
         let target = offer.target();
-        if (target.sequence, target.manifest) != (candidate.target.sequence, candidate.target.manifest) {
+        if (target.sequence, target.manifest)
+            != (candidate.target.sequence, candidate.target.manifest)
+        {
             return Ok(false);
         }
         (candidate.target, candidate.expires) = (target, offer.release.expires);
         let seen = offer.seen(&settings, self.store.as_ref());
-        self.last = Some(Known { seen, standing: Standing::Staged(Box::new(candidate.clone())) });
+        self.last = Some(Known {
+            seen,
+            standing: Standing::Staged(Box::new(candidate.clone())),
+        });
         Ok(true)
     }
 }
@@ -63,12 +81,22 @@ impl Run<'_> {
     /// The offer as if none was ever seen, which the policy accepts here and now.
     async fn ask_anew(&self) -> Result<Offer, PullError> {
         let (path, source) = (self.settings.root.clone(), self.settings.source.clone());
-        let (state, said) =
-            blocking(move || -> Result<(State, Said), PullError> { Ok((View::read(&path)?.state, Said::read(&source)?)) }).await?;
+        let (state, said) = blocking(move || -> Result<(State, Said), PullError> {
+            Ok((View::read(&path)?.state, Said::read(&source)?))
+        })
+        .await?;
         let cache = self.open_cache().await?;
-        let memory = cache.as_ref().map(|cache| Memory::new(Arc::clone(cache), self.store.as_ref()));
+        let memory = cache
+            .as_ref()
+            .map(|cache| Memory::new(Arc::clone(cache), self.store.as_ref()));
         let check = |offer: &Offer| offer.check(self.settings, &said, &state, false);
-        let fetched = Offer::fetch(self.settings, self.store.as_ref(), memory.as_ref(), None, check);
+        let fetched = Offer::fetch(
+            self.settings,
+            self.store.as_ref(),
+            memory.as_ref(),
+            None,
+            check,
+        );
         let offer = match self.unless_halted(fetched).await? {
             Fetched::Offer(offer) => offer,
             // Nothing was seen.

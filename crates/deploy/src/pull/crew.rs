@@ -63,7 +63,11 @@ impl Crew {
         halt: CancellationToken,
     ) -> Self {
         Self {
-            keys: manifest.modules.iter().map(|module| Key::of(module).collect()).collect(),
+            keys: manifest
+                .modules
+                .iter()
+                .map(|module| Key::of(module).collect())
+                .collect(),
             manifest,
             staging,
             writer: Mutex::new(writer),
@@ -77,14 +81,20 @@ impl Crew {
         }
     }
 
-    /// Unpacks every piece that comes, with `threads` workers, until the sender is gone or the first error.
+    /// Unpacks every piece that comes, with `threads` workers, until the sender is gone or the
+    /// first error.
     pub(crate) fn work(
         &self,
         unpacker: &Unpacker,
         pieces: &crossbeam_channel::Receiver<Loaded>,
         threads: usize,
     ) -> Result<Work, PullError> {
-        let replaced: Vec<BTreeSet<_>> = self.manifest.modules.iter().map(|module| module.replaced.iter().cloned().collect()).collect();
+        let replaced: Vec<BTreeSet<_>> = self
+            .manifest
+            .modules
+            .iter()
+            .map(|module| module.replaced.iter().cloned().collect())
+            .collect();
         let work = || {
             if let Err(error) = self.worker(unpacker, pieces, &replaced) {
                 lock(&self.first_error).get_or_insert(error);
@@ -102,7 +112,12 @@ impl Crew {
 
     /// What was staged, once the workers are done.
     pub(crate) fn into_staged(self) -> (Staging, Writer) {
-        (self.staging, self.writer.into_inner().unwrap_or_else(PoisonError::into_inner))
+        (
+            self.staging,
+            self.writer
+                .into_inner()
+                .unwrap_or_else(PoisonError::into_inner),
+        )
     }
 
     fn worker(
@@ -111,7 +126,11 @@ impl Crew {
         pieces: &crossbeam_channel::Receiver<Loaded>,
         replaced: &[BTreeSet<RelativePath>],
     ) -> Result<(), PullError> {
-        let mut hand = Hand { crew: self, worker: unpacker.worker(), replaced };
+        let mut hand = Hand {
+            crew: self,
+            worker: unpacker.worker(),
+            replaced,
+        };
         let (start, mut idle) = (Instant::now(), Duration::ZERO);
         loop {
             let waits = Instant::now();
@@ -124,7 +143,13 @@ impl Crew {
         }
         let worker = &hand.worker;
         let busy = start.elapsed().saturating_sub(idle);
-        lock(&self.work).add(&Work { workers: 1, idle, busy, verify: worker.verify(), decompress: worker.decompress() });
+        lock(&self.work).add(&Work {
+            workers: 1,
+            idle,
+            busy,
+            verify: worker.verify(),
+            decompress: worker.decompress(),
+        });
         Ok(())
     }
 
@@ -134,7 +159,10 @@ impl Crew {
             return Ok(Arc::clone(spool));
         }
         let size = self.manifest.modules[module].chunks[chunk].size;
-        let spool = Arc::new(Spool { file: self.staging.spool()?, missing: Mutex::new(size) });
+        let spool = Arc::new(Spool {
+            file: self.staging.spool()?,
+            missing: Mutex::new(size),
+        });
         spools.insert((module, chunk), Arc::clone(&spool));
         Ok(spool)
     }
@@ -148,20 +176,48 @@ struct Hand<'a> {
 }
 
 impl Hand<'_> {
-    fn piece(&mut self, Loaded { piece, mut space, cached }: Loaded) -> Result<(), PullError> {
-        let Piece { module: number, chunk: index, offset, .. } = piece;
+    fn piece(
+        &mut self,
+        Loaded {
+            piece,
+            mut space,
+            cached,
+        }: Loaded,
+    ) -> Result<(), PullError> {
+        let Piece {
+            module: number,
+            chunk: index,
+            offset,
+            ..
+        } = piece;
         let module = &self.crew.manifest.modules[number];
         let chunk = &module.chunks[index];
-        let place = Place { target: module.target.as_ref(), replaced: &self.replaced[number], last: index + 1 == module.chunks.len() };
-        let unpack = |source| PullError::Unpack { module: module.name.to_string(), source: Box::new(source) };
+        let place = Place {
+            target: module.target.as_ref(),
+            replaced: &self.replaced[number],
+            last: index + 1 == module.chunks.len(),
+        };
+        let unpack = |source| PullError::Unpack {
+            module: module.name.to_string(),
+            source: Box::new(source),
+        };
         if let Some(lost) = cached {
-            return match self.cached(chunk, &place, &mut space.bytes).map_err(unpack)? {
+            return match self
+                .cached(chunk, &place, &mut space.bytes)
+                .map_err(unpack)?
+            {
                 Ok(entries) => {
                     self.crew.counters.cached(chunk);
                     Ok(self.done(number, index, entries)?)
                 }
                 Err(evicted) => {
-                    if lost.send(Lost { chunk: (number, index), evicted }).is_err() {
+                    if lost
+                        .send(Lost {
+                            chunk: (number, index),
+                            evicted,
+                        })
+                        .is_err()
+                    {
                         debug!("the pull has ended already");
                     }
                     Ok(())
@@ -169,12 +225,20 @@ impl Hand<'_> {
             };
         }
         let entries = if is_large(chunk) {
-            let Some(spool) = self.spool(number, index, offset, &space.bytes)? else { return Ok(()) };
-            let entries = self.worker.spooled(&spool.file, chunk, &place).map_err(unpack)?;
+            let Some(spool) = self.spool(number, index, offset, &space.bytes)? else {
+                return Ok(());
+            };
+            let entries = self
+                .worker
+                .spooled(&spool.file, chunk, &place)
+                .map_err(unpack)?;
             self.publish(number, index, |claim| claim.publish_file(&spool.file));
             entries
         } else {
-            let entries = self.worker.chunk(&space.bytes, chunk, &place).map_err(unpack)?;
+            let entries = self
+                .worker
+                .chunk(&space.bytes, chunk, &place)
+                .map_err(unpack)?;
             self.publish(number, index, |claim| claim.publish(&space.bytes));
             entries
         };
@@ -188,15 +252,23 @@ impl Hand<'_> {
         }
     }
 
-    // Unpacks a chunk of the node's cache; what the cache does not have, or has damaged, is an inner error, which says whether it
-    // is gone from there. Nothing of it was written then, as its digest comes first.
+    // Unpacks a chunk of the node's cache; what the cache does not have, or has damaged, is an
+    // inner error, which says whether it is gone from there. Nothing of it was written then, as its
+    // digest comes first.
     fn cached(
         &mut self,
         chunk: &release::Chunk,
         place: &Place<'_>,
         buffer: &mut Vec<u8>,
     ) -> Result<Result<Vec<tarball::Unpacked>, bool>, tarball::UnpackError> {
-        let Some(held) = self.crew.cache.as_ref().and_then(|cache| cache.find(&chunk.sha256, chunk.size)) else { return Ok(Err(true)) };
+        let Some(held) = self
+            .crew
+            .cache
+            .as_ref()
+            .and_then(|cache| cache.find(&chunk.sha256, chunk.size))
+        else {
+            return Ok(Err(true));
+        };
         let unpacked = if is_large(chunk) {
             self.worker.spooled(held.file(), chunk, place)
         } else if held.read(buffer).is_ok() {
@@ -209,15 +281,28 @@ impl Hand<'_> {
                 held.served();
                 Ok(Ok(entries))
             }
-            Err(tarball::UnpackError::Digest { .. }) => Ok(Err(held.damaged("its digest is another"))),
+            Err(tarball::UnpackError::Digest { .. }) => {
+                Ok(Err(held.damaged("its digest is another")))
+            }
             Err(error) => Err(error),
         }
     }
 
     // Gives the spool file to whom brings its last bytes.
-    fn spool(&self, module: usize, chunk: usize, offset: u64, bytes: &[u8]) -> Result<Option<Arc<Spool>>, PullError> {
+    fn spool(
+        &self,
+        module: usize,
+        chunk: usize,
+        offset: u64,
+        bytes: &[u8],
+    ) -> Result<Option<Arc<Spool>>, PullError> {
         let spool = self.crew.spool(module, chunk)?;
-        attempt("deploy.spool.write", "write a spool file in", self.crew.staging.tree(), || spool.file.write_all_at(bytes, offset))?;
+        attempt(
+            "deploy.spool.write",
+            "write a spool file in",
+            self.crew.staging.tree(),
+            || spool.file.write_all_at(bytes, offset),
+        )?;
         let mut missing = lock(&spool.missing);
         *missing = missing.saturating_sub(bytes.len() as u64);
         if *missing > 0 {
@@ -228,8 +313,15 @@ impl Hand<'_> {
         Ok(Some(spool))
     }
 
-    fn done(&self, module: usize, chunk: usize, entries: Vec<tarball::Unpacked>) -> Result<(), DiskError> {
-        self.crew.counters.done(&self.crew.manifest.modules[module].chunks[chunk]);
+    fn done(
+        &self,
+        module: usize,
+        chunk: usize,
+        entries: Vec<tarball::Unpacked>,
+    ) -> Result<(), DiskError> {
+        self.crew
+            .counters
+            .done(&self.crew.manifest.modules[module].chunks[chunk]);
         let entries: Vec<_> = entries.into_iter().map(entry).collect();
         lock(&self.crew.writer).group(&self.crew.keys[module][chunk], &entries)
     }
@@ -237,18 +329,28 @@ impl Hand<'_> {
 
 fn entry(unpacked: tarball::Unpacked) -> Entry {
     let kind = match unpacked.kind {
-        tarball::Kind::File { size, .. } => Kind::File { size, contents: unpacked.contents },
+        tarball::Kind::File { size, .. } => Kind::File {
+            size,
+            contents: unpacked.contents,
+        },
         tarball::Kind::Directory => Kind::Directory,
         tarball::Kind::Link { target } => Kind::Link(target),
     };
-    Entry { path: unpacked.path, kind }
+    Entry {
+        path: unpacked.path,
+        kind,
+    }
 }
 
-/// Runs `work` on `threads` threads, this one among them. Where the system refuses a thread, fewer do it.
+/// Runs `work` on `threads` threads, this one among them. Where the system refuses a thread, fewer
+/// do it.
 pub(crate) fn run(threads: usize, work: impl Fn() + Sync) {
     thread::scope(|scope| {
         for _ in 1..threads {
-            if let Err(error) = thread::Builder::new().name("unpack".to_owned()).spawn_scoped(scope, &work) {
+            if let Err(error) = thread::Builder::new()
+                .name("unpack".to_owned())
+                .spawn_scoped(scope, &work)
+            {
                 warn!(%error, "fewer workers than planned");
                 break;
             }

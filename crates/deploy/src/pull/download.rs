@@ -1,4 +1,5 @@
-//! The network's half of a pull: requests in flight, bounded in bytes, whose pieces go to the workers as they come.
+//! The network's half of a pull: requests in flight, bounded in bytes, whose pieces go to the
+//! workers as they come.
 
 use super::{
     PullError,
@@ -17,7 +18,8 @@ use tokio::sync::mpsc;
 pub(crate) struct Loaded {
     pub(crate) piece: Piece,
     pub(crate) space: Space,
-    /// Who hears of it when the cache does not have the chunk after all; `None` for what was downloaded.
+    /// Who hears of it when the cache does not have the chunk after all; `None` for what was
+    /// downloaded.
     pub(crate) cached: Option<mpsc::UnboundedSender<Lost>>,
 }
 
@@ -32,13 +34,15 @@ pub(crate) struct Lost {
     pub(crate) evicted: bool,
 }
 
-/// Makes `requests`, `parallel` at a time, and sends each piece to a worker as soon as it is whole; the channel holds as many pieces
-/// as there is room for.
+/// Makes `requests`, `parallel` at a time, and sends each piece to a worker as soon as it is whole;
+/// the channel holds as many pieces as there is room for.
 ///
-/// It cannot deadlock: a request waits for a piece's room while it holds none, all of it at once and in the order of the calls; a
-/// worker gives it back when it has dealt with the piece, and waits for nothing but pieces.
+/// It cannot deadlock: a request waits for a piece's room while it holds none, all of it at once
+/// and in the order of the calls; a worker gives it back when it has dealt with the piece, and
+/// waits for nothing but pieces.
 ///
-/// No condition holds a tarball in one state over its requests: it is named by its digest, and each chunk's digest tells.
+/// No condition holds a tarball in one state over its requests: it is named by its digest, and each
+/// chunk's digest tells.
 pub(crate) async fn download(
     store: &dyn ObjectStore,
     manifest: &Manifest,
@@ -47,7 +51,12 @@ pub(crate) async fn download(
     room: &Arc<Room>,
     workers: &crossbeam_channel::Sender<Loaded>,
 ) -> Result<(), PullError> {
-    stream::iter(requests).map(Ok).try_for_each_concurrent(parallel, |request| fetch(store, manifest, request, room, workers)).await
+    stream::iter(requests)
+        .map(Ok)
+        .try_for_each_concurrent(parallel, |request| {
+            fetch(store, manifest, request, room, workers)
+        })
+        .await
 }
 
 /// Makes one request.
@@ -62,16 +71,31 @@ pub(crate) async fn fetch(
     let key = key::blob(&module.sha256);
     let pieces = request.pieces(module);
     let body = match store.get_range(&key, request.range, None).await {
-        Err(StoreError::Missing { .. }) => return Err(PullError::BlobMissing { key, module: module.name.to_string() }),
+        Err(StoreError::Missing { .. }) => {
+            return Err(PullError::BlobMissing {
+                key,
+                module: module.name.to_string(),
+            });
+        }
         other => other?,
     };
-    let mut incoming = Incoming { body, rest: Bytes::new() };
+    let mut incoming = Incoming {
+        body,
+        rest: Bytes::new(),
+    };
     for piece in pieces {
         // `None` only where a piece does not fit this machine's addresses.
         let mut space = room.take(piece.size).await.ok_or(PullError::Interrupted)?;
         incoming.fill(&mut space.bytes, piece.size).await?;
-        // Never full, as each piece has room; disconnected only where every worker ended, and then their error counts.
-        workers.try_send(Loaded { piece, space, cached: None }).map_err(|_| PullError::Interrupted)?;
+        // Never full, as each piece has room; disconnected only where every worker ended, and then
+        // their error counts.
+        workers
+            .try_send(Loaded {
+                piece,
+                space,
+                cached: None,
+            })
+            .map_err(|_| PullError::Interrupted)?;
     }
     Ok(())
 }
@@ -88,7 +112,9 @@ impl Incoming {
         let mut left = usize::try_from(size).unwrap_or(usize::MAX);
         while left > 0 {
             if self.rest.is_empty() {
-                let Some(bytes) = self.body.next().await.transpose()? else { break };
+                let Some(bytes) = self.body.next().await.transpose()? else {
+                    break;
+                };
                 self.rest = bytes;
             }
             let taken = left.min(self.rest.len());

@@ -92,7 +92,10 @@ pub enum PullError {
     #[error("cannot build the tree")]
     Tree(#[source] Box<UnpackError>),
     /// The tree does not have as many files or bytes as was signed.
-    #[error("the tree has {found_files} files of {found_bytes} bytes, signed are {files} files of {bytes} bytes")]
+    #[error(
+        "the tree has {found_files} files of {found_bytes} bytes, signed are {files} files of \
+         {bytes} bytes"
+    )]
     Totals {
         /// Files in the tree.
         found_files: u64,

@@ -1,4 +1,5 @@
-//! What a pod starts with: the release in force, unless the database is not ready for it or the shop's pods rejected it.
+//! What a pod starts with: the release in force, unless the database is not ready for it or the
+//! shop's pods rejected it.
 //!
 //! ```text
 //!  release.json ── verified ──► rejected, or not migrated? ──no──► it
@@ -8,8 +9,9 @@
 //!                                        └── nothing else ────────────────────────► it all the same
 //! ```
 //!
-//! The agent follows release.json once its gate opens. The last way is that of a shop's first release: a pod that waited for nothing else
-//! would be no better than one that shows what is wrong.
+//! The agent follows release.json once its gate opens. The last way is that of a shop's first
+//! release: a pod that waited for nothing else would be no better than one that shows what is
+//! wrong.
 
 use super::{
     PullError, Settings,
@@ -41,15 +43,22 @@ impl fmt::Display for Waits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Rejected(manifest) => write!(f, "pods of this shop rejected manifest {manifest}"),
-            Self::Migration(Need { sequence, migration }) => {
-                write!(f, "the migration of sequence {sequence} is {migration}, and the database is not said to be ready for it")
+            Self::Migration(Need {
+                sequence,
+                migration,
+            }) => {
+                write!(
+                    f,
+                    "the migration of sequence {sequence} is {migration}, and the database is not \
+                     said to be ready for it"
+                )
             }
         }
     }
 }
 
-/// What the pod at `root` starts with in place of `offer`, where that has to wait and there is something else; `previous` is the release
-/// object beside it.
+/// What the pod at `root` starts with in place of `offer`, where that has to wait and there is
+/// something else; `previous` is the release object beside it.
 pub(super) fn instead(
     settings: &Settings,
     offer: &Offer,
@@ -59,10 +68,22 @@ pub(super) fn instead(
 ) -> Option<Instead> {
     let verified = |bytes: Result<Vec<u8>, PullError>| bytes.and_then(|bytes| offer.beside(&bytes));
     let previous = previous.map(verified).transpose();
-    let previous = previous.inspect_err(|error| warn!(%error, "the release before cannot be used")).ok().flatten();
-    let rejected = |manifest: &Sha256| said.rejected.contains(manifest) || root.state().rejected.contains_key(manifest);
-    let before = previous.as_ref().map(|previous| Need::of(&previous.release));
-    let why = waits(&offer.release, before, said.migrated, rejected(&offer.release.manifest))?;
+    let previous = previous
+        .inspect_err(|error| warn!(%error, "the release before cannot be used"))
+        .ok()
+        .flatten();
+    let rejected = |manifest: &Sha256| {
+        said.rejected.contains(manifest) || root.state().rejected.contains_key(manifest)
+    };
+    let before = previous
+        .as_ref()
+        .map(|previous| Need::of(&previous.release));
+    let why = waits(
+        &offer.release,
+        before,
+        said.migrated,
+        rejected(&offer.release.manifest),
+    )?;
     let sequence = offer.release.sequence.get();
     if let Some(active) = running(settings, root) {
         warn!(sequence, kept = active.sequence.get(), %why, "the release in force waits: what ran here goes on");
@@ -75,9 +96,15 @@ pub(super) fn instead(
         if !Need::of(&previous.release).is_met(said.migrated) {
             return Err("the database is not ready for it, either".to_owned());
         }
-        // A fresh pod has accepted nothing; one whose trees are gone may have accepted what waits now.
-        let chosen = Said { chosen: Some(previous.release.sequence), ..said.clone() };
-        previous.check(settings, &chosen, root.state(), false).map_err(|error| error.to_string())
+        // A fresh pod has accepted nothing; one whose trees are gone may have accepted what waits
+        // now.
+        let chosen = Said {
+            chosen: Some(previous.release.sequence),
+            ..said.clone()
+        };
+        previous
+            .check(settings, &chosen, root.state(), false)
+            .map_err(|error| error.to_string())
     };
     match previous.map(|previous| fit(&previous).map(|()| previous)) {
         Some(Ok(previous)) => {
@@ -95,7 +122,12 @@ pub(super) fn instead(
     }
 }
 
-fn waits(release: &Release, before: Option<Need>, migrated: Option<Sequence>, rejected: bool) -> Option<Waits> {
+fn waits(
+    release: &Release,
+    before: Option<Need>,
+    migrated: Option<Sequence>,
+    rejected: bool,
+) -> Option<Waits> {
     let own = Need::of(release);
     // The release before cannot run any more on a database that this one has changed.
     let gone = own.migration == Migration::Breaking && own.is_met(migrated);
@@ -140,15 +172,36 @@ mod tests {
     fn a_pod_waits_for_the_database_and_for_what_others_rejected() {
         use Migration::{Additive, Breaking, None as Nothing};
         let rejected = Waits::Rejected(Sha256::of(b"m"));
-        let needs = |sequence: u64, migration| Need { sequence: sequence.try_into().unwrap(), migration };
+        let needs = |sequence: u64, migration| Need {
+            sequence: sequence.try_into().unwrap(),
+            migration,
+        };
         for (migration, before, migrated, is_rejected, expected) in [
             (Nothing, None, None, false, None),
             (Nothing, None, None, true, Some(rejected)),
             (Additive, None, Some(8), false, None),
-            (Additive, None, Some(7), false, Some(Waits::Migration(needs(8, Additive)))),
-            (Breaking, None, None, false, Some(Waits::Migration(needs(8, Breaking)))),
+            (
+                Additive,
+                None,
+                Some(7),
+                false,
+                Some(Waits::Migration(needs(8, Additive))),
+            ),
+            (
+                Breaking,
+                None,
+                None,
+                false,
+                Some(Waits::Migration(needs(8, Breaking))),
+            ),
             // Built upon one that never ran.
-            (Nothing, Some(needs(7, Additive)), Some(6), false, Some(Waits::Migration(needs(7, Additive)))),
+            (
+                Nothing,
+                Some(needs(7, Additive)),
+                Some(6),
+                false,
+                Some(Waits::Migration(needs(7, Additive))),
+            ),
             (Nothing, Some(needs(7, Additive)), Some(7), false, None),
             // There is no way back to the one before.
             (Breaking, None, Some(8), true, None),

@@ -1,8 +1,9 @@
-//! Following a channel: what is offered is staged as often as it changes, and whoever follows decides when it becomes active.
+//! Following a channel: what is offered is staged as often as it changes, and whoever follows
+//! decides when it becomes active.
 
 use super::{
-    Figures, Outcome, Progress, PullError, Run, Settings, Source, Spent, Staged, blocking, offer::Offer, said::Said, seen::Seen, tidy,
-    watched, withdrawn,
+    Figures, Outcome, Progress, PullError, Run, Settings, Source, Spent, Staged, blocking,
+    offer::Offer, said::Said, seen::Seen, tidy, watched, withdrawn,
 };
 use crate::{
     View,
@@ -23,7 +24,8 @@ use tracing::warn;
 
 /// Follows one channel into one release root.
 ///
-/// It holds the root's lock only while it works: `longshore` may look and act in between, and what it did counts.
+/// It holds the root's lock only while it works: `longshore` may look and act in between, and what
+/// it did counts.
 #[derive(Debug)]
 pub struct Follower {
     pub(super) settings: Settings,
@@ -70,7 +72,8 @@ pub struct Candidate {
     pub migration: Migration,
     /// After this it must not be made active any more.
     pub expires: Option<Timestamp>,
-    /// Scripts that its manifest wants compiled first; none where the manifest was not read, as its tree was there.
+    /// Scripts that its manifest wants compiled first; none where the manifest was not read, as
+    /// its tree was there.
     pub warm: Vec<RelativePath>,
     /// What staging it cost; all zero where its tree was there.
     pub figures: Figures,
@@ -79,7 +82,8 @@ pub struct Candidate {
 /// What happens while a channel is followed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// Trusted keys signed this release, which is not the active one; whether it is accepted is decided next.
+    /// Trusted keys signed this release, which is not the active one; whether it is accepted is
+    /// decided next.
     Offered {
         /// Its sequence.
         sequence: Sequence,
@@ -92,21 +96,34 @@ pub enum Event {
 
 impl Known {
     /// Whether a "not modified" still means what it meant.
-    pub(super) fn holds(&self, settings: &Settings, store: &dyn ObjectStore, root: &ReleaseRoot, said: &Said) -> bool {
-        let State { accepted, rejected, .. } = root.state();
+    pub(super) fn holds(
+        &self,
+        settings: &Settings,
+        store: &dyn ObjectStore,
+        root: &ReleaseRoot,
+        said: &Said,
+    ) -> bool {
+        let State {
+            accepted, rejected, ..
+        } = root.state();
         let chosen = said.chosen == Some(self.seen.sequence);
-        let behind = accepted
-            .as_ref()
-            .is_some_and(|accepted| settings.now < said.passed(accepted.at) || (self.seen.sequence < accepted.sequence && !chosen));
-        let rejected = |manifest: &Sha256| rejected.contains_key(manifest) || said.rejected.contains(manifest);
+        let behind = accepted.as_ref().is_some_and(|accepted| {
+            settings.now < said.passed(accepted.at)
+                || (self.seen.sequence < accepted.sequence && !chosen)
+        });
+        let rejected =
+            |manifest: &Sha256| rejected.contains_key(manifest) || said.rejected.contains(manifest);
         match &self.standing {
             Standing::Active { .. } => self.seen.holds(settings, store, root, said),
             Standing::Staged(candidate) => {
                 let manifest = &candidate.target.manifest;
-                let waits = root.is_complete(manifest) && !root.is_active(manifest) && !rejected(manifest);
+                let waits =
+                    root.is_complete(manifest) && !root.is_active(manifest) && !rejected(manifest);
                 self.seen.is_same_question(settings, store) && waits && !behind
             }
-            Standing::Rejected { manifest, .. } => self.seen.is_same_question(settings, store) && rejected(manifest),
+            Standing::Rejected { manifest, .. } => {
+                self.seen.is_same_question(settings, store) && rejected(manifest)
+            }
         }
     }
 }
@@ -115,7 +132,12 @@ impl Follower {
     /// Follows what `settings` name; their `now` is replaced at each call.
     #[must_use]
     pub const fn new(settings: Settings, store: Arc<dyn ObjectStore>) -> Self {
-        Self { settings, store, last: None, grown: None }
+        Self {
+            settings,
+            store,
+            last: None,
+            grown: None,
+        }
     }
 
     /// [`Self::follow_from`], whatever sequence is offered.
@@ -134,11 +156,13 @@ impl Follower {
 
     /// Looks what is offered, and stages it where it is new: one request where nothing changed.
     ///
-    /// `tell` hears what happens, `stop` ends it soon, as with [`super::pull()`]. A release below `least` is refused as below the floor.
+    /// `tell` hears what happens, `stop` ends it soon, as with [`super::pull()`]. A release below
+    /// `least` is refused as below the floor.
     ///
     /// # Errors
     ///
-    /// [`PullError`]; `current` and the state are as they were. That the release was rejected here before is no error.
+    /// [`PullError`]; `current` and the state are as they were. That the release was rejected here
+    /// before is no error.
     pub async fn follow_from(
         &mut self,
         least: Option<Sequence>,
@@ -146,17 +170,28 @@ impl Follower {
         tell: &(dyn Fn(Event) + Send + Sync),
         stop: impl Future<Output = ()> + Send,
     ) -> Result<Standing, PullError> {
-        let settings = Settings { now, floor: self.settings.floor.max(least), ..self.settings.clone() };
+        let settings = Settings {
+            now,
+            floor: self.settings.floor.max(least),
+            ..self.settings.clone()
+        };
         // This look has the whole deadline, whatever those before took.
         self.store.begin();
         let (start, before) = (Instant::now(), Spent::of(self.store.as_ref()));
-        let run = Run { restores: self.last.is_none(), ..Run::new(&settings, &self.store) };
+        let run = Run {
+            restores: self.last.is_none(),
+            ..Run::new(&settings, &self.store)
+        };
         let (counters, halt) = (Arc::clone(&run.counters), run.halt.clone());
         let _halt_when_dropped = halt.clone().drop_guard();
         let offered = Mutex::new(None);
         let take = |offer: &Offer| {
-            *offered.lock().unwrap_or_else(PoisonError::into_inner) = Some(offer.seen(&settings, self.store.as_ref()));
-            tell(Event::Offered { sequence: offer.release.sequence, manifest: offer.release.manifest });
+            *offered.lock().unwrap_or_else(PoisonError::into_inner) =
+                Some(offer.seen(&settings, self.store.as_ref()));
+            tell(Event::Offered {
+                sequence: offer.release.sequence,
+                manifest: offer.release.manifest,
+            });
         };
         let report = |progress| tell(Event::Progress(progress));
         let stage = Box::pin(run.stage(self.last.as_ref(), &take));
@@ -166,10 +201,18 @@ impl Follower {
             (Ok(Staged::Complete(complete)), _) => *complete,
             (Ok(Staged::Same(root, seen)), _) => return Ok(self.same(*root, seen).await),
             // Of a pod that starts, which nobody follows with.
-            (Ok(Staged::Kept(_, sequence, manifest)), _) => return Ok(Standing::Active { sequence, manifest }),
+            (Ok(Staged::Kept(_, sequence, manifest)), _) => {
+                return Ok(Standing::Active { sequence, manifest });
+            }
             (Err(error), Some(seen)) if error.reason() == Reason::Rejected => {
-                let standing = Standing::Rejected { sequence: seen.sequence, manifest: seen.manifest };
-                self.last = Some(Known { seen, standing: standing.clone() });
+                let standing = Standing::Rejected {
+                    sequence: seen.sequence,
+                    manifest: seen.manifest,
+                };
+                self.last = Some(Known {
+                    seen,
+                    standing: standing.clone(),
+                });
                 return Ok(standing);
             }
             (Err(error), _) => return Err(error),
@@ -177,10 +220,14 @@ impl Follower {
         let seen = complete.offer.seen(&settings, self.store.as_ref());
         let (target, release) = (complete.offer.target(), &complete.offer.release);
         let standing = if complete.outcome == Outcome::AlreadyActive {
-            // Another release object may name the manifest that runs: that it was accepted is to be remembered.
+            // Another release object may name the manifest that runs: that it was accepted is to be
+            // remembered.
             let (mut root, target, seen) = (complete.root, target.clone(), seen.clone());
             blocking(move || root.activate(&target, now).map(|()| write(&seen, &root))).await?;
-            Standing::Active { sequence: release.sequence, manifest: release.manifest }
+            Standing::Active {
+                sequence: release.sequence,
+                manifest: release.manifest,
+            }
         } else {
             let mut figures = complete.figures;
             before.add_to(&mut figures, self.store.as_ref());
@@ -196,26 +243,45 @@ impl Follower {
                 figures,
             }))
         };
-        self.last = Some(Known { seen, standing: standing.clone() });
+        self.last = Some(Known {
+            seen,
+            standing: standing.clone(),
+        });
         Ok(standing)
     }
 
-    /// Makes a staged release active on trial; `false` where it may not be any more: [`Self::follow`] says what is offered now.
+    /// Makes a staged release active on trial; `false` where it may not be any more:
+    /// [`Self::follow`] says what is offered now.
     ///
     /// # Errors
     ///
     /// As [`ReleaseRoot::activate`].
-    pub async fn try_out(&mut self, candidate: &Candidate, now: Timestamp) -> Result<bool, RootError> {
-        let Some(known) = self.last.clone() else { return Ok(false) };
-        let (settings, store) = (Settings { now, ..self.settings.clone() }, Arc::clone(&self.store));
+    pub async fn try_out(
+        &mut self,
+        candidate: &Candidate,
+        now: Timestamp,
+    ) -> Result<bool, RootError> {
+        let Some(known) = self.last.clone() else {
+            return Ok(false);
+        };
+        let (settings, store) = (
+            Settings {
+                now,
+                ..self.settings.clone()
+            },
+            Arc::clone(&self.store),
+        );
         let (target, expires) = (candidate.target.clone(), candidate.expires);
         let tried = self.with_root(move |root| {
-            // What is said counts at this moment, too; where it is not understood any more, the next look says so.
-            let holds = Said::read(&settings.source).is_ok_and(|said| known.holds(&settings, store.as_ref(), root, &said));
+            // What is said counts at this moment, too; where it is not understood any more, the
+            // next look says so.
+            let holds = Said::read(&settings.source)
+                .is_ok_and(|said| known.holds(&settings, store.as_ref(), root, &said));
             if expires.is_some_and(|expires| now > expires) || !holds {
                 return Ok(false);
             }
-            root.try_out(&target, now).map_err(|error| withdrawn(root, error))?;
+            root.try_out(&target, now)
+                .map_err(|error| withdrawn(root, error))?;
             write(&known.seen, root);
             Ok(true)
         });
@@ -254,8 +320,14 @@ impl Follower {
     /// # Errors
     ///
     /// Where the root is busy or the disk refuses.
-    pub async fn reject(&mut self, manifest: Sha256, reason: String, now: Timestamp) -> Result<(), RootError> {
-        self.with_root(move |root| root.reject(manifest, &reason, now)).await
+    pub async fn reject(
+        &mut self,
+        manifest: Sha256,
+        reason: String,
+        now: Timestamp,
+    ) -> Result<(), RootError> {
+        self.with_root(move |root| root.reject(manifest, &reason, now))
+            .await
     }
 
     /// Lets a rejected release be tried again.
@@ -267,12 +339,13 @@ impl Follower {
         self.with_root(move |root| root.allow(&manifest)).await
     }
 
-    /// Makes the active tree again, in one step for its readers: files that are well are linked, chunks with a path of `damaged` come
-    /// from the node's cache or the store.
+    /// Makes the active tree again, in one step for its readers: files that are well are linked,
+    /// chunks with a path of `damaged` come from the node's cache or the store.
     ///
     /// # Errors
     ///
-    /// [`PullError`], also where the store does not hold the active release any more; the tree is then as it was.
+    /// [`PullError`], also where the store does not hold the active release any more; the tree is
+    /// then as it was.
     pub async fn repair(
         &self,
         damaged: BTreeSet<RelativePath>,
@@ -281,10 +354,19 @@ impl Follower {
     ) -> Result<Figures, PullError> {
         let path = self.settings.root.clone();
         let root_state = blocking(move || View::read(&path)).await?.state;
-        let Some(active) = root_state.active else { return Err(RootError::Incomplete(Sha256::of(b"")).into()) };
-        let settings = Settings { now, source: Source::Chosen(active.sequence), ..self.settings.clone() };
+        let Some(active) = root_state.active else {
+            return Err(RootError::Incomplete(Sha256::of(b"")).into());
+        };
+        let settings = Settings {
+            now,
+            source: Source::Chosen(active.sequence),
+            ..self.settings.clone()
+        };
         self.store.begin();
-        let run = Run { damaged: Some(Arc::new(damaged)), ..Run::new(&settings, &self.store) };
+        let run = Run {
+            damaged: Some(Arc::new(damaged)),
+            ..Run::new(&settings, &self.store)
+        };
         let (counters, halt) = (Arc::clone(&run.counters), run.halt.clone());
         let _halt_when_dropped = halt.clone().drop_guard();
         let stage = Box::pin(run.stage(None, &|_: &Offer| ()));
@@ -299,18 +381,31 @@ impl Follower {
         work: impl FnOnce(&mut ReleaseRoot) -> Result<T, RootError> + Send + 'static,
     ) -> Result<T, RootError> {
         let (path, places) = (self.settings.root.clone(), self.settings.places.clone());
-        blocking(move || ReleaseRoot::open_with(&path, &places).and_then(|mut root| work(&mut root))).await
+        blocking(move || {
+            ReleaseRoot::open_with(&path, &places).and_then(|mut root| work(&mut root))
+        })
+        .await
     }
 
     async fn same(&mut self, root: ReleaseRoot, seen: Seen) -> Standing {
         let active = root.is_active(&seen.manifest);
         // What was staged is not tidied away.
-        if let Some(known) = self.last.as_ref().filter(|known| known.seen == seen && !active) {
+        if let Some(known) = self
+            .last
+            .as_ref()
+            .filter(|known| known.seen == seen && !active)
+        {
             return known.standing.clone();
         }
         blocking(move || tidy(&root)).await;
-        let standing = Standing::Active { sequence: seen.sequence, manifest: seen.manifest };
-        self.last = Some(Known { seen, standing: standing.clone() });
+        let standing = Standing::Active {
+            sequence: seen.sequence,
+            manifest: seen.manifest,
+        };
+        self.last = Some(Known {
+            seen,
+            standing: standing.clone(),
+        });
         standing
     }
 }

@@ -6,7 +6,8 @@
 //!                                                                     node cache ◄─┴─► store
 //! ```
 //!
-//! [`pull`] does all of it once; a [`Follower`] does it again and again, and leaves the last step to its caller.
+//! [`pull`] does all of it once; a [`Follower`] does it again and again, and leaves the last step
+//! to its caller.
 //!
 //! Nothing is parsed, decompressed or written before the step that vouches for it.
 
@@ -83,7 +84,8 @@ pub struct Settings {
     pub source: Source,
     /// The lowest sequence to accept.
     pub floor: Option<Sequence>,
-    /// The lowest version of the trust root to accept a release under: a key that was withdrawn since is no key for a fresh node either.
+    /// The lowest version of the trust root to accept a release under: a key that was withdrawn
+    /// since is no key for a fresh node either.
     pub trust_floor: u64,
     /// Where trees lead to.
     pub places: Places,
@@ -104,11 +106,13 @@ pub enum Source {
     Channel,
     /// A file, or a directory with a `release.json`, such as a projected volume.
     File(PathBuf),
-    /// As [`Self::File`], for a pod that starts: where the directory says that the database is not ready for the release object in force,
-    /// or that the shop's pods rejected it, what ran here goes on, or its `previous.json` counts.
+    /// As [`Self::File`], for a pod that starts: where the directory says that the database is not
+    /// ready for the release object in force, or that the shop's pods rejected it, what ran here
+    /// goes on, or its `previous.json` counts.
     Start(PathBuf),
-    /// An operator chose this sequence of the channel. It may be older than the accepted one, which is still remembered, and it
-    /// may have been rejected before; signatures, channel, floor and expiry count as ever.
+    /// An operator chose this sequence of the channel. It may be older than the accepted one, which
+    /// is still remembered, and it may have been rejected before; signatures, channel, floor and
+    /// expiry count as ever.
     Chosen(Sequence),
 }
 
@@ -120,9 +124,10 @@ impl Source {
 
 /// Makes the release that is offered the active one.
 ///
-/// `report` hears how far it is once a second while chunks come. When `stop` completes, or the deadline passes, the pull ends soon,
-/// at the end of the chunks in work, and removes what it staged. Not cancel-safe in one respect: when its future is dropped,
-/// threads may still work for a moment, and hold the lock of the root until they notice.
+/// `report` hears how far it is once a second while chunks come. When `stop` completes, or the
+/// deadline passes, the pull ends soon, at the end of the chunks in work, and removes what it
+/// staged. Not cancel-safe in one respect: when its future is dropped, threads may still work for a
+/// moment, and hold the lock of the root until they notice.
 ///
 /// # Errors
 ///
@@ -134,10 +139,21 @@ pub async fn pull(
     stop: impl Future<Output = ()> + Send,
 ) -> Result<Pulled, PullError> {
     let (start, before) = (Instant::now(), Spent::of(store.as_ref()));
-    let run = Run { restores: true, ..Run::new(settings, store) };
+    let run = Run {
+        restores: true,
+        ..Run::new(settings, store)
+    };
     let (counters, halt) = (Arc::clone(&run.counters), run.halt.clone());
     let _halt_when_dropped = halt.clone().drop_guard();
-    let mut pulled = watched(Box::pin(run.run()), &counters, &halt, settings.deadline, report, stop).await?;
+    let mut pulled = watched(
+        Box::pin(run.run()),
+        &counters,
+        &halt,
+        settings.deadline,
+        report,
+        stop,
+    )
+    .await?;
     if pulled.outcome == Outcome::Fresh {
         report(counters.now());
     }
@@ -182,7 +198,12 @@ async fn watched<T>(
 
 /// Tells the progress as a log event: what a process without a terminal gives to [`pull`].
 pub fn log_progress(progress: Progress) {
-    let Progress { chunks, chunks_total, bytes, bytes_total } = progress;
+    let Progress {
+        chunks,
+        chunks_total,
+        bytes,
+        bytes_total,
+    } = progress;
     info!(chunks, chunks_total, bytes, bytes_total, "pulling");
 }
 
@@ -227,21 +248,53 @@ struct Complete {
 
 impl<'a> Run<'a> {
     fn new(settings: &'a Settings, store: &'a Arc<dyn ObjectStore>) -> Self {
-        Self { settings, store, counters: Arc::default(), halt: CancellationToken::new(), restores: false, damaged: None }
+        Self {
+            settings,
+            store,
+            counters: Arc::default(),
+            halt: CancellationToken::new(),
+            restores: false,
+            damaged: None,
+        }
     }
 
     async fn run(self) -> Result<Pulled, PullError> {
         let complete = match self.stage(None, &|_: &Offer| ()).await? {
             Staged::Complete(complete) => *complete,
-            Staged::Same(root, Seen { sequence, manifest, .. }) | Staged::Kept(root, sequence, manifest) => {
+            Staged::Same(
+                root,
+                Seen {
+                    sequence, manifest, ..
+                },
+            )
+            | Staged::Kept(root, sequence, manifest) => {
                 blocking(move || tidy(&root)).await;
                 let (outcome, origin) = (Outcome::AlreadyActive, Origin::Store);
-                return Ok(Pulled { sequence, manifest, outcome, origin, figures: Figures::default() });
+                return Ok(Pulled {
+                    sequence,
+                    manifest,
+                    outcome,
+                    origin,
+                    figures: Figures::default(),
+                });
             }
         };
-        let Complete { root, offer, seen, cache, outcome, mut figures, .. } = complete;
+        let Complete {
+            root,
+            offer,
+            seen,
+            cache,
+            outcome,
+            mut figures,
+            ..
+        } = complete;
         let (target, origin) = (offer.target(), offer.origin);
-        let (Target { sequence, manifest, .. }, now) = (target.clone(), self.settings.now);
+        let (
+            Target {
+                sequence, manifest, ..
+            },
+            now,
+        ) = (target.clone(), self.settings.now);
         let mut watch = Stopwatch::start();
         let next = (self.settings.source.is_in_force())
             .then(|| offer.seen(self.settings, self.store.as_ref()))
@@ -263,14 +316,33 @@ impl<'a> Run<'a> {
         })
         .await?;
         figures.stages.activate = watch.lap();
-        Ok(Pulled { sequence, manifest, outcome, origin, figures })
+        Ok(Pulled {
+            sequence,
+            manifest,
+            outcome,
+            origin,
+            figures,
+        })
     }
 
-    /// Everything but the activation. `known` is what a follower has seen; where it does not hold, the disk's hint is taken.
-    async fn stage(&self, known: Option<&Known>, offered: &(dyn Fn(&Offer) + Sync)) -> Result<Staged, PullError> {
+    /// Everything but the activation. `known` is what a follower has seen; where it does not hold,
+    /// the disk's hint is taken.
+    async fn stage(
+        &self,
+        known: Option<&Known>,
+        offered: &(dyn Fn(&Offer) + Sync),
+    ) -> Result<Staged, PullError> {
         let mut watch = Stopwatch::start();
-        let (path, places, restores) = (self.settings.root.clone(), self.settings.places.clone(), self.restores);
-        let cache = self.settings.cache.as_ref().map(|cache| cache.directory.clone());
+        let (path, places, restores) = (
+            self.settings.root.clone(),
+            self.settings.places.clone(),
+            self.restores,
+        );
+        let cache = self
+            .settings
+            .cache
+            .as_ref()
+            .map(|cache| cache.directory.clone());
         let store = self.store.directory().map(Path::to_owned);
         let opened = blocking(move || -> Result<_, PullError> {
             if let Some(conflict) = places.conflict(&path, cache.as_deref(), store.as_deref()) {
@@ -285,17 +357,37 @@ impl<'a> Run<'a> {
         let (seen, root) = opened.await?;
         let source = self.settings.source.clone();
         let said = blocking(move || Said::read(&source)).await?;
-        let from_disk = || seen.as_ref().filter(|seen| seen.holds(self.settings, self.store.as_ref(), &root, &said));
-        let known =
-            known.filter(|known| known.holds(self.settings, self.store.as_ref(), &root, &said)).map(|known| &known.seen).or_else(from_disk);
+        let from_disk = || {
+            seen.as_ref()
+                .filter(|seen| seen.holds(self.settings, self.store.as_ref(), &root, &said))
+        };
+        let known = known
+            .filter(|known| known.holds(self.settings, self.store.as_ref(), &root, &said))
+            .map(|known| &known.seen)
+            .or_else(from_disk);
         // A tree that is made again needs the release object, however well known it is.
         let known = known.filter(|_| self.damaged.is_none());
         let cache = self.open_cache().await?;
-        let memory = cache.as_ref().map(|cache| Memory::new(Arc::clone(cache), self.store.as_ref()));
+        let memory = cache
+            .as_ref()
+            .map(|cache| Memory::new(Arc::clone(cache), self.store.as_ref()));
         // Of a pod that starts all rules count once it is known that it starts with this one.
         let starts = matches!(self.settings.source, Source::Start(_));
-        let check = |offer: &Offer| offer.check(self.settings, &said, root.state(), starts || root.is_active(&offer.release.manifest));
-        let fetched = Offer::fetch(self.settings, self.store.as_ref(), memory.as_ref(), known, check);
+        let check = |offer: &Offer| {
+            offer.check(
+                self.settings,
+                &said,
+                root.state(),
+                starts || root.is_active(&offer.release.manifest),
+            )
+        };
+        let fetched = Offer::fetch(
+            self.settings,
+            self.store.as_ref(),
+            memory.as_ref(),
+            known,
+            check,
+        );
         let mut offer = match self.unless_halted(fetched).await? {
             Fetched::Offer(offer) => offer,
             Fetched::Same(seen) => return Ok(Staged::Same(Box::new(root), seen)),
@@ -309,7 +401,13 @@ impl<'a> Run<'a> {
             let previous = blocking(move || first::previous(&directory)).await;
             match first::instead(self.settings, &offer, previous, &said, &root) {
                 None => offer.check(self.settings, &said, root.state(), false)?,
-                Some(Instead::Running(active)) => return Ok(Staged::Kept(Box::new(root), active.sequence, active.manifest)),
+                Some(Instead::Running(active)) => {
+                    return Ok(Staged::Kept(
+                        Box::new(root),
+                        active.sequence,
+                        active.manifest,
+                    ));
+                }
                 Some(Instead::Previous(previous)) => offer = previous.after(offer),
             }
         }
@@ -319,7 +417,8 @@ impl<'a> Run<'a> {
         let release = &offer.release;
         let (sequence, manifest) = (release.sequence, release.manifest);
         let taken = watch.lap();
-        // The sequence that runs names the manifest that runs: it is signed, and a sequence is never given twice.
+        // The sequence that runs names the manifest that runs: it is signed, and a sequence is
+        // never given twice.
         let again = self.damaged.is_some() && root.is_active(&manifest);
         let mut warm = Vec::new();
         let (root, mut figures, outcome) = if again {
@@ -336,20 +435,37 @@ impl<'a> Run<'a> {
             (root, figures, Outcome::Fresh)
         };
         figures.stages.offer = taken;
-        Ok(Staged::Complete(Box::new(Complete { root, offer, seen, cache, outcome, warm, figures })))
+        Ok(Staged::Complete(Box::new(Complete {
+            root,
+            offer,
+            seen,
+            cache,
+            outcome,
+            warm,
+            figures,
+        })))
     }
 
     async fn open_cache(&self) -> Result<Option<Arc<Cache>>, PullError> {
-        let Some(settings) = self.settings.cache.clone() else { return Ok(None) };
+        let Some(settings) = self.settings.cache.clone() else {
+            return Ok(None);
+        };
         Ok(blocking(move || Cache::open(&settings)).await?)
     }
 
-    async fn unless_halted<T>(&self, work: impl Future<Output = Result<T, PullError>>) -> Result<T, PullError> {
-        self.halt.run_until_cancelled(work).await.unwrap_or(Err(PullError::Interrupted))
+    async fn unless_halted<T>(
+        &self,
+        work: impl Future<Output = Result<T, PullError>>,
+    ) -> Result<T, PullError> {
+        self.halt
+            .run_until_cancelled(work)
+            .await
+            .unwrap_or(Err(PullError::Interrupted))
     }
 }
 
-/// Gives back the space of a tree that the full disk kept from becoming active, and the error that said so.
+/// Gives back the space of a tree that the full disk kept from becoming active, and the error that
+/// said so.
 fn withdrawn(root: &mut ReleaseRoot, error: RootError) -> RootError {
     if error.is_full()
         && let Err(error) = root.withdraw()
@@ -359,7 +475,8 @@ fn withdrawn(root: &mut ReleaseRoot, error: RootError) -> RootError {
     error
 }
 
-/// Removes old trees. Also where nothing was switched: the run that did may have died before it came to this.
+/// Removes old trees. Also where nothing was switched: the run that did may have died before it
+/// came to this.
 fn tidy(root: &ReleaseRoot) {
     if let Err(error) = root.prune() {
         warn!(%error, "an old tree stays until the next pull");
@@ -368,7 +485,9 @@ fn tidy(root: &ReleaseRoot) {
 
 /// Runs disk work on a thread for it. A panic there is a panic here.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
 }
 
 // The store's counters at one moment: it may have served others before.
@@ -382,7 +501,12 @@ struct Spent {
 impl Spent {
     fn of(store: &dyn ObjectStore) -> Self {
         let stats = store.stats();
-        Self { requests: stats.requests(), retries: stats.retries(), received: stats.received(), network: stats.network() }
+        Self {
+            requests: stats.requests(),
+            retries: stats.retries(),
+            received: stats.received(),
+            network: stats.network(),
+        }
     }
 
     fn add_to(&self, figures: &mut Figures, store: &dyn ObjectStore) {

@@ -1,7 +1,9 @@
-//! Release objects and trust roots: from the store, or as the node's cache remembers them where the store cannot be asked.
+//! Release objects and trust roots: from the store, or as the node's cache remembers them where the
+//! store cannot be asked.
 //!
-//! With a cache every question is conditional: what the cache has is not sent again. It is the store that says whether that is still
-//! in force; only where it says nothing is the cache asked alone, and then signatures and policy decide as ever.
+//! With a cache every question is conditional: what the cache has is not sent again. It is the
+//! store that says whether that is still in force; only where it says nothing is the cache asked
+//! alone, and then signatures and policy decide as ever.
 
 use super::{PullError, blocking};
 use crate::cache::{Cache, Remembered};
@@ -12,7 +14,8 @@ use store::{Etag, Object, ObjectStore, StoreError};
 /// Who offered the release that is active now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
-    /// The store, or the file that decides which release is in force; the store had the trust roots.
+    /// The store, or the file that decides which release is in force; the store had the trust
+    /// roots.
     Store,
     /// The node's cache, as the store could not be asked.
     Cache,
@@ -44,7 +47,10 @@ pub(crate) struct Memory {
 
 impl Memory {
     pub(crate) fn new(cache: Arc<Cache>, store: &dyn ObjectStore) -> Self {
-        Self { cache, store: store.identity().into() }
+        Self {
+            cache,
+            store: store.identity().into(),
+        }
     }
 
     async fn recall(&self, key: &str) -> Option<Remembered> {
@@ -54,7 +60,9 @@ impl Memory {
 
     /// Whether these bytes are remembered under `key`.
     pub(crate) async fn knows(&self, key: &str, bytes: &[u8]) -> bool {
-        self.recall(key).await.is_some_and(|remembered| remembered.bytes == bytes)
+        self.recall(key)
+            .await
+            .is_some_and(|remembered| remembered.bytes == bytes)
     }
 
     /// Keeps what was sent, once all of it was accepted.
@@ -94,12 +102,26 @@ pub(crate) enum Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// The object under `key`, of at most [`limits::ENVELOPE_LIMIT`] bytes, or `None` where the store has it in the state `known`;
-    /// what the store sends is added to `sent`.
-    pub(crate) async fn read(&self, key: &str, known: Option<&Etag>, sent: &mut Vec<Sent>) -> Result<Option<Read>, StoreError> {
-        let of = |remembered: Remembered| Read { bytes: remembered.bytes, etag: Some(remembered.etag) };
+    /// The object under `key`, of at most [`limits::ENVELOPE_LIMIT`] bytes, or `None` where the
+    /// store has it in the state `known`; what the store sends is added to `sent`.
+    pub(crate) async fn read(
+        &self,
+        key: &str,
+        known: Option<&Etag>,
+        sent: &mut Vec<Sent>,
+    ) -> Result<Option<Read>, StoreError> {
+        let of = |remembered: Remembered| Read {
+            bytes: remembered.bytes,
+            etag: Some(remembered.etag),
+        };
         let (store, memory) = match self {
-            Self::Memory(memory) => return memory.recall(key).await.map(|found| Some(of(found))).ok_or_else(|| unknown(memory, key)),
+            Self::Memory(memory) => {
+                return memory
+                    .recall(key)
+                    .await
+                    .map(|found| Some(of(found)))
+                    .ok_or_else(|| unknown(memory, key));
+            }
             Self::Store(store, memory) => (store, memory),
         };
         let remembered = match memory {
@@ -107,22 +129,43 @@ impl Reader<'_> {
             _ => None,
         };
         let condition = known.or(remembered.as_ref().map(|remembered| &remembered.etag));
-        let Some(Object { bytes, etag }) = store.get(key, limits::ENVELOPE_LIMIT as u64, condition).await? else {
+        let Some(Object { bytes, etag }) = store
+            .get(key, limits::ENVELOPE_LIMIT as u64, condition)
+            .await?
+        else {
             return Ok(remembered.map(of));
         };
         let bytes: Vec<u8> = bytes.into();
         if memory.is_some() {
-            sent.push(Sent { key: key.to_owned(), object: Remembered { bytes: bytes.clone(), etag: etag.clone() } });
+            sent.push(Sent {
+                key: key.to_owned(),
+                object: Remembered {
+                    bytes: bytes.clone(),
+                    etag: etag.clone(),
+                },
+            });
         }
-        Ok(Some(Read { bytes, etag: Some(etag) }))
+        Ok(Some(Read {
+            bytes,
+            etag: Some(etag),
+        }))
     }
 
-    /// Walks from a trust root that is believed to the newest one, each signed by the thresholds of both.
-    pub(crate) async fn newest_root(&self, mut root: Verified<TrustRoot>, sent: &mut Vec<Sent>) -> Result<Verified<TrustRoot>, PullError> {
+    /// Walks from a trust root that is believed to the newest one, each signed by the thresholds of
+    /// both.
+    pub(crate) async fn newest_root(
+        &self,
+        mut root: Verified<TrustRoot>,
+        sent: &mut Vec<Sent>,
+    ) -> Result<Verified<TrustRoot>, PullError> {
         let from = root.version();
-        // One look more than there may be steps: that nothing follows the last root is known only from a look, too.
+        // One look more than there may be steps: that nothing follows the last root is known only
+        // from a look, too.
         for step in 0..=limits::ROOT_CHAIN_LIMIT {
-            match self.read(&key::trust_root(root.version() + 1), None, sent).await {
+            match self
+                .read(&key::trust_root(root.version() + 1), None, sent)
+                .await
+            {
                 Ok(_) if step == limits::ROOT_CHAIN_LIMIT => break,
                 // "Not modified" is never the answer where nothing is known.
                 Ok(read) => root = root.successor(&read.unwrap_or_default().bytes)?,
@@ -130,11 +173,20 @@ impl Reader<'_> {
                 Err(error) => return Err(error.into()),
             }
         }
-        Err(PullError::RootChain { from, limit: limits::ROOT_CHAIN_LIMIT })
+        Err(PullError::RootChain {
+            from,
+            limit: limits::ROOT_CHAIN_LIMIT,
+        })
     }
 }
 
 fn unknown(memory: &Memory, key: &str) -> StoreError {
     let store = format!("the node cache, of {}", memory.store).into();
-    StoreError::Missing { subject: store::Subject { action: store::Action::Read, key: key.to_owned(), store } }
+    StoreError::Missing {
+        subject: store::Subject {
+            action: store::Action::Read,
+            key: key.to_owned(),
+            store,
+        },
+    }
 }

@@ -104,9 +104,16 @@ pub(crate) struct Counters {
 
 impl Counters {
     pub(crate) fn expect(&self, manifest: &release::Manifest) {
-        let chunks: usize = manifest.modules.iter().map(|module| module.chunks.len()).sum();
+        let chunks: usize = manifest
+            .modules
+            .iter()
+            .map(|module| module.chunks.len())
+            .sum();
         self.chunks_total.store(chunks as u64, Relaxed);
-        self.bytes_total.store(manifest.modules.iter().map(|module| module.size).sum(), Relaxed);
+        self.bytes_total.store(
+            manifest.modules.iter().map(|module| module.size).sum(),
+            Relaxed,
+        );
     }
 
     pub(crate) fn done(&self, chunk: &release::Chunk) {
@@ -122,7 +129,10 @@ impl Counters {
 
     /// Chunks that came from the node's cache, and their compressed bytes.
     pub(crate) fn cached_so_far(&self) -> (u64, u64) {
-        (self.cached_chunks.load(Relaxed), self.cached_bytes.load(Relaxed))
+        (
+            self.cached_chunks.load(Relaxed),
+            self.cached_bytes.load(Relaxed),
+        )
     }
 
     pub(crate) fn now(&self) -> Progress {

@@ -1,9 +1,12 @@
-//! Linking what did not change from the active tree into the staged one, so that it is neither downloaded nor written.
+//! Linking what did not change from the active tree into the staged one, so that it is neither
+//! downloaded nor written.
 //!
-//! A file is linked only as the index describes it: a regular file of that size with the mtime that its contents' digest gives, to the
-//! nanosecond. Whoever changed a file in place gave it today's mtime, and so its chunk is downloaded instead. So is every chunk
-//! of which anything cannot be linked: another file system, too many links, a file that is gone. What changed on the disk beneath
-//! all of that is found by the agent, which reads its whole tree again and again ([`crate::audit()`]).
+//! A file is linked only as the index describes it: a regular file of that size with the mtime that
+//! its contents' digest gives, to the nanosecond. Whoever changed a file in place gave it today's
+//! mtime, and so its chunk is downloaded instead. So is every chunk of which anything cannot be
+//! linked: another file system, too many links, a file that is gone. What changed on the disk
+//! beneath all of that is found by the agent, which reads its whole tree again and again
+//! ([`crate::audit()`]).
 
 use super::{
     PullError,
@@ -52,11 +55,15 @@ impl Previous {
     /// The active tree of `root`, where there is one.
     pub(crate) fn of(root: &ReleaseRoot) -> Option<Self> {
         let manifest = root.state().active.as_ref()?.manifest;
-        Some(Self { manifest, tree: root.tree(&manifest), index: root.index(&manifest) })
+        Some(Self {
+            manifest,
+            tree: root.tree(&manifest),
+            index: root.index(&manifest),
+        })
     }
 
-    /// Links the chunks that `crew` needs, with `threads` workers; none of which a path is known to be damaged. An index that cannot be
-    /// read only means fewer links.
+    /// Links the chunks that `crew` needs, with `threads` workers; none of which a path is known to
+    /// be damaged. An index that cannot be read only means fewer links.
     pub(crate) fn link(
         &self,
         crew: &Crew,
@@ -79,14 +86,23 @@ impl Previous {
         let top = open_directory(&self.tree)?;
         let (reused, failed) = (Mutex::new(Reused::default()), Mutex::new(None));
         crew::run(threads, || {
-            let old = OldTree { top: &top, at: None };
-            let mut linker = Linker { old, worker: unpacker.worker(), tree: crew.staging.tree() };
+            let old = OldTree {
+                top: &top,
+                at: None,
+            };
+            let mut linker = Linker {
+                old,
+                worker: unpacker.worker(),
+                tree: crew.staging.tree(),
+            };
             while let Some(group) = self.next(&reader) {
                 if crew.halt.is_cancelled() || lock(&failed).is_some() {
                     return;
                 }
-                let excluded =
-                    |entry: &Entry| is_within(&entry.path, &not_ours) || damaged.is_some_and(|damaged| damaged.contains(&entry.path));
+                let excluded = |entry: &Entry| {
+                    is_within(&entry.path, &not_ours)
+                        || damaged.is_some_and(|damaged| damaged.contains(&entry.path))
+                };
                 if !wanted.contains(&group.key) || group.entries.iter().any(excluded) {
                     continue;
                 }
@@ -99,7 +115,9 @@ impl Previous {
         match failed {
             Some(error) => Err(error),
             None if crew.halt.is_cancelled() => Err(PullError::Interrupted),
-            None => Ok(reused.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)),
+            None => Ok(reused
+                .into_inner()
+                .unwrap_or_else(std::sync::PoisonError::into_inner)),
         }
     }
 
@@ -150,7 +168,10 @@ impl OldTree<'_> {
             let directory = rustix::fs::openat2(self.top, path, DIRECTORY, Mode::empty(), INSIDE)?;
             self.at = Some((path.to_owned(), directory));
         }
-        self.at.as_ref().map(|(_, directory)| directory).ok_or(Errno::NOENT)
+        self.at
+            .as_ref()
+            .map(|(_, directory)| directory)
+            .ok_or(Errno::NOENT)
     }
 }
 
@@ -160,13 +181,17 @@ impl Linker<'_> {
         for entry in &group.entries {
             let done = match entry.kind {
                 Kind::Directory => self.directory(&entry.path),
-                Kind::File { size, contents } => self.file(&entry.path, size, &contents).inspect(|()| made.push(&entry.path)),
+                Kind::File { size, contents } => self
+                    .file(&entry.path, size, &contents)
+                    .inspect(|()| made.push(&entry.path)),
                 Kind::Link(ref target) => self.leads_to(&entry.path, target),
             };
             match done {
                 Ok(()) => {}
                 // What fails here would fail for the download, too.
-                Err(NotLinked::New(error)) if error.reason() == Reason::Disk => return Err(PullError::Tree(Box::new(error))),
+                Err(NotLinked::New(error)) if error.reason() == Reason::Disk => {
+                    return Err(PullError::Tree(Box::new(error)));
+                }
                 Err(error) => {
                     debug!(path = %entry.path, %error, "a chunk is downloaded, as a path of it cannot be linked");
                     return Ok(self.undo(&made)?);
@@ -185,10 +210,20 @@ impl Linker<'_> {
                 Kind::File { size, contents } => {
                     reused.files += 1;
                     reused.bytes += size;
-                    (tarball::Kind::File { size, executable: false }, contents)
+                    (
+                        tarball::Kind::File {
+                            size,
+                            executable: false,
+                        },
+                        contents,
+                    )
                 }
             };
-            adopted.push(Unpacked { path, kind, contents });
+            adopted.push(Unpacked {
+                path,
+                kind,
+                contents,
+            });
         }
         self.worker.adopt(adopted, group.key.target.as_ref());
         Ok(())
@@ -203,20 +238,31 @@ impl Linker<'_> {
     fn file(&mut self, path: &RelativePath, size: u64, contents: &Sha256) -> Result<(), NotLinked> {
         let old = self.old.directory(path.parent())?;
         let found = rustix::fs::statat(old, path.name(), AtFlags::SYMLINK_NOFOLLOW)?;
-        let dated = i64::try_from(tarball::mtime(contents)) == Ok(found.st_mtime) && found.st_mtime_nsec == 0;
+        let dated = i64::try_from(tarball::mtime(contents)) == Ok(found.st_mtime)
+            && found.st_mtime_nsec == 0;
         let regular = FileType::from_raw_mode(found.st_mode) == FileType::RegularFile;
         if !regular || u64::try_from(found.st_size) != Ok(size) || !dated {
             return Err(NotLinked::Changed);
         }
         let new = self.worker.parent(path)?;
         failpoint::hit("deploy.reuse.link")?;
-        Ok(rustix::fs::linkat(old, path.name(), new, path.name(), AtFlags::empty())?)
+        Ok(rustix::fs::linkat(
+            old,
+            path.name(),
+            new,
+            path.name(),
+            AtFlags::empty(),
+        )?)
     }
 
     fn leads_to(&mut self, path: &RelativePath, target: &str) -> Result<(), NotLinked> {
         let old = self.old.directory(path.parent())?;
         let found = rustix::fs::readlinkat(old, path.name(), Vec::new())?;
-        if found.as_bytes() == target.as_bytes() { Ok(()) } else { Err(NotLinked::Changed) }
+        if found.as_bytes() == target.as_bytes() {
+            Ok(())
+        } else {
+            Err(NotLinked::Changed)
+        }
     }
 
     // The chunk is unpacked instead, which refuses to find files in its way. Directories may stay.
@@ -229,4 +275,6 @@ impl Linker<'_> {
 }
 
 const DIRECTORY: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
-const INSIDE: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS).union(ResolveFlags::NO_XDEV);
+const INSIDE: ResolveFlags = ResolveFlags::BENEATH
+    .union(ResolveFlags::NO_SYMLINKS)
+    .union(ResolveFlags::NO_XDEV);

@@ -1,12 +1,14 @@
 //! The memory that pieces may take, and buffers that are used again.
 //!
-//! Freed buffers of megabytes stay with the allocator, in holes that the next one does not fit; a pull that allocated one for
-//! each piece would grow far beyond what it holds. So buffers come in few sizes and go round, and never more of them than fit.
+//! Freed buffers of megabytes stay with the allocator, in holes that the next one does not fit; a
+//! pull that allocated one for each piece would grow far beyond what it holds. So buffers come in
+//! few sizes and go round, and never more of them than fit.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Bytes that one permit stands for, and what the smallest piece costs: its bookkeeping is not free either.
+/// Bytes that one permit stands for, and what the smallest piece costs: its bookkeeping is not free
+/// either.
 const UNIT: usize = 64 * 1024;
 
 /// Room for the pieces of one pull.
@@ -35,9 +37,15 @@ struct Stock {
 impl Room {
     /// Room for `total` bytes.
     pub(crate) fn new(total: u64) -> Arc<Self> {
-        let units = u32::try_from(total / UNIT as u64).unwrap_or(u32::MAX).max(1);
+        let units = u32::try_from(total / UNIT as u64)
+            .unwrap_or(u32::MAX)
+            .max(1);
         // A u32 of permits is below what a semaphore holds, 2^61.
-        Arc::new(Self { permits: Arc::new(Semaphore::new(units as usize)), units, stock: Mutex::default() })
+        Arc::new(Self {
+            permits: Arc::new(Semaphore::new(units as usize)),
+            units,
+            stock: Mutex::default(),
+        })
     }
 
     /// How many pieces have room at once, at most.
@@ -45,21 +53,39 @@ impl Room {
         self.units as usize
     }
 
-    /// Waits for room for a piece of `size` bytes, and gives an empty buffer that holds them without growing.
+    /// Waits for room for a piece of `size` bytes, and gives an empty buffer that holds them
+    /// without growing.
     ///
-    /// Takes all of it at once, in the order of the calls, so that two pieces never wait for each other.
+    /// Takes all of it at once, in the order of the calls, so that two pieces never wait for each
+    /// other.
     pub(crate) async fn take(self: &Arc<Self>, size: u64) -> Option<Space> {
-        let capacity = usize::try_from(size).ok()?.max(UNIT).checked_next_power_of_two()?;
-        let units = u32::try_from(capacity / UNIT).unwrap_or(u32::MAX).min(self.units);
-        let permits = Arc::clone(&self.permits).acquire_many_owned(units).await.ok()?;
+        let capacity = usize::try_from(size)
+            .ok()?
+            .max(UNIT)
+            .checked_next_power_of_two()?;
+        let units = u32::try_from(capacity / UNIT)
+            .unwrap_or(u32::MAX)
+            .min(self.units);
+        let permits = Arc::clone(&self.permits)
+            .acquire_many_owned(units)
+            .await
+            .ok()?;
         let bytes = lock(&self.stock).take(capacity, self.units as usize * UNIT);
-        Some(Space { bytes, room: Arc::clone(self), _permits: permits })
+        Some(Space {
+            bytes,
+            room: Arc::clone(self),
+            _permits: permits,
+        })
     }
 }
 
 impl Stock {
     fn take(&mut self, capacity: usize, total: usize) -> Vec<u8> {
-        if let Some(at) = self.spare.iter().position(|spare| spare.capacity() == capacity) {
+        if let Some(at) = self
+            .spare
+            .iter()
+            .position(|spare| spare.capacity() == capacity)
+        {
             return self.spare.swap_remove(at);
         }
         while self.held + capacity > total
@@ -82,7 +108,8 @@ impl Drop for Space {
     }
 }
 
-/// Locks. A worker that panicked left nothing half-changed that matters: the panic itself ends the pull.
+/// Locks. A worker that panicked left nothing half-changed that matters: the panic itself ends the
+/// pull.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -102,7 +129,10 @@ mod tests {
     #[tokio::test]
     async fn a_piece_waits_until_there_is_room() {
         let room = Room::new(4 * SIZE);
-        let (one, other) = (room.take(2 * SIZE).await.unwrap(), room.take(SIZE + 1).await.unwrap());
+        let (one, other) = (
+            room.take(2 * SIZE).await.unwrap(),
+            room.take(SIZE + 1).await.unwrap(),
+        );
         assert!(room.take(1).now_or_never().is_none());
         drop(one);
         let small = room.take(1).await.unwrap();
@@ -114,12 +144,19 @@ mod tests {
     async fn buffers_go_round_and_are_never_more_than_fit() {
         let room = Room::new(4 * SIZE);
         for _ in 0..100 {
-            let spaces = (room.take(2 * SIZE).await.unwrap(), room.take(2 * SIZE - 5).await.unwrap());
+            let spaces = (
+                room.take(2 * SIZE).await.unwrap(),
+                room.take(2 * SIZE - 5).await.unwrap(),
+            );
             assert!(spaces.0.bytes.is_empty() && spaces.1.bytes.is_empty());
         }
         assert_eq!(held(&room), (2, 4));
         drop((room.take(1).await.unwrap(), room.take(1).await.unwrap()));
-        assert_eq!(held(&room), (3, 4), "one buffer made way for two smaller ones");
+        assert_eq!(
+            held(&room),
+            (3, 4),
+            "one buffer made way for two smaller ones"
+        );
     }
 
     #[tokio::test]

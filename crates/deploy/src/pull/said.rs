@@ -1,4 +1,5 @@
-//! What the cluster says beside a release object: small files in the directory that `LONGSHORE_RELEASE` names, such as keys of a ConfigMap.
+//! What the cluster says beside a release object: small files in the directory that
+//! `LONGSHORE_RELEASE` names, such as keys of a ConfigMap.
 //!
 //! | file | contents | meaning |
 //! |---|---|---|
@@ -7,8 +8,9 @@
 //! | `clock` | a time, such as `2026-01-31T12:00:00Z` | an operator says that it is later than this, and that a release accepted here later than that was accepted under a wrong clock |
 //! | `chosen` | a sequence | the release object of this sequence is in force, also where a newer one was accepted here |
 //!
-//! None of it says *what* may run: every release object is verified, whoever wrote these files. `chosen` is no new power either: who may
-//! write it may make new pods, which have accepted nothing yet, start with the same release object.
+//! None of it says *what* may run: every release object is verified, whoever wrote these files.
+//! `chosen` is no new power either: who may write it may make new pods, which have accepted nothing
+//! yet, start with the same release object.
 
 use super::{PullError, Source};
 use jiff::Timestamp;
@@ -43,24 +45,40 @@ impl Said {
     ///
     /// Where a file is there and cannot be read or understood: whoever wrote it meant something.
     pub(super) fn read(source: &Source) -> Result<Self, PullError> {
-        let (Source::File(directory) | Source::Start(directory)) = source else { return Ok(Self::default()) };
+        let (Source::File(directory) | Source::Start(directory)) = source else {
+            return Ok(Self::default());
+        };
         if !directory.is_dir() {
             return Ok(Self::default());
         }
         Ok(Self {
             migrated: words(directory, "migrated", "a sequence")?.pop(),
-            rejected: words(directory, "rejected", "digests of manifests, of 64 digits")?.into_iter().collect(),
+            rejected: words(directory, "rejected", "digests of manifests, of 64 digits")?
+                .into_iter()
+                .collect(),
             chosen: words(directory, "chosen", "a sequence")?.pop(),
             clock: words(directory, "clock", "a time such as 2026-01-31T12:00:00Z")?.pop(),
         })
     }
 }
 
-fn words<T: FromStr>(directory: &Path, name: &str, expected: &'static str) -> Result<Vec<T>, PullError> {
+fn words<T: FromStr>(
+    directory: &Path,
+    name: &str,
+    expected: &'static str,
+) -> Result<Vec<T>, PullError> {
     let path = directory.join(name);
-    let text = text(&path).map_err(|source| PullError::ReleaseFile { path: path.clone(), source })?;
-    let read =
-        |word: &str| word.parse().map_err(|_| PullError::Said { path: path.clone(), found: word.chars().take(80).collect(), expected });
+    let text = text(&path).map_err(|source| PullError::ReleaseFile {
+        path: path.clone(),
+        source,
+    })?;
+    let read = |word: &str| {
+        word.parse().map_err(|_| PullError::Said {
+            path: path.clone(),
+            found: word.chars().take(80).collect(),
+            expected,
+        })
+    };
     text.split_whitespace().map(read).collect()
 }
 

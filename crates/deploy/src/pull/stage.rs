@@ -39,24 +39,46 @@ impl Run<'_> {
         cache: Option<&Arc<Cache>>,
     ) -> Result<(ReleaseRoot, Figures, Vec<RelativePath>), PullError> {
         let (mut watch, mut stages) = (Stopwatch::start(), Stages::default());
-        let manifest = Arc::new(self.unless_halted(supply::manifest(self.store.as_ref(), cache, release)).await?);
+        let manifest = Arc::new(
+            self.unless_halted(supply::manifest(self.store.as_ref(), cache, release))
+                .await?,
+        );
         stages.manifest = watch.lap();
         // Before anything is downloaded: what the pod lacks it will lack at the end.
         let filled = self.filled(&release.manifest, &manifest.shared).await?;
         self.counters.expect(&manifest);
-        let budget = Budget::of(self.settings.memory, thread::available_parallelism().unwrap_or(NonZeroUsize::MIN));
+        let budget = Budget::of(
+            self.settings.memory,
+            thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+        );
 
-        let (halt, counters, digest) = (self.halt.child_token(), Arc::clone(&self.counters), release.manifest);
+        let (halt, counters, digest) = (
+            self.halt.child_token(),
+            Arc::clone(&self.counters),
+            release.manifest,
+        );
         let (shared, own) = (Arc::clone(&manifest), cache.map(Arc::clone));
         let damaged = self.damaged.clone();
         let begin = move || {
             let repair = damaged.as_deref();
-            begin(&root, (&digest, &outside(&shared)), &budget, repair, |staging, writer| {
-                Crew::new(shared, staging, writer, counters, own, halt)
-            })
+            begin(
+                &root,
+                (&digest, &outside(&shared)),
+                &budget,
+                repair,
+                |staging, writer| Crew::new(shared, staging, writer, counters, own, halt),
+            )
             .map(|begun| (root, begun))
         };
-        let (root, Begun { crew, unpacker, reused, wanted }) = blocking(begin).await?;
+        let (
+            root,
+            Begun {
+                crew,
+                unpacker,
+                reused,
+                wanted,
+            },
+        ) = blocking(begin).await?;
         stages.reuse = watch.lap();
 
         let memory = Room::new(budget.pieces);
@@ -68,8 +90,19 @@ impl Run<'_> {
         });
         let network = async {
             let (store, parallel) = (self.store.as_ref(), budget.requests);
-            let supply = Supply { store, manifest: &manifest, cache, claims: &claims, room: &memory, parallel, workers: sender };
-            let result = halt.run_until_cancelled(supply.run(wanted)).await.unwrap_or(Err(PullError::Interrupted));
+            let supply = Supply {
+                store,
+                manifest: &manifest,
+                cache,
+                claims: &claims,
+                room: &memory,
+                parallel,
+                workers: sender,
+            };
+            let result = halt
+                .run_until_cancelled(supply.run(wanted))
+                .await
+                .unwrap_or(Err(PullError::Interrupted));
             if result.is_err() {
                 halt.cancel();
             }
@@ -78,24 +111,52 @@ impl Run<'_> {
         let (crew, unpacker, work) = match tokio::join!(network, work) {
             (Ok(()), (crew, unpacker, Ok(work))) => (crew, unpacker, work),
             // Whichever side failed told the other to stop, and that is not what went wrong.
-            (Err(error), (crew, _, Err(PullError::Interrupted) | Ok(_))) | (_, (crew, _, Err(error))) => {
+            (Err(error), (crew, _, Err(PullError::Interrupted) | Ok(_)))
+            | (_, (crew, _, Err(error))) => {
                 return Err(discard(crew, error).await);
             }
         };
         stages.transfer = watch.lap();
-        let warm = manifest.php.as_ref().map(|php| php.warm.clone()).unwrap_or_default();
+        let warm = manifest
+            .php
+            .as_ref()
+            .map(|php| php.warm.clone())
+            .unwrap_or_default();
         let (places, again) = (self.settings.places.clone(), self.damaged.is_some());
         blocking(move || {
-            let tree = Finished { crew, unpacker, digest, places, filled, again };
+            let tree = Finished {
+                crew,
+                unpacker,
+                digest,
+                places,
+                filled,
+                again,
+            };
             let figures = finish(&root, tree, &mut stages, &mut watch)?;
             let Reused { files, bytes, .. } = reused;
-            Ok((root, Figures { reused_files: files, reused_bytes: bytes, stages, work, ..figures }, warm))
+            Ok((
+                root,
+                Figures {
+                    reused_files: files,
+                    reused_bytes: bytes,
+                    stages,
+                    work,
+                    ..figures
+                },
+                warm,
+            ))
         })
         .await
     }
 
-    async fn filled(&self, manifest: &Sha256, shared: &[RelativePath]) -> Result<Filled, PlaceError> {
-        let Some(configuration) = self.settings.places.configuration.clone() else { return Ok(Filled::default()) };
+    async fn filled(
+        &self,
+        manifest: &Sha256,
+        shared: &[RelativePath],
+    ) -> Result<Filled, PlaceError> {
+        let Some(configuration) = self.settings.places.configuration.clone() else {
+            return Ok(Filled::default());
+        };
         let (short, shared) = (manifest.short(), shared.to_vec());
         Ok(blocking(move || configuration.fill(&short, &shared)).await?)
     }
@@ -114,13 +175,19 @@ fn begin(
     damaged: Option<&BTreeSet<RelativePath>>,
     crew: impl FnOnce(crate::staging::Staging, crate::index::Writer) -> Crew,
 ) -> Result<Begun, PullError> {
-    for tree in root.prune().inspect_err(|error| warn!(%error, "an old tree stays")).unwrap_or_default() {
+    for tree in root
+        .prune()
+        .inspect_err(|error| warn!(%error, "an old tree stays"))
+        .unwrap_or_default()
+    {
         info!(tree, "removed an old tree");
     }
     let (staging, writer) = root.stage(digest, outside)?;
     let crew = crew(staging, writer);
     if crew.manifest.case_sensitive && crew.staging.folds_case()? {
-        return Err(PullError::CaseFolding { path: root.path().to_owned() });
+        return Err(PullError::CaseFolding {
+            path: root.path().to_owned(),
+        });
     }
     let unpacker = Unpacker::new(crew.staging.tree())?;
     let reused = match Previous::of(root) {
@@ -129,11 +196,20 @@ fn begin(
     };
     let missing = |module: usize, chunk: usize| !reused.keys.contains(&crew.keys[module][chunk]);
     let wanted = check_space(root.path(), &crew, missing)?;
-    Ok(Begun { crew, unpacker, reused, wanted })
+    Ok(Begun {
+        crew,
+        unpacker,
+        reused,
+        wanted,
+    })
 }
 
 // The chunks that are still to come, once it is known that the disk has room for them.
-fn check_space(path: &Path, crew: &Crew, missing: impl Fn(usize, usize) -> bool) -> Result<BTreeSet<Place>, PullError> {
+fn check_space(
+    path: &Path,
+    crew: &Crew,
+    missing: impl Fn(usize, usize) -> bool,
+) -> Result<BTreeSet<Place>, PullError> {
     let (mut need, mut wanted) = (Need::default(), BTreeSet::new());
     for (module, contents) in crew.manifest.modules.iter().enumerate() {
         for (index, chunk) in contents.chunks.iter().enumerate() {
@@ -165,16 +241,45 @@ struct Finished {
     again: bool,
 }
 
-fn finish(root: &ReleaseRoot, tree: Finished, stages: &mut Stages, watch: &mut Stopwatch) -> Result<Figures, PullError> {
-    let Finished { crew, unpacker, digest, places, filled, again } = tree;
+fn finish(
+    root: &ReleaseRoot,
+    tree: Finished,
+    stages: &mut Stages,
+    watch: &mut Stopwatch,
+) -> Result<Figures, PullError> {
+    let Finished {
+        crew,
+        unpacker,
+        digest,
+        places,
+        filled,
+        again,
+    } = tree;
     let manifest = Arc::clone(&crew.manifest);
     let Totals { files, bytes, .. } = unpacker.finish(&manifest.asked())?;
     if (files, bytes) != (manifest.files, manifest.bytes) {
-        let Manifest { files: signed_files, bytes: signed_bytes, .. } = *manifest;
-        return Err(PullError::Totals { found_files: files, found_bytes: bytes, files: signed_files, bytes: signed_bytes });
+        let Manifest {
+            files: signed_files,
+            bytes: signed_bytes,
+            ..
+        } = *manifest;
+        return Err(PullError::Totals {
+            found_files: files,
+            found_bytes: bytes,
+            files: signed_files,
+            bytes: signed_bytes,
+        });
     }
     let (short, tree) = (digest.short(), crew.staging.tree());
-    let making = Making { root: root.path(), tree, short: &short, manifest: &manifest, places: &places, filled: &filled, again };
+    let making = Making {
+        root: root.path(),
+        tree,
+        short: &short,
+        manifest: &manifest,
+        places: &places,
+        filled: &filled,
+        again,
+    };
     making.make().map_err(PlaceError::from)?;
     stages.finish = watch.lap();
     let (cached_chunks, cached_bytes) = crew.counters.cached_so_far();
@@ -182,11 +287,22 @@ fn finish(root: &ReleaseRoot, tree: Finished, stages: &mut Stages, watch: &mut S
     let (staging, writer) = crew.into_staged();
     if again {
         // What the shop wrote on its own volume is there still.
-        let written = if places.writable.is_some() { Vec::new() } else { directories::written(&manifest) };
+        let written = if places.writable.is_some() {
+            Vec::new()
+        } else {
+            directories::written(&manifest)
+        };
         root.exchange(staging, writer, &digest, &written)?;
     } else {
         root.complete(staging, writer, &digest)?;
     }
     stages.durable = watch.lap();
-    Ok(Figures { files, bytes, cached_chunks, cached_bytes, cache_damaged, ..Figures::default() })
+    Ok(Figures {
+        files,
+        bytes,
+        cached_chunks,
+        cached_bytes,
+        cache_damaged,
+        ..Figures::default()
+    })
 }

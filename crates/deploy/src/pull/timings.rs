@@ -12,7 +12,8 @@ pub struct Stages {
     pub offer: Duration,
     /// Until the manifest was read and verified.
     pub manifest: Duration,
-    /// Until what did not change was linked from the active tree; removing older trees is part of it.
+    /// Until what did not change was linked from the active tree; removing older trees is part of
+    /// it.
     pub reuse: Duration,
     /// Until the rest was downloaded, verified and unpacked, which happens at the same time.
     pub transfer: Duration,
@@ -31,7 +32,8 @@ pub struct Work {
     pub workers: u32,
     /// Time without anything to do: the network did not bring it yet.
     pub idle: Duration,
-    /// Time with something to do; the two following are part of it, and the rest went into reading entries and creating files.
+    /// Time with something to do; the two following are part of it, and the rest went into reading
+    /// entries and creating files.
     pub busy: Duration,
     /// SHA-256.
     pub verify: Duration,
@@ -53,8 +55,12 @@ pub enum Limit {
 impl fmt::Display for Limit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Network => "the network or the store is the limit: workers waited for bytes most of the time",
-            Self::Processor => "the processor is the limit: hashing and decompressing took most of the work",
+            Self::Network => {
+                "the network or the store is the limit: workers waited for bytes most of the time"
+            }
+            Self::Processor => {
+                "the processor is the limit: hashing and decompressing took most of the work"
+            }
             Self::Files => "the file system is the limit: creating files took most of the work",
         })
     }
@@ -64,7 +70,15 @@ impl Stages {
     /// Each stage with the word for it, in order.
     #[must_use]
     pub const fn named(&self) -> [(&'static str, Duration); 7] {
-        let Self { offer, manifest, reuse, transfer, finish, durable, activate } = *self;
+        let Self {
+            offer,
+            manifest,
+            reuse,
+            transfer,
+            finish,
+            durable,
+            activate,
+        } = *self;
         [
             ("offer", offer),
             ("manifest", manifest),
@@ -131,8 +145,16 @@ mod tests {
     #[test]
     fn the_limit_is_what_took_most() {
         let limit = |idle, busy, verify, decompress| {
-            let [idle, busy, verify, decompress] = [idle, busy, verify, decompress].map(Duration::from_millis);
-            Work { workers: 2, idle, busy, verify, decompress }.limit()
+            let [idle, busy, verify, decompress] =
+                [idle, busy, verify, decompress].map(Duration::from_millis);
+            Work {
+                workers: 2,
+                idle,
+                busy,
+                verify,
+                decompress,
+            }
+            .limit()
         };
         assert_eq!(limit(9, 0, 0, 0), None);
         assert_eq!(limit(9, 8, 1, 6), Some(Limit::Network));
@@ -153,7 +175,12 @@ mod tests {
         all.add(&one);
         assert_eq!(
             (all.workers, all.idle, all.busy, all.write()),
-            (2, Duration::from_secs(2), Duration::from_secs(8), Duration::from_secs(6))
+            (
+                2,
+                Duration::from_secs(2),
+                Duration::from_secs(8),
+                Duration::from_secs(6)
+            )
         );
     }
 }

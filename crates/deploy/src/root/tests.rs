@@ -1,4 +1,7 @@
-#![allow(clippy::disallowed_methods, reason = "a test makes the half-done states that a crash would leave")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a test makes the half-done states that a crash would leave"
+)]
 
 use super::*;
 use crate::{layout::KEPT, view::View};
@@ -42,11 +45,17 @@ impl Disk {
     }
 
     fn running(&self) -> Option<u64> {
-        View::read(&self.path()).unwrap().running().map(|release| release.sequence.get())
+        View::read(&self.path())
+            .unwrap()
+            .running()
+            .map(|release| release.sequence.get())
     }
 
     fn trees(&self) -> BTreeSet<String> {
-        names(&self.path().join(RELEASES)).unwrap().into_iter().collect()
+        names(&self.path().join(RELEASES))
+            .unwrap()
+            .into_iter()
+            .collect()
     }
 }
 
@@ -59,7 +68,8 @@ fn complete(root: &ReleaseRoot, number: u64) {
 
 fn activate(root: &mut ReleaseRoot, number: u64) {
     complete(root, number);
-    root.activate(&target(number), at(number.cast_signed())).unwrap();
+    root.activate(&target(number), at(number.cast_signed()))
+        .unwrap();
 }
 
 #[test]
@@ -68,7 +78,10 @@ fn an_activation_shows_in_current_and_state() {
     let mut root = disk.open();
     activate(&mut root, 1);
     activate(&mut root, 2);
-    assert_eq!(fs::read_to_string(disk.path().join("current/number")).unwrap(), "2");
+    assert_eq!(
+        fs::read_to_string(disk.path().join("current/number")).unwrap(),
+        "2"
+    );
     assert_eq!(disk.running(), Some(2));
     assert_eq!(disk.state().previous.unwrap().sequence.get(), 1);
     assert_eq!(fs::read_dir(disk.path().join(STAGING)).unwrap().count(), 0);
@@ -101,7 +114,12 @@ fn the_second_writer_is_told_who_the_first_is() {
     let root = disk.open();
     let error = ReleaseRoot::open(&disk.path()).unwrap_err();
     assert_eq!(error.reason(), Reason::Busy);
-    assert!(error.to_string().ends_with(&format!("is in use by process {}", std::process::id())), "{error}");
+    assert!(
+        error
+            .to_string()
+            .ends_with(&format!("is in use by process {}", std::process::id())),
+        "{error}"
+    );
     drop(root);
     disk.open();
 }
@@ -134,14 +152,27 @@ fn a_damaged_state_is_an_error_that_changes_nothing() {
 
 #[test]
 fn a_crash_in_each_step_converges() {
-    // What lies on the disk after a crash during the activation of 3 while 2 runs, and what runs after the next start.
+    // What lies on the disk after a crash during the activation of 3 while 2 runs, and what runs
+    // after the next start.
     type Step = (&'static str, fn(&Path), u64);
     let short = || manifest(3).short();
     let steps: [Step; 6] = [
-        ("while it was staged", |root| fs::create_dir_all(root.join("staging/0123456789abcdef/tree/var")).unwrap(), 2),
-        ("after its index got its name", |root| fs::remove_dir_all(root.join("releases").join(manifest(3).short())).unwrap(), 2),
+        (
+            "while it was staged",
+            |root| fs::create_dir_all(root.join("staging/0123456789abcdef/tree/var")).unwrap(),
+            2,
+        ),
+        (
+            "after its index got its name",
+            |root| fs::remove_dir_all(root.join("releases").join(manifest(3).short())).unwrap(),
+            2,
+        ),
         ("after its tree got its name", |_| (), 2),
-        ("while the state was written", |root| fs::write(root.join("staging/89abcdef01234567"), "{\"sch").unwrap(), 2),
+        (
+            "while the state was written",
+            |root| fs::write(root.join("staging/89abcdef01234567"), "{\"sch").unwrap(),
+            2,
+        ),
         ("after the state was written", write_state_of_3, 3),
         (
             "while current was replaced",
@@ -162,10 +193,25 @@ fn a_crash_in_each_step_converges() {
         leave(&disk.path());
         let root = disk.open();
         assert_eq!(disk.running(), Some(runs), "{name}");
-        assert_eq!(disk.state().accepted.unwrap().sequence.get(), runs, "{name}");
-        assert_eq!(fs::read_dir(disk.path().join(STAGING)).unwrap().count(), 0, "{name}");
+        assert_eq!(
+            disk.state().accepted.unwrap().sequence.get(),
+            runs,
+            "{name}"
+        );
+        assert_eq!(
+            fs::read_dir(disk.path().join(STAGING)).unwrap().count(),
+            0,
+            "{name}"
+        );
         let whole = root.is_complete(&manifest(3));
-        assert_eq!((disk.trees().contains(&short()), disk.trees().contains(&format!("{}.index", short()))), (whole, whole), "{name}");
+        assert_eq!(
+            (
+                disk.trees().contains(&short()),
+                disk.trees().contains(&format!("{}.index", short()))
+            ),
+            (whole, whole),
+            "{name}"
+        );
     }
 }
 
@@ -182,11 +228,19 @@ fn a_tree_without_an_index_is_removed_unless_it_runs() {
     complete(&root, 2);
     drop(root);
     for number in [1, 2] {
-        fs::remove_file(disk.path().join(RELEASES).join(index_name(&manifest(number)))).unwrap();
+        fs::remove_file(
+            disk.path()
+                .join(RELEASES)
+                .join(index_name(&manifest(number))),
+        )
+        .unwrap();
     }
     fs::write(disk.path().join("releases/notes.txt"), "nobody's").unwrap();
     disk.open();
-    assert_eq!(disk.trees(), [manifest(1).short(), "notes.txt".to_owned()].into());
+    assert_eq!(
+        disk.trees(),
+        [manifest(1).short(), "notes.txt".to_owned()].into()
+    );
     assert_eq!(disk.running(), Some(1));
 }
 
@@ -221,7 +275,11 @@ fn prune_keeps_active_previous_and_what_shops_keep() {
     }
     fs::create_dir_all(disk.path().join(KEPT).join("var/session")).unwrap();
     fs::write(disk.path().join(KEPT).join("var/session/one"), "x").unwrap();
-    symlink(disk.path().join(KEPT), disk.path().join(link_contents(&manifest(1))).join("kept")).unwrap();
+    symlink(
+        disk.path().join(KEPT),
+        disk.path().join(link_contents(&manifest(1))).join("kept"),
+    )
+    .unwrap();
     let removed: BTreeSet<_> = root.prune().unwrap().into_iter().collect();
     assert_eq!(removed, [manifest(1).short(), manifest(2).short()].into());
     assert_eq!(disk.trees().len(), 4);
@@ -254,10 +312,14 @@ fn a_rejected_manifest_is_remembered_until_it_is_chosen() {
     activate(&mut root, 1);
     activate(&mut root, 2);
     root.activate(&target(1), at(3)).unwrap();
-    root.reject(manifest(2), "the front page answered 500", at(3)).unwrap();
+    root.reject(manifest(2), "the front page answered 500", at(3))
+        .unwrap();
     drop(root);
     let mut root = disk.open();
-    assert_eq!(root.state().rejected[&manifest(2)].reason, "the front page answered 500");
+    assert_eq!(
+        root.state().rejected[&manifest(2)].reason,
+        "the front page answered 500"
+    );
     root.activate(&target(2), at(4)).unwrap();
     assert!(root.state().rejected.is_empty());
 }
@@ -275,7 +337,16 @@ fn a_dropped_staging_directory_gives_its_space_back() {
 #[test]
 fn a_view_of_nothing_says_what_is_missing() {
     let disk = Disk::new();
-    assert_eq!(View::read(&disk.path()).unwrap_err().reason(), Reason::Workspace);
+    assert_eq!(
+        View::read(&disk.path()).unwrap_err().reason(),
+        Reason::Workspace
+    );
     disk.open();
-    assert_eq!(View::read(&disk.path()).unwrap(), View { state: State::default(), current: None });
+    assert_eq!(
+        View::read(&disk.path()).unwrap(),
+        View {
+            state: State::default(),
+            current: None
+        }
+    );
 }

@@ -15,24 +15,44 @@ const RELATIVE: &str = "expected a path below the mount, such as var/import";
 /// Reads and checks a whole file.
 pub(super) fn file(text: &str) -> Result<MountsFile, Vec<String>> {
     if text.len() > FILE_LIMIT {
-        return Err(vec![format!("it has {} bytes; expected at most {FILE_LIMIT}", text.len())]);
+        return Err(vec![format!(
+            "it has {} bytes; expected at most {FILE_LIMIT}",
+            text.len()
+        )]);
     }
     let raw = raw::read(text).map_err(|problem| vec![problem])?;
     let mut problems = Vec::new();
     if raw.mount.len() > MOUNTS_LIMIT {
-        problems.push(format!("it lists {} mounts; expected at most {MOUNTS_LIMIT}", raw.mount.len()));
+        problems.push(format!(
+            "it lists {} mounts; expected at most {MOUNTS_LIMIT}",
+            raw.mount.len()
+        ));
     }
     let mut mounts = Vec::new();
     for (index, fields) in raw.mount.into_iter().enumerate() {
         let name = fields.get("name").and_then(|name| name.as_str());
-        let label = name.map_or_else(|| format!("mount {}", index + 1), |name| format!("mount {name:?}"));
-        let mut check = Check { problems: Vec::new() };
+        let label = name.map_or_else(
+            || format!("mount {}", index + 1),
+            |name| format!("mount {name:?}"),
+        );
+        let mut check = Check {
+            problems: Vec::new(),
+        };
         let raw = raw::mount(fields, &mut check.problems);
         mounts.extend(check.mount(raw));
-        problems.extend(check.problems.into_iter().map(|problem| format!("{label}: {problem}")));
+        problems.extend(
+            check
+                .problems
+                .into_iter()
+                .map(|problem| format!("{label}: {problem}")),
+        );
     }
     problems.extend(together(&mounts));
-    if problems.is_empty() { Ok(MountsFile { mounts }) } else { Err(problems) }
+    if problems.is_empty() {
+        Ok(MountsFile { mounts })
+    } else {
+        Err(problems)
+    }
 }
 
 /// What is wrong with mounts that are each right.
@@ -46,15 +66,22 @@ fn together(mounts: &[Mount]) -> Vec<String> {
             }
             if one.path.starts_with(&other.path) || other.path.starts_with(&one.path) {
                 let (path, others) = (one.path.display(), other.path.display());
-                problems.push(format!("mount {a:?}: path={path} and that of {b:?}, {others}, are one inside the other"));
+                problems.push(format!(
+                    "mount {a:?}: path={path} and that of {b:?}, {others}, are one inside the \
+                     other"
+                ));
             }
             if let (What::Nfs4(one), What::Nfs4(other)) = (&one.what, &other.what)
                 && (one.server.host(), one.port) == (other.server.host(), other.port)
                 && one.tls.is_some() != other.tls.is_some()
             {
-                // The client in the kernel finds out that both are one server, and may send everything over either connection.
-                problems
-                    .push(format!("mount {a:?}: tls={}: expected the same as {b:?} has, which is of the same server", one.tls.is_some()));
+                // The client in the kernel finds out that both are one server, and may send
+                // everything over either connection.
+                problems.push(format!(
+                    "mount {a:?}: tls={}: expected the same as {b:?} has, which is of the same \
+                     server",
+                    one.tls.is_some()
+                ));
             }
         }
     }
@@ -65,43 +92,79 @@ struct Check {
     problems: Vec<String>,
 }
 
-/// Each method gives what it could read; whatever it says is wrong takes the whole mount away in the end.
+/// Each method gives what it could read; whatever it says is wrong takes the whole mount away in
+/// the end.
 impl Check {
     fn mount(&mut self, raw: RawMount) -> Option<Mount> {
         let before = self.problems.len();
         let name = self.required("name", raw.name.clone()).unwrap_or_default();
         if !name.is_empty() && !is_name(&name) {
-            self.say("name", &name, "expected 1 to 32 of a-z, 0-9 and '-', starting with a letter");
+            self.say(
+                "name",
+                &name,
+                "expected 1 to 32 of a-z, 0-9 and '-', starting with a letter",
+            );
         }
-        let path = self.required("path", raw.path.clone()).and_then(|path| self.absolute("path", &path));
+        let path = self
+            .required("path", raw.path.clone())
+            .and_then(|path| self.absolute("path", &path));
         if path.as_deref() == Some(Path::new("/")) {
             self.say("path", "/", "expected a directory below it");
         }
         let kind = self.required("kind", raw.kind);
-        let words: Vec<Word> = raw.options.iter().flatten().filter_map(|word| self.parsed("options", word)).collect();
+        let words: Vec<Word> = raw
+            .options
+            .iter()
+            .flatten()
+            .filter_map(|word| self.parsed("options", word))
+            .collect();
         let options = Words::from_iter(words);
         let read_only = raw.read_only.unwrap_or(false);
         let write_probe = raw.write_probe.unwrap_or(false);
         if read_only && write_probe {
-            self.say("write_probe", "true", "expected false, as read_only is true");
+            self.say(
+                "write_probe",
+                "true",
+                "expected false, as read_only is true",
+            );
         }
-        let directories: Vec<_> = raw.directories.iter().flatten().filter_map(|directory| self.directory(directory)).collect();
+        let directories: Vec<_> = raw
+            .directories
+            .iter()
+            .flatten()
+            .filter_map(|directory| self.directory(directory))
+            .collect();
         if read_only && !directories.is_empty() {
-            self.problems.push("directories: expected none, as read_only is true".to_owned());
+            self.problems
+                .push("directories: expected none, as read_only is true".to_owned());
         }
         let (required, kind) = (raw.required.unwrap_or(true), kind?);
         self.fields_of_others(kind, &raw);
         if kind != Kind::Nfs4 {
             for word in options.for_nfs_only() {
-                self.problems.push(format!("options={word:?}: expected only with kind=\"nfs4\""));
+                self.problems.push(format!(
+                    "options={word:?}: expected only with kind=\"nfs4\""
+                ));
             }
         }
         let what = match kind {
             Kind::Nfs4 => self.nfs(&raw).map(What::Nfs4),
             Kind::Bind => self.bind(raw),
-            Kind::Adopt => Some(What::Adopt { fstype: raw.fstype, source: raw.source }),
+            Kind::Adopt => Some(What::Adopt {
+                fstype: raw.fstype,
+                source: raw.source,
+            }),
         };
-        let mount = Mount { name, path: path?, what: what?, options, read_only, required, write_probe, directories };
+        let mount = Mount {
+            name,
+            path: path?,
+            what: what?,
+            options,
+            read_only,
+            required,
+            write_probe,
+            directories,
+        };
         (self.problems.len() == before).then_some(mount)
     }
 
@@ -127,55 +190,92 @@ impl Check {
             ("directories", raw.directories.is_some(), nfs4 || bind),
         ];
         for (field, _, _) in fields.iter().filter(|(_, given, fits)| *given && !fits) {
-            self.problems.push(format!("{field}: not a field of kind=\"{kind}\""));
+            self.problems
+                .push(format!("{field}: not a field of kind=\"{kind}\""));
         }
     }
 
     fn bind(&mut self, raw: RawMount) -> Option<What> {
-        let source = self.required("source", raw.source).and_then(|source| self.absolute("source", &source));
-        let below = raw.subdirectory.map(|path| self.relative("subdirectory", &path));
+        let source = self
+            .required("source", raw.source)
+            .and_then(|source| self.absolute("source", &source));
+        let below = raw
+            .subdirectory
+            .map(|path| self.relative("subdirectory", &path));
         let source = source?;
         Some(match below {
             None => What::Bind { source, made: 0 },
             Some(below) => {
                 let below = below?;
-                What::Bind { made: below.split('/').count(), source: source.join(below) }
+                What::Bind {
+                    made: below.split('/').count(),
+                    source: source.join(below),
+                }
             }
         })
     }
 
     fn nfs(&mut self, raw: &RawMount) -> Option<Nfs> {
         let export = raw.export.as_deref().unwrap_or("/");
-        let export = self.absolute("export", export).map(|path| path.display().to_string());
-        let subdirectory = raw.subdirectory.as_ref().and_then(|path| self.relative("subdirectory", path));
+        let export = self
+            .absolute("export", export)
+            .map(|path| path.display().to_string());
+        let subdirectory = raw
+            .subdirectory
+            .as_ref()
+            .and_then(|path| self.relative("subdirectory", path));
         let port = raw.port.unwrap_or(NFS_PORT);
         if port == 0 {
             self.say("port", "0", "expected 1 to 65535");
         }
         let server = self.server(raw);
         let tls = self.tls(raw, server.as_ref());
-        Some(Nfs { server: server?, export: export?, subdirectory, port, tls })
+        Some(Nfs {
+            server: server?,
+            export: export?,
+            subdirectory,
+            port,
+            tls,
+        })
     }
 
     fn server(&mut self, raw: &RawMount) -> Option<Server> {
         match (&raw.file_system, &raw.server) {
             (Some(_), Some(_)) | (None, None) => {
-                self.problems.push("expected either file_system and region, or server".to_owned());
+                self.problems
+                    .push("expected either file_system and region, or server".to_owned());
                 None
             }
             (Some(file_system), None) => {
                 if !is_efs_id(file_system, "fs-") {
-                    self.say("file_system", file_system, "expected the id of an EFS file system, such as fs-0123456789abcdef0");
+                    self.say(
+                        "file_system",
+                        file_system,
+                        "expected the id of an EFS file system, such as fs-0123456789abcdef0",
+                    );
                 }
                 let region = self.required("region", raw.region.clone())?;
                 if !is_region(&region) {
-                    self.say("region", &region, "expected an AWS region, such as eu-central-1");
+                    self.say(
+                        "region",
+                        &region,
+                        "expected an AWS region, such as eu-central-1",
+                    );
                 }
                 let address = match &raw.address {
                     None => None,
-                    Some(text) => Some(self.known("address", text, text.parse().ok(), "expected the IP address of a mount target")?),
+                    Some(text) => Some(self.known(
+                        "address",
+                        text,
+                        text.parse().ok(),
+                        "expected the IP address of a mount target",
+                    )?),
                 };
-                Some(Server::Efs { file_system: file_system.clone(), region, address })
+                Some(Server::Efs {
+                    file_system: file_system.clone(),
+                    region,
+                    address,
+                })
             }
             (None, Some(server)) => {
                 for (field, given) in [
@@ -185,11 +285,17 @@ impl Check {
                     ("iam", raw.iam.is_some()),
                 ] {
                     if given {
-                        self.problems.push(format!("{field}: expected only with file_system"));
+                        self.problems
+                            .push(format!("{field}: expected only with file_system"));
                     }
                 }
                 let good = is_host(server).then(|| Server::Host(server.clone()));
-                self.known("server", server, good, "expected a host name or an IP address")
+                self.known(
+                    "server",
+                    server,
+                    good,
+                    "expected a host name or an IP address",
+                )
             }
         }
     }
@@ -197,7 +303,11 @@ impl Check {
     /// `None` where the connection is not encrypted.
     fn tls(&mut self, raw: &RawMount, server: Option<&Server>) -> Option<Tls> {
         if !raw.tls.unwrap_or(false) {
-            let needing = [("ca_file", &raw.ca_file), ("server_name", &raw.server_name), ("access_point", &raw.access_point)];
+            let needing = [
+                ("ca_file", &raw.ca_file),
+                ("server_name", &raw.server_name),
+                ("access_point", &raw.access_point),
+            ];
             for (field, value) in needing {
                 if let Some(value) = value {
                     self.say(field, value, "expected only with tls=true");
@@ -208,53 +318,118 @@ impl Check {
             }
             return None;
         }
-        let ca_file = raw.ca_file.as_ref().and_then(|path| self.absolute("ca_file", path));
-        if let Some(id) = raw.access_point.as_ref().filter(|id| raw.file_system.is_some() && !is_efs_id(id, "fsap-")) {
-            self.say("access_point", id, "expected the id of an EFS access point, such as fsap-0123456789abcdef0");
+        let ca_file = raw
+            .ca_file
+            .as_ref()
+            .and_then(|path| self.absolute("ca_file", path));
+        if let Some(id) = raw
+            .access_point
+            .as_ref()
+            .filter(|id| raw.file_system.is_some() && !is_efs_id(id, "fsap-"))
+        {
+            self.say(
+                "access_point",
+                id,
+                "expected the id of an EFS access point, such as fsap-0123456789abcdef0",
+            );
         }
         let iam = raw.iam.unwrap_or(false);
         let client = match server {
-            Some(Server::Efs { file_system, region, .. }) if iam || raw.access_point.is_some() => {
+            Some(Server::Efs {
+                file_system,
+                region,
+                ..
+            }) if iam || raw.access_point.is_some() => {
                 let (file_system, region) = (file_system.clone(), region.clone());
-                Some(Box::new(EfsClient { file_system, region, access_point: raw.access_point.clone(), iam }))
+                Some(Box::new(EfsClient {
+                    file_system,
+                    region,
+                    access_point: raw.access_point.clone(),
+                    iam,
+                }))
             }
             _ => None,
         };
-        let server_name = raw.server_name.clone().unwrap_or_else(|| server.map(Server::host).unwrap_or_default());
+        let server_name = raw
+            .server_name
+            .clone()
+            .unwrap_or_else(|| server.map(Server::host).unwrap_or_default());
         if server.is_some() && !is_host(&server_name) {
-            self.say("server_name", &server_name, "expected the host name that the certificate is for");
+            self.say(
+                "server_name",
+                &server_name,
+                "expected the host name that the certificate is for",
+            );
         }
-        Some(Tls { server_name, ca_file, client })
+        Some(Tls {
+            server_name,
+            ca_file,
+            client,
+        })
     }
 
     fn directory(&mut self, raw: &RawDirectory) -> Option<Directory> {
         let path = self.relative("directories.path", &raw.path)?;
         let text = raw.mode.as_deref().unwrap_or("0755");
-        let mode = u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o2777 && !text.starts_with('+'));
-        let mode = self.known("directories.mode", text, mode, "expected octal digits up to 2777, such as \"0775\"")?;
-        Some(Directory { path, uid: raw.uid, gid: raw.gid, mode })
+        let mode = u32::from_str_radix(text, 8)
+            .ok()
+            .filter(|mode| *mode <= 0o2777 && !text.starts_with('+'));
+        let mode = self.known(
+            "directories.mode",
+            text,
+            mode,
+            "expected octal digits up to 2777, such as \"0775\"",
+        )?;
+        Some(Directory {
+            path,
+            uid: raw.uid,
+            gid: raw.gid,
+            mode,
+        })
     }
 
     fn absolute(&mut self, field: &str, text: &str) -> Option<PathBuf> {
         let path = Path::new(text);
-        let stays = path.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
+        let stays = path
+            .components()
+            .all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
         let good = path.is_absolute() && stays && !text.contains(char::is_control);
-        // Components leave out doubled and trailing slashes, so that paths can be compared with those of mountinfo.
-        self.known(field, text, good.then(|| path.components().collect()), ABSOLUTE)
+        // Components leave out doubled and trailing slashes, so that paths can be compared with
+        // those of mountinfo.
+        self.known(
+            field,
+            text,
+            good.then(|| path.components().collect()),
+            ABSOLUTE,
+        )
     }
 
     fn relative(&mut self, field: &str, text: &str) -> Option<String> {
-        let path = text.parse::<RelativePath>().ok().map(|path| path.to_string());
+        let path = text
+            .parse::<RelativePath>()
+            .ok()
+            .map(|path| path.to_string());
         self.known(field, text, path, RELATIVE)
     }
 
-    fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(&mut self, field: &str, text: &str) -> Option<T> {
-        text.parse().map_err(|error| self.problems.push(format!("{field}={text:?}: {error}"))).ok()
+    fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(
+        &mut self,
+        field: &str,
+        text: &str,
+    ) -> Option<T> {
+        text.parse()
+            .map_err(|error| self.problems.push(format!("{field}={text:?}: {error}")))
+            .ok()
     }
 
     fn required<T>(&mut self, field: &str, value: Option<T>) -> Option<T> {
         // A field of the wrong type was reported by now, and is not also missing.
-        if value.is_none() && !self.problems.iter().any(|problem| problem.starts_with(&format!("{field}="))) {
+        if value.is_none()
+            && !self
+                .problems
+                .iter()
+                .any(|problem| problem.starts_with(&format!("{field}=")))
+        {
             self.problems.push(format!("{field} is missing"));
         }
         value
@@ -274,27 +449,35 @@ impl Check {
 
 fn is_name(text: &str) -> bool {
     let rest = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    (1..=32).contains(&text.len()) && text.starts_with(|first: char| first.is_ascii_lowercase()) && text.bytes().all(rest)
+    (1..=32).contains(&text.len())
+        && text.starts_with(|first: char| first.is_ascii_lowercase())
+        && text.bytes().all(rest)
 }
 
-/// EFS names have 8 hexadecimal digits, or 17 since 2019; up to 40 by the pattern in its API's reference.
+/// EFS names have 8 hexadecimal digits, or 17 since 2019; up to 40 by the pattern in its API's
+/// reference.
 fn is_efs_id(text: &str, prefix: &str) -> bool {
     let hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-    text.strip_prefix(prefix).is_some_and(|id| (8..=40).contains(&id.len()) && id.bytes().all(hex))
+    text.strip_prefix(prefix)
+        .is_some_and(|id| (8..=40).contains(&id.len()) && id.bytes().all(hex))
 }
 
 fn is_region(text: &str) -> bool {
     let parts: Vec<_> = text.split('-').collect();
     let (last, words) = parts.split_last().unwrap_or((&"", &[]));
     words.len() >= 2
-        && words.iter().all(|word| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase()))
+        && words
+            .iter()
+            .all(|word| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase()))
         && matches!(last.as_bytes(), [b'1'..=b'9'] | [b'1'..=b'9', b'0'..=b'9'])
 }
 
 fn is_host(text: &str) -> bool {
     let label = |label: &str| {
         (1..=63).contains(&label.len())
-            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && label
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
             && !label.starts_with('-')
             && !label.ends_with('-')
     };

@@ -1,4 +1,5 @@
-//! The mounts file: which directories a pod shares, from where, and where. `docs/formats/mounts.md` is its specification.
+//! The mounts file: which directories a pod shares, from where, and where. `docs/formats/mounts.md`
+//! is its specification.
 
 mod check;
 mod raw;
@@ -24,7 +25,8 @@ impl MountsFile {
     ///
     /// # Errors
     ///
-    /// Every problem of the file, each with its mount and value; only text that is neither JSON nor TOML gives one alone.
+    /// Every problem of the file, each with its mount and value; only text that is neither JSON nor
+    /// TOML gives one alone.
     pub fn parse(text: &str) -> Result<Self, MountsFileError> {
         check::file(text).map_err(MountsFileError)
     }
@@ -106,7 +108,8 @@ impl fmt::Display for Kind {
     }
 }
 
-/// A directory of the shop that is made on the mount where it is missing; one that exists is left as it is.
+/// A directory of the shop that is made on the mount where it is missing; one that exists is left
+/// as it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, serde::Deserialize)]
 pub struct Directory {
     /// Below the mount.
@@ -139,7 +142,11 @@ impl MountsFileError {
 
 impl fmt::Display for MountsFileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the mounts file is not usable\n  {}", self.0.join("\n  "))
+        write!(
+            f,
+            "the mounts file is not usable\n  {}",
+            self.0.join("\n  ")
+        )
     }
 }
 

@@ -1,4 +1,5 @@
-//! The shape of the file, as serde knows it: names and types of fields, and what was wrong with those of one mount.
+//! The shape of the file, as serde knows it: names and types of fields, and what was wrong with
+//! those of one mount.
 
 use super::Kind;
 use serde::{Deserialize, de::DeserializeOwned};
@@ -57,11 +58,17 @@ pub(super) fn read(text: &str) -> Result<RawFile, String> {
     if text.trim_start().starts_with('{') {
         serde_json::from_str(text).map_err(|error| format!("not JSON of the right shape: {error}"))
     } else {
-        toml::from_str(text).map_err(|error| format!("not TOML of the right shape: {}", one_line(&error.to_string())))
+        toml::from_str(text).map_err(|error| {
+            format!(
+                "not TOML of the right shape: {}",
+                one_line(&error.to_string())
+            )
+        })
     }
 }
 
-/// Reads one mount, with a problem for each field that is unknown or of the wrong type: serde alone would stop at the first one.
+/// Reads one mount, with a problem for each field that is unknown or of the wrong type: serde alone
+/// would stop at the first one.
 pub(super) fn mount(fields: Map<String, Value>, problems: &mut Vec<String>) -> RawMount {
     let mut good = Map::new();
     for (key, value) in fields {
@@ -80,11 +87,16 @@ fn shaped<T: DeserializeOwned>(value: Value) -> Result<T, String> {
 
 /// Serde lists all fields where one is unknown; a person wants the one that was meant.
 fn nearest(key: &str, error: &str) -> String {
-    let Some((_, listed)) = error.split_once("unknown field").and_then(|(_, rest)| rest.split_once("expected")) else {
+    let Some((_, listed)) = error
+        .split_once("unknown field")
+        .and_then(|(_, rest)| rest.split_once("expected"))
+    else {
         return error.to_owned();
     };
     let fields = listed.split('`').skip(1).step_by(2);
-    let best = fields.map(|field| (strsim::jaro_winkler(key, field), field)).max_by(|a, b| a.0.total_cmp(&b.0));
+    let best = fields
+        .map(|field| (strsim::jaro_winkler(key, field), field))
+        .max_by(|a, b| a.0.total_cmp(&b.0));
     match best {
         Some((likeness, field)) if likeness > 0.8 => format!("not a field; did you mean {field}?"),
         _ => "not a field".to_owned(),
@@ -92,5 +104,9 @@ fn nearest(key: &str, error: &str) -> String {
 }
 
 fn one_line(text: &str) -> String {
-    text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
+    text.lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ")
 }

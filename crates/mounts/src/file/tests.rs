@@ -42,16 +42,46 @@ fn one(fields: &str) -> String {
 #[test]
 fn a_file_of_every_kind_is_read() {
     let file = MountsFile::parse(SHOP).unwrap();
-    let [shop, feeds, csi] = &file.mounts[..] else { panic!("{file:?}") };
-    let What::Nfs4(nfs) = &shop.what else { panic!("{shop:?}") };
+    let [shop, feeds, csi] = &file.mounts[..] else {
+        panic!("{file:?}")
+    };
+    let What::Nfs4(nfs) = &shop.what else {
+        panic!("{shop:?}")
+    };
     assert_eq!(shop.path.to_str(), Some("/mnt/shop"));
-    assert_eq!(nfs.device(), "fs-0123456789abcdef0.efs.eu-central-1.amazonaws.com:/shops/acme");
+    assert_eq!(
+        nfs.device(),
+        "fs-0123456789abcdef0.efs.eu-central-1.amazonaws.com:/shops/acme"
+    );
     let tls = nfs.tls.as_ref().unwrap();
-    assert_eq!(tls.server_name, "fs-0123456789abcdef0.efs.eu-central-1.amazonaws.com");
-    assert_eq!(tls.client.as_ref().unwrap().access_point.as_deref(), Some("fsap-0123456789abcdef0"));
-    assert_eq!(shop.directories[0], Directory { path: "media".to_owned(), uid: 33, gid: 33, mode: 0o2775 });
-    assert_eq!((shop.directories[1].mode, shop.required, feeds.required), (0o755, true, false));
-    assert_eq!(feeds.what, What::Bind { source: "/srv/feeds/a/b".into(), made: 2 });
+    assert_eq!(
+        tls.server_name,
+        "fs-0123456789abcdef0.efs.eu-central-1.amazonaws.com"
+    );
+    assert_eq!(
+        tls.client.as_ref().unwrap().access_point.as_deref(),
+        Some("fsap-0123456789abcdef0")
+    );
+    assert_eq!(
+        shop.directories[0],
+        Directory {
+            path: "media".to_owned(),
+            uid: 33,
+            gid: 33,
+            mode: 0o2775
+        }
+    );
+    assert_eq!(
+        (shop.directories[1].mode, shop.required, feeds.required),
+        (0o755, true, false)
+    );
+    assert_eq!(
+        feeds.what,
+        What::Bind {
+            source: "/srv/feeds/a/b".into(),
+            made: 2
+        }
+    );
     assert_eq!((csi.kind(), csi.read_only), (Kind::Adopt, false));
 }
 
@@ -74,7 +104,10 @@ fn the_page_shows_a_file_that_is_read_and_every_state() {
 fn json_and_toml_have_one_schema() {
     let json = r#"{"mount": [{"name": "feeds", "kind": "bind", "path": "/mnt/feeds", "source": "/srv/feeds", "subdirectory": "a/b",
         "read_only": true, "required": false}]}"#;
-    assert_eq!(MountsFile::parse(json).unwrap().mounts[0], MountsFile::parse(SHOP).unwrap().mounts[1]);
+    assert_eq!(
+        MountsFile::parse(json).unwrap().mounts[0],
+        MountsFile::parse(SHOP).unwrap().mounts[1]
+    );
     assert!(problems(r#"{"mounts": []}"#)[0].contains("unknown field `mounts`"));
 }
 
@@ -111,7 +144,10 @@ subdirectory = "../b"
         "mount \"a\": port=70000: invalid value",
         "mount \"a\": subdirectory=\"../b\": expected a path below",
     ] {
-        assert!(problems.iter().any(|problem| problem.starts_with(expected)), "{expected}\n{problems:#?}");
+        assert!(
+            problems.iter().any(|problem| problem.starts_with(expected)),
+            "{expected}\n{problems:#?}"
+        );
     }
     assert_eq!(problems.len(), 10, "{problems:#?}");
 }
@@ -120,37 +156,80 @@ subdirectory = "../b"
 fn what_a_kind_lacks_or_does_not_know_is_told() {
     for (fields, expected) in [
         ("", "kind is missing"),
-        ("kind = \"nfs4\"", "expected either file_system and region, or server"),
-        ("kind = \"nfs4\"\nserver = \"nas\"\nfile_system = \"fs-01234567\"", "expected either file_system"),
-        ("kind = \"nfs4\"\nfile_system = \"fs-01234567\"", "region is missing"),
-        ("kind = \"nfs4\"\nserver = \"nas\"\naccess_point = \"x\"\ntls = true", "access_point: expected only with file_system"),
-        ("kind = \"nfs4\"\nserver = \"nas\"\niam = true\ntls = true", "iam: expected only with file_system"),
+        (
+            "kind = \"nfs4\"",
+            "expected either file_system and region, or server",
+        ),
+        (
+            "kind = \"nfs4\"\nserver = \"nas\"\nfile_system = \"fs-01234567\"",
+            "expected either file_system",
+        ),
+        (
+            "kind = \"nfs4\"\nfile_system = \"fs-01234567\"",
+            "region is missing",
+        ),
+        (
+            "kind = \"nfs4\"\nserver = \"nas\"\naccess_point = \"x\"\ntls = true",
+            "access_point: expected only with file_system",
+        ),
+        (
+            "kind = \"nfs4\"\nserver = \"nas\"\niam = true\ntls = true",
+            "iam: expected only with file_system",
+        ),
         (
             "kind = \"nfs4\"\nfile_system = \"fs-01234567\"\nregion = \"eu-central-1\"\niam = true",
             "iam=\"true\": expected only with tls=true",
         ),
-        ("kind = \"bind\"\nsource = \"/x\"\niam = true", "iam: not a field of kind=\"bind\""),
-        ("kind = \"nfs4\"\nserver = \"-nas\"", "server=\"-nas\": expected a host name"),
-        ("kind = \"nfs4\"\nserver = \"nas\"\nsource = \"/x\"", "source: not a field of kind=\"nfs4\""),
-        ("kind = \"nfs4\"\nserver = \"nas\"\nca_file = \"/ca.pem\"", "ca_file=\"/ca.pem\": expected only with tls=true"),
-        ("kind = \"bind\"", "source is missing"),
-        ("kind = \"bind\"\nsource = \"/x\"\noptions = [\"hard\"]", "options=\"hard\": expected only with kind=\"nfs4\""),
-        ("kind = \"bind\"\nsource = \"/x\"\nread_only = true\nwrite_probe = true", "write_probe=\"true\": expected false"),
-        ("kind = \"adopt\"\noptions = []", "options: not a field of kind=\"adopt\""),
         (
-            "kind = \"bind\"\nsource = \"/x\"\ndirectories = [{ path = \"a\", uid = 1, gid = 1, mode = \"4755\" }]",
+            "kind = \"bind\"\nsource = \"/x\"\niam = true",
+            "iam: not a field of kind=\"bind\"",
+        ),
+        (
+            "kind = \"nfs4\"\nserver = \"-nas\"",
+            "server=\"-nas\": expected a host name",
+        ),
+        (
+            "kind = \"nfs4\"\nserver = \"nas\"\nsource = \"/x\"",
+            "source: not a field of kind=\"nfs4\"",
+        ),
+        (
+            "kind = \"nfs4\"\nserver = \"nas\"\nca_file = \"/ca.pem\"",
+            "ca_file=\"/ca.pem\": expected only with tls=true",
+        ),
+        ("kind = \"bind\"", "source is missing"),
+        (
+            "kind = \"bind\"\nsource = \"/x\"\noptions = [\"hard\"]",
+            "options=\"hard\": expected only with kind=\"nfs4\"",
+        ),
+        (
+            "kind = \"bind\"\nsource = \"/x\"\nread_only = true\nwrite_probe = true",
+            "write_probe=\"true\": expected false",
+        ),
+        (
+            "kind = \"adopt\"\noptions = []",
+            "options: not a field of kind=\"adopt\"",
+        ),
+        (
+            "kind = \"bind\"\nsource = \"/x\"\ndirectories = [{ path = \"a\", uid = 1, gid = 1, \
+             mode = \"4755\" }]",
             "directories.mode=\"4755\"",
         ),
     ] {
         let problems = problems(&one(fields));
-        assert!(problems.len() == 1 && problems[0].starts_with(&format!("mount \"a\": {expected}")), "{fields}\n{problems:#?}");
+        assert!(
+            problems.len() == 1 && problems[0].starts_with(&format!("mount \"a\": {expected}")),
+            "{fields}\n{problems:#?}"
+        );
     }
 }
 
 #[test]
 fn mounts_that_disturb_each_other_are_refused() {
     let nfs = |name: &str, path: &str, tls: bool| {
-        format!("[[mount]]\nname = \"{name}\"\nkind = \"nfs4\"\npath = \"{path}\"\nserver = \"nas\"\ntls = {tls}\n")
+        format!(
+            "[[mount]]\nname = \"{name}\"\nkind = \"nfs4\"\npath = \"{path}\"\nserver = \
+             \"nas\"\ntls = {tls}\n"
+        )
     };
     let two = |a: String, b: String| problems(&(a + &b));
     assert!(two(nfs("a", "/a", true), nfs("a", "/b", true))[0].contains("taken by another mount"));
@@ -161,10 +240,18 @@ fn mounts_that_disturb_each_other_are_refused() {
 
 #[test]
 fn a_mount_target_stands_in_for_dns_but_not_for_the_name() {
-    let text = one("kind = \"nfs4\"\nfile_system = \"fs-01234567\"\nregion = \"eu-west-1\"\naddress = \"10.0.0.7\"\ntls = true");
-    let What::Nfs4(nfs) = MountsFile::parse(&text).unwrap().mounts.remove(0).what else { panic!() };
-    assert!(matches!(&nfs.server, Server::Efs { address: Some(address), .. } if address.to_string() == "10.0.0.7"));
-    assert_eq!(nfs.tls.unwrap().server_name, "fs-01234567.efs.eu-west-1.amazonaws.com");
+    let text = one("kind = \"nfs4\"\nfile_system = \"fs-01234567\"\nregion = \
+                    \"eu-west-1\"\naddress = \"10.0.0.7\"\ntls = true");
+    let What::Nfs4(nfs) = MountsFile::parse(&text).unwrap().mounts.remove(0).what else {
+        panic!()
+    };
+    assert!(
+        matches!(&nfs.server, Server::Efs { address: Some(address), .. } if address.to_string() == "10.0.0.7")
+    );
+    assert_eq!(
+        nfs.tls.unwrap().server_name,
+        "fs-01234567.efs.eu-west-1.amazonaws.com"
+    );
 }
 
 #[test]

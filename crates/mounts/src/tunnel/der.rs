@@ -11,7 +11,8 @@ pub(super) enum Tag {
     Explicit0 = 0xa0,
 }
 
-/// A value. Its length is one byte up to 127, and otherwise as many as it needs behind one that says how many.
+/// A value. Its length is one byte up to 127, and otherwise as many as it needs behind one that
+/// says how many.
 pub(super) fn value(tag: Tag, content: &[u8]) -> Vec<u8> {
     let mut all = vec![tag as u8];
     let length = content.len().to_be_bytes();
@@ -42,7 +43,10 @@ mod tests {
             (70_000, &[0x0c, 0x83, 1, 0x11, 0x70]),
         ] {
             let value = value(Tag::Utf8String, &vec![b'x'; length]);
-            assert_eq!((&value[..head.len()], value.len()), (head, head.len() + length));
+            assert_eq!(
+                (&value[..head.len()], value.len()),
+                (head, head.len() + length)
+            );
         }
     }
 }

@@ -1,8 +1,10 @@
-//! What EFS is told about us: in a client certificate, which we make and sign ourselves, as efs-utils does.
+//! What EFS is told about us: in a client certificate, which we make and sign ourselves, as
+//! efs-utils does.
 //!
-//! EFS believes no authority here. It reads extensions under `1.3.6.1.4.1.4843.7`, an arc that AWS uses: `.1` is the access point's id and `.3` the
-//! file system's, each a `UTF8String`; `.2` is a request signed by IAM credentials ([`super::iam`]), by which the server decides who may use which
-//! access point.
+//! EFS believes no authority here. It reads extensions under `1.3.6.1.4.1.4843.7`, an arc that AWS
+//! uses: `.1` is the access point's id and `.3` the file system's, each a `UTF8String`; `.2` is a
+//! request signed by IAM credentials ([`super::iam`]), by which the server decides who may use
+//! which access point.
 
 use super::{
     der::{self, Tag},
@@ -10,7 +12,10 @@ use super::{
 };
 use crate::nfs::EfsClient;
 use jiff::Timestamp;
-use rcgen::{CertificateParams, CustomExtension, DnType, IsCa, KeyIdMethod, KeyPair, PKCS_RSA_SHA256, RsaKeySize};
+use rcgen::{
+    CertificateParams, CustomExtension, DnType, IsCa, KeyIdMethod, KeyPair, PKCS_RSA_SHA256,
+    RsaKeySize,
+};
 use std::{
     io,
     sync::{Arc, Mutex, PoisonError},
@@ -28,12 +33,13 @@ use tracing::warn;
 const ACCESS_POINT: &[u64] = &[1, 3, 6, 1, 4, 1, 4843, 7, 1];
 const CLIENT_AUTH: &[u64] = &[1, 3, 6, 1, 4, 1, 4843, 7, 2];
 const FILE_SYSTEM: &[u64] = &[1, 3, 6, 1, 4, 1, 4843, 7, 3];
-/// How long a certificate is valid, how much earlier than now it starts, for clocks that differ, and when a new one is made.
-/// The first two are those of efs-utils.
+/// How long a certificate is valid, how much earlier than now it starts, for clocks that differ,
+/// and when a new one is made. The first two are those of efs-utils.
 const VALID: Duration = Duration::from_hours(3);
 const EARLIER: Duration = Duration::from_mins(15);
 const RENEW: Duration = Duration::from_hours(1);
-/// How long before the end of credentials others are asked for, and how long where these end as soon.
+/// How long before the end of credentials others are asked for, and how long where these end as
+/// soon.
 const AHEAD: Duration = Duration::from_mins(5);
 const SOON: Duration = Duration::from_secs(10);
 
@@ -65,7 +71,12 @@ impl Made {
     fn new(certificate: Arc<CertifiedKey>, from: SystemTime, expires: Option<SystemTime>) -> Self {
         let end = expires.map_or(from + VALID, |expires| expires.min(from + VALID));
         let renew = (end - AHEAD).min(from + RENEW).max(from + SOON);
-        Self { certificate, from, renew, end }
+        Self {
+            certificate,
+            from,
+            renew,
+            end,
+        }
     }
 
     /// Not so where the clock was set back, either.
@@ -79,25 +90,46 @@ impl Made {
 }
 
 impl Identity {
-    /// Makes a key: RSA with 3072 bits, as efs-utils does, since what else EFS takes is not documented.
-    pub(super) fn new(client: &EfsClient, credentials: Option<Arc<dyn Credentials>>) -> Result<Self, String> {
+    /// Makes a key: RSA with 3072 bits, as efs-utils does, since what else EFS takes is not
+    /// documented.
+    pub(super) fn new(
+        client: &EfsClient,
+        credentials: Option<Arc<dyn Credentials>>,
+    ) -> Result<Self, String> {
         let credentials = match (client.iam, credentials) {
             (true, None) => return Err("there is nobody to ask for credentials".to_owned()),
             (iam, credentials) => credentials.filter(|_| iam),
         };
-        let key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_3072).map_err(|error| error.to_string())?;
+        let key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_3072)
+            .map_err(|error| error.to_string())?;
         let der = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let signing = any_supported_type(&der).map_err(|error| error.to_string())?;
         let (made, turn) = (Mutex::new(None), tokio::sync::Mutex::new(()));
-        let identity = Self { key, signing, client: client.clone(), credentials, made, turn };
+        let identity = Self {
+            key,
+            signing,
+            client: client.clone(),
+            credentials,
+            made,
+            turn,
+        };
         // What cannot be made now could not be made later, when there is nobody to tell.
-        let sample = AccessKey { id: String::new(), secret: String::new(), session_token: None, expires: None };
-        identity.certificate(SystemTime::now(), identity.credentials.as_ref().map(|_| &sample))?;
+        let sample = AccessKey {
+            id: String::new(),
+            secret: String::new(),
+            session_token: None,
+            expires: None,
+        };
+        identity.certificate(
+            SystemTime::now(),
+            identity.credentials.as_ref().map(|_| &sample),
+        )?;
         Ok(identity)
     }
 
-    /// Makes the certificate for new connections, where there is none, an hour has passed since, or its credentials are about to end. While whoever
-    /// gives credentials does not answer, the one that there is goes on as long as it is taken.
+    /// Makes the certificate for new connections, where there is none, an hour has passed since, or
+    /// its credentials are about to end. While whoever gives credentials does not answer, the one
+    /// that there is goes on as long as it is taken.
     ///
     /// # Errors
     ///
@@ -120,38 +152,81 @@ impl Identity {
             },
             None => None,
         };
-        let certificate = self.certificate(now, key.as_ref()).map_err(io::Error::other)?;
-        *self.made.lock().unwrap_or_else(PoisonError::into_inner) = Some(Made::new(certificate, now, key.and_then(|key| key.expires)));
+        let certificate = self
+            .certificate(now, key.as_ref())
+            .map_err(io::Error::other)?;
+        *self.made.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some(Made::new(certificate, now, key.and_then(|key| key.expires)));
         Ok(())
     }
 
     fn made(&self) -> Option<Made> {
-        self.made.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.made
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
-    fn certificate(&self, now: SystemTime, key: Option<&AccessKey>) -> Result<Arc<CertifiedKey>, String> {
+    fn certificate(
+        &self,
+        now: SystemTime,
+        key: Option<&AccessKey>,
+    ) -> Result<Arc<CertifiedKey>, String> {
         let hash = key_hash(self.key.public_key_raw());
         let mut parameters = CertificateParams::default();
-        parameters.distinguished_name.push(DnType::CommonName, "longshore");
-        (parameters.not_before, parameters.not_after) = ((now - EARLIER).into(), (now + VALID).into());
+        parameters
+            .distinguished_name
+            .push(DnType::CommonName, "longshore");
+        (parameters.not_before, parameters.not_after) =
+            ((now - EARLIER).into(), (now + VALID).into());
         parameters.is_ca = IsCa::ExplicitNoCa;
         parameters.key_identifier_method = KeyIdMethod::PreSpecified(hash.clone());
-        let EfsClient { file_system, region, access_point, iam: _ } = &self.client;
-        let text = |oid, text: &str| CustomExtension::from_oid_content(oid, der::value(Tag::Utf8String, text.as_bytes()));
-        parameters.custom_extensions.extend(access_point.as_ref().map(|id| text(ACCESS_POINT, id)));
+        let EfsClient {
+            file_system,
+            region,
+            access_point,
+            iam: _,
+        } = &self.client;
+        let text = |oid, text: &str| {
+            CustomExtension::from_oid_content(oid, der::value(Tag::Utf8String, text.as_bytes()))
+        };
+        parameters
+            .custom_extensions
+            .extend(access_point.as_ref().map(|id| text(ACCESS_POINT, id)));
         if let Some(key) = key {
             let at = Timestamp::try_from(now).map_err(|error| error.to_string())?;
-            let request = Request { file_system, region, key_hash: &hash, at };
-            parameters.custom_extensions.push(CustomExtension::from_oid_content(CLIENT_AUTH, request.signed_by(key)));
+            let request = Request {
+                file_system,
+                region,
+                key_hash: &hash,
+                at,
+            };
+            parameters
+                .custom_extensions
+                .push(CustomExtension::from_oid_content(
+                    CLIENT_AUTH,
+                    request.signed_by(key),
+                ));
         }
-        parameters.custom_extensions.push(text(FILE_SYSTEM, file_system));
-        let signed = parameters.self_signed(&self.key).map_err(|error| error.to_string())?;
-        Ok(Arc::new(CertifiedKey::new(vec![signed.der().clone()], Arc::clone(&self.signing))))
+        parameters
+            .custom_extensions
+            .push(text(FILE_SYSTEM, file_system));
+        let signed = parameters
+            .self_signed(&self.key)
+            .map_err(|error| error.to_string())?;
+        Ok(Arc::new(CertifiedKey::new(
+            vec![signed.der().clone()],
+            Arc::clone(&self.signing),
+        )))
     }
 }
 
 impl ResolvesClientCert for Identity {
-    fn resolve(&self, _authorities: &[&[u8]], _schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+    fn resolve(
+        &self,
+        _authorities: &[&[u8]],
+        _schemes: &[SignatureScheme],
+    ) -> Option<Arc<CertifiedKey>> {
         // Made before the connection, as credentials have to be waited for.
         self.made().map(|made| made.certificate)
     }
@@ -181,32 +256,56 @@ mod tests {
     impl Role {
         fn new(lasts: Option<Duration>) -> Arc<Self> {
             let expires = lasts.map(|lasts| SystemTime::now() + lasts);
-            let key =
-                AccessKey { id: "AKIDROLE".to_owned(), secret: "secret".to_owned(), session_token: Some("token".repeat(60)), expires };
-            Arc::new(Self { asked: AtomicUsize::new(0), key: Mutex::new(Some(key)) })
+            let key = AccessKey {
+                id: "AKIDROLE".to_owned(),
+                secret: "secret".to_owned(),
+                session_token: Some("token".repeat(60)),
+                expires,
+            };
+            Arc::new(Self {
+                asked: AtomicUsize::new(0),
+                key: Mutex::new(Some(key)),
+            })
         }
     }
 
     impl Credentials for Role {
         fn now(&self) -> Pin<Box<dyn Future<Output = Result<AccessKey, String>> + Send + '_>> {
             self.asked.fetch_add(1, Relaxed);
-            let key = self.key.lock().unwrap().clone().ok_or_else(|| "nobody is there".to_owned());
+            let key = self
+                .key
+                .lock()
+                .unwrap()
+                .clone()
+                .ok_or_else(|| "nobody is there".to_owned());
             Box::pin(std::future::ready(key))
         }
     }
 
     /// An identity whose certificate was made so long ago.
     async fn made_before(role: &Arc<Role>, age: Duration) -> Identity {
-        let identity = Identity::new(&client(true), Some(Arc::clone(role) as Arc<dyn Credentials>)).unwrap();
+        let identity = Identity::new(
+            &client(true),
+            Some(Arc::clone(role) as Arc<dyn Credentials>),
+        )
+        .unwrap();
         identity.refresh().await.unwrap();
         let made = identity.made().unwrap();
-        let expires = role.key.lock().unwrap().as_ref().and_then(|key| key.expires).map(|expires| expires - age);
-        *identity.made.lock().unwrap() = Some(Made::new(made.certificate, made.from - age, expires));
+        let expires = role
+            .key
+            .lock()
+            .unwrap()
+            .as_ref()
+            .and_then(|key| key.expires)
+            .map(|expires| expires - age);
+        *identity.made.lock().unwrap() =
+            Some(Made::new(made.certificate, made.from - age, expires));
         identity
     }
 
     #[tokio::test]
-    async fn credentials_are_asked_for_before_theirs_or_the_hour_is_over_and_once_for_all_that_connect() {
+    async fn credentials_are_asked_for_before_theirs_or_the_hour_is_over_and_once_for_all_that_connect()
+     {
         let (minutes, hour) = (Duration::from_mins(1), RENEW);
         for (lasts, age, asks) in [
             (None, 59 * minutes, 1),
@@ -216,7 +315,8 @@ mod tests {
             // A session of a quarter of an hour.
             (Some(15 * minutes), 9 * minutes, 1),
             (Some(15 * minutes), 11 * minutes, 2),
-            // What ends within the minutes that others are asked for before: not at each connection.
+            // What ends within the minutes that others are asked for before: not at each
+            // connection.
             (Some(minutes), Duration::from_secs(5), 1),
             (Some(minutes), Duration::from_secs(15), 2),
         ] {
@@ -241,7 +341,11 @@ mod tests {
             *role.key.lock().unwrap() = None;
             assert_eq!(
                 identity.refresh().await.map_err(|error| error.to_string()),
-                if goes_on { Ok(()) } else { Err("no credentials for EFS: nobody is there".to_owned()) },
+                if goes_on {
+                    Ok(())
+                } else {
+                    Err("no credentials for EFS: nobody is there".to_owned())
+                },
                 "{lasts:?} {age:?}"
             );
             assert!(identity.resolve(&[], &[]).is_some());
@@ -249,7 +353,10 @@ mod tests {
         let role = Role::new(None);
         *role.key.lock().unwrap() = None;
         let identity = Identity::new(&client(true), Some(role)).unwrap();
-        assert!(identity.refresh().await.is_err() && identity.resolve(&[], &[]).is_none(), "nothing that is not signed is shown");
+        assert!(
+            identity.refresh().await.is_err() && identity.resolve(&[], &[]).is_none(),
+            "nothing that is not signed is shown"
+        );
     }
 
     fn client(iam: bool) -> EfsClient {
@@ -274,24 +381,42 @@ mod tests {
 
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("certificate.der");
-        std::io::Write::write_all(&mut std::fs::File::create(&file).unwrap(), &first.cert[0]).unwrap();
+        std::io::Write::write_all(&mut std::fs::File::create(&file).unwrap(), &first.cert[0])
+            .unwrap();
         let shell = |script: &str| {
             let mut shell = Command::new("sh");
             shell.args(["-euc", script, "sh"]).arg(&file);
-            let output = shell.stderr(Stdio::inherit()).output().expect("openssl: install the package openssl");
+            let output = shell
+                .stderr(Stdio::inherit())
+                .output()
+                .expect("openssl: install the package openssl");
             assert!(output.status.success());
             String::from_utf8_lossy(&output.stdout).into_owned()
         };
         let text = shell("openssl x509 -inform DER -noout -text -in \"$1\"");
-        for expected in ["1.3.6.1.4.1.4843.7.1:", "..fsap-0123456789abcdef0", "1.3.6.1.4.1.4843.7.3:", "..fs-0123456789abcdef0", "3072 bit"]
-        {
+        for expected in [
+            "1.3.6.1.4.1.4843.7.1:",
+            "..fsap-0123456789abcdef0",
+            "1.3.6.1.4.1.4843.7.3:",
+            "..fs-0123456789abcdef0",
+            "3072 bit",
+        ] {
             assert!(text.contains(expected), "{expected}\n{text}");
         }
-        assert!(text.contains("1.3.6.1.4.1.4843.7.2:") && text.contains("AKIDROLE") && text.contains("tokentoken"), "{text}");
-        let hash = shell(
-            "openssl x509 -inform DER -in \"$1\" -pubkey -noout | openssl rsa -pubin -RSAPublicKey_out -outform DER 2>/dev/null | openssl dgst -sha1 -r",
+        assert!(
+            text.contains("1.3.6.1.4.1.4843.7.2:")
+                && text.contains("AKIDROLE")
+                && text.contains("tokentoken"),
+            "{text}"
         );
-        let hash: Vec<_> = hash.as_bytes()[..40].chunks(2).map(|pair| std::str::from_utf8(pair).unwrap().to_uppercase()).collect();
+        let hash = shell(
+            "openssl x509 -inform DER -in \"$1\" -pubkey -noout | openssl rsa -pubin \
+             -RSAPublicKey_out -outform DER 2>/dev/null | openssl dgst -sha1 -r",
+        );
+        let hash: Vec<_> = hash.as_bytes()[..40]
+            .chunks(2)
+            .map(|pair| std::str::from_utf8(pair).unwrap().to_uppercase())
+            .collect();
         assert!(text.contains(&hash.join(":")), "{hash:?}\n{text}");
     }
 }

@@ -1,11 +1,13 @@
-//! TLS in transit: takes the connections of the NFS client in the kernel on loopback, and carries each to the server in a TLS session.
+//! TLS in transit: takes the connections of the NFS client in the kernel on loopback, and carries
+//! each to the server in a TLS session.
 //!
 //! ```text
 //!  kernel ── 127.0.0.1:port ──► Tunnel ── TLS 1.2 or 1.3, certificate checked ──► server:2049
 //! ```
 //!
-//! A mount keeps its port for life, since the client connects there again after each break. So the port is taken from a mount that is
-//! adopted, and only a new mount gets one that is free, from [`PORTS`].
+//! A mount keeps its port for life, since the client connects there again after each break. So the
+//! port is taken from a mount that is adopted, and only a new mount gets one that is free, from
+//! [`PORTS`].
 
 mod der;
 mod iam;
@@ -39,14 +41,17 @@ use tokio_rustls::{
 };
 use tracing::{debug, info, warn};
 
-/// The ports of new mounts, those of efs-utils: none that Linux gives to connections by itself (32768 to 60999). While nobody listens there, the
-/// client tries again and again, and from such a port would one day connect to itself, and hold it.
+/// The ports of new mounts, those of efs-utils: none that Linux gives to connections by itself
+/// (32768 to 60999). While nobody listens there, the client tries again and again, and from such a
+/// port would one day connect to itself, and hold it.
 const PORTS: std::ops::Range<u16> = 20049..21049;
 /// How many of them are tried at random: a pod has at most 32 mounts.
 const TRIES: u32 = 64;
-/// How long a connection that cannot be carried is held: the client, whose own part succeeded, would be back within a few milliseconds.
+/// How long a connection that cannot be carried is held: the client, whose own part succeeded,
+/// would be back within a few milliseconds.
 const HOLD: Duration = Duration::from_secs(1);
-/// Connections at once: `nconnect` allows 16, and each may be replaced while its old one still ends.
+/// Connections at once: `nconnect` allows 16, and each may be replaced while its old one still
+/// ends.
 const CONNECTIONS: usize = 32;
 /// Connections that are looked at together, and how soon the next ones are after one was refused.
 const AT_ONCE: usize = 128;
@@ -55,7 +60,8 @@ const REFUSED: Duration = Duration::from_millis(20);
 const CONNECT: Duration = Duration::from_secs(15);
 /// Of each direction of each connection. NFS reads and writes are 1 MiB, and TLS records 16 KiB.
 const BUFFER: usize = 64 << 10;
-/// After how much silence the server is asked whether it is there, how often, and how many times before the connection counts as dead.
+/// After how much silence the server is asked whether it is there, how often, and how many times
+/// before the connection counts as dead.
 const KEEPALIVE: (Duration, Duration, u32) = (Duration::from_secs(30), Duration::from_secs(10), 3);
 
 /// Where a tunnel leads to.
@@ -73,30 +79,59 @@ pub struct Route {
 }
 
 impl Route {
-    /// The route of an encrypted mount. Reads certificates and, where EFS is told who we are, makes a key: up to a second of work. `credentials` sign
-    /// where the mount is to be known to IAM.
+    /// The route of an encrypted mount. Reads certificates and, where EFS is told who we are, makes
+    /// a key: up to a second of work. `credentials` sign where the mount is to be known to IAM.
     ///
     /// # Errors
     ///
     /// No certificate can be read to believe servers by.
-    pub fn new(mount: &str, nfs: &Nfs, tls: &Tls, credentials: Option<Arc<dyn Credentials>>) -> Result<Self, TunnelError> {
-        let name = ServerName::try_from(tls.server_name.clone()).map_err(|_| TunnelError::Name(tls.server_name.clone()))?;
+    pub fn new(
+        mount: &str,
+        nfs: &Nfs,
+        tls: &Tls,
+        credentials: Option<Arc<dyn Credentials>>,
+    ) -> Result<Self, TunnelError> {
+        let name = ServerName::try_from(tls.server_name.clone())
+            .map_err(|_| TunnelError::Name(tls.server_name.clone()))?;
         let (config, identity) = trust::client_config(tls, credentials)?;
         let config = Arc::new(config);
         let (host, address, client) = (nfs.server.host(), nfs.server.address(), tls.client.clone());
-        Ok(Self { mount: mount.to_owned(), host, address, port: nfs.port, name, client, config, identity })
+        Ok(Self {
+            mount: mount.to_owned(),
+            host,
+            address,
+            port: nfs.port,
+            name,
+            client,
+            config,
+            identity,
+        })
     }
 
-    /// Whether both lead to the same server, and as the same client: one certificate names one access point.
+    /// Whether both lead to the same server, and as the same client: one certificate names one
+    /// access point.
     fn leads_as(&self, other: &Self) -> bool {
-        (&self.host, self.address, self.port, &self.name, &self.client)
-            == (&other.host, other.address, other.port, &other.name, &other.client)
+        (
+            &self.host,
+            self.address,
+            self.port,
+            &self.name,
+            &self.client,
+        ) == (
+            &other.host,
+            other.address,
+            other.port,
+            &other.name,
+            &other.client,
+        )
     }
 
     async fn connect(&self) -> io::Result<TcpStream> {
         let addresses: Vec<SocketAddr> = match self.address {
             Some(address) => vec![(address, self.port).into()],
-            None => lookup_host((self.host.as_str(), self.port)).await?.collect(),
+            None => lookup_host((self.host.as_str(), self.port))
+                .await?
+                .collect(),
         };
         TcpStream::connect(addresses.as_slice()).await
     }
@@ -110,17 +145,24 @@ impl LastFailure {
     /// Its words.
     #[must_use]
     pub fn get(&self) -> Option<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     fn replace(&self, failure: Option<String>) -> Option<String> {
-        std::mem::replace(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner), failure)
+        std::mem::replace(
+            &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner),
+            failure,
+        )
     }
 }
 
-/// The tunnels of one supervisor: one to each server, and on EFS one for each access point of it, as a tunnel shows one certificate. Mounts of one
-/// server share a connection of the client in the kernel, whose port may be any of theirs, while the table shows another; so they all have the same,
-/// and whoever adopts one of them listens where the client connects.
+/// The tunnels of one supervisor: one to each server, and on EFS one for each access point of it,
+/// as a tunnel shows one certificate. Mounts of one server share a connection of the client in the
+/// kernel, whose port may be any of theirs, while the table shows another; so they all have the
+/// same, and whoever adopts one of them listens where the client connects.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct OpenTunnels(Arc<tokio::sync::Mutex<Vec<Opened>>>);
 
@@ -134,19 +176,33 @@ struct Opened {
 }
 
 impl OpenTunnels {
-    /// The tunnel to where `route` leads, on `port` where that is given: the port and the failures of one that listens already, and the tunnel
-    /// itself where it is new and still to be run.
-    pub(crate) async fn open(&self, route: &Route, port: Option<u16>) -> io::Result<(u16, LastFailure, Option<Tunnel>)> {
-        // Held across the bind, which waits for nobody: two mounts that start at once must not open two.
+    /// The tunnel to where `route` leads, on `port` where that is given: the port and the failures
+    /// of one that listens already, and the tunnel itself where it is new and still to be run.
+    pub(crate) async fn open(
+        &self,
+        route: &Route,
+        port: Option<u16>,
+    ) -> io::Result<(u16, LastFailure, Option<Tunnel>)> {
+        // Held across the bind, which waits for nobody: two mounts that start at once must not open
+        // two.
         let mut all = self.0.lock().await;
         all.retain(|opened| opened.route.strong_count() > 0);
-        let leads = |opened: &Opened| opened.route.upgrade().is_some_and(|other| other.leads_as(route));
+        let leads = |opened: &Opened| {
+            opened
+                .route
+                .upgrade()
+                .is_some_and(|other| other.leads_as(route))
+        };
         let fits = |opened: &&Opened| leads(opened) && port.is_none_or(|port| port == opened.port);
         if let Some(opened) = all.iter().find(fits) {
             return Ok((opened.port, opened.failure.clone(), None));
         }
         let tunnel = Tunnel::bind(route.clone(), port).await?;
-        all.push(Opened { port: tunnel.port, route: Arc::downgrade(&tunnel.route), failure: tunnel.failure() });
+        all.push(Opened {
+            port: tunnel.port,
+            route: Arc::downgrade(&tunnel.route),
+            failure: tunnel.failure(),
+        });
         Ok((tunnel.port, tunnel.failure(), Some(tunnel)))
     }
 }
@@ -170,13 +226,24 @@ impl Tunnel {
         let mut tries = TRIES;
         let listener = loop {
             tries -= 1;
-            match TcpListener::bind((Ipv4Addr::LOCALHOST, port.unwrap_or_else(|| rand::random_range(PORTS)))).await {
-                Err(error) if error.kind() == io::ErrorKind::AddrInUse && port.is_none() && tries > 0 => {}
+            match TcpListener::bind((
+                Ipv4Addr::LOCALHOST,
+                port.unwrap_or_else(|| rand::random_range(PORTS)),
+            ))
+            .await
+            {
+                Err(error)
+                    if error.kind() == io::ErrorKind::AddrInUse && port.is_none() && tries > 0 => {}
                 bound => break bound?,
             }
         };
         let port = listener.local_addr()?.port();
-        Ok(Self { listener, port, route: Arc::new(route), failure: LastFailure::default() })
+        Ok(Self {
+            listener,
+            port,
+            route: Arc::new(route),
+            failure: LastFailure::default(),
+        })
     }
 
     /// Where it listens.
@@ -191,8 +258,9 @@ impl Tunnel {
         self.failure.clone()
     }
 
-    /// Carries connections until it is dropped; each that breaks is closed, and the client connects again. Those of other users are closed at
-    /// once: they never take the place of one of ours, and cost one look at the kernel's table for all that came together.
+    /// Carries connections until it is dropped; each that breaks is closed, and the client connects
+    /// again. Those of other users are closed at once: they never take the place of one of ours,
+    /// and cost one look at the kernel's table for all that came together.
     pub async fn run(self) {
         let places = Arc::new(Semaphore::new(CONNECTIONS));
         let mut connections = JoinSet::new();
@@ -206,20 +274,24 @@ impl Tunnel {
                 Ok((ours, refused)) => {
                     if let Some(refused) = refused {
                         tell(&self.route, &refused, &self.failure);
-                        // Who is refused comes again at once, and more of them at a time from then on.
+                        // Who is refused comes again at once, and more of them at a time from then
+                        // on.
                         sleep(REFUSED).await;
                     }
                     ours
                 }
                 Err(error) => {
-                    // Such as too many open files: the waiting connection stays, so trying at once would spin.
+                    // Such as too many open files: the waiting connection stays, so trying at once
+                    // would spin.
                     warn!(mount = %self.route.mount, %error, "the tunnel cannot accept");
                     sleep(HOLD).await;
                     continue;
                 }
             };
             for accepted in ours {
-                let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+                let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+                    return;
+                };
                 let (route, failure) = (Arc::clone(&self.route), self.failure.clone());
                 connections.spawn(async move {
                     if let Err(error) = carry(&route, accepted, &failure).await {
@@ -250,16 +322,28 @@ impl Tunnel {
 }
 
 async fn carry(route: &Route, accepted: Accepted, failure: &LastFailure) -> io::Result<()> {
-    let late = |_| io::Error::new(io::ErrorKind::TimedOut, format!("no TLS session with {} within {} s", route.host, CONNECT.as_secs()));
+    let late = |_| {
+        io::Error::new(
+            io::ErrorKind::TimedOut,
+            format!(
+                "no TLS session with {} within {} s",
+                route.host,
+                CONNECT.as_secs()
+            ),
+        )
+    };
     let mut remote = timeout(CONNECT, async {
         if let Some(identity) = &route.identity {
             identity.refresh().await?;
         }
         let stream = route.connect().await?;
-        // A request goes out as it is written, and a server that vanished without a word is noticed.
+        // A request goes out as it is written, and a server that vanished without a word is
+        // noticed.
         stream.set_nodelay(true)?;
         keep_alive(&stream)?;
-        TlsConnector::from(Arc::clone(&route.config)).connect(route.name.clone(), stream).await
+        TlsConnector::from(Arc::clone(&route.config))
+            .connect(route.name.clone(), stream)
+            .await
     })
     .await
     .map_err(late)??;
@@ -274,7 +358,8 @@ async fn carry(route: &Route, accepted: Accepted, failure: &LastFailure) -> io::
     };
     local.set_nodelay(true)?;
     // An end of one direction is passed on, and the other one goes on until it ends, too.
-    let (sent, received) = copy_bidirectional_with_sizes(&mut local, &mut remote, BUFFER, BUFFER).await?;
+    let (sent, received) =
+        copy_bidirectional_with_sizes(&mut local, &mut remote, BUFFER, BUFFER).await?;
     debug!(mount = %route.mount, sent, received, "a connection of the tunnel ended");
     Ok(())
 }

@@ -1,8 +1,10 @@
-//! Who connects to a tunnel: only our own user may, root, as the NFS client in the kernel does. The shop's own processes share the loopback
-//! interface with us, and could otherwise talk to the server as any user.
+//! Who connects to a tunnel: only our own user may, root, as the NFS client in the kernel does. The
+//! shop's own processes share the loopback interface with us, and could otherwise talk to the
+//! server as any user.
 //!
-//! The kernel's table of connections says who has the other end, but of a socket that was closed it says "user 0, inode 0", whoever had it: so
-//! only an open socket of an established connection counts. Both of its ends must be so, ours by its inode: then nobody has closed it since it
+//! The kernel's table of connections says who has the other end, but of a socket that was closed it
+//! says "user 0, inode 0", whoever had it: so only an open socket of an established connection
+//! counts. Both of its ends must be so, ours by its inode: then nobody has closed it since it
 //! was accepted, and what waits in it was sent by who has it now.
 
 use rustix::{fs::fstat, process::geteuid};
@@ -15,7 +17,8 @@ use tokio::net::TcpStream;
 
 /// The kernel's table of TCP connections of this network namespace; a line has 150 bytes.
 const TABLE: &str = "/proc/self/net/tcp";
-/// As many lines as a pod may have connections, those that have ended among them: 256 Ki by the kernel's own bound.
+/// As many lines as a pod may have connections, those that have ended among them: 256 Ki by the
+/// kernel's own bound.
 const TABLE_LIMIT: u64 = 48 << 20;
 /// The state of a connection that neither side has begun to close.
 const ESTABLISHED: &str = "01";
@@ -30,9 +33,12 @@ pub(super) struct Accepted {
 /// One end of a connection: its own address and the other one.
 type End = (SocketAddrV4, SocketAddrV4);
 
-/// Takes those out whose other end is not ours, with one look at the table for all: how long that takes depends on how many connections the pod
-/// has, which the shop decides. Also gives in words what was wrong with the last of them.
-pub(super) async fn ours(accepted: Vec<Accepted>) -> io::Result<(Vec<Accepted>, Option<io::Error>)> {
+/// Takes those out whose other end is not ours, with one look at the table for all: how long that
+/// takes depends on how many connections the pod has, which the shop decides. Also gives in words
+/// what was wrong with the last of them.
+pub(super) async fn ours(
+    accepted: Vec<Accepted>,
+) -> io::Result<(Vec<Accepted>, Option<io::Error>)> {
     let mut wanted = HashMap::new();
     for one in &accepted {
         if let Some(ends) = ends(one)? {
@@ -40,7 +46,10 @@ pub(super) async fn ours(accepted: Vec<Accepted>) -> io::Result<(Vec<Accepted>, 
         }
     }
     let known = tokio::task::spawn_blocking(move || -> io::Result<HashMap<End, Option<Socket>>> {
-        look(BufReader::new(std::fs::File::open(TABLE)?.take(TABLE_LIMIT)), &mut wanted)?;
+        look(
+            BufReader::new(std::fs::File::open(TABLE)?.take(TABLE_LIMIT)),
+            &mut wanted,
+        )?;
         Ok(wanted)
     });
     let known = known.await.map_err(io::Error::other)??;
@@ -51,7 +60,10 @@ pub(super) async fn ours(accepted: Vec<Accepted>) -> io::Result<(Vec<Accepted>, 
         match refusal(sockets, inode, own) {
             None => kept.push(one),
             Some(who) => {
-                problem = Some(io::Error::new(io::ErrorKind::PermissionDenied, format!("refused a connection of {who} from {}", one.from)));
+                problem = Some(io::Error::new(
+                    io::ErrorKind::PermissionDenied,
+                    format!("refused a connection of {who} from {}", one.from),
+                ));
             }
         }
     }
@@ -64,7 +76,9 @@ fn ends(Accepted { stream, from }: &Accepted) -> io::Result<Option<[End; 2]>> {
         (IpAddr::V4(address), port) => Some(SocketAddrV4::new(address, port)),
         (IpAddr::V6(_), _) => None,
     };
-    let (Some(local), Some(remote)) = (v4(stream.local_addr()?), v4(*from)) else { return Ok(None) };
+    let (Some(local), Some(remote)) = (v4(stream.local_addr()?), v4(*from)) else {
+        return Ok(None);
+    };
     Ok(Some([(local, remote), (remote, local)]))
 }
 
@@ -75,10 +89,13 @@ struct Socket {
     inode: u64,
 }
 
-/// Why a connection with these ends, of which the first has to be ours with this inode, is not carried.
+/// Why a connection with these ends, of which the first has to be ours with this inode, is not
+/// carried.
 fn refusal(sockets: Option<[Option<Socket>; 2]>, inode: u64, own: u32) -> Option<String> {
     match sockets {
-        Some([Some(here), Some(Socket { uid, inode: there })]) if here.inode == inode && there != 0 => {
+        Some([Some(here), Some(Socket { uid, inode: there })])
+            if here.inode == inode && there != 0 =>
+        {
             (uid != own).then(|| format!("user {uid}"))
         }
         _ => Some("nobody, as it is closed".to_owned()),
@@ -89,7 +106,9 @@ fn refusal(sockets: Option<[Option<Socket>; 2]>, inode: u64, own: u32) -> Option
 fn look(table: impl io::BufRead, wanted: &mut HashMap<End, Option<Socket>>) -> io::Result<()> {
     for line in table.split(b'\n') {
         let line = line?;
-        let Some((end, socket)) = std::str::from_utf8(&line).ok().and_then(parse) else { continue };
+        let Some((end, socket)) = std::str::from_utf8(&line).ok().and_then(parse) else {
+            continue;
+        };
         if let Some(found) = wanted.get_mut(&end) {
             *found = Some(socket);
         }
@@ -101,7 +120,9 @@ fn look(table: impl io::BufRead, wanted: &mut HashMap<End, Option<Socket>>) -> i
 fn parse(line: &str) -> Option<(End, Socket)> {
     // number, local, remote, state, queues, timer, retransmissions, user, timeout, inode
     let fields: Vec<_> = line.split_ascii_whitespace().take(10).collect();
-    let [_, local, remote, state, _, _, _, uid, _, inode] = fields.as_slice() else { return None };
+    let [_, local, remote, state, _, _, _, uid, _, inode] = fields.as_slice() else {
+        return None;
+    };
     if *state != ESTABLISHED {
         return None;
     }
@@ -109,9 +130,18 @@ fn parse(line: &str) -> Option<(End, Socket)> {
         let (address, port) = text.split_once(':')?;
         // Addresses stand there as the number that their bytes are on this machine.
         let address = u32::from_str_radix(address, 16).ok()?.to_ne_bytes();
-        Some(SocketAddrV4::new(address.into(), u16::from_str_radix(port, 16).ok()?))
+        Some(SocketAddrV4::new(
+            address.into(),
+            u16::from_str_radix(port, 16).ok()?,
+        ))
     };
-    Some(((address(local)?, address(remote)?), Socket { uid: uid.parse().ok()?, inode: inode.parse().ok()? }))
+    Some((
+        (address(local)?, address(remote)?),
+        Socket {
+            uid: uid.parse().ok()?,
+            inode: inode.parse().ok()?,
+        },
+    ))
 }
 
 #[cfg(test)]
@@ -133,16 +163,30 @@ mod tests {
     #[test]
     fn only_an_established_connection_between_our_socket_and_an_open_one_of_ours_is_carried() {
         let of = |port: u16, inode: u64| {
-            let (here, there) = (SocketAddrV4::new([127, 0, 0, 1].into(), 0x9C40), SocketAddrV4::new([127, 0, 0, 1].into(), port));
+            let (here, there) = (
+                SocketAddrV4::new([127, 0, 0, 1].into(), 0x9C40),
+                SocketAddrV4::new([127, 0, 0, 1].into(), port),
+            );
             let mut wanted = [((here, there), None), ((there, here), None)].into();
             look(TABLE, &mut wanted).unwrap();
-            refusal(Some([wanted[&(here, there)], wanted[&(there, here)]]), inode, 0)
+            refusal(
+                Some([wanted[&(here, there)], wanted[&(there, here)]]),
+                inode,
+                0,
+            )
         };
         assert_eq!(of(0xD433, 66), None);
         assert_eq!(of(0xD431, 62).as_deref(), Some("user 33"));
         let closed = Some("nobody, as it is closed");
-        // Closed by who sent it; of the past; of nobody; an end without an inode; and one that took the place of ours.
-        for (port, inode) in [(0xD432, 64), (0xD434, 65), (0xD436, 1), (0xD435, 68), (0xD433, 70)] {
+        // Closed by who sent it; of the past; of nobody; an end without an inode; and one that took
+        // the place of ours.
+        for (port, inode) in [
+            (0xD432, 64),
+            (0xD434, 65),
+            (0xD436, 1),
+            (0xD435, 68),
+            (0xD433, 70),
+        ] {
             assert_eq!(of(port, inode).as_deref(), closed, "{port:X}");
         }
         assert_eq!(refusal(None, 1, 0).as_deref(), closed);

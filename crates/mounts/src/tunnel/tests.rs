@@ -8,7 +8,9 @@ use tokio_rustls::{
     rustls::{
         self, DigitallySignedStruct, DistinguishedName, ServerConfig, SignatureScheme,
         client::danger::HandshakeSignatureValid,
-        crypto::{WebPkiSupportedAlgorithms, aws_lc_rs, verify_tls12_signature, verify_tls13_signature},
+        crypto::{
+            WebPkiSupportedAlgorithms, aws_lc_rs, verify_tls12_signature, verify_tls13_signature,
+        },
         pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, UnixTime},
         server::{
             NoClientAuth, NoServerSessionStorage,
@@ -17,21 +19,37 @@ use tokio_rustls::{
     },
 };
 
-/// An authority's file, and a server for `name` that answers what it is sent, and ends once the sender has.
+/// An authority's file, and a server for `name` that answers what it is sent, and ends once the
+/// sender has.
 async fn server(name: &str) -> (tempfile::TempDir, PathBuf, SocketAddr, JoinSet<()>) {
     server_that(name, Arc::new(NoClientAuth)).await
 }
 
 /// The same, which looks at what its clients show.
-async fn server_that(name: &str, clients: Arc<dyn ClientCertVerifier>) -> (tempfile::TempDir, PathBuf, SocketAddr, JoinSet<()>) {
+async fn server_that(
+    name: &str,
+    clients: Arc<dyn ClientCertVerifier>,
+) -> (tempfile::TempDir, PathBuf, SocketAddr, JoinSet<()>) {
     let key = KeyPair::generate().unwrap();
-    let certificate = CertificateParams::new(vec![name.to_owned()]).unwrap().self_signed(&key).unwrap();
+    let certificate = CertificateParams::new(vec![name.to_owned()])
+        .unwrap()
+        .self_signed(&key)
+        .unwrap();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("ca.pem");
-    std::io::Write::write_all(&mut std::fs::File::create(&file).unwrap(), certificate.pem().as_bytes()).unwrap();
+    std::io::Write::write_all(
+        &mut std::fs::File::create(&file).unwrap(),
+        certificate.pem().as_bytes(),
+    )
+    .unwrap();
     let der = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
-    let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider())).with_safe_default_protocol_versions();
-    let mut config = config.unwrap().with_client_cert_verifier(clients).with_single_cert(vec![certificate.der().clone()], der).unwrap();
+    let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions();
+    let mut config = config
+        .unwrap()
+        .with_client_cert_verifier(clients)
+        .with_single_cert(vec![certificate.der().clone()], der)
+        .unwrap();
     // Each connection shows its certificate: none goes on with a session of before.
     (config.send_tls13_tickets, config.session_storage) = (0, Arc::new(NoServerSessionStorage {}));
     let acceptor = TlsAcceptor::from(Arc::new(config));
@@ -40,7 +58,9 @@ async fn server_that(name: &str, clients: Arc<dyn ClientCertVerifier>) -> (tempf
     let mut tasks = JoinSet::new();
     tasks.spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            let Ok(stream) = acceptor.accept(stream).await else { continue };
+            let Ok(stream) = acceptor.accept(stream).await else {
+                continue;
+            };
             let (mut input, mut output) = tokio::io::split(stream);
             // A client that vanishes is none of its business.
             if tokio::io::copy(&mut input, &mut output).await.is_ok() {
@@ -51,7 +71,8 @@ async fn server_that(name: &str, clients: Arc<dyn ClientCertVerifier>) -> (tempf
     (folder, file, address, tasks)
 }
 
-/// A server that reads clients' certificates as EFS does: signed by themselves, with the key that they hold.
+/// A server that reads clients' certificates as EFS does: signed by themselves, with the key that
+/// they hold.
 #[derive(Debug, Default)]
 struct Reads {
     shown: Mutex<Vec<Vec<u8>>>,
@@ -101,31 +122,73 @@ impl ClientCertVerifier for Reads {
     }
 }
 
-/// An extension under 1.3.6.1.4.1.4843.7 in DER: its identifier, and as an octet string the text as a `UTF8String`.
+/// An extension under 1.3.6.1.4.1.4843.7 in DER: its identifier, and as an octet string the text as
+/// a `UTF8String`.
 fn extension(last: u8, text: &str) -> Vec<u8> {
     let length = u8::try_from(text.len()).unwrap();
-    [&[0x06, 9, 0x2b, 6, 1, 4, 1, 0xa5, 0x6b, 7, last, 0x04, length + 2, 0x0c, length], text.as_bytes()].concat()
+    [
+        &[
+            0x06,
+            9,
+            0x2b,
+            6,
+            1,
+            4,
+            1,
+            0xa5,
+            0x6b,
+            7,
+            last,
+            0x04,
+            length + 2,
+            0x0c,
+            length,
+        ],
+        text.as_bytes(),
+    ]
+    .concat()
 }
 
 #[tokio::test]
-async fn the_server_of_an_access_point_reads_which_one_in_the_handshake_and_others_are_shown_nothing() {
+async fn the_server_of_an_access_point_reads_which_one_in_the_handshake_and_others_are_shown_nothing()
+ {
     let reads = Arc::new(Reads::default());
-    let (_folder, ca, address, _server) = server_that("nas.example", Arc::clone(&reads) as Arc<dyn ClientCertVerifier>).await;
+    let (_folder, ca, address, _server) = server_that(
+        "nas.example",
+        Arc::clone(&reads) as Arc<dyn ClientCertVerifier>,
+    )
+    .await;
     let client = client();
     let to = |client: Option<EfsClient>| {
-        let tls = Tls { server_name: "nas.example".to_owned(), ca_file: Some(ca.clone()), client: client.map(Box::new) };
+        let tls = Tls {
+            server_name: "nas.example".to_owned(),
+            ca_file: Some(ca.clone()),
+            client: client.map(Box::new),
+        };
         route_with(address, &tls).unwrap()
     };
     let (port, _tunnel) = start(to(Some(client.clone())), None).await;
     assert_eq!(exchange(port, b"bytes").await, b"bytes");
     let shown = reads.shown.lock().unwrap().clone();
     assert_eq!(shown.len(), 1);
-    for expected in [extension(1, "fsap-0123456789abcdef0"), extension(3, &client.file_system)] {
-        assert!(shown[0].windows(expected.len()).any(|window| window == expected), "{expected:?}");
+    for expected in [
+        extension(1, "fsap-0123456789abcdef0"),
+        extension(3, &client.file_system),
+    ] {
+        assert!(
+            shown[0]
+                .windows(expected.len())
+                .any(|window| window == expected),
+            "{expected:?}"
+        );
     }
     // Nobody signed for it.
     let unsigned = &extension(2, "")[..11];
-    assert!(!shown[0].windows(unsigned.len()).any(|window| window == unsigned));
+    assert!(
+        !shown[0]
+            .windows(unsigned.len())
+            .any(|window| window == unsigned)
+    );
     // This server insists on a certificate.
     let (port, _tunnel) = start(to(None), None).await;
     assert!(exchange(port, b"bytes").await.is_empty());
@@ -133,42 +196,98 @@ async fn the_server_of_an_access_point_reads_which_one_in_the_handshake_and_othe
 }
 
 #[tokio::test]
-async fn mounts_share_a_tunnel_where_they_are_the_same_client_of_one_server_and_otherwise_each_shows_its_own_certificate() {
+async fn mounts_share_a_tunnel_where_they_are_the_same_client_of_one_server_and_otherwise_each_shows_its_own_certificate()
+ {
     let reads = Arc::new(Reads::default());
-    let (_folder, ca, address, _server) = server_that("nas.example", Arc::clone(&reads) as Arc<dyn ClientCertVerifier>).await;
-    let client = |access_point: Option<&str>| Some(EfsClient { access_point: access_point.map(str::to_owned), ..client() });
+    let (_folder, ca, address, _server) = server_that(
+        "nas.example",
+        Arc::clone(&reads) as Arc<dyn ClientCertVerifier>,
+    )
+    .await;
+    let client = |access_point: Option<&str>| {
+        Some(EfsClient {
+            access_point: access_point.map(str::to_owned),
+            ..client()
+        })
+    };
     let to = |client: Option<EfsClient>| {
-        let tls = Tls { server_name: "nas.example".to_owned(), ca_file: Some(ca.clone()), client: client.map(Box::new) };
+        let tls = Tls {
+            server_name: "nas.example".to_owned(),
+            ca_file: Some(ca.clone()),
+            client: client.map(Box::new),
+        };
         route_with(address, &tls).unwrap()
     };
     let (open, mut tasks, mut ports) = (OpenTunnels::default(), JoinSet::new(), Vec::new());
-    for wanted in [client(Some("fsap-0a")), client(Some("fsap-0b")), client(Some("fsap-0a")), client(None), None] {
+    for wanted in [
+        client(Some("fsap-0a")),
+        client(Some("fsap-0b")),
+        client(Some("fsap-0a")),
+        client(None),
+        None,
+    ] {
         let (port, _failure, tunnel) = open.open(&to(wanted), None).await.unwrap();
         tunnel.map(|tunnel| tasks.spawn(tunnel.run()));
         ports.push(port);
     }
-    assert!(ports[0] == ports[2] && BTreeSet::from_iter(&ports).len() == 4, "{ports:?}");
+    assert!(
+        ports[0] == ports[2] && BTreeSet::from_iter(&ports).len() == 4,
+        "{ports:?}"
+    );
     for (port, named) in ports.iter().zip(["fsap-0a", "fsap-0b", "fsap-0a"]) {
         assert_eq!(exchange(*port, b"bytes").await, b"bytes");
         let certificate = reads.shown.lock().unwrap().pop().unwrap();
         for one in ["fsap-0a", "fsap-0b"].map(|one| (one, extension(1, one))) {
-            assert_eq!(certificate.windows(one.1.len()).any(|window| window == one.1), one.0 == named, "{named}");
+            assert_eq!(
+                certificate
+                    .windows(one.1.len())
+                    .any(|window| window == one.1),
+                one.0 == named,
+                "{named}"
+            );
         }
     }
 }
 
 fn client() -> EfsClient {
     let (file_system, region) = ("fs-0123456789abcdef0".to_owned(), "eu-central-1".to_owned());
-    EfsClient { file_system, region, access_point: Some("fsap-0123456789abcdef0".to_owned()), iam: false }
+    EfsClient {
+        file_system,
+        region,
+        access_point: Some("fsap-0123456789abcdef0".to_owned()),
+        iam: false,
+    }
 }
 
-fn route(address: SocketAddr, server_name: &str, ca_file: Option<PathBuf>) -> Result<Route, TunnelError> {
-    route_with(address, &Tls { server_name: server_name.to_owned(), ca_file, client: None })
+fn route(
+    address: SocketAddr,
+    server_name: &str,
+    ca_file: Option<PathBuf>,
+) -> Result<Route, TunnelError> {
+    route_with(
+        address,
+        &Tls {
+            server_name: server_name.to_owned(),
+            ca_file,
+            client: None,
+        },
+    )
 }
 
 fn route_with(address: SocketAddr, tls: &Tls) -> Result<Route, TunnelError> {
     let server = Server::Host(address.ip().to_string());
-    Route::new("a", &Nfs { server, export: "/".to_owned(), subdirectory: None, port: address.port(), tls: None }, tls, None)
+    Route::new(
+        "a",
+        &Nfs {
+            server,
+            export: "/".to_owned(),
+            subdirectory: None,
+            port: address.port(),
+            tls: None,
+        },
+        tls,
+        None,
+    )
 }
 
 async fn start(route: Route, port: Option<u16>) -> (u16, JoinSet<()>) {
@@ -178,9 +297,13 @@ async fn start(route: Route, port: Option<u16>) -> (u16, JoinSet<()>) {
     (port, tasks)
 }
 
-/// What comes back for `sent` until our half is closed, which it is once all of it is back; empty where the tunnel closed the connection.
+/// What comes back for `sent` until our half is closed, which it is once all of it is back; empty
+/// where the tunnel closed the connection.
 async fn exchange(port: u16, sent: &[u8]) -> Vec<u8> {
-    let (mut input, mut output) = TcpStream::connect(("127.0.0.1", port)).await.unwrap().into_split();
+    let (mut input, mut output) = TcpStream::connect(("127.0.0.1", port))
+        .await
+        .unwrap()
+        .into_split();
     let mut all = vec![0; sent.len()];
     let talk = async {
         let (written, read) = tokio::join!(output.write_all(sent), input.read_exact(&mut all));
@@ -190,7 +313,10 @@ async fn exchange(port: u16, sent: &[u8]) -> Vec<u8> {
         input.read_to_end(&mut more).await?;
         io::Result::Ok(more)
     };
-    match timeout(Duration::from_secs(20), talk).await.expect("the tunnel ends") {
+    match timeout(Duration::from_secs(20), talk)
+        .await
+        .expect("the tunnel ends")
+    {
         Ok(more) => [all, more].concat(),
         Err(_closed) => Vec::new(),
     }
@@ -221,7 +347,10 @@ async fn a_tunnel_comes_back_on_its_port_and_only_on_loopback() {
     let route = route(address, "nas.example", Some(ca)).unwrap();
     let (port, tunnel) = start(route.clone(), None).await;
     assert_eq!(exchange(port, b"one").await, b"one");
-    assert!(Tunnel::bind(route.clone(), Some(port)).await.is_err(), "a port that is taken is not exchanged for another");
+    assert!(
+        Tunnel::bind(route.clone(), Some(port)).await.is_err(),
+        "a port that is taken is not exchanged for another"
+    );
     drop(tunnel);
     let bound = async {
         loop {
@@ -241,15 +370,26 @@ async fn a_tunnel_comes_back_on_its_port_and_only_on_loopback() {
 #[test]
 fn certificates_that_cannot_be_read_are_told() {
     let folder = tempfile::tempdir().unwrap();
-    let (empty, missing) = (folder.path().join("empty.pem"), folder.path().join("missing.pem"));
+    let (empty, missing) = (
+        folder.path().join("empty.pem"),
+        folder.path().join("missing.pem"),
+    );
     std::fs::File::create(&empty).unwrap();
     let address = SocketAddr::from(([127, 0, 0, 1], 1));
-    let error = |ca: PathBuf| route(address, "nas.example", Some(ca)).unwrap_err().to_string();
+    let error = |ca: PathBuf| {
+        route(address, "nas.example", Some(ca))
+            .unwrap_err()
+            .to_string()
+    };
     assert!(error(empty).ends_with("empty.pem: it has none"));
-    assert!(error(missing.clone()).starts_with(&format!("cannot read certificates from the ca_file {}", missing.display())));
+    assert!(error(missing.clone()).starts_with(&format!(
+        "cannot read certificates from the ca_file {}",
+        missing.display()
+    )));
 }
 
-// As another user: sends, and ends in ways that make the kernel forget whose socket it was. Many at a time, and more than the tunnel carries.
+// As another user: sends, and ends in ways that make the kernel forget whose socket it was. Many at
+// a time, and more than the tunnel carries.
 const FORGER: &str = r#"
 import os, socket, struct, sys, time
 port, mode = int(sys.argv[1]), sys.argv[2]
@@ -278,28 +418,60 @@ for number in range(300):
 "#;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_that_another_user_sends_is_forwarded_however_it_ends_and_ours_goes_through_meanwhile() {
+async fn nothing_that_another_user_sends_is_forwarded_however_it_ends_and_ours_goes_through_meanwhile()
+ {
     if !rustix::process::geteuid().is_root() {
         eprintln!("left out: only root can be another user");
         return;
     }
     let reads = Arc::new(Reads::default());
-    let (_folder, ca, address, _server) = server_that("nas.example", Arc::clone(&reads) as Arc<dyn ClientCertVerifier>).await;
-    // Whatever is forwarded comes back, to a client who hears it; and the forger's part is seen by how many came as far as the server.
+    let (_folder, ca, address, _server) = server_that(
+        "nas.example",
+        Arc::clone(&reads) as Arc<dyn ClientCertVerifier>,
+    )
+    .await;
+    // Whatever is forwarded comes back, to a client who hears it; and the forger's part is seen by
+    // how many came as far as the server.
     let client = client();
-    let tls = Tls { server_name: "nas.example".to_owned(), ca_file: Some(ca), client: Some(Box::new(client)) };
+    let tls = Tls {
+        server_name: "nas.example".to_owned(),
+        ca_file: Some(ca),
+        client: Some(Box::new(client)),
+    };
     let (port, _tunnel) = start(route_with(address, &tls).unwrap(), None).await;
     for mode in ["close", "reset", "half", "stay"] {
         let mut forger = tokio::process::Command::new("setpriv");
         forger
-            .args(["--reuid", "65534", "--regid", "65534", "--clear-groups", "/usr/bin/python3", "-c", FORGER])
+            .args([
+                "--reuid",
+                "65534",
+                "--regid",
+                "65534",
+                "--clear-groups",
+                "/usr/bin/python3",
+                "-c",
+                FORGER,
+            ])
             .arg(port.to_string())
             .arg(mode);
-        let mut forger = forger.kill_on_drop(true).spawn().expect("setpriv and python3");
+        let mut forger = forger
+            .kill_on_drop(true)
+            .spawn()
+            .expect("setpriv and python3");
         let before = reads.shown.lock().unwrap().len();
         assert_eq!(exchange(port, b"ours").await, b"ours", "{mode}");
-        assert!(timeout(Duration::from_mins(1), forger.wait()).await.expect("the forger ends").unwrap().success());
+        assert!(
+            timeout(Duration::from_mins(1), forger.wait())
+                .await
+                .expect("the forger ends")
+                .unwrap()
+                .success()
+        );
         assert_eq!(exchange(port, b"ours").await, b"ours", "{mode}");
-        assert_eq!(reads.shown.lock().unwrap().len() - before, 2, "{mode}: nobody else came as far as the server");
+        assert_eq!(
+            reads.shown.lock().unwrap().len() - before,
+            2,
+            "{mode}: nobody else came as far as the server"
+        );
     }
 }

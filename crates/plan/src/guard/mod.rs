@@ -1,4 +1,5 @@
-//! What keeps a fleet from being deleted by accident. Every decision to delete anything is made here, and is pure.
+//! What keeps a fleet from being deleted by accident. Every decision to delete anything is made
+//! here, and is pure.
 //!
 //! | guard | where |
 //! |---|---|

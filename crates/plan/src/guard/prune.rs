@@ -4,10 +4,11 @@ use api::{Deletion, Identity, Live};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How long configuration that nothing asks for any more stays: longer than any rolling update takes (its deadline is five minutes, times
-/// the pods of a large shop).
+/// How long configuration that nothing asks for any more stays: longer than any rolling update
+/// takes (its deadline is five minutes, times the pods of a large shop).
 pub(super) const LATE: SignedDuration = SignedDuration::from_hours(6);
-/// Configurations of one name that stay however old they are: those of the two earlier revisions that a Deployment keeps.
+/// Configurations of one name that stay however old they are: those of the two earlier revisions
+/// that a Deployment keeps.
 pub(super) const REVISIONS: usize = 2;
 
 /// What becomes of an object that the shop no longer has.
@@ -21,8 +22,15 @@ pub enum Verdict {
 
 /// Decides over all objects of a shop that are in the cluster and not in `desired`.
 #[must_use]
-pub fn prune(desired: &BTreeSet<&Identity>, live: &BTreeMap<Identity, Live>, now: Timestamp) -> Vec<Verdict> {
-    let surplus: Vec<_> = live.iter().filter(|(identity, _)| !desired.contains(identity)).collect();
+pub fn prune(
+    desired: &BTreeSet<&Identity>,
+    live: &BTreeMap<Identity, Live>,
+    now: Timestamp,
+) -> Vec<Verdict> {
+    let surplus: Vec<_> = live
+        .iter()
+        .filter(|(identity, _)| !desired.contains(identity))
+        .collect();
     let spared = revisions(&surplus);
     let verdict = |(identity, live): &(&Identity, &Live)| {
         let keep = |why| Verdict::Keep((*identity).clone(), why);
@@ -30,18 +38,28 @@ pub fn prune(desired: &BTreeSet<&Identity>, live: &BTreeMap<Identity, Live>, now
             "Namespace" => keep("a namespace is never deleted: everything in it would go"),
             "PersistentVolume" | "PersistentVolumeClaim" => keep("data is never deleted"),
             "Job" => keep("a job ends by itself, and is removed a week later"),
-            "NetworkPolicy" if desired.is_empty() => keep("pods that end must stay apart as long as they do"),
+            "NetworkPolicy" if desired.is_empty() => {
+                keep("pods that end must stay apart as long as they do")
+            }
             _ if live.deleting => keep("it is being deleted already"),
-            "ConfigMap" | "Secret" if spared.contains(identity) => keep("an earlier revision may be needed again"),
-            "ConfigMap" | "Secret" if by_content(&identity.name).is_some() && !old(live, now) => keep("pods that run may still use it"),
-            _ => Verdict::Delete(Deletion { identity: (*identity).clone(), uid: live.uid.clone() }),
+            "ConfigMap" | "Secret" if spared.contains(identity) => {
+                keep("an earlier revision may be needed again")
+            }
+            "ConfigMap" | "Secret" if by_content(&identity.name).is_some() && !old(live, now) => {
+                keep("pods that run may still use it")
+            }
+            _ => Verdict::Delete(Deletion {
+                identity: (*identity).clone(),
+                uid: live.uid.clone(),
+            }),
         }
     };
     surplus.iter().map(verdict).collect()
 }
 
 fn old(live: &Live, now: Timestamp) -> bool {
-    live.created.is_some_and(|created| now.duration_since(created) >= LATE)
+    live.created
+        .is_some_and(|created| now.duration_since(created) >= LATE)
 }
 
 /// `env` of `env-0a1b2c3d`.
@@ -58,12 +76,18 @@ fn revisions(surplus: &[(&Identity, &Live)]) -> BTreeSet<Identity> {
     let mut stems: BTreeMap<(&str, &str), Vec<Aged<'_>>> = BTreeMap::new();
     for (identity, live) in surplus {
         if let Some(stem) = by_content(&identity.name) {
-            stems.entry((identity.kind.as_ref(), stem)).or_default().push((live.created, identity));
+            stems
+                .entry((identity.kind.as_ref(), stem))
+                .or_default()
+                .push((live.created, identity));
         }
     }
     let newest = |mut all: Vec<Aged<'_>>| {
         all.sort_by(|a, b| b.cmp(a));
-        all.into_iter().take(REVISIONS).map(|(_, identity)| identity.clone()).collect::<Vec<_>>()
+        all.into_iter()
+            .take(REVISIONS)
+            .map(|(_, identity)| identity.clone())
+            .collect::<Vec<_>>()
     };
     stems.into_values().flat_map(newest).collect()
 }
@@ -74,7 +98,12 @@ mod tests {
     use api::fixtures::live;
 
     fn identity(kind: &'static str, name: &str) -> Identity {
-        Identity { api_version: "v1".into(), kind: kind.into(), namespace: Some("shop-a".to_owned()), name: name.to_owned() }
+        Identity {
+            api_version: "v1".into(),
+            kind: kind.into(),
+            namespace: Some("shop-a".to_owned()),
+            name: name.to_owned(),
+        }
     }
 
     fn at(hour: i8) -> Timestamp {
@@ -82,7 +111,10 @@ mod tests {
     }
 
     fn decide(objects: &[(&'static str, &str, i8)]) -> Vec<Verdict> {
-        let live = objects.iter().map(|(kind, name, hour)| (identity(kind, name), live(name, at(*hour)))).collect();
+        let live = objects
+            .iter()
+            .map(|(kind, name, hour)| (identity(kind, name), live(name, at(*hour))))
+            .collect();
         prune(&BTreeSet::new(), &live, at(20))
     }
 
@@ -97,7 +129,12 @@ mod tests {
 
     #[test]
     fn namespaces_volumes_and_jobs_stay_whatever_happens() {
-        let kinds = ["Namespace", "PersistentVolume", "PersistentVolumeClaim", "Job"];
+        let kinds = [
+            "Namespace",
+            "PersistentVolume",
+            "PersistentVolumeClaim",
+            "Job",
+        ];
         let verdicts = decide(&kinds.map(|kind| (kind, "x", 0)));
         assert_eq!(deleted(&verdicts), Vec::<&str>::new());
         assert_eq!(verdicts.len(), 4);
@@ -106,7 +143,13 @@ mod tests {
     #[test]
     fn what_is_not_data_goes_with_the_uid_that_was_seen() {
         let verdicts = decide(&[("Deployment", "cron", 0)]);
-        assert_eq!(verdicts, [Verdict::Delete(Deletion { identity: identity("Deployment", "cron"), uid: "uid-cron".to_owned() })]);
+        assert_eq!(
+            verdicts,
+            [Verdict::Delete(Deletion {
+                identity: identity("Deployment", "cron"),
+                uid: "uid-cron".to_owned()
+            })]
+        );
     }
 
     #[test]
@@ -118,7 +161,10 @@ mod tests {
             ("ConfigMap", "env-00000004", 4),
             ("ConfigMap", "php-00000001", 1),
         ];
-        assert_eq!(deleted(&decide(&configurations)), ["env-00000001", "env-00000002"]);
+        assert_eq!(
+            deleted(&decide(&configurations)),
+            ["env-00000001", "env-00000002"]
+        );
         // All four were made less than six hours ago.
         let young = configurations.map(|(kind, name, hour)| (kind, name, hour + 14));
         assert_eq!(deleted(&decide(&young)), Vec::<&str>::new());

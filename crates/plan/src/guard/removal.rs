@@ -57,7 +57,8 @@ pub enum GuardBlock {
     Unreadable,
     /// An empty registry is a mistake, not a wish.
     #[error(
-        "the registry has no shop at all, so none of the {missing} shops with objects is deleted; to take down the last ones, say how many"
+        "the registry has no shop at all, so none of the {missing} shops with objects is deleted; \
+         to take down the last ones, say how many"
     )]
     Empty {
         /// Shops that have objects.
@@ -80,7 +81,8 @@ pub enum GuardBlock {
     },
 }
 
-/// Decides. `removed` are the times at which this run has taken down shops; `grace` is how long a shop must have been missing.
+/// Decides. `removed` are the times at which this run has taken down shops; `grace` is how long a
+/// shop must have been missing.
 #[must_use]
 pub fn removal(
     registry: Registry,
@@ -91,23 +93,46 @@ pub fn removal(
     now: Timestamp,
 ) -> Removal {
     let Registry::Whole { shops } = registry else {
-        return if missing.is_empty() { Removal::Nothing } else { Removal::Held(GuardBlock::Unreadable) };
+        return if missing.is_empty() {
+            Removal::Nothing
+        } else {
+            Removal::Held(GuardBlock::Unreadable)
+        };
     };
     if missing.is_empty() {
         return Removal::Nothing;
     }
     if shops == 0 && limit == Limit::Default {
-        return Removal::Held(GuardBlock::Empty { missing: missing.len() });
+        return Removal::Held(GuardBlock::Empty {
+            missing: missing.len(),
+        });
     }
-    // All that are missing count, also those whose grace still runs: the sixth does not go because five went before it.
-    let removed = removed.iter().filter(|at| now.duration_since(**at) < SignedDuration::from_hours(1)).count();
+    // All that are missing count, also those whose grace still runs: the sixth does not go because
+    // five went before it.
+    let removed = removed
+        .iter()
+        .filter(|at| now.duration_since(**at) < SignedDuration::from_hours(1))
+        .count();
     let limit = limit.of(shops + missing.len());
     if missing.len() + removed > limit {
         let first = missing.keys().next().cloned().unwrap_or_default();
-        return Removal::Held(GuardBlock::TooMany { missing: missing.len(), removed, limit, first });
+        return Removal::Held(GuardBlock::TooMany {
+            missing: missing.len(),
+            removed,
+            limit,
+            first,
+        });
     }
-    let due: Vec<_> = missing.iter().filter(|(_, since)| now.duration_since(**since) >= grace).map(|(shop, _)| shop.clone()).collect();
-    if due.is_empty() { Removal::Nothing } else { Removal::Remove(due) }
+    let due: Vec<_> = missing
+        .iter()
+        .filter(|(_, since)| now.duration_since(**since) >= grace)
+        .map(|(shop, _)| shop.clone())
+        .collect();
+    if due.is_empty() {
+        Removal::Nothing
+    } else {
+        Removal::Remove(due)
+    }
 }
 
 #[cfg(test)]
@@ -122,49 +147,113 @@ mod tests {
     }
 
     fn missing(count: usize, minutes: i64) -> Missing {
-        (0..count).map(|index| (format!("s{index:04}"), now() - SignedDuration::from_mins(minutes))).collect()
+        (0..count)
+            .map(|index| {
+                (
+                    format!("s{index:04}"),
+                    now() - SignedDuration::from_mins(minutes),
+                )
+            })
+            .collect()
     }
 
     fn decide(registry: Registry, missing: &Missing, removed: usize, limit: Limit) -> Removal {
-        removal(registry, missing, &vec![now() - SignedDuration::from_mins(30); removed], limit, GRACE, now())
+        removal(
+            registry,
+            missing,
+            &vec![now() - SignedDuration::from_mins(30); removed],
+            limit,
+            GRACE,
+            now(),
+        )
     }
 
     #[test]
     fn a_shop_that_is_gone_for_long_is_taken_down() {
-        let removed = decide(Registry::Whole { shops: 199 }, &missing(1, 11), 0, Limit::Default);
+        let removed = decide(
+            Registry::Whole { shops: 199 },
+            &missing(1, 11),
+            0,
+            Limit::Default,
+        );
         assert_eq!(removed, Removal::Remove(vec!["s0000".to_owned()]));
     }
 
     #[test]
     fn a_shop_that_went_missing_a_moment_ago_may_come_back() {
-        assert_eq!(decide(Registry::Whole { shops: 199 }, &missing(1, 9), 0, Limit::Default), Removal::Nothing);
+        assert_eq!(
+            decide(
+                Registry::Whole { shops: 199 },
+                &missing(1, 9),
+                0,
+                Limit::Default
+            ),
+            Removal::Nothing
+        );
     }
 
     #[test]
     fn an_unreadable_registry_deletes_nothing() {
-        let held = decide(Registry::Unreadable, &missing(1, 60), 0, Limit::Explicit(10_000));
+        let held = decide(
+            Registry::Unreadable,
+            &missing(1, 60),
+            0,
+            Limit::Explicit(10_000),
+        );
         assert_eq!(held, Removal::Held(GuardBlock::Unreadable));
     }
 
     #[test]
     fn an_empty_registry_deletes_nothing_unless_a_number_is_given() {
-        let held = decide(Registry::Whole { shops: 0 }, &missing(1, 60), 0, Limit::Default);
+        let held = decide(
+            Registry::Whole { shops: 0 },
+            &missing(1, 60),
+            0,
+            Limit::Default,
+        );
         assert_eq!(held, Removal::Held(GuardBlock::Empty { missing: 1 }));
-        assert!(matches!(decide(Registry::Whole { shops: 0 }, &missing(1, 60), 0, Limit::Explicit(1)), Removal::Remove(_)));
+        assert!(matches!(
+            decide(
+                Registry::Whole { shops: 0 },
+                &missing(1, 60),
+                0,
+                Limit::Explicit(1)
+            ),
+            Removal::Remove(_)
+        ));
     }
 
     #[test]
     fn a_truncated_import_deletes_nothing() {
-        let held = decide(Registry::Whole { shops: 2500 }, &missing(2500, 60), 0, Limit::Default);
-        let Removal::Held(GuardBlock::TooMany { missing: 2500, limit: 50, .. }) = &held else { panic!("{held:?}") };
-        let Removal::Held(held) = held else { unreachable!() };
+        let held = decide(
+            Registry::Whole { shops: 2500 },
+            &missing(2500, 60),
+            0,
+            Limit::Default,
+        );
+        let Removal::Held(GuardBlock::TooMany {
+            missing: 2500,
+            limit: 50,
+            ..
+        }) = &held
+        else {
+            panic!("{held:?}")
+        };
+        let Removal::Held(held) = held else {
+            unreachable!()
+        };
         assert!(held.to_string().contains("--delete-at-most 2500"), "{held}");
     }
 
     #[test]
     fn the_sixth_shop_in_an_hour_waits() {
         for (removed, may) in [(4, true), (5, false)] {
-            let decided = decide(Registry::Whole { shops: 100 }, &missing(1, 60), removed, Limit::Default);
+            let decided = decide(
+                Registry::Whole { shops: 100 },
+                &missing(1, 60),
+                removed,
+                Limit::Default,
+            );
             assert_eq!(matches!(decided, Removal::Remove(_)), may, "{decided:?}");
         }
     }

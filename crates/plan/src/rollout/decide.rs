@@ -74,7 +74,8 @@ pub enum Move {
     Forward,
     /// The release before it.
     Back,
-    /// The rollout's release once more, which it is told and rejected: a person resumed the rollout since.
+    /// The rollout's release once more, which it is told and rejected: a person resumed the rollout
+    /// since.
     Again,
 }
 
@@ -89,8 +90,8 @@ pub struct Decision {
     pub why: String,
 }
 
-/// How long pods of a shop that was well may be missing, as where it scales or a node goes, until it counts as one on its way again: as long
-/// as a pod takes to start.
+/// How long pods of a shop that was well may be missing, as where it scales or a node goes, until
+/// it counts as one on its way again: as long as a pod takes to start.
 const LAPSE: SignedDuration = SignedDuration::from_mins(2);
 /// What the history says of a rollout that goes on after a failure, so that shops try once more.
 pub const RESUMED: &str = "resumed";
@@ -101,15 +102,27 @@ const NAMED: usize = 100;
 #[must_use]
 pub fn decide(spec: &RolloutSpec, before: &RolloutStatus, situation: &Situation<'_>) -> Decision {
     let look = Look::new(spec, before, situation);
-    let mut status = RolloutStatus { counts: look.counts(), failed: look.named(), ..before.clone() };
-    let decision = |status: RolloutStatus, moves: Vec<(String, Move)>, why: String| Decision { status, moves, why };
+    let mut status = RolloutStatus {
+        counts: look.counts(),
+        failed: look.named(),
+        ..before.clone()
+    };
+    let decision = |status: RolloutStatus, moves: Vec<(String, Move)>, why: String| Decision {
+        status,
+        moves,
+        why,
+    };
     let ended = matches!(status.phase, Some(Phase::Completed | Phase::Aborted));
     if ended {
         return decision(status, Vec::new(), "it is over".to_owned());
     }
     if let Some(held) = situation.held {
         // Behind another rollout it has not begun; halted it stops where it is.
-        status.phase = Some(if status.wave.is_none() { Phase::Pending } else { Phase::Paused });
+        status.phase = Some(if status.wave.is_none() {
+            Phase::Pending
+        } else {
+            Phase::Paused
+        });
         return decision(status, Vec::new(), held.to_owned());
     }
     if spec.aborted {
@@ -123,37 +136,83 @@ pub fn decide(spec: &RolloutSpec, before: &RolloutStatus, situation: &Situation<
     }
     if before.phase == Some(Phase::Stopped) {
         // What it would find from here on may be another rollout's doing.
-        return decision(before.clone(), Vec::new(), "it stopped; look at the shops that failed, then resume or abort".to_owned());
+        return decision(
+            before.clone(),
+            Vec::new(),
+            "it stopped; look at the shops that failed, then resume or abort".to_owned(),
+        );
     }
     if spec.paused {
         status.phase = Some(Phase::Paused);
         return decision(status, Vec::new(), "a person paused it".to_owned());
     }
     let bounds = bounds(spec, situation.order);
-    let wave = status.wave.unwrap_or(0).min(u32::try_from(spec.waves.len()).unwrap_or(u32::MAX));
+    let wave = status
+        .wave
+        .unwrap_or(0)
+        .min(u32::try_from(spec.waves.len()).unwrap_or(u32::MAX));
     status.wave = Some(wave);
-    let end = bounds.get(wave as usize).copied().unwrap_or(situation.order.len());
-    let begin = (wave as usize).checked_sub(1).and_then(|before| bounds.get(before)).copied().unwrap_or(0);
+    let end = bounds
+        .get(wave as usize)
+        .copied()
+        .unwrap_or(situation.order.len());
+    let begin = (wave as usize)
+        .checked_sub(1)
+        .and_then(|before| bounds.get(before))
+        .copied()
+        .unwrap_or(0);
     let members = &situation.order[begin..end];
     // What goes back goes back to its end, also where a failed shop got well.
     let why = match look.verdict(members) {
         Some(why) => Some(why),
-        None => (status.phase == Some(Phase::Returning)).then(|| format!("{} shops failed", look.failed.len())),
+        None => (status.phase == Some(Phase::Returning))
+            .then(|| format!("{} shops failed", look.failed.len())),
     };
     if let Some(why) = why {
-        let back = if spec.on_failure == OnFailure::Return { look.back(members) } else { Vec::new() };
-        status.phase = Some(if back.is_empty() { Phase::Stopped } else { Phase::Returning });
-        return decision(status, back, format!("{why}; look at them, then resume or abort"));
+        let back = if spec.on_failure == OnFailure::Return {
+            look.back(members)
+        } else {
+            Vec::new()
+        };
+        status.phase = Some(if back.is_empty() {
+            Phase::Stopped
+        } else {
+            Phase::Returning
+        });
+        return decision(
+            status,
+            back,
+            format!("{why}; look at them, then resume or abort"),
+        );
     }
-    let mut moves = if spec.on_failure == OnFailure::Return { look.back_failed() } else { Vec::new() };
-    moves.extend(look.again.iter().map(|shop| ((*shop).to_owned(), Move::Again)));
-    moves.extend(look.forward(end).into_iter().map(|shop| (shop, Move::Forward)));
-    let open = situation.order[..end].iter().filter(|shop| !look.settled(shop)).count();
+    let mut moves = if spec.on_failure == OnFailure::Return {
+        look.back_failed()
+    } else {
+        Vec::new()
+    };
+    moves.extend(
+        look.again
+            .iter()
+            .map(|shop| ((*shop).to_owned(), Move::Again)),
+    );
+    moves.extend(
+        look.forward(end)
+            .into_iter()
+            .map(|shop| (shop, Move::Forward)),
+    );
+    let open = situation.order[..end]
+        .iter()
+        .filter(|shop| !look.settled(shop))
+        .count();
     if open > 0 {
         status.phase = Some(Phase::Moving);
         status.soaking_since = None;
         let waiting = look.waiting(end);
-        return decision(status, moves, format!("wave {wave}: {open} of {end} shops to go{waiting}"));
+        return decision(
+            status,
+            moves,
+            format!("wave {wave}: {open} of {end} shops to go{waiting}"),
+        );
     }
     soak(spec, situation, status, wave, end > begin, moves)
 }
@@ -169,20 +228,39 @@ fn soak(
 ) -> Decision {
     // The canaries are watched as long as the first wave is.
     let index = (wave as usize).saturating_sub(1);
-    let soak = spec.waves.get(index).map_or(SignedDuration::ZERO, |wave| duration(&wave.soak));
-    let since = status.soaking_since.as_deref().and_then(|text| text.parse().ok()).unwrap_or(situation.now);
+    let soak = spec
+        .waves
+        .get(index)
+        .map_or(SignedDuration::ZERO, |wave| duration(&wave.soak));
+    let since = status
+        .soaking_since
+        .as_deref()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(situation.now);
     let until = since.saturating_add(soak).unwrap_or(since);
     if any && situation.now < until && situation.promoted != Some(wave) {
         (status.phase, status.soaking_since) = (Some(Phase::Soaking), Some(since.to_string()));
-        return Decision { status, moves, why: format!("wave {wave} is watched until {until:.0}") };
+        return Decision {
+            status,
+            moves,
+            why: format!("wave {wave} is watched until {until:.0}"),
+        };
     }
     status.soaking_since = None;
     if wave as usize >= spec.waves.len() {
         status.phase = Some(Phase::Completed);
-        return Decision { status, moves, why: "all shops run the release, or failed within the budget".to_owned() };
+        return Decision {
+            status,
+            moves,
+            why: "all shops run the release, or failed within the budget".to_owned(),
+        };
     }
     (status.phase, status.wave) = (Some(Phase::Moving), Some(wave + 1));
-    Decision { status, moves, why: format!("wave {} begins", wave + 1) }
+    Decision {
+        status,
+        moves,
+        why: format!("wave {} begins", wave + 1),
+    }
 }
 
 /// Whether a shop that is unwell was well a moment ago. Where a wave is watched, all of it was.
@@ -206,29 +284,66 @@ struct Look<'a> {
 impl<'a> Look<'a> {
     fn new(spec: &'a RolloutSpec, status: &'a RolloutStatus, situation: &'a Situation<'a>) -> Self {
         let deadline = duration(&spec.deadline);
-        let mut failed: BTreeMap<&str, String> = status.failed.iter().map(|failed| (failed.shop.as_str(), failed.why.clone())).collect();
+        let mut failed: BTreeMap<&str, String> = status
+            .failed
+            .iter()
+            .map(|failed| (failed.shop.as_str(), failed.why.clone()))
+            .collect();
         failed.retain(|shop, _| situation.views.contains_key(*shop));
         let (mut done, mut moving, mut again) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-        let resumed = status.history.iter().filter(|act| act.what == RESUMED).filter_map(|act| act.at.parse().ok()).max();
+        let resumed = status
+            .history
+            .iter()
+            .filter(|act| act.what == RESUMED)
+            .filter_map(|act| act.at.parse().ok())
+            .max();
         for shop in situation.order {
-            let Some(view) = situation.views.get(shop).filter(|_| !failed.contains_key(shop.as_str())) else { continue };
+            let Some(view) = situation
+                .views
+                .get(shop)
+                .filter(|_| !failed.contains_key(shop.as_str()))
+            else {
+                continue;
+            };
             match (view.told, &view.health) {
                 (Told::Newer, _) | (Told::This, Health::Good) => drop(done.insert(shop.as_str())),
-                (Told::This, Health::Bad(_)) if view.rejected.zip(resumed).is_some_and(|(rejected, resumed)| rejected < resumed) => {
+                (Told::This, Health::Bad(_))
+                    if view
+                        .rejected
+                        .zip(resumed)
+                        .is_some_and(|(rejected, resumed)| rejected < resumed) =>
+                {
                     moving.insert(shop.as_str());
                     again.insert(shop.as_str());
                 }
                 (Told::This, Health::Bad(why)) => drop(failed.insert(shop, why.clone())),
-                (Told::This, Health::Pending) if situation.now.duration_since(view.since) >= deadline => {
-                    failed.insert(shop, format!("not ready {} after it was told", spec.deadline));
+                (Told::This, Health::Pending)
+                    if situation.now.duration_since(view.since) >= deadline =>
+                {
+                    failed.insert(
+                        shop,
+                        format!("not ready {} after it was told", spec.deadline),
+                    );
                 }
-                // A fleet that scales always has a shop like that, and would never be watched to an end.
-                (Told::This, Health::Pending) if lapsed(view, status, situation.now) => drop(done.insert(shop.as_str())),
-                (Told::This, Health::Pending) => drop(moving.insert(shop.as_str())),
+                // A fleet that scales always has a shop like that, and would never be watched to an
+                // end.
+                (Told::This, Health::Pending) if lapsed(view, status, situation.now) => {
+                    done.insert(shop.as_str());
+                }
+                (Told::This, Health::Pending) => {
+                    moving.insert(shop.as_str());
+                }
                 (Told::Other, _) => {}
             }
         }
-        Self { spec, situation, failed, done, moving, again }
+        Self {
+            spec,
+            situation,
+            failed,
+            done,
+            moving,
+            again,
+        }
     }
 
     fn told(&self, shop: &str) -> Option<Told> {
@@ -236,19 +351,30 @@ impl<'a> Look<'a> {
     }
 
     fn settled(&self, shop: &str) -> bool {
-        self.done.contains(shop) || self.failed.contains_key(shop) || !self.situation.views.contains_key(shop)
+        self.done.contains(shop)
+            || self.failed.contains_key(shop)
+            || !self.situation.views.contains_key(shop)
     }
 
-    /// Why the rollout ends here: more shops failed than may, or all of the wave. A release that no shop of a wave could run is no success,
-    /// whatever the budget allows: where few shops are moved, it would allow all of them.
+    /// Why the rollout ends here: more shops failed than may, or all of the wave. A release that no
+    /// shop of a wave could run is no success, whatever the budget allows: where few shops are
+    /// moved, it would allow all of them.
     fn verdict(&self, wave: &[String]) -> Option<String> {
         let (budget, failed) = (&self.spec.failure_budget, self.failed.len());
         let moved = self.done.len() + self.moving.len() + failed;
-        if failed > budget.shops as usize || (moved >= 100 && failed * 100 > budget.percent as usize * moved) {
+        if failed > budget.shops as usize
+            || (moved >= 100 && failed * 100 > budget.percent as usize * moved)
+        {
             return Some(format!("{failed} shops failed, which is over the budget"));
         }
-        let there: Vec<_> = wave.iter().filter(|shop| self.situation.views.contains_key(*shop)).collect();
-        let all = !there.is_empty() && there.iter().all(|shop| self.failed.contains_key(shop.as_str()));
+        let there: Vec<_> = wave
+            .iter()
+            .filter(|shop| self.situation.views.contains_key(*shop))
+            .collect();
+        let all = !there.is_empty()
+            && there
+                .iter()
+                .all(|shop| self.failed.contains_key(shop.as_str()));
         all.then(|| match there[..] {
             [shop] => format!("{shop} failed, which is all of the wave"),
             _ => format!("all {} shops of the wave failed", there.len()),
@@ -261,20 +387,44 @@ impl<'a> Look<'a> {
             return Vec::new();
         }
         let wave: BTreeSet<_> = shops.iter().map(String::as_str).collect();
-        let returns = |shop: &str| self.situation.views.get(shop).is_some_and(|view| view.told == Told::This && view.returns);
-        let goes = |shop: &&String| returns(shop) && (wave.contains(shop.as_str()) || self.failed.contains_key(shop.as_str()));
-        self.situation.order.iter().filter(goes).take(self.spec.at_once as usize).map(|shop| (shop.clone(), Move::Back)).collect()
+        let returns = |shop: &str| {
+            self.situation
+                .views
+                .get(shop)
+                .is_some_and(|view| view.told == Told::This && view.returns)
+        };
+        let goes = |shop: &&String| {
+            returns(shop)
+                && (wave.contains(shop.as_str()) || self.failed.contains_key(shop.as_str()))
+        };
+        self.situation
+            .order
+            .iter()
+            .filter(goes)
+            .take(self.spec.at_once as usize)
+            .map(|shop| (shop.clone(), Move::Back))
+            .collect()
     }
 
-    /// What became of the shops of a rollout that is aborted, and of which nothing goes back any more.
+    /// What became of the shops of a rollout that is aborted, and of which nothing goes back any
+    /// more.
     fn aborted(&self) -> String {
-        let stays = self.situation.views.values().filter(|view| view.told == Told::This).count();
+        let stays = self
+            .situation
+            .views
+            .values()
+            .filter(|view| view.told == Told::This)
+            .count();
         match (stays, self.situation.breaking) {
             (0, _) => "it was aborted, and all its shops are back".to_owned(),
             (_, true) => format!(
-                "it was aborted; {stays} shops keep the release, as it changed their databases so that the one before cannot run: publish a correction"
+                "it was aborted; {stays} shops keep the release, as it changed their databases so \
+                 that the one before cannot run: publish a correction"
             ),
-            (_, false) => format!("it was aborted; {stays} shops keep the release, as there is none before it to go back to"),
+            (_, false) => format!(
+                "it was aborted; {stays} shops keep the release, as there is none before it to go \
+                 back to"
+            ),
         }
     }
 
@@ -286,9 +436,22 @@ impl<'a> Look<'a> {
     /// The next shops of the first `end`, within all bounds.
     fn forward(&self, end: usize) -> Vec<String> {
         let mut places = (self.spec.at_once as usize).saturating_sub(self.moving.len());
-        let mut loaded: BTreeMap<&str, usize> = self.situation.loaded.iter().map(|(server, load)| (server.as_str(), *load)).collect();
-        let database = |shop: &str| self.situation.views.get(shop).and_then(|view| view.database.as_deref());
-        self.moving.iter().filter_map(|shop| database(shop)).for_each(|server| *loaded.entry(server).or_default() += 1);
+        let mut loaded: BTreeMap<&str, usize> = self
+            .situation
+            .loaded
+            .iter()
+            .map(|(server, load)| (server.as_str(), *load))
+            .collect();
+        let database = |shop: &str| {
+            self.situation
+                .views
+                .get(shop)
+                .and_then(|view| view.database.as_deref())
+        };
+        self.moving
+            .iter()
+            .filter_map(|shop| database(shop))
+            .for_each(|server| *loaded.entry(server).or_default() += 1);
         let mut next = Vec::new();
         for shop in self.waits(end) {
             if places == 0 {
@@ -311,11 +474,16 @@ impl<'a> Look<'a> {
     }
 
     fn waits(&self, end: usize) -> impl Iterator<Item = &'a String> {
-        self.situation.order[..end].iter().filter(|shop| self.told(shop) == Some(Told::Other) && !self.failed.contains_key(shop.as_str()))
+        self.situation.order[..end].iter().filter(|shop| {
+            self.told(shop) == Some(Told::Other) && !self.failed.contains_key(shop.as_str())
+        })
     }
 
     fn waiting(&self, end: usize) -> String {
-        let closed = self.waits(end).filter_map(|shop| Some((shop, self.situation.views[shop].closed.as_deref()?))).collect::<Vec<_>>();
+        let closed = self
+            .waits(end)
+            .filter_map(|shop| Some((shop, self.situation.views[shop].closed.as_deref()?)))
+            .collect::<Vec<_>>();
         match closed.first() {
             None => String::new(),
             Some((shop, why)) => format!("; {} wait, such as {shop}: {why}", closed.len()),
@@ -324,7 +492,11 @@ impl<'a> Look<'a> {
 
     fn counts(&self) -> Counts {
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-        let returned = self.failed.keys().filter(|shop| self.told(shop) == Some(Told::Other)).count();
+        let returned = self
+            .failed
+            .keys()
+            .filter(|shop| self.told(shop) == Some(Told::Other))
+            .count();
         let all = self.situation.order.len();
         Counts {
             all: count(all),
@@ -338,6 +510,13 @@ impl<'a> Look<'a> {
 
     fn named(&self) -> Vec<FailedShop> {
         let cut = |why: &str| why.chars().take(1000).collect();
-        self.failed.iter().take(NAMED).map(|(shop, why)| FailedShop { shop: (*shop).to_owned(), why: cut(why) }).collect()
+        self.failed
+            .iter()
+            .take(NAMED)
+            .map(|(shop, why)| FailedShop {
+                shop: (*shop).to_owned(),
+                why: cut(why),
+            })
+            .collect()
     }
 }

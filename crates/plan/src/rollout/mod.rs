@@ -1,4 +1,5 @@
-//! A release on its way through the shops: what to do next, decided from what is stored and what is seen, and nothing else.
+//! A release on its way through the shops: what to do next, decided from what is stored and what is
+//! seen, and nothing else.
 //!
 //! ```text
 //!  Pending ─► Moving ─► Soaking ─► Moving (next wave) ─► … ─► Completed
@@ -8,8 +9,9 @@
 //!           Returning ─► Stopped (the failed wave is back) ─► a person: resume, or abort ─► Returning ─► Aborted
 //! ```
 //!
-//! [`decide()`] is a function of the Rollout (specification and status) and of what each shop is told and how it is. Nothing is remembered
-//! elsewhere, so that a restart in the middle of anything goes on where it was.
+//! [`decide()`] is a function of the Rollout (specification and status) and of what each shop is
+//! told and how it is. Nothing is remembered elsewhere, so that a restart in the middle of anything
+//! goes on where it was.
 
 mod decide;
 mod order;

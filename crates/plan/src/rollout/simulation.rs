@@ -1,4 +1,5 @@
-//! Rollouts played through: whatever pods do, whoever pauses, and however often the scheduler starts again.
+//! Rollouts played through: whatever pods do, whoever pauses, and however often the scheduler
+//! starts again.
 
 use super::{Decision, Health, Move, Situation, Told, View, bounds, decide, order, test::spec};
 use api::{FailureBudget, OnFailure, Phase, RolloutSpec, RolloutStatus};
@@ -41,8 +42,15 @@ struct World {
 impl World {
     fn new(spec: RolloutSpec, fates: &[Fate]) -> Self {
         let now: Timestamp = "2026-11-23T12:00:00Z".parse().unwrap();
-        let fates: BTreeMap<_, _> = fates.iter().enumerate().map(|(index, fate)| (format!("s{index:03}"), *fate)).collect();
-        let told = fates.keys().map(|shop| (shop.clone(), (Told::Other, now))).collect();
+        let fates: BTreeMap<_, _> = fates
+            .iter()
+            .enumerate()
+            .map(|(index, fate)| (format!("s{index:03}"), *fate))
+            .collect();
+        let told = fates
+            .keys()
+            .map(|shop| (shop.clone(), (Told::Other, now)))
+            .collect();
         let order = order("test", &spec, fates.keys().map(String::as_str));
         let status = RolloutStatus::default();
         let (well, loaded) = (BTreeMap::new(), BTreeMap::new());
@@ -69,27 +77,50 @@ impl World {
         let health = match (told, self.fates[shop]) {
             (Told::This, Fate::Flaps(minutes)) if age >= minutes => {
                 // Each at a minute of its own, so that there always is one.
-                let lacks = (self.now.as_second() / 60 + i64::from(shop.as_bytes()[3])) % 3 == 0 && age > minutes;
+                let lacks = (self.now.as_second() / 60 + i64::from(shop.as_bytes()[3])) % 3 == 0
+                    && age > minutes;
                 since = if lacks { self.now } else { since };
                 if lacks { Health::Pending } else { Health::Good }
             }
             (Told::This, Fate::Well(minutes)) if age >= minutes => Health::Good,
-            (Told::This, Fate::Bad(minutes)) if age >= minutes => Health::Bad("probe failed".to_owned()),
+            (Told::This, Fate::Bad(minutes)) if age >= minutes => {
+                Health::Bad("probe failed".to_owned())
+            }
             (Told::This, _) => Health::Pending,
             _ => Health::Good,
         };
         let database = Some(format!("db{}", shop.as_bytes()[3] % 3));
-        let well = self.well.get(shop).copied().filter(|well| told == Told::This && *well >= self.told[shop].1);
+        let well = self
+            .well
+            .get(shop)
+            .copied()
+            .filter(|well| told == Told::This && *well >= self.told[shop].1);
         let rejected = matches!(health, Health::Bad(_)).then_some(since);
-        View { told, since, well, health, closed: None, returns: true, rejected, database }
+        View {
+            told,
+            since,
+            well,
+            health,
+            closed: None,
+            returns: true,
+            rejected,
+            database,
+        }
     }
 
     fn tick(&mut self) -> Decision {
         // What a restart keeps is what the API server stores.
         let text = serde_json::to_string(&self.status).unwrap();
         self.status = serde_json::from_str(&text).unwrap();
-        let views: BTreeMap<_, _> = self.fates.keys().map(|shop| (shop.clone(), self.view(shop))).collect();
-        assert_eq!(self.order, order(self.name, &self.spec, self.fates.keys().map(String::as_str)));
+        let views: BTreeMap<_, _> = self
+            .fates
+            .keys()
+            .map(|shop| (shop.clone(), self.view(shop)))
+            .collect();
+        assert_eq!(
+            self.order,
+            order(self.name, &self.spec, self.fates.keys().map(String::as_str))
+        );
         let situation = Situation {
             order: &self.order,
             views: &views,
@@ -105,12 +136,22 @@ impl World {
                 self.told.insert(shop.clone(), (Told::This, self.now));
                 continue;
             }
-            let told = if *direction == Move::Forward { Told::This } else { Told::Other };
-            assert_ne!(self.told[shop].0, told, "{shop} is told what it was told before");
+            let told = if *direction == Move::Forward {
+                Told::This
+            } else {
+                Told::Other
+            };
+            assert_ne!(
+                self.told[shop].0, told,
+                "{shop} is told what it was told before"
+            );
             self.told.insert(shop.clone(), (told, self.now));
         }
         self.status = decision.status.clone();
-        let good = views.iter().filter(|(_, view)| view.told == Told::This && view.health == Health::Good).map(|(shop, _)| shop.clone());
+        let good = views
+            .iter()
+            .filter(|(_, view)| view.told == Told::This && view.health == Health::Good)
+            .map(|(shop, _)| shop.clone());
         self.well.extend(good.map(|shop| (shop, self.now)));
         self.measure();
         self.now += SignedDuration::from_mins(1);
@@ -131,17 +172,26 @@ impl World {
         for shop in &flying {
             *loads.entry(shop.as_bytes()[3] % 3).or_default() += 1;
         }
-        self.most = (self.most.0.max(flying.len()), self.most.1.max(loads.into_values().max().unwrap_or(0)));
+        self.most = (
+            self.most.0.max(flying.len()),
+            self.most.1.max(loads.into_values().max().unwrap_or(0)),
+        );
     }
 
     fn told_this(&self) -> usize {
-        self.told.values().filter(|(told, _)| *told == Told::This).count()
+        self.told
+            .values()
+            .filter(|(told, _)| *told == Told::This)
+            .count()
     }
 
     fn run(&mut self, minutes: usize) -> Phase {
         for _ in 0..minutes {
             self.tick();
-            if matches!(self.status.phase, Some(Phase::Completed | Phase::Stopped | Phase::Aborted)) {
+            if matches!(
+                self.status.phase,
+                Some(Phase::Completed | Phase::Stopped | Phase::Aborted)
+            ) {
                 break;
             }
         }
@@ -150,18 +200,36 @@ impl World {
 }
 
 fn quick() -> RolloutSpec {
-    RolloutSpec { at_once: 10, per_database: 3, failure_budget: FailureBudget { shops: 5, percent: 100 }, ..spec() }
+    RolloutSpec {
+        at_once: 10,
+        per_database: 3,
+        failure_budget: FailureBudget {
+            shops: 5,
+            percent: 100,
+        },
+        ..spec()
+    }
 }
 
 #[test]
 fn good_shops_get_the_release_wave_by_wave_with_a_soak_between() {
-    let mut world = World::new(RolloutSpec { canaries: vec!["s042".to_owned()], ..quick() }, &[Fate::Well(2); 200]);
+    let mut world = World::new(
+        RolloutSpec {
+            canaries: vec!["s042".to_owned()],
+            ..quick()
+        },
+        &[Fate::Well(2); 200],
+    );
     let start = world.now;
     let mut first = Vec::new();
     while world.status.wave != Some(1) {
         first.extend(world.tick().moves);
     }
-    assert_eq!(first, [("s042".to_owned(), Move::Forward)], "the canary goes by itself");
+    assert_eq!(
+        first,
+        [("s042".to_owned(), Move::Forward)],
+        "the canary goes by itself"
+    );
     assert_eq!(world.run(1000), Phase::Completed);
     assert_eq!((world.told_this(), world.status.counts.done), (200, 200));
     // The canary's soak and those of four waves: 30 + 30 + 30 + 15 + 1 minutes.
@@ -170,36 +238,77 @@ fn good_shops_get_the_release_wave_by_wave_with_a_soak_between() {
 
 #[test]
 fn two_percent_of_bad_shops_stop_the_rollout_within_its_budget_and_the_wave_goes_back() {
-    let fates: Vec<_> = (0..500).map(|index| if index % 50 == 0 { Fate::Bad(1) } else { Fate::Well(2) }).collect();
+    let fates: Vec<_> = (0..500)
+        .map(|index| {
+            if index % 50 == 0 {
+                Fate::Bad(1)
+            } else {
+                Fate::Well(2)
+            }
+        })
+        .collect();
     let mut world = World::new(quick(), &fates);
     assert_eq!(world.run(5000), Phase::Stopped);
     let counts = world.status.counts.clone();
     assert!(counts.failed > 5 && counts.failed <= 5 + 10, "{counts:?}");
     let end = bounds(&world.spec, &world.order)[world.status.wave.unwrap() as usize - 1];
-    let left: Vec<_> = world.order[end..].iter().filter(|shop| world.told[*shop].0 == Told::This).collect();
+    let left: Vec<_> = world.order[end..]
+        .iter()
+        .filter(|shop| world.told[*shop].0 == Told::This)
+        .collect();
     assert_eq!(left, Vec::<&String>::new(), "the failed wave is back");
-    assert!(world.order[..end].iter().any(|shop| world.told[shop].0 == Told::This), "waves before it stay");
+    assert!(
+        world.order[..end]
+            .iter()
+            .any(|shop| world.told[shop].0 == Told::This),
+        "waves before it stay"
+    );
 }
 
 #[test]
 fn a_rollout_whose_shops_all_failed_is_no_success_whatever_its_budget() {
-    // One shop, and a budget of five; a canary by itself; a fleet so small that each wave is one shop.
-    let canary = RolloutSpec { canaries: vec!["s001".to_owned()], ..quick() };
+    // One shop, and a budget of five; a canary by itself; a fleet so small that each wave is one
+    // shop.
+    let canary = RolloutSpec {
+        canaries: vec!["s001".to_owned()],
+        ..quick()
+    };
     for (spec, fates, failed) in [
         (quick(), vec![Fate::Bad(1)], 1),
         (quick(), vec![Fate::Silent], 1),
         (quick(), vec![Fate::Bad(1); 5], 1),
         (canary, vec![Fate::Well(1), Fate::Bad(1), Fate::Well(1)], 1),
         (
-            RolloutSpec { waves: vec![api::Wave { percent: Some(100), soak: "1m".to_owned(), shops: Vec::new() }], ..quick() },
+            RolloutSpec {
+                waves: vec![api::Wave {
+                    percent: Some(100),
+                    soak: "1m".to_owned(),
+                    shops: Vec::new(),
+                }],
+                ..quick()
+            },
             vec![Fate::Bad(1); 4],
             4,
         ),
     ] {
         for on_failure in [OnFailure::Return, OnFailure::Pause] {
-            let mut world = World::new(RolloutSpec { on_failure, ..spec.clone() }, &fates);
-            assert_eq!((world.run(1000), world.status.counts.failed), (Phase::Stopped, failed), "{fates:?}");
-            assert_eq!(world.told_this() == 0, on_failure == OnFailure::Return, "{fates:?}");
+            let mut world = World::new(
+                RolloutSpec {
+                    on_failure,
+                    ..spec.clone()
+                },
+                &fates,
+            );
+            assert_eq!(
+                (world.run(1000), world.status.counts.failed),
+                (Phase::Stopped, failed),
+                "{fates:?}"
+            );
+            assert_eq!(
+                world.told_this() == 0,
+                on_failure == OnFailure::Return,
+                "{fates:?}"
+            );
         }
     }
 }
@@ -210,7 +319,9 @@ fn a_rollout_that_stopped_leaves_shops_to_the_next_one() {
     assert_eq!(world.run(1000), Phase::Stopped);
     let stopped = world.status.clone();
     // Another rollout tells a shop the same release.
-    world.told.insert("s000".to_owned(), (Told::This, world.now));
+    world
+        .told
+        .insert("s000".to_owned(), (Told::This, world.now));
     for _ in 0..30 {
         assert_eq!(world.tick().moves, []);
     }
@@ -222,20 +333,40 @@ fn a_rollout_that_stopped_leaves_shops_to_the_next_one() {
 
 #[test]
 fn shops_that_stayed_with_what_they_rejected_try_again_once_a_person_resumes() {
-    let mut world = World::new(RolloutSpec { on_failure: OnFailure::Pause, ..quick() }, &[Fate::Bad(1); 20]);
+    let mut world = World::new(
+        RolloutSpec {
+            on_failure: OnFailure::Pause,
+            ..quick()
+        },
+        &[Fate::Bad(1); 20],
+    );
     assert_eq!(world.run(1000), Phase::Stopped);
     let told = world.told_this();
     assert!(told > 0);
-    let act = |at: Timestamp| api::Act { at: at.to_string(), by: "anna".to_owned(), what: super::RESUMED.to_owned(), why: String::new() };
+    let act = |at: Timestamp| api::Act {
+        at: at.to_string(),
+        by: "anna".to_owned(),
+        what: super::RESUMED.to_owned(),
+        why: String::new(),
+    };
     // What was said before they failed says nothing.
     (world.status.phase, world.status.failed) = (Some(Phase::Moving), Vec::new());
     world.status.history = vec![act("2026-11-23T11:00:00Z".parse().unwrap())];
     assert_eq!(world.run(10), Phase::Stopped);
     (world.status.phase, world.status.failed) = (Some(Phase::Moving), Vec::new());
     world.status.history = vec![act(world.now)];
-    world.fates.values_mut().for_each(|fate| *fate = Fate::Well(1));
+    world
+        .fates
+        .values_mut()
+        .for_each(|fate| *fate = Fate::Well(1));
     world.fates.insert("s000".to_owned(), Fate::Bad(0));
-    let again = |decision: &Decision| decision.moves.iter().filter(|(_, direction)| *direction == Move::Again).count();
+    let again = |decision: &Decision| {
+        decision
+            .moves
+            .iter()
+            .filter(|(_, direction)| *direction == Move::Again)
+            .count()
+    };
     world.now += SignedDuration::from_mins(1);
     // Each of them once.
     let moves: Vec<_> = (0..10).map(|_| again(&world.tick())).collect();
@@ -251,7 +382,10 @@ fn nothing_moves_while_it_is_paused_or_halted() {
         (world.spec.paused, world.held) = (hold, (!hold).then_some("halted by an operator"));
         let told = world.told_this();
         assert!((0..100).all(|_| world.tick().moves.is_empty()));
-        assert_eq!((world.told_this(), world.status.phase), (told, Some(Phase::Paused)));
+        assert_eq!(
+            (world.told_this(), world.status.phase),
+            (told, Some(Phase::Paused))
+        );
         (world.spec.paused, world.held) = (false, None);
         assert_eq!(world.run(1000), Phase::Completed);
     }
@@ -282,7 +416,11 @@ fn a_fleet_that_scales_is_watched_to_the_end_also_by_who_started_a_moment_ago() 
                 break;
             }
         }
-        assert_eq!((world.status.phase, world.status.counts.failed), (Some(Phase::Completed), 0), "{restart}");
+        assert_eq!(
+            (world.status.phase, world.status.counts.failed),
+            (Some(Phase::Completed), 0),
+            "{restart}"
+        );
     }
 }
 
@@ -309,7 +447,12 @@ fn migrations_of_other_rollouts_count_for_a_database_server() {
     world.spec.waves.truncate(1);
     assert_eq!(world.tick().moves, [], "there are no canaries");
     let moved = world.tick().moves;
-    let of = |server: u8| moved.iter().filter(|(shop, _)| shop.as_bytes()[3] % 3 == server).count();
+    let of = |server: u8| {
+        moved
+            .iter()
+            .filter(|(shop, _)| shop.as_bytes()[3] % 3 == server)
+            .count()
+    };
     assert_eq!((of(0), of(1), of(2)), (0, 1, 3), "{moved:?}");
 }
 
@@ -322,8 +465,17 @@ fn a_breaking_migration_is_not_taken_back() {
     assert!(told > 0);
     world.spec.aborted = true;
     let decision = world.tick();
-    assert_eq!((decision.status.phase, world.told_this()), (Some(Phase::Aborted), told));
-    assert!(decision.why.starts_with(&format!("it was aborted; {told} shops keep the release")), "{}", decision.why);
+    assert_eq!(
+        (decision.status.phase, world.told_this()),
+        (Some(Phase::Aborted), told)
+    );
+    assert!(
+        decision
+            .why
+            .starts_with(&format!("it was aborted; {told} shops keep the release")),
+        "{}",
+        decision.why
+    );
 }
 
 #[test]
@@ -340,9 +492,22 @@ fn a_promoted_wave_is_watched_no_longer() {
 
 #[test]
 fn a_silent_shop_counts_as_failed_after_its_deadline() {
-    let mut world = World::new(RolloutSpec { failure_budget: FailureBudget { shops: 0, percent: 100 }, ..quick() }, &[Fate::Silent; 5]);
+    let mut world = World::new(
+        RolloutSpec {
+            failure_budget: FailureBudget {
+                shops: 0,
+                percent: 100,
+            },
+            ..quick()
+        },
+        &[Fate::Silent; 5],
+    );
     assert_eq!(world.run(100), Phase::Stopped);
-    assert!(world.status.failed[0].why.contains("15m"), "{:?}", world.status.failed);
+    assert!(
+        world.status.failed[0].why.contains("15m"),
+        "{:?}",
+        world.status.failed
+    );
 }
 
 #[derive(Debug, Clone)]

@@ -1,4 +1,5 @@
-//! Shops as lists that `import` takes: a table, with what fits into its columns, or resources, with everything.
+//! Shops as lists that `import` takes: a table, with what fits into its columns, or resources, with
+//! everything.
 
 use super::{COLUMNS, Given};
 use api::{Shop, ShopState};
@@ -16,7 +17,9 @@ pub fn csv<'a>(shops: impl Iterator<Item = &'a Shop>) -> io::Result<String> {
     for shop in shops {
         writer.write_record(row(shop))?;
     }
-    let bytes = writer.into_inner().map_err(|error| io::Error::other(error.to_string()))?;
+    let bytes = writer
+        .into_inner()
+        .map_err(|error| io::Error::other(error.to_string()))?;
     String::from_utf8(bytes).map_err(io::Error::other)
 }
 
@@ -27,7 +30,8 @@ pub fn csv<'a>(shops: impl Iterator<Item = &'a Shop>) -> io::Result<String> {
 /// Where memory is short; nothing else can fail.
 pub fn json<'a>(shops: impl Iterator<Item = &'a Shop>) -> io::Result<String> {
     let items: Vec<Value> = shops.map(resource).collect();
-    let list = json!({ "apiVersion": "longshore.dev/v1alpha1", "kind": "ShopList", "items": items });
+    let list =
+        json!({ "apiVersion": "longshore.dev/v1alpha1", "kind": "ShopList", "items": items });
     Ok(serde_json::to_string_pretty(&list)? + "\n")
 }
 
@@ -39,8 +43,12 @@ pub fn resource(shop: &Shop) -> Value {
     if let Some(labels) = &meta.labels {
         metadata["labels"] = json!(labels);
     }
-    let annotations: BTreeMap<_, _> =
-        meta.annotations.iter().flatten().filter(|(key, _)| !key.starts_with("kubectl.kubernetes.io/")).collect();
+    let annotations: BTreeMap<_, _> = meta
+        .annotations
+        .iter()
+        .flatten()
+        .filter(|(key, _)| !key.starts_with("kubectl.kubernetes.io/"))
+        .collect();
     if !annotations.is_empty() {
         metadata["annotations"] = json!(annotations);
     }
@@ -51,17 +59,32 @@ pub fn resource(shop: &Shop) -> Value {
 #[must_use]
 pub fn lost(shop: &Shop) -> Vec<String> {
     let cells = row(shop);
-    let cells: BTreeMap<&str, &str> =
-        COLUMNS.iter().copied().zip(cells.iter().map(String::as_str)).filter(|(_, cell)| !cell.is_empty()).collect();
+    let cells: BTreeMap<&str, &str> = COLUMNS
+        .iter()
+        .copied()
+        .zip(cells.iter().map(String::as_str))
+        .filter(|(_, cell)| !cell.is_empty())
+        .collect();
     let mut fields = Vec::new();
-    let back = super::shop(&cells, &Given { class: None, channel: "" }).ok().and_then(|value| serde_json::from_value::<Shop>(value).ok());
+    let back = super::shop(
+        &cells,
+        &Given {
+            class: None,
+            channel: "",
+        },
+    )
+    .ok()
+    .and_then(|value| serde_json::from_value::<Shop>(value).ok());
     match back {
         Some(back) => compare("spec", &json!(shop.spec), &json!(back.spec), &mut fields),
         None => fields.push("spec".to_owned()),
     }
     let resource = resource(shop);
     fields.extend(
-        ["labels", "annotations"].into_iter().filter(|it| resource["metadata"].get(it).is_some()).map(|it| format!("metadata.{it}")),
+        ["labels", "annotations"]
+            .into_iter()
+            .filter(|it| resource["metadata"].get(it).is_some())
+            .map(|it| format!("metadata.{it}")),
     );
     fields
 }
@@ -70,9 +93,18 @@ fn compare(path: &str, had: &Value, has: &Value, fields: &mut Vec<String>) {
     match (had, has) {
         (Value::Object(had), Value::Object(has)) => {
             for (name, value) in had {
-                compare(&format!("{path}.{name}"), value, has.get(name).unwrap_or(&Value::Null), fields);
+                compare(
+                    &format!("{path}.{name}"),
+                    value,
+                    has.get(name).unwrap_or(&Value::Null),
+                    fields,
+                );
             }
-            fields.extend(has.keys().filter(|name| !had.contains_key(*name)).map(|name| format!("{path}.{name}")));
+            fields.extend(
+                has.keys()
+                    .filter(|name| !had.contains_key(*name))
+                    .map(|name| format!("{path}.{name}")),
+            );
         }
         _ if had == has => {}
         _ => fields.push(path.to_owned()),
@@ -82,12 +114,27 @@ fn compare(path: &str, had: &Value, has: &Value, fields: &mut Vec<String>) {
 fn row(shop: &Shop) -> [String; COLUMNS.len()] {
     let (spec, services) = (&shop.spec, &shop.spec.services);
     let primary = spec.domains.iter().find(|domain| domain.primary);
-    let aliases: Vec<&str> = spec.domains.iter().filter(|domain| !domain.primary).map(|domain| domain.host.as_str()).collect();
-    let state = if spec.state == ShopState::Active { String::new() } else { format!("{:?}", spec.state) };
-    let (database, cache, media) = (services.database.as_ref(), services.cache.as_ref(), services.media.as_ref());
+    let aliases: Vec<&str> = spec
+        .domains
+        .iter()
+        .filter(|domain| !domain.primary)
+        .map(|domain| domain.host.as_str())
+        .collect();
+    let state = if spec.state == ShopState::Active {
+        String::new()
+    } else {
+        format!("{:?}", spec.state)
+    };
+    let (database, cache, media) = (
+        services.database.as_ref(),
+        services.cache.as_ref(),
+        services.media.as_ref(),
+    );
     [
         shop.metadata.name.clone().unwrap_or_default(),
-        primary.map(|domain| domain.host.clone()).unwrap_or_default(),
+        primary
+            .map(|domain| domain.host.clone())
+            .unwrap_or_default(),
         aliases.join(" "),
         spec.class.clone(),
         spec.channel.clone(),
@@ -98,11 +145,20 @@ fn row(shop: &Shop) -> [String; COLUMNS.len()] {
         database.map(|it| it.name.clone()).unwrap_or_default(),
         cache.map(|it| it.server.clone()).unwrap_or_default(),
         cache.map(|it| it.prefix.clone()).unwrap_or_default(),
-        cache.and_then(|it| it.sessions).map(|database| database.to_string()).unwrap_or_default(),
+        cache
+            .and_then(|it| it.sessions)
+            .map(|database| database.to_string())
+            .unwrap_or_default(),
         media.map(|it| it.server.clone()).unwrap_or_default(),
         media.map(|it| it.path.clone()).unwrap_or_default(),
-        media.and_then(|it| it.access_point.clone()).unwrap_or_default(),
-        spec.config.secret_ref.as_ref().map(|it| it.name.clone()).unwrap_or_default(),
+        media
+            .and_then(|it| it.access_point.clone())
+            .unwrap_or_default(),
+        spec.config
+            .secret_ref
+            .as_ref()
+            .map(|it| it.name.clone())
+            .unwrap_or_default(),
         spec.backup.time_zone.clone(),
     ]
 }

@@ -48,35 +48,58 @@ const COLUMNS: [&str; 18] = [
 ///
 /// # Errors
 ///
-/// Every problem of the table, each with its line: a header that is not known, rows that are shorter or longer than it, and an end in the
-/// middle of a line.
-pub fn table(text: &str, path: &Path, given: &Given<'_>) -> Result<Vec<(usize, Value)>, Vec<String>> {
+/// Every problem of the table, each with its line: a header that is not known, rows that are
+/// shorter or longer than it, and an end in the middle of a line.
+pub fn table(
+    text: &str,
+    path: &Path,
+    given: &Given<'_>,
+) -> Result<Vec<(usize, Value)>, Vec<String>> {
     let mut problems = Vec::new();
     let at = |line: usize| format!("{}:{line}", path.display());
     if !text.is_empty() && !text.ends_with('\n') {
-        problems.push(format!("{}: the last line has no end: the list may have been cut off", at(text.lines().count())));
+        problems.push(format!(
+            "{}: the last line has no end: the list may have been cut off",
+            at(text.lines().count())
+        ));
     }
     // Within a cell a quote is doubled, so that their number is even.
     if !text.matches('"').count().is_multiple_of(2) {
-        problems.push(format!("{}: a quote is never closed: the list may have been cut off", at(text.lines().count())));
+        problems.push(format!(
+            "{}: a quote is never closed: the list may have been cut off",
+            at(text.lines().count())
+        ));
     }
-    let mut reader = csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(text.as_bytes());
+    let mut reader = csv::ReaderBuilder::new()
+        .flexible(true)
+        .trim(csv::Trim::All)
+        .from_reader(text.as_bytes());
     let header: Vec<String> = match reader.headers() {
         Ok(header) => header.iter().map(str::to_ascii_lowercase).collect(),
         Err(error) => return Err(vec![format!("{}: {error}", at(1))]),
     };
-    if let ([only], Some((_, separator))) =
-        (&header[..], [(';', "semicolons"), ('\t', "tabs"), ('|', "bars")].into_iter().find(|(one, _)| header[0].contains(*one)))
-    {
+    if let ([only], Some((_, separator))) = (
+        &header[..],
+        [(';', "semicolons"), ('\t', "tabs"), ('|', "bars")]
+            .into_iter()
+            .find(|(one, _)| header[0].contains(*one)),
+    ) {
         return Err(vec![format!(
-            "{}: {only:?} is one cell: cells are separated by {separator}; save the table with commas as its separator",
+            "{}: {only:?} is one cell: cells are separated by {separator}; save the table with \
+             commas as its separator",
             at(1)
         )]);
     }
     for (index, column) in header.iter().enumerate() {
         if !COLUMNS.contains(&column.as_str()) {
-            let nearest = COLUMNS.iter().max_by(|a, b| strsim::jaro_winkler(column, a).total_cmp(&strsim::jaro_winkler(column, b)));
-            problems.push(format!("{}: {column:?} is no column; did you mean {}?", at(1), nearest.unwrap_or(&"name")));
+            let nearest = COLUMNS.iter().max_by(|a, b| {
+                strsim::jaro_winkler(column, a).total_cmp(&strsim::jaro_winkler(column, b))
+            });
+            problems.push(format!(
+                "{}: {column:?} is no column; did you mean {}?",
+                at(1),
+                nearest.unwrap_or(&"name")
+            ));
         }
         if header[..index].contains(column) {
             problems.push(format!("{}: column {column:?} is there twice", at(1)));
@@ -93,22 +116,45 @@ pub fn table(text: &str, path: &Path, given: &Given<'_>) -> Result<Vec<(usize, V
             Ok(record) => record,
             Err(error) => {
                 let line = error.position().map_or(0, csv::Position::line);
-                problems.push(format!("{}: {error}", at(usize::try_from(line).unwrap_or(0))));
+                problems.push(format!(
+                    "{}: {error}",
+                    at(usize::try_from(line).unwrap_or(0))
+                ));
                 continue;
             }
         };
-        let line = record.position().map_or(0, |position| usize::try_from(position.line()).unwrap_or(0));
+        let line = record
+            .position()
+            .map_or(0, |position| usize::try_from(position.line()).unwrap_or(0));
         if record.len() != header.len() {
-            problems.push(format!("{}: has {} cells, and the header {}", at(line), record.len(), header.len()));
+            problems.push(format!(
+                "{}: has {} cells, and the header {}",
+                at(line),
+                record.len(),
+                header.len()
+            ));
             continue;
         }
-        let row: BTreeMap<&str, &str> = header.iter().map(String::as_str).zip(record.iter()).filter(|(_, cell)| !cell.is_empty()).collect();
+        let row: BTreeMap<&str, &str> = header
+            .iter()
+            .map(String::as_str)
+            .zip(record.iter())
+            .filter(|(_, cell)| !cell.is_empty())
+            .collect();
         match shop(&row, given) {
             Ok(shop) => shops.push((line, shop)),
-            Err(found) => problems.extend(found.into_iter().map(|problem| format!("{}: {problem}", at(line)))),
+            Err(found) => problems.extend(
+                found
+                    .into_iter()
+                    .map(|problem| format!("{}: {problem}", at(line))),
+            ),
         }
     }
-    if problems.is_empty() { Ok(shops) } else { Err(problems) }
+    if problems.is_empty() {
+        Ok(shops)
+    } else {
+        Err(problems)
+    }
 }
 
 /// Takes documents that are rows, or Shops already.
@@ -116,7 +162,10 @@ pub fn table(text: &str, path: &Path, given: &Given<'_>) -> Result<Vec<(usize, V
 /// # Errors
 ///
 /// Every problem, each with its place.
-pub fn documents(documents: &[Document], given: &Given<'_>) -> Result<Vec<(usize, Value)>, Vec<String>> {
+pub fn documents(
+    documents: &[Document],
+    given: &Given<'_>,
+) -> Result<Vec<(usize, Value)>, Vec<String>> {
     let (mut shops, mut problems) = (Vec::new(), Vec::new());
     for (index, document) in documents.iter().enumerate() {
         let place = format!("{}: item {}", document.place(), index + 1);
@@ -128,17 +177,32 @@ pub fn documents(documents: &[Document], given: &Given<'_>) -> Result<Vec<(usize
             problems.push(format!("{place}: is no object"));
             continue;
         };
-        let cells: BTreeMap<&str, String> = fields.iter().map(|(name, value)| (name.as_str(), cell(value))).collect();
+        let cells: BTreeMap<&str, String> = fields
+            .iter()
+            .map(|(name, value)| (name.as_str(), cell(value)))
+            .collect();
         for unknown in cells.keys().filter(|name| !COLUMNS.contains(name)) {
             problems.push(format!("{place}: {unknown:?} is not a field"));
         }
-        let row = cells.iter().map(|(name, cell)| (*name, cell.as_str())).filter(|(_, cell)| !cell.is_empty()).collect();
+        let row = cells
+            .iter()
+            .map(|(name, cell)| (*name, cell.as_str()))
+            .filter(|(_, cell)| !cell.is_empty())
+            .collect();
         match shop(&row, given) {
             Ok(shop) => shops.push((document.line, shop)),
-            Err(found) => problems.extend(found.into_iter().map(|problem| format!("{place}: {problem}"))),
+            Err(found) => problems.extend(
+                found
+                    .into_iter()
+                    .map(|problem| format!("{place}: {problem}")),
+            ),
         }
     }
-    if problems.is_empty() { Ok(shops) } else { Err(problems) }
+    if problems.is_empty() {
+        Ok(shops)
+    } else {
+        Err(problems)
+    }
 }
 
 fn cell(value: &Value) -> String {
@@ -153,7 +217,10 @@ fn cell(value: &Value) -> String {
 fn shop(row: &BTreeMap<&str, &str>, given: &Given<'_>) -> Result<Value, Vec<String>> {
     let mut problems = Vec::new();
     let cell = |column: &str| row.get(column).copied();
-    let (name, domain) = (cell("name").unwrap_or_default(), cell("domain").unwrap_or_default());
+    let (name, domain) = (
+        cell("name").unwrap_or_default(),
+        cell("domain").unwrap_or_default(),
+    );
     if name.is_empty() {
         problems.push("name is missing".to_owned());
     }
@@ -181,10 +248,20 @@ fn shop(row: &BTreeMap<&str, &str>, given: &Given<'_>) -> Result<Value, Vec<Stri
         return Err(problems);
     }
     let mut domains = vec![json!({ "host": domain, "primary": true })];
-    domains.extend(aliases.split_whitespace().map(|alias| json!({ "host": alias, "redirectTo": domain })));
+    domains.extend(
+        aliases
+            .split_whitespace()
+            .map(|alias| json!({ "host": alias, "redirectTo": domain })),
+    );
     let mut spec = Map::from_iter([
         ("class".to_owned(), json!(class)),
-        ("channel".to_owned(), json!(cell("channel").map_or_else(|| given.channel.replace("{name}", name), str::to_owned))),
+        (
+            "channel".to_owned(),
+            json!(
+                cell("channel")
+                    .map_or_else(|| given.channel.replace("{name}", name), str::to_owned)
+            ),
+        ),
         ("domains".to_owned(), Value::Array(domains)),
         ("services".to_owned(), services(&cell, name, sessions)),
     ]);
@@ -192,26 +269,43 @@ fn shop(row: &BTreeMap<&str, &str>, given: &Given<'_>) -> Result<Value, Vec<Stri
         spec.insert("state".to_owned(), json!(state));
     }
     if let Some(secret) = cell("secret") {
-        spec.insert("config".to_owned(), json!({ "secretRef": { "name": secret } }));
+        spec.insert(
+            "config".to_owned(),
+            json!({ "secretRef": { "name": secret } }),
+        );
     }
     if min.is_some() || max.is_some() {
         let min = min.or(max).unwrap_or(2);
-        spec.insert("scale".to_owned(), json!({ "min": min, "max": max.unwrap_or(min) }));
+        spec.insert(
+            "scale".to_owned(),
+            json!({ "min": min, "max": max.unwrap_or(min) }),
+        );
     }
     if let Some(zone) = cell("time_zone") {
         spec.insert("backup".to_owned(), json!({ "timeZone": zone }));
     }
-    Ok(json!({ "apiVersion": "longshore.dev/v1alpha1", "kind": "Shop", "metadata": { "name": name }, "spec": spec }))
+    Ok(
+        json!({ "apiVersion": "longshore.dev/v1alpha1", "kind": "Shop", "metadata": { "name": name }, "spec": spec }),
+    )
 }
 
-fn services<'a>(cell: &impl Fn(&str) -> Option<&'a str>, name: &str, sessions: Option<u64>) -> Value {
+fn services<'a>(
+    cell: &impl Fn(&str) -> Option<&'a str>,
+    name: &str,
+    sessions: Option<u64>,
+) -> Value {
     let mut services = Map::new();
     if let Some(server) = cell("database") {
-        let database = cell("database_name").map_or_else(|| format!("shop_{}", name.replace('-', "_")), str::to_owned);
-        services.insert("database".to_owned(), json!({ "ref": server, "name": database }));
+        let database = cell("database_name")
+            .map_or_else(|| format!("shop_{}", name.replace('-', "_")), str::to_owned);
+        services.insert(
+            "database".to_owned(),
+            json!({ "ref": server, "name": database }),
+        );
     }
     if let Some(server) = cell("cache") {
-        let prefix = cell("cache_prefix").map_or_else(|| format!("{}_", name.replace('-', "_")), str::to_owned);
+        let prefix = cell("cache_prefix")
+            .map_or_else(|| format!("{}_", name.replace('-', "_")), str::to_owned);
         let mut cache = json!({ "ref": server, "prefix": prefix });
         if let Some(database) = sessions {
             cache["sessions"] = json!(database);
@@ -234,13 +328,25 @@ pub fn collisions(shops: &[(usize, Shop)], path: &Path) -> Vec<String> {
     let mut claims = Claims::default();
     let name = |shop: &Shop| shop.metadata.name.clone().unwrap_or_default();
     let mut seen = BTreeSet::new();
-    for (order, (_, shop)) in (0_i64..).zip(shops).filter(|(_, (_, shop))| seen.insert(name(shop))) {
+    for (order, (_, shop)) in (0_i64..)
+        .zip(shops)
+        .filter(|(_, (_, shop))| seen.insert(name(shop)))
+    {
         claims.see_since(&name(shop), shop, None, Timestamp::from_second(order).ok());
     }
-    let line = |wanted: &str| shops.iter().find(|(_, shop)| name(shop) == wanted).map_or(0, |(line, _)| *line);
+    let line = |wanted: &str| {
+        shops
+            .iter()
+            .find(|(_, shop)| name(shop) == wanted)
+            .map_or(0, |(line, _)| *line)
+    };
     let told = |(at, shop): &(usize, Shop)| {
         let label = format!("{}:{at}: {}", path.display(), name(shop));
-        claims.refused(&name(shop)).into_iter().map(move |found| (label.clone(), found)).collect::<Vec<_>>()
+        claims
+            .refused(&name(shop))
+            .into_iter()
+            .map(move |found| (label.clone(), found))
+            .collect::<Vec<_>>()
     };
     let mut once = BTreeSet::new();
     shops

@@ -1,16 +1,18 @@
-//! Keys: what openssl makes is read, what we write has one form, and everything else is named for what it is.
+//! Keys: what openssl makes is read, what we write has one form, and everything else is named for
+//! what it is.
 
 use crate::made::key;
 use release::{Algorithm, KeyError, PublicKey, Reason, SecretKey};
 
-// Made with `openssl genpkey` (see tests/golden/README.md); signatures over "hello" by `openssl dgst -sha256 -sign` and
-// `openssl pkeyutl -sign -rawin`, of openssl 3.0.
+// Made with `openssl genpkey` (see tests/golden/README.md); signatures over "hello" by `openssl
+// dgst -sha256 -sign` and `openssl pkeyutl -sign -rawin`, of openssl 3.0.
 const P256_KEY: &str = include_str!("../../../../tests/golden/v1/ci.key");
 const P256_PUB: &str = include_str!("../../../../tests/golden/v1/ci.pub");
 const P256_SIGNATURE: &str = "MEUCIQCtwB4Qq1MUJOJjQHvUI1MBqq2KNYkssULW07VzmJcR2wIgWq2zTzGcGElh5t5bOuqIcn9KBFXdWYCx1vAX8Fu8ASw=";
 const ED25519_KEY: &str = include_str!("../../../../tests/golden/v1/second.key");
 const ED25519_PUB: &str = include_str!("../../../../tests/golden/v1/second.pub");
-const ED25519_SIGNATURE: &str = "9EnuLe82bVTKVCQLxtq13Lc2ENFv1Yh1TTmevaLUMjtg9iFkyoHhI2bD38CgkvoDqRNnnn2UppIi6DTLK+OkBQ==";
+const ED25519_SIGNATURE: &str =
+    "9EnuLe82bVTKVCQLxtq13Lc2ENFv1Yh1TTmevaLUMjtg9iFkyoHhI2bD38CgkvoDqRNnnn2UppIi6DTLK+OkBQ==";
 
 /// `P256_PUB` with its point compressed, by `openssl pkey -pubout -ec_conv_form compressed`.
 const COMPRESSED: &str = "-----BEGIN PUBLIC KEY-----
@@ -31,10 +33,19 @@ fn base64(text: &str) -> Vec<u8> {
 
 #[test]
 fn keys_and_signatures_of_openssl_are_read() {
-    for (secret, public, signature, algorithm) in
-        [(P256_KEY, P256_PUB, P256_SIGNATURE, Algorithm::EcdsaP256), (ED25519_KEY, ED25519_PUB, ED25519_SIGNATURE, Algorithm::Ed25519)]
-    {
-        let (secret, parsed) = (SecretKey::from_pem(secret).unwrap(), PublicKey::from_pem(public).unwrap());
+    for (secret, public, signature, algorithm) in [
+        (P256_KEY, P256_PUB, P256_SIGNATURE, Algorithm::EcdsaP256),
+        (
+            ED25519_KEY,
+            ED25519_PUB,
+            ED25519_SIGNATURE,
+            Algorithm::Ed25519,
+        ),
+    ] {
+        let (secret, parsed) = (
+            SecretKey::from_pem(secret).unwrap(),
+            PublicKey::from_pem(public).unwrap(),
+        );
         assert_eq!((secret.public(), parsed.algorithm()), (&parsed, algorithm));
         assert_eq!(parsed.to_pem(), public);
         assert!(parsed.verify(b"hello", &base64(signature)));
@@ -54,7 +65,12 @@ fn keys_are_written_as_openssl_writes_them() {
 fn a_new_key_is_read_back() {
     for algorithm in [Algorithm::EcdsaP256, Algorithm::Ed25519] {
         let key = SecretKey::generate(algorithm).unwrap();
-        assert_eq!(SecretKey::from_pem(&key.to_pem().unwrap()).unwrap().public(), key.public());
+        assert_eq!(
+            SecretKey::from_pem(&key.to_pem().unwrap())
+                .unwrap()
+                .public(),
+            key.public()
+        );
         assert_eq!(algorithm.to_string().parse(), Ok(algorithm));
     }
 }
@@ -62,7 +78,13 @@ fn a_new_key_is_read_back() {
 #[test]
 fn secrets_are_not_shown() {
     let key = key(7);
-    assert_eq!(format!("{key:?}"), format!("SecretKey(of PublicKey(ed25519 {}))", key.public().id().short()));
+    assert_eq!(
+        format!("{key:?}"),
+        format!(
+            "SecretKey(of PublicKey(ed25519 {}))",
+            key.public().id().short()
+        )
+    );
 }
 
 #[test]
@@ -73,13 +95,22 @@ fn what_is_not_a_public_key_is_named() {
     for (text, says) in [
         ("", "found none"),
         ("hello", "found none"),
-        (P256_KEY, "found \"PRIVATE KEY\"; make the public half with `openssl pkey -pubout`"),
+        (
+            P256_KEY,
+            "found \"PRIVATE KEY\"; make the public half with `openssl pkey -pubout`",
+        ),
         (&two, "found several"),
         (COMPRESSED, "uncompressed point"),
         (P384, "not an ECDSA P-256 key"),
         (&off_curve, "not on the curve"),
-        ("-----BEGIN PUBLIC KEY-----\nAAAA*\n-----END PUBLIC KEY-----\n", "damaged"),
-        ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "openssl x509"),
+        (
+            "-----BEGIN PUBLIC KEY-----\nAAAA*\n-----END PUBLIC KEY-----\n",
+            "damaged",
+        ),
+        (
+            "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+            "openssl x509",
+        ),
         (&"x".repeat(20_000), "16 KiB"),
         (&cut, "found none"),
     ] {
@@ -94,14 +125,29 @@ fn what_is_not_a_private_key_is_named_with_the_way_out() {
     let block = |label: &str| format!("-----BEGIN {label}-----\nAAAA\n-----END {label}-----\n");
     for (text, says) in [
         (block("EC PRIVATE KEY"), "openssl pkcs8 -topk8 -nocrypt"),
-        (block("EC PARAMETERS") + &block("EC PRIVATE KEY"), "openssl pkcs8 -topk8 -nocrypt"),
-        (block("ENCRYPTED PRIVATE KEY"), "decrypt it with `openssl pkcs8`"),
-        (block("ENCRYPTED SIGSTORE PRIVATE KEY"), "longshore release attach"),
-        (block("PRIVATE KEY"), "not an ECDSA P-256 or Ed25519 private key"),
+        (
+            block("EC PARAMETERS") + &block("EC PRIVATE KEY"),
+            "openssl pkcs8 -topk8 -nocrypt",
+        ),
+        (
+            block("ENCRYPTED PRIVATE KEY"),
+            "decrypt it with `openssl pkcs8`",
+        ),
+        (
+            block("ENCRYPTED SIGSTORE PRIVATE KEY"),
+            "longshore release attach",
+        ),
+        (
+            block("PRIVATE KEY"),
+            "not an ECDSA P-256 or Ed25519 private key",
+        ),
         (P256_PUB.to_owned(), "found \"PUBLIC KEY\""),
     ] {
         let error = SecretKey::from_pem(&text).unwrap_err();
         assert!(error.to_string().contains(says), "{error}");
     }
-    assert!(matches!("rsa".parse::<Algorithm>(), Err(KeyError::Algorithm(_))));
+    assert!(matches!(
+        "rsa".parse::<Algorithm>(),
+        Err(KeyError::Algorithm(_))
+    ));
 }

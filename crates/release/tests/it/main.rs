@@ -1,6 +1,10 @@
-//! What the crate promises to those who use it: vectors of the specifications, the refusals, and the files of version 1.
+//! What the crate promises to those who use it: vectors of the specifications, the refusals, and
+//! the files of version 1.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests stop at what they did not expect, as tests do")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "helpers of tests stop at what they did not expect, as tests do"
+)]
 
 mod dsse;
 mod faults;

@@ -1,4 +1,5 @@
-//! Properties: no input panics, no mutation of a signed envelope changes what it says, everything written is read.
+//! Properties: no input panics, no mutation of a signed envelope changes what it says, everything
+//! written is read.
 
 use crate::{
     made::{key, release, root, signed, trusted},
@@ -11,7 +12,10 @@ use release::{Envelope, Manifest, Migration, PublicKey, Release, SecretKey, Trus
 fn parse_all(bytes: &[u8]) {
     if let Ok(envelope) = Envelope::parse(bytes) {
         assert_eq!(Envelope::parse(&envelope.to_json()).unwrap(), envelope);
-        drop((Release::unverified(&envelope), TrustRoot::unverified(&envelope)));
+        drop((
+            Release::unverified(&envelope),
+            TrustRoot::unverified(&envelope),
+        ));
     }
     drop((TrustRoot::from_trusted(bytes), Manifest::parse(bytes)));
     let text = String::from_utf8_lossy(bytes);
@@ -29,7 +33,12 @@ enum Mutation {
 
 fn mutation() -> impl Strategy<Value = (prop::sample::Index, Mutation)> {
     // Half of the new bytes are ones that mean something in JSON and base64.
-    let byte = || prop_oneof![any::<u8>(), prop::sample::select(b"\"\\{}[]:,=+/-_ aA0".to_vec())];
+    let byte = || {
+        prop_oneof![
+            any::<u8>(),
+            prop::sample::select(b"\"\\{}[]:,=+/-_ aA0".to_vec())
+        ]
+    };
     let change = prop_oneof![
         byte().prop_map(Mutation::Set),
         byte().prop_map(Mutation::Insert),

@@ -9,8 +9,14 @@ fn statement() -> Value {
 }
 
 fn verdict(payload: &str) -> Result<Release, Reason> {
-    let envelope = signed(Envelope::new(release::RELEASE_PAYLOAD_TYPE, payload.as_bytes().to_vec()), &[1]);
-    trusted(1, &[1], 1).verify_release(&envelope).map(release::Verified::into_inner).map_err(|error| error.reason())
+    let envelope = signed(
+        Envelope::new(release::RELEASE_PAYLOAD_TYPE, payload.as_bytes().to_vec()),
+        &[1],
+    );
+    trusted(1, &[1], 1)
+        .verify_release(&envelope)
+        .map(release::Verified::into_inner)
+        .map_err(|error| error.reason())
 }
 
 #[test]
@@ -18,15 +24,28 @@ fn the_payload_is_this_text() {
     let payload = String::from_utf8(release(8).to_envelope().unwrap().payload().to_vec()).unwrap();
     let statement = r#"{"_type":"https://in-toto.io/Statement/v1","subject":[{"name":"manifest.json","digest":{"sha256":"DIGEST"}}],"#;
     let predicate = r#""predicateType":"https://longshore.dev/release/v1","predicate":{"channel":"shops/acme","sequence":8,"#;
-    let rest =
-        r#""created":"2026-03-01T12:00:00Z","expires":"2026-06-01T12:00:00Z","rootVersion":1,"migration":"none","manifest":{"size":8}}}"#;
-    assert_eq!(payload, [statement, predicate, rest].concat().replace("DIGEST", &release(8).manifest.to_string()));
+    let rest = r#""created":"2026-03-01T12:00:00Z","expires":"2026-06-01T12:00:00Z","rootVersion":1,"migration":"none","manifest":{"size":8}}}"#;
+    assert_eq!(
+        payload,
+        [statement, predicate, rest]
+            .concat()
+            .replace("DIGEST", &release(8).manifest.to_string())
+    );
 }
 
 #[test]
 fn what_is_written_is_read() {
-    for release in [release(8), Release { expires: None, ..release(1) }] {
-        assert_eq!(Release::unverified(&release.to_envelope().unwrap()).unwrap(), release);
+    for release in [
+        release(8),
+        Release {
+            expires: None,
+            ..release(1)
+        },
+    ] {
+        assert_eq!(
+            Release::unverified(&release.to_envelope().unwrap()).unwrap(),
+            release
+        );
     }
 }
 
@@ -47,7 +66,10 @@ fn signed_nonsense_is_refused() {
         ("/predicateType", json!("https://longshore.dev/release/v2")),
         ("/subject", json!([])),
         ("/subject", json!([subject, subject])),
-        ("/subject/0", json!(["x", {"sha256": subject["digest"]["sha256"]}])),
+        (
+            "/subject/0",
+            json!(["x", {"sha256": subject["digest"]["sha256"]}]),
+        ),
         ("/subject/0/digest", json!({"sha512": "00"})),
         ("/subject/0/digest/sha256", json!("00")),
         ("/predicate", json!([])),
@@ -65,28 +87,59 @@ fn signed_nonsense_is_refused() {
         ("/predicate/migration", json!({"none": null})),
         ("/predicate/manifest", json!(8)),
         ("/predicate/manifest/size", json!(0)),
-        ("/predicate/manifest/size", json!(limits::MANIFEST_LIMIT + 1)),
+        (
+            "/predicate/manifest/size",
+            json!(limits::MANIFEST_LIMIT + 1),
+        ),
         ("/predicate/manifest", json!({"size": 8, "gzip": true})),
     ] {
         let mut changed = statement();
         *changed.pointer_mut(pointer).unwrap() = value.clone();
-        assert_eq!(verdict(&changed.to_string()), Err(Reason::Statement), "{pointer} {value}");
+        assert_eq!(
+            verdict(&changed.to_string()),
+            Err(Reason::Statement),
+            "{pointer} {value}"
+        );
     }
     let text = statement().to_string();
-    for (from, to) in [(r#""sequence":8"#, r#""sequence":8,"sequence":9"#), (r#""sequence":8"#, r#""sequence":8,"notBefore":9"#), ("{", "")]
-    {
-        assert_eq!(verdict(&text.replacen(from, to, 1)), Err(Reason::Statement), "{to}");
+    for (from, to) in [
+        (r#""sequence":8"#, r#""sequence":8,"sequence":9"#),
+        (r#""sequence":8"#, r#""sequence":8,"notBefore":9"#),
+        ("{", ""),
+    ] {
+        assert_eq!(
+            verdict(&text.replacen(from, to, 1)),
+            Err(Reason::Statement),
+            "{to}"
+        );
     }
 }
 
 #[test]
 fn the_payload_type_is_part_of_what_is_signed() {
     let envelope = release(8).to_envelope().unwrap();
-    let other = signed(Envelope::new("application/json", envelope.payload().to_vec()), &[1]);
-    assert_eq!(trusted(1, &[1], 1).verify_release(&other).unwrap_err().reason(), Reason::Statement);
-    let swapped = String::from_utf8(signed(envelope, &[1]).to_json()).unwrap().replace("vnd.in-toto+json", "vnd.in-toto+xml");
+    let other = signed(
+        Envelope::new("application/json", envelope.payload().to_vec()),
+        &[1],
+    );
+    assert_eq!(
+        trusted(1, &[1], 1)
+            .verify_release(&other)
+            .unwrap_err()
+            .reason(),
+        Reason::Statement
+    );
+    let swapped = String::from_utf8(signed(envelope, &[1]).to_json())
+        .unwrap()
+        .replace("vnd.in-toto+json", "vnd.in-toto+xml");
     let swapped = Envelope::parse(swapped.as_bytes()).unwrap();
-    assert_eq!(trusted(1, &[1], 1).verify_release(&swapped).unwrap_err().reason(), Reason::Signature);
+    assert_eq!(
+        trusted(1, &[1], 1)
+            .verify_release(&swapped)
+            .unwrap_err()
+            .reason(),
+        Reason::Signature
+    );
 }
 
 #[test]
@@ -101,16 +154,28 @@ fn the_longest_release_fits_what_a_kms_signs() {
         ..release(1)
     };
     assert!(longest.to_envelope().unwrap().pae().len() < 1024);
-    let padded = statement().to_string().replacen('{', &format!("{{{}", " ".repeat(limits::PAE_LIMIT)), 1);
+    let padded =
+        statement()
+            .to_string()
+            .replacen('{', &format!("{{{}", " ".repeat(limits::PAE_LIMIT)), 1);
     assert_eq!(verdict(&padded), Err(Reason::TooLarge));
 }
 
 #[test]
 fn a_release_that_could_not_be_read_is_not_written() {
     for bad in [
-        Release { root_version: 0, ..release(1) },
-        Release { manifest_size: 0, ..release(1) },
-        Release { expires: Some(release(1).created), ..release(1) },
+        Release {
+            root_version: 0,
+            ..release(1)
+        },
+        Release {
+            manifest_size: 0,
+            ..release(1)
+        },
+        Release {
+            expires: Some(release(1).created),
+            ..release(1)
+        },
     ] {
         assert_eq!(bad.to_envelope().unwrap_err().reason(), Reason::Statement);
     }

@@ -1,11 +1,13 @@
-//! What a shop's status says once it is told another release, and which one it may fall back to. Pure.
+//! What a shop's status says once it is told another release, and which one it may fall back to.
+//! Pure.
 
 use super::{migrates, record};
 use api::{Fleet, InForce, RejectedRelease, Shop, ShopRelease, ShopStatus};
 use jiff::Timestamp;
 use release::{Migration, Sequence};
 
-/// Rejected releases that a shop's status remembers: what a person still looks for, and little enough for every shop.
+/// Rejected releases that a shop's status remembers: what a person still looks for, and little
+/// enough for every shop.
 const REMEMBERED: usize = 8;
 
 /// The part of a shop's status that says what it is told.
@@ -19,7 +21,8 @@ pub struct Next {
     pub rejected: Vec<RejectedRelease>,
 }
 
-/// The shop is told `release`. Where it was rejected before, it is tried once more: whoever rolls it out wants that.
+/// The shop is told `release`. Where it was rejected before, it is tried once more: whoever rolls
+/// it out wants that.
 #[must_use]
 pub fn forward(shop: &Shop, release: &InForce, fleet: &Fleet, now: Timestamp) -> Next {
     let status = shop.status.clone().unwrap_or_default();
@@ -28,12 +31,23 @@ pub fn forward(shop: &Shop, release: &InForce, fleet: &Fleet, now: Timestamp) ->
     let ran = |old: &ShopRelease| {
         let refused = status.rejected.iter().any(|it| it.manifest == old.manifest);
         let found = find(shop, old, fleet);
-        let waits =
-            found.is_some_and(|found| migrates(shop, found, fleet) && status.migrated.is_none_or(|migrated| migrated < old.sequence));
+        let waits = found.is_some_and(|found| {
+            migrates(shop, found, fleet)
+                && status
+                    .migrated
+                    .is_none_or(|migrated| migrated < old.sequence)
+        });
         !refused && !waits
     };
     let previous = status.release.clone().filter(ran).or(status.previous);
-    Next { release: ShopRelease { retried, ..record(release, now) }, previous, rejected }
+    Next {
+        release: ShopRelease {
+            retried,
+            ..record(release, now)
+        },
+        previous,
+        rejected,
+    }
 }
 
 /// The shop goes back to the release before, as the one of sequence `from` failed.
@@ -41,20 +55,42 @@ pub fn forward(shop: &Shop, release: &InForce, fleet: &Fleet, now: Timestamp) ->
 pub fn back(status: &ShopStatus, from: Sequence, now: Timestamp) -> Option<Next> {
     let previous = status.previous.clone()?;
     let returned_from = Some(from.get().cast_signed());
-    let release = ShopRelease { since: Some(now.to_string()), returned_from, retried: false, ..previous };
-    Some(Next { release, previous: None, rejected: status.rejected.clone() })
+    let release = ShopRelease {
+        since: Some(now.to_string()),
+        returned_from,
+        retried: false,
+        ..previous
+    };
+    Some(Next {
+        release,
+        previous: None,
+        rejected: status.rejected.clone(),
+    })
 }
 
 /// The shop is told what it is told, which its pods rejected, once more.
 #[must_use]
 pub fn again(status: &ShopStatus, now: Timestamp) -> Option<Next> {
-    let release = ShopRelease { since: Some(now.to_string()), retried: true, ..status.release.clone()? };
+    let release = ShopRelease {
+        since: Some(now.to_string()),
+        retried: true,
+        ..status.release.clone()?
+    };
     let (rejected, _) = without(status, &release.manifest);
-    Some(Next { release, previous: status.previous.clone(), rejected })
+    Some(Next {
+        release,
+        previous: status.previous.clone(),
+        rejected,
+    })
 }
 
 fn without(status: &ShopStatus, manifest: &str) -> (Vec<RejectedRelease>, bool) {
-    let rejected: Vec<_> = status.rejected.iter().filter(|it| it.manifest != manifest).cloned().collect();
+    let rejected: Vec<_> = status
+        .rejected
+        .iter()
+        .filter(|it| it.manifest != manifest)
+        .cloned()
+        .collect();
     let fewer = rejected.len() < status.rejected.len();
     (rejected, fewer)
 }
@@ -66,19 +102,37 @@ pub fn rejected(status: &ShopStatus, new: RejectedRelease) -> Option<Vec<Rejecte
         return None;
     }
     let first = (status.rejected.len() + 1).saturating_sub(REMEMBERED);
-    Some(status.rejected.iter().skip(first).cloned().chain([new]).collect())
+    Some(
+        status
+            .rejected
+            .iter()
+            .skip(first)
+            .cloned()
+            .chain([new])
+            .collect(),
+    )
 }
 
-/// What pods may start with while `told` has to wait; nothing where a breaking migration was made for `told`, as there is no way back.
-pub(super) fn previous<'a>(shop: &Shop, told: &InForce, fleet: &'a Fleet, migrated: Option<Sequence>) -> Option<&'a InForce> {
-    let gone = told.migration == Migration::Breaking && migrated.is_some_and(|migrated| migrated >= told.sequence);
+/// What pods may start with while `told` has to wait; nothing where a breaking migration was made
+/// for `told`, as there is no way back.
+pub(super) fn previous<'a>(
+    shop: &Shop,
+    told: &InForce,
+    fleet: &'a Fleet,
+    migrated: Option<Sequence>,
+) -> Option<&'a InForce> {
+    let gone = told.migration == Migration::Breaking
+        && migrated.is_some_and(|migrated| migrated >= told.sequence);
     let previous = shop.status.as_ref()?.previous.as_ref().filter(|_| !gone)?;
     find(shop, previous, fleet)
 }
 
 fn find<'a>(shop: &Shop, wanted: &ShopRelease, fleet: &'a Fleet) -> Option<&'a InForce> {
     let channel: release::ChannelName = shop.spec.channel.parse().ok()?;
-    let found = fleet.releases.get(&channel)?.get(&wanted.sequence.unsigned_abs())?;
+    let found = fleet
+        .releases
+        .get(&channel)?
+        .get(&wanted.sequence.unsigned_abs())?;
     (found.name == wanted.name).then_some(found)
 }
 
@@ -102,9 +156,19 @@ mod tests {
     fn fleet(migrations: &[Migration]) -> Fleet {
         let mut fleet = Fleet::default();
         let spec = json!({"engine": "Magento2", "images": {"longshore": "l", "shop": "s"}, "store": {"location": "s3://b/p", "region": "r", "trust": "t"}});
-        fleet.classes.insert("c".to_owned(), ShopClass::new("c", serde_json::from_value(spec).unwrap()));
-        let releases = fleet.releases.entry("shops/a".parse().unwrap()).or_default();
-        releases.extend((42..).zip(migrations).map(|(sequence, migration)| (sequence, in_force(sequence, *migration))));
+        fleet.classes.insert(
+            "c".to_owned(),
+            ShopClass::new("c", serde_json::from_value(spec).unwrap()),
+        );
+        let releases = fleet
+            .releases
+            .entry("shops/a".parse().unwrap())
+            .or_default();
+        releases.extend(
+            (42..)
+                .zip(migrations)
+                .map(|(sequence, migration)| (sequence, in_force(sequence, *migration))),
+        );
         fleet
     }
 
@@ -125,7 +189,13 @@ mod tests {
 
     fn refusal(sequence: u64) -> RejectedRelease {
         let (manifest, sequence) = (told(sequence).manifest, sequence.cast_signed());
-        RejectedRelease { manifest, sequence, pod: "web-1".to_owned(), at: now().to_string(), why: "502".to_owned() }
+        RejectedRelease {
+            manifest,
+            sequence,
+            pod: "web-1".to_owned(),
+            at: now().to_string(),
+            why: "502".to_owned(),
+        }
     }
 
     #[test]
@@ -139,10 +209,22 @@ mod tests {
             (Nothing, None, vec![refusal(43)], 42),
         ] {
             let fleet = fleet(&[Nothing, migration, Nothing]);
-            let (worked, release, previous) = (Some("then".to_owned()), Some(told(43)), Some(told(42)));
-            let status = ShopStatus { worked, release, previous, migrated, rejected: refused, ..ShopStatus::default() };
+            let (worked, release, previous) =
+                (Some("then".to_owned()), Some(told(43)), Some(told(42)));
+            let status = ShopStatus {
+                worked,
+                release,
+                previous,
+                migrated,
+                rejected: refused,
+                ..ShopStatus::default()
+            };
             let next = forward(&shop(status), &in_force(44, Nothing), &fleet, now());
-            assert_eq!(next.previous.map(|it| it.sequence), Some(expected), "{migration} {migrated:?}");
+            assert_eq!(
+                next.previous.map(|it| it.sequence),
+                Some(expected),
+                "{migration} {migrated:?}"
+            );
             assert!(!next.release.retried);
         }
     }
@@ -151,34 +233,80 @@ mod tests {
     fn a_new_shop_has_its_database_made_ready_whatever_its_first_release_says() {
         let fleet = fleet(&[Migration::None]);
         let release = in_force(42, Migration::None);
-        let migrates = |status: serde_json::Value| migrates(&shop(serde_json::from_value(status).unwrap()), &release, &fleet);
+        let migrates = |status: serde_json::Value| {
+            migrates(
+                &shop(serde_json::from_value(status).unwrap()),
+                &release,
+                &fleet,
+            )
+        };
         assert!(migrates(json!({})));
         assert!(!migrates(json!({"migrated": 41})) && !migrates(json!({"worked": "then"})));
         // Of before anybody asked for pages.
         let ready = json!({"type": "Ready", "status": "True", "reason": "Serving", "message": "", "lastTransitionTime": now()});
-        assert!(!migrates(json!({"pods": "1/2", "conditions": [ready]})) && migrates(json!({"pods": "0/0", "conditions": [ready]})));
+        assert!(
+            !migrates(json!({"pods": "1/2", "conditions": [ready]}))
+                && migrates(json!({"pods": "0/0", "conditions": [ready]}))
+        );
         let mut archived = shop(ShopStatus::default());
         archived.spec.state = api::ShopState::Suspended;
-        assert!(!super::migrates(&archived, &release, &fleet), "it has no pods, and so nothing to wait for");
+        assert!(
+            !super::migrates(&archived, &release, &fleet),
+            "it has no pods, and so nothing to wait for"
+        );
     }
 
     #[test]
     fn what_was_rejected_is_tried_again_by_who_is_told_it_once_more() {
         let fleet = fleet(&[Migration::None, Migration::None]);
         let (worked, rejected) = (Some("then".to_owned()), vec![refusal(43)]);
-        let failed = ShopStatus { worked, release: Some(told(43)), previous: Some(told(42)), rejected, ..ShopStatus::default() };
+        let failed = ShopStatus {
+            worked,
+            release: Some(told(43)),
+            previous: Some(told(42)),
+            rejected,
+            ..ShopStatus::default()
+        };
         let back = back(&failed, 43.try_into().unwrap(), now()).unwrap();
         assert_eq!(
-            (back.release.sequence, back.release.returned_from, back.rejected.len(), back.previous.clone()),
+            (
+                back.release.sequence,
+                back.release.returned_from,
+                back.rejected.len(),
+                back.previous.clone()
+            ),
             (42, Some(43), 1, None)
         );
-        let returned = ShopStatus { release: Some(back.release), previous: None, rejected: back.rejected, ..failed.clone() };
-        let next = forward(&shop(returned), &in_force(43, Migration::None), &fleet, now());
-        assert_eq!((next.release.sequence, next.release.retried, next.release.returned_from, next.rejected), (43, true, None, vec![]));
+        let returned = ShopStatus {
+            release: Some(back.release),
+            previous: None,
+            rejected: back.rejected,
+            ..failed.clone()
+        };
+        let next = forward(
+            &shop(returned),
+            &in_force(43, Migration::None),
+            &fleet,
+            now(),
+        );
+        assert_eq!(
+            (
+                next.release.sequence,
+                next.release.retried,
+                next.release.returned_from,
+                next.rejected
+            ),
+            (43, true, None, vec![])
+        );
         assert_eq!(next.previous.map(|it| it.sequence), Some(42));
         let stayed = again(&failed, now()).unwrap();
         assert_eq!(
-            (stayed.release.sequence, stayed.release.retried, stayed.rejected, stayed.previous),
+            (
+                stayed.release.sequence,
+                stayed.release.retried,
+                stayed.rejected,
+                stayed.previous
+            ),
             (43, true, vec![], failed.previous)
         );
     }
@@ -204,8 +332,13 @@ mod tests {
             (Migration::None, None, Some(42)),
         ] {
             let fleet = fleet(&[Migration::None, migration]);
-            let shop = shop(ShopStatus { release: Some(told(43)), previous: Some(told(42)), ..ShopStatus::default() });
-            let found = previous(&shop, &in_force(43, migration), &fleet, migrated).map(|found| found.sequence.get());
+            let shop = shop(ShopStatus {
+                release: Some(told(43)),
+                previous: Some(told(42)),
+                ..ShopStatus::default()
+            });
+            let found = previous(&shop, &in_force(43, migration), &fleet, migrated)
+                .map(|found| found.sequence.get());
             assert_eq!(found, expected, "{migration} {migrated:?}");
         }
     }

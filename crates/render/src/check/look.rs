@@ -13,7 +13,10 @@ pub(super) struct Look<'a> {
 
 impl<'a> Look<'a> {
     pub(super) fn at(object: &'a Object) -> Self {
-        Self { object, value: object.value() }
+        Self {
+            object,
+            value: object.value(),
+        }
     }
 
     pub(super) fn identity(&self) -> &'a Identity {
@@ -24,8 +27,17 @@ impl<'a> Look<'a> {
         &self.object.identity().kind
     }
 
-    pub(super) fn find(&self, rule: &'static str, problem: impl Into<String>, findings: &mut Vec<Finding>) {
-        findings.push(Finding { object: self.identity().clone(), rule, problem: problem.into() });
+    pub(super) fn find(
+        &self,
+        rule: &'static str,
+        problem: impl Into<String>,
+        findings: &mut Vec<Finding>,
+    ) {
+        findings.push(Finding {
+            object: self.identity().clone(),
+            rule,
+            problem: problem.into(),
+        });
     }
 
     /// The template of the pods that this object makes.

@@ -1,4 +1,5 @@
-//! Checks on generated objects, made before anything is applied: what a schema accepts and a cluster, or a shop, does not survive.
+//! Checks on generated objects, made before anything is applied: what a schema accepts and a
+//! cluster, or a shop, does not survive.
 //!
 //! | file | asks |
 //! |---|---|
@@ -43,14 +44,22 @@ const SHOWN: usize = 5;
 
 /// What is wrong with a shop's objects, in a sentence, where any of them is about to be written.
 pub fn before(objects: &[Object], steps: &[Step<'_>]) -> Option<String> {
-    if !steps.iter().any(|step| matches!(step, Step::Create(_) | Step::Write(_))) {
+    if !steps
+        .iter()
+        .any(|step| matches!(step, Step::Create(_) | Step::Write(_)))
+    {
         return None;
     }
     let findings = shop(objects);
-    let first: Vec<_> = findings.iter().take(SHOWN).map(Finding::to_string).collect();
+    let first: Vec<_> = findings
+        .iter()
+        .take(SHOWN)
+        .map(Finding::to_string)
+        .collect();
     (!findings.is_empty()).then(|| {
         format!(
-            "{} generated objects are wrong, which is a bug of the renderer or of a class's overlay: {}",
+            "{} generated objects are wrong, which is a bug of the renderer or of a class's \
+             overlay: {}",
             findings.len(),
             first.join("; ")
         )

@@ -7,33 +7,67 @@ use super::{
 use serde_json::Value;
 
 pub(super) fn check(looks: &[Look<'_>], findings: &mut Vec<Finding>) {
-    let policies: Vec<&Look<'_>> = looks.iter().filter(|look| look.kind() == "NetworkPolicy").collect();
-    let templates: Vec<(&Look<'_>, &Value)> = looks.iter().filter_map(|look| Some((look, look.template()?))).collect();
+    let policies: Vec<&Look<'_>> = looks
+        .iter()
+        .filter(|look| look.kind() == "NetworkPolicy")
+        .collect();
+    let templates: Vec<(&Look<'_>, &Value)> = looks
+        .iter()
+        .filter_map(|look| Some((look, look.template()?)))
+        .collect();
     if policies.is_empty() || templates.is_empty() {
         return;
     }
     for (look, template) in &templates {
         let labels = &template["metadata"]["labels"];
-        let selecting: Vec<_> = policies.iter().filter(|policy| selects(&policy.value["spec"]["podSelector"], labels)).collect();
-        let closed = selecting.iter().any(|policy| list(&policy.value["spec"]["policyTypes"]).iter().any(|kind| kind == "Egress"));
-        let opened = selecting.iter().any(|policy| !list(&policy.value["spec"]["egress"]).is_empty());
+        let selecting: Vec<_> = policies
+            .iter()
+            .filter(|policy| selects(&policy.value["spec"]["podSelector"], labels))
+            .collect();
+        let closed = selecting.iter().any(|policy| {
+            list(&policy.value["spec"]["policyTypes"])
+                .iter()
+                .any(|kind| kind == "Egress")
+        });
+        let opened = selecting
+            .iter()
+            .any(|policy| !list(&policy.value["spec"]["egress"]).is_empty());
         if selecting.is_empty() {
-            look.find("policy", format!("no NetworkPolicy selects its pods, whose labels are {labels}"), findings);
+            look.find(
+                "policy",
+                format!("no NetworkPolicy selects its pods, whose labels are {labels}"),
+                findings,
+            );
         } else if closed && !opened {
-            look.find("policy", format!("no NetworkPolicy lets its pods out, whose labels are {labels}"), findings);
+            look.find(
+                "policy",
+                format!("no NetworkPolicy lets its pods out, whose labels are {labels}"),
+                findings,
+            );
         }
     }
     for policy in &policies {
         let selector = &policy.value["spec"]["podSelector"];
-        if !templates.iter().any(|(_, template)| selects(selector, &template["metadata"]["labels"])) {
-            policy.find("policy", format!("it selects no pods: {selector}"), findings);
+        if !templates
+            .iter()
+            .any(|(_, template)| selects(selector, &template["metadata"]["labels"]))
+        {
+            policy.find(
+                "policy",
+                format!("it selects no pods: {selector}"),
+                findings,
+            );
         }
     }
 }
 
 /// As the API server selects; an operator that nothing here uses selects nothing, and is found so.
 fn selects(selector: &Value, labels: &Value) -> bool {
-    let equal = selector["matchLabels"].as_object().is_none_or(|wanted| wanted.iter().all(|(key, value)| labels.get(key) == Some(value)));
+    let equal = selector["matchLabels"].as_object().is_none_or(|wanted| {
+        wanted
+            .iter()
+            .all(|(key, value)| labels.get(key) == Some(value))
+    });
     let expression = |it: &Value| {
         let found = labels.get(text(&it["key"]));
         match text(&it["operator"]) {

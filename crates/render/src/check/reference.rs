@@ -10,12 +10,19 @@ use std::collections::BTreeSet;
 type Known<'a> = BTreeSet<(&'a str, &'a str)>;
 
 pub(super) fn check(looks: &[Look<'_>], findings: &mut Vec<Finding>) {
-    let known: Known<'_> = looks.iter().map(|look| (look.kind(), look.identity().name.as_str())).collect();
+    let known: Known<'_> = looks
+        .iter()
+        .map(|look| (look.kind(), look.identity().name.as_str()))
+        .collect();
     for look in looks {
         if let Some(namespace) = &look.identity().namespace
             && !known.contains(&("Namespace", namespace))
         {
-            look.find("reference", format!("its namespace {namespace} is not among the objects"), findings);
+            look.find(
+                "reference",
+                format!("its namespace {namespace} is not among the objects"),
+                findings,
+            );
         }
         if let Some(template) = look.template() {
             pod(look, template, &known, findings);
@@ -23,16 +30,40 @@ pub(super) fn check(looks: &[Look<'_>], findings: &mut Vec<Finding>) {
         match look.kind() {
             "HorizontalPodAutoscaler" => {
                 let target = &look.value["spec"]["scaleTargetRef"];
-                expect(look, &known, text(&target["kind"]), text(&target["name"]), findings);
+                expect(
+                    look,
+                    &known,
+                    text(&target["kind"]),
+                    text(&target["name"]),
+                    findings,
+                );
             }
-            "PersistentVolumeClaim" => expect(look, &known, "PersistentVolume", text(&look.value["spec"]["volumeName"]), findings),
+            "PersistentVolumeClaim" => expect(
+                look,
+                &known,
+                "PersistentVolume",
+                text(&look.value["spec"]["volumeName"]),
+                findings,
+            ),
             "PersistentVolume" => {
-                expect(look, &known, "PersistentVolumeClaim", text(&look.value["spec"]["claimRef"]["name"]), findings);
+                expect(
+                    look,
+                    &known,
+                    "PersistentVolumeClaim",
+                    text(&look.value["spec"]["claimRef"]["name"]),
+                    findings,
+                );
             }
             "Ingress" => {
                 for rule in list(&look.value["spec"]["rules"]) {
                     for path in list(&rule["http"]["paths"]) {
-                        service(looks, look, path.pointer("/backend/service/name"), path.pointer("/backend/service/port/name"), findings);
+                        service(
+                            looks,
+                            look,
+                            path.pointer("/backend/service/name"),
+                            path.pointer("/backend/service/port/name"),
+                            findings,
+                        );
                     }
                 }
             }
@@ -50,13 +81,23 @@ pub(super) fn check(looks: &[Look<'_>], findings: &mut Vec<Finding>) {
 
 fn expect(look: &Look<'_>, known: &Known<'_>, kind: &str, name: &str, findings: &mut Vec<Finding>) {
     if !known.contains(&(kind, name)) {
-        look.find("reference", format!("it names {kind} {name:?}, which is not among the objects"), findings);
+        look.find(
+            "reference",
+            format!("it names {kind} {name:?}, which is not among the objects"),
+            findings,
+        );
     }
 }
 
 fn pod(look: &Look<'_>, template: &Value, known: &Known<'_>, findings: &mut Vec<Finding>) {
     let spec = &template["spec"];
-    expect(look, known, "ServiceAccount", text(&spec["serviceAccountName"]), findings);
+    expect(
+        look,
+        known,
+        "ServiceAccount",
+        text(&spec["serviceAccountName"]),
+        findings,
+    );
     for volume in list(&spec["volumes"]) {
         if let Some(map) = volume.pointer("/configMap/name") {
             expect(look, known, "ConfigMap", text(map), findings);
@@ -64,18 +105,39 @@ fn pod(look: &Look<'_>, template: &Value, known: &Known<'_>, findings: &mut Vec<
         if let Some(claim) = volume.pointer("/persistentVolumeClaim/claimName") {
             expect(look, known, "PersistentVolumeClaim", text(claim), findings);
         }
-        // Secrets are made by people or by an operator for secrets: nothing here knows their contents.
+        // Secrets are made by people or by an operator for secrets: nothing here knows their
+        // contents.
     }
 }
 
-fn service(looks: &[Look<'_>], look: &Look<'_>, name: Option<&Value>, port: Option<&Value>, findings: &mut Vec<Finding>) {
+fn service(
+    looks: &[Look<'_>],
+    look: &Look<'_>,
+    name: Option<&Value>,
+    port: Option<&Value>,
+    findings: &mut Vec<Finding>,
+) {
     let name = name.map(text).unwrap_or_default();
-    let Some(service) = looks.iter().find(|other| other.kind() == "Service" && other.identity().name == name) else {
-        look.find("reference", format!("it names Service {name:?}, which is not among the objects"), findings);
+    let Some(service) = looks
+        .iter()
+        .find(|other| other.kind() == "Service" && other.identity().name == name)
+    else {
+        look.find(
+            "reference",
+            format!("it names Service {name:?}, which is not among the objects"),
+            findings,
+        );
         return;
     };
     let Some(port) = port else { return };
-    if !list(&service.value["spec"]["ports"]).iter().any(|other| other["name"] == *port) {
-        look.find("reference", format!("it names port {port} of Service {name}, which has none of that name"), findings);
+    if !list(&service.value["spec"]["ports"])
+        .iter()
+        .any(|other| other["name"] == *port)
+    {
+        look.find(
+            "reference",
+            format!("it names port {port} of Service {name}, which has none of that name"),
+            findings,
+        );
     }
 }

@@ -12,57 +12,120 @@ const OURS: [&str; 2] = ["pull", "agent"];
 const LOWEST_USER: u64 = 10_000;
 
 pub(super) fn check(look: &Look<'_>, findings: &mut Vec<Finding>) {
-    let Some(template) = look.template() else { return };
+    let Some(template) = look.template() else {
+        return;
+    };
     let pod = &template["spec"];
     let mut expect = |good: bool, problem: &str| {
         if !good {
             look.find("restricted", problem, findings);
         }
     };
-    expect(pod["automountServiceAccountToken"] == false, "its pods get a token for the API server");
-    expect(pod["enableServiceLinks"] == false, "its pods get variables of each Service");
-    expect(pod["securityContext"]["seccompProfile"]["type"] == "RuntimeDefault", "its pods have no seccomp profile");
-    let first = serde_json::json!([{ "name": "net.ipv4.ip_unprivileged_port_start", "value": "1024" }]);
-    let agent = list(&pod["initContainers"]).iter().any(|container| container["name"] == "agent");
-    expect(!agent || pod["securityContext"]["sysctls"] == first, "anything in its pods may listen on the agent's port");
+    expect(
+        pod["automountServiceAccountToken"] == false,
+        "its pods get a token for the API server",
+    );
+    expect(
+        pod["enableServiceLinks"] == false,
+        "its pods get variables of each Service",
+    );
+    expect(
+        pod["securityContext"]["seccompProfile"]["type"] == "RuntimeDefault",
+        "its pods have no seccomp profile",
+    );
+    let first =
+        serde_json::json!([{ "name": "net.ipv4.ip_unprivileged_port_start", "value": "1024" }]);
+    let agent = list(&pod["initContainers"])
+        .iter()
+        .any(|container| container["name"] == "agent");
+    expect(
+        !agent || pod["securityContext"]["sysctls"] == first,
+        "anything in its pods may listen on the agent's port",
+    );
     for host in ["hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace"] {
-        expect(pod.get(host).is_none_or(|value| value == false), &format!("its pods have {host}"));
+        expect(
+            pod.get(host).is_none_or(|value| value == false),
+            &format!("its pods have {host}"),
+        );
     }
-    let host_paths: Vec<&str> =
-        list(&pod["volumes"]).iter().filter(|volume| volume.get("hostPath").is_some()).map(|volume| text(&volume["name"])).collect();
+    let host_paths: Vec<&str> = list(&pod["volumes"])
+        .iter()
+        .filter(|volume| volume.get("hostPath").is_some())
+        .map(|volume| text(&volume["name"]))
+        .collect();
     for container in look.containers() {
         let name = text(&container["name"]);
         let context = &container["securityContext"];
         let mut expect = |good: bool, problem: &str| {
             if !good {
-                look.find("restricted", format!("container {name} {problem}"), findings);
+                look.find(
+                    "restricted",
+                    format!("container {name} {problem}"),
+                    findings,
+                );
             }
         };
         resources(container, &mut expect);
-        expect(context["readOnlyRootFilesystem"] == true, "can write to its image's files");
-        expect(text(&container["image"]).contains("@sha256:"), "names its image without a digest");
+        expect(
+            context["readOnlyRootFilesystem"] == true,
+            "can write to its image's files",
+        );
+        expect(
+            text(&container["image"]).contains("@sha256:"),
+            "names its image without a digest",
+        );
         let ours = OURS.contains(&name);
         if ours {
             continue;
         }
-        expect(context.get("privileged").is_none_or(|value| value == false), "is privileged");
-        expect(context["allowPrivilegeEscalation"] == false, "can gain privileges");
-        expect(context["capabilities"]["drop"] == serde_json::json!(["ALL"]), "keeps capabilities");
-        expect(context["capabilities"].get("add").is_none(), "adds capabilities");
+        expect(
+            context.get("privileged").is_none_or(|value| value == false),
+            "is privileged",
+        );
+        expect(
+            context["allowPrivilegeEscalation"] == false,
+            "can gain privileges",
+        );
+        expect(
+            context["capabilities"]["drop"] == serde_json::json!(["ALL"]),
+            "keeps capabilities",
+        );
+        expect(
+            context["capabilities"].get("add").is_none(),
+            "adds capabilities",
+        );
         expect(context["runAsNonRoot"] == true, "may run as root");
-        let user = context.get("runAsUser").or_else(|| pod["securityContext"].get("runAsUser")).and_then(Value::as_u64);
-        expect(user.is_some_and(|user| user > LOWEST_USER), "runs as a user that a node may have");
+        let user = context
+            .get("runAsUser")
+            .or_else(|| pod["securityContext"].get("runAsUser"))
+            .and_then(Value::as_u64);
+        expect(
+            user.is_some_and(|user| user > LOWEST_USER),
+            "runs as a user that a node may have",
+        );
         for mount in list(&container["volumeMounts"]) {
             let (volume, path) = (text(&mount["name"]), text(&mount["mountPath"]));
-            expect(text(&mount["mountPropagation"]) != "Bidirectional", "mounts for the whole node");
+            expect(
+                text(&mount["mountPropagation"]) != "Bidirectional",
+                "mounts for the whole node",
+            );
             expect(
                 volume != "socket" || name == "php-fpm" || mount["readOnly"] == true,
                 "can put another socket in the place of php-fpm's",
             );
-            expect(volume != "sources" || mount["readOnly"] == true, "can write to the sources");
-            expect(!["node", "identity"].contains(&volume) || name == "backup", &format!("sees {path}, which is not for tenants"));
+            expect(
+                volume != "sources" || mount["readOnly"] == true,
+                "can write to the sources",
+            );
+            expect(
+                !["node", "identity"].contains(&volume) || name == "backup",
+                &format!("sees {path}, which is not for tenants"),
+            );
             let whole = mount.get("subPathExpr").is_none() && mount.get("subPath").is_none();
-            expect(!host_paths.contains(&volume) || !whole, &format!("sees all of the node's directory at {path}"));
+            expect(
+                !host_paths.contains(&volume) || !whole,
+                &format!("sees all of the node's directory at {path}"),
+            );
         }
     }
 }
@@ -76,6 +139,9 @@ fn resources(container: &Value, expect: &mut impl FnMut(bool, &str)) {
         ("limits", "memory"),
         ("limits", "ephemeral-storage"),
     ] {
-        expect(container["resources"][part].get(amount).is_some(), &format!("has no {amount} in its {part}"));
+        expect(
+            container["resources"][part].get(amount).is_some(),
+            &format!("has no {amount} in its {part}"),
+        );
     }
 }

@@ -5,28 +5,61 @@ use api::name::{CRON_JOB_LIMIT, LABEL_LIMIT};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// Bytes of an object at most: a quarter of a MiB. etcd takes 1.5 MiB a request, and every watcher holds a copy.
+/// Bytes of an object at most: a quarter of a MiB. etcd takes 1.5 MiB a request, and every watcher
+/// holds a copy.
 pub(super) const OBJECT_LIMIT: usize = 256 << 10;
 
 pub(super) fn check(look: &Look<'_>, findings: &mut Vec<Finding>) {
     let name = &look.identity().name;
-    let limit = if look.kind() == "CronJob" { CRON_JOB_LIMIT } else { LABEL_LIMIT };
+    let limit = if look.kind() == "CronJob" {
+        CRON_JOB_LIMIT
+    } else {
+        LABEL_LIMIT
+    };
     if name.is_empty() || name.len() > limit {
-        look.find("name", format!("its name has {} characters, expected 1 to {limit}", name.len()), findings);
+        look.find(
+            "name",
+            format!(
+                "its name has {} characters, expected 1 to {limit}",
+                name.len()
+            ),
+            findings,
+        );
     }
-    let good = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'.';
+    let good = |byte: u8| {
+        byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'.'
+    };
     if !name.bytes().all(good) || name.starts_with(['-', '.']) || name.ends_with(['-', '.']) {
-        look.find("name", "its name is not lower-case letters, digits, '-' and '.', or begins or ends with one of the last two", findings);
+        look.find(
+            "name",
+            "its name is not lower-case letters, digits, '-' and '.', or begins or ends with one \
+             of the last two",
+            findings,
+        );
     }
     let bytes = look.object.json().len();
     if bytes > OBJECT_LIMIT {
-        look.find("bytes", format!("it has {bytes} bytes, over the limit of {OBJECT_LIMIT}"), findings);
+        look.find(
+            "bytes",
+            format!("it has {bytes} bytes, over the limit of {OBJECT_LIMIT}"),
+            findings,
+        );
     }
-    for (key, value) in look.value.pointer("/metadata/labels").and_then(Value::as_object).into_iter().flatten() {
+    for (key, value) in look
+        .value
+        .pointer("/metadata/labels")
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
+    {
         let value = value.as_str().unwrap_or_default();
         let good = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
         if value.len() > LABEL_LIMIT || !value.bytes().all(good) {
-            look.find("label", format!("its label {key}={value:?} is no value of a label"), findings);
+            look.find(
+                "label",
+                format!("its label {key}={value:?} is no value of a label"),
+                findings,
+            );
         }
     }
 }
@@ -34,7 +67,10 @@ pub(super) fn check(look: &Look<'_>, findings: &mut Vec<Finding>) {
 /// What only all of them together show.
 pub(super) fn together(looks: &[Look<'_>], findings: &mut Vec<Finding>) {
     let mut seen = BTreeSet::new();
-    let namespaces: BTreeSet<&str> = looks.iter().filter_map(|look| look.identity().namespace.as_deref()).collect();
+    let namespaces: BTreeSet<&str> = looks
+        .iter()
+        .filter_map(|look| look.identity().namespace.as_deref())
+        .collect();
     for look in looks {
         if !seen.insert(look.identity()) {
             look.find("twice", "it is there twice", findings);
@@ -43,7 +79,11 @@ pub(super) fn together(looks: &[Look<'_>], findings: &mut Vec<Finding>) {
             && look.identity().namespace.as_deref() != namespaces.first().copied()
             && look.identity().namespace.is_some()
         {
-            look.find("namespace", format!("one shop's objects are in several namespaces: {namespaces:?}"), findings);
+            look.find(
+                "namespace",
+                format!("one shop's objects are in several namespaces: {namespaces:?}"),
+                findings,
+            );
         }
     }
 }

@@ -16,13 +16,25 @@ pub(super) fn check(look: &Look<'_>, findings: &mut Vec<Finding>) {
             look.find("time-zone", error.to_string(), findings);
         }
     }
-    let Some(template) = look.template() else { return };
-    let grace = template["spec"]["terminationGracePeriodSeconds"].as_i64().unwrap_or(30);
+    let Some(template) = look.template() else {
+        return;
+    };
+    let grace = template["spec"]["terminationGracePeriodSeconds"]
+        .as_i64()
+        .unwrap_or(30);
     for container in list(&template["spec"]["containers"]) {
-        let Some(sleep) = container.pointer("/lifecycle/preStop/sleep/seconds").and_then(serde_json::Value::as_i64) else { continue };
+        let Some(sleep) = container
+            .pointer("/lifecycle/preStop/sleep/seconds")
+            .and_then(serde_json::Value::as_i64)
+        else {
+            continue;
+        };
         if sleep + DRAIN >= grace {
             let name = text(&container["name"]);
-            let problem = format!("container {name} waits {sleep} s and its requests {DRAIN} s, and the pod is killed after {grace} s");
+            let problem = format!(
+                "container {name} waits {sleep} s and its requests {DRAIN} s, and the pod is \
+                 killed after {grace} s"
+            );
             look.find("grace", problem, findings);
         }
     }

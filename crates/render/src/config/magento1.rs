@@ -1,4 +1,5 @@
-//! `app/etc/local.xml` of Magento 1 and OpenMage: a template, which is filled with the shop's secrets for each release.
+//! `app/etc/local.xml` of Magento 1 and OpenMage: a template, which is filled with the shop's
+//! secrets for each release.
 
 use super::{
     magento2::quoted,
@@ -24,11 +25,19 @@ pub(super) const MYSQL_FILE: &str = "LongshoreMysql.php";
 pub(super) fn local_xml(frame: &Frame<'_>) -> Result<String, RenderError> {
     let (host, port, database) = frame
         .database
-        .map_or((String::new(), 0, String::new()), |(server, wanted)| (server.host.clone(), server.port, wanted.name.clone()));
+        .map_or((String::new(), 0, String::new()), |(server, wanted)| {
+            (server.host.clone(), server.port, wanted.name.clone())
+        });
     let cache = frame.cache.map_or_else(String::new, |(server, _)| {
-        let user = frame.cache_user().map(|user| format!("<username>{user}</username>\n                "));
+        let user = frame
+            .cache_user()
+            .map(|user| format!("<username>{user}</username>\n                "));
         // Without its password a shop would be anybody.
-        let password = if user.is_some() { "@secret:cache-password@" } else { "@secret:cache-password?@" };
+        let password = if user.is_some() {
+            "@secret:cache-password@"
+        } else {
+            "@secret:cache-password?@"
+        };
         CACHE
             .replace("@SERVER@", &escaped(&prefix::server(server)))
             .replace("@PORT@", &server.port.to_string())
@@ -45,11 +54,23 @@ pub(super) fn local_xml(frame: &Frame<'_>) -> Result<String, RenderError> {
         },
     );
     let classes = classes(frame);
-    let naming = |class: &str, text: &'static str| if classes.contains_key(class) { text } else { "" };
+    let naming = |class: &str, text: &'static str| {
+        if classes.contains_key(class) {
+            text
+        } else {
+            ""
+        }
+    };
     let tree = values::tree(frame, [])?;
     let mut values = String::new();
-    // A website or a store that is named here would be one without a number: its values are the class's to set.
-    write_tree(&mut values, tree.iter().filter(|(scope, _)| !["websites", "stores"].contains(scope)), 1);
+    // A website or a store that is named here would be one without a number: its values are the
+    // class's to set.
+    write_tree(
+        &mut values,
+        tree.iter()
+            .filter(|(scope, _)| !["websites", "stores"].contains(scope)),
+        1,
+    );
     let file = LOCAL
         .replace("@TABLE_PREFIX@", frame.table_prefix())
         .replace("@HOST@", &escaped(&host))
@@ -61,49 +82,88 @@ pub(super) fn local_xml(frame: &Frame<'_>) -> Result<String, RenderError> {
         .replace("@DATABASE_TLS@\n", naming(MYSQL_FILE, DATABASE_TLS))
         .replace("@LOCKED@\n", naming(CONFIG_FILE, LOCKED));
     let modules = modules(frame);
-    let all: Vec<&str> = classes.values().map(String::as_str).chain([file.as_str(), &values, &modules]).collect();
+    let all: Vec<&str> = classes
+        .values()
+        .map(String::as_str)
+        .chain([file.as_str(), &values, &modules])
+        .collect();
     let prefix = prefix::of(frame, &all);
     // Last what people wrote, in which a text of ours may stand.
-    Ok(file.replace("@PREFIX@", &prefix).replace("@VALUES@", values.trim_end()))
+    Ok(file
+        .replace("@PREFIX@", &prefix)
+        .replace("@VALUES@", values.trim_end()))
 }
 
-/// Classes of ours that `local.xml` names: PHP files by name, in a directory of PHP's `include_path`.
+/// Classes of ours that `local.xml` names: PHP files by name, in a directory of PHP's
+/// `include_path`.
 pub(super) fn classes(frame: &Frame<'_>) -> BTreeMap<String, String> {
     let mut classes = BTreeMap::new();
     let scoped = values::scoped(frame);
     if !scoped.is_empty() {
         let line = |(scope, code, path, value): &(&str, &str, &str, &str)| {
-            format!("\n        [{}, {}, {}, {}],", quoted(scope), quoted(code), quoted(path), quoted(value))
+            format!(
+                "\n        [{}, {}, {}, {}],",
+                quoted(scope),
+                quoted(code),
+                quoted(path),
+                quoted(value)
+            )
         };
         let lines: String = scoped.iter().map(line).collect();
-        classes.insert(CONFIG_FILE.to_owned(), CONFIG_CLASS.replace("@LOCKED@", &lines));
+        classes.insert(
+            CONFIG_FILE.to_owned(),
+            CONFIG_CLASS.replace("@LOCKED@", &lines),
+        );
     }
     if let Some(tls) = frame.database.and_then(|(server, _)| server.tls.as_ref()) {
-        classes.insert(MYSQL_FILE.to_owned(), MYSQL_CLASS.replace("@CA_FILE@", &quoted(&tls.ca_file)));
+        classes.insert(
+            MYSQL_FILE.to_owned(),
+            MYSQL_CLASS.replace("@CA_FILE@", &quoted(&tls.ca_file)),
+        );
     }
     classes
 }
 
-/// A file among those that declare modules: OpenMage has loaded these, and decided which are active, before it reads `local.xml` again.
-/// It merges them in the order of their names, so that the last one decides, and keeps what the others say of code pools and dependencies.
+/// A file among those that declare modules: OpenMage has loaded these, and decided which are
+/// active, before it reads `local.xml` again. It merges them in the order of their names, so that
+/// the last one decides, and keeps what the others say of code pools and dependencies.
 pub(super) fn modules_xml(frame: &Frame<'_>) -> String {
-    format!("<?xml version=\"1.0\"?>\n<config>\n    <modules>{}\n    </modules>\n</config>\n", modules(frame))
+    format!(
+        "<?xml version=\"1.0\"?>\n<config>\n    <modules>{}\n    </modules>\n</config>\n",
+        modules(frame)
+    )
 }
 
 fn modules(frame: &Frame<'_>) -> String {
-    let (enable, disable) = (frame.spec.modules.enable.iter(), frame.spec.modules.disable.iter());
-    let all: BTreeMap<_, _> = enable.map(|module| (module, true)).chain(disable.map(|module| (module, false))).collect();
-    let line = |(module, active): (&String, bool)| format!("\n        <{module}><active>{active}</active></{module}>");
+    let (enable, disable) = (
+        frame.spec.modules.enable.iter(),
+        frame.spec.modules.disable.iter(),
+    );
+    let all: BTreeMap<_, _> = enable
+        .map(|module| (module, true))
+        .chain(disable.map(|module| (module, false)))
+        .collect();
+    let line = |(module, active): (&String, bool)| {
+        format!("\n        <{module}><active>{active}</active></{module}>")
+    };
     all.into_iter().map(line).collect()
 }
 
-fn write_tree<'a>(out: &mut String, tree: impl Iterator<Item = (&'a &'a str, &'a Node<'a>)>, depth: usize) {
+fn write_tree<'a>(
+    out: &mut String,
+    tree: impl Iterator<Item = (&'a &'a str, &'a Node<'a>)>,
+    depth: usize,
+) {
     let indent = "    ".repeat(depth);
     for (name, node) in tree {
         // Writing to a String never fails.
         match node {
-            Node::Value(Value::Text(text)) => writeln!(out, "{indent}<{name}>{}</{name}>", escaped(text)).ok(),
-            Node::Value(Value::Secret(key)) => writeln!(out, "{indent}<{name}><![CDATA[@secret:{key}?@]]></{name}>").ok(),
+            Node::Value(Value::Text(text)) => {
+                writeln!(out, "{indent}<{name}>{}</{name}>", escaped(text)).ok()
+            }
+            Node::Value(Value::Secret(key)) => {
+                writeln!(out, "{indent}<{name}><![CDATA[@secret:{key}?@]]></{name}>").ok()
+            }
             Node::Below(below) => {
                 writeln!(out, "{indent}<{name}>").ok();
                 write_tree(out, below.iter(), depth + 1);
@@ -113,8 +173,14 @@ fn write_tree<'a>(out: &mut String, tree: impl Iterator<Item = (&'a &'a str, &'a
     }
 }
 
-/// Text between tags, as it is: XML would make one line break of two characters. What the pod would fill in stays a text.
+/// Text between tags, as it is: XML would make one line break of two characters. What the pod would
+/// fill in stays a text.
 fn escaped(text: &str) -> String {
-    let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('\r', "&#13;");
-    text.replace("@secret:", "&#64;secret:").replace("@release@", "&#64;release@")
+    let text = text
+        .replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('\r', "&#13;");
+    text.replace("@secret:", "&#64;secret:")
+        .replace("@release@", "&#64;release@")
 }

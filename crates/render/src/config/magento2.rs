@@ -1,4 +1,5 @@
-//! `app/etc/env.php` of Magento 2: PHP, which reads the shop's secrets from their files when it runs.
+//! `app/etc/env.php` of Magento 2: PHP, which reads the shop's secrets from their files when it
+//! runs.
 
 use super::{
     prefix,
@@ -16,9 +17,15 @@ const QUEUE: &str = include_str!("template/env-queue.php");
 const SESSION_OWN: &str = "    'session' => ['save' => 'db'],";
 
 pub(super) fn env_php(frame: &Frame<'_>) -> Result<String, RenderError> {
-    let (host, database) = frame
-        .database
-        .map_or((String::new(), String::new()), |(server, wanted)| (format!("{}:{}", server.host, server.port), wanted.name.clone()));
+    let (host, database) =
+        frame
+            .database
+            .map_or((String::new(), String::new()), |(server, wanted)| {
+                (
+                    format!("{}:{}", server.host, server.port),
+                    wanted.name.clone(),
+                )
+            });
     let session = frame.sessions().map_or_else(
         || SESSION_OWN.to_owned(),
         |(server, database)| {
@@ -29,14 +36,19 @@ pub(super) fn env_php(frame: &Frame<'_>) -> Result<String, RenderError> {
         },
     );
     let cache = frame.cache.map_or_else(String::new, |(server, _)| {
-        let user = frame.cache_user().map(|user| format!("'username' => {}, ", quoted(user))).unwrap_or_default();
+        let user = frame
+            .cache_user()
+            .map(|user| format!("'username' => {}, ", quoted(user)))
+            .unwrap_or_default();
         CACHE
             .replace("@SERVER@", &quoted(&prefix::server(server)))
             .replace("@PORT@", &quoted(&server.port.to_string()))
             .replace("@USER@", &user)
     });
     let search = search(frame);
-    let given = search.iter().map(|(path, value)| (path.as_str(), value.borrowed()));
+    let given = search
+        .iter()
+        .map(|(path, value)| (path.as_str(), value.borrowed()));
     let mut values = String::new();
     write_tree(&mut values, &values::tree(frame, given)?, 2);
     let file = ENV
@@ -45,7 +57,10 @@ pub(super) fn env_php(frame: &Frame<'_>) -> Result<String, RenderError> {
         .replace("@HOST@", &quoted(&host))
         .replace("@DATABASE@", &quoted(&database))
         .replace("@DATABASE_TLS@", &database_tls(frame))
-        .replace("@DOMAINS@", &list(frame.spec.domains.iter().map(|domain| quoted(&domain.host))))
+        .replace(
+            "@DOMAINS@",
+            &list(frame.spec.domains.iter().map(|domain| quoted(&domain.host))),
+        )
         .replace("@HTTP_CACHES@", &http_caches(frame))
         .replace("@QUEUE@", queue(frame).trim_end())
         .replace("@CACHE_TYPES@", &cache_types(frame))
@@ -54,32 +69,53 @@ pub(super) fn env_php(frame: &Frame<'_>) -> Result<String, RenderError> {
         .replace("@MODULES@", &modules(frame));
     let prefix = prefix::of(frame, &[&file, &values]);
     // Last what people wrote, in which a text of ours may stand.
-    Ok(file.replace("@PREFIX@", &format!("'{prefix}'")).replace("@VALUES@", values.trim_end()))
+    Ok(file
+        .replace("@PREFIX@", &format!("'{prefix}'"))
+        .replace("@VALUES@", values.trim_end()))
 }
 
-/// Numbers, which are the same in each PHP: the constants' names move with PHP 8.5, and need an extension to be loaded.
+/// Numbers, which are the same in each PHP: the constants' names move with PHP 8.5, and need an
+/// extension to be loaded.
 fn database_tls(frame: &Frame<'_>) -> String {
-    let Some(tls) = frame.database.and_then(|(server, _)| server.tls.as_ref()) else { return String::new() };
+    let Some(tls) = frame.database.and_then(|(server, _)| server.tls.as_ref()) else {
+        return String::new();
+    };
     let indent = "\n                ";
     format!(
-        "{indent}// PDO::MYSQL_ATTR_SSL_CA, PDO::MYSQL_ATTR_SSL_VERIFY_SERVER_CERT{indent}'driver_options' => [1009 => {}, 1014 => true],",
+        "{indent}// PDO::MYSQL_ATTR_SSL_CA, \
+         PDO::MYSQL_ATTR_SSL_VERIFY_SERVER_CERT{indent}'driver_options' => [1009 => {}, 1014 => \
+         true],",
         quoted(&tls.ca_file)
     )
 }
 
 /// Those of modules, after Magento's own.
 fn cache_types(frame: &Frame<'_>) -> String {
-    let lines: Vec<_> = frame.spec.config.cache_types.iter().map(|kind| format!("\n        {} => 1,", quoted(kind))).collect();
+    let lines: Vec<_> = frame
+        .spec
+        .config
+        .cache_types
+        .iter()
+        .map(|kind| format!("\n        {} => 1,", quoted(kind)))
+        .collect();
     lines.concat()
 }
 
 fn http_caches(frame: &Frame<'_>) -> String {
     let caches = frame.class.backends.http_caches.iter();
-    list(caches.map(|cache| format!("['host' => {}, 'port' => {}]", quoted(&cache.host), quoted(&cache.port.to_string()))))
+    list(caches.map(|cache| {
+        format!(
+            "['host' => {}, 'port' => {}]",
+            quoted(&cache.host),
+            quoted(&cache.port.to_string())
+        )
+    }))
 }
 
 fn queue(frame: &Frame<'_>) -> String {
-    let Some((server, wanted)) = frame.queue else { return String::new() };
+    let Some((server, wanted)) = frame.queue else {
+        return String::new();
+    };
     let tls = server.tls.as_ref();
     QUEUE
         .replace("@SERVER@", &quoted(&server.host))
@@ -88,8 +124,13 @@ fn queue(frame: &Frame<'_>) -> String {
         .replace("@TLS@", if tls.is_some() { "'true'" } else { "''" })
         .replace(
             "@TLS_OPTIONS@",
-            &tls.map(|tls| format!("'cafile' => {}, 'verify_peer' => true, 'verify_peer_name' => true", quoted(&tls.ca_file)))
-                .unwrap_or_default(),
+            &tls.map(|tls| {
+                format!(
+                    "'cafile' => {}, 'verify_peer' => true, 'verify_peer_name' => true",
+                    quoted(&tls.ca_file)
+                )
+            })
+            .unwrap_or_default(),
         )
 }
 
@@ -110,7 +151,9 @@ impl Given {
 
 /// Settings of the search engine, as the admin has them under Catalog.
 fn search(frame: &Frame<'_>) -> Vec<(String, Given)> {
-    let Some((server, wanted)) = frame.search else { return Vec::new() };
+    let Some((server, wanted)) = frame.search else {
+        return Vec::new();
+    };
     let engine = match server.engine {
         SearchEngine::Opensearch => "opensearch",
         SearchEngine::Elasticsearch7 => "elasticsearch7",
@@ -124,7 +167,10 @@ fn search(frame: &Frame<'_>) -> Vec<(String, Given)> {
     let of = |name: &str, value: Given| (format!("default/catalog/search/{engine}_{name}"), value);
     vec![
         ("default/catalog/search/engine".to_owned(), text(engine)),
-        of("server_hostname", Given::Text(format!("{scheme}://{}", server.host))),
+        of(
+            "server_hostname",
+            Given::Text(format!("{scheme}://{}", server.host)),
+        ),
         of("server_port", Given::Text(server.port.to_string())),
         of("index_prefix", text(&wanted.prefix)),
         of("server_timeout", text("15")),
@@ -137,9 +183,18 @@ fn search(frame: &Frame<'_>) -> Vec<(String, Given)> {
 
 /// These win over the release's config.php, which Magento reads first.
 fn modules(frame: &Frame<'_>) -> String {
-    let (enable, disable) = (frame.spec.modules.enable.iter(), frame.spec.modules.disable.iter());
-    let all: BTreeMap<_, _> = enable.map(|module| (module, 1)).chain(disable.map(|module| (module, 0))).collect();
-    let lines: Vec<_> = all.into_iter().map(|(module, on)| format!("\n        {} => {on},", quoted(module))).collect();
+    let (enable, disable) = (
+        frame.spec.modules.enable.iter(),
+        frame.spec.modules.disable.iter(),
+    );
+    let all: BTreeMap<_, _> = enable
+        .map(|module| (module, 1))
+        .chain(disable.map(|module| (module, 0)))
+        .collect();
+    let lines: Vec<_> = all
+        .into_iter()
+        .map(|(module, on)| format!("\n        {} => {on},", quoted(module)))
+        .collect();
     lines.concat()
 }
 
@@ -148,11 +203,19 @@ fn write_tree(out: &mut String, tree: &BTreeMap<&str, Node<'_>>, depth: usize) {
     for (name, node) in tree {
         // Writing to a String never fails.
         match node {
-            Node::Value(Value::Text(text)) => writeln!(out, "{indent}{} => {},", quoted(name), quoted(text)).ok(),
+            Node::Value(Value::Text(text)) => {
+                writeln!(out, "{indent}{} => {},", quoted(name), quoted(text)).ok()
+            }
             Node::Value(Value::Secret(key)) => {
-                let (key, whether) = key.strip_suffix('?').map_or((*key, false), |key| (key, true));
+                let (key, whether) = key
+                    .strip_suffix('?')
+                    .map_or((*key, false), |key| (key, true));
                 let secret = format!("$secret({})", quoted(key));
-                let value = if whether { format!("{secret} === '' ? '0' : '1'") } else { secret };
+                let value = if whether {
+                    format!("{secret} === '' ? '0' : '1'")
+                } else {
+                    secret
+                };
                 writeln!(out, "{indent}{} => {value},", quoted(name)).ok()
             }
             Node::Below(below) => {
@@ -168,9 +231,14 @@ fn list(items: impl Iterator<Item = String>) -> String {
     items.collect::<Vec<_>>().join(", ")
 }
 
-/// A text of PHP in single quotes, in which only the quote and the backslash mean something. What the pod would fill in is taken apart, and
-/// so stays a text.
+/// A text of PHP in single quotes, in which only the quote and the backslash mean something. What
+/// the pod would fill in is taken apart, and so stays a text.
 pub(super) fn quoted(text: &str) -> String {
     let quoted = text.replace('\\', "\\\\").replace('\'', "\\'");
-    format!("'{}'", quoted.replace("@release@", "@' . 'release@").replace("@secret:", "@' . 'secret:"))
+    format!(
+        "'{}'",
+        quoted
+            .replace("@release@", "@' . 'release@")
+            .replace("@secret:", "@' . 'secret:")
+    )
 }

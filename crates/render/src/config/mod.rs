@@ -1,8 +1,9 @@
 //! What a shop's containers read: ConfigMaps that never change and are named by their content.
 //!
-//! Another content is another name, so that a change rolls the pods, and going back is the old name: rolling and rollback for free.
-//! What holds a secret is no part of them: a Secret of the shop is mounted, and read where it is needed. What differs from release to
-//! release, or has a secret in it, is a template: `longshore-init` and `longshore-agent` fill it in for each tree.
+//! Another content is another name, so that a change rolls the pods, and going back is the old
+//! name: rolling and rollback for free. What holds a secret is no part of them: a Secret of the
+//! shop is mounted, and read where it is needed. What differs from release to release, or has a
+//! secret in it, is a template: `longshore-init` and `longshore-agent` fill it in for each tree.
 
 mod magento1;
 mod magento2;
@@ -39,12 +40,19 @@ pub(crate) fn all(frame: &Frame<'_>) -> Result<(Names, Vec<Object>), RenderError
         name
     };
     let names = Names {
-        trust: add("trust", file(path::TRUST_FILE, frame.class.store.trust.clone())),
+        trust: add(
+            "trust",
+            file(path::TRUST_FILE, frame.class.store.trust.clone()),
+        ),
         app: add("env", application(frame)?),
         php: add("php", php::files(frame)),
         nginx: add("nginx", file("nginx.conf", nginx::conf(frame))),
         scripts: add("scripts", super::scripts::files(frame)),
-        mounts: if frame.media.is_some() { add("mounts", file(path::MOUNTS_FILE, mounts::json(frame))) } else { String::new() },
+        mounts: if frame.media.is_some() {
+            add("mounts", file(path::MOUNTS_FILE, mounts::json(frame)))
+        } else {
+            String::new()
+        },
     };
     Ok((names, objects))
 }
@@ -58,11 +66,25 @@ fn application(frame: &Frame<'_>) -> Result<BTreeMap<String, String>, RenderErro
         Engine::Magento2 => magento2::env_php(frame)?,
         Engine::Php => return Ok(file("config.json", values::json(frame)?)),
     };
-    let declared = frame.declared().map(|path| (path, magento1::modules_xml(frame)));
-    let templates: Vec<(&str, String)> = frame.configured().map(|path| (path, filled)).into_iter().chain(declared).collect();
-    let list: BTreeMap<&str, &str> = templates.iter().map(|(path, _)| (*path, last(path))).collect();
+    let declared = frame
+        .declared()
+        .map(|path| (path, magento1::modules_xml(frame)));
+    let templates: Vec<(&str, String)> = frame
+        .configured()
+        .map(|path| (path, filled))
+        .into_iter()
+        .chain(declared)
+        .collect();
+    let list: BTreeMap<&str, &str> = templates
+        .iter()
+        .map(|(path, _)| (*path, last(path)))
+        .collect();
     let mut files = file(TEMPLATES, format!("{:#}\n", serde_json::json!(list)));
-    files.extend(templates.into_iter().map(|(path, text)| (last(path).to_owned(), text)));
+    files.extend(
+        templates
+            .into_iter()
+            .map(|(path, text)| (last(path).to_owned(), text)),
+    );
     Ok(files)
 }
 
@@ -76,8 +98,17 @@ fn file(name: &str, content: String) -> BTreeMap<String, String> {
 }
 
 fn immutable(frame: &Frame<'_>, what: &str, files: BTreeMap<String, String>) -> Object {
-    let content: Vec<&str> = files.iter().flat_map(|(name, text)| [name.as_str(), "\0", text, "\0"]).collect();
+    let content: Vec<&str> = files
+        .iter()
+        .flat_map(|(name, text)| [name.as_str(), "\0", text, "\0"])
+        .collect();
     let metadata = frame.meta(name::by_content(what, content.concat().as_bytes()));
-    // Nobody changes it in place; and the kubelets need not watch it: 30,000 ConfigMaps fewer of them.
-    Object::of(&ConfigMap { metadata, data: Some(files), immutable: Some(true), ..ConfigMap::default() })
+    // Nobody changes it in place; and the kubelets need not watch it: 30,000 ConfigMaps fewer of
+    // them.
+    Object::of(&ConfigMap {
+        metadata,
+        data: Some(files),
+        immutable: Some(true),
+        ..ConfigMap::default()
+    })
 }

@@ -1,4 +1,5 @@
-//! The mounts file of the agent: one mount, the shop's directory, with the directories in it that the release shares.
+//! The mounts file of the agent: one mount, the shop's directory, with the directories in it that
+//! the release shares.
 
 use crate::{
     frame::{Frame, USER},
@@ -60,16 +61,37 @@ pub(super) fn json(frame: &Frame<'_>) -> String {
 }
 
 fn mount<'a>(frame: &Frame<'a>) -> Mount<'a> {
-    let usual = Mount { name: "shop", path: path::SHARED, ..Mount::default() };
-    let Some((media, wanted)) = frame.media else { return usual };
+    let usual = Mount {
+        name: "shop",
+        path: path::SHARED,
+        ..Mount::default()
+    };
+    let Some((media, wanted)) = frame.media else {
+        return usual;
+    };
     if frame.class.storage.mode == StorageMode::Csi {
         // Somebody else mounts it; the agent watches it.
-        return Mount { kind: "adopt", ..usual };
+        return Mount {
+            kind: "adopt",
+            ..usual
+        };
     }
-    let usual = Mount { path: OF_POD, ..usual };
+    let usual = Mount {
+        path: OF_POD,
+        ..usual
+    };
     let subdirectory = Some(wanted.path.trim_start_matches('/'));
     // Whoever is in the group may write there: uploads, imports, and what cron makes of them.
-    let directories = frame.shared().into_iter().map(|path| Directory { path, uid: USER, gid: USER, mode: "2775" }).collect();
+    let directories = frame
+        .shared()
+        .into_iter()
+        .map(|path| Directory {
+            path,
+            uid: USER,
+            gid: USER,
+            mode: "2775",
+        })
+        .collect();
     if let Some(efs) = &media.efs {
         let access_point = wanted.access_point.as_deref();
         return Mount {
@@ -96,5 +118,11 @@ fn mount<'a>(frame: &Frame<'a>) -> Mount<'a> {
             ..usual
         };
     }
-    Mount { kind: "bind", source: Some(path::DIRECTORY), subdirectory, directories, ..usual }
+    Mount {
+        kind: "bind",
+        source: Some(path::DIRECTORY),
+        subdirectory,
+        directories,
+        ..usual
+    }
 }

@@ -1,5 +1,6 @@
-//! nginx.conf of a shop: the files of the shop's image as one, so that a pod serves by the same rules with and without a scheduler, and
-//! depends on no file of the image. Where they include what a volume may hold, this puts what the shop and its class say.
+//! nginx.conf of a shop: the files of the shop's image as one, so that a pod serves by the same
+//! rules with and without a scheduler, and depends on no file of the image. Where they include what
+//! a volume may hold, this puts what the shop and its class say.
 
 use crate::frame::Frame;
 use api::{Engine, ShopState};
@@ -8,11 +9,26 @@ use std::fmt::Write as _;
 /// What the image's files include from each other.
 const INCLUDE: &str = "include /etc/shop/nginx/";
 const INCLUDED: [(&str, &str); 5] = [
-    ("process.inc", include_str!("../../../../images/shop/nginx/process.inc")),
-    ("http.inc", include_str!("../../../../images/shop/nginx/http.inc")),
-    ("server.inc", include_str!("../../../../images/shop/nginx/server.inc")),
-    ("magento.inc", include_str!("../../../../images/shop/nginx/magento.inc")),
-    ("fastcgi.inc", include_str!("../../../../images/shop/nginx/fastcgi.inc")),
+    (
+        "process.inc",
+        include_str!("../../../../images/shop/nginx/process.inc"),
+    ),
+    (
+        "http.inc",
+        include_str!("../../../../images/shop/nginx/http.inc"),
+    ),
+    (
+        "server.inc",
+        include_str!("../../../../images/shop/nginx/server.inc"),
+    ),
+    (
+        "magento.inc",
+        include_str!("../../../../images/shop/nginx/magento.inc"),
+    ),
+    (
+        "fastcgi.inc",
+        include_str!("../../../../images/shop/nginx/fastcgi.inc"),
+    ),
 ];
 const MAGENTO1: &str = include_str!("../../../../images/shop/nginx/magento1.conf");
 const MAGENTO2: &str = include_str!("../../../../images/shop/nginx/magento2.conf");
@@ -21,7 +37,8 @@ const PHP: &str = include_str!("../../../../images/shop/nginx/php.conf");
 const STORES: &str = "include /etc/shop/stores.d/*.map;";
 const HTTP: &str = "include /etc/shop/http.d/*.conf;";
 const SERVER: &str = "include /etc/shop/nginx.d/*.conf;";
-/// Endings of what PHP, or a server that is set up for it, takes for a program; also with a path behind it.
+/// Endings of what PHP, or a server that is set up for it, takes for a program; also with a path
+/// behind it.
 const PROGRAM: &str = r"\.(php\d*|phps|phtml|phar|pht|inc)(/|$)";
 
 pub(super) fn conf(frame: &Frame<'_>) -> String {
@@ -30,11 +47,19 @@ pub(super) fn conf(frame: &Frame<'_>) -> String {
         Engine::Magento2 => MAGENTO2,
         Engine::Php => PHP,
     };
-    let inlined = Inlined { stores: stores(frame), http: edge(frame) + &redirects(frame), server: shared(frame) };
+    let inlined = Inlined {
+        stores: stores(frame),
+        http: edge(frame) + &redirects(frame),
+        server: shared(frame),
+    };
     let mut conf = String::with_capacity(16 << 10);
     inlined.write(&mut conf, engine, "");
     // The first one: the second is the probe's, which gets the shop all the time.
-    let closed = if frame.spec.state == ShopState::Maintenance { "set $closed 1;" } else { "set $closed 0;" };
+    let closed = if frame.spec.state == ShopState::Maintenance {
+        "set $closed 1;"
+    } else {
+        "set $closed 0;"
+    };
     conf.replacen("set $closed 0;", closed, 1)
 }
 
@@ -70,16 +95,28 @@ impl Inlined {
 /// A file of the image, by the end of the line that includes it.
 fn included(rest: &str) -> Option<&'static str> {
     let name = rest.strip_suffix(';')?;
-    INCLUDED.into_iter().find(|(found, _)| *found == name).map(|(_, text)| text)
+    INCLUDED
+        .into_iter()
+        .find(|(found, _)| *found == name)
+        .map(|(_, text)| text)
 }
 
-/// Which store of the shop a host shows. The CRD's pattern leaves only letters, digits, '-' and '.' in a host.
+/// Which store of the shop a host shows. The CRD's pattern leaves only letters, digits, '-' and '.'
+/// in a host.
 fn stores(frame: &Frame<'_>) -> String {
-    let coded = frame.spec.domains.iter().filter_map(|domain| Some((&domain.host, domain.store_code.as_ref()?)));
-    coded.map(|(host, store)| format!("{host} {store};\n")).collect::<Vec<_>>().concat()
+    let coded = frame
+        .spec
+        .domains
+        .iter()
+        .filter_map(|domain| Some((&domain.host, domain.store_code.as_ref()?)));
+    coded
+        .map(|(host, store)| format!("{host} {store};\n"))
+        .collect::<Vec<_>>()
+        .concat()
 }
 
-/// Whose word on a visitor's address counts: that of the class's edge, where the class says its addresses.
+/// Whose word on a visitor's address counts: that of the class's edge, where the class says its
+/// addresses.
 fn edge(frame: &Frame<'_>) -> String {
     let cidrs = &frame.class.network.edge_cidrs;
     if cidrs.is_empty() {
@@ -95,21 +132,38 @@ fn edge(frame: &Frame<'_>) -> String {
 
 /// Redirects also where no edge has made them: behind an Ingress, or for who asks a pod directly.
 fn redirects(frame: &Frame<'_>) -> String {
-    let leading = frame.spec.domains.iter().filter_map(|domain| Some((&domain.host, domain.redirect_to.as_ref()?)));
+    let leading = frame
+        .spec
+        .domains
+        .iter()
+        .filter_map(|domain| Some((&domain.host, domain.redirect_to.as_ref()?)));
     let servers = leading.map(|(host, target)| {
         format!("server {{\n    listen 8080;\n    server_name {host};\n    return 301 https://{target}$request_uri;\n}}\n")
     });
     servers.collect::<Vec<_>>().concat()
 }
 
-/// What the shop can write to holds no program. php-fpm refuses it as well; so it is not even asked, and the source is not shown.
+/// What the shop can write to holds no program. php-fpm refuses it as well; so it is not even
+/// asked, and the source is not shown.
 fn shared(frame: &Frame<'_>) -> String {
-    let root = if frame.class.engine == Engine::Magento2 { "pub/" } else { "" };
-    let paths: Vec<_> = frame.shared().iter().filter_map(|path| path.strip_prefix(root)).map(|path| path.replace('.', r"\.")).collect();
+    let root = if frame.class.engine == Engine::Magento2 {
+        "pub/"
+    } else {
+        ""
+    };
+    let paths: Vec<_> = frame
+        .shared()
+        .iter()
+        .filter_map(|path| path.strip_prefix(root))
+        .map(|path| path.replace('.', r"\."))
+        .collect();
     if paths.is_empty() {
         return String::new();
     }
-    format!("location ~* ^/({})/.*{PROGRAM} {{ return 403; }}\n", paths.join("|"))
+    format!(
+        "location ~* ^/({})/.*{PROGRAM} {{ return 403; }}\n",
+        paths.join("|")
+    )
 }
 
 #[cfg(test)]
@@ -118,13 +172,26 @@ mod tests {
 
     #[test]
     fn no_file_of_the_image_is_left_out() {
-        let inlined = Inlined { stores: "a\n".to_owned(), http: "b\n".to_owned(), server: "c\n".to_owned() };
+        let inlined = Inlined {
+            stores: "a\n".to_owned(),
+            http: "b\n".to_owned(),
+            server: "c\n".to_owned(),
+        };
         for engine in [MAGENTO1, MAGENTO2, PHP] {
             let mut conf = String::new();
             inlined.write(&mut conf, engine, "");
             assert!(!conf.contains("include /etc/shop/"), "{conf}");
-            let closed = format!("if (-f {}/{}) {{", crate::path::STATE, crate::path::CLOSED_FILE);
-            for once in ["\n        a\n", "\n    b\n", "\n        c\n", closed.as_str()] {
+            let closed = format!(
+                "if (-f {}/{}) {{",
+                crate::path::STATE,
+                crate::path::CLOSED_FILE
+            );
+            for once in [
+                "\n        a\n",
+                "\n    b\n",
+                "\n        c\n",
+                closed.as_str(),
+            ] {
                 assert_eq!(conf.matches(once).count(), 1, "{once:?} in {conf}");
             }
         }

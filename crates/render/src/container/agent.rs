@@ -1,4 +1,5 @@
-//! `agent`: longshore-agent, which mounts, follows releases, switches the running shop, and goes back where it does not answer.
+//! `agent`: longshore-agent, which mounts, follows releases, switches the running shop, and goes
+//! back where it does not answer.
 
 use super::{
     environment::{self, plain, setting},
@@ -12,8 +13,9 @@ use k8s_openapi::{
 };
 use runtime::variable;
 
-/// Where health, metrics and status are served: a port that no container of the tenant may take, also while the agent starts anew.
-/// [`restricted()`](super::restricted()) says from where on ports are anybody's.
+/// Where health, metrics and status are served: a port that no container of the tenant may take,
+/// also while the agent starts anew. [`restricted()`](super::restricted()) says from where on ports
+/// are anybody's.
 pub const AGENT_PORT: i32 = 980;
 
 /// In a pod that serves visitors.
@@ -21,7 +23,10 @@ pub(crate) fn agent(frame: &Frame<'_>) -> Container {
     let mut asks_shop = vec![setting(&variable::PHP, pod::FPM)];
     asks_shop.extend(probe::settings(frame));
     let mut agent = sidecar(frame, asks_shop);
-    agent.volume_mounts.get_or_insert_default().push(super::read_only("socket", path::SOCKET));
+    agent
+        .volume_mounts
+        .get_or_insert_default()
+        .push(super::read_only("socket", path::SOCKET));
     agent
 }
 
@@ -37,7 +42,8 @@ fn sidecar(frame: &Frame<'_>, asks_shop: Vec<EnvVar>) -> Container {
     env.extend([
         setting(&variable::LISTEN, format!("0.0.0.0:{AGENT_PORT}")),
         setting(&variable::CONTROL, path::RELEASE),
-        // It is the last one to end, with what is left of the pod's grace period after nginx and php-fpm.
+        // It is the last one to end, with what is left of the pod's grace period after nginx and
+        // php-fpm.
         setting(&variable::GRACE, "10s"),
     ]);
     let logs = frame.logs();
@@ -46,7 +52,10 @@ fn sidecar(frame: &Frame<'_>, asks_shop: Vec<EnvVar>) -> Container {
     }
     let mounting = frame.media.is_some();
     if mounting {
-        env.push(plain("LONGSHORE_MOUNTS", format!("{}/{}", path::MOUNTS, path::MOUNTS_FILE)));
+        env.push(plain(
+            "LONGSHORE_MOUNTS",
+            format!("{}/{}", path::MOUNTS, path::MOUNTS_FILE),
+        ));
     }
     let privileged = mounting && frame.class.storage.mode == StorageMode::Agent;
     let mut mounts = pod::our_mounts(frame);
@@ -54,12 +63,16 @@ fn sidecar(frame: &Frame<'_>, asks_shop: Vec<EnvVar>) -> Container {
         mounts.push(super::read_only("mounts", path::MOUNTS));
         mounts.push(if privileged {
             VolumeMount {
-                // What is mounted below has to appear on the node, from where the kubelet takes it for the shop's containers.
+                // What is mounted below has to appear on the node, from where the kubelet takes it
+                // for the shop's containers.
                 mount_propagation: Some("Bidirectional".to_owned()),
                 ..mount("shared", path::MOUNTED)
             }
         } else {
-            VolumeMount { sub_path: pod::sub_path(frame), ..mount("shared", path::SHARED) }
+            VolumeMount {
+                sub_path: pod::sub_path(frame),
+                ..mount("shared", path::SHARED)
+            }
         });
         mounts.extend(pod::directory(frame).map(|_| mount("directory", path::DIRECTORY)));
     }
@@ -82,12 +95,30 @@ fn sidecar(frame: &Frame<'_>, asks_shop: Vec<EnvVar>) -> Container {
         // A native sidecar: it starts before the shop and ends after it.
         restart_policy: Some("Always".to_owned()),
         env: Some(env),
-        ports: Some(vec![ContainerPort { name: Some("agent".to_owned()), container_port: AGENT_PORT, ..ContainerPort::default() }]),
+        ports: Some(vec![ContainerPort {
+            name: Some("agent".to_owned()),
+            container_port: AGENT_PORT,
+            ..ContainerPort::default()
+        }]),
         // php-fpm starts when the mounts and a release are there, and not before.
-        startup_probe: Some(Probe { period_seconds: Some(1), failure_threshold: Some(120), ..asks("/startupz") }),
-        liveness_probe: Some(Probe { period_seconds: Some(10), failure_threshold: Some(6), ..asks("/livez") }),
-        readiness_probe: Some(Probe { period_seconds: Some(5), ..asks("/readyz") }),
-        resources: Some(resources(&frame.class.sizes.agent, (&disk.sources, &disk.sources))),
+        startup_probe: Some(Probe {
+            period_seconds: Some(1),
+            failure_threshold: Some(120),
+            ..asks("/startupz")
+        }),
+        liveness_probe: Some(Probe {
+            period_seconds: Some(10),
+            failure_threshold: Some(6),
+            ..asks("/livez")
+        }),
+        readiness_probe: Some(Probe {
+            period_seconds: Some(5),
+            ..asks("/readyz")
+        }),
+        resources: Some(resources(
+            &frame.class.sizes.agent,
+            (&disk.sources, &disk.sources),
+        )),
         security_context: Some(context),
         volume_mounts: Some(mounts),
         termination_message_policy: Some("FallbackToLogsOnError".to_owned()),

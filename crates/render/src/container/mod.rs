@@ -23,21 +23,46 @@ use k8s_openapi::{
 };
 use std::collections::BTreeMap;
 
-/// What a container asks for, and what it gets at most. `disk` is its part of the node's disk: (request, limit).
+/// What a container asks for, and what it gets at most. `disk` is its part of the node's disk:
+/// (request, limit).
 pub(crate) fn resources(size: &Size, disk: (&str, &str)) -> ResourceRequirements {
     let amounts = |pairs: Vec<(&str, &str)>| -> BTreeMap<String, Quantity> {
-        pairs.into_iter().map(|(key, value)| (key.to_owned(), Quantity(value.to_owned()))).collect()
+        pairs
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), Quantity(value.to_owned())))
+            .collect()
     };
-    let requests = vec![("cpu", size.cpu.as_str()), ("memory", &size.memory), ("ephemeral-storage", disk.0)];
-    let mut limits = vec![("memory", size.memory_limit.as_deref().unwrap_or(&size.memory)), ("ephemeral-storage", disk.1)];
+    let requests = vec![
+        ("cpu", size.cpu.as_str()),
+        ("memory", &size.memory),
+        ("ephemeral-storage", disk.0),
+    ];
+    let mut limits = vec![
+        (
+            "memory",
+            size.memory_limit.as_deref().unwrap_or(&size.memory),
+        ),
+        ("ephemeral-storage", disk.1),
+    ];
     limits.extend(size.cpu_limit.as_deref().map(|cpu| ("cpu", cpu)));
-    ResourceRequirements { requests: Some(amounts(requests)), limits: Some(amounts(limits)), ..ResourceRequirements::default() }
+    ResourceRequirements {
+        requests: Some(amounts(requests)),
+        limits: Some(amounts(limits)),
+        ..ResourceRequirements::default()
+    }
 }
 
 pub(crate) fn mount(name: &str, path: &str) -> VolumeMount {
-    VolumeMount { name: name.to_owned(), mount_path: path.to_owned(), ..VolumeMount::default() }
+    VolumeMount {
+        name: name.to_owned(),
+        mount_path: path.to_owned(),
+        ..VolumeMount::default()
+    }
 }
 
 pub(crate) fn read_only(name: &str, path: &str) -> VolumeMount {
-    VolumeMount { read_only: Some(true), ..mount(name, path) }
+    VolumeMount {
+        read_only: Some(true),
+        ..mount(name, path)
+    }
 }

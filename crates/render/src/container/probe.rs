@@ -1,4 +1,5 @@
-//! How the agent asks the shop whether a release works: the shop's word before its class's, and what suits the engine where neither has one.
+//! How the agent asks the shop whether a release works: the shop's word before its class's, and
+//! what suits the engine where neither has one.
 
 use super::environment::setting;
 use crate::{frame::Frame, pod};
@@ -8,9 +9,16 @@ use runtime::variable;
 
 pub(super) fn settings(frame: &Frame<'_>) -> Vec<EnvVar> {
     let (own, class) = (&frame.spec.probe, &frame.class.probe);
-    let path = own.path.as_ref().or(class.path.as_ref()).map_or("/", String::as_str);
+    let path = own
+        .path
+        .as_ref()
+        .or(class.path.as_ref())
+        .map_or("/", String::as_str);
     let mut settings = vec![
-        setting(&variable::PROBE, literal(&format!("http://127.0.0.1:{}{path}", pod::HTTP_PORT))),
+        setting(
+            &variable::PROBE,
+            literal(&format!("http://127.0.0.1:{}{path}", pod::HTTP_PORT)),
+        ),
         setting(&variable::PROBE_HOST, frame.primary()),
         setting(
             &variable::PROBE_SCHEME,
@@ -21,8 +29,13 @@ pub(super) fn settings(frame: &Frame<'_>) -> Vec<EnvVar> {
         ),
     ];
     if frame.class.engine != Engine::Php {
-        let store = store(frame).map(|code| format!("MAGE_RUN_CODE={code},")).unwrap_or_default();
-        settings.push(setting(&variable::PROBE_PARAMS, format!("{store}MAGE_RUN_TYPE=store")));
+        let store = store(frame)
+            .map(|code| format!("MAGE_RUN_CODE={code},"))
+            .unwrap_or_default();
+        settings.push(setting(
+            &variable::PROBE_PARAMS,
+            format!("{store}MAGE_RUN_TYPE=store"),
+        ));
     }
     if let Some(status) = own.status.as_ref().or(class.status.as_ref()) {
         settings.push(setting(&variable::PROBE_STATUS, status));
@@ -33,17 +46,25 @@ pub(super) fn settings(frame: &Frame<'_>) -> Vec<EnvVar> {
     settings
 }
 
-/// As a container gets it: Kubernetes would put other variables of the agent, its credentials too, in the place of `$(NAME)`.
+/// As a container gets it: Kubernetes would put other variables of the agent, its credentials too,
+/// in the place of `$(NAME)`.
 fn literal(text: &str) -> String {
     text.replace('$', "$$")
 }
 
 /// The store that the primary domain shows.
 fn store<'a>(frame: &Frame<'a>) -> Option<&'a str> {
-    frame.spec.domains.iter().find(|domain| domain.primary)?.store_code.as_deref()
+    frame
+        .spec
+        .domains
+        .iter()
+        .find(|domain| domain.primary)?
+        .store_code
+        .as_deref()
 }
 
-/// Where nobody says it: an edge ends TLS for a shop of Magento, unless the shop's own base URL is in the clear.
+/// Where nobody says it: an edge ends TLS for a shop of Magento, unless the shop's own base URL is
+/// in the clear.
 fn scheme(frame: &Frame<'_>) -> Scheme {
     if frame.class.engine == Engine::Php {
         return Scheme::Http;
@@ -51,10 +72,13 @@ fn scheme(frame: &Frame<'_>) -> Scheme {
     let values = &frame.spec.config.values;
     let of_store = store(frame).map(|code| format!("stores/{code}"));
     let value = |path: &str| {
-        let of_store = of_store.as_ref().and_then(|scope| values.get(&format!("{scope}/{path}")));
+        let of_store = of_store
+            .as_ref()
+            .and_then(|scope| values.get(&format!("{scope}/{path}")));
         of_store.or_else(|| values.get(&format!("default/{path}")))
     };
     let begins = |path, with| value(path).is_some_and(|url| url.starts_with(with));
-    let clear = begins("web/secure/base_url", "http://") && !begins("web/unsecure/base_url", "https://");
+    let clear =
+        begins("web/secure/base_url", "http://") && !begins("web/unsecure/base_url", "https://");
     if clear { Scheme::Http } else { Scheme::Https }
 }

@@ -5,10 +5,16 @@ use crate::{frame::Frame, path, pod};
 use k8s_openapi::api::core::v1::Container;
 use runtime::variable;
 
-/// In the pod of the Job that migrates: the release in force and no other, which is what the database is migrated to.
+/// In the pod of the Job that migrates: the release in force and no other, which is what the
+/// database is migrated to.
 pub(crate) fn pull_in_force(frame: &Frame<'_>) -> Container {
     let mut pull = pull(frame);
-    for variable in pull.env.iter_mut().flatten().filter(|found| found.name == variable::RELEASE.name) {
+    for variable in pull
+        .env
+        .iter_mut()
+        .flatten()
+        .filter(|found| found.name == variable::RELEASE.name)
+    {
         variable.value = Some(format!("{}/release.json", path::RELEASE));
     }
     pull
@@ -22,8 +28,12 @@ pub(crate) fn pull(frame: &Frame<'_>) -> Container {
         image: Some(frame.class.images.longshore.clone()),
         command: Some(vec!["longshore-init".to_owned()]),
         env: Some(environment::shared(frame)),
-        // The volume's size counts against the largest of what runs at once, so each of the two that write there names it.
-        resources: Some(resources(&frame.class.sizes.pull, (&disk.sources, &disk.sources))),
+        // The volume's size counts against the largest of what runs at once, so each of the two
+        // that write there names it.
+        resources: Some(resources(
+            &frame.class.sizes.pull,
+            (&disk.sources, &disk.sources),
+        )),
         security_context: Some(pod::ours(frame, false)),
         volume_mounts: Some(pod::our_mounts(frame)),
         termination_message_policy: Some("FallbackToLogsOnError".to_owned()),

@@ -1,5 +1,5 @@
-//! The Helm chart `manifests/chart`, as `helm template` renders it with everything on: what it has to share with the code, and what
-//! nobody may be granted. `make lint` compares the rendering.
+//! The Helm chart `manifests/chart`, as `helm template` renders it with everything on: what it has
+//! to share with the code, and what nobody may be granted. `make lint` compares the rendering.
 
 use crate::{committed::top, made::example};
 use api::{Build, BuildSecret, Object, Priority, SYSTEM, definitions, name::system_labels};
@@ -11,35 +11,66 @@ const RENDERING: &str = "crates/render/tests/golden/chart.yaml";
 
 fn documents() -> Vec<Value> {
     let documents = registry::read(&top().join(RENDERING)).unwrap();
-    documents.into_iter().map(|document| document.value).collect()
+    documents
+        .into_iter()
+        .map(|document| document.value)
+        .collect()
 }
 
 fn objects() -> impl Iterator<Item = Object> {
-    documents().into_iter().map(|value| Object::dynamic(&serde_json::from_value(value).unwrap()))
+    documents()
+        .into_iter()
+        .map(|value| Object::dynamic(&serde_json::from_value(value).unwrap()))
 }
 
 /// The objects of a kind.
 fn all(kind: &str) -> Vec<Value> {
-    documents().into_iter().filter(|object| object["kind"] == kind).collect()
+    documents()
+        .into_iter()
+        .filter(|object| object["kind"] == kind)
+        .collect()
 }
 
 fn words(value: &Value) -> BTreeSet<&str> {
-    value.as_array().into_iter().flatten().filter_map(Value::as_str).collect()
+    value
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect()
 }
 
 #[test]
 fn names_are_those_of_the_code() {
     let names = |kind: &str| -> BTreeSet<String> {
-        all(kind).iter().map(|object| object["metadata"]["name"].as_str().unwrap().to_owned()).collect()
+        all(kind)
+            .iter()
+            .map(|object| object["metadata"]["name"].as_str().unwrap().to_owned())
+            .collect()
     };
-    assert_eq!(names("Namespace"), [SYSTEM, BUILDS, edge::NAMESPACE].map(str::to_owned).into());
+    assert_eq!(
+        names("Namespace"),
+        [SYSTEM, BUILDS, edge::NAMESPACE].map(str::to_owned).into()
+    );
     let classes = [Priority::Gold, Priority::Standard, Priority::Idle].map(priority_class);
-    assert!(classes.iter().all(|class| names("PriorityClass").contains(*class)), "{classes:?}");
-    let account = all("ServiceAccount").into_iter().find(|object| object["metadata"]["namespace"] == BUILDS).unwrap();
+    assert!(
+        classes
+            .iter()
+            .all(|class| names("PriorityClass").contains(*class)),
+        "{classes:?}"
+    );
+    let account = all("ServiceAccount")
+        .into_iter()
+        .find(|object| object["metadata"]["namespace"] == BUILDS)
+        .unwrap();
     assert_eq!(account["metadata"]["name"], BUILD_ACCOUNT);
-    let policy = all("ValidatingAdmissionPolicy").remove(0)["spec"]["validations"][0]["expression"].to_string();
+    let policy = all("ValidatingAdmissionPolicy").remove(0)["spec"]["validations"][0]["expression"]
+        .to_string();
     for namespace in [SYSTEM, BUILDS, edge::NAMESPACE] {
-        assert!(policy.contains(&format!("variables.space == '{namespace}'")), "{policy}");
+        assert!(
+            policy.contains(&format!("variables.space == '{namespace}'")),
+            "{policy}"
+        );
     }
 }
 
@@ -47,29 +78,59 @@ fn names_are_those_of_the_code() {
 fn the_chart_has_the_version_of_the_programs() {
     let chart = fs::read_to_string(top().join("manifests/chart/Chart.yaml")).unwrap();
     for key in ["version", "appVersion"] {
-        assert!(chart.contains(&format!("\n{key}: {}\n", env!("CARGO_PKG_VERSION"))), "{key}: {chart}");
+        assert!(
+            chart.contains(&format!("\n{key}: {}\n", env!("CARGO_PKG_VERSION"))),
+            "{key}: {chart}"
+        );
     }
 }
 
 #[test]
 fn every_definition_is_in_the_chart() {
     let files = fs::read_dir(top().join("manifests/chart/files/crds")).unwrap();
-    let files: BTreeSet<_> = files.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    let expected = definitions().into_iter().map(|definition| format!("{}.yaml", definition.spec.names.plural)).collect();
+    let files: BTreeSet<_> = files
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    let expected = definitions()
+        .into_iter()
+        .map(|definition| format!("{}.yaml", definition.spec.names.plural))
+        .collect();
     assert_eq!(files, expected);
 }
 
 #[test]
 fn what_holds_data_or_secrets_is_out_of_reach() {
     let roles = [all("ClusterRole"), all("Role")].concat();
-    let granted: Vec<_> = roles.iter().flat_map(|role| role["rules"].as_array().unwrap()).collect();
+    let granted: Vec<_> = roles
+        .iter()
+        .flat_map(|role| role["rules"].as_array().unwrap())
+        .collect();
     assert!(granted.len() > 10, "{granted:?}");
     for rule in granted {
-        let (groups, resources, verbs) = (words(&rule["apiGroups"]), words(&rule["resources"]), words(&rule["verbs"]));
-        assert!(![&groups, &resources, &verbs].iter().any(|all| all.contains("*")) && !resources.contains("secrets"), "{rule}");
-        let data = ["namespaces", "persistentvolumes", "persistentvolumeclaims", "shops", "jobs"];
+        let (groups, resources, verbs) = (
+            words(&rule["apiGroups"]),
+            words(&rule["resources"]),
+            words(&rule["verbs"]),
+        );
+        assert!(
+            ![&groups, &resources, &verbs]
+                .iter()
+                .any(|all| all.contains("*"))
+                && !resources.contains("secrets"),
+            "{rule}"
+        );
+        let data = [
+            "namespaces",
+            "persistentvolumes",
+            "persistentvolumeclaims",
+            "shops",
+            "jobs",
+        ];
         if data.iter().any(|resource| resources.contains(resource)) {
-            assert!(!verbs.contains("delete") && !verbs.contains("deletecollection"), "{rule}");
+            assert!(
+                !verbs.contains("delete") && !verbs.contains("deletecollection"),
+                "{rule}"
+            );
         }
     }
 }
@@ -77,10 +138,20 @@ fn what_holds_data_or_secrets_is_out_of_reach() {
 #[test]
 fn every_alert_is_in_a_rule() {
     let rules = all("PrometheusRule");
-    let rules: usize = rules.iter().map(|rule| rule["spec"]["groups"][0]["rules"].as_array().unwrap().len()).sum();
-    let files =
-        ["agent", "scheduler"].map(|name| fs::read_to_string(top().join(format!("manifests/chart/files/alerts/{name}.yaml"))).unwrap());
-    assert_eq!(rules, files.iter().map(|text| text.matches("- alert:").count()).sum::<usize>());
+    let rules: usize = rules
+        .iter()
+        .map(|rule| rule["spec"]["groups"][0]["rules"].as_array().unwrap().len())
+        .sum();
+    let files = ["agent", "scheduler"].map(|name| {
+        fs::read_to_string(top().join(format!("manifests/chart/files/alerts/{name}.yaml"))).unwrap()
+    });
+    assert_eq!(
+        rules,
+        files
+            .iter()
+            .map(|text| text.matches("- alert:").count())
+            .sum::<usize>()
+    );
 }
 
 #[test]
@@ -88,9 +159,16 @@ fn what_shops_stand_on_is_kept() {
     let kept: BTreeSet<_> = documents()
         .iter()
         .filter(|object| object["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep")
-        .map(|object| format!("{} {}", object["kind"].as_str().unwrap(), object["metadata"]["name"].as_str().unwrap()))
+        .map(|object| {
+            format!(
+                "{} {}",
+                object["kind"].as_str().unwrap(),
+                object["metadata"]["name"].as_str().unwrap()
+            )
+        })
         .collect();
-    let classes = [Priority::Gold, Priority::Standard, Priority::Idle].map(|class| format!("PriorityClass {}", priority_class(class)));
+    let classes = [Priority::Gold, Priority::Standard, Priority::Idle]
+        .map(|class| format!("PriorityClass {}", priority_class(class)));
     let namespaces = [SYSTEM, BUILDS, edge::NAMESPACE].map(|name| format!("Namespace {name}"));
     assert_eq!(kept, classes.into_iter().chain(namespaces).collect());
 }
@@ -101,7 +179,13 @@ fn pods_are_not_replaced_for_a_new_version_of_the_chart() {
         let labels = &deployment["spec"]["template"]["metadata"]["labels"];
         assert_eq!(labels, &deployment["spec"]["selector"]["matchLabels"]);
         let mut expected = system_labels();
-        expected.insert("app.kubernetes.io/component".to_owned(), labels["app.kubernetes.io/component"].as_str().unwrap().to_owned());
+        expected.insert(
+            "app.kubernetes.io/component".to_owned(),
+            labels["app.kubernetes.io/component"]
+                .as_str()
+                .unwrap()
+                .to_owned(),
+        );
         assert_eq!(labels, &json!(expected));
         let container = &deployment["spec"]["template"]["spec"]["containers"][0];
         assert_eq!(container["securityContext"], json!(restricted()));
@@ -111,53 +195,109 @@ fn pods_are_not_replaced_for_a_new_version_of_the_chart() {
 #[test]
 fn a_build_is_one_job_for_a_release() {
     let (_, mut class, release) = example("aws");
-    assert_eq!(build(&class, &release.channel, release.sequence), None, "where the class says nothing, CI builds");
+    assert_eq!(
+        build(&class, &release.channel, release.sequence),
+        None,
+        "where the class says nothing, CI builds"
+    );
     let image = Some(format!("registry.example/build@sha256:{:064x}", 1));
-    class.spec.build = Some(Build { image: image.clone(), command: vec!["/build.sh".into()], secret: None });
+    class.spec.build = Some(Build {
+        image: image.clone(),
+        command: vec!["/build.sh".into()],
+        secret: None,
+    });
     let job = build(&class, &release.channel, release.sequence).unwrap();
-    assert_eq!(job.identity().to_string(), "Job longshore-builds/build-magento2-standard-shops-acme-42");
+    assert_eq!(
+        job.identity().to_string(),
+        "Job longshore-builds/build-magento2-standard-shops-acme-42"
+    );
     // In the company of its namespace and its account it passes the same checks as a shop.
-    let builds = objects().filter(|object| object.identity().namespace.as_deref() == Some(BUILDS) || object.identity().name == BUILDS);
-    assert_eq!(check::shop(&builds.chain([job.clone()]).collect::<Vec<_>>()), []);
+    let builds = objects().filter(|object| {
+        object.identity().namespace.as_deref() == Some(BUILDS) || object.identity().name == BUILDS
+    });
+    assert_eq!(
+        check::shop(&builds.chain([job.clone()]).collect::<Vec<_>>()),
+        []
+    );
     let container = |job: &Object| job.value()["spec"]["template"]["spec"]["containers"][0].clone();
-    assert_eq!((container(&job)["image"].as_str(), &container(&job)["command"]), (image.as_deref(), &json!(["/build.sh"])));
+    assert_eq!(
+        (
+            container(&job)["image"].as_str(),
+            &container(&job)["command"]
+        ),
+        (image.as_deref(), &json!(["/build.sh"]))
+    );
 
     // Magento 2 is built by its own commands, in the shops' image, which has PHP and our programs.
-    class.spec.build = Some(Build { image: None, command: Vec::new(), secret: Some(BuildSecret { name: "builds".into() }) });
+    class.spec.build = Some(Build {
+        image: None,
+        command: Vec::new(),
+        secret: Some(BuildSecret {
+            name: "builds".into(),
+        }),
+    });
     let job = build(&class, &release.channel, release.sequence).unwrap();
     assert_eq!(container(&job)["image"], class.spec.images.shop);
     let command = container(&job)["command"].as_array().unwrap().clone();
     assert_eq!((&command[0], &command[1]), (&json!("sh"), &json!("-c")));
     assert!(
-        ["setup:di:compile", "setup:static-content:deploy", "/etc/build/ci.key"]
-            .iter()
-            .all(|part| command[2].as_str().unwrap().contains(part))
+        [
+            "setup:di:compile",
+            "setup:static-content:deploy",
+            "/etc/build/ci.key"
+        ]
+        .iter()
+        .all(|part| command[2].as_str().unwrap().contains(part))
     );
-    let shell = std::process::Command::new("sh").args(["-n", "-c", command[2].as_str().unwrap()]).status().unwrap();
+    let shell = std::process::Command::new("sh")
+        .args(["-n", "-c", command[2].as_str().unwrap()])
+        .status()
+        .unwrap();
     assert!(shell.success(), "a shell reads it");
     let variables = container(&job)["env"].clone();
-    let of = |name: &str| variables.as_array().unwrap().iter().find(|it| it["name"] == name).cloned().unwrap_or_default();
+    let of = |name: &str| {
+        variables
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|it| it["name"] == name)
+            .cloned()
+            .unwrap_or_default()
+    };
     assert_eq!(of("BUILD_TRUST")["value"], json!(class.spec.store.trust));
     assert_eq!(
         of("AWS_SECRET_ACCESS_KEY")["valueFrom"]["secretKeyRef"],
         json!({ "name": "builds", "key": "secret-access-key", "optional": true })
     );
-    let builds = objects().filter(|object| object.identity().namespace.as_deref() == Some(BUILDS) || object.identity().name == BUILDS);
+    let builds = objects().filter(|object| {
+        object.identity().namespace.as_deref() == Some(BUILDS) || object.identity().name == BUILDS
+    });
     let findings = check::shop(&builds.chain([job]).collect::<Vec<_>>());
-    assert!(findings.iter().all(|finding| finding.problem.contains("Secret")), "its Secret is the operator's: {findings:#?}");
+    assert!(
+        findings
+            .iter()
+            .all(|finding| finding.problem.contains("Secret")),
+        "its Secret is the operator's: {findings:#?}"
+    );
 }
 
 #[test]
 fn the_scheduler_keeps_the_rules_that_it_checks() {
-    let own = objects().filter(|object| object.identity().namespace.as_deref() == Some(SYSTEM) || object.identity().name == SYSTEM);
+    let own = objects().filter(|object| {
+        object.identity().namespace.as_deref() == Some(SYSTEM) || object.identity().name == SYSTEM
+    });
     let findings = check::shop(&own.collect::<Vec<_>>());
     let expected = |problem: &str| {
-        // It is the one program that speaks to the API server; and pods that only keep room have no account and no disk.
+        // It is the one program that speaks to the API server; and pods that only keep room have no
+        // account and no disk.
         problem.contains("get a token for the API server")
             || problem.contains("names ServiceAccount \"\"")
             || problem.contains("get variables of each Service")
             || problem.contains("container pause has no ephemeral-storage")
     };
-    let unexpected: Vec<_> = findings.iter().filter(|finding| !expected(&finding.problem)).collect();
+    let unexpected: Vec<_> = findings
+        .iter()
+        .filter(|finding| !expected(&finding.problem))
+        .collect();
     assert_eq!(unexpected, [] as [&check::Finding; 0]);
 }

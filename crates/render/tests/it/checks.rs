@@ -34,7 +34,10 @@ fn changed(value: &Value) -> Object {
 fn set(pointer: &'static str, value: Value) -> impl FnOnce(&mut Value) {
     move |object| {
         let (parent, field) = pointer.rsplit_once('/').unwrap();
-        match object.pointer_mut(parent).unwrap_or_else(|| panic!("no {parent}")) {
+        match object
+            .pointer_mut(parent)
+            .unwrap_or_else(|| panic!("no {parent}"))
+        {
             Value::Array(items) => match field.parse::<usize>() {
                 Ok(index) => items[index] = value,
                 Err(_) => items.push(value),
@@ -46,7 +49,9 @@ fn set(pointer: &'static str, value: Value) -> impl FnOnce(&mut Value) {
 
 fn rings(objects: &[Object], rule: &str, problem: &str) {
     let findings = check::shop(objects);
-    let found = findings.iter().any(|finding| finding.rule == rule && finding.problem.contains(problem));
+    let found = findings
+        .iter()
+        .any(|finding| finding.rule == rule && finding.problem.contains(problem));
     assert!(found, "[{rule}] {problem:?} is not among {findings:#?}");
 }
 
@@ -56,27 +61,96 @@ const POD: &str = "/spec/template/spec";
 fn references_and_selectors() {
     let deployment = |pointer, value| spoilt("aws", "Deployment", "web", set(pointer, value));
     rings(
-        &deployment("/spec/selector/matchLabels/app.kubernetes.io~1name", json!("other")),
+        &deployment(
+            "/spec/selector/matchLabels/app.kubernetes.io~1name",
+            json!("other"),
+        ),
         "selector",
         "is not among the labels of its pods",
     );
-    rings(&deployment("/spec/template/spec/serviceAccountName", json!("other")), "reference", "names ServiceAccount \"other\"");
-    rings(&deployment("/spec/template/spec/volumes/2/configMap/name", json!("trust-0")), "reference", "names ConfigMap \"trust-0\"");
-    let hpa = |pointer, value| spoilt("aws", "HorizontalPodAutoscaler", "web", set(pointer, value));
-    rings(&hpa("/spec/scaleTargetRef/name", json!("wbe")), "reference", "names Deployment \"wbe\"");
-    rings(&hpa("/spec/metrics/0/containerResource/container", json!("php")), "autoscaler", "measures container \"php\"");
-    rings(&spoilt("aws", "Service", "web", set("/spec/selector/app.kubernetes.io~1component", json!("wbe"))), "selector", "finds no pods");
-    rings(&spoilt("aws", "PodDisruptionBudget", "web", set("/spec/selector/matchLabels/x", json!("y"))), "selector", "finds no pods");
     rings(
-        &spoilt("azure", "Ingress", "web", set("/spec/rules/0/http/paths/0/backend/service/name", json!("x"))),
+        &deployment("/spec/template/spec/serviceAccountName", json!("other")),
+        "reference",
+        "names ServiceAccount \"other\"",
+    );
+    rings(
+        &deployment(
+            "/spec/template/spec/volumes/2/configMap/name",
+            json!("trust-0"),
+        ),
+        "reference",
+        "names ConfigMap \"trust-0\"",
+    );
+    let hpa = |pointer, value| spoilt("aws", "HorizontalPodAutoscaler", "web", set(pointer, value));
+    rings(
+        &hpa("/spec/scaleTargetRef/name", json!("wbe")),
+        "reference",
+        "names Deployment \"wbe\"",
+    );
+    rings(
+        &hpa("/spec/metrics/0/containerResource/container", json!("php")),
+        "autoscaler",
+        "measures container \"php\"",
+    );
+    rings(
+        &spoilt(
+            "aws",
+            "Service",
+            "web",
+            set("/spec/selector/app.kubernetes.io~1component", json!("wbe")),
+        ),
+        "selector",
+        "finds no pods",
+    );
+    rings(
+        &spoilt(
+            "aws",
+            "PodDisruptionBudget",
+            "web",
+            set("/spec/selector/matchLabels/x", json!("y")),
+        ),
+        "selector",
+        "finds no pods",
+    );
+    rings(
+        &spoilt(
+            "azure",
+            "Ingress",
+            "web",
+            set(
+                "/spec/rules/0/http/paths/0/backend/service/name",
+                json!("x"),
+            ),
+        ),
         "reference",
         "names Service",
     );
-    let port = set("/spec/rules/0/http/paths/0/backend/service/port/name", json!("https"));
-    rings(&spoilt("azure", "Ingress", "web", port), "reference", "names port \"https\"");
-    rings(&spoilt("gcp", "HTTPRoute", "web", set("/spec/rules/0/backendRefs/0/name", json!("x"))), "reference", "names Service \"x\"");
+    let port = set(
+        "/spec/rules/0/http/paths/0/backend/service/port/name",
+        json!("https"),
+    );
     rings(
-        &spoilt("gcp", "PersistentVolumeClaim", "media", set("/spec/volumeName", json!("x"))),
+        &spoilt("azure", "Ingress", "web", port),
+        "reference",
+        "names port \"https\"",
+    );
+    rings(
+        &spoilt(
+            "gcp",
+            "HTTPRoute",
+            "web",
+            set("/spec/rules/0/backendRefs/0/name", json!("x")),
+        ),
+        "reference",
+        "names Service \"x\"",
+    );
+    rings(
+        &spoilt(
+            "gcp",
+            "PersistentVolumeClaim",
+            "media",
+            set("/spec/volumeName", json!("x")),
+        ),
         "reference",
         "names PersistentVolume \"x\"",
     );
@@ -84,52 +158,184 @@ fn references_and_selectors() {
 
 #[test]
 fn updates_autoscalers_and_times() {
-    let stuck = set("/spec/strategy/rollingUpdate", json!({ "maxSurge": 0, "maxUnavailable": "0%" }));
-    rings(&spoilt("aws", "Deployment", "web", stuck), "update", "both 0");
-    rings(&spoilt("aws", "HorizontalPodAutoscaler", "web", set("/spec/minReplicas", json!(13))), "autoscaler", "minReplicas is 13");
-    rings(&spoilt("aws", "Deployment", "web", set("/spec/replicas", json!(3))), "autoscaler", "replicas");
-    rings(&spoilt("aws", "CronJob", "backup", set("/spec/schedule", json!("61 2 * * *"))), "cron", "61 2 * * *");
-    rings(&spoilt("aws", "CronJob", "backup", set("/spec/schedule", json!("0 0 31 2 *"))), "cron", "never comes");
-    rings(&spoilt("aws", "CronJob", "backup", set("/spec/timeZone", json!("Europe/Bukarest"))), "time-zone", "Europe/Bukarest");
-    let impatient = set("/spec/template/spec/terminationGracePeriodSeconds", json!(70));
-    rings(&spoilt("aws", "Deployment", "web", impatient), "grace", "waits 10 s and its requests 60 s, and the pod is killed after 70 s");
+    let stuck = set(
+        "/spec/strategy/rollingUpdate",
+        json!({ "maxSurge": 0, "maxUnavailable": "0%" }),
+    );
+    rings(
+        &spoilt("aws", "Deployment", "web", stuck),
+        "update",
+        "both 0",
+    );
+    rings(
+        &spoilt(
+            "aws",
+            "HorizontalPodAutoscaler",
+            "web",
+            set("/spec/minReplicas", json!(13)),
+        ),
+        "autoscaler",
+        "minReplicas is 13",
+    );
+    rings(
+        &spoilt("aws", "Deployment", "web", set("/spec/replicas", json!(3))),
+        "autoscaler",
+        "replicas",
+    );
+    rings(
+        &spoilt(
+            "aws",
+            "CronJob",
+            "backup",
+            set("/spec/schedule", json!("61 2 * * *")),
+        ),
+        "cron",
+        "61 2 * * *",
+    );
+    rings(
+        &spoilt(
+            "aws",
+            "CronJob",
+            "backup",
+            set("/spec/schedule", json!("0 0 31 2 *")),
+        ),
+        "cron",
+        "never comes",
+    );
+    rings(
+        &spoilt(
+            "aws",
+            "CronJob",
+            "backup",
+            set("/spec/timeZone", json!("Europe/Bukarest")),
+        ),
+        "time-zone",
+        "Europe/Bukarest",
+    );
+    let impatient = set(
+        "/spec/template/spec/terminationGracePeriodSeconds",
+        json!(70),
+    );
+    rings(
+        &spoilt("aws", "Deployment", "web", impatient),
+        "grace",
+        "waits 10 s and its requests 60 s, and the pod is killed after 70 s",
+    );
 }
 
 #[test]
 fn every_pod_has_a_policy_and_every_policy_has_pods() {
-    let other = |object: &mut Value| object["spec"]["template"]["metadata"]["labels"]["app.kubernetes.io/component"] = json!("corn");
-    rings(&spoilt("aws", "Deployment", "cron", other), "policy", "no NetworkPolicy lets its pods out");
+    let other = |object: &mut Value| {
+        object["spec"]["template"]["metadata"]["labels"]["app.kubernetes.io/component"] =
+            json!("corn")
+    };
+    rings(
+        &spoilt("aws", "Deployment", "cron", other),
+        "policy",
+        "no NetworkPolicy lets its pods out",
+    );
     let nobody = json!({ "matchLabels": { "app.kubernetes.io/component": "wbe" } });
-    rings(&spoilt("aws", "NetworkPolicy", "shop", set("/spec/podSelector", nobody.clone())), "policy", "it selects no pods");
-    rings(&spoilt("aws", "NetworkPolicy", "deny", set("/spec/podSelector", nobody)), "policy", "it selects no pods");
+    rings(
+        &spoilt(
+            "aws",
+            "NetworkPolicy",
+            "shop",
+            set("/spec/podSelector", nobody.clone()),
+        ),
+        "policy",
+        "it selects no pods",
+    );
+    rings(
+        &spoilt(
+            "aws",
+            "NetworkPolicy",
+            "deny",
+            set("/spec/podSelector", nobody),
+        ),
+        "policy",
+        "it selects no pods",
+    );
     let exotic = json!({ "matchExpressions": [{ "key": "app.kubernetes.io/component", "operator": "NotIn", "values": ["web"] }] });
-    rings(&spoilt("aws", "NetworkPolicy", "shop", set("/spec/podSelector", exotic)), "policy", "lets its pods out");
+    rings(
+        &spoilt(
+            "aws",
+            "NetworkPolicy",
+            "shop",
+            set("/spec/podSelector", exotic),
+        ),
+        "policy",
+        "lets its pods out",
+    );
 }
 
 #[test]
 fn volumes_and_mounts() {
     let web = |spoil: Box<dyn FnOnce(&mut Value)>| spoilt("aws", "Deployment", "web", spoil);
     let nginx = "/spec/template/spec/containers/0/volumeMounts/-";
-    rings(&web(Box::new(set(nginx, json!({ "name": "x", "mountPath": "/x" })))), "mount", "mounts x, which is no volume");
-    rings(&web(Box::new(set(nginx, json!({ "name": "php", "mountPath": "/srv/shop" })))), "mount", "mounts twice at /srv/shop");
     rings(
-        &web(Box::new(set(nginx, json!({ "name": "php", "mountPath": "/srv/shop/media" })))),
+        &web(Box::new(set(
+            nginx,
+            json!({ "name": "x", "mountPath": "/x" }),
+        ))),
+        "mount",
+        "mounts x, which is no volume",
+    );
+    rings(
+        &web(Box::new(set(
+            nginx,
+            json!({ "name": "php", "mountPath": "/srv/shop" }),
+        ))),
+        "mount",
+        "mounts twice at /srv/shop",
+    );
+    rings(
+        &web(Box::new(set(
+            nginx,
+            json!({ "name": "php", "mountPath": "/srv/shop/media" }),
+        ))),
         "empty-dir",
         "below /srv/shop, an emptyDir",
     );
     rings(
-        &web(Box::new(set("/spec/template/spec/volumes/-", json!({ "name": "x", "emptyDir": {} })))),
+        &web(Box::new(set(
+            "/spec/template/spec/volumes/-",
+            json!({ "name": "x", "emptyDir": {} }),
+        ))),
         "volume",
         "mounted by no container",
     );
-    rings(&web(Box::new(set("/spec/template/spec/volumes/-", json!({ "name": "php", "emptyDir": {} })))), "volume", "there twice");
-    let propagates = json!({ "name": "temporary", "mountPath": "/mnt/x", "mountPropagation": "Bidirectional" });
-    rings(&web(Box::new(set("/spec/template/spec/initContainers/2/volumeMounts/-", propagates))), "empty-dir", "mounts for others");
+    rings(
+        &web(Box::new(set(
+            "/spec/template/spec/volumes/-",
+            json!({ "name": "php", "emptyDir": {} }),
+        ))),
+        "volume",
+        "there twice",
+    );
+    let propagates =
+        json!({ "name": "temporary", "mountPath": "/mnt/x", "mountPropagation": "Bidirectional" });
+    rings(
+        &web(Box::new(set(
+            "/spec/template/spec/initContainers/2/volumeMounts/-",
+            propagates,
+        ))),
+        "empty-dir",
+        "mounts for others",
+    );
     let nowhere = json!({ "name": "shared", "mountPath": "/x", "subPathExpr": "$(POD_NAME)" });
-    rings(&web(Box::new(set(nginx, nowhere))), "mount", "has no variable POD_NAME");
-    let deaf = set("/spec/template/spec/containers/0/readinessProbe/httpGet/port", json!("https"));
+    rings(
+        &web(Box::new(set(nginx, nowhere))),
+        "mount",
+        "has no variable POD_NAME",
+    );
+    let deaf = set(
+        "/spec/template/spec/containers/0/readinessProbe/httpGet/port",
+        json!("https"),
+    );
     rings(&web(Box::new(deaf)), "probe", "asks port https");
-    let same = |object: &mut Value| object["spec"]["template"]["spec"]["initContainers"][0]["name"] = json!("nginx");
+    let same = |object: &mut Value| {
+        object["spec"]["template"]["spec"]["initContainers"][0]["name"] = json!("nginx")
+    };
     rings(&web(Box::new(same)), "container", "nginx is there twice");
 }
 
@@ -138,72 +344,184 @@ fn the_restricted_profile() {
     let context = "/spec/template/spec/containers/0/securityContext";
     for (field, value, problem) in [
         ("privileged", json!(true), "is privileged"),
-        ("allowPrivilegeEscalation", json!(true), "can gain privileges"),
-        ("readOnlyRootFilesystem", json!(false), "can write to its image's files"),
+        (
+            "allowPrivilegeEscalation",
+            json!(true),
+            "can gain privileges",
+        ),
+        (
+            "readOnlyRootFilesystem",
+            json!(false),
+            "can write to its image's files",
+        ),
         ("runAsNonRoot", json!(false), "may run as root"),
-        ("runAsUser", json!(1000), "runs as a user that a node may have"),
-        ("capabilities", json!({ "drop": ["NET_RAW"] }), "keeps capabilities"),
-        ("capabilities", json!({ "drop": ["ALL"], "add": ["NET_ADMIN"] }), "adds capabilities"),
+        (
+            "runAsUser",
+            json!(1000),
+            "runs as a user that a node may have",
+        ),
+        (
+            "capabilities",
+            json!({ "drop": ["NET_RAW"] }),
+            "keeps capabilities",
+        ),
+        (
+            "capabilities",
+            json!({ "drop": ["ALL"], "add": ["NET_ADMIN"] }),
+            "adds capabilities",
+        ),
     ] {
-        let objects = spoilt("aws", "Deployment", "web", |object| object.pointer_mut(context).unwrap()[field] = value);
-        rings(&objects, "restricted", &format!("container nginx {problem}"));
+        let objects = spoilt("aws", "Deployment", "web", |object| {
+            object.pointer_mut(context).unwrap()[field] = value
+        });
+        rings(
+            &objects,
+            "restricted",
+            &format!("container nginx {problem}"),
+        );
     }
     for (field, value, problem) in [
-        ("automountServiceAccountToken", json!(true), "get a token for the API server"),
-        ("enableServiceLinks", json!(true), "get variables of each Service"),
-        ("securityContext", json!({ "runAsUser": 10001 }), "have no seccomp profile"),
-        ("securityContext", json!({ "seccompProfile": { "type": "RuntimeDefault" } }), "may listen on the agent's port"),
+        (
+            "automountServiceAccountToken",
+            json!(true),
+            "get a token for the API server",
+        ),
+        (
+            "enableServiceLinks",
+            json!(true),
+            "get variables of each Service",
+        ),
+        (
+            "securityContext",
+            json!({ "runAsUser": 10001 }),
+            "have no seccomp profile",
+        ),
+        (
+            "securityContext",
+            json!({ "seccompProfile": { "type": "RuntimeDefault" } }),
+            "may listen on the agent's port",
+        ),
         ("hostNetwork", json!(true), "have hostNetwork"),
-        ("shareProcessNamespace", json!(true), "have shareProcessNamespace"),
+        (
+            "shareProcessNamespace",
+            json!(true),
+            "have shareProcessNamespace",
+        ),
     ] {
-        let objects = spoilt("aws", "Deployment", "web", |object| object.pointer_mut(POD).unwrap()[field] = value);
+        let objects = spoilt("aws", "Deployment", "web", |object| {
+            object.pointer_mut(POD).unwrap()[field] = value
+        });
         rings(&objects, "restricted", problem);
     }
     let container = "/spec/template/spec/containers/0";
     for (mount, problem) in [
-        (json!({ "name": "sources", "mountPath": "/x" }), "can write to the sources"),
-        (json!({ "name": "socket", "mountPath": "/x" }), "can put another socket in the place of php-fpm's"),
-        (json!({ "name": "node", "mountPath": "/x", "subPath": "y" }), "which is not for tenants"),
-        (json!({ "name": "shared", "mountPath": "/x" }), "sees all of the node's directory"),
+        (
+            json!({ "name": "sources", "mountPath": "/x" }),
+            "can write to the sources",
+        ),
+        (
+            json!({ "name": "socket", "mountPath": "/x" }),
+            "can put another socket in the place of php-fpm's",
+        ),
+        (
+            json!({ "name": "node", "mountPath": "/x", "subPath": "y" }),
+            "which is not for tenants",
+        ),
+        (
+            json!({ "name": "shared", "mountPath": "/x" }),
+            "sees all of the node's directory",
+        ),
     ] {
         let objects = spoilt("aws", "Deployment", "web", |object| {
-            object.pointer_mut(container).unwrap()["volumeMounts"].as_array_mut().unwrap().push(mount);
+            object.pointer_mut(container).unwrap()["volumeMounts"]
+                .as_array_mut()
+                .unwrap()
+                .push(mount);
         });
         rings(&objects, "restricted", problem);
     }
-    let greedy = spoilt("aws", "Deployment", "cron", set("/spec/template/spec/containers/0/resources", json!({})));
-    rings(&greedy, "restricted", "container cron has no memory in its limits");
-    let tagged = spoilt("aws", "Deployment", "web", set("/spec/template/spec/containers/0/image", json!("shop:1")));
+    let greedy = spoilt(
+        "aws",
+        "Deployment",
+        "cron",
+        set("/spec/template/spec/containers/0/resources", json!({})),
+    );
+    rings(
+        &greedy,
+        "restricted",
+        "container cron has no memory in its limits",
+    );
+    let tagged = spoilt(
+        "aws",
+        "Deployment",
+        "web",
+        set("/spec/template/spec/containers/0/image", json!("shop:1")),
+    );
     rings(&tagged, "restricted", "names its image without a digest");
 }
 
 #[test]
 fn sizes_and_names() {
     let long = "x".repeat(64);
-    let renamed = spoilt("aws", "LimitRange", "shop", |object| object["metadata"]["name"] = json!(long));
-    rings(&renamed, "name", "its name has 64 characters, expected 1 to 63");
-    let cron = spoilt("aws", "CronJob", "backup", |object| object["metadata"]["name"] = json!("b".repeat(53)));
+    let renamed = spoilt("aws", "LimitRange", "shop", |object| {
+        object["metadata"]["name"] = json!(long)
+    });
+    rings(
+        &renamed,
+        "name",
+        "its name has 64 characters, expected 1 to 63",
+    );
+    let cron = spoilt("aws", "CronJob", "backup", |object| {
+        object["metadata"]["name"] = json!("b".repeat(53))
+    });
     rings(&cron, "name", "expected 1 to 52");
-    rings(&spoilt("aws", "LimitRange", "shop", |object| object["metadata"]["name"] = json!("Shop_")), "name", "not lower-case letters");
-    let large = spoilt("aws", "ConfigMap", "release", |object| object["data"]["x"] = json!("y".repeat(256 << 10)));
+    rings(
+        &spoilt("aws", "LimitRange", "shop", |object| {
+            object["metadata"]["name"] = json!("Shop_")
+        }),
+        "name",
+        "not lower-case letters",
+    );
+    let large = spoilt("aws", "ConfigMap", "release", |object| {
+        object["data"]["x"] = json!("y".repeat(256 << 10))
+    });
     rings(&large, "bytes", "over the limit of 262144");
-    let labelled = spoilt("aws", "LimitRange", "shop", |object| object["metadata"]["labels"]["x"] = json!("a b"));
+    let labelled = spoilt("aws", "LimitRange", "shop", |object| {
+        object["metadata"]["labels"]["x"] = json!("a b")
+    });
     rings(&labelled, "label", "x=\"a b\" is no value of a label");
     let mut twice = rendered("aws", |_, _, _| {});
     twice.push(twice[1].clone());
     rings(&twice, "twice", "there twice");
-    let elsewhere = spoilt("aws", "Service", "web", |object| object["metadata"]["namespace"] = json!("shop-zzz"));
+    let elsewhere = spoilt("aws", "Service", "web", |object| {
+        object["metadata"]["namespace"] = json!("shop-zzz")
+    });
     rings(&elsewhere, "namespace", "in several namespaces");
     rings(&elsewhere, "reference", "its namespace shop-zzz");
 }
 
 #[test]
 fn a_finding_names_its_object() {
-    let objects = spoilt("aws", "CronJob", "backup", set("/spec/schedule", json!("never")));
+    let objects = spoilt(
+        "aws",
+        "CronJob",
+        "backup",
+        set("/spec/schedule", json!("never")),
+    );
     let finding = check::shop(&objects).remove(0);
     assert_eq!(
         finding.object,
-        Identity { api_version: "batch/v1".into(), kind: "CronJob".into(), namespace: Some("shop-acme".into()), name: "backup".into() }
+        Identity {
+            api_version: "batch/v1".into(),
+            kind: "CronJob".into(),
+            namespace: Some("shop-acme".into()),
+            name: "backup".into()
+        }
     );
-    assert!(finding.to_string().starts_with("CronJob shop-acme/backup: cron=\"never\" is not a time"), "{finding}");
+    assert!(
+        finding
+            .to_string()
+            .starts_with("CronJob shop-acme/backup: cron=\"never\" is not a time"),
+        "{finding}"
+    );
 }

@@ -1,4 +1,5 @@
-//! The definitions as committed, their bounds, and their rules, each with a resource that it refuses.
+//! The definitions as committed, their bounds, and their rules, each with a resource that it
+//! refuses.
 
 use crate::{
     committed::{compare, top},
@@ -11,7 +12,13 @@ use serde_json::{Value, json};
 #[test]
 fn the_definitions_are_as_committed() {
     for definition in definitions() {
-        compare(&format!("manifests/chart/files/crds/{}.yaml", definition.spec.names.plural), &text(Form::Yaml, [&definition]).unwrap());
+        compare(
+            &format!(
+                "manifests/chart/files/crds/{}.yaml",
+                definition.spec.names.plural
+            ),
+            &text(Form::Yaml, [&definition]).unwrap(),
+        );
     }
 }
 
@@ -21,8 +28,14 @@ fn every_text_list_and_map_is_bounded() {
         let bounded = match schema["type"].as_str() {
             Some("string") => schema["maxLength"].is_u64() || schema["enum"].is_array(),
             Some("array") => schema["maxItems"].is_u64(),
-            Some("object") if schema["additionalProperties"].is_object() => schema["maxProperties"].is_u64(),
-            Some("integer") => path.starts_with("status") || path.contains("Generation") || schema["minimum"].is_number(),
+            Some("object") if schema["additionalProperties"].is_object() => {
+                schema["maxProperties"].is_u64()
+            }
+            Some("integer") => {
+                path.starts_with("status")
+                    || path.contains("Generation")
+                    || schema["minimum"].is_number()
+            }
             Some("object" | "boolean") => true,
             _ => false,
         };
@@ -44,7 +57,11 @@ fn every_text_list_and_map_is_bounded() {
         for part in ["spec", "status"] {
             let schema = &schema["openAPIV3Schema"]["properties"][part];
             if schema.is_object() {
-                walk(&format!("{part} of {}", definition.spec.names.kind), schema, &mut unbounded);
+                walk(
+                    &format!("{part} of {}", definition.spec.names.kind),
+                    schema,
+                    &mut unbounded,
+                );
             }
         }
     }
@@ -57,8 +74,14 @@ fn every_field_is_explained() {
         for (name, inner) in schema["properties"].as_object().into_iter().flatten() {
             let path = format!("{path}.{name}");
             let text = inner["description"].as_str().unwrap_or_default();
-            assert!(text.len() > 3 && text.ends_with(['.', ')']), "{path}: {text:?}");
-            assert!(!text.contains('\n') && !text.contains('['), "{path}: {text:?}");
+            assert!(
+                text.len() > 3 && text.ends_with(['.', ')']),
+                "{path}: {text:?}"
+            );
+            assert!(
+                !text.contains('\n') && !text.contains('['),
+                "{path}: {text:?}"
+            );
             walk(&path, inner);
             walk(&path, &inner["items"]);
         }
@@ -66,25 +89,37 @@ fn every_field_is_explained() {
     for definition in definitions() {
         let schema = serde_json::to_value(&definition.spec.versions[0].schema).unwrap();
         for part in ["spec", "status"] {
-            walk(&definition.spec.names.kind, &schema["openAPIV3Schema"]["properties"][part]);
+            walk(
+                &definition.spec.names.kind,
+                &schema["openAPIV3Schema"]["properties"][part],
+            );
         }
     }
 }
 
 fn example(file: &str) -> Value {
-    read(&top().join("manifests/examples/shops").join(file)).unwrap().remove(0).value
+    read(&top().join("manifests/examples/shops").join(file))
+        .unwrap()
+        .remove(0)
+        .value
 }
 
 /// What is wrong with the example `file` after a change.
 fn problems(file: &str, pointer: &str, value: Value) -> Vec<String> {
     let mut resource = example(file);
     let (parent, field) = pointer.rsplit_once('/').unwrap();
-    let parent = resource.pointer_mut(parent).unwrap_or_else(|| panic!("{pointer}"));
+    let parent = resource
+        .pointer_mut(parent)
+        .unwrap_or_else(|| panic!("{pointer}"));
     match parent {
         Value::Array(items) => items[field.parse::<usize>().unwrap()] = value,
         other => other[field] = value,
     }
-    RULES.problems(resource["kind"].as_str().unwrap(), &resource, Some(&example(file)))
+    RULES.problems(
+        resource["kind"].as_str().unwrap(),
+        &resource,
+        Some(&example(file)),
+    )
 }
 
 #[test]
@@ -101,7 +136,11 @@ fn the_examples_break_no_rule() {
         "plain/class.yaml",
     ] {
         let resource = example(file);
-        assert_eq!(RULES.problems(resource["kind"].as_str().unwrap(), &resource, None), [] as [&str; 0], "{file}");
+        assert_eq!(
+            RULES.problems(resource["kind"].as_str().unwrap(), &resource, None),
+            [] as [&str; 0],
+            "{file}"
+        );
     }
 }
 
@@ -111,66 +150,299 @@ fn each_rule_refuses() {
     let class = "aws/class.yaml";
     let digest = format!("x@sha256:{}", "0".repeat(63));
     for (file, pointer, value, expected) in [
-        (shop, "/spec/domains/1/primary", json!(true), "exactly one domain is primary"),
-        (shop, "/spec/domains/0/redirectTo", json!("hu.acme.example"), "the primary domain redirects nowhere"),
-        (shop, "/spec/domains/2/redirectTo", json!("elsewhere.example"), "redirectTo names a listed domain"),
-        (shop, "/spec/domains/2/host", json!("www.acme.example"), "is there twice"),
-        (shop, "/spec/domains/0/host", json!("WWW.acme.example"), " is not a"),
-        (shop, "/spec/modules/disable", json!(["Acme_Loyalty"]), "enabled or disabled, not both"),
+        (
+            shop,
+            "/spec/domains/1/primary",
+            json!(true),
+            "exactly one domain is primary",
+        ),
+        (
+            shop,
+            "/spec/domains/0/redirectTo",
+            json!("hu.acme.example"),
+            "the primary domain redirects nowhere",
+        ),
+        (
+            shop,
+            "/spec/domains/2/redirectTo",
+            json!("elsewhere.example"),
+            "redirectTo names a listed domain",
+        ),
+        (
+            shop,
+            "/spec/domains/2/host",
+            json!("www.acme.example"),
+            "is there twice",
+        ),
+        (
+            shop,
+            "/spec/domains/0/host",
+            json!("WWW.acme.example"),
+            " is not a",
+        ),
+        (
+            shop,
+            "/spec/modules/disable",
+            json!(["Acme_Loyalty"]),
+            "enabled or disabled, not both",
+        ),
         (shop, "/spec/scale/min", json!(13), "min is at most max"),
-        (shop, "/spec/scale/schedule/0/min", json!(13), "a schedule's min is at most max"),
+        (
+            shop,
+            "/spec/scale/schedule/0/min",
+            json!(13),
+            "a schedule's min is at most max",
+        ),
         (shop, "/spec/scale/max", json!(1000), "1000 is over 200"),
-        (shop, "/metadata/name", json!("a".repeat(59)), "a shop's name is at most 58"),
-        (shop, "/metadata/name", json!("a.b"), "a shop's name is at most 58"),
-        (shop, "/spec/probe", json!({"status": "399-200"}), " is not a"),
-        (shop, "/spec/probe", json!({"path": "/../admin"}), " is not a"),
+        (
+            shop,
+            "/metadata/name",
+            json!("a".repeat(59)),
+            "a shop's name is at most 58",
+        ),
+        (
+            shop,
+            "/metadata/name",
+            json!("a.b"),
+            "a shop's name is at most 58",
+        ),
+        (
+            shop,
+            "/spec/probe",
+            json!({"status": "399-200"}),
+            " is not a",
+        ),
+        (
+            shop,
+            "/spec/probe",
+            json!({"path": "/../admin"}),
+            " is not a",
+        ),
         (shop, "/spec/probe", json!({"path": "admin"}), " is not a"),
-        (shop, "/spec/probe", json!({"contains": "a\nb"}), " is not one line"),
-        (class, "/spec/probe", json!({"scheme": "ftp"}), "is not one of http, https"),
-        (shop, "/spec/state", json!("Sleeping"), "is not one of Active, Maintenance, Suspended, Archived"),
-        (shop, "/spec/chanel", json!("x"), "not a field; did you mean channel?"),
+        (
+            shop,
+            "/spec/probe",
+            json!({"contains": "a\nb"}),
+            " is not one line",
+        ),
+        (
+            class,
+            "/spec/probe",
+            json!({"scheme": "ftp"}),
+            "is not one of http, https",
+        ),
+        (
+            shop,
+            "/spec/state",
+            json!("Sleeping"),
+            "is not one of Active, Maintenance, Suspended, Archived",
+        ),
+        (
+            shop,
+            "/spec/chanel",
+            json!("x"),
+            "not a field; did you mean channel?",
+        ),
         (shop, "/spec/class", json!(7), "expected a string, found 7"),
-        (shop, "/spec/services/cache/prefix", json!("a_0123456789abcdef_01234567_"), "a prefix does not end like that of a release"),
-        (shop, "/spec/services/search/prefix", json!("Acme"), " is not a"),
-        (shop, "/spec/services/database/tablePrefix", json!("a-b"), " is not a"),
-        (shop, "/spec/config/adminPath", json!("back/office"), " is not a"),
-        (class, "/spec/backends/search/0/engine", json!("solr"), "is not one of opensearch, elasticsearch7, elasticsearch8"),
-        (class, "/spec/backends/search/0/scheme", json!("ftp"), "is not one of http, https"),
-        (class, "/spec/backends/queues/0/tls", json!({"caFile": "ca.crt"}), " is not a"),
-        (class, "/spec/network/outgoing/0/ports", json!([70000]), "70000 is over 65535"),
-        (class, "/spec/network/outgoing/0/cidrs", json!([]), "has 0 items, and needs 1"),
-        (class, "/spec/engine", json!("Magento1"), "a class keeps its engine"),
-        (class, "/spec/storage/mode", json!("Csi"), "a node cache is a hostPath"),
-        (class, "/spec/images/shop", json!("shop:latest"), " is not a"),
+        (
+            shop,
+            "/spec/services/cache/prefix",
+            json!("a_0123456789abcdef_01234567_"),
+            "a prefix does not end like that of a release",
+        ),
+        (
+            shop,
+            "/spec/services/search/prefix",
+            json!("Acme"),
+            " is not a",
+        ),
+        (
+            shop,
+            "/spec/services/database/tablePrefix",
+            json!("a-b"),
+            " is not a",
+        ),
+        (
+            shop,
+            "/spec/config/adminPath",
+            json!("back/office"),
+            " is not a",
+        ),
+        (
+            class,
+            "/spec/backends/search/0/engine",
+            json!("solr"),
+            "is not one of opensearch, elasticsearch7, elasticsearch8",
+        ),
+        (
+            class,
+            "/spec/backends/search/0/scheme",
+            json!("ftp"),
+            "is not one of http, https",
+        ),
+        (
+            class,
+            "/spec/backends/queues/0/tls",
+            json!({"caFile": "ca.crt"}),
+            " is not a",
+        ),
+        (
+            class,
+            "/spec/network/outgoing/0/ports",
+            json!([70000]),
+            "70000 is over 65535",
+        ),
+        (
+            class,
+            "/spec/network/outgoing/0/cidrs",
+            json!([]),
+            "has 0 items, and needs 1",
+        ),
+        (
+            class,
+            "/spec/engine",
+            json!("Magento1"),
+            "a class keeps its engine",
+        ),
+        (
+            class,
+            "/spec/storage/mode",
+            json!("Csi"),
+            "a node cache is a hostPath",
+        ),
+        (
+            class,
+            "/spec/images/shop",
+            json!("shop:latest"),
+            " is not a",
+        ),
         (class, "/spec/images/shop", json!(digest), " is not a"),
-        (class, "/spec/identity/secret", json!({"name": "s"}), "at most one of podIdentity"),
-        (class, "/spec/route/ingress", json!({"className": "nginx"}), "exactly one of map, ingress and gateway"),
-        (class, "/spec/backends/media/0/directory", json!({"path": "/srv"}), "exactly one of efs, nfs and directory"),
-        (class, "/spec/backends/media/0/efs/tls", json!(false), "iam needs tls"),
-        (class, "/spec/freezes/0/until", json!("2026-11-25T00:00:00Z"), "from is before until"),
-        (class, "/spec/freezes/0/until", json!("tomorrow"), "is not a time"),
-        (shop, "/spec/scale/schedule/0/cron", json!("0 0 31 2 *"), "the month has no such day"),
-        (shop, "/spec/scale/schedule/0/cron", json!("0 0 31 sep *"), "the month has no such day"),
-        (shop, "/spec/scale/schedule/0/cron", json!("0 24 1 1 *"), " is not five fields"),
-        (shop, "/spec/scale/schedule/0/cron", json!("0 8 32 1 *"), " is not five fields"),
-        (shop, "/spec/services/cache/sessions", json!(1), "1 is under 2"),
-        (shop, "/spec/services/cache/prefix", json!("a-b"), " is not a"),
-        (class, "/spec/overlay/annotations", json!({"longshore.dev/applied": "x"}), "annotations under longshore.dev are set by Longshore"),
-        (class, "/spec/overlay/podAnnotations", json!({"longshore.dev/x": "x"}), "annotations under longshore.dev are set by Longshore"),
-        (class, "/spec/overlay/extraEnv", json!([{"name": "POD_UID", "value": "1"}]), "are set by Longshore"),
-        (class, "/spec/overlay/extraEnv", json!([{"name": "LONGSHORE_STORE", "value": "1"}]), "are set by Longshore"),
+        (
+            class,
+            "/spec/identity/secret",
+            json!({"name": "s"}),
+            "at most one of podIdentity",
+        ),
+        (
+            class,
+            "/spec/route/ingress",
+            json!({"className": "nginx"}),
+            "exactly one of map, ingress and gateway",
+        ),
+        (
+            class,
+            "/spec/backends/media/0/directory",
+            json!({"path": "/srv"}),
+            "exactly one of efs, nfs and directory",
+        ),
+        (
+            class,
+            "/spec/backends/media/0/efs/tls",
+            json!(false),
+            "iam needs tls",
+        ),
+        (
+            class,
+            "/spec/freezes/0/until",
+            json!("2026-11-25T00:00:00Z"),
+            "from is before until",
+        ),
+        (
+            class,
+            "/spec/freezes/0/until",
+            json!("tomorrow"),
+            "is not a time",
+        ),
+        (
+            shop,
+            "/spec/scale/schedule/0/cron",
+            json!("0 0 31 2 *"),
+            "the month has no such day",
+        ),
+        (
+            shop,
+            "/spec/scale/schedule/0/cron",
+            json!("0 0 31 sep *"),
+            "the month has no such day",
+        ),
+        (
+            shop,
+            "/spec/scale/schedule/0/cron",
+            json!("0 24 1 1 *"),
+            " is not five fields",
+        ),
+        (
+            shop,
+            "/spec/scale/schedule/0/cron",
+            json!("0 8 32 1 *"),
+            " is not five fields",
+        ),
+        (
+            shop,
+            "/spec/services/cache/sessions",
+            json!(1),
+            "1 is under 2",
+        ),
+        (
+            shop,
+            "/spec/services/cache/prefix",
+            json!("a-b"),
+            " is not a",
+        ),
+        (
+            class,
+            "/spec/overlay/annotations",
+            json!({"longshore.dev/applied": "x"}),
+            "annotations under longshore.dev are set by Longshore",
+        ),
+        (
+            class,
+            "/spec/overlay/podAnnotations",
+            json!({"longshore.dev/x": "x"}),
+            "annotations under longshore.dev are set by Longshore",
+        ),
+        (
+            class,
+            "/spec/overlay/extraEnv",
+            json!([{"name": "POD_UID", "value": "1"}]),
+            "are set by Longshore",
+        ),
+        (
+            class,
+            "/spec/overlay/extraEnv",
+            json!([{"name": "LONGSHORE_STORE", "value": "1"}]),
+            "are set by Longshore",
+        ),
         (
             class,
             "/spec/overlay/extraContainers",
             json!([{"name": "nginx", "image": format!("x@sha256:{}", "0".repeat(64)), "size": {"cpu": "1m", "memory": "1Mi"}}]),
             "are containers of Longshore",
         ),
-        ("azure/class.yaml", "/spec/backends/media/0/nfs/tls", json!(true), "nfs with tls is mounted by agents"),
-        (class, "/spec/overlay/labels", json!({"longshore.dev/shop": "other"}), "are set by Longshore"),
-        ("release.yaml", "/spec/sequence", json!(43), "a Release never changes"),
+        (
+            "azure/class.yaml",
+            "/spec/backends/media/0/nfs/tls",
+            json!(true),
+            "nfs with tls is mounted by agents",
+        ),
+        (
+            class,
+            "/spec/overlay/labels",
+            json!({"longshore.dev/shop": "other"}),
+            "are set by Longshore",
+        ),
+        (
+            "release.yaml",
+            "/spec/sequence",
+            json!(43),
+            "a Release never changes",
+        ),
     ] {
         let problems = problems(file, pointer, value);
-        assert!(problems.iter().any(|problem| problem.contains(expected)), "{pointer}: {expected}\n{problems:#?}");
+        assert!(
+            problems.iter().any(|problem| problem.contains(expected)),
+            "{pointer}: {expected}\n{problems:#?}"
+        );
     }
 }
 
@@ -181,16 +453,30 @@ fn canaries_are_among_the_shops_that_are_moved() {
         let rollout = json!({ "apiVersion": "longshore.dev/v1alpha1", "kind": "Rollout", "metadata": { "name": "r" }, "spec": spec });
         RULES.problems("Rollout", &rollout, None)
     };
-    assert_eq!((problems(json!([])).len(), problems(json!(["b", "a"])).len()), (0, 0));
+    assert_eq!(
+        (problems(json!([])).len(), problems(json!(["b", "a"])).len()),
+        (0, 0)
+    );
     assert!(problems(json!(["b"]))[0].contains("canaries are among the shops that are moved"));
 }
 
 #[test]
 fn times_that_come_are_taken() {
-    for cron in
-        ["0 8 27 11 *", "*/5 * * * *", "0 0 29 2 *", "0 0 31 1,3 *", "30 22 * * MON-FRI", "0 6 1-7/2 * 1", "0 0 31 2 1", "0 0 L * *"]
-    {
-        assert_eq!(problems("aws/shop.yaml", "/spec/scale/schedule/0/cron", json!(cron)), [] as [&str; 0], "{cron}");
+    for cron in [
+        "0 8 27 11 *",
+        "*/5 * * * *",
+        "0 0 29 2 *",
+        "0 0 31 1,3 *",
+        "30 22 * * MON-FRI",
+        "0 6 1-7/2 * 1",
+        "0 0 31 2 1",
+        "0 0 L * *",
+    ] {
+        assert_eq!(
+            problems("aws/shop.yaml", "/spec/scale/schedule/0/cron", json!(cron)),
+            [] as [&str; 0],
+            "{cron}"
+        );
         assert!(api::schedule::cron(cron).is_ok(), "{cron}");
     }
 }
@@ -204,24 +490,45 @@ fn a_rollouts_waves_grow_to_all_shops() {
         });
         RULES.problems("Rollout", &rollout, None)
     };
-    let rollout = |waves: &[u32]| of(waves.iter().map(|percent| json!({ "percent": percent })).collect());
+    let rollout = |waves: &[u32]| {
+        of(waves
+            .iter()
+            .map(|percent| json!({ "percent": percent }))
+            .collect())
+    };
     assert_eq!(rollout(&[1, 10, 100]), [] as [&str; 0]);
     assert!(rollout(&[10, 1, 100])[0].contains("above that of the wave before"));
     assert!(rollout(&[10, 10, 100])[0].contains("above that of the wave before"));
     assert!(rollout(&[1, 10])[0].contains("the last wave is of 100 percent"));
     assert!(!rollout(&[]).is_empty());
-    let (listed, last) = (json!({ "shops": ["vinyl", "casa"] }), json!({ "percent": 100 }));
-    assert_eq!(of(json!([{ "percent": 1 }, listed, { "percent": 10 }, last])), [] as [&str; 0]);
+    let (listed, last) = (
+        json!({ "shops": ["vinyl", "casa"] }),
+        json!({ "percent": 100 }),
+    );
+    assert_eq!(
+        of(json!([{ "percent": 1 }, listed, { "percent": 10 }, last])),
+        [] as [&str; 0]
+    );
     assert!(of(json!([last, listed]))[0].contains("the last wave is of 100 percent"));
-    for neither in [json!({}), json!({ "shops": [] }), json!({ "percent": 5, "shops": ["vinyl"] })] {
-        assert!(of(json!([neither, last]))[0].contains("a wave has a percent, or lists shops"), "{neither}");
+    for neither in [
+        json!({}),
+        json!({ "shops": [] }),
+        json!({ "percent": 5, "shops": ["vinyl"] }),
+    ] {
+        assert!(
+            of(json!([neither, last]))[0].contains("a wave has a percent, or lists shops"),
+            "{neither}"
+        );
     }
 }
 
 #[test]
 fn defaults_are_filled_in_as_the_api_server_would() {
     let shop = RULES.defaulted("Shop", &example("plain/shop.yaml"));
-    assert_eq!((&shop["spec"]["state"], &shop["spec"]["deletionPolicy"]), (&json!("Active"), &json!("Retain")));
+    assert_eq!(
+        (&shop["spec"]["state"], &shop["spec"]["deletionPolicy"]),
+        (&json!("Active"), &json!("Retain"))
+    );
     assert_eq!(shop["spec"]["scale"]["target"]["cpuPercent"], 65);
     assert_eq!(shop["spec"]["backup"]["timeZone"], "Etc/UTC");
 }
@@ -231,7 +538,12 @@ fn no_refusal_is_a_regular_expression() {
     fn patterns(schema: &Value, found: &mut Vec<String>) {
         match schema {
             Value::Object(fields) => {
-                found.extend(fields.get("pattern").and_then(Value::as_str).map(str::to_owned));
+                found.extend(
+                    fields
+                        .get("pattern")
+                        .and_then(Value::as_str)
+                        .map(str::to_owned),
+                );
                 for inner in fields.values() {
                     patterns(inner, found);
                 }
@@ -251,6 +563,9 @@ fn no_refusal_is_a_regular_expression() {
     assert!(found.len() > 50);
     for pattern in found {
         let words = api::words(&pattern);
-        assert!(words != "another text" && !words.contains('^'), "{pattern}: {words}");
+        assert!(
+            words != "another text" && !words.contains('^'),
+            "{pattern}: {words}"
+        );
     }
 }

@@ -19,7 +19,10 @@ fn the_examples_are_rendered_as_committed() {
     for (platform, shop) in PLATFORMS {
         let objects = rendered(platform, |_, _, _| {});
         assert_eq!(check::shop(&objects), [], "{platform}");
-        compare(&format!("crates/render/tests/golden/{platform}/{shop}.yaml"), &yaml(&objects));
+        compare(
+            &format!("crates/render/tests/golden/{platform}/{shop}.yaml"),
+            &yaml(&objects),
+        );
     }
 }
 
@@ -32,7 +35,10 @@ fn the_example_of_magento1_passes_the_checks() {
 #[test]
 fn the_same_input_gives_the_same_bytes() {
     for (platform, _) in PLATFORMS {
-        assert_eq!(rendered(platform, |_, _, _| {}), rendered(platform, |_, _, _| {}));
+        assert_eq!(
+            rendered(platform, |_, _, _| {}),
+            rendered(platform, |_, _, _| {})
+        );
     }
 }
 
@@ -40,21 +46,42 @@ fn the_same_input_gives_the_same_bytes() {
 fn a_campaign_raises_the_floor_and_idleness_lowers_it() {
     let spec = |floor: Option<u32>, after: Option<&str>| {
         let objects = rendered("aws", |shop, _, moment| {
-            shop.spec.scale.idle = after.map(|after| Idle { after: after.to_owned(), mode: IdleMode::KeepOne });
-            *moment = Moment { floor, ..Moment::default() };
+            shop.spec.scale.idle = after.map(|after| Idle {
+                after: after.to_owned(),
+                mode: IdleMode::KeepOne,
+            });
+            *moment = Moment {
+                floor,
+                ..Moment::default()
+            };
         });
         let spec = find(&objects, "HorizontalPodAutoscaler", "web")["spec"].clone();
-        (spec["minReplicas"].as_u64(), spec["behavior"]["scaleDown"]["stabilizationWindowSeconds"].as_u64())
+        (
+            spec["minReplicas"].as_u64(),
+            spec["behavior"]["scaleDown"]["stabilizationWindowSeconds"].as_u64(),
+        )
     };
-    assert_eq!((spec(None, None), spec(Some(8), None)), ((Some(2), Some(300)), (Some(8), Some(300))));
-    assert_eq!((spec(None, Some("30m")), spec(Some(8), Some("1h"))), ((Some(1), Some(1800)), (Some(8), Some(3600))));
+    assert_eq!(
+        (spec(None, None), spec(Some(8), None)),
+        ((Some(2), Some(300)), (Some(8), Some(300)))
+    );
+    assert_eq!(
+        (spec(None, Some("30m")), spec(Some(8), Some("1h"))),
+        ((Some(1), Some(1800)), (Some(8), Some(3600)))
+    );
 }
 
 #[test]
 fn replicas_are_the_autoscalers_where_there_is_one() {
     let objects = rendered("aws", |_, _, _| {});
-    assert!(find(&objects, "Deployment", "web")["spec"].get("replicas").is_none());
-    let objects = rendered("aws", |shop, _, _| (shop.spec.scale.max, shop.spec.scale.idle) = (shop.spec.scale.min, None));
+    assert!(
+        find(&objects, "Deployment", "web")["spec"]
+            .get("replicas")
+            .is_none()
+    );
+    let objects = rendered("aws", |shop, _, _| {
+        (shop.spec.scale.max, shop.spec.scale.idle) = (shop.spec.scale.min, None)
+    });
     assert_eq!(find(&objects, "Deployment", "web")["spec"]["replicas"], 2);
     assert!(!has(&objects, "HorizontalPodAutoscaler", "web"));
 }
@@ -63,20 +90,40 @@ fn replicas_are_the_autoscalers_where_there_is_one() {
 fn a_suspended_shop_has_no_pods_and_an_archived_one_only_its_data() {
     let suspended = rendered("gcp", |shop, _, _| shop.spec.state = ShopState::Suspended);
     assert_eq!(find(&suspended, "Deployment", "web")["spec"]["replicas"], 0);
-    assert_eq!(find(&suspended, "Deployment", "cron")["spec"]["replicas"], 0);
-    assert!(!has(&suspended, "HorizontalPodAutoscaler", "web") && !has(&suspended, "HTTPRoute", "web"));
+    assert_eq!(
+        find(&suspended, "Deployment", "cron")["spec"]["replicas"],
+        0
+    );
+    assert!(
+        !has(&suspended, "HorizontalPodAutoscaler", "web") && !has(&suspended, "HTTPRoute", "web")
+    );
     assert_eq!(check::shop(&suspended), []);
 
     let archived = rendered("gcp", |shop, _, _| shop.spec.state = ShopState::Archived);
-    let kinds: Vec<_> = archived.iter().map(|object| object.identity().kind.to_string()).collect();
-    assert_eq!(kinds, ["Namespace", "PersistentVolume", "PersistentVolumeClaim"]);
+    let kinds: Vec<_> = archived
+        .iter()
+        .map(|object| object.identity().kind.to_string())
+        .collect();
+    assert_eq!(
+        kinds,
+        ["Namespace", "PersistentVolume", "PersistentVolumeClaim"]
+    );
 }
 
 #[test]
 fn a_shop_in_maintenance_is_closed_for_visitors_and_open_for_the_probe() {
     let objects = rendered("aws", |shop, _, _| shop.spec.state = ShopState::Maintenance);
-    let conf = objects.iter().map(Object::value).find_map(|object| object["data"]["nginx.conf"].as_str().map(str::to_owned)).unwrap();
-    assert!(conf.contains("set $closed 1;\n        if (-f") && conf.contains("127.0.0.1 0;") && conf.contains("set $closed 0;"), "{conf}");
+    let conf = objects
+        .iter()
+        .map(Object::value)
+        .find_map(|object| object["data"]["nginx.conf"].as_str().map(str::to_owned))
+        .unwrap();
+    assert!(
+        conf.contains("set $closed 1;\n        if (-f")
+            && conf.contains("127.0.0.1 0;")
+            && conf.contains("set $closed 0;"),
+        "{conf}"
+    );
     assert_eq!(find(&objects, "Deployment", "cron")["spec"]["replicas"], 0);
 }
 
@@ -93,39 +140,89 @@ fn a_migration_runs_while_the_controller_says_so_and_cron_waits() {
         (moment.migrating, moment.migrated) = (Migrating::Now, Some(42.try_into().unwrap()));
     });
     assert!(!has(&migrated, "Job", "release-42"));
-    assert_eq!(find(&migrated, "ConfigMap", "release")["data"]["migrated"], "42");
+    assert_eq!(
+        find(&migrated, "ConfigMap", "release")["data"]["migrated"],
+        "42"
+    );
 }
 
 #[test]
 fn a_migration_begins_again_where_only_the_pull_failed_and_pulls_the_release_in_force() {
-    let job = find(&rendered("aws", |_, _, moment| moment.migrating = Migrating::Now), "Job", "release-42");
+    let job = find(
+        &rendered("aws", |_, _, moment| moment.migrating = Migrating::Now),
+        "Job",
+        "release-42",
+    );
     let pod = &job["spec"]["template"]["spec"];
-    let containers =
-        |kind: &str| pod[kind].as_array().unwrap().iter().map(|it| it["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
+    let containers = |kind: &str| {
+        pod[kind]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|it| it["name"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
     let all = [containers("initContainers"), containers("containers")].concat();
     let rules = job["spec"]["podFailurePolicy"]["rules"].as_array().unwrap();
-    let actions: Vec<_> =
-        rules.iter().map(|rule| (rule["onExitCodes"]["containerName"].as_str(), rule["action"].as_str().unwrap())).collect();
-    assert_eq!(actions, [(Some("pull"), "Count"), (Some("migrate"), "FailJob"), (None, "FailJob")]);
+    let actions: Vec<_> = rules
+        .iter()
+        .map(|rule| {
+            (
+                rule["onExitCodes"]["containerName"].as_str(),
+                rule["action"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        actions,
+        [
+            (Some("pull"), "Count"),
+            (Some("migrate"), "FailJob"),
+            (None, "FailJob")
+        ]
+    );
     // The API server refuses a rule about a container that is not there.
-    assert!(actions.iter().filter_map(|(container, _)| *container).all(|container| all.iter().any(|known| known == container)), "{all:?}");
+    assert!(
+        actions
+            .iter()
+            .filter_map(|(container, _)| *container)
+            .all(|container| all.iter().any(|known| known == container)),
+        "{all:?}"
+    );
     assert!(job["spec"]["backoffLimit"].as_i64().unwrap() > 0);
     // A pod that begins late has its whole time.
-    let (whole, one) = (&job["spec"]["activeDeadlineSeconds"], &pod["activeDeadlineSeconds"]);
-    assert!(whole.as_i64().unwrap() >= 2 * one.as_i64().unwrap(), "{whole} {one}");
+    let (whole, one) = (
+        &job["spec"]["activeDeadlineSeconds"],
+        &pod["activeDeadlineSeconds"],
+    );
+    assert!(
+        whole.as_i64().unwrap() >= 2 * one.as_i64().unwrap(),
+        "{whole} {one}"
+    );
     let release = |pod: &serde_json::Value| {
         let variables = pod["initContainers"][0]["env"].as_array().unwrap().clone();
-        variables.iter().find(|it| it["name"] == "LONGSHORE_RELEASE").unwrap()["value"].clone()
+        variables
+            .iter()
+            .find(|it| it["name"] == "LONGSHORE_RELEASE")
+            .unwrap()["value"]
+            .clone()
     };
     assert_eq!(release(pod), "/etc/longshore/release/release.json");
     let web = find(&rendered("aws", |_, _, _| {}), "Deployment", "web");
-    assert_eq!(release(&web["spec"]["template"]["spec"]), "/etc/longshore/release");
+    assert_eq!(
+        release(&web["spec"]["template"]["spec"]),
+        "/etc/longshore/release"
+    );
 }
 
 #[test]
 fn what_pods_start_with_is_in_the_config_map_and_changes_no_pod() {
     let (shop, class, release) = example("aws");
-    let before = InForce { sequence: 41.try_into().unwrap(), envelope: "{\"before\": 1}".to_owned(), ..release.clone() };
+    let before = InForce {
+        sequence: 41.try_into().unwrap(),
+        envelope: "{\"before\": 1}".to_owned(),
+        ..release.clone()
+    };
     let moment = Moment {
         previous: Some(before.clone()),
         rejected: vec!["aa".to_owned(), "bb".to_owned()],
@@ -133,29 +230,71 @@ fn what_pods_start_with_is_in_the_config_map_and_changes_no_pod() {
         chosen: true,
         ..Moment::default()
     };
-    let [plain, told] = [Moment::default(), moment.clone()].map(|moment| render(&shop, &class, Some(&release), &moment).unwrap());
-    let changed: Vec<_> = told.iter().filter(|object| !plain.contains(object)).map(|object| object.identity().to_string()).collect();
+    let [plain, told] = [Moment::default(), moment.clone()]
+        .map(|moment| render(&shop, &class, Some(&release), &moment).unwrap());
+    let changed: Vec<_> = told
+        .iter()
+        .filter(|object| !plain.contains(object))
+        .map(|object| object.identity().to_string())
+        .collect();
     assert_eq!(changed.len(), 1, "{changed:?}");
     let data = find(&told, "ConfigMap", "release")["data"].clone();
-    assert_eq!((&data["previous.json"], &data["rejected"], &data["chosen"]), (&"{\"before\": 1}".into(), &"aa\nbb\n".into(), &"42".into()));
-    assert_eq!(data["retry"], format!("{} 2026-11-23T12:00:00Z", release.manifest));
+    assert_eq!(
+        (&data["previous.json"], &data["rejected"], &data["chosen"]),
+        (&"{\"before\": 1}".into(), &"aa\nbb\n".into(), &"42".into())
+    );
+    assert_eq!(
+        data["retry"],
+        format!("{} 2026-11-23T12:00:00Z", release.manifest)
+    );
     // A shop that was moved to another channel has no use for it.
-    let moved = Moment { previous: Some(InForce { channel: "shops/other".parse().unwrap(), ..before }), ..moment };
+    let moved = Moment {
+        previous: Some(InForce {
+            channel: "shops/other".parse().unwrap(),
+            ..before
+        }),
+        ..moment
+    };
     let moved = render(&shop, &class, Some(&release), &moved).unwrap();
-    assert!(find(&moved, "ConfigMap", "release")["data"].get("previous.json").is_none());
+    assert!(
+        find(&moved, "ConfigMap", "release")["data"]
+            .get("previous.json")
+            .is_none()
+    );
 }
 
 #[test]
 fn a_breaking_migration_keeps_visitors_out_without_a_new_pod() {
     let (shop, class, mut release) = example("aws");
-    let closed = Moment { closed: true, ..Moment::default() };
-    for (migration, expected) in [(Migration::Breaking, 2), (Migration::Additive, 0), (Migration::None, 0)] {
+    let closed = Moment {
+        closed: true,
+        ..Moment::default()
+    };
+    for (migration, expected) in [
+        (Migration::Breaking, 2),
+        (Migration::Additive, 0),
+        (Migration::None, 0),
+    ] {
         release.migration = migration;
-        let [open, shut] = [Moment::default(), closed.clone()].map(|moment| render(&shop, &class, Some(&release), &moment).unwrap());
-        let changed: Vec<_> = shut.iter().filter(|object| !open.contains(object)).map(|object| object.identity().to_string()).collect();
+        let [open, shut] = [Moment::default(), closed.clone()]
+            .map(|moment| render(&shop, &class, Some(&release), &moment).unwrap());
+        let changed: Vec<_> = shut
+            .iter()
+            .filter(|object| !open.contains(object))
+            .map(|object| object.identity().to_string())
+            .collect();
         assert_eq!(changed.len(), expected, "{changed:?}");
-        assert_eq!(find(&shut, "ConfigMap", "release")["data"].get("closed").is_some(), expected > 0);
-        assert_eq!(find(&shut, "Deployment", "cron")["spec"]["replicas"], i32::from(expected == 0), "cron waits, too");
+        assert_eq!(
+            find(&shut, "ConfigMap", "release")["data"]
+                .get("closed")
+                .is_some(),
+            expected > 0
+        );
+        assert_eq!(
+            find(&shut, "Deployment", "cron")["spec"]["replicas"],
+            i32::from(expected == 0),
+            "cron waits, too"
+        );
         assert_eq!(check::shop(&shut), []);
     }
 }
@@ -169,7 +308,11 @@ fn nginx_sees_no_secret_of_the_shop() {
         let mounts = nginx["volumeMounts"].as_array().unwrap();
         let seen: Vec<_> = mounts
             .iter()
-            .filter(|mount| ["secret", "configured", "app", "trust", "identity"].iter().any(|name| mount["name"] == *name))
+            .filter(|mount| {
+                ["secret", "configured", "app", "trust", "identity"]
+                    .iter()
+                    .any(|name| mount["name"] == *name)
+            })
             .collect();
         assert!(seen.is_empty(), "{platform}: {seen:?}");
     }
@@ -183,21 +326,32 @@ fn the_world_is_open_to_who_says_so_and_never_the_networks_of_others() {
             .map(|objects| find(&objects, "NetworkPolicy", "shop")["spec"]["egress"].to_string())
     };
     let open = policy(&class).unwrap();
-    assert!(open.contains("\"0.0.0.0/0\"") && open.contains("\"100.64.0.0/10\""), "{open}");
+    assert!(
+        open.contains("\"0.0.0.0/0\"") && open.contains("\"100.64.0.0/10\""),
+        "{open}"
+    );
     class.spec.network.store = vec!["52.219.0.0/16".into()];
     assert!(!policy(&class).unwrap().contains("0.0.0.0/0"));
     class.spec.network.store.clear();
     let error = policy(&class).unwrap_err().to_string();
-    assert!(error.starts_with("class magento2-standard: spec.network.store: lists no addresses"), "{error}");
+    assert!(
+        error.starts_with("class magento2-standard: spec.network.store: lists no addresses"),
+        "{error}"
+    );
 }
 
 #[test]
 fn sessions_are_refused_where_a_server_keeps_its_shops_apart() {
     let (mut shop, mut class, release) = example("aws");
     class.spec.backends.caches[0].tenants = Tenants::Separate;
-    let error = render(&shop, &class, Some(&release), &Moment::default()).unwrap_err().to_string();
+    let error = render(&shop, &class, Some(&release), &Moment::default())
+        .unwrap_err()
+        .to_string();
     assert!(
-        error.starts_with("shop acme: services.cache.sessions: redis-eu-2 of class magento2-standard keeps its shops apart"),
+        error.starts_with(
+            "shop acme: services.cache.sessions: redis-eu-2 of class magento2-standard keeps its \
+             shops apart"
+        ),
         "{error}"
     );
     shop.spec.services.cache.as_mut().unwrap().sessions = None;
@@ -207,21 +361,52 @@ fn sessions_are_refused_where_a_server_keeps_its_shops_apart() {
 #[test]
 fn shops_on_one_redis_leave_each_other_alone() {
     for (platform, file, own, shared) in [
-        ("aws", "env.php", "'session' => ['save' => 'db']", "'database' => '7'"),
-        ("azure", "local.xml", "<session_save>db</session_save>", "<db>7</db>"),
+        (
+            "aws",
+            "env.php",
+            "'session' => ['save' => 'db']",
+            "'database' => '7'",
+        ),
+        (
+            "azure",
+            "local.xml",
+            "<session_save>db</session_save>",
+            "<db>7</db>",
+        ),
     ] {
         let text = |sessions: Option<u32>| {
             let objects = rendered(platform, |shop, class, _| {
                 class.spec.backends.caches[0].tenants = Tenants::Trusted;
                 shop.spec.services.cache.as_mut().unwrap().sessions = sessions;
             });
-            objects.iter().map(Object::value).find_map(|object| object["data"][file].as_str().map(str::to_owned)).unwrap()
+            objects
+                .iter()
+                .map(Object::value)
+                .find_map(|object| object["data"][file].as_str().map(str::to_owned))
+                .unwrap()
         };
-        assert!(text(None).contains(own) && !text(None).contains("redis_session"), "{}", text(None));
-        assert!(text(Some(7)).contains(shared) && !text(Some(7)).contains(own), "{}", text(Some(7)));
+        assert!(
+            text(None).contains(own) && !text(None).contains("redis_session"),
+            "{}",
+            text(None)
+        );
+        assert!(
+            text(Some(7)).contains(shared) && !text(Some(7)).contains(own),
+            "{}",
+            text(Some(7))
+        );
         let objects = rendered(platform, |_, _, _| {});
-        let script = objects.iter().map(Object::value).find_map(|object| object["data"]["migrate.sh"].as_str().map(str::to_owned)).unwrap();
-        assert!(!script.contains("cache:flush") && !script.contains("->flush(") && !script.contains("cleanCache()"), "{script}");
+        let script = objects
+            .iter()
+            .map(Object::value)
+            .find_map(|object| object["data"]["migrate.sh"].as_str().map(str::to_owned))
+            .unwrap();
+        assert!(
+            !script.contains("cache:flush")
+                && !script.contains("->flush(")
+                && !script.contains("cleanCache()"),
+            "{script}"
+        );
     }
 }
 
@@ -229,7 +414,12 @@ fn shops_on_one_redis_leave_each_other_alone() {
 fn the_api_server_reaches_agents_where_the_class_says_its_addresses() {
     let rules = |cidrs: &[&str]| {
         let cidrs = cidrs.iter().map(|&cidr| cidr.to_owned()).collect();
-        find(&rendered("aws", |_, class, _| class.spec.network.api_server = cidrs), "NetworkPolicy", "shop")["spec"]["ingress"].clone()
+        find(
+            &rendered("aws", |_, class, _| class.spec.network.api_server = cidrs),
+            "NetworkPolicy",
+            "shop",
+        )["spec"]["ingress"]
+            .clone()
     };
     assert_eq!(rules(&[]).as_array().unwrap().len(), 2);
     let expected = json!({ "from": [{ "ipBlock": { "cidr": "10.0.0.1/32" } }], "ports": [{ "port": 980, "protocol": "TCP" }] });
@@ -255,9 +445,18 @@ fn a_metric_that_nobody_serves_is_not_scaled_by() {
 #[test]
 fn another_release_changes_one_object() {
     let (shop, class, release) = example("aws");
-    let other = InForce { sequence: 43.try_into().unwrap(), envelope: release.envelope.replace(' ', ""), ..release.clone() };
-    let [before, after] = [release, other].map(|release| render(&shop, &class, Some(&release), &Moment::default()).unwrap());
-    let changed: Vec<_> = before.iter().filter(|object| !after.contains(object)).map(|object| object.identity().to_string()).collect();
+    let other = InForce {
+        sequence: 43.try_into().unwrap(),
+        envelope: release.envelope.replace(' ', ""),
+        ..release.clone()
+    };
+    let [before, after] = [release, other]
+        .map(|release| render(&shop, &class, Some(&release), &Moment::default()).unwrap());
+    let changed: Vec<_> = before
+        .iter()
+        .filter(|object| !after.contains(object))
+        .map(|object| object.identity().to_string())
+        .collect();
     assert_eq!(changed, ["ConfigMap shop-acme/release"]);
 }
 
@@ -265,7 +464,11 @@ fn another_release_changes_one_object() {
 fn without_a_release_nothing_runs() {
     let (shop, class, _) = example("aws");
     let objects = render(&shop, &class, None, &Moment::default()).unwrap();
-    assert!(!objects.iter().any(|object| ["Deployment", "CronJob", "Job"].contains(&&*object.identity().kind)));
+    assert!(
+        !objects
+            .iter()
+            .any(|object| ["Deployment", "CronJob", "Job"].contains(&&*object.identity().kind))
+    );
 }
 
 #[test]
@@ -273,44 +476,87 @@ fn what_cannot_be_rendered_says_why() {
     let refused = |change: &dyn Fn(&mut api::Shop)| {
         let (mut shop, class, release) = example("aws");
         change(&mut shop);
-        render(&shop, &class, Some(&release), &Moment::default()).unwrap_err().to_string()
+        render(&shop, &class, Some(&release), &Moment::default())
+            .unwrap_err()
+            .to_string()
     };
-    let backend = refused(&|shop| shop.spec.services.cache.as_mut().unwrap().server = "redis-us".into());
+    let backend =
+        refused(&|shop| shop.spec.services.cache.as_mut().unwrap().server = "redis-us".into());
     assert_eq!(
         backend,
-        "shop acme: services.cache.ref=\"redis-us\" is not in the backends of class magento2-standard; expected one of: redis-eu-2"
+        "shop acme: services.cache.ref=\"redis-us\" is not in the backends of class \
+         magento2-standard; expected one of: redis-eu-2"
     );
     let (shop, mut class, release) = example("aws");
     class.spec.network.edge_cidrs = vec!["10.0.0.0/33".into()];
-    let error = render(&shop, &class, Some(&release), &Moment::default()).unwrap_err().to_string();
-    assert!(error.contains("network.edgeCidrs: \"10.0.0.0/33\" is no range of addresses"), "{error}");
+    let error = render(&shop, &class, Some(&release), &Moment::default())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("network.edgeCidrs: \"10.0.0.0/33\" is no range of addresses"),
+        "{error}"
+    );
     let (mut shop, class, release) = example("azure");
     shop.spec.services.media.as_mut().unwrap().access_point = Some("fsap-0123456789abcdef0".into());
-    let error = render(&shop, &class, Some(&release), &Moment::default()).unwrap_err().to_string();
-    assert!(error.contains("accessPoint is a part of EFS, and files-weu of class openmage-azure is none"), "{error}");
+    let error = render(&shop, &class, Some(&release), &Moment::default())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains(
+            "accessPoint is a part of EFS, and files-weu of class openmage-azure is none"
+        ),
+        "{error}"
+    );
     let no_point = refused(&|shop| shop.spec.services.media.as_mut().unwrap().access_point = None);
     assert!(
-        no_point.contains("efs-eu-1 of class magento2-standard keeps its shops apart") && no_point.contains("services.media.accessPoint"),
+        no_point.contains("efs-eu-1 of class magento2-standard keeps its shops apart")
+            && no_point.contains("services.media.accessPoint"),
         "{no_point}"
     );
-    assert!(refused(&|shop| shop.spec.services.media = None).contains("services.media is missing, and Magento2 needs it"));
+    assert!(
+        refused(&|shop| shop.spec.services.media = None)
+            .contains("services.media is missing, and Magento2 needs it")
+    );
     assert!(refused(&|shop| shop.spec.config.secret_ref = None).contains("config.secretRef"));
-    assert!(refused(&|shop| shop.spec.channel = "shops/other".into()).contains("follows channel shops/other"));
-    for path in ["web", "default/web/", "default/web/x y", "default/web/cookie/cookie_lifetime/deeper"] {
+    assert!(
+        refused(&|shop| shop.spec.channel = "shops/other".into())
+            .contains("follows channel shops/other")
+    );
+    for path in [
+        "web",
+        "default/web/",
+        "default/web/x y",
+        "default/web/cookie/cookie_lifetime/deeper",
+    ] {
         let error = refused(&|shop| drop(shop.spec.config.values.insert(path.into(), "1".into())));
-        assert!(error.contains(&format!("config.values[{path:?}]")), "{error}");
+        assert!(
+            error.contains(&format!("config.values[{path:?}]")),
+            "{error}"
+        );
     }
 }
 
 #[test]
 fn every_variable_of_ours_is_a_setting() {
     // Of the mounts, which an agent reads that is built with them.
-    let known: Vec<_> = runtime::variable::ALL.iter().map(|variable| variable.name).chain(["LONGSHORE_MOUNTS"]).collect();
+    let known: Vec<_> = runtime::variable::ALL
+        .iter()
+        .map(|variable| variable.name)
+        .chain(["LONGSHORE_MOUNTS"])
+        .collect();
     for (platform, _) in PLATFORMS {
         for object in rendered(platform, |_, _, _| {}) {
             let json = String::from_utf8(object.json().to_vec()).unwrap();
-            for name in json.split("\"name\":\"").skip(1).filter_map(|rest| rest.split('"').next()) {
-                assert!(!name.starts_with("LONGSHORE_") || known.contains(&name), "{name} in {}", object.identity());
+            for name in json
+                .split("\"name\":\"")
+                .skip(1)
+                .filter_map(|rest| rest.split('"').next())
+            {
+                assert!(
+                    !name.starts_with("LONGSHORE_") || known.contains(&name),
+                    "{name} in {}",
+                    object.identity()
+                );
             }
         }
     }

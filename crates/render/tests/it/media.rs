@@ -1,15 +1,23 @@
 //! Whose files a shop's pods can reach, by who mounts them.
 
 use crate::made::example;
-use api::{CloudIdentity, InForce, Moment, Object, PodIdentity, SecretIdentity, Shop, ShopClass, StorageMode, Tenants, WebIdentity};
+use api::{
+    CloudIdentity, InForce, Moment, Object, PodIdentity, SecretIdentity, Shop, ShopClass,
+    StorageMode, Tenants, WebIdentity,
+};
 use render::render;
 use serde_json::{Value, json};
 
 /// The agent's mounts file of a shop.
 fn mounts_file(shop: &Shop, class: &ShopClass, release: &InForce) -> Result<Value, String> {
-    let objects = render(shop, class, Some(release), &Moment::default()).map_err(|error| error.to_string())?;
-    let maps = objects.iter().map(|object| serde_json::from_slice::<Value>(object.json()).unwrap());
-    let texts: Vec<_> = maps.filter_map(|map| map["data"]["mounts.json"].as_str().map(str::to_owned)).collect();
+    let objects = render(shop, class, Some(release), &Moment::default())
+        .map_err(|error| error.to_string())?;
+    let maps = objects
+        .iter()
+        .map(|object| serde_json::from_slice::<Value>(object.json()).unwrap());
+    let texts: Vec<_> = maps
+        .filter_map(|map| map["data"]["mounts.json"].as_str().map(str::to_owned))
+        .collect();
     let file: Value = serde_json::from_str(&texts[0]).unwrap();
     Ok(file["mount"][0].clone())
 }
@@ -28,13 +36,32 @@ fn what_agents_mount_for_shops_that_are_kept_apart_is_told_by_iam_or_refused() {
         class.spec.backends.media[0].tenants = Tenants::Trusted;
     };
     let mount = file("aws", |_, _| {}).unwrap();
-    assert_eq!((&mount["access_point"], &mount["iam"], &mount["tls"]), (&json!("fsap-0123456789abcdef0"), &json!(true), &json!(true)));
-    assert_eq!(mount["subdirectory"], Value::Null, "its root is the access point's");
+    assert_eq!(
+        (&mount["access_point"], &mount["iam"], &mount["tls"]),
+        (&json!("fsap-0123456789abcdef0"), &json!(true), &json!(true))
+    );
+    assert_eq!(
+        mount["subdirectory"],
+        Value::Null,
+        "its root is the access point's"
+    );
     let mount = file("aws", trusted).unwrap();
-    assert_eq!((&mount["access_point"], &mount["iam"], &mount["subdirectory"]), (&Value::Null, &json!(true), &json!("shops/acme")));
+    assert_eq!(
+        (
+            &mount["access_point"],
+            &mount["iam"],
+            &mount["subdirectory"]
+        ),
+        (&Value::Null, &json!(true), &json!("shops/acme"))
+    );
     assert_eq!(file("plain", |_, _| {}).unwrap()["iam"], Value::Null);
     for (platform, change, says) in [
-        ("aws", no_point, "services.media.accessPoint, by which EFS gives a shop its own directory and no other, is missing"),
+        (
+            "aws",
+            no_point,
+            "services.media.accessPoint, by which EFS gives a shop its own directory and no \
+             other, is missing",
+        ),
         (
             "aws",
             |_, class| class.spec.backends.media[0].efs.as_mut().unwrap().iam = false,
@@ -45,7 +72,11 @@ fn what_agents_mount_for_shops_that_are_kept_apart_is_told_by_iam_or_refused() {
             |_, class| class.spec.identity = CloudIdentity::default(),
             "the class has no identity; give it one, or say iam: false there",
         ),
-        ("plain", |_, class| class.spec.backends.media[0].tenants = Tenants::Separate, "NFS believes whatever user a pod says that it is"),
+        (
+            "plain",
+            |_, class| class.spec.backends.media[0].tenants = Tenants::Separate,
+            "NFS believes whatever user a pod says that it is",
+        ),
     ] as [(&str, Change, &str); 4]
     {
         let error = file(platform, change).unwrap_err();
@@ -56,7 +87,10 @@ fn what_agents_mount_for_shops_that_are_kept_apart_is_told_by_iam_or_refused() {
     no_point(&mut shop, &mut class);
     (class.spec.storage.mode, class.spec.node_cache) = (StorageMode::Csi, None);
     let objects = render(&shop, &class, Some(&release), &Moment::default()).unwrap();
-    let volume = objects.iter().find(|object| object.identity().kind == "PersistentVolume").unwrap();
+    let volume = objects
+        .iter()
+        .find(|object| object.identity().kind == "PersistentVolume")
+        .unwrap();
     let volume: Value = serde_json::from_slice(volume.json()).unwrap();
     assert_eq!(volume["spec"]["mountOptions"], json!(["tls", "iam"]));
 }
@@ -65,9 +99,23 @@ fn what_agents_mount_for_shops_that_are_kept_apart_is_told_by_iam_or_refused() {
 fn credentials_of_the_cloud_go_to_our_own_containers_and_no_tenants() {
     let role = || "arn:aws:iam::1:role/r".to_owned();
     let identities = [
-        CloudIdentity { pod_identity: Some(PodIdentity {}), ..CloudIdentity::default() },
-        CloudIdentity { web_identity: Some(WebIdentity { role_arn: role(), audience: "a".to_owned() }), ..CloudIdentity::default() },
-        CloudIdentity { secret: Some(SecretIdentity { name: "keys".to_owned() }), ..CloudIdentity::default() },
+        CloudIdentity {
+            pod_identity: Some(PodIdentity {}),
+            ..CloudIdentity::default()
+        },
+        CloudIdentity {
+            web_identity: Some(WebIdentity {
+                role_arn: role(),
+                audience: "a".to_owned(),
+            }),
+            ..CloudIdentity::default()
+        },
+        CloudIdentity {
+            secret: Some(SecretIdentity {
+                name: "keys".to_owned(),
+            }),
+            ..CloudIdentity::default()
+        },
     ];
     for identity in identities {
         let (shop, mut class, release) = example("aws");
@@ -82,15 +130,25 @@ fn credentials_of_the_cloud_go_to_our_own_containers_and_no_tenants() {
             };
             assert_eq!(template["spec"]["automountServiceAccountToken"], false);
             // The webhook of EKS gives its token to every container that is not named there.
-            let skipped = template["metadata"]["annotations"]["eks.amazonaws.com/skip-containers"].as_str();
-            let containers = ["initContainers", "containers"].map(|list| template["spec"][list].as_array().into_iter().flatten());
+            let skipped =
+                template["metadata"]["annotations"]["eks.amazonaws.com/skip-containers"].as_str();
+            let containers = ["initContainers", "containers"]
+                .map(|list| template["spec"][list].as_array().into_iter().flatten());
             for container in containers.into_iter().flatten() {
                 let name = container["name"].as_str().unwrap();
                 let ours = ["pull", "agent", "backup"].contains(&name);
                 let text = container.to_string();
-                assert!(ours || !(text.contains("AWS_") || text.contains("\"identity\"")), "{name}: {text}");
-                let left_out = skipped.is_some_and(|skipped| skipped.split(',').any(|skipped| skipped == name));
-                assert_eq!(left_out, !ours && class.spec.identity.pod_identity.is_some(), "{name}: {skipped:?}");
+                assert!(
+                    ours || !(text.contains("AWS_") || text.contains("\"identity\"")),
+                    "{name}: {text}"
+                );
+                let left_out = skipped
+                    .is_some_and(|skipped| skipped.split(',').any(|skipped| skipped == name));
+                assert_eq!(
+                    left_out,
+                    !ours && class.spec.identity.pod_identity.is_some(),
+                    "{name}: {skipped:?}"
+                );
                 seen += 1;
             }
         }

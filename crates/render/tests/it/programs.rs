@@ -16,33 +16,65 @@ const COPYRIGHT: &str = "<b>O'Neil & Söhne</b> \\ ]]> @secret:crypt-key@ @relea
 
 /// The files of an example whose names end like this.
 fn ending(platform: &str, extension: &str) -> Vec<(String, String)> {
-    let of = |name: &str| Path::new(name).extension().is_some_and(|found| found == extension);
-    files(platform, ShopState::Active).into_iter().filter(|(name, _)| of(name)).collect()
+    let of = |name: &str| {
+        Path::new(name)
+            .extension()
+            .is_some_and(|found| found == extension)
+    };
+    files(platform, ShopState::Active)
+        .into_iter()
+        .filter(|(name, _)| of(name))
+        .collect()
 }
 
 /// The files of all ConfigMaps of an example.
 fn files(platform: &str, state: ShopState) -> Vec<(String, String)> {
     let objects = rendered(platform, |shop, _, _| {
         shop.spec.state = state;
-        shop.spec.domains.push(Domain { host: "old.example".into(), redirect_to: Some("www.acme.example".into()), ..Domain::default() });
-        shop.spec.config.values.insert("default/design/copyright".into(), COPYRIGHT.into());
+        shop.spec.domains.push(Domain {
+            host: "old.example".into(),
+            redirect_to: Some("www.acme.example".into()),
+            ..Domain::default()
+        });
+        shop.spec
+            .config
+            .values
+            .insert("default/design/copyright".into(), COPYRIGHT.into());
     });
-    let maps = objects.iter().map(Object::value).filter(|object| object["kind"] == "ConfigMap");
+    let maps = objects
+        .iter()
+        .map(Object::value)
+        .filter(|object| object["kind"] == "ConfigMap");
     let entries = maps.flat_map(|map| map["data"].as_object().cloned().unwrap_or_default());
-    entries.map(|(name, text)| (name, text.as_str().unwrap().to_owned())).collect()
+    entries
+        .map(|(name, text)| (name, text.as_str().unwrap().to_owned()))
+        .collect()
 }
 
 fn file(platform: &str, name: &str) -> String {
-    files(platform, ShopState::Active).into_iter().find(|(found, _)| found == name).unwrap_or_else(|| panic!("{platform} has no {name}")).1
+    files(platform, ShopState::Active)
+        .into_iter()
+        .find(|(found, _)| found == name)
+        .unwrap_or_else(|| panic!("{platform} has no {name}"))
+        .1
 }
 
 fn written(path: &Path, text: &str) {
-    File::create(path).unwrap().write_all(text.as_bytes()).unwrap();
+    File::create(path)
+        .unwrap()
+        .write_all(text.as_bytes())
+        .unwrap();
 }
 
 fn succeeds(command: &mut Command, what: &str) -> String {
-    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}; on Debian: apt-get install php8.2-fpm nginx-light"));
-    assert!(output.status.success(), "{what}: {}", String::from_utf8_lossy(&output.stderr));
+    let output = command.output().unwrap_or_else(|error| {
+        panic!("{command:?}: {error}; on Debian: apt-get install php8.2-fpm nginx-light")
+    });
+    assert!(
+        output.status.success(),
+        "{what}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     String::from_utf8(output.stdout).unwrap()
 }
 
@@ -52,16 +84,30 @@ fn nginx_takes_its_configuration() {
     let path = folder.path().join("nginx.conf");
     for platform in ["aws", "azure", "plain"] {
         for state in [ShopState::Active, ShopState::Maintenance] {
-            let conf = files(platform, state).into_iter().find(|(name, _)| name == "nginx.conf").unwrap().1;
+            let conf = files(platform, state)
+                .into_iter()
+                .find(|(name, _)| name == "nginx.conf")
+                .unwrap()
+                .1;
             // Its own place for files, as several may run on this machine.
-            written(&path, &conf.replace("/tmp/", &format!("{}/", folder.path().display())));
-            succeeds(Command::new("/usr/sbin/nginx").arg("-t").arg("-c").arg(&path), platform);
+            written(
+                &path,
+                &conf.replace("/tmp/", &format!("{}/", folder.path().display())),
+            );
+            succeeds(
+                Command::new("/usr/sbin/nginx")
+                    .arg("-t")
+                    .arg("-c")
+                    .arg(&path),
+                platform,
+            );
         }
     }
 }
 
-/// nginx itself: a file that appears closes the shop for visitors, and not for the agent's probe, which comes from the pod's own address.
-/// A visitor cannot say that it is the probe, also behind an edge whose word on addresses counts.
+/// nginx itself: a file that appears closes the shop for visitors, and not for the agent's probe,
+/// which comes from the pod's own address. A visitor cannot say that it is the probe, also behind
+/// an edge whose word on addresses counts.
 #[test]
 fn nginx_closes_while_the_file_is_there() {
     let folder = tempfile::tempdir().unwrap();
@@ -73,30 +119,51 @@ fn nginx_closes_while_the_file_is_there() {
     }
     written(&root.join("page.txt"), "open");
     // The kernel gives a port that is free; nginx takes it a moment later.
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let objects = rendered("plain", |_, class, _| class.spec.network.edge_cidrs = vec!["127.0.0.2/32".into()]);
-    let conf = objects.iter().map(Object::value).find_map(|object| object["data"]["nginx.conf"].as_str().map(str::to_owned)).unwrap();
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let objects = rendered("plain", |_, class, _| {
+        class.spec.network.edge_cidrs = vec!["127.0.0.2/32".into()]
+    });
+    let conf = objects
+        .iter()
+        .map(Object::value)
+        .find_map(|object| object["data"]["nginx.conf"].as_str().map(str::to_owned))
+        .unwrap();
     let conf = conf
         .replace("/tmp/", &format!("{}/", top.display()))
         .replace("/srv/shop/current", root.to_str().unwrap())
         .replace("/etc/shop/state", release.to_str().unwrap())
         .replace("listen 8080", &format!("listen 127.0.0.1:{port}"));
     written(&top.join("nginx.conf"), &conf);
-    let mut nginx =
-        Command::new("/usr/sbin/nginx").arg("-c").arg(top.join("nginx.conf")).args(["-g", "master_process off;"]).spawn().unwrap();
+    let mut nginx = Command::new("/usr/sbin/nginx")
+        .arg("-c")
+        .arg(top.join("nginx.conf"))
+        .args(["-g", "master_process off;"])
+        .spawn()
+        .unwrap();
     let status = |from: &str, path: &str| {
-        let code = "import http.client, sys, time\n\
-                    for attempt in range(200):\n\
-                    \x20   try:\n\
-                    \x20       client = http.client.HTTPConnection('127.0.0.1', int(sys.argv[1]), timeout=10, source_address=(sys.argv[2], 0))\n\
-                    \x20       client.request('GET', sys.argv[3], headers={'X-Forwarded-For': '127.0.0.1'})\n\
-                    \x20       print(client.getresponse().status)\n\
-                    \x20       break\n\
-                    \x20   except ConnectionRefusedError:\n\
-                    \x20       time.sleep(0.05)\n";
-        succeeds(Command::new("python3").args(["-c", code, &port.to_string(), from, path]), "python3").trim().to_owned()
+        let code = "import http.client, sys, time\nfor attempt in range(200):\n\x20   try:\n\x20       \
+             client = http.client.HTTPConnection('127.0.0.1', int(sys.argv[1]), timeout=10, \
+             source_address=(sys.argv[2], 0))\n\x20       client.request('GET', sys.argv[3], \
+             headers={'X-Forwarded-For': '127.0.0.1'})\n\x20       \
+             print(client.getresponse().status)\n\x20       break\n\x20   except \
+             ConnectionRefusedError:\n\x20       time.sleep(0.05)\n";
+        succeeds(
+            Command::new("python3").args(["-c", code, &port.to_string(), from, path]),
+            "python3",
+        )
+        .trim()
+        .to_owned()
     };
-    let both = || (status("127.0.0.2", "/page.txt"), status("127.0.0.1", "/page.txt"));
+    let both = || {
+        (
+            status("127.0.0.2", "/page.txt"),
+            status("127.0.0.1", "/page.txt"),
+        )
+    };
     let text = |status: (&str, &str)| (status.0.to_owned(), status.1.to_owned());
     let mut found = vec![both()];
     written(&release.join("closed"), "sequence 43 changes the database");
@@ -106,7 +173,10 @@ fn nginx_closes_while_the_file_is_there() {
     found.push(both());
     nginx.kill().unwrap();
     nginx.wait().unwrap();
-    assert_eq!(found, [("200", "200"), ("503", "200"), ("200", "200")].map(text));
+    assert_eq!(
+        found,
+        [("200", "200"), ("503", "200"), ("200", "200")].map(text)
+    );
     assert_eq!(alive, "204");
 }
 
@@ -116,12 +186,26 @@ fn php_takes_its_configuration() {
     for platform in ["aws", "azure", "plain"] {
         for (name, text) in ending(platform, "php") {
             written(&folder.path().join(&name), &text);
-            succeeds(Command::new("php8.2").arg("-nl").arg(folder.path().join(&name)), &name);
+            succeeds(
+                Command::new("php8.2")
+                    .arg("-nl")
+                    .arg(folder.path().join(&name)),
+                &name,
+            );
         }
-        let pool = file(platform, "php-fpm.conf").replace("/tmp/", &format!("{}/", folder.path().display()));
+        let pool = file(platform, "php-fpm.conf")
+            .replace("/tmp/", &format!("{}/", folder.path().display()));
         written(&folder.path().join("php-fpm.conf"), &pool);
         let mut check = Command::new("/usr/sbin/php-fpm8.2");
-        succeeds(check.arg("-t").arg("-R").arg("-y").arg(folder.path().join("php-fpm.conf")).env("APP_ENV", "prod"), platform);
+        succeeds(
+            check
+                .arg("-t")
+                .arg("-R")
+                .arg("-y")
+                .arg(folder.path().join("php-fpm.conf"))
+                .env("APP_ENV", "prod"),
+            platform,
+        );
     }
 }
 
@@ -148,29 +232,52 @@ fn php_ini_is_the_same_with_and_without_a_scheduler() {
     let image = crate::committed::top().join("images/shop/ini");
     for version in ["7.4", "8.2"] {
         let folder = tempfile::tempdir().unwrap();
-        let (rendered_ini, image_ini) = (folder.path().join("rendered"), folder.path().join("image"));
+        let (rendered_ini, image_ini) =
+            (folder.path().join("rendered"), folder.path().join("image"));
         for directory in [&rendered_ini, &image_ini] {
             create_dir_all(directory).unwrap();
         }
         let objects = rendered("aws", |_, class, _| {
             class.spec.php.version = version.into();
             class.spec.php.opcache_mib = 256;
-            class.spec.php.settings = [("display_errors".to_owned(), "0; \"quoted\"".to_owned())].into();
+            class.spec.php.settings =
+                [("display_errors".to_owned(), "0; \"quoted\"".to_owned())].into();
         });
-        let ini = objects.iter().map(Object::value).find_map(|object| object["data"]["shop.ini"].as_str().map(str::to_owned)).unwrap();
+        let ini = objects
+            .iter()
+            .map(Object::value)
+            .find_map(|object| object["data"]["shop.ini"].as_str().map(str::to_owned))
+            .unwrap();
         written(&rendered_ini.join("shop.ini"), &ini);
         for name in ["shop.ini".to_owned(), format!("{}.ini", &version[..1])] {
-            written(&image_ini.join(&name), &fs::read_to_string(image.join(&name)).unwrap());
+            written(
+                &image_ini.join(&name),
+                &fs::read_to_string(image.join(&name)).unwrap(),
+            );
         }
-        let names: Vec<_> = SETTINGS.map(|(name, _)| name).into_iter().chain(["short_open_tag", "error_reporting"]).collect();
-        let code = format!("echo json_encode(array_map('ini_get', json_decode('{}')));", serde_json::to_string(&names).unwrap());
+        let names: Vec<_> = SETTINGS
+            .map(|(name, _)| name)
+            .into_iter()
+            .chain(["short_open_tag", "error_reporting"])
+            .collect();
+        let code = format!(
+            "echo json_encode(array_map('ini_get', json_decode('{}')));",
+            serde_json::to_string(&names).unwrap()
+        );
         let tags = if version == "7.4" { "1" } else { "" };
         // E_ALL without E_DEPRECATED, and for PHP 7 without E_STRICT and E_NOTICE.
-        let errors = if version == "7.4" { 32_767 - 8192 - 2048 - 8 } else { 32_767 - 8192 }.to_string();
+        let errors = if version == "7.4" {
+            32_767 - 8192 - 2048 - 8
+        } else {
+            32_767 - 8192
+        }
+        .to_string();
         for directory in [&image_ini, &rendered_ini] {
             let mut php = Command::new("php8.2");
             // The command line sets two of them itself.
-            php.args(["-r", &code]).env("PHP_INI_SCAN_DIR", format!(":{}", directory.display())).env("PHP_OPCACHE_MIB", "256");
+            php.args(["-r", &code])
+                .env("PHP_INI_SCAN_DIR", format!(":{}", directory.display()))
+                .env("PHP_OPCACHE_MIB", "256");
             let found: Vec<String> = serde_json::from_str(&succeeds(&mut php, version)).unwrap();
             let expected = SETTINGS.map(|(name, value)| match name {
                 "max_execution_time" => "0",
@@ -183,7 +290,8 @@ fn php_ini_is_the_same_with_and_without_a_scheduler() {
     }
 }
 
-/// msmtp, which is the image's sendmail, asked by PHP: the relay gets the mail, with a sender whether PHP names one or not.
+/// msmtp, which is the image's sendmail, asked by PHP: the relay gets the mail, with a sender
+/// whether PHP names one or not.
 #[test]
 fn mails_go_to_the_relay_of_the_class() {
     let folder = tempfile::tempdir().unwrap();
@@ -193,7 +301,10 @@ fn mails_go_to_the_relay_of_the_class() {
         let mut heard = Vec::new();
         for _ in 0..2 {
             let (stream, _) = listener.accept().unwrap();
-            let (mut lines, mut answers) = (std::io::BufReader::new(stream.try_clone().unwrap()).lines(), stream);
+            let (mut lines, mut answers) = (
+                std::io::BufReader::new(stream.try_clone().unwrap()).lines(),
+                stream,
+            );
             answers.write_all(b"220 relay\r\n").unwrap();
             let mut is_content = false;
             while let Some(Ok(line)) = lines.next() {
@@ -211,33 +322,74 @@ fn mails_go_to_the_relay_of_the_class() {
         heard
     });
     let objects = rendered("azure", |_, class, _| {
-        class.spec.mail = Some(Mail { relay: Relay { host: "127.0.0.1".into(), port, tls: false, cidrs: vec!["10.9.0.0/24".into()] } });
+        class.spec.mail = Some(Mail {
+            relay: Relay {
+                host: "127.0.0.1".into(),
+                port,
+                tls: false,
+                cidrs: vec!["10.9.0.0/24".into()],
+            },
+        });
     });
-    let text = objects.iter().map(Object::value).find_map(|object| object["data"]["msmtprc"].as_str().map(str::to_owned)).unwrap();
+    let text = objects
+        .iter()
+        .map(Object::value)
+        .find_map(|object| object["data"]["msmtprc"].as_str().map(str::to_owned))
+        .unwrap();
     let file = folder.path().join("msmtprc");
     written(&file, &text);
-    let code =
-        "exit(mail('a@example.com', 'One', 'first') && mail('a@example.com', 'Two', 'second', '', '-fbilling@vinyl.example') ? 0 : 1);";
+    let code = "exit(mail('a@example.com', 'One', 'first') && mail('a@example.com', 'Two', \
+                'second', '', '-fbilling@vinyl.example') ? 0 : 1);";
     let sendmail = format!("sendmail_path=/usr/bin/msmtp -C {} -t -i", file.display());
-    succeeds(Command::new("php8.2").args(["-n", "-d", &sendmail, "-r", code]), "mail()");
+    succeeds(
+        Command::new("php8.2").args(["-n", "-d", &sendmail, "-r", code]),
+        "mail()",
+    );
     let heard = relay.join().unwrap();
-    let told: Vec<_> = heard.iter().filter(|line| ["EHLO", "MAIL", "RCPT", "Subj"].iter().any(|start| line.starts_with(start))).collect();
+    let told: Vec<_> = heard
+        .iter()
+        .filter(|line| {
+            ["EHLO", "MAIL", "RCPT", "Subj"]
+                .iter()
+                .any(|start| line.starts_with(start))
+        })
+        .collect();
     let one = |from: &str, subject: &str| {
-        ["EHLO www.vinyl.example".into(), format!("MAIL FROM:<{from}>"), "RCPT TO:<a@example.com>".into(), format!("Subject: {subject}")]
+        [
+            "EHLO www.vinyl.example".into(),
+            format!("MAIL FROM:<{from}>"),
+            "RCPT TO:<a@example.com>".into(),
+            format!("Subject: {subject}"),
+        ]
     };
-    assert_eq!(told, one("shop@www.vinyl.example", "One").iter().chain(&one("billing@vinyl.example", "Two")).collect::<Vec<_>>());
+    assert_eq!(
+        told,
+        one("shop@www.vinyl.example", "One")
+            .iter()
+            .chain(&one("billing@vinyl.example", "Two"))
+            .collect::<Vec<_>>()
+    );
     let policy = crate::made::find(&objects, "NetworkPolicy", "shop").to_string();
-    assert!(policy.contains(r#""cidr":"10.9.0.0/24""#) && policy.contains(&format!(r#""port":{port}"#)), "{policy}");
+    assert!(
+        policy.contains(r#""cidr":"10.9.0.0/24""#) && policy.contains(&format!(r#""port":{port}"#)),
+        "{policy}"
+    );
 }
 
 #[test]
 fn sh_takes_its_scripts() {
     for platform in ["aws", "azure", "plain"] {
         for (name, text) in ending(platform, "sh") {
-            assert!(!text.contains('@') || text.contains("\"$@\""), "{name} has a placeholder left");
+            assert!(
+                !text.contains('@') || text.contains("\"$@\""),
+                "{name} has a placeholder left"
+            );
             let folder = tempfile::tempdir().unwrap();
             written(&folder.path().join(&name), &text);
-            succeeds(Command::new("sh").arg("-n").arg(folder.path().join(&name)), &name);
+            succeeds(
+                Command::new("sh").arg("-n").arg(folder.path().join(&name)),
+                &name,
+            );
         }
     }
 }
@@ -249,58 +401,106 @@ fn env_php_reads_secrets_and_keeps_values() {
     let secrets = folder.path().join("secret");
     create_dir_all(&secrets).unwrap();
     written(&secrets.join("database-password"), "p'a\\ss\n");
-    let env = filled(&file("aws", "env.php"), &[("crypt-key", "k")]).replace("/etc/shop/secret", secrets.to_str().unwrap());
+    let env = filled(&file("aws", "env.php"), &[("crypt-key", "k")])
+        .replace("/etc/shop/secret", secrets.to_str().unwrap());
     written(&folder.path().join("env.php"), &env);
-    let code = format!("echo json_encode(require '{}/env.php');", folder.path().display());
-    let read: serde_json::Value = serde_json::from_str(&succeeds(Command::new("php8.2").args(["-n", "-r", &code]), "env.php")).unwrap();
+    let code = format!(
+        "echo json_encode(require '{}/env.php');",
+        folder.path().display()
+    );
+    let read: serde_json::Value = serde_json::from_str(&succeeds(
+        Command::new("php8.2").args(["-n", "-r", &code]),
+        "env.php",
+    ))
+    .unwrap();
     assert_eq!(read["db"]["connection"]["default"]["password"], "p'a\\ss");
-    assert_eq!(read["modules"], serde_json::json!({ "Acme_Loyalty": 1, "Magento_TwoFactorAuth": 0 }));
-    assert_eq!(read["system"]["default"]["web"]["cookie"]["cookie_lifetime"], "7200");
+    assert_eq!(
+        read["modules"],
+        serde_json::json!({ "Acme_Loyalty": 1, "Magento_TwoFactorAuth": 0 })
+    );
+    assert_eq!(
+        read["system"]["default"]["web"]["cookie"]["cookie_lifetime"],
+        "7200"
+    );
     assert_eq!(read["system"]["default"]["design"]["copyright"], COPYRIGHT);
     assert_eq!(read["session"]["redis"]["database"], "2");
 }
 
 /// A template as it is filled in in the pod: `docs/shops.md` says what stands for what.
 fn filled(template: &str, secrets: &[(&str, &str)]) -> String {
-    let filled = secrets.iter().fold(template.to_owned(), |text, (key, value)| text.replace(&format!("@secret:{key}@"), value));
-    filled.replace("@secret:cache-password?@", "").replace("@release@", "0123456789abcdef")
+    let filled = secrets
+        .iter()
+        .fold(template.to_owned(), |text, (key, value)| {
+            text.replace(&format!("@secret:{key}@"), value)
+        });
+    filled
+        .replace("@secret:cache-password?@", "")
+        .replace("@release@", "0123456789abcdef")
 }
 
 /// Templates lie where the list says, and a filled local.xml has the values that the shop gave it.
 #[test]
 fn templates_are_listed_and_are_what_was_configured() {
-    let listed = |platform| serde_json::from_str::<serde_json::Value>(&file(platform, "templates.json")).unwrap();
+    let listed = |platform| {
+        serde_json::from_str::<serde_json::Value>(&file(platform, "templates.json")).unwrap()
+    };
     let both = serde_json::json!({ "app/etc/local.xml": "local.xml", "app/etc/modules/zzz_shop.xml": "zzz_shop.xml" });
-    assert_eq!((listed("azure"), listed("aws")), (both, serde_json::json!({ "app/etc/env.php": "env.php" })));
-    assert!(files("plain", ShopState::Active).iter().all(|(name, _)| name != "templates.json"));
+    assert_eq!(
+        (listed("azure"), listed("aws")),
+        (both, serde_json::json!({ "app/etc/env.php": "env.php" }))
+    );
+    assert!(
+        files("plain", ShopState::Active)
+            .iter()
+            .all(|(name, _)| name != "templates.json")
+    );
 
     let folder = tempfile::tempdir().unwrap();
-    // Among the files that declare modules, as OpenMage merges them: in the order of their names, the last one decides.
+    // Among the files that declare modules, as OpenMage merges them: in the order of their names,
+    // the last one decides.
     written(
         &folder.path().join("Mage_All.xml"),
-        "<config><modules><Mage_Poll><active>true</active><codePool>core</codePool></Mage_Poll></modules></config>",
+        "<config><modules><Mage_Poll><active>true</active><codePool>core</codePool></Mage_Poll></\
+         modules></config>",
     );
-    written(&folder.path().join("zzz_shop.xml"), &file("azure", "zzz_shop.xml"));
-    let merge = "import glob, json, sys, xml.etree.ElementTree as tree\n\
-                 merged = {}\n\
-                 for file in sorted(glob.glob(sys.argv[1] + '/*.xml')):\n\
-                 \x20   for module in tree.parse(file).getroot().find('modules'):\n\
-                 \x20       merged.setdefault(module.tag, {}).update((value.tag, value.text) for value in module)\n\
-                 print(json.dumps(merged))";
-    let merged: serde_json::Value =
-        serde_json::from_str(&succeeds(Command::new("python3").args(["-c", merge]).arg(folder.path()), "modules")).unwrap();
-    assert_eq!(merged, serde_json::json!({ "Mage_Poll": { "active": "false", "codePool": "core" } }));
+    written(
+        &folder.path().join("zzz_shop.xml"),
+        &file("azure", "zzz_shop.xml"),
+    );
+    let merge = "import glob, json, sys, xml.etree.ElementTree as tree\nmerged = {}\nfor file in \
+                 sorted(glob.glob(sys.argv[1] + '/*.xml')):\n\x20   for module in \
+                 tree.parse(file).getroot().find('modules'):\n\x20       \
+                 merged.setdefault(module.tag, {}).update((value.tag, value.text) for value in \
+                 module)\nprint(json.dumps(merged))";
+    let merged: serde_json::Value = serde_json::from_str(&succeeds(
+        Command::new("python3")
+            .args(["-c", merge])
+            .arg(folder.path()),
+        "modules",
+    ))
+    .unwrap();
+    assert_eq!(
+        merged,
+        serde_json::json!({ "Mage_Poll": { "active": "false", "codePool": "core" } })
+    );
 
     let local = folder.path().join("local.xml");
-    let secrets = [("database-user", "shop"), ("database-password", "a]]]]><![CDATA[>b<c&d"), ("crypt-key", "k")];
+    let secrets = [
+        ("database-user", "shop"),
+        ("database-password", "a]]]]><![CDATA[>b<c&d"),
+        ("crypt-key", "k"),
+    ];
     written(&local, &filled(&file("azure", "local.xml"), &secrets));
-    let code = "import json, sys, xml.etree.ElementTree as tree\n\
-                top = tree.parse(sys.argv[1]).getroot()\n\
-                paths = ['connection/username', 'connection/password']\n\
-                found = [top.findtext('global/resources/default_setup/' + path) for path in paths]\n\
-                print(json.dumps(found + [top.findtext('default/design/copyright')]))";
-    let values: Vec<String> =
-        serde_json::from_str(&succeeds(Command::new("python3").arg("-c").arg(code).arg(&local), "local.xml")).unwrap();
+    let code = "import json, sys, xml.etree.ElementTree as tree\ntop = \
+                tree.parse(sys.argv[1]).getroot()\npaths = ['connection/username', \
+                'connection/password']\nfound = [top.findtext('global/resources/default_setup/' + \
+                path) for path in paths]\nprint(json.dumps(found + \
+                [top.findtext('default/design/copyright')]))";
+    let values: Vec<String> = serde_json::from_str(&succeeds(
+        Command::new("python3").arg("-c").arg(code).arg(&local),
+        "local.xml",
+    ))
+    .unwrap();
     assert_eq!(values, ["shop", "a]]>b<c&d", COPYRIGHT]);
 }
 
@@ -330,9 +530,18 @@ fn domains() -> impl Strategy<Value = Vec<Domain>> {
 /// Paths of values with names that begin with whatever a name may begin with, and any text.
 fn values() -> impl Strategy<Value = std::collections::BTreeMap<String, String>> {
     let name = "[A-Za-z0-9_][A-Za-z0-9_-]{0,12}";
-    let path = (proptest::sample::select(vec!["default", "global", "websites/de", "stores/1st"]), name, name, name)
+    let path = (
+        proptest::sample::select(vec!["default", "global", "websites/de", "stores/1st"]),
+        name,
+        name,
+        name,
+    )
         .prop_map(|(scope, a, b, c)| format!("{scope}/{a}/{b}/{c}"));
-    proptest::collection::btree_map(path, "\\PC{0,30}|[<>&'\"\\]\\\\]{0,10}|[\\x00-\\x1f]{0,3}", 0..8)
+    proptest::collection::btree_map(
+        path,
+        "\\PC{0,30}|[<>&'\"\\]\\\\]{0,10}|[\\x00-\\x1f]{0,3}",
+        0..8,
+    )
 }
 
 proptest! {

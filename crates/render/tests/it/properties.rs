@@ -1,10 +1,12 @@
-//! Any shop that the rules take renders to objects that pass every check, to the same bytes twice, and without a trace in other shops.
+//! Any shop that the rules take renders to objects that pass every check, to the same bytes twice,
+//! and without a trace in other shops.
 
 use crate::made::{RULES, example};
 use api::{
-    AzureIdentity, Backup, BackupSchedule, Campaign, CloudIdentity, Domain, Engine, ExtraContainer, ExtraVariable, GoogleIdentity, Idle,
-    IdleMode, Migrating, Modules, Moment, Object, Overlay, PodIdentity, Scale, SecretIdentity, Shop, ShopClass, ShopState, Size, Sizes,
-    StorageMode, Target, Tenants, WebIdentity, Window, name,
+    AzureIdentity, Backup, BackupSchedule, Campaign, CloudIdentity, Domain, Engine, ExtraContainer,
+    ExtraVariable, GoogleIdentity, Idle, IdleMode, Migrating, Modules, Moment, Object, Overlay,
+    PodIdentity, Scale, SecretIdentity, Shop, ShopClass, ShopState, Size, Sizes, StorageMode,
+    Target, Tenants, WebIdentity, Window, name,
 };
 use proptest::prelude::*;
 use registry::{Document, list};
@@ -23,7 +25,11 @@ fn host() -> impl Strategy<Value = String> {
 fn domains() -> impl Strategy<Value = Vec<Domain>> {
     prop::collection::btree_set(host(), 1..12).prop_flat_map(|hosts| {
         let hosts: Vec<String> = hosts.into_iter().collect();
-        prop::collection::vec((any::<bool>(), prop::option::of("[a-z][a-z0-9_]{0,31}")), hosts.len()).prop_map(move |how| {
+        prop::collection::vec(
+            (any::<bool>(), prop::option::of("[a-z][a-z0-9_]{0,31}")),
+            hosts.len(),
+        )
+        .prop_map(move |how| {
             let primary = hosts[0].clone();
             hosts
                 .iter()
@@ -41,51 +47,91 @@ fn domains() -> impl Strategy<Value = Vec<Domain>> {
 }
 
 fn scale() -> impl Strategy<Value = Scale> {
-    let campaign =
-        ("[0-9]|[1-5][0-9]", 0..24_u32, 1..=28_u32, 1..=12_u32, 1..=744_u32).prop_map(|(minute, hour, day, month, hours)| Campaign {
+    let campaign = (
+        "[0-9]|[1-5][0-9]",
+        0..24_u32,
+        1..=28_u32,
+        1..=12_u32,
+        1..=744_u32,
+    )
+        .prop_map(|(minute, hour, day, month, hours)| Campaign {
             cron: format!("{minute} {hour} {day} {month} *"),
             time_zone: "Europe/Bucharest".to_owned(),
             duration_hours: hours,
             min: 1,
         });
-    let idle = prop::option::of((1..=60_u32).prop_map(|minutes| Idle { after: format!("{minutes}m"), mode: IdleMode::KeepOne }));
-    let target = (10..=95_u32, prop::option::of(10..=95_u32))
-        .prop_map(|(cpu_percent, busy_workers_percent)| Target { cpu_percent, busy_workers_percent });
-    (1..=200_u32, 0..=199_u32, prop::collection::vec(campaign, 0..4), idle, target).prop_map(|(min, more, schedule, idle, target)| Scale {
-        min,
-        max: (min + more).min(200),
-        schedule,
+    let idle = prop::option::of((1..=60_u32).prop_map(|minutes| Idle {
+        after: format!("{minutes}m"),
+        mode: IdleMode::KeepOne,
+    }));
+    let target = (10..=95_u32, prop::option::of(10..=95_u32)).prop_map(
+        |(cpu_percent, busy_workers_percent)| Target {
+            cpu_percent,
+            busy_workers_percent,
+        },
+    );
+    (
+        1..=200_u32,
+        0..=199_u32,
+        prop::collection::vec(campaign, 0..4),
         idle,
         target,
-    })
+    )
+        .prop_map(|(min, more, schedule, idle, target)| Scale {
+            min,
+            max: (min + more).min(200),
+            schedule,
+            idle,
+            target,
+        })
 }
 
 fn window() -> impl Strategy<Value = Option<Window>> {
-    let time = || (0..24_u32, 0..60_u32).prop_map(|(hour, minute)| format!("{hour:02}:{minute:02}"));
-    let times = prop::collection::vec((time(), time()).prop_map(|(from, until)| format!("{from}-{until}")), 1..4);
-    prop::option::of(times.prop_map(|times| Window { times, time_zone: "Europe/Bucharest".to_owned() }))
+    let time =
+        || (0..24_u32, 0..60_u32).prop_map(|(hour, minute)| format!("{hour:02}:{minute:02}"));
+    let times = prop::collection::vec(
+        (time(), time()).prop_map(|(from, until)| format!("{from}-{until}")),
+        1..4,
+    );
+    prop::option::of(times.prop_map(|times| Window {
+        times,
+        time_zone: "Europe/Bucharest".to_owned(),
+    }))
 }
 
 fn size() -> impl Strategy<Value = Size> {
-    (1..4000_u32, 16..4096_u32, 0..4096_u32, any::<bool>()).prop_map(|(cpu, memory, more, limited)| Size {
-        cpu: format!("{cpu}m"),
-        memory: format!("{memory}Mi"),
-        memory_limit: limited.then(|| format!("{}Mi", memory + more)),
-        cpu_limit: limited.then(|| format!("{}m", cpu + more)),
-    })
+    (1..4000_u32, 16..4096_u32, 0..4096_u32, any::<bool>()).prop_map(
+        |(cpu, memory, more, limited)| Size {
+            cpu: format!("{cpu}m"),
+            memory: format!("{memory}Mi"),
+            memory_limit: limited.then(|| format!("{}Mi", memory + more)),
+            cpu_limit: limited.then(|| format!("{}m", cpu + more)),
+        },
+    )
 }
 
 fn overlay() -> impl Strategy<Value = Overlay> {
-    let map = || prop::collection::btree_map("[a-z]{1,8}\\.example/[a-z]{1,8}", "[a-z0-9]{1,20}", 0..4);
+    let map =
+        || prop::collection::btree_map("[a-z]{1,8}\\.example/[a-z]{1,8}", "[a-z0-9]{1,20}", 0..4);
     let variables = || {
-        prop::collection::btree_map("X_[A-Z0-9_]{0,20}", "\\PC{0,40}", 0..4)
-            .prop_map(|all| all.into_iter().map(|(name, value)| ExtraVariable { name, value }).collect::<Vec<_>>())
+        prop::collection::btree_map("X_[A-Z0-9_]{0,20}", "\\PC{0,40}", 0..4).prop_map(|all| {
+            all.into_iter()
+                .map(|(name, value)| ExtraVariable { name, value })
+                .collect::<Vec<_>>()
+        })
     };
-    let containers = prop::collection::btree_map("x-[a-z0-9]{1,20}", (size(), variables()), 0..3).prop_map(|all| {
-        let image = format!("x@sha256:{}", "0".repeat(64));
-        let container = |(name, (size, env))| ExtraContainer { name, image: image.clone(), command: Vec::new(), size, env };
-        all.into_iter().map(container).collect()
-    });
+    let containers = prop::collection::btree_map("x-[a-z0-9]{1,20}", (size(), variables()), 0..3)
+        .prop_map(|all| {
+            let image = format!("x@sha256:{}", "0".repeat(64));
+            let container = |(name, (size, env))| ExtraContainer {
+                name,
+                image: image.clone(),
+                command: Vec::new(),
+                size,
+                env,
+            };
+            all.into_iter().map(container).collect()
+        });
     (map(), map(), map(), map(), variables(), containers).prop_map(
         |(labels, annotations, pod_labels, pod_annotations, extra_env, extra_containers)| Overlay {
             labels,
@@ -103,15 +149,35 @@ fn identity() -> impl Strategy<Value = CloudIdentity> {
     let role = || "arn:aws:iam::1:role/r".to_owned();
     prop::sample::select(vec![
         CloudIdentity::default(),
-        CloudIdentity { pod_identity: Some(PodIdentity {}), ..CloudIdentity::default() },
-        CloudIdentity { secret: Some(SecretIdentity { name: "keys".to_owned() }), ..CloudIdentity::default() },
-        CloudIdentity { web_identity: Some(WebIdentity { role_arn: role(), audience: "a".to_owned() }), ..CloudIdentity::default() },
         CloudIdentity {
-            azure: Some(AzureIdentity { client_id: "00000000-1111-2222-3333-444444444444".to_owned(), role_arn: role() }),
+            pod_identity: Some(PodIdentity {}),
             ..CloudIdentity::default()
         },
         CloudIdentity {
-            google: Some(GoogleIdentity { service_account: "a@b.example".to_owned(), role_arn: role() }),
+            secret: Some(SecretIdentity {
+                name: "keys".to_owned(),
+            }),
+            ..CloudIdentity::default()
+        },
+        CloudIdentity {
+            web_identity: Some(WebIdentity {
+                role_arn: role(),
+                audience: "a".to_owned(),
+            }),
+            ..CloudIdentity::default()
+        },
+        CloudIdentity {
+            azure: Some(AzureIdentity {
+                client_id: "00000000-1111-2222-3333-444444444444".to_owned(),
+                role_arn: role(),
+            }),
+            ..CloudIdentity::default()
+        },
+        CloudIdentity {
+            google: Some(GoogleIdentity {
+                service_account: "a@b.example".to_owned(),
+                role_arn: role(),
+            }),
             ..CloudIdentity::default()
         },
     ])
@@ -121,11 +187,19 @@ fn identity() -> impl Strategy<Value = CloudIdentity> {
 fn class(platform: &'static str) -> impl Strategy<Value = ShopClass> {
     let engine = prop::sample::select(vec![Engine::Magento1, Engine::Magento2, Engine::Php]);
     let metric = prop::option::of("[a-z]{1,20}");
-    (engine, overlay(), identity(), any::<bool>(), prop::collection::vec(size(), 6), metric).prop_map(
-        move |(engine, overlay, identity, csi, sizes, metric)| {
+    (
+        engine,
+        overlay(),
+        identity(),
+        any::<bool>(),
+        prop::collection::vec(size(), 6),
+        metric,
+    )
+        .prop_map(move |(engine, overlay, identity, csi, sizes, metric)| {
             let mut class = example(platform).1;
             let spec = &mut class.spec;
-            // Without a database and media an engine of Magento is refused, which is tested elsewhere.
+            // Without a database and media an engine of Magento is refused, which is tested
+            // elsewhere.
             if platform != "plain" {
                 spec.engine = engine;
             }
@@ -141,44 +215,92 @@ fn class(platform: &'static str) -> impl Strategy<Value = ShopClass> {
                 (spec.storage.mode, spec.node_cache) = (StorageMode::Csi, None);
             }
             let [pull, agent, php_fpm, nginx, cron, job]: [Size; 6] = sizes.try_into().unwrap();
-            spec.sizes = Sizes { pull, agent, php_fpm, nginx, cron, job };
+            spec.sizes = Sizes {
+                pull,
+                agent,
+                php_fpm,
+                nginx,
+                cron,
+                job,
+            };
             class
-        },
-    )
+        })
 }
 
 fn state() -> impl Strategy<Value = ShopState> {
-    prop::sample::select(vec![ShopState::Active, ShopState::Maintenance, ShopState::Suspended, ShopState::Archived])
+    prop::sample::select(vec![
+        ShopState::Active,
+        ShopState::Maintenance,
+        ShopState::Suspended,
+        ShopState::Archived,
+    ])
 }
 
 /// A change of one of the examples to any other valid shop.
 fn shop(platform: &'static str) -> impl Strategy<Value = Shop> {
     let modules = prop::collection::btree_set("[A-Z][a-z]{0,9}_[A-Z][a-z]{0,9}", 0..10);
-    let values = prop::collection::btree_map("(default|stores/ro)/[a-z_]{1,10}/[a-z_][a-z0-9_]{0,9}", "\\PC{0,60}", 0..10);
-    let backup = prop::sample::select(vec![BackupSchedule::Daily, BackupSchedule::Weekly, BackupSchedule::Never]);
-    ("[a-z]([a-z0-9-]{0,55}[a-z0-9])?", domains(), scale(), state(), modules, values, (backup, window())).prop_map(
-        move |(name, domains, scale, state, modules, values, (schedule, window))| {
-            let mut shop = example(platform).0;
-            shop.metadata.name = Some(name);
-            let modules: Vec<String> = modules.into_iter().collect();
-            let (enable, disable) = modules.split_at(modules.len() / 2);
-            shop.spec.modules = Modules { enable: enable.to_vec(), disable: disable.to_vec() };
-            (shop.spec.domains, shop.spec.scale, shop.spec.state, shop.spec.config.values) = (domains, scale, state, values);
-            shop.spec.window = window;
-            shop.spec.backup = Backup { schedule, ..shop.spec.backup };
-            shop
-        },
+    let values = prop::collection::btree_map(
+        "(default|stores/ro)/[a-z_]{1,10}/[a-z_][a-z0-9_]{0,9}",
+        "\\PC{0,60}",
+        0..10,
+    );
+    let backup = prop::sample::select(vec![
+        BackupSchedule::Daily,
+        BackupSchedule::Weekly,
+        BackupSchedule::Never,
+    ]);
+    (
+        "[a-z]([a-z0-9-]{0,55}[a-z0-9])?",
+        domains(),
+        scale(),
+        state(),
+        modules,
+        values,
+        (backup, window()),
     )
+        .prop_map(
+            move |(name, domains, scale, state, modules, values, (schedule, window))| {
+                let mut shop = example(platform).0;
+                shop.metadata.name = Some(name);
+                let modules: Vec<String> = modules.into_iter().collect();
+                let (enable, disable) = modules.split_at(modules.len() / 2);
+                shop.spec.modules = Modules {
+                    enable: enable.to_vec(),
+                    disable: disable.to_vec(),
+                };
+                (
+                    shop.spec.domains,
+                    shop.spec.scale,
+                    shop.spec.state,
+                    shop.spec.config.values,
+                ) = (domains, scale, state, values);
+                shop.spec.window = window;
+                shop.spec.backup = Backup {
+                    schedule,
+                    ..shop.spec.backup
+                };
+                shop
+            },
+        )
 }
 
 fn moment() -> impl Strategy<Value = Moment> {
-    (prop::option::of(1..=200_u32), prop::sample::select(vec![Migrating::No, Migrating::Soon, Migrating::Now]))
-        .prop_map(|(floor, migrating)| Moment { floor, migrating, closed: migrating != Migrating::No, ..Moment::default() })
+    (
+        prop::option::of(1..=200_u32),
+        prop::sample::select(vec![Migrating::No, Migrating::Soon, Migrating::Now]),
+    )
+        .prop_map(|(floor, migrating)| Moment {
+            floor,
+            migrating,
+            closed: migrating != Migrating::No,
+            ..Moment::default()
+        })
 }
 
 fn any_shop() -> impl Strategy<Value = (&'static str, Shop, ShopClass)> {
-    prop::sample::select(vec!["aws", "azure", "gcp", "plain"])
-        .prop_flat_map(|platform| (shop(platform), class(platform)).prop_map(move |(shop, class)| (platform, shop, class)))
+    prop::sample::select(vec!["aws", "azure", "gcp", "plain"]).prop_flat_map(|platform| {
+        (shop(platform), class(platform)).prop_map(move |(shop, class)| (platform, shop, class))
+    })
 }
 
 proptest! {
@@ -261,7 +383,10 @@ proptest! {
 /// The shards of these shops' hosts.
 fn maps(shops: &[Shop], class: &ShopClass) -> Result<Vec<Object>, EdgeError> {
     let name = |shop: &Shop| shop.metadata.name.clone().unwrap();
-    let sites: Vec<_> = shops.iter().filter_map(|shop| Some((name(shop), Site::of(shop, class)?))).collect();
+    let sites: Vec<_> = shops
+        .iter()
+        .filter_map(|shop| Some((name(shop), Site::of(shop, class)?)))
+        .collect();
     edge::maps(sites.iter().map(|(name, site)| (name.as_str(), site)))
 }
 
@@ -280,13 +405,24 @@ fn ten_thousand_hosts_stay_far_below_the_limit() {
             shop.metadata.name = Some(format!("shop-number-{at}"));
             let host = format!("www.shop-number-{at}.example");
             shop.spec.domains = vec![
-                Domain { host: host.clone(), primary: true, ..Domain::default() },
-                Domain { host: format!("shop-number-{at}.example"), redirect_to: Some(host), ..Domain::default() },
+                Domain {
+                    host: host.clone(),
+                    primary: true,
+                    ..Domain::default()
+                },
+                Domain {
+                    host: format!("shop-number-{at}.example"),
+                    redirect_to: Some(host),
+                    ..Domain::default()
+                },
             ];
             shop
         })
         .collect();
     let shards = maps(&shops, &class).unwrap();
     let largest = shards.iter().map(|shard| shard.json().len()).max().unwrap();
-    assert!(shards.len() == 64 && largest < edge::SHARD_LIMIT / 20, "{largest}");
+    assert!(
+        shards.len() == 64 && largest < edge::SHARD_LIMIT / 20,
+        "{largest}"
+    );
 }

@@ -1,5 +1,6 @@
-//! Builds: one Job for each class that builds, and each release that its shops are told, or are about to be told. What was begun is on record
-//! in the Release's status, so that nothing is built twice, also when the Job is long gone.
+//! Builds: one Job for each class that builds, and each release that its shops are told, or are
+//! about to be told. What was begun is on record in the Release's status, so that nothing is built
+//! twice, also when the Job is long gone.
 
 use super::{Controller, State, observed::Workload, state::Progress, watch};
 use api::{BuildState, ReleaseBuild};
@@ -17,27 +18,59 @@ fn due(state: &State) -> Vec<assign::Build> {
         let status = state.release_statuses.get(&build.release);
         status.is_some_and(|status| status.builds.iter().any(|other| other.class == build.class))
     };
-    assign::builds(&state.fleet).into_iter().filter(|build| !begun(build)).collect()
+    assign::builds(&state.fleet)
+        .into_iter()
+        .filter(|build| !begun(build))
+        .collect()
 }
 
 /// Begins what is due, and records what ended.
 pub(super) async fn pass(controller: &Controller, now: Timestamp) -> Result<(), ApiError> {
     let due: Vec<_> = due(&controller.lock()).into_iter().take(AT_ONCE).collect();
-    for assign::Build { release, class, job } in due {
-        controller.first_writer().apply(&job, Conflicts::Refuse).await?;
+    for assign::Build {
+        release,
+        class,
+        job,
+    } in due
+    {
+        controller
+            .first_writer()
+            .apply(&job, Conflicts::Refuse)
+            .await?;
         info!(release, class, job = %job.identity(), "build begun");
-        controller.counts.writes.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let begun = ReleaseBuild { class, job: job.identity().name.clone(), state: BuildState::Running, since: now.to_string() };
+        controller
+            .counts
+            .writes
+            .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let begun = ReleaseBuild {
+            class,
+            job: job.identity().name.clone(),
+            state: BuildState::Running,
+            since: now.to_string(),
+        };
         let mut builds = builds(controller, &release);
         builds.push(begun);
         record(controller, &release, builds).await?;
     }
     let ended: Vec<_> = ended(&controller.lock(), now);
     for (release, builds) in ended {
-        for build in builds.iter().filter(|build| build.state == BuildState::Failed && build.since == now.to_string()) {
-            error!(release, job = build.job, "build failed; its pod's log says why");
-            let note = format!("Job {BUILDS}/{} failed; docs/shops.md says how it is made again", build.job);
-            controller.events.about(&longshore("Release", &release), "BuildFailed", &note).await;
+        for build in builds
+            .iter()
+            .filter(|build| build.state == BuildState::Failed && build.since == now.to_string())
+        {
+            error!(
+                release,
+                job = build.job,
+                "build failed; its pod's log says why"
+            );
+            let note = format!(
+                "Job {BUILDS}/{} failed; docs/shops.md says how it is made again",
+                build.job
+            );
+            controller
+                .events
+                .about(&longshore("Release", &release), "BuildFailed", &note)
+                .await;
         }
         record(controller, &release, builds).await?;
     }
@@ -45,14 +78,21 @@ pub(super) async fn pass(controller: &Controller, now: Timestamp) -> Result<(), 
 }
 
 fn builds(controller: &Controller, release: &str) -> Vec<ReleaseBuild> {
-    controller.lock().release_statuses.get(release).map(|status| status.builds.clone()).unwrap_or_default()
+    controller
+        .lock()
+        .release_statuses
+        .get(release)
+        .map(|status| status.builds.clone())
+        .unwrap_or_default()
 }
 
-/// Releases of which a build ended since it was recorded. One whose Job is gone without a word has failed.
+/// Releases of which a build ended since it was recorded. One whose Job is gone without a word has
+/// failed.
 fn ended(state: &State, now: Timestamp) -> Vec<(String, Vec<ReleaseBuild>)> {
     let lost = |build: &ReleaseBuild| {
         let since = build.since.parse::<Timestamp>().unwrap_or(now);
-        !state.builds.contains_key(&build.job) && now.duration_since(since) > jiff::SignedDuration::from_mins(5)
+        !state.builds.contains_key(&build.job)
+            && now.duration_since(since) > jiff::SignedDuration::from_mins(5)
     };
     let new = |build: &ReleaseBuild| match state.builds.get(&build.job) {
         Some(Progress::Done) => Some(BuildState::Done),
@@ -63,7 +103,10 @@ fn ended(state: &State, now: Timestamp) -> Vec<(String, Vec<ReleaseBuild>)> {
     let release = |(name, status): (&String, &api::ReleaseStatus)| {
         let mut changed = false;
         let mut builds = status.builds.clone();
-        for build in builds.iter_mut().filter(|build| build.state == BuildState::Running) {
+        for build in builds
+            .iter_mut()
+            .filter(|build| build.state == BuildState::Running)
+        {
             if let Some(state) = new(build) {
                 (build.state, build.since, changed) = (state, now.to_string(), true);
             }
@@ -73,10 +116,23 @@ fn ended(state: &State, now: Timestamp) -> Vec<(String, Vec<ReleaseBuild>)> {
     state.release_statuses.iter().filter_map(release).collect()
 }
 
-async fn record(controller: &Controller, release: &str, builds: Vec<ReleaseBuild>) -> Result<(), ApiError> {
+async fn record(
+    controller: &Controller,
+    release: &str,
+    builds: Vec<ReleaseBuild>,
+) -> Result<(), ApiError> {
     let patch = json!({ "status": { "builds": builds } });
-    if controller.first_writer().merge(&longshore("Release", release), Some("status"), &patch).await? {
-        controller.lock().release_statuses.entry(release.to_owned()).or_default().builds = builds;
+    if controller
+        .first_writer()
+        .merge(&longshore("Release", release), Some("status"), &patch)
+        .await?
+    {
+        controller
+            .lock()
+            .release_statuses
+            .entry(release.to_owned())
+            .or_default()
+            .builds = builds;
     } else {
         warn!(release, "build not recorded: its Release is gone");
     }
@@ -85,22 +141,36 @@ async fn record(controller: &Controller, release: &str, builds: Vec<ReleaseBuild
 
 /// Builds that failed, of releases that matter.
 pub(super) fn failed(state: &State) -> usize {
-    let of = |build: &assign::Build| state.release_statuses.get(&build.release).map_or(&[][..], |status| &status.builds);
+    let of = |build: &assign::Build| {
+        state
+            .release_statuses
+            .get(&build.release)
+            .map_or(&[][..], |status| &status.builds)
+    };
     let builds = assign::builds(&state.fleet);
-    let records = builds.iter().flat_map(|build| of(build).iter().filter(|record| record.class == build.class));
-    records.filter(|record| record.state == BuildState::Failed).count()
+    let records = builds.iter().flat_map(|build| {
+        of(build)
+            .iter()
+            .filter(|record| record.class == build.class)
+    });
+    records
+        .filter(|record| record.state == BuildState::Failed)
+        .count()
 }
 
 /// The name of a build's Job.
 fn job(object: &Workload) -> Option<&str> {
     let identity = &object.found.identity;
-    (identity.kind == "Job" && identity.namespace.as_deref() == Some(BUILDS)).then_some(&identity.name)
+    (identity.kind == "Job" && identity.namespace.as_deref() == Some(BUILDS))
+        .then_some(&identity.name)
 }
 
 /// Takes in an object that is watched, where it is a build.
 pub(super) fn took(state: &mut State, object: &Workload) {
     if let Some(name) = job(object) {
-        state.builds.insert(name.to_owned(), watch::progress(object));
+        state
+            .builds
+            .insert(name.to_owned(), watch::progress(object));
     }
 }
 

@@ -64,18 +64,34 @@ pub(crate) struct Controller {
 }
 
 impl Controller {
-    pub(super) fn new(cluster: &Cluster, settings: Settings, optional: &BTreeSet<&'static str>) -> Self {
+    pub(super) fn new(
+        cluster: &Cluster,
+        settings: Settings,
+        optional: &BTreeSet<&'static str>,
+    ) -> Self {
         let unread = ["shops", "classes", "releases", "rollouts", "halt"].into_iter();
-        let unread = unread.chain(KINDS.iter().map(|kind| kind.name).filter(|kind| !optional.contains(kind))).collect();
+        let unread = unread
+            .chain(
+                KINDS
+                    .iter()
+                    .map(|kind| kind.name)
+                    .filter(|kind| !optional.contains(kind)),
+            )
+            .collect();
         Self {
             events: Events::new(cluster.client(), &settings.identity),
             cluster: cluster.clone(),
-            state: Mutex::new(State { unread, ..State::default() }),
+            state: Mutex::new(State {
+                unread,
+                ..State::default()
+            }),
             queue: Mutex::default(),
             work: Notify::new(),
             rollouts: Notify::new(),
             edge: Notify::new(),
-            held: (0..settings.shards).map(|_| Leadership::default()).collect(),
+            held: (0..settings.shards)
+                .map(|_| Leadership::default())
+                .collect(),
             counts: Counts::default(),
             reports: Mutex::default(),
             audited: Mutex::default(),
@@ -148,7 +164,8 @@ impl Controller {
         state.halted = why;
         let lifted = state.halted.is_none();
         // Agents that are about to switch are told to wait, or to go on.
-        let flying = self.with_reports(|reports| InProgress::new(&state, reports, Timestamp::now()).all());
+        let flying =
+            self.with_reports(|reports| InProgress::new(&state, reports, Timestamp::now()).all());
         drop(state);
         for shop in &flying {
             self.ask(shop, Priority::Urgent);
@@ -161,7 +178,10 @@ impl Controller {
     }
 
     /// Calls with what agents said, where agents are asked.
-    pub(super) fn with_reports<T>(&self, call: impl FnOnce(Option<&BTreeMap<String, Report>>) -> T) -> T {
+    pub(super) fn with_reports<T>(
+        &self,
+        call: impl FnOnce(Option<&BTreeMap<String, Report>>) -> T,
+    ) -> T {
         let reports = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
         call(self.settings.agents.then_some(&*reports))
     }
@@ -181,7 +201,8 @@ impl Controller {
 
     /// The same that writes, while this process leads the shop's shard.
     pub(crate) fn writer(&self, shop: &str) -> Cluster {
-        self.reader(shop).fenced(self.held[self.shard(shop)].fence())
+        self.reader(shop)
+            .fenced(self.held[self.shard(shop)].fence())
     }
 
     /// The connection that writes for whoever looks at the whole fleet, while this process does.
@@ -192,11 +213,12 @@ impl Controller {
     /// The same for what the halt stops, also between one try and the next.
     pub(super) fn mover(&self, shop: &str) -> Cluster {
         let (leads, halt) = (self.held[0].fence(), self.halt.clone());
-        self.reader(shop).fenced(Arc::new(move || leads() && halt.lets()))
+        self.reader(shop)
+            .fenced(Arc::new(move || leads() && halt.lets()))
     }
 
-    /// How many shops may lose their workloads here in an hour: the share of the shards that this process leads. All processes together keep
-    /// the limit, but for one shop for each of them.
+    /// How many shops may lose their workloads here in an hour: the share of the shards that this
+    /// process leads. All processes together keep the limit, but for one shop for each of them.
     pub(super) fn removals(&self, shops: usize) -> usize {
         let led = self.held.iter().filter(|held| held.is()).count();
         share(self.settings.limit.of(shops), led, self.held.len())
@@ -208,7 +230,8 @@ impl Controller {
     }
 }
 
-/// The part of a limit that falls to who leads `led` of `all` shards; nobody is left with nothing but by a limit of nothing.
+/// The part of a limit that falls to who leads `led` of `all` shards; nobody is left with nothing
+/// but by a limit of nothing.
 fn share(limit: usize, led: usize, all: usize) -> usize {
     (limit * led / all.max(1)).max(limit.min(1))
 }
@@ -219,7 +242,13 @@ mod tests {
 
     #[test]
     fn a_limit_is_shared_by_shards() {
-        for (limit, led, all, expected) in [(5, 1, 1, 5), (5, 2, 4, 2), (50, 1, 64, 1), (50, 0, 64, 1), (0, 1, 1, 0)] {
+        for (limit, led, all, expected) in [
+            (5, 1, 1, 5),
+            (5, 2, 4, 2),
+            (50, 1, 64, 1),
+            (50, 0, 64, 1),
+            (0, 1, 1, 0),
+        ] {
             assert_eq!(share(limit, led, all), expected, "{limit} {led}/{all}");
         }
     }

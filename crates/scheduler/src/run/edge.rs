@@ -1,7 +1,8 @@
-//! The maps of the edge, kept as the registry says: every process knows which shards are as they should be, and the leader of the whole fleet
-//! writes those that are not.
+//! The maps of the edge, kept as the registry says: every process knows which shards are as they
+//! should be, and the leader of the whole fleet writes those that are not.
 //!
-//! A shop that left the registry keeps its lines until it is taken down, so that an empty or truncated registry routes nobody into nothing.
+//! A shop that left the registry keeps its lines until it is taken down, so that an empty or
+//! truncated registry routes nobody into nothing.
 
 mod programmed;
 mod state;
@@ -33,7 +34,8 @@ const EVERY: Duration = Duration::from_secs(30);
 /// Why the maps are left as they are.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Problem {
-    /// Shops whose hosts nobody knows: they left the registry, or lost their class, while this process did not run.
+    /// Shops whose hosts nobody knows: they left the registry, or lost their class, while this
+    /// process did not run.
     #[error("the hosts of {} shops are not known, as they or their classes left the registry; the first is {}", .0.len(), .0.first().map_or("", String::as_str))]
     Unknown(Vec<String>),
     /// More hosts than the shards hold.
@@ -50,7 +52,10 @@ impl From<EdgeError> for Problem {
     }
 }
 
-pub(super) async fn run(controller: Arc<Controller>, stop: CancellationToken) -> Result<(), Infallible> {
+pub(super) async fn run(
+    controller: Arc<Controller>,
+    stop: CancellationToken,
+) -> Result<(), Infallible> {
     loop {
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
@@ -74,7 +79,11 @@ async fn pass(controller: &Controller, now: Timestamp) {
             return;
         }
         let State { fleet, edge, .. } = &mut *state;
-        fleet.shops.iter().filter(|(_, shop)| fleet.classes.contains_key(&shop.spec.class)).for_each(|(name, _)| edge.see(name));
+        fleet
+            .shops
+            .iter()
+            .filter(|(_, shop)| fleet.classes.contains_key(&shop.spec.class))
+            .for_each(|(name, _)| edge.see(name));
         sites(&state, now)
     };
     let made = sites.and_then(|sites| {
@@ -85,7 +94,11 @@ async fn pass(controller: &Controller, now: Timestamp) {
         Err(problem) => Some(problem),
         Ok((sites, shards)) => {
             controller.lock().edge.want(sites, &shards);
-            if controller.leads() { write(controller, &shards).await.err() } else { None }
+            if controller.leads() {
+                write(controller, &shards).await.err()
+            } else {
+                None
+            }
         }
     };
     tell(controller, problem);
@@ -95,12 +108,17 @@ async fn pass(controller: &Controller, now: Timestamp) {
     }
 }
 
-/// The sites of all shops: those of the registry, and those that left it and are not taken down yet.
+/// The sites of all shops: those of the registry, and those that left it and are not taken down
+/// yet.
 fn sites(state: &State, now: Timestamp) -> Result<BTreeMap<String, Site>, Problem> {
     let mut sites = edge::sites(&state.fleet, &state.claims);
     let (mut unknown, mut stay) = (Vec::new(), BTreeMap::new());
     for shop in state.world.keys() {
-        let class = state.fleet.shops.get(shop).map(|shop| state.fleet.classes.contains_key(&shop.spec.class));
+        let class = state
+            .fleet
+            .shops
+            .get(shop)
+            .map(|shop| state.fleet.classes.contains_key(&shop.spec.class));
         let live = || state.live(shop);
         // Who has a route of its own has no lines; who has nothing to take down has been.
         let keeps = match class {
@@ -108,7 +126,11 @@ fn sites(state: &State, now: Timestamp) -> Result<BTreeMap<String, Site>, Proble
             Some(false) => true,
             None => plan::dry_run::goes(&live(), now),
         };
-        if !keeps || live().keys().any(|identity| ["Ingress", "HTTPRoute"].contains(&identity.kind.as_ref())) {
+        if !keeps
+            || live()
+                .keys()
+                .any(|identity| ["Ingress", "HTTPRoute"].contains(&identity.kind.as_ref()))
+        {
             continue;
         }
         match state.edge.site(shop) {
@@ -118,29 +140,45 @@ fn sites(state: &State, now: Timestamp) -> Result<BTreeMap<String, Site>, Proble
         }
     }
     // A host moves to the shop that claims it now once the one that left is taken down.
-    let kept: BTreeSet<String> = stay.values().flat_map(Site::hosts).map(str::to_owned).collect();
+    let kept: BTreeSet<String> = stay
+        .values()
+        .flat_map(Site::hosts)
+        .map(str::to_owned)
+        .collect();
     for site in sites.values_mut() {
         site.without(&kept);
     }
     sites.extend(stay);
-    if unknown.is_empty() { Ok(sites) } else { Err(Problem::Unknown(unknown)) }
+    if unknown.is_empty() {
+        Ok(sites)
+    } else {
+        Err(Problem::Unknown(unknown))
+    }
 }
 
 /// Writes the shards that differ: none where nothing changed, one where one host did.
 async fn write(controller: &Controller, shards: &[Object]) -> Result<(), Problem> {
     let steps: Vec<_> = {
         let state = controller.lock();
-        shards.iter().filter(|shard| !state.edge.holds(shard)).map(Step::Write).collect()
+        shards
+            .iter()
+            .filter(|shard| !state.edge.holds(shard))
+            .map(Step::Write)
+            .collect()
     };
     if steps.is_empty() {
         return Ok(());
     }
     let count = steps.len();
-    let (done, error) = match apply::steps(&controller.first_writer(), steps, Ownership::Take).await {
+    let (done, error) = match apply::steps(&controller.first_writer(), steps, Ownership::Take).await
+    {
         Ok(done) => (done, None),
         Err(Stopped { done, error }) => (done, Some(error)),
     };
-    controller.counts.writes.fetch_add(done.written.len() as u64, Relaxed);
+    controller
+        .counts
+        .writes
+        .fetch_add(done.written.len() as u64, Relaxed);
     let written = done.written.len();
     controller.lock().edge.wrote(done.written);
     info!(shards = written, of = count, "maps of the edge written");

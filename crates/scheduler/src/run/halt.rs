@@ -1,7 +1,8 @@
 //! The halt: a ConfigMap that exists, or does not.
 //!
-//! Every process reads it every two seconds, and does not watch it: a connection that is half open looks like a halt that nobody asked for.
-//! A process that has not read it for [`FRESH`] moves no shop and begins no migration, because nobody knows whether it may.
+//! Every process reads it every two seconds, and does not watch it: a connection that is half open
+//! looks like a halt that nobody asked for. A process that has not read it for [`FRESH`] moves no
+//! shop and begins no migration, because nobody knows whether it may.
 
 mod follow;
 
@@ -13,7 +14,8 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// How long what was read counts. With the time that one request may take, a halt is obeyed within 10 s, or no API server is there to write to.
+/// How long what was read counts. With the time that one request may take, a halt is obeyed within
+/// 10 s, or no API server is there to write to.
 const FRESH: Duration = Duration::from_secs(6);
 
 /// When the halt was last read, and whether it was in force then.
@@ -33,7 +35,8 @@ impl Halt {
 
     fn known(&self) -> Option<bool> {
         let read = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        read.filter(|(at, _)| at.elapsed() < FRESH).map(|(_, halted)| halted)
+        read.filter(|(at, _)| at.elapsed() < FRESH)
+            .map(|(_, halted)| halted)
     }
 
     /// Notes what was read.

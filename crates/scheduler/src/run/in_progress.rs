@@ -1,5 +1,6 @@
-//! Which shops are between two releases, and how each is with the one that it is told: from what the API server stores, so that every
-//! process of a cell says the same, and so does one that started a moment ago.
+//! Which shops are between two releases, and how each is with the one that it is told: from what
+//! the API server stores, so that every process of a cell says the same, and so does one that
+//! started a moment ago.
 
 use super::{
     migration,
@@ -12,7 +13,8 @@ use plan::rollout::Health;
 use render::assign;
 use std::collections::BTreeMap;
 
-/// How long a migration that has no Job yet counts as one that is about to load its server. One that waits longer waits for a person.
+/// How long a migration that has no Job yet counts as one that is about to load its server. One
+/// that waits longer waits for a person.
 const BEGINS: SignedDuration = SignedDuration::from_mins(15);
 
 pub(super) fn phase(rollout: &Rollout) -> Option<Phase> {
@@ -42,59 +44,118 @@ pub(super) struct InProgress<'a> {
 }
 
 impl<'a> InProgress<'a> {
-    pub(super) fn new(state: &'a State, reports: Option<&'a BTreeMap<String, Report>>, now: Timestamp) -> Self {
+    pub(super) fn new(
+        state: &'a State,
+        reports: Option<&'a BTreeMap<String, Report>>,
+        now: Timestamp,
+    ) -> Self {
         let mut deadlines = BTreeMap::new();
-        for rollout in state.fleet.rollouts.values().filter(|rollout| !over(rollout)) {
+        for rollout in state
+            .fleet
+            .rollouts
+            .values()
+            .filter(|rollout| !over(rollout))
+        {
             let deadline = duration(&rollout.spec.deadline);
-            let known = deadlines.entry(rollout.spec.release.as_str()).or_insert(deadline);
+            let known = deadlines
+                .entry(rollout.spec.release.as_str())
+                .or_insert(deadline);
             *known = deadline.max(*known);
         }
-        Self { state, reports, deadlines, now }
+        Self {
+            state,
+            reports,
+            deadlines,
+            now,
+        }
     }
 
-    /// Whether the shop is on its way to the release of one of these rollouts: a halt matters to its agents, and to its migration.
+    /// Whether the shop is on its way to the release of one of these rollouts: a halt matters to
+    /// its agents, and to its migration.
     pub(super) fn has(&self, name: &str, shop: &Shop) -> bool {
-        let Some(deadline) = told(shop).and_then(|told| self.deadlines.get(told.name.as_str())) else { return false };
-        let Ok(Some(release)) = assign::told(shop, &self.state.fleet) else { return false };
+        let Some(deadline) = told(shop).and_then(|told| self.deadlines.get(told.name.as_str()))
+        else {
+            return false;
+        };
+        let Ok(Some(release)) = assign::told(shop, &self.state.fleet) else {
+            return false;
+        };
         let health = |reports| health(name, shop, release, self.state, reports);
         match (health(self.reports), health(None)) {
             (Health::Good, _) => false,
-            // Only the process that leads the rollout asks agents. For the others, a shop whose pods are well may switch until its deadline.
-            (Health::Pending, Health::Good) => told_since(shop).is_none_or(|since| self.now.duration_since(since) < *deadline),
+            // Only the process that leads the rollout asks agents. For the others, a shop whose
+            // pods are well may switch until its deadline.
+            (Health::Pending, Health::Good) => {
+                told_since(shop).is_none_or(|since| self.now.duration_since(since) < *deadline)
+            }
             _ => true,
         }
     }
 
     /// All of them.
     pub(super) fn all(&self) -> Vec<String> {
-        self.state.fleet.shops.iter().filter(|(name, shop)| self.has(name, shop)).map(|(name, _)| name.clone()).collect()
+        self.state
+            .fleet
+            .shops
+            .iter()
+            .filter(|(name, shop)| self.has(name, shop))
+            .map(|(name, _)| name.clone())
+            .collect()
     }
 }
 
 /// How a shop is with `release`, which it is told.
-pub(super) fn health(name: &str, shop: &Shop, release: &InForce, state: &State, reports: Option<&BTreeMap<String, Report>>) -> Health {
+pub(super) fn health(
+    name: &str,
+    shop: &Shop,
+    release: &InForce,
+    state: &State,
+    reports: Option<&BTreeMap<String, Report>>,
+) -> Health {
     let sequence = release.sequence.get();
-    if state.migrations.get(name).and_then(|jobs| jobs.get(&sequence)) == Some(&Progress::Failed) {
+    if state
+        .migrations
+        .get(name)
+        .and_then(|jobs| jobs.get(&sequence))
+        == Some(&Progress::Failed)
+    {
         return Health::Bad(format!("its migration, Job release-{sequence}, failed"));
     }
     // Pods that wait for their database are ready, with the release before.
-    let migrated = shop.status.as_ref().and_then(|status| status.migrated).is_some_and(|migrated| migrated.unsigned_abs() >= sequence);
+    let migrated = shop
+        .status
+        .as_ref()
+        .and_then(|status| status.migrated)
+        .is_some_and(|migrated| migrated.unsigned_abs() >= sequence);
     if !migrated && assign::migrates(shop, release, &state.fleet) {
         return Health::Pending;
     }
     if !assign::served(shop) {
         return Health::Good;
     }
-    let report = reports.map(|reports| reports.get(name).filter(|report| report.sequence == sequence));
+    let report = reports.map(|reports| {
+        reports
+            .get(name)
+            .filter(|report| report.sequence == sequence)
+    });
     if let Some(why) = report.flatten().and_then(Report::refusal) {
         return Health::Bad(why);
     }
     // What was asked for must be there before it can be well.
-    let condition =
-        |kind: &str| shop.status.as_ref().and_then(|status| status.conditions.iter().find(|it| it.kind == kind)).map(|it| it.status);
+    let condition = |kind: &str| {
+        shop.status
+            .as_ref()
+            .and_then(|status| status.conditions.iter().find(|it| it.kind == kind))
+            .map(|it| it.status)
+    };
     let written = condition("Applied") == Some(Truth::True);
     match state.pods.get(name) {
-        Some(Pods { wanted, ready, updated, current: true }) if written && ready >= wanted && updated >= wanted => match report {
+        Some(Pods {
+            wanted,
+            ready,
+            updated,
+            current: true,
+        }) if written && ready >= wanted && updated >= wanted => match report {
             // A shop that runs with agents is well when they say so.
             Some(None) => Health::Pending,
             Some(Some(report)) if !report.all && *wanted > 0 => Health::Pending,
@@ -107,23 +168,35 @@ pub(super) fn health(name: &str, shop: &Shop, release: &InForce, state: &State, 
 /// Since when a shop is told what it is told, or is unwell, whichever is later.
 pub(super) fn since(name: &str, shop: &Shop, state: &State, now: Timestamp) -> Timestamp {
     let told = told_since(shop).unwrap_or(now);
-    let conditions = shop.status.as_ref().map_or(&[][..], |status| &status.conditions);
+    let conditions = shop
+        .status
+        .as_ref()
+        .map_or(&[][..], |status| &status.conditions);
     let available = conditions.iter().find(|it| it.kind == "WorkloadAvailable");
-    let unready = state.pods.get(name).is_some_and(|pods| pods.ready < pods.wanted);
+    let unready = state
+        .pods
+        .get(name)
+        .is_some_and(|pods| pods.ready < pods.wanted);
     match available {
-        Some(condition) if condition.status == Truth::False => told.max(condition.last_transition_time),
+        Some(condition) if condition.status == Truth::False => {
+            told.max(condition.last_transition_time)
+        }
         // Pods went a moment ago, and the shop does not say so yet.
         Some(condition) if condition.status == Truth::True && unready => now,
         _ => told,
     }
 }
 
-/// Shops whose migration loads its database server, or is about to, whatever rollout told them; with the server.
+/// Shops whose migration loads its database server, or is about to, whatever rollout told them;
+/// with the server.
 pub(super) fn migrating(state: &State, now: Timestamp) -> BTreeMap<String, String> {
     let load = |(name, shop): (&String, &Shop)| {
         let server = &shop.spec.services.database.as_ref()?.server;
         let due = migration::due(shop, state)?;
-        let job = state.migrations.get(name).and_then(|jobs| jobs.get(&due.sequence.get()));
+        let job = state
+            .migrations
+            .get(name)
+            .and_then(|jobs| jobs.get(&due.sequence.get()));
         let loads = match job {
             Some(Progress::Runs) => true,
             Some(Progress::Done | Progress::Failed) => false,
@@ -158,23 +231,49 @@ mod tests {
         }
     }
 
-    /// A shop of a class with a database, told sequence 43 a minute ago, with two pods that are well; and the rollout that told it.
+    /// A shop of a class with a database, told sequence 43 a minute ago, with two pods that are
+    /// well; and the rollout that told it.
     fn state(migration: release::Migration) -> State {
-        let class = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../manifests/examples/shops/aws/class.yaml");
+        let class = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../../manifests/examples/shops/aws/class.yaml");
         let fleet = registry::read_fleet(&[class]).unwrap();
         let class = fleet.classes.keys().next().unwrap().clone();
-        let mut state = State { fleet, ..State::default() };
+        let mut state = State {
+            fleet,
+            ..State::default()
+        };
         let spec = json!({"class": class, "channel": "shops/acme", "domains": [], "services": {"database": {"ref": "db1", "name": "a"}}});
         let mut shop = Shop::new("a", serde_json::from_value(spec).unwrap());
         let told = json!({"name": "acme-43", "sequence": 43, "manifest": "m", "since": "2026-11-23T11:59:00Z"});
         let applied = json!({"type": "Applied", "status": "True", "reason": "Applied", "message": "", "lastTransitionTime": NOW});
-        shop.status = serde_json::from_value(json!({"release": told, "conditions": [applied], "migrated": 42})).unwrap();
+        shop.status = serde_json::from_value(
+            json!({"release": told, "conditions": [applied], "migrated": 42}),
+        )
+        .unwrap();
         state.fleet.shops.insert("a".to_owned(), shop);
-        let releases = state.fleet.releases.entry("shops/acme".parse().unwrap()).or_default();
-        releases.extend([(42, release(42, release::Migration::None)), (43, release(43, migration))]);
-        let rollout = Rollout::new("r", serde_json::from_value(json!({"release": "acme-43", "deadline": "15m"})).unwrap());
+        let releases = state
+            .fleet
+            .releases
+            .entry("shops/acme".parse().unwrap())
+            .or_default();
+        releases.extend([
+            (42, release(42, release::Migration::None)),
+            (43, release(43, migration)),
+        ]);
+        let rollout = Rollout::new(
+            "r",
+            serde_json::from_value(json!({"release": "acme-43", "deadline": "15m"})).unwrap(),
+        );
         state.fleet.rollouts.insert("r".to_owned(), rollout);
-        state.pods.insert("a".to_owned(), Pods { wanted: 2, ready: 2, updated: 2, current: true });
+        state.pods.insert(
+            "a".to_owned(),
+            Pods {
+                wanted: 2,
+                ready: 2,
+                updated: 2,
+                current: true,
+            },
+        );
         state
     }
 
@@ -185,14 +284,34 @@ mod tests {
     #[test]
     fn who_is_on_its_way_is_told_from_what_is_stored() {
         let mut state = state(release::Migration::None);
-        // By readiness alone it has arrived; where agents count, it has when they say so, or its time is over.
+        // By readiness alone it has arrived; where agents count, it has when they say so, or its
+        // time is over.
         assert!(!flies(&state, None));
         let nothing = BTreeMap::new();
         assert!(flies(&state, Some(&nothing)));
-        let said = |all| BTreeMap::from([("a".to_owned(), Report { sequence: 43, all, rejected: None })]);
+        let said = |all| {
+            BTreeMap::from([(
+                "a".to_owned(),
+                Report {
+                    sequence: 43,
+                    all,
+                    rejected: None,
+                },
+            )])
+        };
         assert!(flies(&state, Some(&said(false))) && !flies(&state, Some(&said(true))));
-        state.fleet.shops.get_mut("a").unwrap().status.as_mut().unwrap().release.as_mut().unwrap().since =
-            Some("2026-11-23T11:45:00Z".to_owned());
+        state
+            .fleet
+            .shops
+            .get_mut("a")
+            .unwrap()
+            .status
+            .as_mut()
+            .unwrap()
+            .release
+            .as_mut()
+            .unwrap()
+            .since = Some("2026-11-23T11:45:00Z".to_owned());
         assert!(!flies(&state, Some(&nothing)));
         // Pods that are not ready are on their way for as long as that lasts.
         state.pods.get_mut("a").unwrap().ready = 1;
@@ -208,8 +327,13 @@ mod tests {
             let mut state = state(release::Migration::Additive);
             assert!(flies(&state, None), "its database is not migrated");
             match change {
-                Value::Null => state.fleet.rollouts.get_mut("r").unwrap().spec.release = "acme-44".to_owned(),
-                status => state.fleet.rollouts.get_mut("r").unwrap().status = serde_json::from_value(status).unwrap(),
+                Value::Null => {
+                    state.fleet.rollouts.get_mut("r").unwrap().spec.release = "acme-44".to_owned()
+                }
+                status => {
+                    state.fleet.rollouts.get_mut("r").unwrap().status =
+                        serde_json::from_value(status).unwrap()
+                }
             }
             assert!(!flies(&state, None));
         }
@@ -220,12 +344,26 @@ mod tests {
         let mut state = state(release::Migration::Additive);
         let load = |state: &State| migrating(state, now()).into_values().collect::<Vec<_>>();
         assert_eq!(load(&state), ["db1"]);
-        for (progress, expected) in [(Progress::Runs, vec!["db1"]), (Progress::Failed, vec![]), (Progress::Done, vec![])] {
-            state.migrations.insert("a".to_owned(), BTreeMap::from([(43, progress)]));
+        for (progress, expected) in [
+            (Progress::Runs, vec!["db1"]),
+            (Progress::Failed, vec![]),
+            (Progress::Done, vec![]),
+        ] {
+            state
+                .migrations
+                .insert("a".to_owned(), BTreeMap::from([(43, progress)]));
             assert_eq!(load(&state), expected, "{progress:?}");
         }
         state.migrations.clear();
-        state.fleet.shops.get_mut("a").unwrap().status.as_mut().unwrap().migrated = Some(43);
+        state
+            .fleet
+            .shops
+            .get_mut("a")
+            .unwrap()
+            .status
+            .as_mut()
+            .unwrap()
+            .migrated = Some(43);
         assert_eq!(load(&state), Vec::<String>::new());
     }
 
@@ -239,8 +377,17 @@ mod tests {
                 .unwrap()
         };
         state.pods.get_mut("a").unwrap().ready = 1;
-        let conditions =
-            |state: &mut State, condition| state.fleet.shops.get_mut("a").unwrap().status.as_mut().unwrap().conditions = vec![condition];
+        let conditions = |state: &mut State, condition| {
+            state
+                .fleet
+                .shops
+                .get_mut("a")
+                .unwrap()
+                .status
+                .as_mut()
+                .unwrap()
+                .conditions = vec![condition]
+        };
         conditions(&mut state, available("True"));
         assert_eq!(since(&state), NOW);
         conditions(&mut state, available("False"));

@@ -1,4 +1,5 @@
-//! The last backup of a shop whose `deletionPolicy` is Snapshot: made from its CronJob, and awaited, before anything of it goes.
+//! The last backup of a shop whose `deletionPolicy` is Snapshot: made from its CronJob, and
+//! awaited, before anything of it goes.
 
 use super::{
     Controller,
@@ -34,34 +35,72 @@ fn decide(jobs: Option<&BTreeMap<String, Progress>>, now: Timestamp) -> Backup {
     let day = |at: Timestamp| format!("{LAST_BACKUP}{}", at.strftime("%Y%m%d"));
     let today = day(now);
     // A shop that came back and left again has older ones, which say nothing.
-    let recent = [Some(today.clone()), now.checked_sub(24.hours()).ok().map(day)];
-    let found: Vec<_> = recent.iter().flatten().filter_map(|name| Some((name, jobs?.get(name)?))).collect();
+    let recent = [
+        Some(today.clone()),
+        now.checked_sub(24.hours()).ok().map(day),
+    ];
+    let found: Vec<_> = recent
+        .iter()
+        .flatten()
+        .filter_map(|name| Some((name, jobs?.get(name)?)))
+        .collect();
     match found.first() {
-        _ if found.iter().any(|(_, progress)| **progress == Progress::Done) => Backup::Done,
-        _ if found.iter().any(|(_, progress)| **progress == Progress::Runs) => Backup::Runs,
+        _ if found
+            .iter()
+            .any(|(_, progress)| **progress == Progress::Done) =>
+        {
+            Backup::Done
+        }
+        _ if found
+            .iter()
+            .any(|(_, progress)| **progress == Progress::Runs) =>
+        {
+            Backup::Runs
+        }
         Some((name, _)) if **name == today => Backup::Failed((*name).clone()),
         _ => Backup::Due(today),
     }
 }
 
 /// Makes the last backup where one is wanted, and says how it goes.
-pub(super) async fn of(controller: &Controller, shop: &str, now: Timestamp) -> Result<Backup, ApiError> {
-    let cron_job =
-        Identity { api_version: "batch/v1".into(), kind: "CronJob".into(), namespace: Some(namespace(shop)), name: BACKUP.to_owned() };
+pub(super) async fn of(
+    controller: &Controller,
+    shop: &str,
+    now: Timestamp,
+) -> Result<Backup, ApiError> {
+    let cron_job = Identity {
+        api_version: "batch/v1".into(),
+        kind: "CronJob".into(),
+        namespace: Some(namespace(shop)),
+        name: BACKUP.to_owned(),
+    };
     let decided = {
         let state = controller.lock();
-        if !state.world.get(shop).is_some_and(|objects| objects.contains_key(&cron_job)) {
+        if !state
+            .world
+            .get(shop)
+            .is_some_and(|objects| objects.contains_key(&cron_job))
+        {
             return Ok(Backup::Done);
         }
         decide(state.last_backups.get(shop), now)
     };
-    let Backup::Due(name) = decided else { return Ok(decided) };
-    let Some(found) = controller.cluster.get(&cron_job).await? else { return Ok(Backup::Done) };
+    let Backup::Due(name) = decided else {
+        return Ok(decided);
+    };
+    let Some(found) = controller.cluster.get(&cron_job).await? else {
+        return Ok(Backup::Done);
+    };
     if found["metadata"]["annotations"][LAST].is_null() {
         return Ok(Backup::Done);
     }
-    let Ok(job) = serde_json::from_value::<DynamicObject>(job(&found, &name)) else { return Ok(Backup::Failed(name)) };
-    controller.first_writer().apply(&Object::dynamic(&job), Conflicts::Take).await?;
+    let Ok(job) = serde_json::from_value::<DynamicObject>(job(&found, &name)) else {
+        return Ok(Backup::Failed(name));
+    };
+    controller
+        .first_writer()
+        .apply(&Object::dynamic(&job), Conflicts::Take)
+        .await?;
     info!(shop, job = name, "last backup begun");
     Ok(Backup::Runs)
 }
@@ -82,7 +121,10 @@ mod tests {
     use super::*;
 
     fn decided(jobs: &[(&str, Progress)]) -> Backup {
-        let jobs = jobs.iter().map(|(day, progress)| (format!("{LAST_BACKUP}{day}"), *progress)).collect();
+        let jobs = jobs
+            .iter()
+            .map(|(day, progress)| (format!("{LAST_BACKUP}{day}"), *progress))
+            .collect();
         decide(Some(&jobs), "2026-11-23T00:30:00Z".parse().unwrap())
     }
 
@@ -94,7 +136,13 @@ mod tests {
         assert_eq!(decided(&[("20261122", Progress::Failed)]), due());
         assert_eq!(decided(&[("20261122", Progress::Runs)]), Backup::Runs);
         assert_eq!(decided(&[("20261122", Progress::Done)]), Backup::Done);
-        assert_eq!(decided(&[("20261123", Progress::Failed)]), Backup::Failed("last-backup-20261123".to_owned()));
-        assert_eq!(decided(&[("20261122", Progress::Failed), ("20261123", Progress::Done)]), Backup::Done);
+        assert_eq!(
+            decided(&[("20261123", Progress::Failed)]),
+            Backup::Failed("last-backup-20261123".to_owned())
+        );
+        assert_eq!(
+            decided(&[("20261122", Progress::Failed), ("20261123", Progress::Done)]),
+            Backup::Done
+        );
     }
 }

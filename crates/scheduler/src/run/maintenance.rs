@@ -1,4 +1,5 @@
-//! When visitors are kept out of a shop: from before a breaking migration until every pod is seen to run what it was made for.
+//! When visitors are kept out of a shop: from before a breaking migration until every pod is seen
+//! to run what it was made for.
 
 use super::{
     Controller, agents,
@@ -9,15 +10,25 @@ use api::{InForce, Migrating, Shop};
 use release::Migration;
 use render::assign;
 
-/// The release that `shop` is told, where its migration leaves the one before a database that it does not know.
+/// The release that `shop` is told, where its migration leaves the one before a database that it
+/// does not know.
 pub(super) fn breaking<'a>(shop: &Shop, state: &'a State) -> Option<&'a InForce> {
     let release = assign::told(shop, &state.fleet).ok().flatten()?;
-    (release.migration == Migration::Breaking && assign::migrates(shop, release, &state.fleet)).then_some(release)
+    (release.migration == Migration::Breaking && assign::migrates(shop, release, &state.fleet))
+        .then_some(release)
 }
 
-/// Whether visitors are kept out. What was begun is on record in the shop's status, so that a process that starts goes on with it.
-pub(super) fn closed(shop: &Shop, state: &State, due: Option<Due>, migrating: Migrating, run_it: bool) -> bool {
-    breaking(shop, state).is_some() && (migrating != Migrating::No || (due.is_none() && assign::begun(shop) && !run_it))
+/// Whether visitors are kept out. What was begun is on record in the shop's status, so that a
+/// process that starts goes on with it.
+pub(super) fn closed(
+    shop: &Shop,
+    state: &State,
+    due: Option<Due>,
+    migrating: Migrating,
+    run_it: bool,
+) -> bool {
+    breaking(shop, state).is_some()
+        && (migrating != Migrating::No || (due.is_none() && assign::begun(shop) && !run_it))
 }
 
 /// Whether every pod of a shop that was closed runs the release: what opens it again.
@@ -26,16 +37,38 @@ pub(super) fn closed(shop: &Shop, state: &State, due: Option<Due>, migrating: Mi
 pub(super) async fn run_it(controller: &Controller, name: &str) -> bool {
     let (sequence, manifest, pods) = {
         let state = controller.lock();
-        let Some(shop) = state.fleet.shops.get(name).filter(|shop| assign::begun(shop)) else { return true };
-        let Some(release) = breaking(shop, &state).filter(|_| assign::served(shop)) else { return true };
-        (release.sequence.get(), release.manifest.to_string(), state.pods.get(name).copied())
+        let Some(shop) = state
+            .fleet
+            .shops
+            .get(name)
+            .filter(|shop| assign::begun(shop))
+        else {
+            return true;
+        };
+        let Some(release) = breaking(shop, &state).filter(|_| assign::served(shop)) else {
+            return true;
+        };
+        (
+            release.sequence.get(),
+            release.manifest.to_string(),
+            state.pods.get(name).copied(),
+        )
     };
-    let ready = pods.is_some_and(|Pods { wanted, ready, updated, current }| current && ready >= wanted && updated >= wanted);
+    let ready = pods.is_some_and(
+        |Pods {
+             wanted,
+             ready,
+             updated,
+             current,
+         }| current && ready >= wanted && updated >= wanted,
+    );
     if !controller.settings.agents {
         return ready;
     }
     // Agents that cannot be asked have said nothing.
-    agents::ask(controller, name, sequence, &manifest).await.is_ok_and(|report| ready && report.all)
+    agents::ask(controller, name, sequence, &manifest)
+        .await
+        .is_ok_and(|report| ready && report.all)
 }
 
 #[cfg(test)]
@@ -47,7 +80,10 @@ mod tests {
     fn state(migration: Migration) -> State {
         let mut state = State::default();
         let spec = json!({"engine": "Magento2", "images": {"longshore": "l", "shop": "s"}, "store": {"location": "s3://b/p", "region": "r", "trust": "t"}});
-        state.fleet.classes.insert("c".to_owned(), ShopClass::new("c", serde_json::from_value(spec).unwrap()));
+        state.fleet.classes.insert(
+            "c".to_owned(),
+            ShopClass::new("c", serde_json::from_value(spec).unwrap()),
+        );
         let channel: release::ChannelName = "shops/a".parse().unwrap();
         let release = InForce {
             name: "r".to_owned(),
@@ -57,7 +93,12 @@ mod tests {
             migration,
             envelope: String::new(),
         };
-        state.fleet.releases.entry(channel).or_default().insert(7, release);
+        state
+            .fleet
+            .releases
+            .entry(channel)
+            .or_default()
+            .insert(7, release);
         state
     }
 
@@ -73,31 +114,110 @@ mod tests {
             observed_generation: None,
             last_transition_time: jiff::Timestamp::UNIX_EPOCH,
         };
-        shop.status = Some(ShopStatus { conditions: vec![condition], ..ShopStatus::default() });
+        shop.status = Some(ShopStatus {
+            conditions: vec![condition],
+            ..ShopStatus::default()
+        });
         shop
     }
 
     #[test]
     fn a_breaking_migration_closes_the_shop_until_its_pods_run_the_release() {
-        let due = Some(Due { sequence: 7.try_into().unwrap(), begun: false });
+        let due = Some(Due {
+            sequence: 7.try_into().unwrap(),
+            begun: false,
+        });
         for (migration, reason, due, migrating, run_it, expected) in [
             // Before it, while somebody else holds the Lease: the shop stays open.
-            (Migration::Breaking, "LeaseHeld", due, Migrating::No, true, false),
-            (Migration::Breaking, "LeaseHeld", due, Migrating::Soon, true, true),
-            (Migration::Breaking, "Migrating", due, Migrating::Now, false, true),
+            (
+                Migration::Breaking,
+                "LeaseHeld",
+                due,
+                Migrating::No,
+                true,
+                false,
+            ),
+            (
+                Migration::Breaking,
+                "LeaseHeld",
+                due,
+                Migrating::Soon,
+                true,
+                true,
+            ),
+            (
+                Migration::Breaking,
+                "Migrating",
+                due,
+                Migrating::Now,
+                false,
+                true,
+            ),
             // Somebody halted before the Job began.
-            (Migration::Breaking, "Migrating", due, Migrating::No, false, false),
+            (
+                Migration::Breaking,
+                "Migrating",
+                due,
+                Migrating::No,
+                false,
+                false,
+            ),
             // It is done, and pods are still on the release before; then they are not.
-            (Migration::Breaking, "Migrating", None, Migrating::No, false, true),
-            (Migration::Breaking, assign::SWITCHING, None, Migrating::No, false, true),
-            (Migration::Breaking, assign::SWITCHING, None, Migrating::No, true, false),
+            (
+                Migration::Breaking,
+                "Migrating",
+                None,
+                Migrating::No,
+                false,
+                true,
+            ),
+            (
+                Migration::Breaking,
+                assign::SWITCHING,
+                None,
+                Migrating::No,
+                false,
+                true,
+            ),
+            (
+                Migration::Breaking,
+                assign::SWITCHING,
+                None,
+                Migrating::No,
+                true,
+                false,
+            ),
             // Years later a process starts that has asked nobody yet.
-            (Migration::Breaking, "Migrated", None, Migrating::No, false, false),
-            (Migration::Additive, "Migrating", due, Migrating::Now, false, false),
-            (Migration::Additive, "Migrating", None, Migrating::No, false, false),
+            (
+                Migration::Breaking,
+                "Migrated",
+                None,
+                Migrating::No,
+                false,
+                false,
+            ),
+            (
+                Migration::Additive,
+                "Migrating",
+                due,
+                Migrating::Now,
+                false,
+                false,
+            ),
+            (
+                Migration::Additive,
+                "Migrating",
+                None,
+                Migrating::No,
+                false,
+                false,
+            ),
         ] {
             let found = closed(&shop(reason), &state(migration), due, migrating, run_it);
-            assert_eq!(found, expected, "{migration:?} {reason} {due:?} {migrating:?} {run_it}");
+            assert_eq!(
+                found, expected,
+                "{migration:?} {reason} {due:?} {migrating:?} {run_it}"
+            );
         }
     }
 }

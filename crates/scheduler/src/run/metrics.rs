@@ -1,4 +1,5 @@
-//! Every metric of the controller, as data, and the pages that are made of it. No label names a shop.
+//! Every metric of the controller, as data, and the pages that are made of it. No label names a
+//! shop.
 
 use super::{Controller, Leadership, builds, controller::Counts, in_progress::phase, removal};
 use api::{Condition, Phase, Rollout, Shop, Truth};
@@ -43,18 +44,52 @@ struct Look<'a> {
 type Metric = (&'static str, &'static str, Value);
 
 const ALL: &[Metric] = &[
-    ("longshore_scheduler_shops", "Shops in the registry.", Value::Gauge(|look| look.shops)),
-    ("longshore_scheduler_objects", "Objects of shops in the cluster.", Value::Gauge(|look| look.objects)),
+    (
+        "longshore_scheduler_shops",
+        "Shops in the registry.",
+        Value::Gauge(|look| look.shops),
+    ),
+    (
+        "longshore_scheduler_objects",
+        "Objects of shops in the cluster.",
+        Value::Gauge(|look| look.objects),
+    ),
     (
         "longshore_scheduler_shards_led",
         "Shards that this process leads.",
-        Value::Gauge(|look| look.controller.held.iter().filter(|held| Leadership::is(held)).count()),
+        Value::Gauge(|look| {
+            look.controller
+                .held
+                .iter()
+                .filter(|held| Leadership::is(held))
+                .count()
+        }),
     ),
-    ("longshore_scheduler_queue_shops", "Shops that wait for a look.", Value::Gauge(|look| look.waiting)),
-    ("longshore_scheduler_failing_shops", "Shops whose last look failed.", Value::Gauge(|look| look.failing)),
-    ("longshore_scheduler_running_looks", "Shops that are being looked at.", Value::Gauge(|look| look.running)),
-    ("longshore_scheduler_missing_shops", "Shops that have objects and are not in the registry.", Value::Gauge(|look| look.missing)),
-    ("longshore_scheduler_unreadable_releases", "Releases whose envelope cannot be read.", Value::Gauge(|look| look.unreadable)),
+    (
+        "longshore_scheduler_queue_shops",
+        "Shops that wait for a look.",
+        Value::Gauge(|look| look.waiting),
+    ),
+    (
+        "longshore_scheduler_failing_shops",
+        "Shops whose last look failed.",
+        Value::Gauge(|look| look.failing),
+    ),
+    (
+        "longshore_scheduler_running_looks",
+        "Shops that are being looked at.",
+        Value::Gauge(|look| look.running),
+    ),
+    (
+        "longshore_scheduler_missing_shops",
+        "Shops that have objects and are not in the registry.",
+        Value::Gauge(|look| look.missing),
+    ),
+    (
+        "longshore_scheduler_unreadable_releases",
+        "Releases whose envelope cannot be read.",
+        Value::Gauge(|look| look.unreadable),
+    ),
     (
         "longshore_scheduler_deletion_held",
         "Whether a guard keeps missing shops from being taken down, 1 or 0.",
@@ -70,34 +105,83 @@ const ALL: &[Metric] = &[
         "Builds that failed, of releases that shops are told or are about to be told.",
         Value::Gauge(|look| look.failed_builds),
     ),
-    ("longshore_scheduler_halted", "Whether a halt is in force, 1 or 0.", Value::Gauge(|look| usize::from(look.halted))),
-    ("longshore_scheduler_stopped_rollouts", "Rollouts whose failure budget is used up.", Value::Gauge(|look| look.stopped)),
-    ("longshore_scheduler_unready_shops", "Shops that should be served and are not Ready.", Value::Gauge(|look| look.unready)),
-    ("longshore_scheduler_late_backup_shops", "Shops whose last backup is too old, or missing.", Value::Gauge(|look| look.late)),
-    ("longshore_scheduler_failed_migration_shops", "Shops whose migration failed.", Value::Gauge(|look| look.unmigrated)),
+    (
+        "longshore_scheduler_halted",
+        "Whether a halt is in force, 1 or 0.",
+        Value::Gauge(|look| usize::from(look.halted)),
+    ),
+    (
+        "longshore_scheduler_stopped_rollouts",
+        "Rollouts whose failure budget is used up.",
+        Value::Gauge(|look| look.stopped),
+    ),
+    (
+        "longshore_scheduler_unready_shops",
+        "Shops that should be served and are not Ready.",
+        Value::Gauge(|look| look.unready),
+    ),
+    (
+        "longshore_scheduler_late_backup_shops",
+        "Shops whose last backup is too old, or missing.",
+        Value::Gauge(|look| look.late),
+    ),
+    (
+        "longshore_scheduler_failed_migration_shops",
+        "Shops whose migration failed.",
+        Value::Gauge(|look| look.unmigrated),
+    ),
     (
         "longshore_scheduler_resident_memory_bytes",
         "Memory of the process that is resident.",
-        Value::Gauge(|_| runtime::resident_memory().and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or_default()),
+        Value::Gauge(|_| {
+            runtime::resident_memory()
+                .and_then(|bytes| usize::try_from(bytes).ok())
+                .unwrap_or_default()
+        }),
     ),
-    ("longshore_scheduler_looks_total", "Looks at shops.", Value::Counter(|counts| &counts.looks)),
-    ("longshore_scheduler_failed_looks_total", "Looks that failed.", Value::Counter(|counts| &counts.failures)),
-    ("longshore_scheduler_writes_total", "Objects written.", Value::Counter(|counts| &counts.writes)),
-    ("longshore_scheduler_deletes_total", "Objects deleted.", Value::Counter(|counts| &counts.deletes)),
-    ("longshore_scheduler_status_writes_total", "Statuses of Shops written.", Value::Counter(|counts| &counts.statuses)),
+    (
+        "longshore_scheduler_looks_total",
+        "Looks at shops.",
+        Value::Counter(|counts| &counts.looks),
+    ),
+    (
+        "longshore_scheduler_failed_looks_total",
+        "Looks that failed.",
+        Value::Counter(|counts| &counts.failures),
+    ),
+    (
+        "longshore_scheduler_writes_total",
+        "Objects written.",
+        Value::Counter(|counts| &counts.writes),
+    ),
+    (
+        "longshore_scheduler_deletes_total",
+        "Objects deleted.",
+        Value::Counter(|counts| &counts.deletes),
+    ),
+    (
+        "longshore_scheduler_status_writes_total",
+        "Statuses of Shops written.",
+        Value::Counter(|counts| &counts.statuses),
+    ),
     (
         "longshore_scheduler_taken_over_total",
         "Objects of which fields were taken from other managers.",
         Value::Counter(|counts| &counts.taken),
     ),
-    ("longshore_scheduler_moves_total", "Shops that a rollout told another release.", Value::Counter(|counts| &counts.moves)),
+    (
+        "longshore_scheduler_moves_total",
+        "Shops that a rollout told another release.",
+        Value::Counter(|counts| &counts.moves),
+    ),
 ];
 
 const PREAMBLE: &str = "# Metrics of the scheduler
 
 <!-- Generated by `make reference` from crates/scheduler; a test compares it with the code. -->
 
-`longshore-scheduler` serves these at `/metrics`, as OpenMetrics. Counters start at 0 with the process. [The runbook](runbook-scheduler.md) says what to
+`longshore-scheduler` serves these at `/metrics`, as OpenMetrics. Counters start at 0 with the \
+                        process. [The runbook](runbook-scheduler.md) says what to
 do about the alerts that are made of them.
 
 | metric | kind | meaning |
@@ -133,18 +217,33 @@ pub(super) fn page(controller: &Controller) -> String {
             Value::Counter(of) => of(&controller.counts).load(Relaxed),
         };
         // Writing to a String cannot fail.
-        write!(page, "# TYPE {family} {}\n# HELP {family} {help}\n{name} {number}\n", kind(value)).unwrap_or_default();
+        write!(
+            page,
+            "# TYPE {family} {}\n# HELP {family} {help}\n{name} {number}\n",
+            kind(value)
+        )
+        .unwrap_or_default();
     }
     page += "# EOF\n";
     page
 }
 
 fn look(controller: &Controller) -> Look<'_> {
-    let held = matches!(removal::decide(controller, Timestamp::now()), Removal::Held(_));
+    let held = matches!(
+        removal::decide(controller, Timestamp::now()),
+        Removal::Held(_)
+    );
     let (waiting, failing) = controller.queue().depth();
     let running = controller.queue().running();
     let state = controller.lock();
-    let shops = |holds: fn(&Shop) -> bool| state.fleet.shops.values().filter(|shop| holds(shop)).count();
+    let shops = |holds: fn(&Shop) -> bool| {
+        state
+            .fleet
+            .shops
+            .values()
+            .filter(|shop| holds(shop))
+            .count()
+    };
     let stopped = |rollout: &&Rollout| phase(rollout) == Some(Phase::Stopped);
     Look {
         controller,
@@ -153,9 +252,15 @@ fn look(controller: &Controller) -> Look<'_> {
         missing: state.missing.len(),
         unreadable: state.unreadable.len(),
         stopped: state.fleet.rollouts.values().filter(stopped).count(),
-        unready: shops(|shop| served(shop) && condition(shop, "Ready").is_some_and(|it| it.status == Truth::False)),
-        late: shops(|shop| condition(shop, "BackupFresh").is_some_and(|it| it.status == Truth::False)),
-        unmigrated: shops(|shop| condition(shop, "DatabaseCurrent").is_some_and(|it| it.reason == "MigrationFailed")),
+        unready: shops(|shop| {
+            served(shop) && condition(shop, "Ready").is_some_and(|it| it.status == Truth::False)
+        }),
+        late: shops(|shop| {
+            condition(shop, "BackupFresh").is_some_and(|it| it.status == Truth::False)
+        }),
+        unmigrated: shops(|shop| {
+            condition(shop, "DatabaseCurrent").is_some_and(|it| it.reason == "MigrationFailed")
+        }),
         edge_held: state.edge.problem.is_some(),
         failed_builds: builds::failed(&state),
         halted: state.halted.is_some(),
@@ -167,7 +272,11 @@ fn look(controller: &Controller) -> Look<'_> {
 }
 
 fn condition<'a>(shop: &'a Shop, kind: &str) -> Option<&'a Condition> {
-    shop.status.as_ref()?.conditions.iter().find(|condition| condition.kind == kind)
+    shop.status
+        .as_ref()?
+        .conditions
+        .iter()
+        .find(|condition| condition.kind == kind)
 }
 
 #[cfg(test)]
@@ -181,23 +290,36 @@ mod tests {
     /// Words of a text that begin like this.
     fn words<'a>(text: &'a str, prefix: &str) -> BTreeSet<&'a str> {
         let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        text.split(|c| !word(c)).filter(|found| found.starts_with(prefix)).collect()
+        text.split(|c| !word(c))
+            .filter(|found| found.starts_with(prefix))
+            .collect()
     }
 
     #[test]
     fn alerts_are_made_of_metrics_that_are_served_and_the_runbook_has_each() {
         let served: BTreeSet<_> = ALL.iter().map(|(name, ..)| *name).collect();
         let used = words(ALERTS, "longshore_scheduler_");
-        assert!(used.len() > 5 && used.is_subset(&served), "{:?}", used.difference(&served).collect::<Vec<_>>());
+        assert!(
+            used.len() > 5 && used.is_subset(&served),
+            "{:?}",
+            used.difference(&served).collect::<Vec<_>>()
+        );
         for alert in words(ALERTS, "Longshore") {
-            assert!(RUNBOOK.contains(&format!("## {alert}\n")), "docs/runbook-scheduler.md lacks {alert}");
+            assert!(
+                RUNBOOK.contains(&format!("## {alert}\n")),
+                "docs/runbook-scheduler.md lacks {alert}"
+            );
         }
     }
 
     #[test]
     fn names_say_their_unit_and_counters_end_like_counters() {
         for (name, help, value) in ALL {
-            assert_eq!(name.ends_with("_total"), matches!(value, Value::Counter(_)), "{name}");
+            assert_eq!(
+                name.ends_with("_total"),
+                matches!(value, Value::Counter(_)),
+                "{name}"
+            );
             assert!(help.ends_with('.'), "{help}");
         }
     }

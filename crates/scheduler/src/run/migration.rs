@@ -33,22 +33,39 @@ pub(super) enum MigrationLock {
 pub(super) fn due(shop: &Shop, state: &State) -> Option<Due> {
     let release = assign::told(shop, &state.fleet).ok().flatten()?;
     let migrated = migrated(shop, state);
-    if !assign::migrates(shop, release, &state.fleet) || migrated.is_some_and(|migrated| migrated >= release.sequence) {
+    if !assign::migrates(shop, release, &state.fleet)
+        || migrated.is_some_and(|migrated| migrated >= release.sequence)
+    {
         return None;
     }
-    let jobs = state.migrations.get(shop.metadata.name.as_deref().unwrap_or_default());
-    Some(Due { sequence: release.sequence, begun: jobs.is_some_and(|jobs| jobs.contains_key(&release.sequence.get())) })
+    let jobs = state
+        .migrations
+        .get(shop.metadata.name.as_deref().unwrap_or_default());
+    Some(Due {
+        sequence: release.sequence,
+        begun: jobs.is_some_and(|jobs| jobs.contains_key(&release.sequence.get())),
+    })
 }
 
-/// The sequence up to which the shop's database is migrated: what is on record, or a Job that is done since.
+/// The sequence up to which the shop's database is migrated: what is on record, or a Job that is
+/// done since.
 pub(super) fn migrated(shop: &Shop, state: &State) -> Option<Sequence> {
     let recorded = recorded(shop);
-    let jobs = state.migrations.get(shop.metadata.name.as_deref().unwrap_or_default());
-    let finished = jobs.into_iter().flatten().filter(|(_, migration)| **migration == Progress::Done).map(|(sequence, _)| *sequence).max();
+    let jobs = state
+        .migrations
+        .get(shop.metadata.name.as_deref().unwrap_or_default());
+    let finished = jobs
+        .into_iter()
+        .flatten()
+        .filter(|(_, migration)| **migration == Progress::Done)
+        .map(|(sequence, _)| *sequence)
+        .max();
     recorded.max(finished.and_then(|sequence| Sequence::try_from(sequence).ok()))
 }
 
 pub(super) fn recorded(shop: &Shop) -> Option<Sequence> {
     let recorded = shop.status.as_ref().and_then(|status| status.migrated)?;
-    u64::try_from(recorded).ok().and_then(|sequence| Sequence::try_from(sequence).ok())
+    u64::try_from(recorded)
+        .ok()
+        .and_then(|sequence| Sequence::try_from(sequence).ok())
 }

@@ -1,5 +1,6 @@
-//! Whose turn it is to change a shop's database. The Lease `migration` in its namespace says so: the scheduler takes it before the Job is
-//! made and gives it back when the Job is done, and a person who holds it keeps the Job waiting.
+//! Whose turn it is to change a shop's database. The Lease `migration` in its namespace says so:
+//! the scheduler takes it before the Job is made and gives it back when the Job is done, and a
+//! person who holds it keeps the Job waiting.
 
 use super::{
     Controller,
@@ -17,38 +18,73 @@ use serde_json::{Value, json};
 /// What our name in a Lease begins with. The rest is the Job: any process of ours goes on with it.
 const OURS: &str = "longshore-scheduler/";
 
-/// New shops of one database server that are migrated at the same time, and a few more, as looks go on beside each other.
+/// New shops of one database server that are migrated at the same time, and a few more, as looks go
+/// on beside each other.
 const NEW_AT_ONCE: usize = 4;
 
-/// For a new shop, how many others of its database server are migrated at this moment. Rollouts count for themselves; a fleet that is imported
-/// belongs to none.
+/// For a new shop, how many others of its database server are migrated at this moment. Rollouts
+/// count for themselves; a fleet that is imported belongs to none.
 fn crowd(shop: &Shop, state: &State) -> usize {
-    let server = |shop: &Shop| shop.spec.services.database.as_ref().map(|database| database.server.clone());
-    let Some(ours) = server(shop).filter(|_| assign::new(shop)) else { return 0 };
-    let runs = state.migrations.iter().filter(|(_, jobs)| jobs.values().any(|progress| *progress == Progress::Runs));
-    let others = runs.filter(|(name, _)| shop.metadata.name.as_ref() != Some(*name)).filter_map(|(name, _)| state.fleet.shops.get(name));
-    others.filter(|other| server(other).as_ref() == Some(&ours)).count()
+    let server = |shop: &Shop| {
+        shop.spec
+            .services
+            .database
+            .as_ref()
+            .map(|database| database.server.clone())
+    };
+    let Some(ours) = server(shop).filter(|_| assign::new(shop)) else {
+        return 0;
+    };
+    let runs = state
+        .migrations
+        .iter()
+        .filter(|(_, jobs)| jobs.values().any(|progress| *progress == Progress::Runs));
+    let others = runs
+        .filter(|(name, _)| shop.metadata.name.as_ref() != Some(*name))
+        .filter_map(|(name, _)| state.fleet.shops.get(name));
+    others
+        .filter(|other| server(other).as_ref() == Some(&ours))
+        .count()
 }
 
 /// Takes the Lease where a migration is due that has not begun, and looks whether cron has ended.
-pub(super) async fn take(controller: &Controller, name: &str, now: Timestamp) -> Result<MigrationLock, ApiError> {
+pub(super) async fn take(
+    controller: &Controller,
+    name: &str,
+    now: Timestamp,
+) -> Result<MigrationLock, ApiError> {
     let (due, crowd) = {
         let state = controller.lock();
         let shop = state.fleet.shops.get(name);
-        (shop.and_then(|shop| due(shop, &state)), shop.map_or(0, |shop| crowd(shop, &state)))
+        (
+            shop.and_then(|shop| due(shop, &state)),
+            shop.map_or(0, |shop| crowd(shop, &state)),
+        )
     };
-    let Some(Due { sequence, begun: false }) = due else { return Ok(MigrationLock::Ours) };
+    let Some(Due {
+        sequence,
+        begun: false,
+    }) = due
+    else {
+        return Ok(MigrationLock::Ours);
+    };
     if crowd >= NEW_AT_ONCE {
         return Ok(MigrationLock::Crowded(crowd));
     }
     let identity = lease(name);
-    let Some(found) = controller.reader(name).get(&identity).await? else { return Ok(MigrationLock::Nobody) };
+    let Some(found) = controller.reader(name).get(&identity).await? else {
+        return Ok(MigrationLock::Nobody);
+    };
     if let Some(other) = holder(&found["spec"], now).filter(|holder| !holder.starts_with(OURS)) {
         return Ok(MigrationLock::Theirs(other.to_owned()));
     }
     let ours = format!("{OURS}release-{sequence}");
     if found["spec"]["holderIdentity"] == ours.as_str() {
-        return Ok(if cron(controller, name).await? { MigrationLock::Cron } else { MigrationLock::Ours });
+        return Ok(if cron(controller, name).await? {
+            MigrationLock::Cron
+        } else {
+            MigrationLock::Ours
+        });
     }
     let spec = json!({
         "holderIdentity": ours,
@@ -58,7 +94,10 @@ pub(super) async fn take(controller: &Controller, name: &str, now: Timestamp) ->
         "leaseTransitions": found["spec"]["leaseTransitions"].as_i64().unwrap_or(0) + 1,
     });
     // Where somebody was faster, the next look sees who.
-    let taken = controller.writer(name).merge_if(&identity, &version(&found), json!({ "spec": spec })).await?;
+    let taken = controller
+        .writer(name)
+        .merge_if(&identity, &version(&found), json!({ "spec": spec }))
+        .await?;
     Ok(match taken {
         false => MigrationLock::Nobody,
         true if cron(controller, name).await? => MigrationLock::Cron,
@@ -69,7 +108,8 @@ pub(super) async fn take(controller: &Controller, name: &str, now: Timestamp) ->
 /// Pods that may still write; one that was evicted stays as `Failed`, and its processes are gone.
 const ALIVE: &str = "status.phase!=Succeeded,status.phase!=Failed";
 
-/// Whether cron may still write: its Deployment wants pods or has some, or one takes its time to end, which a Deployment does not count.
+/// Whether cron may still write: its Deployment wants pods or has some, or one takes its time to
+/// end, which a Deployment does not count.
 async fn cron(controller: &Controller, name: &str) -> Result<bool, ApiError> {
     if controller.lock().crons.contains(name) {
         return Ok(true);
@@ -77,18 +117,34 @@ async fn cron(controller: &Controller, name: &str) -> Result<bool, ApiError> {
     let namespace = namespace(name);
     let cluster = controller.reader(name);
     let pods: Api<Pod> = Api::namespaced(cluster.client(), &namespace);
-    let params = ListParams::default().labels("app.kubernetes.io/component=cron").fields(ALIVE).limit(1);
-    let listed = cluster.call(&format!("list pods of {namespace}"), || pods.list_metadata(&params)).await?;
+    let params = ListParams::default()
+        .labels("app.kubernetes.io/component=cron")
+        .fields(ALIVE)
+        .limit(1);
+    let listed = cluster
+        .call(&format!("list pods of {namespace}"), || {
+            pods.list_metadata(&params)
+        })
+        .await?;
     Ok(!listed.items.is_empty())
 }
 
-/// Gives the Lease back, where it is ours. Called before the end of the migration is recorded, so that a crash between repeats it.
+/// Gives the Lease back, where it is ours. Called before the end of the migration is recorded, so
+/// that a crash between repeats it.
 pub(super) async fn give_back(controller: &Controller, name: &str) -> Result<(), ApiError> {
     let identity = lease(name);
-    let Some(found) = controller.reader(name).get(&identity).await? else { return Ok(()) };
-    if found["spec"]["holderIdentity"].as_str().is_some_and(|holder| holder.starts_with(OURS)) {
+    let Some(found) = controller.reader(name).get(&identity).await? else {
+        return Ok(());
+    };
+    if found["spec"]["holderIdentity"]
+        .as_str()
+        .is_some_and(|holder| holder.starts_with(OURS))
+    {
         let spec = json!({ "holderIdentity": null, "renewTime": null, "acquireTime": null, "leaseDurationSeconds": null });
-        controller.writer(name).merge_if(&identity, &version(&found), json!({ "spec": spec })).await?;
+        controller
+            .writer(name)
+            .merge_if(&identity, &version(&found), json!({ "spec": spec }))
+            .await?;
     }
     Ok(())
 }
@@ -103,7 +159,10 @@ fn lease(shop: &str) -> Identity {
 }
 
 fn version(found: &Value) -> String {
-    found["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned()
+    found["metadata"]["resourceVersion"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned()
 }
 
 /// Leases count in microseconds, with all six digits.
@@ -111,12 +170,19 @@ fn micro(now: Timestamp) -> String {
     format!("{now:.6}")
 }
 
-/// Who holds a Lease. Without a duration it is held until its holder is removed, which is what a person with kubectl writes.
+/// Who holds a Lease. Without a duration it is held until its holder is removed, which is what a
+/// person with kubectl writes.
 fn holder(spec: &Value, now: Timestamp) -> Option<&str> {
-    let holder = spec["holderIdentity"].as_str().filter(|holder| !holder.is_empty())?;
-    let renewed = spec["renewTime"].as_str().and_then(|text| text.parse::<Timestamp>().ok());
+    let holder = spec["holderIdentity"]
+        .as_str()
+        .filter(|holder| !holder.is_empty())?;
+    let renewed = spec["renewTime"]
+        .as_str()
+        .and_then(|text| text.parse::<Timestamp>().ok());
     let ends = renewed.zip(spec["leaseDurationSeconds"].as_i64());
-    let over = ends.is_some_and(|(renewed, seconds)| now.duration_since(renewed) > SignedDuration::from_secs(seconds));
+    let over = ends.is_some_and(|(renewed, seconds)| {
+        now.duration_since(renewed) > SignedDuration::from_secs(seconds)
+    });
     (!over).then_some(holder)
 }
 
@@ -134,13 +200,26 @@ mod tests {
             shop.status = serde_json::from_value(status).unwrap();
             shop
         };
-        for (name, server, progress) in [("a", "db1", Progress::Runs), ("b", "db1", Progress::Done), ("c", "db2", Progress::Runs)] {
-            state.fleet.shops.insert(name.to_owned(), shop(name, server, json!({})));
-            state.migrations.insert(name.to_owned(), [(42, progress)].into());
+        for (name, server, progress) in [
+            ("a", "db1", Progress::Runs),
+            ("b", "db1", Progress::Done),
+            ("c", "db2", Progress::Runs),
+        ] {
+            state
+                .fleet
+                .shops
+                .insert(name.to_owned(), shop(name, server, json!({})));
+            state
+                .migrations
+                .insert(name.to_owned(), [(42, progress)].into());
         }
         assert_eq!(crowd(&shop("new", "db1", json!({})), &state), 1);
         assert_eq!(crowd(&shop("a", "db1", json!({})), &state), 0, "itself");
-        assert_eq!(crowd(&shop("old", "db1", json!({"migrated": 41})), &state), 0, "its rollout counts");
+        assert_eq!(
+            crowd(&shop("old", "db1", json!({"migrated": 41})), &state),
+            0,
+            "its rollout counts"
+        );
     }
 
     #[test]
@@ -150,9 +229,18 @@ mod tests {
             (json!({}), None),
             (json!({ "holderIdentity": "" }), None),
             (json!({ "holderIdentity": "anna" }), Some("anna")),
-            (json!({ "holderIdentity": "anna", "renewTime": "2026-11-23T11:00:00.000000Z" }), Some("anna")),
-            (json!({ "holderIdentity": "anna", "renewTime": "2026-11-23T11:59:00.000000Z", "leaseDurationSeconds": 60 }), Some("anna")),
-            (json!({ "holderIdentity": "anna", "renewTime": "2026-11-23T11:58:59.000000Z", "leaseDurationSeconds": 60 }), None),
+            (
+                json!({ "holderIdentity": "anna", "renewTime": "2026-11-23T11:00:00.000000Z" }),
+                Some("anna"),
+            ),
+            (
+                json!({ "holderIdentity": "anna", "renewTime": "2026-11-23T11:59:00.000000Z", "leaseDurationSeconds": 60 }),
+                Some("anna"),
+            ),
+            (
+                json!({ "holderIdentity": "anna", "renewTime": "2026-11-23T11:58:59.000000Z", "leaseDurationSeconds": 60 }),
+                None,
+            ),
         ] {
             assert_eq!(holder(&spec, now), expected, "{spec}");
         }

@@ -1,4 +1,5 @@
-//! Deployments, Jobs, CronJobs and routes as they are watched: metadata and a few numbers, without the pod template, which is most of them.
+//! Deployments, Jobs, CronJobs and routes as they are watched: metadata and a few numbers, without
+//! the pod template, which is most of them.
 
 use super::state::Route;
 use api::Truth;
@@ -22,7 +23,11 @@ pub(crate) struct Workload {
 impl Workload {
     /// Nothing for an object without a name.
     pub(crate) fn of(kind: &Kind, object: Observed) -> Option<Self> {
-        Some(Self { found: Found::of(kind, object.metadata)?, spec: object.spec, status: object.status })
+        Some(Self {
+            found: Found::of(kind, object.metadata)?,
+            spec: object.spec,
+            status: object.status,
+        })
     }
 }
 
@@ -66,8 +71,13 @@ impl Status {
         if !self.load_balancer.ingress.is_empty() {
             return (Truth::True, String::new());
         }
-        let accepted =
-            |parent: &Parent| parent.conditions.iter().find(|it| it.kind == "Accepted").map(|it| (it.status == "True", it.message.clone()));
+        let accepted = |parent: &Parent| {
+            parent
+                .conditions
+                .iter()
+                .find(|it| it.kind == "Accepted")
+                .map(|it| (it.status == "True", it.message.clone()))
+        };
         match self.parents.iter().find_map(accepted) {
             Some((true, _)) => (Truth::True, String::new()),
             Some((false, why)) => (Truth::False, why),

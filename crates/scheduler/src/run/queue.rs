@@ -1,4 +1,5 @@
-//! Which shop is looked at next: what a person just changed first, what fails last, and no shop twice at once.
+//! Which shop is looked at next: what a person just changed first, what fails last, and no shop
+//! twice at once.
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet, VecDeque},
@@ -32,7 +33,8 @@ pub(crate) enum Ended {
 const FIRST: Duration = Duration::from_secs(1);
 /// The longest.
 const LONGEST: Duration = Duration::from_mins(5);
-/// One of so many places is open to shops that failed before: they wait for deadlines, and others must not.
+/// One of so many places is open to shops that failed before: they wait for deadlines, and others
+/// must not.
 const FAILING: usize = 4;
 /// Places that are kept for what a person waits for.
 const RESERVED: usize = 4;
@@ -58,10 +60,17 @@ impl Queue {
             *kept = priority.min(*kept);
             return;
         }
-        if priority > Priority::Urgent && self.failures.contains_key(shop) && self.due.contains_key(shop) {
+        if priority > Priority::Urgent
+            && self.failures.contains_key(shop)
+            && self.due.contains_key(shop)
+        {
             return;
         }
-        if self.queued.get(shop).is_some_and(|queued| *queued <= priority) {
+        if self
+            .queued
+            .get(shop)
+            .is_some_and(|queued| *queued <= priority)
+        {
             return;
         }
         self.forget_later(shop);
@@ -76,7 +85,8 @@ impl Queue {
         }
     }
 
-    /// The next shop, of which at most `places` are looked at together, and a few more where a person waits.
+    /// The next shop, of which at most `places` are looked at together, and a few more where a
+    /// person waits.
     pub(crate) fn take(&mut self, places: usize, now: Instant) -> Option<String> {
         self.wake(now);
         let lines = match self.running.len() {
@@ -84,9 +94,17 @@ impl Queue {
             many if many < places + RESERVED => 1,
             _ => return None,
         };
-        let failing = self.running.iter().filter(|shop| self.failures.contains_key(*shop)).count();
+        let failing = self
+            .running
+            .iter()
+            .filter(|shop| self.failures.contains_key(*shop))
+            .count();
         let full = failing >= (places / FAILING).max(1);
-        for (line, priority) in [Priority::Urgent, Priority::Normal, Priority::Slow].into_iter().enumerate().take(lines) {
+        for (line, priority) in [Priority::Urgent, Priority::Normal, Priority::Slow]
+            .into_iter()
+            .enumerate()
+            .take(lines)
+        {
             let mut kept = VecDeque::new();
             let mut found = None;
             while let Some(shop) = self.ready[line].pop_front() {
@@ -134,7 +152,11 @@ impl Queue {
             Ended::Failed => {
                 let failures = self.failures.entry(shop.to_owned()).or_default();
                 *failures += 1;
-                Some(FIRST.saturating_mul(1 << (*failures - 1).min(10)).min(LONGEST))
+                Some(
+                    FIRST
+                        .saturating_mul(1 << (*failures - 1).min(10))
+                        .min(LONGEST),
+                )
             }
         };
         if let Some(wait) = wait {
@@ -149,7 +171,9 @@ impl Queue {
 
     /// Whether a person waits for a look that has not begun.
     pub(crate) fn hurried(&self, shop: &str) -> bool {
-        [&self.queued, &self.again].iter().any(|asked| asked.get(shop) == Some(&Priority::Urgent))
+        [&self.queued, &self.again]
+            .iter()
+            .any(|asked| asked.get(shop) == Some(&Priority::Urgent))
     }
 
     /// When the next shop's time comes.
@@ -194,7 +218,10 @@ mod tests {
         assert_eq!(std::iter::from_fn(|| queue.take(32, now())).count(), 30);
         (100..110).for_each(|index| queue.add(&format!("s{index}"), Priority::Urgent));
         assert!(queue.hurried("s100"));
-        assert_eq!(std::iter::from_fn(|| queue.take(32, now())).collect::<Vec<_>>(), ["s100", "s101", "s102", "s103"]);
+        assert_eq!(
+            std::iter::from_fn(|| queue.take(32, now())).collect::<Vec<_>>(),
+            ["s100", "s101", "s102", "s103"]
+        );
         assert!(!queue.hurried("s100") && queue.hurried("s104"));
     }
 
@@ -244,6 +271,12 @@ mod tests {
         (0..100).for_each(|index| queue.add(&format!("good{index}"), Priority::Slow));
         let taken: Vec<_> = std::iter::from_fn(|| queue.take(32, now())).collect();
         assert_eq!(taken.len(), 32);
-        assert_eq!(taken.iter().filter(|shop| shop.starts_with("broken")).count(), 8);
+        assert_eq!(
+            taken
+                .iter()
+                .filter(|shop| shop.starts_with("broken"))
+                .count(),
+            8
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! What agents rejected, on record in the Shop's status: the pod that said so may be gone when somebody asks why.
+//! What agents rejected, on record in the Shop's status: the pod that said so may be gone when
+//! somebody asks why.
 
 use super::{Controller, queue::Priority, report::Rejection};
 use api::{InForce, RejectedRelease};
@@ -15,23 +16,51 @@ pub(super) async fn record(
     rejection: &Rejection,
     now: Timestamp,
 ) -> Result<(), ApiError> {
-    let Some(found) = controller.lock().fleet.shops.get(shop).cloned() else { return Ok(()) };
+    let Some(found) = controller.lock().fleet.shops.get(shop).cloned() else {
+        return Ok(());
+    };
     let status = found.status.clone().unwrap_or_default();
-    // What was said about a release that the shop is not told any more may be an answer from before.
-    if status.release.as_ref().is_none_or(|told| told.name != release.name) {
+    // What was said about a release that the shop is not told any more may be an answer from
+    // before.
+    if status
+        .release
+        .as_ref()
+        .is_none_or(|told| told.name != release.name)
+    {
         return Ok(());
     }
-    let (manifest, sequence) = (release.manifest.to_string(), release.sequence.get().cast_signed());
-    let new = RejectedRelease { manifest, sequence, pod: rejection.pod.clone(), at: now.to_string(), why: rejection.why.clone() };
-    let Some(rejected) = assign::rejected(&status, new) else { return Ok(()) };
-    if controller.first_writer().merge(&client::shop(shop), Some("status"), &json!({ "status": { "rejected": rejected } })).await?
+    let (manifest, sequence) = (
+        release.manifest.to_string(),
+        release.sequence.get().cast_signed(),
+    );
+    let new = RejectedRelease {
+        manifest,
+        sequence,
+        pod: rejection.pod.clone(),
+        at: now.to_string(),
+        why: rejection.why.clone(),
+    };
+    let Some(rejected) = assign::rejected(&status, new) else {
+        return Ok(());
+    };
+    if controller
+        .first_writer()
+        .merge(
+            &client::shop(shop),
+            Some("status"),
+            &json!({ "status": { "rejected": rejected } }),
+        )
+        .await?
         && let Some(stored) = controller.lock().fleet.shops.get_mut(shop)
     {
         stored.status.get_or_insert_default().rejected = rejected;
     }
     // Pods that start from now on are told.
     controller.ask(shop, Priority::Normal);
-    let note = format!("pod {} rejected {}: {}", rejection.pod, release.name, rejection.why);
+    let note = format!(
+        "pod {} rejected {}: {}",
+        rejection.pod, release.name, rejection.why
+    );
     controller.events.warn(&found, "Rejected", &note).await;
     Ok(())
 }

@@ -10,7 +10,10 @@ use plan::{
     gate,
     guard::{Registry, Removal, removal},
 };
-use std::{collections::BTreeSet, convert::Infallible, sync::Arc, sync::atomic::Ordering::Relaxed, time::Duration};
+use std::{
+    collections::BTreeSet, convert::Infallible, sync::Arc, sync::atomic::Ordering::Relaxed,
+    time::Duration,
+};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
@@ -18,7 +21,10 @@ use tracing::{error, warn};
 /// How often it is looked.
 const EVERY: Duration = Duration::from_secs(5);
 
-pub(super) async fn run(controller: Arc<Controller>, stop: CancellationToken) -> Result<(), Infallible> {
+pub(super) async fn run(
+    controller: Arc<Controller>,
+    stop: CancellationToken,
+) -> Result<(), Infallible> {
     let mut told = None;
     let mut failed = BTreeSet::new();
     loop {
@@ -50,14 +56,32 @@ pub(super) async fn run(controller: Arc<Controller>, stop: CancellationToken) ->
 /// What the guard says at this moment.
 pub(super) fn decide(controller: &Controller, now: Timestamp) -> Removal {
     let mut state = controller.lock();
-    let registry = if state.complete() { Registry::Whole { shops: state.fleet.shops.len() } } else { Registry::Unreadable };
+    let registry = if state.complete() {
+        Registry::Whole {
+            shops: state.fleet.shops.len(),
+        }
+    } else {
+        Registry::Unreadable
+    };
     if registry == Registry::Unreadable {
         return Removal::Nothing;
     }
     state.look_for_missing(now);
     // Those that are leaving were counted when they began to.
-    let removed: Vec<_> = state.removed.iter().copied().skip(state.leaving.len()).collect();
-    removal(registry, &state.missing, &removed, controller.settings.limit, controller.settings.grace, now)
+    let removed: Vec<_> = state
+        .removed
+        .iter()
+        .copied()
+        .skip(state.leaving.len())
+        .collect();
+    removal(
+        registry,
+        &state.missing,
+        &removed,
+        controller.settings.limit,
+        controller.settings.grace,
+        now,
+    )
 }
 
 /// `failed` are last backups that were told of.
@@ -66,7 +90,9 @@ async fn take_down(controller: &Controller, shop: &str, failed: &mut BTreeSet<St
     match controller.cluster.get(&client::shop(shop)).await {
         Ok(None) => {}
         Ok(Some(_)) => return,
-        Err(error) => return warn!(shop, %error, "shop not taken down: its Shop cannot be looked up"),
+        Err(error) => {
+            return warn!(shop, %error, "shop not taken down: its Shop cannot be looked up");
+        }
     }
     let now = Timestamp::now();
     {
@@ -79,17 +105,26 @@ async fn take_down(controller: &Controller, shop: &str, failed: &mut BTreeSet<St
         Ok(Backup::Done) => {}
         Ok(Backup::Failed(job)) => {
             if failed.insert(format!("{shop}/{job}")) {
-                error!(shop, job, "shop not taken down: its last backup failed, and is tried again tomorrow");
+                error!(
+                    shop,
+                    job, "shop not taken down: its last backup failed, and is tried again tomorrow"
+                );
             }
             return;
         }
         Ok(_) => return,
-        Err(error) => return warn!(shop, error = %runtime::Chain(&error), "shop not taken down: its last backup cannot be made"),
+        Err(error) => {
+            return warn!(shop, error = %runtime::Chain(&error), "shop not taken down: its last backup cannot be made");
+        }
     }
-    warn!(shop, "shop taken down: it left the registry; its namespace and its data stay");
+    warn!(
+        shop,
+        "shop taken down: it left the registry; its namespace and its data stay"
+    );
     let live = controller.lock().live(shop);
     let steps = gate(&[], &live, |_| None, now);
-    // No leader of its shard looks at a shop that is not in the registry: the one of the first shard takes it down, under its own Lease.
+    // No leader of its shard looks at a shop that is not in the registry: the one of the first
+    // shard takes it down, under its own Lease.
     let done = match apply::steps(&controller.first_writer(), steps, apply::Ownership::Ask).await {
         Ok(done) => done,
         Err(stopped) => {
@@ -97,6 +132,9 @@ async fn take_down(controller: &Controller, shop: &str, failed: &mut BTreeSet<St
             stopped.done
         }
     };
-    controller.counts.deletes.fetch_add(done.deleted.len() as u64, Relaxed);
+    controller
+        .counts
+        .deletes
+        .fetch_add(done.deleted.len() as u64, Relaxed);
     controller.lock().wrote(shop, Vec::new(), &done.deleted);
 }

@@ -21,6 +21,8 @@ pub(crate) struct Rejection {
 impl Report {
     /// Why the shop does not work with the release, for people.
     pub(crate) fn refusal(&self) -> Option<String> {
-        self.rejected.as_ref().map(|Rejection { pod, why }| format!("agent of pod {pod} rejected it: {why}"))
+        self.rejected
+            .as_ref()
+            .map(|Rejection { pod, why }| format!("agent of pod {pod} rejected it: {why}"))
     }
 }

@@ -1,4 +1,5 @@
-//! Rollouts at work: what is seen is put before [`decide`](plan::rollout::decide()), and what it says is done and recorded.
+//! Rollouts at work: what is seen is put before [`decide`](plan::rollout::decide()), and what it
+//! says is done and recorded.
 
 use super::{
     Controller, agents,
@@ -8,7 +9,9 @@ use super::{
     report::Report,
     state::State,
 };
-use api::{Condition, InForce, Phase, RejectedRelease, Rollout, RolloutStatus, Shop, Truth, closed};
+use api::{
+    Condition, InForce, Phase, RejectedRelease, Rollout, RolloutStatus, Shop, Truth, closed,
+};
 use client::ApiError;
 use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
@@ -27,10 +30,14 @@ use tracing::{info, warn};
 
 /// How often every rollout is decided on, beside what wakes it.
 const EVERY: Duration = Duration::from_secs(2);
-/// Shops that are told, and asked, at the same time: what a person waits for stands behind the requests that have begun.
+/// Shops that are told, and asked, at the same time: what a person waits for stands behind the
+/// requests that have begun.
 const TELLING: usize = 8;
 
-pub(super) async fn run(controller: Arc<Controller>, stop: CancellationToken) -> Result<(), Infallible> {
+pub(super) async fn run(
+    controller: Arc<Controller>,
+    stop: CancellationToken,
+) -> Result<(), Infallible> {
     while !stop.is_cancelled() {
         tokio::select! {
             () = stop.cancelled() => break,
@@ -53,7 +60,14 @@ pub(super) async fn run(controller: Arc<Controller>, stop: CancellationToken) ->
 }
 
 fn active(controller: &Controller) -> Vec<String> {
-    controller.lock().fleet.rollouts.iter().filter(|(_, rollout)| !over(rollout)).map(|(name, _)| name.clone()).collect()
+    controller
+        .lock()
+        .fleet
+        .rollouts
+        .iter()
+        .filter(|(_, rollout)| !over(rollout))
+        .map(|(name, _)| name.clone())
+        .collect()
 }
 
 /// What one decision is made from, taken out of the state at one moment.
@@ -65,15 +79,29 @@ struct Seen {
     held: Option<String>,
 }
 
-async fn step(controller: &Controller, name: &str, migrating: &mut BTreeMap<String, String>) -> Result<(), ApiError> {
+async fn step(
+    controller: &Controller,
+    name: &str,
+    migrating: &mut BTreeMap<String, String>,
+) -> Result<(), ApiError> {
     let now = Timestamp::now();
-    let Some(first) = look(controller, name, now) else { return Ok(()) };
+    let Some(first) = look(controller, name, now) else {
+        return Ok(());
+    };
     if controller.settings.agents {
         ask_agents(controller, &first, now).await;
     }
-    let Some(seen) = look(controller, name, now) else { return Ok(()) };
+    let Some(seen) = look(controller, name, now) else {
+        return Ok(());
+    };
     let old = seen.rollout.status.clone().unwrap_or_default();
-    let promoted = seen.rollout.metadata.annotations.as_ref().and_then(|all| all.get(PROMOTE)).and_then(|wave| wave.parse().ok());
+    let promoted = seen
+        .rollout
+        .metadata
+        .annotations
+        .as_ref()
+        .and_then(|all| all.get(PROMOTE))
+        .and_then(|wave| wave.parse().ok());
     let situation = Situation {
         order: &seen.order,
         views: &seen.views,
@@ -85,11 +113,17 @@ async fn step(controller: &Controller, name: &str, migrating: &mut BTreeMap<Stri
     };
     let decision = decide(&seen.rollout.spec, &old, &situation);
     let moves = |(shop, direction): &(String, Move)| {
-        let server = seen.views.get(shop)?.database.clone().filter(|_| *direction == Move::Forward)?;
+        let server = seen
+            .views
+            .get(shop)?
+            .database
+            .clone()
+            .filter(|_| *direction == Move::Forward)?;
         Some((shop.clone(), server))
     };
     migrating.extend(decision.moves.iter().filter_map(moves));
-    // First the record of failed shops and of the phase, then what follows from it: a crash between repeats the decision.
+    // First the record of failed shops and of the phase, then what follows from it: a crash between
+    // repeats the decision.
     record(controller, name, &seen.rollout, &old, &decision, now).await?;
     tell(controller, &seen, &decision.moves, now).await;
     Ok(())
@@ -98,35 +132,85 @@ async fn step(controller: &Controller, name: &str, migrating: &mut BTreeMap<Stri
 /// Migrations that are not of this rollout's shops, by server: its own are in its views.
 fn others(migrating: &BTreeMap<String, String>, seen: &Seen) -> BTreeMap<String, usize> {
     let mut loaded = BTreeMap::new();
-    for (_, server) in migrating.iter().filter(|(shop, _)| !seen.views.contains_key(*shop)) {
+    for (_, server) in migrating
+        .iter()
+        .filter(|(shop, _)| !seen.views.contains_key(*shop))
+    {
         *loaded.entry(server.clone()).or_default() += 1;
     }
     loaded
 }
 
 fn look(controller: &Controller, name: &str, now: Timestamp) -> Option<Seen> {
-    let reports = controller.reports.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let reports = controller
+        .reports
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .clone();
     let state = controller.lock();
     let rollout = state.fleet.rollouts.get(name)?.clone();
-    let release = state.fleet.releases.values().flat_map(|all| all.values()).find(|release| release.name == rollout.spec.release)?.clone();
-    let shops = state.fleet.shops.iter().filter(|(_, shop)| shop.spec.channel == release.channel.as_str());
-    let mut members: BTreeMap<&str, &Shop> = shops.map(|(name, shop)| (name.as_str(), shop)).collect();
+    let release = state
+        .fleet
+        .releases
+        .values()
+        .flat_map(|all| all.values())
+        .find(|release| release.name == rollout.spec.release)?
+        .clone();
+    let shops = state
+        .fleet
+        .shops
+        .iter()
+        .filter(|(_, shop)| shop.spec.channel == release.channel.as_str());
+    let mut members: BTreeMap<&str, &Shop> =
+        shops.map(|(name, shop)| (name.as_str(), shop)).collect();
     let order = order(name, &rollout.spec, members.keys().copied());
     let wanted: BTreeSet<_> = order.iter().map(String::as_str).collect();
     members.retain(|shop, _| wanted.contains(shop));
-    let context =
-        Context { state: &state, rollout: &rollout, release: &release, reports: controller.settings.agents.then_some(&reports), now };
-    let mut well = controller.well.lock().unwrap_or_else(PoisonError::into_inner);
-    let views = members.into_iter().map(|(name, shop)| (name.to_owned(), context.view(name, shop, &mut well))).collect();
-    let held = state.halted.clone().or_else(|| behind(&state, name, &rollout, &release));
-    Some(Seen { rollout: rollout.clone(), release: release.clone(), order, views, held })
+    let context = Context {
+        state: &state,
+        rollout: &rollout,
+        release: &release,
+        reports: controller.settings.agents.then_some(&reports),
+        now,
+    };
+    let mut well = controller
+        .well
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    let views = members
+        .into_iter()
+        .map(|(name, shop)| (name.to_owned(), context.view(name, shop, &mut well)))
+        .collect();
+    let held = state
+        .halted
+        .clone()
+        .or_else(|| behind(&state, name, &rollout, &release));
+    Some(Seen {
+        rollout: rollout.clone(),
+        release: release.clone(),
+        order,
+        views,
+        held,
+    })
 }
 
-/// One rollout of a channel at a time; one that stopped does not keep a corrected release from passing.
+/// One rollout of a channel at a time; one that stopped does not keep a corrected release from
+/// passing.
 fn behind(state: &State, name: &str, rollout: &Rollout, release: &InForce) -> Option<String> {
-    let made = |rollout: &Rollout| rollout.metadata.creation_timestamp.as_ref().map(|time| time.0);
+    let made = |rollout: &Rollout| {
+        rollout
+            .metadata
+            .creation_timestamp
+            .as_ref()
+            .map(|time| time.0)
+    };
     let channel = |other: &Rollout| {
-        let found = state.fleet.releases.values().flat_map(|all| all.values()).find(|release| release.name == other.spec.release);
+        let found = state
+            .fleet
+            .releases
+            .values()
+            .flat_map(|all| all.values())
+            .find(|release| release.name == other.spec.release);
         found.is_some_and(|found| found.channel == release.channel)
     };
     let earlier = state.fleet.rollouts.iter().find(|(other, it)| {
@@ -150,7 +234,9 @@ struct Context<'a> {
 impl Context<'_> {
     fn view(&self, name: &str, shop: &Shop, well: &mut HashMap<String, (u64, Timestamp)>) -> View {
         let status = shop.status.as_ref();
-        let sequence = status.and_then(|status| status.release.as_ref()).map_or(0, |told| told.sequence.unsigned_abs());
+        let sequence = status
+            .and_then(|status| status.release.as_ref())
+            .map_or(0, |told| told.sequence.unsigned_abs());
         let told = match sequence.cmp(&self.release.sequence.get()) {
             std::cmp::Ordering::Less => Told::Other,
             std::cmp::Ordering::Equal => Told::This,
@@ -158,22 +244,37 @@ impl Context<'_> {
         };
         let class = self.state.fleet.classes.get(&shop.spec.class);
         let freezes = class.map_or(&[][..], |class| &class.spec.freezes);
-        let database = shop.spec.services.database.as_ref().filter(|_| assign::migrates(shop, self.release, &self.state.fleet));
+        let database = shop
+            .spec
+            .services
+            .database
+            .as_ref()
+            .filter(|_| assign::migrates(shop, self.release, &self.state.fleet));
         let health = in_progress::health(name, shop, self.release, self.state, self.reports);
         if told == Told::This && health == Health::Good {
             well.insert(name.to_owned(), (sequence, self.now));
         }
         // A shop that went back and was told once more begins anew.
         let told_since = in_progress::told_since(shop);
-        let last = well.get(name).filter(|(of, at)| *of == sequence && told_since.is_none_or(|since| *at >= since)).map(|(_, at)| *at);
+        let last = well
+            .get(name)
+            .filter(|(of, at)| *of == sequence && told_since.is_none_or(|since| *at >= since))
+            .map(|(_, at)| *at);
         View {
             told,
             since: in_progress::since(name, shop, self.state, self.now),
             well: last,
             health,
-            closed: closed(shop.spec.window.as_ref(), freezes, self.rollout.spec.windows, self.now),
+            closed: closed(
+                shop.spec.window.as_ref(),
+                freezes,
+                self.rollout.spec.windows,
+                self.now,
+            ),
             returns: status.is_some_and(|status| status.previous.is_some()),
-            rejected: status.and_then(|status| rejected_at(&status.rejected, &self.release.manifest.to_string())),
+            rejected: status.and_then(|status| {
+                rejected_at(&status.rejected, &self.release.manifest.to_string())
+            }),
             database: database.map(|database| database.server.clone()),
         }
     }
@@ -181,14 +282,29 @@ impl Context<'_> {
 
 /// When it was seen that pods rejected the manifest.
 fn rejected_at(rejected: &[RejectedRelease], manifest: &str) -> Option<Timestamp> {
-    rejected.iter().find(|it| it.manifest == manifest)?.at.parse().ok()
+    rejected
+        .iter()
+        .find(|it| it.manifest == manifest)?
+        .at
+        .parse()
+        .ok()
 }
 
 /// Asks agents of shops that are told the release and have not all said that they run it.
 async fn ask_agents(controller: &Controller, seen: &Seen, now: Timestamp) {
-    let (sequence, manifest) = (seen.release.sequence.get(), seen.release.manifest.to_string());
-    let flying = seen.views.iter().filter(|(_, view)| view.told == Told::This && view.health != Health::Good).map(|(name, _)| name);
-    let flying: Vec<_> = flying.take(seen.rollout.spec.at_once as usize).cloned().collect();
+    let (sequence, manifest) = (
+        seen.release.sequence.get(),
+        seen.release.manifest.to_string(),
+    );
+    let flying = seen
+        .views
+        .iter()
+        .filter(|(_, view)| view.told == Told::This && view.health != Health::Good)
+        .map(|(name, _)| name);
+    let flying: Vec<_> = flying
+        .take(seen.rollout.spec.at_once as usize)
+        .cloned()
+        .collect();
     let manifest = &manifest;
     let reports = stream::iter(flying).map(|shop| async move {
         let report = agents::ask(controller, &shop, sequence, manifest).await;
@@ -199,11 +315,16 @@ async fn ask_agents(controller: &Controller, seen: &Seen, now: Timestamp) {
         match report {
             Ok(report) => {
                 if let Some(rejection) = &report.rejected
-                    && let Err(error) = rejections::record(controller, &shop, &seen.release, rejection, now).await
+                    && let Err(error) =
+                        rejections::record(controller, &shop, &seen.release, rejection, now).await
                 {
                     warn!(shop, error = %runtime::Chain(&error), "a rejection is not on record; it is tried again");
                 }
-                controller.reports.lock().unwrap_or_else(PoisonError::into_inner).insert(shop, report);
+                controller
+                    .reports
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .insert(shop, report);
             }
             Err(error) => tracing::debug!(shop, %error, "agents not asked"),
         }
@@ -220,24 +341,41 @@ async fn record(
 ) -> Result<(), ApiError> {
     let mut status = decision.status.clone();
     status.observed_generation = rollout.metadata.generation;
-    let bad = matches!(status.phase, Some(Phase::Stopped | Phase::Returning | Phase::Aborted));
+    let bad = matches!(
+        status.phase,
+        Some(Phase::Stopped | Phase::Returning | Phase::Aborted)
+    );
     let done = status.phase == Some(Phase::Completed);
     let truth = |yes: bool| if yes { Truth::True } else { Truth::False };
     let reason = format!("{:?}", status.phase.unwrap_or(Phase::Pending));
-    status.conditions = [("Progressing", !done && !bad), ("Completed", done), ("Degraded", bad || status.counts.failed > 0)]
-        .map(|(kind, yes)| {
-            let new = Condition {
-                kind: kind.to_owned(),
-                status: truth(yes),
-                reason: reason.clone(),
-                message: if kind == "Progressing" { decision.why.clone() } else { String::new() },
-                observed_generation: rollout.metadata.generation,
-                last_transition_time: now,
-            };
-            let same = old.conditions.iter().find(|old| old.kind == new.kind && old.status == new.status);
-            same.map_or(new.clone(), |same| Condition { last_transition_time: same.last_transition_time, ..new })
+    status.conditions = [
+        ("Progressing", !done && !bad),
+        ("Completed", done),
+        ("Degraded", bad || status.counts.failed > 0),
+    ]
+    .map(|(kind, yes)| {
+        let new = Condition {
+            kind: kind.to_owned(),
+            status: truth(yes),
+            reason: reason.clone(),
+            message: if kind == "Progressing" {
+                decision.why.clone()
+            } else {
+                String::new()
+            },
+            observed_generation: rollout.metadata.generation,
+            last_transition_time: now,
+        };
+        let same = old
+            .conditions
+            .iter()
+            .find(|old| old.kind == new.kind && old.status == new.status);
+        same.map_or(new.clone(), |same| Condition {
+            last_transition_time: same.last_transition_time,
+            ..new
         })
-        .into();
+    })
+    .into();
     if status == *old {
         return Ok(());
     }
@@ -251,10 +389,25 @@ async fn record(
     if status.failed.is_empty() {
         patch["failed"] = json!([]);
     }
-    controller.first_writer().merge(&client::longshore("Rollout", name), Some("status"), &json!({ "status": patch })).await?;
+    controller
+        .first_writer()
+        .merge(
+            &client::longshore("Rollout", name),
+            Some("status"),
+            &json!({ "status": patch }),
+        )
+        .await?;
     if old.phase != status.phase {
-        info!(rollout = name, phase = reason, why = decision.why, "rollout");
-        controller.events.rollout(rollout, &reason, &decision.why, bad).await;
+        info!(
+            rollout = name,
+            phase = reason,
+            why = decision.why,
+            "rollout"
+        );
+        controller
+            .events
+            .rollout(rollout, &reason, &decision.why, bad)
+            .await;
     }
     if let Some(stored) = controller.lock().fleet.rollouts.get_mut(name) {
         stored.status = Some(status);
@@ -274,19 +427,29 @@ async fn tell(controller: &Controller, seen: &Seen, moves: &[(String, Move)], no
                 controller.counts.moves.fetch_add(1, Relaxed);
                 controller.ask(&shop, Priority::Normal);
             }
-            Err(error) => warn!(shop, error = %runtime::Chain(&error), "shop not told; it is tried again"),
+            Err(error) => {
+                warn!(shop, error = %runtime::Chain(&error), "shop not told; it is tried again")
+            }
         }
     }
 }
 
-async fn one(controller: &Controller, seen: &Seen, shop: &str, direction: Move, now: Timestamp) -> Result<(), ApiError> {
+async fn one(
+    controller: &Controller,
+    seen: &Seen,
+    shop: &str,
+    direction: Move,
+    now: Timestamp,
+) -> Result<(), ApiError> {
     // Somebody may have halted since the decision.
     if !controller.halt.lets() {
         return Ok(());
     }
     let next = {
         let state = controller.lock();
-        let Some(found) = state.fleet.shops.get(shop) else { return Ok(()) };
+        let Some(found) = state.fleet.shops.get(shop) else {
+            return Ok(());
+        };
         let status = || found.status.clone().unwrap_or_default();
         match direction {
             Move::Forward => Some(assign::forward(found, &seen.release, &state.fleet, now)),
@@ -294,19 +457,34 @@ async fn one(controller: &Controller, seen: &Seen, shop: &str, direction: Move, 
             Move::Again => assign::again(&status(), now),
         }
     };
-    let Some(assign::Next { release, previous, rejected }) = next else { return Ok(()) };
-    let mut patch = json!({ "status": { "release": release, "previous": previous, "rejected": rejected } });
+    let Some(assign::Next {
+        release,
+        previous,
+        rejected,
+    }) = next
+    else {
+        return Ok(());
+    };
+    let mut patch =
+        json!({ "status": { "release": release, "previous": previous, "rejected": rejected } });
     if release.returned_from.is_none() {
         patch["status"]["release"]["returnedFrom"] = serde_json::Value::Null;
     }
-    if controller.mover(shop).merge(&client::shop(shop), Some("status"), &patch).await?
+    if controller
+        .mover(shop)
+        .merge(&client::shop(shop), Some("status"), &patch)
+        .await?
         && let Some(shop) = controller.lock().fleet.shops.get_mut(shop)
     {
         let status = shop.status.get_or_insert_default();
         (status.release, status.previous, status.rejected) = (Some(release), previous, rejected);
     }
     // What agents said before they were told this counts no more.
-    controller.reports.lock().unwrap_or_else(PoisonError::into_inner).remove(shop);
+    controller
+        .reports
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .remove(shop);
     let about = controller.lock().fleet.shops.get(shop).cloned();
     if let Some(about) = about {
         let (reason, what) = match direction {
@@ -314,7 +492,11 @@ async fn one(controller: &Controller, seen: &Seen, shop: &str, direction: Move, 
             Move::Back => ("Returned", "went back from"),
             Move::Again => ("Released", "told once more to run"),
         };
-        let note = format!("{what} {} by rollout {}", seen.release.name, seen.rollout.metadata.name.as_deref().unwrap_or_default());
+        let note = format!(
+            "{what} {} by rollout {}",
+            seen.release.name,
+            seen.rollout.metadata.name.as_deref().unwrap_or_default()
+        );
         controller.events.note(&about, reason, &note).await;
     }
     Ok(())

@@ -45,9 +45,14 @@ impl Server {
                     async move { Ok::<_, Infallible>(answer) }
                 });
                 let mut server = http1::Builder::new();
-                server.timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(5)).max_buf_size(8 << 10);
+                server
+                    .timer(TokioTimer::new())
+                    .header_read_timeout(Duration::from_secs(5))
+                    .max_buf_size(8 << 10);
                 // A client that went away is none of our business.
-                timeout(OPEN, server.serve_connection(TokioIo::new(stream), service)).await.is_ok_and(|served| served.is_ok())
+                timeout(OPEN, server.serve_connection(TokioIo::new(stream), service))
+                    .await
+                    .is_ok_and(|served| served.is_ok())
             });
         }
     }
@@ -59,14 +64,27 @@ fn answer(controller: &Controller, request: &Request<Incoming>) -> Response<Full
         "/readyz" if controller.complete() => (StatusCode::OK, "ok\n".to_owned()),
         "/readyz" => {
             let unread: Vec<_> = controller.lock().unread.iter().copied().collect();
-            (StatusCode::SERVICE_UNAVAILABLE, format!("not read yet: {}\n", unread.join(", ")))
+            (
+                StatusCode::SERVICE_UNAVAILABLE,
+                format!("not read yet: {}\n", unread.join(", ")),
+            )
         }
         "/metrics" => (StatusCode::OK, metrics::page(controller)),
-        _ => (StatusCode::NOT_FOUND, "there is /livez, /readyz and /metrics\n".to_owned()),
+        _ => (
+            StatusCode::NOT_FOUND,
+            "there is /livez, /readyz and /metrics\n".to_owned(),
+        ),
     };
     let mut response = Response::new(Full::new(Bytes::from(text)));
     *response.status_mut() = status;
-    let kind = if request.uri().path() == "/metrics" { "application/openmetrics-text; version=1.0.0; charset=utf-8" } else { "text/plain" };
-    response.headers_mut().insert(hyper::header::CONTENT_TYPE, hyper::header::HeaderValue::from_static(kind));
+    let kind = if request.uri().path() == "/metrics" {
+        "application/openmetrics-text; version=1.0.0; charset=utf-8"
+    } else {
+        "text/plain"
+    };
+    response.headers_mut().insert(
+        hyper::header::CONTENT_TYPE,
+        hyper::header::HeaderValue::from_static(kind),
+    );
     response
 }

@@ -7,12 +7,17 @@ use runtime::Tasks;
 use std::{collections::BTreeSet, convert::Infallible, sync::Arc};
 use tracing::Span;
 
-pub(super) fn watches(tasks: &mut Tasks<Infallible>, controller: &Arc<Controller>, optional: &BTreeSet<&'static str>) {
+pub(super) fn watches(
+    tasks: &mut Tasks<Infallible>,
+    controller: &Arc<Controller>,
+    optional: &BTreeSet<&'static str>,
+) {
     macro_rules! spawn {
         ($name:literal, $task:expr) => {{
             let shared = Arc::clone(controller);
             tasks.spawn($name, Span::current(), move |stop| async move {
-                let task: std::pin::Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin($task(shared, stop));
+                let task: std::pin::Pin<Box<dyn Future<Output = ()> + Send>> =
+                    Box::pin($task(shared, stop));
                 task.await;
                 Ok(())
             });
@@ -24,10 +29,17 @@ pub(super) fn watches(tasks: &mut Tasks<Infallible>, controller: &Arc<Controller
     spawn!("watch rollouts", watch::rollouts);
     spawn!("halt", halt::follow);
     for kind in KINDS.iter().filter(|kind| !optional.contains(kind.name)) {
-        if matches!(kind.name, "Deployment" | "Job" | "CronJob" | "Ingress" | "HTTPRoute") {
-            spawn!("watch workloads", |controller, stop| watch::workloads(controller, kind, stop));
+        if matches!(
+            kind.name,
+            "Deployment" | "Job" | "CronJob" | "Ingress" | "HTTPRoute"
+        ) {
+            spawn!("watch workloads", |controller, stop| watch::workloads(
+                controller, kind, stop
+            ));
         } else {
-            spawn!("watch objects", |controller, stop| watch::objects(controller, kind, stop));
+            spawn!("watch objects", |controller, stop| watch::objects(
+                controller, kind, stop
+            ));
         }
     }
 }
@@ -66,9 +78,23 @@ pub(super) fn leases(tasks: &mut Tasks<Infallible>, controller: &Arc<Controller>
 }
 
 pub(super) async fn give_back(controller: &Controller) {
-    for (shard, held) in controller.held.iter().enumerate().filter(|(_, held)| held.is()) {
+    for (shard, held) in controller
+        .held
+        .iter()
+        .enumerate()
+        .filter(|(_, held)| held.is())
+    {
         held.give_up();
-        let (settings, name) = (&controller.settings, lease_name(shard, controller.settings.shards));
-        Candidate::give_back(&controller.cluster, &settings.namespace, &name, &settings.identity).await;
+        let (settings, name) = (
+            &controller.settings,
+            lease_name(shard, controller.settings.shards),
+        );
+        Candidate::give_back(
+            &controller.cluster,
+            &settings.namespace,
+            &name,
+            &settings.identity,
+        )
+        .await;
     }
 }

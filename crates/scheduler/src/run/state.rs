@@ -1,11 +1,15 @@
 //! What is known of the cluster: kept small, as it is held for every shop.
 
-use api::{Fleet, Identity, InForce, Live, Release, ReleaseStatus, Rollout, Shop, ShopClass, Truth, claims::Claims, symptom::Failure};
+use api::{
+    Fleet, Identity, InForce, Live, Release, ReleaseStatus, Rollout, Shop, ShopClass, Truth,
+    claims::Claims, symptom::Failure,
+};
 use client::Kind;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-/// What such a Job's name begins with; its day follows, so that one that failed is tried again the next day.
+/// What such a Job's name begins with; its day follows, so that one that failed is tried again the
+/// next day.
 pub(super) const LAST_BACKUP: &str = "last-backup-";
 
 /// An object of the cluster, and its edition when we wrote it last, or first saw it.
@@ -60,7 +64,8 @@ pub(crate) struct State {
     pub(crate) crons: BTreeSet<String>,
     /// Migration Jobs by shop and sequence.
     pub(crate) migrations: HashMap<String, BTreeMap<u64, Progress>>,
-    /// Why the migration of a sequence failed, as its pod said, by shop; nothing where its pod was gone.
+    /// Why the migration of a sequence failed, as its pod said, by shop; nothing where its pod was
+    /// gone.
     pub(crate) failures: HashMap<String, (u64, Option<Failure>)>,
     /// When each shop's CronJob `backup` last succeeded, where it is there.
     pub(crate) backups: HashMap<String, Option<Timestamp>>,
@@ -98,13 +103,21 @@ impl State {
     pub(crate) fn live(&self, shop: &str) -> BTreeMap<Identity, Live> {
         self.world
             .get(shop)
-            .map(|objects| objects.iter().map(|(identity, record)| (identity.clone(), record.live.clone())).collect())
+            .map(|objects| {
+                objects
+                    .iter()
+                    .map(|(identity, record)| (identity.clone(), record.live.clone()))
+                    .collect()
+            })
             .unwrap_or_default()
     }
 
     /// Takes an object in that a watch told of; says whether a look at its shop is due.
     pub(crate) fn see(&mut self, shop: &str, identity: Identity, live: Live) -> bool {
-        let old = self.world.get(shop).and_then(|objects| objects.get(&identity));
+        let old = self
+            .world
+            .get(shop)
+            .and_then(|objects| objects.get(&identity));
         // What we wrote since may be known already.
         if old.is_some_and(|old| live.is_before(&old.live)) {
             return false;
@@ -115,22 +128,38 @@ impl State {
     fn take(&mut self, shop: &str, identity: Identity, live: Live) -> bool {
         let objects = self.world.entry(shop.to_owned()).or_default();
         let (old, found) = (objects.get(&identity), live.edition(&identity.kind));
-        // Another digest is the scheduler's own writing, of this process or another one, or is written again anyway.
+        // Another digest is the scheduler's own writing, of this process or another one, or is
+        // written again anyway.
         let same = |old: &&Record| old.live.uid == live.uid && old.live.applied == live.applied;
         let ours = old.filter(same).map_or(found, |old| old.ours);
-        let news = old.is_none_or(|old| old.live.applied != live.applied || old.live.uid != live.uid || old.live.deleting != live.deleting)
-            || found != ours;
+        let news = old.is_none_or(|old| {
+            old.live.applied != live.applied
+                || old.live.uid != live.uid
+                || old.live.deleting != live.deleting
+        }) || found != ours;
         objects.insert(identity, Record { live, ours });
         news
     }
 
     /// What we wrote ourselves.
-    pub(crate) fn wrote(&mut self, shop: &str, written: Vec<(Identity, Live)>, deleted: &[Identity]) {
+    pub(crate) fn wrote(
+        &mut self,
+        shop: &str,
+        written: Vec<(Identity, Live)>,
+        deleted: &[Identity],
+    ) {
         let objects = self.world.entry(shop.to_owned()).or_default();
         for (identity, live) in written {
             // Before its watch tells: others count how many run.
-            if let Some(sequence) = (identity.kind == "Job").then(|| migration(&identity.name)).flatten() {
-                self.migrations.entry(shop.to_owned()).or_default().entry(sequence).or_insert(Progress::Runs);
+            if let Some(sequence) = (identity.kind == "Job")
+                .then(|| migration(&identity.name))
+                .flatten()
+            {
+                self.migrations
+                    .entry(shop.to_owned())
+                    .or_default()
+                    .entry(sequence)
+                    .or_insert(Progress::Runs);
             }
             let ours = live.edition(&identity.kind);
             objects.insert(identity, Record { live, ours });
@@ -150,10 +179,18 @@ impl State {
         }
     }
 
-    /// A list of a kind came whole: what is not in it is gone. Gives the shops for which something changed.
-    pub(crate) fn replace(&mut self, kind: &Kind, listed: Vec<(String, Identity, Live)>) -> BTreeSet<String> {
+    /// A list of a kind came whole: what is not in it is gone. Gives the shops for which something
+    /// changed.
+    pub(crate) fn replace(
+        &mut self,
+        kind: &Kind,
+        listed: Vec<(String, Identity, Live)>,
+    ) -> BTreeSet<String> {
         let mut changed = BTreeSet::new();
-        let present: HashSet<_> = listed.iter().map(|(_, identity, _)| identity.clone()).collect();
+        let present: HashSet<_> = listed
+            .iter()
+            .map(|(_, identity, _)| identity.clone())
+            .collect();
         self.world.retain(|shop, objects| {
             let before = objects.len();
             objects.retain(|identity, _| identity.kind != kind.name || present.contains(identity));
@@ -171,7 +208,8 @@ impl State {
         changed
     }
 
-    /// A list of a kind of workloads came whole, as shops and names: what is known of others is forgotten.
+    /// A list of a kind of workloads came whole, as shops and names: what is known of others is
+    /// forgotten.
     pub(crate) fn forget(&mut self, kind: &str, listed: &HashSet<(String, String)>) {
         let there = |shop: &str, name: &str| listed.contains(&(shop.to_owned(), name.to_owned()));
         match kind {
@@ -180,8 +218,12 @@ impl State {
                 self.crons.retain(|shop| there(shop, "cron"));
             }
             "Job" => {
-                self.migrations.iter_mut().for_each(|(shop, jobs)| jobs.retain(|sequence, _| there(shop, &format!("release-{sequence}"))));
-                self.last_backups.iter_mut().for_each(|(shop, jobs)| jobs.retain(|name, _| there(shop, name)));
+                self.migrations.iter_mut().for_each(|(shop, jobs)| {
+                    jobs.retain(|sequence, _| there(shop, &format!("release-{sequence}")))
+                });
+                self.last_backups
+                    .iter_mut()
+                    .for_each(|(shop, jobs)| jobs.retain(|name, _| there(shop, name)));
             }
             "CronJob" => self.backups.retain(|shop, _| there(shop, "backup")),
             _ => {}
@@ -191,9 +233,13 @@ impl State {
     /// A Job is gone: what it did is no longer known from it.
     pub(crate) fn forget_job(&mut self, shop: &str, name: &str) {
         if name.starts_with(LAST_BACKUP) {
-            self.last_backups.get_mut(shop).map(|jobs| jobs.remove(name));
+            self.last_backups
+                .get_mut(shop)
+                .map(|jobs| jobs.remove(name));
         } else if let Some(sequence) = migration(name) {
-            self.migrations.get_mut(shop).map(|jobs| jobs.remove(&sequence));
+            self.migrations
+                .get_mut(shop)
+                .map(|jobs| jobs.remove(&sequence));
             self.failures.remove(shop);
         }
     }
@@ -204,10 +250,18 @@ impl State {
         self.missing.remove(&name);
         let old = self.fleet.shops.insert(name.clone(), shop);
         let new = &self.fleet.shops[&name];
-        self.claims.see(&name, new, self.fleet.classes.get(&new.spec.class));
+        self.claims
+            .see(&name, new, self.fleet.classes.get(&new.spec.class));
         let Some(old) = old else { return Change::Spec };
-        let told =
-            |shop: &Shop| shop.status.as_ref().map(|status| (status.release.clone(), status.previous.clone(), status.rejected.clone()));
+        let told = |shop: &Shop| {
+            shop.status.as_ref().map(|status| {
+                (
+                    status.release.clone(),
+                    status.previous.clone(),
+                    status.rejected.clone(),
+                )
+            })
+        };
         if old.metadata.generation != new.metadata.generation {
             Change::Spec
         } else if told(&old) != told(new) {
@@ -229,7 +283,12 @@ impl State {
 
     /// Servers of a class are others now, or nobody knows them.
     fn claimed_anew(&mut self, class: &str) {
-        for (name, shop) in self.fleet.shops.iter().filter(|(_, shop)| shop.spec.class == class) {
+        for (name, shop) in self
+            .fleet
+            .shops
+            .iter()
+            .filter(|(_, shop)| shop.spec.class == class)
+        {
             self.claims.see(name, shop, self.fleet.classes.get(class));
         }
     }
@@ -242,7 +301,13 @@ impl State {
 
     /// A list of Shops came whole: what is not in it is gone.
     pub(crate) fn only(&mut self, present: &BTreeSet<String>) {
-        let gone: Vec<_> = self.fleet.shops.keys().filter(|name| !present.contains(*name)).cloned().collect();
+        let gone: Vec<_> = self
+            .fleet
+            .shops
+            .keys()
+            .filter(|name| !present.contains(*name))
+            .cloned()
+            .collect();
         for name in &gone {
             self.left(name);
         }
@@ -258,32 +323,45 @@ impl State {
     /// Takes a Release in; says whether it is another one than before.
     pub(crate) fn release(&mut self, release: &Release) -> bool {
         let name = release.metadata.name.clone().unwrap_or_default();
-        self.release_statuses.insert(name.clone(), release.status.clone().unwrap_or_default());
+        self.release_statuses
+            .insert(name.clone(), release.status.clone().unwrap_or_default());
         match InForce::read(release) {
             Ok(read) => {
                 self.unreadable.remove(&name);
                 let channel = self.fleet.releases.entry(read.channel.clone()).or_default();
-                channel.insert(read.sequence.get(), read.clone()).is_none_or(|old| old != read)
+                channel
+                    .insert(read.sequence.get(), read.clone())
+                    .is_none_or(|old| old != read)
             }
-            Err(error) => self.unreadable.insert(name, runtime::Chain(&error).to_string()).is_none(),
+            Err(error) => self
+                .unreadable
+                .insert(name, runtime::Chain(&error).to_string())
+                .is_none(),
         }
     }
 
     pub(crate) fn rollout(&mut self, rollout: Rollout) {
-        self.fleet.rollouts.insert(rollout.metadata.name.clone().unwrap_or_default(), rollout);
+        self.fleet
+            .rollouts
+            .insert(rollout.metadata.name.clone().unwrap_or_default(), rollout);
     }
 
     /// Notes which shops have something to take down and are not in the registry.
     pub(crate) fn look_for_missing(&mut self, now: Timestamp) {
         let mut missing = BTreeMap::new();
-        for shop in self.world.keys().filter(|shop| !self.fleet.shops.contains_key(*shop)) {
+        for shop in self
+            .world
+            .keys()
+            .filter(|shop| !self.fleet.shops.contains_key(*shop))
+        {
             if plan::dry_run::goes(&self.live(shop), now) {
                 missing.insert(shop.clone(), self.missing.get(shop).copied().unwrap_or(now));
             }
         }
         self.leaving.retain(|shop| missing.contains_key(shop));
         self.missing = missing;
-        self.removed.retain(|at| now.duration_since(*at) < jiff::SignedDuration::from_hours(1));
+        self.removed
+            .retain(|at| now.duration_since(*at) < jiff::SignedDuration::from_hours(1));
     }
 
     /// Every shop that is known, from either side.
@@ -309,12 +387,21 @@ mod tests {
     use api::fixtures::live;
 
     fn identity(kind: &'static str, name: &str) -> Identity {
-        Identity { api_version: "v1".into(), kind: kind.into(), namespace: Some("shop-a".to_owned()), name: name.to_owned() }
+        Identity {
+            api_version: "v1".into(),
+            kind: kind.into(),
+            namespace: Some("shop-a".to_owned()),
+            name: name.to_owned(),
+        }
     }
 
     fn found(version: u64, applied: &[u8]) -> Live {
         let applied = Some(release::Sha256::of(applied));
-        Live { version: version.to_string(), applied, ..live("release", Timestamp::UNIX_EPOCH) }
+        Live {
+            version: version.to_string(),
+            applied,
+            ..live("release", Timestamp::UNIX_EPOCH)
+        }
     }
 
     #[test]
@@ -323,18 +410,37 @@ mod tests {
         for shop in ["a", "b"] {
             state.pods.insert(shop.to_owned(), Pods::default());
             state.crons.insert(shop.to_owned());
-            state.migrations.insert(shop.to_owned(), BTreeMap::from([(42, Progress::Done), (43, Progress::Runs)]));
-            state.last_backups.insert(shop.to_owned(), BTreeMap::from([("last-backup-20261123".to_owned(), Progress::Runs)]));
+            state.migrations.insert(
+                shop.to_owned(),
+                BTreeMap::from([(42, Progress::Done), (43, Progress::Runs)]),
+            );
+            state.last_backups.insert(
+                shop.to_owned(),
+                BTreeMap::from([("last-backup-20261123".to_owned(), Progress::Runs)]),
+            );
             state.backups.insert(shop.to_owned(), None);
         }
-        let listed = |names: &[(&str, &str)]| names.iter().map(|(shop, name)| ((*shop).to_owned(), (*name).to_owned())).collect();
+        let listed = |names: &[(&str, &str)]| {
+            names
+                .iter()
+                .map(|(shop, name)| ((*shop).to_owned(), (*name).to_owned()))
+                .collect()
+        };
         state.forget("Deployment", &listed(&[("a", "web"), ("b", "cron")]));
-        state.forget("Job", &listed(&[("a", "release-43"), ("b", "last-backup-20261123")]));
+        state.forget(
+            "Job",
+            &listed(&[("a", "release-43"), ("b", "last-backup-20261123")]),
+        );
         state.forget("CronJob", &listed(&[("b", "backup")]));
         assert_eq!(state.pods.keys().collect::<Vec<_>>(), ["a"]);
         assert_eq!(state.crons.iter().collect::<Vec<_>>(), ["b"]);
         assert_eq!(state.backups.keys().collect::<Vec<_>>(), ["b"]);
-        let jobs = |shop| (state.migrations[shop].keys().copied().collect::<Vec<_>>(), state.last_backups[shop].len());
+        let jobs = |shop| {
+            (
+                state.migrations[shop].keys().copied().collect::<Vec<_>>(),
+                state.last_backups[shop].len(),
+            )
+        };
         assert_eq!((jobs("a"), jobs("b")), ((vec![43], 0), (vec![], 1)));
     }
 
@@ -344,7 +450,10 @@ mod tests {
         assert!(state.see("a", map.clone(), found(5, b"one")));
         assert!(!state.see("a", map.clone(), found(5, b"one")), "told twice");
         state.wrote("a", vec![(map.clone(), found(6, b"two"))], &[]);
-        assert!(!state.see("a", map.clone(), found(5, b"one")), "older than what we wrote");
+        assert!(
+            !state.see("a", map.clone(), found(5, b"one")),
+            "older than what we wrote"
+        );
         assert!(!state.see("a", map.clone(), found(6, b"two")));
         assert!(state.see("a", map.clone(), found(7, b"two")), "edited");
         assert_eq!(state.world["a"][&map].ours, Some(6));

@@ -30,7 +30,8 @@ fn config() -> watcher::Config {
     watcher::Config::default().page_size(PAGE)
 }
 
-/// Follows one stream until `stop`. `init` gets a whole list, `apply` and `delete` what changes after it.
+/// Follows one stream until `stop`. `init` gets a whole list, `apply` and `delete` what changes
+/// after it.
 async fn follow<K, S>(
     what: &'static str,
     controller: &Controller,
@@ -45,7 +46,8 @@ async fn follow<K, S>(
     let stream = stream.default_backoff();
     pin_mut!(stream);
     let mut listed = Vec::new();
-    // One kind is listed after another: all lists at once, each held until it is whole, would be most of the process's memory for ever.
+    // One kind is listed after another: all lists at once, each held until it is whole, would be
+    // most of the process's memory for ever.
     let mut turn = None;
     loop {
         let event = tokio::select! {
@@ -57,7 +59,8 @@ async fn follow<K, S>(
         }
         match event {
             None => return,
-            // The watcher lists anew, after a pause: also where its place in time was forgotten (410).
+            // The watcher lists anew, after a pause: also where its place in time was forgotten
+            // (410).
             Some(Err(error)) => warn!(what, error = %runtime::Chain(&error), "watch broken"),
             Some(Ok(Event::Init)) => {
                 listed.clear();
@@ -76,7 +79,8 @@ async fn follow<K, S>(
     }
 }
 
-/// A stream with what is held of each object, as soon as it came; those of which nothing is held are left out.
+/// A stream with what is held of each object, as soon as it came; those of which nothing is held
+/// are left out.
 fn kept<K, T>(
     stream: impl Stream<Item = Result<Event<K>, watcher::Error>>,
     keep: impl Fn(K) -> Option<T>,
@@ -93,12 +97,16 @@ fn kept<K, T>(
     stream.filter_map(move |event| future::ready(event.map(&kept).transpose()))
 }
 
-fn resources<K>(controller: &Controller) -> impl Stream<Item = Result<Event<K>, watcher::Error>> + use<K>
+fn resources<K>(
+    controller: &Controller,
+) -> impl Stream<Item = Result<Event<K>, watcher::Error>> + use<K>
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
 {
     let stream = watcher(Api::<K>::all(controller.cluster.client()), config());
-    stream.map(|event| event.map(|event| event.modify(|object| object.meta_mut().managed_fields = None)))
+    stream.map(|event| {
+        event.map(|event| event.modify(|object| object.meta_mut().managed_fields = None))
+    })
 }
 
 fn name(resource: &impl Resource) -> String {
@@ -122,8 +130,11 @@ pub(super) async fn shops(controller: Arc<Controller>, stop: CancellationToken) 
         let present: BTreeSet<_> = shops.iter().map(name).collect();
         state.only(&present);
         // At the start everything is looked at, and later what differs.
-        let changed: Vec<_> =
-            shops.into_iter().map(|shop| (name(&shop), state.shop(shop))).filter(|(_, change)| *change != Change::Nothing).collect();
+        let changed: Vec<_> = shops
+            .into_iter()
+            .map(|shop| (name(&shop), state.shop(shop)))
+            .filter(|(_, change)| *change != Change::Nothing)
+            .collect();
         drop(state);
         for (name, _) in &changed {
             controller.ask(name, Priority::Slow);
@@ -135,7 +146,16 @@ pub(super) async fn shops(controller: Arc<Controller>, stop: CancellationToken) 
         controller.forget(&name(&shop));
         controller.edge.notify_one();
     };
-    follow("shops", &controller, resources(&controller), &stop, all, one, gone).await;
+    follow(
+        "shops",
+        &controller,
+        resources(&controller),
+        &stop,
+        all,
+        one,
+        gone,
+    )
+    .await;
 }
 
 pub(super) async fn classes(controller: Arc<Controller>, stop: CancellationToken) {
@@ -143,8 +163,13 @@ pub(super) async fn classes(controller: Arc<Controller>, stop: CancellationToken
         let name = name(&class);
         let mut state = controller.lock();
         if state.class(class) {
-            let concerned: Vec<_> =
-                state.fleet.shops.iter().filter(|(_, shop)| shop.spec.class == name).map(|(name, _)| name.clone()).collect();
+            let concerned: Vec<_> = state
+                .fleet
+                .shops
+                .iter()
+                .filter(|(_, shop)| shop.spec.class == name)
+                .map(|(name, _)| name.clone())
+                .collect();
             drop(state);
             controller.edge.notify_one();
             // A person waits for the first of them, and not for each.
@@ -157,7 +182,13 @@ pub(super) async fn classes(controller: Arc<Controller>, stop: CancellationToken
         let present: BTreeSet<_> = classes.iter().map(name).collect();
         {
             let mut state = controller.lock();
-            let gone: Vec<_> = state.fleet.classes.keys().filter(|name| !present.contains(*name)).cloned().collect();
+            let gone: Vec<_> = state
+                .fleet
+                .classes
+                .keys()
+                .filter(|name| !present.contains(*name))
+                .cloned()
+                .collect();
             for name in &gone {
                 state.class_left(name);
             }
@@ -165,7 +196,16 @@ pub(super) async fn classes(controller: Arc<Controller>, stop: CancellationToken
         classes.into_iter().for_each(one);
     };
     let gone = |class: ShopClass| controller.lock().class_left(&name(&class));
-    follow("classes", &controller, resources(&controller), &stop, all, one, gone).await;
+    follow(
+        "classes",
+        &controller,
+        resources(&controller),
+        &stop,
+        all,
+        one,
+        gone,
+    )
+    .await;
 }
 
 pub(super) async fn releases(controller: Arc<Controller>, stop: CancellationToken) {
@@ -177,10 +217,20 @@ pub(super) async fn releases(controller: Arc<Controller>, stop: CancellationToke
         }
         // Shops that wait for a first release, or for this one.
         let waits = |shop: &Shop| {
-            let told = shop.status.as_ref().and_then(|status| status.release.as_ref());
-            shop.spec.channel == release.spec.channel && told.is_none_or(|told| Some(&told.name) == release.metadata.name.as_ref())
+            let told = shop
+                .status
+                .as_ref()
+                .and_then(|status| status.release.as_ref());
+            shop.spec.channel == release.spec.channel
+                && told.is_none_or(|told| Some(&told.name) == release.metadata.name.as_ref())
         };
-        let concerned: Vec<_> = state.fleet.shops.iter().filter(|(_, shop)| waits(shop)).map(|(name, _)| name.clone()).collect();
+        let concerned: Vec<_> = state
+            .fleet
+            .shops
+            .iter()
+            .filter(|(_, shop)| waits(shop))
+            .map(|(name, _)| name.clone())
+            .collect();
         drop(state);
         if controller.complete() {
             for shop in &concerned {
@@ -190,19 +240,43 @@ pub(super) async fn releases(controller: Arc<Controller>, stop: CancellationToke
     };
     let all = |releases: Vec<Release>| {
         let present: BTreeSet<_> = releases.iter().map(name).collect();
-        controller.lock().release_statuses.retain(|name, _| present.contains(name));
-        controller.lock().unreadable.retain(|name, _| present.contains(name));
-        controller.lock().fleet.releases.values_mut().for_each(|channel| channel.retain(|_, release| present.contains(&release.name)));
+        controller
+            .lock()
+            .release_statuses
+            .retain(|name, _| present.contains(name));
+        controller
+            .lock()
+            .unreadable
+            .retain(|name, _| present.contains(name));
+        controller
+            .lock()
+            .fleet
+            .releases
+            .values_mut()
+            .for_each(|channel| channel.retain(|_, release| present.contains(&release.name)));
         releases.into_iter().for_each(one);
     };
     let gone = |release: Release| {
         let name = name(&release);
         let mut state = controller.lock();
-        state.fleet.releases.values_mut().for_each(|channel| channel.retain(|_, release| release.name != name));
+        state
+            .fleet
+            .releases
+            .values_mut()
+            .for_each(|channel| channel.retain(|_, release| release.name != name));
         state.release_statuses.remove(&name);
         state.unreadable.remove(&name);
     };
-    follow("releases", &controller, resources(&controller), &stop, all, one, gone).await;
+    follow(
+        "releases",
+        &controller,
+        resources(&controller),
+        &stop,
+        all,
+        one,
+        gone,
+    )
+    .await;
 }
 
 pub(super) async fn rollouts(controller: Arc<Controller>, stop: CancellationToken) {
@@ -215,7 +289,16 @@ pub(super) async fn rollouts(controller: Arc<Controller>, stop: CancellationToke
         rollouts.into_iter().for_each(one);
     };
     let gone = |rollout: Rollout| drop(controller.lock().fleet.rollouts.remove(&name(&rollout)));
-    follow("rollouts", &controller, resources(&controller), &stop, all, one, gone).await;
+    follow(
+        "rollouts",
+        &controller,
+        resources(&controller),
+        &stop,
+        all,
+        one,
+        gone,
+    )
+    .await;
 }
 
 fn replace(controller: &Controller, kind: &Kind, items: Vec<(String, Identity, Live)>) {

@@ -17,8 +17,9 @@ use std::{
 };
 use tokio::task::spawn_blocking;
 
-/// How much one piece of a body holds: 256 KiB, so that a thread is woken a few times a chunk and not hundreds of times, and that a pull's
-/// requests in flight stay within what it sets aside for their bodies.
+/// How much one piece of a body holds: 256 KiB, so that a thread is woken a few times a chunk and
+/// not hundreds of times, and that a pull's requests in flight stay within what it sets aside for
+/// their bodies.
 const PIECE: usize = 256 << 10;
 
 /// An object being read, from `at` on.
@@ -32,18 +33,29 @@ struct Reading {
 }
 
 pub(super) fn info(tree: &Tree, key: &RelativePath) -> Result<Option<Info>, StoreError> {
-    Ok(tree.object(key)?.map(|(_, stat)| Info { size: size(&stat), etag: etag(&stat) }))
+    Ok(tree.object(key)?.map(|(_, stat)| Info {
+        size: size(&stat),
+        etag: etag(&stat),
+    }))
 }
 
 /// Compares byte by byte: what is on a disk of ours costs no more to read than to hash.
 pub(super) fn holds(tree: &Tree, key: &RelativePath, path: &Path) -> Result<Holds, StoreError> {
-    let disk = |source| StoreError::Disk { path: path.to_owned(), source };
-    let Some((theirs, stat)) = tree.object(key)? else { return Ok(Holds::Nothing) };
+    let disk = |source| StoreError::Disk {
+        path: path.to_owned(),
+        source,
+    };
+    let Some((theirs, stat)) = tree.object(key)? else {
+        return Ok(Holds::Nothing);
+    };
     let ours = File::open(path).map_err(disk)?;
     if ours.metadata().map_err(disk)?.len() != size(&stat) {
         return Ok(Holds::Other);
     }
-    let mut readers = (BufReader::with_capacity(PIECE, ours), BufReader::with_capacity(PIECE, theirs));
+    let mut readers = (
+        BufReader::with_capacity(PIECE, ours),
+        BufReader::with_capacity(PIECE, theirs),
+    );
     loop {
         tree.call.in_time()?;
         let (ours, theirs) = (readers.0.fill_buf().map_err(disk)?, readers.1.fill_buf());
@@ -60,19 +72,37 @@ pub(super) fn holds(tree: &Tree, key: &RelativePath, path: &Path) -> Result<Hold
     }
 }
 
-pub(super) fn whole(tree: Tree, key: &RelativePath, limit: u64, known: Option<&Etag>, stats: &Stats) -> Result<Option<Object>, StoreError> {
+pub(super) fn whole(
+    tree: Tree,
+    key: &RelativePath,
+    limit: u64,
+    known: Option<&Etag>,
+    stats: &Stats,
+) -> Result<Option<Object>, StoreError> {
     let (file, stat) = tree.object(key)?.ok_or_else(|| tree.missing())?;
     let (end, etag) = (size(&stat), etag(&stat));
     if known == Some(&etag) {
         return Ok(None);
     }
     if end > limit {
-        return Err(StoreError::TooLarge { subject: tree.call.subject, limit });
+        return Err(StoreError::TooLarge {
+            subject: tree.call.subject,
+            limit,
+        });
     }
-    let mut reading = Reading { tree, file, etag, at: 0, end };
+    let mut reading = Reading {
+        tree,
+        file,
+        etag,
+        at: 0,
+        end,
+    };
     let bytes = reading.read(end)?;
     stats.receive(bytes.len());
-    Ok(Some(Object { bytes, etag: reading.etag }))
+    Ok(Some(Object {
+        bytes,
+        etag: reading.etag,
+    }))
 }
 
 pub(super) fn range(
@@ -88,9 +118,18 @@ pub(super) fn range(
         return Err(tree.replaced());
     }
     if range.end > size(&stat) {
-        return Err(StoreError::Short { subject: tree.call.subject, end: range.end });
+        return Err(StoreError::Short {
+            subject: tree.call.subject,
+            end: range.end,
+        });
     }
-    let reading = Reading { tree, file, etag, at: range.start, end: range.end };
+    let reading = Reading {
+        tree,
+        file,
+        etag,
+        at: range.start,
+        end: range.end,
+    };
     Ok(Body::new(stream::unfold(Some((reading, stats)), next)))
 }
 
@@ -110,20 +149,30 @@ async fn next(unfolding: Unfolding) -> Option<(Result<Bytes, StoreError>, Unfold
             Some((Ok(bytes), Some((reading, stats))))
         }
         Ok((_, Err(error))) => Some((Err(error), None)),
-        Err(panicked) => Some((Err(StoreError::Disk { path, source: io::Error::other(panicked) }), None)),
+        Err(panicked) => Some((
+            Err(StoreError::Disk {
+                path,
+                source: io::Error::other(panicked),
+            }),
+            None,
+        )),
     }
 }
 
 impl Reading {
-    /// The next `most` bytes, or those up to the end. The last of them come only if the file is as it was at the start.
+    /// The next `most` bytes, or those up to the end. The last of them come only if the file is as
+    /// it was at the start.
     fn read(&mut self, most: u64) -> Result<Bytes, StoreError> {
         let shown = self.tree.call.subject.key.clone();
         let length = most.min(self.end - self.at);
-        let length = usize::try_from(length).map_err(|_| self.tree.error(&shown, io::ErrorKind::FileTooLarge))?;
+        let length = usize::try_from(length)
+            .map_err(|_| self.tree.error(&shown, io::ErrorKind::FileTooLarge))?;
         let mut bytes = vec![0; length];
         match self.file.read_exact_at(&mut bytes, self.at) {
             Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Err(self.tree.replaced()),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                return Err(self.tree.replaced());
+            }
             Err(error) => return Err(self.tree.error(&shown, error)),
         }
         self.at += length as u64;

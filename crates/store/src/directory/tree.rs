@@ -32,11 +32,16 @@ impl Call {
         if Instant::now() < self.until {
             return Ok(());
         }
-        Err(StoreError::Deadline { subject: self.subject.clone(), limit: self.limit, source: None })
+        Err(StoreError::Deadline {
+            subject: self.subject.clone(),
+            limit: self.limit,
+            source: None,
+        })
     }
 }
 
-/// The opened directory, and the call it was opened for. Links are followed only where they stay below it.
+/// The opened directory, and the call it was opened for. Links are followed only where they stay
+/// below it.
 #[derive(Debug)]
 pub(super) struct Tree {
     pub(super) call: Call,
@@ -48,7 +53,9 @@ impl Tree {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         match openat(CWD, &call.root, flags, Mode::empty()) {
             Ok(directory) => Ok(Self { call, directory }),
-            Err(Errno::NOENT | Errno::NOTDIR) => Err(StoreError::Bucket { subject: call.subject }),
+            Err(Errno::NOENT | Errno::NOTDIR) => Err(StoreError::Bucket {
+                subject: call.subject,
+            }),
             Err(errno) => Err(refused(&call, call.root.clone(), errno.into())),
         }
     }
@@ -57,7 +64,13 @@ impl Tree {
     pub(super) fn descend(&self, path: &str, flags: OFlags) -> Result<Option<OwnedFd>, StoreError> {
         // NONBLOCK: whoever puts a fifo there must not hold us.
         let flags = flags | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        match openat2(&self.directory, path, flags, Mode::empty(), ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS) {
+        match openat2(
+            &self.directory,
+            path,
+            flags,
+            Mode::empty(),
+            ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS,
+        ) {
             Ok(opened) => Ok(Some(opened)),
             Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
             Err(errno) => Err(self.error(path, errno)),
@@ -75,11 +88,15 @@ impl Tree {
     }
 
     pub(super) fn missing(&self) -> StoreError {
-        StoreError::Missing { subject: self.call.subject.clone() }
+        StoreError::Missing {
+            subject: self.call.subject.clone(),
+        }
     }
 
     pub(super) fn replaced(&self) -> StoreError {
-        StoreError::Replaced { subject: self.call.subject.clone() }
+        StoreError::Replaced {
+            subject: self.call.subject.clone(),
+        }
     }
 
     /// What `error` at `path`, relative to the directory, means.
@@ -91,16 +108,25 @@ impl Tree {
 fn refused(call: &Call, path: PathBuf, source: io::Error) -> StoreError {
     let subject = call.subject.clone();
     match Errno::from_io_error(&source) {
-        Some(Errno::ACCESS | Errno::PERM) => StoreError::Forbidden { subject, code: format!("{source}: {}", path.display()) },
+        Some(Errno::ACCESS | Errno::PERM) => StoreError::Forbidden {
+            subject,
+            code: format!("{source}: {}", path.display()),
+        },
         // What openat2 says of a path that leaves the directory, and of a link to itself.
-        Some(Errno::XDEV | Errno::LOOP) => StoreError::Refused { subject, code: format!("{} leads out of the directory", path.display()) },
+        Some(Errno::XDEV | Errno::LOOP) => StoreError::Refused {
+            subject,
+            code: format!("{} leads out of the directory", path.display()),
+        },
         _ => StoreError::Disk { path, source },
     }
 }
 
 /// The state of a file. Without its time of change, which a backup's `chmod` or `link` moves.
 pub(super) fn etag(stat: &Stat) -> Etag {
-    Etag::new(format!("\"{:x}-{:x}-{:x}.{:x}\"", stat.st_ino, stat.st_size, stat.st_mtime, stat.st_mtime_nsec))
+    Etag::new(format!(
+        "\"{:x}-{:x}-{:x}.{:x}\"",
+        stat.st_ino, stat.st_size, stat.st_mtime, stat.st_mtime_nsec
+    ))
 }
 
 /// The size of a file.

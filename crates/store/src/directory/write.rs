@@ -1,10 +1,14 @@
-//! Writing objects of a directory: staged under a temporary name, then renamed or linked under a lock.
+//! Writing objects of a directory: staged under a temporary name, then renamed or linked under a
+//! lock.
 
 use super::tree::{RESERVED, Tree, etag};
 use crate::{Condition, Etag, StoreError};
 use release::RelativePath;
 use rustix::{
-    fs::{AtFlags, Dir, FlockOperation, Mode, OFlags, flock, fstat, fsync, linkat, mkdirat, openat, renameat, statat, unlinkat},
+    fs::{
+        AtFlags, Dir, FlockOperation, Mode, OFlags, flock, fstat, fsync, linkat, mkdirat, openat,
+        renameat, statat, unlinkat,
+    },
     io::Errno,
 };
 use std::{
@@ -17,10 +21,12 @@ use std::{
 };
 use tracing::warn;
 
-/// How long a writer waits before it tries the lock again: others hold it for a rename and a sync, some milliseconds.
+/// How long a writer waits before it tries the lock again: others hold it for a rename and a sync,
+/// some milliseconds.
 const LOCK_PAUSE: Duration = Duration::from_millis(5);
 
-/// After which time without a change a temporary file is taken for one that a killed writer left: a day.
+/// After which time without a change a temporary file is taken for one that a killed writer left: a
+/// day.
 const LEFT_BEHIND: Duration = Duration::from_hours(24);
 
 /// A file being written, which no reader sees. Dropped before it is committed, it is removed.
@@ -39,16 +45,25 @@ impl Staged {
         let name = format!("{:032x}", rand::random::<u128>());
         hit(&tree, "store.put.stage")?;
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-        let file = openat(&place, &name, flags, Mode::from_raw_mode(0o644)).map_err(|errno| tree.error(RESERVED, errno))?;
-        let staged = Self { tree, place: Some(place), name, file: file.into() };
+        let file = openat(&place, &name, flags, Mode::from_raw_mode(0o644))
+            .map_err(|errno| tree.error(RESERVED, errno))?;
+        let staged = Self {
+            tree,
+            place: Some(place),
+            name,
+            file: file.into(),
+        };
         staged.sweep()?;
         Ok(staged)
     }
 
-    /// Removes temporary files that a killed writer left. One that still writes has changed its file today, by the clock that dates our own: a
-    /// file server's, which need not be this machine's.
+    /// Removes temporary files that a killed writer left. One that still writes has changed its
+    /// file today, by the clock that dates our own: a file server's, which need not be this
+    /// machine's.
     fn sweep(&self) -> Result<(), StoreError> {
-        let Some(place) = &self.place else { return Ok(()) };
+        let Some(place) = &self.place else {
+            return Ok(());
+        };
         let error = |errno: Errno| self.tree.error(RESERVED, errno);
         let today = fstat(&self.file).map_err(error)?.st_mtime;
         let oldest = today.saturating_sub(i64::try_from(LEFT_BEHIND.as_secs()).unwrap_or(i64::MAX));
@@ -59,7 +74,9 @@ impl Staged {
                 continue;
             }
             // One that is gone meanwhile was another writer's.
-            let Ok(stat) = statat(place, name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
+            let Ok(stat) = statat(place, name, AtFlags::SYMLINK_NOFOLLOW) else {
+                continue;
+            };
             if stat.st_mtime < oldest {
                 hit(&self.tree, "store.put.sweep")?;
                 if let Err(error) = unlinkat(place, name, AtFlags::empty()) {
@@ -72,24 +89,44 @@ impl Staged {
 
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
         hit(&self.tree, "store.put.write")?;
-        self.file.write_all(bytes).map_err(|error| self.error(error))
+        self.file
+            .write_all(bytes)
+            .map_err(|error| self.error(error))
     }
 
     /// Appends the next `length` bytes of `source`, which is the file at `path`.
-    pub(super) fn copy(&mut self, source: &File, path: &Path, length: u64) -> Result<(), StoreError> {
+    pub(super) fn copy(
+        &mut self,
+        source: &File,
+        path: &Path,
+        length: u64,
+    ) -> Result<(), StoreError> {
         hit(&self.tree, "store.put.write")?;
         // The kernel copies: copy_file_range(2) shares the blocks where the file system can.
-        let copied = io::copy(&mut source.take(length), &mut self.file).map_err(|error| self.error(error))?;
+        let copied = io::copy(&mut source.take(length), &mut self.file)
+            .map_err(|error| self.error(error))?;
         if copied == length {
             return Ok(());
         }
-        let source = io::Error::new(io::ErrorKind::UnexpectedEof, "the file became shorter while it was read");
-        Err(StoreError::Disk { path: path.to_owned(), source })
+        let source = io::Error::new(
+            io::ErrorKind::UnexpectedEof,
+            "the file became shorter while it was read",
+        );
+        Err(StoreError::Disk {
+            path: path.to_owned(),
+            source,
+        })
     }
 
     /// Makes the file the object of `key`, durably, if `condition` holds.
-    pub(super) fn commit(mut self, key: &RelativePath, condition: &Condition) -> Result<Etag, StoreError> {
-        let Some(place) = &self.place else { return Err(self.error(io::ErrorKind::NotFound)) };
+    pub(super) fn commit(
+        mut self,
+        key: &RelativePath,
+        condition: &Condition,
+    ) -> Result<Etag, StoreError> {
+        let Some(place) = &self.place else {
+            return Err(self.error(io::ErrorKind::NotFound));
+        };
         hit(&self.tree, "store.put.sync")?;
         fsync(&self.file).map_err(|errno| self.error(errno))?;
         let parent = directory(&self.tree, key.parent().unwrap_or("."))?;
@@ -102,7 +139,8 @@ impl Staged {
         }
         hit(&self.tree, "store.put")?;
         let moved = if *condition == Condition::Absent {
-            // link(2) and not rename(2): it fails where the name is taken, so that even a writer without the lock is not overwritten.
+            // link(2) and not rename(2): it fails where the name is taken, so that even a writer
+            // without the lock is not overwritten.
             linkat(place, &self.name, &parent, key.name(), AtFlags::empty())
         } else {
             renameat(place, &self.name, &parent, key.name())
@@ -117,11 +155,15 @@ impl Staged {
         fsync(&parent).map_err(|errno| self.tree.error(key.as_str(), errno))?;
         drop(locked);
         hit(&self.tree, "store.put.done")?;
-        fstat(&self.file).map(|stat| etag(&stat)).map_err(|errno| self.error(errno))
+        fstat(&self.file)
+            .map(|stat| etag(&stat))
+            .map_err(|errno| self.error(errno))
     }
 
     fn condition(&self) -> StoreError {
-        StoreError::Condition { subject: self.tree.call.subject.clone() }
+        StoreError::Condition {
+            subject: self.tree.call.subject.clone(),
+        }
     }
 
     fn error(&self, error: impl Into<io::Error>) -> StoreError {
@@ -131,7 +173,11 @@ impl Staged {
 
 impl Drop for Staged {
     fn drop(&mut self) {
-        if let Some(Err(error)) = self.place.as_ref().map(|place| unlinkat(place, &self.name, AtFlags::empty())) {
+        if let Some(Err(error)) = self
+            .place
+            .as_ref()
+            .map(|place| unlinkat(place, &self.name, AtFlags::empty()))
+        {
             warn!(file = self.name, error = %error, "temporary file not removed");
         }
     }
@@ -139,7 +185,11 @@ impl Drop for Staged {
 
 /// Removes the object of `key` durably, if there is one.
 pub(super) fn delete(tree: &Tree, key: &RelativePath) -> Result<(), StoreError> {
-    let Some(parent) = tree.descend(key.parent().unwrap_or("."), OFlags::RDONLY | OFlags::DIRECTORY)? else {
+    let Some(parent) = tree.descend(
+        key.parent().unwrap_or("."),
+        OFlags::RDONLY | OFlags::DIRECTORY,
+    )?
+    else {
         return Ok(());
     };
     if tree.object(key)?.is_none() {
@@ -156,7 +206,8 @@ pub(super) fn delete(tree: &Tree, key: &RelativePath) -> Result<(), StoreError> 
     hit(tree, "store.delete.done")
 }
 
-/// Opens the directory at `path`, made first where it is missing, each new name durable before the one below it.
+/// Opens the directory at `path`, made first where it is missing, each new name durable before the
+/// one below it.
 fn directory(tree: &Tree, path: &str) -> Result<OwnedFd, StoreError> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY;
     if let Some(opened) = tree.descend(path, flags)? {
@@ -170,7 +221,8 @@ fn directory(tree: &Tree, path: &str) -> Result<OwnedFd, StoreError> {
         Err(errno) => return Err(tree.error(path, errno)),
     }
     fsync(&above).map_err(|errno| tree.error(path, errno))?;
-    tree.descend(path, flags)?.ok_or_else(|| tree.error(path, Errno::NOTDIR))
+    tree.descend(path, flags)?
+        .ok_or_else(|| tree.error(path, Errno::NOTDIR))
 }
 
 /// Takes the writers' lock, which goes when the file is closed, by whatever end of the process.
@@ -182,7 +234,8 @@ fn lock(tree: &Tree, place: &OwnedFd) -> Result<OwnedFd, StoreError> {
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => return Ok(file),
             Err(Errno::WOULDBLOCK | Errno::INTR) => {
-                // Not the blocking call: a holder that is stopped must not take us past the deadline.
+                // Not the blocking call: a holder that is stopped must not take us past the
+                // deadline.
                 tree.call.in_time()?;
                 sleep(LOCK_PAUSE);
             }

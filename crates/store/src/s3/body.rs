@@ -44,7 +44,8 @@ pub(super) async fn range(
     etag: Option<Etag>,
 ) -> Result<Body, StoreError> {
     let mut reading = Reading::new(inner, subject, key, range, etag);
-    // The first answer is waited for here, so that what is missing or forbidden is this call's error.
+    // The first answer is waited for here, so that what is missing or forbidden is this call's
+    // error.
     reading.connect().await?;
     Ok(reading.into_body())
 }
@@ -59,20 +60,29 @@ pub(super) async fn whole(
     let attempt = || async {
         let request = |client: aws_sdk_s3::Client| {
             let request = client.get_object().bucket(&inner.bucket).key(&key);
-            request.set_if_none_match(known.map(|etag| etag.as_str().to_owned())).send()
+            request
+                .set_if_none_match(known.map(|etag| etag.as_str().to_owned()))
+                .send()
         };
         match inner.ask(0, request).await {
             Ok(answer) => Ok(Some(answer)),
-            Err(Answer { said: Said::NotModified, .. }) => Ok(None),
+            Err(Answer {
+                said: Said::NotModified,
+                ..
+            }) => Ok(None),
             Err(answer) => Err(inner.failure(&subject, answer)),
         }
     };
     let Some(answer) = inner.retry.run(&subject, attempt).await? else {
         return Ok(None);
     };
-    Inner::unencoded(&subject, answer.content_encoding.as_deref()).map_err(|failure| failure.error)?;
+    Inner::unencoded(&subject, answer.content_encoding.as_deref())
+        .map_err(|failure| failure.error)?;
     let etag = Inner::state(&subject, answer.e_tag).map_err(|failure| failure.error)?;
-    let Some(size) = answer.content_length.and_then(|size| u64::try_from(size).ok()) else {
+    let Some(size) = answer
+        .content_length
+        .and_then(|size| u64::try_from(size).ok())
+    else {
         return Err(Inner::strange(&subject, "an answer without a Content-Length").error);
     };
     if size > limit {
@@ -80,13 +90,32 @@ pub(super) async fn whole(
     }
     let mut reading = Reading::new(inner, subject, key, 0..size, Some(etag.clone()));
     reading.stream = Some(reading.metered(answer.body));
-    Ok(Some(Object { bytes: reading.into_body().collect().await?, etag }))
+    Ok(Some(Object {
+        bytes: reading.into_body().collect().await?,
+        etag,
+    }))
 }
 
 impl Reading {
-    fn new(inner: &Arc<Inner>, subject: Subject, key: String, range: Range<u64>, etag: Option<Etag>) -> Self {
+    fn new(
+        inner: &Arc<Inner>,
+        subject: Subject,
+        key: String,
+        range: Range<u64>,
+        etag: Option<Etag>,
+    ) -> Self {
         let (at, end) = (range.start, range.end);
-        Self { inner: Arc::clone(inner), subject, key, at, end, etag, attempts: Attempts::default(), last: None, stream: None }
+        Self {
+            inner: Arc::clone(inner),
+            subject,
+            key,
+            at,
+            end,
+            etag,
+            attempts: Attempts::default(),
+            last: None,
+            stream: None,
+        }
     }
 
     fn into_body(self) -> Body {
@@ -101,7 +130,12 @@ impl Reading {
     }
 
     fn metered(&self, bytes: ByteStream) -> Stream {
-        Stream { bytes, meter: Meter::new(self.inner.options.floor, self.inner.options.window), received: 0, slow: false }
+        Stream {
+            bytes,
+            meter: Meter::new(self.inner.options.floor, self.inner.options.window),
+            received: 0,
+            slow: false,
+        }
     }
 
     async fn next(&mut self) -> Result<Option<Bytes>, StoreError> {
@@ -109,7 +143,11 @@ impl Reading {
             self.connect().await?;
             let met = match self.piece().await {
                 Ok(Some(piece)) => return Ok(Some(piece)),
-                Ok(None) => StoreError::Broken { subject: self.subject.clone(), at: self.at, source: None },
+                Ok(None) => StoreError::Broken {
+                    subject: self.subject.clone(),
+                    at: self.at,
+                    source: None,
+                },
                 Err(error) => error,
             };
             self.recover(met).await?;
@@ -121,19 +159,28 @@ impl Reading {
     /// The next piece of the answer that is being read, or `None` where it ended early.
     async fn piece(&mut self) -> Result<Option<Bytes>, StoreError> {
         let until = self.inner.retry.until();
-        let Some(stream) = &mut self.stream else { return Ok(None) };
+        let Some(stream) = &mut self.stream else {
+            return Ok(None);
+        };
         if stream.slow {
             return Err(self.stalled());
         }
         let started = Instant::now();
-        let patience = stream.meter.left().min(until.saturating_duration_since(started));
+        let patience = stream
+            .meter
+            .left()
+            .min(until.saturating_duration_since(started));
         let came = timeout(patience, stream.bytes.next()).await;
         self.inner.stats.wait(started.elapsed());
         let piece = match came {
             Ok(Some(Ok(piece))) => piece,
             Ok(None) => return Ok(None),
             Ok(Some(Err(source))) => {
-                return Err(StoreError::Broken { subject: self.subject.clone(), at: self.at, source: Some(source.into()) });
+                return Err(StoreError::Broken {
+                    subject: self.subject.clone(),
+                    at: self.at,
+                    source: Some(source.into()),
+                });
             }
             Err(_elapsed) => return Err(self.stalled()),
         };
@@ -141,31 +188,49 @@ impl Reading {
         stream.received += piece.len() as u64;
         self.inner.stats.receive(piece.len());
         self.at += piece.len() as u64;
-        let excess = self.at == self.end && matches!(stream.bytes.next().now_or_never(), Some(Some(Ok(more))) if !more.is_empty());
+        let excess = self.at == self.end
+            && matches!(stream.bytes.next().now_or_never(), Some(Some(Ok(more))) if !more.is_empty());
         if excess || self.at > self.end {
-            return Err(StoreError::Replaced { subject: self.subject.clone() });
+            return Err(StoreError::Replaced {
+                subject: self.subject.clone(),
+            });
         }
         Ok(Some(piece))
     }
 
     fn stalled(&self) -> StoreError {
         let (floor, window) = (self.inner.options.floor, self.inner.options.window);
-        StoreError::Stalled { subject: self.subject.clone(), floor, window, at: self.at }
+        StoreError::Stalled {
+            subject: self.subject.clone(),
+            floor,
+            window,
+            at: self.at,
+        }
     }
 
     /// Leaves the present answer after `met`, and waits before the next is asked for.
     async fn recover(&mut self, met: StoreError) -> Result<(), StoreError> {
         let received = self.stream.take().map_or(0, |stream| stream.received);
-        // An answer that brought a second's worth of bytes was a success until then. One that brings a few bytes each time is not.
+        // An answer that brought a second's worth of bytes was a success until then. One that
+        // brings a few bytes each time is not.
         if received >= self.inner.options.floor {
             self.inner.retry.succeeded(&mut self.attempts);
         }
-        let class = if matches!(met, StoreError::Replaced { .. }) { Class::Final } else { Class::Trouble };
+        let class = if matches!(met, StoreError::Replaced { .. }) {
+            Class::Final
+        } else {
+            Class::Trouble
+        };
         self.pause(Failure { error: met, class }).await
     }
 
     async fn pause(&mut self, failure: Failure) -> Result<(), StoreError> {
-        self.last = Some(self.inner.retry.pause(&self.subject, &mut self.attempts, failure).await?);
+        self.last = Some(
+            self.inner
+                .retry
+                .pause(&self.subject, &mut self.attempts, failure)
+                .await?,
+        );
         Ok(())
     }
 
@@ -174,16 +239,27 @@ impl Reading {
         while self.stream.is_none() {
             let inner = Arc::clone(&self.inner);
             let request = |client: aws_sdk_s3::Client| {
-                let request = client.get_object().bucket(&inner.bucket).key(&self.key).range(format!("bytes={}-{}", self.at, self.end - 1));
-                request.set_if_match(self.etag.as_ref().map(|etag| etag.as_str().to_owned())).send()
+                let request = client
+                    .get_object()
+                    .bucket(&inner.bucket)
+                    .key(&self.key)
+                    .range(format!("bytes={}-{}", self.at, self.end - 1));
+                request
+                    .set_if_match(self.etag.as_ref().map(|etag| etag.as_str().to_owned()))
+                    .send()
             };
-            let left = inner.retry.until().saturating_duration_since(Instant::now());
+            let left = inner
+                .retry
+                .until()
+                .saturating_duration_since(Instant::now());
             let failure = match timeout(left, inner.ask(0, request)).await {
                 Ok(Ok(answer)) => match self.accept(answer) {
                     Ok(()) => return Ok(()),
                     Err(failure) => failure,
                 },
-                Ok(Err(Answer { said: Said::Range, .. })) => Failure::last(self.short()),
+                Ok(Err(Answer {
+                    said: Said::Range, ..
+                })) => Failure::last(self.short()),
                 Ok(Err(answer)) => inner.failure(&self.subject, answer),
                 Err(_elapsed) => return Err(inner.retry.too_late(&self.subject, self.last.take())),
             };
@@ -197,28 +273,50 @@ impl Reading {
         Inner::unencoded(&self.subject, answer.content_encoding.as_deref())?;
         let etag = Inner::state(&self.subject, answer.e_tag)?;
         if *self.etag.get_or_insert_with(|| etag.clone()) != etag {
-            return Err(Failure::last(StoreError::Replaced { subject: self.subject.clone() }));
+            return Err(Failure::last(StoreError::Replaced {
+                subject: self.subject.clone(),
+            }));
         }
-        let length = answer.content_length.and_then(|length| u64::try_from(length).ok());
-        // Without a range the answer is the whole object, which serves where the whole was asked for.
-        let sent = answer.content_range.as_deref().map_or_else(|| length.map(|length| 0..length), sent_range);
+        let length = answer
+            .content_length
+            .and_then(|length| u64::try_from(length).ok());
+        // Without a range the answer is the whole object, which serves where the whole was asked
+        // for.
+        let sent = answer
+            .content_range
+            .as_deref()
+            .map_or_else(|| length.map(|length| 0..length), sent_range);
         match sent {
             Some(sent) if sent == (self.at..self.end) => {}
-            Some(sent) if sent.start == self.at && sent.end < self.end => return Err(Failure::last(self.short())),
-            _ => return Err(Inner::strange(&self.subject, "other bytes than those of the Range that was asked for")),
+            Some(sent) if sent.start == self.at && sent.end < self.end => {
+                return Err(Failure::last(self.short()));
+            }
+            _ => {
+                return Err(Inner::strange(
+                    &self.subject,
+                    "other bytes than those of the Range that was asked for",
+                ));
+            }
         }
         self.stream = Some(self.metered(answer.body));
         Ok(())
     }
 
     fn short(&self) -> StoreError {
-        StoreError::Short { subject: self.subject.clone(), end: self.end }
+        StoreError::Short {
+            subject: self.subject.clone(),
+            end: self.end,
+        }
     }
 }
 
 /// The range of `bytes 0-99/1234` (RFC 9110, section 14.4).
 fn sent_range(header: &str) -> Option<Range<u64>> {
-    let (first, last) = header.strip_prefix("bytes ")?.split_once('/')?.0.split_once('-')?;
+    let (first, last) = header
+        .strip_prefix("bytes ")?
+        .split_once('/')?
+        .0
+        .split_once('-')?;
     Some(first.parse().ok()?..last.parse::<u64>().ok()?.checked_add(1)?)
 }
 
@@ -229,7 +327,13 @@ mod tests {
     #[test]
     fn content_ranges_are_read() {
         assert_eq!(sent_range("bytes 5-9/10"), Some(5..10));
-        for bad in ["bytes */10", "5-9/10", "bytes 5-9", "bytes a-9/10", "bytes 5-18446744073709551615/*"] {
+        for bad in [
+            "bytes */10",
+            "5-9/10",
+            "bytes 5-9",
+            "bytes a-9/10",
+            "bytes 5-18446744073709551615/*",
+        ] {
             assert_eq!(sent_range(bad), None, "{bad}");
         }
     }

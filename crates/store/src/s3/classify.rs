@@ -50,22 +50,40 @@ impl Answer {
         if let (SdkError::ServiceError(service), Some(raw)) = (&error, error.raw_response()) {
             let header = |name| raw.headers().get(name);
             let (status, code) = (raw.status().as_u16(), service.err().code());
-            let region = header("x-amz-bucket-region").map(str::to_owned).or_else(|| raw.body().bytes().and_then(region_in));
-            let pause = header("retry-after").and_then(|text| text.parse().ok()).map(Duration::from_secs);
-            return Self { said: meaning(status, code, region, pause), code: word(status, code) };
+            let region = header("x-amz-bucket-region")
+                .map(str::to_owned)
+                .or_else(|| raw.body().bytes().and_then(region_in));
+            let pause = header("retry-after")
+                .and_then(|text| text.parse().ok())
+                .map(Duration::from_secs);
+            return Self {
+                said: meaning(status, code, region, pause),
+                code: word(status, code),
+            };
         }
         let said = match error {
             SdkError::ResponseError(_) => Said::Broken(cause(error)),
-            SdkError::ConstructionFailure(_) => return Self { code: chain(&error), said: Said::Refused },
+            SdkError::ConstructionFailure(_) => {
+                return Self {
+                    code: chain(&error),
+                    said: Said::Refused,
+                };
+            }
             _ if lacks_credentials(&error) => Said::NoCredentials(cause(error)),
             _ => Said::Silence(cause(error)),
         };
-        Self { said, code: String::new() }
+        Self {
+            said,
+            code: String::new(),
+        }
     }
 
     /// The answer did not start within `time`.
     pub(super) fn silence(time: Duration) -> Self {
-        Self { said: Said::Silence(format!("no answer started within {time:?}").into()), code: String::new() }
+        Self {
+            said: Said::Silence(format!("no answer started within {time:?}").into()),
+            code: String::new(),
+        }
     }
 
     /// What it means for the call `subject`, which was signed for the region `asked`.
@@ -73,30 +91,61 @@ impl Answer {
         let (subject, code) = (subject.clone(), self.code);
         let (error, class) = match self.said {
             // A write misses nothing, but for `If-Match`, whose caller asks for it.
-            Said::Missing if subject.action == Action::Write => (StoreError::Refused { subject, code }, Class::Final),
+            Said::Missing if subject.action == Action::Write => {
+                (StoreError::Refused { subject, code }, Class::Final)
+            }
             Said::Missing => (StoreError::Missing { subject }, Class::Final),
             Said::Bucket => (StoreError::Bucket { subject }, Class::Final),
             Said::Forbidden => (StoreError::Forbidden { subject, code }, Class::Final),
             Said::Expired => (StoreError::Forbidden { subject, code }, Class::Refusal),
-            Said::Region(actual) => (StoreError::Region { subject, asked: Some(asked.to_owned()), actual }, Class::Final),
+            Said::Region(actual) => (
+                StoreError::Region {
+                    subject,
+                    asked: Some(asked.to_owned()),
+                    actual,
+                },
+                Class::Final,
+            ),
             Said::Clock => (StoreError::Clock { subject, code }, Class::Final),
-            Said::Condition if subject.action == Action::Write => (StoreError::Condition { subject }, Class::Final),
+            Said::Condition if subject.action == Action::Write => {
+                (StoreError::Condition { subject }, Class::Final)
+            }
             Said::Condition => (StoreError::Replaced { subject }, Class::Final),
             Said::Conflict => (StoreError::Condition { subject }, Class::Refusal),
-            Said::Throttle(pause) => (StoreError::Unavailable { subject, code }, Class::Throttle(pause)),
+            Said::Throttle(pause) => (
+                StoreError::Unavailable { subject, code },
+                Class::Throttle(pause),
+            ),
             Said::Trouble => (StoreError::Unavailable { subject, code }, Class::Trouble),
             Said::Archived => (StoreError::Archived { subject, code }, Class::Final),
-            Said::NotModified | Said::Range | Said::Upload | Said::Refused => (StoreError::Refused { subject, code }, Class::Final),
-            Said::NoCredentials(source) => (StoreError::NoCredentials { subject, source }, Class::Final),
+            Said::NotModified | Said::Range | Said::Upload | Said::Refused => {
+                (StoreError::Refused { subject, code }, Class::Final)
+            }
+            Said::NoCredentials(source) => {
+                (StoreError::NoCredentials { subject, source }, Class::Final)
+            }
             Said::Silence(source) => (StoreError::Unreachable { subject, source }, Class::Silence),
-            Said::Broken(source) => (StoreError::Broken { subject, at: 0, source: Some(source) }, Class::Trouble),
+            Said::Broken(source) => (
+                StoreError::Broken {
+                    subject,
+                    at: 0,
+                    source: Some(source),
+                },
+                Class::Trouble,
+            ),
         };
         Failure { error, class }
     }
 }
 
-/// "Amazon S3 API Reference, Error responses, List of error codes". The code decides where there is one: an answer to HEAD has none.
-fn meaning(status: u16, code: Option<&str>, region: Option<String>, pause: Option<Duration>) -> Said {
+/// "Amazon S3 API Reference, Error responses, List of error codes". The code decides where there is
+/// one: an answer to HEAD has none.
+fn meaning(
+    status: u16,
+    code: Option<&str>,
+    region: Option<String>,
+    pause: Option<Duration>,
+) -> Said {
     match (status, code.unwrap_or_default()) {
         (304, _) => Said::NotModified,
         // "Amazon S3 API Reference, GetObject": 403, though nobody lacks a right.
@@ -107,15 +156,18 @@ fn meaning(status: u16, code: Option<&str>, region: Option<String>, pause: Optio
         (_, "NoSuchUpload") => Said::Upload,
         (_, "ExpiredToken" | "ExpiredTokenException" | "TokenRefreshRequired") => Said::Expired,
         (_, "RequestTimeTooSkewed") => Said::Clock,
-        (301 | 307 | 308, _) | (_, "AuthorizationHeaderMalformed" | "PermanentRedirect" | "IllegalLocationConstraintException") => {
-            Said::Region(region)
-        }
+        (301 | 307 | 308, _)
+        | (
+            _,
+            "AuthorizationHeaderMalformed"
+            | "PermanentRedirect"
+            | "IllegalLocationConstraintException",
+        ) => Said::Region(region),
         // To HEAD, S3 says of a region that was signed wrongly only this.
         (400, "") if region.is_some() => Said::Region(region),
         (_, "InternalError" | "RequestTimeout") | (408 | 500 | 502 | 504, _) => Said::Trouble,
-        (_, "SlowDown" | "ServiceUnavailable" | "Throttling" | "RequestLimitExceeded") | (429 | 503, _) => {
-            Said::Throttle(pause.map(|pause| pause.min(LONGEST_PAUSE)))
-        }
+        (_, "SlowDown" | "ServiceUnavailable" | "Throttling" | "RequestLimitExceeded")
+        | (429 | 503, _) => Said::Throttle(pause.map(|pause| pause.min(LONGEST_PAUSE))),
         (409, "ConditionalRequestConflict" | "OperationAborted") => Said::Conflict,
         (401 | 403, _) | (_, "InvalidToken") => Said::Forbidden,
         (404, _) => Said::Missing,
@@ -133,11 +185,13 @@ fn word(status: u16, code: Option<&str>) -> String {
     }
 }
 
-/// The `<Region>` of an error document, which says the right one where a request was signed for another.
+/// The `<Region>` of an error document, which says the right one where a request was signed for
+/// another.
 fn region_in(body: &[u8]) -> Option<String> {
     let text = str::from_utf8(body).ok()?;
     let (_, rest) = text.split_once("<Region>")?;
-    rest.split_once("</Region>").map(|(region, _)| region.to_owned())
+    rest.split_once("</Region>")
+        .map(|(region, _)| region.to_owned())
 }
 
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
@@ -145,13 +199,23 @@ fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn
 }
 
 pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
-    causes(error).map(ToString::to_string).collect::<Vec<_>>().join(": ")
+    causes(error)
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
 }
 
-// A provider that timed out or failed could not be asked; only one that found nothing, or nonsense, says that there is none.
+// A provider that timed out or failed could not be asked; only one that found nothing, or nonsense,
+// says that there is none.
 fn lacks_credentials(error: &(dyn Error + 'static)) -> bool {
     causes(error).any(|cause| {
-        matches!(cause.downcast_ref(), Some(CredentialsError::CredentialsNotLoaded(_) | CredentialsError::InvalidConfiguration(_)))
+        matches!(
+            cause.downcast_ref(),
+            Some(
+                CredentialsError::CredentialsNotLoaded(_)
+                    | CredentialsError::InvalidConfiguration(_)
+            )
+        )
     })
 }
 
@@ -160,7 +224,9 @@ fn cause<E>(error: SdkError<E, HttpResponse>) -> Cause
 where
     E: Error + Send + Sync + 'static,
 {
-    error.into_source().unwrap_or_else(|error| error.to_string().into())
+    error
+        .into_source()
+        .unwrap_or_else(|error| error.to_string().into())
 }
 
 #[cfg(test)]
@@ -171,44 +237,225 @@ mod tests {
     #[test]
     fn each_answer_has_its_reason_and_class() {
         for (status, code, region, action, reason, class) in [
-            (404, "NoSuchKey", None, Action::Read, Reason::ObjectMissing, Class::Final),
-            (404, "", None, Action::Look, Reason::ObjectMissing, Class::Final),
-            (404, "NoSuchKey", None, Action::Write, Reason::Config, Class::Final),
-            (404, "NoSuchBucket", None, Action::Write, Reason::StoreMissing, Class::Final),
-            (403, "AccessDenied", None, Action::Read, Reason::Forbidden, Class::Final),
-            (403, "InvalidAccessKeyId", None, Action::Read, Reason::Forbidden, Class::Final),
-            (403, "SignatureDoesNotMatch", None, Action::Read, Reason::Forbidden, Class::Final),
+            (
+                404,
+                "NoSuchKey",
+                None,
+                Action::Read,
+                Reason::ObjectMissing,
+                Class::Final,
+            ),
+            (
+                404,
+                "",
+                None,
+                Action::Look,
+                Reason::ObjectMissing,
+                Class::Final,
+            ),
+            (
+                404,
+                "NoSuchKey",
+                None,
+                Action::Write,
+                Reason::Config,
+                Class::Final,
+            ),
+            (
+                404,
+                "NoSuchBucket",
+                None,
+                Action::Write,
+                Reason::StoreMissing,
+                Class::Final,
+            ),
+            (
+                403,
+                "AccessDenied",
+                None,
+                Action::Read,
+                Reason::Forbidden,
+                Class::Final,
+            ),
+            (
+                403,
+                "InvalidAccessKeyId",
+                None,
+                Action::Read,
+                Reason::Forbidden,
+                Class::Final,
+            ),
+            (
+                403,
+                "SignatureDoesNotMatch",
+                None,
+                Action::Read,
+                Reason::Forbidden,
+                Class::Final,
+            ),
             (403, "", None, Action::Look, Reason::Forbidden, Class::Final),
-            (403, "RequestTimeTooSkewed", None, Action::Read, Reason::Clock, Class::Final),
-            (400, "ExpiredToken", None, Action::Read, Reason::Forbidden, Class::Refusal),
-            (301, "PermanentRedirect", Some("eu-west-1"), Action::Read, Reason::Region, Class::Final),
-            (301, "", Some("eu-west-1"), Action::Look, Reason::Region, Class::Final),
-            (400, "AuthorizationHeaderMalformed", Some("eu-west-1"), Action::List, Reason::Region, Class::Final),
-            (400, "", Some("eu-west-1"), Action::Look, Reason::Region, Class::Final),
-            (412, "PreconditionFailed", None, Action::Read, Reason::Replaced, Class::Final),
-            (412, "PreconditionFailed", None, Action::Write, Reason::Conflict, Class::Final),
-            (409, "ConditionalRequestConflict", None, Action::Write, Reason::Conflict, Class::Refusal),
-            (503, "SlowDown", None, Action::Read, Reason::Unreachable, Class::Throttle(None)),
-            (429, "", None, Action::Read, Reason::Unreachable, Class::Throttle(None)),
-            (500, "InternalError", None, Action::Write, Reason::Unreachable, Class::Trouble),
-            (200, "InternalError", None, Action::Write, Reason::Unreachable, Class::Trouble),
-            (400, "RequestTimeout", None, Action::Write, Reason::Unreachable, Class::Trouble),
-            (400, "InvalidArgument", None, Action::Write, Reason::Config, Class::Final),
-            (501, "NotImplemented", None, Action::Write, Reason::Config, Class::Final),
+            (
+                403,
+                "RequestTimeTooSkewed",
+                None,
+                Action::Read,
+                Reason::Clock,
+                Class::Final,
+            ),
+            (
+                400,
+                "ExpiredToken",
+                None,
+                Action::Read,
+                Reason::Forbidden,
+                Class::Refusal,
+            ),
+            (
+                301,
+                "PermanentRedirect",
+                Some("eu-west-1"),
+                Action::Read,
+                Reason::Region,
+                Class::Final,
+            ),
+            (
+                301,
+                "",
+                Some("eu-west-1"),
+                Action::Look,
+                Reason::Region,
+                Class::Final,
+            ),
+            (
+                400,
+                "AuthorizationHeaderMalformed",
+                Some("eu-west-1"),
+                Action::List,
+                Reason::Region,
+                Class::Final,
+            ),
+            (
+                400,
+                "",
+                Some("eu-west-1"),
+                Action::Look,
+                Reason::Region,
+                Class::Final,
+            ),
+            (
+                412,
+                "PreconditionFailed",
+                None,
+                Action::Read,
+                Reason::Replaced,
+                Class::Final,
+            ),
+            (
+                412,
+                "PreconditionFailed",
+                None,
+                Action::Write,
+                Reason::Conflict,
+                Class::Final,
+            ),
+            (
+                409,
+                "ConditionalRequestConflict",
+                None,
+                Action::Write,
+                Reason::Conflict,
+                Class::Refusal,
+            ),
+            (
+                503,
+                "SlowDown",
+                None,
+                Action::Read,
+                Reason::Unreachable,
+                Class::Throttle(None),
+            ),
+            (
+                429,
+                "",
+                None,
+                Action::Read,
+                Reason::Unreachable,
+                Class::Throttle(None),
+            ),
+            (
+                500,
+                "InternalError",
+                None,
+                Action::Write,
+                Reason::Unreachable,
+                Class::Trouble,
+            ),
+            (
+                200,
+                "InternalError",
+                None,
+                Action::Write,
+                Reason::Unreachable,
+                Class::Trouble,
+            ),
+            (
+                400,
+                "RequestTimeout",
+                None,
+                Action::Write,
+                Reason::Unreachable,
+                Class::Trouble,
+            ),
+            (
+                400,
+                "InvalidArgument",
+                None,
+                Action::Write,
+                Reason::Config,
+                Class::Final,
+            ),
+            (
+                501,
+                "NotImplemented",
+                None,
+                Action::Write,
+                Reason::Config,
+                Class::Final,
+            ),
             (501, "", None, Action::Write, Reason::Config, Class::Final),
-            (403, "InvalidObjectState", None, Action::Read, Reason::Config, Class::Final),
+            (
+                403,
+                "InvalidObjectState",
+                None,
+                Action::Read,
+                Reason::Config,
+                Class::Final,
+            ),
         ] {
-            let subject = Subject { action, key: "k".to_owned(), store: "bucket shop".into() };
+            let subject = Subject {
+                action,
+                key: "k".to_owned(),
+                store: "bucket shop".into(),
+            };
             let code = Some(code).filter(|code| !code.is_empty());
             let said = meaning(status, code, region.map(str::to_owned), None);
-            let failure = Answer { said, code: word(status, code) }.failure(&subject, "us-east-1");
-            assert_eq!((failure.error.reason(), failure.class), (reason, class), "{status} {code:?} {action:?}");
+            let failure = Answer {
+                said,
+                code: word(status, code),
+            }
+            .failure(&subject, "us-east-1");
+            assert_eq!(
+                (failure.error.reason(), failure.class),
+                (reason, class),
+                "{status} {code:?} {action:?}"
+            );
         }
     }
 
     #[test]
     fn the_region_is_read_from_the_error_document() {
-        let body = b"<Error><Code>AuthorizationHeaderMalformed</Code><Region>eu-west-1</Region></Error>";
+        let body =
+            b"<Error><Code>AuthorizationHeaderMalformed</Code><Region>eu-west-1</Region></Error>";
         assert_eq!(region_in(body).as_deref(), Some("eu-west-1"));
         assert_eq!(region_in(b"<Error/>"), None);
     }

@@ -2,7 +2,10 @@
 
 use crate::Stats;
 use aws_sdk_s3::{
-    config::{ConfigBag, Intercept, RuntimeComponents, interceptors::BeforeDeserializationInterceptorContextRef},
+    config::{
+        ConfigBag, Intercept, RuntimeComponents,
+        interceptors::BeforeDeserializationInterceptorContextRef,
+    },
     error::BoxError,
 };
 use jiff::{Timestamp, fmt::rfc2822::DateTimeParser};
@@ -27,7 +30,12 @@ impl Intercept for Clock {
         _settings: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         // Nothing depends on it: a store without a date says nothing of our clock.
-        if let Some(date) = context.response().headers().get("date").and_then(|date| DATES.parse_timestamp(date).ok()) {
+        if let Some(date) = context
+            .response()
+            .headers()
+            .get("date")
+            .and_then(|date| DATES.parse_timestamp(date).ok())
+        {
             self.0.date(Timestamp::now().duration_since(date));
         }
         Ok(())

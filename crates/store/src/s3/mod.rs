@@ -1,7 +1,7 @@
 //! An S3 bucket as a store.
 //!
-//! The SDK signs, sends and parses; its own retries are off. What an answer means is in `classify`, whether to ask again in
-//! [`crate::retry`]. Conditions are S3's own: `If-Match`, `If-None-Match`.
+//! The SDK signs, sends and parses; its own retries are off. What an answer means is in `classify`,
+//! whether to ask again in [`crate::retry`]. Conditions are S3's own: `If-Match`, `If-None-Match`.
 
 mod body;
 mod checksum;
@@ -15,7 +15,8 @@ mod put;
 mod settings;
 
 use crate::{
-    Action, Body, Condition, Etag, Holds, Info, Listed, Object, ObjectStore, Options, Stats, StoreError, Subject, key_of, prefix_of,
+    Action, Body, Condition, Etag, Holds, Info, Listed, Object, ObjectStore, Options, Stats,
+    StoreError, Subject, key_of, prefix_of,
     retry::{Failure, Retry},
 };
 use async_trait::async_trait;
@@ -68,8 +69,14 @@ struct Inner {
 }
 
 impl S3Store {
-    pub(crate) async fn open(bucket: &str, prefix: Option<&RelativePath>, options: &Options) -> Result<Self, StoreError> {
-        Ok(Self(Arc::new(connect::connect(bucket, prefix, options).await?)))
+    pub(crate) async fn open(
+        bucket: &str,
+        prefix: Option<&RelativePath>,
+        options: &Options,
+    ) -> Result<Self, StoreError> {
+        Ok(Self(Arc::new(
+            connect::connect(bucket, prefix, options).await?,
+        )))
     }
 
     /// The subject of a call, and the key in the bucket.
@@ -83,11 +90,18 @@ impl S3Store {
 
 impl Inner {
     fn subject(&self, action: Action, key: &str) -> Subject {
-        Subject { action, key: key.to_owned(), store: Arc::clone(&self.name) }
+        Subject {
+            action,
+            key: key.to_owned(),
+            store: Arc::clone(&self.name),
+        }
     }
 
     fn client(&self) -> (u64, Client) {
-        self.client.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.client
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Forgets the credentials that the store calls expired, unless another call did meanwhile.
@@ -95,7 +109,11 @@ impl Inner {
         let mut client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
         if client.0 == generation {
             info!(store = %self.name, "credentials expired, asking for new ones");
-            let config = self.config.to_builder().identity_cache(IdentityCache::lazy().build()).build();
+            let config = self
+                .config
+                .to_builder()
+                .identity_cache(IdentityCache::lazy().build())
+                .build();
             *client = (generation + 1, Client::from_conf(config));
         }
     }
@@ -110,7 +128,8 @@ impl Inner {
         self.stats.request();
         self.stats.send(carried);
         let started = Instant::now();
-        let limit = self.options.answer_timeout + Duration::from_secs(carried / self.options.floor.max(1));
+        let limit =
+            self.options.answer_timeout + Duration::from_secs(carried / self.options.floor.max(1));
         let answered = timeout(limit, send(client)).await;
         self.stats.wait(started.elapsed());
         match answered {
@@ -131,9 +150,22 @@ impl Inner {
 
     fn failure(&self, subject: &Subject, answer: Answer) -> Failure {
         let answer = match (answer, &self.proxy) {
-            (Answer { said: Said::Silence(source), code }, Some(proxy)) => {
-                let source = format!("by way of the proxy {proxy}: {}", classify::chain(source.as_ref())).into();
-                Answer { said: Said::Silence(source), code }
+            (
+                Answer {
+                    said: Said::Silence(source),
+                    code,
+                },
+                Some(proxy),
+            ) => {
+                let source = format!(
+                    "by way of the proxy {proxy}: {}",
+                    classify::chain(source.as_ref())
+                )
+                .into();
+                Answer {
+                    said: Said::Silence(source),
+                    code,
+                }
             }
             (answer, _) => answer,
         };
@@ -145,7 +177,8 @@ impl Inner {
         match etag {
             None => Err(Self::strange(subject, "an answer without an ETag")),
             Some(weak) if weak.starts_with("W/") => {
-                let what = "a weak ETag, with which no state of an object can be asked for: a proxy on the way changes what it passes on, or the store makes such";
+                let what = "a weak ETag, with which no state of an object can be asked for: a \
+                            proxy on the way changes what it passes on, or the store makes such";
                 Err(Self::strange(subject, what))
             }
             Some(etag) => Ok(Etag::new(etag)),
@@ -158,25 +191,41 @@ impl Inner {
             None | Some("" | "identity" | "aws-chunked") => Ok(()),
             Some(encoding) => Err(Self::strange(
                 subject,
-                &format!("Content-Encoding {encoding}: a proxy on the way compresses, or the object was kept compressed"),
+                &format!(
+                    "Content-Encoding {encoding}: a proxy on the way compresses, or the object \
+                     was kept compressed"
+                ),
             )),
         }
     }
 
     /// An answer that no S3 gives.
     fn strange(subject: &Subject, what: &str) -> Failure {
-        Failure::last(StoreError::Refused { subject: subject.clone(), code: what.to_owned() })
+        Failure::last(StoreError::Refused {
+            subject: subject.clone(),
+            code: what.to_owned(),
+        })
     }
 }
 
 #[async_trait]
 impl ObjectStore for S3Store {
-    async fn get(&self, key: &str, limit: u64, known: Option<&Etag>) -> Result<Option<Object>, StoreError> {
+    async fn get(
+        &self,
+        key: &str,
+        limit: u64,
+        known: Option<&Etag>,
+    ) -> Result<Option<Object>, StoreError> {
         let (subject, key) = self.call(Action::Read, key)?;
         body::whole(&self.0, subject, key, limit, known).await
     }
 
-    async fn get_range(&self, key: &str, range: Range<u64>, etag: Option<&Etag>) -> Result<Body, StoreError> {
+    async fn get_range(
+        &self,
+        key: &str,
+        range: Range<u64>,
+        etag: Option<&Etag>,
+    ) -> Result<Body, StoreError> {
         let (subject, key) = self.call(Action::Read, key)?;
         if range.is_empty() {
             return Ok(Body::new(futures_util::stream::empty()));
@@ -186,7 +235,10 @@ impl ObjectStore for S3Store {
 
     async fn head(&self, key: &str) -> Result<Option<Info>, StoreError> {
         let (subject, key) = self.call(Action::Look, key)?;
-        self.0.retry.run(&subject, || self.0.head(&subject, &key)).await
+        self.0
+            .retry
+            .run(&subject, || self.0.head(&subject, &key))
+            .await
     }
 
     async fn holds(&self, key: &str, path: &Path) -> Result<Holds, StoreError> {
@@ -202,7 +254,12 @@ impl ObjectStore for S3Store {
         Ok(etag)
     }
 
-    async fn put_file(&self, key: &str, path: &Path, progress: &(dyn Fn(u64) + Send + Sync)) -> Result<(), StoreError> {
+    async fn put_file(
+        &self,
+        key: &str,
+        path: &Path,
+        progress: &(dyn Fn(u64) + Send + Sync),
+    ) -> Result<(), StoreError> {
         let (subject, key) = self.call(Action::Write, key)?;
         multipart::put_file(&self.0, &subject, &key, path, progress).await
     }
@@ -218,7 +275,15 @@ impl ObjectStore for S3Store {
         let inner = &self.0;
         hit(&subject, "store.delete")?;
         let attempt = || async {
-            let asked = inner.ask(0, |client| client.delete_object().bucket(&inner.bucket).key(&key).send()).await;
+            let asked = inner
+                .ask(0, |client| {
+                    client
+                        .delete_object()
+                        .bucket(&inner.bucket)
+                        .key(&key)
+                        .send()
+                })
+                .await;
             match asked {
                 Ok(_) => Ok(()),
                 // Some implementations answer so where S3 says 204.
@@ -248,7 +313,10 @@ impl ObjectStore for S3Store {
 }
 
 fn hit(subject: &Subject, point: &'static str) -> Result<(), StoreError> {
-    failpoint::hit(point).map_err(|source| StoreError::Disk { path: PathBuf::from(&subject.key), source })
+    failpoint::hit(point).map_err(|source| StoreError::Disk {
+        path: PathBuf::from(&subject.key),
+        source,
+    })
 }
 
 #[cfg(test)]

@@ -74,7 +74,11 @@ impl Source {
         Self::blocking(Arc::clone(&path), move || {
             let file = File::open(&path)?;
             let size = file.metadata()?.len();
-            Ok(Self { file: Arc::new(file), path, size })
+            Ok(Self {
+                file: Arc::new(file),
+                path,
+                size,
+            })
         })
         .await
     }
@@ -82,34 +86,67 @@ impl Source {
     async fn read(&self, at: u64, length: u64) -> Result<Bytes, StoreError> {
         let file = Arc::clone(&self.file);
         Self::blocking(Arc::clone(&self.path), move || {
-            let mut bytes = vec![0; usize::try_from(length).map_err(|_| io::ErrorKind::FileTooLarge)?];
+            let mut bytes =
+                vec![0; usize::try_from(length).map_err(|_| io::ErrorKind::FileTooLarge)?];
             file.read_exact_at(&mut bytes, at)?;
             Ok(bytes.into())
         })
         .await
     }
 
-    async fn blocking<T: Send + 'static>(path: Arc<Path>, work: impl FnOnce() -> io::Result<T> + Send + 'static) -> Result<T, StoreError> {
-        let done = spawn_blocking(work).await.unwrap_or_else(|panicked| Err(io::Error::other(panicked)));
-        done.map_err(|source| StoreError::Disk { path: path.to_path_buf(), source })
+    async fn blocking<T: Send + 'static>(
+        path: Arc<Path>,
+        work: impl FnOnce() -> io::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let done = spawn_blocking(work)
+            .await
+            .unwrap_or_else(|panicked| Err(io::Error::other(panicked)));
+        done.map_err(|source| StoreError::Disk {
+            path: path.to_path_buf(),
+            source,
+        })
     }
 }
 
 impl<'a> Upload<'a> {
-    async fn create(inner: &'a Inner, subject: &'a Subject, key: &'a str) -> Result<Self, StoreError> {
+    async fn create(
+        inner: &'a Inner,
+        subject: &'a Subject,
+        key: &'a str,
+    ) -> Result<Self, StoreError> {
         hit(subject, "store.multipart.create")?;
         let attempt = || async {
-            let asked = inner.ask(0, |client| client.create_multipart_upload().bucket(&inner.bucket).key(key).send()).await;
+            let asked = inner
+                .ask(0, |client| {
+                    client
+                        .create_multipart_upload()
+                        .bucket(&inner.bucket)
+                        .key(key)
+                        .send()
+                })
+                .await;
             let created = asked.map_err(|answer| inner.failure(subject, answer))?;
-            created.upload_id.ok_or_else(|| Inner::strange(subject, "no upload id"))
+            created
+                .upload_id
+                .ok_or_else(|| Inner::strange(subject, "no upload id"))
         };
         let id = inner.retry.run(subject, attempt).await?;
-        Ok(Self { inner, subject, key, id })
+        Ok(Self {
+            inner,
+            subject,
+            key,
+            id,
+        })
     }
 
-    async fn parts(&self, source: &Source, progress: &(dyn Fn(u64) + Send + Sync)) -> Result<Vec<CompletedPart>, StoreError> {
+    async fn parts(
+        &self,
+        source: &Source,
+        progress: &(dyn Fn(u64) + Send + Sync),
+    ) -> Result<Vec<CompletedPart>, StoreError> {
         let size = part_size(source.size);
-        let ranges = (1..).zip((0..source.size).step_by(usize::try_from(size).unwrap_or(usize::MAX)));
+        let ranges =
+            (1..).zip((0..source.size).step_by(usize::try_from(size).unwrap_or(usize::MAX)));
         let in_flight = IN_FLIGHT.min(self.inner.options.parallel.get());
         stream::iter(ranges)
             .map(|(number, at)| async move {
@@ -118,7 +155,8 @@ impl<'a> Upload<'a> {
                 progress(length);
                 Ok(part)
             })
-            // In order, as the completing request lists them; a part that is done early waits here for those before it.
+            // In order, as the completing request lists them; a part that is done early waits here
+            // for those before it.
             .buffered(in_flight)
             .try_collect()
             .await
@@ -128,29 +166,52 @@ impl<'a> Upload<'a> {
         hit(self.subject, "store.multipart.part")?;
         let attempt = || async {
             let request = |client: aws_sdk_s3::Client| {
-                let request = client.upload_part().bucket(&self.inner.bucket).key(self.key).upload_id(&self.id);
-                request.part_number(number).body(ByteStream::from(bytes.clone())).send()
+                let request = client
+                    .upload_part()
+                    .bucket(&self.inner.bucket)
+                    .key(self.key)
+                    .upload_id(&self.id);
+                request
+                    .part_number(number)
+                    .body(ByteStream::from(bytes.clone()))
+                    .send()
             };
             let asked = self.inner.ask(bytes.len() as u64, request).await;
             let sent = asked.map_err(|answer| self.failure(answer))?;
-            let etag = sent.e_tag.ok_or_else(|| Inner::strange(self.subject, "no ETag"))?;
-            Ok(CompletedPart::builder().part_number(number).e_tag(etag).build())
+            let etag = sent
+                .e_tag
+                .ok_or_else(|| Inner::strange(self.subject, "no ETag"))?;
+            Ok(CompletedPart::builder()
+                .part_number(number)
+                .e_tag(etag)
+                .build())
         };
         self.inner.retry.run(self.subject, attempt).await
     }
 
     async fn complete(&self, parts: Vec<CompletedPart>, size: u64) -> Result<(), StoreError> {
         hit(self.subject, "store.multipart.complete")?;
-        let parts = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
+        let parts = CompletedMultipartUpload::builder()
+            .set_parts(Some(parts))
+            .build();
         let attempt = || async {
             let request = |client: aws_sdk_s3::Client| {
-                let request = client.complete_multipart_upload().bucket(&self.inner.bucket).key(self.key).upload_id(&self.id);
+                let request = client
+                    .complete_multipart_upload()
+                    .bucket(&self.inner.bucket)
+                    .key(self.key)
+                    .upload_id(&self.id);
                 request.multipart_upload(parts.clone()).send()
             };
             match self.inner.ask(0, request).await {
                 Ok(_) => Ok(()),
-                // The upload is gone where an attempt before this one completed it and its answer was lost.
-                Err(answer @ Answer { said: Said::Upload, .. }) => match self.inner.head(self.subject, self.key).await? {
+                // The upload is gone where an attempt before this one completed it and its answer
+                // was lost.
+                Err(
+                    answer @ Answer {
+                        said: Said::Upload, ..
+                    },
+                ) => match self.inner.head(self.subject, self.key).await? {
                     Some(found) if found.size == size => Ok(()),
                     _ => Err(self.failure(answer)),
                 },
@@ -164,12 +225,29 @@ impl<'a> Upload<'a> {
         let done = async {
             hit(self.subject, "store.multipart.abort").map_err(|error| error.to_string())?;
             let request = |client: aws_sdk_s3::Client| {
-                client.abort_multipart_upload().bucket(&self.inner.bucket).key(self.key).upload_id(&self.id).send()
+                client
+                    .abort_multipart_upload()
+                    .bucket(&self.inner.bucket)
+                    .key(self.key)
+                    .upload_id(&self.id)
+                    .send()
             };
-            self.inner.ask(0, request).await.map(drop).map_err(|answer| self.failure(answer).error.to_string())
+            self.inner
+                .ask(0, request)
+                .await
+                .map(drop)
+                .map_err(|answer| self.failure(answer).error.to_string())
         };
-        if let Err(error) = timeout(ABORT, done).await.unwrap_or_else(|_elapsed| Err("no answer in time".to_owned())) {
-            warn!(key = self.key, upload = self.id, error, "upload not aborted, its parts stay in the bucket");
+        if let Err(error) = timeout(ABORT, done)
+            .await
+            .unwrap_or_else(|_elapsed| Err("no answer in time".to_owned()))
+        {
+            warn!(
+                key = self.key,
+                upload = self.id,
+                error,
+                "upload not aborted, its parts stay in the bucket"
+            );
         }
     }
 
@@ -185,7 +263,12 @@ mod tests {
     #[test]
     fn parts_are_never_too_many() {
         let gib = 1 << 30;
-        for (size, part) in [(PART + 1, PART), (78 * gib, PART), (80 * gib, 9 << 20), (5000 * gib, 512 << 20)] {
+        for (size, part) in [
+            (PART + 1, PART),
+            (78 * gib, PART),
+            (80 * gib, 9 << 20),
+            (5000 * gib, 512 << 20),
+        ] {
             assert_eq!(part_size(size), part, "{size}");
             assert!(size.div_ceil(part_size(size)) <= MOST_PARTS);
         }

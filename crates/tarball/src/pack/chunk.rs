@@ -32,16 +32,28 @@ pub(super) struct Job {
 #[derive(Debug)]
 pub(super) enum Message {
     Piece(Vec<u8>),
-    End { chunk: Chunk, files: u64, bytes: u64 },
+    End {
+        chunk: Chunk,
+        files: u64,
+        bytes: u64,
+    },
     Failed(PackError),
 }
 
 impl Job {
     pub(super) fn run(self, source: &Source, level: i32) {
         let entries = &source.entries()[self.entries.clone()];
-        let bytes = entries.iter().map(|entry| header::entry_length(entry.path.as_str(), &entry.kind)).sum();
+        let bytes = entries
+            .iter()
+            .map(|entry| header::entry_length(entry.path.as_str(), &entry.kind))
+            .sum();
         let unpacked = cut::unpacked(bytes, self.last);
-        let mut frame = Frame { results: &self.results, digest: sha2::Sha256::new(), size: 0, piece: Vec::new() };
+        let mut frame = Frame {
+            results: &self.results,
+            digest: sha2::Sha256::new(),
+            size: 0,
+            piece: Vec::new(),
+        };
         let done = if unpacked > SPOOL_THRESHOLD {
             stream(source, entries, unpacked, level, &mut frame)
         } else {
@@ -49,10 +61,26 @@ impl Job {
         };
         let message = match done {
             Ok(()) => {
-                let sizes = entries.iter().filter_map(|entry| if let Kind::File { size, .. } = entry.kind { Some(size) } else { None });
-                let (files, bytes) = sizes.fold((0, 0), |(files, bytes), size| (files + 1, bytes + size));
+                let sizes = entries.iter().filter_map(|entry| {
+                    if let Kind::File { size, .. } = entry.kind {
+                        Some(size)
+                    } else {
+                        None
+                    }
+                });
+                let (files, bytes) =
+                    sizes.fold((0, 0), |(files, bytes), size| (files + 1, bytes + size));
                 let sha256 = Sha256::from_bytes(frame.digest.finalize().into());
-                Message::End { chunk: Chunk { sha256, size: frame.size, unpacked, entries: entries.len() as u64 }, files, bytes }
+                Message::End {
+                    chunk: Chunk {
+                        sha256,
+                        size: frame.size,
+                        unpacked,
+                        entries: entries.len() as u64,
+                    },
+                    files,
+                    bytes,
+                }
             }
             Err(error) => Message::Failed(error),
         };
@@ -62,7 +90,12 @@ impl Job {
 }
 
 /// Lays out the entries in memory and compresses them at once.
-fn memory(source: &Source, entries: &[Entry], unpacked: u64, level: i32) -> Result<Vec<u8>, PackError> {
+fn memory(
+    source: &Source,
+    entries: &[Entry],
+    unpacked: u64,
+    level: i32,
+) -> Result<Vec<u8>, PackError> {
     let mut tar = vec![0; length(unpacked)];
     let mut at = 0;
     for entry in entries {
@@ -82,9 +115,14 @@ fn memory(source: &Source, entries: &[Entry], unpacked: u64, level: i32) -> Resu
         at += length(header::entry_length(path, &entry.kind));
     }
     let failed = |code| PackError::Compress(io::Error::other(get_error_name(code)));
-    // A new context for each chunk: what a used one remembers of earlier input may change its output.
+    // A new context for each chunk: what a used one remembers of earlier input may change its
+    // output.
     let mut context = CCtx::create();
-    for parameter in [CParameter::CompressionLevel(level), CParameter::ContentSizeFlag(true), CParameter::ChecksumFlag(false)] {
+    for parameter in [
+        CParameter::CompressionLevel(level),
+        CParameter::ContentSizeFlag(true),
+        CParameter::ChecksumFlag(false),
+    ] {
         context.set_parameter(parameter).map_err(failed)?;
     }
     let mut bytes = Vec::with_capacity(compress_bound(tar.len()));
@@ -93,13 +131,25 @@ fn memory(source: &Source, entries: &[Entry], unpacked: u64, level: i32) -> Resu
     Ok(bytes)
 }
 
-/// Reads a large file twice, as its header comes first and depends on all of it, and never holds more than some MiB.
-fn stream(source: &Source, entries: &[Entry], unpacked: u64, level: i32, frame: &mut Frame<'_>) -> Result<(), PackError> {
-    let mut encoder = zstd::stream::write::Encoder::new(frame, level).map_err(PackError::Compress)?;
-    encoder.set_pledged_src_size(Some(unpacked)).map_err(PackError::Compress)?;
+/// Reads a large file twice, as its header comes first and depends on all of it, and never holds
+/// more than some MiB.
+fn stream(
+    source: &Source,
+    entries: &[Entry],
+    unpacked: u64,
+    level: i32,
+    frame: &mut Frame<'_>,
+) -> Result<(), PackError> {
+    let mut encoder =
+        zstd::stream::write::Encoder::new(frame, level).map_err(PackError::Compress)?;
+    encoder
+        .set_pledged_src_size(Some(unpacked))
+        .map_err(PackError::Compress)?;
     let (mut buffer, mut written) = (vec![0; STEP], 0);
     for entry in entries {
-        let Kind::File { size, .. } = entry.kind else { continue };
+        let Kind::File { size, .. } = entry.kind else {
+            continue;
+        };
         let path = entry.path.as_str();
         let mut file = Input::open(source, entry)?;
         let contents = file.each(size, &mut buffer, |_| Ok(()))?;
@@ -107,7 +157,10 @@ fn stream(source: &Source, entries: &[Entry], unpacked: u64, level: i32, frame: 
         header::write(&mut head, path, &entry.kind, entry::mtime(&contents));
         encoder.write_all(&head).map_err(PackError::Compress)?;
         let mut again = Input::open(source, entry)?;
-        if again.each(size, &mut buffer, |piece| encoder.write_all(piece).map_err(PackError::Compress))? != contents {
+        if again.each(size, &mut buffer, |piece| {
+            encoder.write_all(piece).map_err(PackError::Compress)
+        })? != contents
+        {
             return Err(again.changed());
         }
         again.unchanged(&contents)?;
@@ -131,7 +184,9 @@ impl Frame<'_> {
     fn hand_on(&mut self, bytes: Vec<u8>) -> Result<(), PackError> {
         self.digest.update(&bytes);
         self.size += bytes.len() as u64;
-        self.results.send(Message::Piece(bytes)).map_err(|_| PackError::Stopped)
+        self.results
+            .send(Message::Piece(bytes))
+            .map_err(|_| PackError::Stopped)
     }
 }
 
@@ -146,6 +201,10 @@ impl Write for Frame<'_> {
 
     fn flush(&mut self) -> io::Result<()> {
         let piece = std::mem::take(&mut self.piece);
-        if piece.is_empty() { Ok(()) } else { self.hand_on(piece).map_err(io::Error::other) }
+        if piece.is_empty() {
+            Ok(())
+        } else {
+            self.hand_on(piece).map_err(io::Error::other)
+        }
     }
 }

@@ -15,20 +15,26 @@ use std::ops::Range;
 /// | 256 KiB to 1 MiB | 79.5 MB | 5.4 MB |
 /// | 128 to 512 KiB | 83.3 MB | 3.3 MB |
 ///
-/// A pod is updated far more often than it starts on an empty disk, and a node's cache spares most of those starts the download.
+/// A pod is updated far more often than it starts on an empty disk, and a node's cache spares most
+/// of those starts the download.
 pub(crate) const MIN: u64 = 256 << 10;
 /// No chunk of more than one entry has more unpacked bytes, the end marker aside: 1 MiB.
 pub(crate) const MAX: u64 = 1 << 20;
 
 /// Cuts a list of entries, each with its path and its whole length in bytes, into chunks.
 ///
-/// From a chunk's start, every edge between entries that leaves it MIN to MAX bytes is a candidate. The cut is the one
-/// whose preceding path has the lowest rank (the first 8 bytes of the path's SHA-256, big-endian), the first among
-/// equals. Without a candidate it is the last edge up to MAX, or after the first entry where that alone exceeds MAX.
-/// So a cut depends on names near it and hardly on contents: an edit moves a cut only where it moves a candidate in or out
-/// of the window, and two lists that differ in front come to the same cuts again as soon as their windows share a lowest.
+/// From a chunk's start, every edge between entries that leaves it MIN to MAX bytes is a candidate.
+/// The cut is the one whose preceding path has the lowest rank (the first 8 bytes of the path's
+/// SHA-256, big-endian), the first among equals. Without a candidate it is the last edge up to MAX,
+/// or after the first entry where that alone exceeds MAX. So a cut depends on names near it and
+/// hardly on contents: an edit moves a cut only where it moves a candidate in or out of the window,
+/// and two lists that differ in front come to the same cuts again as soon as their windows share a
+/// lowest.
 pub(crate) fn plan<'a>(entries: impl IntoIterator<Item = (&'a str, u64)>) -> Vec<Range<usize>> {
-    let entries: Vec<(u64, u64)> = entries.into_iter().map(|(path, length)| (rank(path), length)).collect();
+    let entries: Vec<(u64, u64)> = entries
+        .into_iter()
+        .map(|(path, length)| (rank(path), length))
+        .collect();
     let mut chunks = Vec::new();
     let mut start = 0;
     while start < entries.len() {
@@ -62,7 +68,10 @@ fn chunk(entries: &[(u64, u64)]) -> usize {
 
 fn rank(path: &str) -> u64 {
     let digest = Sha256::digest(path.as_bytes());
-    digest.iter().take(8).fold(0, |rank, &byte| rank << 8 | u64::from(byte))
+    digest
+        .iter()
+        .take(8)
+        .fold(0, |rank, &byte| rank << 8 | u64::from(byte))
 }
 
 /// Unpacked bytes of a chunk with these entries.

@@ -54,7 +54,11 @@ pub enum ScanError {
 
 impl ScanError {
     pub(super) fn refused(path: &RelativePath, problem: Problem) -> Self {
-        Self::Refused { path: path.clone(), problem: problem.text, reason: problem.reason }
+        Self::Refused {
+            path: path.clone(),
+            problem: problem.text,
+            reason: problem.reason,
+        }
     }
 
     /// The stable reason.

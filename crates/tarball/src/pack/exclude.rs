@@ -16,17 +16,32 @@ impl Exclude {
     pub(super) fn new(patterns: &[String]) -> Result<Self, ScanError> {
         let mut set = GlobSetBuilder::new();
         for pattern in patterns {
-            let error = |problem: String| ScanError::Pattern { pattern: pattern.clone(), problem };
+            let error = |problem: String| ScanError::Pattern {
+                pattern: pattern.clone(),
+                problem,
+            };
             let path = pattern.strip_suffix('/').unwrap_or(pattern);
-            // Such a pattern matches nothing; said aloud, as its author thinks that something is left out.
+            // Such a pattern matches nothing; said aloud, as its author thinks that something is
+            // left out.
             if path.split('/').any(|name| matches!(name, "" | "." | "..")) {
-                return Err(error("expected a path or glob relative to the module, such as dev/tests or **/*.orig".to_owned()));
+                return Err(error(
+                    "expected a path or glob relative to the module, such as dev/tests or \
+                     **/*.orig"
+                        .to_owned(),
+                ));
             }
             let glob = GlobBuilder::new(path).literal_separator(true).build();
             set.add(glob.map_err(|source| error(source.kind().to_string()))?);
         }
-        let set = set.build().map_err(|source| ScanError::Pattern { pattern: patterns.join(" "), problem: source.kind().to_string() })?;
-        Ok(Self { set, patterns: patterns.to_vec(), used: BTreeSet::new() })
+        let set = set.build().map_err(|source| ScanError::Pattern {
+            pattern: patterns.join(" "),
+            problem: source.kind().to_string(),
+        })?;
+        Ok(Self {
+            set,
+            patterns: patterns.to_vec(),
+            used: BTreeSet::new(),
+        })
     }
 
     /// Whether this path is left out. What is below it need not be asked for.
@@ -40,7 +55,12 @@ impl Exclude {
     /// The patterns that left nothing out.
     pub(super) fn unused(self) -> Vec<String> {
         let used = self.used;
-        self.patterns.into_iter().enumerate().filter(|(at, _)| !used.contains(at)).map(|(_, pattern)| pattern).collect()
+        self.patterns
+            .into_iter()
+            .enumerate()
+            .filter(|(at, _)| !used.contains(at))
+            .map(|(_, pattern)| pattern)
+            .collect()
     }
 }
 

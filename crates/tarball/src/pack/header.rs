@@ -2,7 +2,8 @@
 
 use crate::entry::{BLOCK, Kind, MTIME, USTAR_SIZE_LIMIT, length as bytes, padded};
 
-/// Where ustar's fields start: name, mode, uid, gid, size, mtime, checksum, type, link name, magic, … (POSIX pax).
+/// Where ustar's fields start: name, mode, uid, gid, size, mtime, checksum, type, link name, magic,
+/// … (POSIX pax).
 const NAME: usize = 0;
 const MODE: usize = 100;
 const SIZE: usize = 124;
@@ -16,26 +17,47 @@ const PREFIX: usize = 345;
 /// Bytes that the headers of this entry take.
 pub(crate) fn length(path: &str, kind: &Kind) -> u64 {
     let records = records(path, kind);
-    if records.is_empty() { BLOCK } else { BLOCK + padded(records.len() as u64) + BLOCK }
+    if records.is_empty() {
+        BLOCK
+    } else {
+        BLOCK + padded(records.len() as u64) + BLOCK
+    }
 }
 
 /// Bytes that the whole entry takes: headers, body and padding.
 pub(crate) fn entry_length(path: &str, kind: &Kind) -> u64 {
-    length(path, kind) + if let Kind::File { size, .. } = kind { padded(*size) } else { 0 }
+    length(path, kind)
+        + if let Kind::File { size, .. } = kind {
+            padded(*size)
+        } else {
+            0
+        }
 }
 
-/// Writes the headers of an entry into `out`, which is exactly as long as [`length`] says and all zero.
+/// Writes the headers of an entry into `out`, which is exactly as long as [`length`] says and all
+/// zero.
 pub(crate) fn write(out: &mut [u8], path: &str, kind: &Kind, mtime: u64) {
     let records = records(path, kind);
     let mut rest = out;
     if !records.is_empty() {
         let (head, after) = rest.split_at_mut(bytes(BLOCK));
-        fill(head, b"PaxHeaders/entry", b"", 0o644, records.len() as u64, MTIME, b'x', b"");
+        fill(
+            head,
+            b"PaxHeaders/entry",
+            b"",
+            0o644,
+            records.len() as u64,
+            MTIME,
+            b'x',
+            b"",
+        );
         after[..records.len()].copy_from_slice(records.as_bytes());
         rest = &mut after[bytes(padded(records.len() as u64))..];
     }
     let (typeflag, mode, size, link) = match kind {
-        Kind::File { size, executable } => (b'0', if *executable { 0o755 } else { 0o644 }, *size, ""),
+        Kind::File { size, executable } => {
+            (b'0', if *executable { 0o755 } else { 0o644 }, *size, "")
+        }
         Kind::Directory => (b'5', 0o755, 0, ""),
         Kind::Link { target } => (b'2', 0o777, 0, target.as_str()),
     };
@@ -44,15 +66,29 @@ pub(crate) fn write(out: &mut [u8], path: &str, kind: &Kind, mtime: u64) {
     let (prefix, name) = split(&path).unwrap_or_default();
     let size = if size < USTAR_SIZE_LIMIT { size } else { 0 };
     let link = if fits_link(link) { link } else { "" };
-    fill(rest, name.as_bytes(), prefix.as_bytes(), mode, size, mtime, typeflag, link.as_bytes());
+    fill(
+        rest,
+        name.as_bytes(),
+        prefix.as_bytes(),
+        mode,
+        size,
+        mtime,
+        typeflag,
+        link.as_bytes(),
+    );
 }
 
 /// The path as tar stores it: a directory's ends with `/`.
 fn stored(path: &str, kind: &Kind) -> String {
-    if *kind == Kind::Directory { format!("{path}/") } else { path.to_owned() }
+    if *kind == Kind::Directory {
+        format!("{path}/")
+    } else {
+        path.to_owned()
+    }
 }
 
-/// Splits a path into ustar's prefix (≤ 155 bytes) and name (≤ 100 bytes), at the first `/` that makes both fit.
+/// Splits a path into ustar's prefix (≤ 155 bytes) and name (≤ 100 bytes), at the first `/` that
+/// makes both fit.
 fn split(path: &str) -> Option<(&str, &str)> {
     if !path.is_ascii() {
         return None;
@@ -61,7 +97,12 @@ fn split(path: &str) -> Option<(&str, &str)> {
         return Some(("", path));
     }
     let from = path.len().saturating_sub(101);
-    let at = from + path.as_bytes().get(from..path.len() - 1)?.iter().position(|&byte| byte == b'/')?;
+    let at = from
+        + path
+            .as_bytes()
+            .get(from..path.len() - 1)?
+            .iter()
+            .position(|&byte| byte == b'/')?;
     (at > 0 && at <= 155).then(|| (&path[..at], &path[at + 1..]))
 }
 
@@ -102,8 +143,20 @@ fn record(records: &mut String, key: &str, value: &str) {
     records.extend([length.to_string().as_str(), " ", key, "=", value, "\n"]);
 }
 
-#[allow(clippy::too_many_arguments, reason = "the fields of a ustar header, in its order")]
-fn fill(header: &mut [u8], name: &[u8], prefix: &[u8], mode: u64, size: u64, mtime: u64, typeflag: u8, link: &[u8]) {
+#[allow(
+    clippy::too_many_arguments,
+    reason = "the fields of a ustar header, in its order"
+)]
+fn fill(
+    header: &mut [u8],
+    name: &[u8],
+    prefix: &[u8],
+    mode: u64,
+    size: u64,
+    mtime: u64,
+    typeflag: u8,
+    link: &[u8],
+) {
     let mut put = |at: usize, bytes: &[u8]| header[at..at + bytes.len()].copy_from_slice(bytes);
     put(NAME, name);
     put(MODE, format!("{mode:07o}").as_bytes());

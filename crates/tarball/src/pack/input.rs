@@ -24,27 +24,43 @@ impl<'a> Input<'a> {
     pub(super) fn open(source: &'a Source, entry: &'a Entry) -> Result<Self, PackError> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         match rustix::fs::openat(&source.root, entry.path.as_str(), flags, Mode::empty()) {
-            Ok(file) => Ok(Self { source, entry, file: file.into() }),
+            Ok(file) => Ok(Self {
+                source,
+                entry,
+                file: file.into(),
+            }),
             Err(rustix::io::Errno::NOENT | rustix::io::Errno::LOOP | rustix::io::Errno::NOTDIR) => {
-                Err(PackError::Changed { path: source.directory.join(&entry.path) })
+                Err(PackError::Changed {
+                    path: source.directory.join(&entry.path),
+                })
             }
-            Err(error) => Err(PackError::Read { path: source.directory.join(&entry.path), source: error.into() }),
+            Err(error) => Err(PackError::Read {
+                path: source.directory.join(&entry.path),
+                source: error.into(),
+            }),
         }
     }
 
     pub(super) fn changed(&self) -> PackError {
-        PackError::Changed { path: self.source.directory.join(&self.entry.path) }
+        PackError::Changed {
+            path: self.source.directory.join(&self.entry.path),
+        }
     }
 
     fn failed(&self, source: io::Error) -> PackError {
         match source.kind() {
             io::ErrorKind::UnexpectedEof => self.changed(),
-            _ => PackError::Read { path: self.source.directory.join(&self.entry.path), source },
+            _ => PackError::Read {
+                path: self.source.directory.join(&self.entry.path),
+                source,
+            },
         }
     }
 
     pub(super) fn fill(&mut self, contents: &mut [u8]) -> Result<(), PackError> {
-        self.file.read_exact(contents).map_err(|error| self.failed(error))
+        self.file
+            .read_exact(contents)
+            .map_err(|error| self.failed(error))
     }
 
     /// Hands the file's bytes to `take`, and gives their digest.
@@ -66,12 +82,14 @@ impl<'a> Input<'a> {
         Ok(Sha256::from_bytes(digest.finalize().into()))
     }
 
-    /// Whether it is still what was scanned, and `contents` what a fingerprint was made of. Asks after the last byte, so that it
-    /// covers the time since the scan and the reading.
+    /// Whether it is still what was scanned, and `contents` what a fingerprint was made of. Asks
+    /// after the last byte, so that it covers the time since the scan and the reading.
     pub(super) fn unchanged(&self, contents: &Sha256) -> Result<(), PackError> {
         let stat = rustix::fs::fstat(&self.file).map_err(|error| self.failed(error.into()))?;
-        // Times move in ticks of some milliseconds: the same size written twice within one shows in the contents alone.
-        let same = Stamp::from(&stat) == self.entry.stamp && self.entry.contents.is_none_or(|before| before == *contents);
+        // Times move in ticks of some milliseconds: the same size written twice within one shows in
+        // the contents alone.
+        let same = Stamp::from(&stat) == self.entry.stamp
+            && self.entry.contents.is_none_or(|before| before == *contents);
         if same { Ok(()) } else { Err(self.changed()) }
     }
 }

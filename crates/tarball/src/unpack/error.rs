@@ -4,7 +4,8 @@ use crate::problem::Problem;
 use release::{Reason, Sha256, TreeError};
 use std::{io, path::PathBuf};
 
-/// Why a chunk is not in the tree. The tree is then to be thrown away: what was in front of the refusal is in it.
+/// Why a chunk is not in the tree. The tree is then to be thrown away: what was in front of the
+/// refusal is in it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum UnpackError {
@@ -60,16 +61,28 @@ impl UnpackError {
     }
 
     pub(super) fn chunk(chunk: &Sha256, problem: Problem) -> Self {
-        Self::Chunk { chunk: *chunk, problem: problem.text.to_owned(), reason: problem.reason }
+        Self::Chunk {
+            chunk: *chunk,
+            problem: problem.text.to_owned(),
+            reason: problem.reason,
+        }
     }
 
     pub(super) fn entry(entry: &str, problem: Problem) -> Self {
-        Self::Entry { entry: entry.to_owned(), problem: problem.text.to_owned(), reason: problem.reason }
+        Self::Entry {
+            entry: entry.to_owned(),
+            problem: problem.text.to_owned(),
+            reason: problem.reason,
+        }
     }
 }
 
 impl From<TreeError> for UnpackError {
     fn from(error: TreeError) -> Self {
-        Self::Entry { problem: error.problem(), reason: error.reason(), entry: error.path }
+        Self::Entry {
+            problem: error.problem(),
+            reason: error.reason(),
+            entry: error.path,
+        }
     }
 }

@@ -18,7 +18,11 @@ const MALFORMED: Problem = Problem::new(Reason::Header, "has a malformed extensi
 
 impl Pax {
     /// Reads the records in `bytes`.
-    pub(super) fn read(mut bytes: &[u8], path: &mut Vec<u8>, linkpath: &mut Vec<u8>) -> Result<Self, Problem> {
+    pub(super) fn read(
+        mut bytes: &[u8],
+        path: &mut Vec<u8>,
+        linkpath: &mut Vec<u8>,
+    ) -> Result<Self, Problem> {
         let mut pax = Self::default();
         while !bytes.is_empty() {
             let (key, value) = record(&mut bytes)?;
@@ -46,11 +50,22 @@ impl Pax {
 
 /// Takes `"<length> <key>=<value>\n"` off the front.
 fn record<'a>(bytes: &mut &'a [u8]) -> Result<(&'a [u8], &'a [u8]), Problem> {
-    let space = bytes.iter().position(|&byte| byte == b' ').ok_or(MALFORMED)?;
-    let length = decimal(&bytes[..space]).and_then(|length| usize::try_from(length).ok()).ok_or(MALFORMED)?;
+    let space = bytes
+        .iter()
+        .position(|&byte| byte == b' ')
+        .ok_or(MALFORMED)?;
+    let length = decimal(&bytes[..space])
+        .and_then(|length| usize::try_from(length).ok())
+        .ok_or(MALFORMED)?;
     let (record, rest) = bytes.split_at_checked(length).ok_or(MALFORMED)?;
-    let body = record.get(space + 1..).and_then(|body| body.strip_suffix(b"\n")).ok_or(MALFORMED)?;
-    let equals = body.iter().position(|&byte| byte == b'=').ok_or(MALFORMED)?;
+    let body = record
+        .get(space + 1..)
+        .and_then(|body| body.strip_suffix(b"\n"))
+        .ok_or(MALFORMED)?;
+    let equals = body
+        .iter()
+        .position(|&byte| byte == b'=')
+        .ok_or(MALFORMED)?;
     *bytes = rest;
     Ok((&body[..equals], &body[equals + 1..]))
 }
@@ -64,13 +79,24 @@ fn decimal(text: &[u8]) -> Option<u64> {
 }
 
 fn foreign(key: &[u8]) -> Problem {
-    let attributes: [&[u8]; 4] = [b"SCHILY.xattr.", b"SCHILY.acl.", b"LIBARCHIVE.xattr.", b"RHT.security."];
+    let attributes: [&[u8]; 4] = [
+        b"SCHILY.xattr.",
+        b"SCHILY.acl.",
+        b"LIBARCHIVE.xattr.",
+        b"RHT.security.",
+    ];
     if attributes.iter().any(|prefix| key.starts_with(prefix)) {
-        Problem::new(Reason::TypeForbidden, "has extended attributes, an ACL or capabilities")
+        Problem::new(
+            Reason::TypeForbidden,
+            "has extended attributes, an ACL or capabilities",
+        )
     } else if key.starts_with(b"GNU.sparse.") {
         Problem::new(Reason::Header, "is a GNU sparse file")
     } else {
-        Problem::new(Reason::Header, "has an extension key other than path, linkpath and size")
+        Problem::new(
+            Reason::Header,
+            "has an extension key other than path, linkpath and size",
+        )
     }
 }
 
@@ -86,9 +112,20 @@ mod tests {
 
     #[test]
     fn records_are_read() {
-        let (pax, path, linkpath) = read(b"14 linkpath=b\n12 path=a=\n\n19 size=8589934592\n").unwrap();
-        assert_eq!(pax, Pax { path: true, linkpath: true, size: Some(1 << 33) });
-        assert_eq!((path.as_slice(), linkpath.as_slice()), (b"a=\n".as_slice(), b"b".as_slice()));
+        let (pax, path, linkpath) =
+            read(b"14 linkpath=b\n12 path=a=\n\n19 size=8589934592\n").unwrap();
+        assert_eq!(
+            pax,
+            Pax {
+                path: true,
+                linkpath: true,
+                size: Some(1 << 33)
+            }
+        );
+        assert_eq!(
+            (path.as_slice(), linkpath.as_slice()),
+            (b"a=\n".as_slice(), b"b".as_slice())
+        );
     }
 
     #[test]
@@ -111,7 +148,12 @@ mod tests {
             b"12 atime=12\n",
             b"9 path=a\n\0",
         ] {
-            assert_eq!(read(bytes).unwrap_err().reason, Reason::Header, "{:?}", String::from_utf8_lossy(bytes));
+            assert_eq!(
+                read(bytes).unwrap_err().reason,
+                Reason::Header,
+                "{:?}",
+                String::from_utf8_lossy(bytes)
+            );
         }
     }
 

@@ -1,4 +1,5 @@
-//! A tar reader that knows what our packer writes and refuses the rest. Reads from memory and from a decoder alike.
+//! A tar reader that knows what our packer writes and refuses the rest. Reads from memory and from
+//! a decoder alike.
 
 use super::pax::{self, Pax};
 use crate::{
@@ -79,10 +80,16 @@ impl<'n, R: BufRead> Reader<'n, R> {
     /// Reads a chunk of `unpacked` bytes.
     pub(super) fn new(input: R, unpacked: u64, end: End, names: &'n mut Names) -> Self {
         names.name.clear();
-        Self { input, left: unpacked, end, names }
+        Self {
+            input,
+            left: unpacked,
+            end,
+            names,
+        }
     }
 
-    /// The path of the entry read last, with a directory's `/` taken off. Bytes: nobody has looked at them yet.
+    /// The path of the entry read last, with a directory's `/` taken off. Bytes: nobody has looked
+    /// at them yet.
     pub(super) fn name(&self) -> &[u8] {
         &self.names.name
     }
@@ -92,9 +99,12 @@ impl<'n, R: BufRead> Reader<'n, R> {
         &self.names.target
     }
 
-    /// Reads the next entry's header. What it refuses has the entry's name in [`Self::name`], as far as that is known.
+    /// Reads the next entry's header. What it refuses has the entry's name in [`Self::name`], as
+    /// far as that is known.
     pub(super) fn next(&mut self) -> Result<Option<Head>, ReadError> {
-        let Some(mut block) = self.block()? else { return self.over() };
+        let Some(mut block) = self.block()? else {
+            return self.over();
+        };
         let mut pax = Pax::default();
         if is_zero(&block) {
             return self.marker();
@@ -103,7 +113,10 @@ impl<'n, R: BufRead> Reader<'n, R> {
         if check(&block)? == b'x' {
             self.names.name.clear();
             pax = self.extension(&block)?;
-            block = self.block()?.ok_or(Problem::new(Reason::Truncated, "is announced, and the chunk ends"))?;
+            block = self.block()?.ok_or(Problem::new(
+                Reason::Truncated,
+                "is announced, and the chunk ends",
+            ))?;
             if is_zero(&block) {
                 return Err(header("is announced, and the archive ends").into());
             }
@@ -120,7 +133,8 @@ impl<'n, R: BufRead> Reader<'n, R> {
         Ok(Some(head))
     }
 
-    /// The next bytes of a body of which `left` are left; at least one. To be followed by [`Self::advance`].
+    /// The next bytes of a body of which `left` are left; at least one. To be followed by
+    /// [`Self::advance`].
     pub(super) fn piece(&mut self, left: u64) -> Result<&[u8], ReadError> {
         let piece = self.input.fill_buf().map_err(ReadError::Input)?;
         if piece.is_empty() {
@@ -155,7 +169,10 @@ impl<'n, R: BufRead> Reader<'n, R> {
         if self.left == 0 {
             return Ok(None);
         }
-        self.left = self.left.checked_sub(BLOCK).ok_or(Problem::new(Reason::Truncated, "is cut off within a header"))?;
+        self.left = self.left.checked_sub(BLOCK).ok_or(Problem::new(
+            Reason::Truncated,
+            "is cut off within a header",
+        ))?;
         let mut block = [0; 512];
         read(&mut self.input, &mut block)?;
         Ok(Some(block))
@@ -165,7 +182,11 @@ impl<'n, R: BufRead> Reader<'n, R> {
         self.names.name.clear();
         match self.end {
             End::Entry => Ok(None),
-            End::Marker => Err(Problem::new(Reason::Truncated, "ends without the mark of the archive's end").into()),
+            End::Marker => Err(Problem::new(
+                Reason::Truncated,
+                "ends without the mark of the archive's end",
+            )
+            .into()),
         }
     }
 
@@ -173,12 +194,22 @@ impl<'n, R: BufRead> Reader<'n, R> {
     fn marker(&mut self) -> Result<Option<Head>, ReadError> {
         self.names.name.clear();
         if self.end == End::Entry {
-            return Err(Problem::new(Reason::Trailing, "has the mark of the archive's end and is not the last").into());
+            return Err(Problem::new(
+                Reason::Trailing,
+                "has the mark of the archive's end and is not the last",
+            )
+            .into());
         }
         match self.block()? {
-            None => Err(Problem::new(Reason::Truncated, "ends within the mark of the archive's end").into()),
+            None => Err(Problem::new(
+                Reason::Truncated,
+                "ends within the mark of the archive's end",
+            )
+            .into()),
             Some(block) if is_zero(&block) && self.left == 0 => Ok(None),
-            Some(_) => Err(Problem::new(Reason::Trailing, "has bytes after the archive's end").into()),
+            Some(_) => {
+                Err(Problem::new(Reason::Trailing, "has bytes after the archive's end").into())
+            }
         }
     }
 
@@ -220,9 +251,14 @@ impl<'n, R: BufRead> Reader<'n, R> {
 
     /// Checks the names that were taken from the block, and takes off a directory's `/`.
     fn check_names(&mut self, block: &Block, pax: &Pax) -> Result<(), Problem> {
-        let hidden = |field: Range<usize>| !is_zero(&block[field.start + text(&block[field.clone()]).len()..field.end]);
+        let hidden = |field: Range<usize>| {
+            !is_zero(&block[field.start + text(&block[field.clone()]).len()..field.end])
+        };
         if !pax.path && (hidden(PREFIX) || hidden(NAME)) || !pax.linkpath && hidden(LINK) {
-            return Err(Problem::new(Reason::PathUnsafe, "has a name with a NUL byte"));
+            return Err(Problem::new(
+                Reason::PathUnsafe,
+                "has a name with a NUL byte",
+            ));
         }
         if block[156] == b'5' && self.names.name.pop_if(|&mut last| last == b'/').is_none() {
             return Err(header("is a directory whose name does not end with '/'"));
@@ -257,13 +293,17 @@ fn check(block: &Block) -> Result<u8, Problem> {
         b'g' => Err(header("is a global extension header")),
         b'S' => Err(header("is a GNU sparse file")),
         b'L' | b'K' => Err(header("is a GNU long name")),
-        _ => Err(Problem::new(Reason::TypeForbidden, "is neither a file, a directory nor a symbolic link")),
+        _ => Err(Problem::new(
+            Reason::TypeForbidden,
+            "is neither a file, a directory nor a symbolic link",
+        )),
     }
 }
 
 fn head(block: &Block, pax: &Pax, names: &Names) -> Result<Head, Problem> {
     let mode = octal(&block[100..108]).ok_or(header("has a malformed mode"))?;
-    let stored = octal(&block[124..136]).ok_or(header("has a malformed, negative or overflowing size"))?;
+    let stored =
+        octal(&block[124..136]).ok_or(header("has a malformed, negative or overflowing size"))?;
     let mtime = octal(&block[136..148]).ok_or(header("has a malformed mtime"))?;
     // Owner, group, their names and device numbers are of no effect and not looked at.
     let size = match pax.size {
@@ -272,7 +312,9 @@ fn head(block: &Block, pax: &Pax, names: &Names) -> Result<Head, Problem> {
         Some(_) => return Err(header("has an extension size where its header has one")),
     };
     let kind = match block[156] {
-        b'0' => Type::File { executable: mode & 0o100 != 0 },
+        b'0' => Type::File {
+            executable: mode & 0o100 != 0,
+        },
         b'5' => Type::Directory,
         _ => Type::Link,
     };
@@ -294,14 +336,22 @@ fn head(block: &Block, pax: &Pax, names: &Names) -> Result<Head, Problem> {
     Ok(Head { kind, size, mtime })
 }
 
-/// An octal number in ASCII with NUL or space after it, as ustar stores them. Nothing else: no sign, no base 256.
+/// An octal number in ASCII with NUL or space after it, as ustar stores them. Nothing else: no
+/// sign, no base 256.
 fn octal(field: &[u8]) -> Option<u64> {
-    let digits = field.iter().position(|byte| !matches!(byte, b'0'..=b'7')).unwrap_or(field.len());
+    let digits = field
+        .iter()
+        .position(|byte| !matches!(byte, b'0'..=b'7'))
+        .unwrap_or(field.len());
     if digits == 0 || field[digits..].iter().any(|byte| !matches!(byte, 0 | b' ')) {
         return None;
     }
     // 12 digits are 36 bits.
-    Some(field[..digits].iter().fold(0, |number, digit| number << 3 | u64::from(digit - b'0')))
+    Some(
+        field[..digits]
+            .iter()
+            .fold(0, |number, digit| number << 3 | u64::from(digit - b'0')),
+    )
 }
 
 /// The text of a field up to its first NUL.
@@ -309,7 +359,8 @@ fn text(field: &[u8]) -> &[u8] {
     CStr::from_bytes_until_nul(field).map_or(field, CStr::to_bytes)
 }
 
-/// Whether at most a block of bytes is all zero. A comparison, as that looks at more than one byte at a time.
+/// Whether at most a block of bytes is all zero. A comparison, as that looks at more than one byte
+/// at a time.
 fn is_zero(bytes: &[u8]) -> bool {
     const ZERO: Block = [0; 512];
     *bytes == ZERO[..bytes.len()]

@@ -1,6 +1,7 @@
 //! The directory that chunks are unpacked into, and the only calls that change it.
 //!
-//! Every call names one entry of one open directory, never a longer path, so there is no link that it could go through.
+//! Every call names one entry of one open directory, never a longer path, so there is no link that
+//! it could go through.
 
 use super::error::UnpackError;
 use crate::{entry::MTIME, problem::Problem};
@@ -40,26 +41,49 @@ struct Chmod {
     directories: bool,
 }
 
-const PATH_ONLY: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
-const NEW_FILE: OFlags = OFlags::WRONLY.union(OFlags::CREATE).union(OFlags::EXCL).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
-const BENEATH: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS).union(ResolveFlags::NO_MAGICLINKS);
+const PATH_ONLY: OFlags = OFlags::PATH
+    .union(OFlags::DIRECTORY)
+    .union(OFlags::NOFOLLOW)
+    .union(OFlags::CLOEXEC);
+const NEW_FILE: OFlags = OFlags::WRONLY
+    .union(OFlags::CREATE)
+    .union(OFlags::EXCL)
+    .union(OFlags::NOFOLLOW)
+    .union(OFlags::CLOEXEC);
+const BENEATH: ResolveFlags = ResolveFlags::BENEATH
+    .union(ResolveFlags::NO_SYMLINKS)
+    .union(ResolveFlags::NO_MAGICLINKS);
 const DIRECTORY_MODE: Mode = Mode::from_raw_mode(0o755);
 
 impl Tree {
     pub(super) fn open(path: &Path) -> Result<Self, UnpackError> {
-        let disk = |source: Errno| UnpackError::Disk { action: "open directory", path: path.to_owned(), source: source.into() };
+        let disk = |source: Errno| UnpackError::Disk {
+            action: "open directory",
+            path: path.to_owned(),
+            source: source.into(),
+        };
         let directory = rustix::fs::open(path, PATH_ONLY, Mode::empty()).map_err(disk)?;
-        let opening = match rustix::fs::openat2(&directory, ".", PATH_ONLY, Mode::empty(), BENEATH) {
+        let opening = match rustix::fs::openat2(&directory, ".", PATH_ONLY, Mode::empty(), BENEATH)
+        {
             Ok(_) => Opening::Beneath,
             Err(Errno::NOSYS | Errno::PERM) => Opening::NoFollow,
             Err(error) => return Err(disk(error)),
         };
         let stat = rustix::fs::statat(&directory, "", AtFlags::EMPTY_PATH).map_err(disk)?;
         let masked = umask().is_none_or(|mask| mask & 0o755 != 0);
-        // A directory with setgid (as Kubernetes' fsGroup makes) hands it down to the directories in it.
+        // A directory with setgid (as Kubernetes' fsGroup makes) hands it down to the directories
+        // in it.
         let inherited = stat.st_mode & 0o2000 != 0;
-        let chmod = Chmod { files: masked, directories: masked || inherited };
-        Ok(Self { path: path.to_owned(), directory, opening, chmod })
+        let chmod = Chmod {
+            files: masked,
+            directories: masked || inherited,
+        };
+        Ok(Self {
+            path: path.to_owned(),
+            directory,
+            opening,
+            chmod,
+        })
     }
 
     #[cfg(test)]
@@ -67,11 +91,26 @@ impl Tree {
         self.opening = Opening::NoFollow;
     }
 
-    pub(super) fn disk(&self, action: &'static str, path: &str, source: impl Into<std::io::Error>) -> UnpackError {
-        UnpackError::Disk { action, path: self.path.join(path), source: source.into() }
+    pub(super) fn disk(
+        &self,
+        action: &'static str,
+        path: &str,
+        source: impl Into<std::io::Error>,
+    ) -> UnpackError {
+        UnpackError::Disk {
+            action,
+            path: self.path.join(path),
+            source: source.into(),
+        }
     }
 
-    fn openat(&self, parent: BorrowedFd<'_>, name: &str, flags: OFlags, mode: Mode) -> Result<OwnedFd, Errno> {
+    fn openat(
+        &self,
+        parent: BorrowedFd<'_>,
+        name: &str,
+        flags: OFlags,
+        mode: Mode,
+    ) -> Result<OwnedFd, Errno> {
         match self.opening {
             Opening::Beneath => rustix::fs::openat2(parent, name, flags, mode, BENEATH),
             Opening::NoFollow => rustix::fs::openat(parent, name, flags, mode),
@@ -79,7 +118,12 @@ impl Tree {
     }
 
     /// Creates a file, which must not exist, for writing.
-    pub(super) fn create(&self, parent: BorrowedFd<'_>, path: &str, executable: bool) -> Result<File, UnpackError> {
+    pub(super) fn create(
+        &self,
+        parent: BorrowedFd<'_>,
+        path: &str,
+        executable: bool,
+    ) -> Result<File, UnpackError> {
         let mode = Mode::from_raw_mode(if executable { 0o755 } else { 0o644 });
         self.hit("tarball.file.create", path)?;
         let file = match self.openat(parent, name(path), NEW_FILE, mode) {
@@ -89,7 +133,8 @@ impl Tree {
         };
         if self.chmod.files {
             self.hit("tarball.file.chmod", path)?;
-            rustix::fs::fchmod(&file, mode).map_err(|error| self.disk("set the mode of", path, error))?;
+            rustix::fs::fchmod(&file, mode)
+                .map_err(|error| self.disk("set the mode of", path, error))?;
         }
         Ok(file.into())
     }
@@ -97,11 +142,16 @@ impl Tree {
     /// Sets the time of a file that is written.
     pub(super) fn date(&self, file: &File, path: &str, mtime: u64) -> Result<(), UnpackError> {
         self.hit("tarball.file.date", path)?;
-        rustix::fs::futimens(file, &times(mtime)).map_err(|error| self.disk("set the time of", path, error))
+        rustix::fs::futimens(file, &times(mtime))
+            .map_err(|error| self.disk("set the time of", path, error))
     }
 
     /// Opens a directory in `parent`; `None` where there is nothing of that name.
-    fn directory(&self, parent: BorrowedFd<'_>, path: &str) -> Result<Option<OwnedFd>, UnpackError> {
+    fn directory(
+        &self,
+        parent: BorrowedFd<'_>,
+        path: &str,
+    ) -> Result<Option<OwnedFd>, UnpackError> {
         match self.openat(parent, name(path), PATH_ONLY, Mode::empty()) {
             Ok(directory) => Ok(Some(directory)),
             Err(Errno::NOENT) => Ok(None),
@@ -137,7 +187,12 @@ impl Tree {
     }
 
     /// Creates a symbolic link. Whether where it leads is allowed was decided before.
-    pub(super) fn link(&self, parent: BorrowedFd<'_>, path: &str, target: &str) -> Result<(), UnpackError> {
+    pub(super) fn link(
+        &self,
+        parent: BorrowedFd<'_>,
+        path: &str,
+        target: &str,
+    ) -> Result<(), UnpackError> {
         self.hit("tarball.link.create", path)?;
         match rustix::fs::symlinkat(target, parent, name(path)) {
             Ok(()) => self.date_at(parent, path),
@@ -146,7 +201,8 @@ impl Tree {
         }
     }
 
-    /// What the link at `path` holds; `None` where there is none, or something else. No directory above it may be a link.
+    /// What the link at `path` holds; `None` where there is none, or something else. No directory
+    /// above it may be a link.
     fn link_at(&self, path: &str) -> Result<Option<String>, UnpackError> {
         match rustix::fs::readlinkat(&self.directory, path, Vec::new()) {
             Ok(target) => Ok(Some(target.to_string_lossy().into_owned())),
@@ -179,7 +235,8 @@ impl release::Tree for &Tree {
     fn within(&mut self, path: &str) -> Result<Option<String>, UnpackError> {
         let failed = |error| self.disk("read directory", path, error);
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let directory = rustix::fs::openat(&self.directory, path, flags, Mode::empty()).map_err(failed)?;
+        let directory =
+            rustix::fs::openat(&self.directory, path, flags, Mode::empty()).map_err(failed)?;
         for entry in rustix::fs::Dir::new(directory).map_err(failed)? {
             let entry = entry.map_err(failed)?;
             let name = entry.file_name();
@@ -191,26 +248,45 @@ impl release::Tree for &Tree {
     }
 }
 
-pub(super) const DUPLICATE: Problem = Problem::new(Reason::Duplicate, "is there already, or a file stands where a directory must be");
-pub(super) const THROUGH_LINK: Problem = Problem::new(Reason::PathUnsafe, "is a link that another entry's path goes through");
+pub(super) const DUPLICATE: Problem = Problem::new(
+    Reason::Duplicate,
+    "is there already, or a file stands where a directory must be",
+);
+pub(super) const THROUGH_LINK: Problem = Problem::new(
+    Reason::PathUnsafe,
+    "is a link that another entry's path goes through",
+);
 
 fn name(path: &str) -> &str {
     path.rsplit_once('/').map_or(path, |(_, name)| name)
 }
 
 fn times(mtime: u64) -> Timestamps {
-    let last_modification = Timespec { tv_sec: mtime.cast_signed(), tv_nsec: 0 };
-    Timestamps { last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT }, last_modification }
+    let last_modification = Timespec {
+        tv_sec: mtime.cast_signed(),
+        tv_nsec: 0,
+    };
+    Timestamps {
+        last_access: Timespec {
+            tv_sec: 0,
+            tv_nsec: UTIME_OMIT,
+        },
+        last_modification,
+    }
 }
 
-/// This process's umask. Read from `/proc`, as `umask(2)` can only be asked by changing it for all threads.
+/// This process's umask. Read from `/proc`, as `umask(2)` can only be asked by changing it for all
+/// threads.
 fn umask() -> Option<u32> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("Umask:"))?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("Umask:"))?;
     u32::from_str_radix(line.trim(), 8).ok()
 }
 
-/// The open directories from the tree's top down to where the last entry was: entries come sorted, so the next one shares most.
+/// The open directories from the tree's top down to where the last entry was: entries come sorted,
+/// so the next one shares most.
 #[derive(Debug)]
 pub(super) struct Descent<'t> {
     pub(super) tree: &'t Tree,
@@ -221,11 +297,20 @@ pub(super) struct Descent<'t> {
 
 impl<'t> Descent<'t> {
     pub(super) const fn new(tree: &'t Tree) -> Self {
-        Self { tree, path: String::new(), open: Vec::new() }
+        Self {
+            tree,
+            path: String::new(),
+            open: Vec::new(),
+        }
     }
 
-    /// Goes to the directory that holds `path`, and makes what is missing on the way; tells `made` the path of each that it made.
-    pub(super) fn parent(&mut self, path: &str, made: &mut Vec<String>) -> Result<BorrowedFd<'_>, UnpackError> {
+    /// Goes to the directory that holds `path`, and makes what is missing on the way; tells `made`
+    /// the path of each that it made.
+    pub(super) fn parent(
+        &mut self,
+        path: &str,
+        made: &mut Vec<String>,
+    ) -> Result<BorrowedFd<'_>, UnpackError> {
         self.enter(path.rsplit_once('/').map_or("", |(parent, _)| parent), made)?;
         Ok(self.here())
     }
@@ -238,12 +323,19 @@ impl<'t> Descent<'t> {
     }
 
     fn here(&self) -> BorrowedFd<'_> {
-        self.open.last().map_or(self.tree.directory.as_fd(), |(_, directory)| directory.as_fd())
+        self.open
+            .last()
+            .map_or(self.tree.directory.as_fd(), |(_, directory)| {
+                directory.as_fd()
+            })
     }
 
     fn enter(&mut self, directory: &str, made: &mut Vec<String>) -> Result<(), UnpackError> {
         while let Some((length, _)) = self.open.last() {
-            let (within, rest) = directory.as_bytes().split_at_checked(*length).unwrap_or_default();
+            let (within, rest) = directory
+                .as_bytes()
+                .split_at_checked(*length)
+                .unwrap_or_default();
             if within == &self.path.as_bytes()[..*length] && matches!(rest, [] | [b'/', ..]) {
                 break;
             }
@@ -252,7 +344,9 @@ impl<'t> Descent<'t> {
         let mut at = self.open.last().map_or(0, |(length, _)| *length);
         while at < directory.len() {
             let from = if at == 0 { 0 } else { at + 1 };
-            at = directory[from..].find('/').map_or(directory.len(), |slash| from + slash);
+            at = directory[from..]
+                .find('/')
+                .map_or(directory.len(), |slash| from + slash);
             self.step(&directory[..at], made)?;
         }
         Ok(())
@@ -267,7 +361,8 @@ impl<'t> Descent<'t> {
             }
             directory = self.tree.directory(self.here(), path)?;
         }
-        let directory = directory.ok_or_else(|| self.tree.disk("open directory", path, Errno::NOENT))?;
+        let directory =
+            directory.ok_or_else(|| self.tree.disk("open directory", path, Errno::NOENT))?;
         path.clone_into(&mut self.path);
         self.open.push((path.len(), directory));
         Ok(())

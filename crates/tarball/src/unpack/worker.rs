@@ -24,8 +24,8 @@ use std::{
 };
 use zstd::zstd_safe::{DCtx, DParameter, ResetDirective, get_error_name};
 
-/// Unpacks chunks in one thread. Keeps its buffers and its open directories from chunk to chunk: give one thread chunks that follow
-/// one another where there is a choice.
+/// Unpacks chunks in one thread. Keeps its buffers and its open directories from chunk to chunk:
+/// give one thread chunks that follow one another where there is a choice.
 pub struct Worker<'u> {
     unpacker: &'u Unpacker,
     descent: Descent<'u>,
@@ -40,7 +40,10 @@ pub struct Worker<'u> {
 
 impl fmt::Debug for Worker<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Worker").field("verify", &self.verify).field("write", &self.write).finish_non_exhaustive()
+        f.debug_struct("Worker")
+            .field("verify", &self.verify)
+            .field("write", &self.write)
+            .finish_non_exhaustive()
     }
 }
 
@@ -76,7 +79,8 @@ impl<'u> Worker<'u> {
         self.verify
     }
 
-    /// Time that this worker spent on decompressing chunks in memory; for spooled chunks it counts as [`Self::write`].
+    /// Time that this worker spent on decompressing chunks in memory; for spooled chunks it counts
+    /// as [`Self::write`].
     #[must_use]
     pub const fn decompress(&self) -> Duration {
         self.decompress
@@ -90,8 +94,8 @@ impl<'u> Worker<'u> {
 
     /// The directory that holds `path`; it and those above are made where they are missing.
     ///
-    /// This and [`Self::make_directory`] are for callers that bring entries into the tree by other means than a chunk, such as links
-    /// to an earlier release's files.
+    /// This and [`Self::make_directory`] are for callers that bring entries into the tree by other
+    /// means than a chunk, such as links to an earlier release's files.
     ///
     /// # Errors
     ///
@@ -109,14 +113,23 @@ impl<'u> Worker<'u> {
         self.descent.make(path.as_str(), &mut self.found.made)
     }
 
-    /// Takes over such entries: files and directories that are there, and symbolic links, which [`Unpacker::finish`](super::Unpacker::finish)
-    /// checks and creates with the others. `target` is the target of their module.
-    pub fn adopt(&mut self, entries: impl IntoIterator<Item = Unpacked>, target: Option<&RelativePath>) {
+    /// Takes over such entries: files and directories that are there, and symbolic links, which
+    /// [`Unpacker::finish`](super::Unpacker::finish) checks and creates with the others. `target`
+    /// is the target of their module.
+    pub fn adopt(
+        &mut self,
+        entries: impl IntoIterator<Item = Unpacked>,
+        target: Option<&RelativePath>,
+    ) {
         let base = target.map_or("", RelativePath::as_str);
         for Unpacked { path, kind, .. } in entries {
             match kind {
                 Kind::Directory => self.found.listed.push(path),
-                Kind::Link { target } => self.found.links.push(Link { path, target, base: base.to_owned() }),
+                Kind::Link { target } => self.found.links.push(Link {
+                    path,
+                    target,
+                    base: base.to_owned(),
+                }),
                 Kind::File { size, .. } => {
                     self.found.files += 1;
                     self.found.bytes += size;
@@ -126,23 +139,33 @@ impl<'u> Worker<'u> {
         self.unpacker.merge(&mut self.found);
     }
 
-    /// Unpacks a chunk that is in memory: its bytes are verified, then decompressed, then read and written.
+    /// Unpacks a chunk that is in memory: its bytes are verified, then decompressed, then read and
+    /// written.
     ///
-    /// What comes back are the entries that belong to this chunk, in order; links among them exist only after [`Unpacker::finish`].
-    /// Entries that `place` calls replaced are not among them.
+    /// What comes back are the entries that belong to this chunk, in order; links among them exist
+    /// only after [`Unpacker::finish`]. Entries that `place` calls replaced are not among them.
     ///
     /// # Errors
     ///
-    /// Bytes that are not the signed ones; a frame or an entry that a tarball must not hold (docs/formats/tarball.md lists
-    /// them with their reasons); a chunk above [`SPOOL_THRESHOLD`], which is for [`Self::spooled`]; the disk. The tree is useless then.
-    pub fn chunk(&mut self, compressed: &[u8], chunk: &Chunk, place: &Place<'_>) -> Result<Vec<Unpacked>, UnpackError> {
+    /// Bytes that are not the signed ones; a frame or an entry that a tarball must not hold
+    /// (docs/formats/tarball.md lists them with their reasons); a chunk above [`SPOOL_THRESHOLD`],
+    /// which is for [`Self::spooled`]; the disk. The tree is useless then.
+    pub fn chunk(
+        &mut self,
+        compressed: &[u8],
+        chunk: &Chunk,
+        place: &Place<'_>,
+    ) -> Result<Vec<Unpacked>, UnpackError> {
         let refuse = |problem| UnpackError::chunk(&chunk.sha256, problem);
         let start = Instant::now();
         let received = Sha256::from_bytes(sha2::Sha256::digest(compressed).into());
         self.verify += start.elapsed();
         check_signed(chunk, received, compressed.len() as u64)?;
         if chunk.unpacked > SPOOL_THRESHOLD {
-            return Err(refuse(Problem::new(Reason::Limit, "is too large to be unpacked in memory")));
+            return Err(refuse(Problem::new(
+                Reason::Limit,
+                "is too large to be unpacked in memory",
+            )));
         }
         frame::whole(compressed, chunk.unpacked).map_err(refuse)?;
 
@@ -157,25 +180,36 @@ impl<'u> Worker<'u> {
         let entries = match decoded {
             Ok(decoded) if decoded == length => {
                 let start = Instant::now();
-                let entries = self.entries(&buffer[..length], chunk, place).map(|(entries, _)| entries);
+                let entries = self
+                    .entries(&buffer[..length], chunk, place)
+                    .map(|(entries, _)| entries);
                 self.write += start.elapsed();
                 entries
             }
-            Ok(_) => Err(refuse(Problem::new(Reason::Truncated, "holds fewer bytes than were signed"))),
+            Ok(_) => Err(refuse(Problem::new(
+                Reason::Truncated,
+                "holds fewer bytes than were signed",
+            ))),
             Err(code) => Err(undecodable(&chunk.sha256, get_error_name(code))),
         };
         self.buffer = buffer;
         entries
     }
 
-    /// Unpacks a chunk that is in a file of its own, with the memory of a zstd window (8 MiB) whatever its size.
+    /// Unpacks a chunk that is in a file of its own, with the memory of a zstd window (8 MiB)
+    /// whatever its size.
     ///
     /// The file is read twice, once for its digest; nobody else must be able to write to it.
     ///
     /// # Errors
     ///
     /// As [`Self::chunk`], without its limit of size.
-    pub fn spooled(&mut self, spool: &File, chunk: &Chunk, place: &Place<'_>) -> Result<Vec<Unpacked>, UnpackError> {
+    pub fn spooled(
+        &mut self,
+        spool: &File,
+        chunk: &Chunk,
+        place: &Place<'_>,
+    ) -> Result<Vec<Unpacked>, UnpackError> {
         let tree = &self.unpacker.tree;
         let lost = |error: io::Error| tree.disk("read the spool file of", "", error);
         let start = Instant::now();
@@ -184,35 +218,60 @@ impl<'u> Worker<'u> {
         check_signed(chunk, received, size)?;
         let mut head = [0; frame::HEADER_LIMIT];
         let length = Spool::new(spool).head(&mut head).map_err(lost)?;
-        frame::header(&head[..length], chunk.unpacked).map_err(|problem| UnpackError::chunk(&chunk.sha256, problem))?;
+        frame::header(&head[..length], chunk.unpacked)
+            .map_err(|problem| UnpackError::chunk(&chunk.sha256, problem))?;
 
         let start = Instant::now();
         let window = |code| lost(io::Error::other(get_error_name(code)));
         let mut context = DCtx::create();
-        context.reset(ResetDirective::SessionAndParameters).map_err(window)?;
-        context.set_parameter(DParameter::WindowLogMax(23)).map_err(window)?;
+        context
+            .reset(ResetDirective::SessionAndParameters)
+            .map_err(window)?;
+        context
+            .set_parameter(DParameter::WindowLogMax(23))
+            .map_err(window)?;
         let input = BufReader::with_capacity(DCtx::in_size(), Spool::new(spool));
         let decoder = zstd::stream::read::Decoder::with_context(input, &mut context).single_frame();
-        let (entries, mut decoder) = self.entries(BufReader::with_capacity(SPOOL_BUFFER, decoder), chunk, place)?;
+        let (entries, mut decoder) = self.entries(
+            BufReader::with_capacity(SPOOL_BUFFER, decoder),
+            chunk,
+            place,
+        )?;
         // Reading past the last byte makes the decoder look at the end of the frame.
         let broken = |error| broken_input(tree, &chunk.sha256, error);
         let over = decoder.fill_buf().map_err(broken)?.is_empty();
-        let rest = over && decoder.into_inner().finish().fill_buf().map_err(lost)?.is_empty();
+        let rest = over
+            && decoder
+                .into_inner()
+                .finish()
+                .fill_buf()
+                .map_err(lost)?
+                .is_empty();
         self.write += start.elapsed();
         if rest {
             Ok(entries)
         } else {
-            Err(UnpackError::chunk(&chunk.sha256, Problem::new(Reason::Trailing, "has bytes after its zstd frame")))
+            Err(UnpackError::chunk(
+                &chunk.sha256,
+                Problem::new(Reason::Trailing, "has bytes after its zstd frame"),
+            ))
         }
     }
 
     /// Reads and writes the entries of a chunk, and gives back the input behind them.
-    fn entries<R: BufRead>(&mut self, input: R, chunk: &Chunk, place: &Place<'_>) -> Result<(Vec<Unpacked>, R), UnpackError> {
+    fn entries<R: BufRead>(
+        &mut self,
+        input: R,
+        chunk: &Chunk,
+        place: &Place<'_>,
+    ) -> Result<(Vec<Unpacked>, R), UnpackError> {
         let mut names = std::mem::take(&mut self.names);
         let end = if place.last { End::Marker } else { End::Entry };
         let mut reader = Reader::new(input, chunk.unpacked, end, &mut names);
-        // The signed count is a limit, not a promise: it must not decide how much memory is set aside.
-        let mut entries = Vec::with_capacity(length(chunk.entries.min(chunk.unpacked / BLOCK)).min(1 << 16));
+        // The signed count is a limit, not a promise: it must not decide how much memory is set
+        // aside.
+        let mut entries =
+            Vec::with_capacity(length(chunk.entries.min(chunk.unpacked / BLOCK)).min(1 << 16));
         let mut count = 0;
         loop {
             let head = match reader.next() {
@@ -222,14 +281,20 @@ impl<'u> Worker<'u> {
             };
             count += 1;
             if count > chunk.entries {
-                return Err(UnpackError::entry(&shown(place, reader.name()), Problem::new(Reason::Limit, "is one more than were signed")));
+                return Err(UnpackError::entry(
+                    &shown(place, reader.name()),
+                    Problem::new(Reason::Limit, "is one more than were signed"),
+                ));
             }
             if let Some(entry) = self.entry(&mut reader, head, chunk, place)? {
                 entries.push(entry);
             }
         }
         if count < chunk.entries {
-            return Err(UnpackError::chunk(&chunk.sha256, Problem::new(Reason::Truncated, "holds fewer entries than were signed")));
+            return Err(UnpackError::chunk(
+                &chunk.sha256,
+                Problem::new(Reason::Truncated, "holds fewer entries than were signed"),
+            ));
         }
         let input = reader.into_input();
         self.names = names;
@@ -255,14 +320,22 @@ impl<'u> Worker<'u> {
                 Kind::Directory
             }
             Type::Link => {
-                let target = link::target(reader.target()).map_err(|problem| UnpackError::entry(path.as_str(), problem))?.to_owned();
+                let target = link::target(reader.target())
+                    .map_err(|problem| UnpackError::entry(path.as_str(), problem))?
+                    .to_owned();
                 let base = place.target.map_or("", RelativePath::as_str);
-                // What the link itself says; through other links it is followed when all of them are known.
-                link::alone(base, path.as_str(), &target, |_| None).map_err(|problem| UnpackError::entry(path.as_str(), problem))?;
+                // What the link itself says; through other links it is followed when all of them
+                // are known.
+                link::alone(base, path.as_str(), &target, |_| None)
+                    .map_err(|problem| UnpackError::entry(path.as_str(), problem))?;
                 if replaced {
                     return Ok(None);
                 }
-                self.found.links.push(Link { path: path.clone(), target: target.clone(), base: base.to_owned() });
+                self.found.links.push(Link {
+                    path: path.clone(),
+                    target: target.clone(),
+                    base: base.to_owned(),
+                });
                 Kind::Link { target }
             }
             Type::File { executable } => {
@@ -270,7 +343,11 @@ impl<'u> Worker<'u> {
                     None
                 } else {
                     let parent = self.descent.parent(path.as_str(), &mut self.found.made)?;
-                    Some(self.unpacker.tree.create(parent, path.as_str(), executable)?)
+                    Some(
+                        self.unpacker
+                            .tree
+                            .create(parent, path.as_str(), executable)?,
+                    )
                 };
                 let digest = self.body(reader, head, path.as_str(), file.as_ref(), chunk)?;
                 let Some(file) = file else { return Ok(None) };
@@ -278,10 +355,17 @@ impl<'u> Worker<'u> {
                 self.found.files += 1;
                 self.found.bytes += head.size;
                 contents = digest;
-                Kind::File { size: head.size, executable }
+                Kind::File {
+                    size: head.size,
+                    executable,
+                }
             }
         };
-        Ok(Some(Unpacked { path, kind, contents }))
+        Ok(Some(Unpacked {
+            path,
+            kind,
+            contents,
+        }))
     }
 
     fn body<R: BufRead>(
@@ -296,17 +380,22 @@ impl<'u> Worker<'u> {
         let mut digest = sha2::Sha256::new();
         let mut left = head.size;
         while left > 0 {
-            let piece = reader.piece(left).map_err(|error| self.body_error(error, path, chunk))?;
+            let piece = reader
+                .piece(left)
+                .map_err(|error| self.body_error(error, path, chunk))?;
             let length = piece.len();
             if let Some(file) = &mut file {
                 tree.hit("tarball.file.write", path)?;
-                file.write_all(piece).map_err(|error| tree.disk("write", path, error))?;
+                file.write_all(piece)
+                    .map_err(|error| tree.disk("write", path, error))?;
                 digest.update(piece);
             }
             reader.advance(length);
             left -= length as u64;
         }
-        reader.padding(head.size).map_err(|error| self.body_error(error, path, chunk))?;
+        reader
+            .padding(head.size)
+            .map_err(|error| self.body_error(error, path, chunk))?;
         Ok(Sha256::from_bytes(digest.finalize().into()))
     }
 
@@ -317,9 +406,17 @@ impl<'u> Worker<'u> {
         }
     }
 
-    fn read_error(&self, error: ReadError, name: &[u8], chunk: &Chunk, place: &Place<'_>) -> UnpackError {
+    fn read_error(
+        &self,
+        error: ReadError,
+        name: &[u8],
+        chunk: &Chunk,
+        place: &Place<'_>,
+    ) -> UnpackError {
         match error {
-            ReadError::Refused(problem) if name.is_empty() => UnpackError::chunk(&chunk.sha256, problem),
+            ReadError::Refused(problem) if name.is_empty() => {
+                UnpackError::chunk(&chunk.sha256, problem)
+            }
             ReadError::Refused(problem) => UnpackError::entry(&shown(place, name), problem),
             ReadError::Input(error) => broken_input(&self.unpacker.tree, &chunk.sha256, error),
         }
@@ -332,25 +429,40 @@ const SPOOL_BUFFER: usize = 256 << 10;
 /// Compares what came with what was signed, before anybody looks into it.
 fn check_signed(chunk: &Chunk, received: Sha256, size: u64) -> Result<(), UnpackError> {
     if received != chunk.sha256 {
-        return Err(UnpackError::Digest { signed: chunk.sha256, received });
+        return Err(UnpackError::Digest {
+            signed: chunk.sha256,
+            received,
+        });
     }
     let problem = match size.cmp(&chunk.size) {
         std::cmp::Ordering::Equal => return Ok(()),
-        std::cmp::Ordering::Less => Problem::new(Reason::Truncated, "has fewer compressed bytes than were signed"),
-        std::cmp::Ordering::Greater => Problem::new(Reason::Limit, "has more compressed bytes than were signed"),
+        std::cmp::Ordering::Less => Problem::new(
+            Reason::Truncated,
+            "has fewer compressed bytes than were signed",
+        ),
+        std::cmp::Ordering::Greater => {
+            Problem::new(Reason::Limit, "has more compressed bytes than were signed")
+        }
     };
     Err(UnpackError::chunk(&chunk.sha256, problem))
 }
 
 fn undecodable(chunk: &Sha256, cause: &str) -> UnpackError {
-    UnpackError::Chunk { chunk: *chunk, problem: format!("cannot be decompressed to its signed bytes: {cause}"), reason: Reason::Limit }
+    UnpackError::Chunk {
+        chunk: *chunk,
+        problem: format!("cannot be decompressed to its signed bytes: {cause}"),
+        reason: Reason::Limit,
+    }
 }
 
 /// A failure of the file under the decoder has an error number, one of the decoder has none.
 fn broken_input(tree: &super::tree::Tree, chunk: &Sha256, error: io::Error) -> UnpackError {
     match error.kind() {
         _ if error.raw_os_error().is_some() => tree.disk("read the spool file of", "", error),
-        io::ErrorKind::UnexpectedEof => UnpackError::chunk(chunk, Problem::new(Reason::Truncated, "ends within its zstd frame")),
+        io::ErrorKind::UnexpectedEof => UnpackError::chunk(
+            chunk,
+            Problem::new(Reason::Truncated, "ends within its zstd frame"),
+        ),
         _ => undecodable(chunk, &error.to_string()),
     }
 }
@@ -368,17 +480,24 @@ fn full_path(place: &Place<'_>, name: &[u8]) -> Result<RelativePath, UnpackError
         }
         (_, Err(_)) => RelativePath::from_bytes(name),
     };
-    path.map_err(|error| UnpackError::Entry { entry: shown(place, name), problem: format!("is refused: {error}"), reason: error.reason() })
+    path.map_err(|error| UnpackError::Entry {
+        entry: shown(place, name),
+        problem: format!("is refused: {error}"),
+        reason: error.reason(),
+    })
 }
 
 /// Whether another module replaces the entry of this name, which is a good path.
 fn is_replaced(place: &Place<'_>, name: &[u8]) -> bool {
     // Most modules have nothing replaced, and then no path is made.
-    !place.replaced.is_empty() && RelativePath::from_bytes(name).is_ok_and(|own| place.replaced.contains(&own))
+    !place.replaced.is_empty()
+        && RelativePath::from_bytes(name).is_ok_and(|own| place.replaced.contains(&own))
 }
 
 /// A name for an error, whatever its bytes are.
 fn shown(place: &Place<'_>, name: &[u8]) -> String {
     let name = String::from_utf8_lossy(name);
-    place.target.map_or_else(|| name.to_string(), |target| format!("{target}/{name}"))
+    place
+        .target
+        .map_or_else(|| name.to_string(), |target| format!("{target}/{name}"))
 }

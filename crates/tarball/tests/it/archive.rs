@@ -12,11 +12,22 @@ use std::{
     path::Path,
 };
 
-/// A header with these fields and a right checksum; `change` may change any byte of it before the checksum is computed.
-pub(crate) fn header(name: &[u8], typeflag: u8, size: u64, link: &[u8], change: impl FnOnce(&mut [u8])) -> Vec<u8> {
+/// A header with these fields and a right checksum; `change` may change any byte of it before the
+/// checksum is computed.
+pub(crate) fn header(
+    name: &[u8],
+    typeflag: u8,
+    size: u64,
+    link: &[u8],
+    change: impl FnOnce(&mut [u8]),
+) -> Vec<u8> {
     let mut header = vec![0; 512];
     header[..name.len()].copy_from_slice(name);
-    header[100..108].copy_from_slice(if typeflag == b'5' { b"0000755\0" } else { b"0000644\0" });
+    header[100..108].copy_from_slice(if typeflag == b'5' {
+        b"0000755\0"
+    } else {
+        b"0000644\0"
+    });
     header[108..124].copy_from_slice(b"0000000\x000000000\0");
     header[124..136].copy_from_slice(format!("{size:011o}\0").as_bytes());
     header[136..148].copy_from_slice(b"07346545000\0");
@@ -52,13 +63,19 @@ pub(crate) fn link(name: &[u8], target: &[u8]) -> Vec<u8> {
 
 /// A PAX extension header with these bytes.
 pub(crate) fn pax(records: &[u8]) -> Vec<u8> {
-    with_body(header(b"PaxHeaders/entry", b'x', records.len() as u64, b"", |_| ()), records)
+    with_body(
+        header(b"PaxHeaders/entry", b'x', records.len() as u64, b"", |_| ()),
+        records,
+    )
 }
 
 /// One PAX record.
 pub(crate) fn record(key: &str, value: &str) -> String {
     let rest = key.len() + value.len() + 3;
-    let length = (1..6).map(|digits| rest + digits).find(|length| length.to_string().len() + rest == *length).unwrap();
+    let length = (1..6)
+        .map(|digits| rest + digits)
+        .find(|length| length.to_string().len() + rest == *length)
+        .unwrap();
     format!("{length} {key}={value}\n")
 }
 
@@ -70,12 +87,21 @@ pub(crate) fn with_body(mut entry: Vec<u8>, body: &[u8]) -> Vec<u8> {
 
 /// Compresses a tar's bytes into a chunk that says what is true of it.
 pub(crate) fn chunk(tar: &[u8], entries: u64) -> (Vec<u8>, Chunk) {
-    signed(zstd::bulk::compress(tar, 3).unwrap(), tar.len() as u64, entries)
+    signed(
+        zstd::bulk::compress(tar, 3).unwrap(),
+        tar.len() as u64,
+        entries,
+    )
 }
 
 /// A chunk whose digest is right, whatever else is.
 pub(crate) fn signed(frame: Vec<u8>, unpacked: u64, entries: u64) -> (Vec<u8>, Chunk) {
-    let chunk = Chunk { sha256: Sha256::of(&frame), size: frame.len() as u64, unpacked, entries };
+    let chunk = Chunk {
+        sha256: Sha256::of(&frame),
+        size: frame.len() as u64,
+        unpacked,
+        entries,
+    };
     (frame, chunk)
 }
 
@@ -95,7 +121,12 @@ pub(crate) fn snapshot(directory: &Path) -> BTreeMap<String, (u32, i64, Vec<u8>)
             } else {
                 fs::read(&path).unwrap()
             };
-            let name = path.strip_prefix(directory).unwrap().to_str().unwrap().to_owned();
+            let name = path
+                .strip_prefix(directory)
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .to_owned();
             found.insert(name, (metadata.mode(), metadata.mtime(), contents));
         }
     }
@@ -106,13 +137,21 @@ pub(crate) fn snapshot(directory: &Path) -> BTreeMap<String, (u32, i64, Vec<u8>)
 pub(crate) fn scratch() -> tempfile::TempDir {
     tempfile::Builder::new()
         .prefix("longshore-tarball")
-        .tempdir_in(if Path::new("/dev/shm").is_dir() { "/dev/shm".into() } else { std::env::temp_dir() })
+        .tempdir_in(if Path::new("/dev/shm").is_dir() {
+            "/dev/shm".into()
+        } else {
+            std::env::temp_dir()
+        })
         .unwrap()
 }
 
 /// How many cases a property is tried with; what fails is kept beside the test, to be committed.
 pub(crate) fn cases(cases: u32) -> Config {
-    Config { cases, failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("regressions"))), ..Config::default() }
+    Config {
+        cases,
+        failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("regressions"))),
+        ..Config::default()
+    }
 }
 
 /// The chunks of a tarball, each with its bytes.
@@ -136,9 +175,17 @@ pub(crate) fn module(directory: &Path) {
     fs::write(directory.join("index.php"), "<?php\n").unwrap();
     fs::write(directory.join("app/empty"), "").unwrap();
     fs::write(directory.join("app/block"), [b'b'; 512]).unwrap();
-    fs::write(directory.join("app/stra\u{df}e \u{4f60}\u{597d} \u{1f6a2}"), "utf-8").unwrap();
+    fs::write(
+        directory.join("app/stra\u{df}e \u{4f60}\u{597d} \u{1f6a2}"),
+        "utf-8",
+    )
+    .unwrap();
     fs::write(directory.join("cron.sh"), "#!/bin/sh\n").unwrap();
-    fs::set_permissions(directory.join("cron.sh"), fs::Permissions::from_mode(0o4700)).unwrap();
+    fs::set_permissions(
+        directory.join("cron.sh"),
+        fs::Permissions::from_mode(0o4700),
+    )
+    .unwrap();
     let long = directory.join("n".repeat(200)).join("m".repeat(200));
     fs::create_dir_all(&long).unwrap();
     fs::write(long.join("o".repeat(255)), "long").unwrap();
@@ -146,7 +193,11 @@ pub(crate) fn module(directory: &Path) {
     symlink("app/block", directory.join("link")).unwrap();
     symlink("../index.php", directory.join("app/up")).unwrap();
     symlink("missing", directory.join("dangling")).unwrap();
-    symlink(format!("{}/{}", "n".repeat(200), "m".repeat(200)), directory.join("long-link")).unwrap();
+    symlink(
+        format!("{}/{}", "n".repeat(200), "m".repeat(200)),
+        directory.join("long-link"),
+    )
+    .unwrap();
     fs::hard_link(directory.join("index.php"), directory.join("app/hard")).unwrap();
 }
 
@@ -155,7 +206,10 @@ pub(crate) fn expected(module: &Path) -> BTreeMap<String, (u32, i64, Vec<u8>)> {
     let mut expected = snapshot(module);
     for (mode, mtime, contents) in expected.values_mut() {
         (*mode, *mtime) = match *mode & 0o170_000 {
-            0o100_000 => (0o100_644 | *mode & 0o100 | (*mode & 0o100) >> 3 | (*mode & 0o100) >> 6, mtime_of(contents)),
+            0o100_000 => (
+                0o100_644 | *mode & 0o100 | (*mode & 0o100) >> 3 | (*mode & 0o100) >> 6,
+                mtime_of(contents),
+            ),
             0o040_000 => (0o040_755, 1_000_000_000),
             _ => (*mode, 1_000_000_000),
         };
@@ -166,5 +220,6 @@ pub(crate) fn expected(module: &Path) -> BTreeMap<String, (u32, i64, Vec<u8>)> {
 /// The mtime that the format gives a file with these contents.
 pub(crate) fn mtime_of(contents: &[u8]) -> i64 {
     let digest = release::Sha256::of(contents);
-    1_000_000_000 + i64::from(u32::from_be_bytes(digest.as_bytes()[..4].try_into().unwrap()) % (1 << 29))
+    1_000_000_000
+        + i64::from(u32::from_be_bytes(digest.as_bytes()[..4].try_into().unwrap()) % (1 << 29))
 }

@@ -1,4 +1,5 @@
-//! Tarballs of every version of the format stay readable, and the packer still lays out the same entries in the same chunks.
+//! Tarballs of every version of the format stay readable, and the packer still lays out the same
+//! entries in the same chunks.
 
 use crate::archive::{expected, scratch, slices, snapshot};
 use release::{Chunk, Sha256};
@@ -22,7 +23,14 @@ fn module(directory: &Path) {
     fs::write(directory.join("cron.sh"), "#!/bin/sh\n").unwrap();
     fs::set_permissions(directory.join("cron.sh"), fs::Permissions::from_mode(0o755)).unwrap();
     fs::create_dir_all(directory.join("long").join("d".repeat(120))).unwrap();
-    fs::write(directory.join("long").join("d".repeat(120)).join("f".repeat(120)), "long").unwrap();
+    fs::write(
+        directory
+            .join("long")
+            .join("d".repeat(120))
+            .join("f".repeat(120)),
+        "long",
+    )
+    .unwrap();
     fs::write(directory.join("media-1.bin"), vec![1; 5 << 19]).unwrap();
     fs::write(directory.join("media-2.bin"), vec![2; 5 << 19]).unwrap();
     symlink("app/Mage.php", directory.join("mage")).unwrap();
@@ -30,7 +38,10 @@ fn module(directory: &Path) {
 
 fn golden() -> (Vec<u8>, Vec<Chunk>) {
     let table = fs::read(directory().join("tarball.chunks.json")).unwrap();
-    (fs::read(directory().join("tarball.tar.zst")).unwrap(), serde_json::from_slice(&table).unwrap())
+    (
+        fs::read(directory().join("tarball.tar.zst")).unwrap(),
+        serde_json::from_slice(&table).unwrap(),
+    )
 }
 
 #[test]
@@ -40,7 +51,11 @@ fn the_golden_tarball_of_version_1_is_read() {
     let (bytes, chunks) = golden();
     let unpacker = Unpacker::new(tree.path()).unwrap();
     for (index, (frame, chunk)) in slices(&bytes, &chunks).into_iter().enumerate() {
-        let place = Place { target: None, replaced: &BTreeSet::new(), last: index + 1 == chunks.len() };
+        let place = Place {
+            target: None,
+            replaced: &BTreeSet::new(),
+            last: index + 1 == chunks.len(),
+        };
         unpacker.worker().chunk(frame, chunk, &place).unwrap();
     }
     unpacker.finish(&release::Asked::default()).unwrap();
@@ -52,22 +67,42 @@ fn the_packer_lays_out_what_the_golden_tarball_holds() {
     let source = scratch();
     module(source.path());
     let mut bytes = Vec::new();
-    let packed = pack(&scan(source.path(), &[]).unwrap(), &mut bytes, PackOptions::default()).unwrap();
+    let packed = pack(
+        &scan(source.path(), &[]).unwrap(),
+        &mut bytes,
+        PackOptions::default(),
+    )
+    .unwrap();
     let (golden, chunks) = golden();
     let plain = |bytes: &[u8]| zstd::stream::decode_all(bytes).unwrap();
     assert!(plain(&bytes) == plain(&golden), "the entries, byte by byte");
     // Compressed bytes may differ with the version of zstd; where the cuts are may not.
-    let cuts = |chunks: &[Chunk]| chunks.iter().map(|chunk| (chunk.unpacked, chunk.entries)).collect::<Vec<_>>();
+    let cuts = |chunks: &[Chunk]| {
+        chunks
+            .iter()
+            .map(|chunk| (chunk.unpacked, chunk.entries))
+            .collect::<Vec<_>>()
+    };
     assert_eq!(cuts(&packed.chunks), cuts(&chunks));
 }
 
 #[test]
 fn the_specification_quotes_the_golden_tarball() {
-    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/formats/tarball.md")).unwrap();
+    let page = fs::read_to_string(
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/formats/tarball.md"),
+    )
+    .unwrap();
     let (bytes, chunks) = golden();
-    assert!(page.contains(&Sha256::of(&bytes).to_string()), "sha256 of the tarball: {}", Sha256::of(&bytes));
+    assert!(
+        page.contains(&Sha256::of(&bytes).to_string()),
+        "sha256 of the tarball: {}",
+        Sha256::of(&bytes)
+    );
     for chunk in chunks {
-        let row = format!("| `{}` | {} | {} | {} |", chunk.sha256, chunk.size, chunk.unpacked, chunk.entries);
+        let row = format!(
+            "| `{}` | {} | {} | {} |",
+            chunk.sha256, chunk.size, chunk.unpacked, chunk.entries
+        );
         assert!(page.contains(&row), "{row}");
     }
 }
@@ -78,8 +113,17 @@ fn write_the_golden_files() {
     let source = scratch();
     module(source.path());
     let mut bytes = Vec::new();
-    let packed = pack(&scan(source.path(), &[]).unwrap(), &mut bytes, PackOptions::default()).unwrap();
+    let packed = pack(
+        &scan(source.path(), &[]).unwrap(),
+        &mut bytes,
+        PackOptions::default(),
+    )
+    .unwrap();
     fs::create_dir_all(directory()).unwrap();
     fs::write(directory().join("tarball.tar.zst"), bytes).unwrap();
-    fs::write(directory().join("tarball.chunks.json"), serde_json::to_string_pretty(&packed.chunks).unwrap() + "\n").unwrap();
+    fs::write(
+        directory().join("tarball.chunks.json"),
+        serde_json::to_string_pretty(&packed.chunks).unwrap() + "\n",
+    )
+    .unwrap();
 }

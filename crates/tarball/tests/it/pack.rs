@@ -1,4 +1,5 @@
-//! What comes out of packing: the same bytes whatever the circumstances, the same tree again, and refusals that name the file.
+//! What comes out of packing: the same bytes whatever the circumstances, the same tree again, and
+//! refusals that name the file.
 
 use crate::{
     archive::{expected, module, scratch, snapshot},
@@ -24,11 +25,18 @@ fn a_module_comes_out_as_it_went_in() {
     assert_eq!(snapshot(tree.path()), expected(source.path()));
     assert_eq!((totals.files, totals.bytes), (packed.files, packed.bytes));
     assert_eq!((totals.files, totals.directories, totals.links), (8, 5, 4));
-    let listed: BTreeSet<_> = entries.iter().map(|entry| entry.path.as_str().to_owned()).collect();
+    let listed: BTreeSet<_> = entries
+        .iter()
+        .map(|entry| entry.path.as_str().to_owned())
+        .collect();
     assert_eq!(listed, snapshot(tree.path()).into_keys().collect());
     assert_eq!(packed.sha256, Sha256::of(&bytes));
     assert_eq!(packed.size, bytes.len() as u64);
-    assert!(entries.iter().any(|entry| entry.kind == Kind::File { size: 10, executable: true }));
+    assert!(entries.iter().any(|entry| entry.kind
+        == Kind::File {
+            size: 10,
+            executable: true
+        }));
 }
 
 #[test]
@@ -36,15 +44,22 @@ fn an_empty_module_is_one_chunk_without_entries() {
     let (source, tree) = (scratch(), scratch());
     let (bytes, packed) = packed(source.path(), 1);
     assert_eq!(packed.chunks.len(), 1);
-    assert_eq!((packed.chunks[0].entries, packed.chunks[0].unpacked), (0, 1024));
-    assert_eq!(unpack(&bytes, &packed.chunks, tree.path(), 1).0, Totals::default());
+    assert_eq!(
+        (packed.chunks[0].entries, packed.chunks[0].unpacked),
+        (0, 1024)
+    );
+    assert_eq!(
+        unpack(&bytes, &packed.chunks, tree.path(), 1).0,
+        Totals::default()
+    );
 }
 
 #[test]
 fn circumstances_do_not_change_a_byte() {
     let (one, two) = (scratch(), scratch());
     module(one.path());
-    // The same names made in another order, with other times, modes that differ where they do not count, and separate files.
+    // The same names made in another order, with other times, modes that differ where they do not
+    // count, and separate files.
     let mut paths: Vec<_> = snapshot(one.path()).into_keys().collect();
     paths.reverse();
     for path in paths {
@@ -58,19 +73,35 @@ fn circumstances_do_not_change_a_byte() {
             fs::set_permissions(to, fs::Permissions::from_mode(0o700)).unwrap();
         } else {
             fs::write(&to, fs::read(&from).unwrap()).unwrap();
-            fs::set_permissions(to, fs::Permissions::from_mode(if metadata.mode() & 0o100 == 0 { 0o604 } else { 0o711 })).unwrap();
+            fs::set_permissions(
+                to,
+                fs::Permissions::from_mode(if metadata.mode() & 0o100 == 0 {
+                    0o604
+                } else {
+                    0o711
+                }),
+            )
+            .unwrap();
         }
     }
     let reference = packed(one.path(), 1);
     for threads in [1, 2, 7] {
-        assert!(packed(two.path(), threads) == reference, "{threads} threads");
+        assert!(
+            packed(two.path(), threads) == reference,
+            "{threads} threads"
+        );
     }
 }
 
 fn tree() -> impl Strategy<Value = BTreeMap<String, Option<(Vec<u8>, bool)>>> {
-    let name = "[a-cA-C\u{e9}\u{4f60}.-]{1,9}".prop_filter("a name", |name| !matches!(name.as_str(), "." | ".."));
-    let path = proptest::collection::vec(name, 1..5).prop_map(|names| names.join("/").to_lowercase());
-    let file = proptest::option::of((proptest::collection::vec(any::<u8>(), 0..1200), any::<bool>()));
+    let name = "[a-cA-C\u{e9}\u{4f60}.-]{1,9}"
+        .prop_filter("a name", |name| !matches!(name.as_str(), "." | ".."));
+    let path =
+        proptest::collection::vec(name, 1..5).prop_map(|names| names.join("/").to_lowercase());
+    let file = proptest::option::of((
+        proptest::collection::vec(any::<u8>(), 0..1200),
+        any::<bool>(),
+    ));
     proptest::collection::btree_map(path, file, 0..24)
 }
 
@@ -104,11 +135,17 @@ fn progress_ends_with_everything() {
     module(source.path());
     let seen = Cell::new((0, 0));
     let progress = |files, bytes| seen.set((files, bytes));
-    let options = PackOptions { progress: Some(&progress), ..PackOptions::default() };
+    let options = PackOptions {
+        progress: Some(&progress),
+        ..PackOptions::default()
+    };
     let packed = pack(&scan(source.path(), &[]).unwrap(), &mut Vec::new(), options).unwrap();
     assert_eq!(seen.get(), (packed.files, packed.bytes));
     for level in [0, 20] {
-        let options = PackOptions { level, ..PackOptions::default() };
+        let options = PackOptions {
+            level,
+            ..PackOptions::default()
+        };
         let error = pack(&scan(source.path(), &[]).unwrap(), &mut Vec::new(), options).unwrap_err();
         assert_eq!(error.reason(), Reason::Config);
     }
@@ -125,15 +162,31 @@ fn a_replaced_entry_is_left_to_the_module_that_replaces_it() {
     let replaced = BTreeSet::from(["app/block", "link"].map(|path| path.parse().unwrap()));
     for (source, replaced) in [(&one, &replaced), (&two, &BTreeSet::new())] {
         let (bytes, packed) = packed(source.path(), 1);
-        let place = Place { target: Some(&target), replaced, last: true };
-        let entries = unpacker.worker().chunk(&bytes, &packed.chunks[0], &place).unwrap();
+        let place = Place {
+            target: Some(&target),
+            replaced,
+            last: true,
+        };
+        let entries = unpacker
+            .worker()
+            .chunk(&bytes, &packed.chunks[0], &place)
+            .unwrap();
         assert!(entries.iter().all(|entry| entry.path.is_within(&target)));
-        assert_eq!(entries.len() as u64, packed.chunks[0].entries - replaced.len() as u64);
+        assert_eq!(
+            entries.len() as u64,
+            packed.chunks[0].entries - replaced.len() as u64
+        );
     }
     unpacker.finish(&release::Asked::default()).unwrap();
-    assert_eq!(fs::read_to_string(tree.path().join("shop/app/block")).unwrap(), "other");
+    assert_eq!(
+        fs::read_to_string(tree.path().join("shop/app/block")).unwrap(),
+        "other"
+    );
     assert!(tree.path().join("shop/link").symlink_metadata().is_err());
-    assert_eq!(fs::read_to_string(tree.path().join("shop/index.php")).unwrap(), "<?php\n");
+    assert_eq!(
+        fs::read_to_string(tree.path().join("shop/index.php")).unwrap(),
+        "<?php\n"
+    );
 }
 
 #[test]
@@ -141,13 +194,19 @@ fn modes_do_not_depend_on_the_umask_or_on_setgid() {
     // A process has one umask for all of its threads, so each is tried in a process of its own.
     for mask in ["0077", "0002", "0000", "0222"] {
         let output = Command::new("sh")
-            .args(["-c", "umask $1; exec \"$0\" --exact pack::a_module_comes_out_as_it_went_in"])
+            .args([
+                "-c",
+                "umask $1; exec \"$0\" --exact pack::a_module_comes_out_as_it_went_in",
+            ])
             .arg(env::current_exe().unwrap())
             .arg(mask)
             .output()
             .unwrap();
         let said = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success() && said.contains("1 passed"), "umask {mask}: {said}");
+        assert!(
+            output.status.success() && said.contains("1 passed"),
+            "umask {mask}: {said}"
+        );
     }
     let (source, tree) = (scratch(), scratch());
     module(source.path());

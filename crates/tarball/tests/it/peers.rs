@@ -1,4 +1,5 @@
-//! Other programs read what we write. A tool that is missing fails the test: what is not tried is not known.
+//! Other programs read what we write. A tool that is missing fails the test: what is not tried is
+//! not known.
 
 use crate::archive::{expected, module, scratch, snapshot};
 use std::{
@@ -13,18 +14,37 @@ fn packed(scratch: &Path) -> (Source, PathBuf, PathBuf) {
     let (source, file) = (scratch.join("module"), scratch.join("module.tar.zst"));
     module(&source);
     for number in 0..3_u8 {
-        fs::write(source.join(format!("filler{number}")), vec![number; 2 << 20]).unwrap();
+        fs::write(
+            source.join(format!("filler{number}")),
+            vec![number; 2 << 20],
+        )
+        .unwrap();
     }
     let scanned = scan(&source, &[]).unwrap();
-    let packed = pack(&scanned, &mut fs::File::create(&file).unwrap(), PackOptions::default()).unwrap();
+    let packed = pack(
+        &scanned,
+        &mut fs::File::create(&file).unwrap(),
+        PackOptions::default(),
+    )
+    .unwrap();
     assert!(packed.chunks.len() > 1);
     (scanned, source, file)
 }
 
 fn run(command: &mut Command) -> String {
-    let output = command.output().unwrap_or_else(|error| panic!("{command:?} must be installed for this test: {error}"));
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
-    assert!(output.stderr.is_empty(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    let output = command
+        .output()
+        .unwrap_or_else(|error| panic!("{command:?} must be installed for this test: {error}"));
+    assert!(
+        output.status.success(),
+        "{command:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(
+        output.stderr.is_empty(),
+        "{command:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     String::from_utf8(output.stdout).unwrap()
 }
 
@@ -34,7 +54,12 @@ fn gnu_tar_with_zstd_extracts_the_same_tree() {
     let (_, source, file) = packed(scratch.path());
     let tree = scratch.path().join("tree");
     fs::create_dir(&tree).unwrap();
-    run(Command::new("tar").arg("--zstd").arg("-xpf").arg(&file).arg("-C").arg(&tree));
+    run(Command::new("tar")
+        .arg("--zstd")
+        .arg("-xpf")
+        .arg(&file)
+        .arg("-C")
+        .arg(&tree));
     assert_eq!(snapshot(&tree), expected(&source));
 }
 
@@ -59,10 +84,20 @@ with tarfile.open(sys.argv[1], "r:") as tar:
 fn python_tarfile_reads_the_same_entries() {
     let scratch = scratch();
     let (scanned, source, file) = packed(scratch.path());
-    let (plain, tree) = (scratch.path().join("plain.tar"), scratch.path().join("tree"));
+    let (plain, tree) = (
+        scratch.path().join("plain.tar"),
+        scratch.path().join("tree"),
+    );
     fs::create_dir(&tree).unwrap();
-    run(Command::new("zstd").args(["-q", "-d"]).arg(&file).arg("-o").arg(&plain));
-    let listed = run(Command::new("python3").args(["-W", "ignore", "-X", "utf8", "-c", PYTHON]).arg(&plain).arg(&tree));
+    run(Command::new("zstd")
+        .args(["-q", "-d"])
+        .arg(&file)
+        .arg("-o")
+        .arg(&plain));
+    let listed = run(Command::new("python3")
+        .args(["-W", "ignore", "-X", "utf8", "-c", PYTHON])
+        .arg(&plain)
+        .arg(&tree));
     let expected_tree = expected(&source);
     let lines: Vec<String> = scanned
         .entries()
@@ -74,13 +109,20 @@ fn python_tarfile_reads_the_same_entries() {
                 Kind::Directory => ("directory", 0, ""),
                 Kind::Link { target } => ("link", 0, target.as_str()),
             };
-            format!("{}|{kind}|{size}|{:#o}|{mtime}|0|0|''|{target}", entry.path, mode & 0o7777)
+            format!(
+                "{}|{kind}|{size}|{:#o}|{mtime}|0|0|''|{target}",
+                entry.path,
+                mode & 0o7777
+            )
         })
         .collect();
     assert_eq!(listed.lines().collect::<Vec<_>>(), lines);
     let mut extracted = snapshot(&tree);
     // Python does not set the times of links.
-    extracted.values_mut().filter(|(mode, ..)| mode & 0o170_000 == 0o120_000).for_each(|(_, mtime, _)| *mtime = 1_000_000_000);
+    extracted
+        .values_mut()
+        .filter(|(mode, ..)| mode & 0o170_000 == 0o120_000)
+        .for_each(|(_, mtime, _)| *mtime = 1_000_000_000);
     assert_eq!(extracted, expected_tree);
 }
 
@@ -88,11 +130,24 @@ fn python_tarfile_reads_the_same_entries() {
 fn the_tar_crate_reads_the_same_entries() {
     let scratch = scratch();
     let (scanned, _, file) = packed(scratch.path());
-    let mut archive = tar::Archive::new(zstd::stream::read::Decoder::new(fs::File::open(file).unwrap()).unwrap());
+    let mut archive =
+        tar::Archive::new(zstd::stream::read::Decoder::new(fs::File::open(file).unwrap()).unwrap());
     let paths: Vec<String> = archive
         .entries()
         .unwrap()
-        .map(|entry| String::from_utf8(entry.unwrap().path_bytes().into_owned()).unwrap().trim_end_matches('/').to_owned())
+        .map(|entry| {
+            String::from_utf8(entry.unwrap().path_bytes().into_owned())
+                .unwrap()
+                .trim_end_matches('/')
+                .to_owned()
+        })
         .collect();
-    assert_eq!(paths, scanned.entries().iter().map(|entry| entry.path.as_str().to_owned()).collect::<Vec<_>>());
+    assert_eq!(
+        paths,
+        scanned
+            .entries()
+            .iter()
+            .map(|entry| entry.path.as_str().to_owned())
+            .collect::<Vec<_>>()
+    );
 }

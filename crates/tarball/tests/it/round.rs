@@ -3,10 +3,16 @@
 use crate::archive::slices;
 use release::Chunk;
 use std::{collections::BTreeSet, fs, io::Write as _, num::NonZeroUsize, path::Path, thread};
-use tarball::{PackOptions, Packed, Place, SPOOL_THRESHOLD, Totals, Unpacked, Unpacker, pack, scan};
+use tarball::{
+    PackOptions, Packed, Place, SPOOL_THRESHOLD, Totals, Unpacked, Unpacker, pack, scan,
+};
 
 pub(crate) fn options(threads: usize) -> PackOptions<'static> {
-    PackOptions { threads: NonZeroUsize::new(threads).unwrap(), level: 1, progress: None }
+    PackOptions {
+        threads: NonZeroUsize::new(threads).unwrap(),
+        level: 1,
+        progress: None,
+    }
 }
 
 pub(crate) fn packed(module: &Path, threads: usize) -> (Vec<u8>, Packed) {
@@ -16,7 +22,12 @@ pub(crate) fn packed(module: &Path, threads: usize) -> (Vec<u8>, Packed) {
 }
 
 /// Unpacks with some threads, the chunks in any order.
-pub(crate) fn unpack(bytes: &[u8], chunks: &[Chunk], tree: &Path, threads: usize) -> (Totals, Vec<Unpacked>) {
+pub(crate) fn unpack(
+    bytes: &[u8],
+    chunks: &[Chunk],
+    tree: &Path,
+    threads: usize,
+) -> (Totals, Vec<Unpacked>) {
     let unpacker = Unpacker::new(tree).unwrap();
     let slices = slices(bytes, chunks);
     let mut entries = thread::scope(|scope| {
@@ -26,8 +37,17 @@ pub(crate) fn unpack(bytes: &[u8], chunks: &[Chunk], tree: &Path, threads: usize
                 scope.spawn(move || {
                     let mut worker = unpacker.worker();
                     let mut found = Vec::new();
-                    for (index, (frame, chunk)) in slices.iter().enumerate().rev().filter(|(index, _)| index % threads == part) {
-                        let place = Place { target: None, replaced: &BTreeSet::new(), last: index + 1 == slices.len() };
+                    for (index, (frame, chunk)) in slices
+                        .iter()
+                        .enumerate()
+                        .rev()
+                        .filter(|(index, _)| index % threads == part)
+                    {
+                        let place = Place {
+                            target: None,
+                            replaced: &BTreeSet::new(),
+                            last: index + 1 == slices.len(),
+                        };
                         found.extend(if chunk.unpacked > SPOOL_THRESHOLD {
                             let mut spool = tempfile::tempfile().unwrap();
                             spool.write_all(frame).unwrap();
@@ -40,10 +60,16 @@ pub(crate) fn unpack(bytes: &[u8], chunks: &[Chunk], tree: &Path, threads: usize
                 })
             })
             .collect();
-        handles.into_iter().flat_map(|handle| handle.join().unwrap()).collect::<Vec<_>>()
+        handles
+            .into_iter()
+            .flat_map(|handle| handle.join().unwrap())
+            .collect::<Vec<_>>()
     });
     entries.sort_by(|a, b| a.path.cmp(&b.path));
-    (unpacker.finish(&release::Asked::default()).unwrap(), entries)
+    (
+        unpacker.finish(&release::Asked::default()).unwrap(),
+        entries,
+    )
 }
 
 /// Files whose bytes zstd cannot shrink to nothing, so that chunks have a size.
@@ -63,6 +89,10 @@ pub(crate) fn noisy_module(directory: &Path, files: u64) {
     for number in 0..files {
         let parent = directory.join(format!("d{:02}", number % 40));
         fs::create_dir_all(&parent).unwrap();
-        fs::write(parent.join(format!("f{number:05}.php")), noise(number, 2000 + usize::try_from(number % 97).unwrap() * 400)).unwrap();
+        fs::write(
+            parent.join(format!("f{number:05}.php")),
+            noise(number, 2000 + usize::try_from(number % 97).unwrap() * 400),
+        )
+        .unwrap();
     }
 }

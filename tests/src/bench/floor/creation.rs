@@ -1,4 +1,5 @@
-//! One thread's part of the tree: files, directories and links, each made relative to its directory.
+//! One thread's part of the tree: files, directories and links, each made relative to its
+//! directory.
 
 use super::{
     FloorError,
@@ -15,9 +16,13 @@ use std::{
 };
 
 const DIRECTORY: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
-const FILE: OFlags = OFlags::WRONLY.union(OFlags::CREATE).union(OFlags::EXCL).union(OFlags::CLOEXEC);
+const FILE: OFlags = OFlags::WRONLY
+    .union(OFlags::CREATE)
+    .union(OFlags::EXCL)
+    .union(OFlags::CLOEXEC);
 
-/// The directories from the root down to the one that is filled now stay open: entries come sorted, so the next is mostly there too.
+/// The directories from the root down to the one that is filled now stay open: entries come sorted,
+/// so the next is mostly there too.
 #[derive(Debug)]
 pub(super) struct Creation {
     root: OwnedFd,
@@ -32,10 +37,19 @@ pub(super) struct Creation {
 impl Creation {
     #[allow(clippy::disallowed_methods, reason = "the floor has no failpoints")]
     pub(super) fn below(root: &Path) -> Result<Self, FloorError> {
-        let failed = |source| FloorError::Create { path: root.display().to_string(), source };
+        let failed = |source| FloorError::Create {
+            path: root.display().to_string(),
+            source,
+        };
         fs::create_dir_all(root).map_err(failed)?;
-        let root = rustix::fs::open(root, DIRECTORY, Mode::empty()).map_err(|error| failed(error.into()))?;
-        Ok(Self { root, path: String::new(), open: Vec::new(), entry: String::new() })
+        let root = rustix::fs::open(root, DIRECTORY, Mode::empty())
+            .map_err(|error| failed(error.into()))?;
+        Ok(Self {
+            root,
+            path: String::new(),
+            open: Vec::new(),
+            entry: String::new(),
+        })
     }
 
     /// Makes one entry below `target`.
@@ -47,7 +61,12 @@ impl Creation {
             path.push('/');
         }
         path.push_str(&entry.path);
-        let made = self.place(&path, &entry.kind).map_err(|source| FloorError::Create { path: path.clone(), source: source.into() });
+        let made = self
+            .place(&path, &entry.kind)
+            .map_err(|source| FloorError::Create {
+                path: path.clone(),
+                source: source.into(),
+            });
         self.entry = path;
         made
     }
@@ -58,7 +77,11 @@ impl Creation {
         match kind {
             Kind::Directory => make_directory(parent, name),
             Kind::Link { target } => rustix::fs::symlinkat(target.as_ref(), parent, name),
-            Kind::File { body, executable, mtime } => {
+            Kind::File {
+                body,
+                executable,
+                mtime,
+            } => {
                 // With umask 022 this is the final one.
                 let mode = Mode::from_raw_mode(if *executable { 0o755 } else { 0o644 });
                 let file = rustix::fs::openat(parent, name, FILE, mode)?;
@@ -66,20 +89,35 @@ impl Creation {
                 while !rest.is_empty() {
                     rest = &rest[rustix::io::write(&file, rest)?..];
                 }
-                let time = Timespec { tv_sec: mtime.cast_signed(), tv_nsec: 0 };
-                rustix::fs::futimens(&file, &Timestamps { last_access: time, last_modification: time })
+                let time = Timespec {
+                    tv_sec: mtime.cast_signed(),
+                    tv_nsec: 0,
+                };
+                rustix::fs::futimens(
+                    &file,
+                    &Timestamps {
+                        last_access: time,
+                        last_modification: time,
+                    },
+                )
             }
         }
     }
 
     /// Opens the directory, which another thread may be about to make.
     fn enter(&mut self, directory: &str) -> Result<BorrowedFd<'_>, Errno> {
-        while self.open.last().is_some_and(|(end, _)| !is_at_or_below(directory, &self.path[..*end])) {
+        while self
+            .open
+            .last()
+            .is_some_and(|(end, _)| !is_at_or_below(directory, &self.path[..*end]))
+        {
             self.open.pop();
         }
         let mut start = self.open.last().map_or(0, |(end, _)| end + 1);
         while start < directory.len() {
-            let end = directory[start..].find('/').map_or(directory.len(), |length| start + length);
+            let end = directory[start..]
+                .find('/')
+                .map_or(directory.len(), |length| start + length);
             let (parent, name) = (self.current(), &directory[start..end]);
             let opened = match rustix::fs::openat(parent, name, DIRECTORY, Mode::empty()) {
                 Err(Errno::NOENT) => {
@@ -96,12 +134,15 @@ impl Creation {
     }
 
     fn current(&self) -> BorrowedFd<'_> {
-        self.open.last().map_or_else(|| self.root.as_fd(), |(_, directory)| directory.as_fd())
+        self.open
+            .last()
+            .map_or_else(|| self.root.as_fd(), |(_, directory)| directory.as_fd())
     }
 }
 
 fn is_at_or_below(path: &str, directory: &str) -> bool {
-    path.strip_prefix(directory).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    path.strip_prefix(directory)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 fn make_directory(parent: BorrowedFd<'_>, name: &str) -> Result<(), Errno> {

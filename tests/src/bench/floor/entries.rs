@@ -14,9 +14,15 @@ pub(super) struct Entry<'b> {
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Kind<'b> {
-    File { body: &'b [u8], executable: bool, mtime: u64 },
+    File {
+        body: &'b [u8],
+        executable: bool,
+        mtime: u64,
+    },
     Directory,
-    Link { target: Cow<'b, str> },
+    Link {
+        target: Cow<'b, str>,
+    },
 }
 
 /// The entries of a chunk, in order; `None` among them is one that cannot be read, and the last.
@@ -67,7 +73,9 @@ impl<'b> Entries<'b> {
                     mtime: octal(&header[136..148])? as u64,
                 },
                 b'5' => Kind::Directory,
-                b'2' => Kind::Link { target: Cow::Borrowed(pax.link.map_or_else(|| text(&header[157..257]), Some)?) },
+                b'2' => Kind::Link {
+                    target: Cow::Borrowed(pax.link.map_or_else(|| text(&header[157..257]), Some)?),
+                },
                 _ => return None,
             };
             let path = match path {
@@ -83,8 +91,12 @@ impl<'b> Iterator for Entries<'b> {
     type Item = Option<Entry<'b>>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        // A zero byte where a name should be is the mark at a tarball's end; only a PAX header leaves the name to its records.
-        let over = self.rest.first().is_none_or(|first| *first == 0 && self.rest.iter().take(BLOCK).all(|byte| *byte == 0));
+        // A zero byte where a name should be is the mark at a tarball's end; only a PAX header
+        // leaves the name to its records.
+        let over = self
+            .rest
+            .first()
+            .is_none_or(|first| *first == 0 && self.rest.iter().take(BLOCK).all(|byte| *byte == 0));
         (!over).then(|| self.entry())
     }
 }
@@ -125,7 +137,10 @@ mod tests {
         let pax = records("20 path=café.phtml\n13 linkpath=x\n11 size=99\n".as_bytes());
         assert!(pax.is_none(), "a record whose length is wrong");
         let pax = records("20 path=café.phtml\n14 linkpath=x\n11 size=99\n".as_bytes()).unwrap();
-        assert_eq!((pax.path, pax.link, pax.size), (Some("café.phtml"), Some("x"), Some(99)));
+        assert_eq!(
+            (pax.path, pax.link, pax.size),
+            (Some("café.phtml"), Some("x"), Some(99))
+        );
     }
 
     #[test]

@@ -1,8 +1,10 @@
-//! The floor: what a release costs at the least on this machine, as a program that does nothing else.
+//! The floor: what a release costs at the least on this machine, as a program that does nothing
+//! else.
 //!
-//! All compressed chunks are in memory before the clock starts. Then some threads take them in order, and each checks SHA-256,
-//! decompresses into a buffer that it keeps, and creates what the chunk holds: no network, no signature, no checks of names, no state.
-//! The code is apart from what `longshore-init` runs, so that a mistake there is not in both.
+//! All compressed chunks are in memory before the clock starts. Then some threads take them in
+//! order, and each checks SHA-256, decompresses into a buffer that it keeps, and creates what the
+//! chunk holds: no network, no signature, no checks of names, no state. The code is apart from what
+//! `longshore-init` runs, so that a mistake there is not in both.
 
 mod creation;
 mod entries;
@@ -50,7 +52,8 @@ pub struct Arguments {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Figures {
-    /// From the first thread's start to the last one's end, and to that of `syncfs` where it was asked for.
+    /// From the first thread's start to the last one's end, and to that of `syncfs` where it was
+    /// asked for.
     pub seconds: f64,
     /// SHA-256.
     pub hash_cpu_seconds: f64,
@@ -128,27 +131,51 @@ struct Tally {
 pub fn run(arguments: &Arguments) -> Result<Figures, FloorError> {
     let manifest = manifest(arguments)?;
     let modules = manifest.modules.iter().map(|module| {
-        let replaced: HashSet<&str> = module.replaced.iter().map(release::RelativePath::as_str).collect();
-        Ok((module, read(&arguments.store.join(release::key::blob(&module.sha256)))?, replaced))
+        let replaced: HashSet<&str> = module
+            .replaced
+            .iter()
+            .map(release::RelativePath::as_str)
+            .collect();
+        Ok((
+            module,
+            read(&arguments.store.join(release::key::blob(&module.sha256)))?,
+            replaced,
+        ))
     });
     let modules: Vec<_> = modules.collect::<Result<_, FloorError>>()?;
     let mut works = Vec::new();
     for (module, tarball, replaced) in &modules {
-        let target = module.target.as_ref().map_or("", release::RelativePath::as_str);
+        let target = module
+            .target
+            .as_ref()
+            .map_or("", release::RelativePath::as_str);
         let mut rest = &tarball[..];
         for chunk in &module.chunks {
             let size = usize::try_from(chunk.size).unwrap_or(usize::MAX);
-            let (compressed, after) = rest.split_at_checked(size).ok_or(FloorError::Chunk(chunk.sha256))?;
-            works.push(Work { compressed, chunk, target, replaced });
+            let (compressed, after) = rest
+                .split_at_checked(size)
+                .ok_or(FloorError::Chunk(chunk.sha256))?;
+            works.push(Work {
+                compressed,
+                chunk,
+                target,
+                replaced,
+            });
             rest = after;
         }
     }
-    let threads = arguments.threads.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZero::get);
+    let threads = arguments
+        .threads
+        .or_else(|| thread::available_parallelism().ok())
+        .map_or(1, NonZero::get);
     let figures = measure(&works, &arguments.root, threads, arguments.sync)?;
     if (figures.files, figures.bytes) == (manifest.files, manifest.bytes) {
         Ok(figures)
     } else {
-        Err(FloorError::Tree { files: figures.files, bytes: figures.bytes })
+        Err(FloorError::Tree {
+            files: figures.files,
+            bytes: figures.bytes,
+        })
     }
 }
 
@@ -157,20 +184,35 @@ fn manifest(arguments: &Arguments) -> Result<Manifest, FloorError> {
     let digest = if let Some(digest) = arguments.manifest {
         digest
     } else {
-        let envelope = read(&arguments.store.join(release::key::channel_head(&arguments.channel)))?;
+        let envelope = read(
+            &arguments
+                .store
+                .join(release::key::channel_head(&arguments.channel)),
+        )?;
         let envelope = Envelope::parse(&envelope).map_err(|error| invalid(&error))?;
-        let statement: serde_json::Value = serde_json::from_slice(envelope.payload()).map_err(|error| invalid(&error))?;
-        serde_json::from_value(statement["subject"][0]["digest"]["sha256"].clone()).map_err(|error| invalid(&error))?
+        let statement: serde_json::Value =
+            serde_json::from_slice(envelope.payload()).map_err(|error| invalid(&error))?;
+        serde_json::from_value(statement["subject"][0]["digest"]["sha256"].clone())
+            .map_err(|error| invalid(&error))?
     };
-    Manifest::parse(&read(&arguments.store.join(release::key::blob(&digest)))?).map_err(|error| invalid(&error))
+    Manifest::parse(&read(&arguments.store.join(release::key::blob(&digest)))?)
+        .map_err(|error| invalid(&error))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, FloorError> {
-    fs::read(path).map_err(|source| FloorError::Read { path: path.to_owned(), source })
+    fs::read(path).map_err(|source| FloorError::Read {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// All that the clock sees.
-fn measure(works: &[Work<'_>], root: &Path, threads: usize, sync: bool) -> Result<Figures, FloorError> {
+fn measure(
+    works: &[Work<'_>],
+    root: &Path,
+    threads: usize,
+    sync: bool,
+) -> Result<Figures, FloorError> {
     let mut creation = Vec::new();
     for _ in 0..threads {
         creation.push(Creation::below(root)?);
@@ -178,13 +220,26 @@ fn measure(works: &[Work<'_>], root: &Path, threads: usize, sync: bool) -> Resul
     let next = AtomicUsize::new(0);
     let begin = Instant::now();
     let tallies: Vec<_> = thread::scope(|scope| {
-        let running: Vec<_> = creation.into_iter().map(|creation| scope.spawn(|| take(works, &next, creation))).collect();
-        running.into_iter().map(|thread| thread.join().unwrap_or_else(|_| Err(io::Error::other("a thread panicked").into()))).collect()
+        let running: Vec<_> = creation
+            .into_iter()
+            .map(|creation| scope.spawn(|| take(works, &next, creation)))
+            .collect();
+        running
+            .into_iter()
+            .map(|thread| {
+                thread
+                    .join()
+                    .unwrap_or_else(|_| Err(io::Error::other("a thread panicked").into()))
+            })
+            .collect()
     });
     if sync {
         rustix::fs::syncfs(fs::File::open(root)?).map_err(io::Error::from)?;
     }
-    let mut figures = Figures { seconds: begin.elapsed().as_secs_f64(), ..Figures::default() };
+    let mut figures = Figures {
+        seconds: begin.elapsed().as_secs_f64(),
+        ..Figures::default()
+    };
     for tally in tallies {
         let tally: Tally = tally?;
         figures.hash_cpu_seconds += tally.hash.as_secs_f64();
@@ -197,7 +252,11 @@ fn measure(works: &[Work<'_>], root: &Path, threads: usize, sync: bool) -> Resul
 }
 
 /// One thread: the next chunk, until there is none.
-fn take(works: &[Work<'_>], next: &AtomicUsize, mut creation: Creation) -> Result<Tally, FloorError> {
+fn take(
+    works: &[Work<'_>],
+    next: &AtomicUsize,
+    mut creation: Creation,
+) -> Result<Tally, FloorError> {
     let mut decompressor = Decompressor::new()?;
     let mut buffer = Vec::new();
     let mut tally = Tally::default();
@@ -235,5 +294,7 @@ fn lap(clock: &mut Duration) -> Duration {
 
 /// Processor time that this thread has used.
 fn processor() -> Duration {
-    clock_gettime(ClockId::ThreadCPUTime).try_into().unwrap_or_default()
+    clock_gettime(ClockId::ThreadCPUTime)
+        .try_into()
+        .unwrap_or_default()
 }

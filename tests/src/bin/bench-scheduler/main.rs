@@ -1,8 +1,13 @@
-//! What a fleet costs the scheduler, on a real API server whose nodes and pods kwok plays: the first apply, a pass over what is as it should be,
-//! plans, a rollout of a release with which some shops do not work, and a change of one shop while all is quiet and while another rollout moves
-//! the others; then kubectl and Helm with objects of the same kind. Runs inside a cluster: `cluster run --nodes 0 --kwok 4 -- bench-scheduler`.
+//! What a fleet costs the scheduler, on a real API server whose nodes and pods kwok plays: the
+//! first apply, a pass over what is as it should be, plans, a rollout of a release with which some
+//! shops do not work, and a change of one shop while all is quiet and while another rollout moves
+//! the others; then kubectl and Helm with objects of the same kind. Runs inside a cluster: `cluster
+//! run --nodes 0 --kwok 4 -- bench-scheduler`.
 
-#![allow(clippy::disallowed_methods, reason = "a benchmark makes its files itself, and has no failpoints")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a benchmark makes its files itself, and has no failpoints"
+)]
 
 mod changes;
 mod peers;
@@ -43,7 +48,8 @@ const LISTEN: u16 = 19810;
 const LONG: Duration = Duration::from_hours(1);
 /// Longer than all of it may take.
 const WHOLE: Duration = Duration::from_hours(4);
-/// How often what takes minutes is looked at: a list of thousands of shops costs the API server a second.
+/// How often what takes minutes is looked at: a list of thousands of shops costs the API server a
+/// second.
 const PAUSE: Duration = Duration::from_secs(5);
 /// kubectl makes one request after another; so many of them side by side.
 const WRITERS: usize = 8;
@@ -51,7 +57,8 @@ const WRITERS: usize = 8;
 const BAD: usize = 50;
 /// Shops that can never be applied, beside which changes are measured once more.
 const HOPELESS: usize = 100;
-/// Their share of the time that a change may take longer beside them, and what one run differs from the next.
+/// Their share of the time that a change may take longer beside them, and what one run differs from
+/// the next.
 const SLOWER: (f64, Duration) = (1.1, Duration::from_millis(15));
 /// Sequences of that release, and of the one that is mended.
 const BROKEN: u64 = 43;
@@ -64,23 +71,43 @@ struct Bench {
 
 /// A shop with one pod. Closed for work it has no pod for cron, of which a rollout says nothing.
 fn shop(prefix: &str, index: usize) -> String {
-    e2e::fleet::shop(&format!("{prefix}{index:04}"), "php-plain", &json!({ "state": "Maintenance" }))
+    e2e::fleet::shop(
+        &format!("{prefix}{index:04}"),
+        "php-plain",
+        &json!({ "state": "Maintenance" }),
+    )
 }
 
 /// Whether the shop of this namespace does not work with this release.
 fn rejects(namespace: &str, sequence: u64) -> bool {
-    let index: Option<usize> = namespace.strip_prefix("shop-s").and_then(|index| index.parse().ok());
+    let index: Option<usize> = namespace
+        .strip_prefix("shop-s")
+        .and_then(|index| index.parse().ok());
     sequence == BROKEN && index.is_some_and(|index| index % BAD == 0)
 }
 
 impl Bench {
     fn program(&self, arguments: &[&str]) -> Program {
-        self.cluster.program(&binary("longshore").display().to_string()).args(arguments).deadline(LONG)
+        self.cluster
+            .program(&binary("longshore").display().to_string())
+            .args(arguments)
+            .deadline(LONG)
     }
 
     fn apply(&self, text: &str) {
-        let arguments = ["apply", "--server-side", "--force-conflicts", "--filename", "-"];
-        self.cluster.kubectl(arguments).input(text).deadline(LONG).run().expect(0);
+        let arguments = [
+            "apply",
+            "--server-side",
+            "--force-conflicts",
+            "--filename",
+            "-",
+        ];
+        self.cluster
+            .kubectl(arguments)
+            .input(text)
+            .deadline(LONG)
+            .run()
+            .expect(0);
     }
 
     fn tell(&mut self, what: &str, figure: String) {
@@ -100,43 +127,65 @@ impl Bench {
         thread::scope(|scope| {
             for part in all.chunks(shops.div_ceil(WRITERS).max(1)) {
                 let arguments = ["create", "--validate=false", "--filename", "-"];
-                let kubectl = self.cluster.kubectl(arguments).input(part.join("\n")).deadline(LONG);
+                let kubectl = self
+                    .cluster
+                    .kubectl(arguments)
+                    .input(part.join("\n"))
+                    .deadline(LONG);
                 scope.spawn(move || drop(kubectl.run().expect(0)));
             }
         });
-        self.tell("the registry written by 8 × kubectl create", time(begin.elapsed()));
+        self.tell(
+            "the registry written by 8 × kubectl create",
+            time(begin.elapsed()),
+        );
     }
 
     fn start(&self) -> Running {
         let listen = format!("127.0.0.1:{LISTEN}");
         // As its Deployment sets it.
         let binary = binary("longshore-scheduler").display().to_string();
-        let program = self.cluster.program(&binary).args(["--listen", &listen, "--log", "warn"]).env("MALLOC_ARENA_MAX", "1");
+        let program = self
+            .cluster
+            .program(&binary)
+            .args(["--listen", &listen, "--log", "warn"])
+            .env("MALLOC_ARENA_MAX", "1");
         program.deadline(WHOLE).start()
     }
 
     fn metric(name: &str) -> Option<u64> {
         let page = web::get(LISTEN, "/metrics").ok()?.body;
-        page.lines().find_map(|line| line.strip_prefix(&format!("longshore_scheduler_{name} ")))?.parse().ok()
+        page.lines()
+            .find_map(|line| line.strip_prefix(&format!("longshore_scheduler_{name} ")))?
+            .parse()
+            .ok()
     }
 
-    /// Waits until every shop was looked at, and nothing waits. A scheduler that lost its Lease has nothing that waits, either.
+    /// Waits until every shop was looked at, and nothing waits. A scheduler that lost its Lease has
+    /// nothing that waits, either.
     fn settled(shops: usize) {
         eventually("every shop looked at", LONG, || {
-            let all =
-                Self::metric("looks_total")? >= shops as u64 && Self::metric("failing_shops")? == 0 && Self::metric("shards_led")? > 0;
-            (all && Self::metric("queue_shops")? + Self::metric("running_looks")? == 0).then_some(())
+            let all = Self::metric("looks_total")? >= shops as u64
+                && Self::metric("failing_shops")? == 0
+                && Self::metric("shards_led")? > 0;
+            (all && Self::metric("queue_shops")? + Self::metric("running_looks")? == 0)
+                .then_some(())
         });
     }
 
     fn stop(running: Running) {
-        running.signal(Signal::TERM).unwrap_or_else(|error| panic!("{error}"));
+        running
+            .signal(Signal::TERM)
+            .unwrap_or_else(|error| panic!("{error}"));
         running.wait().expect(0);
     }
 
     /// Changes so many shops from this one on, and tells the times; gives the median.
     fn changes(&mut self, what: &str, number: usize, begin: usize) -> Duration {
-        let times = changes::times((begin..begin + number).map(|index| format!("s{index:04}")), what);
+        let times = changes::times(
+            (begin..begin + number).map(|index| format!("s{index:04}")),
+            what,
+        );
         let figure = format!(
             "median {}, 99 of 100 within {}, longest of {number} {}",
             time(times[number / 2]),
@@ -149,20 +198,41 @@ impl Bench {
 
     /// Shops whose class does not exist fail for ever, and others wait no longer for them.
     fn beside_broken_shops(&mut self, number: usize, begin: usize, alone: Duration) {
-        let broken = (0..HOPELESS).map(|index| e2e::fleet::shop(&format!("b{index:04}"), "nobody", &json!({ "state": "Maintenance" })));
+        let broken = (0..HOPELESS).map(|index| {
+            e2e::fleet::shop(
+                &format!("b{index:04}"),
+                "nobody",
+                &json!({ "state": "Maintenance" }),
+            )
+        });
         let broken = broken.collect::<Vec<_>>().join("\n");
         self.apply(&broken);
-        eventually("every broken shop failing", LONG, || (Self::metric("failing_shops")? == HOPELESS as u64).then_some(()));
+        eventually("every broken shop failing", LONG, || {
+            (Self::metric("failing_shops")? == HOPELESS as u64).then_some(())
+        });
         let beside = self.changes("one shop changed beside 100 broken ones", number, begin);
-        assert!(beside < alone.mul_f64(SLOWER.0) + SLOWER.1, "median alone {alone:?}, beside {HOPELESS} broken shops {beside:?}");
-        self.cluster.kubectl(["delete", "--wait=false", "--filename", "-"]).input(broken).deadline(LONG).run().expect(0);
-        eventually("no shop failing", LONG, || (Self::metric("failing_shops")? == 0).then_some(()));
+        assert!(
+            beside < alone.mul_f64(SLOWER.0) + SLOWER.1,
+            "median alone {alone:?}, beside {HOPELESS} broken shops {beside:?}"
+        );
+        self.cluster
+            .kubectl(["delete", "--wait=false", "--filename", "-"])
+            .input(broken)
+            .deadline(LONG)
+            .run()
+            .expect(0);
+        eventually("no shop failing", LONG, || {
+            (Self::metric("failing_shops")? == 0).then_some(())
+        });
         let changes = u32::try_from(number).unwrap_or(u32::MAX);
         e2e::faults::tell(29, changes, changes).unwrap_or_default();
     }
 
     fn plan(&mut self, what: &str, arguments: &[&str]) {
-        let planned = self.program(&[&["plan"][..], arguments].concat()).run().expect(0);
+        let planned = self
+            .program(&[&["plan"][..], arguments].concat())
+            .run()
+            .expect(0);
         let said = planned.stdout.lines().last().unwrap_or_default().to_owned();
         self.tell(what, format!("{} ({said})", time(planned.elapsed)));
     }
@@ -172,7 +242,12 @@ impl Bench {
         let begin = Instant::now();
         eventually("every shop with its pod", LONG, || {
             thread::sleep(PAUSE);
-            let ready = self.cluster.ask(&["get", "shops", "--output", "jsonpath={.items[*].status.pods}"]);
+            let ready = self.cluster.ask(&[
+                "get",
+                "shops",
+                "--output",
+                "jsonpath={.items[*].status.pods}",
+            ]);
             (ready.split(' ').filter(|pods| *pods == "1/1").count() == shops).then_some(())
         });
         self.tell("until kwok has played all pods", time(begin.elapsed()));
@@ -199,20 +274,30 @@ impl Bench {
         })
     }
 
-    /// A release with which one shop in fifty does not work: it stops by itself, and who had it goes back.
+    /// A release with which one shop in fifty does not work: it stops by itself, and who had it
+    /// goes back.
     fn broken(&mut self, shops: usize) {
         let begin = self.rollout("broken", BROKEN);
         let status = self.reaches("broken", "Stopped");
         let counts = &status["counts"];
-        // Whom an earlier wave moved, and watched, keeps it; of the wave that failed, and of those that do not work with it, nobody does.
+        // Whom an earlier wave moved, and watched, keeps it; of the wave that failed, and of those
+        // that do not work with it, nobody does.
         let kept = self.cluster.ask(&[
             "get",
             "shops",
             "--output",
             r#"jsonpath={range .items[*]}{.metadata.name}{" "}{.status.release.sequence}{"\n"}{end}"#,
         ]);
-        let kept: Vec<_> = kept.lines().filter_map(|line| line.strip_suffix(&format!(" {BROKEN}"))).collect();
-        assert!(!kept.iter().any(|shop| rejects(&format!("shop-{shop}"), BROKEN)), "shops are left with a release that fails: {counts}");
+        let kept: Vec<_> = kept
+            .lines()
+            .filter_map(|line| line.strip_suffix(&format!(" {BROKEN}")))
+            .collect();
+        assert!(
+            !kept
+                .iter()
+                .any(|shop| rejects(&format!("shop-{shop}"), BROKEN)),
+            "shops are left with a release that fails: {counts}"
+        );
         assert_eq!(Some(kept.len() as u64), counts["done"].as_u64(), "{counts}");
         let figure = format!(
             "stopped and back after {}: {} of {} shops failed, of {} that do not work with it",
@@ -221,18 +306,27 @@ impl Bench {
             count(shops as u64),
             shops.div_ceil(BAD)
         );
-        self.tell("a rollout of a release with which 2 % of the shops do not work", figure);
+        self.tell(
+            "a rollout of a release with which 2 % of the shops do not work",
+            figure,
+        );
     }
 
     fn memory(&mut self, what: &str) {
-        self.tell(what, bytes(Self::metric("resident_memory_bytes").unwrap_or(0)));
+        self.tell(
+            what,
+            bytes(Self::metric("resident_memory_bytes").unwrap_or(0)),
+        );
     }
 }
 
 fn main() {
     let arguments = Arguments::parse();
     let shops = arguments.shops;
-    let mut bench = Bench { cluster: Cluster::alone(), rows: Vec::new() };
+    let mut bench = Bench {
+        cluster: Cluster::alone(),
+        rows: Vec::new(),
+    };
     bench.install();
     bench.register(shops);
 
@@ -240,9 +334,19 @@ fn main() {
     let running = bench.start();
     Bench::settled(shops);
     let (span, writes) = (begin.elapsed(), Bench::metric("writes_total").unwrap_or(0));
-    #[allow(clippy::cast_precision_loss, reason = "counts of objects are far below 2^52")]
+    #[allow(
+        clippy::cast_precision_loss,
+        reason = "counts of objects are far below 2^52"
+    )]
     let rate = writes as f64 / span.as_secs_f64();
-    bench.tell("first apply", format!("{} objects in {}, {rate:.0} in a second", count(writes), time(span)));
+    bench.tell(
+        "first apply",
+        format!(
+            "{} objects in {}, {rate:.0} in a second",
+            count(writes),
+            time(span)
+        ),
+    );
     bench.memory("resident after the first apply");
     bench.served(shops);
     Bench::stop(running);
@@ -250,10 +354,19 @@ fn main() {
     let begin = Instant::now();
     let running = bench.start();
     Bench::settled(shops);
-    let writes = [Bench::metric("writes_total"), Bench::metric("status_writes_total")].map(Option::unwrap_or_default);
+    let writes = [
+        Bench::metric("writes_total"),
+        Bench::metric("status_writes_total"),
+    ]
+    .map(Option::unwrap_or_default);
     bench.tell(
         "start and a pass over what is as it should be",
-        format!("{}, {} writes, {} of status", time(begin.elapsed()), writes[0], writes[1]),
+        format!(
+            "{}, {} writes, {} of status",
+            time(begin.elapsed()),
+            writes[0],
+            writes[1]
+        ),
     );
     bench.memory("resident after it");
 
@@ -264,18 +377,34 @@ fn main() {
     }
     bench.plan("plan without a change", &[]);
     let changed = std::env::temp_dir().join("bench-scheduler-class.yaml");
-    std::fs::write(&changed, example("plain/class.yaml").replace("cpu: 10m, memory: 16Mi", "cpu: 20m, memory: 16Mi"))
-        .unwrap_or_else(|error| panic!("{error}"));
-    bench.plan("plan of a class that changes every shop", &[&changed.display().to_string()]);
+    std::fs::write(
+        &changed,
+        example("plain/class.yaml").replace("cpu: 10m, memory: 16Mi", "cpu: 20m, memory: 16Mi"),
+    )
+    .unwrap_or_else(|error| panic!("{error}"));
+    bench.plan(
+        "plan of a class that changes every shop",
+        &[&changed.display().to_string()],
+    );
 
     let agents = Agents::play(&bench.cluster, rejects);
     bench.broken(shops);
     let begin = bench.rollout("mended", MENDED);
-    bench.changes("one shop changed while a rollout moves all", arguments.changes, arguments.changes);
+    bench.changes(
+        "one shop changed while a rollout moves all",
+        arguments.changes,
+        arguments.changes,
+    );
     let moving = bench.cluster.get(&["rollout", "mended"])["status"]["phase"] != "Completed";
-    assert!(moving || shops < 5000, "the rollout was over before the last change");
+    assert!(
+        moving || shops < 5000,
+        "the rollout was over before the last change"
+    );
     bench.reaches("mended", "Completed");
-    bench.tell("the rollout of the mended one", format!("{} shops in {}", count(shops as u64), time(begin.elapsed())));
+    bench.tell(
+        "the rollout of the mended one",
+        format!("{} shops in {}", count(shops as u64), time(begin.elapsed())),
+    );
     bench.memory("resident after it all");
     Bench::stop(running);
     drop(agents);

@@ -1,4 +1,5 @@
-//! Whether the scheduler's rights are those that it uses, no fewer and no more: the API server's own log of requests says.
+//! Whether the scheduler's rights are those that it uses, no fewer and no more: the API server's
+//! own log of requests says.
 
 use super::{ACCOUNT, LISTEN, LONG, SYSTEM, Scheduler, audited, condition, played, release, shop};
 use e2e::cluster::{Cluster, eventually};
@@ -8,7 +9,13 @@ use serde_json::{Value, json};
 use std::{collections::BTreeSet, time::Duration};
 
 /// As an installation is applied.
-const APPLY: &[&str] = &["apply", "--server-side", "--force-conflicts", "--filename", "-"];
+const APPLY: &[&str] = &[
+    "apply",
+    "--server-side",
+    "--force-conflicts",
+    "--filename",
+    "-",
+];
 
 /// What the Gateway API defines, as far as the API server needs to know to store it.
 pub(super) const HTTP_ROUTES: &str = r#"{
@@ -36,16 +43,30 @@ fn text(value: &Value) -> String {
 
 /// Every right that a role grants.
 fn granted(role: &Value) -> BTreeSet<Right> {
-    let all = |rule: &Value, field: &str| rule[field].as_array().into_iter().flatten().map(text).collect::<Vec<_>>();
+    let all = |rule: &Value, field: &str| {
+        rule[field]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(text)
+            .collect::<Vec<_>>()
+    };
     let rules = role["rules"].as_array().into_iter().flatten();
     rules
         .flat_map(|rule| {
-            let (groups, resources, verbs) = (all(rule, "apiGroups"), all(rule, "resources"), all(rule, "verbs"));
+            let (groups, resources, verbs) = (
+                all(rule, "apiGroups"),
+                all(rule, "resources"),
+                all(rule, "verbs"),
+            );
             groups.into_iter().flat_map(move |group| {
                 let verbs = verbs.clone();
                 let of = move |resource: String| {
                     let group = group.clone();
-                    verbs.clone().into_iter().map(move |verb| (group.clone(), resource.clone(), verb))
+                    verbs
+                        .clone()
+                        .into_iter()
+                        .map(move |verb| (group.clone(), resource.clone(), verb))
                 };
                 resources.clone().into_iter().flat_map(of)
             })
@@ -57,8 +78,15 @@ fn granted(role: &Value) -> BTreeSet<Right> {
 fn asked(cluster: &Cluster, begin: Timestamp) -> (BTreeSet<Right>, Vec<Value>) {
     let (mut used, mut forbidden) = (BTreeSet::new(), Vec::new());
     for event in audited(cluster) {
-        let (about, code) = (&event["objectRef"], event["responseStatus"]["code"].as_u64());
-        let at: Timestamp = event["requestReceivedTimestamp"].as_str().unwrap().parse().unwrap();
+        let (about, code) = (
+            &event["objectRef"],
+            event["responseStatus"]["code"].as_u64(),
+        );
+        let at: Timestamp = event["requestReceivedTimestamp"]
+            .as_str()
+            .unwrap()
+            .parse()
+            .unwrap();
         if at < begin || about["resource"].is_null() {
             continue;
         }
@@ -99,56 +127,138 @@ fn the_scheduler_may_do_what_it_does_and_nothing_else() {
     let begin = Timestamp::now();
     let scheduler = Scheduler::install(&cluster);
     scheduler.apply(HTTP_ROUTES);
-    cluster.ask(&["wait", "--for=condition=Established", "--timeout=30s", "crd/httproutes.gateway.networking.k8s.io"]);
+    cluster.ask(&[
+        "wait",
+        "--for=condition=Established",
+        "--timeout=30s",
+        "crd/httproutes.gateway.networking.k8s.io",
+    ]);
     class(&scheduler);
-    scheduler.apply(&shop("whole", "whole", &json!({ "scale": { "min": 1, "max": 3 } })));
+    scheduler.apply(&shop(
+        "whole",
+        "whole",
+        &json!({ "scale": { "min": 1, "max": 3 } }),
+    ));
     scheduler.apply(&shop("goes", "ingress", &json!({})));
     scheduler.apply(&shop("broken", "nobody", &json!({})));
     let running = scheduler.start_as(LISTEN, &["--evidence", "agents"]);
 
-    // A whole life: made, migrated, changed by somebody else, moved by a rollout, forgotten, archived.
+    // A whole life: made, migrated, changed by somebody else, moved by a rollout, forgotten,
+    // archived.
     let found = |name: &str| cluster.get(&["shop", name]);
-    eventually("a migrated shop with its pods", LONG, || (found("whole")["status"]["migrated"] == 42).then_some(()));
-    eventually("a pod", LONG, || (condition(&found("whole"), "WorkloadAvailable") == Some("True")).then_some(()));
-    let drift = ["--namespace", "shop-whole", "patch", "deployment", "web", "--field-manager=kubectl-edit", "--type=merge"];
-    cluster.ask(&[&drift[..], &["--patch", r#"{"spec":{"minReadySeconds":77}}"#]].concat());
+    eventually("a migrated shop with its pods", LONG, || {
+        (found("whole")["status"]["migrated"] == 42).then_some(())
+    });
+    eventually("a pod", LONG, || {
+        (condition(&found("whole"), "WorkloadAvailable") == Some("True")).then_some(())
+    });
+    let drift = [
+        "--namespace",
+        "shop-whole",
+        "patch",
+        "deployment",
+        "web",
+        "--field-manager=kubectl-edit",
+        "--type=merge",
+    ];
+    cluster.ask(
+        &[
+            &drift[..],
+            &["--patch", r#"{"spec":{"minReadySeconds":77}}"#],
+        ]
+        .concat(),
+    );
     scheduler.apply(&release(43, "none"));
     let rollout = json!({
         "apiVersion": "longshore.dev/v1alpha1", "kind": "Rollout", "metadata": { "name": "r43" },
         "spec": { "release": "shops-acme-43", "waves": [{ "percent": 100, "soak": "1s" }] },
     });
     scheduler.apply(&rollout.to_string());
-    eventually("a touched pod, of which nobody knows what it runs", LONG, || {
-        let pods = cluster.get(&["pods", "--namespace", "shop-whole", "--selector", "app.kubernetes.io/component=web"]);
-        let pods = pods["items"].as_array()?.clone();
-        // What it is told, and a digest of that: it is touched again once its migration is done.
-        let told = |pod: &Value| text(&pod["metadata"]["annotations"]["longshore.dev/release"]).starts_with("43-");
-        pods.iter().any(told).then_some(())
-    });
+    eventually(
+        "a touched pod, of which nobody knows what it runs",
+        LONG,
+        || {
+            let pods = cluster.get(&[
+                "pods",
+                "--namespace",
+                "shop-whole",
+                "--selector",
+                "app.kubernetes.io/component=web",
+            ]);
+            let pods = pods["items"].as_array()?.clone();
+            // What it is told, and a digest of that: it is touched again once its migration is
+            // done.
+            let told = |pod: &Value| {
+                text(&pod["metadata"]["annotations"]["longshore.dev/release"]).starts_with("43-")
+            };
+            pods.iter().any(told).then_some(())
+        },
+    );
     let forget = r#"{"status":{"release":null}}"#;
-    cluster.ask(&["patch", "shop", "whole", "--subresource=status", "--type=merge", "--patch", forget]);
-    eventually("what its pods were told", LONG, || (found("whole")["status"]["release"]["sequence"] == 43).then_some(()));
+    cluster.ask(&[
+        "patch",
+        "shop",
+        "whole",
+        "--subresource=status",
+        "--type=merge",
+        "--patch",
+        forget,
+    ]);
+    eventually("what its pods were told", LONG, || {
+        (found("whole")["status"]["release"]["sequence"] == 43).then_some(())
+    });
     cluster.ask(&["delete", "shop", "goes"]);
     scheduler.apply(&shop("whole", "whole", &json!({ "state": "Archived" })));
     eventually("nothing but the data", LONG, || {
-        let left = cluster.get(&["deployments,services,ingresses,httproutes", "--all-namespaces", "--selector", "longshore.dev/shop"]);
-        left["items"].as_array().is_some_and(Vec::is_empty).then_some(())
+        let left = cluster.get(&[
+            "deployments,services,ingresses,httproutes",
+            "--all-namespaces",
+            "--selector",
+            "longshore.dev/shop",
+        ]);
+        left["items"]
+            .as_array()
+            .is_some_and(Vec::is_empty)
+            .then_some(())
     });
-    cluster.ask(&["get", "persistentvolumeclaim", "media", "--namespace", "shop-whole"]);
+    cluster.ask(&[
+        "get",
+        "persistentvolumeclaim",
+        "media",
+        "--namespace",
+        "shop-whole",
+    ]);
     std::thread::sleep(Duration::from_secs(3));
     running.signal(Signal::TERM).unwrap();
     let ended = running.wait().expect(0);
     cluster.ask(&["delete", "crd", "httproutes.gateway.networking.k8s.io"]);
 
     let (used, forbidden) = asked(&cluster, begin);
-    assert_eq!(forbidden, Vec::<Value>::new(), "forbidden\n{}", ended.stderr);
+    assert_eq!(
+        forbidden,
+        Vec::<Value>::new(),
+        "forbidden\n{}",
+        ended.stderr
+    );
     let wide = granted(&cluster.get(&["clusterrole", ACCOUNT]));
     let own = granted(&cluster.get(&["role", ACCOUNT, "--namespace", SYSTEM]));
-    assert_eq!(wide.intersection(&own).collect::<Vec<_>>(), Vec::<&Right>::new(), "granted twice");
+    assert_eq!(
+        wide.intersection(&own).collect::<Vec<_>>(),
+        Vec::<&Right>::new(),
+        "granted twice"
+    );
     let all: BTreeSet<_> = wide.union(&own).cloned().collect();
-    assert_eq!(all.difference(&used).collect::<Vec<_>>(), Vec::<&Right>::new(), "granted, and unused");
+    assert_eq!(
+        all.difference(&used).collect::<Vec<_>>(),
+        Vec::<&Right>::new(),
+        "granted, and unused"
+    );
     // The API server itself checks the other direction; this names what a forgotten 403 would hide.
-    assert_eq!(used.difference(&all).collect::<Vec<_>>(), Vec::<&Right>::new(), "used, and not granted");
+    assert_eq!(
+        used.difference(&all).collect::<Vec<_>>(),
+        Vec::<&Right>::new(),
+        "used, and not granted"
+    );
 }
 
 /// A write that whoever has the scheduler's token would try.
@@ -181,28 +291,71 @@ fn tries() -> Vec<Try> {
         })
     };
     let namespace = |name: &str| json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name, "labels": { "pod-security.kubernetes.io/enforce": "privileged" } } });
-    let apply = |what, input| Try { what, arguments: APPLY, input };
-    let call = |what, arguments| Try { what, arguments, input: Value::Null };
+    let apply = |what, input| Try {
+        what,
+        arguments: APPLY,
+        input,
+    };
+    let call = |what, arguments| Try {
+        what,
+        arguments,
+        input: Value::Null,
+    };
     let of = |api: &str, kind: &str, namespace: &str, spec: Value| json!({ "apiVersion": api, "kind": kind, "metadata": meta(namespace, "x"), "spec": spec });
     vec![
-        apply("a pod with kube-system's Secrets", deployment("kube-system")),
+        apply(
+            "a pod with kube-system's Secrets",
+            deployment("kube-system"),
+        ),
         apply("a pod in its own namespace", deployment(SYSTEM)),
         apply("a pod among the builds", deployment("longshore-builds")),
-        apply("a namespace that sounds like a shop's", deployment("shops-database")),
-        apply("a Job", of("batch/v1", "Job", "kube-system", json!({ "template": job }))),
+        apply(
+            "a namespace that sounds like a shop's",
+            deployment("shops-database"),
+        ),
+        apply(
+            "a Job",
+            of("batch/v1", "Job", "kube-system", json!({ "template": job })),
+        ),
         apply(
             "a CronJob",
-            of("batch/v1", "CronJob", "default", json!({ "schedule": "* * * * *", "jobTemplate": { "spec": { "template": job } } })),
+            of(
+                "batch/v1",
+                "CronJob",
+                "default",
+                json!({ "schedule": "* * * * *", "jobTemplate": { "spec": { "template": job } } }),
+            ),
         ),
         apply("the cluster's DNS", map("kube-system", "coredns")),
         apply("the halt", map(SYSTEM, "longshore-halt")),
         apply("a map of the edge that is none", map("edge", "haproxy")),
-        apply("a Service", of("v1", "Service", "default", json!({ "ports": [{ "port": 80 }], "externalIPs": ["10.0.0.1"] }))),
+        apply(
+            "a Service",
+            of(
+                "v1",
+                "Service",
+                "default",
+                json!({ "ports": [{ "port": 80 }], "externalIPs": ["10.0.0.1"] }),
+            ),
+        ),
         apply(
             "a host of somebody else",
-            of("networking.k8s.io/v1", "Ingress", "default", json!({ "rules": [{ "host": "bank.example" }] })),
+            of(
+                "networking.k8s.io/v1",
+                "Ingress",
+                "default",
+                json!({ "rules": [{ "host": "bank.example" }] }),
+            ),
         ),
-        apply("what keeps others out", of("networking.k8s.io/v1", "NetworkPolicy", "kube-system", json!({ "podSelector": {} }))),
+        apply(
+            "what keeps others out",
+            of(
+                "networking.k8s.io/v1",
+                "NetworkPolicy",
+                "kube-system",
+                json!({ "podSelector": {} }),
+            ),
+        ),
         apply(
             "a claim on somebody's volume",
             of(
@@ -212,15 +365,53 @@ fn tries() -> Vec<Try> {
                 json!({ "accessModes": ["ReadWriteMany"], "resources": { "requests": { "storage": "1Gi" } }, "volumeName": "shop-a-media" }),
             ),
         ),
-        apply("a volume of somebody else", volume("shop-a-media", "kube-system")),
+        apply(
+            "a volume of somebody else",
+            volume("shop-a-media", "kube-system"),
+        ),
         apply("a volume by another name", volume("data", "shop-a")),
         apply("a namespace", namespace("mine")),
         apply("rules of a namespace", namespace("kube-system")),
-        apply("what a namespace may use", of("v1", "ResourceQuota", "kube-system", json!({ "hard": { "pods": "0" } }))),
-        apply("an account", json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta("kube-system", "x") })),
-        apply("who leads Kubernetes", of("coordination.k8s.io/v1", "Lease", "kube-system", json!({ "holderIdentity": "me" }))),
-        call("the deletion of what is not its own", &["delete", "configmap", "kube-root-ca.crt", "--namespace", "kube-system"]),
-        call("another's page", &["get", "--raw", "/api/v1/namespaces/victims/pods/victim:80/proxy/"]),
+        apply(
+            "what a namespace may use",
+            of(
+                "v1",
+                "ResourceQuota",
+                "kube-system",
+                json!({ "hard": { "pods": "0" } }),
+            ),
+        ),
+        apply(
+            "an account",
+            json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta("kube-system", "x") }),
+        ),
+        apply(
+            "who leads Kubernetes",
+            of(
+                "coordination.k8s.io/v1",
+                "Lease",
+                "kube-system",
+                json!({ "holderIdentity": "me" }),
+            ),
+        ),
+        call(
+            "the deletion of what is not its own",
+            &[
+                "delete",
+                "configmap",
+                "kube-root-ca.crt",
+                "--namespace",
+                "kube-system",
+            ],
+        ),
+        call(
+            "another's page",
+            &[
+                "get",
+                "--raw",
+                "/api/v1/namespaces/victims/pods/victim:80/proxy/",
+            ],
+        ),
     ]
 }
 
@@ -238,8 +429,16 @@ fn with_the_schedulers_token_nobody_gets_out_of_shops_namespaces() {
     scheduler.apply(&victim.to_string());
     let config = scheduler.kubeconfig().display().to_string();
     let asked = |it: &Try| {
-        let program = cluster.program("kubectl").env("KUBECONFIG", &config).args(it.arguments).deadline(LONG);
-        let ended = if it.input.is_null() { program.run() } else { program.input(it.input.to_string()).run() };
+        let program = cluster
+            .program("kubectl")
+            .env("KUBECONFIG", &config)
+            .args(it.arguments)
+            .deadline(LONG);
+        let ended = if it.input.is_null() {
+            program.run()
+        } else {
+            program.input(it.input.to_string()).run()
+        };
         (ended.code(), ended.stderr)
     };
     let shop = Try {
@@ -247,13 +446,20 @@ fn with_the_schedulers_token_nobody_gets_out_of_shops_namespaces() {
         arguments: &["apply", "--server-side", "--filename", "-"],
         input: json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "x", "namespace": "shop-a" } }),
     };
-    eventually("a policy that is in force", LONG, || asked(&tries()[0]).1.contains("end at shops").then_some(()));
+    eventually("a policy that is in force", LONG, || {
+        asked(&tries()[0]).1.contains("end at shops").then_some(())
+    });
     for one in tries() {
         let (code, said) = asked(&one);
-        assert!(code != Some(0) && said.contains("the rights of Longshore's scheduler end at shops"), "{}: {code:?} {said}", one.what);
+        assert!(
+            code != Some(0) && said.contains("the rights of Longshore's scheduler end at shops"),
+            "{}: {code:?} {said}",
+            one.what
+        );
     }
     assert_eq!(asked(&shop).0, Some(0), "{}", asked(&shop).1);
-    // kubectl reads what it is about to apply, which the scheduler does not: nothing of that is a right.
+    // kubectl reads what it is about to apply, which the scheduler does not: nothing of that is a
+    // right.
     for namespace in ["shops-database", "victims"] {
         cluster.ask(&["delete", "namespace", namespace, "--wait=false"]);
     }

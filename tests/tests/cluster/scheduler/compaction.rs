@@ -29,10 +29,20 @@ fn watches_that_are_gone_begin_anew_and_nothing_is_deleted_or_missed() {
             }
             let name = format!("compact{index:03}");
             let change = json!({ "spec": { "config": { "values": { "app/title": format!("{when} {round}") } } } });
-            let generation =
-                || cluster.get(&["deployment", "cron", "--namespace", &format!("shop-{name}")])["metadata"]["generation"].as_u64();
+            let generation = || {
+                cluster.get(&["deployment", "cron", "--namespace", &format!("shop-{name}")])
+                    ["metadata"]["generation"]
+                    .as_u64()
+            };
             let was = generation();
-            cluster.ask(&["patch", "shop", &name, "--type=merge", "--patch", &change.to_string()]);
+            cluster.ask(&[
+                "patch",
+                "shop",
+                &name,
+                "--type=merge",
+                "--patch",
+                &change.to_string(),
+            ]);
             if when == "meanwhile" {
                 cluster.etcd_compact();
                 // What a server that has just started knows begins with its start.
@@ -40,14 +50,29 @@ fn watches_that_are_gone_begin_anew_and_nothing_is_deleted_or_missed() {
                 server.start(&[]);
                 running.signal(Signal::CONT).unwrap();
             }
-            eventually(&format!("round {round}: the change {when} it"), LONG, || (generation() != was).then_some(()));
+            eventually(
+                &format!("round {round}: the change {when} it"),
+                LONG,
+                || (generation() != was).then_some(()),
+            );
         }
         scheduler.converged(SHOPS);
-        assert_eq!((scheduler.metric("deletes_total"), kinds.map(|kind| scheduler.objects(kind))), (Some(0), before), "round {round}");
+        assert_eq!(
+            (
+                scheduler.metric("deletes_total"),
+                kinds.map(|kind| scheduler.objects(kind))
+            ),
+            (Some(0), before),
+            "round {round}"
+        );
     }
     running.signal(Signal::TERM).unwrap();
     let ended = running.wait().expect(0);
     let gone = ended.stderr.matches("too old resource version").count();
-    assert!(gone >= ROUNDS as usize, "{gone} watches were gone in {ROUNDS} rounds\n{}", ended.stderr);
+    assert!(
+        gone >= ROUNDS as usize,
+        "{gone} watches were gone in {ROUNDS} rounds\n{}",
+        ended.stderr
+    );
     tell(46, ROUNDS, ROUNDS).unwrap();
 }

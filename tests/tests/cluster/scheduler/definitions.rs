@@ -1,4 +1,5 @@
-//! The definitions of Shops and their kin upgraded and downgraded, while shops are in place and the scheduler runs or starts again.
+//! The definitions of Shops and their kin upgraded and downgraded, while shops are in place and the
+//! scheduler runs or starts again.
 
 use super::{Scheduler, shops};
 use e2e::{
@@ -15,8 +16,14 @@ const KINDS: [&str; 4] = ["shops", "shopclasses", "releases", "rollouts"];
 
 /// The definitions as this version has them, each changed.
 fn definitions(scheduler: &Scheduler<'_>, change: impl Fn(&mut Value)) -> String {
-    let text = scheduler.program(&["crd", "--output", "json"]).run().expect(0).stdout;
-    let all = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let text = scheduler
+        .program(&["crd", "--output", "json"])
+        .run()
+        .expect(0)
+        .stdout;
+    let all = text
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap());
     let changed = all.map(|mut definition| {
         for version in definition["spec"]["versions"].as_array_mut().unwrap() {
             change(&mut version["schema"]["openAPIV3Schema"]["properties"]);
@@ -47,8 +54,12 @@ fn older(schema: &mut Value) {
 /// What must not change: who all workloads are, and how often they were changed.
 fn workloads(cluster: &Cluster) -> Vec<String> {
     let found = cluster.get(&["deployments", "--all-namespaces", "--selector", super::OURS]);
-    let mut all: Vec<_> =
-        found["items"].as_array().unwrap().iter().map(|it| format!("{} {}", it["metadata"]["uid"], it["metadata"]["generation"])).collect();
+    let mut all: Vec<_> = found["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| format!("{} {}", it["metadata"]["uid"], it["metadata"]["generation"]))
+        .collect();
     all.sort();
     all
 }
@@ -64,33 +75,67 @@ fn shops_stay_as_they_are_through_upgrades_and_downgrades_of_the_definitions() {
     assert_eq!(before.len(), 2 * SHOPS);
     let current = definitions(&scheduler, |_| {});
     for round in 0..ROUNDS {
-        for (what, text) in
-            [("newer", definitions(&scheduler, newer)), ("older", definitions(&scheduler, older)), ("this", current.clone())]
-        {
+        for (what, text) in [
+            ("newer", definitions(&scheduler, newer)),
+            ("older", definitions(&scheduler, older)),
+            ("this", current.clone()),
+        ] {
             scheduler.apply(&text);
-            cluster.ask(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"]);
+            cluster.ask(&[
+                "wait",
+                "--for=condition=Established",
+                "crd",
+                "--all",
+                "--timeout=60s",
+            ]);
             if what == "newer" {
                 // As the next version writes: in the registry, and in a status.
                 for (kind, name) in [("shop", "crd000"), ("shopclass", "php-plain")] {
                     eventually("the new field", Duration::from_secs(30), || {
-                        let patch = json!({ "spec": { "ofTheNext": format!("{round}") } }).to_string();
+                        let patch =
+                            json!({ "spec": { "ofTheNext": format!("{round}") } }).to_string();
                         cluster.ask(&["patch", kind, name, "--type=merge", "--patch", &patch]);
-                        (cluster.get(&[kind, name])["spec"]["ofTheNext"].as_str() == Some(round.to_string().as_str())).then_some(())
+                        (cluster.get(&[kind, name])["spec"]["ofTheNext"].as_str()
+                            == Some(round.to_string().as_str()))
+                        .then_some(())
                     });
                 }
                 let status = json!({ "status": { "ofTheNext": format!("{round}") } }).to_string();
-                cluster.ask(&["patch", "shop", "crd001", "--subresource=status", "--type=merge", "--patch", &status]);
+                cluster.ask(&[
+                    "patch",
+                    "shop",
+                    "crd001",
+                    "--subresource=status",
+                    "--type=merge",
+                    "--patch",
+                    &status,
+                ]);
             }
             // One that runs goes on, and one that starts finds nothing to do.
             scheduler.converged(SHOPS);
-            running.signal(if round % 2 == 0 { Signal::TERM } else { Signal::KILL }).unwrap();
+            running
+                .signal(if round % 2 == 0 {
+                    Signal::TERM
+                } else {
+                    Signal::KILL
+                })
+                .unwrap();
             drop(running.wait());
             running = scheduler.start();
             scheduler.converged(SHOPS);
             eventually("a look at each shop", Duration::from_mins(1), || {
-                scheduler.metric("looks_total").filter(|looks| *looks >= SHOPS as u64)
+                scheduler
+                    .metric("looks_total")
+                    .filter(|looks| *looks >= SHOPS as u64)
             });
-            assert_eq!((scheduler.metric("writes_total"), scheduler.metric("deletes_total")), (Some(0), Some(0)), "round {round}, {what}");
+            assert_eq!(
+                (
+                    scheduler.metric("writes_total"),
+                    scheduler.metric("deletes_total")
+                ),
+                (Some(0), Some(0)),
+                "round {round}, {what}"
+            );
             assert_eq!(workloads(&cluster), before, "round {round}, {what}");
             for kind in KINDS {
                 drop(cluster.get(&[kind]));
@@ -98,9 +143,19 @@ fn shops_stay_as_they_are_through_upgrades_and_downgrades_of_the_definitions() {
         }
     }
     // A change of the registry still arrives.
-    let change = json!({ "spec": { "config": { "values": { "app/title": "after all" } } } }).to_string();
-    cluster.ask(&["patch", "shop", "crd000", "--type=merge", "--patch", &change]);
-    eventually("a changed Deployment", Duration::from_mins(1), || (workloads(&cluster) != before).then_some(()));
+    let change =
+        json!({ "spec": { "config": { "values": { "app/title": "after all" } } } }).to_string();
+    cluster.ask(&[
+        "patch",
+        "shop",
+        "crd000",
+        "--type=merge",
+        "--patch",
+        &change,
+    ]);
+    eventually("a changed Deployment", Duration::from_mins(1), || {
+        (workloads(&cluster) != before).then_some(())
+    });
     running.signal(Signal::TERM).unwrap();
     running.wait().expect(0);
     tell(45, 3 * ROUNDS, 3 * ROUNDS).unwrap();

@@ -1,4 +1,5 @@
-//! The maps of the edge: written where they differ and nowhere else, and left alone where two shops claim one host.
+//! The maps of the edge: written where they differ and nowhere else, and left alone where two shops
+//! claim one host.
 
 use super::{LONG, Scheduler, condition, shop};
 use e2e::cluster::{Cluster, eventually};
@@ -8,11 +9,33 @@ use std::{collections::BTreeMap, time::Duration};
 
 /// Each shard's version, and all lines of one of its files.
 fn shards(cluster: &Cluster) -> (BTreeMap<String, String>, Vec<String>) {
-    let found = cluster.get(&["configmaps", "--namespace", "edge", "--selector", "app.kubernetes.io/managed-by=longshore"]);
+    let found = cluster.get(&[
+        "configmaps",
+        "--namespace",
+        "edge",
+        "--selector",
+        "app.kubernetes.io/managed-by=longshore",
+    ]);
     let items = found["items"].as_array().unwrap();
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let versions = items.iter().map(|item| (text(&item["metadata"]["name"]), text(&item["metadata"]["resourceVersion"]))).collect();
-    let lines = items.iter().flat_map(|item| text(&item["data"]["backends.map"]).lines().map(str::to_owned).collect::<Vec<_>>()).collect();
+    let versions = items
+        .iter()
+        .map(|item| {
+            (
+                text(&item["metadata"]["name"]),
+                text(&item["metadata"]["resourceVersion"]),
+            )
+        })
+        .collect();
+    let lines = items
+        .iter()
+        .flat_map(|item| {
+            text(&item["data"]["backends.map"])
+                .lines()
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        })
+        .collect();
     (versions, lines)
 }
 
@@ -26,16 +49,25 @@ fn one_hosts_change_writes_one_shard_and_a_host_of_two_shops_none() {
     let scheduler = Scheduler::install(&cluster);
     scheduler.class("mapped", &json!({ "route": { "ingress": null, "map": { "weight": 50 } }, "overlay": super::played() }));
     let one = |name: &str, host: &str| {
-        shop(name, "mapped", &json!({ "domains": [{ "host": host, "primary": true }], "scale": { "min": 1, "max": 1 } }))
+        shop(
+            name,
+            "mapped",
+            &json!({ "domains": [{ "host": host, "primary": true }], "scale": { "min": 1, "max": 1 } }),
+        )
     };
     scheduler.apply(&[one("a", "www.a.example"), one("b", "www.b.example")].join("\n"));
     let running = scheduler.start();
     scheduler.converged(2);
     eventually("both hosts in the maps", LONG, || {
-        (has(&cluster, "www.a.example shop-a") && has(&cluster, "www.b.example shop-b")).then_some(())
+        (has(&cluster, "www.a.example shop-a") && has(&cluster, "www.b.example shop-b"))
+            .then_some(())
     });
-    let programmed = |name: &str| condition(&cluster.get(&["shop", name]), "RoutesProgrammed").map(str::to_owned);
-    eventually("their conditions", LONG, || (programmed("a").as_deref() == Some("True")).then_some(()));
+    let programmed = |name: &str| {
+        condition(&cluster.get(&["shop", name]), "RoutesProgrammed").map(str::to_owned)
+    };
+    eventually("their conditions", LONG, || {
+        (programmed("a").as_deref() == Some("True")).then_some(())
+    });
     let before = shards(&cluster).0;
     assert_eq!(before.len(), 64);
 
@@ -45,34 +77,59 @@ fn one_hosts_change_writes_one_shard_and_a_host_of_two_shops_none() {
     let running = scheduler.start();
     scheduler.converged(2);
     scheduler.apply(&one("c", "www.c.example"));
-    eventually("the third host", LONG, || has(&cluster, "www.c.example shop-c").then_some(()));
+    eventually("the third host", LONG, || {
+        has(&cluster, "www.c.example shop-c").then_some(())
+    });
     let after = shards(&cluster).0;
-    let changed: Vec<_> = after.iter().filter(|(name, version)| before.get(*name) != Some(version)).collect();
+    let changed: Vec<_> = after
+        .iter()
+        .filter(|(name, version)| before.get(*name) != Some(version))
+        .collect();
     assert_eq!(changed.len(), 1, "{changed:?}");
 
     // What somebody else deletes comes back.
     let (lost, _) = changed[0];
     cluster.ask(&["delete", "configmap", lost, "--namespace", "edge"]);
-    eventually("the lost shard", LONG, || has(&cluster, "www.c.example shop-c").then_some(()));
+    eventually("the lost shard", LONG, || {
+        has(&cluster, "www.c.example shop-c").then_some(())
+    });
 
-    // A shop claims the host of another one: it is refused, and told; the maps go on for everybody else.
+    // A shop claims the host of another one: it is refused, and told; the maps go on for everybody
+    // else.
     scheduler.apply(&one("d", "www.a.example"));
-    eventually("the newcomer's condition", LONG, || (programmed("d").as_deref() == Some("False")).then_some(()));
-    assert_eq!((programmed("a").as_deref(), scheduler.metric("edge_held")), (Some("True"), Some(0)));
+    eventually("the newcomer's condition", LONG, || {
+        (programmed("d").as_deref() == Some("False")).then_some(())
+    });
+    assert_eq!(
+        (programmed("a").as_deref(), scheduler.metric("edge_held")),
+        (Some("True"), Some(0))
+    );
     assert!(has(&cluster, "www.a.example shop-a") && !has(&cluster, "www.a.example shop-d"));
     let why = scheduler.program(&["why", "d"]).run().expect(0).stdout;
-    assert!(why.contains("host www.a.example belongs to shop a"), "{why}");
+    assert!(
+        why.contains("host www.a.example belongs to shop a"),
+        "{why}"
+    );
     let claimed = ["--all-namespaces", "--field-selector", "reason=Claimed"];
     eventually("its event", LONG, || {
         let events = cluster.get(&[&["events.events.k8s.io"][..], &claimed].concat());
-        events["items"].as_array().is_some_and(|all| !all.is_empty()).then_some(())
+        events["items"]
+            .as_array()
+            .is_some_and(|all| !all.is_empty())
+            .then_some(())
     });
     scheduler.apply(&one("d", "www.d.example"));
-    eventually("its lines", LONG, || (has(&cluster, "www.d.example shop-d")).then_some(()));
+    eventually("its lines", LONG, || {
+        (has(&cluster, "www.d.example shop-d")).then_some(())
+    });
 
     // A registry that is lost routes nobody into nothing.
     cluster.ask(&["delete", "shops", "--all", "--wait=false"]);
-    eventually("the guard", LONG, || scheduler.metric("missing_shops").filter(|missing| *missing == 4));
+    eventually("the guard", LONG, || {
+        scheduler
+            .metric("missing_shops")
+            .filter(|missing| *missing == 4)
+    });
     std::thread::sleep(Duration::from_secs(3));
     assert!(has(&cluster, "www.a.example shop-a"));
     running.signal(Signal::TERM).unwrap();

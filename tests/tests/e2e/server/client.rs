@@ -24,10 +24,20 @@ pub(super) fn start() -> Server {
 /// A client that never retries.
 pub(super) fn client(server: &Server) -> Client {
     let options = server.options();
-    client_with(server, &options.access_key, &options.secret_key, &options.region)
+    client_with(
+        server,
+        &options.access_key,
+        &options.secret_key,
+        &options.region,
+    )
 }
 
-pub(super) fn client_with(server: &Server, access_key: &str, secret_key: &str, region: &str) -> Client {
+pub(super) fn client_with(
+    server: &Server,
+    access_key: &str,
+    secret_key: &str,
+    region: &str,
+) -> Client {
     let config = aws_sdk_s3::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(region.to_owned()))
@@ -35,7 +45,11 @@ pub(super) fn client_with(server: &Server, access_key: &str, secret_key: &str, r
         .endpoint_url(server.endpoint())
         .force_path_style(true)
         .retry_config(RetryConfig::disabled())
-        .timeout_config(TimeoutConfig::builder().operation_timeout(Duration::from_secs(10)).build())
+        .timeout_config(
+            TimeoutConfig::builder()
+                .operation_timeout(Duration::from_secs(10))
+                .build(),
+        )
         .build();
     Client::from_conf(config)
 }
@@ -45,7 +59,9 @@ pub(super) fn failure<T: std::fmt::Debug, E: ProvideErrorMetadata>(
     result: Result<T, SdkError<E, aws_sdk_s3::config::http::HttpResponse>>,
 ) -> (Option<u16>, String) {
     let error = result.expect_err("this request must fail");
-    let status = error.raw_response().map(|response| response.status().as_u16());
+    let status = error
+        .raw_response()
+        .map(|response| response.status().as_u16());
     (status, error.code().unwrap_or_default().to_owned())
 }
 
@@ -70,9 +86,22 @@ pub(super) struct Raw {
 /// Sends a presigned GET over a connection of its own.
 pub(super) async fn raw_get(server: &Server, key: &str, headers: &str) -> Raw {
     let expiry = PresigningConfig::expires_in(Duration::from_mins(1)).unwrap();
-    let request = client(server).get_object().bucket(&server.options().bucket).key(key).presigned(expiry).await.unwrap();
+    let request = client(server)
+        .get_object()
+        .bucket(&server.options().bucket)
+        .key(key)
+        .presigned(expiry)
+        .await
+        .unwrap();
     let target = request.uri().strip_prefix(&server.endpoint()).unwrap();
-    raw(server, &format!("GET {target} HTTP/1.1\r\nhost: {}\r\n{headers}\r\n", server.address())).await
+    raw(
+        server,
+        &format!(
+            "GET {target} HTTP/1.1\r\nhost: {}\r\n{headers}\r\n",
+            server.address()
+        ),
+    )
+    .await
 }
 
 /// Sends a request and reads until its answer ends, in whatever way.
@@ -99,15 +128,40 @@ pub(super) async fn raw(server: &Server, request: &str) -> Raw {
 
 fn parse(bytes: &[u8], end: Option<End>) -> Option<Raw> {
     let Some(head) = bytes.windows(4).position(|window| window == b"\r\n\r\n") else {
-        return end.map(|end| Raw { status: 0, headers: BTreeMap::new(), body: Vec::new(), end });
+        return end.map(|end| Raw {
+            status: 0,
+            headers: BTreeMap::new(),
+            body: Vec::new(),
+            end,
+        });
     };
     let text = std::str::from_utf8(&bytes[..head]).unwrap();
     let mut lines = text.split("\r\n");
-    let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
-    let headers: BTreeMap<_, _> =
-        lines.map(|line| line.split_once(": ").unwrap()).map(|(name, value)| (name.to_lowercase(), value.to_owned())).collect();
+    let status = lines
+        .next()
+        .unwrap()
+        .split(' ')
+        .nth(1)
+        .unwrap()
+        .parse()
+        .unwrap();
+    let headers: BTreeMap<_, _> = lines
+        .map(|line| line.split_once(": ").unwrap())
+        .map(|(name, value)| (name.to_lowercase(), value.to_owned()))
+        .collect();
     let body = bytes[head + 4..].to_vec();
-    let length: usize = headers.get("content-length").map_or(0, |length| length.parse().unwrap());
-    let end = if body.len() >= length { Some(End::Complete) } else { end };
-    end.map(|end| Raw { status, headers, body, end })
+    let length: usize = headers
+        .get("content-length")
+        .map_or(0, |length| length.parse().unwrap());
+    let end = if body.len() >= length {
+        Some(End::Complete)
+    } else {
+        end
+    };
+    end.map(|end| Raw {
+        status,
+        headers,
+        body,
+        end,
+    })
 }

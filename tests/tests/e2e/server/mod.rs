@@ -1,4 +1,5 @@
-//! The S3 server of the harness itself: what it says must be true before it may judge anything else.
+//! The S3 server of the harness itself: what it says must be true before it may judge anything
+//! else.
 
 mod answers;
 mod client;

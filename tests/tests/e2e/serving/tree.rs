@@ -15,7 +15,8 @@ if (isset($_GET['tags'])) { header('X-Magento-Tags: ' . str_repeat('x', (int) $_
 if (isset($_GET['frame'])) { header('X-Frame-Options: DENY'); }
 if (isset($_GET['ini'])) { exit(json_encode(ini_get_all(null, false))); }
 echo json_encode(['get' => $_GET, 'server' => array_intersect_key($_SERVER, array_flip(
-    ['PATH_INFO', 'REMOTE_ADDR', 'HTTPS', 'HTTP_PROXY', 'HTTP_X_REQUEST_ID', 'MAGE_RUN_TYPE', 'DOCUMENT_ROOT']))]);
+    ['PATH_INFO', 'REMOTE_ADDR', 'HTTPS', 'HTTP_PROXY', 'HTTP_X_REQUEST_ID', 'MAGE_RUN_TYPE', \
+                    'DOCUMENT_ROOT']))]);
 ";
 
 /// A release root with one tree, whose shared and writable directories are links out of it.
@@ -32,11 +33,20 @@ impl Tree {
         let scratch = tempfile::tempdir().unwrap();
         let top = scratch.path();
         let tree = top.join("root/releases/r1");
-        let web = if engine == "magento2" { tree.join("pub") } else { tree.clone() };
+        let web = if engine == "magento2" {
+            tree.join("pub")
+        } else {
+            tree.clone()
+        };
         let write = |directory: &Path, paths: &[&str]| {
             for path in paths {
-                let program = path.contains(".php") || path.contains(".PHP") || path.contains(".ph");
-                let text = if program { RUNS.to_owned() } else { format!("{path}\n").repeat(200) };
+                let program =
+                    path.contains(".php") || path.contains(".PHP") || path.contains(".ph");
+                let text = if program {
+                    RUNS.to_owned()
+                } else {
+                    format!("{path}\n").repeat(200)
+                };
                 fs::create_dir_all(directory.join(path).parent().unwrap()).unwrap();
                 fs::write(directory.join(path), text).unwrap();
             }
@@ -59,20 +69,54 @@ impl Tree {
         ];
         write(&top.join("shared"), &uploads);
         if engine == "php" {
-            write(&web, &["index.php", "admin/index.php", "admin/tool.php", "vendor/autoload.php", "config/app.json", ".env"]);
+            write(
+                &web,
+                &[
+                    "index.php",
+                    "admin/index.php",
+                    "admin/tool.php",
+                    "vendor/autoload.php",
+                    "config/app.json",
+                    ".env",
+                ],
+            );
             write(&top.join("writable"), &["compiled.php"]);
             leads("uploads", "shared");
             leads("cache", "writable");
         } else {
             write(
                 &web,
-                &["index.php", "get.php", "cron.php", "other.php", "Index.PHP", "errors/404.php", "errors/503.php", "errors/processor.php"],
+                &[
+                    "index.php",
+                    "get.php",
+                    "cron.php",
+                    "other.php",
+                    "Index.PHP",
+                    "errors/404.php",
+                    "errors/503.php",
+                    "errors/processor.php",
+                ],
             );
             write(
                 &web,
-                &["errors/local.xml", "errors/default/page.phtml", "errors/default/page.css", "dump.sql.gz", ".git/config", ".user.ini"],
+                &[
+                    "errors/local.xml",
+                    "errors/default/page.phtml",
+                    "errors/default/page.css",
+                    "dump.sql.gz",
+                    ".git/config",
+                    ".user.ini",
+                ],
             );
-            write(&web, &["composer.json", "composer.lock", "LICENSE_AFL.txt", ".well-known/acme-challenge/x"]);
+            write(
+                &web,
+                &[
+                    "composer.json",
+                    "composer.lock",
+                    "LICENSE_AFL.txt",
+                    ".well-known/acme-challenge/x",
+                ],
+            );
             let media = [
                 "index.php",
                 "export.csv",
@@ -82,8 +126,25 @@ impl Tree {
                 "import/prices.csv",
             ];
             write(&top.join("shared"), &media);
-            write(&top.join("shared"), &["customer/1.jpg", "custom_options/order/a.jpg", "downloadable/files/song.mp3", "js/merged.js"]);
-            write(&top.join("shared"), &["theme_customization/logo.xml", ".htaccess", "robots.txt", "favicon.ico", "sitemap-2.xml"]);
+            write(
+                &top.join("shared"),
+                &[
+                    "customer/1.jpg",
+                    "custom_options/order/a.jpg",
+                    "downloadable/files/song.mp3",
+                    "js/merged.js",
+                ],
+            );
+            write(
+                &top.join("shared"),
+                &[
+                    "theme_customization/logo.xml",
+                    ".htaccess",
+                    "robots.txt",
+                    "favicon.ico",
+                    "sitemap-2.xml",
+                ],
+            );
             leads("media", "shared");
         }
         if engine == "magento1" {
@@ -100,15 +161,27 @@ impl Tree {
                     "app/design/x.phtml",
                 ],
             );
-            write(&web, &["lib/lib.xml", "var/log/system.log", "shell/indexer.php"]);
+            write(
+                &web,
+                &["lib/lib.xml", "var/log/system.log", "shell/indexer.php"],
+            );
         }
         if engine == "magento2" {
             write(
                 &web,
-                &["static.php", "health_check.php", "static/frontend/lib.js", "static/frontend/data.xml", "static/frontend/data.zip"],
+                &[
+                    "static.php",
+                    "health_check.php",
+                    "static/frontend/lib.js",
+                    "static/frontend/data.xml",
+                    "static/frontend/data.zip",
+                ],
             );
             write(&tree, &["app/etc/env.php"]);
-            write(&top.join("writable"), &["merged/all.css", "merged/evil.php"]);
+            write(
+                &top.join("writable"),
+                &["merged/all.css", "merged/evil.php"],
+            );
             leads("static/_cache", "writable");
         }
         symlink("releases/r1", top.join("root/current")).unwrap();

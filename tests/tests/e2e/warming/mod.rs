@@ -1,6 +1,10 @@
-//! Warming harms nobody: a pool whose OPcache was warmed does with every script what a pool does that was not.
+//! Warming harms nobody: a pool whose OPcache was warmed does with every script what a pool does
+//! that was not.
 
-#![allow(clippy::print_stdout, reason = "figures for people, also from functions that are no tests themselves")]
+#![allow(
+    clippy::print_stdout,
+    reason = "figures for people, also from functions that are no tests themselves"
+)]
 
 mod shapes;
 
@@ -40,9 +44,12 @@ opcache.record_warnings = 1
 display_errors = 1
 log_errors = 0
 allow_url_fopen = 0
-disable_functions = chgrp,chmod,chown,copy,curl_exec,curl_multi_exec,dns_get_record,exec,file_put_contents,fsockopen,gethostbyname,link,mail,\
-mkdir,opcache_reset,passthru,pfsockopen,popen,posix_kill,proc_open,rename,rmdir,shell_exec,sleep,stream_socket_client,\
-stream_socket_server,symlink,system,time_nanosleep,time_sleep_until,touch,unlink,usleep
+disable_functions = \
+                        chgrp,chmod,chown,copy,curl_exec,curl_multi_exec,dns_get_record,exec,\
+                        file_put_contents,fsockopen,gethostbyname,link,mail,mkdir,opcache_reset,\
+                        passthru,pfsockopen,popen,posix_kill,proc_open,rename,rmdir,shell_exec,\
+                        sleep,stream_socket_client,stream_socket_server,symlink,system,\
+                        time_nanosleep,time_sleep_until,touch,unlink,usleep
 ";
 
 /// Two pools that serve one tree, and compile it separately.
@@ -66,9 +73,16 @@ impl Pools {
         // What runs before each script is in a scratch directory beside this one.
         let beside = scratch.path().parent().unwrap().display();
         let temporary = temporary.display();
-        let settings = format!("{SETTINGS}open_basedir = {beside}\nsys_temp_dir = {temporary}\nupload_tmp_dir = {temporary}\n");
+        let settings = format!(
+            "{SETTINGS}open_basedir = {beside}\nsys_temp_dir = {temporary}\nupload_tmp_dir = \
+             {temporary}\n"
+        );
         let [cold, warm] = [(); 2].map(|()| Web::start_with(scratch.path(), &settings));
-        Self { scratch, cold, warm }
+        Self {
+            scratch,
+            cold,
+            warm,
+        }
     }
 
     fn tree(&self) -> PathBuf {
@@ -76,9 +90,18 @@ impl Pools {
     }
 
     fn warm(&self, scripts: &[String]) -> Warmed {
-        let pool = Pool::install(self.warm.php.parse().unwrap(), &self.scratch.path().join("agent")).unwrap();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(pool.warm(&self.tree(), scripts, LIMIT)).unwrap()
+        let pool = Pool::install(
+            self.warm.php.parse().unwrap(),
+            &self.scratch.path().join("agent"),
+        )
+        .unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime
+            .block_on(pool.warm(&self.tree(), scripts, LIMIT))
+            .unwrap()
     }
 
     /// What both make of each script, where they do not make the same.
@@ -88,7 +111,8 @@ impl Pools {
             for _ in 0..THREADS {
                 scope.spawn(|| {
                     while let Some(script) = scripts.get(next.fetch_add(1, Relaxed)) {
-                        let [cold, warm] = [&self.cold, &self.warm].map(|web| included(web, script));
+                        let [cold, warm] =
+                            [&self.cold, &self.warm].map(|web| included(web, script));
                         // One that tells the time, or draws lots, does not agree with itself.
                         if cold != warm && included(&self.cold, script) == cold {
                             differ.lock().unwrap().insert(script.clone(), [cold, warm]);
@@ -117,14 +141,20 @@ fn write_classes(tree: &Path, scripts: &[String]) {
         let mut namespace = String::new();
         for line in text.lines() {
             let mut words = line
-                .split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_' && letter != '\\')
+                .split(|letter: char| {
+                    !letter.is_ascii_alphanumeric() && letter != '_' && letter != '\\'
+                })
                 .filter(|word| !word.is_empty());
-            let first = words.by_ref().find(|word| !["abstract", "final", "readonly"].contains(word));
+            let first = words
+                .by_ref()
+                .find(|word| !["abstract", "final", "readonly"].contains(word));
             match (first, words.next()) {
                 (Some("namespace"), Some(name)) => namespace = format!("{name}\\").to_lowercase(),
                 (Some("class" | "interface" | "trait" | "enum"), Some(name)) => {
                     for module in [module, ""] {
-                        classes.entry((module, format!("{namespace}{}", name.to_lowercase()))).or_insert(script);
+                        classes
+                            .entry((module, format!("{namespace}{}", name.to_lowercase())))
+                            .or_insert(script);
                     }
                 }
                 _ => {}
@@ -135,7 +165,12 @@ fn write_classes(tree: &Path, scripts: &[String]) {
     let mut last = None;
     for ((module, class), script) in &classes {
         if last != Some(module) {
-            write!(text, "{}'{module}' => [", if last.is_some() { "],\n" } else { "" }).unwrap();
+            write!(
+                text,
+                "{}'{module}' => [",
+                if last.is_some() { "],\n" } else { "" }
+            )
+            .unwrap();
             last = Some(module);
         }
         write!(text, "'{}'=>'{script}',", class.replace('\\', "\\\\")).unwrap();
@@ -148,37 +183,73 @@ fn scripts(tree: &Path) -> Vec<String> {
     let (mut found, mut open) = (Vec::new(), vec![tree.join("src")]);
     while let Some(directory) = open.pop() {
         for entry in fs::read_dir(directory).unwrap() {
-            let (kind, path) = entry.map(|entry| (entry.file_type().unwrap(), entry.path())).unwrap();
+            let (kind, path) = entry
+                .map(|entry| (entry.file_type().unwrap(), entry.path()))
+                .unwrap();
             if kind.is_dir() {
                 open.push(path);
             } else if kind.is_file()
-                && path.extension().is_some_and(|ending| ["php", "phtml", "inc"].iter().any(|of_php| ending == *of_php))
+                && path.extension().is_some_and(|ending| {
+                    ["php", "phtml", "inc"]
+                        .iter()
+                        .any(|of_php| ending == *of_php)
+                })
             {
-                found.push(path.strip_prefix(tree).unwrap().to_str().unwrap().to_owned());
+                found.push(
+                    path.strip_prefix(tree)
+                        .unwrap()
+                        .to_str()
+                        .unwrap()
+                        .to_owned(),
+                );
             }
         }
     }
-    found.retain(|path| path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte)));
+    found.retain(|path| {
+        path.bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte))
+    });
     found.sort();
     found
 }
 
 /// Warms all scripts of the corpus, and includes one of `share` in both pools.
-#[allow(clippy::print_stdout, reason = "what a test did is for who reads its output")]
+#[allow(
+    clippy::print_stdout,
+    reason = "what a test did is for who reads its output"
+)]
 fn corpus_in_both_pools(extent: Extent, share: usize) {
     let start = Instant::now();
-    let pools = Pools::start(|tree| corpus::fill(tree, extent, &Interrupt::listen().unwrap()).unwrap());
+    let pools =
+        Pools::start(|tree| corpus::fill(tree, extent, &Interrupt::listen().unwrap()).unwrap());
     let all = scripts(&pools.tree());
     write_classes(&pools.tree(), &all);
     let some: Vec<_> = all.iter().step_by(share).cloned().collect();
-    println!("{} of {} scripts are there after {:?}", some.len(), all.len(), start.elapsed());
+    println!(
+        "{} of {} scripts are there after {:?}",
+        some.len(),
+        all.len(),
+        start.elapsed()
+    );
     let begin = Instant::now();
     let warmed = pools.warm(&some);
-    let figures = (warmed.compiled, warmed.skipped, warmed.failed.len(), warmed.left);
-    println!("(compiled, skipped, failed, left) {figures:?} in {:?}", begin.elapsed());
+    let figures = (
+        warmed.compiled,
+        warmed.skipped,
+        warmed.failed.len(),
+        warmed.left,
+    );
+    println!(
+        "(compiled, skipped, failed, left) {figures:?} in {:?}",
+        begin.elapsed()
+    );
     let begin = Instant::now();
     let differ = pools.compare(&some);
-    println!("{} scripts included by both pools in {:?}", some.len(), begin.elapsed());
+    println!(
+        "{} scripts included by both pools in {:?}",
+        some.len(),
+        begin.elapsed()
+    );
     let first = differ.iter().next();
     assert!(
         differ.is_empty(),
@@ -189,14 +260,23 @@ fn corpus_in_both_pools(extent: Extent, share: usize) {
     );
     // These are no pages that both refuse.
     let page = included(&pools.warm, "src/monolog/Logger.php");
-    assert!(page.starts_with("200 ") && page.contains(r#""Monolog\\Logger""#), "{page}");
+    assert!(
+        page.starts_with("200 ") && page.contains(r#""Monolog\\Logger""#),
+        "{page}"
+    );
     // Warming warms.
-    assert!(warmed.compiled * 10 >= some.len() * 9 && warmed.left == 0, "{figures:?}");
+    assert!(
+        warmed.compiled * 10 >= some.len() * 9 && warmed.left == 0,
+        "{figures:?}"
+    );
 }
 
 #[test]
 fn a_warmed_pool_does_what_a_cold_one_does_with_every_shape_of_script() {
-    let names: Vec<_> = SHAPES.iter().map(|(name, ..)| format!("src/shapes/{name}")).collect();
+    let names: Vec<_> = SHAPES
+        .iter()
+        .map(|(name, ..)| format!("src/shapes/{name}"))
+        .collect();
     let pools = Pools::start(|tree| {
         fs::create_dir_all(tree.join("src/shapes")).unwrap();
         for ((_, source, _), name) in SHAPES.iter().zip(&names) {
@@ -204,17 +284,28 @@ fn a_warmed_pool_does_what_a_cold_one_does_with_every_shape_of_script() {
         }
         fs::write(tree.join("classes.php"), "<?php return [];").unwrap();
     });
-    let warmed: Vec<_> = names.iter().map(|name| pools.warm(std::slice::from_ref(name))).collect();
+    let warmed: Vec<_> = names
+        .iter()
+        .map(|name| pools.warm(std::slice::from_ref(name)))
+        .collect();
     assert_eq!(pools.compare(&names), BTreeMap::new());
     for ((name, _, compiled), warmed) in SHAPES.iter().zip(warmed) {
-        assert_eq!((warmed.compiled, warmed.skipped), (usize::from(*compiled), usize::from(!*compiled)), "{name}: {warmed:?}");
+        assert_eq!(
+            (warmed.compiled, warmed.skipped),
+            (usize::from(*compiled), usize::from(!*compiled)),
+            "{name}: {warmed:?}"
+        );
     }
     // The comparison would see it: these are pages, and not all of them errors.
     let page = included(&pools.warm, &names[0]);
-    assert!(page.starts_with("200 ") && page.contains("\"original1\"") && page.contains("\"Mage\""), "{page}");
+    assert!(
+        page.starts_with("200 ") && page.contains("\"original1\"") && page.contains("\"Mage\""),
+        "{page}"
+    );
 }
 
-/// About a tenth, for CI. All of it, with `MediaWiki`, by hand: `cargo test --workspace --all-features --test e2e -- --ignored all_of_the_corpus`.
+/// About a tenth, for CI. All of it, with `MediaWiki`, by hand: `cargo test --workspace
+/// --all-features --test e2e -- --ignored all_of_the_corpus`.
 #[test]
 fn a_warmed_pool_does_what_a_cold_one_does_with_scripts_of_debian() {
     corpus_in_both_pools(Extent::Shop, SHARE);

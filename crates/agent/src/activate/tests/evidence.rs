@@ -1,4 +1,5 @@
-//! What is held against a release, and what is not: trouble that the release that runs has, too, and releases whom nobody vouches for any more.
+//! What is held against a release, and what is not: trouble that the release that runs has, too,
+//! and releases whom nobody vouches for any more.
 
 use super::*;
 use crate::status::Why;
@@ -19,23 +20,40 @@ async fn a_rehearsal_that_fails_as_the_running_release_does_is_tried_again() {
     fs::write(lab.path("alone"), "").unwrap();
     lab.publish("good 2", Migration::None).await;
     for _ in 0..2 {
-        assert_eq!((look(&mut engine).await, lab.health().as_str()), (Look::Later, "good 1"));
+        assert_eq!(
+            (look(&mut engine).await, lab.health().as_str()),
+            (Look::Later, "good 1")
+        );
         let (why, detail) = newer(&engine);
-        assert!(why == Why::Shop && detail.contains("tried again: no database"), "{why} {detail}");
+        assert!(
+            why == Why::Shop && detail.contains("tried again: no database"),
+            "{why} {detail}"
+        );
         assert!(state(&lab).rejected.is_empty() && state(&lab).trial.is_none());
         assert_eq!(engine.board.now().phase, Phase::Waiting);
     }
     fs::remove_file(lab.path("alone")).unwrap();
-    assert_eq!((look(&mut engine).await, lab.health().as_str()), (Look::Settled, "good 2"));
+    assert_eq!(
+        (look(&mut engine).await, lab.health().as_str()),
+        (Look::Settled, "good 2")
+    );
 }
 
 #[tokio::test]
 async fn a_trial_that_fails_as_the_release_before_does_goes_back_and_is_tried_again() {
     let (mut lab, mut engine) = running().await;
-    let manifest = lab.publish("takes the database away 2", Migration::None).await;
-    assert_eq!((look(&mut engine).await, lab.health().as_str()), (Look::Later, "good 1"));
+    let manifest = lab
+        .publish("takes the database away 2", Migration::None)
+        .await;
+    assert_eq!(
+        (look(&mut engine).await, lab.health().as_str()),
+        (Look::Later, "good 1")
+    );
     let (why, detail) = newer(&engine);
-    assert!(why == Why::Shop && detail.contains("and with the release before: no database"), "{why} {detail}");
+    assert!(
+        why == Why::Shop && detail.contains("and with the release before: no database"),
+        "{why} {detail}"
+    );
     assert!(state(&lab).rejected.is_empty() && state(&lab).trial.is_none());
     // The same where a start finds the trial.
     fs::remove_file(lab.path("alone")).unwrap();
@@ -48,7 +66,10 @@ async fn a_trial_that_fails_as_the_release_before_does_goes_back_and_is_tried_ag
     shop.hang("");
     assert!(state(&lab).trial.is_some());
     let mut engine = lab.engine(&shop);
-    assert_eq!((look(&mut engine).await, lab.health().as_str()), (Look::Later, "good 1"));
+    assert_eq!(
+        (look(&mut engine).await, lab.health().as_str()),
+        (Look::Later, "good 1")
+    );
     assert_eq!(newer(&engine).0, Why::Shop);
     assert!(!state(&lab).rejected.contains_key(&manifest));
 }
@@ -56,9 +77,15 @@ async fn a_trial_that_fails_as_the_release_before_does_goes_back_and_is_tried_ag
 #[tokio::test]
 async fn trouble_that_ends_right_after_the_last_failed_probe_is_held_against_nobody() {
     let (mut lab, mut engine) = running().await;
-    lab.publish("takes the database away 2", Migration::None).await;
-    let (shop, asked, alone) = (engine.shop.clone(), CancellationToken::new(), lab.path("alone"));
-    // It comes back after the release before was asked in between, and before that is asked again for good.
+    lab.publish("takes the database away 2", Migration::None)
+        .await;
+    let (shop, asked, alone) = (
+        engine.shop.clone(),
+        CancellationToken::new(),
+        lab.path("alone"),
+    );
+    // It comes back after the release before was asked in between, and before that is asked again
+    // for good.
     shop.hang("control");
     let meanwhile = async {
         shop.hanging.notified().await;
@@ -69,7 +96,10 @@ async fn trouble_that_ends_right_after_the_last_failed_probe_is_held_against_nob
     let (looked, ()) = tokio::join!(engine.look(&asked), meanwhile);
     assert_eq!((looked, lab.health().as_str()), (Look::Later, "good 1"));
     let (why, detail) = newer(&engine);
-    assert!(why == Why::Shop && detail.ends_with("no database at the same time"), "{why} {detail}");
+    assert!(
+        why == Why::Shop && detail.ends_with("no database at the same time"),
+        "{why} {detail}"
+    );
     assert!(state(&lab).rejected.is_empty());
 }
 
@@ -77,7 +107,11 @@ async fn trouble_that_ends_right_after_the_last_failed_probe_is_held_against_nob
 async fn a_release_that_works_again_while_it_is_still_active_is_kept() {
     let (mut lab, mut engine) = running().await;
     lab.publish("minds 2", Migration::None).await;
-    let (shop, asked, alone) = (engine.shop.clone(), CancellationToken::new(), lab.path("alone"));
+    let (shop, asked, alone) = (
+        engine.shop.clone(),
+        CancellationToken::new(),
+        lab.path("alone"),
+    );
     shop.hang("probe");
     let meanwhile = async {
         shop.hanging.notified().await;
@@ -96,10 +130,19 @@ async fn a_release_that_works_again_while_it_is_still_active_is_kept() {
 // What the next trust root trusts is in the store: another key, and the one of before no more.
 async fn withdraw(lab: &Lab, expires: Timestamp) -> SecretKey {
     let next = SecretKey::generate(Algorithm::Ed25519).unwrap();
-    let mut root = TrustRoot::new(2, expires, [next.public().clone()].into(), 1).unwrap().to_envelope();
+    let mut root = TrustRoot::new(2, expires, [next.public().clone()].into(), 1)
+        .unwrap()
+        .to_envelope();
     root.sign(&lab.key).unwrap();
     root.sign(&next).unwrap();
-    lab.store.put(&key::trust_root(2), root.to_json().into(), store::Condition::Always).await.unwrap();
+    lab.store
+        .put(
+            &key::trust_root(2),
+            root.to_json().into(),
+            store::Condition::Always,
+        )
+        .await
+        .unwrap();
     next
 }
 
@@ -113,11 +156,28 @@ async fn a_release_that_waited_while_its_key_was_withdrawn_runs_nothing_and_is_n
     withdraw(&lab, Timestamp::now() + Duration::from_hours(24)).await;
     lab.say("pause", "");
     for _ in 0..2 {
-        assert_eq!((look(&mut engine).await, lab.health().as_str()), (Look::Failed, "good 1"));
-        let error = engine.board.now().last_check.clone().unwrap().error.unwrap();
+        assert_eq!(
+            (look(&mut engine).await, lab.health().as_str()),
+            (Look::Failed, "good 1")
+        );
+        let error = engine
+            .board
+            .now()
+            .last_check
+            .clone()
+            .unwrap()
+            .error
+            .unwrap();
         assert_eq!(error.reason, Reason::Signature, "{error:?}");
         assert_eq!(newer(&engine).0, Why::Failed);
-        assert!(shop.said.lock().unwrap().iter().all(|said| said != "before 2" && said != "warm 2"), "nothing of it runs");
+        assert!(
+            shop.said
+                .lock()
+                .unwrap()
+                .iter()
+                .all(|said| said != "before 2" && said != "warm 2"),
+            "nothing of it runs"
+        );
     }
 }
 
@@ -147,6 +207,20 @@ async fn a_release_that_waited_until_its_root_expired_is_not_switched_to() {
     lab.say("pause", "");
     // The root of the lab ends after a day.
     engine.clock = || Timestamp::now() + Duration::from_hours(25);
-    assert_eq!((look(&mut engine).await, lab.health().as_str()), (Look::Failed, "good 1"));
-    assert_eq!(engine.board.now().last_check.clone().unwrap().error.unwrap().reason, Reason::Expired);
+    assert_eq!(
+        (look(&mut engine).await, lab.health().as_str()),
+        (Look::Failed, "good 1")
+    );
+    assert_eq!(
+        engine
+            .board
+            .now()
+            .last_check
+            .clone()
+            .unwrap()
+            .error
+            .unwrap()
+            .reason,
+        Reason::Expired
+    );
 }

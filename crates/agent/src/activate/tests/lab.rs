@@ -1,9 +1,13 @@
-//! A pod of the tests: a channel with its publisher, a release root, and a shop that does as its tree says.
+//! A pod of the tests: a channel with its publisher, a release root, and a shop that does as its
+//! tree says.
 
 use super::*;
 use deploy::pull::{Follower, MEMORY, Settings, Source};
 use php::Problem;
-use release::{Algorithm, Envelope, Manifest, Migration, Module, Release, SecretKey, Sequence, TrustRoot, Verified, key};
+use release::{
+    Algorithm, Envelope, Manifest, Migration, Module, Release, SecretKey, Sequence, TrustRoot,
+    Verified, key,
+};
 use std::{
     fs,
     path::Path,
@@ -69,8 +73,14 @@ impl Scripted {
 
 impl Shop for Scripted {
     async fn before(&self, switch: &Switch) -> Result<(), String> {
-        self.said.lock().unwrap().push(format!("before {}", switch.sequence));
-        assert!(switch.tree.join("health").is_file(), "the tree is complete before the hook");
+        self.said
+            .lock()
+            .unwrap()
+            .push(format!("before {}", switch.sequence));
+        assert!(
+            switch.tree.join("health").is_file(),
+            "the tree is complete before the hook"
+        );
         if let Some(why) = self.pauses.lock().unwrap().take() {
             fs::write(self.root.with_file_name("control").join("pause"), why).unwrap();
         }
@@ -79,7 +89,10 @@ impl Shop for Scripted {
     }
 
     async fn warm(&self, switch: &Switch) {
-        self.said.lock().unwrap().push(format!("warm {}", switch.sequence));
+        self.said
+            .lock()
+            .unwrap()
+            .push(format!("warm {}", switch.sequence));
         self.step("warm").await;
     }
 
@@ -89,7 +102,11 @@ impl Shop for Scripted {
         if self.is_alone() {
             return Err(Objection::Surroundings("no database".into()));
         }
-        if health.starts_with("broken") { Err(Objection::Release(format!("the rehearsal said {health:?}"))) } else { Ok(()) }
+        if health.starts_with("broken") {
+            Err(Objection::Release(format!("the rehearsal said {health:?}")))
+        } else {
+            Ok(())
+        }
     }
 
     async fn reload(&self) {}
@@ -115,19 +132,32 @@ impl Shop for Scripted {
     async fn again(&self, _before: &Path) -> Result<(), Objection> {
         self.step("again").await;
         if self.is_alone() {
-            return Err(Objection::Surroundings("no database at the same time".into()));
+            return Err(Objection::Surroundings(
+                "no database at the same time".into(),
+            ));
         }
         let health = fs::read_to_string(self.root.join("current/health")).unwrap();
-        if health.starts_with("good") || health.starts_with("minds") { Ok(()) } else { Err(Objection::Release(health)) }
+        if health.starts_with("good") || health.starts_with("minds") {
+            Ok(())
+        } else {
+            Err(Objection::Release(health))
+        }
     }
 
     async fn control(&self) -> Result<(), Problem> {
         self.step("control").await;
-        if self.is_alone() { Err(Problem::Bad("no database".into())) } else { self.probe().await }
+        if self.is_alone() {
+            Err(Problem::Bad("no database".into()))
+        } else {
+            self.probe().await
+        }
     }
 
     async fn after(&self, switch: &Switch, _before: Option<&Path>) -> Result<(), String> {
-        self.said.lock().unwrap().push(format!("after {}", switch.sequence));
+        self.said
+            .lock()
+            .unwrap()
+            .push(format!("after {}", switch.sequence));
         self.step("after").await;
         Ok(())
     }
@@ -139,13 +169,26 @@ impl Lab {
         for name in ["store", "control"] {
             fs::create_dir(directory.path().join(name)).unwrap();
         }
-        let store = store::open(&Location::Directory(directory.path().join("store")), &Options::default()).await.unwrap();
+        let store = store::open(
+            &Location::Directory(directory.path().join("store")),
+            &Options::default(),
+        )
+        .await
+        .unwrap();
         let key = SecretKey::generate(Algorithm::Ed25519).unwrap();
         let expires = Timestamp::now() + Duration::from_hours(24);
-        let mut root = TrustRoot::new(1, expires, [key.public().clone()].into(), 1).unwrap().to_envelope();
+        let mut root = TrustRoot::new(1, expires, [key.public().clone()].into(), 1)
+            .unwrap()
+            .to_envelope();
         root.sign(&key).unwrap();
         let trust = TrustRoot::from_trusted(&root.to_json()).unwrap();
-        Self { directory, store, key, trust, sequence: 0 }
+        Self {
+            directory,
+            store,
+            key,
+            trust,
+            sequence: 0,
+        }
     }
 
     pub(super) fn path(&self, name: &str) -> PathBuf {
@@ -154,7 +197,8 @@ impl Lab {
 
     // Publishes a release whose `health` is this, under the next sequence.
     pub(super) async fn publish(&mut self, health: &str, migration: Migration) -> Sha256 {
-        self.publish_as(health, migration, None, Signer::Publisher).await
+        self.publish_as(health, migration, None, Signer::Publisher)
+            .await
     }
 
     // The same with an end, and signed by this key.
@@ -169,8 +213,20 @@ impl Lab {
         let source = tempfile::tempdir().unwrap();
         fs::write(source.path().join("health"), health).unwrap();
         let mut tarball = Vec::new();
-        let packed = tarball::pack(&tarball::scan(source.path(), &[]).unwrap(), &mut tarball, tarball::PackOptions::default()).unwrap();
-        self.store.put(&key::blob(&packed.sha256), tarball.into(), Condition::Always).await.unwrap();
+        let packed = tarball::pack(
+            &tarball::scan(source.path(), &[]).unwrap(),
+            &mut tarball,
+            tarball::PackOptions::default(),
+        )
+        .unwrap();
+        self.store
+            .put(
+                &key::blob(&packed.sha256),
+                tarball.into(),
+                Condition::Always,
+            )
+            .await
+            .unwrap();
         let module = Module {
             name: "shop".parse().unwrap(),
             version: "1".parse().unwrap(),
@@ -204,7 +260,10 @@ impl Lab {
             manifest: digest,
             manifest_size: bytes.len() as u64,
         };
-        self.store.put(&key::blob(&digest), bytes.into(), Condition::Always).await.unwrap();
+        self.store
+            .put(&key::blob(&digest), bytes.into(), Condition::Always)
+            .await
+            .unwrap();
         let mut envelope = release.to_envelope().unwrap();
         match signer {
             Signer::Publisher => envelope.sign(&self.key).unwrap(),
@@ -212,7 +271,10 @@ impl Lab {
             Signer::Nobody => {}
         }
         let head = key::channel_head(&release.channel);
-        self.store.put(&head, envelope.to_json().into(), Condition::Always).await.unwrap();
+        self.store
+            .put(&head, envelope.to_json().into(), Condition::Always)
+            .await
+            .unwrap();
         digest
     }
 
@@ -220,11 +282,19 @@ impl Lab {
     pub(super) async fn sign_anew(&self, change: impl FnOnce(&mut Release)) {
         let head = key::channel_head(&"shops/acme".parse().unwrap());
         let object = fs::read(self.path("store").join(&head)).unwrap();
-        let mut release = Release::clone(&self.trust.verify_release(&Envelope::parse(&object).unwrap()).unwrap());
+        let mut release = Release::clone(
+            &self
+                .trust
+                .verify_release(&Envelope::parse(&object).unwrap())
+                .unwrap(),
+        );
         change(&mut release);
         let mut envelope = release.to_envelope().unwrap();
         envelope.sign(&self.key).unwrap();
-        self.store.put(&head, envelope.to_json().into(), Condition::Always).await.unwrap();
+        self.store
+            .put(&head, envelope.to_json().into(), Condition::Always)
+            .await
+            .unwrap();
     }
 
     pub(super) fn shop(&self) -> Scripted {
@@ -241,7 +311,10 @@ impl Lab {
 
     // The agent as it is after a start.
     pub(super) fn engine(&self, shop: &Scripted) -> Engine<Scripted> {
-        self.engine_of(shop, Sources::new(self.follower(Source::Channel), Vec::new()))
+        self.engine_of(
+            shop,
+            Sources::new(self.follower(Source::Channel), Vec::new()),
+        )
     }
 
     pub(super) fn follower(&self, source: Source) -> Follower {
@@ -293,6 +366,9 @@ pub(super) async fn running() -> (Lab, Engine<Scripted>) {
     let mut lab = Lab::new().await;
     let mut engine = lab.engine(&lab.shop());
     lab.publish("good 1", Migration::None).await;
-    assert_eq!((look(&mut engine).await, lab.health().as_str()), (Look::Settled, "good 1"));
+    assert_eq!(
+        (look(&mut engine).await, lab.health().as_str()),
+        (Look::Settled, "good 1")
+    );
     (lab, engine)
 }

@@ -1,4 +1,5 @@
-//! Any order of releases, crashes and restarts ends on the newest release that is acceptable and works, as a model of a page says.
+//! Any order of releases, crashes and restarts ends on the newest release that is acceptable and
+//! works, as a model of a page says.
 
 use super::*;
 use proptest::prelude::*;
@@ -6,8 +7,13 @@ use release::{Algorithm, SecretKey};
 
 #[derive(Debug, Clone)]
 enum Step {
-    Publish { health: &'static str, number: u8, migration: Migration },
-    // What no pod may accept: signed by nobody, by somebody else, or over; and the object of some time ago, once more.
+    Publish {
+        health: &'static str,
+        number: u8,
+        migration: Migration,
+    },
+    // What no pod may accept: signed by nobody, by somebody else, or over; and the object of some
+    // time ago, once more.
     Unsigned,
     Foreign,
     Expired,
@@ -68,7 +74,9 @@ struct Model {
 
 impl Model {
     fn acceptable(&self) -> bool {
-        self.offered.genuine && self.offered.sequence >= self.accepted && !self.rejected.contains(&self.offered.manifest)
+        self.offered.genuine
+            && self.offered.sequence >= self.accepted
+            && !self.rejected.contains(&self.offered.manifest)
     }
 
     // Whether it comes to a switch.
@@ -85,7 +93,8 @@ impl Model {
             return false;
         }
         let needs = if self.offered.migration == Migration::None {
-            self.passed.filter(|passed| (self.running.sequence + 1..sequence).contains(passed))
+            self.passed
+                .filter(|passed| (self.running.sequence + 1..sequence).contains(passed))
         } else {
             self.passed = Some(sequence);
             self.passed
@@ -120,23 +129,43 @@ impl Model {
 
 async fn publish(lab: &mut Lab, health: &str, migration: Migration) -> Offer {
     let manifest = lab.publish(health, migration).await;
-    Offer { sequence: lab.sequence, manifest, health: health.to_owned(), migration, genuine: true }
+    Offer {
+        sequence: lab.sequence,
+        manifest,
+        health: health.to_owned(),
+        migration,
+        genuine: true,
+    }
 }
 
 async fn follow(steps: Vec<Step>) {
     let mut lab = Lab::new().await;
-    let head = lab.path("store").join(key::channel_head(&"shops/acme".parse().unwrap()));
+    let head = lab
+        .path("store")
+        .join(key::channel_head(&"shops/acme".parse().unwrap()));
     let (shop, stranger) = (lab.shop(), SecretKey::generate(Algorithm::Ed25519).unwrap());
     let mut engine = lab.engine(&shop);
     let first = publish(&mut lab, "good", Migration::None).await;
     look(&mut engine).await;
     let (offered, running) = (first.clone(), first);
-    let mut model =
-        Model { offered, running, accepted: 1, rejected: BTreeSet::new(), retry: None, passed: None, migrated: 0, paused: false };
+    let mut model = Model {
+        offered,
+        running,
+        accepted: 1,
+        rejected: BTreeSet::new(),
+        retry: None,
+        passed: None,
+        migrated: 0,
+        paused: false,
+    };
     let mut published = vec![(model.offered.clone(), fs::read(&head).unwrap())];
     for step in steps {
         match step {
-            Step::Publish { health, number, migration } => {
+            Step::Publish {
+                health,
+                number,
+                migration,
+            } => {
                 model.offered = publish(&mut lab, &format!("{health} {number}"), migration).await;
                 published.push((model.offered.clone(), fs::read(&head).unwrap()));
             }
@@ -144,9 +173,13 @@ async fn follow(steps: Vec<Step>) {
                 let (expires, signer) = match step {
                     Step::Unsigned => (None, Signer::Nobody),
                     Step::Foreign => (None, Signer::Stranger(&stranger)),
-                    _ => (Some(Timestamp::now() - Duration::from_hours(1)), Signer::Publisher),
+                    _ => (
+                        Some(Timestamp::now() - Duration::from_hours(1)),
+                        Signer::Publisher,
+                    ),
                 };
-                lab.publish_as("good, and not to be had", Migration::None, expires, signer).await;
+                lab.publish_as("good, and not to be had", Migration::None, expires, signer)
+                    .await;
                 model.offered.genuine = false;
             }
             Step::Replay(which) => {
@@ -195,8 +228,16 @@ async fn follow(steps: Vec<Step>) {
         }
         let state = View::read(&lab.path("root")).unwrap().state;
         assert_eq!(lab.health(), model.running.health, "{model:?}");
-        assert_eq!(state.rejected.keys().copied().collect::<BTreeSet<_>>(), model.rejected, "{model:?}");
-        assert_eq!(state.accepted.map(|accepted| accepted.sequence.get()), Some(model.accepted), "{model:?}");
+        assert_eq!(
+            state.rejected.keys().copied().collect::<BTreeSet<_>>(),
+            model.rejected,
+            "{model:?}"
+        );
+        assert_eq!(
+            state.accepted.map(|accepted| accepted.sequence.get()),
+            Some(model.accepted),
+            "{model:?}"
+        );
     }
     lab.say("pause", "");
     model.paused = false;

@@ -78,12 +78,14 @@ pub struct Cache {
     #[schemars(range(min = 1, max = 65535))]
     #[serde(default = "redis")]
     pub port: u32,
-    /// Whether connections are encrypted, and the server's certificate checked against those that the shop's image trusts.
+    /// Whether connections are encrypted, and the server's certificate checked against those that
+    /// the shop's image trusts.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub tls: bool,
-    /// Whether its shops are kept apart, or trust each other. Kept apart, each has a Redis user of its own, by the shop's name, which reaches keys of
-    /// the shop's prefix alone, and which `shop acl` prints; sessions, whose keys bear no prefix, cannot be there. Otherwise one password reaches
-    /// the caches and the sessions of all.
+    /// Whether its shops are kept apart, or trust each other. Kept apart, each has a Redis user of
+    /// its own, by the shop's name, which reaches keys of the shop's prefix alone, and which `shop
+    /// acl` prints; sessions, whose keys bear no prefix, cannot be there. Otherwise one password
+    /// reaches the caches and the sessions of all.
     #[serde(default)]
     pub tenants: Tenants,
     /// Addresses that pods may reach it at.
@@ -220,8 +222,9 @@ pub struct Media {
     /// A directory that every node has already.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub directory: Option<Directory>,
-    /// Whether its shops are kept apart, or trust each other. It counts where agents mount, as the pods can reach the server then: kept apart, each shop
-    /// has an access point of EFS, which it gets by IAM, and other NFS servers, which believe every pod, are refused.
+    /// Whether its shops are kept apart, or trust each other. It counts where agents mount, as the
+    /// pods can reach the server then: kept apart, each shop has an access point of EFS, which it
+    /// gets by IAM, and other NFS servers, which believe every pod, are refused.
     #[serde(default)]
     pub tenants: Tenants,
     /// Addresses that pods may reach it at.
@@ -244,7 +247,8 @@ pub struct Efs {
     /// Whether data is encrypted on its way.
     #[serde(default = "yes")]
     pub tls: bool,
-    /// Whether EFS is told by IAM who mounts: where agents mount, the class's identity; with Csi, that of the driver.
+    /// Whether EFS is told by IAM who mounts: where agents mount, the class's identity; with Csi,
+    /// that of the driver.
     #[serde(default = "yes")]
     pub iam: bool,
 }
@@ -259,7 +263,8 @@ pub struct Nfs {
     /// Exported directory.
     #[schemars(length(min = 1, max = 200), regex(pattern = "^/[A-Za-z0-9._/-]*$"))]
     pub export: String,
-    /// Whether data is encrypted on its way; needs a server that speaks TLS on its port, and agents that mount.
+    /// Whether data is encrypted on its way; needs a server that speaks TLS on its port, and
+    /// agents that mount.
     #[serde(default)]
     pub tls: bool,
     /// CSI driver for shops with csi storage; the kubelet's own NFS client, where this is missing.

@@ -23,7 +23,8 @@ pub struct Relay {
     #[schemars(range(min = 1, max = 65535))]
     #[serde(default = "smtp")]
     pub port: u32,
-    /// Whether mails go to it by STARTTLS, with a certificate that the image's authorities have signed.
+    /// Whether mails go to it by STARTTLS, with a certificate that the image's authorities have
+    /// signed.
     #[serde(default)]
     pub tls: bool,
     /// Addresses that pods may reach it at.

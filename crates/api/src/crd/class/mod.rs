@@ -9,9 +9,12 @@ mod size;
 mod storage;
 
 pub use backend::{
-    Backends, Cache, CsiDriver, Database, Directory, Efs, HttpCache, Media, Nfs, Queue, Scheme, Search, SearchEngine, Tenants, Tls,
+    Backends, Cache, CsiDriver, Database, Directory, Efs, HttpCache, Media, Nfs, Queue, Scheme,
+    Search, SearchEngine, Tenants, Tls,
 };
-pub use identity::{AzureIdentity, CloudIdentity, GoogleIdentity, PodIdentity, SecretIdentity, WebIdentity};
+pub use identity::{
+    AzureIdentity, CloudIdentity, GoogleIdentity, PodIdentity, SecretIdentity, WebIdentity,
+};
 pub use mail::{Mail, Relay};
 pub use network::{Gateway, Ingress, MapRoute, Network, Outgoing, Own, Peer, Route};
 pub use overlay::{Effect, ExtraContainer, ExtraVariable, Overlay, Toleration};
@@ -90,9 +93,13 @@ pub struct ShopClassSpec {
     /// How visitors' requests get to the pods.
     #[serde(default)]
     pub route: Route,
-    /// Name of the metric of pods, in the cluster's custom metrics, that says how many of php-fpm's workers are busy, from 0 to 1. Without
-    /// it no shop scales by busyWorkersPercent: an autoscaler with a metric that cannot be read never scales down.
-    #[schemars(length(min = 1, max = 253), regex(pattern = "^[A-Za-z_:][A-Za-z0-9_:./-]*$"))]
+    /// Name of the metric of pods, in the cluster's custom metrics, that says how many of
+    /// php-fpm's workers are busy, from 0 to 1. Without it no shop scales by busyWorkersPercent:
+    /// an autoscaler with a metric that cannot be read never scales down.
+    #[schemars(
+        length(min = 1, max = 253),
+        regex(pattern = "^[A-Za-z_:][A-Za-z0-9_:./-]*$")
+    )]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub busy_workers_metric: Option<String>,
     /// Who waits when nodes are short.
@@ -137,7 +144,9 @@ pub struct ClassStatus {
 }
 
 /// What a shop is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 pub enum Engine {
     /// Magento 1 and OpenMage.
     Magento1,
@@ -172,7 +181,9 @@ pub struct Images {
 }
 
 /// Who waits when nodes are short.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 pub enum Priority {
     /// Never waits for the others.
     Gold,
@@ -187,7 +198,8 @@ pub enum Priority {
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BackupTarget {
-    /// Image with a MySQL client and a tool that writes to the bucket; its program `longshore-backup` is run.
+    /// Image with a MySQL client and a tool that writes to the bucket; its program
+    /// `longshore-backup` is run.
     #[schemars(length(max = 512), regex(pattern = pattern::IMAGE))]
     pub image: String,
     /// Bucket and prefix, such as s3://backups/prod.
@@ -207,8 +219,8 @@ pub struct Build {
     #[schemars(length(max = 512), regex(pattern = pattern::IMAGE))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
-    /// Program and arguments: it pulls the release, builds, and publishes the next sequence. Where this is missing, Magento 2 is compiled and
-    /// its static content deployed.
+    /// Program and arguments: it pulls the release, builds, and publishes the next sequence. Where
+    /// this is missing, Magento 2 is compiled and its static content deployed.
     #[schemars(length(min = 1, max = 50), inner(length(max = 1024)))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub command: Vec<String>,
@@ -220,7 +232,8 @@ pub struct Build {
 /// What a build signs with, and what the store knows it by.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BuildSecret {
-    /// Its name. Keys: ci.key, and access-key-id and secret-access-key where the service account `build` has no role.
+    /// Its name. Keys: ci.key, and access-key-id and secret-access-key where the service account
+    /// `build` has no role.
     #[schemars(length(min = 1, max = 253), regex(pattern = pattern::SUBDOMAIN))]
     pub name: String,
 }

@@ -12,13 +12,14 @@ pub struct Network {
     /// Where visitors' requests come from.
     #[serde(default = "edge")]
     pub edge: Peer,
-    /// Addresses that visitors' requests come from, such as those of the edge's pods: what these say in X-Forwarded-For is believed. Without
-    /// them a visitor's address is that of the edge.
+    /// Addresses that visitors' requests come from, such as those of the edge's pods: what these
+    /// say in X-Forwarded-For is believed. Without them a visitor's address is that of the edge.
     #[schemars(length(max = 20), inner(length(max = 43), regex(pattern = pattern::CIDR)))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub edge_cidrs: Vec<String>,
-    /// Where the shops' own domains are for their pods: those who ask for their own public address, such as SOAP for its WSDL, find the edge
-    /// there. What DNS says, where this is missing.
+    /// Where the shops' own domains are for their pods: those who ask for their own public
+    /// address, such as SOAP for its WSDL, find the edge there. What DNS says, where this is
+    /// missing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub own: Option<Own>,
     /// Who reads metrics.
@@ -27,15 +28,18 @@ pub struct Network {
     /// Who resolves names.
     #[serde(default = "dns")]
     pub dns: Peer,
-    /// Addresses of the store, on its port; 0.0.0.0/0 is everything but private networks, the cluster's and the cloud's own.
+    /// Addresses of the store, on its port; 0.0.0.0/0 is everything but private networks, the
+    /// cluster's and the cloud's own.
     #[schemars(length(max = 50), inner(length(max = 43), regex(pattern = pattern::CIDR)))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub store: Vec<String>,
-    /// Addresses of the API server, as pods see it, which asks agents for their status; only where a CNI counts them as outside.
+    /// Addresses of the API server, as pods see it, which asks agents for their status; only where
+    /// a CNI counts them as outside.
     #[schemars(length(max = 20), inner(length(max = 43), regex(pattern = pattern::CIDR)))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub api_server: Vec<String>,
-    /// Other addresses that shops call on port 443, such as those of payment providers; 0.0.0.0/0 as in store.
+    /// Other addresses that shops call on port 443, such as those of payment providers; 0.0.0.0/0
+    /// as in store.
     #[schemars(length(max = 50), inner(length(max = 43), regex(pattern = pattern::CIDR)))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outside: Vec<String>,
@@ -69,7 +73,8 @@ pub struct Own {
     /// Its address, which /etc/hosts of each pod gives all of the shop's domains.
     #[schemars(length(max = 15), regex(pattern = pattern::ADDRESS))]
     pub address: String,
-    /// TCP ports that pods may reach there. For a Service's address also those on which its pods listen, as CNIs look at them.
+    /// TCP ports that pods may reach there. For a Service's address also those on which its pods
+    /// listen, as CNIs look at them.
     #[schemars(length(min = 1, max = 20), inner(range(min = 1, max = 65535)))]
     #[serde(default = "https")]
     pub ports: Vec<u32>,
@@ -122,7 +127,11 @@ pub struct Route {
 
 impl Default for Route {
     fn default() -> Self {
-        Self { map: Some(MapRoute::default()), ingress: None, gateway: None }
+        Self {
+            map: Some(MapRoute::default()),
+            ingress: None,
+            gateway: None,
+        }
     }
 }
 
@@ -130,7 +139,8 @@ impl Default for Route {
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MapRoute {
-    /// Share of requests that this class's shops get of a worker at the edge when it is overloaded, from 1 to 256.
+    /// Share of requests that this class's shops get of a worker at the edge when it is
+    /// overloaded, from 1 to 256.
     #[schemars(range(min = 1, max = 256))]
     #[serde(default = "weight")]
     pub weight: u32,
@@ -172,15 +182,24 @@ fn https() -> Vec<u32> {
 }
 
 fn edge() -> Peer {
-    Peer { namespace: "edge".to_owned(), labels: BTreeMap::new() }
+    Peer {
+        namespace: "edge".to_owned(),
+        labels: BTreeMap::new(),
+    }
 }
 
 fn monitoring() -> Peer {
-    Peer { namespace: "monitoring".to_owned(), labels: BTreeMap::new() }
+    Peer {
+        namespace: "monitoring".to_owned(),
+        labels: BTreeMap::new(),
+    }
 }
 
 fn dns() -> Peer {
-    Peer { namespace: "kube-system".to_owned(), labels: BTreeMap::from([("k8s-app".to_owned(), "kube-dns".to_owned())]) }
+    Peer {
+        namespace: "kube-system".to_owned(),
+        labels: BTreeMap::from([("k8s-app".to_owned(), "kube-dns".to_owned())]),
+    }
 }
 
 fn weight() -> u32 {

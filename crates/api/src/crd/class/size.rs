@@ -31,7 +31,14 @@ pub struct Sizes {
 
 impl Default for Sizes {
     fn default() -> Self {
-        Self { pull: pull(), agent: agent(), php_fpm: php_fpm(), nginx: nginx(), cron: cron(), job: job() }
+        Self {
+            pull: pull(),
+            agent: agent(),
+            php_fpm: php_fpm(),
+            nginx: nginx(),
+            cron: cron(),
+            job: job(),
+        }
     }
 }
 
@@ -49,7 +56,8 @@ pub struct Size {
     #[schemars(length(max = 16), regex(pattern = pattern::QUANTITY))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory_limit: Option<String>,
-    /// Processor time at most; no limit, where this is missing: a limit throttles a shop while its node is idle.
+    /// Processor time at most; no limit, where this is missing: a limit throttles a shop while its
+    /// node is idle.
     #[schemars(length(max = 16), regex(pattern = pattern::QUANTITY))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cpu_limit: Option<String>,
@@ -57,7 +65,12 @@ pub struct Size {
 
 impl Size {
     fn new(cpu: &str, memory: &str, memory_limit: &str) -> Self {
-        Self { cpu: cpu.to_owned(), memory: memory.to_owned(), memory_limit: Some(memory_limit.to_owned()), cpu_limit: None }
+        Self {
+            cpu: cpu.to_owned(),
+            memory: memory.to_owned(),
+            memory_limit: Some(memory_limit.to_owned()),
+            cpu_limit: None,
+        }
     }
 }
 
@@ -73,11 +86,13 @@ pub struct Disk {
     #[schemars(length(max = 16), regex(pattern = pattern::QUANTITY))]
     #[serde(default = "temporary")]
     pub temporary: String,
-    /// What the shop writes into directories that its releases list as `writable`, for each release of its own or kept. A pod that needs more is evicted.
+    /// What the shop writes into directories that its releases list as `writable`, for each
+    /// release of its own or kept. A pod that needs more is evicted.
     #[schemars(length(max = 16), regex(pattern = pattern::QUANTITY))]
     #[serde(default = "writable")]
     pub writable: String,
-    /// Directories of the release whose `*.log` files and reports go to the agent's log; where this is empty, var/log and var/report for Magento, and none for PHP.
+    /// Directories of the release whose `*.log` files and reports go to the agent's log; where
+    /// this is empty, var/log and var/report for Magento, and none for PHP.
     #[schemars(length(max = 16), inner(length(min = 1, max = 200), regex(pattern = pattern::RELATIVE_PATH)))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub logs: Vec<String>,
@@ -85,7 +100,12 @@ pub struct Disk {
 
 impl Default for Disk {
     fn default() -> Self {
-        Self { sources: sources(), temporary: temporary(), writable: writable(), logs: Vec::new() }
+        Self {
+            sources: sources(),
+            temporary: temporary(),
+            writable: writable(),
+            logs: Vec::new(),
+        }
     }
 }
 
@@ -109,7 +129,8 @@ pub struct Php {
     #[schemars(range(min = 32, max = 4096))]
     #[serde(default = "opcache_mib")]
     pub opcache_mib: u32,
-    /// Authorities that PHP trusts besides those of the image, as PEM, such as the one that signs for a staging edge or an inventory system.
+    /// Authorities that PHP trusts besides those of the image, as PEM, such as the one that signs
+    /// for a staging edge or an inventory system.
     #[schemars(length(max = 65536), regex(pattern = pattern::CERTIFICATES))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authorities: Option<String>,

@@ -22,8 +22,8 @@ pub struct Store {
     /// The trust root that pods believe, as `longshore trust new` wrote it. Public keys only.
     #[schemars(length(min = 1, max = 65536))]
     pub trust: String,
-    /// The lowest version of the trust root that pods take: raise it once a key was withdrawn, and no fresh pod believes that key where the
-    /// newer root is taken from the bucket.
+    /// The lowest version of the trust root that pods take: raise it once a key was withdrawn, and
+    /// no fresh pod believes that key where the newer root is taken from the bucket.
     #[schemars(range(min = 1, max = 9_007_199_254_740_991_i64))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trust_floor: Option<u64>,
@@ -40,8 +40,8 @@ pub struct Storage {
     #[schemars(length(min = 2, max = 200), regex(pattern = pattern::ABSOLUTE_PATH))]
     #[serde(default = "directory")]
     pub directory: String,
-    /// Directories of the release that lie on the shared file system; the engine's usual ones where this is empty. The release's
-    /// manifest lists the same as `shared`.
+    /// Directories of the release that lie on the shared file system; the engine's usual ones
+    /// where this is empty. The release's manifest lists the same as `shared`.
     #[schemars(length(max = 20), inner(length(min = 1, max = 200), regex(pattern = pattern::RELATIVE_PATH)))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shared: Vec<String>,
@@ -53,12 +53,19 @@ pub struct Storage {
 
 impl Default for Storage {
     fn default() -> Self {
-        Self { mode: StorageMode::default(), directory: directory(), shared: Vec::new(), claim: claim() }
+        Self {
+            mode: StorageMode::default(),
+            directory: directory(),
+            shared: Vec::new(),
+            claim: claim(),
+        }
     }
 }
 
 /// Who mounts the shared file system.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 pub enum StorageMode {
     /// The agent, by itself, with TLS and probes of its own; its container is privileged.
     #[default]
@@ -76,7 +83,10 @@ pub struct NodeCache {
     #[serde(default = "cache_directory")]
     pub directory: String,
     /// What it may hold, such as 20GiB.
-    #[schemars(length(max = 16), regex(pattern = "^[1-9][0-9]{0,6}(MiB|GiB|TiB|MB|GB|TB)$"))]
+    #[schemars(
+        length(max = 16),
+        regex(pattern = "^[1-9][0-9]{0,6}(MiB|GiB|TiB|MB|GB|TB)$")
+    )]
     #[serde(default = "cache_limit")]
     pub limit: String,
 }

@@ -14,8 +14,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// What one shop is: whose sources it runs, under which domains, on which data, and how it scales. Everything that shops share is in
-/// its class.
+/// What one shop is: whose sources it runs, under which domains, on which data, and how it scales.
+/// Everything that shops share is in its class.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[kube(
     group = "longshore.dev",
@@ -57,7 +57,8 @@ pub struct ShopSpec {
     /// Channel whose releases this shop runs, such as shops/acme.
     #[schemars(length(min = 1, max = 128), regex(pattern = pattern::CHANNEL))]
     pub channel: String,
-    /// Whether the shop is served, closed for work, without pods, or without anything but its data.
+    /// Whether the shop is served, closed for work, without pods, or without anything but its
+    /// data.
     #[serde(default)]
     pub state: ShopState,
     /// Host names under which the shop answers; exactly one is primary.
@@ -151,8 +152,8 @@ impl Modules {
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ShopConfig {
-    /// Values of the shop's configuration by path, such as default/web/cookie/cookie_lifetime; locked against changes in the admin.
-    /// Never a secret.
+    /// Values of the shop's configuration by path, such as default/web/cookie/cookie_lifetime;
+    /// locked against changes in the admin. Never a secret.
     #[schemars(extend("maxProperties" = 300, "additionalProperties" = { "type": "string", "maxLength": 4096 }))]
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub values: BTreeMap<String, String>,
@@ -163,8 +164,12 @@ pub struct ShopConfig {
     #[schemars(length(min = 1, max = 64), regex(pattern = "^[A-Za-z0-9_]+$"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub admin_path: Option<String>,
-    /// Types of caches that modules bring to Magento 2, besides its own ones, as their cache.xml names them: what is not named is off.
-    #[schemars(length(max = 50), inner(length(min = 1, max = 64), regex(pattern = "^[a-z][a-z0-9_]*$")))]
+    /// Types of caches that modules bring to Magento 2, besides its own ones, as their cache.xml
+    /// names them: what is not named is off.
+    #[schemars(
+        length(max = 50),
+        inner(length(min = 1, max = 64), regex(pattern = "^[a-z][a-z0-9_]*$"))
+    )]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = kube::core::ListMerge::Set)]
     pub cache_types: Vec<String>,
@@ -172,16 +177,20 @@ pub struct ShopConfig {
 
 impl ShopConfig {
     fn is_empty(&self) -> bool {
-        self.values.is_empty() && self.secret_ref.is_none() && self.admin_path.is_none() && self.cache_types.is_empty()
+        self.values.is_empty()
+            && self.secret_ref.is_none()
+            && self.admin_path.is_none()
+            && self.cache_types.is_empty()
     }
 }
 
 /// A Secret in the shop's namespace.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SecretRef {
-    /// Its name. Keys: database-user, database-password, crypt-key; cache-password, search-user and search-password where these servers ask
-    /// for them; queue-user and queue-password with services.queue; admin-user, admin-password and admin-email while an empty database is to
-    /// be installed.
+    /// Its name. Keys: database-user, database-password, crypt-key; cache-password, search-user
+    /// and search-password where these servers ask for them; queue-user and queue-password with
+    /// services.queue; admin-user, admin-password and admin-email while an empty database is to be
+    /// installed.
     #[schemars(length(min = 1, max = 253), regex(pattern = pattern::SUBDOMAIN))]
     pub name: String,
 }
@@ -197,7 +206,8 @@ pub struct Backup {
     #[schemars(length(min = 1, max = 64), regex(pattern = pattern::TIME_ZONE))]
     #[serde(default = "utc")]
     pub time_zone: String,
-    /// Days that a backup is kept: its objects bear the number as the tag longshore-keep-days, for lifecycle rules of the bucket.
+    /// Days that a backup is kept: its objects bear the number as the tag longshore-keep-days, for
+    /// lifecycle rules of the bucket.
     #[schemars(range(min = 1, max = 3650))]
     #[serde(default = "fourteen")]
     pub keep_days: u32,
@@ -205,7 +215,11 @@ pub struct Backup {
 
 impl Default for Backup {
     fn default() -> Self {
-        Self { schedule: BackupSchedule::default(), time_zone: utc(), keep_days: fourteen() }
+        Self {
+            schedule: BackupSchedule::default(),
+            time_zone: utc(),
+            keep_days: fourteen(),
+        }
     }
 }
 
@@ -243,7 +257,8 @@ pub enum DeletionPolicy {
     Retain,
     /// A last backup is made before the workloads go, then they stay.
     Snapshot,
-    /// They stay until a person deletes them, who may: the shop's namespace says so. Nothing does by itself, as no mistake may cost data.
+    /// They stay until a person deletes them, who may: the shop's namespace says so. Nothing does
+    /// by itself, as no mistake may cost data.
     Delete,
 }
 

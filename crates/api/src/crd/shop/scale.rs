@@ -1,4 +1,5 @@
-//! How many pods serve a shop: usually, on days that are known beforehand, and while one pod is enough.
+//! How many pods serve a shop: usually, on days that are known beforehand, and while one pod is
+//! enough.
 
 use super::utc;
 use crate::crd::pattern;
@@ -37,7 +38,13 @@ pub struct Scale {
 
 impl Default for Scale {
     fn default() -> Self {
-        Self { min: two(), max: two(), target: Target::default(), schedule: Vec::new(), idle: None }
+        Self {
+            min: two(),
+            max: two(),
+            target: Target::default(),
+            schedule: Vec::new(),
+            idle: None,
+        }
     }
 }
 
@@ -49,7 +56,8 @@ pub struct Target {
     #[schemars(range(min = 10, max = 95))]
     #[serde(default = "cpu_percent")]
     pub cpu_percent: u32,
-    /// Workers of php-fpm that are busy, in percent; counts only where the class names a busyWorkersMetric, which nothing of Longshore exports.
+    /// Workers of php-fpm that are busy, in percent; counts only where the class names a
+    /// busyWorkersMetric, which nothing of Longshore exports.
     #[schemars(range(min = 10, max = 95))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub busy_workers_percent: Option<u32>,
@@ -57,7 +65,10 @@ pub struct Target {
 
 impl Default for Target {
     fn default() -> Self {
-        Self { cpu_percent: cpu_percent(), busy_workers_percent: None }
+        Self {
+            cpu_percent: cpu_percent(),
+            busy_workers_percent: None,
+        }
     }
 }
 

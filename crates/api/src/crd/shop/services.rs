@@ -50,7 +50,8 @@ pub struct SearchRef {
     #[serde(rename = "ref")]
     #[schemars(length(min = 1, max = 63), regex(pattern = pattern::LABEL))]
     pub server: String,
-    /// What the names of the shop's indexes begin with, such as acme: no two shops of a server may have the same.
+    /// What the names of the shop's indexes begin with, such as acme: no two shops of a server may
+    /// have the same.
     #[schemars(length(min = 1, max = 64), regex(pattern = "^[a-z0-9][a-z0-9_-]*$"))]
     pub prefix: String,
 }
@@ -63,7 +64,8 @@ pub struct QueueRef {
     #[serde(rename = "ref")]
     #[schemars(length(min = 1, max = 63), regex(pattern = pattern::LABEL))]
     pub server: String,
-    /// Virtual host of the shop there. Its user and password are the keys queue-user and queue-password of the shop's Secret.
+    /// Virtual host of the shop there. Its user and password are the keys queue-user and
+    /// queue-password of the shop's Secret.
     #[schemars(length(min = 1, max = 128), regex(pattern = "^[A-Za-z0-9/._-]+$"))]
     pub virtual_host: String,
 }
@@ -78,11 +80,13 @@ pub struct CacheRef {
     #[serde(rename = "ref")]
     #[schemars(length(min = 1, max = 63), regex(pattern = pattern::LABEL))]
     pub server: String,
-    /// What the keys of the shop's caches begin with, such as acme_; a release, and a hash of the shop's configuration follow.
+    /// What the keys of the shop's caches begin with, such as acme_; a release, and a hash of the
+    /// shop's configuration follow.
     #[schemars(length(min = 1, max = 32), regex(pattern = "^[A-Za-z0-9_]+$"))]
     pub prefix: String,
-    /// Number of the Redis database with the shop's sessions, which no other shop of that server may have, as their keys bear no prefix;
-    /// 0 and 1 hold caches. Sessions are in the shop's own SQL database, where this is missing.
+    /// Number of the Redis database with the shop's sessions, which no other shop of that server
+    /// may have, as their keys bear no prefix; 0 and 1 hold caches. Sessions are in the shop's own
+    /// SQL database, where this is missing.
     #[schemars(range(min = 2, max = 1_199_999))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sessions: Option<u32>,
@@ -99,7 +103,8 @@ pub struct MediaRef {
     /// Directory of the shop there; of an access point, its root directory.
     #[schemars(length(min = 2, max = 200), regex(pattern = pattern::ABSOLUTE_PATH))]
     pub path: String,
-    /// EFS access point of the shop, such as fsap-0123456789abcdef0, whose root directory is `path`.
+    /// EFS access point of the shop, such as fsap-0123456789abcdef0, whose root directory is
+    /// `path`.
     #[schemars(length(min = 1, max = 64), regex(pattern = "^fsap-[0-9a-f]{8,40}$"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub access_point: Option<String>,

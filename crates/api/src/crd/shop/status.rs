@@ -14,10 +14,12 @@ pub struct ShopStatus {
     /// Release that the shop's pods are told to run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub release: Option<ShopRelease>,
-    /// Release before it that the shop could run: a failed wave goes back to it, and pods that start while the shop waits start with it.
+    /// Release before it that the shop could run: a failed wave goes back to it, and pods that
+    /// start while the shop waits start with it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub previous: Option<ShopRelease>,
-    /// Releases that pods of the shop rejected, the last ones: pods that start later do not take them.
+    /// Releases that pods of the shop rejected, the last ones: pods that start later do not take
+    /// them.
     #[schemars(length(max = 8))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rejected: Vec<RejectedRelease>,
@@ -25,7 +27,8 @@ pub struct ShopStatus {
     #[schemars(range(min = 1))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub migrated: Option<i64>,
-    /// When the shop was first seen to work: its database was there, and an agent saw its page. From then on pods that are ready are enough.
+    /// When the shop was first seen to work: its database was there, and an agent saw its page.
+    /// From then on pods that are ready are enough.
     #[schemars(length(max = 40))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub worked: Option<String>,
@@ -37,11 +40,13 @@ pub struct ShopStatus {
     #[schemars(length(max = 64))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub applied: Option<String>,
-    /// What the shop has for itself, and no other shop may have: hosts, a database, a directory, keys of a cache.
+    /// What the shop has for itself, and no other shop may have: hosts, a database, a directory,
+    /// keys of a cache.
     #[schemars(length(max = 120), inner(length(max = 512)))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub claims: Vec<String>,
-    /// Ready, Rendered, Applied, WorkloadAvailable and Degraded; where they apply, RoutesProgrammed, DatabaseCurrent and BackupFresh.
+    /// Ready, Rendered, Applied, WorkloadAvailable and Degraded; where they apply,
+    /// RoutesProgrammed, DatabaseCurrent and BackupFresh.
     #[schemars(length(max = 16))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = kube::core::ListMerge::Map(vec!["type".to_owned()]))]
@@ -65,7 +70,8 @@ pub struct ShopRelease {
     #[schemars(length(max = 40))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<String>,
-    /// Sequence of the release that failed, where the shop went back to this one: agents are told that it is chosen, though it is older.
+    /// Sequence of the release that failed, where the shop went back to this one: agents are told
+    /// that it is chosen, though it is older.
     #[schemars(range(min = 1))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub returned_from: Option<i64>,

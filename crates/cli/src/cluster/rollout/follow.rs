@@ -19,8 +19,13 @@ const NAMED: usize = 10;
 ///
 /// # Errors
 ///
-/// Where it does not end well, or not within the time; it goes on then, or stays as it is. Where it cannot be asked for.
-pub(super) async fn follow(cluster: &Cluster, name: &str, within: Duration) -> Result<(), CommandError> {
+/// Where it does not end well, or not within the time; it goes on then, or stays as it is. Where it
+/// cannot be asked for.
+pub(super) async fn follow(
+    cluster: &Cluster,
+    name: &str,
+    within: Duration,
+) -> Result<(), CommandError> {
     let (deadline, mut told) = (Instant::now() + within, String::new());
     loop {
         let rollout = found(cluster, name).await?;
@@ -33,7 +38,10 @@ pub(super) async fn follow(cluster: &Cluster, name: &str, within: Duration) -> R
         match end(name, &rollout) {
             Some(ended) => return ended,
             None if Instant::now() >= deadline => {
-                let why = format!("rollout {name} has not ended within {within:?}, and goes on; say `rollout status {name}` to look at it");
+                let why = format!(
+                    "rollout {name} has not ended within {within:?}, and goes on; say `rollout \
+                     status {name}` to look at it"
+                );
                 return Err(CommandError::Rollout(why));
             }
             None => sleep(EVERY).await,
@@ -41,35 +49,66 @@ pub(super) async fn follow(cluster: &Cluster, name: &str, within: Duration) -> R
     }
 }
 
-/// How a rollout ended, once it has: where shops failed within the budget, too, it did not do what was asked of it.
+/// How a rollout ended, once it has: where shops failed within the budget, too, it did not do what
+/// was asked of it.
 fn end(name: &str, rollout: &Rollout) -> Option<Result<(), CommandError>> {
     type Error = fn(String) -> CommandError;
     let status = rollout.status.as_ref()?;
     let (error, what, then): (Error, _, _) = match status.phase? {
         Phase::Completed if status.counts.failed == 0 => return Some(Ok(())),
-        Phase::Completed => (CommandError::RolloutPartly, "completed, and shops failed", String::new()),
-        Phase::Stopped => (CommandError::RolloutFailed, "stopped", format!("; say `rollout resume {name}` or `rollout abort {name}`")),
+        Phase::Completed => (
+            CommandError::RolloutPartly,
+            "completed, and shops failed",
+            String::new(),
+        ),
+        Phase::Stopped => (
+            CommandError::RolloutFailed,
+            "stopped",
+            format!("; say `rollout resume {name}` or `rollout abort {name}`"),
+        ),
         Phase::Aborted => (CommandError::RolloutFailed, "was aborted", String::new()),
         // A person who pauses means to go on.
-        Phase::Pending | Phase::Moving | Phase::Soaking | Phase::Paused | Phase::Returning => return None,
+        Phase::Pending | Phase::Moving | Phase::Soaking | Phase::Paused | Phase::Returning => {
+            return None;
+        }
     };
-    let mut failed: Vec<_> = status.failed.iter().take(NAMED).map(|failed| format!("\n  {}: {}", failed.shop, failed.why)).collect();
+    let mut failed: Vec<_> = status
+        .failed
+        .iter()
+        .take(NAMED)
+        .map(|failed| format!("\n  {}: {}", failed.shop, failed.why))
+        .collect();
     let more = (status.counts.failed as usize).saturating_sub(failed.len());
     if more > 0 && !failed.is_empty() {
-        failed.push(format!("\n  … and {more} more: `longshore rollout status {name}`"));
+        failed.push(format!(
+            "\n  … and {more} more: `longshore rollout status {name}`"
+        ));
     }
     let counts = &status.counts;
-    let so_far = format!("{} of {} shops done, {} failed, {} back", counts.done, counts.all, counts.failed, counts.returned);
-    Some(Err(error(format!("rollout {name} {what}: {so_far}{then}{}", failed.concat()))))
+    let so_far = format!(
+        "{} of {} shops done, {} failed, {} back",
+        counts.done, counts.all, counts.failed, counts.returned
+    );
+    Some(Err(error(format!(
+        "rollout {name} {what}: {so_far}{then}{}",
+        failed.concat()
+    ))))
 }
 
 /// How it goes, in a line.
 fn line(name: &str, rollout: &Rollout) -> String {
     let status = rollout.status.clone().unwrap_or_default();
     let (phase, counts) = (status.phase.unwrap_or(Phase::Pending), &status.counts);
-    let why = status.conditions.iter().find(|condition| condition.kind == "Progressing").map_or("", |condition| condition.message.as_str());
+    let why = status
+        .conditions
+        .iter()
+        .find(|condition| condition.kind == "Progressing")
+        .map_or("", |condition| condition.message.as_str());
     let colon = if why.is_empty() { "" } else { "; " };
-    format!("rollout {name} {phase:?}: {} of {} shops done, {} failed{colon}{why}", counts.done, counts.all, counts.failed)
+    format!(
+        "rollout {name} {phase:?}: {} of {} shops done, {} failed{colon}{why}",
+        counts.done, counts.all, counts.failed
+    )
 }
 
 #[cfg(test)]
@@ -98,7 +137,8 @@ mod tests {
                 let shops = json!({ "all": 3, "done": 3 - failed, "moving": 0, "waiting": 0, "failed": failed, "returned": 0 });
                 json!({ "phase": phase, "counts": shops, "failed": [{ "shop": "acme", "why": "probe: 503" }] })
             };
-            let spec = json!({ "release": "shops-acme-43", "waves": [{ "percent": 100, "soak": "1m" }] });
+            let spec =
+                json!({ "release": "shops-acme-43", "waves": [{ "percent": 100, "soak": "1m" }] });
             let rollout = json!({ "apiVersion": "longshore.dev/v1alpha1", "kind": "Rollout", "metadata": { "name": "r" }, "spec": spec, "status": status });
             let response = Response::builder().body(Body::from(rollout.to_string().into_bytes()));
             async move { Ok::<_, Infallible>(response.expect("a response")) }
@@ -110,19 +150,30 @@ mod tests {
         let (cluster, looks) = cluster(phases, failed);
         let result = follow(&cluster, "r", Duration::from_mins(10)).await;
         let looks = *looks.lock().unwrap();
-        let code = result.as_ref().map_or_else(|error| error.reason().trouble().exit_code(), |()| 0);
+        let code = result
+            .as_ref()
+            .map_or_else(|error| error.reason().trouble().exit_code(), |()| 0);
         (result.map_err(|error| error.to_string()), code, looks)
     }
 
     #[tokio::test(start_paused = true)]
     async fn it_waits_for_the_end_and_says_how_that_was() {
-        let whole = ["none", "Pending", "Moving", "Soaking", "Paused", "Moving", "Completed"];
+        let whole = [
+            "none",
+            "Pending",
+            "Moving",
+            "Soaking",
+            "Paused",
+            "Moving",
+            "Completed",
+        ];
         assert_eq!(ends(&whole, 0).await, (Ok(()), 0, whole.len()));
         for (phases, failed, says, expected) in [
             (
                 &["Moving", "Completed"][..],
                 1,
-                "rollout r completed, and shops failed: 2 of 3 shops done, 1 failed, 0 back\n  acme: probe: 503",
+                "rollout r completed, and shops failed: 2 of 3 shops done, 1 failed, 0 back\n  \
+                 acme: probe: 503",
                 80,
             ),
             (
@@ -134,9 +185,15 @@ mod tests {
             (&["Returning", "Aborted"], 0, "rollout r was aborted", 81),
         ] {
             let (result, code, looks) = ends(phases, failed).await;
-            assert!(result.as_ref().is_err_and(|why| why.starts_with(says)), "{result:?}");
             assert!(
-                failed < 2 || result.is_err_and(|why| why.ends_with("\n  acme: probe: 503\n  … and 1 more: `longshore rollout status r`"))
+                result.as_ref().is_err_and(|why| why.starts_with(says)),
+                "{result:?}"
+            );
+            assert!(
+                failed < 2
+                    || result.is_err_and(|why| why.ends_with(
+                        "\n  acme: probe: 503\n  … and 1 more: `longshore rollout status r`"
+                    ))
             );
             assert_eq!((code, looks), (expected, phases.len()));
         }
@@ -145,7 +202,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn it_does_not_wait_for_ever() {
         let (result, code, looks) = ends(&["Moving"], 0).await;
-        assert!(result.unwrap_err().starts_with("rollout r has not ended within 600s, and goes on"));
+        assert!(
+            result
+                .unwrap_err()
+                .starts_with("rollout r has not ended within 600s, and goes on")
+        );
         assert_eq!((code, looks), (75, 301));
     }
 }

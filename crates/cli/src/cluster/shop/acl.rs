@@ -13,11 +13,14 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  longshore shop acl acme --password-file password.txt | redis-cli -h redis-eu-2 --user admin --askpass
-  longshore shop acl acme vinyl > users.txt                  REPLACE-ME stands in the password's place
+  longshore shop acl acme --password-file password.txt | redis-cli -h redis-eu-2 --user admin \
+                        --askpass
+  longshore shop acl acme vinyl > users.txt                  REPLACE-ME stands in the password's \
+                        place
   longshore shop acl acme --registry class.yaml --registry shop.yaml
 
-A password is printed as its hash. It is the key cache-password of the shop's Secret. The server's own user is to be shut as well:
+A password is printed as its hash. It is the key cache-password of the shop's Secret. The server's \
+                        own user is to be shut as well:
 ACL SETUSER default off, once nobody uses it.")]
 pub(super) struct Acl {
     /// The shops
@@ -36,13 +39,18 @@ pub(super) struct Acl {
 pub(super) fn run(arguments: &Acl) -> Result<(), CommandError> {
     let password = match &arguments.password_file {
         Some(_) if arguments.shops.len() > 1 => {
-            return Err(CommandError::Argument("--password-file is of one shop: each has a password of its own".to_owned()));
+            return Err(CommandError::Argument(
+                "--password-file is of one shop: each has a password of its own".to_owned(),
+            ));
         }
         Some(path) => {
             let text = registry::read_text(path)?;
             let password = text.strip_suffix('\n').unwrap_or(&text);
             if password.is_empty() {
-                return Err(CommandError::Argument(format!("{}: the password is empty", path.display())));
+                return Err(CommandError::Argument(format!(
+                    "{}: the password is empty",
+                    path.display()
+                )));
             }
             Password::of(password)
         }
@@ -53,16 +61,40 @@ pub(super) fn run(arguments: &Acl) -> Result<(), CommandError> {
     } else {
         registry::read_fleet(&arguments.registry)?
     };
-    let lines = arguments.shops.iter().map(|name| line(name, &fleet, &password)).collect::<Result<Vec<_>, _>>();
-    show(&(lines.map_err(|problem| CommandError::Missing(vec![problem]))?.join("\n") + "\n"))
+    let lines = arguments
+        .shops
+        .iter()
+        .map(|name| line(name, &fleet, &password))
+        .collect::<Result<Vec<_>, _>>();
+    show(
+        &(lines
+            .map_err(|problem| CommandError::Missing(vec![problem]))?
+            .join("\n")
+            + "\n"),
+    )
 }
 
 fn line(name: &str, fleet: &Fleet, password: &Password) -> Result<String, String> {
-    let shop = fleet.shops.get(name).ok_or_else(|| format!("shop {name} is not in the registry"))?;
+    let shop = fleet
+        .shops
+        .get(name)
+        .ok_or_else(|| format!("shop {name} is not in the registry"))?;
     let class = &shop.spec.class;
-    let class = fleet.classes.get(class).ok_or_else(|| format!("shop {name}: its class {class} does not exist"))?;
-    let wanted = shop.spec.services.cache.as_ref().ok_or_else(|| format!("shop {name} has no services.cache"))?;
-    separate(shop, class)
-        .ok_or_else(|| format!("shop {name}: class {} has no server {} with tenants: Separate", shop.spec.class, wanted.server))?;
+    let class = fleet
+        .classes
+        .get(class)
+        .ok_or_else(|| format!("shop {name}: its class {class} does not exist"))?;
+    let wanted = shop
+        .spec
+        .services
+        .cache
+        .as_ref()
+        .ok_or_else(|| format!("shop {name} has no services.cache"))?;
+    separate(shop, class).ok_or_else(|| {
+        format!(
+            "shop {name}: class {} has no server {} with tenants: Separate",
+            shop.spec.class, wanted.server
+        )
+    })?;
     Ok(acl(name, &wanted.prefix, password))
 }

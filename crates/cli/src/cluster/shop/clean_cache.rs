@@ -1,4 +1,5 @@
-//! `shop clean-cache`: the engine's own command, in a pod like that of cron, which has the release, the configuration and the shop's Secret.
+//! `shop clean-cache`: the engine's own command, in a pod like that of cron, which has the release,
+//! the configuration and the shop's Secret.
 
 use crate::cluster::{
     CommandError,
@@ -22,7 +23,8 @@ const PART: &str = "clean-cache";
 /// Lines of its log that are shown.
 const LINES: i64 = 50;
 
-/// By types, and so by keys that bear the shop's prefix: to flush would empty the database of Redis, with what other shops have there.
+/// By types, and so by keys that bear the shop's prefix: to flush would empty the database of
+/// Redis, with what other shops have there.
 const MAGENTO1: &str = r#"
 require "app/Mage.php";
 umask(0);
@@ -40,8 +42,10 @@ echo "Cleaned.\n";
 #[command(after_help = "\
 Example:
   longshore shop clean-cache acme
-A Job runs `bin/magento cache:clean`, or for Magento 1 the same by the tags of all cache types, with the release that the shop runs. Caches of
-other shops in the same Redis stay as they are. It takes as long as a pod takes to start. Needs rights to read Deployments and Pods with
+A Job runs `bin/magento cache:clean`, or for Magento 1 the same by the tags of all cache types, \
+                        with the release that the shop runs. Caches of
+other shops in the same Redis stay as they are. It takes as long as a pod takes to start. Needs \
+                        rights to read Deployments and Pods with
 their logs, and to make Jobs, in the shop's namespace.")]
 pub(super) struct CleanCache {
     /// The shop
@@ -55,23 +59,54 @@ pub(super) fn run(arguments: &CleanCache) -> Result<(), CommandError> {
     wait(async {
         let cluster = arguments.connection.open().await?;
         let fleet = registry(&cluster).await?.fleet;
-        let shop = fleet.shops.get(name).ok_or_else(|| CommandError::Missing(vec![format!("shop {name} is not in the registry")]))?;
+        let shop = fleet.shops.get(name).ok_or_else(|| {
+            CommandError::Missing(vec![format!("shop {name} is not in the registry")])
+        })?;
         let class = fleet.classes.get(&shop.spec.class);
-        let class = class.ok_or_else(|| CommandError::Missing(vec![format!("class {} of shop {name} does not exist", shop.spec.class)]))?;
-        let command = command(class.spec.engine, &class.spec.php.version)
-            .ok_or_else(|| CommandError::Argument(format!("shop {name} is of engine Php, whose caches only its own application knows")))?;
+        let class = class.ok_or_else(|| {
+            CommandError::Missing(vec![format!(
+                "class {} of shop {name} does not exist",
+                shop.spec.class
+            )])
+        })?;
+        let command = command(class.spec.engine, &class.spec.php.version).ok_or_else(|| {
+            CommandError::Argument(format!(
+                "shop {name} is of engine Php, whose caches only its own application knows"
+            ))
+        })?;
         let namespace = namespace(name);
-        let cron = cluster.get(&identity("apps/v1", "Deployment", &namespace, "cron")).await?;
-        let cron =
-            cron.ok_or_else(|| CommandError::Argument(format!("shop {name} has no pods: Deployment {namespace}/cron does not exist")))?;
+        let cron = cluster
+            .get(&identity("apps/v1", "Deployment", &namespace, "cron"))
+            .await?;
+        let cron = cron.ok_or_else(|| {
+            CommandError::Argument(format!(
+                "shop {name} has no pods: Deployment {namespace}/cron does not exist"
+            ))
+        })?;
         let job_name = format!("{PART}-{:08x}", rand::random::<u32>());
-        cluster.put(&job(&cron, &namespace, &job_name, &command)?, Mode::Real, Conflicts::Refuse).await?;
+        cluster
+            .put(
+                &job(&cron, &namespace, &job_name, &command)?,
+                Mode::Real,
+                Conflicts::Refuse,
+            )
+            .await?;
         end(&cluster, &namespace, &job_name).await
     })
 }
 
-fn identity(api_version: &'static str, kind: &'static str, namespace: &str, name: &str) -> Identity {
-    Identity { api_version: api_version.into(), kind: kind.into(), namespace: Some(namespace.to_owned()), name: name.to_owned() }
+fn identity(
+    api_version: &'static str,
+    kind: &'static str,
+    namespace: &str,
+    name: &str,
+) -> Identity {
+    Identity {
+        api_version: api_version.into(),
+        kind: kind.into(),
+        namespace: Some(namespace.to_owned()),
+        name: name.to_owned(),
+    }
 }
 
 fn command(engine: Engine, php: &str) -> Option<[String; 3]> {
@@ -80,14 +115,33 @@ fn command(engine: Engine, php: &str) -> Option<[String; 3]> {
         Engine::Magento2 => format!("exec php{php} bin/magento cache:clean"),
         Engine::Php => return None,
     };
-    Some(["/bin/sh".to_owned(), "-euc".to_owned(), format!("cd \"$(cd /srv/shop/current && pwd -P)\"; {program}")])
+    Some([
+        "/bin/sh".to_owned(),
+        "-euc".to_owned(),
+        format!("cd \"$(cd /srv/shop/current && pwd -P)\"; {program}"),
+    ])
 }
 
 /// A Job whose pod is as those of the Deployment `cron`, and runs `command`.
-fn job(cron: &Value, namespace: &str, name: &str, command: &[String]) -> Result<Object, CommandError> {
-    let strange = || CommandError::Argument(format!("Deployment {namespace}/cron is not as longshore-scheduler makes it"));
-    let mut template = cron.pointer("/spec/template").cloned().ok_or_else(strange)?;
-    let container = template.pointer_mut("/spec/containers/0").filter(|container| container.is_object()).ok_or_else(strange)?;
+fn job(
+    cron: &Value,
+    namespace: &str,
+    name: &str,
+    command: &[String],
+) -> Result<Object, CommandError> {
+    let strange = || {
+        CommandError::Argument(format!(
+            "Deployment {namespace}/cron is not as longshore-scheduler makes it"
+        ))
+    };
+    let mut template = cron
+        .pointer("/spec/template")
+        .cloned()
+        .ok_or_else(strange)?;
+    let container = template
+        .pointer_mut("/spec/containers/0")
+        .filter(|container| container.is_object())
+        .ok_or_else(strange)?;
     container["name"] = PART.into();
     container["command"] = json!(command);
     // It is no pod of the Deployment, and no one waits for it when it is asked to end.
@@ -104,25 +158,40 @@ fn job(cron: &Value, namespace: &str, name: &str, command: &[String]) -> Result<
 /// How the Job ended, once it has.
 fn ended(job: &Value) -> Option<Result<(), String>> {
     let conditions = job["status"]["conditions"].as_array()?;
-    conditions.iter().filter(|condition| condition["status"] == "True").find_map(|condition| match condition["type"].as_str() {
-        Some("Complete") => Some(Ok(())),
-        Some("Failed") => Some(Err(condition["message"].as_str().unwrap_or("it failed").to_owned())),
-        _ => None,
-    })
+    conditions
+        .iter()
+        .filter(|condition| condition["status"] == "True")
+        .find_map(|condition| match condition["type"].as_str() {
+            Some("Complete") => Some(Ok(())),
+            Some("Failed") => Some(Err(condition["message"]
+                .as_str()
+                .unwrap_or("it failed")
+                .to_owned())),
+            _ => None,
+        })
 }
 
 async fn end(cluster: &Cluster, namespace: &str, name: &str) -> Result<(), CommandError> {
-    let (job, deadline) = (identity("batch/v1", "Job", namespace, name), Instant::now() + Duration::from_secs(DEADLINE));
+    let (job, deadline) = (
+        identity("batch/v1", "Job", namespace, name),
+        Instant::now() + Duration::from_secs(DEADLINE),
+    );
     loop {
-        let found = cluster.get(&job).await?.ok_or_else(|| CommandError::Argument(format!("somebody deleted Job {namespace}/{name}")))?;
+        let found = cluster.get(&job).await?.ok_or_else(|| {
+            CommandError::Argument(format!("somebody deleted Job {namespace}/{name}"))
+        })?;
         match ended(&found) {
             Some(Ok(())) => return show(&log(cluster, namespace, name).await?),
             Some(Err(why)) => {
                 let log = log(cluster, namespace, name).await.unwrap_or_default();
-                return Err(CommandError::Argument(format!("Job {namespace}/{name}: {why}\n{log}")));
+                return Err(CommandError::Argument(format!(
+                    "Job {namespace}/{name}: {why}\n{log}"
+                )));
             }
             None if Instant::now() >= deadline => {
-                return Err(CommandError::Argument(format!("Job {namespace}/{name} has not ended within {DEADLINE} s; look at its pod")));
+                return Err(CommandError::Argument(format!(
+                    "Job {namespace}/{name} has not ended within {DEADLINE} s; look at its pod"
+                )));
             }
             None => sleep(EVERY).await,
         }
@@ -133,11 +202,29 @@ async fn end(cluster: &Cluster, namespace: &str, name: &str) -> Result<(), Comma
 async fn log(cluster: &Cluster, namespace: &str, job: &str) -> Result<String, CommandError> {
     let pods: Api<Pod> = Api::namespaced(cluster.client(), namespace);
     let of_job = ListParams::default().labels(&format!("batch.kubernetes.io/job-name={job}"));
-    let found = cluster.call(&format!("list pods of Job {namespace}/{job}"), || pods.list(&of_job)).await?;
-    let Some(pod) = found.items.first().and_then(|pod| pod.metadata.name.clone()) else { return Ok(String::new()) };
-    let params =
-        LogParams { container: Some(PART.to_owned()), tail_lines: Some(LINES), limit_bytes: Some(16 << 10), ..LogParams::default() };
-    Ok(cluster.call(&format!("read the log of pod {namespace}/{pod}"), || pods.logs(&pod, &params)).await?)
+    let found = cluster
+        .call(&format!("list pods of Job {namespace}/{job}"), || {
+            pods.list(&of_job)
+        })
+        .await?;
+    let Some(pod) = found
+        .items
+        .first()
+        .and_then(|pod| pod.metadata.name.clone())
+    else {
+        return Ok(String::new());
+    };
+    let params = LogParams {
+        container: Some(PART.to_owned()),
+        tail_lines: Some(LINES),
+        limit_bytes: Some(16 << 10),
+        ..LogParams::default()
+    };
+    Ok(cluster
+        .call(&format!("read the log of pod {namespace}/{pod}"), || {
+            pods.logs(&pod, &params)
+        })
+        .await?)
 }
 
 #[cfg(test)]
@@ -151,14 +238,35 @@ mod tests {
             "spec": { "restartPolicy": "Always", "initContainers": [{ "name": "pull" }], "containers": [{ "name": "cron", "image": "shop@sha256:1", "command": ["cron.sh"], "volumeMounts": [{ "name": "sources" }] }] },
         } } });
         let command = command(Engine::Magento2, "8.3").unwrap();
-        let job = job(&cron, "shop-acme", "clean-cache-1", &command).unwrap().value();
+        let job = job(&cron, "shop-acme", "clean-cache-1", &command)
+            .unwrap()
+            .value();
         let template = &job["spec"]["template"];
-        assert_eq!(template["metadata"]["labels"], json!({ "app.kubernetes.io/component": "clean-cache", "longshore.dev/shop": "acme" }));
-        assert_eq!((&template["spec"]["restartPolicy"], &job["spec"]["backoffLimit"]), (&json!("Never"), &json!(0)));
+        assert_eq!(
+            template["metadata"]["labels"],
+            json!({ "app.kubernetes.io/component": "clean-cache", "longshore.dev/shop": "acme" })
+        );
+        assert_eq!(
+            (
+                &template["spec"]["restartPolicy"],
+                &job["spec"]["backoffLimit"]
+            ),
+            (&json!("Never"), &json!(0))
+        );
         let container = &template["spec"]["containers"][0];
-        assert_eq!((&container["image"], &container["volumeMounts"]), (&json!("shop@sha256:1"), &json!([{ "name": "sources" }])));
-        assert_eq!(container["command"][2], "cd \"$(cd /srv/shop/current && pwd -P)\"; exec php8.3 bin/magento cache:clean");
-        assert_eq!(job["metadata"].get("labels"), None, "it is not the scheduler's to keep");
+        assert_eq!(
+            (&container["image"], &container["volumeMounts"]),
+            (&json!("shop@sha256:1"), &json!([{ "name": "sources" }]))
+        );
+        assert_eq!(
+            container["command"][2],
+            "cd \"$(cd /srv/shop/current && pwd -P)\"; exec php8.3 bin/magento cache:clean"
+        );
+        assert_eq!(
+            job["metadata"].get("labels"),
+            None,
+            "it is not the scheduler's to keep"
+        );
         assert!(super::command(Engine::Php, "8.3").is_none());
         assert!(super::job(&json!({}), "shop-acme", "j", &command).is_err());
     }
@@ -175,6 +283,9 @@ mod tests {
         assert_eq!(ended(&job("SuccessCriteriaMet", "True")), None);
         assert_eq!(ended(&job("Complete", "True")), Some(Ok(())));
         assert_eq!(ended(&job("Failed", "False")), None);
-        assert_eq!(ended(&job("Failed", "True")), Some(Err("BackoffLimitExceeded".to_owned())));
+        assert_eq!(
+            ended(&job("Failed", "True")),
+            Some(Err("BackoffLimitExceeded".to_owned()))
+        );
     }
 }

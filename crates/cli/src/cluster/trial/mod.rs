@@ -1,7 +1,9 @@
 //! `try`: a rendered pod on this machine, for whoever writes a class.
 //!
-//! What a kubelet does is done with util-linux: namespaces of mounts and processes, the volumes, each container's mounts with their flags, its user and
-//! its rights, init containers and sidecars in their order, startup probes. What it does not do: limits, network policies, restarts, a network of its own.
+//! What a kubelet does is done with util-linux: namespaces of mounts and processes, the volumes,
+//! each container's mounts with their flags, its user and its rights, init containers and sidecars
+//! in their order, startup probes. What it does not do: limits, network policies, restarts, a
+//! network of its own.
 
 mod container;
 mod node;
@@ -77,21 +79,36 @@ fn store(text: &str) -> Result<PathBuf, String> {
 }
 
 fn variable(text: &str) -> Result<(String, String), String> {
-    text.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned())).ok_or_else(|| format!("{text:?}: expected NAME=VALUE"))
+    text.split_once('=')
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .ok_or_else(|| format!("{text:?}: expected NAME=VALUE"))
 }
 
 pub(super) fn run(arguments: &Try) -> Result<(), CommandError> {
     let objects = objects(arguments)?;
     let spec = pod(&objects, &arguments.part)?;
-    let secrets = arguments.secrets.as_deref().map_or_else(|| Ok(BTreeMap::new()), secrets)?;
-    let base = tempfile::Builder::new().prefix("longshore-try-").tempdir().map_err(failed("cannot make a directory"))?;
-    let disks = arguments.node.clone().map_or_else(|| base.path().join("node"), |node| std::path::absolute(&node).unwrap_or(node));
+    let secrets = arguments
+        .secrets
+        .as_deref()
+        .map_or_else(|| Ok(BTreeMap::new()), secrets)?;
+    let base = tempfile::Builder::new()
+        .prefix("longshore-try-")
+        .tempdir()
+        .map_err(failed("cannot make a directory"))?;
+    let disks = arguments.node.clone().map_or_else(
+        || base.path().join("node"),
+        |node| std::path::absolute(&node).unwrap_or(node),
+    );
     let group = spec["securityContext"]["fsGroup"].as_i64().unwrap_or(GROUP);
-    let owner = u32::try_from(group).map_err(|_| CommandError::Argument(format!("fsGroup {group} is no group")))?;
+    let owner = u32::try_from(group)
+        .map_err(|_| CommandError::Argument(format!("fsGroup {group} is no group")))?;
     let volumes = volumes(&spec, &objects, &secrets, (base.path(), &disks, owner))?;
     let mut environment: BTreeMap<_, _> = arguments.environment.iter().cloned().collect();
     if let Some(store) = &arguments.store {
-        environment.insert("LONGSHORE_STORE".to_owned(), format!("file://{}", store.display()));
+        environment.insert(
+            "LONGSHORE_STORE".to_owned(),
+            format!("file://{}", store.display()),
+        );
     }
     let place = Place {
         base: base.path().to_owned(),
@@ -113,24 +130,40 @@ pub(super) fn run(arguments: &Try) -> Result<(), CommandError> {
 fn objects(arguments: &Try) -> Result<Vec<Value>, CommandError> {
     let fleet = registry::read_fleet(&arguments.files)?;
     let missing = |what: String| CommandError::Missing(vec![what]);
-    let mut shops = fleet.shops.iter().filter(|(name, _)| arguments.shop.as_ref().is_none_or(|shop| shop == *name));
+    let mut shops = fleet
+        .shops
+        .iter()
+        .filter(|(name, _)| arguments.shop.as_ref().is_none_or(|shop| shop == *name));
     let (Some((name, shop)), None) = (shops.next(), shops.next()) else {
-        return Err(missing("the files have no shop, or several: say which with --shop".to_owned()));
+        return Err(missing(
+            "the files have no shop, or several: say which with --shop".to_owned(),
+        ));
     };
-    let class = fleet
-        .classes
-        .get(&shop.spec.class)
-        .ok_or_else(|| missing(format!("shop {name}: its class {} is in none of the files", shop.spec.class)))?;
+    let class = fleet.classes.get(&shop.spec.class).ok_or_else(|| {
+        missing(format!(
+            "shop {name}: its class {} is in none of the files",
+            shop.spec.class
+        ))
+    })?;
     let release = fleet.newest(&shop.spec.channel);
-    let release =
-        release.ok_or_else(|| missing(format!("shop {name}: no release of its channel {} is in the files", shop.spec.channel)))?;
+    let release = release.ok_or_else(|| {
+        missing(format!(
+            "shop {name}: no release of its channel {} is in the files",
+            shop.spec.channel
+        ))
+    })?;
     let migrates = arguments.part == "migration";
     let moment = Moment {
         migrated: (!migrates).then_some(release.sequence),
-        migrating: if migrates { Migrating::Now } else { Migrating::No },
+        migrating: if migrates {
+            Migrating::Now
+        } else {
+            Migrating::No
+        },
         ..Moment::default()
     };
-    let objects = render(shop, class, Some(release), &moment).map_err(|error| CommandError::Render(vec![error]))?;
+    let objects = render(shop, class, Some(release), &moment)
+        .map_err(|error| CommandError::Render(vec![error]))?;
     Ok(objects.iter().map(api::Object::value).collect())
 }
 
@@ -141,7 +174,11 @@ fn pod(objects: &[Value], part: &str) -> Result<Value, CommandError> {
         _ => object["kind"] == "Deployment" && object["metadata"]["name"] == part,
     });
     let spec = found.and_then(|object| object.pointer("/spec/template/spec").cloned());
-    spec.ok_or_else(|| CommandError::Argument(format!("the shop has no {part}: its release has no migration, or the shop is not served")))
+    spec.ok_or_else(|| {
+        CommandError::Argument(format!(
+            "the shop has no {part}: its release has no migration, or the shop is not served"
+        ))
+    })
 }
 
 fn secrets(directory: &Path) -> Result<BTreeMap<String, String>, CommandError> {
@@ -149,9 +186,16 @@ fn secrets(directory: &Path) -> Result<BTreeMap<String, String>, CommandError> {
     let mut secrets = BTreeMap::new();
     for entry in fs::read_dir(directory).map_err(failed(what.clone()))? {
         let path = entry.map_err(failed(what.clone()))?.path();
-        if let Some(name) = path.file_name().and_then(|name| name.to_str()).filter(|_| path.is_file()) {
+        if let Some(name) = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .filter(|_| path.is_file())
+        {
             let text = registry::read_text(&path)?;
-            secrets.insert(name.to_owned(), text.strip_suffix('\n').unwrap_or(&text).to_owned());
+            secrets.insert(
+                name.to_owned(),
+                text.strip_suffix('\n').unwrap_or(&text).to_owned(),
+            );
         }
     }
     Ok(secrets)
@@ -166,28 +210,46 @@ async fn pod_lives(node: &Node, spec: &Value, place: &Place) -> Result<(), Comma
     for container in list("initContainers") {
         let (name, sidecar) = (name(&container), container["restartPolicy"] == "Always");
         let began = Instant::now();
-        running.push((name.clone(), node.start(&name, &of(place, &container, None)?)?));
+        running.push((
+            name.clone(),
+            node.start(&name, &of(place, &container, None)?)?,
+        ));
         if !sidecar {
             let code = until_ended(&mut running, Some(&name)).await?;
-            show(&format!("{name} ended with {code} after {:.1?}\n", began.elapsed()))?;
+            show(&format!(
+                "{name} ended with {code} after {:.1?}\n",
+                began.elapsed()
+            ))?;
             if code != 0 {
-                return Err(CommandError::Argument(format!("init container {name} failed: the others are not started")));
+                return Err(CommandError::Argument(format!(
+                    "init container {name} failed: the others are not started"
+                )));
             }
         } else if container["startupProbe"].is_object() {
             answers(node, place, &container, "startupProbe", &mut running).await?;
-            show(&format!("{name} has started after {:.1?}\n", began.elapsed()))?;
+            show(&format!(
+                "{name} has started after {:.1?}\n",
+                began.elapsed()
+            ))?;
         }
     }
     for container in list("containers") {
         let name = name(&container);
-        running.push((name.clone(), node.start(&name, &of(place, &container, None)?)?));
+        running.push((
+            name.clone(),
+            node.start(&name, &of(place, &container, None)?)?,
+        ));
         for probe in ["startupProbe", "readinessProbe"] {
             if container[probe].is_object() {
                 answers(node, place, &container, probe, &mut running).await?;
             }
         }
-        let port = container["ports"].as_array().and_then(|ports| ports.iter().find(|port| port["name"] == "http"));
-        let at = port.map_or_else(String::new, |port| format!(": http://127.0.0.1:{}/", port["containerPort"]));
+        let port = container["ports"]
+            .as_array()
+            .and_then(|ports| ports.iter().find(|port| port["name"] == "http"));
+        let at = port.map_or_else(String::new, |port| {
+            format!(": http://127.0.0.1:{}/", port["containerPort"])
+        });
         show(&format!("{name} runs{at}; Ctrl-C ends it\n"))?;
     }
     tokio::select! {
@@ -203,16 +265,23 @@ fn name(container: &Value) -> String {
     container["name"].as_str().unwrap_or_default().to_owned()
 }
 
-fn of(place: &Place, container: &Value, command: Option<&[String]>) -> Result<String, CommandError> {
+fn of(
+    place: &Place,
+    container: &Value,
+    command: Option<&[String]>,
+) -> Result<String, CommandError> {
     script(place, container, command).map_err(CommandError::Argument)
 }
 
-/// Waits for the end of one container, or of any, and gives its exit code. One that ends while another is waited for is an error.
+/// Waits for the end of one container, or of any, and gives its exit code. One that ends while
+/// another is waited for is an error.
 async fn until_ended(running: &mut Running, wanted: Option<&str>) -> Result<i32, CommandError> {
     loop {
         if let Some((name, code)) = ended(running)? {
             return match wanted {
-                Some(wanted) if wanted != name => Err(CommandError::Argument(format!("container {name} ended with {code}"))),
+                Some(wanted) if wanted != name => Err(CommandError::Argument(format!(
+                    "container {name} ended with {code}"
+                ))),
                 _ => Ok(code),
             };
         }
@@ -223,7 +292,11 @@ async fn until_ended(running: &mut Running, wanted: Option<&str>) -> Result<i32,
 /// A container that has ended, which is no longer in the list then.
 fn ended(running: &mut Running) -> Result<Option<(String, i32)>, CommandError> {
     for index in 0..running.len() {
-        if let Some(status) = running[index].1.try_wait().map_err(failed("cannot look at a container"))? {
+        if let Some(status) = running[index]
+            .1
+            .try_wait()
+            .map_err(failed("cannot look at a container"))?
+        {
             return Ok(Some((running.remove(index).0, status.code().unwrap_or(-1))));
         }
     }
@@ -231,30 +304,48 @@ fn ended(running: &mut Running) -> Result<Option<(String, i32)>, CommandError> {
 }
 
 /// Asks until the container answers, as often as the kubelet would.
-async fn answers(node: &Node, place: &Place, container: &Value, kind: &str, running: &mut Running) -> Result<(), CommandError> {
+async fn answers(
+    node: &Node,
+    place: &Place,
+    container: &Value,
+    kind: &str,
+    running: &mut Running,
+) -> Result<(), CommandError> {
     let (probe, name) = (&container[kind], name(container));
     let seconds = |field: &str, usual: u64| probe[field].as_u64().unwrap_or(usual);
-    let within = Duration::from_secs(seconds("periodSeconds", 10) * seconds("failureThreshold", 3).max(12));
+    let within =
+        Duration::from_secs(seconds("periodSeconds", 10) * seconds("failureThreshold", 3).max(12));
     let deadline = Instant::now() + within;
     loop {
         if let Some((ended, code)) = ended(running)? {
-            return Err(CommandError::Argument(format!("container {ended} ended with {code}, while {name} was waited for")));
+            return Err(CommandError::Argument(format!(
+                "container {ended} ended with {code}, while {name} was waited for"
+            )));
         }
         let yes = if let Some(command) = probe["exec"]["command"].as_array() {
-            let command: Vec<String> = command.iter().filter_map(Value::as_str).map(str::to_owned).collect();
+            let command: Vec<String> = command
+                .iter()
+                .filter_map(Value::as_str)
+                .map(str::to_owned)
+                .collect();
             // Its mounts are made anew for it, beside those of the container.
             let beside = serde_json::json!({ "name": format!("{name}-probe") });
             let mut container = container.clone();
             container["name"] = beside["name"].clone();
             node.succeeds(&of(place, &container, Some(&command))?)
         } else {
-            get(port(container, &probe["httpGet"]["port"]), probe["httpGet"]["path"].as_str().unwrap_or("/"))
+            get(
+                port(container, &probe["httpGet"]["port"]),
+                probe["httpGet"]["path"].as_str().unwrap_or("/"),
+            )
         };
         if yes {
             return Ok(());
         }
         if Instant::now() >= deadline {
-            return Err(CommandError::Argument(format!("container {name} did not pass its {kind} within {within:?}")));
+            return Err(CommandError::Argument(format!(
+                "container {name} did not pass its {kind} within {within:?}"
+            )));
         }
         sleep(EVERY).await;
     }
@@ -262,8 +353,18 @@ async fn answers(node: &Node, place: &Place, container: &Value, kind: &str, runn
 
 /// A port by its number, or by its name among the container's.
 fn port(container: &Value, wanted: &Value) -> u16 {
-    let named = || container["ports"].as_array()?.iter().find(|port| port["name"] == *wanted)?["containerPort"].as_u64();
-    wanted.as_u64().or_else(named).and_then(|port| u16::try_from(port).ok()).unwrap_or_default()
+    let named = || {
+        container["ports"]
+            .as_array()?
+            .iter()
+            .find(|port| port["name"] == *wanted)?["containerPort"]
+            .as_u64()
+    };
+    wanted
+        .as_u64()
+        .or_else(named)
+        .and_then(|port| u16::try_from(port).ok())
+        .unwrap_or_default()
 }
 
 /// Whether a page of this machine is there, as the kubelet asks.

@@ -1,6 +1,10 @@
-//! The machine as a node: a namespace of mounts and processes that ends with us, whatever becomes of us, and the pod's volumes.
+//! The machine as a node: a namespace of mounts and processes that ends with us, whatever becomes
+//! of us, and the pod's volumes.
 
-#![allow(clippy::disallowed_methods, reason = "a person's trial, which no failpoint interrupts")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a person's trial, which no failpoint interrupts"
+)]
 
 use crate::cluster::CommandError;
 use serde_json::Value;
@@ -27,7 +31,8 @@ pub(super) fn failed(what: impl Into<String>) -> impl FnOnce(io::Error) -> Comma
 #[derive(Debug)]
 pub(super) struct Node {
     holder: Child,
-    /// Process 1 there reads from it: when it is closed, by us or by our end, everything in the namespaces ends, and their mounts are gone.
+    /// Process 1 there reads from it: when it is closed, by us or by our end, everything in the
+    /// namespaces ends, and their mounts are gone.
     line: Option<ChildStdin>,
     first: String,
 }
@@ -35,9 +40,20 @@ pub(super) struct Node {
 impl Node {
     /// Makes the namespaces; mounts of the node's directory `shared` reach all of them.
     pub(super) fn new(shared: &Path) -> Result<Self, CommandError> {
-        let script = "mount --bind \"$0\" \"$0\" && mount --make-shared \"$0\" && echo here && exec cat >/dev/null";
+        let script = "mount --bind \"$0\" \"$0\" && mount --make-shared \"$0\" && echo here && \
+                      exec cat >/dev/null";
         let mut holder = Command::new("unshare")
-            .args(["--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "sh", "-c", script])
+            .args([
+                "--mount",
+                "--propagation",
+                "private",
+                "--pid",
+                "--fork",
+                "--kill-child",
+                "sh",
+                "-c",
+                script,
+            ])
             .arg(shared)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -45,24 +61,46 @@ impl Node {
             .map_err(failed("cannot run unshare"))?;
         let mut said = String::new();
         if let Some(out) = holder.stdout.take() {
-            BufReader::new(out).read_line(&mut said).map_err(failed("cannot hear of the namespace"))?;
+            BufReader::new(out)
+                .read_line(&mut said)
+                .map_err(failed("cannot hear of the namespace"))?;
         }
         if said != "here\n" {
-            return Err(CommandError::Argument("cannot make namespaces: run it as root, where mounting is allowed".to_owned()));
+            return Err(CommandError::Argument(
+                "cannot make namespaces: run it as root, where mounting is allowed".to_owned(),
+            ));
         }
         let pid = holder.id();
-        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).map_err(failed("cannot find the namespace"))?;
-        let first = children.split_whitespace().next().unwrap_or_default().to_owned();
-        Ok(Self { line: holder.stdin.take(), holder, first })
+        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"))
+            .map_err(failed("cannot find the namespace"))?;
+        let first = children
+            .split_whitespace()
+            .next()
+            .unwrap_or_default()
+            .to_owned();
+        Ok(Self {
+            line: holder.stdin.take(),
+            holder,
+            first,
+        })
     }
 
-    /// Runs a script in a container's namespaces of its own; each line that it writes is shown with `name` before it.
+    /// Runs a script in a container's namespaces of its own; each line that it writes is shown with
+    /// `name` before it.
     pub(super) fn start(&self, name: &str, script: &str) -> Result<Child, CommandError> {
         let (reader, writer) = io::pipe().map_err(failed("cannot make a pipe"))?;
         // php-fpm opens /proc/self/fd/2 once more, as its own user.
-        let open = fs::File::from(OwnedFd::from(writer.try_clone().map_err(failed("cannot make a pipe"))?));
-        open.set_permissions(fs::Permissions::from_mode(0o666)).map_err(failed("cannot open a pipe to the container"))?;
-        let child = self.command(script).stdout(open).stderr(writer).spawn().map_err(failed("cannot run nsenter"))?;
+        let open = fs::File::from(OwnedFd::from(
+            writer.try_clone().map_err(failed("cannot make a pipe"))?,
+        ));
+        open.set_permissions(fs::Permissions::from_mode(0o666))
+            .map_err(failed("cannot open a pipe to the container"))?;
+        let child = self
+            .command(script)
+            .stdout(open)
+            .stderr(writer)
+            .spawn()
+            .map_err(failed("cannot run nsenter"))?;
         let name = name.to_owned();
         thread::spawn(move || {
             for line in BufReader::new(reader).split(b'\n').map_while(Result::ok) {
@@ -75,13 +113,30 @@ impl Node {
 
     /// Whether a script ends well, which nobody needs to see.
     pub(super) fn succeeds(&self, script: &str) -> bool {
-        self.command(script).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+        self.command(script)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .is_ok_and(|status| status.success())
     }
 
     fn command(&self, script: &str) -> Command {
         let mut command = Command::new("nsenter");
-        command.args(["--target", &self.first, "--mount", "--pid", "unshare", "--mount", "--propagation", "unchanged", "--pid", "--fork"]);
-        command.args(["--kill-child", "sh", "-c", script]).stdin(Stdio::null());
+        command.args([
+            "--target",
+            &self.first,
+            "--mount",
+            "--pid",
+            "unshare",
+            "--mount",
+            "--propagation",
+            "unchanged",
+            "--pid",
+            "--fork",
+        ]);
+        command
+            .args(["--kill-child", "sh", "-c", script])
+            .stdin(Stdio::null());
         command
     }
 }
@@ -93,7 +148,8 @@ impl Drop for Node {
     }
 }
 
-/// Makes the directory of each volume of the pod: what the kubelet would, from the rendered ConfigMaps and the given Secrets.
+/// Makes the directory of each volume of the pod: what the kubelet would, from the rendered
+/// ConfigMaps and the given Secrets.
 pub(super) fn volumes(
     spec: &Value,
     objects: &[Value],
@@ -112,21 +168,31 @@ pub(super) fn volumes(
         };
         make(&directory, group)?;
         if let Some(map) = volume["configMap"]["name"].as_str() {
-            let found = objects.iter().find(|object| object["kind"] == "ConfigMap" && object["metadata"]["name"] == map);
+            let found = objects
+                .iter()
+                .find(|object| object["kind"] == "ConfigMap" && object["metadata"]["name"] == map);
             let data = found.and_then(|map| map["data"].as_object());
             let wanted = volume["configMap"]["items"].as_array();
             for (key, value) in data.into_iter().flatten() {
-                let item = wanted.map(|items| items.iter().find(|item| item["key"] == key.as_str()));
+                let item =
+                    wanted.map(|items| items.iter().find(|item| item["key"] == key.as_str()));
                 let name = match &item {
                     Some(None) => continue,
                     Some(Some(item)) => item["path"].as_str().unwrap_or(key),
                     None => key,
                 };
-                write(&directory.join(name), value.as_str().unwrap_or_default(), 0o644, group)?;
+                write(
+                    &directory.join(name),
+                    value.as_str().unwrap_or_default(),
+                    0o644,
+                    group,
+                )?;
             }
         }
         if volume["secret"].is_object() {
-            secrets.iter().try_for_each(|(key, value)| write(&directory.join(key), value, 0o440, group))?;
+            secrets
+                .iter()
+                .try_for_each(|(key, value)| write(&directory.join(key), value, 0o440, group))?;
         }
         places.insert(name.to_owned(), directory);
     }

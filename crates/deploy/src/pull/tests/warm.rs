@@ -4,7 +4,11 @@ use super::*;
 async fn running() -> Lab {
     let lab = Lab::new().await;
     for sequence in [1, 2] {
-        lab.publish(sequence, &[("core", "", files([("index.php", &sequence.to_string())]))]).await;
+        lab.publish(
+            sequence,
+            &[("core", "", files([("index.php", &sequence.to_string())]))],
+        )
+        .await;
         lab.pull().await.unwrap();
     }
     lab
@@ -23,26 +27,55 @@ impl Lab {
 #[tokio::test]
 async fn a_start_at_which_nothing_changed_asks_one_question_and_writes_nothing() {
     let lab = running().await;
-    let before = ["state.json", "seen.json"].map(|name| fs::metadata(lab.on_disk(name)).unwrap().modified().unwrap());
+    let before = ["state.json", "seen.json"]
+        .map(|name| fs::metadata(lab.on_disk(name)).unwrap().modified().unwrap());
     // Whoever asked for it would fail.
     lab.put(&key::trust_root(2), b"no trust root").await;
-    let pulled = lab.pull_with(|settings| settings.now = at(NOW + 3600)).await.unwrap();
-    assert_eq!((pulled.outcome, pulled.sequence.get(), pulled.figures.requests), (Outcome::AlreadyActive, 2, 1));
-    assert_eq!(["state.json", "seen.json"].map(|name| fs::metadata(lab.on_disk(name)).unwrap().modified().unwrap()), before);
+    let pulled = lab
+        .pull_with(|settings| settings.now = at(NOW + 3600))
+        .await
+        .unwrap();
+    assert_eq!(
+        (
+            pulled.outcome,
+            pulled.sequence.get(),
+            pulled.figures.requests
+        ),
+        (Outcome::AlreadyActive, 2, 1)
+    );
+    assert_eq!(
+        ["state.json", "seen.json"]
+            .map(|name| fs::metadata(lab.on_disk(name)).unwrap().modified().unwrap()),
+        before
+    );
     assert_eq!((lab.running(), lab.staging()), (Some(2), 0));
 }
 
 #[tokio::test]
 async fn another_head_goes_the_usual_way_with_the_bytes_that_came() {
     let lab = running().await;
-    let manifest = lab.publish(3, &[("core", "", files([("index.php", "three")]))]).await;
+    let manifest = lab
+        .publish(3, &[("core", "", files([("index.php", "three")]))])
+        .await;
     let pulled = lab.pull().await.unwrap();
     // Head, trust root 2, manifest, and one part of one tarball.
-    assert_eq!((pulled.outcome, pulled.figures.requests, manifest.modules.len()), (Outcome::Fresh, 4, 1));
+    assert_eq!(
+        (
+            pulled.outcome,
+            pulled.figures.requests,
+            manifest.modules.len()
+        ),
+        (Outcome::Fresh, 4, 1)
+    );
     assert_eq!(lab.pull().await.unwrap().figures.requests, 1);
 
     // The same bytes written again are another state of the object.
-    let again = lab.store.get(&head(), 1 << 16, None).await.unwrap().unwrap();
+    let again = lab
+        .store
+        .get(&head(), 1 << 16, None)
+        .await
+        .unwrap()
+        .unwrap();
     lab.put(&head(), &again.bytes).await;
     assert_eq!(lab.pull().await.unwrap().figures.requests, 2);
     assert_eq!(lab.pull().await.unwrap().figures.requests, 1);
@@ -51,9 +84,21 @@ async fn another_head_goes_the_usual_way_with_the_bytes_that_came() {
 #[tokio::test]
 async fn a_head_that_somebody_moved_back_is_refused() {
     let lab = running().await;
-    let first = lab.store.get(&key::release(&"shops/acme".parse().unwrap(), Sequence::FIRST), 1 << 16, None).await.unwrap().unwrap();
+    let first = lab
+        .store
+        .get(
+            &key::release(&"shops/acme".parse().unwrap(), Sequence::FIRST),
+            1 << 16,
+            None,
+        )
+        .await
+        .unwrap()
+        .unwrap();
     lab.offer(&first.bytes).await;
-    assert_eq!(lab.pull().await.unwrap_err().reason(), release::Reason::Rollback);
+    assert_eq!(
+        lab.pull().await.unwrap_err().reason(),
+        release::Reason::Rollback
+    );
     assert_eq!(lab.running(), Some(2));
 }
 
@@ -66,11 +111,16 @@ async fn whatever_differs_goes_the_usual_way() {
     let other = TrustRoot::from_trusted(&root(1, &rotated, &[&rotated])).unwrap();
     let refused: [(&str, Change<'_>); 3] = [
         ("signature", &|settings| settings.trust = other.clone()),
-        ("rollback", &|settings| settings.floor = Some(3.try_into().unwrap())),
+        ("rollback", &|settings| {
+            settings.floor = Some(3.try_into().unwrap())
+        }),
         ("clock", &|settings| settings.now = at(NOW - 3600)),
     ];
     for (reason, change) in refused {
-        assert_eq!(lab.pull_with(change).await.unwrap_err().reason().code(), reason);
+        assert_eq!(
+            lab.pull_with(change).await.unwrap_err().reason().code(),
+            reason
+        );
         assert_eq!(lab.running(), Some(2));
     }
     let seen = fs::read_to_string(lab.on_disk("seen.json")).unwrap();
@@ -88,30 +138,52 @@ async fn whatever_differs_goes_the_usual_way() {
         assert_ne!(text, seen);
         fs::write(lab.on_disk("seen.json"), &text).unwrap();
         assert_eq!(lab.pull().await.unwrap().figures.requests, 2, "{text}");
-        assert_eq!(fs::read_to_string(lab.on_disk("seen.json")).unwrap(), seen, "it is remembered again");
+        assert_eq!(
+            fs::read_to_string(lab.on_disk("seen.json")).unwrap(),
+            seen,
+            "it is remembered again"
+        );
     }
     fs::remove_file(lab.on_disk("seen.json")).unwrap();
     assert_eq!(lab.pull().await.unwrap().figures.requests, 2);
     // What one channel is remembered by says nothing of another.
-    let error = lab.pull_with(|settings| settings.channel = "shops/other".parse().unwrap()).await.unwrap_err();
+    let error = lab
+        .pull_with(|settings| settings.channel = "shops/other".parse().unwrap())
+        .await
+        .unwrap_err();
     assert_eq!(error.reason(), release::Reason::ChannelMissing);
 }
 
 #[tokio::test]
 async fn an_operators_choice_lasts_for_one_run() {
     let lab = running().await;
-    lab.pull_with(|settings| settings.source = Source::Chosen(Sequence::FIRST)).await.unwrap();
+    lab.pull_with(|settings| settings.source = Source::Chosen(Sequence::FIRST))
+        .await
+        .unwrap();
     assert_eq!(lab.running(), Some(1));
-    assert_eq!((lab.pull().await.unwrap().outcome, lab.running()), (Outcome::AlreadyComplete, Some(2)));
-    lab.pull_with(|settings| settings.source = Source::Chosen(2.try_into().unwrap())).await.unwrap();
+    assert_eq!(
+        (lab.pull().await.unwrap().outcome, lab.running()),
+        (Outcome::AlreadyComplete, Some(2))
+    );
+    lab.pull_with(|settings| settings.source = Source::Chosen(2.try_into().unwrap()))
+        .await
+        .unwrap();
     assert_eq!(lab.pull().await.unwrap().figures.requests, 1);
 }
 
 #[tokio::test]
 async fn a_release_that_was_rejected_is_looked_at_again() {
     let lab = running().await;
-    let active = View::read(&lab.on_disk("")).unwrap().state.active.unwrap().manifest;
-    ReleaseRoot::open(&lab.on_disk("")).unwrap().reject(active, "the shop's probe failed", at(NOW)).unwrap();
+    let active = View::read(&lab.on_disk(""))
+        .unwrap()
+        .state
+        .active
+        .unwrap()
+        .manifest;
+    ReleaseRoot::open(&lab.on_disk(""))
+        .unwrap()
+        .reject(active, "the shop's probe failed", at(NOW))
+        .unwrap();
     assert_eq!(lab.pull().await.unwrap().figures.requests, 2);
 }
 
@@ -120,22 +192,50 @@ async fn a_tree_that_is_gone_is_pulled_again() {
     let lab = running().await;
     fs::remove_dir_all(lab.current().canonicalize().unwrap()).unwrap();
     assert_eq!(lab.pull().await.unwrap().outcome, Outcome::Fresh);
-    assert_eq!((lab.read("index.php").as_str(), lab.pull().await.unwrap().figures.requests), ("2", 1));
+    assert_eq!(
+        (
+            lab.read("index.php").as_str(),
+            lab.pull().await.unwrap().figures.requests
+        ),
+        ("2", 1)
+    );
 }
 
 #[tokio::test]
 async fn a_release_object_in_a_file_asks_the_store_nothing() {
     let lab = running().await;
     let file = lab.directory.path().join("release.json");
-    let object = lab.store.get(&head(), 1 << 16, None).await.unwrap().unwrap();
+    let object = lab
+        .store
+        .get(&head(), 1 << 16, None)
+        .await
+        .unwrap()
+        .unwrap();
     fs::write(&file, &object.bytes).unwrap();
     let from_file = |settings: &mut Settings| settings.source = Source::File(file.clone());
     // The same bytes as in the store, whoever hands them over.
     assert_eq!(lab.pull_with(from_file).await.unwrap().figures.requests, 0);
-    lab.offer(&lab.sign(&lab.manifest(&[("core", "", files([("index.php", "3")]))], &[]).await, 3, |_| ()).await).await;
-    let next = lab.store.get(&head(), 1 << 16, None).await.unwrap().unwrap();
+    lab.offer(
+        &lab.sign(
+            &lab.manifest(&[("core", "", files([("index.php", "3")]))], &[])
+                .await,
+            3,
+            |_| (),
+        )
+        .await,
+    )
+    .await;
+    let next = lab
+        .store
+        .get(&head(), 1 << 16, None)
+        .await
+        .unwrap()
+        .unwrap();
     fs::write(&file, &next.bytes).unwrap();
-    assert_eq!(lab.pull_with(from_file).await.unwrap().outcome, Outcome::Fresh);
+    assert_eq!(
+        lab.pull_with(from_file).await.unwrap().outcome,
+        Outcome::Fresh
+    );
     // Everything is gone, and the pod starts again.
     fs::remove_dir_all(lab.directory.path().join("store")).unwrap();
     let pulled = lab.pull_with(from_file).await.unwrap();
@@ -148,15 +248,28 @@ async fn a_release_object_in_a_file_asks_the_store_nothing() {
 #[tokio::test]
 async fn neither_expiry_nor_a_rotation_stops_what_runs() {
     let lab = Lab::new().await;
-    let manifest = lab.manifest(&[("core", "", files([("index.php", "one")]))], &[]).await;
-    lab.offer(&lab.sign(&manifest, 1, |release| release.expires = Some(at(NOW + 60))).await).await;
+    let manifest = lab
+        .manifest(&[("core", "", files([("index.php", "one")]))], &[])
+        .await;
+    lab.offer(
+        &lab.sign(&manifest, 1, |release| release.expires = Some(at(NOW + 60)))
+            .await,
+    )
+    .await;
     lab.pull().await.unwrap();
     let next = SecretKey::generate(Algorithm::Ed25519).unwrap();
-    lab.put(&key::trust_root(2), &root(2, &next, &[&lab.key, &next])).await;
+    lab.put(&key::trust_root(2), &root(2, &next, &[&lab.key, &next]))
+        .await;
     let later = |settings: &mut Settings| settings.now = at(NOW + 2_000_000);
     assert_eq!(lab.pull_with(later).await.unwrap().figures.requests, 1);
     // Whoever is given the new root looks at everything again.
     let trust = TrustRoot::from_trusted(&root(2, &next, &[&next])).unwrap();
-    assert_eq!(lab.pull_with(|settings| settings.trust = trust).await.unwrap_err().reason(), release::Reason::Signature);
+    assert_eq!(
+        lab.pull_with(|settings| settings.trust = trust)
+            .await
+            .unwrap_err()
+            .reason(),
+        release::Reason::Signature
+    );
     assert_eq!(lab.running(), Some(1));
 }

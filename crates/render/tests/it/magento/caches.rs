@@ -19,16 +19,36 @@ struct Redis {
 
 impl Redis {
     fn start(password: &str) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        // Debian's package redis-server starts one by itself; this program of redis-tools is the same, by another name.
+        let port = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
+        // Debian's package redis-server starts one by itself; this program of redis-tools is the
+        // same, by another name.
         let mut command = Command::new("redis-check-rdb");
         command.arg0("redis-server");
-        command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--requirepass", password]);
-        let program = command.stdout(Stdio::null()).spawn().expect("redis-check-rdb; `make tools` installs it");
+        command.args([
+            "--port",
+            &port.to_string(),
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+            "--requirepass",
+            password,
+        ]);
+        let program = command
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("redis-check-rdb; `make tools` installs it");
         let redis = Self { program, port };
         let begun = Instant::now();
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(begun.elapsed() < Duration::from_mins(1), "redis-server does not listen");
+            assert!(
+                begun.elapsed() < Duration::from_mins(1),
+                "redis-server does not listen"
+            );
             std::thread::sleep(Duration::from_millis(20));
         }
         redis
@@ -46,17 +66,36 @@ impl Redis {
 
     fn ask_with(&self, login: &[&str], lines: &str) -> String {
         let mut command = Command::new("redis-cli");
-        command.args(login).args(["--no-auth-warning", "-p", &self.port.to_string()]);
-        let mut cli = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        cli.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
+        command
+            .args(login)
+            .args(["--no-auth-warning", "-p", &self.port.to_string()]);
+        let mut cli = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        cli.stdin
+            .take()
+            .unwrap()
+            .write_all(lines.as_bytes())
+            .unwrap();
         let mut answer = String::new();
-        cli.stdout.take().unwrap().read_to_string(&mut answer).unwrap();
+        cli.stdout
+            .take()
+            .unwrap()
+            .read_to_string(&mut answer)
+            .unwrap();
         cli.wait().unwrap();
         answer
     }
 
     fn count(&self, database: u8, key: &str) -> u64 {
-        self.ask(&format!("SELECT {database}\nEXISTS {key}\n")).lines().last().unwrap().parse().unwrap()
+        self.ask(&format!("SELECT {database}\nEXISTS {key}\n"))
+            .lines()
+            .last()
+            .unwrap()
+            .parse()
+            .unwrap()
     }
 }
 
@@ -73,12 +112,19 @@ const GONE: &str = "fedcba9876543210";
 fn pod(platform: &str, redis: &Redis) -> Pod {
     let files = files(platform, |_, class| {
         class.spec.backends.caches[0].tenants = Tenants::Trusted;
-        (class.spec.backends.caches[0].host, class.spec.backends.caches[0].port) = ("127.0.0.1".into(), redis.port.into());
+        (
+            class.spec.backends.caches[0].host,
+            class.spec.backends.caches[0].port,
+        ) = ("127.0.0.1".into(), redis.port.into());
     });
     let pod = Pod::new();
     pod.put("etc/secret/cache-password", "s'3cret\n");
     pod.put("clean-caches.php", &files["clean-caches.php"]);
-    let name = if platform == "aws" { "env.php" } else { "local.xml" };
+    let name = if platform == "aws" {
+        "env.php"
+    } else {
+        "local.xml"
+    };
     pod.configure(name, &files[name]);
     pod
 }
@@ -86,7 +132,8 @@ fn pod(platform: &str, redis: &Redis) -> Pod {
 /// Writes an entry as both engines' backend does: a hash, the set of a tag, and the list of tags.
 fn cached(redis: &Redis, database: u8, prefix: &str) {
     redis.ask(&format!(
-        "SELECT {database}\nHSET zc:k:{prefix}CONFIG_GLOBAL d data\nSADD zc:ti:{prefix}CONFIG {prefix}CONFIG_GLOBAL\nSADD zc:tags {prefix}CONFIG\n"
+        "SELECT {database}\nHSET zc:k:{prefix}CONFIG_GLOBAL d data\nSADD zc:ti:{prefix}CONFIG \
+         {prefix}CONFIG_GLOBAL\nSADD zc:tags {prefix}CONFIG\n"
     ));
 }
 
@@ -97,43 +144,78 @@ fn what_a_release_before_has_cached_goes_and_nothing_else() {
     for (platform, shop, databases) in [("aws", "acme_", &[0, 1][..]), ("azure", "vinyl_", &[0])] {
         redis.ask("FLUSHALL\n");
         let pod = pod(platform, redis);
-        let files =
-            std::fs::read_to_string(pod.tree().join(if platform == "aws" { "app/etc/env.php" } else { "app/etc/local.xml" })).unwrap();
+        let files = std::fs::read_to_string(pod.tree().join(if platform == "aws" {
+            "app/etc/env.php"
+        } else {
+            "app/etc/local.xml"
+        }))
+        .unwrap();
         let at = files.find(&format!("{shop}{RELEASE}_")).unwrap();
         let live = &files[at..][..shop.len() + "0123456789abcdef_01234567_".len()];
         let old = format!("{shop}{GONE}_01234567_");
-        // Another configuration of the same release; another shop, whose prefix begins with this one's; and what no release is in.
+        // Another configuration of the same release; another shop, whose prefix begins with this
+        // one's; and what no release is in.
         let changed = format!("{shop}{RELEASE}_76543210_");
-        let others = [format!("{shop}b_{GONE}_01234567_"), format!("other_{GONE}_01234567_"), shop.to_owned(), format!("{shop}0_")];
+        let others = [
+            format!("{shop}b_{GONE}_01234567_"),
+            format!("other_{GONE}_01234567_"),
+            shop.to_owned(),
+            format!("{shop}0_"),
+        ];
         for &database in databases {
-            for prefix in [live, &old, &changed].into_iter().chain(others.iter().map(String::as_str)) {
+            for prefix in [live, &old, &changed]
+                .into_iter()
+                .chain(others.iter().map(String::as_str))
+            {
                 cached(redis, database, prefix);
             }
             // More than one turn of SCAN.
-            redis.ask(&format!("SELECT {database}\nEVAL \"for i=1,3000 do redis.call('HSET','zc:k:{old}'..i,'d','x') end\" 0\n"));
+            redis.ask(&format!(
+                "SELECT {database}\nEVAL \"for i=1,3000 do \
+                 redis.call('HSET','zc:k:{old}'..i,'d','x') end\" 0\n"
+            ));
         }
         let clean = |keep: &str| php(&["clean-caches.php", keep], &pod.path(""));
         let there = |prefix: &str| {
-            let keys = [format!("zc:k:{prefix}CONFIG_GLOBAL"), format!("zc:ti:{prefix}CONFIG")];
-            let all = databases.iter().flat_map(|&database| keys.iter().map(move |key| redis.count(database, key)));
+            let keys = [
+                format!("zc:k:{prefix}CONFIG_GLOBAL"),
+                format!("zc:ti:{prefix}CONFIG"),
+            ];
+            let all = databases
+                .iter()
+                .flat_map(|&database| keys.iter().map(move |key| redis.count(database, key)));
             all.sum::<u64>() == 2 * databases.len() as u64
         };
         // A day has to pass since it was first seen without its release.
         assert_eq!(printed(&clean("86400")), "", "{platform}");
         assert!(there(&old) && there(&changed));
-        assert!(redis.ask(&format!("HGETALL longshore:{shop}\n")).contains(&old));
+        assert!(
+            redis
+                .ask(&format!("HGETALL longshore:{shop}\n"))
+                .contains(&old)
+        );
 
         // Half of that time has passed, so that it looks again; and all of it.
         let removed = printed(&clean("0"));
         let expected = databases.len() * (3000 + 4);
-        assert_eq!(removed, format!("clean-caches: {expected} keys of releases before are gone\n"), "{platform}");
-        assert!(!there(&old) && !there(&changed) && there(live), "{platform}");
+        assert_eq!(
+            removed,
+            format!("clean-caches: {expected} keys of releases before are gone\n"),
+            "{platform}"
+        );
+        assert!(
+            !there(&old) && !there(&changed) && there(live),
+            "{platform}"
+        );
         assert_eq!(redis.count(0, &format!("zc:k:{old}17")), 0);
         for prefix in &others {
             assert!(there(prefix), "{platform}: {prefix}");
         }
         let tags = redis.ask("SMEMBERS zc:tags\n");
-        assert!(tags.contains(live) && !tags.contains(&old) && tags.contains(&others[0]), "{tags}");
+        assert!(
+            tags.contains(live) && !tags.contains(&old) && tags.contains(&others[0]),
+            "{tags}"
+        );
     }
 }
 
@@ -144,25 +226,49 @@ fn without_a_release_nothing_is_removed_and_errors_are_told() {
     cached(&redis, 0, &format!("acme_{GONE}_01234567_"));
     std::fs::remove_file(pod.tree().join("app/etc/env.php")).unwrap();
     let output = php(&["clean-caches.php", "0"], &pod.path(""));
-    assert!(!output.status.success() && said(&output).contains("no release here has a prefix"), "{}", said(&output));
-    assert_eq!(redis.count(0, &format!("zc:k:acme_{GONE}_01234567_CONFIG_GLOBAL")), 1);
+    assert!(
+        !output.status.success() && said(&output).contains("no release here has a prefix"),
+        "{}",
+        said(&output)
+    );
+    assert_eq!(
+        redis.count(0, &format!("zc:k:acme_{GONE}_01234567_CONFIG_GLOBAL")),
+        1
+    );
 
     let pod = self::pod("aws", &redis);
     pod.put("etc/secret/cache-password", "wrong");
     let output = php(&["clean-caches.php", "0"], &pod.path(""));
-    assert!(!output.status.success() && said(&output).contains("clean-caches: the server says "), "{}", said(&output));
+    assert!(
+        !output.status.success() && said(&output).contains("clean-caches: the server says "),
+        "{}",
+        said(&output)
+    );
 }
 
-/// What both engines' backend does to store an entry: a script whose keys are its tags, as theirs is.
-const SAVE: &str = "redis.call('HMSET', ARGV[1]..ARGV[3], 'd', 'data') redis.call('EXPIRE', ARGV[1]..ARGV[3], 1000) redis.call('SADD', 'zc:tags', unpack(KEYS)) for _, tag in ipairs(KEYS) do redis.call('SADD', ARGV[2]..tag, ARGV[3]) end return 'saved'";
+/// What both engines' backend does to store an entry: a script whose keys are its tags, as theirs
+/// is.
+const SAVE: &str = "redis.call('HMSET', ARGV[1]..ARGV[3], 'd', 'data') redis.call('EXPIRE', \
+                    ARGV[1]..ARGV[3], 1000) redis.call('SADD', 'zc:tags', unpack(KEYS)) for _, \
+                    tag in ipairs(KEYS) do redis.call('SADD', ARGV[2]..tag, ARGV[3]) end return \
+                    'saved'";
 /// And to clean by a tag.
-const CLEAN: &str = "for _, id in ipairs(redis.call('SUNION', ARGV[2]..KEYS[1])) do redis.call('UNLINK', ARGV[1]..id) end redis.call('UNLINK', ARGV[2]..KEYS[1]) redis.call('SREM', 'zc:tags', KEYS[1]) return 'cleaned'";
+const CLEAN: &str = "for _, id in ipairs(redis.call('SUNION', ARGV[2]..KEYS[1])) do \
+                     redis.call('UNLINK', ARGV[1]..id) end redis.call('UNLINK', ARGV[2]..KEYS[1]) \
+                     redis.call('SREM', 'zc:tags', KEYS[1]) return 'cleaned'";
 
 /// A server on which two shops are strangers.
 fn strangers() -> Redis {
     let redis = Redis::start("s'3cret");
     for shop in ["acme", "vinyl"] {
-        let made = redis.ask(&format!("{}\n", acl(shop, &format!("{shop}_"), &Password::of(&format!("of {shop}")))));
+        let made = redis.ask(&format!(
+            "{}\n",
+            acl(
+                shop,
+                &format!("{shop}_"),
+                &Password::of(&format!("of {shop}"))
+            )
+        ));
         assert_eq!(made, "OK\n", "{shop}");
     }
     redis
@@ -176,15 +282,28 @@ fn a_shop_has_its_own_keys_in_redis_and_none_of_another_shop() {
         |tag: &str| format!("EVAL \"{CLEAN}\" 1 {tag} zc:k: zc:ti:\n"),
     );
     let can = format!(
-        "SELECT 1\nPING\n{}HGET zc:k:acme_1_ID d\nMULTI\nHSET zc:k:acme_1_X d x\nSADD zc:ti:acme_1_T acme_1_X\nSADD zc:tags acme_1_T\nEXEC\nSMEMBERS zc:ti:acme_1_T\n{}EXISTS zc:k:acme_1_ID\nSCRIPT EXISTS abc\n",
+        "SELECT 1\nPING\n{}HGET zc:k:acme_1_ID d\nMULTI\nHSET zc:k:acme_1_X d x\nSADD \
+         zc:ti:acme_1_T acme_1_X\nSADD zc:tags acme_1_T\nEXEC\nSMEMBERS zc:ti:acme_1_T\n{}EXISTS \
+         zc:k:acme_1_ID\nSCRIPT EXISTS abc\n",
         save("acme_1_CONFIG", "acme_1_ID"),
         clean("acme_1_CONFIG"),
     );
     let said = redis.ask_as("acme", &can);
-    assert!(!said.contains("NOPERM") && !said.contains("ERR") && said.contains("saved") && said.contains("cleaned"), "{said}");
+    assert!(
+        !said.contains("NOPERM")
+            && !said.contains("ERR")
+            && said.contains("saved")
+            && said.contains("cleaned"),
+        "{said}"
+    );
 
-    // The other shop has a cache, and the operator has sessions of trusted shops in another database.
-    assert!(redis.ask_as("vinyl", &save("vinyl_1_CONFIG", "vinyl_1_ID")).contains("saved"));
+    // The other shop has a cache, and the operator has sessions of trusted shops in another
+    // database.
+    assert!(
+        redis
+            .ask_as("vinyl", &save("vinyl_1_CONFIG", "vinyl_1_ID"))
+            .contains("saved")
+    );
     redis.ask("SELECT 2\nHSET sess_0123 data admin\n");
     for line in [
         "HGET zc:k:vinyl_1_ID d",
@@ -245,16 +364,30 @@ fn a_shop_has_its_own_keys_in_redis_and_none_of_another_shop() {
         let said = redis.ask_as("acme", &format!("{line}\n"));
         let last = said.trim_end().rsplit("\n\n").next().unwrap_or_default();
         assert!(
-            last.contains("NOPERM") || last.contains("ACL failure") || last.contains("permissions") || last.contains("can't "),
+            last.contains("NOPERM")
+                || last.contains("ACL failure")
+                || last.contains("permissions")
+                || last.contains("can't "),
             "{line}: {said}"
         );
     }
-    assert_eq!((redis.count(0, "zc:k:vinyl_1_ID"), redis.count(2, "sess_0123")), (1, 1));
+    assert_eq!(
+        (
+            redis.count(0, "zc:k:vinyl_1_ID"),
+            redis.count(2, "sess_0123")
+        ),
+        (1, 1)
+    );
     assert_eq!(redis.ask("TYPE zc:tags\n"), "set\n");
-    assert!(redis.ask_as("vinyl", &clean("vinyl_1_CONFIG")).contains("cleaned"));
+    assert!(
+        redis
+            .ask_as("vinyl", &clean("vinyl_1_CONFIG"))
+            .contains("cleaned")
+    );
 }
 
-/// As both engines' backend asks by the extension `redis`: which calls, in which transactions, by which scripts. Each line says what came of one.
+/// As both engines' backend asks by the extension `redis`: which calls, in which transactions, by
+/// which scripts. Each line says what came of one.
 const BACKEND: &str = r#"<?php
 [, $port, $user, $save, $clean] = $argv;
 $redis = new Redis();
@@ -342,7 +475,10 @@ fn both_engines_backend_works_for_a_separate_shop_by_the_extension_and_reaches_n
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("backend.php"), BACKEND).unwrap();
     for shop in ["vinyl", "acme"] {
-        let lines = printed(&php(&["backend.php", &redis.port.to_string(), shop, SAVE, CLEAN], directory.path()));
+        let lines = printed(&php(
+            &["backend.php", &redis.port.to_string(), shop, SAVE, CLEAN],
+            directory.path(),
+        ));
         let expected = [
             ("save by script", "done"),
             ("save by transaction", "done"),
@@ -368,10 +504,16 @@ fn both_engines_backend_works_for_a_separate_shop_by_the_extension_and_reaches_n
             ("other: remove", "NOPERM"),
             ("other: empty tag", "NOPERM"),
         ];
-        let found: Vec<_> = lines.lines().filter_map(|line| line.rsplit_once(": ")).collect();
+        let found: Vec<_> = lines
+            .lines()
+            .filter_map(|line| line.rsplit_once(": "))
+            .collect();
         assert_eq!(found, expected, "{shop}: {lines}");
     }
-    assert_eq!(redis.ask("SELECT 1\nEXISTS zc:k:vinyl_1_KEPT\nEXISTS zc:k:acme_1_KEPT\n"), "OK\n1\n1\n");
+    assert_eq!(
+        redis.ask("SELECT 1\nEXISTS zc:k:vinyl_1_KEPT\nEXISTS zc:k:acme_1_KEPT\n"),
+        "OK\n1\n1\n"
+    );
 }
 
 #[test]
@@ -394,13 +536,24 @@ fn the_files_of_a_separate_shop_name_its_user_and_its_caches_are_cleaned_by_it()
             format!("<username>{shop}</username>")
         };
         let count = files[name].matches(&user).count();
-        assert_eq!(count, if name == "env.php" { 2 } else { 1 }, "{}", files[name]);
+        assert_eq!(
+            count,
+            if name == "env.php" { 2 } else { 1 },
+            "{}",
+            files[name]
+        );
         let old = format!("{shop}_{GONE}_01234567_");
         cached(&redis, 0, &old);
         cached(&redis, 0, &format!("other_{GONE}_01234567_"));
-        assert_eq!(printed(&php(&["clean-caches.php", "0"], &pod.path(""))), "clean-caches: 2 keys of releases before are gone\n");
         assert_eq!(
-            (redis.count(0, &format!("zc:k:{old}CONFIG_GLOBAL")), redis.count(0, &format!("zc:k:other_{GONE}_01234567_CONFIG_GLOBAL"))),
+            printed(&php(&["clean-caches.php", "0"], &pod.path(""))),
+            "clean-caches: 2 keys of releases before are gone\n"
+        );
+        assert_eq!(
+            (
+                redis.count(0, &format!("zc:k:{old}CONFIG_GLOBAL")),
+                redis.count(0, &format!("zc:k:other_{GONE}_01234567_CONFIG_GLOBAL"))
+            ),
             (0, 1)
         );
         let tags = redis.ask("SMEMBERS zc:tags\n");

@@ -2,7 +2,10 @@
 
 use super::{Pod, RELEASE, files, php, printed};
 use crate::made::{example, find, rendered};
-use api::{HttpCache, Moment, Outgoing, Queue, QueueRef, Scheme, Search, SearchEngine, SearchRef, Shop, ShopClass, Tenants, Tls};
+use api::{
+    HttpCache, Moment, Outgoing, Queue, QueueRef, Scheme, Search, SearchEngine, SearchRef, Shop,
+    ShopClass, Tenants, Tls,
+};
 use render::render;
 use serde_json::{Value, json};
 
@@ -11,7 +14,12 @@ const CA: &str = "/etc/ssl/certs/ca-certificates.crt";
 /// What Magento 2 gets of `env.php`.
 fn env(change: impl FnOnce(&mut Shop, &mut ShopClass)) -> Value {
     let pod = Pod::new();
-    for (key, value) in [("crypt-key", "0123"), ("search-user", "searcher"), ("search-password", "s'p"), ("queue-user", "q")] {
+    for (key, value) in [
+        ("crypt-key", "0123"),
+        ("search-user", "searcher"),
+        ("search-password", "s'p"),
+        ("queue-user", "q"),
+    ] {
         pod.put(&format!("etc/secret/{key}"), value);
     }
     pod.configure("env.php", &files("aws", change)["env.php"]);
@@ -23,7 +31,8 @@ fn env(change: impl FnOnce(&mut Shop, &mut ShopClass)) -> Value {
 fn local(change: impl FnOnce(&mut Shop, &mut ShopClass)) -> Value {
     let pod = Pod::new();
     pod.configure("local.xml", &files("azure", change)["local.xml"]);
-    let code = "echo json_encode(simplexml_load_file('app/etc/local.xml', SimpleXMLElement::class, LIBXML_NOCDATA));";
+    let code = "echo json_encode(simplexml_load_file('app/etc/local.xml', \
+                SimpleXMLElement::class, LIBXML_NOCDATA));";
     serde_json::from_str(&printed(&php(&["-r", code], &pod.tree()))).unwrap()
 }
 
@@ -31,18 +40,43 @@ fn local(change: impl FnOnce(&mut Shop, &mut ShopClass)) -> Value {
 fn env_php_leaves_magento_nothing_to_write() {
     let env = env(|shop, _| shop.spec.config.cache_types = vec!["acme_filters".into()]);
     assert_eq!(env["cache_types"]["acme_filters"], 1);
-    // What is missing in cache_types is off, and compiled Magento writes env.php to turn compiled_config on.
-    for kind in ["config", "layout", "block_html", "compiled_config", "eav", "full_page", "graphql_query_resolver_result", "translate"] {
+    // What is missing in cache_types is off, and compiled Magento writes env.php to turn
+    // compiled_config on.
+    for kind in [
+        "config",
+        "layout",
+        "block_html",
+        "compiled_config",
+        "eav",
+        "full_page",
+        "graphql_query_resolver_result",
+        "translate",
+    ] {
         assert_eq!(env["cache_types"][kind], 1, "{kind}");
     }
     // A salt that is missing is made, and written.
-    assert_eq!(env["cache"]["graphql"]["id_salt"].as_str().unwrap().len(), 32);
-    assert_eq!(env["deployment"], json!({ "blue_green": { "enabled": true } }));
-    assert_eq!(env["downloadable_domains"], json!(["www.acme.example", "hu.acme.example", "acme.example"]));
-    assert_eq!((&env["remote_storage"]["driver"], &env["lock"]["provider"]), (&json!("file"), &json!("db")));
+    assert_eq!(
+        env["cache"]["graphql"]["id_salt"].as_str().unwrap().len(),
+        32
+    );
+    assert_eq!(
+        env["deployment"],
+        json!({ "blue_green": { "enabled": true } })
+    );
+    assert_eq!(
+        env["downloadable_domains"],
+        json!(["www.acme.example", "hu.acme.example", "acme.example"])
+    );
+    assert_eq!(
+        (&env["remote_storage"]["driver"], &env["lock"]["provider"]),
+        (&json!("file"), &json!("db"))
+    );
     // Consumers end when there is nothing to do, so that none outlives its release for long.
     assert_eq!(env["queue"]["consumers_wait_for_messages"], 0);
-    assert_eq!(env["cron_consumers_runner"], json!({ "cron_run": true, "max_messages": 1000, "consumers": [] }));
+    assert_eq!(
+        env["cron_consumers_runner"],
+        json!({ "cron_run": true, "max_messages": 1000, "consumers": [] })
+    );
 }
 
 /// Sessions in the Redis of shops that trust each other.
@@ -54,12 +88,26 @@ fn in_redis(shop: &mut Shop, class: &mut ShopClass) {
 #[test]
 fn sessions_are_locked_and_nobody_waits_for_ever() {
     let redis = env(|_, _| {})["session"]["redis"].clone();
-    let limits = ["disable_locking", "max_concurrency", "break_after_frontend", "break_after_adminhtml"];
-    assert_eq!(limits.map(|limit| redis[limit].as_str().unwrap().to_owned()), ["0", "20", "5", "30"]);
+    let limits = [
+        "disable_locking",
+        "max_concurrency",
+        "break_after_frontend",
+        "break_after_adminhtml",
+    ];
+    assert_eq!(
+        limits.map(|limit| redis[limit].as_str().unwrap().to_owned()),
+        ["0", "20", "5", "30"]
+    );
     let redis = local(in_redis)["global"]["redis_session"].clone();
-    assert_eq!(limits.map(|limit| redis[limit].as_str().unwrap().to_owned()), ["0", "20", "5", "30"]);
+    assert_eq!(
+        limits.map(|limit| redis[limit].as_str().unwrap().to_owned()),
+        ["0", "20", "5", "30"]
+    );
     // As Cm_RedisSession 3 asks.
-    assert_eq!((&redis["db"], &redis["break_after_default"]), (&json!("7"), &json!("5")));
+    assert_eq!(
+        (&redis["db"], &redis["break_after_default"]),
+        (&json!("7"), &json!("5"))
+    );
 }
 
 #[test]
@@ -67,9 +115,16 @@ fn sessions_in_sql_are_magentos_own_also_where_the_module_of_redis_sessions_is_t
     let global = &local(|_, _| {})["global"];
     assert_eq!(global["session_save"], "db");
     let models = serde_json::to_string(&global["models"]).unwrap();
-    assert!(models.contains(r#""session":"Mage_Core_Model_Resource_Session""#), "{models}");
+    assert!(
+        models.contains(r#""session":"Mage_Core_Model_Resource_Session""#),
+        "{models}"
+    );
     let global = &local(in_redis)["global"];
-    assert!(global["session_save"] == "redis" && !global["models"].to_string().contains("Resource_Session"), "{global}");
+    assert!(
+        global["session_save"] == "redis"
+            && !global["models"].to_string().contains("Resource_Session"),
+        "{global}"
+    );
 }
 
 #[test]
@@ -85,12 +140,31 @@ fn search_engine_queues_and_varnish_are_as_class_and_shop_say() {
             cidrs: vec![],
         }];
         let tls = Some(Tls { ca_file: CA.into() });
-        backends.queues = vec![Queue { name: "mq".into(), host: "mq.internal".into(), port: 5671, tls, cidrs: vec![] }];
-        backends.http_caches = vec![HttpCache { host: "varnish.internal".into(), port: 6081, cidrs: vec![] }];
-        shop.spec.services.search = Some(SearchRef { server: "os".into(), prefix: "acme".into() });
-        shop.spec.services.queue = Some(QueueRef { server: "mq".into(), virtual_host: "/acme".into() });
+        backends.queues = vec![Queue {
+            name: "mq".into(),
+            host: "mq.internal".into(),
+            port: 5671,
+            tls,
+            cidrs: vec![],
+        }];
+        backends.http_caches = vec![HttpCache {
+            host: "varnish.internal".into(),
+            port: 6081,
+            cidrs: vec![],
+        }];
+        shop.spec.services.search = Some(SearchRef {
+            server: "os".into(),
+            prefix: "acme".into(),
+        });
+        shop.spec.services.queue = Some(QueueRef {
+            server: "mq".into(),
+            virtual_host: "/acme".into(),
+        });
         // What the shop says itself wins.
-        shop.spec.config.values.insert("default/catalog/search/opensearch_server_timeout".into(), "30".into());
+        shop.spec.config.values.insert(
+            "default/catalog/search/opensearch_server_timeout".into(),
+            "30".into(),
+        );
     });
     let expected = json!({
         "engine": "opensearch",
@@ -103,13 +177,19 @@ fn search_engine_queues_and_varnish_are_as_class_and_shop_say() {
         "opensearch_username": "searcher",
     });
     assert_eq!(env["system"]["default"]["catalog"]["search"], expected);
-    assert_eq!(env["system"]["default"]["web"]["cookie"]["cookie_lifetime"], "7200");
+    assert_eq!(
+        env["system"]["default"]["web"]["cookie"]["cookie_lifetime"],
+        "7200"
+    );
     let expected = json!({
         "host": "mq.internal", "port": "5671", "user": "q", "password": "", "virtualhost": "/acme", "ssl": "true",
         "ssl_options": { "cafile": CA, "verify_peer": true, "verify_peer_name": true },
     });
     assert_eq!(env["queue"]["amqp"], expected);
-    assert_eq!(env["http_cache_hosts"], json!([{ "host": "varnish.internal", "port": "6081" }]));
+    assert_eq!(
+        env["http_cache_hosts"],
+        json!([{ "host": "varnish.internal", "port": "6081" }])
+    );
 }
 
 #[test]
@@ -122,61 +202,131 @@ fn tables_admin_and_encryption_are_as_class_and_shop_say() {
         class.spec.backends.caches[0].tls = true;
     };
     let env = env(change);
-    assert_eq!((&env["backend"]["frontName"], &env["db"]["table_prefix"]), (&json!("backoffice"), &json!("m_")));
+    assert_eq!(
+        (&env["backend"]["frontName"], &env["db"]["table_prefix"]),
+        (&json!("backoffice"), &json!("m_"))
+    );
     let options = &env["db"]["connection"]["default"]["driver_options"];
-    assert_eq!(options, &json!({ "1009": CA, "1014": true }), "PDO::MYSQL_ATTR_SSL_CA and …_VERIFY_SERVER_CERT");
-    for server in [&env["cache"]["frontend"]["default"]["backend_options"]["server"], &env["session"]["redis"]["host"]] {
+    assert_eq!(
+        options,
+        &json!({ "1009": CA, "1014": true }),
+        "PDO::MYSQL_ATTR_SSL_CA and …_VERIFY_SERVER_CERT"
+    );
+    for server in [
+        &env["cache"]["frontend"]["default"]["backend_options"]["server"],
+        &env["session"]["redis"]["host"],
+    ] {
         assert_eq!(server, "tls://redis-eu-2.c0ffee.euc1.cache.amazonaws.com");
     }
     let local = local(change);
-    assert_eq!(local["admin"]["routers"]["adminhtml"]["args"]["frontName"], "backoffice");
+    assert_eq!(
+        local["admin"]["routers"]["adminhtml"]["args"]["frontName"],
+        "backoffice"
+    );
     assert_eq!(local["global"]["resources"]["db"]["table_prefix"], "m_");
-    assert_eq!(local["global"]["resource"]["connection"]["types"]["pdo_mysql"]["class"], "LongshoreMysql");
-    assert_eq!(local["global"]["cache"]["backend_options"]["server"], "tls://redis-weu.internal.example");
+    assert_eq!(
+        local["global"]["resource"]["connection"]["types"]["pdo_mysql"]["class"],
+        "LongshoreMysql"
+    );
+    assert_eq!(
+        local["global"]["cache"]["backend_options"]["server"],
+        "tls://redis-weu.internal.example"
+    );
 
     let files = files("azure", change);
     let pod = Pod::new();
     pod.put("LongshoreMysql.php", &files["LongshoreMysql.php"]);
-    let code = "class Mage_Core_Model_Resource_Type_Db_Pdo_Mysql { public function getConnection($config) { return $config; } }\n\
-                require 'LongshoreMysql.php';\n\
-                echo json_encode((new LongshoreMysql())->getConnection(new SimpleXMLElement('<c><host>h</host></c>')));";
+    let code = "class Mage_Core_Model_Resource_Type_Db_Pdo_Mysql { public function \
+                getConnection($config) { return $config; } }\nrequire 'LongshoreMysql.php';\necho \
+                json_encode((new LongshoreMysql())->getConnection(new \
+                SimpleXMLElement('<c><host>h</host></c>')));";
     let read: Value = serde_json::from_str(&printed(&php(&["-r", code], &pod.path("")))).unwrap();
-    assert_eq!(read, json!({ "host": "h", "driver_options": { "1009": CA, "1014": true } }));
-    assert!(files["shop.ini"].contains("include_path = .:/usr/share/php:/etc/shop/php\n"), "{}", files["shop.ini"]);
+    assert_eq!(
+        read,
+        json!({ "host": "h", "driver_options": { "1009": CA, "1014": true } })
+    );
+    assert!(
+        files["shop.ini"].contains("include_path = .:/usr/share/php:/etc/shop/php\n"),
+        "{}",
+        files["shop.ini"]
+    );
 }
 
 /// The prefix in a file's text.
 fn prefix(text: &str) -> String {
     let pattern = regex::Regex::new("(acme|vinyl)_@release@_[0-9a-f]{8}_").unwrap();
-    let found: Vec<_> = pattern.find_iter(text).map(|found| found.as_str().to_owned()).collect();
-    assert!(!found.is_empty() && found.iter().all(|one| *one == found[0]), "{found:?}");
+    let found: Vec<_> = pattern
+        .find_iter(text)
+        .map(|found| found.as_str().to_owned())
+        .collect();
+    assert!(
+        !found.is_empty() && found.iter().all(|one| *one == found[0]),
+        "{found:?}"
+    );
     found[0].clone()
 }
 
 #[test]
 fn a_release_and_its_caches_are_one() {
     for (platform, file) in [("aws", "env.php"), ("azure", "local.xml")] {
-        let of = |change: &dyn Fn(&mut Shop)| prefix(&files(platform, |shop, _| change(shop))[file]);
+        let of =
+            |change: &dyn Fn(&mut Shop)| prefix(&files(platform, |shop, _| change(shop))[file]);
         let usual = of(&|_| {});
         assert_eq!(usual, of(&|_| {}), "a roll back finds its own caches");
-        let value = of(&|shop| drop(shop.spec.config.values.insert("default/a/b".into(), "1".into())));
+        let value = of(&|shop| {
+            drop(
+                shop.spec
+                    .config
+                    .values
+                    .insert("default/a/b".into(), "1".into()),
+            )
+        });
         let module = of(&|shop| shop.spec.modules.enable.push("Acme_New".into()));
-        let scoped = of(&|shop| drop(shop.spec.config.values.insert("stores/de/a/b".into(), "1".into())));
+        let scoped = of(&|shop| {
+            drop(
+                shop.spec
+                    .config
+                    .values
+                    .insert("stores/de/a/b".into(), "1".into()),
+            )
+        });
         let all = std::collections::BTreeSet::from([usual, value, module, scoped]);
-        assert_eq!(all.len(), 4, "each reads only what it has cached itself: {all:?}");
+        assert_eq!(
+            all.len(),
+            4,
+            "each reads only what it has cached itself: {all:?}"
+        );
     }
     let env = env(|_, _| {});
     let frontends = &env["cache"]["frontend"];
-    assert_eq!(frontends["default"]["id_prefix"], frontends["page_cache"]["id_prefix"]);
-    assert!(frontends["default"]["id_prefix"].as_str().unwrap().starts_with(&format!("acme_{RELEASE}_")));
+    assert_eq!(
+        frontends["default"]["id_prefix"],
+        frontends["page_cache"]["id_prefix"]
+    );
+    assert!(
+        frontends["default"]["id_prefix"]
+            .as_str()
+            .unwrap()
+            .starts_with(&format!("acme_{RELEASE}_"))
+    );
     let text = &files("aws", |_, _| {})["env.php"];
-    assert!(!text.contains("realpath") && !text.contains("getenv"), "PHP's cache of paths knows an old release for minutes");
+    assert!(
+        !text.contains("realpath") && !text.contains("getenv"),
+        "PHP's cache of paths knows an old release for minutes"
+    );
 }
 
 #[test]
 fn what_people_write_is_no_placeholder() {
     let text = "a@release@b @secret:crypt-key@ \\ ' ]]> &\r\n<x>";
-    let value = |shop: &mut Shop, _: &mut ShopClass| drop(shop.spec.config.values.insert("default/a/b".into(), text.into()));
+    let value = |shop: &mut Shop, _: &mut ShopClass| {
+        drop(
+            shop.spec
+                .config
+                .values
+                .insert("default/a/b".into(), text.into()),
+        )
+    };
     assert_eq!(env(value)["system"]["default"]["a"]["b"], text);
     assert_eq!(local(value)["default"]["a"]["b"], text);
 }
@@ -186,7 +336,9 @@ fn what_xml_cannot_say_is_refused() {
     let refused = |path: &str, value: &str| {
         let (mut shop, class, release) = example("azure");
         shop.spec.config.values = [(path.to_owned(), value.to_owned())].into();
-        render(&shop, &class, Some(&release), &Moment::default()).unwrap_err().to_string()
+        render(&shop, &class, Some(&release), &Moment::default())
+            .unwrap_err()
+            .to_string()
     };
     assert!(refused("default/a/b", "bell\u{7}").contains("holds a control character"));
     assert!(refused("default/2nd/b", "x").contains("a name that begins with a digit"));
@@ -207,19 +359,50 @@ fn pods_reach_what_class_and_shop_name_and_nothing_else() {
                 scheme: Scheme::Http,
                 cidrs: range("10.1.0.0/24"),
             }];
-            backends.queues = vec![Queue { name: "mq".into(), host: "q".into(), port: 5672, tls: None, cidrs: range("10.1.1.0/24") }];
-            backends.http_caches = vec![HttpCache { host: "v".into(), port: 6081, cidrs: range("10.1.2.0/24") }];
-            class.spec.network.outgoing = vec![Outgoing { name: "mail".into(), cidrs: range("10.1.3.0/24"), ports: vec![465, 587] }];
-            shop.spec.services.search = named.then(|| SearchRef { server: "os".into(), prefix: "acme".into() });
-            shop.spec.services.queue = named.then(|| QueueRef { server: "mq".into(), virtual_host: "acme".into() });
+            backends.queues = vec![Queue {
+                name: "mq".into(),
+                host: "q".into(),
+                port: 5672,
+                tls: None,
+                cidrs: range("10.1.1.0/24"),
+            }];
+            backends.http_caches = vec![HttpCache {
+                host: "v".into(),
+                port: 6081,
+                cidrs: range("10.1.2.0/24"),
+            }];
+            class.spec.network.outgoing = vec![Outgoing {
+                name: "mail".into(),
+                cidrs: range("10.1.3.0/24"),
+                ports: vec![465, 587],
+            }];
+            shop.spec.services.search = named.then(|| SearchRef {
+                server: "os".into(),
+                prefix: "acme".into(),
+            });
+            shop.spec.services.queue = named.then(|| QueueRef {
+                server: "mq".into(),
+                virtual_host: "acme".into(),
+            });
         });
         let rules = find(&objects, "NetworkPolicy", "shop")["spec"]["egress"].clone();
         let of = |rule: &Value| {
             let port = &rule["ports"][0]["port"];
-            rule["to"][0]["ipBlock"]["cidr"].as_str().filter(|cidr| cidr.starts_with("10.1.")).map(|cidr| format!("{cidr}:{port}"))
+            rule["to"][0]["ipBlock"]["cidr"]
+                .as_str()
+                .filter(|cidr| cidr.starts_with("10.1."))
+                .map(|cidr| format!("{cidr}:{port}"))
         };
-        rules.as_array().unwrap().iter().filter_map(of).collect::<Vec<_>>()
+        rules
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(of)
+            .collect::<Vec<_>>()
     };
-    assert_eq!(egress(false), ["10.1.2.0/24:6081", "10.1.3.0/24:465", "10.1.3.0/24:587"]);
+    assert_eq!(
+        egress(false),
+        ["10.1.2.0/24:6081", "10.1.3.0/24:465", "10.1.3.0/24:587"]
+    );
     assert_eq!(egress(true)[..2], ["10.1.0.0/24:9200", "10.1.1.0/24:5672"]);
 }

@@ -70,15 +70,31 @@ fn a_value_wins_over_the_database_and_a_narrower_one_over_a_wider() {
         .map(|(path, value)| (path.to_owned(), value.to_owned()))
         .into();
     });
-    assert!(files["local.xml"].contains("<config>LongshoreConfig</config>") && !files["local.xml"].contains("<gone>"));
-    assert!(files["local.xml"].contains("<other>no value of a scope</other>") && !files["LongshoreConfig.php"].contains("no value of"));
+    assert!(
+        files["local.xml"].contains("<config>LongshoreConfig</config>")
+            && !files["local.xml"].contains("<gone>")
+    );
+    assert!(
+        files["local.xml"].contains("<other>no value of a scope</other>")
+            && !files["LongshoreConfig.php"].contains("no value of")
+    );
     let pod = Pod::new();
     // As Magento's autoloader finds it: by include_path.
     pod.put("etc/php/LongshoreConfig.php", &files["LongshoreConfig.php"]);
-    pod.put("ask.php", &format!("<?php\nspl_autoload_register(static function ($class) {{ include \"$class.php\"; }});\n{MAGENTO}"));
-    let ini = files["shop.ini"].lines().find_map(|line| line.strip_prefix("include_path = ")).unwrap();
+    pod.put(
+        "ask.php",
+        &format!(
+            "<?php\nspl_autoload_register(static function ($class) {{ include \"$class.php\"; \
+             }});\n{MAGENTO}"
+        ),
+    );
+    let ini = files["shop.ini"]
+        .lines()
+        .find_map(|line| line.strip_prefix("include_path = "))
+        .unwrap();
     let setting = format!("include_path={}", pod.here(ini));
-    let read: Value = serde_json::from_str(&printed(&php(&["-d", &setting, "ask.php"], &pod.path("")))).unwrap();
+    let read: Value =
+        serde_json::from_str(&printed(&php(&["-d", &setting, "ask.php"], &pod.path("")))).unwrap();
     let all = "it's of \\all";
     let names = json!({ "": all, "base": "of base", "other": all, "en": "of base", "de": "of de", "fr": all });
     assert_eq!(read, json!([names, "of the database", "", 0]));
@@ -87,6 +103,8 @@ fn a_value_wins_over_the_database_and_a_narrower_one_over_a_wider() {
 #[test]
 fn a_shop_without_values_has_no_class_of_ours() {
     let files = files("azure", |shop, _| shop.spec.config.values.clear());
-    assert!(!files.contains_key("LongshoreConfig.php") && !files["local.xml"].contains("Longshore"));
+    assert!(
+        !files.contains_key("LongshoreConfig.php") && !files["local.xml"].contains("Longshore")
+    );
     assert!(!files["shop.ini"].contains("include_path"));
 }

@@ -22,23 +22,38 @@ impl Edge {
     /// Looks at every shop anew; gives those of which something else is true now.
     pub(super) fn settle(&mut self, now: Timestamp) -> BTreeSet<String> {
         self.compare(now);
-        let new: BTreeMap<_, _> = self.shops().filter_map(|(shop, site)| Some((shop.clone(), self.of(shop, site, now)?))).collect();
-        let changed: BTreeSet<_> =
-            new.iter().filter(|(shop, found)| self.programmed.get(*shop) != Some(found)).map(|(shop, _)| shop.clone()).collect();
+        let new: BTreeMap<_, _> = self
+            .shops()
+            .filter_map(|(shop, site)| Some((shop.clone(), self.of(shop, site, now)?)))
+            .collect();
+        let changed: BTreeSet<_> = new
+            .iter()
+            .filter(|(shop, found)| self.programmed.get(*shop) != Some(found))
+            .map(|(shop, _)| shop.clone())
+            .collect();
         self.programmed = new;
         changed
     }
 
     /// `None` while nobody can tell yet, as its shards are about to be written.
     fn of(&self, shop: &str, site: &Site, now: Timestamp) -> Option<Programmed> {
-        let shards: Vec<&Wanted> = site.shards().filter_map(|shard| self.wanted.get(&shard_name(shard))).collect();
-        let late = |shard: &&Wanted| shard.differs.is_some_and(|since| now.duration_since(since) > LATE);
+        let shards: Vec<&Wanted> = site
+            .shards()
+            .filter_map(|shard| self.wanted.get(&shard_name(shard)))
+            .collect();
+        let late = |shard: &&Wanted| {
+            shard
+                .differs
+                .is_some_and(|since| now.duration_since(since) > LATE)
+        };
         if shards.iter().all(|shard| shard.differs.is_none()) {
             Some(Programmed::Yes)
         } else if shards.iter().any(late) {
             Some(Programmed::No(
                 "NotWritten",
-                self.problem.as_ref().map_or_else(|| "its maps are not written".to_owned(), Problem::to_string),
+                self.problem
+                    .as_ref()
+                    .map_or_else(|| "its maps are not written".to_owned(), Problem::to_string),
             ))
         } else {
             self.programmed.get(shop).cloned()
@@ -47,13 +62,20 @@ impl Edge {
 }
 
 /// Reasons of the condition.
-const REASONS: [&str; 5] = ["Programmed", "HostClaimed", "NotWritten", "MapsHeld", "NotAccepted"];
+const REASONS: [&str; 5] = [
+    "Programmed",
+    "HostClaimed",
+    "NotWritten",
+    "MapsHeld",
+    "NotAccepted",
+];
 
 /// Whether visitors get to the shop, as far as anybody said so; `None` where it has no route.
 pub(in crate::run) fn said(shop: &Shop, state: &State) -> Option<Said> {
     let class = state.fleet.classes.get(&shop.spec.class)?;
     match Site::of(shop, class) {
-        // While nobody can tell, what was said before stays: a restart would write every status twice.
+        // While nobody can tell, what was said before stays: a restart would write every status
+        // twice.
         Some(site) => mapped(shop, &site, state).or_else(|| before(shop)),
         None if assign::served(shop) => Some(routed(shop, state)),
         None => None,
@@ -61,7 +83,12 @@ pub(in crate::run) fn said(shop: &Shop, state: &State) -> Option<Said> {
 }
 
 fn before(shop: &Shop) -> Option<Said> {
-    let old = shop.status.as_ref()?.conditions.iter().find(|condition| condition.kind == KIND)?;
+    let old = shop
+        .status
+        .as_ref()?
+        .conditions
+        .iter()
+        .find(|condition| condition.kind == KIND)?;
     let reason = REASONS.into_iter().find(|reason| *reason == old.reason)?;
     Some((old.status, reason, old.message.clone()))
 }
@@ -77,20 +104,28 @@ fn mapped(shop: &Shop, site: &Site, State { edge, claims, .. }: &State) -> Optio
             Programmed::No(reason, message) => Some((Truth::False, reason, message.clone())),
         },
         // The maps are made of what the shop was, or of nothing since this process started.
-        (Some(problem), false) if !edge.wanted.is_empty() => Some((Truth::False, "MapsHeld", problem.to_string())),
+        (Some(problem), false) if !edge.wanted.is_empty() => {
+            Some((Truth::False, "MapsHeld", problem.to_string()))
+        }
         _ => None,
     }
 }
 
 /// What the controllers of its Ingress or `HTTPRoutes` say: the worst of it.
 fn routed(shop: &Shop, state: &State) -> Said {
-    let routes = state.routes.get(shop.metadata.name.as_deref().unwrap_or_default());
+    let routes = state
+        .routes
+        .get(shop.metadata.name.as_deref().unwrap_or_default());
     let all: Vec<_> = routes.into_iter().flatten().collect();
     if let Some((name, (_, why))) = all.iter().find(|(_, (truth, _))| *truth == Truth::False) {
         return (Truth::False, "NotAccepted", format!("{name}: {why}"));
     }
     if all.is_empty() || all.iter().any(|(_, (truth, _))| *truth != Truth::True) {
-        return (Truth::Unknown, "NotReported", "no controller has said yet that it serves the shop's routes".to_owned());
+        return (
+            Truth::Unknown,
+            "NotReported",
+            "no controller has said yet that it serves the shop's routes".to_owned(),
+        );
     }
     (Truth::True, "Programmed", String::new())
 }

@@ -1,4 +1,5 @@
-//! What is known of the maps: the shards in the cluster, how they should be, and of which sites that was made.
+//! What is known of the maps: the shards in the cluster, how they should be, and of which sites
+//! that was made.
 
 use super::Problem;
 use crate::run::Controller;
@@ -31,11 +32,13 @@ pub(in crate::run) enum Programmed {
 pub(crate) struct Edge {
     /// Shards in the cluster, by name.
     live: BTreeMap<String, Live>,
-    /// Versions that we wrote: a ConfigMap has no generation by which to tell that somebody changed it.
+    /// Versions that we wrote: a ConfigMap has no generation by which to tell that somebody
+    /// changed it.
     ours: BTreeMap<String, String>,
     /// Shards as they should be, by name; none before the first pass.
     pub(super) wanted: BTreeMap<String, Wanted>,
-    /// What they were made of: a shop that left the registry keeps its lines until it is taken down.
+    /// What they were made of: a shop that left the registry keeps its lines until it is taken
+    /// down.
     sites: BTreeMap<String, Site>,
     /// Shops of which it was known once whether they have a part in the maps.
     seen: BTreeSet<String>,
@@ -79,7 +82,13 @@ impl Edge {
         let old = std::mem::take(&mut self.wanted);
         let wanted = |shard: &Object| {
             let differs = old.get(&shard.identity().name).and_then(|old| old.differs);
-            (shard.identity().name.clone(), Wanted { digest: shard.digest(), differs })
+            (
+                shard.identity().name.clone(),
+                Wanted {
+                    digest: shard.digest(),
+                    differs,
+                },
+            )
         };
         self.wanted = shards.iter().map(wanted).collect();
     }
@@ -90,14 +99,17 @@ impl Edge {
     }
 
     pub(super) fn has(&self, name: &str, digest: Sha256) -> bool {
-        let Some(live) = self.live.get(name) else { return false };
+        let Some(live) = self.live.get(name) else {
+            return false;
+        };
         live.applied == Some(digest) && self.ours.get(name).is_none_or(|ours| *ours == live.version)
     }
 
     /// What we wrote.
     pub(super) fn wrote(&mut self, written: Vec<(Identity, Live)>) {
         for (identity, live) in written {
-            self.ours.insert(identity.name.clone(), live.version.clone());
+            self.ours
+                .insert(identity.name.clone(), live.version.clone());
             self.live.insert(identity.name, live);
         }
     }
@@ -112,7 +124,11 @@ impl Edge {
     pub(super) fn compare(&mut self, now: Timestamp) {
         let mut wanted = std::mem::take(&mut self.wanted);
         for (name, shard) in &mut wanted {
-            shard.differs = if self.has(name, shard.digest) { None } else { shard.differs.or(Some(now)) };
+            shard.differs = if self.has(name, shard.digest) {
+                None
+            } else {
+                shard.differs.or(Some(now))
+            };
         }
         self.wanted = wanted;
     }
@@ -121,13 +137,20 @@ impl Edge {
 /// Whether an object is a shard; its name then.
 fn shard(identity: &Identity) -> Option<&str> {
     let there = identity.kind == "ConfigMap" && identity.namespace.as_deref() == Some(NAMESPACE);
-    (there && (0..SHARDS).any(|number| shard_name(number) == identity.name)).then_some(&identity.name)
+    (there && (0..SHARDS).any(|number| shard_name(number) == identity.name))
+        .then_some(&identity.name)
 }
 
 /// Takes in an object that is watched, where it is a shard.
 pub(in crate::run) fn took(controller: &Controller, object: &Found) {
-    let Some(name) = shard(&object.identity) else { return };
-    let old = controller.lock().edge.live.insert(name.to_owned(), object.live.clone());
+    let Some(name) = shard(&object.identity) else {
+        return;
+    };
+    let old = controller
+        .lock()
+        .edge
+        .live
+        .insert(name.to_owned(), object.live.clone());
     if old.is_none_or(|old| old.version != object.live.version) {
         controller.edge.notify_one();
     }

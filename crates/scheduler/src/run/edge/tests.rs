@@ -31,7 +31,11 @@ fn shop(state: &mut State, name: &str, class: &str, host: &str) {
 fn fleet() -> State {
     let mut state = State::default();
     class(&mut state, "mapped", &json!({ "map": { "weight": 100 } }));
-    class(&mut state, "ingress", &json!({ "ingress": { "className": "nginx" } }));
+    class(
+        &mut state,
+        "ingress",
+        &json!({ "ingress": { "className": "nginx" } }),
+    );
     shop(&mut state, "a", "mapped", "www.a.example");
     shop(&mut state, "b", "mapped", "www.b.example");
     shop(&mut state, "c", "ingress", "www.c.example");
@@ -47,10 +51,26 @@ fn pass(state: &mut State) -> Vec<String> {
     let sites = sites(state, now()).unwrap();
     let shards = edge::maps(sites.iter().map(|(shop, site)| (shop.as_str(), site))).unwrap();
     state.edge.want(sites, &shards);
-    let differ: Vec<&Object> = shards.iter().filter(|shard| !state.edge.holds(shard)).collect();
-    let written: Vec<(Identity, Live)> =
-        differ.iter().map(|shard| (shard.identity().clone(), Live { applied: Some(shard.digest()), ..live("x", now()) })).collect();
-    let names = differ.iter().map(|shard| shard.identity().name.clone()).collect();
+    let differ: Vec<&Object> = shards
+        .iter()
+        .filter(|shard| !state.edge.holds(shard))
+        .collect();
+    let written: Vec<(Identity, Live)> = differ
+        .iter()
+        .map(|shard| {
+            (
+                shard.identity().clone(),
+                Live {
+                    applied: Some(shard.digest()),
+                    ..live("x", now())
+                },
+            )
+        })
+        .collect();
+    let names = differ
+        .iter()
+        .map(|shard| shard.identity().name.clone())
+        .collect();
     state.edge.wrote(written);
     state.edge.settle(now());
     names
@@ -67,9 +87,16 @@ fn nothing_is_written_twice_and_one_host_is_one_shard() {
     assert_eq!(pass(&mut state).len(), 64);
     assert_eq!(pass(&mut state), Vec::<String>::new());
     assert_eq!(said_of(&state, "a"), Some((Truth::True, "Programmed")));
-    assert_eq!(said_of(&state, "c"), Some((Truth::Unknown, "NotReported")), "its Ingress has a controller of its own");
+    assert_eq!(
+        said_of(&state, "c"),
+        Some((Truth::Unknown, "NotReported")),
+        "its Ingress has a controller of its own"
+    );
     shop(&mut state, "d", "mapped", "www.d.example");
-    assert_eq!(pass(&mut state), [edge::shard_name(edge::shard_of("www.d.example"))]);
+    assert_eq!(
+        pass(&mut state),
+        [edge::shard_name(edge::shard_of("www.d.example"))]
+    );
 }
 
 #[test]
@@ -77,19 +104,29 @@ fn a_shop_that_left_the_registry_keeps_its_lines_until_it_is_taken_down() {
     let mut state = fleet();
     pass(&mut state);
     state.only(&BTreeSet::new());
-    assert_eq!(pass(&mut state), Vec::<String>::new(), "an empty registry changes nothing");
+    assert_eq!(
+        pass(&mut state),
+        Vec::<String>::new(),
+        "an empty registry changes nothing"
+    );
     // Another shop has one of their hosts once it is taken down.
     shop(&mut state, "0", "mapped", "www.a.example");
     assert_eq!(pass(&mut state), Vec::<String>::new());
     state.world.remove("a");
-    assert_eq!(pass(&mut state), [edge::shard_name(edge::shard_of("www.a.example"))]);
+    assert_eq!(
+        pass(&mut state),
+        [edge::shard_name(edge::shard_of("www.a.example"))]
+    );
 }
 
 #[test]
 fn hosts_that_nobody_knows_hold_the_maps() {
     let mut state = fleet();
     state.left("a");
-    assert_eq!(sites(&state, now()), Err(Problem::Unknown(vec!["a".to_owned()])));
+    assert_eq!(
+        sites(&state, now()),
+        Err(Problem::Unknown(vec!["a".to_owned()]))
+    );
 }
 
 #[test]
@@ -100,7 +137,10 @@ fn the_newcomer_to_a_host_is_told_and_the_maps_go_on() {
     // Also to one that another class routes by an Ingress.
     shop(&mut state, "e", "mapped", "www.c.example");
     shop(&mut state, "f", "mapped", "www.f.example");
-    assert_eq!(pass(&mut state), [edge::shard_name(edge::shard_of("www.f.example"))]);
+    assert_eq!(
+        pass(&mut state),
+        [edge::shard_name(edge::shard_of("www.f.example"))]
+    );
     for (name, expected) in [
         ("a", (Truth::True, "Programmed")),
         ("b", (Truth::True, "Programmed")),
@@ -119,6 +159,8 @@ fn a_shard_that_is_late_is_told_and_one_that_is_about_to_be_written_is_not() {
     state.edge.lose("www.a.example");
     state.edge.settle(now());
     assert_eq!(said_of(&state, "a"), Some((Truth::True, "Programmed")));
-    state.edge.settle(now() + jiff::SignedDuration::from_mins(2));
+    state
+        .edge
+        .settle(now() + jiff::SignedDuration::from_mins(2));
     assert_eq!(said_of(&state, "a"), Some((Truth::False, "NotWritten")));
 }

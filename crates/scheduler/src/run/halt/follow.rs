@@ -19,7 +19,9 @@ pub(in crate::run) async fn follow(controller: Arc<Controller>, stop: Cancellati
     loop {
         let answer = look(&controller).await;
         match (&answer, known) {
-            (Err(error), true) => warn!(error = %runtime::Chain(error), "the halt cannot be read; no shop is moved until it can"),
+            (Err(error), true) => {
+                warn!(error = %runtime::Chain(error), "the halt cannot be read; no shop is moved until it can")
+            }
             (Ok(()), false) => {
                 info!("the halt can be read again");
                 // What waited for it, such as a migration, goes on.
@@ -39,9 +41,13 @@ pub(in crate::run) async fn follow(controller: Arc<Controller>, stop: Cancellati
 }
 
 async fn look(controller: &Controller) -> Result<(), ApiError> {
-    let api: Api<ConfigMap> = Api::namespaced(controller.cluster.client(), &controller.settings.namespace);
+    let api: Api<ConfigMap> =
+        Api::namespaced(controller.cluster.client(), &controller.settings.namespace);
     let at = Instant::now();
-    let found = controller.cluster.once(&format!("get ConfigMap {HALT}"), || api.get_opt(HALT)).await?;
+    let found = controller
+        .cluster
+        .once(&format!("get ConfigMap {HALT}"), || api.get_opt(HALT))
+        .await?;
     // First what stops writers, then those who are told to stop.
     controller.halt.read(at, found.is_some());
     controller.halted(found.as_ref().map(sentence));
@@ -50,7 +56,12 @@ async fn look(controller: &Controller) -> Result<(), ApiError> {
 
 /// Who halted, and why.
 fn sentence(halt: &ConfigMap) -> String {
-    let text = |key: &str| halt.data.as_ref().and_then(|data| data.get(key)).map_or("somebody", String::as_str);
+    let text = |key: &str| {
+        halt.data
+            .as_ref()
+            .and_then(|data| data.get(key))
+            .map_or("somebody", String::as_str)
+    };
     format!("halted by {}: {}", text("by"), text("why"))
 }
 
@@ -60,9 +71,16 @@ mod tests {
 
     #[test]
     fn a_halt_says_who_and_why() {
-        let data = [("by", "anna"), ("why", "checkout fails")].map(|(key, value)| (key.to_owned(), value.to_owned()));
-        let halt = ConfigMap { data: Some(data.into()), ..ConfigMap::default() };
+        let data = [("by", "anna"), ("why", "checkout fails")]
+            .map(|(key, value)| (key.to_owned(), value.to_owned()));
+        let halt = ConfigMap {
+            data: Some(data.into()),
+            ..ConfigMap::default()
+        };
         assert_eq!(sentence(&halt), "halted by anna: checkout fails");
-        assert_eq!(sentence(&ConfigMap::default()), "halted by somebody: somebody");
+        assert_eq!(
+            sentence(&ConfigMap::default()),
+            "halted by somebody: somebody"
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! Objects that are as they should be when they are as we wrote them: watched by their metadata alone.
+//! Objects that are as they should be when they are as we wrote them: watched by their metadata
+//! alone.
 
 use super::{config, follow, kept, replace};
 use crate::run::{Controller, edge, queue::Priority};
@@ -11,9 +12,16 @@ use kube::{
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
-pub(in crate::run) async fn objects(controller: Arc<Controller>, kind: &'static Kind, stop: CancellationToken) {
-    let api: Api<PartialObjectMeta<DynamicObject>> = Api::all_with(controller.cluster.client(), &kind.resource());
-    let stream = kept(watcher(api, config().labels(OURS)), |item| Found::of(kind, item.metadata));
+pub(in crate::run) async fn objects(
+    controller: Arc<Controller>,
+    kind: &'static Kind,
+    stop: CancellationToken,
+) {
+    let api: Api<PartialObjectMeta<DynamicObject>> =
+        Api::all_with(controller.cluster.client(), &kind.resource());
+    let stream = kept(watcher(api, config().labels(OURS)), |item| {
+        Found::of(kind, item.metadata)
+    });
     let one = |object: Found| {
         edge::took(&controller, &object);
         if let Some((shop, identity, live)) = object.of_shop()
@@ -24,7 +32,11 @@ pub(in crate::run) async fn objects(controller: Arc<Controller>, kind: &'static 
     };
     let all = |objects: Vec<Found>| {
         edge::listed(&controller, kind, &objects);
-        replace(&controller, kind, objects.into_iter().filter_map(Found::of_shop).collect());
+        replace(
+            &controller,
+            kind,
+            objects.into_iter().filter_map(Found::of_shop).collect(),
+        );
     };
     let gone = |object: Found| {
         edge::gone(&controller, &object);

@@ -12,11 +12,19 @@ use kube::{api::Api, runtime::watcher};
 use std::{collections::BTreeSet, sync::Arc};
 use tokio_util::sync::CancellationToken;
 
-pub(in crate::run) async fn workloads(controller: Arc<Controller>, kind: &'static Kind, end: CancellationToken) {
+pub(in crate::run) async fn workloads(
+    controller: Arc<Controller>,
+    kind: &'static Kind,
+    end: CancellationToken,
+) {
     let api: Api<Observed> = Api::all_with(controller.cluster.client(), &kind.resource());
-    let stream = kept(watcher(api, config().labels(OURS)), |object| Workload::of(kind, object));
+    let stream = kept(watcher(api, config().labels(OURS)), |object| {
+        Workload::of(kind, object)
+    });
     let one = |object: Workload| {
-        let Some(shop) = object.found.shop.clone() else { return builds::took(&mut controller.lock(), &object) };
+        let Some(shop) = object.found.shop.clone() else {
+            return builds::took(&mut controller.lock(), &object);
+        };
         let mut state = controller.lock();
         let changed = status(&mut state, &shop, &object);
         let news = state.see(&shop, object.found.identity, object.found.live);
@@ -39,10 +47,22 @@ pub(in crate::run) async fn workloads(controller: Arc<Controller>, kind: &'stati
                 changed.insert(shop.clone());
             }
         }
-        let listed = objects.iter().filter_map(|object| Some((object.found.shop.clone()?, object.found.identity.name.clone())));
+        let listed = objects.iter().filter_map(|object| {
+            Some((
+                object.found.shop.clone()?,
+                object.found.identity.name.clone(),
+            ))
+        });
         state.forget(kind.name, &listed.collect());
         drop(state);
-        replace(&controller, kind, objects.into_iter().filter_map(|object| object.found.of_shop()).collect());
+        replace(
+            &controller,
+            kind,
+            objects
+                .into_iter()
+                .filter_map(|object| object.found.of_shop())
+                .collect(),
+        );
         if controller.complete() {
             for shop in &changed {
                 controller.ask(shop, Priority::Normal);
@@ -51,7 +71,9 @@ pub(in crate::run) async fn workloads(controller: Arc<Controller>, kind: &'stati
     };
     let gone = |object: Workload| {
         builds::gone(&mut controller.lock(), &object);
-        let Some((shop, identity, _)) = object.found.of_shop() else { return };
+        let Some((shop, identity, _)) = object.found.of_shop() else {
+            return;
+        };
         let mut state = controller.lock();
         match identity.kind.as_ref() {
             "Deployment" if identity.name == "web" => drop(state.pods.remove(&shop)),
@@ -59,7 +81,12 @@ pub(in crate::run) async fn workloads(controller: Arc<Controller>, kind: &'stati
             // Who deletes a Job that failed wants another one.
             "Job" => state.forget_job(&shop, &identity.name),
             "CronJob" => drop(state.backups.remove(&shop)),
-            "Ingress" | "HTTPRoute" => drop(state.routes.get_mut(&shop).map(|routes| routes.remove(&identity.name))),
+            "Ingress" | "HTTPRoute" => drop(
+                state
+                    .routes
+                    .get_mut(&shop)
+                    .map(|routes| routes.remove(&identity.name)),
+            ),
             _ => {}
         }
         state.gone(&shop, &identity);
@@ -71,7 +98,12 @@ pub(in crate::run) async fn workloads(controller: Arc<Controller>, kind: &'stati
 
 /// How a Job goes.
 pub(in crate::run) fn progress(job: &Workload) -> Progress {
-    let ended = |kind: &str| job.status.conditions.iter().any(|condition| condition.kind == kind && condition.status == "True");
+    let ended = |kind: &str| {
+        job.status
+            .conditions
+            .iter()
+            .any(|condition| condition.kind == kind && condition.status == "True")
+    };
     match (ended("Complete"), ended("Failed")) {
         (true, _) => Progress::Done,
         (_, true) => Progress::Failed,
@@ -83,13 +115,21 @@ pub(in crate::run) fn progress(job: &Workload) -> Progress {
 fn status(state: &mut State, shop: &str, object: &Workload) -> bool {
     let identity = &object.found.identity;
     let wanted = object.spec.replicas.unwrap_or(1);
-    let current = object.status.observed_generation >= object.found.live.generation.unwrap_or_default();
+    let current =
+        object.status.observed_generation >= object.found.live.generation.unwrap_or_default();
     match (identity.kind.as_ref(), identity.name.as_str()) {
         ("Deployment", "web") => {
-            let pods = Pods { wanted, ready: object.status.ready_replicas, updated: object.status.updated_replicas, current };
+            let pods = Pods {
+                wanted,
+                ready: object.status.ready_replicas,
+                updated: object.status.updated_replicas,
+                current,
+            };
             state.pods.insert(shop.to_owned(), pods) != Some(pods)
         }
-        ("Deployment", "cron") if wanted == 0 && object.status.replicas == 0 && current => state.crons.remove(shop),
+        ("Deployment", "cron") if wanted == 0 && object.status.replicas == 0 && current => {
+            state.crons.remove(shop)
+        }
         ("Deployment", "cron") => state.crons.insert(shop.to_owned()),
         ("Ingress" | "HTTPRoute", name) => {
             let route = object.status.route();
@@ -99,13 +139,29 @@ fn status(state: &mut State, shop: &str, object: &Workload) -> bool {
         ("Job", name) => {
             let progress = progress(object);
             if name.starts_with(LAST_BACKUP) {
-                return state.last_backups.entry(shop.to_owned()).or_default().insert(name.to_owned(), progress) != Some(progress);
+                return state
+                    .last_backups
+                    .entry(shop.to_owned())
+                    .or_default()
+                    .insert(name.to_owned(), progress)
+                    != Some(progress);
             }
-            let Some(sequence) = migration(name) else { return false };
-            state.migrations.entry(shop.to_owned()).or_default().insert(sequence, progress) != Some(progress)
+            let Some(sequence) = migration(name) else {
+                return false;
+            };
+            state
+                .migrations
+                .entry(shop.to_owned())
+                .or_default()
+                .insert(sequence, progress)
+                != Some(progress)
         }
         ("CronJob", "backup") => {
-            let last = object.status.last_successful_time.as_ref().map(|time| time.0);
+            let last = object
+                .status
+                .last_successful_time
+                .as_ref()
+                .map(|time| time.0);
             state.backups.insert(shop.to_owned(), last) != Some(last)
         }
         _ => false,

@@ -52,7 +52,11 @@ impl Reply {
 
     /// An answer that announces `length` bytes and sends those of `body`.
     pub(super) fn announcing(length: usize, status: &str, headers: &[&str], body: &str) -> Self {
-        Self::raw(status, &[headers, &[&format!("Content-Length: {length}")]].concat(), body)
+        Self::raw(
+            status,
+            &[headers, &[&format!("Content-Length: {length}")]].concat(),
+            body,
+        )
     }
 
     pub(super) fn raw(status: &str, headers: &[&str], body: &str) -> Self {
@@ -61,17 +65,27 @@ impl Reply {
             write!(text, "{header}\r\n").unwrap();
         }
         write!(text, "\r\n{body}").unwrap();
-        Self { bytes: text.into_bytes(), end: End::Close }
+        Self {
+            bytes: text.into_bytes(),
+            end: End::Close,
+        }
     }
 
     /// No answer at all.
     pub(super) fn none() -> Self {
-        Self { bytes: Vec::new(), end: End::Close }
+        Self {
+            bytes: Vec::new(),
+            end: End::Close,
+        }
     }
 
     /// An error with S3's document.
     pub(super) fn error(status: &str, code: &str) -> Self {
-        Self::new(status, &["Content-Type: application/xml"], &format!("<Error><Code>{code}</Code><Message>no</Message></Error>"))
+        Self::new(
+            status,
+            &["Content-Type: application/xml"],
+            &format!("<Error><Code>{code}</Code><Message>no</Message></Error>"),
+        )
     }
 
     /// The bytes of `all` from `from` on, as the answer to a range up to its end.
@@ -81,9 +95,18 @@ impl Reply {
 
     /// The same, of which nothing is sent from `until` on.
     pub(super) fn cut(all: &str, from: usize, until: usize, etag: &str) -> Self {
-        let range = format!("Content-Range: bytes {from}-{}/{}", all.len() - 1, all.len());
+        let range = format!(
+            "Content-Range: bytes {from}-{}/{}",
+            all.len() - 1,
+            all.len()
+        );
         let etag = format!("ETag: \"{etag}\"");
-        Self::announcing(all.len() - from, "206 Partial Content", &[&range, &etag], &all[from..until])
+        Self::announcing(
+            all.len() - from,
+            "206 Partial Content",
+            &[&range, &etag],
+            &all[from..until],
+        )
     }
 
     pub(super) fn then(mut self, end: End) -> Self {
@@ -101,7 +124,9 @@ pub(super) struct Server {
 
 impl Server {
     /// Answers each request as `reply` says of it and of how many came before it.
-    pub(super) async fn start(reply: impl Fn(&Request, usize) -> Reply + Send + Sync + 'static) -> Self {
+    pub(super) async fn start(
+        reply: impl Fn(&Request, usize) -> Reply + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let requests = Arc::new(Mutex::new(Vec::new()));
@@ -113,7 +138,11 @@ impl Server {
                 connections.spawn(connection(stream, Arc::clone(&log), Arc::clone(&reply)));
             }
         });
-        Self { endpoint, requests, _tasks: tasks }
+        Self {
+            endpoint,
+            requests,
+            _tasks: tasks,
+        }
     }
 
     /// Answers with one of `replies` after the other, and with the last for ever.
@@ -126,8 +155,14 @@ impl Server {
     }
 }
 
-async fn connection(mut stream: TcpStream, log: Arc<Mutex<Vec<Request>>>, reply: Arc<impl Fn(&Request, usize) -> Reply>) {
-    let Some(request) = read(&mut stream).await else { return };
+async fn connection(
+    mut stream: TcpStream,
+    log: Arc<Mutex<Vec<Request>>>,
+    reply: Arc<impl Fn(&Request, usize) -> Reply>,
+) {
+    let Some(request) = read(&mut stream).await else {
+        return;
+    };
     let reply = {
         let mut log = log.lock().unwrap();
         let reply = reply(&request, log.len());
@@ -161,11 +196,21 @@ async fn read(stream: &mut TcpStream) -> Option<Request> {
     let text = String::from_utf8(bytes[..end].to_vec()).unwrap();
     let head = text.to_lowercase();
     if head.contains("expect: 100-continue") {
-        stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await.ok()?;
+        stream
+            .write_all(b"HTTP/1.1 100 Continue\r\n\r\n")
+            .await
+            .ok()?;
     }
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).map_or(0, |length| length.parse().unwrap());
+    let length = head
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length: "))
+        .map_or(0, |length| length.parse().unwrap());
     while bytes.len() < end + length {
         (stream.read_buf(&mut bytes).await.ok()? > 0).then_some(())?;
     }
-    Some(Request { line: text.lines().next()?.to_owned(), head, body: bytes.split_off(end).into() })
+    Some(Request {
+        line: text.lines().next()?.to_owned(),
+        head,
+        body: bytes.split_off(end).into(),
+    })
 }

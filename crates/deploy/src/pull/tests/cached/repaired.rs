@@ -13,7 +13,10 @@ async fn a_tree_is_repaired_from_the_cache_while_the_store_is_down() {
             let path = lab.directory.path().join("release.json");
             fs::write(&path, object).unwrap();
             lab.pull_with(|settings| {
-                settings.cache = Some(cache::Settings { directory: lab.cache(), limit: cache::LIMIT });
+                settings.cache = Some(cache::Settings {
+                    directory: lab.cache(),
+                    limit: cache::LIMIT,
+                });
                 if from_file {
                     settings.source = Source::File(path);
                 }
@@ -24,12 +27,26 @@ async fn a_tree_is_repaired_from_the_cache_while_the_store_is_down() {
             let (file, settings) = (lab.current().join("lib/7/7.php"), lab.settings());
             let whole = fs::read(&file).unwrap();
             fs::write(&file, "changed").unwrap();
-            let cache = Some(cache::Settings { directory: lab.cache(), limit: cache::LIMIT });
-            let settings = Settings { cache, deadline: Duration::from_secs(8), ..settings };
+            let cache = Some(cache::Settings {
+                directory: lab.cache(),
+                limit: cache::LIMIT,
+            });
+            let settings = Settings {
+                cache,
+                deadline: Duration::from_secs(8),
+                ..settings
+            };
             let follower = crate::pull::Follower::new(settings, Arc::clone(&lab.store));
             let damaged = std::collections::BTreeSet::from(["lib/7/7.php".parse().unwrap()]);
-            follower.repair(damaged, at(NOW + 1), std::future::pending()).await.unwrap();
-            assert_eq!(fs::read(&file).unwrap(), whole, "{says:?}, from a file: {from_file}");
+            follower
+                .repair(damaged, at(NOW + 1), std::future::pending())
+                .await
+                .unwrap();
+            assert_eq!(
+                fs::read(&file).unwrap(),
+                whole,
+                "{says:?}, from a file: {from_file}"
+            );
         }
     }
 }
