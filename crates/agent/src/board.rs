@@ -301,7 +301,7 @@ impl Board {
                 state: PageState::Unknown,
                 problem: None,
                 at: None,
-            })
+            });
         });
     }
 

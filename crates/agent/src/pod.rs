@@ -288,7 +288,7 @@ impl Shop for Pod {
                 // What the release did to php-fpm, perhaps. The release before is asked once it is
                 // active.
                 Err(error) => {
-                    warn!(error = %runtime::Chain(&error), "the release before is not asked")
+                    warn!(error = %runtime::Chain(&error), "the release before is not asked");
                 }
             }
         }

@@ -206,7 +206,7 @@ impl Place<'_> {
                     return Ok(child.into());
                 }
                 Err(Errno::NOTDIR | Errno::LOOP) if self.owner == Owner::Shop => {
-                    remove_stranger(directory, name, shown)?
+                    remove_stranger(directory, name, shown)?;
                 }
                 Err(Errno::NOTDIR | Errno::LOOP) => break,
                 // Removed in between.

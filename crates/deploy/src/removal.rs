@@ -97,7 +97,7 @@ impl Pass<'_> {
             path.push(name);
             match entry.file_type() {
                 FileType::RegularFile | FileType::Symlink => {
-                    self.gone(directory, name, AtFlags::empty(), path)?
+                    self.gone(directory, name, AtFlags::empty(), path)?;
                 }
                 _ => self.entry(directory, name, path, depth)?,
             }

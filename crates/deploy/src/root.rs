@@ -339,7 +339,7 @@ impl ReleaseRoot {
                     removed.push(short);
                 }
                 Removal::Mounted(mount) => {
-                    tracing::warn!(path = %mount.display(), "an old tree stays: something is mounted in it")
+                    tracing::warn!(path = %mount.display(), "an old tree stays: something is mounted in it");
                 }
             }
         }

@@ -260,7 +260,7 @@ impl Keeper {
                         );
                     }
                     Ok(Plan::Refuse(refusal)) => {
-                        self.report.say(Health::Failed, Some(refusal.to_string()))
+                        self.report.say(Health::Failed, Some(refusal.to_string()));
                     }
                     Err(trouble) => self.report.say(Health::Failed, Some(trouble.to_string())),
                 }

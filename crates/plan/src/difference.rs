@@ -86,7 +86,7 @@ fn walk(path: &str, before: Option<&Value>, after: Option<&Value>, fields: &mut 
             }
         }
         (Some(Value::Array(before)), Some(Value::Array(after))) => {
-            lists(path, before, after, fields)
+            lists(path, before, after, fields);
         }
         (before, after) if before == after => {}
         (before, after) => fields.push(Field {

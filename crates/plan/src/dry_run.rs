@@ -167,7 +167,7 @@ fn sort<'a>(
         });
         match before.and_then(|before| alike::predicted(&steps, &before, &live)) {
             Some(changes) => {
-                foreseen.push((alike::kind(&name, &changes), ((name, found, live), changes)))
+                foreseen.push((alike::kind(&name, &changes), ((name, found, live), changes)));
             }
             None => unknown.push((name, found, live)),
         }

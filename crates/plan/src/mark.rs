@@ -30,7 +30,7 @@ pub fn moved(shown: &Plan, now: &Plan) -> Result<(), Moved> {
         match after.get(identity) {
             None => differences.push(format!("{identity}: needs nothing any more")),
             Some(other) if basis(change) != basis(other) => {
-                differences.push(format!("{identity}: {}", why(change, other)))
+                differences.push(format!("{identity}: {}", why(change, other)));
             }
             Some(_) => {}
         }

@@ -146,7 +146,7 @@ impl Look<'_> {
             (Some("array"), Value::Array(items)) => self.array(path, schema, items),
             (Some("string"), Value::String(text)) => self.string(path, schema, text),
             (Some("integer"), Value::Number(number)) if number.is_i64() || number.is_u64() => {
-                self.number(path, schema, value)
+                self.number(path, schema, value);
             }
             (Some("number"), Value::Number(_)) => self.number(path, schema, value),
             (Some("boolean"), Value::Bool(_)) | (None, _) => {}

@@ -181,11 +181,11 @@ impl<W: io::Write> io::Write for OneLine<W> {
                 Format::Text if sign == '\u{1b}' && self.colours => shown.push(sign),
                 // Writing to a String never fails.
                 Format::Text if is_moving(sign) => {
-                    write!(shown, "{}", sign.escape_unicode()).unwrap_or_default()
+                    write!(shown, "{}", sign.escape_unicode()).unwrap_or_default();
                 }
                 // All of them have four digits; a reader of JSON gets the sign itself.
                 Format::Json if is_moving(sign) => {
-                    write!(shown, "\\u{:04x}", u32::from(sign)).unwrap_or_default()
+                    write!(shown, "\\u{:04x}", u32::from(sign)).unwrap_or_default();
                 }
                 _ => shown.push(sign),
             }

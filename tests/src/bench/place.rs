@@ -105,9 +105,9 @@ impl Place {
         for entry in fs::read_dir(self.path(""))? {
             let path = entry?.path();
             if path.is_dir() {
-                fs::remove_dir_all(&path)?
+                fs::remove_dir_all(&path)?;
             } else {
-                fs::remove_file(&path)?
+                fs::remove_file(&path)?;
             }
         }
         Ok(())

@@ -144,7 +144,7 @@ impl Row {
         match result {
             Ok(()) => self.survived += 1,
             Err(problem) if self.failures.len() < 5 => {
-                self.failures.push(format!("{}: {problem}", what()))
+                self.failures.push(format!("{}: {problem}", what()));
             }
             Err(_) => {}
         }

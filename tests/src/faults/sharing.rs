@@ -341,7 +341,7 @@ pub(super) fn store_down(counts: &Counts) -> Row {
             "403",
             |rig| {
                 rig.server
-                    .fault(Fault::new(Effect::access_denied()).on(Operation::GetObject))
+                    .fault(Fault::new(Effect::access_denied()).on(Operation::GetObject));
             },
             64,
             "forbidden",

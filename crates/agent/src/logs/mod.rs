@@ -231,7 +231,7 @@ impl Followed {
                     Ok(Some(found)) => reached.push((release.clone(), path.clone(), found)),
                     Ok(None) => {}
                     Err(error) => {
-                        debug!(release, %path, %error, "a directory of logs is not followed")
+                        debug!(release, %path, %error, "a directory of logs is not followed");
                     }
                 }
             }
@@ -264,7 +264,7 @@ impl Followed {
             {
                 Ok(()) => drop(self.watched.insert(identity, file)),
                 Err(error) => {
-                    warn!(error = %runtime::Chain(&error), "a directory of logs is not watched")
+                    warn!(error = %runtime::Chain(&error), "a directory of logs is not watched");
                 }
             }
         }

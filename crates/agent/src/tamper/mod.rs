@@ -178,7 +178,7 @@ impl Guard {
                     .looked(|tamper| tamper.last_scan_at = Some(Timestamp::now()));
             }
             Err(error) => {
-                warn!(error = %runtime::Chain(&error), "the running tree cannot be scanned")
+                warn!(error = %runtime::Chain(&error), "the running tree cannot be scanned");
             }
         }
     }

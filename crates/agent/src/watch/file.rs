@@ -38,7 +38,7 @@ pub async fn watch(paths: Vec<PathBuf>, wake: Wake, heartbeat: Heartbeat, stop: 
                     told = true;
                 }
                 Err(error) => {
-                    debug!(error = %runtime::Chain(&error), "files are still not watched")
+                    debug!(error = %runtime::Chain(&error), "files are still not watched");
                 }
             }
         }

@@ -94,7 +94,7 @@ impl Cache {
         match self.objects.remove(&name(store, key)) {
             Ok(()) => warn!(key, problem, "evicted from the node cache"),
             Err(error) => {
-                warn!(key, problem, error = %chain(&error), "of no use in the node cache, and stays there")
+                warn!(key, problem, error = %chain(&error), "of no use in the node cache, and stays there");
             }
         }
     }

@@ -61,11 +61,11 @@ impl Writer {
         for Entry { path, kind } in entries {
             match kind {
                 Kind::File { size, contents } => {
-                    self.line(format_args!("f {size} {contents} {path}"))?
+                    self.line(format_args!("f {size} {contents} {path}"))?;
                 }
                 Kind::Directory => self.line(format_args!("d {path}"))?,
                 Kind::Link(target) => {
-                    self.line(format_args!("l {} {target} {path}", target.len()))?
+                    self.line(format_args!("l {} {target} {path}", target.len()))?;
                 }
             }
             self.entries += 1;

@@ -362,7 +362,7 @@ pub(crate) async fn manifest(
                 Asked::Bytes(bytes) => return Ok(release.read_manifest(&bytes)?),
                 Asked::Claimed(Claimed::Ours(claim)) => break Some(claim),
                 Asked::Claimed(Claimed::Busy) if begin.elapsed() < PATIENCE => {
-                    sleep(PAUSES.0).await
+                    sleep(PAUSES.0).await;
                 }
                 Asked::Claimed(_) => break None,
             }

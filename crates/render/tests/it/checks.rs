@@ -227,7 +227,7 @@ fn updates_autoscalers_and_times() {
 fn every_pod_has_a_policy_and_every_policy_has_pods() {
     let other = |object: &mut Value| {
         object["spec"]["template"]["metadata"]["labels"]["app.kubernetes.io/component"] =
-            json!("corn")
+            json!("corn");
     };
     rings(
         &spoilt("aws", "Deployment", "cron", other),
@@ -334,7 +334,7 @@ fn volumes_and_mounts() {
     );
     rings(&web(Box::new(deaf)), "probe", "asks port https");
     let same = |object: &mut Value| {
-        object["spec"]["template"]["spec"]["initContainers"][0]["name"] = json!("nginx")
+        object["spec"]["template"]["spec"]["initContainers"][0]["name"] = json!("nginx");
     };
     rings(&web(Box::new(same)), "container", "nginx is there twice");
 }
@@ -372,7 +372,7 @@ fn the_restricted_profile() {
         ),
     ] {
         let objects = spoilt("aws", "Deployment", "web", |object| {
-            object.pointer_mut(context).unwrap()[field] = value
+            object.pointer_mut(context).unwrap()[field] = value;
         });
         rings(
             &objects,
@@ -409,7 +409,7 @@ fn the_restricted_profile() {
         ),
     ] {
         let objects = spoilt("aws", "Deployment", "web", |object| {
-            object.pointer_mut(POD).unwrap()[field] = value
+            object.pointer_mut(POD).unwrap()[field] = value;
         });
         rings(&objects, "restricted", problem);
     }
@@ -464,7 +464,7 @@ fn the_restricted_profile() {
 fn sizes_and_names() {
     let long = "x".repeat(64);
     let renamed = spoilt("aws", "LimitRange", "shop", |object| {
-        object["metadata"]["name"] = json!(long)
+        object["metadata"]["name"] = json!(long);
     });
     rings(
         &renamed,
@@ -472,29 +472,29 @@ fn sizes_and_names() {
         "its name has 64 characters, expected 1 to 63",
     );
     let cron = spoilt("aws", "CronJob", "backup", |object| {
-        object["metadata"]["name"] = json!("b".repeat(53))
+        object["metadata"]["name"] = json!("b".repeat(53));
     });
     rings(&cron, "name", "expected 1 to 52");
     rings(
         &spoilt("aws", "LimitRange", "shop", |object| {
-            object["metadata"]["name"] = json!("Shop_")
+            object["metadata"]["name"] = json!("Shop_");
         }),
         "name",
         "not lower-case letters",
     );
     let large = spoilt("aws", "ConfigMap", "release", |object| {
-        object["data"]["x"] = json!("y".repeat(256 << 10))
+        object["data"]["x"] = json!("y".repeat(256 << 10));
     });
     rings(&large, "bytes", "over the limit of 262144");
     let labelled = spoilt("aws", "LimitRange", "shop", |object| {
-        object["metadata"]["labels"]["x"] = json!("a b")
+        object["metadata"]["labels"]["x"] = json!("a b");
     });
     rings(&labelled, "label", "x=\"a b\" is no value of a label");
     let mut twice = rendered("aws", |_, _, _| {});
     twice.push(twice[1].clone());
     rings(&twice, "twice", "there twice");
     let elsewhere = spoilt("aws", "Service", "web", |object| {
-        object["metadata"]["namespace"] = json!("shop-zzz")
+        object["metadata"]["namespace"] = json!("shop-zzz");
     });
     rings(&elsewhere, "namespace", "in several namespaces");
     rings(&elsewhere, "reference", "its namespace shop-zzz");

@@ -80,7 +80,7 @@ fn replicas_are_the_autoscalers_where_there_is_one() {
             .is_none()
     );
     let objects = rendered("aws", |shop, _, _| {
-        (shop.spec.scale.max, shop.spec.scale.idle) = (shop.spec.scale.min, None)
+        (shop.spec.scale.max, shop.spec.scale.idle) = (shop.spec.scale.min, None);
     });
     assert_eq!(find(&objects, "Deployment", "web")["spec"]["replicas"], 2);
     assert!(!has(&objects, "HorizontalPodAutoscaler", "web"));

@@ -72,7 +72,7 @@ fn php_believes_the_authorities_of_its_class_besides_the_images() {
     let own = fs::read_to_string(folder.path().join("own.pem")).unwrap();
     let asked = |authorities: Option<String>| {
         let objects = rendered("plain", |_, class, _| {
-            class.spec.php.authorities = authorities
+            class.spec.php.authorities = authorities;
         });
         let ini = file(&objects, "shop.ini")
             .unwrap()
@@ -81,7 +81,7 @@ fn php_believes_the_authorities_of_its_class_besides_the_images() {
             File::create(folder.path().join(name))
                 .unwrap()
                 .write_all(text.as_bytes())
-                .unwrap()
+                .unwrap();
         };
         write("shop.ini", ini);
         if let Some(text) = file(&objects, "authorities.pem") {

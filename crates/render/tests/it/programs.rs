@@ -125,7 +125,7 @@ fn nginx_closes_while_the_file_is_there() {
         .unwrap()
         .port();
     let objects = rendered("plain", |_, class, _| {
-        class.spec.network.edge_cidrs = vec!["127.0.0.2/32".into()]
+        class.spec.network.edge_cidrs = vec!["127.0.0.2/32".into()];
     });
     let conf = objects
         .iter()

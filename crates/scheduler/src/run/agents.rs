@@ -97,7 +97,7 @@ pub(super) async fn page(controller: &Controller, shop: &str) -> Result<Seen, Ap
         match agent.map_or(Seen::Unknown, |agent| agent.page()) {
             Seen::Works => return Ok(Seen::Works),
             Seen::Fails(why) if seen == Seen::Unknown => {
-                seen = Seen::Fails(format!("the page of pod {name}: {why}"))
+                seen = Seen::Fails(format!("the page of pod {name}: {why}"));
             }
             Seen::Fails(_) | Seen::Unknown => {}
         }

@@ -328,11 +328,11 @@ mod tests {
             assert!(flies(&state, None), "its database is not migrated");
             match change {
                 Value::Null => {
-                    state.fleet.rollouts.get_mut("r").unwrap().spec.release = "acme-44".to_owned()
+                    state.fleet.rollouts.get_mut("r").unwrap().spec.release = "acme-44".to_owned();
                 }
                 status => {
                     state.fleet.rollouts.get_mut("r").unwrap().status =
-                        serde_json::from_value(status).unwrap()
+                        serde_json::from_value(status).unwrap();
                 }
             }
             assert!(!flies(&state, None));
@@ -386,7 +386,7 @@ mod tests {
                 .status
                 .as_mut()
                 .unwrap()
-                .conditions = vec![condition]
+                .conditions = vec![condition];
         };
         conditions(&mut state, available("True"));
         assert_eq!(since(&state), NOW);

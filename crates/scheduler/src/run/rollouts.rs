@@ -428,7 +428,7 @@ async fn tell(controller: &Controller, seen: &Seen, moves: &[(String, Move)], no
                 controller.ask(&shop, Priority::Normal);
             }
             Err(error) => {
-                warn!(shop, error = %runtime::Chain(&error), "shop not told; it is tried again")
+                warn!(shop, error = %runtime::Chain(&error), "shop not told; it is tried again");
             }
         }
     }

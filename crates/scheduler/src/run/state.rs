@@ -219,7 +219,7 @@ impl State {
             }
             "Job" => {
                 self.migrations.iter_mut().for_each(|(shop, jobs)| {
-                    jobs.retain(|sequence, _| there(shop, &format!("release-{sequence}")))
+                    jobs.retain(|sequence, _| there(shop, &format!("release-{sequence}")));
                 });
                 self.last_backups
                     .iter_mut()

@@ -50,7 +50,7 @@ pub(super) fn list(tree: &Tree, prefix: &str) -> Result<Vec<Listed>, StoreError>
                     });
                 }
                 FileType::Directory if key.starts_with(prefix) || prefix.starts_with(&key) => {
-                    waiting.push(key)
+                    waiting.push(key);
                 }
                 _ => {}
             }

@@ -56,13 +56,13 @@ fn an_edit_changes_few_chunks() {
         let old = fs::read(&path).unwrap();
         let write = |bytes: &[u8]| fs::write(&path, bytes).unwrap();
         measure(&|| write(&noise(number + 1_000_000, old.len())), &|| {
-            write(&old)
+            write(&old);
         });
         measure(&|| write(&old[..old.len() / 2]), &|| write(&old));
         measure(&|| fs::remove_file(&path).unwrap(), &|| write(&old));
         let added = path.with_file_name(format!("f{number:05}a.php"));
         measure(&|| fs::write(&added, noise(7, 30_000)).unwrap(), &|| {
-            fs::remove_file(&added).unwrap()
+            fs::remove_file(&added).unwrap();
         });
     }
     let most = *counts.iter().max().unwrap();

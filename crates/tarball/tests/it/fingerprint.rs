@@ -74,7 +74,7 @@ fn a_fingerprint_changes_exactly_when_the_tarball_does() {
             &|| {
                 fs::remove_file(at("one"))
                     .and_then(|()| symlink("./two", at("one")))
-                    .unwrap()
+                    .unwrap();
             },
             &[],
             true,
@@ -92,7 +92,7 @@ fn a_fingerprint_changes_exactly_when_the_tarball_does() {
             &|| {
                 fs::remove_file(at("one"))
                     .and_then(|()| fs::remove_file(at("two")))
-                    .unwrap()
+                    .unwrap();
             },
             &[],
             false,
@@ -102,7 +102,7 @@ fn a_fingerprint_changes_exactly_when_the_tarball_does() {
             &|| {
                 fs::remove_dir(at("empty-one"))
                     .and_then(|()| fs::write(at("empty-one"), ""))
-                    .unwrap()
+                    .unwrap();
             },
             &[],
             true,

@@ -152,7 +152,7 @@ fn paths_and_links() {
         (
             "parent by ustar's prefix",
             vec![changed(b"outside", b'0', |h| {
-                h[345..347].copy_from_slice(b"..")
+                h[345..347].copy_from_slice(b"..");
             })],
             PathUnsafe,
         ),
@@ -381,7 +381,7 @@ fn types_and_extensions() {
         (
             "GNU magic",
             vec![changed(b"f", b'0', |h| {
-                h[257..265].copy_from_slice(b"ustar  \0")
+                h[257..265].copy_from_slice(b"ustar  \0");
             })],
             Header,
         ),
@@ -482,7 +482,7 @@ fn fields() {
         (
             "negative size",
             vec![changed(b"f", b'0', |h| {
-                h[124..136].copy_from_slice(b"-0000000001\0")
+                h[124..136].copy_from_slice(b"-0000000001\0");
             })],
             Header,
         ),
@@ -494,7 +494,7 @@ fn fields() {
         (
             "size in base 256",
             vec![changed(b"f", b'0', |h| {
-                h[124..136].copy_from_slice(b"\x80\0\0\0\0\0\0\0\0\0\0\x01")
+                h[124..136].copy_from_slice(b"\x80\0\0\0\0\0\0\0\0\0\0\x01");
             })],
             Header,
         ),
@@ -555,28 +555,28 @@ fn fields() {
         (
             "mtime too low",
             vec![changed(b"f", b'0', |h| {
-                h[136..148].copy_from_slice(b"07346544777\0")
+                h[136..148].copy_from_slice(b"07346544777\0");
             })],
             Header,
         ),
         (
             "mtime too high",
             vec![changed(b"f", b'0', |h| {
-                h[136..148].copy_from_slice(b"13346545000\0")
+                h[136..148].copy_from_slice(b"13346545000\0");
             })],
             Header,
         ),
         (
             "mtime of a directory",
             vec![changed(b"d/", b'5', |h| {
-                h[136..148].copy_from_slice(b"07346545001\0")
+                h[136..148].copy_from_slice(b"07346545001\0");
             })],
             Header,
         ),
         (
             "mtime of a link",
             vec![header(b"l", b'2', 0, b"x", |h| {
-                h[136..148].copy_from_slice(b"07346545001\0")
+                h[136..148].copy_from_slice(b"07346545001\0");
             })],
             Header,
         ),

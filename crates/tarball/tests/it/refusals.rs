@@ -150,7 +150,7 @@ fn a_file_that_changed_since_the_scan_is_named() {
                 .open(file)
                 .unwrap()
                 .write_all(b"more")
-                .unwrap()
+                .unwrap();
         },
         |file| fs::remove_file(file).unwrap(),
         |file| {

@@ -279,7 +279,7 @@ fn a_release_and_its_caches_are_one() {
                     .config
                     .values
                     .insert("default/a/b".into(), "1".into()),
-            )
+            );
         });
         let module = of(&|shop| shop.spec.modules.enable.push("Acme_New".into()));
         let scoped = of(&|shop| {
@@ -288,7 +288,7 @@ fn a_release_and_its_caches_are_one() {
                     .config
                     .values
                     .insert("stores/de/a/b".into(), "1".into()),
-            )
+            );
         });
         let all = std::collections::BTreeSet::from([usual, value, module, scoped]);
         assert_eq!(
@@ -325,7 +325,7 @@ fn what_people_write_is_no_placeholder() {
                 .config
                 .values
                 .insert("default/a/b".into(), text.into()),
-        )
+        );
     };
     assert_eq!(env(value)["system"]["default"]["a"]["b"], text);
     assert_eq!(local(value)["default"]["a"]["b"], text);

@@ -20,7 +20,7 @@ pub(in crate::run) async fn follow(controller: Arc<Controller>, stop: Cancellati
         let answer = look(&controller).await;
         match (&answer, known) {
             (Err(error), true) => {
-                warn!(error = %runtime::Chain(error), "the halt cannot be read; no shop is moved until it can")
+                warn!(error = %runtime::Chain(error), "the halt cannot be read; no shop is moved until it can");
             }
             (Ok(()), false) => {
                 info!("the halt can be read again");
