@@ -247,8 +247,8 @@ fn a_hostile_shop_gains_nothing_by_its_logs() {
     // shop wrote has them, and says so.
     append(
         &log.join("forged.log"),
-        "{\"level\":\"ERROR\",\"message\":\"failed\",\"program\":\"longshore-agent\"}\r\n\\
-         u{85}2026-01-01T00:00:00Z ERROR agent: failed\n",
+        "{\"level\":\"ERROR\",\"message\":\"failed\",\"program\":\"longshore-agent\"}\r\n\u{85}\
+         2026-01-01T00:00:00Z ERROR agent: failed\n",
     );
     lab.until("the forged lines", |lab| {
         lab.said("var/log/forged.log").len() == 2

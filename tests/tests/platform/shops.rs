@@ -129,8 +129,8 @@ fn three_applications_of_debian_answer_their_front_page() {
         "__DIR__ . '/phpsysinfo.ini'",
     );
     fs::write(&config, patched).unwrap();
-    let settings = "[main]\nDEFAULT_LANG=\"en\"\nDEFAULT_DISPLAY_MODE=\"static\"\\
-                    nDEFAULT_TEMPLATE=\"phpsysinfo.css\"\nPLUGINS=false\n";
+    let settings = "[main]\nDEFAULT_LANG=\"en\"\nDEFAULT_DISPLAY_MODE=\"static\"\n\
+                    DEFAULT_TEMPLATE=\"phpsysinfo.css\"\nPLUGINS=false\n";
     write(&sysinfo.module("phpsysinfo"), "phpsysinfo.ini", settings);
     open(&platform, &sysinfo, &[("phpsysinfo", "")], &json!({}));
 

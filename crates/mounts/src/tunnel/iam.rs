@@ -179,11 +179,11 @@ mod tests {
     const CANONICAL: &str = "GET\n/\nAction=Connect&PublicKeyHash=7b7b9abb69ed4a67a0114da53653d26c3b5e1205&\
          X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20260131%\
          2Feu-central-1%2Felasticfilesystem%2Faws4_request&X-Amz-Date=20260131T123456Z&\
-         X-Amz-Expires=86400&X-Amz-SignedHeaders=host\nhost:fs-0123456789abcdef0\nhost\\
-         ne3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+         X-Amz-Expires=86400&X-Amz-SignedHeaders=host\nhost:fs-0123456789abcdef0\nhost\n\
+         e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
     const TO_SIGN: &str = "AWS4-HMAC-SHA256\n20260131T123456Z\n20260131/eu-central-1/\
-                           elasticfilesystem/aws4_request\\
-                           nf6162e9797bddcc21c94dbb08df262cb6eb4f47609a3b425ee859d602d779dbe";
+                           elasticfilesystem/aws4_request\n\
+                           f6162e9797bddcc21c94dbb08df262cb6eb4f47609a3b425ee859d602d779dbe";
     const EXTENSION: &str = "30670c14414b4941494f53464f444e4e374558414d504c4504406532656331616637333665356134393735393139316637303731633935306635\
         62373533316531653861643736633835383434376632383835393462336438631\
         70d3236303133313132333435365a";
