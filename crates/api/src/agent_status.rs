@@ -25,7 +25,7 @@ struct Page {
 
 /// What is known of a shop's page, by one agent or by all of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Seen {
+pub enum PageStatus {
     /// It works; or nobody asks for it.
     Works,
     /// Nobody has seen it yet.
@@ -57,7 +57,7 @@ pub struct Question<'a> {
     pub sequence: u64,
     /// Its manifest's digest.
     pub manifest: &'a str,
-    /// Releases after it that the shop may be told by now, with their manifests. What else a page
+    /// Releases after it that the shop may be assigned by now, with their manifests. What else a page
     /// names is nothing that we gave the shop.
     pub newer: &'a [(u64, String)],
     /// Since when a person wants it tried again: what failed before does not count.
@@ -66,7 +66,7 @@ pub struct Question<'a> {
 
 /// What an agent says of one release.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Said {
+pub enum AgentVerdict {
     /// The shop runs it, or a newer one, and was seen to work with it.
     Runs,
     /// Not yet.
@@ -79,14 +79,14 @@ impl AgentStatus {
     /// Reads a page; `None` where it is none, which says nothing of a release.
     ///
     /// ```
-    /// use api::agent_status::{AgentStatus, Question, Said};
+    /// use api::agent_status::{AgentStatus, Question, AgentVerdict};
     ///
     /// let page = r#"{"running": {"sequence": 7, "manifest": "ab", "onTrial": false}, "rejected": [{"manifest": "cd", "reason": "probe"}]}"#;
     /// let agent = AgentStatus::read(page.as_bytes()).unwrap();
     /// let says = |sequence, manifest| agent.says(&Question { sequence, manifest, newer: &[], retried: None });
-    /// assert_eq!(says(7, "ab"), Said::Runs);
-    /// assert_eq!(says(8, "cd"), Said::Rejected("probe".to_owned()));
-    /// assert_eq!(says(9, "ef"), Said::Waits);
+    /// assert_eq!(says(7, "ab"), AgentVerdict::Runs);
+    /// assert_eq!(says(8, "cd"), AgentVerdict::Rejected("probe".to_owned()));
+    /// assert_eq!(says(9, "ef"), AgentVerdict::Waits);
     /// ```
     #[must_use]
     pub fn read(page: &[u8]) -> Option<Self> {
@@ -95,13 +95,15 @@ impl AgentStatus {
 
     /// What it has seen of the shop's page. One that asks for none cannot say.
     #[must_use]
-    pub fn page(&self) -> Seen {
+    pub fn page(&self) -> PageStatus {
         match &self.page {
-            None => Seen::Works,
+            None => PageStatus::Works,
             Some(page) => match (page.state.as_str(), &page.problem) {
-                ("good", _) => Seen::Works,
-                ("bad", problem) => Seen::Fails(words(problem.as_deref().unwrap_or_default())),
-                _ => Seen::Unknown,
+                ("good", _) => PageStatus::Works,
+                ("bad", problem) => {
+                    PageStatus::Fails(words(problem.as_deref().unwrap_or_default()))
+                }
+                _ => PageStatus::Unknown,
             },
         }
     }
@@ -109,7 +111,7 @@ impl AgentStatus {
     /// What it says of a release. The tenant's code may have written the page: it can say that its
     /// own shop runs what it was given, or that it does not, and nothing else.
     #[must_use]
-    pub fn says(&self, question: &Question<'_>) -> Said {
+    pub fn says(&self, question: &Question<'_>) -> AgentVerdict {
         let Question {
             sequence,
             manifest,
@@ -125,7 +127,7 @@ impl AgentStatus {
                     running.sequence == *sequence && running.manifest == *manifest
                 })
             {
-                return Said::Runs;
+                return AgentVerdict::Runs;
             }
         }
         let before = |rejected: &&Rejected| {
@@ -139,8 +141,8 @@ impl AgentStatus {
             .iter()
             .find(|rejected| rejected.manifest == manifest)
             .filter(|rejected| !before(rejected));
-        rejected.map_or(Said::Waits, |rejected| {
-            Said::Rejected(words(&rejected.reason))
+        rejected.map_or(AgentVerdict::Waits, |rejected| {
+            AgentVerdict::Rejected(words(&rejected.reason))
         })
     }
 }
@@ -173,7 +175,7 @@ pub fn last_words(log: &str) -> String {
 mod tests {
     use super::*;
 
-    fn says(page: &str) -> Said {
+    fn says(page: &str) -> AgentVerdict {
         let newer = [(8, "cd".to_owned())];
         AgentStatus::read(page.as_bytes()).unwrap().says(&Question {
             sequence: 7,
@@ -186,44 +188,44 @@ mod tests {
     #[test]
     fn a_release_on_trial_does_not_count_and_one_that_failed_says_why() {
         for (page, expected) in [
-            (r#"{"running": null, "rejected": []}"#, Said::Waits),
+            (r#"{"running": null, "rejected": []}"#, AgentVerdict::Waits),
             (
                 r#"{"running": {"sequence": 7, "manifest": "ab", "onTrial": true}}"#,
-                Said::Waits,
+                AgentVerdict::Waits,
             ),
             (
                 r#"{"running": {"sequence": 7, "manifest": "ab", "onTrial": false}}"#,
-                Said::Runs,
+                AgentVerdict::Runs,
             ),
             // The same sequence with another manifest is a split channel, and no evidence.
             (
                 r#"{"running": {"sequence": 7, "manifest": "cd", "onTrial": false}}"#,
-                Said::Waits,
+                AgentVerdict::Waits,
             ),
             (
                 r#"{"running": {"sequence": 8, "manifest": "cd", "onTrial": false}}"#,
-                Said::Runs,
+                AgentVerdict::Runs,
             ),
             // What the shop was never given.
             (
                 r#"{"running": {"sequence": 8, "manifest": "ef", "onTrial": false}}"#,
-                Said::Waits,
+                AgentVerdict::Waits,
             ),
             (
                 r#"{"running": {"sequence": 9, "manifest": "cd", "onTrial": false}}"#,
-                Said::Waits,
+                AgentVerdict::Waits,
             ),
             (
                 r#"{"running": {"sequence": 999999, "manifest": "ab", "onTrial": false}}"#,
-                Said::Waits,
+                AgentVerdict::Waits,
             ),
             (
                 r#"{"running": {"sequence": 18446744073709551615, "manifest": "ab", "onTrial": false}}"#,
-                Said::Waits,
+                AgentVerdict::Waits,
             ),
             (
                 r#"{"running": {"sequence": 6, "manifest": "cd", "onTrial": false}, "rejected": [{"manifest": "ab", "reason": "502"}]}"#,
-                Said::Rejected("502".to_owned()),
+                AgentVerdict::Rejected("502".to_owned()),
             ),
         ] {
             assert_eq!(says(page), expected, "{page}");
@@ -286,27 +288,30 @@ mod tests {
                 retried: None,
             })
         };
-        assert_eq!(says(43), Said::Runs);
-        assert_eq!(says(44), Said::Rejected("the shop answered 502".to_owned()));
-        assert_eq!(says(45), Said::Waits);
+        assert_eq!(says(43), AgentVerdict::Runs);
+        assert_eq!(
+            says(44),
+            AgentVerdict::Rejected("the shop answered 502".to_owned())
+        );
+        assert_eq!(says(45), AgentVerdict::Waits);
     }
 
     #[test]
     fn a_page_that_nobody_has_seen_is_not_one_that_works() {
         for (page, expected) in [
-            ("{\"running\": null}", Seen::Works),
-            (r#"{"running": null, "page": null}"#, Seen::Works),
+            ("{\"running\": null}", PageStatus::Works),
+            (r#"{"running": null, "page": null}"#, PageStatus::Works),
             (
                 r#"{"running": null, "page": {"state": "unknown", "problem": "nobody listens", "at": null}}"#,
-                Seen::Unknown,
+                PageStatus::Unknown,
             ),
             (
                 r#"{"running": null, "page": {"state": "good", "problem": null, "at": null}}"#,
-                Seen::Works,
+                PageStatus::Works,
             ),
             (
                 r#"{"running": null, "page": {"state": "bad", "problem": "status 503", "at": null}}"#,
-                Seen::Fails("status 503".to_owned()),
+                PageStatus::Fails("status 503".to_owned()),
             ),
         ] {
             assert_eq!(
@@ -319,7 +324,7 @@ mod tests {
             AgentStatus::read(include_bytes!("../../../docs/formats/status.json"))
                 .unwrap()
                 .page(),
-            Seen::Works
+            PageStatus::Works
         );
     }
 
@@ -335,10 +340,10 @@ mod tests {
                 retried: Some(retried.parse().unwrap()),
             })
         };
-        assert_eq!(says("2026-11-23T12:00:01Z"), Said::Waits);
+        assert_eq!(says("2026-11-23T12:00:01Z"), AgentVerdict::Waits);
         assert_eq!(
             says("2026-11-23T11:59:59Z"),
-            Said::Rejected("502".to_owned())
+            AgentVerdict::Rejected("502".to_owned())
         );
     }
 

@@ -1,6 +1,6 @@
 //! Everything that the registry says.
 
-use crate::{InForce, Rollout, Shop, ShopClass};
+use crate::{ResolvedRelease, Rollout, Shop, ShopClass};
 use release::ChannelName;
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ pub struct Fleet {
     pub classes: BTreeMap<String, ShopClass>,
     /// Releases in the order of their sequences; the last of a channel is in force where no
     /// cluster says otherwise.
-    pub releases: BTreeMap<ChannelName, BTreeMap<u64, InForce>>,
+    pub releases: BTreeMap<ChannelName, BTreeMap<u64, ResolvedRelease>>,
     /// Rollouts.
     pub rollouts: BTreeMap<String, Rollout>,
 }
@@ -21,7 +21,7 @@ pub struct Fleet {
 impl Fleet {
     /// The newest release of a channel.
     #[must_use]
-    pub fn newest(&self, channel: &str) -> Option<&InForce> {
+    pub fn newest(&self, channel: &str) -> Option<&ResolvedRelease> {
         let channel: ChannelName = channel.parse().ok()?;
         self.releases.get(&channel)?.values().next_back()
     }

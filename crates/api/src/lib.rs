@@ -6,7 +6,7 @@
 //! | `crd` | Shop, `ShopClass`, Release, Rollout: their types, schemas and defaults |
 //! | `fleet`, `claims` | all of them together, and what each shop claims for itself |
 //! | `resolved` | a release that was read, and what rendering is told of the moment |
-//! | `object`, `name`, `live`, `step` | generated objects: who they are, how they are named, what the cluster has, what is to be done |
+//! | `object`, `name`, `object_meta`, `step` | generated objects: who they are, how they are named, what the cluster has, what is to be done |
 //! | `schedule`, `window`, `duration` | times of campaigns, windows and freezes |
 //! | `agent_status`, `symptom` | what pods say of themselves, read with distrust |
 
@@ -17,9 +17,9 @@ mod duration;
 #[cfg(feature = "fixtures")]
 pub mod fixtures;
 mod fleet;
-mod live;
 pub mod name;
 mod object;
+mod object_meta;
 mod resolved;
 pub mod schedule;
 mod step;
@@ -29,10 +29,10 @@ mod window;
 pub use crd::*;
 pub use duration::duration;
 pub use fleet::Fleet;
-pub use live::{APPLIED, Live};
 pub use name::namespace;
 pub use object::{Identity, Object};
-pub use resolved::{InForce, Migrating, Moment, ReleaseError};
+pub use object_meta::{APPLIED, ObjectMetaSummary};
+pub use resolved::{Migrating, ReleaseError, RenderContext, ResolvedRelease};
 pub use step::{Deletion, Step};
 pub use window::closed;
 

@@ -5,7 +5,7 @@ use release::{ChannelName, Envelope, Migration, NameError, Sequence, Sha256};
 /// A release that was chosen for a shop: its envelope, and what the envelope states. Signatures are
 /// the pods' to verify.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InForce {
+pub struct ResolvedRelease {
     /// The name of its Release in the cluster.
     pub name: String,
     /// The channel that it belongs to.
@@ -62,7 +62,7 @@ pub enum ReleaseError {
     },
 }
 
-impl InForce {
+impl ResolvedRelease {
     /// Reads what the envelope of `release` states.
     ///
     /// # Errors
@@ -117,7 +117,7 @@ pub enum Migrating {
 /// What the controller knows of this moment. The default is a shop of which nothing is known:
 /// rendering files takes that.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Moment {
+pub struct RenderContext {
     /// Pods at least, of the campaigns that run now; see
     /// [`campaign_floor`](crate::schedule::campaign_floor).
     pub floor: Option<u32>,
@@ -132,7 +132,7 @@ pub struct Moment {
     pub paused: Option<String>,
     /// What the shop ran before the release in force, and can run again: pods that start while the
     /// other waits start with it.
-    pub previous: Option<InForce>,
+    pub previous: Option<ResolvedRelease>,
     /// Digests of manifests that pods of the shop rejected.
     pub rejected: Vec<String>,
     /// Since when a release that was rejected is to be tried again.

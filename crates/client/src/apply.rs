@@ -2,14 +2,14 @@
 
 use crate::{ApiError, Cluster, Conflicts};
 use api::Deletion;
-use api::{Identity, Live, Step};
+use api::{Identity, ObjectMetaSummary, Step};
 use tracing::{info, warn};
 
 /// What was done to a shop.
 #[derive(Debug, Default)]
 pub struct Done {
     /// Objects that were written, as they are now.
-    pub written: Vec<(Identity, Live)>,
+    pub written: Vec<(Identity, ObjectMetaSummary)>,
     /// Objects that were deleted.
     pub deleted: Vec<Identity>,
     /// Objects of which another manager owned fields that are ours now, with its name.

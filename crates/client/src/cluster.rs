@@ -1,7 +1,7 @@
 //! A connection to the API server, and every call that Longshore makes.
 
 use crate::{ApiError, Found, KINDS, Kind, SHOP, kind::resource_of, retry};
-use api::{APPLIED, Identity, Live, Object};
+use api::{APPLIED, Identity, Object, ObjectMetaSummary};
 use futures_util::future::BoxFuture;
 use kube::{
     Client, Config,
@@ -254,14 +254,18 @@ impl Cluster {
     /// # Errors
     ///
     /// Where the API server does not do it.
-    pub async fn apply(&self, object: &Object, conflicts: Conflicts) -> Result<Live, ApiError> {
+    pub async fn apply(
+        &self,
+        object: &Object,
+        conflicts: Conflicts,
+    ) -> Result<ObjectMetaSummary, ApiError> {
         let (api, name) = (self.objects(object.identity()), &object.identity().name);
         let (body, params) = (Patch::Apply(marked(object)), params(Mode::Real, conflicts));
         let what = format!("apply {}", object.identity());
         let stored = self
             .write(&what, || api.patch_metadata(name, &params, &body))
             .await?;
-        Ok(Live::of(&stored.metadata))
+        Ok(ObjectMetaSummary::of(&stored.metadata))
     }
 
     /// What the API server would store.
@@ -432,7 +436,7 @@ impl Cluster {
         &self,
         kind: &Kind,
         shop: Option<&str>,
-    ) -> Result<Vec<(String, Identity, Live)>, ApiError> {
+    ) -> Result<Vec<(String, Identity, ObjectMetaSummary)>, ApiError> {
         let api: Api<DynamicObject> = Api::all_with(self.client.clone(), &kind.resource());
         let selector = shop.map_or_else(|| OURS.to_owned(), |shop| format!("{OURS},{SHOP}={shop}"));
         let mut params = ListParams::default().labels(&selector).limit(PAGE);
@@ -476,8 +480,8 @@ impl Cluster {
     pub async fn world(
         &self,
         shop: Option<&str>,
-    ) -> Result<BTreeMap<String, BTreeMap<Identity, Live>>, ApiError> {
-        let mut world: BTreeMap<String, BTreeMap<Identity, Live>> = BTreeMap::new();
+    ) -> Result<BTreeMap<String, BTreeMap<Identity, ObjectMetaSummary>>, ApiError> {
+        let mut world: BTreeMap<String, BTreeMap<Identity, ObjectMetaSummary>> = BTreeMap::new();
         for kind in KINDS {
             for (shop, identity, live) in self.live(kind, shop).await? {
                 world.entry(shop).or_default().insert(identity, live);

@@ -1,7 +1,7 @@
 //! What is held of an object that was listed or watched.
 
 use crate::{Kind, SHOP};
-use api::{Identity, Live};
+use api::{Identity, ObjectMetaSummary};
 use kube::core::ObjectMeta;
 
 /// An object, as it is held: its metadata as it comes is several times as large, and a fleet has a
@@ -13,14 +13,14 @@ pub struct Found {
     /// Who it is.
     pub identity: Identity,
     /// What is known of it.
-    pub live: Live,
+    pub live: ObjectMetaSummary,
 }
 
 impl Found {
     /// Nothing for an object without a name, which no API server tells of.
     #[must_use]
     pub fn of(kind: &Kind, meta: ObjectMeta) -> Option<Self> {
-        let live = Live::of(&meta);
+        let live = ObjectMetaSummary::of(&meta);
         let shop = meta.labels.and_then(|mut labels| labels.remove(SHOP));
         Some(Self {
             shop,
@@ -31,7 +31,7 @@ impl Found {
 
     /// Those that are a shop's.
     #[must_use]
-    pub fn of_shop(self) -> Option<(String, Identity, Live)> {
+    pub fn of_shop(self) -> Option<(String, Identity, ObjectMetaSummary)> {
         Some((self.shop?, self.identity, self.live))
     }
 }

@@ -102,7 +102,7 @@ fn milliseconds(duration: Duration) -> u64 {
 
 /// What we saw of a Lease, and when it last changed.
 #[derive(Debug)]
-struct Seen {
+struct LeaseObservation {
     version: String,
     since: Instant,
 }
@@ -129,7 +129,7 @@ pub struct Candidate {
 impl Candidate {
     /// Holds the Lease whenever nobody else does, until `stop`; gives it back then.
     pub async fn run(self, mut changed: impl FnMut(bool), stop: CancellationToken) {
-        let mut seen: Option<Seen> = None;
+        let mut seen: Option<LeaseObservation> = None;
         let mut led = false;
         while !stop.is_cancelled() {
             let at = Instant::now();
@@ -186,7 +186,7 @@ impl Candidate {
     }
 
     /// Whether the Lease is ours now.
-    async fn attempt(&self, seen: &mut Option<Seen>) -> Result<bool, ApiError> {
+    async fn attempt(&self, seen: &mut Option<LeaseObservation>) -> Result<bool, ApiError> {
         let leases: Api<Lease> = Api::namespaced(self.cluster.client(), &self.namespace);
         let what = format!("Lease {}/{}", self.namespace, self.name);
         let failed = |error| ApiError::of(&what, error);
@@ -202,7 +202,7 @@ impl Candidate {
         };
         let version = lease.metadata.resource_version.clone().unwrap_or_default();
         if seen.as_ref().is_none_or(|seen| seen.version != version) {
-            *seen = Some(Seen {
+            *seen = Some(LeaseObservation {
                 version,
                 since: Instant::now(),
             });

@@ -1,7 +1,7 @@
 //! The registry in the cluster: its Shops, classes, releases and rollouts.
 
 use crate::{ApiError, Cluster};
-use api::{Fleet, InForce, Release, Rollout, Shop, ShopClass};
+use api::{Fleet, Release, ResolvedRelease, Rollout, Shop, ShopClass};
 use kube::{
     Resource,
     api::{Api, ListParams},
@@ -45,7 +45,7 @@ pub async fn read(cluster: &Cluster) -> Result<Read, ApiError> {
         problems: Vec::new(),
     };
     for release in releases.values() {
-        match InForce::read(release) {
+        match ResolvedRelease::read(release) {
             Ok(found) => drop(
                 read.fleet
                     .releases

@@ -15,8 +15,12 @@ impl ShardBalance {
     pub fn note(&self, shard: usize, holder: Option<&str>) {
         let mut holders = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match holder {
-            Some(holder) => drop(holders.insert(shard, holder.to_owned())),
-            None => drop(holders.remove(&shard)),
+            Some(holder) => {
+                holders.insert(shard, holder.to_owned());
+            }
+            None => {
+                holders.remove(&shard);
+            }
         }
     }
 

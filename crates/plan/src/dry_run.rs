@@ -1,10 +1,10 @@
 //! The plan of a fleet against a cluster: what the gate lets through is shown to the API server,
 //! which stores nothing.
 
-use super::{Action, Change, Field, Plan, alike, difference, gate, tidy};
+use super::{Action, Change, Field, Plan, difference, gate, sampling, tidy};
 use crate::guard::{Limit, Missing, Registry, Removal, Verdict, prune, removal};
 use api::{Deletion, Step};
-use api::{Fleet, Identity, Live, Object, Shop, claims::Claims};
+use api::{Fleet, Identity, Object, ObjectMetaSummary, Shop, claims::Claims};
 use client::{ApiError, Cluster, Conflicts};
 use futures_util::{StreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
@@ -16,7 +16,7 @@ use render::{
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use super::alike::TRIES;
+pub use super::sampling::TRIES;
 
 /// Shops that are looked at, at the same time.
 const AT_ONCE: usize = 16;
@@ -96,7 +96,7 @@ pub async fn plan(cluster: &Cluster, question: &Question<'_>) -> Result<Plan, Ap
     let confirmed = |(_, ((name, ..), changes)): &&Sample<'_>| {
         tried
             .get(name)
-            .is_some_and(|tried| alike::confirmed(changes, tried))
+            .is_some_and(|tried| sampling::confirmed(changes, tried))
     };
     let otherwise: BTreeSet<_> = samples
         .iter()
@@ -165,9 +165,12 @@ fn sort<'a>(
             )
             .ok()
         });
-        match before.and_then(|before| alike::predicted(&steps, &before, &live)) {
+        match before.and_then(|before| sampling::predicted(&steps, &before, &live)) {
             Some(changes) => {
-                foreseen.push((alike::kind(&name, &changes), ((name, found, live), changes)));
+                foreseen.push((
+                    sampling::kind(&name, &changes),
+                    ((name, found, live), changes),
+                ));
             }
             None => unknown.push((name, found, live)),
         }
@@ -211,8 +214,12 @@ async fn try_all(
     let mut all = BTreeMap::new();
     while let Some(one) = tried.next().await {
         match one? {
-            (name, Ok(changes)) => drop(all.insert(name, changes)),
-            (name, Err(why)) => drop(plan.failed.insert(name, why)),
+            (name, Ok(changes)) => {
+                all.insert(name, changes);
+            }
+            (name, Err(why)) => {
+                plan.failed.insert(name, why);
+            }
         }
     }
     Ok(all)
@@ -222,12 +229,16 @@ async fn try_all(
 type Sample<'a> = (Sha256, (Work<'a>, Vec<Change>));
 
 /// A shop, what is asked for, where it is in the registry, and what is there.
-type Work<'a> = (String, Option<&'a Shop>, BTreeMap<Identity, Live>);
+type Work<'a> = (
+    String,
+    Option<&'a Shop>,
+    BTreeMap<Identity, ObjectMetaSummary>,
+);
 
 /// Shops with objects that are no longer in the registry.
 fn take_down(
     question: &Question<'_>,
-    rest: BTreeMap<String, BTreeMap<Identity, Live>>,
+    rest: BTreeMap<String, BTreeMap<Identity, ObjectMetaSummary>>,
     plan: &mut Plan,
     work: &mut Vec<Work<'_>>,
 ) {
@@ -265,7 +276,7 @@ fn take_down(
 /// Whether anything of a shop would be deleted: its namespace and its data are all that is left of
 /// one that was taken down.
 #[must_use]
-pub fn goes(live: &BTreeMap<Identity, Live>, now: Timestamp) -> bool {
+pub fn goes(live: &BTreeMap<Identity, ObjectMetaSummary>, now: Timestamp) -> bool {
     prune(&BTreeSet::new(), live, now)
         .iter()
         .any(|verdict| matches!(verdict, Verdict::Delete(_)))
@@ -275,7 +286,7 @@ async fn shop(
     cluster: &Cluster,
     question: &Question<'_>,
     objects: &[Object],
-    live: &BTreeMap<Identity, Live>,
+    live: &BTreeMap<Identity, ObjectMetaSummary>,
 ) -> Result<Vec<Change>, ApiError> {
     let fresh = objects
         .first()
@@ -283,10 +294,10 @@ async fn shop(
     let mut changes = Vec::new();
     for step in gate(objects, live, |_| None, question.now) {
         changes.push(match step {
-            Step::Delete(Deletion { identity, .. }) => alike::deletion(&identity, live),
+            Step::Delete(Deletion { identity, .. }) => sampling::deletion(&identity, live),
             // Nothing can be tried in a namespace that is not there yet.
             Step::Create(object) if fresh && object.identity().namespace.is_some() => {
-                alike::written(object, None)
+                sampling::written(object, None)
             }
             Step::Create(object) | Step::Write(object) => {
                 change(cluster, question, object, live.get(object.identity())).await?
@@ -300,9 +311,9 @@ async fn change(
     cluster: &Cluster,
     question: &Question<'_>,
     object: &Object,
-    live: Option<&Live>,
+    live: Option<&ObjectMetaSummary>,
 ) -> Result<Change, ApiError> {
-    let mut change = alike::written(object, live);
+    let mut change = sampling::written(object, live);
     if !question.fields {
         return Ok(change);
     }

@@ -1,17 +1,17 @@
 //! The hash gate: which objects have to be written at all.
 
 use crate::guard::{Verdict, prune};
-use api::{Identity, Live, Object, Step};
+use api::{Identity, Object, ObjectMetaSummary, Step};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The steps that bring a shop's objects from `live` to `desired`: first what is asked for, in its
-/// order, then what goes. An object whose digest is on record, and whose [edition](Live::edition)
+/// order, then what goes. An object whose digest is on record, and whose [drift token](ObjectMetaSummary::drift_token)
 /// is the one that `known` remembers from our last write, is left alone.
 #[must_use]
 pub fn gate<'a>(
     desired: &'a [Object],
-    live: &BTreeMap<Identity, Live>,
+    live: &BTreeMap<Identity, ObjectMetaSummary>,
     known: impl Fn(&Identity) -> Option<i64>,
     now: Timestamp,
 ) -> Vec<Step<'a>> {
@@ -21,7 +21,7 @@ pub fn gate<'a>(
             return Some(Step::Create(object));
         };
         let drifted = known(object.identity())
-            .is_some_and(|ours| live.edition(&object.identity().kind) != Some(ours));
+            .is_some_and(|ours| live.drift_token(&object.identity().kind) != Some(ours));
         (live.applied != Some(object.digest()) || drifted).then_some(Step::Write(object))
     };
     let mut steps: Vec<_> = desired.iter().filter_map(step).collect();
@@ -54,8 +54,8 @@ mod tests {
         })
     }
 
-    fn stored(object: &Object, generation: Option<i64>) -> (Identity, Live) {
-        let live = Live {
+    fn stored(object: &Object, generation: Option<i64>) -> (Identity, ObjectMetaSummary) {
+        let live = ObjectMetaSummary {
             applied: Some(object.digest()),
             generation,
             ..live(&object.identity().name, Timestamp::UNIX_EPOCH)
@@ -95,7 +95,7 @@ mod tests {
             gate(&objects, &live, |_| Some(3), Timestamp::UNIX_EPOCH),
             []
         );
-        // Another edition than any, and it is written whatever its kind.
+        // Another drift token than any, and it is written whatever its kind.
         let quiet = BTreeMap::from([stored(&objects[0], None)]);
         assert_eq!(
             gate(&objects, &quiet, |_| Some(1), Timestamp::UNIX_EPOCH),

@@ -7,26 +7,26 @@
 //!                                Delete ┘              └─ mark: what it rests on; `apply` refuses where that moved
 //! ```
 
-mod alike;
 mod difference;
 pub mod dry_run;
 pub mod files;
 mod gate;
 pub mod guard;
-mod mark;
 pub mod registry;
 pub mod rollout;
+mod sampling;
+mod staleness;
 mod summary;
 mod text;
 pub mod why;
 
 pub use difference::{Field, difference, tidy};
 pub use gate::gate;
-pub use mark::{Moved, moved};
+pub use staleness::{Moved, moved};
 pub use summary::{Group, Summary};
 pub use text::{counted, summed, unified};
 
-use api::{Identity, Live};
+use api::{Identity, ObjectMetaSummary};
 use release::Sha256;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -78,7 +78,7 @@ pub struct Change {
     pub action: Action,
     /// What was seen of it, where it is there.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub seen: Option<Seen>,
+    pub seen: Option<Basis>,
     /// Digest of what is asked for, where it is not deleted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub desired: Option<Sha256>,
@@ -106,18 +106,18 @@ pub enum Action {
 
 /// What a plan rests on, of one object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Seen {
+pub struct Basis {
     /// Its UID.
     pub uid: String,
     /// Generation, or the version of kinds that have none.
     pub version: String,
 }
 
-impl Seen {
+impl Basis {
     /// What is compared later. A status that changes, as that of a Deployment or an autoscaler does
     /// all the time, is not a move.
     #[must_use]
-    pub fn of(kind: &str, live: &Live) -> Self {
+    pub fn of(kind: &str, live: &ObjectMetaSummary) -> Self {
         let version = match (live.generation, kind) {
             (Some(generation), _) => format!("generation {generation}"),
             (

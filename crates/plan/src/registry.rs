@@ -1,8 +1,8 @@
 //! What would change in the registry itself, were the files' resources stored.
 
-use super::{Action, Change, Seen, difference, tidy};
-use api::Live;
+use super::{Action, Basis, Change, difference, tidy};
 use api::Object;
+use api::ObjectMetaSummary;
 use client::{ApiError, Cluster, Conflicts, Mode};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use kube::core::ObjectMeta;
@@ -39,7 +39,7 @@ async fn change(
     let before = cluster.get(identity).await?;
     let seen = before
         .as_ref()
-        .map(|before| Seen::of(&identity.kind, &live(before)));
+        .map(|before| Basis::of(&identity.kind, &live(before)));
     let mut change = Change {
         object: identity.clone(),
         action: if before.is_some() {
@@ -66,7 +66,7 @@ async fn change(
     }
 }
 
-fn live(found: &Value) -> Live {
+fn live(found: &Value) -> ObjectMetaSummary {
     let meta: ObjectMeta = serde_json::from_value(found["metadata"].clone()).unwrap_or_default();
-    Live::of(&meta)
+    ObjectMetaSummary::of(&meta)
 }

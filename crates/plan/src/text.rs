@@ -1,6 +1,6 @@
 //! A plan as plain text: one screen for a fleet, or a unified diff of every object.
 
-use super::{Action, Change, Field, Plan, Summary, alike::TRIES};
+use super::{Action, Change, Field, Plan, Summary, sampling::TRIES};
 use serde_json::Value;
 use std::fmt::Write as _;
 
@@ -185,7 +185,7 @@ pub fn counted(number: usize, noun: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Seen;
+    use super::super::Basis;
     use super::*;
     use api::Identity;
 
@@ -198,7 +198,7 @@ mod tests {
                 name: "web".into(),
             },
             action: Action::Change,
-            seen: Some(Seen {
+            seen: Some(Basis {
                 uid: "u".into(),
                 version: "generation 1".into(),
             }),

@@ -1,7 +1,7 @@
 //! Everything that a set of files says, checked as the API server would.
 
 use super::{Document, FileError, Rules, read};
-use api::{Fleet, InForce, Release, ReleaseError};
+use api::{Fleet, Release, ReleaseError, ResolvedRelease};
 use serde::de::DeserializeOwned;
 use std::path::PathBuf;
 
@@ -100,7 +100,7 @@ fn add(fleet: &mut Fleet, rules: &Rules, document: &Document) -> Result<(), Vec<
         ),
         _ => {
             let release: Release = typed(&label, value)?;
-            let read = InForce::read(&release).map_err(|error: ReleaseError| {
+            let read = ResolvedRelease::read(&release).map_err(|error: ReleaseError| {
                 vec![format!("{label}: {}", runtime::Chain(&error))]
             })?;
             let channel = fleet.releases.entry(read.channel.clone()).or_default();

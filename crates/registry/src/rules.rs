@@ -71,7 +71,7 @@ impl Rules {
         let Some(known) = self.kinds.get(kind) else {
             return vec![format!("kind={kind:?} is not one of ours")];
         };
-        let mut look = Look {
+        let mut look = Checker {
             patterns: &known.patterns,
             problems: Vec::new(),
         };
@@ -125,12 +125,12 @@ fn collect(schema: &Value, patterns: &mut BTreeMap<String, Regex>) {
     }
 }
 
-struct Look<'a> {
+struct Checker<'a> {
     patterns: &'a BTreeMap<String, Regex>,
     problems: Vec<String>,
 }
 
-impl Look<'_> {
+impl Checker<'_> {
     fn say(&mut self, path: &str, problem: impl AsRef<str>) {
         let path = if path.is_empty() {
             "the resource"

@@ -1,7 +1,7 @@
 //! Renders a fleet as the controller does, shop after shop, and says how fast: `cargo run --release
 //! -p scheduler --example render_speed 5000`.
 
-use api::Moment;
+use api::RenderContext;
 use render::{check, render};
 use std::{
     env,
@@ -32,7 +32,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (mut objects, mut bytes) = (0, 0);
     let start = Instant::now();
     for shop in &shops {
-        let rendered = render(shop, class, release, &Moment::default())?;
+        let rendered = render(shop, class, release, &RenderContext::default())?;
         objects += rendered.len();
         bytes += rendered
             .iter()
@@ -43,7 +43,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let start = Instant::now();
     let mut findings = 0;
     for shop in shops.iter().take(500) {
-        findings += check::shop(&render(shop, class, release, &Moment::default())?).len();
+        findings += check::shop(&render(shop, class, release, &RenderContext::default())?).len();
     }
     let checked = start.elapsed();
     let peak = runtime::peak_memory().unwrap_or(0) >> 20;

@@ -1,4 +1,4 @@
-//! Which release a shop is told to run, and what is asked of the cluster for it at a moment.
+//! Which release a shop is assigned, and what is asked of the cluster for it at a moment.
 
 mod builds;
 mod next;
@@ -8,8 +8,8 @@ pub use next::{Next, again, back, forward, rejected};
 
 use crate::{RenderError, render};
 use api::{
-    Engine, Fleet, InForce, Migrating, Moment, Object, Phase, Rollout, Shop, ShopRelease,
-    ShopState, Truth,
+    Engine, Fleet, Migrating, Object, Phase, RenderContext, ResolvedRelease, Rollout, Shop,
+    ShopRelease, ShopState, Truth,
     claims::{Claims, Collision},
     schedule::{ScheduleError, campaign_floor},
 };
@@ -64,44 +64,47 @@ pub enum AssignError {
     Render(#[from] RenderError),
 }
 
-/// The release that `shop` is told to run: the one of its status; for a new shop the first that
-/// [`fit`] finds.
+/// The release that `shop` is assigned: the one of its status; for a new shop the first that
+/// [`initial_release`] finds.
 ///
 /// # Errors
 ///
 /// Where its status names a release that is not there: running another one instead is nobody's
 /// decision.
-pub fn told<'a>(shop: &Shop, fleet: &'a Fleet) -> Result<Option<&'a InForce>, AssignError> {
+pub fn assigned<'a>(
+    shop: &Shop,
+    fleet: &'a Fleet,
+) -> Result<Option<&'a ResolvedRelease>, AssignError> {
     let channel = shop.spec.channel.as_str();
     let releases = channel
         .parse()
         .ok()
         .and_then(|channel: release::ChannelName| fleet.releases.get(&channel));
-    let Some(told) = shop
+    let Some(assigned) = shop
         .status
         .as_ref()
         .and_then(|status| status.release.as_ref())
     else {
-        return Ok(fit(channel, fleet));
+        return Ok(initial_release(channel, fleet));
     };
-    let found = u64::try_from(told.sequence)
+    let found = u64::try_from(assigned.sequence)
         .ok()
         .and_then(|sequence| releases?.get(&sequence));
-    match found.filter(|found| found.name == told.name) {
+    match found.filter(|found| found.name == assigned.name) {
         Some(found) => Ok(Some(found)),
         // A shop that was moved to another channel starts there like a new one.
         None if fleet
             .releases
             .values()
             .flat_map(|all| all.values())
-            .any(|any| any.name == told.name) =>
+            .any(|any| any.name == assigned.name) =>
         {
-            Ok(fit(channel, fleet))
+            Ok(initial_release(channel, fleet))
         }
         None => Err(AssignError::Gone {
             shop: shop.metadata.name.clone().unwrap_or_default(),
-            release: told.name.clone(),
-            sequence: told.sequence,
+            release: assigned.name.clone(),
+            sequence: assigned.sequence,
             channel: channel.to_owned(),
         }),
     }
@@ -109,16 +112,16 @@ pub fn told<'a>(shop: &Shop, fleet: &'a Fleet) -> Result<Option<&'a InForce>, As
 
 /// The release that a new shop of `channel` starts with: the newest that no rollout holds back.
 #[must_use]
-pub fn fit<'a>(channel: &str, fleet: &'a Fleet) -> Option<&'a InForce> {
+pub fn initial_release<'a>(channel: &str, fleet: &'a Fleet) -> Option<&'a ResolvedRelease> {
     let channel: release::ChannelName = channel.parse().ok()?;
-    let held = |release: &&InForce| {
+    let held = |release: &&ResolvedRelease| {
         fleet
             .rollouts
             .values()
             .any(|rollout| rollout.spec.release == release.name && !completed(rollout))
     };
     // Rollouts that were completed let it pass, whatever became of others of the same release.
-    let passed = |release: &&InForce| {
+    let passed = |release: &&ResolvedRelease| {
         fleet
             .rollouts
             .values()
@@ -136,9 +139,9 @@ fn completed(rollout: &Rollout) -> bool {
     rollout.status.as_ref().and_then(|status| status.phase) == Some(Phase::Completed)
 }
 
-/// What a shop's status says of a release that it is told to run.
+/// What a shop's status says of a release that it is assigned.
 #[must_use]
-pub fn record(release: &InForce, now: Timestamp) -> ShopRelease {
+pub fn record(release: &ResolvedRelease, now: Timestamp) -> ShopRelease {
     ShopRelease {
         name: release.name.clone(),
         sequence: release.sequence.get().cast_signed(),
@@ -234,10 +237,10 @@ pub fn desired(
         shop: name.to_owned(),
         source,
     })?;
-    let release = told(shop, fleet)?;
+    let release = assigned(shop, fleet)?;
     let status = shop.status.as_ref();
-    let told = status.and_then(|status| status.release.as_ref());
-    let moment = Moment {
+    let assigned = status.and_then(|status| status.release.as_ref());
+    let render_context = RenderContext {
         floor,
         migrated: known.migrated,
         migrating: known.migrating,
@@ -251,14 +254,14 @@ pub fn desired(
             .iter()
             .map(|it| it.manifest.clone())
             .collect(),
-        retried: told
-            .filter(|told| told.retried)
-            .and_then(|told| told.since.clone()),
+        retried: assigned
+            .filter(|assigned| assigned.retried)
+            .and_then(|assigned| assigned.since.clone()),
         // An agent never goes below a sequence that it has accepted, unless it is told that this is
         // meant.
-        chosen: told.is_some_and(|told| told.returned_from.is_some()),
+        chosen: assigned.is_some_and(|assigned| assigned.returned_from.is_some()),
     };
-    Ok(render(shop, class, release, &moment)?)
+    Ok(render(shop, class, release, &render_context)?)
 }
 
 /// That no other shop has what this one claims.
@@ -312,7 +315,7 @@ pub fn new(shop: &Shop) -> bool {
 /// have their agents do without. The first release of a shop does, whatever it says: its database
 /// may be empty.
 #[must_use]
-pub fn migrates(shop: &Shop, release: &InForce, fleet: &Fleet) -> bool {
+pub fn migrates(shop: &Shop, release: &ResolvedRelease, fleet: &Fleet) -> bool {
     let engine = fleet
         .classes
         .get(&shop.spec.class)

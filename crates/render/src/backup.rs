@@ -1,6 +1,6 @@
 //! The nightly copy of a shop's data.
 
-use super::{container, frame::Frame, namespace::ACCOUNT, path, pod};
+use super::{container, namespace::ACCOUNT, path, pod, shop_context::ShopContext};
 use api::{BackupSchedule, DeletionPolicy, ShopState, StorageMode};
 use api::{Object, name};
 use k8s_openapi::api::{
@@ -21,23 +21,23 @@ pub const LAST: &str = "longshore.dev/runs-before-deletion";
 /// Seconds after which a backup is given up: two hours.
 const DEADLINE: i64 = 7200;
 
-pub(crate) fn cron_job(frame: &Frame<'_>) -> Option<Object> {
-    let target = frame.class.backup.as_ref()?;
-    let backup = &frame.spec.backup;
+pub(crate) fn cron_job(context: &ShopContext<'_>) -> Option<Object> {
+    let target = context.class.backup.as_ref()?;
+    let backup = &context.spec.backup;
     // Each shop at its own minute, and at the same one every night.
-    let minute = name::spread(frame.shop, 60);
+    let minute = name::spread(context.shop, 60);
     let schedule = match backup.schedule {
         BackupSchedule::Daily => format!("{minute} {} * * *", target.hour),
         BackupSchedule::Weekly => format!("{minute} {} * * 0", target.hour),
         BackupSchedule::Never => return None,
     };
     let meta = ObjectMeta {
-        labels: Some(frame.pod_labels("backup")),
+        labels: Some(context.pod_labels("backup")),
         ..ObjectMeta::default()
     };
     let pod = PodTemplateSpec {
         metadata: Some(meta),
-        spec: Some(pod_spec(frame, &target.image, &target.bucket)),
+        spec: Some(pod_spec(context, &target.image, &target.bucket)),
     };
     let job = JobSpec {
         active_deadline_seconds: Some(DEADLINE),
@@ -61,7 +61,7 @@ pub(crate) fn cron_job(frame: &Frame<'_>) -> Option<Object> {
         schedule,
         time_zone: Some(backup.time_zone.clone()),
         // A suspended shop's data no longer changes: its last backup is its newest.
-        suspend: Some(frame.spec.state == ShopState::Suspended),
+        suspend: Some(context.spec.state == ShopState::Suspended),
         concurrency_policy: Some("Forbid".to_owned()),
         starting_deadline_seconds: Some(3600),
         successful_jobs_history_limit: Some(1),
@@ -71,8 +71,8 @@ pub(crate) fn cron_job(frame: &Frame<'_>) -> Option<Object> {
             spec: Some(job),
         },
     };
-    let mut metadata = frame.meta(BACKUP);
-    if frame.spec.deletion_policy == DeletionPolicy::Snapshot {
+    let mut metadata = context.meta(BACKUP);
+    if context.spec.deletion_policy == DeletionPolicy::Snapshot {
         metadata
             .annotations
             .get_or_insert_default()
@@ -85,15 +85,18 @@ pub(crate) fn cron_job(frame: &Frame<'_>) -> Option<Object> {
     }))
 }
 
-fn pod_spec(frame: &Frame<'_>, image: &str, bucket: &str) -> PodSpec {
+fn pod_spec(context: &ShopContext<'_>, image: &str, bucket: &str) -> PodSpec {
     let mut env = vec![
-        container::plain("BACKUP_SHOP", frame.shop),
+        container::plain("BACKUP_SHOP", context.shop),
         container::plain("BACKUP_BUCKET", bucket),
-        container::plain("BACKUP_KEEP_DAYS", frame.spec.backup.keep_days.to_string()),
+        container::plain(
+            "BACKUP_KEEP_DAYS",
+            context.spec.backup.keep_days.to_string(),
+        ),
         container::plain("BACKUP_SECRET", path::SECRET),
-        container::plain("AWS_REGION", &frame.class.store.region),
+        container::plain("AWS_REGION", &context.class.store.region),
     ];
-    if let Some((server, wanted)) = frame.database {
+    if let Some((server, wanted)) = context.database {
         env.push(container::plain("BACKUP_DATABASE_HOST", &server.host));
         env.push(container::plain(
             "BACKUP_DATABASE_PORT",
@@ -102,27 +105,27 @@ fn pod_spec(frame: &Frame<'_>, image: &str, bucket: &str) -> PodSpec {
         env.push(container::plain("BACKUP_DATABASE", &wanted.name));
     }
     env.extend(
-        frame
+        context
             .class
             .store
             .endpoint
             .as_ref()
             .map(|endpoint| container::plain("AWS_ENDPOINT_URL_S3", endpoint)),
     );
-    env.extend(container::identity(&frame.class.identity));
+    env.extend(container::identity(&context.class.identity));
     let mut mounts = vec![container::mount("temporary", path::TEMPORARY)];
-    if frame.spec.config.secret_ref.is_some() {
+    if context.spec.config.secret_ref.is_some() {
         mounts.push(container::read_only("secret", path::SECRET));
     }
-    if frame.class.identity.has_token() {
+    if context.class.identity.has_token() {
         mounts.push(container::read_only("identity", path::IDENTITY));
     }
     // A list of the media goes with the dump. Where agents mount, the file system's own snapshots
     // have it.
-    if frame.media.is_some() && frame.class.storage.mode == StorageMode::Csi {
+    if context.media.is_some() && context.class.storage.mode == StorageMode::Csi {
         env.push(container::plain("BACKUP_MEDIA", path::SHARED));
         mounts.push(k8s_openapi::api::core::v1::VolumeMount {
-            sub_path: pod::sub_path(frame),
+            sub_path: pod::sub_path(context),
             ..container::read_only("shared", path::SHARED)
         });
     }
@@ -132,8 +135,8 @@ fn pod_spec(frame: &Frame<'_>, image: &str, bucket: &str) -> PodSpec {
         command: Some(vec!["longshore-backup".to_owned()]),
         env: Some(env),
         resources: Some(container::resources(
-            &frame.class.sizes.job,
-            (&frame.class.disk.temporary, &frame.class.disk.temporary),
+            &context.class.sizes.job,
+            (&context.class.disk.temporary, &context.class.disk.temporary),
         )),
         security_context: Some(container::restricted()),
         volume_mounts: Some(mounts),
@@ -142,11 +145,11 @@ fn pod_spec(frame: &Frame<'_>, image: &str, bucket: &str) -> PodSpec {
     };
     // It mounts no configuration.
     let volumes = pod::volumes(
-        frame,
+        context,
         &super::config::Names::default(),
         [&container].into_iter(),
     );
-    let (node_selector, tolerations) = pod::place(&frame.class.overlay);
+    let (node_selector, tolerations) = pod::place(&context.class.overlay);
     PodSpec {
         node_selector,
         tolerations,

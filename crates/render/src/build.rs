@@ -43,9 +43,9 @@ pub fn build(class: &ShopClass, channel: &ChannelName, sequence: Sequence) -> Op
         name::LABEL_LIMIT,
     );
     let labels: BTreeMap<String, String> = [
-        (super::frame::MANAGED_BY, "longshore"),
-        (super::frame::CLASS, class_name),
-        (super::frame::COMPONENT, "build"),
+        (super::shop_context::MANAGED_BY, "longshore"),
+        (super::shop_context::CLASS, class_name),
+        (super::shop_context::COMPONENT, "build"),
     ]
     .map(|(key, value)| (key.to_owned(), value.to_owned()))
     .into();

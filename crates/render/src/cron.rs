@@ -3,10 +3,9 @@
 
 use super::{
     config::Names,
-    container,
-    frame::Frame,
-    path,
+    container, path,
     pod::{self, Part},
+    shop_context::ShopContext,
 };
 use api::ShopState;
 use api::{Migrating, Object};
@@ -15,18 +14,18 @@ use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy}
 /// Seconds that a job which has begun may take when the pod ends.
 const GRACE: i64 = 600;
 
-pub(crate) fn deployment(frame: &Frame<'_>, names: &Names) -> Object {
+pub(crate) fn deployment(context: &ShopContext<'_>, names: &Names) -> Object {
     // Cron writes: not to a shop that is closed for work, and not to a database that is being
     // changed or that its release does not know.
-    let runs = frame.spec.state == ShopState::Active
-        && frame.moment.migrating == Migrating::No
-        && !frame.closed();
+    let runs = context.spec.state == ShopState::Active
+        && context.render_context.migrating == Migrating::No
+        && !context.closed();
     let script = format!("{}/cron.sh", path::SCRIPTS);
-    let init = vec![container::pull(frame), container::follower(frame)];
+    let init = vec![container::pull(context), container::follower(context)];
     let main = container::worker(
-        frame,
+        context,
         "cron",
-        &frame.class.sizes.cron,
+        &context.class.sizes.cron,
         vec!["/bin/sh".to_owned(), script],
     );
     let part = Part {
@@ -37,7 +36,7 @@ pub(crate) fn deployment(frame: &Frame<'_>, names: &Names) -> Object {
     };
     let spec = DeploymentSpec {
         replicas: Some(i32::from(runs)),
-        selector: frame.selector("cron"),
+        selector: context.selector("cron"),
         // Never two at once: the same order would be mailed twice.
         strategy: Some(DeploymentStrategy {
             type_: Some("Recreate".to_owned()),
@@ -45,11 +44,11 @@ pub(crate) fn deployment(frame: &Frame<'_>, names: &Names) -> Object {
         }),
         progress_deadline_seconds: Some(900),
         revision_history_limit: Some(2),
-        template: pod::template(frame, names, part, init, main),
+        template: pod::template(context, names, part, init, main),
         ..DeploymentSpec::default()
     };
     Object::of(&Deployment {
-        metadata: frame.meta("cron"),
+        metadata: context.meta("cron"),
         spec: Some(spec),
         ..Deployment::default()
     })

@@ -1,6 +1,6 @@
 //! How many pods a shop has: what its state, its campaigns and its idleness come to.
 
-use super::frame::Frame;
+use super::shop_context::ShopContext;
 use api::ShopState;
 
 /// How many pods serve a shop.
@@ -18,15 +18,20 @@ pub(crate) enum Demand {
 }
 
 impl Demand {
-    pub(crate) fn of(frame: &Frame<'_>) -> Self {
-        let scale = &frame.spec.scale;
-        if matches!(frame.spec.state, ShopState::Suspended | ShopState::Archived) {
+    pub(crate) fn of(context: &ShopContext<'_>) -> Self {
+        let scale = &context.spec.scale;
+        if matches!(
+            context.spec.state,
+            ShopState::Suspended | ShopState::Archived
+        ) {
             return Self::Fixed(0);
         }
         // One pod is enough for a shop that may be idle, until the autoscaler or a campaign finds
         // otherwise.
         let usual = if scale.idle.is_some() { 1 } else { scale.min };
-        let min = usual.max(frame.moment.floor.unwrap_or(0)).min(scale.max);
+        let min = usual
+            .max(context.render_context.floor.unwrap_or(0))
+            .min(scale.max);
         if min < scale.max {
             Self::Between {
                 min,

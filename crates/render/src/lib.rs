@@ -3,16 +3,16 @@
 //!
 //! ```text
 //!  Shop ─┐                ┌─ namespace   Namespace, ServiceAccount, ResourceQuota, LimitRange
-//!  Class ┼─► Frame ───────┼─ config      ConfigMaps named by their content, never changed
-//!  InForce                ├─ release     the ConfigMap that says which release, changed in place
-//!  Moment┘                ├─ web, cron   Deployments of pods made in `pod` and `container`
+//!  Class ┼─► ShopContext ───────┼─ config      ConfigMaps named by their content, never changed
+//!  ResolvedRelease                ├─ release     the ConfigMap that says which release, changed in place
+//!  RenderContext┘                ├─ web, cron   Deployments of pods made in `pod` and `container`
 //!                         ├─ scaling     HorizontalPodAutoscaler, PodDisruptionBudget
 //!                         ├─ migration   Lease and Job; backup: CronJob
 //!                         └─ service, route, network_policy, volume
 //! ```
 //!
 //! No clock, no random, no map without an order: the same input gives the same bytes. What depends
-//! on time comes in as [`Moment`].
+//! on time comes in as [`RenderContext`].
 
 mod amount;
 pub mod assign;
@@ -24,7 +24,6 @@ mod container;
 mod cron;
 mod demand;
 pub mod edge;
-mod frame;
 mod migration;
 mod namespace;
 mod network_policy;
@@ -37,6 +36,7 @@ mod route;
 mod scaling;
 mod scripts;
 mod service;
+mod shop_context;
 mod volume;
 mod web;
 
@@ -46,8 +46,8 @@ pub use container::{AGENT_PORT, DRAIN, restricted};
 pub use migration::{DEADLINE as MIGRATION_DEADLINE, LEASE as MIGRATION_LEASE};
 pub use pod::priority_class;
 
-use api::{Engine, InForce, Moment, Object, Shop, ShopClass, ShopState};
-use frame::Frame;
+use api::{Engine, Object, RenderContext, ResolvedRelease, Shop, ShopClass, ShopState};
+use shop_context::ShopContext;
 
 /// Why a shop cannot be rendered.
 #[derive(Debug, thiserror::Error)]
@@ -174,10 +174,10 @@ pub enum RenderError {
 pub fn render(
     shop: &Shop,
     class: &ShopClass,
-    release: Option<&InForce>,
-    moment: &Moment,
+    release: Option<&ResolvedRelease>,
+    render_context: &RenderContext,
 ) -> Result<Vec<Object>, RenderError> {
-    let frame = Frame::new(shop, class, release, moment)?;
+    let context = ShopContext::new(shop, class, release, render_context)?;
     let label = |kind: &str, name: &str, problems: Vec<String>| {
         problems
             .into_iter()
@@ -185,37 +185,40 @@ pub fn render(
             .collect::<Vec<_>>()
     };
     let problems = [
-        label("shop", frame.shop, reader::shop(shop, class)),
-        label("class", frame.class_name, reader::class(class)),
+        label("shop", context.shop, reader::shop(shop, class)),
+        label("class", context.class_name, reader::class(class)),
     ]
     .concat();
     if !problems.is_empty() {
         return Err(RenderError::Unreadable(problems));
     }
-    let mut objects = vec![namespace::namespace(&frame)];
-    objects.extend(volume::objects(&frame));
+    let mut objects = vec![namespace::namespace(&context)];
+    objects.extend(volume::objects(&context));
     if shop.spec.state == ShopState::Archived {
         return Ok(objects);
     }
     objects.extend([
-        namespace::account(&frame),
-        namespace::quota(&frame),
-        namespace::limits(&frame),
+        namespace::account(&context),
+        namespace::quota(&context),
+        namespace::limits(&context),
     ]);
-    objects.extend([network_policy::deny(&frame), network_policy::allow(&frame)]);
-    let (names, configuration) = config::all(&frame)?;
+    objects.extend([
+        network_policy::deny(&context),
+        network_policy::allow(&context),
+    ]);
+    let (names, configuration) = config::all(&context)?;
     objects.extend(configuration);
-    objects.push(service::service(&frame));
-    objects.extend(route::objects(&frame));
+    objects.push(service::service(&context));
+    objects.extend(route::objects(&context));
     if let Some(release) = release {
-        objects.push(release::config_map(&frame, release));
-        objects.push(migration::lease(&frame));
-        objects.extend(migration::job(&frame, &names));
-        objects.push(web::deployment(&frame, &names));
-        objects.extend(scaling::autoscaler(&frame));
-        objects.extend(scaling::budget(&frame));
-        objects.push(cron::deployment(&frame, &names));
-        objects.extend(backup::cron_job(&frame));
+        objects.push(release::config_map(&context, release));
+        objects.push(migration::lease(&context));
+        objects.extend(migration::job(&context, &names));
+        objects.push(web::deployment(&context, &names));
+        objects.extend(scaling::autoscaler(&context));
+        objects.extend(scaling::budget(&context));
+        objects.push(cron::deployment(&context, &names));
+        objects.extend(backup::cron_job(&context));
     }
     Ok(objects)
 }

@@ -2,11 +2,10 @@
 
 use super::{
     config::Names,
-    container,
-    frame::Frame,
-    path,
+    container, path,
     pod::{self, Part},
     scripts,
+    shop_context::ShopContext,
 };
 use api::{Migrating, Object, name};
 use k8s_openapi::api::{
@@ -29,29 +28,33 @@ const PULLS: i32 = 6;
 /// whole migration after it.
 pub const DEADLINE: i64 = 3 * POD_DEADLINE;
 
-pub(crate) fn lease(frame: &Frame<'_>) -> Object {
+pub(crate) fn lease(context: &ShopContext<'_>) -> Object {
     Object::of(&Lease {
-        metadata: frame.meta(LEASE),
+        metadata: context.meta(LEASE),
         ..Lease::default()
     })
 }
 
 /// Only while the controller holds the Lease and cron has ended: a Job runs as soon as it exists.
-pub(crate) fn job(frame: &Frame<'_>, names: &Names) -> Option<Object> {
-    let release = frame.release?;
-    let pending = frame
-        .moment
+pub(crate) fn job(context: &ShopContext<'_>, names: &Names) -> Option<Object> {
+    let release = context.release?;
+    let pending = context
+        .render_context
         .migrated
         .is_none_or(|migrated| migrated < release.sequence);
-    if !scripts::migrates(frame) || !pending || frame.moment.migrating != Migrating::Now {
+    if !scripts::migrates(context) || !pending || context.render_context.migrating != Migrating::Now
+    {
         return None;
     }
-    let init = vec![container::pull_in_force(frame), container::follower(frame)];
+    let init = vec![
+        container::pull_in_force(context),
+        container::follower(context),
+    ];
     let script = format!("{}/migrate.sh", path::SCRIPTS);
     let mut main = container::worker(
-        frame,
+        context,
         "migrate",
-        &frame.class.sizes.job,
+        &context.class.sizes.job,
         vec!["/bin/sh".to_owned(), script],
     );
     // Its last lines say what is missing: they stay with the pod.
@@ -62,7 +65,7 @@ pub(crate) fn job(frame: &Frame<'_>, names: &Names) -> Option<Object> {
         restart: "Never",
         spread: false,
     };
-    let mut template = pod::template(frame, names, part, init, main);
+    let mut template = pod::template(context, names, part, init, main);
     if let Some(spec) = &mut template.spec {
         spec.active_deadline_seconds = Some(POD_DEADLINE);
     }
@@ -76,7 +79,7 @@ pub(crate) fn job(frame: &Frame<'_>, names: &Names) -> Option<Object> {
     };
     let name = name::within(&format!("release-{}", release.sequence), name::LABEL_LIMIT);
     Some(Object::of(&Job {
-        metadata: frame.meta(name),
+        metadata: context.meta(name),
         spec: Some(spec),
         ..Job::default()
     }))

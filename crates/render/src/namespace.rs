@@ -1,7 +1,7 @@
 //! The namespace of a shop, and what bounds everything in it: Namespace, ServiceAccount,
 //! ResourceQuota, LimitRange.
 
-use super::{amount::Requests, demand::Demand, frame::Frame};
+use super::{amount::Requests, demand::Demand, shop_context::ShopContext};
 use api::Object;
 use api::StorageMode;
 use k8s_openapi::{
@@ -20,18 +20,18 @@ const DELETION_POLICY: &str = "longshore.dev/deletion-policy";
 /// The service account of a shop's pods: one each, so that the cloud can tell shops apart.
 pub(crate) const ACCOUNT: &str = "shop";
 
-pub(crate) fn namespace(frame: &Frame<'_>) -> Object {
-    let mut metadata = frame.cluster_meta(frame.namespace.clone());
+pub(crate) fn namespace(context: &ShopContext<'_>) -> Object {
+    let mut metadata = context.cluster_meta(context.namespace.clone());
     // The agent's mounts have to reach the other containers, which takes a privileged one. Where a
     // CSI driver mounts, nobody is.
-    let level = match frame.class.storage.mode {
-        StorageMode::Agent if frame.media.is_some() || frame.class.node_cache.is_some() => {
+    let level = match context.class.storage.mode {
+        StorageMode::Agent if context.media.is_some() || context.class.node_cache.is_some() => {
             "privileged"
         }
         StorageMode::Agent | StorageMode::Csi => "restricted",
     };
     // The Shop will be gone when a person asks what may go with it.
-    let policy = format!("{:?}", frame.spec.deletion_policy);
+    let policy = format!("{:?}", context.spec.deletion_policy);
     metadata
         .annotations
         .get_or_insert_default()
@@ -49,9 +49,9 @@ pub(crate) fn namespace(frame: &Frame<'_>) -> Object {
     })
 }
 
-pub(crate) fn account(frame: &Frame<'_>) -> Object {
-    let mut metadata = frame.meta(ACCOUNT);
-    let identity = &frame.class.identity;
+pub(crate) fn account(context: &ShopContext<'_>) -> Object {
+    let mut metadata = context.meta(ACCOUNT);
+    let identity = &context.class.identity;
     let mut annotate = |key: &str, value: &str| {
         metadata
             .annotations
@@ -74,9 +74,9 @@ pub(crate) fn account(frame: &Frame<'_>) -> Object {
 
 /// What a runaway job may take from the others at most: twice the pods that the shop can have, and
 /// room for cron and jobs.
-pub(crate) fn quota(frame: &Frame<'_>) -> Object {
-    let most = 2 * Demand::of(frame).most();
-    let (sizes, overlay) = (&frame.class.sizes, &frame.class.overlay);
+pub(crate) fn quota(context: &ShopContext<'_>) -> Object {
+    let most = 2 * Demand::of(context).most();
+    let (sizes, overlay) = (&context.class.sizes, &context.class.overlay);
     let around = Requests::of(&sizes.agent).plus(Requests::of(&sizes.nginx));
     let extra = overlay
         .extra_containers
@@ -111,7 +111,7 @@ pub(crate) fn quota(frame: &Frame<'_>) -> Object {
         ..ResourceQuotaSpec::default()
     };
     Object::of(&ResourceQuota {
-        metadata: frame.meta("shop"),
+        metadata: context.meta("shop"),
         spec: Some(spec),
         ..ResourceQuota::default()
     })
@@ -119,7 +119,7 @@ pub(crate) fn quota(frame: &Frame<'_>) -> Object {
 
 /// What a container gets that says nothing, such as one of `kubectl debug`: without it, it could
 /// take a whole node.
-pub(crate) fn limits(frame: &Frame<'_>) -> Object {
+pub(crate) fn limits(context: &ShopContext<'_>) -> Object {
     let amounts = |pairs: [(&str, &str); 2]| -> Option<BTreeMap<String, Quantity>> {
         Some(
             pairs
@@ -134,7 +134,7 @@ pub(crate) fn limits(frame: &Frame<'_>) -> Object {
         ..LimitRangeItem::default()
     };
     Object::of(&LimitRange {
-        metadata: frame.meta("shop"),
+        metadata: context.meta("shop"),
         spec: Some(LimitRangeSpec { limits: vec![item] }),
     })
 }

@@ -2,8 +2,8 @@
 
 use super::{
     container::AGENT_PORT,
-    frame::{COMPONENT, Frame},
     pod::HTTP_PORT,
+    shop_context::{COMPONENT, ShopContext},
 };
 use api::Object;
 use api::{Engine, Peer, StorageMode};
@@ -38,21 +38,21 @@ const EVERYWHERE: &str = "0.0.0.0/0";
 const POD_IDENTITY: &str = "169.254.170.23/32";
 
 /// Every pod of the namespace: nothing in, nothing out.
-pub(crate) fn deny(frame: &Frame<'_>) -> Object {
+pub(crate) fn deny(context: &ShopContext<'_>) -> Object {
     let spec = NetworkPolicySpec {
         pod_selector: Some(LabelSelector::default()),
         policy_types: Some(vec!["Ingress".to_owned(), "Egress".to_owned()]),
         ..NetworkPolicySpec::default()
     };
     Object::of(&NetworkPolicy {
-        metadata: frame.meta("deny"),
+        metadata: context.meta("deny"),
         spec: Some(spec),
     })
 }
 
 /// What the shop's pods need, and no more.
-pub(crate) fn allow(frame: &Frame<'_>) -> Object {
-    let network = &frame.class.network;
+pub(crate) fn allow(context: &ShopContext<'_>) -> Object {
+    let network = &context.class.network;
     let mut ingress = vec![
         NetworkPolicyIngressRule {
             from: Some(vec![peer(&network.edge)]),
@@ -78,7 +78,7 @@ pub(crate) fn allow(frame: &Frame<'_>) -> Object {
         },
         NetworkPolicyEgressRule {
             to: Some(blocks(&network.store)),
-            ports: Some(vec![tcp(store_port(frame))]),
+            ports: Some(vec![tcp(store_port(context))]),
         },
     ];
     if let Some(own) = &network.own {
@@ -102,27 +102,27 @@ pub(crate) fn allow(frame: &Frame<'_>) -> Object {
             });
         }
     };
-    if let Some((server, _)) = frame.database {
+    if let Some((server, _)) = context.database {
         reach(&server.cidrs, server.port);
     }
-    if let Some((server, _)) = frame.cache {
+    if let Some((server, _)) = context.cache {
         reach(&server.cidrs, server.port);
     }
     // With csi the node mounts, and no pod has to reach the file server.
-    if let (Some((media, _)), StorageMode::Agent) = (frame.media, frame.class.storage.mode) {
+    if let (Some((media, _)), StorageMode::Agent) = (context.media, context.class.storage.mode) {
         reach(&media.cidrs, NFS_PORT);
     }
-    if let Some(mail) = &frame.class.mail {
+    if let Some(mail) = &context.class.mail {
         reach(&mail.relay.cidrs, mail.relay.port);
     }
-    if let Some((server, _)) = frame.search {
+    if let Some((server, _)) = context.search {
         reach(&server.cidrs, server.port);
     }
-    if let Some((server, _)) = frame.queue {
+    if let Some((server, _)) = context.queue {
         reach(&server.cidrs, server.port);
     }
-    if frame.class.engine == Engine::Magento2 {
-        frame
+    if context.class.engine == Engine::Magento2 {
+        context
             .class
             .backends
             .http_caches
@@ -136,7 +136,7 @@ pub(crate) fn allow(frame: &Frame<'_>) -> Object {
             .iter()
             .for_each(|&port| reach(&outgoing.cidrs, port));
     }
-    if frame.class.identity.pod_identity.is_some() {
+    if context.class.identity.pod_identity.is_some() {
         reach(&[POD_IDENTITY.to_owned()], 80);
     }
     let spec = NetworkPolicySpec {
@@ -157,14 +157,14 @@ pub(crate) fn allow(frame: &Frame<'_>) -> Object {
         egress: Some(egress),
     };
     Object::of(&NetworkPolicy {
-        metadata: frame.meta("shop"),
+        metadata: context.meta("shop"),
         spec: Some(spec),
     })
 }
 
 /// Where the store listens: on 443, unless its endpoint names another port, or is without TLS.
-fn store_port(frame: &Frame<'_>) -> u32 {
-    let Some(endpoint) = frame.class.store.endpoint.as_deref() else {
+fn store_port(context: &ShopContext<'_>) -> u32 {
+    let Some(endpoint) = context.class.store.endpoint.as_deref() else {
         return 443;
     };
     let (usual, rest) = endpoint

@@ -4,9 +4,9 @@
 use super::{
     config::Names,
     container::{self, pod_security, restricted},
-    frame::Frame,
     namespace::ACCOUNT,
     path,
+    shop_context::ShopContext,
 };
 use api::{Overlay, Priority, StorageMode};
 use k8s_openapi::{
@@ -47,13 +47,13 @@ pub(crate) struct Part<'a> {
 
 /// A pod of the shop: `init` in their order, sidecars among them, and one main container.
 pub(crate) fn template(
-    frame: &Frame<'_>,
+    context: &ShopContext<'_>,
     names: &Names,
     part: Part<'_>,
     init: Vec<Container>,
     main: Container,
 ) -> PodTemplateSpec {
-    let overlay = &frame.class.overlay;
+    let overlay = &context.class.overlay;
     let mut annotations = overlay.pod_annotations.clone();
     // The clouds' webhooks hand out credentials to every container that is not named here.
     let extra = overlay
@@ -64,19 +64,19 @@ pub(crate) fn template(
         .into_iter()
         .chain(extra)
         .collect();
-    if frame.class.identity.azure.is_some() {
+    if context.class.identity.azure.is_some() {
         annotations.insert(
             "azure.workload.identity/skip-containers".to_owned(),
             tenants.join(";"),
         );
     }
-    if frame.class.identity.pod_identity.is_some() {
+    if context.class.identity.pod_identity.is_some() {
         annotations.insert(
             "eks.amazonaws.com/skip-containers".to_owned(),
             tenants.join(","),
         );
     }
-    let (node_selector, tolerations) = place(&frame.class.overlay);
+    let (node_selector, tolerations) = place(&context.class.overlay);
     let spec = PodSpec {
         service_account_name: Some(ACCOUNT.to_owned()),
         automount_service_account_token: Some(false),
@@ -89,25 +89,25 @@ pub(crate) fn template(
             overlay
                 .priority_class_name
                 .clone()
-                .unwrap_or_else(|| priority_class(frame.class.priority).to_owned()),
+                .unwrap_or_else(|| priority_class(context.class.priority).to_owned()),
         ),
         security_context: Some(pod_security()),
-        volumes: Some(volumes(frame, names, init.iter().chain([&main]))),
+        volumes: Some(volumes(context, names, init.iter().chain([&main]))),
         init_containers: Some(init),
         containers: vec![main],
-        host_aliases: frame
+        host_aliases: context
             .class
             .network
             .own
             .as_ref()
-            .map(|own| vec![own_domains(frame, &own.address)]),
+            .map(|own| vec![own_domains(context, &own.address)]),
         node_selector,
         tolerations,
-        topology_spread_constraints: part.spread.then(|| spread(frame, part.component)),
+        topology_spread_constraints: part.spread.then(|| spread(context, part.component)),
         ..PodSpec::default()
     };
     let metadata = ObjectMeta {
-        labels: Some(frame.pod_labels(part.component)),
+        labels: Some(context.pod_labels(part.component)),
         annotations: (!annotations.is_empty()).then_some(annotations),
         ..ObjectMeta::default()
     };
@@ -118,11 +118,11 @@ pub(crate) fn template(
 }
 
 /// All of the shop's domains, at this address.
-fn own_domains(frame: &Frame<'_>, address: &str) -> HostAlias {
+fn own_domains(context: &ShopContext<'_>, address: &str) -> HostAlias {
     HostAlias {
         ip: address.to_owned(),
         hostnames: Some(
-            frame
+            context
                 .spec
                 .domains
                 .iter()
@@ -175,12 +175,12 @@ fn tolerations(overlay: &Overlay) -> Vec<Toleration> {
 
 /// Two pods never share a node, and share a zone only where there is no other: the shop survives
 /// the loss of either.
-fn spread(frame: &Frame<'_>, component: &str) -> Vec<TopologySpreadConstraint> {
+fn spread(context: &ShopContext<'_>, component: &str) -> Vec<TopologySpreadConstraint> {
     let over = |key: &str, otherwise: &str| TopologySpreadConstraint {
         topology_key: key.to_owned(),
         max_skew: 1,
         when_unsatisfiable: otherwise.to_owned(),
-        label_selector: Some(frame.selector(component)),
+        label_selector: Some(context.selector(component)),
         // Pods of the template before do not count: during an update there would be no node left to
         // spread over.
         match_label_keys: Some(vec!["pod-template-hash".to_owned()]),
@@ -194,7 +194,7 @@ fn spread(frame: &Frame<'_>, component: &str) -> Vec<TopologySpreadConstraint> {
 
 /// What these containers mount.
 pub(crate) fn volumes<'a>(
-    frame: &Frame<'_>,
+    context: &ShopContext<'_>,
     names: &Names,
     containers: impl Iterator<Item = &'a Container>,
 ) -> Vec<Volume> {
@@ -236,10 +236,10 @@ pub(crate) fn volumes<'a>(
     // The node's own disk. Nothing is ever mounted in it: the kubelet empties it recursively when
     // the pod goes.
     add("sources", &|name| {
-        Some(room(name, &frame.class.disk.sources, None))
+        Some(room(name, &context.class.disk.sources, None))
     });
     add("temporary", &|name| {
-        Some(room(name, &frame.class.disk.temporary, None))
+        Some(room(name, &context.class.disk.temporary, None))
     });
     add("trust", &|name| Some(config_map(name, &names.trust)));
     add("release", &|name| {
@@ -268,7 +268,7 @@ pub(crate) fn volumes<'a>(
     add("nginx", &|name| Some(config_map(name, &names.nginx)));
     add("scripts", &|name| Some(config_map(name, &names.scripts)));
     add("writable", &|name| {
-        Some(room(name, &frame.class.disk.writable, None))
+        Some(room(name, &context.class.disk.writable, None))
     });
     // A socket and nothing else; a file system of its own, so that what else is written there takes
     // no room of others.
@@ -278,7 +278,7 @@ pub(crate) fn volumes<'a>(
         Some(room(name, "4Mi", Some("Memory")))
     });
     add("secret", &|name| {
-        let secret = frame.spec.config.secret_ref.as_ref()?;
+        let secret = context.spec.config.secret_ref.as_ref()?;
         let source = SecretVolumeSource {
             secret_name: Some(secret.name.clone()),
             default_mode: Some(0o440),
@@ -290,12 +290,12 @@ pub(crate) fn volumes<'a>(
         })
     });
     add("mounts", &|name| {
-        frame.media.map(|_| config_map(name, &names.mounts))
+        context.media.map(|_| config_map(name, &names.mounts))
     });
     add("shared", &|name| {
-        frame.media.map(|_| match frame.class.storage.mode {
+        context.media.map(|_| match context.class.storage.mode {
             StorageMode::Agent => {
-                of_node(name, &frame.class.storage.directory, "DirectoryOrCreate")
+                of_node(name, &context.class.storage.directory, "DirectoryOrCreate")
             }
             StorageMode::Csi => Volume {
                 persistent_volume_claim: Some(PersistentVolumeClaimVolumeSource {
@@ -309,25 +309,25 @@ pub(crate) fn volumes<'a>(
     // It has to be there: an empty directory in its place would look like a shop that lost its
     // media.
     add("directory", &|name| {
-        frame
+        context
             .media
-            .and_then(|_| directory(frame))
+            .and_then(|_| directory(context))
             .map(|path| of_node(name, path, "Directory"))
     });
     add("node", &|name| {
-        frame
+        context
             .class
             .node_cache
             .as_ref()
             .map(|cache| of_node(name, &cache.directory, "DirectoryOrCreate"))
     });
-    add("identity", &|_| token(frame));
+    add("identity", &|_| token(context));
     volumes
 }
 
 /// A token for the store alone: the API server does not take it.
-fn token(frame: &Frame<'_>) -> Option<Volume> {
-    let identity = &frame.class.identity;
+fn token(context: &ShopContext<'_>) -> Option<Volume> {
+    let identity = &context.class.identity;
     let audience = match (&identity.web_identity, &identity.azure, &identity.google) {
         (Some(web), ..) => web.audience.clone(),
         (None, None, None) => return None,
@@ -353,31 +353,31 @@ fn token(frame: &Frame<'_>) -> Option<Volume> {
 }
 
 /// Mounts of `pull` and `agent`: what they write, and what no tenant sees.
-pub(crate) fn our_mounts(frame: &Frame<'_>) -> Vec<VolumeMount> {
+pub(crate) fn our_mounts(context: &ShopContext<'_>) -> Vec<VolumeMount> {
     let mut mounts = vec![
         container::mount("sources", path::ROOT),
         container::mount("writable", path::WRITABLE),
         container::read_only("trust", path::TRUST),
         container::read_only("release", path::RELEASE),
     ];
-    if frame.configured().is_some() {
-        mounts.extend(application_mounts(frame));
+    if context.configured().is_some() {
+        mounts.extend(application_mounts(context));
         mounts.push(container::mount("configured", path::CONFIGURED));
     }
-    if frame.class.node_cache.is_some() {
+    if context.class.node_cache.is_some() {
         mounts.push(container::mount("node", path::NODE));
     }
-    if token(frame).is_some() {
+    if token(context).is_some() {
         mounts.push(container::read_only("identity", path::IDENTITY));
     }
     mounts
 }
 
 /// Mounts of the shop's own configuration and its Secret.
-pub(crate) fn application_mounts(frame: &Frame<'_>) -> Vec<VolumeMount> {
+pub(crate) fn application_mounts(context: &ShopContext<'_>) -> Vec<VolumeMount> {
     let mut mounts = vec![container::read_only("app", path::APP)];
     mounts.extend(
-        frame
+        context
             .spec
             .config
             .secret_ref
@@ -391,9 +391,9 @@ pub(crate) fn application_mounts(frame: &Frame<'_>) -> Vec<VolumeMount> {
 ///
 /// They share the node cache, which belongs to one user; so where the agent has to be root to
 /// mount, `pull` is root too, without a single capability.
-pub(crate) fn ours(frame: &Frame<'_>, privileged: bool) -> SecurityContext {
-    let mounts = frame.media.is_some() && frame.class.storage.mode == StorageMode::Agent;
-    let root = (mounts || frame.class.node_cache.is_some()).then_some(0);
+pub(crate) fn ours(context: &ShopContext<'_>, privileged: bool) -> SecurityContext {
+    let mounts = context.media.is_some() && context.class.storage.mode == StorageMode::Agent;
+    let root = (mounts || context.class.node_cache.is_some()).then_some(0);
     if privileged {
         return SecurityContext {
             privileged: Some(true),
@@ -427,15 +427,15 @@ pub(crate) fn uid_as(variable: &str) -> EnvVar {
 
 /// The node's directory that stands in for a file server, where the agent mounts and the class says
 /// so.
-pub(crate) fn directory<'a>(frame: &Frame<'a>) -> Option<&'a str> {
-    let (media, _) = frame.media?;
+pub(crate) fn directory<'a>(context: &ShopContext<'a>) -> Option<&'a str> {
+    let (media, _) = context.media?;
     let directory = media.directory.as_ref()?;
-    (frame.class.storage.mode == StorageMode::Agent).then_some(directory.path.as_str())
+    (context.class.storage.mode == StorageMode::Agent).then_some(directory.path.as_str())
 }
 
 /// The shop's directory in a csi volume that is a whole file system.
-pub(crate) fn sub_path(frame: &Frame<'_>) -> Option<String> {
-    let (media, wanted) = frame.media?;
+pub(crate) fn sub_path(context: &ShopContext<'_>) -> Option<String> {
+    let (media, wanted) = context.media?;
     media
         .nfs
         .as_ref()
@@ -444,9 +444,9 @@ pub(crate) fn sub_path(frame: &Frame<'_>) -> Option<String> {
 }
 
 /// Asks php-fpm whether it answers. The kubelet does not speak FastCGI.
-pub(crate) fn ping(frame: &Frame<'_>) -> Vec<String> {
+pub(crate) fn ping(context: &ShopContext<'_>) -> Vec<String> {
     [
-        format!("php{}", frame.class.php.version),
+        format!("php{}", context.class.php.version),
         "-n".to_owned(),
         format!("{}/ping.php", path::PHP),
     ]

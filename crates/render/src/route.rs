@@ -1,7 +1,7 @@
 //! How visitors' requests get to a shop, where its class does not use the maps of the edge: an
 //! Ingress or an HTTPRoute.
 
-use super::{frame::Frame, service::WEB};
+use super::{service::WEB, shop_context::ShopContext};
 use api::Object;
 use api::{Domain, Gateway, Ingress, ShopState};
 use k8s_openapi::api::networking::v1::{
@@ -11,36 +11,36 @@ use k8s_openapi::api::networking::v1::{
 use kube::core::ObjectMeta;
 use serde::Serialize;
 
-pub(crate) fn objects(frame: &Frame<'_>) -> Vec<Object> {
-    if frame.spec.state == ShopState::Suspended {
+pub(crate) fn objects(context: &ShopContext<'_>) -> Vec<Object> {
+    if context.spec.state == ShopState::Suspended {
         return Vec::new();
     }
-    let route = &frame.class.route;
+    let route = &context.class.route;
     let ingress = route
         .ingress
         .as_ref()
-        .map(|ingress| ingress_of(frame, ingress))
+        .map(|ingress| ingress_of(context, ingress))
         .into_iter();
     ingress
         .chain(
             route
                 .gateway
                 .iter()
-                .flat_map(|gateway| http_routes(frame, gateway)),
+                .flat_map(|gateway| http_routes(context, gateway)),
         )
         .collect()
 }
 
 /// One rule for each host; those that redirect get to nginx, too, which answers them.
-fn ingress_of(frame: &Frame<'_>, ingress: &Ingress) -> Object {
-    let mut metadata = frame.meta(WEB);
+fn ingress_of(context: &ShopContext<'_>, ingress: &Ingress) -> Object {
+    let mut metadata = context.meta(WEB);
     if let Some(issuer) = &ingress.cluster_issuer {
         metadata
             .annotations
             .get_or_insert_default()
             .insert("cert-manager.io/cluster-issuer".to_owned(), issuer.clone());
     }
-    let hosts: Vec<String> = frame
+    let hosts: Vec<String> = context
         .spec
         .domains
         .iter()
@@ -143,8 +143,8 @@ struct BackendRef {
     port: u32,
 }
 
-fn http_routes<'a>(frame: &Frame<'a>, gateway: &'a Gateway) -> Vec<Object> {
-    let (redirecting, serving): (Vec<&Domain>, Vec<&Domain>) = frame
+fn http_routes<'a>(context: &ShopContext<'a>, gateway: &'a Gateway) -> Vec<Object> {
+    let (redirecting, serving): (Vec<&Domain>, Vec<&Domain>) = context
         .spec
         .domains
         .iter()
@@ -193,7 +193,7 @@ fn http_routes<'a>(frame: &Frame<'a>, gateway: &'a Gateway) -> Vec<Object> {
             let route = HttpRoute {
                 api_version: "gateway.networking.k8s.io/v1",
                 kind: "HTTPRoute",
-                metadata: frame.meta(name),
+                metadata: context.meta(name),
                 spec: HttpRouteSpec {
                     parent_refs: [ParentRef {
                         name: &gateway.name,

@@ -1,6 +1,6 @@
 //! How a shop grows, shrinks and survives drains: HorizontalPodAutoscaler and PodDisruptionBudget.
 
-use super::{demand::Demand, frame::Frame, service::WEB};
+use super::{demand::Demand, service::WEB, shop_context::ShopContext};
 use api::Object;
 use api::duration;
 use k8s_openapi::{
@@ -21,11 +21,11 @@ const LONGEST: i32 = 3600;
 
 /// Only where there is something to decide: each autoscaler costs its controller a look every 15
 /// seconds.
-pub(crate) fn autoscaler(frame: &Frame<'_>) -> Option<Object> {
-    let Demand::Between { min, max } = Demand::of(frame) else {
+pub(crate) fn autoscaler(context: &ShopContext<'_>) -> Option<Object> {
+    let Demand::Between { min, max } = Demand::of(context) else {
         return None;
     };
-    let target = &frame.spec.scale.target;
+    let target = &context.spec.scale.target;
     // Of php-fpm alone: the pod's mean would count agents and nginx, which idle while PHP is out of
     // breath.
     let cpu = MetricSpec {
@@ -45,7 +45,7 @@ pub(crate) fn autoscaler(frame: &Frame<'_>) -> Option<Object> {
     // it is there.
     let busy = target
         .busy_workers_percent
-        .zip(frame.class.busy_workers_metric.as_ref())
+        .zip(context.class.busy_workers_metric.as_ref())
         .map(|(percent, metric)| MetricSpec {
             type_: "Pods".to_owned(),
             pods: Some(PodsMetricSource {
@@ -70,10 +70,10 @@ pub(crate) fn autoscaler(frame: &Frame<'_>) -> Option<Object> {
         min_replicas: Some(min.cast_signed()),
         max_replicas: max.cast_signed(),
         metrics: Some([Some(cpu), busy].into_iter().flatten().collect()),
-        behavior: Some(behaviour(frame)),
+        behavior: Some(behaviour(context)),
     };
     Some(Object::of(&HorizontalPodAutoscaler {
-        metadata: frame.meta(WEB),
+        metadata: context.meta(WEB),
         spec,
         ..HorizontalPodAutoscaler::default()
     }))
@@ -86,10 +86,10 @@ fn seconds(text: &str) -> i32 {
 
 /// Up within a minute, whichever of doubling and four pods is more; down calmly, as the next wave
 /// of visitors often follows.
-fn behaviour(frame: &Frame<'_>) -> HorizontalPodAutoscalerBehavior {
+fn behaviour(context: &ShopContext<'_>) -> HorizontalPodAutoscalerBehavior {
     // Idle is a shop for which fewer pods were enough for so long; its last visitor does not make
     // it so.
-    let calm = frame
+    let calm = context
         .spec
         .scale
         .idle
@@ -117,19 +117,19 @@ fn behaviour(frame: &Frame<'_>) -> HorizontalPodAutoscalerBehavior {
 }
 
 /// Nodes are drained one pod of the shop at a time.
-pub(crate) fn budget(frame: &Frame<'_>) -> Option<Object> {
-    if Demand::of(frame).most() == 0 {
+pub(crate) fn budget(context: &ShopContext<'_>) -> Option<Object> {
+    if Demand::of(context).most() == 0 {
         return None;
     }
     let spec = PodDisruptionBudgetSpec {
         max_unavailable: Some(IntOrString::Int(1)),
-        selector: Some(frame.selector("web")),
+        selector: Some(context.selector("web")),
         // A shop that is broken anyway must not keep a node from being drained.
         unhealthy_pod_eviction_policy: Some("AlwaysAllow".to_owned()),
         ..PodDisruptionBudgetSpec::default()
     };
     Some(Object::of(&PodDisruptionBudget {
-        metadata: frame.meta(WEB),
+        metadata: context.meta(WEB),
         spec: Some(spec),
         ..PodDisruptionBudget::default()
     }))

@@ -1,6 +1,6 @@
 //! What cron and migrations run in the shop's image: shell and PHP, with the engine's own programs.
 
-use super::{frame::Frame, path};
+use super::{path, shop_context::ShopContext};
 use api::Engine;
 use std::collections::BTreeMap;
 
@@ -16,9 +16,9 @@ const MIGRATE_MAGENTO2: [&str; 2] = [
     include_str!("script/migrate-magento2.php"),
 ];
 
-pub(crate) fn files(frame: &Frame<'_>) -> BTreeMap<String, String> {
-    let php = format!("php{}", frame.class.php.version);
-    let (due, migrate) = match frame.class.engine {
+pub(crate) fn files(context: &ShopContext<'_>) -> BTreeMap<String, String> {
+    let php = format!("php{}", context.class.php.version);
+    let (due, migrate) = match context.class.engine {
         Engine::Magento1 => (
             "    run \"$PHP\" cron.php -mdefault\n    run \"$PHP\" cron.php -malways",
             Some(MIGRATE_MAGENTO1),
@@ -32,8 +32,8 @@ pub(crate) fn files(frame: &Frame<'_>) -> BTreeMap<String, String> {
             None,
         ),
     };
-    let jitter = api::name::spread(frame.shop, 60);
-    let second = api::name::spread(frame.shop, 3600);
+    let jitter = api::name::spread(context.shop, 60);
+    let second = api::name::spread(context.shop, 3600);
     let cron = CRON
         .replace("@PHP@", &php)
         .replace("@JITTER@", &jitter.to_string())
@@ -43,8 +43,8 @@ pub(crate) fn files(frame: &Frame<'_>) -> BTreeMap<String, String> {
         let filled = |text: &str| {
             text.replace("@PHP@", &php)
                 .replace("@SECRET@", path::SECRET)
-                .replace("@BASE_URL@", &format!("https://{}/", frame.primary()))
-                .replace("@TLS@", &tls(frame))
+                .replace("@BASE_URL@", &format!("https://{}/", context.primary()))
+                .replace("@TLS@", &tls(context))
         };
         files.extend(
             [
@@ -54,23 +54,23 @@ pub(crate) fn files(frame: &Frame<'_>) -> BTreeMap<String, String> {
             ]
             .map(|(name, text)| (name.to_owned(), filled(text))),
         );
-        files.extend(clean_caches(frame).map(|text| ("clean-caches.php".to_owned(), text)));
+        files.extend(clean_caches(context).map(|text| ("clean-caches.php".to_owned(), text)));
     }
     files
 }
 
 /// What Magento 1's own configuration cannot say of its connection: PDO's options have numbers. The
 /// path has no quote in it.
-fn tls(frame: &Frame<'_>) -> String {
-    let tls = frame.database.and_then(|(server, _)| server.tls.as_ref());
+fn tls(context: &ShopContext<'_>) -> String {
+    let tls = context.database.and_then(|(server, _)| server.tls.as_ref());
     tls.map(|tls| format!("1009 => '{}', 1014 => true", tls.ca_file))
         .unwrap_or_default()
 }
 
 /// Where the shop has caches in Redis.
-fn clean_caches(frame: &Frame<'_>) -> Option<String> {
-    let (server, wanted) = frame.cache?;
-    let databases = if frame.class.engine == Engine::Magento2 {
+fn clean_caches(context: &ShopContext<'_>) -> Option<String> {
+    let (server, wanted) = context.cache?;
+    let databases = if context.class.engine == Engine::Magento2 {
         "'0', '1'"
     } else {
         "'0'"
@@ -80,7 +80,7 @@ fn clean_caches(frame: &Frame<'_>) -> Option<String> {
             .replace("@SCHEME@", if server.tls { "tls" } else { "tcp" })
             .replace("@HOST@", &server.host)
             .replace("@PORT@", &server.port.to_string())
-            .replace("@USER@", frame.cache_user().unwrap_or_default())
+            .replace("@USER@", context.cache_user().unwrap_or_default())
             .replace("@PREFIX@", &wanted.prefix)
             .replace("@DATABASES@", databases)
             .replace("@ROOT@", path::ROOT)
@@ -89,6 +89,6 @@ fn clean_caches(frame: &Frame<'_>) -> Option<String> {
 }
 
 /// Whether the engine's database changes with releases.
-pub(crate) fn migrates(frame: &Frame<'_>) -> bool {
-    frame.class.engine != Engine::Php
+pub(crate) fn migrates(context: &ShopContext<'_>) -> bool {
+    context.class.engine != Engine::Php
 }

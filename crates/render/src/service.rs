@@ -1,6 +1,6 @@
 //! The Service of a shop's web pods.
 
-use super::frame::Frame;
+use super::shop_context::ShopContext;
 use api::Object;
 use k8s_openapi::{
     api::core::v1::{Service, ServicePort, ServiceSpec},
@@ -10,7 +10,7 @@ use k8s_openapi::{
 /// The name of the Service, of the Deployment behind it, and of what scales it.
 pub(crate) const WEB: &str = "web";
 
-pub(crate) fn service(frame: &Frame<'_>) -> Object {
+pub(crate) fn service(context: &ShopContext<'_>) -> Object {
     let port = ServicePort {
         name: Some("http".to_owned()),
         port: 80,
@@ -20,7 +20,7 @@ pub(crate) fn service(frame: &Frame<'_>) -> Object {
         ..ServicePort::default()
     };
     let spec = ServiceSpec {
-        selector: frame.selector("web").match_labels,
+        selector: context.selector("web").match_labels,
         ports: Some(vec![port]),
         type_: Some("ClusterIP".to_owned()),
         // A request that crosses zones costs money and a millisecond.
@@ -28,7 +28,7 @@ pub(crate) fn service(frame: &Frame<'_>) -> Object {
         ..ServiceSpec::default()
     };
     Object::of(&Service {
-        metadata: frame.meta(WEB),
+        metadata: context.meta(WEB),
         spec: Some(spec),
         ..Service::default()
     })

@@ -1,7 +1,7 @@
 //! The shop's media as a volume of a CSI driver, where the class says so: made by hand and bound to
 //! one claim, so that nothing provisions, and nothing deletes.
 
-use super::{frame::Frame, pod::CLAIM};
+use super::{pod::CLAIM, shop_context::ShopContext};
 use api::StorageMode;
 use api::{Object, name};
 use k8s_openapi::{
@@ -14,14 +14,15 @@ use k8s_openapi::{
 };
 use std::collections::BTreeMap;
 
-pub(crate) fn objects(frame: &Frame<'_>) -> Vec<Object> {
-    let (Some((media, wanted)), StorageMode::Csi) = (frame.media, frame.class.storage.mode) else {
+pub(crate) fn objects(context: &ShopContext<'_>) -> Vec<Object> {
+    let (Some((media, wanted)), StorageMode::Csi) = (context.media, context.class.storage.mode)
+    else {
         return Vec::new();
     };
-    let volume = name::within(&format!("{}-media", frame.namespace), name::LABEL_LIMIT);
+    let volume = name::within(&format!("{}-media", context.namespace), name::LABEL_LIMIT);
     let capacity = BTreeMap::from([(
         "storage".to_owned(),
-        Quantity(frame.class.storage.claim.clone()),
+        Quantity(context.class.storage.claim.clone()),
     )]);
     let many = Some(vec!["ReadWriteMany".to_owned()]);
     let mut spec = PersistentVolumeSpec {
@@ -31,7 +32,7 @@ pub(crate) fn objects(frame: &Frame<'_>) -> Vec<Object> {
         claim_ref: Some(ObjectReference {
             api_version: Some("v1".to_owned()),
             kind: Some("PersistentVolumeClaim".to_owned()),
-            namespace: Some(frame.namespace.clone()),
+            namespace: Some(context.namespace.clone()),
             name: Some(CLAIM.to_owned()),
             ..ObjectReference::default()
         }),
@@ -67,7 +68,7 @@ pub(crate) fn objects(frame: &Frame<'_>) -> Vec<Object> {
         if let Some(driver) = &nfs.csi {
             spec.csi = Some(csi(
                 &driver.driver,
-                format!("{}#{}", driver.handle, frame.shop),
+                format!("{}#{}", driver.handle, context.shop),
                 driver.attributes.clone(),
             ));
         } else {
@@ -98,12 +99,12 @@ pub(crate) fn objects(frame: &Frame<'_>) -> Vec<Object> {
     };
     vec![
         Object::of(&PersistentVolume {
-            metadata: frame.cluster_meta(volume),
+            metadata: context.cluster_meta(volume),
             spec: Some(spec),
             ..PersistentVolume::default()
         }),
         Object::of(&PersistentVolumeClaim {
-            metadata: frame.meta(CLAIM),
+            metadata: context.meta(CLAIM),
             spec: Some(claim),
             ..PersistentVolumeClaim::default()
         }),

@@ -4,9 +4,9 @@ use super::{
     config::Names,
     container,
     demand::Demand,
-    frame::Frame,
     pod::{self, Part},
     service::WEB,
+    shop_context::ShopContext,
 };
 use api::Object;
 use k8s_openapi::{
@@ -20,8 +20,8 @@ pub(crate) const GRACE: i64 = container::PRE_STOP + container::DRAIN + 5;
 /// From so many pods on, one at a time would take too long.
 const LARGE: u32 = 8;
 
-pub(crate) fn deployment(frame: &Frame<'_>, names: &Names) -> Object {
-    let demand = Demand::of(frame);
+pub(crate) fn deployment(context: &ShopContext<'_>, names: &Names) -> Object {
+    let demand = Demand::of(context);
     let surge = if demand.most() >= LARGE {
         IntOrString::String("25%".to_owned())
     } else {
@@ -30,12 +30,12 @@ pub(crate) fn deployment(frame: &Frame<'_>, names: &Names) -> Object {
     // The order in which they start, and, reversed, end: the agent mounts before php-fpm starts and
     // unmounts after it ended.
     let mut init = vec![
-        container::pull(frame),
-        container::agent(frame),
-        container::php_fpm(frame),
+        container::pull(context),
+        container::agent(context),
+        container::php_fpm(context),
     ];
     init.extend(
-        frame
+        context
             .class
             .overlay
             .extra_containers
@@ -54,7 +54,7 @@ pub(crate) fn deployment(frame: &Frame<'_>, names: &Names) -> Object {
             // The autoscaler's: two who write it would take turns.
             Demand::Between { .. } => None,
         },
-        selector: frame.selector("web"),
+        selector: context.selector("web"),
         strategy: Some(DeploymentStrategy {
             type_: Some("RollingUpdate".to_owned()),
             // A pod goes when its successor is ready, and not before.
@@ -67,11 +67,11 @@ pub(crate) fn deployment(frame: &Frame<'_>, names: &Names) -> Object {
         progress_deadline_seconds: Some(300),
         // Thousands of shops: old ReplicaSets would outnumber everything else.
         revision_history_limit: Some(2),
-        template: pod::template(frame, names, part, init, container::nginx(frame)),
+        template: pod::template(context, names, part, init, container::nginx(context)),
         ..DeploymentSpec::default()
     };
     Object::of(&Deployment {
-        metadata: frame.meta(WEB),
+        metadata: context.meta(WEB),
         spec: Some(spec),
         ..Deployment::default()
     })

@@ -5,7 +5,7 @@
 //!  watches ──► State ◄── what we wrote            one Lease a shard: only who holds it writes
 //!     │          │
 //!     └─► Queue ─┴─► reconcile (32 at a time) ──► server-side apply, Shop status, Events
-//!                    rollouts (shard 0)       ──► which release each shop is told
+//!                    rollouts (shard 0)       ──► which release each shop is assigned
 //!                    removal  (shard 0)       ──► shops that left the registry
 //!                    edge     (shard 0)       ──► the maps of the edge
 //!                    class_status (shard 0)   ──► builds, and the status of classes and releases

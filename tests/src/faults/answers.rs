@@ -2,7 +2,7 @@
 //! time, broken, or a page that is almost one.
 
 use super::{Counts, Row};
-use api::agent_status::{AgentStatus, Question, Said, Seen};
+use api::agent_status::{AgentStatus, PageStatus, Question, Said};
 use client::Cluster;
 use kube::{Client, Config};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
@@ -229,7 +229,7 @@ fn says_no_more(page: &[u8]) -> Result<(), String> {
             Said::Rejected(why) => why,
             Said::Runs | Said::Waits => String::new(),
         };
-        let page = if let Seen::Fails(why) = status.page() {
+        let page = if let PageStatus::Fails(why) = status.page() {
             why
         } else {
             String::new()

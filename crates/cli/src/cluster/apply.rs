@@ -291,7 +291,7 @@ async fn record(cluster: &Cluster, fleet: &Fleet, name: &str) {
     {
         return;
     }
-    let Some(release) = assign::fit(&shop.spec.channel, fleet) else {
+    let Some(release) = assign::initial_release(&shop.spec.channel, fleet) else {
         return;
     };
     let patch =

@@ -123,7 +123,7 @@ async fn pull(
         ("by", arguments.by.clone()),
         ("at", Timestamp::now().to_string()),
     ];
-    let cord = ConfigMap {
+    let halt = ConfigMap {
         metadata: ObjectMeta {
             name: Some(HALT.to_owned()),
             ..ObjectMeta::default()
@@ -135,7 +135,7 @@ async fn pull(
     let params = PatchParams::apply("longshore-scheduler-cli").force();
     cluster
         .call("halt", || async {
-            api.patch(HALT, &params, &Patch::Apply(&cord))
+            api.patch(HALT, &params, &Patch::Apply(&halt))
                 .await
                 .map(drop)
         })

@@ -2,7 +2,7 @@
 
 use super::{CommandError, show};
 use api::{
-    Fleet, Moment, Object,
+    Fleet, Object, RenderContext,
     claims::Claims,
     schedule::{campaign_floor, possible},
 };
@@ -139,11 +139,16 @@ fn all<'a>(
                 continue;
             }
         };
-        let moment = Moment {
+        let render_context = RenderContext {
             floor,
-            ..Moment::default()
+            ..RenderContext::default()
         };
-        match render::render(shop, class, fleet.newest(&shop.spec.channel), &moment) {
+        match render::render(
+            shop,
+            class,
+            fleet.newest(&shop.spec.channel),
+            &render_context,
+        ) {
             Ok(objects) => rendered.push((name.as_str(), objects)),
             Err(error) => failed.push(error),
         }

@@ -9,7 +9,7 @@ use super::{
     show,
 };
 use api::{
-    FailureBudget, InForce, Object, OnFailure, Phase, Rollout, RolloutSpec, Started, Wave,
+    FailureBudget, Object, OnFailure, Phase, ResolvedRelease, Rollout, RolloutSpec, Started, Wave,
     WindowPolicy,
 };
 use client::{Cluster, Conflicts, Mode, longshore};
@@ -261,7 +261,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), CommandError> {
 }
 
 /// The Release of standard input, and the object that it is stored as.
-fn given() -> Result<(InForce, Object), CommandError> {
+fn given() -> Result<(ResolvedRelease, Object), CommandError> {
     let documents = registry::read(Path::new("-"))?;
     let mut releases = registry::fleet(&documents)?
         .releases

@@ -57,14 +57,14 @@ pub(super) fn run(arguments: &Why) -> Result<(), CommandError> {
                 arguments.shop
             )]));
         };
-        let cord = Identity {
+        let halt = Identity {
             api_version: "v1".into(),
             kind: "ConfigMap".into(),
             namespace: Some(SYSTEM.to_owned()),
             name: HALT.to_owned(),
         };
-        let halted = cluster.get(&cord).await?.map(|cord| {
-            let text = |key: &str| cord["data"][key].as_str().unwrap_or("somebody").to_owned();
+        let halted = cluster.get(&halt).await?.map(|halt| {
+            let text = |key: &str| halt["data"][key].as_str().unwrap_or("somebody").to_owned();
             format!(
                 "halted by {} at {}: {}",
                 text("by"),

@@ -1,6 +1,6 @@
 //! Which objects of a shop may go, once the shop no longer has them.
 
-use api::{Deletion, Identity, Live};
+use api::{Deletion, Identity, ObjectMetaSummary};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,7 +24,7 @@ pub enum Verdict {
 #[must_use]
 pub fn prune(
     desired: &BTreeSet<&Identity>,
-    live: &BTreeMap<Identity, Live>,
+    live: &BTreeMap<Identity, ObjectMetaSummary>,
     now: Timestamp,
 ) -> Vec<Verdict> {
     let surplus: Vec<_> = live
@@ -32,7 +32,7 @@ pub fn prune(
         .filter(|(identity, _)| !desired.contains(identity))
         .collect();
     let spared = revisions(&surplus);
-    let verdict = |(identity, live): &(&Identity, &Live)| {
+    let verdict = |(identity, live): &(&Identity, &ObjectMetaSummary)| {
         let keep = |why| Verdict::Keep((*identity).clone(), why);
         match identity.kind.as_ref() {
             "Namespace" => keep("a namespace is never deleted: everything in it would go"),
@@ -57,7 +57,7 @@ pub fn prune(
     surplus.iter().map(verdict).collect()
 }
 
-fn old(live: &Live, now: Timestamp) -> bool {
+fn old(live: &ObjectMetaSummary, now: Timestamp) -> bool {
     live.created
         .is_some_and(|created| now.duration_since(created) >= LATE)
 }
@@ -72,7 +72,7 @@ fn by_content(name: &str) -> Option<&str> {
 type Aged<'a> = (Option<Timestamp>, &'a Identity);
 
 /// The newest of each name.
-fn revisions(surplus: &[(&Identity, &Live)]) -> BTreeSet<Identity> {
+fn revisions(surplus: &[(&Identity, &ObjectMetaSummary)]) -> BTreeSet<Identity> {
     let mut stems: BTreeMap<(&str, &str), Vec<Aged<'_>>> = BTreeMap::new();
     for (identity, live) in surplus {
         if let Some(stem) = by_content(&identity.name) {

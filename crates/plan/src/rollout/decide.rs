@@ -5,9 +5,9 @@ use api::{Counts, FailedShop, OnFailure, Phase, RolloutSpec, RolloutStatus, dura
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Which release a shop is told to run.
+/// Which release a shop is assigned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Told {
+pub enum Assigned {
     /// That of the rollout.
     This,
     /// An older one.
@@ -16,7 +16,7 @@ pub enum Told {
     Newer,
 }
 
-/// How a shop is with what it is told.
+/// How a shop is with what it is assigned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Health {
     /// All its pods are ready, and run it.
@@ -30,11 +30,11 @@ pub enum Health {
 /// What is seen of one shop.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct View {
-    /// What it is told.
-    pub told: Told,
-    /// Since when it is told so, or since when it is unwell, whichever is later.
+    /// What it is assigned.
+    pub assigned: Assigned,
+    /// Since when it is assigned it, or since when it is unwell, whichever is later.
     pub since: Timestamp,
-    /// When it was last seen well with what it is told, by who remembers.
+    /// When it was last seen well with what it is assigned, by who remembers.
     pub well: Option<Timestamp>,
     /// How it is.
     pub health: Health,
@@ -67,14 +67,14 @@ pub struct Situation<'a> {
     pub now: Timestamp,
 }
 
-/// What a shop is told next.
+/// What a shop is assigned next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Move {
     /// The rollout's release.
     Forward,
     /// The release before it.
     Back,
-    /// The rollout's release once more, which it is told and rejected: a person resumed the rollout
+    /// The rollout's release once more, which it is assigned and rejected: a person resumed the rollout
     /// since.
     Again,
 }
@@ -84,7 +84,7 @@ pub enum Move {
 pub struct Decision {
     /// The new status; conditions are the caller's.
     pub status: RolloutStatus,
-    /// Shops that are told something else.
+    /// Shops that are assigned something else.
     pub moves: Vec<(String, Move)>,
     /// Why it is where it is, in a sentence.
     pub why: String,
@@ -101,7 +101,7 @@ const NAMED: usize = 100;
 /// Decides what to do next. Doing nothing of it and asking again gives the same.
 #[must_use]
 pub fn decide(spec: &RolloutSpec, before: &RolloutStatus, situation: &Situation<'_>) -> Decision {
-    let look = Look::new(spec, before, situation);
+    let look = Progress::new(spec, before, situation);
     let mut status = RolloutStatus {
         counts: look.counts(),
         failed: look.named(),
@@ -270,7 +270,7 @@ fn lapsed(view: &View, status: &RolloutStatus, now: Timestamp) -> bool {
 }
 
 /// Shops by how far they are.
-struct Look<'a> {
+struct Progress<'a> {
     spec: &'a RolloutSpec,
     situation: &'a Situation<'a>,
     /// Shops that failed, with the reason; for ever, until a person resumes.
@@ -281,7 +281,7 @@ struct Look<'a> {
     again: BTreeSet<&'a str>,
 }
 
-impl<'a> Look<'a> {
+impl<'a> Progress<'a> {
     fn new(spec: &'a RolloutSpec, status: &'a RolloutStatus, situation: &'a Situation<'a>) -> Self {
         let deadline = duration(&spec.deadline);
         let mut failed: BTreeMap<&str, String> = status
@@ -305,9 +305,11 @@ impl<'a> Look<'a> {
             else {
                 continue;
             };
-            match (view.told, &view.health) {
-                (Told::Newer, _) | (Told::This, Health::Good) => drop(done.insert(shop.as_str())),
-                (Told::This, Health::Bad(_))
+            match (view.assigned, &view.health) {
+                (Assigned::Newer, _) | (Assigned::This, Health::Good) => {
+                    done.insert(shop.as_str());
+                }
+                (Assigned::This, Health::Bad(_))
                     if view
                         .rejected
                         .zip(resumed)
@@ -316,24 +318,26 @@ impl<'a> Look<'a> {
                     moving.insert(shop.as_str());
                     again.insert(shop.as_str());
                 }
-                (Told::This, Health::Bad(why)) => drop(failed.insert(shop, why.clone())),
-                (Told::This, Health::Pending)
+                (Assigned::This, Health::Bad(why)) => {
+                    failed.insert(shop, why.clone());
+                }
+                (Assigned::This, Health::Pending)
                     if situation.now.duration_since(view.since) >= deadline =>
                 {
                     failed.insert(
                         shop,
-                        format!("not ready {} after it was told", spec.deadline),
+                        format!("not ready {} after it was assigned", spec.deadline),
                     );
                 }
                 // A fleet that scales always has a shop like that, and would never be watched to an
                 // end.
-                (Told::This, Health::Pending) if lapsed(view, status, situation.now) => {
+                (Assigned::This, Health::Pending) if lapsed(view, status, situation.now) => {
                     done.insert(shop.as_str());
                 }
-                (Told::This, Health::Pending) => {
+                (Assigned::This, Health::Pending) => {
                     moving.insert(shop.as_str());
                 }
-                (Told::Other, _) => {}
+                (Assigned::Other, _) => {}
             }
         }
         Self {
@@ -346,8 +350,8 @@ impl<'a> Look<'a> {
         }
     }
 
-    fn told(&self, shop: &str) -> Option<Told> {
-        self.situation.views.get(shop).map(|view| view.told)
+    fn assigned(&self, shop: &str) -> Option<Assigned> {
+        self.situation.views.get(shop).map(|view| view.assigned)
     }
 
     fn settled(&self, shop: &str) -> bool {
@@ -381,7 +385,7 @@ impl<'a> Look<'a> {
         })
     }
 
-    /// Those of `shops` that are told this release, and may be told the one before.
+    /// Those of `shops` that are assigned this release, and may be assigned the one before.
     fn back(&self, shops: &[String]) -> Vec<(String, Move)> {
         if self.situation.breaking {
             return Vec::new();
@@ -391,7 +395,7 @@ impl<'a> Look<'a> {
             self.situation
                 .views
                 .get(shop)
-                .is_some_and(|view| view.told == Told::This && view.returns)
+                .is_some_and(|view| view.assigned == Assigned::This && view.returns)
         };
         let goes = |shop: &&String| {
             returns(shop)
@@ -413,7 +417,7 @@ impl<'a> Look<'a> {
             .situation
             .views
             .values()
-            .filter(|view| view.told == Told::This)
+            .filter(|view| view.assigned == Assigned::This)
             .count();
         match (stays, self.situation.breaking) {
             (0, _) => "it was aborted, and all its shops are back".to_owned(),
@@ -475,7 +479,7 @@ impl<'a> Look<'a> {
 
     fn waits(&self, end: usize) -> impl Iterator<Item = &'a String> {
         self.situation.order[..end].iter().filter(|shop| {
-            self.told(shop) == Some(Told::Other) && !self.failed.contains_key(shop.as_str())
+            self.assigned(shop) == Some(Assigned::Other) && !self.failed.contains_key(shop.as_str())
         })
     }
 
@@ -495,7 +499,7 @@ impl<'a> Look<'a> {
         let returned = self
             .failed
             .keys()
-            .filter(|shop| self.told(shop) == Some(Told::Other))
+            .filter(|shop| self.assigned(shop) == Some(Assigned::Other))
             .count();
         let all = self.situation.order.len();
         Counts {

@@ -1,13 +1,13 @@
 //! Rollouts played through: whatever pods do, whoever pauses, and however often the scheduler
 //! starts again.
 
-use super::{Decision, Health, Move, Situation, Told, View, bounds, decide, order, test::spec};
+use super::{Assigned, Decision, Health, Move, Situation, View, bounds, decide, order, test::spec};
 use api::{FailureBudget, OnFailure, Phase, RolloutSpec, RolloutStatus};
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
-/// What becomes of a shop that is told the release.
+/// What becomes of a shop that is assigned the release.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Fate {
     /// It is well after so many minutes.
@@ -25,7 +25,7 @@ struct World {
     spec: RolloutSpec,
     status: RolloutStatus,
     fates: BTreeMap<String, Fate>,
-    told: BTreeMap<String, (Told, Timestamp)>,
+    assigned: BTreeMap<String, (Assigned, Timestamp)>,
     /// When each was last seen well.
     well: BTreeMap<String, Timestamp>,
     /// Migrations of other rollouts.
@@ -47,9 +47,9 @@ impl World {
             .enumerate()
             .map(|(index, fate)| (format!("s{index:03}"), *fate))
             .collect();
-        let told = fates
+        let assigned = fates
             .keys()
-            .map(|shop| (shop.clone(), (Told::Other, now)))
+            .map(|shop| (shop.clone(), (Assigned::Other, now)))
             .collect();
         let order = order("test", &spec, fates.keys().map(String::as_str));
         let status = RolloutStatus::default();
@@ -59,7 +59,7 @@ impl World {
             spec,
             status,
             fates,
-            told,
+            assigned,
             well,
             loaded,
             order,
@@ -72,21 +72,21 @@ impl World {
     }
 
     fn view(&self, shop: &str) -> View {
-        let (told, mut since) = self.told[shop];
+        let (assigned, mut since) = self.assigned[shop];
         let age = self.now.duration_since(since).as_mins();
-        let health = match (told, self.fates[shop]) {
-            (Told::This, Fate::Flaps(minutes)) if age >= minutes => {
+        let health = match (assigned, self.fates[shop]) {
+            (Assigned::This, Fate::Flaps(minutes)) if age >= minutes => {
                 // Each at a minute of its own, so that there always is one.
                 let lacks = (self.now.as_second() / 60 + i64::from(shop.as_bytes()[3])) % 3 == 0
                     && age > minutes;
                 since = if lacks { self.now } else { since };
                 if lacks { Health::Pending } else { Health::Good }
             }
-            (Told::This, Fate::Well(minutes)) if age >= minutes => Health::Good,
-            (Told::This, Fate::Bad(minutes)) if age >= minutes => {
+            (Assigned::This, Fate::Well(minutes)) if age >= minutes => Health::Good,
+            (Assigned::This, Fate::Bad(minutes)) if age >= minutes => {
                 Health::Bad("probe failed".to_owned())
             }
-            (Told::This, _) => Health::Pending,
+            (Assigned::This, _) => Health::Pending,
             _ => Health::Good,
         };
         let database = Some(format!("db{}", shop.as_bytes()[3] % 3));
@@ -94,10 +94,10 @@ impl World {
             .well
             .get(shop)
             .copied()
-            .filter(|well| told == Told::This && *well >= self.told[shop].1);
+            .filter(|well| assigned == Assigned::This && *well >= self.assigned[shop].1);
         let rejected = matches!(health, Health::Bad(_)).then_some(since);
         View {
-            told,
+            assigned,
             since,
             well,
             health,
@@ -133,24 +133,25 @@ impl World {
         let decision = decide(&self.spec, &self.status, &situation);
         for (shop, direction) in &decision.moves {
             if *direction == Move::Again {
-                self.told.insert(shop.clone(), (Told::This, self.now));
+                self.assigned
+                    .insert(shop.clone(), (Assigned::This, self.now));
                 continue;
             }
-            let told = if *direction == Move::Forward {
-                Told::This
+            let assigned = if *direction == Move::Forward {
+                Assigned::This
             } else {
-                Told::Other
+                Assigned::Other
             };
             assert_ne!(
-                self.told[shop].0, told,
+                self.assigned[shop].0, assigned,
                 "{shop} is told what it was told before"
             );
-            self.told.insert(shop.clone(), (told, self.now));
+            self.assigned.insert(shop.clone(), (assigned, self.now));
         }
         self.status = decision.status.clone();
         let good = views
             .iter()
-            .filter(|(_, view)| view.told == Told::This && view.health == Health::Good)
+            .filter(|(_, view)| view.assigned == Assigned::This && view.health == Health::Good)
             .map(|(shop, _)| shop.clone());
         self.well.extend(good.map(|shop| (shop, self.now)));
         self.measure();
@@ -162,7 +163,7 @@ impl World {
         let deadline = SignedDuration::from_mins(15);
         let flying = |shop: &&String| {
             let view = self.view(shop);
-            view.told == Told::This
+            view.assigned == Assigned::This
                 && view.health == Health::Pending
                 && !self.well.contains_key(*shop)
                 && self.now.duration_since(view.since) < deadline
@@ -178,10 +179,10 @@ impl World {
         );
     }
 
-    fn told_this(&self) -> usize {
-        self.told
+    fn assigned_this(&self) -> usize {
+        self.assigned
             .values()
-            .filter(|(told, _)| *told == Told::This)
+            .filter(|(assigned, _)| *assigned == Assigned::This)
             .count()
     }
 
@@ -231,7 +232,10 @@ fn good_shops_get_the_release_wave_by_wave_with_a_soak_between() {
         "the canary goes by itself"
     );
     assert_eq!(world.run(1000), Phase::Completed);
-    assert_eq!((world.told_this(), world.status.counts.done), (200, 200));
+    assert_eq!(
+        (world.assigned_this(), world.status.counts.done),
+        (200, 200)
+    );
     // The canary's soak and those of four waves: 30 + 30 + 30 + 15 + 1 minutes.
     assert!(world.now.duration_since(start) >= SignedDuration::from_mins(106));
 }
@@ -254,13 +258,13 @@ fn two_percent_of_bad_shops_stop_the_rollout_within_its_budget_and_the_wave_goes
     let end = bounds(&world.spec, &world.order)[world.status.wave.unwrap() as usize - 1];
     let left: Vec<_> = world.order[end..]
         .iter()
-        .filter(|shop| world.told[*shop].0 == Told::This)
+        .filter(|shop| world.assigned[*shop].0 == Assigned::This)
         .collect();
     assert_eq!(left, Vec::<&String>::new(), "the failed wave is back");
     assert!(
         world.order[..end]
             .iter()
-            .any(|shop| world.told[shop].0 == Told::This),
+            .any(|shop| world.assigned[shop].0 == Assigned::This),
         "waves before it stay"
     );
 }
@@ -305,7 +309,7 @@ fn a_rollout_whose_shops_all_failed_is_no_success_whatever_its_budget() {
                 "{fates:?}"
             );
             assert_eq!(
-                world.told_this() == 0,
+                world.assigned_this() == 0,
                 on_failure == OnFailure::Return,
                 "{fates:?}"
             );
@@ -320,8 +324,8 @@ fn a_rollout_that_stopped_leaves_shops_to_the_next_one() {
     let stopped = world.status.clone();
     // Another rollout tells a shop the same release.
     world
-        .told
-        .insert("s000".to_owned(), (Told::This, world.now));
+        .assigned
+        .insert("s000".to_owned(), (Assigned::This, world.now));
     for _ in 0..30 {
         assert_eq!(world.tick().moves, []);
     }
@@ -341,8 +345,8 @@ fn shops_that_stayed_with_what_they_rejected_try_again_once_a_person_resumes() {
         &[Fate::Bad(1); 20],
     );
     assert_eq!(world.run(1000), Phase::Stopped);
-    let told = world.told_this();
-    assert!(told > 0);
+    let assigned = world.assigned_this();
+    assert!(assigned > 0);
     let act = |at: Timestamp| api::Act {
         at: at.to_string(),
         by: "anna".to_owned(),
@@ -370,7 +374,7 @@ fn shops_that_stayed_with_what_they_rejected_try_again_once_a_person_resumes() {
     world.now += SignedDuration::from_mins(1);
     // Each of them once.
     let moves: Vec<_> = (0..10).map(|_| again(&world.tick())).collect();
-    assert!(moves.iter().sum::<usize>() <= told, "{moves:?}");
+    assert!(moves.iter().sum::<usize>() <= assigned, "{moves:?}");
 }
 
 #[test]
@@ -380,11 +384,11 @@ fn nothing_moves_while_it_is_paused_or_halted() {
         world.tick();
         world.tick();
         (world.spec.paused, world.held) = (hold, (!hold).then_some("halted by an operator"));
-        let told = world.told_this();
+        let assigned = world.assigned_this();
         assert!((0..100).all(|_| world.tick().moves.is_empty()));
         assert_eq!(
-            (world.told_this(), world.status.phase),
-            (told, Some(Phase::Paused))
+            (world.assigned_this(), world.status.phase),
+            (assigned, Some(Phase::Paused))
         );
         (world.spec.paused, world.held) = (false, None);
         assert_eq!(world.run(1000), Phase::Completed);
@@ -394,12 +398,12 @@ fn nothing_moves_while_it_is_paused_or_halted() {
 #[test]
 fn an_aborted_rollout_takes_every_shop_back() {
     let mut world = World::new(quick(), &[Fate::Well(1); 100]);
-    while world.told_this() < 30 {
+    while world.assigned_this() < 30 {
         world.tick();
     }
     world.spec.aborted = true;
     assert_eq!(world.run(100), Phase::Aborted);
-    assert_eq!(world.told_this(), 0);
+    assert_eq!(world.assigned_this(), 0);
 }
 
 #[test]
@@ -461,18 +465,18 @@ fn a_breaking_migration_is_not_taken_back() {
     let mut world = World::new(quick(), &[Fate::Bad(1); 100]);
     world.breaking = true;
     assert_eq!(world.run(1000), Phase::Stopped);
-    let told = world.told_this();
-    assert!(told > 0);
+    let assigned = world.assigned_this();
+    assert!(assigned > 0);
     world.spec.aborted = true;
     let decision = world.tick();
     assert_eq!(
-        (decision.status.phase, world.told_this()),
-        (Some(Phase::Aborted), told)
+        (decision.status.phase, world.assigned_this()),
+        (Some(Phase::Aborted), assigned)
     );
     assert!(
-        decision
-            .why
-            .starts_with(&format!("it was aborted; {told} shops keep the release")),
+        decision.why.starts_with(&format!(
+            "it was aborted; {assigned} shops keep the release"
+        )),
         "{}",
         decision.why
     );

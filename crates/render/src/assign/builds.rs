@@ -1,6 +1,6 @@
 //! Which releases are built, and by which class: once for each, however many shops run it.
 
-use super::{served, told};
+use super::{assigned, served};
 use crate::build;
 use api::{Fleet, Object, Phase, ShopClass};
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,7 +16,7 @@ pub struct Build {
     pub job: Object,
 }
 
-/// The build of each release that shops are told, or are about to be told, whose class says how.
+/// The build of each release that shops are assigned, or are about to be assigned, whose class says how.
 #[must_use]
 pub fn builds(fleet: &Fleet) -> Vec<Build> {
     let mut builds = Vec::new();
@@ -48,7 +48,7 @@ fn building(classes: &BTreeMap<String, ShopClass>) -> impl Iterator<Item = (&Str
     })
 }
 
-/// Releases that shops of this store are told, or that a rollout is about to tell them, by name.
+/// Releases that shops of this store are assigned, or that a rollout is about to assign to them, by name.
 fn wanted<'a>(fleet: &'a Fleet, store: &str) -> BTreeSet<&'a str> {
     let ours = |class: &str| {
         fleet
@@ -63,7 +63,7 @@ fn wanted<'a>(fleet: &'a Fleet, store: &str) -> BTreeSet<&'a str> {
         .collect();
     let mut wanted: BTreeSet<&str> = shops
         .iter()
-        .filter_map(|shop| told(shop, fleet).ok().flatten())
+        .filter_map(|shop| assigned(shop, fleet).ok().flatten())
         .map(|release| release.name.as_str())
         .collect();
     let channels: BTreeSet<&str> = shops

@@ -1,8 +1,8 @@
-//! What a shop's status says once it is told another release, and which one it may fall back to.
+//! What a shop's status says once it is assigned another release, and which one it may fall back to.
 //! Pure.
 
 use super::{migrates, record};
-use api::{Fleet, InForce, RejectedRelease, Shop, ShopRelease, ShopStatus};
+use api::{Fleet, RejectedRelease, ResolvedRelease, Shop, ShopRelease, ShopStatus};
 use jiff::Timestamp;
 use release::{Migration, Sequence};
 
@@ -10,7 +10,7 @@ use release::{Migration, Sequence};
 /// enough for every shop.
 const REMEMBERED: usize = 8;
 
-/// The part of a shop's status that says what it is told.
+/// The part of a shop's status that says what it is assigned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Next {
     /// The release that the shop is assigned.
@@ -21,10 +21,10 @@ pub struct Next {
     pub rejected: Vec<RejectedRelease>,
 }
 
-/// The shop is told `release`. Where it was rejected before, it is tried once more: whoever rolls
+/// The shop is assigned `release`. Where it was rejected before, it is tried once more: whoever rolls
 /// it out wants that.
 #[must_use]
-pub fn forward(shop: &Shop, release: &InForce, fleet: &Fleet, now: Timestamp) -> Next {
+pub fn forward(shop: &Shop, release: &ResolvedRelease, fleet: &Fleet, now: Timestamp) -> Next {
     let status = shop.status.clone().unwrap_or_default();
     let (rejected, retried) = without(&status, &release.manifest.to_string());
     // One that the shop never came to run is nothing to go back to.
@@ -68,7 +68,7 @@ pub fn back(status: &ShopStatus, from: Sequence, now: Timestamp) -> Option<Next>
     })
 }
 
-/// The shop is told what it is told, which its pods rejected, once more.
+/// The shop is assigned what it is assigned, which its pods rejected, once more.
 #[must_use]
 pub fn again(status: &ShopStatus, now: Timestamp) -> Option<Next> {
     let release = ShopRelease {
@@ -113,21 +113,21 @@ pub fn rejected(status: &ShopStatus, new: RejectedRelease) -> Option<Vec<Rejecte
     )
 }
 
-/// What pods may start with while `told` has to wait; nothing where a breaking migration was made
-/// for `told`, as there is no way back.
+/// What pods may start with while `assigned` has to wait; nothing where a breaking migration was made
+/// for `assigned`, as there is no way back.
 pub(super) fn previous<'a>(
     shop: &Shop,
-    told: &InForce,
+    assigned: &ResolvedRelease,
     fleet: &'a Fleet,
     migrated: Option<Sequence>,
-) -> Option<&'a InForce> {
-    let gone = told.migration == Migration::Breaking
-        && migrated.is_some_and(|migrated| migrated >= told.sequence);
+) -> Option<&'a ResolvedRelease> {
+    let gone = assigned.migration == Migration::Breaking
+        && migrated.is_some_and(|migrated| migrated >= assigned.sequence);
     let previous = shop.status.as_ref()?.previous.as_ref().filter(|_| !gone)?;
     find(shop, previous, fleet)
 }
 
-fn find<'a>(shop: &Shop, wanted: &ShopRelease, fleet: &'a Fleet) -> Option<&'a InForce> {
+fn find<'a>(shop: &Shop, wanted: &ShopRelease, fleet: &'a Fleet) -> Option<&'a ResolvedRelease> {
     let channel: release::ChannelName = shop.spec.channel.parse().ok()?;
     let found = fleet
         .releases
@@ -142,8 +142,8 @@ mod tests {
     use api::ShopClass;
     use serde_json::json;
 
-    fn in_force(sequence: u64, migration: Migration) -> InForce {
-        InForce {
+    fn in_force(sequence: u64, migration: Migration) -> ResolvedRelease {
+        ResolvedRelease {
             name: format!("r{sequence}"),
             channel: "shops/a".parse().unwrap(),
             sequence: sequence.try_into().unwrap(),
@@ -179,7 +179,7 @@ mod tests {
         shop
     }
 
-    fn told(sequence: u64) -> ShopRelease {
+    fn assigned(sequence: u64) -> ShopRelease {
         record(&in_force(sequence, Migration::None), now())
     }
 
@@ -188,7 +188,7 @@ mod tests {
     }
 
     fn refusal(sequence: u64) -> RejectedRelease {
-        let (manifest, sequence) = (told(sequence).manifest, sequence.cast_signed());
+        let (manifest, sequence) = (assigned(sequence).manifest, sequence.cast_signed());
         RejectedRelease {
             manifest,
             sequence,
@@ -209,8 +209,11 @@ mod tests {
             (Nothing, None, vec![refusal(43)], 42),
         ] {
             let fleet = fleet(&[Nothing, migration, Nothing]);
-            let (worked, release, previous) =
-                (Some("then".to_owned()), Some(told(43)), Some(told(42)));
+            let (worked, release, previous) = (
+                Some("then".to_owned()),
+                Some(assigned(43)),
+                Some(assigned(42)),
+            );
             let status = ShopStatus {
                 worked,
                 release,
@@ -262,8 +265,8 @@ mod tests {
         let (worked, rejected) = (Some("then".to_owned()), vec![refusal(43)]);
         let failed = ShopStatus {
             worked,
-            release: Some(told(43)),
-            previous: Some(told(42)),
+            release: Some(assigned(43)),
+            previous: Some(assigned(42)),
             rejected,
             ..ShopStatus::default()
         };
@@ -333,8 +336,8 @@ mod tests {
         ] {
             let fleet = fleet(&[Migration::None, migration]);
             let shop = shop(ShopStatus {
-                release: Some(told(43)),
-                previous: Some(told(42)),
+                release: Some(assigned(43)),
+                previous: Some(assigned(42)),
                 ..ShopStatus::default()
             });
             let found = previous(&shop, &in_force(43, migration), &fleet, migrated)

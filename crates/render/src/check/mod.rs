@@ -10,7 +10,7 @@
 //! | `security` | the restricted profile, by container |
 //! | `time` | cron expressions, time zones, grace periods |
 
-mod look;
+mod checked_object;
 mod policy;
 mod reference;
 mod security;
@@ -19,7 +19,7 @@ mod time;
 mod workload;
 
 use api::{Identity, Object, Step};
-use look::Look;
+use checked_object::CheckedObject;
 use std::fmt;
 
 /// Something wrong with a generated object.
@@ -69,7 +69,7 @@ pub fn before(objects: &[Object], steps: &[Step<'_>]) -> Option<String> {
 /// Checks all objects of one shop together.
 #[must_use]
 pub fn shop(objects: &[Object]) -> Vec<Finding> {
-    let looks: Vec<Look<'_>> = objects.iter().map(Look::at).collect();
+    let looks: Vec<CheckedObject<'_>> = objects.iter().map(CheckedObject::at).collect();
     let mut findings = Vec::new();
     size::together(&looks, &mut findings);
     reference::check(&looks, &mut findings);

@@ -2,16 +2,16 @@
 
 use super::{
     Finding,
-    look::{Look, list, text},
+    checked_object::{CheckedObject, list, text},
 };
 use serde_json::Value;
 
-pub(super) fn check(looks: &[Look<'_>], findings: &mut Vec<Finding>) {
-    let policies: Vec<&Look<'_>> = looks
+pub(super) fn check(looks: &[CheckedObject<'_>], findings: &mut Vec<Finding>) {
+    let policies: Vec<&CheckedObject<'_>> = looks
         .iter()
         .filter(|look| look.kind() == "NetworkPolicy")
         .collect();
-    let templates: Vec<(&Look<'_>, &Value)> = looks
+    let templates: Vec<(&CheckedObject<'_>, &Value)> = looks
         .iter()
         .filter_map(|look| Some((look, look.template()?)))
         .collect();

@@ -2,14 +2,14 @@
 
 use super::{
     Finding,
-    look::{Look, list, text},
+    checked_object::{CheckedObject, list, text},
 };
 use serde_json::Value;
 use std::collections::BTreeSet;
 
 type Known<'a> = BTreeSet<(&'a str, &'a str)>;
 
-pub(super) fn check(looks: &[Look<'_>], findings: &mut Vec<Finding>) {
+pub(super) fn check(looks: &[CheckedObject<'_>], findings: &mut Vec<Finding>) {
     let known: Known<'_> = looks
         .iter()
         .map(|look| (look.kind(), look.identity().name.as_str()))
@@ -79,7 +79,13 @@ pub(super) fn check(looks: &[Look<'_>], findings: &mut Vec<Finding>) {
     }
 }
 
-fn expect(look: &Look<'_>, known: &Known<'_>, kind: &str, name: &str, findings: &mut Vec<Finding>) {
+fn expect(
+    look: &CheckedObject<'_>,
+    known: &Known<'_>,
+    kind: &str,
+    name: &str,
+    findings: &mut Vec<Finding>,
+) {
     if !known.contains(&(kind, name)) {
         look.find(
             "reference",
@@ -89,7 +95,7 @@ fn expect(look: &Look<'_>, known: &Known<'_>, kind: &str, name: &str, findings: 
     }
 }
 
-fn pod(look: &Look<'_>, template: &Value, known: &Known<'_>, findings: &mut Vec<Finding>) {
+fn pod(look: &CheckedObject<'_>, template: &Value, known: &Known<'_>, findings: &mut Vec<Finding>) {
     let spec = &template["spec"];
     expect(
         look,
@@ -111,8 +117,8 @@ fn pod(look: &Look<'_>, template: &Value, known: &Known<'_>, findings: &mut Vec<
 }
 
 fn service(
-    looks: &[Look<'_>],
-    look: &Look<'_>,
+    looks: &[CheckedObject<'_>],
+    look: &CheckedObject<'_>,
     name: Option<&Value>,
     port: Option<&Value>,
     findings: &mut Vec<Finding>,

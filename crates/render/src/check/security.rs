@@ -2,7 +2,7 @@
 
 use super::{
     Finding,
-    look::{Look, list, text},
+    checked_object::{CheckedObject, list, text},
 };
 use serde_json::Value;
 
@@ -11,7 +11,7 @@ const OURS: [&str; 2] = ["pull", "agent"];
 /// The lowest user that a node has no account for.
 const LOWEST_USER: u64 = 10_000;
 
-pub(super) fn check(look: &Look<'_>, findings: &mut Vec<Finding>) {
+pub(super) fn check(look: &CheckedObject<'_>, findings: &mut Vec<Finding>) {
     let Some(template) = look.template() else {
         return;
     };

@@ -1,6 +1,6 @@
 //! Names and bytes within limits, no object twice, and one namespace.
 
-use super::{Finding, look::Look};
+use super::{Finding, checked_object::CheckedObject};
 use api::name::{CRON_JOB_LIMIT, LABEL_LIMIT};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 /// holds a copy.
 pub(super) const OBJECT_LIMIT: usize = 256 << 10;
 
-pub(super) fn check(look: &Look<'_>, findings: &mut Vec<Finding>) {
+pub(super) fn check(look: &CheckedObject<'_>, findings: &mut Vec<Finding>) {
     let name = &look.identity().name;
     let limit = if look.kind() == "CronJob" {
         CRON_JOB_LIMIT
@@ -65,7 +65,7 @@ pub(super) fn check(look: &Look<'_>, findings: &mut Vec<Finding>) {
 }
 
 /// What only all of them together show.
-pub(super) fn together(looks: &[Look<'_>], findings: &mut Vec<Finding>) {
+pub(super) fn together(looks: &[CheckedObject<'_>], findings: &mut Vec<Finding>) {
     let mut seen = BTreeSet::new();
     let namespaces: BTreeSet<&str> = looks
         .iter()

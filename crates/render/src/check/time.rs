@@ -2,12 +2,12 @@
 
 use super::{
     Finding,
-    look::{Look, list, text},
+    checked_object::{CheckedObject, list, text},
 };
 use crate::DRAIN;
 use api::schedule::{comes, time_zone};
 
-pub(super) fn check(look: &Look<'_>, findings: &mut Vec<Finding>) {
+pub(super) fn check(look: &CheckedObject<'_>, findings: &mut Vec<Finding>) {
     if look.kind() == "CronJob" {
         if let Err(error) = comes(text(&look.value["spec"]["schedule"])) {
             look.find("cron", error.to_string(), findings);

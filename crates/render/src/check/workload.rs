@@ -2,12 +2,12 @@
 
 use super::{
     Finding,
-    look::{Look, list, text},
+    checked_object::{CheckedObject, list, text},
 };
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-pub(super) fn check(look: &Look<'_>, findings: &mut Vec<Finding>) {
+pub(super) fn check(look: &CheckedObject<'_>, findings: &mut Vec<Finding>) {
     let spec = &look.value["spec"];
     if look.kind() == "Deployment" {
         selects(look, &spec["selector"]["matchLabels"], findings);
@@ -46,7 +46,7 @@ fn zero(value: &Value) -> bool {
     value.as_u64() == Some(0) || matches!(text(value), "0" | "0%")
 }
 
-fn selects(look: &Look<'_>, selector: &Value, findings: &mut Vec<Finding>) {
+fn selects(look: &CheckedObject<'_>, selector: &Value, findings: &mut Vec<Finding>) {
     let Some(template) = look.template() else {
         return;
     };
@@ -70,7 +70,7 @@ fn matches(selector: &Value, labels: &Value) -> bool {
     })
 }
 
-fn mounts(look: &Look<'_>, pod: &Value, findings: &mut Vec<Finding>) {
+fn mounts(look: &CheckedObject<'_>, pod: &Value, findings: &mut Vec<Finding>) {
     let volumes = list(&pod["volumes"]);
     let names: Vec<&str> = volumes.iter().map(|volume| text(&volume["name"])).collect();
     let mut seen = BTreeSet::new();
@@ -156,7 +156,7 @@ fn mounts(look: &Look<'_>, pod: &Value, findings: &mut Vec<Finding>) {
 
 /// Every `$(NAME)` of a path is a variable of the container: another one stays as it is, for all
 /// pods in one directory.
-fn expands(look: &Look<'_>, container: &Value, path: &str, findings: &mut Vec<Finding>) {
+fn expands(look: &CheckedObject<'_>, container: &Value, path: &str, findings: &mut Vec<Finding>) {
     let variables = list(&container["env"]);
     for name in path
         .split("$(")
@@ -181,7 +181,7 @@ fn expands(look: &Look<'_>, container: &Value, path: &str, findings: &mut Vec<Fi
 }
 
 /// A probe that names a port asks one of its own container.
-fn probes(look: &Look<'_>, findings: &mut Vec<Finding>) {
+fn probes(look: &CheckedObject<'_>, findings: &mut Vec<Finding>) {
     for container in look.containers() {
         let ports = list(&container["ports"]);
         for kind in ["startupProbe", "readinessProbe", "livenessProbe"] {
@@ -205,8 +205,8 @@ fn probes(look: &Look<'_>, findings: &mut Vec<Finding>) {
 }
 
 /// What selects the pods of others: Services, budgets, autoscalers.
-pub(super) fn scaled(looks: &[Look<'_>], findings: &mut Vec<Finding>) {
-    let templates: Vec<&Value> = looks.iter().filter_map(Look::template).collect();
+pub(super) fn scaled(looks: &[CheckedObject<'_>], findings: &mut Vec<Finding>) {
+    let templates: Vec<&Value> = looks.iter().filter_map(CheckedObject::template).collect();
     for look in looks {
         let selector = match look.kind() {
             "Service" => &look.value["spec"]["selector"],

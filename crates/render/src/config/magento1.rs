@@ -6,7 +6,7 @@ use super::{
     prefix,
     values::{self, Node, Value},
 };
-use crate::{RenderError, frame::Frame};
+use crate::{RenderError, shop_context::ShopContext};
 use std::{collections::BTreeMap, fmt::Write as _};
 
 const LOCAL: &str = include_str!("template/local.xml");
@@ -22,14 +22,14 @@ const MYSQL_CLASS: &str = include_str!("template/LongshoreMysql.php");
 pub(super) const CONFIG_FILE: &str = "LongshoreConfig.php";
 pub(super) const MYSQL_FILE: &str = "LongshoreMysql.php";
 
-pub(super) fn local_xml(frame: &Frame<'_>) -> Result<String, RenderError> {
-    let (host, port, database) = frame
+pub(super) fn local_xml(context: &ShopContext<'_>) -> Result<String, RenderError> {
+    let (host, port, database) = context
         .database
         .map_or((String::new(), 0, String::new()), |(server, wanted)| {
             (server.host.clone(), server.port, wanted.name.clone())
         });
-    let cache = frame.cache.map_or_else(String::new, |(server, _)| {
-        let user = frame
+    let cache = context.cache.map_or_else(String::new, |(server, _)| {
+        let user = context
             .cache_user()
             .map(|user| format!("<username>{user}</username>\n                "));
         // Without its password a shop would be anybody.
@@ -44,7 +44,7 @@ pub(super) fn local_xml(frame: &Frame<'_>) -> Result<String, RenderError> {
             .replace("@USER@", &user.unwrap_or_default())
             .replace("@PASSWORD@", password)
     });
-    let session = frame.sessions().map_or_else(
+    let session = context.sessions().map_or_else(
         || SESSION_OWN.to_owned(),
         |(server, database)| {
             SESSION
@@ -53,7 +53,7 @@ pub(super) fn local_xml(frame: &Frame<'_>) -> Result<String, RenderError> {
                 .replace("@DATABASE@", &database.to_string())
         },
     );
-    let classes = classes(frame);
+    let classes = classes(context);
     let naming = |class: &str, text: &'static str| {
         if classes.contains_key(class) {
             text
@@ -61,7 +61,7 @@ pub(super) fn local_xml(frame: &Frame<'_>) -> Result<String, RenderError> {
             ""
         }
     };
-    let tree = values::tree(frame, [])?;
+    let tree = values::tree(context, [])?;
     let mut values = String::new();
     // A website or a store that is named here would be one without a number: its values are the
     // class's to set.
@@ -72,22 +72,22 @@ pub(super) fn local_xml(frame: &Frame<'_>) -> Result<String, RenderError> {
         1,
     );
     let file = LOCAL
-        .replace("@TABLE_PREFIX@", frame.table_prefix())
+        .replace("@TABLE_PREFIX@", context.table_prefix())
         .replace("@HOST@", &escaped(&host))
         .replace("@PORT@", &port.to_string())
         .replace("@DATABASE@", &escaped(&database))
-        .replace("@ADMIN@", frame.admin_path())
+        .replace("@ADMIN@", context.admin_path())
         .replace("@SESSION@", session.trim_end())
         .replace("@CACHE@", cache.trim_end())
         .replace("@DATABASE_TLS@\n", naming(MYSQL_FILE, DATABASE_TLS))
         .replace("@LOCKED@\n", naming(CONFIG_FILE, LOCKED));
-    let modules = modules(frame);
+    let modules = modules(context);
     let all: Vec<&str> = classes
         .values()
         .map(String::as_str)
         .chain([file.as_str(), &values, &modules])
         .collect();
-    let prefix = prefix::of(frame, &all);
+    let prefix = prefix::of(context, &all);
     // Last what people wrote, in which a text of ours may stand.
     Ok(file
         .replace("@PREFIX@", &prefix)
@@ -96,9 +96,9 @@ pub(super) fn local_xml(frame: &Frame<'_>) -> Result<String, RenderError> {
 
 /// Classes of ours that `local.xml` names: PHP files by name, in a directory of PHP's
 /// `include_path`.
-pub(super) fn classes(frame: &Frame<'_>) -> BTreeMap<String, String> {
+pub(super) fn classes(context: &ShopContext<'_>) -> BTreeMap<String, String> {
     let mut classes = BTreeMap::new();
-    let scoped = values::scoped(frame);
+    let scoped = values::scoped(context);
     if !scoped.is_empty() {
         let line = |(scope, code, path, value): &(&str, &str, &str, &str)| {
             format!(
@@ -115,7 +115,7 @@ pub(super) fn classes(frame: &Frame<'_>) -> BTreeMap<String, String> {
             CONFIG_CLASS.replace("@LOCKED@", &lines),
         );
     }
-    if let Some(tls) = frame.database.and_then(|(server, _)| server.tls.as_ref()) {
+    if let Some(tls) = context.database.and_then(|(server, _)| server.tls.as_ref()) {
         classes.insert(
             MYSQL_FILE.to_owned(),
             MYSQL_CLASS.replace("@CA_FILE@", &quoted(&tls.ca_file)),
@@ -127,17 +127,17 @@ pub(super) fn classes(frame: &Frame<'_>) -> BTreeMap<String, String> {
 /// A file among those that declare modules: OpenMage has loaded these, and decided which are
 /// active, before it reads `local.xml` again. It merges them in the order of their names, so that
 /// the last one decides, and keeps what the others say of code pools and dependencies.
-pub(super) fn modules_xml(frame: &Frame<'_>) -> String {
+pub(super) fn modules_xml(context: &ShopContext<'_>) -> String {
     format!(
         "<?xml version=\"1.0\"?>\n<config>\n    <modules>{}\n    </modules>\n</config>\n",
-        modules(frame)
+        modules(context)
     )
 }
 
-fn modules(frame: &Frame<'_>) -> String {
+fn modules(context: &ShopContext<'_>) -> String {
     let (enable, disable) = (
-        frame.spec.modules.enable.iter(),
-        frame.spec.modules.disable.iter(),
+        context.spec.modules.enable.iter(),
+        context.spec.modules.disable.iter(),
     );
     let all: BTreeMap<_, _> = enable
         .map(|module| (module, true))

@@ -5,7 +5,7 @@ use super::{
     prefix,
     values::{self, Node, Value},
 };
-use crate::{RenderError, frame::Frame};
+use crate::{RenderError, shop_context::ShopContext};
 use api::{Scheme, SearchEngine};
 use std::{collections::BTreeMap, fmt::Write as _};
 
@@ -16,9 +16,9 @@ const QUEUE: &str = include_str!("template/env-queue.php");
 /// In the shop's own database, where no other shop looks.
 const SESSION_OWN: &str = "    'session' => ['save' => 'db'],";
 
-pub(super) fn env_php(frame: &Frame<'_>) -> Result<String, RenderError> {
+pub(super) fn env_php(context: &ShopContext<'_>) -> Result<String, RenderError> {
     let (host, database) =
-        frame
+        context
             .database
             .map_or((String::new(), String::new()), |(server, wanted)| {
                 (
@@ -26,7 +26,7 @@ pub(super) fn env_php(frame: &Frame<'_>) -> Result<String, RenderError> {
                     wanted.name.clone(),
                 )
             });
-    let session = frame.sessions().map_or_else(
+    let session = context.sessions().map_or_else(
         || SESSION_OWN.to_owned(),
         |(server, database)| {
             SESSION
@@ -35,8 +35,8 @@ pub(super) fn env_php(frame: &Frame<'_>) -> Result<String, RenderError> {
                 .replace("@DATABASE@", &database.to_string())
         },
     );
-    let cache = frame.cache.map_or_else(String::new, |(server, _)| {
-        let user = frame
+    let cache = context.cache.map_or_else(String::new, |(server, _)| {
+        let user = context
             .cache_user()
             .map(|user| format!("'username' => {}, ", quoted(user)))
             .unwrap_or_default();
@@ -45,29 +45,35 @@ pub(super) fn env_php(frame: &Frame<'_>) -> Result<String, RenderError> {
             .replace("@PORT@", &quoted(&server.port.to_string()))
             .replace("@USER@", &user)
     });
-    let search = search(frame);
+    let search = search(context);
     let given = search
         .iter()
         .map(|(path, value)| (path.as_str(), value.borrowed()));
     let mut values = String::new();
-    write_tree(&mut values, &values::tree(frame, given)?, 2);
+    write_tree(&mut values, &values::tree(context, given)?, 2);
     let file = ENV
-        .replace("@ADMIN@", &quoted(frame.admin_path()))
-        .replace("@TABLE_PREFIX@", &quoted(frame.table_prefix()))
+        .replace("@ADMIN@", &quoted(context.admin_path()))
+        .replace("@TABLE_PREFIX@", &quoted(context.table_prefix()))
         .replace("@HOST@", &quoted(&host))
         .replace("@DATABASE@", &quoted(&database))
-        .replace("@DATABASE_TLS@", &database_tls(frame))
+        .replace("@DATABASE_TLS@", &database_tls(context))
         .replace(
             "@DOMAINS@",
-            &list(frame.spec.domains.iter().map(|domain| quoted(&domain.host))),
+            &list(
+                context
+                    .spec
+                    .domains
+                    .iter()
+                    .map(|domain| quoted(&domain.host)),
+            ),
         )
-        .replace("@HTTP_CACHES@", &http_caches(frame))
-        .replace("@QUEUE@", queue(frame).trim_end())
-        .replace("@CACHE_TYPES@", &cache_types(frame))
+        .replace("@HTTP_CACHES@", &http_caches(context))
+        .replace("@QUEUE@", queue(context).trim_end())
+        .replace("@CACHE_TYPES@", &cache_types(context))
         .replace("@SESSION@", session.trim_end())
         .replace("@CACHE@", cache.trim_end())
-        .replace("@MODULES@", &modules(frame));
-    let prefix = prefix::of(frame, &[&file, &values]);
+        .replace("@MODULES@", &modules(context));
+    let prefix = prefix::of(context, &[&file, &values]);
     // Last what people wrote, in which a text of ours may stand.
     Ok(file
         .replace("@PREFIX@", &format!("'{prefix}'"))
@@ -76,8 +82,8 @@ pub(super) fn env_php(frame: &Frame<'_>) -> Result<String, RenderError> {
 
 /// Numbers, which are the same in each PHP: the constants' names move with PHP 8.5, and need an
 /// extension to be loaded.
-fn database_tls(frame: &Frame<'_>) -> String {
-    let Some(tls) = frame.database.and_then(|(server, _)| server.tls.as_ref()) else {
+fn database_tls(context: &ShopContext<'_>) -> String {
+    let Some(tls) = context.database.and_then(|(server, _)| server.tls.as_ref()) else {
         return String::new();
     };
     let indent = "\n                ";
@@ -90,8 +96,8 @@ fn database_tls(frame: &Frame<'_>) -> String {
 }
 
 /// Those of modules, after Magento's own.
-fn cache_types(frame: &Frame<'_>) -> String {
-    let lines: Vec<_> = frame
+fn cache_types(context: &ShopContext<'_>) -> String {
+    let lines: Vec<_> = context
         .spec
         .config
         .cache_types
@@ -101,8 +107,8 @@ fn cache_types(frame: &Frame<'_>) -> String {
     lines.concat()
 }
 
-fn http_caches(frame: &Frame<'_>) -> String {
-    let caches = frame.class.backends.http_caches.iter();
+fn http_caches(context: &ShopContext<'_>) -> String {
+    let caches = context.class.backends.http_caches.iter();
     list(caches.map(|cache| {
         format!(
             "['host' => {}, 'port' => {}]",
@@ -112,8 +118,8 @@ fn http_caches(frame: &Frame<'_>) -> String {
     }))
 }
 
-fn queue(frame: &Frame<'_>) -> String {
-    let Some((server, wanted)) = frame.queue else {
+fn queue(context: &ShopContext<'_>) -> String {
+    let Some((server, wanted)) = context.queue else {
         return String::new();
     };
     let tls = server.tls.as_ref();
@@ -150,8 +156,8 @@ impl Given {
 }
 
 /// Settings of the search engine, as the admin has them under Catalog.
-fn search(frame: &Frame<'_>) -> Vec<(String, Given)> {
-    let Some((server, wanted)) = frame.search else {
+fn search(context: &ShopContext<'_>) -> Vec<(String, Given)> {
+    let Some((server, wanted)) = context.search else {
         return Vec::new();
     };
     let engine = match server.engine {
@@ -182,10 +188,10 @@ fn search(frame: &Frame<'_>) -> Vec<(String, Given)> {
 }
 
 /// These win over the release's config.php, which Magento reads first.
-fn modules(frame: &Frame<'_>) -> String {
+fn modules(context: &ShopContext<'_>) -> String {
     let (enable, disable) = (
-        frame.spec.modules.enable.iter(),
-        frame.spec.modules.disable.iter(),
+        context.spec.modules.enable.iter(),
+        context.spec.modules.disable.iter(),
     );
     let all: BTreeMap<_, _> = enable
         .map(|module| (module, 1))

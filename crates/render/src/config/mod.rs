@@ -13,7 +13,7 @@ mod php;
 mod prefix;
 mod values;
 
-use super::{RenderError, frame::Frame, path};
+use super::{RenderError, path, shop_context::ShopContext};
 use api::Engine;
 use api::{Object, name};
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -31,10 +31,10 @@ pub(crate) struct Names {
 }
 
 /// All configuration of a shop, and its names.
-pub(crate) fn all(frame: &Frame<'_>) -> Result<(Names, Vec<Object>), RenderError> {
+pub(crate) fn all(context: &ShopContext<'_>) -> Result<(Names, Vec<Object>), RenderError> {
     let mut objects = Vec::new();
     let mut add = |name: &str, files: BTreeMap<String, String>| {
-        let object = immutable(frame, name, files);
+        let object = immutable(context, name, files);
         let name = object.identity().name.clone();
         objects.push(object);
         name
@@ -42,14 +42,14 @@ pub(crate) fn all(frame: &Frame<'_>) -> Result<(Names, Vec<Object>), RenderError
     let names = Names {
         trust: add(
             "trust",
-            file(path::TRUST_FILE, frame.class.store.trust.clone()),
+            file(path::TRUST_FILE, context.class.store.trust.clone()),
         ),
-        app: add("env", application(frame)?),
-        php: add("php", php::files(frame)),
-        nginx: add("nginx", file("nginx.conf", nginx::conf(frame))),
-        scripts: add("scripts", super::scripts::files(frame)),
-        mounts: if frame.media.is_some() {
-            add("mounts", file(path::MOUNTS_FILE, mounts::json(frame)))
+        app: add("env", application(context)?),
+        php: add("php", php::files(context)),
+        nginx: add("nginx", file("nginx.conf", nginx::conf(context))),
+        scripts: add("scripts", super::scripts::files(context)),
+        mounts: if context.media.is_some() {
+            add("mounts", file(path::MOUNTS_FILE, mounts::json(context)))
         } else {
             String::new()
         },
@@ -60,16 +60,16 @@ pub(crate) fn all(frame: &Frame<'_>) -> Result<(Names, Vec<Object>), RenderError
 /// The list of templates, which says where in a release each belongs.
 const TEMPLATES: &str = "templates.json";
 
-fn application(frame: &Frame<'_>) -> Result<BTreeMap<String, String>, RenderError> {
-    let filled = match frame.class.engine {
-        Engine::Magento1 => magento1::local_xml(frame)?,
-        Engine::Magento2 => magento2::env_php(frame)?,
-        Engine::Php => return Ok(file("config.json", values::json(frame)?)),
+fn application(context: &ShopContext<'_>) -> Result<BTreeMap<String, String>, RenderError> {
+    let filled = match context.class.engine {
+        Engine::Magento1 => magento1::local_xml(context)?,
+        Engine::Magento2 => magento2::env_php(context)?,
+        Engine::Php => return Ok(file("config.json", values::json(context)?)),
     };
-    let declared = frame
+    let declared = context
         .declared()
-        .map(|path| (path, magento1::modules_xml(frame)));
-    let templates: Vec<(&str, String)> = frame
+        .map(|path| (path, magento1::modules_xml(context)));
+    let templates: Vec<(&str, String)> = context
         .configured()
         .map(|path| (path, filled))
         .into_iter()
@@ -97,12 +97,12 @@ fn file(name: &str, content: String) -> BTreeMap<String, String> {
     BTreeMap::from([(name.to_owned(), content)])
 }
 
-fn immutable(frame: &Frame<'_>, what: &str, files: BTreeMap<String, String>) -> Object {
+fn immutable(context: &ShopContext<'_>, what: &str, files: BTreeMap<String, String>) -> Object {
     let content: Vec<&str> = files
         .iter()
         .flat_map(|(name, text)| [name.as_str(), "\0", text, "\0"])
         .collect();
-    let metadata = frame.meta(name::by_content(what, content.concat().as_bytes()));
+    let metadata = context.meta(name::by_content(what, content.concat().as_bytes()));
     // Nobody changes it in place; and the kubelets need not watch it: 30,000 ConfigMaps fewer of
     // them.
     Object::of(&ConfigMap {

@@ -2,8 +2,8 @@
 //! the release shares.
 
 use crate::{
-    frame::{Frame, USER},
     path,
+    shop_context::{ShopContext, USER},
 };
 use api::StorageMode;
 use serde::Serialize;
@@ -52,24 +52,24 @@ struct Directory<'a> {
 /// In [`path::MOUNTED`]; the agent knows which pod is its own.
 const OF_POD: &str = "/mnt/pods/$(POD)";
 
-pub(super) fn json(frame: &Frame<'_>) -> String {
-    let mount = mount(frame);
+pub(super) fn json(context: &ShopContext<'_>) -> String {
+    let mount = mount(context);
     // Only a map whose keys are no text could fail.
     let mut text = serde_json::to_string_pretty(&File { mount: [mount] }).unwrap_or_default();
     text.push('\n');
     text
 }
 
-fn mount<'a>(frame: &Frame<'a>) -> Mount<'a> {
+fn mount<'a>(context: &ShopContext<'a>) -> Mount<'a> {
     let usual = Mount {
         name: "shop",
         path: path::SHARED,
         ..Mount::default()
     };
-    let Some((media, wanted)) = frame.media else {
+    let Some((media, wanted)) = context.media else {
         return usual;
     };
-    if frame.class.storage.mode == StorageMode::Csi {
+    if context.class.storage.mode == StorageMode::Csi {
         // Somebody else mounts it; the agent watches it.
         return Mount {
             kind: "adopt",
@@ -82,7 +82,7 @@ fn mount<'a>(frame: &Frame<'a>) -> Mount<'a> {
     };
     let subdirectory = Some(wanted.path.trim_start_matches('/'));
     // Whoever is in the group may write there: uploads, imports, and what cron makes of them.
-    let directories = frame
+    let directories = context
         .shared()
         .into_iter()
         .map(|path| Directory {

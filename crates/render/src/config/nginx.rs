@@ -2,7 +2,7 @@
 //! rules with and without a scheduler, and depends on no file of the image. Where they include what
 //! a volume may hold, this puts what the shop and its class say.
 
-use crate::frame::Frame;
+use crate::shop_context::ShopContext;
 use api::{Engine, ShopState};
 use std::fmt::Write as _;
 
@@ -41,21 +41,21 @@ const SERVER: &str = "include /etc/shop/nginx.d/*.conf;";
 /// behind it.
 const PROGRAM: &str = r"\.(php\d*|phps|phtml|phar|pht|inc)(/|$)";
 
-pub(super) fn conf(frame: &Frame<'_>) -> String {
-    let engine = match frame.class.engine {
+pub(super) fn conf(context: &ShopContext<'_>) -> String {
+    let engine = match context.class.engine {
         Engine::Magento1 => MAGENTO1,
         Engine::Magento2 => MAGENTO2,
         Engine::Php => PHP,
     };
     let inlined = Inlined {
-        stores: stores(frame),
-        http: edge(frame) + &redirects(frame),
-        server: shared(frame),
+        stores: stores(context),
+        http: edge(context) + &redirects(context),
+        server: shared(context),
     };
     let mut conf = String::with_capacity(16 << 10);
     inlined.write(&mut conf, engine, "");
     // The first one: the second is the probe's, which gets the shop all the time.
-    let closed = if frame.spec.state == ShopState::Maintenance {
+    let closed = if context.spec.state == ShopState::Maintenance {
         "set $closed 1;"
     } else {
         "set $closed 0;"
@@ -103,8 +103,8 @@ fn included(rest: &str) -> Option<&'static str> {
 
 /// Which store of the shop a host shows. The CRD's pattern leaves only letters, digits, '-' and '.'
 /// in a host.
-fn stores(frame: &Frame<'_>) -> String {
-    let coded = frame
+fn stores(context: &ShopContext<'_>) -> String {
+    let coded = context
         .spec
         .domains
         .iter()
@@ -117,8 +117,8 @@ fn stores(frame: &Frame<'_>) -> String {
 
 /// Whose word on a visitor's address counts: that of the class's edge, where the class says its
 /// addresses.
-fn edge(frame: &Frame<'_>) -> String {
-    let cidrs = &frame.class.network.edge_cidrs;
+fn edge(context: &ShopContext<'_>) -> String {
+    let cidrs = &context.class.network.edge_cidrs;
     if cidrs.is_empty() {
         return String::new();
     }
@@ -131,8 +131,8 @@ fn edge(frame: &Frame<'_>) -> String {
 }
 
 /// Redirects also where no edge has made them: behind an Ingress, or for who asks a pod directly.
-fn redirects(frame: &Frame<'_>) -> String {
-    let leading = frame
+fn redirects(context: &ShopContext<'_>) -> String {
+    let leading = context
         .spec
         .domains
         .iter()
@@ -145,13 +145,13 @@ fn redirects(frame: &Frame<'_>) -> String {
 
 /// What the shop can write to holds no program. php-fpm refuses it as well; so it is not even
 /// asked, and the source is not shown.
-fn shared(frame: &Frame<'_>) -> String {
-    let root = if frame.class.engine == Engine::Magento2 {
+fn shared(context: &ShopContext<'_>) -> String {
+    let root = if context.class.engine == Engine::Magento2 {
         "pub/"
     } else {
         ""
     };
-    let paths: Vec<_> = frame
+    let paths: Vec<_> = context
         .shared()
         .iter()
         .filter_map(|path| path.strip_prefix(root))

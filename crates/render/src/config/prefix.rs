@@ -5,15 +5,17 @@
 //! they wrote themselves, and what another release, or another configuration of the same one, has
 //! cached is never read.
 
-use crate::frame::Frame;
+use crate::shop_context::ShopContext;
 use api::{Cache, name};
 
 /// What the pod replaces by the 16 digits of the release, anew for each tree.
 const RELEASE: &str = "@release@";
 
 /// The prefix, of a shop whose configuration is `files`.
-pub(super) fn of(frame: &Frame<'_>, files: &[&str]) -> String {
-    let prefix = frame.cache.map_or("", |(_, wanted)| wanted.prefix.as_str());
+pub(super) fn of(context: &ShopContext<'_>, files: &[&str]) -> String {
+    let prefix = context
+        .cache
+        .map_or("", |(_, wanted)| wanted.prefix.as_str());
     format!(
         "{prefix}{RELEASE}_{}_",
         name::short_hash(files.join("\0").as_bytes())

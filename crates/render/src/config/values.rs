@@ -1,6 +1,6 @@
 //! Values of a shop's configuration, by path, as a tree.
 
-use crate::{RenderError, frame::Frame};
+use crate::{RenderError, shop_context::ShopContext};
 use api::Engine;
 use std::collections::BTreeMap;
 
@@ -27,12 +27,12 @@ const SCOPES: [&str; 3] = ["default", "websites", "stores"];
 /// The shop's `config.values` as a tree: `default/web/cookie/cookie_lifetime` is four deep. They
 /// win over what is `given`.
 pub(super) fn tree<'a>(
-    frame: &Frame<'a>,
+    context: &ShopContext<'a>,
     given: impl IntoIterator<Item = (&'a str, Value<'a>)>,
 ) -> Result<BTreeMap<&'a str, Node<'a>>, RenderError> {
     let mut all: BTreeMap<&str, Value<'a>> = given.into_iter().collect();
     all.extend(
-        frame
+        context
             .spec
             .config
             .values
@@ -42,7 +42,7 @@ pub(super) fn tree<'a>(
     let mut top = BTreeMap::new();
     for (path, value) in all {
         let refuse = |problem: &'static str| RenderError::Value {
-            shop: frame.shop.to_owned(),
+            shop: context.shop.to_owned(),
             path: path.to_owned(),
             problem,
         };
@@ -59,7 +59,7 @@ pub(super) fn tree<'a>(
                  default/web/secure/base_url",
             ));
         }
-        if frame.class.engine == Engine::Magento1 {
+        if context.class.engine == Engine::Magento1 {
             for_xml(&names, &value).map_err(refuse)?;
         }
         let mut here = &mut top;
@@ -104,7 +104,7 @@ fn for_xml(names: &[&str], value: &Value<'_>) -> Result<(), &'static str> {
 
 /// Those of the shop's `config.values` that have a scope, as Magento 1 has to be told them: scope,
 /// code, path below these, value.
-pub(super) fn scoped<'a>(frame: &Frame<'a>) -> Vec<(&'a str, &'a str, &'a str, &'a str)> {
+pub(super) fn scoped<'a>(context: &ShopContext<'a>) -> Vec<(&'a str, &'a str, &'a str, &'a str)> {
     let of = |(path, value): (&'a String, &'a String)| {
         let (scope, rest) = path
             .split_once('/')
@@ -116,14 +116,14 @@ pub(super) fn scoped<'a>(frame: &Frame<'a>) -> Vec<(&'a str, &'a str, &'a str, &
         };
         Some((scope, code, path, value.as_str()))
     };
-    let mut all: Vec<_> = frame.spec.config.values.iter().filter_map(of).collect();
+    let mut all: Vec<_> = context.spec.config.values.iter().filter_map(of).collect();
     // The narrower a scope, the later: what a store has wins over what all have.
     all.sort_by_key(|(scope, ..)| SCOPES.iter().position(|known| known == scope));
     all
 }
 
 /// The same as JSON, for applications that are no Magento.
-pub(super) fn json(frame: &Frame<'_>) -> Result<String, RenderError> {
+pub(super) fn json(context: &ShopContext<'_>) -> Result<String, RenderError> {
     fn value(node: &Node<'_>) -> serde_json::Value {
         match node {
             Node::Value(Value::Text(text)) => (*text).into(),
@@ -135,5 +135,5 @@ pub(super) fn json(frame: &Frame<'_>) -> Result<String, RenderError> {
                 .into(),
         }
     }
-    Ok(format!("{:#}\n", value(&Node::Below(tree(frame, [])?))))
+    Ok(format!("{:#}\n", value(&Node::Below(tree(context, [])?))))
 }

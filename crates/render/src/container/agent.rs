@@ -5,7 +5,7 @@ use super::{
     environment::{self, plain, setting},
     mount, probe, resources,
 };
-use crate::{frame::Frame, path, pod};
+use crate::{path, pod, shop_context::ShopContext};
 use api::StorageMode;
 use k8s_openapi::{
     api::core::v1::{Container, ContainerPort, EnvVar, HTTPGetAction, Probe, VolumeMount},
@@ -19,10 +19,10 @@ use runtime::variable;
 pub const AGENT_PORT: i32 = 980;
 
 /// In a pod that serves visitors.
-pub(crate) fn agent(frame: &Frame<'_>) -> Container {
+pub(crate) fn agent(context: &ShopContext<'_>) -> Container {
     let mut asks_shop = vec![setting(&variable::PHP, pod::FPM)];
-    asks_shop.extend(probe::settings(frame));
-    let mut agent = sidecar(frame, asks_shop);
+    asks_shop.extend(probe::settings(context));
+    let mut agent = sidecar(context, asks_shop);
     agent
         .volume_mounts
         .get_or_insert_default()
@@ -31,13 +31,13 @@ pub(crate) fn agent(frame: &Frame<'_>) -> Container {
 }
 
 /// In a pod without php-fpm, such as cron's: it mounts and follows, and has nobody to ask.
-pub(crate) fn follower(frame: &Frame<'_>) -> Container {
-    sidecar(frame, Vec::new())
+pub(crate) fn follower(context: &ShopContext<'_>) -> Container {
+    sidecar(context, Vec::new())
 }
 
-fn sidecar(frame: &Frame<'_>, asks_shop: Vec<EnvVar>) -> Container {
-    let disk = &frame.class.disk;
-    let mut env = environment::shared(frame);
+fn sidecar(context: &ShopContext<'_>, asks_shop: Vec<EnvVar>) -> Container {
+    let disk = &context.class.disk;
+    let mut env = environment::shared(context);
     env.extend(asks_shop);
     env.extend([
         setting(&variable::LISTEN, format!("0.0.0.0:{AGENT_PORT}")),
@@ -46,19 +46,19 @@ fn sidecar(frame: &Frame<'_>, asks_shop: Vec<EnvVar>) -> Container {
         // php-fpm.
         setting(&variable::GRACE, "10s"),
     ]);
-    let logs = frame.logs();
+    let logs = context.logs();
     if !logs.is_empty() {
         env.push(setting(&variable::LOGS, logs.join(",")));
     }
-    let mounting = frame.media.is_some();
+    let mounting = context.media.is_some();
     if mounting {
         env.push(plain(
             "LONGSHORE_MOUNTS",
             format!("{}/{}", path::MOUNTS, path::MOUNTS_FILE),
         ));
     }
-    let privileged = mounting && frame.class.storage.mode == StorageMode::Agent;
-    let mut mounts = pod::our_mounts(frame);
+    let privileged = mounting && context.class.storage.mode == StorageMode::Agent;
+    let mut mounts = pod::our_mounts(context);
     if mounting {
         mounts.push(super::read_only("mounts", path::MOUNTS));
         mounts.push(if privileged {
@@ -70,27 +70,27 @@ fn sidecar(frame: &Frame<'_>, asks_shop: Vec<EnvVar>) -> Container {
             }
         } else {
             VolumeMount {
-                sub_path: pod::sub_path(frame),
+                sub_path: pod::sub_path(context),
                 ..mount("shared", path::SHARED)
             }
         });
-        mounts.extend(pod::directory(frame).map(|_| mount("directory", path::DIRECTORY)));
+        mounts.extend(pod::directory(context).map(|_| mount("directory", path::DIRECTORY)));
     }
     if privileged {
         env.push(pod::uid_as(variable::POD.name));
     }
-    let mut context = pod::ours(frame, privileged);
+    let mut security = pod::ours(context, privileged);
     if !privileged {
         let mut add = vec!["NET_BIND_SERVICE".to_owned()];
-        if context.run_as_user == Some(0) {
+        if security.run_as_user == Some(0) {
             // What the shop wrote is its user's, and goes with the release that it was of.
             add.push("DAC_OVERRIDE".to_owned());
         }
-        context.capabilities.get_or_insert_default().add = Some(add);
+        security.capabilities.get_or_insert_default().add = Some(add);
     }
     Container {
         name: "agent".to_owned(),
-        image: Some(frame.class.images.longshore.clone()),
+        image: Some(context.class.images.longshore.clone()),
         command: Some(vec!["longshore-agent".to_owned()]),
         // A native sidecar: it starts before the shop and ends after it.
         restart_policy: Some("Always".to_owned()),
@@ -116,10 +116,10 @@ fn sidecar(frame: &Frame<'_>, asks_shop: Vec<EnvVar>) -> Container {
             ..asks("/readyz")
         }),
         resources: Some(resources(
-            &frame.class.sizes.agent,
+            &context.class.sizes.agent,
             (&disk.sources, &disk.sources),
         )),
-        security_context: Some(context),
+        security_context: Some(security),
         volume_mounts: Some(mounts),
         termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
         ..Container::default()

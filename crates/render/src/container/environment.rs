@@ -1,7 +1,7 @@
 //! Variables of `longshore-init` and `longshore-agent`, each with a name from `runtime::variable`,
 //! and of their AWS client.
 
-use crate::{frame::Frame, path};
+use crate::{path, shop_context::ShopContext};
 use api::CloudIdentity;
 use k8s_openapi::api::core::v1::{EnvVar, EnvVarSource, SecretKeySelector};
 use runtime::variable::{self, Variable};
@@ -20,11 +20,11 @@ pub(super) fn setting(variable: &Variable, value: impl Into<String>) -> EnvVar {
 }
 
 /// What init and agent have in common.
-pub(super) fn shared(frame: &Frame<'_>) -> Vec<EnvVar> {
-    let store = &frame.class.store;
+pub(super) fn shared(context: &ShopContext<'_>) -> Vec<EnvVar> {
+    let store = &context.class.store;
     let mut variables = vec![
         setting(&variable::STORE, &store.location),
-        setting(&variable::CHANNEL, &frame.spec.channel),
+        setting(&variable::CHANNEL, &context.spec.channel),
         setting(&variable::ROOT, path::ROOT),
         setting(
             &variable::TRUST,
@@ -39,14 +39,14 @@ pub(super) fn shared(frame: &Frame<'_>) -> Vec<EnvVar> {
             .trust_floor
             .map(|version| setting(&variable::TRUST_FLOOR, version.to_string())),
     );
-    if frame.media.is_some() {
+    if context.media.is_some() {
         variables.push(setting(&variable::STORAGE, path::SHARED));
     }
     variables.push(setting(&variable::WRITABLE, path::WRITABLE));
-    if frame.configured().is_some() {
+    if context.configured().is_some() {
         variables.push(setting(&variable::TEMPLATES, path::APP));
         variables.extend(
-            frame
+            context
                 .spec
                 .config
                 .secret_ref
@@ -55,7 +55,7 @@ pub(super) fn shared(frame: &Frame<'_>) -> Vec<EnvVar> {
         );
         variables.push(setting(&variable::CONFIGURED, path::CONFIGURED));
     }
-    if let Some(cache) = &frame.class.node_cache {
+    if let Some(cache) = &context.class.node_cache {
         // A directory in the hostPath, which the kubelet makes as 0755: this one is made by
         // ourselves, as 0700.
         variables.push(setting(&variable::CACHE, format!("{}/cache", path::NODE)));
@@ -68,7 +68,7 @@ pub(super) fn shared(frame: &Frame<'_>) -> Vec<EnvVar> {
             .as_ref()
             .map(|endpoint| plain("AWS_ENDPOINT_URL_S3", endpoint)),
     );
-    variables.extend(identity(&frame.class.identity));
+    variables.extend(identity(&context.class.identity));
     variables
 }
 

@@ -2,13 +2,13 @@
 //! what suits the engine where neither has one.
 
 use super::environment::setting;
-use crate::{frame::Frame, pod};
+use crate::{pod, shop_context::ShopContext};
 use api::{Engine, Scheme};
 use k8s_openapi::api::core::v1::EnvVar;
 use runtime::variable;
 
-pub(super) fn settings(frame: &Frame<'_>) -> Vec<EnvVar> {
-    let (own, class) = (&frame.spec.probe, &frame.class.probe);
+pub(super) fn settings(context: &ShopContext<'_>) -> Vec<EnvVar> {
+    let (own, class) = (&context.spec.probe, &context.class.probe);
     let path = own
         .path
         .as_ref()
@@ -19,17 +19,21 @@ pub(super) fn settings(frame: &Frame<'_>) -> Vec<EnvVar> {
             &variable::PROBE,
             literal(&format!("http://127.0.0.1:{}{path}", pod::HTTP_PORT)),
         ),
-        setting(&variable::PROBE_HOST, frame.primary()),
+        setting(&variable::PROBE_HOST, context.primary()),
         setting(
             &variable::PROBE_SCHEME,
-            match own.scheme.or(class.scheme).unwrap_or_else(|| scheme(frame)) {
+            match own
+                .scheme
+                .or(class.scheme)
+                .unwrap_or_else(|| scheme(context))
+            {
                 Scheme::Http => "http",
                 Scheme::Https => "https",
             },
         ),
     ];
-    if frame.class.engine != Engine::Php {
-        let store = store(frame)
+    if context.class.engine != Engine::Php {
+        let store = store(context)
             .map(|code| format!("MAGE_RUN_CODE={code},"))
             .unwrap_or_default();
         settings.push(setting(
@@ -53,8 +57,8 @@ fn literal(text: &str) -> String {
 }
 
 /// The store that the primary domain shows.
-fn store<'a>(frame: &Frame<'a>) -> Option<&'a str> {
-    frame
+fn store<'a>(context: &ShopContext<'a>) -> Option<&'a str> {
+    context
         .spec
         .domains
         .iter()
@@ -65,12 +69,12 @@ fn store<'a>(frame: &Frame<'a>) -> Option<&'a str> {
 
 /// Where nobody says it: an edge ends TLS for a shop of Magento, unless the shop's own base URL is
 /// in the clear.
-fn scheme(frame: &Frame<'_>) -> Scheme {
-    if frame.class.engine == Engine::Php {
+fn scheme(context: &ShopContext<'_>) -> Scheme {
+    if context.class.engine == Engine::Php {
         return Scheme::Http;
     }
-    let values = &frame.spec.config.values;
-    let of_store = store(frame).map(|code| format!("stores/{code}"));
+    let values = &context.spec.config.values;
+    let of_store = store(context).map(|code| format!("stores/{code}"));
     let value = |path: &str| {
         let of_store = of_store
             .as_ref()

@@ -1,7 +1,7 @@
 //! What containers may do: Kubernetes' restricted profile, for every one that a tenant's code runs
 //! in.
 
-use crate::frame::USER;
+use crate::shop_context::USER;
 use k8s_openapi::api::core::v1::{
     Capabilities, PodSecurityContext, SeccompProfile, SecurityContext, Sysctl,
 };

@@ -2,7 +2,7 @@
 //! key, a token, or a way to change the sources.
 
 use super::{mount, plain, read_only, resources, restricted};
-use crate::{amount, frame::Frame, path, pod};
+use crate::{amount, path, pod, shop_context::ShopContext};
 use api::{ExtraContainer, Size, StorageMode};
 use k8s_openapi::{
     api::core::v1::{
@@ -20,23 +20,23 @@ pub const DRAIN: i64 = 60;
 
 /// What every container of the tenant sees: sources it cannot change, what the shop writes, its
 /// media, and room for temporary files.
-fn mounts(frame: &Frame<'_>) -> Vec<VolumeMount> {
+fn mounts(context: &ShopContext<'_>) -> Vec<VolumeMount> {
     let mut mounts = vec![
         read_only("sources", path::ROOT),
         mount("writable", path::WRITABLE),
         mount("temporary", path::TEMPORARY),
     ];
-    mounts.extend(shared(frame));
+    mounts.extend(shared(context));
     mounts
 }
 
 /// What PHP reads besides, and nginx has no need to see.
-fn configuration(frame: &Frame<'_>) -> Vec<VolumeMount> {
-    let filled = frame
+fn configuration(context: &ShopContext<'_>) -> Vec<VolumeMount> {
+    let filled = context
         .configured()
         .map(|_| read_only("configured", path::CONFIGURED));
     [
-        pod::application_mounts(frame),
+        pod::application_mounts(context),
         filled
             .into_iter()
             .chain([read_only("php", path::PHP)])
@@ -52,15 +52,15 @@ const OWN_DISK: &str = "128Mi";
 /// The size and the part of the node's disk of a container that runs the shop's code: one of a pod,
 /// which names its volumes for temporary files and for what the shop writes. What these may take is
 /// asked for: a node that promised less evicts the pods of others, too.
-fn writes(frame: &Frame<'_>, size: &Size) -> ResourceRequirements {
-    let disk = &frame.class.disk;
+fn writes(context: &ShopContext<'_>, size: &Size) -> ResourceRequirements {
+    let disk = &context.class.disk;
     let room = amount::together(OWN_DISK, &amount::together(&disk.temporary, &disk.writable));
     resources(size, (&room, &room))
 }
 
-fn shared(frame: &Frame<'_>) -> Option<VolumeMount> {
-    frame.media.as_ref()?;
-    Some(match frame.class.storage.mode {
+fn shared(context: &ShopContext<'_>) -> Option<VolumeMount> {
+    context.media.as_ref()?;
+    Some(match context.class.storage.mode {
         StorageMode::Agent => VolumeMount {
             // What the agent mounts on the node appears here, also when it had to mount again.
             mount_propagation: Some("HostToContainer".to_owned()),
@@ -68,23 +68,23 @@ fn shared(frame: &Frame<'_>) -> Option<VolumeMount> {
             ..mount("shared", path::SHARED)
         },
         StorageMode::Csi => VolumeMount {
-            sub_path: pod::sub_path(frame),
+            sub_path: pod::sub_path(context),
             ..mount("shared", path::SHARED)
         },
     })
 }
 
 /// Variables of the tenant's containers.
-fn variables(frame: &Frame<'_>) -> Vec<EnvVar> {
+fn variables(context: &ShopContext<'_>) -> Vec<EnvVar> {
     let mut variables = vec![
         // php.ini of this class, after those of the image.
         plain("PHP_INI_SCAN_DIR", format!(":{}", path::PHP)),
     ];
-    if frame.media.is_some() && frame.class.storage.mode == StorageMode::Agent {
+    if context.media.is_some() && context.class.storage.mode == StorageMode::Agent {
         variables.push(pod::uid_as(pod::POD_UID));
     }
     variables.extend(
-        frame
+        context
             .class
             .overlay
             .extra_env
@@ -94,51 +94,51 @@ fn variables(frame: &Frame<'_>) -> Vec<EnvVar> {
     variables
 }
 
-fn tenant(frame: &Frame<'_>, name: &str, size: &Size) -> Container {
+fn tenant(context: &ShopContext<'_>, name: &str, size: &Size) -> Container {
     Container {
         name: name.to_owned(),
-        image: Some(frame.class.images.shop.clone()),
-        env: Some(variables(frame)),
+        image: Some(context.class.images.shop.clone()),
+        env: Some(variables(context)),
         resources: Some(resources(size, (OWN_DISK, OWN_DISK))),
         security_context: Some(restricted()),
-        volume_mounts: Some(mounts(frame)),
+        volume_mounts: Some(mounts(context)),
         ..Container::default()
     }
 }
 
 /// A sidecar, so that it starts before nginx and ends after nginx's last request: no arithmetic
 /// with sleeps.
-pub(crate) fn php_fpm(frame: &Frame<'_>) -> Container {
+pub(crate) fn php_fpm(context: &ShopContext<'_>) -> Container {
     let config = format!("{}/php-fpm.conf", path::PHP);
     Container {
-        resources: Some(writes(frame, &frame.class.sizes.php_fpm)),
+        resources: Some(writes(context, &context.class.sizes.php_fpm)),
         volume_mounts: Some(
             [
-                mounts(frame),
-                configuration(frame),
+                mounts(context),
+                configuration(context),
                 vec![mount("socket", path::SOCKET)],
             ]
             .concat(),
         ),
         command: Some(vec![
-            format!("php-fpm{}", frame.class.php.version),
+            format!("php-fpm{}", context.class.php.version),
             "--fpm-config".to_owned(),
             config,
         ]),
         restart_policy: Some("Always".to_owned()),
         startup_probe: Some(Probe {
             exec: Some(ExecAction {
-                command: Some(pod::ping(frame)),
+                command: Some(pod::ping(context)),
             }),
             period_seconds: Some(1),
             failure_threshold: Some(60),
             ..Probe::default()
         }),
-        ..tenant(frame, "php-fpm", &frame.class.sizes.php_fpm)
+        ..tenant(context, "php-fpm", &context.class.sizes.php_fpm)
     }
 }
 
-pub(crate) fn nginx(frame: &Frame<'_>) -> Container {
+pub(crate) fn nginx(context: &ShopContext<'_>) -> Container {
     let config = format!("{}/nginx.conf", path::NGINX);
     let asks = |page: &str| Probe {
         http_get: Some(HTTPGetAction {
@@ -183,7 +183,7 @@ pub(crate) fn nginx(frame: &Frame<'_>) -> Container {
             }),
             ..Lifecycle::default()
         }),
-        ..tenant(frame, "nginx", &frame.class.sizes.nginx)
+        ..tenant(context, "nginx", &context.class.sizes.nginx)
     };
     // What the cluster says of the release: also whether visitors are kept out.
     container.volume_mounts.get_or_insert_default().extend([
@@ -194,7 +194,7 @@ pub(crate) fn nginx(frame: &Frame<'_>) -> Container {
     ]);
     // What the shop writes is served, and written by others. A csi volume is read-only here for
     // certain. What an agent mounts later comes with the rights that the agent gave it.
-    let csi = frame.class.storage.mode == StorageMode::Csi;
+    let csi = context.class.storage.mode == StorageMode::Csi;
     let reads = |name: &str| name == "writable" || name == "shared" && csi;
     for mount in container
         .volume_mounts
@@ -209,7 +209,7 @@ pub(crate) fn nginx(frame: &Frame<'_>) -> Container {
 
 /// A container that runs a program of the shop beside visitors, such as cron.
 pub(crate) fn worker(
-    frame: &Frame<'_>,
+    context: &ShopContext<'_>,
     name: &str,
     size: &Size,
     command: Vec<String>,
@@ -217,9 +217,9 @@ pub(crate) fn worker(
     let scripts = vec![read_only("scripts", path::SCRIPTS)];
     Container {
         command: Some(command),
-        resources: Some(writes(frame, size)),
-        volume_mounts: Some([mounts(frame), configuration(frame), scripts].concat()),
-        ..tenant(frame, name, size)
+        resources: Some(writes(context, size)),
+        volume_mounts: Some([mounts(context), configuration(context), scripts].concat()),
+        ..tenant(context, name, size)
     }
 }
 

@@ -4,7 +4,10 @@ use crate::{
     committed::compare,
     made::{MAGENTO1, PLATFORMS, example, find, has, rendered},
 };
-use api::{Idle, IdleMode, InForce, Migrating, Moment, Object, ShopClass, ShopState, Tenants};
+use api::{
+    Idle, IdleMode, Migrating, Object, RenderContext, ResolvedRelease, ShopClass, ShopState,
+    Tenants,
+};
 use registry::{Form, text};
 use release::Migration;
 use render::{RenderError, check, render};
@@ -45,14 +48,14 @@ fn the_same_input_gives_the_same_bytes() {
 #[test]
 fn a_campaign_raises_the_floor_and_idleness_lowers_it() {
     let spec = |floor: Option<u32>, after: Option<&str>| {
-        let objects = rendered("aws", |shop, _, moment| {
+        let objects = rendered("aws", |shop, _, render_context| {
             shop.spec.scale.idle = after.map(|after| Idle {
                 after: after.to_owned(),
                 mode: IdleMode::KeepOne,
             });
-            *moment = Moment {
+            *render_context = RenderContext {
                 floor,
-                ..Moment::default()
+                ..RenderContext::default()
             };
         });
         let spec = find(&objects, "HorizontalPodAutoscaler", "web")["spec"].clone();
@@ -129,15 +132,20 @@ fn a_shop_in_maintenance_is_closed_for_visitors_and_open_for_the_probe() {
 
 #[test]
 fn a_migration_runs_while_the_controller_says_so_and_cron_waits() {
-    let objects = rendered("aws", |_, _, moment| moment.migrating = Migrating::Now);
+    let objects = rendered("aws", |_, _, render_context| {
+        render_context.migrating = Migrating::Now
+    });
     assert!(has(&objects, "Job", "release-42") && has(&objects, "Lease", "migration"));
     assert_eq!(find(&objects, "Deployment", "cron")["spec"]["replicas"], 0);
     assert_eq!(check::shop(&objects), []);
-    let soon = rendered("aws", |_, _, moment| moment.migrating = Migrating::Soon);
+    let soon = rendered("aws", |_, _, render_context| {
+        render_context.migrating = Migrating::Soon
+    });
     assert!(!has(&soon, "Job", "release-42"), "cron has not ended yet");
     assert_eq!(find(&soon, "Deployment", "cron")["spec"]["replicas"], 0);
-    let migrated = rendered("aws", |_, _, moment| {
-        (moment.migrating, moment.migrated) = (Migrating::Now, Some(42.try_into().unwrap()));
+    let migrated = rendered("aws", |_, _, render_context| {
+        (render_context.migrating, render_context.migrated) =
+            (Migrating::Now, Some(42.try_into().unwrap()));
     });
     assert!(!has(&migrated, "Job", "release-42"));
     assert_eq!(
@@ -149,7 +157,9 @@ fn a_migration_runs_while_the_controller_says_so_and_cron_waits() {
 #[test]
 fn a_migration_begins_again_where_only_the_pull_failed_and_pulls_the_release_in_force() {
     let job = find(
-        &rendered("aws", |_, _, moment| moment.migrating = Migrating::Now),
+        &rendered("aws", |_, _, render_context| {
+            render_context.migrating = Migrating::Now
+        }),
         "Job",
         "release-42",
     );
@@ -218,20 +228,20 @@ fn a_migration_begins_again_where_only_the_pull_failed_and_pulls_the_release_in_
 #[test]
 fn what_pods_start_with_is_in_the_config_map_and_changes_no_pod() {
     let (shop, class, release) = example("aws");
-    let before = InForce {
+    let before = ResolvedRelease {
         sequence: 41.try_into().unwrap(),
         envelope: "{\"before\": 1}".to_owned(),
         ..release.clone()
     };
-    let moment = Moment {
+    let render_context = RenderContext {
         previous: Some(before.clone()),
         rejected: vec!["aa".to_owned(), "bb".to_owned()],
         retried: Some("2026-11-23T12:00:00Z".to_owned()),
         chosen: true,
-        ..Moment::default()
+        ..RenderContext::default()
     };
-    let [plain, told] = [Moment::default(), moment.clone()]
-        .map(|moment| render(&shop, &class, Some(&release), &moment).unwrap());
+    let [plain, told] = [RenderContext::default(), render_context.clone()]
+        .map(|render_context| render(&shop, &class, Some(&release), &render_context).unwrap());
     let changed: Vec<_> = told
         .iter()
         .filter(|object| !plain.contains(object))
@@ -248,12 +258,12 @@ fn what_pods_start_with_is_in_the_config_map_and_changes_no_pod() {
         format!("{} 2026-11-23T12:00:00Z", release.manifest)
     );
     // A shop that was moved to another channel has no use for it.
-    let moved = Moment {
-        previous: Some(InForce {
+    let moved = RenderContext {
+        previous: Some(ResolvedRelease {
             channel: "shops/other".parse().unwrap(),
             ..before
         }),
-        ..moment
+        ..render_context
     };
     let moved = render(&shop, &class, Some(&release), &moved).unwrap();
     assert!(
@@ -266,9 +276,9 @@ fn what_pods_start_with_is_in_the_config_map_and_changes_no_pod() {
 #[test]
 fn a_breaking_migration_keeps_visitors_out_without_a_new_pod() {
     let (shop, class, mut release) = example("aws");
-    let closed = Moment {
+    let closed = RenderContext {
         closed: true,
-        ..Moment::default()
+        ..RenderContext::default()
     };
     for (migration, expected) in [
         (Migration::Breaking, 2),
@@ -276,8 +286,8 @@ fn a_breaking_migration_keeps_visitors_out_without_a_new_pod() {
         (Migration::None, 0),
     ] {
         release.migration = migration;
-        let [open, shut] = [Moment::default(), closed.clone()]
-            .map(|moment| render(&shop, &class, Some(&release), &moment).unwrap());
+        let [open, shut] = [RenderContext::default(), closed.clone()]
+            .map(|render_context| render(&shop, &class, Some(&release), &render_context).unwrap());
         let changed: Vec<_> = shut
             .iter()
             .filter(|object| !open.contains(object))
@@ -322,7 +332,7 @@ fn nginx_sees_no_secret_of_the_shop() {
 fn the_world_is_open_to_who_says_so_and_never_the_networks_of_others() {
     let (shop, mut class, release) = example("aws");
     let policy = |class: &ShopClass| {
-        render(&shop, class, Some(&release), &Moment::default())
+        render(&shop, class, Some(&release), &RenderContext::default())
             .map(|objects| find(&objects, "NetworkPolicy", "shop")["spec"]["egress"].to_string())
     };
     let open = policy(&class).unwrap();
@@ -344,7 +354,7 @@ fn the_world_is_open_to_who_says_so_and_never_the_networks_of_others() {
 fn sessions_are_refused_where_a_server_keeps_its_shops_apart() {
     let (mut shop, mut class, release) = example("aws");
     class.spec.backends.caches[0].tenants = Tenants::Separate;
-    let error = render(&shop, &class, Some(&release), &Moment::default())
+    let error = render(&shop, &class, Some(&release), &RenderContext::default())
         .unwrap_err()
         .to_string();
     assert!(
@@ -355,7 +365,7 @@ fn sessions_are_refused_where_a_server_keeps_its_shops_apart() {
         "{error}"
     );
     shop.spec.services.cache.as_mut().unwrap().sessions = None;
-    assert!(render(&shop, &class, Some(&release), &Moment::default()).is_ok());
+    assert!(render(&shop, &class, Some(&release), &RenderContext::default()).is_ok());
 }
 
 #[test]
@@ -445,13 +455,13 @@ fn a_metric_that_nobody_serves_is_not_scaled_by() {
 #[test]
 fn another_release_changes_one_object() {
     let (shop, class, release) = example("aws");
-    let other = InForce {
+    let other = ResolvedRelease {
         sequence: 43.try_into().unwrap(),
         envelope: release.envelope.replace(' ', ""),
         ..release.clone()
     };
     let [before, after] = [release, other]
-        .map(|release| render(&shop, &class, Some(&release), &Moment::default()).unwrap());
+        .map(|release| render(&shop, &class, Some(&release), &RenderContext::default()).unwrap());
     let changed: Vec<_> = before
         .iter()
         .filter(|object| !after.contains(object))
@@ -463,7 +473,7 @@ fn another_release_changes_one_object() {
 #[test]
 fn without_a_release_nothing_runs() {
     let (shop, class, _) = example("aws");
-    let objects = render(&shop, &class, None, &Moment::default()).unwrap();
+    let objects = render(&shop, &class, None, &RenderContext::default()).unwrap();
     assert!(
         !objects
             .iter()
@@ -476,7 +486,7 @@ fn what_cannot_be_rendered_says_why() {
     let refused = |change: &dyn Fn(&mut api::Shop)| {
         let (mut shop, class, release) = example("aws");
         change(&mut shop);
-        render(&shop, &class, Some(&release), &Moment::default())
+        render(&shop, &class, Some(&release), &RenderContext::default())
             .unwrap_err()
             .to_string()
     };
@@ -489,7 +499,7 @@ fn what_cannot_be_rendered_says_why() {
     );
     let (shop, mut class, release) = example("aws");
     class.spec.network.edge_cidrs = vec!["10.0.0.0/33".into()];
-    let error = render(&shop, &class, Some(&release), &Moment::default())
+    let error = render(&shop, &class, Some(&release), &RenderContext::default())
         .unwrap_err()
         .to_string();
     assert!(
@@ -498,7 +508,7 @@ fn what_cannot_be_rendered_says_why() {
     );
     let (mut shop, class, release) = example("azure");
     shop.spec.services.media.as_mut().unwrap().access_point = Some("fsap-0123456789abcdef0".into());
-    let error = render(&shop, &class, Some(&release), &Moment::default())
+    let error = render(&shop, &class, Some(&release), &RenderContext::default())
         .unwrap_err()
         .to_string();
     assert!(
@@ -528,7 +538,9 @@ fn what_cannot_be_rendered_says_why() {
         "default/web/x y",
         "default/web/cookie/cookie_lifetime/deeper",
     ] {
-        let error = refused(&|shop| drop(shop.spec.config.values.insert(path.into(), "1".into())));
+        let error = refused(&|shop| {
+            shop.spec.config.values.insert(path.into(), "1".into());
+        });
         assert!(
             error.contains(&format!("config.values[{path:?}]")),
             "{error}"
@@ -566,6 +578,6 @@ fn every_variable_of_ours_is_a_setting() {
 fn an_error_is_no_panic_for_a_shop_without_a_name() {
     let (mut shop, class, release) = example("plain");
     shop.metadata.name = None;
-    let objects = render(&shop, &class, Some(&release), &Moment::default());
+    let objects = render(&shop, &class, Some(&release), &RenderContext::default());
     assert!(matches!(objects, Ok(_) | Err(RenderError::Missing { .. })));
 }

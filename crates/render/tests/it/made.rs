@@ -1,7 +1,7 @@
 //! Shops, classes and releases for tests: those of `manifests/examples/shops`, and changes to them.
 
 use crate::committed::top;
-use api::{Fleet, InForce, Moment, Object, Shop, ShopClass};
+use api::{Fleet, Object, RenderContext, ResolvedRelease, Shop, ShopClass};
 use registry::Rules;
 use render::render;
 use std::{collections::BTreeMap, sync::LazyLock};
@@ -41,7 +41,7 @@ static EXAMPLES: LazyLock<BTreeMap<&str, Fleet>> = LazyLock::new(|| {
 });
 
 /// The shop, the class and the release of one example.
-pub(crate) fn example(platform: &str) -> (Shop, ShopClass, InForce) {
+pub(crate) fn example(platform: &str) -> (Shop, ShopClass, ResolvedRelease) {
     let fleet = &EXAMPLES[platform];
     let shop = fleet.shops.values().next().unwrap().clone();
     let release = fleet.newest(&shop.spec.channel).unwrap().clone();
@@ -52,12 +52,12 @@ pub(crate) fn example(platform: &str) -> (Shop, ShopClass, InForce) {
 /// Renders one example, changed.
 pub(crate) fn rendered(
     platform: &str,
-    change: impl FnOnce(&mut Shop, &mut ShopClass, &mut Moment),
+    change: impl FnOnce(&mut Shop, &mut ShopClass, &mut RenderContext),
 ) -> Vec<Object> {
     let (mut shop, mut class, release) = example(platform);
-    let mut moment = Moment::default();
-    change(&mut shop, &mut class, &mut moment);
-    render(&shop, &class, Some(&release), &moment).unwrap()
+    let mut render_context = RenderContext::default();
+    change(&mut shop, &mut class, &mut render_context);
+    render(&shop, &class, Some(&release), &render_context).unwrap()
 }
 
 /// The object of this kind and name, as a tree.

@@ -2,15 +2,15 @@
 
 use crate::made::example;
 use api::{
-    CloudIdentity, InForce, Moment, Object, PodIdentity, SecretIdentity, Shop, ShopClass,
-    StorageMode, Tenants, WebIdentity,
+    CloudIdentity, Object, PodIdentity, RenderContext, ResolvedRelease, SecretIdentity, Shop,
+    ShopClass, StorageMode, Tenants, WebIdentity,
 };
 use render::render;
 use serde_json::{Value, json};
 
 /// The agent's mounts file of a shop.
-fn mounts_file(shop: &Shop, class: &ShopClass, release: &InForce) -> Result<Value, String> {
-    let objects = render(shop, class, Some(release), &Moment::default())
+fn mounts_file(shop: &Shop, class: &ShopClass, release: &ResolvedRelease) -> Result<Value, String> {
+    let objects = render(shop, class, Some(release), &RenderContext::default())
         .map_err(|error| error.to_string())?;
     let maps = objects
         .iter()
@@ -86,7 +86,7 @@ fn what_agents_mount_for_shops_that_are_kept_apart_is_told_by_iam_or_refused() {
     let (mut shop, mut class, release) = example("aws");
     no_point(&mut shop, &mut class);
     (class.spec.storage.mode, class.spec.node_cache) = (StorageMode::Csi, None);
-    let objects = render(&shop, &class, Some(&release), &Moment::default()).unwrap();
+    let objects = render(&shop, &class, Some(&release), &RenderContext::default()).unwrap();
     let volume = objects
         .iter()
         .find(|object| object.identity().kind == "PersistentVolume")
@@ -120,7 +120,7 @@ fn credentials_of_the_cloud_go_to_our_own_containers_and_no_tenants() {
     for identity in identities {
         let (shop, mut class, release) = example("aws");
         class.spec.identity = identity;
-        let objects = render(&shop, &class, Some(&release), &Moment::default()).unwrap();
+        let objects = render(&shop, &class, Some(&release), &RenderContext::default()).unwrap();
         let mut seen = 0;
         for object in objects.iter().map(Object::value) {
             let template = match object["kind"].as_str() {

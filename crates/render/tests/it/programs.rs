@@ -1,7 +1,7 @@
 //! What is generated for other programs, read by those programs: nginx, PHP, sh.
 
 use crate::made::{RULES, example, rendered};
-use api::{Domain, Mail, Moment, Object, Relay, ShopState};
+use api::{Domain, Mail, Object, Relay, RenderContext, ShopState};
 use proptest::prelude::*;
 use render::render;
 use std::{
@@ -555,7 +555,7 @@ proptest! {
             (shop.spec.domains, shop.spec.config.values) = (domains.clone(), values.clone());
             let resource = serde_json::json!({ "apiVersion": "longshore.dev/v1alpha1", "kind": "Shop", "metadata": { "name": "acme" }, "spec": shop.spec });
             prop_assert_eq!(RULES.problems("Shop", &resource, None), Vec::<String>::new());
-            let objects = match render(&shop, &class, Some(&release), &Moment::default()) {
+            let objects = match render(&shop, &class, Some(&release), &RenderContext::default()) {
                 Ok(objects) => objects,
                 Err(error) => {
                     prop_assert!(error.to_string().contains("config.values["), "{error}");

@@ -4,9 +4,9 @@
 use crate::made::{RULES, example};
 use api::{
     AzureIdentity, Backup, BackupSchedule, Campaign, CloudIdentity, Domain, Engine, ExtraContainer,
-    ExtraVariable, GoogleIdentity, Idle, IdleMode, Migrating, Modules, Moment, Object, Overlay,
-    PodIdentity, Scale, SecretIdentity, Shop, ShopClass, ShopState, Size, Sizes, StorageMode,
-    Target, Tenants, WebIdentity, Window, name,
+    ExtraVariable, GoogleIdentity, Idle, IdleMode, Migrating, Modules, Object, Overlay,
+    PodIdentity, RenderContext, Scale, SecretIdentity, Shop, ShopClass, ShopState, Size, Sizes,
+    StorageMode, Target, Tenants, WebIdentity, Window, name,
 };
 use proptest::prelude::*;
 use registry::{Document, list};
@@ -284,16 +284,16 @@ fn shop(platform: &'static str) -> impl Strategy<Value = Shop> {
         )
 }
 
-fn moment() -> impl Strategy<Value = Moment> {
+fn render_context() -> impl Strategy<Value = RenderContext> {
     (
         prop::option::of(1..=200_u32),
         prop::sample::select(vec![Migrating::No, Migrating::Soon, Migrating::Now]),
     )
-        .prop_map(|(floor, migrating)| Moment {
+        .prop_map(|(floor, migrating)| RenderContext {
             floor,
             migrating,
             closed: migrating != Migrating::No,
-            ..Moment::default()
+            ..RenderContext::default()
         })
 }
 
@@ -307,7 +307,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_valid_shop_renders_to_objects_that_pass_every_check((platform, shop, class) in any_shop(), moment in moment(), breaking in any::<bool>()) {
+    fn a_valid_shop_renders_to_objects_that_pass_every_check((platform, shop, class) in any_shop(), render_context in render_context(), breaking in any::<bool>()) {
         let mut value = serde_json::to_value(&shop).unwrap();
         value["metadata"]["name"] = json!(shop.metadata.name);
         prop_assert_eq!(RULES.problems("Shop", &value, None), Vec::<String>::new());
@@ -319,9 +319,9 @@ proptest! {
         if breaking {
             release.migration = Migration::Breaking;
         }
-        let objects = render(&shop, &class, Some(&release), &moment).unwrap();
+        let objects = render(&shop, &class, Some(&release), &render_context).unwrap();
         prop_assert_eq!(check::shop(&objects), vec![]);
-        prop_assert_eq!(&objects, &render(&shop, &class, Some(&release), &moment).unwrap());
+        prop_assert_eq!(&objects, &render(&shop, &class, Some(&release), &render_context).unwrap());
         let name = shop.metadata.name.as_deref().unwrap();
         let namespace = name::namespace(name);
         for object in &objects {
@@ -349,7 +349,7 @@ proptest! {
     fn what_a_shop_says_stays_text(value in "[ -~]{0,80}") {
         let (mut shop, class, release) = example("aws");
         shop.spec.config.values = [("default/a/b".to_owned(), value.clone())].into();
-        let objects = render(&shop, &class, Some(&release), &Moment::default()).unwrap();
+        let objects = render(&shop, &class, Some(&release), &RenderContext::default()).unwrap();
         let env = objects.iter().map(api::Object::value).find_map(|it| it["data"]["env.php"].as_str().map(str::to_owned)).unwrap();
         let line = env.lines().find(|line| line.trim_start().starts_with("'b' => ")).unwrap().trim();
         let quoted = line.strip_prefix("'b' => '").and_then(|rest| rest.strip_suffix("',")).unwrap();

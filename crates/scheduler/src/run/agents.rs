@@ -6,7 +6,7 @@ use super::{
     report::{Rejection, Report},
 };
 use api::{
-    agent_status::{AgentStatus, Question, Said, Seen},
+    agent_status::{AgentStatus, AgentVerdict, PageStatus, Question},
     namespace,
 };
 use client::{ApiError, Cluster};
@@ -41,7 +41,7 @@ pub(super) async fn ask(
     let pods: Api<Pod> = Api::namespaced(cluster.client(), &namespace);
     let listed = list(&cluster, &pods, &namespace).await?;
     let (mut all, mut rejected) = (!listed.is_empty(), None);
-    let told = told(controller, shop, sequence);
+    let assigned = assigned(controller, shop, sequence);
     let asked = listed.iter().map(|pod| async {
         let name = pod.metadata.name.as_deref().unwrap_or_default();
         let touched = pod
@@ -49,24 +49,24 @@ pub(super) async fn ask(
             .annotations
             .as_ref()
             .and_then(|all| all.get(TOUCHED))
-            .is_some_and(|text| *text == told.text);
+            .is_some_and(|text| *text == assigned.text);
         if !touched {
-            touch(&cluster, &pods, name, &told.text).await;
+            touch(&cluster, &pods, name, &assigned.text).await;
         }
         (name, status(&cluster, &namespace, name).await)
     });
     let question = Question {
         sequence,
         manifest,
-        newer: &told.newer,
-        retried: told.retried,
+        newer: &assigned.newer,
+        retried: assigned.retried,
     };
     for (name, agent) in join_all(asked).await {
         // An agent that cannot be asked has said nothing.
-        match agent.map_or(Said::Waits, |agent| agent.says(&question)) {
-            Said::Runs => {}
-            Said::Waits => all = false,
-            Said::Rejected(why) => {
+        match agent.map_or(AgentVerdict::Waits, |agent| agent.says(&question)) {
+            AgentVerdict::Runs => {}
+            AgentVerdict::Waits => all = false,
+            AgentVerdict::Rejected(why) => {
                 all = false;
                 rejected.get_or_insert(Rejection {
                     pod: name.to_owned(),
@@ -84,28 +84,28 @@ pub(super) async fn ask(
 
 /// What the agents of a shop have seen of its page: one that works is enough, and the first that
 /// does not says why.
-pub(super) async fn page(controller: &Controller, shop: &str) -> Result<Seen, ApiError> {
+pub(super) async fn page(controller: &Controller, shop: &str) -> Result<PageStatus, ApiError> {
     let (namespace, cluster) = (namespace(shop), controller.reader(shop));
     let pods: Api<Pod> = Api::namespaced(cluster.client(), &namespace);
-    let mut seen = Seen::Unknown;
+    let mut seen = PageStatus::Unknown;
     let listed = list(&cluster, &pods, &namespace).await?;
     let asked = listed.iter().map(|pod| async {
         let name = pod.metadata.name.as_deref().unwrap_or_default();
         (name, status(&cluster, &namespace, name).await)
     });
     for (name, agent) in join_all(asked).await {
-        match agent.map_or(Seen::Unknown, |agent| agent.page()) {
-            Seen::Works => return Ok(Seen::Works),
-            Seen::Fails(why) if seen == Seen::Unknown => {
-                seen = Seen::Fails(format!("the page of pod {name}: {why}"));
+        match agent.map_or(PageStatus::Unknown, |agent| agent.page()) {
+            PageStatus::Works => return Ok(PageStatus::Works),
+            PageStatus::Fails(why) if seen == PageStatus::Unknown => {
+                seen = PageStatus::Fails(format!("the page of pod {name}: {why}"));
             }
-            Seen::Fails(_) | Seen::Unknown => {}
+            PageStatus::Fails(_) | PageStatus::Unknown => {}
         }
     }
     Ok(seen)
 }
 
-/// Touches the pods of a shop that is told something else than they may have been told, and asks
+/// Touches the pods of a shop that may have been told of something else by now, and asks
 /// nobody.
 pub(super) async fn touch_all(
     controller: &Controller,
@@ -114,13 +114,13 @@ pub(super) async fn touch_all(
 ) -> Result<(), ApiError> {
     let (namespace, cluster) = (namespace(shop), controller.reader(shop));
     let pods: Api<Pod> = Api::namespaced(cluster.client(), &namespace);
-    let told = told(controller, shop, sequence).text;
+    let assigned = assigned(controller, shop, sequence).text;
     for pod in list(&cluster, &pods, &namespace).await? {
         touch(
             &cluster,
             &pods,
             &pod.metadata.name.unwrap_or_default(),
-            &told,
+            &assigned,
         )
         .await;
     }
@@ -158,18 +158,18 @@ async fn status(cluster: &Cluster, namespace: &str, pod: &str) -> Option<AgentSt
 }
 
 /// What the pods of a shop are told.
-struct Told {
+struct Assigned {
     /// As far as it has been applied: the release, and later that its migration is done. Each is a
     /// reason to touch them.
     text: String,
     /// Since when they are to try again what they rejected, where they are.
     retried: Option<Timestamp>,
-    /// Releases above the one that is asked about, up to the one that the shop is told by now: no
+    /// Releases above the one that is asked about, up to the one that the shop is assigned by now: no
     /// agent has another one from us.
     newer: Vec<(u64, String)>,
 }
 
-fn told(controller: &Controller, shop: &str, sequence: u64) -> Told {
+fn assigned(controller: &Controller, shop: &str, sequence: u64) -> Assigned {
     let state = controller.lock();
     let shop = state.fleet.shops.get(shop);
     let status = shop.and_then(|shop| shop.status.as_ref());
@@ -179,9 +179,9 @@ fn told(controller: &Controller, shop: &str, sequence: u64) -> Told {
         .unwrap_or_default();
     let release = status.and_then(|status| status.release.as_ref());
     let retried = release
-        .filter(|told| told.retried)
-        .and_then(|told| told.since.as_deref());
-    let last = release.map_or(0, |told| told.sequence.unsigned_abs());
+        .filter(|assigned| assigned.retried)
+        .and_then(|assigned| assigned.since.as_deref());
+    let last = release.map_or(0, |assigned| assigned.sequence.unsigned_abs());
     let channel = shop.and_then(|shop| shop.spec.channel.parse::<release::ChannelName>().ok());
     let releases = channel
         .and_then(|channel| state.fleet.releases.get(&channel))
@@ -189,7 +189,7 @@ fn told(controller: &Controller, shop: &str, sequence: u64) -> Told {
     let newer = releases
         .into_iter()
         .flat_map(|all| all.range(sequence + 1..=last));
-    Told {
+    Assigned {
         text: format!("{sequence}-{applied}"),
         retried: retried.and_then(|since| since.parse().ok()),
         newer: newer
@@ -198,8 +198,8 @@ fn told(controller: &Controller, shop: &str, sequence: u64) -> Told {
     }
 }
 
-async fn touch(cluster: &Cluster, pods: &Api<Pod>, name: &str, told: &str) {
-    let patch = Patch::Merge(json!({ "metadata": { "annotations": { TOUCHED: told } } }));
+async fn touch(cluster: &Cluster, pods: &Api<Pod>, name: &str, assigned: &str) {
+    let patch = Patch::Merge(json!({ "metadata": { "annotations": { TOUCHED: assigned } } }));
     let params = PatchParams::default();
     let touched = cluster
         .once(&format!("touch pod {name}"), || async {

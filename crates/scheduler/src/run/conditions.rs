@@ -1,7 +1,7 @@
 //! What a Shop's status says, made from what was found.
 
 use super::{data::KINDS, state::Pods};
-use api::{Condition, Shop, ShopStatus, Truth, agent_status::Seen};
+use api::{Condition, Shop, ShopStatus, Truth, agent_status::PageStatus};
 use jiff::Timestamp;
 use render::assign::worked;
 
@@ -38,7 +38,7 @@ pub(crate) fn status(
     shop: &Shop,
     outcome: &Outcome,
     pods: Option<Pods>,
-    page: &Seen,
+    page: &PageStatus,
     data: Vec<Condition>,
     now: Timestamp,
 ) -> ShopStatus {
@@ -177,7 +177,7 @@ pub(crate) fn status(
 }
 
 /// What a shop still needs that has never worked: its database first, as no page works without it.
-fn missing(page: &Seen, data: &[Condition]) -> Option<(String, String)> {
+fn missing(page: &PageStatus, data: &[Condition]) -> Option<(String, String)> {
     let database = data
         .iter()
         .find(|it| it.kind == "DatabaseCurrent" && it.status == Truth::False);
@@ -185,12 +185,12 @@ fn missing(page: &Seen, data: &[Condition]) -> Option<(String, String)> {
         return Some((database.reason.clone(), database.message.clone()));
     }
     match page {
-        Seen::Works => None,
-        Seen::Unknown => Some((
+        PageStatus::Works => None,
+        PageStatus::Unknown => Some((
             "PageUnknown".to_owned(),
             "no agent has seen its page yet".to_owned(),
         )),
-        Seen::Fails(why) => Some(("PageFails".to_owned(), why.clone())),
+        PageStatus::Fails(why) => Some(("PageFails".to_owned(), why.clone())),
     }
 }
 
@@ -266,7 +266,7 @@ mod tests {
             &shop(None),
             &applied(),
             pods,
-            &Seen::Works,
+            &PageStatus::Works,
             Vec::new(),
             at(0),
         );
@@ -275,7 +275,7 @@ mod tests {
                 &shop(Some(first.clone())),
                 &applied(),
                 pods,
-                &Seen::Works,
+                &PageStatus::Works,
                 Vec::new(),
                 at(5)
             ),
@@ -314,11 +314,11 @@ mod tests {
                 "database shop_acme on aurora-eu-1 is empty",
             )]
         };
-        let fails = Seen::Fails("the page of pod web-1: status 503".to_owned());
+        let fails = PageStatus::Fails("the page of pod web-1: status 503".to_owned());
         let mut new = shop(None);
         for (page, data, reason, message) in [
             (
-                &Seen::Unknown,
+                &PageStatus::Unknown,
                 vec![],
                 "PageUnknown",
                 "no agent has seen its page yet",
@@ -353,7 +353,7 @@ mod tests {
             &new,
             &applied(),
             pods,
-            &Seen::Works,
+            &PageStatus::Works,
             Vec::new(),
             at(2),
         ));
@@ -378,7 +378,7 @@ mod tests {
             &shop(None),
             &applied(),
             pods,
-            &Seen::Works,
+            &PageStatus::Works,
             Vec::new(),
             at(0),
         );
@@ -392,7 +392,7 @@ mod tests {
                     &shop(Some(old)),
                     &applied(),
                     pods,
-                    &Seen::Unknown,
+                    &PageStatus::Unknown,
                     Vec::new(),
                     at(1)
                 ),
@@ -410,7 +410,7 @@ mod tests {
             &shop(None),
             &applied(),
             none,
-            &Seen::Works,
+            &PageStatus::Works,
             Vec::new(),
             at(0),
         );
@@ -424,7 +424,7 @@ mod tests {
                     &shop(Some(suspended)),
                     &applied(),
                     pods,
-                    &Seen::Unknown,
+                    &PageStatus::Unknown,
                     Vec::new(),
                     at(1)
                 ),
@@ -449,7 +449,7 @@ mod tests {
             &shop(None),
             &applied(),
             ready(2),
-            &Seen::Works,
+            &PageStatus::Works,
             Vec::new(),
             at(0),
         );
@@ -457,7 +457,7 @@ mod tests {
             &shop(Some(first)),
             &applied(),
             ready(0),
-            &Seen::Works,
+            &PageStatus::Works,
             Vec::new(),
             at(5),
         );
@@ -485,7 +485,7 @@ mod tests {
             &shop(None),
             &applied(),
             some(2),
-            &Seen::Works,
+            &PageStatus::Works,
             Vec::new(),
             at(0),
         );
@@ -500,7 +500,7 @@ mod tests {
             &shop(None),
             &applied(),
             some(1),
-            &Seen::Works,
+            &PageStatus::Works,
             Vec::new(),
             at(0),
         );
@@ -520,7 +520,7 @@ mod tests {
             &shop(None),
             &applied(),
             None,
-            &Seen::Works,
+            &PageStatus::Works,
             Vec::new(),
             at(0),
         );
@@ -528,7 +528,7 @@ mod tests {
             &shop(Some(first)),
             &Outcome::NotRendered("no class".into()),
             None,
-            &Seen::Works,
+            &PageStatus::Works,
             Vec::new(),
             at(1),
         );

@@ -51,7 +51,7 @@ fn name(shop: &Shop) -> &str {
 }
 
 fn database(shop: &Shop, known: &Known, lock: &MigrationLock, state: &State) -> Option<Said> {
-    let release = assign::told(shop, &state.fleet).ok().flatten()?;
+    let release = assign::assigned(shop, &state.fleet).ok().flatten()?;
     if !assign::migrates(shop, release, &state.fleet) {
         return None;
     }

@@ -134,7 +134,9 @@ fn sites(state: &State, now: Timestamp) -> Result<BTreeMap<String, Site>, Proble
             continue;
         }
         match state.edge.site(shop) {
-            Some(site) => drop(stay.insert(shop.clone(), site.clone())),
+            Some(site) => {
+                stay.insert(shop.clone(), site.clone());
+            }
             None if state.edge.saw(shop) => {}
             None => unknown.push(shop.clone()),
         }

@@ -11,7 +11,7 @@ use render::assign;
 /// Pods of one Job that are looked at: it makes few.
 const PODS: u32 = 20;
 
-/// Reads why the migration of the release that the shop is told failed, where it did and nobody has
+/// Reads why the migration of the release that the shop is assigned failed, where it did and nobody has
 /// read it yet.
 pub(super) async fn learn(controller: &Controller, name: &str) -> Result<(), ApiError> {
     let sequence = {
@@ -20,7 +20,7 @@ pub(super) async fn learn(controller: &Controller, name: &str) -> Result<(), Api
             .fleet
             .shops
             .get(name)
-            .and_then(|shop| assign::told(shop, &state.fleet).ok().flatten());
+            .and_then(|shop| assign::assigned(shop, &state.fleet).ok().flatten());
         let Some(sequence) = told.map(|release| release.sequence.get()) else {
             return Ok(());
         };

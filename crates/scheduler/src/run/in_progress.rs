@@ -1,4 +1,4 @@
-//! Which shops are between two releases, and how each is with the one that it is told: from what
+//! Which shops are between two releases, and how each is with the one that it is assigned: from what
 //! the API server stores, so that every process of a cell says the same, and so does one that
 //! started a moment ago.
 
@@ -7,7 +7,7 @@ use super::{
     report::Report,
     state::{Pods, Progress, State},
 };
-use api::{InForce, Phase, Rollout, Shop, ShopRelease, Truth, duration};
+use api::{Phase, ResolvedRelease, Rollout, Shop, ShopRelease, Truth, duration};
 use jiff::{SignedDuration, Timestamp};
 use plan::rollout::Health;
 use render::assign;
@@ -25,12 +25,12 @@ pub(super) fn over(rollout: &Rollout) -> bool {
     matches!(phase(rollout), Some(Phase::Completed | Phase::Aborted))
 }
 
-/// When a shop was told what it is told.
-pub(super) fn told_since(shop: &Shop) -> Option<Timestamp> {
-    told(shop)?.since.as_deref()?.parse().ok()
+/// When a shop was assigned what it is assigned.
+pub(super) fn assigned_since(shop: &Shop) -> Option<Timestamp> {
+    assigned(shop)?.since.as_deref()?.parse().ok()
 }
 
-fn told(shop: &Shop) -> Option<&ShopRelease> {
+fn assigned(shop: &Shop) -> Option<&ShopRelease> {
     shop.status.as_ref()?.release.as_ref()
 }
 
@@ -73,11 +73,12 @@ impl<'a> InProgress<'a> {
     /// Whether the shop is on its way to the release of one of these rollouts: a halt matters to
     /// its agents, and to its migration.
     pub(super) fn has(&self, name: &str, shop: &Shop) -> bool {
-        let Some(deadline) = told(shop).and_then(|told| self.deadlines.get(told.name.as_str()))
+        let Some(deadline) =
+            assigned(shop).and_then(|assigned| self.deadlines.get(assigned.name.as_str()))
         else {
             return false;
         };
-        let Ok(Some(release)) = assign::told(shop, &self.state.fleet) else {
+        let Ok(Some(release)) = assign::assigned(shop, &self.state.fleet) else {
             return false;
         };
         let health = |reports| health(name, shop, release, self.state, reports);
@@ -86,7 +87,7 @@ impl<'a> InProgress<'a> {
             // Only the process that leads the rollout asks agents. For the others, a shop whose
             // pods are well may switch until its deadline.
             (Health::Pending, Health::Good) => {
-                told_since(shop).is_none_or(|since| self.now.duration_since(since) < *deadline)
+                assigned_since(shop).is_none_or(|since| self.now.duration_since(since) < *deadline)
             }
             _ => true,
         }
@@ -104,11 +105,11 @@ impl<'a> InProgress<'a> {
     }
 }
 
-/// How a shop is with `release`, which it is told.
+/// How a shop is with `release`, which it is assigned.
 pub(super) fn health(
     name: &str,
     shop: &Shop,
-    release: &InForce,
+    release: &ResolvedRelease,
     state: &State,
     reports: Option<&BTreeMap<String, Report>>,
 ) -> Health {
@@ -165,9 +166,9 @@ pub(super) fn health(
     }
 }
 
-/// Since when a shop is told what it is told, or is unwell, whichever is later.
+/// Since when a shop is assigned what it is assigned, or is unwell, whichever is later.
 pub(super) fn since(name: &str, shop: &Shop, state: &State, now: Timestamp) -> Timestamp {
-    let told = told_since(shop).unwrap_or(now);
+    let assigned = assigned_since(shop).unwrap_or(now);
     let conditions = shop
         .status
         .as_ref()
@@ -179,15 +180,15 @@ pub(super) fn since(name: &str, shop: &Shop, state: &State, now: Timestamp) -> T
         .is_some_and(|pods| pods.ready < pods.wanted);
     match available {
         Some(condition) if condition.status == Truth::False => {
-            told.max(condition.last_transition_time)
+            assigned.max(condition.last_transition_time)
         }
         // Pods went a moment ago, and the shop does not say so yet.
         Some(condition) if condition.status == Truth::True && unready => now,
-        _ => told,
+        _ => assigned,
     }
 }
 
-/// Shops whose migration loads its database server, or is about to, whatever rollout told them;
+/// Shops whose migration loads its database server, or is about to, whatever rollout assigned them;
 /// with the server.
 pub(super) fn migrating(state: &State, now: Timestamp) -> BTreeMap<String, String> {
     let load = |(name, shop): (&String, &Shop)| {
@@ -200,7 +201,7 @@ pub(super) fn migrating(state: &State, now: Timestamp) -> BTreeMap<String, Strin
         let loads = match job {
             Some(Progress::Runs) => true,
             Some(Progress::Done | Progress::Failed) => false,
-            None => told_since(shop).is_some_and(|since| now.duration_since(since) < BEGINS),
+            None => assigned_since(shop).is_some_and(|since| now.duration_since(since) < BEGINS),
         };
         loads.then(|| (name.clone(), server.clone()))
     };
@@ -220,8 +221,8 @@ mod tests {
         NOW.parse().unwrap()
     }
 
-    fn release(sequence: u64, migration: release::Migration) -> InForce {
-        InForce {
+    fn release(sequence: u64, migration: release::Migration) -> ResolvedRelease {
+        ResolvedRelease {
             name: format!("acme-{sequence}"),
             channel: "shops/acme".parse().unwrap(),
             sequence: sequence.try_into().unwrap(),
@@ -231,8 +232,8 @@ mod tests {
         }
     }
 
-    /// A shop of a class with a database, told sequence 43 a minute ago, with two pods that are
-    /// well; and the rollout that told it.
+    /// A shop of a class with a database, assigned sequence 43 a minute ago, with two pods that are
+    /// well; and the rollout that assigned it.
     fn state(migration: release::Migration) -> State {
         let class = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("../../manifests/examples/shops/aws/class.yaml");
@@ -244,10 +245,10 @@ mod tests {
         };
         let spec = json!({"class": class, "channel": "shops/acme", "domains": [], "services": {"database": {"ref": "db1", "name": "a"}}});
         let mut shop = Shop::new("a", serde_json::from_value(spec).unwrap());
-        let told = json!({"name": "acme-43", "sequence": 43, "manifest": "m", "since": "2026-11-23T11:59:00Z"});
+        let assigned = json!({"name": "acme-43", "sequence": 43, "manifest": "m", "since": "2026-11-23T11:59:00Z"});
         let applied = json!({"type": "Applied", "status": "True", "reason": "Applied", "message": "", "lastTransitionTime": NOW});
         shop.status = serde_json::from_value(
-            json!({"release": told, "conditions": [applied], "migrated": 42}),
+            json!({"release": assigned, "conditions": [applied], "migrated": 42}),
         )
         .unwrap();
         state.fleet.shops.insert("a".to_owned(), shop);

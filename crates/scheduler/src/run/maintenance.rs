@@ -6,14 +6,14 @@ use super::{
     migration::Due,
     state::{Pods, State},
 };
-use api::{InForce, Migrating, Shop};
+use api::{Migrating, ResolvedRelease, Shop};
 use release::Migration;
 use render::assign;
 
-/// The release that `shop` is told, where its migration leaves the one before a database that it
+/// The release that `shop` is assigned, where its migration leaves the one before a database that it
 /// does not know.
-pub(super) fn breaking<'a>(shop: &Shop, state: &'a State) -> Option<&'a InForce> {
-    let release = assign::told(shop, &state.fleet).ok().flatten()?;
+pub(super) fn breaking<'a>(shop: &Shop, state: &'a State) -> Option<&'a ResolvedRelease> {
+    let release = assign::assigned(shop, &state.fleet).ok().flatten()?;
     (release.migration == Migration::Breaking && assign::migrates(shop, release, &state.fleet))
         .then_some(release)
 }
@@ -85,7 +85,7 @@ mod tests {
             ShopClass::new("c", serde_json::from_value(spec).unwrap()),
         );
         let channel: release::ChannelName = "shops/a".parse().unwrap();
-        let release = InForce {
+        let release = ResolvedRelease {
             name: "r".to_owned(),
             channel: channel.clone(),
             sequence: 7.try_into().unwrap(),

@@ -15,13 +15,13 @@ use std::{
 /// Where a metric's value comes from.
 enum Value {
     /// Goes up and down.
-    Gauge(fn(&Look<'_>) -> usize),
+    Gauge(fn(&Snapshot<'_>) -> usize),
     /// Only grows, from 0 at the start of the process.
     Counter(fn(&Counts) -> &AtomicU64),
 }
 
 /// What metrics are read from, at one moment.
-struct Look<'a> {
+struct Snapshot<'a> {
     controller: &'a Controller,
     shops: usize,
     objects: usize,
@@ -228,7 +228,7 @@ pub(super) fn page(controller: &Controller) -> String {
     page
 }
 
-fn look(controller: &Controller) -> Look<'_> {
+fn look(controller: &Controller) -> Snapshot<'_> {
     let held = matches!(
         removal::decide(controller, Timestamp::now()),
         Removal::Held(_)
@@ -245,7 +245,7 @@ fn look(controller: &Controller) -> Look<'_> {
             .count()
     };
     let stopped = |rollout: &&Rollout| phase(rollout) == Some(Phase::Stopped);
-    Look {
+    Snapshot {
         controller,
         shops: state.fleet.shops.len(),
         objects: state.world.values().map(BTreeMap::len).sum(),

@@ -29,9 +29,9 @@ pub(super) enum MigrationLock {
     Nobody,
 }
 
-/// The migration of the release that `shop` is told, where its database is not there yet.
+/// The migration of the release that `shop` is assigned, where its database is not there yet.
 pub(super) fn due(shop: &Shop, state: &State) -> Option<Due> {
-    let release = assign::told(shop, &state.fleet).ok().flatten()?;
+    let release = assign::assigned(shop, &state.fleet).ok().flatten()?;
     let migrated = migrated(shop, state);
     if !assign::migrates(shop, release, &state.fleet)
         || migrated.is_some_and(|migrated| migrated >= release.sequence)

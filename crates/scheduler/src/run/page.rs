@@ -2,7 +2,7 @@
 //! and no more.
 
 use super::{Controller, agents, migration};
-use api::{Shop, agent_status::Seen};
+use api::{Shop, agent_status::PageStatus};
 use client::ApiError;
 use jiff::Timestamp;
 use render::assign;
@@ -36,7 +36,7 @@ pub(super) async fn of_new(
     controller: &Controller,
     name: &str,
     shop: &Shop,
-) -> Result<Seen, ApiError> {
+) -> Result<PageStatus, ApiError> {
     let (ready, database) = {
         let state = controller.lock();
         (
@@ -45,11 +45,11 @@ pub(super) async fn of_new(
         )
     };
     if !ready || !controller.settings.agents || assign::worked(shop) {
-        return Ok(Seen::Works);
+        return Ok(PageStatus::Works);
     }
     // Without its database no page works, and the condition of that says more.
     if !database {
-        return Ok(Seen::Unknown);
+        return Ok(PageStatus::Unknown);
     }
     agents::page(controller, name).await
 }

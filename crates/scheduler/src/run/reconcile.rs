@@ -12,8 +12,8 @@ use super::{
     queue::Ended,
 };
 use api::{
-    Condition, Fleet, Identity, Live, Migrating, Object, Shop, ShopStatus, Step,
-    agent_status::Seen, name::spread, namespace,
+    Condition, Fleet, Identity, Migrating, Object, ObjectMetaSummary, Shop, ShopStatus, Step,
+    agent_status::PageStatus, name::spread, namespace,
 };
 use client::{
     ApiError,
@@ -56,7 +56,7 @@ struct Prepared {
     /// What it claims in that moment: what it claims by the time that its status is written,
     /// nobody has looked at.
     claims: Vec<String>,
-    live: BTreeMap<Identity, Live>,
+    live: BTreeMap<Identity, ObjectMetaSummary>,
     ours: BTreeMap<Identity, i64>,
     known: Known,
     lock: MigrationLock,
@@ -140,7 +140,7 @@ async fn attempt(controller: &Controller, name: &str) -> Result<Ended, ApiError>
             Ended::Again(TURN)
         }
         // Its page may work by now, which nobody tells.
-        Outcome::Applied { .. } if page != Seen::Works => {
+        Outcome::Applied { .. } if page != PageStatus::Works => {
             Ended::Again(page::again(&prepared.shop, now))
         }
         Outcome::Applied { .. } if !prepared.shop.spec.scale.schedule.is_empty() => {
@@ -168,7 +168,7 @@ fn told_by(shop: &str) -> Identity {
     }
 }
 
-/// A shop that is told nothing gets its first release; one whose status was lost gets back what its
+/// A shop that is assigned nothing gets its first release; one whose status was lost gets back what its
 /// pods are told.
 async fn tell_first(controller: &Controller, name: &str, now: Timestamp) -> Result<(), ApiError> {
     let told = told_by(name);
@@ -209,7 +209,8 @@ async fn tell_first(controller: &Controller, name: &str, now: Timestamp) -> Resu
             all.find(|release| release.envelope == *envelope)
                 .filter(|release| release.channel.as_str() == channel)
         };
-        let found = recorded("release.json").or_else(|| assign::fit(&channel, &state.fleet));
+        let found =
+            recorded("release.json").or_else(|| assign::initial_release(&channel, &state.fleet));
         (
             found.map(|release| assign::record(release, now)),
             recorded("previous.json").map(|release| assign::record(release, now)),
@@ -269,13 +270,13 @@ fn prepare(
         run_it,
     );
     let objects = desired(name, &shop, &state.fleet, &state.claims, &known, now);
-    // Another edition than any: everything is written, also of kinds that have none.
-    let edition = |ours: Option<i64>| if audit { Some(-1) } else { ours };
+    // Another drift token than any: everything is written, also of kinds that have none.
+    let drift_token = |ours: Option<i64>| if audit { Some(-1) } else { ours };
     let records = state.world.get(name);
     let ours = records
         .into_iter()
         .flatten()
-        .filter_map(|(identity, record)| Some((identity.clone(), edition(record.ours)?)))
+        .filter_map(|(identity, record)| Some((identity.clone(), drift_token(record.ours)?)))
         .collect();
     let claims = state.claims.texts(name);
     Some(Prepared {
@@ -325,7 +326,7 @@ fn known(shop: &Shop, state: &State, halt: Halt, lock: &MigrationLock, run_it: b
     }
 }
 
-/// How it went, and whether pods are told something else.
+/// How it went, and whether pods are assigned something else.
 async fn write(
     controller: &Controller,
     name: &str,
@@ -457,7 +458,7 @@ async fn report(
     name: &str,
     prepared: &Prepared,
     outcome: &Outcome,
-    page: &Seen,
+    page: &PageStatus,
     now: Timestamp,
 ) -> Result<(), ApiError> {
     let (pods, shop, data) = {

@@ -2,7 +2,7 @@
 //! somebody asks why.
 
 use super::{Controller, queue::Priority, report::Rejection};
-use api::{InForce, RejectedRelease};
+use api::{RejectedRelease, ResolvedRelease};
 use client::ApiError;
 use jiff::Timestamp;
 use render::assign;
@@ -12,7 +12,7 @@ use serde_json::json;
 pub(super) async fn record(
     controller: &Controller,
     shop: &str,
-    release: &InForce,
+    release: &ResolvedRelease,
     rejection: &Rejection,
     now: Timestamp,
 ) -> Result<(), ApiError> {
@@ -20,12 +20,12 @@ pub(super) async fn record(
         return Ok(());
     };
     let status = found.status.clone().unwrap_or_default();
-    // What was said about a release that the shop is not told any more may be an answer from
+    // What was said about a release that the shop is not assigned any more may be an answer from
     // before.
     if status
         .release
         .as_ref()
-        .is_none_or(|told| told.name != release.name)
+        .is_none_or(|assigned| assigned.name != release.name)
     {
         return Ok(());
     }

@@ -10,12 +10,12 @@ use super::{
     state::State,
 };
 use api::{
-    Condition, InForce, Phase, RejectedRelease, Rollout, RolloutStatus, Shop, Truth, closed,
+    Condition, Phase, RejectedRelease, ResolvedRelease, Rollout, RolloutStatus, Shop, Truth, closed,
 };
 use client::ApiError;
 use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
-use plan::rollout::{Decision, Health, Move, PROMOTE, Situation, Told, View, decide, order};
+use plan::rollout::{Assigned, Decision, Health, Move, PROMOTE, Situation, View, decide, order};
 use render::assign;
 use serde_json::json;
 use std::{
@@ -30,7 +30,7 @@ use tracing::{info, warn};
 
 /// How often every rollout is decided on, beside what wakes it.
 const EVERY: Duration = Duration::from_secs(2);
-/// Shops that are told, and asked, at the same time: what a person waits for stands behind the
+/// Shops that are assigned, and asked, at the same time: what a person waits for stands behind the
 /// requests that have begun.
 const TELLING: usize = 8;
 
@@ -71,9 +71,9 @@ fn active(controller: &Controller) -> Vec<String> {
 }
 
 /// What one decision is made from, taken out of the state at one moment.
-struct Seen {
+struct Observation {
     rollout: Rollout,
-    release: InForce,
+    release: ResolvedRelease,
     order: Vec<String>,
     views: BTreeMap<String, View>,
     held: Option<String>,
@@ -130,7 +130,7 @@ async fn step(
 }
 
 /// Migrations that are not of this rollout's shops, by server: its own are in its views.
-fn others(migrating: &BTreeMap<String, String>, seen: &Seen) -> BTreeMap<String, usize> {
+fn others(migrating: &BTreeMap<String, String>, seen: &Observation) -> BTreeMap<String, usize> {
     let mut loaded = BTreeMap::new();
     for (_, server) in migrating
         .iter()
@@ -141,7 +141,7 @@ fn others(migrating: &BTreeMap<String, String>, seen: &Seen) -> BTreeMap<String,
     loaded
 }
 
-fn look(controller: &Controller, name: &str, now: Timestamp) -> Option<Seen> {
+fn look(controller: &Controller, name: &str, now: Timestamp) -> Option<Observation> {
     let reports = controller
         .reports
         .lock()
@@ -185,7 +185,7 @@ fn look(controller: &Controller, name: &str, now: Timestamp) -> Option<Seen> {
         .halted
         .clone()
         .or_else(|| behind(&state, name, &rollout, &release));
-    Some(Seen {
+    Some(Observation {
         rollout: rollout.clone(),
         release: release.clone(),
         order,
@@ -196,7 +196,12 @@ fn look(controller: &Controller, name: &str, now: Timestamp) -> Option<Seen> {
 
 /// One rollout of a channel at a time; one that stopped does not keep a corrected release from
 /// passing.
-fn behind(state: &State, name: &str, rollout: &Rollout, release: &InForce) -> Option<String> {
+fn behind(
+    state: &State,
+    name: &str,
+    rollout: &Rollout,
+    release: &ResolvedRelease,
+) -> Option<String> {
     let made = |rollout: &Rollout| {
         rollout
             .metadata
@@ -226,7 +231,7 @@ fn behind(state: &State, name: &str, rollout: &Rollout, release: &InForce) -> Op
 struct Context<'a> {
     state: &'a State,
     rollout: &'a Rollout,
-    release: &'a InForce,
+    release: &'a ResolvedRelease,
     reports: Option<&'a BTreeMap<String, Report>>,
     now: Timestamp,
 }
@@ -236,11 +241,11 @@ impl Context<'_> {
         let status = shop.status.as_ref();
         let sequence = status
             .and_then(|status| status.release.as_ref())
-            .map_or(0, |told| told.sequence.unsigned_abs());
-        let told = match sequence.cmp(&self.release.sequence.get()) {
-            std::cmp::Ordering::Less => Told::Other,
-            std::cmp::Ordering::Equal => Told::This,
-            std::cmp::Ordering::Greater => Told::Newer,
+            .map_or(0, |assigned| assigned.sequence.unsigned_abs());
+        let assigned = match sequence.cmp(&self.release.sequence.get()) {
+            std::cmp::Ordering::Less => Assigned::Other,
+            std::cmp::Ordering::Equal => Assigned::This,
+            std::cmp::Ordering::Greater => Assigned::Newer,
         };
         let class = self.state.fleet.classes.get(&shop.spec.class);
         let freezes = class.map_or(&[][..], |class| &class.spec.freezes);
@@ -251,17 +256,17 @@ impl Context<'_> {
             .as_ref()
             .filter(|_| assign::migrates(shop, self.release, &self.state.fleet));
         let health = in_progress::health(name, shop, self.release, self.state, self.reports);
-        if told == Told::This && health == Health::Good {
+        if assigned == Assigned::This && health == Health::Good {
             well.insert(name.to_owned(), (sequence, self.now));
         }
-        // A shop that went back and was told once more begins anew.
-        let told_since = in_progress::told_since(shop);
+        // A shop that went back and was assigned once more begins anew.
+        let assigned_since = in_progress::assigned_since(shop);
         let last = well
             .get(name)
-            .filter(|(of, at)| *of == sequence && told_since.is_none_or(|since| *at >= since))
+            .filter(|(of, at)| *of == sequence && assigned_since.is_none_or(|since| *at >= since))
             .map(|(_, at)| *at);
         View {
-            told,
+            assigned,
             since: in_progress::since(name, shop, self.state, self.now),
             well: last,
             health,
@@ -290,8 +295,8 @@ fn rejected_at(rejected: &[RejectedRelease], manifest: &str) -> Option<Timestamp
         .ok()
 }
 
-/// Asks agents of shops that are told the release and have not all said that they run it.
-async fn ask_agents(controller: &Controller, seen: &Seen, now: Timestamp) {
+/// Asks agents of shops that are assigned the release and have not all said that they run it.
+async fn ask_agents(controller: &Controller, seen: &Observation, now: Timestamp) {
     let (sequence, manifest) = (
         seen.release.sequence.get(),
         seen.release.manifest.to_string(),
@@ -299,7 +304,7 @@ async fn ask_agents(controller: &Controller, seen: &Seen, now: Timestamp) {
     let flying = seen
         .views
         .iter()
-        .filter(|(_, view)| view.told == Told::This && view.health != Health::Good)
+        .filter(|(_, view)| view.assigned == Assigned::This && view.health != Health::Good)
         .map(|(name, _)| name);
     let flying: Vec<_> = flying
         .take(seen.rollout.spec.at_once as usize)
@@ -415,13 +420,18 @@ async fn record(
     Ok(())
 }
 
-async fn tell(controller: &Controller, seen: &Seen, moves: &[(String, Move)], now: Timestamp) {
-    let told = stream::iter(moves.to_vec()).map(|(shop, direction)| async move {
-        let told = one(controller, seen, &shop, direction, now).await;
-        (shop, told)
+async fn tell(
+    controller: &Controller,
+    seen: &Observation,
+    moves: &[(String, Move)],
+    now: Timestamp,
+) {
+    let assigned = stream::iter(moves.to_vec()).map(|(shop, direction)| async move {
+        let assigned = one(controller, seen, &shop, direction, now).await;
+        (shop, assigned)
     });
-    let mut told = told.buffer_unordered(TELLING);
-    while let Some((shop, result)) = told.next().await {
+    let mut assigned = assigned.buffer_unordered(TELLING);
+    while let Some((shop, result)) = assigned.next().await {
         match result {
             Ok(()) => {
                 controller.counts.moves.fetch_add(1, Relaxed);
@@ -436,7 +446,7 @@ async fn tell(controller: &Controller, seen: &Seen, moves: &[(String, Move)], no
 
 async fn one(
     controller: &Controller,
-    seen: &Seen,
+    seen: &Observation,
     shop: &str,
     direction: Move,
     now: Timestamp,
@@ -479,7 +489,7 @@ async fn one(
         let status = shop.status.get_or_insert_default();
         (status.release, status.previous, status.rejected) = (Some(release), previous, rejected);
     }
-    // What agents said before they were told this counts no more.
+    // What agents said before they were assigned this counts no more.
     controller
         .reports
         .lock()

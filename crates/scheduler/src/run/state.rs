@@ -1,8 +1,8 @@
 //! What is known of the cluster: kept small, as it is held for every shop.
 
 use api::{
-    Fleet, Identity, InForce, Live, Release, ReleaseStatus, Rollout, Shop, ShopClass, Truth,
-    claims::Claims, symptom::Failure,
+    Fleet, Identity, ObjectMetaSummary, Release, ReleaseStatus, ResolvedRelease, Rollout, Shop,
+    ShopClass, Truth, claims::Claims, symptom::Failure,
 };
 use client::Kind;
 use jiff::Timestamp;
@@ -12,10 +12,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 /// next day.
 pub(super) const LAST_BACKUP: &str = "last-backup-";
 
-/// An object of the cluster, and its edition when we wrote it last, or first saw it.
+/// An object of the cluster, and its drift_token when we wrote it last, or first saw it.
 #[derive(Debug, Clone)]
 pub(crate) struct Record {
-    pub(crate) live: Live,
+    pub(crate) live: ObjectMetaSummary,
     pub(crate) ours: Option<i64>,
 }
 
@@ -100,7 +100,7 @@ impl State {
     }
 
     /// Objects of a shop, without our own notes.
-    pub(crate) fn live(&self, shop: &str) -> BTreeMap<Identity, Live> {
+    pub(crate) fn live(&self, shop: &str) -> BTreeMap<Identity, ObjectMetaSummary> {
         self.world
             .get(shop)
             .map(|objects| {
@@ -113,7 +113,7 @@ impl State {
     }
 
     /// Takes an object in that a watch told of; says whether a look at its shop is due.
-    pub(crate) fn see(&mut self, shop: &str, identity: Identity, live: Live) -> bool {
+    pub(crate) fn see(&mut self, shop: &str, identity: Identity, live: ObjectMetaSummary) -> bool {
         let old = self
             .world
             .get(shop)
@@ -125,9 +125,9 @@ impl State {
         self.take(shop, identity, live)
     }
 
-    fn take(&mut self, shop: &str, identity: Identity, live: Live) -> bool {
+    fn take(&mut self, shop: &str, identity: Identity, live: ObjectMetaSummary) -> bool {
         let objects = self.world.entry(shop.to_owned()).or_default();
-        let (old, found) = (objects.get(&identity), live.edition(&identity.kind));
+        let (old, found) = (objects.get(&identity), live.drift_token(&identity.kind));
         // Another digest is the scheduler's own writing, of this process or another one, or is
         // written again anyway.
         let same = |old: &&Record| old.live.uid == live.uid && old.live.applied == live.applied;
@@ -145,7 +145,7 @@ impl State {
     pub(crate) fn wrote(
         &mut self,
         shop: &str,
-        written: Vec<(Identity, Live)>,
+        written: Vec<(Identity, ObjectMetaSummary)>,
         deleted: &[Identity],
     ) {
         let objects = self.world.entry(shop.to_owned()).or_default();
@@ -161,7 +161,7 @@ impl State {
                     .entry(sequence)
                     .or_insert(Progress::Runs);
             }
-            let ours = live.edition(&identity.kind);
+            let ours = live.drift_token(&identity.kind);
             objects.insert(identity, Record { live, ours });
         }
         for identity in deleted {
@@ -184,7 +184,7 @@ impl State {
     pub(crate) fn replace(
         &mut self,
         kind: &Kind,
-        listed: Vec<(String, Identity, Live)>,
+        listed: Vec<(String, Identity, ObjectMetaSummary)>,
     ) -> BTreeSet<String> {
         let mut changed = BTreeSet::new();
         let present: HashSet<_> = listed
@@ -253,7 +253,7 @@ impl State {
         self.claims
             .see(&name, new, self.fleet.classes.get(&new.spec.class));
         let Some(old) = old else { return Change::Spec };
-        let told = |shop: &Shop| {
+        let assignment = |shop: &Shop| {
             shop.status.as_ref().map(|status| {
                 (
                     status.release.clone(),
@@ -264,8 +264,8 @@ impl State {
         };
         if old.metadata.generation != new.metadata.generation {
             Change::Spec
-        } else if told(&old) != told(new) {
-            Change::Told
+        } else if assignment(&old) != assignment(new) {
+            Change::Assigned
         } else {
             Change::Nothing
         }
@@ -325,7 +325,7 @@ impl State {
         let name = release.metadata.name.clone().unwrap_or_default();
         self.release_statuses
             .insert(name.clone(), release.status.clone().unwrap_or_default());
-        match InForce::read(release) {
+        match ResolvedRelease::read(release) {
             Ok(read) => {
                 self.unreadable.remove(&name);
                 let channel = self.fleet.releases.entry(read.channel.clone()).or_default();
@@ -375,8 +375,8 @@ impl State {
 pub(crate) enum Change {
     /// What it should be.
     Spec,
-    /// The release that it is told to run.
-    Told,
+    /// The release that it is assigned.
+    Assigned,
     /// Nothing that matters here.
     Nothing,
 }
@@ -395,9 +395,9 @@ mod tests {
         }
     }
 
-    fn found(version: u64, applied: &[u8]) -> Live {
+    fn found(version: u64, applied: &[u8]) -> ObjectMetaSummary {
         let applied = Some(release::Sha256::of(applied));
-        Live {
+        ObjectMetaSummary {
             version: version.to_string(),
             applied,
             ..live("release", Timestamp::UNIX_EPOCH)

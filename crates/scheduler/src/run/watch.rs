@@ -7,7 +7,7 @@ pub(super) use objects::objects;
 pub(super) use workloads::{progress, workloads};
 
 use super::{Controller, queue::Priority, state::Change};
-use api::{Identity, Live, Release, Rollout, Shop, ShopClass};
+use api::{Identity, ObjectMetaSummary, Release, Rollout, Shop, ShopClass};
 use client::Kind;
 use futures_util::{Stream, StreamExt as _, future, pin_mut};
 use kube::{
@@ -121,7 +121,7 @@ pub(super) async fn shops(controller: Arc<Controller>, stop: CancellationToken) 
                 controller.edge.notify_one();
                 controller.ask(&name, Priority::Urgent);
             }
-            Change::Told => controller.ask(&name, Priority::Normal),
+            Change::Assigned => controller.ask(&name, Priority::Normal),
             Change::Nothing => {}
         }
     };
@@ -217,12 +217,13 @@ pub(super) async fn releases(controller: Arc<Controller>, stop: CancellationToke
         }
         // Shops that wait for a first release, or for this one.
         let waits = |shop: &Shop| {
-            let told = shop
+            let assigned = shop
                 .status
                 .as_ref()
                 .and_then(|status| status.release.as_ref());
             shop.spec.channel == release.spec.channel
-                && told.is_none_or(|told| Some(&told.name) == release.metadata.name.as_ref())
+                && assigned
+                    .is_none_or(|assigned| Some(&assigned.name) == release.metadata.name.as_ref())
         };
         let concerned: Vec<_> = state
             .fleet
@@ -288,7 +289,9 @@ pub(super) async fn rollouts(controller: Arc<Controller>, stop: CancellationToke
         controller.lock().fleet.rollouts.clear();
         rollouts.into_iter().for_each(one);
     };
-    let gone = |rollout: Rollout| drop(controller.lock().fleet.rollouts.remove(&name(&rollout)));
+    let gone = |rollout: Rollout| {
+        controller.lock().fleet.rollouts.remove(&name(&rollout));
+    };
     follow(
         "rollouts",
         &controller,
@@ -301,7 +304,11 @@ pub(super) async fn rollouts(controller: Arc<Controller>, stop: CancellationToke
     .await;
 }
 
-fn replace(controller: &Controller, kind: &Kind, items: Vec<(String, Identity, Live)>) {
+fn replace(
+    controller: &Controller,
+    kind: &Kind,
+    items: Vec<(String, Identity, ObjectMetaSummary)>,
+) {
     let changed = controller.lock().replace(kind, items);
     if controller.complete() {
         for shop in &changed {

@@ -6,7 +6,9 @@ use crate::cluster::{
     connection::{Connection, registry, wait},
     show,
 };
-use api::{Engine, Fleet, Identity, Moment, Object, Shop, ShopClass, claims::Claims, namespace};
+use api::{
+    Engine, Fleet, Identity, Object, RenderContext, Shop, ShopClass, claims::Claims, namespace,
+};
 use client::{Cluster, Conflicts, Mode};
 use registry::{Form, Rules, text};
 use release::Reason;
@@ -301,7 +303,7 @@ impl Draft {
         claims.propose(&create.name, &shop, class);
         problems.extend(claims.refused(&create.name).iter().map(ToString::to_string));
         problems.extend(
-            render(&shop, class, None, &Moment::default())
+            render(&shop, class, None, &RenderContext::default())
                 .err()
                 .map(|error| error.to_string()),
         );

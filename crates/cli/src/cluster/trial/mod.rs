@@ -9,7 +9,7 @@ mod container;
 mod node;
 
 use super::{CommandError, connection::wait, show};
-use api::{Migrating, Moment};
+use api::{Migrating, RenderContext};
 use container::{Place, script};
 use node::{Node, failed, volumes};
 use render::render;
@@ -153,16 +153,16 @@ fn objects(arguments: &Try) -> Result<Vec<Value>, CommandError> {
         ))
     })?;
     let migrates = arguments.part == "migration";
-    let moment = Moment {
+    let render_context = RenderContext {
         migrated: (!migrates).then_some(release.sequence),
         migrating: if migrates {
             Migrating::Now
         } else {
             Migrating::No
         },
-        ..Moment::default()
+        ..RenderContext::default()
     };
-    let objects = render(shop, class, Some(release), &moment)
+    let objects = render(shop, class, Some(release), &render_context)
         .map_err(|error| CommandError::Render(vec![error]))?;
     Ok(objects.iter().map(api::Object::value).collect())
 }

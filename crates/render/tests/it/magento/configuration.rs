@@ -3,8 +3,8 @@
 use super::{Pod, RELEASE, files, php, printed};
 use crate::made::{example, find, rendered};
 use api::{
-    HttpCache, Moment, Outgoing, Queue, QueueRef, Scheme, Search, SearchEngine, SearchRef, Shop,
-    ShopClass, Tenants, Tls,
+    HttpCache, Outgoing, Queue, QueueRef, RenderContext, Scheme, Search, SearchEngine, SearchRef,
+    Shop, ShopClass, Tenants, Tls,
 };
 use render::render;
 use serde_json::{Value, json};
@@ -336,7 +336,7 @@ fn what_xml_cannot_say_is_refused() {
     let refused = |path: &str, value: &str| {
         let (mut shop, class, release) = example("azure");
         shop.spec.config.values = [(path.to_owned(), value.to_owned())].into();
-        render(&shop, &class, Some(&release), &Moment::default())
+        render(&shop, &class, Some(&release), &RenderContext::default())
             .unwrap_err()
             .to_string()
     };

@@ -1,11 +1,11 @@
 //! Which builds are due, and which have ended.
 
 use super::*;
-use api::{InForce, ReleaseStatus, Rollout, Shop, ShopClass};
+use api::{ReleaseStatus, ResolvedRelease, Rollout, Shop, ShopClass};
 use release::Sha256;
 
-fn release(sequence: u64) -> InForce {
-    InForce {
+fn release(sequence: u64) -> ResolvedRelease {
+    ResolvedRelease {
         name: format!("shops-acme-{sequence}"),
         channel: "shops/acme".parse().unwrap(),
         sequence: sequence.try_into().unwrap(),

@@ -3,7 +3,7 @@
 
 use super::Problem;
 use crate::run::Controller;
-use api::{Identity, Live, Object};
+use api::{Identity, Object, ObjectMetaSummary};
 use client::{Found, Kind};
 use jiff::Timestamp;
 use release::Sha256;
@@ -31,7 +31,7 @@ pub(in crate::run) enum Programmed {
 #[derive(Debug, Default)]
 pub(crate) struct Edge {
     /// Shards in the cluster, by name.
-    live: BTreeMap<String, Live>,
+    live: BTreeMap<String, ObjectMetaSummary>,
     /// Versions that we wrote: a ConfigMap has no generation by which to tell that somebody
     /// changed it.
     ours: BTreeMap<String, String>,
@@ -106,7 +106,7 @@ impl Edge {
     }
 
     /// What we wrote.
-    pub(super) fn wrote(&mut self, written: Vec<(Identity, Live)>) {
+    pub(super) fn wrote(&mut self, written: Vec<(Identity, ObjectMetaSummary)>) {
         for (identity, live) in written {
             self.ours
                 .insert(identity.name.clone(), live.version.clone());

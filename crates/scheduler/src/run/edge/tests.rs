@@ -1,7 +1,7 @@
 //! What the maps are made of, and what is said of a shop's part in them.
 
 use super::*;
-use api::{Identity, Live, Shop, ShopClass, Truth, fixtures::live};
+use api::{Identity, ObjectMetaSummary, Shop, ShopClass, Truth, fixtures::live};
 use client::KINDS;
 use serde_json::json;
 
@@ -55,12 +55,12 @@ fn pass(state: &mut State) -> Vec<String> {
         .iter()
         .filter(|shard| !state.edge.holds(shard))
         .collect();
-    let written: Vec<(Identity, Live)> = differ
+    let written: Vec<(Identity, ObjectMetaSummary)> = differ
         .iter()
         .map(|shard| {
             (
                 shard.identity().clone(),
-                Live {
+                ObjectMetaSummary {
                     applied: Some(shard.digest()),
                     ..live("x", now())
                 },

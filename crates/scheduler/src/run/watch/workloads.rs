@@ -76,17 +76,22 @@ pub(in crate::run) async fn workloads(
         };
         let mut state = controller.lock();
         match identity.kind.as_ref() {
-            "Deployment" if identity.name == "web" => drop(state.pods.remove(&shop)),
-            "Deployment" if identity.name == "cron" => drop(state.crons.remove(&shop)),
+            "Deployment" if identity.name == "web" => {
+                state.pods.remove(&shop);
+            }
+            "Deployment" if identity.name == "cron" => {
+                state.crons.remove(&shop);
+            }
             // Who deletes a Job that failed wants another one.
             "Job" => state.forget_job(&shop, &identity.name),
-            "CronJob" => drop(state.backups.remove(&shop)),
-            "Ingress" | "HTTPRoute" => drop(
-                state
-                    .routes
-                    .get_mut(&shop)
-                    .map(|routes| routes.remove(&identity.name)),
-            ),
+            "CronJob" => {
+                state.backups.remove(&shop);
+            }
+            "Ingress" | "HTTPRoute" => {
+                if let Some(routes) = state.routes.get_mut(&shop) {
+                    routes.remove(&identity.name);
+                }
+            }
             _ => {}
         }
         state.gone(&shop, &identity);

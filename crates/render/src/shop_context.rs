@@ -6,7 +6,7 @@ use api::{
     Queue, QueueRef, Search, SearchRef, Shop, ShopClass, ShopClassSpec, ShopSpec, StorageMode,
     Tenants,
 };
-use api::{InForce, Moment, name};
+use api::{RenderContext, ResolvedRelease, name};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::core::ObjectMeta;
 use release::Migration;
@@ -24,14 +24,14 @@ pub(crate) const CLASS: &str = "longshore.dev/class";
 
 /// A shop, its class and what goes with them, ready to be looked at from every side.
 #[derive(Debug)]
-pub(crate) struct Frame<'a> {
+pub(crate) struct ShopContext<'a> {
     pub(crate) shop: &'a str,
     pub(crate) class_name: &'a str,
     pub(crate) namespace: String,
     pub(crate) spec: &'a ShopSpec,
     pub(crate) class: &'a ShopClassSpec,
-    pub(crate) release: Option<&'a InForce>,
-    pub(crate) moment: &'a Moment,
+    pub(crate) release: Option<&'a ResolvedRelease>,
+    pub(crate) render_context: &'a RenderContext,
     pub(crate) database: Option<(&'a Database, &'a DatabaseRef)>,
     pub(crate) cache: Option<(&'a Cache, &'a CacheRef)>,
     pub(crate) media: Option<(&'a Media, &'a MediaRef)>,
@@ -39,12 +39,12 @@ pub(crate) struct Frame<'a> {
     pub(crate) queue: Option<(&'a Queue, &'a QueueRef)>,
 }
 
-impl<'a> Frame<'a> {
+impl<'a> ShopContext<'a> {
     pub(crate) fn new(
         shop: &'a Shop,
         class: &'a ShopClass,
-        release: Option<&'a InForce>,
-        moment: &'a Moment,
+        release: Option<&'a ResolvedRelease>,
+        render_context: &'a RenderContext,
     ) -> Result<Self, RenderError> {
         let shop_name = shop.metadata.name.as_deref().unwrap_or_default();
         let class_name = class.metadata.name.as_deref().unwrap_or_default();
@@ -99,21 +99,21 @@ impl<'a> Frame<'a> {
                 )
                 .map(|it| (it, wanted))
         });
-        let frame = Self {
+        let context = Self {
             shop: shop_name,
             class_name,
             namespace: name::namespace(shop_name),
             spec,
             class,
             release,
-            moment,
+            render_context,
             database: database.transpose()?,
             cache: cache.transpose()?,
             media: media.transpose()?,
             search: search.transpose()?,
             queue: queue.transpose()?,
         };
-        frame.complete()
+        context.complete()
     }
 
     /// A shop of Magento without a database or media would start, and fail at each request.
@@ -301,7 +301,7 @@ impl<'a> Frame<'a> {
     /// Whether visitors are kept out for now: neither the release before nor this one works on a
     /// database that is in between.
     pub(crate) fn closed(&self) -> bool {
-        self.moment.closed
+        self.render_context.closed
             && self
                 .release
                 .is_some_and(|release| release.migration == Migration::Breaking)

@@ -3,10 +3,10 @@
 //! fields that differ are the fields that would change. The API server then tries some
 //! shops of each kind of change, and all of a kind of which one turns out otherwise.
 
-use super::{Action, Change, Seen, difference, summary, tidy};
+use super::{Action, Basis, Change, difference, summary, tidy};
 use api::Deletion;
 use api::{Identity, Object};
-use api::{Live, Step};
+use api::{ObjectMetaSummary, Step};
 use release::Sha256;
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ pub const TRIES: usize = 100;
 pub(super) fn predicted(
     steps: &[Step<'_>],
     before: &[Object],
-    live: &BTreeMap<Identity, Live>,
+    live: &BTreeMap<Identity, ObjectMetaSummary>,
 ) -> Option<Vec<Change>> {
     let change = |step: &Step<'_>| match step {
         Step::Delete(Deletion { identity, .. }) => Some(deletion(identity, live)),
@@ -71,10 +71,13 @@ pub(super) fn confirmed(foreseen: &[Change], tried: &[Change]) -> bool {
             .all(|pair| pair.1.refused.is_none() && same(pair))
 }
 
-pub(super) fn deletion(identity: &Identity, live: &BTreeMap<Identity, Live>) -> Change {
+pub(super) fn deletion(
+    identity: &Identity,
+    live: &BTreeMap<Identity, ObjectMetaSummary>,
+) -> Change {
     let seen = live
         .get(identity)
-        .map(|live| Seen::of(&identity.kind, live));
+        .map(|live| Basis::of(&identity.kind, live));
     Change {
         object: identity.clone(),
         action: Action::Delete,
@@ -85,7 +88,7 @@ pub(super) fn deletion(identity: &Identity, live: &BTreeMap<Identity, Live>) -> 
     }
 }
 
-pub(super) fn written(object: &Object, live: Option<&Live>) -> Change {
+pub(super) fn written(object: &Object, live: Option<&ObjectMetaSummary>) -> Change {
     let identity = object.identity();
     Change {
         object: identity.clone(),
@@ -94,7 +97,7 @@ pub(super) fn written(object: &Object, live: Option<&Live>) -> Change {
         } else {
             Action::Create
         },
-        seen: live.map(|live| Seen::of(&identity.kind, live)),
+        seen: live.map(|live| Basis::of(&identity.kind, live)),
         desired: Some(object.digest()),
         fields: Vec::new(),
         refused: None,
@@ -123,7 +126,7 @@ mod tests {
         before: &Object,
         after: &Object,
     ) -> Option<Vec<Change>> {
-        let stored = Live {
+        let stored = ObjectMetaSummary {
             applied: Some(recorded.digest()),
             ..live(shop, Timestamp::UNIX_EPOCH)
         };

@@ -10,7 +10,7 @@ pub const APPLIED: &str = "longshore.dev/applied";
 
 /// An object of the cluster, by its metadata alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Live {
+pub struct ObjectMetaSummary {
     /// Tells it from another one of the same name.
     pub uid: String,
     /// Its version.
@@ -25,7 +25,7 @@ pub struct Live {
     pub deleting: bool,
 }
 
-impl Live {
+impl ObjectMetaSummary {
     /// Takes what matters out of an object's metadata.
     #[must_use]
     pub fn of(meta: &ObjectMeta) -> Self {
@@ -47,7 +47,7 @@ impl Live {
     /// kinds that count none, the version, where nothing but such a change makes a new one. Nothing
     /// for kinds of which neither can be said, such as a quota whose status counts pods.
     #[must_use]
-    pub fn edition(&self, kind: &str) -> Option<i64> {
+    pub fn drift_token(&self, kind: &str) -> Option<i64> {
         let quiet = matches!(
             kind,
             "ConfigMap" | "LimitRange" | "Namespace" | "Service" | "ServiceAccount"

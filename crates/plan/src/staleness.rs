@@ -58,7 +58,7 @@ fn index(plan: &Plan) -> BTreeMap<&Identity, &Change> {
         .collect()
 }
 
-fn basis(change: &Change) -> (Action, Option<&super::Seen>, Option<Sha256>) {
+fn basis(change: &Change) -> (Action, Option<&super::Basis>, Option<Sha256>) {
     (change.action, change.seen.as_ref(), change.desired)
 }
 
@@ -77,7 +77,7 @@ fn why(shown: &Change, now: &Change) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Field, Seen};
+    use super::super::{Basis, Field};
     use super::*;
 
     fn change(name: &str, version: &str) -> Change {
@@ -89,7 +89,7 @@ mod tests {
                 name: name.into(),
             },
             action: Action::Change,
-            seen: Some(Seen {
+            seen: Some(Basis {
                 uid: "u".into(),
                 version: version.into(),
             }),

@@ -6,12 +6,12 @@ use serde_json::Value;
 
 /// One object.
 #[derive(Debug)]
-pub(super) struct Look<'a> {
+pub(super) struct CheckedObject<'a> {
     pub(super) object: &'a Object,
     pub(super) value: Value,
 }
 
-impl<'a> Look<'a> {
+impl<'a> CheckedObject<'a> {
     pub(super) fn at(object: &'a Object) -> Self {
         Self {
             object,
