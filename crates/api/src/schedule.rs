@@ -9,7 +9,7 @@ use jiff::{
 use std::str::FromStr as _;
 
 /// Why a campaign's time cannot be read.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum ScheduleError {
     /// Not five fields of cron.
     #[error("cron={text:?} is not a time: {why}")]

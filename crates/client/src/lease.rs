@@ -243,7 +243,7 @@ impl Candidate {
                         .annotations
                         .get_or_insert_default()
                         .insert(WANTED.to_owned(), self.identity.clone());
-                    // Where somebody else was faster, the next look says so.
+                    // Where somebody else was faster, the next read says so.
                     written(leases.replace(&self.name, &params(), &lease).await).map_err(failed)?;
                 }
                 return Ok(false);

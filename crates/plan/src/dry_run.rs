@@ -10,7 +10,7 @@ use futures_util::{StreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
 use release::Sha256;
 use render::{
-    assign::{Known, desired},
+    assign::{Known, Resolution, desired},
     check,
 };
 use serde_json::Value;
@@ -156,9 +156,7 @@ fn sort<'a>(
         let before = question.before.shops.get(&name).filter(|_| question.fields);
         let before = before.and_then(|shop| {
             desired(
-                &name,
-                shop,
-                question.before,
+                &Resolution::new(&name, shop, question.before),
                 &Claims::default(),
                 &Known::recorded(shop),
                 question.now,
@@ -185,9 +183,7 @@ fn objects(
 ) -> Result<Vec<Object>, String> {
     let rendered = shop.map_or(Ok(Vec::new()), |shop| {
         desired(
-            name,
-            shop,
-            question.fleet,
+            &Resolution::new(name, shop, question.fleet),
             question.claims,
             &Known::recorded(shop),
             question.now,

@@ -126,9 +126,7 @@ pub fn why(name: &str, shop: &Shop, fleet: &Fleet, halted: Option<&str>, now: Ti
     }
     let claims = Claims::of(fleet);
     match assign::desired(
-        name,
-        shop,
-        fleet,
+        &assign::Resolution::new(name, shop, fleet),
         &claims,
         &assign::Known::recorded(shop),
         now,

@@ -2,14 +2,16 @@
 
 mod builds;
 mod next;
+mod resolution;
 
 pub use builds::{Build, builds};
 pub use next::{Next, again, back, forward, rejected};
+pub use resolution::Resolution;
 
 use crate::{RenderError, render};
 use api::{
     Engine, Fleet, Migrating, Object, Phase, RenderContext, ResolvedRelease, Rollout, Shop,
-    ShopRelease, ShopState, Truth,
+    ShopClass, ShopRelease, ShopState, Truth,
     claims::{Claims, Collision},
     schedule::{ScheduleError, campaign_floor},
 };
@@ -17,7 +19,7 @@ use jiff::Timestamp;
 use release::{Migration, Sequence};
 
 /// Why nothing can be asked of the cluster for a shop.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum AssignError {
     /// Its class is not there.
@@ -217,18 +219,16 @@ pub const SWITCHING: &str = "Switching";
 ///
 /// # Errors
 ///
-/// Where its class or its release is not there, another shop has what it claims, a campaign's time
+/// If its class or its release does not exist, another shop has what it claims, a campaign's time
 /// is not one, or it cannot be rendered.
 pub fn desired(
-    name: &str,
-    shop: &Shop,
-    fleet: &Fleet,
+    resolution: &Resolution<'_>,
     claims: &Claims,
     known: &Known,
     now: Timestamp,
 ) -> Result<Vec<Object>, AssignError> {
-    let class = fleet.classes.get(&shop.spec.class);
-    let class = class.ok_or_else(|| AssignError::Class {
+    let Resolution { name, shop, .. } = *resolution;
+    let class = resolution.class.ok_or_else(|| AssignError::Class {
         shop: name.to_owned(),
         class: shop.spec.class.clone(),
     })?;
@@ -237,18 +237,16 @@ pub fn desired(
         shop: name.to_owned(),
         source,
     })?;
-    let release = assigned(shop, fleet)?;
+    let release = resolution.release.clone()?;
     let status = shop.status.as_ref();
     let assigned = status.and_then(|status| status.release.as_ref());
-    let render_context = RenderContext {
+    let context = RenderContext {
         floor,
         migrated: known.migrated,
         migrating: known.migrating,
         closed: known.closed,
         paused: known.paused.clone(),
-        previous: release
-            .and_then(|release| next::previous(shop, release, fleet, known.migrated))
-            .cloned(),
+        previous: resolution.fallback(known.migrated).cloned(),
         rejected: status
             .map_or(&[][..], |status| &status.rejected)
             .iter()
@@ -261,7 +259,7 @@ pub fn desired(
         // meant.
         chosen: assigned.is_some_and(|assigned| assigned.returned_from.is_some()),
     };
-    Ok(render(shop, class, release, &render_context)?)
+    Ok(render(shop, class, release, &context)?)
 }
 
 /// That no other shop has what this one claims.
@@ -315,14 +313,10 @@ pub fn new(shop: &Shop) -> bool {
 /// have their agents do without. The first release of a shop does, whatever it says: its database
 /// may be empty.
 #[must_use]
-pub fn migrates(shop: &Shop, release: &ResolvedRelease, fleet: &Fleet) -> bool {
-    let engine = fleet
-        .classes
-        .get(&shop.spec.class)
-        .map(|class| class.spec.engine);
+pub fn migrates(shop: &Shop, release: &ResolvedRelease, class: Option<&ShopClass>) -> bool {
     (release.migration != Migration::None || new(shop))
         && shop.spec.services.database.is_some()
-        && engine.is_some_and(|engine| engine != Engine::Php)
+        && class.is_some_and(|class| class.spec.engine != Engine::Php)
 }
 
 /// Whether the shop has pods that a release could break.

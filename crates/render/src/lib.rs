@@ -2,13 +2,13 @@
 //! release in force and the moment.
 //!
 //! ```text
-//!  Shop ─┐                ┌─ namespace   Namespace, ServiceAccount, ResourceQuota, LimitRange
-//!  Class ┼─► ShopContext ───────┼─ config      ConfigMaps named by their content, never changed
-//!  ResolvedRelease                ├─ release     the ConfigMap that says which release, changed in place
-//!  RenderContext┘                ├─ web, cron   Deployments of pods made in `pod` and `container`
-//!                         ├─ scaling     HorizontalPodAutoscaler, PodDisruptionBudget
-//!                         ├─ migration   Lease and Job; backup: CronJob
-//!                         └─ service, route, network_policy, volume
+//!  Shop ────────────┐                 ┌─ namespace   Namespace, ServiceAccount, ResourceQuota, LimitRange
+//!  ShopClass ───────┼─► ShopContext ──┼─ config      ConfigMaps named by their content, never changed
+//!  ResolvedRelease ─┤                 ├─ release     the ConfigMap that says which release, changed in place
+//!  RenderContext ───┘                 ├─ web, cron   Deployments of pods made in `pod` and `container`
+//!                                     ├─ scaling     HorizontalPodAutoscaler, PodDisruptionBudget
+//!                                     ├─ migration   Lease and Job; backup: CronJob
+//!                                     └─ service, route, network_policy, volume
 //! ```
 //!
 //! No clock, no random, no map without an order: the same input gives the same bytes. What depends
@@ -50,7 +50,7 @@ use api::{Engine, Object, RenderContext, ResolvedRelease, Shop, ShopClass, ShopS
 use shop_context::ShopContext;
 
 /// Why a shop cannot be rendered.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum RenderError {
     /// A backend that the class does not have.

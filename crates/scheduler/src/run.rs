@@ -12,26 +12,22 @@
 //! ```
 
 mod agents;
+mod audit;
 mod builds;
 mod class_status;
 mod conditions;
+mod connections;
 mod controller;
-mod data;
 mod dispatch;
 mod edge;
-mod failure;
 mod halt;
 mod in_progress;
 mod last_backup;
-mod maintenance;
 pub(crate) mod metrics;
 mod migration;
-mod migration_lock;
 mod observed;
-mod page;
 mod queue;
 mod reconcile;
-mod rejections;
 mod removal;
 mod report;
 mod rollouts;
@@ -39,6 +35,7 @@ mod serve;
 mod start;
 mod state;
 mod watch;
+mod work_queue;
 
 use client::lease::{Candidate, Leadership};
 use client::{ApiError, Cluster, KINDS};

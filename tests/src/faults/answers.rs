@@ -2,7 +2,7 @@
 //! time, broken, or a page that is almost one.
 
 use super::{Counts, Row};
-use api::agent_status::{AgentStatus, PageStatus, Question, Said};
+use api::agent_status::{AgentStatus, AgentVerdict, PageStatus, Question};
 use client::Cluster;
 use kube::{Client, Config};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
@@ -223,11 +223,11 @@ fn says_no_more(page: &[u8]) -> Result<(), String> {
             newer: &[],
             retried: None,
         }) {
-            Said::Runs if sequence != 43 => {
+            AgentVerdict::Runs if sequence != 43 => {
                 return Err(format!("it runs {sequence}, which it was not given"));
             }
-            Said::Rejected(why) => why,
-            Said::Runs | Said::Waits => String::new(),
+            AgentVerdict::Rejected(why) => why,
+            AgentVerdict::Runs | AgentVerdict::Waits => String::new(),
         };
         let page = if let PageStatus::Fails(why) = status.page() {
             why

@@ -231,9 +231,7 @@ async fn everything(
     let done = stream::iter(work).map(|(name, live)| async move {
         let desired: Vec<Object> = match fleet.shops.get(name) {
             Some(shop) => assign::desired(
-                name,
-                shop,
-                fleet,
+                &assign::Resolution::new(name, shop, fleet),
                 claims,
                 &assign::Known::recorded(shop),
                 now,

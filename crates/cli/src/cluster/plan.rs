@@ -14,7 +14,7 @@ use plan::{
 };
 use registry::write;
 use render::{
-    assign::{Known, desired},
+    assign::{Known, Resolution, desired},
     check,
 };
 use std::{
@@ -199,9 +199,7 @@ fn against_files(arguments: &PlanArguments, path: &Path) -> Result<Plan, Command
     {
         // As `render` does without --at: campaigns do not count.
         match desired(
-            name,
-            shop,
-            &fleet,
+            &Resolution::new(name, shop, &fleet),
             &claims,
             &Known::default(),
             Timestamp::MIN,

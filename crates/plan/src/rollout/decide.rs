@@ -101,10 +101,10 @@ const NAMED: usize = 100;
 /// Decides what to do next. Doing nothing of it and asking again gives the same.
 #[must_use]
 pub fn decide(spec: &RolloutSpec, before: &RolloutStatus, situation: &Situation<'_>) -> Decision {
-    let look = Progress::new(spec, before, situation);
+    let progress = Progress::new(spec, before, situation);
     let mut status = RolloutStatus {
-        counts: look.counts(),
-        failed: look.named(),
+        counts: progress.counts(),
+        failed: progress.named(),
         ..before.clone()
     };
     let decision = |status: RolloutStatus, moves: Vec<(String, Move)>, why: String| Decision {
@@ -126,13 +126,13 @@ pub fn decide(spec: &RolloutSpec, before: &RolloutStatus, situation: &Situation<
         return decision(status, Vec::new(), held.to_owned());
     }
     if spec.aborted {
-        let back = look.back(situation.order);
+        let back = progress.back(situation.order);
         if !back.is_empty() {
             status.phase = Some(Phase::Returning);
             return decision(status, back, "it was aborted; shops go back".to_owned());
         }
         status.phase = Some(Phase::Aborted);
-        return decision(status, back, look.aborted());
+        return decision(status, back, progress.aborted());
     }
     if before.phase == Some(Phase::Stopped) {
         // What it would find from here on may be another rollout's doing.
@@ -163,14 +163,14 @@ pub fn decide(spec: &RolloutSpec, before: &RolloutStatus, situation: &Situation<
         .unwrap_or(0);
     let members = &situation.order[begin..end];
     // What goes back goes back to its end, also where a failed shop got well.
-    let why = match look.verdict(members) {
+    let why = match progress.verdict(members) {
         Some(why) => Some(why),
         None => (status.phase == Some(Phase::Returning))
-            .then(|| format!("{} shops failed", look.failed.len())),
+            .then(|| format!("{} shops failed", progress.failed.len())),
     };
     if let Some(why) = why {
         let back = if spec.on_failure == OnFailure::Return {
-            look.back(members)
+            progress.back(members)
         } else {
             Vec::new()
         };
@@ -186,28 +186,30 @@ pub fn decide(spec: &RolloutSpec, before: &RolloutStatus, situation: &Situation<
         );
     }
     let mut moves = if spec.on_failure == OnFailure::Return {
-        look.back_failed()
+        progress.back_failed()
     } else {
         Vec::new()
     };
     moves.extend(
-        look.again
+        progress
+            .again
             .iter()
             .map(|shop| ((*shop).to_owned(), Move::Again)),
     );
     moves.extend(
-        look.forward(end)
+        progress
+            .forward(end)
             .into_iter()
             .map(|shop| (shop, Move::Forward)),
     );
     let open = situation.order[..end]
         .iter()
-        .filter(|shop| !look.settled(shop))
+        .filter(|shop| !progress.settled(shop))
         .count();
     if open > 0 {
         status.phase = Some(Phase::Moving);
         status.soaking_since = None;
-        let waiting = look.waiting(end);
+        let waiting = progress.waiting(end);
         return decision(
             status,
             moves,

@@ -4,7 +4,7 @@
 use super::{migrates, record};
 use api::{Fleet, RejectedRelease, ResolvedRelease, Shop, ShopRelease, ShopStatus};
 use jiff::Timestamp;
-use release::{Migration, Sequence};
+use release::Sequence;
 
 /// Rejected releases that a shop's status remembers: what a person still looks for, and little
 /// enough for every shop.
@@ -32,7 +32,7 @@ pub fn forward(shop: &Shop, release: &ResolvedRelease, fleet: &Fleet, now: Times
         let refused = status.rejected.iter().any(|it| it.manifest == old.manifest);
         let found = find(shop, old, fleet);
         let waits = found.is_some_and(|found| {
-            migrates(shop, found, fleet)
+            migrates(shop, found, fleet.classes.get(&shop.spec.class))
                 && status
                     .migrated
                     .is_none_or(|migrated| migrated < old.sequence)
@@ -113,21 +113,11 @@ pub fn rejected(status: &ShopStatus, new: RejectedRelease) -> Option<Vec<Rejecte
     )
 }
 
-/// What pods may start with while `assigned` has to wait; nothing where a breaking migration was made
-/// for `assigned`, as there is no way back.
-pub(super) fn previous<'a>(
+pub(super) fn find<'a>(
     shop: &Shop,
-    assigned: &ResolvedRelease,
+    wanted: &ShopRelease,
     fleet: &'a Fleet,
-    migrated: Option<Sequence>,
 ) -> Option<&'a ResolvedRelease> {
-    let gone = assigned.migration == Migration::Breaking
-        && migrated.is_some_and(|migrated| migrated >= assigned.sequence);
-    let previous = shop.status.as_ref()?.previous.as_ref().filter(|_| !gone)?;
-    find(shop, previous, fleet)
-}
-
-fn find<'a>(shop: &Shop, wanted: &ShopRelease, fleet: &'a Fleet) -> Option<&'a ResolvedRelease> {
     let channel: release::ChannelName = shop.spec.channel.parse().ok()?;
     let found = fleet
         .releases
@@ -138,8 +128,9 @@ fn find<'a>(shop: &Shop, wanted: &ShopRelease, fleet: &'a Fleet) -> Option<&'a R
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::Resolution, *};
     use api::ShopClass;
+    use release::Migration;
     use serde_json::json;
 
     fn in_force(sequence: u64, migration: Migration) -> ResolvedRelease {
@@ -240,7 +231,7 @@ mod tests {
             migrates(
                 &shop(serde_json::from_value(status).unwrap()),
                 &release,
-                &fleet,
+                fleet.classes.get("c"),
             )
         };
         assert!(migrates(json!({})));
@@ -254,7 +245,7 @@ mod tests {
         let mut archived = shop(ShopStatus::default());
         archived.spec.state = api::ShopState::Suspended;
         assert!(
-            !super::migrates(&archived, &release, &fleet),
+            !super::migrates(&archived, &release, fleet.classes.get("c")),
             "it has no pods, and so nothing to wait for"
         );
     }
@@ -340,7 +331,8 @@ mod tests {
                 previous: Some(assigned(42)),
                 ..ShopStatus::default()
             });
-            let found = previous(&shop, &in_force(43, migration), &fleet, migrated)
+            let found = Resolution::new("a", &shop, &fleet)
+                .fallback(migrated)
                 .map(|found| found.sequence.get());
             assert_eq!(found, expected, "{migration} {migrated:?}");
         }

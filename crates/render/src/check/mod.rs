@@ -69,18 +69,18 @@ pub fn before(objects: &[Object], steps: &[Step<'_>]) -> Option<String> {
 /// Checks all objects of one shop together.
 #[must_use]
 pub fn shop(objects: &[Object]) -> Vec<Finding> {
-    let looks: Vec<CheckedObject<'_>> = objects.iter().map(CheckedObject::at).collect();
+    let objects: Vec<CheckedObject<'_>> = objects.iter().map(CheckedObject::at).collect();
     let mut findings = Vec::new();
-    size::together(&looks, &mut findings);
-    reference::check(&looks, &mut findings);
-    policy::check(&looks, &mut findings);
-    for look in &looks {
-        size::check(look, &mut findings);
-        workload::check(look, &mut findings);
-        security::check(look, &mut findings);
-        time::check(look, &mut findings);
+    size::together(&objects, &mut findings);
+    reference::check(&objects, &mut findings);
+    policy::check(&objects, &mut findings);
+    for object in &objects {
+        size::check(object, &mut findings);
+        workload::check(object, &mut findings);
+        security::check(object, &mut findings);
+        time::check(object, &mut findings);
     }
-    workload::scaled(&looks, &mut findings);
+    workload::scaled(&objects, &mut findings);
     findings.sort();
     findings
 }

@@ -6,19 +6,19 @@ use super::{
 };
 use serde_json::Value;
 
-pub(super) fn check(looks: &[CheckedObject<'_>], findings: &mut Vec<Finding>) {
-    let policies: Vec<&CheckedObject<'_>> = looks
+pub(super) fn check(objects: &[CheckedObject<'_>], findings: &mut Vec<Finding>) {
+    let policies: Vec<&CheckedObject<'_>> = objects
         .iter()
-        .filter(|look| look.kind() == "NetworkPolicy")
+        .filter(|object| object.kind() == "NetworkPolicy")
         .collect();
-    let templates: Vec<(&CheckedObject<'_>, &Value)> = looks
+    let templates: Vec<(&CheckedObject<'_>, &Value)> = objects
         .iter()
-        .filter_map(|look| Some((look, look.template()?)))
+        .filter_map(|object| Some((object, object.template()?)))
         .collect();
     if policies.is_empty() || templates.is_empty() {
         return;
     }
-    for (look, template) in &templates {
+    for (object, template) in &templates {
         let labels = &template["metadata"]["labels"];
         let selecting: Vec<_> = policies
             .iter()
@@ -33,13 +33,13 @@ pub(super) fn check(looks: &[CheckedObject<'_>], findings: &mut Vec<Finding>) {
             .iter()
             .any(|policy| !list(&policy.value["spec"]["egress"]).is_empty());
         if selecting.is_empty() {
-            look.find(
+            object.find(
                 "policy",
                 format!("no NetworkPolicy selects its pods, whose labels are {labels}"),
                 findings,
             );
         } else if closed && !opened {
-            look.find(
+            object.find(
                 "policy",
                 format!("no NetworkPolicy lets its pods out, whose labels are {labels}"),
                 findings,

@@ -9,29 +9,29 @@ use std::collections::BTreeSet;
 
 type Known<'a> = BTreeSet<(&'a str, &'a str)>;
 
-pub(super) fn check(looks: &[CheckedObject<'_>], findings: &mut Vec<Finding>) {
-    let known: Known<'_> = looks
+pub(super) fn check(objects: &[CheckedObject<'_>], findings: &mut Vec<Finding>) {
+    let known: Known<'_> = objects
         .iter()
-        .map(|look| (look.kind(), look.identity().name.as_str()))
+        .map(|object| (object.kind(), object.identity().name.as_str()))
         .collect();
-    for look in looks {
-        if let Some(namespace) = &look.identity().namespace
+    for object in objects {
+        if let Some(namespace) = &object.identity().namespace
             && !known.contains(&("Namespace", namespace))
         {
-            look.find(
+            object.find(
                 "reference",
                 format!("its namespace {namespace} is not among the objects"),
                 findings,
             );
         }
-        if let Some(template) = look.template() {
-            pod(look, template, &known, findings);
+        if let Some(template) = object.template() {
+            pod(object, template, &known, findings);
         }
-        match look.kind() {
+        match object.kind() {
             "HorizontalPodAutoscaler" => {
-                let target = &look.value["spec"]["scaleTargetRef"];
+                let target = &object.value["spec"]["scaleTargetRef"];
                 expect(
-                    look,
+                    object,
                     &known,
                     text(&target["kind"]),
                     text(&target["name"]),
@@ -39,27 +39,27 @@ pub(super) fn check(looks: &[CheckedObject<'_>], findings: &mut Vec<Finding>) {
                 );
             }
             "PersistentVolumeClaim" => expect(
-                look,
+                object,
                 &known,
                 "PersistentVolume",
-                text(&look.value["spec"]["volumeName"]),
+                text(&object.value["spec"]["volumeName"]),
                 findings,
             ),
             "PersistentVolume" => {
                 expect(
-                    look,
+                    object,
                     &known,
                     "PersistentVolumeClaim",
-                    text(&look.value["spec"]["claimRef"]["name"]),
+                    text(&object.value["spec"]["claimRef"]["name"]),
                     findings,
                 );
             }
             "Ingress" => {
-                for rule in list(&look.value["spec"]["rules"]) {
+                for rule in list(&object.value["spec"]["rules"]) {
                     for path in list(&rule["http"]["paths"]) {
                         service(
-                            looks,
-                            look,
+                            objects,
+                            object,
                             path.pointer("/backend/service/name"),
                             path.pointer("/backend/service/port/name"),
                             findings,
@@ -68,9 +68,9 @@ pub(super) fn check(looks: &[CheckedObject<'_>], findings: &mut Vec<Finding>) {
                 }
             }
             "HTTPRoute" => {
-                for rule in list(&look.value["spec"]["rules"]) {
+                for rule in list(&object.value["spec"]["rules"]) {
                     for backend in list(&rule["backendRefs"]) {
-                        service(looks, look, backend.get("name"), None, findings);
+                        service(objects, object, backend.get("name"), None, findings);
                     }
                 }
             }
@@ -80,14 +80,14 @@ pub(super) fn check(looks: &[CheckedObject<'_>], findings: &mut Vec<Finding>) {
 }
 
 fn expect(
-    look: &CheckedObject<'_>,
+    object: &CheckedObject<'_>,
     known: &Known<'_>,
     kind: &str,
     name: &str,
     findings: &mut Vec<Finding>,
 ) {
     if !known.contains(&(kind, name)) {
-        look.find(
+        object.find(
             "reference",
             format!("it names {kind} {name:?}, which is not among the objects"),
             findings,
@@ -95,10 +95,15 @@ fn expect(
     }
 }
 
-fn pod(look: &CheckedObject<'_>, template: &Value, known: &Known<'_>, findings: &mut Vec<Finding>) {
+fn pod(
+    object: &CheckedObject<'_>,
+    template: &Value,
+    known: &Known<'_>,
+    findings: &mut Vec<Finding>,
+) {
     let spec = &template["spec"];
     expect(
-        look,
+        object,
         known,
         "ServiceAccount",
         text(&spec["serviceAccountName"]),
@@ -106,10 +111,16 @@ fn pod(look: &CheckedObject<'_>, template: &Value, known: &Known<'_>, findings: 
     );
     for volume in list(&spec["volumes"]) {
         if let Some(map) = volume.pointer("/configMap/name") {
-            expect(look, known, "ConfigMap", text(map), findings);
+            expect(object, known, "ConfigMap", text(map), findings);
         }
         if let Some(claim) = volume.pointer("/persistentVolumeClaim/claimName") {
-            expect(look, known, "PersistentVolumeClaim", text(claim), findings);
+            expect(
+                object,
+                known,
+                "PersistentVolumeClaim",
+                text(claim),
+                findings,
+            );
         }
         // Secrets are made by people or by an operator for secrets: nothing here knows their
         // contents.
@@ -117,18 +128,18 @@ fn pod(look: &CheckedObject<'_>, template: &Value, known: &Known<'_>, findings: 
 }
 
 fn service(
-    looks: &[CheckedObject<'_>],
-    look: &CheckedObject<'_>,
+    objects: &[CheckedObject<'_>],
+    object: &CheckedObject<'_>,
     name: Option<&Value>,
     port: Option<&Value>,
     findings: &mut Vec<Finding>,
 ) {
     let name = name.map(text).unwrap_or_default();
-    let Some(service) = looks
+    let Some(service) = objects
         .iter()
         .find(|other| other.kind() == "Service" && other.identity().name == name)
     else {
-        look.find(
+        object.find(
             "reference",
             format!("it names Service {name:?}, which is not among the objects"),
             findings,
@@ -140,7 +151,7 @@ fn service(
         .iter()
         .any(|other| other["name"] == *port)
     {
-        look.find(
+        object.find(
             "reference",
             format!("it names port {port} of Service {name}, which has none of that name"),
             findings,

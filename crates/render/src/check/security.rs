@@ -11,14 +11,14 @@ const OURS: [&str; 2] = ["pull", "agent"];
 /// The lowest user that a node has no account for.
 const LOWEST_USER: u64 = 10_000;
 
-pub(super) fn check(look: &CheckedObject<'_>, findings: &mut Vec<Finding>) {
-    let Some(template) = look.template() else {
+pub(super) fn check(object: &CheckedObject<'_>, findings: &mut Vec<Finding>) {
+    let Some(template) = object.template() else {
         return;
     };
     let pod = &template["spec"];
     let mut expect = |good: bool, problem: &str| {
         if !good {
-            look.find("restricted", problem, findings);
+            object.find("restricted", problem, findings);
         }
     };
     expect(
@@ -53,12 +53,12 @@ pub(super) fn check(look: &CheckedObject<'_>, findings: &mut Vec<Finding>) {
         .filter(|volume| volume.get("hostPath").is_some())
         .map(|volume| text(&volume["name"]))
         .collect();
-    for container in look.containers() {
+    for container in object.containers() {
         let name = text(&container["name"]);
         let context = &container["securityContext"];
         let mut expect = |good: bool, problem: &str| {
             if !good {
-                look.find(
+                object.find(
                     "restricted",
                     format!("container {name} {problem}"),
                     findings,

@@ -9,15 +9,15 @@ use std::collections::BTreeSet;
 /// holds a copy.
 pub(super) const OBJECT_LIMIT: usize = 256 << 10;
 
-pub(super) fn check(look: &CheckedObject<'_>, findings: &mut Vec<Finding>) {
-    let name = &look.identity().name;
-    let limit = if look.kind() == "CronJob" {
+pub(super) fn check(object: &CheckedObject<'_>, findings: &mut Vec<Finding>) {
+    let name = &object.identity().name;
+    let limit = if object.kind() == "CronJob" {
         CRON_JOB_LIMIT
     } else {
         LABEL_LIMIT
     };
     if name.is_empty() || name.len() > limit {
-        look.find(
+        object.find(
             "name",
             format!(
                 "its name has {} characters, expected 1 to {limit}",
@@ -30,22 +30,22 @@ pub(super) fn check(look: &CheckedObject<'_>, findings: &mut Vec<Finding>) {
         byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'.'
     };
     if !name.bytes().all(good) || name.starts_with(['-', '.']) || name.ends_with(['-', '.']) {
-        look.find(
+        object.find(
             "name",
             "its name is not lower-case letters, digits, '-' and '.', or begins or ends with one \
              of the last two",
             findings,
         );
     }
-    let bytes = look.object.json().len();
+    let bytes = object.object.json().len();
     if bytes > OBJECT_LIMIT {
-        look.find(
+        object.find(
             "bytes",
             format!("it has {bytes} bytes, over the limit of {OBJECT_LIMIT}"),
             findings,
         );
     }
-    for (key, value) in look
+    for (key, value) in object
         .value
         .pointer("/metadata/labels")
         .and_then(Value::as_object)
@@ -55,7 +55,7 @@ pub(super) fn check(look: &CheckedObject<'_>, findings: &mut Vec<Finding>) {
         let value = value.as_str().unwrap_or_default();
         let good = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
         if value.len() > LABEL_LIMIT || !value.bytes().all(good) {
-            look.find(
+            object.find(
                 "label",
                 format!("its label {key}={value:?} is no value of a label"),
                 findings,
@@ -65,21 +65,21 @@ pub(super) fn check(look: &CheckedObject<'_>, findings: &mut Vec<Finding>) {
 }
 
 /// What only all of them together show.
-pub(super) fn together(looks: &[CheckedObject<'_>], findings: &mut Vec<Finding>) {
+pub(super) fn together(objects: &[CheckedObject<'_>], findings: &mut Vec<Finding>) {
     let mut seen = BTreeSet::new();
-    let namespaces: BTreeSet<&str> = looks
+    let namespaces: BTreeSet<&str> = objects
         .iter()
-        .filter_map(|look| look.identity().namespace.as_deref())
+        .filter_map(|object| object.identity().namespace.as_deref())
         .collect();
-    for look in looks {
-        if !seen.insert(look.identity()) {
-            look.find("twice", "it is there twice", findings);
+    for object in objects {
+        if !seen.insert(object.identity()) {
+            object.find("twice", "it is there twice", findings);
         }
         if namespaces.len() > 1
-            && look.identity().namespace.as_deref() != namespaces.first().copied()
-            && look.identity().namespace.is_some()
+            && object.identity().namespace.as_deref() != namespaces.first().copied()
+            && object.identity().namespace.is_some()
         {
-            look.find(
+            object.find(
                 "namespace",
                 format!("one shop's objects are in several namespaces: {namespaces:?}"),
                 findings,

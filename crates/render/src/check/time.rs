@@ -7,16 +7,16 @@ use super::{
 use crate::DRAIN;
 use api::schedule::{comes, time_zone};
 
-pub(super) fn check(look: &CheckedObject<'_>, findings: &mut Vec<Finding>) {
-    if look.kind() == "CronJob" {
-        if let Err(error) = comes(text(&look.value["spec"]["schedule"])) {
-            look.find("cron", error.to_string(), findings);
+pub(super) fn check(object: &CheckedObject<'_>, findings: &mut Vec<Finding>) {
+    if object.kind() == "CronJob" {
+        if let Err(error) = comes(text(&object.value["spec"]["schedule"])) {
+            object.find("cron", error.to_string(), findings);
         }
-        if let Err(error) = time_zone(text(&look.value["spec"]["timeZone"])) {
-            look.find("time-zone", error.to_string(), findings);
+        if let Err(error) = time_zone(text(&object.value["spec"]["timeZone"])) {
+            object.find("time-zone", error.to_string(), findings);
         }
     }
-    let Some(template) = look.template() else {
+    let Some(template) = object.template() else {
         return;
     };
     let grace = template["spec"]["terminationGracePeriodSeconds"]
@@ -35,7 +35,7 @@ pub(super) fn check(look: &CheckedObject<'_>, findings: &mut Vec<Finding>) {
                 "container {name} waits {sleep} s and its requests {DRAIN} s, and the pod is \
                  killed after {grace} s"
             );
-            look.find("grace", problem, findings);
+            object.find("grace", problem, findings);
         }
     }
 }

@@ -7,38 +7,38 @@ use super::{
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-pub(super) fn check(look: &CheckedObject<'_>, findings: &mut Vec<Finding>) {
-    let spec = &look.value["spec"];
-    if look.kind() == "Deployment" {
-        selects(look, &spec["selector"]["matchLabels"], findings);
+pub(super) fn check(object: &CheckedObject<'_>, findings: &mut Vec<Finding>) {
+    let spec = &object.value["spec"];
+    if object.kind() == "Deployment" {
+        selects(object, &spec["selector"]["matchLabels"], findings);
         let update = &spec["strategy"]["rollingUpdate"];
         if text(&spec["strategy"]["type"]) == "RollingUpdate"
             && zero(&update["maxSurge"])
             && zero(&update["maxUnavailable"])
         {
-            look.find(
+            object.find(
                 "update",
                 "maxSurge and maxUnavailable are both 0: no update could ever begin",
                 findings,
             );
         }
     }
-    if look.kind() == "HorizontalPodAutoscaler" {
+    if object.kind() == "HorizontalPodAutoscaler" {
         let (min, max) = (
             spec["minReplicas"].as_u64().unwrap_or(1),
             spec["maxReplicas"].as_u64().unwrap_or(0),
         );
         if min > max || min == 0 {
-            look.find(
+            object.find(
                 "autoscaler",
                 format!("minReplicas is {min}, maxReplicas {max}: expected 1 ≤ min ≤ max"),
                 findings,
             );
         }
     }
-    if let Some(template) = look.template() {
-        mounts(look, &template["spec"], findings);
-        probes(look, findings);
+    if let Some(template) = object.template() {
+        mounts(object, &template["spec"], findings);
+        probes(object, findings);
     }
 }
 
@@ -46,14 +46,14 @@ fn zero(value: &Value) -> bool {
     value.as_u64() == Some(0) || matches!(text(value), "0" | "0%")
 }
 
-fn selects(look: &CheckedObject<'_>, selector: &Value, findings: &mut Vec<Finding>) {
-    let Some(template) = look.template() else {
+fn selects(object: &CheckedObject<'_>, selector: &Value, findings: &mut Vec<Finding>) {
+    let Some(template) = object.template() else {
         return;
     };
     if !matches(selector, &template["metadata"]["labels"])
         || selector.as_object().is_none_or(serde_json::Map::is_empty)
     {
-        look.find(
+        object.find(
             "selector",
             format!("its selector {selector} is not among the labels of its pods"),
             findings,
@@ -70,19 +70,19 @@ fn matches(selector: &Value, labels: &Value) -> bool {
     })
 }
 
-fn mounts(look: &CheckedObject<'_>, pod: &Value, findings: &mut Vec<Finding>) {
+fn mounts(object: &CheckedObject<'_>, pod: &Value, findings: &mut Vec<Finding>) {
     let volumes = list(&pod["volumes"]);
     let names: Vec<&str> = volumes.iter().map(|volume| text(&volume["name"])).collect();
     let mut seen = BTreeSet::new();
     for name in names.iter().filter(|name| !seen.insert(**name)) {
-        look.find("volume", format!("volume {name} is there twice"), findings);
+        object.find("volume", format!("volume {name} is there twice"), findings);
     }
     let mut containers = BTreeSet::new();
     let mut used = BTreeSet::new();
-    for container in look.containers() {
+    for container in object.containers() {
         let name = text(&container["name"]);
         if !containers.insert(name) {
-            look.find(
+            object.find(
                 "container",
                 format!("container {name} is there twice"),
                 findings,
@@ -94,14 +94,14 @@ fn mounts(look: &CheckedObject<'_>, pod: &Value, findings: &mut Vec<Finding>) {
             let (volume, path) = (text(&mount["name"]), text(&mount["mountPath"]));
             used.insert(volume);
             if !names.contains(&volume) {
-                look.find(
+                object.find(
                     "mount",
                     format!("container {name} mounts {volume}, which is no volume of its pod"),
                     findings,
                 );
             }
             if !places.insert(path) {
-                look.find(
+                object.find(
                     "mount",
                     format!("container {name} mounts twice at {path}"),
                     findings,
@@ -116,7 +116,7 @@ fn mounts(look: &CheckedObject<'_>, pod: &Value, findings: &mut Vec<Finding>) {
                     .any(|one| text(&one["name"]) == volume && one.get("emptyDir").is_some())
             };
             if propagates && empty(volume) {
-                look.find(
+                object.find(
                     "empty-dir",
                     format!(
                         "container {name} mounts for others in {volume}, an emptyDir, which is \
@@ -131,7 +131,7 @@ fn mounts(look: &CheckedObject<'_>, pod: &Value, findings: &mut Vec<Finding>) {
             });
             if let Some(above) = above {
                 let above = text(&above["mountPath"]);
-                look.find(
+                object.find(
                     "empty-dir",
                     format!(
                         "container {name} mounts {path} below {above}, an emptyDir, which is \
@@ -141,12 +141,12 @@ fn mounts(look: &CheckedObject<'_>, pod: &Value, findings: &mut Vec<Finding>) {
                 );
             }
             if mount.get("subPathExpr").is_some() {
-                expands(look, container, text(&mount["subPathExpr"]), findings);
+                expands(object, container, text(&mount["subPathExpr"]), findings);
             }
         }
     }
     for name in names.iter().filter(|name| !used.contains(*name)) {
-        look.find(
+        object.find(
             "volume",
             format!("volume {name} is mounted by no container"),
             findings,
@@ -156,7 +156,7 @@ fn mounts(look: &CheckedObject<'_>, pod: &Value, findings: &mut Vec<Finding>) {
 
 /// Every `$(NAME)` of a path is a variable of the container: another one stays as it is, for all
 /// pods in one directory.
-fn expands(look: &CheckedObject<'_>, container: &Value, path: &str, findings: &mut Vec<Finding>) {
+fn expands(object: &CheckedObject<'_>, container: &Value, path: &str, findings: &mut Vec<Finding>) {
     let variables = list(&container["env"]);
     for name in path
         .split("$(")
@@ -168,7 +168,7 @@ fn expands(look: &CheckedObject<'_>, container: &Value, path: &str, findings: &m
             .iter()
             .any(|variable| text(&variable["name"]) == name)
         {
-            look.find(
+            object.find(
                 "mount",
                 format!(
                     "container {} has no variable {name} for the path {path}",
@@ -181,8 +181,8 @@ fn expands(look: &CheckedObject<'_>, container: &Value, path: &str, findings: &m
 }
 
 /// A probe that names a port asks one of its own container.
-fn probes(look: &CheckedObject<'_>, findings: &mut Vec<Finding>) {
-    for container in look.containers() {
+fn probes(object: &CheckedObject<'_>, findings: &mut Vec<Finding>) {
+    for container in object.containers() {
         let ports = list(&container["ports"]);
         for kind in ["startupProbe", "readinessProbe", "livenessProbe"] {
             for how in ["httpGet", "tcpSocket"] {
@@ -191,7 +191,7 @@ fn probes(look: &CheckedObject<'_>, findings: &mut Vec<Finding>) {
                 };
                 if !ports.iter().any(|one| text(&one["name"]) == port) {
                     let name = text(&container["name"]);
-                    look.find(
+                    object.find(
                         "probe",
                         format!(
                             "{kind} of container {name} asks port {port}, which it does not have"
@@ -205,12 +205,12 @@ fn probes(look: &CheckedObject<'_>, findings: &mut Vec<Finding>) {
 }
 
 /// What selects the pods of others: Services, budgets, autoscalers.
-pub(super) fn scaled(looks: &[CheckedObject<'_>], findings: &mut Vec<Finding>) {
-    let templates: Vec<&Value> = looks.iter().filter_map(CheckedObject::template).collect();
-    for look in looks {
-        let selector = match look.kind() {
-            "Service" => &look.value["spec"]["selector"],
-            "PodDisruptionBudget" => &look.value["spec"]["selector"]["matchLabels"],
+pub(super) fn scaled(objects: &[CheckedObject<'_>], findings: &mut Vec<Finding>) {
+    let templates: Vec<&Value> = objects.iter().filter_map(CheckedObject::template).collect();
+    for object in objects {
+        let selector = match object.kind() {
+            "Service" => &object.value["spec"]["selector"],
+            "PodDisruptionBudget" => &object.value["spec"]["selector"]["matchLabels"],
             _ => continue,
         };
         // A suspended shop's Service stays for the day when it is served again.
@@ -219,21 +219,21 @@ pub(super) fn scaled(looks: &[CheckedObject<'_>], findings: &mut Vec<Finding>) {
                 .iter()
                 .any(|template| matches(selector, &template["metadata"]["labels"]))
         {
-            look.find(
+            object.find(
                 "selector",
                 format!("its selector {selector} finds no pods"),
                 findings,
             );
         }
     }
-    for scaler in looks
+    for scaler in objects
         .iter()
-        .filter(|look| look.kind() == "HorizontalPodAutoscaler")
+        .filter(|object| object.kind() == "HorizontalPodAutoscaler")
     {
         let target = text(&scaler.value["spec"]["scaleTargetRef"]["name"]);
-        let Some(deployment) = looks
+        let Some(deployment) = objects
             .iter()
-            .find(|look| look.kind() == "Deployment" && look.identity().name == target)
+            .find(|object| object.kind() == "Deployment" && object.identity().name == target)
         else {
             continue;
         };

@@ -37,7 +37,7 @@ pub(super) async fn ask(
     sequence: u64,
     manifest: &str,
 ) -> Result<Report, ApiError> {
-    let (namespace, cluster) = (namespace(shop), controller.reader(shop));
+    let (namespace, cluster) = (namespace(shop), controller.connections.reader(shop));
     let pods: Api<Pod> = Api::namespaced(cluster.client(), &namespace);
     let listed = list(&cluster, &pods, &namespace).await?;
     let (mut all, mut rejected) = (!listed.is_empty(), None);
@@ -85,7 +85,7 @@ pub(super) async fn ask(
 /// What the agents of a shop have seen of its page: one that works is enough, and the first that
 /// does not says why.
 pub(super) async fn page(controller: &Controller, shop: &str) -> Result<PageStatus, ApiError> {
-    let (namespace, cluster) = (namespace(shop), controller.reader(shop));
+    let (namespace, cluster) = (namespace(shop), controller.connections.reader(shop));
     let pods: Api<Pod> = Api::namespaced(cluster.client(), &namespace);
     let mut seen = PageStatus::Unknown;
     let listed = list(&cluster, &pods, &namespace).await?;
@@ -112,7 +112,7 @@ pub(super) async fn touch_all(
     shop: &str,
     sequence: u64,
 ) -> Result<(), ApiError> {
-    let (namespace, cluster) = (namespace(shop), controller.reader(shop));
+    let (namespace, cluster) = (namespace(shop), controller.connections.reader(shop));
     let pods: Api<Pod> = Api::namespaced(cluster.client(), &namespace);
     let assigned = assigned(controller, shop, sequence).text;
     for pod in list(&cluster, &pods, &namespace).await? {

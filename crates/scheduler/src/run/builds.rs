@@ -34,6 +34,7 @@ pub(super) async fn pass(controller: &Controller, now: Timestamp) -> Result<(), 
     } in due
     {
         controller
+            .connections
             .first_writer()
             .apply(&job, Conflicts::Refuse)
             .await?;
@@ -123,6 +124,7 @@ async fn record(
 ) -> Result<(), ApiError> {
     let patch = json!({ "status": { "builds": builds } });
     if controller
+        .connections
         .first_writer()
         .merge(&longshore("Release", release), Some("status"), &patch)
         .await?

@@ -1,7 +1,10 @@
 //! What the status of a Release and of a ShopClass says: whether the one can be read, and how the
 //! shops of the other are.
 
-use super::{Controller, State, builds};
+use super::{
+    Controller, State, builds,
+    conditions::{ConditionSet, Verdict},
+};
 use api::{ClassStatus, Condition, ReleaseStatus, Shop, Truth};
 use client::{ApiError, longshore};
 use jiff::Timestamp;
@@ -27,7 +30,7 @@ pub(super) async fn run(
             () = stop.cancelled() => return Ok(()),
             () = sleep(EVERY) => {}
         }
-        if !controller.leads() || !controller.complete() {
+        if !controller.connections.leads() || !controller.complete() {
             continue;
         }
         let now = Timestamp::now();
@@ -57,6 +60,7 @@ async fn statuses(controller: &Controller, now: Timestamp) -> Result<(), ApiErro
     for (name, conditions) in releases.into_iter().take(AT_ONCE) {
         let patch = json!({ "status": { "conditions": conditions } });
         if controller
+            .connections
             .first_writer()
             .merge(&longshore("Release", &name), Some("status"), &patch)
             .await?
@@ -72,6 +76,7 @@ async fn statuses(controller: &Controller, now: Timestamp) -> Result<(), ApiErro
     for (name, status) in classes.into_iter().take(AT_ONCE) {
         let patch = json!({ "status": status });
         if controller
+            .connections
             .first_writer()
             .merge(&longshore("ShopClass", &name), Some("status"), &patch)
             .await?
@@ -98,34 +103,19 @@ fn releases(state: &State, now: Timestamp) -> Vec<(String, Vec<Condition>)> {
             .release_statuses
             .get(name)
             .map_or(&[][..], |status: &ReleaseStatus| &status.conditions);
-        let (status, reason, message) = why.map_or((Truth::True, "Readable", ""), |why| {
-            (Truth::False, "Unreadable", why)
-        });
-        let new = condition("Readable", status, reason, message, Some(1), now);
+        let verdict = why.map_or_else(
+            || Verdict::yes("Readable"),
+            |why| Verdict::no("Unreadable", why),
+        );
+        let mut new = ConditionSet::new(&[], Some(1), now);
+        new.update("Readable", verdict);
+        let new = new.finish();
         let same = old
             .iter()
-            .any(|old| (old.status, &old.message) == (new.status, &new.message));
-        (!same).then(|| (name.clone(), vec![new]))
+            .any(|old| (old.status, &old.message) == (new[0].status, &new[0].message));
+        (!same).then(|| (name.clone(), new))
     };
     all.filter_map(differs).collect()
-}
-
-fn condition(
-    kind: &str,
-    status: Truth,
-    reason: &str,
-    message: &str,
-    generation: Option<i64>,
-    now: Timestamp,
-) -> Condition {
-    Condition {
-        kind: kind.to_owned(),
-        status,
-        reason: reason.to_owned(),
-        message: message.chars().take(2000).collect(),
-        observed_generation: generation,
-        last_transition_time: now,
-    }
 }
 
 /// Classes whose status says something else than what their shops' say.
@@ -159,37 +149,24 @@ fn classes(state: &State, now: Timestamp) -> Vec<(String, ClassStatus)> {
                 .map(|it| (shop, it.1))
         });
         let generation = class.metadata.generation;
-        let mut rendered = match invalid.next() {
-            None => condition("Rendered", Truth::True, "Rendered", "", generation, now),
+        let rendered = match invalid.next() {
+            None => Verdict::yes("Rendered"),
             Some((first, why)) => {
-                let message = format!(
-                    "{} of its shops cannot be rendered; the first is {first}: {why}",
-                    invalid.count() + 1
-                );
-                condition(
-                    "Rendered",
-                    Truth::False,
-                    "Invalid",
-                    &message,
-                    generation,
-                    now,
-                )
+                let count = invalid.count() + 1;
+                let message =
+                    format!("{count} of its shops cannot be rendered; the first is {first}: {why}");
+                Verdict::no("Invalid", message)
             }
         };
         let old = class.status.clone().unwrap_or_default();
-        if let Some(same) = old
-            .conditions
-            .iter()
-            .find(|old| old.kind == rendered.kind && old.status == rendered.status)
-        {
-            rendered.last_transition_time = same.last_transition_time;
-        }
+        let mut conditions = ConditionSet::new(&old.conditions, generation, now);
+        conditions.update("Rendered", rendered);
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         let new = ClassStatus {
             observed_generation: generation,
             shops: count(shops.len()),
             ready: count(ready),
-            conditions: vec![rendered],
+            conditions: conditions.finish(),
         };
         (new != old).then(|| (name.clone(), new))
     };

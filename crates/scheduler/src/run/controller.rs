@@ -1,35 +1,23 @@
-//! What the parts of the controller share.
+//! What the loops of the controller share: the state that watches fill, and a handle for each
+//! thing that one loop gives to another.
 
 use super::{
-    Leadership, Settings, State,
-    halt::Halt,
-    in_progress::InProgress,
-    queue::{Priority, Queue},
-    report::Report,
+    Settings, State, connections::Connections, in_progress::InProgress, queue::Priority,
+    report::Reports, work_queue::WorkQueue,
 };
-use api::name::spread;
-use client::Events;
-use client::RequestPriority;
-use client::{Cluster, KINDS};
-use futures_util::FutureExt as _;
+use client::{Cluster, Events, KINDS};
 use jiff::Timestamp;
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicU64},
+    collections::BTreeSet,
+    sync::{Mutex, MutexGuard, PoisonError, atomic::AtomicU64},
 };
-use tokio::{
-    sync::{Notify, Semaphore},
-    time::Instant,
-};
+use tokio::sync::{Notify, Semaphore};
 use tracing::{info, warn};
-
-/// Shops are spread over so many slots, and slots over shards.
-const SLOTS: u32 = 64;
 
 /// What was done, for `/metrics`.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
-    pub(crate) looks: AtomicU64,
+    pub(crate) reconciles: AtomicU64,
     pub(crate) failures: AtomicU64,
     pub(crate) writes: AtomicU64,
     pub(crate) deletes: AtomicU64,
@@ -38,28 +26,20 @@ pub(crate) struct Counts {
     pub(crate) moves: AtomicU64,
 }
 
-/// Everything that the parts share.
+/// Everything that the loops share.
 pub(crate) struct Controller {
-    pub(crate) cluster: Cluster,
     pub(crate) settings: Settings,
     state: Mutex<State>,
-    pub(super) queue: Mutex<Queue>,
-    pub(super) work: Notify,
-    pub(super) rollouts: Notify,
-    pub(super) edge: Notify,
-    /// One for each shard.
-    pub(super) held: Vec<Leadership>,
+    pub(crate) queue: WorkQueue,
+    pub(crate) connections: Connections,
     pub(crate) counts: Counts,
     pub(crate) events: Events,
-    /// What agents said, by shop.
-    pub(super) reports: Mutex<BTreeMap<String, Report>>,
-    /// When each shop was written whole.
-    pub(super) audited: Mutex<HashMap<String, Instant>>,
-    /// When each shop was last seen well, and with which sequence.
-    pub(super) well: Mutex<HashMap<String, (u64, Timestamp)>>,
-    pub(super) halt: Halt,
-    pub(super) request_priority: RequestPriority,
-    /// Leadership by whoever lists a kind.
+    pub(super) reports: Reports,
+    /// Wakes the rollouts loop.
+    pub(super) rollouts: Notify,
+    /// Wakes the loop of the edge's maps.
+    pub(super) edge: Notify,
+    /// Held by whoever lists a kind.
     pub(super) lists: Semaphore,
 }
 
@@ -78,26 +58,19 @@ impl Controller {
                     .filter(|kind| !optional.contains(kind)),
             )
             .collect();
+        let queue = WorkQueue::default();
         Self {
             events: Events::new(cluster.client(), &settings.identity),
-            cluster: cluster.clone(),
+            connections: Connections::new(cluster, settings.shards, queue.requests()),
+            queue,
             state: Mutex::new(State {
                 unread,
                 ..State::default()
             }),
-            queue: Mutex::default(),
-            work: Notify::new(),
+            counts: Counts::default(),
+            reports: Reports::new(settings.agents),
             rollouts: Notify::new(),
             edge: Notify::new(),
-            held: (0..settings.shards)
-                .map(|_| Leadership::default())
-                .collect(),
-            counts: Counts::default(),
-            reports: Mutex::default(),
-            audited: Mutex::default(),
-            well: Mutex::default(),
-            halt: Halt::default(),
-            request_priority: RequestPriority::default(),
             lists: Semaphore::new(1),
             settings,
         }
@@ -105,23 +78,6 @@ impl Controller {
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Asks for a look at a shop.
-    pub(crate) fn ask(&self, shop: &str, priority: Priority) {
-        if priority == Priority::Urgent {
-            self.request_priority.hurry(shop);
-        }
-        self.queue().add(shop, priority);
-        self.work.notify_one();
-    }
-
-    pub(crate) fn forget(&self, shop: &str) {
-        self.queue().forget(shop);
     }
 
     pub(crate) fn wake_rollouts(&self) {
@@ -142,15 +98,10 @@ impl Controller {
         self.lock().complete()
     }
 
-    /// Asks for a look at every shop.
+    /// Asks for a reconcile of every shop.
     pub(super) fn everything(&self) {
         let shops = self.lock().shops();
-        let mut queue = self.queue();
-        for shop in &shops {
-            queue.add(shop, Priority::Slow);
-        }
-        drop(queue);
-        self.work.notify_one();
+        self.queue.ask_all(&shops);
         self.edge.notify_one();
         self.wake_rollouts();
     }
@@ -164,92 +115,17 @@ impl Controller {
         state.halted = why;
         let lifted = state.halted.is_none();
         // Agents that are about to switch are told to wait, or to go on.
-        let flying =
-            self.with_reports(|reports| InProgress::new(&state, reports, Timestamp::now()).all());
+        let moving = self
+            .reports
+            .with(|reports| InProgress::new(&state, reports, Timestamp::now()).all());
         drop(state);
-        for shop in &flying {
-            self.ask(shop, Priority::Urgent);
+        for shop in &moving {
+            self.queue.ask(shop, Priority::Urgent);
         }
         if lifted {
             // Also who arrived meanwhile, and was told to wait before.
             self.everything();
         }
         self.wake_rollouts();
-    }
-
-    /// Calls with what agents said, where agents are asked.
-    pub(super) fn with_reports<T>(
-        &self,
-        call: impl FnOnce(Option<&BTreeMap<String, Report>>) -> T,
-    ) -> T {
-        let reports = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
-        call(self.settings.agents.then_some(&*reports))
-    }
-
-    pub(super) fn shard(&self, shop: &str) -> usize {
-        (spread(shop, SLOTS) % self.settings.shards) as usize
-    }
-
-    /// The connection for a shop, which lets others go first for whom a person waits.
-    pub(super) fn reader(&self, shop: &str) -> Cluster {
-        let (request_priority, shop) = (self.request_priority.clone(), Arc::<str>::from(shop));
-        self.cluster.queued(Arc::new(move || {
-            let (request_priority, shop) = (request_priority.clone(), Arc::clone(&shop));
-            async move { request_priority.pass(Some(&*shop)).await }.boxed()
-        }))
-    }
-
-    /// The same that writes, while this process leads the shop's shard.
-    pub(crate) fn writer(&self, shop: &str) -> Cluster {
-        self.reader(shop)
-            .fenced(self.held[self.shard(shop)].fence())
-    }
-
-    /// The connection that writes for whoever looks at the whole fleet, while this process does.
-    pub(crate) fn first_writer(&self) -> Cluster {
-        self.cluster.fenced(self.held[0].fence())
-    }
-
-    /// The same for what the halt stops, also between one try and the next.
-    pub(super) fn mover(&self, shop: &str) -> Cluster {
-        let (leads, halt) = (self.held[0].fence(), self.halt.clone());
-        self.reader(shop)
-            .fenced(Arc::new(move || leads() && halt.lets()))
-    }
-
-    /// How many shops may lose their workloads here in an hour: the share of the shards that this
-    /// process leads. All processes together keep the limit, but for one shop for each of them.
-    pub(super) fn removals(&self, shops: usize) -> usize {
-        let led = self.held.iter().filter(|held| held.is()).count();
-        share(self.settings.limit.of(shops), led, self.held.len())
-    }
-
-    /// Whether this process leads the shard that looks at the whole fleet.
-    pub(crate) fn leads(&self) -> bool {
-        self.held[0].is()
-    }
-}
-
-/// The part of a limit that falls to who leads `led` of `all` shards; nobody is left with nothing
-/// but by a limit of nothing.
-fn share(limit: usize, led: usize, all: usize) -> usize {
-    (limit * led / all.max(1)).max(limit.min(1))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::share;
-
-    #[test]
-    fn a_limit_is_shared_by_shards() {
-        for (limit, led, all, expected) in [
-            (5, 1, 1, 5),
-            (5, 2, 4, 2),
-            (50, 1, 64, 1),
-            (50, 0, 64, 1),
-            (0, 1, 1, 0),
-        ] {
-            assert_eq!(share(limit, led, all), expected, "{limit} {led}/{all}");
-        }
     }
 }

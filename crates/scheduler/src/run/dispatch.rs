@@ -1,7 +1,7 @@
-//! Looks at shops: so many at a time, those first that a person waits for, and only those whose
-//! shard this process leads.
+//! The reconcile loop: so many shops at a time, those first that a person waits for, and only those
+//! whose shard this process leads.
 
-use super::{Controller, Ended, GRACE, reconcile};
+use super::{Controller, Ended, GRACE, audit::Audits, reconcile};
 use std::{
     convert::Infallible,
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -14,33 +14,34 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-/// Looks at shops, so many at a time, as long as this process leads their shards.
+/// Reconciles shops, so many at a time, as long as this process leads their shards.
 pub(super) async fn run(
     controller: Arc<Controller>,
     stop: CancellationToken,
 ) -> Result<(), Infallible> {
+    let audits = Arc::new(Audits::default());
     let mut running = JoinSet::new();
     while !stop.is_cancelled() {
         while controller.complete()
             && let Some(shop) = next(&controller)
         {
-            let shared = Arc::clone(&controller);
+            let (shared, audits) = (Arc::clone(&controller), Arc::clone(&audits));
             running.spawn(async move {
-                let ended = reconcile::look(&shared, &shop).await;
-                shared.counts.looks.fetch_add(1, Relaxed);
+                let ended = reconcile::reconcile(&shared, &audits, &shop).await;
+                shared.counts.reconciles.fetch_add(1, Relaxed);
                 if ended == Ended::Failed {
                     shared.counts.failures.fetch_add(1, Relaxed);
                 }
-                over(&shared, &shop, ended);
+                shared.queue.done(&shop, ended);
             });
         }
         let due = controller
-            .queue()
+            .queue
             .next()
             .unwrap_or_else(|| Instant::now() + Duration::from_mins(1));
         tokio::select! {
             () = stop.cancelled() => {}
-            () = controller.work.notified() => {}
+            () = controller.queue.added() => {}
             () = sleep_until(due) => {}
             Some(_ended) = running.join_next(), if !running.is_empty() => {}
         }
@@ -53,7 +54,7 @@ pub(super) async fn run(
     .await
     .is_err()
     {
-        warn!(shops = running.len(), "looks cut off");
+        warn!(shops = running.len(), "reconciles cut off");
     }
     Ok(())
 }
@@ -61,22 +62,10 @@ pub(super) async fn run(
 /// The next shop of a shard that this process leads; those of others are its leader's.
 fn next(controller: &Controller) -> Option<String> {
     loop {
-        let shop = controller
-            .queue()
-            .take(controller.settings.at_once, Instant::now())?;
-        if controller.held[controller.shard(&shop)].is() {
+        let shop = controller.queue.take(controller.settings.at_once)?;
+        if controller.connections.leads_shop(&shop) {
             return Some(shop);
         }
-        over(controller, &shop, Ended::Settled);
-    }
-}
-
-/// A look has ended; others need not wait for it any more, unless a person has just asked for
-/// another one.
-fn over(controller: &Controller, shop: &str, ended: Ended) {
-    let mut queue = controller.queue();
-    queue.done(shop, ended, Instant::now());
-    if !queue.hurried(shop) {
-        controller.request_priority.done(shop);
+        controller.queue.done(&shop, Ended::Settled);
     }
 }

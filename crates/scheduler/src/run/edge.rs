@@ -7,7 +7,7 @@
 mod programmed;
 mod state;
 
-pub(super) use programmed::said;
+pub(super) use programmed::programmed;
 pub(crate) use state::Edge;
 pub(super) use state::{gone, listed, took};
 
@@ -94,7 +94,7 @@ async fn pass(controller: &Controller, now: Timestamp) {
         Err(problem) => Some(problem),
         Ok((sites, shards)) => {
             controller.lock().edge.want(sites, &shards);
-            if controller.leads() {
+            if controller.connections.leads() {
                 write(controller, &shards).await.err()
             } else {
                 None
@@ -104,7 +104,7 @@ async fn pass(controller: &Controller, now: Timestamp) {
     tell(controller, problem);
     let changed = controller.lock().edge.settle(now);
     for shop in &changed {
-        controller.ask(shop, super::queue::Priority::Slow);
+        controller.queue.ask(shop, super::queue::Priority::Slow);
     }
 }
 
@@ -172,7 +172,12 @@ async fn write(controller: &Controller, shards: &[Object]) -> Result<(), Problem
         return Ok(());
     }
     let count = steps.len();
-    let (done, error) = match apply::steps(&controller.first_writer(), steps, Ownership::Take).await
+    let (done, error) = match apply::steps(
+        &controller.connections.first_writer(),
+        steps,
+        Ownership::Take,
+    )
+    .await
     {
         Ok(done) => (done, None),
         Err(Stopped { done, error }) => (done, Some(error)),

@@ -10,7 +10,7 @@ use super::{
 use api::{Phase, ResolvedRelease, Rollout, Shop, ShopRelease, Truth, duration};
 use jiff::{SignedDuration, Timestamp};
 use plan::rollout::Health;
-use render::assign;
+use render::assign::{self, Resolution};
 use std::collections::BTreeMap;
 
 /// How long a migration that has no Job yet counts as one that is about to load its server. One
@@ -128,7 +128,8 @@ pub(super) fn health(
         .as_ref()
         .and_then(|status| status.migrated)
         .is_some_and(|migrated| migrated.unsigned_abs() >= sequence);
-    if !migrated && assign::migrates(shop, release, &state.fleet) {
+    let class = state.fleet.classes.get(&shop.spec.class);
+    if !migrated && assign::migrates(shop, release, class) {
         return Health::Pending;
     }
     if !assign::served(shop) {
@@ -193,11 +194,9 @@ pub(super) fn since(name: &str, shop: &Shop, state: &State, now: Timestamp) -> T
 pub(super) fn migrating(state: &State, now: Timestamp) -> BTreeMap<String, String> {
     let load = |(name, shop): (&String, &Shop)| {
         let server = &shop.spec.services.database.as_ref()?.server;
-        let due = migration::due(shop, state)?;
-        let job = state
-            .migrations
-            .get(name)
-            .and_then(|jobs| jobs.get(&due.sequence.get()));
+        let jobs = state.migrations.get(name);
+        let due = migration::due(&Resolution::new(name, shop, &state.fleet), jobs)?;
+        let job = jobs.and_then(|jobs| jobs.get(&due.sequence.get()));
         let loads = match job {
             Some(Progress::Runs) => true,
             Some(Progress::Done | Progress::Failed) => false,

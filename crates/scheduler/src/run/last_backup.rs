@@ -88,7 +88,7 @@ pub(super) async fn of(
     let Backup::Due(name) = decided else {
         return Ok(decided);
     };
-    let Some(found) = controller.cluster.get(&cron_job).await? else {
+    let Some(found) = controller.connections.cluster.get(&cron_job).await? else {
         return Ok(Backup::Done);
     };
     if found["metadata"]["annotations"][LAST].is_null() {
@@ -98,6 +98,7 @@ pub(super) async fn of(
         return Ok(Backup::Failed(name));
     };
     controller
+        .connections
         .first_writer()
         .apply(&Object::dynamic(&job), Conflicts::Take)
         .await?;

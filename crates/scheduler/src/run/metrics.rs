@@ -1,7 +1,7 @@
 //! Every metric of the controller, as data, and the pages that are made of it. No label names a
 //! shop.
 
-use super::{Controller, Leadership, builds, controller::Counts, in_progress::phase, removal};
+use super::{Controller, builds, controller::Counts, in_progress::phase, removal};
 use api::{Condition, Phase, Rollout, Shop, Truth};
 use jiff::Timestamp;
 use plan::guard::Removal;
@@ -47,88 +47,82 @@ const ALL: &[Metric] = &[
     (
         "longshore_scheduler_shops",
         "Shops in the registry.",
-        Value::Gauge(|look| look.shops),
+        Value::Gauge(|snapshot| snapshot.shops),
     ),
     (
         "longshore_scheduler_objects",
         "Objects of shops in the cluster.",
-        Value::Gauge(|look| look.objects),
+        Value::Gauge(|snapshot| snapshot.objects),
     ),
     (
         "longshore_scheduler_shards_led",
         "Shards that this process leads.",
-        Value::Gauge(|look| {
-            look.controller
-                .held
-                .iter()
-                .filter(|held| Leadership::is(held))
-                .count()
-        }),
+        Value::Gauge(|snapshot| snapshot.controller.connections.led()),
     ),
     (
         "longshore_scheduler_queue_shops",
-        "Shops that wait for a look.",
-        Value::Gauge(|look| look.waiting),
+        "Shops that wait for a reconcile.",
+        Value::Gauge(|snapshot| snapshot.waiting),
     ),
     (
         "longshore_scheduler_failing_shops",
-        "Shops whose last look failed.",
-        Value::Gauge(|look| look.failing),
+        "Shops whose last reconcile failed.",
+        Value::Gauge(|snapshot| snapshot.failing),
     ),
     (
-        "longshore_scheduler_running_looks",
-        "Shops that are being looked at.",
-        Value::Gauge(|look| look.running),
+        "longshore_scheduler_running_reconciles",
+        "Shops that reconcile now.",
+        Value::Gauge(|snapshot| snapshot.running),
     ),
     (
         "longshore_scheduler_missing_shops",
         "Shops that have objects and are not in the registry.",
-        Value::Gauge(|look| look.missing),
+        Value::Gauge(|snapshot| snapshot.missing),
     ),
     (
         "longshore_scheduler_unreadable_releases",
         "Releases whose envelope cannot be read.",
-        Value::Gauge(|look| look.unreadable),
+        Value::Gauge(|snapshot| snapshot.unreadable),
     ),
     (
         "longshore_scheduler_deletion_held",
         "Whether a guard keeps missing shops from being taken down, 1 or 0.",
-        Value::Gauge(|look| usize::from(look.held)),
+        Value::Gauge(|snapshot| usize::from(snapshot.held)),
     ),
     (
         "longshore_scheduler_edge_held",
         "Whether the maps of the edge are left as they are, 1 or 0.",
-        Value::Gauge(|look| usize::from(look.edge_held)),
+        Value::Gauge(|snapshot| usize::from(snapshot.edge_held)),
     ),
     (
         "longshore_scheduler_failed_builds",
-        "Builds that failed, of releases that shops are told or are about to be told.",
-        Value::Gauge(|look| look.failed_builds),
+        "Builds that failed, of releases that shops are assigned or are about to be assigned.",
+        Value::Gauge(|snapshot| snapshot.failed_builds),
     ),
     (
         "longshore_scheduler_halted",
         "Whether a halt is in force, 1 or 0.",
-        Value::Gauge(|look| usize::from(look.halted)),
+        Value::Gauge(|snapshot| usize::from(snapshot.halted)),
     ),
     (
         "longshore_scheduler_stopped_rollouts",
         "Rollouts whose failure budget is used up.",
-        Value::Gauge(|look| look.stopped),
+        Value::Gauge(|snapshot| snapshot.stopped),
     ),
     (
         "longshore_scheduler_unready_shops",
         "Shops that should be served and are not Ready.",
-        Value::Gauge(|look| look.unready),
+        Value::Gauge(|snapshot| snapshot.unready),
     ),
     (
         "longshore_scheduler_late_backup_shops",
         "Shops whose last backup is too old, or missing.",
-        Value::Gauge(|look| look.late),
+        Value::Gauge(|snapshot| snapshot.late),
     ),
     (
         "longshore_scheduler_failed_migration_shops",
         "Shops whose migration failed.",
-        Value::Gauge(|look| look.unmigrated),
+        Value::Gauge(|snapshot| snapshot.unmigrated),
     ),
     (
         "longshore_scheduler_resident_memory_bytes",
@@ -140,13 +134,13 @@ const ALL: &[Metric] = &[
         }),
     ),
     (
-        "longshore_scheduler_looks_total",
-        "Looks at shops.",
-        Value::Counter(|counts| &counts.looks),
+        "longshore_scheduler_reconciles_total",
+        "Reconciles of shops.",
+        Value::Counter(|counts| &counts.reconciles),
     ),
     (
-        "longshore_scheduler_failed_looks_total",
-        "Looks that failed.",
+        "longshore_scheduler_failed_reconciles_total",
+        "Reconciles that failed.",
         Value::Counter(|counts| &counts.failures),
     ),
     (
@@ -171,7 +165,7 @@ const ALL: &[Metric] = &[
     ),
     (
         "longshore_scheduler_moves_total",
-        "Shops that a rollout told another release.",
+        "Shops that a rollout assigned another release.",
         Value::Counter(|counts| &counts.moves),
     ),
 ];
@@ -208,12 +202,12 @@ fn kind(value: &Value) -> &'static str {
 
 /// The answer of `/metrics`.
 pub(super) fn page(controller: &Controller) -> String {
-    let look = look(controller);
+    let snapshot = snapshot(controller);
     let mut page = String::new();
     for (name, help, value) in ALL {
         let family = name.trim_end_matches("_total");
         let number = match value {
-            Value::Gauge(of) => u64::try_from(of(&look)).unwrap_or(u64::MAX),
+            Value::Gauge(of) => u64::try_from(of(&snapshot)).unwrap_or(u64::MAX),
             Value::Counter(of) => of(&controller.counts).load(Relaxed),
         };
         // Writing to a String cannot fail.
@@ -228,13 +222,13 @@ pub(super) fn page(controller: &Controller) -> String {
     page
 }
 
-fn look(controller: &Controller) -> Snapshot<'_> {
+fn snapshot(controller: &Controller) -> Snapshot<'_> {
     let held = matches!(
         removal::decide(controller, Timestamp::now()),
         Removal::Held(_)
     );
-    let (waiting, failing) = controller.queue().depth();
-    let running = controller.queue().running();
+    let (waiting, failing) = controller.queue.depth();
+    let running = controller.queue.running();
     let state = controller.lock();
     let shops = |holds: fn(&Shop) -> bool| {
         state

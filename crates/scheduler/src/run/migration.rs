@@ -1,9 +1,13 @@
 //! Where a shop's database is, and which migration it needs. Pure.
 
-use super::state::{Progress, State};
-use api::Shop;
+use super::state::Progress;
+use api::{Shop, symptom::Failure};
 use release::Sequence;
-use render::assign;
+use render::assign::Resolution;
+use std::collections::BTreeMap;
+
+/// The migration Jobs of one shop, by sequence.
+pub(super) type Jobs = BTreeMap<u64, Progress>;
 
 /// A migration that has to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,18 +33,42 @@ pub(super) enum MigrationLock {
     Nobody,
 }
 
-/// The migration of the release that `shop` is assigned, where its database is not there yet.
-pub(super) fn due(shop: &Shop, state: &State) -> Option<Due> {
-    let release = assign::assigned(shop, &state.fleet).ok().flatten()?;
-    let migrated = migrated(shop, state);
-    if !assign::migrates(shop, release, &state.fleet)
-        || migrated.is_some_and(|migrated| migrated >= release.sequence)
-    {
+/// What is known of the migration of the release that a shop is assigned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Migration {
+    /// The sequence up to which the database is migrated.
+    pub(super) migrated: Option<Sequence>,
+    /// What has to run, if the database is not there yet.
+    pub(super) due: Option<Due>,
+    /// How the Job of the assigned release goes, if there is one.
+    pub(super) job: Option<Progress>,
+    /// Why that Job failed, if its pod said so.
+    pub(super) failure: Option<Failure>,
+    /// Who may change the database.
+    pub(super) lock: MigrationLock,
+}
+
+impl Migration {
+    /// What the Jobs of the shop say; nobody has asked for its lock yet.
+    pub(super) fn new(resolution: &Resolution<'_>, jobs: Option<&Jobs>) -> Self {
+        let release = resolution.release();
+        Self {
+            migrated: migrated(resolution.shop, jobs),
+            due: due(resolution, jobs),
+            job: release.and_then(|it| jobs?.get(&it.sequence.get()).copied()),
+            failure: None,
+            lock: MigrationLock::Ours,
+        }
+    }
+}
+
+/// The migration of the release that a shop is assigned, if its database is not there yet.
+pub(super) fn due(resolution: &Resolution<'_>, jobs: Option<&Jobs>) -> Option<Due> {
+    let release = resolution.release()?;
+    let migrated = migrated(resolution.shop, jobs);
+    if !resolution.migrates() || migrated.is_some_and(|migrated| migrated >= release.sequence) {
         return None;
     }
-    let jobs = state
-        .migrations
-        .get(shop.metadata.name.as_deref().unwrap_or_default());
     Some(Due {
         sequence: release.sequence,
         begun: jobs.is_some_and(|jobs| jobs.contains_key(&release.sequence.get())),
@@ -49,20 +77,17 @@ pub(super) fn due(shop: &Shop, state: &State) -> Option<Due> {
 
 /// The sequence up to which the shop's database is migrated: what is on record, or a Job that is
 /// done since.
-pub(super) fn migrated(shop: &Shop, state: &State) -> Option<Sequence> {
-    let recorded = recorded(shop);
-    let jobs = state
-        .migrations
-        .get(shop.metadata.name.as_deref().unwrap_or_default());
+fn migrated(shop: &Shop, jobs: Option<&Jobs>) -> Option<Sequence> {
     let finished = jobs
         .into_iter()
         .flatten()
         .filter(|(_, migration)| **migration == Progress::Done)
         .map(|(sequence, _)| *sequence)
         .max();
-    recorded.max(finished.and_then(|sequence| Sequence::try_from(sequence).ok()))
+    recorded(shop).max(finished.and_then(|sequence| Sequence::try_from(sequence).ok()))
 }
 
+/// The sequence up to which the shop's status says that its database is migrated.
 pub(super) fn recorded(shop: &Shop) -> Option<Sequence> {
     let recorded = shop.status.as_ref().and_then(|status| status.migrated)?;
     u64::try_from(recorded)

@@ -1,4 +1,4 @@
-//! Which shop is looked at next: what a person just changed first, what fails last, and no shop
+//! Which shop reconciles next: what a person just changed first, what fails last, and no shop
 //! twice at once.
 
 use std::{
@@ -7,23 +7,23 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// How soon a shop is looked at.
+/// How soon a shop reconciles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Priority {
     /// A person waits for it.
     Urgent,
     /// Something of it changed.
     Normal,
-    /// Everything is looked at: after a start, after a class changed, and for the audit.
+    /// Every shop reconciles: after a start, after a class changed, and for the audit.
     Slow,
 }
 
-/// How a look ended.
+/// How a reconcile ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ended {
     /// All is as it should be.
     Settled,
-    /// The same, and it is looked at again after this time.
+    /// The same, and it reconciles again after this time.
     Again(Duration),
     /// Something failed.
     Failed,
@@ -39,7 +39,7 @@ const FAILING: usize = 4;
 /// Places that are kept for what a person waits for.
 const RESERVED: usize = 4;
 
-/// Shops that wait, shops that are looked at, and shops whose time comes later.
+/// Shops that wait, shops that reconcile, and shops whose time comes later.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
     ready: [VecDeque<String>; 3],
@@ -47,13 +47,13 @@ pub(crate) struct Queue {
     later: BTreeSet<(Instant, String)>,
     due: HashMap<String, Instant>,
     running: HashSet<String>,
-    /// Asked for while they were looked at.
+    /// Asked for while they reconciled.
     again: HashMap<String, Priority>,
     failures: HashMap<String, u32>,
 }
 
 impl Queue {
-    /// Asks for a look. A person's word does not wait for the end of a failed shop's pause.
+    /// Asks for a reconcile. A person's word does not wait for the end of a failed shop's pause.
     pub(crate) fn add(&mut self, shop: &str, priority: Priority) {
         if self.running.contains(shop) {
             let kept = self.again.entry(shop.to_owned()).or_insert(priority);
@@ -85,7 +85,7 @@ impl Queue {
         }
     }
 
-    /// The next shop, of which at most `places` are looked at together, and a few more where a
+    /// The next shop, of which at most `places` reconcile together, and a few more where a
     /// person waits.
     pub(crate) fn take(&mut self, places: usize, now: Instant) -> Option<String> {
         self.wake(now);
@@ -137,7 +137,7 @@ impl Queue {
         }
     }
 
-    /// A look has ended.
+    /// A reconcile has ended.
     pub(crate) fn done(&mut self, shop: &str, ended: Ended, now: Instant) {
         self.running.remove(shop);
         let wait = match ended {
@@ -169,7 +169,7 @@ impl Queue {
         }
     }
 
-    /// Whether a person waits for a look that has not begun.
+    /// Whether a person waits for a reconcile that has not begun.
     pub(crate) fn hurried(&self, shop: &str) -> bool {
         [&self.queued, &self.again]
             .iter()
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn no_shop_is_looked_at_twice_at_once_and_none_is_lost() {
+    async fn no_shop_reconciles_twice_at_once_and_none_is_lost() {
         let mut queue = Queue::default();
         queue.add("a", Priority::Normal);
         assert_eq!(queue.take(32, now()).as_deref(), Some("a"));

@@ -32,7 +32,7 @@ pub(super) async fn run(
             () = stop.cancelled() => return Ok(()),
             () = sleep(EVERY) => {}
         }
-        if !controller.leads() {
+        if !controller.connections.leads() {
             continue;
         }
         match decide(&controller, Timestamp::now()) {
@@ -66,7 +66,7 @@ pub(super) fn decide(controller: &Controller, now: Timestamp) -> Removal {
     if registry == Registry::Unreadable {
         return Removal::Nothing;
     }
-    state.look_for_missing(now);
+    state.note_missing(now);
     // Those that are leaving were counted when they began to.
     let removed: Vec<_> = state
         .removed
@@ -87,7 +87,12 @@ pub(super) fn decide(controller: &Controller, now: Timestamp) -> Removal {
 /// `failed` are last backups that were told of.
 async fn take_down(controller: &Controller, shop: &str, failed: &mut BTreeSet<String>) {
     // The registry is asked once more, and not our memory of it.
-    match controller.cluster.get(&client::shop(shop)).await {
+    match controller
+        .connections
+        .cluster
+        .get(&client::shop(shop))
+        .await
+    {
         Ok(None) => {}
         Ok(Some(_)) => return,
         Err(error) => {
@@ -125,7 +130,13 @@ async fn take_down(controller: &Controller, shop: &str, failed: &mut BTreeSet<St
     let steps = gate(&[], &live, |_| None, now);
     // No leader of its shard looks at a shop that is not in the registry: the one of the first
     // shard takes it down, under its own Lease.
-    let done = match apply::steps(&controller.first_writer(), steps, apply::Ownership::Ask).await {
+    let done = match apply::steps(
+        &controller.connections.first_writer(),
+        steps,
+        apply::Ownership::Ask,
+    )
+    .await
+    {
         Ok(done) => done,
         Err(stopped) => {
             warn!(shop, error = %runtime::Chain(&stopped.error), "shop taken down in part; the rest follows");

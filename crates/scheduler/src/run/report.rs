@@ -1,5 +1,10 @@
 //! What agents said of a release, as far as rollouts care.
 
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+};
+
 /// What the agents of a shop said about one release.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Report {
@@ -24,5 +29,39 @@ impl Report {
         self.rejected
             .as_ref()
             .map(|Rejection { pod, why }| format!("agent of pod {pod} rejected it: {why}"))
+    }
+}
+
+/// The last report of each shop: the rollouts loop writes them, others read.
+#[derive(Debug, Default)]
+pub(super) struct Reports {
+    all: Mutex<BTreeMap<String, Report>>,
+    /// Whether agents are asked at all.
+    asked: bool,
+}
+
+impl Reports {
+    /// None yet, of agents that are `asked` or not.
+    pub(super) fn new(asked: bool) -> Self {
+        Self {
+            asked,
+            ..Self::default()
+        }
+    }
+
+    /// Calls with what agents said; with nothing if nobody asks them.
+    pub(super) fn with<T>(&self, call: impl FnOnce(Option<&BTreeMap<String, Report>>) -> T) -> T {
+        let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        call(self.asked.then_some(&*all))
+    }
+
+    pub(super) fn insert(&self, shop: String, report: Report) {
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        all.insert(shop, report);
+    }
+
+    pub(super) fn remove(&self, shop: &str) {
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        all.remove(shop);
     }
 }

@@ -50,9 +50,9 @@ fn lease_name(shard: usize, shards: u32) -> String {
 
 pub(super) fn leases(tasks: &mut Tasks<Infallible>, controller: &Arc<Controller>) {
     let holders = ShardBalance::default();
-    for (shard, held) in controller.held.iter().enumerate() {
+    for (shard, held) in controller.connections.held.iter().enumerate() {
         let candidate = Candidate {
-            cluster: controller.cluster.clone(),
+            cluster: controller.connections.cluster.clone(),
             namespace: controller.settings.namespace.clone(),
             name: lease_name(shard, controller.settings.shards),
             identity: controller.settings.identity.clone(),
@@ -79,6 +79,7 @@ pub(super) fn leases(tasks: &mut Tasks<Infallible>, controller: &Arc<Controller>
 
 pub(super) async fn give_back(controller: &Controller) {
     for (shard, held) in controller
+        .connections
         .held
         .iter()
         .enumerate()
@@ -90,7 +91,7 @@ pub(super) async fn give_back(controller: &Controller) {
             lease_name(shard, controller.settings.shards),
         );
         Candidate::give_back(
-            &controller.cluster,
+            &controller.connections.cluster,
             &settings.namespace,
             &name,
             &settings.identity,

@@ -112,7 +112,7 @@ impl State {
             .unwrap_or_default()
     }
 
-    /// Takes an object in that a watch told of; says whether a look at its shop is due.
+    /// Takes an object in that a watch told of; says whether its shop has to reconcile.
     pub(crate) fn see(&mut self, shop: &str, identity: Identity, live: ObjectMetaSummary) -> bool {
         let old = self
             .world
@@ -347,7 +347,7 @@ impl State {
     }
 
     /// Notes which shops have something to take down and are not in the registry.
-    pub(crate) fn look_for_missing(&mut self, now: Timestamp) {
+    pub(crate) fn note_missing(&mut self, now: Timestamp) {
         let mut missing = BTreeMap::new();
         for shop in self
             .world

@@ -103,7 +103,10 @@ fn resources<K>(
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
 {
-    let stream = watcher(Api::<K>::all(controller.cluster.client()), config());
+    let stream = watcher(
+        Api::<K>::all(controller.connections.cluster.client()),
+        config(),
+    );
     stream.map(|event| {
         event.map(|event| event.modify(|object| object.meta_mut().managed_fields = None))
     })
@@ -119,9 +122,9 @@ pub(super) async fn shops(controller: Arc<Controller>, stop: CancellationToken) 
         match controller.lock().shop(shop) {
             Change::Spec => {
                 controller.edge.notify_one();
-                controller.ask(&name, Priority::Urgent);
+                controller.queue.ask(&name, Priority::Urgent);
             }
-            Change::Assigned => controller.ask(&name, Priority::Normal),
+            Change::Assigned => controller.queue.ask(&name, Priority::Normal),
             Change::Nothing => {}
         }
     };
@@ -129,7 +132,7 @@ pub(super) async fn shops(controller: Arc<Controller>, stop: CancellationToken) 
         let mut state = controller.lock();
         let present: BTreeSet<_> = shops.iter().map(name).collect();
         state.only(&present);
-        // At the start everything is looked at, and later what differs.
+        // At the start every shop reconciles, and later those that differ.
         let changed: Vec<_> = shops
             .into_iter()
             .map(|shop| (name(&shop), state.shop(shop)))
@@ -137,13 +140,13 @@ pub(super) async fn shops(controller: Arc<Controller>, stop: CancellationToken) 
             .collect();
         drop(state);
         for (name, _) in &changed {
-            controller.ask(name, Priority::Slow);
+            controller.queue.ask(name, Priority::Slow);
         }
         controller.edge.notify_one();
     };
     let gone = |shop: Shop| {
         controller.lock().left(&name(&shop));
-        controller.forget(&name(&shop));
+        controller.queue.forget(&name(&shop));
         controller.edge.notify_one();
     };
     follow(
@@ -174,7 +177,7 @@ pub(super) async fn classes(controller: Arc<Controller>, stop: CancellationToken
             controller.edge.notify_one();
             // A person waits for the first of them, and not for each.
             for shop in &concerned {
-                controller.ask(shop, Priority::Slow);
+                controller.queue.ask(shop, Priority::Slow);
             }
         }
     };
@@ -235,7 +238,7 @@ pub(super) async fn releases(controller: Arc<Controller>, stop: CancellationToke
         drop(state);
         if controller.complete() {
             for shop in &concerned {
-                controller.ask(shop, Priority::Normal);
+                controller.queue.ask(shop, Priority::Normal);
             }
         }
     };
@@ -312,7 +315,7 @@ fn replace(
     let changed = controller.lock().replace(kind, items);
     if controller.complete() {
         for shop in &changed {
-            controller.ask(shop, Priority::Normal);
+            controller.queue.ask(shop, Priority::Normal);
         }
     }
 }

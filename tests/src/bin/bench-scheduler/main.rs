@@ -165,10 +165,10 @@ impl Bench {
     /// nothing that waits, either.
     fn settled(shops: usize) {
         eventually("every shop looked at", LONG, || {
-            let all = Self::metric("looks_total")? >= shops as u64
+            let all = Self::metric("reconciles_total")? >= shops as u64
                 && Self::metric("failing_shops")? == 0
                 && Self::metric("shards_led")? > 0;
-            (all && Self::metric("queue_shops")? + Self::metric("running_looks")? == 0)
+            (all && Self::metric("queue_shops")? + Self::metric("running_reconciles")? == 0)
                 .then_some(())
         });
     }

@@ -77,7 +77,7 @@ fn two_hundred_shops_converge_through_kills_and_faults_and_nothing_is_deleted() 
     scheduler.converged(SHOPS);
     eventually("a whole pass", LONG, || {
         scheduler
-            .metric("looks_total")
+            .metric("reconciles_total")
             .filter(|looks| *looks >= SHOPS as u64)
     });
     assert_eq!(

@@ -125,7 +125,7 @@ fn shops_stay_as_they_are_through_upgrades_and_downgrades_of_the_definitions() {
             scheduler.converged(SHOPS);
             eventually("a look at each shop", Duration::from_mins(1), || {
                 scheduler
-                    .metric("looks_total")
+                    .metric("reconciles_total")
                     .filter(|looks| *looks >= SHOPS as u64)
             });
             assert_eq!(

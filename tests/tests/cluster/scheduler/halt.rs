@@ -152,7 +152,7 @@ fn a_halt_reaches_shops_of_every_process_and_outlives_a_restart() {
     scheduler.converged(SHOPS);
     eventually("a whole pass", LONG, || {
         scheduler
-            .metric("looks_total")
+            .metric("reconciles_total")
             .filter(|looks| *looks >= SHOPS as u64)
     });
     assert_eq!(

@@ -245,7 +245,7 @@ impl<'a> Scheduler<'a> {
                 .iter()
                 .filter(|shop| condition(shop, "Applied") == Some("True"))
                 .count();
-            let depth = ["queue_shops", "running_looks"].map(|name| self.metric(name));
+            let depth = ["queue_shops", "running_reconciles"].map(|name| self.metric(name));
             if applied == shops && depth == [Some(0), Some(0)] {
                 return;
             }

@@ -91,9 +91,9 @@ fn two_schedulers_share_the_shards_and_each_shop_is_written_by_one() {
         || [LISTEN, SECOND].map(|listen| scheduler.metric_of(listen, "writes_total").unwrap_or(0));
     scheduler.converged(SHOPS);
     eventually("nothing left to do for the second one", LONG, || {
-        scheduler
-            .metric_of(SECOND, "queue_shops")
-            .filter(|depth| *depth == 0 && scheduler.metric_of(SECOND, "running_looks") == Some(0))
+        scheduler.metric_of(SECOND, "queue_shops").filter(|depth| {
+            *depth == 0 && scheduler.metric_of(SECOND, "running_reconciles") == Some(0)
+        })
     });
     let parts = written();
     assert!(parts.iter().all(|part| *part > 0), "{parts:?}");

@@ -4,7 +4,7 @@ use super::{
     Edge, Problem,
     state::{Programmed, Wanted},
 };
-use crate::run::{State, data::Said};
+use crate::run::{State, conditions::Verdict};
 use api::{Shop, Truth};
 use jiff::{SignedDuration, Timestamp};
 use render::{
@@ -71,7 +71,7 @@ const REASONS: [&str; 5] = [
 ];
 
 /// Whether visitors get to the shop, as far as anybody said so; `None` where it has no route.
-pub(in crate::run) fn said(shop: &Shop, state: &State) -> Option<Said> {
+pub(in crate::run) fn programmed(shop: &Shop, state: &State) -> Option<Verdict> {
     let class = state.fleet.classes.get(&shop.spec.class)?;
     match Site::of(shop, class) {
         // While nobody can tell, what was said before stays: a restart would write every status
@@ -82,50 +82,49 @@ pub(in crate::run) fn said(shop: &Shop, state: &State) -> Option<Said> {
     }
 }
 
-fn before(shop: &Shop) -> Option<Said> {
+fn before(shop: &Shop) -> Option<Verdict> {
     let old = shop
         .status
         .as_ref()?
         .conditions
         .iter()
         .find(|condition| condition.kind == KIND)?;
-    let reason = REASONS.into_iter().find(|reason| *reason == old.reason)?;
-    Some((old.status, reason, old.message.clone()))
+    let known = REASONS.contains(&old.reason.as_str());
+    known.then(|| Verdict::new(old.status, &old.reason, &old.message))
 }
 
-fn mapped(shop: &Shop, site: &Site, State { edge, claims, .. }: &State) -> Option<Said> {
+fn mapped(shop: &Shop, site: &Site, State { edge, claims, .. }: &State) -> Option<Verdict> {
     let name = shop.metadata.name.as_deref().unwrap_or_default();
     if let Some(lost) = claims.lost_host(name) {
-        return Some((Truth::False, "HostClaimed", lost.to_string()));
+        return Some(Verdict::no("HostClaimed", lost.to_string()));
     }
     match (&edge.problem, edge.site(name) == Some(site)) {
         (_, true) => match edge.programmed.get(name)? {
-            Programmed::Yes => Some((Truth::True, "Programmed", String::new())),
-            Programmed::No(reason, message) => Some((Truth::False, reason, message.clone())),
+            Programmed::Yes => Some(Verdict::yes("Programmed")),
+            Programmed::No(reason, message) => Some(Verdict::no(reason, message)),
         },
         // The maps are made of what the shop was, or of nothing since this process started.
         (Some(problem), false) if !edge.wanted.is_empty() => {
-            Some((Truth::False, "MapsHeld", problem.to_string()))
+            Some(Verdict::no("MapsHeld", problem.to_string()))
         }
         _ => None,
     }
 }
 
 /// What the controllers of its Ingress or `HTTPRoutes` say: the worst of it.
-fn routed(shop: &Shop, state: &State) -> Said {
+fn routed(shop: &Shop, state: &State) -> Verdict {
     let routes = state
         .routes
         .get(shop.metadata.name.as_deref().unwrap_or_default());
     let all: Vec<_> = routes.into_iter().flatten().collect();
     if let Some((name, (_, why))) = all.iter().find(|(_, (truth, _))| *truth == Truth::False) {
-        return (Truth::False, "NotAccepted", format!("{name}: {why}"));
+        return Verdict::no("NotAccepted", format!("{name}: {why}"));
     }
     if all.is_empty() || all.iter().any(|(_, (truth, _))| *truth != Truth::True) {
-        return (
-            Truth::Unknown,
+        return Verdict::unknown(
             "NotReported",
-            "no controller has said yet that it serves the shop's routes".to_owned(),
+            "no controller has said yet that it serves the shop's routes",
         );
     }
-    (Truth::True, "Programmed", String::new())
+    Verdict::yes("Programmed")
 }

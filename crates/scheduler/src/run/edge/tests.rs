@@ -76,8 +76,12 @@ fn pass(state: &mut State) -> Vec<String> {
     names
 }
 
-fn said_of(state: &State, name: &str) -> Option<(Truth, &'static str)> {
-    said(&state.fleet.shops[name], state).map(|(truth, reason, _)| (truth, reason))
+fn said_of(state: &State, name: &str) -> Option<(Truth, String)> {
+    programmed(&state.fleet.shops[name], state).map(|it| (it.status, it.reason))
+}
+
+fn verdict(truth: Truth, reason: &str) -> Option<(Truth, String)> {
+    Some((truth, reason.to_owned()))
 }
 
 #[test]
@@ -86,10 +90,10 @@ fn nothing_is_written_twice_and_one_host_is_one_shard() {
     assert_eq!(said_of(&state, "a"), None, "nobody can tell yet");
     assert_eq!(pass(&mut state).len(), 64);
     assert_eq!(pass(&mut state), Vec::<String>::new());
-    assert_eq!(said_of(&state, "a"), Some((Truth::True, "Programmed")));
+    assert_eq!(said_of(&state, "a"), verdict(Truth::True, "Programmed"));
     assert_eq!(
         said_of(&state, "c"),
-        Some((Truth::Unknown, "NotReported")),
+        verdict(Truth::Unknown, "NotReported"),
         "its Ingress has a controller of its own"
     );
     shop(&mut state, "d", "mapped", "www.d.example");
@@ -142,13 +146,13 @@ fn the_newcomer_to_a_host_is_told_and_the_maps_go_on() {
         [edge::shard_name(edge::shard_of("www.f.example"))]
     );
     for (name, expected) in [
-        ("a", (Truth::True, "Programmed")),
-        ("b", (Truth::True, "Programmed")),
-        ("d", (Truth::False, "HostClaimed")),
-        ("e", (Truth::False, "HostClaimed")),
-        ("f", (Truth::True, "Programmed")),
+        ("a", verdict(Truth::True, "Programmed")),
+        ("b", verdict(Truth::True, "Programmed")),
+        ("d", verdict(Truth::False, "HostClaimed")),
+        ("e", verdict(Truth::False, "HostClaimed")),
+        ("f", verdict(Truth::True, "Programmed")),
     ] {
-        assert_eq!(said_of(&state, name), Some(expected), "{name}");
+        assert_eq!(said_of(&state, name), expected, "{name}");
     }
 }
 
@@ -158,9 +162,9 @@ fn a_shard_that_is_late_is_told_and_one_that_is_about_to_be_written_is_not() {
     pass(&mut state);
     state.edge.lose("www.a.example");
     state.edge.settle(now());
-    assert_eq!(said_of(&state, "a"), Some((Truth::True, "Programmed")));
+    assert_eq!(said_of(&state, "a"), verdict(Truth::True, "Programmed"));
     state
         .edge
         .settle(now() + jiff::SignedDuration::from_mins(2));
-    assert_eq!(said_of(&state, "a"), Some((Truth::False, "NotWritten")));
+    assert_eq!(said_of(&state, "a"), verdict(Truth::False, "NotWritten"));
 }

@@ -17,7 +17,7 @@ const EVERY: Duration = Duration::from_secs(2);
 pub(in crate::run) async fn follow(controller: Arc<Controller>, stop: CancellationToken) {
     let mut known = true;
     loop {
-        let answer = look(&controller).await;
+        let answer = read(&controller).await;
         match (&answer, known) {
             (Err(error), true) => {
                 warn!(error = %runtime::Chain(error), "the halt cannot be read; no shop is moved until it can");
@@ -40,16 +40,19 @@ pub(in crate::run) async fn follow(controller: Arc<Controller>, stop: Cancellati
     }
 }
 
-async fn look(controller: &Controller) -> Result<(), ApiError> {
-    let api: Api<ConfigMap> =
-        Api::namespaced(controller.cluster.client(), &controller.settings.namespace);
+async fn read(controller: &Controller) -> Result<(), ApiError> {
+    let api: Api<ConfigMap> = Api::namespaced(
+        controller.connections.cluster.client(),
+        &controller.settings.namespace,
+    );
     let at = Instant::now();
     let found = controller
+        .connections
         .cluster
         .once(&format!("get ConfigMap {HALT}"), || api.get_opt(HALT))
         .await?;
     // First what stops writers, then those who are told to stop.
-    controller.halt.read(at, found.is_some());
+    controller.connections.halt.read(at, found.is_some());
     controller.halted(found.as_ref().map(sentence));
     Ok(())
 }

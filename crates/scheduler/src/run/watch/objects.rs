@@ -18,7 +18,7 @@ pub(in crate::run) async fn objects(
     stop: CancellationToken,
 ) {
     let api: Api<PartialObjectMeta<DynamicObject>> =
-        Api::all_with(controller.cluster.client(), &kind.resource());
+        Api::all_with(controller.connections.cluster.client(), &kind.resource());
     let stream = kept(watcher(api, config().labels(OURS)), |item| {
         Found::of(kind, item.metadata)
     });
@@ -27,7 +27,7 @@ pub(in crate::run) async fn objects(
         if let Some((shop, identity, live)) = object.of_shop()
             && controller.lock().see(&shop, identity, live)
         {
-            controller.ask(&shop, Priority::Normal);
+            controller.queue.ask(&shop, Priority::Normal);
         }
     };
     let all = |objects: Vec<Found>| {
@@ -42,7 +42,7 @@ pub(in crate::run) async fn objects(
         edge::gone(&controller, &object);
         if let Some((shop, identity, _)) = object.of_shop() {
             controller.lock().gone(&shop, &identity);
-            controller.ask(&shop, Priority::Normal);
+            controller.queue.ask(&shop, Priority::Normal);
         }
     };
     follow(kind.name, &controller, stream, &stop, all, one, gone).await;

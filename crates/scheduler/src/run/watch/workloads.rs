@@ -17,7 +17,8 @@ pub(in crate::run) async fn workloads(
     kind: &'static Kind,
     end: CancellationToken,
 ) {
-    let api: Api<Observed> = Api::all_with(controller.cluster.client(), &kind.resource());
+    let api: Api<Observed> =
+        Api::all_with(controller.connections.cluster.client(), &kind.resource());
     let stream = kept(watcher(api, config().labels(OURS)), |object| {
         Workload::of(kind, object)
     });
@@ -30,7 +31,7 @@ pub(in crate::run) async fn workloads(
         let news = state.see(&shop, object.found.identity, object.found.live);
         drop(state);
         if changed || news {
-            controller.ask(&shop, Priority::Normal);
+            controller.queue.ask(&shop, Priority::Normal);
         }
         if changed {
             controller.wake_rollouts();
@@ -65,7 +66,7 @@ pub(in crate::run) async fn workloads(
         );
         if controller.complete() {
             for shop in &changed {
-                controller.ask(shop, Priority::Normal);
+                controller.queue.ask(shop, Priority::Normal);
             }
         }
     };
@@ -96,7 +97,7 @@ pub(in crate::run) async fn workloads(
         }
         state.gone(&shop, &identity);
         drop(state);
-        controller.ask(&shop, Priority::Normal);
+        controller.queue.ask(&shop, Priority::Normal);
     };
     follow(kind.name, &controller, stream, &end, all, one, gone).await;
 }

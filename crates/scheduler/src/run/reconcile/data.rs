@@ -1,8 +1,9 @@
 //! What a Shop's status says of its data: whether the database is where its release needs it, and
 //! whether its backup is fresh.
 
-use super::{State, edge, migration::MigrationLock, state::Progress};
-use api::{BackupSchedule, Condition, Shop, ShopState, Truth, namespace};
+use super::resolve::ResolvedShop;
+use crate::run::{State, conditions::Verdict, edge, migration::MigrationLock, state::Progress};
+use api::{BackupSchedule, Shop, ShopState, Truth, namespace, symptom::Failure};
 use jiff::{SignedDuration, Timestamp};
 use render::assign::{self, Known};
 
@@ -14,104 +15,72 @@ const WEEKLY: SignedDuration = SignedDuration::from_hours(7 * 24 + 4);
 /// Conditions that are made here; what others wrote is theirs.
 pub(super) const KINDS: [&str; 3] = ["RoutesProgrammed", "DatabaseCurrent", "BackupFresh"];
 
-/// The conditions that apply to the shop.
-pub(super) fn conditions(
-    shop: &Shop,
+/// The verdicts that apply to the shop, by condition.
+pub(super) fn verdicts(
+    resolved: &ResolvedShop,
     known: &Known,
-    lock: &MigrationLock,
     state: &State,
     now: Timestamp,
-) -> Vec<Condition> {
+) -> Vec<(&'static str, Verdict)> {
     let found = [
-        edge::said(shop, state),
-        database(shop, known, lock, state),
-        backup(shop, state, now),
+        edge::programmed(&resolved.shop, state),
+        database(resolved, known),
+        backup(&resolved.shop, state, now),
     ];
-    let condition = |(kind, (status, reason, message)): (&str, Said)| Condition {
-        kind: kind.to_owned(),
-        status,
-        reason: reason.to_owned(),
-        message,
-        observed_generation: shop.metadata.generation,
-        last_transition_time: now,
-    };
     KINDS
         .into_iter()
         .zip(found)
-        .filter_map(|(kind, said)| Some((kind, said?)))
-        .map(condition)
+        .filter_map(|(kind, verdict)| Some((kind, verdict?)))
         .collect()
 }
-
-/// Whether it is so, why in one word, and in a sentence.
-pub(super) type Said = (Truth, &'static str, String);
 
 fn name(shop: &Shop) -> &str {
     shop.metadata.name.as_deref().unwrap_or_default()
 }
 
-fn database(shop: &Shop, known: &Known, lock: &MigrationLock, state: &State) -> Option<Said> {
-    let release = assign::assigned(shop, &state.fleet).ok().flatten()?;
-    if !assign::migrates(shop, release, &state.fleet) {
-        return None;
+fn database(resolved: &ResolvedShop, known: &Known) -> Option<Verdict> {
+    let (resolution, migration) = (resolved.resolution(), &resolved.migration);
+    let sequence = resolution
+        .release()
+        .filter(|_| resolution.migrates())?
+        .sequence;
+    let namespace = namespace(&resolved.name);
+    let changes = format!("sequence {sequence} changes the database");
+    if known.migrated.is_some_and(|migrated| migrated >= sequence) {
+        return Some(if known.closed {
+            let message =
+                format!("visitors wait until every pod is seen to run sequence {sequence}");
+            Verdict::new(Truth::True, assign::SWITCHING, message)
+        } else {
+            Verdict::yes("Migrated")
+        });
     }
-    let (sequence, namespace) = (release.sequence, namespace(name(shop)));
-    let job = state
-        .migrations
-        .get(name(shop))
-        .and_then(|jobs| jobs.get(&sequence.get()));
-    Some(
-        match (
-            known.migrated.is_some_and(|migrated| migrated >= sequence),
-            job,
-            lock,
-        ) {
-            (true, ..) if known.closed => (
-                Truth::True,
-                assign::SWITCHING,
-                format!("visitors wait until every pod is seen to run sequence {sequence}"),
+    Some(match (migration.job, &migration.lock) {
+        (Some(Progress::Failed), _) => Verdict::no(
+            "MigrationFailed",
+            format!(
+                "Job {namespace}/release-{sequence} failed{}; look at its log, then delete it to \
+                 try again",
+                failure(&resolved.shop, migration.failure.as_ref())
             ),
-            (true, ..) => (Truth::True, "Migrated", String::new()),
-            (_, Some(Progress::Failed), _) => (
-                Truth::False,
-                "MigrationFailed",
-                format!(
-                    "Job {namespace}/release-{sequence} failed{}; look at its log, then delete it \
-                     to try again",
-                    failure(shop, sequence.get(), state)
-                ),
+        ),
+        (None, MigrationLock::Theirs(holder)) => Verdict::no(
+            "LeaseHeld",
+            format!("{changes}, and {holder} holds the Lease {namespace}/migration"),
+        ),
+        (None, MigrationLock::Crowded(others)) => Verdict::no(
+            "ServerBusy",
+            format!("{changes}, and waits for {others} other new shops of its server"),
+        ),
+        (None, MigrationLock::Cron) => Verdict::no(
+            "CronEnds",
+            format!(
+                "{changes}, and waits for pods of Deployment {namespace}/cron to end, which may \
+                 take 10 minutes"
             ),
-            (_, None, MigrationLock::Theirs(holder)) => (
-                Truth::False,
-                "LeaseHeld",
-                format!(
-                    "sequence {sequence} changes the database, and {holder} holds the Lease \
-                     {namespace}/migration"
-                ),
-            ),
-            (_, None, MigrationLock::Crowded(others)) => (
-                Truth::False,
-                "ServerBusy",
-                format!(
-                    "sequence {sequence} changes the database, and waits for {others} other new \
-                     shops of its server"
-                ),
-            ),
-            (_, None, MigrationLock::Cron) => (
-                Truth::False,
-                "CronEnds",
-                format!(
-                    "sequence {sequence} changes the database, and waits for pods of Deployment \
-                     {namespace}/cron to end, which may take 10 minutes"
-                ),
-            ),
-            _ => (
-                Truth::False,
-                "Migrating",
-                format!("sequence {sequence} changes the database; agents wait for it"),
-            ),
-        },
-    )
+        ),
+        _ => Verdict::no("Migrating", format!("{changes}; agents wait for it")),
+    })
 }
 
 /// Exit code of a migration whose database is empty, where the release brings nothing to install it
@@ -119,13 +88,8 @@ fn database(shop: &Shop, known: &Known, lock: &MigrationLock, state: &State) -> 
 const EMPTY: i32 = 3;
 
 /// Why a migration failed, as far as its pod said so.
-fn failure(shop: &Shop, sequence: u64, state: &State) -> String {
-    let known = state
-        .failures
-        .get(name(shop))
-        .filter(|(of, _)| *of == sequence)
-        .and_then(|(_, failure)| failure.as_ref());
-    match (known, shop.spec.services.database.as_ref()) {
+fn failure(shop: &Shop, failure: Option<&Failure>) -> String {
+    match (failure, shop.spec.services.database.as_ref()) {
         (None, _) => String::new(),
         (Some(failure), Some(database)) if failure.exit_code == EMPTY => {
             format!(
@@ -137,7 +101,7 @@ fn failure(shop: &Shop, sequence: u64, state: &State) -> String {
     }
 }
 
-fn backup(shop: &Shop, state: &State, now: Timestamp) -> Option<Said> {
+fn backup(shop: &Shop, state: &State, now: Timestamp) -> Option<Verdict> {
     let may = match shop.spec.backup.schedule {
         BackupSchedule::Daily => DAILY,
         BackupSchedule::Weekly => WEEKLY,
@@ -155,33 +119,25 @@ fn backup(shop: &Shop, state: &State, now: Timestamp) -> Option<Said> {
         .map_or(now, |time| time.0);
     let job = format!("CronJob {}/backup", namespace(name(shop)));
     Some(match last {
-        Some(last) if now.duration_since(last) <= may => (
+        Some(last) if now.duration_since(last) <= may => Verdict::new(
             Truth::True,
             "Fresh",
             format!("the last one ended at {last:.0}"),
         ),
-        Some(last) => (
-            Truth::False,
+        Some(last) => Verdict::no(
             "Late",
             format!("the last one ended at {last:.0}; look at the Jobs of {job}"),
         ),
-        None if now.duration_since(made) <= may => (
-            Truth::Unknown,
-            "NoneYet",
-            "the shop is too young to have one".to_owned(),
-        ),
-        None => (
-            Truth::False,
-            "None",
-            format!("there is none; look at the Jobs of {job}"),
-        ),
+        None if now.duration_since(made) <= may => {
+            Verdict::unknown("NoneYet", "the shop is too young to have one")
+        }
+        None => Verdict::no("None", format!("there is none; look at the Jobs of {job}")),
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use api::symptom::Failure;
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
     fn at(text: &str) -> Timestamp {
@@ -201,7 +157,6 @@ mod tests {
         shop.spec.services.database =
             serde_json::from_value(serde_json::json!({"ref": "aurora-eu-1", "name": "shop_acme"}))
                 .unwrap();
-        let mut state = State::default();
         let with = |exit_code, said: &str| {
             Some(Failure {
                 container: "migrate".into(),
@@ -220,9 +175,7 @@ mod tests {
             ),
             (None, ""),
         ] {
-            state.failures.insert("a".to_owned(), (43, failure_found));
-            assert_eq!(failure(&shop, 43, &state), expected);
-            assert_eq!(failure(&shop, 44, &state), "", "of another release");
+            assert_eq!(failure(&shop, failure_found.as_ref()), expected);
         }
     }
 
@@ -232,17 +185,7 @@ mod tests {
         state
             .backups
             .extend(last.map(|last| ("a".to_owned(), (last != "never").then(|| at(last)))));
-        let found = conditions(
-            &shop(schedule),
-            &Known::default(),
-            &MigrationLock::Ours,
-            &state,
-            at(now),
-        );
-        found
-            .into_iter()
-            .next()
-            .map(|condition| (condition.status, condition.reason))
+        backup(&shop(schedule), &state, at(now)).map(|it| (it.status, it.reason))
     }
 
     #[test]

@@ -2,10 +2,10 @@
 //! the scheduler takes it before the Job is made and gives it back when the Job is done, and a
 //! person who holds it keeps the Job waiting.
 
-use super::{
-    Controller,
-    migration::{Due, MigrationLock, due},
-    state::{Progress, State},
+use crate::run::{
+    Controller, State,
+    migration::{Due, MigrationLock},
+    state::Progress,
 };
 use api::{Identity, Shop, namespace};
 use client::ApiError;
@@ -18,13 +18,13 @@ use serde_json::{Value, json};
 /// What our name in a Lease begins with. The rest is the Job: any process of ours goes on with it.
 const OURS: &str = "longshore-scheduler/";
 
-/// New shops of one database server that are migrated at the same time, and a few more, as looks go
-/// on beside each other.
+/// New shops of one database server that are migrated at the same time, and a few more, as
+/// reconciles go on beside each other.
 const NEW_AT_ONCE: usize = 4;
 
 /// For a new shop, how many others of its database server are migrated at this moment. Rollouts
 /// count for themselves; a fleet that is imported belongs to none.
-fn crowd(shop: &Shop, state: &State) -> usize {
+pub(super) fn crowd(shop: &Shop, state: &State) -> usize {
     let server = |shop: &Shop| {
         shop.spec
             .services
@@ -47,20 +47,15 @@ fn crowd(shop: &Shop, state: &State) -> usize {
         .count()
 }
 
-/// Takes the Lease where a migration is due that has not begun, and looks whether cron has ended.
+/// Takes the Lease if a migration is due that has not begun, and looks whether cron has ended.
+/// `crowd` are new shops of the same database server that are migrated at this moment.
 pub(super) async fn take(
     controller: &Controller,
     name: &str,
+    due: Option<Due>,
+    crowd: usize,
     now: Timestamp,
 ) -> Result<MigrationLock, ApiError> {
-    let (due, crowd) = {
-        let state = controller.lock();
-        let shop = state.fleet.shops.get(name);
-        (
-            shop.and_then(|shop| due(shop, &state)),
-            shop.map_or(0, |shop| crowd(shop, &state)),
-        )
-    };
     let Some(Due {
         sequence,
         begun: false,
@@ -72,7 +67,7 @@ pub(super) async fn take(
         return Ok(MigrationLock::Crowded(crowd));
     }
     let identity = lease(name);
-    let Some(found) = controller.reader(name).get(&identity).await? else {
+    let Some(found) = controller.connections.reader(name).get(&identity).await? else {
         return Ok(MigrationLock::Nobody);
     };
     if let Some(other) = holder(&found["spec"], now).filter(|holder| !holder.starts_with(OURS)) {
@@ -93,8 +88,9 @@ pub(super) async fn take(
         "leaseDurationSeconds": MIGRATION_DEADLINE,
         "leaseTransitions": found["spec"]["leaseTransitions"].as_i64().unwrap_or(0) + 1,
     });
-    // Where somebody was faster, the next look sees who.
+    // If somebody was faster, the next reconcile sees who.
     let taken = controller
+        .connections
         .writer(name)
         .merge_if(&identity, &version(&found), json!({ "spec": spec }))
         .await?;
@@ -115,7 +111,7 @@ async fn cron(controller: &Controller, name: &str) -> Result<bool, ApiError> {
         return Ok(true);
     }
     let namespace = namespace(name);
-    let cluster = controller.reader(name);
+    let cluster = controller.connections.reader(name);
     let pods: Api<Pod> = Api::namespaced(cluster.client(), &namespace);
     let params = ListParams::default()
         .labels("app.kubernetes.io/component=cron")
@@ -133,7 +129,7 @@ async fn cron(controller: &Controller, name: &str) -> Result<bool, ApiError> {
 /// that a crash between repeats it.
 pub(super) async fn give_back(controller: &Controller, name: &str) -> Result<(), ApiError> {
     let identity = lease(name);
-    let Some(found) = controller.reader(name).get(&identity).await? else {
+    let Some(found) = controller.connections.reader(name).get(&identity).await? else {
         return Ok(());
     };
     if found["spec"]["holderIdentity"]
@@ -142,6 +138,7 @@ pub(super) async fn give_back(controller: &Controller, name: &str) -> Result<(),
     {
         let spec = json!({ "holderIdentity": null, "renewTime": null, "acquireTime": null, "leaseDurationSeconds": null });
         controller
+            .connections
             .writer(name)
             .merge_if(&identity, &version(&found), json!({ "spec": spec }))
             .await?;

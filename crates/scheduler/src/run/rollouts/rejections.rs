@@ -1,7 +1,7 @@
 //! What agents rejected, on record in the Shop's status: the pod that said so may be gone when
 //! somebody asks why.
 
-use super::{Controller, queue::Priority, report::Rejection};
+use crate::run::{Controller, queue::Priority, report::Rejection};
 use api::{RejectedRelease, ResolvedRelease};
 use client::ApiError;
 use jiff::Timestamp;
@@ -44,6 +44,7 @@ pub(super) async fn record(
         return Ok(());
     };
     if controller
+        .connections
         .first_writer()
         .merge(
             &client::shop(shop),
@@ -56,7 +57,7 @@ pub(super) async fn record(
         stored.status.get_or_insert_default().rejected = rejected;
     }
     // Pods that start from now on are told.
-    controller.ask(shop, Priority::Normal);
+    controller.queue.ask(shop, Priority::Normal);
     let note = format!(
         "pod {} rejected {}: {}",
         rejection.pod, release.name, rejection.why

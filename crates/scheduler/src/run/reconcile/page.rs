@@ -1,18 +1,19 @@
 //! The page of a shop that has never worked: pods that are ready say that nginx and php-fpm run,
 //! and no more.
 
-use super::{Controller, agents, migration};
+use super::resolve::ResolvedShop;
+use crate::run::{Controller, agents};
 use api::{Shop, agent_status::PageStatus};
 use client::ApiError;
 use jiff::Timestamp;
 use render::assign;
 use std::time::Duration;
 
-/// How soon a shop is looked at again that has pods, and has never worked: while that is news, and
+/// How soon a shop reconciles again that has pods, and has never worked: while that is news, and
 /// later.
 const PAGE: (Duration, Duration) = (Duration::from_secs(10), Duration::from_mins(2));
 
-/// How soon a shop is looked at again whose page does not work: a person who waits for it looks for
+/// How soon a shop reconciles again whose page does not work: a person who waits for it looks for
 /// some minutes.
 pub(super) fn again(shop: &Shop, now: Timestamp) -> Duration {
     let conditions = shop
@@ -34,21 +35,16 @@ pub(super) fn again(shop: &Shop, now: Timestamp) -> Duration {
 /// not asked, it counts as one that works.
 pub(super) async fn of_new(
     controller: &Controller,
-    name: &str,
-    shop: &Shop,
+    resolved: &ResolvedShop,
 ) -> Result<PageStatus, ApiError> {
-    let (ready, database) = {
-        let state = controller.lock();
-        (
-            state.pods.get(name).is_some_and(|pods| pods.ready > 0),
-            migration::due(shop, &state).is_none(),
-        )
-    };
-    if !ready || !controller.settings.agents || assign::worked(shop) {
+    let name = resolved.name.as_str();
+    let pods = controller.lock().pods.get(name).copied();
+    let ready = pods.is_some_and(|pods| pods.ready > 0);
+    if !ready || !controller.settings.agents || assign::worked(&resolved.shop) {
         return Ok(PageStatus::Works);
     }
     // Without its database no page works, and the condition of that says more.
-    if !database {
+    if resolved.migration.due.is_some() {
         return Ok(PageStatus::Unknown);
     }
     agents::page(controller, name).await

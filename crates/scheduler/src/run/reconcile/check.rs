@@ -1,0 +1,70 @@
+//! The third stage: what has to be written, unless a check or a guard refuses it.
+
+use super::{outcome::Outcome, render::Rendered, resolve::ResolvedShop};
+use crate::run::Controller;
+use api::Step;
+use jiff::{SignedDuration, Timestamp};
+use plan::{gate, guard::Limit};
+use render::{assign::AssignError, check};
+use tracing::warn;
+
+/// The steps that bring the cluster to what was rendered.
+///
+/// # Errors
+///
+/// If the shop cannot be rendered, its objects are wrong, or a guard holds it.
+pub(super) fn check<'a>(
+    controller: &Controller,
+    resolved: &ResolvedShop,
+    rendered: &'a Rendered,
+    now: Timestamp,
+) -> Result<Vec<Step<'a>>, Outcome> {
+    let objects = match &rendered.objects {
+        Ok(objects) => objects,
+        Err(error @ AssignError::Claimed { .. }) => {
+            return Err(Outcome::Claimed(error.to_string()));
+        }
+        Err(error) => return Err(Outcome::NotRendered(runtime::Chain(error).to_string())),
+    };
+    let ours = |identity: &_| rendered.ours.get(identity).copied();
+    let steps = gate(objects, &rendered.live, ours, now);
+    // Checked only if something is about to be written, so that a pass over shops that are as they
+    // should be does not pay for it.
+    if let Some(wrong) = check::before(objects, &steps) {
+        return Err(Outcome::NotRendered(wrong));
+    }
+    match held(controller, &resolved.name, &steps, now) {
+        Some(held) => Err(Outcome::Held(held)),
+        None => Ok(steps),
+    }
+}
+
+/// A shop that loses its Deployment, such as one that becomes archived, counts as taken down: a
+/// thousand at once are a mistake.
+fn held(controller: &Controller, name: &str, steps: &[Step<'_>], now: Timestamp) -> Option<String> {
+    let loses = |step: &Step<'_>| matches!(step, Step::Delete(deletion) if deletion.identity.kind == "Deployment" && deletion.identity.name == "web");
+    if !steps.iter().any(loses) {
+        return None;
+    }
+    let mut state = controller.lock();
+    state
+        .removed
+        .retain(|at| now.duration_since(*at) < SignedDuration::from_hours(1));
+    let limit = controller
+        .connections
+        .removals(controller.settings.limit, state.fleet.shops.len());
+    if state.removed.len() >= limit {
+        let hint = if controller.settings.limit == Limit::Default {
+            "; allow more with --delete-at-most"
+        } else {
+            ""
+        };
+        return Some(format!(
+            "{limit} shops lost their workloads in the last hour, which is the limit of this \
+             process{hint}"
+        ));
+    }
+    state.removed.push(now);
+    warn!(shop = name, "workloads are removed; the data stays");
+    None
+}

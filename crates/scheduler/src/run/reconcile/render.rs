@@ -1,0 +1,106 @@
+//! The second stage: every object that a shop asks for at this moment, and what the cluster has.
+
+use super::resolve::ResolvedShop;
+use crate::run::{Controller, in_progress::InProgress, migration::MigrationLock};
+use api::{Identity, Migrating, Object, ObjectMetaSummary};
+use jiff::Timestamp;
+use render::assign::{self, AssignError, Known, desired};
+use std::collections::BTreeMap;
+
+/// What a shop asks for, beside what is there.
+pub(super) struct Rendered {
+    pub(super) objects: Result<Vec<Object>, AssignError>,
+    /// What it claims in that moment: what it claims by the time that its status is written,
+    /// nobody has checked.
+    pub(super) claims: Vec<String>,
+    pub(super) live: BTreeMap<Identity, ObjectMetaSummary>,
+    /// Drift tokens of our last writes.
+    pub(super) ours: BTreeMap<Identity, i64>,
+    pub(super) known: Known,
+}
+
+/// Whether the halt stops a shop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Halt {
+    /// The shop is on its way, and somebody halted, who says why, or nobody knows.
+    Holds(Option<String>),
+    Lets,
+}
+
+/// Renders a shop; nothing for one that has left the registry meanwhile. In an `audit` everything
+/// is written, whatever the digests say.
+pub(super) fn render(
+    controller: &Controller,
+    resolved: &ResolvedShop,
+    audit: bool,
+    now: Timestamp,
+) -> Option<Rendered> {
+    let name = resolved.name.as_str();
+    let fresh = controller.connections.halt.fresh();
+    let state = controller.lock();
+    if !state.fleet.shops.contains_key(name) {
+        return None;
+    }
+    let on_its_way = || {
+        controller
+            .reports
+            .with(|reports| InProgress::new(&state, reports, now).has(name, &resolved.shop))
+    };
+    let halt = if (state.halted.is_some() || !fresh) && on_its_way() {
+        Halt::Holds(state.halted.clone())
+    } else {
+        Halt::Lets
+    };
+    let known = known(resolved, halt);
+    let objects = desired(&resolved.resolution(), &state.claims, &known, now);
+    // Another drift token than any: everything is written, also of kinds that have none.
+    let drift_token = |ours: Option<i64>| if audit { Some(-1) } else { ours };
+    let records = state.world.get(name);
+    let ours = records
+        .into_iter()
+        .flatten()
+        .filter_map(|(identity, record)| Some((identity.clone(), drift_token(record.ours)?)))
+        .collect();
+    Some(Rendered {
+        objects,
+        claims: state.claims.texts(name),
+        live: state.live(name),
+        ours,
+        known,
+    })
+}
+
+/// Where the shop's database is, and whether its agents wait.
+fn known(resolved: &ResolvedShop, halt: Halt) -> Known {
+    let ResolvedShop {
+        shop,
+        migration,
+        maintenance,
+        ..
+    } = resolved;
+    let halted = halt != Halt::Lets;
+    let open = maintenance.is_breaking() && !assign::begun(shop);
+    let migrating = match (migration.due, &migration.lock) {
+        // The halt stops migrations that have not begun; half of one is worse than a whole one.
+        (Some(due), _) if due.begun => Migrating::Now,
+        // First visitors are kept out.
+        (Some(_), MigrationLock::Ours) if !halted && open => Migrating::Soon,
+        (Some(_), MigrationLock::Ours) if !halted => Migrating::Now,
+        (Some(_), MigrationLock::Cron) if !halted => Migrating::Soon,
+        // Cron of a new shop has nothing to do before its database is there, and the Job would wait
+        // for it to end.
+        (Some(_), MigrationLock::Nobody | MigrationLock::Crowded(_)) if assign::new(shop) => {
+            Migrating::Soon
+        }
+        _ => Migrating::No,
+    };
+    Known {
+        migrated: migration.migrated,
+        migrating,
+        closed: maintenance.closes(shop, migration.due, migrating),
+        paused: match halt {
+            Halt::Holds(why) => why,
+            Halt::Lets => None,
+        },
+    }
+}

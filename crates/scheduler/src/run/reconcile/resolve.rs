@@ -1,0 +1,82 @@
+//! The first stage: looks up everything that the others read.
+
+use super::{failure, initial_release, maintenance, maintenance::Maintenance, migration_lock};
+use crate::run::{Controller, migration::Migration, state::Pods};
+use api::{ResolvedRelease, Shop, ShopClass};
+use client::ApiError;
+use jiff::Timestamp;
+use render::assign::{AssignError, Resolution};
+
+/// A Shop with what it names and where its database is.
+#[derive(Debug)]
+pub(super) struct ResolvedShop {
+    pub(super) name: String,
+    pub(super) shop: Shop,
+    class: Option<ShopClass>,
+    release: Result<Option<ResolvedRelease>, AssignError>,
+    previous: Option<ResolvedRelease>,
+    pub(super) migration: Migration,
+    pub(super) maintenance: Maintenance,
+}
+
+impl ResolvedShop {
+    /// Keeps what was looked up beyond the state's lock.
+    pub(super) fn new(found: &Resolution<'_>, migration: Migration) -> Self {
+        Self {
+            name: found.name.to_owned(),
+            shop: found.shop.clone(),
+            class: found.class.cloned(),
+            release: found.release.clone().map(Option::<&_>::cloned),
+            previous: found.previous.cloned(),
+            migration,
+            maintenance: Maintenance::NotNeeded,
+        }
+    }
+
+    /// The same as what renders reads.
+    pub(super) fn resolution(&self) -> Resolution<'_> {
+        Resolution {
+            name: &self.name,
+            shop: &self.shop,
+            class: self.class.as_ref(),
+            release: self
+                .release
+                .as_ref()
+                .map(Option::as_ref)
+                .map_err(Clone::clone),
+            previous: self.previous.as_ref(),
+        }
+    }
+}
+
+/// Everything that is known of a shop; nothing of one that is not in the registry.
+pub(super) async fn resolve(
+    controller: &Controller,
+    name: &str,
+    now: Timestamp,
+) -> Result<Option<ResolvedShop>, ApiError> {
+    initial_release::assign(controller, name, now).await?;
+    let Some((mut resolved, crowd, pods)) = look_up(controller, name) else {
+        return Ok(None);
+    };
+    let Migration { due, job, .. } = resolved.migration;
+    let sequence = resolved.resolution().release().map(|it| it.sequence);
+    resolved.migration.lock = migration_lock::take(controller, name, due, crowd, now).await?;
+    resolved.migration.failure = failure::learn(controller, name, sequence, job).await?;
+    resolved.maintenance = maintenance::ask(controller, &resolved.resolution(), pods).await;
+    Ok(Some(resolved))
+}
+
+/// The same without what only the API server knows; with how many new shops are migrated on the
+/// shop's database server, and its pods.
+fn look_up(controller: &Controller, name: &str) -> Option<(ResolvedShop, usize, Option<Pods>)> {
+    let state = controller.lock();
+    let shop = state.fleet.shops.get(name)?;
+    let found = Resolution::new(name, shop, &state.fleet);
+    let migration = Migration::new(&found, state.migrations.get(name));
+    Some((
+        ResolvedShop::new(&found, migration),
+        migration_lock::crowd(shop, &state),
+        state.pods.get(name).copied(),
+    ))
+}

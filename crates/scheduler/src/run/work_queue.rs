@@ -1,0 +1,84 @@
+//! The queue that watches fill and the reconcile loop empties, and whose requests go first.
+
+use super::queue::{Ended, Priority, Queue};
+use client::RequestPriority;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use tokio::{sync::Notify, time::Instant};
+
+/// A [`Queue`] that tasks share.
+#[derive(Debug, Default)]
+pub(crate) struct WorkQueue {
+    queue: Mutex<Queue>,
+    added: Notify,
+    requests: RequestPriority,
+}
+
+impl WorkQueue {
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks for a reconcile of a shop.
+    pub(crate) fn ask(&self, shop: &str, priority: Priority) {
+        if priority == Priority::Urgent {
+            self.requests.hurry(shop);
+        }
+        self.lock().add(shop, priority);
+        self.added.notify_one();
+    }
+
+    /// Asks for a reconcile of many shops, for which no person waits.
+    pub(super) fn ask_all(&self, shops: &[String]) {
+        let mut queue = self.lock();
+        for shop in shops {
+            queue.add(shop, Priority::Slow);
+        }
+        drop(queue);
+        self.added.notify_one();
+    }
+
+    /// Forgets a shop that is gone.
+    pub(crate) fn forget(&self, shop: &str) {
+        self.lock().forget(shop);
+    }
+
+    /// The next shop, of which at most `places` reconcile together.
+    pub(super) fn take(&self, places: usize) -> Option<String> {
+        self.lock().take(places, Instant::now())
+    }
+
+    /// A reconcile has ended. Requests of other shops need not wait for it any more, unless a
+    /// person has just asked for another one.
+    pub(super) fn done(&self, shop: &str, ended: Ended) {
+        let mut queue = self.lock();
+        queue.done(shop, ended, Instant::now());
+        if !queue.hurried(shop) {
+            self.requests.done(shop);
+        }
+    }
+
+    /// When the next shop's time comes.
+    pub(super) fn next(&self) -> Option<Instant> {
+        self.lock().next()
+    }
+
+    /// Waits until somebody asks.
+    pub(super) async fn added(&self) {
+        self.added.notified().await;
+    }
+
+    /// Shops that wait now, and shops that failed.
+    pub(super) fn depth(&self) -> (usize, usize) {
+        self.lock().depth()
+    }
+
+    /// Shops that reconcile now.
+    pub(super) fn running(&self) -> usize {
+        self.lock().running()
+    }
+
+    /// Whose requests go first.
+    pub(super) fn requests(&self) -> RequestPriority {
+        self.requests.clone()
+    }
+}
