@@ -7,7 +7,7 @@
 //! | `fleet`, `claims` | all of them together, and what each shop claims for itself |
 //! | `resolved` | a release that was read, and what rendering is told of the moment |
 //! | `object`, `name`, `object_meta`, `step` | generated objects: who they are, how they are named, what the cluster has, what is to be done |
-//! | `schedule`, `window`, `duration` | times of campaigns, windows and freezes |
+//! | `schedule`, `window`, `time_range`, `duration` | times of campaigns, windows, freezes and rollouts |
 //! | `agent_status`, `symptom` | what pods say of themselves, read with distrust |
 
 pub mod agent_status;
@@ -24,16 +24,18 @@ mod resolved;
 pub mod schedule;
 mod step;
 pub mod symptom;
+mod time_range;
 mod window;
 
 pub use crd::*;
-pub use duration::duration;
+pub use duration::{DurationError, ShortDuration};
 pub use fleet::Fleet;
 pub use name::namespace;
 pub use object::{Identity, Object};
 pub use object_meta::{APPLIED, ObjectMetaSummary};
 pub use resolved::{Migrating, ReleaseError, RenderContext, ResolvedRelease};
 pub use step::{Deletion, Step};
+pub use time_range::{TimeRange, TimeRangeError};
 pub use window::closed;
 
 /// The namespace of Longshore's own programs.

@@ -1,8 +1,8 @@
 //! When a shop may be moved: in its own window, by its own clock, and not while its class is
 //! frozen.
 
-use crate::{Freeze, Window, WindowPolicy, schedule::time_zone};
-use jiff::{Timestamp, civil::Time};
+use crate::{Freeze, TimeRange, Window, WindowPolicy, schedule::time_zone};
+use jiff::Timestamp;
 
 /// Why a shop waits; nothing, where it may be moved now.
 #[must_use]
@@ -32,34 +32,15 @@ pub fn closed(
         return Some(format!("its time zone {:?} is unknown", window.time_zone));
     };
     let clock = now.to_zoned(zone).time();
-    let open = window.times.iter().any(|times| within(times, clock));
+    let open = window.times.iter().any(|times| times.contains(clock));
     (!open).then(|| {
+        let times: Vec<_> = window.times.iter().map(TimeRange::to_string).collect();
         format!(
             "waits for its window {} ({})",
-            window.times.join(", "),
+            times.join(", "),
             window.time_zone
         )
     })
-}
-
-/// `22:00-05:00` ends on the next day; `00:00-00:00` is the whole day.
-fn within(times: &str, clock: Time) -> bool {
-    let Some((from, until)) = times.split_once('-') else {
-        return false;
-    };
-    let (Some(from), Some(until)) = (time(from), time(until)) else {
-        return false;
-    };
-    if from < until {
-        from <= clock && clock < until
-    } else {
-        clock >= from || clock < until
-    }
-}
-
-fn time(text: &str) -> Option<Time> {
-    let (hour, minute) = text.split_once(':')?;
-    Time::new(hour.parse().ok()?, minute.parse().ok()?, 0, 0).ok()
 }
 
 #[cfg(test)]
@@ -68,7 +49,7 @@ mod tests {
 
     fn window() -> Window {
         Window {
-            times: vec!["22:00-05:00".to_owned()],
+            times: vec!["22:00-05:00".parse().unwrap()],
             time_zone: "Europe/Bucharest".to_owned(),
         }
     }

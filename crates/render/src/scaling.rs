@@ -1,8 +1,7 @@
 //! How a shop grows, shrinks and survives drains: HorizontalPodAutoscaler and PodDisruptionBudget.
 
 use super::{demand::Demand, service::WEB, shop_context::ShopContext};
-use api::Object;
-use api::duration;
+use api::{Object, ShortDuration};
 use k8s_openapi::{
     api::{
         autoscaling::v2::{
@@ -79,9 +78,8 @@ pub(crate) fn autoscaler(context: &ShopContext<'_>) -> Option<Object> {
     }))
 }
 
-/// Seconds of a duration such as 30m, which its pattern checked.
-fn seconds(text: &str) -> i32 {
-    i32::try_from(duration(text).as_secs()).unwrap_or(LONGEST)
+fn seconds(duration: ShortDuration) -> i32 {
+    i32::try_from(duration.length().as_secs()).unwrap_or(LONGEST)
 }
 
 /// Up within a minute, whichever of doubling and four pods is more; down calmly, as the next wave
@@ -94,7 +92,7 @@ fn behaviour(context: &ShopContext<'_>) -> HorizontalPodAutoscalerBehavior {
         .scale
         .idle
         .as_ref()
-        .map_or(300, |idle| seconds(&idle.after))
+        .map_or(300, |idle| seconds(idle.after))
         .min(LONGEST);
     let policy = |kind: &str, value: i32, seconds: i32| HPAScalingPolicy {
         type_: kind.to_owned(),

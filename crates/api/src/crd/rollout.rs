@@ -1,6 +1,7 @@
 //! `Rollout`: a release on its way through the shops of a channel, in waves.
 
 use super::{Condition, pattern};
+use crate::ShortDuration;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -87,9 +88,9 @@ pub struct RolloutSpec {
     #[serde(default = "per_database")]
     pub per_database: u32,
     /// How long a shop may take until it counts as failed.
-    #[schemars(length(max = 8), regex(pattern = pattern::DURATION))]
+    #[schemars(with = "String", length(max = 8), regex(pattern = pattern::DURATION))]
     #[serde(default = "deadline")]
-    pub deadline: String,
+    pub deadline: ShortDuration,
     /// Whether shops wait for their own windows.
     #[serde(default)]
     pub windows: WindowPolicy,
@@ -108,7 +109,7 @@ pub struct RolloutSpec {
 }
 
 /// A group of shops that move together.
-#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new("has(self.percent) != (has(self.shops) && self.shops.size() > 0)").message("a wave has a percent, or lists shops"),
@@ -124,9 +125,9 @@ pub struct Wave {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shops: Vec<String>,
     /// How long the wave is watched before the next one starts.
-    #[schemars(length(max = 8), regex(pattern = pattern::DURATION))]
+    #[schemars(with = "String", length(max = 8), regex(pattern = pattern::DURATION))]
     #[serde(default = "soak")]
-    pub soak: String,
+    pub soak: ShortDuration,
 }
 
 /// How many shops may fail; whichever is reached first.
@@ -304,22 +305,20 @@ pub struct FailedShop {
 }
 
 fn waves() -> Vec<Wave> {
-    let of = |(percent, soak): (u32, &str)| Wave {
+    let of = |(percent, minutes)| Wave {
         percent: Some(percent),
         shops: Vec::new(),
-        soak: soak.to_owned(),
+        soak: ShortDuration::minutes(minutes),
     };
-    [(1, "30m"), (10, "30m"), (50, "15m"), (100, "1m")]
-        .map(of)
-        .into()
+    [(1, 30), (10, 30), (50, 15), (100, 1)].map(of).into()
 }
 
-fn soak() -> String {
-    "15m".to_owned()
+fn soak() -> ShortDuration {
+    ShortDuration::minutes(15)
 }
 
-fn deadline() -> String {
-    "15m".to_owned()
+fn deadline() -> ShortDuration {
+    ShortDuration::minutes(15)
 }
 
 fn failing() -> u32 {

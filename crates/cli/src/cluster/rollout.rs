@@ -9,8 +9,8 @@ use super::{
     show,
 };
 use api::{
-    FailureBudget, Object, OnFailure, Phase, ResolvedRelease, Rollout, RolloutSpec, Started, Wave,
-    WindowPolicy,
+    FailureBudget, Object, OnFailure, Phase, ResolvedRelease, Rollout, RolloutSpec, ShortDuration,
+    Started, Wave, WindowPolicy,
 };
 use client::{Cluster, Conflicts, Mode, longshore};
 use kube::api::{Api, PostParams};
@@ -117,7 +117,7 @@ struct Start {
     on_failure: Failed,
     /// How long a shop may take, such as 15m
     #[arg(long)]
-    deadline: Option<String>,
+    deadline: Option<ShortDuration>,
     /// An urgent release: do not wait for windows, pass by freezes
     #[arg(long)]
     ignore_windows: bool,
@@ -178,22 +178,15 @@ pub(crate) enum Form {
     Json,
 }
 
+/// The longest that anybody waits.
+const WEEK: Duration = Duration::from_hours(7 * 24);
+
 fn span(text: &str) -> Result<Duration, String> {
     let wrong = || format!("{text:?}: expected a whole number and a unit, such as 45m or 6h");
-    let (number, unit) = text
-        .split_at_checked(text.len().saturating_sub(1))
-        .ok_or_else(wrong)?;
-    let seconds = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3600,
-        _ => return Err(wrong()),
-    };
-    let number: u64 = number.parse().map_err(|_| wrong())?;
-    number
-        .checked_mul(seconds)
-        .filter(|all| (1..=604_800).contains(all))
-        .map(Duration::from_secs)
+    let span: ShortDuration = text.parse().map_err(|_| wrong())?;
+    Duration::try_from(span.length())
+        .ok()
+        .filter(|span| *span <= WEEK)
         .ok_or_else(wrong)
 }
 
@@ -205,16 +198,7 @@ fn wave(text: &str) -> Result<Wave, String> {
         )
     };
     let (who, soak) = text.rsplit_once(':').ok_or_else(wrong)?;
-    let known = soak.len() >= 2
-        && soak.ends_with(['s', 'm', 'h'])
-        && soak[..soak.len() - 1]
-            .bytes()
-            .all(|byte| byte.is_ascii_digit());
-    let soak = if known {
-        soak.to_owned()
-    } else {
-        return Err(wrong());
-    };
+    let soak: ShortDuration = soak.parse().map_err(|_| wrong())?;
     if who.bytes().all(|byte| byte.is_ascii_digit()) {
         let percent = who
             .parse()
@@ -223,8 +207,8 @@ fn wave(text: &str) -> Result<Wave, String> {
             .ok_or_else(wrong)?;
         return Ok(Wave {
             percent: Some(percent),
+            shops: Vec::new(),
             soak,
-            ..Wave::default()
         });
     }
     let shops: Vec<_> = who.split(',').map(str::to_owned).collect();
@@ -232,9 +216,9 @@ fn wave(text: &str) -> Result<Wave, String> {
         Err(wrong())
     } else {
         Ok(Wave {
+            percent: None,
             shops,
             soak,
-            ..Wave::default()
         })
     }
 }
@@ -297,7 +281,7 @@ fn spec(start: &Start, release: &str) -> Result<RolloutSpec, CommandError> {
         Failed::Return => OnFailure::Return,
         Failed::Pause => OnFailure::Pause,
     };
-    spec.deadline = start.deadline.clone().unwrap_or(spec.deadline);
+    spec.deadline = start.deadline.unwrap_or(spec.deadline);
     if start.ignore_windows {
         spec.windows = WindowPolicy::Ignore;
     }

@@ -1,7 +1,7 @@
 //! The next step of a rollout.
 
 use super::bounds;
-use api::{Counts, FailedShop, OnFailure, Phase, RolloutSpec, RolloutStatus, duration};
+use api::{Counts, FailedShop, OnFailure, Phase, RolloutSpec, RolloutStatus};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -233,7 +233,7 @@ fn soak(
     let soak = spec
         .waves
         .get(index)
-        .map_or(SignedDuration::ZERO, |wave| duration(&wave.soak));
+        .map_or(SignedDuration::ZERO, |wave| wave.soak.length());
     let since = status
         .soaking_since
         .as_deref()
@@ -285,7 +285,7 @@ struct Progress<'a> {
 
 impl<'a> Progress<'a> {
     fn new(spec: &'a RolloutSpec, status: &'a RolloutStatus, situation: &'a Situation<'a>) -> Self {
-        let deadline = duration(&spec.deadline);
+        let deadline = spec.deadline.length();
         let mut failed: BTreeMap<&str, String> = status
             .failed
             .iter()

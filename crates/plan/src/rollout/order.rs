@@ -151,7 +151,7 @@ mod tests {
         let wave = |percent, shops: &[&str]| Wave {
             percent,
             shops: shops.iter().map(ToString::to_string).collect(),
-            ..Wave::default()
+            soak: "1m".parse().unwrap(),
         };
         let spec = RolloutSpec {
             canaries: vec!["s7".into()],
@@ -172,8 +172,9 @@ mod tests {
         // Where so many are listed that a percentage cannot be had without them, it is less.
         let all: Vec<_> = (5..20).map(|index| format!("s{index}")).collect();
         let most = Wave {
+            percent: None,
             shops: all,
-            ..Wave::default()
+            soak: "1m".parse().unwrap(),
         };
         let spec = RolloutSpec {
             waves: vec![wave(Some(50), &[]), most, wave(Some(100), &[])],

@@ -286,7 +286,7 @@ fn a_rollout_whose_shops_all_failed_is_no_success_whatever_its_budget() {
             RolloutSpec {
                 waves: vec![api::Wave {
                     percent: Some(100),
-                    soak: "1m".to_owned(),
+                    soak: "1m".parse().unwrap(),
                     shops: Vec::new(),
                 }],
                 ..quick()

@@ -50,7 +50,7 @@ fn a_campaign_raises_the_floor_and_idleness_lowers_it() {
     let spec = |floor: Option<u32>, after: Option<&str>| {
         let objects = rendered("aws", |shop, _, render_context| {
             shop.spec.scale.idle = after.map(|after| Idle {
-                after: after.to_owned(),
+                after: after.parse().unwrap(),
                 mode: IdleMode::KeepOne,
             });
             *render_context = RenderContext {

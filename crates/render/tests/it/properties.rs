@@ -61,7 +61,7 @@ fn scale() -> impl Strategy<Value = Scale> {
             min: 1,
         });
     let idle = prop::option::of((1..=60_u32).prop_map(|minutes| Idle {
-        after: format!("{minutes}m"),
+        after: format!("{minutes}m").parse().unwrap(),
         mode: IdleMode::KeepOne,
     }));
     let target = (10..=95_u32, prop::option::of(10..=95_u32)).prop_map(
@@ -94,7 +94,7 @@ fn window() -> impl Strategy<Value = Option<Window>> {
         1..4,
     );
     prop::option::of(times.prop_map(|times| Window {
-        times,
+        times: times.iter().map(|it| it.parse().unwrap()).collect(),
         time_zone: "Europe/Bucharest".to_owned(),
     }))
 }

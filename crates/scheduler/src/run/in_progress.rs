@@ -7,7 +7,7 @@ use super::{
     report::Report,
     state::{Pods, Progress, State},
 };
-use api::{Phase, ResolvedRelease, Rollout, Shop, ShopRelease, Truth, duration};
+use api::{Phase, ResolvedRelease, Rollout, Shop, ShopRelease, Truth};
 use jiff::{SignedDuration, Timestamp};
 use plan::rollout::Health;
 use render::assign::{self, Resolution};
@@ -56,7 +56,7 @@ impl<'a> InProgress<'a> {
             .values()
             .filter(|rollout| !over(rollout))
         {
-            let deadline = duration(&rollout.spec.deadline);
+            let deadline = rollout.spec.deadline.length();
             let known = deadlines
                 .entry(rollout.spec.release.as_str())
                 .or_insert(deadline);

@@ -9,6 +9,7 @@ pub use services::{CacheRef, DatabaseRef, MediaRef, QueueRef, SearchRef, Service
 pub use status::{RejectedRelease, ShopRelease, ShopStatus};
 
 use super::{Probe, pattern};
+use crate::TimeRange;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -241,8 +242,8 @@ pub enum BackupSchedule {
 #[serde(rename_all = "camelCase")]
 pub struct Window {
     /// Times of day, such as 22:00-05:00.
-    #[schemars(length(min = 1, max = 10), inner(length(max = 11), regex(pattern = pattern::WINDOW)))]
-    pub times: Vec<String>,
+    #[schemars(with = "Vec<String>", length(min = 1, max = 10), inner(length(max = 11), regex(pattern = pattern::WINDOW)))]
+    pub times: Vec<TimeRange>,
     /// Their time zone.
     #[schemars(length(min = 1, max = 64), regex(pattern = pattern::TIME_ZONE))]
     #[serde(default = "utc")]

@@ -2,6 +2,7 @@
 //! enough.
 
 use super::utc;
+use crate::ShortDuration;
 use crate::crd::pattern;
 use kube::KubeSchema;
 use schemars::JsonSchema;
@@ -99,8 +100,8 @@ pub struct Campaign {
 #[x_kube(validation = Rule::new("duration(self.after) <= duration('1h')").message("an autoscaler looks back for an hour at most").field_path(".after"))]
 pub struct Idle {
     /// How long one pod must have been enough, by target, such as 30m; at most 1h.
-    #[schemars(length(max = 8), regex(pattern = pattern::DURATION))]
-    pub after: String,
+    #[schemars(with = "String", length(max = 8), regex(pattern = pattern::DURATION))]
+    pub after: ShortDuration,
     /// What is kept then, whatever min says.
     #[serde(default)]
     pub mode: IdleMode,
