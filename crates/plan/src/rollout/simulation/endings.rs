@@ -1,0 +1,122 @@
+//! How rollouts end, and what holds them up.
+
+use super::*;
+
+#[test]
+fn an_aborted_rollout_takes_every_shop_back() {
+    let mut world = World::new(quick(), &[Fate::Well(1); 100]);
+    while world.assigned_this() < 30 {
+        world.tick();
+    }
+    world.spec.aborted = true;
+    assert_eq!(world.run(100), Phase::Aborted);
+    assert_eq!(world.assigned_this(), 0);
+}
+
+#[test]
+fn a_fleet_that_scales_is_watched_to_the_end_also_by_who_started_a_moment_ago() {
+    for restart in [false, true] {
+        let mut world = World::new(quick(), &[Fate::Flaps(1); 60]);
+        for _ in 0..1000 {
+            let decision = world.tick();
+            // What is remembered beside the status is lost with every start.
+            if restart && decision.status.phase == Some(Phase::Soaking) {
+                world.well.clear();
+            }
+            if decision.status.phase == Some(Phase::Completed) {
+                break;
+            }
+        }
+        assert_eq!(
+            (world.status.phase, world.status.counts.failed),
+            (Some(Phase::Completed), 0),
+            "{restart}"
+        );
+    }
+}
+
+#[test]
+fn a_shop_that_stays_without_its_pods_ends_the_soak() {
+    let mut world = World::new(quick(), &[Fate::Well(1); 10]);
+    while world.status.phase != Some(Phase::Soaking) {
+        world.tick();
+    }
+    let shop = world.order[0].clone();
+    world.fates.insert(shop, Fate::Silent);
+    let phases: Vec<_> = (0..4).map(|_| world.tick().status.phase.unwrap()).collect();
+    assert_eq!(phases.last(), Some(&Phase::Moving), "{phases:?}");
+    while world.status.counts.failed == 0 {
+        world.tick();
+    }
+}
+
+#[test]
+fn migrations_of_other_rollouts_count_for_a_database_server() {
+    let mut world = World::new(quick(), &[Fate::Well(1); 9]);
+    world.loaded = BTreeMap::from([("db0".to_owned(), 3), ("db1".to_owned(), 2)]);
+    world.spec.waves[0].percent = Some(100);
+    world.spec.waves.truncate(1);
+    assert_eq!(world.tick().moves, [], "there are no canaries");
+    let moved = world.tick().moves;
+    let of = |server: u8| {
+        moved
+            .iter()
+            .filter(|(shop, _)| shop.as_bytes()[3] % 3 == server)
+            .count()
+    };
+    assert_eq!((of(0), of(1), of(2)), (0, 1, 3), "{moved:?}");
+}
+
+#[test]
+fn a_breaking_migration_is_not_taken_back() {
+    let mut world = World::new(quick(), &[Fate::Bad(1); 100]);
+    world.breaking = true;
+    assert_eq!(world.run(1000), Phase::Stopped);
+    let assigned = world.assigned_this();
+    assert!(assigned > 0);
+    world.spec.aborted = true;
+    let decision = world.tick();
+    assert_eq!(
+        (decision.status.phase, world.assigned_this()),
+        (Some(Phase::Aborted), assigned)
+    );
+    assert!(
+        decision.why.starts_with(&format!(
+            "it was aborted; {assigned} shops keep the release"
+        )),
+        "{}",
+        decision.why
+    );
+}
+
+#[test]
+fn a_promoted_wave_is_watched_no_longer() {
+    let mut world = World::new(quick(), &[Fate::Well(0); 100]);
+    while world.status.phase != Some(Phase::Soaking) {
+        world.tick();
+    }
+    let wave = world.status.wave;
+    world.promoted = wave;
+    world.tick();
+    assert_eq!(world.status.wave, wave.map(|wave| wave + 1));
+}
+
+#[test]
+fn a_silent_shop_counts_as_failed_after_its_deadline() {
+    let mut world = World::new(
+        RolloutSpec {
+            failure_budget: FailureBudget {
+                shops: 0,
+                percent: 100,
+            },
+            ..quick()
+        },
+        &[Fate::Silent; 5],
+    );
+    assert_eq!(world.run(100), Phase::Stopped);
+    assert!(
+        world.status.failed[0].why.contains("15m"),
+        "{:?}",
+        world.status.failed
+    );
+}
