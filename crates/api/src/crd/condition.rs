@@ -5,27 +5,27 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// One thing that is true of a resource, or is not.
+/// One aspect of the state of a resource.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Condition {
-    /// What this is about, such as Ready.
+    /// Type of the condition, such as Ready.
     #[serde(rename = "type")]
     #[schemars(length(min = 1, max = 64), regex(pattern = "^[A-Z][A-Za-z0-9]*$"))]
     pub kind: String,
-    /// Whether it is so.
+    /// Status of the condition.
     pub status: Truth,
-    /// Why, in one word for programs.
+    /// Reason of the status, one word for programs.
     #[schemars(length(min = 1, max = 128), regex(pattern = "^[A-Z][A-Za-z0-9]*$"))]
     pub reason: String,
-    /// Why, in a sentence for people.
+    /// Reason of the status, a sentence for people.
     #[schemars(length(max = 2048))]
     #[serde(default)]
     pub message: String,
-    /// Generation of the resource that this was found at.
+    /// Generation of the resource for which the condition was set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// Since when.
+    /// Time of the last change.
     #[schemars(with = "String", length(max = 40), extend("format" = "date-time"))]
     pub last_transition_time: Timestamp,
 }

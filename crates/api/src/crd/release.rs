@@ -5,14 +5,13 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A release of a channel, as CI signed it. It never changes: going back is another Release.
+/// A release of a channel, as CI signed it. It never changes: to go back, publish another Release.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[kube(
     group = "longshore.dev",
     version = "v1alpha1",
     kind = "Release",
-    doc = "A release of a channel, as CI signed it. It never changes: going back is another \
-           Release.",
+    doc = "A release of a channel, as CI signed it. It never changes: to go back, publish another Release.",
     derive = "PartialEq",
     shortname = "rel",
     category = "longshore",
@@ -46,16 +45,16 @@ pub struct ReleaseSpec {
     pub envelope: String,
 }
 
-/// What the scheduler found of a release.
+/// What the scheduler observed of a release.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ReleaseStatus {
-    /// Builds of it, by class: each is begun once.
+    /// Its builds, by class. Each starts once.
     #[schemars(length(max = 64))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = kube::core::ListMerge::Map(vec!["class".to_owned()]))]
     pub builds: Vec<ReleaseBuild>,
-    /// Readable: the envelope is a release object, and states what the fields say.
+    /// Readable: the envelope is a release object and matches the fields.
     #[schemars(length(max = 16))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = kube::core::ListMerge::Map(vec!["type".to_owned()]))]
@@ -66,25 +65,25 @@ pub struct ReleaseStatus {
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ReleaseBuild {
-    /// Class that says how.
+    /// Class that defines the build.
     #[schemars(length(max = 63))]
     pub class: String,
     /// Its Job, in the namespace longshore-builds.
     #[schemars(length(max = 63))]
     pub job: String,
-    /// How it goes.
+    /// State of the build.
     pub state: BuildState,
-    /// Since when.
+    /// Time of the last change.
     #[schemars(length(max = 40))]
     pub since: String,
 }
 
-/// How a build goes.
+/// State of a build.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum BuildState {
     /// It runs, or waits for a node.
     Running,
-    /// It ended well.
+    /// It succeeded.
     Done,
     /// It failed, or its Job is gone.
     Failed,

@@ -56,51 +56,51 @@ pub struct RolloutSpec {
     /// Name of the Release to roll out.
     #[schemars(length(min = 1, max = 253), regex(pattern = pattern::SUBDOMAIN))]
     pub release: String,
-    /// Shops that are moved; all that follow the release's channel, where this is missing.
+    /// Shops to move. If empty, all shops that follow the release's channel.
     #[schemars(length(max = 1000), inner(length(min = 1, max = 58)))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = kube::core::ListMerge::Set)]
     pub shops: Vec<String>,
-    /// Shops that go first, by themselves.
+    /// Shops that move first, before all waves.
     #[schemars(length(max = 100), inner(length(min = 1, max = 58)))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = kube::core::ListMerge::Set)]
     pub canaries: Vec<String>,
-    /// Waves: each of so many percent of all shops in the order of their hashes, or of the shops
-    /// that it lists.
+    /// Waves. Each moves a percentage of all shops, in the order of their hashes, or the shops that
+    /// it lists.
     #[schemars(length(min = 1, max = 20))]
     #[serde(default = "waves")]
     pub waves: Vec<Wave>,
-    /// What the order of shops is hashed with; the Rollout's name where it is missing. The same
-    /// text gives the same order.
+    /// Text with which the order of shops is hashed. If unset, the Rollout's name. The same text
+    /// gives the same order.
     #[schemars(length(max = 63))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub order: Option<String>,
     /// How many shops may fail before everything stops.
     #[serde(default)]
     pub failure_budget: FailureBudget,
-    /// Shops that are moved at the same time, at most.
+    /// Maximum number of shops that move at the same time.
     #[schemars(range(min = 1, max = 1000))]
     #[serde(default = "at_once")]
     pub at_once: u32,
-    /// Migrations that run against one database server at the same time, at most.
+    /// Maximum number of migrations that run against one database server at the same time.
     #[schemars(range(min = 1, max = 50))]
     #[serde(default = "per_database")]
     pub per_database: u32,
-    /// How long a shop may take until it counts as failed.
+    /// Time after which a shop that is not ready counts as failed.
     #[schemars(with = "String", length(max = 8), regex(pattern = pattern::DURATION))]
     #[serde(default = "deadline")]
     pub deadline: ShortDuration,
-    /// Whether shops wait for their own windows.
+    /// Whether shops wait for their windows.
     #[serde(default)]
     pub windows: WindowPolicy,
     /// What happens to the shops of a wave that failed.
     #[serde(default)]
     pub on_failure: OnFailure,
-    /// Whether no further shop is moved.
+    /// Whether the rollout is paused: no further shop moves.
     #[serde(default)]
     pub paused: bool,
-    /// Whether it is over, and the shops that were moved go back.
+    /// Whether the rollout is aborted: shops that moved go back.
     #[serde(default)]
     pub aborted: bool,
     /// Who started it, and why.
@@ -115,8 +115,8 @@ pub struct RolloutSpec {
     validation = Rule::new("has(self.percent) != (has(self.shops) && self.shops.size() > 0)").message("a wave has a percent, or lists shops"),
 )]
 pub struct Wave {
-    /// Percent of all shops that have moved when this wave is done; shops that another wave lists
-    /// are moved by none but that.
+    /// Percentage of all shops that have moved when this wave is done. A shop that another wave
+    /// lists moves with that wave only.
     #[schemars(range(min = 1, max = 100))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub percent: Option<u32>,
@@ -124,13 +124,13 @@ pub struct Wave {
     #[schemars(length(max = 500), inner(length(min = 1, max = 58)))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shops: Vec<String>,
-    /// How long the wave is watched before the next one starts.
+    /// Time for which the wave is watched before the next one starts.
     #[schemars(with = "String", length(max = 8), regex(pattern = pattern::DURATION))]
     #[serde(default = "soak")]
     pub soak: ShortDuration,
 }
 
-/// How many shops may fail; whichever is reached first.
+/// How many shops may fail. The limit that is reached first counts.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FailureBudget {
@@ -138,7 +138,7 @@ pub struct FailureBudget {
     #[schemars(range(min = 0, max = 10_000))]
     #[serde(default = "failing")]
     pub shops: u32,
-    /// Percent of the shops moved so far that may fail, once 100 have moved.
+    /// Percentage of the shops moved so far that may fail. It counts once 100 have moved.
     #[schemars(range(min = 0, max = 100))]
     #[serde(default = "failing_percent")]
     pub percent: u32,
@@ -153,23 +153,23 @@ impl Default for FailureBudget {
     }
 }
 
-/// Whether shops wait for their own windows.
+/// Whether shops wait for their windows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum WindowPolicy {
-    /// A shop moves in its window, or at once where it has none.
+    /// A shop moves in its window, or at once if it has none.
     #[default]
     Respect,
-    /// An urgent release: windows and freezes are passed by.
+    /// The release is urgent: shops move outside of their windows and during freezes.
     Ignore,
 }
 
 /// What happens to the shops of a wave that failed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum OnFailure {
-    /// They go back to the release before, unless the database was migrated in a breaking way.
+    /// They go back to the release before, unless a breaking migration changed their database.
     #[default]
     Return,
-    /// They stay as they are, for a person to look at.
+    /// They stay as they are, so that a person can investigate.
     Pause,
 }
 
@@ -185,33 +185,33 @@ pub struct Started {
     pub why: String,
 }
 
-/// Where a rollout is.
+/// State of a rollout.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RolloutStatus {
-    /// Generation of the Rollout that this status is about.
+    /// Generation of the Rollout that this status describes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// Where it is.
+    /// Phase of the rollout.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub phase: Option<Phase>,
-    /// Wave that is being moved or watched: 0 is that of the canaries.
+    /// Wave that is moving or being watched. 0 is the wave of the canaries.
     #[schemars(range(min = 0, max = 20))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wave: Option<u32>,
-    /// Since when that wave is done and watched.
+    /// Time since which that wave is done and being watched.
     #[schemars(length(max = 40))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub soaking_since: Option<String>,
-    /// Shops by how far they are.
+    /// Number of shops by state.
     #[serde(default)]
     pub counts: Counts,
-    /// Shops that failed, the first of them, with the reason.
+    /// The first shops that failed, with the reason.
     #[schemars(length(max = 100))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = kube::core::ListMerge::Map(vec!["shop".to_owned()]))]
     pub failed: Vec<FailedShop>,
-    /// What people said to it, the last fifty times.
+    /// The last 50 commands that people gave it.
     #[schemars(length(max = 50))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<Act>,
@@ -222,7 +222,7 @@ pub struct RolloutStatus {
     pub conditions: Vec<Condition>,
 }
 
-/// What a person said to a rollout, or to all of them by a halt.
+/// A command that a person gave to a rollout, or to all rollouts by a halt.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Act {
@@ -235,7 +235,7 @@ pub struct Act {
     /// What, such as paused, resumed or aborted.
     #[schemars(length(max = 63))]
     pub what: String,
-    /// Why, where that was said.
+    /// Why, if given.
     #[schemars(length(max = 1000))]
     #[serde(default)]
     pub why: String,
@@ -253,18 +253,18 @@ impl Act {
     }
 }
 
-/// Where a rollout is.
+/// State of a rollout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Phase {
-    /// Not yet looked at, or behind another rollout of its channel.
+    /// It has not started, or waits for another rollout of its channel.
     Pending,
-    /// Shops are being moved.
+    /// Shops are moving.
     Moving,
-    /// A wave is done and watched.
+    /// A wave is done and being watched.
     Soaking,
     /// A person paused it, or everything is halted.
     Paused,
-    /// The failure budget is used up: nothing more is moved.
+    /// The failure budget is used up: no further shop moves.
     Stopped,
     /// Shops go back.
     Returning,
@@ -274,7 +274,7 @@ pub enum Phase {
     Completed,
 }
 
-/// Shops by how far they are.
+/// Number of shops by state.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Counts {
@@ -282,7 +282,7 @@ pub struct Counts {
     pub all: u32,
     /// Shops that run the release.
     pub done: u32,
-    /// Shops that are on their way.
+    /// Shops that are moving.
     pub moving: u32,
     /// Shops that wait for their window or their database.
     pub waiting: u32,

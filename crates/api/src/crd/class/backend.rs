@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Servers that shops name in their `services`.
+/// Servers that shops refer to in their `services`.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Backends {
@@ -35,7 +35,7 @@ pub struct Backends {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = kube::core::ListMerge::Map(vec!["name".to_owned()]))]
     pub queues: Vec<Queue>,
-    /// Varnish servers: every shop of the class that runs Magento 2 tells them what has changed.
+    /// Varnish servers. Every shop of the class that runs Magento 2 tells them what has changed.
     #[schemars(length(max = 20))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub http_caches: Vec<HttpCache>,
@@ -45,7 +45,7 @@ pub struct Backends {
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Database {
-    /// What shops call it.
+    /// Name by which shops refer to it.
     #[schemars(length(min = 1, max = 63), regex(pattern = pattern::LABEL))]
     pub name: String,
     /// Host name or address.
@@ -55,10 +55,10 @@ pub struct Database {
     #[schemars(range(min = 1, max = 65535))]
     #[serde(default = "mysql")]
     pub port: u32,
-    /// Connections are encrypted, and the server's certificate is checked, where this is given.
+    /// If set, connections are encrypted and the server's certificate is checked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<Tls>,
-    /// Addresses that pods may reach it at.
+    /// Addresses at which pods may reach it.
     #[schemars(length(max = 20), inner(length(max = 43), regex(pattern = pattern::CIDR)))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cidrs: Vec<String>,
@@ -68,7 +68,7 @@ pub struct Database {
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Cache {
-    /// What shops call it.
+    /// Name by which shops refer to it.
     #[schemars(length(min = 1, max = 63), regex(pattern = pattern::LABEL))]
     pub name: String,
     /// Host name or address.
@@ -78,17 +78,17 @@ pub struct Cache {
     #[schemars(range(min = 1, max = 65535))]
     #[serde(default = "redis")]
     pub port: u32,
-    /// Whether connections are encrypted, and the server's certificate checked against those that
-    /// the shop's image trusts.
+    /// Whether connections are encrypted and the server's certificate is checked against the
+    /// authorities that the shop's image trusts.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub tls: bool,
-    /// Whether its shops are kept apart, or trust each other. Kept apart, each has a Redis user of
-    /// its own, by the shop's name, which reaches keys of the shop's prefix alone, and which `shop
-    /// acl` prints; sessions, whose keys bear no prefix, cannot be there. Otherwise one password
-    /// reaches the caches and the sessions of all.
+    /// Whether the server keeps its shops apart, or the shops trust each other. With Separate, each
+    /// shop has its own Redis user, named after the shop. `shop acl` prints this user. It reaches
+    /// only keys with the shop's prefix. Sessions cannot be on such a server, because their keys
+    /// have no prefix. With Trusted, one password reaches the caches and the sessions of all shops.
     #[serde(default)]
     pub tenants: Tenants,
-    /// Addresses that pods may reach it at.
+    /// Addresses at which pods may reach it.
     #[schemars(length(max = 20), inner(length(max = 43), regex(pattern = pattern::CIDR)))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cidrs: Vec<String>,
@@ -97,10 +97,11 @@ pub struct Cache {
 /// What the shops of one server are to each other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Tenants {
-    /// Strangers: what the server cannot keep from others is refused.
+    /// The shops do not trust each other. Longshore refuses what the server cannot keep from other
+    /// shops.
     #[default]
     Separate,
-    /// They trust each other, or there is one.
+    /// The shops trust each other, or there is only one.
     Trusted,
 }
 
@@ -118,7 +119,7 @@ pub struct Tls {
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Search {
-    /// What shops call it.
+    /// Name by which shops refer to it.
     #[schemars(length(min = 1, max = 63), regex(pattern = pattern::LABEL))]
     pub name: String,
     /// What it is, as Magento 2 calls it.
@@ -131,10 +132,10 @@ pub struct Search {
     #[schemars(range(min = 1, max = 65535))]
     #[serde(default = "opensearch")]
     pub port: u32,
-    /// How it is spoken to.
+    /// Protocol of the connections.
     #[serde(default)]
     pub scheme: Scheme,
-    /// Addresses that pods may reach it at.
+    /// Addresses at which pods may reach it.
     #[schemars(length(max = 20), inner(length(max = 43), regex(pattern = pattern::CIDR)))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cidrs: Vec<String>,
@@ -153,14 +154,14 @@ pub enum SearchEngine {
     Elasticsearch8,
 }
 
-/// How an HTTP server is spoken to.
+/// Protocol of connections to an HTTP server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Scheme {
-    /// In plain text.
+    /// Connections are in plain text.
     #[default]
     Http,
-    /// Encrypted.
+    /// Connections are encrypted.
     Https,
 }
 
@@ -168,7 +169,7 @@ pub enum Scheme {
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Queue {
-    /// What shops call it.
+    /// Name by which shops refer to it.
     #[schemars(length(min = 1, max = 63), regex(pattern = pattern::LABEL))]
     pub name: String,
     /// Host name or address.
@@ -178,10 +179,10 @@ pub struct Queue {
     #[schemars(range(min = 1, max = 65535))]
     #[serde(default = "rabbitmq")]
     pub port: u32,
-    /// Connections are encrypted, and the server's certificate is checked, where this is given.
+    /// If set, connections are encrypted and the server's certificate is checked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<Tls>,
-    /// Addresses that pods may reach it at.
+    /// Addresses at which pods may reach it.
     #[schemars(length(max = 20), inner(length(max = 43), regex(pattern = pattern::CIDR)))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cidrs: Vec<String>,
@@ -198,7 +199,7 @@ pub struct HttpCache {
     #[schemars(range(min = 1, max = 65535))]
     #[serde(default = "http")]
     pub port: u32,
-    /// Addresses that pods may reach it at.
+    /// Addresses at which pods may reach it.
     #[schemars(length(max = 20), inner(length(max = 43), regex(pattern = pattern::CIDR)))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cidrs: Vec<String>,
@@ -210,7 +211,7 @@ pub struct HttpCache {
 #[x_kube(validation = Rule::new("[has(self.efs), has(self.nfs), has(self.directory)].filter(given, given).size() == 1")
     .message("exactly one of efs, nfs and directory"))]
 pub struct Media {
-    /// What shops call it.
+    /// Name by which shops refer to it.
     #[schemars(length(min = 1, max = 63), regex(pattern = pattern::LABEL))]
     pub name: String,
     /// Amazon EFS.
@@ -222,12 +223,13 @@ pub struct Media {
     /// A directory that every node has already.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub directory: Option<Directory>,
-    /// Whether its shops are kept apart, or trust each other. It counts where agents mount, as the
-    /// pods can reach the server then: kept apart, each shop has an access point of EFS, which it
-    /// gets by IAM, and other NFS servers, which believe every pod, are refused.
+    /// Whether the server keeps its shops apart, or the shops trust each other. It counts if agents
+    /// mount the file system, because pods can then reach the server. With Separate, each shop has
+    /// an EFS access point, to which IAM gives it access; Longshore refuses other NFS servers,
+    /// because they believe every pod.
     #[serde(default)]
     pub tenants: Tenants,
-    /// Addresses that pods may reach it at.
+    /// Addresses at which pods may reach it.
     #[schemars(length(max = 20), inner(length(max = 43), regex(pattern = pattern::CIDR)))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cidrs: Vec<String>,
@@ -238,17 +240,17 @@ pub struct Media {
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("self.tls || !self.iam").message("iam needs tls"))]
 pub struct Efs {
-    /// Id, such as fs-0123456789abcdef0.
+    /// ID, such as fs-0123456789abcdef0.
     #[schemars(length(max = 64), regex(pattern = "^fs-[0-9a-f]{8,40}$"))]
     pub file_system: String,
-    /// Region of it.
+    /// Its region.
     #[schemars(length(min = 1, max = 32), regex(pattern = "^[a-z0-9-]+$"))]
     pub region: String,
-    /// Whether data is encrypted on its way.
+    /// Whether data is encrypted in transit.
     #[serde(default = "yes")]
     pub tls: bool,
-    /// Whether EFS is told by IAM who mounts: where agents mount, the class's identity; with Csi,
-    /// that of the driver.
+    /// Whether EFS learns from IAM who mounts. If agents mount, that is the class's identity; with
+    /// Csi, it is the driver's identity.
     #[serde(default = "yes")]
     pub iam: bool,
 }
@@ -263,11 +265,11 @@ pub struct Nfs {
     /// Exported directory.
     #[schemars(length(min = 1, max = 200), regex(pattern = "^/[A-Za-z0-9._/-]*$"))]
     pub export: String,
-    /// Whether data is encrypted on its way; needs a server that speaks TLS on its port, and
-    /// agents that mount.
+    /// Whether data is encrypted in transit. Needs a server that speaks TLS on its port, and agents
+    /// that mount.
     #[serde(default)]
     pub tls: bool,
-    /// CSI driver for shops with csi storage; the kubelet's own NFS client, where this is missing.
+    /// CSI driver for shops with csi storage. If unset, the kubelet's own NFS client mounts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub csi: Option<CsiDriver>,
 }
@@ -279,10 +281,11 @@ pub struct CsiDriver {
     /// Name of the driver, such as file.csi.azure.com.
     #[schemars(length(min = 1, max = 63), regex(pattern = pattern::SUBDOMAIN))]
     pub driver: String,
-    /// What the driver calls the volume; the shop's name is added, as a handle must be unique.
+    /// Name by which the driver knows the volume. Longshore appends the shop's name, because a
+    /// handle must be unique.
     #[schemars(length(min = 1, max = 200))]
     pub handle: String,
-    /// What else the driver wants to know.
+    /// Further attributes that the driver needs.
     #[schemars(extend("maxProperties" = 20, "additionalProperties" = { "type": "string", "maxLength": 512 }))]
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub attributes: BTreeMap<String, String>,
@@ -317,7 +320,7 @@ fn http() -> u32 {
     80
 }
 
-/// Where Debian's package ca-certificates has them.
+/// The place at which Debian's package ca-certificates has them.
 fn authorities() -> String {
     "/etc/ssl/certs/ca-certificates.crt".to_owned()
 }

@@ -4,8 +4,8 @@ use crate::crd::pattern;
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
-/// Who the pods are for the cloud: at most one of these. Only the containers that need it get to
-/// know.
+/// Identity of the pods for the cloud: at most one of these. Only the containers that need it get
+/// it.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("[has(self.podIdentity), has(self.webIdentity), has(self.azure), has(self.google), has(self.secret)].filter(given, given).size() <= 1")
@@ -53,7 +53,7 @@ pub struct WebIdentity {
         regex(pattern = r"^[A-Za-z0-9+=,.@:/_-]+$")
     )]
     pub role_arn: String,
-    /// For whom the token is.
+    /// Audience of the token.
     #[schemars(length(min = 1, max = 253), regex(pattern = r"^[^\s]+$"))]
     #[serde(default = "audience")]
     pub audience: String,
@@ -63,7 +63,7 @@ pub struct WebIdentity {
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AzureIdentity {
-    /// Client id of the managed identity.
+    /// Client ID of the managed identity.
     #[schemars(
         length(max = 36),
         regex(pattern = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")

@@ -4,11 +4,11 @@ use crate::crd::pattern;
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
-/// How mails of shops leave; without it PHP's `mail()` fails.
+/// How mails of shops leave. If unset, PHP's `mail()` fails.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Mail {
-    /// Server that takes all of them.
+    /// Server that takes all mails.
     pub relay: Relay,
 }
 
@@ -23,11 +23,11 @@ pub struct Relay {
     #[schemars(range(min = 1, max = 65535))]
     #[serde(default = "smtp")]
     pub port: u32,
-    /// Whether mails go to it by STARTTLS, with a certificate that the image's authorities have
-    /// signed.
+    /// Whether mails go to it by STARTTLS. The image's authorities must have signed its
+    /// certificate.
     #[serde(default)]
     pub tls: bool,
-    /// Addresses that pods may reach it at.
+    /// Addresses at which pods may reach it.
     #[schemars(length(max = 20), inner(length(max = 43), regex(pattern = pattern::CIDR)))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cidrs: Vec<String>,

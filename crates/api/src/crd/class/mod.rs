@@ -57,13 +57,13 @@ use serde::{Deserialize, Serialize};
         .message("nfs with tls is mounted by agents: storage.mode has to be Agent").field_path(".backends"),
 )]
 pub struct ShopClassSpec {
-    /// What the shops are: decides paths, cron, configuration files and migrations.
+    /// What the shops are. It decides paths, cron, configuration files and migrations.
     pub engine: Engine,
     /// Images, by digest.
     pub images: Images,
-    /// Where releases come from, and who may sign them.
+    /// Source of the releases, and who may sign them.
     pub store: Store,
-    /// What each container asks for.
+    /// Resources that each container requests.
     #[serde(default)]
     pub sizes: Sizes,
     /// What a pod may use of its node's disk.
@@ -72,30 +72,30 @@ pub struct ShopClassSpec {
     /// Settings of PHP.
     #[serde(default)]
     pub php: Php,
-    /// How the shared file system gets into the pods.
+    /// How pods mount the shared file system.
     #[serde(default)]
     pub storage: Storage,
     /// Chunks that the pods of a node share.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub node_cache: Option<NodeCache>,
-    /// Servers that shops name in their `services`.
+    /// Servers that shops refer to in their `services`.
     #[serde(default)]
     pub backends: Backends,
     /// How mails of shops leave.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mail: Option<Mail>,
-    /// Who the pods are for the cloud.
+    /// Identity of the pods for the cloud.
     #[serde(default)]
     pub identity: CloudIdentity,
-    /// Who may speak to the pods, and to whom they may.
+    /// Who may connect to the pods, and to whom pods may connect.
     #[serde(default)]
     pub network: Network,
-    /// How visitors' requests get to the pods.
+    /// How traffic reaches the pods.
     #[serde(default)]
     pub route: Route,
-    /// Name of the metric of pods, in the cluster's custom metrics, that says how many of
-    /// php-fpm's workers are busy, from 0 to 1. Without it no shop scales by busyWorkersPercent:
-    /// an autoscaler with a metric that cannot be read never scales down.
+    /// Name of the pods' metric, in the cluster's custom metrics, that says which share of
+    /// php-fpm's workers is busy, from 0 to 1. If unset, no shop scales by busyWorkersPercent: an
+    /// autoscaler with a metric that it cannot read never scales down.
     #[schemars(
         length(min = 1, max = 253),
         regex(pattern = "^[A-Za-z_:][A-Za-z0-9_:./-]*$")
@@ -105,13 +105,13 @@ pub struct ShopClassSpec {
     /// Who waits when nodes are short.
     #[serde(default)]
     pub priority: Priority,
-    /// Nightly copies; none are made where this is missing.
+    /// Nightly backups. If unset, none are made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub backup: Option<BackupTarget>,
-    /// Builds of static content, once for each release; CI does that, where this is missing.
+    /// Builds of static content, one for each release. If unset, CI builds it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub build: Option<Build>,
-    /// How agents ask the shops whether a release works; a shop may say otherwise, field by field.
+    /// How agents ask shops whether a release works. A Shop may override each field.
     #[serde(default, skip_serializing_if = "Probe::is_empty")]
     pub probe: Probe,
     /// Times in which no release is switched, such as Black Friday.
@@ -123,20 +123,20 @@ pub struct ShopClassSpec {
     pub overlay: Overlay,
 }
 
-/// How the shops of a class are.
+/// State of the shops of a class.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ClassStatus {
-    /// Generation of the class that this status is about.
+    /// Generation of the class that this status describes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// Shops that name it.
+    /// Number of shops of this class.
     #[serde(default)]
     pub shops: u32,
-    /// Those of them that are ready.
+    /// Number of those shops that are ready.
     #[serde(default)]
     pub ready: u32,
-    /// Rendered: none of its shops is refused by the renderer or a check.
+    /// Rendered: neither the renderer nor a check refuses any of its shops.
     #[schemars(length(max = 16))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = kube::core::ListMerge::Map(vec!["type".to_owned()]))]
@@ -194,18 +194,18 @@ pub enum Priority {
     Idle,
 }
 
-/// Where and how nightly copies are made.
+/// Place and tool of nightly backups.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BackupTarget {
-    /// Image with a MySQL client and a tool that writes to the bucket; its program
-    /// `longshore-backup` is run.
+    /// Image with a MySQL client and a tool that writes to the bucket. The Job runs its program
+    /// `longshore-backup`.
     #[schemars(length(max = 512), regex(pattern = pattern::IMAGE))]
     pub image: String,
     /// Bucket and prefix, such as s3://backups/prod.
     #[schemars(length(min = 6, max = 512), regex(pattern = pattern::STORE))]
     pub bucket: String,
-    /// Hour of the night, in the shop's time zone, in which backups start.
+    /// Hour of the night in which backups start, in the shop's time zone.
     #[schemars(range(min = 0, max = 23))]
     #[serde(default = "night")]
     pub hour: u32,
@@ -215,16 +215,16 @@ pub struct BackupTarget {
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Build {
-    /// Image, by digest; that of the shops, where this is missing.
+    /// Image, by digest. If unset, the shops' image.
     #[schemars(length(max = 512), regex(pattern = pattern::IMAGE))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
-    /// Program and arguments: it pulls the release, builds, and publishes the next sequence. Where
-    /// this is missing, Magento 2 is compiled and its static content deployed.
+    /// Program and arguments. The program pulls the release, builds it, and publishes the next
+    /// sequence. If unset, the build compiles Magento 2 and deploys its static content.
     #[schemars(length(min = 1, max = 50), inner(length(max = 1024)))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub command: Vec<String>,
-    /// Secret in the namespace longshore-builds, which the build has as files in /etc/build.
+    /// Secret in the namespace longshore-builds. The build reads its keys as files in /etc/build.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret: Option<BuildSecret>,
 }
@@ -232,7 +232,7 @@ pub struct Build {
 /// What a build signs with, and what the store knows it by.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BuildSecret {
-    /// Its name. Keys: ci.key, and access-key-id and secret-access-key where the service account
+    /// Its name. Keys: ci.key; also access-key-id and secret-access-key if the service account
     /// `build` has no role.
     #[schemars(length(min = 1, max = 253), regex(pattern = pattern::SUBDOMAIN))]
     pub name: String,

@@ -5,21 +5,21 @@ use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Who may speak to the pods, and to whom they may. Everything else is denied, in both directions.
+/// Who may connect to the pods, and to whom pods may connect. Everything else is denied, in both
+/// directions.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Network {
-    /// Where visitors' requests come from.
+    /// Pods that send visitors' requests.
     #[serde(default = "edge")]
     pub edge: Peer,
-    /// Addresses that visitors' requests come from, such as those of the edge's pods: what these
-    /// say in X-Forwarded-For is believed. Without them a visitor's address is that of the edge.
+    /// Addresses that send visitors' requests, such as those of the edge's pods. nginx believes
+    /// what these say in X-Forwarded-For. If empty, a visitor's address is that of the edge.
     #[schemars(length(max = 20), inner(length(max = 43), regex(pattern = pattern::CIDR)))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub edge_cidrs: Vec<String>,
-    /// Where the shops' own domains are for their pods: those who ask for their own public
-    /// address, such as SOAP for its WSDL, find the edge there. What DNS says, where this is
-    /// missing.
+    /// Address at which pods find their shop's own domains. Programs that request their own public
+    /// address, such as SOAP for its WSDL, find the edge there. If unset, pods ask DNS.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub own: Option<Own>,
     /// Who reads metrics.
@@ -28,22 +28,22 @@ pub struct Network {
     /// Who resolves names.
     #[serde(default = "dns")]
     pub dns: Peer,
-    /// Addresses of the store, on its port; 0.0.0.0/0 is everything but private networks, the
+    /// Addresses of the store, on its port. 0.0.0.0/0 means everything but private networks, the
     /// cluster's and the cloud's own.
     #[schemars(length(max = 50), inner(length(max = 43), regex(pattern = pattern::CIDR)))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub store: Vec<String>,
-    /// Addresses of the API server, as pods see it, which asks agents for their status; only where
-    /// a CNI counts them as outside.
+    /// Addresses of the API server, as pods see them. It asks agents for their status. Needed only
+    /// if the CNI counts them as outside the cluster.
     #[schemars(length(max = 20), inner(length(max = 43), regex(pattern = pattern::CIDR)))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub api_server: Vec<String>,
-    /// Other addresses that shops call on port 443, such as those of payment providers; 0.0.0.0/0
-    /// as in store.
+    /// Other addresses that shops call on port 443, such as those of payment providers. 0.0.0.0/0
+    /// has the same meaning as in store.
     #[schemars(length(max = 50), inner(length(max = 43), regex(pattern = pattern::CIDR)))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outside: Vec<String>,
-    /// Whom else shops call, on which ports, such as an inventory system.
+    /// Further addresses and ports that shops call, such as an inventory system.
     #[schemars(length(max = 50))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = kube::core::ListMerge::Map(vec!["name".to_owned()]))]
@@ -66,15 +66,15 @@ impl Default for Network {
     }
 }
 
-/// The edge, as pods get to it.
+/// The edge, as pods reach it.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Own {
-    /// Its address, which /etc/hosts of each pod gives all of the shop's domains.
+    /// Its address. /etc/hosts of each pod maps all of the shop's domains to it.
     #[schemars(length(max = 15), regex(pattern = pattern::ADDRESS))]
     pub address: String,
-    /// TCP ports that pods may reach there. For a Service's address also those on which its pods
-    /// listen, as CNIs look at them.
+    /// TCP ports that pods may reach there. For the address of a Service, list also the ports on
+    /// which its pods listen, because CNIs check those.
     #[schemars(length(min = 1, max = 20), inner(range(min = 1, max = 65535)))]
     #[serde(default = "https")]
     pub ports: Vec<u32>,
@@ -102,19 +102,19 @@ pub struct Peer {
     /// Their namespace.
     #[schemars(length(min = 1, max = 63), regex(pattern = pattern::LABEL))]
     pub namespace: String,
-    /// Their labels; all pods of the namespace, where this is empty.
+    /// Their labels. If empty, all pods of the namespace.
     #[schemars(extend("maxProperties" = 10, "additionalProperties" = { "type": "string", "maxLength": 63 }))]
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
 }
 
-/// How visitors' requests get to the pods: exactly one of these.
+/// How traffic reaches the pods: exactly one of these.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("[has(self.map), has(self.ingress), has(self.gateway)].filter(given, given).size() == 1")
     .message("exactly one of map, ingress and gateway"))]
 pub struct Route {
-    /// Lines in the maps of an HAProxy at the edge: no object for each shop.
+    /// Lines in the maps of an HAProxy at the edge. Shops have no object of their own for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub map: Option<MapRoute>,
     /// An Ingress for each shop.
@@ -139,8 +139,8 @@ impl Default for Route {
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MapRoute {
-    /// Share of requests that this class's shops get of a worker at the edge when it is
-    /// overloaded, from 1 to 256.
+    /// Weight of this class's shops when a worker of the edge is overloaded, from 1 to 256: their
+    /// share of its requests.
     #[schemars(range(min = 1, max = 256))]
     #[serde(default = "weight")]
     pub weight: u32,
@@ -159,7 +159,7 @@ pub struct Ingress {
     /// IngressClass.
     #[schemars(length(min = 1, max = 253), regex(pattern = pattern::SUBDOMAIN))]
     pub class_name: String,
-    /// Issuer of cert-manager for the shop's certificate; without TLS, where this is missing.
+    /// cert-manager issuer of the shop's certificate. If unset, the Ingress has no TLS.
     #[schemars(length(min = 1, max = 253), regex(pattern = pattern::SUBDOMAIN))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cluster_issuer: Option<String>,

@@ -7,7 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// What a class adds to the generated objects. Names that Longshore sets itself are refused.
+/// What a class adds to the generated objects. The API server refuses names that Longshore sets
+/// itself.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("[has(self.labels) && self.labels.exists(k, k.startsWith('longshore.dev/') || k.startsWith('app.kubernetes.io/')), has(self.podLabels) && self.podLabels.exists(k, k.startsWith('longshore.dev/') || k.startsWith('app.kubernetes.io/'))].filter(given, given).size() == 0")
@@ -39,7 +40,7 @@ pub struct Overlay {
     #[schemars(extend("maxProperties" = 10, "additionalProperties" = { "type": "string", "maxLength": 63 }))]
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub node_selector: BTreeMap<String, String>,
-    /// Taints of nodes that the pods bear.
+    /// Taints of nodes that the pods tolerate.
     #[schemars(length(max = 10))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tolerations: Vec<Toleration>,
@@ -53,7 +54,7 @@ pub struct Overlay {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = kube::core::ListMerge::Map(vec!["name".to_owned()]))]
     pub extra_containers: Vec<ExtraContainer>,
-    /// Another PriorityClass than that of the class's priority.
+    /// PriorityClass to use instead of that of the class's priority.
     #[schemars(length(min = 1, max = 253), regex(pattern = pattern::SUBDOMAIN))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub priority_class_name: Option<String>,
@@ -65,18 +66,18 @@ impl Overlay {
     }
 }
 
-/// A taint that the pods bear.
+/// A taint that the pods tolerate.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Toleration {
     /// Key of the taint.
     #[schemars(length(min = 1, max = 316), regex(pattern = pattern::KEY))]
     pub key: String,
-    /// Value of the taint; any, where this is missing.
+    /// Value of the taint. If unset, any value.
     #[schemars(length(max = 63))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub value: Option<String>,
-    /// Effect of the taint; any, where this is missing.
+    /// Effect of the taint. If unset, any effect.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub effect: Option<Effect>,
 }
@@ -84,11 +85,11 @@ pub struct Toleration {
 /// What a taint does to pods.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Effect {
-    /// None are put there.
+    /// No pods are scheduled there.
     NoSchedule,
-    /// None are put there while others have room.
+    /// No pods are scheduled there while other nodes have room.
     PreferNoSchedule,
-    /// Those that are there go.
+    /// Pods that run there are evicted.
     NoExecute,
 }
 
@@ -114,11 +115,11 @@ pub struct ExtraContainer {
     /// Image, by digest.
     #[schemars(length(max = 512), regex(pattern = pattern::IMAGE))]
     pub image: String,
-    /// Program and arguments; those of the image, where this is empty.
+    /// Program and arguments. If empty, those of the image.
     #[schemars(length(max = 50), inner(length(max = 1024)))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub command: Vec<String>,
-    /// What it asks for.
+    /// Resources that it requests.
     pub size: Size,
     /// Its variables.
     #[schemars(length(max = 50))]

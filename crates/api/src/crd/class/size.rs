@@ -5,7 +5,7 @@ use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// What each container asks for.
+/// Resources that each container requests.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Sizes {
@@ -18,7 +18,7 @@ pub struct Sizes {
     /// Runs the shop.
     #[serde(default = "php_fpm")]
     pub php_fpm: Size,
-    /// Speaks to visitors.
+    /// Answers visitors.
     #[serde(default = "nginx")]
     pub nginx: Size,
     /// Runs what is due, beside visitors.
@@ -42,22 +42,21 @@ impl Default for Sizes {
     }
 }
 
-/// What one container asks for, and what it gets at most.
+/// Resources that one container requests, and its limits.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Size {
-    /// Processor time that is kept for it, such as 250m.
+    /// CPU that is reserved for it, such as 250m.
     #[schemars(length(max = 16), regex(pattern = pattern::QUANTITY))]
     pub cpu: String,
-    /// Memory that is kept for it, such as 512Mi.
+    /// Memory that is reserved for it, such as 512Mi.
     #[schemars(length(max = 16), regex(pattern = pattern::QUANTITY))]
     pub memory: String,
-    /// Memory at which it is ended; what is kept, where this is missing.
+    /// Memory limit: a container that exceeds it is killed. If unset, the reserved memory.
     #[schemars(length(max = 16), regex(pattern = pattern::QUANTITY))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory_limit: Option<String>,
-    /// Processor time at most; no limit, where this is missing: a limit throttles a shop while its
-    /// node is idle.
+    /// CPU limit. If unset, there is none: a limit throttles a shop even while its node is idle.
     #[schemars(length(max = 16), regex(pattern = pattern::QUANTITY))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cpu_limit: Option<String>,
@@ -86,13 +85,13 @@ pub struct Disk {
     #[schemars(length(max = 16), regex(pattern = pattern::QUANTITY))]
     #[serde(default = "temporary")]
     pub temporary: String,
-    /// What the shop writes into directories that its releases list as `writable`, for each
-    /// release of its own or kept. A pod that needs more is evicted.
+    /// Space for what the shop writes into directories that its releases list as `writable`,
+    /// whether each release has its own or they are kept. The kubelet evicts a pod that needs more.
     #[schemars(length(max = 16), regex(pattern = pattern::QUANTITY))]
     #[serde(default = "writable")]
     pub writable: String,
-    /// Directories of the release whose `*.log` files and reports go to the agent's log; where
-    /// this is empty, var/log and var/report for Magento, and none for PHP.
+    /// Directories of the release whose `*.log` files and reports the agent copies to its log. If
+    /// empty, var/log and var/report for Magento, and none for PHP.
     #[schemars(length(max = 16), inner(length(min = 1, max = 200), regex(pattern = pattern::RELATIVE_PATH)))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub logs: Vec<String>,
@@ -129,8 +128,8 @@ pub struct Php {
     #[schemars(range(min = 32, max = 4096))]
     #[serde(default = "opcache_mib")]
     pub opcache_mib: u32,
-    /// Authorities that PHP trusts besides those of the image, as PEM, such as the one that signs
-    /// for a staging edge or an inventory system.
+    /// Certificate authorities that PHP trusts besides those of the image, as PEM, such as the one
+    /// that signs for a staging edge or an inventory system.
     #[schemars(length(max = 65536), regex(pattern = pattern::CERTIFICATES))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authorities: Option<String>,

@@ -5,7 +5,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Where releases come from, and who may sign them.
+/// Source of the releases, and who may sign them.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Store {
@@ -19,17 +19,18 @@ pub struct Store {
     #[schemars(length(min = 8, max = 512), regex(pattern = r"^https?://[^\s]+$"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<String>,
-    /// The trust root that pods believe, as `longshore trust new` wrote it. Public keys only.
+    /// The trust root that pods use, as `longshore trust new` wrote it. It holds public keys only.
     #[schemars(length(min = 1, max = 65536))]
     pub trust: String,
-    /// The lowest version of the trust root that pods take: raise it once a key was withdrawn, and
-    /// no fresh pod believes that key where the newer root is taken from the bucket.
+    /// The lowest version of the trust root that pods accept. Raise it after a key was withdrawn: a
+    /// new pod then does not trust that key, even if somebody removed the newer root from the
+    /// bucket.
     #[schemars(range(min = 1, max = 9_007_199_254_740_991_i64))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trust_floor: Option<u64>,
 }
 
-/// How the shared file system gets into the pods.
+/// How pods mount the shared file system.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Storage {
@@ -40,12 +41,12 @@ pub struct Storage {
     #[schemars(length(min = 2, max = 200), regex(pattern = pattern::ABSOLUTE_PATH))]
     #[serde(default = "directory")]
     pub directory: String,
-    /// Directories of the release that lie on the shared file system; the engine's usual ones
-    /// where this is empty. The release's manifest lists the same as `shared`.
+    /// Directories of the release that are on the shared file system. If empty, the engine's usual
+    /// ones. The release's manifest lists the same directories as `shared`.
     #[schemars(length(max = 20), inner(length(min = 1, max = 200), regex(pattern = pattern::RELATIVE_PATH)))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shared: Vec<String>,
-    /// Size that a csi volume claims; network file systems do not enforce it.
+    /// Size that a csi volume claims. Network file systems do not enforce it.
     #[schemars(length(max = 16), regex(pattern = pattern::QUANTITY))]
     #[serde(default = "claim")]
     pub claim: String,
@@ -67,10 +68,10 @@ impl Default for Storage {
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
 pub enum StorageMode {
-    /// The agent, by itself, with TLS and probes of its own; its container is privileged.
+    /// The agent mounts it, with its own TLS and probes. The agent's container is privileged.
     #[default]
     Agent,
-    /// A CSI driver, which the agent only supervises; no container is privileged.
+    /// A CSI driver mounts it, and the agent only supervises it. No container is privileged.
     Csi,
 }
 
@@ -82,7 +83,7 @@ pub struct NodeCache {
     #[schemars(length(min = 2, max = 200), regex(pattern = pattern::ABSOLUTE_PATH))]
     #[serde(default = "cache_directory")]
     pub directory: String,
-    /// What it may hold, such as 20GiB.
+    /// Its maximum size, such as 20GiB.
     #[schemars(
         length(max = 16),
         regex(pattern = "^[1-9][0-9]{0,6}(MiB|GiB|TiB|MB|GB|TB)$")

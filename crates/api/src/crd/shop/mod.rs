@@ -15,14 +15,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// What one shop is: whose sources it runs, under which domains, on which data, and how it scales.
-/// Everything that shops share is in its class.
+/// One shop: the releases that it runs, its domains, its data, and how it scales. Everything that
+/// shops share is in its class.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[kube(
     group = "longshore.dev",
     version = "v1alpha1",
     kind = "Shop",
-    doc = "A tenant: whose sources it runs, under which domains, on which data, and how it scales.",
+    doc = "A tenant: the releases that it runs, its domains, its data, and how it scales.",
     status = "ShopStatus",
     derive = "PartialEq",
     shortname = "shop",
@@ -66,7 +66,7 @@ pub struct ShopSpec {
     #[schemars(length(min = 1, max = 100))]
     #[x_kube(merge_strategy = kube::core::ListMerge::Map(vec!["host".to_owned()]))]
     pub domains: Vec<Domain>,
-    /// Magento modules that differ from what the release enables.
+    /// Magento modules to enable or disable, other than the release does.
     #[serde(default, skip_serializing_if = "Modules::is_empty")]
     pub modules: Modules,
     /// Configuration of the shop itself.
@@ -75,15 +75,15 @@ pub struct ShopSpec {
     /// How many pods serve the shop.
     #[serde(default)]
     pub scale: Scale,
-    /// Where the shop's data is.
+    /// The shop's data.
     pub services: Services,
-    /// When the shop's data is copied away.
+    /// When the shop's data is backed up.
     #[serde(default)]
     pub backup: Backup,
-    /// How agents ask whether a release works, where that is not as the class says.
+    /// How agents ask whether a release works. Each field overrides the class's.
     #[serde(default, skip_serializing_if = "Probe::is_empty")]
     pub probe: Probe,
-    /// When releases may be switched; always, where this is missing.
+    /// When releases may be switched. If unset, always.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub window: Option<Window>,
     /// What happens to the shop's media and database when the Shop is deleted.
@@ -94,14 +94,14 @@ pub struct ShopSpec {
 /// Whether a shop is served.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum ShopState {
-    /// Served.
+    /// The shop is served.
     #[default]
     Active,
-    /// Pods run, visitors get a page that says so, cron is stopped.
+    /// Pods run, visitors get a maintenance page, and cron is stopped.
     Maintenance,
-    /// No pods; data, configuration and the last backup stay.
+    /// There are no pods. Data, configuration and the last backup stay.
     Suspended,
-    /// Nothing but the data.
+    /// Only the data stays.
     Archived,
 }
 
@@ -109,23 +109,23 @@ pub enum ShopState {
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Domain {
-    /// Host name, in lower case; an international one in its ASCII form (xn--…).
+    /// Host name, in lower case. Write an international one in its ASCII form (xn--…).
     #[schemars(length(min = 4, max = 253), regex(pattern = pattern::HOST))]
     pub host: String,
-    /// Magento store code that this host shows; the default store where it is missing.
+    /// Magento store code that this host shows. If unset, the default store.
     #[schemars(length(min = 1, max = 32), regex(pattern = "^[a-z][a-z0-9_]*$"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub store_code: Option<String>,
-    /// Whether this is the host of links in mails and of the canonical URL.
+    /// Whether links in mails and canonical URLs use this host.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub primary: bool,
-    /// Another host of this list, to which visitors are sent with status 301.
+    /// Another host of this list, to which nginx redirects visitors with status 301.
     #[schemars(length(min = 4, max = 253))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub redirect_to: Option<String>,
 }
 
-/// Modules that differ from what the release enables.
+/// Modules to enable or disable, other than the release does.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("!has(self.enable) || !has(self.disable) || self.enable.all(m, !(m in self.disable))")
@@ -153,20 +153,20 @@ impl Modules {
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ShopConfig {
-    /// Values of the shop's configuration by path, such as default/web/cookie/cookie_lifetime;
-    /// locked against changes in the admin. Never a secret.
+    /// Values of the shop's configuration by path, such as default/web/cookie/cookie_lifetime. The
+    /// admin cannot change them. Never put a secret here.
     #[schemars(extend("maxProperties" = 300, "additionalProperties" = { "type": "string", "maxLength": 4096 }))]
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub values: BTreeMap<String, String>,
-    /// Secret in the shop's namespace with what must not be read by others.
+    /// Secret in the shop's namespace that holds what others must not read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret_ref: Option<SecretRef>,
-    /// First part of the path of Magento's admin; admin, where this is missing.
+    /// First part of the path of Magento's admin. If unset, admin.
     #[schemars(length(min = 1, max = 64), regex(pattern = "^[A-Za-z0-9_]+$"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub admin_path: Option<String>,
-    /// Types of caches that modules bring to Magento 2, besides its own ones, as their cache.xml
-    /// names them: what is not named is off.
+    /// Cache types that modules add to Magento 2, as their cache.xml names them. A type that is not
+    /// listed is off.
     #[schemars(
         length(max = 50),
         inner(length(min = 1, max = 64), regex(pattern = "^[a-z][a-z0-9_]*$"))
@@ -188,27 +188,27 @@ impl ShopConfig {
 /// A Secret in the shop's namespace.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SecretRef {
-    /// Its name. Keys: database-user, database-password, crypt-key; cache-password, search-user
-    /// and search-password where these servers ask for them; queue-user and queue-password with
-    /// services.queue; admin-user, admin-password and admin-email while an empty database is to be
+    /// Its name. Keys: database-user, database-password, crypt-key; cache-password, search-user and
+    /// search-password if these servers require them; queue-user and queue-password with
+    /// services.queue; admin-user, admin-password and admin-email until an empty database is
     /// installed.
     #[schemars(length(min = 1, max = 253), regex(pattern = pattern::SUBDOMAIN))]
     pub name: String,
 }
 
-/// When a shop's data is copied away.
+/// When a shop's data is backed up.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Backup {
     /// How often.
     #[serde(default)]
     pub schedule: BackupSchedule,
-    /// Time zone whose night it is.
+    /// Time zone of the night.
     #[schemars(length(min = 1, max = 64), regex(pattern = pattern::TIME_ZONE))]
     #[serde(default = "utc")]
     pub time_zone: String,
-    /// Days that a backup is kept: its objects bear the number as the tag longshore-keep-days, for
-    /// lifecycle rules of the bucket.
+    /// Days for which a backup is kept. Its objects carry the number in the tag
+    /// longshore-keep-days, for lifecycle rules of the bucket.
     #[schemars(range(min = 1, max = 3650))]
     #[serde(default = "fourteen")]
     pub keep_days: u32,
@@ -224,7 +224,7 @@ impl Default for Backup {
     }
 }
 
-/// How often a shop's data is copied away.
+/// How often a shop's data is backed up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum BackupSchedule {
@@ -233,7 +233,7 @@ pub enum BackupSchedule {
     Daily,
     /// Every Sunday night.
     Weekly,
-    /// Not at all.
+    /// Never.
     Never,
 }
 
@@ -256,10 +256,10 @@ pub enum DeletionPolicy {
     /// They stay.
     #[default]
     Retain,
-    /// A last backup is made before the workloads go, then they stay.
+    /// The scheduler makes a last backup before it removes the workloads. Then they stay.
     Snapshot,
-    /// They stay until a person deletes them, who may: the shop's namespace says so. Nothing does
-    /// by itself, as no mistake may cost data.
+    /// They stay until a person deletes them; the shop's namespace says that a person may. Nothing
+    /// deletes them by itself, because no mistake may cost data.
     Delete,
 }
 

@@ -17,22 +17,22 @@ use serde::{Deserialize, Serialize};
         .message("a schedule's min is at most max").field_path(".schedule"),
 )]
 pub struct Scale {
-    /// Pods at least; 2 survive the loss of a node.
+    /// Minimum number of pods. 2 survive the loss of a node.
     #[schemars(range(min = 1, max = 200))]
     #[serde(default = "two")]
     pub min: u32,
-    /// Pods at most; where it equals min, nothing scales.
+    /// Maximum number of pods. If it equals min, nothing scales.
     #[schemars(range(min = 1, max = 200))]
     #[serde(default = "two")]
     pub max: u32,
     /// How busy the pods should be.
     #[serde(default)]
     pub target: Target,
-    /// Days on which more pods are ready beforehand, such as a sale.
+    /// Times for which more pods are ready beforehand, such as a sale.
     #[schemars(length(max = 20))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub schedule: Vec<Campaign>,
-    /// What a shop with little to do gives back, until it has more to do or a campaign begins.
+    /// What an idle shop gives back, until it has more to do or a campaign begins.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub idle: Option<Idle>,
 }
@@ -53,12 +53,12 @@ impl Default for Scale {
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Target {
-    /// Processor time of php-fpm, in percent of what it requests.
+    /// CPU of php-fpm, in percent of its request.
     #[schemars(range(min = 10, max = 95))]
     #[serde(default = "cpu_percent")]
     pub cpu_percent: u32,
-    /// Workers of php-fpm that are busy, in percent; counts only where the class names a
-    /// busyWorkersMetric, which nothing of Longshore exports.
+    /// Busy workers of php-fpm, in percent. It counts only if the class names a busyWorkersMetric;
+    /// Longshore exports no such metric.
     #[schemars(range(min = 10, max = 95))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub busy_workers_percent: Option<u32>,
@@ -89,20 +89,20 @@ pub struct Campaign {
     /// Hours that it lasts.
     #[schemars(range(min = 1, max = 744))]
     pub duration_hours: u32,
-    /// Pods at least, meanwhile.
+    /// Minimum number of pods during this time.
     #[schemars(range(min = 1, max = 200))]
     pub min: u32,
 }
 
-/// What a shop with little to do gives back.
+/// What an idle shop gives back.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("duration(self.after) <= duration('1h')").message("an autoscaler looks back for an hour at most").field_path(".after"))]
 pub struct Idle {
-    /// How long one pod must have been enough, by target, such as 30m; at most 1h.
+    /// Time for which one pod must have been enough, by target, such as 30m. At most 1h.
     #[schemars(with = "String", length(max = 8), regex(pattern = pattern::DURATION))]
     pub after: ShortDuration,
-    /// What is kept then, whatever min says.
+    /// What is kept then, regardless of min.
     #[serde(default)]
     pub mode: IdleMode,
 }

@@ -4,7 +4,7 @@ use crate::crd::pattern;
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
-/// Where a shop's data is.
+/// The data of a shop.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Services {
@@ -17,10 +17,10 @@ pub struct Services {
     /// The shop's media.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub media: Option<MediaRef>,
-    /// Where Magento 2 searches: its search engine's settings are locked then.
+    /// Search of Magento 2. If set, the admin cannot change the settings of the search engine.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub search: Option<SearchRef>,
-    /// Magento 2's queues in RabbitMQ; they are in the database, where this is missing.
+    /// Magento 2's queues in RabbitMQ. If unset, they are in the database.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queue: Option<QueueRef>,
 }
@@ -36,7 +36,7 @@ pub struct DatabaseRef {
     /// Database on it.
     #[schemars(length(min = 1, max = 64), regex(pattern = pattern::DATABASE))]
     pub name: String,
-    /// What the names of the shop's tables begin with; nothing, where this is missing.
+    /// Prefix of the names of the shop's tables. If unset, there is none.
     #[schemars(length(max = 10), regex(pattern = "^[a-z][a-z0-9_]*$"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub table_prefix: Option<String>,
@@ -50,8 +50,8 @@ pub struct SearchRef {
     #[serde(rename = "ref")]
     #[schemars(length(min = 1, max = 63), regex(pattern = pattern::LABEL))]
     pub server: String,
-    /// What the names of the shop's indexes begin with, such as acme: no two shops of a server may
-    /// have the same.
+    /// Prefix of the names of the shop's indexes, such as acme. Two shops of a server cannot have
+    /// the same.
     #[schemars(length(min = 1, max = 64), regex(pattern = "^[a-z0-9][a-z0-9_-]*$"))]
     pub prefix: String,
 }
@@ -64,8 +64,8 @@ pub struct QueueRef {
     #[serde(rename = "ref")]
     #[schemars(length(min = 1, max = 63), regex(pattern = pattern::LABEL))]
     pub server: String,
-    /// Virtual host of the shop there. Its user and password are the keys queue-user and
-    /// queue-password of the shop's Secret.
+    /// Virtual host of the shop there. The keys queue-user and queue-password of the shop's Secret
+    /// hold its user and password.
     #[schemars(length(min = 1, max = 128), regex(pattern = "^[A-Za-z0-9/._-]+$"))]
     pub virtual_host: String,
 }
@@ -80,13 +80,13 @@ pub struct CacheRef {
     #[serde(rename = "ref")]
     #[schemars(length(min = 1, max = 63), regex(pattern = pattern::LABEL))]
     pub server: String,
-    /// What the keys of the shop's caches begin with, such as acme_; a release, and a hash of the
-    /// shop's configuration follow.
+    /// Prefix of the keys of the shop's caches, such as acme_. The release and a hash of the shop's
+    /// configuration follow.
     #[schemars(length(min = 1, max = 32), regex(pattern = "^[A-Za-z0-9_]+$"))]
     pub prefix: String,
-    /// Number of the Redis database with the shop's sessions, which no other shop of that server
-    /// may have, as their keys bear no prefix; 0 and 1 hold caches. Sessions are in the shop's own
-    /// SQL database, where this is missing.
+    /// Number of the Redis database that holds the shop's sessions. No other shop of that server
+    /// can have the same, because keys of sessions have no prefix. 0 and 1 hold caches. If unset,
+    /// sessions are in the shop's own SQL database.
     #[schemars(range(min = 2, max = 1_199_999))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sessions: Option<u32>,
@@ -100,7 +100,7 @@ pub struct MediaRef {
     #[serde(rename = "ref")]
     #[schemars(length(min = 1, max = 63), regex(pattern = pattern::LABEL))]
     pub server: String,
-    /// Directory of the shop there; of an access point, its root directory.
+    /// Directory of the shop there. For an access point, its root directory.
     #[schemars(length(min = 2, max = 200), regex(pattern = pattern::ABSOLUTE_PATH))]
     pub path: String,
     /// EFS access point of the shop, such as fsap-0123456789abcdef0, whose root directory is

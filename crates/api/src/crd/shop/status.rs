@@ -4,22 +4,21 @@ use crate::Condition;
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
-/// What the scheduler found.
+/// What the scheduler observed.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ShopStatus {
-    /// Generation of the Shop that this status is about.
+    /// Generation of the Shop that this status describes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// Release that the shop's pods are told to run.
+    /// Release that the shop is assigned: its pods are told to run it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub release: Option<ShopRelease>,
-    /// Release before it that the shop could run: a failed wave goes back to it, and pods that
+    /// Release before it that the shop could run. A failed wave goes back to it, and pods that
     /// start while the shop waits start with it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub previous: Option<ShopRelease>,
-    /// Releases that pods of the shop rejected, the last ones: pods that start later do not take
-    /// them.
+    /// The last releases that pods of the shop rejected. Pods that start later do not run them.
     #[schemars(length(max = 8))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rejected: Vec<RejectedRelease>,
@@ -27,12 +26,12 @@ pub struct ShopStatus {
     #[schemars(range(min = 1))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub migrated: Option<i64>,
-    /// When the shop was first seen to work: its database was there, and an agent saw its page.
-    /// From then on pods that are ready are enough.
+    /// When the shop first worked: its database was there, and an agent saw its page. From then on,
+    /// ready pods are enough.
     #[schemars(length(max = 40))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub worked: Option<String>,
-    /// Pods that are ready, of those wanted, such as 2/2.
+    /// Ready pods and desired pods, such as 2/2.
     #[schemars(length(max = 16))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pods: Option<String>,
@@ -40,12 +39,12 @@ pub struct ShopStatus {
     #[schemars(length(max = 64))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub applied: Option<String>,
-    /// What the shop has for itself, and no other shop may have: hosts, a database, a directory,
-    /// keys of a cache.
+    /// What the shop claims and no other shop can have: hosts, a database, a directory, keys of a
+    /// cache.
     #[schemars(length(max = 120), inner(length(max = 512)))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub claims: Vec<String>,
-    /// Ready, Rendered, Applied, WorkloadAvailable and Degraded; where they apply,
+    /// Ready, Rendered, Applied, WorkloadAvailable and Degraded; if they apply, also
     /// RoutesProgrammed, DatabaseCurrent and BackupFresh.
     #[schemars(length(max = 16))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -66,16 +65,17 @@ pub struct ShopRelease {
     /// Digest of its manifest.
     #[schemars(length(max = 64))]
     pub manifest: String,
-    /// Since when the shop is told to run it.
+    /// Time since which the shop is assigned it.
     #[schemars(length(max = 40))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<String>,
-    /// Sequence of the release that failed, where the shop went back to this one: agents are told
-    /// that it is chosen, though it is older.
+    /// Sequence of the release that failed, if the shop went back to this one. Agents are told that
+    /// this one is chosen, although it is older.
     #[schemars(range(min = 1))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub returned_from: Option<i64>,
-    /// Whether pods rejected it before it was told once more: agents try it again.
+    /// Whether pods rejected it before the shop was assigned it once more. Agents then try it
+    /// again.
     #[serde(default)]
     pub retried: bool,
 }
@@ -87,13 +87,13 @@ pub struct RejectedRelease {
     /// Digest of its manifest.
     #[schemars(length(max = 64))]
     pub manifest: String,
-    /// The sequence under which it was told.
+    /// Sequence under which the shop was assigned it.
     #[schemars(range(min = 1))]
     pub sequence: i64,
-    /// The first pod that was seen to reject it.
+    /// The first pod that rejected it.
     #[schemars(length(max = 253))]
     pub pod: String,
-    /// When that was seen.
+    /// When the scheduler saw that.
     #[schemars(length(max = 40))]
     pub at: String,
     /// Why, in the words of its agent.
