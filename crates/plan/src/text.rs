@@ -34,52 +34,7 @@ pub fn summed(plan: &Plan) -> String {
             format_args!("  … and {} more", counted(resources.len() - GROUPS, "line")),
         );
     }
-    for group in summary.groups.iter().take(GROUPS) {
-        let named = group
-            .shops
-            .iter()
-            .take(NAMED)
-            .cloned()
-            .collect::<Vec<_>>()
-            .join(", ");
-        let more = if group.shops.len() > NAMED {
-            ", …"
-        } else {
-            ""
-        };
-        line(
-            &mut text,
-            format_args!("{}: {named}{more}", counted(group.shops.len(), "shop")),
-        );
-        group
-            .lines
-            .iter()
-            .take(LINES)
-            .for_each(|change| line(&mut text, format_args!("  {change}")));
-        if group.lines.len() > LINES {
-            line(
-                &mut text,
-                format_args!(
-                    "  … and {} more",
-                    counted(group.lines.len() - LINES, "line")
-                ),
-            );
-        }
-    }
-    if summary.groups.len() > GROUPS {
-        let shops = summary.groups[GROUPS..]
-            .iter()
-            .map(|group| group.shops.len())
-            .sum();
-        line(
-            &mut text,
-            format_args!(
-                "… and {} in {} more groups: see --output json",
-                counted(shops, "shop"),
-                summary.groups.len() - GROUPS
-            ),
-        );
-    }
+    groups(&mut text, &summary);
     for (shop, why) in plan.failed.iter().take(GROUPS) {
         line(&mut text, format_args!("cannot plan {shop}: {why}"));
     }
@@ -118,6 +73,55 @@ pub fn summed(plan: &Plan) -> String {
         ),
     );
     text
+}
+
+fn groups(text: &mut String, summary: &Summary) {
+    for group in summary.groups.iter().take(GROUPS) {
+        let named = group
+            .shops
+            .iter()
+            .take(NAMED)
+            .cloned()
+            .collect::<Vec<_>>()
+            .join(", ");
+        let more = if group.shops.len() > NAMED {
+            ", …"
+        } else {
+            ""
+        };
+        line(
+            text,
+            format_args!("{}: {named}{more}", counted(group.shops.len(), "shop")),
+        );
+        group
+            .lines
+            .iter()
+            .take(LINES)
+            .for_each(|change| line(text, format_args!("  {change}")));
+        if group.lines.len() > LINES {
+            line(
+                text,
+                format_args!(
+                    "  … and {} more",
+                    counted(group.lines.len() - LINES, "line")
+                ),
+            );
+        }
+    }
+    if summary.groups.len() > GROUPS {
+        let shops = summary.groups[GROUPS..]
+            .iter()
+            .map(|group| group.shops.len())
+            .sum();
+        line(
+            text,
+            format_args!(
+                "… and {} in {} more groups: see --output json",
+                counted(shops, "shop"),
+                summary.groups.len() - GROUPS
+            ),
+        );
+    }
 }
 
 /// Every object's change as a unified diff of its fields.

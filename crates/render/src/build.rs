@@ -7,7 +7,7 @@ use k8s_openapi::api::{
     batch::v1::{Job, JobSpec},
     core::v1::{
         Container, EmptyDirVolumeSource, EnvVar, EnvVarSource, PodSpec, PodTemplateSpec,
-        SecretKeySelector, SecretVolumeSource, Volume,
+        SecretKeySelector, SecretVolumeSource, Volume, VolumeMount,
     },
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
@@ -49,35 +49,7 @@ pub fn build(class: &ShopClass, channel: &ChannelName, sequence: Sequence) -> Op
     ]
     .map(|(key, value)| (key.to_owned(), value.to_owned()))
     .into();
-    let room = |name: &str, size: &str| Volume {
-        name: name.to_owned(),
-        empty_dir: Some(EmptyDirVolumeSource {
-            size_limit: Some(Quantity(size.to_owned())),
-            medium: None,
-        }),
-        ..Volume::default()
-    };
-    let mut mounts = vec![
-        container::mount("work", "/work"),
-        container::mount("temporary", "/tmp"),
-    ];
-    let mut volumes = vec![
-        room("work", &class.spec.disk.sources),
-        room("temporary", &class.spec.disk.temporary),
-    ];
-    if let Some(secret) = &build.secret {
-        mounts.push(container::read_only("secret", SECRET));
-        let source = SecretVolumeSource {
-            secret_name: Some(secret.name.clone()),
-            default_mode: Some(0o440),
-            ..SecretVolumeSource::default()
-        };
-        volumes.push(Volume {
-            name: "secret".to_owned(),
-            secret: Some(source),
-            ..Volume::default()
-        });
-    }
+    let (mounts, volumes) = rooms(class, build);
     let container = Container {
         name: "build".to_owned(),
         image: Some(
@@ -137,6 +109,40 @@ pub fn build(class: &ShopClass, channel: &ChannelName, sequence: Sequence) -> Op
         spec: Some(spec),
         ..Job::default()
     }))
+}
+
+/// Where a build works, and its Secret.
+fn rooms(class: &ShopClass, build: &Build) -> (Vec<VolumeMount>, Vec<Volume>) {
+    let room = |name: &str, size: &str| Volume {
+        name: name.to_owned(),
+        empty_dir: Some(EmptyDirVolumeSource {
+            size_limit: Some(Quantity(size.to_owned())),
+            medium: None,
+        }),
+        ..Volume::default()
+    };
+    let mut mounts = vec![
+        container::mount("work", "/work"),
+        container::mount("temporary", "/tmp"),
+    ];
+    let mut volumes = vec![
+        room("work", &class.spec.disk.sources),
+        room("temporary", &class.spec.disk.temporary),
+    ];
+    if let Some(secret) = &build.secret {
+        mounts.push(container::read_only("secret", SECRET));
+        let source = SecretVolumeSource {
+            secret_name: Some(secret.name.clone()),
+            default_mode: Some(0o440),
+            ..SecretVolumeSource::default()
+        };
+        volumes.push(Volume {
+            name: "secret".to_owned(),
+            secret: Some(source),
+            ..Volume::default()
+        });
+    }
+    (mounts, volumes)
 }
 
 /// The class's own command, or the engine's; the API server knows that there is one.

@@ -102,33 +102,7 @@ pub(crate) fn allow(context: &ShopContext<'_>) -> Object {
             });
         }
     };
-    if let Some((server, _)) = context.database {
-        reach(&server.cidrs, server.port);
-    }
-    if let Some((server, _)) = context.cache {
-        reach(&server.cidrs, server.port);
-    }
-    // With csi the node mounts, and no pod has to reach the file server.
-    if let (Some((media, _)), StorageMode::Agent) = (context.media, context.class.storage.mode) {
-        reach(&media.cidrs, NFS_PORT);
-    }
-    if let Some(mail) = &context.class.mail {
-        reach(&mail.relay.cidrs, mail.relay.port);
-    }
-    if let Some((server, _)) = context.search {
-        reach(&server.cidrs, server.port);
-    }
-    if let Some((server, _)) = context.queue {
-        reach(&server.cidrs, server.port);
-    }
-    if context.class.engine == Engine::Magento2 {
-        context
-            .class
-            .backends
-            .http_caches
-            .iter()
-            .for_each(|server| reach(&server.cidrs, server.port));
-    }
+    services(context, &mut reach);
     reach(&network.outside, 443);
     for outgoing in &network.outgoing {
         outgoing
@@ -160,6 +134,37 @@ pub(crate) fn allow(context: &ShopContext<'_>) -> Object {
         metadata: context.meta("shop"),
         spec: Some(spec),
     })
+}
+
+/// Servers that the class and the shop name.
+fn services(context: &ShopContext<'_>, reach: &mut impl FnMut(&[String], u32)) {
+    if let Some((server, _)) = context.database {
+        reach(&server.cidrs, server.port);
+    }
+    if let Some((server, _)) = context.cache {
+        reach(&server.cidrs, server.port);
+    }
+    // With csi the node mounts, and no pod has to reach the file server.
+    if let (Some((media, _)), StorageMode::Agent) = (context.media, context.class.storage.mode) {
+        reach(&media.cidrs, NFS_PORT);
+    }
+    if let Some(mail) = &context.class.mail {
+        reach(&mail.relay.cidrs, mail.relay.port);
+    }
+    if let Some((server, _)) = context.search {
+        reach(&server.cidrs, server.port);
+    }
+    if let Some((server, _)) = context.queue {
+        reach(&server.cidrs, server.port);
+    }
+    if context.class.engine == Engine::Magento2 {
+        context
+            .class
+            .backends
+            .http_caches
+            .iter()
+            .for_each(|server| reach(&server.cidrs, server.port));
+    }
 }
 
 /// Where the store listens: on 443, unless its endpoint names another port, or is without TLS.

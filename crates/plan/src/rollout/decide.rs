@@ -188,6 +188,26 @@ pub fn decide(spec: &RolloutSpec, before: &RolloutStatus, situation: &Situation<
             format!("{why}; look at them, then resume or abort"),
         );
     }
+    let moves = moves(spec, &progress, end);
+    let open = situation.order[..end]
+        .iter()
+        .filter(|shop| !progress.settled(shop))
+        .count();
+    if open > 0 {
+        status.phase = Some(Phase::Moving);
+        status.soaking_since = None;
+        let waiting = progress.waiting(end);
+        return decision(
+            status,
+            moves,
+            format!("wave {wave}: {open} of {end} shops to go{waiting}"),
+        );
+    }
+    soak(spec, situation, status, wave, end > begin, moves)
+}
+
+/// Which shops move in the wave that ends at `end`.
+fn moves(spec: &RolloutSpec, progress: &Progress<'_>, end: usize) -> Vec<(String, Move)> {
     let mut moves = if spec.on_failure == OnFailure::Return {
         progress.back_failed()
     } else {
@@ -205,21 +225,7 @@ pub fn decide(spec: &RolloutSpec, before: &RolloutStatus, situation: &Situation<
             .into_iter()
             .map(|shop| (shop, Move::Forward)),
     );
-    let open = situation.order[..end]
-        .iter()
-        .filter(|shop| !progress.settled(shop))
-        .count();
-    if open > 0 {
-        status.phase = Some(Phase::Moving);
-        status.soaking_since = None;
-        let waiting = progress.waiting(end);
-        return decision(
-            status,
-            moves,
-            format!("wave {wave}: {open} of {end} shops to go{waiting}"),
-        );
-    }
-    soak(spec, situation, status, wave, end > begin, moves)
+    moves
 }
 
 /// Every shop of the wave runs the release, or failed within the budget.

@@ -74,59 +74,68 @@ pub(super) fn check(object: &CheckedObject<'_>, findings: &mut Vec<Finding>) {
             text(&container["image"]).contains("@sha256:"),
             "names its image without a digest",
         );
-        let ours = OURS.contains(&name);
-        if ours {
-            continue;
+        if !OURS.contains(&name) {
+            tenant(container, pod, &host_paths, &mut expect);
         }
+    }
+}
+
+/// What a container that is not ours must not do.
+fn tenant(
+    container: &Value,
+    pod: &Value,
+    host_paths: &[&str],
+    expect: &mut impl FnMut(bool, &str),
+) {
+    let (name, context) = (text(&container["name"]), &container["securityContext"]);
+    expect(
+        context.get("privileged").is_none_or(|value| value == false),
+        "is privileged",
+    );
+    expect(
+        context["allowPrivilegeEscalation"] == false,
+        "can gain privileges",
+    );
+    expect(
+        context["capabilities"]["drop"] == serde_json::json!(["ALL"]),
+        "keeps capabilities",
+    );
+    expect(
+        context["capabilities"].get("add").is_none(),
+        "adds capabilities",
+    );
+    expect(context["runAsNonRoot"] == true, "may run as root");
+    let user = context
+        .get("runAsUser")
+        .or_else(|| pod["securityContext"].get("runAsUser"))
+        .and_then(Value::as_u64);
+    expect(
+        user.is_some_and(|user| user > LOWEST_USER),
+        "runs as a user that a node may have",
+    );
+    for mount in list(&container["volumeMounts"]) {
+        let (volume, path) = (text(&mount["name"]), text(&mount["mountPath"]));
         expect(
-            context.get("privileged").is_none_or(|value| value == false),
-            "is privileged",
+            text(&mount["mountPropagation"]) != "Bidirectional",
+            "mounts for the whole node",
         );
         expect(
-            context["allowPrivilegeEscalation"] == false,
-            "can gain privileges",
+            volume != "socket" || name == "php-fpm" || mount["readOnly"] == true,
+            "can put another socket in the place of php-fpm's",
         );
         expect(
-            context["capabilities"]["drop"] == serde_json::json!(["ALL"]),
-            "keeps capabilities",
+            volume != "sources" || mount["readOnly"] == true,
+            "can write to the sources",
         );
         expect(
-            context["capabilities"].get("add").is_none(),
-            "adds capabilities",
+            !["node", "identity"].contains(&volume) || name == "backup",
+            &format!("sees {path}, which is not for tenants"),
         );
-        expect(context["runAsNonRoot"] == true, "may run as root");
-        let user = context
-            .get("runAsUser")
-            .or_else(|| pod["securityContext"].get("runAsUser"))
-            .and_then(Value::as_u64);
+        let whole = mount.get("subPathExpr").is_none() && mount.get("subPath").is_none();
         expect(
-            user.is_some_and(|user| user > LOWEST_USER),
-            "runs as a user that a node may have",
+            !host_paths.contains(&volume) || !whole,
+            &format!("sees all of the node's directory at {path}"),
         );
-        for mount in list(&container["volumeMounts"]) {
-            let (volume, path) = (text(&mount["name"]), text(&mount["mountPath"]));
-            expect(
-                text(&mount["mountPropagation"]) != "Bidirectional",
-                "mounts for the whole node",
-            );
-            expect(
-                volume != "socket" || name == "php-fpm" || mount["readOnly"] == true,
-                "can put another socket in the place of php-fpm's",
-            );
-            expect(
-                volume != "sources" || mount["readOnly"] == true,
-                "can write to the sources",
-            );
-            expect(
-                !["node", "identity"].contains(&volume) || name == "backup",
-                &format!("sees {path}, which is not for tenants"),
-            );
-            let whole = mount.get("subPathExpr").is_none() && mount.get("subPath").is_none();
-            expect(
-                !host_paths.contains(&volume) || !whole,
-                &format!("sees all of the node's directory at {path}"),
-            );
-        }
     }
 }
 

@@ -98,11 +98,11 @@ fn file(name: &str, content: String) -> BTreeMap<String, String> {
 }
 
 fn immutable(context: &ShopContext<'_>, what: &str, files: BTreeMap<String, String>) -> Object {
-    let content: Vec<&str> = files
+    let parts: Vec<&str> = files
         .iter()
         .flat_map(|(name, text)| [name.as_str(), "\0", text, "\0"])
         .collect();
-    let metadata = context.meta(name::by_content(what, content.concat().as_bytes()));
+    let metadata = context.meta(name::by_content(what, parts.concat().as_bytes()));
     // Nobody changes it in place; and the kubelets need not watch it: 30,000 ConfigMaps fewer of
     // them.
     Object::of(&ConfigMap {

@@ -65,23 +65,7 @@ pub(crate) fn volumes<'a>(
         Some(config_map(name, crate::release::RELEASE))
     });
     // What the release is, and why agents wait, is no business of nginx.
-    add("state", &|name| {
-        let closed = KeyToPath {
-            key: path::CLOSED_FILE.to_owned(),
-            path: path::CLOSED_FILE.to_owned(),
-            mode: None,
-        };
-        let source = ConfigMapVolumeSource {
-            name: crate::release::RELEASE.to_owned(),
-            items: Some(vec![closed]),
-            optional: Some(true),
-            ..ConfigMapVolumeSource::default()
-        };
-        Some(Volume {
-            config_map: Some(source),
-            ..volume(name)
-        })
-    });
+    add("state", &|name| Some(closed(name)));
     add("app", &|name| Some(config_map(name, &names.app)));
     add("php", &|name| Some(config_map(name, &names.php)));
     add("nginx", &|name| Some(config_map(name, &names.nginx)));
@@ -96,18 +80,7 @@ pub(crate) fn volumes<'a>(
     add("configured", &|name| {
         Some(room(name, "4Mi", Some("Memory")))
     });
-    add("secret", &|name| {
-        let secret = context.spec.config.secret_ref.as_ref()?;
-        let source = SecretVolumeSource {
-            secret_name: Some(secret.name.clone()),
-            default_mode: Some(0o440),
-            ..SecretVolumeSource::default()
-        };
-        Some(Volume {
-            secret: Some(source),
-            ..volume(name)
-        })
-    });
+    add("secret", &|name| secret(context, name));
     add("mounts", &|name| {
         context.media.map(|_| config_map(name, &names.mounts))
     });
@@ -142,6 +115,40 @@ pub(crate) fn volumes<'a>(
     });
     add("identity", &|_| token(context));
     volumes
+}
+
+/// Whether visitors are kept out, and nothing else of the release's ConfigMap.
+fn closed(name: &str) -> Volume {
+    let closed = KeyToPath {
+        key: path::CLOSED_FILE.to_owned(),
+        path: path::CLOSED_FILE.to_owned(),
+        mode: None,
+    };
+    let source = ConfigMapVolumeSource {
+        name: crate::release::RELEASE.to_owned(),
+        items: Some(vec![closed]),
+        optional: Some(true),
+        ..ConfigMapVolumeSource::default()
+    };
+    Volume {
+        name: name.to_owned(),
+        config_map: Some(source),
+        ..Volume::default()
+    }
+}
+
+fn secret(context: &ShopContext<'_>, name: &str) -> Option<Volume> {
+    let secret = context.spec.config.secret_ref.as_ref()?;
+    let source = SecretVolumeSource {
+        secret_name: Some(secret.name.clone()),
+        default_mode: Some(0o440),
+        ..SecretVolumeSource::default()
+    };
+    Some(Volume {
+        name: name.to_owned(),
+        secret: Some(source),
+        ..Volume::default()
+    })
 }
 
 /// A token for the store alone: the API server does not take it.

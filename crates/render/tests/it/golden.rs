@@ -136,13 +136,13 @@ fn a_shop_in_maintenance_is_closed_for_visitors_and_open_for_the_probe() {
 #[test]
 fn a_migration_runs_while_the_controller_says_so_and_cron_waits() {
     let objects = rendered("aws", |_, _, render_context| {
-        render_context.migrating = Migrating::Now
+        render_context.migrating = Migrating::Now;
     });
     assert!(has(&objects, "Job", "release-42") && has(&objects, "Lease", "migration"));
     assert_eq!(find(&objects, "Deployment", "cron")["spec"]["replicas"], 0);
     assert_eq!(check::shop(&objects), []);
     let soon = rendered("aws", |_, _, render_context| {
-        render_context.migrating = Migrating::Soon
+        render_context.migrating = Migrating::Soon;
     });
     assert!(!has(&soon, "Job", "release-42"), "cron has not ended yet");
     assert_eq!(find(&soon, "Deployment", "cron")["spec"]["replicas"], 0);
@@ -161,7 +161,7 @@ fn a_migration_runs_while_the_controller_says_so_and_cron_waits() {
 fn a_migration_begins_again_where_only_the_pull_failed_and_pulls_the_release_in_force() {
     let job = find(
         &rendered("aws", |_, _, render_context| {
-            render_context.migrating = Migrating::Now
+            render_context.migrating = Migrating::Now;
         }),
         "Job",
         "release-42",

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 /// next day.
 pub(super) const LAST_BACKUP: &str = "last-backup-";
 
-/// An object of the cluster, and its drift_token when we wrote it last, or first saw it.
+/// An object of the cluster, and its drift token when we wrote it last, or first saw it.
 #[derive(Debug, Clone)]
 pub(crate) struct Record {
     pub(crate) live: ObjectMetaSummary,

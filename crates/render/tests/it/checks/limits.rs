@@ -43,6 +43,10 @@ fn the_restricted_profile() {
             &format!("container nginx {problem}"),
         );
     }
+}
+
+#[test]
+fn the_restricted_profile_of_pods() {
     for (field, value, problem) in [
         (
             "automountServiceAccountToken",

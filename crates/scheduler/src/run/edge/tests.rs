@@ -80,8 +80,8 @@ fn said_of(state: &State, name: &str) -> Option<(Truth, String)> {
     programmed(&state.fleet.shops[name], state).map(|it| (it.status, it.reason))
 }
 
-fn verdict(truth: Truth, reason: &str) -> Option<(Truth, String)> {
-    Some((truth, reason.to_owned()))
+fn verdict(truth: Truth, reason: &str) -> (Truth, String) {
+    (truth, reason.to_owned())
 }
 
 #[test]
@@ -90,10 +90,13 @@ fn nothing_is_written_twice_and_one_host_is_one_shard() {
     assert_eq!(said_of(&state, "a"), None, "nobody can tell yet");
     assert_eq!(pass(&mut state).len(), 64);
     assert_eq!(pass(&mut state), Vec::<String>::new());
-    assert_eq!(said_of(&state, "a"), verdict(Truth::True, "Programmed"));
+    assert_eq!(
+        said_of(&state, "a"),
+        Some(verdict(Truth::True, "Programmed"))
+    );
     assert_eq!(
         said_of(&state, "c"),
-        verdict(Truth::Unknown, "NotReported"),
+        Some(verdict(Truth::Unknown, "NotReported")),
         "its Ingress has a controller of its own"
     );
     shop(&mut state, "d", "mapped", "www.d.example");
@@ -146,11 +149,11 @@ fn the_newcomer_to_a_host_is_told_and_the_maps_go_on() {
         [edge::shard_name(edge::shard_of("www.f.example"))]
     );
     for (name, expected) in [
-        ("a", verdict(Truth::True, "Programmed")),
-        ("b", verdict(Truth::True, "Programmed")),
-        ("d", verdict(Truth::False, "HostClaimed")),
-        ("e", verdict(Truth::False, "HostClaimed")),
-        ("f", verdict(Truth::True, "Programmed")),
+        ("a", Some(verdict(Truth::True, "Programmed"))),
+        ("b", Some(verdict(Truth::True, "Programmed"))),
+        ("d", Some(verdict(Truth::False, "HostClaimed"))),
+        ("e", Some(verdict(Truth::False, "HostClaimed"))),
+        ("f", Some(verdict(Truth::True, "Programmed"))),
     ] {
         assert_eq!(said_of(&state, name), expected, "{name}");
     }
@@ -162,9 +165,15 @@ fn a_shard_that_is_late_is_told_and_one_that_is_about_to_be_written_is_not() {
     pass(&mut state);
     state.edge.lose("www.a.example");
     state.edge.settle(now());
-    assert_eq!(said_of(&state, "a"), verdict(Truth::True, "Programmed"));
+    assert_eq!(
+        said_of(&state, "a"),
+        Some(verdict(Truth::True, "Programmed"))
+    );
     state
         .edge
         .settle(now() + jiff::SignedDuration::from_mins(2));
-    assert_eq!(said_of(&state, "a"), verdict(Truth::False, "NotWritten"));
+    assert_eq!(
+        said_of(&state, "a"),
+        Some(verdict(Truth::False, "NotWritten"))
+    );
 }
