@@ -89,3 +89,6 @@ async fn take(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -352,3 +352,6 @@ fn value(object: &DynamicObject) -> Value {
     // Only a map whose keys are no text could fail.
     serde_json::to_value(object).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

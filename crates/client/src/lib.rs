@@ -20,6 +20,8 @@ pub mod lease;
 mod registry;
 mod request_priority;
 mod retry;
+#[cfg(any(test, feature = "fixtures"))]
+pub mod scripted;
 pub mod shard_balance;
 
 pub use cluster::{

@@ -1,0 +1,249 @@
+//! A scripted API server for tests. **A fake**: what a real one would say stands in the script, and
+//! any request that the script does not expect fails the test. The cluster's tests ask a real one.
+
+use crate::Cluster;
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::BodyExt as _;
+use kube::{Client, client::Body};
+use serde_json::{Value, json};
+use std::{
+    collections::VecDeque,
+    convert::Infallible,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+type Answer = Box<dyn FnOnce(Value) -> (StatusCode, Value) + Send>;
+
+/// A request that a test expects, and what is answered.
+pub struct Exchange {
+    method: Method,
+    path: String,
+    query: Vec<String>,
+    answer: Answer,
+}
+
+/// Expects a request such as `PATCH /api/v1/namespaces/shop-acme/configmaps/web force=true`: the
+/// method, the path, and what the query must have among others; after a `!`, what it must not.
+///
+/// # Panics
+///
+/// If the text has no method and no path.
+#[must_use]
+pub fn expect(request: &str) -> Exchange {
+    let mut words = request.split(' ');
+    let method = words.next().and_then(|word| word.parse().ok());
+    Exchange {
+        method: method.expect("a method"),
+        path: words.next().expect("a path").to_owned(),
+        query: words.map(str::to_owned).collect(),
+        answer: Box::new(|_| (StatusCode::OK, json!({}))),
+    }
+}
+
+impl Exchange {
+    /// Answers with this.
+    #[must_use]
+    pub fn answers(self, answer: Value) -> Self {
+        self.made_of(|_| (StatusCode::OK, answer))
+    }
+
+    /// Refuses with this code, reason and message.
+    #[must_use]
+    pub fn refuses(self, code: u16, reason: &str, message: &str) -> Self {
+        let answer = json!({
+            "kind": "Status", "apiVersion": "v1", "status": "Failure",
+            "reason": reason, "message": message, "code": code,
+        });
+        self.refuses_as(answer)
+    }
+
+    /// Refuses with this `Status`.
+    ///
+    /// # Panics
+    ///
+    /// If it has no code.
+    #[must_use]
+    pub fn refuses_as(self, status: Value) -> Self {
+        let code = status["code"]
+            .as_u64()
+            .and_then(|code| u16::try_from(code).ok());
+        let code = code.and_then(|code| StatusCode::from_u16(code).ok());
+        let code = code.expect("a status has a code");
+        self.made_of(move |_| (code, status))
+    }
+
+    /// Stores the object: answers with what came, a UID and a version.
+    #[must_use]
+    pub fn stores(self) -> Self {
+        self.made_of(|mut object| {
+            object["metadata"]["uid"] = "u".into();
+            object["metadata"]["resourceVersion"] = "1".into();
+            (StatusCode::OK, object)
+        })
+    }
+
+    /// Answers with what `make` makes of the request's body; `null` if there is none.
+    #[must_use]
+    pub fn made_of(
+        mut self,
+        make: impl FnOnce(Value) -> (StatusCode, Value) + Send + 'static,
+    ) -> Self {
+        self.answer = Box::new(make);
+        self
+    }
+
+    fn matches(&self, method: &Method, path: &str, query: &str) -> bool {
+        let query: Vec<&str> = query.split('&').collect();
+        let fits = |wanted: &String| match wanted.strip_prefix('!') {
+            Some(absent) => !query.contains(&absent),
+            None => query.contains(&wanted.as_str()),
+        };
+        self.method == *method && self.path == path && self.query.iter().all(fits)
+    }
+}
+
+impl fmt::Debug for Exchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}", self.method, self.path, self.query.join(" "))
+    }
+}
+
+#[derive(Default)]
+struct State {
+    left: VecDeque<Exchange>,
+    unexpected: Vec<String>,
+}
+
+/// What a test expects of the code under it.
+#[derive(Clone)]
+pub struct Script {
+    state: Arc<Mutex<State>>,
+    ordered: bool,
+    empty_lists: bool,
+}
+
+impl Script {
+    /// These requests, in this order, and no others.
+    #[must_use]
+    pub fn new(exchanges: impl IntoIterator<Item = Exchange>) -> Self {
+        let state = State {
+            left: exchanges.into_iter().collect(),
+            unexpected: Vec::new(),
+        };
+        Self {
+            state: Arc::new(Mutex::new(state)),
+            ordered: true,
+            empty_lists: false,
+        }
+    }
+
+    /// The same requests in any order, for code that asks several things at once.
+    #[must_use]
+    pub fn in_any_order(self) -> Self {
+        Self {
+            ordered: false,
+            ..self
+        }
+    }
+
+    /// Every list that is not in the script is empty.
+    #[must_use]
+    pub fn with_empty_lists(self) -> Self {
+        Self {
+            empty_lists: true,
+            ..self
+        }
+    }
+
+    /// A connection to it.
+    #[must_use]
+    pub fn cluster(&self) -> Cluster {
+        let script = self.clone();
+        let serve = tower::service_fn(move |request: Request<Body>| {
+            let script = script.clone();
+            async move { Ok::<_, Infallible>(script.serve(request).await) }
+        });
+        Cluster::over(Client::new(serve, "default"))
+    }
+
+    /// Checks that everything that was expected came, and nothing else.
+    ///
+    /// # Panics
+    ///
+    /// If not.
+    pub fn end(&self) {
+        let state = self.lock();
+        assert!(
+            state.left.is_empty() && state.unexpected.is_empty(),
+            "expected and not asked: {:?}; asked and not expected: {:?}",
+            state.left,
+            state.unexpected
+        );
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn serve(&self, request: Request<Body>) -> Response<Body> {
+        let (parts, body) = request.into_parts();
+        let (path, query) = (parts.uri.path(), parts.uri.query().unwrap_or_default());
+        let answer = self.take(&parts.method, path, query);
+        let (code, answer) = match answer {
+            Some(answer) => {
+                let body = body.collect().await.map(|body| body.to_bytes());
+                let body = body
+                    .ok()
+                    .and_then(|body| serde_json::from_slice(&body).ok());
+                answer(body.unwrap_or_default())
+            }
+            // No code that is tried again.
+            None => (
+                StatusCode::IM_A_TEAPOT,
+                json!({ "kind": "Status", "status": "Failure", "code": 418, "message": "not in the script" }),
+            ),
+        };
+        let mut response = Response::new(Body::from(answer.to_string().into_bytes()));
+        *response.status_mut() = code;
+        response
+    }
+
+    fn take(&self, method: &Method, path: &str, query: &str) -> Option<Answer> {
+        let mut state = self.lock();
+        let reach = if self.ordered { 1 } else { usize::MAX };
+        let place = state
+            .left
+            .iter()
+            .take(reach)
+            .position(|exchange| exchange.matches(method, path, query));
+        if let Some(exchange) = place.and_then(|place| state.left.remove(place)) {
+            return Some(exchange.answer);
+        }
+        // A list names its page's size.
+        if self.empty_lists && *method == Method::GET && query.contains("limit=") {
+            return Some(Box::new(|_| (StatusCode::OK, list(&[], None))));
+        }
+        state.unexpected.push(format!("{method} {path}?{query}"));
+        None
+    }
+}
+
+/// A page of a list of metadata, and where the next one begins.
+#[must_use]
+pub fn list(metadata: &[Value], next: Option<&str>) -> Value {
+    let items: Vec<_> = metadata
+        .iter()
+        .map(|metadata| {
+            json!({
+                "apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata",
+                "metadata": metadata,
+            })
+        })
+        .collect();
+    json!({
+        "apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadataList",
+        "metadata": { "resourceVersion": "1", "continue": next },
+        "items": items,
+    })
+}
