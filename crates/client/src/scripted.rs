@@ -109,14 +109,14 @@ impl fmt::Debug for Exchange {
     }
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct State {
     left: VecDeque<Exchange>,
     unexpected: Vec<String>,
 }
 
 /// What a test expects of the code under it.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Script {
     state: Arc<Mutex<State>>,
     ordered: bool,

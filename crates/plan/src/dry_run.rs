@@ -336,3 +336,6 @@ async fn change(
 fn fields(before: Value, after: Value) -> Vec<Field> {
     difference(&tidy(before), &tidy(after))
 }
+
+#[cfg(test)]
+mod tests;
