@@ -27,6 +27,7 @@ pub fn class(name: &str, more: Value) -> ShopClass {
         "engine": "Php",
         "images": { "longshore": "l@sha256:0", "shop": "s@sha256:0" },
         "store": { "location": "s3://releases/prod", "region": "eu", "trust": "{}" },
+        "network": { "store": ["192.0.2.0/24"] },
     });
     ShopClass::new(name, with(spec, more))
 }
