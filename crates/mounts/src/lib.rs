@@ -29,6 +29,7 @@ mod plan;
 mod report;
 mod supervisor;
 pub mod tunnel;
+mod unmount;
 mod words;
 
 pub use child::{PROBE_FILE, child_main};

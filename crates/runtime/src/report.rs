@@ -1,6 +1,7 @@
 //! The end of a process that failed: the last line, the termination message, the exit code.
 
 use crate::telemetry::{self, Format};
+use parking_lot::Mutex;
 use release::Reason;
 use std::{
     error::Error,
@@ -10,7 +11,7 @@ use std::{
     iter,
     path::{Path, PathBuf},
     process::ExitCode,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
 };
 use tracing::{error, warn};
 
@@ -131,16 +132,13 @@ struct Line(Arc<Mutex<Vec<u8>>>);
 
 impl Line {
     fn into_text(self) -> String {
-        String::from_utf8_lossy(&self.0.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
+        String::from_utf8_lossy(&self.0.lock()).into_owned()
     }
 }
 
 impl io::Write for Line {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .extend_from_slice(bytes);
+        self.0.lock().extend_from_slice(bytes);
         Ok(bytes.len())
     }
 

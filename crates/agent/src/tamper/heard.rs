@@ -1,11 +1,11 @@
 //! What the kernel says of a tree: kept apart from what the shop may do, and gathered.
 
 use notify::{Event, EventKind, event::ModifyKind};
+use parking_lot::Mutex;
 use release::RelativePath;
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
 };
 use tokio::sync::Notify;
 use tracing::debug;
@@ -79,7 +79,7 @@ impl Changed {
         if own.is_empty() && !anywhere {
             return;
         }
-        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut heard = self.heard.lock();
         heard.paths.extend(own);
         heard.anywhere |= anywhere;
         if heard.paths.len() > PATHS {
@@ -93,7 +93,7 @@ impl Changed {
     }
 
     pub(super) fn take(&self) -> Heard {
-        std::mem::take(&mut self.heard.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut self.heard.lock())
     }
 }
 
@@ -226,7 +226,7 @@ mod tests {
             Arc::new(Changed::new(tree.path(), &[])),
             Arc::new(Mutex::new(())),
         );
-        let held = gate.lock().unwrap();
+        let held = gate.lock();
         let (listener, waits) = (Arc::clone(&changed), Arc::clone(&gate));
         let mut watcher = notify::recommended_watcher(move |event| {
             drop(waits.lock());

@@ -2,16 +2,16 @@
 //!
 //! What a pod could not stage is refused here, by what a pod asks, too: [`release::check_tree`].
 
+mod error;
+mod owners;
+
+pub(crate) use error::ComposeError;
+
 use crate::names::{Alike, Collision, collisions};
-use release::{
-    Asked, Link, ModuleName, Nesting, Node, Reason, RelativePath, Tree, TreeError, check_nesting,
-    check_tree,
-};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    convert::Infallible,
-    fmt,
-};
+use error::Of;
+use owners::{Kind, Owner, Owners, with_ancestors};
+use release::{Asked, Link, ModuleName, RelativePath, check_nesting, check_tree};
+use std::collections::BTreeSet;
 
 /// What modules may ship into the writable directories of one release, which a pod copies at the
 /// start of each.
@@ -80,187 +80,6 @@ pub(crate) struct Share {
     pub files: u64,
     /// Bytes in them.
     pub bytes: u64,
-}
-
-/// Two modules want what only one can have.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ComposeError {
-    /// Both own one file, and neither says that it overrides the other.
-    #[error(
-        "{path} is in module {first} and in module {second}; let one of them say `overrides = \
-         [\"…\"]`, or exclude it from one"
-    )]
-    TwoOwners {
-        /// The path in the release tree.
-        path: RelativePath,
-        /// One owner.
-        first: ModuleName,
-        /// The other.
-        second: ModuleName,
-    },
-    /// A file or link stands where another module has a directory.
-    #[error("{path} is a directory in module {directory} and a file or a link in module {other}")]
-    FileAgainstDirectory {
-        /// The path in the release tree.
-        path: RelativePath,
-        /// Who has the directory.
-        directory: ModuleName,
-        /// Who has the other.
-        other: ModuleName,
-    },
-    /// A pod could not stage the tree.
-    #[error("{error}{}", of.beside())]
-    Tree {
-        /// Which entry, and why.
-        error: TreeError,
-        /// Whose the entry is.
-        of: Of,
-    },
-    /// The description asks for what no pod can make.
-    #[error(transparent)]
-    Asked(#[from] Nesting),
-    /// Modules ship more into writable directories than a pod copies.
-    #[error(
-        "modules ship {entries} files of {bytes} bytes into writable directories, which a pod \
-         copies at the start of each release: at most {SHIPPED_ENTRIES} of {SHIPPED_BYTES} bytes"
-    )]
-    TooMuch {
-        /// How many.
-        entries: u64,
-        /// How large.
-        bytes: u64,
-    },
-    /// Two paths are one to a file system that ignores case or Unicode form.
-    #[error("{first}{of_first} and {second}{of_second} differ only in {}", describe(*alike))]
-    Collision {
-        /// One path in the release tree.
-        first: RelativePath,
-        /// Whose it is.
-        of_first: Of,
-        /// The other.
-        second: RelativePath,
-        /// Whose that is.
-        of_second: Of,
-        /// How they are one.
-        alike: Alike,
-    },
-    /// The target and the path below it are too long together.
-    #[error("module {module} does not fit below its target")]
-    Path {
-        /// Which module.
-        module: ModuleName,
-        /// Which rule.
-        source: release::PathError,
-    },
-}
-
-impl ComposeError {
-    /// The stable reason code.
-    #[must_use]
-    pub(crate) const fn reason(&self) -> Reason {
-        match self {
-            Self::TwoOwners { .. } | Self::FileAgainstDirectory { .. } => Reason::Duplicate,
-            Self::Tree { error, .. } => error.reason(),
-            Self::Asked(_) => Reason::Config,
-            Self::TooMuch { .. } => Reason::TooLarge,
-            Self::Collision { .. } => Reason::NameCollision,
-            Self::Path { source, .. } => source.reason(),
-        }
-    }
-}
-
-/// Whose a path is: a module's, or nobody's where the description alone names it.
-#[derive(Debug, Clone)]
-pub(crate) struct Of(Option<ModuleName>);
-
-impl Of {
-    /// At the end of a sentence.
-    fn beside(&self) -> String {
-        self.0
-            .as_ref()
-            .map_or_else(String::new, |module| format!(" (module {module})"))
-    }
-}
-
-impl fmt::Display for Of {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0
-            .as_ref()
-            .map_or(Ok(()), |module| write!(f, " of module {module}"))
-    }
-}
-
-const fn describe(alike: Alike) -> &'static str {
-    match alike {
-        Alike::Case => {
-            "case: rename one of them, or say `case_sensitive = true`, with which only disks that \
-             tell them apart take the release"
-        }
-        Alike::Form => "case or Unicode form",
-    }
-}
-
-#[derive(Clone, Copy)]
-struct Owner {
-    module: usize,
-    entry: Option<usize>,
-    kind: Kind,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Directory,
-    File,
-    Link,
-}
-
-/// All that modules bring, with the directories that these need.
-#[derive(Default)]
-struct Owners {
-    /// Files and directories.
-    made: BTreeMap<RelativePath, Owner>,
-    links: BTreeMap<RelativePath, Owner>,
-}
-
-impl Owners {
-    fn insert(&mut self, path: RelativePath, owner: Owner) {
-        let place = if owner.kind == Kind::Link {
-            &mut self.links
-        } else {
-            &mut self.made
-        };
-        place.insert(path, owner);
-    }
-}
-
-impl Tree for &Owners {
-    type Error = Infallible;
-
-    fn node(&mut self, path: &str) -> Result<Option<Node>, Infallible> {
-        let owner = path
-            .parse::<RelativePath>()
-            .ok()
-            .and_then(|path| self.made.get(&path));
-        Ok(owner.map(|owner| {
-            if owner.kind == Kind::Directory {
-                Node::Directory
-            } else {
-                Node::File
-            }
-        }))
-    }
-
-    fn within(&mut self, path: &str) -> Result<Option<String>, Infallible> {
-        // Between them come those that go on with another byte, such as `var-x` after `var`.
-        let Ok(directory) = path.parse::<RelativePath>() else {
-            return Ok(None);
-        };
-        let from = self.made.range(directory.clone()..).map(|(path, _)| path);
-        let mut below = from
-            .take_while(|it| it.as_str().starts_with(path))
-            .filter(|it| **it != directory && it.is_within(&directory));
-        Ok(below.next().map(ToString::to_string))
-    }
 }
 
 /// Gives each path of the release tree one owner.
@@ -492,16 +311,6 @@ fn settle(
             Ok(())
         }
     }
-}
-
-fn with_ancestors(path: &RelativePath) -> Vec<RelativePath> {
-    let text = path.as_str();
-    let ends = text
-        .match_indices('/')
-        .map(|(at, _)| at)
-        .chain([text.len()]);
-    // A part of a valid path that ends before a '/' is valid too.
-    ends.filter_map(|end| text[..end].parse().ok()).collect()
 }
 
 #[cfg(test)]

@@ -3,47 +3,28 @@
 
 mod arguments;
 mod oversight;
+mod package;
+mod packer;
 
 pub(crate) use arguments::PackingArguments;
+pub(crate) use package::{Package, RELEASE, read};
 
 use crate::{
     CommandError, Progress,
     compose::{Claim, Claims, Layout, Share, Shared, share_out},
-    files,
     pack_cache::PackCache,
     spec::{ModuleSpec, Spec},
 };
-use release::{Asked, Envelope, Manifest, Module, Release, Sha256, key};
+use packer::Packer;
+use release::{Asked, Manifest, Module};
 use serde_json::json;
 use std::{
-    env, fs,
-    io::Write as _,
-    num::NonZeroUsize,
+    env,
     path::{Path, PathBuf},
     sync::Arc,
-    thread,
 };
-use tarball::{Kind, PackError, PackOptions, Packed, Source};
-use tempfile::{NamedTempFile, TempDir};
+use tarball::{Kind, Packed, Source};
 use tokio::task;
-
-/// The release object beside the blobs of a packed directory.
-pub(crate) const RELEASE: &str = "release.json";
-
-/// A packed release, not yet signed.
-#[derive(Debug)]
-pub(crate) struct Package {
-    /// The directory that holds its blobs.
-    pub directory: PathBuf,
-    /// What it puts on disk.
-    pub manifest: Manifest,
-    /// The manifest's bytes, which its digest is of.
-    pub manifest_bytes: Vec<u8>,
-    /// Modules that an earlier run packed.
-    pub cached: usize,
-    /// What holds `directory`, where it is to go with the package.
-    _scratch: Option<TempDir>,
-}
 
 /// How modules are packed.
 #[derive(Debug)]
@@ -70,63 +51,6 @@ impl Packing {
             cache: arguments.cache.open(progress)?,
             keys: keys.to_vec(),
         })
-    }
-}
-
-impl Package {
-    /// The digest that names the manifest.
-    #[must_use]
-    pub(crate) fn digest(&self) -> Sha256 {
-        Sha256::of(&self.manifest_bytes)
-    }
-
-    /// The same directory, with a manifest that names more of what is in it.
-    ///
-    /// # Errors
-    ///
-    /// Where pods would not read the manifest, or the disk refuses.
-    pub(crate) fn with(self, manifest: Manifest) -> Result<Self, CommandError> {
-        let manifest_bytes = manifest.to_json();
-        Manifest::parse(&manifest_bytes).map_err(|source| CommandError::Manifest {
-            what: "the packed release".into(),
-            source,
-        })?;
-        let package = Self {
-            manifest,
-            manifest_bytes,
-            ..self
-        };
-        let path = package.blob(&package.digest());
-        let mut file = scratch(&package.directory)?;
-        file.write_all(&package.manifest_bytes)
-            .map_err(|source| CommandError::Write {
-                path: path.clone(),
-                source,
-            })?;
-        keep(file, &path)?;
-        Ok(package)
-    }
-
-    /// The file of a blob.
-    #[must_use]
-    pub(crate) fn blob(&self, digest: &Sha256) -> PathBuf {
-        self.directory.join(key::blob(digest))
-    }
-
-    /// Every blob that the release needs, with its bytes: the tarballs, once each, and the
-    /// manifest.
-    #[must_use]
-    pub(crate) fn blobs(&self) -> Vec<(Sha256, u64)> {
-        let mut blobs: Vec<_> = self
-            .manifest
-            .modules
-            .iter()
-            .map(|module| (module.sha256, module.size))
-            .collect();
-        blobs.push((self.digest(), self.manifest_bytes.len() as u64));
-        blobs.sort_unstable();
-        blobs.dedup();
-        blobs
     }
 }
 
@@ -297,42 +221,6 @@ pub(crate) async fn in_background(
         .map_err(|_| CommandError::Bug("packing panicked"))?
 }
 
-/// Reads what [`pack`] wrote and somebody signed: the package, the release object and what it
-/// states.
-///
-/// # Errors
-///
-/// Where a file is missing or is not what the release object names.
-pub(crate) fn read(directory: &Path) -> Result<(Package, Envelope, Release), CommandError> {
-    let (envelope, release) = files::envelope(&directory.join(RELEASE))?;
-    let path = directory.join(key::blob(&release.manifest));
-    let manifest_bytes = fs::read(&path).map_err(|source| CommandError::Read {
-        path: path.clone(),
-        source,
-    })?;
-    let (what, found) = (path.display().to_string(), Sha256::of(&manifest_bytes));
-    if found != release.manifest {
-        return Err(CommandError::Digest {
-            what,
-            signed: release.manifest,
-            found,
-        });
-    }
-    let manifest = Manifest::parse(&manifest_bytes)
-        .map_err(|source| CommandError::Manifest { what, source })?;
-    Ok((
-        Package {
-            directory: directory.to_owned(),
-            cached: manifest.modules.len(),
-            manifest,
-            manifest_bytes,
-            _scratch: None,
-        },
-        envelope,
-        release,
-    ))
-}
-
 fn scan(module: &ModuleSpec) -> Result<Source, CommandError> {
     tarball::scan(&module.source, &module.exclude).map_err(|source| CommandError::Scan {
         module: module.name.clone(),
@@ -383,98 +271,6 @@ fn describe(module: &ModuleSpec, packed: Packed, share: &Share) -> Module {
         chunks: packed.chunks,
         replaced: share.replaced.iter().cloned().collect(),
     }
-}
-
-/// What it takes to pack one module.
-struct Packer<'a> {
-    module: &'a ModuleSpec,
-    directory: &'a Path,
-    packing: &'a Packing,
-    progress: &'a Progress,
-}
-
-impl Packer<'_> {
-    /// Gives the tarball of this source, which is in the directory then, and whether an earlier run
-    /// made it.
-    fn module(
-        &self,
-        source: &mut Source,
-        bar: &dyn Fn(u64, u64),
-    ) -> Result<(Packed, bool), CommandError> {
-        let Some(cache) = &self.packing.cache else {
-            return Ok((self.tarball(source, bar)?, false));
-        };
-        let fingerprint = source
-            .fingerprint(threads(), self.packing.level)
-            .map_err(|error| self.failed(error))?;
-        let found = cache
-            .take(&fingerprint, self.directory)
-            .unwrap_or_else(|unusable| {
-                self.progress.warn(&format!(
-                    "module {} is packed again, as what was kept of it is not usable: {unusable}",
-                    self.module.name
-                ));
-                None
-            });
-        if let Some(packed) = found {
-            return Ok((packed, true));
-        }
-        let packed = self.tarball(source, bar)?;
-        if let Err(error) = cache.keep(&fingerprint, &packed, self.directory) {
-            self.progress.warn(&format!(
-                "module {} is packed again by the next run: {error}",
-                self.module.name
-            ));
-        }
-        Ok((packed, false))
-    }
-
-    fn tarball(&self, source: &Source, bar: &dyn Fn(u64, u64)) -> Result<Packed, CommandError> {
-        let options = PackOptions {
-            threads: threads(),
-            level: self.packing.level,
-            progress: Some(bar),
-        };
-        let mut scratch = scratch(self.directory)?;
-        let packed = tarball::pack(source, scratch.as_file_mut(), options)
-            .map_err(|error| self.failed(error))?;
-        keep(scratch, &self.directory.join(key::blob(&packed.sha256)))?;
-        Ok(packed)
-    }
-
-    fn failed(&self, source: PackError) -> CommandError {
-        CommandError::Pack {
-            module: self.module.name.clone(),
-            source,
-        }
-    }
-}
-
-fn threads() -> NonZeroUsize {
-    thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
-}
-
-/// A temporary file on the disk of `directory`, removed when it is dropped.
-fn scratch(directory: &Path) -> Result<NamedTempFile, CommandError> {
-    let made = files::ensure_directory(directory).and_then(|()| files::temporary(directory));
-    made.map_err(|source| CommandError::Write {
-        path: directory.to_owned(),
-        source,
-    })
-}
-
-/// Gives a finished temporary file its name. A file that stands there has the same content, since
-/// the name is its digest.
-fn keep(scratch: NamedTempFile, path: &Path) -> Result<(), CommandError> {
-    let persist = || {
-        files::ensure_directory(path.parent().unwrap_or(Path::new(".")))?;
-        failpoint::hit("cli.pack.rename")?;
-        scratch.persist(path).map_err(|error| error.error).map(drop)
-    };
-    persist().map_err(|source| CommandError::Write {
-        path: path.to_owned(),
-        source,
-    })
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ mod rollout;
 mod rollout_error;
 mod roots;
 mod upload;
+mod writes;
 
 pub(crate) use head::Untrusted;
 pub(crate) use next::{Exhausted, Repeat};
@@ -271,7 +272,7 @@ async fn described(arguments: &Publish, context: &Context) -> Result<Published, 
         .await
 }
 
-async fn begin(
+pub(super) async fn begin(
     arguments: &Publish,
     channel: &ChannelName,
     context: &Context,

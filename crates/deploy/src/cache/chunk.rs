@@ -1,6 +1,6 @@
 //! What the cache holds by digest, and what becomes of it when it turns out to be something else.
 
-use super::{Cache, chain, is_out_of_descriptors, shelf::Shelf};
+use super::{Cache, cache_dir::CacheDir, chain, is_out_of_descriptors};
 use release::Sha256;
 use rustix::{fs::FileType, io::Errno};
 use std::{
@@ -107,7 +107,7 @@ impl Held {
     /// Its contents were verified and used: it becomes the last to be evicted for want of space.
     pub(crate) fn served(&self) {
         // A cache that cannot be written to serves all the same.
-        if let Err(error) = Shelf::touch(&self.file) {
+        if let Err(error) = CacheDir::touch(&self.file) {
             debug!(chunk = %self.digest, error = %io::Error::from(error), "the time of the last use is not noted");
         }
     }

@@ -19,10 +19,10 @@
 //!
 //! `docs/formats/node-cache.md` specifies all of it.
 
+mod cache_dir;
 mod chunk;
 mod claim;
 mod object;
-mod shelf;
 mod sweep;
 #[cfg(test)]
 mod tests;
@@ -32,8 +32,8 @@ pub(crate) use claim::{Claim, Claimed};
 pub(crate) use object::Remembered;
 
 use crate::disk::DiskError;
+use cache_dir::CacheDir;
 use rustix::io::Errno;
-use shelf::Shelf;
 use std::{
     io,
     path::{Path, PathBuf},
@@ -77,9 +77,9 @@ impl CacheError {
 pub(crate) struct Cache {
     path: PathBuf,
     limit: u64,
-    chunks: Shelf,
-    incoming: Shelf,
-    objects: Shelf,
+    chunks: CacheDir,
+    incoming: CacheDir,
+    objects: CacheDir,
     // Until the first call fails that would write.
     writable: AtomicBool,
     grew: AtomicBool,
@@ -107,7 +107,7 @@ impl Cache {
     }
 
     fn try_open(path: &Path, limit: u64) -> Result<Self, Trouble> {
-        let top = Shelf::top(path)?;
+        let top = CacheDir::top(path)?;
         let version = top.below("v1")?;
         Ok(Self {
             path: path.to_owned(),

@@ -4,7 +4,7 @@
 //! They are kept once they were verified and accepted, and go through the same checks when they are
 //! used: to whoever reads them they are as good as what the store sends, and no better.
 
-use super::{Cache, chain, shelf::Shelf};
+use super::{Cache, cache_dir::CacheDir, chain};
 use crate::disk::random_name;
 use release::{Sha256, limits};
 use std::{
@@ -48,7 +48,7 @@ impl Cache {
         };
         match (&found, file) {
             (Some(_), Some(file)) => {
-                if let Err(error) = Shelf::touch(&file) {
+                if let Err(error) = CacheDir::touch(&file) {
                     debug!(key, error = %io::Error::from(error), "the time of the last use is not noted");
                 }
             }

@@ -1,6 +1,6 @@
 //! Making room: what was used longest ago goes first, and what crashes left goes at once.
 
-use super::{Cache, chain, shelf::Listed};
+use super::{Cache, cache_dir::Listed, chain};
 use crate::{
     disk::DiskError,
     lock::{Asked, Lock},
@@ -48,8 +48,8 @@ impl Cache {
         let (mut files, mut bytes) = (0_u64, 0);
         loop {
             let mut oldest = Oldest::default();
-            for shelf in [&self.chunks, &self.objects] {
-                shelf.each(|listed| oldest.add(listed))?;
+            for cache_dir in [&self.chunks, &self.objects] {
+                cache_dir.each(|listed| oldest.add(listed))?;
             }
             let mut over = oldest.total.saturating_sub(self.limit);
             if over == 0 || oldest.heap.is_empty() {

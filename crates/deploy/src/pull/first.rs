@@ -15,7 +15,8 @@
 
 use super::{
     PullError, Settings,
-    offer::{Offer, PREVIOUS_FILE, read_file},
+    release_file::{PREVIOUS_FILE, read_file},
+    release_source::OfferedRelease,
     said::Said,
 };
 use crate::{root::ReleaseRoot, state::ActiveRelease};
@@ -29,7 +30,7 @@ pub(super) enum Instead {
     /// What it ran when it ended.
     Running(ActiveRelease),
     /// The release that the shop ran before.
-    Previous(Box<Offer>),
+    Previous(Box<OfferedRelease>),
 }
 
 /// Why a pod does not start with the release in force.
@@ -61,7 +62,7 @@ impl fmt::Display for Waits {
 /// something else; `previous` is the release object beside it.
 pub(super) fn instead(
     settings: &Settings,
-    offer: &Offer,
+    offer: &OfferedRelease,
     previous: Option<Result<Vec<u8>, PullError>>,
     said: &Said,
     root: &ReleaseRoot,
@@ -89,7 +90,7 @@ pub(super) fn instead(
         warn!(sequence, kept = active.sequence.get(), %why, "the release in force waits: what ran here goes on");
         return Some(Instead::Running(active));
     }
-    let fit = |previous: &Offer| {
+    let fit = |previous: &OfferedRelease| {
         if rejected(&previous.release.manifest) {
             return Err("pods of this shop rejected it, too".to_owned());
         }

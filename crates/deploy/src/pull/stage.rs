@@ -1,15 +1,17 @@
 //! Making the tree of an accepted release.
 
 use super::{
-    Figures, PullError, Run, blocking,
-    crew::Crew,
+    Figures, PullError, blocking,
+    buffer_pool::BufferPool,
+    chunk_source::ChunkSource,
+    disk_space::Estimate,
     download::Place,
+    engine::Run,
+    manifest::manifest,
     plan::Budget,
     reuse::{Previous, Reused},
-    room::Room,
-    space::Need,
-    supply::{self, Supply},
     timings::{Stages, Stopwatch},
+    unpack_pool::UnpackPool,
 };
 use crate::{
     cache::Cache,
@@ -25,7 +27,7 @@ use tracing::{info, warn};
 
 // A staged tree with what did not change, and what is still to come.
 struct Begun {
-    crew: Crew,
+    pool: UnpackPool,
     unpacker: Unpacker,
     reused: Reused,
     wanted: BTreeSet<Place>,
@@ -40,7 +42,7 @@ impl Run<'_> {
     ) -> Result<(ReleaseRoot, Figures, Vec<RelativePath>), PullError> {
         let (mut watch, mut stages) = (Stopwatch::start(), Stages::default());
         let manifest = Arc::new(
-            self.unless_halted(supply::manifest(self.store.as_ref(), cache, release))
+            self.unless_halted(manifest(self.store.as_ref(), cache, release))
                 .await?,
         );
         stages.manifest = watch.lap();
@@ -66,14 +68,14 @@ impl Run<'_> {
                 (&digest, &outside(&shared)),
                 &budget,
                 repair,
-                |staging, writer| Crew::new(shared, staging, writer, counters, own, halt),
+                |staging, writer| UnpackPool::new(shared, staging, writer, counters, own, halt),
             )
             .map(|begun| (root, begun))
         };
         let (
             root,
             Begun {
-                crew,
+                pool,
                 unpacker,
                 reused,
                 wanted,
@@ -81,26 +83,26 @@ impl Run<'_> {
         ) = blocking(begin).await?;
         stages.reuse = watch.lap();
 
-        let memory = Room::new(budget.pieces);
+        let memory = BufferPool::new(budget.pieces);
         let (sender, receiver) = crossbeam_channel::bounded(memory.most_pieces());
-        let (halt, claims) = (crew.halt.clone(), Arc::clone(&crew.claims));
+        let (halt, claims) = (pool.halt.clone(), Arc::clone(&pool.claims));
         let work = blocking(move || {
-            let done = crew.work(&unpacker, &receiver, budget.workers);
-            (crew, unpacker, done)
+            let done = pool.work(&unpacker, &receiver, budget.workers);
+            (pool, unpacker, done)
         });
         let network = async {
             let (store, parallel) = (self.store.as_ref(), budget.requests);
-            let supply = Supply {
+            let chunk_source = ChunkSource {
                 store,
                 manifest: &manifest,
                 cache,
                 claims: &claims,
-                room: &memory,
+                buffers: &memory,
                 parallel,
                 workers: sender,
             };
             let result = halt
-                .run_until_cancelled(supply.run(wanted))
+                .run_until_cancelled(chunk_source.run(wanted))
                 .await
                 .unwrap_or(Err(PullError::Interrupted));
             if result.is_err() {
@@ -108,12 +110,12 @@ impl Run<'_> {
             }
             result
         };
-        let (crew, unpacker, work) = match tokio::join!(network, work) {
-            (Ok(()), (crew, unpacker, Ok(work))) => (crew, unpacker, work),
+        let (pool, unpacker, work) = match tokio::join!(network, work) {
+            (Ok(()), (pool, unpacker, Ok(work))) => (pool, unpacker, work),
             // Whichever side failed told the other to stop, and that is not what went wrong.
-            (Err(error), (crew, _, Err(PullError::Interrupted) | Ok(_)))
-            | (_, (crew, _, Err(error))) => {
-                return Err(discard(crew, error).await);
+            (Err(error), (pool, _, Err(PullError::Interrupted) | Ok(_)))
+            | (_, (pool, _, Err(error))) => {
+                return Err(discard(pool, error).await);
             }
         };
         stages.transfer = watch.lap();
@@ -125,7 +127,7 @@ impl Run<'_> {
         let (places, again) = (self.settings.places.clone(), self.damaged.is_some());
         blocking(move || {
             let tree = Finished {
-                crew,
+                pool,
                 unpacker,
                 digest,
                 places,
@@ -163,8 +165,8 @@ impl Run<'_> {
 }
 
 // Removing what was staged is disk work, too.
-async fn discard(crew: Crew, error: PullError) -> PullError {
-    blocking(move || drop(crew)).await;
+async fn discard(pool: UnpackPool, error: PullError) -> PullError {
+    blocking(move || drop(pool)).await;
     error
 }
 
@@ -173,7 +175,7 @@ fn begin(
     (digest, outside): (&Sha256, &[RelativePath]),
     budget: &Budget,
     damaged: Option<&BTreeSet<RelativePath>>,
-    crew: impl FnOnce(crate::staging::Staging, crate::index::Writer) -> Crew,
+    pool: impl FnOnce(crate::staging::Staging, crate::index::Writer) -> UnpackPool,
 ) -> Result<Begun, PullError> {
     for tree in root
         .prune()
@@ -183,21 +185,21 @@ fn begin(
         info!(tree, "removed an old tree");
     }
     let (staging, writer) = root.stage(digest, outside)?;
-    let crew = crew(staging, writer);
-    if crew.manifest.case_sensitive && crew.staging.folds_case()? {
+    let pool = pool(staging, writer);
+    if pool.manifest.case_sensitive && pool.staging.folds_case()? {
         return Err(PullError::CaseFolding {
             path: root.path().to_owned(),
         });
     }
-    let unpacker = Unpacker::new(crew.staging.tree())?;
+    let unpacker = Unpacker::new(pool.staging.tree())?;
     let reused = match Previous::of(root) {
-        Some(previous) => previous.link(&crew, &unpacker, damaged, budget.workers)?,
+        Some(previous) => previous.link(&pool, &unpacker, damaged, budget.workers)?,
         None => Reused::default(),
     };
-    let missing = |module: usize, chunk: usize| !reused.keys.contains(&crew.keys[module][chunk]);
-    let wanted = check_space(root.path(), &crew, missing)?;
+    let missing = |module: usize, chunk: usize| !reused.keys.contains(&pool.keys[module][chunk]);
+    let wanted = check_space(root.path(), &pool, missing)?;
     Ok(Begun {
-        crew,
+        pool,
         unpacker,
         reused,
         wanted,
@@ -207,23 +209,23 @@ fn begin(
 // The chunks that are still to come, once it is known that the disk has room for them.
 fn check_space(
     path: &Path,
-    crew: &Crew,
+    pool: &UnpackPool,
     missing: impl Fn(usize, usize) -> bool,
 ) -> Result<BTreeSet<Place>, PullError> {
-    let (mut need, mut wanted) = (Need::default(), BTreeSet::new());
-    for (module, contents) in crew.manifest.modules.iter().enumerate() {
+    let (mut estimate, mut wanted) = (Estimate::default(), BTreeSet::new());
+    for (module, contents) in pool.manifest.modules.iter().enumerate() {
         for (index, chunk) in contents.chunks.iter().enumerate() {
             if missing(module, index) {
-                need.add(chunk);
+                estimate.add(chunk);
                 wanted.insert((module, index));
             } else {
-                crew.counters.done(chunk);
+                pool.counters.done(chunk);
             }
         }
     }
-    need.check(path)?;
-    if let Some(cache) = &crew.cache
-        && !need.leaves_room_for_compressed(path, cache.path())
+    estimate.check(path)?;
+    if let Some(cache) = &pool.cache
+        && !estimate.leaves_room_for_compressed(path, cache.path())
     {
         cache.spare_the_disk();
     }
@@ -232,7 +234,7 @@ fn check_space(
 
 // A staged tree that has all of its files.
 struct Finished {
-    crew: Crew,
+    pool: UnpackPool,
     unpacker: Unpacker,
     digest: Sha256,
     places: Places,
@@ -248,14 +250,14 @@ fn finish(
     watch: &mut Stopwatch,
 ) -> Result<Figures, PullError> {
     let Finished {
-        crew,
+        pool,
         unpacker,
         digest,
         places,
         filled,
         again,
     } = tree;
-    let manifest = Arc::clone(&crew.manifest);
+    let manifest = Arc::clone(&pool.manifest);
     let Totals { files, bytes, .. } = unpacker.finish(&manifest.asked())?;
     if (files, bytes) != (manifest.files, manifest.bytes) {
         let Manifest {
@@ -270,7 +272,7 @@ fn finish(
             bytes: signed_bytes,
         });
     }
-    let (short, tree) = (digest.short(), crew.staging.tree());
+    let (short, tree) = (digest.short(), pool.staging.tree());
     let making = Making {
         root: root.path(),
         tree,
@@ -282,9 +284,9 @@ fn finish(
     };
     making.make().map_err(PlaceError::from)?;
     stages.finish = watch.lap();
-    let (cached_chunks, cached_bytes) = crew.counters.cached_so_far();
-    let cache_damaged = crew.cache.as_ref().map_or(0, |cache| cache.damaged());
-    let (staging, writer) = crew.into_staged();
+    let (cached_chunks, cached_bytes) = pool.counters.cached_so_far();
+    let cache_damaged = pool.cache.as_ref().map_or(0, |cache| cache.damaged());
+    let (staging, writer) = pool.into_staged();
     if again {
         // What the shop wrote on its own volume is there still.
         let written = if places.writable.is_some() {

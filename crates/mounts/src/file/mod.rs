@@ -3,6 +3,7 @@
 
 mod check;
 mod raw;
+mod server;
 
 use crate::{nfs::Nfs, words::Words};
 use serde::Serialize;

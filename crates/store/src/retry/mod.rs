@@ -5,11 +5,8 @@ use crate::{
     budget::{Budget, RETRY, SILENCE},
     deadline::Deadline,
 };
-use std::{
-    future::Future,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use parking_lot::Mutex;
+use std::{future::Future, sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep, timeout_at};
 use tracing::debug;
 
@@ -195,8 +192,8 @@ impl Retry {
         self.deadline.until()
     }
 
-    fn budget(&self) -> std::sync::MutexGuard<'_, Budget> {
-        self.budget.lock().unwrap_or_else(PoisonError::into_inner)
+    fn budget(&self) -> parking_lot::MutexGuard<'_, Budget> {
+        self.budget.lock()
     }
 }
 

@@ -4,7 +4,7 @@
 mod chunk;
 mod cut;
 mod error;
-mod exclude;
+pub(super) mod exclude;
 mod fingerprint;
 mod header;
 mod input;

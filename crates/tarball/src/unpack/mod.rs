@@ -1,25 +1,23 @@
 //! From verified chunks to a tree on disk, in any order and by any number of threads.
 
+mod entries;
 mod error;
 mod frame;
+mod header;
 mod pax;
+mod place;
 mod reader;
 mod spool;
 mod tree;
 mod worker;
 
 pub use error::UnpackError;
+pub use place::Place;
 pub use worker::Worker;
 
+use parking_lot::Mutex;
 use release::{Asked, RelativePath, check_tree};
-use std::{
-    collections::BTreeSet,
-    num::NonZeroUsize,
-    panic::resume_unwind,
-    path::Path,
-    sync::{Mutex, PoisonError},
-    thread,
-};
+use std::{num::NonZeroUsize, panic::resume_unwind, path::Path, thread};
 use tree::{Descent, Tree};
 use worker::Found;
 
@@ -29,18 +27,6 @@ use worker::Found;
 pub struct Unpacker {
     tree: Tree,
     found: Mutex<Found>,
-}
-
-/// Where a chunk belongs.
-#[derive(Debug, Clone, Copy)]
-pub struct Place<'a> {
-    /// The module's target in the release tree; `None` at the top.
-    pub target: Option<&'a RelativePath>,
-    /// Entries of the module, relative to its target, that another module replaces: they are
-    /// checked and not written.
-    pub replaced: &'a BTreeSet<RelativePath>,
-    /// Whether it is the last chunk of its tarball, which ends with the end-of-archive mark.
-    pub last: bool,
 }
 
 /// What an [`Unpacker`] put into its tree.
@@ -76,7 +62,7 @@ impl Unpacker {
     }
 
     fn merge(&self, found: &mut Found) {
-        let mut all = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.found.lock();
         all.listed.append(&mut found.listed);
         all.made.append(&mut found.made);
         all.links.append(&mut found.links);
@@ -99,10 +85,7 @@ impl Unpacker {
             mut links,
             files,
             bytes,
-        } = self
-            .found
-            .into_inner()
-            .unwrap_or_else(PoisonError::into_inner);
+        } = self.found.into_inner();
         links.sort_unstable_by(|a, b| a.path.cmp(&b.path));
         check_tree(asked, &links, &mut &self.tree)?.map_err(UnpackError::from)?;
         let mut descent = Descent::new(&self.tree);
@@ -169,6 +152,7 @@ mod tests {
     use super::*;
     use crate::{PackOptions, pack, scan};
     use release::Reason;
+    use std::collections::BTreeSet;
     use std::{fs, os::unix::fs::symlink};
 
     fn unpack(

@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::status::Why;
+use std::time::Duration;
 
 const YEAR: Duration = Duration::from_hours(24 * 365);
 

@@ -2,8 +2,10 @@
 //! and releases whom nobody vouches for any more.
 
 use super::*;
+use crate::status::Phase;
 use crate::status::Why;
 use release::{Algorithm, SecretKey, TrustRoot};
+use std::time::Duration;
 
 fn newer(engine: &Engine<Scripted>) -> (Why, String) {
     let newer = engine.board.now().newer.clone().unwrap();

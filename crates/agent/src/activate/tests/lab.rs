@@ -2,12 +2,16 @@
 //! tree says.
 
 use super::*;
+use crate::Board;
+use crate::watch::Wake;
 use deploy::pull::{Follower, MEMORY, Settings, Source};
 use php::Problem;
 use release::{
     Algorithm, Envelope, Manifest, Migration, Module, Release, SecretKey, Sequence, TrustRoot,
     Verified, key,
 };
+use std::path::PathBuf;
+use std::time::Duration;
 use std::{
     fs,
     path::Path,

@@ -1,6 +1,7 @@
 //! What comes while a release is on its way: somebody says stop, or the agent is asked to end.
 
 use super::*;
+use crate::status::Why;
 
 // Looks, and asks for the end as soon as the shop hangs at this step.
 async fn ended_at(lab: &Lab, shop: &Scripted, step: &'static str) -> Look {

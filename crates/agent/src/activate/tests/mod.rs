@@ -14,10 +14,13 @@ mod model;
 mod timer;
 
 use super::*;
-use deploy::pull::Source;
+use crate::status::Why;
+use deploy::{View, pull::Source};
+use jiff::Timestamp;
 use lab::{Lab, Scripted, Signer, look, running};
-use release::{Migration, key};
-use std::{collections::BTreeSet, fs, sync::atomic::Ordering::SeqCst};
+use release::{Migration, Passed, Reason, Sha256, key};
+use std::{collections::BTreeSet, fs, sync::atomic::Ordering::SeqCst, time::Duration};
+use tokio_util::sync::CancellationToken;
 
 #[tokio::test]
 async fn a_good_release_runs_and_its_hooks_hear_of_it() {

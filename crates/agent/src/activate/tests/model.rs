@@ -4,6 +4,7 @@
 use super::*;
 use proptest::prelude::*;
 use release::{Algorithm, SecretKey};
+use std::time::Duration;
 
 #[derive(Debug, Clone)]
 enum Step {

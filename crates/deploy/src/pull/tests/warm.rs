@@ -1,4 +1,5 @@
 use super::*;
+use crate::ReleaseRoot;
 
 // A pod that runs sequence 2 of two, and starts again.
 async fn running() -> Lab {

@@ -1,5 +1,7 @@
 //! The store against a server that says what a test tells it to, on a loopback socket.
 
+mod credentials;
+mod listing;
 mod reading;
 mod server;
 mod writing;
