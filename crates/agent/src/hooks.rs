@@ -57,7 +57,7 @@ pub enum HookError {
     Start {
         /// The program.
         program: PathBuf,
-        /// What is wrong with the file, where that can be seen.
+        /// What is wrong with the file, if that can be seen.
         hint: Option<String>,
         /// What the kernel said.
         source: io::Error,
@@ -86,7 +86,7 @@ impl Hook {
     /// Runs it with four variables and `PATH`, nothing else of our environment, as it may hold
     /// credentials.
     ///
-    /// Where this future is dropped, the program and its children are killed.
+    /// If this future is dropped, the program and its children are killed.
     ///
     /// # Errors
     ///
@@ -146,7 +146,13 @@ impl Hook {
                 .trim()
                 .to_owned(),
         );
-        info!(hook = occasion.when, program = %self.program.display(), %status, output, "hook ended");
+        info!(
+            hook = occasion.when,
+            program = %self.program.display(),
+            %status,
+            output,
+            "hook ended"
+        );
         if status.success() {
             Ok(())
         } else {

@@ -44,17 +44,16 @@ pub use error::{AgentError, TaskFailure};
 
 use board::Board;
 use jiff::Timestamp;
-use release::{TrustRoot, Verified};
 use runtime::{
-    Env, Report, Stop, TERMINATION_LOG, TaskError, caught,
+    Env, Report, Stop, TERMINATION_LOG, TaskError, answer, caught, read_trust,
     telemetry::{self, Format},
-    threads, variable,
+    threads,
+    variable::{self, Program},
 };
 use rustix::process::setpriority_process;
 use std::{
     ffi::OsString,
-    fs::File,
-    io::{self, Read as _, Write as _},
+    io::{self, Write as _},
     process::ExitCode,
 };
 use store::Options;
@@ -62,7 +61,7 @@ use tasks::tasks;
 use tokio::task::LocalSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
-use usage::answer;
+use usage::USAGE;
 
 const NAME: &str = "longshore-agent";
 /// How nice threads are that work on disks: the least. The kernel derives the priority of their
@@ -88,7 +87,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, env: Env) -> ExitCode 
         .is_some();
     let format = env
         .peek(&variable::LOG_FORMAT)
-        .unwrap_or_else(Format::of_stderr);
+        .unwrap_or_else(Format::from_stderr);
     let result = caught(|| {
         if log {
             loudness::ask(arguments.map(|argument| argument.to_string_lossy().into_owned()))
@@ -104,7 +103,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, env: Env) -> ExitCode 
 }
 
 fn main(arguments: impl IntoIterator<Item = OsString>, env: Env) -> Result<(), AgentError> {
-    if let Some(text) = answer(arguments)? {
+    if let Some(text) = answer(Program::Agent, USAGE, env!("CARGO_PKG_VERSION"), arguments)? {
         return io::stdout()
             .write_all(text.as_bytes())
             .map_err(AgentError::Output);
@@ -121,7 +120,7 @@ fn main(arguments: impl IntoIterator<Item = OsString>, env: Env) -> Result<(), A
 }
 
 fn give_way() {
-    // On Linux this is the calling thread's own; where it is not allowed, work is only less polite.
+    // On Linux this is the calling thread's own; if it is not allowed, work is only less polite.
     if let Err(error) = setpriority_process(None, NICE) {
         debug!(%error, "a thread keeps its priority");
     }
@@ -129,7 +128,7 @@ fn give_way() {
 
 async fn live(config: Config) -> Result<(), AgentError> {
     let mut asked = Stop::listen().map_err(AgentError::Start)?;
-    let trust = read_trust(&config)?;
+    let trust = read_trust(&config.trust)?;
     let options = Options {
         deadline: config.deadline,
         ..Options::default()
@@ -140,7 +139,12 @@ async fn live(config: Config) -> Result<(), AgentError> {
         }
         _ = asked.asked() => return Ok(()),
     };
-    info!(store = %config.store, channel = %config.channel, root = %config.root.display(), "agent started");
+    info!(
+        store = %config.store,
+        channel = %config.channel,
+        root = %config.root.display(),
+        "agent started"
+    );
     let (board, stop) = (
         Board::new(config.channel.clone(), Timestamp::now()),
         CancellationToken::new(),
@@ -170,21 +174,22 @@ fn overran(error: TaskError<TaskFailure>) -> Result<(), AgentError> {
     }
 }
 
-fn read_trust(config: &Config) -> Result<Verified<TrustRoot>, AgentError> {
-    let path = &config.trust;
-    let mut bytes = Vec::new();
-    // Never many more bytes than a trust root may have: its parser refuses those.
-    let read = File::open(path).and_then(|file| {
-        file.take(release::limits::ENVELOPE_LIMIT as u64 + 1)
-            .read_to_end(&mut bytes)
-    });
-    read.map_err(|source| AgentError::File {
-        variable: variable::TRUST.name,
-        path: path.clone(),
-        source,
-    })?;
-    TrustRoot::from_trusted(&bytes).map_err(|source| AgentError::Trust {
-        path: path.clone(),
-        source,
-    })
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn help_teaches_every_variable() {
+        let help = USAGE.to_owned() + &runtime::help(Program::Agent);
+        for variable in variable::ALL
+            .iter()
+            .filter(|variable| variable.read_by.contains(&Program::Agent))
+        {
+            assert!(
+                help.contains(variable.name) && help.contains(variable.meaning),
+                "{}",
+                variable.name
+            );
+        }
+    }
 }

@@ -112,6 +112,34 @@ pub(super) fn tasks(
         drop(used);
         Ok(())
     });
+    tasks.spawn_local("guard", info_span!("guard"), |stop| async move {
+        guard.run(stop).await;
+        drop(at_work);
+        Ok(())
+    });
+    observe(&mut tasks, &mut heartbeats, &config, board)?;
+    beat(&mut tasks, &mut heartbeats, store, board, last.clone());
+    let serving = State {
+        snapshot: board.watch(),
+        policy: config.ready,
+        heartbeats,
+        metrics: board.metrics(),
+    };
+    let listen = config.listen;
+    tasks.spawn("serve", info_span!("serve"), move |_at_once| async move {
+        Server::bind(listen, serving)?.run(last).await;
+        Ok(())
+    });
+    Ok(tasks)
+}
+
+/// What looks and tells, and changes nothing: the page, the shop's logs, and how much is logged.
+fn observe(
+    tasks: &mut Tasks<TaskFailure>,
+    heartbeats: &mut Heartbeats,
+    config: &Config,
+    board: &Board,
+) -> Result<(), AgentError> {
     if let Some(probe) = config.pod.probe.clone() {
         let (board, heartbeat) = (board.clone(), heartbeats.task("page", page::ROUND));
         tasks.spawn("page", info_span!("page"), |stop| async move {
@@ -119,17 +147,35 @@ pub(super) fn tasks(
             Ok(())
         });
     }
-    tasks.spawn_local("guard", info_span!("guard"), |stop| async move {
-        guard.run(stop).await;
-        drop(at_work);
+    if !config.logs.is_empty()
+        && let Some(logs) = logs(config).begin()
+    {
+        tasks.spawn("logs", info_span!("logs"), |stop| async move {
+            logs.run(stop).await;
+            Ok(())
+        });
+    }
+    let loudness = Loudness::listen(config.log.clone()).map_err(AgentError::Start)?;
+    tasks.spawn("loudness", info_span!("loudness"), |stop| async move {
+        loudness.run(stop).await;
         Ok(())
     });
+    Ok(())
+}
+
+/// The agent's sign of life, and its counts of the store, until `until`.
+fn beat(
+    tasks: &mut Tasks<TaskFailure>,
+    heartbeats: &mut Heartbeats,
+    store: &Arc<dyn ObjectStore>,
+    board: &Board,
+    until: CancellationToken,
+) {
     let (heartbeat, counted, asked) = (
         heartbeats.task("loop", SILENCE),
         board.clone(),
         Arc::clone(store),
     );
-    let until = last.clone();
     tasks.spawn("beat", info_span!("beat"), |_at_once| async move {
         while until
             .run_until_cancelled(tokio::time::sleep(BEAT))
@@ -148,31 +194,6 @@ pub(super) fn tasks(
         }
         Ok(())
     });
-    if !config.logs.is_empty()
-        && let Some(logs) = logs(&config).begin()
-    {
-        tasks.spawn("logs", info_span!("logs"), |stop| async move {
-            logs.run(stop).await;
-            Ok(())
-        });
-    }
-    let loudness = Loudness::listen(config.log).map_err(AgentError::Start)?;
-    tasks.spawn("loudness", info_span!("loudness"), |stop| async move {
-        loudness.run(stop).await;
-        Ok(())
-    });
-    let serving = State {
-        snapshot: board.watch(),
-        policy: config.ready,
-        heartbeats,
-        metrics: board.metrics(),
-    };
-    let listen = config.listen;
-    tasks.spawn("serve", info_span!("serve"), move |_at_once| async move {
-        Server::bind(listen, serving)?.run(last).await;
-        Ok(())
-    });
-    Ok(tasks)
 }
 
 /// What others replace.

@@ -9,12 +9,12 @@
 //! | failed | tried again, with growing waits |
 
 use crate::{
+    child_request::{ChildRequest, How, Thing},
+    child_runner::{ChildRunner, Ended},
     file::{Mount, What},
-    hand::{Ended, Hand},
     health::{Health, verdict},
     mountinfo::{MOUNTINFO_LIMIT, MountTable, MountTableError},
     nfs::Nfs,
-    order::{How, Order, Thing},
     plan::{LOOPBACK, Plan, Refusal, plan},
     report::{Options, Report},
     tunnel::{LastFailure, OpenTunnels, Route},
@@ -62,7 +62,7 @@ pub(crate) struct Keeper {
     route: Option<Route>,
     pub(super) options: Options,
     pub(super) report: Report,
-    pub(super) hand: Hand,
+    pub(super) runner: ChildRunner,
     port: Option<u16>,
     tunnel: JoinSet<()>,
     failure: LastFailure,
@@ -79,13 +79,13 @@ impl Keeper {
         report: Report,
         open: OpenTunnels,
     ) -> Self {
-        let hand = Hand::new(options.child.clone());
+        let runner = ChildRunner::new(options.child.clone());
         Self {
             mount,
             route,
             options,
             report,
-            hand,
+            runner,
             port: None,
             tunnel: JoinSet::new(),
             failure: LastFailure::default(),
@@ -103,7 +103,10 @@ impl Keeper {
         }
         let within = self.options.timing.unmount_within;
         if timeout(within, self.unmount(within)).await.is_err() {
-            warn!(path = %self.mount.path.display(), "the mount stays, as unmounting it takes too long");
+            warn!(
+                path = %self.mount.path.display(),
+                "the mount stays, as unmounting it takes too long"
+            );
         }
         self.tunnel
     }
@@ -146,8 +149,8 @@ impl Keeper {
                 info!(path, id, tunnel, "mount adopted");
             }
             Plan::Mount => {
-                let order = self.order().await?;
-                self.ask(&order, self.options.timing.mount_within, "mounting it")
+                let request = self.request().await?;
+                self.ask(&request, self.options.timing.mount_within, "mounting it")
                     .await?;
                 info!(path, "mounted");
             }
@@ -156,8 +159,13 @@ impl Keeper {
         Ok(())
     }
 
-    async fn ask(&mut self, order: &Order, within: Duration, doing: &str) -> Result<(), Trouble> {
-        match self.hand.ask(order, within).await {
+    async fn ask(
+        &mut self,
+        request: &ChildRequest,
+        within: Duration,
+        doing: &str,
+    ) -> Result<(), Trouble> {
+        match self.runner.ask(request, within).await {
             Ended::Done(_) => Ok(()),
             Ended::Refused(fault) => Err(Trouble::Child(fault.to_string())),
             Ended::Late => Err(Trouble::Child(self.silence(format!(
@@ -180,7 +188,7 @@ impl Keeper {
     }
 
     /// What a child is told to mount, with names looked up and a tunnel that listens.
-    async fn order(&mut self) -> Result<Order, Trouble> {
+    async fn request(&mut self) -> Result<ChildRequest, Trouble> {
         self.open_tunnel().await?;
         let what = match &self.mount.what {
             What::Nfs4(nfs) => {
@@ -206,7 +214,7 @@ impl Keeper {
             }
         };
         let flags = self.mount.options.flags().map(str::to_owned).collect();
-        Ok(Order::Mount {
+        Ok(ChildRequest::Mount {
             path: self.mount.path.clone(),
             what,
             flags,
@@ -214,7 +222,7 @@ impl Keeper {
         })
     }
 
-    /// Has the tunnel listen, where the mount has one, on the port that it had before.
+    /// Has the tunnel listen, if the mount has one, on the port that it had before.
     async fn open_tunnel(&mut self) -> Result<(), Trouble> {
         while let Some(ended) = self.tunnel.try_join_next() {
             warn!(?ended, "the tunnel ended; it is started again");
@@ -280,20 +288,20 @@ impl Keeper {
     /// that answers is asked for them, as one that is adopted may be hung or stale like any other.
     async fn look(&mut self) -> (Health, Option<String>) {
         let timing = self.options.timing;
-        let order = Order::Probe {
+        let request = ChildRequest::Probe {
             path: self.mount.path.clone(),
             write: self.mount.write_probe,
         };
-        let probe = self.hand.ask(&order, timing.probe_within).await;
+        let probe = self.runner.ask(&request, timing.probe_within).await;
         let seen = verdict(&probe, timing.slow, timing.probe_within);
         if self.complete || !seen.0.is_usable() {
             return seen;
         }
-        let order = Order::Directories {
+        let request = ChildRequest::Directories {
             path: self.mount.path.clone(),
             directories: self.mount.directories.clone(),
         };
-        let made = self.hand.ask(&order, timing.mount_within).await;
+        let made = self.runner.ask(&request, timing.mount_within).await;
         self.complete = matches!(made, Ended::Done(_));
         if self.complete {
             seen
@@ -307,12 +315,12 @@ impl Keeper {
         if matches!(self.mount.what, What::Adopt { .. }) {
             return false;
         }
-        let order = Order::Unmount {
+        let request = ChildRequest::Unmount {
             path: self.mount.path.clone(),
             how: How::Lazily,
         };
         match self
-            .ask(&order, self.options.timing.probe_within, "unmounting it")
+            .ask(&request, self.options.timing.probe_within, "unmounting it")
             .await
         {
             Ok(()) => true,

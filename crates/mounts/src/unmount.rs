@@ -1,11 +1,11 @@
 //! How a mount is taken away at the end: plainly, then by force, then out of the tree.
 
 use crate::{
+    child_request::{ChildRequest, How},
+    child_runner::{ChildRunner, Ended},
     file::{Mount, What},
-    hand::{Ended, Hand},
     health::Health,
     keeper::{Keeper, table},
-    order::{How, Order},
     plan::{Plan, plan},
 };
 use rustix::io::Errno;
@@ -19,11 +19,11 @@ const FORCE_AGAIN: Duration = Duration::from_millis(100);
 impl Keeper {
     /// Unmounts within `within`. Plainly first, so that what is not written yet reaches the server.
     /// Only where that takes too long, or the server did not answer before, requests are made to
-    /// fail. Where the mount is in use, it leaves the tree now and the server later.
+    /// fail. If the mount is in use, it leaves the tree now and the server later.
     pub(super) async fn unmount(&mut self, within: Duration) {
         let hung = self.report.state() == Health::Hung;
         let until = Instant::now() + within;
-        self.hand.let_go().await;
+        self.runner.reap().await;
         let ways: &[(How, u32)] = match (&self.mount.what, hung) {
             (What::Adopt { .. }, _) => return,
             (What::Bind { .. }, _) => &[(How::Plainly, 2), (How::Lazily, 1)],
@@ -39,7 +39,7 @@ impl Keeper {
             if *how == How::Forcibly && !silent {
                 continue;
             }
-            let order = Order::Unmount {
+            let request = ChildRequest::Unmount {
                 path: self.mount.path.clone(),
                 how: *how,
             };
@@ -47,8 +47,9 @@ impl Keeper {
             let limit = until.saturating_duration_since(Instant::now()) * 9 / (*share * 10);
             let mount = self.mount.clone();
             let ended = tokio::select! {
-                ended = self.insist(&order, *how, limit) => Some(ended),
-                // The rest is between the client and the server; only a plain unmount is waited for, as it writes what is left.
+                ended = self.insist(&request, *how, limit) => Some(ended),
+                // The rest is between the client and the server. Only a plain unmount is waited for,
+                // because it writes what is left.
                 () = left(&mount), if *how != How::Plainly => None,
             };
             // A child that was late may have done it all the same.
@@ -65,11 +66,11 @@ impl Keeper {
     /// Force makes those requests fail that wait at that moment. Whoever made them makes others, to
     /// close a file at least, and would wait for those out of reach of every signal once the mount
     /// has left the tree. So it is repeated as long as the mount is in use.
-    async fn insist(&mut self, order: &Order, how: How, within: Duration) -> Ended {
+    async fn insist(&mut self, request: &ChildRequest, how: How, within: Duration) -> Ended {
         let until = Instant::now() + within;
         loop {
             let ended = self
-                .ask_anew(order, until.saturating_duration_since(Instant::now()))
+                .ask_anew(request, until.saturating_duration_since(Instant::now()))
                 .await;
             let in_use = matches!(&ended, Ended::Refused(fault) if fault.is(Errno::BUSY));
             if how != How::Forcibly || !in_use || Instant::now() + FORCE_AGAIN >= until {
@@ -80,11 +81,11 @@ impl Keeper {
     }
 
     /// A new child even where an old one is left: the last chance to unmount.
-    async fn ask_anew(&mut self, order: &Order, within: Duration) -> Ended {
-        if !self.hand.let_go().await {
-            self.hand = Hand::new(self.options.child.clone());
+    async fn ask_anew(&mut self, request: &ChildRequest, within: Duration) -> Ended {
+        if !self.runner.reap().await {
+            self.runner = ChildRunner::new(self.options.child.clone());
         }
-        self.hand.ask(order, within).await
+        self.runner.ask(request, within).await
     }
 }
 

@@ -82,7 +82,11 @@ impl Report {
         reason: Reason,
     ) -> ExitCode {
         if let Err(cause) = terminate(&self.termination, error, reason) {
-            warn!(path = %self.termination.display(), error = %cause, "termination message not written");
+            warn!(
+                path = %self.termination.display(),
+                error = %cause,
+                "termination message not written"
+            );
         }
         // Standard error is the only place to say that standard error is gone: the exit code still
         // speaks.
@@ -105,7 +109,13 @@ impl Report {
                 tracing::dispatcher::with_default(
                     &telemetry::errors_to(self.format, move || writer.clone()),
                     || {
-                        error!(program = self.program, %reason, error = %chain, hint = reason.hint(), "failed");
+                        error!(
+                            program = self.program,
+                            %reason,
+                            error = %chain,
+                            hint = reason.hint(),
+                            "failed"
+                        );
                     },
                 );
                 line.into_text()

@@ -1,4 +1,4 @@
-//! The threads that a program cannot do without: made at its start, and kept. Where a pod's limit
+//! The threads that a program cannot do without: made at its start, and kept. If a pod's limit
 //! of processes is used up, as a shop may use it up, a program says so at once, and one that runs
 //! already does not need another thread to go on.
 

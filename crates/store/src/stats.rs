@@ -65,7 +65,7 @@ impl Stats {
         *self.ahead.lock()
     }
 
-    pub(crate) fn date(&self, ahead: SignedDuration) {
+    pub(crate) fn record_ahead(&self, ahead: SignedDuration) {
         let mut least = self.ahead.lock();
         *least = Some(least.map_or(ahead, |least| least.min(ahead)));
     }

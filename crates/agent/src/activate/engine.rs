@@ -1,4 +1,5 @@
-//! What turns one reconcile of the shop into the next state: asks, waits, and hands over to the switch.
+//! The engine that keeps one shop on the newest release that works: it asks, waits, and hands over
+//! to the switch.
 
 use super::{
     shop::{Shop, Switch},
@@ -43,7 +44,7 @@ pub struct Engine<S> {
 
 /// What one look came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Look {
+pub(crate) enum Reconciled {
     /// All sources were asked, and nothing is left to do before something changes.
     Settled,
     /// A release waits at the gate.
@@ -82,19 +83,19 @@ impl<S: Shop> Engine<S> {
     pub async fn run(mut self, interval: Duration, stop: CancellationToken) {
         let mut poll = Poll::new(interval);
         loop {
-            let look = self.look(&stop).await;
-            match look {
-                Look::Settled | Look::Held => poll.succeeded(),
-                Look::Failed | Look::Later => poll.failed(),
+            let outcome = self.reconcile(&stop).await;
+            match outcome {
+                Reconciled::Settled | Reconciled::Held => poll.succeeded(),
+                Reconciled::Failed | Reconciled::Later => poll.failed(),
             }
             let wait = poll.wait(rand::random());
-            let wait = if look == Look::Held {
+            let wait = if outcome == Reconciled::Held {
                 wait.min(HELD)
             } else {
                 wait
             };
             tokio::select! {
-                // Where both came, the end.
+                // If both came, the end.
                 biased;
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(wait) => {}
@@ -104,22 +105,22 @@ impl<S: Shop> Engine<S> {
     }
 
     /// One look at everything that may have changed, and what follows from it.
-    pub(crate) async fn look(&mut self, stop: &CancellationToken) -> Look {
+    pub(crate) async fn reconcile(&mut self, stop: &CancellationToken) -> Reconciled {
         self.board.phase(Phase::Checking);
-        let look = self.follow(stop).await;
+        let outcome = self.follow(stop).await;
         self.board
-            .phase(if matches!(look, Look::Held | Look::Later) {
+            .phase(if matches!(outcome, Reconciled::Held | Reconciled::Later) {
                 Phase::Waiting
             } else {
                 Phase::Idle
             });
-        look
+        outcome
     }
 
-    async fn follow(&mut self, stop: &CancellationToken) -> Look {
+    async fn follow(&mut self, stop: &CancellationToken) -> Reconciled {
         let control = self.read_control().await;
         let Some(view) = self.view().await else {
-            return Look::Failed;
+            return Reconciled::Failed;
         };
         if let (Some(trial), Some(active)) = (view.state.trial, view.state.active.clone()) {
             info!(sequence = active.sequence.get(), %trial, "a release is on trial");
@@ -130,18 +131,18 @@ impl<S: Shop> Engine<S> {
                 )
                 .await
             {
-                Look::Settled => {}
-                look => return look,
+                Reconciled::Settled => {}
+                outcome => return outcome,
             }
             self.board.phase(Phase::Checking);
         }
         if !self.allow_retry(&control, &view).await {
-            return Look::Failed;
+            return Reconciled::Failed;
         }
         let candidate = match self.offered(stop).await {
             Ok(Some(candidate)) => candidate,
-            Ok(None) => return Look::Settled,
-            Err(look) => return look,
+            Ok(None) => return Reconciled::Settled,
+            Err(outcome) => return outcome,
         };
         if let Some(expires) = candidate
             .expires
@@ -151,7 +152,7 @@ impl<S: Shop> Engine<S> {
                 Why::Expired,
                 &format!("it expired at {expires} before it could run; publish it again"),
             );
-            return Look::Held;
+            return Reconciled::Held;
         }
         if let Some(hold) = self.held(&candidate).await {
             return self.hold(&hold);
@@ -239,7 +240,10 @@ impl<S: Shop> Engine<S> {
     }
 
     /// What is offered, staged, and not active.
-    async fn offered(&mut self, stop: &CancellationToken) -> Result<Option<Box<Candidate>>, Look> {
+    async fn offered(
+        &mut self,
+        stop: &CancellationToken,
+    ) -> Result<Option<Box<Candidate>>, Reconciled> {
         let board = self.board.clone();
         let tell = move |event| match event {
             Event::Offered { sequence, manifest } => board.offered(sequence, manifest),
@@ -276,7 +280,7 @@ impl<S: Shop> Engine<S> {
                 Ok(Some(candidate))
             }
             // The agent ends, or looks again at once.
-            Err(PullError::Interrupted) => Err(Look::Failed),
+            Err(PullError::Interrupted) => Err(Reconciled::Failed),
             Err(error) => {
                 self.board
                     .not_checked(now, error.reason(), runtime::Chain(&error).to_string());
@@ -285,16 +289,16 @@ impl<S: Shop> Engine<S> {
                     error.reason(),
                     &error,
                 );
-                Err(Look::Failed)
+                Err(Reconciled::Failed)
             }
         }
     }
 
-    pub(super) fn hold(&self, hold: &Hold) -> Look {
+    pub(super) fn hold(&self, hold: &Hold) -> Reconciled {
         if self.board.why(hold.why(), &hold.to_string()) {
             info!(why = hold.why().word(), detail = %hold, "a release waits");
         }
-        Look::Held
+        Reconciled::Held
     }
 
     pub(super) fn failed(

@@ -32,4 +32,4 @@ pub use engine::Engine;
 pub use shop::{Objection, Shop, Switch};
 pub use sources::Sources;
 
-pub(crate) use engine::{Look, on_disk};
+pub(crate) use engine::{Reconciled, on_disk};

@@ -96,7 +96,10 @@ impl Sources {
                     }
                 }
                 Err(error) if error.reason() == Reason::Rollback => {
-                    debug!(%error, "a source offers less than was accepted here, or than another does");
+                    debug!(
+                        %error,
+                        "a source offers less than was accepted here, or than another does"
+                    );
                     outdone.get_or_insert(error);
                 }
                 Err(error) => {
@@ -157,7 +160,7 @@ impl Sources {
     ///
     /// # Errors
     ///
-    /// Where the root is busy or the disk refuses.
+    /// If the root is busy or the disk refuses.
     pub async fn allow(&mut self, manifest: Sha256) -> Result<(), RootError> {
         self.first.allow(manifest).await
     }

@@ -1,7 +1,7 @@
 //! From a release that may run to one that runs on trial: confirm, prepare, switch.
 
 use super::{
-    engine::{Engine, Look},
+    engine::{Engine, Reconciled},
     shop::{Objection, Shop, Switch},
 };
 use crate::{
@@ -20,7 +20,7 @@ impl<S: Shop> Engine<S> {
         &mut self,
         candidate: &mut Candidate,
         stop: &CancellationToken,
-    ) -> Result<(), Look> {
+    ) -> Result<(), Reconciled> {
         match self
             .sources
             .confirm(candidate, (self.clock)(), stop.cancelled())
@@ -30,9 +30,9 @@ impl<S: Shop> Engine<S> {
             // What is offered by now is looked at at once.
             Ok(false) => {
                 self.wake.wake();
-                Err(Look::Held)
+                Err(Reconciled::Held)
             }
-            Err(PullError::Interrupted) => Err(Look::Failed),
+            Err(PullError::Interrupted) => Err(Reconciled::Failed),
             Err(error) => {
                 let text = runtime::Chain(&error).to_string();
                 self.board.why(
@@ -49,7 +49,7 @@ impl<S: Shop> Engine<S> {
                     error.reason(),
                     &error,
                 );
-                Err(Look::Failed)
+                Err(Reconciled::Failed)
             }
         }
     }
@@ -58,9 +58,9 @@ impl<S: Shop> Engine<S> {
         &mut self,
         mut candidate: Box<Candidate>,
         stop: &CancellationToken,
-    ) -> Look {
-        if let Err(look) = self.confirmed(&mut candidate, stop).await {
-            return look;
+    ) -> Reconciled {
+        if let Err(outcome) = self.confirmed(&mut candidate, stop).await {
+            return outcome;
         }
         let switch = Switch::to(
             &self.root,
@@ -74,7 +74,7 @@ impl<S: Shop> Engine<S> {
         self.board.phase(Phase::Warming);
         // Nothing was switched yet, so that an end in the middle leaves nothing behind.
         match stop.run_until_cancelled(self.prepare(&switch)).await {
-            None => return Look::Failed,
+            None => return Reconciled::Failed,
             Some(Err(Unfit::Waits(hold))) => return self.hold(&hold),
             Some(Err(Unfit::Objected(Objection::Surroundings(problem)))) => {
                 return self.later(&switch, problem);
@@ -86,22 +86,22 @@ impl<S: Shop> Engine<S> {
             Some(Ok(())) => {}
         }
         // Again: the hook and the warming had time in which somebody may have said stop.
-        if let Err(look) = self.confirmed(&mut candidate, stop).await {
-            return look;
+        if let Err(outcome) = self.confirmed(&mut candidate, stop).await {
+            return outcome;
         }
         if let Some(hold) = self.held(&candidate).await {
             return self.hold(&hold);
         }
         if stop.is_cancelled() {
-            return Look::Failed;
+            return Reconciled::Failed;
         }
         self.board.phase(Phase::Switching);
         match self.sources.try_out(&candidate, (self.clock)()).await {
             Ok(true) => {}
-            Ok(false) => return Look::Held,
+            Ok(false) => return Reconciled::Held,
             Err(error) => {
                 self.failed("cannot switch", error.reason(), &error);
-                return Look::Failed;
+                return Reconciled::Failed;
             }
         }
         info!(sequence = switch.sequence.get(), manifest = %switch.manifest, "switched, on trial");

@@ -1,12 +1,9 @@
 //! What `longshore-agent` needs to know before it starts.
 
-use deploy::{
-    Configuration, Places, cache,
-    pull::{MEMORY_FLOOR, Source},
-};
+use deploy::{Configuration, Places, cache, pull::Source};
 use release::{ChannelName, RelativePath, Sequence};
 use runtime::{
-    AbsolutePath, ByteSize, ConfigError, Env, Setting,
+    AbsolutePath, ByteSize, ConfigError, Env, PullSettings, Setting,
     telemetry::{Filter, Format},
     variable,
 };
@@ -83,20 +80,10 @@ impl Config {
 
     fn read(env: &mut Env) -> Option<Self> {
         // All of them before the first `?`: a problem must not hide the next one.
-        let store = env.read::<Store>(&variable::STORE);
-        let channel = env.read(&variable::CHANNEL);
-        let root = env.read::<AbsolutePath>(&variable::ROOT);
-        let trust = env.read::<AbsolutePath>(&variable::TRUST);
+        let settings = PullSettings::read(env);
         let sources = sources(env);
-        let floor = env.optional(&variable::FLOOR);
-        let trust_floor = env.optional::<RootVersion>(&variable::TRUST_FLOOR);
-        let places = places(env);
         let mounts = env.optional::<AbsolutePath>(&variable::MOUNTS);
         let pod_name = env.optional::<PodName>(&variable::POD);
-        let cache = env.optional::<AbsolutePath>(&variable::CACHE);
-        let cache_limit = env.read::<ByteSize>(&variable::CACHE_LIMIT);
-        let memory = env.read::<Memory>(&variable::MEMORY);
-        let deadline = env.read(&variable::DEADLINE);
         let control = env.optional::<AbsolutePath>(&variable::CONTROL);
         let poll = env.read(&variable::POLL);
         let grace = env.read(&variable::GRACE);
@@ -105,9 +92,8 @@ impl Config {
         let pod = pod(env);
         let logs = env.optional::<LogPaths>(&variable::LOGS);
         let scan = env.read::<ByteSize>(&variable::SCAN);
-        let log = env.read(&variable::LOG);
-        let format = env.optional(&variable::LOG_FORMAT);
         let path = |path: Option<AbsolutePath>| path.map(AbsolutePath::into_path);
+        let settings = settings?;
         let sources = sources?;
         // Operators' files may lie beside the release object, as keys of one ConfigMap.
         let beside = sources.iter().find_map(|source| match source {
@@ -115,21 +101,29 @@ impl Config {
             _ => None,
         });
         Some(Self {
-            store: store?.0,
-            channel: channel?,
-            root: root?.into_path(),
-            trust: trust?.into_path(),
+            store: settings.store,
+            channel: settings.channel,
+            root: settings.root,
+            trust: settings.trust,
             sources,
-            floor: floor?,
-            trust_floor: trust_floor?.map_or(0, |version| version.0),
+            floor: settings.floor,
+            trust_floor: settings.trust_floor,
             mounts: path(mounts?),
             pod_name: pod_name?.map(|name| name.0),
-            places: places?,
-            cache: path(cache?)
-                .zip(Some(cache_limit?.bytes()))
+            places: Places {
+                storage: settings.storage,
+                writable: settings.writable,
+                configuration: settings.templates.map(|files| Configuration {
+                    templates: files.templates,
+                    secrets: files.secrets,
+                    configured: files.configured,
+                }),
+            },
+            cache: settings
+                .cache
                 .map(|(directory, limit)| cache::Settings { directory, limit }),
-            memory: memory?.0,
-            deadline: deadline?,
+            memory: settings.memory,
+            deadline: settings.deadline,
             control: path(control?).or(beside),
             poll: poll?,
             grace: grace?,
@@ -138,35 +132,10 @@ impl Config {
             pod: pod?,
             logs: logs?.map(|logs| logs.0).unwrap_or_default(),
             scan: scan?.bytes(),
-            log: log?,
-            format: format?.unwrap_or_else(Format::of_stderr),
+            log: settings.log,
+            format: settings.format,
         })
     }
-}
-
-fn places(env: &mut Env) -> Option<Places> {
-    let storage = env.optional::<AbsolutePath>(&variable::STORAGE);
-    let writable = env.optional::<AbsolutePath>(&variable::WRITABLE);
-    let templates = env.optional::<AbsolutePath>(&variable::TEMPLATES);
-    let secrets = env.optional::<AbsolutePath>(&variable::SECRETS);
-    let configured = env.optional::<AbsolutePath>(&variable::CONFIGURED);
-    let (templates, secrets, configured) = (templates?, secrets?, configured?);
-    let configuration = match (templates, configured) {
-        (Some(templates), Some(configured)) => Some(Configuration {
-            templates: templates.into_path(),
-            secrets: secrets.map(AbsolutePath::into_path),
-            configured: configured.into_path(),
-        }),
-        // Each without the other does nothing, which nobody means: says which one is missing.
-        (Some(_), None) => return env.read::<AbsolutePath>(&variable::CONFIGURED).and(None),
-        (None, Some(_)) => return env.read::<AbsolutePath>(&variable::TEMPLATES).and(None),
-        (None, None) => None,
-    };
-    Some(Places {
-        storage: storage?.map(AbsolutePath::into_path),
-        writable: writable?.map(AbsolutePath::into_path),
-        configuration,
-    })
 }
 
 fn sources(env: &mut Env) -> Option<Vec<Source>> {
@@ -267,9 +236,6 @@ macro_rules! settings {
 }
 
 settings! {
-    Store(Location) STORE |text| text.parse().ok();
-    Memory(u64) MEMORY |text| ByteSize::read(text).map(ByteSize::bytes).filter(|bytes| *bytes >= MEMORY_FLOOR);
-    RootVersion(u64) TRUST_FLOOR |text| text.parse().ok().filter(|version| (1..=release::limits::NUMBER_LIMIT).contains(version));
     Listen(SocketAddr) LISTEN |text| text.parse().ok();
     Php(Address) PHP |text| text.parse().ok();
     PageUrl(Url) PROBE |text| text.parse().ok();

@@ -47,7 +47,7 @@ impl Mark {
     ///
     /// # Errors
     ///
-    /// [`CommandError::Collecting`] where another one is; where the store fails.
+    /// [`CommandError::Collecting`] where another one is; if the store fails.
     pub(crate) async fn set(store: &dyn ObjectStore, now: Timestamp) -> Result<Self, CommandError> {
         let until = Instant::now() + LIMIT;
         let text = Text {
@@ -75,12 +75,12 @@ impl Mark {
         self.until.saturating_duration_since(Instant::now())
     }
 
-    /// Says that the gc is over. Where its time was over before, the mark may be another one's, and
+    /// Says that the gc is over. If its time was over before, the mark may be another one's, and
     /// stays.
     ///
     /// # Errors
     ///
-    /// Where the store fails: publishers wait until the mark counts for nothing.
+    /// If the store fails: publishers wait until the mark counts for nothing.
     pub(crate) async fn remove(self, store: &dyn ObjectStore) -> Result<(), CommandError> {
         if !self.left().is_zero() {
             store.delete(&key::collection()).await?;
@@ -93,7 +93,7 @@ impl Mark {
 ///
 /// # Errors
 ///
-/// Where the store fails, or its deadline passes.
+/// If the store fails, or its deadline passes.
 pub(crate) async fn none(
     store: &dyn ObjectStore,
     now: Timestamp,

@@ -40,7 +40,7 @@ impl Packing {
     ///
     /// # Errors
     ///
-    /// Where the cache is not ours alone.
+    /// If the cache is not ours alone.
     pub(crate) fn new(
         arguments: &PackingArguments,
         keys: &[PathBuf],
@@ -82,7 +82,7 @@ pub(crate) fn content(spec: &Spec) -> Result<(u64, u64), CommandError> {
 ///
 /// # Errors
 ///
-/// Where a source cannot be read or holds what must not be packed, two modules own one file, or the
+/// If a source cannot be read or holds what must not be packed, two modules own one file, or the
 /// directory cannot be written.
 fn pack(
     spec: &Spec,

@@ -23,7 +23,7 @@ pub(crate) struct Package {
     pub manifest_bytes: Vec<u8>,
     /// Modules that an earlier run packed.
     pub cached: usize,
-    /// What holds `directory`, where it is to go with the package.
+    /// What holds `directory`, if it is to go with the package.
     pub(super) _scratch: Option<TempDir>,
 }
 
@@ -38,7 +38,7 @@ impl Package {
     ///
     /// # Errors
     ///
-    /// Where pods would not read the manifest, or the disk refuses.
+    /// If pods would not read the manifest, or the disk refuses.
     pub(crate) fn with(self, manifest: Manifest) -> Result<Self, CommandError> {
         let manifest_bytes = manifest.to_json();
         Manifest::parse(&manifest_bytes).map_err(|source| CommandError::Manifest {
@@ -89,7 +89,7 @@ impl Package {
 ///
 /// # Errors
 ///
-/// Where a file is missing or is not what the release object names.
+/// If a file is missing or is not what the release object names.
 pub(crate) fn read(directory: &Path) -> Result<(Package, Envelope, Release), CommandError> {
     let (envelope, release) = files::envelope(&directory.join(RELEASE))?;
     let path = directory.join(key::blob(&release.manifest));

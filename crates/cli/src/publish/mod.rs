@@ -186,7 +186,7 @@ impl fmt::Display for Published {
 ///
 /// # Errors
 ///
-/// Where a source, key or trust root cannot be used, the store fails, pods would refuse the
+/// If a source, key or trust root cannot be used, the store fails, pods would refuse the
 /// release, or another publisher was faster.
 pub(crate) async fn run(arguments: Publish, context: &Context) -> Result<(), CommandError> {
     let mut summary = match &arguments.packed {

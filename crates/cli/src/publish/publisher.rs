@@ -43,7 +43,7 @@ impl Publisher {
     ///
     /// # Errors
     ///
-    /// Where the file is no trust root, the store does not answer, or holds trust roots or a
+    /// If the file is no trust root, the store does not answer, or holds trust roots or a
     /// release that do not fit to it, or our clock is so far ahead of the store's that pods would
     /// refuse what is made now.
     pub(crate) async fn begin(
@@ -101,7 +101,7 @@ impl Publisher {
     ///
     /// # Errors
     ///
-    /// Where pods would refuse the release, the store fails, or another publisher was faster.
+    /// If pods would refuse the release, the store fails, or another publisher was faster.
     pub(crate) async fn publish(
         self,
         package: &Package,
@@ -149,7 +149,7 @@ impl Publisher {
     ///
     /// # Errors
     ///
-    /// As [`Self::publish`]; and where the sequence is taken by another release.
+    /// As [`Self::publish`]; and if the sequence is taken by another release.
     pub(crate) async fn publish_signed(
         self,
         package: &Package,
@@ -185,7 +185,7 @@ impl Publisher {
     ///
     /// # Errors
     ///
-    /// Where the older release is not there or not trusted, or as [`Self::publish`].
+    /// If the older release is not there or not trusted, or as [`Self::publish`].
     pub(crate) async fn go_back(
         self,
         to: Sequence,

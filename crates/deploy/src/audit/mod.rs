@@ -89,7 +89,7 @@ pub fn audit(
     let unreadable = |error| DiskError::new("read", &index, io::Error::other(error));
     let mut reader = Reader::open(&index, manifest).map_err(unreadable)?;
     let (top, outside) = (open_directory(&tree)?, reader.outside().to_vec());
-    let mut look = Look {
+    let mut auditor = Auditor {
         top,
         outside,
         listed: Listed::default(),
@@ -104,21 +104,21 @@ pub fn audit(
     });
     while let Some(group) = reader.next_group().map_err(unreadable)? {
         for entry in &group.entries {
-            look.listed.insert(entry.path.as_str());
-            if is_within(&entry.path, &look.outside) {
+            auditor.listed.insert(entry.path.as_str());
+            if is_within(&entry.path, &auditor.outside) {
                 continue;
             }
             if let Some(touched) = &names {
                 if is_at_or_below(&entry.path, touched) {
-                    look.found.damaged.insert(entry.path.clone());
+                    auditor.found.damaged.insert(entry.path.clone());
                 }
                 continue;
             }
-            let step = look
+            let step = auditor
                 .entry(entry, pace)
                 .map_err(|error| DiskError::new("read", &tree.join(&entry.path), error))?;
             if step.is_break() {
-                return Ok(look.found);
+                return Ok(auditor.found);
             }
         }
     }
@@ -127,10 +127,11 @@ pub fn audit(
         |touched| touched.iter().map(|path| path.as_str().into()).collect(),
     );
     for path in began {
-        look.strangers(&path)
+        auditor
+            .strangers(&path)
             .map_err(|error| DiskError::new("read the directory", &tree.join(&path), error))?;
     }
-    Ok(look.found)
+    Ok(auditor.found)
 }
 
 /// Whether a file has these contents. What the disk cannot give back is damage like any other, and
@@ -187,7 +188,7 @@ impl Listed {
     }
 }
 
-struct Look {
+struct Auditor {
     top: File,
     outside: Vec<RelativePath>,
     listed: Listed,
@@ -195,7 +196,7 @@ struct Look {
     buffer: Vec<u8>,
 }
 
-impl Look {
+impl Auditor {
     fn entry(
         &mut self,
         entry: &Entry,
@@ -317,7 +318,7 @@ impl Look {
         )))
     }
 
-    // `None` where nothing is there that is the tree's own: below a link, something is, but
+    // `None` if nothing is there that is the tree's own: below a link, something is, but
     // elsewhere.
     fn open(&self, path: &Path, flags: OFlags) -> io::Result<Option<OwnedFd>> {
         let path = if path.as_os_str().is_empty() {

@@ -4,11 +4,11 @@
 use super::{Trouble, errno};
 use crate::disk::{DiskError, attempt};
 use rustix::{
-    fs::{AtFlags, Dir, FileType, FlockOperation, Mode, OFlags, Timespec, Timestamps},
+    fs::{AtFlags, Dir, FileType, Mode, OFlags, Timespec, Timestamps},
     io::Errno,
 };
 use std::{
-    fs::{DirBuilder, File},
+    fs::{DirBuilder, File, TryLockError},
     io::{self, Write as _},
     os::{
         fd::{AsFd, OwnedFd},
@@ -39,7 +39,7 @@ pub(super) struct Listed {
 }
 
 impl CacheDir {
-    /// Opens the cache itself, which is made where it is missing.
+    /// Opens the cache itself, which is made if it is missing.
     pub(super) fn top(path: &Path) -> Result<Self, Trouble> {
         match Self::enter(rustix::fs::CWD, path, path) {
             Err(Trouble::Disk(error)) if error.kind() == io::ErrorKind::NotFound => {}
@@ -125,7 +125,7 @@ impl CacheDir {
         rustix::fs::openat(&self.handle, name, flags, Mode::empty()).map(File::from)
     }
 
-    /// Opens a file for writing, which is made where it is missing.
+    /// Opens a file for writing, which is made if it is missing.
     pub(super) fn create(&self, name: &str) -> Result<File, DiskError> {
         let flags =
             OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
@@ -141,13 +141,15 @@ impl CacheDir {
         )
     }
 
-    /// Asks for the lock of an open file, without waiting; the kernel frees it when the last
+    /// Tries to lock an open file, without waiting; the kernel frees it when the last
     /// descriptor closes.
-    pub(super) fn lock(&self, file: &File, name: &str) -> Result<bool, DiskError> {
-        match rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive) {
+    pub(super) fn try_lock(&self, file: &File, name: &str) -> Result<bool, DiskError> {
+        match file.try_lock() {
             Ok(()) => Ok(true),
-            Err(Errno::WOULDBLOCK) => Ok(false),
-            Err(error) => Err(DiskError::new("lock", &self.path.join(name), error)),
+            Err(TryLockError::WouldBlock) => Ok(false),
+            Err(TryLockError::Error(error)) => {
+                Err(DiskError::new("lock", &self.path.join(name), error))
+            }
         }
     }
 

@@ -49,7 +49,11 @@ impl Cache {
         match (&found, file) {
             (Some(_), Some(file)) => {
                 if let Err(error) = CacheDir::touch(&file) {
-                    debug!(key, error = %io::Error::from(error), "the time of the last use is not noted");
+                    debug!(
+                        key,
+                        error = %io::Error::from(error),
+                        "the time of the last use is not noted"
+                    );
                 }
             }
             _ => self.forget(store, key, "it is damaged"),
@@ -83,7 +87,11 @@ impl Cache {
             Err(error) => {
                 self.give_up(&error);
                 if let Err(error) = self.incoming.remove(&temporary) {
-                    debug!(key, error = %chain(&error), "a file stays in the node cache until it is swept");
+                    debug!(
+                        key,
+                        error = %chain(&error),
+                        "a file stays in the node cache until it is swept"
+                    );
                 }
             }
         }
@@ -94,7 +102,12 @@ impl Cache {
         match self.objects.remove(&name(store, key)) {
             Ok(()) => warn!(key, problem, "evicted from the node cache"),
             Err(error) => {
-                warn!(key, problem, error = %chain(&error), "of no use in the node cache, and stays there");
+                warn!(
+                    key,
+                    problem,
+                    error = %chain(&error),
+                    "of no use in the node cache, and stays there"
+                );
             }
         }
     }

@@ -8,7 +8,7 @@
 //!  <configured>/<short>/<path>       the result, in memory: passwords are in it, so it reaches no disk
 //! ```
 //!
-//! The first two are volumes that Kubernetes fills; where the third is memory, it is lost with the
+//! The first two are volumes that Kubernetes fills; if the third is memory, it is lost with the
 //! node, so it is filled again for each tree at every start.
 
 use crate::{
@@ -45,7 +45,7 @@ const FILE_MODE: u32 = 0o640;
 pub struct Configuration {
     /// The directory of the templates and their list.
     pub templates: PathBuf,
-    /// The directory of the shop's Secret, where it has one.
+    /// The directory of the shop's Secret, if it has one.
     pub secrets: Option<PathBuf>,
     /// Where each release's files are made.
     pub configured: PathBuf,
@@ -212,7 +212,7 @@ impl Configuration {
         Ok(content)
     }
 
-    // `None` where there is no such key.
+    // `None` if there is no such key.
     fn secret(&self, key: &str) -> io::Result<Option<Vec<u8>>> {
         let Some(secrets) = &self.secrets else {
             return Ok(None);
@@ -307,7 +307,7 @@ fn read(path: &Path) -> Result<Vec<u8>, ConfigurationError> {
     })
 }
 
-// `None` where it has too many bytes. Kubernetes' volumes are links to directories with a time as
+// `None` if it has too many bytes. Kubernetes' volumes are links to directories with a time as
 // their name: they are followed.
 fn bounded(path: &Path) -> io::Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();

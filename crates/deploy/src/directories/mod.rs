@@ -2,7 +2,7 @@
 //!
 //! - *shared*: a link to where the shop's storage is mounted, outside of the release root; without
 //!   such a place, an empty directory. A link, as whoever removes a tree or the whole root
-//!   recursively must never come through it to the shop's files. Where the path is one of the
+//!   recursively must never come through it to the shop's files. If the path is one of the
 //!   shop's configuration files, the link leads to this release's own copy of it
 //!   ([`crate::configuration`]).
 //! - *writable*: a directory of each release, so that none ever meets what another compiled: on the
@@ -121,13 +121,13 @@ impl Making<'_> {
             .iter()
             .filter_map(|module| module.target.as_ref());
         let writable = || self.manifest.writable.iter().map(|writable| &writable.path);
-        date(
+        set_mtimes(
             &top,
             self.tree,
             modules.chain(&self.manifest.shared).chain(writable()),
         )?;
         self.lead_out(place)?;
-        date(&top, self.tree, writable())
+        set_mtimes(&top, self.tree, writable())
     }
 
     fn shared(&self, path: &RelativePath) -> Option<PathBuf> {
@@ -188,7 +188,7 @@ impl Making<'_> {
             } else {
                 place.link(
                     path,
-                    &writable::of_release(volume, self.short, path),
+                    &writable::release_directory(volume, self.short, path),
                     Contents::SetAside,
                 )?;
                 let shipped = writable::shipped(place.top, path);
@@ -205,7 +205,7 @@ impl Making<'_> {
 /// Gives the tree's top, `named` paths and those above them the time that tar entries of
 /// directories have: so two trees of one manifest are the same, however each came to be. What is
 /// behind a link is the shop's own, and no business of ours.
-fn date<'a>(
+fn set_mtimes<'a>(
     top: &File,
     tree: &Path,
     named: impl Iterator<Item = &'a RelativePath>,

@@ -14,7 +14,7 @@ use super::{
     download::{self, Loaded, Lost, Place},
     plan::{self, Piece, Request},
 };
-use crate::cache::{Cache, Claimed};
+use crate::cache::{Cache, Claimed, Eviction};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use parking_lot::Mutex;
 use release::{Manifest, Sha256};
@@ -88,9 +88,9 @@ impl ChunkSource<'_> {
             wanted = busy.into_inner().into_iter().collect();
             let waits = !wanted.is_empty();
             // Ends when the workers have dealt with all that was to be read from the cache.
-            while let Some(Lost { chunk, evicted }) = receiver.recv().await {
+            while let Some(Lost { chunk, eviction }) = receiver.recv().await {
                 wanted.insert(chunk);
-                if !evicted {
+                if eviction == Eviction::Stays {
                     direct.insert(chunk);
                 }
             }
@@ -98,7 +98,11 @@ impl ChunkSource<'_> {
             if wanted.len() < before {
                 (moved, pause) = (Instant::now(), PAUSES.0);
             } else if waits && moved.elapsed() > PATIENCE {
-                warn!(chunks = wanted.len(), waited = ?PATIENCE, "another process does not bring what it claimed: downloading it, too");
+                warn!(
+                    chunks = wanted.len(),
+                    waited = ?PATIENCE,
+                    "another process does not bring what it claimed: downloading it, too"
+                );
                 direct.clone_from(&wanted);
             }
             if waits && direct.is_empty() {

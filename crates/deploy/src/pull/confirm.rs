@@ -18,7 +18,7 @@ impl Follower {
     /// Whether `candidate` is what its source still offers and may still become active: the trust
     /// roots are walked anew, and signatures, channel, floor, expiry, clock and the rejected list
     /// count as they do for a release that was never seen. `candidate` then has the version of the
-    /// trust root that vouches for it now. `false` where something else is offered; whatever is not
+    /// trust root that vouches for it now. `false` if something else is offered; whatever is not
     /// confirmed is looked at as if it were new by the next [`Follower::follow`].
     ///
     /// The store is asked, or where it cannot be, the node's cache: without either, the release

@@ -6,6 +6,7 @@ use super::{
     buffer_pool::{Buffer, BufferPool},
     plan::{Piece, Request},
 };
+use crate::cache::Eviction;
 use bytes::{Buf as _, Bytes};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use release::{Manifest, key};
@@ -30,8 +31,7 @@ pub(crate) type Place = (usize, usize);
 #[derive(Debug)]
 pub(crate) struct Lost {
     pub(crate) chunk: Place,
-    /// Whether the cache may be asked for it again: the damaged file is gone.
-    pub(crate) evicted: bool,
+    pub(crate) eviction: Eviction,
 }
 
 /// Makes `requests`, `parallel` at a time, and sends each piece to a worker as soon as it is whole;

@@ -40,7 +40,7 @@ pub async fn pull(
     report: &(dyn Fn(Progress) + Send + Sync),
     stop: impl Future<Output = ()> + Send,
 ) -> Result<Pulled, PullError> {
-    let (start, before) = (Instant::now(), StoreCounters::of(store.as_ref()));
+    let (start, before) = (Instant::now(), StoreCounters::read(store.as_ref()));
     let run = Run {
         restores: true,
         ..Run::new(settings, store)
@@ -69,7 +69,7 @@ pub(super) struct Run<'a> {
     pub(super) store: &'a Arc<dyn ObjectStore>,
     pub(super) counters: Arc<Counters>,
     pub(super) halt: CancellationToken,
-    /// What trees lead to is made again first, where it is gone.
+    /// What trees lead to is made again first, if it is gone.
     pub(super) restores: bool,
     /// The active tree is made again, as these paths of it are not what they were.
     pub(super) damaged: Option<Arc<BTreeSet<RelativePath>>>,
@@ -174,7 +174,7 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// Everything but the activation. `known` is what a follower has seen; where it does not hold,
+    /// Everything but the activation. `known` is what a follower has seen; if it does not hold,
     /// the disk's hint is taken.
     pub(super) async fn stage(
         &self,
@@ -182,28 +182,7 @@ impl<'a> Run<'a> {
         offered: &(dyn Fn(&OfferedRelease) + Sync),
     ) -> Result<Staged, PullError> {
         let mut watch = Stopwatch::start();
-        let (path, places, restores) = (
-            self.settings.root.clone(),
-            self.settings.places.clone(),
-            self.restores,
-        );
-        let cache = self
-            .settings
-            .cache
-            .as_ref()
-            .map(|cache| cache.directory.clone());
-        let store = self.store.directory().map(Path::to_owned);
-        let opened = blocking(move || -> Result<_, PullError> {
-            if let Some(conflict) = places.conflict(&path, cache.as_deref(), store.as_deref()) {
-                return Err(RootError::from(conflict).into());
-            }
-            let root = ReleaseRoot::open_with(&path, &places)?;
-            if restores {
-                root.restore()?;
-            }
-            Ok((LastRelease::read(root.path()), root))
-        });
-        let (last_release, root) = opened.await?;
+        let (last_release, root) = self.open().await?;
         let source = self.settings.source.clone();
         let said = blocking(move || Said::read(&source)).await?;
         let from_disk = || {
@@ -294,6 +273,32 @@ impl<'a> Run<'a> {
             warm,
             figures,
         })))
+    }
+
+    /// Opens the root, and reads the hint that is on its disk.
+    async fn open(&self) -> Result<(Option<LastRelease>, ReleaseRoot), PullError> {
+        let (path, places, restores) = (
+            self.settings.root.clone(),
+            self.settings.places.clone(),
+            self.restores,
+        );
+        let cache = self
+            .settings
+            .cache
+            .as_ref()
+            .map(|cache| cache.directory.clone());
+        let store = self.store.directory().map(Path::to_owned);
+        let opened = blocking(move || -> Result<_, PullError> {
+            if let Some(conflict) = places.conflict(&path, cache.as_deref(), store.as_deref()) {
+                return Err(RootError::from(conflict).into());
+            }
+            let root = ReleaseRoot::open_with(&path, &places)?;
+            if restores {
+                root.restore()?;
+            }
+            Ok((LastRelease::read(root.path()), root))
+        });
+        opened.await
     }
 
     pub(super) async fn open_cache(&self) -> Result<Option<Arc<Cache>>, PullError> {

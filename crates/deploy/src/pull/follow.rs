@@ -101,7 +101,7 @@ impl Follower {
         };
         // This look has the whole deadline, whatever those before took.
         self.store.begin();
-        let (start, before) = (Instant::now(), StoreCounters::of(self.store.as_ref()));
+        let (start, before) = (Instant::now(), StoreCounters::read(self.store.as_ref()));
         let run = Run {
             restores: self.last.is_none(),
             ..Run::new(&settings, &self.store)
@@ -180,7 +180,7 @@ impl Follower {
         Ok(status)
     }
 
-    /// Makes a staged release active on trial; `false` where it may not be any more:
+    /// Makes a staged release active on trial; `false` if it may not be any more:
     /// [`Self::follow`] says what is offered now.
     ///
     /// # Errors
@@ -203,7 +203,7 @@ impl Follower {
         );
         let (target, expires) = (candidate.target.clone(), candidate.expires);
         let tried = self.with_root(move |root| {
-            // What is said counts at this moment, too; where it is not understood any more, the
+            // What is said counts at this moment, too; if it is not understood any more, the
             // next look says so.
             let holds = Said::read(&settings.source)
                 .is_ok_and(|said| known.holds(&settings, store.as_ref(), root, &said));
@@ -222,7 +222,7 @@ impl Follower {
     ///
     /// # Errors
     ///
-    /// Where the root is busy or the disk refuses.
+    /// If the root is busy or the disk refuses.
     pub async fn keep(&mut self) -> Result<(), RootError> {
         let grown = self.grown.take();
         let kept = self.with_root(move |root| {
@@ -249,7 +249,7 @@ impl Follower {
     ///
     /// # Errors
     ///
-    /// Where the root is busy or the disk refuses.
+    /// If the root is busy or the disk refuses.
     pub async fn reject(
         &mut self,
         manifest: Sha256,
@@ -264,7 +264,7 @@ impl Follower {
     ///
     /// # Errors
     ///
-    /// Where the root is busy or the disk refuses.
+    /// If the root is busy or the disk refuses.
     pub async fn allow(&mut self, manifest: Sha256) -> Result<(), RootError> {
         self.with_root(move |root| root.allow(&manifest)).await
     }

@@ -1,4 +1,4 @@
-//! `last_release.json`: which release object led to the active release, so that a start at which nothing
+//! `seen.json`: which release object led to the active release, so that a start at which nothing
 //! changed asks the store one question.
 //!
 //! It is a hint, never a proof: what it says counts only while `state.json`, the settings and the
@@ -34,7 +34,7 @@ pub(super) struct LastRelease {
     channel: ChannelName,
     /// Of what the trust root that the pod was given says: its payload.
     trust: Sha256,
-    /// The state of the channel's head, where it came from there.
+    /// The state of the channel's head, if it came from there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     etag: Option<String>,
     /// Of the release object's bytes.
@@ -80,7 +80,7 @@ impl LastRelease {
     }
 
     /// Whether the release that it is about may go on without being looked at: it is active and
-    /// whole on the disk, and nobody asks for anything that it was not accepted under. Where this
+    /// whole on the disk, and nobody asks for anything that it was not accepted under. If this
     /// says no, the usual way decides, and says why.
     pub(super) fn holds(
         &self,

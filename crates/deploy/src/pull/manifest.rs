@@ -4,7 +4,7 @@ use super::{
     PullError, blocking,
     claims::{PATIENCE, PAUSES},
 };
-use crate::cache::{Cache, Claimed};
+use crate::cache::{Cache, Claimed, Eviction};
 use release::{Manifest, Release, Sha256, Verified, key, limits};
 use std::sync::Arc;
 use store::{ObjectStore, StoreError};
@@ -28,12 +28,12 @@ pub(crate) async fn manifest(
             })
             .await
             {
-                Asked::Bytes(bytes) => return Ok(release.read_manifest(&bytes)?),
-                Asked::Claimed(Claimed::Ours(claim)) => break Some(claim),
-                Asked::Claimed(Claimed::Busy) if begin.elapsed() < PATIENCE => {
+                ManifestRead::Bytes(bytes) => return Ok(release.read_manifest(&bytes)?),
+                ManifestRead::Claimed(Claimed::Ours(claim)) => break Some(claim),
+                ManifestRead::Claimed(Claimed::Busy) if begin.elapsed() < PATIENCE => {
                     sleep(PAUSES.0).await;
                 }
-                Asked::Claimed(_) => break None,
+                ManifestRead::Claimed(_) => break None,
             }
         };
     }
@@ -48,30 +48,29 @@ pub(crate) async fn manifest(
     Ok(manifest)
 }
 
-enum Asked {
+enum ManifestRead {
     Bytes(Vec<u8>),
     Claimed(Claimed),
 }
 
-fn found_manifest(cache: &Arc<Cache>, digest: &Sha256, size: u64) -> Asked {
+fn found_manifest(cache: &Arc<Cache>, digest: &Sha256, size: u64) -> ManifestRead {
     match cache.claim(digest, size) {
         Claimed::Found(held) => {
             let mut bytes = Vec::new();
             let problem = match held.read(&mut bytes) {
                 Ok(()) if Sha256::of(&bytes) == *digest => {
                     held.served();
-                    return Asked::Bytes(bytes);
+                    return ManifestRead::Bytes(bytes);
                 }
                 Ok(()) => "its digest is another",
                 Err(_) => "it cannot be read",
             };
-            Asked::Claimed(if held.damaged(problem) {
-                cache.claim(digest, size)
-            } else {
-                Claimed::Off
+            ManifestRead::Claimed(match held.evict(problem) {
+                Eviction::Gone => cache.claim(digest, size),
+                Eviction::Stays => Claimed::Off,
             })
         }
-        other => Asked::Claimed(other),
+        other => ManifestRead::Claimed(other),
     }
 }
 

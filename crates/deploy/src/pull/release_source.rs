@@ -56,7 +56,7 @@ impl OfferedRelease {
         )
     }
 
-    /// The offer of the store; or, where that cannot be asked, the last one that was accepted on
+    /// The offer of the store; or, if that cannot be asked, the last one that was accepted on
     /// this node, provided that `check` accepts it here. "Missing", "forbidden" and bad signatures
     /// are answers.
     pub(crate) async fn fetch(
@@ -95,7 +95,11 @@ impl OfferedRelease {
                 Ok(Fetched::Offer(offer))
             }
             Err(error) => {
-                warn!(error = why, cache = %error, "the store cannot be asked, and the node cache has no release for us");
+                warn!(
+                    error = why,
+                    cache = %error,
+                    "the store cannot be asked, and the node cache has no release for us"
+                );
                 match silence {
                     Some(error) => Err(PullError::Store(error)),
                     None => asked.await,
@@ -104,7 +108,7 @@ impl OfferedRelease {
         }
     }
 
-    /// Asks whether the release that was seen is still offered, where one was that still holds: the
+    /// Asks whether the release that was seen is still offered, if one was that still holds: the
     /// walk of the trust roots then waits until it is known that it is needed.
     async fn ask(
         settings: &Settings,
@@ -134,7 +138,7 @@ impl OfferedRelease {
             reader.newest_root(settings.trust.clone(), &mut roots)
         );
         sent.append(&mut roots);
-        // Where none was seen, there always is an answer or an error.
+        // If none was seen, there always is an answer or an error.
         Self::verify(settings, reader, read?.unwrap_or_default(), root?, sent)
     }
 
@@ -307,7 +311,7 @@ impl OfferedRelease {
     }
 }
 
-/// The release object, or `None` where it is the one that was seen.
+/// The release object, or `None` if it is the one that was seen.
 async fn release_object(
     settings: &Settings,
     reader: &Reader<'_>,
@@ -355,8 +359,8 @@ async fn release_object(
 ///
 /// # Errors
 ///
-/// Where a root does not follow from the one before, where there are more than
-/// [`limits::ROOT_CHAIN_LIMIT`], and where the store does not say whether there is another: only
+/// If a root does not follow from the one before, if there are more than
+/// [`limits::ROOT_CHAIN_LIMIT`], and if the store does not say whether there is another: only
 /// "missing" ends the walk well.
 pub async fn newest_root(
     root: Verified<TrustRoot>,

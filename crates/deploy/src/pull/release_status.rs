@@ -49,7 +49,7 @@ pub struct Candidate {
     /// Scripts that its manifest wants compiled first; none where the manifest was not read, as
     /// its tree was there.
     pub warm: Vec<RelativePath>,
-    /// What staging it cost; all zero where its tree was there.
+    /// What staging it cost; all zero if its tree was there.
     pub figures: Figures,
 }
 

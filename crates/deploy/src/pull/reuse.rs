@@ -51,8 +51,8 @@ pub(crate) struct Reused {
 }
 
 impl Previous {
-    /// The active tree of `root`, where there is one.
-    pub(crate) fn of(root: &ReleaseRoot) -> Option<Self> {
+    /// The active tree of `root`, if there is one.
+    pub(crate) fn open(root: &ReleaseRoot) -> Option<Self> {
         let manifest = root.state().active.as_ref()?.manifest;
         Some(Self {
             manifest,
@@ -78,7 +78,11 @@ impl Previous {
                 Mutex::new(Some(reader))
             }
             Err(error) => {
-                warn!(path = %self.index.display(), %error, "nothing is linked from the active tree");
+                warn!(
+                    path = %self.index.display(),
+                    %error,
+                    "nothing is linked from the active tree"
+                );
                 return Ok(Reused::default());
             }
         };
@@ -124,7 +128,11 @@ impl Previous {
             Ok(Some(group)) => Some(group),
             Ok(None) => None,
             Err(error) => {
-                warn!(path = %self.index.display(), %error, "the rest of the active tree is not linked");
+                warn!(
+                    path = %self.index.display(),
+                    %error,
+                    "the rest of the active tree is not linked"
+                );
                 *reader = None;
                 None
             }
@@ -195,7 +203,11 @@ impl Linker<'_> {
                     return Err(PullError::Tree(Box::new(error)));
                 }
                 Err(error) => {
-                    debug!(path = %entry.path, %error, "a chunk is downloaded, as a path of it cannot be linked");
+                    debug!(
+                        path = %entry.path,
+                        %error,
+                        "a chunk is downloaded, as a path of it cannot be linked"
+                    );
                     return Ok(self.undo(&made)?);
                 }
             }

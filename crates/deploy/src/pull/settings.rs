@@ -26,7 +26,7 @@ pub struct Settings {
     pub trust_floor: u64,
     /// Where trees lead to.
     pub places: Places,
-    /// The cache that this node's pods share, where there is one.
+    /// The cache that this node's pods share, if there is one.
     pub cache: Option<cache::Settings>,
     /// Bytes for buffers, at least [`MEMORY_FLOOR`].
     pub memory: u64,

@@ -10,7 +10,7 @@ use super::{
     manifest::manifest,
     plan::Budget,
     reuse::{Previous, Reused},
-    timings::{Stages, Stopwatch},
+    timings::{Stages, Stopwatch, Work},
     unpack_pool::UnpackPool,
 };
 use crate::{
@@ -49,7 +49,7 @@ impl Run<'_> {
         // Before anything is downloaded: what the pod lacks it will lack at the end.
         let filled = self.filled(&release.manifest, &manifest.shared).await?;
         self.counters.expect(&manifest);
-        let budget = Budget::of(
+        let budget = Budget::new(
             self.settings.memory,
             thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
         );
@@ -61,7 +61,7 @@ impl Run<'_> {
         );
         let (shared, own) = (Arc::clone(&manifest), cache.map(Arc::clone));
         let damaged = self.damaged.clone();
-        let begin = move || {
+        let stage = move || {
             let repair = damaged.as_deref();
             begin(
                 &root,
@@ -72,52 +72,11 @@ impl Run<'_> {
             )
             .map(|begun| (root, begun))
         };
-        let (
-            root,
-            Begun {
-                pool,
-                unpacker,
-                reused,
-                wanted,
-            },
-        ) = blocking(begin).await?;
+        let (root, begun) = blocking(stage).await?;
         stages.reuse = watch.lap();
 
-        let memory = BufferPool::new(budget.pieces);
-        let (sender, receiver) = crossbeam_channel::bounded(memory.most_pieces());
-        let (halt, claims) = (pool.halt.clone(), Arc::clone(&pool.claims));
-        let work = blocking(move || {
-            let done = pool.work(&unpacker, &receiver, budget.workers);
-            (pool, unpacker, done)
-        });
-        let network = async {
-            let (store, parallel) = (self.store.as_ref(), budget.requests);
-            let chunk_source = ChunkSource {
-                store,
-                manifest: &manifest,
-                cache,
-                claims: &claims,
-                buffers: &memory,
-                parallel,
-                workers: sender,
-            };
-            let result = halt
-                .run_until_cancelled(chunk_source.run(wanted))
-                .await
-                .unwrap_or(Err(PullError::Interrupted));
-            if result.is_err() {
-                halt.cancel();
-            }
-            result
-        };
-        let (pool, unpacker, work) = match tokio::join!(network, work) {
-            (Ok(()), (pool, unpacker, Ok(work))) => (pool, unpacker, work),
-            // Whichever side failed told the other to stop, and that is not what went wrong.
-            (Err(error), (pool, _, Err(PullError::Interrupted) | Ok(_)))
-            | (_, (pool, _, Err(error))) => {
-                return Err(discard(pool, error).await);
-            }
-        };
+        let (pool, unpacker, work, reused) =
+            self.transfer(begun, &budget, &manifest, cache).await?;
         stages.transfer = watch.lap();
         let warm = manifest
             .php
@@ -149,6 +108,56 @@ impl Run<'_> {
             ))
         })
         .await
+    }
+
+    /// Brings the chunks that are still to come, and unpacks them.
+    async fn transfer(
+        &self,
+        begun: Begun,
+        budget: &Budget,
+        manifest: &Manifest,
+        cache: Option<&Arc<Cache>>,
+    ) -> Result<(UnpackPool, Unpacker, Work, Reused), PullError> {
+        let Begun {
+            pool,
+            unpacker,
+            reused,
+            wanted,
+        } = begun;
+        let workers = budget.workers;
+        let memory = BufferPool::new(budget.pieces);
+        let (sender, receiver) = crossbeam_channel::bounded(memory.most_pieces());
+        let (halt, claims) = (pool.halt.clone(), Arc::clone(&pool.claims));
+        let work = blocking(move || {
+            let done = pool.work(&unpacker, &receiver, workers);
+            (pool, unpacker, done)
+        });
+        let network = async {
+            let (store, parallel) = (self.store.as_ref(), budget.requests);
+            let chunk_source = ChunkSource {
+                store,
+                manifest,
+                cache,
+                claims: &claims,
+                buffers: &memory,
+                parallel,
+                workers: sender,
+            };
+            let result = halt
+                .run_until_cancelled(chunk_source.run(wanted))
+                .await
+                .unwrap_or(Err(PullError::Interrupted));
+            if result.is_err() {
+                halt.cancel();
+            }
+            result
+        };
+        match tokio::join!(network, work) {
+            (Ok(()), (pool, unpacker, Ok(work))) => Ok((pool, unpacker, work, reused)),
+            // Whichever side failed told the other to stop, and that is not what went wrong.
+            (Err(error), (pool, _, Err(PullError::Interrupted) | Ok(_)))
+            | (_, (pool, _, Err(error))) => Err(discard(pool, error).await),
+        }
     }
 
     async fn filled(
@@ -192,7 +201,7 @@ fn begin(
         });
     }
     let unpacker = Unpacker::new(pool.staging.tree())?;
-    let reused = match Previous::of(root) {
+    let reused = match Previous::open(root) {
         Some(previous) => previous.link(&pool, &unpacker, damaged, budget.workers)?,
         None => Reused::default(),
     };

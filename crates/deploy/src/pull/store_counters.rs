@@ -13,7 +13,7 @@ pub(super) struct StoreCounters {
 }
 
 impl StoreCounters {
-    pub(super) fn of(store: &dyn ObjectStore) -> Self {
+    pub(super) fn read(store: &dyn ObjectStore) -> Self {
         let stats = store.stats();
         Self {
             requests: stats.requests(),
@@ -24,7 +24,7 @@ impl StoreCounters {
     }
 
     pub(super) fn add_to(&self, figures: &mut Figures, store: &dyn ObjectStore) {
-        let now = Self::of(store);
+        let now = Self::read(store);
         figures.requests = now.requests - self.requests;
         figures.retries = now.retries - self.retries;
         figures.downloaded_bytes = now.received - self.received;

@@ -10,7 +10,7 @@ use super::{
     timings::Work,
 };
 use crate::{
-    cache::{Cache, Claim},
+    cache::{Cache, Claim, Eviction},
     disk::{DiskError, attempt},
     index::{Entry, Key, Kind, Writer},
     staging::Staging,
@@ -66,7 +66,7 @@ impl UnpackPool {
             keys: manifest
                 .modules
                 .iter()
-                .map(|module| Key::of(module).collect())
+                .map(|module| Key::from_module(module).collect())
                 .collect(),
             manifest,
             staging,
@@ -163,6 +163,14 @@ impl UnpackPool {
     }
 }
 
+/// What came of reading a chunk from the node's cache.
+enum CacheRead {
+    /// It was unpacked into these entries.
+    Unpacked(Vec<tarball::Unpacked>),
+    /// The cache does not have it, or had it damaged.
+    Lost(Eviction),
+}
+
 // One worker.
 struct UnpackWorker<'a> {
     pool: &'a UnpackPool,
@@ -201,15 +209,15 @@ impl UnpackWorker<'_> {
                 .cached(chunk, &place, &mut buffer.bytes)
                 .map_err(unpack)?
             {
-                Ok(entries) => {
+                CacheRead::Unpacked(entries) => {
                     self.pool.counters.cached(chunk);
                     Ok(self.done(number, index, entries)?)
                 }
-                Err(evicted) => {
+                CacheRead::Lost(eviction) => {
                     if lost
                         .send(Lost {
                             chunk: (number, index),
-                            evicted,
+                            eviction,
                         })
                         .is_err()
                     {
@@ -247,37 +255,36 @@ impl UnpackWorker<'_> {
         }
     }
 
-    // Unpacks a chunk of the node's cache; what the cache does not have, or has damaged, is an
-    // inner error, which says whether it is gone from there. Nothing of it was written then, as its
-    // digest comes first.
+    // Unpacks a chunk of the node's cache. If the cache does not have it, or has it damaged,
+    // nothing of it was written, because its digest is checked first.
     fn cached(
         &mut self,
         chunk: &release::Chunk,
         place: &Place<'_>,
         buffer: &mut Vec<u8>,
-    ) -> Result<Result<Vec<tarball::Unpacked>, bool>, tarball::UnpackError> {
+    ) -> Result<CacheRead, tarball::UnpackError> {
         let Some(held) = self
             .pool
             .cache
             .as_ref()
             .and_then(|cache| cache.find(&chunk.sha256, chunk.size))
         else {
-            return Ok(Err(true));
+            return Ok(CacheRead::Lost(Eviction::Gone));
         };
         let unpacked = if is_large(chunk) {
             self.worker.spooled(held.file(), chunk, place)
         } else if held.read(buffer).is_ok() {
             self.worker.chunk(buffer, chunk, place)
         } else {
-            return Ok(Err(held.damaged("it cannot be read")));
+            return Ok(CacheRead::Lost(held.evict("it cannot be read")));
         };
         match unpacked {
             Ok(entries) => {
                 held.served();
-                Ok(Ok(entries))
+                Ok(CacheRead::Unpacked(entries))
             }
             Err(tarball::UnpackError::Digest { .. }) => {
-                Ok(Err(held.damaged("its digest is another")))
+                Ok(CacheRead::Lost(held.evict("its digest is another")))
             }
             Err(error) => Err(error),
         }
@@ -340,7 +347,7 @@ fn entry(unpacked: tarball::Unpacked) -> Entry {
     }
 }
 
-/// Runs `work` on `threads` threads, this one among them. Where the system refuses a thread, fewer
+/// Runs `work` on `threads` threads, this one among them. If the system refuses a thread, fewer
 /// do it.
 pub(crate) fn run(threads: usize, work: impl Fn() + Sync) {
     thread::scope(|scope| {

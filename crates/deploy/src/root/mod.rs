@@ -27,7 +27,7 @@ use crate::{
     disk::{self, DiskError, names},
     index,
     layout::{CURRENT, Found, RELEASES, STAGING, STATE, index_name, link_contents},
-    lock::{Asked, Lock},
+    lock::{Lock, Locking},
     places::Places,
     removal::{Removal, remove_tree},
     retention::{Scope, removable},
@@ -75,9 +75,9 @@ impl ReleaseRoot {
             return Err(conflict.into());
         }
         let path = make(path)?;
-        let lock = match Lock::ask(&path.join(crate::layout::LOCK))? {
-            Asked::Held(lock) => Arc::new(lock),
-            Asked::Busy(holder) => return Err(RootError::Busy { path, holder }),
+        let lock = match Lock::try_lock(&path.join(crate::layout::LOCK))? {
+            Locking::Held(lock) => Arc::new(lock),
+            Locking::Busy(holder) => return Err(RootError::Busy { path, holder }),
         };
         let state = read_state(&path)?;
         for name in [RELEASES, STAGING] {
@@ -135,7 +135,7 @@ impl ReleaseRoot {
     ///
     /// # Errors
     ///
-    /// Where the tree is not there or the disk refuses. Readers then still see the release that
+    /// If the tree is not there or the disk refuses. Readers then still see the release that
     /// they saw before; after a failure of the last step the next [`ReleaseRoot::open`] finishes
     /// the activation.
     pub fn activate(&mut self, target: &Target, now: Timestamp) -> Result<(), RootError> {
@@ -166,7 +166,7 @@ impl ReleaseRoot {
     ///
     /// # Errors
     ///
-    /// Where the disk refuses: it is then still on trial.
+    /// If the disk refuses: it is then still on trial.
     pub fn keep(&mut self) -> Result<(), RootError> {
         self.remember(self.state.kept())
     }
@@ -197,7 +197,7 @@ impl ReleaseRoot {
     ///
     /// # Errors
     ///
-    /// Where the disk refuses.
+    /// If the disk refuses.
     pub fn allow(&mut self, manifest: &Sha256) -> Result<(), RootError> {
         self.remember(self.state.without_rejected(manifest))
     }
@@ -206,7 +206,7 @@ impl ReleaseRoot {
     ///
     /// # Errors
     ///
-    /// Where the disk refuses.
+    /// If the disk refuses.
     pub fn reject(
         &mut self,
         manifest: Sha256,
@@ -222,7 +222,7 @@ impl ReleaseRoot {
     ///
     /// # Errors
     ///
-    /// Where the disk refuses; what is left half-removed is removed at the next start.
+    /// If the disk refuses; what is left half-removed is removed at the next start.
     pub fn prune(&self) -> Result<Vec<String>, RootError> {
         self.remove(Scope::Unused)
     }
@@ -320,7 +320,7 @@ pub fn tree(root: &Path, manifest: &Sha256) -> PathBuf {
     root.join(link_contents(manifest))
 }
 
-// The directory at `path`, made where it is missing.
+// The directory at `path`, made if it is missing.
 fn make(path: &Path) -> Result<PathBuf, RootError> {
     if !path.is_absolute() {
         return Err(RootError::Relative(path.to_owned()));
@@ -351,7 +351,7 @@ pub(crate) fn read_state(path: &Path) -> Result<State, RootError> {
     }
 }
 
-/// What `current` contains, where it is a link.
+/// What `current` contains, if it is a link.
 pub(crate) fn read_current(path: &Path) -> Option<PathBuf> {
     fs::read_link(path.join(CURRENT)).ok()
 }

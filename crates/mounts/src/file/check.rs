@@ -4,7 +4,7 @@ use super::{
     Directory, FILE_LIMIT, Kind, MOUNTS_LIMIT, Mount, MountsFile, What,
     raw::{self, RawDirectory, RawMount},
 };
-use crate::words::{Word, Words};
+use crate::mount_options::{MountOption, MountOptions};
 use release::RelativePath;
 use std::path::{Component, Path, PathBuf};
 
@@ -111,13 +111,13 @@ impl Check {
             self.say("path", "/", "expected a directory below it");
         }
         let kind = self.required("kind", raw.kind);
-        let words: Vec<Word> = raw
+        let words: Vec<MountOption> = raw
             .options
             .iter()
             .flatten()
             .filter_map(|word| self.parsed("options", word))
             .collect();
-        let options = Words::from_iter(words);
+        let options = MountOptions::from_iter(words);
         let read_only = raw.read_only.unwrap_or(false);
         let write_probe = raw.write_probe.unwrap_or(false);
         if read_only && write_probe {

@@ -89,7 +89,7 @@ impl Check {
         }
     }
 
-    /// `None` where the connection is not encrypted.
+    /// `None` if the connection is not encrypted.
     fn tls(&mut self, raw: &RawMount, server: Option<&Server>) -> Option<Tls> {
         if !raw.tls.unwrap_or(false) {
             let needing = [

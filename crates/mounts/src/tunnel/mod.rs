@@ -365,7 +365,12 @@ fn tell(route: &Route, error: &io::Error, failure: &LastFailure) {
     if failure.replace(Some(format!("{host}: {error}"))).is_some() {
         debug!(%mount, %host, %error, "a connection of the tunnel failed");
     } else {
-        warn!(%mount, %host, %error, "a connection of the tunnel failed; the kernel connects again");
+        warn!(
+            %mount,
+            %host,
+            %error,
+            "a connection of the tunnel failed; the kernel connects again"
+        );
     }
 }
 

@@ -31,14 +31,14 @@ pub trait Tree {
     ///
     /// # Errors
     ///
-    /// Where it cannot be told.
+    /// If it cannot be told.
     fn node(&mut self, path: &str) -> Result<Option<Node>, Self::Error>;
 
     /// Any path in the directory at `path`.
     ///
     /// # Errors
     ///
-    /// Where it cannot be told.
+    /// If it cannot be told.
     fn within(&mut self, path: &str) -> Result<Option<String>, Self::Error>;
 }
 

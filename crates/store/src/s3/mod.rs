@@ -136,7 +136,7 @@ impl Inner {
                 Ok(done)
             }
             Ok(Err(error)) => {
-                let answer = Answer::of(error);
+                let answer = Answer::new(error);
                 if matches!(answer.said, Said::Expired) {
                     self.renew(generation);
                 }

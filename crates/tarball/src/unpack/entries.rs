@@ -113,7 +113,9 @@ impl Worker<'_> {
                 };
                 let digest = self.body(reader, head, path.as_str(), file.as_ref(), chunk)?;
                 let Some(file) = file else { return Ok(None) };
-                self.unpacker.tree.date(&file, path.as_str(), head.mtime)?;
+                self.unpacker
+                    .tree
+                    .set_mtime(&file, path.as_str(), head.mtime)?;
                 self.found.files += 1;
                 self.found.bytes += head.size;
                 contents = digest;

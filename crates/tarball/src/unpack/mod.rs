@@ -47,7 +47,7 @@ impl Unpacker {
     ///
     /// # Errors
     ///
-    /// Where it cannot be opened as a directory.
+    /// If it cannot be opened as a directory.
     pub fn new(tree: &Path) -> Result<Self, UnpackError> {
         Ok(Self {
             tree: Tree::open(tree)?,
@@ -106,7 +106,7 @@ impl Unpacker {
         );
         directories.sort_unstable();
         directories.dedup();
-        date(&self.tree, &directories)?;
+        set_mtimes(&self.tree, &directories)?;
         Ok(Totals {
             files,
             bytes,
@@ -122,11 +122,11 @@ const DATED_PER_THREAD: usize = 512;
 
 /// Gives every directory the time that all have. Nothing may be made in them afterwards, so this
 /// comes last.
-fn date(tree: &Tree, directories: &[&str]) -> Result<(), UnpackError> {
-    let date_some = |some: &[&str]| {
+fn set_mtimes(tree: &Tree, directories: &[&str]) -> Result<(), UnpackError> {
+    let set_some = |some: &[&str]| {
         let mut descent = Descent::new(tree);
         some.iter().try_for_each(|directory| {
-            tree.date_at(descent.parent(directory, &mut Vec::new())?, directory)
+            tree.set_mtime_at(descent.parent(directory, &mut Vec::new())?, directory)
         })
     };
     let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
@@ -134,8 +134,8 @@ fn date(tree: &Tree, directories: &[&str]) -> Result<(), UnpackError> {
     let mut shares = directories.chunks(share);
     let own = shares.next().unwrap_or_default();
     thread::scope(|scope| {
-        let others: Vec<_> = shares.map(|some| scope.spawn(|| date_some(some))).collect();
-        let first = date_some(own);
+        let others: Vec<_> = shares.map(|some| scope.spawn(|| set_some(some))).collect();
+        let first = set_some(own);
         others.into_iter().fold(first, |result, other| {
             result.and(other.join().unwrap_or_else(|panic| resume_unwind(panic)))
         })

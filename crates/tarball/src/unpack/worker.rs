@@ -86,14 +86,14 @@ impl<'u> Worker<'u> {
         self.write
     }
 
-    /// The directory that holds `path`; it and those above are made where they are missing.
+    /// The directory that holds `path`; it and those above are made if they are missing.
     ///
     /// This and [`Self::make_directory`] are for callers that bring entries into the tree by other
     /// means than a chunk, such as links to an earlier release's files.
     ///
     /// # Errors
     ///
-    /// Where something else stands in the way; the disk.
+    /// If something else stands in the way; the disk.
     pub fn parent(&mut self, path: &RelativePath) -> Result<BorrowedFd<'_>, UnpackError> {
         self.descent.parent(path.as_str(), &mut self.found.made)
     }

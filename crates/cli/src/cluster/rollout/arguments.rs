@@ -2,6 +2,7 @@
 
 use crate::cluster::{connection::Connection, history::By};
 use api::{FailureBudget, Wave};
+use runtime::Setting as _;
 use std::time::Duration;
 
 /// What `rollout` is told.
@@ -161,23 +162,12 @@ pub(crate) enum Form {
     Json,
 }
 
+/// A time from a second to a week.
 fn span(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("{text:?}: expected a whole number and a unit, such as 45m or 6h");
-    let (number, unit) = text
-        .split_at_checked(text.len().saturating_sub(1))
-        .ok_or_else(wrong)?;
-    let seconds = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3600,
-        _ => return Err(wrong()),
-    };
-    let number: u64 = number.parse().map_err(|_| wrong())?;
-    number
-        .checked_mul(seconds)
-        .filter(|all| (1..=604_800).contains(all))
-        .map(Duration::from_secs)
-        .ok_or_else(wrong)
+    let limits = Duration::from_secs(1)..=Duration::from_hours(168);
+    Duration::read(text)
+        .filter(|time| limits.contains(time))
+        .ok_or_else(|| format!("{text:?}: expected a whole number and a unit, such as 45m or 6h"))
 }
 
 fn wave(text: &str) -> Result<Wave, String> {

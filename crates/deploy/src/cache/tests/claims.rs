@@ -29,7 +29,7 @@ fn whoever_opened_a_file_before_it_was_published_never_writes_to_it() {
     let name = Sha256::of(b"chunk").to_string();
     let early = other.incoming.create(&name).unwrap();
     claim.publish(b"chunk");
-    assert!(other.incoming.lock(&early, &name).unwrap());
+    assert!(other.incoming.try_lock(&early, &name).unwrap());
     assert!(!other.incoming.is(&name, &early));
     assert!(matches!(
         other.claim(&Sha256::of(b"chunk"), 5),

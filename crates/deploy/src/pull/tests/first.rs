@@ -202,7 +202,7 @@ async fn a_previous_release_that_cannot_be_used_leaves_the_one_in_force() {
     let other = volume
         .lab
         .sign(&manifest, 1, |release| {
-            release.channel = "shops/other".parse().unwrap()
+            release.channel = "shops/other".parse().unwrap();
         })
         .await;
     for (previous, rejected) in [

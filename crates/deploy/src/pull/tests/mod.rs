@@ -134,7 +134,7 @@ impl Lab {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             match contents.strip_prefix(b"-> ") {
                 Some(link) => {
-                    std::os::unix::fs::symlink(std::str::from_utf8(link).unwrap(), path).unwrap()
+                    std::os::unix::fs::symlink(std::str::from_utf8(link).unwrap(), path).unwrap();
                 }
                 None => fs::write(path, contents).unwrap(),
             }

@@ -96,7 +96,7 @@ async fn another_channel_another_key_and_a_clock_in_the_past_are_refused() {
         .await;
     lab.offer(
         &lab.sign(&next, 2, |release| {
-            release.channel = "shops/other".parse().unwrap()
+            release.channel = "shops/other".parse().unwrap();
         })
         .await,
     )
@@ -107,7 +107,7 @@ async fn another_channel_another_key_and_a_clock_in_the_past_are_refused() {
     refused(
         &lab,
         |settings| {
-            settings.trust = TrustRoot::from_trusted(&root(1, &stranger, &[&stranger])).unwrap()
+            settings.trust = TrustRoot::from_trusted(&root(1, &stranger, &[&stranger])).unwrap();
         },
         Reason::Signature,
     )

@@ -128,7 +128,7 @@ async fn places_within_one_another_are_refused_before_anything_is_made() {
             "writable in the storage",
             Box::new(|it| {
                 (it.places.writable, it.places.storage) =
-                    (Some(at("real/writable")), Some(at("real")))
+                    (Some(at("real/writable")), Some(at("real")));
             }),
         ),
     ];
@@ -220,7 +220,7 @@ async fn rotated_trust_roots_are_walked_to_the_newest() {
             .root_version,
         2
     );
-    // A fresh node that is told so takes no older root, where somebody hides the newer one with a
+    // A fresh node that is told so takes no older root, if somebody hides the newer one with a
     // release of the withdrawn key.
     let fresh = |name: &str, floor: u64| {
         let root = lab.directory.path().join(name);

@@ -113,7 +113,7 @@ async fn whatever_differs_goes_the_usual_way() {
     let refused: [(&str, Change<'_>); 3] = [
         ("signature", &|settings| settings.trust = other.clone()),
         ("rollback", &|settings| {
-            settings.floor = Some(3.try_into().unwrap())
+            settings.floor = Some(3.try_into().unwrap());
         }),
         ("clock", &|settings| settings.now = at(NOW - 3600)),
     ];

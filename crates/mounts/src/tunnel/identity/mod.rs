@@ -50,7 +50,7 @@ pub(super) struct Identity {
     key: KeyPair,
     signing: Arc<dyn SigningKey>,
     client: EfsClient,
-    /// Those that sign, where the client is known to IAM.
+    /// Those that sign, if the client is known to IAM.
     credentials: Option<Arc<dyn Credentials>>,
     made: Mutex<Option<Made>>,
     /// Held by who makes the next one.
@@ -128,7 +128,7 @@ impl Identity {
         Ok(identity)
     }
 
-    /// Makes the certificate for new connections, where there is none, an hour has passed since, or
+    /// Makes the certificate for new connections, if there is none, an hour has passed since, or
     /// its credentials are about to end. While whoever gives credentials does not answer, the one
     /// that there is goes on as long as it is taken.
     ///
@@ -146,7 +146,11 @@ impl Identity {
             Some(credentials) => match credentials.now().await {
                 Ok(key) => Some(key),
                 Err(why) if before.is_some_and(|made| made.is_taken(now)) => {
-                    warn!(file_system = %self.client.file_system, %why, "no new credentials for EFS; those of before are used");
+                    warn!(
+                        file_system = %self.client.file_system,
+                        %why,
+                        "no new credentials for EFS; those of before are used"
+                    );
                     return Ok(());
                 }
                 Err(why) => return Err(io::Error::other(format!("no credentials for EFS: {why}"))),

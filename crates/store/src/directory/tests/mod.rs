@@ -330,7 +330,7 @@ async fn files_are_copied_piece_by_piece() {
     let sent = Mutex::new(Vec::new());
     store
         .put_file("blobs/x", &source, &|bytes| {
-            sent.lock().unwrap().push(bytes)
+            sent.lock().unwrap().push(bytes);
         })
         .await
         .unwrap();

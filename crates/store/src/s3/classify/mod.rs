@@ -43,7 +43,7 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    pub(super) fn of<E>(error: SdkError<E, HttpResponse>) -> Self
+    pub(super) fn new<E>(error: SdkError<E, HttpResponse>) -> Self
     where
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
     {

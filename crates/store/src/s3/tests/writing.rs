@@ -273,7 +273,7 @@ async fn a_large_file_is_sent_in_parts() {
     store(&server)
         .await
         .put_file("a", file().path(), &|bytes| {
-            sent.lock().unwrap().push(bytes)
+            sent.lock().unwrap().push(bytes);
         })
         .await
         .unwrap();

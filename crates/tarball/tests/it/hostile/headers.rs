@@ -5,10 +5,9 @@ use crate::archive::{file, header, pax, with_body};
 use release::Reason;
 
 #[test]
-fn types_and_extensions() {
-    use Reason::{Header, TypeForbidden};
+fn types() {
+    use Reason::TypeForbidden;
     all_refused(vec![
-        // types
         (
             "hard link",
             vec![header(b"h", b'1', 0, b"/etc/passwd", |_| ())],
@@ -61,7 +60,13 @@ fn types_and_extensions() {
             vec![with_record("RHT.security.selinux", "value")],
             TypeForbidden,
         ),
-        // PAX
+    ]);
+}
+
+#[test]
+fn pax_extensions() {
+    use Reason::Header;
+    all_refused(vec![
         (
             "PAX size against header size",
             vec![[pax(b"10 size=3\n"), file(b"f", b"four")].concat()],
@@ -122,7 +127,13 @@ fn types_and_extensions() {
             Header,
         ),
         ("extension before the end", vec![pax(b"9 path=f\n")], Header),
-        // GNU
+    ]);
+}
+
+#[test]
+fn gnu_extensions() {
+    use Reason::Header;
+    all_refused(vec![
         ("GNU sparse", vec![changed(b"f", b'S', |_| ())], Header),
         (
             "GNU sparse by PAX",
@@ -170,7 +181,6 @@ fn types_and_extensions() {
 fn fields() {
     use Reason::Header;
     all_refused(vec![
-        // numbers
         (
             "negative size",
             vec![changed(b"f", b'0', |h| {
@@ -243,7 +253,14 @@ fn fields() {
             }],
             Header,
         ),
-        // times: 999999999, 10^9 + 2^29, and a directory's that is not 10^9
+    ]);
+}
+
+/// 999999999, 10^9 + 2^29, and a directory's that is not 10^9.
+#[test]
+fn times() {
+    use Reason::Header;
+    all_refused(vec![
         (
             "mtime too low",
             vec![changed(b"f", b'0', |h| {

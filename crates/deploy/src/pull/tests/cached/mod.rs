@@ -135,7 +135,7 @@ async fn every_damaged_file_is_found_out_evicted_and_fetched_again() {
     let damages: [(&str, Damage); 5] = [
         ("flipped", |path| overwrite(path, |bytes| bytes[0] ^= 1)),
         ("truncated", |path| {
-            overwrite(path, |bytes| bytes.truncate(bytes.len() / 2))
+            overwrite(path, |bytes| bytes.truncate(bytes.len() / 2));
         }),
         ("grown", |path| overwrite(path, |bytes| bytes.push(0))),
         ("a link", |path| {

@@ -168,7 +168,7 @@ async fn what_the_node_remembers_meets_the_same_policy() {
     let manifest = lab.manifest(&shop(), &[]).await;
     let object = lab
         .sign(&manifest, 4, |release| {
-            release.expires = Some(at(NOW + 100))
+            release.expires = Some(at(NOW + 100));
         })
         .await;
     lab.offer(&object).await;

@@ -1,6 +1,6 @@
 //! Stable words: the same in `/status`, in metrics and in logs.
 
-macro_rules! words {
+macro_rules! state_enum {
     ($(#[$about:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident $word:literal,)+ }) => {
         $(#[$about])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -33,7 +33,7 @@ macro_rules! words {
     };
 }
 
-words! {
+state_enum! {
     /// What the agent is doing with releases right now.
     Phase {
         /// Nothing until the next check.
@@ -72,7 +72,7 @@ impl Phase {
     }
 }
 
-words! {
+state_enum! {
     /// Why a newer release does not run yet.
     Why {
         /// It is being downloaded or unpacked.
@@ -87,7 +87,8 @@ words! {
         Hook "hook",
         /// Storage that the shop requires cannot be used.
         Mounts "mounts",
-        /// The shop works neither with it nor with the release that runs: what both need may be away. It is tried again.
+        /// The shop works neither with it nor with the release that runs: what both need may be
+        /// away. It is tried again.
         Shop "shop",
         /// The database is not migrated to it yet.
         Migration "migration",
@@ -104,7 +105,7 @@ words! {
     }
 }
 
-words! {
+state_enum! {
     /// How a check for a newer release ended.
     CheckOutcome {
         /// There is nothing newer.
@@ -126,7 +127,7 @@ impl CheckOutcome {
     }
 }
 
-words! {
+state_enum! {
     /// How a switch ended.
     SwitchOutcome {
         /// The new release runs, and the probe passed.
@@ -138,7 +139,7 @@ words! {
     }
 }
 
-words! {
+state_enum! {
     /// What is known of the shop's page.
     PageState {
         /// Nobody answered yet.
@@ -150,7 +151,7 @@ words! {
     }
 }
 
-words! {
+state_enum! {
     /// How a probe of the shop ended.
     ProbeOutcome {
         /// It answered as expected.

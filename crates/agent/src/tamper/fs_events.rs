@@ -19,13 +19,13 @@ pub(super) struct Changed {
     tree: PathBuf,
     // Where the shop may write: on a busy one, something happens there all the time.
     outside: Vec<PathBuf>,
-    heard: Mutex<Heard>,
+    events: Mutex<FsEvents>,
     pub(super) wake: Notify,
 }
 
 /// What was heard and not looked at yet.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Heard {
+pub(super) struct FsEvents {
     /// Paths of the tree that somebody wrote, made, renamed or removed.
     pub(super) paths: BTreeSet<RelativePath>,
     /// Something changed, and nobody knows where: events were lost, are more than are gathered, or
@@ -39,7 +39,7 @@ impl Changed {
         Self {
             tree: tree.to_owned(),
             outside,
-            heard: Mutex::default(),
+            events: Mutex::default(),
             wake: Notify::new(),
         }
     }
@@ -79,21 +79,21 @@ impl Changed {
         if own.is_empty() && !anywhere {
             return;
         }
-        let mut heard = self.heard.lock();
-        heard.paths.extend(own);
-        heard.anywhere |= anywhere;
-        if heard.paths.len() > PATHS {
-            *heard = Heard {
+        let mut events = self.events.lock();
+        events.paths.extend(own);
+        events.anywhere |= anywhere;
+        if events.paths.len() > PATHS {
+            *events = FsEvents {
                 anywhere: true,
-                ..Heard::default()
+                ..FsEvents::default()
             };
         }
-        drop(heard);
+        drop(events);
         self.wake.notify_one();
     }
 
-    pub(super) fn take(&self) -> Heard {
-        std::mem::take(&mut self.heard.lock())
+    pub(super) fn take(&self) -> FsEvents {
+        std::mem::take(&mut self.events.lock())
     }
 }
 
@@ -124,7 +124,7 @@ mod tests {
         )
     }
 
-    fn heard(events: impl IntoIterator<Item = Event>) -> Heard {
+    fn events(events: impl IntoIterator<Item = Event>) -> FsEvents {
         let changed = changed();
         events.into_iter().for_each(|event| changed.hear(Ok(event)));
         changed.take()
@@ -138,8 +138,8 @@ mod tests {
         at(EventKind::Create(CreateKind::File), path)
     }
 
-    fn only(path: &str) -> Heard {
-        Heard {
+    fn only(path: &str) -> FsEvents {
+        FsEvents {
             paths: BTreeSet::from([path.parse().unwrap()]),
             anywhere: false,
         }
@@ -156,22 +156,22 @@ mod tests {
             EventKind::Remove(RemoveKind::File),
         ] {
             assert_eq!(
-                heard([at(kind, "/tree/lib/a.php")]),
+                events([at(kind, "/tree/lib/a.php")]),
                 only("lib/a.php"),
                 "{kind:?}"
             );
         }
         let linked = EventKind::Modify(ModifyKind::Metadata(MetadataKind::Any));
         assert_eq!(
-            heard([linked, EventKind::Access(AccessKind::Any)].map(|kind| at(kind, "/tree/a"))),
-            Heard::default()
+            events([linked, EventKind::Access(AccessKind::Any)].map(|kind| at(kind, "/tree/a"))),
+            FsEvents::default()
         );
     }
 
     #[test]
     fn what_is_not_known_by_its_path_may_be_anywhere() {
-        let anywhere = |heard: Heard| heard.anywhere;
-        assert!(anywhere(heard([
+        let anywhere = |events: FsEvents| events.anywhere;
+        assert!(anywhere(events([
             made("/tree/a"),
             Event::new(EventKind::Other).set_flag(Flag::Rescan)
         ])));
@@ -179,16 +179,16 @@ mod tests {
         broken.hear(Err(notify::Error::generic("no memory")));
         assert!(anywhere(broken.take()));
         // The tree itself, and a name that no release can have.
-        assert!(anywhere(heard([made("/tree")])) && anywhere(heard([made("/tree/line\nbreak")])));
-        assert!(!anywhere(heard(
+        assert!(anywhere(events([made("/tree")])) && anywhere(events([made("/tree/line\nbreak")])));
+        assert!(!anywhere(events(
             (0..PATHS).map(|number| made(&format!("/tree/{number}")))
         )));
-        let many = heard((0..=PATHS).map(|number| made(&format!("/tree/{number}"))));
+        let many = events((0..=PATHS).map(|number| made(&format!("/tree/{number}"))));
         assert_eq!(
             many,
-            Heard {
+            FsEvents {
                 anywhere: true,
-                ..Heard::default()
+                ..FsEvents::default()
             }
         );
     }
@@ -203,7 +203,7 @@ mod tests {
         ] {
             changed.hear(Ok(made(path)));
         }
-        assert_eq!(changed.take(), Heard::default());
+        assert_eq!(changed.take(), FsEvents::default());
         assert!(
             tokio::time::timeout(Duration::from_secs(1), changed.wake.notified())
                 .await

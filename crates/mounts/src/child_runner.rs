@@ -1,7 +1,7 @@
 //! Starts disposable children, one at a time for each mount, and never waits for one that a silent
 //! server holds.
 
-use crate::order::{Answer, Fault, Order};
+use crate::child_request::{Answer, ChildRequest, Fault};
 use std::{
     ffi::OsString,
     io,
@@ -46,12 +46,12 @@ pub(crate) enum Ended {
 /// behind: a process that waits for a server may be out of reach of signals, too. While it is there
 /// no other is started, so that a hung mount never holds more than one.
 #[derive(Debug)]
-pub(crate) struct Hand {
+pub(crate) struct ChildRunner {
     program: Program,
     child: Option<Child>,
 }
 
-impl Hand {
+impl ChildRunner {
     pub(crate) fn new(program: Program) -> Self {
         Self {
             program,
@@ -59,14 +59,14 @@ impl Hand {
         }
     }
 
-    /// Has a child carry out `order`. Cancel-safe: a child that was not waited for is let go by the
-    /// next call.
-    pub(crate) async fn ask(&mut self, order: &Order, within: Duration) -> Ended {
-        if !self.let_go().await {
+    /// Has a child carry out `request`. Cancel-safe: the next call reaps a child that was not waited
+    /// for.
+    pub(crate) async fn ask(&mut self, request: &ChildRequest, within: Duration) -> Ended {
+        if !self.reap().await {
             return Ended::Late;
         }
         let started = Instant::now();
-        let ended = match timeout(within, self.start_and_listen(order)).await {
+        let ended = match timeout(within, self.start_and_listen(request)).await {
             Ok(Ok(Ok(()))) => Ended::Done(started.elapsed()),
             Ok(Ok(Err(fault))) => Ended::Refused(fault),
             Ok(Err(error)) => Ended::Broken(error),
@@ -74,15 +74,15 @@ impl Hand {
         };
         // Collects one that has answered, too; a child whose last step blocks as it exits is left
         // like any other.
-        self.let_go().await;
+        self.reap().await;
         ended
     }
 
-    async fn start_and_listen(&mut self, order: &Order) -> io::Result<Answer> {
+    async fn start_and_listen(&mut self, request: &ChildRequest) -> io::Result<Answer> {
         let mut command = Command::new(&self.program.path);
         command
             .args(&self.program.arguments)
-            .arg(serde_json::to_string(order)?);
+            .arg(serde_json::to_string(request)?);
         // Nothing of ours goes along: no secrets of the environment, and no working directory that
         // would keep a mount busy.
         command
@@ -108,7 +108,7 @@ impl Hand {
     }
 
     /// Kills the child that is still there, if any; says whether none is left.
-    pub(crate) async fn let_go(&mut self) -> bool {
+    pub(crate) async fn reap(&mut self) -> bool {
         let Some(child) = &mut self.child else {
             return true;
         };
@@ -132,16 +132,16 @@ impl Hand {
 mod tests {
     use super::*;
 
-    fn hand(script: &str) -> Hand {
+    fn runner(script: &str) -> ChildRunner {
         let arguments = ["-c", script, "sh"].map(OsString::from).to_vec();
-        Hand::new(Program {
+        ChildRunner::new(Program {
             path: "/bin/sh".into(),
             arguments,
         })
     }
 
-    fn order() -> Order {
-        Order::Probe {
+    fn request() -> ChildRequest {
+        ChildRequest::Probe {
             path: "/".into(),
             write: false,
         }
@@ -152,12 +152,13 @@ mod tests {
     #[tokio::test]
     async fn an_answer_is_read() {
         assert!(matches!(
-            hand("echo '{\"Ok\":null}'").ask(&order(), LONG).await,
+            runner("echo '{\"Ok\":null}'").ask(&request(), LONG).await,
             Ended::Done(_)
         ));
-        let stale = hand("echo '{\"Err\":{\"action\":\"open\",\"path\":\"/mnt\",\"errno\":116}}'")
-            .ask(&order(), LONG)
-            .await;
+        let stale =
+            runner("echo '{\"Err\":{\"action\":\"open\",\"path\":\"/mnt\",\"errno\":116}}'")
+                .ask(&request(), LONG)
+                .await;
         assert!(
             matches!(&stale, Ended::Refused(fault) if fault.is(rustix::io::Errno::STALE)),
             "{stale:?}"
@@ -169,7 +170,7 @@ mod tests {
         let script = "case $1 in '{\"Probe\"'*) ;; *) exit 1 ;; esac; [ -z \"$CARGO\" ] && [ \
                       \"$PWD\" = / ] && echo '{\"Ok\":null}'";
         assert!(matches!(
-            hand(script).ask(&order(), LONG).await,
+            runner(script).ask(&request(), LONG).await,
             Ended::Done(_)
         ));
     }
@@ -178,39 +179,39 @@ mod tests {
     async fn no_answer_and_no_program_are_told() {
         for script in ["exit 3", "echo nonsense", "yes"] {
             assert!(
-                matches!(hand(script).ask(&order(), LONG).await, Ended::Broken(_)),
+                matches!(runner(script).ask(&request(), LONG).await, Ended::Broken(_)),
                 "{script}"
             );
         }
-        let mut none = Hand::new(Program {
+        let mut none = ChildRunner::new(Program {
             path: "/nonexistent".into(),
             arguments: vec![],
         });
-        assert!(matches!(none.ask(&order(), LONG).await, Ended::Broken(_)));
+        assert!(matches!(none.ask(&request(), LONG).await, Ended::Broken(_)));
     }
 
     #[tokio::test]
     async fn a_late_child_is_killed_and_the_next_one_starts() {
-        let mut hand = hand("exec sleep 100");
+        let mut runner = runner("exec sleep 100");
         for _ in 0..2 {
             let before = Instant::now();
             assert!(matches!(
-                hand.ask(&order(), Duration::from_millis(50)).await,
+                runner.ask(&request(), Duration::from_millis(50)).await,
                 Ended::Late
             ));
-            assert!(before.elapsed() < Duration::from_secs(10) && hand.child.is_none());
+            assert!(before.elapsed() < Duration::from_secs(10) && runner.child.is_none());
         }
     }
 
     #[tokio::test]
     async fn a_child_that_was_not_waited_for_is_let_go() {
-        let mut hand = hand("exec sleep 100");
+        let mut runner = runner("exec sleep 100");
         assert!(
-            timeout(Duration::from_millis(50), hand.ask(&order(), LONG))
+            timeout(Duration::from_millis(50), runner.ask(&request(), LONG))
                 .await
                 .is_err()
         );
-        assert!(hand.child.is_some());
-        assert!(hand.let_go().await && hand.child.is_none());
+        assert!(runner.child.is_some());
+        assert!(runner.reap().await && runner.child.is_none());
     }
 }

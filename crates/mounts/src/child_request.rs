@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 /// One task for one child.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Order {
-    /// Mount something at `path`, which is made where it is missing.
+pub(crate) enum ChildRequest {
+    /// Mount something at `path`, which is made if it is missing.
     Mount {
         path: PathBuf,
         what: Thing,
@@ -38,7 +38,7 @@ pub(crate) enum Thing {
         subdirectory: Option<String>,
         data: String,
     },
-    /// The directory `source`, of which the last `made` names are made where they are missing.
+    /// The directory `source`, of which the last `made` names are made if they are missing.
     Bind { source: PathBuf, made: usize },
 }
 

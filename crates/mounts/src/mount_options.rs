@@ -49,13 +49,13 @@ const FLAGS: &[&str] = &["noatime", "nodiratime", "relatime", "strictatime", "no
 
 /// Checked mount options, in the order of the file.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Words(Vec<Word>);
+pub struct MountOptions(Vec<MountOption>);
 
-impl Words {
+impl MountOptions {
     /// The options of the NFS client: the defaults, each replaced where a word of the same meaning
     /// was given.
     #[must_use]
-    pub fn of_nfs(&self) -> String {
+    pub fn for_nfs(&self) -> String {
         let given = || {
             self.0
                 .iter()
@@ -89,17 +89,17 @@ impl Words {
     }
 }
 
-impl FromIterator<Word> for Words {
-    fn from_iter<T: IntoIterator<Item = Word>>(words: T) -> Self {
+impl FromIterator<MountOption> for MountOptions {
+    fn from_iter<T: IntoIterator<Item = MountOption>>(words: T) -> Self {
         Self(words.into_iter().collect())
     }
 }
 
 /// One checked mount option.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Word(String);
+pub struct MountOption(String);
 
-impl Word {
+impl MountOption {
     fn is_flag(&self) -> bool {
         FLAGS.contains(&self.0.as_str())
     }
@@ -116,9 +116,9 @@ fn meaning(word: &str) -> &str {
 /// A word that is no option of the list: the kernel's own parser is no check, as it takes `addr=`
 /// and others that are ours to give.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UnknownWord;
+pub struct UnknownOption;
 
-impl fmt::Display for UnknownWord {
+impl fmt::Display for UnknownOption {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let numbers = NUMBERS
             .iter()
@@ -137,10 +137,10 @@ impl fmt::Display for UnknownWord {
     }
 }
 
-impl FromStr for Word {
-    type Err = UnknownWord;
+impl FromStr for MountOption {
+    type Err = UnknownOption;
 
-    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+    fn from_str(text: &str) -> Result<Self, UnknownOption> {
         let number = |(name, least, most): &(&str, u32, u32)| {
             let digits = text
                 .strip_prefix(name)
@@ -156,7 +156,7 @@ impl FromStr for Word {
         if known {
             Ok(Self(text.to_owned()))
         } else {
-            Err(UnknownWord)
+            Err(UnknownOption)
         }
     }
 }
@@ -166,21 +166,21 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn words(texts: &[&str]) -> Words {
+    fn words(texts: &[&str]) -> MountOptions {
         texts
             .iter()
-            .map(|text| text.parse::<Word>().unwrap())
+            .map(|text| text.parse::<MountOption>().unwrap())
             .collect()
     }
 
     #[test]
     fn a_given_word_replaces_the_default_of_its_meaning() {
         assert_eq!(
-            words(&[]).of_nfs(),
+            words(&[]).for_nfs(),
             "vers=4.1,rsize=1048576,wsize=1048576,hard,timeo=600,retrans=2,noresvport"
         );
         assert_eq!(
-            words(&["soft", "timeo=50", "noatime", "vers=4.2", "noac"]).of_nfs(),
+            words(&["soft", "timeo=50", "noatime", "vers=4.2", "noac"]).for_nfs(),
             "rsize=1048576,wsize=1048576,retrans=2,noresvport,soft,timeo=50,vers=4.2,noac"
         );
         assert_eq!(
@@ -204,14 +204,14 @@ mod tests {
             "nconnect=17",
             "hard,addr=1",
         ] {
-            assert!(bad.parse::<Word>().is_err(), "{bad}");
+            assert!(bad.parse::<MountOption>().is_err(), "{bad}");
         }
     }
 
     proptest! {
         #[test]
         fn an_accepted_word_is_one_word(text in "[ -~]{0,24}") {
-            if text.parse::<Word>().is_ok() {
+            if text.parse::<MountOption>().is_ok() {
                 prop_assert!(text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'=' || byte == b'.'));
             }
         }
