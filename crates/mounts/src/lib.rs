@@ -13,7 +13,7 @@
 //! silent would stop it for as long as it is. Whatever does runs in a child that is killed at its
 //! deadline, and left behind where it cannot be: see `runner.rs`.
 //!
-//! `docs/formats/mounts.md` specifies the file and the states. Start reading in `plan.rs`, then
+//! `docs/formats/mounts.md` specifies the file and the states. Start reading in `plan`, then
 //! `keeper.rs`.
 
 mod child;

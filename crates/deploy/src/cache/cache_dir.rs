@@ -29,7 +29,7 @@ pub(super) struct CacheDir {
     handle: OwnedFd,
 }
 
-/// A regular file on a shelf. In the order of their last use.
+/// A regular file of the directory. In the order of their last use.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Listed {
     /// When it was last used: seconds and nanoseconds since 1970.
@@ -188,7 +188,7 @@ impl CacheDir {
         )
     }
 
-    /// Renames a file onto another shelf, in place of what is there.
+    /// Renames a file into another directory, in place of what is there.
     pub(super) fn move_to(&self, name: &str, other: &Self, new: &str) -> Result<(), DiskError> {
         let path = other.path.join(new);
         attempt("deploy.cache.publish", "rename to", &path, || {
