@@ -6,7 +6,7 @@
 //! | `pause` | why, for people | nothing is switched while there is such a file with any text |
 //! | `window` | `22:00-05:00, 12:00-13:00`, UTC | nothing is switched outside of these |
 //! | `migrated` | a sequence | the database is ready for releases up to this one |
-//! | `retry` | a manifest's digest, and since when | it is taken off the rejected list, where it was rejected before that time; without one, before the file was written |
+//! | `retry` | a manifest's digest, and since when | it is taken off the rejected list, if it was rejected before that time; without one, before the file was written |
 //!
 //! A file that cannot be read or understood holds every switch back: whoever wrote it meant
 //! something.
@@ -32,7 +32,7 @@ pub struct Control {
     pub window: Option<Windows>,
     /// The highest sequence that the database is ready for.
     pub migrated: Option<Sequence>,
-    /// The manifest to try again, where it was not rejected since this was said.
+    /// The manifest to try again, if it was not rejected since this was said.
     pub retry: Option<(Sha256, Timestamp)>,
     /// What was said and not understood.
     pub problem: Option<String>,

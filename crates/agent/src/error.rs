@@ -3,8 +3,10 @@
 use crate::serve::ServeError;
 use mounts::{MountError, MountsFileError};
 use php::PhpError;
-use release::{Reason, TrustError};
-use runtime::{ConfigError, Panicked, TaskError, threads::StartError};
+use release::Reason;
+use runtime::{
+    ArgumentError, ConfigError, Panicked, TaskError, TrustFileError, threads::StartError,
+};
 use std::{io, path::PathBuf};
 use store::{Location, StoreError};
 
@@ -12,11 +14,8 @@ use store::{Location, StoreError};
 #[derive(Debug, thiserror::Error)]
 pub enum AgentError {
     /// An argument that is not known.
-    #[error(
-        "{0:?} is not an argument of longshore-agent: settings come from variables, which --help \
-         lists"
-    )]
-    Argument(String),
+    #[error(transparent)]
+    Argument(#[from] ArgumentError),
     /// What follows `log` is neither a level nor a process.
     #[error("{0:?} is neither debug nor configured, nor the number of a process")]
     Loudness(String),
@@ -41,14 +40,9 @@ pub enum AgentError {
         /// Why.
         source: io::Error,
     },
-    /// The file is not a trust root.
-    #[error("{}, which LONGSHORE_TRUST names, is not a usable trust root", path.display())]
-    Trust {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: TrustError,
-    },
+    /// The file gives no trust root.
+    #[error(transparent)]
+    Trust(#[from] TrustFileError),
     /// The file does not say what to mount.
     #[error("{}, which LONGSHORE_MOUNTS names, cannot be followed", path.display())]
     Mounts {
@@ -102,8 +96,7 @@ impl AgentError {
     pub fn reason(&self) -> Reason {
         match self {
             Self::Threads(error) => error.reason(),
-            Self::Argument(_)
-            | Self::Loudness(_)
+            Self::Loudness(_)
             | Self::NoAgent { .. }
             | Self::File { .. }
             | Self::Task(TaskError::Failed {
@@ -111,7 +104,8 @@ impl AgentError {
                 ..
             }) => Reason::Config,
             Self::Config(error) => error.reason(),
-            Self::Trust { source, .. } => source.reason(),
+            Self::Argument(error) => error.reason(),
+            Self::Trust(error) => error.reason(),
             Self::Mounts { source, .. } => source.reason(),
             Self::Store { source, .. } => source.reason(),
             Self::Task(TaskError::Failed {

@@ -1,5 +1,6 @@
 //! An operator's programs before and after a switch.
 
+use parking_lot::Mutex;
 use release::{Sequence, Sha256};
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::{
@@ -9,7 +10,6 @@ use std::{
     path::{Path, PathBuf},
     pin::pin,
     process::{ExitStatus, Stdio},
-    sync::{Mutex, PoisonError},
     time::Duration,
 };
 use tokio::{
@@ -57,7 +57,7 @@ pub enum HookError {
     Start {
         /// The program.
         program: PathBuf,
-        /// What is wrong with the file, where that can be seen.
+        /// What is wrong with the file, if that can be seen.
         hint: Option<String>,
         /// What the kernel said.
         source: io::Error,
@@ -86,7 +86,7 @@ impl Hook {
     /// Runs it with four variables and `PATH`, nothing else of our environment, as it may hold
     /// credentials.
     ///
-    /// Where this future is dropped, the program and its children are killed.
+    /// If this future is dropped, the program and its children are killed.
     ///
     /// # Errors
     ///
@@ -146,7 +146,13 @@ impl Hook {
                 .trim()
                 .to_owned(),
         );
-        info!(hook = occasion.when, program = %self.program.display(), %status, output, "hook ended");
+        info!(
+            hook = occasion.when,
+            program = %self.program.display(),
+            %status,
+            output,
+            "hook ended"
+        );
         if status.success() {
             Ok(())
         } else {
@@ -177,7 +183,7 @@ async fn tail(stream: Option<impl AsyncRead + Unpin>, kept: &Mutex<Vec<u8>>) {
         return;
     };
     while let Ok(length @ 1..) = stream.read(&mut buffer).await {
-        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = kept.lock();
         kept.extend_from_slice(&buffer[..length]);
         let over = kept.len().saturating_sub(OUTPUT_LIMIT);
         kept.drain(..over);
@@ -185,7 +191,7 @@ async fn tail(stream: Option<impl AsyncRead + Unpin>, kept: &Mutex<Vec<u8>>) {
 }
 
 fn text(kept: &Mutex<Vec<u8>>) -> String {
-    String::from_utf8_lossy(&kept.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
+    String::from_utf8_lossy(&kept.lock()).into_owned()
 }
 
 /// What is wrong with a program that the kernel does not start, as it says of all of these "no such

@@ -4,5 +4,5 @@ use runtime::Env;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    agent::run(std::env::args_os().skip(1), Env::of_process())
+    agent::run(std::env::args_os().skip(1), Env::from_process())
 }

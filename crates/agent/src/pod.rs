@@ -31,7 +31,7 @@ const HELPERS: &str = "agent";
 pub struct Settings {
     /// php-fpm.
     pub php: Option<Address>,
-    /// php-fpm's pid file, where it is to be reloaded.
+    /// php-fpm's pid file, if it is to be reloaded.
     pub reload: Option<PathBuf>,
     /// How long warming may take.
     pub warm: Duration,
@@ -58,7 +58,7 @@ impl Pod {
     ///
     /// # Errors
     ///
-    /// Where the helper script cannot be written there.
+    /// If the helper script cannot be written there.
     pub fn new(root: &Path, settings: Settings, logs: Logs) -> Result<Self, PhpError> {
         let pool = settings
             .php
@@ -73,7 +73,7 @@ impl Pod {
         })
     }
 
-    /// php-fpm, where this knows of one.
+    /// php-fpm, if this knows of one.
     #[must_use]
     pub fn pool(&self) -> Option<Pool> {
         self.pool.clone()
@@ -111,7 +111,7 @@ impl Pod {
         Ok(())
     }
 
-    /// What PHP says about the page of the tree that runs, where that fails without nginx, too.
+    /// What PHP says about the page of the tree that runs, if that fails without nginx, too.
     /// Over HTTP nobody hears it.
     async fn said(&self, probe: &Probe) -> Option<String> {
         let (pool, entry) = (self.pool.as_ref()?, entry(&self.running()?)?);
@@ -202,7 +202,10 @@ impl Shop for Pod {
             .canonicalize()
             .unwrap_or_else(|_| switch.tree.clone());
         let Some(entry) = entry(&tree) else {
-            info!(tree = %tree.display(), "no index.php in the release, or in its pub or public: it is not rehearsed");
+            info!(
+                tree = %tree.display(),
+                "no index.php in the release, or in its pub or public: it is not rehearsed"
+            );
             return Ok(());
         };
         let since = SystemTime::now();
@@ -317,7 +320,10 @@ impl Shop for Pod {
         if let (Some(pool), Some(before)) = (&self.pool, before)
             && let Err(error) = pool.forget(before).await
         {
-            warn!(error = %runtime::Chain(&error), "OPcache keeps the scripts of the release before");
+            warn!(
+                error = %runtime::Chain(&error),
+                "OPcache keeps the scripts of the release before"
+            );
         }
         Self::hook(self.settings.after.as_ref(), "after", switch).await
     }
@@ -338,7 +344,7 @@ fn with(problem: &str, said: Option<&str>) -> String {
     )
 }
 
-/// What is wrong with the tree's page, where it is each time it is asked for.
+/// What is wrong with the tree's page, if it is each time it is asked for.
 async fn try_out(pool: &Pool, probe: &Probe, entry: &Path) -> Result<Option<String>, PhpError> {
     let mut last = None;
     for _ in 0..REHEARSALS {

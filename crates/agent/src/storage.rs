@@ -45,7 +45,7 @@ pub fn read(path: &Path, pod: Option<&str>) -> Result<MountsFile, AgentError> {
     })
 }
 
-/// Where the pod's identity is asked for, where a mount wants it.
+/// Where the pod's identity is asked for, if a mount wants it.
 fn region_with_iam(file: &MountsFile) -> Option<String> {
     let clients = file.mounts.iter().filter_map(|mount| match &mount.what {
         What::Nfs4(nfs) => nfs.tls.as_ref()?.client.as_ref(),

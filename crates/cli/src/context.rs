@@ -20,7 +20,7 @@ impl Context {
     ///
     /// # Errors
     ///
-    /// Where that is beyond the calendar.
+    /// If that is beyond the calendar.
     pub(crate) fn after(&self, duration: SignedDuration) -> Result<Timestamp, CommandError> {
         self.now.checked_add(duration).map_err(|_| {
             CommandError::Usage(format!("{duration:#} after now is beyond the calendar"))
@@ -31,7 +31,7 @@ impl Context {
     ///
     /// # Errors
     ///
-    /// Where that is beyond the calendar.
+    /// If that is beyond the calendar.
     pub(crate) fn before(&self, duration: SignedDuration) -> Result<Timestamp, CommandError> {
         self.now.checked_sub(duration).map_err(|_| {
             CommandError::Usage(format!("{duration:#} before now is beyond the calendar"))

@@ -130,7 +130,7 @@ impl fmt::Display for Report {
 ///
 /// # Errors
 ///
-/// Where the store does not give what is compared, or the disk has no room for the chunks that
+/// If the store does not give what is compared, or the disk has no room for the chunks that
 /// differ.
 pub(crate) async fn run(arguments: Diff, context: &Context) -> Result<(), CommandError> {
     let remote = arguments.from.open().await?;

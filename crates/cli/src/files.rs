@@ -96,7 +96,7 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), CommandError> {
 ///
 /// # Errors
 ///
-/// Where the disk refuses.
+/// If the disk refuses.
 pub(crate) fn temporary(directory: &Path) -> io::Result<NamedTempFile> {
     tempfile::Builder::new()
         .permissions(fs::Permissions::from_mode(0o666))
@@ -107,7 +107,7 @@ pub(crate) fn temporary(directory: &Path) -> io::Result<NamedTempFile> {
 ///
 /// # Errors
 ///
-/// Where the file cannot be read or holds something else.
+/// If the file cannot be read or holds something else.
 pub(crate) fn public_key(path: &Path) -> Result<PublicKey, CommandError> {
     let pem = read(path)?;
     PublicKey::from_pem(&String::from_utf8_lossy(&pem)).map_err(|source| CommandError::Key {
@@ -120,7 +120,7 @@ pub(crate) fn public_key(path: &Path) -> Result<PublicKey, CommandError> {
 ///
 /// # Errors
 ///
-/// Where the file cannot be read or holds something else; never shows its content.
+/// If the file cannot be read or holds something else; never shows its content.
 pub(crate) fn secret_key(path: &Path) -> Result<SecretKey, CommandError> {
     let pem = read(path)?;
     SecretKey::from_pem(&String::from_utf8_lossy(&pem)).map_err(|source| CommandError::Key {
@@ -133,7 +133,7 @@ pub(crate) fn secret_key(path: &Path) -> Result<SecretKey, CommandError> {
 ///
 /// # Errors
 ///
-/// As [`secret_key`], and where the cryptographic library fails.
+/// As [`secret_key`], and if the cryptographic library fails.
 pub(crate) fn sign(envelope: &mut release::Envelope, keys: &[PathBuf]) -> Result<(), CommandError> {
     for path in keys {
         let key = secret_key(path)?;
@@ -149,7 +149,7 @@ pub(crate) fn sign(envelope: &mut release::Envelope, keys: &[PathBuf]) -> Result
 ///
 /// # Errors
 ///
-/// Where the file cannot be read, or is not signed by its own threshold.
+/// If the file cannot be read, or is not signed by its own threshold.
 pub(crate) fn trust_root(path: &Path) -> Result<Verified<TrustRoot>, CommandError> {
     TrustRoot::from_trusted(&read(path)?).map_err(|source| CommandError::Trust {
         what: path.display().to_string(),
@@ -161,7 +161,7 @@ pub(crate) fn trust_root(path: &Path) -> Result<Verified<TrustRoot>, CommandErro
 ///
 /// # Errors
 ///
-/// Where the file cannot be read or holds something else.
+/// If the file cannot be read or holds something else.
 pub(crate) fn envelope(path: &Path) -> Result<(release::Envelope, Release), CommandError> {
     let what = || path.display().to_string();
     let envelope =
@@ -176,11 +176,11 @@ pub(crate) fn envelope(path: &Path) -> Result<(release::Envelope, Release), Comm
     Ok((envelope, release))
 }
 
-/// Makes a directory, and those above it, where they are missing.
+/// Makes a directory, and those above it, if they are missing.
 ///
 /// # Errors
 ///
-/// Where the disk refuses.
+/// If the disk refuses.
 pub(crate) fn ensure_directory(path: &Path) -> io::Result<()> {
     failpoint::hit("cli.pack.mkdir")?;
     #[allow(clippy::disallowed_methods, reason = "the wrapper with the failpoint")]

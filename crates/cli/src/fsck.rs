@@ -114,7 +114,7 @@ impl fmt::Display for Report {
     }
 }
 
-struct Look<'a> {
+struct Checker<'a> {
     store: &'a dyn ObjectStore,
     from: Vec<Arc<dyn ObjectStore>>,
     context: &'a Context,
@@ -129,7 +129,7 @@ type Needed = BTreeMap<Sha256, (u64, BTreeSet<String>)>;
 ///
 /// # Errors
 ///
-/// Where a store fails, or something is still missing or damaged at the end.
+/// If a store fails, or something is still missing or damaged at the end.
 pub(crate) async fn run(command: StoreCommand, context: &Context) -> Result<(), CommandError> {
     let StoreCommand::Fsck(arguments) = command;
     let store = arguments.store.open().await?;
@@ -137,31 +137,31 @@ pub(crate) async fn run(command: StoreCommand, context: &Context) -> Result<(), 
     for location in &arguments.from {
         from.push(arguments.store.deadline().open(location).await?);
     }
-    let mut look = Look {
+    let mut checker = Checker {
         store: &*store,
         from,
         context,
         deep: arguments.deep,
         findings: Vec::new(),
     };
-    let kept: BTreeSet<String> = kept_releases(look.store, arguments.keep as usize)
+    let kept: BTreeSet<String> = kept_releases(checker.store, arguments.keep as usize)
         .await?
         .into_values()
         .flatten()
         .collect();
-    let tarballs = look.manifests(&kept).await?;
+    let tarballs = checker.manifests(&kept).await?;
     let (blobs, bytes) = (
         tarballs.len(),
         tarballs.values().map(|(size, _)| size).sum(),
     );
-    look.blobs(&tarballs).await?;
-    let checked = if arguments.deep { "digests" } else { "sizes" };
+    checker.blobs(&tarballs).await?;
+    let compared = if arguments.deep { "digests" } else { "sizes" };
     let report = Report {
         releases: kept.len(),
         blobs,
         bytes,
-        checked,
-        findings: look.findings,
+        checked: compared,
+        findings: checker.findings,
     };
     context.output.show(&report)?;
     let left: Vec<_> = report
@@ -185,7 +185,7 @@ pub(crate) async fn damage(
     context: &Context,
     keep: usize,
 ) -> Result<Vec<String>, CommandError> {
-    let mut look = Look {
+    let mut checker = Checker {
         store,
         from: Vec::new(),
         context,
@@ -198,16 +198,16 @@ pub(crate) async fn damage(
         .flatten()
         .filter(|key| key.ends_with("/release.json"))
         .collect();
-    let tarballs = look.manifests(&kept).await?;
-    look.blobs(&tarballs).await?;
-    Ok(look
+    let tarballs = checker.manifests(&kept).await?;
+    checker.blobs(&tarballs).await?;
+    Ok(checker
         .findings
         .into_iter()
         .map(|finding| format!("{} {}", finding.key, finding.problem))
         .collect())
 }
 
-impl Look<'_> {
+impl Checker<'_> {
     /// Looks at release objects and their manifests, and says which tarballs these need.
     async fn manifests(&mut self, kept: &BTreeSet<String>) -> Result<Needed, CommandError> {
         let mut manifests = Needed::new();

@@ -104,7 +104,7 @@ impl fmt::Display for Report {
 ///
 /// # Errors
 ///
-/// Where the store fails, or holds a release object or manifest that cannot be read: then nothing
+/// If the store fails, or holds a release object or manifest that cannot be read: then nothing
 /// is deleted.
 pub(crate) async fn run(arguments: Gc, context: &Context) -> Result<(), CommandError> {
     let store = &*arguments.store.open().await?;
@@ -121,7 +121,7 @@ pub(crate) async fn run(arguments: Gc, context: &Context) -> Result<(), CommandE
 ///
 /// # Errors
 ///
-/// As [`run`]; where another gc is at work.
+/// As [`run`]; if another gc is at work.
 pub(crate) async fn collect(
     store: &dyn ObjectStore,
     rules: &Rules,

@@ -62,7 +62,7 @@ impl fmt::Display for Generated {
 ///
 /// # Errors
 ///
-/// Where a file of that name exists or cannot be written, or no randomness is to be had.
+/// If a file of that name exists or cannot be written, or no randomness is to be had.
 pub(crate) fn run(command: &KeyCommand, context: &Context) -> Result<(), CommandError> {
     let KeyCommand::Generate(arguments) = command;
     let with = |ending: &str| PathBuf::from(format!("{}.{ending}", arguments.name.display()));

@@ -11,7 +11,7 @@ use std::{
 
 /// How progress is shown.
 #[derive(Debug)]
-enum Look {
+enum Style {
     Bars(MultiProgress),
     Lines,
     Json,
@@ -20,7 +20,7 @@ enum Look {
 /// The progress of one command.
 #[derive(Debug)]
 pub(crate) struct Progress {
-    look: Look,
+    style: Style,
     start: Instant,
 }
 
@@ -29,27 +29,27 @@ impl Progress {
     /// lines otherwise.
     #[must_use]
     pub(crate) fn new(json: bool) -> Self {
-        let look = match (json, io::stderr().is_terminal()) {
-            (true, _) => Look::Json,
-            (false, true) => Look::Bars(MultiProgress::new()),
-            (false, false) => Look::Lines,
+        let style = match (json, io::stderr().is_terminal()) {
+            (true, _) => Style::Json,
+            (false, true) => Style::Bars(MultiProgress::new()),
+            (false, false) => Style::Lines,
         };
         Self {
-            look,
+            style,
             start: Instant::now(),
         }
     }
 
     /// Says that a step was done, with its figures.
     pub(crate) fn step(&self, step: &str, text: &str, figures: &[(&str, Value)]) {
-        let line = match &self.look {
-            Look::Bars(bars) => {
+        let line = match &self.style {
+            Style::Bars(bars) => {
                 // A terminal that went away must not end the work.
                 bars.println(text).ok();
                 return;
             }
-            Look::Lines => format!("{text}\n"),
-            Look::Json => {
+            Style::Lines => format!("{text}\n"),
+            Style::Json => {
                 let mut event = Map::from_iter([
                     ("step".to_owned(), json!(step)),
                     ("elapsed_seconds".to_owned(), json!(self.seconds())),
@@ -77,7 +77,7 @@ impl Progress {
     /// A bar over `bytes`; shown on a terminal only, and gone when it is dropped.
     #[must_use]
     pub(crate) fn bar(&self, label: &str, bytes: u64) -> Bar {
-        let Look::Bars(bars) = &self.look else {
+        let Style::Bars(bars) = &self.style else {
             return Bar(None);
         };
         let style = ProgressStyle::with_template(

@@ -21,7 +21,7 @@ impl Deadline {
     ///
     /// # Errors
     ///
-    /// Where the settings of the environment do not make a client.
+    /// If the settings of the environment do not make a client.
     pub(crate) async fn open(
         &self,
         location: &Location,
@@ -127,11 +127,11 @@ pub(crate) struct Found {
 }
 
 impl Remote {
-    /// The release object in force, or `None` where the channel has none.
+    /// The release object in force, or `None` if the channel has none.
     ///
     /// # Errors
     ///
-    /// Where the store does not answer or holds something else there.
+    /// If the store does not answer or holds something else there.
     pub(crate) async fn head(&self) -> Result<Option<Found>, CommandError> {
         self.envelope(&key::channel_head(&self.channel)).await
     }
@@ -140,14 +140,14 @@ impl Remote {
     ///
     /// # Errors
     ///
-    /// As [`Self::head`], and where the channel has no release.
+    /// As [`Self::head`], and if the channel has no release.
     pub(crate) async fn required_head(&self) -> Result<Found, CommandError> {
         self.head().await?.ok_or_else(|| CommandError::NoRelease {
             channel: self.channel.clone(),
         })
     }
 
-    /// The release object of one sequence, or `None` where there is none.
+    /// The release object of one sequence, or `None` if there is none.
     ///
     /// # Errors
     ///
@@ -160,7 +160,7 @@ impl Remote {
     ///
     /// # Errors
     ///
-    /// As [`Self::head`], and where there is none.
+    /// As [`Self::head`], and if there is none.
     pub(crate) async fn release_or_head(
         &self,
         sequence: Option<Sequence>,
@@ -202,7 +202,7 @@ impl Remote {
     ///
     /// # Errors
     ///
-    /// Where the store does not give it, or gives other bytes.
+    /// If the store does not give it, or gives other bytes.
     pub(crate) async fn manifest(
         &self,
         release: &Release,
@@ -229,7 +229,7 @@ impl Remote {
     ///
     /// # Errors
     ///
-    /// Where it is missing or damaged, or one of the stores fails.
+    /// If it is missing or damaged, or one of the stores fails.
     pub(crate) async fn copy_blob(
         &self,
         copy: &dyn ObjectStore,
@@ -265,7 +265,7 @@ pub(crate) async fn read(
 ///
 /// # Errors
 ///
-/// Where the store or the disk fails, or the bytes are others.
+/// If the store or the disk fails, or the bytes are others.
 pub(crate) async fn download(
     store: &dyn ObjectStore,
     digest: &Sha256,

@@ -22,7 +22,7 @@ impl Output {
     ///
     /// # Errors
     ///
-    /// Where standard output cannot be written. A reader that went away (`| head`) is not an error.
+    /// If standard output cannot be written. A reader that went away (`| head`) is not an error.
     pub(crate) fn show<T: Serialize + Display>(self, result: &T) -> Result<(), CommandError> {
         let text = match self {
             Self::Text => result.to_string(),

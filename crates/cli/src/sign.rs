@@ -101,7 +101,7 @@ impl fmt::Display for Done {
 ///
 /// # Errors
 ///
-/// Where a source holds what must not be packed, or the directory cannot be written.
+/// If a source holds what must not be packed, or the directory cannot be written.
 pub(crate) async fn pack(arguments: Pack, context: &Context) -> Result<(), CommandError> {
     let spec = Spec::read(&arguments.spec)?;
     let channel = spec.channel.clone();
@@ -151,7 +151,7 @@ pub(crate) async fn pack(arguments: Pack, context: &Context) -> Result<(), Comma
 ///
 /// # Errors
 ///
-/// Where a file cannot be read or written, or is not what it should be.
+/// If a file cannot be read or written, or is not what it should be.
 pub(crate) fn sign(arguments: &Sign, context: &Context) -> Result<(), CommandError> {
     let (mut envelope, release) = files::envelope(&arguments.release)?;
     files::sign(&mut envelope, &arguments.keys)?;

@@ -96,7 +96,7 @@ impl Spec {
     ///
     /// # Errors
     ///
-    /// Where the file cannot be read, is malformed, names no module, one name twice, or overrides a
+    /// If the file cannot be read, is malformed, names no module, one name twice, or overrides a
     /// module that it lacks.
     pub(crate) fn read(path: &Path) -> Result<Self, SpecError> {
         let text = fs::read_to_string(path).map_err(|source| SpecError::Read {

@@ -14,7 +14,7 @@ use tarball::{Place, SPOOL_THRESHOLD, Totals, Unpacker};
 ///
 /// # Errors
 ///
-/// Whatever a pod would refuse it for; where the disk has no room for it.
+/// Whatever a pod would refuse it for; if the disk has no room for it.
 pub(crate) fn check(
     manifest: &Manifest,
     open: impl Fn(&Sha256) -> io::Result<File>,
@@ -34,7 +34,7 @@ pub(crate) fn check(
     }
 }
 
-/// The same, where the manifest does not say yet how many regular files there are, and how many
+/// The same, if the manifest does not say yet how many regular files there are, and how many
 /// bytes in them.
 ///
 /// # Errors

@@ -115,7 +115,7 @@ impl fmt::Display for Shown {
 ///
 /// # Errors
 ///
-/// Where a file cannot be read or written, the content contradicts itself, or the signatures do not
+/// If a file cannot be read or written, the content contradicts itself, or the signatures do not
 /// reach the thresholds.
 pub(crate) fn run(command: &TrustCommand, context: &Context) -> Result<(), CommandError> {
     match command {

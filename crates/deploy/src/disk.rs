@@ -69,7 +69,7 @@ impl DiskError {
         self.source.kind() == io::ErrorKind::CrossesDevices
     }
 
-    /// The same as a number, where it is one.
+    /// The same as a number, if it is one.
     pub(crate) fn errno(&self) -> Option<Errno> {
         Errno::from_io_error(&self.source)
     }

@@ -8,7 +8,7 @@ pub(crate) const LOCK: &str = "lock";
 /// What the root remembers.
 pub(crate) const STATE: &str = "state.json";
 /// What is known of the release object that led to the active release.
-pub(crate) const SEEN: &str = "seen.json";
+pub(crate) const LAST_RELEASE: &str = "seen.json";
 /// The link to the active tree.
 pub(crate) const CURRENT: &str = "current";
 /// Complete trees and their indexes.

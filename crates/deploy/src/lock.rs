@@ -1,12 +1,9 @@
 //! One writer at a time on a release root: a lock that dies with its holder.
 
 use crate::disk::{DiskError, attempt};
-use rustix::{
-    fs::{FlockOperation, Mode, OFlags},
-    io::Errno,
-};
+use rustix::fs::{Mode, OFlags};
 use std::{
-    fs::File,
+    fs::{File, TryLockError},
     io::{Read as _, Write as _},
     path::Path,
 };
@@ -20,7 +17,7 @@ pub(crate) struct Lock {
 
 /// What came of asking for the lock.
 #[derive(Debug)]
-pub(crate) enum Asked {
+pub(crate) enum Locking {
     /// It is ours.
     Held(Lock),
     /// Somebody else has it: the process that the file names, which may be one of another
@@ -29,25 +26,25 @@ pub(crate) enum Asked {
 }
 
 impl Lock {
-    /// Asks for the lock without waiting. The file is never removed: two processes must always meet
-    /// at the same inode.
-    pub(crate) fn ask(path: &Path) -> Result<Asked, DiskError> {
+    /// Tries to take the lock, without waiting. Nobody ever removes the file: two processes must
+    /// always meet at the same inode.
+    pub(crate) fn try_lock(path: &Path) -> Result<Locking, DiskError> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let mut file: File = attempt("deploy.lock.open", "open", path, || {
             rustix::fs::open(path, flags, Mode::from_raw_mode(0o644))
         })?
         .into();
-        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        match file.try_lock() {
             Ok(()) => {}
-            Err(Errno::WOULDBLOCK) => {
+            Err(TryLockError::WouldBlock) => {
                 let mut text = String::new();
                 (&file)
                     .take(20)
                     .read_to_string(&mut text)
                     .map_err(|error| DiskError::new("read", path, error))?;
-                return Ok(Asked::Busy(text.trim().parse().ok()));
+                return Ok(Locking::Busy(text.trim().parse().ok()));
             }
-            Err(error) => return Err(DiskError::new("lock", path, error)),
+            Err(TryLockError::Error(error)) => return Err(DiskError::new("lock", path, error)),
         }
         let named = attempt("deploy.lock.write", "write", path, || {
             file.set_len(0)?;
@@ -58,6 +55,6 @@ impl Lock {
             // people.
             tracing::warn!(path = %path.display(), %error, "the lock does not name its holder");
         }
-        Ok(Asked::Held(Self { _file: file }))
+        Ok(Locking::Held(Self { _file: file }))
     }
 }

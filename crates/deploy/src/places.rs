@@ -144,7 +144,7 @@ impl Places {
     }
 
     // Those that have a directory for each tree.
-    fn of_releases(&self) -> impl Iterator<Item = &Path> {
+    fn release_paths(&self) -> impl Iterator<Item = &Path> {
         let configured = self
             .configuration
             .as_ref()
@@ -157,11 +157,15 @@ impl Places {
     /// The shop may write there, and so may hold it up: that costs its own volume's space, and
     /// nothing else waits for it.
     pub(crate) fn forget(&self, short: &str) {
-        for place in self.of_releases() {
+        for place in self.release_paths() {
             if let Err(error) = writable::remove(place, short)
                 && error.kind() != io::ErrorKind::NotFound
             {
-                warn!(path = %place.join(short).display(), %error, "what an old tree had outside of it stays for now");
+                warn!(
+                    path = %place.join(short).display(),
+                    %error,
+                    "what an old tree had outside of it stays for now"
+                );
             }
         }
     }
@@ -169,7 +173,7 @@ impl Places {
     /// Removes what is of none of the `trees`: a crash, or somebody who removed a tree by hand,
     /// left it.
     pub(crate) fn sweep(&self, trees: &BTreeSet<String>) {
-        for place in self.of_releases() {
+        for place in self.release_paths() {
             let found = match names(place) {
                 Ok(found) => found,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
@@ -247,7 +251,7 @@ impl Places {
             if self
                 .writable
                 .as_ref()
-                .is_some_and(|volume| is(writable::of_release(volume, short, path)))
+                .is_some_and(|volume| is(writable::release_directory(volume, short, path)))
             {
                 leads.writable.push(path.clone());
             } else if self
@@ -268,7 +272,7 @@ impl Places {
     }
 }
 
-/// Where the link at `path` of a tree leads, where it is one that is in the tree itself.
+/// Where the link at `path` of a tree leads, if it is one that is in the tree itself.
 fn link(top: &File, path: &RelativePath) -> rustix::io::Result<Option<PathBuf>> {
     let inside = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;

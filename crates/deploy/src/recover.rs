@@ -36,7 +36,10 @@ impl ReleaseRoot {
         let staging = self.path.join(STAGING);
         for name in names(&staging)? {
             if let Removal::Mounted(mount) = remove_tree(&staging.join(name))? {
-                warn!(path = %mount.display(), "a staging directory stays: something is mounted in it");
+                warn!(
+                    path = %mount.display(),
+                    "a staging directory stays: something is mounted in it"
+                );
             }
         }
         Ok(())
@@ -50,7 +53,11 @@ impl ReleaseRoot {
         if self.is_complete(&active.manifest) {
             if !self.is_active(&active.manifest) {
                 self.point(&active.manifest)?;
-                info!(manifest = %active.manifest, sequence = active.sequence.get(), "finished an interrupted activation");
+                info!(
+                    manifest = %active.manifest,
+                    sequence = active.sequence.get(),
+                    "finished an interrupted activation"
+                );
             }
             return Ok(());
         }

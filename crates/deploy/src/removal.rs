@@ -168,7 +168,7 @@ fn enter(directory: BorrowedFd<'_>, name: &OsStr) -> rustix::io::Result<OwnedFd>
     )
 }
 
-// `false` where a mount stands on the name.
+// `false` if a mount stands on the name.
 fn remove(
     directory: BorrowedFd<'_>,
     name: &OsStr,

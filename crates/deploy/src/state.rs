@@ -206,7 +206,7 @@ impl State {
         next
     }
 
-    /// The state once `target` is active on trial, where it was not active before.
+    /// The state once `target` is active on trial, if it was not active before.
     #[must_use]
     pub fn activated_on_trial(&self, target: &Target, now: Timestamp) -> Self {
         let known = self

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 pub struct View {
     /// What the root remembers: accepted, active, previous and rejected releases.
     pub state: State,
-    /// What `current` contains, such as `releases/0123456789abcdef`; `None` where nothing was
+    /// What `current` contains, such as `releases/0123456789abcdef`; `None` if nothing was
     /// activated.
     pub current: Option<PathBuf>,
 }
@@ -35,7 +35,7 @@ impl View {
         })
     }
 
-    /// The release that readers of `current` see, where the root knows it. It differs from
+    /// The release that readers of `current` see, if the root knows it. It differs from
     /// `state.active` between the two steps of an activation, and after a crash there.
     #[must_use]
     pub fn running(&self) -> Option<&ActiveRelease> {

@@ -53,7 +53,7 @@ struct Left {
 }
 
 /// Where the directory at `path` of the release `short` is.
-pub(crate) fn of_release(writable: &Path, short: &str, path: &RelativePath) -> PathBuf {
+pub(crate) fn release_directory(writable: &Path, short: &str, path: &RelativePath) -> PathBuf {
     writable.join(short).join(path)
 }
 
@@ -186,7 +186,7 @@ impl<'a> Volume<'a> {
     }
 }
 
-/// What modules ship for the directory at `path` of a tree, where they ship anything.
+/// What modules ship for the directory at `path` of a tree, if they ship anything.
 pub(crate) fn shipped(tree: &File, path: &RelativePath) -> rustix::io::Result<Option<File>> {
     let Some(aside) = aside(path) else {
         return Ok(None);

@@ -1,12 +1,9 @@
 //! What `longshore-init` needs to know before it starts.
 
-use deploy::{
-    Configuration, Places, cache,
-    pull::{MEMORY_FLOOR, Source},
-};
+use deploy::{Configuration, Places, cache, pull::Source};
 use release::{ChannelName, Sequence};
 use runtime::{
-    AbsolutePath, ByteSize, ConfigError, Env, Setting,
+    AbsolutePath, ConfigError, Env, PullSettings,
     telemetry::{Filter, Format},
     variable,
 };
@@ -56,65 +53,36 @@ impl Config {
     }
 
     fn read(env: &mut Env) -> Option<Self> {
-        // All of them before the first `?`: a problem must not hide the next one.
-        let store = env.read::<Store>(&variable::STORE);
-        let channel = env.read(&variable::CHANNEL);
-        let root = env.read::<AbsolutePath>(&variable::ROOT);
-        let trust = env.read::<AbsolutePath>(&variable::TRUST);
+        // Both before the first `?`: a problem must not hide the next one.
+        let settings = PullSettings::read(env);
         let release = env.optional::<AbsolutePath>(&variable::RELEASE);
-        let floor = env.optional(&variable::FLOOR);
-        let trust_floor = env.optional::<RootVersion>(&variable::TRUST_FLOOR);
-        let places = places(env);
-        let cache = env.optional::<AbsolutePath>(&variable::CACHE);
-        let cache_limit = env.read::<ByteSize>(&variable::CACHE_LIMIT);
-        let memory = env.read::<Memory>(&variable::MEMORY);
-        let deadline = env.read(&variable::DEADLINE);
-        let log = env.read(&variable::LOG);
-        let format = env.optional(&variable::LOG_FORMAT);
+        let settings = settings?;
         Some(Self {
-            store: store?.0,
-            channel: channel?,
-            root: root?.into_path(),
-            trust: trust?.into_path(),
+            store: settings.store,
+            channel: settings.channel,
+            root: settings.root,
+            trust: settings.trust,
             source: release?.map_or(Source::Channel, |path| source(path.into_path())),
-            floor: floor?,
-            trust_floor: trust_floor?.map_or(0, |version| version.0),
-            places: places?,
-            cache: cache?
-                .map(AbsolutePath::into_path)
-                .zip(Some(cache_limit?.bytes()))
+            floor: settings.floor,
+            trust_floor: settings.trust_floor,
+            places: Places {
+                storage: settings.storage,
+                writable: settings.writable,
+                configuration: settings.templates.map(|files| Configuration {
+                    templates: files.templates,
+                    secrets: files.secrets,
+                    configured: files.configured,
+                }),
+            },
+            cache: settings
+                .cache
                 .map(|(directory, limit)| cache::Settings { directory, limit }),
-            memory: memory?.0,
-            deadline: deadline?,
-            log: log?,
-            format: format?.unwrap_or_else(Format::of_stderr),
+            memory: settings.memory,
+            deadline: settings.deadline,
+            log: settings.log,
+            format: settings.format,
         })
     }
-}
-
-fn places(env: &mut Env) -> Option<Places> {
-    let storage = env.optional::<AbsolutePath>(&variable::STORAGE);
-    let writable = env.optional::<AbsolutePath>(&variable::WRITABLE);
-    let templates = env.optional::<AbsolutePath>(&variable::TEMPLATES);
-    let secrets = env.optional::<AbsolutePath>(&variable::SECRETS);
-    let configured = env.optional::<AbsolutePath>(&variable::CONFIGURED);
-    let (templates, secrets, configured) = (templates?, secrets?, configured?);
-    let configuration = match (templates, configured) {
-        (Some(templates), Some(configured)) => Some(Configuration {
-            templates: templates.into_path(),
-            secrets: secrets.map(AbsolutePath::into_path),
-            configured: configured.into_path(),
-        }),
-        // Each without the other does nothing, which nobody means: says which one is missing.
-        (Some(_), None) => return env.read::<AbsolutePath>(&variable::CONFIGURED).and(None),
-        (None, Some(_)) => return env.read::<AbsolutePath>(&variable::TEMPLATES).and(None),
-        (None, None) => None,
-    };
-    Some(Places {
-        storage: storage?.map(AbsolutePath::into_path),
-        writable: writable?.map(AbsolutePath::into_path),
-        configuration,
-    })
 }
 
 /// A directory says more than which release is in force; who names the file itself wants that one,
@@ -127,45 +95,10 @@ fn source(path: PathBuf) -> Source {
     }
 }
 
-struct Store(Location);
-
-impl Setting for Store {
-    const EXPECTED: &'static str = variable::STORE.expected;
-
-    fn read(text: &str) -> Option<Self> {
-        text.parse().ok().map(Self)
-    }
-}
-
-struct Memory(u64);
-
-impl Setting for Memory {
-    const EXPECTED: &'static str = variable::MEMORY.expected;
-
-    fn read(text: &str) -> Option<Self> {
-        ByteSize::read(text)
-            .map(ByteSize::bytes)
-            .filter(|bytes| *bytes >= MEMORY_FLOOR)
-            .map(Self)
-    }
-}
-
-struct RootVersion(u64);
-
-impl Setting for RootVersion {
-    const EXPECTED: &'static str = variable::TRUST_FLOOR.expected;
-
-    fn read(text: &str) -> Option<Self> {
-        text.parse()
-            .ok()
-            .filter(|version| (1..=release::limits::NUMBER_LIMIT).contains(version))
-            .map(Self)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use runtime::Setting as _;
 
     const REQUIRED: [(&str, &str); 4] = [
         ("LONGSHORE_STORE", "s3://releases/prod"),
@@ -271,7 +204,6 @@ mod tests {
                         '-' joined by '/', such as shops/acme
   LONGSHORE_ROOT=\"shop\": expected an absolute path without '..', such as /srv/shop
   LONGSHORE_TRUST is set but empty; expected an absolute path without '..', such as /srv/shop
-  LONGSHORE_RELEASE=\"../release.json\": expected an absolute path without '..', such as /srv/shop
   LONGSHORE_FLOOR=\"0\": expected a sequence: a whole number from 1 to 9007199254740991
   LONGSHORE_CACHE=\"cache\": expected an absolute path without '..', such as /srv/shop
   LONGSHORE_CACHE_LIMIT=\"20G\": expected a whole number and a unit, such as 64MiB (2^20) or 20GB \
@@ -282,33 +214,13 @@ mod tests {
   LONGSHORE_LOG=\"inof\": expected a level (error, warn, info, debug, trace, off), and \
                         target=level where one differs, such as warn,store=debug
   LONGSHORE_LOG_FORMAT=\"xml\": expected text or json
+  LONGSHORE_RELEASE=\"../release.json\": expected an absolute path without '..', such as /srv/shop
   LONGSHORE_CHANEL is not a setting; did you mean LONGSHORE_CHANNEL?";
         assert_eq!(Config::from_env(env).unwrap_err().to_string(), expected);
     }
 
     #[test]
-    fn templates_and_their_place_go_together() {
-        for (given, missing) in [
-            ("LONGSHORE_TEMPLATES", "LONGSHORE_CONFIGURED"),
-            ("LONGSHORE_CONFIGURED", "LONGSHORE_TEMPLATES"),
-        ] {
-            let error = Config::from_env(Env::new(REQUIRED.into_iter().chain([(given, "/srv/x")])))
-                .unwrap_err()
-                .to_string();
-            assert!(error.contains(&format!("{missing} is not set")), "{error}");
-        }
-    }
-
-    #[test]
     fn the_least_memory_is_what_the_pull_says() {
-        assert!(
-            variable::MEMORY
-                .expected
-                .starts_with(&format!("{}MiB or more", MEMORY_FLOOR >> 20))
-        );
-        assert_eq!(
-            Memory::read("32MiB").map(|memory| memory.0),
-            Some(MEMORY_FLOOR)
-        );
+        assert_eq!(runtime::MEMORY_FLOOR, deploy::pull::MEMORY_FLOOR);
     }
 }

@@ -1,9 +1,9 @@
 //! Why `longshore-init` did not put the release in force on the disk.
 
 use deploy::pull::PullError;
-use release::{Reason, TrustError};
-use runtime::{ConfigError, Panicked, threads::StartError};
-use std::{io, path::PathBuf};
+use release::Reason;
+use runtime::{ArgumentError, ConfigError, Panicked, TrustFileError, threads::StartError};
+use std::io;
 use store::{Location, StoreError};
 
 /// Why `longshore-init` did not put the release in force on the disk. Whatever it was, `current` is
@@ -11,30 +11,14 @@ use store::{Location, StoreError};
 #[derive(Debug, thiserror::Error)]
 pub enum InitError {
     /// An argument that is not known.
-    #[error(
-        "{0:?} is not an argument of longshore-init: settings come from variables, which --help \
-         lists"
-    )]
-    Argument(String),
+    #[error(transparent)]
+    Argument(#[from] ArgumentError),
     /// The environment is not usable.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The file of the trust root cannot be read.
-    #[error("cannot read the trust root {}, which LONGSHORE_TRUST names", path.display())]
-    TrustFile {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// The file is not a trust root.
-    #[error("{}, which LONGSHORE_TRUST names, is not a usable trust root", path.display())]
-    Trust {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: TrustError,
-    },
+    /// The file gives no trust root.
+    #[error(transparent)]
+    Trust(#[from] TrustFileError),
     /// The store cannot be opened.
     #[error("cannot open the store {location}")]
     Store {
@@ -65,8 +49,8 @@ impl InitError {
     #[must_use]
     pub fn reason(&self) -> Reason {
         match self {
-            Self::Argument(_) | Self::TrustFile { .. } => Reason::Config,
-            Self::Trust { source, .. } => source.reason(),
+            Self::Argument(error) => error.reason(),
+            Self::Trust(error) => error.reason(),
             Self::Config(error) => error.reason(),
             Self::Store { source, .. } => source.reason(),
             Self::Pull(error) => error.reason(),

@@ -35,10 +35,10 @@ const VISIT: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = env::args_os().skip(1).collect();
-    if let [word, order] = arguments.as_slice()
+    if let [word, request] = arguments.as_slice()
         && word == CHILD
     {
-        return child_main(order);
+        return child_main(request);
     }
     match keep(&arguments) {
         Ok(()) => ExitCode::SUCCESS,

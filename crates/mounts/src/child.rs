@@ -3,8 +3,8 @@
 //! Nothing here needs a deadline: whoever started the child has one, and kills it.
 
 use crate::{
+    child_request::{Answer, ChildRequest, Fault, How, Thing},
     file::Directory,
-    order::{Answer, Fault, How, Order, Thing},
 };
 use rustix::{
     fd::{AsFd, OwnedFd},
@@ -26,19 +26,19 @@ pub const PROBE_FILE: &str = ".longshore-probe";
 /// is finished by the next.
 const UNFINISHED: u32 = 0o1700;
 
-/// What a program does that was started with [`Options::child`](crate::Options): `order` is the
+/// What a program does that was started with [`Options::child`](crate::Options): `request` is the
 /// last argument.
 ///
 /// Prints its answer on standard output, for the parent.
 #[must_use]
-pub fn child_main(order: &OsStr) -> ExitCode {
-    let Some(order) = order
+pub fn child_main(request: &OsStr) -> ExitCode {
+    let Some(request) = request
         .to_str()
         .and_then(|text| serde_json::from_str(text).ok())
     else {
         return ExitCode::from(64);
     };
-    let printed = serde_json::to_vec(&carry_out(&order))
+    let printed = serde_json::to_vec(&carry_out(&request))
         .is_ok_and(|answer| std::io::stdout().write_all(&answer).is_ok());
     if printed {
         ExitCode::SUCCESS
@@ -47,9 +47,9 @@ pub fn child_main(order: &OsStr) -> ExitCode {
     }
 }
 
-fn carry_out(order: &Order) -> Answer {
-    match order {
-        Order::Mount {
+fn carry_out(request: &ChildRequest) -> Answer {
+    match request {
+        ChildRequest::Mount {
             path,
             what,
             flags,
@@ -61,8 +61,8 @@ fn carry_out(order: &Order) -> Answer {
             all.set(MountFlags::RDONLY, *read_only);
             mount(path, what, all)
         }
-        Order::Directories { path, directories } => make_all(path, directories),
-        Order::Unmount { path, how } => {
+        ChildRequest::Directories { path, directories } => make_all(path, directories),
+        ChildRequest::Unmount { path, how } => {
             let flags = match how {
                 How::Plainly => UnmountFlags::empty(),
                 How::Forcibly => UnmountFlags::FORCE,
@@ -71,7 +71,7 @@ fn carry_out(order: &Order) -> Answer {
             rustix::mount::unmount(path, flags | UnmountFlags::NOFOLLOW)
                 .map_err(|errno| Fault::new("unmount", path, errno))
         }
-        Order::Probe { path, write } => probe(path, *write),
+        ChildRequest::Probe { path, write } => probe(path, *write),
     }
 }
 

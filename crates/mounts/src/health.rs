@@ -1,6 +1,6 @@
 //! How a mount is, in one word. Pure.
 
-use crate::{file::Kind, hand::Ended};
+use crate::{child_runner::Ended, file::Kind};
 use jiff::Timestamp;
 use rustix::io::Errno;
 use serde::Serialize;
@@ -112,7 +112,7 @@ pub(crate) fn verdict(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::order::Fault;
+    use crate::child_request::Fault;
     use std::{io, path::Path};
 
     #[test]

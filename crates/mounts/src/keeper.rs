@@ -9,17 +9,16 @@
 //! | failed | tried again, with growing waits |
 
 use crate::{
+    child_request::{ChildRequest, How, Thing},
+    child_runner::{ChildRunner, Ended},
     file::{Mount, What},
-    hand::{Ended, Hand},
     health::{Health, verdict},
     mountinfo::{MOUNTINFO_LIMIT, MountTable, MountTableError},
     nfs::Nfs,
-    order::{How, Order, Thing},
     plan::{LOOPBACK, Plan, Refusal, plan},
     report::{Options, Report},
     tunnel::{LastFailure, OpenTunnels, Route},
 };
-use rustix::io::Errno;
 use std::{
     fs::File,
     io::{self, Read as _},
@@ -29,7 +28,7 @@ use std::{
 use tokio::{
     net::lookup_host,
     task::JoinSet,
-    time::{Instant, sleep, timeout},
+    time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
@@ -37,12 +36,9 @@ use tracing::{debug, info, warn};
 /// How long a name may be looked up.
 const LOOKUP: Duration = Duration::from_secs(5);
 
-/// How long force is given to take effect before it is used again.
-const FORCE_AGAIN: Duration = Duration::from_millis(100);
-
 /// Why a mount is not there.
 #[derive(Debug, thiserror::Error)]
-enum Trouble {
+pub(super) enum Trouble {
     #[error("cannot read the table of mounts: {0}")]
     Table(#[from] io::Error),
     #[error(transparent)]
@@ -62,11 +58,11 @@ enum Trouble {
 /// One mount and everything that it needs.
 #[derive(Debug)]
 pub(crate) struct Keeper {
-    mount: Mount,
+    pub(super) mount: Mount,
     route: Option<Route>,
-    options: Options,
-    report: Report,
-    hand: Hand,
+    pub(super) options: Options,
+    pub(super) report: Report,
+    pub(super) runner: ChildRunner,
     port: Option<u16>,
     tunnel: JoinSet<()>,
     failure: LastFailure,
@@ -83,13 +79,13 @@ impl Keeper {
         report: Report,
         open: OpenTunnels,
     ) -> Self {
-        let hand = Hand::new(options.child.clone());
+        let runner = ChildRunner::new(options.child.clone());
         Self {
             mount,
             route,
             options,
             report,
-            hand,
+            runner,
             port: None,
             tunnel: JoinSet::new(),
             failure: LastFailure::default(),
@@ -107,7 +103,10 @@ impl Keeper {
         }
         let within = self.options.timing.unmount_within;
         if timeout(within, self.unmount(within)).await.is_err() {
-            warn!(path = %self.mount.path.display(), "the mount stays, as unmounting it takes too long");
+            warn!(
+                path = %self.mount.path.display(),
+                "the mount stays, as unmounting it takes too long"
+            );
         }
         self.tunnel
     }
@@ -150,8 +149,8 @@ impl Keeper {
                 info!(path, id, tunnel, "mount adopted");
             }
             Plan::Mount => {
-                let order = self.order().await?;
-                self.ask(&order, self.options.timing.mount_within, "mounting it")
+                let request = self.request().await?;
+                self.ask(&request, self.options.timing.mount_within, "mounting it")
                     .await?;
                 info!(path, "mounted");
             }
@@ -160,8 +159,13 @@ impl Keeper {
         Ok(())
     }
 
-    async fn ask(&mut self, order: &Order, within: Duration, doing: &str) -> Result<(), Trouble> {
-        match self.hand.ask(order, within).await {
+    async fn ask(
+        &mut self,
+        request: &ChildRequest,
+        within: Duration,
+        doing: &str,
+    ) -> Result<(), Trouble> {
+        match self.runner.ask(request, within).await {
             Ended::Done(_) => Ok(()),
             Ended::Refused(fault) => Err(Trouble::Child(fault.to_string())),
             Ended::Late => Err(Trouble::Child(self.silence(format!(
@@ -184,7 +188,7 @@ impl Keeper {
     }
 
     /// What a child is told to mount, with names looked up and a tunnel that listens.
-    async fn order(&mut self) -> Result<Order, Trouble> {
+    async fn request(&mut self) -> Result<ChildRequest, Trouble> {
         self.open_tunnel().await?;
         let what = match &self.mount.what {
             What::Nfs4(nfs) => {
@@ -210,7 +214,7 @@ impl Keeper {
             }
         };
         let flags = self.mount.options.flags().map(str::to_owned).collect();
-        Ok(Order::Mount {
+        Ok(ChildRequest::Mount {
             path: self.mount.path.clone(),
             what,
             flags,
@@ -218,7 +222,7 @@ impl Keeper {
         })
     }
 
-    /// Has the tunnel listen, where the mount has one, on the port that it had before.
+    /// Has the tunnel listen, if the mount has one, on the port that it had before.
     async fn open_tunnel(&mut self) -> Result<(), Trouble> {
         while let Some(ended) = self.tunnel.try_join_next() {
             warn!(?ended, "the tunnel ended; it is started again");
@@ -284,20 +288,20 @@ impl Keeper {
     /// that answers is asked for them, as one that is adopted may be hung or stale like any other.
     async fn look(&mut self) -> (Health, Option<String>) {
         let timing = self.options.timing;
-        let order = Order::Probe {
+        let request = ChildRequest::Probe {
             path: self.mount.path.clone(),
             write: self.mount.write_probe,
         };
-        let probe = self.hand.ask(&order, timing.probe_within).await;
+        let probe = self.runner.ask(&request, timing.probe_within).await;
         let seen = verdict(&probe, timing.slow, timing.probe_within);
         if self.complete || !seen.0.is_usable() {
             return seen;
         }
-        let order = Order::Directories {
+        let request = ChildRequest::Directories {
             path: self.mount.path.clone(),
             directories: self.mount.directories.clone(),
         };
-        let made = self.hand.ask(&order, timing.mount_within).await;
+        let made = self.runner.ask(&request, timing.mount_within).await;
         self.complete = matches!(made, Ended::Done(_));
         if self.complete {
             seen
@@ -311,12 +315,12 @@ impl Keeper {
         if matches!(self.mount.what, What::Adopt { .. }) {
             return false;
         }
-        let order = Order::Unmount {
+        let request = ChildRequest::Unmount {
             path: self.mount.path.clone(),
             how: How::Lazily,
         };
         match self
-            .ask(&order, self.options.timing.probe_within, "unmounting it")
+            .ask(&request, self.options.timing.probe_within, "unmounting it")
             .await
         {
             Ok(()) => true,
@@ -326,95 +330,10 @@ impl Keeper {
             }
         }
     }
-
-    /// Unmounts within `within`. Plainly first, so that what is not written yet reaches the server.
-    /// Only where that takes too long, or the server did not answer before, requests are made to
-    /// fail. Where the mount is in use, it leaves the tree now and the server later.
-    async fn unmount(&mut self, within: Duration) {
-        let hung = self.report.state() == Health::Hung;
-        let until = Instant::now() + within;
-        self.hand.let_go().await;
-        let ways: &[(How, u32)] = match (&self.mount.what, hung) {
-            (What::Adopt { .. }, _) => return,
-            (What::Bind { .. }, _) => &[(How::Plainly, 2), (How::Lazily, 1)],
-            (What::Nfs4(_), false) => &[(How::Plainly, 3), (How::Forcibly, 3), (How::Lazily, 1)],
-            (What::Nfs4(_), true) => &[(How::Forcibly, 3), (How::Lazily, 1)],
-        };
-        if !is_mounted(&self.mount) {
-            return;
-        }
-        let mut silent = hung;
-        for (how, share) in ways {
-            // A mount that is in use and answers needs no force.
-            if *how == How::Forcibly && !silent {
-                continue;
-            }
-            let order = Order::Unmount {
-                path: self.mount.path.clone(),
-                how: *how,
-            };
-            // Less than what is left, as killing a child takes time, too.
-            let limit = until.saturating_duration_since(Instant::now()) * 9 / (*share * 10);
-            let mount = self.mount.clone();
-            let ended = tokio::select! {
-                ended = self.insist(&order, *how, limit) => Some(ended),
-                // The rest is between the client and the server; only a plain unmount is waited for, as it writes what is left.
-                () = left(&mount), if *how != How::Plainly => None,
-            };
-            // A child that was late may have done it all the same.
-            if !is_mounted(&self.mount) {
-                info!(path = %self.mount.path.display(), ?how, "unmounted");
-                return;
-            }
-            silent |= matches!(ended, Some(Ended::Late));
-            debug!(?how, ?ended, "not unmounted this way");
-        }
-        warn!(path = %self.mount.path.display(), "the mount stays");
-    }
-
-    /// Force makes those requests fail that wait at that moment. Whoever made them makes others, to
-    /// close a file at least, and would wait for those out of reach of every signal once the mount
-    /// has left the tree. So it is repeated as long as the mount is in use.
-    async fn insist(&mut self, order: &Order, how: How, within: Duration) -> Ended {
-        let until = Instant::now() + within;
-        loop {
-            let ended = self
-                .ask_anew(order, until.saturating_duration_since(Instant::now()))
-                .await;
-            let in_use = matches!(&ended, Ended::Refused(fault) if fault.is(Errno::BUSY));
-            if how != How::Forcibly || !in_use || Instant::now() + FORCE_AGAIN >= until {
-                return ended;
-            }
-            sleep(FORCE_AGAIN).await;
-        }
-    }
-
-    /// A new child even where an old one is left: the last chance to unmount.
-    async fn ask_anew(&mut self, order: &Order, within: Duration) -> Ended {
-        if !self.hand.let_go().await {
-            self.hand = Hand::new(self.options.child.clone());
-        }
-        self.hand.ask(order, within).await
-    }
-}
-
-/// Whether what the file asks for is mounted. A table that cannot be read counts as yes: unmounting
-/// once too often harms nobody.
-fn is_mounted(mount: &Mount) -> bool {
-    table().map_or(true, |table| {
-        matches!(plan(mount, &table), Plan::Adopt { .. })
-    })
-}
-
-/// Waits until it is not.
-async fn left(mount: &Mount) {
-    while is_mounted(mount) {
-        sleep(Duration::from_millis(50)).await;
-    }
 }
 
 /// The kernel's table of mounts: memory of the kernel, so that reading it waits for no server.
-fn table() -> Result<MountTable, Trouble> {
+pub(super) fn table() -> Result<MountTable, Trouble> {
     let mut bytes = Vec::new();
     File::open("/proc/self/mountinfo")?
         .take(MOUNTINFO_LIMIT)

@@ -5,42 +5,43 @@
 //!  mounts file ──► file ─┐
 //!  mountinfo ────────────┴► plan: mount │ adopt │ wait │ refuse          pure
 //!                             │
-//!  supervisor ─► keeper ──────┴► hand ─► child: mount(2), umount2(2), statfs(2) …   may block, has a deadline
+//!  supervisor ─► keeper ──────┴► child_runner ─► child: mount(2), umount2(2), statfs(2) …   may block, has a deadline
 //!                  └► tunnel: 127.0.0.1:port ─► TLS ─► server
 //! ```
 //!
 //! Nothing in the supervising process ever touches a mounted file system, since a server that is
 //! silent would stop it for as long as it is. Whatever does runs in a child that is killed at its
-//! deadline, and left behind where it cannot be: see `hand.rs`.
+//! deadline, and left behind where it cannot be: see `runner.rs`.
 //!
-//! `docs/formats/mounts.md` specifies the file and the states. Start reading in `plan.rs`, then
+//! `docs/formats/mounts.md` specifies the file and the states. Start reading in `plan`, then
 //! `keeper.rs`.
 
 mod child;
+mod child_request;
+mod child_runner;
 mod file;
-mod hand;
 mod health;
 mod keeper;
+mod mount_options;
 mod mountinfo;
 mod nfs;
-mod order;
 mod pace;
 mod plan;
 mod report;
 mod supervisor;
 pub mod tunnel;
-mod words;
+mod unmount;
 
 pub use child::{PROBE_FILE, child_main};
+pub use child_runner::Program;
 pub use file::{
     Directory, FILE_LIMIT, Kind, MOUNTS_LIMIT, Mount, MountsFile, MountsFileError, What,
 };
-pub use hand::Program;
 pub use health::{Health, MountHealth};
+pub use mount_options::{MountOption, MountOptions, NFS_DEFAULTS, UnknownOption};
 pub use mountinfo::{Entry, MOUNTINFO_LIMIT, MountTable, MountTableError};
 pub use nfs::{EfsClient, NFS_PORT, Nfs, Server, Tls};
 pub use pace::Timing;
 pub use plan::{Plan, Refusal, plan};
 pub use report::Options;
 pub use supervisor::{MountError, Supervisor};
-pub use words::{NFS_DEFAULTS, UnknownWord, Word, Words};

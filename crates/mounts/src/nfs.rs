@@ -1,7 +1,7 @@
 //! An NFS server and what is mounted from it: names, addresses and the options that mount(2) is
 //! given. Pure.
 
-use crate::words::Words;
+use crate::mount_options::MountOptions;
 use std::{
     fmt,
     net::{IpAddr, SocketAddr},
@@ -18,7 +18,7 @@ pub struct Nfs {
     pub server: Server,
     /// Which directory of the server, `/` or a path without a slash at its end.
     pub export: String,
-    /// Which directory below the export, made where it is missing.
+    /// Which directory below the export, made if it is missing.
     pub subdirectory: Option<String>,
     /// The server's port.
     pub port: u16,
@@ -63,7 +63,7 @@ impl Server {
         }
     }
 
-    /// The address, where the file gives it.
+    /// The address, if the file gives it.
     #[must_use]
     pub fn address(&self) -> Option<IpAddr> {
         match self {
@@ -125,11 +125,11 @@ impl Nfs {
     /// The options for mount(2): the client in the kernel looks up no names, so it is given
     /// addresses.
     #[must_use]
-    pub fn data(&self, words: &Words, server: SocketAddr, client: IpAddr) -> String {
+    pub fn data(&self, words: &MountOptions, server: SocketAddr, client: IpAddr) -> String {
         let proto = if server.is_ipv6() { "tcp6" } else { "tcp" };
         format!(
             "{},proto={proto},port={},addr={},clientaddr={client}",
-            words.of_nfs(),
+            words.for_nfs(),
             server.port(),
             server.ip()
         )
@@ -196,7 +196,7 @@ mod tests {
         let data = |server: &str| {
             let server: SocketAddr = server.parse().unwrap();
             nfs(efs("eu-central-1"), "/", None).data(
-                &Words::default(),
+                &MountOptions::default(),
                 server,
                 "10.0.0.9".parse().unwrap(),
             )

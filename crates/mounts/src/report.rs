@@ -1,7 +1,7 @@
 //! How mounts are kept, and where each keeper says how its mount is.
 
 use crate::{
-    hand::Program,
+    child_runner::Program,
     health::{Health, MountHealth},
     pace::Timing,
     tunnel::Credentials,

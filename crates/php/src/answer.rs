@@ -9,7 +9,7 @@ pub(crate) struct Page {
 }
 
 impl Page {
-    /// Takes CGI output apart; without a `Status` it is 200. `None` where there is no empty line
+    /// Takes CGI output apart; without a `Status` it is 200. `None` if there is no empty line
     /// after headers.
     pub(crate) fn parse(output: &[u8]) -> Option<Self> {
         let (head, body) = split(output)?;

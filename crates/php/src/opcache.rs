@@ -45,7 +45,7 @@ impl Pool {
     ///
     /// # Errors
     ///
-    /// Where php-fpm does not answer. A script that does not compile is no error: it may never be
+    /// If php-fpm does not answer. A script that does not compile is no error: it may never be
     /// used.
     pub async fn warm(
         &self,
@@ -101,7 +101,7 @@ impl Pool {
     ///
     /// # Errors
     ///
-    /// Where php-fpm does not answer.
+    /// If php-fpm does not answer.
     pub async fn hottest(&self, tree: &Path, most: usize) -> Result<Vec<String>, PhpError> {
         Ok(self
             .call(
@@ -120,7 +120,7 @@ impl Pool {
     ///
     /// # Errors
     ///
-    /// Where php-fpm does not answer.
+    /// If php-fpm does not answer.
     pub async fn forget(&self, tree: &Path) -> Result<u64, PhpError> {
         Ok(self
             .call(
@@ -138,7 +138,7 @@ impl Pool {
     ///
     /// # Errors
     ///
-    /// Where php-fpm does not answer.
+    /// If php-fpm does not answer.
     pub async fn drop_scripts(&self, tree: &Path, scripts: &[String]) -> Result<u64, PhpError> {
         let (tree, mut forgotten) = (tree.to_string_lossy(), 0);
         for batch in scripts.chunks(BATCH) {
@@ -160,7 +160,7 @@ impl Pool {
     ///
     /// # Errors
     ///
-    /// Where php-fpm does not answer at all.
+    /// If php-fpm does not answer at all.
     pub async fn rehearse(&self, root: &Path, probe: &Probe) -> Result<Rehearsed, PhpError> {
         let mut heard = Vec::new();
         let problem = match self

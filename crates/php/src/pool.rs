@@ -101,7 +101,7 @@ impl Pool {
     ///
     /// # Errors
     ///
-    /// Where the disk refuses.
+    /// If the disk refuses.
     pub fn install(address: Address, helpers: &Path) -> Result<Self, PhpError> {
         let helper = helpers.join(concat!("opcache-", env!("CARGO_PKG_VERSION"), ".php"));
         let write = || -> io::Result<()> {

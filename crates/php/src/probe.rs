@@ -72,7 +72,7 @@ impl fmt::Display for Url {
 pub struct Probe {
     /// Which page.
     pub url: Url,
-    /// The `Host` header, where it is not the URL's.
+    /// The `Host` header, if it is not the URL's.
     pub host: Option<String>,
     /// How visitors speak to the edge before it.
     pub scheme: Scheme,

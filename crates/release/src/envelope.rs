@@ -115,7 +115,7 @@ impl Envelope {
     ///
     /// # Errors
     ///
-    /// Where `bytes` are over [`limits::ENVELOPE_LIMIT`], are not an envelope, or have over
+    /// If `bytes` are over [`limits::ENVELOPE_LIMIT`], are not an envelope, or have over
     /// [`limits::SIGNATURES_LIMIT`] signatures.
     pub fn parse(bytes: &[u8]) -> Result<Self, EnvelopeError> {
         if bytes.len() > limits::ENVELOPE_LIMIT {
@@ -207,7 +207,7 @@ impl Envelope {
     ///
     /// # Errors
     ///
-    /// Where the cryptographic library fails.
+    /// If the cryptographic library fails.
     pub fn sign(&mut self, key: &SecretKey) -> Result<(), KeyError> {
         if !self.signed_by(key.public()) {
             let signature = key.sign(&self.pae())?;

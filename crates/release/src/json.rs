@@ -82,7 +82,7 @@ pub(crate) mod time {
     use jiff::Timestamp;
     use serde::{Deserialize, Deserializer, Serializer, de};
 
-    /// The time, or `None` where `text` is of another form (jiff itself takes many).
+    /// The time, or `None` if `text` is of another form (jiff itself takes many).
     pub(crate) fn parse(text: &str) -> Option<Timestamp> {
         let (whole, rest) = text.split_at_checked(19)?;
         let shape = whole

@@ -80,7 +80,7 @@ impl Verified<Release> {
     ///
     /// # Errors
     ///
-    /// Where size or digest differ, the manifest is malformed, or it says another migration than
+    /// If size or digest differ, the manifest is malformed, or it says another migration than
     /// the release.
     pub fn read_manifest(&self, bytes: &[u8]) -> Result<Manifest, ManifestError> {
         let (signed, signed_size, size) = (self.manifest, self.manifest_size, bytes.len());
@@ -114,7 +114,7 @@ impl Manifest {
     ///
     /// # Errors
     ///
-    /// Where `bytes` are over [`limits::MANIFEST_LIMIT`], are not a manifest, or contradict
+    /// If `bytes` are over [`limits::MANIFEST_LIMIT`], are not a manifest, or contradict
     /// themselves.
     pub fn parse(bytes: &[u8]) -> Result<Self, ManifestError> {
         #[derive(Deserialize)]

@@ -15,7 +15,7 @@ pub struct Need {
 impl Need {
     /// What `release` says of itself.
     #[must_use]
-    pub const fn of(release: &Release) -> Self {
+    pub const fn new(release: &Release) -> Self {
         Self {
             sequence: release.sequence,
             migration: release.migration,

@@ -70,7 +70,7 @@ impl RelativePath {
     ///
     /// # Errors
     ///
-    /// Where the two together are too long or too deep.
+    /// If the two together are too long or too deep.
     pub fn join(&self, other: &Self) -> Result<Self, PathError> {
         format!("{self}/{other}").parse()
     }

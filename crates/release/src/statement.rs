@@ -158,7 +158,7 @@ impl Release {
     ///
     /// # Errors
     ///
-    /// Where a value is outside its range, or the bytes to sign are over [`limits::PAE_LIMIT`].
+    /// If a value is outside its range, or the bytes to sign are over [`limits::PAE_LIMIT`].
     pub fn to_envelope(&self) -> Result<Envelope, StatementError> {
         self.check()?;
         let statement = Statement {
@@ -191,7 +191,7 @@ impl Release {
     ///
     /// # Errors
     ///
-    /// Where the envelope does not hold a well-formed release.
+    /// If the envelope does not hold a well-formed release.
     pub fn unverified(envelope: &Envelope) -> Result<Self, StatementError> {
         if envelope.payload_type() != RELEASE_PAYLOAD_TYPE {
             let found = envelope.payload_type().chars().take(200).collect();

@@ -107,7 +107,7 @@ impl TrustRoot {
     ///
     /// # Errors
     ///
-    /// Where the version is 0 or over 2^53 − 1, there are no keys or over [`limits::KEYS_LIMIT`],
+    /// If the version is 0 or over 2^53 − 1, there are no keys or over [`limits::KEYS_LIMIT`],
     /// or the threshold is 0 or more than there are keys.
     pub fn new(
         version: u64,
@@ -158,7 +158,7 @@ impl TrustRoot {
     ///
     /// # Errors
     ///
-    /// Where the envelope does not hold a well-formed trust root.
+    /// If the envelope does not hold a well-formed trust root.
     pub fn unverified(envelope: &Envelope) -> Result<Self, TrustError> {
         if envelope.payload_type() != ROOT_PAYLOAD_TYPE {
             let found: String = envelope.payload_type().chars().take(200).collect();
@@ -188,7 +188,7 @@ impl TrustRoot {
     ///
     /// # Errors
     ///
-    /// Where it is malformed, or lacks signatures of its own threshold.
+    /// If it is malformed, or lacks signatures of its own threshold.
     pub fn from_trusted(bytes: &[u8]) -> Result<Verified<Self>, TrustError> {
         let envelope = Envelope::parse(bytes)?;
         let root = Self::unverified(&envelope)?;
@@ -254,7 +254,7 @@ impl Verified<TrustRoot> {
     ///
     /// # Errors
     ///
-    /// Where it is malformed, its version is not this one's plus 1, or it lacks signatures of this
+    /// If it is malformed, its version is not this one's plus 1, or it lacks signatures of this
     /// root's threshold or of its own.
     pub fn successor(&self, bytes: &[u8]) -> Result<Self, TrustError> {
         let envelope = Envelope::parse(bytes)?;
@@ -282,7 +282,7 @@ impl Verified<TrustRoot> {
     ///
     /// # Errors
     ///
-    /// Where signatures are missing, or the signed payload is not a release.
+    /// If signatures are missing, or the signed payload is not a release.
     pub fn verify_release(&self, envelope: &Envelope) -> Result<Verified<Release>, TrustError> {
         self.check(envelope, "release")?;
         Ok(Verified::vouch(Release::unverified(envelope)?))

@@ -44,7 +44,7 @@ impl Env {
 
     /// Takes the variables of this process.
     #[must_use]
-    pub fn of_process() -> Self {
+    pub fn from_process() -> Self {
         Self::new(std::env::vars_os())
     }
 

@@ -3,11 +3,11 @@
 //!
 //! A binary is `main` over these, in this order:
 //!
-//! 1. [`Env::of_process`] takes every `LONGSHORE_*` variable once; the binary's `config.rs` reads
+//! 1. [`Env::from_process`] takes every `LONGSHORE_*` variable once; the binary's `config.rs` reads
 //!    its settings from it, and [`Env::finish`] returns all problems together.
 //! 2. [`telemetry::start`] sends events to standard error, as text or as JSON.
 //! 3. [`Stop::listen`] turns SIGTERM, SIGQUIT and SIGINT into something to wait for.
-//! 4. [`Tasks`] live and end together, where a program has more than one.
+//! 4. [`Tasks`] live and end together, if a program has more than one.
 //! 5. [`caught`] turns a panic into an error like any other: our bug, exit code 70.
 //! 6. [`Report::failure`] prints the last line, leaves the termination message for Kubernetes, and
 //!    gives the exit code.
@@ -15,9 +15,11 @@
 //! The settings themselves are data, in [`variable`]: error messages, `--help` and the reference
 //! page ([`reference()`]) all come from that one table.
 
+mod arguments;
 mod env;
 mod memory;
 mod panicked;
+mod pull_settings;
 mod quantity;
 mod reference;
 mod report;
@@ -26,14 +28,18 @@ mod stop;
 mod tasks;
 pub mod telemetry;
 pub mod threads;
+mod trust_file;
 pub mod variable;
 
+pub use arguments::{ArgumentError, answer};
 pub use env::{ConfigError, Env};
 pub use memory::{peak_memory, processor_time, resident_memory};
 pub use panicked::{Panicked, caught};
+pub use pull_settings::{MEMORY_FLOOR, PullSettings, Templates};
 pub use quantity::ByteSize;
 pub use reference::{help, reference};
 pub use report::{Chain, Report, TERMINATION_LIMIT, TERMINATION_LOG};
 pub use setting::{AbsolutePath, Setting};
 pub use stop::{Signal, Stop};
 pub use tasks::{TaskError, Tasks};
+pub use trust_file::{TrustFileError, read_trust};

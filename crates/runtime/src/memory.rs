@@ -4,13 +4,13 @@ use rustix::time::{ClockId, clock_gettime};
 use std::{fs, time::Duration};
 
 /// The most memory that was resident at once since the process started, in bytes: `VmHWM` of
-/// proc(5), which the kernel counts in KiB. `None` where `/proc` is not mounted.
+/// proc(5), which the kernel counts in KiB. `None` if `/proc` is not mounted.
 #[must_use]
 pub fn peak_memory() -> Option<u64> {
     field(&fs::read_to_string("/proc/self/status").ok()?, "VmHWM:")
 }
 
-/// The memory that is resident now, in bytes: `VmRSS` of proc(5). `None` where `/proc` is not
+/// The memory that is resident now, in bytes: `VmRSS` of proc(5). `None` if `/proc` is not
 /// mounted.
 #[must_use]
 pub fn resident_memory() -> Option<u64> {

@@ -1,6 +1,7 @@
 //! The end of a process that failed: the last line, the termination message, the exit code.
 
 use crate::telemetry::{self, Format};
+use parking_lot::Mutex;
 use release::Reason;
 use std::{
     error::Error,
@@ -10,7 +11,7 @@ use std::{
     iter,
     path::{Path, PathBuf},
     process::ExitCode,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
 };
 use tracing::{error, warn};
 
@@ -81,7 +82,11 @@ impl Report {
         reason: Reason,
     ) -> ExitCode {
         if let Err(cause) = terminate(&self.termination, error, reason) {
-            warn!(path = %self.termination.display(), error = %cause, "termination message not written");
+            warn!(
+                path = %self.termination.display(),
+                error = %cause,
+                "termination message not written"
+            );
         }
         // Standard error is the only place to say that standard error is gone: the exit code still
         // speaks.
@@ -104,7 +109,13 @@ impl Report {
                 tracing::dispatcher::with_default(
                     &telemetry::errors_to(self.format, move || writer.clone()),
                     || {
-                        error!(program = self.program, %reason, error = %chain, hint = reason.hint(), "failed");
+                        error!(
+                            program = self.program,
+                            %reason,
+                            error = %chain,
+                            hint = reason.hint(),
+                            "failed"
+                        );
                     },
                 );
                 line.into_text()
@@ -131,16 +142,13 @@ struct Line(Arc<Mutex<Vec<u8>>>);
 
 impl Line {
     fn into_text(self) -> String {
-        String::from_utf8_lossy(&self.0.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
+        String::from_utf8_lossy(&self.0.lock()).into_owned()
     }
 }
 
 impl io::Write for Line {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .extend_from_slice(bytes);
+        self.0.lock().extend_from_slice(bytes);
         Ok(bytes.len())
     }
 

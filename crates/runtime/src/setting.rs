@@ -16,7 +16,7 @@ pub trait Setting: Sized {
     /// What a correct value looks like, for the error message and the reference page.
     const EXPECTED: &'static str;
 
-    /// Reads the value, or returns `None` where `text` is not one.
+    /// Reads the value, or returns `None` if `text` is not one.
     fn read(text: &str) -> Option<Self>;
 }
 

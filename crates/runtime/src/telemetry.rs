@@ -30,7 +30,7 @@ pub enum Format {
 impl Format {
     /// The format where none was asked for: text when a person watches, JSON otherwise.
     #[must_use]
-    pub fn of_stderr() -> Self {
+    pub fn from_stderr() -> Self {
         if io::stderr().is_terminal() {
             Self::Text
         } else {
@@ -101,7 +101,7 @@ pub fn start(filter: &Filter, format: Format) {
     RUNNING.get_or_init(|| handle);
 }
 
-/// Logs what `filter` lets through from now on; `false` where telemetry was not started.
+/// Logs what `filter` lets through from now on; `false` if telemetry was not started.
 #[must_use]
 pub fn change(filter: &Filter) -> bool {
     RUNNING

@@ -1,12 +1,13 @@
-//! The threads that a program cannot do without: made at its start, and kept. Where a pod's limit
+//! The threads that a program cannot do without: made at its start, and kept. If a pod's limit
 //! of processes is used up, as a shop may use it up, a program says so at once, and one that runs
 //! already does not need another thread to go on.
 
+use parking_lot::RwLock;
 use release::Reason;
 use std::{
     io,
     sync::{
-        Arc, PoisonError, RwLock,
+        Arc,
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
     thread,
@@ -73,7 +74,7 @@ pub fn start(
         .build();
     let runtime = runtime.map_err(StartError::Loop)?;
     let (gate, there) = (Arc::new(RwLock::new(())), Arc::new(AtomicUsize::new(0)));
-    let held = gate.write().unwrap_or_else(PoisonError::into_inner);
+    let held = gate.write();
     let one_more = || {
         let (gate, there) = (Arc::clone(&gate), Arc::clone(&there));
         // Each waits until all are there, so that no thread does the work of two.
@@ -110,7 +111,7 @@ pub fn start(
 /// Whether so many threads are to be had, before tokio asks, which panics where there is none.
 fn check(needed: usize) -> Result<(), StartError> {
     let gate = Arc::new(RwLock::new(()));
-    let held = gate.write().unwrap_or_else(PoisonError::into_inner);
+    let held = gate.write();
     let (mut threads, mut refused) = (Vec::with_capacity(needed), None);
     while threads.len() < needed && refused.is_none() {
         let gate = Arc::clone(&gate);

@@ -142,7 +142,7 @@ fn control(arguments: &Arguments) -> Result<(), CommandError> {
         format!("{},kube_client=off", arguments.log)
     };
     if let Some(filter) = Filter::read(&log) {
-        telemetry::start(&filter, Format::of_stderr());
+        telemetry::start(&filter, Format::from_stderr());
     }
     let random = || format!("longshore-scheduler-{:08x}", rand::random::<u32>());
     let settings = Settings {

@@ -1,10 +1,8 @@
 //! Until when everything that is asked of a store must be done.
 
 use crate::Options;
-use std::{
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use parking_lot::Mutex;
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// A time limit for a piece of work, which begins anew with the next one.
@@ -25,11 +23,11 @@ impl Deadline {
 
     /// The next piece of work begins now.
     pub(crate) fn begin(&self) {
-        *self.until.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now() + self.limit;
+        *self.until.lock() = Instant::now() + self.limit;
     }
 
     pub(crate) fn until(&self) -> Instant {
-        *self.until.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.until.lock()
     }
 
     pub(crate) const fn limit(&self) -> Duration {

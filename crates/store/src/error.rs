@@ -28,7 +28,7 @@ pub enum Action {
 pub struct Subject {
     /// What was asked.
     pub action: Action,
-    /// The key, or the prefix of a listing; empty where the store itself is meant.
+    /// The key, or the prefix of a listing; empty if the store itself is meant.
     pub key: String,
     /// The store: bucket and endpoint, or directory.
     pub store: Arc<str>,
@@ -87,9 +87,9 @@ pub enum StoreError {
     Region {
         /// Which call.
         subject: Subject,
-        /// The region that was asked, where one is known.
+        /// The region that was asked, if one is known.
         asked: Option<String>,
-        /// The region that holds the bucket, where the store said it.
+        /// The region that holds the bucket, if the store said it.
         actual: Option<String>,
     },
     /// The store could not be asked: no connection, or no answer on it.
@@ -127,7 +127,7 @@ pub enum StoreError {
         subject: Subject,
         /// The first byte that did not come.
         at: u64,
-        /// Why, where the connection said it.
+        /// Why, if the connection said it.
         source: Option<Cause>,
     },
     /// The store's overall deadline leaves no time for another attempt.

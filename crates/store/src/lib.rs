@@ -70,7 +70,7 @@ use std::{fmt::Debug, num::NonZeroUsize, ops::Range, path::Path, sync::Arc};
 /// the write happened.
 #[async_trait]
 pub trait ObjectStore: Debug + Send + Sync {
-    /// The whole object, or `None` where it still is in the state `known`.
+    /// The whole object, or `None` if it still is in the state `known`.
     ///
     /// # Errors
     ///
@@ -97,11 +97,11 @@ pub trait ObjectStore: Debug + Send + Sync {
         etag: Option<&Etag>,
     ) -> Result<Body, StoreError>;
 
-    /// Size and state of the object, or `None` where the store answered that there is none.
+    /// Size and state of the object, or `None` if the store answered that there is none.
     ///
     /// # Errors
     ///
-    /// Where the store could not be asked, or refused to answer. S3 refuses to tell an identity
+    /// If the store could not be asked, or refused to answer. S3 refuses to tell an identity
     /// without `s3:ListBucket` that a key is missing: that is [`StoreError::Forbidden`].
     async fn head(&self, key: &str) -> Result<Option<Info>, StoreError>;
 
@@ -167,14 +167,14 @@ pub trait ObjectStore: Debug + Send + Sync {
     ///
     /// # Errors
     ///
-    /// Where the store could not be asked, or refused; never a part of the list.
+    /// If the store could not be asked, or refused; never a part of the list.
     async fn list(&self, prefix: &str) -> Result<Vec<Listed>, StoreError>;
 
     /// Removes the object; it is no error where there is none.
     ///
     /// # Errors
     ///
-    /// Where the store could not be asked, or refused.
+    /// If the store could not be asked, or refused.
     async fn delete(&self, key: &str) -> Result<(), StoreError>;
 
     /// Begins the next piece of work, such as a look at a channel: the store's deadline counts from
@@ -185,7 +185,7 @@ pub trait ObjectStore: Debug + Send + Sync {
     /// no secret.
     fn identity(&self) -> String;
 
-    /// Its directory, where it is one of this machine: no place that Longshore empties may be
+    /// Its directory, if it is one of this machine: no place that Longshore empties may be
     /// within it, or around it.
     fn directory(&self) -> Option<&Path> {
         None

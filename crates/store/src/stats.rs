@@ -1,11 +1,9 @@
 //! What a store did so far, in figures.
 
 use jiff::SignedDuration;
+use parking_lot::Mutex;
 use std::{
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
     time::Duration,
 };
 
@@ -64,11 +62,11 @@ impl Stats {
     /// or come from a cache.
     #[must_use]
     pub fn ahead(&self) -> Option<SignedDuration> {
-        *self.ahead.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.ahead.lock()
     }
 
-    pub(crate) fn date(&self, ahead: SignedDuration) {
-        let mut least = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(crate) fn record_ahead(&self, ahead: SignedDuration) {
+        let mut least = self.ahead.lock();
         *least = Some(least.map_or(ahead, |least| least.min(ahead)));
     }
 

@@ -16,7 +16,7 @@ pub struct Switch {
     pub manifest: Sha256,
     /// Its tree.
     pub tree: PathBuf,
-    /// Scripts that its manifest wants compiled first, where that was read.
+    /// Scripts that its manifest wants compiled first, if that was read.
     pub warm: Vec<RelativePath>,
 }
 
@@ -62,7 +62,7 @@ pub trait Shop: Send {
     /// What was seen instead of a page, and of whom; nothing was switched.
     fn rehearse(&self, switch: &Switch) -> impl Future<Output = Result<(), Objection>> + Send;
 
-    /// Makes PHP look at `current` again, where it is configured so.
+    /// Makes PHP look at `current` again, if it is configured so.
     fn reload(&self) -> impl Future<Output = ()> + Send;
 
     /// Asks whether the shop works.

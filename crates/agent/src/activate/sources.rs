@@ -3,14 +3,12 @@
 use crate::watch::Wake;
 use deploy::{
     ActiveRelease, RootError,
-    pull::{Candidate, Event, Follower, PullError, Standing},
+    pull::{Candidate, Event, Follower, PullError, ReleaseStatus},
 };
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use release::{Reason, Sequence, Sha256};
-use std::{
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::time::Duration;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
@@ -70,12 +68,12 @@ impl Sources {
         tell: &(dyn Fn(Event) + Send + Sync),
         wake: &Wake,
         stop: &CancellationToken,
-    ) -> Result<Standing, PullError> {
-        let mut best: Option<(Sequence, Standing)> = None;
+    ) -> Result<ReleaseStatus, PullError> {
+        let mut best: Option<(Sequence, ReleaseStatus)> = None;
         let (mut failure, mut outdone) = (None, None);
         for index in 0..=self.others.len() {
             let least = best.as_ref().map(|(sequence, _)| *sequence);
-            let urgent = matches!(best, Some((_, Standing::Staged(_))));
+            let urgent = matches!(best, Some((_, ReleaseStatus::Staged(_))));
             let news = News::default();
             let heard = |event: Event| {
                 news.hear(&event);
@@ -88,17 +86,20 @@ impl Sources {
                 }
             };
             match self.at(index).follow_from(least, now, &heard, end).await {
-                Ok(standing) => {
-                    let sequence = sequence(&standing);
+                Ok(status) => {
+                    let sequence = sequence(&status);
                     if best.as_ref().is_none_or(|(known, _)| sequence > *known) {
-                        if matches!(standing, Standing::Staged(_)) {
+                        if matches!(status, ReleaseStatus::Staged(_)) {
                             self.staged_by = index;
                         }
-                        best = Some((sequence, standing));
+                        best = Some((sequence, status));
                     }
                 }
                 Err(error) if error.reason() == Reason::Rollback => {
-                    debug!(%error, "a source offers less than was accepted here, or than another does");
+                    debug!(
+                        %error,
+                        "a source offers less than was accepted here, or than another does"
+                    );
                     outdone.get_or_insert(error);
                 }
                 Err(error) => {
@@ -109,8 +110,8 @@ impl Sources {
         // That one source lags behind matters where there is no other.
         let failure = failure.or(outdone.filter(|_| best.is_none()));
         match (best, failure) {
-            (Some((_, standing @ Standing::Staged(_))), _) | (Some((_, standing)), None) => {
-                Ok(standing)
+            (Some((_, status @ ReleaseStatus::Staged(_))), _) | (Some((_, status)), None) => {
+                Ok(status)
             }
             (_, Some(error)) => Err(error),
             // There always is a first source.
@@ -159,7 +160,7 @@ impl Sources {
     ///
     /// # Errors
     ///
-    /// Where the root is busy or the disk refuses.
+    /// If the root is busy or the disk refuses.
     pub async fn allow(&mut self, manifest: Sha256) -> Result<(), RootError> {
         self.first.allow(manifest).await
     }
@@ -171,14 +172,11 @@ struct News(Mutex<Option<Event>>);
 
 impl News {
     fn hear(&self, event: &Event) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(event.clone());
+        *self.0.lock() = Some(event.clone());
     }
 
     fn last(&self) -> Option<Event> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.0.lock().clone()
     }
 
     /// Ends once somebody waits for this source to end, and nothing has come from it for too long.
@@ -203,10 +201,12 @@ impl News {
     }
 }
 
-fn sequence(standing: &Standing) -> Sequence {
-    match standing {
-        Standing::Active { sequence, .. } | Standing::Rejected { sequence, .. } => *sequence,
-        Standing::Staged(candidate) => candidate.target.sequence,
+fn sequence(status: &ReleaseStatus) -> Sequence {
+    match status {
+        ReleaseStatus::Active { sequence, .. } | ReleaseStatus::Rejected { sequence, .. } => {
+            *sequence
+        }
+        ReleaseStatus::Staged(candidate) => candidate.target.sequence,
     }
 }
 

@@ -1,7 +1,7 @@
-//! How a release that was switched to is judged: kept, or undone and, where the one before does
+//! How a release that was switched to is judged: kept, or undone and, if the one before does
 //! well, rejected.
 
-use super::{Engine, Look, Objection, Shop, Switch, on_disk};
+use super::{Engine, Objection, Reconciled, Shop, Switch, on_disk};
 use crate::{
     gate::Hold,
     status::{Phase, ProbeOutcome, SwitchOutcome},
@@ -19,14 +19,19 @@ const ROUNDS: u32 = 3;
 /// What came of a trial.
 struct Probed {
     said: Result<(), Problem>,
-    /// What the release before said at the same time, where it failed, too.
+    /// What the release before said at the same time, if it failed, too.
     before: Option<String>,
 }
 
 impl<S: Shop> Engine<S> {
     /// The release failed at what the one that runs does well.
-    pub(super) async fn reject(&mut self, switch: &Switch, problem: String) -> Look {
-        error!(sequence = switch.sequence.get(), manifest = %switch.manifest, error = problem, "the shop does not work with this release");
+    pub(super) async fn reject(&mut self, switch: &Switch, problem: String) -> Reconciled {
+        error!(
+            sequence = switch.sequence.get(),
+            manifest = %switch.manifest,
+            error = problem,
+            "the shop does not work with this release"
+        );
         let rejected = self
             .sources
             .first()
@@ -36,34 +41,38 @@ impl<S: Shop> Engine<S> {
         self.board
             .rejected(switch.sequence, switch.manifest, &problem);
         match rejected {
-            Ok(()) => Look::Settled,
+            Ok(()) => Reconciled::Settled,
             Err(error) => {
                 self.failed(
                     "a release cannot be put on the rejected list",
                     error.reason(),
                     &error,
                 );
-                Look::Failed
+                Reconciled::Failed
             }
         }
     }
 
     /// The release failed, and so does the one that runs.
-    pub(super) fn later(&self, switch: &Switch, problem: String) -> Look {
+    pub(super) fn later(&self, switch: &Switch, problem: String) -> Reconciled {
         self.board.offered(switch.sequence, switch.manifest);
         self.hold(&Hold::Shop(problem));
-        Look::Later
+        Reconciled::Later
     }
 
-    /// Ends the trial of the active release, one way or the other, where the shop answers.
-    pub(super) async fn conclude(&mut self, switch: &Switch, stop: &CancellationToken) -> Look {
+    /// Ends the trial of the active release, one way or the other, if the shop answers.
+    pub(super) async fn conclude(
+        &mut self,
+        switch: &Switch,
+        stop: &CancellationToken,
+    ) -> Reconciled {
         self.board.phase(Phase::Probing);
         let start = Instant::now();
         let probed = tokio::select! {
             biased;
             probed = self.probed() => probed,
             // It stays on trial, and the next start probes it.
-            () = stop.cancelled() => return Look::Failed,
+            () = stop.cancelled() => return Reconciled::Failed,
         };
         self.board.page((self.clock)(), &probed.said);
         self.board.probed(
@@ -74,20 +83,20 @@ impl<S: Shop> Engine<S> {
             },
             start.elapsed(),
         );
-        let look = match probed.said {
+        let outcome = match probed.said {
             Ok(()) => self.keep(switch, stop).await,
             Err(Problem::Bad(problem)) => self.go_back(switch, problem, probed.before, stop).await,
             // Nobody there to say anything against the release: a pod that starts, most likely.
             Err(problem @ Problem::Silent(_)) => {
                 self.failed("the shop cannot be asked", Reason::Probe, &problem);
-                Look::Failed
+                Reconciled::Failed
             }
         };
         self.view().await;
-        look
+        outcome
     }
 
-    /// Probes the active release; where it fails, until the release before was asked in between.
+    /// Probes the active release; if it fails, until the release before was asked in between.
     async fn probed(&self) -> Probed {
         let before = self.before().await;
         let mut round = 1;
@@ -125,11 +134,11 @@ impl<S: Shop> Engine<S> {
         .await
     }
 
-    async fn keep(&mut self, switch: &Switch, stop: &CancellationToken) -> Look {
+    async fn keep(&mut self, switch: &Switch, stop: &CancellationToken) -> Reconciled {
         let before = self.before().await;
         if let Err(error) = self.sources.keep().await {
             self.failed("cannot end the trial", error.reason(), &error);
-            return Look::Failed;
+            return Reconciled::Failed;
         }
         info!(sequence = switch.sequence.get(), manifest = %switch.manifest, "release runs");
         self.board.switched(SwitchOutcome::Switched);
@@ -148,7 +157,7 @@ impl<S: Shop> Engine<S> {
                 "the hook after the switch was cut off, as the agent ends"
             ),
         }
-        Look::Settled
+        Reconciled::Settled
     }
 
     /// Back to the release before; only where that is well, and was well without visitors when this
@@ -160,8 +169,13 @@ impl<S: Shop> Engine<S> {
         problem: String,
         before: Option<String>,
         stop: &CancellationToken,
-    ) -> Look {
-        warn!(sequence = switch.sequence.get(), manifest = %switch.manifest, error = problem, "a release on trial failed");
+    ) -> Reconciled {
+        warn!(
+            sequence = switch.sequence.get(),
+            manifest = %switch.manifest,
+            error = problem,
+            "a release on trial failed"
+        );
         self.board.phase(Phase::RollingBack);
         let active = match self.sources.go_back((self.clock)()).await {
             Ok(Some(active)) => active,
@@ -172,11 +186,11 @@ impl<S: Shop> Engine<S> {
                     format!("{problem}; there is no release to go back to"),
                 );
                 // Something newer may be offered, which is the way out.
-                return Look::Settled;
+                return Reconciled::Settled;
             }
             Err(error) => {
                 self.failed("cannot go back", error.reason(), &error);
-                return Look::Failed;
+                return Reconciled::Failed;
             }
         };
         info!(sequence = active.sequence.get(), manifest = %active.manifest, "went back");
@@ -184,7 +198,7 @@ impl<S: Shop> Engine<S> {
         self.board.switched(SwitchOutcome::RolledBack);
         self.shop.reload().await;
         let Some(control) = stop.run_until_cancelled(self.shop.control()).await else {
-            return Look::Failed;
+            return Reconciled::Failed;
         };
         self.board.page((self.clock)(), &control);
         match (control, before) {

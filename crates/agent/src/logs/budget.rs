@@ -37,7 +37,7 @@ impl Budget {
         dropped
     }
 
-    /// How many bytes were dropped so far in this minute, where any were.
+    /// How many bytes were dropped so far in this minute, if any were.
     pub(super) fn untold(&self) -> Option<u64> {
         (self.dropped > 0).then_some(self.dropped)
     }

@@ -25,7 +25,7 @@ use std::{
 };
 use tracing::{debug, info, warn};
 
-/// Files of a directory that are looked at: the first of its names, where there are more.
+/// Files of a directory that are looked at: the first of its names, if there are more.
 const FILES: usize = 500;
 /// Bytes of one file that are read in one round, and in one call.
 const ROUND: u64 = 1 << 20;
@@ -141,7 +141,7 @@ impl Directory {
         Ok(names)
     }
 
-    // `None` where there is no regular file of that name.
+    // `None` if there is no regular file of that name.
     fn open(&self, name: &OsString, how: OFlags) -> io::Result<Option<(File, Stat)>> {
         // A pipe would wait for somebody at its other end.
         match inside(
@@ -215,7 +215,13 @@ impl Directory {
         tail.lines.restart(true);
         // Under another name, too, it may be no log.
         if stat.st_nlink == 1 && self.empty(name, identity)? {
-            warn!(release = self.release, path = %self.path, file = shown(name.as_encoded_bytes()), bytes = size, "a log of the shop was emptied");
+            warn!(
+                release = self.release,
+                path = %self.path,
+                file = shown(name.as_encoded_bytes()),
+                bytes = size,
+                "a log of the shop was emptied"
+            );
             if let Some(tail) = self.logs.get_mut(name) {
                 tail.offset = 0;
                 tail.lines.restart(false);
@@ -224,7 +230,7 @@ impl Directory {
         Ok(false)
     }
 
-    // `false` where it is another by now, or not ours to change.
+    // `false` if it is another by now, or not ours to change.
     fn empty(&self, name: &OsString, identity: Identity) -> io::Result<bool> {
         let Some((file, _)) = self
             .open(name, OFlags::WRONLY)?

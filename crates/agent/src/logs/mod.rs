@@ -64,7 +64,7 @@ pub struct Following {
 }
 
 impl Logs {
-    /// Notes how far each log is, before the shop that writes them starts; `None` where the system
+    /// Notes how far each log is, before the shop that writes them starts; `None` if the system
     /// does not let files be watched.
     #[must_use]
     pub fn begin(self) -> Option<Following> {

@@ -22,7 +22,7 @@ pub(super) struct Reached {
     pub(super) whole: bool,
 }
 
-/// Opens `path` of `tree`, in the release root at `root`, as far as it is there; `None` where it is
+/// Opens `path` of `tree`, in the release root at `root`, as far as it is there; `None` if it is
 /// neither in the root nor on the volume.
 ///
 /// Links of the tree were made with it, in a place that the shop cannot write; beyond the first of

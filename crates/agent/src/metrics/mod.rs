@@ -19,16 +19,13 @@ use declared::{
 };
 use jiff::Timestamp;
 use mounts::Health;
+use parking_lot::Mutex;
 use prometheus_client::{
     encoding::text,
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::{Registry, Unit},
 };
-use std::{
-    fmt, fs,
-    sync::{Mutex, PoisonError, atomic::AtomicU64},
-    time::Duration,
-};
+use std::{fmt, fs, sync::atomic::AtomicU64, time::Duration};
 
 /// The media type of what [`Metrics::text`] gives.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -187,7 +184,7 @@ impl Metrics {
     /// Never: writing to a `String` does not fail.
     #[must_use]
     pub fn text(&self, snapshot: &Snapshot, ready: bool) -> String {
-        let scrape = self.scrape.lock().unwrap_or_else(PoisonError::into_inner);
+        let scrape = self.scrape.lock();
         scrape.take(snapshot, ready);
         let mut page = String::new();
         text::encode(&mut page, &scrape.registry).expect("a String takes everything");

@@ -131,11 +131,15 @@ impl Server {
             doors: door::open(listen)?,
             router: routes::router(Arc::new(state)),
         };
-        info!(address = %server.address().unwrap_or(listen), doors = server.doors.len(), "health and metrics served");
+        info!(
+            address = %server.address().unwrap_or(listen),
+            doors = server.doors.len(),
+            "health and metrics served"
+        );
         Ok(server)
     }
 
-    /// Where it listens, with the port that the kernel chose for port 0.
+    /// If it listens, with the port that the kernel chose for port 0.
     ///
     /// # Errors
     ///

@@ -32,7 +32,7 @@ impl Check {
 /// required.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Policy {
-    /// How long ago the last successful check may be; `None` where age never matters. A limit here
+    /// How long ago the last successful check may be; `None` if age never matters. A limit here
     /// makes every pod unready at once when the store is away for longer.
     pub staleness: Option<Duration>,
 }

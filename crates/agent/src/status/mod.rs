@@ -2,10 +2,10 @@
 //! health and gauges follow.
 
 mod health;
-mod words;
+mod state_enums;
 
 pub use health::{Check, Policy, readyz, startupz};
-pub use words::{CheckOutcome, PageState, Phase, ProbeOutcome, SwitchOutcome, Why};
+pub use state_enums::{CheckOutcome, PageState, Phase, ProbeOutcome, SwitchOutcome, Why};
 
 use jiff::Timestamp;
 use mounts::MountHealth;
@@ -28,7 +28,7 @@ pub struct Snapshot {
     pub phase: Phase,
     /// The release that the shop runs.
     pub running: Option<Running>,
-    /// The release that it should run, where that is another.
+    /// The release that it should run, if that is another.
     pub newer: Option<Newer>,
     /// How far staging it is.
     pub staging: Option<Staging>,
@@ -125,7 +125,7 @@ pub struct LastCheck {
     pub at: Timestamp,
     /// How.
     pub outcome: CheckOutcome,
-    /// What failed, where it did.
+    /// What failed, if it did.
     pub error: Option<Failure>,
 }
 
@@ -163,7 +163,7 @@ pub struct Page {
     pub state: PageState,
     /// What was seen instead of a page.
     pub problem: Option<String>,
-    /// When, where it was asked for at all.
+    /// When, if it was asked for at all.
     pub at: Option<Timestamp>,
 }
 

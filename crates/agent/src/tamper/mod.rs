@@ -13,12 +13,12 @@
 //!                                          └────────────┘
 //! ```
 
-mod heard;
+mod fs_events;
 mod watched;
 
 use crate::board::Board;
 use deploy::{Audit, DiskError, View, audit, pull::Follower};
-use heard::Heard;
+use fs_events::FsEvents;
 use jiff::Timestamp;
 use php::Pool;
 use release::{Reason, Sha256};
@@ -94,7 +94,7 @@ impl Guard {
         }
     }
 
-    /// Watches the tree that runs now, where that is another one or was made again.
+    /// Watches the tree that runs now, if that is another one or was made again.
     async fn follow(&self, watched: &mut Option<Watched>, remade: &mut Option<Sha256>) {
         let running = self.running().await;
         if running
@@ -131,18 +131,18 @@ impl Guard {
         .await
     }
 
-    /// Looks at the paths that were heard of; where that is not all of them, has the whole tree
+    /// Looks at the paths that were heard of; if that is not all of them, has the whole tree
     /// scanned.
-    async fn look(&self, watched: &mut Watched, heard: Heard, stop: &CancellationToken) {
-        if heard.anywhere {
+    async fn look(&self, watched: &mut Watched, events: FsEvents, stop: &CancellationToken) {
+        if events.anywhere {
             watched.rescan = true;
         }
-        if heard.paths.is_empty() {
+        if events.paths.is_empty() {
             return;
         }
         let (root, manifest) = (self.root.clone(), watched.manifest);
         match on_disk(move || {
-            audit(&root, &manifest, Some(&heard.paths), &mut |_| {
+            audit(&root, &manifest, Some(&events.paths), &mut |_| {
                 ControlFlow::Continue(())
             })
         })
@@ -190,11 +190,19 @@ impl Guard {
         }
         let added = found.added.difference(&watched.added).count() as u64;
         if let Some(first) = found.added.first().filter(|_| added > 0) {
-            warn!(files = added, path = %first.display(), "files were added to the running release on the disk");
+            warn!(
+                files = added,
+                path = %first.display(),
+                "files were added to the running release on the disk"
+            );
         }
         let changed = found.damaged.difference(&watched.open).count() as u64;
         if let Some(first) = found.damaged.first().filter(|_| changed > 0) {
-            warn!(files = changed, path = %first, "files of the running release were changed on the disk");
+            warn!(
+                files = changed,
+                path = %first,
+                "files of the running release were changed on the disk"
+            );
         }
         watched.added.extend(found.added);
         watched.open.extend(found.damaged);
@@ -238,7 +246,12 @@ impl Guard {
                     .board
                     .error(Timestamp::now(), error.reason(), text.clone())
                 {
-                    warn!(files = watched.files(), reason = %error.reason(), error = text, "changed files cannot be put back");
+                    warn!(
+                        files = watched.files(),
+                        reason = %error.reason(),
+                        error = text,
+                        "changed files cannot be put back"
+                    );
                 }
                 let pause = if error.reason() == Reason::Busy {
                     AFTER_BUSY
@@ -264,7 +277,10 @@ impl Guard {
             match forgotten {
                 Ok(forgotten) => return debug!(forgotten, "OPcache forgot what was put back"),
                 Err(error) if left == 0 => {
-                    warn!(error = %runtime::Chain(&error), "OPcache may have changed files compiled: restart php-fpm");
+                    warn!(
+                        error = %runtime::Chain(&error),
+                        "OPcache may have changed files compiled: restart php-fpm"
+                    );
                 }
                 Err(_) if stop.run_until_cancelled(sleep(AFTER_BUSY)).await.is_none() => return,
                 Err(_) => {}

@@ -1,6 +1,6 @@
 //! The tree that is looked after, and what is known of it.
 
-use super::heard::Changed;
+use super::fs_events::Changed;
 use crate::watch::{Inotify, Links};
 use deploy::{Audit, DiskError, audit};
 use notify::RecursiveMode;
@@ -61,7 +61,10 @@ impl Watched {
     pub(super) fn new(root: &Path, manifest: Sha256) -> Option<Self> {
         let tree = deploy::tree(&root.canonicalize().ok()?, &manifest);
         let outside = deploy::outside(root, &manifest).inspect_err(|error| {
-            warn!(error = %runtime::Chain(error), "nobody can tell what belongs into the running tree: it is made again");
+            warn!(
+                error = %runtime::Chain(error),
+                "nobody can tell what belongs into the running tree: it is made again"
+            );
         });
         let (known, outside) = (outside.is_ok(), outside.unwrap_or_default());
         let changed = Arc::new(Changed::new(&tree, &outside));

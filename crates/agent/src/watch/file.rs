@@ -22,7 +22,7 @@ const REARM: Duration = Duration::from_mins(1);
 pub(crate) const ROUND: Duration = Duration::from_mins(5);
 
 /// Wakes whenever a name changes in the directories of `paths`, until `stop`; `heartbeat` beats at
-/// each round. Where the system does not let files be watched, it says so once and asks again:
+/// each round. If the system does not let files be watched, it says so once and asks again:
 /// until then what changes is found by polling.
 pub async fn watch(paths: Vec<PathBuf>, wake: Wake, heartbeat: Heartbeat, stop: CancellationToken) {
     let directories: BTreeSet<_> = paths.iter().map(|path| directory(path)).collect();
@@ -34,7 +34,10 @@ pub async fn watch(paths: Vec<PathBuf>, wake: Wake, heartbeat: Heartbeat, stop: 
             match Inotify::new(Links::Leave, move |event| hear(&heard, event)) {
                 Ok(made) => inotify = Some(made),
                 Err(error) if !told => {
-                    warn!(error = %runtime::Chain(&error), "files are not watched: what changes is found by polling");
+                    warn!(
+                        error = %runtime::Chain(&error),
+                        "files are not watched: what changes is found by polling"
+                    );
                     told = true;
                 }
                 Err(error) => {
@@ -67,7 +70,11 @@ fn arm(inotify: &mut Inotify, directory: &Path, watched: &mut BTreeSet<PathBuf>,
         Err(error) => {
             watched.remove(directory);
             if known {
-                warn!(path = %directory.display(), error = %runtime::Chain(&error), "a directory is not watched any more");
+                warn!(
+                    path = %directory.display(),
+                    error = %runtime::Chain(&error),
+                    "a directory is not watched any more"
+                );
             }
         }
     }

@@ -56,7 +56,7 @@ impl Inotify {
         Ok(self.living()?.unwatch(directory)?)
     }
 
-    /// The watcher, where its thread answers: whatever else is asked of it without one panics.
+    /// The watcher, if its thread answers: whatever else is asked of it without one panics.
     fn living(&mut self) -> Result<&mut RecommendedWatcher, InotifyError> {
         let watcher = self.0.as_mut().ok_or(InotifyError::Thread)?;
         watcher

@@ -76,7 +76,8 @@ mod tests {
             (0..failures).for_each(|_| poll.failed());
             let (wait, interval) = (poll.wait(random), Duration::from_secs(seconds));
             prop_assert!(wait >= interval.mul_f64(0.5) && wait <= LONGEST.max(interval));
-            // What is published is seen within the interval, at no more than five looks in four of them.
+            // What is published is seen within the interval, at no more than five looks in four of
+            // them.
             prop_assert!(failures > 0 || (wait >= interval.mul_f64(0.8) && wait <= interval));
         }
     }

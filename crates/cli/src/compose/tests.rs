@@ -1,5 +1,6 @@
 use super::*;
-use release::Writable;
+use crate::names::Alike;
+use release::{Reason, Writable};
 
 fn path(text: &str) -> RelativePath {
     text.parse().unwrap()

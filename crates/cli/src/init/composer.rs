@@ -26,7 +26,7 @@ pub(super) struct Composer {
     pub dev: BTreeSet<String>,
     /// The PHP version that it asks for.
     pub php: Option<String>,
-    /// The version of the tree itself, where it says one.
+    /// The version of the tree itself, if it says one.
     pub version: Option<String>,
 }
 

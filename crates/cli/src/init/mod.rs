@@ -117,7 +117,7 @@ impl fmt::Display for Written {
 ///
 /// # Errors
 ///
-/// Where the tree cannot be read or is one of something else, or a description is there already.
+/// If the tree cannot be read or is one of something else, or a description is there already.
 pub(crate) fn run(arguments: &Init, context: &Context) -> Result<(), CommandError> {
     let (directory, engine) = (&arguments.directory, arguments.engine);
     let file = directory.join("longshore.toml");

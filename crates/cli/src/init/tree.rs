@@ -60,7 +60,7 @@ pub(super) struct Aside {
 ///
 /// # Errors
 ///
-/// Where the directory cannot be read.
+/// If the directory cannot be read.
 pub(super) fn aside(tree: &Path, engine: Engine) -> Result<Aside, InitError> {
     let mut found = Aside {
         exclude: vec![".git".to_owned(), "longshore.toml".to_owned()],
@@ -100,7 +100,7 @@ pub(super) fn aside(tree: &Path, engine: Engine) -> Result<Aside, InitError> {
 ///
 /// # Errors
 ///
-/// Where a directory cannot be read.
+/// If a directory cannot be read.
 pub(super) fn code(tree: &Path, engine: Engine) -> Result<Vec<Part>, InitError> {
     let (pools, mark): (&[(&str, &str)], &str) = match engine {
         Engine::Magento1 => (

@@ -31,7 +31,7 @@ impl CacheArguments {
     ///
     /// # Errors
     ///
-    /// Where others may write to it: somebody must know that before anything is signed.
+    /// If others may write to it: somebody must know that before anything is signed.
     pub(crate) fn open(&self, progress: &Progress) -> Result<Option<PackCache>, CommandError> {
         let Some(directory) = self
             .cache

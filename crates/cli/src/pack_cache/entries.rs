@@ -22,7 +22,7 @@ impl PackCache {
     ///
     /// # Errors
     ///
-    /// Where the disk refuses. What another run removed meanwhile is no error.
+    /// If the disk refuses. What another run removed meanwhile is no error.
     pub(crate) fn evict(&self) -> io::Result<()> {
         let mut entries = Vec::new();
         for path in self.paths()? {

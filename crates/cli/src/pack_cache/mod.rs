@@ -59,7 +59,7 @@ pub(crate) struct Unusable {
 }
 
 impl PackCache {
-    /// Opens the cache in `directory`, which is made where it is missing, and removes what runs of
+    /// Opens the cache in `directory`, which is made if it is missing, and removes what runs of
     /// yesterday left.
     ///
     /// # Errors
@@ -102,7 +102,7 @@ impl PackCache {
     ///
     /// # Errors
     ///
-    /// Where the disk refuses.
+    /// If the disk refuses.
     pub(crate) fn scratch(&self) -> io::Result<TempDir> {
         temporary(&self.directory)
     }
@@ -112,7 +112,7 @@ impl PackCache {
     ///
     /// # Errors
     ///
-    /// Where an entry is there but not as it was kept: it is removed then, and the module must be
+    /// If an entry is there but not as it was kept: it is removed then, and the module must be
     /// packed.
     pub(crate) fn take(
         &self,
@@ -144,7 +144,7 @@ impl PackCache {
     ///
     /// # Errors
     ///
-    /// Where the disk refuses: it is then not kept.
+    /// If the disk refuses: it is then not kept.
     pub(crate) fn keep(
         &self,
         fingerprint: &Sha256,

@@ -22,7 +22,7 @@ const HEAD: u64 = 4096;
 ///
 /// # Errors
 ///
-/// Where a module holds one of them, by whatever name or link.
+/// If a module holds one of them, by whatever name or link.
 pub(super) fn keys(
     module: &ModuleSpec,
     source: &Source,

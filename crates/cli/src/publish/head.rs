@@ -25,9 +25,9 @@ pub(crate) enum Untrusted {
 /// A channel's state when a publication begins.
 #[derive(Debug)]
 pub(crate) struct Head {
-    /// The version of the object to replace, where there is one.
+    /// The version of the object to replace, if there is one.
     pub etag: Option<Etag>,
-    /// The release to continue after, where there is one.
+    /// The release to continue after, if there is one.
     pub release: Option<Release>,
 }
 
@@ -36,7 +36,7 @@ impl Head {
     ///
     /// # Errors
     ///
-    /// Where the store fails, or the release in force is not vouched for and is not to be replaced.
+    /// If the store fails, or the release in force is not vouched for and is not to be replaced.
     pub(crate) async fn read(
         remote: &Remote,
         roots: &Roots,

@@ -14,6 +14,7 @@ mod rollout;
 mod rollout_error;
 mod roots;
 mod upload;
+mod writes;
 
 pub(crate) use head::Untrusted;
 pub(crate) use next::{Exhausted, Repeat};
@@ -185,7 +186,7 @@ impl fmt::Display for Published {
 ///
 /// # Errors
 ///
-/// Where a source, key or trust root cannot be used, the store fails, pods would refuse the
+/// If a source, key or trust root cannot be used, the store fails, pods would refuse the
 /// release, or another publisher was faster.
 pub(crate) async fn run(arguments: Publish, context: &Context) -> Result<(), CommandError> {
     let mut summary = match &arguments.packed {
@@ -271,7 +272,7 @@ async fn described(arguments: &Publish, context: &Context) -> Result<Published, 
         .await
 }
 
-async fn begin(
+pub(super) async fn begin(
     arguments: &Publish,
     channel: &ChannelName,
     context: &Context,

@@ -36,7 +36,7 @@ pub(crate) enum Repeat {
 ///
 /// # Errors
 ///
-/// Where no sequence is left.
+/// If no sequence is left.
 pub(super) fn next(
     manifest: &Sha256,
     head: Option<&Release>,

@@ -14,7 +14,7 @@ impl Publisher {
     ///
     /// # Errors
     ///
-    /// Where another release is in force, or the description says what that release says already.
+    /// If another release is in force, or the description says what that release says already.
     pub(super) async fn base(
         &self,
         sequence: Sequence,
@@ -47,7 +47,7 @@ impl Publisher {
     ///
     /// # Errors
     ///
-    /// Where the store lacks a module, or pods could not stage all of them together.
+    /// If the store lacks a module, or pods could not stage all of them together.
     pub(super) async fn onto(
         &self,
         base: Manifest,

@@ -10,12 +10,10 @@ use super::{
 use crate::{CommandError, Progress, error::whole, files, mark, packing::Package, remote::Remote};
 use jiff::{SignedDuration, Timestamp};
 use release::{Accepted, Envelope, Migration, Policy, Release, Sequence, Sha256, key, limits};
-use serde_json::json;
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
 };
-use store::{Condition, Etag, StoreError};
 
 /// How far ahead a clock is told to be: further than answers are late.
 const NOTABLE: SignedDuration = SignedDuration::from_mins(1);
@@ -35,7 +33,7 @@ pub(crate) struct Intent<'a> {
 #[derive(Debug)]
 pub(crate) struct Publisher {
     pub(super) remote: Remote,
-    roots: Roots,
+    pub(super) roots: Roots,
     pub(super) head: Head,
     now: Timestamp,
 }
@@ -45,7 +43,7 @@ impl Publisher {
     ///
     /// # Errors
     ///
-    /// Where the file is no trust root, the store does not answer, or holds trust roots or a
+    /// If the file is no trust root, the store does not answer, or holds trust roots or a
     /// release that do not fit to it, or our clock is so far ahead of the store's that pods would
     /// refuse what is made now.
     pub(crate) async fn begin(
@@ -103,7 +101,7 @@ impl Publisher {
     ///
     /// # Errors
     ///
-    /// Where pods would refuse the release, the store fails, or another publisher was faster.
+    /// If pods would refuse the release, the store fails, or another publisher was faster.
     pub(crate) async fn publish(
         self,
         package: &Package,
@@ -151,7 +149,7 @@ impl Publisher {
     ///
     /// # Errors
     ///
-    /// As [`Self::publish`]; and where the sequence is taken by another release.
+    /// As [`Self::publish`]; and if the sequence is taken by another release.
     pub(crate) async fn publish_signed(
         self,
         package: &Package,
@@ -187,7 +185,7 @@ impl Publisher {
     ///
     /// # Errors
     ///
-    /// Where the older release is not there or not trusted, or as [`Self::publish`].
+    /// If the older release is not there or not trusted, or as [`Self::publish`].
     pub(crate) async fn go_back(
         self,
         to: Sequence,
@@ -368,119 +366,6 @@ impl Publisher {
             now: self.now,
         };
         Ok(policy.accept(self.roots.newest(), &release)?)
-    }
-
-    async fn send(
-        &self,
-        package: &Package,
-        progress: &Progress,
-    ) -> Result<(u64, u64), CommandError> {
-        let store = &*self.remote.store;
-        let difference = upload::compare(store, package).await?;
-        upload::send(store, package, &difference, progress).await?;
-        self.roots.offer(store).await?;
-        Ok((difference.missing_bytes(), difference.reused_bytes))
-    }
-
-    async fn put_release(
-        &self,
-        envelope: &Envelope,
-        sequence: Sequence,
-        progress: &Progress,
-    ) -> Result<(), CommandError> {
-        let key = key::release(&self.remote.channel, sequence);
-        match self
-            .remote
-            .store
-            .put(&key, envelope.to_json().into(), Condition::Absent)
-            .await
-        {
-            Ok(_) => {
-                self.try_conditions(&key, envelope, progress).await?;
-                progress.step(
-                    "signed",
-                    &format!("wrote {key}"),
-                    &[("key", json!(key)), ("sequence", json!(sequence))],
-                );
-                Ok(())
-            }
-            Err(StoreError::Condition { .. }) => Err(self.conflict(&key)),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// Tries, at a channel's first release, whether the store keeps to conditions at all: some
-    /// implementations ignore what they do not know.
-    async fn try_conditions(
-        &self,
-        key: &str,
-        envelope: &Envelope,
-        progress: &Progress,
-    ) -> Result<(), CommandError> {
-        if self.head.etag.is_some() {
-            return Ok(());
-        }
-        let nothing = Condition::Matches(Etag::new(format!("\"{:032}\"", 0)));
-        for (condition, name) in [(Condition::Absent, "If-None-Match"), (nothing, "If-Match")] {
-            match self
-                .remote
-                .store
-                .put(key, envelope.to_json().into(), condition)
-                .await
-            {
-                Err(StoreError::Condition { .. }) => {}
-                Ok(_) => progress.warn(&format!(
-                    "this store ignores conditional writes ({name}): two publishers at once may \
-                     both be told that they published, and one release is lost; let one publish \
-                     at a time, or use a store that keeps to conditions"
-                )),
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Ok(())
-    }
-
-    async fn move_channel(
-        &self,
-        envelope: &Envelope,
-        sequence: Sequence,
-        progress: &Progress,
-    ) -> Result<(), CommandError> {
-        let key = key::channel_head(&self.remote.channel);
-        let condition = self
-            .head
-            .etag
-            .clone()
-            .map_or(Condition::Absent, Condition::Matches);
-        match self
-            .remote
-            .store
-            .put(&key, envelope.to_json().into(), condition)
-            .await
-        {
-            Ok(_) => {
-                progress.step(
-                    "moved",
-                    &format!("moved {} to sequence {sequence}", self.remote.channel),
-                    &[("sequence", json!(sequence))],
-                );
-                Ok(())
-            }
-            Err(StoreError::Condition { .. }) => Err(self.conflict(&key)),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    pub(super) fn conflict(&self, key: &str) -> CommandError {
-        let was = self.head.release.as_ref().map_or_else(
-            || "it had no release".to_owned(),
-            |head| format!("it was at {}", head.sequence),
-        );
-        CommandError::Conflict {
-            channel: self.remote.channel.clone(),
-            key: key.to_owned(),
-            was,
-        }
     }
 
     fn summary(&self, outcome: &'static str, sequence: Sequence, package: &Package) -> Published {

@@ -37,7 +37,7 @@ impl RolloutArguments {
     ///
     /// # Errors
     ///
-    /// Where the process cannot be run, or fails.
+    /// If the process cannot be run, or fails.
     pub(crate) fn run(&self, found: &Found) -> Result<(), RolloutError> {
         let why = self.why.clone().unwrap_or_else(|| {
             format!(

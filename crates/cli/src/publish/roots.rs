@@ -22,7 +22,7 @@ impl Roots {
     ///
     /// # Errors
     ///
-    /// Where the file is no trust root, or the store holds another one of its version, or a newer
+    /// If the file is no trust root, or the store holds another one of its version, or a newer
     /// one that does not follow from it.
     pub(crate) async fn read(path: &Path, store: &dyn ObjectStore) -> Result<Self, CommandError> {
         let given = files::trust_root(path)?;
@@ -46,7 +46,7 @@ impl Roots {
     ///
     /// # Errors
     ///
-    /// Where the store fails, or somebody else put another one there meanwhile.
+    /// If the store fails, or somebody else put another one there meanwhile.
     pub(crate) async fn offer(&self, store: &dyn ObjectStore) -> Result<(), CommandError> {
         if self.offered {
             return Ok(());
@@ -63,14 +63,14 @@ impl Roots {
         }
     }
 
-    /// The release in `envelope`, where the newest root or one before it vouches for it.
+    /// The release in `envelope`, if the newest root or one before it vouches for it.
     ///
     /// One before it counts for what was published before a rotation: a root that lists keys which
     /// signed the next one was in force, whoever handed its bytes to us.
     ///
     /// # Errors
     ///
-    /// Where none does, with what the newest has against it; or the store fails.
+    /// If none does, with what the newest has against it; or the store fails.
     pub(crate) async fn vouch(
         &self,
         envelope: &Envelope,

@@ -32,7 +32,7 @@ impl Difference {
 ///
 /// # Errors
 ///
-/// Where the store does not answer.
+/// If the store does not answer.
 pub(super) async fn compare(
     store: &dyn ObjectStore,
     package: &Package,
@@ -69,7 +69,7 @@ pub(super) async fn compare(
 ///
 /// # Errors
 ///
-/// Where the store does not take one; those that it took stay, and the next run skips them.
+/// If the store does not take one; those that it took stay, and the next run skips them.
 pub(super) async fn send(
     store: &dyn ObjectStore,
     package: &Package,

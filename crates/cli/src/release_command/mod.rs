@@ -158,7 +158,7 @@ impl fmt::Display for RolledBack {
 ///
 /// # Errors
 ///
-/// Where a file or the store cannot be read or written, or something is not what it should be.
+/// If a file or the store cannot be read or written, or something is not what it should be.
 pub(crate) async fn run(command: ReleaseCommand, context: &Context) -> Result<(), CommandError> {
     match command {
         ReleaseCommand::Show(arguments) => show::show(arguments, context).await,

@@ -48,7 +48,7 @@ impl fmt::Display for Allowed {
 ///
 /// # Errors
 ///
-/// Where no rejected release starts with these digits, or more than one does; where the root is
+/// If no rejected release starts with these digits, or more than one does; if the root is
 /// busy.
 pub(crate) fn run(arguments: &Retry, context: &Context) -> Result<(), CommandError> {
     // Opening a root makes what is missing; a name that was mistyped must not become one.

@@ -77,7 +77,7 @@ struct Rejected {
     reason: String,
 }
 
-/// The release in force in the store, where it is not the one that runs.
+/// The release in force in the store, if it is not the one that runs.
 #[derive(Debug, Serialize)]
 struct Newer {
     sequence: Sequence,
@@ -144,7 +144,7 @@ impl fmt::Display for Report {
 ///
 /// # Errors
 ///
-/// Where the directory is no release root, or the store was asked for and does not answer.
+/// If the directory is no release root, or the store was asked for and does not answer.
 pub(crate) async fn run(arguments: Why, context: &Context) -> Result<(), CommandError> {
     let view = View::read(&arguments.directory)?;
     let running = view.running().map(|active| Tree {

@@ -10,3 +10,4 @@ mod command;
 #[path = "../../../render/tests/it/committed.rs"]
 mod committed;
 mod creating;
+mod importing;

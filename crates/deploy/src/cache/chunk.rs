@@ -1,6 +1,6 @@
 //! What the cache holds by digest, and what becomes of it when it turns out to be something else.
 
-use super::{Cache, chain, is_out_of_descriptors, shelf::Shelf};
+use super::{Cache, cache_dir::CacheDir, chain, is_out_of_descriptors};
 use release::Sha256;
 use rustix::{fs::FileType, io::Errno};
 use std::{
@@ -15,17 +15,26 @@ use tracing::{debug, warn};
 ///
 /// Nobody has looked at its contents yet.
 #[derive(Debug)]
-pub(crate) struct Held {
+pub(crate) struct CachedChunk {
     cache: Arc<Cache>,
     file: File,
     digest: Sha256,
     size: u64,
 }
 
+/// What became of a file that the cache was to lose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Eviction {
+    /// It is gone: the cache may be asked for the chunk again.
+    Gone,
+    /// It stays, because the cache cannot be changed.
+    Stays,
+}
+
 impl Cache {
-    /// The file of `digest`, where there is one of that size. Anything else in its place is
+    /// The file of `digest`, if there is one of that size. Anything else in its place is
     /// evicted.
-    pub(crate) fn find(self: &Arc<Self>, digest: &Sha256, size: u64) -> Option<Held> {
+    pub(crate) fn find(self: &Arc<Self>, digest: &Sha256, size: u64) -> Option<CachedChunk> {
         let name = digest.to_string();
         let file = match self.chunks.open(&name) {
             Ok(file) => file,
@@ -52,7 +61,7 @@ impl Cache {
                 "its size is not the signed one"
             }
             Ok(_) => {
-                return Some(Held {
+                return Some(CachedChunk {
                     cache: Arc::clone(self),
                     file,
                     digest: *digest,
@@ -65,7 +74,7 @@ impl Cache {
         None
     }
 
-    /// Removes the damaged `name`; only as long as it is `file`, where that is given, as somebody
+    /// Removes the damaged `name`; only as long as it is `file`, if that is given, as somebody
     /// may have put a good one there.
     fn evict(&self, name: &str, file: Option<&File>, problem: &str) -> bool {
         if file.is_some_and(|file| !self.chunks.is(name, file)) {
@@ -81,14 +90,19 @@ impl Cache {
                 true
             }
             Err(error) => {
-                warn!(chunk = name, problem, error = %chain(&error), "damaged in the node cache, and stays there");
+                warn!(
+                    chunk = name,
+                    problem,
+                    error = %chain(&error),
+                    "damaged in the node cache, and stays there"
+                );
                 false
             }
         }
     }
 }
 
-impl Held {
+impl CachedChunk {
     /// The open file.
     pub(crate) fn file(&self) -> &File {
         &self.file
@@ -107,14 +121,22 @@ impl Held {
     /// Its contents were verified and used: it becomes the last to be evicted for want of space.
     pub(crate) fn served(&self) {
         // A cache that cannot be written to serves all the same.
-        if let Err(error) = Shelf::touch(&self.file) {
-            debug!(chunk = %self.digest, error = %io::Error::from(error), "the time of the last use is not noted");
+        if let Err(error) = CacheDir::touch(&self.file) {
+            debug!(
+                chunk = %self.digest,
+                error = %io::Error::from(error),
+                "the time of the last use is not noted"
+            );
         }
     }
 
-    /// Its contents are not those of its name. Gives whether it is gone from the cache.
-    pub(crate) fn damaged(&self, problem: &str) -> bool {
-        self.cache
-            .evict(&self.digest.to_string(), Some(&self.file), problem)
+    /// Evicts it, because its contents are not those of its name.
+    pub(crate) fn evict(&self, problem: &str) -> Eviction {
+        let name = self.digest.to_string();
+        if self.cache.evict(&name, Some(&self.file), problem) {
+            Eviction::Gone
+        } else {
+            Eviction::Stays
+        }
     }
 }

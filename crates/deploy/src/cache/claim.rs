@@ -8,7 +8,7 @@
 //! Whoever gets the lock of a file that was renamed or removed since it was opened has no claim,
 //! and looks again: the holder before may have published it.
 
-use super::{Cache, Held, chain};
+use super::{Cache, CachedChunk, chain};
 use crate::disk::DiskError;
 use release::Sha256;
 use rustix::io::Errno;
@@ -26,7 +26,7 @@ const TRIES: u32 = 8;
 #[derive(Debug)]
 pub(crate) enum Claimed {
     /// The cache has it.
-    Found(Held),
+    Found(CachedChunk),
     /// We are to fetch it.
     Ours(Claim),
     /// Somebody else fetches it.
@@ -77,7 +77,7 @@ impl Cache {
         Claimed::Busy
     }
 
-    /// The locked file of that name in `incoming/`; `None` where somebody else has the lock.
+    /// The locked file of that name in `incoming/`; `None` if somebody else has the lock.
     pub(super) fn lock_incoming(&self, name: &str) -> Result<Option<File>, DiskError> {
         let file = match self.incoming.create(name) {
             // A directory, or a link: nobody's, as we make only files.
@@ -87,7 +87,7 @@ impl Cache {
             }
             other => other?,
         };
-        Ok(self.incoming.lock(&file, name)?.then_some(file))
+        Ok(self.incoming.try_lock(&file, name)?.then_some(file))
     }
 }
 
@@ -127,7 +127,11 @@ impl Drop for Claim {
         if !self.published
             && let Err(error) = self.cache.incoming.remove(&self.name)
         {
-            debug!(chunk = self.name, error = %chain(&error), "a file stays in the node cache until it is swept");
+            debug!(
+                chunk = self.name,
+                error = %chain(&error),
+                "a file stays in the node cache until it is swept"
+            );
         }
     }
 }

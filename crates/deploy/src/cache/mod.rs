@@ -19,21 +19,21 @@
 //!
 //! `docs/formats/node-cache.md` specifies all of it.
 
+mod cache_dir;
 mod chunk;
 mod claim;
 mod object;
-mod shelf;
 mod sweep;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use chunk::Held;
+pub(crate) use chunk::{CachedChunk, Eviction};
 pub(crate) use claim::{Claim, Claimed};
 pub(crate) use object::Remembered;
 
 use crate::disk::DiskError;
+use cache_dir::CacheDir;
 use rustix::io::Errno;
-use shelf::Shelf;
 use std::{
     io,
     path::{Path, PathBuf},
@@ -50,7 +50,7 @@ pub const LIMIT: u64 = 20 << 30;
 /// Where the cache is, and how large it may be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// The directory, an absolute path; made where it is missing.
+    /// The directory, an absolute path; made if it is missing.
     pub directory: PathBuf,
     /// Bytes that it may hold when a pull ends.
     pub limit: u64,
@@ -77,9 +77,9 @@ impl CacheError {
 pub(crate) struct Cache {
     path: PathBuf,
     limit: u64,
-    chunks: Shelf,
-    incoming: Shelf,
-    objects: Shelf,
+    chunks: CacheDir,
+    incoming: CacheDir,
+    objects: CacheDir,
     // Until the first call fails that would write.
     writable: AtomicBool,
     grew: AtomicBool,
@@ -87,7 +87,7 @@ pub(crate) struct Cache {
 }
 
 impl Cache {
-    /// Opens the cache, which is made where it is missing; `None`, with a warning, where the disk
+    /// Opens the cache, which is made if it is missing; `None`, with a warning, if the disk
     /// does not let us.
     ///
     /// # Errors
@@ -107,7 +107,7 @@ impl Cache {
     }
 
     fn try_open(path: &Path, limit: u64) -> Result<Self, Trouble> {
-        let top = Shelf::top(path)?;
+        let top = CacheDir::top(path)?;
         let version = top.below("v1")?;
         Ok(Self {
             path: path.to_owned(),
@@ -134,7 +134,10 @@ impl Cache {
     /// Writes nothing more: the disk is needed for what is being pulled.
     pub(crate) fn spare_the_disk(&self) {
         if self.writable.swap(false, Relaxed) {
-            warn!(path = %self.path.display(), "nothing is written to the node cache, as its disk has room for the release only");
+            warn!(
+                path = %self.path.display(),
+                "nothing is written to the node cache, as its disk has room for the release only"
+            );
         }
     }
 
@@ -145,7 +148,11 @@ impl Cache {
     /// Stops writing, and says so once.
     fn give_up(&self, error: &DiskError) {
         if self.writable.swap(false, Relaxed) {
-            warn!(path = %self.path.display(), error = %chain(error), "nothing more is written to the node cache");
+            warn!(
+                path = %self.path.display(),
+                error = %chain(error),
+                "nothing more is written to the node cache"
+            );
         }
     }
 }

@@ -4,7 +4,7 @@
 //! They are kept once they were verified and accepted, and go through the same checks when they are
 //! used: to whoever reads them they are as good as what the store sends, and no better.
 
-use super::{Cache, chain, shelf::Shelf};
+use super::{Cache, cache_dir::CacheDir, chain};
 use crate::disk::random_name;
 use release::{Sha256, limits};
 use std::{
@@ -48,8 +48,12 @@ impl Cache {
         };
         match (&found, file) {
             (Some(_), Some(file)) => {
-                if let Err(error) = Shelf::touch(&file) {
-                    debug!(key, error = %io::Error::from(error), "the time of the last use is not noted");
+                if let Err(error) = CacheDir::touch(&file) {
+                    debug!(
+                        key,
+                        error = %io::Error::from(error),
+                        "the time of the last use is not noted"
+                    );
                 }
             }
             _ => self.forget(store, key, "it is damaged"),
@@ -83,7 +87,11 @@ impl Cache {
             Err(error) => {
                 self.give_up(&error);
                 if let Err(error) = self.incoming.remove(&temporary) {
-                    debug!(key, error = %chain(&error), "a file stays in the node cache until it is swept");
+                    debug!(
+                        key,
+                        error = %chain(&error),
+                        "a file stays in the node cache until it is swept"
+                    );
                 }
             }
         }
@@ -94,7 +102,12 @@ impl Cache {
         match self.objects.remove(&name(store, key)) {
             Ok(()) => warn!(key, problem, "evicted from the node cache"),
             Err(error) => {
-                warn!(key, problem, error = %chain(&error), "of no use in the node cache, and stays there");
+                warn!(
+                    key,
+                    problem,
+                    error = %chain(&error),
+                    "of no use in the node cache, and stays there"
+                );
             }
         }
     }

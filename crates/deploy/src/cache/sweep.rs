@@ -1,9 +1,9 @@
 //! Making room: what was used longest ago goes first, and what crashes left goes at once.
 
-use super::{Cache, chain, shelf::Listed};
+use super::{Cache, cache_dir::Listed, chain};
 use crate::{
     disk::DiskError,
-    lock::{Asked, Lock},
+    lock::{Lock, Locking},
 };
 use std::{collections::BinaryHeap, sync::atomic::Ordering::Relaxed};
 use tracing::{info, warn};
@@ -18,12 +18,16 @@ impl Cache {
             return;
         }
         if let Err(error) = self.try_sweep(grew) {
-            warn!(path = %self.path.display(), error = %chain(&error), "the node cache is not swept");
+            warn!(
+                path = %self.path.display(),
+                error = %chain(&error),
+                "the node cache is not swept"
+            );
         }
     }
 
     fn try_sweep(&self, grew: bool) -> Result<(), DiskError> {
-        let Asked::Held(_lock) = Lock::ask(&self.path.join("v1/lock"))? else {
+        let Locking::Held(_lock) = Lock::try_lock(&self.path.join("v1/lock"))? else {
             return Ok(());
         };
         let mut left = Vec::new();
@@ -38,7 +42,7 @@ impl Cache {
         let Ok(file) = self.incoming.open(name) else {
             return Ok(());
         };
-        if self.incoming.lock(&file, name)? && self.incoming.is(name, &file) {
+        if self.incoming.try_lock(&file, name)? && self.incoming.is(name, &file) {
             self.incoming.remove(name)?;
         }
         Ok(())
@@ -48,8 +52,8 @@ impl Cache {
         let (mut files, mut bytes) = (0_u64, 0);
         loop {
             let mut oldest = Oldest::default();
-            for shelf in [&self.chunks, &self.objects] {
-                shelf.each(|listed| oldest.add(listed))?;
+            for cache_dir in [&self.chunks, &self.objects] {
+                cache_dir.each(|listed| oldest.add(listed))?;
             }
             let mut over = oldest.total.saturating_sub(self.limit);
             if over == 0 || oldest.heap.is_empty() {

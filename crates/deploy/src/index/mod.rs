@@ -31,7 +31,7 @@ pub(crate) struct Key {
 
 impl Key {
     /// The keys of a module's chunks, in order.
-    pub(crate) fn of(module: &Module) -> impl Iterator<Item = Self> {
+    pub(crate) fn from_module(module: &Module) -> impl Iterator<Item = Self> {
         let replaced = replaced(&module.replaced);
         module.chunks.iter().map(move |chunk| Self {
             chunk: chunk.sha256,

@@ -2,12 +2,13 @@
 //! its code runs and before it is switched to: what vouched for it may be withdrawn by then.
 
 use super::{
-    Follower, PullError, Run, Standing, blocking,
-    follow::{Candidate, Known},
-    offer::{Fetched, Offer},
+    Follower, PullError, ReleaseStatus, blocking,
+    engine::Run,
     origin::Memory,
+    release_source::{Fetched, OfferedRelease},
+    release_status::{Candidate, Known},
     said::Said,
-    watched,
+    watched::watched,
 };
 use crate::{View, state::State};
 use jiff::Timestamp;
@@ -17,7 +18,7 @@ impl Follower {
     /// Whether `candidate` is what its source still offers and may still become active: the trust
     /// roots are walked anew, and signatures, channel, floor, expiry, clock and the rejected list
     /// count as they do for a release that was never seen. `candidate` then has the version of the
-    /// trust root that vouches for it now. `false` where something else is offered; whatever is not
+    /// trust root that vouches for it now. `false` if something else is offered; whatever is not
     /// confirmed is looked at as if it were new by the next [`Follower::follow`].
     ///
     /// The store is asked, or where it cannot be, the node's cache: without either, the release
@@ -68,10 +69,10 @@ impl Follower {
             return Ok(false);
         }
         (candidate.target, candidate.expires) = (target, offer.release.expires);
-        let seen = offer.seen(&settings, self.store.as_ref());
+        let last_release = offer.last_release(&settings, self.store.as_ref());
         self.last = Some(Known {
-            seen,
-            standing: Standing::Staged(Box::new(candidate.clone())),
+            last_release,
+            status: ReleaseStatus::Staged(Box::new(candidate.clone())),
         });
         Ok(true)
     }
@@ -79,7 +80,7 @@ impl Follower {
 
 impl Run<'_> {
     /// The offer as if none was ever seen, which the policy accepts here and now.
-    async fn ask_anew(&self) -> Result<Offer, PullError> {
+    async fn ask_anew(&self) -> Result<OfferedRelease, PullError> {
         let (path, source) = (self.settings.root.clone(), self.settings.source.clone());
         let (state, said) = blocking(move || -> Result<(State, Said), PullError> {
             Ok((View::read(&path)?.state, Said::read(&source)?))
@@ -89,8 +90,8 @@ impl Run<'_> {
         let memory = cache
             .as_ref()
             .map(|cache| Memory::new(Arc::clone(cache), self.store.as_ref()));
-        let check = |offer: &Offer| offer.check(self.settings, &said, &state, false);
-        let fetched = Offer::fetch(
+        let check = |offer: &OfferedRelease| offer.check(self.settings, &said, &state, false);
+        let fetched = OfferedRelease::fetch(
             self.settings,
             self.store.as_ref(),
             memory.as_ref(),

@@ -3,9 +3,10 @@
 
 use super::{
     PullError,
+    buffer_pool::{Buffer, BufferPool},
     plan::{Piece, Request},
-    room::{Room, Space},
 };
+use crate::cache::Eviction;
 use bytes::{Buf as _, Bytes};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use release::{Manifest, key};
@@ -17,7 +18,7 @@ use tokio::sync::mpsc;
 #[derive(Debug)]
 pub(crate) struct Loaded {
     pub(crate) piece: Piece,
-    pub(crate) space: Space,
+    pub(crate) buffer: Buffer,
     /// Who hears of it when the cache does not have the chunk after all; `None` for what was
     /// downloaded.
     pub(crate) cached: Option<mpsc::UnboundedSender<Lost>>,
@@ -30,8 +31,7 @@ pub(crate) type Place = (usize, usize);
 #[derive(Debug)]
 pub(crate) struct Lost {
     pub(crate) chunk: Place,
-    /// Whether the cache may be asked for it again: the damaged file is gone.
-    pub(crate) evicted: bool,
+    pub(crate) eviction: Eviction,
 }
 
 /// Makes `requests`, `parallel` at a time, and sends each piece to a worker as soon as it is whole;
@@ -48,13 +48,13 @@ pub(crate) async fn download(
     manifest: &Manifest,
     requests: Vec<Request>,
     parallel: usize,
-    room: &Arc<Room>,
+    buffers: &Arc<BufferPool>,
     workers: &crossbeam_channel::Sender<Loaded>,
 ) -> Result<(), PullError> {
     stream::iter(requests)
         .map(Ok)
         .try_for_each_concurrent(parallel, |request| {
-            fetch(store, manifest, request, room, workers)
+            fetch(store, manifest, request, buffers, workers)
         })
         .await
 }
@@ -64,7 +64,7 @@ pub(crate) async fn fetch(
     store: &dyn ObjectStore,
     manifest: &Manifest,
     request: Request,
-    room: &Arc<Room>,
+    buffers: &Arc<BufferPool>,
     workers: &crossbeam_channel::Sender<Loaded>,
 ) -> Result<(), PullError> {
     let module = &manifest.modules[request.module];
@@ -85,14 +85,17 @@ pub(crate) async fn fetch(
     };
     for piece in pieces {
         // `None` only where a piece does not fit this machine's addresses.
-        let mut space = room.take(piece.size).await.ok_or(PullError::Interrupted)?;
-        incoming.fill(&mut space.bytes, piece.size).await?;
+        let mut buffer = buffers
+            .take(piece.size)
+            .await
+            .ok_or(PullError::Interrupted)?;
+        incoming.fill(&mut buffer.bytes, piece.size).await?;
         // Never full, as each piece has room; disconnected only where every worker ended, and then
         // their error counts.
         workers
             .try_send(Loaded {
                 piece,
-                space,
+                buffer,
                 cached: None,
             })
             .map_err(|_| PullError::Interrupted)?;

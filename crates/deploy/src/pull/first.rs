@@ -15,7 +15,8 @@
 
 use super::{
     PullError, Settings,
-    offer::{Offer, PREVIOUS_FILE, read_file},
+    release_file::{PREVIOUS_FILE, read_file},
+    release_source::OfferedRelease,
     said::Said,
 };
 use crate::{root::ReleaseRoot, state::ActiveRelease};
@@ -29,7 +30,7 @@ pub(super) enum Instead {
     /// What it ran when it ended.
     Running(ActiveRelease),
     /// The release that the shop ran before.
-    Previous(Box<Offer>),
+    Previous(Box<OfferedRelease>),
 }
 
 /// Why a pod does not start with the release in force.
@@ -57,11 +58,11 @@ impl fmt::Display for Waits {
     }
 }
 
-/// What the pod at `root` starts with in place of `offer`, where that has to wait and there is
+/// What the pod at `root` starts with in place of `offer`, if that has to wait and there is
 /// something else; `previous` is the release object beside it.
 pub(super) fn instead(
     settings: &Settings,
-    offer: &Offer,
+    offer: &OfferedRelease,
     previous: Option<Result<Vec<u8>, PullError>>,
     said: &Said,
     root: &ReleaseRoot,
@@ -77,7 +78,7 @@ pub(super) fn instead(
     };
     let before = previous
         .as_ref()
-        .map(|previous| Need::of(&previous.release));
+        .map(|previous| Need::new(&previous.release));
     let why = waits(
         &offer.release,
         before,
@@ -86,14 +87,19 @@ pub(super) fn instead(
     )?;
     let sequence = offer.release.sequence.get();
     if let Some(active) = running(settings, root) {
-        warn!(sequence, kept = active.sequence.get(), %why, "the release in force waits: what ran here goes on");
+        warn!(
+            sequence,
+            kept = active.sequence.get(),
+            %why,
+            "the release in force waits: what ran here goes on"
+        );
         return Some(Instead::Running(active));
     }
-    let fit = |previous: &Offer| {
+    let fit = |previous: &OfferedRelease| {
         if rejected(&previous.release.manifest) {
             return Err("pods of this shop rejected it, too".to_owned());
         }
-        if !Need::of(&previous.release).is_met(said.migrated) {
+        if !Need::new(&previous.release).is_met(said.migrated) {
             return Err("the database is not ready for it, either".to_owned());
         }
         // A fresh pod has accepted nothing; one whose trees are gone may have accepted what waits
@@ -108,15 +114,29 @@ pub(super) fn instead(
     };
     match previous.map(|previous| fit(&previous).map(|()| previous)) {
         Some(Ok(previous)) => {
-            warn!(sequence, instead = previous.release.sequence.get(), %why, "the release in force waits: the pod starts with the one before");
+            warn!(
+                sequence,
+                instead = previous.release.sequence.get(),
+                %why,
+                "the release in force waits: the pod starts with the one before"
+            );
             Some(Instead::Previous(Box::new(previous)))
         }
         Some(Err(error)) => {
-            warn!(sequence, error, %why, "the pod starts with the release in force, as the one before cannot be used");
+            warn!(
+                sequence,
+                error,
+                %why,
+                "the pod starts with the release in force, as the one before cannot be used"
+            );
             None
         }
         None => {
-            warn!(sequence, %why, "the pod starts with the release in force, as there is none before");
+            warn!(
+                sequence,
+                %why,
+                "the pod starts with the release in force, as there is none before"
+            );
             None
         }
     }
@@ -128,7 +148,7 @@ fn waits(
     migrated: Option<Sequence>,
     rejected: bool,
 ) -> Option<Waits> {
-    let own = Need::of(release);
+    let own = Need::new(release);
     // The release before cannot run any more on a database that this one has changed.
     let gone = own.migration == Migration::Breaking && own.is_met(migrated);
     if rejected && !gone {
@@ -145,7 +165,7 @@ fn running(settings: &Settings, root: &ReleaseRoot) -> Option<ActiveRelease> {
     (active.channel == settings.channel && root.is_active(&active.manifest)).then_some(active)
 }
 
-/// The release object beside the one in force, where there is one.
+/// The release object beside the one in force, if there is one.
 pub(super) fn previous(directory: &Path) -> Option<Result<Vec<u8>, PullError>> {
     let path = directory.join(PREVIOUS_FILE);
     path.exists().then(|| read_file(&path))

@@ -2,23 +2,25 @@
 //! decides when it becomes active.
 
 use super::{
-    Figures, Outcome, Progress, PullError, Run, Settings, Source, Spent, Staged, blocking,
-    offer::Offer, said::Said, seen::Seen, tidy, watched, withdrawn,
+    Figures, Outcome, Progress, PullError, Settings, Source, blocking,
+    engine::{Run, Staged, tidy, withdrawn},
+    last_release::LastRelease,
+    release_source::OfferedRelease,
+    release_status::{Candidate, Known, ReleaseStatus},
+    said::Said,
+    store_counters::StoreCounters,
+    watched::watched,
 };
 use crate::{
     View,
     cache::Cache,
     root::{ReleaseRoot, RootError},
-    state::{ActiveRelease, State, Target},
+    state::ActiveRelease,
 };
 use jiff::Timestamp;
-use release::{Migration, Reason, RelativePath, Sequence, Sha256};
-use std::{
-    collections::BTreeSet,
-    future::Future,
-    sync::{Arc, Mutex, PoisonError},
-    time::Instant,
-};
+use parking_lot::Mutex;
+use release::{Reason, RelativePath, Sequence, Sha256};
+use std::{collections::BTreeSet, future::Future, sync::Arc, time::Instant};
 use store::ObjectStore;
 use tracing::warn;
 
@@ -35,50 +37,6 @@ pub struct Follower {
     grown: Option<Arc<Cache>>,
 }
 
-/// A release object that was looked at, and what came of it.
-#[derive(Debug, Clone)]
-pub(super) struct Known {
-    pub(super) seen: Seen,
-    pub(super) standing: Standing,
-}
-
-/// How the offered release stands.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Standing {
-    /// It is the active one.
-    Active {
-        /// Its sequence.
-        sequence: Sequence,
-        /// Its manifest.
-        manifest: Sha256,
-    },
-    /// Its tree is complete, and it is not active.
-    Staged(Box<Candidate>),
-    /// It failed here before, or in another pod of the shop, as the cluster says.
-    Rejected {
-        /// Its sequence.
-        sequence: Sequence,
-        /// Its manifest.
-        manifest: Sha256,
-    },
-}
-
-/// A release that was verified, accepted and staged.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Candidate {
-    /// What [`Follower::try_out`] makes active.
-    pub target: Target,
-    /// What it asks of the database.
-    pub migration: Migration,
-    /// After this it must not be made active any more.
-    pub expires: Option<Timestamp>,
-    /// Scripts that its manifest wants compiled first; none where the manifest was not read, as
-    /// its tree was there.
-    pub warm: Vec<RelativePath>,
-    /// What staging it cost; all zero where its tree was there.
-    pub figures: Figures,
-}
-
 /// What happens while a channel is followed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
@@ -92,40 +50,6 @@ pub enum Event {
     },
     /// Chunks come.
     Progress(Progress),
-}
-
-impl Known {
-    /// Whether a "not modified" still means what it meant.
-    pub(super) fn holds(
-        &self,
-        settings: &Settings,
-        store: &dyn ObjectStore,
-        root: &ReleaseRoot,
-        said: &Said,
-    ) -> bool {
-        let State {
-            accepted, rejected, ..
-        } = root.state();
-        let chosen = said.chosen == Some(self.seen.sequence);
-        let behind = accepted.as_ref().is_some_and(|accepted| {
-            settings.now < said.passed(accepted.at)
-                || (self.seen.sequence < accepted.sequence && !chosen)
-        });
-        let rejected =
-            |manifest: &Sha256| rejected.contains_key(manifest) || said.rejected.contains(manifest);
-        match &self.standing {
-            Standing::Active { .. } => self.seen.holds(settings, store, root, said),
-            Standing::Staged(candidate) => {
-                let manifest = &candidate.target.manifest;
-                let waits =
-                    root.is_complete(manifest) && !root.is_active(manifest) && !rejected(manifest);
-                self.seen.is_same_question(settings, store) && waits && !behind
-            }
-            Standing::Rejected { manifest, .. } => {
-                self.seen.is_same_question(settings, store) && rejected(manifest)
-            }
-        }
-    }
 }
 
 impl Follower {
@@ -150,7 +74,7 @@ impl Follower {
         now: Timestamp,
         tell: &(dyn Fn(Event) + Send + Sync),
         stop: impl Future<Output = ()> + Send,
-    ) -> Result<Standing, PullError> {
+    ) -> Result<ReleaseStatus, PullError> {
         self.follow_from(None, now, tell, stop).await
     }
 
@@ -169,7 +93,7 @@ impl Follower {
         now: Timestamp,
         tell: &(dyn Fn(Event) + Send + Sync),
         stop: impl Future<Output = ()> + Send,
-    ) -> Result<Standing, PullError> {
+    ) -> Result<ReleaseStatus, PullError> {
         let settings = Settings {
             now,
             floor: self.settings.floor.max(least),
@@ -177,7 +101,7 @@ impl Follower {
         };
         // This look has the whole deadline, whatever those before took.
         self.store.begin();
-        let (start, before) = (Instant::now(), Spent::of(self.store.as_ref()));
+        let (start, before) = (Instant::now(), StoreCounters::read(self.store.as_ref()));
         let run = Run {
             restores: self.last.is_none(),
             ..Run::new(&settings, &self.store)
@@ -185,9 +109,8 @@ impl Follower {
         let (counters, halt) = (Arc::clone(&run.counters), run.halt.clone());
         let _halt_when_dropped = halt.clone().drop_guard();
         let offered = Mutex::new(None);
-        let take = |offer: &Offer| {
-            *offered.lock().unwrap_or_else(PoisonError::into_inner) =
-                Some(offer.seen(&settings, self.store.as_ref()));
+        let take = |offer: &OfferedRelease| {
+            *offered.lock() = Some(offer.last_release(&settings, self.store.as_ref()));
             tell(Event::Offered {
                 sequence: offer.release.sequence,
                 manifest: offer.release.manifest,
@@ -196,35 +119,42 @@ impl Follower {
         let report = |progress| tell(Event::Progress(progress));
         let stage = Box::pin(run.stage(self.last.as_ref(), &take));
         let staged = watched(stage, &counters, &halt, settings.deadline, &report, stop).await;
-        let offered = offered.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let offered = offered.into_inner();
         let complete = match (staged, offered) {
             (Ok(Staged::Complete(complete)), _) => *complete,
-            (Ok(Staged::Same(root, seen)), _) => return Ok(self.same(*root, seen).await),
+            (Ok(Staged::Same(root, last_release)), _) => {
+                return Ok(self.same(*root, last_release).await);
+            }
             // Of a pod that starts, which nobody follows with.
             (Ok(Staged::Kept(_, sequence, manifest)), _) => {
-                return Ok(Standing::Active { sequence, manifest });
+                return Ok(ReleaseStatus::Active { sequence, manifest });
             }
-            (Err(error), Some(seen)) if error.reason() == Reason::Rejected => {
-                let standing = Standing::Rejected {
-                    sequence: seen.sequence,
-                    manifest: seen.manifest,
+            (Err(error), Some(last_release)) if error.reason() == Reason::Rejected => {
+                let status = ReleaseStatus::Rejected {
+                    sequence: last_release.sequence,
+                    manifest: last_release.manifest,
                 };
                 self.last = Some(Known {
-                    seen,
-                    standing: standing.clone(),
+                    last_release,
+                    status: status.clone(),
                 });
-                return Ok(standing);
+                return Ok(status);
             }
             (Err(error), _) => return Err(error),
         };
-        let seen = complete.offer.seen(&settings, self.store.as_ref());
+        let last_release = complete.offer.last_release(&settings, self.store.as_ref());
         let (target, release) = (complete.offer.target(), &complete.offer.release);
-        let standing = if complete.outcome == Outcome::AlreadyActive {
+        let status = if complete.outcome == Outcome::AlreadyActive {
             // Another release object may name the manifest that runs: that it was accepted is to be
             // remembered.
-            let (mut root, target, seen) = (complete.root, target.clone(), seen.clone());
-            blocking(move || root.activate(&target, now).map(|()| write(&seen, &root))).await?;
-            Standing::Active {
+            let (mut root, target, last_release) =
+                (complete.root, target.clone(), last_release.clone());
+            blocking(move || {
+                root.activate(&target, now)
+                    .map(|()| write(&last_release, &root))
+            })
+            .await?;
+            ReleaseStatus::Active {
                 sequence: release.sequence,
                 manifest: release.manifest,
             }
@@ -235,7 +165,7 @@ impl Follower {
             if complete.outcome == Outcome::Fresh {
                 self.grown = complete.cache;
             }
-            Standing::Staged(Box::new(Candidate {
+            ReleaseStatus::Staged(Box::new(Candidate {
                 target,
                 migration: release.migration,
                 expires: release.expires,
@@ -244,13 +174,13 @@ impl Follower {
             }))
         };
         self.last = Some(Known {
-            seen,
-            standing: standing.clone(),
+            last_release,
+            status: status.clone(),
         });
-        Ok(standing)
+        Ok(status)
     }
 
-    /// Makes a staged release active on trial; `false` where it may not be any more:
+    /// Makes a staged release active on trial; `false` if it may not be any more:
     /// [`Self::follow`] says what is offered now.
     ///
     /// # Errors
@@ -273,7 +203,7 @@ impl Follower {
         );
         let (target, expires) = (candidate.target.clone(), candidate.expires);
         let tried = self.with_root(move |root| {
-            // What is said counts at this moment, too; where it is not understood any more, the
+            // What is said counts at this moment, too; if it is not understood any more, the
             // next look says so.
             let holds = Said::read(&settings.source)
                 .is_ok_and(|said| known.holds(&settings, store.as_ref(), root, &said));
@@ -282,7 +212,7 @@ impl Follower {
             }
             root.try_out(&target, now)
                 .map_err(|error| withdrawn(root, error))?;
-            write(&known.seen, root);
+            write(&known.last_release, root);
             Ok(true)
         });
         tried.await
@@ -292,7 +222,7 @@ impl Follower {
     ///
     /// # Errors
     ///
-    /// Where the root is busy or the disk refuses.
+    /// If the root is busy or the disk refuses.
     pub async fn keep(&mut self) -> Result<(), RootError> {
         let grown = self.grown.take();
         let kept = self.with_root(move |root| {
@@ -319,7 +249,7 @@ impl Follower {
     ///
     /// # Errors
     ///
-    /// Where the root is busy or the disk refuses.
+    /// If the root is busy or the disk refuses.
     pub async fn reject(
         &mut self,
         manifest: Sha256,
@@ -334,7 +264,7 @@ impl Follower {
     ///
     /// # Errors
     ///
-    /// Where the root is busy or the disk refuses.
+    /// If the root is busy or the disk refuses.
     pub async fn allow(&mut self, manifest: Sha256) -> Result<(), RootError> {
         self.with_root(move |root| root.allow(&manifest)).await
     }
@@ -369,7 +299,7 @@ impl Follower {
         };
         let (counters, halt) = (Arc::clone(&run.counters), run.halt.clone());
         let _halt_when_dropped = halt.clone().drop_guard();
-        let stage = Box::pin(run.stage(None, &|_: &Offer| ()));
+        let stage = Box::pin(run.stage(None, &|_: &OfferedRelease| ()));
         match watched(stage, &counters, &halt, settings.deadline, &|_| (), stop).await? {
             Staged::Complete(complete) => Ok(complete.figures),
             Staged::Same(..) | Staged::Kept(..) => Ok(Figures::default()),
@@ -387,31 +317,31 @@ impl Follower {
         .await
     }
 
-    async fn same(&mut self, root: ReleaseRoot, seen: Seen) -> Standing {
-        let active = root.is_active(&seen.manifest);
+    async fn same(&mut self, root: ReleaseRoot, last_release: LastRelease) -> ReleaseStatus {
+        let active = root.is_active(&last_release.manifest);
         // What was staged is not tidied away.
         if let Some(known) = self
             .last
             .as_ref()
-            .filter(|known| known.seen == seen && !active)
+            .filter(|known| known.last_release == last_release && !active)
         {
-            return known.standing.clone();
+            return known.status.clone();
         }
         blocking(move || tidy(&root)).await;
-        let standing = Standing::Active {
-            sequence: seen.sequence,
-            manifest: seen.manifest,
+        let status = ReleaseStatus::Active {
+            sequence: last_release.sequence,
+            manifest: last_release.manifest,
         };
         self.last = Some(Known {
-            seen,
-            standing: standing.clone(),
+            last_release,
+            status: status.clone(),
         });
-        standing
+        status
     }
 }
 
-fn write(seen: &Seen, root: &ReleaseRoot) {
-    if let Err(error) = seen.write(root.path()) {
+fn write(last_release: &LastRelease, root: &ReleaseRoot) {
+    if let Err(error) = last_release.write(root.path()) {
         warn!(%error, "the next start asks for the whole release object");
     }
 }

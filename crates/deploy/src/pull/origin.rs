@@ -102,7 +102,7 @@ pub(crate) enum Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// The object under `key`, of at most [`limits::ENVELOPE_LIMIT`] bytes, or `None` where the
+    /// The object under `key`, of at most [`limits::ENVELOPE_LIMIT`] bytes, or `None` if the
     /// store has it in the state `known`; what the store sends is added to `sent`.
     pub(crate) async fn read(
         &self,

@@ -48,7 +48,7 @@ pub(crate) struct Budget {
 impl Budget {
     /// Divides `memory` bytes: at most half of it to workers, one for each of `cores`, and the rest
     /// to pieces.
-    pub(crate) fn of(memory: u64, cores: NonZeroUsize) -> Self {
+    pub(crate) fn new(memory: u64, cores: NonZeroUsize) -> Self {
         let memory = memory.max(MEMORY_FLOOR);
         let affordable = usize::try_from(memory / 2 / WORKER).unwrap_or(usize::MAX);
         let workers = cores.get().min(affordable).max(1);
@@ -315,7 +315,7 @@ mod tests {
     fn the_budget_never_exceeds_the_memory() {
         for mebibytes in [1, 32, 48, 64, 96, 1024] {
             for cores in [1, 2, 4, 64] {
-                let budget = Budget::of(mebibytes * MIB, NonZeroUsize::new(cores).unwrap());
+                let budget = Budget::new(mebibytes * MIB, NonZeroUsize::new(cores).unwrap());
                 assert!(budget.workers >= 1 && budget.workers <= cores);
                 assert!(
                     STORE + budget.pieces + budget.workers as u64 * WORKER

@@ -7,6 +7,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering::Relaxed},
     time::Duration,
 };
+use tracing::info;
 
 /// How far a pull is. Both totals are known once the manifest is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -143,4 +144,15 @@ impl Counters {
             bytes_total: self.bytes_total.load(Relaxed),
         }
     }
+}
+
+/// Tells the progress as a log event: what a process without a terminal gives to [`pull`].
+pub fn log_progress(progress: Progress) {
+    let Progress {
+        chunks,
+        chunks_total,
+        bytes,
+        bytes_total,
+    } = progress;
+    info!(chunks, chunks_total, bytes, bytes_total, "pulling");
 }

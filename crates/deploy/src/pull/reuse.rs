@@ -10,8 +10,7 @@
 
 use super::{
     PullError,
-    crew::{self, Crew},
-    room::lock,
+    unpack_pool::{self, UnpackPool},
 };
 use crate::{
     directories::{is_within, outside},
@@ -19,6 +18,7 @@ use crate::{
     index::{Entry, Group, Key, Kind, Reader},
     root::ReleaseRoot,
 };
+use parking_lot::Mutex;
 use release::{Reason, RelativePath, Sha256};
 use rustix::{
     fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags},
@@ -30,7 +30,6 @@ use std::{
     io,
     os::fd::OwnedFd,
     path::{Path, PathBuf},
-    sync::Mutex,
 };
 use tarball::{UnpackError, Unpacked, Unpacker, Worker};
 use tracing::{debug, warn};
@@ -52,8 +51,8 @@ pub(crate) struct Reused {
 }
 
 impl Previous {
-    /// The active tree of `root`, where there is one.
-    pub(crate) fn of(root: &ReleaseRoot) -> Option<Self> {
+    /// The active tree of `root`, if there is one.
+    pub(crate) fn open(root: &ReleaseRoot) -> Option<Self> {
         let manifest = root.state().active.as_ref()?.manifest;
         Some(Self {
             manifest,
@@ -62,30 +61,34 @@ impl Previous {
         })
     }
 
-    /// Links the chunks that `crew` needs, with `threads` workers; none of which a path is known to
+    /// Links the chunks that `pool` needs, with `threads` workers; none of which a path is known to
     /// be damaged. An index that cannot be read only means fewer links.
     pub(crate) fn link(
         &self,
-        crew: &Crew,
+        pool: &UnpackPool,
         unpacker: &Unpacker,
         damaged: Option<&BTreeSet<RelativePath>>,
         threads: usize,
     ) -> Result<Reused, PullError> {
-        let wanted: HashSet<_> = crew.keys.iter().flatten().collect();
-        let mut not_ours = outside(&crew.manifest);
+        let wanted: HashSet<_> = pool.keys.iter().flatten().collect();
+        let mut not_ours = outside(&pool.manifest);
         let reader = match Reader::open(&self.index, &self.manifest) {
             Ok(reader) => {
                 not_ours.extend(reader.outside().iter().cloned());
                 Mutex::new(Some(reader))
             }
             Err(error) => {
-                warn!(path = %self.index.display(), %error, "nothing is linked from the active tree");
+                warn!(
+                    path = %self.index.display(),
+                    %error,
+                    "nothing is linked from the active tree"
+                );
                 return Ok(Reused::default());
             }
         };
         let top = open_directory(&self.tree)?;
         let (reused, failed) = (Mutex::new(Reused::default()), Mutex::new(None));
-        crew::run(threads, || {
+        unpack_pool::run(threads, || {
             let old = OldTree {
                 top: &top,
                 at: None,
@@ -93,10 +96,10 @@ impl Previous {
             let mut linker = Linker {
                 old,
                 worker: unpacker.worker(),
-                tree: crew.staging.tree(),
+                tree: pool.staging.tree(),
             };
             while let Some(group) = self.next(&reader) {
-                if crew.halt.is_cancelled() || lock(&failed).is_some() {
+                if pool.halt.is_cancelled() || failed.lock().is_some() {
                     return;
                 }
                 let excluded = |entry: &Entry| {
@@ -106,28 +109,30 @@ impl Previous {
                 if !wanted.contains(&group.key) || group.entries.iter().any(excluded) {
                     continue;
                 }
-                if let Err(error) = linker.take(group, crew, &reused) {
-                    lock(&failed).get_or_insert(error);
+                if let Err(error) = linker.take(group, pool, &reused) {
+                    failed.lock().get_or_insert(error);
                 }
             }
         });
-        let failed = lock(&failed).take();
+        let failed = failed.lock().take();
         match failed {
             Some(error) => Err(error),
-            None if crew.halt.is_cancelled() => Err(PullError::Interrupted),
-            None => Ok(reused
-                .into_inner()
-                .unwrap_or_else(std::sync::PoisonError::into_inner)),
+            None if pool.halt.is_cancelled() => Err(PullError::Interrupted),
+            None => Ok(reused.into_inner()),
         }
     }
 
     fn next(&self, reader: &Mutex<Option<Reader>>) -> Option<Group> {
-        let mut reader = lock(reader);
+        let mut reader = reader.lock();
         match reader.as_mut()?.next_group() {
             Ok(Some(group)) => Some(group),
             Ok(None) => None,
             Err(error) => {
-                warn!(path = %self.index.display(), %error, "the rest of the active tree is not linked");
+                warn!(
+                    path = %self.index.display(),
+                    %error,
+                    "the rest of the active tree is not linked"
+                );
                 *reader = None;
                 None
             }
@@ -176,7 +181,12 @@ impl OldTree<'_> {
 }
 
 impl Linker<'_> {
-    fn take(&mut self, group: Group, crew: &Crew, reused: &Mutex<Reused>) -> Result<(), PullError> {
+    fn take(
+        &mut self,
+        group: Group,
+        pool: &UnpackPool,
+        reused: &Mutex<Reused>,
+    ) -> Result<(), PullError> {
         let mut made = Vec::new();
         for entry in &group.entries {
             let done = match entry.kind {
@@ -193,13 +203,17 @@ impl Linker<'_> {
                     return Err(PullError::Tree(Box::new(error)));
                 }
                 Err(error) => {
-                    debug!(path = %entry.path, %error, "a chunk is downloaded, as a path of it cannot be linked");
+                    debug!(
+                        path = %entry.path,
+                        %error,
+                        "a chunk is downloaded, as a path of it cannot be linked"
+                    );
                     return Ok(self.undo(&made)?);
                 }
             }
         }
-        lock(&crew.writer).group(&group.key, &group.entries)?;
-        let mut reused = lock(reused);
+        pool.writer.lock().group(&group.key, &group.entries)?;
+        let mut reused = reused.lock();
         reused.keys.insert(group.key.clone());
         let mut adopted = Vec::with_capacity(group.entries.len());
         for Entry { path, kind } in group.entries {

@@ -36,14 +36,14 @@ pub(super) struct Said {
 }
 
 impl Said {
-    /// Since when the clock is known to be right, where a release was accepted at this time.
+    /// Since when the clock is known to be right, if a release was accepted at this time.
     pub(super) fn passed(&self, at: Timestamp) -> Timestamp {
         self.clock.map_or(at, |clock| at.min(clock))
     }
 
     /// # Errors
     ///
-    /// Where a file is there and cannot be read or understood: whoever wrote it meant something.
+    /// If a file is there and cannot be read or understood: whoever wrote it meant something.
     pub(super) fn read(source: &Source) -> Result<Self, PullError> {
         let (Source::File(directory) | Source::Start(directory)) = source else {
             return Ok(Self::default());

@@ -1,15 +1,17 @@
 //! Making the tree of an accepted release.
 
 use super::{
-    Figures, PullError, Run, blocking,
-    crew::Crew,
+    Figures, PullError, blocking,
+    buffer_pool::BufferPool,
+    chunk_source::ChunkSource,
+    disk_space::Estimate,
     download::Place,
+    engine::Run,
+    manifest::manifest,
     plan::Budget,
     reuse::{Previous, Reused},
-    room::Room,
-    space::Need,
-    supply::{self, Supply},
-    timings::{Stages, Stopwatch},
+    timings::{Stages, Stopwatch, Work},
+    unpack_pool::UnpackPool,
 };
 use crate::{
     cache::Cache,
@@ -25,7 +27,7 @@ use tracing::{info, warn};
 
 // A staged tree with what did not change, and what is still to come.
 struct Begun {
-    crew: Crew,
+    pool: UnpackPool,
     unpacker: Unpacker,
     reused: Reused,
     wanted: BTreeSet<Place>,
@@ -40,14 +42,14 @@ impl Run<'_> {
     ) -> Result<(ReleaseRoot, Figures, Vec<RelativePath>), PullError> {
         let (mut watch, mut stages) = (Stopwatch::start(), Stages::default());
         let manifest = Arc::new(
-            self.unless_halted(supply::manifest(self.store.as_ref(), cache, release))
+            self.unless_halted(manifest(self.store.as_ref(), cache, release))
                 .await?,
         );
         stages.manifest = watch.lap();
         // Before anything is downloaded: what the pod lacks it will lack at the end.
         let filled = self.filled(&release.manifest, &manifest.shared).await?;
         self.counters.expect(&manifest);
-        let budget = Budget::of(
+        let budget = Budget::new(
             self.settings.memory,
             thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
         );
@@ -59,63 +61,22 @@ impl Run<'_> {
         );
         let (shared, own) = (Arc::clone(&manifest), cache.map(Arc::clone));
         let damaged = self.damaged.clone();
-        let begin = move || {
+        let stage = move || {
             let repair = damaged.as_deref();
             begin(
                 &root,
                 (&digest, &outside(&shared)),
                 &budget,
                 repair,
-                |staging, writer| Crew::new(shared, staging, writer, counters, own, halt),
+                |staging, writer| UnpackPool::new(shared, staging, writer, counters, own, halt),
             )
             .map(|begun| (root, begun))
         };
-        let (
-            root,
-            Begun {
-                crew,
-                unpacker,
-                reused,
-                wanted,
-            },
-        ) = blocking(begin).await?;
+        let (root, begun) = blocking(stage).await?;
         stages.reuse = watch.lap();
 
-        let memory = Room::new(budget.pieces);
-        let (sender, receiver) = crossbeam_channel::bounded(memory.most_pieces());
-        let (halt, claims) = (crew.halt.clone(), Arc::clone(&crew.claims));
-        let work = blocking(move || {
-            let done = crew.work(&unpacker, &receiver, budget.workers);
-            (crew, unpacker, done)
-        });
-        let network = async {
-            let (store, parallel) = (self.store.as_ref(), budget.requests);
-            let supply = Supply {
-                store,
-                manifest: &manifest,
-                cache,
-                claims: &claims,
-                room: &memory,
-                parallel,
-                workers: sender,
-            };
-            let result = halt
-                .run_until_cancelled(supply.run(wanted))
-                .await
-                .unwrap_or(Err(PullError::Interrupted));
-            if result.is_err() {
-                halt.cancel();
-            }
-            result
-        };
-        let (crew, unpacker, work) = match tokio::join!(network, work) {
-            (Ok(()), (crew, unpacker, Ok(work))) => (crew, unpacker, work),
-            // Whichever side failed told the other to stop, and that is not what went wrong.
-            (Err(error), (crew, _, Err(PullError::Interrupted) | Ok(_)))
-            | (_, (crew, _, Err(error))) => {
-                return Err(discard(crew, error).await);
-            }
-        };
+        let (pool, unpacker, work, reused) =
+            self.transfer(begun, &budget, &manifest, cache).await?;
         stages.transfer = watch.lap();
         let warm = manifest
             .php
@@ -125,7 +86,7 @@ impl Run<'_> {
         let (places, again) = (self.settings.places.clone(), self.damaged.is_some());
         blocking(move || {
             let tree = Finished {
-                crew,
+                pool,
                 unpacker,
                 digest,
                 places,
@@ -149,6 +110,56 @@ impl Run<'_> {
         .await
     }
 
+    /// Brings the chunks that are still to come, and unpacks them.
+    async fn transfer(
+        &self,
+        begun: Begun,
+        budget: &Budget,
+        manifest: &Manifest,
+        cache: Option<&Arc<Cache>>,
+    ) -> Result<(UnpackPool, Unpacker, Work, Reused), PullError> {
+        let Begun {
+            pool,
+            unpacker,
+            reused,
+            wanted,
+        } = begun;
+        let workers = budget.workers;
+        let memory = BufferPool::new(budget.pieces);
+        let (sender, receiver) = crossbeam_channel::bounded(memory.most_pieces());
+        let (halt, claims) = (pool.halt.clone(), Arc::clone(&pool.claims));
+        let work = blocking(move || {
+            let done = pool.work(&unpacker, &receiver, workers);
+            (pool, unpacker, done)
+        });
+        let network = async {
+            let (store, parallel) = (self.store.as_ref(), budget.requests);
+            let chunk_source = ChunkSource {
+                store,
+                manifest,
+                cache,
+                claims: &claims,
+                buffers: &memory,
+                parallel,
+                workers: sender,
+            };
+            let result = halt
+                .run_until_cancelled(chunk_source.run(wanted))
+                .await
+                .unwrap_or(Err(PullError::Interrupted));
+            if result.is_err() {
+                halt.cancel();
+            }
+            result
+        };
+        match tokio::join!(network, work) {
+            (Ok(()), (pool, unpacker, Ok(work))) => Ok((pool, unpacker, work, reused)),
+            // Whichever side failed told the other to stop, and that is not what went wrong.
+            (Err(error), (pool, _, Err(PullError::Interrupted) | Ok(_)))
+            | (_, (pool, _, Err(error))) => Err(discard(pool, error).await),
+        }
+    }
+
     async fn filled(
         &self,
         manifest: &Sha256,
@@ -163,8 +174,8 @@ impl Run<'_> {
 }
 
 // Removing what was staged is disk work, too.
-async fn discard(crew: Crew, error: PullError) -> PullError {
-    blocking(move || drop(crew)).await;
+async fn discard(pool: UnpackPool, error: PullError) -> PullError {
+    blocking(move || drop(pool)).await;
     error
 }
 
@@ -173,7 +184,7 @@ fn begin(
     (digest, outside): (&Sha256, &[RelativePath]),
     budget: &Budget,
     damaged: Option<&BTreeSet<RelativePath>>,
-    crew: impl FnOnce(crate::staging::Staging, crate::index::Writer) -> Crew,
+    pool: impl FnOnce(crate::staging::Staging, crate::index::Writer) -> UnpackPool,
 ) -> Result<Begun, PullError> {
     for tree in root
         .prune()
@@ -183,21 +194,21 @@ fn begin(
         info!(tree, "removed an old tree");
     }
     let (staging, writer) = root.stage(digest, outside)?;
-    let crew = crew(staging, writer);
-    if crew.manifest.case_sensitive && crew.staging.folds_case()? {
+    let pool = pool(staging, writer);
+    if pool.manifest.case_sensitive && pool.staging.folds_case()? {
         return Err(PullError::CaseFolding {
             path: root.path().to_owned(),
         });
     }
-    let unpacker = Unpacker::new(crew.staging.tree())?;
-    let reused = match Previous::of(root) {
-        Some(previous) => previous.link(&crew, &unpacker, damaged, budget.workers)?,
+    let unpacker = Unpacker::new(pool.staging.tree())?;
+    let reused = match Previous::open(root) {
+        Some(previous) => previous.link(&pool, &unpacker, damaged, budget.workers)?,
         None => Reused::default(),
     };
-    let missing = |module: usize, chunk: usize| !reused.keys.contains(&crew.keys[module][chunk]);
-    let wanted = check_space(root.path(), &crew, missing)?;
+    let missing = |module: usize, chunk: usize| !reused.keys.contains(&pool.keys[module][chunk]);
+    let wanted = check_space(root.path(), &pool, missing)?;
     Ok(Begun {
-        crew,
+        pool,
         unpacker,
         reused,
         wanted,
@@ -207,23 +218,23 @@ fn begin(
 // The chunks that are still to come, once it is known that the disk has room for them.
 fn check_space(
     path: &Path,
-    crew: &Crew,
+    pool: &UnpackPool,
     missing: impl Fn(usize, usize) -> bool,
 ) -> Result<BTreeSet<Place>, PullError> {
-    let (mut need, mut wanted) = (Need::default(), BTreeSet::new());
-    for (module, contents) in crew.manifest.modules.iter().enumerate() {
+    let (mut estimate, mut wanted) = (Estimate::default(), BTreeSet::new());
+    for (module, contents) in pool.manifest.modules.iter().enumerate() {
         for (index, chunk) in contents.chunks.iter().enumerate() {
             if missing(module, index) {
-                need.add(chunk);
+                estimate.add(chunk);
                 wanted.insert((module, index));
             } else {
-                crew.counters.done(chunk);
+                pool.counters.done(chunk);
             }
         }
     }
-    need.check(path)?;
-    if let Some(cache) = &crew.cache
-        && !need.leaves_room_for_compressed(path, cache.path())
+    estimate.check(path)?;
+    if let Some(cache) = &pool.cache
+        && !estimate.leaves_room_for_compressed(path, cache.path())
     {
         cache.spare_the_disk();
     }
@@ -232,7 +243,7 @@ fn check_space(
 
 // A staged tree that has all of its files.
 struct Finished {
-    crew: Crew,
+    pool: UnpackPool,
     unpacker: Unpacker,
     digest: Sha256,
     places: Places,
@@ -248,14 +259,14 @@ fn finish(
     watch: &mut Stopwatch,
 ) -> Result<Figures, PullError> {
     let Finished {
-        crew,
+        pool,
         unpacker,
         digest,
         places,
         filled,
         again,
     } = tree;
-    let manifest = Arc::clone(&crew.manifest);
+    let manifest = Arc::clone(&pool.manifest);
     let Totals { files, bytes, .. } = unpacker.finish(&manifest.asked())?;
     if (files, bytes) != (manifest.files, manifest.bytes) {
         let Manifest {
@@ -270,7 +281,7 @@ fn finish(
             bytes: signed_bytes,
         });
     }
-    let (short, tree) = (digest.short(), crew.staging.tree());
+    let (short, tree) = (digest.short(), pool.staging.tree());
     let making = Making {
         root: root.path(),
         tree,
@@ -282,9 +293,9 @@ fn finish(
     };
     making.make().map_err(PlaceError::from)?;
     stages.finish = watch.lap();
-    let (cached_chunks, cached_bytes) = crew.counters.cached_so_far();
-    let cache_damaged = crew.cache.as_ref().map_or(0, |cache| cache.damaged());
-    let (staging, writer) = crew.into_staged();
+    let (cached_chunks, cached_bytes) = pool.counters.cached_so_far();
+    let cache_damaged = pool.cache.as_ref().map_or(0, |cache| cache.damaged());
+    let (staging, writer) = pool.into_staged();
     if again {
         // What the shop wrote on its own volume is there still.
         let written = if places.writable.is_some() {

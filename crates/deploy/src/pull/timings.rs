@@ -92,7 +92,7 @@ impl Stages {
 }
 
 impl Work {
-    /// What kept the transfer from being faster; `None` where nothing was transferred.
+    /// What kept the transfer from being faster; `None` if nothing was transferred.
     #[must_use]
     pub fn limit(&self) -> Option<Limit> {
         if self.busy.is_zero() {

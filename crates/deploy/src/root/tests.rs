@@ -5,6 +5,7 @@
 
 use super::*;
 use crate::{layout::KEPT, view::View};
+use release::Reason;
 use std::os::unix::fs::symlink;
 
 fn at(second: i64) -> Timestamp {

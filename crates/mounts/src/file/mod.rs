@@ -3,8 +3,9 @@
 
 mod check;
 mod raw;
+mod server;
 
-use crate::{nfs::Nfs, words::Words};
+use crate::{mount_options::MountOptions, nfs::Nfs};
 use serde::Serialize;
 use std::{fmt, path::PathBuf};
 
@@ -42,7 +43,7 @@ pub struct Mount {
     /// What is mounted, and by whom.
     pub what: What,
     /// Mount options beyond the defaults.
-    pub options: Words,
+    pub options: MountOptions,
     /// Whether writes are refused by the kernel.
     pub read_only: bool,
     /// Whether the pod is not ready without it.
@@ -74,7 +75,7 @@ pub enum What {
     Bind {
         /// Which one, its subdirectory included.
         source: PathBuf,
-        /// How many of its last names are made where they are missing: those of the subdirectory.
+        /// How many of its last names are made if they are missing: those of the subdirectory.
         made: usize,
     },
     /// Whatever somebody else mounted there; never mounted or unmounted by us.

@@ -20,11 +20,12 @@ pub use trust::TunnelError;
 
 use crate::nfs::{EfsClient, Nfs, Tls};
 use identity::Identity;
+use parking_lot::Mutex;
 use peer::Accepted;
 use std::{
     io,
     net::{Ipv4Addr, SocketAddr},
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{Arc, Weak},
     task::Poll,
     time::Duration,
 };
@@ -145,17 +146,11 @@ impl LastFailure {
     /// Its words.
     #[must_use]
     pub fn get(&self) -> Option<String> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.0.lock().clone()
     }
 
     fn replace(&self, failure: Option<String>) -> Option<String> {
-        std::mem::replace(
-            &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner),
-            failure,
-        )
+        std::mem::replace(&mut *self.0.lock(), failure)
     }
 }
 
@@ -370,7 +365,12 @@ fn tell(route: &Route, error: &io::Error, failure: &LastFailure) {
     if failure.replace(Some(format!("{host}: {error}"))).is_some() {
         debug!(%mount, %host, %error, "a connection of the tunnel failed");
     } else {
-        warn!(%mount, %host, %error, "a connection of the tunnel failed; the kernel connects again");
+        warn!(
+            %mount,
+            %host,
+            %error,
+            "a connection of the tunnel failed; the kernel connects again"
+        );
     }
 }
 

@@ -41,7 +41,7 @@ pub enum TunnelError {
 }
 
 /// How to talk TLS to a server: 1.2 or 1.3, its certificate checked against `ca_file` or the
-/// system's roots, no ALPN as NFS has none; and who we are, where it is told.
+/// system's roots, no ALPN as NFS has none; and who we are, if it is told.
 pub(super) fn client_config(
     tls: &Tls,
     credentials: Option<Arc<dyn Credentials>>,

@@ -155,7 +155,7 @@ fn expired_releases_and_roots_are_not_activated_but_go_on_running() {
         ..release(8)
     };
     let (refused, says) = offer(1, &forever, |policy| {
-        policy.now = time("2027-01-01T00:00:00Z")
+        policy.now = time("2027-01-01T00:00:00Z");
     })
     .unwrap_err();
     assert_eq!(

@@ -60,7 +60,7 @@ impl Tree {
         }
     }
 
-    /// Opens the file or directory at `path`, or gives `None` where there is none.
+    /// Opens the file or directory at `path`, or gives `None` if there is none.
     pub(super) fn descend(&self, path: &str, flags: OFlags) -> Result<Option<OwnedFd>, StoreError> {
         // NONBLOCK: whoever puts a fifo there must not hold us.
         let flags = flags | OFlags::CLOEXEC | OFlags::NONBLOCK;
@@ -77,7 +77,7 @@ impl Tree {
         }
     }
 
-    /// Opens the object of `key`, or gives `None` where no regular file has its path.
+    /// Opens the object of `key`, or gives `None` if no regular file has its path.
     pub(super) fn object(&self, key: &RelativePath) -> Result<Option<(File, Stat)>, StoreError> {
         let Some(opened) = self.descend(key.as_str(), OFlags::RDONLY)? else {
             return Ok(None);

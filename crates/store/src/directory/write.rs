@@ -6,13 +6,13 @@ use crate::{Condition, Etag, StoreError};
 use release::RelativePath;
 use rustix::{
     fs::{
-        AtFlags, Dir, FlockOperation, Mode, OFlags, flock, fstat, fsync, linkat, mkdirat, openat,
-        renameat, statat, unlinkat,
+        AtFlags, Dir, Mode, OFlags, fstat, fsync, linkat, mkdirat, openat, renameat, statat,
+        unlinkat,
     },
     io::Errno,
 };
 use std::{
-    fs::File,
+    fs::{File, TryLockError},
     io::{self, Read as _, Write as _},
     os::fd::OwnedFd,
     path::Path,
@@ -80,7 +80,11 @@ impl Staged {
             if stat.st_mtime < oldest {
                 hit(&self.tree, "store.put.sweep")?;
                 if let Err(error) = unlinkat(place, name, AtFlags::empty()) {
-                    warn!(file = %name.to_string_lossy(), error = %error, "temporary file not removed");
+                    warn!(
+                        file = %name.to_string_lossy(),
+                        error = %error,
+                        "temporary file not removed"
+                    );
                 }
             }
         }
@@ -226,20 +230,22 @@ fn directory(tree: &Tree, path: &str) -> Result<OwnedFd, StoreError> {
 }
 
 /// Takes the writers' lock, which goes when the file is closed, by whatever end of the process.
-fn lock(tree: &Tree, place: &OwnedFd) -> Result<OwnedFd, StoreError> {
+fn lock(tree: &Tree, place: &OwnedFd) -> Result<File, StoreError> {
     let error = |errno: Errno| tree.error(&format!("{RESERVED}/lock"), errno);
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC;
-    let file = openat(place, "lock", flags, Mode::from_raw_mode(0o644)).map_err(error)?;
+    let file = File::from(openat(place, "lock", flags, Mode::from_raw_mode(0o644)).map_err(error)?);
     loop {
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        match file.try_lock() {
             Ok(()) => return Ok(file),
-            Err(Errno::WOULDBLOCK | Errno::INTR) => {
+            Err(TryLockError::WouldBlock) => {
                 // Not the blocking call: a holder that is stopped must not take us past the
                 // deadline.
                 tree.call.in_time()?;
                 sleep(LOCK_PAUSE);
             }
-            Err(errno) => return Err(error(errno)),
+            Err(TryLockError::Error(cause)) => {
+                return Err(error(Errno::from_io_error(&cause).unwrap_or(Errno::IO)));
+            }
         }
     }
 }

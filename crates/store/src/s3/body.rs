@@ -156,7 +156,7 @@ impl Reading {
         Ok(None)
     }
 
-    /// The next piece of the answer that is being read, or `None` where it ended early.
+    /// The next piece of the answer that is being read, or `None` if it ended early.
     async fn piece(&mut self) -> Result<Option<Bytes>, StoreError> {
         let until = self.inner.retry.until();
         let Some(stream) = &mut self.stream else {

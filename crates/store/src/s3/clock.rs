@@ -36,7 +36,7 @@ impl Intercept for Clock {
             .get("date")
             .and_then(|date| DATES.parse_timestamp(date).ok())
         {
-            self.0.date(Timestamp::now().duration_since(date));
+            self.0.record_ahead(Timestamp::now().duration_since(date));
         }
         Ok(())
     }

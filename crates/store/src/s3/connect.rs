@@ -12,8 +12,9 @@ use aws_sdk_s3::config::{
     ResponseChecksumValidation, StalledStreamProtectionConfig,
 };
 use aws_types::service_config::ServiceConfigKey;
+use parking_lot::Mutex;
 use release::RelativePath;
-use std::sync::{Arc, Mutex, atomic::AtomicBool};
+use std::sync::{Arc, atomic::AtomicBool};
 
 /// What to sign for where an endpoint is set and no region: MinIO and others take it, and it is the
 /// SDKs' oldest default.

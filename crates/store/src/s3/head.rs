@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 impl Inner {
     /// One attempt to learn size and state of `key`.
     ///
-    /// An answer to HEAD has no body and so no error code. Where its status alone leaves open what
+    /// An answer to HEAD has no body and so no error code. If its status alone leaves open what
     /// is wrong, the first byte of the object is asked for instead, whose refusal says it; a 404
     /// counts once the bucket is known to exist.
     pub(super) async fn head(&self, subject: &Subject, key: &str) -> Result<Option<Info>, Failure> {

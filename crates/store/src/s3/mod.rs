@@ -28,6 +28,7 @@ use aws_sdk_s3::{
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use bytes::Bytes;
 use classify::{Answer, Said};
+use parking_lot::Mutex;
 use release::RelativePath;
 use std::{
     error::Error,
@@ -36,7 +37,7 @@ use std::{
     ops::Range,
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     time::Duration,
@@ -98,15 +99,12 @@ impl Inner {
     }
 
     fn client(&self) -> (u64, Client) {
-        self.client
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.client.lock().clone()
     }
 
     /// Forgets the credentials that the store calls expired, unless another call did meanwhile.
     fn renew(&self, generation: u64) {
-        let mut client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut client = self.client.lock();
         if client.0 == generation {
             info!(store = %self.name, "credentials expired, asking for new ones");
             let config = self
@@ -138,7 +136,7 @@ impl Inner {
                 Ok(done)
             }
             Ok(Err(error)) => {
-                let answer = Answer::of(error);
+                let answer = Answer::new(error);
                 if matches!(answer.said, Said::Expired) {
                     self.renew(generation);
                 }

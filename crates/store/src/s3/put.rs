@@ -14,7 +14,7 @@ use std::sync::{
 
 /// Puts `bytes`, conditionally.
 ///
-/// Where an attempt got no answer, the write may have happened, and the next attempt then fails its
+/// If an attempt got no answer, the write may have happened, and the next attempt then fails its
 /// own condition. So a failed condition after such an attempt is settled by reading the object:
 /// where it holds our bytes, the write was ours.
 pub(super) async fn put(

@@ -72,7 +72,7 @@ impl Source {
                     .iter()
                     .map(|entry| contents(self, entry, &mut buffer))
                     .collect();
-                // Where one file fails, the others need not be read.
+                // If one file fails, the others need not be read.
                 done.push((
                     number,
                     contents.inspect_err(|_| next.store(runs.len(), Ordering::Relaxed))?,

@@ -1,14 +1,16 @@
 //! A tar reader that knows what our packer writes and refuses the rest. Reads from memory and from
 //! a decoder alike.
 
-use super::pax::{self, Pax};
+use super::{
+    header::{self, Head, LINK, NAME, PREFIX, fault, is_zero, octal, text},
+    pax::{self, Pax},
+};
 use crate::{
-    entry::{BLOCK, Block, MTIME, MTIME_RANGE, USTAR_SIZE_LIMIT, length, padded},
+    entry::{BLOCK, Block, length, padded},
     problem::Problem,
 };
 use release::Reason;
 use std::{
-    ffi::CStr,
     io::{self, BufRead},
     ops::Range,
 };
@@ -25,22 +27,6 @@ impl From<Problem> for ReadError {
     fn from(problem: Problem) -> Self {
         Self::Refused(problem)
     }
-}
-
-/// An entry's header; its name and its target are [`Reader::name`] and [`Reader::target`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Head {
-    pub(super) kind: Type,
-    /// Bytes of the body: zero except for files.
-    pub(super) size: u64,
-    pub(super) mtime: u64,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Type {
-    File { executable: bool },
-    Directory,
-    Link,
 }
 
 /// Where the chunk that is read stands in its tarball, which decides how it must end.
@@ -68,10 +54,6 @@ pub(super) struct Names {
     name: Vec<u8>,
     target: Vec<u8>,
     pax: Vec<u8>,
-}
-
-fn header(text: &'static str) -> Problem {
-    Problem::new(Reason::Header, text)
 }
 
 const SHORT: Problem = Problem::new(Reason::Truncated, "is cut off by the end of its chunk");
@@ -110,7 +92,7 @@ impl<'n, R: BufRead> Reader<'n, R> {
             return self.marker();
         }
         self.take_names(&block, &pax);
-        if check(&block)? == b'x' {
+        if header::check(&block)? == b'x' {
             self.names.name.clear();
             pax = self.extension(&block)?;
             block = self.block()?.ok_or(Problem::new(
@@ -118,15 +100,15 @@ impl<'n, R: BufRead> Reader<'n, R> {
                 "is announced, and the chunk ends",
             ))?;
             if is_zero(&block) {
-                return Err(header("is announced, and the archive ends").into());
+                return Err(fault("is announced, and the archive ends").into());
             }
             self.take_names(&block, &pax);
-            if check(&block)? == b'x' {
-                return Err(header("has an extension header before an extension header").into());
+            if header::check(&block)? == b'x' {
+                return Err(fault("has an extension header before an extension header").into());
             }
         }
         self.check_names(&block, &pax)?;
-        let head = head(&block, &pax, self.names)?;
+        let head = header::head(&block, &pax, &self.names.target)?;
         if padded(head.size) > self.left {
             return Err(SHORT.into());
         }
@@ -155,7 +137,7 @@ impl<'n, R: BufRead> Reader<'n, R> {
         read(&mut self.input, padding)?;
         self.left -= padding.len() as u64;
         if !is_zero(padding) {
-            return Err(header("has padding that is not zero").into());
+            return Err(fault("has padding that is not zero").into());
         }
         Ok(())
     }
@@ -214,9 +196,9 @@ impl<'n, R: BufRead> Reader<'n, R> {
     }
 
     fn extension(&mut self, block: &Block) -> Result<Pax, ReadError> {
-        let size = octal(&block[124..136]).ok_or(header("has a malformed extension size"))?;
+        let size = octal(&block[124..136]).ok_or(fault("has a malformed extension size"))?;
         if size == 0 || size > pax::LIMIT {
-            return Err(header("has an extension header that is empty or over 4 KiB").into());
+            return Err(fault("has an extension header that is empty or over 4 KiB").into());
         }
         if padded(size) > self.left {
             return Err(SHORT.into());
@@ -261,109 +243,10 @@ impl<'n, R: BufRead> Reader<'n, R> {
             ));
         }
         if block[156] == b'5' && self.names.name.pop_if(|&mut last| last == b'/').is_none() {
-            return Err(header("is a directory whose name does not end with '/'"));
+            return Err(fault("is a directory whose name does not end with '/'"));
         }
         Ok(())
     }
-}
-
-/// Where ustar has an entry's names.
-const NAME: Range<usize> = 0..100;
-const LINK: Range<usize> = 157..257;
-const PREFIX: Range<usize> = 345..500;
-
-/// Checks what every header must have, and gives its type.
-fn check(block: &Block) -> Result<u8, Problem> {
-    let stored = octal(&block[148..156]).ok_or(header("has a malformed checksum"))?;
-    let sum = |bytes: &[u8]| bytes.iter().map(|&byte| u32::from(byte)).sum::<u32>();
-    if stored != u64::from(sum(block) - sum(&block[148..156]) + 8 * u32::from(b' ')) {
-        return Err(header("has a header whose checksum is wrong"));
-    }
-    if &block[257..265] != b"ustar\x0000" {
-        return Err(header("has a header that is not ustar"));
-    }
-    if !is_zero(&block[500..]) {
-        return Err(header("has bytes behind the fields of its header"));
-    }
-    match block[156] {
-        kind @ (b'0' | b'2' | b'5' | b'x') => Ok(kind),
-        b'1' => Err(Problem::new(Reason::TypeForbidden, "is a hard link")),
-        b'3' | b'4' => Err(Problem::new(Reason::TypeForbidden, "is a device")),
-        b'6' => Err(Problem::new(Reason::TypeForbidden, "is a FIFO")),
-        b'g' => Err(header("is a global extension header")),
-        b'S' => Err(header("is a GNU sparse file")),
-        b'L' | b'K' => Err(header("is a GNU long name")),
-        _ => Err(Problem::new(
-            Reason::TypeForbidden,
-            "is neither a file, a directory nor a symbolic link",
-        )),
-    }
-}
-
-fn head(block: &Block, pax: &Pax, names: &Names) -> Result<Head, Problem> {
-    let mode = octal(&block[100..108]).ok_or(header("has a malformed mode"))?;
-    let stored =
-        octal(&block[124..136]).ok_or(header("has a malformed, negative or overflowing size"))?;
-    let mtime = octal(&block[136..148]).ok_or(header("has a malformed mtime"))?;
-    // Owner, group, their names and device numbers are of no effect and not looked at.
-    let size = match pax.size {
-        None => stored,
-        Some(size) if stored == 0 && size >= USTAR_SIZE_LIMIT => size,
-        Some(_) => return Err(header("has an extension size where its header has one")),
-    };
-    let kind = match block[156] {
-        b'0' => Type::File {
-            executable: mode & 0o100 != 0,
-        },
-        b'5' => Type::Directory,
-        _ => Type::Link,
-    };
-    if matches!(kind, Type::File { .. }) {
-        if !(MTIME..MTIME + MTIME_RANGE).contains(&mtime) {
-            return Err(header("has an mtime that no contents map to"));
-        }
-    } else {
-        if size != 0 {
-            return Err(header("is no file and has a body"));
-        }
-        if mtime != MTIME {
-            return Err(header("is no file and has an mtime other than 1000000000"));
-        }
-    }
-    if kind != Type::Link && !names.target.is_empty() {
-        return Err(header("is no link and has a target"));
-    }
-    Ok(Head { kind, size, mtime })
-}
-
-/// An octal number in ASCII with NUL or space after it, as ustar stores them. Nothing else: no
-/// sign, no base 256.
-fn octal(field: &[u8]) -> Option<u64> {
-    let digits = field
-        .iter()
-        .position(|byte| !matches!(byte, b'0'..=b'7'))
-        .unwrap_or(field.len());
-    if digits == 0 || field[digits..].iter().any(|byte| !matches!(byte, 0 | b' ')) {
-        return None;
-    }
-    // 12 digits are 36 bits.
-    Some(
-        field[..digits]
-            .iter()
-            .fold(0, |number, digit| number << 3 | u64::from(digit - b'0')),
-    )
-}
-
-/// The text of a field up to its first NUL.
-fn text(field: &[u8]) -> &[u8] {
-    CStr::from_bytes_until_nul(field).map_or(field, CStr::to_bytes)
-}
-
-/// Whether at most a block of bytes is all zero. A comparison, as that looks at more than one byte
-/// at a time.
-fn is_zero(bytes: &[u8]) -> bool {
-    const ZERO: Block = [0; 512];
-    *bytes == ZERO[..bytes.len()]
 }
 
 fn read(input: &mut impl BufRead, into: &mut [u8]) -> Result<(), ReadError> {
@@ -377,23 +260,6 @@ fn read(input: &mut impl BufRead, into: &mut [u8]) -> Result<(), ReadError> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-
-    #[test]
-    fn numbers_are_octal_and_nothing_else() {
-        for (field, number) in [
-            (b"0000644\0".as_slice(), Some(0o644)),
-            (b"644     ", Some(0o644)),
-            (b"77777777", Some(0o77_777_777)),
-            (b"       0", None),
-            (b"-000644\0", None),
-            (b"00\x00644\0\0", None),
-            (b"\x80\0\0\0\0\0\0\x01", None),
-            (b"\0\0\0\0\0\0\0\0", None),
-            (b"0000648\0", None),
-        ] {
-            assert_eq!(octal(field), number, "{field:?}");
-        }
-    }
 
     proptest! {
         #[test]

@@ -140,13 +140,13 @@ impl Tree {
     }
 
     /// Sets the time of a file that is written.
-    pub(super) fn date(&self, file: &File, path: &str, mtime: u64) -> Result<(), UnpackError> {
+    pub(super) fn set_mtime(&self, file: &File, path: &str, mtime: u64) -> Result<(), UnpackError> {
         self.hit("tarball.file.date", path)?;
         rustix::fs::futimens(file, &times(mtime))
             .map_err(|error| self.disk("set the time of", path, error))
     }
 
-    /// Opens a directory in `parent`; `None` where there is nothing of that name.
+    /// Opens a directory in `parent`; `None` if there is nothing of that name.
     fn directory(
         &self,
         parent: BorrowedFd<'_>,
@@ -180,7 +180,11 @@ impl Tree {
     }
 
     /// Sets the time of a directory or link.
-    pub(super) fn date_at(&self, parent: BorrowedFd<'_>, path: &str) -> Result<(), UnpackError> {
+    pub(super) fn set_mtime_at(
+        &self,
+        parent: BorrowedFd<'_>,
+        path: &str,
+    ) -> Result<(), UnpackError> {
         self.hit("tarball.directory.date", path)?;
         rustix::fs::utimensat(parent, name(path), &times(MTIME), AtFlags::SYMLINK_NOFOLLOW)
             .map_err(|error| self.disk("set the time of", path, error))
@@ -195,13 +199,13 @@ impl Tree {
     ) -> Result<(), UnpackError> {
         self.hit("tarball.link.create", path)?;
         match rustix::fs::symlinkat(target, parent, name(path)) {
-            Ok(()) => self.date_at(parent, path),
+            Ok(()) => self.set_mtime_at(parent, path),
             Err(Errno::EXIST) => Err(UnpackError::entry(path, DUPLICATE)),
             Err(error) => Err(self.disk("create link", path, error)),
         }
     }
 
-    /// What the link at `path` holds; `None` where there is none, or something else. No directory
+    /// What the link at `path` holds; `None` if there is none, or something else. No directory
     /// above it may be a link.
     fn link_at(&self, path: &str) -> Result<Option<String>, UnpackError> {
         match rustix::fs::readlinkat(&self.directory, path, Vec::new()) {

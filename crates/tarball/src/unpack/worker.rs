@@ -1,16 +1,10 @@
 //! One thread's part of unpacking: chunks in, files out.
 
 use super::{
-    Place, Unpacker,
-    error::UnpackError,
-    frame,
-    reader::{End, Head, Names, ReadError, Reader, Type},
-    spool::Spool,
-    tree::Descent,
+    Unpacker, error::UnpackError, frame, place::Place, reader::Names, spool::Spool, tree::Descent,
 };
 use crate::{
-    entry::{BLOCK, Kind, SPOOL_THRESHOLD, Unpacked, length},
-    link,
+    entry::{Kind, SPOOL_THRESHOLD, Unpacked, length},
     problem::Problem,
 };
 use release::{Chunk, Link, Reason, RelativePath, Sha256};
@@ -18,7 +12,7 @@ use sha2::Digest as _;
 use std::{
     fmt,
     fs::File,
-    io::{self, BufRead, BufReader, Write as _},
+    io::{self, BufRead, BufReader},
     os::fd::BorrowedFd,
     time::{Duration, Instant},
 };
@@ -27,12 +21,12 @@ use zstd::zstd_safe::{DCtx, DParameter, ResetDirective, get_error_name};
 /// Unpacks chunks in one thread. Keeps its buffers and its open directories from chunk to chunk:
 /// give one thread chunks that follow one another where there is a choice.
 pub struct Worker<'u> {
-    unpacker: &'u Unpacker,
-    descent: Descent<'u>,
+    pub(super) unpacker: &'u Unpacker,
+    pub(super) descent: Descent<'u>,
     context: DCtx<'static>,
     buffer: Vec<u8>,
-    names: Names,
-    found: Found,
+    pub(super) names: Names,
+    pub(super) found: Found,
     verify: Duration,
     decompress: Duration,
     write: Duration,
@@ -92,14 +86,14 @@ impl<'u> Worker<'u> {
         self.write
     }
 
-    /// The directory that holds `path`; it and those above are made where they are missing.
+    /// The directory that holds `path`; it and those above are made if they are missing.
     ///
     /// This and [`Self::make_directory`] are for callers that bring entries into the tree by other
     /// means than a chunk, such as links to an earlier release's files.
     ///
     /// # Errors
     ///
-    /// Where something else stands in the way; the disk.
+    /// If something else stands in the way; the disk.
     pub fn parent(&mut self, path: &RelativePath) -> Result<BorrowedFd<'_>, UnpackError> {
         self.descent.parent(path.as_str(), &mut self.found.made)
     }
@@ -257,170 +251,6 @@ impl<'u> Worker<'u> {
             ))
         }
     }
-
-    /// Reads and writes the entries of a chunk, and gives back the input behind them.
-    fn entries<R: BufRead>(
-        &mut self,
-        input: R,
-        chunk: &Chunk,
-        place: &Place<'_>,
-    ) -> Result<(Vec<Unpacked>, R), UnpackError> {
-        let mut names = std::mem::take(&mut self.names);
-        let end = if place.last { End::Marker } else { End::Entry };
-        let mut reader = Reader::new(input, chunk.unpacked, end, &mut names);
-        // The signed count is a limit, not a promise: it must not decide how much memory is set
-        // aside.
-        let mut entries =
-            Vec::with_capacity(length(chunk.entries.min(chunk.unpacked / BLOCK)).min(1 << 16));
-        let mut count = 0;
-        loop {
-            let head = match reader.next() {
-                Ok(Some(head)) => head,
-                Ok(None) => break,
-                Err(error) => return Err(self.read_error(error, reader.name(), chunk, place)),
-            };
-            count += 1;
-            if count > chunk.entries {
-                return Err(UnpackError::entry(
-                    &shown(place, reader.name()),
-                    Problem::new(Reason::Limit, "is one more than were signed"),
-                ));
-            }
-            if let Some(entry) = self.entry(&mut reader, head, chunk, place)? {
-                entries.push(entry);
-            }
-        }
-        if count < chunk.entries {
-            return Err(UnpackError::chunk(
-                &chunk.sha256,
-                Problem::new(Reason::Truncated, "holds fewer entries than were signed"),
-            ));
-        }
-        let input = reader.into_input();
-        self.names = names;
-        self.unpacker.merge(&mut self.found);
-        Ok((entries, input))
-    }
-
-    fn entry<R: BufRead>(
-        &mut self,
-        reader: &mut Reader<'_, R>,
-        head: Head,
-        chunk: &Chunk,
-        place: &Place<'_>,
-    ) -> Result<Option<Unpacked>, UnpackError> {
-        let path = full_path(place, reader.name())?;
-        let replaced = is_replaced(place, reader.name());
-        let mut contents = Sha256::of(b"");
-        let kind = match head.kind {
-            Type::Directory if replaced => return Ok(None),
-            Type::Directory => {
-                self.descent.make(path.as_str(), &mut self.found.made)?;
-                self.found.listed.push(path.clone());
-                Kind::Directory
-            }
-            Type::Link => {
-                let target = link::target(reader.target())
-                    .map_err(|problem| UnpackError::entry(path.as_str(), problem))?
-                    .to_owned();
-                let base = place.target.map_or("", RelativePath::as_str);
-                // What the link itself says; through other links it is followed when all of them
-                // are known.
-                link::alone(base, path.as_str(), &target, |_| None)
-                    .map_err(|problem| UnpackError::entry(path.as_str(), problem))?;
-                if replaced {
-                    return Ok(None);
-                }
-                self.found.links.push(Link {
-                    path: path.clone(),
-                    target: target.clone(),
-                    base: base.to_owned(),
-                });
-                Kind::Link { target }
-            }
-            Type::File { executable } => {
-                let file = if replaced {
-                    None
-                } else {
-                    let parent = self.descent.parent(path.as_str(), &mut self.found.made)?;
-                    Some(
-                        self.unpacker
-                            .tree
-                            .create(parent, path.as_str(), executable)?,
-                    )
-                };
-                let digest = self.body(reader, head, path.as_str(), file.as_ref(), chunk)?;
-                let Some(file) = file else { return Ok(None) };
-                self.unpacker.tree.date(&file, path.as_str(), head.mtime)?;
-                self.found.files += 1;
-                self.found.bytes += head.size;
-                contents = digest;
-                Kind::File {
-                    size: head.size,
-                    executable,
-                }
-            }
-        };
-        Ok(Some(Unpacked {
-            path,
-            kind,
-            contents,
-        }))
-    }
-
-    fn body<R: BufRead>(
-        &self,
-        reader: &mut Reader<'_, R>,
-        head: Head,
-        path: &str,
-        mut file: Option<&File>,
-        chunk: &Chunk,
-    ) -> Result<Sha256, UnpackError> {
-        let tree = &self.unpacker.tree;
-        let mut digest = sha2::Sha256::new();
-        let mut left = head.size;
-        while left > 0 {
-            let piece = reader
-                .piece(left)
-                .map_err(|error| self.body_error(error, path, chunk))?;
-            let length = piece.len();
-            if let Some(file) = &mut file {
-                tree.hit("tarball.file.write", path)?;
-                file.write_all(piece)
-                    .map_err(|error| tree.disk("write", path, error))?;
-                digest.update(piece);
-            }
-            reader.advance(length);
-            left -= length as u64;
-        }
-        reader
-            .padding(head.size)
-            .map_err(|error| self.body_error(error, path, chunk))?;
-        Ok(Sha256::from_bytes(digest.finalize().into()))
-    }
-
-    fn body_error(&self, error: ReadError, path: &str, chunk: &Chunk) -> UnpackError {
-        match error {
-            ReadError::Refused(problem) => UnpackError::entry(path, problem),
-            ReadError::Input(error) => broken_input(&self.unpacker.tree, &chunk.sha256, error),
-        }
-    }
-
-    fn read_error(
-        &self,
-        error: ReadError,
-        name: &[u8],
-        chunk: &Chunk,
-        place: &Place<'_>,
-    ) -> UnpackError {
-        match error {
-            ReadError::Refused(problem) if name.is_empty() => {
-                UnpackError::chunk(&chunk.sha256, problem)
-            }
-            ReadError::Refused(problem) => UnpackError::entry(&shown(place, name), problem),
-            ReadError::Input(error) => broken_input(&self.unpacker.tree, &chunk.sha256, error),
-        }
-    }
 }
 
 /// Bytes (256 KiB) that a spooled chunk is decompressed and written at a time.
@@ -456,7 +286,11 @@ fn undecodable(chunk: &Sha256, cause: &str) -> UnpackError {
 }
 
 /// A failure of the file under the decoder has an error number, one of the decoder has none.
-fn broken_input(tree: &super::tree::Tree, chunk: &Sha256, error: io::Error) -> UnpackError {
+pub(super) fn broken_input(
+    tree: &super::tree::Tree,
+    chunk: &Sha256,
+    error: io::Error,
+) -> UnpackError {
     match error.kind() {
         _ if error.raw_os_error().is_some() => tree.disk("read the spool file of", "", error),
         io::ErrorKind::UnexpectedEof => UnpackError::chunk(
@@ -465,39 +299,4 @@ fn broken_input(tree: &super::tree::Tree, chunk: &Sha256, error: io::Error) -> U
         ),
         _ => undecodable(chunk, &error.to_string()),
     }
-}
-
-/// The path in the release tree of an entry with this name.
-fn full_path(place: &Place<'_>, name: &[u8]) -> Result<RelativePath, UnpackError> {
-    let path = match (place.target, std::str::from_utf8(name)) {
-        (None, Ok(name)) => name.parse(),
-        (Some(target), Ok(name)) => {
-            let mut path = String::with_capacity(target.as_str().len() + 1 + name.len());
-            path.push_str(target.as_str());
-            path.push('/');
-            path.push_str(name);
-            path.try_into()
-        }
-        (_, Err(_)) => RelativePath::from_bytes(name),
-    };
-    path.map_err(|error| UnpackError::Entry {
-        entry: shown(place, name),
-        problem: format!("is refused: {error}"),
-        reason: error.reason(),
-    })
-}
-
-/// Whether another module replaces the entry of this name, which is a good path.
-fn is_replaced(place: &Place<'_>, name: &[u8]) -> bool {
-    // Most modules have nothing replaced, and then no path is made.
-    !place.replaced.is_empty()
-        && RelativePath::from_bytes(name).is_ok_and(|own| place.replaced.contains(&own))
-}
-
-/// A name for an error, whatever its bytes are.
-fn shown(place: &Place<'_>, name: &[u8]) -> String {
-    let name = String::from_utf8_lossy(name);
-    place
-        .target
-        .map_or_else(|| name.to_string(), |target| format!("{target}/{name}"))
 }

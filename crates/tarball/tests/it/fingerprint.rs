@@ -218,7 +218,7 @@ fn other_bytes_need_another_fingerprint() {
         .unwrap()
         .sha256
         .to_string();
-    // Where the second changes, the first must too: raise PACKER in pack/fingerprint.rs, unless
+    // If the second changes, the first must too: raise PACKER in pack/fingerprint.rs, unless
     // zstd's new version did it.
     let expected = (
         "349f0d8d52453246c9feeb8759e6272b419087df23d88adc69876e8cd6db6163",

@@ -97,54 +97,60 @@ fn lengths() {
     }
 }
 
-#[test]
-fn frames() {
-    use Reason::{Header, Limit, Trailing, Truncated, Window};
-    let tar = [file(b"f", &[b'x'; 2000]), vec![0; 1024]].concat();
-    let unpacked = tar.len() as u64;
-    let good = zstd::bulk::compress(&tar, 3).unwrap();
-    let skippable = [
-        &0x184D_2A50_u32.to_le_bytes()[..],
-        &4_u32.to_le_bytes(),
-        b"skip",
+/// The bytes that a frame begins with (RFC 8878 §3.1.1).
+const MAGIC: [u8; 4] = 0xFD2F_B528_u32.to_le_bytes();
+
+fn tar() -> Vec<u8> {
+    [file(b"f", &[b'x'; 2000]), vec![0; 1024]].concat()
+}
+
+fn frame() -> (Vec<u8>, u64) {
+    let tar = tar();
+    (zstd::bulk::compress(&tar, 3).unwrap(), tar.len() as u64)
+}
+
+/// A frame by hand: magic, descriptor, `content` as its size, and a block with a header of 3 bytes
+/// that repeats a byte.
+fn bomb(content: u32, repeated: u32) -> Vec<u8> {
+    let block = (repeated << 3 | 1 << 1 | 1).to_le_bytes();
+    [
+        &MAGIC[..],
+        &[0xA0],
+        &content.to_le_bytes(),
+        &block[..3],
+        &[0],
     ]
-    .concat();
-    let one = |frame: Vec<u8>| vec![signed(frame, unpacked, 1)];
+    .concat()
+}
+
+/// The same with a window.
+fn windowed(window: u8) -> Vec<u8> {
+    let block = (1024_u32 << 3 | 1 << 1 | 1).to_le_bytes();
+    [
+        &MAGIC[..],
+        &[0x80, window],
+        &1024_u32.to_le_bytes(),
+        &block[..3],
+        &[0],
+    ]
+    .concat()
+}
+
+#[test]
+fn a_frame_holds_what_was_signed() {
+    use Reason::{Limit, Truncated};
+    let (good, unpacked) = frame();
     let longer = |bytes: u64| {
         let (frame, mut chunk) = signed(good.clone(), unpacked, 1);
         chunk.size = chunk.size.strict_add(bytes).strict_sub(1);
         vec![(frame, chunk)]
     };
-    // Frames by hand (RFC 8878 §3.1.1): magic, descriptor, window, content size, and blocks of
-    // 3-byte headers.
-    let magic = 0xFD2F_B528_u32.to_le_bytes();
-    let bomb = |content: u32, repeated: u32| {
-        let block = (repeated << 3 | 1 << 1 | 1).to_le_bytes();
-        [
-            &magic[..],
-            &[0xA0],
-            &content.to_le_bytes(),
-            &block[..3],
-            &[0],
-        ]
-        .concat()
-    };
-    let windowed = |window: u8| {
-        let block = (1024_u32 << 3 | 1 << 1 | 1).to_le_bytes();
-        [
-            &magic[..],
-            &[0x80, window],
-            &1024_u32.to_le_bytes(),
-            &block[..3],
-            &[0],
-        ]
-        .concat()
-    };
     let without_size = {
         let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), 3).unwrap();
-        encoder.write_all(&tar).unwrap();
+        encoder.write_all(&tar()).unwrap();
         encoder.finish().unwrap()
     };
+    let one = |frame: Vec<u8>| vec![signed(frame, unpacked, 1)];
     refused(
         "content size over the signed one",
         &[signed(good.clone(), unpacked - 512, 1)],
@@ -182,6 +188,11 @@ fn frames() {
         true,
         Truncated,
     );
+}
+
+#[test]
+fn windows() {
+    use Reason::{Limit, Window};
     // 2^(10+13) = 8 MiB is allowed; its next step, 9 MiB, is not.
     assert!(
         unpack(
@@ -219,6 +230,19 @@ fn frames() {
         Limit,
         "over {SPOOL_THRESHOLD}, so not for memory"
     );
+}
+
+#[test]
+fn a_chunk_is_one_frame_and_nothing_else() {
+    use Reason::{Header, Trailing, Truncated};
+    let (good, unpacked) = frame();
+    let skippable = [
+        &0x184D_2A50_u32.to_le_bytes()[..],
+        &4_u32.to_le_bytes(),
+        b"skip",
+    ]
+    .concat();
+    let one = |frame: Vec<u8>| vec![signed(frame, unpacked, 1)];
     refused(
         "second frame",
         &one([good.clone(), good.clone()].concat()),
@@ -258,13 +282,13 @@ fn frames() {
     );
     refused(
         "dictionary",
-        &one([&magic[..], &[0x21, 7, 4], &[0; 20]].concat()),
+        &one([&MAGIC[..], &[0x21, 7, 4], &[0; 20]].concat()),
         true,
         Header,
     );
     refused(
         "reserved bit",
-        &one([&magic[..], &[0x28, 4], &[0; 20]].concat()),
+        &one([&MAGIC[..], &[0x28, 4], &[0; 20]].concat()),
         true,
         Header,
     );

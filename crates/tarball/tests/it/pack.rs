@@ -112,7 +112,7 @@ proptest! {
         let (source, out) = (scratch(), scratch());
         for (path, file) in &entries {
             let at = source.path().join(path);
-            // Where an earlier file stands on the way, this entry cannot be made: the tree is then without it.
+            // If an earlier file stands on the way, this entry cannot be made: the tree is then without it.
             match file {
                 None => drop(fs::create_dir_all(at)),
                 Some((bytes, executable)) => {

@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::status::Why;
+use std::time::Duration;
 
 const YEAR: Duration = Duration::from_hours(24 * 365);
 
@@ -40,15 +41,15 @@ async fn a_clock_that_went_back_accepts_nothing_and_says_so_and_the_shop_runs_on
     for clock in [behind, far_behind] {
         engine.clock = clock;
         assert_eq!(
-            (look(&mut engine).await, lab.health().as_str()),
-            (Look::Failed, "good 1")
+            (reconcile(&mut engine).await, lab.health().as_str()),
+            (Reconciled::Failed, "good 1")
         );
         assert_eq!(reason(&engine), Some(Reason::Clock));
     }
     engine.clock = Timestamp::now;
     assert_eq!(
-        (look(&mut engine).await, lab.health().as_str()),
-        (Look::Settled, "good 2")
+        (reconcile(&mut engine).await, lab.health().as_str()),
+        (Reconciled::Settled, "good 2")
     );
 }
 
@@ -61,28 +62,28 @@ async fn a_clock_far_ahead_finds_the_trust_root_expired_and_one_an_hour_ahead_do
     engine.clock = far_ahead;
     assert_eq!(
         (
-            look(&mut engine).await,
+            reconcile(&mut engine).await,
             lab.health().as_str(),
             reason(&engine)
         ),
-        (Look::Failed, "", Some(Reason::Expired))
+        (Reconciled::Failed, "", Some(Reason::Expired))
     );
     engine.clock = ahead;
     assert_eq!(
-        (look(&mut engine).await, lab.health().as_str()),
-        (Look::Settled, "good 1")
+        (reconcile(&mut engine).await, lab.health().as_str()),
+        (Reconciled::Settled, "good 1")
     );
     // What was accepted in the future keeps the clock from going back below it.
     lab.publish("good 2", Migration::None).await;
     engine.clock = Timestamp::now;
     assert_eq!(
-        (look(&mut engine).await, reason(&engine)),
-        (Look::Failed, Some(Reason::Clock))
+        (reconcile(&mut engine).await, reason(&engine)),
+        (Reconciled::Failed, Some(Reason::Clock))
     );
     engine.clock = || Timestamp::now() + Duration::from_hours(2);
     assert_eq!(
-        (look(&mut engine).await, lab.health().as_str()),
-        (Look::Settled, "good 2")
+        (reconcile(&mut engine).await, lab.health().as_str()),
+        (Reconciled::Settled, "good 2")
     );
 }
 
@@ -94,19 +95,19 @@ async fn a_clock_that_was_far_ahead_once_blocks_releases_for_an_hour_at_most_and
     engine.clock = || Timestamp::now() + Duration::from_hours(20);
     lab.publish("good 2", Migration::None).await;
     assert_eq!(
-        (look(&mut engine).await, lab.health().as_str()),
-        (Look::Settled, "good 2")
+        (reconcile(&mut engine).await, lab.health().as_str()),
+        (Reconciled::Settled, "good 2")
     );
     lab.publish("good 3", Migration::None).await;
     engine.clock = Timestamp::now;
     assert_eq!(
-        (look(&mut engine).await, reason(&engine)),
-        (Look::Failed, Some(Reason::Clock))
+        (reconcile(&mut engine).await, reason(&engine)),
+        (Reconciled::Failed, Some(Reason::Clock))
     );
     engine.clock = ahead;
     assert_eq!(
-        (look(&mut engine).await, lab.health().as_str()),
-        (Look::Settled, "good 3"),
+        (reconcile(&mut engine).await, lab.health().as_str()),
+        (Reconciled::Settled, "good 3"),
         "not for 20 hours"
     );
 
@@ -123,13 +124,13 @@ async fn a_clock_that_was_far_ahead_once_blocks_releases_for_an_hour_at_most_and
         Sources::new(lab.follower(Source::File(volume)), Vec::new()),
     );
     assert_eq!(
-        (look(&mut engine).await, reason(&engine)),
-        (Look::Failed, Some(Reason::Clock))
+        (reconcile(&mut engine).await, reason(&engine)),
+        (Reconciled::Failed, Some(Reason::Clock))
     );
     lab.say("clock", &Timestamp::now().to_string());
     assert_eq!(
-        (look(&mut engine).await, lab.health().as_str()),
-        (Look::Settled, "good 4")
+        (reconcile(&mut engine).await, lab.health().as_str()),
+        (Reconciled::Settled, "good 4")
     );
 }
 
@@ -139,12 +140,12 @@ async fn a_release_that_expires_while_it_waits_does_not_run_and_the_running_one_
     lab.publish("good 2", Migration::Breaking).await;
     lab.sign_anew(|release| release.expires = Some(Timestamp::now() + Duration::from_hours(2)))
         .await;
-    assert_eq!(look(&mut engine).await, Look::Held);
+    assert_eq!(reconcile(&mut engine).await, Reconciled::Held);
     lab.say("migrated", "2");
     engine.clock = || Timestamp::now() + Duration::from_hours(3);
     assert_eq!(
-        (look(&mut engine).await, lab.health().as_str()),
-        (Look::Held, "good 1")
+        (reconcile(&mut engine).await, lab.health().as_str()),
+        (Reconciled::Held, "good 1")
     );
     assert_eq!(
         engine.board.now().newer.as_ref().map(|newer| newer.why),
@@ -163,16 +164,16 @@ async fn an_older_release_under_the_head_is_a_replay() {
     lab.publish("good 1", Migration::None).await;
     let old = fs::read(&head).unwrap();
     lab.publish("good 2", Migration::None).await;
-    look(&mut engine).await;
+    reconcile(&mut engine).await;
     fs::write(&head, old).unwrap();
     for _ in 0..2 {
         assert_eq!(
             (
-                look(&mut engine).await,
+                reconcile(&mut engine).await,
                 lab.health().as_str(),
                 reason(&engine)
             ),
-            (Look::Failed, "good 2", Some(Reason::Rollback))
+            (Reconciled::Failed, "good 2", Some(Reason::Rollback))
         );
         // After a restart, too.
         engine = lab.engine(&shop);
@@ -186,8 +187,8 @@ async fn a_release_of_another_channel_is_refused_however_well_it_is_signed() {
     lab.sign_anew(|release| release.channel = "shops/other".parse().unwrap())
         .await;
     assert_eq!(
-        (look(&mut engine).await, lab.health().as_str()),
-        (Look::Failed, "good 1")
+        (reconcile(&mut engine).await, lab.health().as_str()),
+        (Reconciled::Failed, "good 1")
     );
     assert_eq!(reason(&engine), Some(Reason::Channel));
 }

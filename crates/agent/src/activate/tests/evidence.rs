@@ -2,8 +2,10 @@
 //! and releases whom nobody vouches for any more.
 
 use super::*;
+use crate::status::Phase;
 use crate::status::Why;
 use release::{Algorithm, SecretKey, TrustRoot};
+use std::time::Duration;
 
 fn newer(engine: &Engine<Scripted>) -> (Why, String) {
     let newer = engine.board.now().newer.clone().unwrap();
@@ -21,8 +23,8 @@ async fn a_rehearsal_that_fails_as_the_running_release_does_is_tried_again() {
     lab.publish("good 2", Migration::None).await;
     for _ in 0..2 {
         assert_eq!(
-            (look(&mut engine).await, lab.health().as_str()),
-            (Look::Later, "good 1")
+            (reconcile(&mut engine).await, lab.health().as_str()),
+            (Reconciled::Later, "good 1")
         );
         let (why, detail) = newer(&engine);
         assert!(
@@ -34,8 +36,8 @@ async fn a_rehearsal_that_fails_as_the_running_release_does_is_tried_again() {
     }
     fs::remove_file(lab.path("alone")).unwrap();
     assert_eq!(
-        (look(&mut engine).await, lab.health().as_str()),
-        (Look::Settled, "good 2")
+        (reconcile(&mut engine).await, lab.health().as_str()),
+        (Reconciled::Settled, "good 2")
     );
 }
 
@@ -46,8 +48,8 @@ async fn a_trial_that_fails_as_the_release_before_does_goes_back_and_is_tried_ag
         .publish("takes the database away 2", Migration::None)
         .await;
     assert_eq!(
-        (look(&mut engine).await, lab.health().as_str()),
-        (Look::Later, "good 1")
+        (reconcile(&mut engine).await, lab.health().as_str()),
+        (Reconciled::Later, "good 1")
     );
     let (why, detail) = newer(&engine);
     assert!(
@@ -60,15 +62,15 @@ async fn a_trial_that_fails_as_the_release_before_does_goes_back_and_is_tried_ag
     engine.shop.hang("probe");
     let (shop, asked) = (engine.shop.clone(), CancellationToken::new());
     tokio::select! {
-        _ended = engine.look(&asked) => {}
+        _ended = engine.reconcile(&asked) => {}
         () = shop.hanging.notified() => {}
     }
     shop.hang("");
     assert!(state(&lab).trial.is_some());
     let mut engine = lab.engine(&shop);
     assert_eq!(
-        (look(&mut engine).await, lab.health().as_str()),
-        (Look::Later, "good 1")
+        (reconcile(&mut engine).await, lab.health().as_str()),
+        (Reconciled::Later, "good 1")
     );
     assert_eq!(newer(&engine).0, Why::Shop);
     assert!(!state(&lab).rejected.contains_key(&manifest));
@@ -93,8 +95,11 @@ async fn trouble_that_ends_right_after_the_last_failed_probe_is_held_against_nob
         shop.hang("");
         shop.go_on.notify_one();
     };
-    let (looked, ()) = tokio::join!(engine.look(&asked), meanwhile);
-    assert_eq!((looked, lab.health().as_str()), (Look::Later, "good 1"));
+    let (looked, ()) = tokio::join!(engine.reconcile(&asked), meanwhile);
+    assert_eq!(
+        (looked, lab.health().as_str()),
+        (Reconciled::Later, "good 1")
+    );
     let (why, detail) = newer(&engine);
     assert!(
         why == Why::Shop && detail.ends_with("no database at the same time"),
@@ -123,8 +128,11 @@ async fn a_release_that_works_again_while_it_is_still_active_is_kept() {
         shop.hang("");
         shop.go_on.notify_one();
     };
-    let (looked, ()) = tokio::join!(engine.look(&asked), meanwhile);
-    assert_eq!((looked, lab.health().as_str()), (Look::Settled, "minds 2"));
+    let (looked, ()) = tokio::join!(engine.reconcile(&asked), meanwhile);
+    assert_eq!(
+        (looked, lab.health().as_str()),
+        (Reconciled::Settled, "minds 2")
+    );
 }
 
 // What the next trust root trusts is in the store: another key, and the one of before no more.
@@ -152,13 +160,13 @@ async fn a_release_that_waited_while_its_key_was_withdrawn_runs_nothing_and_is_n
     let shop = engine.shop.clone();
     lab.say("pause", "sale");
     lab.publish("good 2", Migration::None).await;
-    assert_eq!(look(&mut engine).await, Look::Held);
+    assert_eq!(reconcile(&mut engine).await, Reconciled::Held);
     withdraw(&lab, Timestamp::now() + Duration::from_hours(24)).await;
     lab.say("pause", "");
     for _ in 0..2 {
         assert_eq!(
-            (look(&mut engine).await, lab.health().as_str()),
-            (Look::Failed, "good 1")
+            (reconcile(&mut engine).await, lab.health().as_str()),
+            (Reconciled::Failed, "good 1")
         );
         let error = engine
             .board
@@ -193,8 +201,11 @@ async fn a_key_that_is_withdrawn_while_a_release_is_prepared_counts_at_the_switc
         withdraw(&lab, Timestamp::now() + Duration::from_hours(24)).await;
         shop.go_on.notify_one();
     };
-    let (looked, ()) = tokio::join!(engine.look(&asked), meanwhile);
-    assert_eq!((looked, lab.health().as_str()), (Look::Failed, "good 1"));
+    let (looked, ()) = tokio::join!(engine.reconcile(&asked), meanwhile);
+    assert_eq!(
+        (looked, lab.health().as_str()),
+        (Reconciled::Failed, "good 1")
+    );
     assert!(shop.said.lock().unwrap().contains(&"warm 2".to_owned()));
 }
 
@@ -203,13 +214,13 @@ async fn a_release_that_waited_until_its_root_expired_is_not_switched_to() {
     let (mut lab, mut engine) = running().await;
     lab.say("pause", "sale");
     lab.publish("good 2", Migration::None).await;
-    assert_eq!(look(&mut engine).await, Look::Held);
+    assert_eq!(reconcile(&mut engine).await, Reconciled::Held);
     lab.say("pause", "");
     // The root of the lab ends after a day.
     engine.clock = || Timestamp::now() + Duration::from_hours(25);
     assert_eq!(
-        (look(&mut engine).await, lab.health().as_str()),
-        (Look::Failed, "good 1")
+        (reconcile(&mut engine).await, lab.health().as_str()),
+        (Reconciled::Failed, "good 1")
     );
     assert_eq!(
         engine

@@ -2,12 +2,16 @@
 //! tree says.
 
 use super::*;
+use crate::Board;
+use crate::watch::Wake;
 use deploy::pull::{Follower, MEMORY, Settings, Source};
 use php::Problem;
 use release::{
     Algorithm, Envelope, Manifest, Migration, Module, Release, SecretKey, Sequence, TrustRoot,
     Verified, key,
 };
+use std::path::PathBuf;
+use std::time::Duration;
 use std::{
     fs,
     path::Path,
@@ -357,8 +361,8 @@ impl Lab {
     }
 }
 
-pub(super) async fn look(engine: &mut Engine<Scripted>) -> Look {
-    engine.look(&CancellationToken::new()).await
+pub(super) async fn reconcile(engine: &mut Engine<Scripted>) -> Reconciled {
+    engine.reconcile(&CancellationToken::new()).await
 }
 
 // A pod that runs `good 1`.
@@ -367,8 +371,8 @@ pub(super) async fn running() -> (Lab, Engine<Scripted>) {
     let mut engine = lab.engine(&lab.shop());
     lab.publish("good 1", Migration::None).await;
     assert_eq!(
-        (look(&mut engine).await, lab.health().as_str()),
-        (Look::Settled, "good 1")
+        (reconcile(&mut engine).await, lab.health().as_str()),
+        (Reconciled::Settled, "good 1")
     );
     (lab, engine)
 }

@@ -4,6 +4,7 @@
 use super::*;
 use proptest::prelude::*;
 use release::{Algorithm, SecretKey};
+use std::time::Duration;
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -18,7 +19,7 @@ enum Step {
     Foreign,
     Expired,
     Replay(prop::sample::Index),
-    Look,
+    Reconcile,
     // The process dies while it is at this, if it comes to that.
     Crash(&'static str),
     Restart,
@@ -38,7 +39,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => Just(Step::Foreign),
         1 => Just(Step::Expired),
         2 => any::<prop::sample::Index>().prop_map(Step::Replay),
-        8 => Just(Step::Look),
+        8 => Just(Step::Reconcile),
         4 => prop::sample::select(vec!["before", "warm", "rehearse", "probe"]).prop_map(Step::Crash),
         2 => Just(Step::Restart),
         2 => any::<bool>().prop_map(Step::Pause),
@@ -102,7 +103,7 @@ impl Model {
         !self.paused && needs.is_none_or(|needs| needs <= self.migrated)
     }
 
-    fn look(&mut self) {
+    fn reconcile(&mut self) {
         if !self.goes() {
             return;
         }
@@ -138,6 +139,22 @@ async fn publish(lab: &mut Lab, health: &str, migration: Migration) -> Offer {
     }
 }
 
+// What is on the disk is what the model says.
+fn compare(lab: &Lab, model: &Model) {
+    let state = View::read(&lab.path("root")).unwrap().state;
+    assert_eq!(lab.health(), model.running.health, "{model:?}");
+    assert_eq!(
+        state.rejected.keys().copied().collect::<BTreeSet<_>>(),
+        model.rejected,
+        "{model:?}"
+    );
+    assert_eq!(
+        state.accepted.map(|accepted| accepted.sequence.get()),
+        Some(model.accepted),
+        "{model:?}"
+    );
+}
+
 async fn follow(steps: Vec<Step>) {
     let mut lab = Lab::new().await;
     let head = lab
@@ -146,7 +163,7 @@ async fn follow(steps: Vec<Step>) {
     let (shop, stranger) = (lab.shop(), SecretKey::generate(Algorithm::Ed25519).unwrap());
     let mut engine = lab.engine(&shop);
     let first = publish(&mut lab, "good", Migration::None).await;
-    look(&mut engine).await;
+    reconcile(&mut engine).await;
     let (offered, running) = (first.clone(), first);
     let mut model = Model {
         offered,
@@ -187,23 +204,23 @@ async fn follow(steps: Vec<Step>) {
                 model.offered = offer.clone();
                 fs::write(&head, object).unwrap();
             }
-            Step::Look => {
-                look(&mut engine).await;
-                model.look();
+            Step::Reconcile => {
+                reconcile(&mut engine).await;
+                model.reconcile();
             }
             Step::Crash(at) => {
                 shop.hang(at);
                 let asked = CancellationToken::new();
                 tokio::select! {
-                    _ended = engine.look(&asked) => {}
+                    _ended = engine.reconcile(&asked) => {}
                     // Dropped where it is.
                     () = shop.hanging.notified() => {}
                 }
                 shop.hang("");
                 model.crash(at);
                 engine = lab.engine(&shop);
-                look(&mut engine).await;
-                model.look();
+                reconcile(&mut engine).await;
+                model.reconcile();
             }
             Step::Restart => {
                 engine = lab.engine(&shop);
@@ -226,23 +243,12 @@ async fn follow(steps: Vec<Step>) {
                 model.retry = Some(manifest);
             }
         }
-        let state = View::read(&lab.path("root")).unwrap().state;
-        assert_eq!(lab.health(), model.running.health, "{model:?}");
-        assert_eq!(
-            state.rejected.keys().copied().collect::<BTreeSet<_>>(),
-            model.rejected,
-            "{model:?}"
-        );
-        assert_eq!(
-            state.accepted.map(|accepted| accepted.sequence.get()),
-            Some(model.accepted),
-            "{model:?}"
-        );
+        compare(&lab, &model);
     }
     lab.say("pause", "");
     model.paused = false;
-    look(&mut engine).await;
-    model.look();
+    reconcile(&mut engine).await;
+    model.reconcile();
     assert_eq!(lab.health(), model.running.health, "{model:?}");
 }
 

@@ -1,7 +1,10 @@
 //! The engine over hours, by a clock that is only moved when nothing else is left to do.
 
 use super::*;
+use crate::status::CheckOutcome;
+use crate::status::Phase;
 use crate::status::{Policy, readyz};
+use std::time::Duration;
 use tokio::time::Instant;
 
 const INTERVAL: Duration = Duration::from_secs(15);

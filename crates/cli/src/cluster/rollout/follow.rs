@@ -19,7 +19,7 @@ const NAMED: usize = 10;
 ///
 /// # Errors
 ///
-/// Where it does not end well, or not within the time; it goes on then, or stays as it is. Where it
+/// If it does not end well, or not within the time; it goes on then, or stays as it is. If it
 /// cannot be asked for.
 pub(super) async fn follow(
     cluster: &Cluster,

@@ -100,13 +100,13 @@ fn place(text: &str) -> Result<(String, String), String> {
 pub(super) fn run(create: &Create) -> Result<(), CommandError> {
     if !create.registry.is_empty() {
         let fleet = registry::read_fleet(&create.registry)?;
-        return Draft::of(create, &fleet, &Found::Unknown)?.print(create);
+        return Draft::new(create, &fleet, &Found::Unknown)?.print(create);
     }
     wait(async {
         let cluster = create.connection.open().await?;
         let fleet = registry(&cluster).await?.fleet;
         let found = look(&cluster, &create.namespace(), &create.secret()).await?;
-        let draft = Draft::of(create, &fleet, &found)?;
+        let draft = Draft::new(create, &fleet, &found)?;
         if create.dry_run {
             draft.print(create)
         } else {
@@ -125,6 +125,37 @@ impl Create {
 
     fn namespace(&self) -> String {
         namespace(&self.name)
+    }
+
+    /// What the shop uses of the class's backends: of each, which one and what is the shop's there.
+    fn services(
+        &self,
+        database: Option<(String, String)>,
+        cache: Option<(String, String)>,
+        search: Option<(String, String)>,
+        media: Option<(String, String)>,
+    ) -> Value {
+        let mut services = json!({});
+        if let Some((server, name)) = database {
+            services["database"] = json!({ "ref": server, "name": name });
+        }
+        if let Some((server, prefix)) = cache {
+            services["cache"] = json!({ "ref": server, "prefix": prefix });
+            if let Some(sessions) = self.sessions {
+                services["cache"]["sessions"] = sessions.into();
+            }
+        }
+        if let Some((server, prefix)) = search {
+            services["search"] = json!({ "ref": server, "prefix": prefix });
+        }
+        if let Some((server, path)) = media {
+            services["media"] =
+                json!({ "ref": server, "path": format!("/{}", path.trim_start_matches('/')) });
+            if let Some(access_point) = &self.access_point {
+                services["media"]["accessPoint"] = json!(access_point);
+            }
+        }
+        services
     }
 
     /// The resource, with what the class leaves no choice about.
@@ -186,26 +217,7 @@ impl Create {
         if !problems.is_empty() {
             return Err(problems);
         }
-        let mut services = json!({});
-        if let Some((server, name)) = database {
-            services["database"] = json!({ "ref": server, "name": name });
-        }
-        if let Some((server, prefix)) = cache {
-            services["cache"] = json!({ "ref": server, "prefix": prefix });
-            if let Some(sessions) = self.sessions {
-                services["cache"]["sessions"] = sessions.into();
-            }
-        }
-        if let Some((server, prefix)) = search {
-            services["search"] = json!({ "ref": server, "prefix": prefix });
-        }
-        if let Some((server, path)) = media {
-            services["media"] =
-                json!({ "ref": server, "path": format!("/{}", path.trim_start_matches('/')) });
-            if let Some(access_point) = &self.access_point {
-                services["media"]["accessPoint"] = json!(access_point);
-            }
-        }
+        let services = self.services(database, cache, search, media);
         let primary = self.domains.first();
         let domain = |host: &String| {
             if Some(host) == primary {
@@ -275,7 +287,7 @@ struct Draft {
 }
 
 impl Draft {
-    fn of(create: &Create, fleet: &Fleet, found: &Found) -> Result<Self, CommandError> {
+    fn new(create: &Create, fleet: &Fleet, found: &Found) -> Result<Self, CommandError> {
         let Some(class) = fleet.classes.get(&create.class) else {
             let known: Vec<_> = fleet.classes.keys().map(String::as_str).collect();
             return Err(CommandError::Missing(vec![format!(

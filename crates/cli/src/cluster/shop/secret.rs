@@ -77,7 +77,7 @@ impl Given {
     ///
     /// # Errors
     ///
-    /// Where a file cannot be read, a variable is not set, or a value is empty or over 64 KiB.
+    /// If a file cannot be read, a variable is not set, or a value is empty or over 64 KiB.
     pub(super) fn values(&self) -> Result<BTreeMap<String, String>, CommandError> {
         let mut values = BTreeMap::new();
         for (key, path) in &self.files {

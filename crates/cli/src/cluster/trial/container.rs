@@ -124,13 +124,33 @@ pub(super) fn script(
     if security["readOnlyRootFilesystem"] == true {
         lines.push("mount -o remount,bind,ro \"$d/root\"".to_owned());
     }
+    let words = command_line(place, container, command, &root)?;
+    lines.push(format!(
+        "cd /; exec {}",
+        words
+            .iter()
+            .map(|word| quoted(word))
+            .collect::<Vec<_>>()
+            .join(" ")
+    ));
+    Ok(lines.join("\n") + "\n")
+}
+
+/// The container's command, with the user, the groups and the rights that it has.
+fn command_line(
+    place: &Place,
+    container: &Value,
+    command: Option<&[String]>,
+    root: &str,
+) -> Result<Vec<String>, String> {
+    let security = &container["securityContext"];
     let merged = |field: &str| {
         security[field]
             .as_i64()
             .or_else(|| place.security[field].as_i64())
             .unwrap_or(0)
     };
-    let mut words = vec!["chroot".to_owned(), root.clone(), "setpriv".to_owned()];
+    let mut words = vec!["chroot".to_owned(), root.to_owned(), "setpriv".to_owned()];
     words.extend(
         [("reuid", "runAsUser"), ("regid", "runAsGroup")]
             .map(|(flag, field)| format!("--{flag}={}", merged(field))),
@@ -165,15 +185,7 @@ pub(super) fn script(
         .map(|word| text(word).to_owned())
         .collect();
     words.extend(command.map_or(own, <[String]>::to_vec));
-    lines.push(format!(
-        "cd /; exec {}",
-        words
-            .iter()
-            .map(|word| quoted(word))
-            .collect::<Vec<_>>()
-            .join(" ")
-    ));
-    Ok(lines.join("\n") + "\n")
+    Ok(words)
 }
 
 fn environment(place: &Place, container: &Value) -> Result<BTreeMap<String, String>, String> {

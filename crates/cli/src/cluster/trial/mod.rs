@@ -212,7 +212,7 @@ async fn pod_lives(node: &Node, spec: &Value, place: &Place) -> Result<(), Comma
         let began = Instant::now();
         running.push((
             name.clone(),
-            node.start(&name, &of(place, &container, None)?)?,
+            node.start(&name, &container_script(place, &container, None)?)?,
         ));
         if !sidecar {
             let code = until_ended(&mut running, Some(&name)).await?;
@@ -237,7 +237,7 @@ async fn pod_lives(node: &Node, spec: &Value, place: &Place) -> Result<(), Comma
         let name = name(&container);
         running.push((
             name.clone(),
-            node.start(&name, &of(place, &container, None)?)?,
+            node.start(&name, &container_script(place, &container, None)?)?,
         ));
         for probe in ["startupProbe", "readinessProbe"] {
             if container[probe].is_object() {
@@ -265,7 +265,7 @@ fn name(container: &Value) -> String {
     container["name"].as_str().unwrap_or_default().to_owned()
 }
 
-fn of(
+fn container_script(
     place: &Place,
     container: &Value,
     command: Option<&[String]>,
@@ -332,7 +332,7 @@ async fn answers(
             let beside = serde_json::json!({ "name": format!("{name}-probe") });
             let mut container = container.clone();
             container["name"] = beside["name"].clone();
-            node.succeeds(&of(place, &container, Some(&command))?)
+            node.succeeds(&container_script(place, &container, Some(&command))?)
         } else {
             get(
                 port(container, &probe["httpGet"]["port"]),

@@ -1,7 +1,7 @@
 //! What a pod starts with, by what the cluster says beside the release object.
 
 use super::*;
-use crate::pull::{Follower, Standing};
+use crate::pull::{Follower, ReleaseStatus};
 use release::Reason;
 
 /// A directory as the kubelet shows the ConfigMap: release 2 of this migration in force, release 1
@@ -55,7 +55,7 @@ impl Volume {
         Ok(pulled.sequence.get())
     }
 
-    async fn look(&self, follower: &mut Follower) -> Standing {
+    async fn look(&self, follower: &mut Follower) -> ReleaseStatus {
         follower
             .follow(at(NOW + 1), &|_| (), std::future::pending())
             .await
@@ -84,7 +84,7 @@ async fn a_pod_that_starts_while_a_migration_waits_gets_the_release_before_and_f
     assert_eq!(volume.start().await.unwrap(), 1);
     // Its agent has the new one ready, and the gate is its own.
     let mut follower = volume.follower();
-    let Standing::Staged(candidate) = volume.look(&mut follower).await else {
+    let ReleaseStatus::Staged(candidate) = volume.look(&mut follower).await else {
         panic!("not staged")
     };
     assert!(follower.try_out(&candidate, at(NOW + 1)).await.unwrap());
@@ -112,22 +112,22 @@ async fn a_pod_that_starts_does_not_pull_what_running_pods_rejected() {
     let mut follower = volume.follower();
     assert!(matches!(
         volume.look(&mut follower).await,
-        Standing::Rejected { .. }
+        ReleaseStatus::Rejected { .. }
     ));
     let requests = volume.lab.store.stats().requests();
     assert!(matches!(
         volume.look(&mut follower).await,
-        Standing::Rejected { .. }
+        ReleaseStatus::Rejected { .. }
     ));
     assert_eq!(volume.lab.store.stats().requests(), requests);
     // Somebody wants it tried again.
     volume.say("rejected", "");
     assert!(matches!(
         volume.look(&mut follower).await,
-        Standing::Staged(_)
+        ReleaseStatus::Staged(_)
     ));
     // It comes on the list while it is staged.
-    let Standing::Staged(candidate) = volume.look(&mut follower).await else {
+    let ReleaseStatus::Staged(candidate) = volume.look(&mut follower).await else {
         panic!("not staged")
     };
     volume.reject();
@@ -148,7 +148,7 @@ async fn a_pod_that_went_back_keeps_what_it_runs_when_it_starts_again() {
         .await
         .unwrap();
     let mut follower = volume.follower();
-    let Standing::Staged(candidate) = volume.look(&mut follower).await else {
+    let ReleaseStatus::Staged(candidate) = volume.look(&mut follower).await else {
         panic!("not staged")
     };
     assert!(follower.try_out(&candidate, at(NOW + 1)).await.unwrap());
@@ -202,7 +202,7 @@ async fn a_previous_release_that_cannot_be_used_leaves_the_one_in_force() {
     let other = volume
         .lab
         .sign(&manifest, 1, |release| {
-            release.channel = "shops/other".parse().unwrap()
+            release.channel = "shops/other".parse().unwrap();
         })
         .await;
     for (previous, rejected) in [
@@ -272,7 +272,7 @@ async fn the_cluster_may_choose_an_older_release_which_stays_until_it_says_other
         .await;
     assert_eq!(refused.unwrap_err().reason(), Reason::Rollback);
     volume.say("chosen", "1");
-    let Standing::Staged(candidate) = volume.look(&mut follower).await else {
+    let ReleaseStatus::Staged(candidate) = volume.look(&mut follower).await else {
         panic!("not staged")
     };
     assert!(follower.try_out(&candidate, at(NOW + 1)).await.unwrap());
@@ -285,12 +285,12 @@ async fn the_cluster_may_choose_an_older_release_which_stays_until_it_says_other
     // From then on nobody is asked, and a start changes nothing.
     assert!(matches!(
         volume.look(&mut follower).await,
-        Standing::Active { .. }
+        ReleaseStatus::Active { .. }
     ));
     let requests = volume.lab.store.stats().requests();
     assert!(matches!(
         volume.look(&mut follower).await,
-        Standing::Active { .. }
+        ReleaseStatus::Active { .. }
     ));
     assert_eq!(volume.start().await.unwrap(), 1);
     assert_eq!(volume.lab.store.stats().requests(), requests);

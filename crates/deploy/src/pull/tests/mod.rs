@@ -4,24 +4,32 @@
 )]
 
 mod cached;
+mod damage;
 mod first;
 mod follow;
+mod policy;
 mod refusals;
 mod updates;
 mod warm;
 
 use super::*;
-use crate::View;
+use crate::{View, cache, places::Places};
+use jiff::Timestamp;
 use release::{
-    Algorithm, Manifest, Migration, Module, Release, SecretKey, Sha256, TrustRoot, Writable, key,
+    Algorithm, Manifest, Migration, Module, Release, SecretKey, Sequence, Sha256, TrustRoot,
+    Verified, Writable, key,
 };
 use std::{
     collections::BTreeMap,
     fs,
-    path::Path,
-    sync::atomic::{AtomicUsize, Ordering},
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
-use store::{Condition, Location, Options};
+use store::{Condition, Location, ObjectStore, Options};
 use tempfile::TempDir;
 
 // A shop's publisher, its store and one pod.
@@ -126,7 +134,7 @@ impl Lab {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             match contents.strip_prefix(b"-> ") {
                 Some(link) => {
-                    std::os::unix::fs::symlink(std::str::from_utf8(link).unwrap(), path).unwrap()
+                    std::os::unix::fs::symlink(std::str::from_utf8(link).unwrap(), path).unwrap();
                 }
                 None => fs::write(path, contents).unwrap(),
             }

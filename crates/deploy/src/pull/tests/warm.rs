@@ -1,4 +1,5 @@
 use super::*;
+use crate::ReleaseRoot;
 
 // A pod that runs sequence 2 of two, and starts again.
 async fn running() -> Lab {
@@ -112,7 +113,7 @@ async fn whatever_differs_goes_the_usual_way() {
     let refused: [(&str, Change<'_>); 3] = [
         ("signature", &|settings| settings.trust = other.clone()),
         ("rollback", &|settings| {
-            settings.floor = Some(3.try_into().unwrap())
+            settings.floor = Some(3.try_into().unwrap());
         }),
         ("clock", &|settings| settings.now = at(NOW - 3600)),
     ];

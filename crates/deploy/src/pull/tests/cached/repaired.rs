@@ -1,5 +1,6 @@
-//! A running tree is put right from the node cache, where the store is down.
+//! A running tree is put right from the node cache, if the store is down.
 
+use super::store_down::Says;
 use super::*;
 
 #[tokio::test]
