@@ -38,6 +38,10 @@ help: ## list these targets
 tools: ## install or check what is not Rust: awscli, s5cmd, moto, linters (kept outside the tree, by version)
 	@$(tools)
 
+.PHONY: go
+go: tools ## build all that Go builds: Helm, MinIO, cosign, Kubernetes (half an hour on 2 cores, once for each version)
+	@$(tools) chart interop cluster
+
 # Binaries and tests in one go: apart, the tests' own dependencies change features, and half of the crates compile twice.
 .PHONY: build
 build: ## build everything, debug, tests included
@@ -63,13 +67,24 @@ interop: build ## the tests that need MinIO or cosign, which Go builds first (4 
 	cargo test --locked --workspace --all-features --test e2e -- interop minio
 
 .PHONY: test-cluster
-test-cluster: tools build images ## tests on a real Kubernetes cluster, as root (Go builds it first: 20 minutes on 2 cores)
+test-cluster: test-scheduler test-platform ## tests on a real Kubernetes cluster, as root (Go builds it first: 20 minutes on 2 cores)
+
+.PHONY: test-scheduler
+test-scheduler: tools build images cluster-tests ## of these, the scheduler's and those of the API server
 	@$(tools) cluster
-	cargo test --locked --workspace --all-features --test cluster --test platform --no-run
 	CLUSTER_DIR=$(target)/cluster tests/cluster/cluster run --nodes 2 --kwok 3 --audit -- \
 	  cargo test --locked --offline --workspace --all-features --test cluster -- $(TEST)
+
+.PHONY: test-platform
+test-platform: tools build images cluster-tests ## of these, the pods' on real kubelets
+	@$(tools) cluster
 	CLUSTER_DIR=$(target)/cluster tests/cluster/cluster run --nodes 2 --policies -- \
 	  cargo test --locked --offline --workspace --all-features --test platform -- --test-threads=1 --show-output $(TEST)
+
+# Not among what `make build` builds, since few changes need them. Both at once: each by itself would look at everything again.
+.PHONY: cluster-tests
+cluster-tests: build
+	cargo test --locked --workspace --all-features --test cluster --test platform --no-run
 
 # On the cluster of `make cluster`, where that runs; else on one of its own.
 .PHONY: test-magento
@@ -138,16 +153,22 @@ faults: tools build ## every fault loop at full counts, as root; writes target/f
 
 # Their rows go into the same table.
 .PHONY: faults-cluster
-faults-cluster: tools build images ## the fault classes that need a cluster, on a real one, as root (SEED=1)
+faults-cluster: tools build images cluster-tests ## the fault classes that need a cluster, on a real one, as root (SEED=1)
 	@$(tools) cluster
-	cargo test --locked --workspace --all-features --test cluster --test platform --no-run
 	CLUSTER_DIR=$(target)/cluster tests/cluster/cluster run --nodes 2 --kwok 3 --audit -- \
 	  $(target)/debug/faults --cluster --seed $(SEED) --out $(target)/faults
 
 .PHONY: lint
-lint: tools ## formatting, clippy, docs, shell scripts, Dockerfiles, YAML, the Helm chart (Go builds Helm first)
+lint: lint-files lint-rust ## formatting, clippy, docs, shell scripts, Dockerfiles, YAML, the Helm chart (Go builds Helm first)
+
+.PHONY: lint-files
+lint-files: tools ## of these, what needs no compiler
 	@$(tools) chart
-	tests/tools/lint $(target)/tools/bin
+	tests/tools/lint files $(target)/tools/bin
+
+.PHONY: lint-rust
+lint-rust: ## of these, what cargo says
+	tests/tools/lint rust
 
 .PHONY: fmt
 fmt: ## format the code
@@ -156,7 +177,7 @@ fmt: ## format the code
 
 .PHONY: doc
 doc: ## build the crates' documentation
-	cargo doc --locked --workspace --all-features --no-deps --document-private-items
+	cargo doc --locked --workspace --all-features --no-deps --document-private-items --lib --bins --example keep
 
 .PHONY: reference
 reference: ## write docs/reference.md, docs/metrics.md, docs/crds.md, and what is generated under manifests/

@@ -39,6 +39,7 @@ mod rollout;
 mod second;
 mod server;
 mod serving;
+mod stages;
 mod starting;
 mod storage;
 mod tampering;
