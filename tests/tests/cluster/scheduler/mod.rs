@@ -15,6 +15,7 @@ mod migrations;
 mod rejections;
 mod rollouts;
 mod shards;
+mod token;
 
 use e2e::{
     chart,
