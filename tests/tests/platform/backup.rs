@@ -9,6 +9,7 @@ use e2e::{
         BACKUPS, Class, Platform, RELEASES, Tenant,
         server::{Database, PORT},
     },
+    process::Outcome,
     web,
 };
 use serde_json::json;
@@ -76,6 +77,56 @@ fn pods_add_backups_and_read_releases(platform: &Platform<'_>, shop: &Tenant<'_>
     );
 }
 
+fn kubectl(shop: &Tenant<'_>, cluster: &Cluster, words: &[&str]) -> Outcome {
+    let namespace = ["--namespace", &shop.namespace];
+    cluster
+        .kubectl(namespace.into_iter().chain(words.iter().copied()))
+        .deadline(LONG)
+        .run()
+}
+
+/// Restores by a Job. Gives whether that ended well, and what it said.
+fn restore(platform: &Platform<'_>, shop: &Tenant<'_>, name: &str) -> (bool, String) {
+    // What the CronJob's pod is, with another program and an operator's key; its labels, as a
+    // pod without them reaches nobody.
+    let mut template = platform
+        .cluster
+        .get(&["cronjob", "backup", "--namespace", &shop.namespace])["spec"]["jobTemplate"]["spec"]
+        ["template"]
+        .clone();
+    let pod = &mut template["spec"];
+    pod["containers"][0]["command"] = json!(["longshore-restore"]);
+    for variable in pod["containers"][0]["env"].as_array_mut().unwrap() {
+        if variable["valueFrom"].is_object() {
+            variable["valueFrom"]["secretKeyRef"]["name"] = "owner".into();
+        }
+    }
+    let job = json!({ "apiVersion": "batch/v1", "kind": "Job", "metadata": { "name": name, "namespace": shop.namespace },
+        "spec": { "backoffLimit": 0, "template": template } });
+    platform.apply(&job.to_string());
+    let ended = eventually("the end of a restore", LONG, || {
+        let status = platform
+            .cluster
+            .get(&["job", name, "--namespace", &shop.namespace])["status"]
+            .clone();
+        let ended = |kind: &str| {
+            status["conditions"].as_array().is_some_and(|all| {
+                all.iter()
+                    .any(|it| it["type"] == kind && it["status"] == "True")
+            })
+        };
+        if ended("Complete") {
+            Some(true)
+        } else {
+            ended("Failed").then_some(false)
+        }
+    });
+    (
+        ended,
+        kubectl(shop, platform.cluster, &["logs", &format!("job/{name}")]).stdout,
+    )
+}
+
 #[test]
 fn a_backup_is_written_and_brings_the_data_back() {
     let cluster = Cluster::alone();
@@ -121,16 +172,7 @@ fn a_backup_is_written_and_brings_the_data_back() {
     let labels = cluster.get(&["namespace", &shop.namespace])["metadata"]["labels"].clone();
     assert_eq!(labels["pod-security.kubernetes.io/enforce"], "restricted");
 
-    let kubectl = |words: &[&str]| {
-        cluster
-            .kubectl(
-                ["--namespace", &shop.namespace]
-                    .into_iter()
-                    .chain(words.iter().copied()),
-            )
-            .deadline(LONG)
-            .run()
-    };
+    let kubectl = |words: &[&str]| kubectl(&shop, &cluster, words);
     kubectl(&["create", "job", "now", "--from=cronjob/backup"]).expect(0);
     let done = kubectl(&[
         "wait",
@@ -159,40 +201,7 @@ fn a_backup_is_written_and_brings_the_data_back() {
     database.ask("vault", "DROP TABLE orders");
     fs::remove_file(media.join("a.jpg")).unwrap();
     shop.secret("owner", &json!({ "access-key-id": platform.store.owner().0, "secret-access-key": platform.store.owner().1 }));
-    let restore = |name: &str| {
-        // What the CronJob's pod is, with another program and an operator's key; its labels, as a
-        // pod without them reaches nobody.
-        let mut template = cluster.get(&["cronjob", "backup", "--namespace", &shop.namespace])
-            ["spec"]["jobTemplate"]["spec"]["template"]
-            .clone();
-        let pod = &mut template["spec"];
-        pod["containers"][0]["command"] = json!(["longshore-restore"]);
-        for variable in pod["containers"][0]["env"].as_array_mut().unwrap() {
-            if variable["valueFrom"].is_object() {
-                variable["valueFrom"]["secretKeyRef"]["name"] = "owner".into();
-            }
-        }
-        let job = json!({ "apiVersion": "batch/v1", "kind": "Job", "metadata": { "name": name, "namespace": shop.namespace },
-            "spec": { "backoffLimit": 0, "template": template } });
-        platform.apply(&job.to_string());
-        let ended = eventually("the end of a restore", LONG, || {
-            let status =
-                cluster.get(&["job", name, "--namespace", &shop.namespace])["status"].clone();
-            let ended = |kind: &str| {
-                status["conditions"].as_array().is_some_and(|all| {
-                    all.iter()
-                        .any(|it| it["type"] == kind && it["status"] == "True")
-                })
-            };
-            if ended("Complete") {
-                Some(true)
-            } else {
-                ended("Failed").then_some(false)
-            }
-        });
-        (ended, kubectl(&["logs", &format!("job/{name}")]).stdout)
-    };
-    let (ended, log) = restore("restore");
+    let (ended, log) = restore(&platform, &shop, "restore");
     assert!(
         !ended
             && log.contains("a.jpg is missing or not of 500 bytes")
@@ -204,6 +213,6 @@ fn a_backup_is_written_and_brings_the_data_back() {
         "Ana\nGheorghiță\n"
     );
     fs::write(media.join("a.jpg"), "a.jpg".repeat(100)).unwrap();
-    let (ended, log) = restore("again");
+    let (ended, log) = restore(&platform, &shop, "again");
     assert!(ended && log.contains("2 of 2 files"), "{log}");
 }

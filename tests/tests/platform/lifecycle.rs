@@ -204,94 +204,102 @@ fn cron_runs_each_minute_and_migrations_gate_their_releases() {
     assert!((55.0..65.0).contains(&apart), "{ran}");
 
     for (release, schema, migration) in [("two", 2, "additive"), ("three", 3, "breaking")] {
-        sources(&shop, release, schema);
-        let sequence = shop.publish(&MODULES, &spec(migration));
-        shop.register(sequence);
-        let pods = shop.served_by(2);
-        shop.roll_out(sequence);
-        let (begin, mut held, mut paused, mut closed) = (Instant::now(), 0, false, false);
-        let wanted = format!("entry={release} ");
-        loop {
-            let pages: Vec<_> = pods.iter().map(|pod| shop.page(pod, "/")).collect();
-            // A shop is open while its database grows, and closed while the release before would
-            // not know it.
-            let status = |page: &Result<web::Page, _>| {
-                page.as_ref().map_or(0, |page: &web::Page| page.status)
-            };
-            let bad: Vec<_> = pages
-                .iter()
-                .filter(|page| ![200, 503].contains(&status(page)))
-                .collect();
-            assert!(bad.is_empty(), "during the {migration} migration: {bad:#?}");
-            closed |= pages.iter().any(|page| status(page) == 503);
-            // Whoever serves the release, does so after its database is there. Asked in this order,
-            // a page cannot be ahead of the answer.
-            let version =
-                database.ask("shop", "SELECT IFNULL(MAX(version), 0) FROM schema_version");
-            let new = pages
-                .iter()
-                .flatten()
-                .filter(|page| page.body.starts_with(&wanted))
-                .count();
-            assert!(
-                new == 0 || version.trim() == schema.to_string(),
-                "{new} pods serve {release} on a database of {version}"
-            );
-            held += usize::from(new == 0 && version.trim() != schema.to_string());
-            let migrates = || {
-                shop.list("migration")
-                    .iter()
-                    .any(|pod| pod["status"]["phase"] == "Running")
-            };
-            let crons = shop.list("cron").len();
-            paused |= crons == 0;
-            // Both questions twice, as nothing answers them for one moment.
-            assert!(
-                !(migrates() && !shop.list("cron").is_empty() && migrates()),
-                "cron has not ended, and the database is being changed"
-            );
-            if new == pods.len() {
-                break;
-            }
-            assert!(
-                begin.elapsed() < LONG,
-                "{release} is not served\n{}",
-                platform.tell(&shop.namespace)
-            );
-            std::thread::sleep(Duration::from_millis(100));
-        }
-        assert!(held > 10, "nobody waited for the migration");
-        assert_eq!(
-            closed,
-            migration == "breaking",
-            "whether visitors were kept out during the {migration} migration"
-        );
+        gated(&platform, &shop, &database, (release, schema, migration));
+    }
+}
+
+/// Rolls a release out, and watches its pods and its database until every pod serves it.
+fn gated(
+    platform: &Platform<'_>,
+    shop: &Tenant<'_>,
+    database: &Database,
+    (release, schema, migration): (&str, u32, &str),
+) {
+    sources(shop, release, schema);
+    let sequence = shop.publish(&MODULES, &spec(migration));
+    shop.register(sequence);
+    let pods = shop.served_by(2);
+    shop.roll_out(sequence);
+    let (begin, mut held, mut paused, mut closed) = (Instant::now(), 0, false, false);
+    let wanted = format!("entry={release} ");
+    loop {
+        let pages: Vec<_> = pods.iter().map(|pod| shop.page(pod, "/")).collect();
+        // A shop is open while its database grows, and closed while the release before would
+        // not know it.
+        let status =
+            |page: &Result<web::Page, _>| page.as_ref().map_or(0, |page: &web::Page| page.status);
+        let bad: Vec<_> = pages
+            .iter()
+            .filter(|page| ![200, 503].contains(&status(page)))
+            .collect();
+        assert!(bad.is_empty(), "during the {migration} migration: {bad:#?}");
+        closed |= pages.iter().any(|page| status(page) == 503);
+        // Whoever serves the release, does so after its database is there. Asked in this order,
+        // a page cannot be ahead of the answer.
+        let version = database.ask("shop", "SELECT IFNULL(MAX(version), 0) FROM schema_version");
+        let new = pages
+            .iter()
+            .flatten()
+            .filter(|page| page.body.starts_with(&wanted))
+            .count();
         assert!(
-            paused,
-            "cron went on while the database was changed ({migration})"
+            new == 0 || version.trim() == schema.to_string(),
+            "{new} pods serve {release} on a database of {version}"
         );
-        let span = format!(
-            "SELECT COUNT(*) FROM done WHERE what = 'cron' AND id BETWEEN (SELECT id FROM done \
-             WHERE what = 'begin {schema}') AND (SELECT id FROM done WHERE what = 'end {schema}')"
-        );
-        assert_eq!(
-            database.ask("shop", &span).trim(),
-            "0",
-            "cron ran within the migration"
-        );
-        platform.rollout(&shop.release_name(sequence), LONG, |status| {
-            status["phase"] == "Completed"
-        });
-        println!(
-            "{migration}: every pod serves {release} {:.1} s after the rollout began, its \
-             migration of 8 s first",
-            begin.elapsed().as_secs_f64()
-        );
-        eventually("cron again", LONG, || {
-            shop.list("cron")
+        held += usize::from(new == 0 && version.trim() != schema.to_string());
+        let migrates = || {
+            shop.list("migration")
                 .iter()
                 .any(|pod| pod["status"]["phase"] == "Running")
-                .then_some(())
-        });
+        };
+        let crons = shop.list("cron").len();
+        paused |= crons == 0;
+        // Both questions twice, as nothing answers them for one moment.
+        assert!(
+            !(migrates() && !shop.list("cron").is_empty() && migrates()),
+            "cron has not ended, and the database is being changed"
+        );
+        if new == pods.len() {
+            break;
+        }
+        assert!(
+            begin.elapsed() < LONG,
+            "{release} is not served\n{}",
+            platform.tell(&shop.namespace)
+        );
+        std::thread::sleep(Duration::from_millis(100));
     }
+    assert!(held > 10, "nobody waited for the migration");
+    assert_eq!(
+        closed,
+        migration == "breaking",
+        "whether visitors were kept out during the {migration} migration"
+    );
+    assert!(
+        paused,
+        "cron went on while the database was changed ({migration})"
+    );
+    let span = format!(
+        "SELECT COUNT(*) FROM done WHERE what = 'cron' AND id BETWEEN (SELECT id FROM done \
+         WHERE what = 'begin {schema}') AND (SELECT id FROM done WHERE what = 'end {schema}')"
+    );
+    assert_eq!(
+        database.ask("shop", &span).trim(),
+        "0",
+        "cron ran within the migration"
+    );
+    platform.rollout(&shop.release_name(sequence), LONG, |status| {
+        status["phase"] == "Completed"
+    });
+    println!(
+        "{migration}: every pod serves {release} {:.1} s after the rollout began, its \
+         migration of 8 s first",
+        begin.elapsed().as_secs_f64()
+    );
+    eventually("cron again", LONG, || {
+        shop.list("cron")
+            .iter()
+            .any(|pod| pod["status"]["phase"] == "Running")
+            .then_some(())
+    });
 }

@@ -121,30 +121,8 @@ fn class(scheduler: &Scheduler<'_>) {
     scheduler.class("ingress", &json!({ "backup": backup, "overlay": played() }));
 }
 
-#[test]
-fn the_scheduler_may_do_what_it_does_and_nothing_else() {
-    let cluster = Cluster::alone();
-    let begin = Timestamp::now();
-    let scheduler = Scheduler::install(&cluster);
-    scheduler.apply(HTTP_ROUTES);
-    cluster.ask(&[
-        "wait",
-        "--for=condition=Established",
-        "--timeout=30s",
-        "crd/httproutes.gateway.networking.k8s.io",
-    ]);
-    class(&scheduler);
-    scheduler.apply(&shop(
-        "whole",
-        "whole",
-        &json!({ "scale": { "min": 1, "max": 3 } }),
-    ));
-    scheduler.apply(&shop("goes", "ingress", &json!({})));
-    scheduler.apply(&shop("broken", "nobody", &json!({})));
-    let running = scheduler.start_as(LISTEN, &["--evidence", "agents"]);
-
-    // A whole life: made, migrated, changed by somebody else, moved by a rollout, forgotten,
-    // archived.
+/// A Shop is made, migrated, changed by somebody else, moved by a rollout, forgotten and archived.
+fn a_whole_life(cluster: &Cluster, scheduler: &Scheduler<'_>) {
     let found = |name: &str| cluster.get(&["shop", name]);
     eventually("a migrated shop with its pods", LONG, || {
         (found("whole")["status"]["migrated"] == 42).then_some(())
@@ -228,6 +206,31 @@ fn the_scheduler_may_do_what_it_does_and_nothing_else() {
         "--namespace",
         "shop-whole",
     ]);
+}
+
+#[test]
+fn the_scheduler_may_do_what_it_does_and_nothing_else() {
+    let cluster = Cluster::alone();
+    let begin = Timestamp::now();
+    let scheduler = Scheduler::install(&cluster);
+    scheduler.apply(HTTP_ROUTES);
+    cluster.ask(&[
+        "wait",
+        "--for=condition=Established",
+        "--timeout=30s",
+        "crd/httproutes.gateway.networking.k8s.io",
+    ]);
+    class(&scheduler);
+    scheduler.apply(&shop(
+        "whole",
+        "whole",
+        &json!({ "scale": { "min": 1, "max": 3 } }),
+    ));
+    scheduler.apply(&shop("goes", "ingress", &json!({})));
+    scheduler.apply(&shop("broken", "nobody", &json!({})));
+    let running = scheduler.start_as(LISTEN, &["--evidence", "agents"]);
+
+    a_whole_life(&cluster, &scheduler);
     std::thread::sleep(Duration::from_secs(3));
     running.signal(Signal::TERM).unwrap();
     let ended = running.wait().expect(0);

@@ -11,9 +11,39 @@ struct Try {
     input: Value,
 }
 
+fn apply(what: &'static str, input: Value) -> Try {
+    Try {
+        what,
+        arguments: APPLY,
+        input,
+    }
+}
+
+fn call(what: &'static str, arguments: &'static [&'static str]) -> Try {
+    Try {
+        what,
+        arguments,
+        input: Value::Null,
+    }
+}
+
+fn meta(namespace: &str, name: &str) -> Value {
+    json!({ "namespace": namespace, "name": name, "labels": { "longshore.dev/shop": "a", "app.kubernetes.io/managed-by": "longshore" } })
+}
+
+fn of(api: &str, kind: &str, namespace: &str, spec: &Value) -> Value {
+    json!({ "apiVersion": api, "kind": kind, "metadata": meta(namespace, "x"), "spec": spec })
+}
+
 /// Each of these is within the scheduler's role, and in nobody's interest but a thief's.
 fn tries() -> Vec<Try> {
-    let meta = |namespace: &str, name: &str| json!({ "namespace": namespace, "name": name, "labels": { "longshore.dev/shop": "a", "app.kubernetes.io/managed-by": "longshore" } });
+    [programs(), traffic(), data()]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+fn programs() -> Vec<Try> {
     // A pod that mounts a Secret, or a node's disk.
     let template = json!({
         "metadata": { "labels": { "a": "b" } },
@@ -27,24 +57,6 @@ fn tries() -> Vec<Try> {
     job["spec"]["restartPolicy"] = json!("Never");
     let deployment = |namespace: &str| json!({ "apiVersion": "apps/v1", "kind": "Deployment", "metadata": meta(namespace, "web"), "spec": { "selector": { "matchLabels": { "a": "b" } }, "template": template } });
     let map = |namespace: &str, name: &str| json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": meta(namespace, name), "data": { "a": "b" } });
-    let volume = |name: &str, namespace: &str| {
-        json!({
-            "apiVersion": "v1", "kind": "PersistentVolume", "metadata": { "name": name },
-            "spec": { "accessModes": ["ReadWriteMany"], "capacity": { "storage": "1Gi" }, "claimRef": { "namespace": namespace, "name": "media" }, "hostPath": { "path": "/" }, "storageClassName": "" },
-        })
-    };
-    let namespace = |name: &str| json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name, "labels": { "pod-security.kubernetes.io/enforce": "privileged" } } });
-    let apply = |what, input| Try {
-        what,
-        arguments: APPLY,
-        input,
-    };
-    let call = |what, arguments| Try {
-        what,
-        arguments,
-        input: Value::Null,
-    };
-    let of = |api: &str, kind: &str, namespace: &str, spec: Value| json!({ "apiVersion": api, "kind": kind, "metadata": meta(namespace, "x"), "spec": spec });
     vec![
         apply(
             "a pod with kube-system's Secrets",
@@ -58,7 +70,12 @@ fn tries() -> Vec<Try> {
         ),
         apply(
             "a Job",
-            of("batch/v1", "Job", "kube-system", json!({ "template": job })),
+            of(
+                "batch/v1",
+                "Job",
+                "kube-system",
+                &json!({ "template": job }),
+            ),
         ),
         apply(
             "a CronJob",
@@ -66,19 +83,24 @@ fn tries() -> Vec<Try> {
                 "batch/v1",
                 "CronJob",
                 "default",
-                json!({ "schedule": "* * * * *", "jobTemplate": { "spec": { "template": job } } }),
+                &json!({ "schedule": "* * * * *", "jobTemplate": { "spec": { "template": job } } }),
             ),
         ),
         apply("the cluster's DNS", map("kube-system", "coredns")),
         apply("the halt", map(SYSTEM, "longshore-halt")),
         apply("a map of the edge that is none", map("edge", "haproxy")),
+    ]
+}
+
+fn traffic() -> Vec<Try> {
+    vec![
         apply(
             "a Service",
             of(
                 "v1",
                 "Service",
                 "default",
-                json!({ "ports": [{ "port": 80 }], "externalIPs": ["10.0.0.1"] }),
+                &json!({ "ports": [{ "port": 80 }], "externalIPs": ["10.0.0.1"] }),
             ),
         ),
         apply(
@@ -87,7 +109,7 @@ fn tries() -> Vec<Try> {
                 "networking.k8s.io/v1",
                 "Ingress",
                 "default",
-                json!({ "rules": [{ "host": "bank.example" }] }),
+                &json!({ "rules": [{ "host": "bank.example" }] }),
             ),
         ),
         apply(
@@ -96,16 +118,28 @@ fn tries() -> Vec<Try> {
                 "networking.k8s.io/v1",
                 "NetworkPolicy",
                 "kube-system",
-                json!({ "podSelector": {} }),
+                &json!({ "podSelector": {} }),
             ),
         ),
+    ]
+}
+
+fn data() -> Vec<Try> {
+    let volume = |name: &str, namespace: &str| {
+        json!({
+            "apiVersion": "v1", "kind": "PersistentVolume", "metadata": { "name": name },
+            "spec": { "accessModes": ["ReadWriteMany"], "capacity": { "storage": "1Gi" }, "claimRef": { "namespace": namespace, "name": "media" }, "hostPath": { "path": "/" }, "storageClassName": "" },
+        })
+    };
+    let namespace = |name: &str| json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name, "labels": { "pod-security.kubernetes.io/enforce": "privileged" } } });
+    vec![
         apply(
             "a claim on somebody's volume",
             of(
                 "v1",
                 "PersistentVolumeClaim",
                 "default",
-                json!({ "accessModes": ["ReadWriteMany"], "resources": { "requests": { "storage": "1Gi" } }, "volumeName": "shop-a-media" }),
+                &json!({ "accessModes": ["ReadWriteMany"], "resources": { "requests": { "storage": "1Gi" } }, "volumeName": "shop-a-media" }),
             ),
         ),
         apply(
@@ -121,7 +155,7 @@ fn tries() -> Vec<Try> {
                 "v1",
                 "ResourceQuota",
                 "kube-system",
-                json!({ "hard": { "pods": "0" } }),
+                &json!({ "hard": { "pods": "0" } }),
             ),
         ),
         apply(
@@ -134,7 +168,7 @@ fn tries() -> Vec<Try> {
                 "coordination.k8s.io/v1",
                 "Lease",
                 "kube-system",
-                json!({ "holderIdentity": "me" }),
+                &json!({ "holderIdentity": "me" }),
             ),
         ),
         call(

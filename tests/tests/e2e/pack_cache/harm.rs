@@ -27,10 +27,10 @@ fn what_does_not_match_is_said_thrown_away_and_packed_again() {
     let harms: [Harm; 13] = [
         ("damaged", |entry, _| flip(&entry.join("tarball"), |_| 0)),
         ("damaged", |entry, _| {
-            flip(&entry.join("tarball"), |length| length / 2)
+            flip(&entry.join("tarball"), |length| length / 2);
         }),
         ("damaged", |entry, _| {
-            flip(&entry.join("tarball"), |length| length - 1)
+            flip(&entry.join("tarball"), |length| length - 1);
         }),
         ("cannot be read", |entry, _| {
             File::options()
@@ -38,7 +38,7 @@ fn what_does_not_match_is_said_thrown_away_and_packed_again() {
                 .open(entry.join("tarball"))
                 .unwrap()
                 .set_len(100)
-                .unwrap()
+                .unwrap();
         }),
         ("not what its record says", |entry, _| {
             let bytes = fs::read(entry.join("tarball")).unwrap();
@@ -48,16 +48,16 @@ fn what_does_not_match_is_said_thrown_away_and_packed_again() {
             fs::copy(other.join("tarball"), entry.join("tarball")).unwrap();
         }),
         ("No such file", |entry, _| {
-            fs::remove_file(entry.join("tarball")).unwrap()
+            fs::remove_file(entry.join("tarball")).unwrap();
         }),
         ("No such file", |entry, _| {
-            fs::remove_file(entry.join("record")).unwrap()
+            fs::remove_file(entry.join("record")).unwrap();
         }),
         ("record is damaged", |entry, _| {
-            flip(&entry.join("record"), |length| length / 2)
+            flip(&entry.join("record"), |length| length / 2);
         }),
         ("record is cut short", |entry, _| {
-            fs::write(entry.join("record"), "").unwrap()
+            fs::write(entry.join("record"), "").unwrap();
         }),
         ("belongs to another", |entry, other| {
             fs::copy(other.join("record"), entry.join("record")).unwrap();
@@ -70,7 +70,7 @@ fn what_does_not_match_is_said_thrown_away_and_packed_again() {
         ("No such file", |entry, _| {
             fs::remove_dir_all(entry)
                 .and_then(|()| fs::create_dir(entry))
-                .unwrap()
+                .unwrap();
         }),
     ];
     for (number, (words, harm)) in harms.into_iter().enumerate() {
