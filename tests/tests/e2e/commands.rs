@@ -107,6 +107,20 @@ fn the_help_of_every_command_has_an_example_of_it() {
 }
 
 #[test]
+fn the_help_names_the_program_as_it_was_called() {
+    let folder = tempfile::tempdir().unwrap();
+    let plugin = folder.path().join("kubectl-longshore");
+    std::os::unix::fs::symlink(binary("longshore"), &plugin).unwrap();
+    for (program, name) in [
+        (binary("longshore"), "longshore"),
+        (plugin, "kubectl-longshore"),
+    ] {
+        let help = Program::new(program).arg("--help").run().expect(0).stdout;
+        assert!(help.contains(&format!("Usage: {name} <COMMAND>")), "{help}");
+    }
+}
+
+#[test]
 fn completions_are_scripts_of_their_shells() {
     for shell in ["bash", "zsh", "fish"] {
         let script = longshore(["completions", shell]).expect(0).stdout;

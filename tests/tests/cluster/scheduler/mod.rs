@@ -12,6 +12,7 @@ mod examples;
 mod guards;
 mod halt;
 mod migrations;
+mod plugin;
 mod rejections;
 mod rollouts;
 mod shards;
