@@ -7,7 +7,8 @@
 #
 # A stage's log is printed when the stage ends, and that of a stage beside when it is waited for: no
 # output interleaves. Every minute a line says what runs. The first stage that fails ends the run:
-# the others get SIGTERM, the table of all stages is printed, and then the log of the one that failed.
+# the others get SIGTERM, the table of all stages is printed, and then the log of the one that
+# failed.
 #
 # Whoever sources this starts nothing else in the background, and sets no trap of its own.
 
