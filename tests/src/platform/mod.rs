@@ -257,7 +257,12 @@ impl<'a> Platform<'a> {
         let (name, secret) = minio::CI;
         let data = json!({ "ci.key": key, "access-key-id": name, "secret-access-key": secret });
         let metadata = json!({ "name": class::BUILD_SECRET, "namespace": BUILDS });
-        self.apply(&json!({ "apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": data }).to_string());
+        self.apply(
+            &json!({
+                "apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": data,
+            })
+            .to_string(),
+        );
     }
 
     /// A tenant of a class, without sources.

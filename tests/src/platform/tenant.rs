@@ -77,7 +77,10 @@ impl<'a> Tenant<'a> {
         for (key, value) in more.as_object().into_iter().flatten() {
             spec[key] = value.clone();
         }
-        let shop = json!({ "apiVersion": "longshore.dev/v1alpha1", "kind": "Shop", "metadata": { "name": self.name }, "spec": spec });
+        let shop = json!({
+            "apiVersion": "longshore.dev/v1alpha1", "kind": "Shop",
+            "metadata": { "name": self.name }, "spec": spec,
+        });
         self.platform.apply(&shop.to_string());
         self.opened();
     }
@@ -129,7 +132,10 @@ impl<'a> Tenant<'a> {
     /// A Secret in its namespace.
     #[track_caller]
     pub fn secret(&self, name: &str, data: &Value) {
-        let secret = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": name, "namespace": self.namespace }, "stringData": data });
+        let secret = json!({
+            "apiVersion": "v1", "kind": "Secret",
+            "metadata": { "name": name, "namespace": self.namespace }, "stringData": data,
+        });
         self.platform.apply(&secret.to_string());
     }
 

@@ -158,8 +158,16 @@ fn a_backup_is_written_and_brings_the_data_back() {
     let shop = platform.tenant("vault");
     web::write_sources(&shop.module("page"), "vault", "");
     shop.register(shop.publish(&[("page", "")], "shared = [\"media\"]"));
-    let services = json!({ "database": { "ref": "db", "name": "vault" }, "media": { "ref": "disk", "path": "/vault" } });
-    shop.open("vault", &json!({ "scale": { "min": 1, "max": 1 }, "services": services, "config": { "secretRef": { "name": "env" } } }));
+    let services = json!({
+        "database": { "ref": "db", "name": "vault" }, "media": { "ref": "disk", "path": "/vault" },
+    });
+    shop.open(
+        "vault",
+        &json!({
+            "scale": { "min": 1, "max": 1 }, "services": services,
+            "config": { "secretRef": { "name": "env" } },
+        }),
+    );
     shop.secret(
         "env",
         &json!({ "database-user": "vault", "database-password": PASSWORD }),
@@ -200,7 +208,9 @@ fn a_backup_is_written_and_brings_the_data_back() {
 
     database.ask("vault", "DROP TABLE orders");
     fs::remove_file(media.join("a.jpg")).unwrap();
-    shop.secret("owner", &json!({ "access-key-id": platform.store.owner().0, "secret-access-key": platform.store.owner().1 }));
+    shop.secret("owner", &json!({
+        "access-key-id": platform.store.owner().0, "secret-access-key": platform.store.owner().1,
+    }));
     let (ended, log) = restore(&platform, &shop, "restore");
     assert!(
         !ended

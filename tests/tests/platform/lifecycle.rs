@@ -182,9 +182,22 @@ fn cron_runs_each_minute_and_migrations_gate_their_releases() {
     let shop = platform.tenant("magento");
     sources(&shop, "one", 0);
     shop.register(shop.publish(&MODULES, &spec("none")));
-    let services = json!({ "database": { "ref": "db", "name": "shop" }, "media": { "ref": "disk", "path": "/magento" } });
-    shop.open("magento", &json!({ "scale": { "min": 2, "max": 2 }, "services": services, "config": { "secretRef": { "name": "env" } } }));
-    shop.secret("env", &json!({ "database-user": "shop", "database-password": PASSWORD, "crypt-key": "0123456789abcdef" }));
+    let services = json!({
+        "database": { "ref": "db", "name": "shop" }, "media": { "ref": "disk", "path": "/magento" },
+    });
+    shop.open(
+        "magento",
+        &json!({
+            "scale": { "min": 2, "max": 2 }, "services": services,
+            "config": { "secretRef": { "name": "env" } },
+        }),
+    );
+    shop.secret(
+        "env",
+        &json!({
+            "database-user": "shop", "database-password": PASSWORD, "crypt-key": "0123456789abcdef",
+        }),
+    );
     shop.served_by(2);
     // Twice, a minute apart.
     let cron = || {

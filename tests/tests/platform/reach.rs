@@ -223,6 +223,17 @@ fn without_verdicts(cluster: &Cluster, shop: &Tenant<'_>, pod: &Pod) {
     });
 }
 
+/// What a shop with a database has in its spec.
+fn with_a_database(name: &str) -> Value {
+    json!({
+        "services": {
+            "database": { "ref": "db", "name": name },
+            "media": { "ref": "disk", "path": format!("/{name}") },
+        },
+        "config": { "secretRef": { "name": "env" } },
+    })
+}
+
 fn policies_are_in_force(cluster: &Cluster) {
     let enforced = cluster.script(["status"]).run().expect(0).stdout;
     assert!(
@@ -254,11 +265,9 @@ fn a_shops_php_reaches_what_its_class_names_and_nothing_of_others() {
         storage: "Csi",
         ..Class::php("walled-csi")
     });
-    let services = |name: &str| json!({ "database": { "ref": "db", "name": name }, "media": { "ref": "disk", "path": format!("/{name}") } });
-    let with_database = |name: &str| json!({ "services": services(name), "config": { "secretRef": { "name": "env" } } });
-    let (agent_shop, agent_pod) = open(&platform, "mallory", "walled", &with_database("mallory"));
+    let (agent_shop, agent_pod) = open(&platform, "mallory", "walled", &with_a_database("mallory"));
     let (csi_shop, csi_pod) = open(&platform, "oscar", "walled-csi", &json!({}));
-    let (other_shop, other_pod) = open(&platform, "alice", "walled", &with_database("alice"));
+    let (other_shop, other_pod) = open(&platform, "alice", "walled", &with_a_database("alice"));
 
     let at = |port: u16| format!("{HOST}:{port}");
     let other = |port: u16| format!("{}:{port}", other_pod.address);

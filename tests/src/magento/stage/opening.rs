@@ -84,7 +84,10 @@ impl Stage<'_> {
         let name = &self.tenant.name;
         let spec = json!({ "class": class["metadata"]["name"], "channel": format!("shops/{name}"), "state": "Active",
             "domains": [{ "host": format!("{name}.example"), "primary": true }], "services": {} });
-        let shop = json!({ "apiVersion": "longshore.dev/v1alpha1", "kind": "Shop", "metadata": { "name": name }, "spec": spec });
+        let shop = json!({
+            "apiVersion": "longshore.dev/v1alpha1", "kind": "Shop", "metadata": { "name": name },
+            "spec": spec,
+        });
         let documents = [class, self.tenant.resource(source), shop]
             .map(|object| object.to_string())
             .join("\n---\n");

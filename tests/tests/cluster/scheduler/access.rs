@@ -109,7 +109,9 @@ fn asked(cluster: &Cluster, begin: Timestamp) -> (BTreeSet<Right>, Vec<Value>) {
 
 /// Everything that a shop can have, on nodes that are played.
 fn class(scheduler: &Scheduler<'_>) {
-    let backup = json!({ "image": format!("registry.example/backup@sha256:{:064x}", 1), "bucket": "s3://backups" });
+    let backup = json!({
+        "image": format!("registry.example/backup@sha256:{:064x}", 1), "bucket": "s3://backups",
+    });
     let change = json!({
         "engine": "Magento1",
         "storage": { "mode": "Csi" },

@@ -228,14 +228,23 @@ fn ends(
     said: &str,
 ) {
     let ended = |name: &str, code: i32| {
-        let terminated = json!({ "exitCode": code, "reason": if code == 0 { "Completed" } else { "Error" }, "message": said });
-        json!({ "name": name, "image": "x", "imageID": "", "ready": false, "restartCount": 0, "state": { "terminated": terminated } })
+        let terminated = json!({
+            "exitCode": code, "reason": if code == 0 { "Completed" } else { "Error" },
+            "message": said,
+        });
+        json!({
+            "name": name, "image": "x", "imageID": "", "ready": false, "restartCount": 0,
+            "state": { "terminated": terminated },
+        })
     };
     let containers: Vec<_> = main
         .into_iter()
         .map(|code| ended("migrate", code))
         .collect();
-    let status = json!({ "phase": "Failed", "initContainerStatuses": [ended(init.0, init.1)], "containerStatuses": containers });
+    let status = json!({
+        "phase": "Failed", "initContainerStatuses": [ended(init.0, init.1)],
+        "containerStatuses": containers,
+    });
     let patch = json!({ "status": status }).to_string();
     cluster.ask(&[
         "patch",

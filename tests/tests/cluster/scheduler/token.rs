@@ -28,7 +28,10 @@ fn call(what: &'static str, arguments: &'static [&'static str]) -> Try {
 }
 
 fn meta(namespace: &str, name: &str) -> Value {
-    json!({ "namespace": namespace, "name": name, "labels": { "longshore.dev/shop": "a", "app.kubernetes.io/managed-by": "longshore" } })
+    json!({
+        "namespace": namespace, "name": name,
+        "labels": { "longshore.dev/shop": "a", "app.kubernetes.io/managed-by": "longshore" },
+    })
 }
 
 fn of(api: &str, kind: &str, namespace: &str, spec: &Value) -> Value {
@@ -55,8 +58,18 @@ fn programs() -> Vec<Try> {
     });
     let mut job = template.clone();
     job["spec"]["restartPolicy"] = json!("Never");
-    let deployment = |namespace: &str| json!({ "apiVersion": "apps/v1", "kind": "Deployment", "metadata": meta(namespace, "web"), "spec": { "selector": { "matchLabels": { "a": "b" } }, "template": template } });
-    let map = |namespace: &str, name: &str| json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": meta(namespace, name), "data": { "a": "b" } });
+    let deployment = |namespace: &str| {
+        json!({
+            "apiVersion": "apps/v1", "kind": "Deployment", "metadata": meta(namespace, "web"),
+            "spec": { "selector": { "matchLabels": { "a": "b" } }, "template": template },
+        })
+    };
+    let map = |namespace: &str, name: &str| {
+        json!({
+            "apiVersion": "v1", "kind": "ConfigMap", "metadata": meta(namespace, name),
+            "data": { "a": "b" },
+        })
+    };
     vec![
         apply(
             "a pod with kube-system's Secrets",
@@ -131,7 +144,14 @@ fn data() -> Vec<Try> {
             "spec": { "accessModes": ["ReadWriteMany"], "capacity": { "storage": "1Gi" }, "claimRef": { "namespace": namespace, "name": "media" }, "hostPath": { "path": "/" }, "storageClassName": "" },
         })
     };
-    let namespace = |name: &str| json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name, "labels": { "pod-security.kubernetes.io/enforce": "privileged" } } });
+    let namespace = |name: &str| {
+        json!({
+            "apiVersion": "v1", "kind": "Namespace",
+            "metadata": {
+                "name": name, "labels": { "pod-security.kubernetes.io/enforce": "privileged" },
+            },
+        })
+    };
     vec![
         apply(
             "a claim on somebody's volume",
@@ -139,7 +159,10 @@ fn data() -> Vec<Try> {
                 "v1",
                 "PersistentVolumeClaim",
                 "default",
-                &json!({ "accessModes": ["ReadWriteMany"], "resources": { "requests": { "storage": "1Gi" } }, "volumeName": "shop-a-media" }),
+                &json!({
+                    "accessModes": ["ReadWriteMany"],
+                    "resources": { "requests": { "storage": "1Gi" } }, "volumeName": "shop-a-media",
+                }),
             ),
         ),
         apply(
@@ -160,7 +183,9 @@ fn data() -> Vec<Try> {
         ),
         apply(
             "an account",
-            json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta("kube-system", "x") }),
+            json!({
+                "apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta("kube-system", "x"),
+            }),
         ),
         apply(
             "who leads Kubernetes",
@@ -198,11 +223,17 @@ fn with_the_schedulers_token_nobody_gets_out_of_shops_namespaces() {
     let scheduler = Scheduler::install(&cluster);
     for namespace in ["shop-a", "shops-database", "victims"] {
         scheduler.apply(
-            &json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": namespace, "labels": { "longshore.dev/shop": "a" } } })
-                .to_string(),
+            &json!({
+                "apiVersion": "v1", "kind": "Namespace",
+                "metadata": { "name": namespace, "labels": { "longshore.dev/shop": "a" } },
+            })
+            .to_string(),
         );
     }
-    let victim = json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "victim", "namespace": "victims" }, "spec": { "containers": [{ "name": "c", "image": "x" }] } });
+    let victim = json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "victim", "namespace": "victims" },
+        "spec": { "containers": [{ "name": "c", "image": "x" }] },
+    });
     scheduler.apply(&victim.to_string());
     let config = scheduler.kubeconfig().display().to_string();
     let asked = |it: &Try| {
@@ -221,7 +252,10 @@ fn with_the_schedulers_token_nobody_gets_out_of_shops_namespaces() {
     let shop = Try {
         what: "its own work",
         arguments: &["apply", "--server-side", "--filename", "-"],
-        input: json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "x", "namespace": "shop-a" } }),
+        input: json!({
+            "apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": { "name": "x", "namespace": "shop-a" },
+        }),
     };
     eventually("a policy that is in force", LONG, || {
         asked(&tries()[0]).1.contains("end at shops").then_some(())
