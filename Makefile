@@ -16,13 +16,15 @@ PORT ?= 8088
 SHOPS ?= 5000
 # Which tests `make test-cluster` runs: a part of their names. Empty is all.
 TEST ?=
-# What `make test-magento` tries: the directory of a complete tree, or our stand-in where it is empty; and how often it switches releases.
+# What `make test-magento` tries: the directory of a complete tree, or our stand-in where it is
+# empty; and how often it switches releases.
 TREE ?=
 ENGINE ?= magento1
 SWITCHES ?= 20
 # `make images IMAGES=--twice` builds everything twice, from nothing, and compares.
 IMAGES ?=
-# What else `make bench` is told, such as --docs or --shop large --place tmpfs; bench-pull --help lists it.
+# What else `make bench` is told, such as --docs or --shop large --place tmpfs; bench-pull --help
+# lists it.
 BENCH ?=
 
 target := $(abspath $(or $(CARGO_TARGET_DIR),target))
@@ -38,7 +40,12 @@ help: ## list these targets
 tools: ## install or check what is not Rust: awscli, s5cmd, moto, linters (kept outside the tree, by version)
 	@$(tools)
 
-# Binaries and tests in one go: apart, the tests' own dependencies change features, and half of the crates compile twice.
+.PHONY: go
+go: tools ## build all that Go builds: Helm, MinIO, cosign, Kubernetes (half an hour on 2 cores, once for each version)
+	@$(tools) chart interop cluster
+
+# Binaries and tests in one go: apart, the tests' own dependencies change features, and half of the
+# crates compile twice.
 .PHONY: build
 build: ## build everything, debug, tests included
 	cargo build --locked --workspace --all-features --bins --tests
@@ -49,27 +56,40 @@ test: tools build ## unit, property and end-to-end tests, with real binaries
 	cargo test --locked --workspace --all-features
 	tests/tools/pages $(target)/debug
 
-# Each test has a kernel of its own and waits most of the time, so three at once are no more than two cores' work.
+# Each test has a kernel of its own and waits most of the time, so three at once are no more than
+# two cores' work.
 .PHONY: test-nfs
 test-nfs: build ## NFS for real, client and server of a kernel in user-mode Linux (3 minutes; needs no root once installed)
 	@$(tools) nfs
 	cargo build --locked --workspace --all-features --example keep
 	cargo test --locked --workspace --all-features --test nfs -- --ignored --test-threads=3
 
-# Tests of these are named after them or after what they are for, and pass without them elsewhere.
+# `make test` leaves them out, as it does with all that are ignored.
 .PHONY: interop
 interop: build ## the tests that need MinIO or cosign, which Go builds first (4 minutes each on 2 cores)
 	@$(tools) interop
-	cargo test --locked --workspace --all-features --test e2e -- interop minio
+	cargo test --locked --workspace --all-features --test e2e -- --ignored interop minio
 
 .PHONY: test-cluster
-test-cluster: tools build images ## tests on a real Kubernetes cluster, as root (Go builds it first: 20 minutes on 2 cores)
+test-cluster: test-scheduler test-platform ## tests on a real Kubernetes cluster, as root (Go builds it first: 20 minutes on 2 cores)
+
+.PHONY: test-scheduler
+test-scheduler: tools build images cluster-tests ## the tests of a real API server, half of `make test-cluster`
 	@$(tools) cluster
-	cargo test --locked --workspace --all-features --test cluster --test platform --no-run
 	CLUSTER_DIR=$(target)/cluster tests/cluster/cluster run --nodes 2 --kwok 3 --audit -- \
 	  cargo test --locked --offline --workspace --all-features --test cluster -- $(TEST)
+
+.PHONY: test-platform
+test-platform: tools build images cluster-tests ## the tests of pods on real kubelets, the other half
+	@$(tools) cluster
 	CLUSTER_DIR=$(target)/cluster tests/cluster/cluster run --nodes 2 --policies -- \
 	  cargo test --locked --offline --workspace --all-features --test platform -- --test-threads=1 --show-output $(TEST)
+
+# Not among what `make build` builds, since few changes need them. Both at once: each by itself
+# would look at everything again.
+.PHONY: cluster-tests
+cluster-tests: build
+	cargo test --locked --workspace --all-features --test cluster --test platform --no-run
 
 # On the cluster of `make cluster`, where that runs; else on one of its own.
 .PHONY: test-magento
@@ -78,7 +98,8 @@ test-magento: tools build images ## a complete Magento on the cluster, and a tab
 	@if CLUSTER_DIR=$(demo_cluster) tests/cluster/cluster exec true 2>/dev/null; then how=exec; else how='run --nodes 2 --'; fi; \
 	  CLUSTER_DIR=$(demo_cluster) tests/cluster/cluster $$how $(target)/debug/test-magento $(ENGINE) "$(if $(TREE),$(abspath $(TREE)))" $(SWITCHES)
 
-# The cluster has a network of its own; `platform open` carries connections into it, and ends with it.
+# The cluster has a network of its own; `platform open` carries connections into it, and ends with
+# it.
 .PHONY: cluster
 cluster: tools build images ## the whole platform on this machine, as root: a cluster, MinIO, the scheduler and a shop (PORT=8088)
 	@$(tools) cluster
@@ -94,9 +115,12 @@ cluster: tools build images ## the whole platform on this machine, as root: a cl
 cluster-down: ## end what `make cluster` started
 	CLUSTER_DIR=$(demo_cluster) tests/cluster/cluster down
 
+# Only what it runs, and of that no more than it takes: a newcomer waits for it.
 .PHONY: demo
-demo: release ## the main job on real PHP sources: publish, pull, change, roll back, refuse
-	$(target)/release/demo
+demo: ## the main job on real PHP sources: publish, pull, change, roll back, refuse
+	cargo build --locked --profile demo --package cli --package init --package e2e \
+	  --bin longshore --bin longshore-init --bin demo
+	$(target)/demo/demo
 
 .PHONY: bench
 bench: tools release ## an idle agent's cost; pulls against awscli, s5cmd, git and the machine's limit (ROUNDS=5, BENCH="--shop large", BENCH=--docs)
@@ -138,16 +162,22 @@ faults: tools build ## every fault loop at full counts, as root; writes target/f
 
 # Their rows go into the same table.
 .PHONY: faults-cluster
-faults-cluster: tools build images ## the fault classes that need a cluster, on a real one, as root (SEED=1)
+faults-cluster: tools build images cluster-tests ## the fault classes that need a cluster, on a real one, as root (SEED=1)
 	@$(tools) cluster
-	cargo test --locked --workspace --all-features --test cluster --test platform --no-run
 	CLUSTER_DIR=$(target)/cluster tests/cluster/cluster run --nodes 2 --kwok 3 --audit -- \
 	  $(target)/debug/faults --cluster --seed $(SEED) --out $(target)/faults
 
 .PHONY: lint
-lint: tools ## formatting, clippy, docs, shell scripts, Dockerfiles, YAML, the Helm chart (Go builds Helm first)
+lint: lint-files lint-rust ## formatting, clippy, docs, shell scripts, Dockerfiles, YAML, the Helm chart (Go builds Helm first)
+
+.PHONY: lint-files
+lint-files: tools ## half of `make lint`: what needs no compiler
 	@$(tools) chart
-	tests/tools/lint $(target)/tools/bin
+	tests/tools/lint files $(target)/tools/bin
+
+.PHONY: lint-rust
+lint-rust: ## the other half: formatting, clippy, documentation
+	tests/tools/lint rust
 
 .PHONY: fmt
 fmt: ## format the code
@@ -156,7 +186,7 @@ fmt: ## format the code
 
 .PHONY: doc
 doc: ## build the crates' documentation
-	cargo doc --locked --workspace --all-features --no-deps --document-private-items
+	cargo doc --locked --workspace --all-features --no-deps --document-private-items --lib --bins --example keep
 
 .PHONY: reference
 reference: ## write docs/reference.md, docs/metrics.md, docs/crds.md, and what is generated under manifests/

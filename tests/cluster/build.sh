@@ -12,7 +12,8 @@ build() {
   mkdir -p "$cache"
   exec 9>"$cache/cluster.lock"
   flock --nonblock 9 || { say 'waiting for another build' && flock 9; }
-  # A shell of its own, for the sake of its end: what Go keeps of a build takes 5 GB, and no other build would use it.
+  # A shell of its own, for the sake of its end: what Go keeps of a build takes 5 GB, and no other
+  # build would use it.
   (
     GOCACHE=$(mktemp -d "$cache/go-build.XXXXXX")
     trap 'rm -rf "$GOCACHE"' EXIT
@@ -28,7 +29,8 @@ build() {
   )
 }
 
-# build_module NAME PLACE FLAGS PACKAGE...: as pinned in NAME/go.mod and NAME/go.sum. PLACE exists only when it is complete.
+# build_module NAME PLACE FLAGS PACKAGE...: as pinned in NAME/go.mod and NAME/go.sum. PLACE exists
+# only when it is complete.
 build_module() {
   local name=$1 place=$2 flags=$3
   shift 3
@@ -40,9 +42,10 @@ build_module() {
   mv "$place.new" "$place"
 }
 
-# build_kwok DIRECTORY: from its source there, but for one line. kwok begins every watch with all pods, also one that is taken up again (0.7 and
-# 0.8). From 3,200 pods on it read so slowly meanwhile that the API server ended the watch, which began again, 75 times in seven minutes, for 70 %
-# of a core. Here a watch goes on where it was.
+# build_kwok DIRECTORY: from its source there, but for one line. kwok begins every watch with all
+# pods, also one that is taken up again (0.7 and 0.8). From 3,200 pods on it read so slowly
+# meanwhile that the API server ended the watch, which began again, 75 times in seven minutes, for
+# 70 % of a core. Here a watch goes on where it was.
 build_kwok() {
   [[ ! -e $kwok ]] || return 0
   local source=$1 file=pkg/utils/informer/event.go always='if !o.EnableListPager || o.EnableStreamWatch {'

@@ -1,7 +1,9 @@
 # shellcheck shell=bash disable=SC2154 # part of `cluster`, which sets what is used here
-# A component is one process with a name, a log of that name and a file with its process id; these run inside the cluster.
+# A component is one process with a name, a log of that name and a file with its process id; these
+# run inside the cluster.
 
-# spawn NAME COMMAND...: starts it in a session of its own, so that no signal of a terminal reaches it.
+# spawn NAME COMMAND...: starts it in a session of its own, so that no signal of a terminal reaches
+# it.
 spawn() {
   local name=$1
   shift
@@ -11,7 +13,8 @@ spawn() {
   printf '%s\n' $! >"$run/components/$name"
 }
 
-# A process that was killed is a zombie as soon as its first thread is gone; its ports are free once the others are, too.
+# A process that was killed is a zombie as soon as its first thread is gone; its ports are free once
+# the others are, too.
 runs() {
   local pid
   pid=$(cat "$run/components/$1" 2>/dev/null) || return 1
@@ -38,7 +41,8 @@ component_start() {
   esac
 }
 
-# SIGTERM, and SIGKILL 10 s later: an API server waits a minute for its watches, as a kubelet would not let it.
+# SIGTERM, and SIGKILL 10 s later: an API server waits a minute for its watches, as a kubelet would
+# not let it.
 component_stop() {
   local until=$((SECONDS + 10))
   component_signal TERM "$1"

@@ -1,8 +1,10 @@
 # shellcheck shell=bash disable=SC2154 # part of `cluster`, which sets what is used here
-# etcd, the API server and the controllers; also kwok and metrics-server, which are clients of theirs.
+# etcd, the API server and the controllers; also kwok and metrics-server, which are clients of
+# theirs.
 
-# credentials NODES: a CA, the API server's certificate, the key of service accounts, and one token and kubeconfig for each client, with
-# the names and groups that Kubernetes' own roles are bound to: no component is more than it is elsewhere, except kwok, metrics-server and policies.
+# credentials NODES: a CA, the API server's certificate, the key of service accounts, and one token
+# and kubeconfig for each client, with the names and groups that Kubernetes' own roles are bound to:
+# no component is more than it is elsewhere, except kwok, metrics-server and policies.
 credentials() {
   local nodes=$1 pki=$dir/pki n
   mkdir -p "$pki" && chmod 700 "$pki"
@@ -65,7 +67,8 @@ apiserver_start() {
     printf 'apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived]\nrules: [{level: Metadata}]\n' >"$run/audit.yaml"
     auditing=(--audit-policy-file="$run/audit.yaml" --audit-log-path="$logs/audit" --audit-log-maxsize=512)
   fi
-  # Memory for time: a fifth of what it does on two cores is collecting garbage otherwise, and nearly half where it comes near its limit.
+  # Memory for time: a fifth of what it does on two cores is collecting garbage otherwise, and
+  # nearly half where it comes near its limit.
   memory=$(awk '/^MemTotal:/ { print int($2 / 2) "KiB" }' /proc/meminfo)
   GOGC=200 GOMEMLIMIT=$memory spawn apiserver kube-apiserver --etcd-servers=http://127.0.0.1:2379 --bind-address=0.0.0.0 --secure-port=6443 \
     --advertise-address=10.250.0.1 --service-cluster-ip-range=10.96.0.0/16 --allow-privileged \
@@ -79,8 +82,9 @@ apiserver_start() {
   await 60 apiserver "$logs/apiserver" kubectl get --raw /readyz
 }
 
-# controller_start NAME FLAG...: the limits on requests are those of a large cluster; the defaults would be what a fleet waits for. There is
-# one of each, and without an election none ends when the API server is away for longer than a lease.
+# controller_start NAME FLAG...: the limits on requests are those of a large cluster; the defaults
+# would be what a fleet waits for. There is one of each, and without an election none ends when the
+# API server is away for longer than a lease.
 controller_start() {
   local name=$1 config=$dir/kubeconfig-$1 own=()
   shift
@@ -122,7 +126,8 @@ kwok_start() {
     --manage-nodes-with-annotation-selector=kwok.x-k8s.io/node=fake --cidr=10.128.0.0/9 --node-ip=10.250.0.1 --node-lease-duration-seconds=40 "$@"
 }
 
-# The resource metrics API, for `kubectl top` and the HPA. The server runs beside the API server, not in a pod.
+# The resource metrics API, for `kubectl top` and the HPA. The server runs beside the API server,
+# not in a pod.
 metrics_api() {
   kubectl apply -f "$here/metrics-server.yaml" >"$logs/metrics-api"
   component_start metrics-server
@@ -137,7 +142,8 @@ metrics_start() {
 
 ask_etcd() { curl --silent --fail --max-time 5 --request POST --data "$2" "http://127.0.0.1:2379/v3/$1"; }
 
-# etcd_mode read-only|read-write|compact. With the alarm of a full disk, etcd answers reads and refuses writes, as it does when it is full.
+# etcd_mode read-only|read-write|compact. With the alarm of a full disk, etcd answers reads and
+# refuses writes, as it does when it is full.
 etcd_mode() {
   local action revision
   case ${1:-} in

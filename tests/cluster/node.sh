@@ -1,5 +1,6 @@
 # shellcheck shell=bash disable=SC2154 # part of `cluster`, which sets what is used here
-# A node: a network and a mount namespace, kept by a process that only sleeps, and in them containerd, kube-proxy and the kubelet.
+# A node: a network and a mount namespace, kept by a process that only sleeps, and in them
+# containerd, kube-proxy and the kubelet.
 
 node() {
   local n=$1 state=$run/n$1
@@ -14,7 +15,8 @@ node() {
   node_component_start "$n" containerd
   pause_image "$run/pause.tar"
   on_node "$n" ctr --address "$state/containerd.sock" --namespace k8s.io images import "$run/pause.tar" >>"$logs/n$n"
-  # What follows asks the API server at once. Where there is no way to it, this says so, and what the network is like.
+  # What follows asks the API server at once. Where there is no way to it, this says so, and what
+  # the network is like.
   await 30 "n$n: a way to the API server" "$logs/n$n" reaches_apiserver "$n" || {
     tell_network "$n"
     exit 1
@@ -27,9 +29,10 @@ node() {
   node_component_start "$n" kubelet
 }
 
-# Runs in the node's namespaces: has the first packet of each connection of the node's pods wait for a verdict, after a Service's address has become
-# that of a pod, and before a source is masked. Where nobody gives verdicts, none gets through. By iptables, as its NFQUEUE is in more kernels than
-# nftables' queue.
+# Runs in the node's namespaces: has the first packet of each connection of the node's pods wait for
+# a verdict, after a Service's address has become that of a pod, and before a source is masked.
+# Where nobody gives verdicts, none gets through. By iptables, as its NFQUEUE is in more kernels
+# than nftables' queue.
 queue_connections() {
   local n=$1 after=(iptables --table mangle --append POSTROUTING) end
   # Pods of one node speak to each other over a bridge.
@@ -37,15 +40,18 @@ queue_connections() {
   "${after[@]}" --match conntrack --ctstate ESTABLISHED,RELATED --jump ACCEPT
   # The node's own, such as the kubelet's probes: everywhere they reach pods.
   "${after[@]}" --match addrtype --src-type LOCAL --jump ACCEPT
-  # Tests are visitors, and have no pod: where they come from stands for the edge, from which a class lets pods alone in.
+  # Tests are visitors, and have no pod: where they come from stands for the edge, from which a
+  # class lets pods alone in.
   "${after[@]}" --source 10.250.0.0/24 --protocol tcp --dport 8080 --jump ACCEPT
   for end in source destination; do "${after[@]}" "--$end" "10.244.$n.0/24" --jump NFQUEUE --queue-num 100; done
 }
 
-# Its last step before it sleeps is that its mounts are private; to share them earlier would be undone.
+# Its last step before it sleeps is that its mounts are private; to share them earlier would be
+# undone.
 has_namespaces() { [[ $(cat "/proc/$(cat "$run/components/n$1")/comm") == sleep ]]; }
 
-# Its address and its route are there, both ends of its link have a carrier, and an answer comes back, whatever it says.
+# Its address and its route are there, both ends of its link have a carrier, and an answer comes
+# back, whatever it says.
 reaches_apiserver() {
   on_node "$1" curl --silent --show-error --output /dev/null --max-time 5 --cacert "$dir/pki/ca.crt" https://10.250.0.1:6443/livez 2>>"$logs/n$1"
 }
@@ -115,7 +121,8 @@ state = "$state/state"
 [grpc]
   address = "$state/containerd.sock"
 [plugins.'io.containerd.cri.v1.runtime']
-  # Machines that are containers themselves lack CAP_SYS_RESOURCE, and then no process may lower its OOM score.
+  # Machines that are containers themselves lack CAP_SYS_RESOURCE, and then no process may lower its
+  # OOM score.
   restrict_oom_score_adj = true
   netns_mounts_under_state_dir = true
   [plugins.'io.containerd.cri.v1.runtime'.cni]
@@ -174,7 +181,8 @@ node_component_start() {
   fi
 }
 
-# load_image ARCHIVE: on all nodes at once, by its name and, as a registry would serve it, by its digest.
+# load_image ARCHIVE: on all nodes at once, by its name and, as a registry would serve it, by its
+# digest.
 load_image() {
   local node workers=() worker index name digest
   [[ -r ${1:-} ]] || fail "${1:-an archive}: cannot be read"

@@ -26,7 +26,10 @@ pub fn path() -> PathBuf {
 #[must_use]
 pub fn without_pods() -> Value {
     let digest = format!("sha256:{:064x}", 0);
-    json!({ "scheduler": { "replicas": 0, "image": { "digest": digest } }, "headroom": { "enabled": false } })
+    json!({
+        "scheduler": { "replicas": 0, "image": { "digest": digest } },
+        "headroom": { "enabled": false },
+    })
 }
 
 /// Installs the chart of this tree, or upgrades to it.

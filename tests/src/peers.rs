@@ -49,7 +49,9 @@ pub fn tool(name: &str) -> Option<PathBuf> {
 #[must_use]
 #[track_caller]
 pub fn required(name: &str) -> PathBuf {
-    tool(name).unwrap_or_else(|| panic!("{name} is not installed; run `make tools`"))
+    tool(name).unwrap_or_else(|| {
+        panic!("{name} is not installed; run `make tools`, and `make interop` for MinIO and cosign")
+    })
 }
 
 /// Another S3 server with one bucket; it is killed when this is dropped.
@@ -87,15 +89,15 @@ impl Peer {
         peer
     }
 
-    /// Starts `MinIO` on the empty directory `data`, with `bucket`; `None` where it is not built.
+    /// Starts `MinIO` on the empty directory `data`, with `bucket`.
     ///
     /// # Panics
     ///
-    /// It does not start.
+    /// It is not built, or it does not start.
     #[must_use]
     #[track_caller]
-    pub fn minio(bucket: &str, data: &Path) -> Option<Self> {
-        let minio = tool("minio")?;
+    pub fn minio(bucket: &str, data: &Path) -> Self {
+        let minio = required("minio");
         let address = free_address();
         // A directory on its one drive is a bucket to MinIO.
         fs::create_dir_all(data.join(bucket))
@@ -110,7 +112,7 @@ impl Peer {
                 ("MINIO_ROOT_PASSWORD", SECRET_KEY),
             ])
             .env("HOME", data);
-        Some(Self::start(program, address, bucket))
+        Self::start(program, address, bucket)
     }
 
     #[track_caller]

@@ -163,6 +163,65 @@ fn version() -> io::Result<String> {
     Ok(Sha256::from_bytes(digest.finalize().into()).to_string()[..12].to_owned())
 }
 
+fn unusable(problem: &dyn std::fmt::Display) -> BenchError {
+    BenchError::Shop(problem.to_string())
+}
+
+/// The modules of a release as its makers and others have them: a tarball and a repository each.
+fn unpackable(
+    manifest: &Manifest,
+    described: &[sources::Described],
+    sources: &Path,
+    into: &Path,
+    interrupt: &Interrupt,
+) -> Result<Vec<Unpackable>, BenchError> {
+    let bucket = into.join("bucket");
+    let mut modules = Vec::new();
+    for (number, module) in manifest.modules.iter().enumerate() {
+        interrupt.check()?;
+        let name = format!("{number:02}");
+        fs::hard_link(
+            bucket.join("prod").join(release::key::blob(&module.sha256)),
+            bucket.join("peers").join(format!("{name}.tar.zst")),
+        )?;
+        let source = described
+            .iter()
+            .find(|described| described.name == module.name.to_string());
+        let source =
+            source.ok_or_else(|| unusable(&format!("{} is not described", module.name)))?;
+        repository(
+            &sources.join(&source.source),
+            &source.exclude,
+            &into.join("repositories").join(format!("{name}.git")),
+        );
+        modules.push(Unpackable {
+            name,
+            target: module
+                .target
+                .as_ref()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
+        });
+    }
+    // A target comes before what lies in it, as Git clones into empty directories only.
+    modules.sort_by(|one, other| one.target.cmp(&other.target));
+    Ok(modules)
+}
+
+/// The sources of the module that changes.
+fn changed(described: &[sources::Described], sources: &Path) -> Result<PathBuf, BenchError> {
+    let names: Vec<_> = described
+        .iter()
+        .map(|module| module.name.as_str())
+        .collect();
+    let changed = Recipe::changed(&names).ok_or_else(|| unusable(&"no modules"))?;
+    let changed = described
+        .iter()
+        .find(|module| module.name == changed)
+        .map(|module| sources.join(&module.source));
+    Ok(changed.unwrap_or_default())
+}
+
 /// Publishes the sources three times: as they are, with one module changed, with files changed all
 /// over.
 fn publish(sources: &Path, into: &Path, interrupt: &Interrupt) -> Result<Prepared, BenchError> {
@@ -205,42 +264,13 @@ fn publish(sources: &Path, into: &Path, interrupt: &Interrupt) -> Result<Prepare
     ]));
     fs::copy(sources.join("1.root.json"), into.join("1.root.json"))?;
     let published = json(&publish("prod"));
-    let unusable = |problem: &dyn std::fmt::Display| BenchError::Shop(problem.to_string());
     let digest: Sha256 =
         serde_json::from_value(published["manifest"].clone()).map_err(|error| unusable(&error))?;
     let blob = |digest: &Sha256| bucket("prod").join(release::key::blob(digest));
     let manifest = Manifest::parse(&fs::read(blob(&digest))?).map_err(|error| unusable(&error))?;
 
     let described = sources::described(sources)?;
-    let mut modules = Vec::new();
-    for (number, module) in manifest.modules.iter().enumerate() {
-        interrupt.check()?;
-        let name = format!("{number:02}");
-        fs::hard_link(
-            blob(&module.sha256),
-            bucket("peers").join(format!("{name}.tar.zst")),
-        )?;
-        let source = described
-            .iter()
-            .find(|described| described.name == module.name.to_string());
-        let source =
-            source.ok_or_else(|| unusable(&format!("{} is not described", module.name)))?;
-        repository(
-            &sources.join(&source.source),
-            &source.exclude,
-            &into.join("repositories").join(format!("{name}.git")),
-        );
-        modules.push(Unpackable {
-            name,
-            target: module
-                .target
-                .as_ref()
-                .map(ToString::to_string)
-                .unwrap_or_default(),
-        });
-    }
-    // A target comes before what lies in it, as Git clones into empty directories only.
-    modules.sort_by(|one, other| one.target.cmp(&other.target));
+    let modules = unpackable(&manifest, &described, sources, into, interrupt)?;
 
     for update in ["module", "edits"] {
         interrupt.check()?;
@@ -252,16 +282,7 @@ fn publish(sources: &Path, into: &Path, interrupt: &Interrupt) -> Result<Prepare
                 .expect(0),
         );
     }
-    let names: Vec<_> = described
-        .iter()
-        .map(|module| module.name.as_str())
-        .collect();
-    let changed = Recipe::changed(&names).ok_or_else(|| unusable(&"no modules"))?;
-    let changed = described
-        .iter()
-        .find(|module| module.name == changed)
-        .map(|module| sources.join(&module.source));
-    let changed = changed.unwrap_or_default();
+    let changed = changed(&described, sources)?;
     drop(
         Program::new("cp")
             .args(["-a".as_ref(), changed.as_os_str(), "unchanged".as_ref()])

@@ -17,6 +17,7 @@
 pub mod browser;
 pub mod magento1;
 pub mod magento2;
+mod picture;
 pub mod row;
 mod stage;
 mod switches;
@@ -64,8 +65,8 @@ pub struct Kind {
     /// PHP that makes a category, a product, a customer and a user of the API; the stand-in has
     /// its own.
     pub seed: &'static str,
-    /// The rows.
-    pub rows: &'static [Row],
+    /// The rows, in their order.
+    pub rows: &'static [&'static [Row]],
     /// Pages that visitors ask for all the time.
     pub visits: &'static [&'static str],
 }

@@ -2,6 +2,7 @@
 
 use super::{
     browser::{Answer, Body, Browser},
+    picture::picture,
     row::{Row, Step},
     text::{between, filled},
 };
@@ -15,8 +16,6 @@ use std::{
 
 /// How long cron and logs may take: cron begins once a minute.
 const LATE: Duration = Duration::from_secs(90);
-/// What a shop's picture may have: 3 MB, more than PHP's own limit of 2.
-const PICTURE: usize = 3_000_000;
 
 /// Where a shop runs.
 pub trait Place {
@@ -108,58 +107,7 @@ impl<'a, P: Place> Walk<'a, P> {
 
     fn step(&mut self, step: &Step, browser: &mut Browser, last: &mut Last) -> Result<(), String> {
         let fill = |template: &str, form: bool| filled(template, &self.variables, form);
-        let mut ask = |status: u16, path: &str, headers: &str, body: &Body| {
-            last.ask(browser, status, path, headers, body)
-        };
         match *step {
-            Step::Get(status, path) => ask(status, &fill(path, false), "", &Body::None),
-            Step::Try(path) => ask(200, path, "", &Body::None).or_else(|problem| {
-                if last.answer.status == 0 {
-                    Err(problem)
-                } else {
-                    Ok(())
-                }
-            }),
-            Step::GetWith(status, path, headers) => ask(
-                status,
-                &fill(path, false),
-                &fill(headers, false),
-                &Body::None,
-            ),
-            Step::Hidden(path) => ask(403, path, "", &Body::None).or_else(|problem| {
-                if last.answer.status == 404 {
-                    Ok(())
-                } else {
-                    Err(problem)
-                }
-            }),
-            Step::Post(status, path, form) => ask(
-                status,
-                &fill(path, false),
-                "",
-                &Body::Text("application/x-www-form-urlencoded", fill(form, true)),
-            ),
-            Step::Json(status, path, headers, json) => ask(
-                status,
-                &fill(path, false),
-                &fill(headers, false),
-                &Body::Text("application/json", fill(json, false)),
-            ),
-            Step::Xml(status, path, xml) => ask(
-                status,
-                &fill(path, false),
-                "SOAPAction: \"\"\r\n",
-                &Body::Text("text/xml", fill(xml, false)),
-            ),
-            Step::XmlWith(status, path, headers, xml) => {
-                let headers = format!("SOAPAction: \"\"\r\n{}", fill(headers, false));
-                ask(
-                    status,
-                    &fill(path, false),
-                    &headers,
-                    &Body::Text("text/xml", fill(xml, false)),
-                )
-            }
             Step::Cookie(name, value) => {
                 browser.keep(name, &fill(value, false));
                 Ok(())
@@ -167,17 +115,6 @@ impl<'a, P: Place> Walk<'a, P> {
             Step::Real(steps) if self.real => self.steps(steps, browser, last),
             Step::StandIn(steps) if !self.real => self.steps(steps, browser, last),
             Step::Real(_) | Step::StandIn(_) => Ok(()),
-            Step::Upload(status, path, field) => ask(
-                status,
-                &fill(path, false),
-                "",
-                &Body::File(
-                    fill("{form_key}", false),
-                    field,
-                    "big.png",
-                    picture(PICTURE),
-                ),
-            ),
             // An admin is led to where its dashboard begins, and from there to its own.
             Step::Follow(status) => (0..3)
                 .try_fold((), |(), _| {
@@ -230,6 +167,72 @@ impl<'a, P: Place> Walk<'a, P> {
                 last,
             ),
             Step::Log(wanted) => late(|| Ok(self.logs(wanted)), last),
+            _ => self.ask(step, browser, last),
+        }
+    }
+
+    /// The steps that ask for a page.
+    fn ask(&self, step: &Step, browser: &mut Browser, last: &mut Last) -> Result<(), String> {
+        let fill = |template: &str, form: bool| filled(template, &self.variables, form);
+        let mut ask = |status: u16, path: &str, headers: &str, body: &Body| {
+            last.ask(browser, status, path, headers, body)
+        };
+        match *step {
+            Step::Get(status, path) => ask(status, &fill(path, false), "", &Body::None),
+            Step::Try(path) => ask(200, path, "", &Body::None).or_else(|problem| {
+                if last.answer.status == 0 {
+                    Err(problem)
+                } else {
+                    Ok(())
+                }
+            }),
+            Step::GetWith(status, path, headers) => ask(
+                status,
+                &fill(path, false),
+                &fill(headers, false),
+                &Body::None,
+            ),
+            Step::Hidden(path) => ask(403, path, "", &Body::None).or_else(|problem| {
+                if last.answer.status == 404 {
+                    Ok(())
+                } else {
+                    Err(problem)
+                }
+            }),
+            Step::Post(status, path, form) => ask(
+                status,
+                &fill(path, false),
+                "",
+                &Body::Text("application/x-www-form-urlencoded", fill(form, true)),
+            ),
+            Step::Json(status, path, headers, json) => ask(
+                status,
+                &fill(path, false),
+                &fill(headers, false),
+                &Body::Text("application/json", fill(json, false)),
+            ),
+            Step::Xml(status, path, xml) => ask(
+                status,
+                &fill(path, false),
+                "SOAPAction: \"\"\r\n",
+                &Body::Text("text/xml", fill(xml, false)),
+            ),
+            Step::XmlWith(status, path, headers, xml) => {
+                let headers = format!("SOAPAction: \"\"\r\n{}", fill(headers, false));
+                ask(
+                    status,
+                    &fill(path, false),
+                    &headers,
+                    &Body::Text("text/xml", fill(xml, false)),
+                )
+            }
+            Step::Upload(status, path, field) => ask(
+                status,
+                &fill(path, false),
+                "",
+                &Body::File(fill("{form_key}", false), field, "big.png", picture()),
+            ),
+            _ => Ok(()),
         }
     }
 
@@ -334,65 +337,5 @@ impl Last {
             return self.text.lines().last().unwrap_or_default().to_owned();
         }
         format!("{}, {} bytes", self.answer.status, self.answer.body.len())
-    }
-}
-
-/// A picture of one colour as PNG, which a text that nobody reads makes as large as is wanted.
-fn picture(bytes: usize) -> Vec<u8> {
-    /// Eight by eight pixels, 8 bits of grey, all black.
-    const HEAD: [u8; 33] = [
-        0x89, b'P', b'N', b'G', 13, 10, 26, 10, 0, 0, 0, 13, b'I', b'H', b'D', b'R', 0, 0, 0, 8, 0,
-        0, 0, 8, 8, 0, 0, 0, 0, 0xe1, 0x64, 0xe1, 0x57,
-    ];
-    let chunk = |kind: &[u8; 4], data: &[u8]| {
-        let typed = [kind.as_slice(), data].concat();
-        let length = u32::try_from(data.len()).unwrap_or_default().to_be_bytes();
-        [length.as_slice(), &typed, &crc(&typed).to_be_bytes()].concat()
-    };
-    // One stored block of zlib: eight lines of a filter byte and eight pixels.
-    let lines = [0_u8; 72];
-    let data = [
-        &[0x78, 1, 1, 72, 0, 0xb7, 0xff],
-        lines.as_slice(),
-        &[0, 72, 0, 1],
-    ]
-    .concat();
-    let text = [b"Comment\0".as_slice(), &vec![b'x'; bytes]].concat();
-    [
-        HEAD.as_slice(),
-        &chunk(b"tEXt", &text),
-        &chunk(b"IDAT", &data),
-        &chunk(b"IEND", &[]),
-    ]
-    .concat()
-}
-
-/// The checksum of PNG and gzip.
-fn crc(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(u32::MAX, |mut sum, byte| {
-        sum ^= u32::from(*byte);
-        for _ in 0..8 {
-            sum = (sum >> 1) ^ (0xedb8_8320 & (sum & 1).wrapping_neg());
-        }
-        sum
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_picture_is_one_that_php_reads() {
-        assert_eq!(crc(b"IEND"), 0xae42_6082, "as every PNG ends");
-        let png = picture(PICTURE);
-        assert!(png.len() > PICTURE, "{}", png.len());
-        // The head's checksum and the stored block's are what any decoder computes.
-        assert_eq!(
-            crc(&png[12..29]),
-            u32::from_be_bytes([png[29], png[30], png[31], png[32]])
-        );
-        let (a, b) = (0..72).fold((1_u32, 0_u32), |(a, b), _| (a, (b + a) % 65521));
-        assert_eq!((a, b), (1, 72));
     }
 }

@@ -80,7 +80,11 @@ impl Class {
         shared: &Path,
     ) -> Value {
         let host = format!("{HOST}/32");
-        let size = |cpu: &str, memory: &str, limit: &str| json!({ "cpu": cpu, "memory": memory, "memoryLimit": limit });
+        let size = |cpu: &str, memory: &str, limit: &str| {
+            json!({
+                "cpu": cpu, "memory": memory, "memoryLimit": limit,
+            })
+        };
         let mut class = json!({
             "apiVersion": "longshore.dev/v1alpha1", "kind": "ShopClass", "metadata": { "name": self.name },
             "spec": {
@@ -102,7 +106,9 @@ impl Class {
         });
         let spec = &mut class["spec"];
         if self.whole {
-            spec["php"] = json!({ "version": self.php_version(), "workers": 4, "memoryMib": 756, "opcacheMib": 256 });
+            spec["php"] = json!({
+                "version": self.php_version(), "workers": 4, "memoryMib": 756, "opcacheMib": 256,
+            });
             spec["disk"] = json!({ "sources": "2Gi", "writable": "1Gi", "temporary": "512Mi" });
             // The nodes' disks are memory here, and count as that of who writes them.
             for part in ["pull", "agent", "phpFpm", "cron", "job"] {
@@ -117,7 +123,12 @@ impl Class {
             spec["backends"]["databases"] = json!([server]);
         }
         if let Some(port) = self.cache {
-            spec["backends"]["caches"] = json!([{ "name": "redis", "host": HOST, "port": port, "tenants": "Trusted", "cidrs": [host] }]);
+            spec["backends"]["caches"] = json!([
+                {
+                    "name": "redis", "host": HOST, "port": port, "tenants": "Trusted",
+                    "cidrs": [host],
+                },
+            ]);
         }
         if let Some(port) = self.search {
             spec["backends"]["search"] =

@@ -2,27 +2,16 @@
 
 use super::{
     checksum::Expected,
-    content::Content,
-    listing::{Query, list},
-    memory::{Condition, Memory, Object, Part, is},
+    memory::{Condition, Memory, Object, Part},
+    page::{PAGE, page},
+    transfer::{etag, expected, find, length, receive},
 };
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use s3s::{
-    S3, S3Request, S3Response, S3Result, TrailingHeaders,
-    dto::{self, ETag, ETagCondition, Range, StreamingBlob},
+    S3, S3Request, S3Response, S3Result,
+    dto::{self, ETag, StreamingBlob},
     s3_error,
 };
-use std::{ops, sync::Arc, time::SystemTime};
-
-/// Characters that `encoding-type=url` leaves as they are.
-const KEPT: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'_')
-    .remove(b'.')
-    .remove(b'~')
-    .remove(b'/');
-/// The most entries of one page of a listing, by S3's documentation.
-const PAGE: i32 = 1000;
+use std::{sync::Arc, time::SystemTime};
 
 type Answer<T> = S3Result<S3Response<T>>;
 
@@ -31,73 +20,6 @@ type Answer<T> = S3Result<S3Response<T>>;
 pub(super) struct Backend {
     pub(super) memory: Arc<Memory>,
     pub(super) region: String,
-}
-
-fn etag(object: &Object) -> ETag {
-    ETag::Strong(object.etag.clone())
-}
-
-fn length(bytes: u64) -> i64 {
-    i64::try_from(bytes).unwrap_or(i64::MAX)
-}
-
-/// Finds an object as GET and HEAD do: conditions first, then the range.
-fn find(
-    memory: &Memory,
-    (bucket, key): (&str, &str),
-    if_match: Option<&ETagCondition>,
-    if_none_match: Option<&ETagCondition>,
-    range: Option<Range>,
-) -> S3Result<(Object, ops::Range<u64>)> {
-    memory.read(bucket, |bucket| {
-        let object = bucket.object(key)?;
-        if if_match.is_some_and(|wanted| !is(wanted, object)) {
-            return Err(s3_error!(PreconditionFailed));
-        }
-        if if_none_match.is_some_and(|known| is(known, object)) {
-            return Err(s3_error!(NotModified));
-        }
-        let all = 0..object.content.len();
-        let range = range
-            .map_or(Ok(all.clone()), |range| range.check(all.end))
-            .map_err(|_| s3_error!(InvalidRange))?;
-        Ok((object.clone(), range))
-    })
-}
-
-/// Reads an uploaded body and compares its checksums.
-async fn receive(
-    body: Option<StreamingBlob>,
-    announced: Option<i64>,
-    expected: Expected,
-    trailing: Option<&TrailingHeaders>,
-) -> S3Result<Content> {
-    let announced = announced.and_then(|length| usize::try_from(length).ok());
-    let Some(body) = body else {
-        return Ok(Content::default());
-    };
-    let content = Content::read(body, announced.unwrap_or_default())
-        .await
-        .map_err(|_| s3_error!(IncompleteBody))?;
-    expected.trailing(trailing).check(&content)?;
-    Ok(content)
-}
-
-/// Collects the checksums of an input, whose type differs from operation to operation.
-macro_rules! expected {
-    ($input:expr) => {
-        Expected {
-            md5: $input.content_md5,
-            sums: dto::Checksum {
-                checksum_crc32: $input.checksum_crc32,
-                checksum_crc32c: $input.checksum_crc32c,
-                checksum_crc64nvme: $input.checksum_crc64nvme,
-                checksum_sha1: $input.checksum_sha1,
-                checksum_sha256: $input.checksum_sha256,
-                checksum_type: None,
-            },
-        }
-    };
 }
 
 #[async_trait::async_trait]
@@ -232,58 +154,7 @@ impl S3 for Backend {
         &self,
         req: S3Request<dto::ListObjectsV2Input>,
     ) -> Answer<dto::ListObjectsV2Output> {
-        let input = req.input;
-        let max_keys = input.max_keys.unwrap_or(PAGE).clamp(0, PAGE);
-        let query = Query {
-            prefix: input.prefix.as_deref().unwrap_or_default(),
-            delimiter: input.delimiter.as_deref(),
-            after: input
-                .continuation_token
-                .as_deref()
-                .or(input.start_after.as_deref()),
-            limit: usize::try_from(max_keys).unwrap_or_default(),
-        };
-        let encoded = input.encoding_type.is_some();
-        let shown = |key: &str| {
-            if encoded {
-                utf8_percent_encode(key, KEPT).to_string()
-            } else {
-                key.to_owned()
-            }
-        };
-        self.memory.read(&input.bucket, |bucket| {
-            let page = list(&bucket.objects, query);
-            let count = page.objects.len() + page.prefixes.len();
-            let contents = page.objects.iter().map(|(key, object)| dto::Object {
-                key: Some(shown(key)),
-                size: Some(length(object.content.len())),
-                e_tag: Some(etag(object)),
-                last_modified: Some(object.modified.into()),
-                ..Default::default()
-            });
-            Ok(S3Response::new(dto::ListObjectsV2Output {
-                contents: Some(contents.collect()),
-                common_prefixes: Some(
-                    page.prefixes
-                        .iter()
-                        .map(|prefix| dto::CommonPrefix {
-                            prefix: Some(shown(prefix)),
-                        })
-                        .collect(),
-                ),
-                key_count: i32::try_from(count).ok(),
-                max_keys: Some(max_keys),
-                is_truncated: Some(page.next.is_some()),
-                next_continuation_token: page.next,
-                name: Some(input.bucket.clone()),
-                prefix: input.prefix.as_deref().map(shown),
-                delimiter: input.delimiter.as_deref().map(shown),
-                continuation_token: input.continuation_token.clone(),
-                start_after: input.start_after.as_deref().map(shown),
-                encoding_type: input.encoding_type.clone(),
-                ..Default::default()
-            }))
-        })
+        page(&self.memory, &req.input)
     }
 
     async fn create_multipart_upload(

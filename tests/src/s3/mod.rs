@@ -16,9 +16,11 @@ mod layer;
 mod listing;
 mod memory;
 mod operation;
+mod page;
 mod server;
 mod stats;
 mod throttle;
+mod transfer;
 mod wire;
 
 pub use fault::{Effect, Fault, Faults};

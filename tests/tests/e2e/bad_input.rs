@@ -36,7 +36,13 @@ const fn case(
 }
 
 fn cases() -> Vec<Case> {
-    let same: fn(&Shop, Program) -> Program = |_, init| init;
+    [settings(), the_store(), files()]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+fn settings() -> Vec<Case> {
     vec![
         case(
             "an empty variable",
@@ -66,6 +72,12 @@ fn cases() -> Vec<Case> {
             "config",
             "LONGSHORE_ROOT=\"pod\"",
         ),
+    ]
+}
+
+fn the_store() -> Vec<Case> {
+    let same: fn(&Shop, Program) -> Program = |_, init| init;
+    vec![
         case(
             "no such bucket",
             |_, init| init.env("LONGSHORE_STORE", "s3://nobucket/prod"),
@@ -113,6 +125,11 @@ fn cases() -> Vec<Case> {
             "unreachable",
             "127.0.0.1:9",
         ),
+    ]
+}
+
+fn files() -> Vec<Case> {
+    vec![
         case(
             "a trust root that is not there",
             |shop, init| init.env("LONGSHORE_TRUST", shop.path("2.root.json")),

@@ -5,7 +5,7 @@ mod envelopes;
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use e2e::{
-    peers::{required, tool},
+    peers::required,
     process::{Outcome, Program, binary},
     shop::{Shop, json, last_event},
     tree::{self, Entry, Kind},
@@ -231,11 +231,9 @@ fn securesystemslib_and_we_count_each_others_signatures() {
 }
 
 #[test]
+#[ignore = "needs cosign: make interop"]
 fn cosign_verifies_our_release_object_over_its_manifest_with_the_public_key_alone() {
-    let Some(cosign) = tool("cosign") else {
-        println!("cosign is not built: `make interop` builds it");
-        return;
-    };
+    let cosign = required("cosign");
     let shop = Shop::on_disk(1, 5);
     let manifest = pack(&shop);
     shop.longshore(["sign", "out/release.json", "--key", "ci.key"])

@@ -219,6 +219,25 @@ fn logs_and_reports_of_each_release_become_events() {
     lab.end();
 }
 
+/// One log becomes a link, and one a pipe.
+fn becomes_something_else(lab: &mut Lab, log: &Path, secret: &Path) {
+    append(&log.join("a.log"), "before\n");
+    lab.until("a line", |lab| lab.said("var/log/a.log") == ["before"]);
+    symlink(secret, log.join("next")).unwrap();
+    fs::rename(log.join("next"), log.join("a.log")).unwrap();
+    mkfifoat(
+        rustix::fs::CWD,
+        log.join("next"),
+        Mode::from_raw_mode(0o666),
+    )
+    .unwrap();
+    fs::rename(log.join("next"), log.join("long.log")).unwrap();
+    append(&log.join("b.log"), "goes on\n");
+    lab.until("another file", |lab| {
+        lab.said("var/log/b.log") == ["goes on"]
+    });
+}
+
 #[test]
 fn a_hostile_shop_gains_nothing_by_its_logs() {
     let mut lab = Lab::new();
@@ -273,22 +292,7 @@ fn a_hostile_shop_gains_nothing_by_its_logs() {
         [16 << 10, 5]
     );
 
-    // One that becomes a link, and one that becomes a pipe.
-    append(&log.join("a.log"), "before\n");
-    lab.until("a line", |lab| lab.said("var/log/a.log") == ["before"]);
-    symlink(&secret, log.join("next")).unwrap();
-    fs::rename(log.join("next"), log.join("a.log")).unwrap();
-    mkfifoat(
-        rustix::fs::CWD,
-        log.join("next"),
-        Mode::from_raw_mode(0o666),
-    )
-    .unwrap();
-    fs::rename(log.join("next"), log.join("long.log")).unwrap();
-    append(&log.join("b.log"), "goes on\n");
-    lab.until("another file", |lab| {
-        lab.said("var/log/b.log") == ["goes on"]
-    });
+    becomes_something_else(&mut lab, &log, &secret);
 
     // Beyond 16 MiB a log is emptied; one with another name, which may be no log, is not.
     let many = "y".repeat(99) + "\n";

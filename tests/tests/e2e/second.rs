@@ -157,37 +157,15 @@ fn each_takes_what_the_other_publishes() {
     );
 }
 
-#[test]
-fn both_refuse_for_the_same_reason() {
-    let shop = Shop::on_disk(1, 1);
-    sources(&shop);
-    let store = shop.store().strip_prefix("file://").unwrap().to_owned();
-    let at = |path: &str| Path::new(&store).join(path);
-    let publish = |modules: &str, more: &str| {
-        fs::write(
-            shop.path("spec.json"),
-            format!("{{\"modules\": [{modules}]{more}}}"),
-        )
-        .unwrap();
-        formats(
-            &shop,
-            [
-                "publish",
-                &store,
-                "shops/acme",
-                "1.root.json",
-                "ci.key",
-                "spec.json",
-            ],
-        )
-        .expect(0);
-    };
-    let module = |name: &str, source: &str, target: &str| {
-        format!(
-            "{{\"name\": \"{name}\", \"version\": \"1\", \"source\": \"{source}\", \"target\": \
-             \"{target}\"}}"
-        )
-    };
+fn module(name: &str, source: &str, target: &str) -> String {
+    format!(
+        "{{\"name\": \"{name}\", \"version\": \"1\", \"source\": \"{source}\", \"target\": \
+         \"{target}\"}}"
+    )
+}
+
+/// Sources with links that must not be in a release.
+fn links(shop: &Shop) {
     for (path, to) in [
         ("x/a", "b"),
         ("y/b", "a"),
@@ -204,7 +182,13 @@ fn both_refuse_for_the_same_reason() {
     for number in 0..41 {
         symlink(format!("l{}", number + 1), chain.join(format!("l{number}"))).unwrap();
     }
-    let rows = [
+}
+
+/// Modules, what else stands in the description, and why both refuse it.
+type Refused = (&'static str, String, &'static str, &'static str);
+
+fn rows() -> [Refused; 8] {
+    [
         (
             "loops together",
             [module("x", "x", ""), module("y", "y", "")].join(","),
@@ -248,8 +232,48 @@ fn both_refuse_for_the_same_reason() {
             ", \"writable\": [{\"path\": \"var\", \"keep\": true}]",
             "duplicate",
         ),
-    ];
-    for (case, modules, more, reason) in rows {
+    ]
+}
+
+/// Changes one byte of each tarball.
+fn damage(blobs: &Path) {
+    for entry in fs::read_dir(blobs).unwrap() {
+        let path = entry.unwrap().path();
+        let mut bytes = fs::read(&path).unwrap();
+        if bytes.starts_with(b"\x28\xb5\x2f\xfd") {
+            *bytes.last_mut().unwrap() ^= 1;
+            fs::remove_file(&path).unwrap();
+            fs::write(&path, bytes).unwrap();
+        }
+    }
+}
+
+#[test]
+fn both_refuse_for_the_same_reason() {
+    let shop = Shop::on_disk(1, 1);
+    sources(&shop);
+    let store = shop.store().strip_prefix("file://").unwrap().to_owned();
+    let publish = |modules: &str, more: &str| {
+        fs::write(
+            shop.path("spec.json"),
+            format!("{{\"modules\": [{modules}]{more}}}"),
+        )
+        .unwrap();
+        formats(
+            &shop,
+            [
+                "publish",
+                &store,
+                "shops/acme",
+                "1.root.json",
+                "ci.key",
+                "spec.json",
+            ],
+        )
+        .expect(0);
+    };
+    links(&shop);
+    for (case, modules, more, reason) in rows() {
         publish(&modules, more);
         fs::remove_dir_all(shop.path("second")).ok();
         let theirs = formats(
@@ -273,15 +297,7 @@ fn both_refuse_for_the_same_reason() {
         );
     }
     publish(&module("x", "theme", ""), "");
-    for entry in fs::read_dir(at("blobs/sha256")).unwrap() {
-        let path = entry.unwrap().path();
-        let mut bytes = fs::read(&path).unwrap();
-        if bytes.starts_with(b"\x28\xb5\x2f\xfd") {
-            *bytes.last_mut().unwrap() ^= 1;
-            fs::remove_file(&path).unwrap();
-            fs::write(&path, bytes).unwrap();
-        }
-    }
+    damage(&Path::new(&store).join("blobs/sha256"));
     fs::remove_dir_all(shop.path("second")).ok();
     let theirs = formats(
         &shop,

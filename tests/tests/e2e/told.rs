@@ -144,38 +144,50 @@ fn blobs(store: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     found
 }
 
+fn fsck(shop: &Shop, more: &[&str]) -> Outcome {
+    let words = ["store", "fsck", "--output", "json"]
+        .into_iter()
+        .chain(more.iter().copied());
+    shop.longshore(words)
+}
+
+/// What is wrong with which key, and whether it was mended.
+type Problems = BTreeMap<PathBuf, (String, bool)>;
+
+fn problems(outcome: &Outcome) -> Problems {
+    let found = json(outcome)["findings"].as_array().unwrap().clone();
+    let row = |it: &Value| {
+        assert_eq!(
+            it["releases"][0]
+                .as_str()
+                .map(|key| key.ends_with("release.json") || key.ends_with("1.json")),
+            Some(true),
+            "{it}"
+        );
+        (
+            it["key"].as_str().unwrap().into(),
+            (
+                it["problem"].as_str().unwrap().to_owned(),
+                it["mended"] == true,
+            ),
+        )
+    };
+    found.iter().map(row).collect()
+}
+
+fn of(rows: &[(&PathBuf, &str, bool)]) -> Problems {
+    rows.iter()
+        .map(|(key, problem, mended)| ((*key).clone(), ((*problem).to_owned(), *mended)))
+        .collect()
+}
+
 #[test]
 fn fsck_finds_what_is_missing_and_damaged_and_mends_it_from_where_it_is_whole() {
     let shop = Shop::on_disk(4, 5);
     shop.publish();
     let store = shop.path("store");
     let whole = blobs(&store);
-    let fsck = |more: &[&str]| {
-        let words = ["store", "fsck", "--output", "json"]
-            .into_iter()
-            .chain(more.iter().copied());
-        shop.longshore(words)
-    };
-    let problems = |outcome: &Outcome| -> BTreeMap<PathBuf, (String, bool)> {
-        let found = json(outcome)["findings"].as_array().unwrap().clone();
-        let row = |it: &Value| {
-            assert_eq!(
-                it["releases"][0]
-                    .as_str()
-                    .map(|key| key.ends_with("release.json") || key.ends_with("1.json")),
-                Some(true),
-                "{it}"
-            );
-            (
-                it["key"].as_str().unwrap().into(),
-                (
-                    it["problem"].as_str().unwrap().to_owned(),
-                    it["mended"] == true,
-                ),
-            )
-        };
-        found.iter().map(row).collect()
-    };
+    let fsck = |more: &[&str]| fsck(&shop, more);
     assert!(problems(&fsck(&["--deep"]).expect(0)).is_empty());
 
     // The manifest stays: without it, nobody knows which tarballs a release needs.
@@ -216,11 +228,6 @@ fn fsck_finds_what_is_missing_and_damaged_and_mends_it_from_where_it_is_whole() 
     fs::remove_file(second.join(gone)).unwrap();
     break_it();
     let [missing, size, digest] = ["missing", "size", "digest"];
-    let of = |rows: &[(&PathBuf, &str, bool)]| -> BTreeMap<PathBuf, (String, bool)> {
-        rows.iter()
-            .map(|(key, problem, mended)| ((*key).clone(), ((*problem).to_owned(), *mended)))
-            .collect()
-    };
     // By sizes, and by what they hold.
     assert_eq!(
         problems(&fsck(&[]).expect(69)),

@@ -42,12 +42,18 @@ fn a_pod_serves_its_page_may_not_write_its_sources_and_leaves_nothing() {
         "route": { "ingress": { "className": "haproxy" } },
         "store": { "location": "s3://shop-releases", "region": "us-east-1", "trust": fs::read_to_string(shop.path("1.root.json")).unwrap() },
     });
-    let spec = json!({ "class": "c", "channel": "shops/acme", "domains": [{ "host": "www.acme.example", "primary": true }], "services": {} });
+    let spec = json!({
+        "class": "c", "channel": "shops/acme",
+        "domains": [{ "host": "www.acme.example", "primary": true }], "services": {},
+    });
     for (kind, name, file, spec) in [
         ("ShopClass", "c", "class.json", class),
         ("Shop", "acme", "shop.json", spec),
     ] {
-        let resource = json!({ "apiVersion": "longshore.dev/v1alpha1", "kind": kind, "metadata": { "name": name }, "spec": spec });
+        let resource = json!({
+            "apiVersion": "longshore.dev/v1alpha1", "kind": kind, "metadata": { "name": name },
+            "spec": spec,
+        });
         fs::write(shop.path(file), resource.to_string()).unwrap();
     }
     let scheduler = binary("longshore");

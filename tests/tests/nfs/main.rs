@@ -53,8 +53,8 @@ fn in_guest<F: FnOnce()>(scenario: F) {
     let name = type_name::<F>().trim_end_matches("::{{closure}}");
     let test = name.split_once("::").map_or(name, |(_program, test)| test);
     if guest::is_here() {
-        guest::run(scenario)
+        guest::run(scenario);
     } else {
-        host::boot(test)
+        host::boot(test);
     }
 }

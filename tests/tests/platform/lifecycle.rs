@@ -3,9 +3,9 @@
 #![allow(clippy::disallowed_methods, reason = "the test makes its files itself")]
 
 use e2e::{
-    cluster::{Cluster, built, eventually},
+    cluster::{Cluster, eventually},
     platform::{
-        BACKUPS, Class, Platform, RELEASES, Tenant,
+        Class, Platform, Tenant,
         server::{Database, PORT},
     },
     web,
@@ -13,15 +13,14 @@ use e2e::{
 use serde_json::json;
 use std::{
     fs,
-    os::unix::fs::chown,
     path::Path,
     time::{Duration, Instant},
 };
 
-const LONG: Duration = Duration::from_mins(3);
+pub(crate) const LONG: Duration = Duration::from_mins(3);
 /// Files that are written through a pod.
 const CANARIES: usize = 50;
-const PASSWORD: &str = "not-for-others";
+pub(crate) const PASSWORD: &str = "not-for-others";
 
 /// Every canary is there, with what was written into it.
 #[track_caller]
@@ -183,9 +182,22 @@ fn cron_runs_each_minute_and_migrations_gate_their_releases() {
     let shop = platform.tenant("magento");
     sources(&shop, "one", 0);
     shop.register(shop.publish(&MODULES, &spec("none")));
-    let services = json!({ "database": { "ref": "db", "name": "shop" }, "media": { "ref": "disk", "path": "/magento" } });
-    shop.open("magento", &json!({ "scale": { "min": 2, "max": 2 }, "services": services, "config": { "secretRef": { "name": "env" } } }));
-    shop.secret("env", &json!({ "database-user": "shop", "database-password": PASSWORD, "crypt-key": "0123456789abcdef" }));
+    let services = json!({
+        "database": { "ref": "db", "name": "shop" }, "media": { "ref": "disk", "path": "/magento" },
+    });
+    shop.open(
+        "magento",
+        &json!({
+            "scale": { "min": 2, "max": 2 }, "services": services,
+            "config": { "secretRef": { "name": "env" } },
+        }),
+    );
+    shop.secret(
+        "env",
+        &json!({
+            "database-user": "shop", "database-password": PASSWORD, "crypt-key": "0123456789abcdef",
+        }),
+    );
     shop.served_by(2);
     // Twice, a minute apart.
     let cron = || {
@@ -205,288 +217,102 @@ fn cron_runs_each_minute_and_migrations_gate_their_releases() {
     assert!((55.0..65.0).contains(&apart), "{ran}");
 
     for (release, schema, migration) in [("two", 2, "additive"), ("three", 3, "breaking")] {
-        sources(&shop, release, schema);
-        let sequence = shop.publish(&MODULES, &spec(migration));
-        shop.register(sequence);
-        let pods = shop.served_by(2);
-        shop.roll_out(sequence);
-        let (begin, mut held, mut paused, mut closed) = (Instant::now(), 0, false, false);
-        let wanted = format!("entry={release} ");
-        loop {
-            let pages: Vec<_> = pods.iter().map(|pod| shop.page(pod, "/")).collect();
-            // A shop is open while its database grows, and closed while the release before would
-            // not know it.
-            let status = |page: &Result<web::Page, _>| {
-                page.as_ref().map_or(0, |page: &web::Page| page.status)
-            };
-            let bad: Vec<_> = pages
-                .iter()
-                .filter(|page| ![200, 503].contains(&status(page)))
-                .collect();
-            assert!(bad.is_empty(), "during the {migration} migration: {bad:#?}");
-            closed |= pages.iter().any(|page| status(page) == 503);
-            // Whoever serves the release, does so after its database is there. Asked in this order,
-            // a page cannot be ahead of the answer.
-            let version =
-                database.ask("shop", "SELECT IFNULL(MAX(version), 0) FROM schema_version");
-            let new = pages
-                .iter()
-                .flatten()
-                .filter(|page| page.body.starts_with(&wanted))
-                .count();
-            assert!(
-                new == 0 || version.trim() == schema.to_string(),
-                "{new} pods serve {release} on a database of {version}"
-            );
-            held += usize::from(new == 0 && version.trim() != schema.to_string());
-            let migrates = || {
-                shop.list("migration")
-                    .iter()
-                    .any(|pod| pod["status"]["phase"] == "Running")
-            };
-            let crons = shop.list("cron").len();
-            paused |= crons == 0;
-            // Both questions twice, as nothing answers them for one moment.
-            assert!(
-                !(migrates() && !shop.list("cron").is_empty() && migrates()),
-                "cron has not ended, and the database is being changed"
-            );
-            if new == pods.len() {
-                break;
-            }
-            assert!(
-                begin.elapsed() < LONG,
-                "{release} is not served\n{}",
-                platform.tell(&shop.namespace)
-            );
-            std::thread::sleep(Duration::from_millis(100));
-        }
-        assert!(held > 10, "nobody waited for the migration");
-        assert_eq!(
-            closed,
-            migration == "breaking",
-            "whether visitors were kept out during the {migration} migration"
-        );
+        gated(&platform, &shop, &database, (release, schema, migration));
+    }
+}
+
+/// Rolls a release out, and watches its pods and its database until every pod serves it.
+fn gated(
+    platform: &Platform<'_>,
+    shop: &Tenant<'_>,
+    database: &Database,
+    (release, schema, migration): (&str, u32, &str),
+) {
+    sources(shop, release, schema);
+    let sequence = shop.publish(&MODULES, &spec(migration));
+    shop.register(sequence);
+    let pods = shop.served_by(2);
+    shop.roll_out(sequence);
+    let (begin, mut held, mut paused, mut closed) = (Instant::now(), 0, false, false);
+    let wanted = format!("entry={release} ");
+    loop {
+        let pages: Vec<_> = pods.iter().map(|pod| shop.page(pod, "/")).collect();
+        // A shop is open while its database grows, and closed while the release before would
+        // not know it.
+        let status =
+            |page: &Result<web::Page, _>| page.as_ref().map_or(0, |page: &web::Page| page.status);
+        let bad: Vec<_> = pages
+            .iter()
+            .filter(|page| ![200, 503].contains(&status(page)))
+            .collect();
+        assert!(bad.is_empty(), "during the {migration} migration: {bad:#?}");
+        closed |= pages.iter().any(|page| status(page) == 503);
+        // Whoever serves the release, does so after its database is there. Asked in this order,
+        // a page cannot be ahead of the answer.
+        let version = database.ask("shop", "SELECT IFNULL(MAX(version), 0) FROM schema_version");
+        let new = pages
+            .iter()
+            .flatten()
+            .filter(|page| page.body.starts_with(&wanted))
+            .count();
         assert!(
-            paused,
-            "cron went on while the database was changed ({migration})"
+            new == 0 || version.trim() == schema.to_string(),
+            "{new} pods serve {release} on a database of {version}"
         );
-        let span = format!(
-            "SELECT COUNT(*) FROM done WHERE what = 'cron' AND id BETWEEN (SELECT id FROM done \
-             WHERE what = 'begin {schema}') AND (SELECT id FROM done WHERE what = 'end {schema}')"
-        );
-        assert_eq!(
-            database.ask("shop", &span).trim(),
-            "0",
-            "cron ran within the migration"
-        );
-        platform.rollout(&shop.release_name(sequence), LONG, |status| {
-            status["phase"] == "Completed"
-        });
-        println!(
-            "{migration}: every pod serves {release} {:.1} s after the rollout began, its \
-             migration of 8 s first",
-            begin.elapsed().as_secs_f64()
-        );
-        eventually("cron again", LONG, || {
-            shop.list("cron")
+        held += usize::from(new == 0 && version.trim() != schema.to_string());
+        let migrates = || {
+            shop.list("migration")
                 .iter()
                 .any(|pod| pod["status"]["phase"] == "Running")
-                .then_some(())
-        });
-    }
-}
-
-/// Whoever holds the pods' key can neither read nor delete a backup, and publishes nothing.
-#[track_caller]
-fn pods_add_backups_and_read_releases(platform: &Platform<'_>, shop: &Tenant<'_>) {
-    let release = format!("store/{RELEASES}/channels/shops/{}/release.json", shop.name);
-    let found = platform
-        .store
-        .mc(&[
-            "find",
-            &format!("store/{BACKUPS}/{}", shop.name),
-            "--name",
-            "*.zst.0000",
-        ])
-        .run()
-        .expect(0)
-        .stdout;
-    let backup = found
-        .lines()
-        .next()
-        .unwrap_or_else(|| panic!("no backup: {found:?}"));
-    let forged = platform.path("forged.json");
-    fs::write(&forged, "{}").unwrap();
-    let (forged, new) = (
-        forged.display().to_string(),
-        format!(
-            "store/{RELEASES}/channels/shops/{}/releases/99.json",
-            shop.name
-        ),
-    );
-    let before = platform.store.mc(&["cat", &release]).run().expect(0).stdout;
-    for forbidden in [
-        vec!["cat", backup],
-        vec!["rm", backup],
-        vec!["rm", &release],
-        vec!["cp", &forged, &release],
-        vec!["cp", &forged, &new],
-    ] {
-        let outcome = platform.store.mc_of_pods(&forbidden).run();
-        let denied = ["Access Denied", "Insufficient permissions"]
-            .iter()
-            .any(|words| outcome.stderr.contains(words));
+        };
+        let crons = shop.list("cron").len();
+        paused |= crons == 0;
+        // Both questions twice, as nothing answers them for one moment.
         assert!(
-            outcome.code() != Some(0) && denied,
-            "{forbidden:?}: {outcome:#?}"
+            !(migrates() && !shop.list("cron").is_empty() && migrates()),
+            "cron has not ended, and the database is being changed"
         );
-    }
-    platform.store.mc(&["stat", backup]).run().expect(0);
-    assert!(
-        platform.store.mc(&["stat", &new]).run().code() != Some(0),
-        "{new} was written"
-    );
-    // The same client and key can do what pods do, so what failed was not the connection.
-    assert_eq!(
-        platform
-            .store
-            .mc_of_pods(&["cat", &release])
-            .run()
-            .expect(0)
-            .stdout,
-        before
-    );
-}
-
-#[test]
-fn a_backup_is_written_and_brings_the_data_back() {
-    let cluster = Cluster::alone();
-    let platform = Platform::install(&cluster);
-    let database = Database::start(&cluster);
-    database.create("vault", PASSWORD);
-    database.ask(
-        "vault",
-        "CREATE TABLE orders (id INT PRIMARY KEY, who VARCHAR(64)) CHARSET utf8mb4; INSERT INTO \
-         orders VALUES (1, 'Ana'), (2, 'Gheorghiță')",
-    );
-    let image = built(&cluster, "longshore-backup");
-    // Where a CSI driver mounts, or here the kubelet, no container of the shop may be privileged.
-    let backup = Some(image.pinned().to_owned());
-    platform.class(&Class {
-        storage: "Csi",
-        database: Some(PORT),
-        backup,
-        ..Class::php("vault")
-    });
-    let media = platform.shared().join("vault/media");
-    fs::create_dir_all(&media).unwrap();
-    for path in [media.parent().unwrap(), &media] {
-        chown(path, Some(10_001), Some(10_001)).unwrap();
-    }
-    for name in ["a.jpg", "b with a space.jpg"] {
-        fs::write(media.join(name), name.repeat(100)).unwrap();
-    }
-    let shop = platform.tenant("vault");
-    web::write_sources(&shop.module("page"), "vault", "");
-    shop.register(shop.publish(&[("page", "")], "shared = [\"media\"]"));
-    let services = json!({ "database": { "ref": "db", "name": "vault" }, "media": { "ref": "disk", "path": "/vault" } });
-    shop.open("vault", &json!({ "scale": { "min": 1, "max": 1 }, "services": services, "config": { "secretRef": { "name": "env" } } }));
-    shop.secret(
-        "env",
-        &json!({ "database-user": "vault", "database-password": PASSWORD }),
-    );
-    let pod = shop.served_by(1).remove(0);
-    assert_eq!(
-        shop.page(&pod, "/media/a.jpg").unwrap().body,
-        "a.jpg".repeat(100)
-    );
-    let labels = cluster.get(&["namespace", &shop.namespace])["metadata"]["labels"].clone();
-    assert_eq!(labels["pod-security.kubernetes.io/enforce"], "restricted");
-
-    let kubectl = |words: &[&str]| {
-        cluster
-            .kubectl(
-                ["--namespace", &shop.namespace]
-                    .into_iter()
-                    .chain(words.iter().copied()),
-            )
-            .deadline(LONG)
-            .run()
-    };
-    kubectl(&["create", "job", "now", "--from=cronjob/backup"]).expect(0);
-    let done = kubectl(&[
-        "wait",
-        "--for=condition=Complete",
-        "job/now",
-        "--timeout=90s",
-    ]);
-    let log = kubectl(&["logs", "job/now"]);
-    assert!(done.code() == Some(0), "{done:#?}{log:#?}");
-    println!("{}", log.stdout);
-    let listed = platform
-        .store
-        .mc(&["ls", "--recursive", &format!("store/{BACKUPS}/vault")])
-        .run()
-        .expect(0)
-        .stdout;
-    for name in ["database.sql.zst", "media.tsv.zst", "complete"] {
-        assert!(listed.contains(name), "{listed}");
-    }
-    let object = cluster
-        .get(&["cronjob", "backup", "--namespace", &shop.namespace])
-        .to_string();
-    assert!(!object.contains(PASSWORD));
-    pods_add_backups_and_read_releases(&platform, &shop);
-
-    database.ask("vault", "DROP TABLE orders");
-    fs::remove_file(media.join("a.jpg")).unwrap();
-    shop.secret("owner", &json!({ "access-key-id": platform.store.owner().0, "secret-access-key": platform.store.owner().1 }));
-    let restore = |name: &str| {
-        // What the CronJob's pod is, with another program and an operator's key; its labels, as a
-        // pod without them reaches nobody.
-        let mut template = cluster.get(&["cronjob", "backup", "--namespace", &shop.namespace])
-            ["spec"]["jobTemplate"]["spec"]["template"]
-            .clone();
-        let pod = &mut template["spec"];
-        pod["containers"][0]["command"] = json!(["longshore-restore"]);
-        for variable in pod["containers"][0]["env"].as_array_mut().unwrap() {
-            if variable["valueFrom"].is_object() {
-                variable["valueFrom"]["secretKeyRef"]["name"] = "owner".into();
-            }
+        if new == pods.len() {
+            break;
         }
-        let job = json!({ "apiVersion": "batch/v1", "kind": "Job", "metadata": { "name": name, "namespace": shop.namespace },
-            "spec": { "backoffLimit": 0, "template": template } });
-        platform.apply(&job.to_string());
-        let ended = eventually("the end of a restore", LONG, || {
-            let status =
-                cluster.get(&["job", name, "--namespace", &shop.namespace])["status"].clone();
-            let ended = |kind: &str| {
-                status["conditions"].as_array().is_some_and(|all| {
-                    all.iter()
-                        .any(|it| it["type"] == kind && it["status"] == "True")
-                })
-            };
-            if ended("Complete") {
-                Some(true)
-            } else {
-                ended("Failed").then_some(false)
-            }
-        });
-        (ended, kubectl(&["logs", &format!("job/{name}")]).stdout)
-    };
-    let (ended, log) = restore("restore");
+        assert!(
+            begin.elapsed() < LONG,
+            "{release} is not served\n{}",
+            platform.tell(&shop.namespace)
+        );
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert!(held > 10, "nobody waited for the migration");
+    assert_eq!(
+        closed,
+        migration == "breaking",
+        "whether visitors were kept out during the {migration} migration"
+    );
     assert!(
-        !ended
-            && log.contains("a.jpg is missing or not of 500 bytes")
-            && log.contains("1 of 2 files"),
-        "{log}"
+        paused,
+        "cron went on while the database was changed ({migration})"
+    );
+    let span = format!(
+        "SELECT COUNT(*) FROM done WHERE what = 'cron' AND id BETWEEN (SELECT id FROM done \
+         WHERE what = 'begin {schema}') AND (SELECT id FROM done WHERE what = 'end {schema}')"
     );
     assert_eq!(
-        database.ask("vault", "SELECT who FROM orders ORDER BY id"),
-        "Ana\nGheorghiță\n"
+        database.ask("shop", &span).trim(),
+        "0",
+        "cron ran within the migration"
     );
-    fs::write(media.join("a.jpg"), "a.jpg".repeat(100)).unwrap();
-    let (ended, log) = restore("again");
-    assert!(ended && log.contains("2 of 2 files"), "{log}");
+    platform.rollout(&shop.release_name(sequence), LONG, |status| {
+        status["phase"] == "Completed"
+    });
+    println!(
+        "{migration}: every pod serves {release} {:.1} s after the rollout began, its \
+         migration of 8 s first",
+        begin.elapsed().as_secs_f64()
+    );
+    eventually("cron again", LONG, || {
+        shop.list("cron")
+            .iter()
+            .any(|pod| pod["status"]["phase"] == "Running")
+            .then_some(())
+    });
 }

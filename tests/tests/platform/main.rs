@@ -10,6 +10,7 @@
     reason = "what was measured is read in the log of the run"
 )]
 
+mod backup;
 mod boot;
 mod eviction;
 mod lifecycle;

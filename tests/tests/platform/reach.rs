@@ -3,6 +3,9 @@
 
 #![allow(clippy::disallowed_methods, reason = "the test makes its files itself")]
 
+mod container;
+
+use container::shows_its_own_alone;
 use e2e::{
     cluster::{Cluster, HOST, built, eventually},
     platform::{Class, Platform, Pod, SYSTEM, Tenant},
@@ -161,77 +164,77 @@ fn open<'a>(
     (shop, pod)
 }
 
-/// What its container shows it: itself, its own files and its own Secret.
-#[track_caller]
-fn shows_its_own_alone(shop: &Tenant<'_>, pod: &Pod, other: &str) {
-    let sh = |script: &str| {
-        let outcome = shop.exec(&pod.name, "php-fpm", &["sh", "-c", script]);
-        assert_eq!(
-            outcome.code(),
-            Some(0),
-            "{}: {script}: {outcome:?}",
-            shop.name
-        );
-        outcome.stdout
-    };
-    assert_eq!(
-        sh("id -u; grep -E '^(CapEff|NoNewPrivs)' /proc/self/status"),
-        "10001\nCapEff:\t0000000000000000\nNoNewPrivs:\t1\n"
-    );
-    // Processes of other containers are in no table of its own.
-    let processes = sh("cat /proc/[0-9]*/comm 2>/dev/null; true");
-    assert!(
-        processes.contains("php-fpm")
-            && !["longshore", "nginx", "pause"]
-                .iter()
-                .any(|one| processes.contains(one)),
-        "{processes}"
-    );
-    // No token of Kubernetes, none for the store, and no key of it: neither as a file nor as a
-    // variable.
-    assert_eq!(
-        sh(
-            "ls -d /var/run/secrets/kubernetes.io /var/run/longshore /mnt/pods /node \
-             /etc/longshore 2>/dev/null; true"
-        ),
-        ""
+/// Everything listens: who has no policy reaches the servers, and those whom a shop lets in its
+/// pods. These are a pod's page, its agent, and its Service.
+fn others_reach(cluster: &Cluster, servers: &[String], shops: &[String; 3]) {
+    let [page, agent, service] = shops;
+    let strange = reached(
+        cluster,
+        "stranger",
+        "reach",
+        "php",
+        &[servers, shops].concat(),
     );
     assert_eq!(
-        sh(
-            "cat /proc/[0-9]*/environ 2>/dev/null | tr '\\0' '\\n' | grep -E '^(AWS|LONGSHORE)_'; \
-             true"
-        ),
-        ""
+        strange,
+        servers.iter().cloned().collect(),
+        "all servers, and no shop"
+    );
+    let edge = reached(cluster, "edge", "reach", "php", shops);
+    assert_eq!(
+        edge,
+        [page.clone(), service.clone()].into(),
+        "visitors come in"
     );
     assert_eq!(
-        sh("grep -rlsI longshore-reads /etc /srv /mnt /tmp /var /run; true"),
-        ""
-    );
-    // Of all shops' files its own; and no socket but that of its php-fpm, such as the agent's.
-    let files = sh(
-        "find / \\( -path /proc -o -path /sys \\) -prune -o \\( -name 'belongs-to-*' -o -type s \
-         \\) -print 2>/dev/null; true",
-    );
-    assert!(
-        files.contains(&format!("/belongs-to-{}\n", shop.name))
-            && files.lines().all(|path| path == "/run/shop/php-fpm.sock"
-                || path.ends_with(&format!("/belongs-to-{}", shop.name))),
-        "{files}"
-    );
-    assert!(
-        shop.exec(
-            &pod.name,
-            "php-fpm",
-            &["ls", &format!("/mnt/shop/../{other}")]
-        )
-        .code()
-            != Some(0)
+        reached(cluster, "monitoring", "reach", "php", shops),
+        [agent.clone()].into()
     );
 }
 
-#[test]
-fn a_shops_php_reaches_what_its_class_names_and_nothing_of_others() {
-    let cluster = Cluster::alone();
+/// Nobody who knows the policies: nothing new gets through.
+fn without_verdicts(cluster: &Cluster, shop: &Tenant<'_>, pod: &Pod) {
+    let database = format!("{HOST}:{DATABASE}");
+    let node = format!("{}-policies", pod.node);
+    let policies = cluster.component(&node);
+    policies.kill();
+    assert!(
+        reached(
+            cluster,
+            &shop.namespace,
+            &pod.name,
+            "php-fpm",
+            std::slice::from_ref(&database)
+        )
+        .is_empty()
+    );
+    policies.start(&[]);
+    eventually("verdicts again", LONG, || {
+        (reached(
+            cluster,
+            &shop.namespace,
+            &pod.name,
+            "php-fpm",
+            std::slice::from_ref(&database),
+        )
+        .len()
+            == 1)
+            .then_some(())
+    });
+}
+
+/// What a shop with a database has in its spec.
+fn with_a_database(name: &str) -> Value {
+    json!({
+        "services": {
+            "database": { "ref": "db", "name": name },
+            "media": { "ref": "disk", "path": format!("/{name}") },
+        },
+        "config": { "secretRef": { "name": "env" } },
+    })
+}
+
+fn policies_are_in_force(cluster: &Cluster) {
     let enforced = cluster.script(["status"]).run().expect(0).stdout;
     assert!(
         ["n1-policies", "n2-policies"]
@@ -239,6 +242,12 @@ fn a_shops_php_reaches_what_its_class_names_and_nothing_of_others() {
             .all(|name| enforced.contains(name)),
         "cluster run --policies: {enforced}"
     );
+}
+
+#[test]
+fn a_shops_php_reaches_what_its_class_names_and_nothing_of_others() {
+    let cluster = Cluster::alone();
+    policies_are_in_force(&cluster);
     let platform = Platform::install(&cluster);
     Program::new("ip")
         .args(["address", "replace", &format!("{METADATA}/32"), "dev", "lo"])
@@ -256,11 +265,9 @@ fn a_shops_php_reaches_what_its_class_names_and_nothing_of_others() {
         storage: "Csi",
         ..Class::php("walled-csi")
     });
-    let services = |name: &str| json!({ "database": { "ref": "db", "name": name }, "media": { "ref": "disk", "path": format!("/{name}") } });
-    let with_database = |name: &str| json!({ "services": services(name), "config": { "secretRef": { "name": "env" } } });
-    let (agent_shop, agent_pod) = open(&platform, "mallory", "walled", &with_database("mallory"));
+    let (agent_shop, agent_pod) = open(&platform, "mallory", "walled", &with_a_database("mallory"));
     let (csi_shop, csi_pod) = open(&platform, "oscar", "walled-csi", &json!({}));
-    let (other_shop, other_pod) = open(&platform, "alice", "walled", &with_database("alice"));
+    let (other_shop, other_pod) = open(&platform, "alice", "walled", &with_a_database("alice"));
 
     let at = |port: u16| format!("{HOST}:{port}");
     let other = |port: u16| format!("{}:{port}", other_pod.address);
@@ -292,30 +299,7 @@ fn a_shops_php_reaches_what_its_class_names_and_nothing_of_others() {
     ];
     let shops = [other(8080), other(980), other_shop.service().to_string()];
 
-    // Everything listens: who has no policy reaches the servers, and those whom a shop lets in its
-    // pods.
-    let strange = reached(
-        &cluster,
-        "stranger",
-        "reach",
-        "php",
-        &[&servers[..], &shops].concat(),
-    );
-    assert_eq!(
-        strange,
-        servers.iter().cloned().collect(),
-        "all servers, and no shop"
-    );
-    let edge = reached(&cluster, "edge", "reach", "php", &shops);
-    assert_eq!(
-        edge,
-        [other(8080), other_shop.service().to_string()].into(),
-        "visitors come in"
-    );
-    assert_eq!(
-        reached(&cluster, "monitoring", "reach", "php", &shops),
-        [other(980)].into()
-    );
+    others_reach(&cluster, &servers, &shops);
 
     for (shop, pod, allowed) in [
         (
@@ -362,32 +346,7 @@ fn a_shops_php_reaches_what_its_class_names_and_nothing_of_others() {
         assert!(status["running"]["sequence"].is_u64(), "{status:#}");
     }
 
-    // Nobody who knows the policies: nothing new gets through, and what is carried goes on.
-    let node = format!("{}-policies", agent_pod.node);
-    let policies = cluster.component(&node);
-    policies.kill();
-    assert!(
-        reached(
-            &cluster,
-            &agent_shop.namespace,
-            &agent_pod.name,
-            "php-fpm",
-            &[at(DATABASE)]
-        )
-        .is_empty()
-    );
-    policies.start(&[]);
-    eventually("verdicts again", LONG, || {
-        (reached(
-            &cluster,
-            &agent_shop.namespace,
-            &agent_pod.name,
-            "php-fpm",
-            &[at(DATABASE)],
-        )
-        .len()
-            == 1)
-            .then_some(())
-    });
+    // What is carried goes on.
+    without_verdicts(&cluster, &agent_shop, &agent_pod);
     assert!(TcpStream::connect((other_pod.address, 8080)).is_ok());
 }

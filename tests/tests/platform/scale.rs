@@ -3,7 +3,7 @@
 use e2e::{
     cluster::Cluster,
     platform::{
-        Class, Platform,
+        Class, Platform, Tenant,
         boot::{STAGES, Watch},
         picture,
     },
@@ -33,6 +33,61 @@ const ASK: Duration = Duration::from_millis(300);
 /// How often is looked at what a watch has brought, which costs nothing.
 const LOOK: Duration = Duration::from_millis(20);
 
+/// The status of the shop's autoscaler.
+fn scaler(cluster: &Cluster, shop: &Tenant<'_>) -> Value {
+    // It is made a moment after the shop asks for it.
+    let words = [
+        "get",
+        "hpa",
+        "web",
+        "--ignore-not-found",
+        "--output",
+        "json",
+        "--namespace",
+        &shop.namespace,
+    ];
+    let found: Value =
+        serde_json::from_str(&cluster.kubectl(words).run().stdout).unwrap_or_default();
+    found["status"].clone()
+}
+
+/// Waits until the autoscaler sees two pods that do little.
+fn calm(cluster: &Cluster, shop: &Tenant<'_>) {
+    let begin = Instant::now();
+    loop {
+        let status = scaler(cluster, shop);
+        let known =
+            status["currentMetrics"][0]["containerResource"]["current"]["averageUtilization"]
+                .as_u64();
+        if known.is_some_and(|percent| percent < 40)
+            && status["desiredReplicas"] == 2
+            && shop.pods().len() == 2
+        {
+            break;
+        }
+        assert!(begin.elapsed() < LONG, "{status:#}");
+        thread::sleep(Duration::from_secs(1));
+    }
+}
+
+fn draw(report: &Value, bars: &[picture::Bar]) {
+    let stages: Vec<_> = ["autoscaler"]
+        .into_iter()
+        .chain(STAGES.map(|(stage, _)| stage))
+        .collect();
+    let drawn = picture::picture(
+        "From the load's beginning until four more pods are Ready, by stage",
+        &stages,
+        bars,
+    );
+    picture::write(
+        Path::new(env!("CARGO_TARGET_TMPDIR")),
+        "scale",
+        &report.to_string(),
+        &drawn,
+    );
+}
+
 #[test]
 fn a_shop_grows_from_two_to_six_pods_within_a_minute_and_shrinks_unnoticed() {
     let cluster = Cluster::alone();
@@ -54,37 +109,7 @@ fn a_shop_grows_from_two_to_six_pods_within_a_minute_and_shrinks_unnoticed() {
     // of it are half a minute old.
     thread::sleep(CALM);
     shop.change(&json!({ "scale": { "min": 2, "max": 6 } }));
-    let scaler = || {
-        // It is made a moment after the shop asks for it.
-        let words = [
-            "get",
-            "hpa",
-            "web",
-            "--ignore-not-found",
-            "--output",
-            "json",
-            "--namespace",
-            &shop.namespace,
-        ];
-        let found: Value =
-            serde_json::from_str(&cluster.kubectl(words).run().stdout).unwrap_or_default();
-        found["status"].clone()
-    };
-    let begin = Instant::now();
-    loop {
-        let status = scaler();
-        let known =
-            status["currentMetrics"][0]["containerResource"]["current"]["averageUtilization"]
-                .as_u64();
-        if known.is_some_and(|percent| percent < 40)
-            && status["desiredReplicas"] == 2
-            && shop.pods().len() == 2
-        {
-            break;
-        }
-        assert!(begin.elapsed() < LONG, "{status:#}");
-        thread::sleep(Duration::from_secs(1));
-    }
+    calm(&cluster, &shop);
 
     let networks = [
         Network::Of(cluster.node_process(1)),
@@ -101,13 +126,13 @@ fn a_shop_grows_from_two_to_six_pods_within_a_minute_and_shrinks_unnoticed() {
             made = Some(begin.elapsed());
         }
         if decided.is_none() && asked.elapsed() > ASK {
-            decided = (scaler()["desiredReplicas"] == 6).then(|| begin.elapsed());
+            decided = (scaler(&cluster, &shop)["desiredReplicas"] == 6).then(|| begin.elapsed());
             asked = Instant::now();
         }
         assert!(
             begin.elapsed() < LONG,
             "{:#}\n{}",
-            scaler(),
+            scaler(&cluster, &shop),
             platform.tell(&shop.namespace)
         );
         thread::sleep(LOOK);
@@ -135,21 +160,11 @@ fn a_shop_grows_from_two_to_six_pods_within_a_minute_and_shrinks_unnoticed() {
         "decided": decided.map(seconds), "created": made.map(seconds), "ready": after, "served": seconds(served), "pods": new,
     });
     println!("seconds from the load's beginning: {report}");
-    let stages: Vec<_> = ["autoscaler"]
-        .into_iter()
-        .chain(STAGES.map(|(stage, _)| stage))
-        .collect();
-    let bars: Vec<_> = new.iter().map(|boot| boot.bar_after(begin)).collect();
-    let drawn = picture::picture(
-        "From the load's beginning until four more pods are Ready, by stage",
-        &stages,
-        &bars,
-    );
-    picture::write(
-        Path::new(env!("CARGO_TARGET_TMPDIR")),
-        "scale",
-        &report.to_string(),
-        &drawn,
+    draw(
+        &report,
+        &new.iter()
+            .map(|boot| boot.bar_after(begin))
+            .collect::<Vec<_>>(),
     );
     assert!(served < GROWN, "{report:#}");
 

@@ -67,7 +67,12 @@ fn open<'a>(platform: &'a Platform<'a>, shop: &Tenant<'a>, modules: &[(&str, &st
     }
     shop.open("apps", &spec);
     if spec["config"].is_object() {
-        shop.secret("env", &json!({ "database-user": "wordpress", "database-password": PASSWORD, "crypt-key": "salt" }));
+        shop.secret(
+            "env",
+            &json!({
+                "database-user": "wordpress", "database-password": PASSWORD, "crypt-key": "salt",
+            }),
+        );
     }
     shop.served_by(1);
     assert!(
@@ -96,7 +101,10 @@ fn three_applications_of_debian_answer_their_front_page() {
     take(&corpus, &wordpress, "wordpress");
     take(&corpus, &wordpress, "theme-2023");
     write(&wordpress.module("wordpress"), "wp-config.php", WP_CONFIG);
-    let services = json!({ "database": { "ref": "db", "name": "wordpress" }, "media": { "ref": "disk", "path": "/wordpress" } });
+    let services = json!({
+        "database": { "ref": "db", "name": "wordpress" },
+        "media": { "ref": "disk", "path": "/wordpress" },
+    });
     let more = json!({ "services": services, "config": { "secretRef": { "name": "env" } } });
     let theme = ("theme-2023", "wp-content/themes/twentytwentythree");
     open(&platform, &wordpress, &[("wordpress", ""), theme], &more);

@@ -112,6 +112,32 @@ impl Drop for Back<'_> {
     }
 }
 
+/// Helm removes all but what is kept, and says so.
+fn uninstalled(cluster: &Cluster) {
+    let told = chart::uninstall(cluster);
+    let told = format!("{}{}", told.stdout, told.stderr);
+    println!("{told}");
+    assert!(told.contains("kept due to the resource policy"), "{told}");
+    assert!(
+        KEPT.iter()
+            .filter(|name| !name.starts_with("shop/"))
+            .all(|name| told.contains(name.split_once('/').unwrap().1)),
+        "{told}"
+    );
+    assert_eq!(
+        cluster
+            .kubectl([
+                "get",
+                "deployment/longshore-scheduler",
+                "--namespace",
+                SYSTEM
+            ])
+            .run()
+            .code(),
+        Some(1)
+    );
+}
+
 #[test]
 fn shops_run_on_while_the_chart_is_upgraded_removed_and_installed_again() {
     let cluster = Cluster::alone();
@@ -178,28 +204,7 @@ fn shops_run_on_while_the_chart_is_upgraded_removed_and_installed_again() {
     );
     unchanged("other resources");
 
-    let told = chart::uninstall(&cluster);
-    let told = format!("{}{}", told.stdout, told.stderr);
-    println!("{told}");
-    assert!(told.contains("kept due to the resource policy"), "{told}");
-    assert!(
-        KEPT.iter()
-            .filter(|name| !name.starts_with("shop/"))
-            .all(|name| told.contains(name.split_once('/').unwrap().1)),
-        "{told}"
-    );
-    assert_eq!(
-        cluster
-            .kubectl([
-                "get",
-                "deployment/longshore-scheduler",
-                "--namespace",
-                SYSTEM
-            ])
-            .run()
-            .code(),
-        Some(1)
-    );
+    uninstalled(&cluster);
     unchanged("helm uninstall");
     // Without anything of Longshore's but what is kept, a shop's pod that goes is followed by
     // another one.

@@ -11,18 +11,19 @@
 
 mod changes;
 mod peers;
+mod rollouts;
 
 use clap::Parser;
 use e2e::{
     chart,
     cluster::{Cluster, eventually},
     figures::{bytes, count, table, time},
-    fleet::{Agents, example, release},
+    fleet::{Agents, example},
     process::{Program, Running, binary},
     web,
 };
 use rustix::process::Signal;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::{
     io::{self, Write as _},
     thread,
@@ -76,14 +77,6 @@ fn shop(prefix: &str, index: usize) -> String {
         "php-plain",
         &json!({ "state": "Maintenance" }),
     )
-}
-
-/// Whether the shop of this namespace does not work with this release.
-fn rejects(namespace: &str, sequence: u64) -> bool {
-    let index: Option<usize> = namespace
-        .strip_prefix("shop-s")
-        .and_then(|index| index.parse().ok());
-    sequence == BROKEN && index.is_some_and(|index| index % BAD == 0)
 }
 
 impl Bench {
@@ -253,65 +246,6 @@ impl Bench {
         self.tell("until kwok has played all pods", time(begin.elapsed()));
     }
 
-    fn rollout(&self, name: &str, sequence: u64) -> Instant {
-        let rollout = json!({
-            "apiVersion": "longshore.dev/v1alpha1", "kind": "Rollout", "metadata": { "name": name },
-            "spec": {
-                "release": format!("shops-acme-{sequence}"), "atOnce": 100,
-                "waves": [{ "percent": 20, "soak": "5s" }, { "percent": 100, "soak": "5s" }],
-            },
-        });
-        self.apply(&release(sequence, "none"));
-        self.apply(&rollout.to_string());
-        Instant::now()
-    }
-
-    /// Waits until a rollout is in this phase, and gives its status.
-    fn reaches(&self, name: &str, phase: &str) -> Value {
-        eventually(&format!("rollout {name} {phase}"), LONG, || {
-            let status = self.cluster.get(&["rollout", name])["status"].clone();
-            (status["phase"] == phase).then_some(status)
-        })
-    }
-
-    /// A release with which one shop in fifty does not work: it stops by itself, and who had it
-    /// goes back.
-    fn broken(&mut self, shops: usize) {
-        let begin = self.rollout("broken", BROKEN);
-        let status = self.reaches("broken", "Stopped");
-        let counts = &status["counts"];
-        // Whom an earlier wave moved, and watched, keeps it; of the wave that failed, and of those
-        // that do not work with it, nobody does.
-        let kept = self.cluster.ask(&[
-            "get",
-            "shops",
-            "--output",
-            r#"jsonpath={range .items[*]}{.metadata.name}{" "}{.status.release.sequence}{"\n"}{end}"#,
-        ]);
-        let kept: Vec<_> = kept
-            .lines()
-            .filter_map(|line| line.strip_suffix(&format!(" {BROKEN}")))
-            .collect();
-        assert!(
-            !kept
-                .iter()
-                .any(|shop| rejects(&format!("shop-{shop}"), BROKEN)),
-            "shops are left with a release that fails: {counts}"
-        );
-        assert_eq!(Some(kept.len() as u64), counts["done"].as_u64(), "{counts}");
-        let figure = format!(
-            "stopped and back after {}: {} of {} shops failed, of {} that do not work with it",
-            time(begin.elapsed()),
-            counts["failed"],
-            count(shops as u64),
-            shops.div_ceil(BAD)
-        );
-        self.tell(
-            "a rollout of a release with which 2 % of the shops do not work",
-            figure,
-        );
-    }
-
     fn memory(&mut self, what: &str) {
         self.tell(
             what,
@@ -387,7 +321,7 @@ fn main() {
         &[&changed.display().to_string()],
     );
 
-    let agents = Agents::play(&bench.cluster, rejects);
+    let agents = Agents::play(&bench.cluster, rollouts::rejects);
     bench.broken(shops);
     let begin = bench.rollout("mended", MENDED);
     bench.changes(

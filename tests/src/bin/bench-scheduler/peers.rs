@@ -58,8 +58,9 @@ fn applied(
         for part in charts.chunks(SAMPLE.div_ceil(abreast)) {
             let apply = &apply;
             scope.spawn(move || {
-                part.iter()
-                    .for_each(|chart| drop(apply(chart).deadline(LONG).run().expect(0)))
+                for chart in part {
+                    drop(apply(chart).deadline(LONG).run().expect(0));
+                }
             });
         }
     });
@@ -76,7 +77,7 @@ fn applied(
 /// A chart for each shop, and how many objects they have in all.
 fn charts(cluster: &Cluster, prefix: &str, scratch: &Path) -> (Vec<PathBuf>, usize) {
     let write = |path: &Path, text: &str| {
-        std::fs::write(path, text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+        std::fs::write(path, text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     };
     let shops: Vec<_> = (0..SAMPLE).map(|index| shop(prefix, index)).collect();
     let files = [

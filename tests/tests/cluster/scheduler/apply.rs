@@ -4,7 +4,7 @@ use super::{Scheduler, condition, example, shop};
 use e2e::cluster::{Cluster, eventually};
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 #[test]
 fn what_apply_does_a_running_scheduler_keeps() {
@@ -33,71 +33,9 @@ fn what_apply_does_a_running_scheduler_keeps() {
     };
     write("Gold");
 
-    // As text, as a diff and for programs; nothing is stored.
-    let text = scheduler.program(&["plan", &class]).run().expect(0).stdout;
-    assert!(
-        text.starts_with("registry\n  ~ ShopClass php-plain: spec.priority Idle → Gold\n"),
-        "{text}"
-    );
-    assert!(
-        text.contains("~ Deployment web: spec.template.spec.priorityClassName"),
-        "{text}"
-    );
-    let diff = scheduler
-        .program(&["plan", &class, "--output", "diff"])
-        .run()
-        .expect(0)
-        .stdout;
-    assert!(
-        diff.contains("@@ spec.priority @@\n-Idle\n+Gold\n")
-            && diff.contains("+++ b/Deployment/shop-a/web\n"),
-        "{diff}"
-    );
-    let shown = scheduler
-        .program(&["plan", &class, "--output", "json", "--save", &plan])
-        .run()
-        .expect(0)
-        .stdout;
-    let shown: Value = serde_json::from_str(&shown).unwrap();
-    assert_eq!(
-        (
-            &shown["resources"][0]["action"],
-            &shown["shops"]["a"][0]["action"]
-        ),
-        (&"change".into(), &"change".into())
-    );
+    shows(&scheduler, &class, &plan);
     assert_eq!(priority(), "longshore-idle");
-
-    // Files alone, beside a scheduler that would undo it.
-    let release = path("release.yaml");
-    cluster
-        .program("tee")
-        .arg(&release)
-        .input(example("release.yaml"))
-        .run()
-        .expect(0);
-    let shops = path("shop.json");
-    cluster
-        .program("tee")
-        .arg(&shops)
-        .input(shop("a", "php-plain", &json!({ "state": "Suspended" })))
-        .run()
-        .expect(0);
-    let refused = scheduler
-        .program(&["apply", &class, &release, &shops, "--only-files"])
-        .run();
-    assert!(
-        refused
-            .stderr
-            .contains("holds the Lease longshore-system/longshore-scheduler-0-of-1"),
-        "{}",
-        refused.stderr
-    );
-    assert!(
-        refused.stderr.contains("[reason: config]"),
-        "{}",
-        refused.stderr
-    );
+    refuses_files_alone(&cluster, &scheduler, folder.path());
 
     // The world moves: what was reviewed is not done, unless somebody says so.
     cluster.ask(&[
@@ -152,4 +90,74 @@ fn what_apply_does_a_running_scheduler_keeps() {
     );
     running.signal(Signal::TERM).unwrap();
     running.wait().expect(0);
+}
+
+/// As text, as a diff and for programs; nothing is stored.
+fn shows(scheduler: &Scheduler<'_>, class: &str, plan: &str) {
+    let text = scheduler.program(&["plan", class]).run().expect(0).stdout;
+    assert!(
+        text.starts_with("registry\n  ~ ShopClass php-plain: spec.priority Idle → Gold\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains("~ Deployment web: spec.template.spec.priorityClassName"),
+        "{text}"
+    );
+    let diff = scheduler
+        .program(&["plan", class, "--output", "diff"])
+        .run()
+        .expect(0)
+        .stdout;
+    assert!(
+        diff.contains("@@ spec.priority @@\n-Idle\n+Gold\n")
+            && diff.contains("+++ b/Deployment/shop-a/web\n"),
+        "{diff}"
+    );
+    let shown = scheduler
+        .program(&["plan", class, "--output", "json", "--save", plan])
+        .run()
+        .expect(0)
+        .stdout;
+    let shown: Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!(
+        (
+            &shown["resources"][0]["action"],
+            &shown["shops"]["a"][0]["action"]
+        ),
+        (&"change".into(), &"change".into())
+    );
+}
+
+/// Files alone, beside a scheduler that would undo it.
+fn refuses_files_alone(cluster: &Cluster, scheduler: &Scheduler<'_>, folder: &Path) {
+    let class = folder.join("class.yaml").display().to_string();
+    let release = folder.join("release.yaml").display().to_string();
+    cluster
+        .program("tee")
+        .arg(&release)
+        .input(example("release.yaml"))
+        .run()
+        .expect(0);
+    let shops = folder.join("shop.json").display().to_string();
+    cluster
+        .program("tee")
+        .arg(&shops)
+        .input(shop("a", "php-plain", &json!({ "state": "Suspended" })))
+        .run()
+        .expect(0);
+    let refused = scheduler
+        .program(&["apply", &class, &release, &shops, "--only-files"])
+        .run();
+    assert!(
+        refused
+            .stderr
+            .contains("holds the Lease longshore-system/longshore-scheduler-0-of-1"),
+        "{}",
+        refused.stderr
+    );
+    assert!(
+        refused.stderr.contains("[reason: config]"),
+        "{}",
+        refused.stderr
+    );
 }

@@ -28,7 +28,9 @@ fn watches_that_are_gone_begin_anew_and_nothing_is_deleted_or_missed() {
                 running.signal(Signal::STOP).unwrap();
             }
             let name = format!("compact{index:03}");
-            let change = json!({ "spec": { "config": { "values": { "app/title": format!("{when} {round}") } } } });
+            let change = json!({
+                "spec": { "config": { "values": { "app/title": format!("{when} {round}") } } },
+            });
             let generation = || {
                 cluster.get(&["deployment", "cron", "--namespace", &format!("shop-{name}")])
                     ["metadata"]["generation"]

@@ -47,12 +47,19 @@ fn has(cluster: &Cluster, line: &str) -> bool {
 fn one_hosts_change_writes_one_shard_and_a_host_of_two_shops_none() {
     let cluster = Cluster::alone();
     let scheduler = Scheduler::install(&cluster);
-    scheduler.class("mapped", &json!({ "route": { "ingress": null, "map": { "weight": 50 } }, "overlay": super::played() }));
+    scheduler.class(
+        "mapped",
+        &json!({
+            "route": { "ingress": null, "map": { "weight": 50 } }, "overlay": super::played(),
+        }),
+    );
     let one = |name: &str, host: &str| {
         shop(
             name,
             "mapped",
-            &json!({ "domains": [{ "host": host, "primary": true }], "scale": { "min": 1, "max": 1 } }),
+            &json!({
+                "domains": [{ "host": host, "primary": true }], "scale": { "min": 1, "max": 1 },
+            }),
         )
     };
     scheduler.apply(&[one("a", "www.a.example"), one("b", "www.b.example")].join("\n"));

@@ -21,12 +21,34 @@ fn latency(scheduler: &Scheduler<'_>, begin: usize) -> (Duration, Duration) {
     let mut times: Vec<_> = (begin..begin + CHANGES)
         .map(|index| {
             let name = format!("good{index:03}");
-            let generation = || scheduler.cluster.get(&["deployment", "cron", "--namespace", &format!("shop-{name}")])["metadata"]["generation"].as_u64();
+            let generation = || {
+                scheduler.cluster.get(&[
+                    "deployment",
+                    "cron",
+                    "--namespace",
+                    &format!("shop-{name}"),
+                ])["metadata"]["generation"]
+                    .as_u64()
+            };
             let before = generation();
-            let change = json!({ "spec": { "modules": { "enable": [format!("Acme_Module{index}")] }, "config": { "values": { "app/title": name } } } });
-            scheduler.cluster.ask(&["patch", "shop", &name, "--type=merge", "--patch", &change.to_string()]);
+            let change = json!({
+                "spec": {
+                    "modules": { "enable": [format!("Acme_Module{index}")] },
+                    "config": { "values": { "app/title": name } },
+                },
+            });
+            scheduler.cluster.ask(&[
+                "patch",
+                "shop",
+                &name,
+                "--type=merge",
+                "--patch",
+                &change.to_string(),
+            ]);
             let start = Instant::now();
-            eventually("a changed Deployment", Duration::from_secs(30), || (generation() != before).then_some(()));
+            eventually("a changed Deployment", Duration::from_secs(30), || {
+                (generation() != before).then_some(())
+            });
             start.elapsed()
         })
         .collect();
@@ -174,7 +196,15 @@ fn a_hundred_broken_shops_do_not_slow_the_others() {
 fn a_shop_with_a_snapshot_policy_is_taken_down_after_its_last_backup_and_not_before() {
     let cluster = Cluster::alone();
     let scheduler = Scheduler::install(&cluster);
-    let backup = |image: &str| json!({ "backup": { "image": format!("registry.example/{image}@sha256:{:064x}", 1), "bucket": "s3://backups" }, "overlay": played() });
+    let backup = |image: &str| {
+        json!({
+            "backup": {
+                "image": format!("registry.example/{image}@sha256:{:064x}", 1),
+                "bucket": "s3://backups",
+            },
+            "overlay": played(),
+        })
+    };
     scheduler.class("backed", &backup("backup"));
     let one = |name: &str| {
         shop(

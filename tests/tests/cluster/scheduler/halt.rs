@@ -56,6 +56,42 @@ fn with_a_dead_cell(scheduler: &Scheduler<'_>) -> String {
     path
 }
 
+/// A cell that cannot be reached is named, and the others stop all the same.
+fn halts(scheduler: &Scheduler<'_>) {
+    let cluster = scheduler.cluster;
+    let cells = with_a_dead_cell(scheduler);
+    let pulled = Instant::now();
+    let words = [
+        "halt",
+        "--why",
+        "checkout fails",
+        "--by",
+        "anna",
+        "--cell",
+        "dead",
+        "--patience",
+        "3",
+    ];
+    let said = scheduler.program(&words).env("KUBECONFIG", &cells).run();
+    assert!(
+        said.code() != Some(0)
+            && said.stderr.contains("1 cells were reached, and 1 were not")
+            && said.stderr.contains("dead"),
+        "{said:#?}"
+    );
+    eventually("every shop's agents told to wait", CORD, || {
+        (waiting(cluster) == SHOPS).then_some(())
+    });
+    assert!(pulled.elapsed() < CORD * 2, "{:?}", pulled.elapsed());
+    let parts = [LISTEN, SECOND].map(|listen| scheduler.metric_of(listen, "halted"));
+    assert_eq!(parts, [Some(1), Some(1)]);
+    let history = cluster.get(&["rollout", "r43"])["status"]["history"][0].clone();
+    assert_eq!(
+        (&history["what"], &history["by"], &history["why"]),
+        (&"halted".into(), &"anna".into(), &"checkout fails".into())
+    );
+}
+
 #[test]
 fn a_halt_reaches_shops_of_every_process_and_outlives_a_restart() {
     let cluster = Cluster::alone();
@@ -110,38 +146,7 @@ fn a_halt_reaches_shops_of_every_process_and_outlives_a_restart() {
     });
     assert_eq!(waiting(&cluster), 0);
 
-    // A cell that cannot be reached is named, and the others stop all the same.
-    let cells = with_a_dead_cell(&scheduler);
-    let pulled = Instant::now();
-    let words = [
-        "halt",
-        "--why",
-        "checkout fails",
-        "--by",
-        "anna",
-        "--cell",
-        "dead",
-        "--patience",
-        "3",
-    ];
-    let said = scheduler.program(&words).env("KUBECONFIG", &cells).run();
-    assert!(
-        said.code() != Some(0)
-            && said.stderr.contains("1 cells were reached, and 1 were not")
-            && said.stderr.contains("dead"),
-        "{said:#?}"
-    );
-    eventually("every shop's agents told to wait", CORD, || {
-        (waiting(&cluster) == SHOPS).then_some(())
-    });
-    assert!(pulled.elapsed() < CORD * 2, "{:?}", pulled.elapsed());
-    let parts = [LISTEN, SECOND].map(|listen| scheduler.metric_of(listen, "halted"));
-    assert_eq!(parts, [Some(1), Some(1)]);
-    let history = cluster.get(&["rollout", "r43"])["status"]["history"][0].clone();
-    assert_eq!(
-        (&history["what"], &history["by"], &history["why"]),
-        (&"halted".into(), &"anna".into(), &"checkout fails".into())
-    );
+    halts(&scheduler);
 
     // Who starts while it is pulled tells nobody to go on.
     for running in [first, second] {

@@ -40,6 +40,45 @@ fn holder(cluster: &Cluster, shop: &str) -> Option<String> {
         .map(str::to_owned)
 }
 
+/// How many migrations run.
+fn at_once(cluster: &Cluster) -> usize {
+    migrating(cluster, 44)
+        .iter()
+        .filter(|job| runs(job))
+        .count()
+}
+
+/// Every database is migrated, and every Lease is given back.
+fn the_rest_follow(cluster: &Cluster, names: &[String]) {
+    let mut most = 0;
+    eventually("every database migrated", LONG, || {
+        most = most.max(at_once(cluster));
+        let shops = cluster.get(&["shops"]);
+        let done: BTreeMap<_, _> = shops["items"]
+            .as_array()?
+            .iter()
+            .map(|shop| {
+                (
+                    shop["metadata"]["name"].to_string(),
+                    shop["status"]["migrated"].clone(),
+                )
+            })
+            .collect();
+        done.values().all(|migrated| *migrated == 44).then_some(())
+    });
+    assert!(
+        most <= PER_DATABASE,
+        "{most} migrations at once on one server"
+    );
+    for name in names {
+        assert_eq!(holder(cluster, name), None, "{name}");
+        assert_eq!(
+            condition(&cluster.get(&["shop", name]), "DatabaseCurrent"),
+            Some("True")
+        );
+    }
+}
+
 #[test]
 fn migrations_hold_their_lease_and_spare_their_database_server() {
     let cluster = Cluster::alone();
@@ -117,47 +156,18 @@ fn migrations_hold_their_lease_and_spare_their_database_server() {
     for name in &names[1..] {
         hold(name, Value::Null);
     }
-    let at_once = || {
-        migrating(&cluster, 44)
-            .iter()
-            .filter(|job| runs(job))
-            .count()
-    };
     eventually("as many as their server takes", LONG, || {
-        (at_once() == PER_DATABASE).then_some(())
+        (at_once(&cluster) == PER_DATABASE).then_some(())
     });
     std::thread::sleep(Duration::from_secs(5));
-    assert_eq!(at_once(), PER_DATABASE, "migrations at once on one server");
+    assert_eq!(
+        at_once(&cluster),
+        PER_DATABASE,
+        "migrations at once on one server"
+    );
     player.thaw();
 
-    // The rest follow, and every Lease is given back.
-    let mut most = 0;
-    eventually("every database migrated", LONG, || {
-        most = most.max(at_once());
-        let shops = cluster.get(&["shops"]);
-        let done: BTreeMap<_, _> = shops["items"]
-            .as_array()?
-            .iter()
-            .map(|shop| {
-                (
-                    shop["metadata"]["name"].to_string(),
-                    shop["status"]["migrated"].clone(),
-                )
-            })
-            .collect();
-        done.values().all(|migrated| *migrated == 44).then_some(())
-    });
-    assert!(
-        most <= PER_DATABASE,
-        "{most} migrations at once on one server"
-    );
-    for name in &names {
-        assert_eq!(holder(&cluster, name), None, "{name}");
-        assert_eq!(
-            condition(&cluster.get(&["shop", name]), "DatabaseCurrent"),
-            Some("True")
-        );
-    }
+    the_rest_follow(&cluster, &names);
     eventually("the rollout's end", LONG, || {
         (cluster.get(&["rollout", "r44"])["status"]["phase"] == "Completed").then_some(())
     });

@@ -12,9 +12,11 @@ mod examples;
 mod guards;
 mod halt;
 mod migrations;
+mod plugin;
 mod rejections;
 mod rollouts;
 mod shards;
+mod token;
 
 use e2e::{
     chart,

@@ -101,9 +101,36 @@ fn a_rejected_release_is_on_record_and_the_way_back_and_the_next_rollouts_make_n
             && why.ends_with(" rejected it: the shop answered 502"),
         "{why}"
     );
-    // The shop goes back, and whoever starts there is told.
+    on_record(&scheduler, why);
+
+    // What was wrong is mended beside the release, and a person has it tried again, in the same
+    // pods.
+    mended.store(true, SeqCst);
+    tried_again(&scheduler);
+
+    scheduler.apply(&release(44, "none"));
+    start(&scheduler, "next", "shops-acme-44");
+    eventually("the next rollout", LONG, || {
+        (cluster.get(&["rollout", "next"])["status"]["phase"] == "Completed").then_some(())
+    });
+    assert_eq!(
+        (
+            told(&cluster, "r0", "previous.json"),
+            told(&cluster, "r0", "retry")
+        ),
+        (object(&cluster, 43), Value::Null)
+    );
+    assert_eq!(pods(&cluster), before, "no pod was made anew");
+    drop(agents);
+    running.signal(Signal::TERM).unwrap();
+    running.wait().expect(0);
+}
+
+/// The shop goes back, whoever starts there is told, and people read why.
+fn on_record(scheduler: &Scheduler<'_>, why: &str) {
+    let cluster = scheduler.cluster;
     eventually("the shop that went back", LONG, || {
-        (told(&cluster, "r0", "chosen") == "42").then_some(())
+        (told(cluster, "r0", "chosen") == "42").then_some(())
     });
     let shop = cluster.get(&["shop", "r0"]);
     let record = shop["status"]["rejected"][0].clone();
@@ -116,7 +143,7 @@ fn a_rejected_release_is_on_record_and_the_way_back_and_the_next_rollouts_make_n
         )
     );
     assert_eq!(
-        told(&cluster, "r0", "rejected"),
+        told(cluster, "r0", "rejected"),
         format!("{}\n", manifest(43))
     );
     let said = scheduler.program(&["why", "r0"]).run().expect(0).stdout;
@@ -145,10 +172,10 @@ fn a_rejected_release_is_on_record_and_the_way_back_and_the_next_rollouts_make_n
         Some("r0"),
         "{events}"
     );
+}
 
-    // What was wrong is mended beside the release, and a person has it tried again, in the same
-    // pods.
-    mended.store(true, SeqCst);
+fn tried_again(scheduler: &Scheduler<'_>) {
+    let cluster = scheduler.cluster;
     scheduler
         .program(&["rollout", "resume", "bad", "--by", "anna"])
         .run()
@@ -156,7 +183,7 @@ fn a_rejected_release_is_on_record_and_the_way_back_and_the_next_rollouts_make_n
     eventually("the rollout that goes through", LONG, || {
         (cluster.get(&["rollout", "bad"])["status"]["phase"] == "Completed").then_some(())
     });
-    let retry = told(&cluster, "r0", "retry");
+    let retry = told(cluster, "r0", "retry");
     assert!(
         retry
             .as_str()
@@ -165,34 +192,17 @@ fn a_rejected_release_is_on_record_and_the_way_back_and_the_next_rollouts_make_n
     );
     assert_eq!(
         (
-            told(&cluster, "r0", "chosen"),
-            told(&cluster, "r0", "rejected")
+            told(cluster, "r0", "chosen"),
+            told(cluster, "r0", "rejected")
         ),
         (Value::Null, Value::Null)
     );
-    assert_eq!(told(&cluster, "r0", "previous.json"), object(&cluster, 42));
+    assert_eq!(told(cluster, "r0", "previous.json"), object(cluster, 42));
     assert_eq!(
-        told(&cluster, "r1", "retry"),
+        told(cluster, "r1", "retry"),
         Value::Null,
         "nobody rejected it there"
     );
-
-    scheduler.apply(&release(44, "none"));
-    start(&scheduler, "next", "shops-acme-44");
-    eventually("the next rollout", LONG, || {
-        (cluster.get(&["rollout", "next"])["status"]["phase"] == "Completed").then_some(())
-    });
-    assert_eq!(
-        (
-            told(&cluster, "r0", "previous.json"),
-            told(&cluster, "r0", "retry")
-        ),
-        (object(&cluster, 43), Value::Null)
-    );
-    assert_eq!(pods(&cluster), before, "no pod was made anew");
-    drop(agents);
-    running.signal(Signal::TERM).unwrap();
-    running.wait().expect(0);
 }
 
 /// The release object of a sequence.
@@ -218,14 +228,23 @@ fn ends(
     said: &str,
 ) {
     let ended = |name: &str, code: i32| {
-        let terminated = json!({ "exitCode": code, "reason": if code == 0 { "Completed" } else { "Error" }, "message": said });
-        json!({ "name": name, "image": "x", "imageID": "", "ready": false, "restartCount": 0, "state": { "terminated": terminated } })
+        let terminated = json!({
+            "exitCode": code, "reason": if code == 0 { "Completed" } else { "Error" },
+            "message": said,
+        });
+        json!({
+            "name": name, "image": "x", "imageID": "", "ready": false, "restartCount": 0,
+            "state": { "terminated": terminated },
+        })
     };
     let containers: Vec<_> = main
         .into_iter()
         .map(|code| ended("migrate", code))
         .collect();
-    let status = json!({ "phase": "Failed", "initContainerStatuses": [ended(init.0, init.1)], "containerStatuses": containers });
+    let status = json!({
+        "phase": "Failed", "initContainerStatuses": [ended(init.0, init.1)],
+        "containerStatuses": containers,
+    });
     let patch = json!({ "status": status }).to_string();
     cluster.ask(&[
         "patch",

@@ -61,62 +61,40 @@ impl Rollout<'_> {
     }
 }
 
-#[test]
-fn a_person_pauses_resumes_promotes_halts_and_aborts_a_rollout() {
-    let cluster = e2e::cluster::Cluster::alone();
-    let scheduler = Scheduler::install(&cluster);
-    scheduler.apply(&shops("r", SHOPS));
-    let running = scheduler.start();
-    scheduler.converged(SHOPS);
-    eventually(
-        "shops that are told the release of the example",
-        LONG,
-        || {
-            (Rollout {
-                scheduler: &scheduler,
-                name: "",
-            }
-            .told(42)
-                == SHOPS)
-                .then_some(())
-        },
+fn start<'a>(scheduler: &'a Scheduler<'a>, name: &'static str, soak: &str) -> Rollout<'a> {
+    let waves = [format!("60:{soak}"), format!("100:{soak}")];
+    let words = [
+        "rollout",
+        "start",
+        "shops-acme-43",
+        "--name",
+        name,
+        "--canary",
+        "r003",
+        "--why",
+        "new checkout",
+        "--by",
+        "anna",
+    ];
+    let said = scheduler
+        .program(&[&words[..], &["--wave", &waves[0], "--wave", &waves[1]]].concat())
+        .run()
+        .expect(0)
+        .stdout;
+    assert_eq!(
+        said,
+        format!("rollout {name} started: {SHOPS} shops to sequence 43 of shops/acme\n")
     );
-    scheduler.apply(&release(43, "none"));
-    let start = |name: &'static str, soak: &str| {
-        let waves = [format!("60:{soak}"), format!("100:{soak}")];
-        let words = [
-            "rollout",
-            "start",
-            "shops-acme-43",
-            "--name",
-            name,
-            "--canary",
-            "r003",
-            "--why",
-            "new checkout",
-            "--by",
-            "anna",
-        ];
-        let said = scheduler
-            .program(&[&words[..], &["--wave", &waves[0], "--wave", &waves[1]]].concat())
-            .run()
-            .expect(0)
-            .stdout;
-        assert_eq!(
-            said,
-            format!("rollout {name} started: {SHOPS} shops to sequence 43 of shops/acme\n")
-        );
-        Rollout {
-            scheduler: &scheduler,
-            name,
-        }
-    };
+    Rollout { scheduler, name }
+}
 
-    // The canary is watched for an hour, unless a person has seen enough.
-    let first = start("first", "1h");
+/// The canary is watched for an hour, unless a person has seen enough. Gives how many shops were
+/// moved.
+fn a_canary_is_watched(first: &Rollout<'_>) -> usize {
     first.reaches("Soaking", 0);
     assert_eq!(first.told(43), 1);
-    let shown = scheduler
+    let shown = first
+        .scheduler
         .program(&["rollout", "status"])
         .run()
         .expect(0)
@@ -135,7 +113,8 @@ fn a_person_pauses_resumes_promotes_halts_and_aborts_a_rollout() {
     );
     first.reaches("Paused", 0);
     // Only what is watched can be promoted.
-    let refused = scheduler
+    let refused = first
+        .scheduler
         .program(&["rollout", "promote", "first"])
         .run()
         .expect(64);
@@ -157,9 +136,13 @@ fn a_person_pauses_resumes_promotes_halts_and_aborts_a_rollout() {
         (6..=7).contains(&moved),
         "60 percent, and the canary: {moved}"
     );
+    moved
+}
 
-    // A halt: nothing moves, whatever else a person says.
-    scheduler
+/// A halt: nothing moves, whatever else a person says.
+fn halted(first: &Rollout<'_>, moved: usize) {
+    first
+        .scheduler
         .program(&["halt", "--why", "checkout fails", "--by", "anna"])
         .run()
         .expect(0);
@@ -172,9 +155,11 @@ fn a_person_pauses_resumes_promotes_halts_and_aborts_a_rollout() {
         (first.told(43), first.status()["phase"].clone()),
         (moved, "Paused".into())
     );
-    scheduler.program(&["halt", "--lift"]).run().expect(0);
+    first.scheduler.program(&["halt", "--lift"]).run().expect(0);
+}
 
-    // Who said what is on record, and who started it, and why, stays as it was said.
+/// Who said what is on record, and who started it, and why, stays as it was said.
+fn on_record(first: &Rollout<'_>) {
     let history = first.status()["history"]
         .as_array()
         .unwrap()
@@ -191,7 +176,9 @@ fn a_person_pauses_resumes_promotes_halts_and_aborts_a_rollout() {
     ];
     assert_eq!(history, all);
     let changed = r#"{"spec":{"started":{"by":"nobody","why":"nothing"}}}"#;
-    let refused = cluster
+    let refused = first
+        .scheduler
+        .cluster
         .kubectl([
             "patch",
             "rollout",
@@ -207,33 +194,11 @@ fn a_person_pauses_resumes_promotes_halts_and_aborts_a_rollout() {
             .contains("who started a Rollout, and why, stays as it was said"),
         "{refused:#?}"
     );
+}
 
-    // Aborted: every shop is back.
-    first.reaches("Aborted", 1);
-    assert_eq!((first.told(42), first.told(43)), (SHOPS, 0));
-    let refused = scheduler
-        .program(&["rollout", "resume", "first"])
-        .run()
-        .expect(64);
-    assert!(
-        refused
-            .stderr
-            .contains("rollout first was aborted; start another one with --name"),
-        "{refused:#?}"
-    );
-
-    // Another attempt goes through by itself.
-    let second = start("second", "1s");
-    eventually("the rollout's end", LONG, || {
-        (second.status()["phase"] == "Completed").then_some(())
-    });
-    assert_eq!(
-        (second.told(43), second.status()["counts"]["done"].clone()),
-        (SHOPS, SHOPS.into())
-    );
-
-    // CI brings the Release with its rollout, and waits for the end; a run that was cut off says
-    // the same again.
+/// CI brings the Release with its rollout, and waits for the end; a run that was cut off says the
+/// same again.
+fn ci_rolls_out(scheduler: &Scheduler<'_>) {
     for verb in ["started", "was started before"] {
         let words = [
             "rollout", "start", "-", "--wait", "--wave", "100:1s", "--why", "from CI", "--by", "ci",
@@ -254,6 +219,59 @@ fn a_person_pauses_resumes_promotes_halts_and_aborts_a_rollout() {
             "{said:#?}"
         );
     }
+}
+
+#[test]
+fn a_person_pauses_resumes_promotes_halts_and_aborts_a_rollout() {
+    let cluster = e2e::cluster::Cluster::alone();
+    let scheduler = Scheduler::install(&cluster);
+    scheduler.apply(&shops("r", SHOPS));
+    let running = scheduler.start();
+    scheduler.converged(SHOPS);
+    eventually(
+        "shops that are told the release of the example",
+        LONG,
+        || {
+            (Rollout {
+                scheduler: &scheduler,
+                name: "",
+            }
+            .told(42)
+                == SHOPS)
+                .then_some(())
+        },
+    );
+    scheduler.apply(&release(43, "none"));
+    let first = start(&scheduler, "first", "1h");
+    let moved = a_canary_is_watched(&first);
+    halted(&first, moved);
+    on_record(&first);
+
+    // Aborted: every shop is back.
+    first.reaches("Aborted", 1);
+    assert_eq!((first.told(42), first.told(43)), (SHOPS, 0));
+    let refused = scheduler
+        .program(&["rollout", "resume", "first"])
+        .run()
+        .expect(64);
+    assert!(
+        refused
+            .stderr
+            .contains("rollout first was aborted; start another one with --name"),
+        "{refused:#?}"
+    );
+
+    // Another attempt goes through by itself.
+    let second = start(&scheduler, "second", "1s");
+    eventually("the rollout's end", LONG, || {
+        (second.status()["phase"] == "Completed").then_some(())
+    });
+    assert_eq!(
+        (second.told(43), second.status()["counts"]["done"].clone()),
+        (SHOPS, SHOPS.into())
+    );
+
+    ci_rolls_out(&scheduler);
     assert_eq!(second.told(44), SHOPS);
     running.signal(Signal::TERM).unwrap();
     running.wait().expect(0);
