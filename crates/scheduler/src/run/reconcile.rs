@@ -451,6 +451,15 @@ fn digest(objects: &[Object]) -> String {
     Sha256::of(all.as_bytes()).to_string()
 }
 
+/// The Shop as its status is written: the status that it has by now, of the generation that was
+/// looked at. One that changed meanwhile is looked at again, and until then nobody may take it for
+/// applied.
+fn as_looked_at(current: &Shop, prepared: &Shop) -> Shop {
+    let mut shop = current.clone();
+    shop.metadata.generation = prepared.metadata.generation;
+    shop
+}
+
 /// Writes the status where it differs.
 async fn report(
     controller: &Controller,
@@ -475,9 +484,10 @@ async fn report(
                 }
             }
         }
-        let Some(shop) = state.fleet.shops.get(name).cloned() else {
+        let Some(shop) = state.fleet.shops.get(name) else {
             return Ok(());
         };
+        let shop = as_looked_at(shop, &prepared.shop);
         {
             let data =
                 data::conditions(&prepared.shop, &prepared.known, &prepared.lock, &state, now);
@@ -569,6 +579,29 @@ fn turned<'a>(before: &Shop, now: &'a ShopStatus) -> Vec<(&'static str, &'a str)
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn a_shop_that_changes_meanwhile_is_not_observed_as_it_is_now() {
+        let spec = json!({"class": "c", "channel": "x", "domains": [], "services": {}});
+        let mut prepared = Shop::new("a", serde_json::from_value(spec).unwrap());
+        prepared.metadata.generation = Some(1);
+        let mut current = prepared.clone();
+        current.metadata.generation = Some(2);
+        current.status = serde_json::from_value(json!({ "migrated": 7 })).unwrap();
+        let applied = Outcome::Applied {
+            digest: "d".to_owned(),
+            taken: Vec::new(),
+        };
+        let shop = as_looked_at(&current, &prepared);
+        let now = "2026-11-23T12:00:00Z".parse().unwrap();
+        let new = status(&shop, &applied, None, &Seen::Works, Vec::new(), now);
+        assert_eq!((new.observed_generation, new.migrated), (Some(1), Some(7)));
+        assert!(
+            new.conditions
+                .iter()
+                .all(|it| it.observed_generation == Some(1))
+        );
+    }
 
     #[test]
     fn what_turns_bad_is_told_once() {
