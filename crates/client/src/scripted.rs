@@ -192,7 +192,10 @@ impl Script {
         let answer = self.take(&parts.method, path, query);
         let (code, answer) = match answer {
             Some(answer) => {
-                let body = body.collect().await.map(|body| body.to_bytes());
+                let body = body
+                    .collect()
+                    .await
+                    .map(http_body_util::Collected::to_bytes);
                 let body = body
                     .ok()
                     .and_then(|body| serde_json::from_slice(&body).ok());

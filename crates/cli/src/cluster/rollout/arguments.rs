@@ -2,7 +2,6 @@
 
 use crate::cluster::{connection::Connection, history::By};
 use api::{FailureBudget, ShortDuration, Wave};
-use runtime::Setting as _;
 use std::time::Duration;
 
 /// What `rollout` is told.
@@ -162,11 +161,10 @@ pub(crate) enum Form {
     Json,
 }
 
-/// A time from a second to a week.
-
 /// The longest that anybody waits.
 const WEEK: Duration = Duration::from_hours(7 * 24);
 
+/// A time from a second to a week.
 fn span(text: &str) -> Result<Duration, String> {
     let wrong = || format!("{text:?}: expected a whole number and a unit, such as 45m or 6h");
     let span: ShortDuration = text.parse().map_err(|_| wrong())?;
