@@ -73,6 +73,8 @@ pub(crate) struct State {
     pub(crate) last_backups: HashMap<String, BTreeMap<String, Progress>>,
     /// Shops that have objects and no Shop, and since when.
     pub(crate) missing: BTreeMap<String, Timestamp>,
+    /// Whether one of them came back since they were noted.
+    pub(crate) came_back: bool,
     /// Shops that are being taken down: one whose objects go in several attempts counts once.
     pub(crate) leaving: BTreeSet<String>,
     /// Times at which shops were taken down.
@@ -247,7 +249,7 @@ impl State {
     /// Takes a Shop in. What a person changed is told from what we wrote into its status.
     pub(crate) fn shop(&mut self, shop: Shop) -> Change {
         let name = shop.metadata.name.clone().unwrap_or_default();
-        self.missing.remove(&name);
+        self.came_back |= self.missing.remove(&name).is_some();
         let old = self.fleet.shops.insert(name.clone(), shop);
         let new = &self.fleet.shops[&name];
         self.claims
@@ -346,8 +348,13 @@ impl State {
             .insert(rollout.metadata.name.clone().unwrap_or_default(), rollout);
     }
 
-    /// Notes which shops have something to take down and are not in the registry.
+    /// Notes which shops have something to take down and are not in the registry, and since when.
+    /// If one came back, the time of all begins anew: whoever mends a registry puts its shops back
+    /// one by one, and the last few, which no limit holds, must not go meanwhile.
     pub(crate) fn note_missing(&mut self, now: Timestamp) {
+        if std::mem::take(&mut self.came_back) {
+            self.missing.clear();
+        }
         let mut missing = BTreeMap::new();
         for shop in self
             .world

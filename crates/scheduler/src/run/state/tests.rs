@@ -82,3 +82,29 @@ fn a_config_map_that_somebody_else_edits_is_news_and_what_we_write_is_not() {
     state.see("a", quota.clone(), found(5, b"one"));
     assert!(!state.see("a", quota, found(6, b"one")));
 }
+
+#[test]
+fn while_shops_come_back_the_others_are_missing_since_a_moment_ago() {
+    let now: Timestamp = "2026-11-30T12:00:00Z".parse().unwrap();
+    let later = now + jiff::SignedDuration::from_hours(1);
+    let mut state = State::default();
+    for shop in ["a", "b", "c"] {
+        let web = Identity {
+            api_version: "apps/v1".into(),
+            ..identity("Deployment", "web")
+        };
+        state.see(shop, web, live(shop, Timestamp::UNIX_EPOCH));
+    }
+    state.note_missing(now);
+    state.note_missing(later);
+    assert_eq!(state.missing.values().collect::<Vec<_>>(), [&now; 3]);
+    let spec = serde_json::json!({ "class": "c", "channel": "x", "domains": [], "services": {} });
+    state.shop(Shop::new("a", serde_json::from_value(spec).unwrap()));
+    state.note_missing(later);
+    let since: Vec<_> = state
+        .missing
+        .iter()
+        .map(|(shop, at)| (shop.as_str(), at))
+        .collect();
+    assert_eq!(since, [("b", &later), ("c", &later)]);
+}
