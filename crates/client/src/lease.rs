@@ -73,6 +73,15 @@ impl Leadership {
         milliseconds(self.start.elapsed()) < self.until.load(SeqCst)
     }
 
+    /// One that leads as long as it lives, for tests.
+    #[cfg(any(test, feature = "fixtures"))]
+    #[must_use]
+    pub fn leading() -> Self {
+        let leading = Self::default();
+        leading.until.store(u64::MAX, SeqCst);
+        leading
+    }
+
     fn renewed(&self, at: Instant) {
         let until = milliseconds((at + WRITES).duration_since(self.start));
         self.until.store(until.max(1), SeqCst);

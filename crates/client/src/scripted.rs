@@ -1,7 +1,8 @@
 //! A scripted API server for tests. **A fake**: what a real one would say stands in the script, and
 //! any request that the script does not expect fails the test. The cluster's tests ask a real one.
 
-use crate::Cluster;
+use crate::{Cluster, kind::resource_of};
+use api::Identity;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use kube::{Client, client::Body};
@@ -45,17 +46,32 @@ impl Exchange {
     /// Answers with this.
     #[must_use]
     pub fn answers(self, answer: Value) -> Self {
-        self.made_of(|_| (StatusCode::OK, answer))
+        self.made_of(|_| answer)
+    }
+
+    /// Answers with what `make` makes of the request's body; `null` if there is none.
+    #[must_use]
+    pub fn made_of(self, make: impl FnOnce(Value) -> Value + Send + 'static) -> Self {
+        self.with(|sent| (StatusCode::OK, make(sent)))
+    }
+
+    /// Stores the object: answers with what came, a UID and a version.
+    #[must_use]
+    pub fn stores(self) -> Self {
+        self.made_of(|mut object| {
+            object["metadata"]["uid"] = "u".into();
+            object["metadata"]["resourceVersion"] = "1".into();
+            object
+        })
     }
 
     /// Refuses with this code, reason and message.
     #[must_use]
     pub fn refuses(self, code: u16, reason: &str, message: &str) -> Self {
-        let answer = json!({
+        self.refuses_as(json!({
             "kind": "Status", "apiVersion": "v1", "status": "Failure",
             "reason": reason, "message": message, "code": code,
-        });
-        self.refuses_as(answer)
+        }))
     }
 
     /// Refuses with this `Status`.
@@ -70,26 +86,11 @@ impl Exchange {
             .and_then(|code| u16::try_from(code).ok());
         let code = code.and_then(|code| StatusCode::from_u16(code).ok());
         let code = code.expect("a status has a code");
-        self.made_of(move |_| (code, status))
+        self.with(move |_| (code, status))
     }
 
-    /// Stores the object: answers with what came, a UID and a version.
-    #[must_use]
-    pub fn stores(self) -> Self {
-        self.made_of(|mut object| {
-            object["metadata"]["uid"] = "u".into();
-            object["metadata"]["resourceVersion"] = "1".into();
-            (StatusCode::OK, object)
-        })
-    }
-
-    /// Answers with what `make` makes of the request's body; `null` if there is none.
-    #[must_use]
-    pub fn made_of(
-        mut self,
-        make: impl FnOnce(Value) -> (StatusCode, Value) + Send + 'static,
-    ) -> Self {
-        self.answer = Box::new(make);
+    fn with(mut self, answer: impl FnOnce(Value) -> (StatusCode, Value) + Send + 'static) -> Self {
+        self.answer = Box::new(answer);
         self
     }
 
@@ -249,4 +250,21 @@ pub fn list(metadata: &[Value], next: Option<&str>) -> Value {
         "metadata": { "resourceVersion": "1", "continue": next },
         "items": items,
     })
+}
+
+/// Where the API server has an object.
+#[must_use]
+pub fn path(identity: &Identity) -> String {
+    let resource = resource_of(identity);
+    let api = if resource.group.is_empty() {
+        "api"
+    } else {
+        "apis"
+    };
+    let namespace = identity.namespace.as_ref();
+    let namespace = namespace.map_or_else(String::new, |name| format!("namespaces/{name}/"));
+    format!(
+        "/{api}/{}/{namespace}{}/{}",
+        resource.api_version, resource.plural, identity.name
+    )
 }

@@ -34,6 +34,8 @@ mod rollouts;
 mod serve;
 mod start;
 mod state;
+#[cfg(test)]
+mod testing;
 mod watch;
 mod work_queue;
 

@@ -45,7 +45,7 @@ async fn objects_are_written_in_their_order_and_carry_the_digest_of_themselves()
             let annotations = &sent["metadata"]["annotations"];
             assert_eq!(annotations[api::APPLIED].as_str(), Some(&*digest));
             sent["metadata"]["uid"] = "u-a".into();
-            (http::StatusCode::OK, sent)
+            sent
         }),
         applied("b", false).stores(),
     ]);
@@ -124,10 +124,7 @@ async fn a_deletion_names_the_object_that_was_looked_at() {
     let gone = request().made_of(|sent| {
         assert_eq!(sent["preconditions"]["uid"], "u-1");
         assert_eq!(sent["propagationPolicy"], "Background");
-        (
-            http::StatusCode::OK,
-            json!({ "kind": "Status", "status": "Success" }),
-        )
+        json!({ "kind": "Status", "status": "Success" })
     });
     // One that somebody else deleted is no error; one that was made anew is.
     let cases = [

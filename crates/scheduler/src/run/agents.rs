@@ -210,3 +210,6 @@ async fn touch(cluster: &Cluster, pods: &Api<Pod>, name: &str, assigned: &str) {
         tracing::debug!(pod = name, %error, "pod not touched; its kubelet refreshes within a minute");
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -40,7 +40,7 @@ impl Halt {
     }
 
     /// Notes what was read.
-    fn read(&self, at: Instant, halted: bool) {
+    pub(super) fn read(&self, at: Instant, halted: bool) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((at, halted));
     }
 }

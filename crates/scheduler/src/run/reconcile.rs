@@ -107,3 +107,6 @@ fn next(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -149,3 +149,6 @@ async fn take_down(controller: &Controller, shop: &str, failed: &mut BTreeSet<St
         .fetch_add(done.deleted.len() as u64, Relaxed);
     controller.lock().wrote(shop, Vec::new(), &done.deleted);
 }
+
+#[cfg(test)]
+mod tests;

@@ -165,3 +165,6 @@ async fn ask_agents(controller: &Controller, seen: &Observation, now: Timestamp)
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,37 +1,23 @@
 //! Which builds are due, and which have ended.
 
 use super::*;
-use api::{ReleaseStatus, ResolvedRelease, Rollout, Shop, ShopClass};
-use release::Sha256;
+use api::{ReleaseStatus, ResolvedRelease, Rollout, fixtures};
 
 fn release(sequence: u64) -> ResolvedRelease {
-    ResolvedRelease {
-        name: format!("shops-acme-{sequence}"),
-        channel: "shops/acme".parse().unwrap(),
-        sequence: sequence.try_into().unwrap(),
-        manifest: Sha256::of(b"m"),
-        migration: release::Migration::None,
-        envelope: String::new(),
-    }
+    fixtures::release(sequence, release::Migration::None)
 }
 
 /// Shops of two classes that share a store, and the release 42.
 fn state() -> State {
     let mut state = State::default();
-    let spec = json!({
-        "engine": "Php",
-        "images": { "longshore": "l@sha256:0", "shop": "s@sha256:0" },
-        "store": { "location": "s3://releases/prod", "region": "eu", "trust": "{}" },
-        "build": { "image": "b@sha256:0", "command": ["/build.sh"] },
-    });
+    let build = json!({ "image": "b@sha256:0", "command": ["/build.sh"] });
     for name in ["large", "small"] {
-        let class = ShopClass::new(name, serde_json::from_value(spec.clone()).unwrap());
+        let class = fixtures::class(name, json!({ "build": build }));
         state.fleet.classes.insert(name.to_owned(), class);
-        let spec = json!({ "class": name, "channel": "shops/acme", "domains": [], "services": {} });
-        state.fleet.shops.insert(
-            format!("of-{name}"),
-            Shop::new(&format!("of-{name}"), serde_json::from_value(spec).unwrap()),
-        );
+        let shop = format!("of-{name}");
+        let more = json!({ "class": name, "channel": "shops/acme", "domains": [] });
+        let found = fixtures::shop(&shop, more);
+        state.fleet.shops.insert(shop, found);
     }
     let channel = state
         .fleet

@@ -1,7 +1,10 @@
 //! What the maps are made of, and what is said of a shop's part in them.
 
 use super::*;
-use api::{Identity, ObjectMetaSummary, Shop, ShopClass, Truth, fixtures::live};
+use api::{
+    Identity, ObjectMetaSummary, Truth,
+    fixtures::{self, live},
+};
 use client::KINDS;
 use serde_json::json;
 
@@ -10,18 +13,13 @@ fn now() -> Timestamp {
 }
 
 fn class(state: &mut State, name: &str, route: &serde_json::Value) {
-    let spec = json!({
-        "engine": "Php",
-        "images": { "longshore": "l@sha256:0", "shop": "s@sha256:0" },
-        "store": { "location": "s3://releases/prod", "region": "eu", "trust": "{}" },
-        "route": route,
-    });
-    state.class(ShopClass::new(name, serde_json::from_value(spec).unwrap()));
+    state.class(fixtures::class(name, json!({ "route": route })));
 }
 
 fn shop(state: &mut State, name: &str, class: &str, host: &str) {
-    let spec = json!({ "class": class, "channel": "x", "domains": [{ "host": host, "primary": true }], "services": {} });
-    state.shop(Shop::new(name, serde_json::from_value(spec).unwrap()));
+    let domains = json!([{ "host": host, "primary": true }]);
+    let more = json!({ "class": class, "domains": domains });
+    state.shop(fixtures::shop(name, more));
     // It has something to take down.
     let kind = KINDS.iter().find(|kind| kind.name == "Deployment").unwrap();
     let identity = kind.identity(Some(format!("shop-{name}")), "web".to_owned());
