@@ -15,10 +15,10 @@
 //!                    it is well: rejected · it fails, too: tried again later
 //! ```
 //!
-//! The words are those of [`Phase`], which knows what may follow what; `docs/release-in-a-pod.md`
-//! shows all of it to operators. What is known is on the disk (`state.json`), so that a crash
-//! between any two of these steps goes on where it was: a tree that is complete needs no download,
-//! a release on trial is probed again.
+//! The words are those of [`Phase`](crate::status::Phase), which knows what may follow what;
+//! `docs/release-in-a-pod.md` shows all of it to operators. What is known is on the disk
+//! (`state.json`), so that a crash between any two of these steps goes on where it was: a tree that
+//! is complete needs no download, a release on trial is probed again.
 
 mod engine;
 mod shop;

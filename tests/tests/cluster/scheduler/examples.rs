@@ -93,9 +93,9 @@ fn kubectl_explains_the_main_fields() {
         ),
         (
             "shopclasses.spec",
-            &["engine", "images", "What each container asks for"],
+            &["engine", "images", "Resources that each container requests"],
         ),
-        ("shopclasses.spec.route", &["visitors' requests", "HAProxy"]),
+        ("shopclasses.spec.route", &["HAProxy", "HTTPRoute"]),
         ("releases.spec", &["envelope", "byte for byte"]),
         ("rollouts.spec", &["waves", "failureBudget"]),
     ] {
