@@ -100,10 +100,7 @@ pub(super) fn all(stage: &Stage<'_>, table: &mut Table, extent: Extent) {
         || {
             let (back, before) = (stage.tenant.publish_again(stage.first), containers(stage));
             let (took, visits) = under_load(stage, || follow(stage, back, FIRST.name))?;
-            let after = containers(stage);
-            if before != after || before.len() < 2 {
-                return Err(format!("before: {before:#?}, after: {after:#?}"));
-            }
+            unchanged(stage, &before)?;
             if took < extent.switch {
                 Ok(format!("{:.1} s, {visits}", took.as_secs_f64()))
             } else {
@@ -145,7 +142,23 @@ pub(super) fn all(stage: &Stage<'_>, table: &mut Table, extent: Extent) {
 }
 
 /// The pods by name, with how often each of their containers was started again.
-fn containers(stage: &Stage<'_>) -> BTreeMap<String, Vec<(String, u64)>> {
+pub(super) type Containers = BTreeMap<String, Vec<(String, u64)>>;
+
+/// Whether two pods serve that are those of `before`, with none of their containers made anew.
+pub(super) fn unchanged(stage: &Stage<'_>, before: &Containers) -> Result<(), String> {
+    let after = containers(stage);
+    if *before == after && before.len() == 2 {
+        Ok(())
+    } else {
+        Err(format!(
+            "before: {before:#?}, after: {after:#?}\n{}",
+            stage.tell()
+        ))
+    }
+}
+
+/// Those of its web pods.
+pub(super) fn containers(stage: &Stage<'_>) -> Containers {
     let pods = stage.tenant.list("web");
     let restarts = |pod: &Value| {
         let lists = ["initContainerStatuses", "containerStatuses"]

@@ -185,8 +185,15 @@ impl<'a> Tenant<'a> {
             let words = ["get", "shop", &self.name, "--output", "json"];
             let shop: Value =
                 serde_json::from_str(&cluster.kubectl(words).run().stdout).unwrap_or_default();
+            let status = &shop["status"];
+            let applied = status["conditions"].as_array().is_some_and(|conditions| {
+                conditions
+                    .iter()
+                    .any(|it| it["type"] == "Applied" && it["status"] == "True")
+            });
             (shop["metadata"]["generation"].is_u64()
-                && shop["metadata"]["generation"] == shop["status"]["observedGeneration"])
+                && shop["metadata"]["generation"] == status["observedGeneration"]
+                && applied)
                 .then_some(())
         });
         // There is none yet where a migration comes first.
