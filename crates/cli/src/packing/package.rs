@@ -84,7 +84,7 @@ impl Package {
     }
 }
 
-/// Reads what [`pack`] wrote and somebody signed: the package, the release object and what it
+/// Reads what `longshore pack` wrote and somebody signed: the package, the release object and what it
 /// states.
 ///
 /// # Errors
