@@ -84,8 +84,8 @@ impl Package {
     }
 }
 
-/// Reads what `longshore pack` wrote and somebody signed: the package, the release object and what it
-/// states.
+/// Reads what `longshore pack` wrote and somebody signed: the package, the release object and what
+/// it states.
 ///
 /// # Errors
 ///

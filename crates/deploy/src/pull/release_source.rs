@@ -360,8 +360,8 @@ async fn release_object(
 /// # Errors
 ///
 /// If a root does not follow from the one before, if there are more than
-/// [`limits::ROOT_CHAIN_LIMIT`], and if the store does not say whether there is another: only
-/// "missing" ends the walk well.
+/// [`ROOT_CHAIN_LIMIT`](release::limits::ROOT_CHAIN_LIMIT), and if the store does not say whether
+/// there is another: only "missing" ends the walk well.
 pub async fn newest_root(
     root: Verified<TrustRoot>,
     store: &dyn ObjectStore,

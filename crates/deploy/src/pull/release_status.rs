@@ -40,7 +40,7 @@ pub enum ReleaseStatus {
 /// A release that was verified, accepted and staged.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Candidate {
-    /// What [`Follower::try_out`] makes active.
+    /// What [`Follower::try_out`](super::Follower::try_out) makes active.
     pub target: Target,
     /// What it asks of the database.
     pub migration: Migration,

@@ -28,7 +28,7 @@ pub struct Settings {
     pub places: Places,
     /// The cache that this node's pods share, if there is one.
     pub cache: Option<cache::Settings>,
-    /// Bytes for buffers, at least [`MEMORY_FLOOR`].
+    /// Bytes for buffers, at least [`MEMORY_FLOOR`](super::MEMORY_FLOOR).
     pub memory: u64,
     /// How long all of it may take.
     pub deadline: Duration,
