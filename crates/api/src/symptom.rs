@@ -133,6 +133,19 @@ fn of_pod(pod: &Pod, now: Timestamp) -> Vec<Symptom> {
         };
         return vec![symptom(format!("evicted{text}"), Some(advice.to_owned()))];
     }
+    // Containers that are to run for ever ended well: a kubelet that evicts a pod whose containers
+    // obey writes the phase in place of its reason, and only an Event tells it.
+    let for_ever = pod.spec.as_ref().is_some_and(|spec| {
+        spec.restart_policy
+            .as_deref()
+            .is_none_or(|policy| policy == "Always")
+    });
+    if for_ever && status.phase.as_deref() == Some("Succeeded") {
+        let what = "its node ended it: it was evicted, or the node shut down";
+        let advice = "`kubectl describe pod` has the Event; if that names a volume, raise the disk \
+                      sizes of the class (`disk`), or look what fills it";
+        return vec![symptom(what.to_owned(), Some(advice.to_owned()))];
+    }
     let mut found = Vec::new();
     let unscheduled = status
         .conditions

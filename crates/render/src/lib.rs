@@ -44,6 +44,7 @@ pub use backup::{BACKUP, LAST};
 pub use build::{BUILD_ACCOUNT, BUILDS, build};
 pub use container::{AGENT_PORT, DRAIN, restricted};
 pub use migration::{DEADLINE as MIGRATION_DEADLINE, LEASE as MIGRATION_LEASE};
+pub use network_policy::CLEAN_CACHE;
 pub use pod::priority_class;
 
 use api::{Engine, Object, RenderContext, ResolvedRelease, Shop, ShopClass, ShopState};

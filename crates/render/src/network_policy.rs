@@ -37,6 +37,9 @@ const EVERYWHERE: &str = "0.0.0.0/0";
 /// Where EKS Pod Identity hands out credentials.
 const POD_IDENTITY: &str = "169.254.170.23/32";
 
+/// The part of a shop that the pod of `longshore shop clean-cache` is.
+pub const CLEAN_CACHE: &str = "clean-cache";
+
 /// Every pod of the namespace: nothing in, nothing out.
 pub(crate) fn deny(context: &ShopContext<'_>) -> Object {
     let spec = NetworkPolicySpec {
@@ -119,7 +122,7 @@ pub(crate) fn allow(context: &ShopContext<'_>) -> Object {
                 key: COMPONENT.to_owned(),
                 operator: "In".to_owned(),
                 values: Some(
-                    ["web", "cron", "backup", "migration"]
+                    ["web", "cron", "backup", "migration", CLEAN_CACHE]
                         .map(str::to_owned)
                         .into(),
                 ),

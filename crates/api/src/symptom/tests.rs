@@ -167,3 +167,19 @@ fn what_many_pods_have_is_told_once_and_a_hostile_message_is_short() {
             && !told[0].fact.contains('\u{1b}')
     );
 }
+
+#[test]
+fn a_pod_that_ended_well_and_was_to_run_for_ever_was_ended_by_its_node() {
+    let ended = |policy: &str| {
+        let pod = json!({
+            "metadata": { "name": "web-1" },
+            "spec": { "containers": [], "restartPolicy": policy },
+            "status": { "phase": "Succeeded" },
+        });
+        let pod: Pod = serde_json::from_value(pod).unwrap();
+        symptoms(&[pod], "2026-11-23T12:00:00Z".parse().unwrap())
+    };
+    let told = ended("Always");
+    assert!(told[0].fact.contains("evicted"), "{told:?}");
+    assert_eq!(ended("Never"), Vec::new());
+}

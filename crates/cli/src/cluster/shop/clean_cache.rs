@@ -19,7 +19,7 @@ const DEADLINE: u64 = 900;
 /// How often it is looked at.
 const EVERY: Duration = Duration::from_secs(1);
 /// The part of a shop that its pod is, and the name of its container.
-const PART: &str = "clean-cache";
+const PART: &str = render::CLEAN_CACHE;
 /// Lines of its log that are shown.
 const LINES: i64 = 50;
 
