@@ -72,6 +72,17 @@ fn reached(
     container: &str,
     targets: &[String],
 ) -> BTreeSet<String> {
+    reached_after(0, cluster, [namespace, pod, container], targets)
+}
+
+/// The same, so many seconds after the program began.
+fn reached_after(
+    seconds: u32,
+    cluster: &Cluster,
+    [namespace, pod, container]: [&str; 3],
+    targets: &[String],
+) -> BTreeSet<String> {
+    let script = format!("sleep({seconds});{CONNECT}");
     let words = [
         "--namespace",
         namespace,
@@ -83,7 +94,7 @@ fn reached(
         "php8.2",
         "-n",
         "-r",
-        CONNECT,
+        &script,
         "--",
     ];
     let outcome = cluster
@@ -197,17 +208,16 @@ fn without_verdicts(cluster: &Cluster, shop: &Tenant<'_>, pod: &Pod) {
     let database = format!("{HOST}:{DATABASE}");
     let node = format!("{}-policies", pod.node);
     let policies = cluster.component(&node);
-    policies.kill();
-    assert!(
-        reached(
-            cluster,
-            &shop.namespace,
-            &pod.name,
-            "php-fpm",
-            std::slice::from_ref(&database)
-        )
-        .is_empty()
-    );
+    let place = [shop.namespace.as_str(), pod.name.as_str(), "php-fpm"];
+    // The program runs before: without verdicts, nobody may get to the kubelet to start it.
+    let reached_meanwhile = thread::scope(|scope| {
+        let target = std::slice::from_ref(&database);
+        let probe = scope.spawn(|| reached_after(10, cluster, place, target));
+        thread::sleep(Duration::from_secs(4));
+        policies.kill();
+        probe.join().unwrap()
+    });
+    assert!(reached_meanwhile.is_empty(), "{reached_meanwhile:?}");
     policies.start(&[]);
     eventually("verdicts again", LONG, || {
         (reached(
