@@ -41,7 +41,9 @@ const SCRIPT: &str = r#"
       cp --sparse=always "$IMAGE" "$IMAGE.cut"
       if [ "$before" = "$(cat "/sys/block/${device#/dev/}/stat")" ]; then break; fi
     done
-    umount "$POINT"
+    # What was killed a moment ago may still hold a file.
+    for _ in $(seq 50); do if umount "$POINT"; then break; fi; sleep 0.1; done
+    ! mountpoint --quiet "$POINT"
     mount -o "$OPTIONS" "$IMAGE.cut" "$POINT"
     mkdir -p "$POD"
     cp -a "$POINT/root/." "$POD"
