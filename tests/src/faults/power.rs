@@ -43,7 +43,7 @@ const SCRIPT: &str = r#"
     done
     # What was killed a moment ago may still hold a file.
     for _ in $(seq 50); do if umount "$POINT"; then break; fi; sleep 0.1; done
-    ! mountpoint --quiet "$POINT"
+    if mountpoint --quiet "$POINT"; then exit 1; fi
     mount -o "$OPTIONS" "$IMAGE.cut" "$POINT"
     mkdir -p "$POD"
     cp -a "$POINT/root/." "$POD"
