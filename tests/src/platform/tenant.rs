@@ -218,8 +218,14 @@ impl<'a> Tenant<'a> {
     #[must_use]
     #[track_caller]
     pub fn pods(&self) -> Vec<Pod> {
+        // One that was evicted stays on the list until somebody deletes it.
+        let ended = |pod: &&Value| {
+            let phase = pod["status"]["phase"].as_str();
+            matches!(phase, Some("Succeeded" | "Failed"))
+        };
         let listed = self.list("web");
-        listed.iter().filter_map(pod).collect()
+        let runs = listed.iter().filter(|pod| !ended(pod));
+        runs.filter_map(pod).collect()
     }
 
     /// Its pods of one component, as the API has them.
