@@ -107,15 +107,7 @@ pub fn tried(cluster: &Cluster, kind: &'static Kind, tree: Option<&Path>, extent
     let mut stage = Stage::new(&platform, &servers, kind);
     let opened = stage.open(&mut table, tree);
     if opened {
-        let before = switches::containers(&stage);
         stage.walk(&mut table);
-        // A visitor who keeps a pod's address, as a walk does, fails on pods that are replaced: a
-        // row then says why, and others only that nobody answers.
-        table.row(
-            "the pods meanwhile",
-            "the same two, with no container made anew",
-            || switches::unchanged(&stage, &before).map(|()| "the same".to_owned()),
-        );
         switches::all(&stage, &mut table, extent);
     }
     if !table.bad().is_empty() {

@@ -142,10 +142,10 @@ pub(super) fn all(stage: &Stage<'_>, table: &mut Table, extent: Extent) {
 }
 
 /// The pods by name, with how often each of their containers was started again.
-pub(super) type Containers = BTreeMap<String, Vec<(String, u64)>>;
+type Containers = BTreeMap<String, Vec<(String, u64)>>;
 
 /// Whether two pods serve that are those of `before`, with none of their containers made anew.
-pub(super) fn unchanged(stage: &Stage<'_>, before: &Containers) -> Result<(), String> {
+fn unchanged(stage: &Stage<'_>, before: &Containers) -> Result<(), String> {
     let after = containers(stage);
     if *before == after && before.len() == 2 {
         Ok(())
@@ -158,7 +158,7 @@ pub(super) fn unchanged(stage: &Stage<'_>, before: &Containers) -> Result<(), St
 }
 
 /// Those of its web pods.
-pub(super) fn containers(stage: &Stage<'_>) -> Containers {
+fn containers(stage: &Stage<'_>) -> Containers {
     let pods = stage.tenant.list("web");
     let restarts = |pod: &Value| {
         let lists = ["initContainerStatuses", "containerStatuses"]
