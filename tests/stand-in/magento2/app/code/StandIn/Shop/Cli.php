@@ -65,7 +65,7 @@ class Cli
         }
         foreach (glob(BP . '/app/design/frontend/*/*/web/css/*.css') as $file) {
             $parts = array_slice(explode('/', $file), -7);
-            $to = BP . "/pub/static/frontend/$parts[1]/$parts[2]/en_US/css";
+            $to = BP . "/pub/static/frontend/$parts[2]/$parts[3]/en_US/css";
             is_dir($to) || mkdir($to, 0777, true);
             copy($file, "$to/$parts[6]");
         }
