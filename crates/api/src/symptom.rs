@@ -123,9 +123,11 @@ fn of_pod(pod: &Pod, now: Timestamp) -> Vec<Symptom> {
     };
     if status.reason.as_deref() == Some("Evicted") {
         let text = message(&status.message);
-        let disk = ["ephemeral", "emptyDir"]
+        // The kubelet writes EmptyDir, and ephemeral-storage.
+        let lower = text.to_lowercase();
+        let disk = ["ephemeral", "emptydir"]
             .iter()
-            .any(|word| text.contains(word));
+            .any(|word| lower.contains(word));
         let advice = if disk {
             "raise the disk sizes of the class (`disk`), or look what fills them"
         } else {

@@ -139,7 +139,7 @@ fn what_keeps_a_pod_from_starting_is_named() {
         &["no node for it: 0/2 nodes: Insufficient memory"],
         "add nodes",
     );
-    let evicted = json!({ "phase": "Failed", "reason": "Evicted", "message": "Usage of EmptyDir volume \"temporary\" exceeds the limit; ephemeral" });
+    let evicted = json!({ "phase": "Failed", "reason": "Evicted", "message": "Usage of EmptyDir volume \"temporary\" exceeds the limit \"48Mi\"." });
     says(&evicted, &["evicted: Usage of EmptyDir volume"], "`disk`");
 }
 
