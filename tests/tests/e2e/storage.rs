@@ -152,6 +152,12 @@ fn storage_is_mounted_survives_a_kill_and_is_unmounted_at_the_end() {
 
 #[test]
 fn until_storage_is_away_the_agent_says_that_it_is_shutting_down() {
+    // It takes a few milliseconds, in which a busy machine may not let us ask.
+    assert!((0..10).any(|_| says_that_it_is_shutting_down()));
+}
+
+/// Whether it could be asked before it was gone.
+fn says_that_it_is_shutting_down() -> bool {
     let mut pod = Pod::new(SHOP);
     pod.start();
     pod.agent.until("it is mounted", Pod::is("healthy"));
@@ -165,24 +171,29 @@ fn until_storage_is_away_the_agent_says_that_it_is_shutting_down() {
     let mut user = user.start();
     assert_eq!(user.first_line(), "inside");
     pod.agent.process().signal(Signal::TERM).unwrap();
-    // A refused connection is an error, too.
-    while pod.agent.get("/readyz").unwrap().status == 200 {}
-    let readyz = pod.agent.get("/readyz").unwrap();
-    assert!(
-        readyz.status == 503 && readyz.body.contains("shutting down"),
-        "{readyz:?}"
-    );
-    // An unmount that is refused is followed by one that is not: by now the agent may have ended.
-    for path in ["/livez", "/metrics"] {
-        if let Ok(page) = pod.agent.get(path) {
-            assert_eq!(page.status, 200, "{path}");
+    let mut said = false;
+    while let Ok(readyz) = pod.agent.get("/readyz") {
+        if readyz.status == 200 {
+            assert!(!said, "it was shutting down: {readyz:?}");
+            continue;
         }
-    }
-    if let Some(status) = pod.agent.status() {
-        assert_eq!(status["shuttingDown"], true);
+        said = true;
+        assert!(
+            readyz.status == 503 && readyz.body.contains("shutting down"),
+            "{readyz:?}"
+        );
+        for path in ["/livez", "/metrics"] {
+            if let Ok(page) = pod.agent.get(path) {
+                assert_eq!(page.status, 200, "{path}");
+            }
+        }
+        if let Some(status) = pod.agent.status() {
+            assert_eq!(status["shuttingDown"], true);
+        }
     }
     pod.agent.wait().expect(0);
     assert_eq!(pod.mounted(), [""; 0]);
+    said
 }
 
 #[test]
