@@ -1,0 +1,1 @@
+//! `longshore-edge issue`: a certificate for each host, by ACME.
