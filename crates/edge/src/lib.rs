@@ -11,6 +11,7 @@
 //! Neither reads Shops: the scheduler writes what they have to know into ConfigMaps of the
 //! namespace `edge`, and `issue` writes certificates into Secrets there.
 
+pub mod agent;
 pub mod certificate;
 mod command;
 pub mod issue;

@@ -1,0 +1,75 @@
+//! What the API server says, as far as HAProxy has to know it.
+
+use super::{
+    endpoints::Pod,
+    lines::{Shard, Target},
+};
+use crate::certificate::Pem;
+use api::edge::EdgeShop;
+use std::collections::BTreeMap;
+
+/// Everything that was read, each object by itself, so that one that changes replaces itself.
+#[derive(Debug, Default)]
+pub struct Model {
+    /// The maps, by ConfigMap.
+    pub shards: BTreeMap<String, Shard>,
+    /// Pods, by shop, and by the EndpointSlice that names them.
+    pub slices: BTreeMap<String, BTreeMap<String, BTreeMap<String, Pod>>>,
+    /// Certificates that were checked, by Secret, and by the host they are for.
+    pub issued: BTreeMap<String, BTreeMap<String, Pem>>,
+    /// Those that people brought, by Secret.
+    pub brought: BTreeMap<String, Pem>,
+    /// Of the key of the ACME account: what proves that a host is ours.
+    pub thumbprint: Option<String>,
+}
+
+impl Model {
+    /// Each host, and what is to be done with a request for it.
+    pub fn hosts(&self) -> impl Iterator<Item = (&str, &Target)> {
+        self.shards
+            .values()
+            .flat_map(|shard| &shard.hosts)
+            .map(|(host, target)| (host.as_str(), target))
+    }
+
+    /// Each shop, and what is to be known of it.
+    pub fn shops(&self) -> BTreeMap<&str, &EdgeShop> {
+        let shops = self.shards.values().flat_map(|shard| &shard.shops);
+        shops.map(|(name, shop)| (name.as_str(), shop)).collect()
+    }
+
+    /// The pods of a shop.
+    pub fn pods(&self, shop: &str) -> impl Iterator<Item = (&str, &Pod)> {
+        let slices = self.slices.get(shop).into_iter().flat_map(BTreeMap::values);
+        slices.flatten().map(|(name, pod)| (name.as_str(), pod))
+    }
+
+    /// The certificate of each host that has one: what people brought goes first.
+    pub fn certificates(&self) -> BTreeMap<&str, &Pem> {
+        let issued = self.issued.values().flatten();
+        let brought = self
+            .shards
+            .values()
+            .flat_map(|shard| &shard.brought)
+            .filter_map(|(host, secret)| Some((host, self.brought.get(secret)?)));
+        issued
+            .chain(brought)
+            .map(|(host, pem)| (host.as_str(), pem))
+            .collect()
+    }
+
+    /// Takes in the slice of a shop; without pods, it is gone.
+    pub fn slice(&mut self, shop: &str, slice: &str, pods: BTreeMap<String, Pod>) {
+        if pods.is_empty() {
+            if let Some(slices) = self.slices.get_mut(shop) {
+                slices.remove(slice);
+                if slices.is_empty() {
+                    self.slices.remove(shop);
+                }
+            }
+        } else {
+            let slices = self.slices.entry(shop.to_owned()).or_default();
+            slices.insert(slice.to_owned(), pods);
+        }
+    }
+}

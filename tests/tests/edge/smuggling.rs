@@ -1,0 +1,1 @@
+//! Requests that two readers would read as two different ones.
