@@ -1,6 +1,7 @@
 //! HAProxy as its image starts it, pods that say what they were asked, and visitors.
 
 use api::edge::EdgeShop;
+use bytes::Bytes;
 use e2e::{
     peers::required,
     process::{Outcome, Program, Running},
@@ -18,9 +19,11 @@ use edge::{
     },
     certificate::Pem,
 };
+use http_body_util::{BodyExt as _, Full};
+use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
 use rcgen::{CertificateParams, KeyPair};
 use std::{
-    io::{Read as _, Write as _},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
     sync::{
@@ -118,7 +121,15 @@ impl Edge {
 
     /// Kills HAProxy, all of it, and gives what it wrote.
     pub(crate) fn kill(&mut self) -> Outcome {
-        self.haproxy.take().unwrap().kill_after(Duration::ZERO)
+        let worker = self.worker().to_string();
+        let outcome = self.haproxy.take().unwrap().kill_after(Duration::ZERO);
+        // As all processes of a container end with its first one.
+        let killed = Program::new("/bin/kill").args(["-9", &worker]).run();
+        while TcpStream::connect((Ipv4Addr::LOCALHOST, self.https)).is_ok() {
+            thread::sleep(Duration::from_millis(10));
+        }
+        drop(killed);
+        outcome
     }
 
     /// Another agent takes the place of the one that was.
@@ -128,9 +139,15 @@ impl Edge {
 
     /// Makes HAProxy as the model says.
     pub(crate) fn round(&mut self) -> Round {
-        let round = self.try_round().unwrap();
-        assert!(round.equal, "{round:?}");
-        round
+        let start = Instant::now();
+        loop {
+            match self.try_round() {
+                Ok(round) if round.equal => return round,
+                // Its sockets come a moment after its ports.
+                told => assert!(start.elapsed() < PATIENCE, "{told:?}"),
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
     }
 
     pub(crate) fn try_round(&mut self) -> Result<Round, edge::agent::keeper::KeeperError> {
@@ -141,6 +158,26 @@ impl Edge {
             ..
         } = self;
         runtime.block_on(keeper.round(model))
+    }
+
+    /// Visitors of the first shop, by h2load, for as long.
+    pub(crate) fn load(&self, time: Duration) -> Load {
+        self.load_of("www.acme.example", time, 8)
+    }
+
+    pub(crate) fn load_of(&self, host: &str, time: Duration, clients: u32) -> Load {
+        let program = Program::new(&required("h2load"))
+            .args([
+                "--clients",
+                &clients.to_string(),
+                "--max-concurrent-streams",
+                "1",
+            ])
+            .args(["--duration", &time.as_secs().to_string()])
+            .args(["--connect-to", &format!("127.0.0.1:{}", self.https)])
+            .arg(format!("https://{host}/"))
+            .deadline(time + PATIENCE);
+        Load(program.start())
     }
 
     /// The process that serves.
@@ -215,6 +252,29 @@ impl Edge {
     }
 }
 
+/// Visitors that ask one after another.
+pub(crate) struct Load(Running);
+
+impl Load {
+    /// Every request was answered as it should be.
+    pub(crate) fn whole(self) {
+        let outcome = self.0.wait();
+        let text = &outcome.stdout;
+        assert!(
+            text.contains(" 0 failed, 0 errored, 0 timeout")
+                && text.contains(" 0 3xx, 0 4xx, 0 5xx")
+                && !text.contains("status codes: 0 2xx"),
+            "{text}{}",
+            outcome.stderr
+        );
+    }
+
+    /// However they were answered.
+    pub(crate) fn end(self) {
+        drop(self.0.wait());
+    }
+}
+
 fn keeper(directory: &Path, trust: &Trust, room: u32) -> Keeper {
     let mut files = Files::new(directory.to_owned()).unwrap();
     prepare(&mut files, trust).unwrap();
@@ -278,46 +338,56 @@ impl Backend {
     /// One that takes its time.
     pub(crate) fn slow(name: &str, time: Duration) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
         let requests = Arc::new(AtomicU64::new(0));
         let (name, count) = (name.to_owned(), Arc::clone(&requests));
         thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let (name, count) = (name.clone(), Arc::clone(&count));
-                thread::spawn(move || answer(stream, &name, time, &count));
-            }
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(serve(listener, name, time, count));
         });
         Self { address, requests }
     }
 }
 
-fn answer(mut stream: TcpStream, name: &str, time: Duration, count: &AtomicU64) {
-    stream.set_nodelay(true).unwrap();
-    let mut bytes = Vec::new();
-    let mut part = [0; 4096];
+async fn serve(listener: TcpListener, name: String, time: Duration, count: Arc<AtomicU64>) {
+    let listener = tokio::net::TcpListener::from_std(listener).unwrap();
     loop {
-        let end = loop {
-            if let Some(at) = bytes.windows(4).position(|it| it == b"\r\n\r\n") {
-                break at + 4;
-            }
-            match stream.read(&mut part) {
-                Ok(read @ 1..) => bytes.extend_from_slice(&part[..read]),
-                _ => return,
-            }
-        };
-        let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
-        bytes.drain(..end);
-        count.fetch_add(1, Relaxed);
-        thread::sleep(time);
-        let body = format!("pod: {name}\n{}", head.replace('\r', ""));
-        let answer = format!(
-            "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        if stream.write_all(answer.as_bytes()).is_err() {
-            return;
-        }
+        let (stream, _) = listener.accept().await.unwrap();
+        let (name, count) = (name.clone(), Arc::clone(&count));
+        tokio::spawn(async move {
+            let service = service_fn(move |request| {
+                count.fetch_add(1, Relaxed);
+                answer(request, name.clone(), time)
+            });
+            // A connection that breaks is the visitor's.
+            http1::Builder::new()
+                .serve_connection(TokioIo::new(stream), service)
+                .await
+                .ok();
+        });
     }
+}
+
+async fn answer(
+    request: Request<Incoming>,
+    name: String,
+    time: Duration,
+) -> Result<Response<Full<Bytes>>, hyper::Error> {
+    let (head, body) = request.into_parts();
+    body.collect().await?;
+    tokio::time::sleep(time).await;
+    let mut text = format!(
+        "pod: {name}\n{} {} {:?}\n",
+        head.method, head.uri, head.version
+    );
+    for (name, value) in &head.headers {
+        text += &format!("{name}: {}\n", value.to_str().unwrap_or("?"));
+    }
+    Ok(Response::new(Full::new(Bytes::from(text))))
 }
 
 fn free_port() -> u16 {

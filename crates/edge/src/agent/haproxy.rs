@@ -166,7 +166,13 @@ impl HaProxy {
         }
         let stat = self.ask("show stat -1 4 -1").await?;
         let list = self.ask(&format!("show ssl crt-list {LIST}")).await?;
+        let backends = self.ask("show backend").await?;
+        let slots = backends
+            .lines()
+            .filter(|line| line.starts_with("slot-"))
+            .count();
         Ok(Snapshot {
+            slots: u32::try_from(slots).unwrap_or(u32::MAX),
             maps,
             servers: servers(&stat),
             certificates: certificates(&list),

@@ -94,13 +94,9 @@ impl Keeper {
     /// A file cannot be written, or HAProxy does not answer.
     pub async fn round(&mut self, model: &Model) -> Result<Round, KeeperError> {
         let now = Instant::now();
-        let before = self.slots.count();
         let grew = self.slots.assign(&shops(model), now);
         let wanted = desired(model, &self.slots, &self.place);
         let again = self.write(model, &wanted, now, grew)?;
-        if grew {
-            self.grow(before).await?;
-        }
         let mut round = self.apply(&wanted, now).await?;
         round.again |= again;
         if round.equal {
@@ -142,23 +138,6 @@ impl Keeper {
         }
     }
 
-    /// More slots: a new worker has them.
-    async fn grow(&mut self, before: u32) -> Result<(), KeeperError> {
-        // Before HAProxy's first start there is nobody to reload.
-        if self.haproxy.worker().await.is_err() {
-            return Ok(());
-        }
-        info!(
-            before,
-            after = self.slots.count(),
-            "more slots: HAProxy reloads"
-        );
-        self.haproxy.reload().await?;
-        self.reloads += 1;
-        self.actual = None;
-        Ok(())
-    }
-
     async fn apply(&mut self, wanted: &Snapshot, now: Instant) -> Result<Round, KeeperError> {
         let worker = self.haproxy.worker().await?;
         let (mut actual, read) = match self.actual.take() {
@@ -169,6 +148,20 @@ impl Keeper {
             }
             _ => (self.haproxy.read().await?, now),
         };
+        if actual.slots < self.slots.count() {
+            // Those files are there, with all that is wanted: the new worker has it from them.
+            info!(
+                from = actual.slots,
+                to = self.slots.count(),
+                "HAProxy reloads for more slots"
+            );
+            self.haproxy.reload().await?;
+            self.reloads += 1;
+            return Ok(Round {
+                again: true,
+                ..Round::default()
+            });
+        }
         let mut round = Round::default();
         for step in difference(&actual, wanted) {
             match self.haproxy.perform(&step).await {
@@ -178,8 +171,7 @@ impl Keeper {
                 }
                 Err(SocketError::Refused { command, answer }) => {
                     // A server that still answers somebody cannot be deleted: it is tried again.
-                    let busy = command.starts_with("del server");
-                    if !busy {
+                    if !command.starts_with("del server") {
                         warn!(command, answer, "HAProxy refused");
                     }
                     round.refused += 1;

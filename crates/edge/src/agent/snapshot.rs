@@ -60,6 +60,8 @@ pub struct Snapshot {
     pub servers: BTreeMap<(String, String), Server>,
     /// Files of certificates, and the host of each.
     pub certificates: BTreeMap<String, String>,
+    /// How many slots there are, whoever has them.
+    pub slots: u32,
 }
 
 /// Where an agent is.
@@ -86,6 +88,7 @@ pub fn shops(model: &Model) -> BTreeSet<&str> {
 pub fn desired(model: &Model, slots: &Slots, place: &Place) -> Snapshot {
     let mut snapshot = Snapshot {
         maps: MAPS.map(|map| (map, BTreeMap::new())).into(),
+        slots: slots.count(),
         ..Snapshot::default()
     };
     let mut line = |map: &'static str, key: &str, value: String| {
