@@ -17,7 +17,7 @@ use edge::{
         prepare::{Trust, prepare},
         snapshot::Place,
     },
-    certificate::Pem,
+    agent::pem::Pem,
 };
 use http_body_util::{BodyExt as _, Full};
 use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};

@@ -15,6 +15,7 @@ pub mod haproxy;
 pub mod keeper;
 pub mod lines;
 pub mod model;
+pub mod pem;
 pub mod prepare;
 pub mod slots;
 pub mod snapshot;

@@ -4,7 +4,7 @@ use super::{
     endpoints::Pod,
     lines::{Shard, Target},
 };
-use crate::certificate::Pem;
+use super::pem::Pem;
 use api::edge::EdgeShop;
 use std::collections::BTreeMap;
 

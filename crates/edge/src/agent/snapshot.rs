@@ -6,7 +6,7 @@ use super::{
     model::Model,
     slots::Slots,
 };
-use crate::certificate::Pem;
+use super::pem::Pem;
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
