@@ -1,5 +1,7 @@
 //! What the scheduler and the edge tell each other: names, and the lines of the maps.
 
+pub mod certificate;
+
 use crate::name;
 use serde::{Deserialize, Serialize};
 
