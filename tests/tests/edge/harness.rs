@@ -7,6 +7,7 @@ use e2e::{
     process::{Outcome, Program, Running},
 };
 use edge::{
+    agent::pem::Pem,
     agent::{
         endpoints::{Pod, State},
         files::Files,
@@ -17,7 +18,6 @@ use edge::{
         prepare::{Trust, prepare},
         snapshot::Place,
     },
-    agent::pem::Pem,
 };
 use http_body_util::{BodyExt as _, Full};
 use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
@@ -157,6 +157,7 @@ impl Edge {
             model,
             ..
         } = self;
+        model.check(jiff::Timestamp::now());
         runtime.block_on(keeper.round(model))
     }
 

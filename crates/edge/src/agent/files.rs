@@ -32,6 +32,10 @@ impl Files {
     /// # Errors
     ///
     /// The disk refuses.
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "before anything that could be lost"
+    )]
     pub fn new(directory: PathBuf) -> io::Result<Self> {
         fs::create_dir_all(directory.join("certificates"))?;
         Ok(Self {
@@ -97,7 +101,7 @@ impl Files {
         for entry in fs::read_dir(self.directory.join("certificates"))? {
             let file = format!("certificates/{}", entry?.file_name().to_string_lossy());
             if file != UNKNOWN && !snapshot.certificates.contains_key(&file) {
-                fs::remove_file(self.directory.join(&file))?;
+                remove(&self.directory.join(&file))?;
                 self.certificates.remove(&file);
             }
         }
@@ -162,9 +166,24 @@ fn line(text: &mut String, line: std::fmt::Arguments<'_>) {
 }
 
 /// The old file or the new one, whoever reads.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "this is the wrapper with failpoints"
+)]
 fn replace(path: &Path, text: &str) -> io::Result<()> {
     let mut new = path.as_os_str().to_owned();
     new.push(".new");
+    failpoint::hit("edge.file.write")?;
     fs::write(&new, text)?;
+    failpoint::hit("edge.file.rename")?;
     fs::rename(&new, path)
+}
+
+#[allow(
+    clippy::disallowed_methods,
+    reason = "this is the wrapper with failpoints"
+)]
+fn remove(path: &Path) -> io::Result<()> {
+    failpoint::hit("edge.file.remove")?;
+    fs::remove_file(path)
 }

@@ -34,6 +34,13 @@ pub struct Round {
     pub again: bool,
 }
 
+/// What HAProxy should be, and its files are.
+#[derive(Debug)]
+pub struct Wanted {
+    snapshot: Snapshot,
+    again: bool,
+}
+
 /// Why a round broke off.
 #[derive(Debug, thiserror::Error)]
 pub enum KeeperError {
@@ -93,16 +100,34 @@ impl Keeper {
     ///
     /// A file cannot be written, or HAProxy does not answer.
     pub async fn round(&mut self, model: &Model) -> Result<Round, KeeperError> {
+        let wanted = self.prepare(model)?;
+        self.apply(wanted).await
+    }
+
+    /// Writes the files; what is left to do needs the model no more.
+    ///
+    /// # Errors
+    ///
+    /// A file cannot be written.
+    pub fn prepare(&mut self, model: &Model) -> Result<Wanted, KeeperError> {
         let now = Instant::now();
         let grew = self.slots.assign(&shops(model), now);
-        let wanted = desired(model, &self.slots, &self.place);
-        let again = self.write(model, &wanted, now, grew)?;
-        let mut round = self.apply(&wanted, now).await?;
-        round.again |= again;
+        let snapshot = desired(model, &self.slots, &self.place);
+        let again = self.write(model, &snapshot, now, grew)?;
+        Ok(Wanted { snapshot, again })
+    }
+
+    /// Makes the running HAProxy equal to what the files say.
+    ///
+    /// # Errors
+    ///
+    /// HAProxy does not answer.
+    pub async fn apply(&mut self, wanted: Wanted) -> Result<Round, KeeperError> {
+        let mut round = self.change(&wanted.snapshot, Instant::now()).await?;
+        round.again |= wanted.again;
         if round.equal {
-            self.files
-                .sweep(&wanted)
-                .map_err(|source| self.failed(source))?;
+            let swept = self.files.sweep(&wanted.snapshot);
+            swept.map_err(|source| self.failed(source))?;
         }
         Ok(round)
     }
@@ -138,7 +163,7 @@ impl Keeper {
         }
     }
 
-    async fn apply(&mut self, wanted: &Snapshot, now: Instant) -> Result<Round, KeeperError> {
+    async fn change(&mut self, wanted: &Snapshot, now: Instant) -> Result<Round, KeeperError> {
         let worker = self.haproxy.worker().await?;
         let (mut actual, read) = match self.actual.take() {
             Some((known, actual, read))

@@ -10,6 +10,7 @@
 pub mod command_text;
 pub mod difference;
 pub mod endpoints;
+pub mod figures;
 pub mod files;
 pub mod haproxy;
 pub mod keeper;
@@ -17,5 +18,7 @@ pub mod lines;
 pub mod model;
 pub mod pem;
 pub mod prepare;
+pub mod run;
 pub mod slots;
 pub mod snapshot;
+pub mod watch;

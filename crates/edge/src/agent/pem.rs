@@ -22,13 +22,22 @@ impl Pem {
         }
     }
 
+    /// The same certificate in the words of who has checked it.
+    #[must_use]
+    pub fn rewritten(&self, text: String) -> Self {
+        Self {
+            text: text.into(),
+            digest: self.digest.clone(),
+        }
+    }
+
     /// The text.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// The first 16 hexadecimal digits of its SHA-256.
+    /// The first 16 hexadecimal digits of the SHA-256 of what was read.
     #[must_use]
     pub fn digest(&self) -> &str {
         &self.digest

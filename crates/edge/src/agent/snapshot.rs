@@ -1,12 +1,12 @@
 //! HAProxy at one moment: how it should be, and in the same terms how it is.
 
+use super::pem::Pem;
 use super::{
     endpoints::{Pod, State},
     lines::Target,
     model::Model,
     slots::Slots,
 };
-use super::pem::Pem;
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
@@ -143,8 +143,8 @@ pub fn desired(model: &Model, slots: &Slots, place: &Place) -> Snapshot {
     }
     snapshot.certificates = model
         .certificates()
-        .into_iter()
-        .map(|(host, pem)| (file_of(host, pem), host.to_owned()))
+        .iter()
+        .map(|(host, pem)| (file_of(host, pem), host.clone()))
         .collect();
     snapshot
 }
