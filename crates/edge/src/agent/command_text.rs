@@ -81,6 +81,7 @@ pub fn commands(step: &Step, pem: impl Fn(&str) -> String) -> Vec<Command> {
 }
 
 /// A server as the configuration and `add server` have it.
+#[must_use]
 pub fn server_line(server: &Server) -> String {
     let Server {
         address,

@@ -156,7 +156,7 @@ impl Step {
             }
             Self::Connections(slot, name, connections) => {
                 change(snapshot, slot, name, |server| {
-                    server.connections = *connections
+                    server.connections = *connections;
                 });
             }
             Self::Serve(slot, name, serving) => {

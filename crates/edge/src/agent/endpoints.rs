@@ -1,4 +1,4 @@
-//! The pods of a shop, as its EndpointSlices name them.
+//! The pods of a shop, as its `EndpointSlices` name them.
 
 use super::lines::is_name;
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointSlice};

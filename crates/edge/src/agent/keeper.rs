@@ -141,7 +141,7 @@ impl Keeper {
         grew: bool,
     ) -> Result<bool, KeeperError> {
         let certificates = model.certificates();
-        let pem = |host: &str| certificates.get(host).map(|pem| pem.text());
+        let pem = |host: &str| certificates.get(host).map(super::pem::Pem::text);
         let written = self.files.write(wanted, pem);
         written.map_err(|source| self.failed(source))?;
         let waits = self

@@ -72,6 +72,7 @@ impl Shard {
 }
 
 /// Whether a text is a host name, or the name of an object or of a state.
+#[must_use]
 pub fn is_name(text: &str) -> bool {
     let of_names = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
     (1..=253).contains(&text.len()) && text.bytes().all(of_names)

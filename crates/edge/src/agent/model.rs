@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 pub struct Model {
     /// The maps, by ConfigMap.
     pub shards: BTreeMap<String, Shard>,
-    /// Pods, by shop, and by the EndpointSlice that names them.
+    /// Pods, by shop, and by the `EndpointSlice` that names them.
     pub slices: BTreeMap<String, BTreeMap<String, BTreeMap<String, Pod>>>,
     /// Certificates of `longshore-edge issue`, by Secret, and by the host they are for.
     pub issued: BTreeMap<String, BTreeMap<String, Pem>>,
@@ -39,6 +39,7 @@ impl Model {
     }
 
     /// Each shop, and what is to be known of it.
+    #[must_use]
     pub fn shops(&self) -> BTreeMap<&str, &EdgeShop> {
         let shops = self.shards.values().flat_map(|shard| &shard.shops);
         shops.map(|(name, shop)| (name.as_str(), shop)).collect()

@@ -34,10 +34,9 @@ pub fn prepare(files: &mut Files, trust: &Trust) -> Result<(), PrepareError> {
         ("proxies.list", &trust.proxies),
         ("trusted.list", &trust.forwarders),
     ] {
-        files.put(
-            name,
-            ranges.iter().map(|range| format!("{range}\n")).collect(),
-        )?;
+        let mut lines = ranges.join("\n");
+        lines.push('\n');
+        files.put(name, lines)?;
     }
     // HAProxy starts with one certificate at least.
     if !files.directory().join(UNKNOWN).exists() {

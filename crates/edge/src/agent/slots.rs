@@ -8,7 +8,7 @@ use std::{
 
 /// How long a slot rests after its shop has left: longer than any request may wait in its queue. The
 /// next shop's pods would answer it.
-const REST: Duration = Duration::from_secs(60);
+const REST: Duration = Duration::from_mins(1);
 
 /// The slots, and whose they are.
 #[derive(Debug, Default)]

@@ -158,7 +158,9 @@ async fn follow<K>(
                 let gone: Vec<_> = known.difference(&new).cloned().collect();
                 known = new;
                 watched.change(kind, |model| {
-                    gone.iter().for_each(|name| take(model, name, None));
+                    for name in &gone {
+                        take(model, name, None);
+                    }
                 });
                 watched.unread.lock().remove(kind);
             }
