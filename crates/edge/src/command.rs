@@ -43,7 +43,7 @@ struct AgentArguments {
     /// Directory that the agent shares with HAProxy; in memory, as it holds private keys
     #[arg(long, env = "EDGE_RUN", default_value = "/run/edge")]
     directory: PathBuf,
-    /// Address of /livez, /readyz and /metrics
+    /// Address of /livez, /readyz, /startupz and /metrics
     #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:9810")]
     listen: SocketAddr,
     /// Zone of the node: pods of the same zone get eight times as much

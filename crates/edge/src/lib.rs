@@ -16,4 +16,5 @@ pub mod certificate;
 mod command;
 pub mod issue;
 
+pub use agent::figures::reference;
 pub use command::run;

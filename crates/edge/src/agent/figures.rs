@@ -23,6 +23,8 @@ pub struct Figures {
     reloads: AtomicU64,
     spare: AtomicU64,
     equal: AtomicBool,
+    /// All files were written once.
+    written: AtomicBool,
     /// HAProxy was once as it should be: it has what there was then.
     was_equal: AtomicBool,
     shops: Mutex<Shops>,
@@ -73,6 +75,17 @@ impl Figures {
         self.spare
             .store(u64::try_from(spare).unwrap_or(u64::MAX), Relaxed);
         self.reloads.store(reloads, Relaxed);
+    }
+
+    /// All files are written.
+    pub fn wrote(&self) {
+        self.written.store(true, Relaxed);
+    }
+
+    /// Whether all files were written once.
+    #[must_use]
+    pub fn was_written(&self) -> bool {
+        self.written.load(Relaxed)
     }
 
     /// Whether HAProxy was ever as it should be.

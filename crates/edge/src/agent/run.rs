@@ -32,7 +32,7 @@ const GRACE: Duration = Duration::from_secs(5);
 pub struct Settings {
     /// The directory that it shares with HAProxy.
     pub directory: PathBuf,
-    /// Where it answers /livez, /readyz and /metrics.
+    /// Where it answers /livez, /readyz, /startupz and /metrics.
     pub listen: SocketAddr,
     /// Where it is.
     pub place: Place,
@@ -138,7 +138,10 @@ async fn keep(mut keeper: Keeper, shared: &Shared, stop: &CancellationToken) {
         }
         let prepared = keeper.prepare(&shared.watched.model());
         let told = match prepared {
-            Ok(wanted) => keeper.apply(wanted).await,
+            Ok(wanted) => {
+                shared.figures.wrote();
+                keeper.apply(wanted).await
+            }
             Err(error) => Err(error),
         };
         shared.figures.keeper(keeper.spare(), keeper.reloads);
@@ -185,6 +188,9 @@ async fn count(shared: &Shared, stop: &CancellationToken) {
 fn pages(shared: Arc<Shared>) -> Pages {
     Arc::new(move |path| match path {
         "/livez" => Page::Text("ok\n".to_owned()),
+        // HAProxy can begin.
+        "/startupz" if shared.figures.was_written() => Page::Text("ok\n".to_owned()),
+        "/startupz" => Page::Unavailable("HAProxy's files are not written yet\n".to_owned()),
         "/readyz" => {
             let unread = shared.watched.unread();
             if !unread.is_empty() {
@@ -196,6 +202,6 @@ fn pages(shared: Arc<Shared>) -> Pages {
             Page::Text("ok\n".to_owned())
         }
         "/metrics" => Page::Metrics(metrics(&shared)),
-        _ => Page::Missing("there is /livez, /readyz and /metrics\n"),
+        _ => Page::Missing("there is /livez, /readyz, /startupz and /metrics\n"),
     })
 }
