@@ -1,15 +1,27 @@
 //! The command line.
 
-use crate::agent::{self, prepare::Trust, run::AgentError, snapshot::Place};
+use crate::{
+    agent::{self, prepare::Trust, run::AgentError, snapshot::Place},
+    issue::{self, ExternalAccount, IssueError, NonceCheck},
+};
 use clap::{Parser, Subcommand, error::ErrorKind};
 use client::{ApiError, Cluster};
 use release::{Reason, Trouble};
 use runtime::{
-    Report, Setting as _, caught,
+    Report, Setting as _, Stop, caught,
     telemetry::{self, Filter, Format},
 };
-use std::{ffi::OsString, io, net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
+use std::{
+    ffi::OsString,
+    io,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    process::ExitCode,
+    time::Duration,
+};
+use tokio_util::sync::CancellationToken;
 
+const LETS_ENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
 /// How long a call of the start is tried.
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -36,6 +48,8 @@ struct Arguments {
 enum What {
     /// Keeps the HAProxy beside it as the cluster says
     Agent(AgentArguments),
+    /// Gets a certificate for each host, by ACME, while it leads
+    Issue(IssueArguments),
 }
 
 #[derive(Debug, clap::Args)]
@@ -63,6 +77,53 @@ struct AgentArguments {
     forwarders: Vec<String>,
 }
 
+#[derive(Debug, clap::Args)]
+struct IssueArguments {
+    /// URL of the directory of the certificate authority
+    #[arg(long, env = "EDGE_ACME", value_name = "URL", default_value = LETS_ENCRYPT)]
+    directory: String,
+    /// E-mail addresses to which the authority writes, with commas
+    #[arg(long, env = "EDGE_CONTACT", value_delimiter = ',')]
+    contact: Vec<String>,
+    /// Name of this process in the Lease; otherwise that of the pod, or one with a random end
+    #[arg(long, env = "POD_NAME")]
+    identity: Option<String>,
+    /// Addresses of the edge, with commas: a host whose DNS leads elsewhere gets no order. None: not checked
+    #[arg(long, env = "EDGE_ADDRESSES", value_delimiter = ',')]
+    addresses: Vec<IpAddr>,
+    /// Do not ask each host over HTTP before the authority does, such as where a load balancer lets nobody back in
+    #[arg(long, env = "EDGE_WITHOUT_NONCE_CHECK", value_parser = clap::builder::BoolishValueParser::new(), action = clap::ArgAction::SetTrue)]
+    without_nonce_check: bool,
+    /// Port at which hosts are asked; authorities ask at 80
+    #[arg(long, env = "EDGE_HTTP_PORT", default_value_t = 80)]
+    http_port: u16,
+    /// Name server; otherwise those of /etc/resolv.conf
+    #[arg(long, env = "EDGE_DNS", value_name = "ADDRESS")]
+    dns: Option<SocketAddr>,
+    /// File with further roots by which the authority's own server is trusted
+    #[arg(long, env = "EDGE_CA_BUNDLE", value_name = "FILE")]
+    ca_bundle: Option<PathBuf>,
+    /// Names by which CAA records allow the authority, with commas; otherwise those of its directory
+    #[arg(long, env = "EDGE_CAA", value_delimiter = ',')]
+    caa: Vec<String>,
+    /// Identifier of the key of an account that you have with the authority already
+    #[arg(
+        long,
+        env = "EDGE_ACCOUNT_KEY_ID",
+        value_name = "ID",
+        requires = "account_key"
+    )]
+    account_key_id: Option<String>,
+    /// That key, base64url
+    #[arg(
+        long,
+        env = "EDGE_ACCOUNT_KEY",
+        hide_env_values = true,
+        requires = "account_key_id"
+    )]
+    account_key: Option<String>,
+}
+
 fn filter(text: &str) -> Result<String, String> {
     Filter::read(text)
         .map(|_| text.to_owned())
@@ -88,6 +149,9 @@ enum CommandError {
     /// The agent ended.
     #[error(transparent)]
     Agent(#[from] AgentError),
+    /// The issuer ended.
+    #[error(transparent)]
+    Issue(#[from] IssueError),
     /// The API server cannot be asked.
     #[error(transparent)]
     Api(#[from] ApiError),
@@ -100,6 +164,7 @@ impl CommandError {
     fn reason(&self) -> Reason {
         match self {
             Self::Api(error) => error.reason(),
+            Self::Issue(error) => error.reason(),
             Self::Agent(AgentError::Task(_)) | Self::Runtime(_) => Reason::Bug,
             Self::Agent(_) => Reason::Config,
         }
@@ -152,6 +217,20 @@ fn execute(arguments: Arguments) -> Result<(), CommandError> {
         let cluster = Cluster::connect(arguments.context.as_deref(), PATIENCE).await?;
         match arguments.what {
             What::Agent(told) => Ok(agent::run::run(cluster, told.settings()).await?),
+            What::Issue(told) => {
+                let mut signals = Stop::listen().map_err(CommandError::Runtime)?;
+                let stop = CancellationToken::new();
+                let asked = stop.clone();
+                let signalled = async {
+                    signals.asked().await;
+                    asked.cancel();
+                    std::future::pending::<()>().await;
+                };
+                tokio::select! {
+                    ended = issue::run(cluster, told.settings(), stop) => Ok(ended?),
+                    () = signalled => Ok(()),
+                }
+            }
         }
     })
 }
@@ -171,6 +250,30 @@ impl AgentArguments {
                 proxies: self.proxies,
                 forwarders: self.forwarders,
             },
+        }
+    }
+}
+
+impl IssueArguments {
+    fn settings(self) -> issue::Settings {
+        let random = || format!("longshore-edge-issue-{:08x}", rand::random::<u32>());
+        let identity = self.identity.unwrap_or_else(random);
+        let account = self.account_key_id.zip(self.account_key);
+        issue::Settings {
+            contact: self.contact,
+            addresses: self.addresses,
+            nonce_check: if self.without_nonce_check {
+                NonceCheck::LeftOut
+            } else {
+                NonceCheck::Made
+            },
+            ca_bundle: self.ca_bundle,
+            dns: self.dns,
+            http_port: self.http_port,
+            external_account: account
+                .map(|(key_id, hmac_key)| ExternalAccount { key_id, hmac_key }),
+            caa: self.caa,
+            ..issue::Settings::new(self.directory, identity)
         }
     }
 }
