@@ -198,6 +198,8 @@ reference: ## write docs/reference.md, docs/metrics.md, docs/crds.md, and what i
 	mv $(target)/crds.md docs/crds.md
 	cargo run --locked --quiet --package scheduler --example metrics > $(target)/metrics-scheduler.md
 	mv $(target)/metrics-scheduler.md docs/metrics-scheduler.md
+	cargo run --locked --quiet --package edge --example edge_metrics > $(target)/metrics-edge.md
+	mv $(target)/metrics-edge.md docs/metrics-edge.md
 	cargo run --locked --quiet --package cli -- crd --out manifests/chart/files/crds
 	@$(tools) chart
 	tests/tools/chart $(target)/tools/bin --update

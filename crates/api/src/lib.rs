@@ -8,12 +8,14 @@
 //! | `resolved` | a release that was read, and what rendering is told of the moment |
 //! | `object`, `name`, `object_meta`, `step` | generated objects: who they are, how they are named, what the cluster has, what is to be done |
 //! | `schedule`, `window`, `time_range`, `duration` | times of campaigns, windows, freezes and rollouts |
+//! | `edge` | what the scheduler and the edge tell each other |
 //! | `agent_status`, `symptom` | what pods say of themselves, read with distrust |
 
 pub mod agent_status;
 pub mod claims;
 mod crd;
 mod duration;
+pub mod edge;
 #[cfg(feature = "fixtures")]
 pub mod fixtures;
 mod fleet;

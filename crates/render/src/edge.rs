@@ -1,18 +1,25 @@
-//! The maps of the edge: which shop a host belongs to, where it redirects, and what weight the shop
-//! has.
+//! The maps of the edge: which shop a host belongs to, where it redirects, and what the edge has to
+//! know of the shop.
 //!
 //! ```text
-//!  ConfigMap edge-<shard>      shard = hash(host) mod 64
-//!    backends.map              www.acme.example shop-acme          HAProxy: host → backend
+//!  ConfigMap edge-<shard>      shard = hash(first word of the line) mod 64
+//!    backends.map              www.acme.example shop-acme          host → shop
 //!    redirects.map             acme.example     www.acme.example   host → host, answered with 301
-//!    weights.map               www.acme.example 100                host → share of an overloaded edge
 //!    closed.map                www.gone.example Suspended          host → why nobody answers
+//!    certificates.map          www.acme.example acme-tls           host → Secret that people bring
+//!    shops.map                 shop-acme {"weight":100,"workers":16}
 //! ```
 //!
 //! A host has its shard by its own hash, so that one host's change touches one ConfigMap, whatever
 //! else changes. 64 shards hold some 500,000 hosts below [`SHARD_LIMIT`].
 
-use api::{Fleet, Object, Shop, ShopClass, ShopState, claims::Claims, name};
+pub use api::edge::{NAMESPACE, SHARDS, shard_name, shard_of};
+use api::{
+    Domain, Fleet, Object, Shop, ShopClass, ShopState,
+    claims::Claims,
+    edge::{BACKENDS, CLOSED, EdgeShop, OWN_CERTIFICATES, REDIRECTS, SHOPS},
+    name,
+};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::core::ObjectMeta;
 use std::{
@@ -21,21 +28,16 @@ use std::{
     fmt::Write as _,
 };
 
-/// The namespace of the edge.
-pub const NAMESPACE: &str = "edge";
-/// How many shards there are. Another number moves every host: it never changes.
-pub const SHARDS: u32 = 64;
 /// Bytes of a ConfigMap's contents at most (Kubernetes, `MaxSecretSize`).
 pub const SHARD_LIMIT: usize = 1 << 20;
 
-const FILES: [&str; 4] = ["backends.map", "closed.map", "redirects.map", "weights.map"];
+const FILES: [&str; 5] = [BACKENDS, OWN_CERTIFICATES, CLOSED, REDIRECTS, SHOPS];
 
 /// What the edge knows of a shop: all that the maps are made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Site {
-    /// Hosts, and where each redirects.
-    domains: Vec<(String, Option<String>)>,
-    weight: u32,
+    domains: Vec<Domain>,
+    shop: EdgeShop,
     closed: Option<ShopState>,
 }
 
@@ -46,32 +48,31 @@ impl Site {
         let route = class.spec.route.map.as_ref()?;
         let closed = matches!(shop.spec.state, ShopState::Suspended | ShopState::Archived)
             .then_some(shop.spec.state);
-        let domains = shop
-            .spec
-            .domains
-            .iter()
-            .map(|domain| (domain.host.clone(), domain.redirect_to.clone()))
-            .collect();
         Some(Self {
-            domains,
-            weight: route.weight,
+            domains: shop.spec.domains.clone(),
+            shop: EdgeShop {
+                weight: route.weight,
+                workers: class.spec.php.workers,
+                hsts_seconds: route.hsts_seconds,
+            },
             closed,
         })
     }
 
     /// Its hosts.
     pub fn hosts(&self) -> impl Iterator<Item = &str> {
-        self.domains.iter().map(|(host, _)| host.as_str())
+        self.domains.iter().map(|domain| domain.host.as_str())
     }
 
     /// Takes hosts away that another shop still has.
     pub fn without(&mut self, hosts: &BTreeSet<String>) {
-        self.domains.retain(|(host, _)| !hosts.contains(host));
+        self.domains.retain(|domain| !hosts.contains(&domain.host));
     }
 
-    /// The shards that its hosts are in.
-    pub fn shards(&self) -> impl Iterator<Item = u32> {
-        self.domains.iter().map(|(host, _)| shard_of(host))
+    /// The shards that its hosts are in, and that what is said of the shop is in.
+    pub fn shards(&self, shop: &str) -> impl Iterator<Item = u32> {
+        let own = shard_of(&name::namespace(shop));
+        self.hosts().map(shard_of).chain([own])
     }
 }
 
@@ -88,15 +89,13 @@ pub enum EdgeError {
     },
 }
 
-/// A host: its shop, that shop's site, and where it redirects.
-type Host<'a> = (&'a str, &'a Site, Option<&'a str>);
-
 /// The sites of shops of which all are known, each with the hosts that no other shop has.
 #[must_use]
 pub fn sites(fleet: &Fleet, claims: &Claims) -> BTreeMap<String, Site> {
     let site = |(name, shop): (&String, &Shop)| {
         let mut site = Site::of(shop, fleet.classes.get(&shop.spec.class)?)?;
-        site.domains.retain(|(host, _)| claims.has_host(name, host));
+        site.domains
+            .retain(|domain| claims.has_host(name, &domain.host));
         Some((name.clone(), site))
     };
     fleet.shops.iter().filter_map(site).collect()
@@ -111,48 +110,38 @@ pub fn sites(fleet: &Fleet, claims: &Claims) -> BTreeMap<String, Site> {
 pub fn maps<'a>(
     sites: impl Iterator<Item = (&'a str, &'a Site)>,
 ) -> Result<Vec<Object>, EdgeError> {
-    let mut hosts = BTreeMap::<&str, Host<'a>>::new();
-    for (shop, site) in sites {
-        hosts.extend(
-            site.domains
-                .iter()
-                .map(|(host, redirect)| (host.as_str(), (shop, site, redirect.as_deref()))),
-        );
-    }
+    // Sorted, so that the same fleet has the same lines.
+    let mut hosts = BTreeMap::<&str, (&str, &Site, &Domain)>::new();
     let mut shards: BTreeMap<u32, BTreeMap<&str, String>> = (0..SHARDS)
         .map(|shard| (shard, FILES.map(|file| (file, String::new())).into()))
         .collect();
-    for (host, (shop, site, redirect)) in hosts {
-        let shard = shards.entry(shard_of(host)).or_default();
-        let mut line = |file: &'static str, value: &dyn fmt::Display| {
-            // Writing to a String never fails.
-            writeln!(shard.entry(file).or_default(), "{host} {value}").ok();
-        };
-        match (site.closed, redirect) {
-            (Some(state), _) => line("closed.map", &format_args!("{state:?}")),
-            (None, Some(target)) => line("redirects.map", &target),
-            (None, None) => {
-                line("backends.map", &name::namespace(shop));
-                line("weights.map", &site.weight);
-            }
+    let mut line = |file: &'static str, key: &str, value: &dyn fmt::Display| {
+        let shard = shards.entry(shard_of(key)).or_default();
+        // Writing to a String never fails.
+        writeln!(shard.entry(file).or_default(), "{key} {value}").ok();
+    };
+    for (shop, site) in sites {
+        if site.closed.is_none() && !site.domains.is_empty() {
+            let known = serde_json::to_string(&site.shop).unwrap_or_default();
+            line(SHOPS, &name::namespace(shop), &known);
+        }
+        let of_host = |domain: &'a Domain| (domain.host.as_str(), (shop, site, domain));
+        hosts.extend(site.domains.iter().map(of_host));
+    }
+    for (host, (shop, site, domain)) in hosts {
+        match (site.closed, &domain.redirect_to) {
+            (Some(state), _) => line(CLOSED, host, &format_args!("{state:?}")),
+            (None, Some(target)) => line(REDIRECTS, host, target),
+            (None, None) => line(BACKENDS, host, &name::namespace(shop)),
+        }
+        if let Some(secret) = &domain.certificate {
+            line(OWN_CERTIFICATES, host, secret);
         }
     }
     shards
         .into_iter()
         .map(|(shard, files)| config_map(shard, files))
         .collect()
-}
-
-/// The shard of a host.
-#[must_use]
-pub fn shard_of(host: &str) -> u32 {
-    name::spread(host, SHARDS)
-}
-
-/// The name of a shard's ConfigMap.
-#[must_use]
-pub fn shard_name(shard: u32) -> String {
-    format!("edge-{shard:02}")
 }
 
 fn config_map(shard: u32, files: BTreeMap<&str, String>) -> Result<Object, EdgeError> {

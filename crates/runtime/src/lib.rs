@@ -18,6 +18,8 @@
 mod arguments;
 mod env;
 mod memory;
+#[cfg(feature = "pages")]
+mod pages;
 mod panicked;
 mod pull_settings;
 mod quantity;
@@ -34,6 +36,8 @@ pub mod variable;
 pub use arguments::{ArgumentError, answer};
 pub use env::{ConfigError, Env};
 pub use memory::{peak_memory, processor_time, resident_memory};
+#[cfg(feature = "pages")]
+pub use pages::{Page, PageServer, Pages};
 pub use panicked::{Panicked, caught};
 pub use pull_settings::{MEMORY_FLOOR, PullSettings, Templates};
 pub use quantity::ByteSize;

@@ -46,7 +46,7 @@ use jiff::SignedDuration;
 use plan::guard::Limit;
 use queue::Ended;
 use release::Reason;
-use runtime::{Stop, Tasks};
+use runtime::{PageServer, Stop, Tasks};
 use state::State;
 use std::{collections::BTreeSet, convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
@@ -124,7 +124,7 @@ pub(crate) async fn run(cluster: Cluster, settings: Settings) -> Result<(), RunE
         }
     }
     let mut signals = Stop::listen().map_err(RunError::Signals)?;
-    let server = serve::Server::bind(settings.listen)
+    let server = PageServer::bind(settings.listen)
         .await
         .map_err(|source| RunError::Listen {
             listen: settings.listen,
@@ -138,7 +138,7 @@ pub(crate) async fn run(cluster: Cluster, settings: Settings) -> Result<(), RunE
     start::leases(&mut support, &controller);
     let shared = Arc::clone(&controller);
     support.spawn("serve", Span::current(), move |stop| async move {
-        server.run(shared, stop).await;
+        server.run(serve::pages(shared), stop).await;
         Ok(())
     });
     let mut support = tokio::task::JoinSet::from_iter([support.run(GRACE)]);

@@ -86,3 +86,12 @@ labels:
   {{- toYaml . | nindent 2 }}
   {{- end }}
 {{- end }}
+
+{{/* The image of the edge, by its digest. */}}
+{{- define "longshore.edgeImage" -}}
+{{- $image := .Values.edge.haproxy.image -}}
+{{- if not $image.digest }}
+{{- fail "edge.haproxy.image.digest is not set: images are named by digest; add --set edge.haproxy.image.digest=sha256:DIGEST" }}
+{{- end -}}
+{{ $image.repository }}@{{ $image.digest }}
+{{- end }}

@@ -144,11 +144,19 @@ pub struct MapRoute {
     #[schemars(range(min = 1, max = 256))]
     #[serde(default = "weight")]
     pub weight: u32,
+    /// Seconds for which browsers that were here ask by TLS only (Strict-Transport-Security). 0
+    /// sends no such header. A shop that moves to a host without TLS cannot be reached for as long.
+    #[schemars(range(max = 63_072_000))]
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub hsts_seconds: u32,
 }
 
 impl Default for MapRoute {
     fn default() -> Self {
-        Self { weight: weight() }
+        Self {
+            weight: weight(),
+            hsts_seconds: 0,
+        }
     }
 }
 
@@ -175,6 +183,11 @@ pub struct Gateway {
     /// Its namespace.
     #[schemars(length(min = 1, max = 63), regex(pattern = pattern::LABEL))]
     pub namespace: String,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+const fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 fn https() -> Vec<u32> {

@@ -123,6 +123,11 @@ pub struct Domain {
     #[schemars(length(min = 4, max = 253))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub redirect_to: Option<String>,
+    /// Secret of type kubernetes.io/tls in the namespace of the edge, with a certificate of your
+    /// own. If unset, the edge gets one by ACME. Only for classes whose route is a map.
+    #[schemars(length(min = 1, max = 253), regex(pattern = pattern::SUBDOMAIN))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<String>,
 }
 
 /// Modules to enable or disable, other than the release does.

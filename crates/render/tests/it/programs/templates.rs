@@ -130,6 +130,7 @@ fn domains() -> impl Strategy<Value = Vec<Domain>> {
             store_code: (at % 3 == 1).then(|| format!("s{at}")),
             redirect_to: (at % 3 == 2).then(|| primary.clone()),
             host,
+            ..Domain::default()
         };
         hosts.into_iter().enumerate().map(domain).collect()
     })

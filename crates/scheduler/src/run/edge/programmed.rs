@@ -38,7 +38,7 @@ impl Edge {
     /// `None` while nobody can tell yet, as its shards are about to be written.
     fn of(&self, shop: &str, site: &Site, now: Timestamp) -> Option<Programmed> {
         let shards: Vec<&Wanted> = site
-            .shards()
+            .shards(shop)
             .filter_map(|shard| self.wanted.get(&shard_name(shard)))
             .collect();
         let late = |shard: &&Wanted| {

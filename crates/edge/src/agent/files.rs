@@ -1,0 +1,189 @@
+//! The files of HAProxy's directory, from which it starts when nobody else is there.
+
+use super::{
+    command_text::{LIST, server_line},
+    slots::Slots,
+    snapshot::{Serving, Snapshot},
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+/// The backends. HAProxy's container waits for it, so it is written last.
+pub const SLOTS_FILE: &str = "slots.cfg";
+/// What visitors of a host without a certificate get, and a warning of their browser with it.
+pub const UNKNOWN: &str = "certificates/unknown.pem";
+
+/// What this process wrote, so that nothing is written twice.
+#[derive(Debug)]
+pub struct Files {
+    directory: PathBuf,
+    written: BTreeMap<String, String>,
+    /// Certificates that are there.
+    certificates: BTreeSet<String>,
+}
+
+impl Files {
+    /// Those of a directory, which is made where it is not there.
+    ///
+    /// # Errors
+    ///
+    /// The disk refuses.
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "before anything that could be lost"
+    )]
+    pub fn new(directory: PathBuf) -> io::Result<Self> {
+        fs::create_dir_all(directory.join("certificates"))?;
+        Ok(Self {
+            directory,
+            written: BTreeMap::new(),
+            certificates: BTreeSet::new(),
+        })
+    }
+
+    /// Where they are.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Writes all but the backends: certificates first, which the list names. `pem` gives the
+    /// contents of a certificate.
+    ///
+    /// # Errors
+    ///
+    /// The disk refuses.
+    pub fn write<'a>(
+        &mut self,
+        snapshot: &Snapshot,
+        pem: impl Fn(&str) -> Option<&'a str>,
+    ) -> io::Result<()> {
+        for (file, host) in &snapshot.certificates {
+            if let Some(text) = pem(host).filter(|_| !self.certificates.contains(file)) {
+                replace(&self.directory.join(file), text)?;
+                self.certificates.insert(file.clone());
+            }
+        }
+        let mut list = format!("{UNKNOWN}\n");
+        for (file, host) in &snapshot.certificates {
+            line(&mut list, format_args!("{file} {host}"));
+        }
+        self.put(LIST, list)?;
+        for (map, lines) in &snapshot.maps {
+            let mut text = String::new();
+            for (key, value) in lines {
+                line(&mut text, format_args!("{key} {value}"));
+            }
+            self.put(map, text)?;
+        }
+        Ok(())
+    }
+
+    /// Writes the backends.
+    ///
+    /// # Errors
+    ///
+    /// The disk refuses.
+    pub fn write_slots(&mut self, snapshot: &Snapshot, slots: &Slots) -> io::Result<()> {
+        self.put(SLOTS_FILE, backends(snapshot, slots))
+    }
+
+    /// Removes certificates that nobody needs any more.
+    ///
+    /// # Errors
+    ///
+    /// The disk refuses.
+    pub fn sweep(&mut self, snapshot: &Snapshot) -> io::Result<()> {
+        for entry in fs::read_dir(self.directory.join("certificates"))? {
+            let file = format!("certificates/{}", entry?.file_name().to_string_lossy());
+            if file != UNKNOWN && !snapshot.certificates.contains_key(&file) {
+                remove(&self.directory.join(&file))?;
+                self.certificates.remove(&file);
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes a file that no round changes.
+    ///
+    /// # Errors
+    ///
+    /// The disk refuses.
+    pub fn put(&mut self, name: &str, text: String) -> io::Result<()> {
+        if self.written.get(name) != Some(&text) {
+            replace(&self.directory.join(name), &text)?;
+            self.written.insert(name.to_owned(), text);
+        }
+        Ok(())
+    }
+
+    /// What HAProxy knew of shops and slots when the process before this one ended.
+    #[must_use]
+    pub fn known_slots(&self) -> (u32, BTreeMap<String, String>) {
+        let read = |name: &str| fs::read_to_string(self.directory.join(name)).unwrap_or_default();
+        let count = read(SLOTS_FILE)
+            .lines()
+            .filter(|line| line.starts_with("backend "))
+            .count();
+        let of = read(super::snapshot::SLOTS)
+            .lines()
+            .filter_map(|line| line.split_once(' '))
+            .map(|(shop, slot)| (shop.to_owned(), slot.to_owned()))
+            .collect();
+        (u32::try_from(count).unwrap_or_default(), of)
+    }
+}
+
+/// Every slot, with the servers that get requests. One that only finishes what it has is none of a
+/// HAProxy that starts.
+fn backends(snapshot: &Snapshot, slots: &Slots) -> String {
+    let mut text = String::new();
+    for slot in slots.names() {
+        line(&mut text, format_args!("backend {slot} from slot"));
+        let from = (slot.clone(), String::new());
+        let servers = snapshot
+            .servers
+            .range(from..)
+            .take_while(|((of, _), _)| *of == slot)
+            .filter(|(_, server)| server.serving == Serving::Yes);
+        for ((_, name), server) in servers {
+            line(
+                &mut text,
+                format_args!("    server {name} {}", server_line(server)),
+            );
+        }
+    }
+    text
+}
+
+fn line(text: &mut String, line: std::fmt::Arguments<'_>) {
+    // Writing to a String cannot fail.
+    writeln!(text, "{line}").unwrap_or_default();
+}
+
+/// The old file or the new one, whoever reads.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "this is the wrapper with failpoints"
+)]
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let mut new = path.as_os_str().to_owned();
+    new.push(".new");
+    failpoint::hit("edge.file.write")?;
+    fs::write(&new, text)?;
+    failpoint::hit("edge.file.rename")?;
+    fs::rename(&new, path)
+}
+
+#[allow(
+    clippy::disallowed_methods,
+    reason = "this is the wrapper with failpoints"
+)]
+fn remove(path: &Path) -> io::Result<()> {
+    failpoint::hit("edge.file.remove")?;
+    fs::remove_file(path)
+}

@@ -1,0 +1,24 @@
+//! `longshore-edge agent`: keeps the HAProxy beside it as the cluster says.
+//!
+//! ```text
+//!  watch ──► Model ──► Slots ──► Snapshot ──► files             HAProxy starts from these
+//!            what the API       how HAProxy ──► difference ──► socket
+//!            server says        should be         ▲
+//!                                               Snapshot, as HAProxy is
+//! ```
+
+pub mod command_text;
+pub mod difference;
+pub mod endpoints;
+pub mod figures;
+pub mod files;
+pub mod haproxy;
+pub mod keeper;
+pub mod lines;
+pub mod model;
+pub mod pem;
+pub mod prepare;
+pub mod run;
+pub mod slots;
+pub mod snapshot;
+pub mod watch;

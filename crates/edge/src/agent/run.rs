@@ -1,0 +1,207 @@
+//! The agent as a process: watches, keeps, and tells how it is.
+
+use super::{
+    figures::{Figures, metrics},
+    files::Files,
+    haproxy::HaProxy,
+    keeper::{Keeper, KeeperError, Round},
+    prepare::{PrepareError, Trust, prepare},
+    snapshot::Place,
+    watch::{Watched, watch},
+};
+use client::Cluster;
+use runtime::{Page, PageServer, Pages, Stop, TaskError, Tasks};
+use std::{convert::Infallible, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+use tracing::{Span, info, warn};
+
+/// How long changes are gathered: a Deployment that rolls is not a round for each of its pods.
+const GATHER: Duration = Duration::from_millis(20);
+/// How often it is looked without a reason: HAProxy may have been started anew.
+const EVERY: Duration = Duration::from_secs(1);
+/// How soon after something that did not work.
+const RETRY: Duration = Duration::from_millis(200);
+/// How often HAProxy is asked for its figures.
+const FIGURES_EVERY: Duration = Duration::from_secs(15);
+/// How long what has begun may take after SIGTERM.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// What the agent is told.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The directory that it shares with HAProxy.
+    pub directory: PathBuf,
+    /// Where it answers /livez, /readyz, /startupz and /metrics.
+    pub listen: SocketAddr,
+    /// Where it is.
+    pub place: Place,
+    /// For how many shops HAProxy has room from its start.
+    pub room: u32,
+    /// Whom HAProxy believes more than a stranger.
+    pub trust: Trust,
+}
+
+/// Why the agent ended.
+#[derive(Debug, thiserror::Error)]
+pub enum AgentError {
+    /// HAProxy's directory.
+    #[error(transparent)]
+    Prepare(#[from] PrepareError),
+    /// The address is taken, or not this machine's.
+    #[error("cannot listen at {address}")]
+    Listen {
+        /// Which one.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// Signals cannot be listened for.
+    #[error("cannot listen for signals")]
+    Signals(#[source] io::Error),
+    /// A task.
+    #[error(transparent)]
+    Task(#[from] TaskError<Infallible>),
+}
+
+/// What the agent knows of itself.
+#[derive(Debug)]
+pub struct Shared {
+    /// What the API server says.
+    pub watched: Arc<Watched>,
+    /// What it counts.
+    pub figures: Figures,
+    haproxy: HaProxy,
+}
+
+/// Keeps the HAProxy of a directory until a signal comes.
+///
+/// # Errors
+///
+/// The directory cannot be written, or the address is taken.
+pub async fn run(cluster: Cluster, settings: Settings) -> Result<(), AgentError> {
+    let mut signals = Stop::listen().map_err(AgentError::Signals)?;
+    let mut files = Files::new(settings.directory.clone()).map_err(PrepareError::Files)?;
+    prepare(&mut files, &settings.trust)?;
+    let keeper = Keeper::new(files, settings.place.clone(), settings.room);
+    let address = settings.listen;
+    let server = PageServer::bind(address)
+        .await
+        .map_err(|source| AgentError::Listen { address, source })?;
+    let shared = Arc::new(Shared {
+        watched: Arc::default(),
+        figures: Figures::default(),
+        haproxy: HaProxy::new(settings.directory),
+    });
+    let stop = CancellationToken::new();
+    let mut tasks = Tasks::<Infallible>::new(stop.clone());
+    let watched = Arc::clone(&shared.watched);
+    tasks.spawn("watch", Span::current(), |stop| async move {
+        watch(&cluster, &watched, &stop).await;
+        Ok(())
+    });
+    let keeping = Arc::clone(&shared);
+    tasks.spawn("keep", Span::current(), |stop| async move {
+        keep(keeper, &keeping, &stop).await;
+        Ok(())
+    });
+    let counting = Arc::clone(&shared);
+    tasks.spawn("count", Span::current(), |stop| async move {
+        count(&counting, &stop).await;
+        Ok(())
+    });
+    tasks.spawn("serve", Span::current(), |stop| async move {
+        server.run(pages(shared), stop).await;
+        Ok(())
+    });
+    tokio::select! {
+        signal = signals.asked() => {
+            info!(%signal, "asked to stop");
+            stop.cancel();
+            Ok(())
+        }
+        ended = tasks.run(GRACE) => Ok(ended?),
+    }
+}
+
+async fn keep(mut keeper: Keeper, shared: &Shared, stop: &CancellationToken) {
+    let mut pause = EVERY;
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = shared.watched.changed.notified() => sleep(GATHER).await,
+            () = sleep(pause) => {}
+        }
+        // Half of what there is would take the other half away from HAProxy.
+        if !shared.watched.unread().is_empty() {
+            continue;
+        }
+        let prepared = keeper.prepare(&shared.watched.model());
+        let told = match prepared {
+            Ok(wanted) => {
+                shared.figures.wrote();
+                keeper.apply(wanted).await
+            }
+            Err(error) => Err(error),
+        };
+        shared.figures.keeper(keeper.spare(), keeper.reloads);
+        pause = judge(&told, shared);
+    }
+}
+
+/// Says what came of a round, and when the next one is.
+fn judge(told: &Result<Round, KeeperError>, shared: &Shared) -> Duration {
+    let was_equal = shared.figures.round(told.as_ref().ok());
+    match told {
+        Ok(round) if round.again => RETRY,
+        Ok(round) => {
+            if round.done > 0 {
+                info!(changes = round.done, "HAProxy is as it should be");
+            }
+            EVERY
+        }
+        Err(error) => {
+            // While HAProxy starts, that is so.
+            if was_equal {
+                warn!(error = %runtime::Chain(error), "HAProxy is not as it should be");
+            }
+            RETRY
+        }
+    }
+}
+
+async fn count(shared: &Shared, stop: &CancellationToken) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = sleep(FIGURES_EVERY) => {}
+        }
+        // Without HAProxy there are none.
+        if let Ok(stat) = shared.haproxy.ask("show stat -1 2 -1").await
+            && let Ok(slots) = shared.haproxy.ask("show map slots.map").await
+        {
+            shared.figures.stat(&stat, &slots);
+        }
+    }
+}
+
+fn pages(shared: Arc<Shared>) -> Pages {
+    Arc::new(move |path| match path {
+        "/livez" => Page::Text("ok\n".to_owned()),
+        // HAProxy can begin.
+        "/startupz" if shared.figures.was_written() => Page::Text("ok\n".to_owned()),
+        "/startupz" => Page::Unavailable("HAProxy's files are not written yet\n".to_owned()),
+        "/readyz" => {
+            let unread = shared.watched.unread();
+            if !unread.is_empty() {
+                return Page::Unavailable(format!("not read yet: {}\n", unread.join(", ")));
+            }
+            if !shared.figures.was_equal() {
+                return Page::Unavailable("HAProxy was not told everything yet\n".to_owned());
+            }
+            Page::Text("ok\n".to_owned())
+        }
+        "/metrics" => Page::Metrics(metrics(&shared)),
+        _ => Page::Missing("there is /livez, /readyz, /startupz and /metrics\n"),
+    })
+}

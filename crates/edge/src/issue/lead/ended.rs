@@ -1,0 +1,173 @@
+//! What is done with what came of a task.
+
+use super::{Done, Session, every};
+use crate::issue::{
+    acme::Window,
+    host::{End, Outcome},
+    limits::Scope,
+    plan,
+    problem::{Blame, Problem},
+};
+use jiff::{SignedDuration, Timestamp};
+use std::sync::Arc;
+use tokio::task::{Id, JoinError};
+use tracing::{error, info, warn};
+
+/// The longest wait for a CA that does not answer.
+const CA_LONGEST: SignedDuration = SignedDuration::from_mins(5);
+/// A window that moves by less is the same one: a record is not written for it.
+const SAME: SignedDuration = SignedDuration::from_mins(1);
+
+impl Session<'_> {
+    pub(super) fn ended(&mut self, ended: Result<(Id, Done), JoinError>) {
+        let now = Timestamp::now();
+        let (id, done) = match ended {
+            Ok((id, done)) => (id, Some(done)),
+            Err(failed) => {
+                error!(error = %failed, "a task of a host ended early");
+                (failed.id(), None)
+            }
+        };
+        let host = self.about.remove(&id).unwrap_or_default();
+        match done {
+            Some(Done::Opened(opened)) => self.opened(opened, now),
+            Some(Done::Host(outcome)) => {
+                self.busy.remove(&host);
+                self.outcome(&host, outcome, now);
+            }
+            Some(Done::Window(id, window)) => {
+                self.polling.remove(&host);
+                self.polls.insert(
+                    host.clone(),
+                    plan::next_poll(&host, every(self.shared), now),
+                );
+                self.window(&host, &id, window, now);
+            }
+            None if host.is_empty() => self.wait_for_ca(now),
+            None => {
+                self.polling.remove(&host);
+                if self.busy.remove(&host) {
+                    let text = format!("a bug of Longshore keeps {host} from its certificate");
+                    self.failed(&host, &Problem::host("bug", text), now);
+                }
+            }
+        }
+    }
+
+    fn opened(&mut self, opened: Result<crate::issue::acme::Ca, Problem>, now: Timestamp) {
+        match opened {
+            Ok(ca) => {
+                info!(account = ca.account(), identities = ?ca.identities, "the CA is open");
+                self.ca = Some(Arc::new(ca));
+                (self.anew, self.ca_failures) = (false, 0);
+            }
+            Err(problem) => {
+                warn!(
+                    code = problem.code,
+                    problem = problem.text,
+                    "the CA is not open"
+                );
+                match problem.blame {
+                    Blame::Limit(_, until) => {
+                        self.shared.limits.lock().refused("", Scope::Account, until);
+                    }
+                    Blame::Account => self.anew = true,
+                    _ => {}
+                }
+                self.wait_for_ca(now);
+            }
+        }
+    }
+
+    /// Everybody waits for the CA, longer each time.
+    fn wait_for_ca(&mut self, now: Timestamp) {
+        let first = self.shared.settings.pace.ca_wait;
+        let first = SignedDuration::try_from(first).unwrap_or(CA_LONGEST);
+        let wait = first
+            .checked_mul(1 << self.ca_failures.min(10))
+            .unwrap_or(CA_LONGEST)
+            .min(CA_LONGEST);
+        self.ca_failures = self.ca_failures.saturating_add(1);
+        self.shared
+            .limits
+            .lock()
+            .refused("", Scope::Account, now + wait);
+    }
+
+    fn outcome(&mut self, host: &str, outcome: Outcome, now: Timestamp) {
+        let record = self.records.entry(host.to_owned()).or_default();
+        if outcome.counts {
+            plan::ordered(record, now);
+        }
+        match outcome.end {
+            End::Issued(checked) => {
+                info!(host, issuer = checked.issuer, until = %checked.not_after, "issued");
+                plan::issued(record, host, &checked, now);
+                self.ca_failures = 0;
+                // The CA may have another opinion on when to renew it than we have.
+                self.polls.insert(host.to_owned(), now);
+            }
+            End::Waits(wait) => plan::waits(record, &wait, now),
+            End::Failed(problem) => self.failed(host, &problem, now),
+        }
+        self.dirty.insert(host.to_owned());
+    }
+
+    fn failed(&mut self, host: &str, problem: &Problem, now: Timestamp) {
+        warn!(
+            host,
+            code = problem.code,
+            problem = problem.text,
+            "no certificate"
+        );
+        match problem.blame {
+            Blame::Validation => self.shared.limits.lock().failed(host, now),
+            Blame::Limit(scope, until) => self.shared.limits.lock().refused(host, scope, until),
+            // Those that were on their way together count once.
+            Blame::Ca if self.shared.limits.lock().held(now).is_none() => self.wait_for_ca(now),
+            Blame::Account => {
+                (self.ca, self.anew) = (None, true);
+                self.shared.begun.lock().clear();
+            }
+            Blame::Ca | Blame::Host | Blame::Renewal | Blame::Us => {}
+        }
+        let first = SignedDuration::try_from(self.shared.settings.pace.first_wait);
+        let first = first.unwrap_or(SignedDuration::from_mins(1));
+        let record = self.records.entry(host.to_owned()).or_default();
+        plan::failed(record, host, problem, first, now);
+        self.dirty.insert(host.to_owned());
+    }
+
+    fn window(&mut self, host: &str, id: &str, window: Result<Window, Problem>, now: Timestamp) {
+        let (start, end) = match window {
+            Ok(Window::Between(start, end)) => (start, end),
+            Ok(Window::Unknown) => return,
+            Ok(Window::Unsupported) => {
+                info!("the CA does not say when to renew");
+                self.windows = false;
+                return;
+            }
+            Err(problem) => {
+                warn!(
+                    host,
+                    code = problem.code,
+                    problem = problem.text,
+                    "no window of renewal"
+                );
+                return;
+            }
+        };
+        let at = plan::in_window(host, start, end);
+        let Some(record) = self.records.get_mut(host) else {
+            return;
+        };
+        // It may have been renewed meanwhile.
+        let same = record.id.as_deref() == Some(id);
+        let known = record.renew_at.unwrap_or(Timestamp::UNIX_EPOCH);
+        if same && at.duration_since(known).abs() >= SAME {
+            info!(host, %at, early = at <= now, "the CA says when to renew");
+            record.renew_at = Some(at);
+            self.dirty.insert(host.to_owned());
+        }
+    }
+}

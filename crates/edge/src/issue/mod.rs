@@ -1,0 +1,175 @@
+//! `longshore-edge issue`: a certificate for each host, by ACME.
+//!
+//! ```text
+//!  edge-00…63 ──► hosts ──► plan ──► precheck ──► limits ──► acme ──► certificates-00…ff
+//!  (scheduler)              who is   DNS, CAA,    of the CA   order    Secrets: PEM
+//!                           due      our nonce                         ConfigMaps: records
+//! ```
+//!
+//! One process leads, by a Lease. Hosts are dealt with side by side: one that fails leaves its
+//! place and backs off, and costs others nothing. What is remembered of each is in the cluster, so
+//! that another process goes on where this one ended: nothing is ordered again that waits, an order
+//! on its way is finished, and the limits of the CA are kept.
+//!
+//! | file | gives |
+//! |---|---|
+//! | `hosts`, `plan`, `limits`, `backoff`, `problem` | decisions, without IO |
+//! | `precheck` | what is checked before the CA is asked |
+//! | `http`, `acme` | the CA |
+//! | `watch`, `store` | the cluster |
+//! | `lead`, `host` | the work of who leads, and of one host |
+
+mod acme;
+mod backoff;
+mod host;
+mod hosts;
+mod http;
+mod lead;
+mod limits;
+mod plan;
+mod precheck;
+mod problem;
+mod settings;
+mod store;
+mod watch;
+
+pub use settings::{ExternalAccount, NonceCheck, Pace, Settings};
+
+use api::edge::NAMESPACE;
+use client::{
+    Cluster,
+    lease::{Candidate, Leadership},
+    shard_balance::ShardBalance,
+};
+use release::Reason;
+use runtime::{TaskError, Tasks};
+use std::{convert::Infallible, path::PathBuf, sync::Arc, time::Duration};
+use tokio::{sync::watch as latest, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+use tracing::Span;
+
+/// The Lease of who leads.
+pub const LEASE: &str = "longshore-edge-issue";
+/// How long what has begun may take once it is to stop: an order goes on in the next process.
+const GRACE: Duration = Duration::from_secs(10);
+/// How long one call of the API server is tried.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Why the issuer did not run, or ended.
+#[derive(Debug, thiserror::Error)]
+pub enum IssueError {
+    /// The file with the CA's own root cannot be used.
+    #[error("the file {} with the roots of the CA cannot be used: {why}", path.display())]
+    Bundle {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// TLS cannot be had.
+    #[error("TLS cannot be had: {0}")]
+    Tls(String),
+    /// No name server is known.
+    #[error("no name server is known: {0}")]
+    Dns(String),
+    /// The URL of the CA's directory is none.
+    #[error("{0:?} is no directory of a CA; expected a URL that begins with https://")]
+    Directory(String),
+    /// A part ended.
+    #[error("a part of the issuer ended")]
+    Task(#[from] TaskError<Infallible>),
+}
+
+impl IssueError {
+    /// The stable reason code.
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::Bundle { .. } | Self::Dns(_) | Self::Directory(_) => Reason::Config,
+            Self::Tls(_) | Self::Task(_) => Reason::Bug,
+        }
+    }
+}
+
+/// Gets certificates, whenever this process leads, until `stop`.
+///
+/// # Errors
+///
+/// Where a setting is not usable, or a part ended that should not.
+pub async fn run(
+    cluster: Cluster,
+    settings: Settings,
+    stop: CancellationToken,
+) -> Result<(), IssueError> {
+    if !settings.directory.starts_with("https://") {
+        return Err(IssueError::Directory(settings.directory));
+    }
+    let cluster = cluster.patient(PATIENCE);
+    let http = http::Http::new(&settings)?;
+    let dns = precheck::Dns::new(settings.dns).map_err(|it| IssueError::Dns(it.to_string()))?;
+    let held = Leadership::default();
+    let (leads, led) = latest::channel(false);
+    let seen = Arc::new(watch::Seen::default());
+    let candidate = Candidate {
+        cluster: cluster.clone(),
+        namespace: NAMESPACE.to_owned(),
+        name: LEASE.to_owned(),
+        identity: settings.identity.clone(),
+        held: held.clone(),
+        shard: 0,
+        balance: ShardBalance::default(),
+    };
+    let shared = host::Shared::new(&cluster, settings, http, dns, held.clone());
+    let identity = shared.settings.identity.clone();
+    // Work ends first; the watches and the Lease live until it has.
+    let end = CancellationToken::new();
+    let mut support = Tasks::<Infallible>::new(end.clone());
+    let (api, sight) = (cluster.clone(), Arc::clone(&seen));
+    support.spawn("watch maps", Span::current(), move |stop| async move {
+        watch::maps(api, sight, stop).await;
+        Ok(())
+    });
+    let (api, sight) = (cluster.clone(), Arc::clone(&seen));
+    support.spawn("watch brought", Span::current(), move |stop| async move {
+        watch::brought(api, sight, stop).await;
+        Ok(())
+    });
+    support.spawn("lease", Span::current(), move |stop| async move {
+        let tell = |now| {
+            leads.send_replace(now);
+        };
+        candidate.run(tell, stop).await;
+        Ok(())
+    });
+    let mut support = JoinSet::from_iter([support.run(GRACE)]);
+    let over = stop.child_token();
+    let mut work = Tasks::<Infallible>::new(over.clone());
+    work.spawn("lead", Span::current(), move |stop| async move {
+        lead::run(shared, seen, led, stop).await;
+        Ok(())
+    });
+    let mut work = JoinSet::from_iter([work.run(GRACE)]);
+    let ended = tokio::select! {
+        Some(ended) = work.join_next() => flat(ended),
+        Some(ended) = support.join_next() => flat(ended),
+    };
+    over.cancel();
+    while let Some(ended) = work.join_next().await {
+        flat(ended)?;
+    }
+    end.cancel();
+    while let Some(ended) = support.join_next().await {
+        flat(ended)?;
+    }
+    if held.is() {
+        held.give_up();
+        Candidate::give_back(&cluster, NAMESPACE, LEASE, &identity).await;
+    }
+    Ok(ended?)
+}
+
+fn flat(
+    ended: Result<Result<(), TaskError<Infallible>>, tokio::task::JoinError>,
+) -> Result<(), TaskError<Infallible>> {
+    ended.unwrap_or_else(|panicked| Err(TaskError::Panicked(panicked)))
+}

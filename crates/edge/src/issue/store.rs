@@ -1,0 +1,342 @@
+//! What the issuer keeps in the cluster. Every write goes through the fence: whoever leads no longer
+//! writes nothing.
+//!
+//! ```text
+//!  Secret    certificates-<shard>   host → key, leaf, chain
+//!  ConfigMap certificates-<shard>   host → record, JSON
+//!  Secret    acme-account           the account's credentials
+//!  ConfigMap acme                   thumbprint, for the agents
+//!  Secret    acme-orders            host → order on its way, JSON
+//! ```
+//!
+//! One host is one key, changed by a merge patch: what another host has is not sent, and cannot be
+//! lost.
+
+use super::{
+    acme::{Kept, Pending},
+    problem::Problem,
+};
+use crate::certificate::{
+    CertificateRecord, Checked, LABEL, SHARDS, check, host_of, key_of, shard_name, shard_of,
+};
+use api::{Object, edge::NAMESPACE};
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use client::{ApiError, Cluster, Conflicts};
+use futures_util::{StreamExt as _, stream};
+use jiff::Timestamp;
+use k8s_openapi::{
+    ByteString,
+    api::core::v1::{ConfigMap, Secret},
+};
+use kube::{
+    Resource,
+    api::{Api, ListParams},
+    core::ObjectMeta,
+};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use std::{collections::BTreeMap, fmt::Debug};
+use tracing::warn;
+
+/// The Secret of the account.
+const ACCOUNT: &str = "acme-account";
+/// Its key.
+const CREDENTIALS: &str = "credentials.json";
+/// The ConfigMap that tells agents how to answer.
+const ACME: &str = "acme";
+/// Its key.
+const THUMBPRINT: &str = "thumbprint";
+/// The Secret of orders on their way.
+const ORDERS: &str = "acme-orders";
+/// Objects in one page of a list: a full Secret is a MiB.
+const PAGE: u32 = 16;
+/// Shards that are written at the same time.
+const AT_ONCE: usize = 8;
+
+/// What was kept.
+#[derive(Debug, Default)]
+pub(super) struct Loaded {
+    pub(super) records: BTreeMap<String, CertificateRecord>,
+    /// Certificates that are good now.
+    pub(super) certificates: BTreeMap<String, Checked>,
+    pub(super) orders: BTreeMap<String, Pending>,
+}
+
+/// The cluster, as the issuer writes it.
+#[derive(Debug, Clone)]
+pub(super) struct Store(pub(super) Cluster);
+
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Secret,
+    ConfigMap,
+}
+
+impl Store {
+    /// Reads everything that is kept.
+    ///
+    /// # Errors
+    ///
+    /// Where the API server does not do it.
+    pub(super) async fn load(&self, now: Timestamp) -> Result<Loaded, ApiError> {
+        let mut loaded = Loaded::default();
+        self.each(|secret: Secret| {
+            for (key, value) in secret.data.unwrap_or_default() {
+                let host = host_of(&key);
+                match check(&value.0, &host, now) {
+                    // The key of each host is not held for ever.
+                    Ok(checked) => {
+                        let pem = String::new();
+                        loaded.certificates.insert(host, Checked { pem, ..checked });
+                    }
+                    Err(problem) => warn!(host, %problem, "certificate is not used"),
+                }
+            }
+        })
+        .await?;
+        self.each(|map: ConfigMap| {
+            for (key, value) in map.data.unwrap_or_default() {
+                match serde_json::from_str(&value) {
+                    Ok(record) => {
+                        loaded.records.insert(host_of(&key), record);
+                    }
+                    Err(error) => warn!(host = host_of(&key), %error, "record is not readable"),
+                }
+            }
+        })
+        .await?;
+        for (key, value) in self.secret(ORDERS).await? {
+            if let Ok(order) = serde_json::from_slice(&value.0) {
+                loaded.orders.insert(host_of(&key), order);
+            }
+        }
+        Ok(loaded)
+    }
+
+    /// Shows each shard of a kind, page by page.
+    async fn each<K>(&self, mut show: impl FnMut(K)) -> Result<(), ApiError>
+    where
+        K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
+            + Clone
+            + Debug
+            + DeserializeOwned,
+    {
+        let api: Api<K> = Api::namespaced(self.0.client(), NAMESPACE);
+        let mut params = ListParams::default()
+            .labels(&format!("{}={}", LABEL.0, LABEL.1))
+            .limit(PAGE);
+        // More pages than there are shards come from no server.
+        for _ in 0..=SHARDS {
+            let page = self
+                .0
+                .call("list certificates", || api.list(&params))
+                .await?;
+            page.items.into_iter().for_each(&mut show);
+            params.continue_token = page.metadata.continue_.filter(|it| !it.is_empty());
+            if params.continue_token.is_none() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    async fn secret(&self, name: &str) -> Result<BTreeMap<String, ByteString>, ApiError> {
+        let api: Api<Secret> = Api::namespaced(self.0.client(), NAMESPACE);
+        let what = format!("get Secret {NAMESPACE}/{name}");
+        let found = self.0.call(&what, || api.get_opt(name)).await?;
+        Ok(found.and_then(|it| it.data).unwrap_or_default())
+    }
+
+    /// The account that is kept.
+    ///
+    /// # Errors
+    ///
+    /// Where the API server does not do it.
+    pub(super) async fn account(&self) -> Result<Option<Kept>, ApiError> {
+        let mut data = self.secret(ACCOUNT).await?;
+        let json = data.remove(CREDENTIALS);
+        Ok(json.and_then(|it| String::from_utf8(it.0).ok()).map(Kept))
+    }
+
+    /// Keeps an account.
+    ///
+    /// # Errors
+    ///
+    /// Where the API server does not do it.
+    pub(super) async fn keep_account(&self, account: &Kept) -> Result<(), ApiError> {
+        let data = BTreeMap::from([(CREDENTIALS.to_owned(), Some(account.0.clone()))]);
+        self.change(Kind::Secret, ACCOUNT, data).await
+    }
+
+    /// Tells the agents how to answer.
+    ///
+    /// # Errors
+    ///
+    /// Where the API server does not do it.
+    pub(super) async fn publish(&self, thumbprint: &str) -> Result<(), ApiError> {
+        let data = BTreeMap::from([(THUMBPRINT.to_owned(), Some(thumbprint.to_owned()))]);
+        self.change(Kind::ConfigMap, ACME, data).await
+    }
+
+    /// Keeps an order on its way; nothing where it is over.
+    ///
+    /// # Errors
+    ///
+    /// Where the API server does not do it.
+    pub(super) async fn order(&self, host: &str, order: Option<&Pending>) -> Result<(), ApiError> {
+        // Only a map whose keys are no text could fail.
+        let json = order.map(|it| serde_json::to_string(it).unwrap_or_default());
+        let data = BTreeMap::from([(key_of(host), json)]);
+        self.change(Kind::Secret, ORDERS, data).await
+    }
+
+    /// Keeps the certificate of a host.
+    ///
+    /// # Errors
+    ///
+    /// Where the API server does not do it, such as where the shard is full.
+    pub(super) async fn certificate(&self, host: &str, pem: &str) -> Result<(), Problem> {
+        let name = shard_name(shard_of(host));
+        let data = BTreeMap::from([(key_of(host), Some(pem.to_owned()))]);
+        let written = self.change(Kind::Secret, &name, data).await;
+        written.map_err(|error| not_stored(host, &name, &error))
+    }
+
+    /// Keeps records, and forgets those that are nothing; gives those that were not written.
+    pub(super) async fn records(
+        &self,
+        records: BTreeMap<String, Option<CertificateRecord>>,
+    ) -> Vec<String> {
+        let mut shards: BTreeMap<u32, BTreeMap<String, Option<CertificateRecord>>> =
+            BTreeMap::new();
+        for (host, record) in records {
+            shards
+                .entry(shard_of(&host))
+                .or_default()
+                .insert(host, record);
+        }
+        let write = |(shard, records): (u32, BTreeMap<String, Option<CertificateRecord>>)| async move {
+            let hosts: Vec<String> = records.keys().cloned().collect();
+            match self.shard(&shard_name(shard), records).await {
+                Ok(()) => Vec::new(),
+                Err(error) => {
+                    warn!(shard = shard_name(shard), %error, "records are not written");
+                    hosts
+                }
+            }
+        };
+        let failed: Vec<Vec<String>> = stream::iter(shards)
+            .map(write)
+            .buffer_unordered(AT_ONCE)
+            .collect()
+            .await;
+        failed.concat()
+    }
+
+    async fn shard(
+        &self,
+        name: &str,
+        records: BTreeMap<String, Option<CertificateRecord>>,
+    ) -> Result<(), ApiError> {
+        // The certificate of a host that is forgotten is over, and goes first: one without a record
+        // would be found again.
+        let gone: BTreeMap<String, Option<String>> = records
+            .iter()
+            .filter(|(_, record)| record.is_none())
+            .map(|(host, _)| (key_of(host), None))
+            .collect();
+        if !gone.is_empty() {
+            self.change(Kind::Secret, name, gone).await?;
+        }
+        let data = records
+            .into_iter()
+            .map(|(host, record)| {
+                // Only a map whose keys are no text could fail.
+                let json = record.map(|it| serde_json::to_string(&it).unwrap_or_default());
+                (key_of(&host), json)
+            })
+            .collect();
+        self.change(Kind::ConfigMap, name, data).await
+    }
+
+    /// Changes keys of an object, and makes it where it is missing.
+    async fn change(
+        &self,
+        kind: Kind,
+        name: &str,
+        data: BTreeMap<String, Option<String>>,
+    ) -> Result<(), ApiError> {
+        let shard = name.starts_with("certificates-");
+        let data: BTreeMap<String, Value> = data
+            .into_iter()
+            .map(|(key, value)| {
+                let encoded = value.map(|text| match kind {
+                    Kind::Secret => BASE64_STANDARD.encode(text),
+                    Kind::ConfigMap => text,
+                });
+                (key, encoded.map_or(Value::Null, Value::String))
+            })
+            .collect();
+        let patch = json!({ "data": data });
+        let empty = empty(kind, name, shard);
+        if self.0.merge(empty.identity(), None, &patch).await? {
+            return Ok(());
+        }
+        self.0.apply(&empty, Conflicts::Refuse).await?;
+        let what = empty.identity();
+        if self.0.merge(what, None, &patch).await? {
+            return Ok(());
+        }
+        // Somebody deletes it again and again.
+        Err(ApiError::Slow {
+            what: format!("change {what}"),
+            within: client::REQUEST,
+        })
+    }
+}
+
+/// The object with its labels and without contents.
+fn empty(kind: Kind, name: &str, shard: bool) -> Object {
+    let mut labels = BTreeMap::from([(
+        "app.kubernetes.io/managed-by".to_owned(),
+        "longshore".to_owned(),
+    )]);
+    let component = if shard { LABEL.1 } else { "acme" };
+    labels.insert(LABEL.0.to_owned(), component.to_owned());
+    let metadata = ObjectMeta {
+        name: Some(name.to_owned()),
+        namespace: Some(NAMESPACE.to_owned()),
+        labels: Some(labels),
+        ..ObjectMeta::default()
+    };
+    match kind {
+        Kind::Secret => Object::of(&Secret {
+            metadata,
+            ..Secret::default()
+        }),
+        Kind::ConfigMap => Object::of(&ConfigMap {
+            metadata,
+            ..ConfigMap::default()
+        }),
+    }
+}
+
+fn not_stored(host: &str, name: &str, error: &ApiError) -> Problem {
+    let text = error.to_string();
+    // Kubernetes: `data: Too long: may not be more than 1048576 bytes`.
+    let full = matches!(error, ApiError::Refused { status, .. } if status.code == 413
+        || (status.code == 422 && status.message.contains("Too long")));
+    if full {
+        return Problem::host(
+            "shard-full",
+            format!(
+                "the certificate of {host} does not fit into Secret {NAMESPACE}/{name}, which holds \
+                 1 MiB; the operator has to look at what is in it"
+            ),
+        );
+    }
+    Problem::us(
+        "not-stored",
+        format!("the certificate of {host} is not stored yet: {text}"),
+    )
+}

@@ -1,0 +1,397 @@
+//! HAProxy as its image starts it, pods that say what they were asked, and visitors.
+
+use api::edge::EdgeShop;
+use bytes::Bytes;
+use e2e::{
+    peers::required,
+    process::{Outcome, Program, Running},
+};
+use edge::{
+    agent::pem::Pem,
+    agent::{
+        endpoints::{Pod, State},
+        files::Files,
+        haproxy::HaProxy,
+        keeper::{Keeper, Round},
+        lines::Target,
+        model::Model,
+        prepare::{Trust, prepare},
+        snapshot::Place,
+    },
+};
+use http_body_util::{BodyExt as _, Full};
+use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use rcgen::{CertificateParams, KeyPair};
+use std::{
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+use tempfile::TempDir;
+
+/// How long a test waits for something that takes a moment.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The directory of HAProxy's configuration, as the image has it.
+fn images() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../images/edge")
+}
+
+/// An edge.
+pub(crate) struct Edge {
+    pub(crate) model: Model,
+    pub(crate) keeper: Keeper,
+    pub(crate) http: u16,
+    pub(crate) https: u16,
+    haproxy: Option<Running>,
+    directory: TempDir,
+    trust: Trust,
+    room: u32,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Edge {
+    /// One with room for so many shops, that trusts nobody.
+    pub(crate) fn new(room: u32) -> Self {
+        Self::that_trusts(room, Trust::default())
+    }
+
+    pub(crate) fn that_trusts(room: u32, trust: Trust) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let keeper = keeper(directory.path(), &trust, room);
+        Self {
+            model: Model::default(),
+            keeper,
+            http: free_port(),
+            https: free_port(),
+            haproxy: None,
+            directory,
+            trust,
+            room,
+            runtime: tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap(),
+        }
+    }
+
+    /// Starts HAProxy as its container does: from files.
+    pub(crate) fn start(&mut self) {
+        // Nobody answers yet, and the files are there afterwards.
+        self.try_round().unwrap_err();
+        self.start_haproxy();
+        self.round();
+    }
+
+    pub(crate) fn start_haproxy(&mut self) {
+        let run = self.directory.path();
+        let program = Program::new(&required("haproxy"))
+            .args(["-W", "-db", "-S"])
+            .arg(run.join("master.sock"))
+            .arg("-f")
+            .arg(images().join("haproxy.cfg"))
+            .arg("-f")
+            .arg(run.join("slots.cfg"))
+            .env("EDGE_RUN", run)
+            .env("EDGE_PAGES", images().join("pages"))
+            .env("EDGE_CONNECTIONS", "2000")
+            .env("EDGE_HTTP", format!("127.0.0.1:{}", self.http))
+            .env("EDGE_HTTPS", format!("127.0.0.1:{}", self.https))
+            .env("EDGE_QUIC", format!("quic4@127.0.0.1:{}", self.https))
+            .env(
+                "EDGE_METRICS",
+                format!("unix@{}", run.join("metrics.sock").display()),
+            )
+            .env("EDGE_RATE", "100000")
+            .env("EDGE_ALT_SVC", "h3=\":443\"; ma=86400")
+            .deadline(Duration::from_mins(10));
+        self.haproxy = Some(program.start());
+        let start = Instant::now();
+        while TcpStream::connect((Ipv4Addr::LOCALHOST, self.https)).is_err() {
+            assert!(start.elapsed() < PATIENCE, "HAProxy does not listen");
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Kills HAProxy, all of it, and gives what it wrote.
+    pub(crate) fn kill(&mut self) -> Outcome {
+        let worker = self.worker().to_string();
+        let outcome = self.haproxy.take().unwrap().kill_after(Duration::ZERO);
+        // As all processes of a container end with its first one.
+        let killed = Program::new("/bin/kill").args(["-9", &worker]).run();
+        while TcpStream::connect((Ipv4Addr::LOCALHOST, self.https)).is_ok() {
+            thread::sleep(Duration::from_millis(10));
+        }
+        drop(killed);
+        outcome
+    }
+
+    /// Another agent takes the place of the one that was.
+    pub(crate) fn restart_agent(&mut self) {
+        self.keeper = keeper(self.directory.path(), &self.trust, self.room);
+    }
+
+    /// Makes HAProxy as the model says.
+    pub(crate) fn round(&mut self) -> Round {
+        let start = Instant::now();
+        loop {
+            match self.try_round() {
+                Ok(round) if round.equal => return round,
+                // Its sockets come a moment after its ports.
+                told => assert!(start.elapsed() < PATIENCE, "{told:?}"),
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    pub(crate) fn try_round(&mut self) -> Result<Round, edge::agent::keeper::KeeperError> {
+        let Self {
+            runtime,
+            keeper,
+            model,
+            ..
+        } = self;
+        model.check(jiff::Timestamp::now());
+        runtime.block_on(keeper.round(model))
+    }
+
+    /// Visitors of the first shop, by h2load, for as long.
+    pub(crate) fn load(&self, time: Duration) -> Load {
+        self.load_of("www.acme.example", time, 8)
+    }
+
+    pub(crate) fn load_of(&self, host: &str, time: Duration, clients: u32) -> Load {
+        let program = Program::new(&required("h2load"))
+            .args([
+                "--clients",
+                &clients.to_string(),
+                "--max-concurrent-streams",
+                "1",
+            ])
+            .args(["--duration", &time.as_secs().to_string()])
+            .args(["--connect-to", &format!("127.0.0.1:{}", self.https)])
+            .arg(format!("https://{host}/"))
+            .deadline(time + PATIENCE);
+        Load(program.start())
+    }
+
+    /// The process that serves.
+    pub(crate) fn worker(&self) -> u32 {
+        let haproxy = HaProxy::new(self.directory.path().to_owned());
+        self.runtime.block_on(haproxy.worker()).unwrap().pid
+    }
+
+    /// A host of a shop, with a certificate of its own.
+    pub(crate) fn host(&mut self, host: &str, target: Target) {
+        let shard = self.model.shards.entry("edge-00".to_owned()).or_default();
+        shard.hosts.insert(host.to_owned(), target);
+        let issued = self.model.issued.entry("certificates-00".to_owned());
+        issued
+            .or_default()
+            .insert(host.to_owned(), certificate(host));
+    }
+
+    /// A shop with pods.
+    pub(crate) fn shop(&mut self, shop: &str, workers: u32, pods: &[(&str, SocketAddr)]) {
+        let shard = self.model.shards.entry("edge-01".to_owned()).or_default();
+        let settings = EdgeShop {
+            weight: 100,
+            workers,
+            hsts_seconds: 0,
+        };
+        shard.shops.insert(shop.to_owned(), settings);
+        self.pods(
+            shop,
+            pods.iter().map(|(name, at)| (*name, *at, State::Ready)),
+        );
+    }
+
+    /// The pods of a shop, as they are from now on.
+    pub(crate) fn pods<'a>(
+        &mut self,
+        shop: &str,
+        pods: impl IntoIterator<Item = (&'a str, SocketAddr, State)>,
+    ) {
+        let pods = pods.into_iter().map(|(name, address, state)| {
+            let pod = Pod {
+                address,
+                zone: None,
+                state,
+            };
+            (name.to_owned(), pod)
+        });
+        self.model.slice(shop, "web-abcde", pods.collect());
+    }
+
+    /// What curl says of a page of a host: its version of HTTP and its status; then its headers and
+    /// its body.
+    pub(crate) fn get(&self, host: &str, path: &str, options: &[&str]) -> Answer {
+        let outcome = Program::new(&required("curl-h3"))
+            .args(["--silent", "--insecure", "--include", "--max-time", "10"])
+            .args(["--resolve", &format!("{host}:{}:127.0.0.1", self.https)])
+            .args(options)
+            .arg(format!("https://{host}:{}{path}", self.https))
+            .run();
+        Answer::of(&outcome)
+    }
+
+    /// The same on the other port.
+    pub(crate) fn get_plainly(&self, host: &str, path: &str, options: &[&str]) -> Answer {
+        let outcome = Program::new(&required("curl-h3"))
+            .args(["--silent", "--include", "--max-time", "10", "--path-as-is"])
+            .args(["--header", &format!("host: {host}")])
+            .args(options)
+            .arg(format!("http://127.0.0.1:{}{path}", self.http))
+            .run();
+        Answer::of(&outcome)
+    }
+}
+
+/// Visitors that ask one after another.
+pub(crate) struct Load(Running);
+
+impl Load {
+    /// Every request was answered as it should be.
+    pub(crate) fn whole(self) {
+        let outcome = self.0.wait();
+        let text = &outcome.stdout;
+        assert!(
+            text.contains(" 0 failed, 0 errored, 0 timeout")
+                && text.contains(" 0 3xx, 0 4xx, 0 5xx")
+                && !text.contains("status codes: 0 2xx"),
+            "{text}{}",
+            outcome.stderr
+        );
+    }
+
+    /// However they were answered.
+    pub(crate) fn end(self) {
+        drop(self.0.wait());
+    }
+}
+
+fn keeper(directory: &Path, trust: &Trust, room: u32) -> Keeper {
+    let mut files = Files::new(directory.to_owned()).unwrap();
+    prepare(&mut files, trust).unwrap();
+    let place = Place {
+        zone: None,
+        replicas: 1,
+    };
+    Keeper::new(files, place, room)
+}
+
+/// A self-signed certificate of a host.
+pub(crate) fn certificate(host: &str) -> Pem {
+    let key = KeyPair::generate().unwrap();
+    let certificate = CertificateParams::new(vec![host.to_owned()])
+        .unwrap()
+        .self_signed(&key)
+        .unwrap();
+    Pem::new(key.serialize_pem() + &certificate.pem())
+}
+
+/// An answer, as curl prints it.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// `HTTP/2 200` of the first line.
+    pub(crate) status: String,
+    pub(crate) text: String,
+}
+
+impl Answer {
+    fn of(outcome: &Outcome) -> Self {
+        let text = outcome.stdout.replace('\r', "");
+        let status = text
+            .lines()
+            .next()
+            .unwrap_or(&outcome.stderr)
+            .trim()
+            .to_owned();
+        let status = status.split(' ').take(2).collect::<Vec<_>>().join(" ");
+        Self { status, text }
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let head = self.text.split("\n\n").next()?;
+        head.lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+    }
+}
+
+/// A pod: it answers each request with its own name and what it was asked. It is no php-fpm, and
+/// says so: what is tested is in front of it.
+pub(crate) struct Backend {
+    pub(crate) address: SocketAddr,
+    pub(crate) requests: Arc<AtomicU64>,
+}
+
+impl Backend {
+    pub(crate) fn new(name: &str) -> Self {
+        Self::slow(name, Duration::ZERO)
+    }
+
+    /// One that takes its time.
+    pub(crate) fn slow(name: &str, time: Duration) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address = listener.local_addr().unwrap();
+        let requests = Arc::new(AtomicU64::new(0));
+        let (name, count) = (name.to_owned(), Arc::clone(&requests));
+        thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(serve(listener, name, time, count));
+        });
+        Self { address, requests }
+    }
+}
+
+async fn serve(listener: TcpListener, name: String, time: Duration, count: Arc<AtomicU64>) {
+    let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+    loop {
+        let (stream, _) = listener.accept().await.unwrap();
+        let (name, count) = (name.clone(), Arc::clone(&count));
+        tokio::spawn(async move {
+            let service = service_fn(move |request| {
+                count.fetch_add(1, Relaxed);
+                answer(request, name.clone(), time)
+            });
+            // A connection that breaks is the visitor's.
+            http1::Builder::new()
+                .serve_connection(TokioIo::new(stream), service)
+                .await
+                .ok();
+        });
+    }
+}
+
+async fn answer(
+    request: Request<Incoming>,
+    name: String,
+    time: Duration,
+) -> Result<Response<Full<Bytes>>, hyper::Error> {
+    let (head, body) = request.into_parts();
+    body.collect().await?;
+    tokio::time::sleep(time).await;
+    let mut text = format!(
+        "pod: {name}\n{} {} {:?}\n",
+        head.method, head.uri, head.version
+    );
+    for (name, value) in &head.headers {
+        text += &format!("{name}: {}\n", value.to_str().unwrap_or("?"));
+    }
+    Ok(Response::new(Full::new(Bytes::from(text))))
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    listener.local_addr().unwrap().port()
+}

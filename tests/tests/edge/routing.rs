@@ -1,0 +1,238 @@
+//! What visitors get.
+
+use crate::harness::{Backend, Edge};
+use edge::agent::{endpoints::State, lines::Target, prepare::Trust};
+
+fn shop(name: &str) -> Target {
+    Target::Shop(name.to_owned())
+}
+
+fn edge() -> (Edge, Backend) {
+    let pod = Backend::new("acme-1");
+    let mut edge = Edge::new(8);
+    edge.host("www.acme.example", shop("shop-acme"));
+    edge.host("acme.example", Target::Redirect("www.acme.example".into()));
+    edge.host("gone.example", Target::Closed("Archived".into()));
+    edge.host("rests.example", Target::Closed("Suspended".into()));
+    edge.host("empty.example", shop("shop-empty"));
+    edge.shop("shop-acme", 16, &[("acme-1", pod.address)]);
+    edge.model.thumbprint = Some("thumb_print-of-the-account".into());
+    edge.start();
+    (edge, pod)
+}
+
+#[test]
+fn a_host_is_served_by_its_shop_over_every_version_of_http() {
+    let (edge, pod) = edge();
+    for (option, status) in [
+        ("--http1.1", "HTTP/1.1 200"),
+        ("--http2", "HTTP/2 200"),
+        ("--http3-only", "HTTP/3 200"),
+    ] {
+        let page = edge.get("www.acme.example", "/a?b=c", &[option]);
+        assert_eq!(page.status, status, "{page:?}");
+        assert!(
+            page.text.contains("pod: acme-1\nGET /a?b=c HTTP/1.1\n"),
+            "{page:?}"
+        );
+        assert_eq!(page.header("alt-svc"), Some("h3=\":443\"; ma=86400"));
+    }
+    assert_eq!(pod.requests.load(std::sync::atomic::Ordering::Relaxed), 3);
+}
+
+#[test]
+fn what_no_shop_answers_says_why() {
+    let (edge, _pod) = edge();
+    let cases: [(&str, &[&str], &str, &str); 6] = [
+        (
+            "acme.example",
+            &[],
+            "HTTP/2 301",
+            "location: https://www.acme.example/a?b=c\n",
+        ),
+        ("gone.example", &[], "HTTP/2 410", "has closed"),
+        ("rests.example", &[], "HTTP/2 503", "retry-after: "),
+        ("empty.example", &[], "HTTP/2 503", "retry-after: "),
+        (
+            "nobody.example",
+            &[],
+            "HTTP/2 404",
+            "No shop has this address",
+        ),
+        (
+            "acme.example",
+            &["--header", "host: www.acme.example"],
+            "HTTP/2 421",
+            "",
+        ),
+    ];
+    for (host, options, status, text) in cases {
+        let page = edge.get(host, "/a?b=c", options);
+        assert_eq!(page.status, status, "{host}: {page:?}");
+        assert!(page.text.contains(text), "{host}: {page:?}");
+    }
+}
+
+#[test]
+fn port_80_proves_what_is_ours_and_leads_to_port_443() {
+    let (edge, _pod) = edge();
+    let token = "evaGxfADs6pSRb2LAv9IZf17Dt3juxGJ-PCt92wr-oA";
+    let proof = format!("/.well-known/acme-challenge/{token}");
+    let page = edge.get_plainly("acme.example", &proof, &[]);
+    assert_eq!(page.status, "HTTP/1.1 200");
+    assert!(
+        page.text
+            .ends_with(&format!("\n\n{token}.thumb_print-of-the-account")),
+        "{page:?}"
+    );
+    for (host, path, status) in [
+        ("nobody.example", proof.as_str(), "HTTP/1.1 404"),
+        (
+            "acme.example",
+            "/.well-known/acme-challenge/short",
+            "HTTP/1.1 308",
+        ),
+        (
+            "acme.example",
+            "/.well-known/acme-challenge/a<script>alert(1)</script>",
+            "HTTP/1.1 308",
+        ),
+        ("www.acme.example", "/a?b=c", "HTTP/1.1 308"),
+    ] {
+        assert_eq!(
+            edge.get_plainly(host, path, &[]).status,
+            status,
+            "{host}{path}"
+        );
+    }
+    let page = edge.get_plainly("WWW.acme.example:80", "/a?b=c", &[]);
+    assert_eq!(
+        page.header("location"),
+        Some("https://www.acme.example/a?b=c")
+    );
+}
+
+#[test]
+fn nobody_is_believed_who_he_is_but_those_that_are_named() {
+    let (edge, _pod) = edge();
+    let lies = [
+        "x-forwarded-for: 192.0.2.1",
+        "x_forwarded_for: 192.0.2.1",
+        "x-forwarded-proto: http",
+        "x-forwarded-host: bank.example",
+        "x-forwarded-server: bank.example",
+        "forwarded: for=192.0.2.1",
+        "x-real-ip: 192.0.2.1",
+        "x-request-id: mine",
+    ];
+    let options: Vec<&str> = lies.iter().flat_map(|lie| ["--header", lie]).collect();
+    let page = edge.get("www.acme.example", "/", &options);
+    for told in [
+        "\nx-forwarded-for: 127.0.0.1\n",
+        "\nx-forwarded-proto: https\n",
+        "\nx-forwarded-host: www.acme.example\n",
+        "\nhost: www.acme.example\n",
+    ] {
+        assert!(page.text.contains(told), "{told}: {page:?}");
+    }
+    for lie in ["192.0.2.1", "bank.example", "mine", "proto: http\n"] {
+        assert!(!page.text.contains(lie), "{lie}: {page:?}");
+    }
+
+    let pod = Backend::new("acme-1");
+    let trust = Trust {
+        proxies: vec![],
+        forwarders: vec!["127.0.0.0/8".into()],
+    };
+    let mut edge = Edge::that_trusts(8, trust);
+    edge.host("www.acme.example", shop("shop-acme"));
+    edge.shop("shop-acme", 16, &[("acme-1", pod.address)]);
+    edge.start();
+    let page = edge.get(
+        "www.acme.example",
+        "/",
+        &["--header", "x-forwarded-for: 198.51.100.7, 192.0.2.1"],
+    );
+    assert!(
+        page.text.contains("\nx-forwarded-for: 192.0.2.1\n"),
+        "{page:?}"
+    );
+}
+
+#[test]
+fn a_load_balancer_that_is_named_says_for_whom_it_connects_and_nobody_else_does() {
+    let told = ["--haproxy-clientip", "192.0.2.44"];
+    let (edge, _pod) = edge();
+    // Not what a TLS handshake begins with.
+    assert_eq!(edge.get("www.acme.example", "/", &told).status, "");
+
+    let pod = Backend::new("acme-1");
+    let trust = Trust {
+        proxies: vec!["127.0.0.1".into()],
+        forwarders: vec![],
+    };
+    let mut edge = Edge::that_trusts(8, trust);
+    edge.host("www.acme.example", shop("shop-acme"));
+    edge.shop("shop-acme", 16, &[("acme-1", pod.address)]);
+    edge.start();
+    let page = edge.get("www.acme.example", "/", &told);
+    assert!(
+        page.text.contains("\nx-forwarded-for: 192.0.2.44\n"),
+        "{page:?}"
+    );
+}
+
+#[test]
+fn browsers_are_told_to_ask_by_tls_where_the_class_says_so() {
+    let (mut edge, _pod) = edge();
+    let page = edge.get("www.acme.example", "/", &[]);
+    assert_eq!(page.header("strict-transport-security"), None);
+    let shard = edge.model.shards.get_mut("edge-01").unwrap();
+    shard.shops.get_mut("shop-acme").unwrap().hsts_seconds = 15_552_000;
+    edge.round();
+    let page = edge.get("www.acme.example", "/", &[]);
+    assert_eq!(
+        page.header("strict-transport-security"),
+        Some("max-age=15552000")
+    );
+}
+
+#[test]
+fn pods_that_leave_get_nothing_new_and_are_better_than_nobody() {
+    let [stays, leaves] = ["stays", "leaves"].map(Backend::new);
+    let mut edge = Edge::new(8);
+    edge.host("www.acme.example", shop("shop-acme"));
+    edge.shop(
+        "shop-acme",
+        16,
+        &[("stays", stays.address), ("leaves", leaves.address)],
+    );
+    edge.start();
+    let answers = |edge: &Edge| -> Vec<String> {
+        let page = |_| edge.get("www.acme.example", "/", &[]).text;
+        let pod = |page: String| {
+            let line = page.lines().find(|line| line.starts_with("pod: "));
+            line.unwrap_or(&page).to_owned()
+        };
+        let mut pods: Vec<_> = (0..12).map(page).map(pod).collect();
+        pods.sort();
+        pods.dedup();
+        pods
+    };
+    assert_eq!(answers(&edge), ["pod: leaves", "pod: stays"]);
+    let pods = |stays_is, leaves_is| {
+        [
+            ("stays", stays.address, stays_is),
+            ("leaves", leaves.address, leaves_is),
+        ]
+    };
+    edge.pods("shop-acme", pods(State::Ready, State::Terminating));
+    edge.round();
+    assert_eq!(answers(&edge), ["pod: stays"]);
+    edge.pods("shop-acme", pods(State::Unready, State::Terminating));
+    edge.round();
+    assert_eq!(answers(&edge), ["pod: leaves"]);
+    edge.pods("shop-acme", pods(State::Ready, State::Unready));
+    edge.round();
+    assert_eq!(answers(&edge), ["pod: stays"]);
+}
