@@ -1,7 +1,7 @@
 //! Requests that two readers would read as two different ones: HAProxy refuses them, or passes on
 //! what nobody can read in another way.
 
-use crate::harness::{Backend, Edge};
+use e2e::haproxy::{Backend, Edge};
 use e2e::{peers::required, process::Program};
 use edge::agent::lines::Target;
 use std::sync::atomic::Ordering::Relaxed;

@@ -1,18 +1,25 @@
 //! HAProxy as its image starts it, pods that say what they were asked, and visitors.
 
-use api::edge::EdgeShop;
-use bytes::Bytes;
-use e2e::{
+#![allow(
+    clippy::disallowed_methods,
+    clippy::missing_panics_doc,
+    clippy::unwrap_used,
+    reason = "what a test or a benchmark cannot go on without fails there"
+)]
+
+use crate::{
     peers::required,
     process::{Outcome, Program, Running},
 };
+use api::edge::EdgeShop;
+use bytes::Bytes;
 use edge::{
     agent::pem::Pem,
     agent::{
         endpoints::{Pod, State},
         files::Files,
         haproxy::HaProxy,
-        keeper::{Keeper, Round},
+        keeper::{Keeper, KeeperError, Round},
         lines::Target,
         model::Model,
         prepare::{Trust, prepare},
@@ -36,7 +43,7 @@ use std::{
 use tempfile::TempDir;
 
 /// How long a test waits for something that takes a moment.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The directory of HAProxy's configuration, as the image has it.
 fn images() -> PathBuf {
@@ -44,11 +51,16 @@ fn images() -> PathBuf {
 }
 
 /// An edge.
-pub(crate) struct Edge {
-    pub(crate) model: Model,
-    pub(crate) keeper: Keeper,
-    pub(crate) http: u16,
-    pub(crate) https: u16,
+#[derive(Debug)]
+pub struct Edge {
+    /// What the API server would have said.
+    pub model: Model,
+    /// What keeps HAProxy.
+    pub keeper: Keeper,
+    /// Its port for proofs and redirects.
+    pub http: u16,
+    /// Its port for everything else, also of UDP.
+    pub https: u16,
     haproxy: Option<Running>,
     directory: TempDir,
     trust: Trust,
@@ -58,11 +70,12 @@ pub(crate) struct Edge {
 
 impl Edge {
     /// One with room for so many shops, that trusts nobody.
-    pub(crate) fn new(room: u32) -> Self {
+    pub fn new(room: u32) -> Self {
         Self::that_trusts(room, Trust::default())
     }
 
-    pub(crate) fn that_trusts(room: u32, trust: Trust) -> Self {
+    /// The same that trusts somebody.
+    pub fn that_trusts(room: u32, trust: Trust) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let keeper = keeper(directory.path(), &trust, room);
         Self {
@@ -82,14 +95,15 @@ impl Edge {
     }
 
     /// Starts HAProxy as its container does: from files.
-    pub(crate) fn start(&mut self) {
+    pub fn start(&mut self) {
         // Nobody answers yet, and the files are there afterwards.
         self.try_round().unwrap_err();
         self.start_haproxy();
         self.round();
     }
 
-    pub(crate) fn start_haproxy(&mut self) {
+    /// Starts HAProxy from what files there are.
+    pub fn start_haproxy(&mut self) {
         let run = self.directory.path();
         let program = Program::new(&required("haproxy"))
             .args(["-W", "-db", "-S"])
@@ -120,7 +134,7 @@ impl Edge {
     }
 
     /// Kills HAProxy, all of it, and gives what it wrote.
-    pub(crate) fn kill(&mut self) -> Outcome {
+    pub fn kill(&mut self) -> Outcome {
         let worker = self.worker().to_string();
         let outcome = self.haproxy.take().unwrap().kill_after(Duration::ZERO);
         // As all processes of a container end with its first one.
@@ -133,12 +147,12 @@ impl Edge {
     }
 
     /// Another agent takes the place of the one that was.
-    pub(crate) fn restart_agent(&mut self) {
+    pub fn restart_agent(&mut self) {
         self.keeper = keeper(self.directory.path(), &self.trust, self.room);
     }
 
     /// Makes HAProxy as the model says.
-    pub(crate) fn round(&mut self) -> Round {
+    pub fn round(&mut self) -> Round {
         let start = Instant::now();
         loop {
             match self.try_round() {
@@ -150,7 +164,12 @@ impl Edge {
         }
     }
 
-    pub(crate) fn try_round(&mut self) -> Result<Round, edge::agent::keeper::KeeperError> {
+    /// One round, however it ends.
+    ///
+    /// # Errors
+    ///
+    /// HAProxy does not answer.
+    pub fn try_round(&mut self) -> Result<Round, KeeperError> {
         let Self {
             runtime,
             keeper,
@@ -162,11 +181,12 @@ impl Edge {
     }
 
     /// Visitors of the first shop, by h2load, for as long.
-    pub(crate) fn load(&self, time: Duration) -> Load {
+    pub fn load(&self, time: Duration) -> Load {
         self.load_of("www.acme.example", time, 8)
     }
 
-    pub(crate) fn load_of(&self, host: &str, time: Duration, clients: u32) -> Load {
+    /// Visitors of a host, so many at a time.
+    pub fn load_of(&self, host: &str, time: Duration, clients: u32) -> Load {
         let program = Program::new(&required("h2load"))
             .args([
                 "--clients",
@@ -182,13 +202,13 @@ impl Edge {
     }
 
     /// The process that serves.
-    pub(crate) fn worker(&self) -> u32 {
+    pub fn worker(&self) -> u32 {
         let haproxy = HaProxy::new(self.directory.path().to_owned());
         self.runtime.block_on(haproxy.worker()).unwrap().pid
     }
 
     /// A host of a shop, with a certificate of its own.
-    pub(crate) fn host(&mut self, host: &str, target: Target) {
+    pub fn host(&mut self, host: &str, target: Target) {
         let shard = self.model.shards.entry("edge-00".to_owned()).or_default();
         shard.hosts.insert(host.to_owned(), target);
         let issued = self.model.issued.entry("certificates-00".to_owned());
@@ -198,7 +218,7 @@ impl Edge {
     }
 
     /// A shop with pods.
-    pub(crate) fn shop(&mut self, shop: &str, workers: u32, pods: &[(&str, SocketAddr)]) {
+    pub fn shop(&mut self, shop: &str, workers: u32, pods: &[(&str, SocketAddr)]) {
         let shard = self.model.shards.entry("edge-01".to_owned()).or_default();
         let settings = EdgeShop {
             weight: 100,
@@ -213,7 +233,7 @@ impl Edge {
     }
 
     /// The pods of a shop, as they are from now on.
-    pub(crate) fn pods<'a>(
+    pub fn pods<'a>(
         &mut self,
         shop: &str,
         pods: impl IntoIterator<Item = (&'a str, SocketAddr, State)>,
@@ -231,7 +251,7 @@ impl Edge {
 
     /// What curl says of a page of a host: its version of HTTP and its status; then its headers and
     /// its body.
-    pub(crate) fn get(&self, host: &str, path: &str, options: &[&str]) -> Answer {
+    pub fn get(&self, host: &str, path: &str, options: &[&str]) -> Answer {
         let outcome = Program::new(&required("curl-h3"))
             .args(["--silent", "--insecure", "--include", "--max-time", "10"])
             .args(["--resolve", &format!("{host}:{}:127.0.0.1", self.https)])
@@ -242,7 +262,7 @@ impl Edge {
     }
 
     /// The same on the other port.
-    pub(crate) fn get_plainly(&self, host: &str, path: &str, options: &[&str]) -> Answer {
+    pub fn get_plainly(&self, host: &str, path: &str, options: &[&str]) -> Answer {
         let outcome = Program::new(&required("curl-h3"))
             .args(["--silent", "--include", "--max-time", "10", "--path-as-is"])
             .args(["--header", &format!("host: {host}")])
@@ -254,11 +274,12 @@ impl Edge {
 }
 
 /// Visitors that ask one after another.
-pub(crate) struct Load(Running);
+#[derive(Debug)]
+pub struct Load(Running);
 
 impl Load {
     /// Every request was answered as it should be.
-    pub(crate) fn whole(self) {
+    pub fn whole(self) {
         let outcome = self.0.wait();
         let text = &outcome.stdout;
         assert!(
@@ -271,7 +292,7 @@ impl Load {
     }
 
     /// However they were answered.
-    pub(crate) fn end(self) {
+    pub fn end(self) {
         drop(self.0.wait());
     }
 }
@@ -287,7 +308,7 @@ fn keeper(directory: &Path, trust: &Trust, room: u32) -> Keeper {
 }
 
 /// A self-signed certificate of a host.
-pub(crate) fn certificate(host: &str) -> Pem {
+pub fn certificate(host: &str) -> Pem {
     let key = KeyPair::generate().unwrap();
     let certificate = CertificateParams::new(vec![host.to_owned()])
         .unwrap()
@@ -298,10 +319,11 @@ pub(crate) fn certificate(host: &str) -> Pem {
 
 /// An answer, as curl prints it.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub struct Answer {
     /// `HTTP/2 200` of the first line.
-    pub(crate) status: String,
-    pub(crate) text: String,
+    pub status: String,
+    /// All of it, without CR.
+    pub text: String,
 }
 
 impl Answer {
@@ -317,7 +339,9 @@ impl Answer {
         Self { status, text }
     }
 
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+    /// A header of it.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
         let head = self.text.split("\n\n").next()?;
         head.lines()
             .find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
@@ -326,18 +350,23 @@ impl Answer {
 
 /// A pod: it answers each request with its own name and what it was asked. It is no php-fpm, and
 /// says so: what is tested is in front of it.
-pub(crate) struct Backend {
-    pub(crate) address: SocketAddr,
-    pub(crate) requests: Arc<AtomicU64>,
+#[derive(Debug)]
+pub struct Backend {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// How often it was asked.
+    pub requests: Arc<AtomicU64>,
 }
 
 impl Backend {
-    pub(crate) fn new(name: &str) -> Self {
+    /// One that answers at once.
+    #[must_use]
+    pub fn new(name: &str) -> Self {
         Self::slow(name, Duration::ZERO)
     }
 
     /// One that takes its time.
-    pub(crate) fn slow(name: &str, time: Duration) -> Self {
+    pub fn slow(name: &str, time: Duration) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
