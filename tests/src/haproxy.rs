@@ -13,24 +13,23 @@ use crate::{
 };
 use api::edge::EdgeShop;
 use bytes::Bytes;
-use edge::{
-    agent::pem::Pem,
-    agent::{
-        endpoints::{Pod, State},
-        files::Files,
-        haproxy::HaProxy,
-        keeper::{Keeper, KeeperError, Round},
-        lines::Target,
-        model::Model,
-        prepare::{Trust, prepare},
-        snapshot::Place,
-    },
+use edge::agent::{
+    endpoints::{Pod, State},
+    files::Files,
+    haproxy::HaProxy,
+    keeper::{Keeper, KeeperError, Round},
+    lines::Target,
+    model::Model,
+    pem::Pem,
+    prepare::{Trust, prepare},
+    snapshot::Place,
 };
 use http_body_util::{BodyExt as _, Full};
 use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use rcgen::{CertificateParams, KeyPair};
 use std::{
+    fs,
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
     sync::{
@@ -62,6 +61,7 @@ pub struct Edge {
     /// Its port for everything else, also of UDP.
     pub https: u16,
     haproxy: Option<Running>,
+    configuration: PathBuf,
     directory: TempDir,
     trust: Trust,
     room: u32,
@@ -70,11 +70,13 @@ pub struct Edge {
 
 impl Edge {
     /// One with room for so many shops, that trusts nobody.
+    #[must_use]
     pub fn new(room: u32) -> Self {
         Self::that_trusts(room, Trust::default())
     }
 
     /// The same that trusts somebody.
+    #[must_use]
     pub fn that_trusts(room: u32, trust: Trust) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let keeper = keeper(directory.path(), &trust, room);
@@ -84,6 +86,7 @@ impl Edge {
             http: free_port(),
             https: free_port(),
             haproxy: None,
+            configuration: images().join("haproxy.cfg"),
             directory,
             trust,
             room,
@@ -92,6 +95,25 @@ impl Edge {
                 .build()
                 .unwrap(),
         }
+    }
+
+    /// An HAProxy that only passes a host on to a pod, for comparison: whatever ours does more for a
+    /// request, it does not.
+    #[must_use]
+    pub fn plain(host: &str, pod: SocketAddr) -> Self {
+        let mut edge = Self::new(1);
+        let run = edge.directory.path();
+        let text = format!(
+            "global\n    maxconn \"$EDGE_CONNECTIONS\"\n    log stdout format raw local0 info\ndefaults\n    \
+             mode http\n    log global\n    option httplog\n    timeout connect 1s\n    timeout client 60s\n    \
+             timeout server 60s\nfrontend all\n    bind \"$EDGE_HTTPS\" ssl crt \
+             \"$EDGE_RUN/plain.pem\" alpn h2,http/1.1\n    default_backend pod\nbackend pod\n    server one {pod} maxconn 256\n"
+        );
+        fs::write(run.join("plain.cfg"), text).unwrap();
+        fs::write(run.join("plain.pem"), certificate(host).text()).unwrap();
+        fs::write(run.join("slots.cfg"), "").unwrap();
+        edge.configuration = run.join("plain.cfg");
+        edge
     }
 
     /// Starts HAProxy as its container does: from files.
@@ -105,11 +127,11 @@ impl Edge {
     /// Starts HAProxy from what files there are.
     pub fn start_haproxy(&mut self) {
         let run = self.directory.path();
-        let program = Program::new(&required("haproxy"))
+        let program = Program::new(required("haproxy"))
             .args(["-W", "-db", "-S"])
             .arg(run.join("master.sock"))
             .arg("-f")
-            .arg(images().join("haproxy.cfg"))
+            .arg(&self.configuration)
             .arg("-f")
             .arg(run.join("slots.cfg"))
             .env("EDGE_RUN", run)
@@ -128,7 +150,12 @@ impl Edge {
         self.haproxy = Some(program.start());
         let start = Instant::now();
         while TcpStream::connect((Ipv4Addr::LOCALHOST, self.https)).is_err() {
-            assert!(start.elapsed() < PATIENCE, "HAProxy does not listen");
+            let said = || self.haproxy.as_ref().map(Running::complained);
+            assert!(
+                start.elapsed() < PATIENCE,
+                "HAProxy does not listen: {:?}",
+                said()
+            );
             thread::sleep(Duration::from_millis(10));
         }
     }
@@ -187,7 +214,7 @@ impl Edge {
 
     /// Visitors of a host, so many at a time.
     pub fn load_of(&self, host: &str, time: Duration, clients: u32) -> Load {
-        let program = Program::new(&required("h2load"))
+        let program = Program::new(required("h2load"))
             .args([
                 "--clients",
                 &clients.to_string(),
@@ -205,6 +232,13 @@ impl Edge {
     pub fn worker(&self) -> u32 {
         let haproxy = HaProxy::new(self.directory.path().to_owned());
         self.runtime.block_on(haproxy.worker()).unwrap().pid
+    }
+
+    /// Both processes of HAProxy: one reads the configuration, and one serves.
+    #[must_use]
+    pub fn processes(&self) -> [u32; 2] {
+        let master = self.haproxy.as_ref().unwrap().pid();
+        [master, self.worker()]
     }
 
     /// A host of a shop, with a certificate of its own.
@@ -252,7 +286,7 @@ impl Edge {
     /// What curl says of a page of a host: its version of HTTP and its status; then its headers and
     /// its body.
     pub fn get(&self, host: &str, path: &str, options: &[&str]) -> Answer {
-        let outcome = Program::new(&required("curl-h3"))
+        let outcome = Program::new(required("curl-h3"))
             .args(["--silent", "--insecure", "--include", "--max-time", "10"])
             .args(["--resolve", &format!("{host}:{}:127.0.0.1", self.https)])
             .args(options)
@@ -263,7 +297,7 @@ impl Edge {
 
     /// The same on the other port.
     pub fn get_plainly(&self, host: &str, path: &str, options: &[&str]) -> Answer {
-        let outcome = Program::new(&required("curl-h3"))
+        let outcome = Program::new(required("curl-h3"))
             .args(["--silent", "--include", "--max-time", "10", "--path-as-is"])
             .args(["--header", &format!("host: {host}")])
             .args(options)
@@ -308,6 +342,7 @@ fn keeper(directory: &Path, trust: &Trust, room: u32) -> Keeper {
 }
 
 /// A self-signed certificate of a host.
+#[must_use]
 pub fn certificate(host: &str) -> Pem {
     let key = KeyPair::generate().unwrap();
     let certificate = CertificateParams::new(vec![host.to_owned()])
@@ -366,6 +401,7 @@ impl Backend {
     }
 
     /// One that takes its time.
+    #[must_use]
     pub fn slow(name: &str, time: Duration) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         listener.set_nonblocking(true).unwrap();

@@ -120,7 +120,7 @@ fn what_can_be_read_in_two_ways_reaches_no_pod_as_two_requests() {
     let mut wrong = Vec::new();
     for (name, request, most) in CASES {
         let before = pod.requests.load(Relaxed);
-        let outcome = Program::new(&required("openssl"))
+        let outcome = Program::new(required("openssl"))
             .args([
                 "s_client",
                 "-quiet",
