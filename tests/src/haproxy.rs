@@ -144,7 +144,7 @@ impl Edge {
                 "EDGE_METRICS",
                 format!("unix@{}", run.join("metrics.sock").display()),
             )
-            .env("EDGE_RATE", "100000")
+            .env("EDGE_RATE", "100000000")
             .env("EDGE_ALT_SVC", "h3=\":443\"; ma=86400")
             .deadline(Duration::from_mins(10));
         self.haproxy = Some(program.start());
