@@ -101,15 +101,15 @@ test-magento: tools build images ## a complete Magento on the cluster, and a tab
 # The cluster has a network of its own; `platform open` carries connections into it, and ends with
 # it.
 .PHONY: cluster
-cluster: tools build images ## the whole platform on this machine, as root: a cluster, MinIO, the scheduler and a shop (PORT=8088)
+cluster: tools build images ## the whole platform on this machine, as root: a cluster, MinIO, the scheduler, the edge and a shop (PORT=8088)
 	@$(tools) cluster
 	CLUSTER_DIR=$(demo_cluster) tests/cluster/cluster up --nodes 2
 	CLUSTER_DIR=$(demo_cluster) tests/cluster/cluster exec $(target)/debug/platform up
 	@CLUSTER_DIR=$(demo_cluster) setsid $(target)/debug/platform open $(PORT) >$(demo_cluster)/logs/open 2>&1 </dev/null &
 	@# Whatever answers there must be the shop: the port may be another program's.
-	@page=$$(curl --silent --show-error --fail --retry 20 --retry-connrefused --retry-delay 1 http://127.0.0.1:$(PORT)/) && [[ $$page == entry=*asset=* ]] || \
-	  { printf 'http://127.0.0.1:%s/ is not the shop; %s/logs/open says:\n' $(PORT) $(demo_cluster); cat $(demo_cluster)/logs/open; exit 1; } >&2
-	@printf 'open http://127.0.0.1:%s/ and look with: CLUSTER_DIR=%s tests/cluster/cluster kubectl get shops\n' $(PORT) $(demo_cluster)
+	@page=$$(curl --silent --show-error --fail --retry 20 --retry-all-errors --retry-delay 1 --cacert $(demo_cluster)/platform/authority.pem https://demo.localhost:$(PORT)/) && [[ $$page == entry=*asset=* ]] || \
+	  { printf 'https://demo.localhost:%s/ is not the shop; %s/logs/open says:\n' $(PORT) $(demo_cluster); cat $(demo_cluster)/logs/open; exit 1; } >&2
+	@printf 'open https://demo.localhost:%s/ (its certificate is of %s/platform/authority.pem) and look with: CLUSTER_DIR=%s tests/cluster/cluster kubectl get shops\n' $(PORT) $(demo_cluster) $(demo_cluster)
 
 .PHONY: cluster-down
 cluster-down: ## end what `make cluster` started

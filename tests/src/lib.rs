@@ -13,6 +13,7 @@ pub mod ending;
 pub mod faults;
 pub mod figures;
 pub mod fleet;
+pub mod haproxy;
 pub mod interrupt;
 pub mod magento;
 pub mod peers;

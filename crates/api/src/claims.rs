@@ -239,6 +239,15 @@ impl Claims {
             .is_none()
     }
 
+    /// The shop that has a host.
+    #[must_use]
+    pub fn owner_of_host(&self, host: &str) -> Option<&str> {
+        let claim = Claim::new(Kind::Host, "", host);
+        let shops = self.owners.get(&claim)?;
+        let first = shops.iter().min_by_key(|shop| self.rank(shop, &claim))?;
+        Some(first)
+    }
+
     /// The host of a shop that another one has, if there is one.
     #[must_use]
     pub fn lost_host(&self, name: &str) -> Option<Collision> {

@@ -3,7 +3,7 @@
 //! ```text
 //!  platform up            inside the cluster: installs everything, publishes a demo shop, and returns when its pods serve it
 //!  platform publish       inside the cluster: publishes what the shop's sources are now, and makes it known to the cluster
-//!  platform open PORT     outside: takes connections on 127.0.0.1:PORT to the shop, until the cluster ends
+//!  platform open PORT     outside: takes connections on 127.0.0.1:PORT to the edge, until the cluster ends
 //! ```
 
 #![allow(
@@ -14,9 +14,10 @@
 use e2e::{
     cluster::Cluster,
     figures,
-    platform::{Class, Platform, Tenant},
+    platform::{Class, Platform, Tenant, edge::Signed},
     web,
 };
+use serde_json::json;
 use std::{
     env, fs,
     io::{self, Write as _},
@@ -30,6 +31,10 @@ use std::{
 
 /// The demo shop.
 const SHOP: &str = "demo";
+/// Its domain: browsers and curl look for it on their own machine.
+const HOST: &str = "demo.localhost";
+/// The Secret with its certificate.
+const CERTIFICATE: &str = "demo";
 /// Its one module, and where that lands.
 const MODULES: [(&str, &str); 1] = [("page", "")];
 const SHARED: &str = "shared = [\"media\"]";
@@ -72,14 +77,20 @@ fn up() -> io::Result<()> {
     web::write_sources(&shop.module("page"), "first", "");
     let sequence = shop.publish(&MODULES, SHARED);
     shop.register(sequence);
+    say("HAProxy, with a certificate of an authority of its own …")?;
+    let edge = SocketAddr::new(platform.haproxy(), 443);
+    let signed = Signed::for_host(HOST);
+    platform.bring(CERTIFICATE, &signed);
+    fs::write(platform.path("authority.pem"), &signed.authority)?;
+    fs::write(platform.path("address"), edge.to_string())?;
     say("two pods on two nodes …")?;
+    let domain = json!({ "host": HOST, "primary": true, "certificate": CERTIFICATE });
     shop.open(
         "php",
-        &serde_json::json!({ "scale": { "min": 2, "max": 6 } }),
+        &json!({ "scale": { "min": 2, "max": 6 }, "domains": [domain] }),
     );
     let pods = shop.served_by(2);
     let address = shop.service();
-    fs::write(platform.path("address"), address.to_string())?;
     let page = web::get_from(address, "/", "")?;
     let nodes: Vec<_> = pods
         .iter()
@@ -117,7 +128,7 @@ fn hints(platform: &Platform<'_>, shop: &Tenant<'_>) -> io::Result<()> {
     ))
 }
 
-/// The listening socket belongs to the machine's network, and what it connects to, to the
+/// The listening socket belongs to the machine's network, and the edge that it connects to, to the
 /// cluster's.
 fn open(port: &str) -> io::Result<()> {
     let directory = PathBuf::from(
@@ -155,13 +166,13 @@ fn open(port: &str) -> io::Result<()> {
 
 /// Carries bytes both ways, until both sides have closed.
 fn carry(client: &TcpStream, address: SocketAddr) -> io::Result<()> {
-    let shop = TcpStream::connect_timeout(&address, CONNECT)?;
-    let (mut from_client, mut to_shop) = (client.try_clone()?, shop.try_clone()?);
+    let edge = TcpStream::connect_timeout(&address, CONNECT)?;
+    let (mut from_client, mut to_edge) = (client.try_clone()?, edge.try_clone()?);
     let up = thread::spawn(move || {
-        io::copy(&mut from_client, &mut to_shop)?;
-        to_shop.shutdown(std::net::Shutdown::Write)
+        io::copy(&mut from_client, &mut to_edge)?;
+        to_edge.shutdown(std::net::Shutdown::Write)
     });
-    io::copy(&mut &shop, &mut &*client)?;
+    io::copy(&mut &edge, &mut &*client)?;
     client.shutdown(std::net::Shutdown::Write)?;
     up.join()
         .map_err(|_| io::Error::other("a connection's thread panicked"))?

@@ -1,23 +1,28 @@
-//! An edge as hosts have one: it ends TLS in front of a shop, at an address that pods reach, with a
-//! certificate of an authority that nobody knows who was not told.
+//! Edges: ours, and one of somebody else that ends TLS in front of a shop, at an address that pods
+//! reach. Their certificates are of an authority that nobody knows who was not told.
 
 #![allow(
     clippy::disallowed_methods,
     reason = "the harness makes its files itself, and has no failpoints"
 )]
 
+use super::Platform;
 use crate::{
-    cluster::{HOST, eventually},
+    chart,
+    cluster::{HOST, built, eventually},
     process::{Program, Running},
 };
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use serde_json::json;
 use std::{
     fs,
-    net::{SocketAddr, TcpStream},
+    net::{IpAddr, SocketAddr, TcpStream},
     time::Duration,
 };
 use tempfile::TempDir;
 
+/// The namespace of ours.
+pub const EDGE: &str = "edge";
 const START: Duration = Duration::from_mins(1);
 /// Longer than any test.
 const LIFE: Duration = Duration::from_hours(3);
@@ -31,7 +36,7 @@ pub struct Place {
     pub authority: String,
 }
 
-/// The edge of one host name.
+/// Somebody else's, of one host name.
 #[derive(Debug)]
 pub struct Edge {
     /// What its shop's class says of it.
@@ -39,15 +44,26 @@ pub struct Edge {
     scratch: TempDir,
 }
 
-impl Edge {
-    /// For this host, without a server yet.
+/// A certificate of a host, and who signed it, as PEM.
+#[derive(Debug)]
+pub struct Signed {
+    /// Who signed it.
+    pub authority: String,
+    /// The certificate.
+    pub certificate: String,
+    /// Its private key.
+    pub key: String,
+}
+
+impl Signed {
+    /// Of an authority that nobody knows who was not told.
     ///
     /// # Panics
     ///
-    /// The disk refuses.
+    /// There is no randomness.
     #[must_use]
     #[track_caller]
-    pub fn of(host: &str) -> Self {
+    pub fn for_host(host: &str) -> Self {
         let authority = KeyPair::generate().expect("a key is made of random bytes");
         let mut signs =
             CertificateParams::new(Vec::new()).expect("no name is a valid list of names");
@@ -63,14 +79,84 @@ impl Edge {
         let own = own
             .signed_by(&key, &Issuer::new(signs, authority))
             .expect("the authority's key signs");
+        Self {
+            authority: certificate.pem().replace("\r\n", "\n"),
+            certificate: own.pem(),
+            key: key.serialize_pem(),
+        }
+    }
+}
+
+impl Platform<'_> {
+    /// Installs the HAProxy of the edge with its agents; returns the address of its Service.
+    ///
+    /// # Panics
+    ///
+    /// Its image is not built, or it does not start in time.
+    #[must_use]
+    #[track_caller]
+    pub fn haproxy(&self) -> IpAddr {
+        let image = built(self.cluster, "longshore-edge");
+        let (repository, digest) = image.by_digest();
+        let mut values = self.values();
+        values["edge"] = json!({
+            "haproxy": {
+                "enabled": true,
+                "image": { "repository": repository, "digest": digest },
+                // This machine gives no process more files.
+                "connections": 2000,
+                "shops": 100,
+                "http3": true,
+                "service": { "type": "ClusterIP" },
+                "resources": { "requests": { "cpu": "50m", "memory": "64Mi" }, "limits": { "memory": "512Mi" } },
+                "agentResources": { "requests": { "cpu": "20m", "memory": "32Mi" }, "limits": { "memory": "256Mi" } },
+            },
+        });
+        chart::install(self.cluster, &values);
+        self.rolled_out(EDGE, "deployment/longshore-edge");
+        let service = self
+            .cluster
+            .get(&["service", "longshore-edge", "--namespace", EDGE]);
+        let address = service["spec"]["clusterIP"]
+            .as_str()
+            .expect("a Service has an address");
+        address.parse().expect("it is one")
+    }
+
+    /// Gives the edge a certificate as people bring one, by the name of its Secret.
+    ///
+    /// # Panics
+    ///
+    /// The API server refuses.
+    #[track_caller]
+    pub fn bring(&self, secret: &str, signed: &Signed) {
+        let secret = json!({
+            "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls",
+            "metadata": { "name": secret, "namespace": EDGE },
+            "stringData": { "tls.crt": signed.certificate, "tls.key": signed.key },
+        });
+        self.apply(&secret.to_string());
+    }
+}
+
+impl Edge {
+    /// For this host, without a server yet.
+    ///
+    /// # Panics
+    ///
+    /// The disk refuses.
+    #[must_use]
+    #[track_caller]
+    pub fn of(host: &str) -> Self {
+        let signed = Signed::for_host(host);
         let scratch = crate::shop::scratch();
-        for (file, text) in [("edge.pem", own.pem()), ("edge.key", key.serialize_pem())] {
+        for (file, text) in [("edge.pem", &signed.certificate), ("edge.key", &signed.key)] {
             fs::write(scratch.path().join(file), text).expect("the scratch directory is writable");
         }
         Self {
             place: Place {
                 address: HOST.to_owned(),
-                authority: certificate.pem().replace("\r\n", "\n"),
+                authority: signed.authority,
             },
             scratch,
         }

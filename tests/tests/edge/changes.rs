@@ -1,6 +1,6 @@
 //! What changes while HAProxy runs: nothing of it takes a reload, and no request fails.
 
-use crate::harness::{Backend, Edge};
+use e2e::haproxy::{Backend, Edge};
 use edge::agent::{endpoints::State, lines::Target};
 use std::{net::SocketAddr, sync::atomic::Ordering::Relaxed, thread, time::Duration};
 

@@ -9,6 +9,5 @@
 )]
 
 mod changes;
-mod harness;
 mod routing;
 mod smuggling;

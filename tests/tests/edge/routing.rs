@@ -1,6 +1,6 @@
 //! What visitors get.
 
-use crate::harness::{Backend, Edge};
+use e2e::haproxy::{Backend, Edge};
 use edge::agent::{endpoints::State, lines::Target, prepare::Trust};
 
 fn shop(name: &str) -> Target {

@@ -1,7 +1,7 @@
 //! Requests that two readers would read as two different ones: HAProxy refuses them, or passes on
 //! what nobody can read in another way.
 
-use crate::harness::{Backend, Edge};
+use e2e::haproxy::{Backend, Edge};
 use e2e::{peers::required, process::Program};
 use edge::agent::lines::Target;
 use std::sync::atomic::Ordering::Relaxed;
@@ -120,7 +120,7 @@ fn what_can_be_read_in_two_ways_reaches_no_pod_as_two_requests() {
     let mut wrong = Vec::new();
     for (name, request, most) in CASES {
         let before = pod.requests.load(Relaxed);
-        let outcome = Program::new(&required("openssl"))
+        let outcome = Program::new(required("openssl"))
             .args([
                 "s_client",
                 "-quiet",

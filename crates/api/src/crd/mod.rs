@@ -49,7 +49,8 @@ pub use rollout::{
 };
 pub use schema::definitions;
 pub use shop::{
-    Backup, BackupSchedule, CacheRef, Campaign, DatabaseRef, DeletionPolicy, Domain, Idle,
-    IdleMode, MediaRef, Modules, QueueRef, RejectedRelease, Scale, SearchRef, SecretRef, Services,
-    Shop, ShopConfig, ShopRelease, ShopSpec, ShopState, ShopStatus, Target, Window,
+    Backup, BackupSchedule, CacheRef, Campaign, DatabaseRef, DeletionPolicy, Domain,
+    DomainCertificate, Idle, IdleMode, MediaRef, Modules, QueueRef, RejectedRelease, Scale,
+    SearchRef, SecretRef, Services, Shop, ShopConfig, ShopRelease, ShopSpec, ShopState, ShopStatus,
+    Target, Window,
 };

@@ -352,6 +352,32 @@ fn values(shared: &Shared) -> BTreeMap<&'static str, u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
+
+    const ALERTS: &str = include_str!("../../../../manifests/chart/files/alerts/edge.yaml");
+    const RUNBOOK: &str = include_str!("../../../../docs/runbook-edge.md");
+
+    /// Words of a text that begin like this.
+    fn words<'a>(text: &'a str, prefix: &str) -> BTreeSet<&'a str> {
+        let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        text.split(|c| !word(c))
+            .filter(|found| found.starts_with(prefix))
+            .collect()
+    }
+
+    #[test]
+    fn alerts_are_made_of_metrics_that_are_served_and_the_runbook_has_each() {
+        let served: BTreeSet<_> = ALL.iter().map(|(name, ..)| *name).collect();
+        let used = words(ALERTS, "longshore_edge_");
+        assert!(used.len() > 4 && used.is_subset(&served), "{used:?}");
+        for alert in words(ALERTS, "Longshore") {
+            assert!(RUNBOOK.contains(&format!("## {alert}\n")), "{alert}");
+        }
+        for (name, kind, help) in ALL {
+            assert_eq!(name.ends_with("_total"), kind == "counter", "{name}");
+            assert!(help.ends_with('.'), "{help}");
+        }
+    }
 
     #[test]
     fn the_busiest_shops_have_a_name_and_all_others_are_one() {

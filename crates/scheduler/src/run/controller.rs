@@ -49,7 +49,15 @@ impl Controller {
         settings: Settings,
         optional: &BTreeSet<&'static str>,
     ) -> Self {
-        let unread = ["shops", "classes", "releases", "rollouts", "halt"].into_iter();
+        let unread = [
+            "shops",
+            "classes",
+            "releases",
+            "rollouts",
+            "halt",
+            "certificates",
+        ]
+        .into_iter();
         let unread = unread
             .chain(
                 KINDS

@@ -4,6 +4,7 @@
 //! A shop that left the registry keeps its lines until it is taken down, so that an empty or
 //! truncated registry routes nobody into nothing.
 
+pub(super) mod certificates;
 mod programmed;
 mod state;
 

@@ -27,6 +27,7 @@ pub(super) fn watches(
     spawn!("watch classes", watch::classes);
     spawn!("watch releases", watch::releases);
     spawn!("watch rollouts", watch::rollouts);
+    spawn!("watch certificates", watch::certificates);
     spawn!("halt", halt::follow);
     for kind in KINDS.iter().filter(|kind| !optional.contains(kind.name)) {
         if matches!(

@@ -93,6 +93,8 @@ pub(crate) struct State {
     pub(crate) routes: HashMap<String, BTreeMap<String, Route>>,
     /// The maps of the edge.
     pub(crate) edge: super::edge::Edge,
+    /// What is remembered of hosts' certificates.
+    pub(crate) certificates: super::edge::certificates::Certificates,
 }
 
 impl State {

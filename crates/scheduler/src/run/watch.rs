@@ -6,10 +6,12 @@ mod workloads;
 pub(super) use objects::objects;
 pub(super) use workloads::{progress, workloads};
 
-use super::{Controller, queue::Priority, state::Change};
+use super::{Controller, edge, queue::Priority, state::Change};
+use api::edge::{NAMESPACE, certificate};
 use api::{Identity, ObjectMetaSummary, Release, Rollout, Shop, ShopClass};
 use client::Kind;
 use futures_util::{Stream, StreamExt as _, future, pin_mut};
+use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{
     Resource,
     api::Api,
@@ -114,6 +116,17 @@ where
 
 fn name(resource: &impl Resource) -> String {
     resource.meta().name.clone().unwrap_or_default()
+}
+
+/// What `longshore-edge issue` remembers of each host.
+pub(super) async fn certificates(controller: Arc<Controller>, stop: CancellationToken) {
+    let api = Api::<ConfigMap>::namespaced(controller.connections.cluster.client(), NAMESPACE);
+    let (key, value) = certificate::LABEL;
+    let stream = watcher(api, config().labels(&format!("{key}={value}")));
+    let one = |map: ConfigMap| edge::certificates::took(&controller, &map);
+    let all = |maps: Vec<ConfigMap>| maps.into_iter().for_each(one);
+    let gone = |map: ConfigMap| edge::certificates::gone(&controller, &map);
+    follow("certificates", &controller, stream, &stop, all, one, gone).await;
 }
 
 pub(super) async fn shops(controller: Arc<Controller>, stop: CancellationToken) {

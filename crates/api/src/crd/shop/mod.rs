@@ -6,7 +6,7 @@ mod status;
 
 pub use scale::{Campaign, Idle, IdleMode, Scale, Target};
 pub use services::{CacheRef, DatabaseRef, MediaRef, QueueRef, SearchRef, Services};
-pub use status::{RejectedRelease, ShopRelease, ShopStatus};
+pub use status::{DomainCertificate, RejectedRelease, ShopRelease, ShopStatus};
 
 use super::{Probe, pattern};
 use crate::TimeRange;

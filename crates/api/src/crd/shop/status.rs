@@ -44,12 +44,37 @@ pub struct ShopStatus {
     #[schemars(length(max = 120), inner(length(max = 512)))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub claims: Vec<String>,
+    /// Certificates of the shop's hosts, as far as the edge has something to say of them.
+    #[schemars(length(max = 100))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub certificates: Vec<DomainCertificate>,
     /// Ready, Rendered, Applied, WorkloadAvailable and Degraded; if they apply, also
-    /// RoutesProgrammed, DatabaseCurrent and BackupFresh.
+    /// RoutesProgrammed, CertificatesValid, DatabaseCurrent and BackupFresh.
     #[schemars(length(max = 16))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = kube::core::ListMerge::Map(vec!["type".to_owned()]))]
     pub conditions: Vec<Condition>,
+}
+
+/// The certificate of one host.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DomainCertificate {
+    /// Host.
+    #[schemars(length(max = 253))]
+    pub host: String,
+    /// Who issued it.
+    #[schemars(length(max = 256))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
+    /// When it ends.
+    #[schemars(length(max = 40))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_after: Option<String>,
+    /// Why there is none, or why it is not renewed, and what to do.
+    #[schemars(length(max = 1024))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
 }
 
 /// A release that a shop runs or ran.

@@ -13,7 +13,12 @@ const DAILY: SignedDuration = SignedDuration::from_hours(28);
 /// The same for a weekly one.
 const WEEKLY: SignedDuration = SignedDuration::from_hours(7 * 24 + 4);
 /// Conditions that are made here; what others wrote is theirs.
-pub(super) const KINDS: [&str; 3] = ["RoutesProgrammed", "DatabaseCurrent", "BackupFresh"];
+pub(super) const KINDS: [&str; 4] = [
+    "RoutesProgrammed",
+    "CertificatesValid",
+    "DatabaseCurrent",
+    "BackupFresh",
+];
 
 /// The verdicts that apply to the shop, by condition.
 pub(super) fn verdicts(
@@ -24,6 +29,7 @@ pub(super) fn verdicts(
 ) -> Vec<(&'static str, Verdict)> {
     let found = [
         edge::programmed(&resolved.shop, state),
+        edge::certificates::valid(&resolved.shop, state, now),
         database(resolved, known),
         backup(&resolved.shop, state, now),
     ];

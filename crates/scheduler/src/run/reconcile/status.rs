@@ -8,7 +8,7 @@ use super::{
     resolve::ResolvedShop,
     shop_status::{Observed, status},
 };
-use crate::run::{Controller, State, agents, migration};
+use crate::run::{Controller, State, agents, edge::certificates, migration};
 use api::{Condition, Fleet, Shop, ShopStatus, agent_status::PageStatus};
 use client::ApiError;
 use jiff::Timestamp;
@@ -70,7 +70,7 @@ async fn record(
     now: Timestamp,
 ) -> Result<(), ApiError> {
     let name = resolved.name.as_str();
-    let (shop, observed) = {
+    let (shop, observed, certificates) = {
         let state = controller.lock();
         let Some(stored) = state.fleet.shops.get(name) else {
             return Ok(());
@@ -83,7 +83,8 @@ async fn record(
             page: page.clone(),
             data: data::verdicts(resolved, &rendered.known, &state, now),
         };
-        (shop, observed)
+        let certificates = certificates::of_shop(&shop, &state);
+        (shop, observed, certificates)
     };
     let migrated = rendered.known.migrated;
     if migrated > migration::recorded(&shop) {
@@ -96,6 +97,7 @@ async fn record(
     new.migrated = migrated
         .map(|sequence| sequence.get().cast_signed())
         .or(new.migrated);
+    new.certificates = certificates;
     if shop.status.as_ref() == Some(&new) {
         return Ok(());
     }
@@ -103,7 +105,7 @@ async fn record(
     // this moment.
     let patch = json!({ "status": {
         "observedGeneration": new.observed_generation, "pods": new.pods, "applied": new.applied, "conditions": new.conditions, "migrated": new.migrated,
-        "worked": new.worked, "claims": new.claims,
+        "worked": new.worked, "claims": new.claims, "certificates": new.certificates,
     } });
     let writer = controller.connections.writer(name);
     if writer

@@ -1,29 +1,35 @@
 //! HAProxy as its image starts it, pods that say what they were asked, and visitors.
 
-use api::edge::EdgeShop;
-use bytes::Bytes;
-use e2e::{
+#![allow(
+    clippy::disallowed_methods,
+    clippy::missing_panics_doc,
+    clippy::unwrap_used,
+    reason = "what a test or a benchmark cannot go on without fails there"
+)]
+
+use crate::{
     peers::required,
     process::{Outcome, Program, Running},
 };
-use edge::{
-    agent::pem::Pem,
-    agent::{
-        endpoints::{Pod, State},
-        files::Files,
-        haproxy::HaProxy,
-        keeper::{Keeper, Round},
-        lines::Target,
-        model::Model,
-        prepare::{Trust, prepare},
-        snapshot::Place,
-    },
+use api::edge::EdgeShop;
+use bytes::Bytes;
+use edge::agent::{
+    endpoints::{Pod, State},
+    files::Files,
+    haproxy::HaProxy,
+    keeper::{Keeper, KeeperError, Round},
+    lines::Target,
+    model::Model,
+    pem::Pem,
+    prepare::{Trust, prepare},
+    snapshot::Place,
 };
 use http_body_util::{BodyExt as _, Full};
 use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use rcgen::{CertificateParams, KeyPair};
 use std::{
+    fs,
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
     sync::{
@@ -36,7 +42,7 @@ use std::{
 use tempfile::TempDir;
 
 /// How long a test waits for something that takes a moment.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The directory of HAProxy's configuration, as the image has it.
 fn images() -> PathBuf {
@@ -44,12 +50,18 @@ fn images() -> PathBuf {
 }
 
 /// An edge.
-pub(crate) struct Edge {
-    pub(crate) model: Model,
-    pub(crate) keeper: Keeper,
-    pub(crate) http: u16,
-    pub(crate) https: u16,
+#[derive(Debug)]
+pub struct Edge {
+    /// What the API server would have said.
+    pub model: Model,
+    /// What keeps HAProxy.
+    pub keeper: Keeper,
+    /// Its port for proofs and redirects.
+    pub http: u16,
+    /// Its port for everything else, also of UDP.
+    pub https: u16,
     haproxy: Option<Running>,
+    configuration: PathBuf,
     directory: TempDir,
     trust: Trust,
     room: u32,
@@ -58,11 +70,14 @@ pub(crate) struct Edge {
 
 impl Edge {
     /// One with room for so many shops, that trusts nobody.
-    pub(crate) fn new(room: u32) -> Self {
+    #[must_use]
+    pub fn new(room: u32) -> Self {
         Self::that_trusts(room, Trust::default())
     }
 
-    pub(crate) fn that_trusts(room: u32, trust: Trust) -> Self {
+    /// The same that trusts somebody.
+    #[must_use]
+    pub fn that_trusts(room: u32, trust: Trust) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let keeper = keeper(directory.path(), &trust, room);
         Self {
@@ -71,6 +86,7 @@ impl Edge {
             http: free_port(),
             https: free_port(),
             haproxy: None,
+            configuration: images().join("haproxy.cfg"),
             directory,
             trust,
             room,
@@ -81,21 +97,41 @@ impl Edge {
         }
     }
 
+    /// An HAProxy that only passes a host on to a pod, for comparison: whatever ours does more for a
+    /// request, it does not.
+    #[must_use]
+    pub fn plain(host: &str, pod: SocketAddr) -> Self {
+        let mut edge = Self::new(1);
+        let run = edge.directory.path();
+        let text = format!(
+            "global\n    maxconn \"$EDGE_CONNECTIONS\"\n    log stdout format raw local0 info\ndefaults\n    \
+             mode http\n    log global\n    option httplog\n    timeout connect 1s\n    timeout client 60s\n    \
+             timeout server 60s\nfrontend all\n    bind \"$EDGE_HTTPS\" ssl crt \
+             \"$EDGE_RUN/plain.pem\" alpn h2,http/1.1\n    default_backend pod\nbackend pod\n    server one {pod} maxconn 256\n"
+        );
+        fs::write(run.join("plain.cfg"), text).unwrap();
+        fs::write(run.join("plain.pem"), certificate(host).text()).unwrap();
+        fs::write(run.join("slots.cfg"), "").unwrap();
+        edge.configuration = run.join("plain.cfg");
+        edge
+    }
+
     /// Starts HAProxy as its container does: from files.
-    pub(crate) fn start(&mut self) {
+    pub fn start(&mut self) {
         // Nobody answers yet, and the files are there afterwards.
         self.try_round().unwrap_err();
         self.start_haproxy();
         self.round();
     }
 
-    pub(crate) fn start_haproxy(&mut self) {
+    /// Starts HAProxy from what files there are.
+    pub fn start_haproxy(&mut self) {
         let run = self.directory.path();
-        let program = Program::new(&required("haproxy"))
+        let program = Program::new(required("haproxy"))
             .args(["-W", "-db", "-S"])
             .arg(run.join("master.sock"))
             .arg("-f")
-            .arg(images().join("haproxy.cfg"))
+            .arg(&self.configuration)
             .arg("-f")
             .arg(run.join("slots.cfg"))
             .env("EDGE_RUN", run)
@@ -108,19 +144,24 @@ impl Edge {
                 "EDGE_METRICS",
                 format!("unix@{}", run.join("metrics.sock").display()),
             )
-            .env("EDGE_RATE", "100000")
+            .env("EDGE_RATE", "100000000")
             .env("EDGE_ALT_SVC", "h3=\":443\"; ma=86400")
             .deadline(Duration::from_mins(10));
         self.haproxy = Some(program.start());
         let start = Instant::now();
         while TcpStream::connect((Ipv4Addr::LOCALHOST, self.https)).is_err() {
-            assert!(start.elapsed() < PATIENCE, "HAProxy does not listen");
+            let said = || self.haproxy.as_ref().map(Running::complained);
+            assert!(
+                start.elapsed() < PATIENCE,
+                "HAProxy does not listen: {:?}",
+                said()
+            );
             thread::sleep(Duration::from_millis(10));
         }
     }
 
     /// Kills HAProxy, all of it, and gives what it wrote.
-    pub(crate) fn kill(&mut self) -> Outcome {
+    pub fn kill(&mut self) -> Outcome {
         let worker = self.worker().to_string();
         let outcome = self.haproxy.take().unwrap().kill_after(Duration::ZERO);
         // As all processes of a container end with its first one.
@@ -133,12 +174,12 @@ impl Edge {
     }
 
     /// Another agent takes the place of the one that was.
-    pub(crate) fn restart_agent(&mut self) {
+    pub fn restart_agent(&mut self) {
         self.keeper = keeper(self.directory.path(), &self.trust, self.room);
     }
 
     /// Makes HAProxy as the model says.
-    pub(crate) fn round(&mut self) -> Round {
+    pub fn round(&mut self) -> Round {
         let start = Instant::now();
         loop {
             match self.try_round() {
@@ -150,7 +191,12 @@ impl Edge {
         }
     }
 
-    pub(crate) fn try_round(&mut self) -> Result<Round, edge::agent::keeper::KeeperError> {
+    /// One round, however it ends.
+    ///
+    /// # Errors
+    ///
+    /// HAProxy does not answer.
+    pub fn try_round(&mut self) -> Result<Round, KeeperError> {
         let Self {
             runtime,
             keeper,
@@ -162,12 +208,13 @@ impl Edge {
     }
 
     /// Visitors of the first shop, by h2load, for as long.
-    pub(crate) fn load(&self, time: Duration) -> Load {
+    pub fn load(&self, time: Duration) -> Load {
         self.load_of("www.acme.example", time, 8)
     }
 
-    pub(crate) fn load_of(&self, host: &str, time: Duration, clients: u32) -> Load {
-        let program = Program::new(&required("h2load"))
+    /// Visitors of a host, so many at a time.
+    pub fn load_of(&self, host: &str, time: Duration, clients: u32) -> Load {
+        let program = Program::new(required("h2load"))
             .args([
                 "--clients",
                 &clients.to_string(),
@@ -182,13 +229,20 @@ impl Edge {
     }
 
     /// The process that serves.
-    pub(crate) fn worker(&self) -> u32 {
+    pub fn worker(&self) -> u32 {
         let haproxy = HaProxy::new(self.directory.path().to_owned());
         self.runtime.block_on(haproxy.worker()).unwrap().pid
     }
 
+    /// Both processes of HAProxy: one reads the configuration, and one serves.
+    #[must_use]
+    pub fn processes(&self) -> [u32; 2] {
+        let master = self.haproxy.as_ref().unwrap().pid();
+        [master, self.worker()]
+    }
+
     /// A host of a shop, with a certificate of its own.
-    pub(crate) fn host(&mut self, host: &str, target: Target) {
+    pub fn host(&mut self, host: &str, target: Target) {
         let shard = self.model.shards.entry("edge-00".to_owned()).or_default();
         shard.hosts.insert(host.to_owned(), target);
         let issued = self.model.issued.entry("certificates-00".to_owned());
@@ -198,7 +252,7 @@ impl Edge {
     }
 
     /// A shop with pods.
-    pub(crate) fn shop(&mut self, shop: &str, workers: u32, pods: &[(&str, SocketAddr)]) {
+    pub fn shop(&mut self, shop: &str, workers: u32, pods: &[(&str, SocketAddr)]) {
         let shard = self.model.shards.entry("edge-01".to_owned()).or_default();
         let settings = EdgeShop {
             weight: 100,
@@ -213,7 +267,7 @@ impl Edge {
     }
 
     /// The pods of a shop, as they are from now on.
-    pub(crate) fn pods<'a>(
+    pub fn pods<'a>(
         &mut self,
         shop: &str,
         pods: impl IntoIterator<Item = (&'a str, SocketAddr, State)>,
@@ -231,8 +285,8 @@ impl Edge {
 
     /// What curl says of a page of a host: its version of HTTP and its status; then its headers and
     /// its body.
-    pub(crate) fn get(&self, host: &str, path: &str, options: &[&str]) -> Answer {
-        let outcome = Program::new(&required("curl-h3"))
+    pub fn get(&self, host: &str, path: &str, options: &[&str]) -> Answer {
+        let outcome = Program::new(required("curl-h3"))
             .args(["--silent", "--insecure", "--include", "--max-time", "10"])
             .args(["--resolve", &format!("{host}:{}:127.0.0.1", self.https)])
             .args(options)
@@ -242,8 +296,8 @@ impl Edge {
     }
 
     /// The same on the other port.
-    pub(crate) fn get_plainly(&self, host: &str, path: &str, options: &[&str]) -> Answer {
-        let outcome = Program::new(&required("curl-h3"))
+    pub fn get_plainly(&self, host: &str, path: &str, options: &[&str]) -> Answer {
+        let outcome = Program::new(required("curl-h3"))
             .args(["--silent", "--include", "--max-time", "10", "--path-as-is"])
             .args(["--header", &format!("host: {host}")])
             .args(options)
@@ -254,11 +308,12 @@ impl Edge {
 }
 
 /// Visitors that ask one after another.
-pub(crate) struct Load(Running);
+#[derive(Debug)]
+pub struct Load(Running);
 
 impl Load {
     /// Every request was answered as it should be.
-    pub(crate) fn whole(self) {
+    pub fn whole(self) {
         let outcome = self.0.wait();
         let text = &outcome.stdout;
         assert!(
@@ -271,7 +326,7 @@ impl Load {
     }
 
     /// However they were answered.
-    pub(crate) fn end(self) {
+    pub fn end(self) {
         drop(self.0.wait());
     }
 }
@@ -287,7 +342,8 @@ fn keeper(directory: &Path, trust: &Trust, room: u32) -> Keeper {
 }
 
 /// A self-signed certificate of a host.
-pub(crate) fn certificate(host: &str) -> Pem {
+#[must_use]
+pub fn certificate(host: &str) -> Pem {
     let key = KeyPair::generate().unwrap();
     let certificate = CertificateParams::new(vec![host.to_owned()])
         .unwrap()
@@ -298,10 +354,11 @@ pub(crate) fn certificate(host: &str) -> Pem {
 
 /// An answer, as curl prints it.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub struct Answer {
     /// `HTTP/2 200` of the first line.
-    pub(crate) status: String,
-    pub(crate) text: String,
+    pub status: String,
+    /// All of it, without CR.
+    pub text: String,
 }
 
 impl Answer {
@@ -317,7 +374,9 @@ impl Answer {
         Self { status, text }
     }
 
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+    /// A header of it.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
         let head = self.text.split("\n\n").next()?;
         head.lines()
             .find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
@@ -326,18 +385,24 @@ impl Answer {
 
 /// A pod: it answers each request with its own name and what it was asked. It is no php-fpm, and
 /// says so: what is tested is in front of it.
-pub(crate) struct Backend {
-    pub(crate) address: SocketAddr,
-    pub(crate) requests: Arc<AtomicU64>,
+#[derive(Debug)]
+pub struct Backend {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// How often it was asked.
+    pub requests: Arc<AtomicU64>,
 }
 
 impl Backend {
-    pub(crate) fn new(name: &str) -> Self {
+    /// One that answers at once.
+    #[must_use]
+    pub fn new(name: &str) -> Self {
         Self::slow(name, Duration::ZERO)
     }
 
     /// One that takes its time.
-    pub(crate) fn slow(name: &str, time: Duration) -> Self {
+    #[must_use]
+    pub fn slow(name: &str, time: Duration) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();

@@ -1,0 +1,217 @@
+//! Visitors, the edge from its image, and a shop, all on the cluster.
+
+use e2e::{
+    cluster::{Cluster, eventually},
+    peers::required,
+    platform::{
+        Class, Platform, Tenant,
+        edge::{EDGE, Signed},
+    },
+    process::{Program, Running},
+    web,
+};
+use serde_json::{Value, json};
+use std::{
+    fs,
+    net::IpAddr,
+    path::PathBuf,
+    thread,
+    time::{Duration, Instant},
+};
+
+const HOST: &str = "www.edge.example";
+/// Visitors at once.
+const VISITORS: usize = 8;
+const LONG: Duration = Duration::from_mins(3);
+
+/// What visitors come through.
+struct Way {
+    address: IpAddr,
+    authority: PathBuf,
+}
+
+impl Way {
+    /// What curl says of a page: version and status in its first line.
+    fn get(&self, host: &str, options: &[&str]) -> String {
+        let outcome = Program::new(required("curl-h3"))
+            .args(["--silent", "--show-error", "--include", "--max-time", "5"])
+            .arg("--cacert")
+            .arg(&self.authority)
+            .args(["--resolve", &format!("{host}:443:{}", self.address)])
+            .args(options)
+            .arg(format!("https://{host}/"))
+            .run();
+        format!("{}{}", outcome.stdout, outcome.stderr)
+    }
+
+    /// Visitors for as long.
+    fn load(&self, time: Duration) -> Running {
+        Program::new(required("h2load"))
+            .args([
+                "--clients",
+                &VISITORS.to_string(),
+                "--max-concurrent-streams",
+                "1",
+            ])
+            .args(["--duration", &time.as_secs().to_string()])
+            .args(["--connect-to", &format!("{}:443", self.address)])
+            .arg(format!("https://{HOST}/"))
+            .deadline(time + LONG)
+            .start()
+    }
+}
+
+/// What came of requests: how many, and how many of them failed.
+fn count(load: Running) -> (u64, u64) {
+    let outcome = load.wait();
+    let figure = |text: &str| -> u64 {
+        let found = outcome.stdout.split(text).next().and_then(|before| {
+            let digits = before.rsplit(|c: char| !c.is_ascii_digit()).next()?;
+            digits.parse().ok()
+        });
+        found.unwrap_or_else(|| panic!("{text}: {outcome:#?}"))
+    };
+    let good = figure(" 2xx");
+    (good, figure(" total") - good)
+}
+
+/// The pods of the edge.
+fn replicas(cluster: &Cluster) -> Vec<String> {
+    let selector = "app.kubernetes.io/component=edge";
+    let pods = cluster.get(&["pods", "--namespace", EDGE, "--selector", selector]);
+    let names = pods["items"].as_array().unwrap().iter();
+    names
+        .filter(|pod| pod["metadata"]["deletionTimestamp"].is_null())
+        .map(|pod| pod["metadata"]["name"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+fn restarts(cluster: &Cluster, pod: &str) -> u64 {
+    let pod = cluster.get(&["pod", pod, "--namespace", EDGE]);
+    pod["status"]["containerStatuses"][0]["restartCount"]
+        .as_u64()
+        .unwrap()
+}
+
+/// Ends HAProxy's worker, and with it its master, without a word.
+fn kill_haproxy(cluster: &Cluster, pod: &str) {
+    let words = [
+        "--namespace",
+        EDGE,
+        "exec",
+        pod,
+        "--container",
+        "haproxy",
+        "--",
+        "sh",
+        "-c",
+        "kill -9 -1",
+    ];
+    // The shell ends with them.
+    drop(cluster.kubectl(words).run());
+}
+
+fn shop<'a>(platform: &'a Platform<'a>) -> Tenant<'a> {
+    platform.class(&Class::php("edge"));
+    let shop = platform.tenant("edge");
+    web::write_sources(&shop.module("page"), "first", "");
+    let sequence = shop.publish(&[("page", "")], "shared = [\"media\"]");
+    shop.register(sequence);
+    let domain = json!({ "host": HOST, "primary": true, "certificate": "edge-own" });
+    shop.open(
+        "edge",
+        &json!({ "scale": { "min": 2, "max": 2 }, "domains": [domain] }),
+    );
+    shop.served_by(2);
+    shop
+}
+
+#[test]
+fn visitors_reach_a_shop_whatever_ends_on_the_way() {
+    let cluster = Cluster::alone();
+    let platform = Platform::install(&cluster);
+    let signed = Signed::for_host(HOST);
+    let authority = platform.path("edge-authority.pem");
+    fs::write(&authority, &signed.authority).unwrap();
+    let way = Way {
+        address: platform.haproxy(),
+        authority,
+    };
+    platform.bring("edge-own", &signed);
+    let shop = shop(&platform);
+    eventually("the edge serves the shop", LONG, || {
+        way.get(HOST, &[]).starts_with("HTTP/2 200").then_some(())
+    });
+    for (option, begins) in [
+        ("--http1.1", "HTTP/1.1 200"),
+        ("--http2", "HTTP/2 200"),
+        ("--http3-only", "HTTP/3 200"),
+    ] {
+        let page = way.get(HOST, &[option]);
+        assert!(
+            page.starts_with(begins) && page.contains("entry=first"),
+            "{page}"
+        );
+    }
+
+    // The shop's pods are replaced, one after the other; and then those of the edge.
+    let load = way.load(Duration::from_secs(40));
+    let restart = |namespace: &str, what: &str| {
+        let words = ["--namespace", namespace, "rollout", "restart", what];
+        cluster.kubectl(words).run().expect(0);
+        platform.rolled_out(namespace, what);
+    };
+    restart(&shop.namespace, "deployment/web");
+    let (all, failed) = count(load);
+    println!("the shop's pods are replaced: {failed} of {all} requests failed");
+    assert_eq!(failed, 0);
+    restart(EDGE, "deployment/longshore-edge");
+
+    // HAProxy of one replica is killed: what it had is lost, and nothing else.
+    let pods = replicas(&cluster);
+    let load = way.load(Duration::from_secs(20));
+    thread::sleep(Duration::from_secs(2));
+    kill_haproxy(&cluster, &pods[0]);
+    let (all, failed) = count(load);
+    println!("HAProxy is killed: {failed} of {all} requests failed, {VISITORS} were on their way");
+    assert!(failed <= u64::try_from(VISITORS).unwrap());
+    assert!(restarts(&cluster, &pods[0]) >= 1);
+    platform.rolled_out(EDGE, "deployment/longshore-edge");
+
+    // Nobody tells the edge anything, and the other HAProxy is killed meanwhile: it starts from files.
+    cluster.component("kube-apiserver").freeze();
+    let load = way.load(Duration::from_secs(20));
+    let (all, failed) = count(load);
+    cluster.component("kube-apiserver").thaw();
+    println!("the API server is away: {failed} of {all} requests failed");
+    assert_eq!(failed, 0);
+
+    // What changes reaches visitors.
+    added(&platform, &shop, &way);
+}
+
+/// A domain is added: how long it takes until the edge knows it.
+fn added(platform: &Platform<'_>, shop: &Tenant<'_>, way: &Way) {
+    let domains = json!([
+        { "host": HOST, "primary": true, "certificate": "edge-own" },
+        { "host": "new.edge.example", "redirectTo": HOST },
+    ]);
+    let begin = Instant::now();
+    shop.change(&json!({ "domains": domains }));
+    let options = ["--insecure"];
+    eventually("the edge knows the new domain", LONG, || {
+        way.get("new.edge.example", &options)
+            .starts_with("HTTP/2 301")
+            .then_some(())
+    });
+    println!("a domain is known after {:?}", begin.elapsed());
+    let condition = || -> Option<Value> {
+        let shop = platform.cluster.get(&["shop", "edge"]);
+        let conditions = shop["status"]["conditions"].as_array()?;
+        conditions
+            .iter()
+            .find(|it| it["type"] == "RoutesProgrammed")
+            .cloned()
+    };
+    assert_eq!(condition().unwrap()["status"], "True");
+}
