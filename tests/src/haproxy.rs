@@ -14,9 +14,10 @@ use crate::{
 use api::edge::EdgeShop;
 use bytes::Bytes;
 use edge::agent::{
+    caps::Demand,
     endpoints::{Pod, State},
     files::Files,
-    haproxy::HaProxy,
+    haproxy::{Asked, HaProxy},
     keeper::{Keeper, KeeperError, Round},
     lines::Target,
     model::Model,
@@ -226,6 +227,21 @@ impl Edge {
             .arg(format!("https://{host}/"))
             .deadline(time + PATIENCE);
         Load(program.start())
+    }
+
+    /// What visitors ask for each shop at the moment.
+    #[must_use]
+    pub fn demands(&self) -> Vec<Demand> {
+        let haproxy = HaProxy::new(self.directory.path().to_owned());
+        let asked = self.runtime.block_on(haproxy.asked()).unwrap();
+        let shops = self.model.shops();
+        let demand = |(shop, Asked { asked, passed }): (String, Asked)| Demand {
+            weight: shops[shop.as_str()].weight,
+            shop,
+            asked,
+            passed,
+        };
+        asked.into_iter().map(demand).collect()
     }
 
     /// The process that serves.

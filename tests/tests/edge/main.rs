@@ -9,5 +9,6 @@
 )]
 
 mod changes;
+mod overload;
 mod routing;
 mod smuggling;

@@ -60,6 +60,15 @@ pub struct Worker {
     pub requests: u64,
 }
 
+/// Requests of a shop in a second.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Asked {
+    /// Those that visitors make.
+    pub asked: f64,
+    /// Those of them that were let through.
+    pub passed: f64,
+}
+
 /// A HAProxy, by its directory.
 #[derive(Debug, Clone)]
 pub struct HaProxy {
@@ -179,6 +188,15 @@ impl HaProxy {
         })
     }
 
+    /// How much visitors ask for each shop, and how much of it is let through.
+    ///
+    /// # Errors
+    ///
+    /// It does not say.
+    pub async fn asked(&self) -> Result<BTreeMap<String, Asked>, SocketError> {
+        Ok(asked(&self.ask("show table shops").await?))
+    }
+
     /// Has the master start a worker from the files that are there, beside which the old one
     /// finishes.
     ///
@@ -205,6 +223,22 @@ impl HaProxy {
 
 fn first_line(command: &str) -> String {
     command.lines().next().unwrap_or_default().to_owned()
+}
+
+/// `0x7f…: key=shop-acme use=0 exp=9 shard=0 gpc0_rate(1000)=3 http_req_rate(1000)=5`, a line each.
+fn asked(answer: &str) -> BTreeMap<String, Asked> {
+    let line = |line: &str| {
+        let field = |name: &str| {
+            let mut words = line.split(' ');
+            words.find_map(|word| word.strip_prefix(name)?.strip_prefix('='))
+        };
+        let asked = Asked {
+            asked: field("http_req_rate(1000)")?.parse().ok()?,
+            passed: field("gpc0_rate(1000)")?.parse().ok()?,
+        };
+        Some((field("key")?.to_owned(), asked))
+    };
+    answer.lines().filter_map(line).collect()
 }
 
 /// `0x7f… key value`, a line each.

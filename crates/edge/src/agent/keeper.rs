@@ -10,6 +10,7 @@ use super::{
     snapshot::{Place, Snapshot, desired, shops},
 };
 use std::{
+    collections::BTreeMap,
     io,
     time::{Duration, Instant},
 };
@@ -28,6 +29,8 @@ pub struct Round {
     pub done: u64,
     /// Changes that it did not take.
     pub refused: u64,
+    /// What HAProxy said of the last one of them.
+    pub problem: Option<String>,
     /// Whether HAProxy is as it should be.
     pub equal: bool,
     /// Whether something waits for its time.
@@ -67,6 +70,8 @@ pub struct Keeper {
     /// The worker, what it has, and since when that is known.
     actual: Option<(Worker, Snapshot, Instant)>,
     slots_written: Option<Instant>,
+    /// Requests in a second that shops may have, while HAProxy is overloaded.
+    pub caps: BTreeMap<String, u32>,
     /// Reloads that more slots took.
     pub reloads: u64,
 }
@@ -84,6 +89,7 @@ impl Keeper {
             place,
             actual: None,
             slots_written: None,
+            caps: BTreeMap::new(),
             reloads: 0,
         }
     }
@@ -112,7 +118,7 @@ impl Keeper {
     pub fn prepare(&mut self, model: &Model) -> Result<Wanted, KeeperError> {
         let now = Instant::now();
         let grew = self.slots.assign(&shops(model), now);
-        let snapshot = desired(model, &self.slots, &self.place);
+        let snapshot = desired(model, &self.slots, &self.place, &self.caps);
         let again = self.write(model, &snapshot, now, grew)?;
         Ok(Wanted { snapshot, again })
     }
@@ -201,6 +207,7 @@ impl Keeper {
                     }
                     round.refused += 1;
                     round.again = true;
+                    round.problem = Some(format!("{command}: {answer}"));
                 }
                 // What it took of it is not known.
                 Err(error) => return Err(error.into()),

@@ -7,6 +7,7 @@
 //!                                               Snapshot, as HAProxy is
 //! ```
 
+pub mod caps;
 pub mod command_text;
 pub mod difference;
 pub mod endpoints;

@@ -48,7 +48,5 @@ pub fn prepare(files: &mut Files, trust: &Trust) -> Result<(), PrepareError> {
         let certificate = parameters.self_signed(&key)?;
         files.put(UNKNOWN, key.serialize_pem() + &certificate.pem())?;
     }
-    // An overloaded HAProxy gets lines here; see `caps`.
-    files.put("caps.map", String::new())?;
     Ok(())
 }

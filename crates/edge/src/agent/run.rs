@@ -1,17 +1,22 @@
 //! The agent as a process: watches, keeps, and tells how it is.
 
 use super::{
+    caps::{Demand, Governor},
     figures::{Figures, metrics},
     files::Files,
-    haproxy::HaProxy,
+    haproxy::{Asked, HaProxy, SocketError},
     keeper::{Keeper, KeeperError, Round},
     prepare::{PrepareError, Trust, prepare},
     snapshot::Place,
     watch::{Watched, watch},
 };
 use client::Cluster;
+use parking_lot::Mutex;
 use runtime::{Page, PageServer, Pages, Stop, TaskError, Tasks};
-use std::{convert::Infallible, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap, convert::Infallible, io, net::SocketAddr, path::PathBuf, sync::Arc,
+    time::Duration,
+};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::{Span, info, warn};
@@ -22,6 +27,10 @@ const GATHER: Duration = Duration::from_millis(20);
 const EVERY: Duration = Duration::from_secs(1);
 /// How soon after something that did not work.
 const RETRY: Duration = Duration::from_millis(200);
+/// How often HAProxy is asked whether it can do what visitors ask for.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How many answers that takes.
+const THREADS: u32 = 4;
 /// How often HAProxy is asked for its figures.
 const FIGURES_EVERY: Duration = Duration::from_secs(15);
 /// How long what has begun may take after SIGTERM.
@@ -71,6 +80,8 @@ pub struct Shared {
     pub watched: Arc<Watched>,
     /// What it counts.
     pub figures: Figures,
+    /// What an overloaded HAProxy gives each shop.
+    caps: Mutex<BTreeMap<String, u32>>,
     haproxy: HaProxy,
 }
 
@@ -91,6 +102,7 @@ pub async fn run(cluster: Cluster, settings: Settings) -> Result<(), AgentError>
     let shared = Arc::new(Shared {
         watched: Arc::default(),
         figures: Figures::default(),
+        caps: Mutex::default(),
         haproxy: HaProxy::new(settings.directory),
     });
     let stop = CancellationToken::new();
@@ -103,6 +115,11 @@ pub async fn run(cluster: Cluster, settings: Settings) -> Result<(), AgentError>
     let keeping = Arc::clone(&shared);
     tasks.spawn("keep", Span::current(), |stop| async move {
         keep(keeper, &keeping, &stop).await;
+        Ok(())
+    });
+    let governing = Arc::clone(&shared);
+    tasks.spawn("govern", Span::current(), |stop| async move {
+        govern(&governing, &stop).await;
         Ok(())
     });
     let counting = Arc::clone(&shared);
@@ -136,6 +153,7 @@ async fn keep(mut keeper: Keeper, shared: &Shared, stop: &CancellationToken) {
         if !shared.watched.unread().is_empty() {
             continue;
         }
+        keeper.caps = shared.caps.lock().clone();
         let prepared = keeper.prepare(&shared.watched.model());
         let told = match prepared {
             Ok(wanted) => {
@@ -168,6 +186,49 @@ fn judge(told: &Result<Round, KeeperError>, shared: &Shared) -> Duration {
             RETRY
         }
     }
+}
+
+/// Looks whether HAProxy has more to do than it can, and who gets how much of it then.
+async fn govern(shared: &Shared, stop: &CancellationToken) {
+    let mut governor = Governor::default();
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = sleep(LOOK_EVERY) => {}
+        }
+        // One that does not answer is started anew.
+        let Ok(look) = look(shared).await else {
+            continue;
+        };
+        let (idle, demands) = look;
+        let caps = governor.look(idle, &demands);
+        let mut known = shared.caps.lock();
+        if *known != caps {
+            if known.is_empty() || caps.is_empty() {
+                info!(idle, shops = caps.len(), "overload begins or ends");
+            }
+            *known = caps;
+            shared.watched.changed.notify_one();
+        }
+    }
+}
+
+async fn look(shared: &Shared) -> Result<(u32, Vec<Demand>), SocketError> {
+    // Each answer is of the thread that gives it.
+    let mut idle = 0;
+    for _ in 0..THREADS {
+        idle += shared.haproxy.worker().await?.idle;
+    }
+    let asked = shared.haproxy.asked().await?;
+    let model = shared.watched.model();
+    let shops = model.shops();
+    let demand = |(shop, Asked { asked, passed }): (String, Asked)| Demand {
+        weight: shops.get(shop.as_str()).map_or(1, |known| known.weight),
+        shop,
+        asked,
+        passed,
+    };
+    Ok((idle / THREADS, asked.into_iter().map(demand).collect()))
 }
 
 async fn count(shared: &Shared, stop: &CancellationToken) {

@@ -13,13 +13,15 @@ use std::{
 };
 
 /// The maps, by the names that HAProxy's configuration has for them.
-pub const MAPS: [&str; 6] = [HOSTS, REDIRECTS, CLOSED, SLOTS, HSTS, ACME];
+pub const MAPS: [&str; 7] = [HOSTS, REDIRECTS, CLOSED, SLOTS, HSTS, CAPS, ACME];
 const HOSTS: &str = "hosts.map";
 const REDIRECTS: &str = "redirects.map";
 const CLOSED: &str = "closed.map";
 /// Which slot each shop has.
 pub const SLOTS: &str = "slots.map";
 const HSTS: &str = "hsts.map";
+/// Requests in a second that shops may have, while HAProxy is overloaded.
+const CAPS: &str = "caps.map";
 const ACME: &str = "acme.map";
 
 /// The weight of a pod: HAProxy's highest, so that there is room below it.
@@ -85,7 +87,12 @@ pub fn shops(model: &Model) -> BTreeSet<&str> {
 
 /// How HAProxy should be.
 #[must_use]
-pub fn desired(model: &Model, slots: &Slots, place: &Place) -> Snapshot {
+pub fn desired(
+    model: &Model,
+    slots: &Slots,
+    place: &Place,
+    caps: &BTreeMap<String, u32>,
+) -> Snapshot {
     let mut snapshot = Snapshot {
         maps: MAPS.map(|map| (map, BTreeMap::new())).into(),
         slots: slots.count(),
@@ -111,6 +118,9 @@ pub fn desired(model: &Model, slots: &Slots, place: &Place) -> Snapshot {
     }
     if let Some(thumbprint) = &model.thumbprint {
         line(ACME, "thumbprint", thumbprint.clone());
+    }
+    for (shop, cap) in caps {
+        line(CAPS, shop, cap.to_string());
     }
     let known = model.shops();
     for shop in shops(model) {
