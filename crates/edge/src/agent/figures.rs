@@ -158,7 +158,8 @@ fn rates(
         .collect();
     all.sort_by_key(|(shop, rates)| (Reverse(ordered(rates.requests)), shop.clone()));
     let others = all.split_off(BUSIEST.min(all.len()));
-    let sum = |of: fn(&Rates) -> f64| others.iter().map(|(_, rates)| of(rates)).sum();
+    // The sum of nothing is -0.
+    let sum = |of: fn(&Rates) -> f64| others.iter().map(|(_, rates)| of(rates)).sum::<f64>() + 0.0;
     let other = Rates {
         requests: sum(|rates| rates.requests),
         errors: sum(|rates| rates.errors),
