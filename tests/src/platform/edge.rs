@@ -106,6 +106,8 @@ impl Platform<'_> {
                 // This machine gives no process more files.
                 "connections": 2000,
                 "shops": 100,
+                // All visitors of a test have one address.
+                "requestsPerAddress": 100_000_000,
                 "http3": true,
                 "service": { "type": "ClusterIP" },
                 "resources": { "requests": { "cpu": "50m", "memory": "64Mi" }, "limits": { "memory": "512Mi" } },
