@@ -146,7 +146,7 @@ impl<'a> Session<'a> {
             let known = record.not_after == Some(certificate.not_after);
             if record.state != CertificateState::Own && !known {
                 // Whoever stored it ended before it could say so.
-                plan::issued(record, host, certificate, now);
+                plan::issued(record, host, certificate, true, now);
                 dirty.insert(host.clone());
             }
         }

@@ -3,7 +3,7 @@
 use super::{
     backoff,
     hosts::Want,
-    limits::{FAILURES_COUNT, ORDERS_COUNT, Wait},
+    limits::{CERTIFICATES_COUNT, FAILURES_COUNT, ORDERS_COUNT, Wait},
     problem::{Blame, Problem},
 };
 use crate::certificate::{CertificateProblem, CertificateRecord, CertificateState, Checked};
@@ -90,15 +90,21 @@ fn share(host: &str, what: &str) -> i32 {
 
 /// An order that counts was made.
 pub(super) fn ordered(record: &mut CertificateRecord, now: Timestamp) {
-    record.orders.retain(|at| *at > now - ORDERS_COUNT);
-    record.orders.push(second(now));
-    let surplus = record.orders.len().saturating_sub(KEPT);
-    record.orders.drain(..surplus);
+    note(&mut record.orders, ORDERS_COUNT, now);
 }
 
-/// There is a new certificate.
-pub(super) fn issued(record: &mut CertificateRecord, host: &str, new: &Checked, now: Timestamp) {
-    let orders = std::mem::take(&mut record.orders);
+/// There is a new certificate, of an order that counts or of one that does not.
+pub(super) fn issued(
+    record: &mut CertificateRecord,
+    host: &str,
+    new: &Checked,
+    counts: bool,
+    now: Timestamp,
+) {
+    let mut certificates = std::mem::take(&mut record.certificates);
+    if counts {
+        note(&mut certificates, CERTIFICATES_COUNT, now);
+    }
     *record = CertificateRecord {
         state: CertificateState::Issued,
         issuer: Some(new.issuer.clone()),
@@ -106,10 +112,18 @@ pub(super) fn issued(record: &mut CertificateRecord, host: &str, new: &Checked, 
         not_after: Some(new.not_after),
         renew_at: Some(second(renew_at(host, new.not_before, new.not_after))),
         id: new.id.clone(),
-        orders,
+        orders: std::mem::take(&mut record.orders),
+        certificates,
         ..CertificateRecord::default()
     };
-    record.orders.retain(|at| *at > now - ORDERS_COUNT);
+}
+
+/// Adds a time to those that count.
+fn note(times: &mut Vec<Timestamp>, count: SignedDuration, now: Timestamp) {
+    times.retain(|at| *at > now - count);
+    times.push(second(now));
+    let surplus = times.len().saturating_sub(KEPT);
+    times.drain(..surplus);
 }
 
 /// It has to wait, and nothing is wrong.
@@ -134,12 +148,7 @@ pub(super) fn failed(
         Blame::Host | Blame::Validation => {
             record.failures = record.failures.saturating_add(1);
             if problem.blame == Blame::Validation {
-                record
-                    .failed_validations
-                    .retain(|at| *at > now - FAILURES_COUNT);
-                record.failed_validations.push(second(now));
-                let surplus = record.failed_validations.len().saturating_sub(KEPT);
-                record.failed_validations.drain(..surplus);
+                note(&mut record.failed_validations, FAILURES_COUNT, now);
             }
             if record.state != CertificateState::Issued {
                 record.state = CertificateState::Failed;
@@ -222,6 +231,7 @@ pub(super) fn is_over(record: &CertificateRecord, now: Timestamp) -> bool {
     own || (past(record.not_after)
         && past(record.next_try)
         && !counts(&record.orders, ORDERS_COUNT)
+        && !counts(&record.certificates, CERTIFICATES_COUNT)
         && !counts(&record.failed_validations, FAILURES_COUNT))
 }
 

@@ -99,10 +99,13 @@ impl Session<'_> {
         if outcome.counts {
             plan::ordered(record, now);
         }
+        if outcome.counts && !matches!(outcome.end, End::Issued(_)) {
+            self.shared.limits.lock().came_to_nothing(host);
+        }
         match outcome.end {
             End::Issued(checked) => {
                 info!(host, issuer = checked.issuer, until = %checked.not_after, "issued");
-                plan::issued(record, host, &checked, now);
+                plan::issued(record, host, &checked, outcome.counts, now);
                 self.ca_failures = 0;
                 // The CA may have another opinion on when to renew it than we have.
                 self.polls.insert(host.to_owned(), now);

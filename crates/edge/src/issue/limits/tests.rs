@@ -92,9 +92,21 @@ fn one_host_has_5_certificates_a_week() {
 }
 
 #[test]
+fn an_order_that_comes_to_nothing_is_no_certificate() {
+    let mut limits = Limits::default();
+    for _ in 0..20 {
+        limits.ordered("a.example", start());
+        limits.came_to_nothing("a.example");
+    }
+    assert_eq!(limits.order("a.example", true, start()), Ok(()));
+    assert_eq!(limits.left(start()), 280);
+}
+
+#[test]
 fn a_restart_forgets_no_order_and_no_failed_validation() {
     let record = |orders: usize, failures: usize| CertificateRecord {
         orders: vec![start(); orders],
+        certificates: vec![start(); 50 * failures],
         failed_validations: vec![start(); failures],
         ..CertificateRecord::default()
     };
@@ -105,7 +117,8 @@ fn a_restart_forgets_no_order_and_no_failed_validation() {
     let limits = Limits::of(&records);
     assert_eq!(limits.left(start()), 100);
     let code = |host: &str| limits.order(host, true, start()).map_err(|it| it.code);
-    assert_eq!(code("b.example"), Err("limit-failed-validations"));
+    assert_eq!(code("b.example"), Err("limit-same-host"));
+    assert_eq!(code("www.b.example"), Err("limit-domain"));
     assert_eq!(code("c.example"), Ok(()));
 }
 
