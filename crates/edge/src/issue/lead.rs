@@ -21,7 +21,7 @@ use std::{
 use tokio::{
     sync::watch::Receiver,
     task::{self, JoinSet},
-    time::sleep,
+    time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -38,6 +38,9 @@ const OWN_EVERY: SignedDuration = SignedDuration::from_hours(1);
 const LONGEST: SignedDuration = SignedDuration::from_mins(1);
 /// The pause before what could not be written or read is tried again.
 const AGAIN: Duration = Duration::from_secs(5);
+
+/// How long the last records may take once it is to stop.
+const LAST: Duration = Duration::from_secs(5);
 
 /// Works whenever this process leads, until `stop`.
 pub(super) async fn run(
@@ -124,7 +127,8 @@ impl<'a> Session<'a> {
                 () = sleep(pause) => {}
             }
         }
-        session.write().await;
+        // What is not written then is found out again.
+        timeout(LAST, session.write()).await.ok();
     }
 
     /// Takes in what is kept; nothing where it is to stop before that is read.
@@ -198,7 +202,15 @@ impl<'a> Session<'a> {
         let Some(ca) = self.ca.clone() else {
             return wake.min(self.open(now));
         };
-        self.poll(&ca, now);
+        let held = {
+            let mut limits = self.shared.limits.lock();
+            limits.forget(now);
+            limits.held(now)
+        };
+        if let Some(until) = held {
+            return wake.min(until);
+        }
+        wake = wake.min(self.poll(&ca, now));
         let mut due = Vec::new();
         for (host, want) in &self.wanted.hosts {
             if self.busy.contains(host) {
@@ -217,15 +229,8 @@ impl<'a> Session<'a> {
                 }
             }
         }
-        let (held, left) = {
-            let mut limits = self.shared.limits.lock();
-            limits.forget(now);
-            (limits.held(now), limits.left(now))
-        };
-        if let Some(until) = held {
-            return wake.min(until);
-        }
         due.sort_unstable();
+        let left = self.shared.limits.lock().left(now);
         let room = (left * 2).clamp(AT_LEAST, AT_ONCE);
         for (.., host, replaces) in due.into_iter().take(room.saturating_sub(self.busy.len())) {
             self.start(&ca, host, replaces);
@@ -257,27 +262,30 @@ impl<'a> Session<'a> {
         now + LONGEST
     }
 
-    /// Asks the CA when to renew those certificates whose turn it is.
-    fn poll(&mut self, ca: &Arc<Ca>, now: Timestamp) {
+    /// Asks the CA when to renew those certificates whose turn it is; gives when the next turn is.
+    fn poll(&mut self, ca: &Arc<Ca>, now: Timestamp) -> Timestamp {
+        let mut wake = now + LONGEST;
         if !self.windows {
-            return;
+            return wake;
         }
         let every = every(self.shared);
         for (host, want) in &self.wanted.hosts {
-            if self.polling.len() >= POLLS {
-                return;
-            }
             let record = self.records.get(host);
             let issued = record.filter(|it| it.state == CertificateState::Issued);
-            let (Want::Certificate, Some(id)) = (want, issued.and_then(|it| it.id.clone())) else {
+            let (Want::Certificate, Some(id)) = (want, issued.and_then(|it| it.id.as_ref())) else {
                 continue;
             };
             let next = || plan::next_poll(host, every, now);
-            let due = *self.polls.entry(host.clone()).or_insert_with(next) <= now;
-            if !due || self.busy.contains(host) || self.polling.contains(host) {
+            let due = *self.polls.entry(host.clone()).or_insert_with(next);
+            if due > now {
+                wake = wake.min(due);
                 continue;
             }
-            let ca = Arc::clone(ca);
+            let full = self.polling.len() >= POLLS;
+            if full || self.busy.contains(host) || self.polling.contains(host) {
+                continue;
+            }
+            let (ca, id) = (Arc::clone(ca), id.clone());
             let task = self.tasks.spawn(async move {
                 let window = ca.window(&id).await;
                 Done::Window(id, window)
@@ -285,6 +293,7 @@ impl<'a> Session<'a> {
             self.about.insert(task.id(), host.clone());
             self.polling.insert(host.clone());
         }
+        wake
     }
 
     /// Checks what people bring.

@@ -3,24 +3,26 @@
 
 #![allow(
     clippy::disallowed_methods,
+    clippy::unwrap_used,
     missing_docs,
     unreachable_pub,
     reason = "a test, whose servers get directories of their own"
 )]
 
+mod account;
 mod api;
+mod brought;
+mod limits;
+mod prechecks;
+mod renewal;
+mod restart;
 mod servers;
 mod tls;
 mod world;
 
-use ::api::edge::{BACKENDS, CLOSED, OWN_CERTIFICATES, REDIRECTS};
-use base64::{Engine as _, prelude::BASE64_STANDARD};
 use edge::certificate::CertificateState;
 use jiff::Timestamp;
-use serde_json::json;
-use servers::Rule;
-use std::time::Duration;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 use world::World;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -36,7 +38,7 @@ async fn a_good_host_gets_a_certificate_also_beside_a_hundred_dead_ones() {
     let issuer = world.issuer();
     let record = world.issued("www.good.example").await;
     let took = began.elapsed();
-    assert_eq!(record.orders.len(), 1);
+    assert_eq!((record.orders.len(), record.certificates.len()), (1, 1));
     assert!(record.renew_at.unwrap() > Timestamp::now());
     assert!(
         record.problem.is_none() && record.next_try.is_none(),
@@ -51,7 +53,22 @@ async fn a_good_host_gets_a_certificate_also_beside_a_hundred_dead_ones() {
         (CertificateState::Failed, 1)
     );
     assert!(record.next_try.unwrap() > Timestamp::now());
-    // None of them was ordered for.
+    // None of them was ordered for, and nothing is left of the order that was.
     assert_eq!(world.proxy.asked("order-plz"), 1);
+    assert!(world.api.all("secrets", "acme-orders").is_empty());
+    issuer.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ca_that_forgets_nonces_issues_all_the_same() {
+    let world = World::rejecting_nonces(40).await;
+    let hosts: Vec<String> = (0..8).map(|it| format!("www.a{it}.example")).collect();
+    let hosts: Vec<&str> = hosts.iter().map(String::as_str).collect();
+    world.hosts(&hosts);
+    let issuer = world.issuer();
+    for host in hosts {
+        let record = world.issued(host).await;
+        assert_eq!(record.failures, 0, "{host} is not to blame");
+    }
     issuer.stop().await;
 }

@@ -185,7 +185,7 @@ pub async fn edge(api: Api, tasks: &mut JoinSet<()>) -> u16 {
 pub struct Pebble {
     pub port: u16,
     management: String,
-    _process: Child,
+    process: Child,
 }
 
 impl Pebble {
@@ -196,7 +196,18 @@ impl Pebble {
         http_port: u16,
         nonce_reject: u8,
     ) -> Self {
-        let (port, management) = (free_port(), free_port());
+        Self::start_at(free_port(), directory, tls, dns, http_port, nonce_reject).await
+    }
+
+    pub async fn start_at(
+        port: u16,
+        directory: &Path,
+        tls: &Tls,
+        dns: &Dns,
+        http_port: u16,
+        nonce_reject: u8,
+    ) -> Self {
+        let management = free_port();
         let file = |name: &str| directory.join(name).to_str().unwrap().to_owned();
         let config = json!({ "pebble": {
             "listenAddress": format!("127.0.0.1:{port}"),
@@ -227,8 +238,12 @@ impl Pebble {
         Self {
             port,
             management: format!("https://127.0.0.1:{management}"),
-            _process: process,
+            process,
         }
+    }
+
+    pub async fn stop(&mut self) {
+        self.process.kill().await.unwrap();
     }
 
     /// The root of what it issues.

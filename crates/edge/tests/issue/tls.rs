@@ -99,10 +99,10 @@ pub fn verify(chain: &str, root: &str, host: &str) -> Result<(), String> {
     let roots = Arc::new(roots(root));
     let verifier = WebPkiServerVerifier::builder_with_provider(roots, provider).build();
     let name = ServerName::try_from(host.to_owned()).unwrap();
-    let verified = verifier
+    let outcome = verifier
         .unwrap()
         .verify_server_cert(leaf, rest, &name, &[], UnixTime::now());
-    verified.map(drop).map_err(|it| it.to_string())
+    outcome.map(drop).map_err(|it| it.to_string())
 }
 
 fn certificates(text: &str) -> Vec<CertificateDer<'static>> {

@@ -28,7 +28,7 @@ pub struct World {
     pub proxy: Proxy,
     pub settings: Settings,
     _tasks: JoinSet<()>,
-    _directory: tempfile::TempDir,
+    pub directory: tempfile::TempDir,
 }
 
 impl World {
@@ -77,7 +77,7 @@ impl World {
             proxy,
             settings,
             _tasks: tasks,
-            _directory: directory,
+            directory,
         }
     }
 

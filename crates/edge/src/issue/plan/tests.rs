@@ -176,7 +176,7 @@ fn what_people_bring_is_told_and_not_ordered_for() {
 
 #[test]
 fn a_host_that_left_is_forgotten_when_nothing_counts_any_more() {
-    let mut record = has();
+    let record = has();
     assert!(!is_over(&record, now() + 24.hours()));
     assert!(is_over(&record, now() + (91 * 24).hours()));
     let mut failed_once = CertificateRecord::default();
