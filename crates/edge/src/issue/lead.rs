@@ -70,6 +70,7 @@ enum Done {
     Opened(Result<Ca, Problem>),
     Host(Outcome),
     Window(String, Result<Window, Problem>),
+    Forgotten,
 }
 
 /// One time of leading.
@@ -221,6 +222,8 @@ impl<'a> Session<'a> {
                 Next::Never => {}
                 Next::At(at) => wake = wake.min(at),
                 Next::Order(replaces) => {
+                    // Who says nothing of renewals takes none.
+                    let replaces = replaces.filter(|_| self.windows);
                     let (failures, end) =
                         record.map_or((0, None), |it| (it.failures, it.not_after));
                     // Those that failed least first, so that the dead are in nobody's way; and of
@@ -328,6 +331,22 @@ impl<'a> Session<'a> {
             }
             !over
         });
+        // Orders that another process left, for hosts that are gone.
+        let begun = self.shared.begun.lock();
+        let gone = begun
+            .keys()
+            .filter(|it| !wanted.contains_key(*it) && !busy.contains(*it));
+        let gone: Vec<String> = gone.cloned().collect();
+        drop(begun);
+        for host in gone {
+            let (shared, name) = (Arc::clone(self.shared), host.clone());
+            let task = self.tasks.spawn(async move {
+                shared.forget(&name).await;
+                Done::Forgotten
+            });
+            self.about.insert(task.id(), host.clone());
+            self.busy.insert(host);
+        }
     }
 
     /// Writes records that changed; whether all are written.

@@ -43,10 +43,11 @@ use client::{
 };
 use release::Reason;
 use runtime::{TaskError, Tasks};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::{convert::Infallible, path::PathBuf, sync::Arc, time::Duration};
 use tokio::{sync::watch as latest, task::JoinSet};
 use tokio_util::sync::CancellationToken;
-use tracing::Span;
+use tracing::{Span, warn};
 
 /// The Lease of who leads.
 pub const LEASE: &str = "longshore-edge-issue";
@@ -104,6 +105,7 @@ pub async fn run(
     if !settings.directory.starts_with("https://") {
         return Err(IssueError::Directory(settings.directory));
     }
+    more_descriptors();
     let cluster = cluster.patient(PATIENCE);
     let http = http::Http::new(&settings)?;
     let dns = precheck::Dns::new(settings.dns).map_err(|it| IssueError::Dns(it.to_string()))?;
@@ -166,6 +168,21 @@ pub async fn run(
         Candidate::give_back(&cluster, NAMESPACE, LEASE, &identity).await;
     }
     Ok(ended?)
+}
+
+/// Lets this process have as many descriptors as it may: each question to DNS is a socket, and the
+/// usual limit of 1024 is that of programs from before `poll`.
+fn more_descriptors() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    if limit.current != limit.maximum
+        && let Err(error) = setrlimit(Resource::Nofile, raised)
+    {
+        warn!(%error, limit = limit.current, "descriptors stay few");
+    }
 }
 
 fn flat(

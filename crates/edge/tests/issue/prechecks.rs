@@ -4,6 +4,7 @@ use crate::world::World;
 use ::api::edge::{BACKENDS, CLOSED, REDIRECTS};
 use edge::certificate::CertificateState;
 use serde_json::json;
+use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_problem_is_named_costs_no_order_and_ends_when_it_is_repaired() {
@@ -32,6 +33,18 @@ async fn each_problem_is_named_costs_no_order_and_ends_when_it_is_repaired() {
     .await;
     set("set-servfail", json!({ "host": "www.broken.example" })).await;
     set("set-servfail", json!({ "host": "half.example" })).await;
+    // What an alias leads to counts, its address and its CAA records.
+    set(
+        "set-cname",
+        json!({ "host": "alias.example", "target": "www.target.example" }),
+    )
+    .await;
+    let stranger = json!(["192.0.2.9"]);
+    set(
+        "add-a",
+        json!({ "host": "www.target.example", "addresses": stranger }),
+    )
+    .await;
     world.maps(&[
         (BACKENDS, "www.caa.example shop-a"),
         (BACKENDS, "www.wrong.example shop-a"),
@@ -40,6 +53,7 @@ async fn each_problem_is_named_costs_no_order_and_ends_when_it_is_repaired() {
         (BACKENDS, "www.half.example shop-a"),
         (BACKENDS, "deaf.example shop-a"),
         (BACKENDS, "*.wild.example shop-a"),
+        (BACKENDS, "alias.example shop-a"),
         (CLOSED, "www.gone.example Archived"),
     ]);
     let issuer = world.issuer();
@@ -49,6 +63,7 @@ async fn each_problem_is_named_costs_no_order_and_ends_when_it_is_repaired() {
         ("www.six.example", "wrong-address", "2001:db8::7"),
         ("www.broken.example", "dns-servfail", "SERVFAIL"),
         ("www.half.example", "caa-servfail", "half.example"),
+        ("alias.example", "wrong-address", "192.0.2.9"),
         ("deaf.example", "not-answered-by-the-edge", "127.0.0.1"),
         ("*.wild.example", "wildcard", "bring a certificate"),
     ] {
@@ -81,7 +96,8 @@ async fn each_problem_is_named_costs_no_order_and_ends_when_it_is_repaired() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_ca_finds_is_told_and_counted() {
-    let world = World::start().await;
+    let mut world = World::start().await;
+    world.settings.pace.first_wait = Duration::from_millis(300);
     // It answers us, and the CA finds somebody else.
     world.maps(&[
         (BACKENDS, "fickle.example shop-a"),

@@ -43,6 +43,9 @@ impl Session<'_> {
                 );
                 self.window(&host, &id, window, now);
             }
+            Some(Done::Forgotten) => {
+                self.busy.remove(&host);
+            }
             None if host.is_empty() => self.wait_for_ca(now),
             None => {
                 self.polling.remove(&host);
