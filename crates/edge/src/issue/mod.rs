@@ -53,6 +53,8 @@ use tracing::{Span, warn};
 pub const LEASE: &str = "longshore-edge-issue";
 /// How long what has begun may take once it is to stop: an order goes on in the next process.
 const GRACE: Duration = Duration::from_secs(10);
+/// Descriptors that are enough for 256 hosts at once.
+const DESCRIPTORS: u64 = 8192;
 /// How long one call of the API server is tried.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -174,11 +176,14 @@ pub async fn run(
 /// usual limit of 1024 is that of programs from before `poll`.
 fn more_descriptors() {
     let limit = getrlimit(Resource::Nofile);
+    let wanted = limit
+        .maximum
+        .map_or(DESCRIPTORS, |most| most.min(DESCRIPTORS));
     let raised = Rlimit {
-        current: limit.maximum,
-        maximum: limit.maximum,
+        current: Some(wanted),
+        ..limit
     };
-    if limit.current != limit.maximum
+    if limit.current.is_some_and(|open| open < wanted)
         && let Err(error) = setrlimit(Resource::Nofile, raised)
     {
         warn!(%error, limit = limit.current, "descriptors stay few");

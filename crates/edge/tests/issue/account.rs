@@ -1,13 +1,19 @@
 //! The account at the CA, as somebody else uses it, and when it is gone.
 
-use crate::{servers::Pebble, tls::Tls, world::World};
+use crate::{
+    servers::{HMAC_KEY, Kind, Pebble},
+    tls::Tls,
+    world::World,
+};
+use edge::issue::ExternalAccount;
 use http::Request;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Bytes;
 use instant_acme::{
     Account, AccountCredentials, BodyWrapper, BytesResponse, Error, HttpClient, RevocationRequest,
 };
-use std::{future::Future, pin::Pin, sync::Arc};
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+use tokio::time::sleep;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 
 struct Web(Arc<Tls>);
@@ -74,6 +80,28 @@ async fn an_account_that_the_ca_lost_is_made_anew() {
     issuer.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_external_account_is_used_where_the_ca_wants_one() {
+    let mut world = World::with(Kind {
+        external_account: true,
+        ..Kind::default()
+    })
+    .await;
+    world.hosts(&["www.a.example"]);
+    let issuer = world.issuer();
+    sleep(Duration::from_secs(1)).await;
+    assert!(world.proxy.asked("sign-me-up") > 0);
+    assert_eq!(world.record("www.a.example"), None, "no host is to blame");
+    issuer.stop().await;
+    world.settings.external_account = Some(ExternalAccount {
+        key_id: "key-1".to_owned(),
+        hmac_key: HMAC_KEY.to_owned(),
+    });
+    let issuer = world.issuer();
+    world.issued("www.a.example").await;
+    issuer.stop().await;
+}
+
 impl World {
     async fn restart_pebble(&mut self, port: u16) {
         self.pebble.stop().await;
@@ -83,7 +111,7 @@ impl World {
             &self.tls,
             &self.dns,
             self.settings.http_port,
-            0,
+            Kind::default(),
         )
         .await;
     }

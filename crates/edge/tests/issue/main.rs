@@ -22,6 +22,7 @@ mod world;
 
 use edge::certificate::CertificateState;
 use jiff::Timestamp;
+use servers::Kind;
 use tokio::time::Instant;
 use world::World;
 
@@ -61,7 +62,11 @@ async fn a_good_host_gets_a_certificate_also_beside_a_hundred_dead_ones() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ca_that_forgets_nonces_issues_all_the_same() {
-    let world = World::rejecting_nonces(40).await;
+    let world = World::with(Kind {
+        nonces_rejected: 40,
+        ..Kind::default()
+    })
+    .await;
     let hosts: Vec<String> = (0..8).map(|it| format!("www.a{it}.example")).collect();
     let hosts: Vec<&str> = hosts.iter().map(String::as_str).collect();
     world.hosts(&hosts);

@@ -181,6 +181,18 @@ pub async fn edge(api: Api, tasks: &mut JoinSet<()>) -> u16 {
     port
 }
 
+/// The key of the external account, as Pebble's documentation has it.
+pub const HMAC_KEY: &str = "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W";
+
+/// What kind of a CA it is.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Kind {
+    /// It forgets so many of a hundred nonces.
+    pub nonces_rejected: u8,
+    /// It wants an external account.
+    pub external_account: bool,
+}
+
 /// The CA.
 pub struct Pebble {
     pub port: u16,
@@ -189,14 +201,8 @@ pub struct Pebble {
 }
 
 impl Pebble {
-    pub async fn start(
-        directory: &Path,
-        tls: &Tls,
-        dns: &Dns,
-        http_port: u16,
-        nonce_reject: u8,
-    ) -> Self {
-        Self::start_at(free_port(), directory, tls, dns, http_port, nonce_reject).await
+    pub async fn start(directory: &Path, tls: &Tls, dns: &Dns, http_port: u16, ca: Kind) -> Self {
+        Self::start_at(free_port(), directory, tls, dns, http_port, ca).await
     }
 
     pub async fn start_at(
@@ -205,7 +211,7 @@ impl Pebble {
         tls: &Tls,
         dns: &Dns,
         http_port: u16,
-        nonce_reject: u8,
+        ca: Kind,
     ) -> Self {
         let management = free_port();
         let file = |name: &str| directory.join(name).to_str().unwrap().to_owned();
@@ -214,6 +220,9 @@ impl Pebble {
             "managementListenAddress": format!("127.0.0.1:{management}"),
             "certificate": file("cert.pem"), "privateKey": file("key.pem"),
             "httpPort": http_port, "tlsPort": 1,
+            "caaIdentities": ["pebble.example"],
+            "externalAccountBindingRequired": ca.external_account,
+            "externalAccountMACKeys": { "key-1": HMAC_KEY },
             "domainBlocklist": ["blocked.example"],
             "retryAfter": { "authz": 1, "order": 1 },
             "keyAlgorithm": "ecdsa",
@@ -229,7 +238,7 @@ impl Pebble {
         ];
         let variables = [
             ("PEBBLE_VA_NOSLEEP", "1".to_owned()),
-            ("PEBBLE_WFE_NONCEREJECT", nonce_reject.to_string()),
+            ("PEBBLE_WFE_NONCEREJECT", ca.nonces_rejected.to_string()),
             ("PEBBLE_AUTHZREUSE", "0".to_owned()),
         ];
         let log = directory.join("pebble.log");

@@ -2,7 +2,7 @@
 
 use crate::{
     api::Api,
-    servers::{self, Dns, Pebble, Proxy},
+    servers::{self, Dns, Kind, Pebble, Proxy},
     tls::Tls,
 };
 use edge::{
@@ -33,11 +33,10 @@ pub struct World {
 
 impl World {
     pub async fn start() -> Self {
-        Self::rejecting_nonces(0).await
+        Self::with(Kind::default()).await
     }
 
-    /// A CA that forgets so many of a hundred nonces.
-    pub async fn rejecting_nonces(percent: u8) -> Self {
+    pub async fn with(ca: Kind) -> Self {
         // What the issuer says is shown where a test fails.
         tracing_subscriber::fmt()
             .with_max_level(tracing::Level::INFO)
@@ -53,7 +52,7 @@ impl World {
         let dns = Dns::start(directory.path()).await;
         let silent = servers::silent(&dns, &mut tasks).await;
         let http_port = servers::edge(api.clone(), &mut tasks).await;
-        let pebble = Pebble::start(directory.path(), &tls, &dns, http_port, percent).await;
+        let pebble = Pebble::start(directory.path(), &tls, &dns, http_port, ca).await;
         let proxy = Proxy::start(Arc::clone(&tls), pebble.port, &mut tasks).await;
         let directory_url = format!("https://127.0.0.1:{}/dir", proxy.port);
         let mut settings = Settings::new(directory_url, "test");
@@ -61,7 +60,6 @@ impl World {
         settings.ca_bundle = Some(directory.path().join("root.pem"));
         settings.dns = Some(silent);
         settings.http_port = http_port;
-        settings.caa = vec!["pebble.example".to_owned()];
         settings.contact = vec!["operator@platform.example".to_owned()];
         settings.pace = Pace {
             publish: Duration::from_millis(200),
