@@ -1,17 +1,18 @@
 //! The work of who leads: which hosts are due, started side by side.
 
 mod ended;
+mod load;
+mod upkeep;
 
 use super::{
     acme::{Ca, Window},
     host::{Outcome, Shared},
-    hosts::Want,
-    limits::Limits,
     plan::{self, Next},
     problem::Problem,
     watch::{Seen, Wanted},
 };
-use crate::certificate::{CertificateRecord, CertificateState, check};
+use crate::certificate::CertificateRecord;
+use client::ApiError;
 use jiff::{SignedDuration, Timestamp};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -24,16 +25,12 @@ use tokio::{
     time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::warn;
 
 /// Hosts that are dealt with at once. Each that is dead waits some 10 s for DNS.
 const AT_ONCE: usize = 256;
 /// The least of them, however few orders are left: what is checked before costs no order.
 const AT_LEAST: usize = 16;
-/// Windows of renewal that are asked for at once.
-const POLLS: usize = 4;
-/// How often what people bring is checked, also where nothing changed: it may be over.
-const OWN_EVERY: SignedDuration = SignedDuration::from_hours(1);
 /// The longest pause between two looks at everything.
 const LONGEST: SignedDuration = SignedDuration::from_mins(1);
 /// The pause before what could not be written or read is tried again.
@@ -71,6 +68,7 @@ enum Done {
     Host(Outcome),
     Window(String, Result<Window, Problem>),
     Forgotten,
+    Kept(Result<bool, ApiError>),
 }
 
 /// One time of leading.
@@ -96,6 +94,8 @@ struct Session<'a> {
     /// Whether the CA says when to renew.
     windows: bool,
     own_checked: Timestamp,
+    /// When a certificate was found that nothing was heard of yet.
+    found: BTreeMap<String, Timestamp>,
 }
 
 impl<'a> Session<'a> {
@@ -107,8 +107,11 @@ impl<'a> Session<'a> {
         loop {
             let now = Timestamp::now();
             if let Some(wanted) = seen.wanted(session.wanted.version) {
-                session.wanted = wanted;
-                session.own_checked = Timestamp::UNIX_EPOCH;
+                let old = std::mem::replace(&mut session.wanted, wanted);
+                let new = &session.wanted;
+                if (&old.hosts, &old.brought) != (&new.hosts, &new.brought) {
+                    session.own_checked = Timestamp::UNIX_EPOCH;
+                }
             }
             let wake = session.look(now);
             let pause = if session.write().await {
@@ -132,65 +135,6 @@ impl<'a> Session<'a> {
         timeout(LAST, session.write()).await.ok();
     }
 
-    /// Takes in what is kept; nothing where it is to stop before that is read.
-    async fn load(shared: &'a Arc<Shared>, stop: &CancellationToken) -> Option<Self> {
-        let loaded = loop {
-            match shared.store.load(Timestamp::now()).await {
-                Ok(loaded) => break loaded,
-                Err(error) => warn!(%error, "certificates cannot be read"),
-            }
-            tokio::select! {
-                () = stop.cancelled() => return None,
-                () = sleep(AGAIN) => {}
-            }
-        };
-        let now = Timestamp::now();
-        let (mut records, mut dirty) = (loaded.records, BTreeSet::new());
-        for (host, certificate) in &loaded.certificates {
-            let record = records.entry(host.clone()).or_default();
-            let known = record.not_after == Some(certificate.not_after);
-            if record.state != CertificateState::Own && !known {
-                // Whoever stored it ended before it could say so.
-                plan::issued(record, host, certificate, true, now);
-                dirty.insert(host.clone());
-            }
-        }
-        for (host, record) in &mut records {
-            let lost =
-                record.state == CertificateState::Issued && !loaded.certificates.contains_key(host);
-            if lost {
-                warn!(host, "certificate is lost, or over");
-                record.state = CertificateState::Waiting;
-                (record.not_after, record.renew_at) = (None, None);
-                dirty.insert(host.clone());
-            }
-        }
-        info!(
-            records = records.len(),
-            certificates = loaded.certificates.len(),
-            orders = loaded.orders.len(),
-            "leads"
-        );
-        *shared.limits.lock() = Limits::of(&records);
-        *shared.begun.lock() = loaded.orders;
-        Some(Self {
-            shared,
-            wanted: Wanted::default(),
-            records,
-            dirty,
-            ca: None,
-            anew: false,
-            ca_failures: 0,
-            tasks: JoinSet::new(),
-            about: BTreeMap::new(),
-            busy: BTreeSet::new(),
-            polls: BTreeMap::new(),
-            polling: BTreeSet::new(),
-            windows: true,
-            own_checked: Timestamp::UNIX_EPOCH,
-        })
-    }
-
     /// Looks at everything, and starts what is due; gives when to look again at the latest.
     fn look(&mut self, now: Timestamp) -> Timestamp {
         let mut wake = now + LONGEST;
@@ -200,6 +144,7 @@ impl<'a> Session<'a> {
         }
         self.check_own(now);
         self.forget(now);
+        self.miss(now);
         let Some(ca) = self.ca.clone() else {
             return wake.min(self.open(now));
         };
@@ -263,90 +208,6 @@ impl<'a> Session<'a> {
             self.about.insert(task.id(), String::new());
         }
         now + LONGEST
-    }
-
-    /// Asks the CA when to renew those certificates whose turn it is; gives when the next turn is.
-    fn poll(&mut self, ca: &Arc<Ca>, now: Timestamp) -> Timestamp {
-        let mut wake = now + LONGEST;
-        if !self.windows {
-            return wake;
-        }
-        let every = every(self.shared);
-        for (host, want) in &self.wanted.hosts {
-            let record = self.records.get(host);
-            let issued = record.filter(|it| it.state == CertificateState::Issued);
-            let (Want::Certificate, Some(id)) = (want, issued.and_then(|it| it.id.as_ref())) else {
-                continue;
-            };
-            let next = || plan::next_poll(host, every, now);
-            let due = *self.polls.entry(host.clone()).or_insert_with(next);
-            if due > now {
-                wake = wake.min(due);
-                continue;
-            }
-            let full = self.polling.len() >= POLLS;
-            if full || self.busy.contains(host) || self.polling.contains(host) {
-                continue;
-            }
-            let (ca, id) = (Arc::clone(ca), id.clone());
-            let task = self.tasks.spawn(async move {
-                let window = ca.window(&id).await;
-                Done::Window(id, window)
-            });
-            self.about.insert(task.id(), host.clone());
-            self.polling.insert(host.clone());
-        }
-        wake
-    }
-
-    /// Checks what people bring.
-    fn check_own(&mut self, now: Timestamp) {
-        if now.duration_since(self.own_checked) < OWN_EVERY {
-            return;
-        }
-        self.own_checked = now;
-        for (host, want) in &self.wanted.hosts {
-            let Want::Own(secret) = want else { continue };
-            let found = self.wanted.brought.get(secret);
-            let record = plan::own(secret, found.map(|pem| check(pem, host, now)), now);
-            if self.records.get(host) != Some(&record) {
-                if let Some(problem) = &record.problem {
-                    warn!(host, problem, "brought certificate is not usable");
-                }
-                self.records.insert(host.clone(), record);
-                self.dirty.insert(host.clone());
-            }
-        }
-    }
-
-    /// Forgets hosts that nobody wants any more, once nothing counts of them.
-    fn forget(&mut self, now: Timestamp) {
-        let (wanted, busy, dirty) = (&self.wanted.hosts, &self.busy, &mut self.dirty);
-        self.records.retain(|host, record| {
-            let over =
-                !wanted.contains_key(host) && !busy.contains(host) && plan::is_over(record, now);
-            if over {
-                info!(host, "host is forgotten");
-                dirty.insert(host.clone());
-            }
-            !over
-        });
-        // Orders that another process left, for hosts that are gone.
-        let begun = self.shared.begun.lock();
-        let gone = begun
-            .keys()
-            .filter(|it| !wanted.contains_key(*it) && !busy.contains(*it));
-        let gone: Vec<String> = gone.cloned().collect();
-        drop(begun);
-        for host in gone {
-            let (shared, name) = (Arc::clone(self.shared), host.clone());
-            let task = self.tasks.spawn(async move {
-                shared.forget(&name).await;
-                Done::Forgotten
-            });
-            self.about.insert(task.id(), host.clone());
-            self.busy.insert(host);
-        }
     }
 
     /// Writes records that changed; whether all are written.

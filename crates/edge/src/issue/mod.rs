@@ -11,6 +11,9 @@
 //! that another process goes on where this one ended: nothing is ordered again that waits, an order
 //! on its way is finished, and the limits of the CA are kept.
 //!
+//! It needs, in the namespace of the edge: of `ConfigMaps` and Secrets get, list, watch, create and
+//! patch; of Leases get, create and update.
+//!
 //! | file | gives |
 //! |---|---|
 //! | `hosts`, `plan`, `limits`, `backoff`, `problem` | decisions, without IO |
@@ -136,6 +139,11 @@ pub async fn run(
     let (api, sight) = (cluster.clone(), Arc::clone(&seen));
     support.spawn("watch brought", Span::current(), move |stop| async move {
         watch::brought(api, sight, stop).await;
+        Ok(())
+    });
+    let (api, sight) = (cluster.clone(), Arc::clone(&seen));
+    support.spawn("watch stored", Span::current(), move |stop| async move {
+        watch::stored(api, sight, stop).await;
         Ok(())
     });
     support.spawn("lease", Span::current(), move |stop| async move {

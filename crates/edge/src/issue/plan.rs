@@ -118,6 +118,13 @@ pub(super) fn issued(
     };
 }
 
+/// The certificate is not there any more.
+pub(super) fn lost(record: &mut CertificateRecord) {
+    record.state = CertificateState::Waiting;
+    (record.not_before, record.not_after) = (None, None);
+    (record.renew_at, record.id, record.issuer) = (None, None, None);
+}
+
 /// Adds a time to those that count.
 fn note(times: &mut Vec<Timestamp>, count: SignedDuration, now: Timestamp) {
     times.retain(|at| *at > now - count);

@@ -202,6 +202,16 @@ impl Store {
         written.map_err(|error| not_stored(host, &name, &error))
     }
 
+    /// Whether the certificate of a host is kept.
+    ///
+    /// # Errors
+    ///
+    /// Where the API server does not do it.
+    pub(super) async fn has(&self, host: &str) -> Result<bool, ApiError> {
+        let secret = self.secret(&shard_name(shard_of(host))).await?;
+        Ok(secret.contains_key(&key_of(host)))
+    }
+
     /// Keeps records, and forgets those that are nothing; gives those that were not written.
     pub(super) async fn records(
         &self,

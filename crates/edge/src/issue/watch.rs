@@ -1,6 +1,7 @@
 //! What the issuer watches: the maps of the scheduler, and certificates that people bring.
 
 use super::hosts::{self, Want};
+use crate::certificate::{LABEL, host_of};
 use api::edge::{NAMESPACE, SHARDS, shard_name};
 use client::Cluster;
 use futures_util::{Stream, StreamExt as _, pin_mut};
@@ -20,6 +21,8 @@ use tracing::{info, warn};
 
 /// Objects in one page of a list.
 const PAGE: u32 = 50;
+/// The same for those that may be a MiB each.
+const LARGE: u32 = 16;
 /// The type of Secrets that people bring certificates in.
 const TLS: &str = "kubernetes.io/tls";
 
@@ -37,6 +40,8 @@ struct State {
     maps: Option<BTreeMap<String, BTreeMap<String, Want>>>,
     /// What people bring, by name: key, leaf and chain.
     brought: Option<BTreeMap<String, Arc<Vec<u8>>>>,
+    /// Hosts that have a certificate, by shard.
+    stored: Option<BTreeMap<String, BTreeSet<String>>>,
     /// Grows with each change.
     version: u64,
 }
@@ -45,6 +50,8 @@ struct State {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Wanted {
     pub(super) hosts: BTreeMap<String, Want>,
+    /// Hosts that have a certificate, as far as that is heard of yet.
+    pub(super) stored: BTreeSet<String>,
     /// The Secrets that hosts name.
     pub(super) brought: BTreeMap<String, Arc<Vec<u8>>>,
     /// Another one where something changed.
@@ -57,6 +64,7 @@ impl Seen {
     pub(super) fn wanted(&self, known: u64) -> Option<Wanted> {
         let state = self.state.lock();
         let (maps, brought) = (state.maps.as_ref()?, state.brought.as_ref()?);
+        let stored = state.stored.as_ref()?;
         if state.version == known {
             return None;
         }
@@ -79,6 +87,7 @@ impl Seen {
             .collect();
         Some(Wanted {
             hosts,
+            stored: stored.values().flatten().cloned().collect(),
             brought,
             version: state.version,
         })
@@ -146,6 +155,30 @@ pub(super) async fn brought(cluster: Cluster, seen: Arc<Seen>, stop: Cancellatio
         set,
     )
     .await;
+}
+
+/// Watches which hosts have a certificate until `stop`: somebody may delete one. The certificates
+/// themselves are not held.
+pub(super) async fn stored(cluster: Cluster, seen: Arc<Seen>, stop: CancellationToken) {
+    let api: Api<Secret> = Api::namespaced(cluster.client(), NAMESPACE);
+    let keep = |secret: Secret| {
+        let name = secret.name_any();
+        let keys = secret.data.unwrap_or_default().into_keys();
+        Some((name, keys.map(|key| host_of(&key)).collect()))
+    };
+    let config = watcher::Config::default()
+        .labels(&format!("{}={}", LABEL.0, LABEL.1))
+        .page_size(LARGE);
+    let set = |event| match event {
+        Change::All(all) => seen.change(|state| state.stored = Some(all)),
+        Change::One(name, Some(hosts)) => seen.change(|state| {
+            state.stored.get_or_insert_default().insert(name, hosts);
+        }),
+        Change::One(name, None) => seen.change(|state| {
+            state.stored.get_or_insert_default().remove(&name);
+        }),
+    };
+    follow("certificates", watcher(api, config), &stop, keep, set).await;
 }
 
 enum Change<T> {

@@ -140,3 +140,26 @@ async fn an_api_server_that_is_away_for_a_moment_loses_nothing() {
     assert_eq!(world.proxy.asked("order-plz"), 1);
     issuer.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_that_somebody_deletes_is_ordered_anew_at_once() {
+    let world = World::start().await;
+    world.hosts(&["www.a.example", "www.b.example"]);
+    let issuer = world.issuer();
+    world.issued("www.a.example").await;
+    world.issued("www.b.example").await;
+    let host = "www.a.example";
+    let shard = edge::certificate::shard_name(edge::certificate::shard_of(host));
+    world.api.delete("secrets", &shard);
+    let began = Instant::now();
+    while world.certificate(host).is_none() {
+        assert!(began.elapsed() < Duration::from_secs(30));
+        sleep(Duration::from_millis(20)).await;
+    }
+    let record = world
+        .until(host, "issued again", |it| it.certificates.len() == 2)
+        .await;
+    assert_eq!(record.state, CertificateState::Issued);
+    assert_eq!(world.proxy.asked("order-plz"), 3);
+    issuer.stop().await;
+}

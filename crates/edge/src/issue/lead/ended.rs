@@ -8,6 +8,7 @@ use crate::issue::{
     plan,
     problem::{Blame, Problem},
 };
+use client::ApiError;
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
 use tokio::task::{Id, JoinError};
@@ -46,6 +47,10 @@ impl Session<'_> {
             Some(Done::Forgotten) => {
                 self.busy.remove(&host);
             }
+            Some(Done::Kept(kept)) => {
+                self.busy.remove(&host);
+                self.kept(host, kept, now);
+            }
             None if host.is_empty() => self.wait_for_ca(now),
             None => {
                 self.polling.remove(&host);
@@ -53,6 +58,23 @@ impl Session<'_> {
                     let text = format!("a bug of Longshore keeps {host} from its certificate");
                     self.failed(&host, &Problem::host("bug", text), now);
                 }
+            }
+        }
+    }
+
+    fn kept(&mut self, host: String, kept: Result<bool, ApiError>, now: Timestamp) {
+        match (kept, self.records.get_mut(&host)) {
+            (Ok(false), Some(record)) => {
+                warn!(host, "certificate was deleted");
+                plan::lost(record);
+                self.dirty.insert(host);
+            }
+            (Err(error), _) => {
+                warn!(host, %error, "certificate cannot be looked for");
+                self.found.insert(host, now);
+            }
+            (Ok(_), _) => {
+                self.found.insert(host, now);
             }
         }
     }
