@@ -210,7 +210,9 @@ fn covers(leaf: &X509Certificate<'_>, host: &str) -> Result<(), Problem> {
 }
 
 fn time(time: ASN1Time) -> Option<Timestamp> {
-    Timestamp::from_second(time.timestamp()).ok()
+    // RFC 5280, section 4.1.2.5: the last second of 9999 means for ever.
+    let seconds = time.timestamp().min(Timestamp::MAX.as_second());
+    Timestamp::from_second(seconds).ok()
 }
 
 fn issuer(leaf: &X509Certificate<'_>) -> String {

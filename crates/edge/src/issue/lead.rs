@@ -48,6 +48,7 @@ pub(super) async fn run(
 ) {
     loop {
         tokio::select! {
+            biased;
             () = stop.cancelled() => return,
             leads = led.wait_for(|leads| *leads) => if leads.is_err() {
                 return;
@@ -56,7 +57,13 @@ pub(super) async fn run(
         // What has begun ends with the session: an order on its way is kept.
         tokio::select! {
             () = Session::work(&shared, &seen, &stop) => {}
-            _ = led.wait_for(|leads| !*leads) => warn!("no longer leads"),
+            lost = led.wait_for(|leads| !*leads) => {
+                // Nobody asks for the Lease any more: the process ends.
+                if lost.is_err() {
+                    return;
+                }
+                warn!("no longer leads");
+            }
         }
     }
 }

@@ -66,12 +66,7 @@ pub(super) fn renew_at(host: &str, not_before: Timestamp, not_after: Timestamp) 
 /// time in it that is the same whenever it is asked for.
 pub(super) fn in_window(host: &str, start: Timestamp, end: Timestamp) -> Timestamp {
     let length = end.duration_since(start).max(SignedDuration::ZERO);
-    // Milliseconds first: windows may be as short as a second.
-    start
-        + SignedDuration::from_millis(
-            i64::try_from(length.as_millis()).unwrap_or(i64::MAX) / 1000
-                * i64::from(share(host, "window")),
-        )
+    second(start + length / 1000 * share(host, "window"))
 }
 
 /// When the CA is asked for its window next: at the same moments of each `every`, by host, whenever

@@ -13,6 +13,7 @@ mod account;
 mod api;
 mod brought;
 mod limits;
+mod many;
 mod prechecks;
 mod renewal;
 mod restart;

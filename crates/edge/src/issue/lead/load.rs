@@ -18,7 +18,11 @@ impl<'a> Session<'a> {
     /// Takes in what is kept; nothing where it is to stop before that is read.
     pub(super) async fn load(shared: &'a Arc<Shared>, stop: &CancellationToken) -> Option<Self> {
         let loaded = loop {
-            match shared.store.load(Timestamp::now()).await {
+            let loaded = tokio::select! {
+                () = stop.cancelled() => return None,
+                loaded = shared.store.load(Timestamp::now()) => loaded,
+            };
+            match loaded {
                 Ok(loaded) => break loaded,
                 Err(error) => warn!(%error, "certificates cannot be read"),
             }
@@ -52,7 +56,7 @@ impl<'a> Session<'a> {
             orders = loaded.orders.len(),
             "leads"
         );
-        *shared.limits.lock() = Limits::of(&records);
+        *shared.limits.lock() = Limits::of(&records, now);
         *shared.begun.lock() = loaded.orders;
         Some(Self {
             shared,

@@ -15,7 +15,7 @@ const POLLS: usize = 4;
 /// How often what people bring is checked, also where nothing changed: it may be over.
 const OWN_EVERY: SignedDuration = SignedDuration::from_hours(1);
 /// How long it may take until one hears of what one wrote.
-const HEARD_WITHIN: SignedDuration = SignedDuration::from_mins(1);
+const HEARD_WITHIN: SignedDuration = SignedDuration::from_secs(10);
 
 impl Session<'_> {
     /// Asks the CA when to renew those certificates whose turn it is; gives when the next turn is.
@@ -55,8 +55,9 @@ impl Session<'_> {
     /// Looks for certificates that should be there and are not heard of: somebody deleted them, or
     /// they were just written.
     pub(super) fn miss(&mut self, now: Timestamp) {
+        let stored = &self.wanted.stored;
         self.found
-            .retain(|_, at| now.duration_since(*at) < HEARD_WITHIN);
+            .retain(|host, at| !stored.contains(host) && now.duration_since(*at) < HEARD_WITHIN);
         for host in self.wanted.hosts.keys() {
             let missing = !self.wanted.stored.contains(host)
                 && !self.busy.contains(host)

@@ -114,8 +114,11 @@ fn a_restart_forgets_no_order_and_no_failed_validation() {
         .map(|number| (format!("www.a{number}.example"), record(2, 0)))
         .collect();
     records.insert("b.example".to_owned(), record(0, 5));
-    let limits = Limits::of(&records);
-    assert_eq!(limits.left(start()), 100);
+    let mut strange = record(0, 0);
+    strange.orders = vec![Timestamp::MAX, Timestamp::MIN];
+    records.insert("www.strange.example".to_owned(), strange);
+    let limits = Limits::of(&records, start());
+    assert_eq!(limits.left(start()), 99);
     let code = |host: &str| limits.order(host, true, start()).map_err(|it| it.code);
     assert_eq!(code("b.example"), Err("limit-same-host"));
     assert_eq!(code("www.b.example"), Err("limit-domain"));
