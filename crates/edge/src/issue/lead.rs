@@ -121,7 +121,11 @@ impl<'a> Session<'a> {
                 }
             }
             let wake = session.look(now);
-            let pause = if session.write().await {
+            let written = tokio::select! {
+                () = stop.cancelled() => break,
+                written = session.write() => written,
+            };
+            let pause = if written {
                 Duration::try_from(wake.duration_since(Timestamp::now())).unwrap_or_default()
             } else {
                 AGAIN
@@ -222,14 +226,11 @@ impl<'a> Session<'a> {
         if self.dirty.is_empty() {
             return true;
         }
-        let records = std::mem::take(&mut self.dirty)
-            .into_iter()
-            .map(|host| {
-                let record = self.records.get(&host).cloned();
-                (host, record)
-            })
-            .collect();
-        self.dirty.extend(self.shared.store.records(records).await);
+        let record = |host: &String| (host.clone(), self.records.get(host).cloned());
+        let records = self.dirty.iter().map(record).collect();
+        // Whoever does not wait for the end writes all of them again.
+        let failed = self.shared.store.records(records).await;
+        self.dirty = failed.into_iter().collect();
         self.dirty.is_empty()
     }
 }

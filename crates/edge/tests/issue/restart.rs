@@ -163,3 +163,57 @@ async fn a_certificate_that_somebody_deletes_is_ordered_anew_at_once() {
     assert_eq!(world.proxy.asked("order-plz"), 3);
     issuer.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_ends_in_time_also_while_the_api_server_is_away() {
+    let world = World::start().await;
+    world.hosts(&["www.a.example"]);
+    let issuer = world.issuer();
+    world.issued("www.a.example").await;
+    let broken = json!({ "host": "www.broken.example" });
+    world.dns.set(&world.tls, "set-servfail", broken).await;
+    world.api.away(true);
+    world.hosts(&["www.a.example", "www.broken.example"]);
+    sleep(Duration::from_secs(1)).await;
+    let began = Instant::now();
+    issuer.stop().await;
+    assert!(
+        began.elapsed() < Duration::from_secs(9),
+        "{:?}",
+        began.elapsed()
+    );
+    // What could not be written is found out again.
+    world.api.away(false);
+    let issuer = world.issuer();
+    world.problem("www.broken.example", "dns-servfail").await;
+    issuer.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_leads_no_longer_writes_nothing_and_orders_nothing() {
+    let world = World::start().await;
+    world.proxy.rule("finalize", Rule::Stall);
+    world.hosts(&["www.a.example"]);
+    let issuer = world.issuer();
+    let began = Instant::now();
+    while world.proxy.asked("finalize") == 0 {
+        assert!(began.elapsed() < Duration::from_secs(30));
+        sleep(Duration::from_millis(20)).await;
+    }
+    let spec = json!({ "holderIdentity": "somebody", "leaseDurationSeconds": 15 });
+    world
+        .api
+        .put("leases", edge::issue::LEASE, json!({ "spec": spec }));
+    sleep(Duration::from_secs(3)).await;
+    let writes = world.api.writes().len();
+    world.proxy.clear();
+    world.hosts(&["www.a.example", "www.b.example"]);
+    sleep(Duration::from_secs(3)).await;
+    assert_eq!(world.api.writes().len(), writes, "{:?}", world.api.writes());
+    assert_eq!(world.proxy.asked("order-plz"), 1);
+    // Somebody is gone: both are seen to their end.
+    world.issued("www.a.example").await;
+    world.issued("www.b.example").await;
+    assert_eq!(world.proxy.asked("order-plz"), 2);
+    issuer.stop().await;
+}
