@@ -16,8 +16,8 @@ use x509_parser::{
     time::ASN1Time,
 };
 
-/// The size of a certificate with its key and its chain at most, in bytes. It goes to HAProxy in one
-/// message, which has to fit into `tune.bufsize` (haproxy#2324); that is 32 KiB with us.
+/// The size of a certificate with its key and its chain at most, in bytes. It goes to HAProxy in
+/// one message, which has to fit into `tune.bufsize` (haproxy#2324); that is 32 KiB with us.
 pub const SIZE_LIMIT: usize = 24 << 10;
 
 /// RFC 3279, section 2.2.3.

@@ -88,8 +88,8 @@ impl Shared {
         })
     }
 
-    /// The CA, with an account of which the agents know. `anew` makes another one than that which is
-    /// kept.
+    /// The CA, with an account of which the agents know. `anew` makes another one than that which
+    /// is kept.
     ///
     /// # Errors
     ///
@@ -223,8 +223,8 @@ impl Shared {
     }
 }
 
-/// Whether what the CA issued is good. Its clock may be ahead of ours: what begins within the hour is
-/// kept, and used once it begins.
+/// Whether what the CA issued is good. Its clock may be ahead of ours: what begins within the hour
+/// is kept, and used once it begins.
 fn usable(pem: &str, host: &str, now: Timestamp) -> Result<Checked, CertificateProblem> {
     match check(pem.as_bytes(), host, now) {
         Err(CertificateProblem::NotYetValid { from }) if from.duration_since(now) < AHEAD => {

@@ -180,8 +180,8 @@ fn told(record: &mut CertificateRecord, now: Timestamp, code: &str, text: String
     record.problem = Some(text);
 }
 
-/// What is said of a certificate that people bring, in the Secret `secret`; `found` is nothing where
-/// there is no such Secret.
+/// What is said of a certificate that people bring, in the Secret `secret`; `found` is nothing
+/// where there is no such Secret.
 pub(super) fn own(
     secret: &str,
     found: Option<Result<Checked, CertificateProblem>>,

@@ -1,6 +1,6 @@
-//! An API server in memory, with what the issuer uses of a real one: objects of one namespace, merge
-//! patches, server-side apply of what is new, lists, watches and versions. **A fake**: the cluster's
-//! tests ask a real one.
+//! An API server in memory, with what the issuer uses of a real one: objects of one namespace,
+//! merge patches, server-side apply of what is new, lists, watches and versions. **A fake**: the
+//! cluster's tests ask a real one.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use client::Cluster;

@@ -1,5 +1,5 @@
-//! The issuer against a real CA: Pebble, with its name server. Nothing here needs root or Kubernetes;
-//! the API server is one in memory.
+//! The issuer against a real CA: Pebble, with its name server. Nothing here needs root or
+//! Kubernetes; the API server is one in memory.
 
 #![allow(
     clippy::disallowed_methods,

@@ -1,5 +1,5 @@
-//! What is looked after beside orders: when the CA wants a renewal, what people bring, hosts that left,
-//! and certificates that somebody deleted.
+//! What is looked after beside orders: when the CA wants a renewal, what people bring, hosts that
+//! left, and certificates that somebody deleted.
 
 use super::{Done, LONGEST, Session, every};
 use crate::{
