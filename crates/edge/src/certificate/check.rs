@@ -17,7 +17,7 @@ use x509_parser::{
 };
 
 /// The size of a certificate with its key and its chain at most, in bytes. It goes to HAProxy in
-/// one message, which has to fit into `tune.bufsize` (haproxy#2324); that is 32 KiB with us.
+/// one message, which has to fit into `tune.bufsize` (haproxy#2324) with room for the command.
 pub const SIZE_LIMIT: usize = 24 << 10;
 
 /// RFC 3279, section 2.2.3.

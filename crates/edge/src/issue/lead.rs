@@ -88,8 +88,10 @@ struct Session<'a> {
     ca: Option<Arc<Ca>>,
     /// Whether the account that is kept is none any more.
     anew: bool,
-    /// How often in a row the CA failed.
+    /// How often in a row the CA failed, at everything.
     ca_failures: u32,
+    /// Hosts that it failed at since it last issued.
+    ca_failed: BTreeSet<String>,
     tasks: JoinSet<Done>,
     /// What each task is about; a host, or `""` for the CA.
     about: BTreeMap<task::Id, String>,

@@ -163,8 +163,9 @@ pub(super) fn failed(
             record.id = None;
             None
         }
-        // All wait for the CA together, and this one no longer than the others.
-        Blame::Ca | Blame::Account => None,
+        // Where all wait for the CA, that is told elsewhere; this one may be all that it fails at.
+        Blame::Ca => Some(now + first),
+        Blame::Account => None,
     };
     if record.state == CertificateState::Own {
         record.state = CertificateState::Waiting;

@@ -5,7 +5,7 @@ use edge::certificate::{CertificateState, shard_name, shard_of};
 use jiff::Timestamp;
 use serde_json::json;
 use std::time::Duration;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 fn limited(detail: &str) -> String {
     let kind = "urn:ietf:params:acme:error:rateLimited";
@@ -87,6 +87,29 @@ async fn a_ca_that_is_down_is_nobodys_fault() {
     );
     world.proxy.clear();
     world.issued("www.b.example").await;
+    issuer.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_the_ca_always_fails_at_holds_no_other() {
+    let mut world = World::start().await;
+    world.settings.pace.first_wait = Duration::from_millis(500);
+    // Long enough to be seen, if anybody waited for it.
+    world.settings.pace.ca_wait = Duration::from_mins(1);
+    world.hosts(&["www.first.example"]);
+    let issuer = world.issuer();
+    world.issued("www.first.example").await;
+    let rule = Rule::Refuse(500, "", "<html>oops</html>".to_owned());
+    world.proxy.rule("order-plz", rule);
+    world.hosts(&["www.first.example", "www.poisoned.example"]);
+    while world.proxy.asked("order-plz") < 4 {
+        sleep(Duration::from_millis(50)).await;
+    }
+    world.proxy.clear();
+    world.hosts(&["www.first.example", "www.poisoned.example", "www.b.example"]);
+    let began = Instant::now();
+    world.issued("www.b.example").await;
+    assert!(began.elapsed() < Duration::from_secs(20));
     issuer.stop().await;
 }
 

@@ -132,6 +132,7 @@ impl Session<'_> {
                 info!(host, issuer = checked.issuer, until = %checked.not_after, "issued");
                 plan::issued(record, host, &checked, outcome.counts, now);
                 self.ca_failures = 0;
+                self.ca_failed.clear();
                 // The CA may have another opinion on when to renew it than we have.
                 self.polls.insert(host.to_owned(), now);
             }
@@ -151,13 +152,20 @@ impl Session<'_> {
         match problem.blame {
             Blame::Validation => self.shared.limits.lock().failed(host, now),
             Blame::Limit(scope, until) => self.shared.limits.lock().refused(host, scope, until),
-            // Those that were on their way together count once.
-            Blame::Ca if self.shared.limits.lock().held(now).is_none() => self.wait_for_ca(now),
+            Blame::Ca => {
+                self.ca_failed.insert(host.to_owned());
+                // One that it always fails at must not hold the others. Those that were on their
+                // way together count once.
+                let held = self.shared.limits.lock().held(now).is_some();
+                if self.ca_failed.len() > 1 && !held {
+                    self.wait_for_ca(now);
+                }
+            }
             Blame::Account => {
                 (self.ca, self.anew) = (None, true);
                 self.shared.begun.lock().clear();
             }
-            Blame::Ca | Blame::Host | Blame::Renewal | Blame::Us => {}
+            Blame::Host | Blame::Renewal | Blame::Us => {}
         }
         let first = SignedDuration::try_from(self.shared.settings.pace.first_wait);
         let first = first.unwrap_or(SignedDuration::from_mins(1));

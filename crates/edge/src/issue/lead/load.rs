@@ -66,6 +66,7 @@ impl<'a> Session<'a> {
             ca: None,
             anew: false,
             ca_failures: 0,
+            ca_failed: BTreeSet::new(),
             tasks: JoinSet::new(),
             about: BTreeMap::new(),
             busy: BTreeSet::new(),

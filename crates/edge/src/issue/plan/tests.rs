@@ -88,7 +88,7 @@ fn who_is_to_blame_decides_who_waits() {
         (Blame::Host, 1, true),
         (Blame::Validation, 1, true),
         (Blame::Limit(Scope::Host, later), 0, true),
-        (Blame::Ca, 0, false),
+        (Blame::Ca, 0, true),
         (Blame::Account, 0, false),
         (Blame::Us, 0, true),
     ] {
