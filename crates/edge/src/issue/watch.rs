@@ -13,6 +13,7 @@ use kube::{
 use parking_lot::Mutex;
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt,
     sync::Arc,
 };
 use tokio::sync::Notify;
@@ -26,6 +27,17 @@ const LARGE: u32 = 16;
 /// The type of Secrets that people bring certificates in.
 const TLS: &str = "kubernetes.io/tls";
 
+/// What people bring: key, leaf and chain.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Brought(pub(super) Arc<Vec<u8>>);
+
+impl fmt::Debug for Brought {
+    // Without the key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Brought(…)")
+    }
+}
+
 /// What is seen of the cluster.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
@@ -38,8 +50,8 @@ pub(super) struct Seen {
 struct State {
     /// Hosts by shard; nothing before all were listed.
     maps: Option<BTreeMap<String, BTreeMap<String, Want>>>,
-    /// What people bring, by name: key, leaf and chain.
-    brought: Option<BTreeMap<String, Arc<Vec<u8>>>>,
+    /// What people bring, by name.
+    brought: Option<BTreeMap<String, Brought>>,
     /// Hosts that have a certificate, by shard.
     stored: Option<BTreeMap<String, BTreeSet<String>>>,
     /// Grows with each change.
@@ -53,7 +65,7 @@ pub(super) struct Wanted {
     /// Hosts that have a certificate, as far as that is heard of yet.
     pub(super) stored: BTreeSet<String>,
     /// The Secrets that hosts name.
-    pub(super) brought: BTreeMap<String, Arc<Vec<u8>>>,
+    pub(super) brought: BTreeMap<String, Brought>,
     /// Another one where something changed.
     pub(super) version: u64,
 }
@@ -83,7 +95,7 @@ impl Seen {
         let brought = brought
             .iter()
             .filter(|(name, _)| named.contains(name))
-            .map(|(name, pem)| (name.clone(), Arc::clone(pem)))
+            .map(|(name, pem)| (name.clone(), pem.clone()))
             .collect();
         Some(Wanted {
             hosts,
@@ -133,7 +145,7 @@ pub(super) async fn brought(cluster: Cluster, seen: Arc<Seen>, stop: Cancellatio
         let part = |key: &str| data.get(key).map(|it| it.0.as_slice()).unwrap_or_default();
         // A file need not end with a line's end.
         let pem = [part("tls.key"), b"\n", part("tls.crt")].concat();
-        Some((name, Arc::new(pem)))
+        Some((name, Brought(Arc::new(pem))))
     };
     let config = watcher::Config::default()
         .fields(&format!("type={TLS}"))

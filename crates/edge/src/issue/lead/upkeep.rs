@@ -84,7 +84,7 @@ impl Session<'_> {
         for (host, want) in &self.wanted.hosts {
             let Want::Own(secret) = want else { continue };
             let found = self.wanted.brought.get(secret);
-            let record = plan::own(secret, found.map(|pem| check(pem, host, now)), now);
+            let record = plan::own(secret, found.map(|it| check(&it.0, host, now)), now);
             if self.records.get(host) != Some(&record) {
                 if let Some(problem) = &record.problem {
                     warn!(host, problem, "brought certificate is not usable");
