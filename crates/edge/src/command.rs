@@ -3,9 +3,11 @@
 use crate::{
     agent::{self, prepare::Trust, run::AgentError, snapshot::Place},
     issue::{self, ExternalAccount, IssueError, NonceCheck},
+    why,
 };
 use clap::{Parser, Subcommand, error::ErrorKind};
 use client::{ApiError, Cluster};
+use jiff::Timestamp;
 use release::{Reason, Trouble};
 use runtime::{
     Report, Setting as _, Stop, caught,
@@ -13,7 +15,7 @@ use runtime::{
 };
 use std::{
     ffi::OsString,
-    io,
+    io::{self, Write as _},
     net::{IpAddr, SocketAddr},
     path::PathBuf,
     process::ExitCode,
@@ -50,6 +52,11 @@ enum What {
     Agent(AgentArguments),
     /// Gets a certificate for each host, by ACME, while it leads
     Issue(IssueArguments),
+    /// Says what the edge knows of a host, and what to do
+    Why {
+        /// The host, such as www.acme.example
+        host: String,
+    },
 }
 
 #[derive(Debug, clap::Args)]
@@ -217,6 +224,12 @@ fn execute(arguments: Arguments) -> Result<(), CommandError> {
         let cluster = Cluster::connect(arguments.context.as_deref(), PATIENCE).await?;
         match arguments.what {
             What::Agent(told) => Ok(agent::run::run(cluster, told.settings()).await?),
+            What::Why { host } => {
+                let told = why::why(&cluster, &host.to_lowercase(), Timestamp::now()).await?;
+                // A reader that went away needs no second message.
+                io::stdout().write_all(told.as_bytes()).ok();
+                Ok(())
+            }
             What::Issue(told) => {
                 let mut signals = Stop::listen().map_err(CommandError::Runtime)?;
                 let stop = CancellationToken::new();

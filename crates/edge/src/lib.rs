@@ -15,6 +15,7 @@ pub mod agent;
 pub mod certificate;
 mod command;
 pub mod issue;
+mod why;
 
 pub use agent::figures::reference;
 pub use command::run;

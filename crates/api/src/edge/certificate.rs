@@ -102,9 +102,12 @@ pub struct CertificateRecord {
     /// When it is tried again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_try: Option<Timestamp>,
-    /// Orders of the last week that count against limits of the CA.
+    /// Orders of the last hours that count against limits of the CA.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub orders: Vec<Timestamp>,
+    /// Certificates of the last week that do.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub certificates: Vec<Timestamp>,
     /// Validations that the CA failed in the last hour.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failed_validations: Vec<Timestamp>,

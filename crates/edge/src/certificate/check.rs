@@ -16,8 +16,8 @@ use x509_parser::{
     time::ASN1Time,
 };
 
-/// The size of a certificate with its key and its chain at most, in bytes. It goes to HAProxy in one
-/// message, which has to fit into `tune.bufsize` (haproxy#2324); that is 32 KiB with us.
+/// The size of a certificate with its key and its chain at most, in bytes. It goes to HAProxy in
+/// one message, which has to fit into `tune.bufsize` (haproxy#2324) with room for the command.
 pub const SIZE_LIMIT: usize = 24 << 10;
 
 /// RFC 3279, section 2.2.3.
@@ -210,7 +210,9 @@ fn covers(leaf: &X509Certificate<'_>, host: &str) -> Result<(), Problem> {
 }
 
 fn time(time: ASN1Time) -> Option<Timestamp> {
-    Timestamp::from_second(time.timestamp()).ok()
+    // RFC 5280, section 4.1.2.5: the last second of 9999 means for ever.
+    let seconds = time.timestamp().min(Timestamp::MAX.as_second());
+    Timestamp::from_second(seconds).ok()
 }
 
 fn issuer(leaf: &X509Certificate<'_>) -> String {

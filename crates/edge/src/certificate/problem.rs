@@ -6,7 +6,10 @@ use jiff::Timestamp;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CertificateProblem {
     /// It does not fit into one message to HAProxy.
-    #[error("the certificate has {bytes} bytes, and HAProxy takes {limit} at most; leave out certificates of the chain that browsers do not need", limit = super::SIZE_LIMIT)]
+    #[error(
+        "the certificate has {bytes} bytes, and HAProxy takes {limit} at most; leave out \
+         certificates of the chain that browsers do not need", limit = super::SIZE_LIMIT
+    )]
     TooLarge {
         /// Its size.
         bytes: usize,
@@ -36,7 +39,8 @@ pub enum CertificateProblem {
     KeyEncrypted,
     /// It is no key that servers use.
     #[error(
-        "the private key cannot be read; expected PKCS#8, RSA with 2048 bits or more, or EC P-256 or P-384"
+        "the private key cannot be read; expected PKCS#8, RSA with 2048 bits or more, or EC \
+         P-256 or P-384"
     )]
     KeyUnreadable,
     /// There is no certificate.
@@ -50,12 +54,14 @@ pub enum CertificateProblem {
     },
     /// The key belongs to another certificate.
     #[error(
-        "the private key belongs to another certificate than the first one of the chain; store the two that belong together"
+        "the private key belongs to another certificate than the first one of the chain; store \
+         the two that belong together"
     )]
     KeyMismatch,
     /// A key is too weak.
     #[error(
-        "certificate {number} of the chain has a key of {found}; expected RSA with 2048 bits or more, or EC P-256 or P-384"
+        "certificate {number} of the chain has a key of {found}; expected RSA with 2048 bits \
+         or more, or EC P-256 or P-384"
     )]
     WeakKey {
         /// Which one, from 1: the leaf.
@@ -65,7 +71,8 @@ pub enum CertificateProblem {
     },
     /// A signature is too weak.
     #[error(
-        "certificate {number} of the chain is signed by {found}, which browsers refuse; have it issued anew"
+        "certificate {number} of the chain is signed by {found}, which browsers refuse; have \
+         it issued anew"
     )]
     WeakSignature {
         /// Which one, from 1: the leaf.
@@ -75,14 +82,17 @@ pub enum CertificateProblem {
     },
     /// One did not sign the one before it.
     #[error(
-        "certificate {number} of the chain is not the issuer of the one before it; order the chain from the leaf upwards"
+        "certificate {number} of the chain is not the issuer of the one before it; order the \
+         chain from the leaf upwards"
     )]
     ChainOrder {
         /// Which one, from 1: the leaf.
         number: usize,
     },
     /// It is for other hosts.
-    #[error("the certificate is for {}, and not for {host}; have it issued for {host}", listed(.names))]
+    #[error(
+        "the certificate is for {}, and not for {host}; have it issued for {host}", listed(.names)
+    )]
     WrongName {
         /// For which host it was wanted.
         host: String,

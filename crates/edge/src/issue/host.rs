@@ -10,9 +10,9 @@ use super::{
     problem::{Blame, Problem},
     store::Store,
 };
-use crate::certificate::{Checked, check};
+use crate::certificate::{CertificateProblem, Checked, check};
 use client::{Cluster, lease::Leadership};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::{
@@ -26,6 +26,9 @@ const ORDERS: usize = 50;
 const ORDER: Duration = Duration::from_mins(5);
 /// How long it is tried to store what the CA has issued, beside what each call tries itself.
 const STORE: u32 = 5;
+
+/// How far the clock of a CA may be ahead.
+const AHEAD: SignedDuration = SignedDuration::from_hours(1);
 
 /// What all hosts share.
 #[derive(Debug)]
@@ -85,8 +88,8 @@ impl Shared {
         })
     }
 
-    /// The CA, with an account of which the agents know. `anew` makes another one than that which is
-    /// kept.
+    /// The CA, with an account of which the agents know. `anew` makes another one than that which
+    /// is kept.
     ///
     /// # Errors
     ///
@@ -182,8 +185,7 @@ impl Shared {
                 return Err(problem);
             }
         };
-        let checked = check(pem.as_bytes(), host, Timestamp::now());
-        let checked = match checked {
+        let checked = match usable(&pem, host, Timestamp::now()) {
             Ok(checked) => checked,
             Err(problem) => {
                 self.forget(host).await;
@@ -198,6 +200,15 @@ impl Shared {
         Ok(checked)
     }
 
+    /// An order of a host that nobody wants any more, and of others that are over.
+    pub(super) async fn forget(&self, host: &str) {
+        self.begun.lock().remove(host);
+        // One that stays by mistake is found to be over the next time.
+        if let Err(error) = self.store.order(host, None).await {
+            tracing::warn!(host, %error, "order is not forgotten");
+        }
+    }
+
     async fn keep(&self, host: &str, pem: &str) -> Result<(), Problem> {
         let mut tries = 0;
         loop {
@@ -210,12 +221,15 @@ impl Shared {
             }
         }
     }
+}
 
-    /// An order is over. One that stays by mistake is found to be over the next time.
-    async fn forget(&self, host: &str) {
-        self.begun.lock().remove(host);
-        if let Err(error) = self.store.order(host, None).await {
-            tracing::warn!(host, %error, "order is not forgotten");
+/// Whether what the CA issued is good. Its clock may be ahead of ours: what begins within the hour
+/// is kept, and used once it begins.
+fn usable(pem: &str, host: &str, now: Timestamp) -> Result<Checked, CertificateProblem> {
+    match check(pem.as_bytes(), host, now) {
+        Err(CertificateProblem::NotYetValid { from }) if from.duration_since(now) < AHEAD => {
+            check(pem.as_bytes(), host, from)
         }
+        checked => checked,
     }
 }

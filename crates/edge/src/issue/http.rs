@@ -1,7 +1,10 @@
 //! HTTP to the CA: over TLS only, each request with a deadline, each answer with a bound.
 
 use super::{IssueError, Settings};
-use http::{Request, Response, StatusCode, header::RETRY_AFTER};
+use http::{
+    Request, Response, StatusCode,
+    header::{RETRY_AFTER, USER_AGENT},
+};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Bytes;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -19,6 +22,8 @@ use tokio_rustls::rustls::{
 
 /// How long one request takes at most.
 const REQUEST: Duration = Duration::from_secs(30);
+/// Who asks; CAs want to know (RFC 8555, section 6.1).
+const AGENT: &str = concat!("longshore-edge/", env!("CARGO_PKG_VERSION"));
 /// Bytes of an answer at most: a directory, an order or a chain are some KiB.
 const ANSWER: usize = 1 << 20;
 
@@ -93,7 +98,9 @@ impl Http {
 
     /// What a page says, such as the directory.
     pub(super) async fn get(&self, url: &str) -> Result<Bytes, Error> {
-        let request = Request::get(url).body(BodyWrapper::default())?;
+        let request = Request::get(url)
+            .header(USER_AGENT, AGENT)
+            .body(BodyWrapper::default())?;
         let response = send(self.0.clone(), request).await?;
         Ok(response.into_body())
     }

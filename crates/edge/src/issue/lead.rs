@@ -1,17 +1,18 @@
 //! The work of who leads: which hosts are due, started side by side.
 
 mod ended;
+mod load;
+mod upkeep;
 
 use super::{
     acme::{Ca, Window},
     host::{Outcome, Shared},
-    hosts::Want,
-    limits::Limits,
     plan::{self, Next},
     problem::Problem,
     watch::{Seen, Wanted},
 };
-use crate::certificate::{CertificateRecord, CertificateState, check};
+use crate::certificate::CertificateRecord;
+use client::ApiError;
 use jiff::{SignedDuration, Timestamp};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -21,23 +22,22 @@ use std::{
 use tokio::{
     sync::watch::Receiver,
     task::{self, JoinSet},
-    time::sleep,
+    time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::warn;
 
 /// Hosts that are dealt with at once. Each that is dead waits some 10 s for DNS.
 const AT_ONCE: usize = 256;
 /// The least of them, however few orders are left: what is checked before costs no order.
 const AT_LEAST: usize = 16;
-/// Windows of renewal that are asked for at once.
-const POLLS: usize = 4;
-/// How often what people bring is checked, also where nothing changed: it may be over.
-const OWN_EVERY: SignedDuration = SignedDuration::from_hours(1);
 /// The longest pause between two looks at everything.
 const LONGEST: SignedDuration = SignedDuration::from_mins(1);
 /// The pause before what could not be written or read is tried again.
 const AGAIN: Duration = Duration::from_secs(5);
+
+/// How long the last records may take once it is to stop.
+const LAST: Duration = Duration::from_secs(5);
 
 /// Works whenever this process leads, until `stop`.
 pub(super) async fn run(
@@ -48,6 +48,7 @@ pub(super) async fn run(
 ) {
     loop {
         tokio::select! {
+            biased;
             () = stop.cancelled() => return,
             leads = led.wait_for(|leads| *leads) => if leads.is_err() {
                 return;
@@ -56,7 +57,13 @@ pub(super) async fn run(
         // What has begun ends with the session: an order on its way is kept.
         tokio::select! {
             () = Session::work(&shared, &seen, &stop) => {}
-            _ = led.wait_for(|leads| !*leads) => warn!("no longer leads"),
+            lost = led.wait_for(|leads| !*leads) => {
+                // Nobody asks for the Lease any more: the process ends.
+                if lost.is_err() {
+                    return;
+                }
+                warn!("no longer leads");
+            }
         }
     }
 }
@@ -67,6 +74,8 @@ enum Done {
     Opened(Result<Ca, Problem>),
     Host(Outcome),
     Window(String, Result<Window, Problem>),
+    Forgotten,
+    Kept(Result<bool, ApiError>),
 }
 
 /// One time of leading.
@@ -79,8 +88,10 @@ struct Session<'a> {
     ca: Option<Arc<Ca>>,
     /// Whether the account that is kept is none any more.
     anew: bool,
-    /// How often in a row the CA failed.
+    /// How often in a row the CA failed, at everything.
     ca_failures: u32,
+    /// Hosts that it failed at since it last issued.
+    ca_failed: BTreeSet<String>,
     tasks: JoinSet<Done>,
     /// What each task is about; a host, or `""` for the CA.
     about: BTreeMap<task::Id, String>,
@@ -92,6 +103,8 @@ struct Session<'a> {
     /// Whether the CA says when to renew.
     windows: bool,
     own_checked: Timestamp,
+    /// When a certificate was found that nothing was heard of yet.
+    found: BTreeMap<String, Timestamp>,
 }
 
 impl<'a> Session<'a> {
@@ -103,11 +116,18 @@ impl<'a> Session<'a> {
         loop {
             let now = Timestamp::now();
             if let Some(wanted) = seen.wanted(session.wanted.version) {
-                session.wanted = wanted;
-                session.own_checked = Timestamp::UNIX_EPOCH;
+                let old = std::mem::replace(&mut session.wanted, wanted);
+                let new = &session.wanted;
+                if (&old.hosts, &old.brought) != (&new.hosts, &new.brought) {
+                    session.own_checked = Timestamp::UNIX_EPOCH;
+                }
             }
             let wake = session.look(now);
-            let pause = if session.write().await {
+            let written = tokio::select! {
+                () = stop.cancelled() => break,
+                written = session.write() => written,
+            };
+            let pause = if written {
                 Duration::try_from(wake.duration_since(Timestamp::now())).unwrap_or_default()
             } else {
                 AGAIN
@@ -124,66 +144,8 @@ impl<'a> Session<'a> {
                 () = sleep(pause) => {}
             }
         }
-        session.write().await;
-    }
-
-    /// Takes in what is kept; nothing where it is to stop before that is read.
-    async fn load(shared: &'a Arc<Shared>, stop: &CancellationToken) -> Option<Self> {
-        let loaded = loop {
-            match shared.store.load(Timestamp::now()).await {
-                Ok(loaded) => break loaded,
-                Err(error) => warn!(%error, "certificates cannot be read"),
-            }
-            tokio::select! {
-                () = stop.cancelled() => return None,
-                () = sleep(AGAIN) => {}
-            }
-        };
-        let now = Timestamp::now();
-        let (mut records, mut dirty) = (loaded.records, BTreeSet::new());
-        for (host, certificate) in &loaded.certificates {
-            let record = records.entry(host.clone()).or_default();
-            let known = record.not_after == Some(certificate.not_after);
-            if record.state != CertificateState::Own && !known {
-                // Whoever stored it ended before it could say so.
-                plan::issued(record, host, certificate, now);
-                dirty.insert(host.clone());
-            }
-        }
-        for (host, record) in &mut records {
-            let lost =
-                record.state == CertificateState::Issued && !loaded.certificates.contains_key(host);
-            if lost {
-                warn!(host, "certificate is lost, or over");
-                record.state = CertificateState::Waiting;
-                (record.not_after, record.renew_at) = (None, None);
-                dirty.insert(host.clone());
-            }
-        }
-        info!(
-            records = records.len(),
-            certificates = loaded.certificates.len(),
-            orders = loaded.orders.len(),
-            "leads"
-        );
-        *shared.limits.lock() = Limits::of(&records);
-        *shared.begun.lock() = loaded.orders;
-        Some(Self {
-            shared,
-            wanted: Wanted::default(),
-            records,
-            dirty,
-            ca: None,
-            anew: false,
-            ca_failures: 0,
-            tasks: JoinSet::new(),
-            about: BTreeMap::new(),
-            busy: BTreeSet::new(),
-            polls: BTreeMap::new(),
-            polling: BTreeSet::new(),
-            windows: true,
-            own_checked: Timestamp::UNIX_EPOCH,
-        })
+        // What is not written then is found out again.
+        timeout(LAST, session.write()).await.ok();
     }
 
     /// Looks at everything, and starts what is due; gives when to look again at the latest.
@@ -195,10 +157,19 @@ impl<'a> Session<'a> {
         }
         self.check_own(now);
         self.forget(now);
+        self.miss(now);
         let Some(ca) = self.ca.clone() else {
             return wake.min(self.open(now));
         };
-        self.poll(&ca, now);
+        let held = {
+            let mut limits = self.shared.limits.lock();
+            limits.forget(now);
+            limits.held(now)
+        };
+        if let Some(until) = held {
+            return wake.min(until);
+        }
+        wake = wake.min(self.poll(&ca, now));
         let mut due = Vec::new();
         for (host, want) in &self.wanted.hosts {
             if self.busy.contains(host) {
@@ -209,6 +180,8 @@ impl<'a> Session<'a> {
                 Next::Never => {}
                 Next::At(at) => wake = wake.min(at),
                 Next::Order(replaces) => {
+                    // Who says nothing of renewals takes none.
+                    let replaces = replaces.filter(|_| self.windows);
                     let (failures, end) =
                         record.map_or((0, None), |it| (it.failures, it.not_after));
                     // Those that failed least first, so that the dead are in nobody's way; and of
@@ -217,15 +190,8 @@ impl<'a> Session<'a> {
                 }
             }
         }
-        let (held, left) = {
-            let mut limits = self.shared.limits.lock();
-            limits.forget(now);
-            (limits.held(now), limits.left(now))
-        };
-        if let Some(until) = held {
-            return wake.min(until);
-        }
         due.sort_unstable();
+        let left = self.shared.limits.lock().left(now);
         let room = (left * 2).clamp(AT_LEAST, AT_ONCE);
         for (.., host, replaces) in due.into_iter().take(room.saturating_sub(self.busy.len())) {
             self.start(&ca, host, replaces);
@@ -257,83 +223,16 @@ impl<'a> Session<'a> {
         now + LONGEST
     }
 
-    /// Asks the CA when to renew those certificates whose turn it is.
-    fn poll(&mut self, ca: &Arc<Ca>, now: Timestamp) {
-        if !self.windows {
-            return;
-        }
-        let every = every(self.shared);
-        for (host, want) in &self.wanted.hosts {
-            if self.polling.len() >= POLLS {
-                return;
-            }
-            let record = self.records.get(host);
-            let issued = record.filter(|it| it.state == CertificateState::Issued);
-            let (Want::Certificate, Some(id)) = (want, issued.and_then(|it| it.id.clone())) else {
-                continue;
-            };
-            let next = || plan::next_poll(host, every, now);
-            let due = *self.polls.entry(host.clone()).or_insert_with(next) <= now;
-            if !due || self.busy.contains(host) || self.polling.contains(host) {
-                continue;
-            }
-            let ca = Arc::clone(ca);
-            let task = self.tasks.spawn(async move {
-                let window = ca.window(&id).await;
-                Done::Window(id, window)
-            });
-            self.about.insert(task.id(), host.clone());
-            self.polling.insert(host.clone());
-        }
-    }
-
-    /// Checks what people bring.
-    fn check_own(&mut self, now: Timestamp) {
-        if now.duration_since(self.own_checked) < OWN_EVERY {
-            return;
-        }
-        self.own_checked = now;
-        for (host, want) in &self.wanted.hosts {
-            let Want::Own(secret) = want else { continue };
-            let found = self.wanted.brought.get(secret);
-            let record = plan::own(secret, found.map(|pem| check(pem, host, now)), now);
-            if self.records.get(host) != Some(&record) {
-                if let Some(problem) = &record.problem {
-                    warn!(host, problem, "brought certificate is not usable");
-                }
-                self.records.insert(host.clone(), record);
-                self.dirty.insert(host.clone());
-            }
-        }
-    }
-
-    /// Forgets hosts that nobody wants any more, once nothing counts of them.
-    fn forget(&mut self, now: Timestamp) {
-        let (wanted, busy, dirty) = (&self.wanted.hosts, &self.busy, &mut self.dirty);
-        self.records.retain(|host, record| {
-            let over =
-                !wanted.contains_key(host) && !busy.contains(host) && plan::is_over(record, now);
-            if over {
-                info!(host, "host is forgotten");
-                dirty.insert(host.clone());
-            }
-            !over
-        });
-    }
-
     /// Writes records that changed; whether all are written.
     async fn write(&mut self) -> bool {
         if self.dirty.is_empty() {
             return true;
         }
-        let records = std::mem::take(&mut self.dirty)
-            .into_iter()
-            .map(|host| {
-                let record = self.records.get(&host).cloned();
-                (host, record)
-            })
-            .collect();
-        self.dirty.extend(self.shared.store.records(records).await);
+        let record = |host: &String| (host.clone(), self.records.get(host).cloned());
+        let records = self.dirty.iter().map(record).collect();
+        // Whoever does not wait for the end writes all of them again.
+        let failed = self.shared.store.records(records).await;
+        self.dirty = failed.into_iter().collect();
         self.dirty.is_empty()
     }
 }

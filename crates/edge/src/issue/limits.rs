@@ -35,8 +35,10 @@ const FAILED: Limit = Limit {
     count: 5,
     each: SignedDuration::from_mins(12),
 };
-/// For how long an order counts at most.
-pub(super) const ORDERS_COUNT: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// For how long an order counts.
+pub(super) const ORDERS_COUNT: SignedDuration = SignedDuration::from_hours(3);
+/// For how long a certificate counts.
+pub(super) const CERTIFICATES_COUNT: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// For how long a failed validation counts.
 pub(super) const FAILURES_COUNT: SignedDuration = SignedDuration::from_hours(1);
 
@@ -47,11 +49,16 @@ struct Bucket {
     full_at: Timestamp,
 }
 
-impl Bucket {
-    const EMPTY: Self = Self {
-        full_at: Timestamp::UNIX_EPOCH,
-    };
+impl Default for Bucket {
+    /// Full.
+    fn default() -> Self {
+        Self {
+            full_at: Timestamp::UNIX_EPOCH,
+        }
+    }
+}
 
+impl Bucket {
     /// When there is a token.
     fn next(self, limit: Limit) -> Timestamp {
         self.full_at - limit.each * (limit.count - 1)
@@ -81,6 +88,14 @@ impl Bucket {
     }
 }
 
+/// What is remembered of a host that counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Event {
+    Ordered,
+    Certificate,
+    Failed,
+}
+
 /// Whom a refusal of the CA concerns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Scope {
@@ -106,7 +121,7 @@ pub(super) struct Wait {
 /// What is left of each limit.
 #[derive(Debug, Default)]
 pub(super) struct Limits {
-    orders: Option<Bucket>,
+    orders: Bucket,
     domains: BTreeMap<String, Bucket>,
     same: BTreeMap<String, Bucket>,
     failed: BTreeMap<String, Bucket>,
@@ -116,25 +131,26 @@ pub(super) struct Limits {
 
 impl Limits {
     /// What is left after what is remembered of all hosts.
-    pub(super) fn of(records: &BTreeMap<String, CertificateRecord>) -> Self {
+    pub(super) fn of(records: &BTreeMap<String, CertificateRecord>, now: Timestamp) -> Self {
         let mut limits = Self::default();
         // A bucket is told in the order in which it happened.
-        let mut events: Vec<(Timestamp, &String, bool)> = Vec::new();
+        let mut events: Vec<(Timestamp, &String, Event)> = Vec::new();
         for (host, record) in records {
-            events.extend(record.orders.iter().map(|at| (*at, host, true)));
-            events.extend(
-                record
-                    .failed_validations
-                    .iter()
-                    .map(|at| (*at, host, false)),
-            );
+            for (times, event) in [
+                (&record.orders, Event::Ordered),
+                (&record.certificates, Event::Certificate),
+                (&record.failed_validations, Event::Failed),
+            ] {
+                // Records are text that somebody may have written: none is of the future.
+                events.extend(times.iter().map(|at| (now.min(*at), host, event)));
+            }
         }
         events.sort_unstable();
-        for (at, host, order) in events {
-            if order {
-                limits.ordered(host, at);
-            } else {
-                limits.failed(host, at);
+        for (at, host, event) in events {
+            match event {
+                Event::Ordered => limits.orders.take(ORDERS, at),
+                Event::Certificate => limits.reserve(host, at),
+                Event::Failed => limits.failed(host, at),
             }
         }
         limits
@@ -161,7 +177,7 @@ impl Limits {
                 until(*at, "ca-rate-limited", what);
             }
         }
-        let bucket = |bucket: Option<&Bucket>| bucket.copied().unwrap_or(Bucket::EMPTY);
+        let bucket = |bucket: Option<&Bucket>| bucket.copied().unwrap_or_default();
         until(
             bucket(self.failed.get(host)).next(FAILED),
             "limit-failed-validations",
@@ -179,7 +195,7 @@ impl Limits {
                 format!("{domain} and the hosts below it had 50 certificates in a week"),
             );
             until(
-                bucket(self.orders.as_ref()).next(ORDERS),
+                self.orders.next(ORDERS),
                 "limit-orders",
                 "300 certificates were ordered in 3 hours".to_owned(),
             );
@@ -188,26 +204,34 @@ impl Limits {
         last.map_or(Ok(()), Err)
     }
 
-    /// Takes in an order that counts.
+    /// Takes in an order that counts, and the certificate that comes of it.
     pub(super) fn ordered(&mut self, host: &str, at: Timestamp) {
-        self.orders.get_or_insert(Bucket::EMPTY).take(ORDERS, at);
-        let empty = || Bucket::EMPTY;
-        self.domains
-            .entry(registered(host).to_owned())
-            .or_insert_with(empty)
-            .take(DOMAIN, at);
-        self.same
-            .entry(host.to_owned())
-            .or_insert_with(empty)
-            .take(SAME, at);
+        self.orders.take(ORDERS, at);
+        self.reserve(host, at);
+    }
+
+    fn reserve(&mut self, host: &str, at: Timestamp) {
+        let domain = registered(host).to_owned();
+        self.domains.entry(domain).or_default().take(DOMAIN, at);
+        self.same.entry(host.to_owned()).or_default().take(SAME, at);
+    }
+
+    /// An order that counted came to nothing: the CA counts it, but no certificate.
+    pub(super) fn came_to_nothing(&mut self, host: &str) {
+        for (bucket, limit) in [
+            (self.domains.get_mut(registered(host)), DOMAIN),
+            (self.same.get_mut(host), SAME),
+        ] {
+            if let Some(bucket) = bucket {
+                bucket.full_at -= limit.each;
+            }
+        }
     }
 
     /// Takes in a validation that the CA failed.
     pub(super) fn failed(&mut self, host: &str, at: Timestamp) {
-        self.failed
-            .entry(host.to_owned())
-            .or_insert(Bucket::EMPTY)
-            .take(FAILED, at);
+        let bucket = self.failed.entry(host.to_owned()).or_default();
+        bucket.take(FAILED, at);
     }
 
     /// Takes in that the CA refuses until a time.
@@ -228,7 +252,7 @@ impl Limits {
 
     /// How many orders that count may be made at once.
     pub(super) fn left(&self, now: Timestamp) -> usize {
-        self.orders.unwrap_or(Bucket::EMPTY).tokens(ORDERS, now)
+        self.orders.tokens(ORDERS, now)
     }
 
     /// Forgets what counts no more.

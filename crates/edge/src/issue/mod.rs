@@ -11,6 +11,9 @@
 //! that another process goes on where this one ended: nothing is ordered again that waits, an order
 //! on its way is finished, and the limits of the CA are kept.
 //!
+//! It needs, in the namespace of the edge: of `ConfigMaps` and Secrets get, list, watch, create and
+//! patch; of Leases get, create and update.
+//!
 //! | file | gives |
 //! |---|---|
 //! | `hosts`, `plan`, `limits`, `backoff`, `problem` | decisions, without IO |
@@ -43,15 +46,18 @@ use client::{
 };
 use release::Reason;
 use runtime::{TaskError, Tasks};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::{convert::Infallible, path::PathBuf, sync::Arc, time::Duration};
 use tokio::{sync::watch as latest, task::JoinSet};
 use tokio_util::sync::CancellationToken;
-use tracing::Span;
+use tracing::{Span, warn};
 
 /// The Lease of who leads.
 pub const LEASE: &str = "longshore-edge-issue";
 /// How long what has begun may take once it is to stop: an order goes on in the next process.
 const GRACE: Duration = Duration::from_secs(10);
+/// Descriptors that are enough for 256 hosts at once.
+const DESCRIPTORS: u64 = 8192;
 /// How long one call of the API server is tried.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -104,6 +110,7 @@ pub async fn run(
     if !settings.directory.starts_with("https://") {
         return Err(IssueError::Directory(settings.directory));
     }
+    more_descriptors();
     let cluster = cluster.patient(PATIENCE);
     let http = http::Http::new(&settings)?;
     let dns = precheck::Dns::new(settings.dns).map_err(|it| IssueError::Dns(it.to_string()))?;
@@ -132,6 +139,11 @@ pub async fn run(
     let (api, sight) = (cluster.clone(), Arc::clone(&seen));
     support.spawn("watch brought", Span::current(), move |stop| async move {
         watch::brought(api, sight, stop).await;
+        Ok(())
+    });
+    let (api, sight) = (cluster.clone(), Arc::clone(&seen));
+    support.spawn("watch stored", Span::current(), move |stop| async move {
+        watch::stored(api, sight, stop).await;
         Ok(())
     });
     support.spawn("lease", Span::current(), move |stop| async move {
@@ -166,6 +178,24 @@ pub async fn run(
         Candidate::give_back(&cluster, NAMESPACE, LEASE, &identity).await;
     }
     Ok(ended?)
+}
+
+/// Lets this process have as many descriptors as it may: each question to DNS is a socket, and the
+/// usual limit of 1024 is that of programs from before `poll`.
+fn more_descriptors() {
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = limit
+        .maximum
+        .map_or(DESCRIPTORS, |most| most.min(DESCRIPTORS));
+    let raised = Rlimit {
+        current: Some(wanted),
+        ..limit
+    };
+    if limit.current.is_some_and(|open| open < wanted)
+        && let Err(error) = setrlimit(Resource::Nofile, raised)
+    {
+        warn!(%error, limit = limit.current, "descriptors stay few");
+    }
 }
 
 fn flat(

@@ -3,7 +3,7 @@
 use super::{
     backoff,
     hosts::Want,
-    limits::{FAILURES_COUNT, ORDERS_COUNT, Wait},
+    limits::{CERTIFICATES_COUNT, FAILURES_COUNT, ORDERS_COUNT, Wait},
     problem::{Blame, Problem},
 };
 use crate::certificate::{CertificateProblem, CertificateRecord, CertificateState, Checked};
@@ -66,12 +66,7 @@ pub(super) fn renew_at(host: &str, not_before: Timestamp, not_after: Timestamp) 
 /// time in it that is the same whenever it is asked for.
 pub(super) fn in_window(host: &str, start: Timestamp, end: Timestamp) -> Timestamp {
     let length = end.duration_since(start).max(SignedDuration::ZERO);
-    // Milliseconds first: windows may be as short as a second.
-    start
-        + SignedDuration::from_millis(
-            i64::try_from(length.as_millis()).unwrap_or(i64::MAX) / 1000
-                * i64::from(share(host, "window")),
-        )
+    second(start + length / 1000 * share(host, "window"))
 }
 
 /// When the CA is asked for its window next: at the same moments of each `every`, by host, whenever
@@ -90,15 +85,21 @@ fn share(host: &str, what: &str) -> i32 {
 
 /// An order that counts was made.
 pub(super) fn ordered(record: &mut CertificateRecord, now: Timestamp) {
-    record.orders.retain(|at| *at > now - ORDERS_COUNT);
-    record.orders.push(second(now));
-    let surplus = record.orders.len().saturating_sub(KEPT);
-    record.orders.drain(..surplus);
+    note(&mut record.orders, ORDERS_COUNT, now);
 }
 
-/// There is a new certificate.
-pub(super) fn issued(record: &mut CertificateRecord, host: &str, new: &Checked, now: Timestamp) {
-    let orders = std::mem::take(&mut record.orders);
+/// There is a new certificate, of an order that counts or of one that does not.
+pub(super) fn issued(
+    record: &mut CertificateRecord,
+    host: &str,
+    new: &Checked,
+    counts: bool,
+    now: Timestamp,
+) {
+    let mut certificates = std::mem::take(&mut record.certificates);
+    if counts {
+        note(&mut certificates, CERTIFICATES_COUNT, now);
+    }
     *record = CertificateRecord {
         state: CertificateState::Issued,
         issuer: Some(new.issuer.clone()),
@@ -106,10 +107,25 @@ pub(super) fn issued(record: &mut CertificateRecord, host: &str, new: &Checked, 
         not_after: Some(new.not_after),
         renew_at: Some(second(renew_at(host, new.not_before, new.not_after))),
         id: new.id.clone(),
-        orders,
+        orders: std::mem::take(&mut record.orders),
+        certificates,
         ..CertificateRecord::default()
     };
-    record.orders.retain(|at| *at > now - ORDERS_COUNT);
+}
+
+/// The certificate is not there any more.
+pub(super) fn lost(record: &mut CertificateRecord) {
+    record.state = CertificateState::Waiting;
+    (record.not_before, record.not_after) = (None, None);
+    (record.renew_at, record.id, record.issuer) = (None, None, None);
+}
+
+/// Adds a time to those that count.
+fn note(times: &mut Vec<Timestamp>, count: SignedDuration, now: Timestamp) {
+    times.retain(|at| *at > now - count);
+    times.push(second(now));
+    let surplus = times.len().saturating_sub(KEPT);
+    times.drain(..surplus);
 }
 
 /// It has to wait, and nothing is wrong.
@@ -134,12 +150,7 @@ pub(super) fn failed(
         Blame::Host | Blame::Validation => {
             record.failures = record.failures.saturating_add(1);
             if problem.blame == Blame::Validation {
-                record
-                    .failed_validations
-                    .retain(|at| *at > now - FAILURES_COUNT);
-                record.failed_validations.push(second(now));
-                let surplus = record.failed_validations.len().saturating_sub(KEPT);
-                record.failed_validations.drain(..surplus);
+                note(&mut record.failed_validations, FAILURES_COUNT, now);
             }
             if record.state != CertificateState::Issued {
                 record.state = CertificateState::Failed;
@@ -152,8 +163,9 @@ pub(super) fn failed(
             record.id = None;
             None
         }
-        // All wait for the CA together, and this one no longer than the others.
-        Blame::Ca | Blame::Account => None,
+        // Where all wait for the CA, that is told elsewhere; this one may be all that it fails at.
+        Blame::Ca => Some(now + first),
+        Blame::Account => None,
     };
     if record.state == CertificateState::Own {
         record.state = CertificateState::Waiting;
@@ -169,8 +181,8 @@ fn told(record: &mut CertificateRecord, now: Timestamp, code: &str, text: String
     record.problem = Some(text);
 }
 
-/// What is said of a certificate that people bring, in the Secret `secret`; `found` is nothing where
-/// there is no such Secret.
+/// What is said of a certificate that people bring, in the Secret `secret`; `found` is nothing
+/// where there is no such Secret.
 pub(super) fn own(
     secret: &str,
     found: Option<Result<Checked, CertificateProblem>>,
@@ -222,6 +234,7 @@ pub(super) fn is_over(record: &CertificateRecord, now: Timestamp) -> bool {
     own || (past(record.not_after)
         && past(record.next_try)
         && !counts(&record.orders, ORDERS_COUNT)
+        && !counts(&record.certificates, CERTIFICATES_COUNT)
         && !counts(&record.failed_validations, FAILURES_COUNT))
 }
 

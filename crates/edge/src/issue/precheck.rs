@@ -15,6 +15,7 @@ mod nonce;
 pub(super) use dns::Dns;
 
 use super::{NonceCheck, Settings, problem::Problem};
+use std::net::IpAddr;
 
 /// What a CA calls itself.
 #[derive(Debug, Clone, Copy)]
@@ -25,6 +26,24 @@ pub(super) struct Issuer<'a> {
     pub(super) account: &'a str,
     /// The thumbprint of the account's key.
     pub(super) thumbprint: &'a str,
+}
+
+/// The problem, or, where not even the CA can be found in DNS, that our own name server is one: no
+/// host backs off for that.
+async fn blame(problem: Problem, dns: &Dns, settings: &Settings) -> Problem {
+    let url = settings.directory.parse::<http::Uri>();
+    let ca = url.ok().and_then(|url| url.host().map(str::to_owned));
+    let named = ca.filter(|it| it.parse::<IpAddr>().is_err() && !it.starts_with('['));
+    let Some(ca) = named else {
+        return problem;
+    };
+    match dns.addresses(&ca).await {
+        Ok(_) => problem,
+        Err(_) => Problem::us(
+            "dns-unavailable",
+            format!("the platform's own name server answers nothing, also not of {ca}"),
+        ),
+    }
 }
 
 /// Checks everything, the cheapest first.
@@ -43,10 +62,14 @@ pub(super) async fn check(
             ),
         ));
     }
-    let (addresses, policies) = tokio::join!(dns.addresses(host), caa::policies(host, dns));
-    let addresses = addresses.map_err(|error| address::lookup(host, &error))?;
+    let addresses = match dns.addresses(host).await {
+        Ok(addresses) => addresses,
+        Err(error) => return Err(blame(address::lookup(host, &error), dns, settings).await),
+    };
     address::check(host, &addresses, &settings.addresses)?;
-    caa::check(host, &policies?, issuer)?;
+    // One after the other: a dead host waits for two questions, and not for one of each parent.
+    let policies = caa::policies(host, dns).await?;
+    caa::check(host, &policies, issuer)?;
     if settings.nonce_check == NonceCheck::Made {
         nonce::check(host, &addresses, settings.http_port, issuer.thumbprint).await?;
     }

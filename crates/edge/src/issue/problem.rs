@@ -13,7 +13,8 @@ pub(super) enum Blame {
     Validation,
     /// A limit of the CA: whom it concerns waits until then.
     Limit(Scope, Timestamp),
-    /// The CA, or the way to it: everybody waits a moment, and no host is to blame.
+    /// The CA, or the way to it: no host is to blame, and where it fails at two, everybody waits a
+    /// moment.
     Ca,
     /// The CA does not know the account any more: there has to be a new one.
     Account,

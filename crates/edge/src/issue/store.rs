@@ -1,5 +1,5 @@
-//! What the issuer keeps in the cluster. Every write goes through the fence: whoever leads no longer
-//! writes nothing.
+//! What the issuer keeps in the cluster. Every write goes through the fence: whoever leads no
+//! longer writes nothing.
 //!
 //! ```text
 //!  Secret    certificates-<shard>   host → key, leaf, chain
@@ -61,6 +61,9 @@ pub(super) struct Loaded {
     pub(super) certificates: BTreeMap<String, Checked>,
     pub(super) orders: BTreeMap<String, Pending>,
 }
+
+/// Records by host; nothing where one is forgotten.
+pub(super) type Records = BTreeMap<String, Option<CertificateRecord>>;
 
 /// The cluster, as the issuer writes it.
 #[derive(Debug, Clone)]
@@ -202,20 +205,26 @@ impl Store {
         written.map_err(|error| not_stored(host, &name, &error))
     }
 
+    /// Whether the certificate of a host is kept.
+    ///
+    /// # Errors
+    ///
+    /// Where the API server does not do it.
+    pub(super) async fn has(&self, host: &str) -> Result<bool, ApiError> {
+        let secret = self.secret(&shard_name(shard_of(host))).await?;
+        Ok(secret.contains_key(&key_of(host)))
+    }
+
     /// Keeps records, and forgets those that are nothing; gives those that were not written.
-    pub(super) async fn records(
-        &self,
-        records: BTreeMap<String, Option<CertificateRecord>>,
-    ) -> Vec<String> {
-        let mut shards: BTreeMap<u32, BTreeMap<String, Option<CertificateRecord>>> =
-            BTreeMap::new();
+    pub(super) async fn records(&self, records: Records) -> Vec<String> {
+        let mut shards: BTreeMap<u32, Records> = BTreeMap::new();
         for (host, record) in records {
             shards
                 .entry(shard_of(&host))
                 .or_default()
                 .insert(host, record);
         }
-        let write = |(shard, records): (u32, BTreeMap<String, Option<CertificateRecord>>)| async move {
+        let write = |(shard, records): (u32, Records)| async move {
             let hosts: Vec<String> = records.keys().cloned().collect();
             match self.shard(&shard_name(shard), records).await {
                 Ok(()) => Vec::new(),
@@ -233,11 +242,7 @@ impl Store {
         failed.concat()
     }
 
-    async fn shard(
-        &self,
-        name: &str,
-        records: BTreeMap<String, Option<CertificateRecord>>,
-    ) -> Result<(), ApiError> {
+    async fn shard(&self, name: &str, records: Records) -> Result<(), ApiError> {
         // The certificate of a host that is forgotten is over, and goes first: one without a record
         // would be found again.
         let gone: BTreeMap<String, Option<String>> = records
@@ -330,8 +335,8 @@ fn not_stored(host: &str, name: &str, error: &ApiError) -> Problem {
         return Problem::host(
             "shard-full",
             format!(
-                "the certificate of {host} does not fit into Secret {NAMESPACE}/{name}, which holds \
-                 1 MiB; the operator has to look at what is in it"
+                "the certificate of {host} does not fit into Secret {NAMESPACE}/{name}, which \
+                 holds 1 MiB; the operator has to look at what is in it"
             ),
         );
     }

@@ -1,6 +1,7 @@
 //! What the issuer watches: the maps of the scheduler, and certificates that people bring.
 
 use super::hosts::{self, Want};
+use crate::certificate::{LABEL, host_of};
 use api::edge::{NAMESPACE, SHARDS, shard_name};
 use client::Cluster;
 use futures_util::{Stream, StreamExt as _, pin_mut};
@@ -12,6 +13,7 @@ use kube::{
 use parking_lot::Mutex;
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt,
     sync::Arc,
 };
 use tokio::sync::Notify;
@@ -20,8 +22,21 @@ use tracing::{info, warn};
 
 /// Objects in one page of a list.
 const PAGE: u32 = 50;
+/// The same for those that may be a MiB each.
+const LARGE: u32 = 16;
 /// The type of Secrets that people bring certificates in.
 const TLS: &str = "kubernetes.io/tls";
+
+/// What people bring: key, leaf and chain.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Brought(pub(super) Arc<Vec<u8>>);
+
+impl fmt::Debug for Brought {
+    // Without the key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Brought(…)")
+    }
+}
 
 /// What is seen of the cluster.
 #[derive(Debug, Default)]
@@ -35,8 +50,10 @@ pub(super) struct Seen {
 struct State {
     /// Hosts by shard; nothing before all were listed.
     maps: Option<BTreeMap<String, BTreeMap<String, Want>>>,
-    /// What people bring, by name: key, leaf and chain.
-    brought: Option<BTreeMap<String, Arc<Vec<u8>>>>,
+    /// What people bring, by name.
+    brought: Option<BTreeMap<String, Brought>>,
+    /// Hosts that have a certificate, by shard.
+    stored: Option<BTreeMap<String, BTreeSet<String>>>,
     /// Grows with each change.
     version: u64,
 }
@@ -45,8 +62,10 @@ struct State {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Wanted {
     pub(super) hosts: BTreeMap<String, Want>,
+    /// Hosts that have a certificate, as far as that is heard of yet.
+    pub(super) stored: BTreeSet<String>,
     /// The Secrets that hosts name.
-    pub(super) brought: BTreeMap<String, Arc<Vec<u8>>>,
+    pub(super) brought: BTreeMap<String, Brought>,
     /// Another one where something changed.
     pub(super) version: u64,
 }
@@ -57,6 +76,7 @@ impl Seen {
     pub(super) fn wanted(&self, known: u64) -> Option<Wanted> {
         let state = self.state.lock();
         let (maps, brought) = (state.maps.as_ref()?, state.brought.as_ref()?);
+        let stored = state.stored.as_ref()?;
         if state.version == known {
             return None;
         }
@@ -75,10 +95,11 @@ impl Seen {
         let brought = brought
             .iter()
             .filter(|(name, _)| named.contains(name))
-            .map(|(name, pem)| (name.clone(), Arc::clone(pem)))
+            .map(|(name, pem)| (name.clone(), pem.clone()))
             .collect();
         Some(Wanted {
             hosts,
+            stored: stored.values().flatten().cloned().collect(),
             brought,
             version: state.version,
         })
@@ -124,7 +145,7 @@ pub(super) async fn brought(cluster: Cluster, seen: Arc<Seen>, stop: Cancellatio
         let part = |key: &str| data.get(key).map(|it| it.0.as_slice()).unwrap_or_default();
         // A file need not end with a line's end.
         let pem = [part("tls.key"), b"\n", part("tls.crt")].concat();
-        Some((name, Arc::new(pem)))
+        Some((name, Brought(Arc::new(pem))))
     };
     let config = watcher::Config::default()
         .fields(&format!("type={TLS}"))
@@ -146,6 +167,30 @@ pub(super) async fn brought(cluster: Cluster, seen: Arc<Seen>, stop: Cancellatio
         set,
     )
     .await;
+}
+
+/// Watches which hosts have a certificate until `stop`: somebody may delete one. The certificates
+/// themselves are not held.
+pub(super) async fn stored(cluster: Cluster, seen: Arc<Seen>, stop: CancellationToken) {
+    let api: Api<Secret> = Api::namespaced(cluster.client(), NAMESPACE);
+    let keep = |secret: Secret| {
+        let name = secret.name_any();
+        let keys = secret.data.unwrap_or_default().into_keys();
+        Some((name, keys.map(|key| host_of(&key)).collect()))
+    };
+    let config = watcher::Config::default()
+        .labels(&format!("{}={}", LABEL.0, LABEL.1))
+        .page_size(LARGE);
+    let set = |event| match event {
+        Change::All(all) => seen.change(|state| state.stored = Some(all)),
+        Change::One(name, Some(hosts)) => seen.change(|state| {
+            state.stored.get_or_insert_default().insert(name, hosts);
+        }),
+        Change::One(name, None) => seen.change(|state| {
+            state.stored.get_or_insert_default().remove(&name);
+        }),
+    };
+    follow("certificates", watcher(api, config), &stop, keep, set).await;
 }
 
 enum Change<T> {

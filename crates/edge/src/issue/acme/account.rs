@@ -1,5 +1,5 @@
-//! The account: found in the cluster, or made. One is made for each directory, so that a change from
-//! staging to production needs nothing but the setting.
+//! The account: found in the cluster, or made. One is made for each directory, so that a change
+//! from staging to production needs nothing but the setting.
 
 use super::{Ca, refusal};
 use crate::issue::{Settings, http::Http, problem::Problem};

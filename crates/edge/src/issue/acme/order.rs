@@ -50,9 +50,9 @@ impl Ca {
     ) -> Result<Pending, Problem> {
         let identifiers = [Identifier::Dns(host.to_owned())];
         let mut new = NewOrder::new(&identifiers);
-        let replaced = replaces.and_then(identifier);
-        let renews = replaced.is_some();
-        if let Some(id) = replaced {
+        let old = replaces.and_then(identifier);
+        let renews = old.is_some();
+        if let Some(id) = old {
             new = new.replaces(id);
         }
         let key = key(host)?.serialize_pem();
@@ -159,11 +159,11 @@ async fn invalid(order: &mut Order, host: &str) -> Problem {
         if authorization.refresh().await.is_err() {
             break;
         }
-        let errors = authorization
+        let mut errors = authorization
             .challenges
             .iter()
             .filter_map(|it| it.error.as_ref());
-        if let Some(problem) = errors.last() {
+        if let Some(problem) = errors.next_back() {
             return refusal::of_validation(host, problem);
         }
     }

@@ -1,5 +1,5 @@
-//! What the CA says when it does not do what it is asked (RFC 8555, section 6.7): whose fault it is,
-//! and what to do.
+//! What the CA says when it does not do what it is asked (RFC 8555, section 6.7): whose fault it
+//! is, and what to do.
 
 use crate::issue::{
     http::Busy,
@@ -33,8 +33,8 @@ pub(super) fn of(host: &str, error: &Error, now: Timestamp) -> Problem {
     }
 }
 
-/// The same for an order that was not made; `renews` where it was to replace a certificate, which is
-/// all that can be wrong with one that is refused as such.
+/// The same for an order that was not made; `renews` where it was to replace a certificate, which
+/// is all that can be wrong with one that is refused as such.
 pub(super) fn of_new_order(host: &str, error: &Error, renews: bool, now: Timestamp) -> Problem {
     let problem = of(host, error, now);
     let kind = match error {
@@ -73,7 +73,8 @@ pub(super) fn of_validation(host: &str, said: &Said) -> Problem {
         "connection" => (
             "ca-connection",
             format!(
-                "the CA cannot connect to {host}; check its addresses in DNS, and firewalls: {detail}"
+                "the CA cannot connect to {host}; check its addresses in DNS, and firewalls: \
+                 {detail}"
             ),
         ),
         "unauthorized" | "incorrectResponse" => (

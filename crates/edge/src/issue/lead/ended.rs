@@ -8,6 +8,7 @@ use crate::issue::{
     plan,
     problem::{Blame, Problem},
 };
+use client::ApiError;
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
 use tokio::task::{Id, JoinError};
@@ -43,6 +44,13 @@ impl Session<'_> {
                 );
                 self.window(&host, &id, window, now);
             }
+            Some(Done::Forgotten) => {
+                self.busy.remove(&host);
+            }
+            Some(Done::Kept(kept)) => {
+                self.busy.remove(&host);
+                self.kept(host, kept, now);
+            }
             None if host.is_empty() => self.wait_for_ca(now),
             None => {
                 self.polling.remove(&host);
@@ -50,6 +58,23 @@ impl Session<'_> {
                     let text = format!("a bug of Longshore keeps {host} from its certificate");
                     self.failed(&host, &Problem::host("bug", text), now);
                 }
+            }
+        }
+    }
+
+    fn kept(&mut self, host: String, kept: Result<bool, ApiError>, now: Timestamp) {
+        match (kept, self.records.get_mut(&host)) {
+            (Ok(false), Some(record)) => {
+                warn!(host, "certificate was deleted");
+                plan::lost(record);
+                self.dirty.insert(host);
+            }
+            (Err(error), _) => {
+                warn!(host, %error, "certificate cannot be looked for");
+                self.found.insert(host, now);
+            }
+            (Ok(_), _) => {
+                self.found.insert(host, now);
             }
         }
     }
@@ -99,11 +124,15 @@ impl Session<'_> {
         if outcome.counts {
             plan::ordered(record, now);
         }
+        if outcome.counts && !matches!(outcome.end, End::Issued(_)) {
+            self.shared.limits.lock().came_to_nothing(host);
+        }
         match outcome.end {
             End::Issued(checked) => {
                 info!(host, issuer = checked.issuer, until = %checked.not_after, "issued");
-                plan::issued(record, host, &checked, now);
+                plan::issued(record, host, &checked, outcome.counts, now);
                 self.ca_failures = 0;
+                self.ca_failed.clear();
                 // The CA may have another opinion on when to renew it than we have.
                 self.polls.insert(host.to_owned(), now);
             }
@@ -123,13 +152,20 @@ impl Session<'_> {
         match problem.blame {
             Blame::Validation => self.shared.limits.lock().failed(host, now),
             Blame::Limit(scope, until) => self.shared.limits.lock().refused(host, scope, until),
-            // Those that were on their way together count once.
-            Blame::Ca if self.shared.limits.lock().held(now).is_none() => self.wait_for_ca(now),
+            Blame::Ca => {
+                self.ca_failed.insert(host.to_owned());
+                // One that it always fails at must not hold the others. Those that were on their
+                // way together count once.
+                let held = self.shared.limits.lock().held(now).is_some();
+                if self.ca_failed.len() > 1 && !held {
+                    self.wait_for_ca(now);
+                }
+            }
             Blame::Account => {
                 (self.ca, self.anew) = (None, true);
                 self.shared.begun.lock().clear();
             }
-            Blame::Ca | Blame::Host | Blame::Renewal | Blame::Us => {}
+            Blame::Host | Blame::Renewal | Blame::Us => {}
         }
         let first = SignedDuration::try_from(self.shared.settings.pace.first_wait);
         let first = first.unwrap_or(SignedDuration::from_mins(1));

@@ -10,7 +10,7 @@ fn start() -> Timestamp {
 
 /// Orders as many as are allowed now, for hosts of distinct domains; how many that were.
 fn rush(limits: &mut Limits, at: Timestamp, first: usize) -> usize {
-    (first..)
+    (first..first + 1000)
         .take_while(|number| {
             let host = format!("www.a{number}.example");
             let allowed = limits.order(&host, true, at).is_ok();
@@ -92,9 +92,21 @@ fn one_host_has_5_certificates_a_week() {
 }
 
 #[test]
+fn an_order_that_comes_to_nothing_is_no_certificate() {
+    let mut limits = Limits::default();
+    for _ in 0..20 {
+        limits.ordered("a.example", start());
+        limits.came_to_nothing("a.example");
+    }
+    assert_eq!(limits.order("a.example", true, start()), Ok(()));
+    assert_eq!(limits.left(start()), 280);
+}
+
+#[test]
 fn a_restart_forgets_no_order_and_no_failed_validation() {
     let record = |orders: usize, failures: usize| CertificateRecord {
         orders: vec![start(); orders],
+        certificates: vec![start(); 50 * failures],
         failed_validations: vec![start(); failures],
         ..CertificateRecord::default()
     };
@@ -102,10 +114,14 @@ fn a_restart_forgets_no_order_and_no_failed_validation() {
         .map(|number| (format!("www.a{number}.example"), record(2, 0)))
         .collect();
     records.insert("b.example".to_owned(), record(0, 5));
-    let limits = Limits::of(&records);
-    assert_eq!(limits.left(start()), 100);
+    let mut strange = record(0, 0);
+    strange.orders = vec![Timestamp::MAX, Timestamp::MIN];
+    records.insert("www.strange.example".to_owned(), strange);
+    let limits = Limits::of(&records, start());
+    assert_eq!(limits.left(start()), 99);
     let code = |host: &str| limits.order(host, true, start()).map_err(|it| it.code);
-    assert_eq!(code("b.example"), Err("limit-failed-validations"));
+    assert_eq!(code("b.example"), Err("limit-same-host"));
+    assert_eq!(code("www.b.example"), Err("limit-domain"));
     assert_eq!(code("c.example"), Ok(()));
 }
 

@@ -23,7 +23,7 @@ fn certificate() -> Checked {
 
 fn has() -> CertificateRecord {
     let mut record = CertificateRecord::default();
-    issued(&mut record, HOST, &certificate(), now());
+    issued(&mut record, HOST, &certificate(), true, now());
     record
 }
 
@@ -77,7 +77,7 @@ fn a_failed_renewal_keeps_the_certificate_until_it_is_over() {
     assert_eq!(record.state, CertificateState::Failed);
     assert_eq!(record.failures, 2);
     // A new one ends all that.
-    issued(&mut record, HOST, &certificate(), now());
+    issued(&mut record, HOST, &certificate(), true, now());
     assert_eq!((record.failures, record.problem), (0, None));
 }
 
@@ -88,7 +88,7 @@ fn who_is_to_blame_decides_who_waits() {
         (Blame::Host, 1, true),
         (Blame::Validation, 1, true),
         (Blame::Limit(Scope::Host, later), 0, true),
-        (Blame::Ca, 0, false),
+        (Blame::Ca, 0, true),
         (Blame::Account, 0, false),
         (Blame::Us, 0, true),
     ] {
@@ -176,8 +176,7 @@ fn what_people_bring_is_told_and_not_ordered_for() {
 
 #[test]
 fn a_host_that_left_is_forgotten_when_nothing_counts_any_more() {
-    let mut record = has();
-    ordered(&mut record, now());
+    let record = has();
     assert!(!is_over(&record, now() + 24.hours()));
     assert!(is_over(&record, now() + (91 * 24).hours()));
     let mut failed_once = CertificateRecord::default();

@@ -53,6 +53,13 @@ pub(super) fn lookup(host: &str, problem: &DnsProblem) -> Problem {
                  DNSSEC"
             ),
         ),
+        DnsProblem::Ours(error) => Problem::us(
+            "dns-unavailable",
+            format!(
+                "the platform's own name server cannot be asked: {}",
+                quoted(error)
+            ),
+        ),
         DnsProblem::Other(error) => Problem::host(
             "dns-failed",
             format!("{host} cannot be looked up in DNS: {}", quoted(error)),

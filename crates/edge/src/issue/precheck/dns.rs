@@ -19,7 +19,7 @@ use tokio::time::timeout;
 const TRY: Duration = Duration::from_secs(3);
 /// How long a question takes in all, with those that a CNAME leads to.
 const QUESTION: Duration = Duration::from_secs(10);
-/// Questions on the way at once, to one server: each host that is checked asks three.
+/// Questions on the way at once, to one server. The crate's 32 would refuse the rest.
 const AT_ONCE: usize = 4096;
 
 /// Why a question has no answer.
@@ -29,6 +29,8 @@ pub(super) enum DnsProblem {
     Timeout,
     /// The servers of the domain fail, often of DNSSEC.
     ServFail,
+    /// This process, or its way to the name server.
+    Ours(String),
     /// Another error.
     Other(String),
 }
@@ -112,6 +114,9 @@ impl Dns {
             },
             Ok(Err(NetError::Dns(DnsError::ResponseCode(ResponseCode::ServFail)))) => {
                 Err(DnsProblem::ServFail)
+            }
+            Ok(Err(error @ (NetError::Io(_) | NetError::NoConnections | NetError::Busy))) => {
+                Err(DnsProblem::Ours(error.to_string()))
             }
             Ok(Err(error)) => Err(DnsProblem::Other(error.to_string())),
         }

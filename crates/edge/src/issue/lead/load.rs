@@ -1,0 +1,80 @@
+//! What is known when one begins to lead.
+
+use super::{AGAIN, Session};
+use crate::{
+    certificate::CertificateState,
+    issue::{host::Shared, limits::Limits, plan, watch::Wanted},
+};
+use jiff::Timestamp;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+use tokio::{task::JoinSet, time::sleep};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+impl<'a> Session<'a> {
+    /// Takes in what is kept; nothing where it is to stop before that is read.
+    pub(super) async fn load(shared: &'a Arc<Shared>, stop: &CancellationToken) -> Option<Self> {
+        let loaded = loop {
+            let loaded = tokio::select! {
+                () = stop.cancelled() => return None,
+                loaded = shared.store.load(Timestamp::now()) => loaded,
+            };
+            match loaded {
+                Ok(loaded) => break loaded,
+                Err(error) => warn!(%error, "certificates cannot be read"),
+            }
+            tokio::select! {
+                () = stop.cancelled() => return None,
+                () = sleep(AGAIN) => {}
+            }
+        };
+        let now = Timestamp::now();
+        let (mut records, mut dirty) = (loaded.records, BTreeSet::new());
+        for (host, certificate) in &loaded.certificates {
+            let record = records.entry(host.clone()).or_default();
+            let known = record.not_after == Some(certificate.not_after);
+            if record.state != CertificateState::Own && !known {
+                // Whoever stored it ended before it could say so.
+                plan::issued(record, host, certificate, true, now);
+                dirty.insert(host.clone());
+            }
+        }
+        for (host, record) in &mut records {
+            let issued = record.state == CertificateState::Issued;
+            if issued && !loaded.certificates.contains_key(host) {
+                warn!(host, "certificate is lost, or over");
+                plan::lost(record);
+                dirty.insert(host.clone());
+            }
+        }
+        info!(
+            records = records.len(),
+            certificates = loaded.certificates.len(),
+            orders = loaded.orders.len(),
+            "leads"
+        );
+        *shared.limits.lock() = Limits::of(&records, now);
+        *shared.begun.lock() = loaded.orders;
+        Some(Self {
+            shared,
+            wanted: Wanted::default(),
+            records,
+            dirty,
+            ca: None,
+            anew: false,
+            ca_failures: 0,
+            ca_failed: BTreeSet::new(),
+            tasks: JoinSet::new(),
+            about: BTreeMap::new(),
+            busy: BTreeSet::new(),
+            polls: BTreeMap::new(),
+            polling: BTreeSet::new(),
+            windows: true,
+            own_checked: Timestamp::UNIX_EPOCH,
+            found: BTreeMap::new(),
+        })
+    }
+}
