@@ -135,6 +135,10 @@ bench-scheduler: tools release ## 5,000 shops on a real API server whose pods kw
 	@$(tools) cluster
 	CLUSTER_DIR=$(target)/cluster tests/cluster/cluster run --nodes 0 --kwok 4 -- $(target)/release/bench-scheduler --shops $(SHOPS)
 
+.PHONY: bench-edge
+bench-edge: tools release ## an HAProxy with 10,000 domains and 5,000 shops: start, memory, changes, requests beside a plain one
+	$(target)/release/bench-edge
+
 .PHONY: images
 images: ## the images, from Debian's packages, with buildah, as root; target/images/images.txt has sizes and digests (IMAGES=--twice)
 	@$(tools) images

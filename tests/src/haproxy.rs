@@ -7,12 +7,17 @@
     reason = "what a test or a benchmark cannot go on without fails there"
 )]
 
+mod answer;
+mod backend;
+
+pub use answer::Answer;
+pub use backend::Backend;
+
 use crate::{
     peers::required,
     process::{Outcome, Program, Running},
 };
 use api::edge::EdgeShop;
-use bytes::Bytes;
 use edge::agent::{
     caps::Demand,
     endpoints::{Pod, State},
@@ -25,18 +30,11 @@ use edge::agent::{
     prepare::{Trust, prepare},
     snapshot::Place,
 };
-use http_body_util::{BodyExt as _, Full};
-use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::TokioIo;
 use rcgen::{CertificateParams, KeyPair};
 use std::{
     fs,
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
     thread,
     time::{Duration, Instant},
 };
@@ -366,110 +364,6 @@ pub fn certificate(host: &str) -> Pem {
         .self_signed(&key)
         .unwrap();
     Pem::new(key.serialize_pem() + &certificate.pem())
-}
-
-/// An answer, as curl prints it.
-#[derive(Debug)]
-pub struct Answer {
-    /// `HTTP/2 200` of the first line.
-    pub status: String,
-    /// All of it, without CR.
-    pub text: String,
-}
-
-impl Answer {
-    fn of(outcome: &Outcome) -> Self {
-        let text = outcome.stdout.replace('\r', "");
-        let status = text
-            .lines()
-            .next()
-            .unwrap_or(&outcome.stderr)
-            .trim()
-            .to_owned();
-        let status = status.split(' ').take(2).collect::<Vec<_>>().join(" ");
-        Self { status, text }
-    }
-
-    /// A header of it.
-    #[must_use]
-    pub fn header(&self, name: &str) -> Option<&str> {
-        let head = self.text.split("\n\n").next()?;
-        head.lines()
-            .find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
-    }
-}
-
-/// A pod: it answers each request with its own name and what it was asked. It is no php-fpm, and
-/// says so: what is tested is in front of it.
-#[derive(Debug)]
-pub struct Backend {
-    /// Where it listens.
-    pub address: SocketAddr,
-    /// How often it was asked.
-    pub requests: Arc<AtomicU64>,
-}
-
-impl Backend {
-    /// One that answers at once.
-    #[must_use]
-    pub fn new(name: &str) -> Self {
-        Self::slow(name, Duration::ZERO)
-    }
-
-    /// One that takes its time.
-    #[must_use]
-    pub fn slow(name: &str, time: Duration) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        listener.set_nonblocking(true).unwrap();
-        let address = listener.local_addr().unwrap();
-        let requests = Arc::new(AtomicU64::new(0));
-        let (name, count) = (name.to_owned(), Arc::clone(&requests));
-        thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .unwrap();
-            runtime.block_on(serve(listener, name, time, count));
-        });
-        Self { address, requests }
-    }
-}
-
-async fn serve(listener: TcpListener, name: String, time: Duration, count: Arc<AtomicU64>) {
-    let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-    loop {
-        let (stream, _) = listener.accept().await.unwrap();
-        let (name, count) = (name.clone(), Arc::clone(&count));
-        tokio::spawn(async move {
-            let service = service_fn(move |request| {
-                count.fetch_add(1, Relaxed);
-                answer(request, name.clone(), time)
-            });
-            // A connection that breaks is the visitor's.
-            http1::Builder::new()
-                .serve_connection(TokioIo::new(stream), service)
-                .await
-                .ok();
-        });
-    }
-}
-
-async fn answer(
-    request: Request<Incoming>,
-    name: String,
-    time: Duration,
-) -> Result<Response<Full<Bytes>>, hyper::Error> {
-    let (head, body) = request.into_parts();
-    body.collect().await?;
-    tokio::time::sleep(time).await;
-    let mut text = format!(
-        "pod: {name}\n{} {} {:?}\n",
-        head.method, head.uri, head.version
-    );
-    for (name, value) in &head.headers {
-        text += &format!("{name}: {}\n", value.to_str().unwrap_or("?"));
-    }
-    Ok(Response::new(Full::new(Bytes::from(text))))
 }
 
 fn free_port() -> u16 {

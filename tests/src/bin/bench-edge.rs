@@ -45,6 +45,9 @@ struct Arguments {
     rounds: usize,
 }
 
+/// The domain whose shop answers.
+const BUSY: &str = "busy.example";
+
 /// What a process has used.
 #[derive(Debug, Clone, Copy)]
 struct Used {
@@ -148,12 +151,35 @@ fn milliseconds(time: Duration) -> String {
 
 fn main() -> io::Result<()> {
     let arguments = Arguments::parse();
-    let mut out = io::stdout().lock();
     let answers = Backend::new("pod");
     let mut edge = Edge::new(u32::try_from(arguments.shops * 6 / 5).unwrap());
     fill(&mut edge, &arguments);
-    edge.host("busy.example", Target::Shop("shop-busy".into()));
+    edge.host(BUSY, Target::Shop("shop-busy".into()));
     edge.shop("shop-busy", 256, &[("busy-1", answers.address)]);
+    let mut out = io::stdout().lock();
+    let Arguments {
+        domains,
+        shops,
+        pods,
+        ..
+    } = arguments;
+    writeln!(
+        out,
+        "{domains} domains with certificates, {shops} shops with {pods} pods each\n"
+    )?;
+    writeln!(out, "{}\n", start(&mut edge))?;
+    writeln!(out, "{}\n", changes(&mut edge, &arguments))?;
+    writeln!(
+        out,
+        "reloads: {}; resident at the end: {}\n",
+        edge.keeper.reloads,
+        bytes(used(edge.worker()).resident)
+    )?;
+    writeln!(out, "{}", beside_plain(&edge, &answers, &arguments))
+}
+
+/// From nothing to an HAProxy that is as it should be.
+fn start(edge: &mut Edge) -> String {
     edge.model.check(jiff::Timestamp::now());
     let start = Instant::now();
     edge.try_round().unwrap_err();
@@ -169,12 +195,13 @@ fn main() -> io::Result<()> {
         round.done, 0,
         "HAProxy has from its files what it should have"
     );
+    let processor = at_start.iter().map(|used| used.processor).sum();
     let rows = [
         ("files written by an agent that starts", milliseconds(files)),
         ("HAProxy listens after", milliseconds(listens)),
         (
             "processor time of both its processes",
-            milliseconds(at_start.iter().map(|used| used.processor).sum()),
+            milliseconds(processor),
         ),
         (
             "resident memory of the one that serves",
@@ -189,96 +216,75 @@ fn main() -> io::Result<()> {
         .into_iter()
         .map(|(what, value)| vec![what.to_owned(), value])
         .collect();
-    writeln!(
-        out,
-        "{} domains with certificates, {} shops with {} pods each\n\n{}\n",
-        arguments.domains,
-        arguments.shops,
-        arguments.pods,
-        table(&["start", ""], &[1], &rows)
-    )?;
+    table(&["start", ""], &[1], &rows)
+}
 
+fn changes(edge: &mut Edge, arguments: &Arguments) -> String {
     let times = arguments.changes;
-    let kinds: [(&str, [Duration; 3]); 5] = [
-        (
-            "a certificate is renewed",
-            each(&mut edge, times, |edge, turn| {
-                let shop = Target::Shop(format!("shop-{}", turn % arguments.shops));
-                edge.host(&format!("www.customer-{turn}.example"), shop);
-            }),
-        ),
-        (
-            "a domain is added",
-            each(&mut edge, times, |edge, turn| {
-                edge.host(
-                    &format!("new-{turn}.example"),
-                    Target::Shop("shop-0".into()),
-                );
-            }),
-        ),
-        (
-            "a pod takes another's place",
-            each(&mut edge, times, |edge, turn| {
-                let name = format!("new-{turn}");
-                let pods = [(name.as_str(), pod(1, turn % 60), State::Ready)];
-                edge.pods("shop-1", pods);
-            }),
-        ),
-        (
-            "a shop has other workers",
-            each(&mut edge, times, |edge, turn| {
-                let workers = 16 + u32::try_from(turn % 2).unwrap();
-                edge.shop("shop-2", workers, &[("one", pod(2, 0)), ("two", pod(2, 1))]);
-            }),
-        ),
-        (
-            "a shop is added",
-            each(&mut edge, times, |edge, turn| {
-                let shop = format!("new-{turn}");
-                edge.shop(&shop, 16, &[("one", pod(3, 0))]);
-                edge.host(&format!("{shop}.shops.example"), Target::Shop(shop.clone()));
-            }),
-        ),
+    let renewed = each(edge, times, |edge, turn| {
+        let shop = Target::Shop(format!("shop-{}", turn % arguments.shops));
+        edge.host(&format!("www.customer-{turn}.example"), shop);
+    });
+    let domain = each(edge, times, |edge, turn| {
+        edge.host(
+            &format!("new-{turn}.example"),
+            Target::Shop("shop-0".into()),
+        );
+    });
+    let replaced = each(edge, times, |edge, turn| {
+        let name = format!("new-{turn}");
+        let pods = [(name.as_str(), pod(1, turn % 60), State::Ready)];
+        edge.pods("shop-1", pods);
+    });
+    let workers = each(edge, times, |edge, turn| {
+        let workers = 16 + u32::try_from(turn % 2).unwrap();
+        edge.shop("shop-2", workers, &[("one", pod(2, 0)), ("two", pod(2, 1))]);
+    });
+    let shop = each(edge, times, |edge, turn| {
+        let shop = format!("new-{turn}");
+        edge.shop(&shop, 16, &[("one", pod(3, 0))]);
+        edge.host(&format!("{shop}.shops.example"), Target::Shop(shop.clone()));
+    });
+    let rows: Vec<_> = [
+        ("a certificate is renewed", renewed),
+        ("a domain is added", domain),
+        ("a pod takes another's place", replaced),
+        ("a shop has other workers", workers),
+        ("a shop is added", shop),
+    ]
+    .into_iter()
+    .map(|(what, times)| {
+        let mut row = vec![what.to_owned()];
+        row.extend(times.map(milliseconds));
+        row
+    })
+    .collect();
+    let head = [
+        "a change, until HAProxy has it",
+        "median",
+        "99 %",
+        "longest",
     ];
-    let rows: Vec<_> = kinds
-        .iter()
-        .map(|(what, times)| {
-            let mut row = vec![(*what).to_owned()];
-            row.extend(times.map(milliseconds));
-            row
-        })
-        .collect();
-    writeln!(
-        out,
-        "{}\n\nreloads: {}; resident at the end: {}\n",
-        table(
-            &[
-                "a change, until HAProxy has it",
-                "median",
-                "99 %",
-                "longest"
-            ],
-            &[1, 2, 3],
-            &rows
-        ),
-        edge.keeper.reloads,
-        bytes(used(edge.worker()).resident)
-    )?;
+    table(&head, &[1, 2, 3], &rows)
+}
 
-    let mut plain = Edge::plain("busy.example", answers.address);
+/// Requests a second, beside an HAProxy that does nothing but pass them on; in turn, as what else
+/// the machine does changes.
+fn beside_plain(edge: &Edge, answers: &Backend, arguments: &Arguments) -> String {
+    let mut plain = Edge::plain(BUSY, answers.address);
     plain.start_haproxy();
     let mut ratios: Vec<_> = (0..arguments.rounds)
         .map(|_| {
-            let floor = requests(&plain, "busy.example", arguments.seconds);
-            let ours = requests(&edge, "busy.example", arguments.seconds);
+            let floor = requests(&plain, BUSY, arguments.seconds);
+            let ours = requests(edge, BUSY, arguments.seconds);
             (ours / floor, ours, floor)
         })
         .collect();
     ratios.sort_by(|one, other| one.0.total_cmp(&other.0));
     let (ratio, ours, floor) = ratios[arguments.rounds / 2];
-    writeln!(
-        out,
-        "requests a second over HTTP/2: {ours:.0}; a plain HAProxy with one backend: {floor:.0}; ratio {ratio:.3} (from {:.3} to {:.3} in {} rounds)",
+    format!(
+        "requests a second over HTTP/2: {ours:.0}; a plain HAProxy with one backend: {floor:.0}; \
+         ratio {ratio:.3} (from {:.3} to {:.3} in {} rounds)",
         ratios[0].0,
         ratios[arguments.rounds - 1].0,
         arguments.rounds

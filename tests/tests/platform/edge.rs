@@ -1,5 +1,10 @@
 //! Visitors, the edge from its image, and a shop, all on the cluster.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a test makes its files itself, and has no failpoints"
+)]
+
 use e2e::{
     cluster::{Cluster, eventually},
     peers::required,

@@ -2,21 +2,20 @@
 
 use super::{
     caps::{Demand, Governor},
-    figures::{Figures, metrics},
+    figures::Figures,
     files::Files,
     haproxy::{Asked, HaProxy, SocketError},
     keeper::{Keeper, KeeperError, Round},
+    metrics::metrics,
     prepare::{PrepareError, Trust, prepare},
+    shared::Shared,
     snapshot::Place,
-    watch::{Watched, watch},
+    watch::watch,
 };
 use client::Cluster;
 use parking_lot::Mutex;
 use runtime::{Page, PageServer, Pages, Stop, TaskError, Tasks};
-use std::{
-    collections::BTreeMap, convert::Infallible, io, net::SocketAddr, path::PathBuf, sync::Arc,
-    time::Duration,
-};
+use std::{convert::Infallible, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::{Span, info, warn};
@@ -71,18 +70,6 @@ pub enum AgentError {
     /// A task.
     #[error(transparent)]
     Task(#[from] TaskError<Infallible>),
-}
-
-/// What the agent knows of itself.
-#[derive(Debug)]
-pub struct Shared {
-    /// What the API server says.
-    pub watched: Arc<Watched>,
-    /// What it counts.
-    pub figures: Figures,
-    /// What an overloaded HAProxy gives each shop.
-    caps: Mutex<BTreeMap<String, u32>>,
-    haproxy: HaProxy,
 }
 
 /// Keeps the HAProxy of a directory until a signal comes.

@@ -104,8 +104,8 @@ fn what_holds_data_or_secrets_is_out_of_reach() {
     let granted: Vec<_> = roles
         .iter()
         .flat_map(|role| {
-            let rules = role["rules"].as_array().unwrap();
-            rules.iter().map(move |rule| (role, rule))
+            let all = role["rules"].as_array().unwrap();
+            all.iter().map(move |rule| (role, rule))
         })
         .collect();
     assert!(granted.len() > 10, "{granted:?}");

@@ -154,7 +154,7 @@ mod tests {
         let issued = CertificateRecord {
             state: CertificateState::Issued,
             issuer: Some("Let's Encrypt R11".into()),
-            not_after: Some(now + std::time::Duration::from_secs(60)),
+            not_after: Some(now + std::time::Duration::from_mins(1)),
             ..CertificateRecord::default()
         };
         state.certificates.take(&shard, hosts(&[(&host, &issued)]));

@@ -1,0 +1,96 @@
+//! What HAProxy passes requests on to.
+
+#![allow(
+    clippy::missing_panics_doc,
+    clippy::unwrap_used,
+    reason = "what a test or a benchmark cannot go on without fails there"
+)]
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use std::{
+    fmt::Write as _,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    thread,
+    time::Duration,
+};
+
+/// A pod: it answers each request with its own name and what it was asked. It is no php-fpm, and
+/// says so: what is tested is in front of it.
+#[derive(Debug)]
+pub struct Backend {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// How often it was asked.
+    pub requests: Arc<AtomicU64>,
+}
+
+impl Backend {
+    /// One that answers at once.
+    #[must_use]
+    pub fn new(name: &str) -> Self {
+        Self::slow(name, Duration::ZERO)
+    }
+
+    /// One that takes its time.
+    #[must_use]
+    pub fn slow(name: &str, time: Duration) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address = listener.local_addr().unwrap();
+        let requests = Arc::new(AtomicU64::new(0));
+        let (name, count) = (name.to_owned(), Arc::clone(&requests));
+        thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(serve(listener, name, time, count));
+        });
+        Self { address, requests }
+    }
+}
+
+async fn serve(listener: TcpListener, name: String, time: Duration, count: Arc<AtomicU64>) {
+    let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+    loop {
+        let (stream, _) = listener.accept().await.unwrap();
+        let (name, count) = (name.clone(), Arc::clone(&count));
+        tokio::spawn(async move {
+            let service = service_fn(move |request| {
+                count.fetch_add(1, Relaxed);
+                answer(request, name.clone(), time)
+            });
+            // A connection that breaks is the visitor's.
+            http1::Builder::new()
+                .serve_connection(TokioIo::new(stream), service)
+                .await
+                .ok();
+        });
+    }
+}
+
+async fn answer(
+    request: Request<Incoming>,
+    name: String,
+    time: Duration,
+) -> Result<Response<Full<Bytes>>, hyper::Error> {
+    let (head, body) = request.into_parts();
+    body.collect().await?;
+    tokio::time::sleep(time).await;
+    let mut text = format!(
+        "pod: {name}\n{} {} {:?}\n",
+        head.method, head.uri, head.version
+    );
+    for (name, value) in &head.headers {
+        // Writing to a String cannot fail.
+        writeln!(text, "{name}: {}", value.to_str().unwrap_or("?")).unwrap_or_default();
+    }
+    Ok(Response::new(Full::new(Bytes::from(text))))
+}
