@@ -157,8 +157,9 @@ impl Agent {
         let outcome = self.wait().expect(0);
         assert!(
             start.elapsed() < END,
-            "it ended after {:?}",
-            start.elapsed()
+            "it ended after {:?}: {}",
+            start.elapsed(),
+            outcome.stderr
         );
         outcome
     }
