@@ -22,8 +22,12 @@ pub const UNKNOWN: &str = "certificates/unknown.pem";
 pub struct Files {
     directory: PathBuf,
     written: BTreeMap<String, String>,
+    /// What the files of maps were made of, and the list of certificates.
+    maps: BTreeMap<&'static str, BTreeMap<String, String>>,
     /// Certificates that are there.
     certificates: BTreeSet<String>,
+    /// What a process before this one left was removed.
+    swept: bool,
 }
 
 impl Files {
@@ -41,7 +45,9 @@ impl Files {
         Ok(Self {
             directory,
             written: BTreeMap::new(),
+            maps: BTreeMap::new(),
             certificates: BTreeSet::new(),
+            swept: false,
         })
     }
 
@@ -68,18 +74,30 @@ impl Files {
                 self.certificates.insert(file.clone());
             }
         }
-        let mut list = format!("{UNKNOWN}\n");
-        for (file, host) in &snapshot.certificates {
-            line(&mut list, format_args!("{file} {host}"));
-        }
-        self.put(LIST, list)?;
+        let list = format!("{UNKNOWN}\n");
+        self.lines(LIST, list, &snapshot.certificates)?;
         for (map, lines) in &snapshot.maps {
-            let mut text = String::new();
-            for (key, value) in lines {
-                line(&mut text, format_args!("{key} {value}"));
-            }
-            self.put(map, text)?;
+            self.lines(map, String::new(), lines)?;
         }
+        Ok(())
+    }
+
+    /// Writes a file of lines, after its head, unless they are what it has.
+    fn lines(
+        &mut self,
+        name: &'static str,
+        head: String,
+        lines: &BTreeMap<String, String>,
+    ) -> io::Result<()> {
+        if self.maps.get(name) == Some(lines) {
+            return Ok(());
+        }
+        let mut text = head;
+        for (key, value) in lines {
+            line(&mut text, format_args!("{key} {value}"));
+        }
+        replace(&self.directory.join(name), &text)?;
+        self.maps.insert(name, lines.clone());
         Ok(())
     }
 
@@ -98,6 +116,9 @@ impl Files {
     ///
     /// The disk refuses.
     pub fn sweep(&mut self, snapshot: &Snapshot) -> io::Result<()> {
+        if self.swept && self.certificates.len() == snapshot.certificates.len() {
+            return Ok(());
+        }
         for entry in fs::read_dir(self.directory.join("certificates"))? {
             let file = format!("certificates/{}", entry?.file_name().to_string_lossy());
             if file != UNKNOWN && !snapshot.certificates.contains_key(&file) {
@@ -105,6 +126,7 @@ impl Files {
                 self.certificates.remove(&file);
             }
         }
+        self.swept = true;
         Ok(())
     }
 
