@@ -123,6 +123,12 @@ impl Edge {
         self.round();
     }
 
+    /// The directory of HAProxy's files.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
     /// Starts HAProxy from what files there are.
     pub fn start_haproxy(&mut self) {
         let run = self.directory.path();

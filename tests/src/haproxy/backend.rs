@@ -38,10 +38,20 @@ impl Backend {
         Self::slow(name, Duration::ZERO)
     }
 
+    /// One at another address than loopback's, which no `EndpointSlice` may have.
+    #[must_use]
+    pub fn at(address: Ipv4Addr, name: &str) -> Self {
+        Self::start(address, name, Duration::ZERO)
+    }
+
     /// One that takes its time.
     #[must_use]
     pub fn slow(name: &str, time: Duration) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        Self::start(Ipv4Addr::LOCALHOST, name, time)
+    }
+
+    fn start(address: Ipv4Addr, name: &str, time: Duration) -> Self {
+        let listener = TcpListener::bind((address, 0)).unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
         let requests = Arc::new(AtomicU64::new(0));

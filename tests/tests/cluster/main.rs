@@ -6,6 +6,7 @@
 )]
 
 mod cluster;
+mod edge;
 mod faults;
 mod image;
 mod scheduler;

@@ -1,0 +1,333 @@
+//! The edge's two programs on a real API server, with the chart's rights: a host gets a certificate
+//! from a certificate authority (Pebble), and a visitor its page over TLS.
+
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a test makes its files itself, and has no failpoints"
+)]
+
+use api::edge::{BACKENDS, NAMESPACE, SHOPS, shard_name, shard_of};
+use e2e::{
+    chart,
+    cluster::{Cluster, HOST, eventually},
+    haproxy::{Backend, Edge},
+    peers::required,
+    platform::edge::Signed,
+    process::{Program, Running, binary},
+};
+use serde_json::{Value, json};
+use std::{
+    collections::BTreeSet,
+    fs,
+    net::{Ipv4Addr, TcpListener},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+const NAME: &str = "www.issued.example";
+const SHOP: &str = "shop-issued";
+const LONG: Duration = Duration::from_mins(2);
+/// Longer than the test.
+const LIFE: Duration = Duration::from_mins(10);
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+fn apply(cluster: &Cluster, object: &Value) {
+    let words = [
+        "apply",
+        "--server-side",
+        "--force-conflicts",
+        "--filename",
+        "-",
+    ];
+    cluster
+        .kubectl(words)
+        .input(object.to_string())
+        .run()
+        .expect(0);
+}
+
+/// What the scheduler would say of a shop, and Kubernetes of its pod.
+fn shop(cluster: &Cluster, pod: &Backend) {
+    let meta = |namespace: &str, name: &str| {
+        let labels = json!({ "app.kubernetes.io/managed-by": "longshore" });
+        json!({ "namespace": namespace, "name": name, "labels": labels })
+    };
+    let map = |key: &str, file: &str, line: String| {
+        let name = shard_name(shard_of(key));
+        apply(
+            cluster,
+            &json!({
+                "apiVersion": "v1", "kind": "ConfigMap", "metadata": meta(NAMESPACE, &name),
+                "data": { file: line },
+            }),
+        );
+    };
+    map(NAME, BACKENDS, format!("{NAME} {SHOP}\n"));
+    map(
+        SHOP,
+        SHOPS,
+        format!("{SHOP} {{\"weight\":100,\"workers\":16}}\n"),
+    );
+    apply(
+        cluster,
+        &json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": SHOP } }),
+    );
+    let mut slice = json!({
+        "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
+        "metadata": meta(SHOP, "web-abcde"),
+        "endpoints": [{ "addresses": [pod.address.ip()], "conditions": { "ready": true } }],
+        "ports": [{ "name": "http", "port": pod.address.port() }],
+    });
+    slice["metadata"]["labels"]["kubernetes.io/service-name"] = json!("web");
+    apply(cluster, &slice);
+}
+
+/// A kubeconfig of a service account.
+fn account(cluster: &Cluster, scratch: &Path, name: &str) -> PathBuf {
+    let words = [
+        "create",
+        "token",
+        name,
+        "--namespace",
+        NAMESPACE,
+        "--duration",
+        "1h",
+    ];
+    let token = cluster.ask(&words);
+    let view = ["config", "view", "--raw", "--minify", "--output", "json"];
+    let mut config: Value = serde_json::from_str(&cluster.ask(&view)).unwrap();
+    config["users"][0]["user"] = json!({ "token": token.trim() });
+    let path = scratch.join(name);
+    fs::write(&path, config.to_string()).unwrap();
+    path
+}
+
+/// A certificate authority, the name server that it asks, and whom to trust for it.
+struct Authority {
+    directory: String,
+    dns: u16,
+    management: u16,
+    bundle: PathBuf,
+    _processes: [Running; 2],
+}
+
+impl Authority {
+    fn start(scratch: &Path, http: u16) -> Self {
+        let [port, management, dns, dns_management] = [(); 4].map(|()| free_port());
+        let signed = Signed::for_host("127.0.0.1");
+        let file = |name: &str, text: &str| {
+            let path = scratch.join(name);
+            fs::write(&path, text).unwrap();
+            path
+        };
+        let bundle = file("authority.pem", &signed.authority);
+        let config = json!({ "pebble": {
+            "listenAddress": format!("127.0.0.1:{port}"),
+            "managementListenAddress": format!("127.0.0.1:{management}"),
+            "certificate": file("cert.pem", &signed.certificate),
+            "privateKey": file("key.pem", &signed.key),
+            "httpPort": http, "tlsPort": 1, "caaIdentities": ["pebble.example"],
+            "profiles": { "default": { "description": "", "validityPeriod": 7_776_000 } },
+        } });
+        let names = Program::new(required("pebble-challtestsrv"))
+            .args([
+                format!("-dnsserver=127.0.0.1:{dns}"),
+                format!("-management=127.0.0.1:{dns_management}"),
+            ])
+            .args([
+                "-http01=",
+                "-https01=",
+                "-tlsalpn01=",
+                "-doh=",
+                "-defaultIPv6=",
+            ])
+            .arg("-defaultIPv4=127.0.0.1")
+            .deadline(LIFE)
+            .start();
+        let pebble = Program::new(required("pebble"))
+            .arg("-config")
+            .arg(file("pebble.json", &config.to_string()))
+            .args(["-dnsserver", &format!("127.0.0.1:{dns}"), "-strict=false"])
+            .env("PEBBLE_VA_NOSLEEP", "1")
+            .deadline(LIFE)
+            .start();
+        Self {
+            directory: format!("https://127.0.0.1:{port}/dir"),
+            dns,
+            management,
+            bundle,
+            _processes: [names, pebble],
+        }
+    }
+
+    /// The root of what it issues.
+    fn root(&self, scratch: &Path) -> PathBuf {
+        let path = scratch.join("root.pem");
+        let url = format!("https://127.0.0.1:{}/roots/0", self.management);
+        let words = ["--silent", "--fail", "--insecure", "--output"];
+        Program::new("curl")
+            .args(words)
+            .arg(&path)
+            .arg(url)
+            .run()
+            .expect(0);
+        path
+    }
+}
+
+/// What the two accounts asked for, and what of it was forbidden.
+fn asked(cluster: &Cluster) -> (BTreeSet<String>, Vec<Value>) {
+    let line = "grep -F '\"username\":\"system:serviceaccount:edge:' \"$CLUSTER_DIR/logs/audit\"";
+    let log = cluster.program("sh").args(["-c", line]).run().expect(0);
+    let (mut used, mut forbidden) = (BTreeSet::new(), Vec::new());
+    for line in log.stdout.lines() {
+        let event: Value = serde_json::from_str(line).unwrap();
+        let code = event["responseStatus"]["code"].as_u64();
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let account = text(&event["user"]["username"]);
+        let account = account.rsplit(':').next().unwrap_or_default();
+        let resource = text(&event["objectRef"]["resource"]);
+        if resource.is_empty() {
+            continue;
+        }
+        used.insert(format!("{account} {} {resource}", text(&event["verb"])));
+        if code == Some(201) {
+            used.insert(format!("{account} create {resource}"));
+        }
+        if code == Some(403) {
+            forbidden.push(event);
+        }
+    }
+    (used, forbidden)
+}
+
+/// What the roles of the chart grant the two accounts.
+fn granted(cluster: &Cluster) -> BTreeSet<String> {
+    let roles = [
+        ("longshore-edge-agent", "clusterrole"),
+        ("longshore-edge-agent", "role"),
+        ("longshore-edge-issuer", "role"),
+    ];
+    let mut granted = BTreeSet::new();
+    for (account, kind) in roles {
+        let role = cluster.get(&[kind, account, "--namespace", NAMESPACE]);
+        for rule in role["rules"].as_array().unwrap() {
+            for resource in rule["resources"].as_array().unwrap() {
+                for verb in rule["verbs"].as_array().unwrap() {
+                    let [verb, resource] = [verb, resource].map(|it| it.as_str().unwrap());
+                    granted.insert(format!("{account} {verb} {resource}"));
+                }
+            }
+        }
+    }
+    granted
+}
+
+#[track_caller]
+fn assert_rights(cluster: &Cluster) {
+    let (used, forbidden) = asked(cluster);
+    assert_eq!(forbidden, [] as [Value; 0]);
+    let granted = granted(cluster);
+    let unused: Vec<_> = granted.difference(&used).collect();
+    assert!(unused.is_empty(), "nobody used {unused:?}");
+}
+
+#[test]
+fn a_host_gets_a_certificate_and_its_visitors_a_page_with_the_charts_rights_and_no_others() {
+    let cluster = Cluster::alone();
+    let digest = format!("sha256:{:064x}", 0);
+    let mut values = chart::without_pods();
+    values["edge"] = json!({
+        "haproxy": { "enabled": true, "replicas": 0, "image": { "digest": digest } },
+        "issuer": { "enabled": true, "replicas": 0 },
+    });
+    chart::install(&cluster, &values);
+    let scratch = tempfile::tempdir().unwrap();
+    let pod = Backend::at(HOST.parse().unwrap(), "issued-1");
+    shop(&cluster, &pod);
+
+    let mut edge = Edge::new(8);
+    let directory = edge.directory().to_owned();
+    let longshore_edge = |account_name: &str| {
+        let kubeconfig = account(&cluster, scratch.path(), account_name);
+        Program::new(binary("longshore-edge"))
+            .env("KUBECONFIG", kubeconfig)
+            .deadline(LIFE)
+    };
+    let agent = longshore_edge("longshore-edge-agent")
+        .args(["agent", "--room", "8", "--listen"])
+        .arg(format!("127.0.0.1:{}", free_port()))
+        .arg("--directory")
+        .arg(&directory)
+        .start();
+    eventually("the agent's files", LONG, || {
+        directory.join("slots.cfg").exists().then_some(())
+    });
+    edge.start_haproxy();
+    let authority = Authority::start(scratch.path(), edge.http);
+    let issuer = longshore_edge("longshore-edge-issuer")
+        .args([
+            "issue",
+            "--addresses",
+            "127.0.0.1",
+            "--identity",
+            "test",
+            "--directory",
+        ])
+        .arg(&authority.directory)
+        .args(["--http-port", &edge.http.to_string()])
+        .args(["--dns", &format!("127.0.0.1:{}", authority.dns)])
+        .arg("--ca-bundle")
+        .arg(&authority.bundle)
+        .start();
+    let verified = || {
+        let root = authority.root(scratch.path());
+        let outcome = Program::new(required("curl-h3"))
+            .args([
+                "--silent",
+                "--show-error",
+                "--fail",
+                "--max-time",
+                "5",
+                "--cacert",
+            ])
+            .arg(root)
+            .args(["--resolve", &format!("{NAME}:{}:127.0.0.1", edge.https)])
+            .arg(format!("https://{NAME}:{}/", edge.https))
+            .run();
+        (outcome.code() == Some(0)).then_some(outcome.stdout)
+    };
+    let begin = std::time::Instant::now();
+    eventually("a certificate that verifies", LONG, verified);
+    println!("a certificate that verifies after {:?}", begin.elapsed());
+
+    let why = Program::new(binary("longshore-edge"))
+        .args(["why", NAME])
+        .env("KUBECONFIG", std::env::var("KUBECONFIG").unwrap())
+        .run()
+        .expect(0);
+    println!("{}", why.stdout);
+    assert!(
+        why.stdout.contains("pods of shop-issued answer"),
+        "{}",
+        why.stdout
+    );
+    assert!(
+        why.stdout.contains("has a certificate, issued by Pebble"),
+        "{}",
+        why.stdout
+    );
+
+    for running in [issuer, agent] {
+        running.signal(rustix::process::Signal::TERM).unwrap();
+        let outcome = running.wait();
+        assert_eq!(outcome.code(), Some(0), "{outcome:?}");
+    }
+    assert_rights(&cluster);
+    let words = ["delete", "namespace", SHOP, "--wait=false"];
+    cluster.kubectl(words).run().expect(0);
+}
