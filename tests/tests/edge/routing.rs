@@ -2,6 +2,11 @@
 
 use e2e::haproxy::{Backend, Edge};
 use edge::agent::{endpoints::State, lines::Target, prepare::Trust};
+use std::{
+    io::{Read as _, Write as _},
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    thread,
+};
 
 fn shop(name: &str) -> Target {
     Target::Shop(name.to_owned())
@@ -235,4 +240,49 @@ fn pods_that_leave_get_nothing_new_and_are_better_than_nobody() {
     edge.pods("shop-acme", pods(State::Ready, State::Unready));
     edge.round();
     assert_eq!(answers(&edge), ["pod: stays"]);
+}
+
+/// A pod that speaks another protocol once both sides agreed to, with key and answer of RFC 6455, 1.3.
+fn upgrading_pod() -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                if stream.read_exact(&mut byte).is_err() {
+                    break;
+                }
+                request.push(byte[0]);
+            }
+            let asked = String::from_utf8_lossy(&request).to_lowercase();
+            assert!(asked.contains("upgrade: websocket"), "{asked}");
+            let answer = b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\n\
+                upgrade: websocket\r\nsec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\nnot HTTP any more\n";
+            stream.write_all(answer).unwrap();
+        }
+    });
+    address
+}
+
+#[test]
+fn websockets_get_through() {
+    let mut edge = Edge::new(8);
+    edge.host("www.acme.example", shop("shop-acme"));
+    edge.shop("shop-acme", 16, &[("acme-1", upgrading_pod())]);
+    edge.start();
+    let asks = [
+        "connection: upgrade",
+        "upgrade: websocket",
+        "sec-websocket-version: 13",
+    ];
+    let mut options = vec!["--http1.1"];
+    for ask in asks {
+        options.extend(["--header", ask]);
+    }
+    options.extend(["--header", "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ=="]);
+    let page = edge.get("www.acme.example", "/socket", &options);
+    assert_eq!(page.status, "HTTP/1.1 101", "{page:?}");
+    assert!(page.text.contains("not HTTP any more"), "{page:?}");
 }
