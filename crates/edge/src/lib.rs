@@ -17,5 +17,5 @@ mod command;
 pub mod issue;
 mod why;
 
-pub use agent::metrics::reference;
+pub use agent::{dashboard::dashboard, metrics::reference};
 pub use command::run;

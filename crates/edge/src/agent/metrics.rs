@@ -4,9 +4,9 @@ use super::{figures::Rates, shared::Shared};
 use std::{collections::BTreeMap, fmt::Write as _, sync::atomic::Ordering::Relaxed};
 
 /// A metric: its name as it is queried, what it is, and what it says.
-type Metric = (&'static str, &'static str, &'static str);
+pub(super) type Metric = (&'static str, &'static str, &'static str);
 
-const ALL: [Metric; 15] = [
+pub(super) const ALL: [Metric; 15] = [
     ("longshore_edge_hosts", "gauge", "Hosts in the maps."),
     ("longshore_edge_shops", "gauge", "Shops in the maps."),
     (

@@ -9,6 +9,7 @@
 
 pub mod caps;
 pub mod command_text;
+pub mod dashboard;
 pub mod difference;
 pub mod endpoints;
 pub mod figures;
