@@ -151,7 +151,7 @@ fn milliseconds(time: Duration) -> String {
 
 fn main() -> io::Result<()> {
     let arguments = Arguments::parse();
-    let answers = Backend::new("pod");
+    let answers = Backend::terse();
     let mut edge = Edge::new(u32::try_from(arguments.shops * 6 / 5).unwrap());
     fill(&mut edge, &arguments);
     edge.host(BUSY, Target::Shop("shop-busy".into()));
