@@ -35,3 +35,14 @@ pub use found::Found;
 pub use kind::{KINDS, Kind, SHOP};
 pub use registry::{Read, read};
 pub use request_priority::RequestPriority;
+
+/// What a program logs that was asked for this: the library beneath reports every failed request as
+/// an error, also those that are made again and succeed, and ours say which one mattered.
+#[must_use]
+pub fn log_filter(asked: &str) -> String {
+    if asked.contains("kube_client") {
+        asked.to_owned()
+    } else {
+        format!("{asked},kube_client=off")
+    }
+}

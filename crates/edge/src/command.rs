@@ -205,14 +205,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn execute(arguments: Arguments) -> Result<(), CommandError> {
-    // The client reports every failed request as an error, also those that are made again and
-    // succeed; ours say which one mattered.
-    let log = if arguments.log.contains("kube_client") {
-        arguments.log
-    } else {
-        format!("{},kube_client=off", arguments.log)
-    };
-    if let Some(filter) = Filter::read(&log) {
+    if let Some(filter) = Filter::read(&client::log_filter(&arguments.log)) {
         telemetry::start(&filter, Format::from_stderr());
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()

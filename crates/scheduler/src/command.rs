@@ -134,14 +134,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn control(arguments: &Arguments) -> Result<(), CommandError> {
-    // The client reports every failed request as an error, also those that are made again and
-    // succeed; ours say which one mattered.
-    let log = if arguments.log.contains("kube_client") {
-        arguments.log.clone()
-    } else {
-        format!("{},kube_client=off", arguments.log)
-    };
-    if let Some(filter) = Filter::read(&log) {
+    if let Some(filter) = Filter::read(&client::log_filter(&arguments.log)) {
         telemetry::start(&filter, Format::from_stderr());
     }
     let random = || format!("longshore-scheduler-{:08x}", rand::random::<u32>());

@@ -11,6 +11,9 @@ const ROOM: u32 = 20;
 const SURE: u32 = 2;
 /// How many looks it must have had room for all that is asked, before nobody is.
 const CALM: u32 = 5;
+/// Of what was let through when it began, at least so much stays allowed: where it is not shops' requests
+/// that HAProxy is busy with, such as handshakes of a flood, refusing more of them helps nobody.
+const LEAST: f64 = 0.5;
 /// By how much what is allowed changes from one look to the next.
 const STEP: f64 = 0.95;
 
@@ -32,6 +35,8 @@ pub struct Demand {
 pub struct Governor {
     /// Requests in a second of all shops together, where HAProxy is overloaded.
     budget: Option<f64>,
+    /// What it never gets below.
+    least: f64,
     busy: u32,
     calm: u32,
 }
@@ -44,9 +49,12 @@ impl Governor {
         let (asked, passed) = (sum(|demand| demand.asked), sum(|demand| demand.passed));
         self.busy = if idle < BUSY { self.busy + 1 } else { 0 };
         self.budget = match self.budget {
-            None if self.busy >= SURE => Some(passed * STEP),
+            None if self.busy >= SURE => {
+                self.least = passed * LEAST;
+                Some(passed * STEP)
+            }
             None => None,
-            Some(budget) if idle < BUSY => Some(budget * STEP),
+            Some(budget) if idle < BUSY => Some((budget * STEP).max(self.least)),
             Some(budget) if idle > ROOM => Some(budget / STEP),
             Some(budget) => Some(budget),
         };
@@ -129,6 +137,20 @@ mod tests {
         assert_eq!(shares(900.0, &[demand("alone", 1, 100.0)]), BTreeMap::new());
         assert_eq!(shares(0.0, &[demand("alone", 1, 100.0)])["alone"], 1);
         assert_eq!(shares(10.0, &[]), BTreeMap::new());
+    }
+
+    #[test]
+    fn what_is_no_shops_fault_takes_no_more_than_half_from_them() {
+        let demands = [demand("one", 100, 600.0), demand("two", 100, 600.0)];
+        let mut governor = Governor::default();
+        let mut caps = BTreeMap::new();
+        for _ in 0..100 {
+            caps = governor.look(0, &demands);
+        }
+        assert_eq!(
+            caps,
+            [("one".to_owned(), 300), ("two".to_owned(), 300)].into()
+        );
     }
 
     #[test]

@@ -8,7 +8,9 @@ use super::{
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
-    fs, io,
+    fs,
+    io::{self, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
 
@@ -196,7 +198,10 @@ fn replace(path: &Path, text: &str) -> io::Result<()> {
     let mut new = path.as_os_str().to_owned();
     new.push(".new");
     failpoint::hit("edge.file.write")?;
-    fs::write(&new, text)?;
+    let mut options = fs::OpenOptions::new();
+    // Private keys are among them, and HAProxy runs as the same user.
+    options.write(true).create(true).truncate(true).mode(0o600);
+    options.open(&new)?.write_all(text.as_bytes())?;
     failpoint::hit("edge.file.rename")?;
     fs::rename(&new, path)
 }

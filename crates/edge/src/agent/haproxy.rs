@@ -5,12 +5,7 @@ use super::{
     difference::Step,
     snapshot::{MAPS, Server, Serving, Snapshot},
 };
-use std::{
-    collections::BTreeMap,
-    io,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{collections::BTreeMap, io, path::PathBuf, time::Duration};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::UnixStream,
@@ -56,8 +51,6 @@ pub struct Worker {
     pub pid: u32,
     /// Share of its time without work, in percent.
     pub idle: u32,
-    /// Requests that it has had.
-    pub requests: u64,
 }
 
 /// Requests of a shop in a second.
@@ -147,15 +140,10 @@ impl HaProxy {
             answer
                 .lines()
                 .find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
-                .and_then(|value| value.parse::<u64>().ok())
+                .and_then(|value| value.parse().ok())
         };
-        let small = |name| figure(name).and_then(|value| u32::try_from(value).ok());
-        match (small("Pid"), small("Idle_pct")) {
-            (Some(pid), Some(idle)) => Ok(Worker {
-                pid,
-                idle,
-                requests: figure("CumReq").unwrap_or_default(),
-            }),
+        match (figure("Pid"), figure("Idle_pct")) {
+            (Some(pid), Some(idle)) => Ok(Worker { pid, idle }),
             _ => Err(SocketError::Refused {
                 command: "show info".to_owned(),
                 answer,
@@ -212,12 +200,6 @@ impl HaProxy {
             command: "reload".to_owned(),
             answer: answer.trim().to_owned(),
         })
-    }
-
-    /// Its directory.
-    #[must_use]
-    pub fn directory(&self) -> &Path {
-        &self.directory
     }
 }
 

@@ -1,13 +1,20 @@
 //! A certificate as HAProxy reads it.
 
 use release::Sha256;
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 /// A private key, its certificate and the chain, as HAProxy reads them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Pem {
     text: Arc<str>,
     digest: String,
+}
+
+impl fmt::Debug for Pem {
+    // Without the key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Pem").field(&self.digest).finish()
+    }
 }
 
 impl Pem {

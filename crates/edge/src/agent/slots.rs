@@ -16,7 +16,9 @@ pub struct Slots {
     count: u32,
     of: BTreeMap<String, u32>,
     free: BTreeSet<u32>,
-    resting: VecDeque<(Instant, u32)>,
+    /// Of shops that have left, with their names: the map says them, too, so that another process lets
+    /// them rest as well.
+    resting: VecDeque<(Instant, String, u32)>,
 }
 
 impl Slots {
@@ -55,6 +57,13 @@ impl Slots {
         self.of.get(shop).copied().map(name)
     }
 
+    /// Each shop and its slot, also of shops that have left while their slots rest: no host leads there.
+    pub fn lines(&self) -> impl Iterator<Item = (&str, String)> {
+        let resting = self.resting.iter().map(|(_, shop, slot)| (shop, slot));
+        let all = self.of.iter().chain(resting);
+        all.map(|(shop, slot)| (shop.as_str(), name(*slot)))
+    }
+
     /// Every slot's name.
     pub fn names(&self) -> impl Iterator<Item = String> + use<> {
         (1..=self.count).map(name)
@@ -63,16 +72,20 @@ impl Slots {
     /// Gives each of these shops a slot, and takes it from all others. Says whether there were too
     /// few: then there are twice as many as are needed now, and HAProxy has to be told by a reload.
     pub fn assign(&mut self, shops: &BTreeSet<&str>, now: Instant) -> bool {
-        let resting = &mut self.resting;
-        self.of.retain(|shop, slot| {
-            let stays = shops.contains(shop.as_str());
-            if !stays {
-                resting.push_back((now, *slot));
+        let (of, resting) = (&mut self.of, &mut self.resting);
+        for (shop, slot) in of.extract_if(.., |shop, _| !shops.contains(shop.as_str())) {
+            resting.push_back((now, shop, slot));
+        }
+        // One that is back has its own requests there.
+        resting.retain(|(_, shop, slot)| {
+            let back = shops.contains(shop.as_str());
+            if back {
+                of.insert(shop.clone(), *slot);
             }
-            stays
+            !back
         });
-        while let Some((_, slot)) =
-            resting.pop_front_if(|(since, _)| now.duration_since(*since) >= REST)
+        while let Some((_, _, slot)) =
+            resting.pop_front_if(|(since, ..)| now.duration_since(*since) >= REST)
         {
             self.free.insert(slot);
         }
@@ -123,6 +136,27 @@ mod tests {
         assert!(!slots.assign(&shops(&["b", "c", "d"]), start + REST));
         assert_eq!(slots.of("d").as_deref(), Some("slot-00001"));
         assert_eq!(slots.of("b").as_deref(), Some("slot-00002"));
+    }
+
+    #[test]
+    fn a_slot_rests_on_when_another_process_begins_and_a_shop_that_is_back_has_its_own() {
+        let start = Instant::now();
+        let mut slots = Slots::new(3, []);
+        slots.assign(&shops(&["a", "b"]), start);
+        slots.assign(&shops(&["b"]), start);
+        let lines = |slots: &Slots| -> Vec<(String, String)> {
+            slots
+                .lines()
+                .map(|(shop, slot)| (shop.to_owned(), slot))
+                .collect()
+        };
+        let mut next = Slots::new(3, lines(&slots));
+        next.assign(&shops(&["b", "c"]), start);
+        assert_eq!(next.of("c").as_deref(), Some("slot-00003"), "not that of a");
+        assert_eq!(next.of("a"), None);
+        next.assign(&shops(&["a", "b", "c"]), start);
+        assert_eq!(next.of("a").as_deref(), Some("slot-00001"));
+        assert_eq!(lines(&next).len(), 3);
     }
 
     #[test]

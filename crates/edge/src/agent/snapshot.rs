@@ -1,10 +1,10 @@
 //! HAProxy at one moment: how it should be, and in the same terms how it is.
 
-use super::pem::Pem;
 use super::{
     endpoints::{Pod, State},
     lines::Target,
     model::Model,
+    pem::Pem,
     slots::Slots,
 };
 use std::{
@@ -122,10 +122,12 @@ pub fn desired(
     for (shop, cap) in caps {
         line(CAPS, shop, cap.to_string());
     }
+    for (shop, slot) in slots.lines() {
+        line(SLOTS, shop, slot);
+    }
     let known = model.shops();
     for shop in shops(model) {
         let Some(slot) = slots.of(shop) else { continue };
-        line(SLOTS, shop, slot.clone());
         let settings = known.get(shop);
         let hsts = settings.map_or(0, |settings| settings.hsts_seconds);
         if hsts > 0 {

@@ -6,7 +6,11 @@ use super::{
     model::Model,
     pem::Pem,
 };
-use api::edge::{NAMESPACE, certificate::host_of};
+use crate::issue;
+use api::edge::{
+    NAMESPACE,
+    certificate::{LABEL, host_of},
+};
 use client::{Cluster, OURS};
 use futures_util::{StreamExt as _, pin_mut};
 use jiff::Timestamp;
@@ -34,7 +38,7 @@ const KINDS: [&str; 3] = ["configmaps", "secrets", "endpointslices"];
 /// Objects in one page of a list.
 const PAGE: u32 = 500;
 /// The ConfigMap that says how HTTP-01 is answered.
-const ACCOUNT: &str = "acme";
+const ANSWER: &str = "acme";
 /// The Service of a shop's web pods, as the scheduler names it.
 const WEB: &str = "kubernetes.io/service-name=web";
 
@@ -93,22 +97,24 @@ impl Watched {
 /// Follows all of it until `stop`.
 pub async fn watch(cluster: &Cluster, watched: &Arc<Watched>, stop: &CancellationToken) {
     let client = cluster.client();
-    let ours = || watcher::Config::default().labels(OURS).page_size(PAGE);
+    let config = || watcher::Config::default().page_size(PAGE);
+    let (key, value) = LABEL;
+    // What the issuer remembers, and its account, are its own.
+    let maps = config().labels(&format!("{OURS},{key}!={value}"));
+    let own = format!(
+        "metadata.name!={},metadata.name!={}",
+        issue::ACCOUNT,
+        issue::ORDERS
+    );
+    let keys = config().fields(&own);
     let config_maps = Api::<ConfigMap>::namespaced(client.clone(), NAMESPACE);
     let secrets = Api::<Secret>::namespaced(client.clone(), NAMESPACE);
     let slices = Api::<EndpointSlice>::all(client);
-    let of_web = watcher::Config::default().labels(WEB).page_size(PAGE);
+    let of_web = config().labels(WEB);
     tokio::join!(
-        follow(KINDS[0], watched, config_maps, ours(), stop, config_map),
+        follow(KINDS[0], watched, config_maps, maps, stop, config_map),
         // Those that people bring have no label of ours.
-        follow(
-            KINDS[1],
-            watched,
-            secrets,
-            watcher::Config::default().page_size(PAGE),
-            stop,
-            secret
-        ),
+        follow(KINDS[1], watched, secrets, keys, stop, secret),
         follow(KINDS[2], watched, slices, of_web, stop, slice),
     );
 }
@@ -197,7 +203,7 @@ impl Name {
 
 fn config_map(model: &mut Model, name: &Name, object: Option<ConfigMap>) {
     let data = object.and_then(|object| object.data);
-    if name.name == ACCOUNT {
+    if name.name == ANSWER {
         model.thumbprint = data
             .and_then(|mut data| data.remove("thumbprint"))
             .filter(|thumbprint| is_name(thumbprint));

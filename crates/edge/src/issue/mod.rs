@@ -36,6 +36,8 @@ mod settings;
 mod store;
 mod watch;
 
+pub(crate) use store::{ACCOUNT, ORDERS};
+
 pub use settings::{ExternalAccount, NonceCheck, Pace, Settings};
 
 use api::edge::NAMESPACE;

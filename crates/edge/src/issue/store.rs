@@ -39,7 +39,7 @@ use std::{collections::BTreeMap, fmt::Debug};
 use tracing::warn;
 
 /// The Secret of the account.
-const ACCOUNT: &str = "acme-account";
+pub(crate) const ACCOUNT: &str = "acme-account";
 /// Its key.
 const CREDENTIALS: &str = "credentials.json";
 /// The ConfigMap that tells agents how to answer.
@@ -47,7 +47,7 @@ const ACME: &str = "acme";
 /// Its key.
 const THUMBPRINT: &str = "thumbprint";
 /// The Secret of orders on their way.
-const ORDERS: &str = "acme-orders";
+pub(crate) const ORDERS: &str = "acme-orders";
 /// Objects in one page of a list: a full Secret is a MiB.
 const PAGE: u32 = 16;
 /// Shards that are written at the same time.
