@@ -27,6 +27,9 @@ RUN ln -s /etc/edge/longshore-edge-haproxy /usr/local/bin/
 ENV PATH=/opt/longshore/bin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
     EDGE_ALT_SVC= \
     EDGE_CONNECTIONS=20000 \
+    EDGE_HOLD=/etc/edge/hold.lua \
+    EDGE_HOLD_REQUESTS=1000 \
+    EDGE_HOLD_SECONDS=60 \
     EDGE_HTTP=:8080 \
     EDGE_HTTPS=:8443 \
     EDGE_METRICS=:8404 \

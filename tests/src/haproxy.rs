@@ -32,6 +32,7 @@ use edge::agent::{
 };
 use rcgen::{CertificateParams, KeyPair};
 use std::{
+    collections::BTreeMap,
     fs,
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
@@ -141,6 +142,9 @@ impl Edge {
             .arg(run.join("slots.cfg"))
             .env("EDGE_RUN", run)
             .env("EDGE_PAGES", images().join("pages"))
+            .env("EDGE_HOLD", images().join("hold.lua"))
+            .env("EDGE_HOLD_SECONDS", "5")
+            .env("EDGE_HOLD_REQUESTS", "40")
             .env("EDGE_CONNECTIONS", "2000")
             .env("EDGE_HTTP", format!("127.0.0.1:{}", self.http))
             .env("EDGE_HTTPS", format!("127.0.0.1:{}", self.https))
@@ -236,16 +240,21 @@ impl Edge {
     /// What visitors ask for each shop at the moment.
     #[must_use]
     pub fn demands(&self) -> Vec<Demand> {
-        let haproxy = HaProxy::new(self.directory.path().to_owned());
-        let asked = self.runtime.block_on(haproxy.asked()).unwrap();
         let shops = self.model.shops();
-        let demand = |(shop, Asked { asked, passed }): (String, Asked)| Demand {
+        let demand = |(shop, Asked { asked, passed, .. }): (String, Asked)| Demand {
             weight: shops[shop.as_str()].weight,
             shop,
             asked,
             passed,
         };
-        asked.into_iter().map(demand).collect()
+        self.asked().into_iter().map(demand).collect()
+    }
+
+    /// What HAProxy says of visitors.
+    #[must_use]
+    pub fn asked(&self) -> BTreeMap<String, Asked> {
+        let haproxy = HaProxy::new(self.directory.path().to_owned());
+        self.runtime.block_on(haproxy.asked()).unwrap()
     }
 
     /// The process that serves.
@@ -273,17 +282,23 @@ impl Edge {
 
     /// A shop with pods.
     pub fn shop(&mut self, shop: &str, workers: u32, pods: &[(&str, SocketAddr)]) {
-        let shard = self.model.shards.entry("edge-01".to_owned()).or_default();
         let settings = EdgeShop {
             weight: 100,
             workers,
             hsts_seconds: 0,
+            to_zero: false,
         };
-        shard.shops.insert(shop.to_owned(), settings);
+        self.settings(shop, settings);
         self.pods(
             shop,
             pods.iter().map(|(name, at)| (*name, *at, State::Ready)),
         );
+    }
+
+    /// What the maps say of a shop.
+    pub fn settings(&mut self, shop: &str, settings: EdgeShop) {
+        let shard = self.model.shards.entry("edge-01".to_owned()).or_default();
+        shard.shops.insert(shop.to_owned(), settings);
     }
 
     /// The pods of a shop, as they are from now on.
@@ -306,13 +321,18 @@ impl Edge {
     /// What curl says of a page of a host: its version of HTTP and its status; then its headers and
     /// its body.
     pub fn get(&self, host: &str, path: &str, options: &[&str]) -> Answer {
-        let outcome = Program::new(required("curl-h3"))
+        Answer::of(&self.visitor(host, path, options).wait())
+    }
+
+    /// The same, while something else goes on.
+    #[must_use]
+    pub fn visitor(&self, host: &str, path: &str, options: &[&str]) -> Running {
+        Program::new(required("curl-h3"))
             .args(["--silent", "--insecure", "--include", "--max-time", "10"])
             .args(["--resolve", &format!("{host}:{}:127.0.0.1", self.https)])
             .args(options)
             .arg(format!("https://{host}:{}{path}", self.https))
-            .run();
-        Answer::of(&outcome)
+            .start()
     }
 
     /// The same on the other port.

@@ -1,6 +1,7 @@
 //! What the scheduler and the edge tell each other: names, and the lines of the maps.
 
 pub mod certificate;
+pub mod visits;
 
 use crate::name;
 use serde::{Deserialize, Serialize};
@@ -33,6 +34,9 @@ pub struct EdgeShop {
     /// For how long browsers shall ask by TLS only; 0 says nothing to them.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub hsts_seconds: u32,
+    /// Whether it may have no pods: its visitors' requests then wait for one.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub to_zero: bool,
 }
 
 /// The shard of a host, or of a shop's namespace.
@@ -50,4 +54,9 @@ pub fn shard_name(shard: u32) -> String {
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
 const fn is_zero(number: &u32) -> bool {
     *number == 0
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
 }

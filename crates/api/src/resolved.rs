@@ -121,6 +121,8 @@ pub struct RenderContext {
     /// Pods at least, of the campaigns that run now; see
     /// [`campaign_floor`](crate::schedule::campaign_floor).
     pub floor: Option<u32>,
+    /// Whether the shop has no pods for want of visitors.
+    pub at_zero: bool,
     /// The sequence up to which the database is migrated.
     pub migrated: Option<Sequence>,
     /// Whether the database is being changed.

@@ -67,6 +67,9 @@ struct AgentArguments {
     /// Address of /livez, /readyz, /startupz and /metrics
     #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:9810")]
     listen: SocketAddr,
+    /// Name of this replica in its reports of visitors; otherwise one with a random end
+    #[arg(long, env = "POD_NAME")]
+    identity: Option<String>,
     /// Zone of the node: pods of the same zone get eight times as much
     #[arg(long, env = "EDGE_ZONE")]
     zone: Option<String>,
@@ -241,11 +244,17 @@ fn execute(arguments: Arguments) -> Result<(), CommandError> {
     })
 }
 
+fn identity(told: Option<String>, what: &str) -> String {
+    let random = || format!("longshore-edge-{what}-{:08x}", rand::random::<u32>());
+    told.unwrap_or_else(random)
+}
+
 impl AgentArguments {
     fn settings(self) -> agent::run::Settings {
         agent::run::Settings {
             directory: self.directory,
             listen: self.listen,
+            identity: identity(self.identity, "agent"),
             place: Place {
                 // A node without a zone has an empty one.
                 zone: self.zone.filter(|zone| !zone.is_empty()),
@@ -262,8 +271,7 @@ impl AgentArguments {
 
 impl IssueArguments {
     fn settings(self) -> issue::Settings {
-        let random = || format!("longshore-edge-issue-{:08x}", rand::random::<u32>());
-        let identity = self.identity.unwrap_or_else(random);
+        let identity = identity(self.identity, "issue");
         let account = self.account_key_id.zip(self.account_key);
         issue::Settings {
             contact: self.contact,

@@ -124,6 +124,12 @@ pub fn why(name: &str, shop: &Shop, fleet: &Fleet, halted: Option<&str>, now: Ti
             api::namespace(name)
         ));
     }
+    if let Some(since) = assign::at_zero(shop) {
+        answer.facts.push(format!(
+            "scaled to zero since {since:.0}, as no visitor came; the request of the next one \
+             waits until a pod is ready"
+        ));
+    }
     let claims = Claims::of(fleet);
     match assign::desired(
         &assign::Resolution::new(name, shop, fleet),

@@ -165,6 +165,8 @@ pub struct Known {
     pub closed: bool,
     /// Why no release may be switched.
     pub paused: Option<String>,
+    /// Whether the shop has no pods for want of visitors.
+    pub at_zero: bool,
 }
 
 impl Known {
@@ -186,6 +188,7 @@ impl Known {
             migrating,
             closed: begun(shop),
             paused: None,
+            at_zero: at_zero(shop).is_some(),
         }
     }
 }
@@ -242,6 +245,7 @@ pub fn desired(
     let assigned = status.and_then(|status| status.release.as_ref());
     let context = RenderContext {
         floor,
+        at_zero: known.at_zero,
         migrated: known.migrated,
         migrating: known.migrating,
         closed: known.closed,
@@ -317,6 +321,14 @@ pub fn migrates(shop: &Shop, release: &ResolvedRelease, class: Option<&ShopClass
     (release.migration != Migration::None || new(shop))
         && shop.spec.services.database.is_some()
         && class.is_some_and(|class| class.spec.engine != Engine::Php)
+}
+
+/// Since when the shop has no pods for want of visitors, if its Shop still lets it have none.
+#[must_use]
+pub fn at_zero(shop: &Shop) -> Option<Timestamp> {
+    let since = shop.status.as_ref()?.at_zero_since.as_ref()?.parse().ok()?;
+    let may = shop.spec.state == ShopState::Active && shop.spec.scale.to_zero_after().is_some();
+    may.then_some(since)
 }
 
 /// Whether the shop has pods that a release could break.

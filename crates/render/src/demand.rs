@@ -20,10 +20,13 @@ pub(crate) enum Demand {
 impl Demand {
     pub(crate) fn of(context: &ShopContext<'_>) -> Self {
         let scale = &context.spec.scale;
-        if matches!(
+        let without = matches!(
             context.spec.state,
             ShopState::Suspended | ShopState::Archived
-        ) {
+        );
+        // A campaign that has begun has its pods, with visitors or without.
+        let asleep = context.render_context.at_zero && context.render_context.floor.is_none();
+        if without || asleep {
             return Self::Fixed(0);
         }
         // One pod is enough for a shop that may be idle, until the autoscaler or a campaign finds

@@ -54,6 +54,7 @@ impl Site {
                 weight: route.weight,
                 workers: class.spec.php.workers,
                 hsts_seconds: route.hsts_seconds,
+                to_zero: shop.spec.scale.to_zero_after().is_some(),
             },
             closed,
         })

@@ -36,6 +36,13 @@ pub(super) fn shop(shop: &Shop, class: &ShopClass) -> Vec<String> {
             .err()
             .map(|error| format!("spec.scale.schedule: {error}")),
     );
+    if spec.scale.to_zero_after().is_some() && class.spec.route.map.is_none() {
+        problems.push(
+            "spec.scale.idle.mode: Zero needs a class with route.map: only the edge of Longshore \
+             holds a visitor's request until a pod is there"
+                .to_owned(),
+        );
+    }
     if let Some(database) = spec
         .services
         .database

@@ -36,6 +36,7 @@ mod start;
 mod state;
 #[cfg(test)]
 mod testing;
+mod visits;
 mod watch;
 mod work_queue;
 

@@ -12,7 +12,9 @@ pub struct Answer {
 }
 
 impl Answer {
-    pub(super) fn of(outcome: &Outcome) -> Self {
+    /// What curl printed.
+    #[must_use]
+    pub fn of(outcome: &Outcome) -> Self {
         let text = outcome.stdout.replace('\r', "");
         let status = text
             .lines()

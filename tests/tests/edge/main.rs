@@ -9,6 +9,7 @@
 )]
 
 mod changes;
+mod hold;
 mod overload;
 mod routing;
 mod smuggling;

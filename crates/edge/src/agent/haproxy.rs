@@ -60,7 +60,12 @@ pub struct Asked {
     pub asked: f64,
     /// Those of them that were let through.
     pub passed: f64,
+    /// How long ago the last one came.
+    pub age: Duration,
 }
+
+/// How long HAProxy remembers a shop without visitors, as its configuration says.
+const REMEMBERED: Duration = Duration::from_mins(2);
 
 /// A HAProxy, by its directory.
 #[derive(Debug, Clone)]
@@ -214,7 +219,13 @@ fn asked(answer: &str) -> BTreeMap<String, Asked> {
             let mut words = line.split(' ');
             words.find_map(|word| word.strip_prefix(name)?.strip_prefix('='))
         };
+        // One that is in use has a visitor at this moment.
+        let left = match field("use")? {
+            "0" => Duration::from_millis(field("exp")?.parse().ok()?),
+            _ => REMEMBERED,
+        };
         let asked = Asked {
+            age: REMEMBERED.saturating_sub(left),
             asked: field("http_req_rate(1000)")?.parse().ok()?,
             passed: field("gpc0_rate(1000)")?.parse().ok()?,
         };

@@ -25,4 +25,5 @@ pub mod run;
 pub mod shared;
 pub mod slots;
 pub mod snapshot;
+pub mod visits;
 pub mod watch;

@@ -10,12 +10,22 @@ use super::{
     prepare::{PrepareError, Trust, prepare},
     shared::Shared,
     snapshot::Place,
+    visits::{Board, Reports, last},
     watch::watch,
 };
 use client::Cluster;
+use jiff::Timestamp;
 use parking_lot::Mutex;
 use runtime::{Page, PageServer, Pages, Stop, TaskError, Tasks};
-use std::{convert::Infallible, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    io,
+    net::SocketAddr,
+    path::PathBuf,
+    pin::pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::{Span, info, warn};
@@ -42,6 +52,8 @@ pub struct Settings {
     pub directory: PathBuf,
     /// Where it answers /livez, /readyz, /startupz and /metrics.
     pub listen: SocketAddr,
+    /// This replica, as it signs its reports.
+    pub identity: String,
     /// Where it is.
     pub place: Place,
     /// For how many shops HAProxy has room from its start.
@@ -90,10 +102,17 @@ pub async fn run(cluster: Cluster, settings: Settings) -> Result<(), AgentError>
         watched: Arc::default(),
         figures: Figures::default(),
         caps: Mutex::default(),
+        visits: Mutex::default(),
         haproxy: HaProxy::new(settings.directory),
     });
     let stop = CancellationToken::new();
     let mut tasks = Tasks::<Infallible>::new(stop.clone());
+    let board = Board::new(cluster.clone(), settings.identity);
+    let reporting = Arc::clone(&shared);
+    tasks.spawn("report", Span::current(), |stop| async move {
+        report(&board, &reporting, &stop).await;
+        Ok(())
+    });
     let watched = Arc::clone(&shared.watched);
     tasks.spawn("watch", Span::current(), |stop| async move {
         watch(&cluster, &watched, &stop).await;
@@ -118,14 +137,15 @@ pub async fn run(cluster: Cluster, settings: Settings) -> Result<(), AgentError>
         server.run(pages(shared), stop).await;
         Ok(())
     });
+    let mut ended = pin!(tasks.run(GRACE));
     tokio::select! {
         signal = signals.asked() => {
             info!(%signal, "asked to stop");
             stop.cancel();
-            Ok(())
         }
-        ended = tasks.run(GRACE) => Ok(ended?),
+        ended = &mut ended => return Ok(ended?),
     }
+    Ok(ended.await?)
 }
 
 async fn keep(mut keeper: Keeper, shared: &Shared, stop: &CancellationToken) {
@@ -207,15 +227,44 @@ async fn look(shared: &Shared) -> Result<(u32, Vec<Demand>), SocketError> {
         idle += shared.haproxy.worker().await?.idle;
     }
     let asked = shared.haproxy.asked().await?;
+    let ages = asked.iter().map(|(shop, asked)| (shop.clone(), asked.age));
+    *shared.visits.lock() = last(ages, Instant::now());
     let model = shared.watched.model();
     let shops = model.shops();
-    let demand = |(shop, Asked { asked, passed }): (String, Asked)| Demand {
+    let demand = |(shop, Asked { asked, passed, .. }): (String, Asked)| Demand {
         weight: shops.get(shop.as_str()).map_or(1, |known| known.weight),
         shop,
         asked,
         passed,
     };
     Ok((idle / THREADS, asked.into_iter().map(demand).collect()))
+}
+
+/// Tells the scheduler of visitors, until this process ends.
+async fn report(board: &Board, shared: &Shared, stop: &CancellationToken) {
+    let mut reports = Reports::default();
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => break,
+            () = sleep(LOOK_EVERY) => {}
+        }
+        let now = Instant::now();
+        let last = shared.visits.lock().clone();
+        let Some(seconds) = reports.due(&shared.watched.model(), &last, now) else {
+            continue;
+        };
+        match board.write(seconds, Timestamp::now()).await {
+            Ok(()) => reports.wrote(now),
+            // Shops stay as they are, and their visitors wait.
+            Err(error) => warn!(error = %runtime::Chain(&error), "visitors are not reported"),
+        }
+    }
+    // One that is left is forgotten after an hour, in which no shop is scaled to zero.
+    if reports.wrote_any()
+        && let Err(error) = board.leave().await
+    {
+        warn!(error = %runtime::Chain(&error), "the last report stays");
+    }
 }
 
 async fn count(shared: &Shared, stop: &CancellationToken) {

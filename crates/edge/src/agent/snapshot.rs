@@ -6,6 +6,7 @@ use super::{
     model::Model,
     pem::Pem,
     slots::Slots,
+    visits::waits,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,7 +14,7 @@ use std::{
 };
 
 /// The maps, by the names that HAProxy's configuration has for them.
-pub const MAPS: [&str; 7] = [HOSTS, REDIRECTS, CLOSED, SLOTS, HSTS, CAPS, ACME];
+pub const MAPS: [&str; 8] = [HOSTS, REDIRECTS, CLOSED, SLOTS, HSTS, CAPS, ACME, WAITING];
 const HOSTS: &str = "hosts.map";
 const REDIRECTS: &str = "redirects.map";
 const CLOSED: &str = "closed.map";
@@ -23,6 +24,8 @@ const HSTS: &str = "hsts.map";
 /// Requests in a second that shops may have, while HAProxy is overloaded.
 const CAPS: &str = "caps.map";
 const ACME: &str = "acme.map";
+/// The slots of shops that may have no pods and have none that is ready: their visitors wait.
+const WAITING: &str = "waiting.map";
 
 /// The weight of a pod: HAProxy's highest, so that there is room below it.
 const NEAR: u16 = 256;
@@ -135,6 +138,10 @@ pub fn desired(
         }
         let workers = settings.map_or(1, |settings| settings.workers);
         let connections = workers.div_ceil(place.replicas.max(1)).max(1);
+        let to_zero = settings.is_some_and(|settings| settings.to_zero);
+        if waits(model, shop, to_zero) {
+            line(WAITING, shop, slot.clone());
+        }
         let pods: Vec<_> = model.pods(shop).collect();
         let any_ready = pods.iter().any(|(_, pod)| pod.state == State::Ready);
         for (name, pod) in pods {
@@ -144,8 +151,9 @@ pub fn desired(
                 weight: weight(pod, place),
                 serving: match pod.state {
                     State::Ready => Serving::Yes,
-                    // Better than nobody, as kube-proxy does it.
-                    State::Terminating if !any_ready => Serving::Yes,
+                    // Better than nobody, as kube-proxy does it. A shop that is scaled to zero gets
+                    // another one instead.
+                    State::Terminating if !any_ready && !to_zero => Serving::Yes,
                     State::Terminating | State::Unready => Serving::Draining,
                 },
             };

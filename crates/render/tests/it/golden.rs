@@ -93,6 +93,35 @@ fn replicas_are_the_autoscalers_where_there_is_one() {
 }
 
 #[test]
+fn a_shop_at_zero_has_no_web_pods_and_goes_on_with_cron_until_a_campaign_begins() {
+    let zero = |at_zero, floor| {
+        rendered("aws", |shop, _, render_context| {
+            shop.spec.scale.idle = Some(Idle {
+                after: "30m".parse().unwrap(),
+                mode: IdleMode::Zero,
+            });
+            *render_context = RenderContext {
+                at_zero,
+                floor,
+                ..RenderContext::default()
+            };
+        })
+    };
+    let replicas =
+        |objects: &[Object], name| find(objects, "Deployment", name)["spec"]["replicas"].as_u64();
+    let asleep = zero(true, None);
+    assert_eq!(
+        (replicas(&asleep, "web"), replicas(&asleep, "cron")),
+        (Some(0), Some(1))
+    );
+    assert!(!has(&asleep, "HorizontalPodAutoscaler", "web"));
+    assert!(has(&asleep, "Service", "web") && check::shop(&asleep).is_empty());
+    for up in [zero(false, None), zero(true, Some(2))] {
+        assert_ne!(replicas(&up, "web"), Some(0));
+    }
+}
+
+#[test]
 fn a_suspended_shop_has_no_pods_and_an_archived_one_only_its_data() {
     let suspended = rendered("gcp", |shop, _, _| shop.spec.state = ShopState::Suspended);
     assert_eq!(find(&suspended, "Deployment", "web")["spec"]["replicas"], 0);

@@ -56,6 +56,7 @@ impl Controller {
             "rollouts",
             "halt",
             "certificates",
+            "visits",
         ]
         .into_iter();
         let unread = unread

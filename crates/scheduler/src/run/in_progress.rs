@@ -135,6 +135,12 @@ pub(super) fn health(
     if !assign::served(shop) {
         return Health::Good;
     }
+    // It ran what it is assigned until its visitors stayed away.
+    let assigned = assigned_since(shop);
+    if assign::at_zero(shop).is_some_and(|since| assigned.is_none_or(|assigned| assigned <= since))
+    {
+        return Health::Good;
+    }
     let report = reports.map(|reports| {
         reports
             .get(name)

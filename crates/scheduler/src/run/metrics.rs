@@ -5,7 +5,7 @@ use super::{Controller, builds, controller::Counts, in_progress::phase, removal}
 use api::{Condition, Phase, Rollout, Shop, Truth};
 use jiff::Timestamp;
 use plan::guard::Removal;
-use render::assign::served;
+use render::assign::{at_zero, served};
 use std::{
     collections::BTreeMap,
     fmt::Write as _,
@@ -31,6 +31,7 @@ struct Snapshot<'a> {
     unready: usize,
     late: usize,
     unmigrated: usize,
+    at_zero: usize,
     edge_held: bool,
     failed_builds: usize,
     halted: bool,
@@ -113,6 +114,11 @@ const ALL: &[Metric] = &[
         "longshore_scheduler_unready_shops",
         "Shops that should be served and are not Ready.",
         Value::Gauge(|snapshot| snapshot.unready),
+    ),
+    (
+        "longshore_scheduler_at_zero_shops",
+        "Shops that were scaled to zero for want of visitors.",
+        Value::Gauge(|snapshot| snapshot.at_zero),
     ),
     (
         "longshore_scheduler_late_backup_shops",
@@ -255,6 +261,7 @@ fn snapshot(controller: &Controller) -> Snapshot<'_> {
         unmigrated: shops(|shop| {
             condition(shop, "DatabaseCurrent").is_some_and(|it| it.reason == "MigrationFailed")
         }),
+        at_zero: shops(|shop| at_zero(shop).is_some()),
         edge_held: state.edge.problem.is_some(),
         failed_builds: builds::failed(&state),
         halted: state.halted.is_some(),

@@ -73,7 +73,11 @@ async fn stages(controller: &Controller, audits: &Audits, name: &str) -> Result<
     let page = page::of_new(controller, &resolved).await?;
     status::write(controller, &resolved, &rendered, &applied, &page, now).await?;
     let closed = rendered.known.closed;
-    Ok(next(&resolved, &applied.outcome, closed, &page, now))
+    let ended = next(&resolved, &applied.outcome, closed, &page, now);
+    Ok(match (ended, rendered.look) {
+        (Ended::Again(later), Some(look)) => Ended::Again(later.min(look)),
+        (ended, _) => ended,
+    })
 }
 
 /// When the shop reconciles again, if nothing of it changes before.

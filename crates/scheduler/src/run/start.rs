@@ -28,6 +28,7 @@ pub(super) fn watches(
     spawn!("watch releases", watch::releases);
     spawn!("watch rollouts", watch::rollouts);
     spawn!("watch certificates", watch::certificates);
+    spawn!("watch visits", watch::visits);
     spawn!("halt", halt::follow);
     for kind in KINDS.iter().filter(|kind| !optional.contains(kind.name)) {
         if matches!(

@@ -95,6 +95,8 @@ pub(crate) struct State {
     pub(crate) edge: super::edge::Edge,
     /// What is remembered of hosts' certificates.
     pub(crate) certificates: super::edge::certificates::Certificates,
+    /// Who visits shops that may be scaled to zero.
+    pub(crate) visits: super::visits::Visits,
 }
 
 impl State {

@@ -6,8 +6,8 @@ mod workloads;
 pub(super) use objects::objects;
 pub(super) use workloads::{progress, workloads};
 
-use super::{Controller, edge, queue::Priority, state::Change};
-use api::edge::{NAMESPACE, certificate};
+use super::{Controller, edge, queue::Priority, state::Change, visits};
+use api::edge::{NAMESPACE, certificate, visits::NAME as VISITS};
 use api::{Identity, ObjectMetaSummary, Release, Rollout, Shop, ShopClass};
 use client::Kind;
 use futures_util::{Stream, StreamExt as _, future, pin_mut};
@@ -127,6 +127,25 @@ pub(super) async fn certificates(controller: Arc<Controller>, stop: Cancellation
     let all = |maps: Vec<ConfigMap>| maps.into_iter().for_each(one);
     let gone = |map: ConfigMap| edge::certificates::gone(&controller, &map);
     follow("certificates", &controller, stream, &stop, all, one, gone).await;
+}
+
+/// What the edge tells of visitors.
+pub(super) async fn visits(controller: Arc<Controller>, stop: CancellationToken) {
+    let api = Api::<ConfigMap>::namespaced(controller.connections.cluster.client(), NAMESPACE);
+    let only = config().fields(&format!("metadata.name={VISITS}"));
+    let one = |map: ConfigMap| visits::took(&controller, &map);
+    let all = |maps: Vec<ConfigMap>| maps.into_iter().for_each(one);
+    let gone = |_| visits::took(&controller, &ConfigMap::default());
+    follow(
+        "visits",
+        &controller,
+        watcher(api, only),
+        &stop,
+        all,
+        one,
+        gone,
+    )
+    .await;
 }
 
 pub(super) async fn shops(controller: Arc<Controller>, stop: CancellationToken) {

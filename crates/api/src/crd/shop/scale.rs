@@ -37,6 +37,15 @@ pub struct Scale {
     pub idle: Option<Idle>,
 }
 
+impl Scale {
+    /// Time without a visitor after which the shop has no pods, if it may have none.
+    #[must_use]
+    pub fn to_zero_after(&self) -> Option<ShortDuration> {
+        let idle = self.idle.as_ref()?;
+        (idle.mode == IdleMode::Zero).then_some(idle.after)
+    }
+}
+
 impl Default for Scale {
     fn default() -> Self {
         Self {
@@ -97,9 +106,15 @@ pub struct Campaign {
 /// What an idle shop gives back.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("duration(self.after) <= duration('1h')").message("an autoscaler looks back for an hour at most").field_path(".after"))]
+#[x_kube(
+    validation = Rule::new("self.mode == 'Zero' || duration(self.after) <= duration('1h')")
+        .message("an autoscaler looks back for an hour at most").field_path(".after"),
+    validation = Rule::new("self.mode != 'Zero' || (duration(self.after) >= duration('1m') && duration(self.after) <= duration('24h'))")
+        .message("from one minute to 24 hours without a visitor").field_path(".after"),
+)]
 pub struct Idle {
-    /// Time for which one pod must have been enough, by target, such as 30m. At most 1h.
+    /// Time for which one pod must have been enough, by target, such as 30m. At most 1h. With mode
+    /// Zero, time without a visitor, from 1m to 24h.
     #[schemars(with = "String", length(max = 8), regex(pattern = pattern::DURATION))]
     pub after: ShortDuration,
     /// What is kept then, regardless of min.
@@ -113,6 +128,9 @@ pub enum IdleMode {
     /// One pod, which answers the next visitor.
     #[default]
     KeepOne,
+    /// No pod. The edge holds the request of the next visitor until a pod is there. It needs a class
+    /// with route.map. Cron goes on.
+    Zero,
 }
 
 fn two() -> u32 {

@@ -31,6 +31,10 @@ pub struct ShopStatus {
     #[schemars(length(max = 40))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub worked: Option<String>,
+    /// When the shop was scaled to zero for want of visitors. The next one scales it up again.
+    #[schemars(length(max = 40))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at_zero_since: Option<String>,
     /// Ready pods and desired pods, such as 2/2.
     #[schemars(length(max = 16))]
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -49,6 +49,16 @@ fn what_cannot_be_rendered_says_why() {
         ),
         "{error}"
     );
+    let (mut shop, class, release) = example("plain");
+    let idle = json!({"after": "30m", "mode": "Zero"});
+    shop.spec.scale.idle = Some(serde_json::from_value(idle).unwrap());
+    let error = render(&shop, &class, Some(&release), &RenderContext::default())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("scale.idle.mode: Zero needs a class with route.map"),
+        "{error}"
+    );
     let no_point = refused(&|shop| shop.spec.services.media.as_mut().unwrap().access_point = None);
     assert!(
         no_point.contains("efs-eu-1 of class magento2-standard keeps its shops apart")

@@ -1,11 +1,16 @@
 //! The second stage: every object that a shop asks for at this moment, and what the cluster has.
 
 use super::resolve::ResolvedShop;
-use crate::run::{Controller, in_progress::InProgress, migration::MigrationLock};
+use crate::run::{
+    Controller,
+    in_progress::InProgress,
+    migration::MigrationLock,
+    visits::{self, Scaling},
+};
 use api::{Identity, Migrating, Object, ObjectMetaSummary};
 use jiff::Timestamp;
 use render::assign::{self, AssignError, Known, desired};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 /// What a shop asks for, beside what is there.
 pub(super) struct Rendered {
@@ -17,6 +22,8 @@ pub(super) struct Rendered {
     /// Drift tokens of our last writes.
     pub(super) ours: BTreeMap<Identity, i64>,
     pub(super) known: Known,
+    /// When its visitors may decide otherwise.
+    pub(super) look: Option<Duration>,
 }
 
 /// Whether the halt stops a shop.
@@ -51,7 +58,11 @@ pub(super) fn render(
     } else {
         Halt::Lets
     };
-    let known = known(resolved, halt);
+    let mut known = known(resolved, halt);
+    let busy = || known.closed || known.migrating != Migrating::No || on_its_way();
+    let may = resolved.shop.spec.scale.to_zero_after().is_some();
+    let scaling = visits::decide(&resolved.shop, &state.visits, may && busy(), now);
+    known.at_zero = scaling == Scaling::Zero;
     let objects = desired(&resolved.resolution(), &state.claims, &known, now);
     // Another drift token than any: everything is written, also of kinds that have none.
     let drift_token = |ours: Option<i64>| if audit { Some(-1) } else { ours };
@@ -67,6 +78,10 @@ pub(super) fn render(
         live: state.live(name),
         ours,
         known,
+        look: match scaling {
+            Scaling::Up(look) => look,
+            Scaling::Zero => None,
+        },
     })
 }
 
@@ -102,5 +117,6 @@ fn known(resolved: &ResolvedShop, halt: Halt) -> Known {
             Halt::Holds(why) => why,
             Halt::Lets => None,
         },
+        at_zero: false,
     }
 }

@@ -98,6 +98,11 @@ async fn record(
         .map(|sequence| sequence.get().cast_signed())
         .or(new.migrated);
     new.certificates = certificates;
+    // Until its pods are told otherwise, it is as it was.
+    if matches!(outcome, Outcome::Applied { .. }) {
+        let since = new.at_zero_since.take().unwrap_or_else(|| now.to_string());
+        new.at_zero_since = rendered.known.at_zero.then_some(since);
+    }
     if shop.status.as_ref() == Some(&new) {
         return Ok(());
     }
@@ -105,7 +110,7 @@ async fn record(
     // this moment.
     let patch = json!({ "status": {
         "observedGeneration": new.observed_generation, "pods": new.pods, "applied": new.applied, "conditions": new.conditions, "migrated": new.migrated,
-        "worked": new.worked, "claims": new.claims, "certificates": new.certificates,
+        "worked": new.worked, "claims": new.claims, "certificates": new.certificates, "atZeroSince": new.at_zero_since,
     } });
     let writer = controller.connections.writer(name);
     if writer
