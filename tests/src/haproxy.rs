@@ -17,14 +17,14 @@ use crate::{
     peers::required,
     process::{Outcome, Program, Running},
 };
-use api::edge::EdgeShop;
+use api::edge::{EdgeShop, certificate, shard_name, shard_of};
 use edge::agent::{
     caps::Demand,
     endpoints::{Pod, State},
     files::Files,
     haproxy::{Asked, HaProxy},
     keeper::{Keeper, KeeperError, Round},
-    lines::Target,
+    lines::{Shard, Target},
     model::Model,
     pem::Pem,
     prepare::{Trust, prepare},
@@ -32,7 +32,7 @@ use edge::agent::{
 };
 use rcgen::{CertificateParams, KeyPair};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
@@ -41,6 +41,8 @@ use std::{
 };
 use tempfile::TempDir;
 
+/// The slice of each shop.
+const SLICE: &str = "web-abcde";
 /// How long a test waits for something that takes a moment.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -60,6 +62,10 @@ pub struct Edge {
     pub http: u16,
     /// Its port for everything else, also of UDP.
     pub https: u16,
+    /// What the model was told: its ConfigMaps and Secrets, and the shops that have pods.
+    shards: BTreeMap<String, Shard>,
+    issued: BTreeMap<String, BTreeMap<String, Pem>>,
+    slices: BTreeSet<String>,
     haproxy: Option<Running>,
     configuration: PathBuf,
     directory: TempDir,
@@ -85,6 +91,9 @@ impl Edge {
             keeper,
             http: free_port(),
             https: free_port(),
+            shards: BTreeMap::new(),
+            issued: BTreeMap::new(),
+            slices: BTreeSet::new(),
             haproxy: None,
             configuration: images().join("haproxy.cfg"),
             directory,
@@ -110,7 +119,7 @@ impl Edge {
              \"$EDGE_RUN/plain.pem\" alpn h2,http/1.1\n    default_backend pod\nbackend pod\n    server one {pod} maxconn 256\n"
         );
         fs::write(run.join("plain.cfg"), text).unwrap();
-        fs::write(run.join("plain.pem"), certificate(host).text()).unwrap();
+        fs::write(run.join("plain.pem"), self_signed(host).text()).unwrap();
         fs::write(run.join("slots.cfg"), "").unwrap();
         edge.configuration = run.join("plain.cfg");
         edge
@@ -212,7 +221,6 @@ impl Edge {
             model,
             ..
         } = self;
-        model.check(jiff::Timestamp::now());
         runtime.block_on(keeper.round(model))
     }
 
@@ -240,9 +248,8 @@ impl Edge {
     /// What visitors ask for each shop at the moment.
     #[must_use]
     pub fn demands(&self) -> Vec<Demand> {
-        let shops = self.model.shops();
         let demand = |(shop, Asked { asked, passed, .. }): (String, Asked)| Demand {
-            weight: shops[shop.as_str()].weight,
+            weight: self.model.shop(&shop).unwrap().weight,
             shop,
             asked,
             passed,
@@ -270,14 +277,41 @@ impl Edge {
         [master, self.worker()]
     }
 
+    /// Changes the ConfigMap in which the lines of a host or a shop are.
+    pub fn shard(&mut self, key: &str, change: impl FnOnce(&mut Shard)) {
+        let name = shard_name(shard_of(key));
+        let shard = self.shards.entry(name.clone()).or_default();
+        change(shard);
+        self.model.shard(&name, shard.clone());
+    }
+
     /// A host of a shop, with a certificate of its own.
     pub fn host(&mut self, host: &str, target: Target) {
-        let shard = self.model.shards.entry("edge-00".to_owned()).or_default();
-        shard.hosts.insert(host.to_owned(), target);
-        let issued = self.model.issued.entry("certificates-00".to_owned());
-        issued
-            .or_default()
-            .insert(host.to_owned(), certificate(host));
+        self.shard(host, |shard| {
+            shard.hosts.insert(host.to_owned(), target);
+        });
+        self.issue(host, self_signed(host));
+    }
+
+    /// A certificate of a host.
+    pub fn issue(&mut self, host: &str, pem: Pem) {
+        let name = certificate::shard_name(certificate::shard_of(host));
+        let issued = self.issued.entry(name.clone()).or_default();
+        issued.insert(host.to_owned(), pem);
+        self.model.issued(&name, issued.clone());
+    }
+
+    /// Every object is gone.
+    pub fn forget(&mut self) {
+        for name in std::mem::take(&mut self.shards).keys() {
+            self.model.shard(name, Shard::default());
+        }
+        for name in std::mem::take(&mut self.issued).keys() {
+            self.model.issued(name, BTreeMap::new());
+        }
+        for shop in std::mem::take(&mut self.slices) {
+            self.model.slice(&shop, SLICE, BTreeMap::new());
+        }
     }
 
     /// A shop with pods.
@@ -297,8 +331,9 @@ impl Edge {
 
     /// What the maps say of a shop.
     pub fn settings(&mut self, shop: &str, settings: EdgeShop) {
-        let shard = self.model.shards.entry("edge-01".to_owned()).or_default();
-        shard.shops.insert(shop.to_owned(), settings);
+        self.shard(shop, |shard| {
+            shard.shops.insert(shop.to_owned(), settings);
+        });
     }
 
     /// The pods of a shop, as they are from now on.
@@ -315,7 +350,8 @@ impl Edge {
             };
             (name.to_owned(), pod)
         });
-        self.model.slice(shop, "web-abcde", pods.collect());
+        self.model.slice(shop, SLICE, pods.collect());
+        self.slices.insert(shop.to_owned());
     }
 
     /// What curl says of a page of a host: its version of HTTP and its status; then its headers and
@@ -383,7 +419,7 @@ fn keeper(directory: &Path, trust: &Trust, room: u32) -> Keeper {
 
 /// A self-signed certificate of a host.
 #[must_use]
-pub fn certificate(host: &str) -> Pem {
+pub fn self_signed(host: &str) -> Pem {
     let key = KeyPair::generate().unwrap();
     let certificate = CertificateParams::new(vec![host.to_owned()])
         .unwrap()

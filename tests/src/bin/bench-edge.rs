@@ -10,7 +10,7 @@
 use clap::Parser;
 use e2e::{
     figures::{bytes, table},
-    haproxy::{Backend, Edge},
+    haproxy::{Backend, Edge, self_signed},
     peers::required,
     process::Program,
 };
@@ -107,12 +107,13 @@ fn fill(edge: &mut Edge, arguments: &Arguments) {
     }
 }
 
-/// Makes a change, has HAProxy take it, and says how long both took; so many times.
+/// Makes a change, from the object that changes on, has HAProxy take it, and says how long both took;
+/// so many times.
 fn each(edge: &mut Edge, times: usize, mut change: impl FnMut(&mut Edge, usize)) -> [Duration; 3] {
     let mut took: Vec<_> = (0..times)
         .map(|turn| {
-            change(edge, turn);
             let start = Instant::now();
+            change(edge, turn);
             edge.round();
             start.elapsed()
         })
@@ -221,9 +222,11 @@ fn start(edge: &mut Edge) -> String {
 
 fn changes(edge: &mut Edge, arguments: &Arguments) -> String {
     let times = arguments.changes;
-    let renewed = each(edge, times, |edge, turn| {
-        let shop = Target::Shop(format!("shop-{}", turn % arguments.shops));
-        edge.host(&format!("www.customer-{turn}.example"), shop);
+    let hosts = (0..times).map(|turn| format!("www.customer-{turn}.example"));
+    let mut certificates: Vec<_> = hosts.map(|host| (self_signed(&host), host)).collect();
+    let renewed = each(edge, times, |edge, _| {
+        let (pem, host) = certificates.pop().unwrap();
+        edge.issue(&host, pem);
     });
     let domain = each(edge, times, |edge, turn| {
         edge.host(

@@ -48,9 +48,7 @@ fn a_thousand_hosts_shops_pods_certificates_and_weights_take_no_reload() {
     edge.round();
     assert_eq!(edge.get(&last, "/", &[]).status, "HTTP/2 200");
 
-    edge.model.shards.clear();
-    edge.model.slices.clear();
-    edge.model.issued.clear();
+    edge.forget();
     edge.round();
     assert_eq!(edge.get(&last, "/", &[]).status, "HTTP/2 404");
     assert_eq!((edge.keeper.reloads, edge.worker()), (0, worker));

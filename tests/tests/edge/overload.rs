@@ -11,8 +11,9 @@ fn edge(pods: &[Backend; 2]) -> Edge {
         let shop = format!("shop-{name}");
         edge.host(&format!("{name}.example"), Target::Shop(shop.clone()));
         edge.shop(&shop, 256, &[(name, pod.address)]);
-        let shard = edge.model.shards.get_mut("edge-01").unwrap();
-        shard.shops.get_mut(&shop).unwrap().weight = weight;
+        edge.shard(&shop, |shard| {
+            shard.shops.get_mut(&shop).unwrap().weight = weight;
+        });
     }
     edge.start();
     edge

@@ -192,8 +192,9 @@ fn browsers_are_told_to_ask_by_tls_where_the_class_says_so() {
     let (mut edge, _pod) = edge();
     let page = edge.get("www.acme.example", "/", &[]);
     assert_eq!(page.header("strict-transport-security"), None);
-    let shard = edge.model.shards.get_mut("edge-01").unwrap();
-    shard.shops.get_mut("shop-acme").unwrap().hsts_seconds = 15_552_000;
+    edge.shard("shop-acme", |shard| {
+        shard.shops.get_mut("shop-acme").unwrap().hsts_seconds = 15_552_000;
+    });
     edge.round();
     let page = edge.get("www.acme.example", "/", &[]);
     assert_eq!(

@@ -24,8 +24,6 @@ pub const UNKNOWN: &str = "certificates/unknown.pem";
 pub struct Files {
     directory: PathBuf,
     written: BTreeMap<String, String>,
-    /// What the files of maps were made of, and the list of certificates.
-    maps: BTreeMap<&'static str, BTreeMap<String, String>>,
     /// Certificates that are there.
     certificates: BTreeSet<String>,
     /// What a process before this one left was removed.
@@ -47,7 +45,6 @@ impl Files {
         Ok(Self {
             directory,
             written: BTreeMap::new(),
-            maps: BTreeMap::new(),
             certificates: BTreeSet::new(),
             swept: false,
         })
@@ -59,13 +56,12 @@ impl Files {
         &self.directory
     }
 
-    /// Writes all but the backends: certificates first, which the list names. `pem` gives the
-    /// contents of a certificate.
+    /// Writes those certificates that are not there yet. `pem` gives the contents of a host's.
     ///
     /// # Errors
     ///
     /// The disk refuses.
-    pub fn write<'a>(
+    pub fn write_certificates<'a>(
         &mut self,
         snapshot: &Snapshot,
         pem: impl Fn(&str) -> Option<&'a str>,
@@ -76,39 +72,19 @@ impl Files {
                 self.certificates.insert(file.clone());
             }
         }
-        let list = format!("{UNKNOWN}\n");
-        self.lines(LIST, list, &snapshot.certificates)?;
-        for (map, lines) in &snapshot.maps {
-            self.lines(map, String::new(), lines)?;
-        }
         Ok(())
     }
 
-    /// Writes a file of lines, after its head, unless they are what it has.
-    fn lines(
-        &mut self,
-        name: &'static str,
-        head: String,
-        lines: &BTreeMap<String, String>,
-    ) -> io::Result<()> {
-        if self.maps.get(name) == Some(lines) {
-            return Ok(());
-        }
-        let mut text = head;
-        for (key, value) in lines {
-            line(&mut text, format_args!("{key} {value}"));
-        }
-        replace(&self.directory.join(name), &text)?;
-        self.maps.insert(name, lines.clone());
-        Ok(())
-    }
-
-    /// Writes the backends.
+    /// Writes all others, once the certificates that the list names are there.
     ///
     /// # Errors
     ///
     /// The disk refuses.
-    pub fn write_slots(&mut self, snapshot: &Snapshot, slots: &Slots) -> io::Result<()> {
+    pub fn write(&mut self, snapshot: &Snapshot, slots: &Slots) -> io::Result<()> {
+        self.put(LIST, lines(format!("{UNKNOWN}\n"), &snapshot.certificates))?;
+        for (map, of) in &snapshot.maps {
+            self.put(map, lines(String::new(), of))?;
+        }
         self.put(SLOTS_FILE, backends(snapshot, slots))
     }
 
@@ -132,7 +108,7 @@ impl Files {
         Ok(())
     }
 
-    /// Writes a file that no round changes.
+    /// Writes a file, unless it has this text.
     ///
     /// # Errors
     ///
@@ -168,18 +144,23 @@ fn backends(snapshot: &Snapshot, slots: &Slots) -> String {
     let mut text = String::new();
     for slot in slots.names() {
         line(&mut text, format_args!("backend {slot} from slot"));
-        let from = (slot.clone(), String::new());
-        let servers = snapshot
-            .servers
-            .range(from..)
-            .take_while(|((of, _), _)| *of == slot)
-            .filter(|(_, server)| server.serving == Serving::Yes);
+        let servers = snapshot.servers_of(&slot);
+        let servers = servers.filter(|(_, server)| server.serving == Serving::Yes);
         for ((_, name), server) in servers {
             line(
                 &mut text,
                 format_args!("    server {name} {}", server_line(server)),
             );
         }
+    }
+    text
+}
+
+/// A line each, after the head.
+fn lines(head: String, lines: &BTreeMap<String, String>) -> String {
+    let mut text = head;
+    for (key, value) in lines {
+        line(&mut text, format_args!("{key} {value}"));
     }
     text
 }

@@ -2,13 +2,16 @@
 //! with what it says it has.
 
 use super::{
-    difference::difference,
+    difference::Step,
     files::Files,
     haproxy::{HaProxy, SocketError, Worker},
     model::Model,
+    pem::Pem,
     slots::Slots,
-    snapshot::{Place, Snapshot, desired, shops},
+    snapshot::{Place, Snapshot},
+    wanted::{Wanted, Wants},
 };
+use jiff::Timestamp;
 use std::{
     collections::BTreeMap,
     io,
@@ -16,9 +19,9 @@ use std::{
 };
 use tracing::{info, warn};
 
-/// How often the backends' file is written at most. With 60,000 servers it has 4 MB, and it is read
-/// only by a HAProxy that starts.
-const SLOTS_EVERY: Duration = Duration::from_secs(1);
+/// How often the files are written at most, besides certificates. The backends' file has 4 MB with
+/// 60,000 servers, and they are read only by a HAProxy that starts.
+const FILES_EVERY: Duration = Duration::from_secs(1);
 /// How often HAProxy is asked for everything that it has, though nothing is known to be wrong.
 const READ_EVERY: Duration = Duration::from_mins(5);
 
@@ -35,13 +38,18 @@ pub struct Round {
     pub equal: bool,
     /// Whether something waits for its time.
     pub again: bool,
+    /// Whether HAProxy may have taken half of a change.
+    unknown: bool,
 }
 
-/// What HAProxy should be, and its files are.
-#[derive(Debug)]
-pub struct Wanted {
-    snapshot: Snapshot,
-    again: bool,
+impl Round {
+    /// Everything is compared next time.
+    fn later() -> Self {
+        Self {
+            again: true,
+            ..Self::default()
+        }
+    }
 }
 
 /// Why a round broke off.
@@ -65,11 +73,12 @@ pub enum KeeperError {
 pub struct Keeper {
     files: Files,
     haproxy: HaProxy,
-    place: Place,
-    slots: Slots,
+    wants: Wants,
     /// The worker, what it has, and since when that is known.
     actual: Option<(Worker, Snapshot, Instant)>,
-    slots_written: Option<Instant>,
+    /// When the files were written, and whether HAProxy has taken something since.
+    written: Option<Instant>,
+    stale: bool,
     /// Requests in a second that shops may have, while HAProxy is overloaded.
     pub caps: BTreeMap<String, u32>,
     /// Reloads that more slots took.
@@ -83,12 +92,12 @@ impl Keeper {
         let (count, taken) = files.known_slots();
         let haproxy = HaProxy::new(files.directory().to_owned());
         Self {
-            slots: Slots::new(count.max(room), taken),
+            wants: Wants::new(Slots::new(count.max(room), taken), place),
             files,
             haproxy,
-            place,
             actual: None,
-            slots_written: None,
+            written: None,
+            stale: false,
             caps: BTreeMap::new(),
             reloads: 0,
         }
@@ -97,7 +106,7 @@ impl Keeper {
     /// Slots that no shop has.
     #[must_use]
     pub fn spare(&self) -> usize {
-        self.slots.spare()
+        self.wants.slots.spare()
     }
 
     /// Makes HAProxy as the model says, once.
@@ -105,105 +114,133 @@ impl Keeper {
     /// # Errors
     ///
     /// A file cannot be written, or HAProxy does not answer.
-    pub async fn round(&mut self, model: &Model) -> Result<Round, KeeperError> {
+    pub async fn round(&mut self, model: &mut Model) -> Result<Round, KeeperError> {
         let wanted = self.prepare(model)?;
         self.apply(wanted).await
     }
 
-    /// Writes the files; what is left to do needs the model no more.
+    /// Writes the certificates that are needed, and all files if everything is compared; what is left
+    /// to do needs the model no more.
     ///
     /// # Errors
     ///
     /// A file cannot be written.
-    pub fn prepare(&mut self, model: &Model) -> Result<Wanted, KeeperError> {
+    pub fn prepare(&mut self, model: &mut Model) -> Result<Wanted, KeeperError> {
         let now = Instant::now();
-        let grew = self.slots.assign(&shops(model), now);
-        let snapshot = desired(model, &self.slots, &self.place, &self.caps);
-        let again = self.write(model, &snapshot, now, grew)?;
-        Ok(Wanted { snapshot, again })
+        let fresh =
+            |(.., read): &(Worker, Snapshot, Instant)| now.duration_since(*read) < READ_EVERY;
+        let known = self.actual.as_ref().is_some_and(fresh);
+        if known {
+            model.check(Timestamp::now());
+        } else {
+            self.actual = None;
+            model.check_refused(Timestamp::now());
+        }
+        let wanted = self.wants.look(model, &self.caps, known, now);
+        let certificates = model.certificates();
+        let pem = |host: &str| certificates.get(host).map(Pem::text);
+        self.files
+            .write_certificates(&wanted.snapshot, pem)
+            .map_err(|source| self.failed(source))?;
+        if wanted.all {
+            self.write(&wanted.snapshot, now)?;
+            // Certificates that nobody needs are still there.
+            self.stale = true;
+        }
+        Ok(wanted)
     }
 
-    /// Makes the running HAProxy equal to what the files say.
+    /// Makes the running HAProxy equal to what is wanted.
     ///
     /// # Errors
     ///
-    /// HAProxy does not answer.
+    /// HAProxy does not answer, or a file cannot be written.
     pub async fn apply(&mut self, wanted: Wanted) -> Result<Round, KeeperError> {
-        let mut round = self.change(&wanted.snapshot, Instant::now()).await?;
-        round.again |= wanted.again;
-        if round.equal {
-            let swept = self.files.sweep(&wanted.snapshot);
+        let now = Instant::now();
+        // Whatever fails, everything is compared next time.
+        let known = self.actual.take();
+        let worker = self.haproxy.worker().await?;
+        let (mut actual, read) = match known {
+            Some((known, actual, read)) if known.pid == worker.pid => (actual, read),
+            None if wanted.all => (self.haproxy.read().await?, now),
+            // It is another HAProxy, which knows what the files said.
+            _ => return Ok(Round::later()),
+        };
+        let slots = self.wants.slots.count();
+        if actual.slots < slots {
+            // Those files are there, with all that is wanted: the new worker has it from them.
+            info!(
+                from = actual.slots,
+                to = slots,
+                "HAProxy reloads for more slots"
+            );
+            self.haproxy.reload().await?;
+            self.reloads += 1;
+            return Ok(Round::later());
+        }
+        let steps = self.wants.steps(&actual, &wanted);
+        let round = self.perform(steps, &mut actual).await?;
+        self.stale |= round.done > 0;
+        if !round.unknown {
+            if round.refused > 0 {
+                self.wants.again(wanted);
+            }
+            self.actual = Some((worker, actual, read));
+        }
+        self.write_at_its_time(now, round)
+    }
+
+    /// Writes what HAProxy has taken, unless that was done just now.
+    fn write_at_its_time(&mut self, now: Instant, mut round: Round) -> Result<Round, KeeperError> {
+        let Some((worker, actual, read)) = self.actual.take_if(|_| self.stale) else {
+            return Ok(round);
+        };
+        if self
+            .written
+            .is_some_and(|written| now.duration_since(written) < FILES_EVERY)
+        {
+            round.again = true;
+        } else {
+            self.write(&actual, now)?;
+            self.stale = false;
+            // The list of certificates does not name them any more.
+            let swept = self.files.sweep(&actual);
             swept.map_err(|source| self.failed(source))?;
         }
+        self.actual = Some((worker, actual, read));
         Ok(round)
     }
 
-    /// Says whether the backends' file waits for its time.
-    fn write(
-        &mut self,
-        model: &Model,
-        wanted: &Snapshot,
-        now: Instant,
-        grew: bool,
-    ) -> Result<bool, KeeperError> {
-        let certificates = model.certificates();
-        let pem = |host: &str| certificates.get(host).map(super::pem::Pem::text);
-        let written = self.files.write(wanted, pem);
+    fn write(&mut self, snapshot: &Snapshot, now: Instant) -> Result<(), KeeperError> {
+        let written = self.files.write(snapshot, &self.wants.slots);
         written.map_err(|source| self.failed(source))?;
-        let waits = self
-            .slots_written
-            .is_some_and(|written| now.duration_since(written) < SLOTS_EVERY);
-        if waits && !grew {
-            return Ok(true);
-        }
-        let written = self.files.write_slots(wanted, &self.slots);
-        written.map_err(|source| self.failed(source))?;
-        self.slots_written = Some(now);
-        Ok(false)
+        self.written = Some(now);
+        Ok(())
     }
 
-    fn failed(&self, source: io::Error) -> KeeperError {
+    /// Everything is compared next time.
+    fn failed(&mut self, source: io::Error) -> KeeperError {
+        self.actual = None;
         KeeperError::Files {
             directory: self.files.directory().to_owned(),
             source,
         }
     }
 
-    async fn change(&mut self, wanted: &Snapshot, now: Instant) -> Result<Round, KeeperError> {
-        let worker = self.haproxy.worker().await?;
-        let (mut actual, read) = match self.actual.take() {
-            Some((known, actual, read))
-                if known.pid == worker.pid && now.duration_since(read) < READ_EVERY =>
-            {
-                (actual, read)
-            }
-            _ => (self.haproxy.read().await?, now),
-        };
-        if actual.slots < self.slots.count() {
-            // Those files are there, with all that is wanted: the new worker has it from them.
-            info!(
-                from = actual.slots,
-                to = self.slots.count(),
-                "HAProxy reloads for more slots"
-            );
-            self.haproxy.reload().await?;
-            self.reloads += 1;
-            return Ok(Round {
-                again: true,
-                ..Round::default()
-            });
-        }
+    async fn perform(&self, steps: Vec<Step>, actual: &mut Snapshot) -> Result<Round, KeeperError> {
         let mut round = Round::default();
-        for step in difference(&actual, wanted) {
+        for step in steps {
             match self.haproxy.perform(&step).await {
                 Ok(()) => {
-                    step.apply(&mut actual);
+                    step.apply(actual);
                     round.done += 1;
                 }
                 Err(SocketError::Refused { command, answer }) => {
-                    // A server that still answers somebody cannot be deleted: it is tried again.
-                    if !command.starts_with("del server") {
+                    // A server that still answers somebody cannot be deleted: it is tried again. Of
+                    // any other step, HAProxy may have done a part.
+                    if !matches!(step, Step::RemoveServer(..)) {
                         warn!(command, answer, "HAProxy refused");
+                        round.unknown = true;
                     }
                     round.refused += 1;
                     round.again = true;
@@ -214,10 +251,6 @@ impl Keeper {
             }
         }
         round.equal = round.refused == 0;
-        // What it has is asked anew where it did not take something.
-        if round.equal {
-            self.actual = Some((worker, actual, read));
-        }
         Ok(round)
     }
 }

@@ -131,21 +131,19 @@ fn values(shared: &Shared) -> BTreeMap<&'static str, u64> {
     } = shared;
     let model = watched.model();
     let many = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
-    let refused = model.shards.values().map(|shard| shard.refused).sum();
-    let pods = model.slices.values().flat_map(BTreeMap::values);
     [
         ("longshore_edge_hosts", many(model.hosts().count())),
-        ("longshore_edge_shops", many(model.shops().len())),
-        ("longshore_edge_pods", many(pods.map(BTreeMap::len).sum())),
+        ("longshore_edge_shops", many(model.shop_count())),
+        ("longshore_edge_pods", many(model.pod_count())),
         (
             "longshore_edge_certificates",
             many(model.certificates().len()),
         ),
         (
             "longshore_edge_refused_certificates",
-            many(model.refused.len()),
+            many(model.refused().len()),
         ),
-        ("longshore_edge_refused_lines", many(refused)),
+        ("longshore_edge_refused_lines", many(model.refused_lines())),
         (
             "longshore_edge_broken_watches",
             many(watched.broken().len()),

@@ -6,6 +6,9 @@
 //!            server says        should be         ▲
 //!                                               Snapshot, as HAProxy is
 //! ```
+//!
+//! A change costs what it touches: both snapshots have the hosts and shops that it names and no
+//! others. All of them are compared at the start, every five minutes, and if anything went wrong.
 
 pub mod caps;
 pub mod command_text;
@@ -25,5 +28,7 @@ pub mod run;
 pub mod shared;
 pub mod slots;
 pub mod snapshot;
+pub mod touched;
 pub mod visits;
+pub mod wanted;
 pub mod watch;

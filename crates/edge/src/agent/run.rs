@@ -161,7 +161,7 @@ async fn keep(mut keeper: Keeper, shared: &Shared, stop: &CancellationToken) {
             continue;
         }
         keeper.caps = shared.caps.lock().clone();
-        let prepared = keeper.prepare(&shared.watched.model());
+        let prepared = keeper.prepare(&mut shared.watched.model());
         let told = match prepared {
             Ok(wanted) => {
                 shared.figures.wrote();
@@ -230,9 +230,8 @@ async fn look(shared: &Shared) -> Result<(u32, Vec<Demand>), SocketError> {
     let ages = asked.iter().map(|(shop, asked)| (shop.clone(), asked.age));
     *shared.visits.lock() = last(ages, Instant::now());
     let model = shared.watched.model();
-    let shops = model.shops();
     let demand = |(shop, Asked { asked, passed, .. }): (String, Asked)| Demand {
-        weight: shops.get(shop.as_str()).map_or(1, |known| known.weight),
+        weight: model.shop(&shop).map_or(1, |known| known.weight),
         shop,
         asked,
         passed,

@@ -21,6 +21,15 @@ pub struct Slots {
     resting: VecDeque<(Instant, String, u32)>,
 }
 
+/// What an assignment changed.
+#[derive(Debug, Default)]
+pub struct Assigned {
+    /// Shops that have another slot than before, or none any more.
+    pub changed: BTreeSet<String>,
+    /// A slot has rested, and is anybody's.
+    pub freed: bool,
+}
+
 impl Slots {
     /// `count` slots, some of which are taken already: those that a HAProxy that runs knows.
     #[must_use]
@@ -57,6 +66,17 @@ impl Slots {
         self.of.get(shop).copied().map(name)
     }
 
+    /// The same, also while it rests.
+    #[must_use]
+    pub fn line(&self, shop: &str) -> Option<String> {
+        let resting = || self.resting.iter().find(|(_, of, _)| of == shop);
+        let slot = self
+            .of
+            .get(shop)
+            .or_else(|| resting().map(|(.., slot)| slot));
+        slot.copied().map(name)
+    }
+
     /// Each shop and its slot, also of shops that have left while their slots rest: no host leads there.
     pub fn lines(&self) -> impl Iterator<Item = (&str, String)> {
         let resting = self.resting.iter().map(|(_, shop, slot)| (shop, slot));
@@ -69,17 +89,20 @@ impl Slots {
         (1..=self.count).map(name)
     }
 
-    /// Gives each of these shops a slot, and takes it from all others. Says whether there were too
-    /// few: then there are twice as many as are needed now, and HAProxy has to be told by a reload.
-    pub fn assign(&mut self, shops: &BTreeSet<&str>, now: Instant) -> bool {
+    /// Gives each of these shops a slot, and takes it from all others. If there are too few, there are
+    /// twice as many as are needed from now on, and HAProxy has to be told by a reload.
+    pub fn assign(&mut self, shops: &BTreeSet<&str>, now: Instant) -> Assigned {
         let (of, resting) = (&mut self.of, &mut self.resting);
+        let mut assigned = Assigned::default();
         for (shop, slot) in of.extract_if(.., |shop, _| !shops.contains(shop.as_str())) {
+            assigned.changed.insert(shop.clone());
             resting.push_back((now, shop, slot));
         }
         // One that is back has its own requests there.
         resting.retain(|(_, shop, slot)| {
             let back = shops.contains(shop.as_str());
             if back {
+                assigned.changed.insert(shop.clone());
                 of.insert(shop.clone(), *slot);
             }
             !back
@@ -88,13 +111,13 @@ impl Slots {
             resting.pop_front_if(|(since, ..)| now.duration_since(*since) >= REST)
         {
             self.free.insert(slot);
+            assigned.freed = true;
         }
         let new: Vec<_> = shops
             .iter()
             .filter(|shop| !self.of.contains_key(**shop))
             .collect();
-        let grows = new.len() > self.free.len();
-        if grows {
+        if new.len() > self.free.len() {
             let needed = self.of.len() + new.len() + self.resting.len();
             let count = u32::try_from(needed * 2)
                 .unwrap_or(u32::MAX)
@@ -104,10 +127,11 @@ impl Slots {
         }
         for shop in new {
             if let Some(slot) = self.free.pop_first() {
+                assigned.changed.insert((*shop).to_owned());
                 self.of.insert((*shop).to_owned(), slot);
             }
         }
-        grows
+        assigned
     }
 }
 
@@ -127,13 +151,16 @@ mod tests {
     fn a_shop_keeps_its_slot_and_nobody_gets_it_while_requests_may_wait_there() {
         let start = Instant::now();
         let mut slots = Slots::new(2, []);
-        assert!(!slots.assign(&shops(&["a", "b"]), start));
+        slots.assign(&shops(&["a", "b"]), start);
         assert_eq!(slots.of("b").as_deref(), Some("slot-00002"));
-        assert!(!slots.assign(&shops(&["b"]), start));
+        slots.assign(&shops(&["b"]), start);
+        assert_eq!(slots.line("a").as_deref(), Some("slot-00001"));
         // The slot of a rests, so that c would need a third.
-        assert!(slots.assign(&shops(&["b", "c"]), start));
+        slots.assign(&shops(&["b", "c"]), start);
+        assert!(slots.count() > 2);
         assert_eq!(slots.of("c").as_deref(), Some("slot-00003"));
-        assert!(!slots.assign(&shops(&["b", "c", "d"]), start + REST));
+        let assigned = slots.assign(&shops(&["b", "c", "d"]), start + REST);
+        assert!(assigned.freed && assigned.changed == ["d".to_owned()].into());
         assert_eq!(slots.of("d").as_deref(), Some("slot-00001"));
         assert_eq!(slots.of("b").as_deref(), Some("slot-00002"));
     }

@@ -6,12 +6,10 @@ use super::{
     model::Model,
     pem::Pem,
     slots::Slots,
+    touched::Touched,
     visits::waits,
 };
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::SocketAddr,
-};
+use std::{collections::BTreeMap, net::SocketAddr};
 
 /// The maps, by the names that HAProxy's configuration has for them.
 pub const MAPS: [&str; 8] = [HOSTS, REDIRECTS, CLOSED, SLOTS, HSTS, CAPS, ACME, WAITING];
@@ -78,23 +76,14 @@ pub struct Place {
     pub replicas: u32,
 }
 
-/// The shops that need a slot.
-#[must_use]
-pub fn shops(model: &Model) -> BTreeSet<&str> {
-    let targets = model.hosts().filter_map(|(_, target)| match target {
-        Target::Shop(shop) => Some(shop.as_str()),
-        Target::Redirect(_) | Target::Closed(_) => None,
-    });
-    targets.collect()
-}
-
-/// How HAProxy should be.
+/// How HAProxy should be, as far as these hosts and shops are concerned.
 #[must_use]
 pub fn desired(
     model: &Model,
     slots: &Slots,
     place: &Place,
     caps: &BTreeMap<String, u32>,
+    of: &Touched,
 ) -> Snapshot {
     let mut snapshot = Snapshot {
         maps: MAPS.map(|map| (map, BTreeMap::new())).into(),
@@ -105,33 +94,36 @@ pub fn desired(
         let lines = snapshot.maps.entry(map).or_default();
         lines.insert(key.to_owned(), value);
     };
-    for (host, target) in model.hosts() {
-        let shop = match target {
-            Target::Shop(shop) => shop.clone(),
-            Target::Redirect(to) => {
+    for host in &of.hosts {
+        match model.target(host) {
+            Some(Target::Shop(shop)) => line(HOSTS, host, shop.clone()),
+            Some(Target::Redirect(to)) => {
                 line(REDIRECTS, host, to.clone());
-                "-".to_owned()
+                line(HOSTS, host, "-".to_owned());
             }
-            Target::Closed(why) => {
+            Some(Target::Closed(why)) => {
                 line(CLOSED, host, why.clone());
-                "-".to_owned()
+                line(HOSTS, host, "-".to_owned());
             }
-        };
-        line(HOSTS, host, shop);
+            None => {}
+        }
+        if let Some(pem) = model.certificates().get(host) {
+            let file = file_of(host, pem);
+            snapshot.certificates.insert(file, host.clone());
+        }
     }
     if let Some(thumbprint) = &model.thumbprint {
         line(ACME, "thumbprint", thumbprint.clone());
     }
-    for (shop, cap) in caps {
-        line(CAPS, shop, cap.to_string());
-    }
-    for (shop, slot) in slots.lines() {
-        line(SLOTS, shop, slot);
-    }
-    let known = model.shops();
-    for shop in shops(model) {
+    for shop in &of.shops {
+        if let Some(cap) = caps.get(shop) {
+            line(CAPS, shop, cap.to_string());
+        }
+        if let Some(slot) = slots.line(shop) {
+            line(SLOTS, shop, slot);
+        }
         let Some(slot) = slots.of(shop) else { continue };
-        let settings = known.get(shop);
+        let settings = model.shop(shop);
         let hsts = settings.map_or(0, |settings| settings.hsts_seconds);
         if hsts > 0 {
             line(HSTS, shop, format!("max-age={hsts}"));
@@ -142,9 +134,8 @@ pub fn desired(
         if waits(model, shop, to_zero) {
             line(WAITING, shop, slot.clone());
         }
-        let pods: Vec<_> = model.pods(shop).collect();
-        let any_ready = pods.iter().any(|(_, pod)| pod.state == State::Ready);
-        for (name, pod) in pods {
+        let any_ready = model.pods(shop).any(|(_, pod)| pod.state == State::Ready);
+        for (name, pod) in model.pods(shop) {
             let server = Server {
                 address: pod.address,
                 connections,
@@ -161,20 +152,66 @@ pub fn desired(
             snapshot.servers.insert(key, server);
         }
     }
-    snapshot.certificates = model
-        .certificates()
-        .iter()
-        .map(|(host, pem)| (file_of(host, pem), host.clone()))
-        .collect();
     snapshot
+}
+
+impl Snapshot {
+    /// What of it is these hosts' and shops'.
+    #[must_use]
+    pub fn only(&self, of: &Touched, slots: &Slots) -> Self {
+        let lines = |(map, lines): (&&'static str, &BTreeMap<String, String>)| {
+            let keys = match *map {
+                HOSTS | REDIRECTS | CLOSED => &of.hosts,
+                ACME => return (*map, lines.clone()),
+                _ => &of.shops,
+            };
+            let there = keys.iter().filter_map(|key| lines.get_key_value(key));
+            (
+                *map,
+                there
+                    .map(|(key, value)| (key.clone(), value.clone()))
+                    .collect(),
+            )
+        };
+        let certificates = of.hosts.iter().flat_map(|host| {
+            let prefix = prefix_of(host);
+            let files = self.certificates.range(prefix.clone()..);
+            files
+                .take_while(move |(file, _)| file.starts_with(&prefix))
+                .filter(move |(_, of)| *of == host)
+        });
+        let servers = of.shops.iter().filter_map(|shop| slots.line(shop));
+        let servers = servers.flat_map(|slot| self.servers_of(&slot).collect::<Vec<_>>());
+        Self {
+            maps: self.maps.iter().map(lines).collect(),
+            servers: servers
+                .map(|(key, server)| (key.clone(), server.clone()))
+                .collect(),
+            certificates: certificates
+                .map(|(file, host)| (file.clone(), host.clone()))
+                .collect(),
+            slots: self.slots,
+        }
+    }
+
+    /// The servers of a slot.
+    pub fn servers_of(&self, slot: &str) -> impl Iterator<Item = (&(String, String), &Server)> {
+        let from = (slot.to_owned(), String::new());
+        let rest = self.servers.range(from..);
+        rest.take_while(move |((of, _), _)| of == slot)
+    }
 }
 
 /// The file of a host's certificate. Another certificate is another file, so that which one HAProxy
 /// has is told by its name.
 #[must_use]
 pub fn file_of(host: &str, pem: &Pem) -> String {
-    let host = host.replace('*', "_wildcard");
-    format!("certificates/{host}-{}.pem", pem.digest())
+    format!("{}{}.pem", prefix_of(host), pem.digest())
+}
+
+/// How the names of a host's files begin; so do those of some other hosts.
+fn prefix_of(host: &str) -> String {
+    format!("certificates/{}-", host.replace('*', "_wildcard"))
 }
 
 fn weight(pod: &Pod, place: &Place) -> u16 {

@@ -41,21 +41,17 @@ impl Reports {
     /// to zero, and nobody waits with one for which a visitor waits.
     #[must_use]
     pub fn due(&self, model: &Model, last: &Last, now: Instant) -> Option<BTreeMap<String, u32>> {
-        let shops = model.shops();
-        let mut may = shops.iter().filter(|(_, shop)| shop.to_zero).peekable();
+        let mut may = model.to_zero().peekable();
         may.peek()?;
         let mut urgent = false;
         let mut seconds = BTreeMap::new();
-        for (shop, _) in may {
-            let Some(at) = last.get(*shop) else { continue };
+        for shop in may {
+            let Some(at) = last.get(shop) else { continue };
             let ago = now.saturating_duration_since(*at);
             if ago >= WINDOW {
                 continue;
             }
-            seconds.insert(
-                (*shop).to_owned(),
-                u32::try_from(ago.as_secs()).unwrap_or(0),
-            );
+            seconds.insert(shop.to_owned(), u32::try_from(ago.as_secs()).unwrap_or(0));
             let told = self.written.is_some_and(|written| *at <= written);
             urgent |= !told && waits(model, shop, true);
         }
@@ -168,13 +164,14 @@ pub fn last(ages: impl IntoIterator<Item = (String, Duration)>, now: Instant) ->
 mod tests {
     use super::*;
     use crate::agent::{endpoints::Pod, lines::Shard};
+    use api::edge::{shard_name, shard_of};
 
     /// A shop that may be scaled to zero, and one that may not.
     fn model(ready: bool) -> Model {
         let lines = "shop-a {\"weight\":1,\"workers\":1,\"toZero\":true}\nshop-b {\"weight\":1,\"workers\":1}\n";
         let shard = Shard::read(&[("shops.map".to_owned(), lines.to_owned())].into());
         let mut model = Model::default();
-        model.shards.insert("edge-00".to_owned(), shard);
+        model.shard(&shard_name(shard_of("shop-a")), shard);
         let pod = Pod {
             address: "127.0.0.1:1".parse().unwrap(),
             zone: None,

@@ -13,7 +13,6 @@ use api::edge::{
 };
 use client::{Cluster, OURS};
 use futures_util::{StreamExt as _, pin_mut};
-use jiff::Timestamp;
 use k8s_openapi::api::{
     core::v1::{ConfigMap, Secret},
     discovery::v1::EndpointSlice,
@@ -82,14 +81,8 @@ impl Watched {
         self.broken.lock().iter().copied().collect()
     }
 
-    fn change(&self, kind: &'static str, change: impl FnOnce(&mut Model)) {
-        let mut model = self.model.lock();
-        change(&mut model);
-        // Pods have no certificates, and change most.
-        if kind != "endpointslices" {
-            model.check(Timestamp::now());
-        }
-        drop(model);
+    fn change(&self, change: impl FnOnce(&mut Model)) {
+        change(&mut self.model.lock());
         self.changed.notify_one();
     }
 }
@@ -163,7 +156,7 @@ async fn follow<K>(
                 info!(kind, objects = new.len(), "listed");
                 let gone: Vec<_> = known.difference(&new).cloned().collect();
                 known = new;
-                watched.change(kind, |model| {
+                watched.change(|model| {
                     for name in &gone {
                         take(model, name, None);
                     }
@@ -172,12 +165,12 @@ async fn follow<K>(
             }
             Event::Apply(object) => {
                 let name = Name::of(&object);
-                watched.change(kind, |model| take(model, &name, Some(object)));
+                watched.change(|model| take(model, &name, Some(object)));
                 known.insert(name);
             }
             Event::Delete(object) => {
                 let name = Name::of(&object);
-                watched.change(kind, |model| take(model, &name, None));
+                watched.change(|model| take(model, &name, None));
                 known.remove(&name);
             }
         }
@@ -208,10 +201,10 @@ fn config_map(model: &mut Model, name: &Name, object: Option<ConfigMap>) {
             .and_then(|mut data| data.remove("thumbprint"))
             .filter(|thumbprint| is_name(thumbprint));
     } else if name.name.starts_with("edge-") {
-        match data {
-            Some(data) => model.shards.insert(name.name.clone(), Shard::read(&data)),
-            None => model.shards.remove(&name.name),
-        };
+        model.shard(
+            &name.name,
+            data.as_ref().map(Shard::read).unwrap_or_default(),
+        );
     }
 }
 
@@ -228,17 +221,13 @@ fn secret(model: &mut Model, name: &Name, object: Option<Secret>) {
             .into_iter()
             .map(|(key, text)| (host_of(&key), Pem::new(text)))
             .collect();
-        if issued.is_empty() {
-            model.issued.remove(&name.name);
-        } else {
-            model.issued.insert(name.name.clone(), issued);
-        }
+        model.issued(&name.name, issued);
     } else if kind.as_deref() == Some("kubernetes.io/tls") {
         let part = |key: &str| data.get(key).map_or("", String::as_str).trim_end();
         let text = format!("{}\n{}\n", part("tls.key"), part("tls.crt"));
-        model.brought.insert(name.name.clone(), Pem::new(text));
+        model.brought(&name.name, Some(Pem::new(text)));
     } else {
-        model.brought.remove(&name.name);
+        model.brought(&name.name, None);
     }
 }
 
@@ -250,6 +239,8 @@ fn slice(model: &mut Model, name: &Name, object: Option<EndpointSlice>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use api::edge::certificate;
+    use jiff::Timestamp;
     use serde_json::json;
 
     fn name(namespace: &str, name: &str) -> Name {
@@ -287,7 +278,7 @@ mod tests {
         slice(&mut model, &name("shop-acme", "web-1"), Some(pods));
         assert_eq!(model.pods("shop-acme").count(), 1);
         slice(&mut model, &name("shop-acme", "web-1"), None);
-        assert!(model.slices.is_empty());
+        assert_eq!(model.pods("shop-acme").count(), 0);
     }
 
     #[test]
@@ -305,14 +296,15 @@ mod tests {
             Some(object)
         };
         let mut model = Model::default();
-        let shard = name("edge", "certificates-0a");
+        let shard = certificate::shard_of("www.acme.example");
+        let shard = name("edge", &certificate::shard_name(shard));
         let mut is = |text: &str| {
             secret(&mut model, &shard, issued(text));
             model.check(Timestamp::now());
             let there = model.certificates().get("www.acme.example");
             (
                 there.map(|pem| pem.digest().to_owned()),
-                model.refused.len(),
+                model.refused().len(),
             )
         };
         assert_eq!(is("junk"), (None, 1));

@@ -1,0 +1,92 @@
+//! How HAProxy should be, as far as something changed. Pure.
+
+use super::{
+    difference::{Step, difference},
+    model::Model,
+    slots::Slots,
+    snapshot::{Place, Snapshot, desired},
+    touched::Touched,
+};
+use std::{collections::BTreeMap, mem::take, time::Instant};
+
+/// How HAProxy should be.
+#[derive(Debug)]
+pub struct Wanted {
+    /// Its part that may have changed, or all of it.
+    pub snapshot: Snapshot,
+    /// Which part.
+    of: Touched,
+    /// It is all of it, and what else HAProxy has is nobody's.
+    pub all: bool,
+}
+
+/// What is known besides the model, and what was not compared yet.
+#[derive(Debug)]
+pub struct Wants {
+    /// Which backend each shop has.
+    pub slots: Slots,
+    place: Place,
+    caps: BTreeMap<String, u32>,
+    touched: Touched,
+}
+
+impl Wants {
+    /// Those of an agent that starts.
+    #[must_use]
+    pub fn new(slots: Slots, place: Place) -> Self {
+        Self {
+            slots,
+            place,
+            caps: BTreeMap::new(),
+            touched: Touched::default(),
+        }
+    }
+
+    /// Takes in what the model says and whom HAProxy refuses how much. `known` is whether HAProxy is
+    /// known to be as it should have been before.
+    pub fn look(
+        &mut self,
+        model: &mut Model,
+        caps: &BTreeMap<String, u32>,
+        known: bool,
+        now: Instant,
+    ) -> Wanted {
+        self.touched.extend(model.touched());
+        if self.caps != *caps {
+            let shops = self.caps.keys().chain(caps.keys()).cloned();
+            self.touched.shops.extend(shops);
+            self.caps.clone_from(caps);
+        }
+        let before = self.slots.count();
+        let assigned = self.slots.assign(&model.served(), now);
+        self.touched.shops.extend(assigned.changed);
+        // A slot that is free may still have servers that HAProxy did not delete at first.
+        let all = !known || assigned.freed || before != self.slots.count();
+        let mut of = take(&mut self.touched);
+        if all {
+            of = Touched::all(model, &self.slots, caps);
+        }
+        Wanted {
+            snapshot: desired(model, &self.slots, &self.place, caps, &of),
+            of,
+            all,
+        }
+    }
+
+    /// The steps from how HAProxy is.
+    #[must_use]
+    pub fn steps(&self, actual: &Snapshot, wanted: &Wanted) -> Vec<Step> {
+        if wanted.all {
+            return difference(actual, &wanted.snapshot);
+        }
+        difference(&actual.only(&wanted.of, &self.slots), &wanted.snapshot)
+    }
+
+    /// Has the same part looked at again.
+    pub fn again(&mut self, wanted: Wanted) {
+        self.touched.extend(wanted.of);
+    }
+}
+
+#[cfg(test)]
+mod tests;
