@@ -65,6 +65,10 @@ test-nfs: build ## NFS for real, client and server of a kernel in user-mode Linu
 	cargo test --locked --workspace --all-features --test nfs -- --ignored --test-threads=3
 
 # `make test` leaves them out, as it does with all that are ignored.
+.PHONY: test-root
+test-root: build ## the tests that only root can run
+	cargo test --locked --workspace --all-features --lib --test e2e -- --ignored another_user cannot_be_evicted
+
 .PHONY: interop
 interop: build ## the tests that need MinIO or cosign, which Go builds first (4 minutes each on 2 cores)
 	@$(tools) interop

@@ -109,7 +109,7 @@ fn main(arguments: impl IntoIterator<Item = OsString>, env: Env) -> Result<(), A
             .map_err(AgentError::Output);
     }
     let config = Config::from_env(env)?;
-    telemetry::start(&config.log, config.format);
+    telemetry::start(&config.pull.log, config.pull.format);
     // One thread for everything that waits; what works on disks has threads of its own, which give
     // way to the shop.
     let runtime = threads::start(THREADS, give_way)?;
@@ -128,25 +128,25 @@ fn give_way() {
 
 async fn live(config: Config) -> Result<(), AgentError> {
     let mut asked = Stop::listen().map_err(AgentError::Start)?;
-    let trust = read_trust(&config.trust)?;
+    let trust = read_trust(&config.pull.trust)?;
     let options = Options {
-        deadline: config.deadline,
+        deadline: config.pull.deadline,
         ..Options::default()
     };
     let store = tokio::select! {
-        opened = store::open(&config.store, &options) => {
-            opened.map_err(|source| AgentError::Store { location: config.store.clone(), source })?
+        opened = store::open(&config.pull.store, &options) => {
+            opened.map_err(|source| AgentError::Store { location: config.pull.store.clone(), source })?
         }
         _ = asked.asked() => return Ok(()),
     };
     info!(
-        store = %config.store,
-        channel = %config.channel,
-        root = %config.root.display(),
+        store = %config.pull.store,
+        channel = %config.pull.channel,
+        root = %config.pull.root.display(),
         "agent started"
     );
     let (board, stop) = (
-        Board::new(config.channel.clone(), Timestamp::now()),
+        Board::new(config.pull.channel.clone(), Timestamp::now()),
         CancellationToken::new(),
     );
     let grace = config.grace;

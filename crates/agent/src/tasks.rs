@@ -40,16 +40,16 @@ pub(super) fn tasks(
 ) -> Result<Tasks<TaskFailure>, AgentError> {
     let follower = |source: &Source| {
         let settings = Settings {
-            channel: config.channel.clone(),
-            root: config.root.clone(),
+            channel: config.pull.channel.clone(),
+            root: config.pull.root.clone(),
             trust: trust.clone(),
             source: source.clone(),
-            floor: config.floor,
-            trust_floor: config.trust_floor,
+            floor: config.pull.floor,
+            trust_floor: config.pull.trust_floor,
             places: config.places.clone(),
             cache: config.cache.clone(),
-            memory: config.memory,
-            deadline: config.deadline,
+            memory: config.pull.memory,
+            deadline: config.pull.deadline,
             now: Timestamp::now(),
         };
         Follower::new(settings, Arc::clone(store))
@@ -65,18 +65,18 @@ pub(super) fn tasks(
         .map(|path| storage::read(path, config.pod_name.as_deref()))
         .transpose()?;
     let (pod, wake) = (
-        Pod::new(&config.root, config.pod.clone(), logs(&config))?,
+        Pod::new(&config.pull.root, config.pod.clone(), logs(&config))?,
         Wake::default(),
     );
     let guard = Guard {
-        root: config.root.clone(),
+        root: config.pull.root.clone(),
         follower: follower(&Source::Channel),
         php: pod.pool(),
         pace: config.scan,
         board: board.clone(),
     };
     let engine = Engine::new(
-        config.root.clone(),
+        config.pull.root.clone(),
         Sources::new(first, followers.collect()),
         pod,
         config.control.clone(),
@@ -155,7 +155,7 @@ fn observe(
             Ok(())
         });
     }
-    let loudness = Loudness::listen(config.log.clone()).map_err(AgentError::Start)?;
+    let loudness = Loudness::listen(config.pull.log.clone()).map_err(AgentError::Start)?;
     tasks.spawn("loudness", info_span!("loudness"), |stop| async move {
         loudness.run(stop).await;
         Ok(())
@@ -207,7 +207,7 @@ fn files(config: &Config) -> Vec<PathBuf> {
 
 fn logs(config: &Config) -> Logs {
     Logs {
-        root: config.root.clone(),
+        root: config.pull.root.clone(),
         writable: config.places.writable.clone(),
         paths: config.logs.clone(),
     }

@@ -1,4 +1,4 @@
-//! Metrics as others see them: Prometheus' own parser, the page, the alerts and the runbook.
+//! Metrics as others see them: Prometheus' own parser, and the page.
 
 #![allow(
     clippy::unwrap_used,
@@ -20,9 +20,6 @@ use std::{
     process::{Command, Stdio},
     time::Duration,
 };
-
-const ALERTS: &str = include_str!("../../../manifests/chart/files/alerts/agent.yaml");
-const RUNBOOK: &str = include_str!("../../../docs/runbook.md");
 
 /// Reads a page with the parser of Prometheus' Python client, which is strict, and prints each
 /// sample's name, labels and value.
@@ -286,48 +283,6 @@ fn the_committed_page_says_what_the_code_does() {
         committed == reference(),
         "docs/metrics.md is not what the code says: run `make reference`"
     );
-}
-
-#[test]
-fn every_alert_has_a_section_in_the_runbook_and_every_section_an_alert() {
-    let alerts: Vec<_> = ALERTS
-        .lines()
-        .filter_map(|line| line.trim().strip_prefix("- alert: "))
-        .collect();
-    let sections: Vec<_> = RUNBOOK
-        .lines()
-        .filter_map(|line| line.strip_prefix("## "))
-        .collect();
-    assert!(!alerts.is_empty());
-    assert_eq!(alerts, sections);
-}
-
-#[test]
-fn alerts_and_runbook_name_metrics_and_label_values_that_exist() {
-    let words = |text: &'static str| {
-        let words = text.split(|char: char| !char.is_ascii_alphanumeric() && char != '_');
-        words.filter(|word| word.starts_with("longshore_"))
-    };
-    let used: BTreeSet<_> = words(ALERTS).chain(words(RUNBOOK)).collect();
-    for name in used {
-        assert!(
-            ALL.iter().any(|metric| metric.name == name),
-            "{name} is not a metric"
-        );
-    }
-    let page = reference();
-    for quoted in ALERTS
-        .lines()
-        .filter(|line| line.contains("longshore_"))
-        .flat_map(|line| line.split('"').skip(1).step_by(2))
-    {
-        for word in quoted.split('|') {
-            assert!(
-                page.contains(&format!("`{word}`")),
-                "{word} is not a value of any label"
-            );
-        }
-    }
 }
 
 #[test]

@@ -6,16 +6,14 @@
 )]
 
 use agent::{
-    metrics::{self, Metrics},
-    serve::{
-        CONNECTIONS, DRAIN_TIMEOUT, HEADER_LIMIT, HEADER_TIMEOUT, Heartbeat, Heartbeats,
-        ServeError, Server, State,
-    },
+    metrics::Metrics,
+    serve::{Heartbeat, Heartbeats, ServeError, Server, State},
     status::{Policy, Running, Snapshot},
 };
 use jiff::Timestamp;
 use mounts::{Health, Kind, MountHealth};
 use release::{Sequence, Sha256};
+use runtime::connections::{CONNECTIONS, DRAIN_TIMEOUT, HEADER_LIMIT, HEADER_TIMEOUT};
 use std::{
     net::SocketAddr,
     sync::Arc,
@@ -208,7 +206,7 @@ async fn status_and_metrics_show_the_snapshot() {
     );
     let answer = agent.get("/metrics").await;
     assert!(
-        answer.contains(metrics::CONTENT_TYPE) && answer.ends_with("# EOF\n"),
+        answer.contains(runtime::OPEN_METRICS) && answer.ends_with("# EOF\n"),
         "{answer}"
     );
     assert!(

@@ -22,9 +22,8 @@ use tarball::{Kind, Place, Unpacker};
 #[command(after_help = "\
 Example:
   longshore diff 41 42 --store s3://releases/prod --channel shops/acme
-Compares manifests, then downloads only the chunks that differ to name the files in them. \
-                        `download` is what a pod that
-runs FROM fetches to run TO.")]
+Compares manifests, then downloads only the chunks that differ to name the files in them. `download`
+is what a pod that runs FROM fetches to run TO.")]
 pub(crate) struct Diff {
     /// The older release
     from_sequence: Sequence,

@@ -31,18 +31,14 @@ pub(crate) enum StoreCommand {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  longshore store fsck --store s3://releases/prod                                 \
-                        look at every size
-  longshore store fsck --deep --store s3://releases/prod                          \
-                        read everything
-  longshore store fsck --store s3://releases/prod --from s3://replica/prod \
-                        --from file:///srv/packed
-Looked at are the release in force of every channel and its `--keep` newest releases, their \
-                        manifests and tarballs. A release object
-that is in force and not in its channel's history is put there. What no `--from` has, publishing \
-                        it again brings back: `longshore publish`
-uploads what is missing or damaged. Exit code 0: all is there, or was mended; 69: something is \
-                        still missing or damaged.")]
+  longshore store fsck --store s3://releases/prod                                 look at every size
+  longshore store fsck --deep --store s3://releases/prod                          read everything
+  longshore store fsck --store s3://releases/prod --from s3://replica/prod --from file:///srv/packed
+Looked at are the release in force of every channel and its `--keep` newest releases, their
+manifests and tarballs. A release object that is in force and not in its channel's history is put
+there. What no `--from` has, publishing it again brings back: `longshore publish` uploads what is
+missing or damaged. Exit code 0: all is there, or was mended; 69: something is still missing or
+damaged.")]
 pub(crate) struct Fsck {
     #[command(flatten)]
     store: StoreArguments,

@@ -27,13 +27,11 @@ const AT_ONCE: usize = 16;
 Examples:
   longshore gc --store s3://releases/prod                      print what would go
   longshore gc --store s3://releases/prod --keep 20 --delete
-Kept are the release in force of every channel, its `--keep` newest releases, everything that they \
-                        name, and every blob
-younger than `--younger-than`. A release that is not in force yet is kept, too: publications under \
-                        way lose nothing, and wait
-for the end of a gc that deletes. Release objects and trust roots are never deleted. One \
-                        unreadable release object or manifest ends the run before anything is \
-                        deleted.")]
+Kept are the release in force of every channel, its `--keep` newest releases, everything that they
+name, and every blob younger than `--younger-than`. A release that is not in force yet is kept, too:
+publications under way lose nothing, and wait for the end of a gc that deletes. Release objects and
+trust roots are never deleted. One unreadable release object or manifest ends the run before
+anything is deleted.")]
 pub(crate) struct Gc {
     #[command(flatten)]
     store: StoreArguments,

@@ -17,11 +17,11 @@ pub(crate) enum KeyCommand {
     /// Make a key pair: NAME.key (PKCS#8 PEM, readable by you alone) and NAME.pub (SPKI PEM)
     #[command(after_help = "\
 Examples:
-  longshore key generate ci                        ECDSA P-256, which openssl, cosign and cloud \
-                            KMS use too
+  longshore key generate ci                        ECDSA P-256, which openssl, cosign and cloud KMS
+                                                   use too
   longshore key generate offline --algorithm ed25519
-Existing files are never overwritten. Keep NAME.key in CI's secret store; NAME.pub goes into the \
-                            trust root:
+Existing files are never overwritten. Keep NAME.key in CI's secret store; NAME.pub goes into the
+trust root:
   longshore trust new --key ci.pub --threshold 1 --sign ci.key --out 1.root.json")]
     Generate(Generate),
 }

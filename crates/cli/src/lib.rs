@@ -42,12 +42,10 @@ pub(crate) use error::CommandError;
 pub(crate) use progress::{Bar, Progress};
 pub(crate) use screen::Output;
 
-use clap::{
-    ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand as _, error::ErrorKind,
-};
+use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand as _};
 use jiff::Timestamp;
-use release::{Reason, Trouble};
-use runtime::{Report, caught, telemetry::Format};
+use release::Reason;
+use runtime::{Report, caught, command_line, telemetry::Format};
 use std::{ffi::OsString, process::ExitCode, sync::Arc};
 
 /// Publishes signed shop releases, and runs the shops of a cluster.
@@ -63,18 +61,17 @@ A first release, from nothing:
   longshore trust new --key ci.pub --threshold 1 --sign ci.key --out 1.root.json
   longshore publish --store s3://releases/prod --sign ci.key --trust 1.root.json
   longshore pull --store s3://releases/prod --channel shops/acme --trust 1.root.json shop
-Credentials, region and endpoint of S3 come from the usual AWS variables and files; set \
-                  AWS_ENDPOINT_URL_S3 for MinIO and
-others. `longshore COMMAND --help` has examples for each command.
+Credentials, region and endpoint of S3 come from the usual AWS variables and files; set
+AWS_ENDPOINT_URL_S3 for MinIO and others. `longshore COMMAND --help` has examples for each command.
 A cluster, from nothing:
   helm install longshore manifests/chart --namespace longshore-system --create-namespace \\
     --set scheduler.image.digest=sha256:…
   longshore import shops.csv --class magento2-standard | kubectl apply --server-side -f -
-What each field of a shop means: `kubectl explain shop.spec`, or docs/crds.md. As \
-                  `kubectl-longshore` in PATH this is `kubectl longshore`.
-Exit codes: 0 ok; 64 configuration; 65 untrusted or malformed data; 69 store or API server; 70 \
-                  bug; 74 local disk; 75 try again; of a rollout
-that is waited for: 80 completed, and shops failed within its budget; 81 stopped or aborted."
+What each field of a shop means: `kubectl explain shop.spec`, or docs/crds.md. As
+`kubectl-longshore` in PATH this is `kubectl longshore`.
+Exit codes: 0 ok; 64 configuration; 65 untrusted or malformed data; 69 store or API server; 70 bug;
+74 local disk; 75 try again; of a rollout that is waited for: 80 completed, and shops failed within
+its budget; 81 stopped or aborted."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -174,7 +171,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         .and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, output(&matches))));
     let (command, output) = match parsed {
         Ok((cli, output)) => (cli.command, output),
-        Err(error) => return usage(&error),
+        Err(error) => return command_line::usage(&error),
     };
     match caught(|| dispatch(command, output)) {
         Ok(Ok(())) => ExitCode::SUCCESS,
@@ -222,16 +219,6 @@ async fn release(command: Command, context: &Context) -> Result<(), CommandError
             clap_complete::generate(shell, &mut command_line(), "longshore", &mut script);
             screen::write_out(&script)
         }
-    }
-}
-
-/// Help and version are results; anything else that clap says is a mistake in the arguments.
-fn usage(error: &clap::Error) -> ExitCode {
-    // The terminal that went away before the help was written needs no second message.
-    error.print().ok();
-    match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
-        _ => ExitCode::from(Trouble::Configuration.exit_code()),
     }
 }
 

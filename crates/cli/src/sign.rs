@@ -16,15 +16,12 @@ use std::{fmt, path::PathBuf};
 #[command(after_help = "\
 Examples:
   longshore pack --out out --sequence 42
-  longshore sign out/release.json \
-                        --key ci.key
-  longshore publish --packed out --store s3://releases/prod --trust \
-                        1.root.json
-The directory holds the blobs as a file:// store does, and `release.json`, the release object \
-                        without signatures. The
-same sources give the same blobs on any machine; the release object says when it was made. Needs \
-                        no network. Modules that
-did not change since an earlier run on this machine are not packed again; `--no-cache` packs all.")]
+  longshore sign out/release.json --key ci.key
+  longshore publish --packed out --store s3://releases/prod --trust 1.root.json
+The directory holds the blobs as a file:// store does, and `release.json`, the release object
+without signatures. The same sources give the same blobs on any machine; the release object says
+when it was made. Needs no network. Modules that did not change since an earlier run on this machine
+are not packed again; `--no-cache` packs all.")]
 pub(crate) struct Pack {
     /// The release's description
     #[arg(long, default_value = "longshore.toml", value_name = "FILE")]
@@ -48,8 +45,8 @@ pub(crate) struct Pack {
 #[command(after_help = "\
 Example:
   longshore sign out/release.json --key ci.key
-A key that has signed already does not sign twice. For keys in a KMS see `longshore release pae \
-                        --help`.")]
+A key that has signed already does not sign twice. For keys in a KMS see `longshore release pae
+--help`.")]
 pub(crate) struct Sign {
     /// The release object; replaced by the one with the signatures
     release: PathBuf,

@@ -20,21 +20,21 @@ pub(crate) enum TrustCommand {
     #[command(after_help = "\
 Examples:
   longshore trust new --key ci.pub --threshold 1 --sign ci.key --out 1.root.json
-  longshore trust new --key a.pub --key b.pub --threshold 2 --sign a.key --sign b.key --out \
-                            1.root.json
-Pods get the file through LONGSHORE_TRUST. `longshore publish --trust` puts it into the store, \
-                            where pods find the next ones.")]
+  longshore trust new --key a.pub --key b.pub --threshold 2 --sign a.key --sign b.key \\
+    --out 1.root.json
+Pods get the file through LONGSHORE_TRUST. `longshore publish --trust` puts it into the store, where
+pods find the next ones.")]
     New(New),
     /// Make the next version, signed by the thresholds of the old and of the new one
     #[command(after_help = "\
 Example: key b replaces key a.
-  longshore trust rotate 1.root.json --key b.pub --threshold 1 --sign a.key --sign b.key --out \
-                            2.root.json
+  longshore trust rotate 1.root.json --key b.pub --threshold 1 --sign a.key --sign b.key \\
+    --out 2.root.json
 Then, so that no pod that boots meanwhile refuses what it finds:
-  longshore publish --again --sign a.key --sign b.key --trust 1.root.json …     a release that \
-                            both versions accept
-  longshore publish --again --sign b.key --trust 2.root.json …                  puts version 2 \
-                            into the store
+  longshore publish --again --sign a.key --sign b.key --trust 1.root.json …
+      a release that both versions accept
+  longshore publish --again --sign b.key --trust 2.root.json …
+      puts version 2 into the store
 Pods that hold version 1 walk forward by themselves.")]
     Rotate(Rotate),
     /// Show a trust root

@@ -28,8 +28,8 @@ const AT_ONCE: usize = 8;
 Examples:
   longshore verify --store s3://releases/prod --channel shops/acme --trust 1.root.json
   longshore verify 41 --deep --store s3://releases/prod --channel shops/acme --trust 1.root.json
-  longshore verify --release release.json --manifest manifest.json --trust 1.root.json      files \
-                        alone, no network
+  longshore verify --release release.json --manifest manifest.json --trust 1.root.json
+      files alone, no network
 Exit code 0: a fresh pod would take it. 65: it would not, for the reason that is printed.")]
 pub(crate) struct Verify {
     /// Which sequence; otherwise the one in force

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `cluster` | a connection, and every call that Longshore makes |
 //! | `apply` | the steps of a plan, done in their order |
+//! | `follow` | one kind of object, from its first list on |
 //! | `registry` | Shops, classes, releases and rollouts, read whole |
 //! | `lease`, `shard_balance` | who leads, and which shards of the fleet are whose |
 //! | `request_priority`, `events` | whose requests go first, and what `kubectl describe` shows |
@@ -14,6 +15,7 @@ pub mod apply;
 mod cluster;
 mod error;
 pub mod events;
+mod follow;
 mod found;
 mod kind;
 pub mod lease;
@@ -31,6 +33,7 @@ pub use error::ApiError;
 #[cfg(any(test, feature = "fixtures"))]
 pub use error::refused;
 pub use events::Events;
+pub use follow::{Change, Watch, follow};
 pub use found::Found;
 pub use kind::{KINDS, Kind, SHOP};
 pub use registry::{Read, read};

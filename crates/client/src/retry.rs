@@ -37,7 +37,7 @@ where
 /// Doubles with each attempt, with a random half, so that many callers do not come back together.
 /// `jitter` is from 0 to 1. The API server's own word is obeyed.
 pub(crate) fn pause(attempt: u32, asked: Option<Duration>, jitter: f64) -> Duration {
-    let full = FIRST.saturating_mul(1 << attempt.min(10)).min(LONGEST);
+    let full = release::backoff(FIRST, attempt, LONGEST);
     full.mul_f64(0.5 + jitter.clamp(0.0, 1.0) / 2.0)
         .max(asked.unwrap_or_default())
 }

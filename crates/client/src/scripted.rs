@@ -3,18 +3,21 @@
 
 use crate::{Cluster, kind::resource_of};
 use api::Identity;
-use http::{Method, Request, Response, StatusCode};
-use http_body_util::BodyExt as _;
+use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Either, combinators::WithTrailers};
 use kube::{Client, client::Body};
 use serde_json::{Value, json};
 use std::{
     collections::VecDeque,
     convert::Infallible,
     fmt,
+    future::{self, Pending},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-type Answer = Box<dyn FnOnce(Value) -> (StatusCode, Value) + Send>;
+type Answer = Box<dyn FnOnce(Value) -> (StatusCode, Sent) + Send>;
+/// A body, and one that does not end.
+type Sent = Either<Body, WithTrailers<Body, Pending<Option<Result<HeaderMap, kube::Error>>>>>;
 
 /// A request that a test expects, and what is answered.
 pub struct Exchange {
@@ -38,7 +41,7 @@ pub fn expect(request: &str) -> Exchange {
         method: method.expect("a method"),
         path: words.next().expect("a path").to_owned(),
         query: words.map(str::to_owned).collect(),
-        answer: Box::new(|_| (StatusCode::OK, json!({}))),
+        answer: Box::new(|_| (StatusCode::OK, json(&json!({})))),
     }
 }
 
@@ -89,8 +92,30 @@ impl Exchange {
         self.with(move |_| (code, status))
     }
 
+    /// Answers a watch with these events, and ends it.
+    #[must_use]
+    pub fn tells(mut self, events: impl IntoIterator<Item = Value>) -> Self {
+        let lines: String = events
+            .into_iter()
+            .map(|event| format!("{event}\n"))
+            .collect();
+        self.answer = Box::new(|_| (StatusCode::OK, text(lines)));
+        self
+    }
+
+    /// Answers a watch, and tells nothing.
+    #[must_use]
+    pub fn stays_silent(mut self) -> Self {
+        let silent = Body::empty().with_trailers(future::pending());
+        self.answer = Box::new(|_| (StatusCode::OK, Either::Right(silent)));
+        self
+    }
+
     fn with(mut self, answer: impl FnOnce(Value) -> (StatusCode, Value) + Send + 'static) -> Self {
-        self.answer = Box::new(answer);
+        self.answer = Box::new(|sent| {
+            let (code, answer) = answer(sent);
+            (code, json(&answer))
+        });
         self
     }
 
@@ -187,7 +212,7 @@ impl Script {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn serve(&self, request: Request<Body>) -> Response<Body> {
+    async fn serve(&self, request: Request<Body>) -> Response<Sent> {
         let (parts, body) = request.into_parts();
         let (path, query) = (parts.uri.path(), parts.uri.query().unwrap_or_default());
         let answer = self.take(&parts.method, path, query);
@@ -205,10 +230,13 @@ impl Script {
             // No code that is tried again.
             None => (
                 StatusCode::IM_A_TEAPOT,
-                json!({ "kind": "Status", "status": "Failure", "code": 418, "message": "not in the script" }),
+                json(&json!({
+                    "kind": "Status", "status": "Failure", "code": 418,
+                    "message": "not in the script",
+                })),
             ),
         };
-        let mut response = Response::new(Body::from(answer.to_string().into_bytes()));
+        let mut response = Response::new(answer);
         *response.status_mut() = code;
         response
     }
@@ -226,11 +254,19 @@ impl Script {
         }
         // A list names its page's size.
         if self.empty_lists && *method == Method::GET && query.contains("limit=") {
-            return Some(Box::new(|_| (StatusCode::OK, list(&[], None))));
+            return Some(Box::new(|_| (StatusCode::OK, json(&list(&[], None)))));
         }
         state.unexpected.push(format!("{method} {path}?{query}"));
         None
     }
+}
+
+fn text(text: String) -> Sent {
+    Either::Left(text.into_bytes().into())
+}
+
+fn json(answer: &Value) -> Sent {
+    text(answer.to_string())
 }
 
 /// A page of a list of metadata, and where the next one begins.

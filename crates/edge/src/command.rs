@@ -5,12 +5,12 @@ use crate::{
     issue::{self, ExternalAccount, IssueError, NonceCheck},
     why,
 };
-use clap::{Parser, Subcommand, error::ErrorKind};
+use clap::{Parser, Subcommand};
 use client::{ApiError, Cluster};
 use jiff::Timestamp;
-use release::{Reason, Trouble};
+use release::Reason;
 use runtime::{
-    Report, Setting as _, Stop, caught,
+    Setting as _, Stop, command_line,
     telemetry::{self, Filter, Format},
 };
 use std::{
@@ -39,7 +39,7 @@ struct Arguments {
     #[command(subcommand)]
     what: What,
     /// Which events are logged
-    #[arg(long, global = true, default_value = "info", value_parser = filter)]
+    #[arg(long, global = true, default_value = "info", value_parser = command_line::filter)]
     log: String,
     /// Context of the kubeconfig; otherwise its current one, or the pod's service account
     #[arg(long, global = true)]
@@ -134,12 +134,6 @@ struct IssueArguments {
     account_key: Option<String>,
 }
 
-fn filter(text: &str) -> Result<String, String> {
-    Filter::read(text)
-        .map(|_| text.to_owned())
-        .ok_or_else(|| format!("expected {}", Filter::EXPECTED))
-}
-
 fn range(text: &str) -> Result<String, String> {
     let (address, bits) = text.split_once('/').unwrap_or((text, "0"));
     let good = address.parse().is_ok_and(|address: std::net::IpAddr| {
@@ -183,28 +177,7 @@ impl CommandError {
 
 /// Runs the program with these arguments, its own name first.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let report = Report::new("longshore-edge", Format::Text, runtime::TERMINATION_LOG);
-    let arguments = match Arguments::try_parse_from(arguments) {
-        Ok(arguments) => arguments,
-        Err(error) => {
-            // A terminal that went away before the help was written needs no second message.
-            error.print().ok();
-            let help = matches!(
-                error.kind(),
-                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
-            );
-            return if help {
-                ExitCode::SUCCESS
-            } else {
-                ExitCode::from(Trouble::Configuration.exit_code())
-            };
-        }
-    };
-    match caught(|| execute(arguments)) {
-        Ok(Ok(())) => ExitCode::SUCCESS,
-        Ok(Err(error)) => report.failure(&error, error.reason()),
-        Err(panicked) => report.failure(&panicked, Reason::Bug),
-    }
+    command_line::run("longshore-edge", arguments, execute, CommandError::reason)
 }
 
 fn execute(arguments: Arguments) -> Result<(), CommandError> {

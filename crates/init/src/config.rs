@@ -1,44 +1,21 @@
 //! What `longshore-init` needs to know before it starts.
 
 use deploy::{Configuration, Places, cache, pull::Source};
-use release::{ChannelName, Sequence};
-use runtime::{
-    AbsolutePath, ConfigError, Env, PullSettings,
-    telemetry::{Filter, Format},
-    variable,
-};
-use std::{path::PathBuf, time::Duration};
+use runtime::{AbsolutePath, ConfigError, Env, PullSettings, variable};
+use std::path::PathBuf;
 use store::Location;
 
 /// The settings, all read and all usable.
 #[derive(Debug, PartialEq)]
 pub struct Config {
-    /// Where releases come from.
-    pub store: Location,
-    /// The channel to follow.
-    pub channel: ChannelName,
-    /// The release root.
-    pub root: PathBuf,
-    /// The file of the trust root.
-    pub trust: PathBuf,
+    /// What the agent reads too.
+    pub pull: PullSettings<Location>,
     /// Where the release object is.
     pub source: Source,
-    /// The lowest sequence to accept.
-    pub floor: Option<Sequence>,
-    /// The lowest version of the trust root.
-    pub trust_floor: u64,
     /// Where trees lead to.
     pub places: Places,
     /// The node's cache.
     pub cache: Option<cache::Settings>,
-    /// Bytes for the pull's buffers.
-    pub memory: u64,
-    /// How long the pull may take.
-    pub deadline: Duration,
-    /// Which events are logged.
-    pub log: Filter,
-    /// How they are written.
-    pub format: Format,
 }
 
 impl Config {
@@ -56,31 +33,23 @@ impl Config {
         // Both before the first `?`: a problem must not hide the next one.
         let settings = PullSettings::read(env);
         let release = env.optional::<AbsolutePath>(&variable::RELEASE);
-        let settings = settings?;
+        let (pull, release) = (settings?, release?);
         Some(Self {
-            store: settings.store,
-            channel: settings.channel,
-            root: settings.root,
-            trust: settings.trust,
-            source: release?.map_or(Source::Channel, |path| source(path.into_path())),
-            floor: settings.floor,
-            trust_floor: settings.trust_floor,
+            source: release.map_or(Source::Channel, |path| source(path.into_path())),
             places: Places {
-                storage: settings.storage,
-                writable: settings.writable,
-                configuration: settings.templates.map(|files| Configuration {
+                storage: pull.storage.clone(),
+                writable: pull.writable.clone(),
+                configuration: pull.templates.clone().map(|files| Configuration {
                     templates: files.templates,
                     secrets: files.secrets,
                     configured: files.configured,
                 }),
             },
-            cache: settings
+            cache: pull
                 .cache
+                .clone()
                 .map(|(directory, limit)| cache::Settings { directory, limit }),
-            memory: settings.memory,
-            deadline: settings.deadline,
-            log: settings.log,
-            format: settings.format,
+            pull,
         })
     }
 }
@@ -98,7 +67,12 @@ fn source(path: PathBuf) -> Source {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use runtime::Setting as _;
+    use release::Sequence;
+    use runtime::{
+        Setting as _,
+        telemetry::{Filter, Format},
+    };
+    use std::time::Duration;
 
     const REQUIRED: [(&str, &str); 4] = [
         ("LONGSHORE_STORE", "s3://releases/prod"),
@@ -110,10 +84,10 @@ mod tests {
     #[test]
     fn four_variables_are_enough() {
         let config = Config::from_env(Env::new(REQUIRED)).unwrap();
-        assert_eq!(config.store.to_string(), "s3://releases/prod");
+        assert_eq!(config.pull.store.to_string(), "s3://releases/prod");
         assert_eq!(config.source, Source::Channel);
         assert_eq!(
-            (config.floor, config.memory, config.deadline),
+            (config.pull.floor, config.pull.memory, config.pull.deadline),
             (None, 64 << 20, Duration::from_mins(10))
         );
         assert_eq!(config.cache, None);
@@ -161,7 +135,10 @@ mod tests {
             }
         );
         assert_eq!(
-            (config.floor.map(Sequence::get), config.trust_floor),
+            (
+                config.pull.floor.map(Sequence::get),
+                config.pull.trust_floor
+            ),
             (Some(7), 3)
         );
         assert_eq!(
@@ -172,11 +149,11 @@ mod tests {
             })
         );
         assert_eq!(
-            (config.memory, config.deadline),
+            (config.pull.memory, config.pull.deadline),
             (128 << 20, Duration::from_secs(90))
         );
         assert_eq!(
-            (config.log, config.format),
+            (config.pull.log, config.pull.format),
             (Filter::read("warn,store=debug").unwrap(), Format::Json)
         );
     }

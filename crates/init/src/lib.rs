@@ -75,7 +75,7 @@ fn main(arguments: impl IntoIterator<Item = OsString>, env: Env) -> Result<(), I
             .map_err(InitError::Output);
     }
     let config = Config::from_env(env)?;
-    telemetry::start(&config.log, config.format);
+    telemetry::start(&config.pull.log, config.pull.format);
     // One thread for the network is enough, and costs the least memory: hashing, decompression and
     // files have threads of their own.
     let runtime = threads::start(THREADS, || ())?;
@@ -88,36 +88,36 @@ fn main(arguments: impl IntoIterator<Item = OsString>, env: Env) -> Result<(), I
 
 async fn put_in_force(config: &Config) -> Result<Pulled, InitError> {
     let mut stop = Stop::listen().map_err(InitError::Start)?;
-    let trust = read_trust(&config.trust)?;
+    let trust = read_trust(&config.pull.trust)?;
     // Opened first, so that the store's deadline passes before the pull's: its error says what the
     // store did last.
     let options = Options {
-        deadline: config.deadline,
+        deadline: config.pull.deadline,
         ..Options::default()
     };
     let store = tokio::select! {
-        opened = store::open(&config.store, &options) => {
-            opened.map_err(|source| InitError::Store { location: config.store.clone(), source })?
+        opened = store::open(&config.pull.store, &options) => {
+            opened.map_err(|source| InitError::Store { location: config.pull.store.clone(), source })?
         }
         _ = stop.asked() => return Err(PullError::Interrupted.into()),
     };
     let settings = Settings {
-        channel: config.channel.clone(),
-        root: config.root.clone(),
+        channel: config.pull.channel.clone(),
+        root: config.pull.root.clone(),
         trust,
         source: config.source.clone(),
-        floor: config.floor,
-        trust_floor: config.trust_floor,
+        floor: config.pull.floor,
+        trust_floor: config.pull.trust_floor,
         places: config.places.clone(),
         cache: config.cache.clone(),
-        memory: config.memory,
-        deadline: config.deadline,
+        memory: config.pull.memory,
+        deadline: config.pull.deadline,
         now: jiff::Timestamp::now(),
     };
     info!(
-        store = %config.store,
-        channel = %config.channel,
-        root = %config.root.display(),
+        store = %config.pull.store,
+        channel = %config.pull.channel,
+        root = %config.pull.root.display(),
         "pull started"
     );
     let asked = async {
@@ -130,7 +130,7 @@ async fn put_in_force(config: &Config) -> Result<Pulled, InitError> {
 fn tell(config: &Config, pulled: &Pulled) {
     let figures = &pulled.figures;
     info!(
-        channel = %config.channel,
+        channel = %config.pull.channel,
         sequence = pulled.sequence.get(),
         manifest = %pulled.manifest,
         outcome = pulled.outcome.as_str(),

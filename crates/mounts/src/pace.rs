@@ -49,9 +49,7 @@ impl Timing {
     /// of that.
     pub(crate) fn backoff(&self, failed: u32, fraction: f64) -> Duration {
         const FIRST: Duration = Duration::from_millis(500);
-        let step = FIRST
-            .saturating_mul(1 << failed.min(16))
-            .min(self.retry_at_most);
+        let step = release::backoff(FIRST, failed, self.retry_at_most);
         step.mul_f64(0.5 + fraction / 2.0)
     }
 }

@@ -103,7 +103,7 @@ impl Supervisor {
         let within = options.timing.unmount_within;
         let (mut keepers, open) = (JoinSet::new(), OpenTunnels::default());
         for (index, (mount, route)) in file.mounts.into_iter().zip(routes).enumerate() {
-            let span = info_span!("mount", name = %mount.name);
+            let span = info_span!("mount", mount = %mount.name);
             let report = Report::new(index, Arc::clone(&health));
             let keeper = Keeper::new(mount, route, options.clone(), report, open.clone());
             keepers.spawn(keeper.run(stop.child_token()).instrument(span));

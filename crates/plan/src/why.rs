@@ -215,7 +215,7 @@ fn release(answer: &mut Answer, shop: &Shop, fleet: &Fleet, now: Timestamp) {
                 .map(|from| format!(", back from {from}, which failed"))
                 .unwrap_or_default();
             answer.facts.push(format!(
-                "told to run {} (sequence {}){since}{back}",
+                "assigned {} (sequence {}){since}{back}",
                 told.name, told.sequence
             ));
             rejected(answer, shop, told);

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 const CRON: &str = include_str!("script/cron.sh");
 const CLEAN_CACHES: &str = include_str!("script/clean-caches.php");
 const DATABASE: &str = include_str!("script/database.php");
+const MIGRATE: &str = include_str!("script/migrate.sh");
 const MIGRATE_MAGENTO1: [&str; 2] = [
     include_str!("script/migrate-magento1.sh"),
     include_str!("script/migrate-magento1.php"),
@@ -39,7 +40,7 @@ pub(crate) fn files(context: &ShopContext<'_>) -> BTreeMap<String, String> {
         .replace("@JITTER@", &jitter.to_string())
         .replace("@SECOND@", &second.to_string());
     let mut files = BTreeMap::from([("cron.sh".to_owned(), cron.replace("@DUE@", due))]);
-    if let Some([script, program]) = migrate {
+    if let Some([own, program]) = migrate {
         let filled = |text: &str| {
             text.replace("@PHP@", &php)
                 .replace("@SECRET@", path::SECRET)
@@ -48,7 +49,7 @@ pub(crate) fn files(context: &ShopContext<'_>) -> BTreeMap<String, String> {
         };
         files.extend(
             [
-                ("migrate.sh", script),
+                ("migrate.sh", migrate_script(own).as_str()),
                 ("migrate.php", program),
                 ("database.php", DATABASE),
             ]
@@ -68,6 +69,14 @@ fn tls(context: &ShopContext<'_>) -> String {
 }
 
 /// Where the shop has caches in Redis.
+/// The script with the parts that are an engine's own, each of which begins with a line `#@`.
+fn migrate_script(own: &str) -> String {
+    let places = ["@BEFORE@\n", "@INSTALL@\n", "@AFTER@\n"];
+    let parts = own.split("#@\n").skip(1);
+    let put = |script: String, (place, part): (&str, &str)| script.replace(place, part);
+    places.into_iter().zip(parts).fold(MIGRATE.to_owned(), put)
+}
+
 fn clean_caches(context: &ShopContext<'_>) -> Option<String> {
     let (server, wanted) = context.cache?;
     let databases = if context.class.engine == Engine::Magento2 {

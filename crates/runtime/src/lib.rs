@@ -16,8 +16,13 @@
 //! page ([`reference()`]) all come from that one table.
 
 mod arguments;
+#[cfg(feature = "arguments")]
+pub mod command_line;
+#[cfg(feature = "pages")]
+pub mod connections;
 mod env;
 mod memory;
+mod open_metrics;
 #[cfg(feature = "pages")]
 mod pages;
 mod panicked;
@@ -36,6 +41,7 @@ pub mod variable;
 pub use arguments::{ArgumentError, answer};
 pub use env::{ConfigError, Env};
 pub use memory::{peak_memory, processor_time, resident_memory};
+pub use open_metrics::{OPEN_METRICS, OpenMetrics};
 #[cfg(feature = "pages")]
 pub use pages::{Page, PageServer, Pages};
 pub use panicked::{Panicked, caught};

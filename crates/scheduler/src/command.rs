@@ -2,13 +2,13 @@
 
 use crate::run::{self, RunError, Settings};
 use api::SYSTEM;
-use clap::{Parser, error::ErrorKind};
+use clap::Parser;
 use client::Cluster;
 use jiff::SignedDuration;
 use plan::guard::Limit;
-use release::{Reason, Trouble};
+use release::Reason;
 use runtime::{
-    Report, Setting as _, caught,
+    Setting as _, command_line,
     telemetry::{self, Filter, Format},
 };
 use std::{ffi::OsString, io, net::SocketAddr, process::ExitCode, time::Duration};
@@ -23,9 +23,9 @@ const PATIENCE: Duration = Duration::from_mins(1);
     version,
     max_term_width = 120,
     after_help = "\
-Only the process that holds a shard's Lease writes; others watch, and take over within 15 seconds. \
-                  A pass over an unchanged fleet reads
-metadata and writes nothing. What people do with shops are commands of `longshore`.
+Only the process that holds a shard's Lease writes; others watch, and take over within 15 seconds. A
+pass over an unchanged fleet reads metadata and writes nothing. What people do with shops are
+commands of `longshore`.
 
 Examples:
   longshore-scheduler                            in a pod, as the Helm chart installs it
@@ -60,7 +60,7 @@ struct Arguments {
     #[arg(long, value_enum, default_value_t)]
     evidence: Evidence,
     /// Which events are logged
-    #[arg(long, default_value = "info", value_parser = filter)]
+    #[arg(long, default_value = "info", value_parser = command_line::filter)]
     log: String,
     /// Context of the kubeconfig; otherwise its current one, or the pod's service account
     #[arg(long)]
@@ -75,12 +75,6 @@ enum Evidence {
     Agents,
     /// Its pods are ready
     Readiness,
-}
-
-fn filter(text: &str) -> Result<String, String> {
-    Filter::read(text)
-        .map(|_| text.to_owned())
-        .ok_or_else(|| format!("expected {}", Filter::EXPECTED))
 }
 
 /// Why the controller did not run, or ended.
@@ -105,35 +99,15 @@ impl CommandError {
 
 /// Runs the controller with these arguments, the program's name first, until a signal comes.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let report = Report::new(
+    command_line::run(
         "longshore-scheduler",
-        Format::Text,
-        runtime::TERMINATION_LOG,
-    );
-    let arguments = match Arguments::try_parse_from(arguments) {
-        Ok(arguments) => arguments,
-        Err(error) => {
-            // A terminal that went away before the help was written needs no second message.
-            error.print().ok();
-            let help = matches!(
-                error.kind(),
-                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
-            );
-            return if help {
-                ExitCode::SUCCESS
-            } else {
-                ExitCode::from(Trouble::Configuration.exit_code())
-            };
-        }
-    };
-    match caught(|| control(&arguments)) {
-        Ok(Ok(())) => ExitCode::SUCCESS,
-        Ok(Err(error)) => report.failure(&error, error.reason()),
-        Err(panicked) => report.failure(&panicked, Reason::Bug),
-    }
+        arguments,
+        control,
+        CommandError::reason,
+    )
 }
 
-fn control(arguments: &Arguments) -> Result<(), CommandError> {
+fn control(arguments: Arguments) -> Result<(), CommandError> {
     if let Some(filter) = Filter::read(&client::log_filter(&arguments.log)) {
         telemetry::start(&filter, Format::from_stderr());
     }

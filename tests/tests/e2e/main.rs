@@ -11,6 +11,7 @@
 )]
 
 mod agent;
+mod alerts;
 mod arrows;
 mod bad_input;
 mod cache;

@@ -1,12 +1,8 @@
 //! What `longshore-agent` needs to know before it starts.
 
 use deploy::{Configuration, Places, cache, pull::Source};
-use release::{ChannelName, RelativePath, Sequence};
-use runtime::{
-    AbsolutePath, ByteSize, ConfigError, Env, PullSettings, Setting,
-    telemetry::{Filter, Format},
-    variable,
-};
+use release::RelativePath;
+use runtime::{AbsolutePath, ByteSize, ConfigError, Env, PullSettings, Setting, variable};
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use store::Location;
 
@@ -19,20 +15,10 @@ const CONTAINS: usize = 200;
 /// The settings, all read and all usable.
 #[derive(Debug)]
 pub struct Config {
-    /// Where releases come from.
-    pub store: Location,
-    /// The channel to follow.
-    pub channel: ChannelName,
-    /// The release root.
-    pub root: PathBuf,
-    /// The file of the trust root.
-    pub trust: PathBuf,
+    /// What init reads too.
+    pub pull: PullSettings<Location>,
     /// Where release objects are, in the order in which they are looked at.
     pub sources: Vec<Source>,
-    /// The lowest sequence to accept.
-    pub floor: Option<Sequence>,
-    /// The lowest version of the trust root.
-    pub trust_floor: u64,
     /// The file of the mounts to keep.
     pub mounts: Option<PathBuf>,
     /// What `$(POD)` stands for in it.
@@ -41,10 +27,6 @@ pub struct Config {
     pub places: Places,
     /// The node's cache.
     pub cache: Option<cache::Settings>,
-    /// Bytes for the buffers of staging.
-    pub memory: u64,
-    /// How long staging may take.
-    pub deadline: Duration,
     /// What operators and the cluster say.
     pub control: Option<PathBuf>,
     /// How long after a look the next one comes.
@@ -61,10 +43,6 @@ pub struct Config {
     pub logs: Vec<RelativePath>,
     /// Bytes a second that the scan for changed files may read.
     pub scan: u64,
-    /// Which events are logged.
-    pub log: Filter,
-    /// How they are written.
-    pub format: Format,
 }
 
 impl Config {
@@ -93,7 +71,7 @@ impl Config {
         let logs = env.optional::<LogPaths>(&variable::LOGS);
         let scan = env.read::<ByteSize>(&variable::SCAN);
         let path = |path: Option<AbsolutePath>| path.map(AbsolutePath::into_path);
-        let settings = settings?;
+        let pull = settings?;
         let sources = sources?;
         // Operators' files may lie beside the release object, as keys of one ConfigMap.
         let beside = sources.iter().find_map(|source| match source {
@@ -101,29 +79,22 @@ impl Config {
             _ => None,
         });
         Some(Self {
-            store: settings.store,
-            channel: settings.channel,
-            root: settings.root,
-            trust: settings.trust,
             sources,
-            floor: settings.floor,
-            trust_floor: settings.trust_floor,
             mounts: path(mounts?),
             pod_name: pod_name?.map(|name| name.0),
             places: Places {
-                storage: settings.storage,
-                writable: settings.writable,
-                configuration: settings.templates.map(|files| Configuration {
+                storage: pull.storage.clone(),
+                writable: pull.writable.clone(),
+                configuration: pull.templates.clone().map(|files| Configuration {
                     templates: files.templates,
                     secrets: files.secrets,
                     configured: files.configured,
                 }),
             },
-            cache: settings
+            cache: pull
                 .cache
+                .clone()
                 .map(|(directory, limit)| cache::Settings { directory, limit }),
-            memory: settings.memory,
-            deadline: settings.deadline,
             control: path(control?).or(beside),
             poll: poll?,
             grace: grace?,
@@ -132,8 +103,7 @@ impl Config {
             pod: pod?,
             logs: logs?.map(|logs| logs.0).unwrap_or_default(),
             scan: scan?.bytes(),
-            log: settings.log,
-            format: settings.format,
+            pull,
         })
     }
 }

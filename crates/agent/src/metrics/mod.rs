@@ -27,9 +27,6 @@ use prometheus_client::{
 };
 use std::{fmt, fs, sync::atomic::AtomicU64, time::Duration};
 
-/// The media type of what [`Metrics::text`] gives.
-pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-
 /// How long a staging may take: from a small change on a fast network to the longest deadline, in
 /// seconds.
 const STAGING_BUCKETS: [f64; 9] = [0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0];

@@ -23,7 +23,7 @@ use std::{
 };
 use tokio::{
     net::{TcpListener, TcpSocket},
-    time::{Instant, sleep},
+    time::Instant,
 };
 use tracing::warn;
 
@@ -174,10 +174,11 @@ impl Pace {
         }
     }
 
-    /// Waits until one more may come.
-    pub(super) async fn next(&mut self) {
-        if self.side == Side::Inside {
-            sleep(self.take(Instant::now())).await;
+    /// How long the next one waits.
+    pub(super) fn next(&mut self) -> Duration {
+        match self.side {
+            Side::Inside => self.take(Instant::now()),
+            Side::Outside => Duration::ZERO,
         }
     }
 

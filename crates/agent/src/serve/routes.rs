@@ -1,10 +1,7 @@
 //! What each path answers. Handlers read memory and wait for nothing.
 
 use super::{State, livez};
-use crate::{
-    metrics,
-    status::{Check, readyz, startupz},
-};
+use crate::status::{Check, readyz, startupz};
 use axum::{
     Router,
     extract::State as Shared,
@@ -47,7 +44,7 @@ async fn scrape(Shared(state): Shared<Arc<State>>) -> Response {
         .all(|check| check.ok);
     answer(
         StatusCode::OK,
-        metrics::CONTENT_TYPE,
+        runtime::OPEN_METRICS,
         state.metrics.text(&snapshot, ready),
     )
 }

@@ -40,11 +40,8 @@ impl Poll {
         if self.failures == 0 {
             return self.interval.mul_f64(0.2f64.mul_add(random, 0.8));
         }
-        let factor = 2u32.saturating_pow(self.failures.min(16));
-        let longest = self
-            .interval
-            .saturating_mul(factor)
-            .min(LONGEST.max(self.interval));
+        let longest = LONGEST.max(self.interval);
+        let longest = release::backoff(self.interval, self.failures, longest);
         longest.mul_f64(0.5f64.mul_add(random, 0.5))
     }
 }

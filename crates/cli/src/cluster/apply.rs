@@ -29,14 +29,12 @@ const AT_ONCE: usize = 32;
 /// What `apply` is told.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-apply shows the plan, reads the cluster once more, and carries the plan out only if nothing moved \
-                        meanwhile. With --plan it does what
-somebody has reviewed, and nothing else.
+apply shows the plan, reads the cluster once more, and carries the plan out only if nothing moved
+meanwhile. With --plan it does what somebody has reviewed, and nothing else.
 
-It stores the files' resources first, as `kubectl apply --server-side` would, so that a running \
-                        scheduler agrees with what is made of them.
-With --only-files it stores shops' objects alone. It refuses that if a scheduler runs, which would \
-                        undo them.
+It stores the files' resources first, as `kubectl apply --server-side` would, so that a running
+scheduler agrees with what is made of them. With --only-files it stores shops' objects alone. It
+refuses that if a scheduler runs, which would undo them.
 
 Examples:
   longshore apply --only-files *.yaml --dry-run

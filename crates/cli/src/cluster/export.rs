@@ -7,10 +7,9 @@ use std::path::PathBuf;
 /// What `export` is told.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-JSON and YAML hold everything that a person wrote. A table has no column for modules, values, \
-                        campaigns, windows, store codes and others:
-if a shop has any of these, the command refuses it and names the fields, unless --lossy leaves \
-                        them out.
+JSON and YAML hold everything that a person wrote. A table has no column for modules, values,
+campaigns, windows, store codes and others: if a shop has any of these, the command refuses it and
+names the fields, unless --lossy leaves them out.
 
 Examples:
   kubectl get shops -o json | longshore export - --output yaml > shops.yaml

@@ -18,10 +18,9 @@ use kube::{
 /// What `halt` is told.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Every rollout of the cluster stops within seconds: no shop is assigned another release, and agents \
-                        that are about to switch wait.
-Shops go on being served and kept as they are. With several clusters, halt each: name the others \
-                        with --cell.
+Every rollout of the cluster stops within seconds: no shop is assigned another release, and agents
+that are about to switch wait. Shops go on being served and kept as they are. With several clusters,
+halt each: name the others with --cell.
 
 Examples:
   longshore halt --why 'checkout fails in canaries'

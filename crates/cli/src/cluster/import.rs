@@ -12,22 +12,19 @@ use std::path::{Path, PathBuf};
 /// What `import` is told.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-A CSV file has a header. Columns: name, domain, and any of aliases (separated by spaces; each \
-                        redirects to domain), class, channel, state,
-min, max, database, database_name, cache, cache_prefix, sessions, media, media_path, access_point, \
-                        secret, time_zone.
-A JSON or YAML file is a list of objects with these fields, or of Shop resources.
+A CSV file has a header. Columns: name, domain, and any of aliases (separated by spaces; each
+redirects to domain), class, channel, state, min, max, database, database_name, cache, cache_prefix,
+sessions, media, media_path, access_point, secret, time_zone. A JSON or YAML file is a list of
+objects with these fields, or of Shop resources.
 
-Nothing is printed unless every line can be used; all problems are told at once, each with its \
-                        line. A list that may have been cut off (its
-last line has no end, it has fewer shops than --expect says) is refused, as whoever compares it \
-                        with a cluster would take the missing
-shops for deleted ones.
+Nothing is printed unless every line can be used; all problems are told at once, each with its line.
+A list that may have been cut off (its last line has no end, it has fewer shops than --expect says)
+is refused, as whoever compares it with a cluster would take the missing shops for deleted ones.
 
 Examples:
   longshore import shops.csv --class magento2-standard > shops.yaml
-  longshore import crm.json --channel 'shops/{name}' --expect 5000 | kubectl apply --server-side \
-                        -f -")]
+  longshore import crm.json --channel 'shops/{name}' --expect 5000 \\
+    | kubectl apply --server-side -f -")]
 pub(crate) struct Import {
     /// CSV, JSON or YAML; - for CSV on standard input
     #[arg(value_name = "FILE")]

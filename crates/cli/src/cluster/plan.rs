@@ -25,20 +25,18 @@ use std::{
 /// What `plan` is told.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-The API server itself says what would change, by a dry run of each object whose digest differs; \
-                        nothing is stored. Shops whose changes are
-the same are one group, so that a fleet fits on one screen. If more than 100 unmodified shops \
-                        would change in the same fields, plan dry-runs
-100 of them; if one of these differs from the prediction, it dry-runs all.
+The API server itself says what would change, by a dry run of each object whose digest differs;
+nothing is stored. Shops whose changes are the same are one group, so that a fleet fits on one
+screen. If more than 100 unmodified shops would change in the same fields, plan dry-runs 100 of
+them; if one of these differs from the prediction, it dry-runs all.
 
 Examples:
-  longshore plan                              what a pass over the cluster's own registry would \
-                        change
+  longshore plan                              what a pass over the cluster's own registry would
+                                              change
   longshore plan class.yaml                   the same, were this class applied
   longshore plan --shop acme --output diff    one shop, every field
   longshore plan class.yaml --save plan.json && longshore apply class.yaml --plan plan.json
-  longshore plan *.yaml --against rendered/   against what `render --out` wrote; no cluster is \
-                        asked")]
+  longshore plan *.yaml --against rendered/   against what `render --out` wrote; no cluster is asked")]
 pub(crate) struct PlanArguments {
     #[command(flatten)]
     pub(crate) sources: Sources,

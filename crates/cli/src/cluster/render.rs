@@ -14,13 +14,15 @@ use std::path::PathBuf;
 /// What `render` is told.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-The files hold ShopClass, Release and Shop resources, in any order. Of a channel the release with the highest sequence is taken.
+The files hold ShopClass, Release and Shop resources, in any order. Of a channel the release with
+the highest sequence is taken.
 
 Examples:
   longshore render class.yaml release.yaml shop.yaml
   longshore render *.yaml --shop acme --output json | jq .kind
   longshore render *.yaml --check --out rendered     one file for each shop
-  longshore render *.yaml --edge                     the maps of the edge, of all shops whose class uses them
+  longshore render *.yaml --edge                     the maps of the edge, of all shops whose class
+                                                     uses them
   longshore render *.yaml --builds                   the build of each release that shops would run")]
 pub(crate) struct Render {
     /// Files of resources, or directories of them; - for standard input

@@ -35,12 +35,11 @@ const MODULES: usize = 99;
 Examples:
   longshore init --engine magento2 --channel shops/acme src      writes src/longshore.toml
   longshore init --engine magento1 --dry-run                     prints it
-Each package that Composer installed and each module of app/code becomes a module of its own, with \
-                        its version; if there are more than
-100, those of one vendor become one. Everything else is the module `core`. Left out are the shop's \
-                        own files (media, var), its configuration
-with its secrets (local.xml, env.php, auth.json, .env), .git and what only development needs.
-Afterwards init checks the tree as `longshore pack` would, and says what would be refused.")]
+Each package that Composer installed and each module of app/code becomes a module of its own, with
+its version; if there are more than 100, those of one vendor become one. Everything else is the
+module `core`. Left out are the shop's own files (media, var), its configuration with its secrets
+(local.xml, env.php, auth.json, .env), .git and what only development needs. Afterwards init checks
+the tree as `longshore pack` would, and says what would be refused.")]
 pub(crate) struct Init {
     /// What the tree is
     #[arg(long, value_parser = PossibleValuesParser::new(["magento1", "magento2", "php"]).try_map(|text| text.parse::<Engine>()))]

@@ -44,24 +44,21 @@ use tokio::task;
 #[command(after_help = "\
 Examples:
   longshore publish --store s3://releases/prod --sign ci.key --trust 1.root.json
-  longshore publish --packed out --store s3://releases/prod --trust 1.root.json    what `pack` and \
-                        `sign` prepared
-  longshore publish --store … --sign ci.key --trust 1.root.json --rollout --wave 10:30m --wave \
-                        100:10m --why 'spring prices'
+  longshore publish --packed out --store s3://releases/prod --trust 1.root.json
+      what `pack` and `sign` prepared
+  longshore publish --store … --sign ci.key --trust 1.root.json --rollout --wave 10:30m \\
+    --wave 100:10m --why 'spring prices'
   longshore publish --dry-run --store s3://releases/prod --sign ci.key --trust 1.root.json
-  longshore publish --onto 41 --spec built.toml --store … --sign ci.key --trust 1.root.json    \
-                        what was built of release 41, besides its modules
-Running it again is safe: it uploads only what is missing, finishes what was interrupted, and does \
-                        nothing when the
-channel runs this content already. Modules that did not change since an earlier run on this \
-                        machine are not packed again;
-what is kept of them is checked at each use, and `--no-cache` does without. When two publishers \
-                        race, one wins and the other ends with reason `conflict`, code 75.
-With --rollout, `longshore rollout start` puts the release into the cluster of the kubeconfig, \
-                        starts a rollout of it and waits: the exit code is
-0 when every shop of the channel runs the release, 80 when some failed within the budget, 81 when \
-                        the rollout stopped or was aborted, 75 when it
-goes on. A run that was cut off while it waited is run again as it was.")]
+  longshore publish --onto 41 --spec built.toml --store … --sign ci.key --trust 1.root.json
+      what was built of release 41, besides its modules
+Running it again is safe: it uploads only what is missing, finishes what was interrupted, and does
+nothing when the channel runs this content already. Modules that did not change since an earlier run
+on this machine are not packed again; what is kept of them is checked at each use, and `--no-cache`
+does without. When two publishers race, one wins and the other ends with reason `conflict`, code 75.
+With --rollout, `longshore rollout start` puts the release into the cluster of the kubeconfig,
+starts a rollout of it and waits: the exit code is 0 when every shop of the channel runs the
+release, 80 when some failed within the budget, 81 when the rollout stopped or was aborted, 75 when
+it goes on. A run that was cut off while it waited is run again as it was.")]
 pub(crate) struct Publish {
     /// The release's description
     #[arg(

@@ -23,12 +23,11 @@ use timings::Timings;
 Examples:
   longshore pull --store s3://releases/prod --channel shops/acme --trust 1.root.json shop
   longshore pull --timings --store s3://releases/prod --channel shops/acme --trust 1.root.json shop
-  longshore pull --sequence 41 --store s3://releases/prod --channel shops/acme --trust 1.root.json \
-                        shop
+  longshore pull --sequence 41 --store s3://releases/prod --channel shops/acme \\
+    --trust 1.root.json shop
   ls shop/current/
-The directory is a release root: `current` points at the tree; older trees and the state are \
-                        beside it. Running it again
-downloads nothing when nothing changed.")]
+The directory is a release root: `current` points at the tree; older trees and the state are beside
+it. Running it again downloads nothing when nothing changed.")]
 pub(crate) struct PullCommand {
     /// The release root; made if it does not exist
     directory: PathBuf,

@@ -19,10 +19,8 @@ const AT_ONCE: usize = 4;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Example, for an air-gapped site or a laptop:
-  longshore release export --store \
-                        s3://releases/prod --channel shops/acme --out acme
-  longshore pull --store \
-                        file://$PWD/acme --channel shops/acme --trust 1.root.json shop")]
+  longshore release export --store s3://releases/prod --channel shops/acme --out acme
+  longshore pull --store file://$PWD/acme --channel shops/acme --trust 1.root.json shop")]
 pub(crate) struct Export {
     /// Which sequence; otherwise the one in force
     sequence: Option<Sequence>,

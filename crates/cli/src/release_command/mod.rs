@@ -35,10 +35,9 @@ Signatures are shown, not checked: `longshore verify` checks them.")]
         release: PathBuf,
     },
     /// List a channel's releases, newest first
-    #[command(
-        after_help = "Example:\n  longshore release list --store s3://releases/prod --channel \
-                      shops/acme --most 5"
-    )]
+    #[command(after_help = "\
+Example:
+  longshore release list --store s3://releases/prod --channel shops/acme --most 5")]
     List(show::List),
     /// Print the bytes that a signer must sign (DSSE pre-authentication encoding)
     #[command(after_help = "\
@@ -58,10 +57,10 @@ Example:
     /// Go back: publish a new sequence that names the manifest of an older release
     #[command(after_help = "\
 Example:
-  longshore release rollback --to 41 --store s3://releases/prod --channel shops/acme --sign ci.key \
-                            --trust 1.root.json
-The channel's history keeps growing, so a pod that saw the newer release accepts the old content \
-                            under a new number.")]
+  longshore release rollback --to 41 --store s3://releases/prod --channel shops/acme \\
+    --sign ci.key --trust 1.root.json
+The channel's history keeps growing, so a pod that saw the newer release accepts the old content
+under a new number.")]
     Rollback(Rollback),
     /// Copy a release, with everything that it needs, into a directory that is itself a file:// store
     Export(export::Export),

@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Example, with which a release enters a cluster; a rollout then moves the shops:
-  longshore release resource --store s3://releases/prod --channel shops/acme | kubectl apply \
-                        --server-side -f -
+  longshore release resource --store s3://releases/prod --channel shops/acme \\
+    | kubectl apply --server-side -f -
   longshore rollout start shops-acme-42 --why 'spring prices'
 Signatures are carried along, not checked: each pod checks them.")]
 pub(crate) struct Resource {

@@ -13,10 +13,9 @@ use std::{fmt, path::PathBuf};
 Examples:
   longshore root retry /srv/shop 012a287b…     the release whose manifest has this digest
   longshore root retry /srv/shop --all         every rejected one
-What runs stays: the agent tries the release at its next look, and rejects it again if it fails \
-                        again.
-`longshore root why DIRECTORY` lists what is rejected. Without a shell in the pod, write the \
-                        digest into the file `retry` of LONGSHORE_CONTROL.")]
+What runs stays: the agent tries the release at its next look, and rejects it again if it fails
+again. `longshore root why DIRECTORY` lists what is rejected. Without a shell in the pod, write the
+digest into the file `retry` of LONGSHORE_CONTROL.")]
 pub(crate) struct Retry {
     /// The release root
     directory: PathBuf,

@@ -16,8 +16,8 @@ use store::Location;
 #[command(after_help = "\
 Examples:
   longshore root why /srv/shop
-  longshore root why /srv/shop --store s3://releases/prod --trust 1.root.json     also: what is \
-                        newer, and why it is not here
+  longshore root why /srv/shop --store s3://releases/prod --trust 1.root.json
+      also: what is newer, and why it is not here
 Reads only, takes no lock, and never disturbs a pull that is going on.")]
 pub(crate) struct Why {
     /// The release root

@@ -1,7 +1,8 @@
 //! The agent's metrics, as data, and the pages that are made of them.
 
 use super::{figures::Rates, shared::Shared};
-use std::{collections::BTreeMap, fmt::Write as _, sync::atomic::Ordering::Relaxed};
+use runtime::OpenMetrics;
+use std::{collections::BTreeMap, sync::atomic::Ordering::Relaxed};
 
 /// A metric: its name as it is queried, what it is, and what it says.
 pub(super) type Metric = (&'static str, &'static str, &'static str);
@@ -103,26 +104,22 @@ pub fn reference() -> String {
 pub fn metrics(shared: &Shared) -> String {
     let values = values(shared);
     let rates = shared.figures.rates();
-    let mut page = String::new();
+    let mut page = OpenMetrics::default();
     for (name, kind, help) in ALL {
-        let family = name.trim_end_matches("_total");
-        // Writing to a String cannot fail.
-        writeln!(page, "# TYPE {family} {kind}\n# HELP {family} {help}").unwrap_or_default();
+        page.metric(name, kind, help);
         if let Some(value) = values.get(name) {
-            writeln!(page, "{name} {value}").unwrap_or_default();
+            page.sample(name, &[], value);
         }
-        let of: Option<fn(&Rates) -> f64> = match name {
-            "longshore_edge_shop_requests_per_second" => Some(|rates| rates.requests),
-            "longshore_edge_shop_errors_per_second" => Some(|rates| rates.errors),
-            _ => None,
+        let of: fn(&Rates) -> f64 = match name {
+            "longshore_edge_shop_requests_per_second" => |rates| rates.requests,
+            "longshore_edge_shop_errors_per_second" => |rates| rates.errors,
+            _ => continue,
         };
-        for (shop, rates) in of.map_or(&[][..], |_| &rates) {
-            let rate = of.map_or(0.0, |of| of(rates));
-            writeln!(page, "{name}{{shop=\"{shop}\"}} {rate:.3}").unwrap_or_default();
+        for (shop, rates) in &rates {
+            page.sample(name, &[("shop", shop)], format_args!("{:.3}", of(rates)));
         }
     }
-    page += "# EOF\n";
-    page
+    page.end()
 }
 
 fn values(shared: &Shared) -> BTreeMap<&'static str, u64> {
@@ -171,35 +168,4 @@ fn values(shared: &Shared) -> BTreeMap<&'static str, u64> {
         ),
     ]
     .into()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::collections::BTreeSet;
-
-    const ALERTS: &str = include_str!("../../../../manifests/chart/files/alerts/edge.yaml");
-    const RUNBOOK: &str = include_str!("../../../../docs/runbook-edge.md");
-
-    /// Words of a text that begin like this.
-    fn words<'a>(text: &'a str, prefix: &str) -> BTreeSet<&'a str> {
-        let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        text.split(|c| !word(c))
-            .filter(|found| found.starts_with(prefix))
-            .collect()
-    }
-
-    #[test]
-    fn alerts_are_made_of_metrics_that_are_served_and_the_runbook_has_each() {
-        let served: BTreeSet<_> = ALL.iter().map(|(name, ..)| *name).collect();
-        let used = words(ALERTS, "longshore_edge_");
-        assert!(used.len() > 4 && used.is_subset(&served), "{used:?}");
-        for alert in words(ALERTS, "Longshore") {
-            assert!(RUNBOOK.contains(&format!("## {alert}\n")), "{alert}");
-        }
-        for (name, kind, help) in ALL {
-            assert_eq!(name.ends_with("_total"), kind == "counter", "{name}");
-            assert!(help.ends_with('.'), "{help}");
-        }
-    }
 }

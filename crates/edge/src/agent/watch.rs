@@ -1,7 +1,7 @@
 //! What the API server says, taken into the model.
 
 use super::{
-    endpoints,
+    endpoints::{self, Pod},
     lines::{Shard, is_name},
     model::Model,
     pem::Pem,
@@ -11,26 +11,24 @@ use api::edge::{
     NAMESPACE,
     certificate::{LABEL, host_of},
 };
-use client::{Cluster, OURS};
-use futures_util::{StreamExt as _, pin_mut};
-use k8s_openapi::api::{
-    core::v1::{ConfigMap, Secret},
-    discovery::v1::EndpointSlice,
+use client::{Change, Cluster, OURS, Watch, follow};
+use k8s_openapi::{
+    ByteString,
+    api::{
+        core::v1::{ConfigMap, Secret},
+        discovery::v1::EndpointSlice,
+    },
 };
-use kube::{
-    Api, Resource,
-    runtime::{WatchStreamExt as _, watcher, watcher::Event},
-};
+use kube::{Api, Resource, ResourceExt as _, runtime::watcher::Config};
 use parking_lot::{Mutex, MutexGuard};
 use serde::de::DeserializeOwned;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Debug,
-    sync::Arc,
+    mem,
 };
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
 
 /// What is watched; until all of it was listed, HAProxy would lose what it has.
 const KINDS: [&str; 3] = ["configmaps", "secrets", "endpointslices"];
@@ -81,6 +79,60 @@ impl Watched {
         self.broken.lock().iter().copied().collect()
     }
 
+    /// Follows one kind. `keep` makes what is held of an object, and `take` takes in what it is
+    /// now, or that it is gone.
+    async fn follow<K, T>(
+        &self,
+        kind: &'static str,
+        api: Api<K>,
+        config: Config,
+        stop: &CancellationToken,
+        keep: fn(K) -> T,
+        take: fn(&mut Model, &Name, Option<T>),
+    ) where
+        K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
+    {
+        let watch = Watch {
+            what: kind,
+            api,
+            config,
+            lists: None,
+        };
+        let keep = |object: K| Some((Name::of(&object), keep(object)));
+        let mut known = BTreeSet::new();
+        let change = |change: Change<(Name, T)>| match change {
+            Change::All(all) => {
+                let new = all.iter().map(|(name, _)| name.clone()).collect();
+                let old = mem::replace(&mut known, new);
+                self.change(|model| {
+                    for name in old.difference(&known) {
+                        take(model, name, None);
+                    }
+                    for (name, kept) in all {
+                        take(model, &name, Some(kept));
+                    }
+                });
+                self.unread.lock().remove(kind);
+            }
+            Change::Applied((name, kept)) => {
+                self.change(|model| take(model, &name, Some(kept)));
+                known.insert(name);
+            }
+            Change::Deleted((name, _)) => {
+                self.change(|model| take(model, &name, None));
+                known.remove(&name);
+            }
+            // HAProxy goes on with what it has.
+            Change::Broken => {
+                self.broken.lock().insert(kind);
+            }
+            Change::Mended => {
+                self.broken.lock().remove(kind);
+            }
+        };
+        follow(watch, stop, keep, change).await;
+    }
+
     fn change(&self, change: impl FnOnce(&mut Model)) {
         change(&mut self.model.lock());
         self.changed.notify_one();
@@ -88,9 +140,9 @@ impl Watched {
 }
 
 /// Follows all of it until `stop`.
-pub async fn watch(cluster: &Cluster, watched: &Arc<Watched>, stop: &CancellationToken) {
+pub async fn watch(cluster: &Cluster, watched: &Watched, stop: &CancellationToken) {
     let client = cluster.client();
-    let config = || watcher::Config::default().page_size(PAGE);
+    let config = || Config::default().page_size(PAGE);
     let (key, value) = LABEL;
     // What the issuer remembers, and its account, are its own.
     let maps = config().labels(&format!("{OURS},{key}!={value}"));
@@ -100,81 +152,16 @@ pub async fn watch(cluster: &Cluster, watched: &Arc<Watched>, stop: &Cancellatio
         issue::ORDERS
     );
     let keys = config().fields(&own);
-    let config_maps = Api::<ConfigMap>::namespaced(client.clone(), NAMESPACE);
-    let secrets = Api::<Secret>::namespaced(client.clone(), NAMESPACE);
-    let slices = Api::<EndpointSlice>::all(client);
+    let config_maps = Api::namespaced(client.clone(), NAMESPACE);
+    let secrets = Api::namespaced(client.clone(), NAMESPACE);
+    let slices = Api::all(client);
     let of_web = config().labels(WEB);
     tokio::join!(
-        follow(KINDS[0], watched, config_maps, maps, stop, config_map),
+        watched.follow(KINDS[0], config_maps, maps, stop, data, config_map),
         // Those that people bring have no label of ours.
-        follow(KINDS[1], watched, secrets, keys, stop, secret),
-        follow(KINDS[2], watched, slices, of_web, stop, slice),
+        watched.follow(KINDS[1], secrets, keys, stop, certificates, secret),
+        watched.follow(KINDS[2], slices, of_web, stop, pods, slice),
     );
-}
-
-/// Follows one kind. `take` gets what an object is now, or that it is gone.
-async fn follow<K>(
-    kind: &'static str,
-    watched: &Watched,
-    api: Api<K>,
-    config: watcher::Config,
-    stop: &CancellationToken,
-    take: fn(&mut Model, &Name, Option<K>),
-) where
-    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
-{
-    let stream = watcher(api, config).default_backoff();
-    pin_mut!(stream);
-    let mut known = BTreeSet::new();
-    let mut listed = BTreeSet::new();
-    loop {
-        let event = tokio::select! {
-            () = stop.cancelled() => return,
-            event = stream.next() => event,
-        };
-        let event = match event {
-            None => return,
-            Some(Ok(event)) => event,
-            Some(Err(error)) => {
-                // HAProxy goes on with what it has.
-                if watched.broken.lock().insert(kind) {
-                    warn!(kind, error = %runtime::Chain(&error), "watch broken");
-                }
-                continue;
-            }
-        };
-        watched.broken.lock().remove(kind);
-        match event {
-            Event::Init => listed.clear(),
-            Event::InitApply(object) => {
-                let name = Name::of(&object);
-                take(&mut watched.model.lock(), &name, Some(object));
-                listed.insert(name);
-            }
-            Event::InitDone => {
-                let new = std::mem::take(&mut listed);
-                info!(kind, objects = new.len(), "listed");
-                let gone: Vec<_> = known.difference(&new).cloned().collect();
-                known = new;
-                watched.change(|model| {
-                    for name in &gone {
-                        take(model, name, None);
-                    }
-                });
-                watched.unread.lock().remove(kind);
-            }
-            Event::Apply(object) => {
-                let name = Name::of(&object);
-                watched.change(|model| take(model, &name, Some(object)));
-                known.insert(name);
-            }
-            Event::Delete(object) => {
-                let name = Name::of(&object);
-                watched.change(|model| take(model, &name, None));
-                known.remove(&name);
-            }
-        }
-    }
 }
 
 /// Who an object is.
@@ -194,8 +181,11 @@ impl Name {
     }
 }
 
-fn config_map(model: &mut Model, name: &Name, object: Option<ConfigMap>) {
-    let data = object.and_then(|object| object.data);
+fn data(map: ConfigMap) -> BTreeMap<String, String> {
+    map.data.unwrap_or_default()
+}
+
+fn config_map(model: &mut Model, name: &Name, data: Option<BTreeMap<String, String>>) {
     if name.name == ANSWER {
         model.thumbprint = data
             .and_then(|mut data| data.remove("thumbprint"))
@@ -208,31 +198,55 @@ fn config_map(model: &mut Model, name: &Name, object: Option<ConfigMap>) {
     }
 }
 
-fn secret(model: &mut Model, name: &Name, object: Option<Secret>) {
-    let kind = object.as_ref().and_then(|object| object.type_.clone());
-    let data: BTreeMap<String, String> = object
-        .and_then(|object| object.data)
-        .unwrap_or_default()
-        .into_iter()
-        .map(|(key, bytes)| (key, String::from_utf8_lossy(&bytes.0).into_owned()))
-        .collect();
-    if name.name.starts_with("certificates-") {
-        let issued: BTreeMap<_, _> = data
-            .into_iter()
-            .map(|(key, text)| (host_of(&key), Pem::new(text)))
-            .collect();
-        model.issued(&name.name, issued);
-    } else if kind.as_deref() == Some("kubernetes.io/tls") {
-        let part = |key: &str| data.get(key).map_or("", String::as_str).trim_end();
-        let text = format!("{}\n{}\n", part("tls.key"), part("tls.crt"));
-        model.brought(&name.name, Some(Pem::new(text)));
+/// What a Secret has.
+#[derive(Debug)]
+enum Certificates {
+    /// The issuer's, by host.
+    Issued(BTreeMap<String, Pem>),
+    /// One that somebody brought.
+    Brought(Pem),
+    /// None.
+    None,
+}
+
+fn certificates(secret: Secret) -> Certificates {
+    let (name, data) = (secret.name_any(), secret.data.unwrap_or_default());
+    let text = |bytes: &ByteString| String::from_utf8_lossy(&bytes.0).into_owned();
+    if name.starts_with("certificates-") {
+        let issued = data.iter();
+        Certificates::Issued(
+            issued
+                .map(|(key, bytes)| (host_of(key), Pem::new(text(bytes))))
+                .collect(),
+        )
+    } else if secret.type_.as_deref() == Some("kubernetes.io/tls") {
+        let part = |key: &str| data.get(key).map(text).unwrap_or_default();
+        let (key, chain) = (part("tls.key"), part("tls.crt"));
+        Certificates::Brought(Pem::new(format!(
+            "{}\n{}\n",
+            key.trim_end(),
+            chain.trim_end()
+        )))
     } else {
-        model.brought(&name.name, None);
+        Certificates::None
     }
 }
 
-fn slice(model: &mut Model, name: &Name, object: Option<EndpointSlice>) {
-    let pods = object.map(|object| endpoints::pods(&object));
+fn secret(model: &mut Model, name: &Name, certificates: Option<Certificates>) {
+    let (issued, brought) = match certificates {
+        Some(Certificates::Issued(issued)) => (issued, None),
+        Some(Certificates::Brought(pem)) => (BTreeMap::new(), Some(pem)),
+        Some(Certificates::None) | None => (BTreeMap::new(), None),
+    };
+    model.issued(&name.name, issued);
+    model.brought(&name.name, brought);
+}
+
+fn pods(slice: EndpointSlice) -> BTreeMap<String, Pod> {
+    endpoints::pods(&slice)
+}
+
+fn slice(model: &mut Model, name: &Name, pods: Option<BTreeMap<String, Pod>>) {
     model.slice(&name.namespace, &name.name, pods.unwrap_or_default());
 }
 
@@ -253,17 +267,17 @@ mod tests {
     #[test]
     fn objects_become_the_model_and_leave_it() {
         let mut model = Model::default();
-        let shard = json!({"data": {"backends.map": "www.acme.example shop-acme\n"}});
-        let shard = serde_json::from_value(shard).unwrap();
+        let shard = [("backends.map", "www.acme.example shop-acme\n")];
+        let shard = shard
+            .map(|(key, text)| (key.to_owned(), text.to_owned()))
+            .into();
         config_map(&mut model, &name("edge", "edge-03"), Some(shard));
         assert_eq!(model.hosts().count(), 1);
         config_map(&mut model, &name("edge", "edge-03"), None);
         assert_eq!(model.hosts().count(), 0);
 
-        let account = |thumbprint: &str| {
-            let object = json!({"data": {"thumbprint": thumbprint}});
-            Some(serde_json::from_value(object).unwrap())
-        };
+        let account =
+            |thumbprint: &str| Some([("thumbprint".to_owned(), thumbprint.to_owned())].into());
         config_map(&mut model, &name("edge", "acme"), account("a-b_c"));
         assert_eq!(model.thumbprint.as_deref(), Some("a-b_c"));
         config_map(&mut model, &name("edge", "acme"), account("a; del map"));
@@ -274,7 +288,7 @@ mod tests {
             "endpoints": [{"addresses": ["10.0.0.1"]}],
             "ports": [{"name": "http", "port": 8080}],
         });
-        let pods = serde_json::from_value(pods).unwrap();
+        let pods = self::pods(serde_json::from_value(pods).unwrap());
         slice(&mut model, &name("shop-acme", "web-1"), Some(pods));
         assert_eq!(model.pods("shop-acme").count(), 1);
         slice(&mut model, &name("shop-acme", "web-1"), None);
@@ -289,11 +303,11 @@ mod tests {
             key.serialize_pem() + &parameters.self_signed(&key).unwrap().pem()
         };
         let issued = |text: &str| {
-            let data = json!({"stringData": {}, "data": {}});
-            let mut object: Secret = serde_json::from_value(data).unwrap();
-            let bytes = k8s_openapi::ByteString(text.as_bytes().to_vec());
+            let bytes = ByteString(text.as_bytes().to_vec());
+            let mut object = Secret::default();
+            object.metadata.name = Some("certificates-0a".to_owned());
             object.data = Some([("www.acme.example".to_owned(), bytes)].into());
-            Some(object)
+            Some(certificates(object))
         };
         let mut model = Model::default();
         let shard = certificate::shard_of("www.acme.example");

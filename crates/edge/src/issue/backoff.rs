@@ -1,26 +1,25 @@
 //! How long a host that failed waits.
 
 use api::name;
-use jiff::SignedDuration;
+use std::time::Duration;
 
 /// The longest wait: what a person repaired in the evening works in the morning.
-const LONGEST: SignedDuration = SignedDuration::from_hours(6);
+const LONGEST: Duration = Duration::from_hours(6);
 
 /// The wait after this many failures in a row, from 1: `first`, doubled with each, to 6 h. Up to a
 /// fifth of it is left out, by host and not by chance: hosts that failed together do not come back
 /// together, and a restart changes nothing.
-pub(super) fn pause(host: &str, failures: u32, first: SignedDuration) -> SignedDuration {
-    let doubled = first.checked_mul(1_i32 << failures.saturating_sub(1).min(20));
-    let full = doubled.unwrap_or(LONGEST).min(LONGEST);
+pub(super) fn pause(host: &str, failures: u32, first: Duration) -> Duration {
+    let full = release::backoff(first, failures.saturating_sub(1), LONGEST);
     let less = name::spread(&format!("{host} {failures}"), 200);
-    full - full * i32::try_from(less).unwrap_or(0) / 1000
+    full - full * u32::try_from(less).unwrap_or(0) / 1000
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const MINUTE: SignedDuration = SignedDuration::from_mins(1);
+    const MINUTE: Duration = Duration::from_mins(1);
 
     #[test]
     fn it_doubles_from_a_minute_to_six_hours() {

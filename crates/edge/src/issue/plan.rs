@@ -155,7 +155,7 @@ pub(super) fn failed(
             if record.state != CertificateState::Issued {
                 record.state = CertificateState::Failed;
             }
-            Some(now + backoff::pause(host, record.failures, first))
+            Some(now + backoff::pause(host, record.failures, first.unsigned_abs()))
         }
         Blame::Limit(_, until) => Some(until),
         Blame::Us => Some(now + US.min(first)),

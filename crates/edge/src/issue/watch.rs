@@ -3,22 +3,20 @@
 use super::hosts::{self, Want};
 use crate::certificate::{LABEL, host_of};
 use api::edge::{NAMESPACE, SHARDS, shard_name};
-use client::Cluster;
-use futures_util::{Stream, StreamExt as _, pin_mut};
+use client::{Change, Cluster, Watch};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::{
-    Api, Resource, ResourceExt as _,
-    runtime::{WatchStreamExt as _, watcher, watcher::Event},
+    Api, Resource, ResourceExt as _, core::NamespaceResourceScope, runtime::watcher::Config,
 };
 use parking_lot::Mutex;
+use serde::de::DeserializeOwned;
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fmt,
+    fmt::{self, Debug},
     sync::Arc,
 };
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
 
 /// Objects in one page of a list.
 const PAGE: u32 = 50;
@@ -46,14 +44,17 @@ pub(super) struct Seen {
     pub(super) changed: Notify,
 }
 
+/// What is held of objects, by name; nothing before all were listed.
+type Listed<T> = Option<BTreeMap<String, T>>;
+
 #[derive(Debug, Default)]
 struct State {
-    /// Hosts by shard; nothing before all were listed.
-    maps: Option<BTreeMap<String, BTreeMap<String, Want>>>,
+    /// Hosts by shard.
+    maps: Listed<BTreeMap<String, Want>>,
     /// What people bring, by name.
-    brought: Option<BTreeMap<String, Brought>>,
+    brought: Listed<Brought>,
     /// Hosts that have a certificate, by shard.
-    stored: Option<BTreeMap<String, BTreeSet<String>>>,
+    stored: Listed<BTreeSet<String>>,
     /// Grows with each change.
     version: u64,
 }
@@ -117,29 +118,21 @@ impl Seen {
 /// Watches the maps until `stop`.
 pub(super) async fn maps(cluster: Cluster, seen: Arc<Seen>, stop: CancellationToken) {
     let names: BTreeSet<String> = (0..SHARDS).map(shard_name).collect();
-    let api: Api<ConfigMap> = Api::namespaced(cluster.client(), NAMESPACE);
     let keep = |map: ConfigMap| {
         let name = map.name_any();
         names
             .contains(&name)
             .then(|| (name, hosts::read(&map.data.unwrap_or_default())))
     };
-    let stream = watcher(api, watcher::Config::default().page_size(PAGE));
-    let set = |event| match event {
-        Change::All(all) => seen.change(|state| state.maps = Some(all)),
-        Change::One(name, Some(map)) => seen.change(|state| {
-            state.maps.get_or_insert_default().insert(name, map);
-        }),
-        Change::One(name, None) => seen.change(|state| {
-            state.maps.get_or_insert_default().remove(&name);
-        }),
-    };
-    follow("maps", stream, &stop, keep, set).await;
+    let config = Config::default().page_size(PAGE);
+    follow("maps", &cluster, config, &seen, &stop, keep, |state| {
+        &mut state.maps
+    })
+    .await;
 }
 
 /// Watches what people bring until `stop`.
 pub(super) async fn brought(cluster: Cluster, seen: Arc<Seen>, stop: CancellationToken) {
-    let api: Api<Secret> = Api::namespaced(cluster.client(), NAMESPACE);
     let keep = |secret: Secret| {
         let (name, data) = (secret.name_any(), secret.data.unwrap_or_default());
         let part = |key: &str| data.get(key).map(|it| it.0.as_slice()).unwrap_or_default();
@@ -147,24 +140,17 @@ pub(super) async fn brought(cluster: Cluster, seen: Arc<Seen>, stop: Cancellatio
         let pem = [part("tls.key"), b"\n", part("tls.crt")].concat();
         Some((name, Brought(Arc::new(pem))))
     };
-    let config = watcher::Config::default()
+    let config = Config::default()
         .fields(&format!("type={TLS}"))
         .page_size(PAGE);
-    let set = |event| match event {
-        Change::All(all) => seen.change(|state| state.brought = Some(all)),
-        Change::One(name, Some(pem)) => seen.change(|state| {
-            state.brought.get_or_insert_default().insert(name, pem);
-        }),
-        Change::One(name, None) => seen.change(|state| {
-            state.brought.get_or_insert_default().remove(&name);
-        }),
-    };
     follow(
         "brought certificates",
-        watcher(api, config),
+        &cluster,
+        config,
+        &seen,
         &stop,
         keep,
-        set,
+        |state| &mut state.brought,
     )
     .await;
 }
@@ -172,68 +158,59 @@ pub(super) async fn brought(cluster: Cluster, seen: Arc<Seen>, stop: Cancellatio
 /// Watches which hosts have a certificate until `stop`: somebody may delete one. The certificates
 /// themselves are not held.
 pub(super) async fn stored(cluster: Cluster, seen: Arc<Seen>, stop: CancellationToken) {
-    let api: Api<Secret> = Api::namespaced(cluster.client(), NAMESPACE);
     let keep = |secret: Secret| {
         let name = secret.name_any();
         let keys = secret.data.unwrap_or_default().into_keys();
         Some((name, keys.map(|key| host_of(&key)).collect()))
     };
-    let config = watcher::Config::default()
+    let config = Config::default()
         .labels(&format!("{}={}", LABEL.0, LABEL.1))
         .page_size(LARGE);
-    let set = |event| match event {
-        Change::All(all) => seen.change(|state| state.stored = Some(all)),
-        Change::One(name, Some(hosts)) => seen.change(|state| {
-            state.stored.get_or_insert_default().insert(name, hosts);
-        }),
-        Change::One(name, None) => seen.change(|state| {
-            state.stored.get_or_insert_default().remove(&name);
-        }),
-    };
-    follow("certificates", watcher(api, config), &stop, keep, set).await;
+    follow(
+        "certificates",
+        &cluster,
+        config,
+        &seen,
+        &stop,
+        keep,
+        |state| &mut state.stored,
+    )
+    .await;
 }
 
-enum Change<T> {
-    All(BTreeMap<String, T>),
-    One(String, Option<T>),
-}
-
-/// Follows one stream; what is kept of each object is kept as soon as it came.
-async fn follow<K: Resource, T>(
+/// Follows one kind into the part of the state that holds it.
+async fn follow<K, T>(
     what: &'static str,
-    stream: impl Stream<Item = Result<Event<K>, watcher::Error>>,
+    cluster: &Cluster,
+    config: Config,
+    seen: &Seen,
     stop: &CancellationToken,
     keep: impl Fn(K) -> Option<(String, T)>,
-    set: impl Fn(Change<T>),
-) {
-    let stream = stream.default_backoff();
-    pin_mut!(stream);
-    let mut listed = BTreeMap::new();
-    loop {
-        let event = tokio::select! {
-            () = stop.cancelled() => return,
-            event = stream.next() => event,
-        };
-        match event {
-            None => return,
-            // The watcher lists anew, after a pause.
-            Some(Err(error)) => warn!(what, error = %runtime::Chain(&error), "watch broken"),
-            Some(Ok(Event::Init)) => listed.clear(),
-            Some(Ok(Event::InitApply(object))) => listed.extend(keep(object)),
-            Some(Ok(Event::InitDone)) => {
-                info!(what, objects = listed.len(), "listed");
-                set(Change::All(std::mem::take(&mut listed)));
-            }
-            Some(Ok(Event::Apply(object))) => {
-                if let Some((name, kept)) = keep(object) {
-                    set(Change::One(name, Some(kept)));
-                }
-            }
-            Some(Ok(Event::Delete(object))) => {
-                if let Some((name, _)) = keep(object) {
-                    set(Change::One(name, None));
-                }
-            }
-        }
-    }
+    held: fn(&mut State) -> &mut Listed<T>,
+) where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + Debug
+        + DeserializeOwned
+        + Send
+        + 'static,
+{
+    let watch = Watch {
+        what,
+        api: Api::<K>::namespaced(cluster.client(), NAMESPACE),
+        config,
+        lists: None,
+    };
+    let take = |change| match change {
+        Change::All(all) => seen.change(|state| *held(state) = Some(all.into_iter().collect())),
+        Change::Applied((name, kept)) => seen.change(|state| {
+            held(state).get_or_insert_default().insert(name, kept);
+        }),
+        Change::Deleted((name, _)) => seen.change(|state| {
+            held(state).get_or_insert_default().remove(&name);
+        }),
+        // What is known stays; the log says it.
+        Change::Broken | Change::Mended => {}
+    };
+    client::follow(watch, stop, keep, take).await;
 }

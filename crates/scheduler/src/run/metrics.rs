@@ -6,9 +6,9 @@ use api::{Condition, Phase, Rollout, Shop, Truth};
 use jiff::Timestamp;
 use plan::guard::Removal;
 use render::assign::{at_zero, served};
+use runtime::OpenMetrics;
 use std::{
     collections::BTreeMap,
-    fmt::Write as _,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
 
@@ -209,23 +209,16 @@ fn kind(value: &Value) -> &'static str {
 /// The answer of `/metrics`.
 pub(super) fn page(controller: &Controller) -> String {
     let snapshot = snapshot(controller);
-    let mut page = String::new();
+    let mut page = OpenMetrics::default();
     for (name, help, value) in ALL {
-        let family = name.trim_end_matches("_total");
         let number = match value {
             Value::Gauge(of) => u64::try_from(of(&snapshot)).unwrap_or(u64::MAX),
             Value::Counter(of) => of(&controller.counts).load(Relaxed),
         };
-        // Writing to a String cannot fail.
-        write!(
-            page,
-            "# TYPE {family} {}\n# HELP {family} {help}\n{name} {number}\n",
-            kind(value)
-        )
-        .unwrap_or_default();
+        page.metric(name, kind(value), help);
+        page.sample(name, &[], number);
     }
-    page += "# EOF\n";
-    page
+    page.end()
 }
 
 fn snapshot(controller: &Controller) -> Snapshot<'_> {
@@ -278,50 +271,4 @@ fn condition<'a>(shop: &'a Shop, kind: &str) -> Option<&'a Condition> {
         .conditions
         .iter()
         .find(|condition| condition.kind == kind)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::collections::BTreeSet;
-
-    const ALERTS: &str = include_str!("../../../../manifests/chart/files/alerts/scheduler.yaml");
-    const RUNBOOK: &str = include_str!("../../../../docs/runbook-scheduler.md");
-
-    /// Words of a text that begin like this.
-    fn words<'a>(text: &'a str, prefix: &str) -> BTreeSet<&'a str> {
-        let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        text.split(|c| !word(c))
-            .filter(|found| found.starts_with(prefix))
-            .collect()
-    }
-
-    #[test]
-    fn alerts_are_made_of_metrics_that_are_served_and_the_runbook_has_each() {
-        let served: BTreeSet<_> = ALL.iter().map(|(name, ..)| *name).collect();
-        let used = words(ALERTS, "longshore_scheduler_");
-        assert!(
-            used.len() > 5 && used.is_subset(&served),
-            "{:?}",
-            used.difference(&served).collect::<Vec<_>>()
-        );
-        for alert in words(ALERTS, "Longshore") {
-            assert!(
-                RUNBOOK.contains(&format!("## {alert}\n")),
-                "docs/runbook-scheduler.md lacks {alert}"
-            );
-        }
-    }
-
-    #[test]
-    fn names_say_their_unit_and_counters_end_like_counters() {
-        for (name, help, value) in ALL {
-            assert_eq!(
-                name.ends_with("_total"),
-                matches!(value, Value::Counter(_)),
-                "{name}"
-            );
-            assert!(help.ends_with('.'), "{help}");
-        }
-    }
 }

@@ -152,11 +152,7 @@ impl Queue {
             Ended::Failed => {
                 let failures = self.failures.entry(shop.to_owned()).or_default();
                 *failures += 1;
-                Some(
-                    FIRST
-                        .saturating_mul(1 << (*failures - 1).min(10))
-                        .min(LONGEST),
-                )
+                Some(release::backoff(FIRST, *failures - 1, LONGEST))
             }
         };
         if let Some(wait) = wait {

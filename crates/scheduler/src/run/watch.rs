@@ -6,112 +6,69 @@ mod workloads;
 pub(super) use objects::objects;
 pub(super) use workloads::{progress, workloads};
 
-use super::{Controller, edge, queue::Priority, state::Change, visits};
+use super::{Controller, edge, queue::Priority, state, visits};
 use api::edge::{NAMESPACE, certificate, visits::NAME as VISITS};
 use api::{Identity, ObjectMetaSummary, Release, Rollout, Shop, ShopClass};
-use client::Kind;
-use futures_util::{Stream, StreamExt as _, future, pin_mut};
+use client::{Change, Kind, Watch};
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::{
-    Resource,
-    api::Api,
-    runtime::{WatchStreamExt as _, watcher, watcher::Event},
-};
+use kube::{Resource, api::Api, runtime::watcher::Config};
 use serde::de::DeserializeOwned;
-use std::{collections::BTreeSet, fmt::Debug, sync::Arc, time::Duration};
-use tokio::time::timeout;
+use std::{collections::BTreeSet, fmt::Debug, sync::Arc};
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
 
 /// Objects in one page of a list, which is held whole, with who wrote which field of each object.
 const PAGE: u32 = 100;
-/// How long the list of one kind waits for that of another.
-const PATIENCE: Duration = Duration::from_secs(20);
 
-fn config() -> watcher::Config {
-    watcher::Config::default().page_size(PAGE)
+fn config() -> Config {
+    Config::default().page_size(PAGE)
 }
 
-/// Follows one stream until `stop`. `init` gets a whole list, `apply` and `delete` what changes
-/// after it.
-async fn follow<K, S>(
+/// Follows one kind until `stop`. `init` gets a whole list, `apply` and `delete` what changes after
+/// it.
+async fn follow<K, T>(
     what: &'static str,
     controller: &Controller,
-    stream: S,
+    (api, config): (Api<K>, Config),
     stop: &CancellationToken,
-    init: impl Fn(Vec<K>),
-    apply: impl Fn(K),
-    delete: impl Fn(K),
-) where
-    S: Stream<Item = Result<Event<K>, watcher::Error>>,
-{
-    let stream = stream.default_backoff();
-    pin_mut!(stream);
-    let mut listed = Vec::new();
-    // One kind is listed after another: all lists at once, each held until it is whole, would be
-    // most of the process's memory for ever.
-    let mut turn = None;
-    loop {
-        let event = tokio::select! {
-            () = stop.cancelled() => return,
-            event = stream.next() => event,
-        };
-        if !matches!(event, Some(Ok(Event::InitApply(_)))) {
-            drop(turn.take());
-        }
-        match event {
-            None => return,
-            // The watcher lists anew, after a pause: also where its place in time was forgotten
-            // (410).
-            Some(Err(error)) => warn!(what, error = %runtime::Chain(&error), "watch broken"),
-            Some(Ok(Event::Init)) => {
-                listed.clear();
-                // One that takes that long waits for an answer, and not for memory.
-                turn = timeout(PATIENCE, controller.lists.acquire()).await.ok();
-            }
-            Some(Ok(Event::InitApply(object))) => listed.push(object),
-            Some(Ok(Event::InitDone)) => {
-                info!(what, objects = listed.len(), "listed");
-                init(std::mem::take(&mut listed));
-                controller.read(what);
-            }
-            Some(Ok(Event::Apply(object))) => apply(object),
-            Some(Ok(Event::Delete(object))) => delete(object),
-        }
-    }
-}
-
-/// A stream with what is held of each object, as soon as it came; those of which nothing is held
-/// are left out.
-fn kept<K, T>(
-    stream: impl Stream<Item = Result<Event<K>, watcher::Error>>,
     keep: impl Fn(K) -> Option<T>,
-) -> impl Stream<Item = Result<Event<T>, watcher::Error>> {
-    let kept = move |event| {
-        Some(match event {
-            Event::Init => Event::Init,
-            Event::InitApply(object) => Event::InitApply(keep(object)?),
-            Event::InitDone => Event::InitDone,
-            Event::Apply(object) => Event::Apply(keep(object)?),
-            Event::Delete(object) => Event::Delete(keep(object)?),
-        })
+    (init, apply, delete): (impl Fn(Vec<T>), impl Fn(T), impl Fn(T)),
+) where
+    K: Resource + Clone + Debug + DeserializeOwned + Send + 'static,
+{
+    let watch = Watch {
+        what,
+        api,
+        config,
+        lists: Some(&controller.lists),
     };
-    stream.filter_map(move |event| future::ready(event.map(&kept).transpose()))
+    let take = |change| match change {
+        Change::All(listed) => {
+            init(listed);
+            controller.read(what);
+        }
+        Change::Applied(object) => apply(object),
+        Change::Deleted(object) => delete(object),
+        // What is known stays; the log says it.
+        Change::Broken | Change::Mended => {}
+    };
+    client::follow(watch, stop, keep, take).await;
 }
 
-fn resources<K>(
+/// Follows one of our own resources.
+async fn resources<K>(
+    what: &'static str,
     controller: &Controller,
-) -> impl Stream<Item = Result<Event<K>, watcher::Error>> + use<K>
-where
+    stop: &CancellationToken,
+    changes: (impl Fn(Vec<K>), impl Fn(K), impl Fn(K)),
+) where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
 {
-    let stream = watcher(
-        Api::<K>::all(controller.connections.cluster.client()),
-        config(),
-    );
-    stream.map(|event| {
-        event.map(|event| event.modify(|object| object.meta_mut().managed_fields = None))
-    })
+    let keep = |mut object: K| {
+        object.meta_mut().managed_fields = None;
+        Some(object)
+    };
+    let api = Api::all(controller.connections.cluster.client());
+    follow(what, controller, (api, config()), stop, keep, changes).await;
 }
 
 fn name(resource: &impl Resource) -> String {
@@ -122,42 +79,35 @@ fn name(resource: &impl Resource) -> String {
 pub(super) async fn certificates(controller: Arc<Controller>, stop: CancellationToken) {
     let api = Api::<ConfigMap>::namespaced(controller.connections.cluster.client(), NAMESPACE);
     let (key, value) = certificate::LABEL;
-    let stream = watcher(api, config().labels(&format!("{key}={value}")));
+    let watch = (api, config().labels(&format!("{key}={value}")));
     let one = |map: ConfigMap| edge::certificates::took(&controller, &map);
     let all = |maps: Vec<ConfigMap>| maps.into_iter().for_each(one);
     let gone = |map: ConfigMap| edge::certificates::gone(&controller, &map);
-    follow("certificates", &controller, stream, &stop, all, one, gone).await;
+    let changes = (all, one, gone);
+    follow("certificates", &controller, watch, &stop, Some, changes).await;
 }
 
 /// What the edge tells of visitors.
 pub(super) async fn visits(controller: Arc<Controller>, stop: CancellationToken) {
     let api = Api::<ConfigMap>::namespaced(controller.connections.cluster.client(), NAMESPACE);
-    let only = config().fields(&format!("metadata.name={VISITS}"));
+    let watch = (api, config().fields(&format!("metadata.name={VISITS}")));
     let one = |map: ConfigMap| visits::took(&controller, &map);
     let all = |maps: Vec<ConfigMap>| maps.into_iter().for_each(one);
     let gone = |_| visits::took(&controller, &ConfigMap::default());
-    follow(
-        "visits",
-        &controller,
-        watcher(api, only),
-        &stop,
-        all,
-        one,
-        gone,
-    )
-    .await;
+    let changes = (all, one, gone);
+    follow("visits", &controller, watch, &stop, Some, changes).await;
 }
 
 pub(super) async fn shops(controller: Arc<Controller>, stop: CancellationToken) {
     let one = |shop: Shop| {
         let name = name(&shop);
         match controller.lock().shop(shop) {
-            Change::Spec => {
+            state::Change::Spec => {
                 controller.edge.notify_one();
                 controller.queue.ask(&name, Priority::Urgent);
             }
-            Change::Assigned => controller.queue.ask(&name, Priority::Normal),
-            Change::Nothing => {}
+            state::Change::Assigned => controller.queue.ask(&name, Priority::Normal),
+            state::Change::Nothing => {}
         }
     };
     let all = |shops: Vec<Shop>| {
@@ -168,7 +118,7 @@ pub(super) async fn shops(controller: Arc<Controller>, stop: CancellationToken) 
         let changed: Vec<_> = shops
             .into_iter()
             .map(|shop| (name(&shop), state.shop(shop)))
-            .filter(|(_, change)| *change != Change::Nothing)
+            .filter(|(_, change)| *change != state::Change::Nothing)
             .collect();
         drop(state);
         for (name, _) in &changed {
@@ -181,16 +131,7 @@ pub(super) async fn shops(controller: Arc<Controller>, stop: CancellationToken) 
         controller.queue.forget(&name(&shop));
         controller.edge.notify_one();
     };
-    follow(
-        "shops",
-        &controller,
-        resources(&controller),
-        &stop,
-        all,
-        one,
-        gone,
-    )
-    .await;
+    resources("shops", &controller, &stop, (all, one, gone)).await;
 }
 
 pub(super) async fn classes(controller: Arc<Controller>, stop: CancellationToken) {
@@ -231,16 +172,7 @@ pub(super) async fn classes(controller: Arc<Controller>, stop: CancellationToken
         classes.into_iter().for_each(one);
     };
     let gone = |class: ShopClass| controller.lock().class_left(&name(&class));
-    follow(
-        "classes",
-        &controller,
-        resources(&controller),
-        &stop,
-        all,
-        one,
-        gone,
-    )
-    .await;
+    resources("classes", &controller, &stop, (all, one, gone)).await;
 }
 
 pub(super) async fn releases(controller: Arc<Controller>, stop: CancellationToken) {
@@ -303,16 +235,7 @@ pub(super) async fn releases(controller: Arc<Controller>, stop: CancellationToke
         state.release_statuses.remove(&name);
         state.unreadable.remove(&name);
     };
-    follow(
-        "releases",
-        &controller,
-        resources(&controller),
-        &stop,
-        all,
-        one,
-        gone,
-    )
-    .await;
+    resources("releases", &controller, &stop, (all, one, gone)).await;
 }
 
 pub(super) async fn rollouts(controller: Arc<Controller>, stop: CancellationToken) {
@@ -327,16 +250,7 @@ pub(super) async fn rollouts(controller: Arc<Controller>, stop: CancellationToke
     let gone = |rollout: Rollout| {
         controller.lock().fleet.rollouts.remove(&name(&rollout));
     };
-    follow(
-        "rollouts",
-        &controller,
-        resources(&controller),
-        &stop,
-        all,
-        one,
-        gone,
-    )
-    .await;
+    resources("rollouts", &controller, &stop, (all, one, gone)).await;
 }
 
 fn replace(

@@ -6,6 +6,7 @@ use crate::{
     deadline::Deadline,
 };
 use parking_lot::Mutex;
+use release::backoff;
 use std::{future::Future, sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep, timeout_at};
 use tracing::debug;
@@ -75,7 +76,7 @@ impl Attempts {
         if give_up {
             return None;
         }
-        let step = BASE.saturating_mul(1 << self.failed.min(16)).min(CAP);
+        let step = backoff(BASE, self.failed, CAP);
         self.failed += 1;
         let cost = if class == Class::Silence {
             SILENCE

@@ -9,19 +9,19 @@ use std::time::Duration;
 #[command(after_help = "\
 Examples:
   longshore rollout start shops-acme-43 --canary acme --why 'new checkout'
-  longshore rollout start magento2-stable-7 --wave 5:1h --wave 100:10m --at-once 100 --why \
-                        CVE-2026-1 --ignore-windows
-  longshore rollout start shops-acme-43 --wave vinyl,casa:1h --wave 50:30m --wave 100:10m --why \
-                        'new checkout'
-  longshore release resource … | longshore rollout start - --why 'spring prices' --wait      what \
-                        `longshore publish --rollout` does
+  longshore rollout start magento2-stable-7 --wave 5:1h --wave 100:10m --at-once 100 \\
+    --why CVE-2026-1 --ignore-windows
+  longshore rollout start shops-acme-43 --wave vinyl,casa:1h --wave 50:30m --wave 100:10m \\
+    --why 'new checkout'
+  longshore release resource … | longshore rollout start - --why 'spring prices' --wait
+      what `longshore publish --rollout` does
   longshore rollout status
   longshore rollout promote shops-acme-43     end the soak of the wave that is watched
-  longshore rollout resume shops-acme-43      after a pause, or after it stopped: shops that \
-                        failed are tried again
-Exit codes of `start --wait`: 0 every shop runs the release; 80 completed, and shops failed within \
-                        the budget; 81 stopped or aborted;
-75 not ended in time, and it goes on. The message names the shops that failed, and why.")]
+  longshore rollout resume shops-acme-43      after a pause, or after it stopped: shops that failed
+                                              are tried again
+Exit codes of `start --wait`: 0 every shop runs the release; 80 completed, and shops failed within
+the budget; 81 stopped or aborted; 75 not ended in time, and it goes on. The message names the shops
+that failed, and why.")]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(super) verb: Verb,
@@ -30,10 +30,9 @@ pub(crate) struct Arguments {
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Verb {
     /// Start moving shops to a release
-    #[command(
-        after_help = "Example:\n  longshore rollout start shops-acme-43 --canary acme --why 'new \
-                      checkout' --wait"
-    )]
+    #[command(after_help = "\
+Example:
+  longshore rollout start shops-acme-43 --canary acme --why 'new checkout' --wait")]
     Start(Box<Start>),
     /// Show where rollouts are
     #[command(after_help = "Example:\n  longshore rollout status shops-acme-43 --output json")]
@@ -44,10 +43,9 @@ pub(super) enum Verb {
     )]
     Pause(One),
     /// Go on after a pause, or after the failure budget was used up
-    #[command(
-        after_help = "Example:\n  longshore rollout resume shops-acme-43 --why 'the database is \
-                      back'"
-    )]
+    #[command(after_help = "\
+Example:
+  longshore rollout resume shops-acme-43 --why 'the database is back'")]
     Resume(One),
     /// Take all shops back to the release before
     #[command(

@@ -13,15 +13,14 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  longshore shop acl acme --password-file password.txt | redis-cli -h redis-eu-2 --user admin \
-                        --askpass
-  longshore shop acl acme vinyl > users.txt                  REPLACE-ME stands in the password's \
-                        place
+  longshore shop acl acme --password-file password.txt \\
+    | redis-cli -h redis-eu-2 --user admin --askpass
+  longshore shop acl acme vinyl > users.txt                  REPLACE-ME stands in the password's
+                                                             place
   longshore shop acl acme --registry class.yaml --registry shop.yaml
 
-A password is printed as its hash. It is the key cache-password of the shop's Secret. The server's \
-                        own user is to be shut as well:
-ACL SETUSER default off, once nobody uses it.")]
+A password is printed as its hash. It is the key cache-password of the shop's Secret. The server's
+own user is to be shut as well: ACL SETUSER default off, once nobody uses it.")]
 pub(super) struct Acl {
     /// The shops
     #[arg(required = true, value_name = "SHOP")]

@@ -42,11 +42,10 @@ echo "Cleaned.\n";
 #[command(after_help = "\
 Example:
   longshore shop clean-cache acme
-A Job runs `bin/magento cache:clean`, or for Magento 1 the same by the tags of all cache types, \
-                        with the release that the shop runs. Caches of
-other shops in the same Redis stay as they are. It takes as long as a pod takes to start. Needs \
-                        rights to read Deployments and Pods with
-their logs, and to make Jobs, in the shop's namespace.")]
+A Job runs `bin/magento cache:clean`, or for Magento 1 the same by the tags of all cache types, with
+the release that the shop runs. Caches of other shops in the same Redis stay as they are. It takes
+as long as a pod takes to start. Needs rights to read Deployments and Pods with their logs, and to
+make Jobs, in the shop's namespace.")]
 pub(super) struct CleanCache {
     /// The shop
     name: String,

@@ -11,10 +11,10 @@ use super::CommandError;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  longshore shop create acme --class magento2-standard --domain www.acme.example --domain \
-                        acme.example \\
-    --from-file database-password=password.txt --from-env database-user=DATABASE_USER --generate \
-                        crypt-key
+  longshore shop create acme --class magento2-standard --domain www.acme.example \\
+    --domain acme.example \\
+    --from-file database-password=password.txt --from-env database-user=DATABASE_USER \\
+    --generate crypt-key
   longshore shop clean-cache acme")]
 pub(crate) struct Arguments {
     #[command(subcommand)]

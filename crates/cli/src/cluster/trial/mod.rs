@@ -28,14 +28,17 @@ use tokio::time::{Instant, sleep};
 /// What `try` is told.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-As root on Linux, with nginx's and the agent's ports (8080 and 980) free; names of servers are this machine's.
+As root on Linux, with nginx's and the agent's ports (8080 and 980) free; names of servers are this
+machine's.
 
 Examples:
-  longshore try class.yaml release.yaml shop.yaml --image /var/lib/rootfs --secrets secrets --store file:///tmp/store
+  longshore try class.yaml release.yaml shop.yaml --image /var/lib/rootfs --secrets secrets \\
+    --store file:///tmp/store
   longshore try class.yaml release.yaml shop.yaml --image \"$(buildah mount shop)\" --part cron
   curl -H 'Host: www.acme.example' http://127.0.0.1:8080/
-The directory --secrets has a file for each key: database-user, database-password, crypt-key. Directories of the node, with media and the node cache, are
-below --node, which stays. Everything else goes when it ends, by Ctrl-C or because a container ended.")]
+The directory --secrets has a file for each key: database-user, database-password, crypt-key.
+Directories of the node, with media and the node cache, are below --node, which stays. Everything
+else goes when it ends, by Ctrl-C or because a container ended.")]
 pub(crate) struct Try {
     /// Files of a class, a release and a shop
     #[arg(required = true, value_name = "FILE")]

@@ -10,12 +10,12 @@ use crate::issue::{
 };
 use client::ApiError;
 use jiff::{SignedDuration, Timestamp};
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use tokio::task::{Id, JoinError};
 use tracing::{error, info, warn};
 
 /// The longest wait for a CA that does not answer.
-const CA_LONGEST: SignedDuration = SignedDuration::from_mins(5);
+const CA_LONGEST: Duration = Duration::from_mins(5);
 /// A window that moves by less is the same one: a record is not written for it.
 const SAME: SignedDuration = SignedDuration::from_mins(1);
 
@@ -107,11 +107,7 @@ impl Session<'_> {
     /// Everybody waits for the CA, longer each time.
     fn wait_for_ca(&mut self, now: Timestamp) {
         let first = self.shared.settings.pace.ca_wait;
-        let first = SignedDuration::try_from(first).unwrap_or(CA_LONGEST);
-        let wait = first
-            .checked_mul(1 << self.ca_failures.min(10))
-            .unwrap_or(CA_LONGEST)
-            .min(CA_LONGEST);
+        let wait = release::backoff(first, self.ca_failures, CA_LONGEST);
         self.ca_failures = self.ca_failures.saturating_add(1);
         self.shared
             .limits

@@ -87,9 +87,9 @@ async fn assign_one(
     let about = controller.lock().fleet.shops.get(shop).cloned();
     if let Some(about) = about {
         let (reason, what) = match direction {
-            Move::Forward => ("Released", "told to run"),
-            Move::Back => ("Returned", "went back from"),
-            Move::Again => ("Released", "told once more to run"),
+            Move::Forward => ("Released", "assigned"),
+            Move::Back => ("Returned", "returned from"),
+            Move::Again => ("Released", "assigned again:"),
         };
         let note = format!(
             "{what} {} by rollout {}",

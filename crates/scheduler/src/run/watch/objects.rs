@@ -1,13 +1,12 @@
 //! Objects that are as they should be when they are as we wrote them: watched by their metadata
 //! alone.
 
-use super::{config, follow, kept, replace};
+use super::{config, follow, replace};
 use crate::run::{Controller, edge, queue::Priority};
 use client::{Found, Kind, OURS};
 use kube::{
     api::{Api, DynamicObject},
     core::PartialObjectMeta,
-    runtime::watcher,
 };
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -19,9 +18,7 @@ pub(in crate::run) async fn objects(
 ) {
     let api: Api<PartialObjectMeta<DynamicObject>> =
         Api::all_with(controller.connections.cluster.client(), &kind.resource());
-    let stream = kept(watcher(api, config().labels(OURS)), |item| {
-        Found::of(kind, item.metadata)
-    });
+    let keep = |item: PartialObjectMeta<DynamicObject>| Found::of(kind, item.metadata);
     let one = |object: Found| {
         edge::took(&controller, &object);
         if let Some((shop, identity, live)) = object.of_shop()
@@ -45,5 +42,6 @@ pub(in crate::run) async fn objects(
             controller.queue.ask(&shop, Priority::Normal);
         }
     };
-    follow(kind.name, &controller, stream, &stop, all, one, gone).await;
+    let watch = (api, config().labels(OURS));
+    follow(kind.name, &controller, watch, &stop, keep, (all, one, gone)).await;
 }

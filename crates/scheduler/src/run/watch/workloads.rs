@@ -1,6 +1,6 @@
 //! Deployments, Jobs, CronJobs and routes: also how they are.
 
-use super::{config, follow, kept, replace};
+use super::{config, follow, replace};
 use crate::run::{
     Controller, builds,
     observed::{Observed, Workload},
@@ -8,7 +8,7 @@ use crate::run::{
     state::{LAST_BACKUP, Pods, Progress, State, migration},
 };
 use client::{Kind, OURS};
-use kube::{api::Api, runtime::watcher};
+use kube::api::Api;
 use std::{collections::BTreeSet, sync::Arc};
 use tokio_util::sync::CancellationToken;
 
@@ -19,9 +19,7 @@ pub(in crate::run) async fn workloads(
 ) {
     let api: Api<Observed> =
         Api::all_with(controller.connections.cluster.client(), &kind.resource());
-    let stream = kept(watcher(api, config().labels(OURS)), |object| {
-        Workload::of(kind, object)
-    });
+    let keep = |object| Workload::of(kind, object);
     let one = |object: Workload| {
         let Some(shop) = object.found.shop.clone() else {
             return builds::took(&mut controller.lock(), &object);
@@ -99,7 +97,8 @@ pub(in crate::run) async fn workloads(
         drop(state);
         controller.queue.ask(&shop, Priority::Normal);
     };
-    follow(kind.name, &controller, stream, &end, all, one, gone).await;
+    let watch = (api, config().labels(OURS));
+    follow(kind.name, &controller, watch, &end, keep, (all, one, gone)).await;
 }
 
 /// How a Job goes.

@@ -11,22 +11,20 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  longshore shop create acme --class magento2-standard --domain www.acme.example --domain \
-                        acme.example \\
-    --from-file database-password=password.txt --from-env database-user=DATABASE_USER --generate \
-                        crypt-key
-  longshore shop create acme --class magento2-standard --domain www.acme.example --dry-run > \
-                        acme.yaml
-  longshore shop create acme --class big --domain acme.example --database aurora-2/acme --cache \
-                        redis-1/acme_ --media efs-1/shops/acme
+  longshore shop create acme --class magento2-standard --domain www.acme.example \\
+    --domain acme.example \\
+    --from-file database-password=password.txt --from-env database-user=DATABASE_USER \\
+    --generate crypt-key
+  longshore shop create acme --class magento2-standard --domain www.acme.example --dry-run \\
+    > acme.yaml
+  longshore shop create acme --class big --domain acme.example --database aurora-2/acme \\
+    --cache redis-1/acme_ --media efs-1/shops/acme
 
-It checks first: the definitions' own rules; that the class has what the shop names; that no other \
-                        shop has a host, the database, the directory
-or the cache's prefix; and that the Secret has the keys that the engine needs. If the class has \
-                        one server of a kind, the shop uses it, with
-a database shop_NAME, the prefix NAME_ and the directory /shops/NAME. Whoever runs these servers \
-                        makes the database, its user and the
-directory: docs/move.md.")]
+It checks first: the definitions' own rules; that the class has what the shop names; that no other
+shop has a host, the database, the directory or the cache's prefix; and that the Secret has the keys
+that the engine needs. If the class has one server of a kind, the shop uses it, with a database
+shop_NAME, the prefix NAME_ and the directory /shops/NAME. Whoever runs these servers makes the
+database, its user and the directory: docs/move.md.")]
 pub(in crate::cluster::shop) struct Create {
     /// Name of the shop: a-z, 0-9 and -; its namespace is shop-NAME
     pub(super) name: String,

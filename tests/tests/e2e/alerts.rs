@@ -1,0 +1,102 @@
+//! Alerts, runbooks and the generated pages of metrics say the same.
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+fn page(path: &str) -> String {
+    let path = Path::new("..").join(path);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Rows of the metrics that programs serve, without the first and the last bar.
+fn metrics() -> Vec<String> {
+    let pages = fs::read_dir("../docs").unwrap().map(|entry| entry.unwrap());
+    let pages = pages.map(|entry| entry.file_name().into_string().unwrap());
+    let rows = |name: String| {
+        let page = page(&format!("docs/{name}"));
+        let rows = page
+            .lines()
+            .filter(|line| line.starts_with("| `longshore_"));
+        rows.map(|row| row[2..row.len() - 2].to_owned())
+            .collect::<Vec<_>>()
+    };
+    pages
+        .filter(|name| name.starts_with("metrics"))
+        .flat_map(rows)
+        .collect()
+}
+
+/// Words of a text that name metrics.
+fn named(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|char: char| !char.is_ascii_alphanumeric() && char != '_')
+        .filter(|word| word.starts_with("longshore_"))
+}
+
+#[test]
+fn every_alert_has_a_section_in_its_runbook_and_every_section_an_alert() {
+    for (alerts, runbook) in [
+        ("agent", "runbook"),
+        ("scheduler", "runbook-scheduler"),
+        ("edge", "runbook-edge"),
+    ] {
+        let rules = page(&format!("manifests/chart/files/alerts/{alerts}.yaml"));
+        let rules = rules.lines();
+        let alerts: Vec<_> = rules
+            .filter_map(|line| line.trim().strip_prefix("- alert: "))
+            .collect();
+        let runbook = page(&format!("docs/{runbook}.md"));
+        let sections: Vec<_> = runbook
+            .lines()
+            .filter_map(|line| line.strip_prefix("## "))
+            .collect();
+        assert!(!alerts.is_empty());
+        assert_eq!(alerts, sections);
+    }
+}
+
+#[test]
+fn alerts_and_runbooks_name_metrics_and_label_values_that_exist() {
+    let (rows, values) = (metrics(), page("docs/metrics.md"));
+    let served: BTreeSet<_> = rows
+        .iter()
+        .filter_map(|row| row.split('`').nth(1))
+        .collect();
+    let mut used = 0;
+    for program in ["agent", "scheduler", "edge"] {
+        let rules = page(&format!("manifests/chart/files/alerts/{program}.yaml"));
+        for name in named(&rules) {
+            used += 1;
+            assert!(served.contains(name), "{program}: {name} is not a metric");
+        }
+        // A label's value stands behind `=` or `=~`.
+        let matchers = rules.lines().flat_map(|line| line.split(['{', ',']));
+        for quoted in matchers.filter_map(|matcher| {
+            matcher
+                .split_once("=\"")
+                .or_else(|| matcher.split_once("=~\""))
+        }) {
+            let value = quoted.1.split('"').next().unwrap_or_default();
+            for word in value.split('|') {
+                assert!(
+                    values.contains(&format!("`{word}`")),
+                    "{program}: {word} is not a value of any label"
+                );
+            }
+        }
+    }
+    assert!(used > 30, "{used} names were found");
+    for runbook in ["runbook", "runbook-scheduler", "runbook-edge"] {
+        for name in named(&page(&format!("docs/{runbook}.md"))) {
+            assert!(served.contains(name), "{runbook}: {name} is not a metric");
+        }
+    }
+}
+
+#[test]
+fn counters_alone_end_like_counters_and_each_metric_says_what_it_is() {
+    for row in metrics() {
+        let cells: Vec<_> = row.split(" | ").collect();
+        let (name, kind, help) = (cells[0].trim_matches('`'), cells[1], cells[cells.len() - 1]);
+        assert_eq!(name.ends_with("_total"), kind == "counter", "{row}");
+        assert!(help.ends_with('.'), "{row}");
+    }
+}
