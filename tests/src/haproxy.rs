@@ -264,6 +264,12 @@ impl Edge {
         self.runtime.block_on(haproxy.asked()).unwrap()
     }
 
+    /// Ends what a pod still has.
+    pub fn give_up(&self, shop: &str, pod: &str) {
+        let haproxy = HaProxy::new(self.directory.path().to_owned());
+        self.runtime.block_on(haproxy.give_up(shop, pod)).unwrap();
+    }
+
     /// The process that serves.
     pub fn worker(&self) -> u32 {
         let haproxy = HaProxy::new(self.directory.path().to_owned());

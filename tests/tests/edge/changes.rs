@@ -1,6 +1,6 @@
 //! What changes while HAProxy runs: nothing of it takes a reload, and no request fails.
 
-use e2e::haproxy::{Backend, Edge};
+use e2e::haproxy::{Answer, Backend, Edge};
 use edge::agent::{endpoints::State, lines::Target};
 use std::{net::SocketAddr, sync::atomic::Ordering::Relaxed, thread, time::Duration};
 
@@ -149,6 +149,38 @@ fn a_pod_whose_node_is_gone_is_passed_over() {
     let gone = SocketAddr::from(([127, 0, 0, 1], 1));
     let edge = edge(8, &[("gone", gone), ("stays", pod.address)]);
     edge.load(Duration::from_secs(2)).whole();
+}
+
+#[test]
+fn a_pod_that_lets_nobody_in_is_left_alone_and_its_requests_are_given_up() {
+    let hangs = Backend::slow("hangs", Duration::from_mins(1));
+    let mut edge = edge(8, &[("hangs", hangs.address)]);
+    let waits = edge.visitor("www.acme.example", "/", &[]);
+    while hangs.requests.load(Relaxed) == 0 {
+        thread::sleep(Duration::from_millis(10));
+    }
+    let pod = Backend::new("stays");
+    let pods = [("hangs", hangs.address), ("stays", pod.address)];
+    edge.pods(
+        "shop-acme",
+        pods.map(|(name, address)| (name, address, State::Ready)),
+    );
+    let name = ("shop-acme".to_owned(), "hangs".to_owned());
+    edge.model.unreachable([name].into());
+    edge.round();
+    edge.load(Duration::from_secs(1)).whole();
+    assert_eq!(hangs.requests.load(Relaxed), 1);
+    edge.give_up("shop-acme", "hangs");
+    // HAProxy ends the stream as one that may be tried again, which curl does.
+    let answer = Answer::of(&waits.wait());
+    assert!(answer.text.contains("pod: stays"), "{answer:?}");
+
+    // Where no pod lets anybody in, one of them is better than nobody.
+    edge.pods("shop-acme", [("stays", pod.address, State::Ready)]);
+    edge.model
+        .unreachable([("shop-acme".to_owned(), "stays".to_owned())].into());
+    edge.round();
+    edge.load(Duration::from_secs(1)).whole();
 }
 
 #[test]

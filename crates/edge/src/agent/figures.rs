@@ -47,6 +47,8 @@ struct Shops {
 struct Counts {
     requests: u64,
     errors: u64,
+    /// Connections to pods that failed, whether or not another pod took the request.
+    not_let_in: u64,
 }
 
 /// What that is in a second.
@@ -107,16 +109,21 @@ impl Figures {
         self.shops.lock().rates.clone()
     }
 
-    /// Takes in what HAProxy says of its backends, and of whose they are.
-    pub fn stat(&self, stat: &str, slots: &str) {
+    /// Takes in what HAProxy says of its backends, and of whose they are. Gives how often it was not
+    /// let in by pods of each shop.
+    pub fn stat(&self, stat: &str, slots: &str) -> BTreeMap<String, u64> {
         let now = Instant::now();
         let counts = counts(stat, slots);
+        let failures = counts.iter();
+        let failures = failures.map(|(shop, counts)| (shop.clone(), counts.not_let_in));
+        let failures = failures.collect();
         let mut shops = self.shops.lock();
         if let Some((then, before)) = &shops.before {
             let seconds = now.duration_since(*then).as_secs_f64().max(0.001);
             shops.rates = rates(before, &counts, seconds);
         }
         shops.before = Some((now, counts));
+        failures
     }
 }
 
@@ -130,15 +137,24 @@ fn counts(stat: &str, slots: &str) -> BTreeMap<String, Counts> {
     let mut lines = stat.lines();
     let names = lines.next().unwrap_or_default().trim_start_matches("# ");
     let column = |name: &str| names.split(',').position(|it| it == name);
-    let (Some(requests), Some(errors)) = (column("req_tot"), column("hrsp_5xx")) else {
+    let columns = ["req_tot", "hrsp_5xx", "econ", "wretr", "wredis"].map(column);
+    let [
+        Some(requests),
+        Some(errors),
+        Some(failed),
+        Some(again),
+        Some(elsewhere),
+    ] = columns
+    else {
         return BTreeMap::new();
     };
     let shop = |line: &str| {
         let fields: Vec<_> = line.split(',').collect();
-        let figure = |at: usize| fields.get(at)?.parse().ok();
+        let figure = |at: usize| -> Option<u64> { fields.get(at)?.parse().ok() };
         let counts = Counts {
             requests: figure(requests)?,
             errors: figure(errors)?,
+            not_let_in: figure(failed)? + figure(again)? + figure(elsewhere)?,
         };
         Some(((*shops.get(fields.first()?)?).to_owned(), counts))
     };
@@ -202,6 +218,7 @@ mod tests {
                 let counts = Counts {
                     requests: number * times,
                     errors: times,
+                    not_let_in: 0,
                 };
                 (format!("shop-{number:02}"), counts)
             };
@@ -223,13 +240,17 @@ mod tests {
 
     #[test]
     fn a_backend_is_a_shops_as_the_map_says() {
-        let stat = "# pxname,svname,hrsp_5xx,req_tot,\nslot-00001,BACKEND,2,10,\nslot-00002,BACKEND,0,7,\nnobody,BACKEND,1,1,\n";
+        let stat = "# pxname,svname,econ,wretr,wredis,hrsp_5xx,req_tot,\n\
+                    slot-00001,BACKEND,1,2,3,2,10,\n\
+                    slot-00002,BACKEND,0,0,0,0,7,\n\
+                    nobody,BACKEND,0,0,0,1,1,\n";
         let counts = counts(stat, "0x1 shop-acme slot-00001\n");
         assert_eq!(counts.len(), 1);
         assert_eq!(
             (counts["shop-acme"].requests, counts["shop-acme"].errors),
             (10, 2)
         );
+        assert_eq!(counts["shop-acme"].not_let_in, 6);
         assert!(super::counts("", "").is_empty());
     }
 }

@@ -190,6 +190,24 @@ impl HaProxy {
         Ok(asked(&self.ask("show table shops").await?))
     }
 
+    /// Ends the requests that a pod of a shop still has.
+    ///
+    /// # Errors
+    ///
+    /// It does not answer.
+    pub async fn give_up(&self, shop: &str, pod: &str) -> Result<(), SocketError> {
+        let line = self.ask(&format!("get map slots.map {shop}")).await?;
+        let slot = line
+            .split("value=\"")
+            .nth(1)
+            .and_then(|rest| rest.split('"').next());
+        if let Some(slot) = slot {
+            self.ask(&format!("shutdown sessions server {slot}/{pod}"))
+                .await?;
+        }
+        Ok(())
+    }
+
     /// Has the master start a worker from the files that are there, beside which the old one
     /// finishes.
     ///

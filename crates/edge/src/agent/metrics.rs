@@ -7,13 +7,18 @@ use std::{collections::BTreeMap, sync::atomic::Ordering::Relaxed};
 /// A metric: its name as it is queried, what it is, and what it says.
 pub(super) type Metric = (&'static str, &'static str, &'static str);
 
-pub(super) const ALL: [Metric; 15] = [
+pub(super) const ALL: [Metric; 16] = [
     ("longshore_edge_hosts", "gauge", "Hosts in the maps."),
     ("longshore_edge_shops", "gauge", "Shops in the maps."),
     (
         "longshore_edge_pods",
         "gauge",
         "Pods of shops, whatever they do.",
+    ),
+    (
+        "longshore_edge_unreachable_pods",
+        "gauge",
+        "Pods that take no connections, and get no visitors for it.",
     ),
     (
         "longshore_edge_certificates",
@@ -132,6 +137,10 @@ fn values(shared: &Shared) -> BTreeMap<&'static str, u64> {
         ("longshore_edge_hosts", many(model.hosts().count())),
         ("longshore_edge_shops", many(model.shop_count())),
         ("longshore_edge_pods", many(model.pod_count())),
+        (
+            "longshore_edge_unreachable_pods",
+            many(model.unreachable_count()),
+        ),
         (
             "longshore_edge_certificates",
             many(model.certificates().len()),

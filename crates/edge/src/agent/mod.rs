@@ -24,6 +24,7 @@ pub mod metrics;
 pub mod model;
 pub mod pem;
 pub mod prepare;
+pub mod reachability;
 pub mod run;
 pub mod shared;
 pub mod slots;

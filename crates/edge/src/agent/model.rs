@@ -1,9 +1,10 @@
 //! What the API server says, as far as HAProxy has to know it.
 
 use super::{
-    endpoints::Pod,
+    endpoints::{Pod, State},
     lines::{Shard, Target},
     pem::Pem,
+    reachability::PodName,
     touched::Touched,
 };
 use crate::certificate::check;
@@ -37,6 +38,8 @@ pub struct Model {
     served: BTreeMap<String, u32>,
     /// Hosts that may have another certificate.
     unchecked: BTreeSet<String>,
+    /// Pods that take no connections, whatever Kubernetes says of them.
+    unreachable: BTreeSet<PodName>,
     touched: Touched,
 }
 
@@ -100,6 +103,30 @@ impl Model {
         if slices.is_empty() {
             self.slices.remove(shop);
         }
+    }
+
+    /// Takes in which pods take no connections.
+    pub fn unreachable(&mut self, pods: BTreeSet<PodName>) {
+        let changed = self.unreachable.symmetric_difference(&pods);
+        let shops = changed.map(|(shop, _)| shop.clone());
+        self.touched.shops.extend(shops);
+        self.unreachable = pods;
+    }
+
+    /// Whether visitors can go to a pod.
+    #[must_use]
+    pub fn answers(&self, shop: &str, name: &str, pod: &Pod) -> bool {
+        let unreachable = || {
+            self.unreachable
+                .contains(&(shop.to_owned(), name.to_owned()))
+        };
+        pod.state == State::Ready && (self.unreachable.is_empty() || !unreachable())
+    }
+
+    /// How many pods take no connections.
+    #[must_use]
+    pub fn unreachable_count(&self) -> usize {
+        self.unreachable.len()
     }
 
     /// What changed since this was last asked.

@@ -8,6 +8,7 @@ use super::{
     keeper::{Keeper, KeeperError, Round},
     metrics::metrics,
     prepare::{PrepareError, Trust, prepare},
+    reachability::{Reachability, look as look_at},
     shared::Shared,
     snapshot::Place,
     visits::{Board, Reports, last},
@@ -18,6 +19,7 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 use runtime::{Page, PageServer, Pages, Stop, TaskError, Tasks};
 use std::{
+    collections::BTreeMap,
     convert::Infallible,
     io,
     net::SocketAddr,
@@ -41,7 +43,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How many answers that takes.
 const THREADS: u32 = 4;
 /// How often HAProxy is asked for its figures.
-const FIGURES_EVERY: Duration = Duration::from_secs(15);
+const FIGURES_EVERY: Duration = Duration::from_secs(5);
 /// How long what has begun may take after SIGTERM.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -267,6 +269,7 @@ async fn report(board: &Board, shared: &Shared, stop: &CancellationToken) {
 }
 
 async fn count(shared: &Shared, stop: &CancellationToken) {
+    let mut reachability = Reachability::default();
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
@@ -276,7 +279,34 @@ async fn count(shared: &Shared, stop: &CancellationToken) {
         if let Ok(stat) = shared.haproxy.ask("show stat -1 2 -1").await
             && let Ok(slots) = shared.haproxy.ask("show map slots.map").await
         {
-            shared.figures.stat(&stat, &slots);
+            let failures = shared.figures.stat(&stat, &slots);
+            reach(shared, &mut reachability, failures).await;
+        }
+    }
+}
+
+/// Has HAProxy leave pods alone that take no connections, and give up what they still have.
+async fn reach(shared: &Shared, known: &mut Reachability, failures: BTreeMap<String, u64>) {
+    let suspects = known.suspects(failures, &shared.watched.model());
+    let before = known.unreachable();
+    let given_up = known.looked(look_at(suspects).await);
+    let now = known.unreachable();
+    for (shop, pod) in now.difference(&before) {
+        warn!(
+            shop,
+            pod, "pod takes no connections, and gets no visitors until it does"
+        );
+    }
+    for (shop, pod) in before.difference(&now) {
+        info!(shop, pod, "pod takes connections again, or is gone");
+    }
+    if now != before {
+        shared.watched.model().unreachable(now);
+        shared.watched.changed.notify_one();
+    }
+    for (shop, pod) in given_up {
+        if let Err(error) = shared.haproxy.give_up(&shop, &pod).await {
+            warn!(shop, pod, error = %runtime::Chain(&error), "its requests are not given up");
         }
     }
 }

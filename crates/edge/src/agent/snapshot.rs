@@ -134,18 +134,19 @@ pub fn desired(
         if waits(model, shop, to_zero) {
             line(WAITING, shop, slot.clone());
         }
-        let any_ready = model.pods(shop).any(|(_, pod)| pod.state == State::Ready);
+        let mut pods = model.pods(shop);
+        let any = pods.any(|(name, pod)| model.answers(shop, name, pod));
         for (name, pod) in model.pods(shop) {
             let server = Server {
                 address: pod.address,
                 connections,
                 weight: weight(pod, place),
                 serving: match pod.state {
-                    State::Ready => Serving::Yes,
+                    State::Ready if model.answers(shop, name, pod) || !any => Serving::Yes,
                     // Better than nobody, as kube-proxy does it. A shop that is scaled to zero gets
                     // another one instead.
-                    State::Terminating if !any_ready && !to_zero => Serving::Yes,
-                    State::Terminating | State::Unready => Serving::Draining,
+                    State::Terminating if !any && !to_zero => Serving::Yes,
+                    State::Ready | State::Terminating | State::Unready => Serving::Draining,
                 },
             };
             let key = (slot.clone(), name.to_owned());
