@@ -28,6 +28,8 @@ pub struct Wants {
     place: Place,
     caps: BTreeMap<String, u32>,
     touched: Touched,
+    /// All of it was not compared to its end.
+    all: bool,
 }
 
 impl Wants {
@@ -39,6 +41,7 @@ impl Wants {
             place,
             caps: BTreeMap::new(),
             touched: Touched::default(),
+            all: false,
         }
     }
 
@@ -61,7 +64,7 @@ impl Wants {
         let assigned = self.slots.assign(&model.served(), now);
         self.touched.shops.extend(assigned.changed);
         // A slot that is free may still have servers that HAProxy did not delete at first.
-        let all = !known || assigned.freed || before != self.slots.count();
+        let all = take(&mut self.all) || !known || assigned.freed || before != self.slots.count();
         let mut of = take(&mut self.touched);
         if all {
             of = Touched::all(model, &self.slots, caps);
@@ -84,6 +87,8 @@ impl Wants {
 
     /// Has the same part looked at again.
     pub fn again(&mut self, wanted: Wanted) {
+        // What is left of a shop whose slot is free already is no part of any shop.
+        self.all |= wanted.all;
         self.touched.extend(wanted.of);
     }
 }
