@@ -139,8 +139,14 @@ bench-scheduler: tools release ## 5,000 shops on a real API server whose pods kw
 	@$(tools) cluster
 	CLUSTER_DIR=$(target)/cluster tests/cluster/cluster run --nodes 0 --kwok 4 -- $(target)/release/bench-scheduler --shops $(SHOPS)
 
+.PHONY: test-browser
+test-browser: tools build ## what a real browser and testssl.sh say of the edge (4 minutes)
+	@$(tools) browser
+	cargo test --locked --workspace --all-features --test edge -- --ignored
+
 .PHONY: bench-edge
-bench-edge: tools release ## an HAProxy with 10,000 domains and 5,000 shops: start, memory, changes, requests beside a plain one
+bench-edge: release ## an HAProxy with 10,000 domains and 5,000 shops, beside plain ones and Caddy, and what a shop in trouble costs others (half an hour)
+	@$(tools) peers
 	$(target)/release/bench-edge
 
 .PHONY: images

@@ -36,7 +36,8 @@ ENV PATH=/opt/longshore/bin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
     EDGE_PAGES=/etc/edge/pages \
     EDGE_QUIC=quic4@:8443 \
     EDGE_RATE=600 \
-    EDGE_RUN=/run/edge
+    EDGE_RUN=/run/edge \
+    EDGE_SHOP=1000
 USER 10003:10003
 EXPOSE 8080 8443
 CMD ["longshore-edge-haproxy"]

@@ -9,22 +9,23 @@
 
 mod answer;
 mod backend;
+mod objects;
+mod plain;
 
 pub use answer::Answer;
 pub use backend::Backend;
+pub use plain::Plain;
 
 use crate::{
     peers::required,
     process::{Outcome, Program, Running},
 };
-use api::edge::{EdgeShop, certificate, shard_name, shard_of};
 use edge::agent::{
     caps::Demand,
-    endpoints::{Pod, State},
     files::Files,
     haproxy::{Asked, HaProxy},
     keeper::{Keeper, KeeperError, Round},
-    lines::{Shard, Target},
+    lines::Shard,
     model::Model,
     pem::Pem,
     prepare::{Trust, prepare},
@@ -41,13 +42,11 @@ use std::{
 };
 use tempfile::TempDir;
 
-/// The slice of each shop.
-const SLICE: &str = "web-abcde";
 /// How long a test waits for something that takes a moment.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The directory of HAProxy's configuration, as the image has it.
-fn images() -> PathBuf {
+pub(crate) fn images() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../images/edge")
 }
 
@@ -62,6 +61,8 @@ pub struct Edge {
     pub http: u16,
     /// Its port for everything else, also of UDP.
     pub https: u16,
+    /// Requests of one address in 10 seconds, from HAProxy's next start on.
+    pub rate: u32,
     /// What the model was told: its ConfigMaps and Secrets, and the shops that have pods.
     shards: BTreeMap<String, Shard>,
     issued: BTreeMap<String, BTreeMap<String, Pem>>,
@@ -91,6 +92,7 @@ impl Edge {
             keeper,
             http: free_port(),
             https: free_port(),
+            rate: 100_000_000,
             shards: BTreeMap::new(),
             issued: BTreeMap::new(),
             slices: BTreeSet::new(),
@@ -106,20 +108,14 @@ impl Edge {
         }
     }
 
-    /// An HAProxy that only passes a host on to a pod, for comparison: whatever ours does more for a
-    /// request, it does not.
+    /// An HAProxy for comparison, that passes a host on to a pod.
     #[must_use]
-    pub fn plain(host: &str, pod: SocketAddr) -> Self {
+    pub fn plain(plain: Plain, host: &str, pod: SocketAddr) -> Self {
         let mut edge = Self::new(1);
         let run = edge.directory.path();
-        let text = format!(
-            "global\n    maxconn \"$EDGE_CONNECTIONS\"\n    log stdout format raw local0 info\ndefaults\n    \
-             mode http\n    log global\n    option httplog\n    timeout connect 1s\n    timeout client 60s\n    \
-             timeout server 60s\nfrontend all\n    bind \"$EDGE_HTTPS\" ssl crt \
-             \"$EDGE_RUN/plain.pem\" alpn h2,http/1.1\n    default_backend pod\nbackend pod\n    server one {pod} maxconn 256\n"
-        );
-        fs::write(run.join("plain.cfg"), text).unwrap();
+        fs::write(run.join("plain.cfg"), plain.configuration(pod)).unwrap();
         fs::write(run.join("plain.pem"), self_signed(host).text()).unwrap();
+        fs::write(run.join("plain.map"), format!("{host} pod\n")).unwrap();
         fs::write(run.join("slots.cfg"), "").unwrap();
         edge.configuration = run.join("plain.cfg");
         edge
@@ -162,7 +158,8 @@ impl Edge {
                 "EDGE_METRICS",
                 format!("unix@{}", run.join("metrics.sock").display()),
             )
-            .env("EDGE_RATE", "100000000")
+            .env("EDGE_RATE", self.rate.to_string())
+            .env("EDGE_SHOP", "1000")
             .env("EDGE_ALT_SVC", "h3=\":443\"; ma=86400")
             .deadline(Duration::from_mins(10));
         self.haproxy = Some(program.start());
@@ -283,81 +280,12 @@ impl Edge {
         [master, self.worker()]
     }
 
-    /// Changes the ConfigMap in which the lines of a host or a shop are.
-    pub fn shard(&mut self, key: &str, change: impl FnOnce(&mut Shard)) {
-        let name = shard_name(shard_of(key));
-        let shard = self.shards.entry(name.clone()).or_default();
-        change(shard);
-        self.model.shard(&name, shard.clone());
-    }
-
-    /// A host of a shop, with a certificate of its own.
-    pub fn host(&mut self, host: &str, target: Target) {
-        self.shard(host, |shard| {
-            shard.hosts.insert(host.to_owned(), target);
-        });
-        self.issue(host, self_signed(host));
-    }
-
-    /// A certificate of a host.
-    pub fn issue(&mut self, host: &str, pem: Pem) {
-        let name = certificate::shard_name(certificate::shard_of(host));
-        let issued = self.issued.entry(name.clone()).or_default();
-        issued.insert(host.to_owned(), pem);
-        self.model.issued(&name, issued.clone());
-    }
-
-    /// Every object is gone.
-    pub fn forget(&mut self) {
-        for name in std::mem::take(&mut self.shards).keys() {
-            self.model.shard(name, Shard::default());
-        }
-        for name in std::mem::take(&mut self.issued).keys() {
-            self.model.issued(name, BTreeMap::new());
-        }
-        for shop in std::mem::take(&mut self.slices) {
-            self.model.slice(&shop, SLICE, BTreeMap::new());
-        }
-    }
-
-    /// A shop with pods.
-    pub fn shop(&mut self, shop: &str, workers: u32, pods: &[(&str, SocketAddr)]) {
-        let settings = EdgeShop {
-            weight: 100,
-            workers,
-            hsts_seconds: 0,
-            to_zero: false,
-        };
-        self.settings(shop, settings);
-        self.pods(
-            shop,
-            pods.iter().map(|(name, at)| (*name, *at, State::Ready)),
-        );
-    }
-
-    /// What the maps say of a shop.
-    pub fn settings(&mut self, shop: &str, settings: EdgeShop) {
-        self.shard(shop, |shard| {
-            shard.shops.insert(shop.to_owned(), settings);
-        });
-    }
-
-    /// The pods of a shop, as they are from now on.
-    pub fn pods<'a>(
-        &mut self,
-        shop: &str,
-        pods: impl IntoIterator<Item = (&'a str, SocketAddr, State)>,
-    ) {
-        let pods = pods.into_iter().map(|(name, address, state)| {
-            let pod = Pod {
-                address,
-                zone: None,
-                state,
-            };
-            (name.to_owned(), pod)
-        });
-        self.model.slice(shop, SLICE, pods.collect());
-        self.slices.insert(shop.to_owned());
+    /// The process that serves, of one that has no socket which could be asked.
+    #[must_use]
+    pub fn only_child(&self) -> u32 {
+        let master = self.haproxy.as_ref().unwrap().pid();
+        let path = format!("/proc/{master}/task/{master}/children");
+        fs::read_to_string(path).unwrap().trim().parse().unwrap()
     }
 
     /// What curl says of a page of a host: its version of HTTP and its status; then its headers and
@@ -434,7 +362,9 @@ pub fn self_signed(host: &str) -> Pem {
     Pem::new(key.serialize_pem() + &certificate.pem())
 }
 
-fn free_port() -> u16 {
+/// A port that nobody has at the moment.
+#[must_use]
+pub fn free_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     listener.local_addr().unwrap().port()
 }

@@ -8,7 +8,13 @@
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
-use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
+use hyper::{
+    Request, Response,
+    body::Incoming,
+    header::{CONTENT_TYPE, HeaderValue},
+    server::conn::http1,
+    service::service_fn,
+};
 use hyper_util::rt::TokioIo;
 use std::{
     fmt::Write as _,
@@ -31,6 +37,21 @@ pub struct Backend {
     pub requests: Arc<AtomicU64>,
 }
 
+/// What it answers.
+#[derive(Debug, Clone)]
+enum Says {
+    /// Its name, and what it was asked.
+    Asked(String),
+    /// Always the same.
+    Page(&'static str),
+}
+
+impl Says {
+    fn asked(name: &str) -> Self {
+        Self::Asked(name.to_owned())
+    }
+}
+
 impl Backend {
     /// One that answers at once.
     #[must_use]
@@ -41,47 +62,53 @@ impl Backend {
     /// One at another address than loopback's, which no `EndpointSlice` may have.
     #[must_use]
     pub fn at(address: Ipv4Addr, name: &str) -> Self {
-        Self::start(address, name, Duration::ZERO)
+        Self::start(address, Says::asked(name), Duration::ZERO)
     }
 
     /// One that takes its time.
     #[must_use]
     pub fn slow(name: &str, time: Duration) -> Self {
-        Self::start(Ipv4Addr::LOCALHOST, name, time)
+        Self::start(Ipv4Addr::LOCALHOST, Says::asked(name), time)
     }
 
     /// One whose answers are alike, whatever it was asked: a benchmark would count the work of others.
     #[must_use]
     pub fn terse() -> Self {
-        Self::new("")
+        Self::page("a page\n")
     }
 
-    fn start(address: Ipv4Addr, name: &str, time: Duration) -> Self {
+    /// One that answers with this page.
+    #[must_use]
+    pub fn page(text: &'static str) -> Self {
+        Self::start(Ipv4Addr::LOCALHOST, Says::Page(text), Duration::ZERO)
+    }
+
+    fn start(address: Ipv4Addr, says: Says, time: Duration) -> Self {
         let listener = TcpListener::bind((address, 0)).unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
         let requests = Arc::new(AtomicU64::new(0));
-        let (name, count) = (name.to_owned(), Arc::clone(&requests));
+        let count = Arc::clone(&requests);
         thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()
                 .unwrap();
-            runtime.block_on(serve(listener, name, time, count));
+            runtime.block_on(serve(listener, says, time, count));
         });
         Self { address, requests }
     }
 }
 
-async fn serve(listener: TcpListener, name: String, time: Duration, count: Arc<AtomicU64>) {
+async fn serve(listener: TcpListener, says: Says, time: Duration, count: Arc<AtomicU64>) {
     let listener = tokio::net::TcpListener::from_std(listener).unwrap();
     loop {
         let (stream, _) = listener.accept().await.unwrap();
-        let (name, count) = (name.clone(), Arc::clone(&count));
+        let (says, count) = (says.clone(), Arc::clone(&count));
         tokio::spawn(async move {
             let service = service_fn(move |request| {
                 count.fetch_add(1, Relaxed);
-                answer(request, name.clone(), time)
+                answer(request, says.clone(), time)
             });
             // A connection that breaks is the visitor's.
             http1::Builder::new()
@@ -94,15 +121,21 @@ async fn serve(listener: TcpListener, name: String, time: Duration, count: Arc<A
 
 async fn answer(
     request: Request<Incoming>,
-    name: String,
+    says: Says,
     time: Duration,
 ) -> Result<Response<Full<Bytes>>, hyper::Error> {
     let (head, body) = request.into_parts();
     body.collect().await?;
     tokio::time::sleep(time).await;
-    if name.is_empty() {
-        return Ok(Response::new(Full::new(Bytes::from_static(b"a page\n"))));
-    }
+    let name = match says {
+        Says::Page(text) => {
+            let mut page = Response::new(Full::new(Bytes::from_static(text.as_bytes())));
+            let html = HeaderValue::from_static("text/html");
+            page.headers_mut().insert(CONTENT_TYPE, html);
+            return Ok(page);
+        }
+        Says::Asked(name) => name,
+    };
     let mut text = format!(
         "pod: {name}\n{} {} {:?}\n",
         head.method, head.uri, head.version

@@ -1,8 +1,19 @@
-//! An HAProxy with more to do than it can: weights act.
+//! An HAProxy with more to do than it can, or with visitors and pods that hold it up.
 
-use e2e::haproxy::{Backend, Edge};
+use e2e::{
+    haproxy::{Backend, Edge, PATIENCE},
+    peers::required,
+    process::Program,
+};
 use edge::agent::{caps::shares, lines::Target};
-use std::{collections::BTreeMap, thread, time::Duration};
+use std::{
+    collections::BTreeMap,
+    io::{self, Read as _},
+    net::{Ipv4Addr, TcpStream},
+    sync::atomic::Ordering::Relaxed,
+    thread,
+    time::Duration,
+};
 
 /// Two shops, of which one has twice the weight.
 fn edge(pods: &[Backend; 2]) -> Edge {
@@ -59,4 +70,74 @@ fn a_shop_with_twice_the_weight_gets_twice_the_requests() {
     edge.round();
     edge.load_of("small.example", Duration::from_secs(1), 8)
         .whole();
+}
+
+/// Visitors that begin and never get on: one after the handshake of TCP, others after half of a head
+/// or of a body. What ends them is HAProxy, after 10 seconds at most; nobody else waits for them.
+#[test]
+fn who_is_slow_holds_nobody_up_and_is_sent_away() {
+    let pod = Backend::new("acme-1");
+    let mut edge = Edge::new(8);
+    edge.host("www.acme.example", Target::Shop("shop-acme".into()));
+    edge.shop("shop-acme", 1, &[("acme-1", pod.address)]);
+    edge.start();
+    let half = |text: &'static str| {
+        let program = Program::new(required("openssl"))
+            .args(["s_client", "-quiet", "-servername", "www.acme.example"])
+            .args(["-connect", &format!("127.0.0.1:{}", edge.https)])
+            .args(["-alpn", "http/1.1"])
+            .input(text.as_bytes());
+        program.start()
+    };
+    let mut silent: Vec<_> = (0..200)
+        .map(|_| TcpStream::connect((Ipv4Addr::LOCALHOST, edge.https)).unwrap())
+        .collect();
+    let head = "GET / HTTP/1.1\r\nHost: www.acme.example\r\n";
+    let body = "POST / HTTP/1.1\r\nHost: www.acme.example\r\nContent-Length: 9\r\n\r\nabc";
+    let slow: Vec<_> = (0..10).flat_map(|_| [half(head), half(body)]).collect();
+    thread::sleep(Duration::from_secs(1));
+    // One worker, which none of them holds.
+    edge.load(Duration::from_secs(2)).whole();
+    let before = pod.requests.load(Relaxed);
+    for running in slow {
+        let outcome = running.wait();
+        assert!(
+            outcome.stdout.contains("408 Request Time-out"),
+            "{outcome:?}"
+        );
+        let took = outcome.elapsed;
+        assert!((8..15).contains(&took.as_secs()), "{took:?}");
+    }
+    for stream in &mut silent {
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let read = stream.read(&mut [0]);
+        // Its end, or that it was reset; and not that nothing came in time.
+        let kind = read.as_ref().map_err(io::Error::kind);
+        assert!(
+            matches!(kind, Ok(0) | Err(io::ErrorKind::ConnectionReset)),
+            "{read:?}"
+        );
+    }
+    assert_eq!(pod.requests.load(Relaxed), before);
+}
+
+#[test]
+fn a_shop_whose_pods_hang_has_so_many_requests_and_no_more() {
+    let hangs = Backend::slow("hangs", Duration::from_hours(1));
+    let mut edge = Edge::new(8);
+    edge.host("hangs.example", Target::Shop("shop-hangs".into()));
+    edge.shop("shop-hangs", 1, &[("hangs", hangs.address)]);
+    edge.start();
+    // Fewer streams than HTTP/2 allows in each of 20 connections, and more than a shop may have.
+    let load = Program::new(required("h2load"))
+        .args(["--clients", "20", "--max-concurrent-streams", "60"])
+        .args(["--requests", "1200"])
+        .args(["--connect-to", &format!("127.0.0.1:{}", edge.https)])
+        .arg("https://hangs.example/")
+        .start();
+    thread::sleep(Duration::from_secs(5));
+    let page = edge.get("hangs.example", "/", &[]);
+    assert_eq!(page.status, "HTTP/2 503", "at once: {page:?}");
+    assert!(page.header("retry-after").is_some(), "{page:?}");
+    drop(load);
 }

@@ -1,5 +1,5 @@
-//! What an edge of thousands of domains costs: its start, its memory, a change of each kind, and
-//! requests, beside an HAProxy that has one backend and one certificate and nothing else.
+//! What an edge of thousands of domains costs: its start, its memory, a change of each kind, requests
+//! beside plain HAProxies and another edge, and what a shop in trouble costs other shops.
 
 #![allow(
     clippy::disallowed_methods,
@@ -7,16 +7,25 @@
     reason = "a benchmark that cannot go on fails there, and makes its files itself"
 )]
 
+mod caddy;
+mod fairness;
+mod measure;
+mod ready;
+mod requests;
+
+use caddy::Caddy;
 use clap::Parser;
 use e2e::{
-    figures::{bytes, table},
+    figures::table,
     haproxy::{Backend, Edge, self_signed},
-    peers::required,
-    process::Program,
+    peers::tool,
 };
 use edge::agent::{endpoints::State, lines::Target};
+use fairness::fairness;
+use measure::{megabytes, milliseconds, percentiles, used};
+use ready::ready;
+use requests::beside;
 use std::{
-    fs,
     io::{self, Write as _},
     net::SocketAddr,
     time::{Duration, Instant},
@@ -37,48 +46,16 @@ struct Arguments {
     /// Changes of each kind
     #[arg(long, default_value_t = 100)]
     changes: usize,
-    /// Seconds of each run of requests
-    #[arg(long, default_value_t = 5)]
-    seconds: u64,
-    /// Runs of requests of each, in turn
+    /// Requests of each run
+    #[arg(long, default_value_t = 100_000)]
+    requests: u64,
+    /// Runs of each, in turn
     #[arg(long, default_value_t = 5)]
     rounds: usize,
 }
 
 /// The domain whose shop answers.
 const BUSY: &str = "busy.example";
-
-/// What a process has used.
-#[derive(Debug, Clone, Copy)]
-struct Used {
-    resident: u64,
-    processor: Duration,
-}
-
-fn used(process: u32) -> Used {
-    let text = |name: &str| fs::read_to_string(format!("/proc/{process}/{name}")).unwrap();
-    let status = text("status");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib: u64 = line
-        .unwrap()
-        .trim()
-        .trim_end_matches(" kB")
-        .parse()
-        .unwrap();
-    let stat = text("stat");
-    // proc(5): utime and stime are the 14th and 15th fields, in hundredths of a second.
-    let fields: Vec<_> = stat
-        .rsplit(')')
-        .next()
-        .unwrap()
-        .split_whitespace()
-        .collect();
-    let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
-    Used {
-        resident: kib << 10,
-        processor: Duration::from_millis(ticks * 10),
-    }
-}
 
 fn pod(shop: usize, number: usize) -> SocketAddr {
     // Addresses of loopback that nobody listens at: no request goes there.
@@ -109,45 +86,14 @@ fn fill(edge: &mut Edge, arguments: &Arguments) {
 
 /// Makes a change, from the object that changes on, has HAProxy take it, and says how long both took;
 /// so many times.
-fn each(edge: &mut Edge, times: usize, mut change: impl FnMut(&mut Edge, usize)) -> [Duration; 3] {
-    let mut took: Vec<_> = (0..times)
-        .map(|turn| {
-            let start = Instant::now();
-            change(edge, turn);
-            edge.round();
-            start.elapsed()
-        })
-        .collect();
-    took.sort();
-    [took[times / 2], took[times * 99 / 100], took[times - 1]]
-}
-
-fn requests(edge: &Edge, host: &str, seconds: u64) -> f64 {
-    let outcome = Program::new(required("h2load"))
-        .args([
-            "--clients",
-            "20",
-            "--max-concurrent-streams",
-            "10",
-            "--warm-up-time",
-            "1",
-        ])
-        .args(["--duration", &seconds.to_string()])
-        .args(["--connect-to", &format!("127.0.0.1:{}", edge.https)])
-        .arg(format!("https://{host}/"))
-        .deadline(Duration::from_mins(2))
-        .run();
-    let rate = outcome
-        .stdout
-        .lines()
-        .find_map(|line| line.strip_prefix("finished in ")?.split(", ").nth(1))
-        .and_then(|rate| rate.strip_suffix(" req/s"))
-        .unwrap_or_else(|| panic!("{}", outcome.stdout));
-    rate.parse().unwrap()
-}
-
-fn milliseconds(time: Duration) -> String {
-    format!("{:.1} ms", time.as_secs_f64() * 1000.0)
+fn each(edge: &mut Edge, times: usize, mut change: impl FnMut(&mut Edge, usize)) -> Vec<Duration> {
+    let mut change = |turn| {
+        let start = Instant::now();
+        change(edge, turn);
+        edge.round();
+        start.elapsed()
+    };
+    (0..times).map(&mut change).collect()
 }
 
 fn main() -> io::Result<()> {
@@ -162,6 +108,7 @@ fn main() -> io::Result<()> {
         domains,
         shops,
         pods,
+        rounds,
         ..
     } = arguments;
     writeln!(
@@ -174,9 +121,21 @@ fn main() -> io::Result<()> {
         out,
         "reloads: {}; resident at the end: {}\n",
         edge.keeper.reloads,
-        bytes(used(edge.worker()).resident)
+        megabytes(used(edge.worker()).resident)
     )?;
-    writeln!(out, "{}", beside_plain(&edge, &answers, &arguments))
+    let caddy =
+        tool("caddy").map(|program| Caddy::start(&program, &edge, answers.address, &arguments));
+    if let Some(caddy) = &caddy {
+        writeln!(out, "{}\n", caddy.table(arguments.changes / 10))?;
+    }
+    writeln!(
+        out,
+        "{}\n",
+        beside(&edge, caddy.as_ref(), &answers, &arguments)
+    )?;
+    drop((edge, caddy));
+    writeln!(out, "{}\n", ready(arguments.changes))?;
+    writeln!(out, "{}", fairness(rounds))
 }
 
 /// From nothing to an HAProxy that is as it should be.
@@ -206,7 +165,7 @@ fn start(edge: &mut Edge) -> String {
         ),
         (
             "resident memory of the one that serves",
-            bytes(at_start[1].resident),
+            megabytes(at_start[1].resident),
         ),
         (
             "all that it has read back and compared",
@@ -258,7 +217,7 @@ fn changes(edge: &mut Edge, arguments: &Arguments) -> String {
     .into_iter()
     .map(|(what, times)| {
         let mut row = vec![what.to_owned()];
-        row.extend(times.map(milliseconds));
+        row.extend(percentiles(times).map(milliseconds));
         row
     })
     .collect();
@@ -269,27 +228,4 @@ fn changes(edge: &mut Edge, arguments: &Arguments) -> String {
         "longest",
     ];
     table(&head, &[1, 2, 3], &rows)
-}
-
-/// Requests a second, beside an HAProxy that does nothing but pass them on; in turn, as what else
-/// the machine does changes.
-fn beside_plain(edge: &Edge, answers: &Backend, arguments: &Arguments) -> String {
-    let mut plain = Edge::plain(BUSY, answers.address);
-    plain.start_haproxy();
-    let mut ratios: Vec<_> = (0..arguments.rounds)
-        .map(|_| {
-            let floor = requests(&plain, BUSY, arguments.seconds);
-            let ours = requests(edge, BUSY, arguments.seconds);
-            (ours / floor, ours, floor)
-        })
-        .collect();
-    ratios.sort_by(|one, other| one.0.total_cmp(&other.0));
-    let (ratio, ours, floor) = ratios[arguments.rounds / 2];
-    format!(
-        "requests a second over HTTP/2: {ours:.0}; a plain HAProxy with one backend: {floor:.0}; \
-         ratio {ratio:.3} (from {:.3} to {:.3} in {} rounds)",
-        ratios[0].0,
-        ratios[arguments.rounds - 1].0,
-        arguments.rounds
-    )
 }

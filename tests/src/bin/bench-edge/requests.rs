@@ -1,0 +1,131 @@
+//! Requests over HTTP/2, beside HAProxies that do less and another edge.
+
+use super::{
+    Arguments, BUSY, Caddy,
+    measure::{spread, used},
+};
+use e2e::{
+    figures::table,
+    haproxy::{Backend, Edge, Plain},
+    peers::required,
+    process::Program,
+};
+use std::time::Duration;
+
+/// Where to ask, and the process that answers.
+struct Server {
+    name: &'static str,
+    port: u16,
+    process: u32,
+}
+
+/// One run.
+struct Run {
+    /// Requests a second.
+    rate: f64,
+    /// Microseconds of the server's processor time for each.
+    cost: f64,
+}
+
+/// Runs of each in turn, as what else the machine does changes; the first one is the measure.
+pub(crate) fn beside(
+    edge: &Edge,
+    caddy: Option<&Caddy>,
+    answers: &Backend,
+    arguments: &Arguments,
+) -> String {
+    let plain = |plain| {
+        let mut edge = Edge::plain(plain, BUSY, answers.address);
+        edge.start_haproxy();
+        edge
+    };
+    let plains = [plain(Plain::Least), plain(Plain::Bare)];
+    let server = |name, edge: &Edge| Server {
+        name,
+        port: edge.https,
+        process: edge.worker(),
+    };
+    let mut servers = vec![
+        plain_server(
+            "plain HAProxy that logs, routes and forwards as an edge must",
+            &plains[0],
+        ),
+        plain_server("plain HAProxy that passes on", &plains[1]),
+        server("longshore-edge", edge),
+    ];
+    servers.extend(caddy.map(|caddy| Server {
+        name: "Caddy",
+        port: caddy.port,
+        process: caddy.process(),
+    }));
+    let rounds: Vec<Vec<Run>> = (0..arguments.rounds)
+        .map(|_| {
+            servers
+                .iter()
+                .map(|it| run(it, arguments.requests))
+                .collect()
+        })
+        .collect();
+    let rows: Vec<_> = servers
+        .iter()
+        .enumerate()
+        .map(|(at, server)| {
+            let of = |what: fn(&Run) -> f64| {
+                let ratios = rounds.iter().map(|runs| what(&runs[at]) / what(&runs[0]));
+                spread(ratios.collect())
+            };
+            let mut costs: Vec<_> = rounds.iter().map(|runs| runs[at].cost).collect();
+            costs.sort_by(f64::total_cmp);
+            vec![
+                server.name.to_owned(),
+                of(|run| run.rate),
+                of(|run| run.cost),
+                format!("{:.1}", costs[costs.len() / 2]),
+            ]
+        })
+        .collect();
+    let head = [
+        "requests over HTTP/2",
+        "requests a second, ratio",
+        "processor time, ratio",
+        "µs each",
+    ];
+    table(&head, &[1, 2, 3], &rows)
+}
+
+/// Its configuration has no socket that could be asked who serves.
+fn plain_server(name: &'static str, edge: &Edge) -> Server {
+    Server {
+        name,
+        port: edge.https,
+        process: edge.only_child(),
+    }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "requests of seconds are few")]
+fn run(server: &Server, requests: u64) -> Run {
+    let before = used(server.process).processor;
+    let outcome = Program::new(required("h2load"))
+        .args(["--clients", "20", "--max-concurrent-streams", "10"])
+        .args(["--requests", &requests.to_string()])
+        .args(["--connect-to", &format!("127.0.0.1:{}", server.port)])
+        .arg(format!("https://{BUSY}/"))
+        .deadline(Duration::from_mins(5))
+        .run();
+    let processor = used(server.process).processor.saturating_sub(before);
+    let text = &outcome.stdout;
+    assert!(
+        text.contains(&format!("status codes: {requests} 2xx")),
+        "{}: {text}",
+        server.name
+    );
+    let rate = text
+        .lines()
+        .find_map(|line| line.strip_prefix("finished in ")?.split(", ").nth(1))
+        .and_then(|rate| rate.strip_suffix(" req/s"))
+        .unwrap_or_else(|| panic!("{text}"));
+    Run {
+        rate: rate.parse().unwrap(),
+        cost: processor.as_secs_f64() * 1e6 / requests as f64,
+    }
+}

@@ -1,0 +1,101 @@
+//! What others say of the edge: a real browser, and testssl.sh. `make test-browser` installs both and
+//! runs these.
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use e2e::{
+    haproxy::{Backend, Edge},
+    peers::required,
+    process::Program,
+};
+use edge::agent::{lines::Target, pem::Pem};
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    PublicKeyData as _,
+};
+use sha2::{Digest as _, Sha256};
+use std::{
+    fs,
+    time::{Duration, SystemTime},
+};
+
+const HOST: &str = "www.acme.example";
+/// A page that says by which protocol the browser got it.
+const PAGE: &str = "<!doctype html><body><script>document.body.textContent = 'by ' + \
+    performance.getEntriesByType('navigation')[0].nextHopProtocol</script>";
+
+/// A shop that answers with the page, and the authority of its certificate and the digest of its key.
+fn edge() -> (Edge, String, String) {
+    let mut authority = CertificateParams::default();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    authority.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+    authority
+        .distinguished_name
+        .push(DnType::CommonName, "an authority of this test");
+    let authority_key = KeyPair::generate().unwrap();
+    let ca = authority.self_signed(&authority_key).unwrap().pem();
+    let key = KeyPair::generate().unwrap();
+    let digest = BASE64_STANDARD.encode(Sha256::digest(key.subject_public_key_info()));
+    let mut leaf = CertificateParams::new(vec![HOST.to_owned()]).unwrap();
+    // What browsers take at most.
+    let (now, day) = (SystemTime::now(), Duration::from_hours(24));
+    (leaf.not_before, leaf.not_after) = ((now - day).into(), (now + 89 * day).into());
+    let issuer = Issuer::new(authority, authority_key);
+    let certificate = leaf.signed_by(&key, &issuer).unwrap().pem();
+    let pod = Backend::page(PAGE);
+    let mut edge = Edge::new(8);
+    edge.host(HOST, Target::Shop("shop-acme".into()));
+    edge.issue(HOST, Pem::new(key.serialize_pem() + &certificate));
+    edge.shop("shop-acme", 16, &[("acme-1", pod.address)]);
+    edge.shard("shop-acme", |shard| {
+        shard.shops.get_mut("shop-acme").unwrap().hsts_seconds = 31_536_000;
+    });
+    edge.start();
+    (edge, ca, digest)
+}
+
+#[test]
+#[ignore = "needs Chromium: make test-browser"]
+fn a_browser_gets_a_page_by_http_2_and_by_http_3() {
+    let (edge, _, digest) = edge();
+    let shown = |options: &[&str]| {
+        let profile = tempfile::tempdir().unwrap();
+        Program::new(required("chromium"))
+            .args(["--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"])
+            .arg(format!("--user-data-dir={}", profile.path().display()))
+            .arg(format!("--ignore-certificate-errors-spki-list={digest}"))
+            .arg(format!("--host-resolver-rules=MAP {HOST} 127.0.0.1"))
+            .args(options)
+            .arg(format!("https://{HOST}:{}/", edge.https))
+            .run()
+            .stdout
+    };
+    let page = shown(&[]);
+    assert!(page.contains("<body>by h2</body>"), "{page}");
+    let force = format!("--origin-to-force-quic-on={HOST}:{}", edge.https);
+    let page = shown(&[&force]);
+    assert!(page.contains("<body>by h3</body>"), "{page}");
+}
+
+#[test]
+#[ignore = "needs testssl.sh, and takes three minutes: make test-browser"]
+fn testssl_grades_it_a() {
+    let (edge, ca, _) = edge();
+    let file = edge.directory().join("ca.pem");
+    fs::write(&file, ca).unwrap();
+    let outcome = Program::new(required("testssl"))
+        .args(["--quiet", "--color", "0", "--ip", "127.0.0.1", "--add-ca"])
+        .arg(&file)
+        .arg(format!("{HOST}:{}", edge.https))
+        .deadline(Duration::from_mins(20))
+        .run();
+    let text = &outcome.stdout;
+    let grade = text
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("Overall Grade"));
+    println!("{}", text.split(" Rating ").last().unwrap_or_default());
+    assert!(matches!(grade.map(str::trim), Some("A" | "A+")), "{text}");
+    for wrong in ["VULNERABLE (NOT ok)", "offered (NOT ok)"] {
+        let line = text.lines().find(|line| line.contains(wrong));
+        assert_eq!(line, None, "{text}");
+    }
+}
