@@ -96,8 +96,8 @@ impl Edge {
         }
     }
 
-    /// An HAProxy that only passes a host on to a pod, for comparison: whatever ours does more for a
-    /// request, it does not.
+    /// An HAProxy that only passes a host on to a pod, for comparison: whatever ours does more for
+    /// a request, it does not.
     #[must_use]
     pub fn plain(host: &str, pod: SocketAddr) -> Self {
         let mut edge = Self::new(1);

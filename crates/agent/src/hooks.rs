@@ -260,7 +260,7 @@ mod tests {
         let occasion = Occasion {
             when: "before",
             sequence: Sequence::try_from(7_u64).unwrap(),
-            manifest: Sha256::of(b"m"),
+            manifest: Sha256::digest(b"m"),
             tree,
         };
         Hook { program, timeout }.run(occasion).await

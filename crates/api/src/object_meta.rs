@@ -28,7 +28,7 @@ pub struct ObjectMetaSummary {
 impl ObjectMetaSummary {
     /// Takes what matters out of an object's metadata.
     #[must_use]
-    pub fn of(meta: &ObjectMeta) -> Self {
+    pub fn new(meta: &ObjectMeta) -> Self {
         Self {
             uid: meta.uid.clone().unwrap_or_default(),
             version: meta.resource_version.clone().unwrap_or_default(),

@@ -261,7 +261,7 @@ impl Checker<'_> {
         let key = key::blob(digest);
         for again in [false, true] {
             let problem = match read(self.store, &key, limits::MANIFEST_LIMIT as u64).await {
-                Ok(object) if Sha256::of(&object.bytes) != *digest => "digest",
+                Ok(object) if Sha256::digest(&object.bytes) != *digest => "digest",
                 Ok(object) => {
                     let manifest = Manifest::parse(&object.bytes).ok();
                     if manifest.is_none() {

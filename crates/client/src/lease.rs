@@ -198,7 +198,7 @@ impl Candidate {
     async fn attempt(&self, seen: &mut Option<LeaseObservation>) -> Result<bool, ApiError> {
         let leases: Api<Lease> = Api::namespaced(self.cluster.client(), &self.namespace);
         let what = format!("Lease {}/{}", self.namespace, self.name);
-        let failed = |error| ApiError::of(&what, error);
+        let failed = |error| ApiError::new(&what, error);
         let Some(mut lease) = leases.get_opt(&self.name).await.map_err(failed)? else {
             let lease = self.claimed(Lease {
                 metadata: ObjectMeta {

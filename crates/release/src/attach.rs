@@ -78,10 +78,10 @@ fn likely(envelope: &Envelope, key: &PublicKey, signature: &[u8]) -> &'static st
     } else if key.verify(&line, signature) {
         "it signs those bytes and a newline after them; sign exactly what `longshore release pae` \
          prints"
-    } else if key.verify(Sha256::of(&pae).as_bytes(), signature) {
+    } else if key.verify(Sha256::digest(&pae).as_bytes(), signature) {
         "it signs the SHA-256 of the bytes instead of the bytes; give the signer the message, not \
          its digest"
-    } else if key.verify(Sha256::of(&pae).to_string().as_bytes(), signature) {
+    } else if key.verify(Sha256::digest(&pae).to_string().as_bytes(), signature) {
         "it signs the SHA-256 of the bytes in hexadecimal; give the signer the message, not its \
          digest"
     } else {

@@ -53,7 +53,7 @@ pub(crate) fn config_map(context: &ShopContext<'_>, release: &ResolvedRelease) -
     if context.render_context.chosen {
         files.insert("chosen".to_owned(), release.sequence.to_string());
     }
-    Object::of(&ConfigMap {
+    Object::new(&ConfigMap {
         metadata: context.meta(RELEASE),
         data: Some(files),
         ..ConfigMap::default()

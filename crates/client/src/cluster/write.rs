@@ -23,7 +23,7 @@ impl Cluster {
         let stored = self
             .write(&what, || api.patch_metadata(name, &params, &body))
             .await?;
-        Ok(ObjectMetaSummary::of(&stored.metadata))
+        Ok(ObjectMetaSummary::new(&stored.metadata))
     }
 
     /// What the API server would store.

@@ -285,7 +285,7 @@ impl Follower {
         let path = self.settings.root.clone();
         let root_state = blocking(move || View::read(&path)).await?.state;
         let Some(active) = root_state.active else {
-            return Err(RootError::Incomplete(Sha256::of(b"")).into());
+            return Err(RootError::Incomplete(Sha256::digest(b"")).into());
         };
         let settings = Settings {
             now,

@@ -21,7 +21,8 @@ pub fn order<'a>(
         .collect();
     hashed.sort_unstable();
     hashed.dedup();
-    hashed.sort_by_cached_key(|shop| Sha256::of(format!("{salt}/{shop}").as_bytes()).to_string());
+    hashed
+        .sort_by_cached_key(|shop| Sha256::digest(format!("{salt}/{shop}").as_bytes()).to_string());
     let all = hashed.len();
     let listed: BTreeSet<_> = spec
         .canaries

@@ -30,7 +30,7 @@ use std::{
 };
 use tempfile::TempDir;
 
-const INDEX: &str = include_str!("index.php");
+const INDEX: &str = include_str!("warming/index.php");
 /// How long warming may take, which is not what is tested.
 const LIMIT: Duration = Duration::from_mins(5);
 /// Pages that are asked for at the same time.
