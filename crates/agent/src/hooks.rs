@@ -170,7 +170,7 @@ struct Group(Option<Pid>);
 
 impl Drop for Group {
     fn drop(&mut self) {
-        // It fails where nothing is left, which is what is wanted.
+        // It fails if nothing is left, which is what is wanted.
         if let Some(group) = self.0 {
             kill_process_group(group, Signal::KILL).ok();
         }

@@ -221,7 +221,7 @@ impl Checker<'_> {
             let own = key::release(&release.channel, release.sequence);
             if *key == key::channel_head(&release.channel) && self.store.head(&own).await?.is_none()
             {
-                // Only where there is none: whoever wrote one meanwhile wrote the same, or knows
+                // Only if there is none: whoever wrote one meanwhile wrote the same, or knows
                 // better.
                 let put = self.store.put(&own, bytes, Condition::Absent).await;
                 let mended = match put {

@@ -46,7 +46,7 @@ impl Envelope {
     /// # Errors
     ///
     /// [`AttachError::Mismatch`] says what was probably signed instead; [`AttachError::Already`]
-    /// where nothing has to be done.
+    /// if nothing has to be done.
     pub fn attach_checked(&mut self, key: &PublicKey, signature: &[u8]) -> Result<(), AttachError> {
         let pae = self.pae();
         if !key.verify(&pae, signature) {

@@ -57,7 +57,7 @@ pub struct Fault {
     pub first_per_key: Option<u64>,
     /// Only in this time after the fault was set, in milliseconds.
     pub for_ms: Option<u64>,
-    /// From 0 to 1; 1 where not given.
+    /// From 0 to 1; 1 if not given.
     pub probability: Option<f64>,
 }
 

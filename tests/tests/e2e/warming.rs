@@ -104,7 +104,7 @@ impl Pools {
             .unwrap()
     }
 
-    /// What both make of each script, where they do not make the same.
+    /// What both make of each script, if they do not make the same.
     fn compare(&self, scripts: &[String]) -> BTreeMap<String, [String; 2]> {
         let (next, differ) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
         thread::scope(|scope| {

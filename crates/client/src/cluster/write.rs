@@ -87,7 +87,7 @@ impl Cluster {
         Ok(found.map(|object| value(&object)))
     }
 
-    /// Changes an object by a JSON merge patch, of a subresource where one is named. One that is
+    /// Changes an object by a JSON merge patch, of a subresource if one is named. One that is
     /// gone is no error: `false`.
     ///
     /// # Errors

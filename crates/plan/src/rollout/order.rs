@@ -62,7 +62,7 @@ pub fn order<'a>(
 }
 
 /// How many shops of the order have moved when each wave is done; wave 0 is that of the canaries,
-/// and empty where there are none.
+/// and empty if there are none.
 #[must_use]
 pub fn bounds(spec: &RolloutSpec, order: &[String]) -> Vec<usize> {
     let listed: BTreeSet<_> = spec.waves.iter().flat_map(|wave| &wave.shops).collect();

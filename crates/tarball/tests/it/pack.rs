@@ -58,7 +58,7 @@ fn an_empty_module_is_one_chunk_without_entries() {
 fn circumstances_do_not_change_a_byte() {
     let (one, two) = (scratch(), scratch());
     module(one.path());
-    // The same names made in another order, with other times, modes that differ where they do not
+    // The same names made in another order, with other times, modes that differ if they do not
     // count, and separate files.
     let mut paths: Vec<_> = snapshot(one.path()).into_keys().collect();
     paths.reverse();
