@@ -1,9 +1,10 @@
-//! The entries of a chunk, signed by somebody who means harm: no input may panic, write outside of the tree, or leave anything but
-//! directories, files and links that stay inside.
+//! The entries of a chunk, signed by somebody who means harm: no input may panic, write outside of
+//! the tree, or leave anything but directories, files and links that stay inside.
 //!
-//! The first byte of an input says how the rest is dressed: bit 0, headers get right checksums, without which mutations would
-//! hardly get past them; bit 1, it is the module's last chunk and ends with the end-of-archive marker; bits 2 to 7, by how much the
-//! signed count of entries differs from the true one (32 is not at all).
+//! The first byte of an input says how the rest is dressed: bit 0, headers get right checksums,
+//! without which mutations would hardly get past them; bit 1, it is the module's last chunk and
+//! ends with the end-of-archive marker; bits 2 to 7, by how much the signed count of entries
+//! differs from the true one (32 is not at all).
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -67,7 +68,7 @@ fn unpack(tar: &[u8], entries: u64, last: bool) {
 
     let frame = zstd::bulk::compress(tar, 1).expect("memory");
     let chunk = Chunk {
-        sha256: Sha256::of(&frame),
+        sha256: Sha256::digest(&frame),
         size: frame.len() as u64,
         unpacked: tar.len() as u64,
         entries,

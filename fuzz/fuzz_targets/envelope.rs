@@ -1,4 +1,5 @@
-//! An envelope, and the release in it: no input may panic, and what is accepted says the same after it was written again.
+//! An envelope, and the release in it: no input may panic, and what is accepted says the same after
+//! it was written again.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,5 @@
-//! The kernel's table of mounts, in which other programs choose names: no input may panic, and walking it ends.
+//! The kernel's table of mounts, in which other programs choose names: no input may panic, and
+//! walking it ends.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

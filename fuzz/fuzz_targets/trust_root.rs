@@ -1,4 +1,5 @@
-//! A trust root: as the one that a pod is given, as the successor of one that it has, and what its parser makes of it unsigned.
+//! A trust root: as the one that a pod is given, as the successor of one that it has, and what its
+//! parser makes of it unsigned.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

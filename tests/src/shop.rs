@@ -26,7 +26,7 @@ use tempfile::TempDir;
 
 /// The channel of every test shop.
 pub const CHANNEL: &str = "shops/acme";
-/// Where a scratch directory is made: tmpfs, where there is one, as a disk that creates files
+/// Where a scratch directory is made: tmpfs, if there is one, as a disk that creates files
 /// slowly would hide what is tested.
 const FAST: &str = "/dev/shm";
 /// What must be free there, in bytes: containers often have 64 MiB, and the demo needs 1.5 GiB at
@@ -291,7 +291,7 @@ impl Shop {
     }
 }
 
-/// A scratch directory on tmpfs, where there is one.
+/// A scratch directory on tmpfs, if there is one.
 ///
 /// # Panics
 ///

@@ -175,7 +175,7 @@ impl Web {
     ///
     /// # Errors
     ///
-    /// Where nobody answers, or not to the end.
+    /// If nobody answers, or not to the end.
     pub fn get(&self, path: &str) -> io::Result<Page> {
         get(self.port, path)
     }
@@ -196,7 +196,7 @@ pub struct Page {
 ///
 /// # Errors
 ///
-/// Where nobody answers, or not to the end.
+/// If nobody answers, or not to the end.
 pub fn get(port: u16, path: &str) -> io::Result<Page> {
     get_from((Ipv4Addr::LOCALHOST, port).into(), path, "")
 }
@@ -205,7 +205,7 @@ pub fn get(port: u16, path: &str) -> io::Result<Page> {
 ///
 /// # Errors
 ///
-/// Where nobody answers, or not to the end.
+/// If nobody answers, or not to the end.
 pub fn get_from(address: SocketAddr, path: &str, headers: &str) -> io::Result<Page> {
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;

@@ -272,7 +272,7 @@ impl Board {
         self.metrics.probed(outcome, took);
     }
 
-    /// How the page is; it counts only where somebody answered, or nobody ever did.
+    /// How the page is; it counts only if somebody answered, or nobody ever did.
     pub(crate) fn page(&self, at: Timestamp, answer: &Result<(), Problem>) {
         let (state, problem) = match answer {
             Ok(()) => (PageState::Good, None),

@@ -99,7 +99,7 @@ fn understood<T>(
     parsed
 }
 
-/// The file's text without white space around it; nothing where there is no file, or no text in it.
+/// The file's text without white space around it; nothing if there is no file, or no text in it.
 fn read(path: &Path) -> io::Result<Option<String>> {
     let mut text = String::new();
     match File::open(path) {

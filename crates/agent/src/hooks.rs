@@ -170,7 +170,7 @@ struct Group(Option<Pid>);
 
 impl Drop for Group {
     fn drop(&mut self) {
-        // It fails where nothing is left, which is what is wanted.
+        // It fails if nothing is left, which is what is wanted.
         if let Some(group) = self.0 {
             kill_process_group(group, Signal::KILL).ok();
         }
@@ -260,7 +260,7 @@ mod tests {
         let occasion = Occasion {
             when: "before",
             sequence: Sequence::try_from(7_u64).unwrap(),
-            manifest: Sha256::of(b"m"),
+            manifest: Sha256::digest(b"m"),
             tree,
         };
         Hook { program, timeout }.run(occasion).await

@@ -13,7 +13,7 @@
 //!                      board: one value that all of them write and the server reads
 //! ```
 //!
-//! On SIGTERM it is not ready any more, ends what it does at the next point where that is safe,
+//! On SIGTERM it is not ready any more, ends what it does at the next point if that is safe,
 //! unmounts, and exits inside `LONGSHORE_GRACE`. What it was doing is on the disk, and the next
 //! start goes on from there. Beat and serve end last: until the storage is away, `/readyz` says
 //! that the agent is shutting down and `/livez` that it is alive.

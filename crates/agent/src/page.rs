@@ -87,7 +87,7 @@ mod tests {
         let board = Board::for_tests();
         board.runs_for_tests(Running {
             sequence: 1.try_into().unwrap(),
-            manifest: release::Sha256::of(b"m"),
+            manifest: release::Sha256::digest(b"m"),
             since: Timestamp::now(),
             on_trial: false,
         });

@@ -82,13 +82,13 @@ fn busy() -> Snapshot {
     let mut snapshot = Snapshot::new("shops/acme".parse().unwrap(), now);
     snapshot.running = Some(Running {
         sequence: Sequence::FIRST,
-        manifest: Sha256::of(b"1"),
+        manifest: Sha256::digest(b"1"),
         since: now,
         on_trial: false,
     });
     snapshot.newer = Some(Newer {
         sequence: Sequence::FIRST,
-        manifest: Sha256::of(b"2"),
+        manifest: Sha256::digest(b"2"),
         why: Why::Migration,
         detail: String::new(),
     });

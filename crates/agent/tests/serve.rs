@@ -79,7 +79,7 @@ impl Agent {
             let now = Timestamp::now();
             snapshot.running = Some(Running {
                 sequence: Sequence::FIRST,
-                manifest: Sha256::of(b"x"),
+                manifest: Sha256::digest(b"x"),
                 since: now,
                 on_trial: false,
             });

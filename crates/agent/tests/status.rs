@@ -17,12 +17,12 @@ fn the_page_is_the_committed_sample() {
     let sequence = Sequence::try_from(43_u64).unwrap();
     snapshot.running = Some(Running {
         sequence,
-        manifest: Sha256::of(b"43"),
+        manifest: Sha256::digest(b"43"),
         since: now,
         on_trial: false,
     });
     snapshot.rejected = vec![Rejected {
-        manifest: Sha256::of(b"44"),
+        manifest: Sha256::digest(b"44"),
         reason: "the shop answered 502".to_owned(),
         at: now,
     }];

@@ -57,8 +57,8 @@ pub struct Question<'a> {
     pub sequence: u64,
     /// Its manifest's digest.
     pub manifest: &'a str,
-    /// Releases after it that the shop may be assigned by now, with their manifests. What else a page
-    /// names is nothing that we gave the shop.
+    /// Releases after it that the shop may be assigned by now, with their manifests. What else a
+    /// page names is nothing that we gave the shop.
     pub newer: &'a [(u64, String)],
     /// Since when a person wants it tried again: what failed before does not count.
     pub retried: Option<Timestamp>,
@@ -279,7 +279,7 @@ mod tests {
     fn the_page_that_the_agent_writes_is_understood() {
         // The agent's own test writes this file.
         let agent = AgentStatus::read(include_bytes!("../../../docs/formats/status.json")).unwrap();
-        let digest = |text: &str| release::Sha256::of(text.as_bytes()).to_string();
+        let digest = |text: &str| release::Sha256::digest(text.as_bytes()).to_string();
         let says = |sequence: u64| {
             agent.says(&Question {
                 sequence,

@@ -20,7 +20,8 @@ pub const CLOSED: &str = "closed.map";
 /// Those that say what the edge has to know of a shop: [`EdgeShop`], as JSON.
 pub const SHOPS: &str = "shops.map";
 
-/// Those that name the Secret, of this namespace, with the certificate that people bring for a host.
+/// Those that name the Secret, of this namespace, with the certificate that people bring for a
+/// host.
 pub const OWN_CERTIFICATES: &str = "certificates.map";
 
 /// What the edge has to know of a shop besides its hosts.

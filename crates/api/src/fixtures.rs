@@ -55,7 +55,7 @@ pub fn release(sequence: u64, migration: Migration) -> ResolvedRelease {
         name: format!("shops-acme-{sequence}"),
         channel: "shops/acme".parse().expect("a channel"),
         sequence: sequence.try_into().expect("a sequence"),
-        manifest: Sha256::of(&sequence.to_be_bytes()),
+        manifest: Sha256::digest(&sequence.to_be_bytes()),
         migration,
         envelope: String::new(),
     }

@@ -34,7 +34,7 @@ impl fmt::Display for Identity {
 /// use k8s_openapi::api::core::v1::Namespace;
 /// use api::Object;
 ///
-/// let object = Object::of(&Namespace { metadata: kube::core::ObjectMeta { name: Some("shop-acme".into()), ..Default::default() }, ..Default::default() });
+/// let object = Object::new(&Namespace { metadata: kube::core::ObjectMeta { name: Some("shop-acme".into()), ..Default::default() }, ..Default::default() });
 /// assert_eq!(object.identity().to_string(), "Namespace shop-acme");
 /// assert_eq!(object.json(), br#"{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"shop-acme"}}"#);
 /// ```
@@ -48,7 +48,7 @@ impl Object {
     /// The object as it is written: fields in the order of their types, maps sorted, nothing that
     /// is absent.
     #[must_use]
-    pub fn of<T>(object: &T) -> Self
+    pub fn new<T>(object: &T) -> Self
     where
         T: Resource<DynamicType = ()> + Serialize,
     {
@@ -115,7 +115,7 @@ impl Object {
     /// The digest of its JSON: what the hash gate compares.
     #[must_use]
     pub fn digest(&self) -> Sha256 {
-        Sha256::of(&self.json)
+        Sha256::digest(&self.json)
     }
 
     /// The object as a tree, for who looks into it.

@@ -28,7 +28,7 @@ pub struct ObjectMetaSummary {
 impl ObjectMetaSummary {
     /// Takes what matters out of an object's metadata.
     #[must_use]
-    pub fn of(meta: &ObjectMeta) -> Self {
+    pub fn new(meta: &ObjectMeta) -> Self {
         Self {
             uid: meta.uid.clone().unwrap_or_default(),
             version: meta.resource_version.clone().unwrap_or_default(),
@@ -43,8 +43,8 @@ impl ObjectMetaSummary {
         }
     }
 
-    /// A number that is another one where somebody changed what is asked for: the generation; for
-    /// kinds that count none, the version, where nothing but such a change makes a new one. Nothing
+    /// A number that is another one if somebody changed what is asked for: the generation; for
+    /// kinds that count none, the version, if nothing but such a change makes a new one. Nothing
     /// for kinds of which neither can be said, such as a quota whose status counts pods.
     #[must_use]
     pub fn drift_token(&self, kind: &str) -> Option<i64> {

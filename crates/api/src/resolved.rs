@@ -130,7 +130,7 @@ pub struct RenderContext {
     /// Whether visitors are kept out until a breaking migration is over and every pod runs the
     /// release; others keep nobody out.
     pub closed: bool,
-    /// Why no release may be switched, where that is so.
+    /// Why no release may be switched, if that is so.
     pub paused: Option<String>,
     /// What the shop ran before the release in force, and can run again: pods that start while the
     /// other waits start with it.

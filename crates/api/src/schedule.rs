@@ -74,7 +74,7 @@ fn runs(campaign: &Campaign, now: Timestamp) -> Result<bool, ScheduleError> {
 ///
 /// # Errors
 ///
-/// Where one is not.
+/// If one is not.
 pub fn possible(scale: &Scale) -> Result<(), ScheduleError> {
     scale
         .schedule

@@ -19,7 +19,7 @@ const TOLD: usize = 10;
 pub struct Symptom {
     /// What is wrong.
     pub fact: String,
-    /// What to do, where that is known.
+    /// What to do, if that is known.
     pub advice: Option<String>,
 }
 
@@ -221,7 +221,7 @@ fn of_container(container: &ContainerStatus, now: Timestamp) -> Option<Symptom> 
     })
 }
 
-/// What a container waits for, where that is no part of every start.
+/// What a container waits for, if that is no part of every start.
 fn waits(name: &str, image: &str, waiting: &ContainerStateWaiting) -> Option<Symptom> {
     let reason = waiting.reason.as_deref()?;
     let message = waiting

@@ -221,7 +221,7 @@ impl Checker<'_> {
             let own = key::release(&release.channel, release.sequence);
             if *key == key::channel_head(&release.channel) && self.store.head(&own).await?.is_none()
             {
-                // Only where there is none: whoever wrote one meanwhile wrote the same, or knows
+                // Only if there is none: whoever wrote one meanwhile wrote the same, or knows
                 // better.
                 let put = self.store.put(&own, bytes, Condition::Absent).await;
                 let mended = match put {
@@ -261,7 +261,7 @@ impl Checker<'_> {
         let key = key::blob(digest);
         for again in [false, true] {
             let problem = match read(self.store, &key, limits::MANIFEST_LIMIT as u64).await {
-                Ok(object) if Sha256::of(&object.bytes) != *digest => "digest",
+                Ok(object) if Sha256::digest(&object.bytes) != *digest => "digest",
                 Ok(object) => {
                     let manifest = Manifest::parse(&object.bytes).ok();
                     if manifest.is_none() {

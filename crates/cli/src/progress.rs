@@ -97,7 +97,7 @@ impl Progress {
     }
 }
 
-/// A bar that fills; nothing where nobody watches.
+/// A bar that fills; nothing if nobody watches.
 #[derive(Debug)]
 pub(crate) struct Bar(Option<ProgressBar>);
 

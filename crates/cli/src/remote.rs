@@ -211,7 +211,7 @@ impl Remote {
         let bytes = read(&*self.store, &key, limits::MANIFEST_LIMIT as u64)
             .await?
             .bytes;
-        let found = Sha256::of(&bytes);
+        let found = Sha256::digest(&bytes);
         if found != release.manifest {
             return Err(CommandError::Digest {
                 what: key,

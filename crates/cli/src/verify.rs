@@ -124,7 +124,7 @@ pub(crate) async fn run(arguments: Verify, context: &Context) -> Result<(), Comm
                 path: path.clone(),
                 source,
             })?;
-            let (what, found) = (path.display().to_string(), Sha256::of(&bytes));
+            let (what, found) = (path.display().to_string(), Sha256::digest(&bytes));
             if found != report.manifest {
                 return Err(CommandError::Digest {
                     what,

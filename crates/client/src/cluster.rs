@@ -152,7 +152,7 @@ impl Cluster {
     {
         self.pass().await;
         match timeout(Duration::from_secs(3), call()).await {
-            Ok(answer) => answer.map_err(|error| ApiError::of(what, error)),
+            Ok(answer) => answer.map_err(|error| ApiError::new(what, error)),
             Err(_elapsed) => Err(ApiError::Slow {
                 what: what.to_owned(),
                 within: Duration::from_secs(3),
@@ -210,7 +210,7 @@ impl Cluster {
         let once = || async {
             self.pass().await;
             match timeout(REQUEST, call()).await {
-                Ok(answer) => answer.map_err(|error| ApiError::of(what, error)),
+                Ok(answer) => answer.map_err(|error| ApiError::new(what, error)),
                 Err(_elapsed) => Err(ApiError::Slow {
                     what: what.to_owned(),
                     within: REQUEST,
@@ -238,7 +238,7 @@ impl Cluster {
                 });
             }
             match timeout(REQUEST, call()).await {
-                Ok(answer) => answer.map_err(|error| ApiError::of(what, error)),
+                Ok(answer) => answer.map_err(|error| ApiError::new(what, error)),
                 Err(_elapsed) => Err(ApiError::Slow {
                     what: what.to_owned(),
                     within: REQUEST,
@@ -283,7 +283,7 @@ impl Cluster {
             found.extend(
                 page.items
                     .into_iter()
-                    .filter_map(|item| Found::of(kind, item.metadata)?.of_shop()),
+                    .filter_map(|item| Found::new(kind, item.metadata)?.of_shop()),
             );
             params.continue_token = page.metadata.continue_.filter(|token| !token.is_empty());
             if params.continue_token.is_none() {

@@ -64,7 +64,7 @@ fn said(status: &Status) -> String {
 impl ApiError {
     /// What kube says of the call `what`.
     #[must_use]
-    pub fn of(what: &str, error: Error) -> Self {
+    pub fn new(what: &str, error: Error) -> Self {
         let what = what.to_owned();
         match error {
             Error::Api(status) if status.code == 409 && conflicts(&status).next().is_some() => {
@@ -206,7 +206,7 @@ mod tests {
             details: Some(details),
             ..Status::default()
         };
-        let error = ApiError::of("apply Deployment shop-a/web", Error::Api(status.boxed()));
+        let error = ApiError::new("apply Deployment shop-a/web", Error::Api(status.boxed()));
         assert!(error.is_owned() && !error.is_transient());
         assert_eq!(
             error.to_string(),

@@ -5,12 +5,8 @@ use kube::{
     Client, Resource as _,
     runtime::events::{Event, EventType, Recorder, Reporter},
 };
-use std::{
-    collections::HashMap,
-    fmt,
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use parking_lot::Mutex;
+use std::{collections::HashMap, fmt, time::Duration};
 use tokio::time::{Instant, timeout};
 use tracing::debug;
 
@@ -115,7 +111,7 @@ impl Events {
 
     fn may(&self, name: String, reason: &str) -> bool {
         let now = Instant::now();
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told = self.told.lock();
         told.retain(|_, at| now.duration_since(*at) < AGAIN);
         let recent = told
             .values()

@@ -19,8 +19,8 @@ pub struct Found {
 impl Found {
     /// Nothing for an object without a name, which no API server tells of.
     #[must_use]
-    pub fn of(kind: &Kind, meta: ObjectMeta) -> Option<Self> {
-        let live = ObjectMetaSummary::of(&meta);
+    pub fn new(kind: &Kind, meta: ObjectMeta) -> Option<Self> {
+        let live = ObjectMetaSummary::new(&meta);
         let shop = meta.labels.and_then(|mut labels| labels.remove(SHOP));
         Some(Self {
             shop,

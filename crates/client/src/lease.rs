@@ -52,7 +52,7 @@ const _: () = assert!(
 #[derive(Debug, Clone)]
 pub struct Leadership {
     start: Instant,
-    /// Milliseconds after `start`; 0 where it does not lead.
+    /// Milliseconds after `start`; 0 if it does not lead.
     until: Arc<AtomicU64>,
 }
 
@@ -198,7 +198,7 @@ impl Candidate {
     async fn attempt(&self, seen: &mut Option<LeaseObservation>) -> Result<bool, ApiError> {
         let leases: Api<Lease> = Api::namespaced(self.cluster.client(), &self.namespace);
         let what = format!("Lease {}/{}", self.namespace, self.name);
-        let failed = |error| ApiError::of(&what, error);
+        let failed = |error| ApiError::new(&what, error);
         let Some(mut lease) = leases.get_opt(&self.name).await.map_err(failed)? else {
             let lease = self.claimed(Lease {
                 metadata: ObjectMeta {
@@ -252,14 +252,14 @@ impl Candidate {
                         .annotations
                         .get_or_insert_default()
                         .insert(WANTED.to_owned(), self.identity.clone());
-                    // Where somebody else was faster, the next read says so.
+                    // If somebody else was faster, the next read says so.
                     written(leases.replace(&self.name, &params(), &lease).await).map_err(failed)?;
                 }
                 return Ok(false);
             }
             None => {}
         }
-        // The version in the object makes it fail where somebody else was faster.
+        // The version in the object makes it fail if somebody else was faster.
         written(
             leases
                 .replace(&self.name, &params(), &self.claimed(lease))

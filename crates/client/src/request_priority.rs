@@ -2,11 +2,8 @@
 //! stand behind all that a rollout asks for; instead, the rest of this process waits a moment
 //! meanwhile.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use parking_lot::{Mutex, MutexGuard};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::{
     sync::Notify,
     time::{Instant, timeout_at},
@@ -30,10 +27,7 @@ struct Inner {
 
 impl RequestPriority {
     fn hurried(&self) -> MutexGuard<'_, HashMap<String, Instant>> {
-        self.0
-            .hurried
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.0.hurried.lock()
     }
 
     /// A person waits for this shop from now on.

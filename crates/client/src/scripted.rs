@@ -6,13 +6,14 @@ use api::Identity;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Either, combinators::WithTrailers};
 use kube::{Client, client::Body};
+use parking_lot::{Mutex, MutexGuard};
 use serde_json::{Value, json};
 use std::{
     collections::VecDeque,
     convert::Infallible,
     fmt,
     future::{self, Pending},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
 };
 
 type Answer = Box<dyn FnOnce(Value) -> (StatusCode, Sent) + Send>;
@@ -209,7 +210,7 @@ impl Script {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     async fn serve(&self, request: Request<Body>) -> Response<Sent> {

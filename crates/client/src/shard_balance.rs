@@ -1,10 +1,8 @@
 //! Which shard a process asks another one for, so that all processes of a cell have their share of
 //! the work.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
-};
+use parking_lot::Mutex;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// Who held each shard, or had asked for it, when this process last looked.
 #[derive(Debug, Clone, Default)]
@@ -13,7 +11,7 @@ pub struct ShardBalance(Arc<Mutex<BTreeMap<usize, String>>>);
 impl ShardBalance {
     /// Notes who holds a shard; nobody, where the Lease is free or over.
     pub fn note(&self, shard: usize, holder: Option<&str>) {
-        let mut holders = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut holders = self.0.lock();
         match holder {
             Some(holder) => {
                 holders.insert(shard, holder.to_owned());
@@ -27,7 +25,7 @@ impl ShardBalance {
     /// Whether `shard` is the one to ask for; then it counts as held by `me` at once, as the looks
     /// at other shards go on meanwhile.
     pub fn asks_for(&self, shard: usize, me: &str) -> bool {
-        let mut holders = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut holders = self.0.lock();
         let asks = wanted(&holders, me) == Some(shard);
         if asks {
             holders.insert(shard, me.to_owned());
@@ -89,7 +87,7 @@ mod tests {
             balance.note(shard, Some("a"));
             balance.asks_for(shard, "b");
         }
-        let holders = balance.0.lock().unwrap();
+        let holders = balance.0.lock();
         assert_eq!(
             holders.values().filter(|holder| *holder == "b").count(),
             2,

@@ -18,7 +18,7 @@
 //!
 //! `docs/formats/release-root.md` specifies all of the root; `root.rs` says in which order things
 //! change, and why a crash at any instruction leaves `current` on a complete tree. Start reading
-//! there, then in `pull/mod.rs`.
+//! there, then in `pull.rs`.
 //!
 //! Whatever changes the disk goes through `disk.rs` or `removal.rs`, which reach a failpoint first
 //! and name the path in each error; `pull/reuse.rs` and `directories.rs` do the same relative to

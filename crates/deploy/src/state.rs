@@ -290,7 +290,7 @@ mod tests {
 
     fn target(sequence: u64, manifest: u8) -> Target {
         Target {
-            manifest: Sha256::of(&[manifest]),
+            manifest: Sha256::digest(&[manifest]),
             sequence: sequence.try_into().unwrap(),
             channel: "shops/acme".parse().unwrap(),
             root_version: 1,
@@ -320,7 +320,7 @@ mod tests {
         let state = state.activated(&target(3, 2), at(3));
         let active = state.active.as_ref().unwrap();
         assert_eq!((active.sequence.get(), active.since), (3, at(2)));
-        assert_eq!(state.previous.unwrap().manifest, Sha256::of(&[1]));
+        assert_eq!(state.previous.unwrap().manifest, Sha256::digest(&[1]));
     }
 
     #[test]
@@ -347,7 +347,7 @@ mod tests {
 
     #[test]
     fn the_oldest_rejections_are_forgotten_first() {
-        let digest = |n: usize| Sha256::of(&n.to_be_bytes());
+        let digest = |n: usize| Sha256::digest(&n.to_be_bytes());
         let state = (0..=REJECTED_LIMIT).fold(State::default(), |state, n| {
             state.with_rejected(digest(n), "probe", at(i64::try_from(n).unwrap()))
         });

@@ -23,7 +23,7 @@ impl View {
     ///
     /// # Errors
     ///
-    /// [`RootError::NotDirectory`] where there is no directory, [`RootError::State`] where
+    /// [`RootError::NotDirectory`] if there is no directory, [`RootError::State`] where
     /// `state.json` is damaged, otherwise the disk's.
     pub fn read(path: &Path) -> Result<Self, RootError> {
         if !path.is_dir() {

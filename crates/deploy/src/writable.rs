@@ -120,7 +120,7 @@ impl<'a> Volume<'a> {
         Ok(())
     }
 
-    /// Makes the directory at `path` of the release `short` where there is none, with a copy of
+    /// Makes the directory at `path` of the release `short` if there is none, with a copy of
     /// what is in `shipped`.
     pub(crate) fn provide(
         &mut self,
@@ -169,7 +169,7 @@ impl<'a> Volume<'a> {
         Ok(())
     }
 
-    /// Makes the kept directory at `path` where there is none.
+    /// Makes the kept directory at `path` if there is none.
     pub(crate) fn keep(&self, path: &RelativePath) -> Result<(), DirectoryError> {
         let full: RelativePath = format!("{KEPT}/{path}")
             .parse()

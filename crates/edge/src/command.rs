@@ -82,7 +82,8 @@ struct AgentArguments {
     /// Load balancers that speak the PROXY protocol: addresses or ranges, with commas
     #[arg(long, env = "EDGE_PROXIES", value_delimiter = ',', value_parser = range)]
     proxies: Vec<String>,
-    /// Proxies whose X-Forwarded-For is believed, such as those of a CDN: addresses or ranges, with commas
+    /// Proxies whose X-Forwarded-For is believed, such as those of a CDN: addresses or ranges, with
+    /// commas
     #[arg(long, env = "EDGE_FORWARDERS", value_delimiter = ',', value_parser = range)]
     forwarders: Vec<String>,
 }
@@ -98,10 +99,12 @@ struct IssueArguments {
     /// Name of this process in the Lease; otherwise that of the pod, or one with a random end
     #[arg(long, env = "POD_NAME")]
     identity: Option<String>,
-    /// Addresses of the edge, with commas: a host whose DNS leads elsewhere gets no order. None: not checked
+    /// Addresses of the edge, with commas: a host whose DNS leads elsewhere gets no order. None:
+    /// not checked
     #[arg(long, env = "EDGE_ADDRESSES", value_delimiter = ',')]
     addresses: Vec<IpAddr>,
-    /// Do not ask each host over HTTP before the authority does, such as where a load balancer lets nobody back in
+    /// Do not ask each host over HTTP before the authority does, such as where a load balancer lets
+    /// nobody back in
     #[arg(long, env = "EDGE_WITHOUT_NONCE_CHECK", value_parser = clap::builder::BoolishValueParser::new(), action = clap::ArgAction::SetTrue)]
     without_nonce_check: bool,
     /// Port at which hosts are asked; authorities ask at 80
@@ -113,7 +116,8 @@ struct IssueArguments {
     /// File with further roots by which the authority's own server is trusted
     #[arg(long, env = "EDGE_CA_BUNDLE", value_name = "FILE")]
     ca_bundle: Option<PathBuf>,
-    /// Names by which CAA records allow the authority, with commas; otherwise those of its directory
+    /// Names by which CAA records allow the authority, with commas; otherwise those of its
+    /// directory
     #[arg(long, env = "EDGE_CAA", value_delimiter = ',')]
     caa: Vec<String>,
     /// Identifier of the key of an account that you have with the authority already

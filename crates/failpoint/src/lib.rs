@@ -37,11 +37,12 @@ mod enabled {
         reason = "a test steers the process from outside, through its environment"
     )]
 
+    use parking_lot::Mutex;
     use std::{
         env, fs,
         io::{self, Write as _},
         process::{self, Command},
-        sync::{Mutex, OnceLock, PoisonError},
+        sync::OnceLock,
     };
 
     // Held while the name is written, too: line N of the trace is the N-th point, whatever threads
@@ -79,7 +80,7 @@ mod enabled {
     ///
     /// The error that `FAILPOINT` names, when this is the point it counts to.
     pub fn hit(name: &'static str) -> io::Result<()> {
-        let mut count = REACHED.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut count = REACHED.lock();
         *count += 1;
         let reached = *count;
         if let Some(trace) = env::var_os("FAILPOINT_TRACE") {

@@ -47,7 +47,7 @@ pub(crate) enum Thing {
 pub(crate) enum How {
     /// As long as nobody uses it; writes what is not written yet.
     Plainly,
-    /// The same, but requests that wait for the server fail: only where it does not answer anyway.
+    /// The same, but requests that wait for the server fail: only if it does not answer anyway.
     Forcibly,
     /// From the tree at once, and from its users when they end.
     Lazily,

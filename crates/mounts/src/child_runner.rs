@@ -59,8 +59,8 @@ impl ChildRunner {
         }
     }
 
-    /// Has a child carry out `request`. Cancel-safe: the next call reaps a child that was not waited
-    /// for.
+    /// Has a child carry out `request`. Cancel-safe: the next call reaps a child that was not
+    /// waited for.
     pub(crate) async fn ask(&mut self, request: &ChildRequest, within: Duration) -> Ended {
         if !self.reap().await {
             return Ended::Late;

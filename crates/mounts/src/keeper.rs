@@ -1,4 +1,4 @@
-//! Keeps one mount: makes or adopts it, watches it, makes it again where that is safe, and unmounts
+//! Keeps one mount: makes or adopts it, watches it, makes it again if that is safe, and unmounts
 //! it at the end.
 //!
 //! | state | what is done |

@@ -11,7 +11,7 @@
 //!
 //! Nothing in the supervising process ever touches a mounted file system, since a server that is
 //! silent would stop it for as long as it is. Whatever does runs in a child that is killed at its
-//! deadline, and left behind where it cannot be: see `runner.rs`.
+//! deadline, and left behind if it cannot be: see `runner.rs`.
 //!
 //! `docs/formats/mounts.md` specifies the file and the states. Start reading in `plan`, then
 //! `keeper.rs`.

@@ -48,8 +48,8 @@ impl Keeper {
             let mount = self.mount.clone();
             let ended = tokio::select! {
                 ended = self.insist(&request, *how, limit) => Some(ended),
-                // The rest is between the client and the server. Only a plain unmount is waited for,
-                // because it writes what is left.
+                // The rest is between the client and the server. Only a plain unmount is waited
+                // for, because it writes what is left.
                 () = left(&mount), if *how != How::Plainly => None,
             };
             // A child that was late may have done it all the same.

@@ -137,7 +137,7 @@ impl Pool {
         serde_json::from_slice(&page.body).map_err(|_| self.unexpected(&page.body))
     }
 
-    /// Asks for a page. `heard` gets the end of what PHP says about it, also where there is no
+    /// Asks for a page. `heard` gets the end of what PHP says about it, also if there is no
     /// page.
     pub(crate) async fn page(
         &self,

@@ -64,7 +64,7 @@ pub fn tidy(mut object: Value) -> Value {
             {
                 *value = Value::String(format!(
                     "(secret, sha256 {:.12})",
-                    release::Sha256::of(value.to_string().as_bytes()).to_string()
+                    release::Sha256::digest(value.to_string().as_bytes()).to_string()
                 ));
             }
         }

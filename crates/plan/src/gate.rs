@@ -6,8 +6,9 @@ use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The steps that bring a shop's objects from `live` to `desired`: first what is asked for, in its
-/// order, then what goes. An object whose digest is on record, and whose [drift token](ObjectMetaSummary::drift_token)
-/// is the one that `known` remembers from our last write, is left alone.
+/// order, then what goes. An object whose digest is on record, and whose [drift
+/// token](ObjectMetaSummary::drift_token) is the one that `known` remembers from our last write, is
+/// left alone.
 #[must_use]
 pub fn gate<'a>(
     desired: &'a [Object],
@@ -53,7 +54,7 @@ mod tests {
             namespace: Some("shop-a".to_owned()),
             ..ObjectMeta::default()
         };
-        Object::of(&ServiceAccount {
+        Object::new(&ServiceAccount {
             metadata,
             ..ServiceAccount::default()
         })
@@ -121,7 +122,7 @@ mod tests {
             namespace: Some("shop-a".to_owned()),
             ..ObjectMeta::default()
         };
-        let job = Object::of(&Job {
+        let job = Object::new(&Job {
             metadata,
             ..Job::default()
         });

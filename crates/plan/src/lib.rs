@@ -79,7 +79,7 @@ pub struct Change {
     /// What was seen of it, where it is there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seen: Option<Basis>,
-    /// Digest of what is asked for, where it is not deleted.
+    /// Digest of what is asked for, if it is not deleted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub desired: Option<Sha256>,
     /// Fields that would change; for a new object none, as all are new.

@@ -68,5 +68,5 @@ async fn change(
 
 fn live(found: &Value) -> ObjectMetaSummary {
     let meta: ObjectMeta = serde_json::from_value(found["metadata"].clone()).unwrap_or_default();
-    ObjectMetaSummary::of(&meta)
+    ObjectMetaSummary::new(&meta)
 }

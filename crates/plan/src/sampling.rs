@@ -56,7 +56,7 @@ pub(super) fn kind(shop: &str, changes: &[Change]) -> Sha256 {
         .iter()
         .flat_map(|change| summary::whole_lines(shop, change))
         .collect();
-    Sha256::of(lines.join("\n").as_bytes())
+    Sha256::digest(lines.join("\n").as_bytes())
 }
 
 /// Whether what the API server says is what was foreseen.

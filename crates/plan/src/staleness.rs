@@ -93,7 +93,7 @@ mod tests {
                 uid: "u".into(),
                 version: version.into(),
             }),
-            desired: Some(Sha256::of(b"x")),
+            desired: Some(Sha256::digest(b"x")),
             fields: Vec::new(),
             refused: None,
         }
@@ -124,7 +124,7 @@ mod tests {
     fn every_difference_is_a_move_and_is_told() {
         let shown = plan(vec![change("web", "version 1")]);
         let mut asked = change("web", "version 1");
-        asked.desired = Some(Sha256::of(b"y"));
+        asked.desired = Some(Sha256::digest(b"y"));
         for (now, words) in [
             (
                 plan(vec![change("web", "version 2")]),

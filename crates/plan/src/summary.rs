@@ -30,7 +30,7 @@ pub struct Group {
 impl Summary {
     /// Sums a plan.
     #[must_use]
-    pub fn of(plan: &Plan) -> Self {
+    pub fn new(plan: &Plan) -> Self {
         let mut groups: BTreeMap<Vec<String>, Vec<String>> = BTreeMap::new();
         let mut objects = BTreeMap::new();
         for (shop, changes) in &plan.shops {
@@ -224,7 +224,7 @@ mod tests {
                 &[("spec.clusterIP", "x", "y")],
             )],
         );
-        let summary = Summary::of(&plan);
+        let summary = Summary::new(&plan);
         assert_eq!((summary.groups.len(), summary.unchanged), (2, 1));
         assert_eq!(summary.groups[0].shops.len(), 4998);
         assert_eq!(

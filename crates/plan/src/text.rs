@@ -14,7 +14,7 @@ const NAMED: usize = 3;
 /// The plan, summed over shops whose changes are the same.
 #[must_use]
 pub fn summed(plan: &Plan) -> String {
-    let summary = Summary::of(plan);
+    let summary = Summary::new(plan);
     let mut text = String::new();
     if !plan.resources.is_empty() {
         line(&mut text, format_args!("registry"));

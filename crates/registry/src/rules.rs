@@ -181,7 +181,7 @@ impl Checker<'_> {
         for (name, value) in fields {
             let here = below(path, name);
             if let Some(inner) = properties.and_then(|properties| properties.get(name)) {
-                // The API server drops a null where it is not asked for.
+                // The API server drops a null if it is not asked for.
                 if !value.is_null() {
                     self.at(&here, inner, value);
                 }

@@ -115,7 +115,7 @@ pub enum KeyError {
     /// The DER inside is not a key of a kind that we use.
     #[error("not {0}")]
     Unusable(&'static str),
-    /// The cryptographic library failed where it cannot.
+    /// The cryptographic library failed if it cannot.
     #[error("the cryptographic library could not {0}")]
     Library(&'static str),
 }

@@ -46,7 +46,7 @@ impl Envelope {
     /// # Errors
     ///
     /// [`AttachError::Mismatch`] says what was probably signed instead; [`AttachError::Already`]
-    /// where nothing has to be done.
+    /// if nothing has to be done.
     pub fn attach_checked(&mut self, key: &PublicKey, signature: &[u8]) -> Result<(), AttachError> {
         let pae = self.pae();
         if !key.verify(&pae, signature) {
@@ -78,10 +78,10 @@ fn likely(envelope: &Envelope, key: &PublicKey, signature: &[u8]) -> &'static st
     } else if key.verify(&line, signature) {
         "it signs those bytes and a newline after them; sign exactly what `longshore release pae` \
          prints"
-    } else if key.verify(Sha256::of(&pae).as_bytes(), signature) {
+    } else if key.verify(Sha256::digest(&pae).as_bytes(), signature) {
         "it signs the SHA-256 of the bytes instead of the bytes; give the signer the message, not \
          its digest"
-    } else if key.verify(Sha256::of(&pae).to_string().as_bytes(), signature) {
+    } else if key.verify(Sha256::digest(&pae).to_string().as_bytes(), signature) {
         "it signs the SHA-256 of the bytes in hexadecimal; give the signer the message, not its \
          digest"
     } else {

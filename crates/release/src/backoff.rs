@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 /// The wait after a failure that `failed` others came before: `first`, doubled with each of them,
-/// `longest` at most. It is the same for everybody: callers spread it, each for a reason of its own.
+/// `longest` at most. It is the same for everybody: callers spread it, each for a reason of its
+/// own.
 #[must_use]
 pub fn backoff(first: Duration, failed: u32, longest: Duration) -> Duration {
     // 2^16 times the shortest `first` there is, 100 ms, is nearly two hours.

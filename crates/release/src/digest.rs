@@ -16,7 +16,7 @@ impl Sha256 {
 
     /// The digest of `bytes`.
     #[must_use]
-    pub fn of(bytes: &[u8]) -> Self {
+    pub fn digest(bytes: &[u8]) -> Self {
         let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes);
         let mut own = [0; 32];
         own.copy_from_slice(digest.as_ref());
@@ -103,9 +103,9 @@ mod tests {
     fn text_and_bytes_agree() {
         // FIPS 180-4, the digest of the empty message.
         let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-        assert_eq!(Sha256::of(b"").to_string(), empty);
-        assert_eq!(empty.parse(), Ok(Sha256::of(b"")));
-        assert_eq!(Sha256::of(b"").short(), "e3b0c44298fc1c14");
+        assert_eq!(Sha256::digest(b"").to_string(), empty);
+        assert_eq!(empty.parse(), Ok(Sha256::digest(b"")));
+        assert_eq!(Sha256::digest(b"").short(), "e3b0c44298fc1c14");
     }
 
     #[test]

@@ -71,7 +71,7 @@ mod tests {
     #[test]
     fn every_object_has_its_place() {
         let channel = "shops/acme".parse().unwrap();
-        let digest = Sha256::of(b"");
+        let digest = Sha256::digest(b"");
         assert_eq!(channel_head(&channel), "channels/shops/acme/release.json");
         assert_eq!(
             release(&channel, Sequence::FIRST),

@@ -84,7 +84,7 @@ impl Verified<Release> {
     /// the release.
     pub fn read_manifest(&self, bytes: &[u8]) -> Result<Manifest, ManifestError> {
         let (signed, signed_size, size) = (self.manifest, self.manifest_size, bytes.len());
-        let received = Sha256::of(bytes);
+        let received = Sha256::digest(bytes);
         if size as u64 != signed_size || received != signed {
             return Err(ManifestError::Digest {
                 signed,

@@ -66,7 +66,7 @@ impl PublicKey {
     /// The SHA-256 of the SPKI bytes, which we write as key id. Nothing is ever decided by it.
     #[must_use]
     pub fn id(&self) -> Sha256 {
-        Sha256::of(&self.spki)
+        Sha256::digest(&self.spki)
     }
 
     /// How it signs.

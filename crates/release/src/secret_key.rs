@@ -1,4 +1,4 @@
-//! Private keys: how we sign where no KMS does.
+//! Private keys: how we sign if no KMS does.
 
 use crate::{Algorithm, KeyError, PublicKey, armor};
 use aws_lc_rs::{
@@ -45,7 +45,7 @@ impl SecretKey {
     /// # Errors
     ///
     /// Says what the text holds instead of an ECDSA P-256 or Ed25519 private key, and how to
-    /// convert it where that is known.
+    /// convert it if that is known.
     pub fn from_pem(text: &str) -> Result<Self, KeyError> {
         let der = armor::open(text, LABEL)?;
         let pair =

@@ -141,7 +141,7 @@ impl TrustRoot {
         })
     }
 
-    /// The envelope to sign: with keys of this root, and of the one before it where there is one.
+    /// The envelope to sign: with keys of this root, and of the one before it if there is one.
     #[must_use]
     pub fn to_envelope(&self) -> Envelope {
         let keys = self.keys.iter().map(PublicKey::to_pem).collect();

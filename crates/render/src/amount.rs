@@ -12,7 +12,7 @@ pub(crate) struct Requests {
 }
 
 impl Requests {
-    pub(crate) fn of(size: &Size) -> Self {
+    pub(crate) fn new(size: &Size) -> Self {
         Self {
             millicores: thousandths(&size.cpu).unwrap_or(0),
             memory: thousandths(&size.memory).unwrap_or(0) / 1000,
@@ -114,7 +114,7 @@ mod tests {
     #[test]
     fn sums_are_written_as_kubernetes_reads_them() {
         let size = |cpu: &str, memory: &str| {
-            Requests::of(&Size {
+            Requests::new(&Size {
                 cpu: cpu.into(),
                 memory: memory.into(),
                 memory_limit: None,

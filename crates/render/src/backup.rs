@@ -78,7 +78,7 @@ pub(crate) fn cron_job(context: &ShopContext<'_>) -> Option<Object> {
             .get_or_insert_default()
             .insert(LAST.to_owned(), "true".to_owned());
     }
-    Some(Object::of(&CronJob {
+    Some(Object::new(&CronJob {
         metadata,
         spec,
         ..CronJob::default()

@@ -104,7 +104,7 @@ pub fn build(class: &ShopClass, channel: &ChannelName, sequence: Sequence) -> Op
         },
         ..JobSpec::default()
     };
-    Some(Object::of(&Job {
+    Some(Object::new(&Job {
         metadata,
         spec: Some(spec),
         ..Job::default()

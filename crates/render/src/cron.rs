@@ -47,7 +47,7 @@ pub(crate) fn deployment(context: &ShopContext<'_>, names: &Names) -> Object {
         template: pod::template(context, names, part, init, main),
         ..DeploymentSpec::default()
     };
-    Object::of(&Deployment {
+    Object::new(&Deployment {
         metadata: context.meta("cron"),
         spec: Some(spec),
         ..Deployment::default()

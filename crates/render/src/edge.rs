@@ -160,7 +160,7 @@ fn config_map(shard: u32, files: BTreeMap<&str, String>) -> Result<Object, EdgeE
         .into_iter()
         .map(|(name, text)| (name.to_owned(), text))
         .collect();
-    Ok(Object::of(&ConfigMap {
+    Ok(Object::new(&ConfigMap {
         metadata,
         data: Some(data),
         ..ConfigMap::default()

@@ -29,7 +29,7 @@ const PULLS: i32 = 6;
 pub const DEADLINE: i64 = 3 * POD_DEADLINE;
 
 pub(crate) fn lease(context: &ShopContext<'_>) -> Object {
-    Object::of(&Lease {
+    Object::new(&Lease {
         metadata: context.meta(LEASE),
         ..Lease::default()
     })
@@ -78,7 +78,7 @@ pub(crate) fn job(context: &ShopContext<'_>, names: &Names) -> Option<Object> {
         ..JobSpec::default()
     };
     let name = name::within(&format!("release-{}", release.sequence), name::LABEL_LIMIT);
-    Some(Object::of(&Job {
+    Some(Object::new(&Job {
         metadata: context.meta(name),
         spec: Some(spec),
         ..Job::default()

@@ -43,7 +43,7 @@ pub(crate) fn namespace(context: &ShopContext<'_>) -> Object {
             level.to_owned(),
         );
     }
-    Object::of(&Namespace {
+    Object::new(&Namespace {
         metadata,
         ..Namespace::default()
     })
@@ -65,7 +65,7 @@ pub(crate) fn account(context: &ShopContext<'_>) -> Object {
         annotate("iam.gke.io/gcp-service-account", &google.service_account);
     }
     // Nothing in a shop speaks to the API server.
-    Object::of(&ServiceAccount {
+    Object::new(&ServiceAccount {
         metadata,
         automount_service_account_token: Some(false),
         ..ServiceAccount::default()
@@ -77,20 +77,20 @@ pub(crate) fn account(context: &ShopContext<'_>) -> Object {
 pub(crate) fn quota(context: &ShopContext<'_>) -> Object {
     let most = 2 * Demand::of(context).most();
     let (sizes, overlay) = (&context.class.sizes, &context.class.overlay);
-    let around = Requests::of(&sizes.agent).plus(Requests::of(&sizes.nginx));
+    let around = Requests::new(&sizes.agent).plus(Requests::new(&sizes.nginx));
     let extra = overlay
         .extra_containers
         .iter()
-        .map(|extra| Requests::of(&extra.size))
+        .map(|extra| Requests::new(&extra.size))
         .fold(Requests::default(), Requests::plus);
     let web = around
-        .plus(Requests::of(&sizes.php_fpm))
+        .plus(Requests::new(&sizes.php_fpm))
         .plus(extra)
         .times(most);
     let workers = around
-        .plus(Requests::of(&sizes.cron))
+        .plus(Requests::new(&sizes.cron))
         .plus(around)
-        .plus(Requests::of(&sizes.job))
+        .plus(Requests::new(&sizes.job))
         .times(BESIDE / 2);
     let requests = web.plus(workers);
     let hard = [
@@ -110,7 +110,7 @@ pub(crate) fn quota(context: &ShopContext<'_>) -> Object {
         hard: Some(hard.into()),
         ..ResourceQuotaSpec::default()
     };
-    Object::of(&ResourceQuota {
+    Object::new(&ResourceQuota {
         metadata: context.meta("shop"),
         spec: Some(spec),
         ..ResourceQuota::default()
@@ -133,7 +133,7 @@ pub(crate) fn limits(context: &ShopContext<'_>) -> Object {
         default_request: amounts([("cpu", "10m"), ("memory", "64Mi")]),
         ..LimitRangeItem::default()
     };
-    Object::of(&LimitRange {
+    Object::new(&LimitRange {
         metadata: context.meta("shop"),
         spec: Some(LimitRangeSpec { limits: vec![item] }),
     })

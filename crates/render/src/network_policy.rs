@@ -47,7 +47,7 @@ pub(crate) fn deny(context: &ShopContext<'_>) -> Object {
         policy_types: Some(vec!["Ingress".to_owned(), "Egress".to_owned()]),
         ..NetworkPolicySpec::default()
     };
-    Object::of(&NetworkPolicy {
+    Object::new(&NetworkPolicy {
         metadata: context.meta("deny"),
         spec: Some(spec),
     })
@@ -133,7 +133,7 @@ pub(crate) fn allow(context: &ShopContext<'_>) -> Object {
         ingress: Some(ingress),
         egress: Some(egress),
     };
-    Object::of(&NetworkPolicy {
+    Object::new(&NetworkPolicy {
         metadata: context.meta("shop"),
         spec: Some(spec),
     })

@@ -171,7 +171,7 @@ fn tolerations(overlay: &Overlay) -> Vec<Toleration> {
         .collect()
 }
 
-/// Two pods never share a node, and share a zone only where there is no other: the shop survives
+/// Two pods never share a node, and share a zone only if there is no other: the shop survives
 /// the loss of either.
 fn spread(context: &ShopContext<'_>, component: &str) -> Vec<TopologySpreadConstraint> {
     let over = |key: &str, otherwise: &str| TopologySpreadConstraint {

@@ -59,7 +59,7 @@ impl Password {
     /// The hash of a password.
     #[must_use]
     pub fn of(password: &str) -> Self {
-        Self::Hash(Sha256::of(password.as_bytes()).to_string())
+        Self::Hash(Sha256::digest(password.as_bytes()).to_string())
     }
 }
 

@@ -13,7 +13,7 @@ pub(crate) const RELEASE: &str = "release";
 /// obey the other.
 pub(crate) fn config_map(context: &ShopContext<'_>, release: &ResolvedRelease) -> Object {
     let mut files = BTreeMap::from([("release.json".to_owned(), release.envelope.clone())]);
-    // Where no Job of ours migrates, agents have nothing to wait for.
+    // If no Job of ours migrates, agents have nothing to wait for.
     let nothing = release.migration != Migration::None && !scripts::migrates(context);
     if let Some(sequence) = if nothing {
         Some(release.sequence)
@@ -53,7 +53,7 @@ pub(crate) fn config_map(context: &ShopContext<'_>, release: &ResolvedRelease) -
     if context.render_context.chosen {
         files.insert("chosen".to_owned(), release.sequence.to_string());
     }
-    Object::of(&ConfigMap {
+    Object::new(&ConfigMap {
         metadata: context.meta(RELEASE),
         data: Some(files),
         ..ConfigMap::default()

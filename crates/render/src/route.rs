@@ -78,7 +78,7 @@ fn ingress_of(context: &ShopContext<'_>, ingress: &Ingress) -> Object {
         }),
         ..IngressSpec::default()
     };
-    Object::of(&IngressObject {
+    Object::new(&IngressObject {
         metadata,
         spec: Some(spec),
         ..IngressObject::default()

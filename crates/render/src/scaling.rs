@@ -71,7 +71,7 @@ pub(crate) fn autoscaler(context: &ShopContext<'_>) -> Option<Object> {
         metrics: Some([Some(cpu), busy].into_iter().flatten().collect()),
         behavior: Some(behaviour(context)),
     };
-    Some(Object::of(&HorizontalPodAutoscaler {
+    Some(Object::new(&HorizontalPodAutoscaler {
         metadata: context.meta(WEB),
         spec,
         ..HorizontalPodAutoscaler::default()
@@ -126,7 +126,7 @@ pub(crate) fn budget(context: &ShopContext<'_>) -> Option<Object> {
         unhealthy_pod_eviction_policy: Some("AlwaysAllow".to_owned()),
         ..PodDisruptionBudgetSpec::default()
     };
-    Some(Object::of(&PodDisruptionBudget {
+    Some(Object::new(&PodDisruptionBudget {
         metadata: context.meta(WEB),
         spec: Some(spec),
         ..PodDisruptionBudget::default()

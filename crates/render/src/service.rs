@@ -27,7 +27,7 @@ pub(crate) fn service(context: &ShopContext<'_>) -> Object {
         traffic_distribution: Some("PreferSameZone".to_owned()),
         ..ServiceSpec::default()
     };
-    Object::of(&Service {
+    Object::new(&Service {
         metadata: context.meta(WEB),
         spec: Some(spec),
         ..Service::default()

@@ -98,12 +98,12 @@ pub(crate) fn objects(context: &ShopContext<'_>) -> Vec<Object> {
         ..PersistentVolumeClaimSpec::default()
     };
     vec![
-        Object::of(&PersistentVolume {
+        Object::new(&PersistentVolume {
             metadata: context.cluster_meta(volume),
             spec: Some(spec),
             ..PersistentVolume::default()
         }),
-        Object::of(&PersistentVolumeClaim {
+        Object::new(&PersistentVolumeClaim {
             metadata: context.meta(CLAIM),
             spec: Some(claim),
             ..PersistentVolumeClaim::default()

@@ -70,7 +70,7 @@ pub(crate) fn deployment(context: &ShopContext<'_>, names: &Names) -> Object {
         template: pod::template(context, names, part, init, container::nginx(context)),
         ..DeploymentSpec::default()
     };
-    Object::of(&Deployment {
+    Object::new(&Deployment {
         metadata: context.meta(WEB),
         spec: Some(spec),
         ..Deployment::default()

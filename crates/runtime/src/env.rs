@@ -66,7 +66,7 @@ impl Env {
         self.parse(variable, &text)
     }
 
-    /// Reads a variable whose absence has a meaning of its own: `Some(None)` where it is not set.
+    /// Reads a variable whose absence has a meaning of its own: `Some(None)` if it is not set.
     ///
     /// `None` means that a problem was noted, which [`finish`](Self::finish) will return.
     pub fn optional<T: Setting>(&mut self, variable: &Variable) -> Option<Option<T>> {

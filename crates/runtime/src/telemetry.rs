@@ -28,7 +28,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// The format where none was asked for: text when a person watches, JSON otherwise.
+    /// The format if none was asked for: text when a person watches, JSON otherwise.
     #[must_use]
     pub fn from_stderr() -> Self {
         if io::stderr().is_terminal() {

@@ -108,7 +108,7 @@ pub fn start(
     }
 }
 
-/// Whether so many threads are to be had, before tokio asks, which panics where there is none.
+/// Whether so many threads are to be had, before tokio asks, which panics if there is none.
 fn check(needed: usize) -> Result<(), StartError> {
     let gate = Arc::new(RwLock::new(()));
     let held = gate.write();

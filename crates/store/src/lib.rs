@@ -75,7 +75,7 @@ pub trait ObjectStore: Debug + Send + Sync {
     /// # Errors
     ///
     /// [`StoreError::TooLarge`] above `limit` bytes, before they are read; [`StoreError::Missing`]
-    /// where there is none.
+    /// if there is none.
     async fn get(
         &self,
         key: &str,
@@ -170,7 +170,7 @@ pub trait ObjectStore: Debug + Send + Sync {
     /// If the store could not be asked, or refused; never a part of the list.
     async fn list(&self, prefix: &str) -> Result<Vec<Listed>, StoreError>;
 
-    /// Removes the object; it is no error where there is none.
+    /// Removes the object; it is no error if there is none.
     ///
     /// # Errors
     ///

@@ -81,7 +81,7 @@ pub struct Listed {
 pub enum Condition {
     /// Whatever is there.
     Always,
-    /// Only where no object has the key.
+    /// Only if no object has the key.
     Absent,
     /// Only where the object is still in this state.
     Matches(Etag),

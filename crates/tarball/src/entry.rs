@@ -76,6 +76,6 @@ mod tests {
     #[test]
     fn contents_decide_the_mtime() {
         // e3b0c442 is 3820012610, and that modulo 2^29 is 61916226.
-        assert_eq!(mtime(&Sha256::of(b"")), 1_061_916_226);
+        assert_eq!(mtime(&Sha256::digest(b"")), 1_061_916_226);
     }
 }

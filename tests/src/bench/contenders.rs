@@ -28,7 +28,7 @@ pub(super) enum Contender {
     UpdateModule,
     /// longshore-init where 50 files in 50 places changed
     UpdateFiles,
-    /// longshore-init where nothing changed
+    /// longshore-init if nothing changed
     Warm,
     /// longshore-init in an empty root, on a node whose cache has all
     Cached,

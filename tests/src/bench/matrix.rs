@@ -2,7 +2,7 @@
 
 use super::{contenders::Contender, place, recipe::Recipe, serve::Network};
 
-/// What to measure. Whatever is given is taken in all combinations; where nothing is given, the
+/// What to measure. Whatever is given is taken in all combinations; if nothing is given, the
 /// combinations that answer most.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Selection {

@@ -103,7 +103,7 @@ impl Recipe {
         }
     }
 
-    /// The module that the update changes; the first one where none of the preferred is there.
+    /// The module that the update changes; the first one if none of the preferred is there.
     pub(super) fn changed<'m>(modules: &[&'m str]) -> Option<&'m str> {
         let preferred = CHANGED
             .iter()

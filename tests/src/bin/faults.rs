@@ -5,13 +5,13 @@ use e2e::{
     faults::{BY_TESTS, Counts, LOOPS, Loop, ON_CLUSTER, Row},
     figures::table,
 };
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use std::{
     fs::{self, File},
     io::{self, Write as _},
     path::{Path, PathBuf},
     process::{Command, ExitCode},
-    sync::{Mutex, PoisonError},
     thread,
     time::Instant,
 };
@@ -157,7 +157,7 @@ impl Run {
 
     // At once: who ends the run keeps what it tried.
     fn add(&self, tried: Tried) -> io::Result<()> {
-        let mut rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rows = self.rows.lock();
         let is_same = |other: &Tried| {
             (other.row.number, &other.row.fault) == (tried.row.number, &tried.row.fault)
         };

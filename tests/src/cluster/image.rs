@@ -7,13 +7,10 @@
 
 use super::Cluster;
 use crate::process::Program;
+use parking_lot::Mutex;
 use serde_json::Value;
 use std::{
-    collections::BTreeSet,
-    env, fs,
-    os::unix::fs::symlink,
-    path::Path,
-    sync::{Mutex, OnceLock, PoisonError},
+    collections::BTreeSet, env, fs, os::unix::fs::symlink, path::Path, sync::OnceLock,
     time::Duration,
 };
 
@@ -151,7 +148,7 @@ pub fn built(cluster: &Cluster, name: &str) -> Image {
         .find(|archive| archive.is_file());
     let archive = archive.unwrap_or_else(|| panic!("{file} is not built; run `make images`"));
     // Held while it is imported, so that a second test waits and does not import it again.
-    let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut loaded = LOADED.lock();
     if !loaded.contains(name) {
         load(cluster, &archive);
         loaded.insert(name.to_owned());

@@ -306,7 +306,7 @@ pub(super) fn removals(counts: &Counts) -> Row {
         if killed {
             drop(agent.kill());
         }
-        // Within the pod, where the mount is; then from the node, where it is not.
+        // Within the pod, where the mount is; then from the node, if it is not.
         shell("rm -rf $POD/current/ $POD/*");
         fs::remove_dir_all(shop.path(&pod)).expect("a scratch directory is writable");
         drop(agent);

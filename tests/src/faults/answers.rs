@@ -214,7 +214,7 @@ fn says_no_more(page: &[u8]) -> Result<(), String> {
     let Some(status) = AgentStatus::read(page) else {
         return Ok(());
     };
-    let digest = |sequence: u64| Sha256::of(sequence.to_string().as_bytes()).to_string();
+    let digest = |sequence: u64| Sha256::digest(sequence.to_string().as_bytes()).to_string();
     for sequence in [42, 43, 44, 45, u64::MAX] {
         let manifest = digest(sequence);
         let words = match status.says(&Question {

@@ -83,7 +83,7 @@ fn publish(rig: &Rig, entries: &[Vec<u8>]) {
     let mut tar = entries.concat();
     tar.resize(tar.len() + 2 * BLOCK, 0);
     let frame = zstd::bulk::compress(&tar, 1).expect("zstd compresses");
-    let sha256 = Sha256::of(&frame);
+    let sha256 = Sha256::digest(&frame);
     let mut manifest = rig.manifest();
     manifest.modules.truncate(1);
     // An entry is refused before anybody counts what a tree has.
@@ -102,13 +102,13 @@ fn publish(rig: &Rig, entries: &[Vec<u8>]) {
         .expect("the manifest itself is as it must be");
     let json = manifest.to_json();
     rig.force(|release| {
-        (release.manifest, release.manifest_size) = (Sha256::of(&json), json.len() as u64);
+        (release.manifest, release.manifest_size) = (Sha256::digest(&json), json.len() as u64);
         release.sequence = sequence(NEW + 1);
     });
     rig.server
         .put(&format!("prod/{}", release::key::blob(&sha256)), frame);
     rig.server.put(
-        &format!("prod/{}", release::key::blob(&Sha256::of(&json))),
+        &format!("prod/{}", release::key::blob(&Sha256::digest(&json))),
         json,
     );
 }
@@ -123,7 +123,7 @@ fn link(name: &str, target: &str) -> Vec<u8> {
 
 /// A ustar entry with a right checksum; times are those that the format gives contents.
 fn entry(name: &str, typeflag: u8, target: &str, body: &[u8]) -> Vec<u8> {
-    let digest = Sha256::of(body);
+    let digest = Sha256::digest(body);
     let [a, b, c, d] = digest.as_bytes()[..4] else {
         unreachable!("a digest has 32 bytes")
     };

@@ -30,7 +30,7 @@ pub(super) const WRITEBACK: Kind = Kind {
     make: EXT4,
     options: "loop,commit=300,data=writeback",
 };
-/// It has checksums of contents, and answers EIO where they do not fit. Small files are no part of
+/// It has checksums of contents, and answers EIO if they do not fit. Small files are no part of
 /// its trees, so that they have them, too.
 pub(super) const BTRFS: Kind = Kind {
     name: "btrfs",

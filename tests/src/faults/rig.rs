@@ -54,7 +54,7 @@ pub struct Rig {
 }
 
 impl Rig {
-    /// Publishes the releases. `large` bytes go into a file that does not compress, where it is not
+    /// Publishes the releases. `large` bytes go into a file that does not compress, if it is not
     /// 0.
     ///
     /// # Panics

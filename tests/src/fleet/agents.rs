@@ -5,12 +5,13 @@
 
 use super::manifest;
 use crate::{cluster::Cluster, process::Running};
+use parking_lot::Mutex;
 use serde_json::json;
 use std::{
     collections::HashMap,
     io::{self, Read as _, Write as _},
     net::{IpAddr, TcpListener, TcpStream},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     thread,
     time::Duration,
 };
@@ -114,9 +115,7 @@ fn learn(pods: &Pods, line: &str) {
         .and_then(|told| told.split('-').next())
         .and_then(|sequence| sequence.parse().ok())
         .unwrap_or(0);
-    pods.lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .insert(address, (namespace.to_owned(), told));
+    pods.lock().insert(address, (namespace.to_owned(), told));
 }
 
 fn answer(
@@ -133,11 +132,7 @@ fn answer(
             count => length += count,
         }
     }
-    let pod = pods
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .get(&asked.local_addr()?.ip())
-        .cloned();
+    let pod = pods.lock().get(&asked.local_addr()?.ip()).cloned();
     let (namespace, told) = pod.unwrap_or_default();
     let rejected = rejects(&namespace, told);
     let runs = if rejected {

@@ -71,7 +71,8 @@ impl Backend {
         Self::start(Ipv4Addr::LOCALHOST, Says::asked(name), time)
     }
 
-    /// One whose answers are alike, whatever it was asked: a benchmark would count the work of others.
+    /// One whose answers are alike, whatever it was asked: a benchmark would count the work of
+    /// others.
     #[must_use]
     pub fn terse() -> Self {
         Self::page("a page\n")

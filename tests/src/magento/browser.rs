@@ -76,7 +76,7 @@ impl Browser {
     ///
     /// # Errors
     ///
-    /// Where nobody answers, or not to the end.
+    /// If nobody answers, or not to the end.
     pub fn ask(&mut self, path: &str, headers: &str, body: &Body) -> io::Result<Answer> {
         self.turn += 1;
         let address = self.addresses[self.turn % self.addresses.len()];

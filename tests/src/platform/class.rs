@@ -99,7 +99,8 @@ impl Class {
                     "nginx": size("20m", "16Mi", "128Mi"), "cron": size("20m", "32Mi", "512Mi"), "job": size("20m", "64Mi", "512Mi"),
                 },
                 "disk": { "sources": "1Gi", "temporary": "256Mi", "writable": "512Mi" },
-                // Where policies are enforced a Service's address has become that of a pod, here of the first node.
+                // Where policies are enforced a Service's address has become that of a pod, here of
+                // the first node.
                 "network": { "store": [minio::SERVICES, minio::PODS_OF_ITS_NODE], "apiServer": [host] },
                 "store": { "location": format!("s3://{RELEASES}"), "region": minio::REGION, "endpoint": minio::ENDPOINT, "trust": trust },
             },

@@ -279,7 +279,7 @@ impl<'a> Tenant<'a> {
     ///
     /// # Errors
     ///
-    /// Where it does not answer.
+    /// If it does not answer.
     pub fn page(&self, pod: &Pod, path: &str) -> std::io::Result<Page> {
         web::get_from((pod.address, 8080).into(), path, "")
     }

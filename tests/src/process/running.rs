@@ -1,12 +1,13 @@
 //! A program that runs, and what it has written so far.
 
 use super::{Ended, Outcome};
+use parking_lot::Mutex;
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::{
     io::{self, Read},
     os::unix::process::ExitStatusExt as _,
     process::{Child, ExitStatus},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
@@ -118,11 +119,7 @@ impl Running {
     /// What it has written to standard output after its first `bytes`.
     #[must_use]
     pub fn written_after(&self, bytes: usize) -> String {
-        let written = self
-            .stdout
-            .bytes
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let written = self.stdout.bytes.lock();
         String::from_utf8_lossy(written.get(bytes..).unwrap_or_default()).into_owned()
     }
 
@@ -203,10 +200,7 @@ impl Output {
             thread::spawn(move || {
                 let mut buffer = vec![0; 64 << 10];
                 while let Ok(count @ 1..) = stream.read(&mut buffer) {
-                    shared
-                        .lock()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .extend_from_slice(&buffer[..count]);
+                    shared.lock().extend_from_slice(&buffer[..count]);
                 }
             })
         });
@@ -214,8 +208,7 @@ impl Output {
     }
 
     fn text(&self) -> String {
-        String::from_utf8_lossy(&self.bytes.lock().unwrap_or_else(PoisonError::into_inner))
-            .into_owned()
+        String::from_utf8_lossy(&self.bytes.lock()).into_owned()
     }
 
     /// All of it, once the stream is closed.

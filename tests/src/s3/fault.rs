@@ -1,11 +1,11 @@
 //! What goes wrong, to which requests, and how often.
 
 use super::operation::{Call, Operation};
+use parking_lot::Mutex;
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -57,7 +57,7 @@ pub struct Fault {
     pub first_per_key: Option<u64>,
     /// Only in this time after the fault was set, in milliseconds.
     pub for_ms: Option<u64>,
-    /// From 0 to 1; 1 where not given.
+    /// From 0 to 1; 1 if not given.
     pub probability: Option<f64>,
 }
 
@@ -288,23 +288,16 @@ impl Board {
 
     /// Replaces all faults; counts and time start again.
     pub(super) fn set(&self, faults: Faults) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = State::new(faults);
+        *self.0.lock() = State::new(faults);
     }
 
     pub(super) fn get(&self) -> Faults {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .faults
-            .clone()
+        self.0.lock().faults.clone()
     }
 
     /// What happens to this request, which is counted as seen.
     pub(super) fn effects(&self, call: &Call) -> Vec<Effect> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .effects(call)
+        self.0.lock().effects(call)
     }
 }
 

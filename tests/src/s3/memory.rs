@@ -2,12 +2,9 @@
 
 use super::content::Content;
 use bytes::Bytes;
+use parking_lot::RwLock;
 use s3s::{S3Result, dto::ETagCondition, s3_error};
-use std::{
-    collections::BTreeMap,
-    sync::{PoisonError, RwLock},
-    time::SystemTime,
-};
+use std::{collections::BTreeMap, time::SystemTime};
 
 /// The smallest part of a multipart upload but the last: 5 MiB, by S3's documentation of its
 /// limits.
@@ -204,20 +201,11 @@ pub(super) struct Memory(RwLock<BTreeMap<String, Bucket>>);
 
 impl Memory {
     pub(super) fn create(&self, bucket: &str) {
-        self.0
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .entry(bucket.to_owned())
-            .or_default();
+        self.0.write().entry(bucket.to_owned()).or_default();
     }
 
     pub(super) fn names(&self) -> Vec<String> {
-        self.0
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .keys()
-            .cloned()
-            .collect()
+        self.0.read().keys().cloned().collect()
     }
 
     /// Asks something of a bucket.
@@ -226,7 +214,7 @@ impl Memory {
         bucket: &str,
         ask: impl FnOnce(&Bucket) -> S3Result<T>,
     ) -> S3Result<T> {
-        let buckets = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let buckets = self.0.read();
         ask(buckets.get(bucket).ok_or_else(|| s3_error!(NoSuchBucket))?)
     }
 
@@ -236,7 +224,7 @@ impl Memory {
         bucket: &str,
         change: impl FnOnce(&mut Bucket) -> S3Result<T>,
     ) -> S3Result<T> {
-        let mut buckets = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut buckets = self.0.write();
         change(
             buckets
                 .get_mut(bucket)

@@ -2,11 +2,12 @@
 
 use super::operation::{Call, Operation};
 use hyper::StatusCode;
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -64,15 +65,11 @@ pub(super) struct Stats {
 
 impl Stats {
     fn change(&self, change: impl FnOnce(&mut Counts)) {
-        change(&mut self.counts.lock().unwrap_or_else(PoisonError::into_inner));
+        change(&mut self.counts.lock());
     }
 
     pub(super) fn snapshot(&self) -> Counts {
-        let mut counts = self
-            .counts
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+        let mut counts = self.counts.lock().clone();
         counts.bytes_sent = self.sent.load(Ordering::Relaxed);
         counts.bytes_received = self.received.load(Ordering::Relaxed);
         counts

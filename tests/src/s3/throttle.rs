@@ -1,10 +1,8 @@
 //! A pace in bytes a second.
 
+use parking_lot::Mutex;
 use std::{
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 
@@ -34,7 +32,7 @@ impl Throttle {
     /// Changes the pace, also of those that wait.
     pub(super) fn set(&self, rate: Option<u64>) {
         self.rate.store(rate.unwrap_or_default(), Ordering::Relaxed);
-        *self.free.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        *self.free.lock() = Instant::now();
     }
 
     /// How many bytes may go at once; `None` is any number.
@@ -48,7 +46,7 @@ impl Throttle {
     /// When the next bytes may go; `None` is now.
     pub(super) fn wait(&self) -> Option<Instant> {
         self.step()?;
-        let free = *self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let free = *self.free.lock();
         (free > Instant::now()).then_some(free)
     }
 
@@ -58,7 +56,7 @@ impl Throttle {
         if rate == 0 {
             return;
         }
-        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut free = self.free.lock();
         let from = Instant::now()
             .checked_sub(CATCH_UP)
             .map_or(*free, |earliest| (*free).max(earliest));

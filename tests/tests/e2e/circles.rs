@@ -159,15 +159,7 @@ fn read(sources: &mut Sources, module: &Module, file: &Path, directory: &Path) {
         }
         let name = inner.ident.to_string();
         let own = directory.join(&name);
-        let file = [directory.join(format!("{name}.rs")), own.join("mod.rs")]
-            .into_iter()
-            .find(|file| file.is_file());
-        let file = file.unwrap_or_else(|| {
-            panic!(
-                "{}: the file of module {name} is not found",
-                directory.display()
-            )
-        });
+        let file = directory.join(format!("{name}.rs"));
         read(sources, &[&module[..], &[name]].concat(), &file, &own);
     }
 }

@@ -267,7 +267,7 @@ fn removing_the_pods_directories_loses_no_file_of_the_shop() {
     };
     let before = canaries();
     assert_eq!(before.len(), 10);
-    // Seen from the node, where the mount does not exist, and from within the pod, where it does.
+    // Seen from the node, where the mount does not exist, and from within the pod, if it does.
     fs::remove_dir_all(pod.shop.path("pod/releases")).unwrap();
     assert_eq!(canaries(), before);
     pod.run("rm -rf $POD/current/ $POD/* 2>/dev/null || true")

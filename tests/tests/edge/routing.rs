@@ -243,7 +243,8 @@ fn pods_that_leave_get_nothing_new_and_are_better_than_nobody() {
     assert_eq!(answers(&edge), ["pod: stays"]);
 }
 
-/// A pod that speaks another protocol once both sides agreed to, with key and answer of RFC 6455, 1.3.
+/// A pod that speaks another protocol once both sides agreed to, with key and answer of RFC 6455,
+/// 1.3.
 fn upgrading_pod() -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let address = listener.local_addr().unwrap();

@@ -54,7 +54,7 @@ pub trait Shop: Send {
     /// slower.
     fn warm(&self, switch: &Switch) -> impl Future<Output = ()> + Send;
 
-    /// Tries the new tree before any visitor meets it, and where it fails the tree that runs, by
+    /// Tries the new tree before any visitor meets it, and if it fails the tree that runs, by
     /// the same question.
     ///
     /// # Errors

@@ -56,7 +56,7 @@ impl Sources {
     }
 
     /// Asks each of them. A source that offers less than another is not a failure; one that cannot
-    /// be asked is one only where no other offers something new. One that hangs is left alone once
+    /// be asked is one only if no other offers something new. One that hangs is left alone once
     /// another has something new, or `wake` asks for another look.
     ///
     /// # Errors
@@ -107,7 +107,7 @@ impl Sources {
                 }
             }
         }
-        // That one source lags behind matters where there is no other.
+        // That one source lags behind matters if there is no other.
         let failure = failure.or(outdone.filter(|_| best.is_none()));
         match (best, failure) {
             (Some((_, status @ ReleaseStatus::Staged(_))), _) | (Some((_, status)), None) => {
@@ -249,7 +249,7 @@ mod tests {
         let moving = async {
             for bytes in 1..=20 {
                 sleep(UNMOVED / 2).await;
-                // Told every second, also where nothing came.
+                // Told every second, also if nothing came.
                 news.hear(&progress(bytes));
                 news.hear(&progress(bytes));
             }

@@ -160,7 +160,7 @@ impl<S: Shop> Engine<S> {
         Reconciled::Settled
     }
 
-    /// Back to the release before; only where that is well, and was well without visitors when this
+    /// Back to the release before; only if that is well, and was well without visitors when this
     /// one failed, this one is rejected. An end in between leaves it unjudged, and the next start
     /// tries it once more.
     async fn go_back(

@@ -62,7 +62,7 @@ async fn status(Shared(state): Shared<Arc<State>>) -> Response {
 }
 
 /// 200 where all checks pass, 503 otherwise. As text: what fails, or with `?verbose` every check;
-/// as JSON where that is asked for.
+/// as JSON if that is asked for.
 fn health(checks: &[Check], uri: &Uri, headers: &HeaderMap) -> Response {
     let ok = checks.iter().all(|check| check.ok);
     let status = if ok {

@@ -136,7 +136,7 @@ mod tests {
         let mut snapshot = Snapshot::new("shops/acme".parse().unwrap(), ago(7200));
         snapshot.running = Some(Running {
             sequence: Sequence::try_from(12).unwrap(),
-            manifest: Sha256::of(b""),
+            manifest: Sha256::digest(b""),
             since: ago(3600),
             on_trial: false,
         });

@@ -94,7 +94,7 @@ async fn add(
                 .unwrap_or_default(),
             act,
         );
-        // The version makes it fail where somebody wrote in between.
+        // The version makes it fail if somebody wrote in between.
         let patch = Patch::Merge(
             json!({ "metadata": { "resourceVersion": found.metadata.resource_version }, "status": { "history": history } }),
         );

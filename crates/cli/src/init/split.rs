@@ -77,7 +77,7 @@ fn join(parts: &[Part], parent: &str) -> Option<Part> {
         format!(
             "{}-modules-{}",
             inner.len(),
-            &Sha256::of(all.join("\n").as_bytes()).to_string()[..8]
+            &Sha256::digest(all.join("\n").as_bytes()).to_string()[..8]
         )
     };
     let version = if let [one] = Vec::from_iter(versions)[..] {

@@ -249,7 +249,7 @@ fn assigned(source: &str, key: &str) -> Option<String> {
     (!value.is_empty() && value.len() <= 16).then(|| value.to_owned())
 }
 
-/// The text between two others in a file, at their first place; nothing where there is none, or no
+/// The text between two others in a file, at their first place; nothing if there is none, or no
 /// such file.
 fn between(path: &Path, before: &str, after: &str) -> Option<String> {
     let text = fs::read_to_string(path).ok()?;
@@ -259,7 +259,7 @@ fn between(path: &Path, before: &str, after: &str) -> Option<String> {
         .filter(|found| !found.is_empty() && found.len() < 128)
 }
 
-/// The names in a directory that are UTF-8, in their order; none where there is no such directory.
+/// The names in a directory that are UTF-8, in their order; none if there is no such directory.
 fn names(directory: &Path) -> Result<Vec<String>, InitError> {
     let failed = |source| InitError::Read {
         path: PathBuf::from(directory),

@@ -15,13 +15,14 @@ use crate::{
 };
 use async_trait::async_trait;
 use bytes::Bytes;
+use parking_lot::Mutex;
 use release::{Algorithm, SecretKey, TrustRoot};
 use std::{
     fs,
     ops::Range,
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicUsize, Ordering},
     },
 };
@@ -60,11 +61,7 @@ impl Gap {
 
     async fn call(&self) {
         if self.left.fetch_sub(1, Ordering::Relaxed) == 0 {
-            let act = self
-                .act
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take();
+            let act = self.act.lock().take();
             if let Some(act) = act {
                 tokio::task::spawn_blocking(act).await.unwrap();
             }
@@ -72,10 +69,7 @@ impl Gap {
     }
 
     fn happened(&self) -> bool {
-        self.act
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .is_none()
+        self.act.lock().is_none()
     }
 }
 

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 /// What the name of a directory starts with that one run works in.
 const TEMPORARY: &str = "tmp-";
 /// When a run is over, however it ended: a publication works with its store for an hour at most
-/// where nobody says otherwise.
+/// if nobody says otherwise.
 const ABANDONED: Duration = Duration::from_hours(24);
 
 impl PackCache {

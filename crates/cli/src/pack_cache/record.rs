@@ -43,7 +43,7 @@ pub(super) fn write(fingerprint: &Sha256, packed: &Packed) -> Result<Vec<u8>, se
         chunks,
     };
     let json = serde_json::to_vec(&record)?;
-    let mut text = format!("{}\n", Sha256::of(&json)).into_bytes();
+    let mut text = format!("{}\n", Sha256::digest(&json)).into_bytes();
     text.extend(json);
     Ok(text)
 }
@@ -59,7 +59,7 @@ pub(super) fn read(fingerprint: &Sha256, text: &[u8]) -> Result<Packed, String> 
         .position(|&byte| byte == b'\n')
         .ok_or("its record is cut short")?;
     let (digest, json) = (&text[..line], &text[line + 1..]);
-    if digest != Sha256::of(json).to_string().as_bytes() {
+    if digest != Sha256::digest(json).to_string().as_bytes() {
         return Err("its record is damaged".to_owned());
     }
     let record: Record = serde_json::from_slice(json)
@@ -91,19 +91,19 @@ mod tests {
     #[test]
     fn a_record_is_read_back_and_every_damage_shows() {
         let chunk = Chunk {
-            sha256: Sha256::of(b"chunk"),
+            sha256: Sha256::digest(b"chunk"),
             size: 7,
             unpacked: 1024,
             entries: 1,
         };
         let packed = Packed {
-            sha256: Sha256::of(b"tarball"),
+            sha256: Sha256::digest(b"tarball"),
             size: 7,
             chunks: vec![chunk],
             files: 1,
             bytes: 3,
         };
-        let (mine, other) = (Sha256::of(b"mine"), Sha256::of(b"other"));
+        let (mine, other) = (Sha256::digest(b"mine"), Sha256::digest(b"other"));
         let text = write(&mine, &packed).unwrap();
         assert_eq!(read(&mine, &text).unwrap(), packed);
         assert_eq!(

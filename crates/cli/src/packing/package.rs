@@ -31,7 +31,7 @@ impl Package {
     /// The digest that names the manifest.
     #[must_use]
     pub(crate) fn digest(&self) -> Sha256 {
-        Sha256::of(&self.manifest_bytes)
+        Sha256::digest(&self.manifest_bytes)
     }
 
     /// The same directory, with a manifest that names more of what is in it.
@@ -97,7 +97,7 @@ pub(crate) fn read(directory: &Path) -> Result<(Package, Envelope, Release), Com
         path: path.clone(),
         source,
     })?;
-    let (what, found) = (path.display().to_string(), Sha256::of(&manifest_bytes));
+    let (what, found) = (path.display().to_string(), Sha256::digest(&manifest_bytes));
     if found != release.manifest {
         return Err(CommandError::Digest {
             what,

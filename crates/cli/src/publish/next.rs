@@ -81,7 +81,7 @@ mod tests {
             expires: None,
             root_version: 1,
             migration: Migration::None,
-            manifest: Sha256::of(&[manifest]),
+            manifest: Sha256::digest(&[manifest]),
             manifest_size: 1,
         }
     }
@@ -93,7 +93,7 @@ mod tests {
         repeat: Repeat,
     ) -> Next {
         let taken = taken.map(|taken| taken.try_into().unwrap());
-        next(&Sha256::of(&[7]), head, beyond, taken, repeat).unwrap()
+        next(&Sha256::digest(&[7]), head, beyond, taken, repeat).unwrap()
     }
 
     fn sequence(number: u64) -> Sequence {

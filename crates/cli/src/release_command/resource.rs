@@ -81,7 +81,7 @@ fn default_name(channel: &ChannelName, sequence: Sequence) -> String {
     } else {
         format!(
             "{readable}-{}-{sequence}",
-            &Sha256::of(text.as_bytes()).to_string()[..8]
+            &Sha256::digest(text.as_bytes()).to_string()[..8]
         )
     }
 }

@@ -23,7 +23,7 @@ impl Cluster {
         let stored = self
             .write(&what, || api.patch_metadata(name, &params, &body))
             .await?;
-        Ok(ObjectMetaSummary::of(&stored.metadata))
+        Ok(ObjectMetaSummary::new(&stored.metadata))
     }
 
     /// What the API server would store.
@@ -87,7 +87,7 @@ impl Cluster {
         Ok(found.map(|object| value(&object)))
     }
 
-    /// Changes an object by a JSON merge patch, of a subresource where one is named. One that is
+    /// Changes an object by a JSON merge patch, of a subresource if one is named. One that is
     /// gone is no error: `false`.
     ///
     /// # Errors

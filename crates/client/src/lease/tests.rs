@@ -6,14 +6,10 @@ use super::*;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use kube::{Client, client::Body};
+use parking_lot::{Mutex, MutexGuard};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use serde_json::{Value, json};
-use std::{
-    collections::BTreeMap,
-    convert::Infallible,
-    future::pending,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::BTreeMap, convert::Infallible, future::pending};
 use tokio::task::JoinSet;
 
 /// How often who holds is looked at. What is told of moments is as exact as this.
@@ -50,7 +46,7 @@ const _: () = assert!(
 struct Leases(Arc<Mutex<(u64, BTreeMap<String, Value>)>>);
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    mutex.lock()
 }
 
 impl Leases {

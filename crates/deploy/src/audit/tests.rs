@@ -18,7 +18,7 @@ fn what_the_disk_does_not_give_back_is_damage_and_other_errors_are_no_knowledge(
     let mut look = |file: &mut dyn Read, contents: &[u8]| {
         is_whole(
             &mut { file },
-            &Sha256::of(contents),
+            &Sha256::digest(contents),
             &mut buffer,
             &mut |bytes| {
                 read += bytes;

@@ -45,7 +45,7 @@ pub(crate) struct Claim {
 }
 
 impl Cache {
-    /// Looks for a chunk, and claims it where it is not there and nobody else has claimed it. Never
+    /// Looks for a chunk, and claims it if it is not there and nobody else has claimed it. Never
     /// waits.
     pub(crate) fn claim(self: &Arc<Self>, digest: &Sha256, size: u64) -> Claimed {
         if let Some(held) = self.find(digest, size) {

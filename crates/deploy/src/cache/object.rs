@@ -63,7 +63,11 @@ impl Cache {
 
     /// Keeps an object that was verified.
     pub(crate) fn remember(&self, store: &str, key: &str, object: &Remembered) {
-        let line = format!("{MAGIC} {} {}\n", Sha256::of(&object.bytes), object.etag);
+        let line = format!(
+            "{MAGIC} {} {}\n",
+            Sha256::digest(&object.bytes),
+            object.etag
+        );
         if !self.is_writable() || line.len() > LINE_LIMIT || line.matches('\n').count() != 1 {
             return;
         }
@@ -117,7 +121,7 @@ impl Cache {
 fn name(store: &str, key: &str) -> String {
     format!(
         "{}+{}",
-        Sha256::of(store.as_bytes()).short(),
+        Sha256::digest(store.as_bytes()).short(),
         key.replace('/', "+")
     )
 }
@@ -132,7 +136,8 @@ fn parse(text: &[u8]) -> Option<Remembered> {
         .strip_prefix(MAGIC)?
         .strip_prefix(' ')?
         .split_once(' ')?;
-    let whole = bytes.len() <= limits::ENVELOPE_LIMIT && digest.parse() == Ok(Sha256::of(bytes));
+    let whole =
+        bytes.len() <= limits::ENVELOPE_LIMIT && digest.parse() == Ok(Sha256::digest(bytes));
     whole.then(|| Remembered {
         bytes: bytes.to_vec(),
         etag: Etag::new(etag),

@@ -21,7 +21,7 @@ impl Follower {
     /// trust root that vouches for it now. `false` if something else is offered; whatever is not
     /// confirmed is looked at as if it were new by the next [`Follower::follow`].
     ///
-    /// The store is asked, or where it cannot be, the node's cache: without either, the release
+    /// The store is asked, or if it cannot be, the node's cache: without either, the release
     /// waits.
     ///
     /// # Errors

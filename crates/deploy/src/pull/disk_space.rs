@@ -94,7 +94,7 @@ mod tests {
     fn too_few_bytes_or_inodes_are_named_with_both_numbers() {
         let mut estimate = Estimate::default();
         estimate.add(&Chunk {
-            sha256: Sha256::of(b""),
+            sha256: Sha256::digest(b""),
             size: 100,
             unpacked: 10_240,
             entries: 4,
@@ -129,7 +129,7 @@ mod tests {
     fn a_large_chunk_is_on_the_disk_twice_for_a_while() {
         let mut estimate = Estimate::default();
         estimate.add(&Chunk {
-            sha256: Sha256::of(b""),
+            sha256: Sha256::digest(b""),
             size: 9 << 20,
             unpacked: 10 << 20,
             entries: 1,

@@ -330,7 +330,7 @@ pub(super) fn withdrawn(root: &mut ReleaseRoot, error: RootError) -> RootError {
     error
 }
 
-/// Removes old trees. Also where nothing was switched: the run that did may have died before it
+/// Removes old trees. Also if nothing was switched: the run that did may have died before it
 /// came to this.
 pub(super) fn tidy(root: &ReleaseRoot) {
     if let Err(error) = root.prune() {

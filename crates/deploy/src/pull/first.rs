@@ -183,7 +183,7 @@ mod tests {
             expires: None,
             root_version: 1,
             migration,
-            manifest: Sha256::of(b"m"),
+            manifest: Sha256::digest(b"m"),
             manifest_size: 1,
         }
     }
@@ -191,7 +191,7 @@ mod tests {
     #[test]
     fn a_pod_waits_for_the_database_and_for_what_others_rejected() {
         use Migration::{Additive, Breaking, None as Nothing};
-        let rejected = Waits::Rejected(Sha256::of(b"m"));
+        let rejected = Waits::Rejected(Sha256::digest(b"m"));
         let needs = |sequence: u64, migration| Need {
             sequence: sequence.try_into().unwrap(),
             migration,

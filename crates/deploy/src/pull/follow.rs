@@ -78,7 +78,7 @@ impl Follower {
         self.follow_from(None, now, tell, stop).await
     }
 
-    /// Looks what is offered, and stages it where it is new: one request where nothing changed.
+    /// Looks what is offered, and stages it where it is new: one request if nothing changed.
     ///
     /// `tell` hears what happens, `stop` ends it soon, as with [`super::pull()`]. A release below
     /// `least` is refused as below the floor.
@@ -236,7 +236,7 @@ impl Follower {
         kept.await
     }
 
-    /// Goes back to the release before the active one; nothing where there is none.
+    /// Goes back to the release before the active one; nothing if there is none.
     ///
     /// # Errors
     ///
@@ -285,7 +285,7 @@ impl Follower {
         let path = self.settings.root.clone();
         let root_state = blocking(move || View::read(&path)).await?.state;
         let Some(active) = root_state.active else {
-            return Err(RootError::Incomplete(Sha256::of(b"")).into());
+            return Err(RootError::Incomplete(Sha256::digest(b"")).into());
         };
         let settings = Settings {
             now,

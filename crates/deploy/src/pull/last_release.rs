@@ -125,7 +125,7 @@ impl LastRelease {
 
     /// Whether these bytes are the release object that it is about.
     pub(super) fn is_of(&self, object: &[u8]) -> bool {
-        self.object == Sha256::of(object)
+        self.object == Sha256::digest(object)
     }
 
     /// Remembers it at `root`. It is not synced: what a crash makes of it is not believed, and
@@ -149,5 +149,5 @@ impl LastRelease {
 }
 
 fn trust(settings: &Settings) -> Sha256 {
-    Sha256::of(settings.trust.to_envelope().payload())
+    Sha256::digest(settings.trust.to_envelope().payload())
 }

@@ -58,7 +58,7 @@ fn found_manifest(cache: &Arc<Cache>, digest: &Sha256, size: u64) -> ManifestRea
         Claimed::Found(held) => {
             let mut bytes = Vec::new();
             let problem = match held.read(&mut bytes) {
-                Ok(()) if Sha256::of(&bytes) == *digest => {
+                Ok(()) if Sha256::digest(&bytes) == *digest => {
                     held.served();
                     return ManifestRead::Bytes(bytes);
                 }

@@ -167,7 +167,7 @@ impl Reader<'_> {
                 .await
             {
                 Ok(_) if step == limits::ROOT_CHAIN_LIMIT => break,
-                // "Not modified" is never the answer where nothing is known.
+                // "Not modified" is never the answer if nothing is known.
                 Ok(read) => root = root.successor(&read.unwrap_or_default().bytes)?,
                 Err(error) if error.is_missing() => return Ok(root),
                 Err(error) => return Err(error.into()),

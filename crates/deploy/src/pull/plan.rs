@@ -218,12 +218,12 @@ mod tests {
             name: format!("m{number}").parse().unwrap(),
             version: "1".parse().unwrap(),
             target: None,
-            sha256: Sha256::of(b""),
+            sha256: Sha256::digest(b""),
             size: chunks.iter().map(|(size, _)| size).sum(),
             chunks: chunks
                 .iter()
                 .map(|&(size, unpacked)| Chunk {
-                    sha256: Sha256::of(b""),
+                    sha256: Sha256::digest(b""),
                     size,
                     unpacked,
                     entries: 1,

@@ -146,7 +146,8 @@ impl Counters {
     }
 }
 
-/// Tells the progress as a log event: what a process without a terminal gives to [`pull`](super::pull()).
+/// Tells the progress as a log event: what a process without a terminal gives to
+/// [`pull`](super::pull()).
 pub fn log_progress(progress: Progress) {
     let Progress {
         chunks,

@@ -162,7 +162,7 @@ impl OfferedRelease {
         Ok(Self {
             release,
             root,
-            object: Sha256::of(&bytes),
+            object: Sha256::digest(&bytes),
             etag,
             origin,
             bytes,
@@ -217,7 +217,7 @@ impl OfferedRelease {
         Ok(Self {
             release,
             root,
-            object: Sha256::of(bytes),
+            object: Sha256::digest(bytes),
             etag: None,
             origin,
             bytes: bytes.to_owned(),

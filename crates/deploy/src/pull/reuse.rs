@@ -217,7 +217,7 @@ impl Linker<'_> {
         reused.keys.insert(group.key.clone());
         let mut adopted = Vec::with_capacity(group.entries.len());
         for Entry { path, kind } in group.entries {
-            let none = Sha256::of(b"");
+            let none = Sha256::digest(b"");
             let (kind, contents) = match kind {
                 Kind::Directory => (tarball::Kind::Directory, none),
                 Kind::Link(target) => (tarball::Kind::Link { target }, none),

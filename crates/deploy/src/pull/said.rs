@@ -82,7 +82,7 @@ fn words<T: FromStr>(
     text.split_whitespace().map(read).collect()
 }
 
-/// The file's text; none where there is no file.
+/// The file's text; none if there is no file.
 fn text(path: &Path) -> io::Result<String> {
     let mut text = String::new();
     match File::open(path) {

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use release::{ChannelName, Sequence, TrustRoot, Verified};
 use std::{path::PathBuf, time::Duration};
 
-/// Memory for a pull's buffers where nobody says otherwise: 64 MiB.
+/// Memory for a pull's buffers if nobody says otherwise: 64 MiB.
 pub const MEMORY: u64 = 64 << 20;
 
 /// What to pull, and where to.

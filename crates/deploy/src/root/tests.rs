@@ -13,7 +13,7 @@ fn at(second: i64) -> Timestamp {
 }
 
 fn manifest(number: u64) -> Sha256 {
-    Sha256::of(&number.to_be_bytes())
+    Sha256::digest(&number.to_be_bytes())
 }
 
 fn target(number: u64) -> Target {

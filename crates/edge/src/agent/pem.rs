@@ -22,7 +22,7 @@ impl Pem {
     #[must_use]
     pub fn new(text: impl Into<Arc<str>>) -> Self {
         let text = text.into();
-        let digest = Sha256::of(text.as_bytes()).to_string();
+        let digest = Sha256::digest(text.as_bytes()).to_string();
         Self {
             text,
             digest: digest[..16].to_owned(),

@@ -315,11 +315,11 @@ fn empty(kind: Kind, name: &str, shard: bool) -> Object {
         ..ObjectMeta::default()
     };
     match kind {
-        Kind::Secret => Object::of(&Secret {
+        Kind::Secret => Object::new(&Secret {
             metadata,
             ..Secret::default()
         }),
-        Kind::ConfigMap => Object::of(&ConfigMap {
+        Kind::ConfigMap => Object::new(&ConfigMap {
             metadata,
             ..ConfigMap::default()
         }),

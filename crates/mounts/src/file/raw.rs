@@ -85,7 +85,7 @@ fn shaped<T: DeserializeOwned>(value: Value) -> Result<T, String> {
     serde_json::from_value(value).map_err(|error| error.to_string())
 }
 
-/// Serde lists all fields where one is unknown; a person wants the one that was meant.
+/// Serde lists all fields if one is unknown; a person wants the one that was meant.
 fn nearest(key: &str, error: &str) -> String {
     let Some((_, listed)) = error
         .split_once("unknown field")

@@ -77,8 +77,8 @@ pub enum Move {
     Forward,
     /// The release before it.
     Back,
-    /// The rollout's release once more, which it is assigned and rejected: a person resumed the rollout
-    /// since.
+    /// The rollout's release once more, which it is assigned and rejected: a person resumed the
+    /// rollout since.
     Again,
 }
 

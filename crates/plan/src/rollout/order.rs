@@ -21,7 +21,8 @@ pub fn order<'a>(
         .collect();
     hashed.sort_unstable();
     hashed.dedup();
-    hashed.sort_by_cached_key(|shop| Sha256::of(format!("{salt}/{shop}").as_bytes()).to_string());
+    hashed
+        .sort_by_cached_key(|shop| Sha256::digest(format!("{salt}/{shop}").as_bytes()).to_string());
     let all = hashed.len();
     let listed: BTreeSet<_> = spec
         .canaries
@@ -61,7 +62,7 @@ pub fn order<'a>(
 }
 
 /// How many shops of the order have moved when each wave is done; wave 0 is that of the canaries,
-/// and empty where there are none.
+/// and empty if there are none.
 #[must_use]
 pub fn bounds(spec: &RolloutSpec, order: &[String]) -> Vec<usize> {
     let listed: BTreeSet<_> = spec.waves.iter().flat_map(|wave| &wave.shops).collect();

@@ -144,9 +144,12 @@ fn a_foreign_signature_is_attached_only_where_it_verifies() {
     for (signature, says) in [
         (sign(&key, b"p"), "signs the payload alone"),
         (sign(&key, &[&*pae, b"\n"].concat()), "a newline after them"),
-        (sign(&key, Sha256::of(&pae).as_bytes()), "signs the SHA-256"),
         (
-            sign(&key, Sha256::of(&pae).to_string().as_bytes()),
+            sign(&key, Sha256::digest(&pae).as_bytes()),
+            "signs the SHA-256",
+        ),
+        (
+            sign(&key, Sha256::digest(&pae).to_string().as_bytes()),
             "hexadecimal",
         ),
         (sign(&key, b"other"), "of another key or of other bytes"),

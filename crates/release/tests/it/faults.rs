@@ -17,11 +17,11 @@ fn offer(
 ) -> Result<(), (Reason, String)> {
     let (channel, rejected) = (
         CHANNEL.parse().unwrap(),
-        BTreeSet::from([Sha256::of(b"bad")]),
+        BTreeSet::from([Sha256::digest(b"bad")]),
     );
     let accepted = Accepted {
         sequence: 7.try_into().unwrap(),
-        manifest: Sha256::of(b"manifest"),
+        manifest: Sha256::digest(b"manifest"),
         root_version: 1,
         at: time("2026-03-01T13:00:00Z"),
     };
@@ -119,7 +119,7 @@ fn an_old_release_is_refused_by_state_and_by_floor() {
 #[test]
 fn a_second_manifest_under_one_sequence_is_refused() {
     let other = Release {
-        manifest: Sha256::of(b"other"),
+        manifest: Sha256::digest(b"other"),
         ..release(7)
     };
     assert_eq!(reason(offer(1, &other, |_| {})), Some(Reason::Rollback));
@@ -188,7 +188,7 @@ fn expired_releases_and_roots_are_not_activated_but_go_on_running() {
 #[test]
 fn what_failed_here_is_not_tried_again() {
     let bad = Release {
-        manifest: Sha256::of(b"bad"),
+        manifest: Sha256::digest(b"bad"),
         ..release(8)
     };
     assert_eq!(reason(offer(1, &bad, |_| {})), Some(Reason::Rejected));

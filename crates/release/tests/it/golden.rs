@@ -30,7 +30,7 @@ fn time(text: &str) -> Timestamp {
 
 fn chunk(label: &str, size: u64, unpacked: u64, entries: u64) -> Chunk {
     Chunk {
-        sha256: Sha256::of(label.as_bytes()),
+        sha256: Sha256::digest(label.as_bytes()),
         size,
         unpacked,
         entries,
@@ -44,7 +44,7 @@ fn manifest() -> Manifest {
         name: "acme/theme".parse().unwrap(),
         version: "3.1.0-rc.2+build.7".parse().unwrap(),
         target: Some("app/design/frontend/acme".parse().unwrap()),
-        sha256: Sha256::of(b"theme"),
+        sha256: Sha256::digest(b"theme"),
         size: 21,
         chunks: vec![chunk("theme 0", 21, 1024, 0)],
         replaced: Vec::new(),
@@ -53,7 +53,7 @@ fn manifest() -> Manifest {
         name: "core".parse().unwrap(),
         version: "20.12.3".parse().unwrap(),
         target: None,
-        sha256: Sha256::of(b"core"),
+        sha256: Sha256::digest(b"core"),
         size: 1_234_567 + 456_789,
         chunks: vec![
             chunk("core 0", 1_234_567, 4_194_304, 731),
@@ -65,7 +65,7 @@ fn manifest() -> Manifest {
         name: "local".parse().unwrap(),
         version: "2026-03-01".parse().unwrap(),
         target: None,
-        sha256: Sha256::of(b"local"),
+        sha256: Sha256::digest(b"local"),
         size: 900,
         chunks: vec![chunk("local 0", 900, 4096, 3)],
         replaced: Vec::new(),
@@ -106,7 +106,7 @@ fn release() -> Release {
         expires: Some(time("2026-05-30T12:00:00Z")),
         root_version: 2,
         migration: Migration::Additive,
-        manifest: Sha256::of(&bytes),
+        manifest: Sha256::digest(&bytes),
         manifest_size: bytes.len() as u64,
     }
 }

@@ -55,7 +55,7 @@ pub(crate) fn release(sequence: u64) -> Release {
         expires: Some(time("2026-06-01T12:00:00Z")),
         root_version: 1,
         migration: Migration::None,
-        manifest: Sha256::of(b"manifest"),
+        manifest: Sha256::digest(b"manifest"),
         manifest_size: 8,
     }
 }

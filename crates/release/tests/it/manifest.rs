@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 pub(crate) fn chunk(name: &str, size: u64, unpacked: u64, entries: u64) -> Chunk {
     Chunk {
-        sha256: Sha256::of(name.as_bytes()),
+        sha256: Sha256::digest(name.as_bytes()),
         size,
         unpacked,
         entries,
@@ -18,7 +18,7 @@ pub(crate) fn module(name: &str, chunks: Vec<Chunk>) -> Module {
         name: name.parse().unwrap(),
         version: "1.0".parse().unwrap(),
         target: None,
-        sha256: Sha256::of(name.as_bytes()),
+        sha256: Sha256::digest(name.as_bytes()),
         size: chunks.iter().map(|chunk| chunk.size).sum(),
         chunks,
         replaced: Vec::new(),
@@ -84,7 +84,7 @@ fn names_that_differ_in_case_are_said_only_where_there_are_such() {
 #[test]
 fn contradictions_are_refused() {
     let other_sizes =
-        json!({"sha256": Sha256::of(b"a"), "size": 31, "unpacked": 1024, "entries": 0});
+        json!({"sha256": Sha256::digest(b"a"), "size": 31, "unpacked": 1024, "entries": 0});
     for (pointer, value, says) in [
         ("/schema", json!(2), "schema 2"),
         ("/modules", json!([]), "no modules"),
@@ -206,7 +206,7 @@ fn release_of(bytes: &[u8], migration: Migration) -> Verified<Release> {
     verified(
         1,
         &Release {
-            manifest: Sha256::of(bytes),
+            manifest: Sha256::digest(bytes),
             manifest_size: bytes.len() as u64,
             migration,
             ..release(1)

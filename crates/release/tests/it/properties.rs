@@ -133,7 +133,7 @@ proptest! {
         let Ok(channel) = channel.parse() else { return Ok(()) };
         let release = Release {
             channel, sequence: sequence.try_into().unwrap(), created: at(created), expires: life.map(|life| at(created + life)),
-            root_version, migration, manifest: release::Sha256::of(&size.to_le_bytes()), manifest_size: size,
+            root_version, migration, manifest: release::Sha256::digest(&size.to_le_bytes()), manifest_size: size,
         };
         let read = Envelope::parse(&release.to_envelope().unwrap().to_json()).unwrap();
         prop_assert_eq!(Release::unverified(&read).unwrap(), release);

@@ -16,7 +16,8 @@ pub struct Build {
     pub job: Object,
 }
 
-/// The build of each release that shops are assigned, or are about to be assigned, whose class says how.
+/// The build of each release that shops are assigned, or are about to be assigned, whose class says
+/// how.
 #[must_use]
 pub fn builds(fleet: &Fleet) -> Vec<Build> {
     let mut builds = Vec::new();
@@ -48,7 +49,8 @@ fn building(classes: &BTreeMap<String, ShopClass>) -> impl Iterator<Item = (&Str
     })
 }
 
-/// Releases that shops of this store are assigned, or that a rollout is about to assign to them, by name.
+/// Releases that shops of this store are assigned, or that a rollout is about to assign to them, by
+/// name.
 fn wanted<'a>(fleet: &'a Fleet, store: &str) -> BTreeSet<&'a str> {
     let ours = |class: &str| {
         fleet

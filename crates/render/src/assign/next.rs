@@ -1,5 +1,5 @@
-//! What a shop's status says once it is assigned another release, and which one it may fall back to.
-//! Pure.
+//! What a shop's status says once it is assigned another release, and which one it may fall back
+//! to. Pure.
 
 use super::{migrates, record};
 use api::{Fleet, RejectedRelease, ResolvedRelease, Shop, ShopRelease, ShopStatus};
@@ -21,8 +21,8 @@ pub struct Next {
     pub rejected: Vec<RejectedRelease>,
 }
 
-/// The shop is assigned `release`. Where it was rejected before, it is tried once more: whoever rolls
-/// it out wants that.
+/// The shop is assigned `release`. Where it was rejected before, it is tried once more: whoever
+/// rolls it out wants that.
 #[must_use]
 pub fn forward(shop: &Shop, release: &ResolvedRelease, fleet: &Fleet, now: Timestamp) -> Next {
     let status = shop.status.clone().unwrap_or_default();
@@ -138,7 +138,7 @@ mod tests {
             name: format!("r{sequence}"),
             channel: "shops/a".parse().unwrap(),
             sequence: sequence.try_into().unwrap(),
-            manifest: release::Sha256::of(&sequence.to_be_bytes()),
+            manifest: release::Sha256::digest(&sequence.to_be_bytes()),
             migration,
             envelope: String::new(),
         }

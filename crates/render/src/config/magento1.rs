@@ -12,7 +12,7 @@ use std::{collections::BTreeMap, fmt::Write as _};
 const LOCAL: &str = include_str!("template/local.xml");
 const CACHE: &str = include_str!("template/local-cache.xml");
 const SESSION: &str = include_str!("template/local-session.xml");
-/// In the shop's own database, where no other shop looks.
+/// In the shop's own database, if no other shop looks.
 const SESSION_OWN: &str = include_str!("template/local-session-own.xml");
 const DATABASE_TLS: &str = include_str!("template/local-database-tls.xml");
 const LOCKED: &str = include_str!("template/local-locked.xml");

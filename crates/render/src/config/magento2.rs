@@ -13,7 +13,7 @@ const ENV: &str = include_str!("template/env.php");
 const CACHE: &str = include_str!("template/env-cache.php");
 const SESSION: &str = include_str!("template/env-session.php");
 const QUEUE: &str = include_str!("template/env-queue.php");
-/// In the shop's own database, where no other shop looks.
+/// In the shop's own database, if no other shop looks.
 const SESSION_OWN: &str = "    'session' => ['save' => 'db'],";
 
 pub(super) fn env_php(context: &ShopContext<'_>) -> Result<String, RenderError> {

@@ -130,7 +130,7 @@ fn edge(context: &ShopContext<'_>) -> String {
     text + "real_ip_header X-Forwarded-For;\nreal_ip_recursive on;\n"
 }
 
-/// Redirects also where no edge has made them: behind an Ingress, or for who asks a pod directly.
+/// Redirects also if no edge has made them: behind an Ingress, or for who asks a pod directly.
 fn redirects(context: &ShopContext<'_>) -> String {
     let leading = context
         .spec

@@ -1,5 +1,5 @@
 //! `agent`: longshore-agent, which mounts, follows releases, switches the running shop, and goes
-//! back where it does not answer.
+//! back if it does not answer.
 
 use super::{
     environment::{self, plain, setting},

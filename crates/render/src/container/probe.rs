@@ -67,7 +67,7 @@ fn store<'a>(context: &ShopContext<'a>) -> Option<&'a str> {
         .as_deref()
 }
 
-/// Where nobody says it: an edge ends TLS for a shop of Magento, unless the shop's own base URL is
+/// If nobody says it: an edge ends TLS for a shop of Magento, unless the shop's own base URL is
 /// in the clear.
 fn scheme(context: &ShopContext<'_>) -> Scheme {
     if context.class.engine == Engine::Php {

@@ -138,7 +138,7 @@ fn what_holds_data_or_secrets_is_out_of_reach() {
     }
 }
 
-/// Private keys are the edge's, in its own namespace, where no shop has any.
+/// Private keys are the edge's, in its own namespace, if no shop has any.
 fn has_certificates(role: &Value) -> bool {
     role["kind"] == "Role" && role["metadata"]["namespace"] == edge::NAMESPACE
 }

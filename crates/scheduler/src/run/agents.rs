@@ -164,8 +164,8 @@ struct Assigned {
     text: String,
     /// Since when they are to try again what they rejected, where they are.
     retried: Option<Timestamp>,
-    /// Releases above the one that is asked about, up to the one that the shop is assigned by now: no
-    /// agent has another one from us.
+    /// Releases above the one that is asked about, up to the one that the shop is assigned by now:
+    /// no agent has another one from us.
     newer: Vec<(u64, String)>,
 }
 

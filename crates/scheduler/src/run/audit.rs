@@ -1,11 +1,8 @@
 //! When each shop was last written whole. The reconcile loop owns it.
 
 use api::name::spread;
-use std::{
-    collections::HashMap,
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use parking_lot::Mutex;
+use std::{collections::HashMap, time::Duration};
 use tokio::time::Instant;
 
 /// How often every object of a shop is written whole, whatever the digests say: what changed while
@@ -19,7 +16,7 @@ pub(super) struct Audits(Mutex<HashMap<String, Instant>>);
 impl Audits {
     /// Whether a shop is written whole now; it then counts as done.
     pub(super) fn due(&self, shop: &str) -> bool {
-        let mut audited = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut audited = self.0.lock();
         // The first audits are spread over the whole interval.
         let begun = || {
             Instant::now()

@@ -1,6 +1,6 @@
 //! Builds: one Job for each class that builds, and each release that its shops are assigned, or are
-//! about to be assigned. What was begun is on record in the Release's status, so that nothing is built
-//! twice, also when the Job is long gone.
+//! about to be assigned. What was begun is on record in the Release's status, so that nothing is
+//! built twice, also when the Job is long gone.
 
 use super::{Controller, State, observed::Workload, state::Progress, watch};
 use api::{BuildState, ReleaseBuild};

@@ -7,10 +7,8 @@ use super::{
 };
 use client::{Cluster, Events, KINDS};
 use jiff::Timestamp;
-use std::{
-    collections::BTreeSet,
-    sync::{Mutex, MutexGuard, PoisonError, atomic::AtomicU64},
-};
+use parking_lot::{Mutex, MutexGuard};
+use std::{collections::BTreeSet, sync::atomic::AtomicU64};
 use tokio::sync::{Notify, Semaphore};
 use tracing::{info, warn};
 
@@ -86,7 +84,7 @@ impl Controller {
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     pub(crate) fn wake_rollouts(&self) {

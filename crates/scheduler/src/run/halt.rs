@@ -8,10 +8,8 @@ mod follow;
 
 pub(super) use follow::follow;
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use parking_lot::Mutex;
+use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 /// How long what was read counts. With the time that one request may take, a halt is obeyed within
@@ -34,14 +32,14 @@ impl Halt {
     }
 
     fn known(&self) -> Option<bool> {
-        let read = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let read = *self.0.lock();
         read.filter(|(at, _)| at.elapsed() < FRESH)
             .map(|(_, halted)| halted)
     }
 
     /// Notes what was read.
     pub(super) fn read(&self, at: Instant, halted: bool) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((at, halted));
+        *self.0.lock() = Some((at, halted));
     }
 }
 

@@ -1,5 +1,5 @@
-//! Which shops are between two releases, and how each is with the one that it is assigned: from what
-//! the API server stores, so that every process of a cell says the same, and so does one that
+//! Which shops are between two releases, and how each is with the one that it is assigned: from
+//! what the API server stores, so that every process of a cell says the same, and so does one that
 //! started a moment ago.
 
 use super::{
@@ -231,7 +231,7 @@ mod tests {
             name: format!("acme-{sequence}"),
             channel: "shops/acme".parse().unwrap(),
             sequence: sequence.try_into().unwrap(),
-            manifest: release::Sha256::of(b"m"),
+            manifest: release::Sha256::digest(b"m"),
             migration,
             envelope: String::new(),
         }

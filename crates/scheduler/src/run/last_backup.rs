@@ -62,7 +62,7 @@ fn decide(jobs: Option<&BTreeMap<String, Progress>>, now: Timestamp) -> Backup {
     }
 }
 
-/// Makes the last backup where one is wanted, and says how it goes.
+/// Makes the last backup if one is wanted, and says how it goes.
 pub(super) async fn of(
     controller: &Controller,
     shop: &str,

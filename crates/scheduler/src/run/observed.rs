@@ -22,9 +22,9 @@ pub(crate) struct Workload {
 
 impl Workload {
     /// Nothing for an object without a name.
-    pub(crate) fn of(kind: &Kind, object: Observed) -> Option<Self> {
+    pub(crate) fn new(kind: &Kind, object: Observed) -> Option<Self> {
         Some(Self {
-            found: Found::of(kind, object.metadata)?,
+            found: Found::new(kind, object.metadata)?,
             spec: object.spec,
             status: object.status,
         })

@@ -1,9 +1,7 @@
 //! What agents said of a release, as far as rollouts care.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Mutex, PoisonError},
-};
+use parking_lot::Mutex;
+use std::collections::BTreeMap;
 
 /// What the agents of a shop said about one release.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,17 +49,17 @@ impl Reports {
 
     /// Calls with what agents said; with nothing if nobody asks them.
     pub(super) fn with<T>(&self, call: impl FnOnce(Option<&BTreeMap<String, Report>>) -> T) -> T {
-        let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = self.all.lock();
         call(self.asked.then_some(&*all))
     }
 
     pub(super) fn insert(&self, shop: String, report: Report) {
-        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.all.lock();
         all.insert(shop, report);
     }
 
     pub(super) fn remove(&self, shop: &str) {
-        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.all.lock();
         all.remove(shop);
     }
 }

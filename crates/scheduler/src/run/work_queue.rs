@@ -2,7 +2,7 @@
 
 use super::queue::{Ended, Priority, Queue};
 use client::RequestPriority;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use parking_lot::{Mutex, MutexGuard};
 use tokio::{sync::Notify, time::Instant};
 
 /// A [`Queue`] that tasks share.
@@ -15,7 +15,7 @@ pub(crate) struct WorkQueue {
 
 impl WorkQueue {
     fn lock(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        self.queue.lock()
     }
 
     /// Asks for a reconcile of a shop.

@@ -73,7 +73,7 @@ impl Worker<'_> {
     ) -> Result<Option<Unpacked>, UnpackError> {
         let path = place.path(reader.name())?;
         let replaced = place.is_replaced(reader.name());
-        let mut contents = Sha256::of(b"");
+        let mut contents = Sha256::digest(b"");
         let kind = match head.kind {
             Type::Directory if replaced => return Ok(None),
             Type::Directory => {

@@ -97,7 +97,7 @@ pub(crate) fn chunk(tar: &[u8], entries: u64) -> (Vec<u8>, Chunk) {
 /// A chunk whose digest is right, whatever else is.
 pub(crate) fn signed(frame: Vec<u8>, unpacked: u64, entries: u64) -> (Vec<u8>, Chunk) {
     let chunk = Chunk {
-        sha256: Sha256::of(&frame),
+        sha256: Sha256::digest(&frame),
         size: frame.len() as u64,
         unpacked,
         entries,
@@ -219,7 +219,7 @@ pub(crate) fn expected(module: &Path) -> BTreeMap<String, (u32, i64, Vec<u8>)> {
 
 /// The mtime that the format gives a file with these contents.
 pub(crate) fn mtime_of(contents: &[u8]) -> i64 {
-    let digest = release::Sha256::of(contents);
+    let digest = release::Sha256::digest(contents);
     1_000_000_000
         + i64::from(u32::from_be_bytes(digest.as_bytes()[..4].try_into().unwrap()) % (1 << 29))
 }

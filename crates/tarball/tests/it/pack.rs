@@ -30,7 +30,7 @@ fn a_module_comes_out_as_it_went_in() {
         .map(|entry| entry.path.as_str().to_owned())
         .collect();
     assert_eq!(listed, snapshot(tree.path()).into_keys().collect());
-    assert_eq!(packed.sha256, Sha256::of(&bytes));
+    assert_eq!(packed.sha256, Sha256::digest(&bytes));
     assert_eq!(packed.size, bytes.len() as u64);
     assert!(entries.iter().any(|entry| entry.kind
         == Kind::File {
@@ -58,7 +58,7 @@ fn an_empty_module_is_one_chunk_without_entries() {
 fn circumstances_do_not_change_a_byte() {
     let (one, two) = (scratch(), scratch());
     module(one.path());
-    // The same names made in another order, with other times, modes that differ where they do not
+    // The same names made in another order, with other times, modes that differ if they do not
     // count, and separate files.
     let mut paths: Vec<_> = snapshot(one.path()).into_keys().collect();
     paths.reverse();
@@ -112,7 +112,8 @@ proptest! {
         let (source, out) = (scratch(), scratch());
         for (path, file) in &entries {
             let at = source.path().join(path);
-            // If an earlier file stands on the way, this entry cannot be made: the tree is then without it.
+            // If an earlier file stands on the way, this entry cannot be made: the tree is then
+            // without it.
             match file {
                 None => drop(fs::create_dir_all(at)),
                 Some((bytes, executable)) => {

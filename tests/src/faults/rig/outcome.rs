@@ -48,7 +48,7 @@ pub(in crate::faults) fn last_line(outcome: &Outcome) -> String {
     outcome.stderr.lines().last().unwrap_or_default().to_owned()
 }
 
-/// The names in a directory; none where it is not there.
+/// The names in a directory; none if it is not there.
 #[must_use]
 pub(in crate::faults) fn names(directory: &Path) -> BTreeSet<String> {
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();

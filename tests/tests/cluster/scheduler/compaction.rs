@@ -18,7 +18,8 @@ fn watches_that_are_gone_begin_anew_and_nothing_is_deleted_or_missed() {
     scheduler.apply(&shops("compact", SHOPS));
     let running = scheduler.start();
     scheduler.converged(SHOPS);
-    // No ConfigMaps: each change makes a new one, and the one before stays for the pods that use it.
+    // No ConfigMaps: each change makes a new one, and the one before stays for the pods that use
+    // it.
     let kinds = ["namespaces", "deployments", "services"];
     let before = kinds.map(|kind| scheduler.objects(kind));
     let server = cluster.component("apiserver");

@@ -54,7 +54,7 @@ pub(super) fn client_with(
     Client::from_conf(config)
 }
 
-/// HTTP status and S3 code of a failure; no status where no answer came.
+/// HTTP status and S3 code of a failure; no status if no answer came.
 pub(super) fn failure<T: std::fmt::Debug, E: ProvideErrorMetadata>(
     result: Result<T, SdkError<E, aws_sdk_s3::config::http::HttpResponse>>,
 ) -> (Option<u16>, String) {

@@ -252,7 +252,7 @@ impl Lab {
             case_sensitive: false,
         };
         let bytes = manifest.to_json();
-        let digest = Sha256::of(&bytes);
+        let digest = Sha256::digest(&bytes);
         let now = Timestamp::now();
         let release = Release {
             channel: "shops/acme".parse().unwrap(),

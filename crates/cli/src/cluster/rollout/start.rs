@@ -1,4 +1,4 @@
-//! `rollout start`: from a Release to a Rollout, and to its end where somebody waits for that.
+//! `rollout start`: from a Release to a Rollout, and to its end if somebody waits for that.
 
 use super::{
     arguments::{Failed, Start},

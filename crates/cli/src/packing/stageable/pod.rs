@@ -148,7 +148,7 @@ impl Pod {
             expires: None,
             root_version: 1,
             migration: manifest.migration,
-            manifest: Sha256::of(&bytes),
+            manifest: Sha256::digest(&bytes),
             manifest_size: bytes.len() as u64,
         };
         let mut envelope = release.to_envelope().unwrap();

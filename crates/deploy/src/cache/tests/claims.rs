@@ -8,7 +8,7 @@ use std::{fs, os::unix::fs::symlink, thread, time::Duration};
 fn a_claim_is_one_processs_until_it_publishes_or_gives_up() {
     let lab = Lab::new();
     let (one, other) = (lab.open(), lab.open());
-    let (digest, size) = (Sha256::of(b"chunk"), 5);
+    let (digest, size) = (Sha256::digest(b"chunk"), 5);
     let claim = ours(&one, b"chunk");
     assert!(matches!(other.claim(&digest, size), Claimed::Busy));
     drop(claim);
@@ -26,13 +26,13 @@ fn whoever_opened_a_file_before_it_was_published_never_writes_to_it() {
     let (one, other) = (lab.open(), lab.open());
     let claim = ours(&one, b"chunk");
     // The other process is between opening the file and asking for its lock.
-    let name = Sha256::of(b"chunk").to_string();
+    let name = Sha256::digest(b"chunk").to_string();
     let early = other.incoming.create(&name).unwrap();
     claim.publish(b"chunk");
     assert!(other.incoming.try_lock(&early, &name).unwrap());
     assert!(!other.incoming.is(&name, &early));
     assert!(matches!(
-        other.claim(&Sha256::of(b"chunk"), 5),
+        other.claim(&Sha256::digest(b"chunk"), 5),
         Claimed::Found(_)
     ));
 }
@@ -43,7 +43,7 @@ fn what_a_killed_process_left_is_overwritten_by_the_next() {
     let cache = lab.open();
     fs::write(
         lab.path("v1/incoming")
-            .join(Sha256::of(b"chunk").to_string()),
+            .join(Sha256::digest(b"chunk").to_string()),
         vec![1; 1000],
     )
     .unwrap();
@@ -52,7 +52,7 @@ fn what_a_killed_process_left_is_overwritten_by_the_next() {
     for (name, make) in [("b", true), ("c", false)] {
         let path = lab
             .path("v1/incoming")
-            .join(Sha256::of(name.as_bytes()).to_string());
+            .join(Sha256::digest(name.as_bytes()).to_string());
         let made = if make {
             fs::create_dir_all(path.join("deep"))
         } else {
@@ -75,7 +75,7 @@ fn no_two_ever_have_the_same_claim() {
                 for _ in 0..2000 {
                     // Given up each time, so that the file goes and comes while others are opening
                     // and locking it.
-                    if let Claimed::Ours(claim) = cache.claim(&Sha256::of(b"chunk"), 5) {
+                    if let Claimed::Ours(claim) = cache.claim(&Sha256::digest(b"chunk"), 5) {
                         assert!(!taken.swap(true, Relaxed), "two have it");
                         claims.fetch_add(1, Relaxed);
                         thread::sleep(Duration::from_micros(20));
@@ -100,7 +100,7 @@ fn many_threads_fetch_each_chunk_once() {
                 for number in 0..200_u32 {
                     let bytes = number.to_be_bytes();
                     loop {
-                        match cache.claim(&Sha256::of(&bytes), 4) {
+                        match cache.claim(&Sha256::digest(&bytes), 4) {
                             Claimed::Found(held) => {
                                 let mut found = Vec::new();
                                 held.read(&mut found).unwrap();

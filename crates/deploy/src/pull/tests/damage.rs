@@ -187,7 +187,8 @@ async fn contents_of_the_same_size_with_a_forged_time_and_a_link_that_leads_else
         lab.current().join("lib/b.php"),
     );
     fs::write(&file, "evil").unwrap();
-    let belongs = std::time::UNIX_EPOCH + Duration::from_secs(tarball::mtime(&Sha256::of(b"evil")));
+    let belongs =
+        std::time::UNIX_EPOCH + Duration::from_secs(tarball::mtime(&Sha256::digest(b"evil")));
     fs::File::options()
         .write(true)
         .open(&file)

@@ -34,7 +34,7 @@ impl Volume {
         Self {
             lab,
             path,
-            manifests: [&one, &two].map(|manifest| Sha256::of(&manifest.to_json())),
+            manifests: [&one, &two].map(|manifest| Sha256::digest(&manifest.to_json())),
         }
     }
 

@@ -58,7 +58,7 @@ async fn a_rejected_release_is_not_activated_again() {
     let manifest = lab
         .publish(2, &[("core", "", files([("index.php", "two")]))])
         .await;
-    let digest = Sha256::of(&manifest.to_json());
+    let digest = Sha256::digest(&manifest.to_json());
     ReleaseRoot::open(&lab.settings().root)
         .unwrap()
         .reject(digest, "front page", at(NOW))

@@ -167,7 +167,7 @@ async fn a_large_file_that_is_cut_off_or_changed_is_refused_with_the_least_memor
     let lab = running().await;
     let mut noise = Vec::new();
     while noise.len() < 9 << 20 {
-        noise.extend_from_slice(Sha256::of(&noise.len().to_be_bytes()).as_bytes());
+        noise.extend_from_slice(Sha256::digest(&noise.len().to_be_bytes()).as_bytes());
     }
     let manifest = lab
         .publish(2, &[("core", "", [("noise".to_owned(), noise)].into())])
@@ -185,7 +185,7 @@ async fn a_manifest_that_is_not_the_signed_one_is_refused() {
     let manifest = lab
         .publish(2, &[("core", "", files([("index.php", "two")]))])
         .await;
-    let digest = Sha256::of(&manifest.to_json());
+    let digest = Sha256::digest(&manifest.to_json());
     overwrite(&lab.blob(&digest), |bytes| bytes[10] ^= 1);
     refused(&lab, |_| (), Reason::Digest).await;
     overwrite(&lab.blob(&digest), |bytes| bytes.extend_from_slice(b" "));

@@ -280,7 +280,7 @@ async fn a_large_file_goes_through_a_spool_file() {
     let lab = Lab::new().await;
     let mut noise = Vec::new();
     while noise.len() < 20 << 20 {
-        noise.extend_from_slice(Sha256::of(&noise.len().to_be_bytes()).as_bytes());
+        noise.extend_from_slice(Sha256::digest(&noise.len().to_be_bytes()).as_bytes());
     }
     let core: Files = [
         ("big.bin".to_owned(), noise),

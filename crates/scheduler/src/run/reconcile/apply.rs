@@ -104,5 +104,5 @@ fn digest(objects: &[Object]) -> String {
         .iter()
         .map(|object| object.digest().to_string())
         .collect();
-    Sha256::of(all.as_bytes()).to_string()
+    Sha256::digest(all.as_bytes()).to_string()
 }

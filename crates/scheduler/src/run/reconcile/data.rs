@@ -185,7 +185,7 @@ mod tests {
         }
     }
 
-    /// `last` is `never`, or nothing where there is no CronJob.
+    /// `last` is `never`, or nothing if there is no CronJob.
     fn said(schedule: &str, last: Option<&str>, now: &str) -> Option<(Truth, String)> {
         let mut state = State::default();
         state

@@ -17,8 +17,8 @@ pub(super) fn release_map(shop: &str) -> Identity {
     }
 }
 
-/// A shop that is assigned nothing gets its initial release; one whose status was lost gets back what
-/// its pods are told.
+/// A shop that is assigned nothing gets its initial release; one whose status was lost gets back
+/// what its pods are told.
 pub(super) async fn assign(
     controller: &Controller,
     name: &str,

@@ -13,7 +13,7 @@ fn identity(kind: &'static str, name: &str) -> Identity {
 }
 
 fn found(version: u64, applied: &[u8]) -> ObjectMetaSummary {
-    let applied = Some(release::Sha256::of(applied));
+    let applied = Some(release::Sha256::digest(applied));
     ObjectMetaSummary {
         version: version.to_string(),
         applied,

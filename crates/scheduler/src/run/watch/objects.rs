@@ -18,7 +18,7 @@ pub(in crate::run) async fn objects(
 ) {
     let api: Api<PartialObjectMeta<DynamicObject>> =
         Api::all_with(controller.connections.cluster.client(), &kind.resource());
-    let keep = |item: PartialObjectMeta<DynamicObject>| Found::of(kind, item.metadata);
+    let keep = |item: PartialObjectMeta<DynamicObject>| Found::new(kind, item.metadata);
     let one = |object: Found| {
         edge::took(&controller, &object);
         if let Some((shop, identity, live)) = object.of_shop()

@@ -19,7 +19,7 @@ pub(in crate::run) async fn workloads(
 ) {
     let api: Api<Observed> =
         Api::all_with(controller.connections.cluster.client(), &kind.resource());
-    let keep = |object| Workload::of(kind, object);
+    let keep = |object| Workload::new(kind, object);
     let one = |object: Workload| {
         let Some(shop) = object.found.shop.clone() else {
             return builds::took(&mut controller.lock(), &object);

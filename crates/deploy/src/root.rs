@@ -172,7 +172,7 @@ impl ReleaseRoot {
     }
 
     /// Makes the release before the active one active again, and says which that is; nothing
-    /// changes where there is none. Whether the other one is rejected is said by [`Self::reject`].
+    /// changes if there is none. Whether the other one is rejected is said by [`Self::reject`].
     ///
     /// # Errors
     ///

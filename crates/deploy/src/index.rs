@@ -46,7 +46,7 @@ fn replaced(paths: &[RelativePath]) -> Sha256 {
         .iter()
         .flat_map(|path| [path.as_str(), "\n"])
         .collect();
-    Sha256::of(text.as_bytes())
+    Sha256::digest(text.as_bytes())
 }
 
 /// One path that a chunk made.
@@ -85,7 +85,7 @@ mod tests {
         let mut writer = Writer::new(
             file.reopen().unwrap(),
             file.path(),
-            &Sha256::of(b"manifest"),
+            &Sha256::digest(b"manifest"),
             outside,
         )
         .unwrap();
@@ -97,7 +97,7 @@ mod tests {
     }
 
     fn read(path: &std::path::Path) -> Result<(Vec<RelativePath>, Vec<Group>), IndexError> {
-        let mut reader = Reader::open(path, &Sha256::of(b"manifest"))?;
+        let mut reader = Reader::open(path, &Sha256::digest(b"manifest"))?;
         let groups: Result<_, _> = std::iter::from_fn(|| reader.next_group().transpose()).collect();
         Ok((reader.outside().to_vec(), groups?))
     }
@@ -156,7 +156,7 @@ mod tests {
             kind: Kind::Link(target),
         }];
         let key = Key {
-            chunk: Sha256::of(b"chunk"),
+            chunk: Sha256::digest(b"chunk"),
             replaced: replaced(&[]),
             target: Some(path),
         };
@@ -197,7 +197,7 @@ mod tests {
     fn another_manifests_index_is_refused() {
         let file = written(&[], &[]);
         assert!(matches!(
-            Reader::open(file.path(), &Sha256::of(b"other")),
+            Reader::open(file.path(), &Sha256::digest(b"other")),
             Err(IndexError::OtherManifest)
         ));
     }

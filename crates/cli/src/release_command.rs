@@ -62,7 +62,8 @@ Example:
 The channel's history keeps growing, so a pod that saw the newer release accepts the old content
 under a new number.")]
     Rollback(Rollback),
-    /// Copy a release, with everything that it needs, into a directory that is itself a file:// store
+    /// Copy a release, with everything that it needs, into a directory that is itself a file://
+    /// store
     Export(export::Export),
     /// Print a release as the object of Kubernetes that `longshore-scheduler` rolls out
     Resource(resource::Resource),

@@ -105,7 +105,7 @@ fn immutable(context: &ShopContext<'_>, what: &str, files: BTreeMap<String, Stri
     let metadata = context.meta(name::by_content(what, parts.concat().as_bytes()));
     // Nobody changes it in place; and the kubelets need not watch it: 30,000 ConfigMaps fewer of
     // them.
-    Object::of(&ConfigMap {
+    Object::new(&ConfigMap {
         metadata,
         data: Some(files),
         immutable: Some(true),

@@ -171,7 +171,7 @@ struct Opened {
 }
 
 impl OpenTunnels {
-    /// The tunnel to where `route` leads, on `port` where that is given: the port and the failures
+    /// The tunnel to where `route` leads, on `port` if that is given: the port and the failures
     /// of one that listens already, and the tunnel itself where it is new and still to be run.
     pub(crate) async fn open(
         &self,

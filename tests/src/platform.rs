@@ -138,7 +138,8 @@ impl<'a> Platform<'a> {
         json!({
             "scheduler": {
                 "image": { "repository": repository, "digest": digest },
-                // Ten minutes, in which a Shop that was deleted by mistake may come back, are longer than tests wait.
+                // Ten minutes, in which a Shop that was deleted by mistake may come back, are
+                // longer than tests wait.
                 "arguments": ["--delete-after=5", "--delete-at-most=20"],
             },
             // The image of pods that keep room is in no registry here.

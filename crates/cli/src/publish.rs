@@ -1,7 +1,7 @@
 //! `longshore publish`: pack, upload what is missing, sign, move the channel.
 //!
 //! The order makes every interruption harmless. Blobs first: nobody looks at one that no release
-//! names. Then the immutable `releases/<sequence>.json`, created only where there is none. Last the
+//! names. Then the immutable `releases/<sequence>.json`, created only if there is none. Last the
 //! channel's `release.json`, moved only from the version that was read at the start. Killed
 //! anywhere, the channel still names the old, complete release; the next run finds what is there
 //! already and goes on.

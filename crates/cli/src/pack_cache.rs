@@ -64,7 +64,7 @@ impl PackCache {
     ///
     /// # Errors
     ///
-    /// [`CommandError::Cache`] where somebody else may write there: what they put there would be
+    /// [`CommandError::Cache`] if somebody else may write there: what they put there would be
     /// signed. Otherwise [`CommandError::Write`] where the disk refuses.
     pub(crate) fn open(directory: &Path, limit: u64) -> Result<Self, CommandError> {
         let refused = |source| CommandError::Write {

@@ -40,7 +40,7 @@ pub struct Snapshot {
     pub store: StoreUse,
     /// Every mount of the mounts file, in its order.
     pub mounts: Vec<MountHealth>,
-    /// How the page that is probed was last; nothing where none is.
+    /// How the page that is probed was last; nothing if none is.
     pub page: Option<Page>,
     /// Releases that failed here and are not tried again; the caller bounds how many.
     pub rejected: Vec<Rejected>,

@@ -38,7 +38,7 @@ pub struct Arguments {
     /// Another manifest of the store
     #[arg(long)]
     pub manifest: Option<Sha256>,
-    /// Threads; as many as there are cores where not given
+    /// Threads; as many as there are cores if not given
     #[arg(long)]
     pub threads: Option<NonZero<usize>>,
     /// End with one syncfs, as a release must outlive a loss of power

@@ -33,7 +33,8 @@ impl Lab {
     }
 
     fn chunk(&self, bytes: &[u8]) -> PathBuf {
-        self.path("v1/chunks").join(Sha256::of(bytes).to_string())
+        self.path("v1/chunks")
+            .join(Sha256::digest(bytes).to_string())
     }
 
     fn try_open(&self) -> Result<Option<Arc<Cache>>, CacheError> {
@@ -61,14 +62,14 @@ impl Lab {
 }
 
 fn ours(cache: &Arc<Cache>, bytes: &[u8]) -> Claim {
-    match cache.claim(&Sha256::of(bytes), bytes.len() as u64) {
+    match cache.claim(&Sha256::digest(bytes), bytes.len() as u64) {
         Claimed::Ours(claim) => claim,
         other => panic!("{other:?}"),
     }
 }
 
 fn find(cache: &Arc<Cache>, bytes: &[u8]) -> Option<Vec<u8>> {
-    let held = cache.find(&Sha256::of(bytes), bytes.len() as u64)?;
+    let held = cache.find(&Sha256::digest(bytes), bytes.len() as u64)?;
     let mut found = Vec::new();
     held.read(&mut found).unwrap();
     Some(found)
@@ -210,7 +211,7 @@ fn a_damaged_chunk_is_evicted_unless_somebody_replaced_it() {
     let cache = lab.open();
     ours(&cache, b"chunk").publish(b"chunk");
     fs::write(lab.chunk(b"chunk"), "kunch").unwrap();
-    let held = [(); 2].map(|()| cache.find(&Sha256::of(b"chunk"), 5).unwrap());
+    let held = [(); 2].map(|()| cache.find(&Sha256::digest(b"chunk"), 5).unwrap());
     assert_eq!(held[0].evict("its digest is another"), Eviction::Gone);
     ours(&cache, b"chunk").publish(b"chunk");
     assert_eq!(held[1].evict("its digest is another"), Eviction::Gone);
@@ -229,7 +230,10 @@ fn what_was_used_longest_ago_is_evicted_first() {
         lab.age(chunk, 1000 - number as u64);
     }
     // The oldest is used once more.
-    cache.find(&Sha256::of(&chunks[0]), 100).unwrap().served();
+    cache
+        .find(&Sha256::digest(&chunks[0]), 100)
+        .unwrap()
+        .served();
     cache.sweep();
     let left: Vec<_> = chunks
         .iter()

@@ -214,7 +214,8 @@ fn seen(directory: &Path) -> std::collections::BTreeMap<PathBuf, (u32, i64, i64,
 
 proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig { failure_persistence: None, ..proptest::prelude::ProptestConfig::with_cases(300) })]
-    // Whatever the description says: here nothing has checked it, and the tree has links of every kind.
+    // Whatever the description says: here nothing has checked it, and the tree has links of every
+    // kind.
     #[test]
     fn nothing_of_the_shops_own_is_touched(
         shared in proptest::collection::vec(proptest::sample::select(PATHS), 0..4),
@@ -249,7 +250,7 @@ proptest::proptest! {
             name: "m".parse().unwrap(),
             version: "1".parse().unwrap(),
             target: Some(target.parse().unwrap()),
-            sha256: release::Sha256::of(b""),
+            sha256: release::Sha256::digest(b""),
             size: 0,
             chunks: Vec::new(),
             replaced: Vec::new(),

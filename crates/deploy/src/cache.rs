@@ -44,7 +44,7 @@ use std::{
 };
 use tracing::warn;
 
-/// Bytes that a cache holds where nobody says otherwise: 20 GiB, some 200 releases of 100 MB.
+/// Bytes that a cache holds if nobody says otherwise: 20 GiB, some 200 releases of 100 MB.
 pub const LIMIT: u64 = 20 << 30;
 
 /// Where the cache is, and how large it may be.

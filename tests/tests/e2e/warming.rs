@@ -30,7 +30,7 @@ use std::{
 };
 use tempfile::TempDir;
 
-const INDEX: &str = include_str!("index.php");
+const INDEX: &str = include_str!("warming/index.php");
 /// How long warming may take, which is not what is tested.
 const LIMIT: Duration = Duration::from_mins(5);
 /// Pages that are asked for at the same time.
@@ -104,7 +104,7 @@ impl Pools {
             .unwrap()
     }
 
-    /// What both make of each script, where they do not make the same.
+    /// What both make of each script, if they do not make the same.
     fn compare(&self, scripts: &[String]) -> BTreeMap<String, [String; 2]> {
         let (next, differ) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
         thread::scope(|scope| {

@@ -94,7 +94,7 @@ pub struct Extent {
     pub slow: bool,
 }
 
-/// Tries a tree, or the stand-in where none is given, and gives the table.
+/// Tries a tree, or the stand-in if none is given, and gives the table.
 ///
 /// # Panics
 ///

@@ -55,7 +55,7 @@ fn many(count: usize, seed: &str) -> Files {
     let line = |number: usize| {
         format!(
             "<?php // {seed} {number} {}\n",
-            Sha256::of(&number.to_be_bytes())
+            Sha256::digest(&number.to_be_bytes())
         )
     };
     (0..count)
@@ -206,7 +206,7 @@ impl Lab {
         change: impl FnOnce(&mut Release),
     ) -> Vec<u8> {
         let bytes = manifest.to_json();
-        let digest = Sha256::of(&bytes);
+        let digest = Sha256::digest(&bytes);
         let mut release = Release {
             channel: "shops/acme".parse().unwrap(),
             sequence: sequence.try_into().unwrap(),

@@ -120,9 +120,10 @@ impl Server {
             .local_addr()
     }
 
-    /// Answers until `stop` is cancelled, and at most [`DRAIN_TIMEOUT`](runtime::connections::DRAIN_TIMEOUT) longer. Cancel it last:
-    /// until then `/readyz` says that the agent is shutting down. No client and no lack of
-    /// descriptors ends it.
+    /// Answers until `stop` is cancelled, and at most
+    /// [`DRAIN_TIMEOUT`](runtime::connections::DRAIN_TIMEOUT) longer. Cancel it last: until then
+    /// `/readyz` says that the agent is shutting down. No client and no lack of descriptors ends
+    /// it.
     pub async fn run(self, stop: CancellationToken) {
         let mut doors = JoinSet::new();
         for door in self.doors {

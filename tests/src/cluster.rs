@@ -22,12 +22,12 @@ pub use self::{
 };
 
 use crate::process::{Outcome, Program};
+use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use serde_json::Value;
 use std::{
     env,
     io::{self, Write as _},
     path::PathBuf,
-    sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
     thread,
     time::{Duration, Instant},
 };
@@ -70,7 +70,7 @@ impl Cluster {
     pub fn shared() -> Self {
         // A test that failed with the cluster alone has put it right again when it gave it back.
         Self::attach(Turn::Shared {
-            _guard: TURN.read().unwrap_or_else(PoisonError::into_inner),
+            _guard: TURN.read(),
         })
     }
 
@@ -84,7 +84,7 @@ impl Cluster {
     #[track_caller]
     pub fn alone() -> Self {
         Self::attach(Turn::Alone {
-            _guard: TURN.write().unwrap_or_else(PoisonError::into_inner),
+            _guard: TURN.write(),
         })
     }
 
