@@ -86,7 +86,7 @@ impl Edge {
     #[must_use]
     pub fn that_trusts(room: u32, trust: Trust) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let keeper = keeper(directory.path(), &trust, room);
+        let keeper = keeper(directory.path(), &trust, room, None);
         Self {
             model: Model::default(),
             keeper,
@@ -188,9 +188,14 @@ impl Edge {
         outcome
     }
 
+    /// It is in a zone.
+    pub fn place(&mut self, zone: &str) {
+        self.keeper = keeper(self.directory.path(), &self.trust, self.room, Some(zone));
+    }
+
     /// Another agent takes the place of the one that was.
     pub fn restart_agent(&mut self) {
-        self.keeper = keeper(self.directory.path(), &self.trust, self.room);
+        self.keeper = keeper(self.directory.path(), &self.trust, self.room, None);
     }
 
     /// Makes HAProxy as the model says.
@@ -341,11 +346,11 @@ impl Load {
     }
 }
 
-fn keeper(directory: &Path, trust: &Trust, room: u32) -> Keeper {
+fn keeper(directory: &Path, trust: &Trust, room: u32, zone: Option<&str>) -> Keeper {
     let mut files = Files::new(directory.to_owned()).unwrap();
     prepare(&mut files, trust).unwrap();
     let place = Place {
-        zone: None,
+        zone: zone.map(str::to_owned),
         replicas: 1,
     };
     Keeper::new(files, place, room)

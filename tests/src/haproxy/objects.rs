@@ -84,8 +84,14 @@ impl Edge {
                 zone: None,
                 state,
             };
-            (name.to_owned(), pod)
+            (name, pod)
         });
+        self.slice(shop, pods);
+    }
+
+    /// The same, with all that is said of them.
+    pub fn slice<'a>(&mut self, shop: &str, pods: impl IntoIterator<Item = (&'a str, Pod)>) {
+        let pods = pods.into_iter().map(|(name, pod)| (name.to_owned(), pod));
         self.model.slice(shop, SLICE, pods.collect());
         self.slices.insert(shop.to_owned());
     }

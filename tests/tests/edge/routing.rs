@@ -1,11 +1,17 @@
 //! What visitors get.
 
 use e2e::haproxy::{Backend, Edge};
-use edge::agent::{endpoints::State, lines::Target, prepare::Trust};
+use edge::agent::{
+    endpoints::{Pod, State},
+    lines::Target,
+    prepare::Trust,
+};
 use std::{
     io::{Read as _, Write as _},
     net::{Ipv4Addr, SocketAddr, TcpListener},
+    sync::atomic::Ordering::Relaxed,
     thread,
+    time::Duration,
 };
 
 fn shop(name: &str) -> Target {
@@ -287,4 +293,45 @@ fn websockets_get_through() {
     let page = edge.get("www.acme.example", "/socket", &options);
     assert_eq!(page.status, "HTTP/1.1 101", "{page:?}");
     assert!(page.text.contains("not HTTP any more"), "{page:?}");
+}
+
+#[test]
+fn pods_of_the_same_zone_get_eight_times_as_much_and_others_what_these_cannot_take() {
+    let (near, far) = (Backend::new("near"), Backend::new("far"));
+    let mut edge = Edge::new(8);
+    edge.place("a");
+    edge.host("www.acme.example", shop("shop-acme"));
+    edge.shop("shop-acme", 16, &[]);
+    let pod = |backend: &Backend, zone: &str| Pod {
+        address: backend.address,
+        zone: Some(zone.to_owned()),
+        state: State::Ready,
+    };
+    edge.slice(
+        "shop-acme",
+        [("near", pod(&near, "a")), ("far", pod(&far, "b"))],
+    );
+    edge.start();
+    edge.load(Duration::from_secs(2)).whole();
+    let counts = || [&near, &far].map(|pod| pod.requests.load(Relaxed));
+    let many = counts();
+    edge.load_of("www.acme.example", Duration::from_secs(2), 1)
+        .whole();
+    let one = [counts()[0] - many[0], counts()[1] - many[1]];
+    for [near, far] in [many, one] {
+        assert!((6 * far..10 * far).contains(&near), "{many:?} {one:?}");
+    }
+
+    // More than the pod of the same zone takes at once.
+    let slow = Backend::slow("slow", Duration::from_secs(2));
+    let other = Backend::new("other");
+    edge.shop("shop-acme", 1, &[]);
+    edge.slice(
+        "shop-acme",
+        [("slow", pod(&slow, "a")), ("other", pod(&other, "b"))],
+    );
+    edge.round();
+    edge.load(Duration::from_secs(1)).whole();
+    assert!(slow.requests.load(Relaxed) <= 2);
+    assert!(other.requests.load(Relaxed) > 10);
 }

@@ -30,6 +30,7 @@ const VISITORS: usize = 8;
 const LONG: Duration = Duration::from_mins(3);
 
 /// What visitors come through.
+#[derive(Clone)]
 struct Way {
     address: IpAddr,
     authority: PathBuf,
@@ -51,6 +52,11 @@ impl Way {
 
     /// Visitors for as long.
     fn load(&self, time: Duration) -> Running {
+        self.load_at(&format!("{}:443", self.address), time)
+    }
+
+    /// The same, at one replica, as a load balancer sends them to the one that is left.
+    fn load_at(&self, address: &str, time: Duration) -> Running {
         Program::new(required("h2load"))
             .args([
                 "--clients",
@@ -59,7 +65,7 @@ impl Way {
                 "1",
             ])
             .args(["--duration", &time.as_secs().to_string()])
-            .args(["--connect-to", &format!("{}:443", self.address)])
+            .args(["--connect-to", address])
             .arg(format!("https://{HOST}/"))
             .deadline(time + LONG)
             .start()
@@ -154,10 +160,8 @@ fn shop<'a>(platform: &'a Platform<'a>) -> Tenant<'a> {
     shop
 }
 
-#[test]
-fn visitors_reach_a_shop_whatever_ends_on_the_way() {
-    let cluster = Cluster::alone();
-    let platform = Platform::install(&cluster);
+/// The edge, and a shop that it serves.
+fn served<'a>(platform: &'a Platform<'a>) -> (Way, Tenant<'a>) {
     let signed = Signed::for_host(HOST);
     let authority = platform.path("edge-authority.pem");
     fs::write(&authority, &signed.authority).unwrap();
@@ -166,10 +170,18 @@ fn visitors_reach_a_shop_whatever_ends_on_the_way() {
         authority,
     };
     platform.bring("edge-own", &signed);
-    let shop = shop(&platform);
+    let shop = shop(platform);
     eventually("the edge serves the shop", LONG, || {
         way.get(HOST, &[]).starts_with("HTTP/2 200").then_some(())
     });
+    (way, shop)
+}
+
+#[test]
+fn visitors_reach_a_shop_whatever_ends_on_the_way() {
+    let cluster = Cluster::alone();
+    let platform = Platform::install(&cluster);
+    let (way, shop) = served(&platform);
     for (option, begins) in [
         ("--http1.1", "HTTP/1.1 200"),
         ("--http2", "HTTP/2 200"),
@@ -224,6 +236,107 @@ fn visitors_reach_a_shop_whatever_ends_on_the_way() {
 
     // What changes reaches visitors.
     added(&platform, &shop, &way);
+    a_node_is_lost(&platform, &shop, &way);
+    nobody_comes(&platform, &shop, &way);
+}
+
+/// The API server is away for as long as nobody should notice; by hand, for its time.
+#[test]
+#[ignore = "takes ten minutes"]
+fn visitors_reach_a_shop_while_the_api_server_is_away_for_ten_minutes() {
+    let cluster = Cluster::alone();
+    let platform = Platform::install(&cluster);
+    let (way, _shop) = served(&platform);
+    cluster.component("apiserver").freeze();
+    let (all, failed) = count(way.load(Duration::from_mins(10)));
+    cluster.component("apiserver").thaw();
+    println!("the API server is away for ten minutes: {failed} of {all} requests failed");
+    assert_eq!(failed, 0);
+}
+
+/// A node's network is unplugged, and with it a replica of the edge and a pod of the shop. Visitors
+/// come to the other replica, as a load balancer has them.
+fn a_node_is_lost(platform: &Platform<'_>, shop: &Tenant<'_>, way: &Way) {
+    let cluster = platform.cluster;
+    let where_is = |namespace: &str, component: &str| -> Vec<(String, String)> {
+        let selector = format!("app.kubernetes.io/component={component}");
+        let pods = cluster.get(&["pods", "--namespace", namespace, "--selector", &selector]);
+        let pods = pods["items"].as_array().unwrap().iter();
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        pods.filter(|pod| pod["metadata"]["deletionTimestamp"].is_null())
+            .map(|pod| {
+                (
+                    text(&pod["spec"]["nodeName"]),
+                    text(&pod["status"]["podIP"]),
+                )
+            })
+            .collect()
+    };
+    let edge = where_is(EDGE, "edge");
+    let pods = where_is(&shop.namespace, "web");
+    let (lost, stays) = (&edge[0].0, &edge[1]);
+    assert!(
+        pods.iter().any(|(node, _)| node == lost) && pods.iter().any(|(node, _)| *node == stays.0),
+        "{edge:?} {pods:?}"
+    );
+    let unplug = |state: &str| {
+        let link = format!(
+            "veth{}",
+            lost.trim_start_matches(|c: char| !c.is_ascii_digit())
+        );
+        let words = ["link", "set", &link, state];
+        cluster.program("ip").args(words).run().expect(0);
+    };
+    let address = match stays.1.parse::<IpAddr>().unwrap() {
+        IpAddr::V4(address) => format!("{address}:8443"),
+        IpAddr::V6(address) => format!("[{address}]:8443"),
+    };
+    let load = way.load_at(&address, Duration::from_secs(60));
+    thread::sleep(Duration::from_secs(5));
+    unplug("down");
+    let (all, failed) = count(load);
+    unplug("up");
+    println!("a node is lost: {failed} of {all} requests failed");
+    // What the lost pod had at that moment: one request of each visitor at most.
+    assert!(failed <= u64::try_from(VISITORS).unwrap());
+    platform.rolled_out(EDGE, "deployment/longshore-edge");
+    platform.rolled_out(&shop.namespace, "deployment/web");
+}
+
+/// A shop that may be scaled to zero is, and its next visitors wait for a pod.
+fn nobody_comes(platform: &Platform<'_>, shop: &Tenant<'_>, way: &Way) {
+    let cluster = platform.cluster;
+    let idle = json!({ "after": "1m", "mode": "Zero" });
+    shop.change(&json!({ "scale": { "min": 1, "max": 2, "idle": idle } }));
+    let pods = || {
+        let words = ["pods", "--namespace", &shop.namespace, "--selector"];
+        let words = [&words[..], &["app.kubernetes.io/component=web"]].concat();
+        cluster.get(&words)["items"].as_array().unwrap().len()
+    };
+    let since = || cluster.get(&["shop", "edge"])["status"]["atZeroSince"].clone();
+    eventually("the shop has no pods", LONG, || (pods() == 0).then_some(()));
+    assert!(since().is_string());
+    let begin = Instant::now();
+    let wait = ["--max-time", "60"];
+    let post = ["--max-time", "60", "--request", "POST", "--data", "a=b"];
+    let visit = |options: &'static [&'static str]| {
+        let way = way.clone();
+        thread::spawn(move || way.get(HOST, options))
+    };
+    let visits: Vec<_> = (0..6).map(|number| visit(if number == 0 { &post } else { &wait }));
+    let answers = visits.into_iter().map(|visit| visit.join().unwrap());
+    let failed = answers
+        .filter(|answer| !answer.starts_with("HTTP/2 200"))
+        .collect::<Vec<_>>();
+    println!(
+        "visitors of a shop without pods waited for {:.1} s: {} of 6 requests failed",
+        begin.elapsed().as_secs_f64(),
+        failed.len()
+    );
+    assert_eq!(failed, [""; 0]);
+    eventually("its status says so", LONG, || {
+        since().is_null().then_some(())
+    });
 }
 
 /// A domain is added: how long it takes until the edge knows it.
