@@ -7,7 +7,11 @@ use super::{
     snapshot::{Place, Snapshot, desired},
     touched::Touched,
 };
-use std::{collections::BTreeMap, mem::take, time::Instant};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    mem::take,
+    time::Instant,
+};
 
 /// How HAProxy should be.
 #[derive(Debug)]
@@ -60,7 +64,7 @@ impl Wants {
         let before = self.slots.count();
         let assigned = self.slots.assign(&model.served(), now);
         self.touched.shops.extend(assigned.changed);
-        // A slot that is free may still have servers that HAProxy did not delete at first.
+        // Nothing may be left in a slot that is anybody's.
         let all = !known || assigned.freed || before != self.slots.count();
         let mut of = take(&mut self.touched);
         if all {
@@ -82,9 +86,12 @@ impl Wants {
         difference(&actual.only(&wanted.of, &self.slots), &wanted.snapshot)
     }
 
-    /// Has the same part looked at again.
-    pub fn again(&mut self, wanted: Wanted) {
-        self.touched.extend(wanted.of);
+    /// Takes in which slots have servers that HAProxy did not delete: the same part is looked at again.
+    pub fn refused(&mut self, wanted: Wanted, slots: BTreeSet<String>) {
+        if !slots.is_empty() {
+            self.touched.extend(wanted.of);
+        }
+        self.slots.busy = slots;
     }
 }
 
