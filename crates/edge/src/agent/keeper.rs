@@ -13,7 +13,7 @@ use super::{
 };
 use jiff::Timestamp;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io,
     time::{Duration, Instant},
 };
@@ -179,12 +179,10 @@ impl Keeper {
             return Ok(Round::later());
         }
         let steps = self.wants.steps(&actual, &wanted);
-        let round = self.perform(steps, &mut actual).await?;
+        let (round, busy) = self.perform(steps, &mut actual).await?;
         self.stale |= round.done > 0;
         if !round.unknown {
-            if round.refused > 0 {
-                self.wants.again(wanted);
-            }
+            self.wants.refused(wanted, busy);
             self.actual = Some((worker, actual, read));
         }
         self.write_at_its_time(now, round)
@@ -227,8 +225,13 @@ impl Keeper {
         }
     }
 
-    async fn perform(&self, steps: Vec<Step>, actual: &mut Snapshot) -> Result<Round, KeeperError> {
-        let mut round = Round::default();
+    /// Does the steps; says what came of it, and in which slots a server could not be deleted.
+    async fn perform(
+        &self,
+        steps: Vec<Step>,
+        actual: &mut Snapshot,
+    ) -> Result<(Round, BTreeSet<String>), KeeperError> {
+        let (mut round, mut busy) = (Round::default(), BTreeSet::new());
         for step in steps {
             match self.haproxy.perform(&step).await {
                 Ok(()) => {
@@ -238,7 +241,9 @@ impl Keeper {
                 Err(SocketError::Refused { command, answer }) => {
                     // A server that still answers somebody cannot be deleted: it is tried again. Of
                     // any other step, HAProxy may have done a part.
-                    if !matches!(step, Step::RemoveServer(..)) {
+                    if let Step::RemoveServer(slot, _) = step {
+                        busy.insert(slot);
+                    } else {
                         warn!(command, answer, "HAProxy refused");
                         round.unknown = true;
                     }
@@ -251,6 +256,6 @@ impl Keeper {
             }
         }
         round.equal = round.refused == 0;
-        Ok(round)
+        Ok((round, busy))
     }
 }

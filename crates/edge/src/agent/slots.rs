@@ -19,6 +19,8 @@ pub struct Slots {
     /// Of shops that have left, with their names: the map says them, too, so that another process lets
     /// them rest as well.
     resting: VecDeque<(Instant, String, u32)>,
+    /// Those that have servers which HAProxy does not delete yet: they rest on.
+    pub busy: BTreeSet<String>,
 }
 
 /// What an assignment changed.
@@ -107,9 +109,10 @@ impl Slots {
             }
             !back
         });
-        while let Some((_, _, slot)) =
-            resting.pop_front_if(|(since, ..)| now.duration_since(*since) >= REST)
-        {
+        let busy = &self.busy;
+        while let Some((_, _, slot)) = resting.pop_front_if(|(since, _, slot)| {
+            now.duration_since(*since) >= REST && !busy.contains(&name(*slot))
+        }) {
             self.free.insert(slot);
             assigned.freed = true;
         }

@@ -7,7 +7,11 @@ use super::{
     snapshot::{Place, Snapshot, desired},
     touched::Touched,
 };
-use std::{collections::BTreeMap, mem::take, time::Instant};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    mem::take,
+    time::Instant,
+};
 
 /// How HAProxy should be.
 #[derive(Debug)]
@@ -28,8 +32,6 @@ pub struct Wants {
     place: Place,
     caps: BTreeMap<String, u32>,
     touched: Touched,
-    /// All of it was not compared to its end.
-    all: bool,
 }
 
 impl Wants {
@@ -41,7 +43,6 @@ impl Wants {
             place,
             caps: BTreeMap::new(),
             touched: Touched::default(),
-            all: false,
         }
     }
 
@@ -63,8 +64,8 @@ impl Wants {
         let before = self.slots.count();
         let assigned = self.slots.assign(&model.served(), now);
         self.touched.shops.extend(assigned.changed);
-        // A slot that is free may still have servers that HAProxy did not delete at first.
-        let all = take(&mut self.all) || !known || assigned.freed || before != self.slots.count();
+        // Nothing may be left in a slot that is anybody's.
+        let all = !known || assigned.freed || before != self.slots.count();
         let mut of = take(&mut self.touched);
         if all {
             of = Touched::all(model, &self.slots, caps);
@@ -85,11 +86,12 @@ impl Wants {
         difference(&actual.only(&wanted.of, &self.slots), &wanted.snapshot)
     }
 
-    /// Has the same part looked at again.
-    pub fn again(&mut self, wanted: Wanted) {
-        // What is left of a shop whose slot is free already is no part of any shop.
-        self.all |= wanted.all;
-        self.touched.extend(wanted.of);
+    /// Takes in which slots have servers that HAProxy did not delete: the same part is looked at again.
+    pub fn refused(&mut self, wanted: Wanted, slots: BTreeSet<String>) {
+        if !slots.is_empty() {
+            self.touched.extend(wanted.of);
+        }
+        self.slots.busy = slots;
     }
 }
 

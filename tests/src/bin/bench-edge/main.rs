@@ -14,7 +14,7 @@ mod ready;
 mod requests;
 
 use caddy::Caddy;
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use e2e::{
     figures::table,
     haproxy::{Backend, Edge, self_signed},
@@ -49,9 +49,23 @@ struct Arguments {
     /// Requests of each run
     #[arg(long, default_value_t = 100_000)]
     requests: u64,
+    /// Measures this alone
+    #[arg(long)]
+    only: Option<Part>,
     /// Runs of each, in turn
     #[arg(long, default_value_t = 5)]
     rounds: usize,
+}
+
+/// What is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// The start, changes, and requests beside others
+    Domains,
+    /// When a pod that is Ready answers
+    Ready,
+    /// What a shop in trouble costs others
+    Fairness,
 }
 
 /// The domain whose shop answers.
@@ -98,25 +112,38 @@ fn each(edge: &mut Edge, times: usize, mut change: impl FnMut(&mut Edge, usize))
 
 fn main() -> io::Result<()> {
     let arguments = Arguments::parse();
+    let measures = |part| arguments.only.is_none_or(|only| only == part);
+    let mut out = io::stdout().lock();
+    if measures(Part::Domains) {
+        many_domains(&arguments, &mut out)?;
+    }
+    if measures(Part::Ready) {
+        writeln!(out, "{}\n", ready(arguments.changes))?;
+    }
+    if measures(Part::Fairness) {
+        writeln!(out, "{}", fairness(arguments.rounds))?;
+    }
+    Ok(())
+}
+
+fn many_domains(arguments: &Arguments, out: &mut impl io::Write) -> io::Result<()> {
     let answers = Backend::terse();
     let mut edge = Edge::new(u32::try_from(arguments.shops * 6 / 5).unwrap());
-    fill(&mut edge, &arguments);
+    fill(&mut edge, arguments);
     edge.host(BUSY, Target::Shop("shop-busy".into()));
     edge.shop("shop-busy", 256, &[("busy-1", answers.address)]);
-    let mut out = io::stdout().lock();
     let Arguments {
         domains,
         shops,
         pods,
-        rounds,
         ..
-    } = arguments;
+    } = *arguments;
     writeln!(
         out,
         "{domains} domains with certificates, {shops} shops with {pods} pods each\n"
     )?;
     writeln!(out, "{}\n", start(&mut edge))?;
-    writeln!(out, "{}\n", changes(&mut edge, &arguments))?;
+    writeln!(out, "{}\n", changes(&mut edge, arguments))?;
     writeln!(
         out,
         "reloads: {}; resident at the end: {}\n",
@@ -124,18 +151,16 @@ fn main() -> io::Result<()> {
         megabytes(used(edge.worker()).resident)
     )?;
     let caddy =
-        tool("caddy").map(|program| Caddy::start(&program, &edge, answers.address, &arguments));
+        tool("caddy").map(|program| Caddy::start(&program, &edge, answers.address, arguments));
     if let Some(caddy) = &caddy {
         writeln!(out, "{}\n", caddy.table(arguments.changes / 10))?;
     }
     writeln!(
         out,
         "{}\n",
-        beside(&edge, caddy.as_ref(), &answers, &arguments)
+        beside(&edge, caddy.as_ref(), &answers, arguments)
     )?;
-    drop((edge, caddy));
-    writeln!(out, "{}\n", ready(arguments.changes))?;
-    writeln!(out, "{}", fairness(rounds))
+    Ok(())
 }
 
 /// From nothing to an HAProxy that is as it should be.
