@@ -53,7 +53,11 @@ pub struct Occasion<'a> {
 #[derive(Debug, thiserror::Error)]
 pub enum HookError {
     /// The program cannot be started.
-    #[error("cannot start {}{}", program.display(), hint.as_ref().map_or_else(String::new, |hint| format!(": {hint}")))]
+    #[error(
+        "cannot start {}{}",
+        program.display(),
+        hint.as_ref().map_or_else(String::new, |hint| format!(": {hint}"))
+    )]
     Start {
         /// The program.
         program: PathBuf,

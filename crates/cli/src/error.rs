@@ -202,7 +202,11 @@ pub(crate) enum CommandError {
         limit: std::time::Duration,
     },
     /// Releases need what the store does not hold, or holds damaged.
-    #[error("releases need {} objects that are missing or damaged: {}", objects.len(), objects.join(", "))]
+    #[error(
+        "releases need {} objects that are missing or damaged: {}",
+        objects.len(),
+        objects.join(", ")
+    )]
     Damaged {
         /// Their keys.
         objects: Vec<String>,

@@ -59,10 +59,22 @@ pub(crate) struct PullCommand {
     )]
     cache: Option<PathBuf>,
     /// How much the cache may hold
-    #[arg(long, env = "LONGSHORE_CACHE_LIMIT", hide_env_values = true, default_value = "20GiB", value_parser = size)]
+    #[arg(
+        long,
+        env = "LONGSHORE_CACHE_LIMIT",
+        hide_env_values = true,
+        default_value = "20GiB",
+        value_parser = size
+    )]
     cache_limit: u64,
     /// Ceiling of the buffers
-    #[arg(long, env = "LONGSHORE_MEMORY", hide_env_values = true, default_value = "64MiB", value_parser = size)]
+    #[arg(
+        long,
+        env = "LONGSHORE_MEMORY",
+        hide_env_values = true,
+        default_value = "64MiB",
+        value_parser = size
+    )]
     memory: u64,
     /// Say where the time went, and what to make faster
     #[arg(long)]

@@ -12,7 +12,13 @@ use tempfile::NamedTempFile;
 #[derive(Debug, Args)]
 pub(crate) struct Deadline {
     /// How long the whole command may work with the store before it is an error
-    #[arg(long, env = "LONGSHORE_DEADLINE", hide_env_values = true, default_value = "1h", value_parser = duration)]
+    #[arg(
+        long,
+        env = "LONGSHORE_DEADLINE",
+        hide_env_values = true,
+        default_value = "1h",
+        value_parser = duration
+    )]
     deadline: Duration,
 }
 

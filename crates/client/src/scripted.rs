@@ -96,11 +96,8 @@ impl Exchange {
     /// Answers a watch with these events, and ends it.
     #[must_use]
     pub fn tells(mut self, events: impl IntoIterator<Item = Value>) -> Self {
-        let lines: String = events
-            .into_iter()
-            .map(|event| format!("{event}\n"))
-            .collect();
-        self.answer = Box::new(|_| (StatusCode::OK, text(lines)));
+        let lines: Vec<_> = events.into_iter().map(|event| event.to_string()).collect();
+        self.answer = Box::new(move |_| (StatusCode::OK, text(lines.join("\n") + "\n")));
         self
     }
 

@@ -24,6 +24,7 @@ impl ShardBalance {
 
     /// Whether `shard` is the one to ask for; then it counts as held by `me` at once, as the looks
     /// at other shards go on meanwhile.
+    #[must_use]
     pub fn asks_for(&self, shard: usize, me: &str) -> bool {
         let mut holders = self.0.lock();
         let asks = wanted(&holders, me) == Some(shard);

@@ -132,16 +132,28 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read(outside in prop::collection::vec(paths(), 0..3), groups in groups()) {
+        fn what_is_written_is_read(
+            outside in prop::collection::vec(paths(), 0..3),
+            groups in groups(),
+        ) {
             let file = written(&outside, &groups);
             prop_assert_eq!(read(file.path()).unwrap(), (outside, groups));
         }
 
         #[test]
-        fn an_index_cut_anywhere_is_refused(outside in prop::collection::vec(paths(), 0..3), groups in groups(), at in 0.0..1.0_f64) {
+        fn an_index_cut_anywhere_is_refused(
+            outside in prop::collection::vec(paths(), 0..3),
+            groups in groups(),
+            at in 0.0..1.0_f64,
+        ) {
             let file = written(&outside, &groups);
             let length = file.as_file().metadata().unwrap().len();
-            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "any place in the file will do")]
+            #[allow(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                clippy::cast_precision_loss,
+                reason = "any place in the file will do"
+            )]
             file.as_file().set_len((length as f64 * at) as u64).unwrap();
             prop_assert!(read(file.path()).is_err());
         }

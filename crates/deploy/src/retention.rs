@@ -77,14 +77,26 @@ mod tests {
     proptest! {
         #[test]
         fn a_tree_in_use_is_never_removed(
-            found in prop::collection::btree_set((0_u8..6, any::<bool>()), 0..12), used in prop::collection::btree_set(0_u8..6, 0..4)
+            found in prop::collection::btree_set((0_u8..6, any::<bool>()), 0..12),
+            used in prop::collection::btree_set(0_u8..6, 0..4),
         ) {
             let name = |n: u8| format!("{n:016x}");
-            let found = found.into_iter().map(|(n, tree)| if tree { Found::Tree(name(n)) } else { Found::Index(name(n)) }).collect();
+            let found = found
+                .into_iter()
+                .map(|(n, tree)| {
+                    if tree {
+                        Found::Tree(name(n))
+                    } else {
+                        Found::Index(name(n))
+                    }
+                })
+                .collect();
             let in_use: BTreeSet<_> = used.into_iter().map(name).collect();
             for scope in [Scope::Incomplete, Scope::Unused] {
                 for short in removable(&found, &in_use, scope) {
-                    prop_assert!(!(in_use.contains(&short) && found.contains(&Found::Tree(short.clone()))));
+                    prop_assert!(
+                        !(in_use.contains(&short) && found.contains(&Found::Tree(short.clone())))
+                    );
                 }
             }
         }

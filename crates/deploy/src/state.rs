@@ -361,13 +361,21 @@ mod tests {
     proptest! {
         #[test]
         fn the_accepted_sequence_never_falls_and_the_text_is_exact(
-            steps in prop::collection::vec((1_u64..50, 0_u8..5, -1000_i64..100_000), 1..30)
+            steps in prop::collection::vec((1_u64..50, 0_u8..5, -1000_i64..100_000), 1..30),
         ) {
             let mut state = State::default();
             for (sequence, manifest, second) in steps {
                 let next = state.activated(&target(sequence, manifest), at(second));
-                prop_assert!(next.accepted.as_ref().map(|it| it.sequence) >= state.accepted.as_ref().map(|it| it.sequence));
-                prop_assert!(next.accepted.as_ref().is_some_and(|it| it.at <= at(0) + PASSED), "whatever the clock said");
+                prop_assert!(
+                    next.accepted.as_ref().map(|it| it.sequence)
+                        >= state.accepted.as_ref().map(|it| it.sequence)
+                );
+                prop_assert!(
+                    next.accepted
+                        .as_ref()
+                        .is_some_and(|it| it.at <= at(0) + PASSED),
+                    "whatever the clock said"
+                );
                 prop_assert_eq!(&State::parse(&next.to_json().unwrap()).unwrap(), &next);
                 state = next;
             }

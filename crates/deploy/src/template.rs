@@ -152,13 +152,20 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_is_lost_and_nothing_panics(template in "[@a:?.\n]{0,8}(@release@|@secret:k@|@secret:|x){0,4}") {
+        fn nothing_is_lost_and_nothing_panics(
+            template in "[@a:?.\n]{0,8}(@release@|@secret:k@|@secret:|x){0,4}",
+        ) {
             if let Ok(parts) = parts(template.as_bytes()) {
-                let again: String = parts.iter().map(|part| match *part {
-                    Part::Text(text) => std::str::from_utf8(text).unwrap().to_owned(),
-                    Part::Release => "@release@".to_owned(),
-                    Part::Secret { key, optional } => format!("@secret:{key}{}@", if optional { "?" } else { "" }),
-                }).collect();
+                let again: String = parts
+                    .iter()
+                    .map(|part| match *part {
+                        Part::Text(text) => std::str::from_utf8(text).unwrap().to_owned(),
+                        Part::Release => "@release@".to_owned(),
+                        Part::Secret { key, optional } => {
+                            format!("@secret:{key}{}@", if optional { "?" } else { "" })
+                        }
+                    })
+                    .collect();
                 prop_assert_eq!(again, template);
             }
         }

@@ -74,10 +74,20 @@ struct AgentArguments {
     #[arg(long, env = "EDGE_ZONE")]
     zone: Option<String>,
     /// Agents that share the workers of each pod
-    #[arg(long, env = "EDGE_REPLICAS", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[arg(
+        long,
+        env = "EDGE_REPLICAS",
+        default_value_t = 1,
+        value_parser = clap::value_parser!(u32).range(1..=1000)
+    )]
     replicas: u32,
     /// Shops for which HAProxy has room from its start; more take a reload
-    #[arg(long, env = "EDGE_ROOM", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(
+        long,
+        env = "EDGE_ROOM",
+        default_value_t = 1000,
+        value_parser = clap::value_parser!(u32).range(1..=100_000)
+    )]
     room: u32,
     /// Load balancers that speak the PROXY protocol: addresses or ranges, with commas
     #[arg(long, env = "EDGE_PROXIES", value_delimiter = ',', value_parser = range)]
@@ -105,7 +115,12 @@ struct IssueArguments {
     addresses: Vec<IpAddr>,
     /// Do not ask each host over HTTP before the authority does, such as where a load balancer lets
     /// nobody back in
-    #[arg(long, env = "EDGE_WITHOUT_NONCE_CHECK", value_parser = clap::builder::BoolishValueParser::new(), action = clap::ArgAction::SetTrue)]
+    #[arg(
+        long,
+        env = "EDGE_WITHOUT_NONCE_CHECK",
+        value_parser = clap::builder::BoolishValueParser::new(),
+        action = clap::ArgAction::SetTrue
+    )]
     without_nonce_check: bool,
     /// Port at which hosts are asked; authorities ask at 80
     #[arg(long, env = "EDGE_HTTP_PORT", default_value_t = 80)]

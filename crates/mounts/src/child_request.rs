@@ -58,7 +58,11 @@ pub(crate) type Answer = Result<(), Fault>;
 
 /// Which call failed, on what, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-#[error("cannot {action} {}: {} (error {errno})", path.display(), std::io::Error::from_raw_os_error(*errno).kind())]
+#[error(
+    "cannot {action} {}: {} (error {errno})",
+    path.display(),
+    std::io::Error::from_raw_os_error(*errno).kind()
+)]
 pub(crate) struct Fault {
     pub(crate) action: String,
     pub(crate) path: PathBuf,

@@ -49,7 +49,11 @@ pub(super) enum Trouble {
     Nobody(String),
     #[error("cannot look up {0}: {1}")]
     Lookup(String, io::Error),
-    #[error("cannot listen on {LOOPBACK}:{} for the mount's tunnel: {}", .0.map_or_else(|| "any port".to_owned(), |port| port.to_string()), .1)]
+    #[error(
+        "cannot listen on {LOOPBACK}:{} for the mount's tunnel: {}",
+        .0.map_or_else(|| "any port".to_owned(), |port| port.to_string()),
+        .1
+    )]
     Port(Option<u16>, io::Error),
     #[error("{0}")]
     Child(String),

@@ -212,7 +212,10 @@ mod tests {
         #[test]
         fn an_accepted_word_is_one_word(text in "[ -~]{0,24}") {
             if text.parse::<MountOption>().is_ok() {
-                prop_assert!(text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'=' || byte == b'.'));
+                prop_assert!(
+                    text.bytes()
+                        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'=' || byte == b'.')
+                );
             }
         }
     }

@@ -302,22 +302,37 @@ mod tests {
         #[test]
         fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
             if let Ok(table) = MountTable::parse(&bytes) {
-                assert!(table.covering(Path::new("/srv")).is_none_or(|entry| Path::new("/srv").starts_with(&entry.point)));
+                assert!(
+                    table
+                        .covering(Path::new("/srv"))
+                        .is_none_or(|entry| Path::new("/srv").starts_with(&entry.point))
+                );
             }
         }
 
         #[test]
-        fn numbers_that_form_circles_end(links in proptest::collection::vec((0_u64..6, 0_u64..6, "(/|/a|/a/b)"), 0..12)) {
-            let line = |(id, parent, point): (u64, u64, String)| format!("{id} {parent} 8:1 / {point} rw - ext4 d rw\n");
+        fn numbers_that_form_circles_end(
+            links in proptest::collection::vec((0_u64..6, 0_u64..6, "(/|/a|/a/b)"), 0..12),
+        ) {
+            let line = |(id, parent, point): (u64, u64, String)| {
+                format!("{id} {parent} 8:1 / {point} rw - ext4 d rw\n")
+            };
             let text: String = links.into_iter().map(line).collect();
             let table = MountTable::parse(text.as_bytes()).unwrap();
-            prop_assert!(table.covering(Path::new("/a/b/c")).is_none_or(|entry| table.0.contains(entry)));
+            prop_assert!(
+                table
+                    .covering(Path::new("/a/b/c"))
+                    .is_none_or(|entry| table.0.contains(entry))
+            );
         }
 
         #[test]
         fn any_name_survives_its_escape(name in "/[ -~\\t\\n]{1,40}") {
             let text = format!("1 0 8:1 / {} rw - ext4 d rw\n", escape(&name));
-            prop_assert_eq!(&MountTable::parse(text.as_bytes()).unwrap().0[0].point, Path::new(&name));
+            prop_assert_eq!(
+                &MountTable::parse(text.as_bytes()).unwrap().0[0].point,
+                Path::new(&name)
+            );
         }
     }
 }

@@ -7,7 +7,10 @@ use std::collections::BTreeMap;
 
 /// How the cluster differs from what a plan rests on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the plan no longer holds: {count} objects are not as it saw them\n  {}", first.join("\n  "))]
+#[error(
+    "the plan no longer holds: {count} objects are not as it saw them\n {}",
+    first.join("\n ")
+)]
 pub struct Moved {
     /// Objects that differ.
     pub count: usize,

@@ -54,7 +54,10 @@ pub enum AssignError {
         source: ScheduleError,
     },
     /// Other shops have what it claims.
-    #[error("shop {shop}: {}", collisions.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    #[error(
+        "shop {shop}: {}",
+        collisions.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    )]
     Claimed {
         /// The shop.
         shop: String,

@@ -91,7 +91,8 @@ pub async fn serve<S, B>(
                     )),
                 ));
                 warned = false;
-                if stop.run_until_cancelled(sleep(pause())).await.is_none() {
+                let pause = pause();
+                if !pause.is_zero() && stop.run_until_cancelled(sleep(pause)).await.is_none() {
                     break;
                 }
             }

@@ -245,7 +245,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_event_is_one_line_whatever_its_fields_hold(text in prop_oneof![any::<String>(), "[\na\r\u{1b}\u{7f}\u{85}\u{202e}\u{2028}\"{}]{0,40}"]) {
+        fn an_event_is_one_line_whatever_its_fields_hold(
+            text in prop_oneof![any::<String>(), "[\na\r\u{1b}\u{7f}\u{85}\u{202e}\u{2028}\"{}]{0,40}"],
+        ) {
             for format in [Format::Text, Format::Json] {
                 let line = written(format, &text);
                 let signs = line.strip_suffix('\n').unwrap();

@@ -45,7 +45,12 @@ struct Arguments {
     shards: u32,
     /// Shops that are written at the same time: more helps where the API server is far away, and
     /// makes it slower for others where it is busy
-    #[arg(long, value_name = "COUNT", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(
+        long,
+        value_name = "COUNT",
+        default_value_t = 8,
+        value_parser = clap::value_parser!(u16).range(1..=256)
+    )]
     at_once: u16,
     /// Address of /livez, /readyz and /metrics
     #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:9809")]
@@ -54,7 +59,12 @@ struct Arguments {
     #[arg(long, value_name = "COUNT")]
     delete_at_most: Option<usize>,
     /// Seconds that a shop must have been missing in the registry before it is taken down
-    #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(i64).range(0..=604_800))]
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 600,
+        value_parser = clap::value_parser!(i64).range(0..=604_800)
+    )]
     delete_after: i64,
     /// What tells that a shop runs a release
     #[arg(long, value_enum, default_value_t)]

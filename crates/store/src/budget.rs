@@ -112,7 +112,11 @@ mod tests {
             }
             for (count, &at) in (0u32..).zip(&sent) {
                 let allowed = 5.0 + (at - start).as_secs_f64() * 10.0;
-                prop_assert!(f64::from(count) + 1.0 <= allowed + 1e-3, "{count} by {:?}", at - start);
+                prop_assert!(
+                    f64::from(count) + 1.0 <= allowed + 1e-3,
+                    "{count} by {:?}",
+                    at - start
+                );
             }
         }
     }

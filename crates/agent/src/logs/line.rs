@@ -151,12 +151,23 @@ mod tests {
 
     proptest! {
         #[test]
-        fn how_a_file_is_read_changes_nothing(bytes in prop::collection::vec(prop_oneof![Just(b'\n'), any::<u8>()], 0..300), cuts in prop::collection::vec(0..300_usize, 0..5)) {
-            let mut at: Vec<usize> = cuts.into_iter().map(|cut| cut.min(bytes.len())).chain([0, bytes.len()]).collect();
+        fn how_a_file_is_read_changes_nothing(
+            bytes in prop::collection::vec(prop_oneof![Just(b'\n'), any::<u8>()], 0..300),
+            cuts in prop::collection::vec(0..300_usize, 0..5),
+        ) {
+            let mut at: Vec<usize> = cuts
+                .into_iter()
+                .map(|cut| cut.min(bytes.len()))
+                .chain([0, bytes.len()])
+                .collect();
             at.sort_unstable();
             let parts: Vec<&[u8]> = at.windows(2).map(|pair| &bytes[pair[0]..pair[1]]).collect();
             prop_assert_eq!(all(&parts), all(&[&bytes]));
-            prop_assert!(texts(&parts).iter().all(|line| line.chars().all(|sign| sign == '\t' || !sign.is_control())));
+            prop_assert!(
+                texts(&parts)
+                    .iter()
+                    .all(|line| line.chars().all(|sign| sign == '\t' || !sign.is_control()))
+            );
         }
     }
 }

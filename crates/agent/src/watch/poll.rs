@@ -68,7 +68,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_wait_is_never_over_in_no_time_nor_endless(failures in 0u32..100, random in 0.0f64..1.0, seconds in 1u64..4000) {
+        fn a_wait_is_never_over_in_no_time_nor_endless(
+            failures in 0u32..100,
+            random in 0.0f64..1.0,
+            seconds in 1u64..4000,
+        ) {
             let mut poll = Poll::new(Duration::from_secs(seconds));
             (0..failures).for_each(|_| poll.failed());
             let (wait, interval) = (poll.wait(random), Duration::from_secs(seconds));

@@ -306,7 +306,9 @@ fn any_shop() -> impl Strategy<Value = (usize, Vec<usize>, usize, usize, bool)> 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
     #[test]
-    fn what_is_given_is_given_once_in_whatever_order_it_is_asked_for(seen in proptest::collection::vec(any_shop(), 1..40)) {
+    fn what_is_given_is_given_once_in_whatever_order_it_is_asked_for(
+        seen in proptest::collection::vec(any_shop(), 1..40),
+    ) {
         const PREFIXES: [&str; 6] = ["a_", "a_b_", "b_", "a_b_c_", "ab_", "c_"];
         const PATHS: [&str; 6] = ["/a", "/a/b", "/ab", "/b", "/a/b/c", "/c"];
         let mut claims = Claims::default();
@@ -314,7 +316,10 @@ proptest! {
         for (number, hosts, prefix, path, first) in seen {
             let (name, class) = (format!("s{number}"), if first { "c" } else { "d" });
             let suffix = if first { "" } else { "2" };
-            let hosts: BTreeSet<_> = hosts.iter().map(|host| format!("h{host}.example")).collect();
+            let hosts: BTreeSet<_> = hosts
+                .iter()
+                .map(|host| format!("h{host}.example"))
+                .collect();
             let hosts: Vec<_> = hosts.iter().map(String::as_str).collect();
             let services = json!({ "cache": { "ref": format!("redis{suffix}"), "prefix": PREFIXES[prefix] }, "media": { "ref": format!("disk{suffix}"), "path": PATHS[path] } });
             let shop = shop(&name, class, &hosts, &services);
@@ -324,11 +329,24 @@ proptest! {
         // What was seen on the way leaves nothing behind.
         let whole = Claims::of(&fleet(last.values().cloned().collect()));
         prop_assert_eq!(&whole.owners, &claims.owners);
-        let given: Vec<_> = last.keys().filter(|name| claims.refused(name).is_empty()).collect();
-        let overlap = |a: &Claim, b: &Claim| a.kind != Kind::Tenants && (a.kind, &a.place) == (b.kind, &b.place) && (a.name == b.name || (a.contains() && (a.name.starts_with(&b.name) || b.name.starts_with(&a.name))));
+        let given: Vec<_> = last
+            .keys()
+            .filter(|name| claims.refused(name).is_empty())
+            .collect();
+        let overlap = |a: &Claim, b: &Claim| {
+            a.kind != Kind::Tenants
+                && (a.kind, &a.place) == (b.kind, &b.place)
+                && (a.name == b.name
+                    || (a.contains()
+                        && (a.name.starts_with(&b.name) || b.name.starts_with(&a.name))))
+        };
         for (index, one) in given.iter().enumerate() {
             for other in &given[..index] {
-                for (a, b) in claims.shops[*one].claims.iter().flat_map(|a| claims.shops[*other].claims.iter().map(move |b| (a, b))) {
+                for (a, b) in claims.shops[*one]
+                    .claims
+                    .iter()
+                    .flat_map(|a| claims.shops[*other].claims.iter().map(move |b| (a, b)))
+                {
                     prop_assert!(!overlap(a, b), "{one} and {other} have both {a} and {b}");
                 }
             }
@@ -336,7 +354,9 @@ proptest! {
         // Nobody is refused for nothing.
         for name in last.keys() {
             for collision in claims.refused(name) {
-                prop_assert!(overlap(&collision.ours, &collision.theirs) && collision.shop != *name);
+                prop_assert!(
+                    overlap(&collision.ours, &collision.theirs) && collision.shop != *name
+                );
             }
         }
     }

@@ -31,7 +31,9 @@ use serde::{Deserialize, Serialize};
     status = "ReleaseStatus"
 )]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("self == oldSelf").message("a Release never changes; make another one"))]
+#[x_kube(
+    validation = Rule::new("self == oldSelf").message("a Release never changes; make another one")
+)]
 pub struct ReleaseSpec {
     /// Channel that the envelope names.
     #[schemars(length(min = 1, max = 128), regex(pattern = pattern::CHANNEL))]

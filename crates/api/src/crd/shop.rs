@@ -137,12 +137,18 @@ pub struct Domain {
     .message("a module is enabled or disabled, not both"))]
 pub struct Modules {
     /// Modules to enable, such as Acme_Loyalty.
-    #[schemars(length(max = 100), inner(length(min = 3, max = 100), regex(pattern = pattern::MODULE)))]
+    #[schemars(
+        length(max = 100),
+        inner(length(min = 3, max = 100), regex(pattern = pattern::MODULE))
+    )]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = kube::core::ListMerge::Set)]
     pub enable: Vec<String>,
     /// Modules to disable.
-    #[schemars(length(max = 100), inner(length(min = 3, max = 100), regex(pattern = pattern::MODULE)))]
+    #[schemars(
+        length(max = 100),
+        inner(length(min = 3, max = 100), regex(pattern = pattern::MODULE))
+    )]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = kube::core::ListMerge::Set)]
     pub disable: Vec<String>,
@@ -247,7 +253,11 @@ pub enum BackupSchedule {
 #[serde(rename_all = "camelCase")]
 pub struct Window {
     /// Times of day, such as 22:00-05:00.
-    #[schemars(with = "Vec<String>", length(min = 1, max = 10), inner(length(max = 11), regex(pattern = pattern::WINDOW)))]
+    #[schemars(
+        with = "Vec<String>",
+        length(min = 1, max = 10),
+        inner(length(max = 11), regex(pattern = pattern::WINDOW))
+    )]
     pub times: Vec<TimeRange>,
     /// Their time zone.
     #[schemars(length(min = 1, max = 64), regex(pattern = pattern::TIME_ZONE))]

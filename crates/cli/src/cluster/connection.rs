@@ -19,7 +19,12 @@ pub(crate) struct Connection {
     #[arg(long)]
     context: Option<String>,
     /// Seconds after which a call that is tried again and again is given up
-    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 60,
+        value_parser = clap::value_parser!(u64).range(1..=3600)
+    )]
     patience: u64,
 }
 

@@ -80,7 +80,11 @@ pub(crate) enum CommandError {
     #[error("nothing was done, as the API server would refuse {} objects\n  {}", .0.len(), some(.0))]
     Refused(Vec<String>),
     /// Shops stopped on the way.
-    #[error("{} shops could not be applied; {objects} objects were written\n  {}", failed.len(), stopped(failed))]
+    #[error(
+        "{} shops could not be applied; {objects} objects were written\n {}",
+        failed.len(),
+        stopped(failed)
+    )]
     Stopped {
         /// Objects that were written before and elsewhere.
         objects: usize,

@@ -24,7 +24,11 @@ pub(crate) enum InitError {
         source: serde_json::Error,
     },
     /// It is a tree of something else.
-    #[error("{} is not a tree of {engine}: it has none of {}", path.display(), tree::marks(*engine).join(", "))]
+    #[error(
+        "{} is not a tree of {engine}: it has none of {}",
+        path.display(),
+        tree::marks(*engine).join(", ")
+    )]
     Other {
         /// The directory.
         path: PathBuf,

@@ -337,22 +337,46 @@ mod tests {
     proptest! {
         #[test]
         fn every_missing_byte_comes_exactly_once(
-            modules in prop::collection::vec(prop::collection::vec((9_u64..40, any::<bool>(), any::<bool>()), 1..12), 1..4), limit in 1_u64..60
+            modules in prop::collection::vec(prop::collection::vec((9_u64..40, any::<bool>(), any::<bool>()), 1..12), 1..4),
+            limit in 1_u64..60,
         ) {
-            let sizes: Vec<Vec<_>> = modules.iter()
-                .map(|chunks| chunks.iter().map(|&(size, large, _)| (size, if large { tarball::SPOOL_THRESHOLD + 1 } else { 1 })).collect())
+            let sizes: Vec<Vec<_>> = modules
+                .iter()
+                .map(|chunks| {
+                    chunks
+                        .iter()
+                        .map(|&(size, large, _)| {
+                            (
+                                size,
+                                if large {
+                                    tarball::SPOOL_THRESHOLD + 1
+                                } else {
+                                    1
+                                },
+                            )
+                        })
+                        .collect()
+                })
                 .collect();
             let manifest = manifest(&sizes);
             let requests = requests_of(&manifest, limit, |module, chunk| modules[module][chunk].2);
-            let mut came: Vec<Vec<u64>> = modules.iter().map(|chunks| vec![0; chunks.len()]).collect();
+            let mut came: Vec<Vec<u64>> =
+                modules.iter().map(|chunks| vec![0; chunks.len()]).collect();
             for request in &requests {
-                let several = matches!(&request.content, Content::Chunks(chunks) if chunks.len() == 1);
+                let several =
+                    matches!(&request.content, Content::Chunks(chunks) if chunks.len() == 1);
                 prop_assert!(several || request.range.end - request.range.start <= limit);
                 let pieces = request.pieces(&manifest.modules[request.module]);
-                prop_assert_eq!(pieces.iter().map(|piece| piece.size).sum::<u64>(), request.range.end - request.range.start);
+                prop_assert_eq!(
+                    pieces.iter().map(|piece| piece.size).sum::<u64>(),
+                    request.range.end - request.range.start
+                );
                 let mut at = request.range.start;
                 for piece in pieces {
-                    let before: u64 = sizes[piece.module][..piece.chunk].iter().map(|(size, _)| size).sum();
+                    let before: u64 = sizes[piece.module][..piece.chunk]
+                        .iter()
+                        .map(|(size, _)| size)
+                        .sum();
                     prop_assert_eq!(before + piece.offset, at);
                     at += piece.size;
                     came[piece.module][piece.chunk] += piece.size;

@@ -18,7 +18,11 @@ pub enum RootError {
     #[error(transparent)]
     Within(#[from] Conflict),
     /// Another process holds the lock.
-    #[error("release root {} is in use{}", path.display(), holder.map_or_else(String::new, |pid| format!(" by process {pid}")))]
+    #[error(
+        "release root {} is in use{}",
+        path.display(),
+        holder.map_or_else(String::new, |pid| format!(" by process {pid}"))
+    )]
     Busy {
         /// The root.
         path: PathBuf,

@@ -267,9 +267,15 @@ proptest! {
 
     #[test]
     fn an_accepted_path_leads_nowhere_else(path in "[/a.\\x00 -]{0,12}") {
-        if let Ok(file) = MountsFile::parse(&format!("{{\"mount\": [{{\"name\": \"a\", \"kind\": \"adopt\", \"path\": {path:?}}}]}}")) {
+        if let Ok(file) = MountsFile::parse(&format!(
+            "{{\"mount\": [{{\"name\": \"a\", \"kind\": \"adopt\", \"path\": {path:?}}}]}}"
+        )) {
             let path = file.mounts[0].path.to_str().unwrap();
-            prop_assert!(path.starts_with('/') && path.len() > 1 && path.split('/').all(|name| name != ".." && name != "."));
+            prop_assert!(
+                path.starts_with('/')
+                    && path.len() > 1
+                    && path.split('/').all(|name| name != ".." && name != ".")
+            );
         }
     }
 }

@@ -260,9 +260,19 @@ mod tests {
 
     proptest! {
         #[test]
-        fn never_more_than_the_limit(shops in 0_usize..300, gone in 0_usize..300, removed in 0_usize..8, number in proptest::option::of(0_usize..300)) {
+        fn never_more_than_the_limit(
+            shops in 0_usize..300,
+            gone in 0_usize..300,
+            removed in 0_usize..8,
+            number in proptest::option::of(0_usize..300),
+        ) {
             let limit = number.map_or(Limit::Default, Limit::Explicit);
-            let decided = decide(Registry::Whole { shops }, &missing(gone, 60), removed, limit);
+            let decided = decide(
+                Registry::Whole { shops },
+                &missing(gone, 60),
+                removed,
+                limit,
+            );
             if let Removal::Remove(due) = decided {
                 prop_assert!(due.len() + removed <= limit.of(shops + gone));
                 prop_assert!(shops > 0 || number.is_some());

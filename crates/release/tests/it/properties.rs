@@ -73,11 +73,25 @@ proptest! {
     }
 
     #[test]
-    fn damaged_documents_never_panic(which in 0..4_usize, changes in prop::collection::vec(mutation(), 1..8)) {
+    fn damaged_documents_never_panic(
+        which in 0..4_usize,
+        changes in prop::collection::vec(mutation(), 1..8),
+    ) {
         let mut bytes = match which {
             0 => signed(release(8).to_envelope().unwrap(), &[1]).to_json(),
             1 => root(1, &[1, 2], 1, &[1]),
-            2 => Manifest { schema: 1, modules: vec![module("m", vec![chunk("c", 99, 2048, 1)])], files: 1, bytes: 9, shared: vec![], writable: vec![], php: None, migration: Migration::None, case_sensitive: false }.to_json(),
+            2 => Manifest {
+                schema: 1,
+                modules: vec![module("m", vec![chunk("c", 99, 2048, 1)])],
+                files: 1,
+                bytes: 9,
+                shared: vec![],
+                writable: vec![],
+                php: None,
+                migration: Migration::None,
+                case_sensitive: false,
+            }
+            .to_json(),
             _ => key(1).public().to_pem().into_bytes(),
         };
         for change in &changes {
@@ -87,7 +101,9 @@ proptest! {
     }
 
     #[test]
-    fn a_mutated_envelope_verifies_only_where_it_still_says_the_same(changes in prop::collection::vec(mutation(), 1..4)) {
+    fn a_mutated_envelope_verifies_only_where_it_still_says_the_same(
+        changes in prop::collection::vec(mutation(), 1..4),
+    ) {
         let original = signed(release(8).to_envelope().unwrap(), &[1, 2]);
         let mut bytes = original.to_json();
         for change in &changes {
@@ -114,8 +130,14 @@ proptest! {
     }
 
     #[test]
-    fn type_and_payload_cannot_trade_bytes(a in "[ 0-9a-z]{0,12}", b in "[ 0-9a-z]{0,12}", c in "[ 0-9a-z]{0,12}", d in "[ 0-9a-z]{0,12}") {
-        let pae = |kind: &str, payload: &str| Envelope::new(kind, payload.as_bytes().to_vec()).pae();
+    fn type_and_payload_cannot_trade_bytes(
+        a in "[ 0-9a-z]{0,12}",
+        b in "[ 0-9a-z]{0,12}",
+        c in "[ 0-9a-z]{0,12}",
+        d in "[ 0-9a-z]{0,12}",
+    ) {
+        let pae =
+            |kind: &str, payload: &str| Envelope::new(kind, payload.as_bytes().to_vec()).pae();
         prop_assert_eq!(pae(&a, &b) == pae(&c, &d), (a, b) == (c, d));
     }
 
@@ -130,30 +152,67 @@ proptest! {
         size in 1..=limits::MANIFEST_LIMIT as u64,
     ) {
         let at = |seconds| jiff::Timestamp::from_second(seconds).unwrap();
-        let Ok(channel) = channel.parse() else { return Ok(()) };
+        let Ok(channel) = channel.parse() else {
+            return Ok(());
+        };
         let release = Release {
-            channel, sequence: sequence.try_into().unwrap(), created: at(created), expires: life.map(|life| at(created + life)),
-            root_version, migration, manifest: release::Sha256::digest(&size.to_le_bytes()), manifest_size: size,
+            channel,
+            sequence: sequence.try_into().unwrap(),
+            created: at(created),
+            expires: life.map(|life| at(created + life)),
+            root_version,
+            migration,
+            manifest: release::Sha256::digest(&size.to_le_bytes()),
+            manifest_size: size,
         };
         let read = Envelope::parse(&release.to_envelope().unwrap().to_json()).unwrap();
         prop_assert_eq!(Release::unverified(&read).unwrap(), release);
     }
 
     #[test]
-    fn every_root_is_read_back(version in 1..=limits::NUMBER_LIMIT, keys in prop::collection::btree_set(any::<u8>(), 1..8), part in any::<prop::sample::Index>()) {
+    fn every_root_is_read_back(
+        version in 1..=limits::NUMBER_LIMIT,
+        keys in prop::collection::btree_set(any::<u8>(), 1..8),
+        part in any::<prop::sample::Index>(),
+    ) {
         let keys: Vec<u8> = keys.into_iter().collect();
         let threshold = u32::try_from(part.index(keys.len())).unwrap() + 1;
         let root = TrustRoot::from_trusted(&root(version, &keys, threshold, &keys)).unwrap();
-        prop_assert_eq!((root.version(), root.threshold(), root.keys().len()), (version, threshold, keys.len()));
+        prop_assert_eq!(
+            (root.version(), root.threshold(), root.keys().len()),
+            (version, threshold, keys.len())
+        );
     }
 
     #[test]
-    fn every_manifest_is_read_back(modules in prop::collection::btree_map("[a-z][a-z0-9]{0,8}", prop::collection::vec((9..500_u64, 1..9_u64), 1..6), 1..6)) {
-        let modules: Vec<_> = modules.iter().map(|(name, chunks)| {
-            let chunks = chunks.iter().enumerate().map(|(index, &(size, entries))| chunk(&format!("{name} {index}"), size, (entries + 2) * 512, entries));
-            module(name, chunks.collect())
-        }).collect();
-        let manifest = Manifest { schema: 1, modules, files: 1, bytes: 0, shared: vec![], writable: vec![], php: None, migration: Migration::None, case_sensitive: false };
+    fn every_manifest_is_read_back(
+        modules in prop::collection::btree_map("[a-z][a-z0-9]{0,8}", prop::collection::vec((9..500_u64, 1..9_u64), 1..6), 1..6),
+    ) {
+        let modules: Vec<_> = modules
+            .iter()
+            .map(|(name, chunks)| {
+                let chunks = chunks.iter().enumerate().map(|(index, &(size, entries))| {
+                    chunk(
+                        &format!("{name} {index}"),
+                        size,
+                        (entries + 2) * 512,
+                        entries,
+                    )
+                });
+                module(name, chunks.collect())
+            })
+            .collect();
+        let manifest = Manifest {
+            schema: 1,
+            modules,
+            files: 1,
+            bytes: 0,
+            shared: vec![],
+            writable: vec![],
+            php: None,
+            migration: Migration::None,
+            case_sensitive: false,
+        };
         let bytes = manifest.to_json();
         prop_assert_eq!(&Manifest::parse(&bytes).unwrap(), &manifest);
         prop_assert_eq!(Manifest::parse(&bytes).unwrap().to_json(), bytes);

@@ -122,16 +122,30 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_zstd_writes_is_whole_and_a_part_is_not(contents in proptest::collection::vec(0_u8..4, 0..5000), level in 1..19, cut in any::<prop::sample::Index>()) {
+        fn what_zstd_writes_is_whole_and_a_part_is_not(
+            contents in proptest::collection::vec(0_u8..4, 0..5000),
+            level in 1..19,
+            cut in any::<prop::sample::Index>(),
+        ) {
             let frame = zstd::bulk::compress(&contents, level).unwrap();
             prop_assert_eq!(whole(&frame, contents.len() as u64), Ok(()));
             let part = &frame[..cut.index(frame.len())];
-            prop_assert_eq!(whole(part, contents.len() as u64).unwrap_err().reason, Reason::Truncated);
+            prop_assert_eq!(
+                whole(part, contents.len() as u64).unwrap_err().reason,
+                Reason::Truncated
+            );
         }
 
         #[test]
-        fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..64), magic in any::<bool>()) {
-            let bytes = if magic { [&MAGIC.to_le_bytes(), bytes.as_slice()].concat() } else { bytes };
+        fn no_bytes_panic(
+            bytes in proptest::collection::vec(any::<u8>(), 0..64),
+            magic in any::<bool>(),
+        ) {
+            let bytes = if magic {
+                [&MAGIC.to_le_bytes(), bytes.as_slice()].concat()
+            } else {
+                bytes
+            };
             prop_assert!(whole(&bytes, 1 << 40).is_err());
         }
     }

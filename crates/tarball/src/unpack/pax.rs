@@ -159,7 +159,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_bytes_panic(bytes in proptest::collection::vec(prop_oneof![Just(b'1'), Just(b' '), Just(b'='), Just(b'\n'), any::<u8>()], 0..40)) {
+        fn no_bytes_panic(
+            bytes in proptest::collection::vec(prop_oneof![Just(b'1'), Just(b' '), Just(b'='), Just(b'\n'), any::<u8>()], 0..40),
+        ) {
             drop(read(&bytes));
         }
     }

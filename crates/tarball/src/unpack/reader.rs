@@ -263,7 +263,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_bytes_panic(mut bytes in proptest::collection::vec(any::<u8>(), 0..3000), last in any::<bool>(), dress in any::<bool>()) {
+        fn no_bytes_panic(
+            mut bytes in proptest::collection::vec(any::<u8>(), 0..3000),
+            last in any::<bool>(),
+            dress in any::<bool>(),
+        ) {
             if dress && bytes.len() >= 512 {
                 bytes[257..265].copy_from_slice(b"ustar\x0000");
                 bytes[148..156].fill(b' ');
@@ -274,7 +278,9 @@ mod tests {
             let end = if last { End::Marker } else { End::Entry };
             let mut reader = Reader::new(bytes.as_slice(), bytes.len() as u64, end, &mut names);
             while let Ok(Some(head)) = reader.next() {
-                let Ok(piece) = reader.piece(head.size.max(1)) else { break };
+                let Ok(piece) = reader.piece(head.size.max(1)) else {
+                    break;
+                };
                 let taken = piece.len().min(length(head.size));
                 reader.advance(taken);
             }

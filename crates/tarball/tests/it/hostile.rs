@@ -209,8 +209,18 @@ fn owners_and_special_modes_have_no_effect() {
 proptest! {
     #![proptest_config(crate::archive::cases(300))]
     #[test]
-    fn mutated_archives_stay_in_the_tree(flips in proptest::collection::vec((0_usize..5120, any::<u8>()), 1..6), reseal in any::<bool>(), last in any::<bool>()) {
-        let entries = [directory(b"a/"), file(b"a/b", b"text"), link(b"a/l", b"../a/b"), pax(b"9 path=c\n"), file(b"", b"text")];
+    fn mutated_archives_stay_in_the_tree(
+        flips in proptest::collection::vec((0_usize..5120, any::<u8>()), 1..6),
+        reseal in any::<bool>(),
+        last in any::<bool>(),
+    ) {
+        let entries = [
+            directory(b"a/"),
+            file(b"a/b", b"text"),
+            link(b"a/l", b"../a/b"),
+            pax(b"9 path=c\n"),
+            file(b"", b"text"),
+        ];
         let mut tar = [entries.concat(), vec![0; 1024]].concat();
         for (at, byte) in flips {
             let at = at % tar.len();
@@ -224,7 +234,10 @@ proptest! {
     }
 
     #[test]
-    fn signed_noise_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..600), unpacked in 0_u64..4096) {
+    fn signed_noise_never_panics(
+        bytes in proptest::collection::vec(any::<u8>(), 0..600),
+        unpacked in 0_u64..4096,
+    ) {
         for from in [From::Memory, From::Spool] {
             prop_assert!(unpack(&[signed(bytes.clone(), unpacked, 1)], true, from, None).is_err());
         }

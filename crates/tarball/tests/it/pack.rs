@@ -117,7 +117,10 @@ proptest! {
             match file {
                 None => drop(fs::create_dir_all(at)),
                 Some((bytes, executable)) => {
-                    if fs::create_dir_all(at.parent().unwrap()).is_ok() && fs::write(&at, bytes).is_ok() && *executable {
+                    if fs::create_dir_all(at.parent().unwrap()).is_ok()
+                        && fs::write(&at, bytes).is_ok()
+                        && *executable
+                    {
                         fs::set_permissions(&at, fs::Permissions::from_mode(0o744)).unwrap();
                     }
                 }
@@ -126,7 +129,11 @@ proptest! {
         let (bytes, result) = packed(source.path(), threads);
         unpack(&bytes, &result.chunks, out.path(), threads);
         prop_assert_eq!(snapshot(out.path()), expected(source.path()));
-        prop_assert_eq!(packed(out.path(), 1).1, result, "packing what was unpacked gives the same tarball");
+        prop_assert_eq!(
+            packed(out.path(), 1).1,
+            result,
+            "packing what was unpacked gives the same tarball"
+        );
     }
 }
 

@@ -34,7 +34,11 @@ use std::{
 #[derive(Debug, Parser)]
 struct Arguments {
     /// Shops of the fleet; of fewer, too few would fail for a rollout to stop
-    #[arg(long, default_value_t = 5000, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(400..))]
+    #[arg(
+        long,
+        default_value_t = 5000,
+        value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(400..)
+    )]
     shops: usize,
     /// Changes of one shop, of which the median and the 99th percentile are told
     #[arg(long, default_value_t = 100)]

@@ -256,6 +256,10 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
     #[test]
     fn any_order_ends_on_the_newest_release_that_is_acceptable_and_works(steps in steps()) {
-        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(follow(steps));
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap()
+            .block_on(follow(steps));
     }
 }

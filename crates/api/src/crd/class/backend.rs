@@ -286,7 +286,9 @@ pub struct CsiDriver {
     #[schemars(length(min = 1, max = 200))]
     pub handle: String,
     /// Further attributes that the driver needs.
-    #[schemars(extend("maxProperties" = 20, "additionalProperties" = { "type": "string", "maxLength": 512 }))]
+    #[schemars(
+        extend("maxProperties" = 20, "additionalProperties" = { "type": "string", "maxLength": 512 })
+    )]
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub attributes: BTreeMap<String, String>,
 }

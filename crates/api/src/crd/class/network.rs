@@ -103,7 +103,9 @@ pub struct Peer {
     #[schemars(length(min = 1, max = 63), regex(pattern = pattern::LABEL))]
     pub namespace: String,
     /// Their labels. If empty, all pods of the namespace.
-    #[schemars(extend("maxProperties" = 10, "additionalProperties" = { "type": "string", "maxLength": 63 }))]
+    #[schemars(
+        extend("maxProperties" = 10, "additionalProperties" = { "type": "string", "maxLength": 63 })
+    )]
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
 }

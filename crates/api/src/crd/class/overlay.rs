@@ -21,7 +21,9 @@ use std::collections::BTreeMap;
         .message("agent, backup, build, cron, migrate, nginx, php-fpm and pull are containers of Longshore").field_path(".extraContainers"))]
 pub struct Overlay {
     /// Labels of all objects.
-    #[schemars(extend("maxProperties" = 20, "additionalProperties" = { "type": "string", "maxLength": 63 }))]
+    #[schemars(
+        extend("maxProperties" = 20, "additionalProperties" = { "type": "string", "maxLength": 63 })
+    )]
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
     /// Annotations of all objects.
@@ -29,7 +31,9 @@ pub struct Overlay {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
     /// Labels of the pods.
-    #[schemars(extend("maxProperties" = 20, "additionalProperties" = { "type": "string", "maxLength": 63 }))]
+    #[schemars(
+        extend("maxProperties" = 20, "additionalProperties" = { "type": "string", "maxLength": 63 })
+    )]
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub pod_labels: BTreeMap<String, String>,
     /// Annotations of the pods.
@@ -37,7 +41,9 @@ pub struct Overlay {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub pod_annotations: BTreeMap<String, String>,
     /// Labels of the nodes that pods may run on.
-    #[schemars(extend("maxProperties" = 10, "additionalProperties" = { "type": "string", "maxLength": 63 }))]
+    #[schemars(
+        extend("maxProperties" = 10, "additionalProperties" = { "type": "string", "maxLength": 63 })
+    )]
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub node_selector: BTreeMap<String, String>,
     /// Taints of nodes that the pods tolerate.

@@ -92,7 +92,10 @@ pub struct Disk {
     pub writable: String,
     /// Directories of the release whose `*.log` files and reports the agent copies to its log. If
     /// empty, var/log and var/report for Magento, and none for PHP.
-    #[schemars(length(max = 16), inner(length(min = 1, max = 200), regex(pattern = pattern::RELATIVE_PATH)))]
+    #[schemars(
+        length(max = 16),
+        inner(length(min = 1, max = 200), regex(pattern = pattern::RELATIVE_PATH))
+    )]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub logs: Vec<String>,
 }

@@ -43,7 +43,10 @@ pub struct Storage {
     pub directory: String,
     /// Directories of the release that are on the shared file system. If empty, the engine's usual
     /// ones. The release's manifest lists the same directories as `shared`.
-    #[schemars(length(max = 20), inner(length(min = 1, max = 200), regex(pattern = pattern::RELATIVE_PATH)))]
+    #[schemars(
+        length(max = 20),
+        inner(length(min = 1, max = 200), regex(pattern = pattern::RELATIVE_PATH))
+    )]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shared: Vec<String>,
     /// Size that a csi volume claims. Network file systems do not enforce it.

@@ -80,7 +80,12 @@ pub(super) struct Start {
     #[arg(long, value_name = "COUNT", default_value_t = FailureBudget::default().shops)]
     pub(super) budget: u32,
     /// Percent of the moved shops that may fail, once 100 have moved
-    #[arg(long, value_name = "PERCENT", default_value_t = FailureBudget::default().percent, value_parser = clap::value_parser!(u32).range(0..=100))]
+    #[arg(
+        long,
+        value_name = "PERCENT",
+        default_value_t = FailureBudget::default().percent,
+        value_parser = clap::value_parser!(u32).range(0..=100)
+    )]
     pub(super) budget_percent: u32,
     /// Shops that are moved at the same time
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=1000))]
@@ -106,7 +111,13 @@ pub(super) struct Start {
     #[arg(long)]
     pub(super) wait: bool,
     /// How long to wait, such as 45m; the rollout goes on afterwards
-    #[arg(long, value_name = "DURATION", requires = "wait", default_value = "6h", value_parser = span)]
+    #[arg(
+        long,
+        value_name = "DURATION",
+        requires = "wait",
+        default_value = "6h",
+        value_parser = span
+    )]
     pub(super) within: Duration,
     /// Why, for the record
     #[arg(long)]

@@ -26,9 +26,25 @@ proptest! {
         acts in proptest::collection::vec(act(), 0..60),
         (at_once, per_database, shops, keep) in (1_u32..20, 1_u32..5, 0_u32..8, any::<bool>()),
     ) {
-        let on_failure = if keep { OnFailure::Pause } else { OnFailure::Return };
-        let budget = FailureBudget { shops, percent: 100 };
-        let mut world = World::new(RolloutSpec { at_once, per_database, on_failure, failure_budget: budget, ..spec() }, &fates);
+        let on_failure = if keep {
+            OnFailure::Pause
+        } else {
+            OnFailure::Return
+        };
+        let budget = FailureBudget {
+            shops,
+            percent: 100,
+        };
+        let mut world = World::new(
+            RolloutSpec {
+                at_once,
+                per_database,
+                on_failure,
+                failure_budget: budget,
+                ..spec()
+            },
+            &fates,
+        );
         for act in acts {
             match act {
                 Act::Wait => {}
@@ -42,13 +58,28 @@ proptest! {
         }
         (world.spec.paused, world.held) = (false, None);
         let phase = world.run(20_000);
-        prop_assert!(matches!(phase, Phase::Completed | Phase::Stopped), "{phase:?}");
-        prop_assert!(world.most.0 <= at_once as usize && world.most.1 <= per_database as usize, "{:?}", world.most);
+        prop_assert!(
+            matches!(phase, Phase::Completed | Phase::Stopped),
+            "{phase:?}"
+        );
+        prop_assert!(
+            world.most.0 <= at_once as usize && world.most.1 <= per_database as usize,
+            "{:?}",
+            world.most
+        );
         // Shops that were on their way when the budget was used up may still fail, and no others.
-        prop_assert!(world.status.counts.failed <= shops + at_once, "{:?}", world.status.counts);
+        prop_assert!(
+            world.status.counts.failed <= shops + at_once,
+            "{:?}",
+            world.status.counts
+        );
         if phase == Phase::Completed {
             prop_assert!(world.status.counts.failed <= shops);
-            prop_assert!(world.status.counts.done > 0, "all failed: {:?}", world.status.counts);
+            prop_assert!(
+                world.status.counts.done > 0,
+                "all failed: {:?}",
+                world.status.counts
+            );
         }
     }
 }

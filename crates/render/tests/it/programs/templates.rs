@@ -163,7 +163,10 @@ proptest! {
             let (mut shop, class, release) = example(platform);
             (shop.spec.domains, shop.spec.config.values) = (domains.clone(), values.clone());
             let resource = serde_json::json!({ "apiVersion": "longshore.dev/v1alpha1", "kind": "Shop", "metadata": { "name": "acme" }, "spec": shop.spec });
-            prop_assert_eq!(RULES.problems("Shop", &resource, None), Vec::<String>::new());
+            prop_assert_eq!(
+                RULES.problems("Shop", &resource, None),
+                Vec::<String>::new()
+            );
             let objects = match render(&shop, &class, Some(&release), &RenderContext::default()) {
                 Ok(objects) => objects,
                 Err(error) => {
@@ -171,16 +174,39 @@ proptest! {
                     continue;
                 }
             };
-            let maps = objects.iter().map(Object::value).filter(|object| object["kind"] == "ConfigMap");
-            for (name, text) in maps.flat_map(|map| map["data"].as_object().cloned().unwrap_or_default()) {
-                let (path, text) = (folder.path().join(&name), text.as_str().unwrap().replace("/tmp/", &format!("{}/", folder.path().display())));
+            let maps = objects
+                .iter()
+                .map(Object::value)
+                .filter(|object| object["kind"] == "ConfigMap");
+            for (name, text) in
+                maps.flat_map(|map| map["data"].as_object().cloned().unwrap_or_default())
+            {
+                let (path, text) = (
+                    folder.path().join(&name),
+                    text.as_str()
+                        .unwrap()
+                        .replace("/tmp/", &format!("{}/", folder.path().display())),
+                );
                 written(&path, &text);
                 match Path::new(&name).extension().and_then(|it| it.to_str()) {
-                    Some("conf") if name == "nginx.conf" => drop(succeeds(Command::new("/usr/sbin/nginx").arg("-t").arg("-c").arg(&path), &text)),
-                    Some("php") => drop(succeeds(Command::new("php8.2").arg("-nl").arg(&path), &text)),
+                    Some("conf") if name == "nginx.conf" => drop(succeeds(
+                        Command::new("/usr/sbin/nginx")
+                            .arg("-t")
+                            .arg("-c")
+                            .arg(&path),
+                        &text,
+                    )),
+                    Some("php") => drop(succeeds(
+                        Command::new("php8.2").arg("-nl").arg(&path),
+                        &text,
+                    )),
                     Some("xml") => {
-                        let parse = "import sys, xml.dom.minidom; xml.dom.minidom.parse(sys.argv[1])";
-                        drop(succeeds(Command::new("python3").args(["-c", parse]).arg(&path), &text));
+                        let parse =
+                            "import sys, xml.dom.minidom; xml.dom.minidom.parse(sys.argv[1])";
+                        drop(succeeds(
+                            Command::new("python3").args(["-c", parse]).arg(&path),
+                            &text,
+                        ));
                     }
                     _ => {}
                 }
