@@ -56,6 +56,21 @@ fn rules_of_a_shops_domains_scale_and_name_refuse() {
             ),
             ("/spec/scale/max", json!(1000), "1000 is over 200"),
             (
+                "/spec/scale/idle",
+                json!({ "after": "2h", "mode": "KeepOne" }),
+                "an autoscaler looks back for an hour at most",
+            ),
+            (
+                "/spec/scale/idle",
+                json!({ "after": "30s", "mode": "Zero" }),
+                "from one minute to 24 hours without a visitor",
+            ),
+            (
+                "/spec/scale/idle",
+                json!({ "after": "25h", "mode": "Zero" }),
+                "from one minute to 24 hours without a visitor",
+            ),
+            (
                 "/metadata/name",
                 json!("a".repeat(59)),
                 "a shop's name is at most 58",
