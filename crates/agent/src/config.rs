@@ -71,7 +71,7 @@ impl Config {
         let logs = env.optional::<LogPaths>(&variable::LOGS);
         let scan = env.read::<ByteSize>(&variable::SCAN);
         let path = |path: Option<AbsolutePath>| path.map(AbsolutePath::into_path);
-        let pull = settings?;
+        let settings = settings?;
         let sources = sources?;
         // Operators' files may lie beside the release object, as keys of one ConfigMap.
         let beside = sources.iter().find_map(|source| match source {
@@ -83,15 +83,15 @@ impl Config {
             mounts: path(mounts?),
             pod_name: pod_name?.map(|name| name.0),
             places: Places {
-                storage: pull.storage.clone(),
-                writable: pull.writable.clone(),
-                configuration: pull.templates.clone().map(|files| Configuration {
+                storage: settings.storage.clone(),
+                writable: settings.writable.clone(),
+                configuration: settings.templates.clone().map(|files| Configuration {
                     templates: files.templates,
                     secrets: files.secrets,
                     configured: files.configured,
                 }),
             },
-            cache: pull
+            cache: settings
                 .cache
                 .clone()
                 .map(|(directory, limit)| cache::Settings { directory, limit }),
@@ -103,7 +103,7 @@ impl Config {
             pod: pod?,
             logs: logs?.map(|logs| logs.0).unwrap_or_default(),
             scan: scan?.bytes(),
-            pull,
+            pull: settings,
         })
     }
 }

@@ -86,7 +86,7 @@ mod tests {
         // As a process finds them when it starts, one after another.
         for shard in 0..4 {
             balance.note(shard, Some("a"));
-            balance.asks_for(shard, "b");
+            let _asks = balance.asks_for(shard, "b");
         }
         let holders = balance.0.lock();
         assert_eq!(

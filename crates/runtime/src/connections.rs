@@ -57,7 +57,7 @@ pub async fn serve<S, B>(
     listener: TcpListener,
     service: S,
     requests: Requests,
-    mut pause: impl FnMut() -> Duration,
+    mut pause: impl FnMut() -> Option<Duration>,
     stop: CancellationToken,
 ) where
     S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
@@ -91,8 +91,9 @@ pub async fn serve<S, B>(
                     )),
                 ));
                 warned = false;
-                let pause = pause();
-                if !pause.is_zero() && stop.run_until_cancelled(sleep(pause)).await.is_none() {
+                if let Some(pause) = pause()
+                    && stop.run_until_cancelled(sleep(pause)).await.is_none()
+                {
                     break;
                 }
             }

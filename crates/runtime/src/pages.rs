@@ -11,7 +11,7 @@ use hyper::{
     header::{CONTENT_TYPE, HeaderValue},
     service::service_fn,
 };
-use std::{convert::Infallible, fmt, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, fmt, io, net::SocketAddr, sync::Arc};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -56,7 +56,7 @@ impl PageServer {
             let answer = answer(pages(request.uri().path()));
             async move { Ok::<_, Infallible>(answer) }
         });
-        serve(self.0, service, Requests::Many, || Duration::ZERO, stop).await;
+        serve(self.0, service, Requests::Many, || None, stop).await;
     }
 }
 

@@ -112,12 +112,12 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     command_line::run(
         "longshore-scheduler",
         arguments,
-        control,
+        |arguments| control(&arguments),
         CommandError::reason,
     )
 }
 
-fn control(arguments: Arguments) -> Result<(), CommandError> {
+fn control(arguments: &Arguments) -> Result<(), CommandError> {
     if let Some(filter) = Filter::read(&client::log_filter(&arguments.log)) {
         telemetry::start(&filter, Format::from_stderr());
     }

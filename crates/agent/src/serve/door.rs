@@ -174,12 +174,9 @@ impl Pace {
         }
     }
 
-    /// How long the next one waits.
-    pub(super) fn next(&mut self) -> Duration {
-        match self.side {
-            Side::Inside => self.take(Instant::now()),
-            Side::Outside => Duration::ZERO,
-        }
+    /// How long the next one waits, if it has to.
+    pub(super) fn next(&mut self) -> Option<Duration> {
+        (self.side == Side::Inside).then(|| self.take(Instant::now()))
     }
 
     fn take(&mut self, now: Instant) -> Duration {

@@ -87,7 +87,7 @@ impl Watched {
         api: Api<K>,
         config: Config,
         stop: &CancellationToken,
-        keep: fn(K) -> T,
+        keep: impl Fn(K) -> T,
         take: fn(&mut Model, &Name, Option<T>),
     ) where
         K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
@@ -156,6 +156,7 @@ pub async fn watch(cluster: &Cluster, watched: &Watched, stop: &CancellationToke
     let secrets = Api::namespaced(client.clone(), NAMESPACE);
     let slices = Api::all(client);
     let of_web = config().labels(WEB);
+    let pods = |slice: EndpointSlice| endpoints::pods(&slice);
     tokio::join!(
         watched.follow(KINDS[0], config_maps, maps, stop, data, config_map),
         // Those that people bring have no label of ours.
@@ -242,10 +243,6 @@ fn secret(model: &mut Model, name: &Name, certificates: Option<Certificates>) {
     model.brought(&name.name, brought);
 }
 
-fn pods(slice: EndpointSlice) -> BTreeMap<String, Pod> {
-    endpoints::pods(&slice)
-}
-
 fn slice(model: &mut Model, name: &Name, pods: Option<BTreeMap<String, Pod>>) {
     model.slice(&name.namespace, &name.name, pods.unwrap_or_default());
 }
@@ -288,7 +285,7 @@ mod tests {
             "endpoints": [{"addresses": ["10.0.0.1"]}],
             "ports": [{"name": "http", "port": 8080}],
         });
-        let pods = self::pods(serde_json::from_value(pods).unwrap());
+        let pods = endpoints::pods(&serde_json::from_value(pods).unwrap());
         slice(&mut model, &name("shop-acme", "web-1"), Some(pods));
         assert_eq!(model.pods("shop-acme").count(), 1);
         slice(&mut model, &name("shop-acme", "web-1"), None);

@@ -12,7 +12,7 @@ const LONGEST: Duration = Duration::from_hours(6);
 pub(super) fn pause(host: &str, failures: u32, first: Duration) -> Duration {
     let full = release::backoff(first, failures.saturating_sub(1), LONGEST);
     let less = name::spread(&format!("{host} {failures}"), 200);
-    full - full * u32::try_from(less).unwrap_or(0) / 1000
+    full.saturating_sub(full * less / 1000)
 }
 
 #[cfg(test)]
