@@ -276,7 +276,15 @@ impl Edge {
     pub fn only_child(&self) -> u32 {
         let master = self.haproxy.as_ref().unwrap().pid();
         let path = format!("/proc/{master}/task/{master}/children");
-        fs::read_to_string(path).unwrap().trim().parse().unwrap()
+        let start = Instant::now();
+        loop {
+            // Its ports are there before it.
+            if let Ok(child) = fs::read_to_string(&path).unwrap().trim().parse() {
+                return child;
+            }
+            assert!(start.elapsed() < PATIENCE, "HAProxy has no worker");
+            thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// What curl says of a page of a host: its version of HTTP and its status; then its headers and
