@@ -38,6 +38,7 @@ mod start;
 mod state;
 #[cfg(test)]
 mod testing;
+mod to_zero;
 mod visits;
 mod watch;
 mod work_queue;

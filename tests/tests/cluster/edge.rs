@@ -64,7 +64,8 @@ fn shop(cluster: &Cluster, scheduler: &Scheduler<'_>, pod: &Backend) {
         }),
     );
     let domains = json!([{ "host": NAME, "primary": true }]);
-    let more = json!({ "domains": domains, "scale": { "min": 1, "max": 1 } });
+    let idle = json!({ "after": "1h", "mode": "Zero" });
+    let more = json!({ "domains": domains, "scale": { "min": 1, "max": 1, "idle": idle } });
     scheduler.apply(&fleet::shop("issued", "issued", &more));
     eventually("the shop's namespace", LONG, || {
         let found = cluster.kubectl(["get", "service", "web", "--namespace", SHOP]);
@@ -283,6 +284,12 @@ fn assert_counted(metrics: &str) {
 
 /// The key of the account is where no agent reads.
 #[track_caller]
+/// What the agent reports of visitors.
+fn visits(cluster: &Cluster) -> Option<String> {
+    let map = cluster.get(&["configmap", "visits", "--namespace", NAMESPACE]);
+    map["data"]["replica"].as_str().map(str::to_owned)
+}
+
 fn assert_apart(cluster: &Cluster) {
     let names = |namespace| {
         let words = ["get", "secrets", "--output", "name", "--namespace"];
@@ -317,7 +324,7 @@ fn a_host_gets_a_certificate_and_its_visitors_a_page_with_the_charts_rights_and_
             .deadline(LIFE)
     };
     let agent = longshore_edge("longshore-edge-agent")
-        .args(["agent", "--room", "8", "--listen"])
+        .args(["agent", "--room", "8", "--identity", "replica", "--listen"])
         .arg(format!("127.0.0.1:{}", free_port()))
         .arg("--directory")
         .arg(&directory)
@@ -365,6 +372,10 @@ fn a_host_gets_a_certificate_and_its_visitors_a_page_with_the_charts_rights_and_
     eventually("a certificate that verifies", LONG, verified);
     println!("a certificate that verifies after {:?}", begin.elapsed());
 
+    eventually("a report of the visitor", LONG, || {
+        visits(&cluster).filter(|report| report.contains(SHOP))
+    });
+
     println!("{}", assert_told(&cluster));
     assert_counted(&metrics);
     assert_apart(&cluster);
@@ -381,5 +392,6 @@ fn a_host_gets_a_certificate_and_its_visitors_a_page_with_the_charts_rights_and_
         let outcome = running.wait();
         assert_eq!(outcome.code(), Some(0), "{outcome:?}");
     }
+    assert_eq!(visits(&cluster), None, "it has no visitors any more");
     assert_rights(&cluster);
 }

@@ -73,7 +73,7 @@ pub(super) const ALL: [Metric; 16] = [
     (
         "longshore_edge_shop_requests_per_second",
         "gauge",
-        "Requests of the busiest shops, and of all others together, over the last 15 seconds.",
+        "Requests of the busiest shops, and of all others together, over the last 5 seconds.",
     ),
     (
         "longshore_edge_shop_errors_per_second",

@@ -36,7 +36,7 @@ const ALL: [Metric; 10] = [
     ),
     (
         "longshore_edge_issuer_hosts",
-        "Hosts that need a certificate, by its state: waiting, issued, failed or own.",
+        "Hosts that need a certificate, by its state: `waiting`, `issued`, `failed` or `own`.",
         |it| Values::Of("state", STATES.into_iter().zip(it.counts.states).collect()),
     ),
     (

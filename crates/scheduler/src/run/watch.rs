@@ -6,7 +6,7 @@ mod workloads;
 pub(super) use objects::objects;
 pub(super) use workloads::{progress, workloads};
 
-use super::{Controller, edge, proof, queue::Priority, state, visits};
+use super::{Controller, edge, proof, queue::Priority, state, to_zero};
 use api::edge::{NAMESPACE, certificate, visits::NAME as VISITS};
 use api::{Identity, ObjectMetaSummary, Release, Rollout, Shop, ShopClass};
 use client::{Change, Kind, Watch};
@@ -91,9 +91,9 @@ pub(super) async fn certificates(controller: Arc<Controller>, stop: Cancellation
 pub(super) async fn visits(controller: Arc<Controller>, stop: CancellationToken) {
     let api = Api::<ConfigMap>::namespaced(controller.connections.cluster.client(), NAMESPACE);
     let watch = (api, config().fields(&format!("metadata.name={VISITS}")));
-    let one = |map: ConfigMap| visits::took(&controller, &map);
+    let one = |map: ConfigMap| to_zero::took(&controller, &map);
     let all = |maps: Vec<ConfigMap>| maps.into_iter().for_each(one);
-    let gone = |_| visits::took(&controller, &ConfigMap::default());
+    let gone = |_| to_zero::took(&controller, &ConfigMap::default());
     let changes = (all, one, gone);
     follow("visits", &controller, watch, &stop, Some, changes).await;
 }
