@@ -282,14 +282,14 @@ fn assert_counted(metrics: &str) {
     }
 }
 
-/// The key of the account is where no agent reads.
-#[track_caller]
 /// What the agent reports of visitors.
 fn visits(cluster: &Cluster) -> Option<String> {
     let map = cluster.get(&["configmap", "visits", "--namespace", NAMESPACE]);
     map["data"]["replica"].as_str().map(str::to_owned)
 }
 
+/// The key of the account is where no agent reads.
+#[track_caller]
 fn assert_apart(cluster: &Cluster) {
     let names = |namespace| {
         let words = ["get", "secrets", "--output", "name", "--namespace"];
