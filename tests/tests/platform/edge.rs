@@ -52,11 +52,11 @@ impl Way {
 
     /// Visitors for as long.
     fn load(&self, time: Duration) -> Running {
-        self.load_at(&format!("{}:443", self.address), time)
+        self.load_at(&format!("{}:443", self.address), time, &[])
     }
 
     /// The same, at one replica, as a load balancer sends them to the one that is left.
-    fn load_at(&self, address: &str, time: Duration) -> Running {
+    fn load_at(&self, address: &str, time: Duration, options: &[&str]) -> Running {
         Program::new(required("h2load"))
             .args([
                 "--clients",
@@ -66,6 +66,7 @@ impl Way {
             ])
             .args(["--duration", &time.as_secs().to_string()])
             .args(["--connect-to", address])
+            .args(options)
             .arg(format!("https://{HOST}/"))
             .deadline(time + LONG)
             .start()
@@ -248,7 +249,10 @@ fn visitors_reach_a_shop_while_the_api_server_is_away_for_ten_minutes() {
     let platform = Platform::install(&cluster);
     let (way, _shop) = served(&platform);
     cluster.component("apiserver").freeze();
-    let (all, failed) = count(way.load(Duration::from_mins(10)));
+    // Ten requests of each visitor in a second.
+    let address = format!("{}:443", way.address);
+    let load = way.load_at(&address, Duration::from_mins(10), &["--rps", "10"]);
+    let (all, failed) = count(load);
     cluster.component("apiserver").thaw();
     println!("the API server is away for ten minutes: {failed} of {all} requests failed");
     assert_eq!(failed, 0);
@@ -291,7 +295,7 @@ fn a_node_is_lost(platform: &Platform<'_>, shop: &Tenant<'_>, way: &Way) {
         IpAddr::V4(address) => format!("{address}:8443"),
         IpAddr::V6(address) => format!("[{address}]:8443"),
     };
-    let load = way.load_at(&address, Duration::from_secs(60));
+    let load = way.load_at(&address, Duration::from_secs(60), &[]);
     thread::sleep(Duration::from_secs(5));
     unplug("down");
     let (all, failed) = count(load);
