@@ -147,7 +147,8 @@ test-browser: tools build ## what a real browser and testssl.sh say of the edge 
 .PHONY: bench-edge
 bench-edge: release ## an HAProxy with 10,000 domains and 5,000 shops, beside plain ones and Caddy, and what a shop in trouble costs others (half an hour)
 	@$(tools) peers
-	$(target)/release/bench-edge
+	@# In memory, as in the pod.
+	TMPDIR=/dev/shm $(target)/release/bench-edge
 
 .PHONY: images
 images: ## the images, from Debian's packages, with buildah, as root; target/images/images.txt has sizes and digests (IMAGES=--twice)

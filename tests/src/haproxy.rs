@@ -42,6 +42,8 @@ use std::{
 };
 use tempfile::TempDir;
 
+/// Visitors are told of HTTP/3 at the usual port.
+pub const HTTP3: &str = "h3=\":443\"; ma=86400";
 /// How long a test waits for something that takes a moment.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -63,6 +65,8 @@ pub struct Edge {
     pub https: u16,
     /// Requests of one address in 10 seconds, from HAProxy's next start on.
     pub rate: u32,
+    /// Where visitors are told to ask by HTTP/3, from HAProxy's next start on; empty if nowhere.
+    pub alt_svc: &'static str,
     /// What the model was told: its ConfigMaps and Secrets, and the shops that have pods.
     shards: BTreeMap<String, Shard>,
     issued: BTreeMap<String, BTreeMap<String, Pem>>,
@@ -93,6 +97,7 @@ impl Edge {
             http: free_port(),
             https: free_port(),
             rate: 100_000_000,
+            alt_svc: HTTP3,
             shards: BTreeMap::new(),
             issued: BTreeMap::new(),
             slices: BTreeSet::new(),
@@ -160,7 +165,7 @@ impl Edge {
             )
             .env("EDGE_RATE", self.rate.to_string())
             .env("EDGE_SHOP", "1000")
-            .env("EDGE_ALT_SVC", "h3=\":443\"; ma=86400")
+            .env("EDGE_ALT_SVC", self.alt_svc)
             .deadline(Duration::from_mins(10));
         self.haproxy = Some(program.start());
         let start = Instant::now();
@@ -282,7 +287,7 @@ impl Edge {
     #[must_use]
     pub fn processes(&self) -> [u32; 2] {
         let master = self.haproxy.as_ref().unwrap().pid();
-        [master, self.worker()]
+        [master, self.only_child()]
     }
 
     /// The process that serves, of one that has no socket which could be asked.
@@ -290,7 +295,15 @@ impl Edge {
     pub fn only_child(&self) -> u32 {
         let master = self.haproxy.as_ref().unwrap().pid();
         let path = format!("/proc/{master}/task/{master}/children");
-        fs::read_to_string(path).unwrap().trim().parse().unwrap()
+        let start = Instant::now();
+        loop {
+            // Its ports are there before it.
+            if let Ok(child) = fs::read_to_string(&path).unwrap().trim().parse() {
+                return child;
+            }
+            assert!(start.elapsed() < PATIENCE, "HAProxy has no worker");
+            thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// What curl says of a page of a host: its version of HTTP and its status; then its headers and

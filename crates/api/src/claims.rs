@@ -4,10 +4,17 @@
 //! A claim that two shops make is that of who has it already, as its status says, since it was
 //! given what it claimed; then of the shop that was created first, then of the first name. The
 //! other one is refused: it keeps what was applied before, and no other shop is concerned.
+//!
+//! Hosts of classes that ask for proofs are otherwise: who owns the domain says whose they are. A
+//! host that nobody proved is no claim, unless the shop has it already. One that is proven is that
+//! of the proven shop, whoever has it: the other shop goes on without this host. See [`crate::proof`].
 
 mod of_shop;
+mod withheld;
 
-use crate::{Fleet, Shop, ShopClass};
+pub use withheld::Withheld;
+
+use crate::{Fleet, Shop, ShopClass, proof};
 use jiff::Timestamp;
 use of_shop::of;
 use std::{
@@ -54,6 +61,10 @@ impl Claim {
             place: place.into(),
             name: name.into(),
         }
+    }
+
+    fn host(name: &str) -> Self {
+        Self::new(Kind::Host, "", name)
     }
 
     /// Whether other things can be within it.
@@ -120,6 +131,10 @@ impl fmt::Display for Collision {
 #[derive(Debug, Clone, Default)]
 struct Standing {
     claims: Vec<Claim>,
+    /// Hosts that it names and does not get before they are proven.
+    unproven: BTreeSet<String>,
+    /// Hosts that are proven to be its own.
+    proven: BTreeSet<String>,
     /// What its status says that it has.
     has: BTreeSet<String>,
     created: Option<Timestamp>,
@@ -133,6 +148,8 @@ pub struct Claims {
     shops: BTreeMap<String, Standing>,
     /// Who claims what. Names that begin alike are neighbours.
     owners: BTreeMap<Claim, BTreeSet<String>>,
+    /// Which shops name each host that is not proven for them.
+    unproven: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Claims {
@@ -162,22 +179,39 @@ impl Claims {
         class: Option<&ShopClass>,
         created: Option<Timestamp>,
     ) {
-        let has = shop
-            .status
-            .as_ref()
+        let status = shop.status.as_ref();
+        let has: BTreeSet<String> = status
             .map_or(&[][..], |status| &status.claims)
             .iter()
             .cloned()
             .collect();
+        let shown = status.map_or(&[][..], |status| &status.proven_hosts);
+        let (proven, missing): (BTreeSet<_>, BTreeSet<_>) = proof::needed(shop, class)
+            .map(str::to_owned)
+            .partition(|host| shown.contains(host));
+        let unproven: BTreeSet<_> = missing
+            .into_iter()
+            .filter(|host| !has.contains(&Claim::host(host).to_string()))
+            .collect();
+        let mut claims = of(shop, class);
+        claims.retain(|claim| claim.kind != Kind::Host || !unproven.contains(&claim.name));
         let new = Standing {
-            claims: of(shop, class),
+            claims,
+            unproven,
+            proven,
             has,
             created,
             proposed: false,
         };
         let known = self.shops.get(name);
-        if known.is_none_or(|known| known.claims != new.claims) {
+        if known
+            .is_none_or(|known| (&known.claims, &known.unproven) != (&new.claims, &new.unproven))
+        {
             self.forget(name);
+            for host in &new.unproven {
+                let shops = self.unproven.entry(host.clone()).or_default();
+                shops.insert(name.to_owned());
+            }
             for claim in &new.claims {
                 self.owners
                     .entry(claim.clone())
@@ -198,13 +232,14 @@ impl Claims {
 
     /// A shop is gone.
     pub fn forget(&mut self, name: &str) {
-        for claim in self.shops.remove(name).unwrap_or_default().claims {
-            if let Some(owners) = self.owners.get_mut(&claim) {
-                owners.remove(name);
-                if owners.is_empty() {
-                    self.owners.remove(&claim);
-                }
-            }
+        let Standing {
+            claims, unproven, ..
+        } = self.shops.remove(name).unwrap_or_default();
+        for claim in claims {
+            remove(&mut self.owners, &claim, name);
+        }
+        for host in unproven {
+            remove(&mut self.unproven, &host, name);
         }
     }
 
@@ -214,6 +249,7 @@ impl Claims {
             .get(name)
             .into_iter()
             .flat_map(|standing| &standing.claims)
+            .filter(|claim| self.proven_elsewhere(name, claim).is_none())
             .map(Claim::to_string)
             .collect()
     }
@@ -228,21 +264,23 @@ impl Claims {
             .map_or(&[][..], |standing| &standing.claims);
         claims
             .iter()
+            .filter(|claim| self.proven_elsewhere(name, claim).is_none())
             .filter_map(|claim| self.collision(name, claim))
             .collect()
     }
 
-    /// Whether no other shop has a host that this one claims.
+    /// Whether a shop gets a host that it names.
     #[must_use]
     pub fn has_host(&self, name: &str, host: &str) -> bool {
-        self.collision(name, &Claim::new(Kind::Host, "", host))
-            .is_none()
+        let unproven = |it: &Standing| it.unproven.contains(host);
+        !self.shops.get(name).is_some_and(unproven)
+            && self.collision(name, &Claim::host(host)).is_none()
     }
 
     /// The shop that has a host.
     #[must_use]
     pub fn owner_of_host(&self, host: &str) -> Option<&str> {
-        let claim = Claim::new(Kind::Host, "", host);
+        let claim = Claim::host(host);
         let shops = self.owners.get(&claim)?;
         let first = shops.iter().min_by_key(|shop| self.rank(shop, &claim))?;
         Some(first)
@@ -311,19 +349,31 @@ impl Claims {
         &self,
         name: &'a str,
         claim: &Claim,
-    ) -> (bool, bool, bool, Option<Timestamp>, &'a str) {
+    ) -> (bool, bool, bool, bool, Option<Timestamp>, &'a str) {
         let standing = self.shops.get(name);
+        let proven = claim.kind == Kind::Host
+            && standing.is_some_and(|standing| standing.proven.contains(&claim.name));
         let created = standing.and_then(|standing| standing.created);
         let has = standing.is_some_and(|standing| {
             !standing.has.is_empty() && standing.has.contains(&claim.to_string())
         });
         (
             standing.is_some_and(|standing| standing.proposed),
+            !proven,
             !has,
             created.is_none(),
             created,
             name,
         )
+    }
+}
+
+fn remove<K: Ord>(all: &mut BTreeMap<K, BTreeSet<String>>, key: &K, shop: &str) {
+    if let Some(shops) = all.get_mut(key) {
+        shops.remove(shop);
+        if shops.is_empty() {
+            all.remove(key);
+        }
     }
 }
 

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 
 /// The namespace of the edge.
 pub const NAMESPACE: &str = "edge";
+/// The namespace of what the issuer alone reads: the key of its account.
+pub const PRIVATE: &str = "edge-acme";
 /// How many ConfigMaps hold the maps. Another number moves every host: it never changes.
 pub const SHARDS: u32 = 64;
 

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `crd` | Shop, `ShopClass`, Release, Rollout: their types, schemas and defaults |
 //! | `fleet`, `claims` | all of them together, and what each shop claims for itself |
+//! | `proof`, `backoff` | how the owner of a domain names its shop in DNS, and how long who fails waits |
 //! | `resolved` | a release that was read, and what rendering is told of the moment |
 //! | `object`, `name`, `object_meta`, `step` | generated objects: who they are, how they are named, what the cluster has, what is to be done |
 //! | `schedule`, `window`, `time_range`, `duration` | times of campaigns, windows, freezes and rollouts |
@@ -12,6 +13,7 @@
 //! | `agent_status`, `symptom` | what pods say of themselves, read with distrust |
 
 pub mod agent_status;
+pub mod backoff;
 pub mod claims;
 mod crd;
 mod duration;
@@ -22,6 +24,7 @@ mod fleet;
 pub mod name;
 mod object;
 mod object_meta;
+pub mod proof;
 mod resolved;
 pub mod schedule;
 mod step;

@@ -139,6 +139,8 @@ pub struct RenderContext {
     pub rejected: Vec<String>,
     /// Since when a release that was rejected is to be tried again.
     pub retried: Option<String>,
+    /// Hosts of the shop that get no traffic.
+    pub withheld: Vec<String>,
     /// Whether the release in force counts though it is older than what pods have accepted.
     pub chosen: bool,
 }

@@ -109,6 +109,9 @@ struct IssueArguments {
     /// Name of this process in the Lease; otherwise that of the pod, or one with a random end
     #[arg(long, env = "POD_NAME")]
     identity: Option<String>,
+    /// Address of /livez, /readyz and /metrics
+    #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:9810")]
+    listen: SocketAddr,
     /// Addresses of the edge, with commas: a host whose DNS leads elsewhere gets no order. None:
     /// not checked
     #[arg(long, env = "EDGE_ADDRESSES", value_delimiter = ',')]
@@ -267,6 +270,7 @@ impl IssueArguments {
         let account = self.account_key_id.zip(self.account_key);
         issue::Settings {
             contact: self.contact,
+            listen: self.listen,
             addresses: self.addresses,
             nonce_check: if self.without_nonce_check {
                 NonceCheck::LeftOut

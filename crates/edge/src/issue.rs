@@ -11,24 +11,27 @@
 //! that another process goes on where this one ended: nothing is ordered again that waits, an order
 //! on its way is finished, and the limits of the CA are kept.
 //!
-//! It needs, in the namespace of the edge: of `ConfigMaps` and Secrets get, list, watch, create and
-//! patch; of Leases get, create and update.
+//! It needs, in the namespace of the edge: of `ConfigMaps` and Secrets list, watch, create and
+//! patch, and of Secrets get; of Leases get, create and update. In the namespace `edge-acme`, of
+//! Secrets create, and of two of them get and patch.
 //!
 //! | file | gives |
 //! |---|---|
-//! | `hosts`, `plan`, `limits`, `backoff`, `problem` | decisions, without IO |
+//! | `hosts`, `plan`, `limits`, `problem` | decisions, without IO |
 //! | `precheck` | what is checked before the CA is asked |
 //! | `http`, `acme` | the CA |
 //! | `watch`, `store` | the cluster |
 //! | `lead`, `host` | the work of who leads, and of one host |
+//! | `figures`, `metrics` | what of it is counted, and served |
 
 mod acme;
-mod backoff;
+mod figures;
 mod host;
 mod hosts;
 mod http;
 mod lead;
 mod limits;
+mod metrics;
 mod plan;
 mod precheck;
 mod problem;
@@ -36,7 +39,7 @@ mod settings;
 mod store;
 mod watch;
 
-pub(crate) use store::{ACCOUNT, ORDERS};
+pub use metrics::reference;
 
 pub use settings::{ExternalAccount, NonceCheck, Pace, Settings};
 
@@ -47,9 +50,9 @@ use client::{
     shard_balance::ShardBalance,
 };
 use release::Reason;
-use runtime::{TaskError, Tasks};
+use runtime::{PageServer, TaskError, Tasks};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use std::{convert::Infallible, path::PathBuf, sync::Arc, time::Duration};
+use std::{convert::Infallible, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use tokio::{sync::watch as latest, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{Span, warn};
@@ -78,8 +81,16 @@ pub enum IssueError {
     #[error("TLS cannot be had: {0}")]
     Tls(String),
     /// No name server is known.
-    #[error("no name server is known: {0}")]
-    Dns(String),
+    #[error(transparent)]
+    Dns(#[from] dns::NoResolver),
+    /// The address of health and metrics cannot be had.
+    #[error("cannot listen on {listen}, as --listen says")]
+    Listen {
+        /// Where.
+        listen: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
     /// The URL of the CA's directory is none.
     #[error("{0:?} is no directory of a CA; expected a URL that begins with https://")]
     Directory(String),
@@ -93,7 +104,9 @@ impl IssueError {
     #[must_use]
     pub fn reason(&self) -> Reason {
         match self {
-            Self::Bundle { .. } | Self::Dns(_) | Self::Directory(_) => Reason::Config,
+            Self::Bundle { .. } | Self::Dns(_) | Self::Listen { .. } | Self::Directory(_) => {
+                Reason::Config
+            }
             Self::Tls(_) | Self::Task(_) => Reason::Bug,
         }
     }
@@ -115,7 +128,11 @@ pub async fn run(
     more_descriptors();
     let cluster = cluster.patient(PATIENCE);
     let http = http::Http::new(&settings)?;
-    let dns = precheck::Dns::new(settings.dns).map_err(|it| IssueError::Dns(it.to_string()))?;
+    let dns = dns::Dns::new(settings.dns)?;
+    let listen = settings.listen;
+    let server = PageServer::bind(listen)
+        .await
+        .map_err(|source| IssueError::Listen { listen, source })?;
     let held = Leadership::default();
     let (leads, led) = latest::channel(false);
     let seen = Arc::new(watch::Seen::default());
@@ -153,6 +170,11 @@ pub async fn run(
             leads.send_replace(now);
         };
         candidate.run(tell, stop).await;
+        Ok(())
+    });
+    let pages = metrics::pages(Arc::clone(&shared), Arc::clone(&seen), held.clone());
+    support.spawn("serve", Span::current(), move |stop| async move {
+        server.run(pages, stop).await;
         Ok(())
     });
     let mut support = JoinSet::from_iter([support.run(GRACE)]);

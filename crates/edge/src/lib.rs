@@ -17,5 +17,11 @@ mod command;
 pub mod issue;
 mod why;
 
-pub use agent::{dashboard::dashboard, metrics::reference};
+pub use agent::dashboard::dashboard;
 pub use command::run;
+
+/// The page that lists the metrics of both, in Markdown.
+#[must_use]
+pub fn reference() -> String {
+    agent::metrics::reference() + &issue::reference()
+}

@@ -6,7 +6,9 @@ use api::edge::{
     certificate::{self, CertificateRecord, key_of},
     shard_name, shard_of,
 };
+use api::proof;
 use client::{ApiError, Cluster};
+use dns::{Dns, DnsProblem};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
@@ -23,8 +25,37 @@ pub(crate) async fn why(cluster: &Cluster, host: &str, now: Timestamp) -> Result
     let record = records
         .get(&key_of(host))
         .and_then(|text| serde_json::from_str::<CertificateRecord>(text).ok());
-    let route = route(host, &Shard::read(&maps));
-    Ok(route + &certificate::why(host, record.as_ref(), now))
+    let shard = Shard::read(&maps);
+    let owner = if shard.hosts.contains_key(host) {
+        String::new()
+    } else {
+        let named = match Dns::new(None) {
+            Ok(dns) => dns.texts(&proof::record(host)).await,
+            Err(error) => Err(DnsProblem::Ours(error.to_string())),
+        };
+        owner(host, named)
+    };
+    Ok(route(host, &shard) + &owner + &certificate::why(host, record.as_ref(), now))
+}
+
+/// Whose the host is, as its owner says.
+fn owner(host: &str, texts: Result<Vec<String>, DnsProblem>) -> String {
+    let record = proof::record(host);
+    match texts.map(|texts| proof::named(&texts)) {
+        Ok(named) if named.is_empty() => format!(
+            "  no TXT record {record} names a shop; if the shop's class has domainProof, it has to\n"
+        ),
+        Ok(named) => {
+            let named: Vec<_> = named.into_iter().collect();
+            format!(
+                "  the TXT record {record} names shop {}\n",
+                named.join(", ")
+            )
+        }
+        Err(problem) => {
+            format!("  nobody knows whether a TXT record {record} names a shop: {problem}\n")
+        }
+    }
 }
 
 async fn data(cluster: &Cluster, name: &str) -> Result<BTreeMap<String, String>, ApiError> {
@@ -68,6 +99,22 @@ mod tests {
             ("nobody.example", "no shop has it"),
         ] {
             assert!(route(host, &shard).contains(says), "{host}");
+        }
+    }
+
+    #[test]
+    fn whose_a_host_is_says_its_owner_or_nobody_knows() {
+        let record = |shop: &str| Ok(vec![format!("longshore-shop={shop}")]);
+        for (texts, says) in [
+            (
+                record("acme"),
+                "_longshore.www.acme.example names shop acme",
+            ),
+            (Ok(vec!["v=spf1 -all".to_owned()]), "no TXT record"),
+            (Err(DnsProblem::Timeout), "nobody knows"),
+        ] {
+            let told = owner("www.acme.example", texts);
+            assert!(told.contains(says), "{told}");
         }
     }
 }

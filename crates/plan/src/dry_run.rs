@@ -136,6 +136,7 @@ fn sort<'a>(
     plan: &mut Plan,
 ) -> (Vec<Work<'a>>, Vec<Sample<'a>>) {
     let (mut unknown, mut foreseen) = (Vec::new(), Vec::new());
+    let claims = Claims::of(question.before);
     for (name, found, live) in work {
         let objects = match objects(question, &name, found) {
             Ok(objects) => objects,
@@ -157,7 +158,7 @@ fn sort<'a>(
         let before = before.and_then(|shop| {
             desired(
                 &Resolution::new(&name, shop, question.before),
-                &Claims::default(),
+                &claims,
                 &Known::recorded(shop),
                 question.now,
             )

@@ -93,16 +93,13 @@ pub fn why(name: &str, shop: &Shop, fleet: &Fleet, halted: Option<&str>, now: Ti
                 .to_owned(),
         );
     }
-    // Degraded sums the others up.
-    let bad =
-        |condition: &&Condition| condition.kind != "Degraded" && condition.status != Truth::True;
     for Condition {
         kind,
         reason,
         message,
         last_transition_time,
         ..
-    } in status.conditions.iter().filter(bad)
+    } in bad(&status.conditions)
     {
         let colon = if message.is_empty() { "" } else { ": " };
         answer.facts.push(format!(
@@ -156,6 +153,17 @@ pub fn why(name: &str, shop: &Shop, fleet: &Fleet, halted: Option<&str>, now: Ti
     }
     answer.advice.dedup();
     answer
+}
+
+/// Conditions that somebody has to be told of: `Degraded` sums the others up, and what
+/// `DomainsProven` says in full, `RoutesProgrammed` repeats.
+fn bad(conditions: &[Condition]) -> impl Iterator<Item = &Condition> {
+    let proofs = conditions.iter().any(|it| it.kind == "DomainsProven");
+    let repeats =
+        move |it: &Condition| it.kind == "Degraded" || (proofs && it.reason == "HostNotProven");
+    conditions
+        .iter()
+        .filter(move |it| it.status != Truth::True && !repeats(it))
 }
 
 /// The condition of a shop whose database is changed, and whose pods do not all know that yet.
@@ -339,6 +347,11 @@ fn advice(shop: &str, kind: &str, reason: &str) -> Option<String> {
             "`longshore plan --shop {shop} --output diff` shows what the API server refuses"
         ),
         ("Rendered", _) => "correct the Shop or its class".to_owned(),
+        ("DomainsProven", _) => {
+            "the owner of the domain makes the record; a change of the Shop has \
+                                 it looked up within 10 seconds"
+                .to_owned()
+        }
         ("WorkloadAvailable", _) => format!(
             "`kubectl -n {} get pods` and their logs",
             api::namespace(shop)

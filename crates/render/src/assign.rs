@@ -264,6 +264,11 @@ pub fn desired(
             .and_then(|assigned| assigned.since.clone()),
         // An agent never goes below a sequence that it has accepted, unless it is told that this is
         // meant.
+        withheld: claims
+            .withheld(name)
+            .into_iter()
+            .map(|it| it.host)
+            .collect(),
         chosen: assigned.is_some_and(|assigned| assigned.returned_from.is_some()),
     };
     Ok(render(shop, class, release, &context)?)

@@ -16,23 +16,37 @@ pub(crate) fn objects(context: &ShopContext<'_>) -> Vec<Object> {
         return Vec::new();
     }
     let route = &context.class.route;
+    let domains = routed(context);
+    // An Ingress without rules is refused, and an HTTPRoute without hosts would have all of them.
+    if domains.is_empty() {
+        return Vec::new();
+    }
     let ingress = route
         .ingress
         .as_ref()
-        .map(|ingress| ingress_of(context, ingress))
+        .map(|ingress| ingress_of(context, ingress, &domains))
         .into_iter();
     ingress
         .chain(
             route
                 .gateway
                 .iter()
-                .flat_map(|gateway| http_routes(context, gateway)),
+                .flat_map(|gateway| http_routes(context, gateway, &domains)),
         )
         .collect()
 }
 
+/// Domains of the shop that get traffic.
+fn routed<'a>(context: &ShopContext<'a>) -> Vec<&'a Domain> {
+    let withheld = &context.render_context.withheld;
+    let domains = context.spec.domains.iter();
+    domains
+        .filter(|domain| !withheld.contains(&domain.host))
+        .collect()
+}
+
 /// One rule for each host; those that redirect get to nginx, too, which answers them.
-fn ingress_of(context: &ShopContext<'_>, ingress: &Ingress) -> Object {
+fn ingress_of(context: &ShopContext<'_>, ingress: &Ingress, domains: &[&Domain]) -> Object {
     let mut metadata = context.meta(WEB);
     if let Some(issuer) = &ingress.cluster_issuer {
         metadata
@@ -40,12 +54,7 @@ fn ingress_of(context: &ShopContext<'_>, ingress: &Ingress) -> Object {
             .get_or_insert_default()
             .insert("cert-manager.io/cluster-issuer".to_owned(), issuer.clone());
     }
-    let hosts: Vec<String> = context
-        .spec
-        .domains
-        .iter()
-        .map(|domain| domain.host.clone())
-        .collect();
+    let hosts: Vec<String> = domains.iter().map(|domain| domain.host.clone()).collect();
     let backend = IngressBackend {
         service: Some(IngressServiceBackend {
             name: WEB.to_owned(),
@@ -143,10 +152,12 @@ struct BackendRef {
     port: u32,
 }
 
-fn http_routes<'a>(context: &ShopContext<'a>, gateway: &'a Gateway) -> Vec<Object> {
-    let (redirecting, serving): (Vec<&Domain>, Vec<&Domain>) = context
-        .spec
-        .domains
+fn http_routes<'a>(
+    context: &ShopContext<'a>,
+    gateway: &'a Gateway,
+    domains: &[&'a Domain],
+) -> Vec<Object> {
+    let (redirecting, serving): (Vec<&Domain>, Vec<&Domain>) = domains
         .iter()
         .partition(|domain| domain.redirect_to.is_some());
     let serving = serving.chunks(HOSTS).enumerate().map(|(at, domains)| {

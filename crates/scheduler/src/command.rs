@@ -69,6 +69,9 @@ struct Arguments {
     /// What tells that a shop runs a release
     #[arg(long, value_enum, default_value_t)]
     evidence: Evidence,
+    /// Name server for proofs of domains; otherwise those of /etc/resolv.conf
+    #[arg(long, value_name = "ADDRESS")]
+    dns: Option<SocketAddr>,
     /// Which events are logged
     #[arg(long, default_value = "info", value_parser = command_line::filter)]
     log: String,
@@ -133,6 +136,7 @@ fn control(arguments: &Arguments) -> Result<(), CommandError> {
             .map_or(Limit::Default, Limit::Explicit),
         grace: SignedDuration::from_secs(arguments.delete_after),
         agents: arguments.evidence == Evidence::Agents,
+        dns: arguments.dns,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)

@@ -8,6 +8,7 @@
 //!                    rollouts (shard 0)       ──► which release each shop is assigned
 //!                    removal  (shard 0)       ──► shops that left the registry
 //!                    edge     (shard 0)       ──► the maps of the edge
+//!                    proof                    ──► whose hosts are, by DNS: Shop status
 //!                    class_status (shard 0)   ──► builds, and the status of classes and releases
 //! ```
 
@@ -26,6 +27,7 @@ mod last_backup;
 pub(crate) mod metrics;
 mod migration;
 mod observed;
+mod proof;
 mod queue;
 mod reconcile;
 mod removal;
@@ -36,6 +38,7 @@ mod start;
 mod state;
 #[cfg(test)]
 mod testing;
+mod to_zero;
 mod visits;
 mod watch;
 mod work_queue;
@@ -76,6 +79,8 @@ pub(crate) struct Settings {
     pub(crate) grace: SignedDuration,
     /// Whether agents are asked what they run, or pods' readiness is all that counts.
     pub(crate) agents: bool,
+    /// The name server for proofs of domains; otherwise those of `/etc/resolv.conf`.
+    pub(crate) dns: Option<SocketAddr>,
 }
 
 /// Why the controller ended.
@@ -158,6 +163,10 @@ pub(crate) async fn run(cluster: Cluster, settings: Settings) -> Result<(), RunE
     });
     let shared = Arc::clone(&controller);
     work.spawn("edge", Span::current(), move |stop| edge::run(shared, stop));
+    let shared = Arc::clone(&controller);
+    work.spawn("proof", Span::current(), move |stop| {
+        proof::run(shared, stop)
+    });
     let shared = Arc::clone(&controller);
     work.spawn("class-status", Span::current(), move |stop| {
         class_status::run(shared, stop)

@@ -1,15 +1,18 @@
-//! The edge's two programs on a real API server, with the chart's rights: a host gets a certificate
-//! from a certificate authority (Pebble), and a visitor its page over TLS.
+//! The edge's two programs on a real API server beside the scheduler, with the chart's rights: a
+//! host of a Shop gets a certificate from a certificate authority (Pebble), a visitor its page over
+//! TLS, and the Shop's status says so.
 
 #![allow(
     clippy::disallowed_methods,
     reason = "a test makes its files itself, and has no failpoints"
 )]
 
-use api::edge::{BACKENDS, NAMESPACE, SHOPS, shard_name, shard_of};
+use crate::scheduler::{Scheduler, condition};
+use api::edge::{NAMESPACE, PRIVATE, certificate};
 use e2e::{
     chart,
     cluster::{Cluster, HOST, eventually},
+    fleet,
     haproxy::{Backend, Edge},
     peers::required,
     platform::edge::Signed,
@@ -50,39 +53,33 @@ fn apply(cluster: &Cluster, object: &Value) {
         .expect(0);
 }
 
-/// What the scheduler would say of a shop, and Kubernetes of its pod.
-fn shop(cluster: &Cluster, pod: &Backend) {
-    let meta = |namespace: &str, name: &str| {
-        let labels = json!({ "app.kubernetes.io/managed-by": "longshore" });
-        json!({ "namespace": namespace, "name": name, "labels": labels })
-    };
-    let map = |key: &str, file: &str, line: String| {
-        let name = shard_name(shard_of(key));
-        apply(
-            cluster,
-            &json!({
-                "apiVersion": "v1", "kind": "ConfigMap", "metadata": meta(NAMESPACE, &name),
-                "data": { file: line },
-            }),
-        );
-    };
-    map(NAME, BACKENDS, format!("{NAME} {SHOP}\n"));
-    map(
-        SHOP,
-        SHOPS,
-        format!("{SHOP} {{\"weight\":100,\"workers\":16}}\n"),
+/// A Shop whose maps the scheduler writes, and its pod: Kubernetes finds no node for those of the
+/// Shop.
+fn shop(cluster: &Cluster, scheduler: &Scheduler<'_>, pod: &Backend) {
+    scheduler.class(
+        "issued",
+        &json!({
+            "route": { "ingress": null, "map": { "weight": 100 } },
+            "overlay": { "nodeSelector": { "node": "none" } },
+        }),
     );
-    apply(
-        cluster,
-        &json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": SHOP } }),
-    );
-    let mut slice = json!({
+    let domains = json!([{ "host": NAME, "primary": true }]);
+    let idle = json!({ "after": "1h", "mode": "Zero" });
+    let more = json!({ "domains": domains, "scale": { "min": 1, "max": 1, "idle": idle } });
+    scheduler.apply(&fleet::shop("issued", "issued", &more));
+    eventually("the shop's namespace", LONG, || {
+        let found = cluster.kubectl(["get", "service", "web", "--namespace", SHOP]);
+        (found.run().code() == Some(0)).then_some(())
+    });
+    let labels = json!({
+        "app.kubernetes.io/managed-by": "longshore", "kubernetes.io/service-name": "web",
+    });
+    let slice = json!({
         "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
-        "metadata": meta(SHOP, "web-abcde"),
+        "metadata": { "namespace": SHOP, "name": "web-abcde", "labels": labels },
         "endpoints": [{ "addresses": [pod.address.ip()], "conditions": { "ready": true } }],
         "ports": [{ "name": "http", "port": pod.address.port() }],
     });
-    slice["metadata"]["labels"]["kubernetes.io/service-name"] = json!("web");
     apply(cluster, &slice);
 }
 
@@ -189,9 +186,17 @@ fn asked(cluster: &Cluster) -> (BTreeSet<String>, Vec<Value>) {
         if resource.is_empty() {
             continue;
         }
-        used.insert(format!("{account} {} {resource}", text(&event["verb"])));
+        let place = text(&event["objectRef"]["namespace"]);
+        // A role of the cluster is one for each namespace.
+        let place = Some(place)
+            .filter(|place| place.starts_with(NAMESPACE))
+            .unwrap_or_default();
+        used.insert(format!(
+            "{account} {} {place}/{resource}",
+            text(&event["verb"])
+        ));
         if code == Some(201) {
-            used.insert(format!("{account} create {resource}"));
+            used.insert(format!("{account} create {place}/{resource}"));
         }
         if code == Some(403) {
             forbidden.push(event);
@@ -203,18 +208,19 @@ fn asked(cluster: &Cluster) -> (BTreeSet<String>, Vec<Value>) {
 /// What the roles of the chart grant the two accounts.
 fn granted(cluster: &Cluster) -> BTreeSet<String> {
     let roles = [
-        ("longshore-edge-agent", "clusterrole"),
-        ("longshore-edge-agent", "role"),
-        ("longshore-edge-issuer", "role"),
+        ("longshore-edge-agent", "clusterrole", ""),
+        ("longshore-edge-agent", "role", NAMESPACE),
+        ("longshore-edge-issuer", "role", NAMESPACE),
+        ("longshore-edge-issuer", "role", PRIVATE),
     ];
     let mut granted = BTreeSet::new();
-    for (account, kind) in roles {
-        let role = cluster.get(&[kind, account, "--namespace", NAMESPACE]);
+    for (account, kind, place) in roles {
+        let role = cluster.get(&[kind, account, "--namespace", place]);
         for rule in role["rules"].as_array().unwrap() {
             for resource in rule["resources"].as_array().unwrap() {
                 for verb in rule["verbs"].as_array().unwrap() {
                     let [verb, resource] = [verb, resource].map(|it| it.as_str().unwrap());
-                    granted.insert(format!("{account} {verb} {resource}"));
+                    granted.insert(format!("{account} {verb} {place}/{resource}"));
                 }
             }
         }
@@ -231,9 +237,72 @@ fn assert_rights(cluster: &Cluster) {
     assert!(unused.is_empty(), "nobody used {unused:?}");
 }
 
+/// What people are told of the certificate, by the edge and by the Shop's status.
+#[track_caller]
+fn assert_told(cluster: &Cluster) -> String {
+    let why = Program::new(binary("longshore-edge"))
+        .args(["why", NAME])
+        .env("KUBECONFIG", std::env::var("KUBECONFIG").unwrap())
+        .run()
+        .expect(0)
+        .stdout;
+    for says in [
+        "pods of shop-issued answer",
+        "has a certificate, issued by Pebble",
+    ] {
+        assert!(why.contains(says), "{why}");
+    }
+    let said = eventually("the certificate in the Shop's status", LONG, || {
+        let found = cluster.get(&["shop", "issued"]);
+        let said = found["status"]["certificates"][0].clone();
+        let good = condition(&found, "CertificatesValid") == Some("True");
+        let by = said["issuer"].as_str().unwrap_or_default();
+        (good && by.starts_with("Pebble")).then_some(said)
+    });
+    assert_eq!(said["host"], NAME);
+    assert_eq!(said["problem"], Value::Null);
+    format!("{why}{said}")
+}
+
+/// What the issuer counts.
+#[track_caller]
+fn assert_counted(metrics: &str) {
+    let page = Program::new("curl")
+        .args(["--silent", "--fail", &format!("http://{metrics}/metrics")])
+        .run()
+        .expect(0)
+        .stdout;
+    for line in [
+        "longshore_edge_issuer_leads 1",
+        "longshore_edge_issuer_hosts{state=\"issued\"} 1",
+        "longshore_edge_issuer_turns_total{result=\"issued\"} 1",
+        "longshore_edge_issuer_held 0",
+    ] {
+        assert!(page.lines().any(|it| it == line), "{line}\n{page}");
+    }
+}
+
+/// What the agent reports of visitors.
+fn visits(cluster: &Cluster) -> Option<String> {
+    let map = cluster.get(&["configmap", "visits", "--namespace", NAMESPACE]);
+    map["data"]["replica"].as_str().map(str::to_owned)
+}
+
+/// The key of the account is where no agent reads.
+#[track_caller]
+fn assert_apart(cluster: &Cluster) {
+    let names = |namespace| {
+        let words = ["get", "secrets", "--output", "name", "--namespace"];
+        cluster.ask(&[&words[..], &[namespace]].concat())
+    };
+    assert!(!names(NAMESPACE).contains("acme"), "{}", names(NAMESPACE));
+    assert_eq!(names(PRIVATE), "secret/acme-account\nsecret/acme-orders\n");
+}
+
 #[test]
 fn a_host_gets_a_certificate_and_its_visitors_a_page_with_the_charts_rights_and_no_others() {
     let cluster = Cluster::alone();
+    let scheduler = Scheduler::install(&cluster);
     let digest = format!("sha256:{:064x}", 0);
     let mut values = chart::without_pods();
     values["edge"] = json!({
@@ -243,7 +312,8 @@ fn a_host_gets_a_certificate_and_its_visitors_a_page_with_the_charts_rights_and_
     chart::install(&cluster, &values);
     let scratch = tempfile::tempdir().unwrap();
     let pod = Backend::at(HOST.parse().unwrap(), "issued-1");
-    shop(&cluster, &pod);
+    let running = scheduler.start();
+    shop(&cluster, &scheduler, &pod);
 
     let mut edge = Edge::new(8);
     let directory = edge.directory().to_owned();
@@ -254,7 +324,7 @@ fn a_host_gets_a_certificate_and_its_visitors_a_page_with_the_charts_rights_and_
             .deadline(LIFE)
     };
     let agent = longshore_edge("longshore-edge-agent")
-        .args(["agent", "--room", "8", "--listen"])
+        .args(["agent", "--room", "8", "--identity", "replica", "--listen"])
         .arg(format!("127.0.0.1:{}", free_port()))
         .arg("--directory")
         .arg(&directory)
@@ -264,6 +334,7 @@ fn a_host_gets_a_certificate_and_its_visitors_a_page_with_the_charts_rights_and_
     });
     edge.start_haproxy();
     let authority = Authority::start(scratch.path(), edge.http);
+    let metrics = format!("127.0.0.1:{}", free_port());
     let issuer = longshore_edge("longshore-edge-issuer")
         .args([
             "issue",
@@ -274,6 +345,7 @@ fn a_host_gets_a_certificate_and_its_visitors_a_page_with_the_charts_rights_and_
             "--directory",
         ])
         .arg(&authority.directory)
+        .args(["--listen", &metrics])
         .args(["--http-port", &edge.http.to_string()])
         .args(["--dns", &format!("127.0.0.1:{}", authority.dns)])
         .arg("--ca-bundle")
@@ -300,29 +372,26 @@ fn a_host_gets_a_certificate_and_its_visitors_a_page_with_the_charts_rights_and_
     eventually("a certificate that verifies", LONG, verified);
     println!("a certificate that verifies after {:?}", begin.elapsed());
 
-    let why = Program::new(binary("longshore-edge"))
-        .args(["why", NAME])
-        .env("KUBECONFIG", std::env::var("KUBECONFIG").unwrap())
-        .run()
-        .expect(0);
-    println!("{}", why.stdout);
-    assert!(
-        why.stdout.contains("pods of shop-issued answer"),
-        "{}",
-        why.stdout
-    );
-    assert!(
-        why.stdout.contains("has a certificate, issued by Pebble"),
-        "{}",
-        why.stdout
-    );
+    eventually("a report of the visitor", LONG, || {
+        visits(&cluster).filter(|report| report.contains(SHOP))
+    });
 
-    for running in [issuer, agent] {
+    println!("{}", assert_told(&cluster));
+    assert_counted(&metrics);
+    assert_apart(&cluster);
+
+    // Somebody deletes the certificate: there is another one.
+    let shard = certificate::shard_name(certificate::shard_of(NAME));
+    cluster.ask(&["delete", "secret", &shard, "--namespace", NAMESPACE]);
+    eventually("another certificate", LONG, || {
+        let words = ["get", "secret", &shard, "--namespace", NAMESPACE];
+        (cluster.kubectl(words).run().code() == Some(0)).then_some(())
+    });
+    for running in [issuer, agent, running] {
         running.signal(rustix::process::Signal::TERM).unwrap();
         let outcome = running.wait();
         assert_eq!(outcome.code(), Some(0), "{outcome:?}");
     }
+    assert_eq!(visits(&cluster), None, "it has no visitors any more");
     assert_rights(&cluster);
-    let words = ["delete", "namespace", SHOP, "--wait=false"];
-    cluster.kubectl(words).run().expect(0);
 }

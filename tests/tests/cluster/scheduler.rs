@@ -13,6 +13,7 @@ mod guards;
 mod halt;
 mod migrations;
 mod plugin;
+mod proof;
 mod rejections;
 mod rollouts;
 mod shards;
@@ -42,7 +43,7 @@ const ACCOUNT: &str = "longshore-scheduler";
 const SYSTEM: &str = "longshore-system";
 
 /// The scheduler, against the cluster.
-struct Scheduler<'a> {
+pub(crate) struct Scheduler<'a> {
     cluster: &'a Cluster,
     scratch: TempDir,
 }
@@ -50,7 +51,7 @@ struct Scheduler<'a> {
 impl<'a> Scheduler<'a> {
     /// Installs definitions, priorities and rights, and the class and the release of the example;
     /// removes what an earlier test left.
-    fn install(cluster: &'a Cluster) -> Self {
+    pub(crate) fn install(cluster: &'a Cluster) -> Self {
         let scheduler = Self {
             cluster,
             scratch: tempfile::tempdir().unwrap(),
@@ -112,7 +113,7 @@ impl<'a> Scheduler<'a> {
             .deadline(LONG)
     }
 
-    fn apply(&self, text: &str) {
+    pub(crate) fn apply(&self, text: &str) {
         let arguments = [
             "apply",
             "--server-side",
@@ -129,7 +130,7 @@ impl<'a> Scheduler<'a> {
     }
 
     /// The example's class under another name, with these changes.
-    fn class(&self, name: &str, change: &Value) {
+    pub(crate) fn class(&self, name: &str, change: &Value) {
         let mut class = self.cluster.get(&["shopclass", "php-plain"]);
         class["metadata"] = json!({ "name": name });
         merge(&mut class["spec"], change);
@@ -137,7 +138,7 @@ impl<'a> Scheduler<'a> {
     }
 
     /// Starts the controller, and waits until it has read everything.
-    fn start(&self) -> Running {
+    pub(crate) fn start(&self) -> Running {
         self.start_as(LISTEN, &["--evidence", "readiness"])
     }
 
@@ -288,7 +289,7 @@ fn audited(cluster: &Cluster) -> Vec<Value> {
         .collect()
 }
 
-fn condition<'a>(shop: &'a Value, kind: &str) -> Option<&'a str> {
+pub(crate) fn condition<'a>(shop: &'a Value, kind: &str) -> Option<&'a str> {
     shop["status"]["conditions"]
         .as_array()?
         .iter()

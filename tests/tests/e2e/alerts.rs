@@ -33,14 +33,17 @@ fn named(text: &str) -> impl Iterator<Item = &str> {
 
 #[test]
 fn every_alert_has_a_section_in_its_runbook_and_every_section_an_alert() {
-    for (alerts, runbook) in [
-        ("agent", "runbook"),
-        ("scheduler", "runbook-scheduler"),
-        ("edge", "runbook-edge"),
+    for (programs, runbook) in [
+        (&["agent"][..], "runbook"),
+        (&["scheduler"], "runbook-scheduler"),
+        (&["edge", "issuer"], "runbook-edge"),
     ] {
-        let rules = page(&format!("manifests/chart/files/alerts/{alerts}.yaml"));
-        let rules = rules.lines();
+        let rules = programs
+            .iter()
+            .map(|program| page(&format!("manifests/chart/files/alerts/{program}.yaml")));
+        let rules: String = rules.collect();
         let alerts: Vec<_> = rules
+            .lines()
             .filter_map(|line| line.trim().strip_prefix("- alert: "))
             .collect();
         let runbook = page(&format!("docs/{runbook}.md"));
@@ -55,13 +58,14 @@ fn every_alert_has_a_section_in_its_runbook_and_every_section_an_alert() {
 
 #[test]
 fn alerts_and_runbooks_name_metrics_and_label_values_that_exist() {
-    let (rows, values) = (metrics(), page("docs/metrics.md"));
+    let values = page("docs/metrics.md") + &page("docs/metrics-edge.md");
+    let rows = metrics();
     let served: BTreeSet<_> = rows
         .iter()
         .filter_map(|row| row.split('`').nth(1))
         .collect();
     let mut used = 0;
-    for program in ["agent", "scheduler", "edge"] {
+    for program in ["agent", "scheduler", "edge", "issuer"] {
         let rules = page(&format!("manifests/chart/files/alerts/{program}.yaml"));
         for name in named(&rules) {
             used += 1;

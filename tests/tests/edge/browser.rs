@@ -14,7 +14,7 @@ use rcgen::{
 };
 use sha2::{Digest as _, Sha256};
 use std::{
-    fs,
+    io::Write as _,
     time::{Duration, SystemTime},
 };
 
@@ -80,11 +80,11 @@ fn a_browser_gets_a_page_by_http_2_and_by_http_3() {
 #[ignore = "needs testssl.sh, and takes three minutes: make test-browser"]
 fn testssl_grades_it_a() {
     let (edge, ca, _) = edge();
-    let file = edge.directory().join("ca.pem");
-    fs::write(&file, ca).unwrap();
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(ca.as_bytes()).unwrap();
     let outcome = Program::new(required("testssl"))
         .args(["--quiet", "--color", "0", "--ip", "127.0.0.1", "--add-ca"])
-        .arg(&file)
+        .arg(file.path())
         .arg(format!("{HOST}:{}", edge.https))
         .deadline(Duration::from_mins(20))
         .run();

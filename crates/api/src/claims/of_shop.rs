@@ -19,7 +19,7 @@ pub(super) fn of(shop: &Shop, class: Option<&ShopClass>) -> Vec<Claim> {
         .spec
         .domains
         .iter()
-        .map(|domain| Claim::new(Kind::Host, "", domain.host.to_ascii_lowercase()))
+        .map(|domain| Claim::host(&domain.host.to_ascii_lowercase()))
         .collect();
     if let Some(wanted) = &services.database {
         let found = |it: &crate::Database| it.name == wanted.server;

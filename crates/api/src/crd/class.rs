@@ -16,7 +16,7 @@ pub use identity::{
     AzureIdentity, CloudIdentity, GoogleIdentity, PodIdentity, SecretIdentity, WebIdentity,
 };
 pub use mail::{Mail, Relay};
-pub use network::{Gateway, Ingress, MapRoute, Network, Outgoing, Own, Peer, Route};
+pub use network::{DomainProof, Gateway, Ingress, MapRoute, Network, Outgoing, Own, Peer, Route};
 pub use overlay::{Effect, ExtraContainer, ExtraVariable, Overlay, Toleration};
 pub use size::{Disk, Php, Size, Sizes};
 pub use storage::{NodeCache, Storage, StorageMode, Store};
@@ -93,6 +93,12 @@ pub struct ShopClassSpec {
     /// How traffic reaches the pods.
     #[serde(default)]
     pub route: Route,
+    /// Proof of domains: if set, a new host of a shop gets no traffic until DNS has a TXT record
+    /// _longshore.HOST with the value longshore-shop=NAME, where NAME is the shop's. Hosts that get
+    /// traffic already keep it. Set it in each class that a tenant may name. If unset, a host
+    /// belongs to the shop that named it first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub domain_proof: Option<DomainProof>,
     /// Name of the pods' metric, in the cluster's custom metrics, that says which share of
     /// php-fpm's workers is busy, from 0 to 1. If unset, no shop scales by busyWorkersPercent: an
     /// autoscaler with a metric that it cannot read never scales down.

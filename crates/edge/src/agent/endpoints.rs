@@ -15,6 +15,9 @@ pub enum State {
     Unready,
 }
 
+/// A pod's shop, and its own name.
+pub type PodName = (String, String);
+
 /// A pod.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pod {

@@ -1,10 +1,9 @@
 //! What the API server says, as far as HAProxy has to know it.
 
 use super::{
-    endpoints::{Pod, State},
+    endpoints::{Pod, PodName, State},
     lines::{Shard, Target},
     pem::Pem,
-    reachability::PodName,
     touched::Touched,
 };
 use crate::certificate::check;

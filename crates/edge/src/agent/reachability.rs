@@ -4,7 +4,10 @@
 //! HAProxy passes over such a pod, a second later, for each request. So it is told to leave it alone
 //! until it takes connections again.
 
-use super::{endpoints::State, model::Model};
+use super::{
+    endpoints::{PodName, State},
+    model::Model,
+};
 use futures_util::{StreamExt as _, stream};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,9 +23,6 @@ const SURE: u32 = 3;
 /// Pods that are looked at in one round, and at the same time.
 const PODS: usize = 300;
 const AT_ONCE: usize = 100;
-
-/// A pod: its shop, and its name.
-pub type PodName = (String, String);
 
 /// What is known of pods that take no connections.
 #[derive(Debug, Default)]

@@ -68,7 +68,7 @@ impl Wants {
         let all = !known || assigned.freed || before != self.slots.count();
         let mut of = take(&mut self.touched);
         if all {
-            of = Touched::all(model, &self.slots, caps);
+            of = all_of(model, &self.slots, caps);
         }
         Wanted {
             snapshot: desired(model, &self.slots, &self.place, caps, &of),
@@ -92,6 +92,16 @@ impl Wants {
             self.touched.extend(wanted.of);
         }
         self.slots.busy = slots;
+    }
+}
+
+/// Everything that HAProxy may have to know.
+fn all_of(model: &Model, slots: &Slots, caps: &BTreeMap<String, u32>) -> Touched {
+    let hosts = model.hosts().chain(model.certificates().keys());
+    let shops = slots.lines().map(|(shop, _)| shop.to_owned());
+    Touched {
+        hosts: hosts.cloned().collect(),
+        shops: shops.chain(caps.keys().cloned()).collect(),
     }
 }
 

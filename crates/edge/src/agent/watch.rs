@@ -6,7 +6,6 @@ use super::{
     model::Model,
     pem::Pem,
 };
-use crate::issue;
 use api::edge::{
     NAMESPACE,
     certificate::{LABEL, host_of},
@@ -144,14 +143,8 @@ pub async fn watch(cluster: &Cluster, watched: &Watched, stop: &CancellationToke
     let client = cluster.client();
     let config = || Config::default().page_size(PAGE);
     let (key, value) = LABEL;
-    // What the issuer remembers, and its account, are its own.
+    // What the issuer remembers is its own.
     let maps = config().labels(&format!("{OURS},{key}!={value}"));
-    let own = format!(
-        "metadata.name!={},metadata.name!={}",
-        issue::ACCOUNT,
-        issue::ORDERS
-    );
-    let keys = config().fields(&own);
     let config_maps = Api::namespaced(client.clone(), NAMESPACE);
     let secrets = Api::namespaced(client.clone(), NAMESPACE);
     let slices = Api::all(client);
@@ -160,7 +153,7 @@ pub async fn watch(cluster: &Cluster, watched: &Watched, stop: &CancellationToke
     tokio::join!(
         watched.follow(KINDS[0], config_maps, maps, stop, data, config_map),
         // Those that people bring have no label of ours.
-        watched.follow(KINDS[1], secrets, keys, stop, certificates, secret),
+        watched.follow(KINDS[1], secrets, config(), stop, certificates, secret),
         watched.follow(KINDS[2], slices, of_web, stop, pods, slice),
     );
 }

@@ -4,14 +4,16 @@
 use super::{
     Settings,
     acme::{Ca, Pending},
+    figures::Figures,
     http::Http,
     limits::{Limits, Wait},
-    precheck::{self, Dns, Issuer},
+    precheck::{self, Issuer},
     problem::{Blame, Problem},
     store::Store,
 };
 use crate::certificate::{CertificateProblem, Checked, check};
 use client::{Cluster, lease::Leadership};
+use dns::Dns;
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -38,6 +40,7 @@ pub(super) struct Shared {
     pub(super) limits: Mutex<Limits>,
     /// Orders on their way, also those that another process began.
     pub(super) begun: Mutex<BTreeMap<String, Pending>>,
+    pub(super) figures: Figures,
     http: Http,
     dns: Dns,
     held: Leadership,
@@ -81,6 +84,7 @@ impl Shared {
             store: Store(cluster.fenced(held.fence())),
             limits: Mutex::default(),
             begun: Mutex::default(),
+            figures: Figures::default(),
             http,
             dns,
             held,

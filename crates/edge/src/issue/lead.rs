@@ -65,6 +65,7 @@ pub(super) async fn run(
                 warn!("no longer leads");
             }
         }
+        shared.figures.rests();
     }
 }
 
@@ -158,6 +159,9 @@ impl<'a> Session<'a> {
         self.check_own(now);
         self.forget(now);
         self.miss(now);
+        let hosts = self.wanted.hosts.iter();
+        let hosts = hosts.map(|(host, want)| (want, self.records.get(host)));
+        self.shared.figures.look(hosts, self.busy.len(), now);
         let Some(ca) = self.ca.clone() else {
             return wake.min(self.open(now));
         };

@@ -1,13 +1,12 @@
 //! What a host needs next, and what is remembered of it then. Pure: the time is passed in.
 
 use super::{
-    backoff,
     hosts::Want,
     limits::{CERTIFICATES_COUNT, FAILURES_COUNT, ORDERS_COUNT, Wait},
     problem::{Blame, Problem},
 };
 use crate::certificate::{CertificateProblem, CertificateRecord, CertificateState, Checked};
-use api::name;
+use api::{backoff, name};
 use jiff::{SignedDuration, Timestamp};
 
 /// How long before its end a certificate that people bring is told to end.

@@ -9,12 +9,10 @@
 
 mod address;
 mod caa;
-mod dns;
 mod nonce;
 
-pub(super) use dns::Dns;
-
 use super::{NonceCheck, Settings, problem::Problem};
+use dns::Dns;
 use std::net::IpAddr;
 
 /// What a CA calls itself.

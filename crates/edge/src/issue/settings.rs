@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
     time::Duration,
 };
@@ -16,6 +16,8 @@ pub struct Settings {
     pub contact: Vec<String>,
     /// This process, in the Lease.
     pub identity: String,
+    /// The address of health and metrics.
+    pub listen: SocketAddr,
     /// The addresses of the edge, one of which every A and AAAA record of a host must have; none
     /// where that is not checked.
     pub addresses: Vec<IpAddr>,
@@ -89,13 +91,15 @@ impl Default for Pace {
 }
 
 impl Settings {
-    /// Settings with what all need, and everything else as it is by default.
+    /// Settings with what all need, at a free port of this machine alone, and everything else as it
+    /// is by default.
     #[must_use]
     pub fn new(directory: impl Into<String>, identity: impl Into<String>) -> Self {
         Self {
             directory: directory.into(),
             contact: Vec::new(),
             identity: identity.into(),
+            listen: (Ipv4Addr::LOCALHOST, 0).into(),
             addresses: Vec::new(),
             nonce_check: NonceCheck::Made,
             ca_bundle: None,

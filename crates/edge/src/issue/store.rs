@@ -4,10 +4,16 @@
 //! ```text
 //!  Secret    certificates-<shard>   host → key, leaf, chain
 //!  ConfigMap certificates-<shard>   host → record, JSON
-//!  Secret    acme-account           the account's credentials
 //!  ConfigMap acme                   thumbprint, for the agents
-//!  Secret    acme-orders            host → order on its way, JSON
+//!
+//!  Secret    acme-account           the account's credentials                 in `edge-acme`
+//!  Secret    acme-orders            host → order on its way, JSON             in `edge-acme`
 //! ```
+//!
+//! Agents read all Secrets of the namespace `edge`, because rights cannot tell those of one
+//! namespace apart for who lists them. The account's key is in a namespace of its own, which the
+//! issuer alone reads, and in which nothing runs: who may create Secrets beside a service account
+//! gets its token.
 //!
 //! One host is one key, changed by a merge patch: what another host has is not sent, and cannot be
 //! lost.
@@ -19,7 +25,10 @@ use super::{
 use crate::certificate::{
     CertificateRecord, Checked, LABEL, SHARDS, check, host_of, key_of, shard_name, shard_of,
 };
-use api::{Object, edge::NAMESPACE};
+use api::{
+    Object,
+    edge::{NAMESPACE, PRIVATE},
+};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use client::{ApiError, Cluster, Conflicts};
 use futures_util::{StreamExt as _, stream};
@@ -39,7 +48,7 @@ use std::{collections::BTreeMap, fmt::Debug};
 use tracing::warn;
 
 /// The Secret of the account.
-pub(crate) const ACCOUNT: &str = "acme-account";
+const ACCOUNT: &str = "acme-account";
 /// Its key.
 const CREDENTIALS: &str = "credentials.json";
 /// The ConfigMap that tells agents how to answer.
@@ -47,7 +56,7 @@ const ACME: &str = "acme";
 /// Its key.
 const THUMBPRINT: &str = "thumbprint";
 /// The Secret of orders on their way.
-pub(crate) const ORDERS: &str = "acme-orders";
+const ORDERS: &str = "acme-orders";
 /// Objects in one page of a list: a full Secret is a MiB.
 const PAGE: u32 = 16;
 /// Shards that are written at the same time.
@@ -108,7 +117,7 @@ impl Store {
             }
         })
         .await?;
-        for (key, value) in self.secret(ORDERS).await? {
+        for (key, value) in self.secret(PRIVATE, ORDERS).await? {
             if let Ok(order) = serde_json::from_slice(&value.0) {
                 loaded.orders.insert(host_of(&key), order);
             }
@@ -143,9 +152,13 @@ impl Store {
         Ok(())
     }
 
-    async fn secret(&self, name: &str) -> Result<BTreeMap<String, ByteString>, ApiError> {
-        let api: Api<Secret> = Api::namespaced(self.0.client(), NAMESPACE);
-        let what = format!("get Secret {NAMESPACE}/{name}");
+    async fn secret(
+        &self,
+        namespace: &str,
+        name: &str,
+    ) -> Result<BTreeMap<String, ByteString>, ApiError> {
+        let api: Api<Secret> = Api::namespaced(self.0.client(), namespace);
+        let what = format!("get Secret {namespace}/{name}");
         let found = self.0.call(&what, || api.get_opt(name)).await?;
         Ok(found.and_then(|it| it.data).unwrap_or_default())
     }
@@ -156,7 +169,7 @@ impl Store {
     ///
     /// Where the API server does not do it.
     pub(super) async fn account(&self) -> Result<Option<Kept>, ApiError> {
-        let mut data = self.secret(ACCOUNT).await?;
+        let mut data = self.secret(PRIVATE, ACCOUNT).await?;
         let json = data.remove(CREDENTIALS);
         Ok(json.and_then(|it| String::from_utf8(it.0).ok()).map(Kept))
     }
@@ -211,7 +224,7 @@ impl Store {
     ///
     /// Where the API server does not do it.
     pub(super) async fn has(&self, host: &str) -> Result<bool, ApiError> {
-        let secret = self.secret(&shard_name(shard_of(host))).await?;
+        let secret = self.secret(NAMESPACE, &shard_name(shard_of(host))).await?;
         Ok(secret.contains_key(&key_of(host)))
     }
 
@@ -271,7 +284,6 @@ impl Store {
         name: &str,
         data: BTreeMap<String, Option<String>>,
     ) -> Result<(), ApiError> {
-        let shard = name.starts_with("certificates-");
         let data: BTreeMap<String, Value> = data
             .into_iter()
             .map(|(key, value)| {
@@ -283,7 +295,7 @@ impl Store {
             })
             .collect();
         let patch = json!({ "data": data });
-        let empty = empty(kind, name, shard);
+        let empty = empty(kind, name);
         if self.0.merge(empty.identity(), None, &patch).await? {
             return Ok(());
         }
@@ -301,7 +313,9 @@ impl Store {
 }
 
 /// The object with its labels and without contents.
-fn empty(kind: Kind, name: &str, shard: bool) -> Object {
+fn empty(kind: Kind, name: &str) -> Object {
+    let shard = name.starts_with("certificates-");
+    let private = [ACCOUNT, ORDERS].contains(&name);
     let mut labels = BTreeMap::from([(
         "app.kubernetes.io/managed-by".to_owned(),
         "longshore".to_owned(),
@@ -310,7 +324,7 @@ fn empty(kind: Kind, name: &str, shard: bool) -> Object {
     labels.insert(LABEL.0.to_owned(), component.to_owned());
     let metadata = ObjectMeta {
         name: Some(name.to_owned()),
-        namespace: Some(NAMESPACE.to_owned()),
+        namespace: Some(if private { PRIVATE } else { NAMESPACE }.to_owned()),
         labels: Some(labels),
         ..ObjectMeta::default()
     };

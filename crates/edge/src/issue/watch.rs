@@ -106,6 +106,12 @@ impl Seen {
         })
     }
 
+    /// Whether everything was listed once.
+    pub(super) fn is_listed(&self) -> bool {
+        let state = self.state.lock();
+        state.maps.is_some() && state.brought.is_some() && state.stored.is_some()
+    }
+
     fn change(&self, change: impl FnOnce(&mut State)) {
         let mut state = self.state.lock();
         change(&mut state);

@@ -152,8 +152,11 @@ impl Api {
         let body = body.collect().await.unwrap().to_bytes();
         let path: Vec<&str> = parts.uri.path().trim_matches('/').split('/').collect();
         let after = path.iter().position(|it| *it == "namespaces").unwrap() + 2;
-        assert_eq!(path[after - 1], "edge", "another namespace: {path:?}");
         let (plural, name) = (path[after], path.get(after + 1).copied());
+        // What no agent reads is elsewhere, and nothing else is.
+        let private = plural == "secrets" && name.is_some_and(|name| name.starts_with("acme-"));
+        let namespace = if private { "edge-acme" } else { "edge" };
+        assert_eq!(path[after - 1], namespace, "another namespace: {path:?}");
         let query = parts.uri.query().unwrap_or_default().to_owned();
         if parts.method != Method::GET && plural != "leases" {
             let mut state = self.0.0.lock();

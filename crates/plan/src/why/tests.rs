@@ -150,3 +150,25 @@ fn what_holds_a_shop_comes_with_what_to_do() {
         assert!(text.contains(part), "{part} in\n{text}");
     }
 }
+
+#[test]
+fn a_host_that_waits_for_its_proof_is_told_once_with_the_record_to_make() {
+    let condition = |kind: &str, reason: &str| Condition {
+        kind: kind.into(),
+        status: Truth::False,
+        reason: reason.into(),
+        message: "until DNS has _longshore.acme.example".into(),
+        observed_generation: Some(2),
+        last_transition_time: "2026-11-23T11:00:00Z".parse().unwrap(),
+    };
+    let [routes, proofs] = [
+        condition("RoutesProgrammed", "HostNotProven"),
+        condition("DomainsProven", "NotProven"),
+    ];
+    let both = explain(&shop(vec![routes.clone(), proofs]), None);
+    assert_eq!(both.matches("_longshore.acme.example").count(), 1, "{both}");
+    assert!(both.contains("→ the owner of the domain makes the record"));
+    // A class that does not ask, and a host that is proven to be another shop's.
+    let one = explain(&shop(vec![routes]), None);
+    assert_eq!(one.matches("_longshore.acme.example").count(), 1, "{one}");
+}

@@ -50,7 +50,9 @@ fn names_are_those_of_the_code() {
     };
     assert_eq!(
         names("Namespace"),
-        [SYSTEM, BUILDS, edge::NAMESPACE].map(str::to_owned).into()
+        [SYSTEM, BUILDS, edge::NAMESPACE, api::edge::PRIVATE]
+            .map(str::to_owned)
+            .into()
     );
     let classes = [Priority::Gold, Priority::Standard, Priority::Idle].map(priority_class);
     assert!(
@@ -138,9 +140,13 @@ fn what_holds_data_or_secrets_is_out_of_reach() {
     }
 }
 
-/// Private keys are the edge's, in its own namespace, if no shop has any.
+/// Private keys are the edge's, in its own namespaces, where no shop has any.
 fn has_certificates(role: &Value) -> bool {
-    role["kind"] == "Role" && role["metadata"]["namespace"] == edge::NAMESPACE
+    let namespace = &role["metadata"]["namespace"];
+    role["kind"] == "Role"
+        && [edge::NAMESPACE, api::edge::PRIVATE]
+            .iter()
+            .any(|it| namespace == it)
 }
 
 #[test]
@@ -150,7 +156,7 @@ fn every_alert_is_in_a_rule() {
         .iter()
         .map(|rule| rule["spec"]["groups"][0]["rules"].as_array().unwrap().len())
         .sum();
-    let files = ["agent", "edge", "scheduler"].map(|name| {
+    let files = ["agent", "edge", "issuer", "scheduler"].map(|name| {
         fs::read_to_string(top().join(format!("manifests/chart/files/alerts/{name}.yaml"))).unwrap()
     });
     assert_eq!(
@@ -177,7 +183,8 @@ fn what_shops_stand_on_is_kept() {
         .collect();
     let classes = [Priority::Gold, Priority::Standard, Priority::Idle]
         .map(|class| format!("PriorityClass {}", priority_class(class)));
-    let namespaces = [SYSTEM, BUILDS, edge::NAMESPACE].map(|name| format!("Namespace {name}"));
+    let namespaces = [SYSTEM, BUILDS, edge::NAMESPACE, api::edge::PRIVATE];
+    let namespaces = namespaces.map(|name| format!("Namespace {name}"));
     assert_eq!(kept, classes.into_iter().chain(namespaces).collect());
 }
 

@@ -18,3 +18,4 @@ mod own_edge;
 mod probe;
 mod programs;
 mod properties;
+mod withheld;

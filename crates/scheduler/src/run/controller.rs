@@ -22,6 +22,8 @@ pub(crate) struct Counts {
     pub(crate) statuses: AtomicU64,
     pub(crate) taken: AtomicU64,
     pub(crate) moves: AtomicU64,
+    pub(crate) proof_lookups: AtomicU64,
+    pub(crate) failed_proof_lookups: AtomicU64,
 }
 
 /// Everything that the loops share.
@@ -37,6 +39,8 @@ pub(crate) struct Controller {
     pub(super) rollouts: Notify,
     /// Wakes the loop of the edge's maps.
     pub(super) edge: Notify,
+    /// Wakes the loop that looks proofs of domains up.
+    pub(super) proofs: Notify,
     /// Held by whoever lists a kind.
     pub(super) lists: Semaphore,
 }
@@ -78,6 +82,7 @@ impl Controller {
             reports: Reports::new(settings.agents),
             rollouts: Notify::new(),
             edge: Notify::new(),
+            proofs: Notify::new(),
             lists: Semaphore::new(1),
             settings,
         }
@@ -110,6 +115,7 @@ impl Controller {
         let shops = self.lock().shops();
         self.queue.ask_all(&shops);
         self.edge.notify_one();
+        self.proofs.notify_one();
         self.wake_rollouts();
     }
 

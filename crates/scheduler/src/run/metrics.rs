@@ -33,6 +33,7 @@ struct Snapshot<'a> {
     unmigrated: usize,
     at_zero: usize,
     edge_held: bool,
+    unproven: usize,
     failed_builds: usize,
     halted: bool,
     held: bool,
@@ -94,6 +95,11 @@ const ALL: &[Metric] = &[
         "longshore_scheduler_edge_held",
         "Whether the maps of the edge are left as they are, 1 or 0.",
         Value::Gauge(|snapshot| usize::from(snapshot.edge_held)),
+    ),
+    (
+        "longshore_scheduler_unproven_hosts",
+        "Hosts that get no traffic, because DNS does not name their shop.",
+        Value::Gauge(|snapshot| snapshot.unproven),
     ),
     (
         "longshore_scheduler_failed_builds",
@@ -173,6 +179,16 @@ const ALL: &[Metric] = &[
         "longshore_scheduler_moves_total",
         "Shops that a rollout assigned another release.",
         Value::Counter(|counts| &counts.moves),
+    ),
+    (
+        "longshore_scheduler_proof_lookups_total",
+        "Hosts that were looked up in DNS for a proof of their domain.",
+        Value::Counter(|counts| &counts.proof_lookups),
+    ),
+    (
+        "longshore_scheduler_failed_proof_lookups_total",
+        "Lookups that nobody answered.",
+        Value::Counter(|counts| &counts.failed_proof_lookups),
     ),
 ];
 
@@ -256,6 +272,7 @@ fn snapshot(controller: &Controller) -> Snapshot<'_> {
         }),
         at_zero: shops(|shop| at_zero(shop).is_some()),
         edge_held: state.edge.problem.is_some(),
+        unproven: state.claims.unproven_hosts(),
         failed_builds: builds::failed(&state),
         halted: state.halted.is_some(),
         held,

@@ -64,8 +64,7 @@ pub(crate) struct State {
     pub(crate) crons: BTreeSet<String>,
     /// Migration Jobs by shop and sequence.
     pub(crate) migrations: HashMap<String, BTreeMap<u64, Progress>>,
-    /// Why the migration of a sequence failed, as its pod said, by shop; nothing where its pod was
-    /// gone.
+    /// Why the migration of a sequence failed, by shop; nothing where its pod was gone.
     pub(crate) failures: HashMap<String, (u64, Option<Failure>)>,
     /// When each shop's CronJob `backup` last succeeded, where it is there.
     pub(crate) backups: HashMap<String, Option<Timestamp>>,
@@ -95,6 +94,8 @@ pub(crate) struct State {
     pub(crate) edge: super::edge::Edge,
     /// What is remembered of hosts' certificates.
     pub(crate) certificates: super::edge::certificates::Certificates,
+    /// What DNS says of hosts that need a proof.
+    pub(crate) proofs: super::proof::Lookups,
     /// Who visits shops that may be scaled to zero.
     pub(crate) visits: super::visits::Visits,
 }
@@ -185,8 +186,7 @@ impl State {
         }
     }
 
-    /// A list of a kind came whole: what is not in it is gone. Gives the shops for which something
-    /// changed.
+    /// A list of a kind came whole: what is not in it is gone. Gives the shops that it changed.
     pub(crate) fn replace(
         &mut self,
         kind: &Kind,
@@ -214,8 +214,7 @@ impl State {
         changed
     }
 
-    /// A list of a kind of workloads came whole, as shops and names: what is known of others is
-    /// forgotten.
+    /// A list of a kind of workloads came whole, as shops and names: others are forgotten.
     pub(crate) fn forget(&mut self, kind: &str, listed: &HashSet<(String, String)>) {
         let there = |shop: &str, name: &str| listed.contains(&(shop.to_owned(), name.to_owned()));
         match kind {
@@ -268,8 +267,11 @@ impl State {
                 )
             })
         };
+        let proven = |shop: &Shop| Some(shop.status.as_ref()?.proven_hosts.clone());
         if old.metadata.generation != new.metadata.generation {
             Change::Spec
+        } else if proven(&old).unwrap_or_default() != proven(new).unwrap_or_default() {
+            Change::Proven
         } else if assignment(&old) != assignment(new) {
             Change::Assigned
         } else {
@@ -388,6 +390,8 @@ pub(crate) enum Change {
     Spec,
     /// The release that it is assigned.
     Assigned,
+    /// The hosts that are proven to be its own.
+    Proven,
     /// Nothing that matters here.
     Nothing,
 }

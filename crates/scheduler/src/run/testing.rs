@@ -27,6 +27,7 @@ pub(super) fn controller(script: &Script) -> Controller {
         limit: Limit::Default,
         grace: SignedDuration::ZERO,
         agents: true,
+        dns: None,
     };
     let cluster = script.cluster().patient(Duration::ZERO);
     let mut controller = Controller::new(&cluster, settings, &BTreeSet::new());

@@ -6,7 +6,7 @@ mod workloads;
 pub(super) use objects::objects;
 pub(super) use workloads::{progress, workloads};
 
-use super::{Controller, edge, queue::Priority, state, visits};
+use super::{Controller, edge, proof, queue::Priority, state, to_zero};
 use api::edge::{NAMESPACE, certificate, visits::NAME as VISITS};
 use api::{Identity, ObjectMetaSummary, Release, Rollout, Shop, ShopClass};
 use client::{Change, Kind, Watch};
@@ -91,9 +91,9 @@ pub(super) async fn certificates(controller: Arc<Controller>, stop: Cancellation
 pub(super) async fn visits(controller: Arc<Controller>, stop: CancellationToken) {
     let api = Api::<ConfigMap>::namespaced(controller.connections.cluster.client(), NAMESPACE);
     let watch = (api, config().fields(&format!("metadata.name={VISITS}")));
-    let one = |map: ConfigMap| visits::took(&controller, &map);
+    let one = |map: ConfigMap| to_zero::took(&controller, &map);
     let all = |maps: Vec<ConfigMap>| maps.into_iter().for_each(one);
-    let gone = |_| visits::took(&controller, &ConfigMap::default());
+    let gone = |_| to_zero::took(&controller, &ConfigMap::default());
     let changes = (all, one, gone);
     follow("visits", &controller, watch, &stop, Some, changes).await;
 }
@@ -101,12 +101,19 @@ pub(super) async fn visits(controller: Arc<Controller>, stop: CancellationToken)
 pub(super) async fn shops(controller: Arc<Controller>, stop: CancellationToken) {
     let one = |shop: Shop| {
         let name = name(&shop);
-        match controller.lock().shop(shop) {
+        // Its lock is given back before anybody is told.
+        let change = controller.lock().shop(shop);
+        match change {
             state::Change::Spec => {
                 controller.edge.notify_one();
+                controller.proofs.notify_one();
                 controller.queue.ask(&name, Priority::Urgent);
             }
             state::Change::Assigned => controller.queue.ask(&name, Priority::Normal),
+            state::Change::Proven => {
+                let concerned = controller.lock().beside(&name);
+                proof::tell(&controller, &concerned);
+            }
             state::Change::Nothing => {}
         }
     };
@@ -125,6 +132,7 @@ pub(super) async fn shops(controller: Arc<Controller>, stop: CancellationToken) 
             controller.queue.ask(name, Priority::Slow);
         }
         controller.edge.notify_one();
+        controller.proofs.notify_one();
     };
     let gone = |shop: Shop| {
         controller.lock().left(&name(&shop));
@@ -148,6 +156,7 @@ pub(super) async fn classes(controller: Arc<Controller>, stop: CancellationToken
                 .collect();
             drop(state);
             controller.edge.notify_one();
+            controller.proofs.notify_one();
             // A person waits for the first of them, and not for each.
             for shop in &concerned {
                 controller.queue.ask(shop, Priority::Slow);

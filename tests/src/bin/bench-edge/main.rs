@@ -1,5 +1,5 @@
 //! What an edge of thousands of domains costs: its start, its memory, a change of each kind, requests
-//! beside plain HAProxies and another edge, and what a shop in trouble costs other shops.
+//! beside a plain HAProxy and another edge, and what a shop in trouble costs other shops.
 
 #![allow(
     clippy::disallowed_methods,
@@ -17,12 +17,12 @@ use caddy::Caddy;
 use clap::{Parser, ValueEnum};
 use e2e::{
     figures::table,
-    haproxy::{Backend, Edge, self_signed},
+    haproxy::{Backend, Edge, HTTP3, self_signed},
     peers::tool,
 };
 use edge::agent::{endpoints::State, lines::Target};
 use fairness::fairness;
-use measure::{megabytes, milliseconds, percentiles, used};
+use measure::{Used, megabytes, milliseconds, percentiles, used};
 use ready::ready;
 use requests::beside;
 use std::{
@@ -169,28 +169,40 @@ fn start(edge: &mut Edge) -> String {
     let start = Instant::now();
     edge.try_round().unwrap_err();
     let files = start.elapsed();
+    edge.alt_svc = "";
+    edge.start_haproxy();
+    let without = edge.processes().map(used);
+    // Its socket comes a moment later.
+    edge.round();
+    edge.kill();
+    edge.alt_svc = HTTP3;
     let start = Instant::now();
     edge.start_haproxy();
     let listens = start.elapsed();
+    let at_start = edge.processes().map(used);
     let start = Instant::now();
     let round = edge.round();
     let compared = start.elapsed();
-    let at_start = edge.processes().map(used);
     assert_eq!(
         round.done, 0,
         "HAProxy has from its files what it should have"
     );
-    let processor = at_start.iter().map(|used| used.processor).sum();
+    let processor = |of: &[Used]| milliseconds(of.iter().map(|used| used.processor).sum());
     let rows = [
         ("files written by an agent that starts", milliseconds(files)),
         ("HAProxy listens after", milliseconds(listens)),
-        (
-            "processor time of both its processes",
-            milliseconds(processor),
-        ),
+        ("processor time of both its processes", processor(&at_start)),
         (
             "resident memory of the one that serves",
             megabytes(at_start[1].resident),
+        ),
+        (
+            "the same without HTTP/3",
+            format!(
+                "{}, {}",
+                processor(&without),
+                megabytes(without[1].resident)
+            ),
         ),
         (
             "all that it has read back and compared",

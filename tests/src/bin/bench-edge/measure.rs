@@ -38,8 +38,8 @@ pub(crate) fn percentiles(mut times: Vec<Duration>) -> [Duration; 3] {
 pub(crate) fn spread(mut ratios: Vec<f64>) -> String {
     ratios.sort_by(f64::total_cmp);
     let last = ratios.len() - 1;
-    let (middle, least, most) = (ratios[last / 2], ratios[0], ratios[last]);
-    format!("{middle:.2} ({least:.2} to {most:.2})")
+    let (middle, low, high) = (ratios[last / 2], ratios[0], ratios[last]);
+    format!("{middle:.2} ({low:.2} to {high:.2})")
 }
 
 /// Milliseconds with a tenth.

@@ -137,6 +137,17 @@ impl Default for Route {
     }
 }
 
+/// How shops prove that their owner has the domains that they name.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DomainProof {
+    /// Domains of the platform itself, such as shops.host.example. A shop needs no proof for
+    /// NAME.shops.host.example, where NAME is its own name, nor for hosts below that.
+    #[schemars(length(max = 20), inner(length(min = 4, max = 253), regex(pattern = pattern::HOST)))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub platform_domains: Vec<String>,
+}
+
 /// Lines in the maps of an HAProxy at the edge.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

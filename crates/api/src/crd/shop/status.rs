@@ -48,12 +48,17 @@ pub struct ShopStatus {
     #[schemars(length(max = 120), inner(length(max = 512)))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub claims: Vec<String>,
+    /// Hosts of the shop for which DNS named this shop when it last named any, if the class asks
+    /// for proofs of domains.
+    #[schemars(length(max = 100), inner(length(max = 253)))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub proven_hosts: Vec<String>,
     /// Certificates of the shop's hosts, as far as the edge has something to say of them.
     #[schemars(length(max = 100))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub certificates: Vec<DomainCertificate>,
     /// Ready, Rendered, Applied, WorkloadAvailable and Degraded; if they apply, also
-    /// RoutesProgrammed, CertificatesValid, DatabaseCurrent and BackupFresh.
+    /// RoutesProgrammed, DomainsProven, CertificatesValid, DatabaseCurrent and BackupFresh.
     #[schemars(length(max = 16))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = kube::core::ListMerge::Map(vec!["type".to_owned()]))]

@@ -172,7 +172,7 @@ fn hold(rounds: Rounds) {
         world.model.check(Timestamp::now());
         let now = start + world.passed;
         let wanted = wants.look(&mut world.model, &world.caps, true, now);
-        let all = Touched::all(&world.model, &wants.slots, &world.caps);
+        let all = all_of(&world.model, &wants.slots, &world.caps);
         let all = desired(&world.model, &wants.slots, &place, &world.caps, &all);
         let steps = wants.steps(&actual, &wanted);
         assert_eq!(steps, difference(&actual, &all));

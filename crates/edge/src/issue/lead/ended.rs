@@ -3,6 +3,7 @@
 use super::{Done, Session, every};
 use crate::issue::{
     acme::Window,
+    figures,
     host::{End, Outcome},
     limits::Scope,
     plan,
@@ -116,6 +117,11 @@ impl Session<'_> {
     }
 
     fn outcome(&mut self, host: &str, outcome: Outcome, now: Timestamp) {
+        self.shared.figures.turn(match &outcome.end {
+            End::Issued(_) => figures::ISSUED,
+            End::Waits(_) => figures::LIMITED,
+            End::Failed(problem) => figures::result(problem.blame),
+        });
         let record = self.records.entry(host.to_owned()).or_default();
         if outcome.counts {
             plan::ordered(record, now);

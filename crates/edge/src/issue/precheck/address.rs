@@ -1,6 +1,7 @@
 //! A and AAAA lead to the edge. Every one of them has to: the CA takes any, and visitors do, too.
 
-use super::{super::problem::quoted, Problem, dns::DnsProblem};
+use super::{super::problem::quoted, Problem};
+use dns::DnsProblem;
 use std::net::IpAddr;
 
 /// How many addresses a sentence names.

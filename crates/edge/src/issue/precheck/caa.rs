@@ -1,13 +1,9 @@
 //! The domain lets the CA issue: CAA records (RFC 8659, with the parameters of RFC 8657).
 
-use super::{
-    Issuer, Problem,
-    address::lookup,
-    dns::{Dns, DnsProblem},
-};
+use super::{Issuer, Problem, address::lookup};
 use crate::issue::problem::quoted;
+use dns::{CAA, Dns, DnsProblem};
 use futures_util::future::join_all;
-use hickory_resolver::proto::rr::rdata::CAA;
 
 /// Names above a host that are asked at most. A name has up to 127 labels, and each costs a
 /// question.

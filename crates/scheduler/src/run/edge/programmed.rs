@@ -4,7 +4,7 @@ use super::{
     Edge, Problem,
     state::{Programmed, Wanted},
 };
-use crate::run::{State, conditions::Verdict};
+use crate::run::{State, conditions::Verdict, proof};
 use api::{Shop, Truth};
 use jiff::{SignedDuration, Timestamp};
 use render::{
@@ -62,9 +62,10 @@ impl Edge {
 }
 
 /// Reasons of the condition.
-const REASONS: [&str; 5] = [
+const REASONS: [&str; 6] = [
     "Programmed",
     "HostClaimed",
+    "HostNotProven",
     "NotWritten",
     "MapsHeld",
     "NotAccepted",
@@ -93,10 +94,14 @@ fn before(shop: &Shop) -> Option<Verdict> {
     known.then(|| Verdict::new(old.status, &old.reason, &old.message))
 }
 
-fn mapped(shop: &Shop, site: &Site, State { edge, claims, .. }: &State) -> Option<Verdict> {
+fn mapped(shop: &Shop, site: &Site, state: &State) -> Option<Verdict> {
+    let State { edge, claims, .. } = state;
     let name = shop.metadata.name.as_deref().unwrap_or_default();
     if let Some(lost) = claims.lost_host(name) {
         return Some(Verdict::no("HostClaimed", lost.to_string()));
+    }
+    if let Some(withheld) = proof::withheld(shop, state) {
+        return Some(withheld);
     }
     match (&edge.problem, edge.site(name) == Some(site)) {
         (_, true) => match edge.programmed.get(name)? {
@@ -113,6 +118,9 @@ fn mapped(shop: &Shop, site: &Site, State { edge, claims, .. }: &State) -> Optio
 
 /// What the controllers of its Ingress or `HTTPRoutes` say: the worst of it.
 fn routed(shop: &Shop, state: &State) -> Verdict {
+    if let Some(withheld) = proof::withheld(shop, state) {
+        return withheld;
+    }
     let routes = state
         .routes
         .get(shop.metadata.name.as_deref().unwrap_or_default());

@@ -175,3 +175,58 @@ fn a_shard_that_is_late_is_told_and_one_that_is_about_to_be_written_is_not() {
         Some(verdict(Truth::False, "NotWritten"))
     );
 }
+
+#[test]
+fn a_host_that_is_not_proven_is_in_no_map_and_one_that_is_leaves_whoever_had_it() {
+    let mut state = fleet();
+    pass(&mut state);
+    // The class begins to ask: what gets traffic keeps it.
+    for name in ["a", "b"] {
+        let mut stored = state.fleet.shops[name].clone();
+        stored.metadata.uid = Some(name.to_owned());
+        let host = format!("host www.{name}.example");
+        stored.status.get_or_insert_default().claims = vec![host];
+        state.shop(stored);
+    }
+    let asks = json!({ "route": { "map": {} }, "domainProof": {} });
+    state.class(fixtures::class("mapped", asks));
+    let weights = shards(&["shop-a", "shop-b"]);
+    assert!(pass(&mut state).iter().all(|shard| weights.contains(shard)));
+    assert_eq!(
+        said_of(&state, "a"),
+        Some(verdict(Truth::True, "Programmed"))
+    );
+
+    // A newcomer has nothing but what the platform gives it.
+    shop(&mut state, "d", "mapped", "www.a.example");
+    let mut stored = state.fleet.shops["d"].clone();
+    stored.metadata.uid = Some("d".to_owned());
+    state.shop(stored.clone());
+    assert_eq!(pass(&mut state), Vec::<String>::new());
+    assert_eq!(
+        said_of(&state, "d"),
+        Some(verdict(Truth::False, "HostNotProven"))
+    );
+    // The owner of the domain names it.
+    stored.status.get_or_insert_default().proven_hosts = vec!["www.a.example".to_owned()];
+    state.shop(stored);
+    assert_eq!(
+        pass(&mut state),
+        shards(&["www.a.example", "shop-a", "shop-d"])
+    );
+    assert_eq!(
+        said_of(&state, "d"),
+        Some(verdict(Truth::True, "Programmed"))
+    );
+    let lost = programmed(&state.fleet.shops["a"], &state).unwrap();
+    assert_eq!(lost.reason, "HostNotProven");
+    assert!(
+        lost.message.contains("its DNS names shop d"),
+        "{}",
+        lost.message
+    );
+    assert_eq!(
+        said_of(&state, "b"),
+        Some(verdict(Truth::True, "Programmed"))
+    );
+}

@@ -2,7 +2,9 @@
 //! whether its backup is fresh.
 
 use super::resolve::ResolvedShop;
-use crate::run::{State, conditions::Verdict, edge, migration::MigrationLock, state::Progress};
+use crate::run::{
+    State, conditions::Verdict, edge, migration::MigrationLock, proof, state::Progress,
+};
 use api::{BackupSchedule, Shop, ShopState, Truth, namespace, symptom::Failure};
 use jiff::{SignedDuration, Timestamp};
 use render::assign::{self, Known};
@@ -13,8 +15,9 @@ const DAILY: SignedDuration = SignedDuration::from_hours(28);
 /// The same for a weekly one.
 const WEEKLY: SignedDuration = SignedDuration::from_hours(7 * 24 + 4);
 /// Conditions that are made here; what others wrote is theirs.
-pub(super) const KINDS: [&str; 4] = [
+pub(super) const KINDS: [&str; 5] = [
     "RoutesProgrammed",
+    "DomainsProven",
     "CertificatesValid",
     "DatabaseCurrent",
     "BackupFresh",
@@ -29,6 +32,7 @@ pub(super) fn verdicts(
 ) -> Vec<(&'static str, Verdict)> {
     let found = [
         edge::programmed(&resolved.shop, state),
+        proof::proven(&resolved.shop, state),
         edge::certificates::valid(&resolved.shop, state, now),
         database(resolved, known),
         backup(&resolved.shop, state, now),

@@ -5,7 +5,7 @@ use crate::run::{
     Controller,
     in_progress::InProgress,
     migration::MigrationLock,
-    visits::{self, Scaling},
+    to_zero::{self, Scaling},
 };
 use api::{Identity, Migrating, Object, ObjectMetaSummary};
 use jiff::Timestamp;
@@ -61,7 +61,7 @@ pub(super) fn render(
     let mut known = known(resolved, halt);
     let busy = || known.closed || known.migrating != Migrating::No || on_its_way();
     let may = resolved.shop.spec.scale.to_zero_after().is_some();
-    let scaling = visits::decide(&resolved.shop, &state.visits, may && busy(), now);
+    let scaling = to_zero::decide(&resolved.shop, &state.visits, may && busy(), now);
     known.at_zero = scaling == Scaling::Zero;
     let objects = desired(&resolved.resolution(), &state.claims, &known, now);
     // Another drift token than any: everything is written, also of kinds that have none.

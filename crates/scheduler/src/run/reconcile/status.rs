@@ -126,7 +126,7 @@ async fn record(
     Ok(())
 }
 
-/// Takes in what was written, but for what rollouts write.
+/// Takes in what was written, but for what rollouts and proofs write.
 fn remember(state: &mut State, name: &str, new: ShopStatus) {
     let State {
         fleet: Fleet { shops, classes, .. },
@@ -138,12 +138,14 @@ fn remember(state: &mut State, name: &str, new: ShopStatus) {
             release,
             previous,
             rejected,
+            proven_hosts,
             ..
         } = shop.status.clone().unwrap_or_default();
         shop.status = Some(ShopStatus {
             release,
             previous,
             rejected,
+            proven_hosts,
             ..new
         });
         claims.see(name, shop, classes.get(&shop.spec.class));

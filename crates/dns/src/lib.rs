@@ -1,12 +1,14 @@
-//! Questions to DNS.
+//! Questions to DNS, whose answers are believed no further than they go: that a record is missing
+//! and that nobody could be asked are never the same.
 
+pub use hickory_resolver::proto::rr::rdata::CAA;
 use hickory_resolver::{
     TokioResolver,
     config::{NameServerConfig, ResolveHosts, ResolverConfig},
     net::{DnsError, NetError, runtime::TokioRuntimeProvider},
     proto::{
         op::ResponseCode,
-        rr::{Name, RData, RecordType, rdata::CAA},
+        rr::{Name, RData, RecordType},
     },
 };
 use std::{
@@ -23,20 +25,30 @@ const QUESTION: Duration = Duration::from_secs(10);
 const AT_ONCE: usize = 4096;
 
 /// Why a question has no answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum DnsProblem {
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DnsProblem {
     /// No server answered in time.
+    #[error("no name server answers in time")]
     Timeout,
     /// The servers of the domain fail, often of DNSSEC.
+    #[error("the domain's name servers fail (SERVFAIL), or its DNSSEC does")]
     ServFail,
     /// This process, or its way to the name server.
+    #[error("the platform's own name server cannot be asked: {0}")]
     Ours(String),
     /// Another error.
+    #[error("{0}")]
     Other(String),
 }
 
+/// Why there is no resolver.
+#[derive(Debug, thiserror::Error)]
+#[error("no name server is known")]
+pub struct NoResolver(#[from] NetError);
+
 /// A resolver that remembers nothing: what a person repairs is seen at the next try.
-pub(in crate::issue) struct Dns(TokioResolver);
+#[derive(Clone)]
+pub struct Dns(TokioResolver);
 
 impl std::fmt::Debug for Dns {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -50,7 +62,7 @@ impl Dns {
     /// # Errors
     ///
     /// Where that file cannot be read.
-    pub(in crate::issue) fn new(server: Option<SocketAddr>) -> Result<Self, NetError> {
+    pub fn new(server: Option<SocketAddr>) -> Result<Self, NoResolver> {
         let mut builder = match server {
             None => TokioResolver::builder_tokio()?,
             Some(address) => {
@@ -72,7 +84,11 @@ impl Dns {
     }
 
     /// The addresses of a host; none where it has none, or does not exist.
-    pub(super) async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, DnsProblem> {
+    ///
+    /// # Errors
+    ///
+    /// Where nobody answers what they are.
+    pub async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, DnsProblem> {
         let (v4, v6) = tokio::join!(
             self.ask(host, RecordType::A),
             self.ask(host, RecordType::AAAA)
@@ -90,13 +106,33 @@ impl Dns {
     }
 
     /// The CAA records of a name, or of what it is an alias of.
-    pub(super) async fn caa(&self, name: &str) -> Result<Vec<CAA>, DnsProblem> {
+    ///
+    /// # Errors
+    ///
+    /// Where nobody answers what they are.
+    pub async fn caa(&self, name: &str) -> Result<Vec<CAA>, DnsProblem> {
         let record = |data: RData| match data {
             RData::CAA(record) => Some(record),
             _ => None,
         };
         let found = self.ask(name, RecordType::CAA).await?;
         Ok(found.into_iter().filter_map(record).collect())
+    }
+
+    /// The TXT records of a name, or of what it is an alias of, each as one text. What is no UTF-8
+    /// is left out.
+    ///
+    /// # Errors
+    ///
+    /// Where nobody answers what they are.
+    pub async fn texts(&self, name: &str) -> Result<Vec<String>, DnsProblem> {
+        let text = |data: RData| match data {
+            // A long one comes in parts of 255 bytes.
+            RData::TXT(record) => String::from_utf8(record.txt_data.concat()).ok(),
+            _ => None,
+        };
+        let found = self.ask(name, RecordType::TXT).await?;
+        Ok(found.into_iter().filter_map(text).collect())
     }
 
     async fn ask(&self, name: &str, kind: RecordType) -> Result<Vec<RData>, DnsProblem> {

@@ -1,6 +1,6 @@
-//! How long a host that failed waits.
+//! How long a host waits that failed: at a certificate authority, or to be proven.
 
-use api::name;
+use crate::name;
 use std::time::Duration;
 
 /// The longest wait: what a person repaired in the evening works in the morning.
@@ -9,7 +9,8 @@ const LONGEST: Duration = Duration::from_hours(6);
 /// The wait after this many failures in a row, from 1: `first`, doubled with each, to 6 h. Up to a
 /// fifth of it is left out, by host and not by chance: hosts that failed together do not come back
 /// together, and a restart changes nothing.
-pub(super) fn pause(host: &str, failures: u32, first: Duration) -> Duration {
+#[must_use]
+pub fn pause(host: &str, failures: u32, first: Duration) -> Duration {
     let full = release::backoff(first, failures.saturating_sub(1), LONGEST);
     let less = name::spread(&format!("{host} {failures}"), 200);
     full.saturating_sub(full * less / 1000)

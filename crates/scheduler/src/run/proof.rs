@@ -1,0 +1,200 @@
+//! Proofs of domains: looks up which shop the owner of each domain names, and keeps what it found in
+//! the Shops' status, from which every process decides whose a host is.
+//!
+//! ```text
+//!  Shops of classes that ask ──► lookups ──► DNS ──► status.provenHosts ──► claims ──► routes
+//! ```
+//!
+//! Each process does so for the shops of its shards. What is written is read by all of them, so that
+//! no start waits for DNS, and the processes do not differ.
+
+mod lookups;
+mod verdict;
+
+pub(crate) use lookups::Lookups;
+pub(super) use verdict::{proven, withheld};
+
+use super::{Controller, State, queue::Priority};
+use api::proof;
+use dns::{Dns, DnsProblem};
+use futures_util::{StreamExt as _, stream};
+use jiff::Timestamp;
+use lookups::Answer;
+use serde_json::json;
+use std::{
+    collections::BTreeSet,
+    convert::Infallible,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
+use tokio::{task::JoinSet, time::sleep};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+/// How long answers and changes are gathered: a look goes over all shops.
+const GATHER: Duration = Duration::from_millis(100);
+/// The longest pause: what could not be written is written then.
+const EVERY: Duration = Duration::from_secs(30);
+/// Statuses that are written at once.
+const WRITES: usize = 8;
+
+pub(super) async fn run(
+    controller: Arc<Controller>,
+    stop: CancellationToken,
+) -> Result<(), Infallible> {
+    let dns = Dns::new(controller.settings.dns)
+        .map_err(|problem| runtime::Chain(&problem).to_string())
+        .inspect_err(|problem| error!(problem, "domains cannot be proven"));
+    let mut questions = JoinSet::new();
+    loop {
+        let now = Timestamp::now();
+        let mut pause = EVERY;
+        if controller.complete() {
+            let (due, next) = look(&controller, now);
+            for host in due {
+                let dns = dns.clone();
+                questions.spawn(async move {
+                    let answer = ask(dns, &host).await;
+                    (host, answer)
+                });
+            }
+            write(&controller).await;
+            let next = next.and_then(|next| next.duration_since(now).try_into().ok());
+            pause = next.map_or(EVERY, |next: Duration| next.min(EVERY));
+        }
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = controller.proofs.notified() => {}
+            Some(answered) = questions.join_next() => {
+                take(&controller, answered);
+            }
+            () = sleep(pause) => {}
+        }
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = sleep(GATHER) => {}
+        }
+        while let Some(answered) = questions.try_join_next() {
+            take(&controller, answered);
+        }
+    }
+}
+
+/// The hosts that are looked up now, and when the next one is due.
+fn look(controller: &Controller, now: Timestamp) -> (Vec<String>, Option<Timestamp>) {
+    let mut state = controller.lock();
+    let leads = |shop: &str| controller.connections.leads_shop(shop);
+    let wanted = lookups::wanted(&state.fleet, &state.claims, leads);
+    state.proofs.due(wanted, now)
+}
+
+async fn ask(dns: Result<Dns, String>, host: &str) -> Answer {
+    let texts = match dns {
+        Ok(dns) => dns.texts(&proof::record(host)).await,
+        Err(problem) => Err(DnsProblem::Ours(problem)),
+    };
+    match texts {
+        Ok(texts) => Answer::Named(proof::named(&texts)),
+        Err(problem) => Answer::Unknown(problem.to_string()),
+    }
+}
+
+fn take(controller: &Controller, answered: Result<(String, Answer), tokio::task::JoinError>) {
+    let (host, answer) = match answered {
+        Ok(answered) => answered,
+        // A bug: the process ends with it.
+        Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+    };
+    controller.counts.proof_lookups.fetch_add(1, Relaxed);
+    if let Answer::Unknown(_) = &answer {
+        controller.counts.failed_proof_lookups.fetch_add(1, Relaxed);
+    }
+    let mut state = controller.lock();
+    let news = state.proofs.answered(&host, answer, Timestamp::now());
+    let shops = state.claims.shops_that_name(&host);
+    drop(state);
+    // Their conditions say what was found.
+    for shop in shops.iter().filter(|_| news) {
+        controller.queue.ask(shop, Priority::Normal);
+    }
+}
+
+/// Shops of which something else is proven than their status says, with what is.
+fn changes(controller: &Controller) -> Vec<(String, Vec<String>)> {
+    let state = controller.lock();
+    let led = |shop: &str| controller.connections.leads_shop(shop);
+    let change = |(name, shop): (&String, &api::Shop)| {
+        let class = state.fleet.classes.get(&shop.spec.class)?;
+        let old = shop.status.as_ref().map(|status| &status.proven_hosts);
+        let old = old.map_or(&[][..], Vec::as_slice);
+        if (class.spec.domain_proof.is_none() && old.is_empty()) || !led(name) {
+            return None;
+        }
+        let needed = proof::needed(shop, Some(class));
+        let new = state.proofs.proven(name, needed, old);
+        (new != old).then(|| (name.clone(), new))
+    };
+    state.fleet.shops.iter().filter_map(change).collect()
+}
+
+impl State {
+    /// Other hosts are proven to be a shop's; gives the shops that name one of its hosts.
+    fn proved(&mut self, name: &str, hosts: Vec<String>) -> BTreeSet<String> {
+        let Some(shop) = self.fleet.shops.get_mut(name) else {
+            return BTreeSet::new();
+        };
+        shop.status.get_or_insert_default().proven_hosts = hosts;
+        self.claims
+            .see(name, shop, self.fleet.classes.get(&shop.spec.class));
+        self.beside(name)
+    }
+
+    /// The shops that name a host of a shop, itself among them.
+    pub(super) fn beside(&self, name: &str) -> BTreeSet<String> {
+        let domains = self.fleet.shops.get(name).map(|shop| &shop.spec.domains);
+        domains
+            .into_iter()
+            .flatten()
+            .flat_map(|domain| self.claims.shops_that_name(&domain.host))
+            .chain([name.to_owned()])
+            .collect()
+    }
+}
+
+async fn write(controller: &Controller) {
+    let write = |(shop, hosts): (String, Vec<String>)| async move {
+        let patch = json!({ "status": { "provenHosts": hosts } });
+        let writer = controller.connections.writer(&shop);
+        match writer
+            .merge(&client::shop(&shop), Some("status"), &patch)
+            .await
+        {
+            Ok(true) => {
+                controller.counts.statuses.fetch_add(1, Relaxed);
+                info!(shop, ?hosts, "proofs of domains changed");
+                let concerned = controller.lock().proved(&shop, hosts);
+                tell(controller, &concerned);
+            }
+            // It was deleted meanwhile.
+            Ok(false) => {}
+            Err(error) => {
+                warn!(shop, error = %runtime::Chain(&error), "proofs are not written");
+            }
+        }
+    };
+    stream::iter(changes(controller))
+        .for_each_concurrent(WRITES, write)
+        .await;
+}
+
+/// Something else is proven of hosts that these shops name.
+pub(super) fn tell(controller: &Controller, concerned: &BTreeSet<String>) {
+    controller.edge.notify_one();
+    controller.proofs.notify_one();
+    for shop in concerned {
+        controller.queue.ask(shop, Priority::Urgent);
+    }
+}
+
+#[cfg(test)]
+mod tests;
