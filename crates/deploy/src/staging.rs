@@ -106,7 +106,7 @@ impl ReleaseRoot {
     /// ```text
     ///  current → staging/x/tree     readers see the new tree
     ///  releases/y: removed, then a link to staging/x/tree
-    ///  these two exchange names     staging/x/tree is a link to releases/y by then, so that current leads on
+    ///  these two exchange names     staging/x/tree now links to releases/y, so current leads on
     ///  current → releases/y
     /// ```
     ///

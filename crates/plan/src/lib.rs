@@ -1,10 +1,11 @@
-//! What would change: decided by digests, shown by the API server's own dry run, summed over the
-//! fleet.
+//! Says what would change: compares digests, lets the API server dry-run the changes, and sums them
+//! up over the fleet.
 //!
 //! ```text
 //!  desired objects ─┐            Create ┐
 //!  metadata of live ┴─ gate ──► Change ─┼─ dry run ──► Plan ──► summary, JSON, unified diff
-//!                                Delete ┘              └─ mark: what it rests on; `apply` refuses where that moved
+//!                                Delete ┘              └─ mark: its basis; `apply` refuses if
+//!                                                               that changed
 //! ```
 
 mod difference;

@@ -182,7 +182,8 @@ impl Envelope {
     /// payload.
     ///
     /// ```
-    /// let envelope = release::Envelope::new("http://example.com/HelloWorld", b"hello world".to_vec());
+    /// let kind = "http://example.com/HelloWorld";
+    /// let envelope = release::Envelope::new(kind, b"hello world".to_vec());
     /// assert_eq!(envelope.pae(), b"DSSEv1 29 http://example.com/HelloWorld 11 hello world");
     /// ```
     #[must_use]

@@ -2,17 +2,18 @@
 //! release in force and the moment.
 //!
 //! ```text
-//!  Shop ────────────┐                 ┌─ namespace   Namespace, ServiceAccount, ResourceQuota, LimitRange
-//!  ShopClass ───────┼─► ShopContext ──┼─ config      ConfigMaps named by their content, never changed
-//!  ResolvedRelease ─┤                 ├─ release     the ConfigMap that says which release, changed in place
-//!  RenderContext ───┘                 ├─ web, cron   Deployments of pods made in `pod` and `container`
-//!                                     ├─ scaling     HorizontalPodAutoscaler, PodDisruptionBudget
-//!                                     ├─ migration   Lease and Job; backup: CronJob
-//!                                     └─ service, route, network_policy, volume
+//!  Shop ────────────┐               ┌─ namespace  Namespace, ServiceAccount, ResourceQuota,
+//!                   │               │             LimitRange
+//!  ShopClass ───────┼► ShopContext ─┼─ config     ConfigMaps named by their content, never changed
+//!  ResolvedRelease ─┤               ├─ release    the ConfigMap that names the release
+//!  RenderContext ───┘               ├─ web, cron  Deployments of pods of `pod` and `container`
+//!                                   ├─ scaling    HorizontalPodAutoscaler, PodDisruptionBudget
+//!                                   ├─ migration  Lease and Job; backup: CronJob
+//!                                   └─ service, route, network_policy, volume
 //! ```
 //!
-//! No clock, no random, no map without an order: the same input gives the same bytes. What depends
-//! on time comes in as [`RenderContext`].
+//! The code uses no clock, no random numbers and no map without an order, so the same input gives
+//! the same bytes. Everything that depends on time is in [`RenderContext`].
 
 mod amount;
 pub mod assign;
