@@ -120,7 +120,7 @@ fn tried_again(text: &str) -> Option<(Sha256, Option<Timestamp>)> {
     words.next().is_none().then_some((manifest, at))
 }
 
-/// When a file got its text; nothing where it is gone by now.
+/// When a file got its text; nothing if it is gone by now.
 fn said_at(path: &Path) -> Option<Timestamp> {
     Timestamp::try_from(path.metadata().ok()?.modified().ok()?).ok()
 }

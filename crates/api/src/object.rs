@@ -13,7 +13,7 @@ pub struct Identity {
     pub api_version: Cow<'static, str>,
     /// Such as `Deployment`.
     pub kind: Cow<'static, str>,
-    /// `None` where the kind is cluster-scoped.
+    /// `None` if the kind is cluster-scoped.
     pub namespace: Option<String>,
     /// Its name.
     pub name: String,

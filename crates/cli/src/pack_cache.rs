@@ -227,7 +227,7 @@ impl PackCache {
     }
 }
 
-/// The record and the tarball of an entry; nothing where it was never kept, or where another run
+/// The record and the tarball of an entry; nothing if it was never kept, or where another run
 /// removes it at this moment. Both are open before either is looked at: what is removed then is
 /// still ours.
 fn open(entry: &Path) -> io::Result<Option<(Vec<u8>, File)>> {

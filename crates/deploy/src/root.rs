@@ -342,7 +342,7 @@ fn make(path: &Path) -> Result<PathBuf, RootError> {
         .map_err(|error| DiskError::new("open the directory", path, error))?)
 }
 
-/// What the root at `path` remembers; nothing where it never activated a release.
+/// What the root at `path` remembers; nothing if it never activated a release.
 pub(crate) fn read_state(path: &Path) -> Result<State, RootError> {
     let path = path.join(STATE);
     match fs::read(&path) {

@@ -176,7 +176,7 @@ impl ReleaseRoot {
 }
 
 /// Gives the directory at `path` of the tree `from` to the tree `to`, and the one that is there in
-/// exchange; nothing where it is none.
+/// exchange; nothing if it is none.
 ///
 /// The tree that it comes from is one that somebody damaged: no link in it is followed.
 fn carry(from: &Path, to: &Path, path: &RelativePath) -> Result<(), DiskError> {

@@ -233,7 +233,7 @@ impl State {
         }
     }
 
-    /// The state once the release before the active one is active again; nothing where there was
+    /// The state once the release before the active one is active again; nothing if there was
     /// none before it. What failed is not rejected by that: whoever goes back knows only afterwards
     /// whether the release before works.
     #[must_use]

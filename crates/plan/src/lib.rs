@@ -77,7 +77,7 @@ pub struct Change {
     pub object: Identity,
     /// What would happen.
     pub action: Action,
-    /// What was seen of it, where it is there.
+    /// What was seen of it, if it is there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seen: Option<Basis>,
     /// Digest of what is asked for, if it is not deleted.

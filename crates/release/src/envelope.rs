@@ -204,7 +204,7 @@ impl Envelope {
         self.signatures.push(Signature { keyid, sig });
     }
 
-    /// Signs with `key`; does nothing where the envelope already has a valid signature of that key.
+    /// Signs with `key`; does nothing if the envelope already has a valid signature of that key.
     ///
     /// # Errors
     ///

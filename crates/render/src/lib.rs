@@ -164,14 +164,15 @@ pub enum RenderError {
     },
 }
 
-/// Every object of `shop`, in the order in which they are applied; the first is its namespace.
+/// Every object of `shop`, in the order in which the scheduler applies them; the first is its
+/// namespace.
 ///
-/// Without a release nothing that runs is rendered. An archived shop is its namespace and its
-/// volume.
+/// Without a release it renders no workload. Of an archived shop it renders only the namespace and
+/// the volume.
 ///
 /// # Errors
 ///
-/// Where the shop names a backend that its class lacks, lacks one that its engine needs, has a
+/// If the shop names a backend that its class lacks, lacks one that its engine needs, has a
 /// value without a usable path, or the release is of another channel.
 pub fn render(
     shop: &Shop,

@@ -63,7 +63,7 @@ impl Password {
     }
 }
 
-/// The cache of a shop, where its server keeps shops apart.
+/// The cache of a shop, if its server keeps shops apart.
 #[must_use]
 pub fn separate<'a>(shop: &Shop, class: &'a ShopClass) -> Option<&'a Cache> {
     let wanted = shop.spec.services.cache.as_ref()?;

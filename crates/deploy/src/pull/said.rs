@@ -27,7 +27,7 @@ use std::{
 /// Bytes of such a file: more digests than the scheduler ever writes.
 const LIMIT: u64 = 16 << 10;
 
-/// What is said at one moment; nothing where the release object does not come from a directory.
+/// What is said at one moment; nothing if the release object does not come from a directory.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Said {
     pub(super) migrated: Option<Sequence>,
