@@ -95,7 +95,7 @@ fn so_many_wait_for_a_shop_and_in_all_and_the_others_get_a_page_that_asks_again(
     let crowd = visitors(&edge, HOST, OF_A_SHOP + 10, &[]);
     thread::sleep(Duration::from_millis(1500));
     let others = visitors(&edge, "www.other.example", OF_A_SHOP + 1, &[]);
-    thread::sleep(Duration::from_millis(1000));
+    thread::sleep(Duration::from_secs(1));
     let pod = Backend::new("one");
     for shop in ["shop-acme", "shop-other"] {
         edge.pods(shop, [("one", pod.address, State::Ready)]);

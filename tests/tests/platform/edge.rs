@@ -317,13 +317,15 @@ fn nobody_comes(platform: &Platform<'_>, shop: &Tenant<'_>, way: &Way) {
     eventually("the shop has no pods", LONG, || (pods() == 0).then_some(()));
     assert!(since().is_string());
     let begin = Instant::now();
-    let wait = ["--max-time", "60"];
-    let post = ["--max-time", "60", "--request", "POST", "--data", "a=b"];
-    let visit = |options: &'static [&'static str]| {
+    let visit = |number: u32| {
         let way = way.clone();
+        let options = match number {
+            0 => &["--max-time", "60", "--request", "POST", "--data", "a=b"][..],
+            _ => &["--max-time", "60"],
+        };
         thread::spawn(move || way.get(HOST, options))
     };
-    let visits: Vec<_> = (0..6).map(|number| visit(if number == 0 { &post } else { &wait }));
+    let visits: Vec<_> = (0..6).map(visit).collect();
     let answers = visits.into_iter().map(|visit| visit.join().unwrap());
     let failed = answers
         .filter(|answer| !answer.starts_with("HTTP/2 200"))

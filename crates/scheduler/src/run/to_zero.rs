@@ -170,11 +170,11 @@ mod tests {
             decide(&worked, &visits, false, at(now))
         };
         for now in (0..400).step_by(20) {
-            assert_eq!(report(now, 0, now) == Scaling::Zero, false, "{now}");
+            assert_ne!(report(now, 0, now), Scaling::Zero, "{now}");
         }
         // It is back: from now on it counts.
         for now in (400..700).step_by(20) {
-            assert_eq!(report(now, now, now) == Scaling::Zero, false, "{now}");
+            assert_ne!(report(now, now, now), Scaling::Zero, "{now}");
         }
         assert_eq!(report(700, 700, 700), Scaling::Zero);
         // A report that did not fit, or makes no sense.
