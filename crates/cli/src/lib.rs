@@ -108,7 +108,7 @@ enum Command {
     Diff(diff::Diff),
     /// Find, and with --delete remove, what no kept release needs
     Gc(gc::Gc),
-    /// Look after a whole store
+    /// Check and repair a whole store
     #[command(subcommand)]
     Store(Box<fsck::StoreCommand>),
     #[command(flatten)]
