@@ -71,7 +71,7 @@ pub enum ConfigurationError {
         source: serde_json::Error,
     },
     /// A template has a place for a secret whose name is none.
-    #[error("line {line} of {} has a place for a secret without a proper name", path.display())]
+    #[error("line {line} of {} has a placeholder for a secret without a valid name", path.display())]
     Place {
         /// The template.
         path: PathBuf,

@@ -103,7 +103,7 @@ pub enum StateError {
     #[error("is damaged")]
     Malformed(#[source] serde_json::Error),
     /// A newer Longshore wrote it.
-    #[error("has schema {0}, and this Longshore knows schema 1")]
+    #[error("has schema {0}; this version of Longshore reads schema 1")]
     Schema(u32),
 }
 

@@ -95,11 +95,11 @@ pub enum RenderError {
         /// Its class.
         class: String,
     },
-    /// A file system that keeps its shops apart, where agents mount, and cannot.
+    /// A file system that must keep its shops apart, but cannot, because agents mount it.
     #[error(
-        "shop {shop}: {server} of class {class} keeps its shops apart, and agents mount it, so \
-         that every pod can reach it; {problem}. Mend it, or say tenants: Trusted of a file \
-         system whose shops may read and change each other's files"
+        "shop {shop}: {server} of class {class} keeps its shops apart, but agents mount it, so \
+         every pod can reach it; {problem}. Correct this, or set tenants: Trusted if the shops of \
+         this file system may read and change each other's files"
     )]
     Apart {
         /// The shop.
@@ -111,10 +111,10 @@ pub enum RenderError {
         /// Why it cannot.
         problem: &'static str,
     },
-    /// IAM, and nobody to sign.
+    /// IAM, but no identity that signs.
     #[error(
-        "shop {shop}: EFS is told by IAM who mounts {server} of class {class}, and the class has \
-         no identity; give it one, or say iam: false there"
+        "shop {shop}: EFS knows by IAM who mounts {server} of class {class}, and the class has no \
+         identity; give it one, or say iam: false there"
     )]
     Nobody {
         /// The shop.
@@ -124,7 +124,7 @@ pub enum RenderError {
         /// Its class.
         class: String,
     },
-    /// Sessions on a server that keeps its shops apart: their keys bear no prefix.
+    /// Sessions on a server that keeps its shops apart: their keys have no prefix.
     #[error(
         "shop {shop}: services.cache.sessions: {server} of class {class} keeps its shops apart, \
          and sessions in Redis bear no prefix, so that every shop would read those of all; leave \
