@@ -3,9 +3,9 @@
 //! ```text
 //!                ┌────────────── nothing new, or refused ◄─────────────┐
 //!                ▼                                                     │
-//!  start ──► idle ──woken──► checking ──new──► staging ──complete──► gate ──held──► waiting ─┐
-//!    │         ▲                                                       │ ▲                   │ looks again
-//!    │         │                                                      go └───────────────────┘
+//!  start ──► idle ──woken──► checking ──new──► staging ──complete──► gate ─held─► waiting ─┐
+//!    │         ▲                                                       │ ▲                 │ again
+//!    │         │                                                      go └─────────────────┘
 //!    │         │                                                       ▼
 //!    │       keep ◄──good── probing ◄── switching ◄── warming ◄── hook before
 //!    │         ▲               │ ▲
@@ -15,10 +15,10 @@
 //!                    it is well: rejected · it fails, too: tried again later
 //! ```
 //!
-//! The words are those of [`Phase`](crate::status::Phase), which knows what may follow what;
-//! `docs/release-in-a-pod.md` shows all of it to operators. What is known is on the disk
-//! (`state.json`), so that a crash between any two of these steps goes on where it was: a tree that
-//! is complete needs no download, a release on trial is probed again.
+//! The words are those of [`Phase`](crate::status::Phase), which knows the allowed transitions;
+//! `docs/release-in-a-pod.md` describes all of it for operators. The agent keeps its state on the
+//! disk (`state.json`), so that after a crash between any two steps the next start goes on from
+//! there: it does not download a complete tree again, and probes a release on trial again.
 
 mod engine;
 mod shop;

@@ -1,15 +1,15 @@
 //! What operators and the cluster say beside the releases: small files in one directory, such as a
 //! projected `ConfigMap`.
 //!
-//! | file | contents | meaning |
-//! |---|---|---|
-//! | `pause` | why, for people | nothing is switched while there is such a file with any text |
-//! | `window` | `22:00-05:00, 12:00-13:00`, UTC | nothing is switched outside of these |
-//! | `migrated` | a sequence | the database is ready for releases up to this one |
-//! | `retry` | a manifest's digest, and since when | it is taken off the rejected list, if it was rejected before that time; without one, before the file was written |
+//! - `pause`: a reason, for people. The agent does not switch while the file has any text.
+//! - `window`: `22:00-05:00, 12:00-13:00`, in UTC. The agent does not switch outside of these
+//!   times.
+//! - `migrated`: a sequence. The database is ready for releases up to this one.
+//! - `retry`: a manifest's digest and a time. The agent takes the manifest off the rejected list
+//!   if it rejected it before that time; without a time, before the file was written.
 //!
-//! A file that cannot be read or understood holds every switch back: whoever wrote it meant
-//! something.
+//! If the agent cannot read or understand a file, it holds every switch back, because whoever
+//! wrote the file wanted something.
 
 use jiff::{Timestamp, civil::Time, tz::TimeZone};
 use release::{Sequence, Sha256};
@@ -120,7 +120,7 @@ fn tried_again(text: &str) -> Option<(Sha256, Option<Timestamp>)> {
     words.next().is_none().then_some((manifest, at))
 }
 
-/// When a file got its text; nothing where it is gone by now.
+/// When a file got its text; nothing if it is gone by now.
 fn said_at(path: &Path) -> Option<Timestamp> {
     Timestamp::try_from(path.metadata().ok()?.modified().ok()?).ok()
 }

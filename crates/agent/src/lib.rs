@@ -1,9 +1,9 @@
-//! `longshore-agent`: lives beside a shop, and keeps it on the newest release that works.
+//! `longshore-agent`: runs beside a shop, and keeps it on the newest release that works.
 //!
 //! ```text
 //!                 ┌─ watch ───── files of the release object and of operators ──┐ wakes
-//!  variables ──►  ├─ activate ── follow, stage, gate, warm, switch, probe ◄─────┤      first to end
-//!                 ├─ storage ─── mounts, adopts, probes the shop's storage ──────┘      ends all
+//!  variables ──►  ├─ activate ── follow, stage, gate, warm, switch, probe ◄─────┤     first to end
+//!                 ├─ storage ─── mounts, adopts, probes the shop's storage ──────┘     ends all
 //!                 ├─ guard ───── files of the running tree that change
 //!                 ├─ logs ────── what the shop writes into var/log and var/report
 //!                 ├─ beat ────── the sign of life
@@ -13,10 +13,10 @@
 //!                      board: one value that all of them write and the server reads
 //! ```
 //!
-//! On SIGTERM it is not ready any more, ends what it does at the next point if that is safe,
-//! unmounts, and exits inside `LONGSHORE_GRACE`. What it was doing is on the disk, and the next
-//! start goes on from there. Beat and serve end last: until the storage is away, `/readyz` says
-//! that the agent is shutting down and `/livez` that it is alive.
+//! On SIGTERM the agent is no longer ready, stops its work at the next safe point, unmounts, and
+//! exits within `LONGSHORE_GRACE`. Its state is on the disk, and the next start goes on from there.
+//! Beat and serve end last: until the storage is unmounted, `/readyz` says that the agent is
+//! shutting down and `/livez` that it is alive.
 
 pub mod activate;
 pub mod board;

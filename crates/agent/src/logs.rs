@@ -1,12 +1,13 @@
-//! What the shop's code writes into its log directories, as events of the agent: so it is in the
-//! container's log, and outlives the pod.
+//! Passes on what the shop's code writes into its log directories, as events of the agent, so that
+//! the text is in the container's log and outlives the pod.
 //!
 //! ```text
-//!  inotify ─► wake ─► (gather) ─► round: where the directories of each tree are ─► watch them ─► read what is new ─► events
+//!  inotify ─► wake ─► (gather) ─► round: find each tree's directories ─► watch them
+//!                                        ─► read what is new ─► events
 //! ```
 //!
-//! Nothing is polled: while nobody writes, nothing happens. Trees that are staged count, too: a
-//! rehearsal already writes reports.
+//! The agent does not poll: while no program writes, nothing happens. It also follows staged trees,
+//! because a rehearsal already writes reports.
 
 mod budget;
 mod directory;

@@ -1,15 +1,14 @@
 //! The HTTP server for health, metrics and status: small answers from memory, whoever asks and
 //! however slowly.
 //!
-//! | path | answer |
-//! |---|---|
-//! | `/livez` | 200 while the agent's own tasks go round, else 503 |
-//! | `/readyz`, `/startupz` | 200 where the policy passes, else 503 with the checks that fail; `?verbose`: all; `Accept: application/json` |
-//! | `/metrics` | `OpenMetrics` |
-//! | `/status` | JSON, the whole [`Snapshot`] |
+//! - `/livez`: 200 while the agent's own tasks make progress, otherwise 503.
+//! - `/readyz`, `/startupz`: 200 if the policy passes, otherwise 503 with the checks that fail;
+//!   with `?verbose` all checks; also as `Accept: application/json`.
+//! - `/metrics`: `OpenMetrics`.
+//! - `/status`: JSON, the whole [`Snapshot`].
 //!
-//! Connections end as [`runtime::connections`] says. The shop's own containers have a door of their
-//! own.
+//! [`runtime::connections`] says when connections end. Requests of the shop's own containers come
+//! in by a door of their own.
 
 mod door;
 mod heartbeat;

@@ -1,15 +1,16 @@
 //! Files of the running tree that change on the disk: noticed, reported, and put back.
 //!
-//! Two ways lead here. The kernel says when a file of the tree is written, replaced, renamed or
-//! removed through this node (inotify, a watch for each directory): nobody has a reason to do that
-//! to a release, so that alone makes it damage. And a scan reads the whole tree again and again, so
-//! slowly that nobody feels it, for what came another way; there [`deploy::audit`] decides. What is
-//! put back was verified like any release.
+//! The agent finds them in two ways. The kernel reports each file of the tree that is written,
+//! replaced, renamed or removed through this node (inotify, a watch for each directory). No program
+//! has a reason to do that to a release, so the agent takes every report for damage. And a scan
+//! reads the whole tree again and again, slowly enough not to disturb the shop, to find changes
+//! that came another way; there [`deploy::audit`] decides. The agent verifies what it puts back
+//! like any release.
 //!
 //! ```text
-//!  inotify ─► hear ─► look ──┐                      ┌─ put back ─► OPcache forgets them ─► the new tree is watched
-//!                            ├─► mend ─► repair ────┤
-//!  scan of the whole tree ───┘             ▲        └─ failed: what is open is tried again, without another scan
+//!  inotify ─► hear ─► look ──┐                      ┌─ put back ─► OPcache forgets them
+//!                            ├─► mend ─► repair ────┤              ─► watch the new tree
+//!  scan of the whole tree ───┘             ▲        └─ failed: try again, without another scan
 //!                                          └────────────┘
 //! ```
 

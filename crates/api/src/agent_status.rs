@@ -76,14 +76,19 @@ pub enum AgentVerdict {
 }
 
 impl AgentStatus {
-    /// Reads a page; `None` where it is none, which says nothing of a release.
+    /// Reads a page; `None` if it is not one, which says nothing about a release.
     ///
     /// ```
     /// use api::agent_status::{AgentStatus, Question, AgentVerdict};
     ///
-    /// let page = r#"{"running": {"sequence": 7, "manifest": "ab", "onTrial": false}, "rejected": [{"manifest": "cd", "reason": "probe"}]}"#;
+    /// let page = r#"{
+    ///     "running": {"sequence": 7, "manifest": "ab", "onTrial": false},
+    ///     "rejected": [{"manifest": "cd", "reason": "probe"}]
+    /// }"#;
     /// let agent = AgentStatus::read(page.as_bytes()).unwrap();
-    /// let says = |sequence, manifest| agent.says(&Question { sequence, manifest, newer: &[], retried: None });
+    /// let says = |sequence, manifest| {
+    ///     agent.says(&Question { sequence, manifest, newer: &[], retried: None })
+    /// };
     /// assert_eq!(says(7, "ab"), AgentVerdict::Runs);
     /// assert_eq!(says(8, "cd"), AgentVerdict::Rejected("probe".to_owned()));
     /// assert_eq!(says(9, "ef"), AgentVerdict::Waits);

@@ -7,7 +7,8 @@
 //!
 //! Hosts of classes that ask for proofs are otherwise: who owns the domain says whose they are. A
 //! host that nobody proved is no claim, unless the shop has it already. One that is proven is that
-//! of the proven shop, whoever has it: the other shop goes on without this host. See [`crate::proof`].
+//! of the proven shop, whoever has it: the other shop goes on without this host. See
+//! [`crate::proof`].
 
 mod of_shop;
 mod withheld;

@@ -1,9 +1,9 @@
-//! The resources of the group `longshore.dev`, as Rust types: their schemas, rules and defaults are
-//! generated from these.
+//! The resources of the group `longshore.dev`, as Rust types, from which their schemas, rules and
+//! defaults are generated.
 //!
 //! ```text
-//!  Shop ──class──► ShopClass            what a tenant is · what tenants share
-//!    └──channel──► Release ◄──release── Rollout      what CI signed · how it travels through the shops, wave by wave
+//!  Shop ──class──► ShopClass                      what a tenant is · what tenants share
+//!    └──channel──► Release ◄──release── Rollout   what CI signed · how shops move to it, in waves
 //! ```
 //!
 //! All four are cluster-scoped. [`definitions`] gives what `longshore crd` prints and the chart

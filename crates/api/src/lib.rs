@@ -1,16 +1,17 @@
 //! What Longshore's programs share about a cluster: the resources of the group `longshore.dev`, and
-//! the nouns made of them. No IO.
+//! the types made of them. No IO.
 //!
-//! | file | holds |
-//! |---|---|
-//! | `crd` | Shop, `ShopClass`, Release, Rollout: their types, schemas and defaults |
-//! | `fleet`, `claims` | all of them together, and what each shop claims for itself |
-//! | `proof`, `backoff` | how the owner of a domain names its shop in DNS, and how long who fails waits |
-//! | `resolved` | a release that was read, and what rendering is told of the moment |
-//! | `object`, `name`, `object_meta`, `step` | generated objects: who they are, how they are named, what the cluster has, what is to be done |
-//! | `schedule`, `window`, `time_range`, `duration` | times of campaigns, windows, freezes and rollouts |
-//! | `edge` | what the scheduler and the edge tell each other |
-//! | `agent_status`, `symptom` | what pods say of themselves, read with distrust |
+//! - `crd`: Shop, `ShopClass`, Release, Rollout: their types, schemas and defaults.
+//! - `fleet`, `claims`: all of them together, and what each shop claims for itself.
+//! - `proof`, `backoff`: how the owner of a domain names its shop in DNS, and how long to wait after
+//!   a failure.
+//! - `resolved`: a release that was read, and the facts of the moment for rendering.
+//! - `object`, `name`, `object_meta`, `step`: generated objects: their identities, their names,
+//!   their state in the cluster, and the steps to take.
+//! - `schedule`, `window`, `time_range`, `duration`: times of campaigns, windows, freezes and
+//!   rollouts.
+//! - `edge`: what the scheduler and the edge tell each other.
+//! - `agent_status`, `symptom`: what pods say about themselves, read with distrust.
 
 pub mod agent_status;
 pub mod backoff;

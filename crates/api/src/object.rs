@@ -13,7 +13,7 @@ pub struct Identity {
     pub api_version: Cow<'static, str>,
     /// Such as `Deployment`.
     pub kind: Cow<'static, str>,
-    /// `None` where the kind is cluster-scoped.
+    /// `None` if the kind is cluster-scoped.
     pub namespace: Option<String>,
     /// Its name.
     pub name: String,
@@ -34,9 +34,12 @@ impl fmt::Display for Identity {
 /// use k8s_openapi::api::core::v1::Namespace;
 /// use api::Object;
 ///
-/// let object = Object::new(&Namespace { metadata: kube::core::ObjectMeta { name: Some("shop-acme".into()), ..Default::default() }, ..Default::default() });
+/// let mut namespace = Namespace::default();
+/// namespace.metadata.name = Some("shop-acme".to_owned());
+/// let object = Object::new(&namespace);
 /// assert_eq!(object.identity().to_string(), "Namespace shop-acme");
-/// assert_eq!(object.json(), br#"{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"shop-acme"}}"#);
+/// let json = br#"{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"shop-acme"}}"#;
+/// assert_eq!(object.json(), json);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Object {

@@ -15,7 +15,7 @@ pub struct ObjectMetaSummary {
     pub uid: String,
     /// Its version.
     pub version: String,
-    /// How often its specification changed, where the kind counts that.
+    /// How often its specification changed, if the kind counts that.
     pub generation: Option<i64>,
     /// Digest of what was asked for when we wrote it last.
     pub applied: Option<Sha256>,

@@ -67,7 +67,7 @@ impl ResolvedRelease {
     ///
     /// # Errors
     ///
-    /// Where it is no release object, or `spec.channel` or `spec.sequence` says something else than
+    /// If it is no release object, or `spec.channel` or `spec.sequence` says something else than
     /// the envelope.
     pub fn read(release: &crate::Release) -> Result<Self, ReleaseError> {
         let name = || release.metadata.name.clone().unwrap_or_default();

@@ -40,7 +40,7 @@ pub enum ScheduleError {
 ///
 /// # Errors
 ///
-/// Where a campaign's time cannot be read.
+/// If a campaign's time cannot be read.
 pub fn campaign_floor(scale: &Scale, now: Timestamp) -> Result<Option<u32>, ScheduleError> {
     let mut floor = None;
     for campaign in &scale.schedule {
@@ -86,7 +86,7 @@ pub fn possible(scale: &Scale) -> Result<(), ScheduleError> {
 ///
 /// # Errors
 ///
-/// Where `text` is no time, or one that no calendar has, such as 31 February.
+/// If `text` is no time, or one that no calendar has, such as 31 February.
 pub fn comes(text: &str) -> Result<(), ScheduleError> {
     let begin = Timestamp::UNIX_EPOCH.to_zoned(TimeZone::UTC);
     match cron(text)?.find_next_occurrence(&begin, false) {
@@ -101,7 +101,7 @@ pub fn comes(text: &str) -> Result<(), ScheduleError> {
 ///
 /// # Errors
 ///
-/// Where `text` is not a time; whether it comes is [`comes`]'s to say.
+/// If `text` is not a time; whether it comes is [`comes`]'s to say.
 pub fn cron(text: &str) -> Result<Cron, ScheduleError> {
     Cron::from_str(text).map_err(|error| ScheduleError::Cron {
         text: text.to_owned(),
@@ -114,7 +114,7 @@ pub fn cron(text: &str) -> Result<Cron, ScheduleError> {
 ///
 /// # Errors
 ///
-/// Where the database has none of that name.
+/// If the database has none of that name.
 pub fn time_zone(text: &str) -> Result<TimeZone, ScheduleError> {
     let found = TimeZoneDatabase::bundled()
         .get(text)

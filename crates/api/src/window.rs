@@ -4,7 +4,7 @@
 use crate::{Freeze, TimeRange, Window, WindowPolicy, schedule::time_zone};
 use jiff::Timestamp;
 
-/// Why a shop waits; nothing, where it may be moved now.
+/// Why a shop waits; nothing if it may be moved now.
 #[must_use]
 pub fn closed(
     window: Option<&Window>,

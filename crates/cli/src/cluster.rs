@@ -35,7 +35,7 @@ pub(crate) enum Command {
     Plan(plan::PlanArguments),
     /// Do what `plan` shows
     Apply(apply::Apply),
-    /// Explain why a shop is as it is
+    /// Explain the state of a shop, and say what to do
     Why(why::Why),
     /// Start, watch and steer rollouts
     Rollout(rollout::Arguments),
@@ -43,7 +43,7 @@ pub(crate) enum Command {
     Shop(shop::Arguments),
     /// Run a shop's rendered pod on this machine, as a kubelet would
     Try(Box<trial::Try>),
-    /// Stop everywhere: no shop is moved any more
+    /// Stop every rollout: no shop moves any more
     Halt(halt::Halt),
     /// Print the reference page of the resources
     #[command(hide = true)]

@@ -182,7 +182,7 @@ pub(crate) enum CommandError {
         sequence: Sequence,
     },
     /// A blob that a release needs is gone.
-    #[error("release {sequence} needs {key}, which the store does not hold any more")]
+    #[error("release {sequence} needs {key}, which the store no longer has")]
     BlobMissing {
         /// Which blob.
         key: String,

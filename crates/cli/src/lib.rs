@@ -1,14 +1,14 @@
-//! `longshore`, the one command of people and of CI: releases are made and published, shops and
-//! clusters are looked after.
+//! `longshore`, the one command of people and of CI: makes and publishes releases, and manages
+//! shops and clusters.
 //!
 //! ```text
 //!  releases   key, trust, init, publish, pack, sign, verify, release, pull, diff, gc, store, root
 //!  clusters   cluster/: shop, rollout, halt, why, plan, apply, render, import, export, try, crd
 //! ```
 //!
-//! Each module named after a command holds its arguments, its `--help`, what it does and how its
-//! result looks. [`compose`] and [`publish::next`](publish) are the decisions, without IO;
-//! [`remote`] reads a channel the way a pod does.
+//! Each module is named after a command and holds its arguments, its `--help`, its work and the
+//! form of its result. [`compose`] and [`publish::next`](publish) decide, without IO; [`remote`]
+//! reads a channel as a pod does.
 
 mod cluster;
 mod compose;
@@ -108,7 +108,7 @@ enum Command {
     Diff(diff::Diff),
     /// Find, and with --delete remove, what no kept release needs
     Gc(gc::Gc),
-    /// Look after a whole store
+    /// Check and repair a whole store
     #[command(subcommand)]
     Store(Box<fsck::StoreCommand>),
     #[command(flatten)]

@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! gc:         writes gc.json ──► reads what is needed ──► deletes ──► removes gc.json
-//! publisher:  uploads ──► writes releases/<n>.json ──► waits until there is no gc.json ──► looks at every blob again ──► moves the channel
+//! publisher:  uploads ──► writes releases/<n>.json ──► waits until there is no gc.json
+//!                     ──► looks at every blob again ──► moves the channel
 //! ```
 //!
 //! Each announces itself before it looks at what the other announced. So either gc reads the new

@@ -4,8 +4,8 @@
 //! ```text
 //! <cache>/                       mode 0700, ours
 //!   <fingerprint>/tarball        the bytes
-//!   <fingerprint>/record         what they came to: digest, sizes, chunks; its mtime is when the entry was last of use
-//!   tmp-<random>/                where one run works; it removes it, or a later one does after a day
+//!   <fingerprint>/record         its digest, sizes and chunks; the mtime is the last use
+//!   tmp-<random>/                where one run works; that run removes it, or a later one in a day
 //! ```
 //!
 //! An entry comes and goes by one rename of its directory, so any number of runs may share a cache,
@@ -227,7 +227,7 @@ impl PackCache {
     }
 }
 
-/// The record and the tarball of an entry; nothing where it was never kept, or where another run
+/// The record and the tarball of an entry; nothing if it was never kept, or where another run
 /// removes it at this moment. Both are open before either is looked at: what is removed then is
 /// still ours.
 fn open(entry: &Path) -> io::Result<Option<(Vec<u8>, File)>> {

@@ -71,8 +71,8 @@ pub(crate) struct Publish {
     /// Publish what `longshore pack --out DIRECTORY` made and somebody signed, instead of packing
     #[arg(long, value_name = "DIRECTORY", conflicts_with = "sign")]
     packed: Option<PathBuf>,
-    /// Add the modules of the description to this release, which is in force, in place of those of
-    /// the same name
+    /// Add the modules of the description to this release, which must be in force, and replace
+    /// those of the same name
     #[arg(long, value_name = "SEQUENCE", conflicts_with = "packed")]
     onto: Option<Sequence>,
     #[command(flatten)]
@@ -80,7 +80,7 @@ pub(crate) struct Publish {
     /// Private key to sign with (repeat for each)
     #[arg(long = "sign", value_name = "FILE", required_unless_present = "packed")]
     sign: Vec<PathBuf>,
-    /// Trust root that pods believe: what it would refuse is not published
+    /// Trust root of the pods: a release that it would refuse is not published
     #[arg(
         long,
         env = "LONGSHORE_TRUST",

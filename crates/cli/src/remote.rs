@@ -11,7 +11,7 @@ use tempfile::NamedTempFile;
 /// For how long to try.
 #[derive(Debug, Args)]
 pub(crate) struct Deadline {
-    /// How long the whole command may work with the store before it is an error
+    /// How long the whole command may work with the store before it fails
     #[arg(
         long,
         env = "LONGSHORE_DEADLINE",

@@ -12,7 +12,7 @@ impl Cluster {
     ///
     /// # Errors
     ///
-    /// Where the API server does not do it.
+    /// If the API server does not do it.
     pub async fn answer(&self, what: &str, path: &str, limit: usize) -> Result<Vec<u8>, ApiError> {
         let client = self.client();
         let call = || async move {

@@ -1,4 +1,4 @@
-//! What a plan says is done: each shop's objects in their order, shops side by side.
+//! Carries out a plan: each shop's objects in their order, and several shops at the same time.
 
 use crate::{ApiError, Cluster, Conflicts};
 use api::Deletion;
@@ -29,7 +29,7 @@ impl Done {
 pub enum Ownership {
     /// Refused, so that a person decides.
     Ask,
-    /// Taken, and told.
+    /// Taken, and reported.
     Take,
 }
 
@@ -42,12 +42,12 @@ pub struct Stopped {
     pub error: ApiError,
 }
 
-/// Takes these steps, in their order. It stops at the first object that is refused: what comes
-/// after may need it.
+/// Takes these steps, in their order. It stops at the first object that is refused, because later
+/// objects may need it.
 ///
 /// # Errors
 ///
-/// Where the API server does not do it.
+/// If the API server does not do it.
 pub async fn steps(
     cluster: &Cluster,
     steps: Vec<Step<'_>>,

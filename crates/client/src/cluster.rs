@@ -16,7 +16,7 @@ use tokio::time::{Instant, timeout};
 
 /// The one field manager under which everything is written.
 pub const MANAGER: &str = "longshore";
-/// The one of `kubectl apply --server-side`.
+/// The field manager of `kubectl apply --server-side`.
 const PERSON: &str = "kubectl";
 /// Label selector of everything that is ours.
 pub const OURS: &str = "app.kubernetes.io/managed-by=longshore";
@@ -55,7 +55,7 @@ pub type RequestGate = Arc<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>;
 #[derive(Clone)]
 pub struct Cluster {
     client: Client,
-    /// How long a call may take in all, with what is tried again.
+    /// How long a call may take in all, including retries.
     patience: Duration,
     fence: Option<Fence>,
     gate: Option<RequestGate>,
@@ -74,7 +74,7 @@ impl Cluster {
     ///
     /// # Errors
     ///
-    /// Where the API server does not do it.
+    /// If the API server does not do it.
     pub async fn connect(context: Option<&str>, patience: Duration) -> Result<Self, ApiError> {
         let failed = |error: kube::Error| ApiError::Config(Box::new(error));
         let options = KubeConfigOptions {
@@ -90,7 +90,7 @@ impl Cluster {
                 .map_err(|error| failed(kube::Error::InferConfig(error)))?,
         };
         config.connect_timeout = Some(Duration::from_secs(5));
-        // Ours has a deadline, and obeys the API server's word.
+        // Our retries have a deadline, and obey the API server's Retry-After.
         config.default_retry = false;
         Ok(Self {
             client: Client::try_from(config).map_err(failed)?,
@@ -112,7 +112,7 @@ impl Cluster {
         }
     }
 
-    /// The same connection, whose calls are given up after this time.
+    /// The same connection, which gives calls up after this time.
     #[must_use]
     pub fn patient(&self, patience: Duration) -> Self {
         Self {
@@ -125,7 +125,7 @@ impl Cluster {
     ///
     /// # Errors
     ///
-    /// Where the API server does not do it.
+    /// If the API server does not do it.
     pub async fn has(&self, kind: &Kind) -> Result<bool, ApiError> {
         let api: Api<DynamicObject> = Api::all_with(self.client.clone(), &kind.resource());
         let params = ListParams::default().labels(OURS).limit(1);
@@ -141,11 +141,11 @@ impl Cluster {
         }
     }
 
-    /// Makes a call once, for who comes back anyway.
+    /// Makes a call once, for callers that come back anyway.
     ///
     /// # Errors
     ///
-    /// Where the API server does not do it.
+    /// If the API server does not do it.
     pub async fn once<T, F>(&self, what: &str, call: impl FnOnce() -> F) -> Result<T, ApiError>
     where
         F: Future<Output = Result<T, kube::Error>>,
@@ -184,7 +184,7 @@ impl Cluster {
         }
     }
 
-    /// The client of kube beneath it, for calls that this type has no words for.
+    /// The kube client beneath it, for calls that this type does not offer.
     #[must_use]
     pub fn client(&self) -> Client {
         self.client.clone()
@@ -202,7 +202,7 @@ impl Cluster {
     ///
     /// # Errors
     ///
-    /// Where the API server does not do it.
+    /// If the API server does not do it.
     pub async fn call<T, F>(&self, what: &str, call: impl Fn() -> F) -> Result<T, ApiError>
     where
         F: Future<Output = Result<T, kube::Error>>,
@@ -224,14 +224,14 @@ impl Cluster {
     ///
     /// # Errors
     ///
-    /// Where the API server does not do it.
+    /// If the API server does not do it.
     pub async fn write<T, F>(&self, what: &str, call: impl Fn() -> F) -> Result<T, ApiError>
     where
         F: Future<Output = Result<T, kube::Error>>,
     {
         let once = || async {
             self.pass().await;
-            // Looked at last, as the turn may be long in coming.
+            // Checked last, because the turn may take long to come.
             if self.fence.as_ref().is_some_and(|fence| !fence()) {
                 return Err(ApiError::Fenced {
                     what: what.to_owned(),
@@ -248,11 +248,11 @@ impl Cluster {
         retry::until(Instant::now() + self.patience, once).await
     }
 
-    /// Metadata of all objects of a kind that are ours, by shop; of one shop where it is named.
+    /// Metadata of all objects of a kind that are ours, by shop; only of one shop if it is named.
     ///
     /// # Errors
     ///
-    /// Where the API server does not do it.
+    /// If the API server does not do it.
     pub async fn live(
         &self,
         kind: &Kind,
@@ -270,7 +270,7 @@ impl Cluster {
                 .await;
             let page = match page {
                 Err(error) if kind.optional && error.is_missing() => return Ok(found),
-                // The page's place in time was forgotten: from the beginning.
+                // The API server forgot the page's version: start again.
                 Err(ApiError::Refused { status, .. })
                     if status.code == 410 && params.continue_token.is_some() =>
                 {
@@ -297,7 +297,7 @@ impl Cluster {
     ///
     /// # Errors
     ///
-    /// Where the API server does not do it.
+    /// If the API server does not do it.
     pub async fn world(
         &self,
         shop: Option<&str>,

@@ -43,7 +43,7 @@ pub enum ApiError {
         status: Box<Status>,
     },
     /// This process no longer holds its lease: another one may write.
-    #[error("{what}: not written, as this process no longer leads")]
+    #[error("{what}: not written, because this process no longer leads")]
     Fenced {
         /// Which call.
         what: String,

@@ -8,7 +8,7 @@ use kube::core::ObjectMeta;
 /// hundred thousand of them.
 #[derive(Debug)]
 pub struct Found {
-    /// Whose it is; nothing where it belongs to no single shop.
+    /// Whose it is; nothing if it belongs to no single shop.
     pub shop: Option<String>,
     /// Who it is.
     pub identity: Identity,

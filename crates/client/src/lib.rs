@@ -1,5 +1,5 @@
-//! The API server: the only crate that speaks to it. Every call has a deadline, and what passes by
-//! itself is tried again.
+//! The API server: this is the only crate that talks to it. Every call has a deadline, and is tried
+//! again after errors that pass by themselves.
 //!
 //! | file | gives |
 //! |---|---|

@@ -25,7 +25,7 @@ pub struct Read {
 ///
 /// # Errors
 ///
-/// Where the API server does not do it.
+/// If the API server does not do it.
 pub async fn read(cluster: &Cluster) -> Result<Read, ApiError> {
     let (shops, classes) = (
         all::<Shop>(cluster).await?,

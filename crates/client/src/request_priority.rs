@@ -57,7 +57,7 @@ impl RequestPriority {
         }
     }
 
-    /// When the last of the others is favoured no more; `None` where this one need not wait.
+    /// When the last of the others is favoured no more; `None` if this one need not wait.
     fn end(&self, shop: Option<&str>) -> Option<Instant> {
         let mut hurried = self.hurried();
         hurried.retain(|_, since| since.elapsed() < FAVOUR);

@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, sync::Arc};
 pub struct ShardBalance(Arc<Mutex<BTreeMap<usize, String>>>);
 
 impl ShardBalance {
-    /// Notes who holds a shard; nobody, where the Lease is free or over.
+    /// Notes who holds a shard; nobody if the Lease is free or over.
     pub fn note(&self, shard: usize, holder: Option<&str>) {
         let mut holders = self.0.lock();
         match holder {
@@ -35,7 +35,7 @@ impl ShardBalance {
     }
 }
 
-/// The last shard of the process with the most, where that has at least two more than `me`: one
+/// The last shard of the process with the most, if that has at least two more than `me`: one
 /// that moves makes both more equal, and nothing goes to and fro. The first shard, which looks at
 /// the whole fleet, moves last.
 fn wanted(holders: &BTreeMap<usize, String>, me: &str) -> Option<usize> {

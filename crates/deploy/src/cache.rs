@@ -3,19 +3,19 @@
 //!
 //! ```text
 //!  <cache>/                       mode 0700, ours
-//!  <cache>/v1/chunks/<sha256>     a chunk's compressed bytes, or a manifest                     chunk
-//!  <cache>/v1/incoming/<sha256>   one that somebody fetches now; locked as long as they live     claim
-//!  <cache>/v1/objects/<store>+…   release objects and trust roots of a store, by key            object
-//!  <cache>/v1/lock                one process makes room at a time                               sweep
+//!  <cache>/v1/chunks/<sha256>     a chunk's compressed bytes, or a manifest               chunk
+//!  <cache>/v1/incoming/<sha256>   one that a process fetches now, which holds its lock     claim
+//!  <cache>/v1/objects/<store>+…   release objects and trust roots of a store, by key      object
+//!  <cache>/v1/lock                one process makes room at a time                         sweep
 //! ```
 //!
-//! Nothing in it is believed: chunks and manifests are named by their digest and are verified at
-//! every use, release objects and trust roots go through signatures and policy as if the store had
-//! sent them. So nothing is synced to the disk either: what a crash of the node spoils is found out
-//! by its next reader, removed and fetched again.
+//! No reader trusts the cache. Chunks and manifests are named by their digest, and each use
+//! verifies them. Release objects and trust roots go through signatures and policy as if the store
+//! had sent them. So the cache needs no sync to the disk: if a crash of the node damages an entry,
+//! its next reader notices, removes it and fetches it again.
 //!
-//! No call of this module fails a pull, except that of a directory that others can write to. Where
-//! the cache cannot be written, that is logged once and the pull goes on without.
+//! No call of this module fails a pull, unless others can write to the directory. If the cache
+//! cannot be written, the module logs that once, and the pull goes on without it.
 //!
 //! `docs/formats/node-cache.md` specifies all of it.
 

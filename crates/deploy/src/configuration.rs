@@ -1,11 +1,11 @@
-//! The shop's configuration files, filled in for each release: which tree reads it is a part of
-//! what they say.
+//! The shop's configuration files, filled in for each release, because their contents depend on the
+//! tree that reads them.
 //!
 //! ```text
 //!  <templates>/templates.json        path in the tree → file beside it
 //!  <templates>/<file>                a template
 //!  <secrets>/<key>                   one secret
-//!  <configured>/<short>/<path>       the result, in memory: passwords are in it, so it reaches no disk
+//!  <configured>/<short>/<path>       the result, with passwords: in memory, never on a disk
 //! ```
 //!
 //! The first two are volumes that Kubernetes fills; if the third is memory, it is lost with the
@@ -71,7 +71,7 @@ pub enum ConfigurationError {
         source: serde_json::Error,
     },
     /// A template has a place for a secret whose name is none.
-    #[error("line {line} of {} has a place for a secret without a proper name", path.display())]
+    #[error("line {line} of {} has a placeholder for a secret without a valid name", path.display())]
     Place {
         /// The template.
         path: PathBuf,

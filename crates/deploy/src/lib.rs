@@ -2,12 +2,12 @@
 //!
 //! ```text
 //!  <root>/lock                 one writer at a time; dies with its holder
-//!  <root>/state.json           what was accepted, what is active         state     (pure)
-//!  <root>/current              → releases/<short>                        root      switches it
-//!  <root>/releases/<short>/    complete trees                            staging   makes them, retention says which go
-//!  <root>/releases/<short>.index   chunk → paths                         index     lets the next release link them
-//!  <root>/staging/<random>/    trees in the making                       recover   sweeps it at each start
-//!  <root>/kept/<path>          outlives releases                         directories
+//!  <root>/state.json           what was accepted, what is active      state   (pure)
+//!  <root>/current              → releases/<short>         root    switches it
+//!  <root>/releases/<short>/    complete trees         staging makes them, retention prunes them
+//!  <root>/releases/<short>.index   chunk → paths      index   lets the next release link them
+//!  <root>/staging/<random>/    trees in the making    recover sweeps it at each start
+//!  <root>/kept/<path>          outlives releases      directories
 //!
 //!  <writable>/<short>/<path>   what the shop writes, on a volume of its own     writable
 //!  <configured>/<short>/<path> its configuration, in memory                     configuration
@@ -16,11 +16,11 @@
 //! Beside it, for all pods of a node: the node cache, in `cache/`, which
 //! `docs/formats/node-cache.md` specifies.
 //!
-//! `docs/formats/release-root.md` specifies all of the root; `root.rs` says in which order things
+//! `docs/formats/release-root.md` specifies the whole root; `root.rs` says in which order things
 //! change, and why a crash at any instruction leaves `current` on a complete tree. Start reading
 //! there, then in `pull.rs`.
 //!
-//! Whatever changes the disk goes through `disk.rs` or `removal.rs`, which reach a failpoint first
+//! Every change of the disk goes through `disk.rs` or `removal.rs`, which reach a failpoint first
 //! and name the path in each error; `pull/reuse.rs` and `directories.rs` do the same relative to
 //! directories that they hold open.
 

@@ -4,20 +4,21 @@
 //! An activation changes three things, each durable before the next starts:
 //!
 //! ```text
-//!  1. the tree      staging/<random>/ → syncfs → releases/<short>.index → releases/<short>/     a tree counts with its index
-//!  2. state.json    active = new, previous = old, accepted = the higher sequence               replaced by rename
-//!  3. current       → releases/<short>                                                          replaced by rename
+//!  1. the tree      staging/<random>/ → syncfs → releases/<short>.index → releases/<short>/
+//!                   a tree counts only with its index
+//!  2. state.json    active = new, previous = old, accepted = the higher sequence; by rename
+//!  3. current       → releases/<short>; by rename
 //! ```
 //!
-//! `state.json` is what is meant, `current` is what readers see, and the state comes first: so the
-//! floor that stops replays is on the disk before any reader can see what raised it. A crash before
-//! 2 leaves the old release and a complete tree that the next pull activates without a download;
-//! between 2 and 3 the next start finishes the activation, as the release had been verified and
-//! accepted. `current` names a complete tree at every moment, and the accepted sequence never
-//! falls.
+//! `state.json` is the intended state, and `current` is what readers see. The state comes first, so
+//! that the floor that stops replays is on the disk before any reader can see the release that
+//! raised it. A crash before 2 leaves the old release and a complete tree, which the next pull
+//! activates without a download. After a crash between 2 and 3 the next start finishes the
+//! activation, because the release was verified and accepted. `current` names a complete tree at
+//! every moment, and the accepted sequence never falls.
 //!
-//! A tree goes in the reverse order: its index first, durably, so that a half-removed tree never
-//! counts as complete.
+//! A tree is removed in the reverse order: its index first, durably, so that a half-removed tree
+//! never counts as complete.
 
 mod error;
 
@@ -341,7 +342,7 @@ fn make(path: &Path) -> Result<PathBuf, RootError> {
         .map_err(|error| DiskError::new("open the directory", path, error))?)
 }
 
-/// What the root at `path` remembers; nothing where it never activated a release.
+/// What the root at `path` remembers; nothing if it never activated a release.
 pub(crate) fn read_state(path: &Path) -> Result<State, RootError> {
     let path = path.join(STATE);
     match fs::read(&path) {

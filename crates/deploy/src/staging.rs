@@ -106,7 +106,7 @@ impl ReleaseRoot {
     /// ```text
     ///  current → staging/x/tree     readers see the new tree
     ///  releases/y: removed, then a link to staging/x/tree
-    ///  these two exchange names     staging/x/tree is a link to releases/y by then, so that current leads on
+    ///  these two exchange names     staging/x/tree now links to releases/y, so current leads on
     ///  current → releases/y
     /// ```
     ///
@@ -176,7 +176,7 @@ impl ReleaseRoot {
 }
 
 /// Gives the directory at `path` of the tree `from` to the tree `to`, and the one that is there in
-/// exchange; nothing where it is none.
+/// exchange; nothing if it is none.
 ///
 /// The tree that it comes from is one that somebody damaged: no link in it is followed.
 fn carry(from: &Path, to: &Path, path: &RelativePath) -> Result<(), DiskError> {

@@ -103,7 +103,7 @@ pub enum StateError {
     #[error("is damaged")]
     Malformed(#[source] serde_json::Error),
     /// A newer Longshore wrote it.
-    #[error("has schema {0}, and this Longshore knows schema 1")]
+    #[error("has schema {0}; this version of Longshore reads schema 1")]
     Schema(u32),
 }
 
@@ -233,7 +233,7 @@ impl State {
         }
     }
 
-    /// The state once the release before the active one is active again; nothing where there was
+    /// The state once the release before the active one is active again; nothing if there was
     /// none before it. What failed is not rejected by that: whoever goes back knows only afterwards
     /// whether the release before works.
     #[must_use]

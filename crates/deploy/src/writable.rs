@@ -2,9 +2,9 @@
 //! with the right to write.
 //!
 //! ```text
-//!  <writable>/<short>/<path>   a release's own, filled with what its modules ship there; removed after its tree
+//!  <writable>/<short>/<path>   a release's own, filled from its modules; removed after its tree
 //!  <writable>/kept/<path>      outlives releases
-//!  <writable>/<random>         in the making; swept like what is left of a release whose tree is gone
+//!  <writable>/<random>         in the making; swept, as is the rest of a release without a tree
 //! ```
 //!
 //! The shop's code may write, rename and replace all of this at any moment, while it is made and

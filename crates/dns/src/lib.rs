@@ -61,7 +61,7 @@ impl Dns {
     ///
     /// # Errors
     ///
-    /// Where that file cannot be read.
+    /// If that file cannot be read.
     pub fn new(server: Option<SocketAddr>) -> Result<Self, NoResolver> {
         let mut builder = match server {
             None => TokioResolver::builder_tokio()?,
@@ -87,7 +87,7 @@ impl Dns {
     ///
     /// # Errors
     ///
-    /// Where nobody answers what they are.
+    /// If nobody answers what they are.
     pub async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, DnsProblem> {
         let (v4, v6) = tokio::join!(
             self.ask(host, RecordType::A),
@@ -109,7 +109,7 @@ impl Dns {
     ///
     /// # Errors
     ///
-    /// Where nobody answers what they are.
+    /// If nobody answers what they are.
     pub async fn caa(&self, name: &str) -> Result<Vec<CAA>, DnsProblem> {
         let record = |data: RData| match data {
             RData::CAA(record) => Some(record),
@@ -124,7 +124,7 @@ impl Dns {
     ///
     /// # Errors
     ///
-    /// Where nobody answers what they are.
+    /// If nobody answers what they are.
     pub async fn texts(&self, name: &str) -> Result<Vec<String>, DnsProblem> {
         let text = |data: RData| match data {
             // A long one comes in parts of 255 bytes.

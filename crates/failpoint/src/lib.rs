@@ -2,10 +2,10 @@
 //! call fail.
 //!
 //! Without the feature `enabled` every point is an empty inlined function. With it, two variables
-//! steer a process:
+//! control a process:
 //!
 //! - `FAILPOINT_TRACE=FILE`: append the name of each point reached to `FILE`, one a line. A test
-//!   reads from it how many points a run passes, and so enumerates them.
+//!   reads from it how many points a run passes, and so can try each of them.
 //! - `FAILPOINT=N:ACTION`: at the N-th point reached (from 1), `kill` sends ourselves SIGKILL;
 //!   `eio`, `enospc` and `erofs` let [`hit`] return that error, once.
 //!

@@ -6,8 +6,8 @@
 //!      └────────────┴───────────┴──────────────┴──► last line + /dev/termination-log, exit 64 … 75
 //! ```
 //!
-//! It may be run any number of times: a release that is complete costs no download, and what a
-//! killed run left is swept.
+//! It may run any number of times: it does not download a complete release again, and removes what
+//! a killed run left.
 
 mod config;
 mod error;
@@ -32,8 +32,8 @@ use store::Options;
 use tracing::{debug, info};
 
 const NAME: &str = "longshore-init";
-/// Threads that wait for disks, beside the first: one for what a pull does, one for what that reads
-/// from a store on a disk or looks up meanwhile.
+/// Threads that wait for disks, beside the first: one for the pull, and one for its reads from a
+/// store on a disk and its look-ups.
 const THREADS: usize = 2;
 
 const USAGE: &str = "\
@@ -55,7 +55,7 @@ exists.
 
 ";
 
-/// Runs the program and gives its exit code; what went wrong is on standard error by then.
+/// Runs the program and returns its exit code, after it has printed any error to standard error.
 #[must_use]
 pub fn run(arguments: impl IntoIterator<Item = OsString>, env: Env) -> ExitCode {
     let format = env
@@ -80,7 +80,7 @@ fn main(arguments: impl IntoIterator<Item = OsString>, env: Env) -> Result<(), I
     // files have threads of their own.
     let runtime = threads::start(THREADS, || ())?;
     let result = runtime.block_on(put_in_force(&config));
-    // A name that the resolver still looks up must not keep a finished process.
+    // A look-up of a name that is still running must not keep a finished process.
     runtime.shutdown_background();
     tell(&config, &result?);
     Ok(())

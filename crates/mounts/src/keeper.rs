@@ -1,12 +1,12 @@
 //! Keeps one mount: makes or adopts it, watches it, makes it again if that is safe, and unmounts
-//! it at the end.
+//! it at the end. What it does depends on the mount's state:
 //!
-//! | state | what is done |
-//! |---|---|
-//! | gone | mounted again |
-//! | stale | unmounted lazily, then mounted again: programs that have files open keep their errors, new ones work |
-//! | hung | nothing: the server may come back, and then everything goes on where it was; detaching would split the readers from the writers |
-//! | failed | tried again, with growing waits |
+//! - gone: it mounts again.
+//! - stale: it unmounts lazily, then mounts again. Programs with open files keep their errors, new
+//!   ones work.
+//! - hung: it does nothing, because the server may come back, and then everything goes on. If it
+//!   detached the mount, readers and writers would see different mounts.
+//! - failed: it tries again, with growing waits.
 
 use crate::{
     child_request::{ChildRequest, How, Thing},

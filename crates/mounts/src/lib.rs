@@ -5,13 +5,14 @@
 //!  mounts file ──► file ─┐
 //!  mountinfo ────────────┴► plan: mount │ adopt │ wait │ refuse          pure
 //!                             │
-//!  supervisor ─► keeper ──────┴► child_runner ─► child: mount(2), umount2(2), statfs(2) …   may block, has a deadline
+//!  supervisor ─► keeper ──────┴► child_runner ─► child: mount(2), umount2(2), statfs(2) …
+//!                  │                                    may block, has a deadline
 //!                  └► tunnel: 127.0.0.1:port ─► TLS ─► server
 //! ```
 //!
-//! Nothing in the supervising process ever touches a mounted file system, since a server that is
-//! silent would stop it for as long as it is. Whatever does runs in a child that is killed at its
-//! deadline, and left behind if it cannot be: see `runner.rs`.
+//! The supervising process never accesses a mounted file system, because a server that does not
+//! answer would block it. A child process does, which is killed at its deadline, and left behind if
+//! the kill does not end it: see `child_runner.rs`.
 //!
 //! `docs/formats/mounts.md` specifies the file and the states. Start reading in `plan`, then
 //! `keeper.rs`.

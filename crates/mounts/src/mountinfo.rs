@@ -1,8 +1,8 @@
 //! `/proc/self/mountinfo`, parsed, and walked as the kernel walks a path. Pure.
 //!
 //! ```text
-//! 36 35 0:52 /shops/acme /srv/shop\040one rw,nosuid shared:1 - nfs4 fs.example:/ rw,vers=4.1,port=2049,addr=10.0.0.7
-//! id parent device root  mount point      flags     optional   type source       options of the file system
+//! 36 35 0:52 /shops/acme /srv/shop\040one rw,nosuid shared:1 - nfs4 fs.example:/ rw,vers=4.1
+//! id parent device root  mount point      flags     optional   type source       fs options
 //! ```
 //!
 //! Blanks, newlines and backslashes in a field are written as `\040`, `\012` and `\134`: see

@@ -69,7 +69,7 @@ pub fn plan(mount: &Mount, table: &MountTable) -> Plan {
     let there = table.at(&mount.path);
     let fits = there.is_some_and(|entry| expectation(mount, table).is_met_by(entry));
     let adopted = matches!(mount.what, What::Adopt { .. });
-    // Where our mount is there already, what counts is what it lies on.
+    // If our mount is there already, what counts is what it lies on.
     let below = if fits {
         there.and_then(|entry| table.parent(entry))
     } else {

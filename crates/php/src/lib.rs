@@ -1,14 +1,15 @@
 //! php-fpm and the shop's pages, as an agent beside them sees them.
 //!
 //! ```text
-//!  Pool ──FastCGI──► php-fpm    compile the new tree's scripts, ask which are used most, forget an old tree's, rehearse a page
+//!  Pool ──FastCGI──► php-fpm    compile the new tree's scripts, ask which are used most,
+//!                               forget an old tree's, rehearse a page
 //!  Probe ──HTTP────► nginx ──► php-fpm    does the shop answer?
 //!  Reload ──SIGUSR2► php-fpm's master
 //! ```
 //!
-//! What PHP does for us is in `opcache.php`, which [`Pool::install`] puts where php-fpm can read
-//! it. It answers only to requests that have a FastCGI parameter `LONGSHORE_CALL`: a web server
-//! passes headers as `HTTP_…`, so that no visitor can send one.
+//! PHP's part is in `opcache.php`, which [`Pool::install`] puts where php-fpm can read it. It
+//! answers only requests with the FastCGI parameter `LONGSHORE_CALL`. A web server passes headers
+//! as `HTTP_…`, so no visitor can send this parameter.
 
 mod answer;
 mod call;

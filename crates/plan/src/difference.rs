@@ -9,10 +9,10 @@ use std::collections::BTreeSet;
 pub struct Field {
     /// Where, such as `spec.template.spec.initContainers[pull].image`.
     pub path: String,
-    /// What stands there; nothing, where the field is new.
+    /// What stands there; nothing if the field is new.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub before: Option<Value>,
-    /// What would stand there; nothing, where the field goes.
+    /// What would stand there; nothing if the field goes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<Value>,
 }

@@ -32,11 +32,11 @@ pub struct Question<'a> {
     pub before: &'a Fleet,
     /// How many shops of one kind of change are tried.
     pub tries: usize,
-    /// Shops to plan; all, where this is empty.
+    /// Shops to plan; all if this is empty.
     pub shops: &'a BTreeSet<String>,
     /// Whether the registry was read whole.
     pub registry: Registry,
-    /// How many shops that are not in it may be taken down; none are, where this is missing.
+    /// How many shops that are not in it may be taken down; none are if this is missing.
     pub remove: Option<Limit>,
     /// The files' resources, which are stored before anything is made of them.
     pub resources: &'a [Object],
@@ -53,7 +53,7 @@ pub struct Question<'a> {
 ///
 /// # Errors
 ///
-/// Where the API server does not do it.
+/// If the API server does not do it.
 pub async fn plan(cluster: &Cluster, question: &Question<'_>) -> Result<Plan, ApiError> {
     let one = (question.shops.len() == 1)
         .then(|| question.shops.first().map(String::as_str))
@@ -225,7 +225,7 @@ async fn try_all(
 /// A shop whose changes can be foreseen, by their kind.
 type Sample<'a> = (Sha256, (Work<'a>, Vec<Change>));
 
-/// A shop, what is asked for, where it is in the registry, and what is there.
+/// A shop, what is asked for, if it is in the registry, and what is there.
 type Work<'a> = (
     String,
     Option<&'a Shop>,

@@ -14,7 +14,7 @@ use std::{
 ///
 /// # Errors
 ///
-/// Where the API server does not do it.
+/// If the API server does not do it.
 pub fn rendered(path: &Path) -> Result<BTreeMap<Identity, Value>, FileError> {
     let mut found = BTreeMap::new();
     for file in files(path).map_err(|source| FileError::Read {

@@ -1,14 +1,14 @@
-//! The hash gate: which objects have to be written at all.
+//! The digest gate: decides which objects have to be written at all.
 
 use crate::guard::{Verdict, prune};
 use api::{Identity, Object, ObjectMetaSummary, Step};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The steps that bring a shop's objects from `live` to `desired`: first what is asked for, in its
-/// order, then what goes. An object whose digest is on record, and whose [drift
-/// token](ObjectMetaSummary::drift_token) is the one that `known` remembers from our last write, is
-/// left alone.
+/// The steps that bring a shop's objects from `live` to `desired`: first the desired objects, in
+/// their order, then the deletions. It leaves an object alone if its digest is on record and its
+/// [drift token](ObjectMetaSummary::drift_token) is the one that `known` remembers from our last
+/// write.
 #[must_use]
 pub fn gate<'a>(
     desired: &'a [Object],
@@ -101,7 +101,7 @@ mod tests {
             gate(&objects, &live, |_| Some(3), Timestamp::UNIX_EPOCH),
             []
         );
-        // Another drift token than any, and it is written whatever its kind.
+        // No object has this drift token, so it is written whatever its kind.
         let quiet = BTreeMap::from([stored(&objects[0], None)]);
         assert_eq!(
             gate(&objects, &quiet, |_| Some(1), Timestamp::UNIX_EPOCH),
@@ -111,7 +111,7 @@ mod tests {
             gate(&objects, &quiet, |_| Some(-1), Timestamp::UNIX_EPOCH),
             [Step::Write(&objects[0])]
         );
-        // After a start nobody remembers, and the slow audit finds it.
+        // After a start there is no record of it, and the slow audit finds it.
         assert_eq!(gate(&objects, &live, |_| None, Timestamp::UNIX_EPOCH), []);
     }
 

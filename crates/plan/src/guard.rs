@@ -1,13 +1,14 @@
-//! What keeps a fleet from being deleted by accident. Every decision to delete anything is made
-//! here, and is pure.
+//! Guards that keep a mistake from deleting a fleet. This module makes every decision to delete,
+//! and is pure.
 //!
-//! | guard | where |
-//! |---|---|
-//! | a registry that is empty, or was not read whole, deletes nothing | [`removal()`] |
-//! | only so many shops in an hour, all or none of those that are missing | [`removal()`] |
-//! | a shop that went missing a moment ago may come back | [`removal()`] |
-//! | namespaces, volumes and jobs are never removed; configuration of earlier revisions is removed late | [`prune()`] |
-//! | an object that somebody made anew under the same name is another one | the UID that each [`Deletion`](api::Deletion) carries |
+//! - [`removal()`] deletes nothing if the registry is empty, or was not read whole.
+//! - [`removal()`] takes down a limited number of shops in an hour, and all or none of the missing
+//!   ones.
+//! - [`removal()`] waits, because a shop that went missing a moment ago may come back.
+//! - [`prune()`] never removes namespaces, volumes or jobs, and removes configuration of earlier
+//!   revisions late.
+//! - Each [`Deletion`](api::Deletion) carries a UID, because an object that somebody created again
+//!   under the same name is a different one.
 
 mod prune;
 mod removal;

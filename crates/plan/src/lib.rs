@@ -1,10 +1,11 @@
-//! What would change: decided by digests, shown by the API server's own dry run, summed over the
-//! fleet.
+//! Says what would change: compares digests, lets the API server dry-run the changes, and sums them
+//! up over the fleet.
 //!
 //! ```text
 //!  desired objects ─┐            Create ┐
 //!  metadata of live ┴─ gate ──► Change ─┼─ dry run ──► Plan ──► summary, JSON, unified diff
-//!                                Delete ┘              └─ mark: what it rests on; `apply` refuses where that moved
+//!                                Delete ┘              └─ mark: its basis; `apply` refuses if
+//!                                                               that changed
 //! ```
 
 mod difference;
@@ -76,7 +77,7 @@ pub struct Change {
     pub object: Identity,
     /// What would happen.
     pub action: Action,
-    /// What was seen of it, where it is there.
+    /// What was seen of it, if it is there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seen: Option<Basis>,
     /// Digest of what is asked for, if it is not deleted.

@@ -15,7 +15,7 @@ const AT_ONCE: usize = 16;
 ///
 /// # Errors
 ///
-/// Where the API server does not do it.
+/// If the API server does not do it.
 pub async fn changes(
     cluster: &Cluster,
     resources: &[Object],

@@ -1,17 +1,17 @@
-//! A release on its way through the shops: what to do next, decided from what is stored and what is
-//! seen, and nothing else.
+//! A rollout of a release: decides what to do next, only from what is stored and what is seen.
 //!
 //! ```text
 //!  Pending ─► Moving ─► Soaking ─► Moving (next wave) ─► … ─► Completed
 //!               │ ▲        │
 //!    budget ────┤ └ Paused ┘ a person, or a halt
 //!               ▼
-//!           Returning ─► Stopped (the failed wave is back) ─► a person: resume, or abort ─► Returning ─► Aborted
+//!           Returning ─► Stopped (the failed wave is back) ─► a person: resume, or abort
+//!                                                              abort ─► Returning ─► Aborted
 //! ```
 //!
-//! [`decide()`] is a function of the Rollout (specification and status) and of what each shop is
-//! told and how it is. Nothing is remembered elsewhere, so that a restart in the middle of anything
-//! goes on where it was.
+//! [`decide()`] is a function of the Rollout (specification and status), of the release that each
+//! shop is assigned, and of each shop's state. There is no other record, so that a restart at any
+//! moment goes on from there.
 
 mod decide;
 mod order;

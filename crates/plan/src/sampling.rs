@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 /// Shops of one kind of change that are tried; of so few, all are.
 pub const TRIES: usize = 100;
 
-/// What would change in one shop, or `None` where only the API server can tell: an object that was
+/// What would change in one shop, or `None` if only the API server can tell: an object that was
 /// not written as it would have been rendered before, or that is new. A new ConfigMap is none of
 /// those: there is nothing in it that could be refused.
 pub(super) fn predicted(

@@ -25,7 +25,7 @@ const SHOWN: usize = 10;
 ///
 /// # Errors
 ///
-/// Where they would not do the same to the same objects.
+/// If they would not do the same to the same objects.
 pub fn moved(shown: &Plan, now: &Plan) -> Result<(), Moved> {
     let (before, after) = (index(shown), index(now));
     let mut differences = Vec::new();

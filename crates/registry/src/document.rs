@@ -63,7 +63,7 @@ pub enum FileError {
 ///
 /// # Errors
 ///
-/// Where a file cannot be read, has over 64 MiB or no document, or a document is neither YAML nor
+/// If a file cannot be read, has over 64 MiB or no document, or a document is neither YAML nor
 /// JSON.
 pub fn read(path: &Path) -> Result<Vec<Document>, FileError> {
     if !path.is_dir() {
@@ -115,7 +115,7 @@ fn one(path: &Path) -> Result<Vec<Document>, FileError> {
 ///
 /// # Errors
 ///
-/// Where the file cannot be read, has over 64 MiB, or is not UTF-8.
+/// If the file cannot be read, has over 64 MiB, or is not UTF-8.
 pub fn read_text(path: &Path) -> Result<String, FileError> {
     all_of(path).map_err(|source| FileError::Read {
         path: path.to_owned(),
@@ -146,7 +146,7 @@ fn all_of(path: &Path) -> io::Result<String> {
 ///
 /// # Errors
 ///
-/// Where a document is neither YAML nor JSON.
+/// If a document is neither YAML nor JSON.
 fn parse(path: &Path, text: &str) -> Result<Vec<Document>, FileError> {
     let mut documents = Vec::new();
     for (line, part) in split(text) {

@@ -20,7 +20,7 @@ pub enum FleetError {
 ///
 /// # Errors
 ///
-/// Where a file cannot be read; otherwise every problem of every document, each with its file and
+/// If a file cannot be read; otherwise every problem of every document, each with its file and
 /// line.
 pub fn read_fleet(paths: &[PathBuf]) -> Result<Fleet, FleetError> {
     let mut documents = Vec::new();

@@ -1,5 +1,5 @@
-//! Shops, classes and releases as files: YAML or JSON, one or many documents, each with the line
-//! where it begins; and as lists in CSV.
+//! Shops, classes and releases as files: YAML or JSON, with one or many documents, each with the
+//! line at which it begins; and as lists in CSV.
 
 mod document;
 mod fleet;

@@ -16,7 +16,7 @@ use std::{
 /// What is given for all shops of a list.
 #[derive(Debug, Clone, Copy)]
 pub struct Given<'a> {
-    /// Class of shops for which the list names none.
+    /// Class of the shops for which the list names none.
     pub class: Option<&'a str>,
     /// Channel of shops for which the list names none; `{name}` stands for the shop's name.
     pub channel: &'a str,

@@ -32,7 +32,7 @@ impl Form {
 ///
 /// # Errors
 ///
-/// Where a value cannot be written in this form.
+/// If a value cannot be written in this form.
 pub fn text<T: Serialize>(form: Form, values: impl IntoIterator<Item = T>) -> io::Result<String> {
     let mut text = String::new();
     for value in values {
@@ -59,7 +59,7 @@ fn options() -> serde_saphyr::SerializerOptions {
 ///
 /// # Errors
 ///
-/// Where the disk refuses.
+/// If the disk refuses.
 pub fn write(directory: &Path, name: &str, text: &str) -> io::Result<()> {
     DirBuilder::new().recursive(true).create(directory)?;
     let mut file = tempfile::Builder::new()

@@ -182,7 +182,8 @@ impl Envelope {
     /// payload.
     ///
     /// ```
-    /// let envelope = release::Envelope::new("http://example.com/HelloWorld", b"hello world".to_vec());
+    /// let kind = "http://example.com/HelloWorld";
+    /// let envelope = release::Envelope::new(kind, b"hello world".to_vec());
     /// assert_eq!(envelope.pae(), b"DSSEv1 29 http://example.com/HelloWorld 11 hello world");
     /// ```
     #[must_use]
@@ -203,7 +204,7 @@ impl Envelope {
         self.signatures.push(Signature { keyid, sig });
     }
 
-    /// Signs with `key`; does nothing where the envelope already has a valid signature of that key.
+    /// Signs with `key`; does nothing if the envelope already has a valid signature of that key.
     ///
     /// # Errors
     ///

@@ -1,34 +1,44 @@
-//! What a release is, who may say so, and whether it may run here: the pure half of Longshore,
+//! What a release is, who may sign it, and whether it may run here: the pure part of Longshore,
 //! without files, network or clock.
 //!
 //! # On the wire
 //!
 //! ```text
-//! trust/1.root.json ──successor──► trust/2.root.json ──► …            DSSE envelopes, application/vnd.longshore.root.v1+json
-//!   keys, threshold                       │ verify_release
+//! trust/1.root.json ──successor──► trust/2.root.json ──► …     DSSE envelopes of the type
+//!   keys, threshold                       │                application/vnd.longshore.root.v1+json
+//!                                         │ verify_release
 //!                                         ▼
-//! channels/<channel>/release.json    {payloadType, payload, signatures: [{keyid, sig}]}      ≤ 64 KiB
-//!                                         │ payload: in-toto Statement v1                    signed bytes ≤ 4096
+//! channels/<channel>/release.json    {payloadType, payload, signatures: [{keyid, sig}]}   ≤ 64 KiB
+//!                                         │ payload: in-toto Statement v1     signed bytes ≤ 4096
 //!                                         │   subject    sha256 of the manifest
-//!                                         │   predicate  channel, sequence, created, expires?, rootVersion, migration, manifest.size
+//!                                         │   predicate  channel, sequence, created, expires?,
+//!                                         │              rootVersion, migration, manifest.size
 //!                                         ▼ read_manifest
-//! blobs/sha256/<manifest>            modules [ chunks [ sha256, size, unpacked, entries ] ]  ≤ 16 MiB
-//!                                         │
+//! blobs/sha256/<manifest>            modules [ chunks [ sha256, size, unpacked, entries ] ]
+//!                                         │                                               ≤ 16 MiB
 //!                                         ▼
-//! blobs/sha256/<tarball>             zstd frames, each checked against its chunk before it is decompressed
+//! blobs/sha256/<tarball>             zstd frames, each checked against its chunk before it is
+//!                                    decompressed
 //! ```
 //!
 //! `docs/formats/` specifies each document, precisely enough for a second implementation.
 //!
 //! # From bytes to a release that may run
 //!
-//! Each step takes what the one before vouched for; a [`Verified`] value exists only after its
-//! signatures were checked.
+//! Each step takes only what the step before has verified. A [`Verified`] value exists only after
+//! its signatures were checked.
 //!
 //! ```
 //! use release::{Envelope, Manifest, Policy, TrustRoot};
 //!
-//! fn may_run(root: &[u8], next: &[u8], head: &[u8], manifest: &[u8], policy: &Policy) -> Result<Manifest, Box<dyn std::error::Error>> {
+//! # type Error = Box<dyn std::error::Error>;
+//! fn may_run(
+//!     root: &[u8],
+//!     next: &[u8],
+//!     head: &[u8],
+//!     manifest: &[u8],
+//!     policy: &Policy,
+//! ) -> Result<Manifest, Error> {
 //!     let root = TrustRoot::from_trusted(root)?.successor(next)?;
 //!     let release = root.verify_release(&Envelope::parse(head)?)?;
 //!     policy.accept(&root, &release)?;

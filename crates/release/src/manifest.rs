@@ -1,10 +1,10 @@
 //! The manifest: a release's modules and chunks, with digests and sizes. `docs/formats/manifest.md`
-//! is its specification.
+//! specifies it.
 
 use crate::{Migration, ModuleName, RelativePath, Sha256, Version, json};
 use serde::{Deserialize, Serialize};
 
-/// What a release puts on disk. Its SHA-256 over the exact bytes names it.
+/// What a release puts on disk. The SHA-256 of its exact bytes names it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Manifest {
@@ -13,14 +13,14 @@ pub struct Manifest {
     /// The modules, sorted by name.
     #[serde(deserialize_with = "json::list")]
     pub modules: Vec<Module>,
-    /// Regular files in the whole tree, without those another module replaces.
+    /// The number of regular files in the whole tree, without those that another module replaces.
     pub files: u64,
-    /// Bytes in those files.
+    /// The bytes of those files.
     pub bytes: u64,
     /// Directories that live on shared storage.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shared: Vec<RelativePath>,
-    /// Directories that the shop writes, local to each pod.
+    /// Directories into which the shop writes, local to each pod.
     #[serde(
         default,
         skip_serializing_if = "Vec::is_empty",
@@ -36,8 +36,8 @@ pub struct Manifest {
     pub php: Option<Php>,
     /// What the release does to the database.
     pub migration: Migration,
-    /// Whether names of the tree differ in case only, so that a disk that folds case cannot hold
-    /// it.
+    /// Whether names of the tree may differ only in case. A disk that folds case cannot hold such a
+    /// tree.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub case_sensitive: bool,
 }
@@ -64,8 +64,8 @@ pub struct Module {
     /// The tarball's chunks, in the order of their bytes.
     #[serde(deserialize_with = "json::list")]
     pub chunks: Vec<Chunk>,
-    /// Paths of this module, relative to its target, that another module of the release replaces:
-    /// not unpacked.
+    /// Paths of this module, relative to its target, that another module of the release replaces.
+    /// They are not unpacked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub replaced: Vec<RelativePath>,
 }

@@ -60,7 +60,7 @@ pub enum Nesting {
     TooLong(RelativePath),
 }
 
-/// Where is kept what modules ship for a directory that is elsewhere: beside it. Nothing where that
+/// Where is kept what modules ship for a directory that is elsewhere: beside it. Nothing if that
 /// is no path.
 #[must_use]
 pub fn aside(path: &RelativePath) -> Option<RelativePath> {

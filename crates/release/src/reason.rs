@@ -3,24 +3,24 @@
 
 use std::fmt;
 
-/// Which kind of trouble a reason is, and so which exit code a process ends with.
+/// The kind of trouble, which decides the exit code of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Trouble {
     /// A setting or an argument is wrong; the same call never succeeds.
     Configuration,
     /// Data is malformed, or not signed by those who must sign it.
     Untrusted,
-    /// The store did not give what was asked for before the deadline.
+    /// The store did not answer a request before the deadline.
     Store,
-    /// We are wrong: a bug of Longshore.
+    /// A bug of Longshore.
     Bug,
     /// The local disk refused.
     Disk,
     /// Nothing is wrong but the moment: the same call may succeed later.
     TryAgain,
-    /// A rollout reached its end without some of its shops.
+    /// A rollout completed, and some of its shops failed.
     Partly,
-    /// A rollout ended before its end.
+    /// A rollout stopped or was aborted.
     Failed,
 }
 
@@ -58,7 +58,7 @@ impl Trouble {
         }
     }
 
-    /// The exit code, from the ranges of `sysexits.h`; above them what became of a rollout.
+    /// The exit code, from the ranges of `sysexits.h`; codes above these are outcomes of a rollout.
     #[must_use]
     pub const fn exit_code(self) -> u8 {
         match self {

@@ -60,7 +60,7 @@ pub(crate) fn together(one: &str, other: &str) -> String {
     }
 }
 
-/// An amount in thousandths of its unit, so that `250m` is whole; `None` where it is no amount or
+/// An amount in thousandths of its unit, so that `250m` is whole; `None` if it is no amount or
 /// too large.
 pub(crate) fn thousandths(text: &str) -> Option<u64> {
     let unit = text

@@ -1,4 +1,4 @@
-//! Which release a shop is assigned, and what is asked of the cluster for it at a moment.
+//! Decides which release a shop is assigned, and which objects it gets at a moment.
 
 mod builds;
 mod next;
@@ -18,11 +18,11 @@ use api::{
 use jiff::Timestamp;
 use release::{Migration, Sequence};
 
-/// Why nothing can be asked of the cluster for a shop.
+/// Why a shop cannot be rendered.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum AssignError {
-    /// Its class is not there.
+    /// Its class does not exist.
     #[error("shop {shop}: its class {class} does not exist; create it, or correct spec.class")]
     Class {
         /// The shop.
@@ -30,7 +30,7 @@ pub enum AssignError {
         /// The class that it names.
         class: String,
     },
-    /// The release that it runs is not there any more.
+    /// The release that it runs no longer exists.
     #[error(
         "shop {shop}: Release {release} (sequence {sequence} of {channel}), which it runs, does \
          not exist; apply what `longshore release resource {sequence} --channel {channel}` prints"
@@ -45,7 +45,7 @@ pub enum AssignError {
         /// The shop's channel.
         channel: String,
     },
-    /// A campaign's time is not one.
+    /// The time of a campaign is malformed.
     #[error("shop {shop}: scale.schedule")]
     Schedule {
         /// The shop.
@@ -53,7 +53,7 @@ pub enum AssignError {
         /// Why.
         source: ScheduleError,
     },
-    /// Other shops have what it claims.
+    /// Another shop has what it claims.
     #[error(
         "shop {shop}: {}",
         collisions.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
@@ -74,7 +74,7 @@ pub enum AssignError {
 ///
 /// # Errors
 ///
-/// Where its status names a release that is not there: running another one instead is nobody's
+/// If its status names a release that is not there: running another one instead is nobody's
 /// decision.
 pub fn assigned<'a>(
     shop: &Shop,
@@ -157,18 +157,18 @@ pub fn record(release: &ResolvedRelease, now: Timestamp) -> ShopRelease {
     }
 }
 
-/// What is known of the moment besides the clock.
+/// What is known of the moment, besides the time.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Known {
     /// The sequence up to which the database is migrated.
     pub migrated: Option<Sequence>,
     /// Whether the controller holds the shop's migration lease, and cron has ended.
     pub migrating: Migrating,
-    /// Whether visitors are kept out, where the release's migration is a breaking one.
+    /// Whether the shop is closed to visitors, if the release's migration is a breaking one.
     pub closed: bool,
     /// Why no release may be switched.
     pub paused: Option<String>,
-    /// Whether the shop has no pods for want of visitors.
+    /// Whether the shop has no pods because it has no visitors.
     pub at_zero: bool,
 }
 
@@ -221,7 +221,7 @@ pub fn begun(shop: &Shop) -> bool {
 /// release.
 pub const SWITCHING: &str = "Switching";
 
-/// Every object of a shop, in the order in which they are applied.
+/// Every object of a shop, in the order in which the scheduler applies them.
 ///
 /// # Errors
 ///
@@ -262,8 +262,7 @@ pub fn desired(
         retried: assigned
             .filter(|assigned| assigned.retried)
             .and_then(|assigned| assigned.since.clone()),
-        // An agent never goes below a sequence that it has accepted, unless it is told that this is
-        // meant.
+        // An agent never goes below a sequence that it has accepted, unless `chosen` says so.
         withheld: claims
             .withheld(name)
             .into_iter()
@@ -274,11 +273,11 @@ pub fn desired(
     Ok(render(shop, class, release, &context)?)
 }
 
-/// That no other shop has what this one claims.
+/// Checks that no other shop has what this one claims.
 ///
 /// # Errors
 ///
-/// Where the API server does not do it.
+/// If the API server does not do it.
 pub fn claimed(name: &str, claims: &Claims) -> Result<(), AssignError> {
     let collisions = claims.refused(name);
     if collisions.is_empty() {
@@ -291,8 +290,8 @@ pub fn claimed(name: &str, claims: &Claims) -> Result<(), AssignError> {
     }
 }
 
-/// Whether the shop was ever seen to work. A scheduler that did not ask for pages yet has called
-/// those ready whose pods were.
+/// Whether the shop has ever worked. An older scheduler, which did not ask for pages, called a shop
+/// ready if its pods were.
 #[must_use]
 pub fn worked(shop: &Shop) -> bool {
     let Some(status) = &shop.status else {
@@ -309,7 +308,7 @@ pub fn worked(shop: &Shop) -> bool {
     status.worked.is_some() || (ready && some)
 }
 
-/// Whether nobody knows what the shop's database is like: it was never migrated here, and the shop
+/// Whether the state of the shop's database is unknown: it was never migrated here, and the shop
 /// never worked.
 #[must_use]
 pub fn new(shop: &Shop) -> bool {
@@ -331,7 +330,7 @@ pub fn migrates(shop: &Shop, release: &ResolvedRelease, class: Option<&ShopClass
         && class.is_some_and(|class| class.spec.engine != Engine::Php)
 }
 
-/// Since when the shop has no pods for want of visitors, if its Shop still lets it have none.
+/// Since when the shop has no pods because it has no visitors, if its Shop still allows that.
 #[must_use]
 pub fn at_zero(shop: &Shop) -> Option<Timestamp> {
     let since = shop.status.as_ref()?.at_zero_since.as_ref()?.parse().ok()?;

@@ -15,7 +15,7 @@ use kube::core::ObjectMeta;
 use release::{ChannelName, Sequence};
 use std::collections::BTreeMap;
 
-/// What Magento 2 is built by, where the class names no command.
+/// What Magento 2 is built by, if the class names no command.
 const MAGENTO2: &str = include_str!("script/build-magento2.sh");
 /// Where a build finds its Secret.
 const SECRET: &str = "/etc/build";
@@ -26,7 +26,7 @@ pub const BUILDS: &str = "longshore-builds";
 /// The service account of builds, there.
 pub const BUILD_ACCOUNT: &str = "build";
 
-/// Builds what `channel` runs from `sequence` on, where the class says how; the image's program
+/// Builds what `channel` runs from `sequence` on, if the class says how; the image's program
 /// publishes what it built as the next sequence, signed by its own key.
 ///
 /// One Job a release: a thousand shops that built the same files by themselves would need a

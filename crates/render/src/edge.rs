@@ -107,7 +107,7 @@ pub fn sites(fleet: &Fleet, claims: &Claims) -> BTreeMap<String, Site> {
 ///
 /// # Errors
 ///
-/// Where a shard is full.
+/// If a shard is full.
 pub fn maps<'a>(
     sites: impl Iterator<Item = (&'a str, &'a Site)>,
 ) -> Result<Vec<Object>, EdgeError> {

@@ -2,17 +2,18 @@
 //! release in force and the moment.
 //!
 //! ```text
-//!  Shop ────────────┐                 ┌─ namespace   Namespace, ServiceAccount, ResourceQuota, LimitRange
-//!  ShopClass ───────┼─► ShopContext ──┼─ config      ConfigMaps named by their content, never changed
-//!  ResolvedRelease ─┤                 ├─ release     the ConfigMap that says which release, changed in place
-//!  RenderContext ───┘                 ├─ web, cron   Deployments of pods made in `pod` and `container`
-//!                                     ├─ scaling     HorizontalPodAutoscaler, PodDisruptionBudget
-//!                                     ├─ migration   Lease and Job; backup: CronJob
-//!                                     └─ service, route, network_policy, volume
+//!  Shop ────────────┐               ┌─ namespace  Namespace, ServiceAccount, ResourceQuota,
+//!                   │               │             LimitRange
+//!  ShopClass ───────┼► ShopContext ─┼─ config     ConfigMaps named by their content, never changed
+//!  ResolvedRelease ─┤               ├─ release    the ConfigMap that names the release
+//!  RenderContext ───┘               ├─ web, cron  Deployments of pods of `pod` and `container`
+//!                                   ├─ scaling    HorizontalPodAutoscaler, PodDisruptionBudget
+//!                                   ├─ migration  Lease and Job; backup: CronJob
+//!                                   └─ service, route, network_policy, volume
 //! ```
 //!
-//! No clock, no random, no map without an order: the same input gives the same bytes. What depends
-//! on time comes in as [`RenderContext`].
+//! The code uses no clock, no random numbers and no map without an order, so the same input gives
+//! the same bytes. Everything that depends on time is in [`RenderContext`].
 
 mod amount;
 pub mod assign;
@@ -94,11 +95,11 @@ pub enum RenderError {
         /// Its class.
         class: String,
     },
-    /// A file system that keeps its shops apart, where agents mount, and cannot.
+    /// A file system that must keep its shops apart, but cannot, because agents mount it.
     #[error(
-        "shop {shop}: {server} of class {class} keeps its shops apart, and agents mount it, so \
-         that every pod can reach it; {problem}. Mend it, or say tenants: Trusted of a file \
-         system whose shops may read and change each other's files"
+        "shop {shop}: {server} of class {class} keeps its shops apart, but agents mount it, so \
+         every pod can reach it; {problem}. Correct this, or set tenants: Trusted if the shops of \
+         this file system may read and change each other's files"
     )]
     Apart {
         /// The shop.
@@ -110,10 +111,10 @@ pub enum RenderError {
         /// Why it cannot.
         problem: &'static str,
     },
-    /// IAM, and nobody to sign.
+    /// IAM, but no identity that signs.
     #[error(
-        "shop {shop}: EFS is told by IAM who mounts {server} of class {class}, and the class has \
-         no identity; give it one, or say iam: false there"
+        "shop {shop}: EFS knows by IAM who mounts {server} of class {class}, and the class has no \
+         identity; give it one, or say iam: false there"
     )]
     Nobody {
         /// The shop.
@@ -123,7 +124,7 @@ pub enum RenderError {
         /// Its class.
         class: String,
     },
-    /// Sessions on a server that keeps its shops apart: their keys bear no prefix.
+    /// Sessions on a server that keeps its shops apart: their keys have no prefix.
     #[error(
         "shop {shop}: services.cache.sessions: {server} of class {class} keeps its shops apart, \
          and sessions in Redis bear no prefix, so that every shop would read those of all; leave \
@@ -163,14 +164,15 @@ pub enum RenderError {
     },
 }
 
-/// Every object of `shop`, in the order in which they are applied; the first is its namespace.
+/// Every object of `shop`, in the order in which the scheduler applies them; the first is its
+/// namespace.
 ///
-/// Without a release nothing that runs is rendered. An archived shop is its namespace and its
-/// volume.
+/// Without a release it renders no workload. Of an archived shop it renders only the namespace and
+/// the volume.
 ///
 /// # Errors
 ///
-/// Where the shop names a backend that its class lacks, lacks one that its engine needs, has a
+/// If the shop names a backend that its class lacks, lacks one that its engine needs, has a
 /// value without a usable path, or the release is of another channel.
 pub fn render(
     shop: &Shop,

@@ -228,7 +228,7 @@ pub(crate) fn uid_as(variable: &str) -> EnvVar {
     }
 }
 
-/// The node's directory that stands in for a file server, where the agent mounts and the class says
+/// The node's directory that stands in for a file server, if the agent mounts and the class says
 /// so.
 pub(crate) fn directory<'a>(context: &ShopContext<'a>) -> Option<&'a str> {
     let (media, _) = context.media?;

@@ -1,4 +1,4 @@
-//! How visitors' requests get to a shop, where its class does not use the maps of the edge: an
+//! How visitors' requests get to a shop, if its class does not use the maps of the edge: an
 //! Ingress or an HTTPRoute.
 
 use super::{service::WEB, shop_context::ShopContext};

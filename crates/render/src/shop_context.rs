@@ -196,7 +196,7 @@ impl<'a> ShopContext<'a> {
             .and_then(|(server, wanted)| Some((server, wanted.sessions?)))
     }
 
-    /// The shop's user in Redis, where the server keeps its shops apart.
+    /// The shop's user in Redis, if the server keeps its shops apart.
     pub(crate) fn cache_user(&self) -> Option<&'a str> {
         self.cache
             .filter(|(cache, _)| cache.tenants == Tenants::Separate)

@@ -1,4 +1,4 @@
-//! The shop's media as a volume of a CSI driver, where the class says so: made by hand and bound to
+//! The shop's media as a volume of a CSI driver, if the class says so: made by hand and bound to
 //! one claim, so that nothing provisions, and nothing deletes.
 
 use super::{pod::CLAIM, shop_context::ShopContext};

@@ -17,7 +17,7 @@ use k8s_openapi::{
 /// Seconds that a pod may take to end: nginx's wait for the proxies, the last request, and five for
 /// the agent and the kubelet.
 pub(crate) const GRACE: i64 = container::PRE_STOP + container::DRAIN + 5;
-/// From so many pods on, one at a time would take too long.
+/// With this many pods or more, it would take too long to replace one at a time.
 const LARGE: u32 = 8;
 
 pub(crate) fn deployment(context: &ShopContext<'_>, names: &Names) -> Object {
@@ -27,8 +27,8 @@ pub(crate) fn deployment(context: &ShopContext<'_>, names: &Names) -> Object {
     } else {
         IntOrString::Int(1)
     };
-    // The order in which they start, and, reversed, end: the agent mounts before php-fpm starts and
-    // unmounts after it ended.
+    // The containers start in this order and end in the reverse order: the agent mounts before
+    // php-fpm starts, and unmounts after php-fpm has ended.
     let mut init = vec![
         container::pull(context),
         container::agent(context),
@@ -51,13 +51,13 @@ pub(crate) fn deployment(context: &ShopContext<'_>, names: &Names) -> Object {
     let spec = DeploymentSpec {
         replicas: match demand {
             Demand::Fixed(pods) => Some(pods.cast_signed()),
-            // The autoscaler's: two who write it would take turns.
+            // Only the autoscaler writes it: two writers would overwrite each other.
             Demand::Between { .. } => None,
         },
         selector: context.selector("web"),
         strategy: Some(DeploymentStrategy {
             type_: Some("RollingUpdate".to_owned()),
-            // A pod goes when its successor is ready, and not before.
+            // A pod goes only when its successor is ready.
             rolling_update: Some(RollingUpdateDeployment {
                 max_surge: Some(surge),
                 max_unavailable: Some(IntOrString::Int(0)),
@@ -65,7 +65,7 @@ pub(crate) fn deployment(context: &ShopContext<'_>, names: &Names) -> Object {
         }),
         min_ready_seconds: Some(5),
         progress_deadline_seconds: Some(300),
-        // Thousands of shops: old ReplicaSets would outnumber everything else.
+        // With thousands of shops, old ReplicaSets would outnumber all other objects.
         revision_history_limit: Some(2),
         template: pod::template(context, names, part, init, container::nginx(context)),
         ..DeploymentSpec::default()

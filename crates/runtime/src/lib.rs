@@ -1,14 +1,14 @@
 //! The process: settings from the environment, telemetry, the request to stop, and the last line
 //! with its exit code.
 //!
-//! A binary is `main` over these, in this order:
+//! The `main` of a binary uses these, in this order:
 //!
 //! 1. [`Env::from_process`] takes every `LONGSHORE_*` variable once; the binary's `config.rs` reads
 //!    its settings from it, and [`Env::finish`] returns all problems together.
 //! 2. [`telemetry::start`] sends events to standard error, as text or as JSON.
-//! 3. [`Stop::listen`] turns SIGTERM, SIGQUIT and SIGINT into something to wait for.
-//! 4. [`Tasks`] live and end together, if a program has more than one.
-//! 5. [`caught`] turns a panic into an error like any other: our bug, exit code 70.
+//! 3. [`Stop::listen`] turns SIGTERM, SIGQUIT and SIGINT into a future.
+//! 4. [`Tasks`] start and end together, if a program has more than one.
+//! 5. [`caught`] turns a panic into an ordinary error: a bug of Longshore, exit code 70.
 //! 6. [`Report::failure`] prints the last line, leaves the termination message for Kubernetes, and
 //!    gives the exit code.
 //!

@@ -39,7 +39,7 @@ pub enum StartError {
         source: io::Error,
     },
     /// The system gives no event loop.
-    #[error("the system gives no event loop")]
+    #[error("cannot create an event loop")]
     Loop(#[source] io::Error),
 }
 

@@ -36,15 +36,14 @@ struct Arguments {
     /// Namespace of the Leases and of the halt
     #[arg(long, default_value = SYSTEM)]
     namespace: String,
-    /// Name of this process in Leases; otherwise that of the pod, or of the host, with a random
-    /// end
+    /// Name of this process in Leases; otherwise the pod's or the host's name, with a random suffix
     #[arg(long, env = "POD_NAME")]
     identity: Option<String>,
     /// Shards of the fleet, each with its own leader; the same number everywhere
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
     shards: u32,
-    /// Shops that are written at the same time: more helps where the API server is far away, and
-    /// makes it slower for others where it is busy
+    /// Shops that are written at the same time: more helps if the API server is far away, and slows
+    /// others down if it is busy
     #[arg(
         long,
         value_name = "COUNT",

@@ -1,7 +1,7 @@
-//! `longshore-scheduler`: the controller. It keeps a cluster as its registry says, and moves
-//! releases through the shops in waves.
+//! `longshore-scheduler`: the controller. It keeps a cluster in the state that its registry asks
+//! for, and moves shops to releases in waves.
 //!
-//! What to run is signed by CI and verified by the pods; this program decides when, and holds no
+//! CI signs what may run, and the pods verify it. This program decides when it runs, and holds no
 //! key.
 
 mod command;

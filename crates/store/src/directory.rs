@@ -3,8 +3,9 @@
 //! ```text
 //! <directory>/channels/shops/acme/release.json    objects
 //! <directory>/blobs/sha256/<hex>
-//! <directory>/.longshore/lock                      held (flock) from checking a condition to the write that it allows
-//! <directory>/.longshore/<random>                  files being written
+//! <directory>/.longshore/lock                     held (flock) from the check of a condition to
+//!                                                 the write that it allows
+//! <directory>/.longshore/<random>                 files being written
 //! ```
 //!
 //! A file is written under a temporary name, synced, and then renamed or linked to its own, so a

@@ -1,28 +1,29 @@
 //! Object stores: an S3 bucket or a directory, behind one trait with one meaning.
 //!
 //! ```text
-//!  open(Location, Options) ──► dyn ObjectStore ──┬─ s3::S3Store              s3://bucket/prefix    aws-sdk-s3, aws-config
-//!                                                └─ directory::DirectoryStore file:///directory    files, link(2), flock(2)
+//!  open(Location, Options) ──► dyn ObjectStore
+//!    ├─ s3::S3Store                 s3://bucket/prefix    aws-sdk-s3, aws-config
+//!    └─ directory::DirectoryStore   file:///directory     files, link(2), flock(2)
 //! ```
 //!
 //! What both promise:
 //!
 //! - **Missing, forbidden and "could not ask" are different.** Only an answer of the store makes an
 //!   object missing.
-//! - **One deadline** for everything that is asked of an opened store, and one budget of retries
-//!   ([`Options`]). Retries use full jitter; throttling is waited for until the deadline.
+//! - **One deadline** for all calls of an opened store, and one budget of retries ([`Options`]).
+//!   Retries use full jitter; if the store throttles, calls wait until the deadline.
 //! - **A body is whole or an error.** It resumes on a new connection after a reset, a stall or an
 //!   early end, from the byte that it reached, and only while the object is the same.
 //! - **A write happens once and whole**: readers see the old object or the new one. `put` can be
-//!   conditional, and when the answer to a conditional write is lost, its outcome is found out by
-//!   reading the object back.
+//!   conditional. If the answer to a conditional write is lost, `put` reads the object back to
+//!   learn the outcome.
 //! - **Keys are relative paths** as [`release::RelativePath`] defines them, below the prefix or
 //!   directory of the [`Location`].
 //!
-//! Not promised: that a listing shows what is being written meanwhile, and that an upload whose
-//! process dies leaves no parts in the bucket (a lifecycle rule that aborts incomplete multipart
-//! uploads removes them) or no temporary file in `.longshore/` of a directory (the next writer
-//! removes those older than a day).
+//! Neither promises that a listing shows what another process writes meanwhile. If a process dies
+//! during an upload, it may leave parts in the bucket (a lifecycle rule that aborts incomplete
+//! multipart uploads removes them) or a temporary file in `.longshore/` of a directory (the next
+//! writer removes those older than a day).
 //!
 //! ```
 //! # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {

@@ -3,8 +3,8 @@
 //!
 //! ```text
 //! tarball = chunk chunk … chunk            a valid .tar.zst for every other reader
-//! chunk   = one zstd frame                 has its digest, sizes and number of entries in the manifest
-//! frame   = entry entry … [end mark]       the mark (1024 zero bytes) in a tarball's last chunk and in no other
+//! chunk   = one zstd frame                 the manifest has its digest, sizes and entry count
+//! frame   = entry entry … [end mark]       the mark (1024 zero bytes) is in the last chunk only
 //! entry   = [PAX header] ustar header [body, padded to 512 bytes]
 //! ```
 //!

@@ -1,17 +1,19 @@
-//! Where the server listens: one socket for each network interface, so that what is inside the pod
-//! never stands in the way of what is outside.
+//! Where the server listens: one socket for each network interface, so that requests from inside
+//! the pod never block requests from outside.
 //!
 //! ```text
-//!  kubelet, Prometheus, scheduler ── eth0 ──► door outside: 64 connections, as many requests as come
-//!  the shop's own containers ──────── lo ──► door inside: 64 connections, 50 a second with one request each
+//!  kubelet, Prometheus, scheduler ── eth0 ──► door outside: 64 connections, any number of requests
+//!  the shop's own containers ──────── lo ──► door inside: 64 connections, 400 at once and then
+//!                                             50 a second, with one request each
 //! ```
 //!
-//! A pod's containers share its interfaces, and the shop's code may be hostile. What it sends to
-//! the pod's own addresses goes over `lo`, where it meets a door of its own: a flood there waits in
-//! the kernel, and costs neither the probes their places nor the agent its time. It cannot come
-//! in by the other doors, as the kernel gives each socket only what comes by its interface; nor
-//! listen beside us on the same port. While the agent starts anew its port is free: below 1024 it
-//! is still nobody else's, as only we have the capability that it takes.
+//! A pod's containers share its interfaces, and the shop's code may be hostile. Its requests to the
+//! pod's own addresses go over `lo`, which has a door of its own: a flood there waits in the
+//! kernel, and takes neither connections from the probes nor time from the agent. The shop's code
+//! cannot use the other doors, because the kernel gives each socket only what arrives on its
+//! interface. It also cannot listen on the same port beside the agent. While the agent restarts,
+//! its port is free, but below 1024 no other process can take it, because only the agent has the
+//! capability.
 
 use super::ServeError;
 use rustix::thread::{CapabilitySet, capabilities, set_capabilities};

@@ -7,7 +7,7 @@ use crate::{Media, Shop, ShopClass};
 pub(super) fn of(shop: &Shop, class: Option<&ShopClass>) -> Vec<Claim> {
     let services = &shop.spec.services;
     let backends = class.map(|class| &class.spec.backends);
-    // Where the class is not known, one of its servers is told by its name; where it has no such
+    // If the class is not known, one of its servers is told by its name; if it has no such
     // server, the shop cannot be rendered.
     let place = |name: &str, found: Option<Option<(&str, u32)>>| match found {
         Some(found) => found.map(|(host, port)| {

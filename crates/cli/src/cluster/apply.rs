@@ -46,7 +46,7 @@ pub(crate) struct Apply {
     /// Do what this plan says, which `plan --save` wrote
     #[arg(long = "plan", value_name = "FILE")]
     saved: Option<PathBuf>,
-    /// Carry on even if the cluster is not as the plan saw it
+    /// Carry on even if the cluster has changed since the plan
     #[arg(long)]
     even_if_moved: bool,
     /// Show what would be done, and do nothing

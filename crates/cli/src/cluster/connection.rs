@@ -18,7 +18,7 @@ pub(crate) struct Connection {
     /// Context of the kubeconfig; otherwise its current one, or the pod's service account
     #[arg(long)]
     context: Option<String>,
-    /// Seconds after which a call that is tried again and again is given up
+    /// Seconds after which to give up a call that is tried again and again
     #[arg(
         long,
         value_name = "SECONDS",
@@ -44,11 +44,10 @@ impl Connection {
 /// Where shops, classes and releases are.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Sources {
-    /// Files of resources that take the place of the cluster's, or directories of them; - for
-    /// standard input
+    /// Files of resources that replace the cluster's, or directories of them; - for standard input
     #[arg(value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
-    /// The files are the whole registry: nothing is read from the cluster's
+    /// The files are the whole registry: do not read the cluster's
     #[arg(long, requires = "files")]
     pub(crate) only_files: bool,
 }

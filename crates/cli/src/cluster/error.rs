@@ -36,7 +36,7 @@ pub(crate) enum CommandError {
     #[error("nothing was imported: {} problems\n  {}", .0.len(), .0.join("\n  "))]
     Import(Vec<String>),
     /// A table has no column for what shops have.
-    #[error("nothing was exported, as a table has no columns for this; take --output yaml or json, or --lossy\n  {}", some(.0))]
+    #[error("nothing was exported, because a table has no columns for this; use --output yaml or json, or --lossy\n  {}", some(.0))]
     Lost(Vec<String>),
     /// A file cannot be written.
     #[error("cannot write {}", path.display())]
@@ -77,7 +77,7 @@ pub(crate) enum CommandError {
     )]
     Led(String),
     /// The API server would refuse a part of the plan.
-    #[error("nothing was done, as the API server would refuse {} objects\n  {}", .0.len(), some(.0))]
+    #[error("nothing was done, because the API server would refuse {} objects\n  {}", .0.len(), some(.0))]
     Refused(Vec<String>),
     /// Shops stopped on the way.
     #[error(

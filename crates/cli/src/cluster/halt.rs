@@ -27,13 +27,13 @@ Examples:
   longshore halt --cell cell-1 --cell cell-2 --why 'payment provider is down'
   longshore halt --lift")]
 pub(crate) struct Halt {
-    /// Why, for everybody who waits
+    /// The reason, for everybody who waits
     #[arg(long, required_unless_present = "lift")]
     why: Option<String>,
     /// Let rollouts go on
     #[arg(long, conflicts_with = "why")]
     lift: bool,
-    /// Who, for the record; otherwise the user of this session
+    /// Your name, for the record; otherwise the user of this session
     #[arg(long, env = "USER", default_value = "unknown")]
     by: String,
     /// Namespace of the scheduler

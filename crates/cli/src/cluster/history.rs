@@ -15,10 +15,10 @@ const TRIES: usize = 5;
 /// Who acts, and why.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct By {
-    /// Who, for the record; otherwise the user of this session
+    /// Your name, for the record; otherwise the user of this session
     #[arg(long, env = "USER", default_value = "unknown")]
     pub(super) by: String,
-    /// Why, for the record
+    /// The reason, for the record
     #[arg(long, default_value = "")]
     pub(super) why: String,
 }

@@ -29,13 +29,13 @@ pub(crate) struct Import {
     /// CSV, JSON or YAML; - for CSV on standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Class of shops for which the list names none
+    /// Class of the shops for which the list names none
     #[arg(long)]
     class: Option<String>,
     /// Channel of shops for which the list names none; {name} stands for the shop's name
     #[arg(long, default_value = "shops/{name}")]
     channel: String,
-    /// How many shops the list has; another number is refused
+    /// How many shops the list must have
     #[arg(long, value_name = "COUNT")]
     expect: Option<usize>,
     /// How resources are written

@@ -54,11 +54,11 @@ pub(crate) struct PlanArguments {
     save: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) removal: RemovalArguments,
-    /// Have the API server try every object of every shop, even if more than a hundred shops
-    /// change in the same fields
+    /// Dry-run every object of every shop, even if more than a hundred shops change in the same
+    /// fields
     #[arg(long)]
     every: bool,
-    /// Show also what fields of other managers would become
+    /// Also show what fields of other managers would become
     #[arg(long)]
     pub(crate) take_over: bool,
     #[command(flatten)]

@@ -23,7 +23,7 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
-    /// Make a Shop and its Secret, once nothing speaks against it
+    /// Make a Shop and its Secret, if every check passes
     Create(Box<create::Create>),
     /// Clean the caches of a shop's application, in a pod of its own
     CleanCache(clean_cache::CleanCache),

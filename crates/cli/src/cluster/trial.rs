@@ -55,13 +55,13 @@ pub(crate) struct Try {
     /// Directory of longshore-init and longshore-agent, if the image lacks them
     #[arg(long, value_name = "DIRECTORY")]
     programs: Option<PathBuf>,
-    /// A store of files in the place of the class's
+    /// A store of files that replaces the class's
     #[arg(long, value_name = "file:///DIRECTORY", value_parser = store)]
     store: Option<PathBuf>,
     /// Directory with a file for each key of the pod's Secrets
     #[arg(long, value_name = "DIRECTORY")]
     secrets: Option<PathBuf>,
-    /// Directory that stands in for the node's disks, and stays; otherwise one that goes
+    /// Directory that replaces the node's disks, and stays; otherwise a temporary one
     #[arg(long, value_name = "DIRECTORY")]
     node: Option<PathBuf>,
     /// A variable that the image sets, which a directory cannot say (repeat for each)

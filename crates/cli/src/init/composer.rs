@@ -144,7 +144,7 @@ fn package(tree: &Path, vendor: &str, entry: Entry) -> Option<Package> {
     })
 }
 
-/// `path` from `directory`, as text; nothing where it leaves the tree.
+/// `path` from `directory`, as text; nothing if it leaves the tree.
 fn resolved(directory: &str, path: &str) -> Option<String> {
     let mut names: Vec<&str> = directory.split('/').collect();
     for name in path.split('/') {

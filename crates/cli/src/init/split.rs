@@ -15,7 +15,7 @@ pub(super) struct Part {
 }
 
 impl Part {
-    /// A part of this name; nothing where the name, the version or the path cannot be a module's,
+    /// A part of this name; nothing if the name, the version or the path cannot be a module's,
     /// and it stays with the rest.
     pub(super) fn new(name: &str, version: &str, path: RelativePath) -> Option<Self> {
         let plain = !path.as_str().contains(['*', '?', '[', ']', '{', '}', '\\']);

@@ -18,7 +18,7 @@ pub(crate) struct CacheArguments {
         value_name = "DIRECTORY"
     )]
     cache: Option<PathBuf>,
-    /// How much the cache may hold after this run: what was of no use for longest goes
+    /// How much the cache may hold after this run: the least recently used entries go first
     #[arg(long, default_value = "10GiB", value_parser = size, value_name = "SIZE")]
     cache_limit: u64,
     /// Pack every module, and keep none

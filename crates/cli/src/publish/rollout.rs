@@ -20,14 +20,14 @@ pub(crate) struct RolloutArguments {
     /// Start a rollout of the release in the cluster of the kubeconfig, and wait for its end
     #[arg(long, conflicts_with = "dry_run")]
     pub rollout: bool,
-    /// Why, for the rollout's record
+    /// The reason, for the rollout's record
     #[arg(long, requires = "rollout", value_name = "TEXT")]
     why: Option<String>,
     /// A wave of the rollout: percent of all shops, or shops with commas between them, and how
     /// long they are watched, such as 100:10m (repeat for each)
     #[arg(long = "wave", requires = "rollout", value_name = "PERCENT|SHOPS:SOAK")]
     waves: Vec<String>,
-    /// What else `longshore rollout start` is told, such as --context or --within
+    /// Further arguments of `longshore rollout start`, such as --context or --within
     #[arg(last = true, requires = "rollout", value_name = "ARGUMENT")]
     more: Vec<OsString>,
 }

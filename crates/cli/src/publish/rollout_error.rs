@@ -15,7 +15,7 @@ pub(crate) enum RolloutError {
     /// It failed, and has said why.
     #[error("the release is published, and `longshore rollout start` failed ({}); the same command again goes on with it", ended(*code))]
     Failed {
-        /// Its exit code; nothing where a signal ended it.
+        /// Its exit code; nothing if a signal ended it.
         code: Option<i32>,
     },
 }

@@ -11,7 +11,7 @@ impl Cluster {
     ///
     /// # Errors
     ///
-    /// Where the API server does not do it.
+    /// If the API server does not do it.
     pub async fn apply(
         &self,
         object: &Object,
@@ -30,7 +30,7 @@ impl Cluster {
     ///
     /// # Errors
     ///
-    /// Where the API server does not do it.
+    /// If the API server does not do it.
     pub async fn try_apply(
         &self,
         object: &Object,
@@ -49,7 +49,7 @@ impl Cluster {
     ///
     /// # Errors
     ///
-    /// Where the API server does not do it.
+    /// If the API server does not do it.
     pub async fn put(
         &self,
         resource: &Object,
@@ -78,7 +78,7 @@ impl Cluster {
     ///
     /// # Errors
     ///
-    /// Where the API server does not do it.
+    /// If the API server does not do it.
     pub async fn get(&self, identity: &Identity) -> Result<Option<Value>, ApiError> {
         let api = self.objects(identity);
         let found = self
@@ -92,7 +92,7 @@ impl Cluster {
     ///
     /// # Errors
     ///
-    /// Where the API server does not do it.
+    /// If the API server does not do it.
     pub async fn merge(
         &self,
         identity: &Identity,
@@ -127,12 +127,12 @@ impl Cluster {
         }
     }
 
-    /// Changes an object by a JSON merge patch, where it still is at `version`; `false` where it is
+    /// Changes an object by a JSON merge patch, if it still is at `version`; `false` if it is
     /// not.
     ///
     /// # Errors
     ///
-    /// Where the API server does not do it.
+    /// If the API server does not do it.
     pub async fn merge_if(
         &self,
         identity: &Identity,
@@ -162,7 +162,7 @@ impl Cluster {
     ///
     /// # Errors
     ///
-    /// Where the API server does not do it.
+    /// If the API server does not do it.
     pub async fn delete(&self, identity: &Identity, uid: &str) -> Result<(), ApiError> {
         let api = self.objects(identity);
         let preconditions = Some(Preconditions {

@@ -19,7 +19,7 @@ pub(crate) enum IndexError {
     #[error("cannot read the index")]
     Read(#[from] io::Error),
     /// It is not an index of this version, or damaged.
-    #[error("line {0} of the index is not what was expected")]
+    #[error("line {0} of the index is malformed")]
     Line(u64),
     /// Another manifest starts with the same 16 digits.
     #[error("the index is another manifest's")]

@@ -2,16 +2,15 @@
 //! shop's pods rejected it.
 //!
 //! ```text
-//!  release.json ── verified ──► rejected, or not migrated? ──no──► it
+//!  release.json ── verified ──► rejected, or not migrated? ──no──► release.json
 //!                                        │ yes
-//!                                        ├── something runs here ─────────────────► that goes on
-//!                                        ├── previous.json, verified, fit ────────► that one
-//!                                        └── nothing else ────────────────────────► it all the same
+//!                                        ├── a release runs here ────► that one goes on
+//!                                        ├── previous.json is fit ───► previous.json
+//!                                        └── otherwise ──────────────► release.json all the same
 //! ```
 //!
-//! The agent follows release.json once its gate opens. The last way is that of a shop's first
-//! release: a pod that waited for nothing else would be no better than one that shows what is
-//! wrong.
+//! The agent follows release.json once its gate opens. The last way is for a shop's first release:
+//! the pod has nothing else to start with, and a running pod can at least show what is wrong.
 
 use super::{
     PullError, Settings,

@@ -1,5 +1,5 @@
-//! Following a channel: what is offered is staged as often as it changes, and whoever follows
-//! decides when it becomes active.
+//! Following a channel: stages every release that is offered; the caller decides when one becomes
+//! active.
 
 use super::{
     Figures, Outcome, Progress, PullError, Settings, Source, blocking,
@@ -26,22 +26,22 @@ use tracing::warn;
 
 /// Follows one channel into one release root.
 ///
-/// It holds the root's lock only while it works: `longshore` may look and act in between, and what
-/// it did counts.
+/// It holds the root's lock only while it works, so that `longshore` may read and change the root
+/// in between.
 #[derive(Debug)]
 pub struct Follower {
     pub(super) settings: Settings,
     pub(super) store: Arc<dyn ObjectStore>,
     pub(super) last: Option<Known>,
-    /// The cache grew, and nobody has looked at its size yet.
+    /// The cache grew, and its size has not been checked yet.
     grown: Option<Arc<Cache>>,
 }
 
 /// What happens while a channel is followed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// Trusted keys signed this release, which is not the active one; whether it is accepted is
-    /// decided next.
+    /// Trusted keys signed this release, which is not the active one; the policy decides next
+    /// whether to accept it.
     Offered {
         /// Its sequence.
         sequence: Sequence,
@@ -64,7 +64,7 @@ impl Follower {
         }
     }
 
-    /// [`Self::follow_from`], whatever sequence is offered.
+    /// Does the same as [`Self::follow_from`], whatever sequence is offered.
     ///
     /// # Errors
     ///
@@ -78,15 +78,16 @@ impl Follower {
         self.follow_from(None, now, tell, stop).await
     }
 
-    /// Looks what is offered, and stages it where it is new: one request if nothing changed.
+    /// Looks which release is offered, and stages it if it is new; this takes one request if
+    /// nothing changed.
     ///
-    /// `tell` hears what happens, `stop` ends it soon, as with [`super::pull()`]. A release below
-    /// `least` is refused as below the floor.
+    /// It calls `tell` for each event, and ends soon after `stop`, as [`super::pull()`] does. It
+    /// refuses a release below `least` as below the floor.
     ///
     /// # Errors
     ///
-    /// [`PullError`]; `current` and the state are as they were. That the release was rejected here
-    /// before is no error.
+    /// [`PullError`]; `current` and the state do not change. It is no error if the release was
+    /// rejected here before.
     pub async fn follow_from(
         &mut self,
         least: Option<Sequence>,
@@ -99,7 +100,7 @@ impl Follower {
             floor: self.settings.floor.max(least),
             ..self.settings.clone()
         };
-        // This look has the whole deadline, whatever those before took.
+        // This call has the whole deadline, whatever the earlier ones took.
         self.store.begin();
         let (start, before) = (Instant::now(), StoreCounters::read(self.store.as_ref()));
         let run = Run {
@@ -145,8 +146,8 @@ impl Follower {
         let last_release = complete.offer.last_release(&settings, self.store.as_ref());
         let (target, release) = (complete.offer.target(), &complete.offer.release);
         let status = if complete.outcome == Outcome::AlreadyActive {
-            // Another release object may name the manifest that runs: that it was accepted is to be
-            // remembered.
+            // Another release object may name the manifest that runs: remember that it was
+            // accepted.
             let (mut root, target, last_release) =
                 (complete.root, target.clone(), last_release.clone());
             blocking(move || {
@@ -180,8 +181,8 @@ impl Follower {
         Ok(status)
     }
 
-    /// Makes a staged release active on trial; `false` if it may not be any more:
-    /// [`Self::follow`] says what is offered now.
+    /// Makes a staged release active on trial. Returns `false` if the release may no longer run;
+    /// then [`Self::follow`] says what is offered now.
     ///
     /// # Errors
     ///
@@ -236,7 +237,7 @@ impl Follower {
         kept.await
     }
 
-    /// Goes back to the release before the active one; nothing if there is none.
+    /// Goes back to the release before the active one; does nothing if there is none.
     ///
     /// # Errors
     ///
@@ -269,13 +270,13 @@ impl Follower {
         self.with_root(move |root| root.allow(&manifest)).await
     }
 
-    /// Makes the active tree again, in one step for its readers: files that are well are linked,
-    /// chunks with a path of `damaged` come from the node's cache or the store.
+    /// Makes the active tree again, in one step for its readers: it links intact files, and takes
+    /// chunks with a path of `damaged` from the node's cache or the store.
     ///
     /// # Errors
     ///
-    /// [`PullError`], also where the store does not hold the active release any more; the tree is
-    /// then as it was.
+    /// [`PullError`], also if the store no longer holds the active release; the tree does not
+    /// change then.
     pub async fn repair(
         &self,
         damaged: BTreeSet<RelativePath>,

@@ -1,16 +1,17 @@
 //! What the cluster says beside a release object: small files in the directory that
 //! `LONGSHORE_RELEASE` names, such as keys of a ConfigMap.
 //!
-//! | file | contents | meaning |
-//! |---|---|---|
-//! | `migrated` | a sequence | the database is ready for releases up to this one |
-//! | `rejected` | digests of manifests, one a line | pods of this shop rejected them: another pod does not activate them |
-//! | `clock` | a time, such as `2026-01-31T12:00:00Z` | an operator says that it is later than this, and that a release accepted here later than that was accepted under a wrong clock |
-//! | `chosen` | a sequence | the release object of this sequence is in force, also where a newer one was accepted here |
+//! - `migrated`: a sequence. The database is ready for releases up to this one.
+//! - `rejected`: digests of manifests, one a line. Pods of this shop rejected them, and another pod
+//!   does not activate them.
+//! - `clock`: a time, such as `2026-01-31T12:00:00Z`. An operator says that this time has passed,
+//!   and that a pod which accepted a release later than that had a wrong clock.
+//! - `chosen`: a sequence. The release object of this sequence is in force, even if this pod
+//!   accepted a newer one.
 //!
-//! None of it says *what* may run: every release object is verified, whoever wrote these files.
-//! `chosen` is no new power either: who may write it may make new pods, which have accepted nothing
-//! yet, start with the same release object.
+//! None of these files decides *what* may run: the pull verifies every release object, whoever
+//! wrote the files. `chosen` gives no new power either: whoever may write it could start new pods,
+//! which have accepted nothing yet, with the same release object.
 
 use super::{PullError, Source};
 use jiff::Timestamp;
@@ -26,7 +27,7 @@ use std::{
 /// Bytes of such a file: more digests than the scheduler ever writes.
 const LIMIT: u64 = 16 << 10;
 
-/// What is said at one moment; nothing where the release object does not come from a directory.
+/// What is said at one moment; nothing if the release object does not come from a directory.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Said {
     pub(super) migrated: Option<Sequence>,

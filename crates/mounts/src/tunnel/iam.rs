@@ -1,12 +1,15 @@
-//! What EFS is told by IAM credentials: a request signed with them, in an extension of the client
-//! certificate. As efs-utils does it, to the byte; AWS documents neither.
+//! How the agent identifies itself to EFS: by a request signed with its IAM credentials, in an
+//! extension of the client certificate. The bytes are those of efs-utils; AWS documents neither.
 //!
 //! ```text
-//!  SEQUENCE { UTF8String access key's id, OCTET STRING signature in hexadecimal digits, UTCTime, [0] EXPLICIT UTF8String session token }
+//!  SEQUENCE {
+//!      UTF8String access key's id, OCTET STRING signature in hexadecimal digits,
+//!      UTCTime, [0] EXPLICIT UTF8String session token
+//!  }
 //! ```
 //!
 //! The signature (SigV4, in a query) is over `Action=Connect` for the file system and the hash of
-//! our own public key, so that who sees it cannot use it without the key. Pure.
+//! the agent's public key, so that whoever sees the signature cannot use it without the key. Pure.
 
 use super::der::{self, Tag};
 use aws_lc_rs::{

@@ -28,7 +28,7 @@ pub enum TunnelError {
     )]
     NoRoots(String),
     /// A name that no certificate can be for.
-    #[error("no certificate can be for {0:?}")]
+    #[error("{0:?} is not a name that a certificate can have")]
     Name(String),
     /// The certificate that tells EFS about us cannot be made.
     #[error("cannot make the client certificate for the file system {file_system}: {problem}")]

@@ -170,7 +170,7 @@ mod tests {
             (&"s7".into(), &["s3".into(), "s1".into()][..])
         );
         assert_eq!(bounds(&spec, &order), [1, 2, 4, 10, 20]);
-        // Where so many are listed that a percentage cannot be had without them, it is less.
+        // If so many are listed that a percentage cannot be had without them, it is less.
         let all: Vec<_> = (5..20).map(|index| format!("s{index}")).collect();
         let most = Wave {
             percent: None,

@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, io};
 ///
 /// # Errors
 ///
-/// Where memory is short; nothing else can fail.
+/// If memory is short; nothing else can fail.
 pub fn csv<'a>(shops: impl Iterator<Item = &'a Shop>) -> io::Result<String> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(COLUMNS)?;
@@ -27,7 +27,7 @@ pub fn csv<'a>(shops: impl Iterator<Item = &'a Shop>) -> io::Result<String> {
 ///
 /// # Errors
 ///
-/// Where memory is short; nothing else can fail.
+/// If memory is short; nothing else can fail.
 pub fn json<'a>(shops: impl Iterator<Item = &'a Shop>) -> io::Result<String> {
     let items: Vec<Value> = shops.map(resource).collect();
     let list =

@@ -95,7 +95,7 @@ fn without(status: &ShopStatus, manifest: &str) -> (Vec<RejectedRelease>, bool) 
     (rejected, fewer)
 }
 
-/// The list with one more; nothing where it is on it already.
+/// The list with one more; nothing if it is on it already.
 #[must_use]
 pub fn rejected(status: &ShopStatus, new: RejectedRelease) -> Option<Vec<RejectedRelease>> {
     if status.rejected.iter().any(|it| it.manifest == new.manifest) {

@@ -115,7 +115,7 @@ fn stores(context: &ShopContext<'_>) -> String {
         .concat()
 }
 
-/// Whose word on a visitor's address counts: that of the class's edge, where the class says its
+/// Whose word on a visitor's address counts: that of the class's edge, if the class says its
 /// addresses.
 fn edge(context: &ShopContext<'_>) -> String {
     let cidrs = &context.class.network.edge_cidrs;

@@ -79,7 +79,7 @@ pub(super) fn files(context: &ShopContext<'_>) -> BTreeMap<String, String> {
     files
 }
 
-/// Whether a release has the modules that the shop enables, where it enables any.
+/// Whether a release has the modules that the shop enables, if it enables any.
 fn modules(context: &ShopContext<'_>) -> Option<String> {
     let program = match context.class.engine {
         Engine::Magento1 => MODULES_MAGENTO1,

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 pub(super) enum Value<'a> {
     /// A text.
     Text(&'a str),
-    /// What the shop's Secret has at this key; nothing, where it has none.
+    /// What the shop's Secret has at this key; nothing if it has none.
     Secret(&'static str),
 }
 

@@ -86,7 +86,7 @@ impl ShopContext<'_> {
         Ok(self)
     }
 
-    /// Where agents mount, the network is the pods', so that only the server can keep a shop from
+    /// If agents mount, the network is the pods', so that only the server can keep a shop from
     /// the files of another one.
     fn reach_of_mounts(&self) -> Result<(), RenderError> {
         let (Some((media, wanted)), StorageMode::Agent) = (self.media, self.class.storage.mode)

@@ -162,7 +162,7 @@ struct Assigned {
     /// As far as it has been applied: the release, and later that its migration is done. Each is a
     /// reason to touch them.
     text: String,
-    /// Since when they are to try again what they rejected, where they are.
+    /// Since when they are to try again what they rejected, if they are.
     retried: Option<Timestamp>,
     /// Releases above the one that is asked about, up to the one that the shop is assigned by now:
     /// no agent has another one from us.

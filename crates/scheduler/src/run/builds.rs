@@ -167,7 +167,7 @@ fn job(object: &Workload) -> Option<&str> {
         .then_some(&identity.name)
 }
 
-/// Takes in an object that is watched, where it is a build.
+/// Takes in an object that is watched, if it is a build.
 pub(super) fn took(state: &mut State, object: &Workload) {
     if let Some(name) = job(object) {
         state

@@ -1,4 +1,4 @@
-//! Conditions: what is so now, and since when.
+//! Conditions: what holds now, and since when.
 
 use api::{Condition, Truth};
 use jiff::Timestamp;
@@ -6,7 +6,7 @@ use jiff::Timestamp;
 /// The longest message; the definitions bound it.
 const LONGEST: usize = 2000;
 
-/// What a condition says: whether it is so, why in one word, and in a sentence.
+/// What a condition says: whether it holds, the reason in one word, and a sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Verdict {
     pub(super) status: Truth,
@@ -23,17 +23,17 @@ impl Verdict {
         }
     }
 
-    /// It is so, and there is nothing to add.
+    /// It holds, and there is nothing to add.
     pub(super) fn yes(reason: &str) -> Self {
         Self::new(Truth::True, reason, "")
     }
 
-    /// It is not so.
+    /// It does not hold.
     pub(super) fn no(reason: &str, message: impl Into<String>) -> Self {
         Self::new(Truth::False, reason, message)
     }
 
-    /// Nobody can tell.
+    /// It is not known whether it holds.
     pub(super) fn unknown(reason: &str, message: impl Into<String>) -> Self {
         Self::new(Truth::Unknown, reason, message)
     }

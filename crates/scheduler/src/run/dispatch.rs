@@ -1,5 +1,5 @@
-//! The reconcile loop: so many shops at a time, those first that a person waits for, and only those
-//! whose shard this process leads.
+//! The reconcile loop. It reconciles a limited number of shops at a time, first those for which a
+//! person waits, and only shops of shards that this process leads.
 
 use super::{Controller, Ended, GRACE, audit::Audits, reconcile};
 use std::{
@@ -14,7 +14,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-/// Reconciles shops, so many at a time, as long as this process leads their shards.
+/// Reconciles shops, a limited number at a time, as long as this process leads their shards.
 pub(super) async fn run(
     controller: Arc<Controller>,
     stop: CancellationToken,
@@ -47,7 +47,7 @@ pub(super) async fn run(
         }
         while running.try_join_next().is_some() {}
     }
-    // What was begun is finished: half of a shop is no harm, and a whole one is better.
+    // Finish what was begun: a shop that is half written does no harm, but a whole one is better.
     if timeout(GRACE.saturating_sub(Duration::from_secs(2)), async {
         while running.join_next().await.is_some() {}
     })
@@ -59,7 +59,7 @@ pub(super) async fn run(
     Ok(())
 }
 
-/// The next shop of a shard that this process leads; those of others are its leader's.
+/// The next shop of a shard that this process leads; other processes lead the other shards.
 fn next(controller: &Controller) -> Option<String> {
     loop {
         let shop = controller.queue.take(controller.settings.at_once)?;

@@ -1,4 +1,4 @@
-//! One reconcile of one shop. Data goes one way, through five stages:
+//! One reconcile of one shop. Data flows in one direction, through five stages:
 //!
 //! ```text
 //!  resolve ──► ResolvedShop   the Shop, its class, the release that it is assigned, its migration,
@@ -9,7 +9,7 @@
 //!  status  ──► conditions     what the Shop says of all this; Events
 //! ```
 //!
-//! A stage that finds something wrong gives an [`Outcome`] instead, and `status` tells it.
+//! If a stage finds something wrong, it returns an [`Outcome`] instead, and `status` reports it.
 
 mod apply;
 mod check;
@@ -35,16 +35,17 @@ use resolve::ResolvedShop;
 use std::time::Duration;
 use tracing::debug;
 
-/// How often a shop without campaigns reconciles; 5,000 of them are one in four seconds.
+/// How often a shop without campaigns reconciles; with 5,000 of them, one reconciles in four
+/// seconds.
 const IDLE: Duration = Duration::from_hours(6);
-/// The same for one with campaigns, which begin at a full minute.
+/// The same for a shop with campaigns, which begin at a full minute.
 const CAMPAIGN: Duration = Duration::from_mins(1);
-/// How soon a shop reconciles again that a guard holds.
+/// How soon a shop reconciles again if a guard holds it.
 const HELD: Duration = Duration::from_mins(10);
-/// How soon a new shop reconciles again that waits for others of its database server: there may be
-/// thousands of them.
+/// How soon a new shop reconciles again if it waits for other shops of its database server, of
+/// which there may be thousands.
 const CROWDED: Duration = Duration::from_mins(1);
-/// How soon a shop reconciles again whose migration waits for its Lease.
+/// How soon a shop reconciles again if its migration waits for its Lease.
 const LOCKED: Duration = Duration::from_secs(2);
 
 /// Reconciles a shop once.
@@ -80,7 +81,7 @@ async fn stages(controller: &Controller, audits: &Audits, name: &str) -> Result<
     })
 }
 
-/// When the shop reconciles again, if nothing of it changes before.
+/// When the shop reconciles again, if nothing changes before.
 fn next(
     resolved: &ResolvedShop,
     outcome: &Outcome,
@@ -90,15 +91,15 @@ fn next(
 ) -> Ended {
     let lock = &resolved.migration.lock;
     match outcome {
-        // An event of a class or a release brings it back; nothing else helps.
+        // Only an event of a class or a release can help, and that asks for a reconcile.
         Outcome::NotRendered(_) | Outcome::Claimed(_) | Outcome::NotApplied { .. } => Ended::Failed,
         Outcome::Held(_) => Ended::Again(HELD),
         Outcome::Applied { .. } if matches!(lock, MigrationLock::Crowded(_)) => {
             Ended::Again(CROWDED)
         }
-        // Its Lease was made a moment ago, somebody else holds it, or cron ends.
+        // Its Lease was created a moment ago, somebody else holds it, or cron is ending.
         Outcome::Applied { .. } if *lock != MigrationLock::Ours || closed => Ended::Again(LOCKED),
-        // Its page may work by now, which nobody tells.
+        // Its page may work by now, and no event reports that.
         Outcome::Applied { .. } if *page != PageStatus::Works => {
             Ended::Again(page::again(&resolved.shop, now))
         }

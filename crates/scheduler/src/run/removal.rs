@@ -1,4 +1,4 @@
-//! Takes down shops that left the registry, where the guard lets it.
+//! Takes down shops that left the registry, if the guard lets it.
 
 use super::{
     Controller,

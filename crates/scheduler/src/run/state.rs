@@ -1,4 +1,5 @@
-//! What is known of the cluster: kept small, as it is held for every shop.
+//! What the scheduler knows of the cluster. It is kept small, because it is in memory for every
+//! shop.
 
 use api::{
     Fleet, Identity, ObjectMetaSummary, Release, ReleaseStatus, ResolvedRelease, Rollout, Shop,
@@ -30,10 +31,10 @@ pub(crate) struct Pods {
     pub(crate) current: bool,
 }
 
-/// How a Job goes.
+/// The state of a Job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Progress {
-    /// It runs, or waits for a pod.
+    /// It is running, or waits for a pod.
     Runs,
     /// It succeeded.
     Done,
@@ -41,7 +42,7 @@ pub(crate) enum Progress {
     Failed,
 }
 
-/// What the controller of an Ingress or HTTPRoute said of it; nothing, while it is `Unknown`.
+/// What the controller of an Ingress or HTTPRoute said about it; nothing while that is `Unknown`.
 pub(crate) type Route = (Truth, String);
 
 /// The sequence of a migration Job.
@@ -49,7 +50,7 @@ pub(crate) fn migration(job: &str) -> Option<u64> {
     job.strip_prefix("release-")?.parse().ok()
 }
 
-/// Everything that is known.
+/// Everything that the scheduler knows.
 #[derive(Debug, Default)]
 pub(crate) struct State {
     pub(crate) fleet: Fleet,
@@ -64,9 +65,9 @@ pub(crate) struct State {
     pub(crate) crons: BTreeSet<String>,
     /// Migration Jobs by shop and sequence.
     pub(crate) migrations: HashMap<String, BTreeMap<u64, Progress>>,
-    /// Why the migration of a sequence failed, by shop; nothing where its pod was gone.
+    /// Why the migration of a sequence failed, by shop; nothing if its pod was gone.
     pub(crate) failures: HashMap<String, (u64, Option<Failure>)>,
-    /// When each shop's CronJob `backup` last succeeded, where it is there.
+    /// When each shop's CronJob `backup` last succeeded, if there is one.
     pub(crate) backups: HashMap<String, Option<Timestamp>>,
     /// Jobs of last backups, of shops that are about to be taken down.
     pub(crate) last_backups: HashMap<String, BTreeMap<String, Progress>>,
@@ -78,9 +79,9 @@ pub(crate) struct State {
     pub(crate) leaving: BTreeSet<String>,
     /// Times at which shops were taken down.
     pub(crate) removed: Vec<Timestamp>,
-    /// Why everything is halted, where it is.
+    /// Why everything is halted, if it is.
     pub(crate) halted: Option<String>,
-    /// What is not read yet.
+    /// The kinds that are not read yet.
     pub(crate) unread: BTreeSet<&'static str>,
     /// How often fields were taken from other managers, by object.
     pub(crate) taken: HashMap<Identity, u32>,
@@ -119,7 +120,7 @@ impl State {
             .unwrap_or_default()
     }
 
-    /// Takes an object in that a watch told of; says whether its shop has to reconcile.
+    /// Takes in an object that a watch reported, and returns whether its shop has to reconcile.
     pub(crate) fn see(&mut self, shop: &str, identity: Identity, live: ObjectMetaSummary) -> bool {
         let old = self
             .world
@@ -249,7 +250,7 @@ impl State {
         }
     }
 
-    /// Takes a Shop in. What a person changed is told from what we wrote into its status.
+    /// Takes a Shop in, and distinguishes a person's change from our own write of the status.
     pub(crate) fn shop(&mut self, shop: Shop) -> Change {
         let name = shop.metadata.name.clone().unwrap_or_default();
         self.came_back |= self.missing.remove(&name).is_some();
@@ -328,7 +329,7 @@ impl State {
         }
     }
 
-    /// Takes a Release in; says whether it is another one than before.
+    /// Takes a Release in, and returns whether it differs from the one before.
     pub(crate) fn release(&mut self, release: &Release) -> bool {
         let name = release.metadata.name.clone().unwrap_or_default();
         self.release_statuses
@@ -354,9 +355,9 @@ impl State {
             .insert(rollout.metadata.name.clone().unwrap_or_default(), rollout);
     }
 
-    /// Notes which shops have something to take down and are not in the registry, and since when.
-    /// If one came back, the time of all begins anew: whoever mends a registry puts its shops back
-    /// one by one, and the last few, which no limit holds, must not go meanwhile.
+    /// Notes which shops have objects and are not in the registry, and since when. If one came
+    /// back, the waiting time of all starts again: whoever repairs a registry puts its shops back
+    /// one by one, and the last few, which are within the limit, must not be taken down meanwhile.
     pub(crate) fn note_missing(&mut self, now: Timestamp) {
         if std::mem::take(&mut self.came_back) {
             self.missing.clear();
@@ -377,7 +378,7 @@ impl State {
             .retain(|at| now.duration_since(*at) < jiff::SignedDuration::from_hours(1));
     }
 
-    /// Every shop that is known, from either side.
+    /// Every shop that is known, from the registry or from its objects.
     pub(crate) fn shops(&self) -> Vec<String> {
         self.fleet.shops.keys().cloned().collect()
     }

@@ -1,4 +1,5 @@
-//! Watches: what the API server says, taken into the state, and which shops it concerns.
+//! Watches: takes what the API server says into the state, and asks for reconciles of the shops
+//! that it concerns.
 
 mod objects;
 mod workloads;
@@ -16,7 +17,8 @@ use serde::de::DeserializeOwned;
 use std::{collections::BTreeSet, fmt::Debug, sync::Arc};
 use tokio_util::sync::CancellationToken;
 
-/// Objects in one page of a list, which is held whole, with who wrote which field of each object.
+/// Objects in one page of a list. The page is in memory as a whole, with the managers of all
+/// fields.
 const PAGE: u32 = 100;
 
 fn config() -> Config {
@@ -48,7 +50,7 @@ async fn follow<K, T>(
         }
         Change::Applied(object) => apply(object),
         Change::Deleted(object) => delete(object),
-        // What is known stays; the log says it.
+        // The state keeps what it knows; the log reports the error.
         Change::Broken | Change::Mended => {}
     };
     client::follow(watch, stop, keep, take).await;
@@ -187,7 +189,7 @@ pub(super) async fn classes(controller: Arc<Controller>, stop: CancellationToken
 pub(super) async fn releases(controller: Arc<Controller>, stop: CancellationToken) {
     let one = |release: Release| {
         let mut state = controller.lock();
-        // Its status is ours, and no news.
+        // The scheduler writes its status itself, so that is no news.
         if !state.release(&release) {
             return;
         }

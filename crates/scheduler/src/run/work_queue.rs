@@ -1,4 +1,5 @@
-//! The queue that watches fill and the reconcile loop empties, and whose requests go first.
+//! The queue that watches fill and the reconcile loop empties. It also says whose requests go
+//! first.
 
 use super::queue::{Ended, Priority, Queue};
 use client::RequestPriority;
@@ -42,13 +43,13 @@ impl WorkQueue {
         self.lock().forget(shop);
     }
 
-    /// The next shop, of which at most `places` reconcile together.
+    /// Takes the next shop, if fewer than `places` reconcile now.
     pub(super) fn take(&self, places: usize) -> Option<String> {
         self.lock().take(places, Instant::now())
     }
 
-    /// A reconcile has ended. Requests of other shops need not wait for it any more, unless a
-    /// person has just asked for another one.
+    /// A reconcile has ended. Requests of other shops no longer wait for it, unless a person has
+    /// just asked for another one.
     pub(super) fn done(&self, shop: &str, ended: Ended) {
         let mut queue = self.lock();
         queue.done(shop, ended, Instant::now());

@@ -128,8 +128,8 @@ pub enum IdleMode {
     /// One pod, which answers the next visitor.
     #[default]
     KeepOne,
-    /// No pod. The edge holds the request of the next visitor until a pod is there. It needs a class
-    /// with route.map. Cron goes on.
+    /// No pod. The edge holds the request of the next visitor until a pod is there. It needs a
+    /// class with route.map. Cron goes on.
     Zero,
 }
 

@@ -72,8 +72,8 @@ pub(super) struct Start {
     /// Shops that go first, by themselves
     #[arg(long = "canary", value_name = "SHOP")]
     pub(super) canaries: Vec<String>,
-    /// Percent of all shops, or shops with commas between them, and how long they are watched; the
-    /// last one is of 100
+    /// Percent of all shops, or shops with commas between them, and how long to watch them; the
+    /// last wave covers 100 percent
     #[arg(long = "wave", value_name = "PERCENT|SHOPS:SOAK", value_parser = wave)]
     pub(super) waves: Vec<Wave>,
     /// Shops that may fail before everything stops
@@ -87,14 +87,14 @@ pub(super) struct Start {
         value_parser = clap::value_parser!(u32).range(0..=100)
     )]
     pub(super) budget_percent: u32,
-    /// Shops that are moved at the same time
+    /// How many shops move at the same time
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(super) at_once: Option<u32>,
-    /// Migrations that run against one database server at the same time
+    /// How many migrations run against one database server at the same time
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=50))]
     pub(super) per_database: Option<u32>,
-    /// What the order of shops is hashed with: the same text gives the same order; otherwise the
-    /// rollout's name
+    /// Text from which the order of shops is hashed: the same text gives the same order; otherwise
+    /// the rollout's name
     #[arg(long, value_name = "TEXT")]
     pub(super) order: Option<String>,
     /// What happens to the shops of a wave that failed: return to the release before, or pause as
@@ -104,7 +104,7 @@ pub(super) struct Start {
     /// How long a shop may take, such as 15m
     #[arg(long)]
     pub(super) deadline: Option<ShortDuration>,
-    /// An urgent release: do not wait for windows, pass by freezes
+    /// An urgent release: do not wait for windows, and ignore freezes
     #[arg(long)]
     pub(super) ignore_windows: bool,
     /// Wait until it has ended, and fail if it does not end well or a shop failed
@@ -119,10 +119,10 @@ pub(super) struct Start {
         value_parser = span
     )]
     pub(super) within: Duration,
-    /// Why, for the record
+    /// The reason, for the record
     #[arg(long)]
     pub(super) why: String,
-    /// Who, for the record; otherwise the user of this session
+    /// Your name, for the record; otherwise the user of this session
     #[arg(long, env = "USER", default_value = "unknown")]
     pub(super) by: String,
     #[command(flatten)]

@@ -26,8 +26,8 @@ pub(super) struct Given {
     /// A key of the Secret, and the variable with its value (repeat for each)
     #[arg(long = "from-env", value_name = "KEY=VARIABLE", value_parser = pair)]
     variables: Vec<(String, String)>,
-    /// A key of the Secret whose value is made up: 32 hexadecimal digits. A shop that existed
-    /// before needs its old crypt-key
+    /// A key of the Secret with a random value: 32 hexadecimal digits. An existing shop needs its
+    /// old crypt-key
     #[arg(long = "generate", value_name = "KEY")]
     generated: Vec<String>,
 }

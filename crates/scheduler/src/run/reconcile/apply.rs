@@ -7,10 +7,10 @@ use client::apply::{self, Done, Ownership, Stopped};
 use release::Sha256;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// How often fields of a shop are taken from another manager before the shop gives in.
+/// How often the scheduler takes fields of a shop from another manager before it stops.
 const FIGHTS: u32 = 5;
 
-/// What came of it.
+/// The outcome of the stage.
 pub(super) struct Applied {
     pub(super) outcome: Outcome,
     /// Whether the ConfigMap that tells pods which release to run was written.
@@ -83,7 +83,8 @@ pub(super) async fn apply(
     }
 }
 
-/// A shop that fights with another manager over an object gives in after a while, and says so.
+/// If the scheduler and another manager fight over an object, the scheduler stops after a while and
+/// says so.
 fn ownership(controller: &Controller, objects: &[Object]) -> Ownership {
     let state = controller.lock();
     let fights = objects

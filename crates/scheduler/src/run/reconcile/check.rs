@@ -1,4 +1,4 @@
-//! The third stage: what has to be written, unless a check or a guard refuses it.
+//! The third stage: decides what has to be written, unless a check or a guard refuses it.
 
 use super::{outcome::Outcome, render::Rendered, resolve::ResolvedShop};
 use crate::run::Controller;
@@ -8,7 +8,7 @@ use plan::{gate, guard::Limit};
 use render::{assign::AssignError, check};
 use tracing::warn;
 
-/// The steps that bring the cluster to what was rendered.
+/// The steps that make the cluster equal to what was rendered.
 ///
 /// # Errors
 ///
@@ -39,8 +39,8 @@ pub(super) fn check<'a>(
     }
 }
 
-/// A shop that loses its Deployment, such as one that becomes archived, counts as taken down: a
-/// thousand at once are a mistake.
+/// A shop that loses its Deployment, such as one that becomes archived, counts as taken down,
+/// because a thousand at once are a mistake.
 fn held(controller: &Controller, name: &str, steps: &[Step<'_>], now: Timestamp) -> Option<String> {
     let loses = |step: &Step<'_>| matches!(step, Step::Delete(deletion) if deletion.identity.kind == "Deployment" && deletion.identity.name == "web");
     if !steps.iter().any(loses) {

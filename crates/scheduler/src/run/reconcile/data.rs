@@ -93,7 +93,7 @@ fn database(resolved: &ResolvedShop, known: &Known) -> Option<Verdict> {
     })
 }
 
-/// Exit code of a migration whose database is empty, where the release brings nothing to install it
+/// Exit code of a migration whose database is empty, if the release brings nothing to install it
 /// with.
 const EMPTY: i32 = 3;
 

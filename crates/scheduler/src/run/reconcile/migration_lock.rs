@@ -125,7 +125,7 @@ async fn cron(controller: &Controller, name: &str) -> Result<bool, ApiError> {
     Ok(!listed.items.is_empty())
 }
 
-/// Gives the Lease back, where it is ours. Called before the end of the migration is recorded, so
+/// Gives the Lease back, if it is ours. Called before the end of the migration is recorded, so
 /// that a crash between repeats it.
 pub(super) async fn give_back(controller: &Controller, name: &str) -> Result<(), ApiError> {
     let identity = lease(name);

@@ -12,30 +12,30 @@ use jiff::Timestamp;
 use render::assign::{self, AssignError, Known, desired};
 use std::{collections::BTreeMap, time::Duration};
 
-/// What a shop asks for, beside what is there.
+/// The objects of a shop as rendered, beside those in the cluster.
 pub(super) struct Rendered {
     pub(super) objects: Result<Vec<Object>, AssignError>,
-    /// What it claims in that moment: what it claims by the time that its status is written,
-    /// nobody has checked.
+    /// What the shop claims at this moment. When its status is written it may claim more, which no
+    /// check has seen.
     pub(super) claims: Vec<String>,
     pub(super) live: BTreeMap<Identity, ObjectMetaSummary>,
     /// Drift tokens of our last writes.
     pub(super) ours: BTreeMap<Identity, i64>,
     pub(super) known: Known,
-    /// When its visitors may decide otherwise.
+    /// When its visitors may change the decision.
     pub(super) look: Option<Duration>,
 }
 
 /// Whether the halt stops a shop.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Halt {
-    /// The shop is on its way, and somebody halted, who says why, or nobody knows.
+    /// A rollout is moving the shop, and somebody halted, with a reason if it is known.
     Holds(Option<String>),
     Lets,
 }
 
-/// Renders a shop; nothing for one that has left the registry meanwhile. In an `audit` everything
-/// is written, whatever the digests say.
+/// Renders a shop; `None` if it has left the registry meanwhile. In an `audit` everything is
+/// written, whatever the digests say.
 pub(super) fn render(
     controller: &Controller,
     resolved: &ResolvedShop,
@@ -64,7 +64,7 @@ pub(super) fn render(
     let scaling = to_zero::decide(&resolved.shop, &state.visits, may && busy(), now);
     known.at_zero = scaling == Scaling::Zero;
     let objects = desired(&resolved.resolution(), &state.claims, &known, now);
-    // Another drift token than any: everything is written, also of kinds that have none.
+    // No object has this drift token, so everything is written, also kinds without a token.
     let drift_token = |ours: Option<i64>| if audit { Some(-1) } else { ours };
     let records = state.world.get(name);
     let ours = records
@@ -85,7 +85,7 @@ pub(super) fn render(
     })
 }
 
-/// Where the shop's database is, and whether its agents wait.
+/// The state of the shop's database, and whether its agents wait.
 fn known(resolved: &ResolvedShop, halt: Halt) -> Known {
     let ResolvedShop {
         shop,
@@ -96,14 +96,15 @@ fn known(resolved: &ResolvedShop, halt: Halt) -> Known {
     let halted = halt != Halt::Lets;
     let open = maintenance.is_breaking() && !assign::begun(shop);
     let migrating = match (migration.due, &migration.lock) {
-        // The halt stops migrations that have not begun; half of one is worse than a whole one.
+        // The halt stops only migrations that have not begun: half of one is worse than a whole
+        // one.
         (Some(due), _) if due.begun => Migrating::Now,
-        // First visitors are kept out.
+        // The shop closes to visitors first.
         (Some(_), MigrationLock::Ours) if !halted && open => Migrating::Soon,
         (Some(_), MigrationLock::Ours) if !halted => Migrating::Now,
         (Some(_), MigrationLock::Cron) if !halted => Migrating::Soon,
-        // Cron of a new shop has nothing to do before its database is there, and the Job would wait
-        // for it to end.
+        // Cron of a new shop has nothing to do before its database exists, and the Job would wait
+        // for cron to end.
         (Some(_), MigrationLock::Nobody | MigrationLock::Crowded(_)) if assign::new(shop) => {
             Migrating::Soon
         }

@@ -1,4 +1,4 @@
-//! The first stage: looks up everything that the others read.
+//! The first stage: looks up everything that the other stages read.
 
 use super::{failure, initial_release, maintenance, maintenance::Maintenance, migration_lock};
 use crate::run::{Controller, migration::Migration, state::Pods};
@@ -7,7 +7,7 @@ use client::ApiError;
 use jiff::Timestamp;
 use render::assign::{AssignError, Resolution};
 
-/// A Shop with what it names and where its database is.
+/// A Shop, the class and releases that it names, and the state of its database.
 #[derive(Debug)]
 pub(super) struct ResolvedShop {
     pub(super) name: String,
@@ -20,7 +20,7 @@ pub(super) struct ResolvedShop {
 }
 
 impl ResolvedShop {
-    /// Keeps what was looked up beyond the state's lock.
+    /// Copies what was looked up, so that it outlives the state's lock.
     pub(super) fn new(found: &Resolution<'_>, migration: Migration) -> Self {
         Self {
             name: found.name.to_owned(),
@@ -33,7 +33,7 @@ impl ResolvedShop {
         }
     }
 
-    /// The same as what renders reads.
+    /// The same values, as the renderer reads them.
     pub(super) fn resolution(&self) -> Resolution<'_> {
         Resolution {
             name: &self.name,
@@ -49,7 +49,7 @@ impl ResolvedShop {
     }
 }
 
-/// Everything that is known of a shop; nothing of one that is not in the registry.
+/// Everything that is known of a shop; `None` if it is not in the registry.
 pub(super) async fn resolve(
     controller: &Controller,
     name: &str,
@@ -67,8 +67,8 @@ pub(super) async fn resolve(
     Ok(Some(resolved))
 }
 
-/// The same without what only the API server knows; with how many new shops are migrated on the
-/// shop's database server, and its pods.
+/// The part that needs no request to the API server, with the number of new shops that migrate on
+/// the shop's database server, and the shop's pods.
 fn look_up(controller: &Controller, name: &str) -> Option<(ResolvedShop, usize, Option<Pods>)> {
     let state = controller.lock();
     let shop = state.fleet.shops.get(name)?;

@@ -1,4 +1,4 @@
-//! The last stage: the Shop's status, and Events of what needs somebody.
+//! The last stage: writes the Shop's status, and Events for what needs a person.
 
 use super::{
     apply::Applied,
@@ -16,7 +16,7 @@ use serde_json::json;
 use std::sync::atomic::Ordering::Relaxed;
 use tracing::debug;
 
-/// Writes the status if it differs, tells Events, and touches pods that are told something else.
+/// Writes the status if it differs, sends Events, and touches pods whose ConfigMap changed.
 pub(super) async fn write(
     controller: &Controller,
     resolved: &ResolvedShop,
@@ -33,8 +33,8 @@ pub(super) async fn write(
         controller.events.warn(shop, "TakenOver", &taken).await;
     }
     record(controller, resolved, rendered, &applied.outcome, page, now).await?;
-    // Visitors meet what failed until its pods are told to go back. Rollouts ask, and so touch,
-    // pods of those that go forward alone.
+    // Visitors get the failed release until the pods go back, so touch them at once. Rollouts ask,
+    // and so touch, only pods of shops that go forward.
     if applied.release_map
         && let Some(back) = returned(shop)
         && let Err(error) = agents::touch_all(controller, &resolved.name, back).await
@@ -52,7 +52,7 @@ pub(super) async fn write(
     Ok(())
 }
 
-/// The sequence that the shop went back to.
+/// The sequence to which the shop went back.
 fn returned(shop: &Shop) -> Option<u64> {
     let assigned = shop.status.as_ref()?.release.as_ref()?;
     assigned
@@ -98,7 +98,7 @@ async fn record(
         .map(|sequence| sequence.get().cast_signed())
         .or(new.migrated);
     new.certificates = certificates;
-    // Until its pods are told otherwise, it is as it was.
+    // Until its pods get another ConfigMap, the shop stays as it was.
     if matches!(outcome, Outcome::Applied { .. }) {
         let since = new.at_zero_since.take().unwrap_or_else(|| now.to_string());
         new.at_zero_since = rendered.known.at_zero.then_some(since);
@@ -106,8 +106,8 @@ async fn record(
     if shop.status.as_ref() == Some(&new) {
         return Ok(());
     }
-    // What the rollout says of releases is not ours to write: another process may move the shop at
-    // this moment.
+    // Do not write what rollouts write about releases: another process may move the shop at this
+    // moment.
     let patch = json!({ "status": {
         "observedGeneration": new.observed_generation, "pods": new.pods, "applied": new.applied, "conditions": new.conditions, "migrated": new.migrated,
         "worked": new.worked, "claims": new.claims, "certificates": new.certificates, "atZeroSince": new.at_zero_since,
@@ -152,7 +152,7 @@ fn remember(state: &mut State, name: &str, new: ShopStatus) {
     }
 }
 
-/// What has just become so and needs somebody, with the condition's own sentence.
+/// Conditions that have just changed and need a person, with the condition's message.
 fn turned<'a>(before: &Shop, now: &'a ShopStatus) -> Vec<(&'static str, &'a str)> {
     let found = |conditions: &'a [Condition], kind: &str, reason: &str| {
         conditions

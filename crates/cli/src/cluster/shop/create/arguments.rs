@@ -43,10 +43,11 @@ pub(in crate::cluster::shop) struct Create {
     /// Cache of the class and the prefix of the shop's keys
     #[arg(long, value_name = "REF/PREFIX", value_parser = place)]
     pub(super) cache: Option<(String, String)>,
-    /// Number of the Redis database that has the shop's sessions alone; otherwise they are in SQL
+    /// Number of the Redis database that only this shop uses, for its sessions; otherwise they are
+    /// in SQL
     #[arg(long, value_name = "NUMBER")]
     pub(super) sessions: Option<u32>,
-    /// Search server of the class and what the names of the shop's indexes begin with
+    /// Search server of the class and the prefix of the shop's indexes
     #[arg(long, value_name = "REF/PREFIX", value_parser = place)]
     pub(super) search: Option<(String, String)>,
     /// File system of the class and the shop's directory on it
