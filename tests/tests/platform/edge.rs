@@ -128,21 +128,10 @@ fn connected(cluster: &Cluster, pod: &str) -> usize {
     table.lines().filter(of_visitors).count()
 }
 
-/// Ends HAProxy's worker, and with it its master, without a word.
-fn kill_haproxy(cluster: &Cluster, pod: &str) {
-    let words = [
-        "--namespace",
-        EDGE,
-        "exec",
-        pod,
-        "--container",
-        "haproxy",
-        "--",
-        "sh",
-        "-c",
-        "kill -9 -1",
-    ];
-    // The shell ends with them.
+/// Runs a line of shell in a container of a replica, which may end with it.
+fn shell(cluster: &Cluster, pod: &str, container: &str, line: &str) {
+    let words = ["--namespace", EDGE, "exec", pod, "--container", container];
+    let words = [&words[..], &["--", "sh", "-c", line]].concat();
     drop(cluster.kubectl(words).run());
 }
 
@@ -218,7 +207,7 @@ fn visitors_reach_a_shop_whatever_ends_on_the_way() {
         .max()
         .unwrap();
     assert!(visitors > 0, "{pods:?}");
-    kill_haproxy(&cluster, pod);
+    shell(&cluster, pod, "haproxy", "kill -9 -1");
     let (all, failed) = count(load);
     println!(
         "HAProxy with {visitors} of {VISITORS} visitors is killed: {failed} of {all} requests failed"
@@ -226,6 +215,8 @@ fn visitors_reach_a_shop_whatever_ends_on_the_way() {
     assert!(failed <= u64::try_from(visitors).unwrap());
     assert!(restarts(&cluster, pod) >= 1);
     platform.rolled_out(EDGE, "deployment/longshore-edge");
+
+    what_is_wrong_goes_nowhere(&platform, &way, pod);
 
     // Nobody tells the edge anything.
     cluster.component("apiserver").freeze();
@@ -343,6 +334,31 @@ fn nobody_comes(platform: &Platform<'_>, shop: &Tenant<'_>, way: &Way) {
     eventually("its status says so", LONG, || {
         since().is_null().then_some(())
     });
+}
+
+/// An agent is killed, somebody brings a certificate that is none, and HAProxy's configuration becomes
+/// one that it cannot read: visitors notice nothing.
+fn what_is_wrong_goes_nowhere(platform: &Platform<'_>, way: &Way, pod: &str) {
+    let cluster = platform.cluster;
+    let load = way.load(Duration::from_secs(20));
+    shell(cluster, pod, "agent", "kill -9 -1");
+    let junk = Signed {
+        authority: String::new(),
+        certificate: "junk".to_owned(),
+        key: "junk".to_owned(),
+    };
+    platform.bring("edge-own", &junk);
+    // HAProxy reads its configuration anew, and stays with what it has.
+    let line = "echo junk >>/run/edge/slots.cfg; kill -USR2 1";
+    shell(cluster, pod, "haproxy", line);
+    let (all, failed) = count(load);
+    println!(
+        "an agent, a certificate and a configuration are lost: {failed} of {all} requests failed"
+    );
+    assert_eq!(failed, 0);
+    // curl believes the one before it alone.
+    assert!(way.get(HOST, &[]).starts_with("HTTP/2 200"));
+    platform.rolled_out(EDGE, "deployment/longshore-edge");
 }
 
 /// A domain is added: how long it takes until the edge knows it.

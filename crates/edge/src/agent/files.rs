@@ -2,6 +2,7 @@
 
 use super::{
     command_text::{LIST, server_line},
+    pem::Pem,
     slots::Slots,
     snapshot::{Serving, Snapshot},
 };
@@ -135,6 +136,18 @@ impl Files {
             .map(|(shop, slot)| (shop.to_owned(), slot.to_owned()))
             .collect();
         (u32::try_from(count).unwrap_or_default(), of)
+    }
+
+    /// The certificates that HAProxy has from a process before this one, by host.
+    #[must_use]
+    pub fn known_certificates(&self) -> BTreeMap<String, Pem> {
+        let read = |name: &str| fs::read_to_string(self.directory.join(name));
+        let list = read(LIST).unwrap_or_default();
+        // The first one is for unknown hosts, and has none.
+        let lines = list.lines().filter_map(|line| line.split_once(' '));
+        lines
+            .filter_map(|(file, host)| Some((host.to_owned(), Pem::new(read(file).ok()?))))
+            .collect()
     }
 }
 

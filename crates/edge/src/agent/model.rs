@@ -202,6 +202,13 @@ impl Model {
         &self.refused
     }
 
+    /// Takes in what HAProxy has from a process before this one: it stays for a host whose newest
+    /// certificate is bad.
+    pub fn keep(&mut self, certificates: BTreeMap<String, Pem>) {
+        self.unchecked.extend(certificates.keys().cloned());
+        self.certificates = certificates;
+    }
+
     /// Looks at the certificates that are new. One that was good stays until another one is: an old
     /// one is better than none.
     pub fn check(&mut self, now: Timestamp) {

@@ -95,6 +95,7 @@ pub async fn run(cluster: Cluster, settings: Settings) -> Result<(), AgentError>
     let mut signals = Stop::listen().map_err(AgentError::Signals)?;
     let mut files = Files::new(settings.directory.clone()).map_err(PrepareError::Files)?;
     prepare(&mut files, &settings.trust)?;
+    let certificates = files.known_certificates();
     let keeper = Keeper::new(files, settings.place.clone(), settings.room);
     let address = settings.listen;
     let server = PageServer::bind(address)
@@ -107,6 +108,7 @@ pub async fn run(cluster: Cluster, settings: Settings) -> Result<(), AgentError>
         visits: Mutex::default(),
         haproxy: HaProxy::new(settings.directory),
     });
+    shared.watched.model().keep(certificates);
     let stop = CancellationToken::new();
     let mut tasks = Tasks::<Infallible>::new(stop.clone());
     let board = Board::new(cluster.clone(), settings.identity);

@@ -318,5 +318,14 @@ mod tests {
         assert_eq!(is("-----BEGIN CERTIFICATE-----\n"), (of(&first), 1));
         assert_eq!(is(&good("other.example")), (of(&first), 1));
         assert_eq!(is(&second), (of(&second), 0));
+
+        // A process that starts has the one before it from HAProxy's files, and no others.
+        let mut next = Model::default();
+        let host = |name: &str| (name.to_owned(), Pem::new(second.as_str()));
+        next.keep([host("www.acme.example"), host("gone.example")].into());
+        secret(&mut next, &shard, issued("junk"));
+        next.check(Timestamp::now());
+        let kept: Vec<_> = next.certificates().keys().collect();
+        assert_eq!(kept, ["www.acme.example"]);
     }
 }
