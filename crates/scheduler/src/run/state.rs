@@ -9,8 +9,7 @@ use client::Kind;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-/// What such a Job's name begins with; its day follows, so that one that failed is tried again the
-/// next day.
+/// Begins the name of such a Job; its day follows, so that a failed one is tried again.
 pub(super) const LAST_BACKUP: &str = "last-backup-";
 
 /// An object of the cluster, and its drift token when we wrote it last, or first saw it.
