@@ -52,11 +52,11 @@ impl Way {
 
     /// Visitors for as long.
     fn load(&self, time: Duration) -> Running {
-        self.load_at(&format!("{}:443", self.address), time, &[])
+        Self::load_at(&format!("{}:443", self.address), time, &[])
     }
 
     /// The same, at one replica, as a load balancer sends them to the one that is left.
-    fn load_at(&self, address: &str, time: Duration, options: &[&str]) -> Running {
+    fn load_at(address: &str, time: Duration, options: &[&str]) -> Running {
         Program::new(required("h2load"))
             .args([
                 "--clients",
@@ -228,7 +228,7 @@ fn visitors_reach_a_shop_whatever_ends_on_the_way() {
 
     // What changes reaches visitors.
     added(&platform, &shop, &way);
-    a_node_is_lost(&platform, &shop, &way);
+    a_node_is_lost(&platform, &shop);
     nobody_comes(&platform, &shop, &way);
 }
 
@@ -242,7 +242,7 @@ fn visitors_reach_a_shop_while_the_api_server_is_away_for_ten_minutes() {
     cluster.component("apiserver").freeze();
     // Ten requests of each visitor in a second.
     let address = format!("{}:443", way.address);
-    let load = way.load_at(&address, Duration::from_mins(10), &["--rps", "10"]);
+    let load = Way::load_at(&address, Duration::from_mins(10), &["--rps", "10"]);
     let (all, failed) = count(load);
     cluster.component("apiserver").thaw();
     println!("the API server is away for ten minutes: {failed} of {all} requests failed");
@@ -251,7 +251,7 @@ fn visitors_reach_a_shop_while_the_api_server_is_away_for_ten_minutes() {
 
 /// A node's network is unplugged, and with it a replica of the edge and a pod of the shop. Visitors
 /// come to the other replica, as a load balancer has them.
-fn a_node_is_lost(platform: &Platform<'_>, shop: &Tenant<'_>, way: &Way) {
+fn a_node_is_lost(platform: &Platform<'_>, shop: &Tenant<'_>) {
     let cluster = platform.cluster;
     let where_is = |namespace: &str, component: &str| -> Vec<(String, String)> {
         let selector = format!("app.kubernetes.io/component={component}");
@@ -286,7 +286,7 @@ fn a_node_is_lost(platform: &Platform<'_>, shop: &Tenant<'_>, way: &Way) {
         IpAddr::V4(address) => format!("{address}:8443"),
         IpAddr::V6(address) => format!("[{address}]:8443"),
     };
-    let load = way.load_at(&address, Duration::from_secs(60), &[]);
+    let load = Way::load_at(&address, Duration::from_mins(1), &[]);
     thread::sleep(Duration::from_secs(5));
     unplug("down");
     let (all, failed) = count(load);
