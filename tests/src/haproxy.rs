@@ -353,6 +353,26 @@ impl Load {
         );
     }
 
+    /// The same, but for requests that met the end of their connection, one of each of the eight
+    /// visitors at most. A browser asks again on another one (RFC 9113, 6.8); h2load does not.
+    pub fn whole_but_for_ended_connections(self) {
+        let outcome = self.0.wait();
+        let text = &outcome.stdout;
+        let figure = |name: &str| -> Option<u64> {
+            let before = text.split(name).next()?;
+            before.rsplit([' ', ',']).next()?.parse().ok()
+        };
+        let (failed, errored) = (figure(" failed,"), figure(" errored,"));
+        assert!(
+            failed == errored
+                && errored.is_some_and(|errored| errored <= 8)
+                && text.contains(" 0 3xx, 0 4xx, 0 5xx")
+                && !text.contains("status codes: 0 2xx"),
+            "{text}{}",
+            outcome.stderr
+        );
+    }
+
     /// However they were answered.
     pub fn end(self) {
         drop(self.0.wait());
