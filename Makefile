@@ -139,6 +139,12 @@ bench-scheduler: tools release ## 5,000 shops on a real API server whose pods kw
 	@$(tools) cluster
 	CLUSTER_DIR=$(target)/cluster tests/cluster/cluster run --nodes 0 --kwok 4 -- $(target)/release/bench-scheduler --shops $(SHOPS)
 
+.PHONY: test-outage
+test-outage: tools build images cluster-tests ## the edge under load while the API server is away for ten minutes, as root
+	@$(tools) cluster
+	CLUSTER_DIR=$(target)/cluster tests/cluster/cluster run --nodes 2 --policies -- \
+	  cargo test --locked --offline --workspace --all-features --test platform -- --ignored --show-output ten_minutes
+
 .PHONY: test-browser
 test-browser: tools build ## what a real browser and testssl.sh say of the edge (4 minutes)
 	@$(tools) browser

@@ -9,11 +9,13 @@
 
 mod answer;
 mod backend;
+mod load;
 mod objects;
 mod plain;
 
 pub use answer::Answer;
 pub use backend::Backend;
+pub use load::{Load, Requests};
 pub use plain::Plain;
 
 use crate::{
@@ -249,7 +251,7 @@ impl Edge {
             .args(["--connect-to", &format!("127.0.0.1:{}", self.https)])
             .arg(format!("https://{host}/"))
             .deadline(time + PATIENCE);
-        Load(program.start())
+        Load::new(program.start())
     }
 
     /// What visitors ask for each shop at the moment.
@@ -332,50 +334,6 @@ impl Edge {
             .arg(format!("http://127.0.0.1:{}{path}", self.http))
             .run();
         Answer::of(&outcome)
-    }
-}
-
-/// Visitors that ask one after another.
-#[derive(Debug)]
-pub struct Load(Running);
-
-impl Load {
-    /// Every request was answered as it should be.
-    pub fn whole(self) {
-        let outcome = self.0.wait();
-        let text = &outcome.stdout;
-        assert!(
-            text.contains(" 0 failed, 0 errored, 0 timeout")
-                && text.contains(" 0 3xx, 0 4xx, 0 5xx")
-                && !text.contains("status codes: 0 2xx"),
-            "{text}{}",
-            outcome.stderr
-        );
-    }
-
-    /// The same, but for requests that met the end of their connection, one of each of the eight
-    /// visitors at most. A browser asks again on another one (RFC 9113, 6.8); h2load does not.
-    pub fn whole_but_for_ended_connections(self) {
-        let outcome = self.0.wait();
-        let text = &outcome.stdout;
-        let figure = |name: &str| -> Option<u64> {
-            let before = text.split(name).next()?;
-            before.rsplit([' ', ',']).next()?.parse().ok()
-        };
-        let (failed, errored) = (figure(" failed,"), figure(" errored,"));
-        assert!(
-            failed == errored
-                && errored.is_some_and(|errored| errored <= 8)
-                && text.contains(" 0 3xx, 0 4xx, 0 5xx")
-                && !text.contains("status codes: 0 2xx"),
-            "{text}{}",
-            outcome.stderr
-        );
-    }
-
-    /// However they were answered.
-    pub fn end(self) {
-        drop(self.0.wait());
     }
 }
 

@@ -105,7 +105,12 @@ fn more_shops_than_slots_take_one_reload_and_no_request() {
     edge.round();
     assert_eq!(edge.keeper.reloads, 1);
     assert_eq!(edge.get("4.example", "/", &[]).status, "HTTP/2 200");
-    load.whole_but_for_ended_connections();
+    // The end of a connection may meet a request of each of the eight visitors.
+    let requests = load.requests();
+    assert!(
+        requests.failed == requests.ended && requests.ended <= 8,
+        "{requests:?}"
+    );
 }
 
 #[test]

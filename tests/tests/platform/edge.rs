@@ -7,12 +7,13 @@
 
 use e2e::{
     cluster::{Cluster, eventually},
+    haproxy::{Load, Requests},
     peers::required,
     platform::{
         Class, Platform, Tenant,
         edge::{EDGE, Signed},
     },
-    process::{Program, Running},
+    process::Program,
     web,
 };
 use serde_json::{Value, json};
@@ -51,13 +52,13 @@ impl Way {
     }
 
     /// Visitors for as long.
-    fn load(&self, time: Duration) -> Running {
+    fn load(&self, time: Duration) -> Load {
         Self::load_at(&format!("{}:443", self.address), time, &[])
     }
 
     /// The same, at one replica, as a load balancer sends them to the one that is left.
-    fn load_at(address: &str, time: Duration, options: &[&str]) -> Running {
-        Program::new(required("h2load"))
+    fn load_at(address: &str, time: Duration, options: &[&str]) -> Load {
+        let program = Program::new(required("h2load"))
             .args([
                 "--clients",
                 &VISITORS.to_string(),
@@ -68,25 +69,9 @@ impl Way {
             .args(["--connect-to", address])
             .args(options)
             .arg(format!("https://{HOST}/"))
-            .deadline(time + LONG)
-            .start()
+            .deadline(time + LONG);
+        Load::new(program.start())
     }
-}
-
-/// What came of requests: how many, and how many of them failed.
-fn count(load: Running) -> (u64, u64) {
-    let outcome = load.wait();
-    let figure = |text: &str| -> u64 {
-        let found = outcome.stdout.split(text).next().and_then(|before| {
-            let digits = before.rsplit(|c: char| !c.is_ascii_digit()).next()?;
-            digits.parse().ok()
-        });
-        found.unwrap_or_else(|| panic!("{text}: {outcome:#?}"))
-    };
-    let bad = [" failed", " errored", " 3xx", " 4xx", " 5xx"].map(&figure);
-    // What failed for its status is counted as failed, too.
-    let failed = bad[0].max(bad[2..].iter().sum()) + bad[1];
-    (figure(" 2xx") + failed, failed)
 }
 
 /// The pods of the edge.
@@ -192,7 +177,7 @@ fn visitors_reach_a_shop_whatever_ends_on_the_way() {
         platform.rolled_out(namespace, what);
     };
     restart(&shop.namespace, "deployment/web");
-    let (all, failed) = count(load);
+    let Requests { all, failed, .. } = load.requests();
     println!("the shop's pods are replaced: {failed} of {all} requests failed");
     assert_eq!(failed, 0);
     restart(EDGE, "deployment/longshore-edge");
@@ -208,7 +193,7 @@ fn visitors_reach_a_shop_whatever_ends_on_the_way() {
         .unwrap();
     assert!(visitors > 0, "{pods:?}");
     shell(&cluster, pod, "haproxy", "kill -9 -1");
-    let (all, failed) = count(load);
+    let Requests { all, failed, .. } = load.requests();
     println!(
         "HAProxy with {visitors} of {VISITORS} visitors is killed: {failed} of {all} requests failed"
     );
@@ -221,7 +206,7 @@ fn visitors_reach_a_shop_whatever_ends_on_the_way() {
     // Nobody tells the edge anything.
     cluster.component("apiserver").freeze();
     let load = way.load(Duration::from_secs(20));
-    let (all, failed) = count(load);
+    let Requests { all, failed, .. } = load.requests();
     cluster.component("apiserver").thaw();
     println!("the API server is away: {failed} of {all} requests failed");
     assert_eq!(failed, 0);
@@ -234,7 +219,7 @@ fn visitors_reach_a_shop_whatever_ends_on_the_way() {
 
 /// The API server is away for as long as nobody should notice; by hand, for its time.
 #[test]
-#[ignore = "takes ten minutes"]
+#[ignore = "takes ten minutes: make test-outage"]
 fn visitors_reach_a_shop_while_the_api_server_is_away_for_ten_minutes() {
     let cluster = Cluster::alone();
     let platform = Platform::install(&cluster);
@@ -243,7 +228,7 @@ fn visitors_reach_a_shop_while_the_api_server_is_away_for_ten_minutes() {
     // Ten requests of each visitor in a second.
     let address = format!("{}:443", way.address);
     let load = Way::load_at(&address, Duration::from_mins(10), &["--rps", "10"]);
-    let (all, failed) = count(load);
+    let Requests { all, failed, .. } = load.requests();
     cluster.component("apiserver").thaw();
     println!("the API server is away for ten minutes: {failed} of {all} requests failed");
     assert_eq!(failed, 0);
@@ -289,7 +274,7 @@ fn a_node_is_lost(platform: &Platform<'_>, shop: &Tenant<'_>) {
     let load = Way::load_at(&address, Duration::from_mins(1), &[]);
     thread::sleep(Duration::from_secs(5));
     unplug("down");
-    let (all, failed) = count(load);
+    let Requests { all, failed, .. } = load.requests();
     unplug("up");
     println!("a node is lost: {failed} of {all} requests failed");
     // What the lost pod had at that moment: one request of each visitor at most.
@@ -351,7 +336,7 @@ fn what_is_wrong_goes_nowhere(platform: &Platform<'_>, way: &Way, pod: &str) {
     // HAProxy reads its configuration anew, and stays with what it has.
     let line = "echo junk >>/run/edge/slots.cfg; kill -USR2 1";
     shell(cluster, pod, "haproxy", line);
-    let (all, failed) = count(load);
+    let Requests { all, failed, .. } = load.requests();
     println!(
         "an agent, a certificate and a configuration are lost: {failed} of {all} requests failed"
     );

@@ -3,7 +3,7 @@
 use super::{
     command_text::{Command, LIST, commands},
     difference::Step,
-    snapshot::{MAPS, Server, Serving, Snapshot},
+    snapshot::{MAPS, SLOTS, Server, Serving, Snapshot},
 };
 use std::{collections::BTreeMap, io, path::PathBuf, time::Duration};
 use tokio::{
@@ -196,12 +196,8 @@ impl HaProxy {
     ///
     /// It does not answer.
     pub async fn give_up(&self, shop: &str, pod: &str) -> Result<(), SocketError> {
-        let line = self.ask(&format!("get map slots.map {shop}")).await?;
-        let slot = line
-            .split("value=\"")
-            .nth(1)
-            .and_then(|rest| rest.split('"').next());
-        if let Some(slot) = slot {
+        let slots = map_lines(&self.ask(&format!("show map {SLOTS}")).await?);
+        if let Some(slot) = slots.get(shop) {
             self.ask(&format!("shutdown sessions server {slot}/{pod}"))
                 .await?;
         }

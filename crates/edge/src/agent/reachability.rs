@@ -20,9 +20,9 @@ use tokio::{net::TcpStream, time::timeout};
 const PATIENCE: Duration = Duration::from_secs(1);
 /// Looks in a row without a connection, after which the requests that a pod still has are given up.
 const SURE: u32 = 3;
-/// Pods that are looked at in one round, and at the same time.
-const PODS: usize = 300;
-const AT_ONCE: usize = 100;
+/// Pods that are looked at together: those of a lost zone are thousands, and none of them may keep
+/// another one from being looked at.
+const AT_ONCE: usize = 500;
 
 /// What is known of pods that take no connections.
 #[derive(Debug, Default)]
@@ -60,7 +60,7 @@ impl Reachability {
                 .filter(|(_, pod)| pod.state == State::Ready);
             ready.map(move |(name, pod)| ((shop.clone(), name.to_owned()), pod.address))
         });
-        pods.take(PODS).collect()
+        pods.collect()
     }
 
     /// Takes in which of them took a connection. Gives those whose requests are given up.

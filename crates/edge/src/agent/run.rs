@@ -11,7 +11,7 @@ use super::{
     reachability::{Reachability, look as look_at},
     shared::Shared,
     snapshot::Place,
-    visits::{Board, Reports, last},
+    visits::{Reporter, Reports, last},
     watch::watch,
 };
 use client::Cluster;
@@ -111,10 +111,10 @@ pub async fn run(cluster: Cluster, settings: Settings) -> Result<(), AgentError>
     shared.watched.model().keep(certificates);
     let stop = CancellationToken::new();
     let mut tasks = Tasks::<Infallible>::new(stop.clone());
-    let board = Board::new(cluster.clone(), settings.identity);
+    let reporter = Reporter::new(cluster.clone(), settings.identity);
     let reporting = Arc::clone(&shared);
     tasks.spawn("report", Span::current(), |stop| async move {
-        report(&board, &reporting, &stop).await;
+        report(&reporter, &reporting, &stop).await;
         Ok(())
     });
     let watched = Arc::clone(&shared.watched);
@@ -244,7 +244,7 @@ async fn look(shared: &Shared) -> Result<(u32, Vec<Demand>), SocketError> {
 }
 
 /// Tells the scheduler of visitors, until this process ends.
-async fn report(board: &Board, shared: &Shared, stop: &CancellationToken) {
+async fn report(reporter: &Reporter, shared: &Shared, stop: &CancellationToken) {
     let mut reports = Reports::default();
     loop {
         tokio::select! {
@@ -252,11 +252,9 @@ async fn report(board: &Board, shared: &Shared, stop: &CancellationToken) {
             () = sleep(LOOK_EVERY) => {}
         }
         let now = Instant::now();
-        let last = shared.visits.lock().clone();
-        let Some(seconds) = reports.due(&shared.watched.model(), &last, now) else {
-            continue;
-        };
-        match board.write(seconds, Timestamp::now()).await {
+        let due = reports.due(&shared.watched.model(), &shared.visits.lock(), now);
+        let Some(seconds) = due else { continue };
+        match reporter.write(seconds, Timestamp::now()).await {
             Ok(()) => reports.wrote(now),
             // Shops stay as they are, and their visitors wait.
             Err(error) => warn!(error = %runtime::Chain(&error), "visitors are not reported"),
@@ -264,7 +262,7 @@ async fn report(board: &Board, shared: &Shared, stop: &CancellationToken) {
     }
     // One that is left is forgotten after an hour, in which no shop is scaled to zero.
     if reports.wrote_any()
-        && let Err(error) = board.leave().await
+        && let Err(error) = reporter.leave().await
     {
         warn!(error = %runtime::Chain(&error), "the last report stays");
     }

@@ -73,15 +73,15 @@ impl Reports {
     }
 }
 
-/// The ConfigMap, in which each replica has a key.
+/// Writes the reports of one replica into the ConfigMap, in which each replica has a key.
 #[derive(Debug)]
-pub struct Board {
+pub struct Reporter {
     cluster: Cluster,
     replica: String,
 }
 
-impl Board {
-    /// Where this replica writes.
+impl Reporter {
+    /// That of this replica.
     #[must_use]
     pub const fn new(cluster: Cluster, replica: String) -> Self {
         Self { cluster, replica }

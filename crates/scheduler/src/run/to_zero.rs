@@ -56,9 +56,11 @@ pub(super) fn took(controller: &Controller, map: &ConfigMap) {
     let none = BTreeMap::new();
     let waited_for: Vec<_> = {
         let mut state = controller.lock();
-        state
-            .visits
-            .take(map.data.as_ref().unwrap_or(&none), Timestamp::now());
+        let shops = state.fleet.shops.iter();
+        let may = shops.filter(|(_, shop)| shop.spec.scale.to_zero_after().is_some());
+        let may = may.map(|(name, _)| namespace(name)).collect();
+        let data = map.data.as_ref().unwrap_or(&none);
+        state.visits.take(data, &may, Timestamp::now());
         let visited = |(name, shop): &(&String, &Shop)| {
             let last = state.visits.last(&namespace(name));
             at_zero(shop).is_some_and(|since| last.is_some_and(|last| last > since))
@@ -79,6 +81,7 @@ mod tests {
     use api::fixtures;
     use jiff::SignedDuration;
     use serde_json::json;
+    use std::collections::BTreeSet;
 
     const START: Timestamp = Timestamp::UNIX_EPOCH;
 
@@ -91,6 +94,10 @@ mod tests {
         let mut shop = fixtures::shop("acme", idle);
         shop.status = Some(serde_json::from_value(status).unwrap());
         shop
+    }
+
+    fn known() -> BTreeSet<String> {
+        ["shop-acme".to_owned()].into()
     }
 
     /// Reports of these replicas, each with what it saw.
@@ -114,7 +121,7 @@ mod tests {
             Scaling::Up(Some(Duration::from_mins(1))),
             "no edge reports"
         );
-        for now in (0..=320).step_by(20) {
+        for now in (0..=300).step_by(20) {
             let visitor = if now == 20 {
                 json!({"shop-acme": 0})
             } else {
@@ -122,6 +129,7 @@ mod tests {
             };
             visits.take(
                 &data(&[("a", now, visitor), ("b", now, nobody.clone())]),
+                &known(),
                 at(now),
             );
         }
@@ -156,6 +164,7 @@ mod tests {
         assert_ne!(decide(&zero(390), &visits, false, at(400)), Scaling::Zero);
         visits.take(
             &data(&[("a", 401, json!({"shop-acme": 1})), ("b", 400, nobody)]),
+            &known(),
             at(401),
         );
         assert_ne!(decide(&zero(0), &visits, false, at(401)), Scaling::Zero);
@@ -165,8 +174,21 @@ mod tests {
     fn while_a_replica_says_nothing_nobody_is_without_visitors() {
         let worked = shop(json!({"worked": START.to_string()}));
         let mut visits = Visits::default();
+        let strangers = (0..9)
+            .map(|it| (format!("shop-{it}"), 0))
+            .collect::<BTreeMap<_, _>>();
+        visits.take(&data(&[("a", -20, json!(strangers))]), &known(), at(-20));
+        assert_eq!(
+            visits.last("shop-1"),
+            None,
+            "no shop that may be scaled to zero"
+        );
         let mut report = |a: i64, b: i64, now: i64| {
-            visits.take(&data(&[("a", a, json!({})), ("b", b, json!({}))]), at(now));
+            visits.take(
+                &data(&[("a", a, json!({})), ("b", b, json!({}))]),
+                &known(),
+                at(now),
+            );
             decide(&worked, &visits, false, at(now))
         };
         for now in (0..400).step_by(20) {
@@ -178,7 +200,11 @@ mod tests {
         }
         assert_eq!(report(700, 700, 700), Scaling::Zero);
         // A report that did not fit, or makes no sense.
-        visits.take(&[("a".to_owned(), "{}".to_owned())].into(), at(701));
+        visits.take(
+            &[("a".to_owned(), "{}".to_owned())].into(),
+            &known(),
+            at(701),
+        );
         assert_ne!(decide(&worked, &visits, false, at(702)), Scaling::Zero);
     }
 }

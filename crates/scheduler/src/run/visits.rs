@@ -4,7 +4,10 @@
 
 use api::edge::visits::{Report, WINDOW};
 use jiff::{SignedDuration, Timestamp};
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    time::Duration,
+};
 
 /// How long a visitor is remembered: longer than any `idle.after`.
 const REMEMBERED: SignedDuration = SignedDuration::from_hours(25);
@@ -21,8 +24,14 @@ pub(crate) struct Visits {
 }
 
 impl Visits {
-    /// Takes in what the ConfigMap says now.
-    pub(super) fn take(&mut self, data: &BTreeMap<String, String>, now: Timestamp) {
+    /// Takes in what the ConfigMap says now of these shops; whoever can write it fills no memory with
+    /// others.
+    pub(super) fn take(
+        &mut self,
+        data: &BTreeMap<String, String>,
+        shops: &BTreeSet<String>,
+        now: Timestamp,
+    ) {
         let since = self.since.filter(|_| self.complete(now)).unwrap_or(now);
         self.since = Some(since);
         self.replicas
@@ -43,7 +52,11 @@ impl Visits {
             if report.more {
                 self.since = Some(now);
             }
-            for (shop, seconds) in &report.seconds {
+            let known = report
+                .seconds
+                .iter()
+                .filter(|(shop, _)| shops.contains(*shop));
+            for (shop, seconds) in known {
                 let at = now - SignedDuration::from_secs(i64::from(*seconds));
                 let last = self.last.entry(shop.clone()).or_insert(at);
                 *last = at.max(*last);
@@ -57,7 +70,7 @@ impl Visits {
     /// Whether each replica's visitors of the last two minutes are known.
     fn complete(&self, now: Timestamp) -> bool {
         let fresh = |(_, came): &(Report, Timestamp)| {
-            now.duration_since(*came) < WINDOW.try_into().unwrap_or(SignedDuration::ZERO)
+            Duration::try_from(now.duration_since(*came)).is_ok_and(|age| age < WINDOW)
         };
         !self.replicas.is_empty() && self.replicas.values().all(fresh)
     }

@@ -157,10 +157,15 @@ impl Lookups {
         let Some(lookup) = self.0.get_mut(host) else {
             return false;
         };
-        let all = match &answer {
-            Answer::Named(named) => lookup.shops.keys().all(|shop| named.contains(shop)),
-            Answer::Unknown(_) => false,
+        // Others than those that were asked for fill no memory.
+        let answer = match answer {
+            Answer::Named(mut named) => {
+                named.retain(|shop| lookup.shops.contains_key(shop));
+                Answer::Named(named)
+            }
+            unknown @ Answer::Unknown(_) => unknown,
         };
+        let all = matches!(&answer, Answer::Named(named) if named.len() == lookup.shops.len());
         let wait = if all {
             lookup.failures = 0;
             DAILY.saturating_sub(Duration::from_secs(spread(host, START).into()))
