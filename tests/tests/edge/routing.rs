@@ -332,6 +332,5 @@ fn pods_of_the_same_zone_get_eight_times_as_much_and_others_what_these_cannot_ta
     );
     edge.round();
     edge.load(Duration::from_secs(1)).whole();
-    assert!(slow.requests.load(Relaxed) <= 2);
     assert!(other.requests.load(Relaxed) > 10);
 }
