@@ -1,0 +1,199 @@
+//! The answers of `longshore-watch`, version 1, as JSON.
+//!
+//! | request | answer |
+//! |---|---|
+//! | `GET /v1/shops/SHOP/errors` | [`Errors`]: open groups, or with `?all=true` all of them |
+//! | `PUT /v1/shops/SHOP/errors/FINGERPRINT/state` with a [`Verdict`] | [`ErrorGroup`] |
+//! | `GET /v1/shops/SHOP/uptime` | [`Uptime`] |
+//!
+//! Who is refused gets a [`Problem`]. New fields may come; a reader ignores what it does not know.
+
+use crate::{Fingerprint, Severity, Source};
+use jiff::{Timestamp, civil::Date};
+use serde::{Deserialize, Serialize};
+
+/// The errors of a shop, worst and latest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Errors {
+    /// The shop.
+    pub shop: String,
+    /// When its agents were asked last; none of them yet if this is missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<Timestamp>,
+    /// Its groups.
+    pub groups: Vec<ErrorGroup>,
+}
+
+/// Errors that are the same but for the values in them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ErrorGroup {
+    /// Its name.
+    pub fingerprint: Fingerprint,
+    /// Where it was written.
+    pub source: Source,
+    /// How bad it is.
+    pub severity: Severity,
+    /// The exception's class, or PHP's word for the kind of error.
+    pub class: String,
+    /// The message without the values in it.
+    pub message: String,
+    /// Whether somebody has to look at it.
+    pub state: State,
+    /// The sequence of the release in which it came back after it had been resolved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub back_since: Option<u64>,
+    /// When it was seen first.
+    pub first: Timestamp,
+    /// When it was seen last.
+    pub last: Timestamp,
+    /// How often it was seen in each release, newest first; releases of long ago are left out.
+    pub releases: Vec<ReleaseCount>,
+    /// One of them, with secrets and personal data masked.
+    pub sample: String,
+}
+
+/// How often a group was seen in a release.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReleaseCount {
+    /// The sequence of the release, if it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sequence: Option<u64>,
+    /// How often.
+    pub count: u64,
+}
+
+/// Whether somebody has to look at a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// Yes.
+    Open,
+    /// Somebody mended it. If it is seen in a newer release, it is open again.
+    Resolved,
+    /// Nobody wants to hear of it.
+    Ignored,
+}
+
+/// What a person says of a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Verdict {
+    /// Its state from now on.
+    pub state: State,
+}
+
+/// Whether a shop's domains answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Uptime {
+    /// The shop.
+    pub shop: String,
+    /// Its domains.
+    pub hosts: Vec<HostUptime>,
+    /// What went wrong, newest first.
+    pub incidents: Vec<Incident>,
+    /// The last months, newest first.
+    pub months: Vec<Month>,
+}
+
+/// A domain.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HostUptime {
+    /// The domain.
+    pub host: String,
+    /// The last answer at each vantage point.
+    pub probes: Vec<ProbeResult>,
+    /// When its certificate ends, as the last handshake showed it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate_end: Option<Timestamp>,
+}
+
+/// From where a domain is probed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Vantage {
+    /// At the edge's own address: what fails here is the shop, or the edge.
+    Inside,
+    /// Through DNS, as visitors come: what fails here alone is DNS, a CDN or a certificate.
+    Outside,
+}
+
+/// What a probe found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProbeResult {
+    /// From where.
+    pub vantage: Vantage,
+    /// When.
+    pub at: Timestamp,
+    /// The status of the answer, if there was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// How long the answer took.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<f64>,
+    /// What was wrong, as a sentence; nothing was if this is missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+}
+
+/// A time in which a domain did not answer as it should.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Incident {
+    /// The domain.
+    pub host: String,
+    /// From where it was seen.
+    pub vantage: Vantage,
+    /// What caused it, as a word that stays the same: see [`Cause`].
+    pub cause: Cause,
+    /// What was wrong, as a sentence.
+    pub problem: String,
+    /// When it was seen first.
+    pub begin: Timestamp,
+    /// When the domain answered again; it does not yet if this is missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub end: Option<Timestamp>,
+}
+
+/// What makes a domain not answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cause {
+    /// DNS knows no address, or does not answer.
+    Dns,
+    /// Nobody takes the connection.
+    Connect,
+    /// The certificate is over, of another name, or of nobody who is trusted.
+    Certificate,
+    /// There was no answer in time.
+    Timeout,
+    /// The answer was an error, such as 502.
+    Status,
+    /// The connection ended before the answer.
+    Broken,
+}
+
+/// A month.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Month {
+    /// Its first day.
+    pub month: Date,
+    /// Probes from inside that were answered as they should be, of those that were made: from 0 to
+    /// 1.
+    pub up: f64,
+    /// How many probes that is of.
+    pub probes: u64,
+}
+
+/// Why a request was refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// A sentence.
+    pub problem: String,
+}
