@@ -1,6 +1,6 @@
-# longshore-init, longshore-agent and longshore-scheduler by themselves: no shell, no package manager, no root.
+# longshore-init, longshore-agent, longshore-scheduler and longshore-watch by themselves: no shell, no package manager, no root.
 #
-#   docker build -f images/longshore.Dockerfile --target init -t longshore-init:0.1.0 .       (and agent, and scheduler)
+#   docker build -f images/longshore.Dockerfile --target init -t longshore-init:0.1.0 .       (and agent, scheduler, watch)
 #
 # Build binaries.Dockerfile first; about pinning, labels and the same bytes twice, see there.
 ARG BINARIES_IMAGE=longshore-binaries:0.1.0
@@ -34,3 +34,9 @@ LABEL org.opencontainers.image.title=longshore-scheduler \
       org.opencontainers.image.description="Turns shops into Kubernetes objects, and moves them from release to release"
 COPY --from=binaries /opt/longshore/bin/longshore-scheduler /opt/longshore/bin/
 ENTRYPOINT ["longshore-scheduler"]
+
+FROM root AS watch
+LABEL org.opencontainers.image.title=longshore-watch \
+      org.opencontainers.image.description="Gathers the errors of all shops, and asks whether their domains answer"
+COPY --from=binaries /opt/longshore/bin/longshore-watch /opt/longshore/bin/
+ENTRYPOINT ["longshore-watch"]

@@ -46,5 +46,7 @@ pub use window::closed;
 
 /// The namespace of Longshore's own programs.
 pub const SYSTEM: &str = "longshore-system";
+/// The namespace of `longshore-watch`.
+pub const WATCH: &str = "watch";
 /// The ConfigMap in [`SYSTEM`] that halts everything while it exists.
 pub const HALT: &str = "longshore-halt";

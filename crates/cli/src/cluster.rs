@@ -5,6 +5,7 @@ mod apply;
 mod connection;
 mod crd;
 mod error;
+mod errors;
 mod export;
 mod halt;
 mod history;
@@ -15,6 +16,8 @@ mod render;
 mod rollout;
 mod shop;
 mod trial;
+mod uptime;
+mod watch;
 mod why;
 
 pub(crate) use error::CommandError;
@@ -37,6 +40,10 @@ pub(crate) enum Command {
     Apply(apply::Apply),
     /// Explain the state of a shop, and say what to do
     Why(why::Why),
+    /// Show the errors of a shop, and say what you think of them
+    Errors(errors::Errors),
+    /// Show whether a shop's domains answer, and when they did not
+    Uptime(uptime::Uptime),
     /// Start, watch and steer rollouts
     Rollout(rollout::Arguments),
     /// Make a shop, or clean its caches
@@ -59,6 +66,8 @@ pub(crate) fn run(command: Command) -> Result<(), CommandError> {
         Command::Plan(arguments) => plan::run(&arguments),
         Command::Apply(arguments) => apply::run(&arguments),
         Command::Why(arguments) => why::run(&arguments),
+        Command::Errors(arguments) => errors::run(&arguments),
+        Command::Uptime(arguments) => uptime::run(&arguments),
         Command::Rollout(arguments) => rollout::run(&arguments),
         Command::Shop(arguments) => shop::run(&arguments),
         Command::Try(arguments) => trial::run(&arguments),

@@ -38,6 +38,31 @@ impl Cluster {
         };
         self.once(what, call).await
     }
+
+    /// What a Service of ours answers to `request`, whatever its code: the body is read no further
+    /// than `limit` bytes. If the API server itself refuses, the body is a [`Status`] of its own.
+    ///
+    /// # Errors
+    ///
+    /// If nobody answers.
+    pub async fn answer_of_service(
+        &self,
+        what: &str,
+        request: http::Request<Body>,
+        limit: usize,
+    ) -> Result<(http::StatusCode, Vec<u8>), ApiError> {
+        let client = self.client();
+        let call = || async move {
+            let response = client.send(request).await?;
+            let code = response.status();
+            let body = Limited::new(response.into_body(), limit)
+                .collect()
+                .await
+                .map_err(kube::Error::Service)?;
+            Ok((code, body.to_bytes().into()))
+        };
+        self.once(what, call).await
+    }
 }
 
 #[cfg(test)]

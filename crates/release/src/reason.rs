@@ -295,6 +295,9 @@ reasons! {
     Owned "owned" Configuration
         "Another manager owns fields of an object.",
         "agree with its owner, or take the fields with --take-over";
+    Watch "watch" Store
+        "longshore-watch did not answer.",
+        "look at it with `kubectl -n watch get pods`; the chart installs it if watch.enabled is set";
     Definitions "definitions" Configuration
         "The cluster does not know Shops.",
         "install or upgrade the Helm chart: it brings the definitions";

@@ -6,7 +6,7 @@ use super::{
     shop_context::{COMPONENT, ShopContext},
 };
 use api::Object;
-use api::{Engine, Peer, StorageMode};
+use api::{Engine, Peer, StorageMode, WATCH};
 use k8s_openapi::{
     api::networking::v1::{
         IPBlock, NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule,
@@ -62,7 +62,7 @@ pub(crate) fn allow(context: &ShopContext<'_>) -> Object {
             ports: Some(vec![tcp(HTTP_PORT.cast_unsigned())]),
         },
         NetworkPolicyIngressRule {
-            from: Some(vec![peer(&network.monitoring)]),
+            from: Some(vec![peer(&network.monitoring), watch()]),
             ports: Some(vec![tcp(AGENT_PORT.cast_unsigned())]),
         },
     ];
@@ -202,6 +202,14 @@ fn blocks(cidrs: &[String]) -> Vec<NetworkPolicyPeer> {
             ..NetworkPolicyPeer::default()
         })
         .collect()
+}
+
+/// `longshore-watch`, which asks agents for errors. Nobody else's pod gets into its namespace.
+fn watch() -> NetworkPolicyPeer {
+    peer(&Peer {
+        namespace: WATCH.to_owned(),
+        labels: BTreeMap::new(),
+    })
 }
 
 fn peer(peer: &Peer) -> NetworkPolicyPeer {

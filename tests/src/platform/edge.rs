@@ -13,7 +13,7 @@ use crate::{
     process::{Program, Running},
 };
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::{
     fs,
     net::{IpAddr, SocketAddr, TcpStream},
@@ -23,6 +23,8 @@ use tempfile::TempDir;
 
 /// The namespace of ours.
 pub const EDGE: &str = "edge";
+/// The namespace of `longshore-watch`.
+pub const WATCH: &str = "watch";
 const START: Duration = Duration::from_mins(1);
 /// Longer than any test.
 const LIFE: Duration = Duration::from_hours(3);
@@ -96,6 +98,45 @@ impl Platform<'_> {
     #[must_use]
     #[track_caller]
     pub fn haproxy(&self) -> IpAddr {
+        chart::install(self.cluster, &self.values_with_edge());
+        self.rolled_out(EDGE, "deployment/longshore-edge");
+        let service = self
+            .cluster
+            .get(&["service", "longshore-edge", "--namespace", EDGE]);
+        let address = service["spec"]["clusterIP"]
+            .as_str()
+            .expect("a Service has an address");
+        address.parse().expect("it is one")
+    }
+
+    /// Installs `longshore-watch` beside the edge, which has this address, and tells it whose
+    /// certificates to believe.
+    ///
+    /// # Panics
+    ///
+    /// Its image is not built, or it does not start in time.
+    #[track_caller]
+    pub fn watch(&self, edge: IpAddr, authority: &str) {
+        let image = built(self.cluster, "longshore-watch");
+        let (repository, digest) = image.by_digest();
+        let mut values = self.values_with_edge();
+        values["watch"] = json!({
+            "enabled": true,
+            "image": { "repository": repository, "digest": digest },
+            // Pods have no DNS here.
+            "edge": format!("{edge}:443"),
+            "outside": false,
+            "authorities": authority,
+            "apiServer": [format!("{HOST}/32")],
+            "storage": { "persistent": false, "size": "64Mi" },
+            "arguments": ["--store-mib=32"],
+            "resources": { "requests": { "cpu": "20m", "memory": "32Mi" }, "limits": { "memory": "256Mi" } },
+        });
+        chart::install(self.cluster, &values);
+        self.rolled_out(WATCH, "deployment/longshore-watch");
+    }
+
+    fn values_with_edge(&self) -> Value {
         let image = built(self.cluster, "longshore-edge");
         let (repository, digest) = image.by_digest();
         let mut values = self.values();
@@ -114,15 +155,7 @@ impl Platform<'_> {
                 "agentResources": { "requests": { "cpu": "20m", "memory": "32Mi" }, "limits": { "memory": "256Mi" } },
             },
         });
-        chart::install(self.cluster, &values);
-        self.rolled_out(EDGE, "deployment/longshore-edge");
-        let service = self
-            .cluster
-            .get(&["service", "longshore-edge", "--namespace", EDGE]);
-        let address = service["spec"]["clusterIP"]
-            .as_str()
-            .expect("a Service has an address");
-        address.parse().expect("it is one")
+        values
     }
 
     /// Gives the edge a certificate as people bring one, by the name of its Secret.

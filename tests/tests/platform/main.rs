@@ -21,3 +21,4 @@ mod scale;
 mod shops;
 mod switch;
 mod upgrade;
+mod watch;

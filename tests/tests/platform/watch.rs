@@ -1,0 +1,225 @@
+//! What goes wrong in a shop is told: its errors, and that its domain does not answer.
+
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a test makes its files itself, and has no failpoints"
+)]
+
+use e2e::{
+    cluster::{Cluster, eventually},
+    platform::{
+        Class, Platform, Tenant,
+        edge::{Signed, WATCH},
+    },
+    web,
+};
+use serde_json::{Value, json};
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
+
+const NAME: &str = "watched";
+const HOST: &str = "www.watched.example";
+const CERTIFICATE: &str = "watched-own";
+const LONG: Duration = Duration::from_mins(3);
+/// From an error to its group.
+const VISIBLE: Duration = Duration::from_secs(15);
+/// From an outage to its incident.
+const NOTICED: Duration = Duration::from_mins(2);
+
+/// A page of the shop for each kind of error. What is a value must not make groups of its own, and
+/// an address of a customer must not be shown.
+const BREAKS: &str = r#"<?php
+function price($product) {
+    throw new RuntimeException("no price for product $product of anna@customer.example");
+}
+switch ($_GET['how'] ?? '') {
+    case 'uncaught': price(random_int(1, 1000000)); break;
+    case 'warning': trigger_error('the stock of ' . random_int(1, 99) . ' is odd', E_USER_WARNING); break;
+    case 'memory': $all = str_repeat('x', 1 << 30); break;
+    case 'log': file_put_contents('/srv/shop/current/var/log/exception.log',
+        '[' . date('c') . '] main.CRITICAL: the payment ' . random_int(1, 99) . " was lost [] []\n", FILE_APPEND); break;
+}
+echo 'done';
+"#;
+
+/// What an operator is told of the shop.
+fn told(platform: &Platform<'_>, words: &[&str]) -> Value {
+    let outcome = platform
+        .operator(words.iter().copied().chain(["--output", "json"]))
+        .run();
+    serde_json::from_str(&outcome.expect(0).stdout).unwrap()
+}
+
+/// The group of the shop's errors whose message has this in it.
+fn group(platform: &Platform<'_>, words: &str) -> Option<Value> {
+    let errors = told(platform, &["errors", NAME, "--all"]);
+    let groups = errors["groups"].as_array().unwrap().iter();
+    let with = |group: &&Value| group["message"].as_str().unwrap().contains(words);
+    groups.filter(with).last().cloned()
+}
+
+/// Makes it go wrong in each pod, in one way.
+fn break_it(shop: &Tenant<'_>, how: &str) {
+    for pod in shop.pods() {
+        let page = format!("/breaks.php?how={how}");
+        web::get_from((pod.address, 8080).into(), &page, "").unwrap();
+    }
+}
+
+fn shop<'a>(platform: &'a Platform<'a>) -> Tenant<'a> {
+    platform.class(&Class::php(NAME));
+    let shop = platform.tenant(NAME);
+    web::write_sources(&shop.module("page"), "first", "");
+    fs::write(shop.module("page").join("breaks.php"), BREAKS).unwrap();
+    let sequence = shop.publish(&[("page", "")], SPEC);
+    shop.register(sequence);
+    let domain = json!({ "host": HOST, "primary": true, "certificate": CERTIFICATE });
+    shop.open(
+        NAME,
+        &json!({ "scale": { "min": 2, "max": 2 }, "domains": [domain] }),
+    );
+    shop.served_by(2);
+    shop
+}
+
+const SPEC: &str = "shared = [\"media\"]\nwritable = [\"var\"]";
+
+#[test]
+fn errors_and_outages_of_a_shop_are_told() {
+    let cluster = Cluster::alone();
+    let platform = Platform::install(&cluster);
+    let signed = Signed::for_host(HOST);
+    let edge = platform.haproxy();
+    platform.bring(CERTIFICATE, &signed);
+    platform.watch(edge, &signed.authority);
+    let shop = shop(&platform);
+
+    // Each kind is one group, whatever the values in it, with the count of all pods.
+    for (how, words, severity) in [
+        ("uncaught", "no price for product", "fatal"),
+        ("warning", "the stock of", "warning"),
+        ("memory", "Allowed memory size", "fatal"),
+        ("log", "the payment", "error"),
+    ] {
+        break_it(&shop, how);
+        let begin = Instant::now();
+        break_it(&shop, how);
+        let found = eventually(words, LONG, || {
+            let group = group(&platform, words)?;
+            let count = group["releases"][0]["count"].as_u64()?;
+            (count == 4).then_some(group)
+        });
+        println!(
+            "{how}: its group is there after {:.1} s",
+            begin.elapsed().as_secs_f64()
+        );
+        assert!(begin.elapsed() < VISIBLE, "{found:#}");
+        assert_eq!(found["severity"], severity, "{found:#}");
+        assert!(!found.to_string().contains("anna@"), "{found:#}");
+        let groups = told(&platform, &["errors", NAME, "--all"]);
+        let alike = groups["groups"].as_array().unwrap().iter();
+        let alike = alike.filter(|group| group["message"] == found["message"]);
+        assert_eq!(alike.count(), 1, "{groups:#}");
+    }
+    resolved(&platform, &shop);
+    down(&platform, &shop);
+    away(&platform, &shop);
+}
+
+/// Somebody resolves a group, and a newer release has it again.
+fn resolved(platform: &Platform<'_>, shop: &Tenant<'_>) {
+    let words = "no price for product";
+    let before = group(platform, words).unwrap();
+    let fingerprint = before["fingerprint"].as_str().unwrap();
+    let resolved = told(platform, &["errors", NAME, "--resolve", fingerprint]);
+    assert_eq!(resolved["state"], "resolved");
+    web::write_sources(&shop.module("page"), "second", "");
+    let sequence = shop.publish(&[("page", "")], SPEC);
+    shop.register(sequence);
+    shop.roll_out(sequence);
+    eventually("both pods serve the second release", LONG, || {
+        let pods = shop.pods();
+        let second = |pod: &e2e::platform::Pod| {
+            web::get_from((pod.address, 8080).into(), "/", "")
+                .is_ok_and(|page| page.body.contains("entry=second"))
+        };
+        (pods.len() == 2 && pods.iter().all(second)).then_some(())
+    });
+    break_it(shop, "uncaught");
+    let after = eventually("it is back", LONG, || {
+        let group = group(platform, words)?;
+        (group["state"] == "open").then_some(group)
+    });
+    assert_eq!(after["fingerprint"], before["fingerprint"]);
+    assert_eq!(after["backSince"], sequence, "{after:#}");
+    let text = platform.operator(["errors", NAME]).run().expect(0).stdout;
+    println!("{text}");
+    assert!(
+        text.contains(&format!("back since release {sequence}")),
+        "{text}"
+    );
+}
+
+/// The shop has no pods: its domain does not answer, and that ends.
+fn down(platform: &Platform<'_>, shop: &Tenant<'_>) {
+    let uptime = || told(platform, &["uptime", NAME]);
+    eventually("its domain answers", LONG, || {
+        let probe = uptime()["hosts"][0]["probes"][0].clone();
+        (probe["status"] == 200 && probe.get("problem").is_none()).then_some(())
+    });
+    assert_eq!(uptime()["incidents"], json!([]));
+    shop.change(&json!({ "class": NAME, "scale": { "min": 0, "max": 0 } }));
+    let begin = Instant::now();
+    let incident = eventually("an incident", LONG, || {
+        let incident = uptime()["incidents"][0].clone();
+        incident.is_object().then_some(incident)
+    });
+    println!(
+        "the incident is there after {:.0} s: {incident}",
+        begin.elapsed().as_secs_f64()
+    );
+    assert!(begin.elapsed() < NOTICED);
+    assert_eq!(
+        (&incident["cause"], &incident["host"]),
+        (&json!("status"), &json!(HOST))
+    );
+    shop.change(&json!({ "scale": { "min": 2, "max": 2 } }));
+    shop.served_by(2);
+    eventually("the incident ends", LONG, || {
+        uptime()["incidents"][0]["end"].is_string().then_some(())
+    });
+    let text = platform.operator(["uptime", NAME]).run().expect(0).stdout;
+    println!("{text}");
+    assert!(text.contains("lasted"), "{text}");
+}
+
+/// It is away, which people are told; what happened meanwhile is there once it is back.
+fn away(platform: &Platform<'_>, shop: &Tenant<'_>) {
+    let cluster = platform.cluster;
+    let scale = |replicas: &str| {
+        let words = [
+            "--namespace",
+            WATCH,
+            "scale",
+            "deployment/longshore-watch",
+            replicas,
+        ];
+        cluster.kubectl(words).run().expect(0);
+    };
+    scale("--replicas=0");
+    eventually("who asks is told", LONG, || {
+        let outcome = platform.operator(["errors", NAME]).run();
+        (outcome.code() == Some(69) && outcome.stderr.contains("longshore-watch")).then_some(())
+    });
+    break_it(shop, "warning");
+    scale("--replicas=1");
+    platform.rolled_out(WATCH, "deployment/longshore-watch");
+    eventually("what happened meanwhile", LONG, || {
+        let outcome = platform
+            .operator(["errors", NAME, "--all", "--output", "json"])
+            .run();
+        outcome.stdout.contains("the stock of").then_some(())
+    });
+}
