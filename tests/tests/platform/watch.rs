@@ -40,9 +40,14 @@ switch ($_GET['how'] ?? '') {
     case 'memory': $all = str_repeat('x', 1 << 30); break;
     case 'log': file_put_contents('/srv/shop/current/var/log/exception.log',
         '[' . date('c') . '] main.CRITICAL: the payment ' . random_int(1, 99) . " was lost [] []\n", FILE_APPEND); break;
+    case 'down': touch(__DIR__ . '/media/broken'); break;
+    case 'up': unlink(__DIR__ . '/media/broken'); break;
 }
 echo 'done';
 "#;
+/// Every page fails while this file of its shared directory is there.
+const ENTRY: &str =
+    "if (is_file(__DIR__ . '/media/broken')) { http_response_code(500); exit('broken'); }";
 
 /// What an operator is told of the shop.
 fn told(platform: &Platform<'_>, words: &[&str]) -> Value {
@@ -71,7 +76,7 @@ fn break_it(shop: &Tenant<'_>, how: &str) {
 fn shop<'a>(platform: &'a Platform<'a>) -> Tenant<'a> {
     platform.class(&Class::php(NAME));
     let shop = platform.tenant(NAME);
-    web::write_sources(&shop.module("page"), "first", "");
+    web::write_sources(&shop.module("page"), "first", ENTRY);
     fs::write(shop.module("page").join("breaks.php"), BREAKS).unwrap();
     let sequence = shop.publish(&[("page", "")], SPEC);
     shop.register(sequence);
@@ -135,7 +140,7 @@ fn resolved(platform: &Platform<'_>, shop: &Tenant<'_>) {
     let fingerprint = before["fingerprint"].as_str().unwrap();
     let resolved = told(platform, &["errors", NAME, "--resolve", fingerprint]);
     assert_eq!(resolved["state"], "resolved");
-    web::write_sources(&shop.module("page"), "second", "");
+    web::write_sources(&shop.module("page"), "second", ENTRY);
     let sequence = shop.publish(&[("page", "")], SPEC);
     shop.register(sequence);
     shop.roll_out(sequence);
@@ -162,7 +167,7 @@ fn resolved(platform: &Platform<'_>, shop: &Tenant<'_>) {
     );
 }
 
-/// The shop has no pods: its domain does not answer, and that ends.
+/// Every page of the shop fails, and then no longer.
 fn down(platform: &Platform<'_>, shop: &Tenant<'_>) {
     let uptime = || told(platform, &["uptime", NAME]);
     eventually("its domain answers", LONG, || {
@@ -170,7 +175,7 @@ fn down(platform: &Platform<'_>, shop: &Tenant<'_>) {
         (probe["status"] == 200 && probe.get("problem").is_none()).then_some(())
     });
     assert_eq!(uptime()["incidents"], json!([]));
-    shop.change(&json!({ "class": NAME, "scale": { "min": 0, "max": 0 } }));
+    break_it(shop, "down");
     let begin = Instant::now();
     let incident = eventually("an incident", LONG, || {
         let incident = uptime()["incidents"][0].clone();
@@ -185,8 +190,7 @@ fn down(platform: &Platform<'_>, shop: &Tenant<'_>) {
         (&incident["cause"], &incident["host"]),
         (&json!("status"), &json!(HOST))
     );
-    shop.change(&json!({ "scale": { "min": 2, "max": 2 } }));
-    shop.served_by(2);
+    break_it(shop, "up");
     eventually("the incident ends", LONG, || {
         uptime()["incidents"][0]["end"].is_string().then_some(())
     });
