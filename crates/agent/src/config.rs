@@ -41,6 +41,10 @@ pub struct Config {
     pub pod: pod::Settings,
     /// Directories of a release whose logs are passed on.
     pub logs: Vec<RelativePath>,
+    /// Where nginx says how long requests took.
+    pub requests: Option<PathBuf>,
+    /// As many workers as php-fpm may have.
+    pub workers: Option<u32>,
     /// Bytes a second that the scan for changed files may read.
     pub scan: u64,
 }
@@ -69,6 +73,8 @@ impl Config {
         let ready = ready(env);
         let pod = pod(env);
         let logs = env.optional::<LogPaths>(&variable::LOGS);
+        let requests = env.optional::<AbsolutePath>(&variable::REQUESTS);
+        let workers = env.optional::<Workers>(&variable::WORKERS);
         let scan = env.read::<ByteSize>(&variable::SCAN);
         let path = |path: Option<AbsolutePath>| path.map(AbsolutePath::into_path);
         let settings = settings?;
@@ -102,6 +108,8 @@ impl Config {
             ready: ready?,
             pod: pod?,
             logs: logs?.map(|logs| logs.0).unwrap_or_default(),
+            requests: path(requests?),
+            workers: workers?.map(|workers| workers.0),
             scan: scan?.bytes(),
             pull: settings,
         })
@@ -210,6 +218,7 @@ settings! {
     Php(Address) PHP |text| text.parse().ok();
     PageUrl(Url) PROBE |text| text.parse().ok();
     Status(Statuses) PROBE_STATUS |text| text.parse().ok();
+    Workers(u32) WORKERS |text| text.parse().ok().filter(|workers| (1..=10_000).contains(workers));
     Times(u32) PROBE_TIMES |text| text.parse().ok().filter(|times| (1..=100).contains(times));
     LogPaths(Vec<RelativePath>) LOGS |text| {
         let paths: Option<Vec<_>> = text.split(',').map(|path| path.trim().parse().ok()).collect();

@@ -6,9 +6,10 @@
 //!                 ├─ storage ─── mounts, adopts, probes the shop's storage ──────┘     ends all
 //!                 ├─ guard ───── files of the running tree that change
 //!                 ├─ logs ────── what the shop writes into var/log and var/report
+//!                 ├─ requests ── how fast the shop answers, and how many workers are busy
 //!                 ├─ beat ────── the sign of life
 //!                 ├─ loudness ── signals that ask for more in the log
-//!                 └─ serve ───── /livez /readyz /startupz /status /metrics
+//!                 └─ serve ───── /livez /readyz /startupz /status /metrics /requests
 //!                        ▲
 //!                      board: one value that all of them write and the server reads
 //! ```
@@ -31,6 +32,7 @@ pub mod loudness;
 pub mod metrics;
 pub mod page;
 pub mod pod;
+pub mod requests;
 pub mod serve;
 pub mod status;
 pub mod storage;

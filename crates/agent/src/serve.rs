@@ -5,6 +5,7 @@
 //! - `/readyz`, `/startupz`: 200 if the policy passes, otherwise 503 with the checks that fail;
 //!   with `?verbose` all checks; also as `Accept: application/json`.
 //! - `/metrics`: `OpenMetrics`.
+//! - `/requests`: JSON, [`observe::requests::Page`]; 404 where nginx tells nothing.
 //! - `/status`: JSON, the whole [`Snapshot`].
 //!
 //! [`runtime::connections`] says when connections end. Requests of the shop's own containers come
@@ -18,6 +19,7 @@ pub use heartbeat::{Heartbeat, Heartbeats, livez};
 
 use crate::{
     metrics::Metrics,
+    requests::Requests,
     status::{Policy, Snapshot},
 };
 use axum::Router;
@@ -78,6 +80,8 @@ pub struct State {
     pub heartbeats: Heartbeats,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// How fast the shop answers, if that is known.
+    pub requests: Option<Requests>,
 }
 
 /// A server that listens and does not answer yet.

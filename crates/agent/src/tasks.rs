@@ -9,6 +9,7 @@ use crate::{
     loudness::Loudness,
     page,
     pod::Pod,
+    requests::{Listening, Requests, ask_workers},
     serve::{Heartbeats, Server, State},
     status::StoreUse,
     storage::{self, Storage},
@@ -17,12 +18,13 @@ use crate::{
 };
 use deploy::pull::{Follower, Settings, Source};
 use jiff::Timestamp;
+use php::Pool;
 use release::{TrustRoot, Verified};
 use runtime::Tasks;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use store::ObjectStore;
 use tokio_util::sync::CancellationToken;
-use tracing::info_span;
+use tracing::{info_span, warn};
 
 /// How often the agent's loop gives a sign of life, and its counts of the store reach `/metrics`:
 /// below every scrape interval, and few of the wakes that an idle agent costs.
@@ -68,6 +70,7 @@ pub(super) fn tasks(
         Pod::new(&config.pull.root, config.pod.clone(), logs(&config))?,
         Wake::default(),
     );
+    let pool = pod.pool();
     let guard = Guard {
         root: config.pull.root.clone(),
         follower: follower(&Source::Channel),
@@ -117,6 +120,7 @@ pub(super) fn tasks(
         drop(at_work);
         Ok(())
     });
+    let requests = requests(&mut tasks, &config, board, pool);
     observe(&mut tasks, &mut heartbeats, &config, board)?;
     beat(&mut tasks, &mut heartbeats, store, board, last.clone());
     let serving = State {
@@ -124,6 +128,7 @@ pub(super) fn tasks(
         policy: config.ready,
         heartbeats,
         metrics: board.metrics(),
+        requests,
     };
     let listen = config.listen;
     tasks.spawn("serve", info_span!("serve"), move |_at_once| async move {
@@ -161,6 +166,36 @@ fn observe(
         Ok(())
     });
     Ok(())
+}
+
+/// Counts how fast the shop answers, if nginx is told to say so.
+fn requests(
+    tasks: &mut Tasks<TaskFailure>,
+    config: &Config,
+    board: &Board,
+    pool: Option<Pool>,
+) -> Option<Requests> {
+    let path = config.requests.as_ref()?;
+    let requests = Requests::new(&format!("{:016x}", rand::random::<u64>()));
+    let (counts, root) = (requests.clone(), &config.pull.root);
+    // Figures are no reason to keep a shop from serving.
+    let listening = Listening::bind(path, counts, board.clone(), root)
+        .inspect_err(|error| {
+            warn!(path = %path.display(), %error, "requests are not counted: cannot listen there");
+        })
+        .ok()?;
+    tasks.spawn("requests", info_span!("requests"), |stop| async move {
+        listening.run(stop).await;
+        Ok(())
+    });
+    if let (Some(pool), Some(most)) = (pool, config.workers) {
+        let requests = requests.clone();
+        tasks.spawn("workers", info_span!("workers"), move |stop| async move {
+            ask_workers(pool, most, requests, stop).await;
+            Ok(())
+        });
+    }
+    Some(requests)
 }
 
 /// The agent's sign of life, and its counts of the store, until `until`.

@@ -41,6 +41,7 @@ struct Agent {
 
 fn state(snapshot: watch::Receiver<Arc<Snapshot>>, heartbeats: Heartbeats) -> State {
     State {
+        requests: None,
         snapshot,
         policy: Policy::default(),
         heartbeats,

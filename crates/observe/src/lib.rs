@@ -11,11 +11,13 @@
 //! | `fingerprint` | the name of a group: the same error has the same one in every release |
 //! | `kind` | where an error was written, and how bad it is |
 //! | `page` | what an agent says of its pod's errors |
+//! | `requests` | how fast a pod answers, by release |
 //! | `v1` | the answers of `longshore-watch` |
 
 mod fingerprint;
 mod kind;
 pub mod page;
+pub mod requests;
 pub mod v1;
 
 pub use fingerprint::{Fingerprint, NotAFingerprint};

@@ -21,6 +21,7 @@ mod reload;
 mod said;
 mod visit;
 mod visitor;
+mod workers;
 
 pub use expect::{Expect, Statuses};
 pub use opcache::{Rehearsed, Warmed};

@@ -197,7 +197,7 @@ impl Pool {
         Ok(output)
     }
 
-    fn unexpected(&self, bytes: &[u8]) -> PhpError {
+    pub(crate) fn unexpected(&self, bytes: &[u8]) -> PhpError {
         let answer = String::from_utf8_lossy(&bytes[..bytes.len().min(200)]).into_owned();
         PhpError::Answer {
             address: self.address.clone(),

@@ -262,6 +262,14 @@ variables! {
         "up to 16 paths in a release, separated by commas, such as var/log,var/report",
         "directories of each release whose `*.log` files become events of the agent, line by line, \
          and in those called `report` each new file";
+    REQUESTS "LONGSHORE_REQUESTS" by AGENT,
+        Unset::Means("requests are not counted"),
+        AbsolutePath::EXPECTED,
+        "the socket at which nginx says of each request how long PHP took; the agent makes it";
+    WORKERS "LONGSHORE_PHP_WORKERS" by AGENT,
+        Unset::Means("php-fpm is not asked how many are busy"),
+        "a whole number from 1 to 10000",
+        "as many workers as php-fpm may have, of which it is asked how many are busy";
     SCAN "LONGSHORE_SCAN" by AGENT,
         Unset::Is("8MiB"),
         <ByteSize as Setting>::EXPECTED,

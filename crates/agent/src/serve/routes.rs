@@ -20,6 +20,7 @@ pub(super) fn router(state: Arc<State>) -> Router {
         .route("/startupz", get(started))
         .route("/metrics", get(scrape))
         .route("/status", get(status))
+        .route("/requests", get(requests))
         .with_state(state)
 }
 
@@ -51,12 +52,27 @@ async fn scrape(Shared(state): Shared<Arc<State>>) -> Response {
 
 async fn status(Shared(state): Shared<Arc<State>>) -> Response {
     let snapshot = Arc::clone(&state.snapshot.borrow());
-    match serde_json::to_vec_pretty(&*snapshot) {
+    page(serde_json::to_vec_pretty(&*snapshot))
+}
+
+async fn requests(Shared(state): Shared<Arc<State>>) -> Response {
+    match &state.requests {
+        Some(requests) => page(serde_json::to_vec(&requests.page())),
+        None => answer(
+            StatusCode::NOT_FOUND,
+            TEXT,
+            "LONGSHORE_REQUESTS is not set: requests are not counted\n",
+        ),
+    }
+}
+
+fn page(written: serde_json::Result<Vec<u8>>) -> Response {
+    match written {
         Ok(page) => answer(StatusCode::OK, JSON, page),
         Err(error) => answer(
             StatusCode::INTERNAL_SERVER_ERROR,
             TEXT,
-            format!("cannot write the status: {error}\n"),
+            format!("cannot write the page: {error}\n"),
         ),
     }
 }
