@@ -19,7 +19,7 @@ pub use heartbeat::{Heartbeat, Heartbeats, livez};
 
 use crate::{
     metrics::Metrics,
-    requests::Requests,
+    requests,
     status::{Policy, Snapshot},
 };
 use axum::Router;
@@ -81,7 +81,7 @@ pub struct State {
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// How fast the shop answers, if that is known.
-    pub requests: Option<Requests>,
+    pub requests: Option<requests::Requests>,
 }
 
 /// A server that listens and does not answer yet.

@@ -15,6 +15,7 @@ mod reference;
 mod render;
 mod rollout;
 mod shop;
+mod slow;
 mod trial;
 mod uptime;
 mod watch;
@@ -42,6 +43,8 @@ pub(crate) enum Command {
     Why(why::Why),
     /// Show the errors of a shop, and say what you think of them
     Errors(errors::Errors),
+    /// Show how fast a shop answers, by release, and what is slow in it
+    Slow(slow::Slow),
     /// Show whether a shop's domains answer, and when they did not
     Uptime(uptime::Uptime),
     /// Start, watch and steer rollouts
@@ -68,6 +71,7 @@ pub(crate) fn run(command: Command) -> Result<(), CommandError> {
         Command::Why(arguments) => why::run(&arguments),
         Command::Errors(arguments) => errors::run(&arguments),
         Command::Uptime(arguments) => uptime::run(&arguments),
+        Command::Slow(arguments) => slow::run(&arguments),
         Command::Rollout(arguments) => rollout::run(&arguments),
         Command::Shop(arguments) => shop::run(&arguments),
         Command::Try(arguments) => trial::run(&arguments),

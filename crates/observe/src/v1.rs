@@ -5,6 +5,7 @@
 //! | `GET /v1/shops/SHOP/errors` | [`Errors`]: open groups, or with `?all=true` all of them |
 //! | `PUT /v1/shops/SHOP/errors/FINGERPRINT/state` with a [`Verdict`] | [`ErrorGroup`] |
 //! | `GET /v1/shops/SHOP/uptime` | [`Uptime`] |
+//! | `GET /v1/shops/SHOP/performance` | [`Performance`]: of the last hour, or with `?minutes=15` of less |
 //!
 //! Who is refused gets a [`Problem`]. New fields may come; a reader ignores what it does not know.
 
@@ -189,6 +190,47 @@ pub struct Month {
     pub up: f64,
     /// How many probes that is of.
     pub probes: u64,
+}
+
+/// How fast a shop answers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Performance {
+    /// The shop.
+    pub shop: String,
+    /// Over how many minutes, up to now.
+    pub minutes: u32,
+    /// The share of php-fpm's workers that is busy at this moment, over all pods, from 0 to 1; not
+    /// known if this is missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub busy_workers: Option<f64>,
+    /// By release, newest first.
+    pub releases: Vec<ReleasePerformance>,
+    /// Requests that took too long, grouped by where they were then, worst first.
+    pub slow: Vec<ErrorGroup>,
+}
+
+/// How fast a release answers. Times are in seconds, of requests that PHP answered; each is missing
+/// if there were none.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReleasePerformance {
+    /// The sequence of the release, if it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sequence: Option<u64>,
+    /// Requests.
+    pub requests: u64,
+    /// Those that were answered with an error of the server, 5xx.
+    pub failed: u64,
+    /// Within what time half of them were answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub p50: Option<f64>,
+    /// Within what time 95 % were.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub p95: Option<f64>,
+    /// Within what time 99 % were.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub p99: Option<f64>,
 }
 
 /// Why a request was refused.

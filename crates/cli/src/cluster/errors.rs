@@ -17,7 +17,7 @@ Examples:
   longshore errors acme --output json | jq '.groups[].message'
 
 Groups come from longshore-watch, which asks the agents of all pods every few seconds.")]
-pub(super) struct Errors {
+pub(crate) struct Errors {
     /// The shop
     shop: String,
     /// Those that are resolved or ignored as well
@@ -113,11 +113,12 @@ fn list(errors: &v1::Errors, now: Timestamp) -> String {
         errors.shop,
         if count == 1 { "group" } else { "groups" }
     );
-    head + &errors
-        .groups
-        .iter()
-        .map(|group| line(group, now))
-        .collect::<String>()
+    head + &lines(&errors.groups, now)
+}
+
+/// Two lines for each group.
+pub(super) fn lines(groups: &[ErrorGroup], now: Timestamp) -> String {
+    groups.iter().map(|group| line(group, now)).collect()
 }
 
 fn line(group: &ErrorGroup, now: Timestamp) -> String {

@@ -21,7 +21,7 @@ Examples:
 longshore-watch asks each domain of an Active shop once a minute: inside, at the edge's own address, and
 outside, as visitors come. What fails inside is the shop or the edge; what fails outside alone is DNS, a
 CDN or a certificate.")]
-pub(super) struct Uptime {
+pub(crate) struct Uptime {
     /// The shop
     shop: String,
     /// For programs
