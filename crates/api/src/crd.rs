@@ -44,6 +44,7 @@ pub use pattern::words;
 pub use probe::Probe;
 pub use release::{BuildState, Release, ReleaseBuild, ReleaseSpec, ReleaseStatus};
 pub use rollout::{
+    EvidencePolicy,
     Act, Counts, FailedShop, FailureBudget, OnFailure, Phase, Rollout, RolloutSpec, RolloutStatus,
     Started, Wave, WindowPolicy,
 };

@@ -6,6 +6,7 @@
 //! | `PUT /v1/shops/SHOP/errors/FINGERPRINT/state` with a [`Verdict`] | [`ErrorGroup`] |
 //! | `GET /v1/shops/SHOP/uptime` | [`Uptime`] |
 //! | `GET /v1/shops/SHOP/performance` | [`Performance`]: of the last hour, or with `?minutes=15` of less |
+//! | `POST /v1/evidence` with a [`Trial`] | [`Evidence`] |
 //!
 //! Who is refused gets a [`Problem`]. New fields may come; a reader ignores what it does not know.
 
@@ -231,6 +232,45 @@ pub struct ReleasePerformance {
     /// Within what time 99 % were.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub p99: Option<f64>,
+}
+
+/// A release on its way through shops, of which somebody asks how it does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Trial {
+    /// The sequence of the release.
+    pub sequence: u64,
+    /// Shops that run it.
+    pub moved: Vec<String>,
+    /// Shops of the same channel that do not run it yet: what is wrong with them, too, is not the
+    /// release's doing.
+    pub control: Vec<String>,
+}
+
+/// What is held against a release.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Evidence {
+    /// When agents were asked last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<Timestamp>,
+    /// Requests that the shops which moved answered with the release: few are no evidence.
+    pub requests: u64,
+    /// What is held against it; nothing is if this is empty.
+    pub against: Vec<Finding>,
+}
+
+/// Something that is held against a release.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Finding {
+    /// A shop where it was seen.
+    pub shop: String,
+    /// The group of errors, if it is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<Fingerprint>,
+    /// What it is, as a sentence.
+    pub text: String,
 }
 
 /// Why a request was refused.

@@ -19,7 +19,7 @@ mod order;
 mod simulation;
 
 pub use decide::RESUMED;
-pub use decide::{Assigned, Decision, Health, Move, Situation, View, decide};
+pub use decide::{Assigned, Decision, Evidence, Health, Move, Situation, View, decide};
 pub use order::{bounds, order};
 
 /// The annotation with which a person ends the soak of a wave: its number.

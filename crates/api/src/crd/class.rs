@@ -21,7 +21,7 @@ pub use overlay::{Effect, ExtraContainer, ExtraVariable, Overlay, Toleration};
 pub use size::{Disk, Php, Size, Sizes};
 pub use storage::{NodeCache, Storage, StorageMode, Store};
 
-use crate::{Condition, Probe, crd::pattern};
+use crate::{Condition, EvidencePolicy, Probe, crd::pattern};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -108,6 +108,10 @@ pub struct ShopClassSpec {
     )]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub busy_workers_metric: Option<String>,
+    /// Evidence that stops rollouts of these shops' releases, if `longshore rollout start` does not
+    /// say otherwise. It takes longshore-watch.
+    #[serde(default, skip_serializing_if = "EvidencePolicy::is_none")]
+    pub evidence: EvidencePolicy,
     /// Who waits when nodes are short.
     #[serde(default)]
     pub priority: Priority,

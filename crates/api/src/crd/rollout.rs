@@ -94,9 +94,31 @@ pub struct RolloutSpec {
     /// Whether shops wait for their windows.
     #[serde(default)]
     pub windows: WindowPolicy,
-    /// What happens to the shops of a wave that failed.
+    /// What stops a rollout besides shops that do not become ready.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum EvidencePolicy {
+    /// Nothing does.
+    #[default]
+    None,
+    /// Fatal errors that no release had before, and pages that take twice as long as those of shops
+    /// that did not move yet, as longshore-watch sees them.
+    Errors,
+}
+
+impl EvidencePolicy {
+    /// Whether it is the default, which is not written.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        *self == Self::None
+    }
+}
+
+/// What happens to the shops of a wave that failed.
     #[serde(default)]
     pub on_failure: OnFailure,
+    /// What stops the rollout besides shops that do not become ready.
+    #[serde(default)]
+    pub evidence: EvidencePolicy,
     /// Whether the rollout is paused: no further shop moves.
     #[serde(default)]
     pub paused: bool,

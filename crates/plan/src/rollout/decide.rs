@@ -51,6 +51,19 @@ pub struct View {
     pub database: Option<String>,
 }
 
+/// What errors and slow pages say of the release.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Evidence {
+    /// Nobody asks for it.
+    NotAsked,
+    /// Nothing is held against it; in words.
+    Clean(String),
+    /// Something is, for this reason.
+    Against(String),
+    /// Nobody answers who would know, since then.
+    Away(Timestamp),
+}
+
 /// What a decision is made from, besides the Rollout.
 #[derive(Debug)]
 pub struct Situation<'a> {
@@ -64,6 +77,8 @@ pub struct Situation<'a> {
     pub promoted: Option<u32>,
     /// Migrations that other rollouts' shops run, by database server.
     pub loaded: &'a BTreeMap<String, usize>,
+    /// What errors and slow pages say of the release.
+    pub evidence: &'a Evidence,
     /// Whether the release changes databases so that the one before cannot run any more.
     pub breaking: bool,
     /// The time.
@@ -96,6 +111,8 @@ pub struct Decision {
 /// How long pods of a shop that was well may be missing, as where it scales or a node goes, until
 /// it counts as one on its way again: as long as a pod takes to start.
 const LAPSE: SignedDuration = SignedDuration::from_mins(2);
+/// How long the next wave waits for evidence while nobody gives any.
+pub const PATIENCE: SignedDuration = SignedDuration::from_mins(10);
 /// What the history says of a rollout that goes on after a failure, so that shops try once more.
 pub const RESUMED: &str = "resumed";
 /// Failed shops that the status names.
@@ -165,12 +182,12 @@ pub fn decide(spec: &RolloutSpec, before: &RolloutStatus, situation: &Situation<
         .copied()
         .unwrap_or(0);
     let members = &situation.order[begin..end];
-    // What goes back goes back to its end, also where a failed shop got well.
-    let why = match progress.verdict(members) {
-        Some(why) => Some(why),
-        None => (status.phase == Some(Phase::Returning))
-            .then(|| format!("{} shops failed", progress.failed.len())),
-    };
+    // What goes back goes back to its end, also where a failed shop got well, and where nothing is
+    // seen of an error any more because nobody runs the release.
+    let why = progress
+        .verdict(members)
+        .or_else(|| against(situation.evidence))
+        .or_else(|| (status.phase == Some(Phase::Returning)).then(|| returning(&progress)));
     if let Some(why) = why {
         let back = if spec.on_failure == OnFailure::Return {
             progress.back(members)
@@ -204,6 +221,29 @@ pub fn decide(spec: &RolloutSpec, before: &RolloutStatus, situation: &Situation<
         );
     }
     soak(spec, situation, status, wave, end > begin, moves)
+}
+
+fn against(evidence: &Evidence) -> Option<String> {
+    match evidence {
+        Evidence::Against(why) => Some(why.clone()),
+        Evidence::NotAsked | Evidence::Clean(_) | Evidence::Away(_) => None,
+    }
+}
+
+fn returning(progress: &Progress<'_>) -> String {
+    match progress.failed.len() {
+        0 => "evidence was held against the release".to_owned(),
+        failed => format!("{failed} shops failed"),
+    }
+}
+
+/// Until when the next wave waits for evidence, if it does.
+fn awaited(evidence: &Evidence, now: Timestamp) -> Option<Timestamp> {
+    let Evidence::Away(since) = evidence else {
+        return None;
+    };
+    let until = since.saturating_add(PATIENCE).ok()?;
+    (now < until).then_some(until)
 }
 
 /// Which shops move in the wave that ends at `end`.
@@ -254,7 +294,27 @@ fn soak(
         return Decision {
             status,
             moves,
-            why: format!("wave {wave} is watched until {until:.0}"),
+            why: format!(
+                "wave {wave} is watched until {until:.0}{}",
+                match situation.evidence {
+                    Evidence::Clean(words) => format!("; {words}"),
+                    Evidence::NotAsked | Evidence::Against(_) | Evidence::Away(_) => String::new(),
+                }
+            ),
+        };
+    }
+    if any
+        && situation.promoted != Some(wave)
+        && let Some(until) = awaited(situation.evidence, situation.now)
+    {
+        (status.phase, status.soaking_since) = (Some(Phase::Soaking), Some(since.to_string()));
+        return Decision {
+            status,
+            moves,
+            why: format!(
+                "longshore-watch does not answer: the next wave waits until {until:.0} for its \
+                 evidence"
+            ),
         };
     }
     status.soaking_since = None;

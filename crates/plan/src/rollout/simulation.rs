@@ -4,7 +4,9 @@
 mod endings;
 mod properties;
 
-use super::{Assigned, Decision, Health, Move, Situation, View, bounds, decide, order, test::spec};
+use super::{
+    Assigned, Decision, Evidence, Health, Move, Situation, View, bounds, decide, order, test::spec,
+};
 use api::{FailureBudget, OnFailure, Phase, RolloutSpec, RolloutStatus};
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
@@ -36,6 +38,7 @@ struct World {
     order: Vec<String>,
     held: Option<&'static str>,
     promoted: Option<u32>,
+    evidence: Evidence,
     breaking: bool,
     now: Timestamp,
     /// Most shops that were on their way together, in all and on one database.
@@ -68,6 +71,7 @@ impl World {
             order,
             held: None,
             promoted: None,
+            evidence: Evidence::NotAsked,
             breaking: false,
             now,
             most: (0, 0),
@@ -130,6 +134,7 @@ impl World {
             held: self.held,
             promoted: self.promoted,
             loaded: &self.loaded,
+            evidence: &self.evidence,
             breaking: self.breaking,
             now: self.now,
         };

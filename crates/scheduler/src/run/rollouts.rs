@@ -1,6 +1,7 @@
 //! Rollouts at work: what is seen is put before [`decide`](plan::rollout::decide()), and what it
 //! says is done and recorded.
 
+mod evidence;
 mod moves;
 mod observe;
 mod record;
@@ -26,11 +27,18 @@ const EVERY: Duration = Duration::from_secs(2);
 /// requests that have begun.
 const AT_ONCE: usize = 8;
 
+/// What is remembered between decisions; each is found again after a start.
+#[derive(Default)]
+struct Memory {
+    well: LastWell,
+    said: evidence::Said,
+}
+
 pub(super) async fn run(
     controller: Arc<Controller>,
     stop: CancellationToken,
 ) -> Result<(), Infallible> {
-    let mut well = LastWell::new();
+    let mut memory = Memory::default();
     while !stop.is_cancelled() {
         tokio::select! {
             () = stop.cancelled() => break,
@@ -44,7 +52,7 @@ pub(super) async fn run(
             // Of all rollouts: databases do not care whose migrations load them.
             let mut migrating = in_progress::migrating(&controller.lock(), Timestamp::now());
             for name in active(&controller) {
-                if let Err(error) = step(&controller, &name, &mut well, &mut migrating).await {
+                if let Err(error) = step(&controller, &name, &mut memory, &mut migrating).await {
                     warn!(rollout = name, error = %runtime::Chain(&error), "rollout not moved on");
                 }
             }
@@ -69,10 +77,11 @@ fn active(controller: &Controller) -> Vec<String> {
 async fn step(
     controller: &Controller,
     name: &str,
-    well: &mut LastWell,
+    memory: &mut Memory,
     migrating: &mut BTreeMap<String, String>,
 ) -> Result<(), ApiError> {
     let now = Timestamp::now();
+    let well = &mut memory.well;
     let Some(first) = observe(controller, name, well, now) else {
         return Ok(());
     };
@@ -82,6 +91,7 @@ async fn step(
     let Some(seen) = observe(controller, name, well, now) else {
         return Ok(());
     };
+    let evidence = evidence::evidence(controller, name, &seen, &mut memory.said, now).await;
     let old = seen.rollout.status.clone().unwrap_or_default();
     let promoted = seen
         .rollout
@@ -96,6 +106,7 @@ async fn step(
         held: seen.held.as_deref(),
         promoted,
         loaded: &others(migrating, &seen),
+        evidence: &evidence,
         breaking: seen.release.migration == release::Migration::Breaking,
         now,
     };

@@ -101,6 +101,11 @@ pub(super) struct Start {
     /// they are
     #[arg(long, value_enum, default_value_t)]
     pub(super) on_failure: Failed,
+    /// What stops it besides shops that do not become ready: errors are fatal errors that no release
+    /// had before, and pages that take twice as long, as longshore-watch sees them; otherwise what the
+    /// shops' classes say
+    #[arg(long, value_enum)]
+    pub(super) evidence: Option<Evidence>,
     /// How long a shop may take, such as 15m
     #[arg(long)]
     pub(super) deadline: Option<ShortDuration>,
@@ -158,6 +163,15 @@ pub(super) enum Failed {
     Return,
     /// They stay, for a person to look at
     Pause,
+}
+
+/// What stops a rollout besides shops that do not become ready.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Evidence {
+    /// Nothing
+    None,
+    /// New fatal errors, and slow pages
+    Errors,
 }
 
 /// How something is shown.

@@ -1,7 +1,7 @@
 //! `rollout start`: from a Release to a Rollout, and to its end if somebody waits for that.
 
 use super::{
-    arguments::{Failed, Start},
+    arguments::{Evidence, Failed, Start},
     follow,
 };
 use crate::cluster::{
@@ -10,7 +10,8 @@ use crate::cluster::{
     show,
 };
 use api::{
-    FailureBudget, Object, OnFailure, ResolvedRelease, Rollout, RolloutSpec, Started, WindowPolicy,
+    EvidencePolicy, FailureBudget, Fleet, Object, OnFailure, ResolvedRelease, Rollout, RolloutSpec,
+    Started, WindowPolicy,
 };
 use client::{Cluster, Conflicts, Mode};
 use kube::api::{Api, PostParams};
@@ -35,11 +36,15 @@ fn given() -> Result<(ResolvedRelease, Object), CommandError> {
     Ok((release, resource(document)?))
 }
 
-fn spec(start: &Start, release: &str) -> Result<RolloutSpec, CommandError> {
+fn spec(
+    start: &Start,
+    release: &ResolvedRelease,
+    fleet: &Fleet,
+) -> Result<RolloutSpec, CommandError> {
     let wrong = |error: serde_json::Error| CommandError::Argument(error.to_string());
     // Defaults are those of the definition.
     let mut spec: RolloutSpec =
-        serde_json::from_value(json!({ "release": release })).map_err(wrong)?;
+        serde_json::from_value(json!({ "release": release.name })).map_err(wrong)?;
     (spec.shops, spec.canaries) = (start.shops.clone(), start.canaries.clone());
     if !start.waves.is_empty() {
         spec.waves.clone_from(&start.waves);
@@ -55,6 +60,11 @@ fn spec(start: &Start, release: &str) -> Result<RolloutSpec, CommandError> {
         Failed::Return => OnFailure::Return,
         Failed::Pause => OnFailure::Pause,
     };
+    spec.evidence = match start.evidence {
+        Some(Evidence::Errors) => EvidencePolicy::Errors,
+        Some(Evidence::None) => EvidencePolicy::None,
+        None => of_classes(release, fleet),
+    };
     spec.deadline = start.deadline.unwrap_or(spec.deadline);
     if start.ignore_windows {
         spec.windows = WindowPolicy::Ignore;
@@ -64,6 +74,21 @@ fn spec(start: &Start, release: &str) -> Result<RolloutSpec, CommandError> {
         why: start.why.clone(),
     });
     Ok(spec)
+}
+
+/// What the classes of the channel's shops say: one that asks for evidence is enough.
+fn of_classes(release: &ResolvedRelease, fleet: &Fleet) -> EvidencePolicy {
+    let asks = fleet
+        .shops
+        .values()
+        .filter(|shop| shop.spec.channel == release.channel.as_str())
+        .filter_map(|shop| fleet.classes.get(&shop.spec.class))
+        .any(|class| class.spec.evidence == EvidencePolicy::Errors);
+    if asks {
+        EvidencePolicy::Errors
+    } else {
+        EvidencePolicy::None
+    }
 }
 
 pub(super) async fn start(start: &Start) -> Result<(), CommandError> {
@@ -125,7 +150,11 @@ pub(super) async fn start(start: &Start) -> Result<(), CommandError> {
             .get(&name)
             .is_some_and(|it| it.spec.release == release.name);
     if !again {
-        create(&cluster, &Rollout::new(&name, spec(start, &release.name)?)).await?;
+        create(
+            &cluster,
+            &Rollout::new(&name, spec(start, release, &fleet)?),
+        )
+        .await?;
     }
     // After its rollout, which keeps it from new shops.
     if let Some((_, object)) = &given {

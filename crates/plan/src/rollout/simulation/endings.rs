@@ -120,3 +120,50 @@ fn a_silent_shop_counts_as_failed_after_its_deadline() {
         world.status.failed
     );
 }
+
+#[test]
+fn evidence_against_a_release_takes_its_canaries_back() {
+    let mut world = World::new(quick(), &[Fate::Well(1); 100]);
+    world.spec.canaries = vec!["s003".to_owned(), "s004".to_owned()];
+    world.order = order("test", &world.spec, world.fates.keys().map(String::as_str));
+    world.evidence = Evidence::Clean("no evidence against it".to_owned());
+    while world.status.phase != Some(Phase::Soaking) {
+        world.tick();
+    }
+    assert_eq!((world.status.wave, world.assigned_this()), (Some(0), 2));
+    world.evidence = Evidence::Against("a fatal error".to_owned());
+    let decision = world.tick();
+    assert!(
+        decision.why.starts_with("a fatal error; look"),
+        "{}",
+        decision.why
+    );
+    // Nobody runs the release any more, so nothing is seen of it.
+    world.evidence = Evidence::Clean(String::new());
+    assert_eq!(world.run(10), Phase::Stopped);
+    assert_eq!((world.assigned_this(), world.status.counts.failed), (0, 0));
+}
+
+#[test]
+fn a_wave_waits_ten_minutes_for_evidence_and_goes_on_without() {
+    let second_wave = |evidence: Evidence| {
+        let mut world = World::new(quick(), &[Fate::Well(1); 10]);
+        world.evidence = evidence;
+        while world.status.wave != Some(2) {
+            world.tick();
+        }
+        world.now
+    };
+    let at = second_wave(Evidence::NotAsked);
+    let waited = second_wave(Evidence::Away(at));
+    assert_eq!(waited.duration_since(at), SignedDuration::from_mins(9));
+    // Somebody does not wait.
+    let mut world = World::new(quick(), &[Fate::Well(1); 10]);
+    world.evidence = Evidence::Away(at + SignedDuration::from_hours(99));
+    world.run(500);
+    assert_eq!(world.status.phase, Some(Phase::Soaking));
+    let wave = world.status.wave;
+    world.promoted = wave;
+    world.tick();
+    assert_ne!(world.status.wave, wave);
+}
