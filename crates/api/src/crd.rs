@@ -44,9 +44,8 @@ pub use pattern::words;
 pub use probe::Probe;
 pub use release::{BuildState, Release, ReleaseBuild, ReleaseSpec, ReleaseStatus};
 pub use rollout::{
-    EvidencePolicy,
-    Act, Counts, FailedShop, FailureBudget, OnFailure, Phase, Rollout, RolloutSpec, RolloutStatus,
-    Started, Wave, WindowPolicy,
+    Act, Counts, EvidencePolicy, FailedShop, FailureBudget, OnFailure, Phase, Rollout, RolloutSpec,
+    RolloutStatus, Started, Wave, WindowPolicy,
 };
 pub use schema::definitions;
 pub use shop::{

@@ -94,26 +94,7 @@ pub struct RolloutSpec {
     /// Whether shops wait for their windows.
     #[serde(default)]
     pub windows: WindowPolicy,
-    /// What stops a rollout besides shops that do not become ready.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum EvidencePolicy {
-    /// Nothing does.
-    #[default]
-    None,
-    /// Fatal errors that no release had before, and pages that take twice as long as those of shops
-    /// that did not move yet, as longshore-watch sees them.
-    Errors,
-}
-
-impl EvidencePolicy {
-    /// Whether it is the default, which is not written.
-    #[must_use]
-    pub fn is_none(&self) -> bool {
-        *self == Self::None
-    }
-}
-
-/// What happens to the shops of a wave that failed.
+    /// What happens to the shops of a wave that failed.
     #[serde(default)]
     pub on_failure: OnFailure,
     /// What stops the rollout besides shops that do not become ready.
@@ -183,6 +164,25 @@ pub enum WindowPolicy {
     Respect,
     /// The release is urgent: shops move outside of their windows and during freezes.
     Ignore,
+}
+
+/// What stops a rollout besides shops that do not become ready.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum EvidencePolicy {
+    /// Nothing does.
+    #[default]
+    None,
+    /// Fatal errors that no release had before, and pages that take twice as long as those of shops
+    /// that did not move yet, as longshore-watch sees them.
+    Errors,
+}
+
+impl EvidencePolicy {
+    /// Whether it is the default, which is not written.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        *self == Self::None
+    }
 }
 
 /// What happens to the shops of a wave that failed.
