@@ -38,8 +38,8 @@ async fn stepped(sequence: u64, script: &Script) -> (Controller, Option<ShopRele
     let controller = controller(script);
     has_acme(&controller, sequence);
     controller.lock().rollout(rollout());
-    let (mut well, mut migrating) = (LastWell::new(), BTreeMap::new());
-    let result = step(&controller, "r", &mut well, &mut migrating).await;
+    let (mut memory, mut migrating) = (Memory::default(), BTreeMap::new());
+    let result = step(&controller, "r", &mut memory, &mut migrating).await;
     script.end();
     assert!(result.is_ok(), "{result:?}");
     let status = controller.lock().fleet.shops["acme"].status.clone();
@@ -67,8 +67,8 @@ async fn a_record_that_is_refused_moves_nobody() {
     let controller = controller(&script);
     has_acme(&controller, 41);
     controller.lock().rollout(rollout());
-    let (mut well, mut migrating) = (LastWell::new(), BTreeMap::new());
-    let result = step(&controller, "r", &mut well, &mut migrating).await;
+    let (mut memory, mut migrating) = (Memory::default(), BTreeMap::new());
+    let result = step(&controller, "r", &mut memory, &mut migrating).await;
     script.end();
     assert!(result.is_err());
 }
@@ -83,8 +83,8 @@ async fn a_halt_after_the_decision_moves_nobody() {
         .connections
         .halt
         .read(tokio::time::Instant::now(), true);
-    let (mut well, mut migrating) = (LastWell::new(), BTreeMap::new());
-    let result = step(&controller, "r", &mut well, &mut migrating).await;
+    let (mut memory, mut migrating) = (Memory::default(), BTreeMap::new());
+    let result = step(&controller, "r", &mut memory, &mut migrating).await;
     script.end();
     assert!(result.is_ok());
     let sequence = |controller: &Controller| {
