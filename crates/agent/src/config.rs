@@ -41,6 +41,10 @@ pub struct Config {
     pub pod: pod::Settings,
     /// Directories of a release whose logs are passed on.
     pub logs: Vec<RelativePath>,
+    /// The directory in which PHP, php-fpm and nginx write their logs.
+    pub pod_logs: Option<PathBuf>,
+    /// The shop whose pod it is, as events name it.
+    pub shop: Option<String>,
     /// Bytes a second that the scan for changed files may read.
     pub scan: u64,
 }
@@ -69,6 +73,8 @@ impl Config {
         let ready = ready(env);
         let pod = pod(env);
         let logs = env.optional::<LogPaths>(&variable::LOGS);
+        let pod_logs = env.optional::<AbsolutePath>(&variable::POD_LOGS);
+        let shop = env.optional::<ShopName>(&variable::SHOP);
         let scan = env.read::<ByteSize>(&variable::SCAN);
         let path = |path: Option<AbsolutePath>| path.map(AbsolutePath::into_path);
         let settings = settings?;
@@ -102,6 +108,8 @@ impl Config {
             ready: ready?,
             pod: pod?,
             logs: logs?.map(|logs| logs.0).unwrap_or_default(),
+            pod_logs: path(pod_logs?),
+            shop: shop?.map(|shop| shop.0),
             scan: scan?.bytes(),
             pull: settings,
         })
@@ -217,6 +225,10 @@ settings! {
     };
     PodName(String) POD |text| {
         let good = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        (!text.is_empty() && text.len() <= 63 && text.bytes().all(good)).then(|| text.to_owned())
+    };
+    ShopName(String) SHOP |text| {
+        let good = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
         (!text.is_empty() && text.len() <= 63 && text.bytes().all(good)).then(|| text.to_owned())
     };
     Host(String) PROBE_HOST |text| {

@@ -5,10 +5,10 @@
 //!  variables ──►  ├─ activate ── follow, stage, gate, warm, switch, probe ◄─────┤     first to end
 //!                 ├─ storage ─── mounts, adopts, probes the shop's storage ──────┘     ends all
 //!                 ├─ guard ───── files of the running tree that change
-//!                 ├─ logs ────── what the shop writes into var/log and var/report
+//!                 ├─ logs ────── errors, in the logs of PHP, nginx and the shop
 //!                 ├─ beat ────── the sign of life
 //!                 ├─ loudness ── signals that ask for more in the log
-//!                 └─ serve ───── /livez /readyz /startupz /status /metrics
+//!                 └─ serve ───── /livez /readyz /startupz /status /errors /metrics
 //!                        ▲
 //!                      board: one value that all of them write and the server reads
 //! ```
@@ -23,6 +23,7 @@ pub mod board;
 mod config;
 pub mod control;
 mod error;
+pub mod errors;
 pub mod gate;
 pub mod hooks;
 mod identity;

@@ -6,6 +6,7 @@
 //!   with `?verbose` all checks; also as `Accept: application/json`.
 //! - `/metrics`: `OpenMetrics`.
 //! - `/status`: JSON, the whole [`Snapshot`].
+//! - `/errors?since=CURSOR`: JSON, [`observe::page::Page`].
 //!
 //! [`runtime::connections`] says when connections end. Requests of the shop's own containers come
 //! in by a door of their own.
@@ -17,6 +18,7 @@ mod routes;
 pub use heartbeat::{Heartbeat, Heartbeats, livez};
 
 use crate::{
+    errors::Errors,
     metrics::Metrics,
     status::{Policy, Snapshot},
 };
@@ -78,6 +80,8 @@ pub struct State {
     pub heartbeats: Heartbeats,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// What went wrong in the shop.
+    pub errors: Arc<Errors>,
 }
 
 /// A server that listens and does not answer yet.

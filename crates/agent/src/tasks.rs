@@ -5,6 +5,7 @@ use crate::{
     activate::{Engine, Sources},
     board::Board,
     error::AgentError,
+    errors::Errors,
     logs::Logs,
     loudness::Loudness,
     page,
@@ -117,13 +118,15 @@ pub(super) fn tasks(
         drop(at_work);
         Ok(())
     });
-    observe(&mut tasks, &mut heartbeats, &config, board)?;
+    let errors = Errors::new(config.shop.clone(), board.clone());
+    observe(&mut tasks, &mut heartbeats, &config, board, &errors)?;
     beat(&mut tasks, &mut heartbeats, store, board, last.clone());
     let serving = State {
         snapshot: board.watch(),
         policy: config.ready,
         heartbeats,
         metrics: board.metrics(),
+        errors,
     };
     let listen = config.listen;
     tasks.spawn("serve", info_span!("serve"), move |_at_once| async move {
@@ -139,6 +142,7 @@ fn observe(
     heartbeats: &mut Heartbeats,
     config: &Config,
     board: &Board,
+    errors: &Arc<Errors>,
 ) -> Result<(), AgentError> {
     if let Some(probe) = config.pod.probe.clone() {
         let (board, heartbeat) = (board.clone(), heartbeats.task("page", page::ROUND));
@@ -147,9 +151,8 @@ fn observe(
             Ok(())
         });
     }
-    if !config.logs.is_empty()
-        && let Some(logs) = logs(config).begin()
-    {
+    let are_followed = !config.logs.is_empty() || config.pod_logs.is_some();
+    if are_followed && let Some(logs) = logs(config).begin(Arc::clone(errors)) {
         tasks.spawn("logs", info_span!("logs"), |stop| async move {
             logs.run(stop).await;
             Ok(())
@@ -210,5 +213,6 @@ fn logs(config: &Config) -> Logs {
         root: config.pull.root.clone(),
         writable: config.places.writable.clone(),
         paths: config.logs.clone(),
+        pod: config.pod_logs.clone(),
     }
 }

@@ -260,8 +260,17 @@ variables! {
     LOGS "LONGSHORE_LOGS" by AGENT,
         Unset::Means("nothing is followed"),
         "up to 16 paths in a release, separated by commas, such as var/log,var/report",
-        "directories of each release whose `*.log` files become events of the agent, line by line, \
+        "directories of each release whose `*.log` files become events of the agent, one an error, \
          and in those called `report` each new file";
+    POD_LOGS "LONGSHORE_POD_LOGS" by AGENT,
+        Unset::Means("nothing is followed"),
+        AbsolutePath::EXPECTED,
+        "the directory in which the pod's PHP, php-fpm and nginx write `php.log`, `php-fpm.log`, \
+         `slow.log` and `nginx.log`, whose errors become events of the agent";
+    SHOP "LONGSHORE_SHOP" by AGENT,
+        Unset::Means("events name no shop"),
+        "up to 63 letters, digits, '-', '.' and '_'",
+        "the shop's name, as events about its errors have it";
     SCAN "LONGSHORE_SCAN" by AGENT,
         Unset::Is("8MiB"),
         <ByteSize as Setting>::EXPECTED,

@@ -20,6 +20,7 @@ pub(super) fn router(state: Arc<State>) -> Router {
         .route("/startupz", get(started))
         .route("/metrics", get(scrape))
         .route("/status", get(status))
+        .route("/errors", get(errors))
         .with_state(state)
 }
 
@@ -57,6 +58,27 @@ async fn status(Shared(state): Shared<Arc<State>>) -> Response {
             StatusCode::INTERNAL_SERVER_ERROR,
             TEXT,
             format!("cannot write the status: {error}\n"),
+        ),
+    }
+}
+
+/// What changed since the cursor that is asked with; everything without one.
+async fn errors(Shared(state): Shared<Arc<State>>, uri: Uri) -> Response {
+    let since = uri
+        .query()
+        .into_iter()
+        .flat_map(|query| query.split('&'))
+        .find_map(|part| part.strip_prefix("since="));
+    let Ok(since) = since.unwrap_or("0").parse() else {
+        let text = "since= is no cursor; expected a whole number, which the page before has\n";
+        return answer(StatusCode::BAD_REQUEST, TEXT, text);
+    };
+    match serde_json::to_vec(&state.errors.page(since)) {
+        Ok(page) => answer(StatusCode::OK, JSON, page),
+        Err(error) => answer(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            TEXT,
+            format!("cannot write the page: {error}\n"),
         ),
     }
 }

@@ -46,6 +46,10 @@ fn sidecar(context: &ShopContext<'_>, asks_shop: Vec<EnvVar>) -> Container {
         // php-fpm.
         setting(&variable::GRACE, "10s"),
     ]);
+    env.extend([
+        setting(&variable::SHOP, context.shop),
+        setting(&variable::POD_LOGS, path::LOGS),
+    ]);
     let logs = context.logs();
     if !logs.is_empty() {
         env.push(setting(&variable::LOGS, logs.join(",")));
@@ -59,6 +63,7 @@ fn sidecar(context: &ShopContext<'_>, asks_shop: Vec<EnvVar>) -> Container {
     }
     let privileged = mounting && context.class.storage.mode == StorageMode::Agent;
     let mut mounts = pod::our_mounts(context);
+    mounts.push(mount("logs", path::LOGS));
     if mounting {
         mounts.push(super::read_only("mounts", path::MOUNTS));
         mounts.push(if privileged {
