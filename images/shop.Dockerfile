@@ -31,7 +31,7 @@ RUN apt-get update \
     && ln -s "/usr/sbin/php-fpm${PHP}" /usr/local/bin/php-fpm \
     && ln -s /etc/shop/php-fpm-ping /usr/local/bin/ \
     && rm -rf /var/lib/apt/lists/* /var/cache/* /var/log/* /etc/machine-id /etc/nginx/sites-enabled/default /etc/passwd- /etc/group- /etc/shadow- /etc/gshadow- \
-    && mkdir -p /srv/shop && install -d -o 10001 -g 10001 /run/shop
+    && mkdir -p /srv/shop && install -d -o 10001 -g 10001 /run/shop /var/log/shop
 COPY images/shop/ /etc/shop/
 # Of sendmail, which is msmtp here, a pod brings the configuration: which relay takes its mails.
 RUN mkdir /etc/shop/http.d /etc/shop/nginx.d /etc/shop/php.d /etc/shop/stores.d \

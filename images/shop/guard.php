@@ -8,6 +8,10 @@ if (strpos($path, '/srv/shop/releases/') !== 0 && strpos($path, '/srv/shop/agent
     exit("403 Forbidden\n");
 }
 unset($path);
+// The agent hears what PHP says of its own requests: it is an answer, and no error that a visitor met.
+if (isset($_SERVER['LONGSHORE_ASKS'])) {
+    ini_set('error_log', '');
+}
 // In place of what php.ini says, which the pool's setting has replaced.
 if (get_cfg_var('auto_prepend_file')) {
     require get_cfg_var('auto_prepend_file');

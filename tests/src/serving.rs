@@ -17,6 +17,8 @@ use std::{
 const TOP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 /// Where the image has its files, and a pod the ConfigMaps that are mounted over them.
 const PLACE: &str = "/etc/shop/";
+/// Where both log, in a test's directory.
+pub(crate) const LOGS: &str = "log";
 
 /// The configuration of nginx and php-fpm: files by their paths below `/etc/shop`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,12 +121,14 @@ impl Serving {
     pub fn place(&self, scratch: &Path, root: &Path, port: u16, php: &str) -> [PathBuf; 3] {
         let temporary = scratch.join("tmp");
         fs::create_dir_all(&temporary).expect("a scratch directory is writable");
+        fs::create_dir_all(scratch.join(LOGS)).expect("a scratch directory is writable");
         let (inside, root, temporary) = (
             format!("{}/", scratch.display()),
             format!("{}/", root.display()),
             temporary.display(),
         );
         let changes = [
+            ("/var/log/shop/", format!("{inside}{LOGS}/")),
             (PLACE, inside),
             ("/srv/shop/", root),
             ("listen 8080", format!("listen 127.0.0.1:{port}")),

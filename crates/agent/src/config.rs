@@ -41,10 +41,13 @@ pub struct Config {
     pub pod: pod::Settings,
     /// Directories of a release whose logs are passed on.
     pub logs: Vec<RelativePath>,
-    /// Where nginx says how long requests took.
-    pub requests: Option<PathBuf>,
     /// As many workers as php-fpm may have.
     pub workers: Option<u32>,
+    /// The directory in which PHP, php-fpm and nginx write their logs, and in which nginx says how
+    /// long requests took.
+    pub pod_logs: Option<PathBuf>,
+    /// The shop whose pod it is, as events name it.
+    pub shop: Option<String>,
     /// Bytes a second that the scan for changed files may read.
     pub scan: u64,
 }
@@ -73,8 +76,9 @@ impl Config {
         let ready = ready(env);
         let pod = pod(env);
         let logs = env.optional::<LogPaths>(&variable::LOGS);
-        let requests = env.optional::<AbsolutePath>(&variable::REQUESTS);
         let workers = env.optional::<Workers>(&variable::WORKERS);
+        let pod_logs = env.optional::<AbsolutePath>(&variable::POD_LOGS);
+        let shop = env.optional::<ShopName>(&variable::SHOP);
         let scan = env.read::<ByteSize>(&variable::SCAN);
         let path = |path: Option<AbsolutePath>| path.map(AbsolutePath::into_path);
         let settings = settings?;
@@ -108,8 +112,9 @@ impl Config {
             ready: ready?,
             pod: pod?,
             logs: logs?.map(|logs| logs.0).unwrap_or_default(),
-            requests: path(requests?),
             workers: workers?.map(|workers| workers.0),
+            pod_logs: path(pod_logs?),
+            shop: shop?.map(|shop| shop.0),
             scan: scan?.bytes(),
             pull: settings,
         })
@@ -226,6 +231,10 @@ settings! {
     };
     PodName(String) POD |text| {
         let good = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        (!text.is_empty() && text.len() <= 63 && text.bytes().all(good)).then(|| text.to_owned())
+    };
+    ShopName(String) SHOP |text| {
+        let good = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
         (!text.is_empty() && text.len() <= 63 && text.bytes().all(good)).then(|| text.to_owned())
     };
     Host(String) PROBE_HOST |text| {

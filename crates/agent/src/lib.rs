@@ -5,11 +5,11 @@
 //!  variables ──►  ├─ activate ── follow, stage, gate, warm, switch, probe ◄─────┤     first to end
 //!                 ├─ storage ─── mounts, adopts, probes the shop's storage ──────┘     ends all
 //!                 ├─ guard ───── files of the running tree that change
-//!                 ├─ logs ────── what the shop writes into var/log and var/report
+//!                 ├─ logs ────── errors, in the logs of PHP, nginx and the shop
 //!                 ├─ requests ── how fast the shop answers, and how many workers are busy
 //!                 ├─ beat ────── the sign of life
 //!                 ├─ loudness ── signals that ask for more in the log
-//!                 └─ serve ───── /livez /readyz /startupz /status /metrics /requests
+//!                 └─ serve ───── /livez /readyz /startupz /status /errors /requests /metrics
 //!                        ▲
 //!                      board: one value that all of them write and the server reads
 //! ```
@@ -24,6 +24,7 @@ pub mod board;
 mod config;
 pub mod control;
 mod error;
+pub mod errors;
 pub mod gate;
 pub mod hooks;
 mod identity;

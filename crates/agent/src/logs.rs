@@ -1,23 +1,26 @@
-//! Passes on what the shop's code writes into its log directories, as events of the agent, so that
-//! the text is in the container's log and outlives the pod.
+//! Follows what PHP, php-fpm and nginx write into the pod's logs, and the shop's code into its own
+//! directories: each error is one event of the agent, in the container's log, which outlives the
+//! pod.
 //!
 //! ```text
 //!  inotify ─► wake ─► (gather) ─► round: find each tree's directories ─► watch them
-//!                                        ─► read what is new ─► events
+//!                                        ─► read what is new ─► errors
 //! ```
 //!
-//! The agent does not poll: while no program writes, nothing happens. It also follows staged trees,
-//! because a rehearsal already writes reports.
+//! The agent does not poll: while no program writes, nothing happens. While one writes very much,
+//! it looks by the clock alone, as to hear of each write would cost more than to read. It also
+//! follows staged trees, because a rehearsal already writes reports.
 
-mod budget;
 mod directory;
-mod line;
 mod place;
 mod report;
+mod tail;
 
-use crate::watch::{Inotify, Links};
-use budget::Budget;
-use directory::{Begin, Directory};
+use crate::{
+    errors::Errors,
+    watch::{Inotify, Links},
+};
+use directory::{Begin, Directory, Of, ROUND};
 use notify::{Event, EventKind, RecursiveMode};
 use place::{Reached, reach};
 use release::RelativePath;
@@ -38,9 +41,6 @@ use tracing::{debug, warn};
 const GATHER: Duration = Duration::from_millis(250);
 /// How often the release root is looked for, as long as it is not there.
 const TURN: Duration = Duration::from_secs(5);
-/// Of every event with a line that the shop wrote, and of no other: who reads the log tells by it
-/// whose word a line is.
-const SOURCE: &str = "shop";
 /// Paths that may be followed.
 pub(crate) const PATHS: usize = 16;
 
@@ -53,6 +53,8 @@ pub struct Logs {
     pub writable: Option<PathBuf>,
     /// Directories in a tree.
     pub paths: Vec<RelativePath>,
+    /// The directory in which PHP, php-fpm and nginx write.
+    pub pod: Option<PathBuf>,
 }
 
 /// Logs that are followed.
@@ -68,7 +70,7 @@ impl Logs {
     /// Notes how far each log is, before the shop that writes them starts; `None` if the system
     /// does not let files be watched.
     #[must_use]
-    pub fn begin(self) -> Option<Following> {
+    pub fn begin(self, errors: Arc<Errors>) -> Option<Following> {
         let wake = Arc::new(Notify::new());
         let heard = Arc::clone(&wake);
         let handler = move |event| {
@@ -81,7 +83,7 @@ impl Logs {
         let watcher = Inotify::new(Links::Follow, handler).inspect_err(|error| {
             warn!(error = %runtime::Chain(error), "the shop's logs are not followed");
         });
-        let mut followed = Followed::new(self, watcher.ok()?);
+        let mut followed = Followed::new(self, errors, watcher.ok()?);
         let next = followed.round();
         Some(Following {
             followed,
@@ -142,75 +144,119 @@ struct Followed {
     // Directories that are watched, each held open so that its link in /proc stays what it is.
     watched: BTreeMap<Identity, File>,
     directories: BTreeMap<Identity, Directory>,
-    budget: Budget,
+    errors: Arc<Errors>,
     begin: Begin,
+    // So much is written that nothing is watched.
+    busy: bool,
 }
 
 impl Followed {
-    fn new(logs: Logs, watcher: Inotify) -> Self {
-        let budget = Budget::new(Instant::now());
+    fn new(logs: Logs, errors: Arc<Errors>, watcher: Inotify) -> Self {
         Self {
             logs,
             watcher,
             watched: BTreeMap::new(),
             directories: BTreeMap::new(),
-            budget,
+            errors,
             begin: Begin::Now,
+            busy: false,
         }
     }
 
     /// Looks at everything once, and says when to do it again although nobody wrote.
     fn round(&mut self) -> Option<Instant> {
         let now = Instant::now();
-        tell_dropped(self.budget.turn(now));
         let begin = std::mem::replace(&mut self.begin, Begin::Start);
-        let Ok(releases) = open_directory(&self.logs.root.join("releases")) else {
-            return Some(now + TURN);
-        };
         let mut here = BTreeMap::new();
-        keep(&mut here, releases);
-        let mut found = BTreeSet::new();
-        for (release, path, Reached { directory, whole }) in self.reached() {
-            let Some(identity) = keep(&mut here, directory) else {
-                continue;
-            };
-            if whole && found.insert(identity) && !self.directories.contains_key(&identity) {
-                match here[&identity].try_clone() {
-                    Ok(handle) => drop(
-                        self.directories
-                            .insert(identity, Directory::new(&release, &path, handle)),
-                    ),
-                    Err(error) => debug!(%path, %error, "a directory of logs is not followed"),
-                }
-            }
+        let trees = open_directory(&self.logs.root.join("releases"));
+        let is_there = trees.is_ok();
+        if let Ok(trees) = trees {
+            keep(&mut here, trees);
         }
-        self.watch(here);
-        let mut more = false;
+        let found = self.find(&mut here);
         self.directories.retain(|identity, directory| {
             let stays = found.contains(identity);
             if !stays {
-                directory.end(&mut self.budget);
+                directory.end(&self.errors);
             }
             stays
         });
+        // Watched before they are read: nothing is written in between.
+        let was_busy = std::mem::take(&mut self.busy);
+        self.watch(if was_busy { BTreeMap::new() } else { here });
+        let (mut news, mut more) = (0, was_busy);
         for directory in self.directories.values_mut() {
-            match directory.round(begin, &mut self.budget) {
-                Ok(again) => more |= again,
+            match directory.round(begin, &self.errors) {
+                Ok((new, again)) => {
+                    news += new;
+                    more |= again;
+                }
                 Err(error) => debug!(%error, "logs of the shop cannot be read"),
             }
         }
-        if more {
-            Some(now + GATHER)
-        } else {
-            self.budget.due()
-        }
+        self.busy = news > ROUND;
+        let told = self.errors.turn();
+        let again = (more || self.busy).then_some(now + GATHER);
+        let looks = (!is_there).then_some(now + TURN);
+        [told, again, looks].into_iter().flatten().min()
     }
 
     fn end(mut self) {
         for directory in self.directories.values_mut() {
-            directory.end(&mut self.budget);
+            directory.end(&self.errors);
         }
-        tell_dropped(self.budget.untold());
+        self.errors.end();
+    }
+
+    // The directories that there are, and whatever is above those that there are not: `here`.
+    fn find(&mut self, here: &mut BTreeMap<Identity, File>) -> BTreeSet<Identity> {
+        let (mut found, mut trees) = (BTreeSet::new(), BTreeSet::new());
+        let pod = self.logs.pod.as_deref().map(open_directory);
+        match pod {
+            Some(Ok(directory)) => {
+                let identity = keep(here, directory);
+                found.extend(identity.filter(|identity| self.add(*identity, here, Of::Pod)));
+            }
+            Some(Err(error)) => debug!(%error, "the pod's logs are not followed"),
+            None => {}
+        }
+        for (release, path, Reached { directory, whole }) in self.reached() {
+            let identity = keep(here, directory).filter(|_| whole);
+            trees.insert(release.clone());
+            let Some(identity) = identity else { continue };
+            let of = Of::Tree {
+                release: Some(release),
+                path,
+            };
+            if !self.add(identity, here, of) {
+                continue;
+            }
+            if !found.insert(identity)
+                && let Some(directory) = self.directories.get_mut(&identity)
+            {
+                directory.is_shared();
+            }
+        }
+        self.errors.learn(&trees);
+        found
+    }
+
+    // Whether it is followed from now on.
+    fn add(&mut self, identity: Identity, here: &BTreeMap<Identity, File>, of: Of) -> bool {
+        if self.directories.contains_key(&identity) {
+            return true;
+        }
+        match here[&identity].try_clone() {
+            Ok(handle) => {
+                self.directories
+                    .insert(identity, Directory::new(of, handle));
+                true
+            }
+            Err(error) => {
+                debug!(%error, "a directory of logs is not followed");
+                false
+            }
+        }
     }
 
     fn reached(&self) -> Vec<(String, RelativePath, Reached)> {
@@ -218,6 +264,7 @@ impl Followed {
             root,
             writable,
             paths,
+            ..
         } = &self.logs;
         let releases = root.join("releases");
         let names = std::fs::read_dir(&releases)
@@ -269,15 +316,6 @@ impl Followed {
                 }
             }
         }
-    }
-}
-
-fn tell_dropped(bytes: Option<u64>) {
-    if let Some(bytes) = bytes {
-        warn!(
-            bytes,
-            "the shop wrote more logs than are passed on in a minute"
-        );
     }
 }
 

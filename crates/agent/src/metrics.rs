@@ -13,12 +13,13 @@ pub use declared::{ALL, Kind, Metric, reference};
 
 use crate::status::{CheckOutcome, Phase, ProbeOutcome, Snapshot, SwitchOutcome, Why};
 use declared::{
-    BUILD, CHANGED, CHECKS, CPU, DOWNLOADED, LAST_SCAN, LAST_SUCCESS, MEMORY, MOUNT, NEWER, PHASE,
-    PROBES, READY, REJECTED, RELEASE, REPAIRED, ROLLBACKS, STAGING, STARTED, STORE_REQUESTS,
-    STORE_RETRIES, SWITCHES, UNREPAIRED,
+    BUILD, CHANGED, CHECKS, CPU, DOWNLOADED, ERRORS, LAST_SCAN, LAST_SUCCESS, MEMORY, MOUNT, NEWER,
+    PHASE, PROBES, READY, REJECTED, RELEASE, REPAIRED, ROLLBACKS, STAGING, STARTED, STORE_REQUESTS,
+    STORE_RETRIES, SWITCHES, UNREAD, UNREPAIRED,
 };
 use jiff::Timestamp;
 use mounts::Health;
+use observe::Severity;
 use parking_lot::Mutex;
 use prometheus_client::{
     encoding::text,
@@ -52,6 +53,8 @@ struct Events {
     rollbacks: Counters,
     staging: Histograms,
     probes: Histograms,
+    errors: Counters,
+    unread: Counters,
 }
 
 /// What is taken from the snapshot. One scrape at a time, as another would see half of it.
@@ -88,7 +91,10 @@ impl Metrics {
             rollbacks: Counters::default(),
             staging: Histograms::new_with_constructor(|| Histogram::new(STAGING_BUCKETS)),
             probes: Histograms::new_with_constructor(|| Histogram::new(PROBE_BUCKETS)),
+            errors: zeroed("severity", Severity::ALL),
+            unread: Counters::default(),
         };
+        drop(events.unread.get_or_create(&vec![]));
         drop(events.rollbacks.get_or_create(&vec![]));
         drop(events.staging.get_or_create(&vec![]));
         for outcome in ProbeOutcome::ALL {
@@ -113,6 +119,8 @@ impl Metrics {
         register(&mut registry, &ROLLBACKS, events.rollbacks.clone());
         register(&mut registry, &STAGING, events.staging.clone());
         register(&mut registry, &PROBES, events.probes.clone());
+        register(&mut registry, &ERRORS, events.errors.clone());
+        register(&mut registry, &UNREAD, events.unread.clone());
         let mut counter = |metric| {
             let counter = Counter::default();
             register(&mut registry, metric, counter.clone());
@@ -172,6 +180,19 @@ impl Metrics {
             .probes
             .get_or_create(&vec![("outcome", outcome.to_string())])
             .observe(elapsed.as_secs_f64());
+    }
+
+    /// An error of the shop was read.
+    pub fn erred(&self, severity: Severity) {
+        self.events
+            .errors
+            .get_or_create(&vec![("severity", severity.to_string())])
+            .inc();
+    }
+
+    /// So many were not read.
+    pub fn unread(&self, events: u64) {
+        self.events.unread.get_or_create(&vec![]).inc_by(events);
     }
 
     /// What a scrape gets, as `OpenMetrics` text. It reads memory and `/proc/self` only.

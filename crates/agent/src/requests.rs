@@ -25,6 +25,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
+/// The socket's name in the directory of the pod's logs.
+pub const REQUESTS: &str = "requests.sock";
 /// Bytes of a datagram that are looked at.
 const DATAGRAM: usize = 1024;
 /// Datagrams that are counted in a turn: 20,000 in a second.

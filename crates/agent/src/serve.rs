@@ -7,6 +7,7 @@
 //! - `/metrics`: `OpenMetrics`.
 //! - `/requests`: JSON, [`observe::requests::Page`]; 404 where nginx tells nothing.
 //! - `/status`: JSON, the whole [`Snapshot`].
+//! - `/errors?since=CURSOR`: JSON, [`observe::page::Page`].
 //!
 //! [`runtime::connections`] says when connections end. Requests of the shop's own containers come
 //! in by a door of their own.
@@ -18,6 +19,7 @@ mod routes;
 pub use heartbeat::{Heartbeat, Heartbeats, livez};
 
 use crate::{
+    errors::Errors,
     metrics::Metrics,
     requests,
     status::{Policy, Snapshot},
@@ -82,6 +84,8 @@ pub struct State {
     pub metrics: Arc<Metrics>,
     /// How fast the shop answers, if that is known.
     pub requests: Option<requests::Requests>,
+    /// What went wrong in the shop.
+    pub errors: Arc<Errors>,
 }
 
 /// A server that listens and does not answer yet.

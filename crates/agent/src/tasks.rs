@@ -5,11 +5,12 @@ use crate::{
     activate::{Engine, Sources},
     board::Board,
     error::AgentError,
+    errors::Errors,
     logs::Logs,
     loudness::Loudness,
     page,
     pod::Pod,
-    requests::{Listening, Requests, ask_workers},
+    requests::{Listening, REQUESTS, Requests, ask_workers},
     serve::{Heartbeats, Server, State},
     status::StoreUse,
     storage::{self, Storage},
@@ -122,6 +123,8 @@ pub(super) fn tasks(
     });
     let requests = requests(&mut tasks, &config, board, pool);
     observe(&mut tasks, &mut heartbeats, &config, board)?;
+    let errors = Errors::new(config.shop.clone(), board.clone());
+    observe(&mut tasks, &mut heartbeats, &config, board, &errors)?;
     beat(&mut tasks, &mut heartbeats, store, board, last.clone());
     let serving = State {
         snapshot: board.watch(),
@@ -129,6 +132,7 @@ pub(super) fn tasks(
         heartbeats,
         metrics: board.metrics(),
         requests,
+        errors,
     };
     let listen = config.listen;
     tasks.spawn("serve", info_span!("serve"), move |_at_once| async move {
@@ -144,6 +148,7 @@ fn observe(
     heartbeats: &mut Heartbeats,
     config: &Config,
     board: &Board,
+    errors: &Arc<Errors>,
 ) -> Result<(), AgentError> {
     if let Some(probe) = config.pod.probe.clone() {
         let (board, heartbeat) = (board.clone(), heartbeats.task("page", page::ROUND));
@@ -152,9 +157,8 @@ fn observe(
             Ok(())
         });
     }
-    if !config.logs.is_empty()
-        && let Some(logs) = logs(config).begin()
-    {
+    let are_followed = !config.logs.is_empty() || config.pod_logs.is_some();
+    if are_followed && let Some(logs) = logs(config).begin(Arc::clone(errors)) {
         tasks.spawn("logs", info_span!("logs"), |stop| async move {
             logs.run(stop).await;
             Ok(())
@@ -175,11 +179,11 @@ fn requests(
     board: &Board,
     pool: Option<Pool>,
 ) -> Option<Requests> {
-    let path = config.requests.as_ref()?;
+    let path = config.pod_logs.as_ref()?.join(REQUESTS);
     let requests = Requests::new(&format!("{:016x}", rand::random::<u64>()));
     let (counts, root) = (requests.clone(), &config.pull.root);
     // Figures are no reason to keep a shop from serving.
-    let listening = Listening::bind(path, counts, board.clone(), root)
+    let listening = Listening::bind(&path, counts, board.clone(), root)
         .inspect_err(|error| {
             warn!(path = %path.display(), %error, "requests are not counted: cannot listen there");
         })
@@ -245,5 +249,6 @@ fn logs(config: &Config) -> Logs {
         root: config.pull.root.clone(),
         writable: config.places.writable.clone(),
         paths: config.logs.clone(),
+        pod: config.pod_logs.clone(),
     }
 }

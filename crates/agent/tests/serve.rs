@@ -6,6 +6,8 @@
 )]
 
 use agent::{
+    board::Board,
+    errors::Errors,
     metrics::Metrics,
     serve::{Heartbeat, Heartbeats, ServeError, Server, State},
     status::{Policy, Running, Snapshot},
@@ -46,6 +48,10 @@ fn state(snapshot: watch::Receiver<Arc<Snapshot>>, heartbeats: Heartbeats) -> St
         policy: Policy::default(),
         heartbeats,
         metrics: Arc::new(Metrics::new()),
+        errors: Errors::new(
+            None,
+            Board::new("shops/acme".parse().unwrap(), Timestamp::now()),
+        ),
     }
 }
 
@@ -184,6 +190,28 @@ async fn liveness_is_about_the_agents_own_tasks_alone() {
     );
     agent.heartbeat.beat();
     assert_eq!(code(&agent.get("/livez").await), "200");
+}
+
+#[tokio::test]
+async fn errors_are_a_page_that_a_cursor_asks_for() {
+    let agent = Agent::start();
+    for path in ["/errors", "/errors?since=7"] {
+        let answer = agent.get(path).await;
+        let (_, page) = answer.split_once("\r\n\r\n").unwrap();
+        let page: serde_json::Value = serde_json::from_str(page).unwrap();
+        assert_eq!(
+            (&page["version"], &page["groups"], &page["cursor"]),
+            (&1.into(), &serde_json::json!([]), &0.into()),
+            "{page}"
+        );
+        assert_eq!(page["run"].as_str().unwrap().len(), 16);
+    }
+    assert!(
+        agent
+            .get("/errors?since=x")
+            .await
+            .starts_with("HTTP/1.1 400")
+    );
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! The name of a group of errors.
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 use std::{fmt, str::FromStr};
 
 /// Hexadecimal digits of a fingerprint.
@@ -15,6 +16,25 @@ pub struct Fingerprint(u64);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is no fingerprint; expected 16 hexadecimal digits, such as 03f1c2a9d47be650")]
 pub struct NotAFingerprint(String);
+
+impl Fingerprint {
+    /// Fingerprint version 1: the first 64 bits of the SHA-256 of `1`, the class, the message
+    /// without its values, and the topmost frames, each ended by a NUL. What is not in it, such as
+    /// lines, paths and how bad an error is, makes no other group.
+    pub(crate) fn of(class: &str, message: &str, frames: &[String]) -> Self {
+        let mut hash = Sha256::new();
+        for part in ["1", class, message]
+            .into_iter()
+            .chain(frames.iter().map(String::as_str))
+        {
+            hash.update(part);
+            hash.update([0]);
+        }
+        let mut bits = [0; 8];
+        bits.copy_from_slice(&hash.finalize()[..8]);
+        Self(u64::from_be_bytes(bits))
+    }
+}
 
 impl From<u64> for Fingerprint {
     fn from(bits: u64) -> Self {

@@ -30,7 +30,8 @@ pub struct Page {
     pub run: String,
     /// What to ask with the next time.
     pub cursor: u64,
-    /// Events of this run that were counted in no group, because there were too many groups.
+    /// Events of this run that no page counts: there were too many to read them all, or their group
+    /// made room for another one before a page had them.
     pub dropped: u64,
     /// The groups that changed since.
     pub groups: Vec<Observed>,

@@ -176,6 +176,8 @@ impl Pool {
     ) -> Result<Vec<u8>, PhpError> {
         use fastcgi_client::StreamExt as _;
         let broken = |error| PhpError::Broken(self.address.clone(), error);
+        // guard.php of the shop's image then lets PHP answer what is wrong, and not log it.
+        let params = params.custom("LONGSHORE_ASKS", "1");
         let request = Request::new(params, fastcgi_client::io::empty());
         let mut stream = Client::new_tokio(stream)
             .execute_once_stream(request)

@@ -22,12 +22,16 @@ pub(crate) fn deployment(context: &ShopContext<'_>, names: &Names) -> Object {
         && !context.closed();
     let script = format!("{}/cron.sh", path::SCRIPTS);
     let init = vec![container::pull(context), container::follower(context)];
-    let main = container::worker(
+    let mut main = container::worker(
         context,
         "cron",
         &context.class.sizes.cron,
         vec!["/bin/sh".to_owned(), script],
     );
+    // Here an agent reads them.
+    main.volume_mounts
+        .get_or_insert_default()
+        .push(container::mount("logs", path::LOGS));
     let part = Part {
         component: "cron",
         grace: GRACE,

@@ -38,6 +38,9 @@ pub(crate) const PHP: &str = "/etc/shop/php";
 pub(crate) const NGINX: &str = "/etc/shop/nginx";
 pub(crate) const SCRIPTS: &str = "/etc/shop/scripts";
 pub(crate) const TEMPORARY: &str = "/tmp";
+/// Where PHP, php-fpm and nginx log: whoever writes errors, and the agent, which reads and empties
+/// them.
+pub(crate) const LOGS: &str = "/var/log/shop";
 /// Where php-fpm makes its socket. Only the containers of php-fpm, nginx and the agent of a pod
 /// have it, and the last two cannot write there.
 pub(crate) const SOCKET: &str = "/run/shop";

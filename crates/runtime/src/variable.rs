@@ -260,16 +260,22 @@ variables! {
     LOGS "LONGSHORE_LOGS" by AGENT,
         Unset::Means("nothing is followed"),
         "up to 16 paths in a release, separated by commas, such as var/log,var/report",
-        "directories of each release whose `*.log` files become events of the agent, line by line, \
+        "directories of each release whose `*.log` files become events of the agent, one an error, \
          and in those called `report` each new file";
-    REQUESTS "LONGSHORE_REQUESTS" by AGENT,
-        Unset::Means("requests are not counted"),
-        AbsolutePath::EXPECTED,
-        "the socket at which nginx says of each request how long PHP took; the agent makes it";
     WORKERS "LONGSHORE_PHP_WORKERS" by AGENT,
         Unset::Means("php-fpm is not asked how many are busy"),
         "a whole number from 1 to 10000",
         "as many workers as php-fpm may have, of which it is asked how many are busy";
+    POD_LOGS "LONGSHORE_POD_LOGS" by AGENT,
+        Unset::Means("nothing is followed"),
+        AbsolutePath::EXPECTED,
+        "the directory in which the pod's PHP, php-fpm and nginx write `php.log`, `php-fpm.log`, \
+         `slow.log` and `nginx.log`, whose errors become events of the agent; the agent makes \
+         `requests.sock` there, at which nginx says of each request how long PHP took";
+    SHOP "LONGSHORE_SHOP" by AGENT,
+        Unset::Means("events name no shop"),
+        "up to 63 letters, digits, '-', '.' and '_'",
+        "the shop's name, as events about its errors have it";
     SCAN "LONGSHORE_SCAN" by AGENT,
         Unset::Is("8MiB"),
         <ByteSize as Setting>::EXPECTED,

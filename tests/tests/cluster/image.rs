@@ -48,7 +48,7 @@ fn shop(namespace: &Namespace<'_>, image: &Image, engine: &str) -> IpAddr {
              AWS_SECRET_ACCESS_KEY, value: hidden}}, {{name: PHP_WORKERS, value: '4'}}, {{name: \
              PHP_MEMORY_MIB, value: '300'}}]\n    volumeMounts: [{{name: sources, mountPath: \
              /srv/shop{}}}, {{name: tmp, mountPath: /tmp}}, {{name: socket, mountPath: \
-             /run/shop{}}}]\n{rest}",
+             /run/shop{}}}, {{name: logs, mountPath: /var/log/shop}}]\n{rest}",
             if name == "pull" {
                 ""
             } else {
@@ -77,7 +77,7 @@ fn shop(namespace: &Namespace<'_>, image: &Image, engine: &str) -> IpAddr {
          automountServiceAccountToken: false\n  enableServiceLinks: false\n  securityContext: \
          {{runAsUser: 10001, runAsGroup: 10001, fsGroup: 10001}}\n  \
          terminationGracePeriodSeconds: 30\n  volumes: [{{name: sources, emptyDir: {{}}}}, \
-         {{name: tmp, emptyDir: {{}}}}, {{name: socket, emptyDir: {{medium: Memory, sizeLimit: \
+         {{name: tmp, emptyDir: {{}}}}, {{name: logs, emptyDir: {{}}}}, {{name: socket, emptyDir: {{medium: Memory, sizeLimit: \
          64Ki}}}}]\n  initContainers:\n{pull}{php}  containers:\n{nginx}"
     ));
     namespace.wait("condition=Ready", &format!("pod/{engine}"), POD);

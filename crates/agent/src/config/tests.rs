@@ -28,15 +28,12 @@ fn four_variables_are_enough() {
         (config.pod.php, config.pod.probe, config.control),
         (None, None, None)
     );
-    assert_eq!((config.requests, config.workers), (None, None));
-    let config = self::config(&[
-        ("LONGSHORE_REQUESTS", "/run/logs/requests.sock"),
-        ("LONGSHORE_PHP_WORKERS", "8"),
-    ])
-    .unwrap();
+    assert_eq!(config.workers, None);
     assert_eq!(
-        (config.requests, config.workers),
-        (Some("/run/logs/requests.sock".into()), Some(8))
+        self::config(&[("LONGSHORE_PHP_WORKERS", "8")])
+            .unwrap()
+            .workers,
+        Some(8)
     );
 }
 
@@ -125,7 +122,6 @@ fn every_problem_is_reported_at_once() {
         ("LONGSHORE_POLL", "15"),
         ("LONGSHORE_HOOK_BEFORE", "hook.sh"),
         ("LONGSHORE_LOGS", "var/log,/var/report"),
-        ("LONGSHORE_REQUESTS", "requests.sock"),
         ("LONGSHORE_PHP_WORKERS", "0"),
         ("LONGSHORE_PROB", "x"),
     ];

@@ -1,63 +1,71 @@
-//! One directory with logs, and how far each of its files was read.
+//! One directory with logs.
 //!
 //! The shop writes there: it may cut, rename and remove files while they are read, write without
 //! end, and put a link, a pipe or a directory in the place of a log. A file is opened by its name
 //! in the directory that is held open, through no link and without waiting; only regular files
-//! count, and all that is read and kept has a bound.
+//! count, and all that is read and kept has a bound. So has what is on the disk: a log that grew is
+//! emptied, and of reports the first go.
 
 use super::{
-    budget::Budget,
-    line::{LIMIT, Line, Lines, shown},
     place::inside,
     report::beginning,
+    tail::{Tail, Teller},
 };
+use crate::errors::{Errors, Place};
+use observe::{RECORD, Record, Source, text::one_line};
 use release::RelativePath;
 use rustix::{
-    fs::{Dir, FileType, OFlags, Stat},
+    fs::{AtFlags, Dir, FileType, OFlags, Stat},
     io::Errno,
 };
 use std::{
-    collections::{BTreeMap, BTreeSet},
-    ffi::OsString,
+    collections::BTreeMap,
+    ffi::{OsStr, OsString},
     fs::File,
     io,
-    os::unix::{ffi::OsStringExt as _, fs::FileExt as _},
+    os::unix::ffi::{OsStrExt as _, OsStringExt as _},
 };
-use tracing::{debug, info, warn};
+use tracing::{debug, warn};
 
-/// Files of a directory that are looked at: the first of its names, if there are more.
-const FILES: usize = 500;
-/// Bytes of one file that are read in one round, and in one call.
-const ROUND: u64 = 1 << 20;
-const STEP: usize = 64 << 10;
-/// A log that grew beyond this is emptied once it is read: it is in the container's log then, and
-/// the volume is bounded.
+/// Files of a directory that are looked at: the first that it lists, if there are more.
+const FILES: usize = 2000;
+/// Bytes that a round reads of a directory's logs.
+pub(super) const ROUND: u64 = 256 << 10;
+/// A log that grew beyond this is emptied: it was told by then, and the volume is bounded.
 const FILE_LIMIT: u64 = 16 << 20;
-/// Bytes of a report that are shown.
-const REPORT: usize = LIMIT;
+/// Bytes of all logs of a directory; if they are more, each has its part of this.
+const LOGS_LIMIT: u64 = 64 << 20;
+/// Reports of a directory that are kept.
+const REPORTS: usize = 400;
+/// Reports that a round reads; it counts others.
+const REPORTS_A_ROUND: u64 = 16;
+/// Bytes of lines without an end that are kept of a directory's logs.
+const WAITING: usize = 512 << 10;
 
-/// What tells one file from another that has its name later.
 type Identity = (u64, u64);
 
 /// A directory that is followed.
 #[derive(Debug)]
 pub(super) struct Directory {
-    /// The short name of the tree.
-    release: String,
-    path: RelativePath,
+    of: Of,
     handle: File,
-    // Every file in a directory for reports is one, but for logs.
-    reports: bool,
     logs: BTreeMap<OsString, Tail>,
-    seen: BTreeMap<OsString, Identity>,
+    // Reports that were told, by name: which file it was, and the how manieth.
+    seen: BTreeMap<OsString, (u64, u64)>,
 }
 
+/// Whose logs they are.
 #[derive(Debug)]
-struct Tail {
-    file: File,
-    identity: Identity,
-    offset: u64,
-    lines: Lines,
+pub(super) enum Of {
+    /// Those of the pod's servers, each by its name.
+    Pod,
+    /// Those that the shop's code writes at a path of its tree.
+    Tree {
+        /// The short name of the tree; several have the same directory if it is missing.
+        release: Option<String>,
+        /// The path.
+        path: RelativePath,
+    },
 }
 
 /// Where a directory that is found begins.
@@ -69,84 +77,120 @@ pub(super) enum Begin {
     Start,
 }
 
+struct Found {
+    name: OsString,
+    source: Source,
+    inode: u64,
+}
+
+impl Of {
+    fn source(&self, name: &[u8]) -> Option<Source> {
+        match self {
+            Self::Pod => match name {
+                b"php.log" => Some(Source::Php),
+                b"php-fpm.log" => Some(Source::Fpm),
+                b"slow.log" => Some(Source::Slow),
+                b"nginx.log" => Some(Source::Nginx),
+                _ => None,
+            },
+            Self::Tree { .. } if name.ends_with(b".log") => Some(Source::Log),
+            // Every file in a directory for reports is one, but for logs.
+            Self::Tree { path, .. } => (path.name() == "report").then_some(Source::Report),
+        }
+    }
+
+    fn tree(&self) -> Option<&str> {
+        match self {
+            Self::Tree { release, .. } => release.as_deref(),
+            Self::Pod => None,
+        }
+    }
+
+    fn file(&self, name: &OsStr) -> Option<String> {
+        match self {
+            Self::Tree { path, .. } => Some(format!("{path}/{}", one_line(name.as_bytes()))),
+            Self::Pod => None,
+        }
+    }
+}
+
 impl Directory {
-    pub(super) fn new(release: &str, path: &RelativePath, handle: File) -> Self {
-        let reports = path.name() == "report";
+    pub(super) const fn new(of: Of, handle: File) -> Self {
         Self {
-            release: release.to_owned(),
-            path: path.clone(),
+            of,
             handle,
-            reports,
             logs: BTreeMap::new(),
             seen: BTreeMap::new(),
         }
     }
 
-    /// Passes on what is new; whether there is more than one round takes.
-    pub(super) fn round(&mut self, begin: Begin, budget: &mut Budget) -> io::Result<bool> {
-        let names = self.names()?;
-        let mut more = false;
+    /// Another tree has the same directory: what is in it is of the release that runs.
+    pub(super) fn is_shared(&mut self) {
+        if let Of::Tree { release, .. } = &mut self.of {
+            *release = None;
+        }
+    }
+
+    /// Tells what is new; how many bytes of logs that were, and whether there is more to do.
+    pub(super) fn round(&mut self, begin: Begin, errors: &Errors) -> io::Result<(u64, bool)> {
+        let found = self.list()?;
         // What has another name now, or none, is read to its end first.
         let gone: Vec<_> = self
             .logs
             .keys()
-            .filter(|name| !names.contains(*name))
+            .filter(|name| !found.iter().any(|found| found.name == **name))
             .cloned()
             .collect();
         for name in gone {
-            self.leave(&name, budget);
+            self.leave(&name, errors);
         }
-        self.seen.retain(|name, _| names.contains(name));
-        for name in names {
-            let Some((file, stat)) = self.open(&name, OFlags::RDONLY)? else {
-                self.leave(&name, budget);
-                continue;
-            };
-            if name.as_encoded_bytes().ends_with(b".log") {
-                more |= self.log(&name, file, &stat, begin, budget)?;
-            } else if stat.st_size > 0 {
-                let known =
-                    self.seen.insert(name.clone(), identity(&stat)) == Some(identity(&stat));
-                if !known && begin == Begin::Start {
-                    self.report(&name, &file, budget)?;
+        let mut logs = Vec::new();
+        for Found { name, .. } in found.iter().filter(|found| found.source != Source::Report) {
+            match self.open(name, OFlags::RDONLY)? {
+                Some((file, stat)) => {
+                    self.follow(name, file, &stat, begin, errors);
+                    logs.push((name, stat));
                 }
+                None => self.leave(name, errors),
             }
         }
-        Ok(more)
+        self.reports(&found, begin, errors)?;
+        self.read(&logs, errors)
     }
 
     /// The last round: what has no end yet gets none.
-    pub(super) fn end(&mut self, budget: &mut Budget) {
-        if let Err(error) = self.round(Begin::Start, budget) {
-            debug!(path = %self.path, %error, "the last lines of a log are not read");
+    pub(super) fn end(&mut self, errors: &Errors) {
+        if let Err(error) = self.round(Begin::Start, errors) {
+            debug!(%error, "the last lines of a log are not read");
         }
         for name in self.logs.keys().cloned().collect::<Vec<_>>() {
-            self.leave(&name, budget);
+            self.leave(&name, errors);
         }
     }
 
-    fn names(&self) -> io::Result<BTreeSet<OsString>> {
-        let mut names = BTreeSet::new();
-        for entry in Dir::read_from(&self.handle)? {
+    fn list(&self) -> io::Result<Vec<Found>> {
+        let mut all = Vec::new();
+        for entry in Dir::read_from(&self.handle)?.take(FILES) {
             let entry = entry?;
-            let wanted = matches!(entry.file_type(), FileType::RegularFile | FileType::Unknown);
+            let regular = matches!(entry.file_type(), FileType::RegularFile | FileType::Unknown);
             let name = entry.file_name().to_bytes();
-            if wanted && (self.reports || name.ends_with(b".log")) {
-                names.insert(OsString::from_vec(name.to_vec()));
-            }
-            if names.len() >= FILES {
-                break;
+            if let Some(source) = self.of.source(name).filter(|_| regular) {
+                all.push(Found {
+                    name: OsString::from_vec(name.to_vec()),
+                    source,
+                    inode: entry.ino(),
+                });
             }
         }
-        Ok(names)
+        Ok(all)
     }
 
     // `None` if there is no regular file of that name.
-    fn open(&self, name: &OsString, how: OFlags) -> io::Result<Option<(File, Stat)>> {
+    fn open(&self, name: &OsStr, how: OFlags) -> io::Result<Option<(File, Stat)>> {
         // A pipe would wait for somebody at its other end.
         match inside(
             &self.handle,
-            name.as_os_str(),
+            name,
             how | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::NOCTTY | OFlags::CLOEXEC,
         ) {
             Ok(file) => {
@@ -171,162 +215,167 @@ impl Directory {
         }
     }
 
-    fn log(
-        &mut self,
-        name: &OsString,
-        file: File,
-        stat: &Stat,
-        begin: Begin,
-        budget: &mut Budget,
-    ) -> io::Result<bool> {
-        let (identity, size) = (identity(stat), size(stat));
+    fn follow(&mut self, name: &OsStr, file: File, stat: &Stat, begin: Begin, errors: &Errors) {
+        let identity = identity(stat);
         if self
             .logs
             .get(name)
             .is_some_and(|tail| tail.identity != identity)
         {
-            self.leave(name, budget);
+            self.leave(name, errors);
         }
-        let offset = if begin == Begin::Now { size } else { 0 };
-        let known = self.logs.entry(name.clone());
-        let tail = known.or_insert_with(|| Tail {
-            file,
-            identity,
-            offset,
-            lines: Lines::default(),
-        });
-        if size < tail.offset {
-            // Emptied by the shop: it begins anew.
-            tail.offset = 0;
-            tail.lines.restart(false);
+        let offset = if begin == Begin::Now { size(stat) } else { 0 };
+        if let Some(source) = self.of.source(name.as_bytes()) {
+            self.logs
+                .entry(name.to_owned())
+                .or_insert_with(|| Tail::new(file, identity, offset, source));
         }
-        let teller = Shown {
-            release: &self.release,
-            directory: &self.path,
-            name,
+    }
+
+    fn read(&mut self, logs: &[(&OsString, Stat)], errors: &Errors) -> io::Result<(u64, bool)> {
+        let (mut news, mut writers, mut all) = (0, 0, 0);
+        for (name, stat) in logs {
+            let read = self.logs.get(*name).map_or(0, |tail| tail.offset);
+            let new = size(stat).saturating_sub(read);
+            news += new;
+            writers += u64::from(new > 0);
+            all += size(stat);
+        }
+        let share = ROUND / writers.max(1);
+        let limit = if all > LOGS_LIMIT {
+            LOGS_LIMIT / logs.len() as u64
+        } else {
+            FILE_LIMIT
         };
-        let read = tail.read(size, &teller, budget)?;
-        if size <= FILE_LIMIT {
-            return Ok(read < size);
-        }
-        // What a round did not come to is too much for anybody.
-        budget.dropped(size.saturating_sub(read));
-        tail.offset = size;
-        tail.lines.restart(true);
-        // Under another name, too, it may be no log.
-        if stat.st_nlink == 1 && self.empty(name, identity)? {
-            warn!(
-                release = self.release,
-                path = %self.path,
-                file = shown(name.as_encoded_bytes()),
-                bytes = size,
-                "a log of the shop was emptied"
-            );
-            if let Some(tail) = self.logs.get_mut(name) {
-                tail.offset = 0;
-                tail.lines.restart(false);
+        let (mut more, mut waiting) = (false, 0);
+        for (name, stat) in logs {
+            let file = self.of.file(name);
+            let teller = teller(errors, &self.of, file.as_deref());
+            let Some(tail) = self.logs.get_mut(*name) else {
+                continue;
+            };
+            more |= tail.round(size(stat), share, teller)?;
+            waiting += tail.waiting();
+            if waiting > WAITING {
+                tail.end(teller);
+            }
+            if size(stat) > limit {
+                self.empty(name, stat, errors)?;
             }
         }
-        Ok(false)
+        Ok((news, more))
     }
 
-    // `false` if it is another by now, or not ours to change.
-    fn empty(&self, name: &OsString, identity: Identity) -> io::Result<bool> {
-        let Some((file, _)) = self
+    fn empty(&mut self, name: &OsString, stat: &Stat, errors: &Errors) -> io::Result<()> {
+        let file = self.of.file(name);
+        let teller = teller(errors, &self.of, file.as_deref());
+        // Under another name, too, it may be no log. And it may be another by now.
+        let ours = self
             .open(name, OFlags::WRONLY)?
-            .filter(|(_, stat)| self::identity(stat) == identity)
-        else {
-            return Ok(false);
+            .filter(|(_, now)| now.st_nlink == 1 && identity(now) == identity(stat));
+        let Some(tail) = self.logs.get_mut(name) else {
+            return Ok(());
         };
-        rustix::fs::ftruncate(&file, 0)?;
-        Ok(true)
-    }
-
-    fn leave(&mut self, name: &OsString, budget: &mut Budget) {
-        let Some(mut tail) = self.logs.remove(name) else {
-            return;
-        };
-        let teller = Shown {
-            release: &self.release,
-            directory: &self.path,
-            name,
-        };
-        let size = rustix::fs::fstat(&tail.file).map_or(0, |stat| size(&stat));
-        match tail.read(size, &teller, budget) {
-            Ok(read) => budget.dropped(size.saturating_sub(read)),
-            Err(error) => debug!(path = %self.path, %error, "the end of a log is not read"),
-        }
-        tail.lines.end(|line| teller.tell(&line, budget));
-    }
-
-    fn report(&self, name: &OsString, file: &File, budget: &mut Budget) -> io::Result<()> {
-        let (bytes, cut) = beginning(file, REPORT)?;
-        let text = shown(bytes.trim_ascii_end());
-        if budget.admits(text.len() as u64) {
-            let file = format!("{}/{}", self.path, shown(name.as_encoded_bytes()));
-            warn!(
-                source = super::SOURCE,
-                release = self.release,
-                file,
-                line = text,
-                cut,
-                "shop report"
-            );
+        let now = ours.as_ref().map_or(stat, |(_, now)| now);
+        // What a round did not come to is too much for anybody.
+        tail.skip(size(now), teller)?;
+        if let Some((opened, now)) = ours {
+            rustix::fs::ftruncate(&opened, 0)?;
+            tail.emptied();
+            warn!(file, bytes = size(&now), "a log of the shop was emptied");
         }
         Ok(())
     }
-}
 
-impl Tail {
-    /// Reads on to `size`, a round at most, and says how far it is.
-    fn read(&mut self, size: u64, teller: &Shown<'_>, budget: &mut Budget) -> io::Result<u64> {
-        let end = size.min(self.offset.saturating_add(ROUND));
-        let mut buffer =
-            vec![0; STEP.min(usize::try_from(end.saturating_sub(self.offset)).unwrap_or(STEP))];
-        while self.offset < end {
-            if !budget.is_open() {
-                budget.dropped(size - self.offset);
-                self.offset = size;
-                let mut last = [0];
-                let whole = self.file.read_at(&mut last, size - 1)? == 1 && last == *b"\n";
-                self.lines.restart(!whole);
-                break;
-            }
-            let wanted = usize::try_from(end - self.offset)
-                .unwrap_or(STEP)
-                .min(buffer.len());
-            let read = self.file.read_at(&mut buffer[..wanted], self.offset)?;
-            if read == 0 {
-                break;
-            }
-            self.offset += read as u64;
-            self.lines
-                .take(&buffer[..read], |line| teller.tell(&line, budget));
+    fn leave(&mut self, name: &OsStr, errors: &Errors) {
+        let Some(mut tail) = self.logs.remove(name) else {
+            return;
+        };
+        let file = self.of.file(name);
+        let teller = teller(errors, &self.of, file.as_deref());
+        let size = rustix::fs::fstat(&tail.file).map_or(0, |stat| size(&stat));
+        let read = tail
+            .round(size, ROUND, teller)
+            .and_then(|_more| tail.skip(size, teller));
+        if let Err(error) = read {
+            debug!(%error, "the end of a log is not read");
         }
-        Ok(self.offset)
+        tail.end(teller);
+    }
+
+    fn reports(&mut self, found: &[Found], begin: Begin, errors: &Errors) -> io::Result<()> {
+        let reports = || found.iter().filter(|found| found.source == Source::Report);
+        self.seen
+            .retain(|name, _| reports().any(|found| found.name == *name));
+        let mut told = 0;
+        let mut next = self
+            .seen
+            .values()
+            .map(|(_, order)| order + 1)
+            .max()
+            .unwrap_or(0);
+        for Found { name, inode, .. } in reports() {
+            if self.seen.get(name).is_some_and(|(known, _)| known == inode) {
+                continue;
+            }
+            let Some((file, stat)) = self.open(name, OFlags::RDONLY)? else {
+                continue;
+            };
+            // It is written in the next moment.
+            if stat.st_size == 0 {
+                continue;
+            }
+            self.seen.insert(name.clone(), (*inode, next));
+            next += 1;
+            if begin == Begin::Now {
+                continue;
+            }
+            told += 1;
+            if told > REPORTS_A_ROUND {
+                errors.skip(1, size(&stat));
+            } else {
+                let (bytes, cut) = beginning(&file, RECORD)?;
+                let path = self.of.file(name);
+                teller(errors, &self.of, path.as_deref())
+                    .tell(Source::Report, &Record { bytes, cut });
+            }
+        }
+        self.prune();
+        Ok(())
+    }
+
+    // The first go. Only what has the name that Magento gives: a number, or a hash.
+    fn prune(&mut self) {
+        let mut surplus = self.seen.len().saturating_sub(REPORTS);
+        let mut oldest: Vec<_> = self
+            .seen
+            .iter()
+            .map(|(name, (_, order))| (*order, name.clone()))
+            .collect();
+        oldest.sort_unstable();
+        for (_, name) in oldest {
+            if surplus == 0 {
+                break;
+            }
+            if !name.as_bytes().iter().all(u8::is_ascii_hexdigit) {
+                continue;
+            }
+            surplus -= 1;
+            match rustix::fs::unlinkat(&self.handle, &name, AtFlags::empty()) {
+                Ok(()) => drop(self.seen.remove(&name)),
+                Err(error) => debug!(%error, "an old report stays"),
+            }
+        }
     }
 }
 
-// What an event says besides a line.
-struct Shown<'a> {
-    release: &'a str,
-    directory: &'a RelativePath,
-    name: &'a OsString,
-}
-
-impl Shown<'_> {
-    fn tell(&self, line: &Line, budget: &mut Budget) {
-        if budget.admits(line.text.len() as u64) {
-            let file = format!("{}/{}", self.directory, shown(self.name.as_encoded_bytes()));
-            info!(
-                source = super::SOURCE,
-                release = self.release,
-                file,
-                line = line.text,
-                cut = line.cut,
-                "shop log"
-            );
-        }
+fn teller<'a>(errors: &'a Errors, of: &'a Of, file: Option<&'a str>) -> Teller<'a> {
+    Teller {
+        errors,
+        place: Place {
+            tree: of.tree(),
+            file,
+        },
     }
 }
 

@@ -3,9 +3,9 @@
 
 use super::{
     Logs,
-    line::shown,
     place::{inside, reach},
 };
+use observe::text::one_line;
 use rustix::fs::{Dir, FileType, OFlags};
 use std::{
     fs::File,
@@ -42,7 +42,7 @@ impl Logs {
         let (bytes, cut) = beginning(&file, SHOWN).ok()?;
         Some(format!(
             "{name} says: {}{}",
-            shown(bytes.trim_ascii_end()),
+            one_line(bytes.trim_ascii_end()),
             if cut { " …" } else { "" }
         ))
     }
@@ -65,7 +65,7 @@ fn newest(directory: &File, since: SystemTime) -> io::Result<Option<(SystemTime,
         let written = about.modified()?;
         let is_newer = newest.as_ref().is_none_or(|(known, ..)| written > *known);
         if about.is_file() && about.len() > 0 && written >= since && is_newer {
-            newest = Some((written, shown(entry.file_name().to_bytes()), file));
+            newest = Some((written, one_line(entry.file_name().to_bytes()), file));
         }
     }
     Ok(newest)

@@ -2,6 +2,7 @@
 
 use crate::status::{CheckOutcome, Phase, ProbeOutcome, SwitchOutcome, Why};
 use mounts::Health;
+use observe::Severity;
 use std::fmt;
 
 /// How a metric behaves.
@@ -58,6 +59,8 @@ metrics! {
     LAST_SCAN "longshore_last_scan_timestamp_seconds" Gauge [], "When a scan of the whole running tree last ended, in Unix time; absent before the first.";
     STARTED "longshore_start_timestamp_seconds" Gauge [], "When the agent started, in Unix time.";
     BUILD "longshore_build_info" Gauge ["version"], "The agent's version, always 1.";
+    ERRORS "longshore_error_events_total" Counter ["severity"], "Errors of the shop, as PHP, php-fpm, nginx and the shop's own logs have them.";
+    UNREAD "longshore_unread_error_events_total" Counter [], "Errors of the shop that were counted and not read, because there were too many at once.";
     MEMORY "longshore_process_resident_memory_bytes" Gauge [], "Memory of the agent that is resident.";
     CPU "longshore_process_cpu_seconds_total" Counter [], "Processor time of the agent.";
 }
@@ -115,6 +118,7 @@ do about the alerts that are made of them.
             "outcome` of `longshore_probe_seconds",
             words(ProbeOutcome::ALL),
         ),
+        ("severity", words(Severity::ALL)),
     ];
     for (label, values) in values {
         page.extend(["| `", label, "` | ", &values, " |\n"]);

@@ -21,6 +21,7 @@ pub(super) fn router(state: Arc<State>) -> Router {
         .route("/metrics", get(scrape))
         .route("/status", get(status))
         .route("/requests", get(requests))
+        .route("/errors", get(errors))
         .with_state(state)
 }
 
@@ -61,7 +62,7 @@ async fn requests(Shared(state): Shared<Arc<State>>) -> Response {
         None => answer(
             StatusCode::NOT_FOUND,
             TEXT,
-            "LONGSHORE_REQUESTS is not set: requests are not counted\n",
+            "LONGSHORE_POD_LOGS is not set: requests are not counted\n",
         ),
     }
 }
@@ -75,6 +76,20 @@ fn page(written: serde_json::Result<Vec<u8>>) -> Response {
             format!("cannot write the page: {error}\n"),
         ),
     }
+}
+
+/// What changed since the cursor that is asked with; everything without one.
+async fn errors(Shared(state): Shared<Arc<State>>, uri: Uri) -> Response {
+    let since = uri
+        .query()
+        .into_iter()
+        .flat_map(|query| query.split('&'))
+        .find_map(|part| part.strip_prefix("since="));
+    let Ok(since) = since.unwrap_or("0").parse() else {
+        let text = "since= is no cursor; expected a whole number, which the page before has\n";
+        return answer(StatusCode::BAD_REQUEST, TEXT, text);
+    };
+    page(serde_json::to_vec(&state.errors.page(since)))
 }
 
 /// 200 where all checks pass, 503 otherwise. As text: what fails, or with `?verbose` every check;

@@ -2,7 +2,7 @@
 //! rules with and without a scheduler, and depends on no file of the image. Where they include what
 //! a volume may hold, this puts what the shop and its class say.
 
-use crate::shop_context::ShopContext;
+use crate::{path, shop_context::ShopContext};
 use api::{Engine, ShopState};
 use std::fmt::Write as _;
 
@@ -49,7 +49,7 @@ pub(super) fn conf(context: &ShopContext<'_>) -> String {
     };
     let inlined = Inlined {
         stores: stores(context),
-        http: edge(context) + &redirects(context),
+        http: requests() + &edge(context) + &redirects(context),
         server: shared(context),
     };
     let mut conf = String::with_capacity(16 << 10);
@@ -113,6 +113,21 @@ fn stores(context: &ShopContext<'_>) -> String {
         .map(|(host, store)| format!("{host} {store};\n"))
         .collect::<Vec<_>>()
         .concat()
+}
+
+/// Each request of a visitor that PHP answered is told to the agent, which counts them by release.
+/// nginx does not wait for it.
+fn requests() -> String {
+    format!(
+        "log_format requests '$status $request_time $realpath_root';\n\
+         map $visitor:$upstream_status $shop_counted {{\n    \
+         default 0;\n    \
+         ~^1:. 1;\n\
+         }}\n\
+         access_log syslog:server=unix:{}/requests.sock,nohostname,tag=nginx requests \
+         if=$shop_counted;\n",
+        path::LOGS
+    )
 }
 
 /// Whose word on a visitor's address counts: that of the class's edge, if the class says its

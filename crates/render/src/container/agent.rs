@@ -21,6 +21,10 @@ pub const AGENT_PORT: i32 = 980;
 /// In a pod that serves visitors.
 pub(crate) fn agent(context: &ShopContext<'_>) -> Container {
     let mut asks_shop = vec![setting(&variable::PHP, pod::FPM)];
+    asks_shop.push(setting(
+        &variable::WORKERS,
+        context.class.php.workers.to_string(),
+    ));
     asks_shop.extend(probe::settings(context));
     let mut agent = sidecar(context, asks_shop);
     agent
@@ -46,6 +50,10 @@ fn sidecar(context: &ShopContext<'_>, asks_shop: Vec<EnvVar>) -> Container {
         // php-fpm.
         setting(&variable::GRACE, "10s"),
     ]);
+    env.extend([
+        setting(&variable::SHOP, context.shop),
+        setting(&variable::POD_LOGS, path::LOGS),
+    ]);
     let logs = context.logs();
     if !logs.is_empty() {
         env.push(setting(&variable::LOGS, logs.join(",")));
@@ -59,6 +67,7 @@ fn sidecar(context: &ShopContext<'_>, asks_shop: Vec<EnvVar>) -> Container {
     }
     let privileged = mounting && context.class.storage.mode == StorageMode::Agent;
     let mut mounts = pod::our_mounts(context);
+    mounts.push(mount("logs", path::LOGS));
     if mounting {
         mounts.push(super::read_only("mounts", path::MOUNTS));
         mounts.push(if privileged {

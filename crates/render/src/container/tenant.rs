@@ -45,8 +45,9 @@ fn configuration(context: &ShopContext<'_>) -> Vec<VolumeMount> {
     .concat()
 }
 
-/// What a container may have of the node's disk besides volumes: its log, which the kubelet cuts at
-/// 50 MiB.
+/// What a container may have of the node's disk besides volumes of a size that the class says: its
+/// log, which the kubelet cuts at 50 MiB, and its part of the pod's logs, which are a volume of 96
+/// MiB.
 const OWN_DISK: &str = "128Mi";
 
 /// The size and the part of the node's disk of a container that runs the shop's code: one of a pod,
@@ -116,7 +117,7 @@ pub(crate) fn php_fpm(context: &ShopContext<'_>) -> Container {
             [
                 mounts(context),
                 configuration(context),
-                vec![mount("socket", path::SOCKET)],
+                vec![mount("socket", path::SOCKET), mount("logs", path::LOGS)],
             ]
             .concat(),
         ),
@@ -191,6 +192,7 @@ pub(crate) fn nginx(context: &ShopContext<'_>) -> Container {
         read_only("state", path::STATE),
         // To connect takes no right to write to the directory.
         read_only("socket", path::SOCKET),
+        mount("logs", path::LOGS),
     ]);
     // What the shop writes is served, and written by others. A csi volume is read-only here for
     // certain. What an agent mounts later comes with the rights that the agent gave it.

@@ -76,6 +76,8 @@ pub(crate) fn volumes<'a>(
     // A socket and nothing else; a file system of its own, so that what else is written there takes
     // no room of others.
     add("socket", &|name| Some(room(name, "64Ki", Some("Memory"))));
+    // Four logs, which the agent empties at 16 MiB each; the rest is for what is written meanwhile.
+    add("logs", &|name| Some(room(name, "96Mi", None)));
     // In memory, as passwords are in it.
     add("configured", &|name| {
         Some(room(name, "4Mi", Some("Memory")))
