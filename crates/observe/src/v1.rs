@@ -2,6 +2,7 @@
 //!
 //! | request | answer |
 //! |---|---|
+//! | `GET /v1/shops` | [`Shops`]: all shops, in short |
 //! | `GET /v1/shops/SHOP/errors` | [`Errors`]: open groups, or with `?all=true` all of them |
 //! | `PUT /v1/shops/SHOP/errors/FINGERPRINT/state` with a [`Verdict`] | [`ErrorGroup`] |
 //! | `GET /v1/shops/SHOP/uptime` | [`Uptime`] |
@@ -13,6 +14,32 @@
 use crate::{Fingerprint, Severity, Source};
 use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// All shops, by name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Shops {
+    /// Each of them.
+    pub shops: Vec<ShopSummary>,
+}
+
+/// A shop in short.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ShopSummary {
+    /// The shop.
+    pub shop: String,
+    /// How many open groups it has, by severity; those that it has none of are missing.
+    pub open: BTreeMap<Severity, u64>,
+    /// How many of its domains are probed.
+    pub hosts: u64,
+    /// How many of those are down, from inside or from outside.
+    pub hosts_down: u64,
+    /// What is wrong, in one line; nothing is if this is missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+}
 
 /// The errors of a shop, worst and latest first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -186,8 +213,8 @@ pub enum Cause {
 pub struct Month {
     /// Its first day.
     pub month: Date,
-    /// Probes from inside that were answered as they should be, of those that were made: from 0 to
-    /// 1.
+    /// Probes that were answered as they should be, of those that were made: from 0 to 1. They are
+    /// those from inside; those from outside for shops that the edge does not serve.
     pub up: f64,
     /// How many probes that is of.
     pub probes: u64,
@@ -278,4 +305,76 @@ pub struct Finding {
 pub struct Problem {
     /// A sentence.
     pub problem: String,
+}
+
+impl State {
+    /// All of them.
+    pub const ALL: &[Self] = &[Self::Open, Self::Resolved, Self::Ignored];
+
+    /// The word for it, in JSON.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Resolved => "resolved",
+            Self::Ignored => "ignored",
+        }
+    }
+}
+
+impl Vantage {
+    /// Both.
+    pub const ALL: &[Self] = &[Self::Inside, Self::Outside];
+
+    /// The word for it, in JSON and on labels.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Inside => "inside",
+            Self::Outside => "outside",
+        }
+    }
+}
+
+impl Cause {
+    /// All of them.
+    pub const ALL: &[Self] = &[
+        Self::Dns,
+        Self::Connect,
+        Self::Certificate,
+        Self::Timeout,
+        Self::Status,
+        Self::Broken,
+    ];
+
+    /// The word for it, in JSON.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Dns => "dns",
+            Self::Connect => "connect",
+            Self::Certificate => "certificate",
+            Self::Timeout => "timeout",
+            Self::Status => "status",
+            Self::Broken => "broken",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_those_of_the_json() {
+        for state in State::ALL {
+            assert_eq!(serde_json::to_value(state).unwrap(), state.word());
+        }
+        for vantage in Vantage::ALL {
+            assert_eq!(serde_json::to_value(vantage).unwrap(), vantage.word());
+        }
+        for cause in Cause::ALL {
+            assert_eq!(serde_json::to_value(cause).unwrap(), cause.word());
+        }
+    }
 }

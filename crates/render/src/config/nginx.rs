@@ -115,14 +115,14 @@ fn stores(context: &ShopContext<'_>) -> String {
         .concat()
 }
 
-/// Each request of a visitor that PHP answered is told to the agent, which counts them by release.
+/// Each request of a visitor that PHP answered, and no question of the kubelet's, is told to the agent, which counts them by release.
 /// nginx does not wait for it.
 fn requests() -> String {
     format!(
         "log_format requests '$status $request_time $realpath_root';\n\
-         map $visitor:$upstream_status $shop_counted {{\n    \
+         map $visitor:$upstream_status:$request_uri $shop_counted {{\n    \
          default 0;\n    \
-         ~^1:. 1;\n\
+         \"~^1:[^:]+:(?!/readyz$)\" 1;\n\
          }}\n\
          access_log syslog:server=unix:{}/requests.sock,nohostname,tag=nginx requests \
          if=$shop_counted;\n",

@@ -1,0 +1,201 @@
+//! What agents say of errors, collected.
+//!
+//! ```text
+//!  pods ─► turns ─► ask (256 at once) ─► check ─► store ─► the next cursor
+//! ```
+//!
+//! A cursor moves when what came before it is committed. An answer that is lost, and a kill at any
+//! moment, mean that an agent says the same again, which adds nothing: its counts are totals.
+
+mod ask;
+mod check;
+pub(crate) mod pods;
+mod turns;
+
+use crate::{
+    fleet::Fleet,
+    store::{
+        Store,
+        take::{Taken, take},
+    },
+};
+use ask::{AskError, ask};
+use check::{Refused, read};
+use jiff::Timestamp;
+use parking_lot::Mutex;
+use pods::Pods;
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+use tokio::{
+    task::{JoinError, JoinSet},
+    time::{Instant, MissedTickBehavior, interval},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+use turns::{Ended, Question, TICK, Turns};
+
+/// Agents that are asked at once.
+const AT_ONCE: usize = 256;
+
+/// What is counted of it.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    /// Agents that are asked.
+    pub(crate) agents: AtomicU64,
+    /// Questions that had no answer.
+    pub(crate) failures: AtomicU64,
+    /// Pages that were not believed, by why.
+    refused: [AtomicU64; Refused::ALL.len()],
+    /// Groups that were left out, as a pod had too many new ones.
+    pub(crate) left_out: AtomicU64,
+    /// How late the agent is that has waited longest, in milliseconds.
+    pub(crate) late: AtomicU64,
+}
+
+impl Counts {
+    /// Pages that were not believed, by why.
+    pub(crate) fn refused(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let counts = self.refused.iter().map(|it| it.load(Relaxed));
+        Refused::ALL.iter().map(|it| it.word()).zip(counts)
+    }
+
+    fn refuse(&self, why: Refused) {
+        let at = Refused::ALL.iter().position(|it| *it == why);
+        if let Some(count) = at.and_then(|at| self.refused.get(at)) {
+            count.fetch_add(1, Relaxed);
+        }
+    }
+}
+
+/// What a task gives; a panic in one is one here, which ends the program.
+fn or_panic<T>(ended: Result<T, JoinError>) -> T {
+    ended.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+}
+
+/// Where, and how often, agents are asked.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pace {
+    pub(crate) port: u16,
+    pub(crate) every: Duration,
+    pub(crate) deadline: Duration,
+}
+
+/// What collects.
+#[derive(Debug, Clone)]
+pub(crate) struct Collector {
+    pub(crate) pods: Arc<Pods>,
+    pub(crate) fleet: Arc<Mutex<Fleet>>,
+    pub(crate) store: Store,
+    pub(crate) counts: Arc<Counts>,
+    pub(crate) pace: Pace,
+}
+
+impl Collector {
+    /// Collects until `stop`.
+    pub(crate) async fn run(self, stop: CancellationToken) {
+        let mut turns = Turns::new(self.pace.every);
+        let mut asked = JoinSet::new();
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                Some(ended) = asked.join_next() => {
+                    let (uid, ended): (String, Ended) = or_panic(ended);
+                    turns.ended(&uid, ended, Instant::now());
+                }
+                _tick = ticks.tick() => {
+                    let now = Instant::now();
+                    turns.set(&self.pods.running(), now);
+                    for question in turns.take(AT_ONCE - asked.len(), now) {
+                        let this = self.clone();
+                        asked.spawn(async move {
+                            let uid = question.uid.clone();
+                            (uid, this.one(question).await)
+                        });
+                    }
+                    let late = u64::try_from(turns.late(now).as_millis()).unwrap_or(u64::MAX);
+                    self.counts.late.store(late, Relaxed);
+                    let agents = u64::try_from(turns.len()).unwrap_or(u64::MAX);
+                    self.counts.agents.store(agents, Relaxed);
+                }
+            }
+        }
+    }
+
+    /// Asks one agent, and keeps what it says.
+    async fn one(&self, question: Question) -> Ended {
+        // Its namespace says which shop it is, whatever it says itself.
+        let shop = self
+            .fleet
+            .lock()
+            .of_namespace(&question.place.namespace)
+            .map(str::to_owned);
+        let Some(shop) = shop else {
+            return Ended::Failed;
+        };
+        let agent = SocketAddr::new(question.place.address, self.pace.port);
+        let body = match ask(agent, question.since, self.pace.deadline).await {
+            Ok(body) => body,
+            Err(error) => {
+                if matches!(error, AskError::Large) {
+                    self.counts.refuse(Refused::Large);
+                } else if !matches!(error, AskError::None) {
+                    self.counts.failures.fetch_add(1, Relaxed);
+                }
+                debug!(shop, %agent, %error, "agent not asked");
+                return Ended::Failed;
+            }
+        };
+        let now = Timestamp::now();
+        let page = match read(&body, now) {
+            Ok(page) => page,
+            Err(why) => {
+                self.counts.refuse(why);
+                debug!(shop, %agent, why = why.word(), "page refused");
+                return Ended::Failed;
+            }
+        };
+        let (run, cursor) = (page.run.clone(), page.cursor);
+        if question.since > 0 && question.run != run {
+            return Ended::Anew(run);
+        }
+        if !page.groups.is_empty() {
+            let (of, uid) = (shop.clone(), question.uid);
+            match self
+                .store
+                .call(move |db| take(db, &of, &uid, &page, now))
+                .await
+            {
+                Ok(taken) => self.took(&shop, taken),
+                Err(error) => {
+                    warn!(shop, %error, "errors not kept; the agent is asked again");
+                    return Ended::Failed;
+                }
+            }
+        }
+        self.pods.answered(&shop, now);
+        Ended::Taken(run, cursor)
+    }
+
+    fn took(&self, shop: &str, taken: Taken) {
+        let left_out = u64::try_from(taken.left_out).unwrap_or(u64::MAX);
+        self.counts.left_out.fetch_add(left_out, Relaxed);
+        if taken.new + taken.back > 0 {
+            let Taken {
+                new,
+                back,
+                events,
+                left_out,
+            } = taken;
+            debug!(shop, new, back, events, left_out, "groups");
+        }
+    }
+}

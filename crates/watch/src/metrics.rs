@@ -1,0 +1,321 @@
+//! The metrics, as data, and the pages that are made of them.
+//!
+//! Those of shops have the shop's name on a label, as alerts name the shop: 13 series for each.
+
+use crate::{
+    collect,
+    fleet::Fleet,
+    probe::board::{Board, ShopFigures},
+    store::{self, groups::Figures},
+};
+use jiff::Timestamp;
+use observe::{Severity, v1::Vantage};
+use runtime::OpenMetrics;
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::atomic::Ordering::Relaxed,
+};
+
+/// Where the numbers come from.
+pub(crate) struct Sources<'a> {
+    pub(crate) figures: Figures,
+    pub(crate) fleet: &'a Fleet,
+    pub(crate) board: &'a Board,
+    pub(crate) store: &'a store::Counts,
+    pub(crate) collected: &'a collect::Counts,
+}
+
+/// The numbers at one moment.
+struct Snapshot<'a> {
+    sources: &'a Sources<'a>,
+    shops: Vec<(&'a str, ShopFigures)>,
+}
+
+/// A sample: its labels, and its value.
+type Sample<'a> = (Vec<(&'static str, &'a str)>, f64);
+
+/// A metric: its name as it is queried, what it says, and where it comes from.
+type Metric = (
+    &'static str,
+    &'static str,
+    for<'a> fn(&'a Snapshot<'a>) -> Vec<Sample<'a>>,
+);
+
+/// Of shops.
+const SHOPS: [Metric; 5] = [
+    (
+        "longshore_shop_up",
+        "Whether all domains of the shop (`shop`) answer as they should, 1 or 0, from each vantage \
+         point (`vantage`): `inside`, the edge's own address, or `outside`, through DNS.",
+        |it| it.views(|shop, vantage, (up, _)| Some((shop, vantage, f64::from(u8::from(*up))))),
+    ),
+    (
+        "longshore_shop_probe_seconds",
+        "How long the slowest domain took for its last answer, likewise.",
+        |it| it.views(|shop, vantage, (_, seconds)| Some((shop, vantage, (*seconds)?))),
+    ),
+    (
+        "longshore_shop_certificate_end_timestamp_seconds",
+        "When the first certificate of the shop's domains ends.",
+        |it| {
+            let ends = it.shops.iter().filter_map(|(shop, figures)| {
+                Some((vec![("shop", *shop)], unix(figures.certificate_end?)))
+            });
+            ends.collect()
+        },
+    ),
+    (
+        "longshore_shop_error_events_total",
+        "Errors that were counted, by severity (`severity`): `notice`, `warning`, `error` or \
+         `fatal`.",
+        |it| it.severities(&it.sources.figures.events),
+    ),
+    (
+        "longshore_shop_open_error_groups",
+        "Groups of errors that nobody resolved or ignored, likewise.",
+        |it| it.severities(&it.sources.figures.open),
+    ),
+];
+
+/// Of the program itself.
+const OWN: [Metric; 17] = [
+    (
+        "longshore_watch_shops",
+        "Shops, whether they are probed or not.",
+        |it| one(it.shops.len()),
+    ),
+    (
+        "longshore_watch_hosts",
+        "Domains that are probed, by vantage point.",
+        |it| by_vantage(it, |(all, _)| all),
+    ),
+    (
+        "longshore_watch_hosts_down",
+        "Those that do not answer as they should.",
+        |it| by_vantage(it, |(_, down)| down),
+    ),
+    (
+        "longshore_watch_fleet_down",
+        "Whether over 5 % of domains, and at least three, are down at a vantage point, 1 or 0. \
+         Alerts of single shops are silent then.",
+        |it| {
+            let down = it.sources.board.fleet_down().into_iter();
+            let sample = |(vantage, down): (Vantage, bool)| {
+                (vec![("vantage", vantage.word())], f64::from(u8::from(down)))
+            };
+            down.map(sample).collect()
+        },
+    ),
+    (
+        "longshore_watch_probe_lag_seconds",
+        "Within which time after their moment 99 of 100 probes of the last minute began.",
+        |it| seconds(it.sources.board.delay()),
+    ),
+    (
+        "longshore_watch_probes_skipped_total",
+        "Turns of domains that were passed over, as the probe before had not ended.",
+        |it| counted(it.sources.board.skipped),
+    ),
+    (
+        "longshore_watch_probes_unknown_total",
+        "Probes that say nothing of their domain: the edge answered 429, or this process could not \
+         connect.",
+        |it| counted(it.sources.board.unknown),
+    ),
+    (
+        "longshore_watch_incidents_lost_total",
+        "Beginnings and ends of incidents that could not be kept, as too many waited.",
+        |it| counted(it.sources.board.unwritten),
+    ),
+    (
+        "longshore_watch_agents",
+        "Agents that are asked for errors.",
+        |it| counted(it.sources.collected.agents.load(Relaxed)),
+    ),
+    (
+        "longshore_watch_collect_lag_seconds",
+        "How long the agent has waited that waits longest for its turn.",
+        |it| {
+            let late = it.sources.collected.late.load(Relaxed);
+            seconds(std::time::Duration::from_millis(late))
+        },
+    ),
+    (
+        "longshore_watch_collect_failures_total",
+        "Questions to agents that had no answer.",
+        |it| counted(it.sources.collected.failures.load(Relaxed)),
+    ),
+    (
+        "longshore_watch_pages_refused_total",
+        "Pages of agents that were not believed, by why (`why`): `large`, `json`, `version`, \
+         `entries` (too many), `text` (too long) or `count`.",
+        |it| {
+            let refused = it.sources.collected.refused();
+            refused
+                .map(|(why, count)| (vec![("why", why)], float(count)))
+                .collect()
+        },
+    ),
+    (
+        "longshore_watch_groups_refused_total",
+        "Groups of errors that were left out, as one pod had more than 64 new ones at once.",
+        |it| counted(it.sources.collected.left_out.load(Relaxed)),
+    ),
+    (
+        "longshore_watch_store_bytes",
+        "Bytes of the database on its disk.",
+        |it| counted(it.sources.store.bytes.load(Relaxed)),
+    ),
+    (
+        "longshore_watch_store_limit_bytes",
+        "Bytes that it may have.",
+        |it| counted(it.sources.store.limit.load(Relaxed)),
+    ),
+    (
+        "longshore_watch_store_failures_total",
+        "Reads and writes of the database that failed.",
+        |it| counted(it.sources.store.failures.load(Relaxed)),
+    ),
+    (
+        "longshore_watch_store_rebuilt_total",
+        "Databases that were set aside, as they could not be used.",
+        |it| counted(it.sources.store.rebuilt.load(Relaxed)),
+    ),
+];
+
+impl Snapshot<'_> {
+    fn views<'a>(
+        &'a self,
+        sample: impl Fn(&'a str, Vantage, &(bool, Option<f64>)) -> Option<(&'a str, Vantage, f64)>,
+    ) -> Vec<Sample<'a>> {
+        let all = self.shops.iter().flat_map(|(shop, figures)| {
+            figures
+                .views
+                .iter()
+                .map(|(vantage, view)| (*shop, *vantage, view))
+        });
+        all.filter_map(|(shop, vantage, view)| sample(shop, vantage, view))
+            .map(|(shop, vantage, value)| {
+                (vec![("shop", shop), ("vantage", vantage.word())], value)
+            })
+            .collect()
+    }
+
+    /// All severities of all shops: an alert on more than before needs the 0 before.
+    fn severities<'a>(
+        &'a self,
+        counts: &'a BTreeMap<String, BTreeMap<Severity, u64>>,
+    ) -> Vec<Sample<'a>> {
+        let of = |shop: &'a str| {
+            let counts = counts.get(shop);
+            Severity::ALL.iter().map(move |severity| {
+                let count = counts.and_then(|it| it.get(severity)).copied();
+                let labels = vec![("shop", shop), ("severity", severity.word())];
+                (labels, float(count.unwrap_or(0)))
+            })
+        };
+        self.shops.iter().flat_map(|(shop, _)| of(shop)).collect()
+    }
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a metric's value is a double, and none here is above 2^53"
+)]
+const fn float(number: u64) -> f64 {
+    number as f64
+}
+
+fn counted<'a>(number: u64) -> Vec<Sample<'a>> {
+    vec![(Vec::new(), float(number))]
+}
+
+fn one<'a>(number: usize) -> Vec<Sample<'a>> {
+    counted(u64::try_from(number).unwrap_or(u64::MAX))
+}
+
+fn seconds<'a>(time: std::time::Duration) -> Vec<Sample<'a>> {
+    vec![(Vec::new(), time.as_secs_f64())]
+}
+
+fn by_vantage<'a>(it: &Snapshot<'_>, which: impl Fn((usize, usize)) -> usize) -> Vec<Sample<'a>> {
+    let counts = it.sources.board.counts().into_iter();
+    counts
+        .map(|(vantage, counts)| {
+            let number = u64::try_from(which(counts)).unwrap_or(u64::MAX);
+            (vec![("vantage", vantage.word())], float(number))
+        })
+        .collect()
+}
+
+fn unix(time: Timestamp) -> f64 {
+    float(u64::try_from(time.as_second()).unwrap_or(0))
+}
+
+fn kind(name: &str) -> &'static str {
+    if name.ends_with("_total") {
+        "counter"
+    } else {
+        "gauge"
+    }
+}
+
+/// The answer of `/metrics`.
+pub(crate) fn page(sources: &Sources<'_>) -> String {
+    let mut probed: HashMap<&str, ShopFigures> = sources.board.figures();
+    let names = sources.fleet.names();
+    let shops = names.map(|name| (name, probed.remove(name).unwrap_or_default()));
+    let snapshot = Snapshot {
+        sources,
+        shops: shops.collect(),
+    };
+    let mut page = OpenMetrics::default();
+    for (name, help, of) in SHOPS.iter().chain(&OWN) {
+        page.metric(name, kind(name), &help.replace('`', ""));
+        for (labels, value) in of(&snapshot) {
+            page.sample(name, &labels, value);
+        }
+    }
+    page.end()
+}
+
+/// The page that lists them, in Markdown.
+#[must_use]
+pub fn reference() -> String {
+    let mut page = "# Metrics of longshore-watch
+
+<!-- Generated by `make reference` from crates/watch; a test compares it with the code. -->
+
+`longshore-watch` serves these at `/metrics` on port 9811, as OpenMetrics.
+[The runbook](runbook-watch.md) says what to do about the alerts that are made of them, and
+[watch.md](watch.md) how it works.
+
+## Shops
+A shop has at most 13 series. A shop without domains that are probed, such as one at zero, has those
+of errors alone.
+
+| metric | kind | meaning |
+|---|---|---|
+"
+    .to_owned();
+    let rows = |page: &mut String, metrics: &[Metric]| {
+        for (name, help, _) in metrics {
+            page.extend(["| `", name, "` | ", kind(name), " | ", help, " |\n"]);
+        }
+    };
+    rows(&mut page, &SHOPS);
+    page.push_str(
+        "
+## The program
+Counters start at 0 with the process.
+
+| metric | kind | meaning |
+|---|---|---|
+",
+    );
+    rows(&mut page, &OWN);
+    page
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,410 @@
+//! Hosts, probed.
+//!
+//! ```text
+//!  fleet ─► schedule ─► dial, twice where it fails ─► verdict ─► incident ─► board, for answers
+//!                       inside: the edge · outside: DNS               └────► record ─► store
+//! ```
+
+pub(crate) mod board;
+mod dial;
+pub(crate) mod edge;
+pub(crate) mod incident;
+pub(crate) mod record;
+mod schedule;
+pub(crate) mod trust;
+mod verdict;
+
+use crate::{
+    fleet::{Expect, Fleet, Target},
+    settings::Pace,
+    store::{
+        Store,
+        incidents::{self, Probes},
+    },
+};
+use board::Board;
+use dial::dial;
+use dns::{Dns, DnsProblem};
+use edge::Addresses;
+use incident::{Event, Standing, step};
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use observe::v1::{Incident, Vantage};
+use parking_lot::Mutex;
+use record::Record;
+use schedule::{Schedule, Turn};
+use std::{
+    collections::{BTreeMap, HashSet},
+    net::SocketAddr,
+    sync::Arc,
+    time::Duration,
+};
+use tokio::{
+    sync::{Semaphore, SemaphorePermit, mpsc, watch as latest},
+    task::JoinSet,
+    time::{Instant, MissedTickBehavior, interval, sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+use trust::Trust;
+use verdict::{Failure, Seen, Verdict, judge};
+
+/// Between two looks at whose turn it is.
+const TICK: Duration = Duration::from_millis(50);
+/// Probes from inside at once: the edge cuts an address that has more than 500 connections.
+const INSIDE: usize = 450;
+/// Those from outside.
+const OUTSIDE: usize = 1000;
+/// How long it waits for a database that does not answer, before its first probe.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Where hosts are probed.
+#[derive(Debug)]
+pub(crate) struct Places {
+    pub(crate) trust: Trust,
+    /// The edge's addresses, if hosts are probed from inside.
+    pub(crate) edge: Option<latest::Receiver<Addresses>>,
+    /// Who is asked for addresses, if hosts are probed from outside.
+    pub(crate) dns: Option<Dns>,
+    pub(crate) outside_port: u16,
+    pub(crate) pace: Pace,
+    inside: Semaphore,
+    outside: Semaphore,
+}
+
+/// What probes.
+#[derive(Debug)]
+pub(crate) struct Prober {
+    pub(crate) places: Arc<Places>,
+    pub(crate) fleet: Arc<Mutex<Fleet>>,
+    pub(crate) board: Arc<Mutex<Board>>,
+    pub(crate) store: Store,
+    pub(crate) records: mpsc::Sender<Record>,
+}
+
+/// A probe that ended, made again if it failed.
+struct Ended {
+    host: Arc<str>,
+    vantage: Vantage,
+    seen: Seen,
+    verdict: Verdict,
+    /// When it was made first, and last.
+    at: (Timestamp, Timestamp),
+}
+
+/// What goes on.
+struct State {
+    schedule: Schedule,
+    version: Option<u64>,
+    probes: JoinSet<Ended>,
+    busy: HashSet<(Arc<str>, Vantage)>,
+    months: BTreeMap<(String, Date), Probes>,
+}
+
+impl Places {
+    pub(crate) fn new(
+        trust: Trust,
+        edge: Option<latest::Receiver<Addresses>>,
+        dns: Option<Dns>,
+        outside_port: u16,
+        pace: Pace,
+    ) -> Self {
+        Self {
+            trust,
+            edge,
+            dns,
+            outside_port,
+            pace,
+            inside: Semaphore::new(INSIDE),
+            outside: Semaphore::new(OUTSIDE),
+        }
+    }
+
+    /// From where a host is probed.
+    fn vantages(&self, target: &Target) -> impl Iterator<Item = Vantage> {
+        let inside = (self.edge.is_some() && target.at_edge).then_some(Vantage::Inside);
+        let outside = self.dns.is_some().then_some(Vantage::Outside);
+        inside.into_iter().chain(outside)
+    }
+
+    async fn permit(&self, vantage: Vantage) -> Option<SemaphorePermit<'_>> {
+        let semaphore = match vantage {
+            Vantage::Inside => &self.inside,
+            Vantage::Outside => &self.outside,
+        };
+        // It is never closed.
+        semaphore.acquire().await.ok()
+    }
+
+    async fn addresses(&self, host: &str, vantage: Vantage) -> Result<Vec<SocketAddr>, Failure> {
+        if vantage == Vantage::Inside {
+            let known = self.edge.as_ref().map(|it| it.borrow().clone());
+            return known
+                .unwrap_or_else(|| Ok(Vec::new()))
+                .map_err(Failure::Dns);
+        }
+        let Some(dns) = &self.dns else {
+            return Ok(Vec::new());
+        };
+        match timeout(self.pace.probe_deadline, dns.addresses(host)).await {
+            Err(_elapsed) => Err(Failure::Dns("DNS does not answer in time".to_owned())),
+            Ok(Err(DnsProblem::Ours(why))) => Err(Failure::Ours(why)),
+            Ok(Err(problem)) => Err(Failure::Dns(format!("DNS has no answer: {problem}"))),
+            Ok(Ok(none)) if none.is_empty() => {
+                Err(Failure::Dns(format!("DNS knows no address of {host}")))
+            }
+            Ok(Ok(all)) => {
+                let port = self.outside_port;
+                Ok(all
+                    .into_iter()
+                    .map(|it| SocketAddr::new(it, port))
+                    .collect())
+            }
+        }
+    }
+
+    async fn once(&self, turn: &Turn, vantage: Vantage) -> Seen {
+        let path = match turn.target.expect {
+            Expect::Page => Some(turn.path),
+            Expect::Redirect => Some("/"),
+            Expect::Handshake => None,
+        };
+        match self.addresses(&turn.host, vantage).await {
+            Ok(addresses) => {
+                let deadline = self.pace.probe_deadline;
+                dial(&self.trust, &addresses, &turn.host, path, deadline).await
+            }
+            Err(failure) => Seen {
+                certificate: None,
+                answer: Err(failure),
+                took: Duration::ZERO,
+            },
+        }
+    }
+
+    /// Probes a host, and once more if that fails and it did not fail before.
+    async fn probe(
+        &self,
+        turn: Turn,
+        vantage: Vantage,
+        due: Instant,
+        standing: Standing,
+        board: &Mutex<Board>,
+    ) -> Ended {
+        let permit = self.permit(vantage).await;
+        board.lock().began(due.elapsed());
+        let first = Timestamp::now();
+        let mut seen = self.once(&turn, vantage).await;
+        let mut verdict = judge(turn.target.expect, &seen);
+        drop(permit);
+        let mut last = first;
+        if matches!(verdict, Verdict::Down(..)) && standing == Standing::Up {
+            sleep(self.pace.retry.mul_f64(rand::random_range(1.0..2.5))).await;
+            let _permit = self.permit(vantage).await;
+            last = Timestamp::now();
+            seen = self.once(&turn, vantage).await;
+            verdict = judge(turn.target.expect, &seen);
+        }
+        Ended {
+            host: turn.host,
+            vantage,
+            seen,
+            verdict,
+            at: (first, last),
+        }
+    }
+}
+
+impl Prober {
+    /// Probes until `stop`.
+    pub(crate) async fn run(self, stop: CancellationToken) {
+        if stop.run_until_cancelled(self.remember()).await.is_none() {
+            return;
+        }
+        let pace = self.places.pace;
+        let period = u64::try_from(pace.probe.as_millis()).unwrap_or(u64::MAX);
+        let mut state = State {
+            schedule: Schedule::new(period, pace.page_every),
+            version: None,
+            probes: JoinSet::new(),
+            busy: HashSet::new(),
+            months: BTreeMap::new(),
+        };
+        // The clock of the wall, which does not jump.
+        let (began, epoch) = (Instant::now(), millis(Timestamp::now()));
+        let mut last = epoch;
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                Some(ended) = state.probes.join_next() => {
+                    self.ended(&mut state, ended.unwrap_or_else(|error| {
+                        // A panic in one ends the program.
+                        std::panic::resume_unwind(error.into_panic())
+                    }));
+                }
+                _tick = ticks.tick() => {
+                    let passed = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+                    let now = epoch.saturating_add(passed);
+                    if now / 1000 > last / 1000 {
+                        self.look(&mut state);
+                    }
+                    if now / period > last / period {
+                        self.board.lock().minute();
+                        self.write_months(&mut state);
+                    }
+                    self.begin(&mut state, last, now);
+                    last = now;
+                }
+            }
+        }
+        self.write_months(&mut state);
+    }
+
+    /// Takes up incidents that had not ended when the process before this one did.
+    async fn remember(&self) {
+        let open = loop {
+            match self.store.call(incidents::open).await {
+                Ok(open) => break open,
+                Err(error) => warn!(%error, "incidents not read yet"),
+            }
+            sleep(PAUSE).await;
+        };
+        let mut board = self.board.lock();
+        for (shop, incident) in open {
+            let host: Arc<str> = incident.host.into();
+            board.stands(
+                &host,
+                &shop,
+                incident.vantage,
+                Standing::Down(incident.begin),
+            );
+        }
+    }
+
+    /// Takes in which hosts there are now.
+    fn look(&self, state: &mut State) {
+        let targets = {
+            let fleet = self.fleet.lock();
+            if state.version == Some(fleet.version()) {
+                return;
+            }
+            let Some(targets) = fleet.targets() else {
+                return;
+            };
+            state.version = Some(fleet.version());
+            targets
+        };
+        state.schedule.set(targets);
+        let probed = |host: &str, vantage| {
+            let target = state.schedule.target(host);
+            target.is_some_and(|it| self.places.vantages(it).any(|it| it == vantage))
+        };
+        let were_down = self.board.lock().keep(probed);
+        for (host, vantage) in were_down {
+            info!(%host, vantage = vantage.word(), "incident ended: not probed any more");
+            self.write(Record::End(host.to_string(), vantage, Timestamp::now()));
+        }
+    }
+
+    /// Begins the probes whose turn has come.
+    fn begin(&self, state: &mut State, from: u64, to: u64) {
+        let now = Instant::now();
+        for turn in state.schedule.due(from, to) {
+            let due = now
+                .checked_sub(Duration::from_millis(turn.late))
+                .unwrap_or(now);
+            for vantage in self.places.vantages(&turn.target) {
+                if !state.busy.insert((Arc::clone(&turn.host), vantage)) {
+                    self.board.lock().skipped += 1;
+                    continue;
+                }
+                let (places, board) = (Arc::clone(&self.places), Arc::clone(&self.board));
+                let standing = board.lock().standing(&turn.host, vantage);
+                let turn = turn.clone();
+                state
+                    .probes
+                    .spawn(async move { places.probe(turn, vantage, due, standing, &board).await });
+            }
+        }
+    }
+
+    fn ended(&self, state: &mut State, ended: Ended) {
+        let Ended {
+            host,
+            vantage,
+            seen,
+            verdict,
+            at,
+        } = ended;
+        state.busy.remove(&(Arc::clone(&host), vantage));
+        let Some(target) = state.schedule.target(&host) else {
+            return;
+        };
+        if !self.places.vantages(target).any(|it| it == vantage) {
+            return;
+        }
+        let shop = target.shop.clone();
+        // The shop's own share: what the edge serves is seen best from inside.
+        if self.places.vantages(target).next() == Some(vantage) {
+            state.count(&shop, &verdict, at.0);
+        }
+        let event = {
+            let mut board = self.board.lock();
+            board.probed((&host, &shop, vantage), &seen, &verdict, at.1);
+            let (standing, event) = step(board.standing(&host, vantage), &verdict, at);
+            board.stands(&host, &shop, vantage, standing);
+            event
+        };
+        match event {
+            None => {}
+            Some(Event::Begin { at, cause, problem }) => {
+                info!(shop, %host, vantage = vantage.word(), cause = cause.word(), problem, "incident began");
+                let incident = Incident {
+                    host: host.to_string(),
+                    vantage,
+                    cause,
+                    problem,
+                    begin: at,
+                    end: None,
+                };
+                self.write(Record::Begin(shop, incident));
+            }
+            Some(Event::End { at }) => {
+                info!(shop, %host, vantage = vantage.word(), "incident ended");
+                self.write(Record::End(host.to_string(), vantage, at));
+            }
+        }
+    }
+
+    fn write_months(&self, state: &mut State) {
+        if !state.months.is_empty() {
+            self.write(Record::Probes(std::mem::take(&mut state.months)));
+        }
+    }
+
+    fn write(&self, record: Record) {
+        if self.records.try_send(record).is_err() {
+            self.board.lock().unwritten += 1;
+        }
+    }
+}
+
+impl State {
+    fn count(&mut self, shop: &str, verdict: &Verdict, at: Timestamp) {
+        let up = match verdict {
+            Verdict::Up => 1,
+            Verdict::Down(..) => 0,
+            Verdict::Unknown(_) => return,
+        };
+        let month = at.to_zoned(TimeZone::UTC).date().first_of_month();
+        let probes = self.months.entry((shop.to_owned(), month)).or_default();
+        probes.up += up;
+        probes.all += 1;
+    }
+}
+
+fn millis(at: Timestamp) -> u64 {
+    u64::try_from(at.as_millisecond()).unwrap_or(0)
+}

@@ -1,0 +1,232 @@
+//! The API, health and metrics: what is asked, and what is answered.
+
+mod route;
+
+use crate::{
+    collect::{Counts, pods::Pods},
+    fleet::Fleet,
+    metrics,
+    probe::board::Board,
+    store::{Store, StoreError, groups, incidents},
+};
+use http::{
+    Request, Response, StatusCode,
+    header::{ALLOW, CONTENT_TYPE, HeaderValue},
+};
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use hyper::{
+    body::{Bytes, Incoming},
+    service::service_fn,
+};
+use observe::{
+    Fingerprint,
+    v1::{Errors, Problem, ShopSummary, Shops, Uptime, Verdict},
+};
+use parking_lot::Mutex;
+use route::{Refused, Route};
+use runtime::{
+    OPEN_METRICS,
+    connections::{Requests, serve},
+};
+use serde::Serialize;
+use std::{convert::Infallible, sync::Arc, time::Duration};
+use tokio::{net::TcpListener, time::timeout};
+use tokio_util::sync::CancellationToken;
+
+/// Bytes of a body at most.
+const BODY: usize = 4 << 10;
+/// How long a body may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What answers are made of.
+#[derive(Debug)]
+pub(crate) struct Desk {
+    pub(crate) fleet: Arc<Mutex<Fleet>>,
+    pub(crate) pods: Arc<Pods>,
+    pub(crate) board: Arc<Mutex<Board>>,
+    pub(crate) store: Store,
+    pub(crate) collected: Arc<Counts>,
+}
+
+type Answer = Response<Full<Bytes>>;
+
+impl Desk {
+    /// Answers until `stop`.
+    pub(crate) async fn run(self, listener: TcpListener, stop: CancellationToken) {
+        let this = Arc::new(self);
+        let service = service_fn(move |request: Request<Incoming>| {
+            let this = Arc::clone(&this);
+            async move { Ok::<_, Infallible>(this.answer(request).await) }
+        });
+        serve(listener, service, Requests::Many, || None, stop).await;
+    }
+
+    async fn answer(&self, request: Request<Incoming>) -> Answer {
+        let answer = match route::read(request.method(), request.uri()) {
+            Ok(Route::Live) => Ok(text(StatusCode::OK, "text/plain", "ok\n".to_owned())),
+            Ok(Route::Ready) => Ok(self.ready()),
+            Ok(Route::Metrics) => self.metrics().await,
+            Ok(Route::Shops) => self.shops().await,
+            Ok(Route::Errors(shop, which)) => self.errors(shop, which).await,
+            Ok(Route::Uptime(shop)) => self.uptime(shop).await,
+            Ok(Route::State(shop, name)) => self.judge(shop, name, request.into_body()).await,
+            Err(refused) => Err(refused),
+        };
+        answer.unwrap_or_else(|refused| {
+            let (code, problem) = refused.answer();
+            let mut answer = json(code, &Problem { problem });
+            if let Refused::Method(allowed) = refused {
+                let allowed = HeaderValue::from_static(allowed);
+                answer.headers_mut().insert(ALLOW, allowed);
+            }
+            answer
+        })
+    }
+
+    fn ready(&self) -> Answer {
+        if self.fleet.lock().is_listed() && self.pods.is_listed() {
+            return text(StatusCode::OK, "text/plain", "ok\n".to_owned());
+        }
+        let why = "not everything is listed yet\n".to_owned();
+        text(StatusCode::SERVICE_UNAVAILABLE, "text/plain", why)
+    }
+
+    async fn metrics(&self) -> Result<Answer, Refused> {
+        let figures = self.store.call(groups::figures).await;
+        // What is known without the database is said all the same.
+        let page = metrics::page(&metrics::Sources {
+            figures: figures.unwrap_or_default(),
+            fleet: &self.fleet.lock(),
+            board: &self.board.lock(),
+            store: self.store.counts(),
+            collected: &self.collected,
+        });
+        Ok(text(StatusCode::OK, OPEN_METRICS, page))
+    }
+
+    async fn shops(&self) -> Result<Answer, Refused> {
+        let mut figures = self.store.call(groups::figures).await?;
+        let (fleet, board) = (self.fleet.lock(), self.board.lock());
+        if fleet.has("").is_none() {
+            return Err(Refused::NotYet);
+        }
+        let mut probed = board.figures();
+        let shops = fleet.names().map(|name| {
+            let probed = probed.remove(name).unwrap_or_default();
+            ShopSummary {
+                shop: name.to_owned(),
+                open: figures.open.remove(name).unwrap_or_default(),
+                hosts: probed.hosts,
+                hosts_down: probed.hosts_down,
+                problem: probed.problem,
+            }
+        });
+        let shops = shops.map(with_errors).collect();
+        Ok(json(StatusCode::OK, &Shops { shops }))
+    }
+
+    async fn errors(&self, shop: String, which: groups::Which) -> Result<Answer, Refused> {
+        self.known(&shop)?;
+        let of = shop.clone();
+        let found = self.store.call(move |db| groups::of_shop(db, &of, which));
+        let groups = found.await?;
+        let as_of = self.pods.as_of(&shop);
+        Ok(json(
+            StatusCode::OK,
+            &Errors {
+                shop,
+                as_of,
+                groups,
+            },
+        ))
+    }
+
+    async fn uptime(&self, shop: String) -> Result<Answer, Refused> {
+        self.known(&shop)?;
+        let of = shop.clone();
+        let found = self
+            .store
+            .call(move |db| Ok((incidents::of_shop(db, &of)?, incidents::months(db, &of)?)));
+        let (incidents, months) = found.await?;
+        let hosts = self.board.lock().of_shop(&shop);
+        let uptime = Uptime {
+            shop,
+            hosts,
+            incidents,
+            months,
+        };
+        Ok(json(StatusCode::OK, &uptime))
+    }
+
+    async fn judge(
+        &self,
+        shop: String,
+        name: Fingerprint,
+        body: Incoming,
+    ) -> Result<Answer, Refused> {
+        self.known(&shop)?;
+        let body = timeout(PATIENCE, Limited::new(body, BODY).collect()).await;
+        let body = match body {
+            Err(_elapsed) => return Err(Refused::Body("the body does not come".to_owned())),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(Refused::Large),
+            Ok(Err(error)) => return Err(Refused::Body(error.to_string())),
+            Ok(Ok(body)) => body.to_bytes(),
+        };
+        let verdict: Verdict = serde_json::from_slice(&body).map_err(|error| {
+            Refused::Body(format!(
+                "expected {{\"state\": \"resolved\"}}, or ignored, or open: {error}"
+            ))
+        })?;
+        let judged = self
+            .store
+            .call(move |db| groups::judge(db, &shop, name, verdict.state));
+        let group = judged.await?.ok_or(Refused::NoGroup(name))?;
+        Ok(json(StatusCode::OK, &group))
+    }
+
+    fn known(&self, shop: &str) -> Result<(), Refused> {
+        match self.fleet.lock().has(shop) {
+            Some(true) => Ok(()),
+            Some(false) => Err(Refused::NoShop(shop.to_owned())),
+            None => Err(Refused::NotYet),
+        }
+    }
+}
+
+/// What is wrong with a shop in one line: that it does not answer comes before its errors.
+fn with_errors(shop: ShopSummary) -> ShopSummary {
+    let fatal = shop
+        .open
+        .get(&observe::Severity::Fatal)
+        .copied()
+        .unwrap_or(0);
+    let errors = match fatal {
+        0 => None,
+        1 => Some("one fatal error is open".to_owned()),
+        many => Some(format!("{many} fatal errors are open")),
+    };
+    ShopSummary {
+        problem: shop.problem.or(errors),
+        ..shop
+    }
+}
+
+impl From<StoreError> for Refused {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error.to_string())
+    }
+}
+
+fn text(code: StatusCode, kind: &'static str, text: String) -> Answer {
+    let mut answer = Response::new(Full::new(Bytes::from(text)));
+    *answer.status_mut() = code;
+    let kind = HeaderValue::from_static(kind);
+    answer.headers_mut().insert(CONTENT_TYPE, kind);
+    answer
+}
+
+fn json(code: StatusCode, value: &impl Serialize) -> Answer {
+    // Texts, numbers and lists of them always become JSON.
+    let body = serde_json::to_string(value).unwrap_or_default();
+    text(code, "application/json", body)
+}
