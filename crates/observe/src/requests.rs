@@ -30,6 +30,20 @@ pub struct Page {
     pub releases: Vec<Answered>,
 }
 
+impl Page {
+    /// Whether a page is one that an agent writes: a shop's code may answer in its place.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        self.version == VERSION
+            && self.run.len() <= 64
+            && self.releases.len() <= RELEASES
+            && self
+                .releases
+                .iter()
+                .all(|it| it.seconds.is_finite() && it.seconds >= 0.0)
+    }
+}
+
 /// php-fpm's workers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -14,6 +14,7 @@ mod turns;
 
 use crate::{
     fleet::Fleet,
+    performance::Performance,
     store::{
         Store,
         take::{Taken, take},
@@ -21,7 +22,9 @@ use crate::{
 };
 use ask::{AskError, ask};
 use check::{Refused, read};
+use hyper::body::Bytes;
 use jiff::Timestamp;
+use observe::{page, requests};
 use parking_lot::Mutex;
 use pods::Pods;
 use std::{
@@ -92,6 +95,7 @@ pub(crate) struct Collector {
     pub(crate) pods: Arc<Pods>,
     pub(crate) fleet: Arc<Mutex<Fleet>>,
     pub(crate) store: Store,
+    pub(crate) performance: Arc<Mutex<Performance>>,
     pub(crate) counts: Arc<Counts>,
     pub(crate) pace: Pace,
 }
@@ -142,7 +146,8 @@ impl Collector {
             return Ended::Failed;
         };
         let agent = SocketAddr::new(question.place.address, self.pace.port);
-        let body = match ask(agent, question.since, self.pace.deadline).await {
+        let errors = format!("/errors?since={}", question.since);
+        let body = match ask(agent, &errors, page::LIMIT, self.pace.deadline).await {
             Ok(body) => body,
             Err(error) => {
                 if matches!(error, AskError::Large) {
@@ -155,23 +160,23 @@ impl Collector {
             }
         };
         let now = Timestamp::now();
-        let page = match read(&body, now) {
-            Ok(page) => page,
+        let said = match read(&body, now) {
+            Ok(said) => said,
             Err(why) => {
                 self.counts.refuse(why);
                 debug!(shop, %agent, why = why.word(), "page refused");
                 return Ended::Failed;
             }
         };
-        let (run, cursor) = (page.run.clone(), page.cursor);
+        let (run, cursor) = (said.run.clone(), said.cursor);
         if question.since > 0 && question.run != run {
             return Ended::Anew(run);
         }
-        if !page.groups.is_empty() {
-            let (of, uid) = (shop.clone(), question.uid);
+        if !said.groups.is_empty() {
+            let (of, uid) = (shop.clone(), question.uid.clone());
             match self
                 .store
-                .call(move |db| take(db, &of, &uid, &page, now))
+                .call(move |db| take(db, &of, &uid, &said, now))
                 .await
             {
                 Ok(taken) => self.took(&shop, taken),
@@ -182,7 +187,36 @@ impl Collector {
             }
         }
         self.pods.answered(&shop, now);
+        self.requests(&shop, &question.uid, agent, now).await;
         Ended::Taken(run, cursor)
+    }
+
+    /// Asks the same agent how fast its pod answers, where that is due. What is lost of it is a few
+    /// seconds of figures.
+    async fn requests(&self, shop: &str, uid: &str, agent: SocketAddr, now: Timestamp) {
+        if !self.performance.lock().is_due(shop, uid, now) {
+            return;
+        }
+        let body = match ask(agent, "/requests", requests::LIMIT, self.pace.deadline).await {
+            Ok(body) => body,
+            // It counts no requests, such as one of a pod for cron.
+            Err(AskError::None) => Bytes::new(),
+            Err(error) => {
+                debug!(shop, %agent, %error, "agent not asked for requests");
+                return;
+            }
+        };
+        let page = if body.is_empty() {
+            None
+        } else {
+            let page = serde_json::from_slice::<requests::Page>(&body).ok();
+            if page.as_ref().is_none_or(|page| !page.is_sound()) {
+                self.counts.refuse(Refused::Json);
+                return;
+            }
+            page
+        };
+        self.performance.lock().take(shop, uid, page.as_ref(), now);
     }
 
     fn took(&self, shop: &str, taken: Taken) {

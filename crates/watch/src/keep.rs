@@ -3,6 +3,7 @@
 use crate::{
     collect::pods::Pods,
     fleet::Fleet,
+    performance::Performance,
     store::{Store, groups, incidents},
 };
 use jiff::Timestamp;
@@ -25,6 +26,7 @@ pub(crate) async fn run(
     store: Store,
     fleet: Arc<Mutex<Fleet>>,
     pods: Arc<Pods>,
+    performance: Arc<Mutex<Performance>>,
     stop: CancellationToken,
 ) {
     let (mut last, mut failures) = (None::<Instant>, 0);
@@ -33,6 +35,8 @@ pub(crate) async fn run(
         if due && fleet.lock().is_listed() && pods.is_listed() {
             last = Some(Instant::now());
             prune(&store, &fleet, &pods).await;
+            let here = |shop: &str| fleet.lock().has(shop) == Some(true);
+            performance.lock().retain(here, &pods.uids());
         }
         let failed = store.counts().failures.load(Relaxed);
         if failed != failures && is_full(&store).await {

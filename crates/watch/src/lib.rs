@@ -12,6 +12,7 @@
 //! | file | gives |
 //! |---|---|
 //! | `fleet`, `group` | which hosts are probed, and what becomes of a group: decisions, without IO |
+//! | `performance`, `evidence` | how fast shops answer, and what is held against a release: likewise |
 //! | `follow` | the cluster |
 //! | `collect` | what agents say |
 //! | `probe` | how hosts answer |
@@ -21,12 +22,14 @@
 
 mod collect;
 mod command;
+mod evidence;
 mod exchange;
 mod fleet;
 mod follow;
 mod group;
 mod keep;
 mod metrics;
+mod performance;
 mod probe;
 mod run;
 mod serve;

@@ -1,15 +1,20 @@
 //! The metrics, as data, and the pages that are made of them.
 //!
-//! Those of shops have the shop's name on a label, as alerts name the shop: 13 series for each.
+//! Those of shops have the shop's name on a label, as alerts name the shop: 26 series for each.
 
 use crate::{
     collect,
     fleet::Fleet,
+    performance::Performance,
     probe::board::{Board, ShopFigures},
     store::{self, groups::Figures},
 };
 use jiff::Timestamp;
-use observe::{Severity, v1::Vantage};
+use observe::{
+    Severity,
+    requests::{Answered, BOUNDS},
+    v1::Vantage,
+};
 use runtime::OpenMetrics;
 use std::{
     collections::{BTreeMap, HashMap},
@@ -20,6 +25,7 @@ use std::{
 pub(crate) struct Sources<'a> {
     pub(crate) figures: Figures,
     pub(crate) fleet: &'a Fleet,
+    pub(crate) performance: &'a Performance,
     pub(crate) board: &'a Board,
     pub(crate) store: &'a store::Counts,
     pub(crate) collected: &'a collect::Counts,
@@ -42,7 +48,7 @@ type Metric = (
 );
 
 /// Of shops.
-const SHOPS: [Metric; 5] = [
+const SHOPS: [Metric; 8] = [
     (
         "longshore_shop_up",
         "Whether all domains of the shop (`shop`) answer as they should, 1 or 0, from each vantage \
@@ -75,6 +81,32 @@ const SHOPS: [Metric; 5] = [
         "Groups of errors that nobody resolved or ignored, likewise.",
         |it| it.severities(&it.sources.figures.open),
     ),
+    (
+        "longshore_shop_requests_total",
+        "Requests that PHP answered within so many seconds (`le`), as the buckets of a histogram; `+Inf` is all.",
+        |it| it.buckets(),
+    ),
+    (
+        "longshore_shop_request_errors_total",
+        "Those that were answered with an error of the server, 5xx.",
+        |it| it.totals(|total| float(total.failed())),
+    ),
+    (
+        "longshore_shop_busy_workers_ratio",
+        "Which share of php-fpm's workers is busy, over all pods, from 0 to 1.",
+        |it| {
+            let shares = it.shops.iter().filter_map(|(shop, _)| {
+                let busy = it.sources.performance.busy_workers(shop)?;
+                Some((vec![("shop", *shop)], busy))
+            });
+            shares.collect()
+        },
+    ),
+];
+
+/// The labels of the buckets.
+const BUCKETS: [&str; BOUNDS.len() + 1] = [
+    "0.05", "0.1", "0.2", "0.35", "0.5", "0.75", "1", "2", "5", "10", "+Inf",
 ];
 
 /// Of the program itself.
@@ -201,6 +233,29 @@ impl Snapshot<'_> {
             .collect()
     }
 
+    fn totals<'a>(&'a self, of: impl Fn(&Answered) -> f64) -> Vec<Sample<'a>> {
+        let all = self.shops.iter().filter_map(|(shop, _)| {
+            let total = self.sources.performance.total(shop)?;
+            Some((vec![("shop", *shop)], of(total)))
+        });
+        all.collect()
+    }
+
+    fn buckets(&self) -> Vec<Sample<'_>> {
+        let mut samples = Vec::new();
+        for (shop, _) in &self.shops {
+            let Some(total) = self.sources.performance.total(shop) else {
+                continue;
+            };
+            let mut sum = 0_u64;
+            for (bound, count) in BUCKETS.into_iter().zip(total.buckets) {
+                sum = sum.saturating_add(count);
+                samples.push((vec![("shop", *shop), ("le", bound)], float(sum)));
+            }
+        }
+        samples
+    }
+
     /// All severities of all shops: an alert on more than before needs the 0 before.
     fn severities<'a>(
         &'a self,
@@ -291,7 +346,7 @@ pub fn reference() -> String {
 [watch.md](watch.md) how it works.
 
 ## Shops
-A shop has at most 13 series. A shop without domains that are probed, such as one at zero, has those
+A shop has at most 26 series. A shop without domains that are probed, such as one at zero, has those
 of errors alone.
 
 | metric | kind | meaning |

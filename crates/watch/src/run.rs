@@ -4,6 +4,7 @@ use crate::{
     collect::{self, Collector, pods::Pods},
     fleet::Fleet,
     follow, keep,
+    performance::Performance,
     probe::{
         Places, Prober,
         board::Board,
@@ -124,6 +125,7 @@ pub async fn serve(
         Arc::new(Mutex::new(Fleet::default())),
         Arc::new(Pods::default()),
     );
+    let performance = Arc::new(Mutex::new(Performance::default()));
     let (board, collected) = (Arc::new(Mutex::new(Board::default())), Arc::default());
     let (records, queue) = mpsc::channel(record::QUEUE);
     let (tell, edge) = latest::channel(Err("the edge is not looked up yet".to_owned()));
@@ -133,6 +135,7 @@ pub async fn serve(
         pods: Arc::clone(&pods),
         fleet: Arc::clone(&fleet),
         store: store.clone(),
+        performance: Arc::clone(&performance),
         counts: Arc::clone(&collected),
         pace: collect::Pace {
             port: settings.agent_port,
@@ -152,6 +155,7 @@ pub async fn serve(
         pods: Arc::clone(&pods),
         board,
         store: store.clone(),
+        performance: Arc::clone(&performance),
         collected,
     };
 
@@ -196,7 +200,7 @@ pub async fn serve(
     spawn("serve", Box::new(|stop| Box::pin(desk.run(listener, stop))));
     spawn(
         "keep",
-        Box::new(|stop| Box::pin(keep::run(store, fleet, pods, stop))),
+        Box::new(|stop| Box::pin(keep::run(store, fleet, pods, performance, stop))),
     );
     spawn(
         "store",

@@ -4,10 +4,11 @@ mod route;
 
 use crate::{
     collect::{Counts, pods::Pods},
+    evidence::{self, Traffic},
     fleet::Fleet,
-    metrics,
+    metrics, performance,
     probe::board::Board,
-    store::{Store, StoreError, groups, incidents},
+    store::{Store, StoreError, fatal, groups, incidents},
 };
 use http::{
     Request, Response, StatusCode,
@@ -18,9 +19,10 @@ use hyper::{
     body::{Bytes, Incoming},
     service::service_fn,
 };
+use jiff::Timestamp;
 use observe::{
-    Fingerprint,
-    v1::{Errors, Problem, ShopSummary, Shops, Uptime, Verdict},
+    Fingerprint, Source,
+    v1::{Errors, Evidence, Performance, Problem, ShopSummary, Shops, Trial, Uptime, Verdict},
 };
 use parking_lot::Mutex;
 use route::{Refused, Route};
@@ -29,12 +31,19 @@ use runtime::{
     connections::{Requests, serve},
 };
 use serde::Serialize;
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    convert::Infallible,
+    sync::Arc,
+    time::Duration,
+};
 use tokio::{net::TcpListener, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 /// Bytes of a body at most.
 const BODY: usize = 4 << 10;
+/// The same of a question for evidence, which names a thousand shops at most.
+const TRIAL: usize = 128 << 10;
 /// How long a body may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -45,6 +54,7 @@ pub(crate) struct Desk {
     pub(crate) pods: Arc<Pods>,
     pub(crate) board: Arc<Mutex<Board>>,
     pub(crate) store: Store,
+    pub(crate) performance: Arc<Mutex<performance::Performance>>,
     pub(crate) collected: Arc<Counts>,
 }
 
@@ -69,6 +79,8 @@ impl Desk {
             Ok(Route::Shops) => self.shops().await,
             Ok(Route::Errors(shop, which)) => self.errors(shop, which).await,
             Ok(Route::Uptime(shop)) => self.uptime(shop).await,
+            Ok(Route::Performance(shop, minutes)) => self.performance(shop, minutes).await,
+            Ok(Route::Evidence) => self.evidence(request.into_body()).await,
             Ok(Route::State(shop, name)) => self.judge(shop, name, request.into_body()).await,
             Err(refused) => Err(refused),
         };
@@ -97,6 +109,7 @@ impl Desk {
         let page = metrics::page(&metrics::Sources {
             figures: figures.unwrap_or_default(),
             fleet: &self.fleet.lock(),
+            performance: &self.performance.lock(),
             board: &self.board.lock(),
             store: self.store.counts(),
             collected: &self.collected,
@@ -165,13 +178,7 @@ impl Desk {
         body: Incoming,
     ) -> Result<Answer, Refused> {
         self.known(&shop)?;
-        let body = timeout(PATIENCE, Limited::new(body, BODY).collect()).await;
-        let body = match body {
-            Err(_elapsed) => return Err(Refused::Body("the body does not come".to_owned())),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(Refused::Large),
-            Ok(Err(error)) => return Err(Refused::Body(error.to_string())),
-            Ok(Ok(body)) => body.to_bytes(),
-        };
+        let body = read(body, BODY).await?;
         let verdict: Verdict = serde_json::from_slice(&body).map_err(|error| {
             Refused::Body(format!(
                 "expected {{\"state\": \"resolved\"}}, or ignored, or open: {error}"
@@ -184,12 +191,82 @@ impl Desk {
         Ok(json(StatusCode::OK, &group))
     }
 
+    async fn performance(&self, shop: String, minutes: u32) -> Result<Answer, Refused> {
+        self.known(&shop)?;
+        let of = shop.clone();
+        let found = self
+            .store
+            .call(move |db| groups::of_shop(db, &of, groups::Which::Open));
+        let mut slow = found.await?;
+        slow.retain(|group| group.source == Source::Slow);
+        let performance = self.performance.lock();
+        let answer = Performance {
+            busy_workers: performance.busy_workers(&shop),
+            releases: performance.releases(&shop, minutes, Timestamp::now()),
+            shop,
+            minutes,
+            slow,
+        };
+        Ok(json(StatusCode::OK, &answer))
+    }
+
+    async fn evidence(&self, body: Incoming) -> Result<Answer, Refused> {
+        let body = read(body, TRIAL).await?;
+        let trial: Trial = serde_json::from_slice(&body)
+            .map_err(|error| Refused::Body(format!("expected a sequence and shops: {error}")))?;
+        let moved: BTreeSet<String> = trial.moved.into_iter().collect();
+        let (of, sequence) = (moved.clone(), trial.sequence);
+        let fatal = self
+            .store
+            .call(move |db| fatal::of_release(db, sequence, &of))
+            .await?;
+        let moved: BTreeSet<&str> = moved.iter().map(String::as_str).collect();
+        let control: BTreeSet<&str> = trial.control.iter().map(String::as_str).collect();
+        let now = Timestamp::now();
+        let performance = self.performance.lock();
+        let traffic: BTreeMap<&str, Traffic> = moved
+            .iter()
+            .map(|shop| (*shop, performance.traffic(shop, sequence, now)))
+            .chain(
+                control
+                    .iter()
+                    .map(|shop| (*shop, performance.traffic(shop, sequence, now))),
+            )
+            .collect();
+        let requests = moved
+            .iter()
+            .filter_map(|shop| traffic.get(shop))
+            .fold(0, |all: u64, traffic| {
+                all.saturating_add(traffic.with.all())
+            });
+        let as_of = moved.iter().filter_map(|shop| self.pods.as_of(shop)).min();
+        let against = evidence::against(&moved, &control, &fatal, &traffic, now);
+        Ok(json(
+            StatusCode::OK,
+            &Evidence {
+                as_of,
+                requests,
+                against,
+            },
+        ))
+    }
+
     fn known(&self, shop: &str) -> Result<(), Refused> {
         match self.fleet.lock().has(shop) {
             Some(true) => Ok(()),
             Some(false) => Err(Refused::NoShop(shop.to_owned())),
             None => Err(Refused::NotYet),
         }
+    }
+}
+
+/// A body of at most `limit` bytes.
+async fn read(body: Incoming, limit: usize) -> Result<Bytes, Refused> {
+    match timeout(PATIENCE, Limited::new(body, limit).collect()).await {
+        Err(_elapsed) => Err(Refused::Body("the body does not come".to_owned())),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refused::Large(limit)),
+        Ok(Err(error)) => Err(Refused::Body(error.to_string())),
+        Ok(Ok(body)) => Ok(body.to_bytes()),
     }
 }
 

@@ -10,6 +10,7 @@
 //! no other work with it.
 
 mod error;
+pub(crate) mod fatal;
 pub(crate) mod groups;
 pub(crate) mod incidents;
 mod open;

@@ -4,7 +4,6 @@ use crate::exchange::exchange;
 use http::{Request, StatusCode, header::HOST};
 use http_body_util::{BodyExt as _, Empty, LengthLimitError, Limited};
 use hyper::body::Bytes;
-use observe::page::LIMIT;
 use std::{io, net::SocketAddr, time::Duration};
 use tokio::{net::TcpStream, time::timeout};
 
@@ -34,17 +33,18 @@ pub(crate) enum AskError {
     Cut,
 }
 
-/// Asks an agent what changed since a cursor.
+/// Asks an agent for a page of at most `limit` bytes.
 ///
 /// # Errors
 ///
 /// [`AskError`].
 pub(crate) async fn ask(
     agent: SocketAddr,
-    since: u64,
+    page: &str,
+    limit: usize,
     deadline: Duration,
 ) -> Result<Bytes, AskError> {
-    let request = Request::get(format!("/errors?since={since}"))
+    let request = Request::get(page)
         .header(HOST, agent.to_string())
         .body(Empty::new())
         // A number and an address always make a request.
@@ -53,7 +53,7 @@ pub(crate) async fn ask(
         let stream = TcpStream::connect(agent).await.map_err(AskError::Connect)?;
         let read = async |response: http::Response<hyper::body::Incoming>| match response.status() {
             StatusCode::OK => {
-                let body = Limited::new(response.into_body(), LIMIT).collect().await;
+                let body = Limited::new(response.into_body(), limit).collect().await;
                 body.map(http_body_util::Collected::to_bytes)
                     .map_err(|error| {
                         if error.is::<LengthLimitError>() {

@@ -1,6 +1,6 @@
 //! Which request is for what. Pure.
 
-use crate::store::groups::Which;
+use crate::{performance::MINUTES, store::groups::Which};
 use http::{Method, StatusCode, Uri};
 use observe::Fingerprint;
 
@@ -13,6 +13,8 @@ pub(super) enum Route {
     Shops,
     Errors(String, Which),
     Uptime(String),
+    Performance(String, u32),
+    Evidence,
     State(String, Fingerprint),
 }
 
@@ -24,7 +26,8 @@ pub(super) enum Refused {
     Method(&'static str),
     Query(String),
     Body(String),
-    Large,
+    /// The bytes that it may have.
+    Large(usize),
     Fingerprint(String),
     NoShop(String),
     NoGroup(Fingerprint),
@@ -38,8 +41,8 @@ impl Refused {
         match self {
             Self::Path => (
                 StatusCode::NOT_FOUND,
-                "there is /v1/shops, /v1/shops/SHOP/errors, /v1/shops/SHOP/uptime, /livez, \
-                 /readyz and /metrics"
+                "there is /v1/shops, /v1/shops/SHOP/errors, /v1/shops/SHOP/uptime, \
+                 /v1/shops/SHOP/performance, /v1/evidence, /livez, /readyz and /metrics"
                     .to_owned(),
             ),
             Self::Method(allowed) => (
@@ -49,9 +52,9 @@ impl Refused {
             Self::Query(why) | Self::Body(why) | Self::Fingerprint(why) => {
                 (StatusCode::BAD_REQUEST, why.clone())
             }
-            Self::Large => (
+            Self::Large(limit) => (
                 StatusCode::PAYLOAD_TOO_LARGE,
-                "the body has more than 4 KiB".to_owned(),
+                format!("the body has more than {limit} bytes"),
             ),
             Self::NoShop(shop) => (StatusCode::NOT_FOUND, format!("there is no shop {shop}")),
             Self::NoGroup(name) => (
@@ -77,6 +80,10 @@ pub(super) fn read(method: &Method, uri: &Uri) -> Result<Route, Refused> {
         ["v1", "shops"] => ("GET", Route::Shops),
         ["v1", "shops", shop, "errors"] => ("GET", Route::Errors((*shop).to_owned(), which(uri)?)),
         ["v1", "shops", shop, "uptime"] => ("GET", Route::Uptime((*shop).to_owned())),
+        ["v1", "shops", shop, "performance"] => {
+            ("GET", Route::Performance((*shop).to_owned(), minutes(uri)?))
+        }
+        ["v1", "evidence"] => ("POST", Route::Evidence),
         ["v1", "shops", shop, "errors", name, "state"] => {
             let name: Fingerprint = name
                 .parse()
@@ -90,6 +97,22 @@ pub(super) fn read(method: &Method, uri: &Uri) -> Result<Route, Refused> {
     } else {
         Err(Refused::Method(allowed))
     }
+}
+
+fn minutes(uri: &Uri) -> Result<u32, Refused> {
+    let query = uri.query().unwrap_or_default();
+    let minutes = match query {
+        "" => Some(MINUTES),
+        query => query
+            .strip_prefix("minutes=")
+            .and_then(|text| text.parse().ok())
+            .filter(|minutes| (1..=MINUTES).contains(minutes)),
+    };
+    minutes.ok_or_else(|| {
+        Refused::Query(format!(
+            "{query:?} is not known; expected minutes=1 to minutes={MINUTES}"
+        ))
+    })
 }
 
 fn which(uri: &Uri) -> Result<Which, Refused> {
@@ -131,6 +154,17 @@ mod tests {
             ),
             (Method::GET, "/v1/shops/acme/uptime", Route::Uptime(acme())),
             (
+                Method::GET,
+                "/v1/shops/acme/performance",
+                Route::Performance(acme(), 60),
+            ),
+            (
+                Method::GET,
+                "/v1/shops/acme/performance?minutes=5",
+                Route::Performance(acme(), 5),
+            ),
+            (Method::POST, "/v1/evidence", Route::Evidence),
+            (
                 Method::PUT,
                 "/v1/shops/acme/errors/03f1c2a9d47be650/state",
                 Route::State(acme(), name),
@@ -155,6 +189,9 @@ mod tests {
             ),
             (Method::PUT, "/v1/shops/acme/errors/xyz/state", 400),
             (Method::GET, "/v1/shops/acme/errors?all=perhaps", 400),
+            (Method::GET, "/v1/shops/acme/performance?minutes=0", 400),
+            (Method::GET, "/v1/shops/acme/performance?minutes=61", 400),
+            (Method::GET, "/v1/evidence", 405),
         ] {
             let refused = asked(method, uri).unwrap_err();
             assert_eq!(refused.answer().0, expected, "{uri}");

@@ -34,9 +34,10 @@ CREATE TABLE groups (
     UNIQUE (shop, fingerprint)) STRICT;
 CREATE INDEX open_groups ON groups (shop, severity) WHERE state = 0;
 CREATE INDEX last_groups ON groups (last);
+CREATE INDEX fatal_groups ON groups (fingerprint) WHERE severity = 3;
 CREATE TABLE releases (
     grouped INTEGER NOT NULL REFERENCES groups ON DELETE CASCADE,
-    sequence INTEGER NOT NULL, count INTEGER NOT NULL,
+    sequence INTEGER NOT NULL, count INTEGER NOT NULL, last INTEGER NOT NULL,
     PRIMARY KEY (grouped, sequence)) STRICT, WITHOUT ROWID;
 CREATE TABLE events (
     shop TEXT NOT NULL, severity INTEGER NOT NULL, total INTEGER NOT NULL,

@@ -102,11 +102,11 @@ fn one(
     .execute(params![pod, fingerprint, sequence, number(group.count), at])?;
     let newer = db
         .prepare_cached(
-            "INSERT INTO releases (grouped, sequence, count) VALUES (?1, ?2, ?3) \
-             ON CONFLICT DO UPDATE SET count = min(count + excluded.count, 1 << 53) \
-             RETURNING count = ?3",
+            "INSERT INTO releases (grouped, sequence, count, last) VALUES (?1, ?2, ?3, ?4) \
+             ON CONFLICT DO UPDATE SET count = min(count + excluded.count, 1 << 53), \
+             last = excluded.last RETURNING count = ?3",
         )?
-        .query_row(params![id, sequence, number(more)], |row| {
+        .query_row(params![id, sequence, number(more), at], |row| {
             row.get::<_, bool>(0)
         })?;
     if newer {
