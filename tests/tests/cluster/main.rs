@@ -10,3 +10,4 @@ mod edge;
 mod faults;
 mod image;
 mod scheduler;
+mod watch;
