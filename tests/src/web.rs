@@ -11,8 +11,8 @@ mod visitors;
 pub use visitors::Visitors;
 
 use crate::{
-    process::{Outcome, Program, Running},
-    serving::Serving,
+    process::{Program, Running},
+    serving::{LOGS, Serving},
 };
 use std::{
     collections::BTreeMap,
@@ -141,7 +141,7 @@ impl Web {
         self.scratch.path()
     }
 
-    /// Waits until php-fpm has written a line of which `is_it` is true, and gives it.
+    /// Waits until PHP has logged a line of which `is_it` is true, and gives it.
     ///
     /// # Panics
     ///
@@ -151,24 +151,43 @@ impl Web {
     pub fn php_line(&self, is_it: impl Fn(&str) -> bool) -> String {
         let start = Instant::now();
         loop {
-            let written = self.fpm.complained();
+            let written = self.log("php.log");
             if let Some(line) = written.lines().find(|line| is_it(line)) {
                 return line.to_owned();
             }
             assert!(
                 start.elapsed() < PATIENCE,
-                "php-fpm has not written it: {written}"
+                "PHP has not logged it: {written}"
             );
             thread::sleep(Duration::from_millis(20));
         }
     }
 
-    /// Ends php-fpm, while nginx goes on, and gives what it wrote; and nginx's, when `then` is
-    /// done.
-    pub fn without_php(self, then: impl FnOnce(u16)) -> [Outcome; 2] {
+    /// Where both have their logs.
+    #[must_use]
+    pub fn logs(&self) -> PathBuf {
+        self.place().join(LOGS)
+    }
+
+    /// A log, such as `nginx.log`.
+    #[must_use]
+    pub fn log(&self, name: &str) -> String {
+        let bytes = fs::read(self.logs().join(name)).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// Ends php-fpm, while nginx goes on, and gives what it printed; and nginx, and its log, when
+    /// `then` is done.
+    pub fn without_php(self, then: impl FnOnce(u16)) -> [String; 3] {
         let fpm = self.fpm.kill_after(Duration::ZERO);
         then(self.port);
-        [fpm, self.nginx.kill_after(Duration::ZERO)]
+        let nginx = self.nginx.kill_after(Duration::ZERO);
+        let log = fs::read(self.scratch.path().join(LOGS).join("nginx.log")).unwrap_or_default();
+        [
+            fpm.stderr,
+            nginx.stderr,
+            String::from_utf8_lossy(&log).into_owned(),
+        ]
     }
 
     /// One page.

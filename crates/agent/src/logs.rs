@@ -20,7 +20,7 @@ use crate::{
     errors::Errors,
     watch::{Inotify, Links},
 };
-use directory::{Begin, Directory, Of, ROUND};
+use directory::{Begin, Directory, Of};
 use notify::{Event, EventKind, RecursiveMode};
 use place::{Reached, reach};
 use release::RelativePath;
@@ -41,6 +41,8 @@ use tracing::{debug, warn};
 const GATHER: Duration = Duration::from_millis(250);
 /// How often the release root is looked for, as long as it is not there.
 const TURN: Duration = Duration::from_secs(5);
+/// Bytes of news in a round from which on the agent looks by the clock, and hears of no writes.
+const BUSY: u64 = 64 << 10;
 /// Paths that may be followed.
 pub(crate) const PATHS: usize = 16;
 
@@ -194,7 +196,7 @@ impl Followed {
                 Err(error) => debug!(%error, "logs of the shop cannot be read"),
             }
         }
-        self.busy = news > ROUND;
+        self.busy = news > BUSY;
         let told = self.errors.turn();
         let again = (more || self.busy).then_some(now + GATHER);
         let looks = (!is_there).then_some(now + TURN);

@@ -91,13 +91,12 @@ impl Records {
         }
     }
 
-    /// Nobody has written for a while: gives what waits, unless its last line has no end.
+    /// Nobody has written for a while: gives what waits, unless its next line has begun already.
     pub fn pause(&mut self, mut each: impl FnMut(Record)) {
-        if self.line.is_empty() {
+        let is_over = self.line.is_empty() || self.state == State::Plain && !is_trace(&self.line);
+        if is_over && matches!(self.state, State::Dated | State::Plain) {
             self.give(&mut each);
-            if matches!(self.state, State::Dated | State::Plain) {
-                self.state = State::Between;
-            }
+            self.state = State::Between;
         }
     }
 

@@ -20,6 +20,7 @@ mod commands;
 mod counts;
 mod described;
 mod ending;
+mod errors;
 mod evidence;
 mod faults;
 mod floor;

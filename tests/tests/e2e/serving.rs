@@ -244,7 +244,7 @@ fn a_visitors_address_is_what_the_edge_says_and_the_edge_alone() {
 #[test]
 fn an_answer_that_php_owes_is_an_incident_with_a_number() {
     for (_, web) in both("magento2", "aws").1 {
-        let [_, nginx] = web.without_php(|port| {
+        let [_, _, log] = web.without_php(|port| {
             let page = get_from(
                 (Ipv4Addr::LOCALHOST, port).into(),
                 "/checkout",
@@ -271,8 +271,7 @@ fn an_answer_that_php_owes_is_an_incident_with_a_number() {
             .unwrap();
             assert_eq!(page.status, 200);
         });
-        let lines: Vec<_> = nginx
-            .stderr
+        let lines: Vec<_> = log
             .lines()
             .filter(|line| line.starts_with("incident="))
             .collect();
@@ -280,7 +279,7 @@ fn an_answer_that_php_owes_is_an_incident_with_a_number() {
             lines.len() == 1
                 && lines[0].contains("incident=incident-0123456789")
                 && lines[0].contains("/checkout"),
-            "{nginx:?}"
+            "{log}"
         );
     }
 }
@@ -297,7 +296,9 @@ fn an_exception_that_nobody_caught_is_in_the_log_whole() {
     let web = Web::start(&tree.root());
     assert_eq!(ask(&web, "/", "").status, 500);
     web.php_line(|line| line.contains("Uncaught Exception") && line.contains(&long));
-    // nginx has its beginning.
-    let [_, nginx] = web.without_php(|_| ());
-    assert!(nginx.stderr.contains("Uncaught Exception"), "{nginx:?}");
+    // And nowhere else.
+    let [fpm, nginx, log] = web.without_php(|_| ());
+    for other in [fpm, nginx, log] {
+        assert!(!other.contains("Uncaught Exception"), "{other}");
+    }
 }

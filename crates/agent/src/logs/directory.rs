@@ -30,7 +30,7 @@ use tracing::{debug, warn};
 /// Files of a directory that are looked at: the first that it lists, if there are more.
 const FILES: usize = 2000;
 /// Bytes that a round reads of a directory's logs.
-pub(super) const ROUND: u64 = 256 << 10;
+const ROUND: u64 = 256 << 10;
 /// A log that grew beyond this is emptied: it was told by then, and the volume is bounded.
 const FILE_LIMIT: u64 = 16 << 20;
 /// Bytes of all logs of a directory; if they are more, each has its part of this.

@@ -11,8 +11,8 @@ const CRASHES: [&str; 6] = [
 /// A line of php-fpm's log, without its time: `WARNING: [pool shop] child 7 exited on signal 11
 /// (SIGSEGV) after 2.1 seconds from start`.
 pub(super) fn fpm(body: &str) -> Option<Parts> {
-    // Its slow log has the stack of it.
-    if body.contains(" executing too slow (") {
+    // Its slow log has the stack of the one; before the other, it says which request took too long.
+    if body.contains(" executing too slow (") || body.contains(" exited on signal 15 (SIGTERM)") {
         return None;
     }
     let (level, message) = body.split_once(": ").unwrap_or(("", body));

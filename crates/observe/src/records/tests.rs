@@ -98,6 +98,9 @@ fn after_a_while_what_has_an_end_is_given() {
     records.take(b"next\n", |record| found.push(record.bytes));
     records.pause(|record| found.push(record.bytes));
     assert_eq!(found[1], b"next");
+    records.take(b"one\ntw", |_| panic!());
+    records.pause(|record| found.push(record.bytes));
+    assert_eq!(found[2], b"one");
 }
 
 #[test]
