@@ -168,7 +168,7 @@ impl Collector {
                 return Ended::Failed;
             }
         };
-        let (run, cursor) = (said.run.clone(), said.cursor);
+        let (run, mut cursor) = (said.run.clone(), said.cursor);
         if question.since > 0 && question.run != run {
             return Ended::Anew(run);
         }
@@ -179,7 +179,13 @@ impl Collector {
                 .call(move |db| take(db, &of, &uid, &said, now))
                 .await
             {
-                Ok(taken) => self.took(&shop, taken),
+                Ok(taken) => {
+                    self.took(&shop, taken);
+                    // What was left out is asked for again.
+                    if taken.left_out > 0 {
+                        cursor = question.since;
+                    }
+                }
                 Err(error) => {
                     warn!(shop, %error, "errors not kept; the agent is asked again");
                     return Ended::Failed;

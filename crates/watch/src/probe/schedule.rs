@@ -69,21 +69,19 @@ impl Schedule {
         let from = from.max(to.saturating_sub(self.period));
         let (begin, end) = (from % self.period, to % self.period);
         let at = |moment: u64| (end + self.period - moment) % self.period;
-        let turns: Box<dyn Iterator<Item = (&u64, &Vec<Arc<str>>)>> = if to - from == self.period {
-            Box::new(self.turns.iter())
-        } else if begin <= end {
-            Box::new(self.turns.range(begin + 1..=end).take(if from == to {
-                0
-            } else {
-                usize::MAX
-            }))
+        if from == to {
+            return Vec::new();
+        }
+        // A whole period begins and ends at the same moment of it.
+        let (wrapped, till) = if begin < end {
+            (None, self.turns.range(begin + 1..=end))
         } else {
-            Box::new(
-                self.turns
-                    .range(begin + 1..)
-                    .chain(self.turns.range(..=end)),
+            (
+                Some(self.turns.range(begin + 1..)),
+                self.turns.range(..=end),
             )
         };
+        let turns = wrapped.into_iter().flatten().chain(till);
         turns
             .flat_map(|(moment, hosts)| hosts.iter().map(move |host| (*moment, host)))
             .filter_map(|(moment, host)| {

@@ -1,1 +1,81 @@
-//! Tests.
+//! What is said of hosts.
+
+use super::*;
+use crate::probe::verdict::Certificate;
+use observe::v1::Cause;
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap()
+}
+
+fn seen(status: u16, seconds: u64, end: i64) -> Seen {
+    Seen {
+        certificate: Some(Certificate {
+            end: Some(at(end)),
+            problem: None,
+        }),
+        answer: Ok(Some(status)),
+        took: Duration::from_secs(seconds),
+    }
+}
+
+fn board() -> Board {
+    let mut board = Board::default();
+    for (host, status, seconds, end) in [("a.example", 200, 1, 90), ("b.example", 502, 2, 80)] {
+        let host: Arc<str> = host.into();
+        let verdict = match status {
+            200 => Verdict::Up,
+            _ => Verdict::Down(Cause::Status, "the answer is 502".to_owned()),
+        };
+        let place = (&host, "acme", Vantage::Inside);
+        board.probed(place, &seen(status, seconds, end), &verdict, at(1));
+        if verdict != Verdict::Up {
+            board.stands(&host, "acme", Vantage::Inside, Standing::Down(at(1)));
+        }
+    }
+    board
+}
+
+#[test]
+fn a_shop_is_as_its_worst_host() {
+    let board = board();
+    let figures = &board.figures()["acme"];
+    assert_eq!((figures.hosts, figures.hosts_down), (2, 1));
+    assert_eq!(
+        figures.views,
+        [(Vantage::Inside, (false, Some(2.0)))].into()
+    );
+    assert_eq!(figures.certificate_end, Some(at(80)));
+    assert_eq!(
+        figures.problem.as_deref(),
+        Some("b.example (inside): the answer is 502")
+    );
+    assert_eq!(board.counts(), [(Vantage::Inside, (2, 1))].into());
+    assert_eq!(board.fleet_down(), [(Vantage::Inside, false)].into());
+    let hosts = board.of_shop("acme");
+    assert_eq!(hosts[1].probes[0].status, Some(502));
+    assert_eq!(hosts[1].certificate_end, Some(at(80)));
+    assert_eq!(board.of_shop("other"), []);
+}
+
+#[test]
+fn what_is_not_probed_any_more_is_forgotten_and_told_if_it_was_down() {
+    let mut board = board();
+    let were_down = board.keep(|host, _| host == "a.example");
+    assert_eq!(were_down, [("b.example".into(), Vantage::Inside)]);
+    assert_eq!(board.of_shop("acme").len(), 1);
+    assert_eq!(board.keep(|_, vantage| vantage == Vantage::Outside), []);
+    assert_eq!(board.figures().len(), 0);
+}
+
+#[test]
+fn the_delay_is_that_of_99_in_100() {
+    let mut board = Board::default();
+    for millis in 0..1000 {
+        board.began(Duration::from_millis(millis));
+    }
+    board.minute();
+    assert_eq!(board.delay(), Duration::from_millis(989));
+    board.minute();
+    assert_eq!(board.delay(), Duration::ZERO);
+}
