@@ -122,7 +122,6 @@ pub(super) fn tasks(
         Ok(())
     });
     let requests = requests(&mut tasks, &config, board, pool);
-    observe(&mut tasks, &mut heartbeats, &config, board)?;
     let errors = Errors::new(config.shop.clone(), board.clone());
     observe(&mut tasks, &mut heartbeats, &config, board, &errors)?;
     beat(&mut tasks, &mut heartbeats, store, board, last.clone());

@@ -255,7 +255,7 @@ mod tests {
         all.take(
             "acme",
             "a",
-            &page("x", &[(Some(1), 115), (Some(2), 3)]),
+            Some(&page("x", &[(Some(1), 115), (Some(2), 3)])),
             at(1),
         );
         assert_eq!(requests(&all, 1, 1), [(Some(2), 3), (Some(1), 5)]);

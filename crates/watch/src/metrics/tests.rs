@@ -14,6 +14,7 @@ fn served() -> String {
     };
     page(&Sources {
         figures,
+        performance: &Performance::default(),
         fleet: &fleet,
         board: &Board::default(),
         store: &store::Counts::default(),
