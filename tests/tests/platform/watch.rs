@@ -8,7 +8,7 @@
 use e2e::{
     cluster::{Cluster, eventually},
     platform::{
-        Class, Platform, Tenant,
+        Class, Platform, Pod, Tenant,
         edge::{Signed, WATCH},
     },
     web,
@@ -25,6 +25,8 @@ const CERTIFICATE: &str = "watched-own";
 const LONG: Duration = Duration::from_mins(3);
 /// From an error to its group.
 const VISIBLE: Duration = Duration::from_secs(15);
+/// From the first error of a canary to the stop of its rollout.
+const STOPPED: Duration = Duration::from_secs(30);
 /// From an outage to its incident.
 const NOTICED: Duration = Duration::from_mins(2);
 
@@ -129,6 +131,7 @@ fn errors_and_outages_of_a_shop_are_told() {
         assert_eq!(alike.count(), 1, "{groups:#}");
     }
     resolved(&platform, &shop);
+    a_bad_release_goes_back(&platform, &shop);
     down(&platform, &shop);
     away(&platform, &shop);
 }
@@ -144,14 +147,7 @@ fn resolved(platform: &Platform<'_>, shop: &Tenant<'_>) {
     let sequence = shop.publish(&[("page", "")], SPEC);
     shop.register(sequence);
     shop.roll_out(sequence);
-    eventually("both pods serve the second release", LONG, || {
-        let pods = shop.pods();
-        let second = |pod: &e2e::platform::Pod| {
-            web::get_from((pod.address, 8080).into(), "/", "")
-                .is_ok_and(|page| page.body.contains("entry=second"))
-        };
-        (pods.len() == 2 && pods.iter().all(second)).then_some(())
-    });
+    serves(shop, "second");
     break_it(shop, "uncaught");
     let after = eventually("it is back", LONG, || {
         let group = group(platform, words)?;
@@ -165,6 +161,70 @@ fn resolved(platform: &Platform<'_>, shop: &Tenant<'_>) {
         text.contains(&format!("back since release {sequence}")),
         "{text}"
     );
+}
+
+/// A release whose pages work for the agent, and throw for visitors, goes back by what they meet.
+fn a_bad_release_goes_back(platform: &Platform<'_>, shop: &Tenant<'_>) {
+    let bad = BREAKS.replace(
+        "no price for product $product",
+        "no tax for product $product",
+    );
+    fs::write(shop.module("page").join("breaks.php"), bad).unwrap();
+    web::write_sources(&shop.module("page"), "third", ENTRY);
+    let sequence = shop.publish(&[("page", "")], SPEC);
+    shop.register(sequence);
+    let name = shop.release_name(sequence);
+    let words = [
+        "rollout",
+        "start",
+        &name,
+        "--canary",
+        NAME,
+        "--wave",
+        "100:30m",
+        "--evidence",
+        "errors",
+        "--why",
+        "a test of evidence",
+    ];
+    platform.operator(words).run().expect(0);
+    serves(shop, "third");
+    let begin = Instant::now();
+    let mut errors = 0;
+    let status = loop {
+        break_it(shop, "uncaught");
+        errors += 2;
+        let status = platform.cluster.get(&["rollout", &name])["status"].clone();
+        if status["phase"] == "Stopped" {
+            break status;
+        }
+        assert!(begin.elapsed() < LONG, "{status:#}");
+        std::thread::sleep(Duration::from_millis(500));
+    };
+    println!(
+        "after {errors} visitors met an error the rollout stopped, {:.1} s after the first",
+        begin.elapsed().as_secs_f64()
+    );
+    assert!(begin.elapsed() < STOPPED, "{status:#}");
+    let why = status["conditions"].to_string();
+    assert!(
+        why.contains("a fatal error that no release had before") && why.contains("no tax for"),
+        "{status:#}"
+    );
+    serves(shop, "second");
+}
+
+/// Waits until both pods serve a release.
+fn serves(shop: &Tenant<'_>, release: &str) {
+    let entry = format!("entry={release}");
+    eventually(&entry, LONG, || {
+        let pods = shop.pods();
+        let serves = |pod: &Pod| {
+            web::get_from((pod.address, 8080).into(), "/", "")
+                .is_ok_and(|page| page.body.contains(&entry))
+        };
+        (pods.len() == 2 && pods.iter().all(serves)).then_some(())
+    });
 }
 
 /// Every page of the shop fails, and then no longer.
