@@ -131,6 +131,7 @@ fn errors_and_outages_of_a_shop_are_told() {
         assert_eq!(alike.count(), 1, "{groups:#}");
     }
     resolved(&platform, &shop);
+    answers(&platform);
     a_bad_release_goes_back(&platform, &shop);
     down(&platform, &shop);
     away(&platform, &shop);
@@ -161,6 +162,20 @@ fn resolved(platform: &Platform<'_>, shop: &Tenant<'_>) {
         text.contains(&format!("back since release {sequence}")),
         "{text}"
     );
+}
+
+/// How fast it answers is known by release.
+fn answers(platform: &Platform<'_>) {
+    let found = eventually("requests of two releases", LONG, || {
+        let found = told(platform, &["slow", NAME]);
+        (found["releases"].as_array()?.len() >= 2).then_some(found)
+    });
+    let newest = &found["releases"][0];
+    assert!(newest["requests"].as_u64() > Some(0), "{found:#}");
+    assert!(newest["p95"].as_f64() < Some(5.0), "{found:#}");
+    assert!(found["busyWorkers"].as_f64() < Some(1.0), "{found:#}");
+    let text = platform.operator(["slow", NAME]).run().expect(0).stdout;
+    println!("{text}");
 }
 
 /// A release whose pages work for the agent, and throw for visitors, goes back by what they meet.
