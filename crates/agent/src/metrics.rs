@@ -13,9 +13,9 @@ pub use declared::{ALL, Kind, Metric, reference};
 
 use crate::status::{CheckOutcome, Phase, ProbeOutcome, Snapshot, SwitchOutcome, Why};
 use declared::{
-    BUILD, CHANGED, CHECKS, CPU, DOWNLOADED, ERRORS, LAST_SCAN, LAST_SUCCESS, MEMORY, MOUNT, NEWER,
-    PHASE, PROBES, READY, REJECTED, RELEASE, REPAIRED, ROLLBACKS, STAGING, STARTED, STORE_REQUESTS,
-    STORE_RETRIES, SWITCHES, UNREAD, UNREPAIRED,
+    BUILD, BUSY, CHANGED, CHECKS, CPU, DOWNLOADED, ERRORS, LAST_SCAN, LAST_SUCCESS, MEMORY, MOUNT,
+    NEWER, PHASE, PROBES, READY, REJECTED, RELEASE, REPAIRED, ROLLBACKS, STAGING, STARTED,
+    STORE_REQUESTS, STORE_RETRIES, SWITCHES, UNREAD, UNREPAIRED,
 };
 use jiff::Timestamp;
 use mounts::Health;
@@ -44,6 +44,7 @@ type Histograms = Family<Labels, Histogram, fn() -> Histogram>;
 pub struct Metrics {
     events: Events,
     scrape: Mutex<Scrape>,
+    busy: Mutex<Option<f64>>,
 }
 
 /// What is counted when it happens.
@@ -144,6 +145,7 @@ impl Metrics {
         Self {
             events,
             scrape: Mutex::new(scrape),
+            busy: Mutex::default(),
         }
     }
 
@@ -195,6 +197,11 @@ impl Metrics {
         self.events.unread.get_or_create(&vec![]).inc_by(events);
     }
 
+    /// Which share of php-fpm's workers is busy, if it says so.
+    pub fn busy_workers(&self, share: Option<f64>) {
+        *self.busy.lock() = share;
+    }
+
     /// What a scrape gets, as `OpenMetrics` text. It reads memory and `/proc/self` only.
     ///
     /// # Panics
@@ -204,6 +211,9 @@ impl Metrics {
     pub fn text(&self, snapshot: &Snapshot, ready: bool) -> String {
         let scrape = self.scrape.lock();
         scrape.take(snapshot, ready);
+        if let Some(share) = *self.busy.lock() {
+            scrape.set(&BUSY, &vec![], share);
+        }
         let mut page = String::new();
         text::encode(&mut page, &scrape.registry).expect("a String takes everything");
         page

@@ -8,7 +8,7 @@
 //! A shop's code may write to the socket as nginx does. It lies about its own shop alone, and costs
 //! no more than [`BATCH`] datagrams in each [`TURN`]: nginx does not wait for a full socket.
 
-use crate::board::Board;
+use crate::{board::Board, metrics::Metrics};
 use observe::requests::{Answered, Line, Page, RELEASES, VERSION, Workers};
 use parking_lot::Mutex;
 use php::{PhpError, Pool};
@@ -186,7 +186,13 @@ impl Listening {
 }
 
 /// Asks php-fpm how many of its `most` workers are busy, until `stop`.
-pub async fn ask_workers(pool: Pool, most: u32, requests: Requests, stop: CancellationToken) {
+pub async fn ask_workers(
+    pool: Pool,
+    most: u32,
+    requests: Requests,
+    metrics: Arc<Metrics>,
+    stop: CancellationToken,
+) {
     let mut due = interval(ASK);
     due.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut told = false;
@@ -206,6 +212,7 @@ pub async fn ask_workers(pool: Pool, most: u32, requests: Requests, stop: Cancel
                 None
             }
         };
+        metrics.busy_workers(busy.map(|busy| f64::from(busy) / f64::from(most)));
         requests.inner.lock().workers = busy.map(|busy| Workers { busy, most });
     }
 }

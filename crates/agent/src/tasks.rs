@@ -192,9 +192,9 @@ fn requests(
         Ok(())
     });
     if let (Some(pool), Some(most)) = (pool, config.workers) {
-        let requests = requests.clone();
+        let (requests, metrics) = (requests.clone(), board.metrics());
         tasks.spawn("workers", info_span!("workers"), move |stop| async move {
-            ask_workers(pool, most, requests, stop).await;
+            ask_workers(pool, most, requests, metrics, stop).await;
             Ok(())
         });
     }

@@ -118,6 +118,7 @@ fn prometheus_own_parser_reads_every_declared_metric_and_no_other() {
     metrics.switched(SwitchOutcome::RolledBack);
     metrics.staged(Duration::from_millis(1500));
     metrics.probed(ProbeOutcome::Failed, Duration::from_mins(1));
+    metrics.busy_workers(Some(0.25));
     let page = metrics.text(&busy(), true);
     let samples = parsed(&page);
     for (name, label, expected) in [
@@ -129,6 +130,7 @@ fn prometheus_own_parser_reads_every_declared_metric_and_no_other() {
         ("longshore_newer_release", "migration", 1.0),
         ("longshore_newer_release", "paused", 0.0),
         ("longshore_mount_state", "stale", 1.0),
+        ("longshore_busy_workers_ratio", "", 0.25),
         (
             "longshore_last_success_timestamp_seconds",
             "",

@@ -57,6 +57,7 @@ metrics! {
     REPAIRED "longshore_repaired_files_total" Counter [], "Files of the running tree that were put back.";
     UNREPAIRED "longshore_unrepaired_files" Gauge [], "Files of the running tree that are known to be changed, gone or added on disk, and not put back yet.";
     LAST_SCAN "longshore_last_scan_timestamp_seconds" Gauge [], "When a scan of the whole running tree last ended, in Unix time; absent before the first.";
+    BUSY "longshore_busy_workers_ratio" Gauge [], "Which share of php-fpm's workers is busy, from 0 to 1; absent while php-fpm does not say.";
     STARTED "longshore_start_timestamp_seconds" Gauge [], "When the agent started, in Unix time.";
     BUILD "longshore_build_info" Gauge ["version"], "The agent's version, always 1.";
     ERRORS "longshore_error_events_total" Counter ["severity"], "Errors of the shop, as PHP, php-fpm, nginx and the shop's own logs have them.";

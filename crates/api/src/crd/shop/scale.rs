@@ -66,8 +66,7 @@ pub struct Target {
     #[schemars(range(min = 10, max = 95))]
     #[serde(default = "cpu_percent")]
     pub cpu_percent: u32,
-    /// Busy workers of php-fpm, in percent. It counts only if the class names a busyWorkersMetric;
-    /// Longshore exports no such metric.
+    /// Busy workers of php-fpm, in percent. It counts only if the class names a busyWorkersMetric.
     #[schemars(range(min = 10, max = 95))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub busy_workers_percent: Option<u32>,
