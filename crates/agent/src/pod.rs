@@ -6,6 +6,7 @@ use crate::{
     logs::Logs,
 };
 use deploy::View;
+use observe::masked;
 use php::{Address, PhpError, Pool, Probe, Problem, Reload};
 use std::{
     path::{Path, PathBuf},
@@ -336,11 +337,11 @@ enum Verdict {
     Unknown(String),
 }
 
-/// A problem, and what PHP says about it.
+/// A problem, and what PHP says about it, without secrets: it leaves the pod.
 fn with(problem: &str, said: Option<&str>) -> String {
     said.map_or_else(
         || problem.to_owned(),
-        |said| format!("{problem}; PHP says: {said}"),
+        |said| format!("{problem}; PHP says: {}", masked(said)),
     )
 }
 

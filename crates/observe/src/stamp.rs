@@ -5,6 +5,8 @@ use jiff::{Timestamp, civil::DateTime, tz::Offset};
 
 /// Bytes of a line in which its time is.
 pub(crate) const LONGEST: usize = 80;
+/// What php-fpm puts before a message that it also sends with the answer.
+pub(crate) const PHP_MESSAGE: &str = "PHP message: ";
 const MONTHS: [&[u8]; 12] = [
     b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec",
 ];
@@ -12,6 +14,8 @@ const MONTHS: [&[u8]; 12] = [
 /// How long the time is, with what is around it, if there is one.
 pub(crate) fn length(source: Source, line: &[u8]) -> Option<usize> {
     match source {
+        // What a worker tells whoever asked it has no time, and may have lines of any kind.
+        Source::Fpm if line.starts_with(PHP_MESSAGE.as_bytes()) => Some(0),
         Source::Php | Source::Fpm | Source::Slow => in_brackets(line, b"00-AAA-0000 00:00:00"),
         Source::Nginx => {
             let dated = shape(line, b"0000/00/00 00:00:00 [").then_some(20);

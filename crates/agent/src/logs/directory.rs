@@ -27,8 +27,10 @@ use std::{
 };
 use tracing::{debug, warn};
 
-/// Files of a directory that are looked at: the first that it lists, if there are more.
+/// Files of a directory that are looked at, and logs of it that are followed: the first that it
+/// lists, if there are more.
 const FILES: usize = 2000;
+const LOGS: usize = 500;
 /// Bytes that a round reads of a directory's logs.
 const ROUND: u64 = 256 << 10;
 /// A log that grew beyond this is emptied: it was told by then, and the volume is bounded.
@@ -77,11 +79,8 @@ pub(super) enum Begin {
     Start,
 }
 
-struct Found {
-    name: OsString,
-    source: Source,
-    inode: u64,
-}
+// By name: what they are, and their inodes.
+type Found = BTreeMap<OsString, (Source, u64)>;
 
 impl Of {
     fn source(&self, name: &[u8]) -> Option<Source> {
@@ -138,14 +137,17 @@ impl Directory {
         let gone: Vec<_> = self
             .logs
             .keys()
-            .filter(|name| !found.iter().any(|found| found.name == **name))
+            .filter(|name| !found.contains_key(*name))
             .cloned()
             .collect();
         for name in gone {
             self.leave(&name, errors);
         }
         let mut logs = Vec::new();
-        for Found { name, .. } in found.iter().filter(|found| found.source != Source::Report) {
+        let followed = found
+            .iter()
+            .filter(|(_, (source, _))| *source != Source::Report);
+        for (name, _) in followed.take(LOGS) {
             match self.open(name, OFlags::RDONLY)? {
                 Some((file, stat)) => {
                     self.follow(name, file, &stat, begin, errors);
@@ -168,21 +170,17 @@ impl Directory {
         }
     }
 
-    fn list(&self) -> io::Result<Vec<Found>> {
-        let mut all = Vec::new();
+    fn list(&self) -> io::Result<Found> {
+        let mut found = Found::new();
         for entry in Dir::read_from(&self.handle)?.take(FILES) {
             let entry = entry?;
             let regular = matches!(entry.file_type(), FileType::RegularFile | FileType::Unknown);
             let name = entry.file_name().to_bytes();
             if let Some(source) = self.of.source(name).filter(|_| regular) {
-                all.push(Found {
-                    name: OsString::from_vec(name.to_vec()),
-                    source,
-                    inode: entry.ino(),
-                });
+                found.insert(OsString::from_vec(name.to_vec()), (source, entry.ino()));
             }
         }
-        Ok(all)
+        Ok(found)
     }
 
     // `None` if there is no regular file of that name.
@@ -303,10 +301,8 @@ impl Directory {
         tail.end(teller);
     }
 
-    fn reports(&mut self, found: &[Found], begin: Begin, errors: &Errors) -> io::Result<()> {
-        let reports = || found.iter().filter(|found| found.source == Source::Report);
-        self.seen
-            .retain(|name, _| reports().any(|found| found.name == *name));
+    fn reports(&mut self, found: &Found, begin: Begin, errors: &Errors) -> io::Result<()> {
+        self.seen.retain(|name, _| found.contains_key(name));
         let mut told = 0;
         let mut next = self
             .seen
@@ -314,7 +310,10 @@ impl Directory {
             .map(|(_, order)| order + 1)
             .max()
             .unwrap_or(0);
-        for Found { name, inode, .. } in reports() {
+        for (name, (source, inode)) in found {
+            if *source != Source::Report {
+                continue;
+            }
             if self.seen.get(name).is_some_and(|(known, _)| known == inode) {
                 continue;
             }

@@ -5,7 +5,7 @@ use super::{
     Logs,
     place::{inside, reach},
 };
-use observe::text::one_line;
+use observe::{masked, text::one_line};
 use rustix::fs::{Dir, FileType, OFlags};
 use std::{
     fs::File,
@@ -42,7 +42,7 @@ impl Logs {
         let (bytes, cut) = beginning(&file, SHOWN).ok()?;
         Some(format!(
             "{name} says: {}{}",
-            one_line(bytes.trim_ascii_end()),
+            masked(&one_line(bytes.trim_ascii_end())),
             if cut { " …" } else { "" }
         ))
     }

@@ -1,6 +1,6 @@
 //! How far one log was read, whoever wrote it and however fast.
 //!
-//! A round reads a share of what is new. What is too much for the next rounds, too, is left out, so
+//! A round reads a share of what is new, where many short records count as if they were longer. What is too much for the next rounds, too, is left out, so
 //! that what comes next is read when it is new; it is counted, as far as that costs little.
 
 use crate::errors::{Errors, Place};
@@ -10,9 +10,14 @@ use std::{fs::File, io, os::unix::fs::FileExt as _};
 /// Bytes that wait to be read at most: more of them are left out. At the pace of a full share, that
 /// is four seconds' reading.
 const BACKLOG: u64 = 4 << 20;
-/// Bytes of what is left out that are looked at to count it.
-const COUNTED: u64 = 4 << 20;
-const STEP: usize = 64 << 10;
+/// Bytes of what is left out that are looked at to count it; the rest is like them.
+const COUNTED: u64 = 1 << 20;
+/// What a record costs at least, in bytes that are read: many short ones would take longer than a
+/// few long ones.
+const COST: u64 = 350;
+/// Bytes that are read at once: of records, and of what is only counted.
+const STEP: usize = 4 << 10;
+const COUNT_STEP: usize = 64 << 10;
 
 /// A log that is followed.
 #[derive(Debug)]
@@ -110,15 +115,17 @@ impl Tail {
 
     fn read(&mut self, end: u64, teller: Teller<'_>) -> io::Result<()> {
         let source = self.source;
-        let mut buffer = buffer(end.saturating_sub(self.offset));
-        while self.offset < end {
+        let (mut buffer, mut extra) = ([0; STEP], 0);
+        while self.offset + extra < end {
             let read = read_at(&self.file, &mut buffer, self.offset, end)?;
             if read == 0 {
                 break;
             }
             self.offset += read as u64;
-            self.records
-                .take(&buffer[..read], |record| teller.tell(source, &record));
+            self.records.take(&buffer[..read], |record| {
+                extra += COST.saturating_sub(record.bytes.len() as u64);
+                teller.tell(source, &record);
+            });
         }
         Ok(())
     }
@@ -127,7 +134,7 @@ impl Tail {
     fn count(&self, bytes: u64) -> io::Result<u64> {
         let (mut at, end) = (self.offset, self.offset + bytes);
         let (mut dated, mut lines) = (0, 0);
-        let mut buffer = buffer(bytes);
+        let mut buffer = vec![0; COUNT_STEP];
         while at < end {
             let read = read_at(&self.file, &mut buffer, at, end)?;
             if read == 0 {
@@ -143,11 +150,8 @@ impl Tail {
     }
 }
 
-fn buffer(bytes: u64) -> Vec<u8> {
-    vec![0; STEP.min(usize::try_from(bytes).unwrap_or(STEP))]
-}
-
 fn read_at(file: &File, buffer: &mut [u8], at: u64, end: u64) -> io::Result<usize> {
-    let wanted = usize::try_from(end - at).unwrap_or(STEP).min(buffer.len());
+    let wanted = usize::try_from(end - at).unwrap_or(usize::MAX);
+    let wanted = wanted.min(buffer.len());
     file.read_at(&mut buffer[..wanted], at)
 }

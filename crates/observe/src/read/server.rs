@@ -1,7 +1,7 @@
 //! What php-fpm and nginx say of their own.
 
 use super::{Parts, first_line, php};
-use crate::Severity;
+use crate::{Severity, stamp::PHP_MESSAGE};
 
 /// Signals that end a worker in the middle of a request, as php-fpm writes them.
 const CRASHES: [&str; 6] = [
@@ -13,6 +13,10 @@ const CRASHES: [&str; 6] = [
 pub(super) fn fpm(body: &str) -> Option<Parts> {
     // Its slow log has the stack of the one; before the other, it says which request took too long.
     if body.contains(" executing too slow (") || body.contains(" exited on signal 15 (SIGTERM)") {
+        return None;
+    }
+    // Whoever asked has it: nginx, in its log, or the agent.
+    if body.starts_with(PHP_MESSAGE) {
         return None;
     }
     let (level, message) = body.split_once(": ").unwrap_or(("", body));
@@ -89,7 +93,7 @@ pub(super) fn nginx(body: &str) -> Parts {
         .strip_prefix('*')
         .and_then(|rest| rest.split_once(' '))
         .map_or(rest, |(_, message)| message);
-    if let Some((_, said)) = message.split_once("PHP message: ") {
+    if let Some((_, said)) = message.split_once(PHP_MESSAGE) {
         return php(said);
     }
     let end = message.find(", client: ").unwrap_or(message.len());

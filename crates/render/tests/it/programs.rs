@@ -68,6 +68,13 @@ fn written(path: &Path, text: &str) {
         .unwrap();
 }
 
+/// A configuration whose files are below `top`, as several may run on this machine.
+fn moved(text: &str, top: &Path) -> String {
+    let top = format!("{}/", top.display());
+    // In this order: a test's directory is below /tmp itself.
+    text.replace("/tmp/", &top).replace("/var/log/shop/", &top)
+}
+
 fn succeeds(command: &mut Command, what: &str) -> String {
     let output = command.output().unwrap_or_else(|error| {
         panic!("{command:?}: {error}; on Debian: apt-get install php8.2-fpm nginx-light")
@@ -91,11 +98,7 @@ fn nginx_takes_its_configuration() {
                 .find(|(name, _)| name == "nginx.conf")
                 .unwrap()
                 .1;
-            // Its own place for files, as several may run on this machine.
-            written(
-                &path,
-                &conf.replace("/tmp/", &format!("{}/", folder.path().display())),
-            );
+            written(&path, &moved(&conf, folder.path()));
             succeeds(
                 Command::new("/usr/sbin/nginx")
                     .arg("-t")
@@ -134,8 +137,7 @@ fn nginx_closes_while_the_file_is_there() {
         .map(Object::value)
         .find_map(|object| object["data"]["nginx.conf"].as_str().map(str::to_owned))
         .unwrap();
-    let conf = conf
-        .replace("/tmp/", &format!("{}/", top.display()))
+    let conf = moved(&conf, top)
         .replace("/srv/shop/current", root.to_str().unwrap())
         .replace("/etc/shop/state", release.to_str().unwrap())
         .replace("listen 8080", &format!("listen 127.0.0.1:{port}"));
@@ -195,8 +197,7 @@ fn php_takes_its_configuration() {
                 &name,
             );
         }
-        let pool = file(platform, "php-fpm.conf")
-            .replace("/tmp/", &format!("{}/", folder.path().display()));
+        let pool = moved(&file(platform, "php-fpm.conf"), folder.path());
         written(&folder.path().join("php-fpm.conf"), &pool);
         let mut check = Command::new("/usr/sbin/php-fpm8.2");
         succeeds(
@@ -223,7 +224,7 @@ const SETTINGS: [(&str, &str); 14] = [
     ("session.gc_probability", "1"),
     ("session.save_path", "/tmp"),
     ("log_errors", "1"),
-    ("error_log", ""),
+    ("error_log", "/var/log/shop/php.log"),
     ("display_errors", ""),
     ("user_ini.filename", ""),
     ("opcache.memory_consumption", "256"),

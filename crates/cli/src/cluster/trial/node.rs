@@ -89,7 +89,7 @@ impl Node {
     /// `name` before it.
     pub(super) fn start(&self, name: &str, script: &str) -> Result<Child, CommandError> {
         let (reader, writer) = io::pipe().map_err(failed("cannot make a pipe"))?;
-        // php-fpm opens /proc/self/fd/2 once more, as its own user.
+        // A program may open /proc/self/fd/2 once more, as its own user.
         let open = fs::File::from(OwnedFd::from(
             writer.try_clone().map_err(failed("cannot make a pipe"))?,
         ));

@@ -183,9 +183,7 @@ proptest! {
             {
                 let (path, text) = (
                     folder.path().join(&name),
-                    text.as_str()
-                        .unwrap()
-                        .replace("/tmp/", &format!("{}/", folder.path().display())),
+                    moved(text.as_str().unwrap(), folder.path()),
                 );
                 written(&path, &text);
                 match Path::new(&name).extension().and_then(|it| it.to_str()) {
