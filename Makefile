@@ -221,6 +221,8 @@ reference: ## write docs/reference.md, docs/metrics.md, docs/crds.md, and what i
 	mv $(target)/metrics-scheduler.md docs/metrics-scheduler.md
 	cargo run --locked --quiet --package edge --example edge_metrics > $(target)/metrics-edge.md
 	mv $(target)/metrics-edge.md docs/metrics-edge.md
+	cargo run --locked --quiet --package watch --example watch_metrics > $(target)/metrics-watch.md
+	mv $(target)/metrics-watch.md docs/metrics-watch.md
 	cargo run --locked --quiet --package edge --example edge_dashboard > $(target)/edge.json
 	mv $(target)/edge.json manifests/chart/files/dashboards/edge.json
 	cargo run --locked --quiet --package cli -- crd --out manifests/chart/files/crds

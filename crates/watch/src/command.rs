@@ -2,7 +2,7 @@
 
 use crate::{
     run::{self, WatchError},
-    settings::{Outside, Settings},
+    settings::{Outside, Pace, Settings},
 };
 use clap::{ArgAction, Parser, Subcommand, builder::BoolishValueParser};
 use client::{ApiError, Cluster};
@@ -83,6 +83,15 @@ struct RunArguments {
     /// File with roots of certificates, in PEM, besides those of the system
     #[arg(long, env = "WATCH_AUTHORITY", value_name = "FILE")]
     authority: Option<PathBuf>,
+    /// Seconds after which an agent is asked again
+    #[arg(
+        long,
+        env = "WATCH_COLLECT_SECONDS",
+        value_name = "SECONDS",
+        default_value_t = 5,
+        value_parser = clap::value_parser!(u64).range(1..=300)
+    )]
+    collect_seconds: u64,
     /// Port of agents
     #[arg(long, env = "WATCH_AGENT_PORT", default_value_t = 980)]
     agent_port: u16,
@@ -176,6 +185,10 @@ impl RunArguments {
             dns: self.dns,
             authority: self.authority,
             agent_port: self.agent_port,
+            pace: Pace {
+                collect: Duration::from_secs(self.collect_seconds),
+                ..Pace::default()
+            },
             ..Settings::new(self.data)
         }
     }

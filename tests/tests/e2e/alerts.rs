@@ -37,6 +37,7 @@ fn every_alert_has_a_section_in_its_runbook_and_every_section_an_alert() {
         (&["agent"][..], "runbook"),
         (&["scheduler"], "runbook-scheduler"),
         (&["edge", "issuer"], "runbook-edge"),
+        (&["watch"], "runbook-watch"),
     ] {
         let rules = programs
             .iter()
@@ -59,13 +60,14 @@ fn every_alert_has_a_section_in_its_runbook_and_every_section_an_alert() {
 #[test]
 fn alerts_and_runbooks_name_metrics_and_label_values_that_exist() {
     let values = page("docs/metrics.md") + &page("docs/metrics-edge.md");
+    let values = values + &page("docs/metrics-watch.md");
     let rows = metrics();
     let served: BTreeSet<_> = rows
         .iter()
         .filter_map(|row| row.split('`').nth(1))
         .collect();
     let mut used = 0;
-    for program in ["agent", "scheduler", "edge", "issuer"] {
+    for program in ["agent", "scheduler", "edge", "issuer", "watch"] {
         let rules = page(&format!("manifests/chart/files/alerts/{program}.yaml"));
         for name in named(&rules) {
             used += 1;
@@ -81,7 +83,12 @@ fn alerts_and_runbooks_name_metrics_and_label_values_that_exist() {
         }
     }
     assert!(used > 30, "{used} names were found");
-    for runbook in ["runbook", "runbook-scheduler", "runbook-edge"] {
+    for runbook in [
+        "runbook",
+        "runbook-scheduler",
+        "runbook-edge",
+        "runbook-watch",
+    ] {
         for name in named(&page(&format!("docs/{runbook}.md"))) {
             assert!(served.contains(name), "{runbook}: {name} is not a metric");
         }

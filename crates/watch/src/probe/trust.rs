@@ -111,7 +111,10 @@ fn sentence(error: &Error, end: Option<Timestamp>) -> String {
         Bad::NotValidForName | Bad::NotValidForNameContext { .. } => {
             "the certificate is of another name".to_owned()
         }
-        Bad::UnknownIssuer => "the certificate is of nobody who is trusted".to_owned(),
+        // A bad signature is that of somebody who only has the name of one who is trusted.
+        Bad::UnknownIssuer | Bad::BadSignature => {
+            "the certificate is of nobody who is trusted".to_owned()
+        }
         other => format!("the certificate is not taken: {other}"),
     }
 }
