@@ -300,15 +300,18 @@ impl<'a> Platform<'a> {
     }
 }
 
-/// The process of a program in a pod, by the pod's uid, which its cgroup's name has.
+/// The processes of a program in a pod, by the pod's uid, which its cgroup's name has.
 #[must_use]
-pub fn process_of(uid: &str, program: &str) -> Option<i32> {
+pub fn processes_of(uid: &str, program: &str) -> Vec<i32> {
     let processes = fs::read_dir("/proc")
-        .ok()?
+        .into_iter()
+        .flatten()
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
     let read = |process: i32, file: &str| {
         fs::read_to_string(format!("/proc/{process}/{file}")).unwrap_or_default()
     };
-    let mut ours = processes.filter(|process| read(*process, "cgroup").contains(uid));
-    ours.find(|process| read(*process, "comm").trim() == program)
+    processes
+        .filter(|process| read(*process, "cgroup").contains(uid))
+        .filter(|process| read(*process, "comm").trim() == program)
+        .collect()
 }

@@ -283,7 +283,7 @@ fn an_agent_is_killed_and_the_store_is_away() {
                 .as_str()
                 .unwrap()
                 .to_owned();
-        let victim = e2e::platform::process_of(&uid, "longshore-agent").expect("the agent runs");
+        let victim = e2e::platform::processes_of(&uid, "longshore-agent")[0];
         rustix::process::kill_process(
             rustix::process::Pid::from_raw(victim).unwrap(),
             rustix::process::Signal::KILL,

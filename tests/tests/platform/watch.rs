@@ -10,9 +10,11 @@ use e2e::{
     platform::{
         Class, Platform, Pod, Tenant,
         edge::{Signed, WATCH},
+        processes_of,
     },
     web,
 };
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use std::{
     fs,
@@ -42,15 +44,9 @@ switch ($_GET['how'] ?? '') {
     case 'memory': $all = str_repeat('x', 1 << 30); break;
     case 'log': file_put_contents('/srv/shop/current/var/log/exception.log',
         '[' . date('c') . '] main.CRITICAL: the payment ' . random_int(1, 99) . " was lost [] []\n", FILE_APPEND); break;
-    case 'down': touch(__DIR__ . '/media/broken'); break;
-    case 'up': unlink(__DIR__ . '/media/broken'); break;
 }
 echo 'done';
 "#;
-/// Every page fails while this file of its shared directory is there.
-const ENTRY: &str =
-    "if (is_file(__DIR__ . '/media/broken')) { http_response_code(500); exit('broken'); }";
-
 /// What an operator is told of the shop.
 fn told(platform: &Platform<'_>, words: &[&str]) -> Value {
     let outcome = platform
@@ -78,7 +74,7 @@ fn break_it(shop: &Tenant<'_>, how: &str) {
 fn shop<'a>(platform: &'a Platform<'a>) -> Tenant<'a> {
     platform.class(&Class::php(NAME));
     let shop = platform.tenant(NAME);
-    web::write_sources(&shop.module("page"), "first", ENTRY);
+    web::write_sources(&shop.module("page"), "first", "");
     fs::write(shop.module("page").join("breaks.php"), BREAKS).unwrap();
     let sequence = shop.publish(&[("page", "")], SPEC);
     shop.register(sequence);
@@ -144,7 +140,7 @@ fn resolved(platform: &Platform<'_>, shop: &Tenant<'_>) {
     let fingerprint = before["fingerprint"].as_str().unwrap();
     let resolved = told(platform, &["errors", NAME, "--resolve", fingerprint]);
     assert_eq!(resolved["state"], "resolved");
-    web::write_sources(&shop.module("page"), "second", ENTRY);
+    web::write_sources(&shop.module("page"), "second", "");
     let sequence = shop.publish(&[("page", "")], SPEC);
     shop.register(sequence);
     shop.roll_out(sequence);
@@ -185,7 +181,7 @@ fn a_bad_release_goes_back(platform: &Platform<'_>, shop: &Tenant<'_>) {
         "no tax for product $product",
     );
     fs::write(shop.module("page").join("breaks.php"), bad).unwrap();
-    web::write_sources(&shop.module("page"), "third", ENTRY);
+    web::write_sources(&shop.module("page"), "third", "");
     let sequence = shop.publish(&[("page", "")], SPEC);
     shop.register(sequence);
     let name = shop.release_name(sequence);
@@ -242,7 +238,7 @@ fn serves(shop: &Tenant<'_>, release: &str) {
     });
 }
 
-/// Every page of the shop fails, and then no longer.
+/// php hangs in every pod, and then no longer.
 fn down(platform: &Platform<'_>, shop: &Tenant<'_>) {
     let uptime = || told(platform, &["uptime", NAME]);
     eventually("its domain answers", LONG, || {
@@ -250,7 +246,7 @@ fn down(platform: &Platform<'_>, shop: &Tenant<'_>) {
         (probe["status"] == 200 && probe.get("problem").is_none()).then_some(())
     });
     assert_eq!(uptime()["incidents"], json!([]));
-    break_it(shop, "down");
+    php(shop, Signal::STOP);
     let begin = Instant::now();
     let incident = eventually("an incident", LONG, || {
         let incident = uptime()["incidents"][0].clone();
@@ -265,13 +261,26 @@ fn down(platform: &Platform<'_>, shop: &Tenant<'_>) {
         (&incident["cause"], &incident["host"]),
         (&json!("status"), &json!(HOST))
     );
-    break_it(shop, "up");
+    php(shop, Signal::CONT);
     eventually("the incident ends", LONG, || {
         uptime()["incidents"][0]["end"].is_string().then_some(())
     });
     let text = platform.operator(["uptime", NAME]).run().expect(0).stdout;
     println!("{text}");
     assert!(text.contains("lasted"), "{text}");
+}
+
+/// Sends a signal to every process of php-fpm.
+fn php(shop: &Tenant<'_>, signal: Signal) {
+    for pod in shop.list("web") {
+        let uid = pod["metadata"]["uid"].as_str().unwrap();
+        let processes = processes_of(uid, "php-fpm8.2");
+        assert!(!processes.is_empty(), "{uid}");
+        for process in processes {
+            let process = Pid::from_raw(process).unwrap();
+            kill_process(process, signal).unwrap();
+        }
+    }
 }
 
 /// It is away, which people are told; what happened meanwhile is there once it is back.
