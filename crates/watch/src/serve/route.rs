@@ -106,8 +106,8 @@ fn which(uri: &Uri) -> Result<Which, Refused> {
 mod tests {
     use super::*;
 
-    fn asked(method: Method, uri: &str) -> Result<Route, Refused> {
-        read(&method, &uri.parse().unwrap())
+    fn asked(method: &Method, uri: &str) -> Result<Route, Refused> {
+        read(method, &uri.parse().unwrap())
     }
 
     #[test]
@@ -136,7 +136,7 @@ mod tests {
                 Route::State(acme(), name),
             ),
         ] {
-            assert_eq!(asked(method, uri), Ok(expected), "{uri}");
+            assert_eq!(asked(&method, uri), Ok(expected), "{uri}");
         }
     }
 
@@ -156,7 +156,7 @@ mod tests {
             (Method::PUT, "/v1/shops/acme/errors/xyz/state", 400),
             (Method::GET, "/v1/shops/acme/errors?all=perhaps", 400),
         ] {
-            let refused = asked(method, uri).unwrap_err();
+            let refused = asked(&method, uri).unwrap_err();
             assert_eq!(refused.answer().0, expected, "{uri}");
         }
     }
