@@ -28,7 +28,7 @@ pub(crate) struct Pods {
 pub(crate) fn pod(pod: Pod) -> Option<(String, Option<Place>)> {
     let (meta, status) = (pod.metadata, pod.status.unwrap_or_default());
     // A pod with the node's network answers at the node's address, as others do.
-    let apart = !pod.spec.is_some_and(|it| it.host_network == Some(true));
+    let apart = pod.spec.is_none_or(|it| it.host_network != Some(true));
     let runs = apart && status.phase.as_deref() == Some("Running");
     let address = status.pod_ip.filter(|_| runs);
     let address = address.and_then(|it| it.parse().ok());
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn seen(status: serde_json::Value, spec: serde_json::Value) -> (String, Option<Place>) {
+    fn seen(status: &serde_json::Value, spec: &serde_json::Value) -> (String, Option<Place>) {
         let it = json!({
             "metadata": { "name": "web-0", "namespace": "shop-acme", "uid": "u" },
             "spec": spec, "status": status,
@@ -117,13 +117,13 @@ mod tests {
     fn a_pod_is_asked_while_it_runs_at_an_address_of_its_own() {
         let running = json!({ "phase": "Running", "podIP": "10.0.0.7" });
         let spec = json!({ "containers": [] });
-        let place = seen(running.clone(), spec.clone()).1.unwrap();
+        let place = seen(&running, &spec).1.unwrap();
         assert_eq!(place.namespace, "shop-acme");
         assert_eq!(place.address.to_string(), "10.0.0.7");
         let pending = json!({ "phase": "Pending", "podIP": "10.0.0.7" });
-        assert_eq!(seen(pending, spec.clone()).1, None);
-        assert_eq!(seen(json!({ "phase": "Running" }), spec).1, None);
+        assert_eq!(seen(&pending, &spec).1, None);
+        assert_eq!(seen(&json!({ "phase": "Running" }), &spec).1, None);
         let node = json!({ "containers": [], "hostNetwork": true });
-        assert_eq!(seen(running, node).1, None);
+        assert_eq!(seen(&running, &node).1, None);
     }
 }

@@ -199,7 +199,7 @@ mod tests {
         turns.ended("uid-0", Ended::Taken("r".to_owned(), 7), now);
         for seconds in [10, 20, 40, 60, 60] {
             now += EVERY.max(Duration::from_secs(seconds / 2 + 1).min(LONGEST));
-            now += Duration::from_secs(60);
+            now += LONGEST;
             let asked = turns.take(1, now);
             assert_eq!((asked[0].since, asked[0].run.as_str()), (7, "r"));
             turns.ended("uid-0", Ended::Failed, now);

@@ -90,7 +90,7 @@ impl Board {
             vantage,
             at,
             status,
-            seconds: seen.answer.is_ok().then(|| seen.took.as_secs_f64()),
+            seconds: seen.answer.is_ok().then_some(seen.took.as_secs_f64()),
             problem,
         });
         if let Some(certificate) = &seen.certificate {

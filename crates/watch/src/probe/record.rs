@@ -35,7 +35,7 @@ pub(crate) async fn run(store: Store, mut queue: mpsc::Receiver<Record>, stop: C
             let records = batch.clone();
             let written = store.call(move |db| {
                 records.iter().try_for_each(|record| match record {
-                    Record::Begin(shop, incident) => incidents::begin(db, shop, incident),
+                    Record::Begin(of, incident) => incidents::begin(db, of, incident),
                     Record::End(host, vantage, at) => incidents::end(db, host, *vantage, *at),
                     Record::Probes(probes) => incidents::add(db, probes),
                 })

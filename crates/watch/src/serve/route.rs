@@ -129,8 +129,8 @@ fn which(uri: &Uri) -> Result<Which, Refused> {
 mod tests {
     use super::*;
 
-    fn asked(method: Method, uri: &str) -> Result<Route, Refused> {
-        read(&method, &uri.parse().unwrap())
+    fn asked(method: &Method, uri: &str) -> Result<Route, Refused> {
+        read(method, &uri.parse().unwrap())
     }
 
     #[test]
@@ -170,7 +170,7 @@ mod tests {
                 Route::State(acme(), name),
             ),
         ] {
-            assert_eq!(asked(method, uri), Ok(expected), "{uri}");
+            assert_eq!(asked(&method, uri), Ok(expected), "{uri}");
         }
     }
 
@@ -193,7 +193,7 @@ mod tests {
             (Method::GET, "/v1/shops/acme/performance?minutes=61", 400),
             (Method::GET, "/v1/evidence", 405),
         ] {
-            let refused = asked(method, uri).unwrap_err();
+            let refused = asked(&method, uri).unwrap_err();
             assert_eq!(refused.answer().0, expected, "{uri}");
         }
     }

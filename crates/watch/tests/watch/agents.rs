@@ -164,7 +164,7 @@ impl Hostile {
                     .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 99999999999\r\n\r\n")
                     .await?;
                 loop {
-                    stream.write_all(&[b' '; 65536]).await?;
+                    stream.write_all(&[b' '; 4096]).await?;
                 }
             }
             Self::Silent => return std::future::pending().await,

@@ -23,10 +23,13 @@ struct State {
     version: u64,
 }
 
+/// What there is, and who is told of changes: the plural, and the event.
+type Shared = (Mutex<State>, broadcast::Sender<(&'static str, Value)>);
+
 /// The API server, while it is held.
 pub struct Api {
     pub address: SocketAddr,
-    shared: Arc<(Mutex<State>, broadcast::Sender<(&'static str, Value)>)>,
+    shared: Arc<Shared>,
     _tasks: JoinSet<()>,
 }
 
@@ -99,11 +102,7 @@ impl Api {
     }
 }
 
-fn answer(
-    shared: &(Mutex<State>, broadcast::Sender<(&'static str, Value)>),
-    path: &str,
-    query: Option<&str>,
-) -> Response<Body> {
+fn answer(shared: &Shared, path: &str, query: Option<&str>) -> Response<Body> {
     let plurals = ["shops", "shopclasses", "pods"];
     let asked = path.rsplit('/').next().unwrap();
     let plural = plurals.into_iter().find(|it| *it == asked).unwrap();

@@ -65,7 +65,7 @@ async fn killed_at_any_moment_it_loses_nothing_that_was_told_and_counts_nothing_
     shop(
         &api,
         "acme",
-        json!([{ "host": "www.acme.example", "primary": true }]),
+        &json!([{ "host": "www.acme.example", "primary": true }]),
     );
     let mut held = Vec::new();
     for (place, name) in PLACES.into_iter().zip(["web-0", "web-1", "web-2"]) {

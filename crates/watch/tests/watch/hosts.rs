@@ -83,12 +83,13 @@ pub fn write(directory: &Path, port: u16, upstream: u16, silent: u16) {
         let answer = answer
             .replace("UPSTREAM", &upstream.to_string())
             .replace("SILENT", &silent.to_string());
-        servers += &format!(
+        let place = directory.display();
+        let server = format!(
             "server {{ listen 127.0.0.1:{port} ssl; server_name {host};
-               ssl_certificate {0}/{host}.pem; ssl_certificate_key {0}/{host}.key;
-               location / {{ {answer} }} }}\n",
-            directory.display()
+               ssl_certificate {place}/{host}.pem; ssl_certificate_key {place}/{host}.key;
+               location / {{ {answer} }} }}\n"
         );
+        servers.push_str(&server);
     }
     let head = format!(
         "user root; master_process off; daemon off; pid {0}/pid; error_log {0}/log;
@@ -97,6 +98,30 @@ pub fn write(directory: &Path, port: u16, upstream: u16, silent: u16) {
         directory.display()
     );
     fs::write(directory.join("nginx.conf"), head + &servers + "}\n").unwrap();
+}
+
+/// Writes a certificate for all of `*.many.example`, the root by which it is trusted, and nginx's
+/// configuration.
+pub fn write_many(directory: &Path, port: u16) {
+    let ca_key = KeyPair::generate().unwrap();
+    let mut ca = CertificateParams::new(Vec::new()).unwrap();
+    ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let root = ca.self_signed(&ca_key).unwrap().pem();
+    fs::write(directory.join("root.pem"), root).unwrap();
+    let (issuer, key) = (Issuer::new(ca, ca_key), KeyPair::generate().unwrap());
+    let leaf = CertificateParams::new(vec!["*.many.example".to_owned()]).unwrap();
+    let leaf = leaf.signed_by(&key, &issuer).unwrap();
+    fs::write(directory.join("leaf.pem"), leaf.pem()).unwrap();
+    fs::write(directory.join("leaf.key"), key.serialize_pem()).unwrap();
+    let place = directory.display();
+    let all = format!(
+        "user root; master_process off; daemon off; pid {place}/pid; error_log {place}/log;
+         events {{ worker_connections 4000; }}
+         http {{ access_log off; proxy_temp_path {place}/proxy; client_body_temp_path {place}/body;
+           server {{ listen 127.0.0.1:{port} ssl; ssl_certificate {place}/leaf.pem;
+             ssl_certificate_key {place}/leaf.key; location / {{ return 200; }} }} }}\n"
+    );
+    fs::write(directory.join("nginx.conf"), all).unwrap();
 }
 
 /// nginx, while it is held.

@@ -13,5 +13,7 @@ mod api;
 mod collects;
 mod dies;
 mod hosts;
+mod loss;
+mod many;
 mod probes;
 mod world;

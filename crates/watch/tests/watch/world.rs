@@ -37,7 +37,7 @@ pub fn pace() -> Pace {
 }
 
 /// Stores a shop that serves visitors at these domains.
-pub fn shop(api: &Api, name: &str, domains: Value) {
+pub fn shop(api: &Api, name: &str, domains: &Value) {
     let hosts = domains.as_array().unwrap().iter();
     let claims: Vec<_> = hosts
         .map(|it| format!("host {}", it["host"].as_str().unwrap()))

@@ -1,0 +1,114 @@
+//! Packets that are lost between the prober and the edge.
+
+use crate::{
+    api::Api,
+    hosts::{nginx, write_many},
+    world::{Program, port, settings, shop, until},
+};
+use serde_json::{Value, json};
+use std::{process::Command, time::Duration};
+use tokio::time::{Instant, sleep};
+use watch::{Pace, Settings};
+
+/// Probes of 100 domains in an hour.
+const PROBES: u64 = 6000;
+
+/// Drops two of a hundred packets of a port, both ways, while it is held.
+struct Loss(String);
+
+impl Loss {
+    fn begin(port: u16) -> Self {
+        let table = format!("longshore_watch_{port}");
+        let rule =
+            |side: &str| format!("tcp {side} {port} numgen random mod 100 lt 2 counter drop");
+        nft(&format!("add table inet {table}"));
+        nft(&format!(
+            "add chain inet {table} lost {{ type filter hook input priority 0; }}"
+        ));
+        for side in ["dport", "sport"] {
+            nft(&format!("add rule inet {table} lost {}", rule(side)));
+        }
+        Self(table)
+    }
+
+    /// Packets that were dropped.
+    fn lost(&self) -> u64 {
+        let listed = nft(&format!("list table inet {}", self.0));
+        let counts = listed.split("packets ").skip(1);
+        counts
+            .map(|it| it.split(' ').next().unwrap().parse::<u64>().unwrap())
+            .sum()
+    }
+}
+
+impl Drop for Loss {
+    fn drop(&mut self) {
+        nft(&format!("delete table inet {}", self.0));
+    }
+}
+
+fn nft(command: &str) -> String {
+    let done = Command::new("/usr/sbin/nft").arg(command).output().unwrap();
+    assert!(
+        done.status.success(),
+        "{command}: {}",
+        String::from_utf8_lossy(&done.stderr)
+    );
+    String::from_utf8(done.stdout).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs root, and nft of the kernel; two minutes"]
+async fn two_lost_packets_in_a_hundred_are_no_incident() {
+    let directory = tempfile::tempdir().unwrap();
+    let (api, port) = (Api::new().await, port().await);
+    write_many(directory.path(), port);
+    let _server = nginx(directory.path());
+    for name in ["a", "b"] {
+        let domains = (0..100).map(|it| json!({ "host": format!("{name}{it}.many.example") }));
+        shop(&api, name, &Value::from(domains.collect::<Vec<_>>()));
+    }
+    let settings = Settings {
+        edge: Some(format!("127.0.0.1:{port}")),
+        authority: Some(directory.path().join("root.pem")),
+        pace: Pace {
+            probe: Duration::from_secs(2),
+            ..Pace::default()
+        },
+        ..settings(&directory.path().join("data"), 1)
+    };
+    until("nginx", async || {
+        tokio::net::TcpStream::connect(("127.0.0.1", port))
+            .await
+            .ok()
+    })
+    .await;
+    let loss = Loss::begin(port);
+    let program = Program::begin(&api, settings).await;
+    let began = Instant::now();
+    loop {
+        sleep(Duration::from_secs(1)).await;
+        let (mut probes, mut up) = (0, 0.0);
+        for name in ["a", "b"] {
+            let uptime = program.uptime(name).await;
+            let months = uptime.iter().flat_map(|it| &it.months);
+            for month in months {
+                probes += month.probes;
+                up += month.up / 2.0;
+            }
+            let incidents = uptime.iter().flat_map(|it| &it.incidents);
+            assert_eq!(
+                incidents.collect::<Vec<_>>(),
+                Vec::<&observe::v1::Incident>::new()
+            );
+        }
+        if probes >= PROBES {
+            assert!((up - 1.0).abs() < f64::EPSILON, "{up}");
+            println!("{probes} probes, {} packets lost, no incident", loss.lost());
+            break;
+        }
+        assert!(began.elapsed() < Duration::from_mins(5), "{probes} probes");
+    }
+    assert!(loss.lost() > 500, "{}", loss.lost());
+    program.end().await;
+}
