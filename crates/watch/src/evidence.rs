@@ -12,7 +12,7 @@ use observe::{
 use std::collections::{BTreeMap, BTreeSet};
 
 /// An error that no other release had for so long is new.
-pub const FORGOTTEN: SignedDuration = SignedDuration::from_hours(14 * 24);
+pub(crate) const FORGOTTEN: SignedDuration = SignedDuration::from_hours(14 * 24);
 /// On so many shops a new fatal error is the release's doing.
 const SHOPS: usize = 2;
 /// So many of a shop's requests, as one in this number, are enough on one shop.
@@ -28,34 +28,34 @@ const SECONDS: f64 = 0.2;
 
 /// A group of fatal errors, as it was seen in one shop.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fatal {
+pub(crate) struct Fatal {
     /// The group.
-    pub fingerprint: Fingerprint,
+    pub(crate) fingerprint: Fingerprint,
     /// The shop.
-    pub shop: String,
+    pub(crate) shop: String,
     /// Its class and message.
-    pub title: String,
+    pub(crate) title: String,
     /// What people said of it.
-    pub state: State,
+    pub(crate) state: State,
     /// How often it was seen with the release.
-    pub count: u64,
+    pub(crate) count: u64,
     /// When it was last seen with any other release.
-    pub elsewhere: Option<Timestamp>,
+    pub(crate) elsewhere: Option<Timestamp>,
 }
 
 /// What one shop answered.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Traffic {
+pub(crate) struct Traffic {
     /// With the release.
-    pub with: Answered,
+    pub(crate) with: Answered,
     /// Without it.
-    pub without: Answered,
+    pub(crate) without: Answered,
 }
 
 /// What is held against the release that `moved` run and `control` do not yet; `fatal` is of all
 /// shops, and `traffic` of the same.
 #[must_use]
-pub fn against(
+pub(crate) fn against(
     moved: &BTreeSet<&str>,
     control: &BTreeSet<&str>,
     fatal: &[Fatal],

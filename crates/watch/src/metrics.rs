@@ -233,7 +233,7 @@ impl Snapshot<'_> {
             .collect()
     }
 
-    fn totals<'a>(&'a self, of: impl Fn(&Answered) -> f64) -> Vec<Sample<'a>> {
+    fn totals(&self, of: impl Fn(&Answered) -> f64) -> Vec<Sample<'_>> {
         let all = self.shops.iter().filter_map(|(shop, _)| {
             let total = self.sources.performance.total(shop)?;
             Some((vec![("shop", *shop)], of(total)))

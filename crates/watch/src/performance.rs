@@ -11,7 +11,7 @@ use observe::{
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Minutes that are kept.
-pub const MINUTES: u32 = 60;
+pub(crate) const MINUTES: u32 = 60;
 /// Releases of a shop that a minute has at most. There are two while one is replaced.
 const RELEASES: usize = 8;
 /// How often a pod is asked.
@@ -24,7 +24,7 @@ type Releases = BTreeMap<Option<u64>, Answered>;
 
 /// All shops.
 #[derive(Debug, Default)]
-pub struct Performance {
+pub(crate) struct Performance {
     shops: BTreeMap<String, Shop>,
 }
 
@@ -49,14 +49,14 @@ struct Pod {
 impl Performance {
     /// Whether a pod is to be asked again.
     #[must_use]
-    pub fn is_due(&self, shop: &str, pod: &str, now: Timestamp) -> bool {
+    pub(crate) fn is_due(&self, shop: &str, pod: &str, now: Timestamp) -> bool {
         let known = self.shops.get(shop).and_then(|shop| shop.pods.get(pod));
         known.is_none_or(|pod| now.duration_since(pod.at) >= EVERY)
     }
 
     /// Takes what a pod of `shop` says, or that it says nothing. The first page of a run is only
     /// what the next is compared with: when it was counted is not known.
-    pub fn take(&mut self, shop: &str, pod: &str, page: Option<&Page>, now: Timestamp) {
+    pub(crate) fn take(&mut self, shop: &str, pod: &str, page: Option<&Page>, now: Timestamp) {
         let shop = self.shops.entry(shop.to_owned()).or_default();
         if !shop.pods.contains_key(pod) && shop.pods.len() >= PODS {
             return;
@@ -81,7 +81,7 @@ impl Performance {
     }
 
     /// Forgets shops that are gone, and pods that are not among these.
-    pub fn retain(&mut self, shop: impl Fn(&str) -> bool, pods: &BTreeSet<String>) {
+    pub(crate) fn retain(&mut self, shop: impl Fn(&str) -> bool, pods: &BTreeSet<String>) {
         self.shops.retain(|name, _| shop(name));
         for shop in self.shops.values_mut() {
             shop.pods.retain(|pod, _| pods.contains(pod));
@@ -90,7 +90,12 @@ impl Performance {
 
     /// What each release of a shop answered in the last minutes, newest first.
     #[must_use]
-    pub fn releases(&self, shop: &str, minutes: u32, now: Timestamp) -> Vec<ReleasePerformance> {
+    pub(crate) fn releases(
+        &self,
+        shop: &str,
+        minutes: u32,
+        now: Timestamp,
+    ) -> Vec<ReleasePerformance> {
         let sums = self.sums(shop, minutes, now);
         let one = |(sequence, answered): (&Option<u64>, &Answered)| ReleasePerformance {
             sequence: *sequence,
@@ -105,7 +110,7 @@ impl Performance {
 
     /// The same, as they were counted.
     #[must_use]
-    pub fn sums(
+    pub(crate) fn sums(
         &self,
         shop: &str,
         minutes: u32,
@@ -142,7 +147,7 @@ impl Performance {
 
     /// Which share of the workers of all pods is busy, as they said last.
     #[must_use]
-    pub fn busy_workers(&self, shop: &str) -> Option<f64> {
+    pub(crate) fn busy_workers(&self, shop: &str) -> Option<f64> {
         let pods = self.shops.get(shop)?.pods.values();
         let (busy, most) =
             pods.filter_map(|pod| pod.workers)
@@ -158,7 +163,7 @@ impl Performance {
 
     /// Everything that a shop answered since the start.
     #[must_use]
-    pub fn total(&self, shop: &str) -> Option<&Answered> {
+    pub(crate) fn total(&self, shop: &str) -> Option<&Answered> {
         self.shops.get(shop).map(|shop| &shop.total)
     }
 }

@@ -113,10 +113,7 @@ pub async fn serve(
 ) -> Result<(), WatchError> {
     more_descriptors();
     let trust = trust(&settings)?;
-    let dns = match settings.outside {
-        Outside::Probed => Some(dns::Dns::new(settings.dns)?),
-        Outside::LeftOut => None,
-    };
+    let dns = dns(&settings)?;
     let data = settings.data.clone();
     let (store, closed) = Store::open(settings.data, settings.store_limit)
         .await
@@ -218,6 +215,13 @@ pub async fn serve(
 /// A part of the program.
 type Part =
     Box<dyn FnOnce(CancellationToken) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
+
+fn dns(settings: &Settings) -> Result<Option<dns::Dns>, dns::NoResolver> {
+    match settings.outside {
+        Outside::Probed => Ok(Some(dns::Dns::new(settings.dns)?)),
+        Outside::LeftOut => Ok(None),
+    }
+}
 
 fn trust(settings: &Settings) -> Result<Trust, WatchError> {
     Trust::new(settings.authority.as_deref()).map_err(|error| match error {

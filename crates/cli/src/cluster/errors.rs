@@ -6,6 +6,7 @@ use observe::{
     Fingerprint,
     v1::{self, ErrorGroup, State, Verdict},
 };
+use std::fmt::Write as _;
 
 /// What `errors` is told.
 #[derive(Debug, clap::Args)]
@@ -150,17 +151,15 @@ fn state(group: &ErrorGroup) -> String {
 
 /// A group with its sample.
 fn whole(group: &ErrorGroup) -> String {
-    let releases = group
-        .releases
-        .iter()
-        .map(|release| {
-            let of = release.sequence.map_or_else(
-                || "an unknown release".to_owned(),
-                |sequence| format!("release {sequence}"),
-            );
-            format!("  {}× in {of}\n", release.count)
-        })
-        .collect::<String>();
+    let mut releases = String::new();
+    for release in &group.releases {
+        let of = release.sequence.map_or_else(
+            || "an unknown release".to_owned(),
+            |sequence| format!("release {sequence}"),
+        );
+        // Writing to a String never fails.
+        writeln!(releases, "  {}× in {of}", release.count).unwrap_or_default();
+    }
     format!(
         "{} ({}, from {}{})\n{}: {}\n  first {}, last {}\n{releases}\n{}\n",
         group.fingerprint,

@@ -112,7 +112,7 @@ pub struct Decision {
 /// it counts as one on its way again: as long as a pod takes to start.
 const LAPSE: SignedDuration = SignedDuration::from_mins(2);
 /// How long the next wave waits for evidence while nobody gives any.
-pub const PATIENCE: SignedDuration = SignedDuration::from_mins(10);
+const PATIENCE: SignedDuration = SignedDuration::from_mins(10);
 /// What the history says of a rollout that goes on after a failure, so that shops try once more.
 pub const RESUMED: &str = "resumed";
 /// Failed shops that the status names.

@@ -55,15 +55,14 @@ pub(super) async fn evidence(
     let evidence = match ask(controller, &trial).await {
         Ok(answer) => words(&answer),
         Err(problem) => {
-            let since = match said.get(name) {
-                Some((_, Evidence::Away(since))) => *since,
-                _ => {
-                    warn!(
-                        rollout = name,
-                        problem, "no evidence: longshore-watch does not answer"
-                    );
-                    now
-                }
+            let since = if let Some((_, Evidence::Away(since))) = said.get(name) {
+                *since
+            } else {
+                warn!(
+                    rollout = name,
+                    problem, "no evidence: longshore-watch does not answer"
+                );
+                now
             };
             Evidence::Away(since)
         }
