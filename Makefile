@@ -30,7 +30,7 @@ BENCH ?=
 target := $(abspath $(or $(CARGO_TARGET_DIR),target))
 demo_cluster := $(abspath $(or $(CLUSTER_DIR),/var/tmp/longshore-cluster))
 tools := tests/tools/tools $(target)/tools
-fuzz_targets := envelope manifest trust_root entries mountinfo
+fuzz_targets := envelope manifest trust_root entries mountinfo errors
 
 .PHONY: help
 help: ## list these targets

@@ -7,11 +7,12 @@ if (strpos($path, '/srv/shop/releases/') !== 0 && strpos($path, '/srv/shop/agent
     error_log("not run, as it is no file of a release: $path");
     exit("403 Forbidden\n");
 }
-unset($path);
-// The agent hears what PHP says of its own requests: it is an answer, and no error that a visitor met.
+// The agent hears what PHP says of its own requests: it is an answer, and no error that a visitor met. A directory is no log, so PHP takes
+// the answer; this one is within any open_basedir.
 if (isset($_SERVER['LONGSHORE_ASKS'])) {
-    ini_set('error_log', '');
+    ini_set('error_log', dirname($path));
 }
+unset($path);
 // In place of what php.ini says, which the pool's setting has replaced.
 if (get_cfg_var('auto_prepend_file')) {
     require get_cfg_var('auto_prepend_file');

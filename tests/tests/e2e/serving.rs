@@ -198,7 +198,12 @@ fn programs_are_told_the_same_by_both_configurations() {
             .collect();
         assert_eq!(
             differ,
-            ["auto_prepend_file", "sys_temp_dir", "upload_tmp_dir"],
+            [
+                "auto_prepend_file",
+                "error_log",
+                "sys_temp_dir",
+                "upload_tmp_dir"
+            ],
             "{engine}"
         );
         assert_eq!(

@@ -59,6 +59,19 @@ fn sources_are_what_the_variables_say() {
 }
 
 #[test]
+fn the_pods_logs_are_a_directory_and_the_shop_has_a_name() {
+    let both = |logs: &str, shop: &str| {
+        config(&[("LONGSHORE_POD_LOGS", logs), ("LONGSHORE_SHOP", shop)])
+            .map(|config| (config.pod_logs, config.shop))
+    };
+    assert_eq!(
+        both("/var/log/shop", "acme-1"),
+        Ok((Some("/var/log/shop".into()), Some("acme-1".to_owned())))
+    );
+    assert!(both("log", "acme").is_err() && both("/log", "a b").is_err());
+}
+
+#[test]
 fn logs_are_paths_of_a_release() {
     let logs = |text: &str| config(&[("LONGSHORE_LOGS", text)]).map(|config| config.logs);
     assert_eq!(
