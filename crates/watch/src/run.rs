@@ -5,9 +5,11 @@ use crate::{
     fleet::Fleet,
     follow, keep,
     probe::{
-        Places, Prober,
+        Prober,
         board::Board,
-        edge, record,
+        edge,
+        places::Places,
+        record,
         trust::{Trust, TrustError},
     },
     serve::Desk,
