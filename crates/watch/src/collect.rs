@@ -103,7 +103,7 @@ pub(crate) struct Collector {
 impl Collector {
     /// Collects until `stop`.
     pub(crate) async fn run(self, stop: CancellationToken) {
-        let mut turns = Turns::new(self.pace.every);
+        let (mut turns, mut version) = (Turns::new(self.pace.every), None);
         let mut asked = JoinSet::new();
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -117,7 +117,11 @@ impl Collector {
                 }
                 _tick = ticks.tick() => {
                     let now = Instant::now();
-                    turns.set(&self.pods.running(), now);
+                    let seen = self.pods.version();
+                    if version != Some(seen) {
+                        turns.set(&self.pods.running(), now);
+                        version = Some(seen);
+                    }
                     for question in turns.take(AT_ONCE - asked.len(), now) {
                         let this = self.clone();
                         asked.spawn(async move {

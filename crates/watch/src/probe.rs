@@ -9,67 +9,45 @@ pub(crate) mod board;
 mod dial;
 pub(crate) mod edge;
 pub(crate) mod incident;
+pub(crate) mod places;
 pub(crate) mod record;
 mod schedule;
 pub(crate) mod trust;
 mod verdict;
 
 use crate::{
-    fleet::{Expect, Fleet, Target},
-    settings::Pace,
+    fleet::Fleet,
     store::{
         Store,
         incidents::{self, Probes},
     },
 };
 use board::Board;
-use dial::dial;
-use dns::{Dns, DnsProblem};
-use edge::Addresses;
 use incident::{Event, Standing, step};
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use observe::v1::{Incident, Vantage};
 use parking_lot::Mutex;
+use places::{Ended, Places};
 use record::Record;
-use schedule::{Schedule, Turn};
+use schedule::Schedule;
 use std::{
     collections::{BTreeMap, HashSet},
-    net::SocketAddr,
     sync::Arc,
     time::Duration,
 };
 use tokio::{
-    sync::{Semaphore, SemaphorePermit, mpsc, watch as latest},
+    sync::mpsc,
     task::JoinSet,
-    time::{Instant, MissedTickBehavior, interval, sleep, timeout},
+    time::{Instant, MissedTickBehavior, interval, sleep},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
-use trust::Trust;
-use verdict::{Failure, Seen, Verdict, judge};
+use verdict::Verdict;
 
 /// Between two looks at whose turn it is.
 const TICK: Duration = Duration::from_millis(50);
-/// Probes from inside at once: the edge cuts an address that has more than 500 connections.
-const INSIDE: usize = 450;
-/// Those from outside.
-const OUTSIDE: usize = 1000;
 /// How long it waits for a database that does not answer, before its first probe.
 const PAUSE: Duration = Duration::from_secs(1);
-
-/// Where hosts are probed.
-#[derive(Debug)]
-pub(crate) struct Places {
-    pub(crate) trust: Trust,
-    /// The edge's addresses, if hosts are probed from inside.
-    pub(crate) edge: Option<latest::Receiver<Addresses>>,
-    /// Who is asked for addresses, if hosts are probed from outside.
-    pub(crate) dns: Option<Dns>,
-    pub(crate) outside_port: u16,
-    pub(crate) pace: Pace,
-    inside: Semaphore,
-    outside: Semaphore,
-}
 
 /// What probes.
 #[derive(Debug)]
@@ -81,16 +59,6 @@ pub(crate) struct Prober {
     pub(crate) records: mpsc::Sender<Record>,
 }
 
-/// A probe that ended, made again if it failed.
-struct Ended {
-    host: Arc<str>,
-    vantage: Vantage,
-    seen: Seen,
-    verdict: Verdict,
-    /// When it was made first, and last.
-    at: (Timestamp, Timestamp),
-}
-
 /// What goes on.
 struct State {
     schedule: Schedule,
@@ -98,120 +66,6 @@ struct State {
     probes: JoinSet<Ended>,
     busy: HashSet<(Arc<str>, Vantage)>,
     months: BTreeMap<(String, Date), Probes>,
-}
-
-impl Places {
-    pub(crate) fn new(
-        trust: Trust,
-        edge: Option<latest::Receiver<Addresses>>,
-        dns: Option<Dns>,
-        outside_port: u16,
-        pace: Pace,
-    ) -> Self {
-        Self {
-            trust,
-            edge,
-            dns,
-            outside_port,
-            pace,
-            inside: Semaphore::new(INSIDE),
-            outside: Semaphore::new(OUTSIDE),
-        }
-    }
-
-    /// From where a host is probed.
-    fn vantages(&self, target: &Target) -> impl Iterator<Item = Vantage> {
-        let inside = (self.edge.is_some() && target.at_edge).then_some(Vantage::Inside);
-        let outside = self.dns.is_some().then_some(Vantage::Outside);
-        inside.into_iter().chain(outside)
-    }
-
-    async fn permit(&self, vantage: Vantage) -> Option<SemaphorePermit<'_>> {
-        let semaphore = match vantage {
-            Vantage::Inside => &self.inside,
-            Vantage::Outside => &self.outside,
-        };
-        // It is never closed.
-        semaphore.acquire().await.ok()
-    }
-
-    async fn addresses(&self, host: &str, vantage: Vantage) -> Result<Vec<SocketAddr>, Failure> {
-        if vantage == Vantage::Inside {
-            let known = self.edge.as_ref().map(|it| it.borrow().clone());
-            return known
-                .unwrap_or_else(|| Ok(Vec::new()))
-                .map_err(Failure::Dns);
-        }
-        let Some(dns) = &self.dns else {
-            return Ok(Vec::new());
-        };
-        match timeout(self.pace.probe_deadline, dns.addresses(host)).await {
-            Err(_elapsed) => Err(Failure::Dns("DNS does not answer in time".to_owned())),
-            Ok(Err(DnsProblem::Ours(why))) => Err(Failure::Ours(why)),
-            Ok(Err(problem)) => Err(Failure::Dns(format!("DNS has no answer: {problem}"))),
-            Ok(Ok(none)) if none.is_empty() => {
-                Err(Failure::Dns(format!("DNS knows no address of {host}")))
-            }
-            Ok(Ok(all)) => {
-                let port = self.outside_port;
-                Ok(all
-                    .into_iter()
-                    .map(|it| SocketAddr::new(it, port))
-                    .collect())
-            }
-        }
-    }
-
-    async fn once(&self, turn: &Turn, vantage: Vantage) -> Seen {
-        let path = match turn.target.expect {
-            Expect::Page => Some(turn.path),
-            Expect::Redirect => Some("/"),
-            Expect::Handshake => None,
-        };
-        match self.addresses(&turn.host, vantage).await {
-            Ok(addresses) => {
-                let deadline = self.pace.probe_deadline;
-                dial(&self.trust, &addresses, &turn.host, path, deadline).await
-            }
-            Err(failure) => Seen {
-                certificate: None,
-                answer: Err(failure),
-                took: Duration::ZERO,
-            },
-        }
-    }
-
-    /// Probes a host, and once more if that fails and it did not fail before.
-    async fn probe(
-        &self,
-        turn: Turn,
-        vantage: Vantage,
-        due: Instant,
-        standing: Standing,
-        board: &Mutex<Board>,
-    ) -> Ended {
-        let permit = self.permit(vantage).await;
-        board.lock().began(due.elapsed());
-        let first = Timestamp::now();
-        let mut seen = self.once(&turn, vantage).await;
-        let mut verdict = judge(turn.target.expect, &seen);
-        drop(permit);
-        let mut last = first;
-        if matches!(verdict, Verdict::Down(..)) && standing == Standing::Up {
-            sleep(self.pace.retry.mul_f64(rand::random_range(1.0..2.5))).await;
-            let _permit = self.permit(vantage).await;
-            last = Timestamp::now();
-            seen = self.once(&turn, vantage).await;
-            verdict = judge(turn.target.expect, &seen);
-        }
-        Ended {
-            host: turn.host,
-            vantage,
-            seen,
-            verdict,
-            at: (first, last),
-        }
-    }
 }
 
 impl Prober {

@@ -6,9 +6,11 @@ use crate::{
     follow, keep,
     performance::Performance,
     probe::{
-        Places, Prober,
+        Prober,
         board::Board,
-        edge, record,
+        edge,
+        places::Places,
+        record,
         trust::{Trust, TrustError},
     },
     serve::Desk,

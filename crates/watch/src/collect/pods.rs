@@ -6,6 +6,7 @@ use parking_lot::Mutex;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     net::IpAddr,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
 
 /// Where an agent runs.
@@ -20,6 +21,8 @@ pub(crate) struct Place {
 #[derive(Debug, Default)]
 pub(crate) struct Pods {
     running: Mutex<Option<BTreeMap<String, Place>>>,
+    /// Grows with each change.
+    version: AtomicU64,
     /// When a pod of a shop answered last, by shop.
     answered: Mutex<HashMap<String, Timestamp>>,
 }
@@ -45,6 +48,7 @@ impl Pods {
             .into_iter()
             .filter_map(|(uid, place)| Some((uid, place?)));
         *self.running.lock() = Some(running.collect());
+        self.version.fetch_add(1, Relaxed);
     }
 
     /// One changed.
@@ -55,6 +59,7 @@ impl Pods {
             Some(place) => running.insert(uid, place),
             None => running.remove(&uid),
         };
+        self.version.fetch_add(1, Relaxed);
     }
 
     /// One is gone.
@@ -62,6 +67,12 @@ impl Pods {
         if let Some(running) = &mut *self.running.lock() {
             running.remove(uid);
         }
+        self.version.fetch_add(1, Relaxed);
+    }
+
+    /// Another number where something changed.
+    pub(crate) fn version(&self) -> u64 {
+        self.version.load(Relaxed)
     }
 
     /// Whether they were listed once.

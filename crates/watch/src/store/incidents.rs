@@ -135,3 +135,6 @@ fn read(row: &Row<'_>) -> Result<Incident> {
         end: row.get::<_, Option<i64>>(5)?.map(to_time),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 //! Pages, taken in: nothing twice, nothing without a bound.
 
 use super::super::{
-    groups::{Which, figures, judge, of_shop, prune},
+    groups::{Which, figures, is_full, judge, keep_pods, of_shop, prune, squeeze},
     open,
 };
 use super::*;
@@ -199,4 +199,40 @@ proptest! {
         }
         prop_assert_eq!(total(&db), sum);
     }
+}
+
+#[test]
+fn a_tenth_goes_where_there_is_no_room_and_open_ones_stay_longest() {
+    let (_directory, db) = db();
+    took(
+        &db,
+        "a",
+        "r1",
+        (0..40).map(|it| seen(it, Some(1), 1)).collect(),
+    );
+    for name in [3, 30] {
+        judge(&db, "acme", Fingerprint::from(name), State::Resolved).unwrap();
+    }
+    assert!(!is_full(&db).unwrap());
+    assert_eq!(squeeze(&db).unwrap(), 5);
+    let left = all(&db);
+    assert!(left.len() == 35 && left.iter().all(|it| it.state == State::Open));
+}
+
+#[test]
+fn counts_of_pods_that_are_gone_go_after_a_week() {
+    let (_directory, db) = db();
+    took(&db, "a", "r1", vec![seen(1, Some(7), 3)]);
+    took(&db, "b", "r1", vec![seen(1, Some(7), 3)]);
+    let day = jiff::SignedDuration::from_hours(24);
+    let there = ["b".to_owned()].into();
+    let count = |table: &str| -> i64 {
+        let text = format!("SELECT count(*) FROM {table}");
+        db.query_row(&text, [], |row| row.get(0)).unwrap()
+    };
+    keep_pods(&db, &there, now() + day * 6).unwrap();
+    assert_eq!((count("pods"), count("counted")), (2, 2));
+    keep_pods(&db, &there, now() + day * 8).unwrap();
+    assert_eq!((count("pods"), count("counted")), (1, 1));
+    assert_eq!(took(&db, "b", "r1", vec![seen(1, Some(7), 3)]).events, 0);
 }
