@@ -42,8 +42,6 @@ switch ($_GET['how'] ?? '') {
     case 'uncaught': price(random_int(1, 1000000)); break;
     case 'warning': trigger_error('the stock of ' . random_int(1, 99) . ' is odd', E_USER_WARNING); break;
     case 'memory': $all = str_repeat('x', 1 << 30); break;
-    case 'log': file_put_contents('/srv/shop/current/var/log/exception.log',
-        '[' . date('c') . '] main.CRITICAL: the payment ' . random_int(1, 99) . " was lost [] []\n", FILE_APPEND); break;
 }
 echo 'done';
 "#;
@@ -104,7 +102,6 @@ fn errors_and_outages_of_a_shop_are_told() {
         ("uncaught", "no price for product", "fatal"),
         ("warning", "the stock of", "warning"),
         ("memory", "Allowed memory size", "fatal"),
-        ("log", "the payment", "error"),
     ] {
         break_it(&shop, how);
         let begin = Instant::now();

@@ -2,7 +2,7 @@
 //! to share with the code, and what nobody may be granted. `make lint` compares the rendering.
 
 use crate::{committed::top, made::example};
-use api::{Build, BuildSecret, Object, Priority, SYSTEM, definitions, name::system_labels};
+use api::{Build, BuildSecret, Object, Priority, SYSTEM, WATCH, definitions, name::system_labels};
 use render::{BUILD_ACCOUNT, BUILDS, build, check, edge, priority_class, restricted};
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, fs};
@@ -50,7 +50,7 @@ fn names_are_those_of_the_code() {
     };
     assert_eq!(
         names("Namespace"),
-        [SYSTEM, BUILDS, edge::NAMESPACE, api::edge::PRIVATE]
+        [SYSTEM, BUILDS, edge::NAMESPACE, api::edge::PRIVATE, WATCH]
             .map(str::to_owned)
             .into()
     );
@@ -156,7 +156,7 @@ fn every_alert_is_in_a_rule() {
         .iter()
         .map(|rule| rule["spec"]["groups"][0]["rules"].as_array().unwrap().len())
         .sum();
-    let files = ["agent", "edge", "issuer", "scheduler"].map(|name| {
+    let files = ["agent", "edge", "issuer", "scheduler", "watch"].map(|name| {
         fs::read_to_string(top().join(format!("manifests/chart/files/alerts/{name}.yaml"))).unwrap()
     });
     assert_eq!(
@@ -183,9 +183,12 @@ fn what_shops_stand_on_is_kept() {
         .collect();
     let classes = [Priority::Gold, Priority::Standard, Priority::Idle]
         .map(|class| format!("PriorityClass {}", priority_class(class)));
-    let namespaces = [SYSTEM, BUILDS, edge::NAMESPACE, api::edge::PRIVATE];
+    let namespaces = [SYSTEM, BUILDS, edge::NAMESPACE, api::edge::PRIVATE, WATCH];
     let namespaces = namespaces.map(|name| format!("Namespace {name}"));
-    assert_eq!(kept, classes.into_iter().chain(namespaces).collect());
+    // What people said of errors, and the uptime of past months.
+    let volume = ["PersistentVolumeClaim longshore-watch".to_owned()];
+    let all = classes.into_iter().chain(namespaces).chain(volume);
+    assert_eq!(kept, all.collect());
 }
 
 #[test]
