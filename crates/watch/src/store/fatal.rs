@@ -74,3 +74,65 @@ fn new(row: &Row<'_>, name: i64, shop: &str) -> Result<Fatal> {
         elsewhere: None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{open, take::take};
+    use super::*;
+    use jiff::Timestamp;
+    use observe::{
+        Source,
+        page::{Observed, Page},
+    };
+
+    #[test]
+    fn what_a_release_has_is_told_from_what_others_have() {
+        let directory = tempfile::tempdir().unwrap();
+        let db = open::open(directory.path(), 256 << 20).unwrap().0;
+        let now: Timestamp = "2026-12-01T04:00:00Z".parse().unwrap();
+        let seen = |shop: &str, name: u64, sequence: Option<u64>, severity: Severity| {
+            let group = Observed {
+                fingerprint: Fingerprint::from(name),
+                source: Source::Php,
+                severity,
+                class: "Error".to_owned(),
+                message: "no price".to_owned(),
+                sequence,
+                count: 3,
+                first: now,
+                last: now,
+                sample: String::new(),
+            };
+            let page = Page {
+                version: 1,
+                run: "r".to_owned(),
+                cursor: 1,
+                dropped: 0,
+                groups: vec![group],
+            };
+            let uid = format!("{shop}-{name}-{sequence:?}");
+            take(&db, shop, &uid, &page, now).unwrap();
+        };
+        seen("a", 1, Some(8), Severity::Fatal);
+        seen("a", 2, Some(8), Severity::Error);
+        seen("a", 3, Some(7), Severity::Fatal);
+        // Another channel's release has the same sequence.
+        seen("x", 1, Some(8), Severity::Fatal);
+        seen("b", 4, None, Severity::Fatal);
+        seen("b", 4, Some(8), Severity::Fatal);
+        let moved = BTreeSet::from(["a".to_owned(), "b".to_owned()]);
+        let found = of_release(&db, 8, &moved).unwrap();
+        let told: Vec<_> = found
+            .iter()
+            .map(|it| {
+                let name = u64::from(it.fingerprint);
+                (name, it.shop.as_str(), it.count, it.elsewhere.is_some())
+            })
+            .collect();
+        assert_eq!(
+            told,
+            [(1, "a", 3, false), (1, "x", 0, true), (4, "b", 3, false)]
+        );
+        assert_eq!(found[0].title, "Error: no price");
+    }
+}
