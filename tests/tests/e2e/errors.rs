@@ -4,6 +4,7 @@
 use crate::agent::Pod;
 use e2e::web::Web;
 use serde_json::Value;
+use std::fmt::Write as _;
 use std::{
     fs::{self, File, OpenOptions},
     io::Write as _,
@@ -168,7 +169,8 @@ fn flood(log: &Path, until: Instant) -> u64 {
         let mut batch = String::new();
         while written < due {
             written += 1;
-            batch += &format!(
+            write!(
+                batch,
                 "[01-Dec-2026 03:00:00 UTC] PHP Fatal error:  Uncaught Shop\\Oops{}: No product \
                  {written} in /srv/shop/releases/0123456789abcdef/vendor/shop/src/Cart.php:12\nStack \
                  trace:\n#0 /srv/shop/releases/0123456789abcdef/vendor/shop/src/App.php(99): \
@@ -176,7 +178,8 @@ fn flood(log: &Path, until: Instant) -> u64 {
                  Shop\\App->run()\n#2 {{main}}\n  thrown in \
                  /srv/shop/releases/0123456789abcdef/vendor/shop/src/Cart.php on line 12\n",
                 written % 50
-            );
+            )
+            .unwrap();
         }
         file.write_all(batch.as_bytes()).unwrap();
         thread::sleep(Duration::from_millis(5));
@@ -242,10 +245,10 @@ fn a_flood_of_errors_costs_little() {
          % of a core, {:+.1} MiB, the log had {:.1} MiB at most",
         100.0 * cpu / seconds,
         memory / 1_048_576.0,
-        largest as f64 / 1_048_576.0
+        f64::from(u32::try_from(largest).unwrap()) / 1_048_576.0
     );
     assert!(
-        told as f64 <= 20.0 * (begin.elapsed().as_secs_f64() + 1.0),
+        f64::from(u32::try_from(told).unwrap()) <= 20.0 * (begin.elapsed().as_secs_f64() + 1.0),
         "{told}"
     );
     assert!(told >= 100, "{told}");

@@ -292,15 +292,15 @@ fn an_answer_that_php_owes_is_an_incident_with_a_number() {
 #[test]
 fn an_exception_that_nobody_caught_is_in_the_log_whole() {
     let tree = Tree::new("php");
-    let long = "x".repeat(3000);
+    let words = "x".repeat(3000);
     fs::write(
         tree.root().join("releases/r1/index.php"),
-        format!("<?php throw new Exception('{long}');"),
+        format!("<?php throw new Exception('{words}');"),
     )
     .unwrap();
     let web = Web::start(&tree.root());
     assert_eq!(ask(&web, "/", "").status, 500);
-    web.php_line(|line| line.contains("Uncaught Exception") && line.contains(&long));
+    web.php_line(|line| line.contains("Uncaught Exception") && line.contains(&words));
     // And nowhere else.
     let [fpm, nginx, log] = web.without_php(|_| ());
     for other in [fpm, nginx, log] {

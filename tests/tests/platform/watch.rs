@@ -214,7 +214,7 @@ fn a_bad_release_goes_back(platform: &Platform<'_>, shop: &Tenant<'_>) {
         begin.elapsed().as_secs_f64()
     );
     assert!(begin.elapsed() < STOPPED, "{status:#}");
-    let why = status["conditions"].to_string();
+    let why = status["failed"].to_string();
     assert!(
         why.contains("a fatal error that no release had before") && why.contains("no tax for"),
         "{status:#}"

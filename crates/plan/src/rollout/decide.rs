@@ -121,7 +121,7 @@ const NAMED: usize = 100;
 /// Decides what to do next. Doing nothing of it and asking again gives the same.
 #[must_use]
 pub fn decide(spec: &RolloutSpec, before: &RolloutStatus, situation: &Situation<'_>) -> Decision {
-    let progress = Progress::new(spec, before, situation);
+    let mut progress = Progress::new(spec, before, situation);
     let mut status = RolloutStatus {
         counts: progress.counts(),
         failed: progress.named(),
@@ -182,12 +182,9 @@ pub fn decide(spec: &RolloutSpec, before: &RolloutStatus, situation: &Situation<
         .copied()
         .unwrap_or(0);
     let members = &situation.order[begin..end];
-    // What goes back goes back to its end, also where a failed shop got well, and where nothing is
-    // seen of an error any more because nobody runs the release.
-    let why = progress
-        .verdict(members)
-        .or_else(|| against(situation.evidence))
-        .or_else(|| (status.phase == Some(Phase::Returning)).then(|| returning(&progress)));
+    let returns = status.phase == Some(Phase::Returning);
+    let why = verdict(&mut progress, situation.evidence, members, returns);
+    (status.counts, status.failed) = (progress.counts(), progress.named());
     if let Some(why) = why {
         let back = if spec.on_failure == OnFailure::Return {
             progress.back(members)
@@ -223,18 +220,22 @@ pub fn decide(spec: &RolloutSpec, before: &RolloutStatus, situation: &Situation<
     soak(spec, situation, status, wave, end > begin, moves)
 }
 
-fn against(evidence: &Evidence) -> Option<String> {
-    match evidence {
-        Evidence::Against(why) => Some(why.clone()),
-        Evidence::NotAsked | Evidence::Clean(_) | Evidence::Away(_) => None,
-    }
-}
-
-fn returning(progress: &Progress<'_>) -> String {
-    match progress.failed.len() {
-        0 => "evidence was held against the release".to_owned(),
-        failed => format!("{failed} shops failed"),
-    }
+/// Why the rollout ends here, if it does.
+fn verdict(
+    progress: &mut Progress<'_>,
+    evidence: &Evidence,
+    members: &[String],
+    returns: bool,
+) -> Option<String> {
+    let why = match evidence {
+        Evidence::Against(why) => {
+            progress.hold_against(members, why);
+            Some(why.clone())
+        }
+        Evidence::NotAsked | Evidence::Clean(_) | Evidence::Away(_) => progress.verdict(members),
+    };
+    // What goes back goes back to its end, also where a failed shop got well.
+    why.or_else(|| returns.then(|| format!("{} shops failed", progress.failed.len())))
 }
 
 /// Until when the next wave waits for evidence, if it does.

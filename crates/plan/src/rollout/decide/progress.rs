@@ -124,6 +124,20 @@ impl<'a> Progress<'a> {
         })
     }
 
+    /// Holds this against all shops of the wave that run the release: so it is on record after they
+    /// are back, where nobody sees an error any more.
+    pub(super) fn hold_against(&mut self, wave: &[String], why: &str) {
+        for shop in wave {
+            let known = self.situation.views.get_key_value(shop);
+            let running = known.filter(|(_, view)| view.assigned == Assigned::This);
+            if let Some((shop, _)) = running {
+                self.done.remove(shop.as_str());
+                self.moving.remove(shop.as_str());
+                self.failed.insert(shop, why.to_owned());
+            }
+        }
+    }
+
     /// Those of `shops` that are assigned this release, and may be assigned the one before.
     pub(super) fn back(&self, shops: &[String]) -> Vec<(String, Move)> {
         if self.situation.breaking {

@@ -141,7 +141,14 @@ fn evidence_against_a_release_takes_its_canaries_back() {
     // Nobody runs the release any more, so nothing is seen of it.
     world.evidence = Evidence::Clean(String::new());
     assert_eq!(world.run(10), Phase::Stopped);
-    assert_eq!((world.assigned_this(), world.status.counts.failed), (0, 0));
+    assert_eq!((world.assigned_this(), world.status.counts.failed), (0, 2));
+    assert!(
+        world
+            .status
+            .failed
+            .iter()
+            .all(|it| it.why == "a fatal error")
+    );
 }
 
 #[test]
