@@ -80,7 +80,11 @@ fn longshore_watch_may_do_what_it_does_and_nothing_else() {
     let cluster = Cluster::alone();
     let digest = format!("sha256:{:064x}", 0);
     let mut values = chart::without_pods();
-    values["watch"] = json!({ "enabled": true, "replicas": 0, "image": { "digest": digest } });
+    values["watch"] = json!({
+        "enabled": true, "replicas": 0, "image": { "digest": digest },
+        // Nobody would bind the volume of a pod that there is not.
+        "storage": { "persistent": false },
+    });
     chart::install(&cluster, &values);
     let scratch = tempfile::tempdir().unwrap();
     let shop = fleet::shop("watched", "watched", &json!({}));
