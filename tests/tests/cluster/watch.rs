@@ -89,11 +89,7 @@ fn longshore_watch_may_do_what_it_does_and_nothing_else() {
     let scratch = tempfile::tempdir().unwrap();
     let shop = fleet::shop("watched", "watched", &json!({}));
     let words = ["apply", "--server-side", "--filename", "-"];
-    cluster
-        .kubectl(words)
-        .input(shop.to_string())
-        .run()
-        .expect(0);
+    cluster.kubectl(words).input(shop).run().expect(0);
 
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let listen = listener.local_addr().unwrap().to_string();
@@ -113,9 +109,8 @@ fn longshore_watch_may_do_what_it_does_and_nothing_else() {
     eventually("it is ready", LONG, || page("/readyz"));
     let shops: Value = eventually("the shop", LONG, || {
         let shops = serde_json::from_str::<Value>(&page("/v1/shops")?).ok()?;
-        let listed = shops["shops"].as_array()?;
-        listed
-            .iter()
+        let all = shops["shops"].as_array()?;
+        all.iter()
             .any(|shop| shop["shop"] == "watched")
             .then_some(shops)
     });
