@@ -1,6 +1,6 @@
 //! Agents: one that counts as ours do, and those of a shop whose code has taken the port.
 
-use http::Request;
+use http::{Request, StatusCode};
 use http_body_util::Full;
 use hyper::{
     Response,
@@ -92,14 +92,23 @@ pub async fn agent(address: Ipv4Addr, port: u16) -> Agent {
                 let since = request
                     .uri()
                     .query()
-                    .and_then(|it| it.strip_prefix("since="));
-                let since = since.unwrap().parse().unwrap();
-                let mut counted = of.lock();
-                counted.asked += 1;
-                let page = counted.page(since).to_string();
-                let lost = counted.lose > 0;
-                counted.lose -= u32::from(lost);
+                    .and_then(|it| it.strip_prefix("since="))
+                    .map(|since| since.parse().unwrap());
+                // It counts no requests, as that of a pod for cron.
+                let answer = since.map(|since| {
+                    let mut counted = of.lock();
+                    counted.asked += 1;
+                    let page = counted.page(since).to_string();
+                    let lost = counted.lose > 0;
+                    counted.lose -= u32::from(lost);
+                    (page, lost)
+                });
                 async move {
+                    let Some((page, lost)) = answer else {
+                        let mut none = Response::new(Full::new(Bytes::new()));
+                        *none.status_mut() = StatusCode::NOT_FOUND;
+                        return Ok(none);
+                    };
                     if lost {
                         return Err(io::Error::other("the answer is lost"));
                     }
