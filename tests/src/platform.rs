@@ -89,13 +89,7 @@ impl<'a> Platform<'a> {
         fs::create_dir_all(&directory).expect("the cluster's directory is writable");
         fs::create_dir_all(&shared).expect("the cluster's directory is writable");
         if INSTALLED.load(Relaxed) {
-            let store = Minio::attach(cluster, &directory);
-            return Self {
-                cluster,
-                store,
-                directory,
-                shared,
-            };
+            return Self::attach(cluster);
         }
         let store = Minio::start(cluster, &directory);
         let platform = Self {
@@ -123,6 +117,18 @@ impl<'a> Platform<'a> {
         platform.rolled_out(SYSTEM, "deployment/longshore-scheduler");
         INSTALLED.store(true, Relaxed);
         platform
+    }
+
+    /// The one that is installed, as it is.
+    #[must_use]
+    pub fn attach(cluster: &'a Cluster) -> Self {
+        let directory = cluster.directory().join("platform");
+        Self {
+            cluster,
+            store: Minio::attach(cluster, &directory),
+            directory,
+            shared: cluster.directory().join("shared"),
+        }
     }
 
     /// What the chart is told on this cluster.

@@ -50,12 +50,11 @@ use client::{
     shard_balance::ShardBalance,
 };
 use release::Reason;
-use runtime::{PageServer, TaskError, Tasks};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use runtime::{PageServer, TaskError, Tasks, more_descriptors};
 use std::{convert::Infallible, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use tokio::{sync::watch as latest, task::JoinSet};
 use tokio_util::sync::CancellationToken;
-use tracing::{Span, warn};
+use tracing::Span;
 
 /// The Lease of who leads.
 pub const LEASE: &str = "longshore-edge-issue";
@@ -125,7 +124,7 @@ pub async fn run(
     if !settings.directory.starts_with("https://") {
         return Err(IssueError::Directory(settings.directory));
     }
-    more_descriptors();
+    more_descriptors(DESCRIPTORS);
     let cluster = cluster.patient(PATIENCE);
     let http = http::Http::new(&settings)?;
     let dns = dns::Dns::new(settings.dns)?;
@@ -202,24 +201,6 @@ pub async fn run(
         Candidate::give_back(&cluster, NAMESPACE, LEASE, &identity).await;
     }
     Ok(ended?)
-}
-
-/// Lets this process have as many descriptors as it may: each question to DNS is a socket, and the
-/// usual limit of 1024 is that of programs from before `poll`.
-fn more_descriptors() {
-    let limit = getrlimit(Resource::Nofile);
-    let wanted = limit
-        .maximum
-        .map_or(DESCRIPTORS, |most| most.min(DESCRIPTORS));
-    let raised = Rlimit {
-        current: Some(wanted),
-        ..limit
-    };
-    if limit.current.is_some_and(|open| open < wanted)
-        && let Err(error) = setrlimit(Resource::Nofile, raised)
-    {
-        warn!(%error, limit = limit.current, "descriptors stay few");
-    }
 }
 
 fn flat(

@@ -269,6 +269,8 @@ pub struct Trial {
     pub sequence: u64,
     /// Shops that run it.
     pub moved: Vec<String>,
+    /// Those of them that were chosen to show how it does: the word of one of these is enough.
+    pub canaries: Vec<String>,
     /// Shops of the same channel that do not run it yet: what is wrong with them, too, is not the
     /// release's doing.
     pub control: Vec<String>,

@@ -20,6 +20,7 @@ mod arguments;
 pub mod command_line;
 #[cfg(feature = "pages")]
 pub mod connections;
+mod descriptors;
 mod env;
 mod memory;
 mod open_metrics;
@@ -39,6 +40,7 @@ mod trust_file;
 pub mod variable;
 
 pub use arguments::{ArgumentError, answer};
+pub use descriptors::more_descriptors;
 pub use env::{ConfigError, Env};
 pub use memory::{peak_memory, processor_time, resident_memory};
 pub use open_metrics::{OPEN_METRICS, OpenMetrics};

@@ -20,15 +20,14 @@ use crate::{
 use client::Cluster;
 use parking_lot::Mutex;
 use release::Reason;
-use runtime::{TaskError, Tasks};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use runtime::{TaskError, Tasks, more_descriptors};
 use std::{convert::Infallible, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use tokio::{
     net::TcpListener,
     sync::{mpsc, watch as latest},
 };
 use tokio_util::sync::CancellationToken;
-use tracing::{Span, info, warn};
+use tracing::{Span, info};
 
 /// How long what has begun may take once it is to stop.
 const GRACE: Duration = Duration::from_secs(10);
@@ -113,7 +112,7 @@ pub async fn serve(
     listener: TcpListener,
     stop: CancellationToken,
 ) -> Result<(), WatchError> {
-    more_descriptors();
+    more_descriptors(DESCRIPTORS);
     let trust = trust(&settings)?;
     let dns = dns(&settings)?;
     let data = settings.data.clone();
@@ -233,22 +232,4 @@ fn trust(settings: &Settings) -> Result<Trust, WatchError> {
         },
         TrustError::Tls(why) => WatchError::Tls(why),
     })
-}
-
-/// Lets this process have as many descriptors as it may: each probe is a socket, and the usual
-/// limit of 1024 is that of programs from before `poll`.
-fn more_descriptors() {
-    let limit = getrlimit(Resource::Nofile);
-    let wanted = limit
-        .maximum
-        .map_or(DESCRIPTORS, |most| most.min(DESCRIPTORS));
-    let raised = Rlimit {
-        current: Some(wanted),
-        ..limit
-    };
-    if limit.current.is_some_and(|open| open < wanted)
-        && let Err(error) = setrlimit(Resource::Nofile, raised)
-    {
-        warn!(%error, limit = limit.current, "descriptors stay few");
-    }
 }

@@ -221,17 +221,13 @@ impl Desk {
             .call(move |db| fatal::of_release(db, sequence, &of))
             .await?;
         let moved: BTreeSet<&str> = moved.iter().map(String::as_str).collect();
-        let control: BTreeSet<&str> = trial.control.iter().map(String::as_str).collect();
+        let [canaries, control] = [&trial.canaries, &trial.control]
+            .map(|shops| shops.iter().map(String::as_str).collect::<BTreeSet<_>>());
         let now = Timestamp::now();
         let performance = self.performance.lock();
         let traffic: BTreeMap<&str, Traffic> = moved
-            .iter()
+            .union(&control)
             .map(|shop| (*shop, performance.traffic(shop, sequence, now)))
-            .chain(
-                control
-                    .iter()
-                    .map(|shop| (*shop, performance.traffic(shop, sequence, now))),
-            )
             .collect();
         let requests = moved
             .iter()
@@ -240,7 +236,12 @@ impl Desk {
                 all.saturating_add(traffic.with.all())
             });
         let as_of = moved.iter().filter_map(|shop| self.pods.as_of(shop)).min();
-        let against = evidence::against(&moved, &control, &fatal, &traffic, now);
+        let shops = evidence::Shops {
+            moved: &moved,
+            canaries: &canaries,
+            control: &control,
+        };
+        let against = evidence::against(shops, &fatal, &traffic, now);
         Ok(json(
             StatusCode::OK,
             &Evidence {

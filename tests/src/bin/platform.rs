@@ -112,7 +112,7 @@ fn up() -> io::Result<()> {
 
 fn publish() -> io::Result<()> {
     let cluster = Cluster::shared();
-    let platform = Platform::install(&cluster);
+    let platform = Platform::attach(&cluster);
     let shop = ManuallyDrop::new(platform.tenant(SHOP));
     let sequence = shop.publish(&MODULES, SHARED);
     shop.register(sequence);

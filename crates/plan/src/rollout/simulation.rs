@@ -384,21 +384,3 @@ fn shops_that_stayed_with_what_they_rejected_try_again_once_a_person_resumes() {
     let moves: Vec<_> = (0..10).map(|_| again(&world.tick())).collect();
     assert!(moves.iter().sum::<usize>() <= assigned, "{moves:?}");
 }
-
-#[test]
-fn nothing_moves_while_it_is_paused_or_halted() {
-    for hold in [true, false] {
-        let mut world = World::new(quick(), &[Fate::Well(1); 100]);
-        world.tick();
-        world.tick();
-        (world.spec.paused, world.held) = (hold, (!hold).then_some("halted by an operator"));
-        let assigned = world.assigned_this();
-        assert!((0..100).all(|_| world.tick().moves.is_empty()));
-        assert_eq!(
-            (world.assigned_this(), world.status.phase),
-            (assigned, Some(Phase::Paused))
-        );
-        (world.spec.paused, world.held) = (false, None);
-        assert_eq!(world.run(1000), Phase::Completed);
-    }
-}

@@ -175,3 +175,21 @@ fn a_wave_waits_ten_minutes_for_evidence_and_goes_on_without() {
     world.tick();
     assert_ne!(world.status.wave, wave);
 }
+
+#[test]
+fn nothing_moves_while_it_is_paused_or_halted() {
+    for hold in [true, false] {
+        let mut world = World::new(quick(), &[Fate::Well(1); 100]);
+        world.tick();
+        world.tick();
+        (world.spec.paused, world.held) = (hold, (!hold).then_some("halted by an operator"));
+        let assigned = world.assigned_this();
+        assert!((0..100).all(|_| world.tick().moves.is_empty()));
+        assert_eq!(
+            (world.assigned_this(), world.status.phase),
+            (assigned, Some(Phase::Paused))
+        );
+        (world.spec.paused, world.held) = (false, None);
+        assert_eq!(world.run(1000), Phase::Completed);
+    }
+}

@@ -49,6 +49,14 @@ pub(super) async fn evidence(
     }
     let trial = v1::Trial {
         sequence: seen.release.sequence.get(),
+        canaries: seen
+            .rollout
+            .spec
+            .canaries
+            .iter()
+            .filter(|shop| moved.contains(shop))
+            .cloned()
+            .collect(),
         moved,
         control: shops(seen, Assigned::Other),
     };
