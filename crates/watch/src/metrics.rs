@@ -1,6 +1,6 @@
 //! The metrics, as data, and the pages that are made of them.
 //!
-//! Those of shops have the shop's name on a label, as alerts name the shop: 26 series for each.
+//! Those of shops have the shop's name on a label, as alerts name the shop: 28 series for each.
 
 use crate::{
     collect,
@@ -48,12 +48,31 @@ type Metric = (
 );
 
 /// Of shops.
-const SHOPS: [Metric; 8] = [
+const SHOPS: [Metric; 9] = [
     (
         "longshore_shop_up",
         "Whether all domains of the shop (`shop`) answer as they should, 1 or 0, from each vantage \
          point (`vantage`): `inside`, the edge's own address, or `outside`, through DNS.",
         |it| it.views(|shop, vantage, (up, _)| Some((shop, vantage, f64::from(u8::from(*up))))),
+    ),
+    (
+        "longshore_shop_down",
+        "1 while a domain of the shop is down, with what is wrong (`cause`): `dns`, `connect`, \
+         `certificate`, `timeout`, `status` or `broken`; else it is absent. If domains are down for \
+         several causes, the one nearest to the shop.",
+        |it| {
+            let all = it.shops.iter().flat_map(|(shop, figures)| {
+                figures.causes.iter().map(move |(vantage, cause)| {
+                    let labels = vec![
+                        ("shop", *shop),
+                        ("vantage", vantage.word()),
+                        ("cause", cause.word()),
+                    ];
+                    (labels, 1.0)
+                })
+            });
+            all.collect()
+        },
     ),
     (
         "longshore_shop_probe_seconds",
@@ -346,7 +365,7 @@ pub fn reference() -> String {
 [watch.md](watch.md) how it works.
 
 ## Shops
-A shop has at most 26 series. A shop without domains that are probed, such as one at zero, has those
+A shop has at most 28 series. A shop without domains that are probed, such as one at zero, has those
 of errors alone.
 
 | metric | kind | meaning |

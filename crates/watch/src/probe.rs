@@ -134,6 +134,7 @@ impl Prober {
                 incident.vantage,
                 Standing::Down(incident.begin),
             );
+            board.is_down_for(&host, &shop, incident.vantage, incident.cause);
         }
     }
 

@@ -95,3 +95,70 @@ labels:
 {{- end -}}
 {{ $image.repository }}@{{ $image.digest }}
 {{- end }}
+
+{{/* An image by its digest, of values that have one: include "longshore.imageOf" (list .Values.logs.store "logs.store"). */}}
+{{- define "longshore.imageOf" -}}
+{{- $image := (index . 0).image -}}
+{{- $name := index . 1 -}}
+{{- if not $image.digest }}
+{{- fail (printf "%s.image.digest is not set: images are named by digest; add --set %s.image.digest=sha256:DIGEST" $name $name) }}
+{{- end -}}
+{{ $image.repository }}@{{ $image.digest }}
+{{- end }}
+
+{{/* A claim to a volume that `helm uninstall` keeps: include "longshore.claim" (list $ "logs" "logs" .Values.logs.store.storage). */}}
+{{- define "longshore.claim" -}}
+{{- $root := index . 0 -}}
+{{- $storage := index . 3 -}}
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata:
+  name: longshore-{{ index . 1 }}
+  namespace: {{ $root.Values.monitoring.namespace }}
+  labels:
+    {{- include "longshore.labels" (list $root (index . 2)) | nindent 4 }}
+  annotations:
+    {{- include "longshore.keep" $root | nindent 4 }}
+spec:
+  accessModes: [ReadWriteOnce]
+  resources:
+    requests:
+      storage: {{ $storage.size }}
+  {{- with $storage.className }}
+  storageClassName: {{ . }}
+  {{- end }}
+{{- end }}
+
+{{/* Source of a pod's volume: that claim, or a directory of the pod: include "longshore.volume" (list "logs" storage). */}}
+{{- define "longshore.volume" -}}
+{{- $storage := index . 1 -}}
+{{- if $storage.persistent -}}
+persistentVolumeClaim:
+  claimName: longshore-{{ index . 0 }}
+{{- else -}}
+emptyDir:
+  sizeLimit: {{ $storage.size }}
+{{- end }}
+{{- end }}
+
+{{/* Who may connect to what keeps logs, figures and alerts: pods of its namespace, and those of `monitoring.readers`. */}}
+{{- define "longshore.readers" -}}
+- podSelector: {}
+{{- range .Values.monitoring.readers }}
+- namespaceSelector:
+    matchLabels:
+      kubernetes.io/metadata.name: {{ . }}
+{{- end }}
+{{- end }}
+
+{{/* Where a pod may run: include "longshore.placement" .Values.prometheus. */}}
+{{- define "longshore.placement" -}}
+{{- with .nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}

@@ -37,7 +37,11 @@ fn every_alert_has_a_section_in_its_runbook_and_every_section_an_alert() {
         (&["agent"][..], "runbook"),
         (&["scheduler"], "runbook-scheduler"),
         (&["edge", "issuer"], "runbook-edge"),
-        (&["watch"], "runbook-watch"),
+        (&["shops", "watch"], "runbook-watch"),
+        (
+            &["logs", "logs-collector", "prometheus", "alertmanager"],
+            "runbook-stack",
+        ),
     ] {
         let rules = programs
             .iter()
@@ -67,7 +71,7 @@ fn alerts_and_runbooks_name_metrics_and_label_values_that_exist() {
         .filter_map(|row| row.split('`').nth(1))
         .collect();
     let mut used = 0;
-    for program in ["agent", "scheduler", "edge", "issuer", "watch"] {
+    for program in ["agent", "scheduler", "edge", "issuer", "shops", "watch"] {
         let rules = page(&format!("manifests/chart/files/alerts/{program}.yaml"));
         for name in named(&rules) {
             used += 1;

@@ -5,7 +5,7 @@ use super::{
     verdict::{Seen, Verdict},
 };
 use jiff::Timestamp;
-use observe::v1::{HostUptime, ProbeResult, Vantage};
+use observe::v1::{Cause, HostUptime, ProbeResult, Vantage};
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
@@ -19,6 +19,8 @@ const DELAYS: usize = 1 << 15;
 #[derive(Debug, Clone, Default)]
 struct View {
     standing: Standing,
+    /// Of the last failure.
+    cause: Option<Cause>,
     last: Option<ProbeResult>,
     certificate_end: Option<Timestamp>,
 }
@@ -51,6 +53,9 @@ pub(crate) struct ShopFigures {
     pub(crate) hosts_down: u64,
     /// By vantage point: whether all hosts are up, and how long the slowest took.
     pub(crate) views: BTreeMap<Vantage, (bool, Option<f64>)>,
+    /// By vantage point: what is wrong with the hosts that are down. If it is not one thing, the one
+    /// that stands nearest to the shop: its own errors before its certificate, and DNS last.
+    pub(crate) causes: BTreeMap<Vantage, Cause>,
     pub(crate) certificate_end: Option<Timestamp>,
     /// What is wrong with one of its hosts.
     pub(crate) problem: Option<String>,
@@ -66,6 +71,17 @@ impl Board {
     /// A host stands so.
     pub(crate) fn stands(&mut self, host: &Arc<str>, shop: &str, vantage: Vantage, as_: Standing) {
         self.view(host, shop, vantage).standing = as_;
+    }
+
+    /// A host is down for this, as was known before this process began.
+    pub(crate) fn is_down_for(
+        &mut self,
+        host: &Arc<str>,
+        shop: &str,
+        vantage: Vantage,
+        cause: Cause,
+    ) {
+        self.view(host, shop, vantage).cause = Some(cause);
     }
 
     /// A probe ended at this moment.
@@ -86,6 +102,9 @@ impl Board {
         };
         let status = seen.answer.as_ref().ok().copied().flatten();
         let view = self.view(host, shop, vantage);
+        if let Verdict::Down(cause, _) = verdict {
+            view.cause = Some(*cause);
+        }
         view.last = Some(ProbeResult {
             vantage,
             at,
@@ -190,6 +209,10 @@ impl Board {
                 };
                 if !up {
                     down = true;
+                    if let Some(cause) = view.cause {
+                        let known = figures.causes.entry(*vantage).or_insert(cause);
+                        *known = cause.max(*known);
+                    }
                     let problem = view.last.as_ref().and_then(|it| it.problem.as_deref());
                     let problem = problem.unwrap_or("it does not answer as it should");
                     let vantage = vantage.word();

@@ -46,6 +46,7 @@ fn a_shop_is_as_its_worst_host() {
         [(Vantage::Inside, (false, Some(2.0)))].into()
     );
     assert_eq!(figures.certificate_end, Some(at(80)));
+    assert_eq!(figures.causes, [(Vantage::Inside, Cause::Status)].into());
     assert_eq!(
         figures.problem.as_deref(),
         Some("b.example (inside): the answer is 502")
@@ -56,6 +57,37 @@ fn a_shop_is_as_its_worst_host() {
     assert_eq!(hosts[1].probes[0].status, Some(502));
     assert_eq!(hosts[1].certificate_end, Some(at(80)));
     assert_eq!(board.of_shop("other"), []);
+}
+
+#[test]
+fn of_several_causes_the_one_nearest_to_the_shop_is_told() {
+    let mut board = board();
+    let host: Arc<str> = "c.example".into();
+    for (cause, told) in [
+        (Cause::Dns, Cause::Status),
+        (Cause::Certificate, Cause::Status),
+        (Cause::Broken, Cause::Broken),
+    ] {
+        let place = (&host, "acme", Vantage::Inside);
+        let verdict = Verdict::Down(cause, "it is down".to_owned());
+        board.probed(place, &seen(0, 1, 90), &verdict, at(2));
+        board.stands(&host, "acme", Vantage::Inside, Standing::Down(at(2)));
+        assert_eq!(
+            board.figures()["acme"].causes,
+            [(Vantage::Inside, told)].into()
+        );
+    }
+    // As a process finds it that was just started: not probed yet.
+    let mut board = Board::default();
+    board.stands(&host, "acme", Vantage::Outside, Standing::Down(at(1)));
+    assert_eq!(board.figures()["acme"].causes, [].into());
+    board.is_down_for(&host, "acme", Vantage::Outside, Cause::Dns);
+    assert_eq!(
+        board.figures()["acme"].causes,
+        [(Vantage::Outside, Cause::Dns)].into()
+    );
+    board.stands(&host, "acme", Vantage::Outside, Standing::Up);
+    assert_eq!(board.figures()["acme"].causes, [].into());
 }
 
 #[test]
