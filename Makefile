@@ -26,6 +26,8 @@ IMAGES ?=
 # What else `make bench` is told, such as --docs or --shop large --place tmpfs; bench-pull --help
 # lists it.
 BENCH ?=
+# What `make bench-stack` is told; bench-stack --help lists it.
+STACK ?=
 
 target := $(abspath $(or $(CARGO_TARGET_DIR),target))
 demo_cluster := $(abspath $(or $(CLUSTER_DIR),/var/tmp/longshore-cluster))
@@ -145,6 +147,13 @@ test-outage: tools build images cluster-tests ## the edge under load while the A
 	CLUSTER_DIR=$(target)/cluster tests/cluster/cluster run --nodes 2 --policies -- \
 	  cargo test --locked --offline --workspace --all-features --test platform -- --ignored --show-output ten_minutes
 
+.PHONY: test-stack
+test-stack: tools build images cluster-tests ## the chart's own logs, Prometheus and Alertmanager on a real cluster, as root (half an hour, and 9 minutes of Go the first time; STACK_AWAY_SECONDS=600)
+	@$(tools) cluster chart stack
+	cargo test --locked --workspace --all-features --test e2e -- --ignored silence::
+	CLUSTER_DIR=$(target)/cluster tests/cluster/cluster run --nodes 2 --policies -- \
+	  cargo test --locked --offline --workspace --all-features --test platform -- --ignored --test-threads=1 --show-output stack::
+
 .PHONY: test-browser
 test-browser: tools build ## what a real browser and testssl.sh say of the edge (4 minutes)
 	@$(tools) browser
@@ -153,6 +162,11 @@ test-browser: tools build ## what a real browser and testssl.sh say of the edge 
 .PHONY: bench-watch
 bench-watch: ## longshore-watch with 10,000 domains, and with two lost packets in a hundred, as root (5 minutes, and a release build)
 	cargo test --locked --release --package watch --all-features --test watch -- --ignored --nocapture --test-threads 1
+
+.PHONY: bench-stack
+bench-stack: release ## the chart's Prometheus with 5,000 shops that are played, and VictoriaLogs with four million lines (an hour; STACK="--pods 10000")
+	@$(tools) stack
+	TMPDIR=/dev/shm $(target)/release/bench-stack $(STACK)
 
 .PHONY: bench-edge
 bench-edge: release ## an HAProxy with 10,000 domains and 5,000 shops, beside plain ones and Caddy, and what a shop in trouble costs others (half an hour)
@@ -229,6 +243,12 @@ reference: ## write docs/reference.md, docs/metrics.md, docs/crds.md, and what i
 	mv $(target)/metrics-watch.md docs/metrics-watch.md
 	cargo run --locked --quiet --package edge --example edge_dashboard > $(target)/edge.json
 	mv $(target)/edge.json manifests/chart/files/dashboards/edge.json
+	cargo run --locked --quiet --package edge --example issuer_dashboard > $(target)/issuer.json
+	mv $(target)/issuer.json manifests/chart/files/dashboards/issuer.json
+	cargo run --locked --quiet --package scheduler --example fleet_dashboard > $(target)/fleet.json
+	mv $(target)/fleet.json manifests/chart/files/dashboards/fleet.json
+	cargo run --locked --quiet --package watch --example watch_dashboard > $(target)/shops.json
+	mv $(target)/shops.json manifests/chart/files/dashboards/shops.json
 	cargo run --locked --quiet --package cli -- crd --out manifests/chart/files/crds
 	@$(tools) chart
 	tests/tools/chart $(target)/tools/bin --update

@@ -21,7 +21,9 @@ mod evidence;
 mod minio;
 pub mod picture;
 pub mod server;
+pub mod stack;
 mod tenant;
+pub mod told;
 
 pub use self::{
     class::Class,

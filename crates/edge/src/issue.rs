@@ -39,7 +39,7 @@ mod settings;
 mod store;
 mod watch;
 
-pub use metrics::reference;
+pub use metrics::{dashboard, reference};
 
 pub use settings::{ExternalAccount, NonceCheck, Pace, Settings};
 

@@ -19,6 +19,7 @@ mod why;
 
 pub use agent::dashboard::dashboard;
 pub use command::run;
+pub use issue::dashboard as issuer_dashboard;
 
 /// The page that lists the metrics of both, in Markdown.
 #[must_use]

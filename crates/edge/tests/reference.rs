@@ -15,7 +15,9 @@ fn the_reference_page_of_the_metrics_is_as_committed() {
 }
 
 #[test]
-fn the_dashboard_is_as_committed() {
+fn the_dashboards_are_as_committed() {
     let file = "manifests/chart/files/dashboards/edge.json";
     committed::compare(file, &edge::dashboard());
+    let file = "manifests/chart/files/dashboards/issuer.json";
+    committed::compare(file, &edge::issuer_dashboard());
 }

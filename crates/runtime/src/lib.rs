@@ -20,6 +20,8 @@ mod arguments;
 pub mod command_line;
 #[cfg(feature = "pages")]
 pub mod connections;
+#[cfg(feature = "dashboards")]
+pub mod dashboard;
 mod descriptors;
 mod env;
 mod memory;

@@ -8,4 +8,4 @@ mod command;
 mod run;
 
 pub use command::run;
-pub use run::metrics::reference;
+pub use run::metrics::{dashboard, reference};

@@ -13,3 +13,9 @@ mod committed;
 fn the_reference_page_of_the_metrics_is_as_committed() {
     committed::compare("docs/metrics-scheduler.md", &scheduler::reference());
 }
+
+#[test]
+fn the_dashboard_is_as_committed() {
+    let file = "manifests/chart/files/dashboards/fleet.json";
+    committed::compare(file, &scheduler::dashboard());
+}

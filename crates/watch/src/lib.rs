@@ -19,9 +19,11 @@
 //! | `store` | what is kept |
 //! | `keep` | what is forgotten |
 //! | `serve`, `metrics` | what is answered |
+//! | `dashboard` | what Grafana shows of it |
 
 mod collect;
 mod command;
+mod dashboard;
 mod evidence;
 mod exchange;
 mod fleet;
@@ -37,6 +39,7 @@ mod settings;
 mod store;
 
 pub use command::run;
+pub use dashboard::dashboard;
 pub use metrics::reference;
 pub use run::{WatchError, serve};
 pub use settings::{Outside, Pace, Settings};

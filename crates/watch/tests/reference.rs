@@ -13,3 +13,9 @@ mod committed;
 fn the_reference_page_of_the_metrics_is_as_committed() {
     committed::compare("docs/metrics-watch.md", &watch::reference());
 }
+
+#[test]
+fn the_dashboard_is_as_committed() {
+    let file = "manifests/chart/files/dashboards/shops.json";
+    committed::compare(file, &watch::dashboard());
+}

@@ -12,7 +12,7 @@ use crate::{
     cluster::{HOST, built, eventually},
     process::{Program, Running},
 };
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
 use serde_json::{Value, json};
 use std::{
     fs,
@@ -66,6 +66,17 @@ impl Signed {
     #[must_use]
     #[track_caller]
     pub fn for_host(host: &str) -> Self {
+        Self::until(host, (2096, 1, 1))
+    }
+
+    /// For this host, until the beginning of this day: year, month, day.
+    ///
+    /// # Panics
+    ///
+    /// As [`Self::for_host`].
+    #[must_use]
+    #[track_caller]
+    pub fn until(host: &str, (year, month, day): (i32, u8, u8)) -> Self {
         let authority = KeyPair::generate().expect("a key is made of random bytes");
         let mut signs =
             CertificateParams::new(Vec::new()).expect("no name is a valid list of names");
@@ -77,7 +88,8 @@ impl Signed {
             .self_signed(&authority)
             .expect("a certificate is signed by its own key");
         let key = KeyPair::generate().expect("a key is made of random bytes");
-        let own = CertificateParams::new(vec![host.to_owned()]).expect("a host is a name");
+        let mut own = CertificateParams::new(vec![host.to_owned()]).expect("a host is a name");
+        own.not_after = date_time_ymd(year, month, day);
         let own = own
             .signed_by(&key, &Issuer::new(signs, authority))
             .expect("the authority's key signs");
@@ -136,7 +148,7 @@ impl Platform<'_> {
         self.rolled_out(WATCH, "deployment/longshore-watch");
     }
 
-    fn values_with_edge(&self) -> Value {
+    pub(super) fn values_with_edge(&self) -> Value {
         let image = built(self.cluster, "longshore-edge");
         let (repository, digest) = image.by_digest();
         let mut values = self.values();

@@ -317,6 +317,21 @@ impl<'a> Tenant<'a> {
         self.platform.cluster.kubectl(words).run().stdout
     }
 
+    /// What one container of a pod has said.
+    #[must_use]
+    #[track_caller]
+    pub fn container_log(&self, pod: &str, container: &str) -> String {
+        let words = [
+            "--namespace",
+            &self.namespace,
+            "logs",
+            pod,
+            "--container",
+            container,
+        ];
+        self.platform.cluster.kubectl(words).run().expect(0).stdout
+    }
+
     /// The sequence that the scheduler tells it to run.
     #[must_use]
     #[track_caller]

@@ -43,6 +43,7 @@ mod rollout;
 mod second;
 mod server;
 mod serving;
+mod silence;
 mod stages;
 mod starting;
 mod storage;

@@ -19,6 +19,7 @@ mod magento;
 mod reach;
 mod scale;
 mod shops;
+mod stack;
 mod switch;
 mod upgrade;
 mod watch;

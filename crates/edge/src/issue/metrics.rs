@@ -7,7 +7,7 @@ use super::{
 };
 use client::lease::Leadership;
 use jiff::Timestamp;
-use runtime::{Page, Pages};
+use runtime::{Page, Pages, dashboard::Panel};
 use std::{fmt::Write as _, sync::Arc};
 
 /// What one metric says: a number, or one for each value of its label.
@@ -95,6 +95,29 @@ fn kind(name: &str) -> &'static str {
     } else {
         "gauge"
     }
+}
+
+/// The dashboard for Grafana, made of the same metrics.
+#[must_use]
+pub fn dashboard() -> String {
+    let panels = ALL.iter().map(|(name, help, _)| {
+        let mut panel = Panel::of_metric(name, kind(name), help, "{{pod}}");
+        // Those that wait say 0 of all but whether they lead.
+        match *name {
+            "longshore_edge_issuer_hosts" => {
+                panel.lines = vec![(format!("max by (state) ({name})"), "{{state}}")];
+            }
+            "longshore_edge_issuer_turns_total" => {
+                panel.lines = vec![(
+                    format!("sum by (result) (increase({name}[1h]))"),
+                    "{{result}}",
+                )];
+            }
+            _ => {}
+        }
+        panel
+    });
+    runtime::dashboard::dashboard("issuer", "certificates", &[], &panels.collect::<Vec<_>>())
 }
 
 /// The part of the page that lists them, in Markdown.

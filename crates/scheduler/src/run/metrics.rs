@@ -6,7 +6,7 @@ use api::{Condition, Phase, Rollout, Shop, Truth};
 use jiff::Timestamp;
 use plan::guard::Removal;
 use render::assign::{at_zero, served};
-use runtime::OpenMetrics;
+use runtime::{OpenMetrics, dashboard::Panel};
 use std::{
     collections::BTreeMap,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
@@ -213,6 +213,62 @@ pub fn reference() -> String {
         page.extend(["| `", name, "` | ", kind, " | ", help, " |\n"]);
     }
     page
+}
+
+/// What of the fleet other programs say: title, query, what its lines are called, and unit.
+const FLEET: [(&str, &str, &str, &str); 6] = [
+    (
+        "Shops that do not answer as they should",
+        "count by (vantage) (longshore_shop_up == 0) or 0 * count by (vantage) (longshore_shop_up)",
+        "{{vantage}}",
+        "short",
+    ),
+    (
+        "Requests that PHP answered in a second",
+        "sum(rate(longshore_shop_requests_total{le=\"+Inf\"}[5m]))",
+        "requests",
+        "short",
+    ),
+    (
+        "Share of them that failed",
+        "sum(rate(longshore_shop_request_errors_total[5m])) \
+         / sum(rate(longshore_shop_requests_total{le=\"+Inf\"}[5m]))",
+        "failed",
+        "percentunit",
+    ),
+    (
+        "Pods by the release that they run",
+        "count by (sequence) (longshore_release_info)",
+        "release {{sequence}}",
+        "short",
+    ),
+    (
+        "Why pods do not run a newer release",
+        "sum by (why) (longshore_newer_release)",
+        "{{why}}",
+        "short",
+    ),
+    (
+        "Releases that were taken back, in an hour",
+        "sum(increase(longshore_rollbacks_total[1h]))",
+        "rolled back",
+        "short",
+    ),
+];
+
+/// The dashboard for Grafana, of the fleet and its rollouts.
+#[must_use]
+pub fn dashboard() -> String {
+    let fleet = FLEET.iter().map(|(title, expression, line, unit)| Panel {
+        title: (*title).to_owned(),
+        lines: vec![((*expression).to_owned(), *line)],
+        unit,
+    });
+    let ours = ALL
+        .iter()
+        .map(|(name, help, value)| Panel::of_metric(name, kind(value), help, "{{pod}}"));
+    let panels: Vec<_> = fleet.chain(ours).collect();
+    runtime::dashboard::dashboard("fleet", "the fleet and its rollouts", &[], &panels)
 }
 
 fn kind(value: &Value) -> &'static str {
