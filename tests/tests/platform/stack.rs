@@ -256,7 +256,7 @@ fn no_line_is_lost_while_the_store_is_away() {
     let begin = Instant::now();
     fail("first");
     let line = platform
-        .found("source:=shop shop:=loud \"the first\"", LONG)
+        .found("source:=shop shop:=loud text:\"the first\"", LONG)
         .remove(0);
     println!(
         "its line is in the store after {:.1} s: {line}",
@@ -285,7 +285,7 @@ fn no_line_is_lost_while_the_store_is_away() {
     platform.store_of_logs(1);
     fail("last");
     let question = "source:=shop shop:=loud | fields _time, fingerprint";
-    let _last = platform.found("source:=shop shop:=loud \"the last\"", LONG);
+    let _last = platform.found("source:=shop shop:=loud text:\"the last\"", LONG);
     let printed = printed(loud, &pod.name);
     let mut kept = Vec::new();
     eventually("every line", LONG, || {
