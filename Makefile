@@ -164,7 +164,7 @@ bench-watch: ## longshore-watch with 10,000 domains, and with two lost packets i
 	cargo test --locked --release --package watch --all-features --test watch -- --ignored --nocapture --test-threads 1
 
 .PHONY: bench-stack
-bench-stack: release ## the chart's Prometheus with 5,000 shops that are played, and VictoriaLogs with four million lines (an hour; STACK="--pods 10000")
+bench-stack: release ## the chart's Prometheus with 5,000 shops that are played, and VictoriaLogs with a million lines (an hour; STACK="--pods 10000")
 	@$(tools) stack
 	TMPDIR=/dev/shm $(target)/release/bench-stack $(STACK)
 

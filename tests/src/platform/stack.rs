@@ -155,7 +155,7 @@ impl Platform<'_> {
         self.rolled_out(MONITORING, "deployment/longshore-logs");
     }
 
-    /// Lines of the store that a question of LogsQL finds, as objects; nothing while it does not
+    /// Lines of the store that a question of `LogsQL` finds, as objects; nothing while it does not
     /// answer. Through the kubelet, since policies let no test in.
     #[must_use]
     pub fn lines(&self, question: &str) -> Option<Vec<Value>> {

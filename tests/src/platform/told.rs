@@ -93,7 +93,7 @@ impl Told {
 #[track_caller]
 fn serve(
     at: IpAddr,
-    with: impl Fn(TcpStream) -> io::Result<()> + Send + Sync + 'static,
+    with: impl Fn(&TcpStream) -> io::Result<()> + Send + Sync + 'static,
 ) -> SocketAddr {
     let listener = TcpListener::bind((at, 0)).expect("the address is this machine's");
     let address = listener.local_addr().expect("it has an address");
@@ -102,16 +102,17 @@ fn serve(
         for client in listener.incoming().flatten() {
             let with = Arc::clone(&with);
             // A client that goes away in the middle comes again.
-            thread::spawn(move || with(client).ok());
+            thread::spawn(move || with(&client).ok());
         }
     });
     address
 }
 
 /// One request: Alertmanager's JSON.
-fn webhook(client: TcpStream, ringing: &Mutex<Vec<Ringing>>) -> io::Result<()> {
+fn webhook(client: &TcpStream, ringing: &Mutex<Vec<Ringing>>) -> io::Result<()> {
     client.set_read_timeout(Some(PATIENCE))?;
     let mut reader = BufReader::new(client.try_clone()?);
+    let mut client = client;
     let mut length = 0;
     loop {
         let mut line = String::new();
@@ -135,14 +136,17 @@ fn webhook(client: TcpStream, ringing: &Mutex<Vec<Ringing>>) -> io::Result<()> {
         summary: text(&alert["annotations"]["summary"]),
         which: (text(&alert["fingerprint"]), text(&alert["startsAt"])),
     }));
-    (&client).write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+    client.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 }
 
 /// RFC 5321, as far as a client that trusts the server needs it.
-fn mail(client: TcpStream, mails: &Mutex<Vec<String>>) -> io::Result<()> {
+fn mail(client: &TcpStream, mails: &Mutex<Vec<String>>) -> io::Result<()> {
     client.set_read_timeout(Some(PATIENCE))?;
     let mut lines = BufReader::new(client.try_clone()?).lines();
-    let say = |line: &str| (&client).write_all(format!("{line}\r\n").as_bytes());
+    let say = |line: &str| {
+        let mut client = client;
+        client.write_all(format!("{line}\r\n").as_bytes())
+    };
     say("220 mail.example")?;
     while let Some(line) = lines.next() {
         let line = line?.to_ascii_uppercase();

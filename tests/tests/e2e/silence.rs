@@ -96,7 +96,7 @@ impl Alertmanager {
         let alerts = alerts.iter().map(|(name, severity, shop)| {
             json!({ "labels": { "alertname": name, "severity": severity, "shop": shop } })
         });
-        let alerts = Value::from_iter(alerts).to_string();
+        let alerts = alerts.collect::<Value>().to_string();
         let url = format!("http://{}/api/v2/alerts", self.address);
         let words = [
             "--silent",

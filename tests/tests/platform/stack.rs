@@ -40,9 +40,9 @@ const VISIBLE: Duration = Duration::from_secs(15);
 const SPEC: &str = "shared = [\"media\"]\nwritable = [\"var\"]";
 
 /// A page that fails for a word, so that each word is a group of errors of its own.
-const BREAKS: &str = r#"<?php
+const BREAKS: &str = r"<?php
 throw new RuntimeException('no price for the ' . preg_replace('/[^a-z]/', '', $_GET['word'] ?? ''));
-"#;
+";
 
 /// All of it, with some shops that are served.
 struct Stage<'a> {

@@ -1,4 +1,4 @@
-//! VictoriaLogs with lines as agents print them, over ten days, and a limit of its disk.
+//! `VictoriaLogs` with lines as agents print them, over ten days, and a limit of its disk.
 
 use super::{prometheus::size, usage};
 use e2e::{
@@ -23,7 +23,7 @@ use std::{
 const MEMORY: &str = "-memory.allowedBytes=614MiB";
 /// What lines may take.
 const LIMIT: u64 = 64 << 20;
-const DAYS: usize = 10;
+const DAYS: i64 = 10;
 /// Lines in one request.
 const BATCH: usize = 2000;
 /// Within which it looks at its limit: 10 seconds, and some more by chance.
@@ -51,8 +51,8 @@ pub(crate) fn measure(lines: usize) -> Result<(), Box<dyn Error>> {
         }
     };
     let (begin, mut most, mut sent, mut text) = (Instant::now(), 0, 0, 0);
-    let first = Timestamp::now() - SignedDuration::from_hours(24 * (DAYS as i64 - 1));
-    let each = SignedDuration::from_hours(24 * (DAYS as i64 - 1)) / i32::try_from(lines.max(1))?;
+    let first = Timestamp::now() - SignedDuration::from_hours(24 * (DAYS - 1));
+    let each = SignedDuration::from_hours(24 * (DAYS - 1)) / i32::try_from(lines.max(1))?;
     for at in (0..lines).step_by(BATCH) {
         let mut body = String::with_capacity(BATCH * 1300);
         for line in at..lines.min(at + BATCH) {
@@ -75,7 +75,7 @@ pub(crate) fn measure(lines: usize) -> Result<(), Box<dyn Error>> {
         ("as JSON", bytes(text)),
         (
             "lines a second",
-            count((lines as f64 / took.as_secs_f64()) as u64),
+            count(lines as u64 / took.as_secs().max(1)),
         ),
         ("limit of the disk", bytes(LIMIT)),
         ("disk at most, while lines came", bytes(most)),

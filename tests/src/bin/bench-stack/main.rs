@@ -13,7 +13,7 @@ use clap::Parser;
 use e2e::ending;
 use std::{error::Error, fs, io, process::ExitCode, time::Duration};
 
-/// Measures Prometheus with a fleet that is played, and VictoriaLogs with lines of agents. Their
+/// Measures Prometheus with a fleet that is played, and the store of logs with lines of agents. Their
 /// programs are built by `tests/tools/tools DIRECTORY stack`.
 #[derive(Debug, Parser)]
 struct Arguments {
@@ -30,7 +30,7 @@ struct Arguments {
     #[arg(long, default_value_t = 45)]
     minutes: u64,
     /// Lines of logs; 0 leaves the store out
-    #[arg(long, default_value_t = 4_000_000)]
+    #[arg(long, default_value_t = 1_000_000)]
     lines: usize,
 }
 

@@ -127,17 +127,24 @@ fn ask(address: &str, query: &str) -> String {
     value.map_or(answer, ToOwned::to_owned)
 }
 
-/// Bytes of all files below.
+/// Bytes of all files below, but for those that go meanwhile.
 pub(crate) fn size(directory: &Path) -> io::Result<u64> {
-    let mut sum = 0;
-    for entry in fs::read_dir(directory)? {
+    let there = |result: io::Result<u64>| match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+        result => result,
+    };
+    let entries = match fs::read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        entries => entries?,
+    };
+    let sizes = entries.map(|entry| {
         let entry = entry?;
         let found = entry.metadata()?;
-        sum += if found.is_dir() {
-            size(&entry.path())?
+        if found.is_dir() {
+            size(&entry.path())
         } else {
-            found.len()
-        };
-    }
-    Ok(sum)
+            Ok(found.len())
+        }
+    });
+    sizes.map(there).sum()
 }
