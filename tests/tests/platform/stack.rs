@@ -35,8 +35,9 @@ const LONG: Duration = Duration::from_mins(4);
 const TOLD: Duration = Duration::from_mins(2);
 /// After that, nobody is told again.
 const QUIET: Duration = Duration::from_secs(45);
-/// From an error to its line in the store.
-const VISIBLE: Duration = Duration::from_secs(15);
+/// From an error to its line in the store: vlagent looks at a log that was quiet each 10 seconds, and
+/// a question to the store takes seconds here.
+const VISIBLE: Duration = Duration::from_secs(30);
 const SPEC: &str = "shared = [\"media\"]\nwritable = [\"var\"]";
 
 /// A page that fails for a word, so that each word is a group of errors of its own.

@@ -28,6 +28,7 @@ const PLAYED: [&str; 2] = ["agent", "shops"];
 pub(crate) fn measure(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let (scratch, fleet) = (scratch(), played::serve(arguments.shops)?);
     let rules = PLAYED.map(|name| format!("{RULES}/{name}.yaml"));
+    let address = format!("127.0.0.1:{}", free_port());
     let agents = (0..arguments.pods).map(|pod| {
         let shop = pod % arguments.shops;
         json!({ "targets": [fleet.to_string()], "labels": {
@@ -46,12 +47,12 @@ pub(crate) fn measure(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         "scrape_configs": [
             { "job_name": "longshore-watch", "metrics_path": "/watch",
               "static_configs": [{ "targets": [fleet.to_string()] }] },
+            { "job_name": "longshore-prometheus", "static_configs": [{ "targets": [address] }] },
             { "job_name": "longshore-agent", "static_configs": agents.collect::<Vec<_>>() },
         ],
     });
     let file = scratch.path().join("prometheus.yaml");
     fs::write(&file, configuration.to_string())?;
-    let address = format!("127.0.0.1:{}", free_port());
     let lasts = Duration::from_secs(60 * arguments.minutes);
     let prometheus = start(scratch.path(), &file, &address, lasts)?;
     let begin = Instant::now();
@@ -62,7 +63,7 @@ pub(crate) fn measure(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let failed = number("sum(prometheus_rule_evaluation_failures_total)");
     let slowest = number("max(prometheus_rule_group_last_duration_seconds)");
     let missed = number("sum(prometheus_rule_group_iterations_missed_total)");
-    let skipped = number("sum(prometheus_target_scrapes_exceeded_sample_limit_total)");
+    let silent = number("count(up == 0) or vector(0)");
     let rows = [
         ("shops", count(arguments.shops as u64)),
         ("pods", count(arguments.pods as u64)),
@@ -81,7 +82,7 @@ pub(crate) fn measure(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         ("slowest group of rules, in seconds", slowest),
         ("rules that failed", failed),
         ("evaluations that were missed", missed),
-        ("pages that were refused", skipped),
+        ("targets that do not answer", silent),
         ("disk", bytes(size(scratch.path())?)),
         ("took", time(begin.elapsed())),
     ];
