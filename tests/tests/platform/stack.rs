@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
     env, fs,
-    net::IpAddr,
+    net::{IpAddr, SocketAddr},
     thread,
     time::{Duration, Instant},
 };
@@ -40,8 +40,17 @@ const QUIET: Duration = Duration::from_secs(45);
 const VISIBLE: Duration = Duration::from_secs(30);
 const SPEC: &str = "shared = [\"media\"]\nwritable = [\"var\"]";
 
-/// A page that fails for a word, so that each word is a group of errors of its own.
+/// A page that fails for a word, so that each word is a group of errors of its own; and one that
+/// writes 10,000 errors a second, of 50 groups.
 const BREAKS: &str = r"<?php
+if (isset($_GET['flood'])) {
+    for ($end = microtime(true) + 8; microtime(true) < $end; usleep(4000)) {
+        for ($i = 0; $i < 50; $i++) {
+            error_log('PHP Fatal error:  no price for the flood ' . str_repeat('x', $i + 1) . ' in p.php on line 1');
+        }
+    }
+    exit('done');
+}
 throw new RuntimeException('no price for the ' . preg_replace('/[^a-z]/', '', $_GET['word'] ?? ''));
 ";
 
@@ -308,6 +317,57 @@ fn no_line_is_lost_while_the_store_is_away() {
         kept.len(),
         printed.len()
     );
+}
+
+#[test]
+#[ignore = "needs the programs of `tests/tools/tools DIRECTORY stack`; `make test-stack` runs it"]
+fn a_flood_of_errors_harms_nobody() {
+    let cluster = Cluster::alone();
+    let platform = Platform::install(&cluster);
+    let stage = Stage::new(&platform, &["loud", "well"]);
+    let address =
+        |shop: &str| -> SocketAddr { (stage.shops[shop].pods().remove(0).address, 8080).into() };
+    let (loud, well) = (address("loud"), address("well"));
+    let _warm = web::get_from(well, "/", "").unwrap();
+
+    let begin = Instant::now();
+    let flood = thread::spawn(move || web::get_from(loud, "/breaks.php?flood=1", ""));
+    let (mut slowest, mut asked) = (Duration::ZERO, 0);
+    while !flood.is_finished() {
+        let asks = Instant::now();
+        let page = web::get_from(well, "/", "").unwrap();
+        assert!(page.body.contains("entry=first"), "{}", page.body);
+        slowest = slowest.max(asks.elapsed());
+        asked += 1;
+        thread::sleep(Duration::from_millis(50));
+    }
+    let flooded = begin.elapsed();
+    assert_eq!(flood.join().unwrap().unwrap().body, "done");
+    // What the agent tells of the groups that it only counted comes when their minute is over.
+    thread::sleep(Duration::from_secs(75));
+    let question = "source:=shop shop:=loud text:flood | stats count() lines";
+    let lines = platform.found(question, LONG).remove(0);
+    let lines: u64 = lines["lines"].as_str().unwrap().parse().unwrap();
+    let counted = told(&platform, "loud");
+    println!(
+        "{:.1} s of a flood: {counted} errors counted, {lines} lines in the store; a neighbour was \
+         asked {asked} times, and took {:.3} s at most",
+        flooded.as_secs_f64(),
+        slowest.as_secs_f64()
+    );
+    assert!(counted > 10_000, "{counted}");
+    assert!(lines <= 20 * (flooded.as_secs() + 2) + 64, "{lines}");
+    assert!(slowest < Duration::from_secs(2), "{slowest:?}");
+}
+
+/// Errors of a shop that longshore-watch counts.
+fn told(platform: &Platform<'_>, shop: &str) -> u64 {
+    let words = ["errors", shop, "--all", "--output", "json"];
+    let told = platform.operator(words).run().expect(0).stdout;
+    let told: Value = serde_json::from_str(&told).unwrap();
+    let groups = told["groups"].as_array().unwrap().iter();
+    let releases = groups.flat_map(|group| group["releases"].as_array().unwrap());
+    releases.filter_map(|it| it["count"].as_u64()).sum()
 }
 
 /// What tells lines apart: their moment in microseconds, and their group.
