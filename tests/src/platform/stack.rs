@@ -123,6 +123,14 @@ impl Platform<'_> {
     /// A directory of this machine for the store's claim: no cloud makes a volume here.
     fn volume(&self) {
         let directory = self.cluster.directory().join("store");
+        let there = ["get", "persistentvolume", "longshore-logs"];
+        if self.cluster.kubectl(there).run().code() == Some(0) {
+            return;
+        }
+        if directory.exists() {
+            // Lines of a cluster that was here before.
+            fs::remove_dir_all(&directory).expect("the cluster's directory is writable");
+        }
         fs::create_dir_all(&directory).expect("the cluster's directory is writable");
         chown(&directory, Some(STORE), Some(STORE)).expect("a cluster runs as root");
         let volume = json!({
